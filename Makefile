@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Corral's only makefile. `make help` lists the targets.
+
+VERSION := 0.1.0
+SOMAJOR := 0
+
+# What one may set on the command line ------------------------------------------------------------
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+BUILD   ?= build
+CFLAGS  ?= -O2 -g
+WERROR  ?=
+# Comma-separated, for -fsanitize=; give a BUILD of its own with it.
+SANITIZE ?=
+# DEPS=skip: do not look for (and install) missing packages.
+DEPS    ?=
+DESTDIR ?=
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+LIBDIR  ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR  ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+# Arguments of the program that `make run` and `make bench` start.
+ARGS    ?=
+# A regular expression: `make test K=lock` runs the tests whose names match.
+K       ?=
+
+# What is made of what ----------------------------------------------------------------------------
+
+lib_objects   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shm/*.c))
+client_object := $(patsubst %.c,$(BUILD)/%.o,$(wildcard agent/client.c))
+agent_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out agent/client.c,$(wildcard agent/*.c)) $(wildcard tools/parse.c))
+tool_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c))
+bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
+# tests/NN_*.c are programs; the other files there are what they share.
+test_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/[0-9]*.c))
+test_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/[!0-9]*.c))
+all_objects   := $(lib_objects) $(client_object) $(agent_objects) $(tool_objects) $(bench_objects) \
+                 $(test_objects) $(test_programs:=.o)
+
+# A program whose sources are not there yet is not built.
+programs := $(if $(tool_objects),$(BUILD)/corral) \
+            $(if $(agent_objects),$(BUILD)/corral-agent) \
+            $(if $(bench_objects),$(BUILD)/corral-bench)
+libraries := $(BUILD)/libcorral.a $(BUILD)/libcorral.so.$(VERSION)
+links     := $(BUILD)/libcorral.so.$(SOMAJOR) $(BUILD)/libcorral.so
+
+# Flags -------------------------------------------------------------------------------------------
+
+warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
+            $(if $(filter 1 yes,$(WERROR)),-Werror)
+sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+cflags    = -std=gnu11 -D_GNU_SOURCE -Ishm -Iagent $(warnings) -fPIC -fvisibility=hidden -pthread \
+            $(sanitize) $(CPPFLAGS) $(CFLAGS)
+ldflags   = -pthread -Wl,-z,relro,-z,now $(sanitize) $(LDFLAGS)
+# With a sanitizer the names of its runtime stay undefined in the shared object.
+so_flags  = -shared -Wl,-soname,libcorral.so.$(SOMAJOR) -Wl,--version-script=shm/corral.map \
+            $(if $(SANITIZE),,-Wl,-z,defs)
+
+# pkg-config is asked when a program is linked (once for each library), not when this file is
+# read: it may not be installed yet.
+pkg_libs = $(eval libs_$(1) := $(shell pkg-config --libs $(1) 2>/dev/null || echo $(2)))$(libs_$(1))
+msgpack_libs = $(or $(libs_msgpack),$(call pkg_libs,msgpack,-lmsgpackc))
+jansson_libs = $(or $(libs_jansson),$(call pkg_libs,jansson,-ljansson))
+test_libs    = $(or $(libs_cmocka),$(call pkg_libs,cmocka,-lcmocka)) -lgmp
+
+# Build -------------------------------------------------------------------------------------------
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY: $(all_objects)
+
+all: $(libraries) $(links) $(programs) ## build the libraries and programs into build/ (the default)
+
+$(BUILD)/%.o: %.c $(BUILD)/flags | deps-build
+	@mkdir -p $(@D)
+	$(CC) $(cflags) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libcorral.a: $(lib_objects)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/libcorral.so.$(VERSION): $(lib_objects) shm/corral.map $(BUILD)/flags
+	$(CC) $(cflags) $(ldflags) $(so_flags) -o $@ $(lib_objects) $(msgpack_libs)
+
+$(links): $(BUILD)/libcorral.so.$(VERSION)
+	ln -sf $(<F) $@
+
+$(BUILD)/corral: $(tool_objects) $(client_object) $(BUILD)/libcorral.a
+	$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
+
+$(BUILD)/corral-agent: $(agent_objects) $(client_object) $(BUILD)/libcorral.a
+	$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
+
+$(BUILD)/corral-bench: $(bench_objects) $(client_object) $(BUILD)/libcorral.a
+	$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs) -lm
+
+$(test_objects) $(test_programs:=.o): | deps-test
+
+$(BUILD)/tests/support.a: $(test_objects)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(test_programs): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/support.a $(client_object) $(BUILD)/libcorral.a
+	$(CC) $(ldflags) -o $@ $^ $(test_libs) $(msgpack_libs) $(jansson_libs) -lm
+
+tests: $(test_programs) ## build the test programs
+
+# Changes when the compiler or its flags do: then everything is built again.
+flags_text = $(CC) $(cflags) $(ldflags)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(flags_text)' | cmp -s - $@ || echo '$(flags_text)' > $@
+
+-include $(all_objects:.o=.d)
+
+# Packages: looked for in some milliseconds, installed when they are missing ------------------------
+
+deps-%:
+	@$(if $(filter skip,$(DEPS)),:,CC="$(CC)" tools/deps.sh $*)
+
+# (one after the other: apt-get has a lock)
+deps-test deps-lint deps-check: deps-build
+
+deps: deps-build deps-test ## install the packages that build and tests need (deps-lint, deps-check: the others)
+
+# Run ---------------------------------------------------------------------------------------------
+
+run: all ## run the agent in the foreground: make run ARGS="--dir /tmp/corral"
+	$(BUILD)/corral-agent $(ARGS)
+
+demo: all ## a guided tour in the terminal; ORDERS=file.tsv replays real orders
+	BUILD=$(BUILD) ORDERS="$(ORDERS)" tools/demo.sh
+
+bench: all ## run the benchmarks: make bench ARGS=...
+	$(BUILD)/corral-bench $(ARGS)
+
+# Test --------------------------------------------------------------------------------------------
+
+run_tests = tests/run.sh $(if $(K),-k '$(K)')
+
+test: all tests deps-test ## build and run all tests; K=pattern selects
+	@CC="$(CC)" $(run_tests) $(BUILD)
+
+asan ubsan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory test BUILD=$(BUILD)/asan SANITIZE=address,undefined
+
+tsan: deps-test ## the tests' thread bodies under ThreadSanitizer
+	@$(MAKE) --no-print-directory all tests BUILD=$(BUILD)/tsan SANITIZE=thread
+	@CORRAL_TEST_MODE=threads $(run_tests) -c -w "$$(setarch -R true 2>/dev/null && echo setarch -R)" $(BUILD)/tsan
+
+valgrind: all tests deps-check ## the unit tests (10 to 59) under valgrind
+	@tests/run.sh -c -k '$(or $(K),^[1-5])' -s 8 -w 'valgrind -q --error-exitcode=99 --leak-check=full' $(BUILD)
+
+lint: deps-lint ## floors, labels, names, manuals, format, clang-tidy
+	@CC="$(CC)" tests/lint/lint.sh
+
+format: deps-lint ## apply .clang-format to all C files
+	clang-format -i $(wildcard shm/*.[ch] agent/*.[ch] tools/*.[ch] bench/*.[ch] tests/*.[ch])
+
+# Install -----------------------------------------------------------------------------------------
+
+man_pages := $(wildcard shm/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
+completions := $(wildcard tools/*.bash)
+
+$(BUILD)/corral.pc: shm/corral.pc.in Makefile FORCE
+	@mkdir -p $(@D)
+	@sed -e 's,@PREFIX@,$(PREFIX),; s,@LIBDIR@,$(LIBDIR),; s,@INCLUDEDIR@,$(INCLUDEDIR),; s,@VERSION@,$(VERSION),' $< > $@
+
+install: all install-files ## install below $(DESTDIR)$(PREFIX), by default /usr/local
+
+# What is built, as it is (the tests install a build of whatever flags).
+install-files: $(BUILD)/corral.pc
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(UNITDIR) $(COMPLETIONDIR))
+	install -m 755 $(programs) $(DESTDIR)$(BINDIR)
+	install -m 644 $(BUILD)/libcorral.a $(DESTDIR)$(LIBDIR)
+	install -m 755 $(BUILD)/libcorral.so.$(VERSION) $(DESTDIR)$(LIBDIR)
+	ln -sf libcorral.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcorral.so.$(SOMAJOR)
+	ln -sf libcorral.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcorral.so
+	install -m 644 shm/corral.h $(DESTDIR)$(INCLUDEDIR)
+	install -m 644 $(BUILD)/corral.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	for page in $(man_pages); do \
+		install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+	sed 's,/usr/bin/corral-agent,$(BINDIR)/corral-agent,' agent/corral-agent.service \
+		> $(DESTDIR)$(UNITDIR)/corral-agent.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/corral-agent.service
+	for file in $(completions); do \
+		name=$${file##*/}; \
+		install -m 644 $$file $(DESTDIR)$(COMPLETIONDIR)/$${name%.bash} || exit 1; \
+	done
+
+uninstall: ## take away what `make install` with the same PREFIX and DESTDIR put there
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,corral corral-agent corral-bench)
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libcorral.a libcorral.so libcorral.so.$(SOMAJOR) \
+		libcorral.so.$(VERSION) pkgconfig/corral.pc)
+	rm -f $(DESTDIR)$(INCLUDEDIR)/corral.h $(DESTDIR)$(UNITDIR)/corral-agent.service
+	rm -f $(foreach page,$(man_pages),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)))
+	rm -f $(foreach file,$(completions),$(DESTDIR)$(COMPLETIONDIR)/$(basename $(notdir $(file))))
+
+clean: ## remove build/
+	rm -rf $(BUILD)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z ]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+		while IFS='|' read -r names text; do printf '  %-12s %s\n' "$$names" "$$text"; done
+
+FORCE:
+
+.PHONY: all asan bench clean demo deps format FORCE help install install-files lint run test tests tsan ubsan uninstall valgrind

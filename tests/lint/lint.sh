@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What must hold of the sources besides that they compile. `make lint` runs it.
+# Usage: tests/lint/lint.sh [CHECK...]   without arguments: all of them
+# shellcheck disable=SC2317 # the checks are called by name
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 2
+shopt -s nullglob
+
+CC=${CC:-gcc}
+TIDY_CFLAGS=${TIDY_CFLAGS:--std=gnu11 -D_GNU_SOURCE -Ishm -Iagent}
+SIZE_MAX_LINES=450
+
+c_files=(shm/*.[ch] agent/*.[ch] tools/*.[ch] bench/*.[ch] tests/*.[ch])
+c_sources=(shm/*.c agent/*.c tools/*.c bench/*.c tests/*.c)
+scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/lint/*.sh .ci/run)
+manuals=(shm/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
+
+# A file includes only headers of lower floors; a foreign library has one includer.
+check_floors() {
+	awk -f tests/lint/floors.awk tests/lint/floors "${c_files[@]}" shm/*.def
+}
+
+# A barrier's label, such as [S1], stands at its partner too. X is the letter of examples.
+check_labels() {
+	grep -noE '(^|[ (])\[[A-WYZ][0-9]+\]' shm/*.[ch] | awk -F: '
+		{ gsub(/[^A-Z0-9]/, "", $3); if (!seen[$1, $2, $3]++) { sites[$3]++; last[$3] = $1 ":" $2 } }
+		END {
+			for (label in sites)
+				if (sites[label] < 2) { print last[label] ": [" label "] stands here only"; bad = 1 }
+			exit bad
+		}'
+}
+
+public_names() {
+	"$CC" -fpreprocessed -E -P shm/corral.h | grep -oE '\bcorral_[a-z0-9_]+\(' | tr -d '(' | sort -u
+}
+
+# The version script exports what corral.h declares.
+check_names() {
+	diff --label 'shm/corral.h' --label 'shm/corral.map' -u <(public_names) \
+		<(sed -n '/global:/,/local:/s/^\t\(corral_.*\);$/\1/p' shm/corral.map)
+}
+
+check_sizes() {
+	wc -l "${c_files[@]}" | awk -v max=$SIZE_MAX_LINES \
+		'$2 != "total" && $1 > max { print $2 ": " $1 " lines, more than " max; bad = 1 } END { exit bad }'
+}
+
+check_spdx() {
+	local file bad=0
+	for file in "${c_files[@]}" "${scripts[@]}" Makefile; do
+		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: LGPL-2.1-or-later' ||
+			{ echo "$file: no SPDX line" && bad=1; }
+	done
+	return $bad
+}
+
+check_leftovers() {
+	! grep -nE '\b(TODO|FIXME|XXX)\b' "${c_files[@]}" "${manuals[@]}" ./*.md tools/*.sh tests/*.sh
+}
+
+check_manuals() {
+	mandoc -T lint -W warning "${manuals[@]}"
+}
+
+# What the texts link to is there.
+check_links() {
+	local file target bad=0
+	for file in ./*.md docs/*.md; do
+		while read -r target; do
+			[[ -e ${file%/*}/$target ]] || { echo "$file: $target is not there" && bad=1; }
+		done < <(grep -oE '\]\([^)#:]+[)#]' "$file" | sed -E 's/^\]\(//; s/[)#]$//')
+	done
+	return $bad
+}
+
+check_shell() {
+	shellcheck "${scripts[@]}"
+}
+
+check_format() {
+	local file lines bad=0
+	for file in "${c_files[@]}"; do
+		lines=$(clang-format "$file" | diff "$file" - | grep -c '^<')
+		[[ $lines -eq 0 ]] || { echo "$file: $lines lines are not as .clang-format wants them: make format" && bad=1; }
+	done
+	return $bad
+}
+
+# The findings only, each once; `clang-tidy FILE -- FLAGS` tells the whole story of one.
+tidy_one() {
+	local output
+	# shellcheck disable=SC2086 # the flags are many words
+	output=$(clang-tidy --quiet "$1" -- $TIDY_CFLAGS 2>&1) && return 0
+	grep -E ': (error|warning): ' <<<"$output" || printf '%s\n' "$output"
+	return 1
+}
+
+check_tidy() {
+	export -f tidy_one
+	export TIDY_CFLAGS
+	# the largest first: two long ones at the end would wait for each other
+	wc -c "${c_sources[@]}" | sort -rn | awk '$2 != "total" { print $2 }' | xargs -P "$(nproc)" -I{} bash -c 'tidy_one {}' | LC_ALL=C sort -u | sed "s,$PWD/,,"
+}
+
+passed=0 failed=0
+checks=(floors labels names sizes spdx leftovers manuals links shell format tidy)
+[[ $# -eq 0 ]] || checks=("$@")
+for check in "${checks[@]}"; do
+	start=$(date +%s%N)
+	if output=$("check_$check" 2>&1); then
+		passed=$((passed + 1)) state="ok  "
+	else
+		failed=$((failed + 1)) state="RED "
+	fi
+	took=$((($(date +%s%N) - start) / 1000000))
+	printf '%s lint %-12s %d.%03d s\n' "$state" "$check" $((took / 1000)) $((took % 1000))
+	[[ $state == ok* ]] || printf '%s\n' "$output" | tail -n 200 | sed 's/^/     | /'
+done
+echo "$passed passed, $failed failed"
+[[ $failed -eq 0 ]]

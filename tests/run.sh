@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Run the tests in the order of their numbers, which is the order of the floors: the first red
+# line is the lowest broken floor.
+#
+# Usage: tests/run.sh [-k REGEX] [-c] [-w WRAPPER] [-s FACTOR] BUILD
+#   -k REGEX    only the tests whose names match
+#   -c          only the C programs (BUILD/tests/NN_name), not the scripts (tests/NN_name.sh)
+#   -w WRAPPER  a command that each C program is run under, such as "valgrind -q"
+#   -s FACTOR   multiply the time limits
+#
+# A test has 120 s, or what a line "timeout: N" near its head says. A program that crashes, exits
+# with an error, runs out of time or runs no test counts as a failure; exit code 77 is "skipped".
+# The last line is `N passed, N failed`; the exit code is 0 if nothing failed.
+set -uo pipefail
+
+usage() {
+	sed -n 's/^# \{0,1\}//; /^Usage/,/^$/p' "$0" >&2
+	exit 2
+}
+
+pattern=. c_only=false wrapper=() factor=1
+while getopts k:cw:s: option; do
+	case $option in
+	k) pattern=$OPTARG ;;
+	c) c_only=true ;;
+	w) read -ra wrapper <<<"$OPTARG" ;;
+	s) factor=$OPTARG ;;
+	*) usage ;;
+	esac
+done
+shift $((OPTIND - 1))
+[[ $# -eq 1 ]] || usage
+BUILD=$(realpath -e "$1") || exit 2
+export BUILD
+cd "$(dirname "$0")/.." || exit 2
+ulimit -c 0
+logs=$BUILD/tests/log
+mkdir -p "$logs"
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/corral-test.XXXXXX") || exit 2
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=0 second_deadlock_stack=1}
+
+# names, in order: "NN_name<TAB>source"
+list_tests() {
+	local file
+	for file in tests/[0-9][0-9]_*.c tests/[0-9][0-9]_*.sh; do
+		[[ -e $file ]] || continue
+		[[ $file == *.sh ]] && $c_only && continue
+		file=${file##*/}
+		[[ ${file%.*} =~ $pattern ]] && printf '%s\t%s\n' "${file%.*}" "tests/$file"
+	done | LC_ALL=C sort
+}
+
+count() { # how many lines of the log match
+	grep -cE "$1" "$log"
+}
+
+# Read the counts from the log of a cmocka program, or of a script.
+read_counts() {
+	if [[ $source == *.c ]]; then
+		passed=$(count '^\[ +OK \] ')
+		failed=$(sed -nE 's/^\[  FAILED  \] ([0-9]+) test\(s\).*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
+		skipped=$(sed -nE 's/^\[  SKIPPED \] ([0-9]+) test\(s\).*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
+	else
+		local line
+		line=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$log" | tail -n 1)
+		read -r passed _ failed _ skipped _ <<<"$line"
+		passed=${passed:-0} failed=${failed:-0} skipped=${skipped:-0}
+	fi
+}
+
+total_passed=0 total_failed=0 red=() grey=()
+while IFS=$'\t' read -r name source <&3; do
+	log=$logs/$name.log
+	limit=$(sed -nE '1,30s/.*timeout: ([0-9]+).*/\1/p' "$source" | head -n 1)
+	limit=$((${limit:-120} * factor))
+	if [[ $source == *.c ]]; then
+		command=("${wrapper[@]}" "$BUILD/tests/$name")
+	else
+		command=(bash "$source")
+	fi
+	start=$(date +%s%N)
+	{
+		timeout -k 5 "$limit" "${command[@]}" </dev/null >"$log" 2>&1
+		code=$?
+	} 2>/dev/null # bash would tell of a signal; so do we
+	took=$((($(date +%s%N) - start) / 1000000))
+
+	read_counts
+	why=
+	if [[ $code -eq 77 ]]; then
+		skipped=$((skipped + (passed + failed + skipped == 0)))
+	elif [[ $code -eq 124 || $code -eq 137 ]]; then
+		why=" (out of time or killed: limit $limit s)"
+		failed=$((failed + 1))
+	elif [[ $code -gt 128 ]]; then
+		why=" (died by signal $((code - 128)))"
+		failed=$((failed + 1))
+	elif [[ $code -ne 0 && $failed -eq 0 ]]; then
+		why=" (exit code $code)"
+		failed=1
+	elif [[ $((passed + failed + skipped)) -eq 0 ]]; then
+		why=" (ran no test)"
+		failed=1
+	fi
+
+	state="ok  "
+	[[ $skipped -gt 0 ]] && grey+=("$name") && [[ $passed -eq 0 ]] && state=skip
+	[[ $failed -gt 0 ]] && state="RED " && red+=("$name")
+	printf '%s %-28s %4d passed, %d failed%s%s  %d.%03d s\n' "$state" "$name" "$passed" "$failed" \
+		"$([[ $skipped -eq 0 ]] || echo ", $skipped skipped")" "$why" $((took / 1000)) $((took % 1000))
+	if [[ $failed -gt 0 ]]; then
+		sed -nE 's/^\[  FAILED  \] ([^0-9].*)/     failed: \1/p' "$log" | sort -u
+		tail -n 200 "$log" | sed 's/^/     | /'
+	fi
+	total_passed=$((total_passed + passed))
+	total_failed=$((total_failed + failed))
+done 3< <(list_tests)
+
+[[ ${#grey[@]} -eq 0 ]] || echo "skipped, or in part: ${grey[*]}"
+[[ ${#red[@]} -eq 0 ]] || echo "red: ${red[*]} (logs in $logs)"
+if [[ $((total_passed + total_failed)) -eq 0 && ${#grey[@]} -eq 0 ]]; then
+	echo "no test ran"
+	total_failed=1
+fi
+echo "$total_passed passed, $total_failed failed"
+[[ $total_failed -eq 0 ]]

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Is there what we need? If not, install it (Debian and its relatives), as root or through
+# `sudo -n`; if that cannot be, print the one line to run and exit 1.
+# Usage: tools/deps.sh SET...   sets: build (the default), test, lint, check (all that .ci/run uses)
+set -euo pipefail
+
+# command:package, and header:package[:further header needed before it]
+build_commands=(gcc:gcc make:make pkg-config:pkg-config)
+build_headers=(stdlib.h:libc6-dev urcu/arch.h:liburcu-dev msgpack.h:libmsgpack-dev xxhash.h:libxxhash-dev
+	jansson.h:libjansson-dev)
+test_headers=(cmocka.h:libcmocka-dev gmp.h:libgmp-dev)
+lint_commands=(clang-format:clang-format clang-tidy:clang-tidy mandoc:mandoc shellcheck:shellcheck)
+check_commands=(clang:clang valgrind:valgrind)
+
+commands=()
+headers=()
+add_set() {
+	case $1 in
+	build) commands+=("${build_commands[@]}") headers+=("${build_headers[@]}") ;;
+	test) add_set build && headers+=("${test_headers[@]}") ;;
+	lint) add_set test && commands+=("${lint_commands[@]}") ;;
+	check) add_set lint && commands+=("${check_commands[@]}") ;;
+	*)
+		echo "deps.sh: no set of packages is called '$1' (build, test, lint, check)" >&2
+		exit 2
+		;;
+	esac
+}
+for name in "${@:-build}"; do
+	add_set "$name"
+done
+# CC=clang needs clang instead of gcc.
+case ${CC:-gcc} in
+gcc | cc) ;;
+clang) commands=("${commands[@]/gcc:gcc/clang:clang}") ;;
+*) commands=("${commands[@]/gcc:gcc/${CC%% *}:gcc}") ;;
+esac
+
+# Sets `missing`. Packages are asked of dpkg in one go; a header that no package brings may
+# still have been put there by hand, so the compiler has the last word.
+find_missing() {
+	missing=()
+	local entry installed=$'\n'
+	for entry in "${commands[@]}"; do
+		command -v "${entry%%:*}" >/dev/null || missing+=("${entry#*:}")
+	done
+	if command -v dpkg-query >/dev/null; then
+		# shellcheck disable=SC2016 # the dollar is dpkg-query's
+		installed+=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "${headers[@]#*:}" 2>/dev/null || :)$'\n'
+	fi
+	for entry in "${headers[@]}"; do
+		[[ $installed == *$'\n'"ii ${entry#*:}"$'\n'* ]] && continue
+		echo "#include <${entry%%:*}>" | ${CC:-gcc} -E -include stdarg.h -include stddef.h -include stdint.h \
+			-include setjmp.h - >/dev/null 2>&1 || missing+=("${entry#*:}")
+	done
+}
+
+find_missing
+[[ ${#missing[@]} -gt 0 ]] || exit 0
+
+root=()
+[[ $(id -u) -eq 0 ]] || root=(sudo -n)
+install=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300
+	--no-install-recommends install "${missing[@]}")
+update=("${root[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update)
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if command -v apt-get >/dev/null; then
+	echo "deps.sh: installing ${missing[*]}" >&2
+	if "${install[@]}" </dev/null >"$log" 2>&1 ||
+		{ "${update[@]}" </dev/null >"$log" 2>&1 && "${install[@]}" </dev/null >>"$log" 2>&1; }; then
+		wanted="${missing[*]}"
+		find_missing
+		[[ ${#missing[@]} -gt 0 ]] || exit 0
+		echo "deps.sh: installed $wanted, but still missing: ${missing[*]}" >&2
+		exit 1
+	fi
+	tail -n 5 "$log" >&2
+fi
+echo "deps.sh: these are missing and could not be installed. Run this, then try again:" >&2
+echo "    sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+exit 1
