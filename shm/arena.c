@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * arena.c (floor 2): the arena file from the outside in: create, validate, map, reserve.
+ *
+ * The geometry is a pure function of (arena_bytes, max_carts): creation computes it,
+ * validation computes it again and compares, so that no offset of a file is believed.
+ * Nobody ever sees half an arena: it is made under a temporary name, reserved, filled,
+ * synced and renamed. A death before the rename leaves only the temporary file,
+ * which the next creation removes.
+ *
+ * No SIGBUS by our own doing: the file has its full (sparse) length from the start, all but
+ * the pages is reserved at creation, and pages are reserved in extents before their first use.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "hash.h"
+#include "why.h"
+
+#define TEMPORARY_FILE ".arena.new"
+
+/* ---------------------------------------------------------------- geometry */
+
+static uint32_t bucket_count_for(uint32_t max_carts)
+{
+	uint32_t count = 64;
+
+	while (count < max_carts)
+		count *= 2;
+	return count;
+}
+
+/* Fill in the constant part that follows from arena_bytes and max_carts; false if they do not fit. */
+static bool geometry_compute(uint64_t arena_bytes, uint32_t max_carts, struct arena_header *h)
+{
+	if (arena_bytes < ARENA_BYTES_MIN || arena_bytes > ARENA_BYTES_MAX || arena_bytes % PAGE_BYTES != 0 ||
+	    max_carts == 0 || max_carts > ARENA_CARTS_MAX)
+		return false;
+	h->arena_bytes = arena_bytes;
+	h->max_carts = max_carts;
+	h->bucket_count = bucket_count_for(max_carts);
+	h->class_count = CLASS_COUNT;
+	h->max_processes = MAX_PROCESSES;
+	h->max_threads = MAX_THREADS;
+	uint64_t at = HEADER_BYTES;
+	h->processes_at = at;
+	at += sizeof(struct process_record) * MAX_PROCESSES;
+	h->threads_at = at;
+	at += sizeof(struct thread_record) * MAX_THREADS;
+	h->classes_at = at;
+	at += sizeof(struct size_class) * MAX_CLASSES;
+	h->dirty_at = at;
+	at += align_up((max_carts + 63ull) / 64 * sizeof(uint64_t), CACHE_LINE);
+	h->buckets_at = at;
+	at += sizeof(struct bucket) * (uint64_t)h->bucket_count;
+	h->slots_at = at;
+	at += sizeof(struct slot) * (uint64_t)max_carts;
+	h->pages_at = at;
+	at += align_up(arena_bytes / PAGE_BYTES * sizeof(uint32_t), CACHE_LINE);
+	h->space_at = align_up(at, PAGE_BYTES);
+	if (h->space_at + 4 * PAGE_BYTES > arena_bytes)
+		return false;
+	h->page_count = (uint32_t)((arena_bytes - h->space_at) / PAGE_BYTES);
+	return true;
+}
+
+static uint64_t header_sum(const struct arena_header *header)
+{
+	uint8_t constant[offsetof(struct arena_header, boot_id)];
+
+	memcpy(constant, header, sizeof(constant));
+	memset(constant + offsetof(struct arena_header, header_sum), 0, sizeof(uint64_t));
+	return XXH3_64bits(constant, sizeof(constant));
+}
+
+static void arena_point(struct arena *arena, const struct arena_header *h)
+{
+	arena->header = (struct arena_header *)(void *)arena->base;
+	arena->processes = (struct process_record *)(void *)(arena->base + h->processes_at);
+	arena->threads = (struct thread_record *)(void *)(arena->base + h->threads_at);
+	arena->classes = (struct size_class *)(void *)(arena->base + h->classes_at);
+	arena->dirty = (uint64_t *)(void *)(arena->base + h->dirty_at);
+	arena->buckets = (struct bucket *)(void *)(arena->base + h->buckets_at);
+	arena->slots = (struct slot *)(void *)(arena->base + h->slots_at);
+	arena->pages = (uint32_t *)(void *)(arena->base + h->pages_at);
+	arena->bytes = h->arena_bytes;
+	arena->bucket_mask = h->bucket_count - 1;
+	arena->max_carts = h->max_carts;
+	arena->page_count = h->page_count;
+	arena->class_count = h->class_count;
+	arena->max_threads = h->max_threads;
+	arena->max_processes = h->max_processes;
+	arena->space_at = h->space_at;
+	arena->space_first = (block_ref)(h->space_at / BLOCK_UNIT);
+	arena->space_end = (block_ref)((h->space_at + (uint64_t)h->page_count * PAGE_BYTES) / BLOCK_UNIT);
+}
+
+int arena_validate(struct arena *arena, uint64_t file_bytes, char *why)
+{
+	struct arena_header h;
+
+	if (file_bytes < HEADER_BYTES)
+		return why_set(why, -EPROTO, "the file has %llu bytes: too short for an arena",
+			       (unsigned long long)file_bytes);
+	memcpy(&h, arena->base, sizeof(h));
+	if (h.magic != LAYOUT_MAGIC)
+		return why_set(why, -EPROTO, "the file is not a Corral arena (it begins with other bytes)");
+	if (h.byte_order != LAYOUT_BYTE_ORDER)
+		return why_set(why, -EPROTONOSUPPORT, "the arena is from a machine of another byte order");
+	if (h.layout_version != LAYOUT_VERSION)
+		return why_set(why, -EPROTONOSUPPORT,
+			       "the arena has layout version %u, this program reads version %u; run matching versions",
+			       h.layout_version, LAYOUT_VERSION);
+	if (h.fingerprint != LAYOUT_FINGERPRINT)
+		return why_set(why, -EPROTONOSUPPORT, "the arena's structs have other sizes than this program's");
+	if (h.header_sum != header_sum(&h))
+		return why_set(why, -EPROTO, "the arena's header is damaged (its checksum differs)");
+	struct arena_header g = h;
+	if (!geometry_compute(h.arena_bytes, h.max_carts, &g) || memcmp(&g, &h, sizeof(g)) != 0)
+		return why_set(why, -EPROTO, "the arena's header is damaged (its geometry does not add up)");
+	if (file_bytes != h.arena_bytes)
+		return why_set(why, -EPROTO, "the file has %llu bytes where its header says %llu: it is truncated",
+			       (unsigned long long)file_bytes, (unsigned long long)h.arena_bytes);
+	arena_point(arena, &h);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- reserve */
+
+/* Reserve a byte range; where the file system cannot, write zeroes (nobody uses the range yet). */
+static int reserve_bytes(int fd, uint64_t at, uint64_t bytes)
+{
+	static const uint8_t zeroes[65536];
+
+	int r;
+	do
+		r = fallocate(fd, 0, (off_t)at, (off_t)bytes);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != ENOSYS)
+		return -errno;
+	while (bytes > 0) {
+		ssize_t n = pwrite(fd, zeroes, min_u64(bytes, sizeof(zeroes)), (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ENOSPC;
+		at += (uint64_t)n;
+		bytes -= (uint64_t)n;
+	}
+	return 0;
+}
+
+int arena_reserve(struct arena *arena, uint32_t first, uint32_t count)
+{
+	struct arena_header *h = arena->header;
+	uint32_t reserved = h->reserved_pages;
+	uint32_t end = first + count;
+
+	if (end <= reserved)
+		return 0;
+	uint32_t goal = (uint32_t)min_u64(align_up(end, EXTENT_PAGES), arena->page_count);
+	int r = reserve_bytes(arena->fd, arena->space_at + (uint64_t)reserved * PAGE_BYTES,
+			      (uint64_t)(goal - reserved) * PAGE_BYTES);
+	if (r < 0 && goal > end) { /* the disk is nearly full: just what we need */
+		goal = end;
+		r = reserve_bytes(arena->fd, arena->space_at + (uint64_t)reserved * PAGE_BYTES,
+				  (uint64_t)(goal - reserved) * PAGE_BYTES);
+	}
+	if (r == 0)
+		h->reserved_pages = goal;
+	return r;
+}
+
+/* ---------------------------------------------------------------- create */
+
+static int header_fill(struct arena_header *h, const struct arena_settings *settings, char *why)
+{
+	memset(h, 0, sizeof(*h));
+	h->magic = LAYOUT_MAGIC;
+	h->layout_version = LAYOUT_VERSION;
+	h->byte_order = LAYOUT_BYTE_ORDER;
+	h->fingerprint = LAYOUT_FINGERPRINT;
+	if (!geometry_compute(settings->arena_bytes, settings->max_carts, h))
+		return why_set(why, -EINVAL,
+			       "%llu bytes with room for %u carts is no possible arena: "
+			       "give a larger --size or a smaller --max-carts",
+			       (unsigned long long)settings->arena_bytes, settings->max_carts);
+	if (getrandom(h->uuid, sizeof(h->uuid), 0) != (ssize_t)sizeof(h->uuid) ||
+	    getrandom(&h->hash_seed, sizeof(h->hash_seed), 0) != (ssize_t)sizeof(h->hash_seed))
+		return why_set(why, -errno, "no random bytes");
+	h->uuid[6] = (uint8_t)((h->uuid[6] & 0x0f) | 0x40); /* RFC 4122, version 4 */
+	h->uuid[8] = (uint8_t)((h->uuid[8] & 0x3f) | 0x80);
+	h->header_sum = header_sum(h);
+	(void)arena_boot_id(h->boot_id);
+	h->ttl_ns = settings->ttl_ns;
+	h->time_ns_inode = arena_time_namespace();
+	h->created_ms = (uint64_t)arena_wall_ms();
+	h->gp_phase = 1;
+	h->gp_completed = 1;
+	h->gp_fenced = 1;
+	return 0;
+}
+
+static int write_whole(int fd, const void *bytes, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = pwrite(fd, (const char *)bytes + done, size - done, (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ENOSPC;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+/* The temporary file is written, not mapped: an error is an error code, never a signal. */
+static int fill_file(int fd, const struct arena_header *h, char *why)
+{
+	int r = 0;
+
+	if (fchmod(fd, 0660) < 0)
+		return why_set(why, -errno, "cannot set the arena file's mode");
+	if (ftruncate(fd, (off_t)h->arena_bytes) < 0)
+		return why_set(why, -errno, "cannot make a file of %llu bytes", (unsigned long long)h->arena_bytes);
+	r = reserve_bytes(fd, 0, h->space_at);
+	if (r < 0)
+		return why_set(why, r, "cannot reserve the first %llu bytes of the arena",
+			       (unsigned long long)h->space_at);
+	r = write_whole(fd, h, sizeof(*h));
+	if (r < 0)
+		return why_set(why, r, "cannot write the arena's header");
+	if (fsync(fd) < 0)
+		return why_set(why, -errno, "cannot sync the arena");
+	return 0;
+}
+
+int arena_create(int dir_fd, const struct arena_settings *settings, char *why)
+{
+	struct arena_header header;
+	struct stat st;
+
+	int r = header_fill(&header, settings, why);
+	if (r < 0)
+		return r;
+	if (fstatat(dir_fd, ARENA_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return why_set(why, -EEXIST, "there is an arena already");
+	if (unlinkat(dir_fd, TEMPORARY_FILE, 0) < 0 && errno != ENOENT)
+		return why_set(why, -errno, "cannot remove a stale %s", TEMPORARY_FILE);
+	int fd = openat(dir_fd, TEMPORARY_FILE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return why_set(why, -errno, "cannot create the arena file");
+	r = fill_file(fd, &header, why);
+	if (r == 0 && renameat2(dir_fd, TEMPORARY_FILE, dir_fd, ARENA_FILE, RENAME_NOREPLACE) < 0) {
+		r = -errno;
+		if (r == -EINVAL || r == -ENOSYS) /* a file system without the flag; we hold the agent's byte */
+			r = renameat(dir_fd, TEMPORARY_FILE, dir_fd, ARENA_FILE) < 0 ? -errno : 0;
+		if (r < 0)
+			why_set(why, r, "cannot put the arena in place");
+	}
+	close(fd);
+	if (r < 0)
+		(void)unlinkat(dir_fd, TEMPORARY_FILE, 0);
+	else
+		(void)fsync(dir_fd);
+	return r;
+}
+
+/* ---------------------------------------------------------------- map */
+
+static int check_world(const struct arena_header *h, bool any_boot, char *why)
+{
+	uint8_t boot[16];
+
+	uint64_t time_ns = arena_time_namespace();
+	if (h->time_ns_inode != 0 && time_ns != 0 && time_ns != h->time_ns_inode)
+		return why_set(why, -EXDEV,
+			       "this process is in another time namespace than the arena's creator: "
+			       "their monotonic clocks differ");
+	if (!any_boot && arena_boot_id(boot) && memcmp(boot, h->boot_id, sizeof(boot)) != 0)
+		return why_set(why, -ESTALE,
+			       "the arena is from before the machine's last boot: start corral-agent, which verifies it");
+	return 0;
+}
+
+static int check_file(int fd, struct stat *ret_st, char *why)
+{
+	if (fstat(fd, ret_st) < 0)
+		return why_set(why, -errno, "cannot stat the arena");
+	if (!S_ISREG(ret_st->st_mode))
+		return why_set(why, -EPROTO, "the arena is not a regular file");
+	if (ret_st->st_nlink > 1)
+		return why_set(why, -EPROTO, "the arena file has %lu names (hard links); remove the others",
+			       (unsigned long)ret_st->st_nlink);
+	if ((uint64_t)ret_st->st_size < HEADER_BYTES)
+		return why_set(why, -EPROTO, "the file has %lld bytes: too short for an arena",
+			       (long long)ret_st->st_size);
+	return 0;
+}
+
+int arena_map(int dir_fd, bool any_boot, struct arena *ret_arena, char *why)
+{
+	struct arena arena = { .fd = -1, .dir_fd = -1 };
+	struct stat st;
+	int r;
+
+	arena.fd = openat(dir_fd, ARENA_FILE, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (arena.fd < 0)
+		return why_set(why, -errno,
+			       errno == ENOENT ? "there is no arena: start corral-agent, which creates it" :
+						 "cannot open the arena for reading and writing");
+	r = check_file(arena.fd, &st, why);
+	if (r < 0)
+		goto fail;
+	arena.bytes = (uint64_t)st.st_size;
+	arena.base = mmap(NULL, arena.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, arena.fd, 0);
+	if (arena.base == MAP_FAILED) {
+		r = why_set(why, -errno, "cannot map the arena (%llu bytes)", (unsigned long long)arena.bytes);
+		goto fail;
+	}
+	(void)madvise(arena.base, arena.bytes, MADV_DONTDUMP);
+	r = arena_validate(&arena, arena.bytes, why);
+	if (r == 0)
+		r = check_world(arena.header, any_boot, why);
+	if (r == 0) {
+		arena.dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+		if (arena.dir_fd < 0)
+			r = why_set(why, -errno, "cannot keep the directory open");
+	}
+	if (r < 0)
+		goto unmap;
+	*ret_arena = arena;
+	return 0;
+unmap:
+	munmap(arena.base, (size_t)st.st_size);
+fail:
+	close(arena.fd);
+	return r;
+}
+
+void arena_unmap(struct arena *arena)
+{
+	munmap(arena->base, arena->bytes);
+	close(arena->fd);
+	close(arena->dir_fd);
+	arena->base = NULL;
+}
+
+int arena_still_there(const struct arena *arena)
+{
+	struct stat ours, there;
+
+	if (fstat(arena->fd, &ours) < 0 || fstatat(arena->dir_fd, ARENA_FILE, &there, AT_SYMLINK_NOFOLLOW) < 0)
+		return -ESTALE;
+	if (ours.st_dev != there.st_dev || ours.st_ino != there.st_ino || (uint64_t)ours.st_size != arena->bytes)
+		return -ESTALE;
+	return 0;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * arena.h (floor 2): the file: create, validate, map, reserve; the only place that
+ * makes pointers from indices.
+ */
+#ifndef CORRAL_ARENA_H
+#define CORRAL_ARENA_H
+
+#include <limits.h>
+
+#include "layout.h"
+#include "why.h"
+
+#define ARENA_FILE "arena"
+#define ARENA_LOCK_FILE "lock"
+#define ARENA_SOCKET_FILE "agent.sock"
+#define ARENA_WHY_BYTES WHY_BYTES
+
+/* A mapping, and pointers to its parts. Constant once open, but for what `header` points to. */
+struct arena {
+	uint8_t *base;
+	uint64_t bytes;
+	int fd;      /* of the arena file */
+	int dir_fd;
+	uint32_t bucket_mask;
+	struct arena_header *header;
+	struct process_record *processes;
+	struct thread_record *threads;
+	struct size_class *classes;
+	uint64_t *dirty;
+	struct bucket *buckets;
+	struct slot *slots;
+	uint32_t *pages;
+	/* geometry, copied out of the header when it was validated: never trusted again */
+	uint32_t max_carts;
+	uint32_t page_count;
+	uint32_t class_count;
+	uint32_t max_threads;
+	uint32_t max_processes;
+	uint64_t space_at;
+	block_ref space_first; /* block references are within [space_first, space_end) */
+	block_ref space_end;
+};
+
+/* What to create. */
+struct arena_settings {
+	uint64_t arena_bytes;
+	uint32_t max_carts;
+	uint64_t ttl_ns;
+};
+
+#define ARENA_BYTES_MIN (4ull << 20)
+#define ARENA_BYTES_MAX (252ull << 30) /* what a block_ref reaches */
+#define ARENA_CARTS_MAX 16000000u
+
+/*
+ * The directory a location string means (see corral_open()), absolute, into path.
+ * -EPROTONOSUPPORT for an unknown scheme, -ENAMETOOLONG, -EINVAL.
+ */
+int arena_directory(const char *location, char path[PATH_MAX], char *why);
+
+/* Open the directory; refuse network file systems (-EXDEV). *ret_fd is close-on-exec. */
+int arena_open_directory(const char *path, int *ret_fd, char *why);
+
+/*
+ * Create DIR/arena: a temporary file, reserved on disk, filled in, synced, renamed.
+ * The caller holds the agent's liveness byte. -EEXIST if there is one. On failure nothing is left.
+ */
+int arena_create(int dir_fd, const struct arena_settings *settings, char *why);
+
+/*
+ * Map DIR/arena and validate its header. -ENOENT, -EPROTO, -EPROTONOSUPPORT, -ESTALE (another boot, unless
+ * any_boot), -EXDEV (time namespace), ... and why. The arena keeps a duplicate of dir_fd.
+ */
+int arena_map(int dir_fd, bool any_boot, struct arena *ret_arena, char *why);
+void arena_unmap(struct arena *arena);
+
+/*
+ * Validate a header against the length of its file; pure. Used by arena_map() and inspect.
+ * Fills the geometry of *arena (whose base is set).
+ */
+int arena_validate(struct arena *arena, uint64_t file_bytes, char *why);
+
+/* Is DIR/arena still the file that is mapped? 0 or -ESTALE. */
+int arena_still_there(const struct arena *arena);
+
+/* Reserve pages [first, first + count) on disk. Caller holds space_lock. -ENOSPC ... */
+int arena_reserve(struct arena *arena, uint32_t first, uint32_t count);
+
+/* This boot's id; false when the system does not tell. */
+bool arena_boot_id(uint8_t ret_id[16]);
+
+/* Inode of our time namespace, 0 when the system does not tell. */
+uint64_t arena_time_namespace(void);
+
+/* Arena time now, in nanoseconds; coarse: one clock tick. No system call (vDSO). */
+int64_t arena_now_ns(const struct arena *arena);
+
+/* Wall-clock time now, milliseconds since 1970; coarse. */
+int64_t arena_wall_ms(void);
+
+/* ------------------------------------------------------- pointers, checked */
+
+static inline struct block_header *arena_block(const struct arena *arena, block_ref ref)
+{
+	return (struct block_header *)(arena->base + (uint64_t)ref * BLOCK_UNIT);
+}
+
+/* Is it at least inside the space? (One unsigned compare; the class is checked where it matters.) */
+static inline bool arena_block_inside(const struct arena *arena, block_ref ref)
+{
+	return likely(ref - arena->space_first < arena->space_end - arena->space_first);
+}
+
+static inline block_ref arena_block_ref(const struct arena *arena, const void *block)
+{
+	return (block_ref)((uint64_t)((const uint8_t *)block - arena->base) / BLOCK_UNIT);
+}
+
+/* A link (plus one) to its slot; NULL for none or for a number that is out of range. */
+static inline struct slot *arena_slot(const struct arena *arena, slot_link link)
+{
+	return likely(link - 1 < arena->max_carts) ? &arena->slots[link - 1] : NULL;
+}
+
+static inline slot_link arena_slot_link(const struct arena *arena, const struct slot *slot)
+{
+	return (slot_link)(slot - arena->slots) + 1;
+}
+
+/* ---------------------------------------------------------------- expiry */
+
+#define CLOCK_TICK_NS 10000000 /* no Linux clock tick is longer */
+
+/* A touch is written only when the stored one is older than this. */
+static inline int64_t ttl_grain_ns(uint64_t ttl_ns)
+{
+	return (int64_t)(ttl_ns / 128);
+}
+
+/*
+ * From this arena time on, the cart is gone: at least ttl after the last activity (which may be
+ * a grain and a tick newer than `touched`), and less than ttl / 64 and a tick later than that.
+ */
+static inline int64_t deadline_ns(int64_t touched_ns, uint64_t ttl_ns)
+{
+	return touched_ns + (int64_t)ttl_ns + ttl_grain_ns(ttl_ns) + CLOCK_TICK_NS;
+}
+
+#endif

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * block.c (floor 4): size classes, their free lists, and the threads' caches of them.
+ *
+ * A class's list is touched in batches only: a thread pops up to REFILL_BLOCKS into its empty cache,
+ * and pushes a list back when its cache holds too much. Each such move is a splice:
+ * told in the intent (kind, first, last, rest), done under the class's lock, adopted by one store,
+ * and undone or completed by splice_repair() if its thread dies in the middle.
+ *
+ * Lock: the class's. Progress: alloc and free take no lock but once in a batch.
+ */
+#include <errno.h>
+
+#include "atomic.h"
+#include "block.h"
+#include "lock.h"
+#include "pressure.h"
+#include "space.h"
+#include "stat.h"
+
+#define REFILL_BLOCKS 16u
+#define REFILL_BYTES 65536u
+#define CACHE_BYTES_MAX (1024u * 1024)
+
+uint32_t block_span_pages(uint32_t class)
+{
+	uint32_t bytes = block_class_bytes(class);
+	uint32_t pages = (bytes + PAGE_BYTES - 1) / PAGE_BYTES;
+
+	while ((pages * PAGE_BYTES) % bytes > pages * PAGE_BYTES / 32)
+		pages++;
+	return pages;
+}
+
+uint32_t block_span_blocks(uint32_t class)
+{
+	return block_span_pages(class) * PAGE_BYTES / block_class_bytes(class);
+}
+
+/* ------------------------------------------------------------------ splices */
+
+static void splice_begin(struct intent *intent, enum splice_kind kind, uint32_t class, block_ref first, block_ref last,
+			 block_ref rest)
+{
+	note(&intent->splice_class, class);
+	note(&intent->splice_first, first);
+	note(&intent->splice_last, last);
+	note(&intent->splice_rest, rest);
+	note(&intent->splice_kind, kind);
+}
+
+static void splice_end(struct intent *intent)
+{
+	note(&intent->splice_kind, SPLICE_NONE);
+}
+
+/* Walk at most count - 1 steps from first. NULL on damage. *ret_last: where we ended. */
+static struct block_header *walk(const struct arena *arena, block_ref first, uint32_t count, block_ref *ret_last)
+{
+	struct block_header *block = block_at(arena, first);
+
+	*ret_last = first;
+	while (block != NULL && --count > 0 && block->next != 0) {
+		*ret_last = block->next;
+		block = block_at(arena, block->next);
+	}
+	return block;
+}
+
+/* From the class's list into the (empty) cache. Class lock held. */
+static int pop_locked(struct actor *actor, uint32_t class, uint32_t count)
+{
+	struct size_class *c = &actor->arena->classes[class];
+	struct thread_record *record = actor->record;
+	block_ref first = c->head;
+	block_ref last;
+
+	struct block_header *end = walk(actor->arena, first, count, &last);
+	if (end == NULL)
+		return -EUCLEAN;
+	splice_begin(&record->intent, SPLICE_POP, class, first, last, end->next);
+	note(&c->head, end->next);
+	note(&end->next, 0);
+	note(&record->cache[class], first);
+	splice_end(&record->intent);
+	return 0;
+}
+
+/* From the never used blocks into the (empty) cache: write their headers and link them. Class lock held. */
+static void bump_locked(struct actor *actor, uint32_t class, uint32_t count)
+{
+	struct size_class *c = &actor->arena->classes[class];
+	struct thread_record *record = actor->record;
+	uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
+	block_ref first = c->bump;
+
+	count = (uint32_t)min_u64(count, (c->bump_end - first) / units);
+	for (uint32_t i = 0; i < count; i++) {
+		struct block_header *block = arena_block(actor->arena, first + i * units);
+		block->class = (uint16_t)class;
+		block->magic = BLOCK_MAGIC;
+		block->slot = 0;
+		block->reserved = 0;
+		block->next = i + 1 < count ? first + (i + 1) * units : 0;
+	}
+	splice_begin(&record->intent, SPLICE_BUMP, class, first, 0, first + count * units);
+	note(&c->bump, first + count * units);
+	note(&record->cache[class], first);
+	splice_end(&record->intent);
+}
+
+static bool bump_sound(const struct arena *arena, const struct size_class *c)
+{
+	return c->bump <= c->bump_end && c->bump >= arena->space_first && c->bump_end <= arena->space_end;
+}
+
+static uint32_t refill_count(uint32_t class)
+{
+	return (uint32_t)max_u64(1, min_u64(REFILL_BLOCKS, REFILL_BYTES / block_class_bytes(class)));
+}
+
+/* Fill the cache of a class if it is empty. 0, -ENOMEM (no block, no page), -ENOSPC ..., -EBUSY, -EUCLEAN. */
+static int refill(struct actor *actor, uint32_t class)
+{
+	struct size_class *c = &actor->arena->classes[class];
+	int r = 0;
+
+	if (actor->record->cache[class] != 0)
+		return 0;
+	if (lock_take(actor, &c->lock, LOCK_CLASS) < 0)
+		return -EBUSY;
+	if (c->head != 0) {
+		r = pop_locked(actor, class, refill_count(class));
+	} else {
+		if (c->bump == c->bump_end)
+			r = space_carve(actor, class);
+		if (r == 0 && !bump_sound(actor->arena, c))
+			r = -EUCLEAN;
+		if (r == 0)
+			bump_locked(actor, class, refill_count(class));
+	}
+	lock_drop(actor, &c->lock, LOCK_CLASS);
+	if (r == 0) {
+		block_ref last;
+		uint32_t blocks = 0;
+		for (block_ref at = actor->record->cache[class]; at != 0 && walk(actor->arena, at, 1, &last) != NULL;
+		     at = arena_block(actor->arena, at)->next)
+			blocks++;
+		actor->record->cached_bytes += (uint64_t)blocks * block_class_bytes(class);
+	}
+	return r;
+}
+
+/* Give one class's cache back. */
+static void push_class(struct actor *actor, uint32_t class)
+{
+	struct size_class *c = &actor->arena->classes[class];
+	struct thread_record *record = actor->record;
+	block_ref first = record->cache[class];
+	block_ref last = first;
+	uint64_t bytes = block_class_bytes(class);
+	struct block_header *end = block_at(actor->arena, first);
+
+	/* bounded: a damaged list may be a ring */
+	for (uint32_t i = actor->arena->page_count * (PAGE_BYTES / CLASS_SMALLEST); end != NULL && end->next != 0 && i > 0;
+	     i--) {
+		last = end->next;
+		end = block_at(actor->arena, last);
+		bytes += block_class_bytes(class);
+	}
+	if (end == NULL || lock_take(actor, &c->lock, LOCK_CLASS) < 0)
+		return; /* it stays in our cache */
+	splice_begin(&record->intent, SPLICE_PUSH, class, first, last, 0);
+	note(&end->next, c->head);
+	note(&c->head, first);
+	note(&record->cache[class], 0);
+	splice_end(&record->intent);
+	lock_drop(actor, &c->lock, LOCK_CLASS);
+	record->cached_bytes -= min_u64(bytes, record->cached_bytes);
+}
+
+void block_flush(struct actor *actor)
+{
+	for (uint32_t class = 0; class < CLASS_COUNT; class++)
+		if (actor->record->cache[class] != 0)
+			push_class(actor, class);
+}
+
+static uint64_t cache_limit(const struct arena *arena)
+{
+	return max_u64(65536, min_u64(CACHE_BYTES_MAX, (uint64_t)arena->page_count * PAGE_BYTES / 1024));
+}
+
+/* ------------------------------------------------------------ alloc and free */
+
+/* The slot that ends with the block in hand goes to the free slots. */
+static void free_slot_of(struct actor *actor, struct block_header *block)
+{
+	struct arena_header *h = actor->arena->header;
+	struct slot *slot = arena_slot(actor->arena, block->slot);
+
+	if (slot != NULL && lock_take(actor, &h->slots_lock, LOCK_SLOTS) == 0) {
+		slot->next = h->slots_free;
+		note(&h->slots_free, block->slot);
+		note(&block->slot, 0);
+		lock_drop(actor, &h->slots_lock, LOCK_SLOTS);
+	}
+}
+
+int block_alloc(struct actor *actor, uint32_t bytes)
+{
+	struct thread_record *record = actor->record;
+	uint32_t class = block_class_of(bytes);
+	int r = 0;
+
+	assert(record->intent.hand == 0);
+	if (unlikely(record->cache[class] == 0)) {
+		if (record->retired.waiting != 0 || record->retired.ready != 0)
+			(void)block_reclaim(actor, record);
+		if (record->cache[class] == 0)
+			r = refill(actor, class);
+		if (r == -ENOMEM || r == -ENOSPC)
+			r = pressure_relieve(actor, &class, r, refill);
+		if (r < 0)
+			return r;
+	}
+	block_ref ref = record->cache[class];
+	struct block_header *block = block_at(actor->arena, ref);
+	if (unlikely(block == NULL || block->class != class))
+		return -EUCLEAN;
+	note(&record->intent.hand, ref);
+	note(&record->cache[class], block->next);
+	record->cached_bytes -= min_u64(block_class_bytes(class), record->cached_bytes);
+	if (unlikely(block->slot != 0)) { /* the free slots were locked when it was freed: now or later */
+		free_slot_of(actor, block);
+		if (block->slot != 0) {
+			block_free_hand(actor);
+			return -EBUSY;
+		}
+	}
+	return 0;
+}
+
+void block_free_hand(struct actor *actor)
+{
+	struct thread_record *record = actor->record;
+	block_ref ref = record->intent.hand;
+	struct block_header *block = block_at(actor->arena, ref);
+
+	if (block == NULL) { /* damaged: lost, but nothing is built on it */
+		note(&record->intent.hand, 0);
+		return;
+	}
+	if (block->slot != 0)
+		free_slot_of(actor, block);
+	uint32_t class = block->class;
+	note(&block->next, record->cache[class]);
+	note(&record->cache[class], ref);
+	note(&record->intent.hand, 0);
+	record->cached_bytes += block_class_bytes(class);
+	if (unlikely(record->cached_bytes > cache_limit(actor->arena)))
+		block_flush(actor);
+}
+
+int block_take_slot(struct actor *actor)
+{
+	struct arena_header *h = actor->arena->header;
+	struct intent *intent = &actor->record->intent;
+	int r = 0;
+
+	if (intent->hand_slot != 0)
+		return 0;
+	if (lock_take(actor, &h->slots_lock, LOCK_SLOTS) < 0)
+		return -EBUSY;
+	struct slot *slot = arena_slot(actor->arena, h->slots_free);
+	if (slot != NULL) {
+		note(&intent->hand_slot, h->slots_free);
+		note(&h->slots_free, slot->next);
+	} else if (h->slots_used_high < actor->arena->max_carts) {
+		note(&intent->hand_slot, h->slots_used_high + 1);
+		store_release(&h->slots_used_high, h->slots_used_high + 1);
+	} else {
+		r = -ENFILE;
+	}
+	lock_drop(actor, &h->slots_lock, LOCK_SLOTS);
+	return r;
+}
+
+/* ------------------------------------------------------------------- repair */
+
+/* A block in hand that is also still first in the list it was taken from is not in hand. */
+static void drop_hand_if_listed(struct arena *arena, struct thread_record *record)
+{
+	struct block_header *block = block_at(arena, record->intent.hand);
+
+	if (record->intent.hand != 0 && (block == NULL || record->cache[block->class] == record->intent.hand))
+		note(&record->intent.hand, 0);
+}
+
+static void splice_repair(struct arena *arena, struct thread_record *record, uint32_t name)
+{
+	struct intent *intent = &record->intent;
+	uint32_t class = intent->splice_class;
+
+	if (intent->splice_kind == SPLICE_NONE || class >= CLASS_COUNT) {
+		splice_end(intent);
+		return;
+	}
+	struct size_class *c = &arena->classes[class];
+	struct block_header *last = block_at(arena, intent->splice_last);
+	if (lock_held_by(&c->lock, name)) {
+		bool adopted = record->cache[class] == intent->splice_first;
+		switch ((enum splice_kind)intent->splice_kind) {
+		case SPLICE_POP: /* not adopted: as if nothing had been popped */
+			if (!adopted && last != NULL) {
+				note(&last->next, intent->splice_rest);
+				note(&c->head, intent->splice_first);
+			}
+			break;
+		case SPLICE_BUMP:
+			if (!adopted)
+				note(&c->bump, intent->splice_first);
+			break;
+		case SPLICE_PUSH: /* the head tells whether the class has it */
+			if (c->head == intent->splice_first)
+				note(&record->cache[class], 0);
+			else if (last != NULL)
+				note(&last->next, intent->splice_rest);
+			break;
+		case SPLICE_CARVE:
+			if (c->bump != intent->splice_rest || c->bump == c->bump_end) {
+				note(&c->bump_end, c->bump);
+				if (intent->splice_first - 1 < arena->page_count)
+					note(&arena->pages[intent->splice_first - 1], 0);
+			}
+			break;
+		case SPLICE_DISSOLVE:
+			pressure_dissolve(arena, class, intent->splice_first - 1);
+			break;
+		case SPLICE_NONE:
+			break;
+		}
+	}
+	splice_end(intent);
+}
+
+static void slots_repair(struct arena *arena, struct thread_record *record, uint32_t name)
+{
+	struct arena_header *h = arena->header;
+	struct intent *intent = &record->intent;
+	struct block_header *block = block_at(arena, intent->hand);
+
+	if (!lock_held_by(&h->slots_lock, name))
+		return;
+	/* taken, but still first in the free list, or above the mark: not taken */
+	if (intent->hand_slot != 0 && (h->slots_free == intent->hand_slot || h->slots_used_high < intent->hand_slot))
+		note(&intent->hand_slot, 0);
+	if (block != NULL && block->slot != 0 && h->slots_free == block->slot)
+		note(&block->slot, 0);
+}
+
+static void lists_repair(struct arena *arena, struct thread_record *record, uint32_t name)
+{
+	struct intent *intent = &record->intent;
+
+	if (intent->lists - 1 >= arena->max_threads)
+		return;
+	struct retired *lists = &arena->threads[intent->lists - 1].retired;
+	if (!lock_held_by(&lists->lock, name))
+		return;
+	if (intent->hand != 0 && lists->ready == intent->hand)
+		note(&intent->hand, 0); /* not popped yet */
+	if (intent->old != 0 && lists->open == intent->old)
+		note(&intent->old, 0); /* pushed already */
+	if (lists->ready != 0 && lists->ready == lists->waiting)
+		note(&lists->waiting, 0); /* moved already */
+	if (lists->waiting != 0 && lists->waiting == lists->open)
+		note(&lists->open, 0);
+	lock_release_of(&lists->lock, name);
+}
+
+void block_repair(struct arena *arena, struct thread_record *record, uint32_t name)
+{
+	struct intent *intent = &record->intent;
+
+	slots_repair(arena, record, name); /* before the hand is let go */
+	lists_repair(arena, record, name);
+	drop_hand_if_listed(arena, record);
+	splice_repair(arena, record, name);
+	lock_release_of(&arena->header->slots_lock, name);
+	lock_release_of(&arena->header->space_lock, name);
+	lock_release_of(&arena->header->gp_lock, name);
+	if (intent->splice_class < CLASS_COUNT)
+		lock_release_of(&arena->classes[intent->splice_class].lock, name);
+	for (uint32_t class = 0; class < CLASS_COUNT; class++) /* died between lock and intent */
+		lock_release_of(&arena->classes[class].lock, name);
+}

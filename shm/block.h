@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * block.h (floor 4): memory: size classes, spans of pages, retired blocks, free slots.
+ *
+ * A block is at every instant in exactly one of these places:
+ *   - never used: in its class between bump and bump_end
+ *   - free: in its class's list, or in a thread's cache
+ *   - in a thread's hand (intent.hand): being filled, or on its way to a list
+ *   - live: the current version of a slot
+ *   - about to be retired: intent.old
+ *   - retired: in a thread's open, waiting or ready list
+ * and every step from one to the next is one store, told beforehand in the thread's
+ * intent. What the intent says is resolved by block_repair() under the locks the dead one
+ * held; what is then still in hand is settled by the record's next owner.
+ */
+#ifndef CORRAL_BLOCK_H
+#define CORRAL_BLOCK_H
+
+#include "alive.h"
+#include "layout.h"
+
+/* ------------------------------------------------------------ size classes */
+
+/*
+ * Classes: 256 to 1024 bytes in steps of 64, then sixteen to each doubling up to 1 MiB (the last
+ * one 64 bytes more, for a cart of CORRAL_CART_MAX and its block header): at most 1/16 wasted.
+ */
+static inline uint32_t block_class_of(uint32_t bytes)
+{
+	if (bytes <= CLASS_SMALLEST)
+		return 0;
+	if (bytes <= 1024)
+		return (bytes - CLASS_SMALLEST + 63) / 64;
+	if (bytes > 1024 * 1024)
+		return CLASS_COUNT - 1;
+	uint32_t exponent = 31 - (uint32_t)__builtin_clz(bytes - 1);
+
+	return 12 + (exponent - 10) * 16 + (((bytes - 1) >> (exponent - 4)) & 15) + 1;
+}
+
+static inline uint32_t block_class_bytes(uint32_t class)
+{
+	if (class <= 12)
+		return CLASS_SMALLEST + 64 * class;
+	if (class >= CLASS_COUNT - 1)
+		return CLASS_LARGEST;
+	uint32_t exponent = 10 + (class - 13) / 16;
+
+	return (1u << exponent) + ((class - 13) % 16 + 1) * (1u << (exponent - 4));
+}
+
+/* Pages of a span of this class, and the blocks in it: at most 1/32 of a span is left over. */
+uint32_t block_span_pages(uint32_t class);
+uint32_t block_span_blocks(uint32_t class);
+
+/* A block's header, if the reference and the header are plausible; else NULL. */
+static inline struct block_header *block_at(const struct arena *arena, block_ref ref)
+{
+	if (!arena_block_inside(arena, ref))
+		return NULL;
+	struct block_header *block = arena_block(arena, ref);
+
+	if (unlikely(block->magic != BLOCK_MAGIC || block->class >= CLASS_COUNT ||
+		     (uint64_t)ref * BLOCK_UNIT + block_class_bytes(block->class) >
+			     (uint64_t)arena->space_end * BLOCK_UNIT))
+		return NULL;
+	return block;
+}
+
+/* ------------------------------------------------------- what a writer does */
+
+/*
+ * Take a free block with room for `bytes` (header included) into the actor's hand. The hand must be
+ * empty. -ENOMEM: the arena is full; -ENOSPC...: the disk is; -EUCLEAN.
+ */
+int block_alloc(struct actor *actor, uint32_t bytes);
+
+/* Free the block in hand (and the slot that is freed with it, if any): into the cache. */
+void block_free_hand(struct actor *actor);
+
+/* Retire intent.old: into our open list; now and then, drive a grace period and free what is ready. */
+void block_retire_old(struct actor *actor);
+
+/* Take a free slot into intent.hand_slot (or use the one still there). -ENFILE, -EBUSY. */
+int block_take_slot(struct actor *actor);
+
+/* ------------------------------------------------- what the agent does, too */
+
+/* Free what of target's retired lists has had its grace period; stamp the rest. False: somebody else is at it. */
+bool block_reclaim(struct actor *actor, struct thread_record *target);
+
+/*
+ * Reclaim from all records that have something retired; empty those that nobody owns; give all of it back to the classes.
+ * What somebody else is at is passed over.
+ */
+void block_reclaim_all(struct actor *actor);
+
+/* Has this record anything in its lists, cache or hand? */
+bool block_has_leftovers(const struct thread_record *record);
+
+/* Give the whole cache back to the classes. */
+void block_flush(struct actor *actor);
+
+/* Settle what the last owner of our record left in hand. Before the record is used. */
+void block_settle(struct actor *actor);
+
+/* Give spans in which every block is free back to the page table. Returns the pages freed. */
+uint32_t block_scavenge(struct actor *actor);
+
+/* ------------------------------------------------------------------ repair */
+
+/* Resolve the intents of this floor for a dead thread, and free its locks of this floor. Never waits. */
+void block_repair(struct arena *arena, struct thread_record *record, uint32_t name);
+
+#endif

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * corral.h: the public door of libcorral, the shared-memory cart store.
+ *
+ * A cart is found by its key (restaurant_id, session_id) and lives in one
+ * memory-mapped file that all worker processes of a machine share. Reads are
+ * RCU read-side critical sections (no lock, no system call, no waiting);
+ * changes are serialized for each cart and published whole.
+ *
+ * Errors. Every call that can fail returns 0 or a negative errno value from
+ * the table below; results go through ret_ parameters, which stay untouched on
+ * failure unless the call says otherwise. The library never prints, never
+ * exits, never touches a signal.
+ *
+ *   -EINVAL           an argument is malformed (empty id, NULL where a value is needed, ...)
+ *   -ENAMETOOLONG     an id, an operation id or an attribute is longer than its limit
+ *   -EILSEQ           a text is not valid UTF-8, or has a NUL byte in it
+ *   -ERANGE           a quantity, price, tax rate or time to live is out of its range
+ *   -EOVERFLOW        a sum or product of money does not fit 64 bits: nothing was changed
+ *   -E2BIG            the line, the number of lines or the cart would exceed its limit
+ *   -ENOENT           no such cart (never there, dropped, or ended by inactivity)
+ *   -ENXIO            the cart has no line of this number
+ *   -ESHUTDOWN        the cart is checked out and refuses changes
+ *   -ECANCELED        the cart's version is not the expected one
+ *   -EBUSY            the cart's lock is held by a living process for longer than our patience
+ *   -ETIMEDOUT        corral_wait(): the time is up and the cart has not changed
+ *   -ENOMEM           the arena is full (or malloc failed, for calls that allocate)
+ *   -ENFILE           the arena has its greatest number of carts already
+ *   -ENOSPC           the file system is full: the arena cannot reserve more of its file
+ *   -EUSERS           all process or thread records are in use by living ones
+ *   -EUCLEAN          the bytes of this cart, or of the arena, are damaged
+ *   -EROFS            the handle was opened with CORRAL_READ_ONLY
+ *   -ESTALE           the arena was replaced or is from another boot; detach and attach again
+ *   -EPROTO           the file is no arena, or a truncated or damaged one
+ *   -EPROTONOSUPPORT  the arena has another layout version, or the location an unknown scheme
+ *   -EXDEV            the directory is on a network file system, or the caller in another
+ *                     time namespace
+ *   -EACCES, -EPERM, -EMFILE, -EIO ...   as the system call that failed said
+ *
+ * Threads. A handle may be used by all threads of a process at once; a view
+ * belongs to the thread that began it. Fork. A child may go on using the
+ * handle: it attaches as itself on first use; views do not cross fork, and a
+ * child of vfork() must not call the library. No call is async-signal-safe.
+ */
+#ifndef CORRAL_H
+#define CORRAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+#define CORRAL_VERSION "0.1.0"
+
+/* Limits. */
+#define CORRAL_ID_MAX 128              /* bytes of a restaurant, session or operation id, 1 at least */
+#define CORRAL_LINES_MAX 4096          /* lines of a cart */
+#define CORRAL_WORDS_MAX (16 * 1024)   /* bytes of one line's words, packed */
+#define CORRAL_CART_MAX (1024 * 1024)  /* bytes of one cart, everything counted */
+#define CORRAL_QUANTITY_MAX 999999     /* of one line */
+#define CORRAL_MODIFIERS_MAX 64        /* of one line */
+#define CORRAL_EXTRAS_MAX 64           /* further key/values of one line */
+#define CORRAL_ATTRIBUTES_MAX 64       /* of a cart */
+#define CORRAL_ATTRIBUTE_NAME_MAX 128  /* bytes */
+#define CORRAL_ATTRIBUTE_VALUE_MAX 4096 /* bytes */
+#define CORRAL_TAX_PPM_MAX 1000000     /* 100 % in parts per million */
+#define CORRAL_OPS_KEPT 64             /* operation ids that each cart remembers */
+#define CORRAL_TTL_MS_MIN 100          /* the shortest time to live, in milliseconds */
+#define CORRAL_TTL_MS_MAX (366ull * 24 * 3600 * 1000)
+
+struct corral; /* a handle: one attached arena */
+
+/* A text: bytes and length, not NUL-terminated; {NULL, 0} is the empty text. */
+struct corral_text {
+	const char *data;
+	size_t size;
+};
+
+/* The text of a C string (NULL gives the empty text). */
+struct corral_text corral_text(const char *string);
+
+/* Which cart. Both ids: 1 to CORRAL_ID_MAX bytes of UTF-8. */
+struct corral_key {
+	struct corral_text restaurant_id;
+	struct corral_text session_id;
+};
+
+struct corral_modifier {
+	struct corral_text name;
+	int64_t price_cents; /* for one unit of the line; may be negative */
+};
+
+/* A further key of a line, kept as it came. */
+struct corral_extra {
+	struct corral_text key;
+	const void *value; /* one MessagePack object, whole */
+	size_t value_size; /* in bytes */
+};
+
+/* An item as it is added, and as it is read back. */
+struct corral_item {
+	struct corral_text menu_item_id; /* not empty */
+	struct corral_text name;
+	struct corral_text notes;
+	int64_t unit_price_cents; /* 0 or more */
+	uint32_t quantity;        /* 1 to CORRAL_QUANTITY_MAX */
+	uint32_t modifier_count;
+	uint32_t extra_count;
+	const struct corral_modifier *modifiers;
+	const struct corral_extra *extras;
+};
+
+enum corral_status { CORRAL_OPEN = 0, CORRAL_CHECKED_OUT = 1 };
+
+/* What may go with every change; NULL for none of it. */
+struct corral_op {
+	/*
+	 * Operation id, empty for none. Each cart remembers its last
+	 * CORRAL_OPS_KEPT ids: a change that comes again with a remembered id
+	 * changes nothing and answers what it answered the first time
+	 * (applied = 0). Ids end with their cart.
+	 */
+	struct corral_text id;
+	/* Change only if the cart's version is this one, else -ECANCELED; 0: any. */
+	uint64_t if_version;
+};
+
+/* What a change answers. Money in cents. */
+struct corral_result {
+	uint64_t version; /* of the cart after the change; only ever grows for one key */
+	int64_t subtotal_cents;
+	int64_t tax_cents;
+	int64_t total_cents;
+	uint32_t item_count; /* the sum of the lines' quantities */
+	uint32_t line;       /* number of the line added to, set or removed; else 0 */
+	uint8_t applied;     /* 1: by this call; 0: an earlier call with this operation id had */
+	uint8_t status;      /* enum corral_status */
+	uint8_t reserved[6];
+};
+
+/* A cart's numbers. Times in milliseconds since 1970, UTC. */
+struct corral_head {
+	uint64_t version;
+	int64_t subtotal_cents;
+	int64_t tax_cents;
+	int64_t total_cents;
+	uint32_t tax_ppm;
+	uint32_t item_count;
+	uint32_t line_count;
+	uint32_t status; /* enum corral_status */
+	uint64_t ttl_ms;
+	int64_t created_ms;
+	int64_t updated_ms;
+};
+
+/* One line of a cart. words: a MessagePack map, see corral(7). */
+struct corral_line {
+	uint32_t line; /* its number, stable for the life of the cart */
+	uint32_t quantity;
+	int64_t unit_price_cents;
+	int64_t modifiers_cents; /* the sum of the modifiers' prices, for one unit */
+	int64_t total_cents;     /* quantity * (unit price + modifiers) */
+	const void *words;       /* points into the view */
+	size_t words_size;
+};
+
+struct corral_attribute {
+	struct corral_text name;
+	struct corral_text value;
+};
+
+/* ------------------------------------------------------------------ */
+/* Attach                                                             */
+
+#define CORRAL_READ_ONLY 1u   /* refuse changes with -EROFS */
+#define CORRAL_OBSERVE 2u     /* reads do not count as activity (for tools) */
+#define CORRAL_START_AGENT 4u /* start corral-agent --daemon if none runs, and wait until it is ready */
+
+/*
+ * Attach to the arena at a location: a directory (or "dir:" and a directory);
+ * NULL means $CORRAL_DIR, else /var/lib/corral for root and
+ * $XDG_STATE_HOME/corral (default ~/.local/state/corral) for others.
+ * An agent need not run, but one must have created the arena once.
+ *
+ * ret_corral: the handle; the caller owns it and gives it back with
+ * corral_close(). Errors: see the table above; corral_why() has the details.
+ * Thread-safe. A process may hold several handles.
+ */
+int corral_open(const char *location, unsigned flags, struct corral **ret_corral);
+
+/*
+ * Detach. No other thread may be in a call on the handle, and no view of it
+ * open. NULL is fine. Every change that was acknowledged stays.
+ */
+void corral_close(struct corral *corral);
+
+/*
+ * A sentence that says what corral_open() last refused in this thread, and what
+ * to do; "" if nothing. Valid until this thread's next corral_open().
+ */
+const char *corral_why(void);
+
+/*
+ * How long a change waits for a cart whose lock a living process holds, before
+ * it gives up with -EBUSY. In milliseconds, 1000 at first. -ERANGE above one
+ * hour. Applies to all threads of the handle.
+ */
+int corral_set_patience(struct corral *corral, uint32_t patience_ms);
+
+/*
+ * Give the calling thread's record back before the thread ends (at its end that
+ * happens by itself). -EBUSY if this thread has an open view.
+ */
+int corral_leave_thread(struct corral *corral);
+
+/* ------------------------------------------------------------------ */
+/* Read                                                               */
+
+/*
+ * A cart as it was at one moment. Everything it shows stays unchanged and
+ * readable until corral_read_end(), whatever others do meanwhile. Treat the
+ * members as private.
+ */
+struct corral_view {
+	const void *bytes;
+	size_t size;
+	struct corral *corral;
+	int64_t deadline_ns;
+	void *thread;
+	uint64_t epoch;
+};
+
+/*
+ * Begin to read a cart, zero copy: a read-side critical section, which may be
+ * nested, on one or on several carts. Keep it short: while it lasts, memory that
+ * others retire cannot be used again. Counts as activity of the cart unless the
+ * handle was opened with CORRAL_OBSERVE. Never waits; makes no system call (but
+ * the first call of a thread registers it, which does).
+ * Errors: -ENOENT, -EINVAL, -ENAMETOOLONG, -EUCLEAN, -EUSERS, -ESTALE.
+ */
+int corral_read_begin(struct corral *corral, const struct corral_key *key, struct corral_view *ret_view);
+
+/* End the read, in the thread that began it; the view and all that points into it are void. */
+int corral_read_end(struct corral_view *view);
+
+/*
+ * Copy a cart into buffer (size bytes) and make a view of the copy, which lives as
+ * long as the buffer and needs no corral_read_end(). -ENOBUFS if the cart is
+ * larger: then *ret_size says how many bytes it needs; else how many were used.
+ * CORRAL_CART_MAX always suffices. Other errors as corral_read_begin().
+ */
+int corral_read_copy(struct corral *corral, const struct corral_key *key, void *buffer, size_t size,
+		     size_t *ret_size, struct corral_view *ret_view);
+
+/*
+ * What is in a view. Texts and words point into the view's bytes and live as long
+ * as it does. Safe on damaged bytes: -EUCLEAN, never a read outside the view.
+ * corral_view_line() and _attribute() take an index from 0; -ENXIO past the end.
+ * Line lookups take constant time, attributes linear.
+ */
+int corral_view_head(const struct corral_view *view, struct corral_head *ret_head);
+int corral_view_key(const struct corral_view *view, struct corral_key *ret_key);
+int corral_view_line(const struct corral_view *view, uint32_t index, struct corral_line *ret_line);
+int corral_view_attribute(const struct corral_view *view, uint32_t index, struct corral_attribute *ret_attribute);
+
+/* When the cart will end if nobody touches it any more; milliseconds since 1970. */
+int64_t corral_view_expires_ms(const struct corral_view *view);
+
+/*
+ * The words of a line as an item. *ret_item comes from one malloc() and is given
+ * back with corral_item_free(); its texts point into the view. -EUCLEAN, -ENOMEM, -ENXIO.
+ */
+int corral_view_item(const struct corral_view *view, uint32_t index, struct corral_item **ret_item);
+void corral_item_free(struct corral_item *item);
+
+/* A whole cart, decoded: what corral_get() returns and corral_replace() takes. */
+struct corral_cart_line {
+	uint32_t line; /* in: 0 gives the line a new number */
+	uint32_t reserved;
+	int64_t total_cents; /* in: ignored */
+	struct corral_item item;
+};
+
+struct corral_cart {
+	struct corral_key key;    /* in: ignored */
+	struct corral_head head;  /* in: only tax_ppm counts */
+	int64_t expires_ms;       /* in: ignored */
+	uint32_t line_count;
+	uint32_t attribute_count;
+	struct corral_cart_line *lines;
+	struct corral_attribute *attributes;
+};
+
+/*
+ * Copy a cart and decode it. *ret_cart is one malloc() that holds all of it,
+ * given back with corral_cart_free(). The fields may be changed and the whole be
+ * handed to corral_replace(). Errors as corral_read_begin(), -ENOMEM.
+ */
+int corral_get(struct corral *corral, const struct corral_key *key, struct corral_cart **ret_cart);
+void corral_cart_free(struct corral_cart *cart);
+
+/* One row of a list: a copy. */
+struct corral_entry {
+	char restaurant_id[CORRAL_ID_MAX + 1]; /* NUL-terminated */
+	char session_id[CORRAL_ID_MAX + 1];
+	struct corral_head head;
+	int64_t expires_ms;
+};
+
+/*
+ * List the carts, of one restaurant or (restaurant_id NULL) of all, max rows at
+ * a time. *cursor is 0 at first and is moved on; *ret_count = 0 says that the
+ * list is done. A cart that exists all the while comes exactly once; one that is
+ * made or ends meanwhile may come or not. Order: none. Does not count as activity.
+ */
+int corral_list(struct corral *corral, const struct corral_text *restaurant_id, uint64_t *cursor,
+		struct corral_entry *ret_entries, size_t max, size_t *ret_count);
+
+/*
+ * Wait until the cart's version is greater than past_version, at most timeout_ms
+ * milliseconds (-1: for ever). *ret_version: the version found. With past_version
+ * 0 it also waits for a cart that is not there yet. -ETIMEDOUT; -ENOENT if the cart is
+ * not there (past_version > 0), also when it ends while we wait; -EINTR when a
+ * signal came. Does not count as activity.
+ */
+int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version, int timeout_ms,
+		uint64_t *ret_version);
+
+/* ------------------------------------------------------------------ */
+/* Change                                                             */
+/*
+ * All of these: op may be NULL; ret_result may be NULL. The change is seen by
+ * all processes before the call returns, and outlives every process. A failed
+ * change changed nothing. Inputs are copied; the caller keeps them. Common errors:
+ * -EINVAL -ENAMETOOLONG -EILSEQ -ESHUTDOWN -ECANCELED -EBUSY -ENOMEM -ENOSPC
+ * -E2BIG -EOVERFLOW -EUCLEAN -EROFS -EUSERS -ESTALE; and -ENOENT for all but corral_add(),
+ * corral_set_tax(), corral_set_attribute(), corral_set_ttl() and corral_replace(),
+ * which make the cart if it is not there (except when op->if_version is given).
+ */
+
+/*
+ * Add an item. If the cart has a line of the same menu item, unit price,
+ * modifiers (in any order) and notes, that line's quantity is raised (its name and
+ * extras stay as they were); else a line is appended. -ENFILE: no more carts fit.
+ */
+int corral_add(struct corral *corral, const struct corral_key *key, const struct corral_item *item,
+	       const struct corral_op *op, struct corral_result *ret_result);
+
+/* Set the quantity of a line, by number; 0 removes the line. -ENXIO, -ERANGE. */
+int corral_set_quantity(struct corral *corral, const struct corral_key *key, uint32_t line, uint32_t quantity,
+			const struct corral_op *op, struct corral_result *ret_result);
+
+/* Remove a line, by number. -ENXIO. */
+int corral_remove(struct corral *corral, const struct corral_key *key, uint32_t line, const struct corral_op *op,
+		  struct corral_result *ret_result);
+
+/* Remove all lines. Tax rate, attributes, time to live and remembered operations stay. */
+int corral_clear(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
+		 struct corral_result *ret_result);
+
+/* Set the tax rate, in parts per million (82500 = 8.25 %), 0 to CORRAL_TAX_PPM_MAX. */
+int corral_set_tax(struct corral *corral, const struct corral_key *key, uint32_t tax_ppm, const struct corral_op *op,
+		   struct corral_result *ret_result);
+
+/* Set an attribute (name not empty); value NULL takes it away. */
+int corral_set_attribute(struct corral *corral, const struct corral_key *key, const struct corral_text *name,
+			 const struct corral_text *value, const struct corral_op *op,
+			 struct corral_result *ret_result);
+
+/* Set the cart's own time to live: milliseconds without activity; 0: the arena's default. */
+int corral_set_ttl(struct corral *corral, const struct corral_key *key, uint64_t ttl_ms, const struct corral_op *op,
+		   struct corral_result *ret_result);
+
+/*
+ * Check the cart out: from now on it refuses changes with -ESHUTDOWN, and may be
+ * read until it ends. Again with the same operation id: the same answer.
+ * Use op->if_version with the version that the customer heard.
+ */
+int corral_checkout(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
+		    struct corral_result *ret_result);
+
+/*
+ * End the cart now, open or checked out. The result is that of its last version.
+ * A second drop finds no cart: -ENOENT (which a retrying caller takes as done).
+ */
+int corral_drop(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
+		struct corral_result *ret_result);
+
+/*
+ * Compare-and-swap of a whole cart: its lines, tax rate and attributes become
+ * those of `cart` if its version is still op->if_version (0: if the cart is not
+ * there at all), else -ECANCELED. op must be given. Totals are computed here.
+ * Lines of equal number: -EINVAL; a number the cart never gave out: -ENXIO.
+ */
+int corral_replace(struct corral *corral, const struct corral_key *key, const struct corral_cart *cart,
+		   const struct corral_op *op, struct corral_result *ret_result);
+
+/* ------------------------------------------------------------------ */
+
+/* The library's version, as "0.1.0". */
+const char *corral_version(void);
+
+/* What an error of this library means, in English; takes -ENOENT or ENOENT. Never NULL. */
+const char *corral_strerror(int error);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+#endif

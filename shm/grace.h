@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * grace.h (floor 3): RCU between processes.
+ *
+ * liburcu's semantics over reader records that lie in the arena (a flavour in shared memory):
+ *
+ *   here                    liburcu (urcu-memb)          what
+ *   grace_enter/leave       rcu_read_lock/unlock         read-side critical section, nests
+ *   grace_start_poll        start_poll_synchronize_rcu   a cookie for "all who read now"
+ *   grace_poll              poll_state_synchronize_rcu   are they gone?
+ *   grace_advance           (the work of synchronize)    drive; never waits
+ *   grace_wait              synchronize_rcu              wait, with a deadline
+ *
+ * The phase is a 64-bit counter that never wraps, where liburcu's memb flavour has one bit. One bit
+ * is ambiguous when a reader stores a phase it loaded two flips ago, which is why liburcu
+ * flips twice a grace period; a counter is not, and one flip suffices (as liburcu's own
+ * qsbr flavour does on 64-bit machines). See ARCHITECTURE.md, "Grace periods".
+ *
+ * Ordering, lettered:
+ *   [G1] reader: store own phase, then load pointers. driver: flip, membarrier, then scan.
+ *        The reader's side is a compiler barrier; membarrier makes it a full fence when
+ *        somebody looks. (full_fences: both sides fence.)
+ *   [G2] reader: all loads of the section, then store 0 (release). driver: scan (acquire), then free.
+ *   [G3] updater: unpublish, full fence, then load the phase for the cookie. driver: flip, then scan.
+ *        A reader that saw the flip (acquire) sees the unpublishing.
+ */
+#ifndef CORRAL_GRACE_H
+#define CORRAL_GRACE_H
+
+#include "alive.h"
+#include "atomic.h"
+
+/* Enter a read-side critical section. Two stores, no fence instruction on x86-64 and arm64 with membarrier. */
+static inline void grace_enter(struct actor *actor)
+{
+	struct thread_record *record = actor->record;
+
+	if (record->nest++ > 0) /* plain: only the owner looks, or its repairer when it is dead */
+		return;
+	/* acquire: who saw the flip sees what was unpublished before it. pairs [G3] */
+	store_relaxed(&record->reader, load_acquire(&actor->arena->header->gp_phase));
+	if (unlikely(actor->fenced))
+		fence_full(); /* phase before pointers, else a driver misses us. pairs [G1] */
+	else
+		fence_compiler(); /* the same, completed by the driver's membarrier. pairs [G1] */
+}
+
+static inline void grace_leave(struct actor *actor)
+{
+	struct thread_record *record = actor->record;
+
+	assert(record->nest > 0);
+	if (--record->nest == 0)
+		store_release(&record->reader, 0); /* our loads before it, else they read freed memory. pairs [G2] */
+}
+
+/* The cookie of what was unpublished before this call. */
+static inline uint64_t grace_start_poll(const struct arena *arena)
+{
+	fence_full(); /* unpublished before the phase is read, else the cookie is too old. pairs [G3] */
+	return load_relaxed(&arena->header->gp_phase) + 1;
+}
+
+/* Are all readers gone that may have seen what the cookie stands for? */
+static inline bool grace_poll(const struct arena *arena, uint64_t cookie)
+{
+	return load_acquire(&arena->header->gp_completed) >= cookie; /* pairs [G4] */
+}
+
+/*
+ * Drive grace periods towards the cookie as far as that needs no waiting; true when it is reached. Any
+ * thread may call it, also inside a section of its own (then it will not be reached). A dead reader is
+ * buried, a dead driver taken over.
+ */
+bool grace_advance(struct actor *actor, uint64_t cookie);
+
+/* Wait for the cookie, at most timeout_ms. 0, -ETIMEDOUT; -EDEADLK inside a section of one's own. */
+int grace_wait(struct actor *actor, uint64_t cookie, uint32_t timeout_ms);
+
+/* Register this process for membarrier(2), once a process. False: it is not to be had; use full fences. */
+bool grace_register(void);
+
+#endif

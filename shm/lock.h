@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * lock.h (floor 3): spinlocks that survive their holder.
+ *
+ * The word names the holder (thread record plus one) and says whether somebody sleeps.
+ * Free to taken is one compare-and-swap; waiting is a short spin, then a shared futex with
+ * a deadline (Drepper, "Futexes are tricky", mutex2, with the holder in the word).
+ * A waiter asks the kernel whether the holder's process lives; the dead one's
+ * records are repaired by the waiter itself, which frees the word.
+ *
+ * Order: a thread takes them downwards in this list, never two of one level.
+ */
+#ifndef CORRAL_LOCK_H
+#define CORRAL_LOCK_H
+
+#include "alive.h"
+#include "atomic.h"
+
+enum lock_level {
+	LOCK_BUCKET = 0, /* a chain */
+	LOCK_SLOT,       /* a cart */
+	LOCK_LISTS,      /* a thread's retired lists */
+	LOCK_SLOTS,      /* the free slots */
+	LOCK_CLASS,      /* a size class's free list */
+	LOCK_SPACE,      /* the page table */
+	LOCK_GRACE,      /* the grace period's driver; only ever tried, never waited for */
+};
+
+/* Take a lock, within the actor's patience. 0 or -EBUSY: a living process holds it. */
+int lock_take(struct actor *actor, lock_word *word, enum lock_level level);
+
+/* Take it only if that needs no waiting for the living (a dead holder is repaired). */
+bool lock_try(struct actor *actor, lock_word *word, enum lock_level level);
+
+void lock_drop(struct actor *actor, lock_word *word, enum lock_level level);
+
+/* Does `name` hold it? */
+static inline bool lock_held_by(const lock_word *word, uint32_t name)
+{
+	return (load_relaxed(word) & LOCK_HOLDER) == name; /* relaxed: asked about ourselves or the dead */
+}
+
+/* Free a lock that `name`, dead and in our hands, holds; and wake a waiter. */
+void lock_release_of(lock_word *word, uint32_t name);
+
+#endif

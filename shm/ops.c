@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ops.c (floor 5): the public calls that change a cart: glue of the rooms below.
+ *
+ * The way of a change: find the slot in a read-side critical section; leave it; take the slot's lock and look again (a slot
+ * stays a slot for ever, so waiting for its lock needs no section); plan; take a block; build; publish;
+ * drop the lock; retire the former version. A cart that is not there is made under its bucket's lock instead. One
+ * whose time is up is replaced in its slot by a new one whose versions go on.
+ *
+ * Nothing is allocated from the heap, logged or called back while a lock is held; items are packed before.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "block.h"
+#include "cart.h"
+#include "expire.h"
+#include "grace.h"
+#include "handle.h"
+#include "lock.h"
+#include "slot.h"
+#include "stat.h"
+
+#define TRIES_MAX 10000u /* each retry means that somebody else got on */
+#define AGENT_SILENT_NS 5000000000ll
+#define DRAFT_ATTRIBUTES_BYTES (CORRAL_ATTRIBUTES_MAX * (CORRAL_ATTRIBUTE_NAME_MAX + CORRAL_ATTRIBUTE_VALUE_MAX + 16))
+
+/* One change under way. */
+struct work {
+	struct corral *corral;
+	struct actor *actor;
+	const struct corral_key *key;
+	struct cart_change *change;
+	struct cart_plan plan;
+	int64_t now_ns;
+	bool wake; /* somebody sleeps on the slot's change word */
+};
+
+static bool makes_cart(const struct cart_change *change)
+{
+	switch (change->kind) {
+	case CART_ADD:
+	case CART_SET_TAX:
+	case CART_SET_ATTRIBUTE:
+	case CART_SET_TTL:
+		return change->if_version == 0;
+	case CART_REPLACE:
+		return true; /* cart_plan() knows */
+	default:
+		return false;
+	}
+}
+
+/* A block with the new version in hand. A lock is held; nothing has changed yet. */
+static int build(struct work *work, const struct cart_head *old)
+{
+	int r = block_alloc(work->actor, work->plan.size + (uint32_t)sizeof(struct block_header));
+
+	if (r < 0)
+		return r;
+	struct block_header *block = arena_block(work->actor->arena, work->actor->record->intent.hand);
+	cart_build(old, work->change, &work->plan, block + 1);
+	return 0;
+}
+
+static uint64_t planned_ttl_ms(const struct work *work)
+{
+	const struct block_header *block = arena_block(work->actor->arena, work->actor->record->intent.hand);
+
+	return ((const struct cart_head *)(block + 1))->ttl_ms;
+}
+
+/* The cart is there, and its lock is ours. 0; 1: had been done; -errno. */
+static int change_locked(struct work *work, const struct found *found)
+{
+	struct arena *arena = work->actor->arena;
+	const struct cart_head *old = found->cart;
+	size_t room = found->room;
+
+	if (work->now_ns >= slot_deadline_ns(arena, found->slot, found->touched_ns)) {
+		if (!makes_cart(work->change))
+			return -ENOENT;
+		work->change->first_version = old->version + 1; /* the next cart in the same slot */
+		old = NULL;
+		room = 0;
+	}
+	int r = cart_plan(old, room, work->change, &work->plan);
+	if (r == 1)
+		(void)slot_touch(found->slot, found->touched_ns, work->now_ns); /* it is activity all the same */
+	if (r != 0)
+		return r;
+	r = build(work, old);
+	if (r < 0)
+		return r;
+	work->wake = slot_publish(work->actor, found->slot, planned_ttl_ms(work), work->now_ns);
+	return 0;
+}
+
+static int change_existing(struct work *work, struct slot *slot)
+{
+	struct found found;
+
+	slot_want(work->actor, NULL, slot);
+	if (lock_take(work->actor, &slot->lock, LOCK_SLOT) < 0)
+		return -EBUSY;
+	int r = slot_recheck(work->actor->arena, slot, work->change->hash, work->key, &found);
+	if (r == -ENOENT)
+		r = -EAGAIN; /* it ended while we waited: look again */
+	if (r == 0)
+		r = change_locked(work, &found);
+	lock_drop(work->actor, &slot->lock, LOCK_SLOT);
+	if (work->wake)
+		slot_wake(work->actor->arena, slot);
+	if (work->actor->record->intent.old != 0)
+		block_retire_old(work->actor);
+	return r;
+}
+
+/* The bucket's lock is ours: make the cart, unless another did. */
+static int insert_locked(struct work *work, struct bucket *bucket)
+{
+	struct found found;
+
+	grace_enter(work->actor);
+	int r = slot_find(work->actor->arena, work->change->hash, work->key, &found);
+	grace_leave(work->actor);
+	if (r == 0)
+		return -EAGAIN;
+	if (r != -ENOENT)
+		return r;
+	work->change->first_version = bucket->version_floor + 1;
+	r = cart_plan(NULL, 0, work->change, &work->plan);
+	if (r == 0)
+		r = build(work, NULL);
+	if (r != 0)
+		return r;
+	r = block_take_slot(work->actor);
+	if (r < 0) {
+		block_free_hand(work->actor);
+		return r;
+	}
+	slot_insert(work->actor, bucket, work->change->hash, planned_ttl_ms(work), work->now_ns);
+	return 0;
+}
+
+static int change_absent(struct work *work)
+{
+	struct bucket *bucket = slot_bucket(work->actor->arena, work->change->hash);
+
+	if (!makes_cart(work->change))
+		return -ENOENT;
+	if (!cart_text_valid(work->key->restaurant_id) || !cart_text_valid(work->key->session_id))
+		return -EILSEQ;
+	slot_want(work->actor, bucket, NULL);
+	if (lock_take(work->actor, &bucket->lock, LOCK_BUCKET) < 0)
+		return -EBUSY;
+	int r = insert_locked(work, bucket);
+	lock_drop(work->actor, &bucket->lock, LOCK_BUCKET);
+	if (r == 0) {
+		stat_add(work->actor->record, created, 1);
+		slot_wake(work->actor->arena, NULL);
+	}
+	return r;
+}
+
+static int drop_locked(struct work *work, struct bucket *bucket, struct slot *slot)
+{
+	struct found found;
+	int r = slot_recheck(work->actor->arena, slot, work->change->hash, work->key, &found);
+
+	if (r == -ENOENT)
+		return -EAGAIN;
+	if (r == 0 && work->now_ns >= slot_deadline_ns(work->actor->arena, slot, found.touched_ns))
+		r = -ENOENT;
+	if (r == 0)
+		r = cart_plan(found.cart, found.room, work->change, &work->plan);
+	if (r == 0)
+		work->wake = slot_end(work->actor, bucket, slot);
+	return r;
+}
+
+static int drop_existing(struct work *work, struct slot *slot)
+{
+	struct actor *actor = work->actor;
+	struct bucket *bucket = slot_bucket(actor->arena, work->change->hash);
+	int r = -EBUSY;
+
+	slot_want(actor, bucket, slot);
+	if (lock_take(actor, &bucket->lock, LOCK_BUCKET) < 0)
+		return -EBUSY;
+	if (lock_take(actor, &slot->lock, LOCK_SLOT) == 0) {
+		r = drop_locked(work, bucket, slot);
+		lock_drop(actor, &slot->lock, LOCK_SLOT);
+	}
+	lock_drop(actor, &bucket->lock, LOCK_BUCKET);
+	if (work->wake)
+		slot_wake(actor->arena, slot);
+	if (actor->record->intent.old != 0)
+		block_retire_old(actor);
+	return r;
+}
+
+static int change_once(struct work *work)
+{
+	struct found found;
+
+	grace_enter(work->actor);
+	int r = slot_find(work->actor->arena, work->change->hash, work->key, &found);
+	grace_leave(work->actor);
+	if (r == -ENOENT)
+		return change_absent(work);
+	if (r < 0)
+		return r;
+	return work->change->kind == CART_DROP ? drop_existing(work, found.slot) : change_existing(work, found.slot);
+}
+
+/* The arena is full and no agent ends carts: end them ourselves. True: some memory came free. */
+static bool sweep_if_no_agent(struct actor *actor)
+{
+	struct arena *arena = actor->arena;
+
+	if (arena_now_ns(arena) - load_relaxed(&arena->header->heartbeat_ns) < AGENT_SILENT_NS)
+		return false;
+	return expire_slots(actor, 0, arena->max_carts) > 0;
+}
+
+static int change_until_done(struct work *work)
+{
+	bool swept = false;
+
+	for (uint32_t tries = 0; tries < TRIES_MAX; tries++) {
+		work->now_ns = arena_now_ns(work->actor->arena);
+		work->change->now_ms = arena_wall_ms();
+		int r = change_once(work);
+		if ((r == -ENOMEM || r == -ENFILE) && !swept && sweep_if_no_agent(work->actor)) {
+			swept = true;
+			continue;
+		}
+		if (r != -EAGAIN)
+			return r;
+	}
+	return -EBUSY;
+}
+
+static void count(struct actor *actor, const struct cart_change *change, int r)
+{
+	if (r == 0)
+		stat_add(actor->record, changes, 1);
+	if (r == 0 && change->kind == CART_CHECKOUT)
+		stat_add(actor->record, checked_out, 1);
+	if (r == 0 && change->kind == CART_DROP)
+		stat_add(actor->record, dropped, 1);
+	if (r == 1)
+		stat_add(actor->record, repeats, 1);
+	if (r == -ENOMEM || r == -ENFILE || r == -ENOSPC)
+		stat_add(actor->record, refused_full, 1);
+	if (r == -EBUSY)
+		stat_add(actor->record, refused_busy, 1);
+}
+
+static int prepare(struct corral *corral, const struct corral_key *key, struct actor **ret_actor)
+{
+	if ((corral->flags & CORRAL_READ_ONLY) != 0)
+		return -EROFS;
+	int r = handle_check_key(key);
+	if (r == 0)
+		r = handle_actor(corral, ret_actor);
+	return r;
+}
+
+static int change(struct corral *corral, const struct corral_key *key, struct cart_change *change,
+		  const struct corral_op *op, struct corral_result *ret_result)
+{
+	struct work work = { .corral = corral, .key = key, .change = change };
+	int r = prepare(corral, key, &work.actor);
+
+	if (r < 0)
+		return r;
+	change->key = *key;
+	change->hash = slot_hash(&corral->arena, key);
+	change->seed = corral->arena.header->hash_seed;
+	if (op != NULL) {
+		change->if_version = op->if_version;
+		r = cart_hash_op(op->id, change->seed, change);
+		if (r < 0)
+			return r;
+	}
+	if (work.actor->record->intent.old != 0) { /* left over when our lists were locked by somebody stopped */
+		block_retire_old(work.actor);
+		if (work.actor->record->intent.old != 0)
+			return -EBUSY;
+	}
+	r = change_until_done(&work);
+	count(work.actor, change, r);
+	if (r < 0)
+		return r;
+	if (ret_result != NULL)
+		*ret_result = work.plan.result;
+	return 0;
+}
+
+/* ------------------------------------------------------------ public calls */
+
+int corral_add(struct corral *corral, const struct corral_key *key, const struct corral_item *item,
+	       const struct corral_op *op, struct corral_result *ret_result)
+{
+	struct cart_change add = { .kind = CART_ADD };
+	uint8_t words[CORRAL_WORDS_MAX];
+
+	int r = cart_pack_item(item, corral->arena.header->hash_seed, words, sizeof(words), &add.words);
+	if (r < 0)
+		return r;
+	add.quantity = item->quantity;
+	return change(corral, key, &add, op, ret_result);
+}
+
+int corral_set_quantity(struct corral *corral, const struct corral_key *key, uint32_t line, uint32_t quantity,
+			const struct corral_op *op, struct corral_result *ret_result)
+{
+	struct cart_change set = { .kind = CART_SET_QUANTITY, .line = line, .quantity = quantity };
+
+	if (quantity > CORRAL_QUANTITY_MAX)
+		return -ERANGE;
+	return change(corral, key, &set, op, ret_result);
+}
+
+int corral_remove(struct corral *corral, const struct corral_key *key, uint32_t line, const struct corral_op *op,
+		  struct corral_result *ret_result)
+{
+	struct cart_change drop = { .kind = CART_REMOVE, .line = line };
+
+	return change(corral, key, &drop, op, ret_result);
+}
+
+int corral_clear(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
+		 struct corral_result *ret_result)
+{
+	struct cart_change clear = { .kind = CART_CLEAR };
+
+	return change(corral, key, &clear, op, ret_result);
+}
+
+int corral_set_tax(struct corral *corral, const struct corral_key *key, uint32_t tax_ppm, const struct corral_op *op,
+		   struct corral_result *ret_result)
+{
+	struct cart_change set = { .kind = CART_SET_TAX, .tax_ppm = tax_ppm };
+
+	if (tax_ppm > CORRAL_TAX_PPM_MAX)
+		return -ERANGE;
+	return change(corral, key, &set, op, ret_result);
+}
+
+int corral_set_attribute(struct corral *corral, const struct corral_key *key, const struct corral_text *name,
+			 const struct corral_text *value, const struct corral_op *op,
+			 struct corral_result *ret_result)
+{
+	struct cart_change set = { .kind = CART_SET_ATTRIBUTE, .name = *name, .remove_attribute = value == NULL };
+
+	if (name->size == 0)
+		return -EINVAL;
+	if (name->size > CORRAL_ATTRIBUTE_NAME_MAX || (value != NULL && value->size > CORRAL_ATTRIBUTE_VALUE_MAX))
+		return -ENAMETOOLONG;
+	if (!cart_text_valid(*name) || (value != NULL && !cart_text_valid(*value)))
+		return -EILSEQ;
+	if (value != NULL)
+		set.value = *value;
+	return change(corral, key, &set, op, ret_result);
+}
+
+int corral_set_ttl(struct corral *corral, const struct corral_key *key, uint64_t ttl_ms, const struct corral_op *op,
+		   struct corral_result *ret_result)
+{
+	struct cart_change set = { .kind = CART_SET_TTL, .ttl_ms = ttl_ms };
+
+	if (ttl_ms != 0 && (ttl_ms < CORRAL_TTL_MS_MIN || ttl_ms > CORRAL_TTL_MS_MAX))
+		return -ERANGE;
+	return change(corral, key, &set, op, ret_result);
+}
+
+int corral_checkout(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
+		    struct corral_result *ret_result)
+{
+	struct cart_change out = { .kind = CART_CHECKOUT };
+
+	return change(corral, key, &out, op, ret_result);
+}
+
+int corral_drop(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
+		struct corral_result *ret_result)
+{
+	struct cart_change drop = { .kind = CART_DROP };
+
+	return change(corral, key, &drop, op, ret_result);
+}
+
+/* Pack a draft into one heap block: lines, their words, the attributes. */
+static int pack_draft(const struct corral *corral, const struct corral_cart *cart, struct cart_draft *draft, void **ret_block)
+{
+	if (cart->line_count > CORRAL_LINES_MAX || cart->attribute_count > CORRAL_ATTRIBUTES_MAX)
+		return -E2BIG;
+	if (cart->head.tax_ppm > CORRAL_TAX_PPM_MAX)
+		return -ERANGE;
+	size_t lines_bytes = cart->line_count * sizeof(struct cart_draft_line);
+	size_t room = lines_bytes + DRAFT_ATTRIBUTES_BYTES + CORRAL_CART_MAX + CORRAL_WORDS_MAX;
+	uint8_t *block = malloc(room);
+	if (block == NULL)
+		return -ENOMEM;
+	struct cart_draft_line *lines = (struct cart_draft_line *)(void *)block;
+	uint8_t *at = block + lines_bytes;
+	uint8_t *words_end = at + CORRAL_CART_MAX;
+	int r = 0;
+	for (uint32_t i = 0; i < cart->line_count && r == 0; i++) {
+		lines[i].line = cart->lines[i].line;
+		lines[i].quantity = cart->lines[i].item.quantity;
+		r = at > words_end ? -E2BIG :
+				     cart_pack_item(&cart->lines[i].item, corral->arena.header->hash_seed, at,
+						    CORRAL_WORDS_MAX, &lines[i].words);
+		at += r == 0 ? lines[i].words.size : 0;
+	}
+	if (r == 0)
+		r = cart_pack_attributes(cart->attributes, cart->attribute_count, at,
+					 (size_t)(block + room - at), &draft->attributes_size);
+	if (r < 0) {
+		free(block);
+		return r;
+	}
+	draft->lines = lines;
+	draft->line_count = cart->line_count;
+	draft->tax_ppm = cart->head.tax_ppm;
+	draft->attributes = at;
+	draft->attribute_count = cart->attribute_count;
+	*ret_block = block;
+	return 0;
+}
+
+int corral_replace(struct corral *corral, const struct corral_key *key, const struct corral_cart *cart,
+		   const struct corral_op *op, struct corral_result *ret_result)
+{
+	struct cart_change replace = { .kind = CART_REPLACE };
+	void *block;
+
+	if (op == NULL)
+		return -EINVAL;
+	int r = pack_draft(corral, cart, &replace.draft, &block);
+	if (r < 0)
+		return r;
+	r = change(corral, key, &replace, op, ret_result);
+	free(block);
+	return r;
+}

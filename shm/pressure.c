@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pressure.c (floor 4): memory is short. See pressure.h. Slow by nature, bounded, waits for nobody:
+ * locks are tried, grace periods polled.
+ *
+ * Dissolving a span: every block of it is free, in its class's list. The page is told in the intent;
+ * its blocks are unlinked one store at a time, each of which leaves a sound list; then the
+ * page word is cleared. Repair does the rest of the same.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "atomic.h"
+#include "block.h"
+#include "lock.h"
+#include "pressure.h"
+#include "space.h"
+
+#define LARGER_CLASSES 16u
+#define UNITS_PER_PAGE (PAGE_BYTES / BLOCK_UNIT)
+
+static uint32_t block_bound(const struct arena *arena)
+{
+	return arena->page_count * (PAGE_BYTES / CLASS_SMALLEST);
+}
+
+/* The head page of the span that a block is in; page_count when there is none. */
+static uint32_t head_page(const struct arena *arena, block_ref ref)
+{
+	uint32_t page = (ref - arena->space_first) / UNITS_PER_PAGE;
+
+	for (uint32_t back = 0; back <= page && back < 64; back++)
+		if (arena->pages[page - back] != 0)
+			return page - back;
+	return arena->page_count;
+}
+
+void pressure_dissolve(struct arena *arena, uint32_t class, uint32_t page)
+{
+	if (page >= arena->page_count || arena->pages[page] == 0)
+		return;
+	struct size_class *c = &arena->classes[class];
+	block_ref first = arena->space_first + page * UNITS_PER_PAGE;
+	block_ref end = first + PAGE_SPAN_PAGES(arena->pages[page]) * UNITS_PER_PAGE;
+	block_ref *link = &c->head;
+
+	for (uint32_t bound = block_bound(arena); *link != 0 && bound > 0; bound--) {
+		struct block_header *block = block_at(arena, *link);
+		if (block == NULL)
+			return; /* damaged: leave all as it is */
+		if (*link >= first && *link < end)
+			note(link, block->next);
+		else
+			link = &block->next;
+	}
+	space_uncarve(arena, page);
+}
+
+static uint32_t dissolve_span(struct actor *actor, uint32_t class, uint32_t page)
+{
+	struct intent *intent = &actor->record->intent;
+	lock_word *lock = &actor->arena->header->space_lock;
+	uint32_t pages = PAGE_SPAN_PAGES(actor->arena->pages[page]);
+
+	if (!lock_try(actor, lock, LOCK_SPACE))
+		return 0;
+	note(&intent->splice_class, class);
+	note(&intent->splice_first, page + 1);
+	note(&intent->splice_kind, SPLICE_DISSOLVE);
+	pressure_dissolve(actor->arena, class, page);
+	note(&intent->splice_kind, SPLICE_NONE);
+	lock_drop(actor, lock, LOCK_SPACE);
+	return pages;
+}
+
+/* Count each span's free blocks, then dissolve those that have them all. Class lock held. */
+static uint32_t scavenge_class(struct actor *actor, uint32_t class, uint16_t *free_in)
+{
+	struct arena *arena = actor->arena;
+	struct size_class *c = &arena->classes[class];
+	uint32_t freed = 0;
+	uint32_t bound = block_bound(arena);
+
+	for (block_ref at = c->head; at != 0 && bound > 0; bound--) {
+		struct block_header *block = block_at(arena, at);
+		uint32_t page = block != NULL ? head_page(arena, at) : arena->page_count;
+		if (page >= arena->page_count)
+			return 0; /* damaged */
+		free_in[page]++;
+		at = block->next;
+	}
+	for (uint32_t page = 0; page < arena->page_count; page++) {
+		if (free_in[page] == 0)
+			continue;
+		if (arena->pages[page] == PAGE_WORD(class, block_span_pages(class)) &&
+		    free_in[page] == block_span_blocks(class))
+			freed += dissolve_span(actor, class, page);
+		free_in[page] = 0;
+	}
+	return freed;
+}
+
+uint32_t block_scavenge(struct actor *actor)
+{
+	struct arena *arena = actor->arena;
+	uint32_t freed = 0;
+
+	/* before any lock of this floor: the heap is not ours to wait for inside */
+	uint16_t *free_in = calloc(arena->page_count, sizeof(*free_in));
+	if (free_in == NULL)
+		return 0;
+	for (uint32_t class = 0; class < CLASS_COUNT; class++) {
+		struct size_class *c = &arena->classes[class];
+		if (load_relaxed(&c->head) == 0 || !lock_try(actor, &c->lock, LOCK_CLASS))
+			continue;
+		freed += scavenge_class(actor, class, free_in);
+		lock_drop(actor, &c->lock, LOCK_CLASS);
+	}
+	free(free_in);
+	return freed;
+}
+
+/* Records that nobody owns: become their owner for a moment and give all they have back. */
+static void empty_orphan(struct actor *actor, uint32_t number)
+{
+	struct thread_record *record = &actor->arena->threads[number];
+	struct actor heir = *actor;
+
+	if (load_relaxed(&record->owner) != 0 || !block_has_leftovers(record) ||
+	    !cas_acq_rel(&record->owner, 0, actor->life->process + 1))
+		return;
+	heir.record = record;
+	heir.name = number + 1;
+	heir.held = 0;
+	block_settle(&heir);
+	(void)block_reclaim(&heir, record);
+	block_flush(&heir);
+	store_release(&record->owner, 0);
+}
+
+void block_reclaim_all(struct actor *actor)
+{
+	uint32_t high = (uint32_t)min_u64(load_acquire(&actor->arena->header->threads_high), actor->arena->max_threads);
+
+	for (uint32_t number = 0; number < high; number++) {
+		struct thread_record *record = &actor->arena->threads[number];
+		empty_orphan(actor, number);
+		if (load_relaxed(&record->retired.open) != 0 || load_relaxed(&record->retired.waiting) != 0)
+			(void)block_reclaim(actor, record);
+	}
+	block_flush(actor); /* what we took is everybody's */
+}
+
+int pressure_relieve(struct actor *actor, uint32_t *class, int error, int (*refill)(struct actor *, uint32_t))
+{
+	block_reclaim_all(actor);
+	if (refill(actor, *class) == 0)
+		return 0;
+	if (block_scavenge(actor) > 0 && refill(actor, *class) == 0)
+		return 0;
+	for (uint32_t larger = *class + 1; larger < CLASS_COUNT && larger <= *class + LARGER_CLASSES; larger++) {
+		*class = larger;
+		if (refill(actor, larger) == 0)
+			return 0;
+	}
+	return error;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * read.c (floor 5): the public calls that read: views, copies, lists, waiting.
+ *
+ * A read is: enter; find; look at the clock; hand out a pointer. The clock is the vDSO's coarse one. The
+ * activity of a read is written to the slot only when the stored time is older than a grain of
+ * the time to live. Nothing here takes a lock or makes a system call, but corral_wait(), which sleeps.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "atomic.h"
+#include "cart.h"
+#include "grace.h"
+#include "handle.h"
+#include "slot.h"
+
+#define LIST_ROWS_AT_A_TIME 64u
+#define LIST_SLOTS_AT_A_TIME 4096u /* then the section is left, so that a long list stalls nobody */
+#define WAIT_STEP_MS 250 /* an end by inactivity wakes nobody by itself */
+
+/* ------------------------------------------------------------------- views */
+
+/* In a section: the cart, if it is there and its time is not up; its touch, if due. */
+static int look_up(struct corral *corral, const struct corral_key *key, struct found *ret_found, int64_t *ret_deadline)
+{
+	const struct arena *arena = &corral->arena;
+	int r = slot_find(arena, slot_hash(arena, key), key, ret_found);
+
+	if (unlikely(r < 0))
+		return r;
+	int64_t now = arena_now_ns(arena);
+	int64_t touched = ret_found->touched_ns;
+	int64_t deadline = slot_deadline_ns(arena, ret_found->slot, touched);
+	if (unlikely(now >= deadline))
+		return -ENOENT;
+	if ((corral->flags & CORRAL_OBSERVE) == 0 &&
+	    /* the deadline is 129 grains and a tick after the touch */
+	    unlikely(now - touched > (deadline - CLOCK_TICK_NS - touched) / 129) &&
+	    !slot_touch(ret_found->slot, touched, now))
+		return -ENOENT;
+	*ret_deadline = deadline;
+	return cart_shape(ret_found->cart, ret_found->room);
+}
+
+int corral_read_begin(struct corral *corral, const struct corral_key *key, struct corral_view *ret_view)
+{
+	struct actor *actor;
+	struct found found;
+	int64_t deadline;
+
+	int r = handle_check_key(key);
+	if (likely(r == 0))
+		r = handle_actor(corral, &actor);
+	if (unlikely(r < 0))
+		return r;
+	grace_enter(actor);
+	r = look_up(corral, key, &found, &deadline);
+	if (unlikely(r < 0)) {
+		grace_leave(actor);
+		return r;
+	}
+	*ret_view = (struct corral_view){ .bytes = found.cart,
+					  .size = found.cart->size,
+					  .corral = corral,
+					  .deadline_ns = deadline,
+					  .thread = actor,
+					  .epoch = *corral->epoch };
+	return 0;
+}
+
+int corral_read_end(struct corral_view *view)
+{
+	struct actor *actor = view->thread;
+
+	if (actor == NULL || view->corral == NULL)
+		return -EINVAL;
+	if (unlikely(handle_cache.corral != view->corral || handle_cache.epoch != view->epoch ||
+		     &handle_cache.attachment->actor != actor)) {
+		struct actor *ours;
+		int r = *view->corral->epoch != view->epoch ? -ESTALE : handle_actor(view->corral, &ours);
+		if (r < 0)
+			return r; /* a view of before a fork: not ours to end */
+		if (ours != actor)
+			return -EINVAL; /* another thread's */
+	}
+	view->bytes = NULL;
+	view->size = 0;
+	view->thread = NULL;
+	grace_leave(actor);
+	return 0;
+}
+
+int corral_read_copy(struct corral *corral, const struct corral_key *key, void *buffer, size_t size, size_t *ret_size,
+		     struct corral_view *ret_view)
+{
+	struct corral_view view;
+	int r = corral_read_begin(corral, key, &view);
+
+	if (r < 0)
+		return r;
+	size_t need = view.size;
+	if (need <= size) {
+		memcpy(buffer, view.bytes, need);
+		*ret_view = view;
+		ret_view->bytes = buffer;
+		ret_view->thread = NULL;
+	} else {
+		r = -ENOBUFS;
+	}
+	*ret_size = need;
+	(void)corral_read_end(&view);
+	return r;
+}
+
+int corral_view_head(const struct corral_view *view, struct corral_head *ret_head)
+{
+	return cart_get_head(view->bytes, view->size, ret_head);
+}
+
+int corral_view_key(const struct corral_view *view, struct corral_key *ret_key)
+{
+	return cart_get_key(view->bytes, view->size, ret_key);
+}
+
+int corral_view_line(const struct corral_view *view, uint32_t index, struct corral_line *ret_line)
+{
+	return cart_get_line(view->bytes, view->size, index, ret_line);
+}
+
+int corral_view_attribute(const struct corral_view *view, uint32_t index, struct corral_attribute *ret_attribute)
+{
+	return cart_get_attribute(view->bytes, view->size, index, ret_attribute);
+}
+
+int corral_view_item(const struct corral_view *view, uint32_t index, struct corral_item **ret_item)
+{
+	return cart_decode_item(view->bytes, view->size, index, ret_item);
+}
+
+void corral_item_free(struct corral_item *item)
+{
+	free(item);
+}
+
+static int64_t wall_of(const struct corral *corral, int64_t deadline_ns)
+{
+	return arena_wall_ms() + (deadline_ns - arena_now_ns(&corral->arena)) / 1000000;
+}
+
+int64_t corral_view_expires_ms(const struct corral_view *view)
+{
+	return wall_of(view->corral, view->deadline_ns);
+}
+
+int corral_get(struct corral *corral, const struct corral_key *key, struct corral_cart **ret_cart)
+{
+	struct corral_view view;
+	struct corral_cart *cart;
+	int r = corral_read_begin(corral, key, &view);
+
+	if (r < 0)
+		return r;
+	r = cart_decode(view.bytes, view.size, true, &cart);
+	if (r == 0) {
+		cart->expires_ms = corral_view_expires_ms(&view);
+		*ret_cart = cart;
+	}
+	(void)corral_read_end(&view);
+	return r;
+}
+
+void corral_cart_free(struct corral_cart *cart)
+{
+	free(cart);
+}
+
+/* -------------------------------------------------------------------- list */
+
+/* In a section: one slot's cart as a row; false when there is none to show. */
+static bool fill_entry(const struct corral *corral, uint32_t number, const struct corral_text *restaurant,
+		       struct corral_entry *entry)
+{
+	const struct arena *arena = &corral->arena;
+	const struct slot *slot = &arena->slots[number];
+	int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
+	block_ref current = load_acquire(&slot->current);  /* pairs [S1] */
+	struct corral_key key;
+
+	if (current == 0 || touched == TOUCHED_ENDED || !arena_block_inside(arena, current))
+		return false;
+	int64_t deadline = slot_deadline_ns(arena, slot, touched);
+	if (arena_now_ns(arena) >= deadline)
+		return false;
+	const void *cart = arena_block(arena, current) + 1;
+	size_t room = min_u64((uint64_t)(arena->space_end - current) * BLOCK_UNIT, CLASS_LARGEST) -
+		      sizeof(struct block_header);
+	if (cart_get_key(cart, room, &key) < 0 || cart_get_head(cart, room, &entry->head) < 0)
+		return false; /* damaged: `corral check` tells */
+	if (key.restaurant_id.size > CORRAL_ID_MAX || key.session_id.size > CORRAL_ID_MAX ||
+	    (restaurant != NULL && (restaurant->size != key.restaurant_id.size ||
+				    memcmp(restaurant->data, key.restaurant_id.data, restaurant->size) != 0)))
+		return false;
+	memcpy(entry->restaurant_id, key.restaurant_id.data, key.restaurant_id.size);
+	entry->restaurant_id[key.restaurant_id.size] = '\0';
+	memcpy(entry->session_id, key.session_id.data, key.session_id.size);
+	entry->session_id[key.session_id.size] = '\0';
+	entry->expires_ms = wall_of(corral, deadline);
+	return true;
+}
+
+int corral_list(struct corral *corral, const struct corral_text *restaurant_id, uint64_t *cursor,
+		struct corral_entry *ret_entries, size_t max, size_t *ret_count)
+{
+	struct actor *actor;
+	int r = handle_actor(corral, &actor);
+
+	if (r < 0)
+		return r;
+	uint64_t end = min_u64(load_acquire(&corral->arena.header->slots_used_high), corral->arena.max_carts);
+	uint64_t at = *cursor;
+	size_t count = 0;
+	while (at < end && count < max) {
+		uint64_t stop = min_u64(end, at + LIST_SLOTS_AT_A_TIME);
+		size_t rows = min_u64(max, count + LIST_ROWS_AT_A_TIME);
+		grace_enter(actor);
+		for (; at < stop && count < rows; at++)
+			count += fill_entry(corral, (uint32_t)at, restaurant_id, &ret_entries[count]);
+		grace_leave(actor);
+	}
+	*cursor = at;
+	*ret_count = count;
+	return 0;
+}
+
+/* -------------------------------------------------------------------- wait */
+
+static int64_t monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
+/* Say that we are about to sleep on a word; *ret_seen is the value to sleep on. */
+static void announce(uint32_t *word, uint32_t *ret_seen)
+{
+	*ret_seen = fetch_or_acq_rel(word, 1u) | 1;
+	fence_full(); /* announced before we look for the change. pairs [S4] */
+}
+
+/* One look: 0 and the version when it is past; -EAGAIN and where to sleep; -ENOENT. */
+static int look_for_change(struct corral *corral, struct actor *actor, const struct corral_key *key, uint64_t past,
+			   uint32_t **ret_word, uint32_t *ret_seen, uint64_t *ret_version)
+{
+	const struct arena *arena = &corral->arena;
+	uint64_t hash = slot_hash(arena, key);
+	struct found found;
+	int r;
+
+	*ret_word = &arena->header->births;
+	if (past == 0)
+		announce(*ret_word, ret_seen);
+	grace_enter(actor);
+	r = slot_find(arena, hash, key, &found);
+	if (r == 0) {
+		*ret_word = &found.slot->change;
+		announce(*ret_word, ret_seen);
+		r = slot_find(arena, hash, key, &found); /* again, now that a change will wake us */
+	}
+	if (r == 0 && arena_now_ns(arena) >= slot_deadline_ns(arena, found.slot, found.touched_ns))
+		r = -ENOENT;
+	if (r == 0) {
+		*ret_version = found.cart->version;
+		r = *ret_version > past ? 0 : -EAGAIN;
+	}
+	grace_leave(actor);
+	return r == -ENOENT && past == 0 ? -EAGAIN : r;
+}
+
+int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version, int timeout_ms,
+		uint64_t *ret_version)
+{
+	int64_t give_up = timeout_ms < 0 ? INT64_MAX : monotonic_ms() + timeout_ms;
+	struct actor *actor;
+	uint32_t *word;
+	uint32_t seen = 0;
+
+	int r = handle_check_key(key);
+	if (r == 0)
+		r = handle_actor(corral, &actor);
+	if (r == 0 && actor->record->nest > 0)
+		r = -EDEADLK;
+	while (r == 0) {
+		uint64_t version = 0;
+		r = look_for_change(corral, actor, key, past_version, &word, &seen, &version);
+		if (r == 0)
+			*ret_version = version;
+		if (r != -EAGAIN)
+			return r;
+		int64_t left = give_up - monotonic_ms();
+		if (left <= 0)
+			return -ETIMEDOUT;
+		left = left < WAIT_STEP_MS ? left : WAIT_STEP_MS;
+		struct timespec timeout = { .tv_sec = 0, .tv_nsec = left * 1000000 };
+		r = futex_sleep(word, seen, &timeout) == -EINTR ? -EINTR : 0;
+	}
+	return r;
+}

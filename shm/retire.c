@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * retire.c (floor 4): blocks that readers may still see.
+ *
+ * Each thread record has three lists, under a lock of their own so that the agent, or a thread
+ * that needs memory, can work on the lists of a thread that does nothing:
+ *
+ *   open     retired since the last stamp
+ *   waiting  stamped with a grace-period cookie
+ *   ready    that grace period is over: to be freed one by one, through the hand
+ *
+ * A list moves on with two stores, "next = this; this = 0"; a death between them shows as two
+ * equal heads. Stamping costs a fence and, when nobody else drives, one membarrier: BATCH_BLOCKS
+ * share them. Nothing here waits for a reader: what is not over yet stays where it is.
+ */
+#include "atomic.h"
+#include "block.h"
+#include "grace.h"
+#include "lock.h"
+#include "stat.h"
+
+#define BATCH_BLOCKS 128u
+#define BATCH_BYTES_MAX (512u * 1024)
+
+static uint64_t batch_bytes(const struct arena *arena)
+{
+	return max_u64(32768, min_u64(BATCH_BYTES_MAX, (uint64_t)arena->page_count * PAGE_BYTES / 1024));
+}
+
+static void move_to_ready(struct retired *lists)
+{
+	note(&lists->ready, lists->waiting);
+	note(&lists->waiting, 0);
+	lists->waiting_count = 0;
+	lists->waiting_bytes = 0;
+}
+
+static void move_to_waiting(struct arena *arena, struct retired *lists)
+{
+	lists->cookie = grace_start_poll(arena);
+	note(&lists->waiting, lists->open);
+	note(&lists->open, 0);
+	lists->waiting_count = lists->open_count;
+	lists->waiting_bytes = lists->open_bytes;
+	lists->open_count = 0;
+	lists->open_bytes = 0;
+}
+
+static void free_ready(struct actor *actor, struct retired *lists)
+{
+	uint64_t freed = 0;
+
+	while (lists->ready != 0) {
+		struct block_header *block = block_at(actor->arena, lists->ready);
+		block_ref next = block != NULL ? block->next : 0; /* damaged: the rest is lost to check --repair */
+		note(&actor->record->intent.hand, lists->ready);
+		note(&lists->ready, next);
+		block_free_hand(actor);
+		freed++;
+	}
+	stat_add(actor->record, reclaimed, freed);
+}
+
+/* Move the lists on as far as that goes now. Their lock is held. */
+static void rotate_locked(struct actor *actor, struct retired *lists)
+{
+	for (int round = 0; round < 2; round++) {
+		if (lists->waiting != 0 && lists->ready == 0 && grace_advance(actor, lists->cookie))
+			move_to_ready(lists);
+		free_ready(actor, lists);
+		if (lists->waiting == 0 && lists->open != 0)
+			move_to_waiting(actor->arena, lists);
+	}
+	/* a second batch that is stamped may be over at once, when nobody reads */
+	if (lists->waiting != 0 && grace_advance(actor, lists->cookie)) {
+		move_to_ready(lists);
+		free_ready(actor, lists);
+	}
+}
+
+static struct retired *want_lists(struct actor *actor, struct thread_record *target)
+{
+	note(&actor->record->intent.lists, (uint32_t)(target - actor->arena->threads) + 1);
+	return &target->retired;
+}
+
+void block_retire_old(struct actor *actor)
+{
+	struct thread_record *record = actor->record;
+	struct intent *intent = &record->intent;
+	struct retired *lists = want_lists(actor, record);
+	struct block_header *block = block_at(actor->arena, intent->old);
+
+	if (block == NULL) {
+		note(&intent->old, 0);
+		return;
+	}
+	if (lock_take(actor, &lists->lock, LOCK_LISTS) < 0)
+		return; /* a stopped agent has our lists: the block stays in intent.old, settled before the next change */
+	block->next = lists->open;
+	note(&lists->open, intent->old);
+	note(&intent->old, 0);
+	lists->open_count++;
+	lists->open_bytes += block_class_bytes(block->class);
+	stat_add(record, retired, 1);
+	if (lists->open_count >= BATCH_BLOCKS || lists->open_bytes >= batch_bytes(actor->arena))
+		rotate_locked(actor, lists);
+	lock_drop(actor, &lists->lock, LOCK_LISTS);
+}
+
+bool block_reclaim(struct actor *actor, struct thread_record *target)
+{
+	struct retired *lists = want_lists(actor, target);
+
+	assert(actor->record->intent.hand == 0);
+	if (!lock_try(actor, &lists->lock, LOCK_LISTS))
+		return false;
+	rotate_locked(actor, lists);
+	lock_drop(actor, &lists->lock, LOCK_LISTS);
+	return true;
+}
+
+bool block_has_leftovers(const struct thread_record *record)
+{
+	const struct retired *lists = &record->retired;
+
+	if (lists->open != 0 || lists->waiting != 0 || lists->ready != 0 || record->intent.hand != 0 ||
+	    record->intent.old != 0)
+		return true;
+	for (uint32_t class = 0; class < CLASS_COUNT; class++)
+		if (record->cache[class] != 0)
+			return true;
+	return false;
+}
+
+/* Add up the cache; a death leaves the sum off. */
+static uint64_t count_cache(const struct actor *actor)
+{
+	uint64_t bytes = 0;
+	uint32_t bound = actor->arena->page_count * (PAGE_BYTES / CLASS_SMALLEST);
+
+	for (uint32_t class = 0; class < CLASS_COUNT; class++) {
+		block_ref at = actor->record->cache[class];
+		for (; at != 0 && bound > 0; bound--) {
+			const struct block_header *block = block_at(actor->arena, at);
+			if (block == NULL)
+				break;
+			bytes += block_class_bytes(class);
+			at = block->next;
+		}
+	}
+	return bytes;
+}
+
+void block_settle(struct actor *actor)
+{
+	struct thread_record *record = actor->record;
+
+	record->cached_bytes = count_cache(actor);
+	if (record->intent.old != 0)
+		block_retire_old(actor);
+	if (record->intent.hand != 0)
+		block_free_hand(actor);
+}

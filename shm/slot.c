@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * slot.c (floor 4): find, publish, insert, end; and what of it a death leaves to do.
+ *
+ * Invariants:
+ *   - A chain is sound at every instruction: insertion fills the slot, then stores the bucket's
+ *     head; unlinking is one store. An unlinked slot keeps its `next` until a grace period is over.
+ *   - A change counts from the store to slot.current on; an insertion from the store to bucket.head
+ *     on; an end from the store of TOUCHED_ENDED on.
+ *   - TOUCHED_ENDED, once stored, stays until the slot is inserted anew; who holds the slot's lock finishes the
+ *     unlinking before dropping it (or its repairer does).
+ *   - slot.lock and slot.change are never reset: a thread may hold or wait for the lock of a slot that was
+ *     freed meanwhile; it looks again (slot_recheck) once it has it.
+ *   - version_floor of a bucket is no less than the version of any cart of its chain that ended, so a
+ *     key's versions grow from one cart to the next.
+ *
+ * The order of two loads in slot_find matters: touched before current. A cart whose time is up may be
+ * replaced in place by a new one (publish, then touch); the other way round a reader could pair
+ * the old version with the new time.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "atomic.h"
+#include "hash.h"
+#include "lock.h"
+#include "slot.h"
+
+uint64_t slot_hash(const struct arena *arena, const struct corral_key *key)
+{
+	char ids[2 * CORRAL_ID_MAX];
+
+	memcpy(ids, key->restaurant_id.data, key->restaurant_id.size);
+	memcpy(ids + key->restaurant_id.size, key->session_id.data, key->session_id.size);
+	/* the first id's length goes into the seed: ("ab", "c") is not ("a", "bc") */
+	return XXH3_64bits_withSeed(ids, key->restaurant_id.size + key->session_id.size,
+				    arena->header->hash_seed + key->restaurant_id.size);
+}
+
+/* Is this the version of a cart, and of this one? */
+static int look_at(const struct arena *arena, block_ref current, const struct corral_key *key, struct found *found)
+{
+	if (unlikely(!arena_block_inside(arena, current)))
+		return -EUCLEAN;
+	const struct block_header *block = arena_block(arena, current);
+	const struct cart_head *cart = (const struct cart_head *)(block + 1);
+	/* the class is not looked at (a cache line saved); the arena's end bounds it */
+	size_t room = min_u64((uint64_t)(arena->space_end - current) * BLOCK_UNIT, CLASS_LARGEST) - sizeof(*block);
+
+	if (unlikely(room < sizeof(*cart)))
+		return -EUCLEAN;
+	if (!cart_has_key(cart, room, key))
+		return -ENOENT;
+	found->cart = cart;
+	found->room = room;
+	return 0;
+}
+
+int slot_find(const struct arena *arena, uint64_t hash, const struct corral_key *key, struct found *ret_found)
+{
+	slot_link link = load_acquire(&slot_bucket(arena, hash)->head); /* the slot's words are filled in. pairs [S2] */
+	uint32_t bound = arena->max_carts;
+
+	while (link != 0 && bound-- > 0) {
+		struct slot *slot = arena_slot(arena, link);
+		if (unlikely(slot == NULL))
+			return -EUCLEAN;
+		if (likely(load_relaxed(&slot->hash) == hash)) { /* relaxed: ordered by the link [S2] */
+			int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
+			block_ref current = load_acquire(&slot->current);  /* its bytes are written. pairs [S1] */
+			int r = touched == TOUCHED_ENDED || current == 0 ? -ENOENT :
+									   look_at(arena, current, key, ret_found);
+			if (likely(r == 0)) {
+				ret_found->slot = slot;
+				ret_found->touched_ns = touched;
+			}
+			if (r != -ENOENT)
+				return r;
+		}
+		link = load_acquire(&slot->next); /* pairs [S2] */
+	}
+	return link == 0 ? -ENOENT : -EUCLEAN; /* a ring */
+}
+
+int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash, const struct corral_key *key,
+		 struct found *ret_found)
+{
+	block_ref current = load_relaxed(&slot->current); /* relaxed: the lock orders it [L1] */
+	int64_t touched = load_relaxed(&slot->touched_ns);
+
+	if (load_relaxed(&slot->hash) != hash || touched == TOUCHED_ENDED || current == 0)
+		return -ENOENT;
+	ret_found->slot = slot;
+	ret_found->touched_ns = touched;
+	return look_at(arena, current, key, ret_found);
+}
+
+int64_t slot_deadline_ns(const struct arena *arena, const struct slot *slot, int64_t touched_ns)
+{
+	uint64_t ttl = load_relaxed(&slot->ttl_ns); /* relaxed: a setting; any recent one will do */
+
+	return deadline_ns(touched_ns, ttl != 0 ? ttl : load_relaxed(&arena->header->ttl_ns));
+}
+
+/* ------------------------------------------------------------------ change */
+
+void slot_want(struct actor *actor, struct bucket *bucket, struct slot *slot)
+{
+	struct arena *arena = actor->arena;
+	struct intent *intent = &actor->record->intent;
+
+	if (bucket != NULL)
+		note(&intent->bucket, (uint32_t)(bucket - arena->buckets) + 1);
+	if (slot != NULL)
+		note(&intent->slot, arena_slot_link(arena, slot));
+}
+
+/* For the journal: this slot changed. Mostly a load: the bit is set already. */
+static void mark_dirty(struct arena *arena, slot_link link)
+{
+	uint64_t *word = &arena->dirty[(link - 1) / 64];
+	uint64_t bit = 1ull << ((link - 1) % 64);
+
+	if ((load_relaxed(word) & bit) == 0) /* relaxed: the journal reads the version after it clears the bit */
+		(void)fetch_or_acq_rel(word, bit);
+}
+
+/* Count a change in the futex word; true when somebody sleeps on it. Slot lock held. */
+static bool bump_change(struct slot *slot)
+{
+	uint32_t next = (load_relaxed(&slot->change) & ~1u) + 2; /* only we count; waiters set bit 0 */
+
+	return (swap_acq_rel(&slot->change, next) & 1) != 0;
+}
+
+/* All that follows the publishing store; done again by the repairer when a death came between. */
+static bool after_publish(struct arena *arena, struct thread_record *record, struct slot *slot)
+{
+	mark_dirty(arena, arena_slot_link(arena, slot));
+	bool wake = bump_change(slot);
+
+	note(&record->intent.hand, 0); /* the sentence ends here: old is left to be retired */
+	return wake;
+}
+
+bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64_t now_ns)
+{
+	struct intent *intent = &actor->record->intent;
+
+	note(&intent->old, slot->current);
+	store_release(&slot->current, intent->hand); /* the version's bytes before its reference. pairs [S1] */
+	store_relaxed(&slot->ttl_ns, ttl_ms * 1000000);
+	store_release(&slot->touched_ns, now_ns); /* after current. pairs [S3] */
+	return after_publish(actor->arena, actor->record, slot);
+}
+
+static void after_insert(struct arena *arena, struct thread_record *record)
+{
+	mark_dirty(arena, record->intent.hand_slot);
+	note(&record->intent.hand, 0);
+	note(&record->intent.hand_slot, 0);
+	(void)fetch_add_relaxed(&arena->header->carts_live, 1u); /* a counter for people; a death may leave it off */
+}
+
+void slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint64_t ttl_ms, int64_t now_ns)
+{
+	struct intent *intent = &actor->record->intent;
+	struct slot *slot = arena_slot(actor->arena, intent->hand_slot);
+
+	slot->next = bucket->head;
+	store_relaxed(&slot->hash, hash); /* relaxed: published by the head [S2] */
+	store_relaxed(&slot->ttl_ns, ttl_ms * 1000000);
+	store_relaxed(&slot->current, intent->hand);
+	store_relaxed(&slot->touched_ns, now_ns);
+	store_release(&bucket->head, intent->hand_slot); /* the slot's words before its link. pairs [S2] */
+	after_insert(actor->arena, actor->record);
+}
+
+/* ----------------------------------------------------------------- the end */
+
+static void unlink_slot(const struct arena *arena, struct bucket *bucket, slot_link link)
+{
+	slot_link *at = &bucket->head;
+	uint32_t bound = arena->max_carts;
+
+	while (*at != 0 && bound-- > 0) {
+		struct slot *slot = arena_slot(arena, *at);
+		if (slot == NULL)
+			return; /* damaged */
+		if (*at == link) {
+			store_release(at, slot->next); /* pairs [S2] */
+			return;
+		}
+		at = &slot->next;
+	}
+}
+
+/* Everything after TOUCHED_ENDED was stored; done again from the start by a repairer. */
+static bool finish_end(struct arena *arena, struct thread_record *record, struct bucket *bucket, struct slot *slot)
+{
+	slot_link link = arena_slot_link(arena, slot);
+	block_ref current = slot->current;
+
+	unlink_slot(arena, bucket, link);
+	if (current != 0 && arena_block_inside(arena, current)) {
+		struct block_header *block = arena_block(arena, current);
+		const struct cart_head *cart = (const struct cart_head *)(block + 1);
+		if (cart->version > bucket->version_floor)
+			note(&bucket->version_floor, cart->version);
+		note(&block->slot, link); /* whoever frees the block frees the slot */
+		note(&record->intent.old, current);
+		note(&slot->current, 0);
+		(void)fetch_sub_relaxed(&arena->header->carts_live, 1u); /* a counter for people */
+	}
+	mark_dirty(arena, link);
+	return bump_change(slot);
+}
+
+bool slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot)
+{
+	store_release(&slot->touched_ns, TOUCHED_ENDED); /* pairs [S3] */
+	fence_compiler();
+	return finish_end(actor->arena, actor->record, bucket, slot);
+}
+
+int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns, bool *ret_wake)
+{
+	int64_t touched = load_acquire(&slot->touched_ns);
+
+	if (touched == TOUCHED_ENDED || load_relaxed(&slot->current) == 0 ||
+	    now_ns < slot_deadline_ns(actor->arena, slot, touched) ||
+	    !cas_acq_rel(&slot->touched_ns, touched, TOUCHED_ENDED)) /* a reader was quicker. pairs [S3] */
+		return -EAGAIN;
+	fence_compiler();
+	*ret_wake = finish_end(actor->arena, actor->record, bucket, slot);
+	return 0;
+}
+
+bool slot_touch(struct slot *slot, int64_t touched_ns, int64_t now_ns)
+{
+	/* compare and swap: an end and a renewal cannot both win. pairs [S3] */
+	return cas_acq_rel(&slot->touched_ns, touched_ns, now_ns) || load_relaxed(&slot->touched_ns) != TOUCHED_ENDED;
+}
+
+void slot_wake(struct arena *arena, struct slot *slot)
+{
+	uint32_t *births = &arena->header->births;
+
+	if (slot != NULL) {
+		futex_wake(&slot->change, INT_MAX);
+		return;
+	}
+	fence_full(); /* the new cart is linked before we look for waiters. pairs [S4] */
+	uint32_t seen = load_relaxed(births);
+	if ((seen & 1) != 0) {
+		(void)swap_acq_rel(births, (seen & ~1u) + 2);
+		futex_wake(births, INT_MAX);
+	}
+}
+
+/* ------------------------------------------------------------------- repair */
+
+/* It was published: what follows the publishing store is done again. */
+static void repair_publish(struct arena *arena, struct thread_record *record, struct slot *slot)
+{
+	const struct cart_head *cart = (const struct cart_head *)(arena_block(arena, slot->current) + 1);
+
+	if (!arena_block_inside(arena, slot->current))
+		return;
+	store_relaxed(&slot->ttl_ns, cart->ttl_ms * 1000000);
+	store_release(&slot->touched_ns, arena_now_ns(arena)); /* pairs [S3] */
+	(void)after_publish(arena, record, slot);
+}
+
+void slot_repair(struct arena *arena, struct thread_record *record, uint32_t name)
+{
+	struct intent *intent = &record->intent;
+	struct slot *slot = arena_slot(arena, intent->slot);
+	struct bucket *bucket =
+		intent->bucket - 1 <= arena->bucket_mask ? &arena->buckets[intent->bucket - 1] : NULL;
+	bool has_slot = slot != NULL && lock_held_by(&slot->lock, name);
+	bool has_bucket = bucket != NULL && lock_held_by(&bucket->lock, name);
+
+	if (has_bucket && intent->hand_slot != 0 && bucket->head == intent->hand_slot)
+		after_insert(arena, record); /* it was linked */
+	if (has_slot && has_bucket && slot->touched_ns == TOUCHED_ENDED)
+		(void)finish_end(arena, record, bucket, slot); /* it had ended */
+	if (has_slot && intent->hand != 0 && slot->current == intent->hand)
+		repair_publish(arena, record, slot);
+	if (intent->hand != 0)
+		note(&intent->old, 0); /* it was not: old is still current, hand will be freed */
+	if (has_slot) {
+		futex_wake(&slot->change, INT_MAX);
+		lock_release_of(&slot->lock, name);
+	}
+	if (has_bucket)
+		lock_release_of(&bucket->lock, name);
+}

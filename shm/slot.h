@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * slot.h (floor 4): carts by key: buckets, chains, slots. Finding takes no lock; changing needs the
+ * locks named. Knows keys and versions' heads, nothing of what is in a cart.
+ */
+#ifndef CORRAL_SLOT_H
+#define CORRAL_SLOT_H
+
+#include "alive.h"
+#include "cart.h"
+#include "layout.h"
+
+/* Hash of a key in this arena: keyed with its secret seed. */
+uint64_t slot_hash(const struct arena *arena, const struct corral_key *key);
+
+static inline struct bucket *slot_bucket(const struct arena *arena, uint64_t hash)
+{
+	return &arena->buckets[hash & arena->bucket_mask];
+}
+
+/* What was found; valid within the read-side critical section, or while the slot's lock is held. */
+struct found {
+	struct slot *slot;
+	const struct cart_head *cart;
+	size_t room; /* bytes that the version may have at most: the rest of its block */
+	int64_t touched_ns;
+};
+
+/*
+ * Find a cart. The caller is in a read-side critical section. 0, -ENOENT, or -EUCLEAN when the chain or the
+ * version is damaged. Carts whose time is up are found too: the caller looks at the clock.
+ */
+int slot_find(const struct arena *arena, uint64_t hash, const struct corral_key *key, struct found *ret_found);
+
+/* The cart in a slot whose lock is held, if it is (still) that of the key. 0, -ENOENT, -EUCLEAN. */
+int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash, const struct corral_key *key,
+		 struct found *ret_found);
+
+/* From this arena time on, the cart in the slot is gone. */
+int64_t slot_deadline_ns(const struct arena *arena, const struct slot *slot, int64_t touched_ns);
+
+/* Note which locks are about to be wanted. Before lock_take(). */
+void slot_want(struct actor *actor, struct bucket *bucket, struct slot *slot);
+
+/*
+ * Publish the version in hand as the slot's current one: the slot's lock is held. The former version is then in
+ * intent.old, to be retired once the lock is dropped. True: somebody sleeps on slot->change.
+ */
+bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64_t now_ns);
+
+/* Link intent.hand_slot with the version in hand into the bucket whose lock is held. */
+void slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint64_t ttl_ms, int64_t now_ns);
+
+/*
+ * End a cart: it is found no more; its version is in intent.old, and its slot is freed with it. Both locks are held.
+ * True: somebody sleeps on slot->change.
+ */
+bool slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot);
+
+/* End it only if its time is up and no reader renews it at this moment. -EAGAIN: it lives. *ret_wake as slot_end(). */
+int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns, bool *ret_wake);
+
+/* A reader's touch: false when the cart has ended meanwhile. */
+bool slot_touch(struct slot *slot, int64_t touched_ns, int64_t now_ns);
+
+/* Wake those who wait for the slot's change, or (NULL) for any new cart. */
+void slot_wake(struct arena *arena, struct slot *slot);
+
+/* Resolve the intents of this floor for a dead thread, and free its slot and bucket locks. Never waits. */
+void slot_repair(struct arena *arena, struct thread_record *record, uint32_t name);
+
+#endif
