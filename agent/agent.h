@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * agent.h (floor 6): what the files of corral-agent share.
+ */
+#ifndef CORRAL_AGENT_H
+#define CORRAL_AGENT_H
+
+#include <jansson.h>
+
+#include "alive.h"
+#include "handle.h"
+
+enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_ARENA = 3, EXIT_NO_AGENT = 4 };
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+
+struct agent_options {
+	const char *location;
+	uint64_t size_bytes;
+	uint64_t max_carts;
+	uint64_t ttl_ms;
+	bool size_given;
+	bool max_carts_given;
+	bool ttl_given;
+	bool daemon;
+	bool stop;
+	enum log_level log_level;
+};
+
+struct agent {
+	const struct agent_options *options;
+	char directory[PATH_MAX];
+	int dir_fd;
+	struct life agent_life; /* holds ALIVE_AGENT_BYTE for as long as we live */
+	struct corral *corral;
+	struct actor *actor;
+	int64_t started_ms;   /* wall clock */
+	uint32_t sweep_at;    /* the slot that the sweep looks at next */
+	uint64_t scavenged_at; /* the reclaimed counter when we scavenged last */
+	uint64_t changes_seen;
+	uint32_t quiet_ticks;
+	uint64_t expired;
+	uint64_t buried;
+	int listen_fd;
+	int signal_fd;
+	bool stopping;
+};
+
+/* options.c: parse the command line; exits on bad usage, --help, --version. */
+void options_parse(int argc, char **argv, struct agent_options *ret_options);
+
+/* takeup.c: become the agent of the directory: its byte, its arena, a handle. An exit code; says why itself. */
+int agent_take_up(struct agent *agent);
+void agent_give_up(struct agent *agent);
+
+/* loop.c: serve until told to stop. */
+#define TICK_MS 250
+int agent_open_loop(struct agent *agent);
+void agent_loop(struct agent *agent);
+
+/* tick.c: what is done every TICK_MS. */
+void agent_tick(struct agent *agent);
+
+/* control.c: one client. Closes fd. */
+void control_serve(struct agent *agent, int fd);
+json_t *control_status(struct agent *agent);
+
+/* daemon.c */
+int daemon_fork(int *ret_ready_fd);          /* in the parent: waits for the child, exits. In the child: 0 */
+void daemon_ready(struct agent *agent, int ready_fd); /* tells parent and service manager */
+int daemon_stop(const char *directory);      /* --stop: an exit code */
+
+/* log.c: to standard error, one line each, with the time. */
+extern enum log_level log_threshold;
+__attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
+
+#endif

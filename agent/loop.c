@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * loop.c (floor 6): the agent's loop, on one screen: signals, clients, ticks. After agent_open_loop() nothing may fail.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+static int open_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* A path too long for a socket address is reached through the directory's descriptor. */
+static void socket_address(const struct agent *agent, struct sockaddr_un *address)
+{
+	memset(address, 0, sizeof(*address));
+	address->sun_family = AF_UNIX;
+	if (strlen(agent->directory) + sizeof("/" ARENA_SOCKET_FILE) <= sizeof(address->sun_path))
+		snprintf(address->sun_path, sizeof(address->sun_path), "%.90s/%s", agent->directory, ARENA_SOCKET_FILE);
+	else
+		snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d/%s", agent->dir_fd,
+			 ARENA_SOCKET_FILE);
+}
+
+static int open_socket(const struct agent *agent)
+{
+	struct sockaddr_un address;
+
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	(void)unlinkat(agent->dir_fd, ARENA_SOCKET_FILE, 0); /* a dead agent's: we hold the agent's byte */
+	socket_address(agent, &address);
+	mode_t before = umask(0117); /* 0660 from the first instant */
+	int r = bind(fd, (struct sockaddr *)&address, sizeof(address));
+	(void)umask(before);
+	if (r < 0 || listen(fd, 64) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int agent_open_loop(struct agent *agent)
+{
+	agent->signal_fd = open_signals();
+	if (agent->signal_fd < 0)
+		return -errno;
+	agent->listen_fd = open_socket(agent);
+	return agent->listen_fd < 0 ? agent->listen_fd : 0;
+}
+
+static void take_signal(struct agent *agent)
+{
+	struct signalfd_siginfo info;
+
+	while (read(agent->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			continue; /* a terminal went away: that is no reason to go */
+		log_line(LOG_INFO, "%s: stopping; the carts stay", strsignal((int)info.ssi_signo));
+		agent->stopping = true;
+	}
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
+void agent_loop(struct agent *agent)
+{
+	struct pollfd fds[] = { { agent->signal_fd, POLLIN, 0 }, { agent->listen_fd, POLLIN, 0 } };
+	int64_t next = now_ms();
+
+	while (!agent->stopping) {
+		int64_t left = next - now_ms();
+		if (left <= 0) {
+			agent_tick(agent);
+			next = now_ms() + TICK_MS;
+			continue;
+		}
+		if (poll(fds, 2, (int)left) <= 0)
+			continue;
+		if ((fds[0].revents & POLLIN) != 0)
+			take_signal(agent);
+		if ((fds[1].revents & POLLIN) != 0) {
+			int client = accept4(agent->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+			if (client >= 0)
+				control_serve(agent, client);
+		}
+	}
+	(void)unlinkat(agent->dir_fd, ARENA_SOCKET_FILE, 0);
+	close(agent->listen_fd);
+	close(agent->signal_fd);
+}

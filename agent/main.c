@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * main.c (floor 6): corral-agent from start to end.
+ */
+#include <string.h>
+
+#include "agent.h"
+
+int main(int argc, char **argv)
+{
+	struct agent_options options;
+	struct agent agent = { .options = &options, .dir_fd = -1, .listen_fd = -1, .signal_fd = -1 };
+	int ready_fd = -1;
+
+	options_parse(argc, argv, &options);
+	log_threshold = options.log_level;
+	if (options.stop)
+		return daemon_stop(options.location);
+	if (options.daemon) {
+		int r = daemon_fork(&ready_fd);
+		if (r < 0) {
+			log_line(LOG_ERROR, "cannot go to the background: %s", strerror(-r));
+			return EXIT_ARENA;
+		}
+	}
+	int code = agent_take_up(&agent);
+	if (code != EXIT_DONE)
+		return code;
+	int r = agent_open_loop(&agent);
+	if (r < 0) {
+		log_line(LOG_ERROR, "%s: cannot open the control socket: %s", agent.directory, strerror(-r));
+		return EXIT_ARENA;
+	}
+	agent_tick(&agent); /* repair what the dead left before we say that we are ready */
+	log_line(LOG_INFO, "%s: ready", agent.directory);
+	daemon_ready(&agent, ready_fd);
+	agent_loop(&agent);
+	agent_give_up(&agent);
+	return EXIT_DONE;
+}

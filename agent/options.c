@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * options.c (floor 6): corral-agent's command line.
+ */
+#include <argp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../tools/parse.h"
+#include "agent.h"
+
+enum { OPTION_DIR = 256, OPTION_SIZE, OPTION_MAX_CARTS, OPTION_TTL, OPTION_DAEMON, OPTION_STOP, OPTION_LOG_LEVEL };
+
+static const struct argp_option option_table[] = {
+	{ "dir", OPTION_DIR, "DIR", 0,
+	  "directory of the arena (default: $CORRAL_DIR, else /var/lib/corral for root and "
+	  "$XDG_STATE_HOME/corral for others)",
+	  0 },
+	{ "size", OPTION_SIZE, "BYTES", 0, "size of a new arena, with K, M or G (default 1G); the file grows as needed", 0 },
+	{ "max-carts", OPTION_MAX_CARTS, "N", 0, "most carts of a new arena (default 65536)", 0 },
+	{ "ttl", OPTION_TTL, "TIME", 0, "a cart ends after this long without activity: 30m, 2s, 500ms, 1h (default 30m)", 0 },
+	{ "daemon", OPTION_DAEMON, NULL, 0, "go to the background; return 0 once ready. Logs to DIR/agent.log", 0 },
+	{ "stop", OPTION_STOP, NULL, 0, "stop the agent of DIR, and return once it is gone", 0 },
+	{ "log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default) or debug", 0 },
+	{ NULL, 0, NULL, 0, NULL, 0 },
+};
+
+static const char documentation[] =
+	"Create or take up the arena that keeps the open carts, and look after it: free retired memory, end idle carts, "
+	"clean up after dead workers. Stopping it, even with SIGKILL, costs the workers nothing."
+	"\v"
+	"Exit codes: 0 done; 1 another agent has the directory (or --stop found it does not go); 2 usage; "
+	"3 the arena cannot be used; 4 no agent runs (--stop).\n\n"
+	"Signals: SIGTERM and SIGINT stop it; carts stay. See corral-agent(8).";
+
+/* "1G" and the like; NULL or what is wrong. */
+static const char *parse_size(const char *text, uint64_t *ret_bytes)
+{
+	char digits[32];
+	unsigned shift = 0;
+	uint64_t number;
+	size_t length = strlen(text);
+
+	if (length == 0 || length >= sizeof(digits))
+		return "give a size as 512M or 1G";
+	memcpy(digits, text, length + 1);
+	switch (digits[length - 1]) {
+	case 'K':
+		shift = 10;
+		break;
+	case 'M':
+		shift = 20;
+		break;
+	case 'G':
+		shift = 30;
+		break;
+	default:
+		break;
+	}
+	if (shift != 0)
+		digits[length - 1] = '\0';
+	if (parse_number(digits, 1, ARENA_BYTES_MAX >> shift, &number) != NULL)
+		return "give a size from 4M to 252G: a whole number and K, M or G";
+	number <<= shift;
+	if (number < ARENA_BYTES_MIN)
+		return "give a size from 4M to 252G";
+	*ret_bytes = align_up(number, PAGE_BYTES);
+	return NULL;
+}
+
+static const char *parse_level(const char *text, enum log_level *ret_level)
+{
+	static const char *const names[] = { "error", "warning", "info", "debug" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*ret_level = (enum log_level)i;
+			return NULL;
+		}
+	}
+	return "give error, warning, info or debug";
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+	struct agent_options *options = state->input;
+	const char *wrong = NULL;
+
+	switch (key) {
+	case OPTION_DIR:
+		options->location = argument;
+		break;
+	case OPTION_SIZE:
+		wrong = parse_size(argument, &options->size_bytes);
+		options->size_given = true;
+		break;
+	case OPTION_MAX_CARTS:
+		wrong = parse_number(argument, 1, ARENA_CARTS_MAX, &options->max_carts);
+		options->max_carts_given = true;
+		break;
+	case OPTION_TTL:
+		wrong = parse_duration(argument, CORRAL_TTL_MS_MIN, CORRAL_TTL_MS_MAX, &options->ttl_ms);
+		options->ttl_given = true;
+		break;
+	case OPTION_DAEMON:
+		options->daemon = true;
+		break;
+	case OPTION_STOP:
+		options->stop = true;
+		break;
+	case OPTION_LOG_LEVEL:
+		wrong = parse_level(argument, &options->log_level);
+		break;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s': no such argument", argument);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	if (wrong != NULL)
+		argp_error(state, "'%s': %s", argument, wrong);
+	return 0;
+}
+
+void options_parse(int argc, char **argv, struct agent_options *ret_options)
+{
+	static const struct argp argp = { option_table, parse_option, NULL, documentation, NULL, NULL, NULL };
+
+	argp_program_version = "corral-agent " CORRAL_VERSION;
+	argp_err_exit_status = EXIT_USAGE;
+	*ret_options = (struct agent_options){ .size_bytes = 1ull << 30,
+					       .max_carts = 65536,
+					       .ttl_ms = 30 * 60 * 1000,
+					       .log_level = LOG_INFO };
+	if (argp_parse(&argp, argc, argv, 0, NULL, ret_options) != 0)
+		exit(EXIT_USAGE);
+	if (ret_options->daemon && ret_options->stop) {
+		fprintf(stderr, "corral-agent: --daemon and --stop: give one of them\n");
+		exit(EXIT_USAGE);
+	}
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * takeup.c (floor 6): become the agent of a directory.
+ *
+ * Exactly one: byte 0 of DIR/lock, held for life. Then the arena: made if there is none; carried on with at
+ * once if it is of this boot, whatever the number of carts (nothing of it is read but the header and the
+ * process records); if it is of an earlier boot, its bytes may have reached the disk in any order: then it is
+ * verified whole, and set aside under a name that says why if it is not sound. A file that is no arena of ours is never touched.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "atomic.h"
+#include "attach.h"
+#include "inspect.h"
+#include "repair.h"
+
+static int refuse(int error, const char *directory, const char *why)
+{
+	log_line(LOG_ERROR, "%s: %s (%s)", directory, why, corral_strerror(error));
+	return EXIT_ARENA;
+}
+
+/* mkdir -p, the last one for our group only. */
+static int make_directory(const char *path)
+{
+	char part[PATH_MAX];
+
+	snprintf(part, sizeof(part), "%s", path);
+	for (char *at = part + 1; *at != '\0'; at++) {
+		if (*at != '/')
+			continue;
+		*at = '\0';
+		if (mkdir(part, 0755) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+			return -errno;
+		*at = '/';
+	}
+	if (mkdir(path, 0770) == 0)
+		return chmod(path, 0770) < 0 ? -errno : 0; /* whatever the umask */
+	return errno == EEXIST ? 0 : -errno;
+}
+
+/* Byte 0, or the pid of who has it (written into the lock file for people). */
+static int take_byte(struct agent *agent)
+{
+	char text[32] = "";
+
+	if (alive_take(&agent->agent_life, ALIVE_AGENT_BYTE)) {
+		int n = snprintf(text, sizeof(text), "%-10d\n", getpid());
+		if (pwrite(agent->agent_life.fd, text, (size_t)n, 0) != n)
+			log_line(LOG_DEBUG, "cannot write our pid into the lock file");
+		return EXIT_DONE;
+	}
+	ssize_t n = pread(agent->agent_life.fd, text, sizeof(text) - 1, 0);
+	long pid = n > 0 ? strtol(text, NULL, 10) : 0;
+	if (pid > 0)
+		log_line(LOG_ERROR, "%s: another agent has this directory: pid %ld", agent->directory, pid);
+	else
+		log_line(LOG_ERROR, "%s: another agent has this directory", agent->directory);
+	return EXIT_NO;
+}
+
+/* ------------------------------------------------------- after another boot */
+
+static void print_finding(void *context, const char *line)
+{
+	(void)context;
+	log_line(LOG_WARNING, "check: %s", line);
+}
+
+static int set_aside(struct agent *agent, const char *reason)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "arena.%s.%lld", reason, (long long)arena_wall_ms());
+	if (renameat(agent->dir_fd, ARENA_FILE, agent->dir_fd, name) < 0)
+		return -errno;
+	log_line(LOG_WARNING, "%s: the arena of the last boot is damaged; set aside as %s", agent->directory, name);
+	return 0;
+}
+
+static bool is_sound(struct agent *agent)
+{
+	struct inspect *inspect;
+	struct inspect_totals totals;
+	char why[WHY_BYTES];
+	uint64_t faults = 1;
+	bool quiet;
+
+	if (inspect_open(agent->directory, false, &inspect, why, sizeof(why)) < 0)
+		return false;
+	(void)inspect_check(inspect, print_finding, NULL, &faults, &quiet, &totals);
+	inspect_close(inspect);
+	return faults == 0;
+}
+
+/* The arena is of an earlier boot: go on with it if it is sound; its clock goes on where it stood. */
+static int adopt_old_boot(struct agent *agent, struct arena *arena)
+{
+	struct arena_header *h = arena->header;
+	uint8_t boot[16];
+
+	if (!arena_boot_id(boot) || memcmp(boot, h->boot_id, sizeof(boot)) == 0)
+		return 0;
+	log_line(LOG_INFO, "%s: the arena is of an earlier boot; verifying it", agent->directory);
+	if (!is_sound(agent))
+		return -EUCLEAN;
+	(void)alive_bury_all(arena, &agent->agent_life, repair_process, NULL, NULL);
+	/* arena time stood still at the last heartbeat: the remaining times to live are what they were */
+	int64_t now_without_offset = arena_now_ns(arena) - h->clock_offset_ns;
+	store_relaxed(&h->clock_offset_ns, h->heartbeat_ns - now_without_offset);
+	memcpy(h->boot_id, boot, sizeof(boot));
+	return 0;
+}
+
+/* ------------------------------------------------------------------ arena */
+
+static void warn_of_settings(const struct agent *agent, const struct arena *arena)
+{
+	const struct agent_options *options = agent->options;
+
+	if (options->size_given && options->size_bytes != arena->bytes)
+		log_line(LOG_WARNING, "the arena keeps its size of %llu bytes; --size is for a new one",
+			 (unsigned long long)arena->bytes);
+	if (options->max_carts_given && options->max_carts != arena->max_carts)
+		log_line(LOG_WARNING, "the arena keeps its room for %u carts; --max-carts is for a new one",
+			 arena->max_carts);
+}
+
+static int create_arena(struct agent *agent, char *why)
+{
+	struct arena_settings settings = { .arena_bytes = agent->options->size_bytes,
+					   .max_carts = (uint32_t)agent->options->max_carts,
+					   .ttl_ns = agent->options->ttl_ms * 1000000 };
+	int r = arena_create(agent->dir_fd, &settings, why);
+
+	if (r == 0)
+		log_line(LOG_INFO, "%s: made an arena of %llu bytes for %u carts", agent->directory,
+			 (unsigned long long)settings.arena_bytes, settings.max_carts);
+	return r;
+}
+
+/* Look at the arena before anyone else relies on it: make it, adopt it, set its time to live. */
+static int prepare_arena(struct agent *agent, char *why)
+{
+	struct arena arena;
+	int r = arena_map(agent->dir_fd, true, &arena, why);
+
+	if (r == -ENOENT) {
+		r = create_arena(agent, why);
+		return r;
+	}
+	if (r < 0)
+		return r;
+	r = adopt_old_boot(agent, &arena);
+	if (r == 0) {
+		warn_of_settings(agent, &arena);
+		if (agent->options->ttl_given)
+			store_relaxed(&arena.header->ttl_ns, agent->options->ttl_ms * 1000000);
+	}
+	arena_unmap(&arena);
+	if (r == -EUCLEAN) {
+		r = set_aside(agent, "damaged");
+		if (r == 0)
+			r = create_arena(agent, why);
+		else
+			why_set(why, r, "cannot set the damaged arena aside");
+	}
+	return r;
+}
+
+int agent_take_up(struct agent *agent)
+{
+	char why[WHY_BYTES] = "";
+
+	int r = arena_directory(agent->options->location, agent->directory, why);
+	if (r < 0) {
+		log_line(LOG_ERROR, "%s", why);
+		return r == -EPROTONOSUPPORT || r == -EINVAL || r == -ENAMETOOLONG ? EXIT_USAGE : EXIT_ARENA;
+	}
+	r = make_directory(agent->directory);
+	if (r < 0)
+		return refuse(r, agent->directory, "cannot make the directory");
+	r = arena_open_directory(agent->directory, &agent->dir_fd, why);
+	if (r < 0)
+		return refuse(r, agent->directory, why);
+	r = alive_open(agent->dir_fd, true, &agent->agent_life, why);
+	if (r < 0)
+		return refuse(r, agent->directory, why);
+	int code = take_byte(agent);
+	if (code != EXIT_DONE)
+		return code;
+	r = prepare_arena(agent, why);
+	if (r < 0)
+		return refuse(r, agent->directory, why);
+	r = corral_open(agent->directory, ATTACH_AGENT | CORRAL_OBSERVE, &agent->corral);
+	if (r < 0)
+		return refuse(r, agent->directory, corral_why());
+	r = handle_actor(agent->corral, &agent->actor);
+	if (r < 0)
+		return refuse(r, agent->directory, "no thread record for the agent");
+	agent->started_ms = arena_wall_ms();
+	return EXIT_DONE;
+}
+
+void agent_give_up(struct agent *agent)
+{
+	corral_close(agent->corral);
+	alive_drop(&agent->agent_life, ALIVE_AGENT_BYTE);
+	alive_close(&agent->agent_life);
+	close(agent->dir_fd);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tick.c (floor 6): what the agent does four times a second. Each part is bounded and waits for no lock
+ * that a worker may hold: locks are tried, grace periods polled, what is busy is left to the next tick.
+ */
+#include <errno.h>
+
+#include "agent.h"
+#include "atomic.h"
+#include "block.h"
+#include "expire.h"
+#include "repair.h"
+#include "stat.h"
+
+#define SWEEP_SLOWEST_MS 10000 /* a whole round over the slots takes no longer */
+#define QUIET_TICKS 20         /* so long without a change: a good time to scavenge */
+
+static void buried(void *context, const struct process_record *record, uint32_t number)
+{
+	struct agent *agent = context;
+
+	agent->buried++;
+	log_line(LOG_INFO, "pid %d (%.40s, record %u) died; what it held is repaired", record->pid, record->program, number);
+}
+
+/* A part of the slots each time, all of them in a 64th of the time to live. */
+static void sweep(struct agent *agent)
+{
+	struct arena *arena = agent->actor->arena;
+	uint32_t used = (uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
+	uint64_t round_ms = min_u64(load_relaxed(&arena->header->ttl_ns) / 64000000, SWEEP_SLOWEST_MS);
+	uint64_t ticks = max_u64(1, round_ms / TICK_MS);
+	uint32_t count = (uint32_t)(used / ticks + 1);
+
+	if (agent->sweep_at >= used)
+		agent->sweep_at = 0;
+	agent->expired += expire_slots(agent->actor, agent->sweep_at, count);
+	agent->sweep_at += count;
+}
+
+static uint64_t sum_of(const struct arena *arena, enum stat_index index)
+{
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint64_t sum = 0;
+
+	for (uint32_t number = 0; number < high; number++)
+		sum += load_relaxed(&arena->threads[number].stat[index]);
+	return sum;
+}
+
+/* In quiet times give spans that are all free back, so that other sizes can use them. */
+static void scavenge_when_quiet(struct agent *agent)
+{
+	const struct arena *arena = agent->actor->arena;
+	uint64_t changes = sum_of(arena, STAT_changes);
+	uint64_t reclaimed = sum_of(arena, STAT_reclaimed);
+
+	agent->quiet_ticks = changes == agent->changes_seen ? agent->quiet_ticks + 1 : 0;
+	agent->changes_seen = changes;
+	if (agent->quiet_ticks < QUIET_TICKS || reclaimed == agent->scavenged_at)
+		return;
+	agent->scavenged_at = reclaimed;
+	uint32_t pages = block_scavenge(agent->actor);
+	if (pages > 0)
+		log_line(LOG_DEBUG, "gave %u pages back", pages);
+}
+
+void agent_tick(struct agent *agent)
+{
+	struct arena *arena = agent->actor->arena;
+
+	store_relaxed(&arena->header->heartbeat_ns, arena_now_ns(arena));
+	(void)alive_bury_all(arena, agent->actor->life, repair_process, buried, agent);
+	sweep(agent);
+	block_reclaim_all(agent->actor);
+	scavenge_when_quiet(agent);
+	if (arena_still_there(arena) < 0) {
+		log_line(LOG_ERROR, "%s: the arena file was replaced or truncated under us; stopping", agent->directory);
+		agent->stopping = true;
+	}
+}
