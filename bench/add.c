@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * add.c (floor 6): corral-bench add: a change, against copying a cart's bytes, which every change of
+ * an immutable version has to do at least.
+ *
+ *   bare          memcpy() of a cart to the next place of a ring as large as all carts
+ *   add_merge     corral_add() of an item that the cart has: its quantity is raised
+ *   add_new_line  corral_add() of one that it has not; taken out again outside of the measured time
+ *
+ * in turns, over random carts.
+ */
+#include <stdlib.h>
+
+#include "measure.h"
+#include "plain.h"
+
+#define STEPS_MAX (1u << 19)
+#define BATCH 4000u
+#define NEW_BATCH 1000u /* and no more than there are carts: each gets one line at a time */
+#define FEW_CARTS 1000u /* so few that the quantities must be set back, lest they reach their limit */
+
+struct add {
+	const struct measure *measure;
+	struct load *load;
+	struct plain plain;
+	uint8_t *ring;
+	size_t ring_at;
+	struct load_step *steps;    /* random */
+	struct load_step *shuffled; /* each cart once */
+	uint32_t step_count;        /* a power of two */
+	uint32_t at;
+	uint32_t shuffled_at;
+	struct load_item known; /* in each cart, as its first line */
+	struct load_item fresh; /* in none */
+	uint32_t lines[NEW_BATCH];
+	int err;
+	struct rounds bare, merge, new_line;
+	struct histogram merge_times, new_times;
+};
+
+static void note_error(struct add *add, int err)
+{
+	if (err < 0 && add->err == 0)
+		add->err = err;
+}
+
+static const struct load_step *next_step(struct add *add)
+{
+	const struct load_step *step = &add->steps[add->at];
+
+	add->at = (add->at + 1) & (add->step_count - 1);
+	return step;
+}
+
+/* Each returns the nanoseconds of one operation. */
+static double run_bare(struct add *add)
+{
+	uint64_t start = bench_now_ns();
+
+	for (uint32_t i = 0; i < BATCH; i++) {
+		const struct load_step *step = next_step(add);
+
+		memcpy(add->ring + add->ring_at,
+		       add->plain.values + step->cart * add->plain.stride + sizeof(struct block_header),
+		       add->load->cart_bytes);
+		measure_use((uint64_t)add->ring_at);
+		add->ring_at += add->plain.stride;
+		if (add->ring_at == add->plain.value_bytes)
+			add->ring_at = 0;
+	}
+	return (double)(bench_now_ns() - start) / BATCH;
+}
+
+static void merge_one(struct add *add)
+{
+	struct corral_key key = load_key(next_step(add));
+
+	note_error(add, corral_add(add->load->corral, &key, &add->known.item, NULL, NULL));
+}
+
+static void set_back(struct add *add)
+{
+	for (uint32_t i = 0; add->load->carts <= FEW_CARTS && i < add->load->carts; i++) {
+		struct corral_key key = load_key(&add->shuffled[i]);
+
+		note_error(add, corral_set_quantity(add->load->corral, &key, 1, 1, NULL, NULL));
+	}
+}
+
+static double run_merge(struct add *add)
+{
+	uint64_t start = bench_now_ns(), took;
+
+	for (uint32_t i = 0; i < BATCH; i++)
+		merge_one(add);
+	took = bench_now_ns() - start;
+	set_back(add);
+	return (double)took / BATCH;
+}
+
+/* Add a line to each of the next carts, take them out again. times: of each add; or NULL. */
+static double run_new_line(struct add *add, struct histogram *times)
+{
+	uint32_t carts = add->load->carts, count = (uint32_t)min_u64(NEW_BATCH, carts);
+	const struct load_step *steps;
+	uint64_t start, before, took;
+
+	if (count > carts - add->shuffled_at)
+		add->shuffled_at = 0;
+	steps = &add->shuffled[add->shuffled_at];
+	start = before = bench_now_ns();
+	for (uint32_t i = 0; i < count; i++) {
+		struct corral_key key = load_key(&steps[i]);
+		struct corral_result result = { 0 };
+
+		note_error(add, corral_add(add->load->corral, &key, &add->fresh.item, NULL, &result));
+		add->lines[i] = result.line;
+		if (times != NULL) {
+			uint64_t after = bench_now_ns();
+
+			histogram_add(times, after - before);
+			before = after;
+		}
+	}
+	took = bench_now_ns() - start;
+	for (uint32_t i = 0; i < count; i++) {
+		struct corral_key key = load_key(&steps[i]);
+
+		note_error(add, corral_remove(add->load->corral, &key, add->lines[i], NULL, NULL));
+	}
+	add->shuffled_at += count;
+	return (double)took / count;
+}
+
+static void run_rounds(struct add *add)
+{
+	uint32_t batch = (uint32_t)min_u64(NEW_BATCH, add->load->carts);
+	uint64_t start = bench_now_ns();
+
+	assert(batch > 0);
+	while (add->err == 0 && measure_goes_on(add->measure, start, add->bare.count)) {
+		uint32_t batches = BATCH / batch;
+		double sum = 0;
+
+		add->bare.ns[add->bare.count++] = run_bare(add);
+		add->merge.ns[add->merge.count++] = run_merge(add);
+		for (uint32_t i = 0; i < batches; i++)
+			sum += run_new_line(add, NULL);
+		add->new_line.ns[add->new_line.count++] = sum / batches;
+	}
+}
+
+/* Single adds, for the tail; each has a clock reading in it. */
+static void run_single(struct add *add)
+{
+	uint64_t end = bench_now_ns() + add->measure->seconds * 1000000000ull;
+
+	while (add->err == 0 && bench_signal == 0 && bench_now_ns() < end) {
+		uint64_t before = bench_now_ns();
+
+		for (uint32_t i = 0; i < NEW_BATCH; i++) {
+			uint64_t after;
+
+			merge_one(add);
+			after = bench_now_ns();
+			histogram_add(&add->merge_times, after - before);
+			before = after;
+		}
+		set_back(add);
+		run_new_line(add, &add->new_times);
+	}
+}
+
+static void print_figures(const struct add *add)
+{
+	uint32_t carts = add->load->carts;
+
+	measure_print("add", carts, "bare_ns", "ns", rounds_median(&add->bare), 0);
+	measure_print("add", carts, "add_merge_ns", "ns", rounds_median(&add->merge), 0);
+	measure_print("add", carts, "add_merge_ratio", "x", rounds_median_ratio(&add->merge, &add->bare), 2);
+	measure_print("add", carts, "add_new_line_ns", "ns", rounds_median(&add->new_line), 0);
+	measure_print("add", carts, "add_new_line_ratio", "x", rounds_median_ratio(&add->new_line, &add->bare), 2);
+	measure_print("add", carts, "rounds", "rounds", add->bare.count, 0);
+	measure_print_quantiles("add", carts, "add_merge", &add->merge_times);
+	measure_print_quantiles("add", carts, "add_new_line", &add->new_times);
+}
+
+static bool prepare(struct add *add)
+{
+	add->step_count = load_steps(add->load, STEPS_MAX);
+	add->steps = load_walk(add->load, add->step_count, 1);
+	add->shuffled = load_shuffled(add->load, 2);
+	load_item_at(0, &add->known);
+	load_item_at(add->load->lines, &add->fresh);
+	if (add->steps == NULL || add->shuffled == NULL || plain_make(&add->plain, add->load) < 0)
+		return false;
+	add->ring = aligned_alloc(CACHE_LINE, add->plain.value_bytes);
+	if (add->ring != NULL)
+		memset(add->ring, 0, add->plain.value_bytes);
+	return add->ring != NULL;
+}
+
+static enum bench_exit add_one(const struct measure *measure, struct load *load)
+{
+	struct add *add = calloc(1, sizeof(*add));
+	enum bench_exit result = BENCH_DONE;
+
+	if (add == NULL)
+		return BENCH_NO_ARENA;
+	add->measure = measure;
+	add->load = load;
+	if (!prepare(add)) {
+		bench_say("cannot copy the carts");
+		result = BENCH_NO_ARENA;
+	} else {
+		run_rounds(add);
+		run_single(add);
+		if (add->err == 0 && bench_signal == 0)
+			print_figures(add);
+	}
+	if (add->err < 0) {
+		bench_say("a change failed: %s", corral_strerror(add->err));
+		result = BENCH_WRONG;
+	}
+	plain_free(&add->plain);
+	free(add->ring);
+	free(add->steps);
+	free(add->shuffled);
+	free(add);
+	return result;
+}
+
+enum bench_exit add_run(int argc, char **argv)
+{
+	return measure_run("add", argc, argv, add_one);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * bench.h (floor 6): what all benchmarks of corral-bench share: the table's row, exit codes,
+ * strict numbers, the clock, random numbers, messages, signals.
+ */
+#ifndef CORRAL_BENCH_BENCH_H
+#define CORRAL_BENCH_BENCH_H
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "base.h"
+
+#define PROGRAM "corral-bench"
+
+enum bench_exit {
+	BENCH_DONE = 0,
+	BENCH_WRONG = 1,    /* something was lost or is wrong */
+	BENCH_USAGE = 2,    /* a bad argument or a bad file */
+	BENCH_NO_ARENA = 3, /* the arena cannot be used */
+	BENCH_NO_AGENT = 4, /* no agent, and none could be started */
+};
+
+struct benchmark {
+	const char *name;
+	enum bench_exit (*run)(int argc, char **argv); /* argv[0] is the name */
+	const char *usage;                             /* its arguments */
+	const char *about;                             /* one line; NULL: not listed */
+	const char *options;                           /* what `corral-bench NAME --help` adds */
+};
+
+enum bench_exit replay_run(int argc, char **argv);
+enum bench_exit replay_worker_run(int argc, char **argv);
+enum bench_exit get_run(int argc, char **argv);
+enum bench_exit add_run(int argc, char **argv);
+
+/* Print the usage of one benchmark: for --help on stdout. */
+void bench_help(const char *name);
+
+/* "corral-bench: ..." and a newline on stderr. */
+void bench_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same for a wrong argument; names --help; returns BENCH_USAGE. */
+enum bench_exit bench_usage(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The value of option --option: decimal digits only, in [min, max]; else complain and return false. */
+bool bench_number(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *ret_value);
+
+/* CLOCK_MONOTONIC, in nanoseconds. */
+uint64_t bench_now_ns(void);
+
+/* The next number of a splitmix64 sequence. */
+uint64_t bench_random(uint64_t *state);
+/* One of 0 ... below - 1. */
+uint32_t bench_random_below(uint64_t *state, uint32_t below);
+
+/*
+ * From now on SIGINT, SIGTERM and SIGHUP only set a number, so that what was made can be taken away
+ * again; SIGPIPE is ignored. bench_die_of_signal() ends the process by the signal that came, if any.
+ */
+extern volatile sig_atomic_t bench_signal;
+void bench_catch_signals(void);
+void bench_die_of_signal(void);
+
+/* "machine: cpu, N cores, kernel ..." */
+void bench_print_machine(FILE *stream);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * child.c (floor 6): children that never outlive us. See child.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "child.h"
+
+#define EXEC_FAILED 127
+#define WAIT_STEP_NS 500000
+
+/* Between fork and exec: system calls only. */
+static _Noreturn void become(const struct child_plan *plan, pid_t parent)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	int null = open("/dev/null", O_RDWR);
+
+	/* a parent that died before the prctl sends no signal any more: look for it afterwards */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+		_exit(EXEC_FAILED);
+	sigaction(SIGPIPE, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	if (null >= 0)
+		dup2(null, STDIN_FILENO);
+	if (null > STDERR_FILENO)
+		close(null);
+	if (plan->output >= 0) {
+		dup2(plan->output, STDOUT_FILENO);
+		dup2(plan->output, STDERR_FILENO);
+	}
+	for (int i = 0; i < 2; i++)
+		if (plan->keep[i] >= 0)
+			fcntl(plan->keep[i], F_SETFD, 0);
+	execv(plan->path, plan->argv);
+	_exit(EXEC_FAILED);
+}
+
+pid_t child_start(const struct child_plan *plan)
+{
+	pid_t parent = getpid();
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		become(plan, parent);
+	return pid;
+}
+
+int child_wait(pid_t pid, int timeout_ms, int *ret_status)
+{
+	struct timespec step = { .tv_nsec = WAIT_STEP_NS };
+	int64_t left_ns = (int64_t)timeout_ms * 1000000;
+
+	for (;;) {
+		pid_t gone = waitpid(pid, ret_status, WNOHANG);
+
+		if (gone == pid || (gone < 0 && errno == ECHILD))
+			return 1;
+		if (left_ns <= 0)
+			return 0;
+		nanosleep(&step, NULL);
+		left_ns -= WAIT_STEP_NS;
+	}
+}
+
+int child_own_path(char path[PATH_MAX])
+{
+	ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - 1);
+
+	if (size < 0)
+		return -errno;
+	path[size] = '\0';
+	return 0;
+}
+
+int child_path_beside(const char *name, char path[PATH_MAX])
+{
+	char *slash;
+	int err = child_own_path(path);
+
+	if (err < 0)
+		return err;
+	slash = strrchr(path, '/');
+	if (slash == NULL || (size_t)(slash + 1 - path) + strlen(name) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(slash + 1, name, strlen(name) + 1);
+	return access(path, X_OK) == 0 ? 0 : -errno;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * crew.h (floor 6): the worker processes of a replay, and what happens to them.
+ *
+ * A crew has a number of seats, each with one worker process. Every line goes to a seat picked at
+ * random that has room; a line whose worker ended before it acknowledged goes to
+ * another one, with the same operation id. In between, as the schedule says, workers are
+ * replaced (told to go, or killed) and the agent is killed and started.
+ */
+#ifndef CORRAL_BENCH_CREW_H
+#define CORRAL_BENCH_CREW_H
+
+#include "bench.h"
+#include "histogram.h"
+#include "orders.h"
+#include "stage.h"
+
+#define CREW_WORKERS_MAX 256u
+#define CREW_EVENTS_MAX 1000u /* deploys of one worker, restarts of the agent */
+
+struct crew_settings {
+	const struct orders *orders;
+	const char *restaurant;
+	struct stage *stage;
+	uint32_t workers;
+	uint32_t deploys; /* of each worker */
+	uint32_t agent_restarts;
+	uint64_t seed;
+};
+
+struct crew_outcome {
+	uint32_t acknowledged; /* lines */
+	uint32_t failed;       /* lines that were given up */
+	uint32_t resent;       /* lines sent again */
+	uint32_t repeated;     /* of these: the first attempt had counted, and the second did not */
+	uint32_t deploys;
+	uint32_t killed; /* of these: by SIGKILL */
+	uint32_t agent_kills;
+	uint32_t crashes;      /* workers that ended uncalled */
+	struct histogram adds; /* times of the corral_add() calls that were acknowledged */
+};
+
+/*
+ * Feed all lines. BENCH_DONE when each was acknowledged and each event has happened; complains
+ * itself. No worker is left when it returns.
+ */
+enum bench_exit crew_run(const struct crew_settings *settings, struct crew_outcome *ret_outcome);
+
+#endif

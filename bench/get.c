@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * get.c (floor 6): corral-bench get: find a cart and read its version and total.
+ *
+ *   bare    plain.h: hash, probe, compare the key, read
+ *   corral  corral_read_begin(), corral_view_head(), corral_read_end()
+ *
+ * over the same random walk; in turns, each time after some operations that warm the caches for
+ * its own side. Then, once, the memory that the arena takes for these carts.
+ */
+#include <stdlib.h>
+
+#include "inspect.h"
+#include "measure.h"
+#include "plain.h"
+
+#define STEPS_MAX (1u << 20)
+#define BATCH_MIN 10000u
+#define BATCH_MAX 200000u
+
+struct get {
+	const struct measure *measure;
+	struct load *load;
+	struct plain plain;
+	struct load_step *steps;
+	uint32_t step_count; /* a power of two */
+	uint32_t at;         /* the next step */
+	uint32_t missing;    /* carts that were not found: must stay 0 */
+	struct rounds bare, corral;
+	struct histogram times;
+};
+
+static inline uint64_t get_bare(struct get *get, const struct load_step *step)
+{
+	const struct cart_head *cart = plain_find(&get->plain, step->key);
+
+	if (unlikely(cart == NULL)) {
+		get->missing++;
+		return 0;
+	}
+	return cart->version + (uint64_t)cart->total_cents;
+}
+
+static inline uint64_t get_corral(struct get *get, const struct load_step *step)
+{
+	struct corral_key key = load_key(step);
+	struct corral_view view;
+	struct corral_head head;
+
+	if (unlikely(corral_read_begin(get->load->corral, &key, &view) < 0 || corral_view_head(&view, &head) < 0)) {
+		get->missing++;
+		return 0;
+	}
+	corral_read_end(&view);
+	return head.version + (uint64_t)head.total_cents;
+}
+
+/* `count` operations from `from` on; how long they took. */
+static inline __attribute__((always_inline)) uint64_t
+run(struct get *get, uint64_t (*one)(struct get *, const struct load_step *), uint32_t from, uint32_t count)
+{
+	uint64_t sum = 0, start = bench_now_ns();
+
+	for (uint32_t i = 0; i < count; i++)
+		sum += one(get, &get->steps[(from + i) & (get->step_count - 1)]);
+	measure_use(sum);
+	return bench_now_ns() - start;
+}
+
+/* The same for each side, inlined into a loop of its own. */
+static __attribute__((noinline)) uint64_t run_bare(struct get *get, uint32_t from, uint32_t count)
+{
+	return run(get, get_bare, from, count);
+}
+
+static __attribute__((noinline)) uint64_t run_corral(struct get *get, uint32_t from, uint32_t count)
+{
+	return run(get, get_corral, from, count);
+}
+
+static void add_round(struct rounds *rounds, uint64_t ns, uint32_t count)
+{
+	rounds->ns[rounds->count++] = (double)ns / count;
+}
+
+static void run_rounds(struct get *get)
+{
+	uint32_t batch = (uint32_t)max_u64(BATCH_MIN, min_u64(BATCH_MAX, 2 * (uint64_t)get->load->carts));
+	uint64_t start = bench_now_ns();
+
+	while (measure_goes_on(get->measure, start, get->bare.count)) {
+		uint32_t warm = get->at, from = get->at + batch / 2;
+
+		run_bare(get, warm, batch / 2);
+		add_round(&get->bare, run_bare(get, from, batch), batch);
+		run_corral(get, warm, batch / 2);
+		add_round(&get->corral, run_corral(get, from, batch), batch);
+		get->at = (from + batch) & (get->step_count - 1);
+	}
+}
+
+/* Single reads, for the tail; each has a clock reading in it. */
+static void run_single(struct get *get)
+{
+	uint64_t end = bench_now_ns() + get->measure->seconds * 1000000000ull, before = bench_now_ns(), sum = 0;
+
+	while (before < end && bench_signal == 0) {
+		uint64_t after;
+
+		sum += get_corral(get, &get->steps[get->at]);
+		after = bench_now_ns();
+		histogram_add(&get->times, after - before);
+		before = after;
+		get->at = (get->at + 1) & (get->step_count - 1);
+	}
+	measure_use(sum);
+}
+
+/* What a clock reading takes, on the average. */
+static double clock_ns(void)
+{
+	uint64_t start = bench_now_ns();
+	uint32_t count = 100000;
+
+	for (uint32_t i = 0; i < count; i++)
+		measure_use(bench_now_ns());
+	return (double)(bench_now_ns() - start) / count;
+}
+
+/*
+ * All that the arena has given out for these carts (whole spans, free parts included; a slot and a
+ * bucket for each cart) over the bytes of the carts. Only in an arena that has no others.
+ */
+static void print_memory(const struct load *load)
+{
+	struct inspect_totals totals;
+	struct inspect *inspect;
+	char why[512];
+	double given;
+
+	if (!load->stage.temporary)
+		return;
+	if (inspect_open(load->stage.directory, false, &inspect, why, sizeof(why)) < 0) {
+		bench_say("no figures about memory: %s", why);
+		return;
+	}
+	if (inspect_totals(inspect, &totals) == 0 && totals.cart_bytes > 0) {
+		given = (double)totals.span_bytes +
+			(double)totals.slots_used * (double)(sizeof(struct slot) + sizeof(struct bucket));
+		measure_print("memory", load->carts, "cart_bytes", "bytes", (double)totals.cart_bytes, 0);
+		measure_print("memory", load->carts, "given_bytes", "bytes", given, 0);
+		measure_print("memory", load->carts, "overhead_percent", "%",
+			      100 * (given / (double)totals.cart_bytes - 1), 1);
+	}
+	inspect_close(inspect);
+}
+
+static void print_figures(const struct get *get)
+{
+	uint32_t carts = get->load->carts;
+
+	measure_print("get", carts, "bare_ns", "ns", rounds_median(&get->bare), 1);
+	measure_print("get", carts, "corral_ns", "ns", rounds_median(&get->corral), 1);
+	measure_print("get", carts, "ratio", "x", rounds_median_ratio(&get->corral, &get->bare), 2);
+	measure_print("get", carts, "rounds", "rounds", get->bare.count, 0);
+	measure_print_quantiles("get", carts, "corral", &get->times);
+	measure_print("get", carts, "clock_ns", "ns", clock_ns(), 1);
+}
+
+static enum bench_exit get_one(const struct measure *measure, struct load *load)
+{
+	struct get *get = calloc(1, sizeof(*get));
+	enum bench_exit result = BENCH_NO_ARENA;
+
+	if (get == NULL)
+		return BENCH_NO_ARENA;
+	get->measure = measure;
+	get->load = load;
+	print_memory(load);
+	get->step_count = load_steps(load, STEPS_MAX);
+	get->steps = load_walk(load, get->step_count, 1);
+	if (get->steps == NULL || plain_make(&get->plain, load) < 0) {
+		bench_say("cannot copy the carts into a plain map");
+	} else {
+		run_rounds(get);
+		run_single(get);
+		result = get->missing == 0 ? BENCH_DONE : BENCH_WRONG;
+		if (get->missing != 0)
+			bench_say("%u reads found no cart", get->missing);
+		else if (bench_signal == 0)
+			print_figures(get);
+		plain_free(&get->plain);
+	}
+	free(get->steps);
+	free(get);
+	return result;
+}
+
+enum bench_exit get_run(int argc, char **argv)
+{
+	return measure_run("get", argc, argv, get_one);
+}

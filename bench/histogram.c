@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * histogram.c (floor 6): a log-linear histogram. See histogram.h.
+ */
+#include <string.h>
+
+#include "histogram.h"
+
+/*
+ * Values below 2 * STEPS are their own index. Above, with the top bit at 6 + n, the index is
+ * n * STEPS + (value >> n): the STEPS of each further power of two follow those of the last.
+ */
+static uint32_t index_of(uint64_t value)
+{
+	uint32_t shift;
+
+	if (value >> HISTOGRAM_TOP_BITS != 0)
+		return HISTOGRAM_COUNTS - 1;
+	if (value < HISTOGRAM_STEPS)
+		return (uint32_t)value;
+	shift = 63u - (uint32_t)__builtin_clzll(value) - HISTOGRAM_STEP_BITS;
+	return shift * HISTOGRAM_STEPS + (uint32_t)(value >> shift);
+}
+
+/* The greatest value that has this index. */
+static uint64_t end_of(uint32_t index)
+{
+	uint32_t shift = index < 2 * HISTOGRAM_STEPS ? 0 : index / HISTOGRAM_STEPS - 1;
+
+	return ((uint64_t)(index - shift * HISTOGRAM_STEPS + 1) << shift) - 1;
+}
+
+void histogram_clear(struct histogram *histogram)
+{
+	memset(histogram, 0, sizeof(*histogram));
+}
+
+void histogram_add(struct histogram *histogram, uint64_t value)
+{
+	histogram->counts[index_of(value)]++;
+	histogram->total++;
+	if (value > histogram->max)
+		histogram->max = value;
+}
+
+uint64_t histogram_quantile(const struct histogram *histogram, uint32_t per_mille)
+{
+	uint64_t wanted = (histogram->total * per_mille + 999) / 1000;
+	uint64_t seen = 0;
+
+	for (uint32_t i = 0; i < HISTOGRAM_COUNTS; i++) {
+		seen += histogram->counts[i];
+		if (seen >= wanted && seen > 0)
+			return end_of(i) < histogram->max ? end_of(i) : histogram->max;
+	}
+	return histogram->max;
+}

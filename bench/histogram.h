@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * histogram.h (floor 6): how often which time was measured: log-linear, like HdrHistogram.
+ *
+ * Each power of two has 64 steps of equal width, so a quantile is at most 1/64 too high, whatever
+ * its size; values under 128 are exact. The greatest value is kept as it was.
+ */
+#ifndef CORRAL_BENCH_HISTOGRAM_H
+#define CORRAL_BENCH_HISTOGRAM_H
+
+#include <stdint.h>
+
+#define HISTOGRAM_STEP_BITS 6u
+#define HISTOGRAM_STEPS (1u << HISTOGRAM_STEP_BITS)
+#define HISTOGRAM_TOP_BITS 40u /* 2^40 ns are 18 minutes; what is longer counts in the last step */
+#define HISTOGRAM_COUNTS ((HISTOGRAM_TOP_BITS - HISTOGRAM_STEP_BITS + 1) * HISTOGRAM_STEPS)
+
+struct histogram {
+	uint64_t total;
+	uint64_t max;
+	uint64_t counts[HISTOGRAM_COUNTS];
+};
+
+void histogram_clear(struct histogram *histogram);
+void histogram_add(struct histogram *histogram, uint64_t value);
+
+/* The smallest step's end that `per_mille` of 1000 values do not exceed; 0 when there are none. */
+uint64_t histogram_quantile(const struct histogram *histogram, uint32_t per_mille);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * load.c (floor 6): an arena filled with carts of a known shape. See load.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "layout.h"
+#include "load.h"
+#include "progress.h"
+
+#define FEW_LINES 2u
+#define ROOM_MIN (256ull << 20) /* of the arena, beside the carts: versions that wait to be freed */
+#define RESTAURANTS 100u
+#define STEPS_MIN 16384u
+
+/* ------------------------------------------------------------------- keys */
+
+void load_step_at(uint32_t cart, struct load_step *ret_step)
+{
+	char text[LOAD_KEY_BYTES + 1];
+	uint64_t state = cart;
+
+	memset(ret_step, 0, sizeof(*ret_step));
+	snprintf(text, sizeof(text), "restaurant-%05ucall-%08x-%018llx", cart % RESTAURANTS, cart,
+		 (unsigned long long)bench_random(&state));
+	static_assert(LOAD_RESTAURANT_BYTES == 11 + 5 && LOAD_SESSION_BYTES == 5 + 8 + 1 + 18, "as printed");
+	memcpy(ret_step->key, text, LOAD_KEY_BYTES);
+	ret_step->cart = cart;
+}
+
+uint32_t load_steps(const struct load *load, uint32_t max)
+{
+	uint32_t steps = STEPS_MIN;
+
+	while (steps < max && steps < 4 * (uint64_t)load->carts)
+		steps *= 2;
+	return steps;
+}
+
+struct load_step *load_walk(const struct load *load, uint32_t count, uint64_t seed)
+{
+	struct load_step *steps = aligned_alloc(CACHE_LINE, (size_t)count * sizeof(*steps));
+
+	for (uint32_t i = 0; steps != NULL && i < count; i++)
+		load_step_at(bench_random_below(&seed, load->carts), &steps[i]);
+	return steps;
+}
+
+struct load_step *load_shuffled(const struct load *load, uint64_t seed)
+{
+	struct load_step *steps = aligned_alloc(CACHE_LINE, (size_t)load->carts * sizeof(*steps));
+
+	for (uint32_t i = 0; steps != NULL && i < load->carts; i++) {
+		uint32_t other = bench_random_below(&seed, i + 1);
+
+		steps[i] = steps[other];
+		load_step_at(i, &steps[other]);
+	}
+	return steps;
+}
+
+/* ------------------------------------------------------------------ carts */
+
+void load_item_at(uint32_t line, struct load_item *ret_item)
+{
+	memset(ret_item, 0, sizeof(*ret_item));
+	snprintf(ret_item->id, sizeof(ret_item->id), "item-%04u", line);
+	snprintf(ret_item->name, sizeof(ret_item->name), "House dish %04u", line);
+	snprintf(ret_item->modifier_name, sizeof(ret_item->modifier_name), "extra cheese");
+	ret_item->modifier = (struct corral_modifier){ corral_text(ret_item->modifier_name), 75 };
+	ret_item->item = (struct corral_item){ .menu_item_id = corral_text(ret_item->id),
+					       .name = corral_text(ret_item->name),
+					       .unit_price_cents = 199 + 25 * (int64_t)line,
+					       .quantity = 1 + line % 3,
+					       .modifier_count = line % 2,
+					       .modifiers = &ret_item->modifier };
+}
+
+/* A cart of so many lines, the last one with notes of `padding` bytes; one malloc(), for free(). */
+static struct corral_cart *make_cart(uint32_t lines, uint32_t padding)
+{
+	size_t lines_bytes = lines * sizeof(struct corral_cart_line), items_bytes = lines * sizeof(struct load_item);
+	struct corral_cart *cart = calloc(1, sizeof(*cart) + lines_bytes + items_bytes + padding);
+	struct load_item *items;
+	char *notes;
+
+	if (cart == NULL)
+		return NULL;
+	cart->line_count = lines;
+	cart->lines = (struct corral_cart_line *)(cart + 1);
+	items = (struct load_item *)(cart->lines + lines);
+	notes = (char *)(items + lines);
+	memset(notes, 'n', padding);
+	for (uint32_t i = 0; i < lines; i++) {
+		load_item_at(i, &items[i]);
+		cart->lines[i].item = items[i].item;
+	}
+	if (padding > 0)
+		cart->lines[lines - 1].item.notes = (struct corral_text){ notes, padding };
+	return cart;
+}
+
+static int put_cart(struct load *load, uint32_t number, const struct corral_cart *cart)
+{
+	struct corral_op only_new = { .if_version = 0 };
+	struct load_step step;
+	struct corral_key key;
+
+	load_step_at(number, &step);
+	key = load_key(&step);
+	return corral_replace(load->corral, &key, cart, &only_new, NULL);
+}
+
+/* How many bytes cart 0 has, as stored. */
+static int size_of_first(struct load *load, uint32_t *ret_bytes)
+{
+	struct load_step step;
+	struct corral_view view;
+	struct corral_key key;
+	int err;
+
+	load_step_at(0, &step);
+	key = load_key(&step);
+	err = corral_read_begin(load->corral, &key, &view);
+	if (err < 0)
+		return err;
+	*ret_bytes = ((const struct cart_head *)view.bytes)->size;
+	return corral_read_end(&view);
+}
+
+static int drop_cart(struct load *load, uint32_t number)
+{
+	struct load_step step;
+	struct corral_key key;
+
+	load_step_at(number, &step);
+	key = load_key(&step);
+	return corral_drop(load->corral, &key, NULL, NULL);
+}
+
+/* How large a cart of so many lines is. */
+static int probe(struct load *load, uint32_t lines, uint32_t *ret_bytes)
+{
+	struct corral_cart *cart = make_cart(lines, 0);
+	int err = cart == NULL ? -ENOMEM : put_cart(load, 0, cart);
+
+	if (err == 0)
+		err = size_of_first(load, ret_bytes);
+	if (err == 0)
+		err = drop_cart(load, 0);
+	free(cart);
+	return err;
+}
+
+/* As many lines as fit into so many bytes (a few at least); what is left is filled with notes. */
+static int fit_cart(struct load *load, uint32_t bytes, struct corral_cart **ret_cart)
+{
+	uint32_t small = 0, large = 0, got = 0;
+	int err = probe(load, FEW_LINES, &small);
+
+	if (err == 0)
+		err = probe(load, 2 * FEW_LINES, &large);
+	if (err < 0)
+		return err;
+	load->lines = FEW_LINES;
+	if (bytes > small && large > small)
+		load->lines += (bytes - small) * FEW_LINES / (large - small);
+	err = probe(load, load->lines, &got);
+	if (err < 0)
+		return err;
+	*ret_cart = make_cart(load->lines, got < bytes ? bytes - got : 0);
+	return *ret_cart == NULL ? -ENOMEM : 0;
+}
+
+static enum bench_exit fill(struct load *load, uint32_t bytes)
+{
+	struct corral_cart *cart = NULL;
+	int err = fit_cart(load, bytes, &cart);
+
+	for (uint32_t i = 0; err == 0 && i < load->carts && bench_signal == 0; i++) {
+		err = put_cart(load, i, cart);
+		progress_show(i, load->carts, "carts loaded");
+	}
+	progress_clear();
+	free(cart);
+	if (err == 0)
+		err = size_of_first(load, &load->cart_bytes);
+	if (err < 0 && bench_signal == 0)
+		bench_say("cannot fill the arena: %s", corral_strerror(err));
+	return err < 0 ? BENCH_NO_ARENA : BENCH_DONE;
+}
+
+enum bench_exit load_open(struct load *load, const char *directory, uint32_t carts, uint32_t bytes)
+{
+	uint64_t all = (uint64_t)carts * (bytes + bytes / 8 + 1024);
+	uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	enum bench_exit result;
+
+	memset(load, 0, sizeof(*load));
+	load->carts = carts;
+	if (all * 3 > memory) {
+		bench_say("%u carts of %u bytes are too many for this machine's memory", carts, bytes);
+		return BENCH_USAGE;
+	}
+	result = stage_open(&load->stage, directory, all + all / 4 + ROOM_MIN, carts + carts / 8 + 1024, false);
+	if (result != BENCH_DONE)
+		return result;
+	if (corral_open(load->stage.directory, 0, &load->corral) < 0) {
+		bench_say("%s", corral_why());
+		result = BENCH_NO_ARENA;
+	} else {
+		result = fill(load, bytes);
+	}
+	if (result != BENCH_DONE)
+		load_close(load);
+	return result;
+}
+
+void load_close(struct load *load)
+{
+	for (uint32_t i = 0; !load->stage.temporary && load->corral != NULL && i < load->carts; i++)
+		(void)drop_cart(load, i); /* those that are there */
+	corral_close(load->corral);
+	load->corral = NULL;
+	stage_close(&load->stage);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * main.c (floor 6): corral-bench: measure Corral, and replay real orders through it.
+ * One table of benchmarks; everything else follows from it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "bench.h"
+#include "corral.h"
+
+#define ARENA_OPTIONS "  --dir DIR            use DIR, not a temporary directory\n"
+
+#define MEASURE_OPTIONS                                                                                                \
+	"  --carts N[,N...]     numbers of carts (default 100,10000,200000)\n"                                         \
+	"  --bytes N            bytes of a cart, about (default 5120)\n"                                               \
+	"  --seconds N          time for each figure (default 1)\n" ARENA_OPTIONS
+
+static const struct benchmark table[] = {
+	{ "replay", replay_run, "FILE [--workers N] [--deploys K] [--agent-restarts K] ...",
+	  "replay an order file through worker processes, and compare every cart",
+	  "  --workers N          worker processes (default 4)\n"
+	  "  --deploys K          replace each worker K times, half of them by SIGKILL\n"
+	  "  --agent-restarts K   kill the agent K times, and start it again\n"
+	  "  --seed S             for the random choices (default: the clock; it is printed)\n"
+	  "  --restaurant ID      restaurant of the carts (default replay-PID)\n"
+	  "  --keep               leave the carts in place (only with --dir)\n" ARENA_OPTIONS },
+	{ "get", get_run, "[--carts N[,N...]] [--bytes N] [--seconds N] [--dir DIR]",
+	  "read a cart, against a plain hash map without any protection", MEASURE_OPTIONS },
+	{ "add", add_run, "[--carts N[,N...]] [--bytes N] [--seconds N] [--dir DIR]",
+	  "add an item to a cart, against copying as many bytes", MEASURE_OPTIONS },
+	{ "replay-worker", replay_worker_run, "", NULL, "" },
+};
+
+#define TABLE_ROWS (sizeof(table) / sizeof(table[0]))
+
+static const struct benchmark *find(const char *name)
+{
+	for (size_t i = 0; i < TABLE_ROWS; i++)
+		if (strcmp(table[i].name, name) == 0)
+			return &table[i];
+	return NULL;
+}
+
+static void list(FILE *stream, const char *indent)
+{
+	for (size_t i = 0; i < TABLE_ROWS; i++)
+		if (table[i].about != NULL)
+			fprintf(stream, "%s%-8s %s\n", indent, table[i].name, table[i].about);
+}
+
+static void print_usage(FILE *stream)
+{
+	fprintf(stream, "Usage: " PROGRAM " BENCHMARK [ARGUMENT...]\n"
+			"       " PROGRAM " list | --help | --version\n\nBenchmarks:\n");
+	list(stream, "  ");
+	fprintf(stream, "\n'" PROGRAM " BENCHMARK --help' lists the options of one.\n");
+}
+
+void bench_help(const char *name)
+{
+	const struct benchmark *row = find(name);
+
+	if (row == NULL)
+		return;
+	printf("Usage: " PROGRAM " %s %s\n\n%s.\n\n%s", row->name, row->usage,
+	       row->about == NULL ? "started by " PROGRAM " itself" : row->about, row->options);
+	printf("  --help               this text\n");
+}
+
+int main(int argc, char **argv)
+{
+	const struct benchmark *row;
+
+	if (argc < 2) {
+		print_usage(stderr);
+		return BENCH_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_usage(stdout);
+		return BENCH_DONE;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf(PROGRAM " %s\n", corral_version());
+		return BENCH_DONE;
+	}
+	if (strcmp(argv[1], "list") == 0) {
+		list(stdout, "");
+		return BENCH_DONE;
+	}
+	row = find(argv[1]);
+	if (row == NULL) {
+		bench_say("no benchmark '%s'; '" PROGRAM " list' names them", argv[1]);
+		return BENCH_USAGE;
+	}
+	return (int)row->run(argc - 1, argv + 1);
+}

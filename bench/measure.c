@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * measure.c (floor 6): options, rounds and figures of `get` and `add`. See measure.h.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "measure.h"
+
+#define CARTS_MAX 4000000u
+#define BYTES_MIN 512u
+#define BYTES_MAX (256u * 1024)
+#define SECONDS_MAX 60u
+
+enum { OPTION_CARTS = 1, OPTION_BYTES, OPTION_SECONDS, OPTION_DIR, OPTION_HELP };
+
+static const struct option long_options[] = {
+	{ "carts", required_argument, NULL, OPTION_CARTS },
+	{ "bytes", required_argument, NULL, OPTION_BYTES },
+	{ "seconds", required_argument, NULL, OPTION_SECONDS },
+	{ "dir", required_argument, NULL, OPTION_DIR },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* "100,10000": taken apart in place. */
+static bool take_counts(char *list, struct measure *measure)
+{
+	measure->count_count = 0;
+	for (char *next = list; next != NULL;) {
+		char *text = strsep(&next, ",");
+		uint64_t value;
+
+		if (measure->count_count == MEASURE_COUNTS_MAX) {
+			bench_say("--carts: more than %d numbers", MEASURE_COUNTS_MAX);
+			return false;
+		}
+		if (!bench_number("carts", text, 1, CARTS_MAX, &value))
+			return false;
+		measure->counts[measure->count_count++] = (uint32_t)value;
+	}
+	return true;
+}
+
+static bool take_option(int option, struct measure *measure)
+{
+	uint64_t value;
+
+	switch (option) {
+	case OPTION_CARTS:
+		return take_counts(optarg, measure);
+	case OPTION_BYTES:
+		if (!bench_number("bytes", optarg, BYTES_MIN, BYTES_MAX, &value))
+			return false;
+		measure->bytes = (uint32_t)value;
+		return true;
+	case OPTION_SECONDS:
+		if (!bench_number("seconds", optarg, 1, SECONDS_MAX, &value))
+			return false;
+		measure->seconds = (uint32_t)value;
+		return true;
+	case OPTION_DIR:
+		measure->directory = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* BENCH_DONE; with no counts: help was asked for. */
+static enum bench_exit take_options(int argc, char **argv, struct measure *measure)
+{
+	int option;
+
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (option == OPTION_HELP) {
+			bench_help(measure->name);
+			measure->count_count = 0;
+			return BENCH_DONE;
+		}
+		if (!take_option(option, measure))
+			return bench_usage(measure->name, "wrong arguments");
+	}
+	return optind == argc ? BENCH_DONE : bench_usage(measure->name, "what is '%s'?", argv[optind]);
+}
+
+enum bench_exit measure_run(const char *name, int argc, char **argv,
+			    enum bench_exit (*one)(const struct measure *measure, struct load *load))
+{
+	struct measure measure = {
+		.name = name, .counts = { 100, 10000, 200000 }, .count_count = 3, .bytes = 5120, .seconds = 1
+	};
+	enum bench_exit result = take_options(argc, argv, &measure);
+	struct load load;
+
+	if (result != BENCH_DONE || measure.count_count == 0)
+		return result;
+	bench_catch_signals();
+	bench_print_machine(stdout);
+	for (uint32_t i = 0; i < measure.count_count && result == BENCH_DONE && bench_signal == 0; i++) {
+		fflush(stdout);
+		result = load_open(&load, measure.directory, measure.counts[i], measure.bytes);
+		if (result != BENCH_DONE)
+			break;
+		measure_print(name, load.carts, "cart_bytes", "bytes", load.cart_bytes, 0);
+		result = one(&measure, &load);
+		load_close(&load);
+	}
+	bench_die_of_signal();
+	return result;
+}
+
+void measure_print(const char *name, uint32_t carts, const char *figure, const char *unit, double value, int decimals)
+{
+	printf("%s.carts_%u.%s %.*f %s\n", name, carts, figure, decimals, value, unit);
+}
+
+void measure_print_quantiles(const char *name, uint32_t carts, const char *figure, const struct histogram *times)
+{
+	static const struct {
+		uint32_t per_mille;
+		const char *name;
+	} quantiles[] = { { 500, "p50" }, { 990, "p99" }, { 999, "p99.9" } };
+	char full[64];
+
+	for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
+		snprintf(full, sizeof(full), "%s_%s_ns", figure, quantiles[i].name);
+		measure_print(name, carts, full, "ns", (double)histogram_quantile(times, quantiles[i].per_mille), 0);
+	}
+}
+
+static int compare(const void *left, const void *right)
+{
+	double a = *(const double *)left, b = *(const double *)right;
+
+	return (a > b) - (a < b);
+}
+
+static double median(double *values, uint32_t count)
+{
+	if (count == 0)
+		return 0;
+	qsort(values, count, sizeof(*values), compare);
+	return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+double rounds_median(const struct rounds *rounds)
+{
+	double values[MEASURE_ROUNDS_MAX];
+
+	memcpy(values, rounds->ns, rounds->count * sizeof(values[0]));
+	return median(values, rounds->count);
+}
+
+double rounds_median_ratio(const struct rounds *rounds, const struct rounds *base)
+{
+	double values[MEASURE_ROUNDS_MAX];
+	uint32_t count = rounds->count < base->count ? rounds->count : base->count;
+
+	for (uint32_t i = 0; i < count; i++)
+		values[i] = base->ns[i] > 0 ? rounds->ns[i] / base->ns[i] : 0;
+	return median(values, count);
+}
+
+bool measure_goes_on(const struct measure *measure, uint64_t start_ns, uint32_t rounds)
+{
+	if (bench_signal != 0 || rounds == MEASURE_ROUNDS_MAX)
+		return false;
+	return rounds < MEASURE_ROUNDS_MIN || bench_now_ns() - start_ns < measure->seconds * 1000000000ull;
+}

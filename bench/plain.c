@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * plain.c (floor 6): a plain hash map with the arena's shape. See plain.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "block.h"
+#include "plain.h"
+
+#define SEED 0x636f7272616cu
+
+static bool allocate(struct plain *plain, const struct load *load)
+{
+	uint32_t buckets = 1;
+
+	while (buckets < load->carts)
+		buckets *= 2;
+	/* every cart has the bytes of the first one (notes are padded to fit) */
+	plain->stride = block_class_bytes(block_class_of(load->cart_bytes + (uint32_t)sizeof(struct block_header)));
+	plain->value_bytes = plain->stride * load->carts;
+	plain->mask = buckets - 1;
+	plain->restaurant_bytes = LOAD_RESTAURANT_BYTES;
+	plain->session_bytes = LOAD_SESSION_BYTES;
+	plain->seed = SEED;
+	plain->buckets = aligned_alloc(CACHE_LINE, align_up(buckets * sizeof(*plain->buckets), CACHE_LINE));
+	plain->nodes = aligned_alloc(CACHE_LINE, load->carts * sizeof(*plain->nodes));
+	plain->values = aligned_alloc(CACHE_LINE, plain->value_bytes);
+	return plain->buckets != NULL && plain->nodes != NULL && plain->values != NULL;
+}
+
+static int copy_cart(struct plain *plain, struct load *load, uint32_t cart)
+{
+	struct plain_node *node = &plain->nodes[cart];
+	struct plain_bucket *bucket;
+	struct corral_view view;
+	struct load_step step;
+	struct corral_key key;
+	uint32_t size;
+	int err;
+
+	load_step_at(cart, &step);
+	key = load_key(&step);
+	err = corral_read_begin(load->corral, &key, &view);
+	if (err < 0)
+		return err;
+	node->at = cart * plain->stride + sizeof(struct block_header);
+	size = ((const struct cart_head *)view.bytes)->size;
+	if (size > plain->stride - sizeof(struct block_header))
+		err = -E2BIG;
+	else
+		memcpy(plain->values + node->at, view.bytes, size);
+	corral_read_end(&view);
+	node->hash = XXH3_64bits_withSeed(step.key, LOAD_KEY_BYTES, plain->seed);
+	bucket = &plain->buckets[node->hash & plain->mask];
+	node->next = bucket->head;
+	bucket->head = cart + 1;
+	return err;
+}
+
+int plain_make(struct plain *plain, struct load *load)
+{
+	int err = 0;
+
+	memset(plain, 0, sizeof(*plain));
+	if (!allocate(plain, load)) {
+		plain_free(plain);
+		return -ENOMEM;
+	}
+	memset(plain->buckets, 0, ((size_t)plain->mask + 1) * sizeof(*plain->buckets));
+	for (uint32_t i = 0; i < load->carts && err == 0; i++)
+		err = copy_cart(plain, load, i);
+	if (err < 0)
+		plain_free(plain);
+	return err;
+}
+
+void plain_free(struct plain *plain)
+{
+	free(plain->buckets);
+	free(plain->nodes);
+	free(plain->values);
+	memset(plain, 0, sizeof(*plain));
+}

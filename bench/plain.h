@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * plain.h (floor 6): the bare limit: the same carts in a plain hash map in this process's own memory,
+ * without locks, liveness, expiry or protection of any kind.
+ *
+ * It has the arena's shape: buckets of 16 bytes, chains of nodes of a cache line, values as far
+ * apart as the arena's blocks, the same bytes, the same hash. What Corral takes longer is what
+ * its promises cost.
+ */
+#ifndef CORRAL_BENCH_PLAIN_H
+#define CORRAL_BENCH_PLAIN_H
+
+#include <string.h>
+
+#include "hash.h"
+#include "layout.h"
+#include "load.h"
+
+struct plain_bucket {
+	uint32_t head; /* node plus one */
+	uint32_t reserved[3];
+};
+
+struct plain_node {
+	uint64_t hash;
+	uint64_t at; /* where the value lies */
+	uint32_t next;
+	uint32_t reserved[11];
+};
+
+static_assert(sizeof(struct plain_bucket) == sizeof(struct bucket), "as the arena's");
+static_assert(sizeof(struct plain_node) == sizeof(struct slot), "as the arena's");
+
+struct plain {
+	struct plain_bucket *buckets;
+	struct plain_node *nodes;
+	uint8_t *values;
+	size_t stride;      /* from one value to the next */
+	size_t value_bytes; /* of all values, with what is between them */
+	uint32_t mask;
+	uint32_t restaurant_bytes; /* no constants, so that nothing is unrolled that Corral cannot */
+	uint32_t session_bytes;
+	uint64_t seed;
+};
+
+/* Copy all carts of the load. 0 or -errno. */
+int plain_make(struct plain *plain, struct load *load);
+void plain_free(struct plain *plain);
+
+/* Hash, probe, compare the key: the cart, or NULL. */
+static inline const struct cart_head *plain_find(const struct plain *plain, const char *key)
+{
+	uint32_t size = plain->restaurant_bytes + plain->session_bytes;
+	uint64_t hash = XXH3_64bits_withSeed(key, size, plain->seed);
+
+	for (uint32_t link = plain->buckets[hash & plain->mask].head; link != 0;) {
+		const struct plain_node *node = &plain->nodes[link - 1];
+		const struct cart_head *cart = (const struct cart_head *)(plain->values + node->at);
+
+		if (node->hash == hash && cart->restaurant_size == plain->restaurant_bytes &&
+		    cart->session_size == plain->session_bytes && memcmp(cart + 1, key, size) == 0)
+			return cart;
+		link = node->next;
+	}
+	return NULL;
+}
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stage.c (floor 6): the directory, the arena and the agent of a benchmark. See stage.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "child.h"
+#include "client.h"
+#include "stage.h"
+
+#define AGENT "corral-agent"
+#define AGENT_READY_MS 20000
+#define AGENT_STOP_MS 10000
+#define PING_MS 1000
+#define LOG_SHOWN 4096
+
+/* -------------------------------------------------------------- directory */
+
+static bool has_room(const char *directory, uint64_t bytes)
+{
+	struct statvfs room;
+
+	return access(directory, W_OK | X_OK) == 0 && statvfs(directory, &room) == 0 &&
+	       (uint64_t)room.f_bavail * room.f_frsize >= bytes;
+}
+
+static enum bench_exit make_temporary(struct stage *stage)
+{
+	const char *parent = getenv("TMPDIR");
+
+	if (parent == NULL || parent[0] != '/')
+		parent = "/tmp";
+	if (has_room("/dev/shm", stage->arena_bytes + stage->arena_bytes / 8))
+		parent = "/dev/shm";
+	if (snprintf(stage->directory, PATH_MAX, "%s/corral-bench.XXXXXX", parent) >= PATH_MAX ||
+	    mkdtemp(stage->directory) == NULL) {
+		bench_say("cannot make a directory in %s: %s", parent, strerror(errno));
+		return BENCH_NO_ARENA;
+	}
+	stage->temporary = true;
+	return BENCH_DONE;
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+	(void)status;
+	(void)type;
+	(void)where;
+	return remove(path);
+}
+
+static void remove_temporary(struct stage *stage)
+{
+	if (stage->temporary && nftw(stage->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0)
+		bench_say("cannot remove %s: %s", stage->directory, strerror(errno));
+	stage->temporary = false;
+}
+
+/* ------------------------------------------------------------------ agent */
+
+/* Is there an agent that answers? 1, 0, or -errno for one that is there but does not. */
+static int agent_answers(const struct stage *stage)
+{
+	json_t *answer;
+	int err = agent_ask(stage->directory, "ping", PING_MS, &answer);
+
+	if (err == 0) {
+		int ok = json_is_true(json_object_get(answer, "ok"));
+
+		json_decref(answer);
+		return ok;
+	}
+	return err == -ENOENT || err == -ECONNREFUSED ? 0 : err;
+}
+
+static void show_log(struct stage *stage)
+{
+	char text[LOG_SHOWN + 1];
+	off_t end = lseek(stage->log, 0, SEEK_END);
+	off_t from = end > LOG_SHOWN ? end - LOG_SHOWN : 0;
+	ssize_t size = pread(stage->log, text, LOG_SHOWN, from);
+
+	if (size > 0)
+		fprintf(stderr, "%.*s", (int)size, text);
+}
+
+static void explain_end(struct stage *stage, int status)
+{
+	if (WIFSIGNALED(status))
+		bench_say("the agent died of signal %d", WTERMSIG(status));
+	else
+		bench_say("the agent ended with exit code %d", WEXITSTATUS(status));
+	show_log(stage);
+}
+
+int stage_agent_ready(struct stage *stage)
+{
+	int status = 0;
+
+	if (stage->agent != 0 && child_wait(stage->agent, 0, &status) == 1) {
+		stage->agent = 0;
+		explain_end(stage, status);
+		return -1;
+	}
+	return agent_answers(stage) == 1;
+}
+
+enum bench_exit stage_start_agent(struct stage *stage)
+{
+	char size[32], carts[32], arena[PATH_MAX + sizeof(ARENA_FILE) + 1];
+	char *argv[] = { stage->agent_path, "--dir", stage->directory, "--size", size, "--max-carts", carts, NULL };
+	struct child_plan plan = { .path = stage->agent_path, .argv = argv, .keep = { -1, -1 }, .output = stage->log };
+	pid_t pid;
+
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)stage->arena_bytes);
+	snprintf(carts, sizeof(carts), "%u", stage->max_carts);
+	snprintf(arena, sizeof(arena), "%s/%s", stage->directory, ARENA_FILE);
+	if (access(arena, F_OK) == 0)
+		argv[3] = NULL; /* it has its size */
+	pid = child_start(&plan);
+	if (pid < 0) {
+		bench_say("cannot start %s: %s", stage->agent_path, strerror((int)-pid));
+		return BENCH_NO_AGENT;
+	}
+	stage->agent = pid;
+	return BENCH_DONE;
+}
+
+void stage_kill_agent(struct stage *stage)
+{
+	if (stage->agent == 0)
+		return;
+	kill(stage->agent, SIGKILL);
+	waitpid(stage->agent, NULL, 0);
+	stage->agent = 0;
+}
+
+static void stop_agent(struct stage *stage)
+{
+	int status = 0;
+
+	if (stage->agent == 0)
+		return;
+	kill(stage->agent, SIGTERM);
+	if (child_wait(stage->agent, AGENT_STOP_MS, &status) == 0) {
+		bench_say("the agent does not stop on SIGTERM; killed");
+		stage_kill_agent(stage);
+	}
+	stage->agent = 0;
+}
+
+enum bench_exit stage_await_agent(struct stage *stage)
+{
+	struct timespec step = { .tv_nsec = 1000000 };
+	uint64_t deadline = bench_now_ns() + AGENT_READY_MS * 1000000ull;
+
+	if (stage->agent == 0)
+		return BENCH_DONE;
+	while (bench_now_ns() < deadline && bench_signal == 0) {
+		int ready = stage_agent_ready(stage);
+
+		if (ready != 0)
+			return ready > 0 ? BENCH_DONE : BENCH_NO_AGENT;
+		nanosleep(&step, NULL);
+	}
+	if (bench_signal == 0) {
+		bench_say("the agent is not ready after %d s", AGENT_READY_MS / 1000);
+		show_log(stage);
+	}
+	return BENCH_NO_AGENT;
+}
+
+/* ------------------------------------------------------------------ stage */
+
+/* Use the agent that is there, or start ours. */
+static enum bench_exit find_agent(struct stage *stage, bool own_agent)
+{
+	int err, there = agent_answers(stage);
+	enum bench_exit result;
+
+	if (there == 1 && !own_agent)
+		return BENCH_DONE;
+	if (there == 1) {
+		bench_say("an agent that I did not start runs in %s, and I will not kill it; stop it, or leave out "
+			  "--agent-restarts",
+			  stage->directory);
+		return BENCH_USAGE;
+	}
+	if (there < 0) {
+		bench_say("cannot talk to the agent in %s: %s", stage->directory, strerror(-there));
+		return BENCH_NO_AGENT;
+	}
+	err = child_path_beside(AGENT, stage->agent_path);
+	if (err < 0) {
+		bench_say("cannot find %s beside myself: %s", AGENT, strerror(-err));
+		return BENCH_NO_AGENT;
+	}
+	result = stage_start_agent(stage);
+	return result == BENCH_DONE ? stage_await_agent(stage) : result;
+}
+
+enum bench_exit stage_open(struct stage *stage, const char *directory, uint64_t arena_bytes, uint32_t max_carts,
+			   bool own_agent)
+{
+	enum bench_exit result = BENCH_DONE;
+	char why[ARENA_WHY_BYTES] = "";
+
+	memset(stage, 0, sizeof(*stage));
+	stage->arena_bytes = arena_bytes;
+	stage->max_carts = max_carts;
+	stage->log = memfd_create("agent's log", MFD_CLOEXEC);
+	if (stage->log < 0) {
+		bench_say("cannot make a memory file: %s", strerror(errno));
+		return BENCH_NO_AGENT;
+	}
+	if (directory == NULL) {
+		result = make_temporary(stage);
+	} else if (arena_directory(directory, stage->directory, why) < 0) {
+		bench_say("%s", why);
+		result = BENCH_NO_ARENA;
+	}
+	if (result == BENCH_DONE)
+		result = find_agent(stage, own_agent);
+	if (result != BENCH_DONE)
+		stage_close(stage);
+	return result;
+}
+
+void stage_close(struct stage *stage)
+{
+	stop_agent(stage);
+	remove_temporary(stage);
+	if (stage->log >= 0)
+		close(stage->log);
+	stage->log = -1;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * verify.h (floor 6): are the carts of a replay what the file says? Read back through the public
+ * door, compared with an expectation that is computed from the file alone.
+ */
+#ifndef CORRAL_BENCH_VERIFY_H
+#define CORRAL_BENCH_VERIFY_H
+
+#include "bench.h"
+#include "corral.h"
+#include "orders.h"
+
+struct verdict {         /* counted in the carts, not in the file */
+	uint32_t orders; /* carts that belong to an order of the file */
+	uint32_t lines;  /* lines of the file that are in them */
+	uint64_t items;
+	int64_t revenue_cents;
+	uint32_t lost;  /* lines of the file that are not in them */
+	uint32_t wrong; /* carts that differ from the file, are missing, or are too many */
+};
+
+/* Complains about the first few that are wrong. BENCH_NO_ARENA when the carts cannot be listed. */
+enum bench_exit verify_carts(struct corral *corral, struct corral_text restaurant, const struct orders *orders,
+			     struct verdict *ret_verdict);
+
+#endif

@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Each kind of change: what it does, what it answers, when it is refused. kit_apply()
+ * validates every version that is built.
+ */
+#include "cart_kit.h"
+
+static struct corral_line line_at(const struct kit_cart *cart, uint32_t index)
+{
+	struct corral_line line;
+
+	assert_int_equal(cart_get_line(cart->bytes, cart->size, index, &line), 0);
+	return line;
+}
+
+static void assert_attribute(const struct kit_cart *cart, uint32_t index, struct corral_text name,
+			     struct corral_text value)
+{
+	struct corral_attribute attribute;
+
+	assert_int_equal(cart_get_attribute(cart->bytes, cart->size, index, &attribute), 0);
+	kit_text_equal(attribute.name, name);
+	kit_text_equal(attribute.value, value);
+}
+
+/* ------------------------------------------------------------ lines */
+
+static void the_first_item_makes_the_cart(void **state)
+{
+	struct cart_change change = kit_change(CART_SET_TTL);
+	struct kit_cart cart = { 0 };
+	struct corral_head head;
+	struct corral_key key;
+
+	(void)state;
+	change.first_version = 41;
+	assert_int_equal(kit_apply(&cart, &change), 0);
+	assert_int_equal(kit_add(&cart, T("burger"), 899, 2), 0);
+	assert_int_equal(cart_get_head(cart.bytes, cart.size, &head), 0);
+	assert_int_equal(head.version, 42);
+	assert_int_equal(head.subtotal_cents, 1798);
+	assert_int_equal(head.item_count, 2);
+	assert_int_equal(head.line_count, 1);
+	assert_int_equal(head.created_ms, change.now_ms);
+	assert_int_equal(cart.result.line, 1);
+	assert_int_equal(cart.result.applied, 1);
+	assert_int_equal(cart_get_key(cart.bytes, cart.size, &key), 0);
+	kit_text_equal(key.restaurant_id, T("restaurant-1"));
+	kit_text_equal(key.session_id, T("session-9"));
+	assert_true(cart_has_key((const struct cart_head *)cart.bytes, cart.size, &key));
+	kit_free(&cart);
+}
+
+static void adding_the_same_item_raises_the_quantity(void **state)
+{
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_add(&cart, T("burger"), 899, 2), 0);
+	assert_int_equal(kit_add(&cart, T("coke"), 199, 1), 0);
+	assert_int_equal(kit_add(&cart, T("burger"), 899, 3), 0);
+	assert_int_equal(cart.result.line, 1);
+	assert_int_equal(cart.result.item_count, 6);
+	assert_int_equal(cart.result.subtotal_cents, 5 * 899 + 199);
+	assert_int_equal(kit_head(&cart).line_count, 2);
+	assert_int_equal(line_at(&cart, 0).quantity, 5);
+	kit_free(&cart);
+}
+
+static void another_price_is_another_line(void **state)
+{
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_add(&cart, T("burger"), 899, 1), 0);
+	assert_int_equal(kit_add(&cart, T("burger"), 900, 1), 0);
+	assert_int_equal(cart.result.line, 2);
+	kit_free(&cart);
+}
+
+static void keys_of_another_seed_never_merge(void **state)
+{
+	struct cart_change change = kit_change(CART_ADD);
+	struct corral_item item = kit_item(T("burger"), 899, 1);
+	struct kit_cart cart = { 0 };
+	uint8_t buffer[256];
+
+	(void)state;
+	assert_int_equal(cart_pack_item(&item, KIT_SEED, buffer, sizeof(buffer), &change.words), 0);
+	change.quantity = 1;
+	assert_int_equal(kit_apply(&cart, &change), 0);
+	change.seed = KIT_SEED + 1;
+	assert_int_equal(kit_apply(&cart, &change), 0);
+	assert_int_equal(kit_head(&cart).line_count, 2);
+	assert_int_equal(kit_head(&cart).seed, KIT_SEED);
+	kit_free(&cart);
+}
+
+static void a_quantity_stays_within_its_limit(void **state)
+{
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_add(&cart, T("a"), 1, CORRAL_QUANTITY_MAX), 0);
+	assert_int_equal(kit_add(&cart, T("a"), 1, 1), -ERANGE);
+	assert_int_equal(kit_set_quantity(&cart, 1, CORRAL_QUANTITY_MAX + 1), -ERANGE);
+	assert_int_equal(kit_set_quantity(&cart, 1, 1), 0);
+	assert_int_equal(kit_head(&cart).item_count, 1);
+	kit_free(&cart);
+}
+
+static void quantity_zero_and_remove_take_the_line_away_and_its_number_never_returns(void **state)
+{
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_add(&cart, T("a"), 1, 1), 0);
+	assert_int_equal(kit_add(&cart, T("bb"), 20, 2), 0);
+	assert_int_equal(kit_add(&cart, T("ccc"), 300, 3), 0);
+	assert_int_equal(kit_set_quantity(&cart, 2, 0), 0);
+	assert_int_equal(cart.result.line, 2);
+	assert_int_equal(cart.result.subtotal_cents, 901);
+	assert_int_equal(line_at(&cart, 1).line, 3);
+	assert_int_equal(kit_remove(&cart, 2), -ENXIO);
+	assert_int_equal(kit_remove(&cart, 1), 0);
+	assert_int_equal(kit_remove(&cart, 3), 0);
+	assert_int_equal(cart.result.subtotal_cents, 0);
+	assert_int_equal(kit_head(&cart).words_size, 0);
+	assert_int_equal(kit_add(&cart, T("a"), 1, 1), 0);
+	assert_int_equal(cart.result.line, 4);
+	assert_int_equal(kit_set_quantity(&cart, 0, 1), -ENXIO);
+	kit_free(&cart);
+}
+
+static void the_words_of_the_other_lines_survive_a_removal(void **state)
+{
+	static const struct corral_text ids[] = { T("a"), T("a longer one"), T("b"), T("the last") };
+
+	(void)state;
+	for (uint32_t removed = 0; removed < COUNT(ids); removed++) {
+		struct kit_cart cart = { 0 };
+		struct corral_item *item;
+
+		for (size_t i = 0; i < COUNT(ids); i++)
+			assert_int_equal(kit_add(&cart, ids[i], 5, 1), 0);
+		assert_int_equal(kit_remove(&cart, removed + 1), 0);
+		for (uint32_t i = 0; i < COUNT(ids) - 1; i++) {
+			assert_int_equal(cart_decode_item(cart.bytes, cart.size, i, &item), 0);
+			kit_text_equal(item->menu_item_id, ids[i < removed ? i : i + 1]);
+			free(item);
+		}
+		kit_free(&cart);
+	}
+}
+
+static void clear_keeps_tax_attributes_time_to_live_and_operations(void **state)
+{
+	struct cart_change ttl = kit_change(CART_SET_TTL);
+	struct corral_item item = kit_item(T("a"), 100, 1);
+	struct kit_cart cart = { 0 };
+	uint64_t version;
+
+	(void)state;
+	ttl.ttl_ms = 5000;
+	assert_int_equal(kit_add_item(&cart, &item, T("op-1")), 0);
+	assert_int_equal(kit_set_tax(&cart, 100000), 0);
+	assert_int_equal(kit_set_attribute(&cart, T("k"), T("v")), 0);
+	assert_int_equal(kit_apply(&cart, &ttl), 0);
+	assert_int_equal(kit_simple(&cart, CART_CLEAR), 0);
+	assert_int_equal(cart.result.total_cents, 0);
+	assert_int_equal(kit_head(&cart).tax_ppm, 100000);
+	assert_int_equal(kit_head(&cart).ttl_ms, 5000);
+	assert_attribute(&cart, 0, T("k"), T("v"));
+	version = kit_head(&cart).version;
+	assert_int_equal(kit_add_item(&cart, &item, T("op-1")), 1);
+	assert_int_equal(kit_head(&cart).version, version);
+	kit_free(&cart);
+}
+
+/* ------------------------------------------------------------ settings */
+
+static void tax_is_rounded_half_away_from_zero(void **state)
+{
+	static const struct {
+		int64_t subtotal;
+		uint32_t ppm;
+		int64_t tax;
+	} cases[] = {
+		{ 0, 82500, 0 },	 { 1000, 82500, 83 },	  { -1000, 82500, -83 },   { 994, 82500, 82 },
+		{ 1, 500000, 1 },	 { -1, 500000, -1 },	  { 1, 499999, 0 },	   { -1, 499999, 0 },
+		{ INT64_MAX, 0, 0 },	 { 3, 500000, 2 },	  { 499999, 1, 0 },	   { 500000, 1, 1 },
+		{ -500000, 1, -1 },	 { 1500000, 1, 2 },	  { INT64_MAX, 1, 9223372036855 },
+		{ INT64_MAX, 1000000, INT64_MAX },		  { INT64_MIN, 1000000, INT64_MIN },
+		{ INT64_MIN, 1, -9223372036855 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_int_equal(cart_tax(cases[i].subtotal, cases[i].ppm), cases[i].tax);
+}
+
+static void settings_out_of_range_are_refused(void **state)
+{
+	struct cart_change ttl = kit_change(CART_SET_TTL);
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_set_tax(&cart, CORRAL_TAX_PPM_MAX + 1), -ERANGE);
+	assert_int_equal(kit_set_tax(&cart, CORRAL_TAX_PPM_MAX), 0);
+	ttl.ttl_ms = CORRAL_TTL_MS_MIN - 1;
+	assert_int_equal(kit_apply(&cart, &ttl), -ERANGE);
+	ttl.ttl_ms = CORRAL_TTL_MS_MAX + 1;
+	assert_int_equal(kit_apply(&cart, &ttl), -ERANGE);
+	ttl.ttl_ms = CORRAL_TTL_MS_MAX;
+	assert_int_equal(kit_apply(&cart, &ttl), 0);
+	ttl.ttl_ms = 0;
+	assert_int_equal(kit_apply(&cart, &ttl), 0);
+	kit_free(&cart);
+}
+
+static void attributes_are_set_replaced_in_place_and_taken_away(void **state)
+{
+	struct corral_attribute none;
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_set_attribute(&cart, T("a"), T("1")), 0);
+	assert_int_equal(kit_set_attribute(&cart, T("b"), T("2")), 0);
+	assert_int_equal(kit_set_attribute(&cart, T("c"), T("")), 0);
+	assert_int_equal(kit_add(&cart, T("x"), 1, 1), 0);
+	assert_int_equal(kit_set_attribute(&cart, T("b"), T("a value that is longer than thirty-one bytes")), 0);
+	assert_attribute(&cart, 0, T("a"), T("1"));
+	assert_attribute(&cart, 1, T("b"), T("a value that is longer than thirty-one bytes"));
+	assert_attribute(&cart, 2, T("c"), T(""));
+	assert_int_equal(kit_remove_attribute(&cart, T("a")), 0);
+	assert_int_equal(kit_remove_attribute(&cart, T("never there")), 0);
+	assert_attribute(&cart, 1, T("c"), T(""));
+	assert_int_equal(kit_remove_attribute(&cart, T("b")), 0);
+	assert_int_equal(kit_remove_attribute(&cart, T("c")), 0);
+	assert_int_equal(cart_get_attribute(cart.bytes, cart.size, 0, &none), -ENXIO);
+	assert_int_equal(kit_head(&cart).attributes_size, 0);
+	kit_free(&cart);
+}
+
+static void as_many_and_as_long_attributes_as_allowed_fit(void **state)
+{
+	static char text[CORRAL_ATTRIBUTE_VALUE_MAX + 1];
+	struct kit_cart cart = { 0 };
+	char name[CORRAL_ATTRIBUTE_NAME_MAX + 2];
+
+	(void)state;
+	memset(text, 'v', sizeof(text));
+	memset(name, 'n', sizeof(name));
+	for (uint32_t i = 0; i <= CORRAL_ATTRIBUTES_MAX; i++) {
+		static const size_t sizes[] = { 0, 31, 32, 255, 256, CORRAL_ATTRIBUTE_VALUE_MAX };
+		struct corral_text value = { text, sizes[i % COUNT(sizes)] };
+
+		name[0] = (char)('0' + i);
+		assert_int_equal(kit_set_attribute(&cart, (struct corral_text){ name, 1 + 2 * (i % 64) }, value),
+				 i < CORRAL_ATTRIBUTES_MAX ? 0 : -E2BIG);
+	}
+	assert_attribute(&cart, 5, (struct corral_text){ "5nnnnnnnnnn", 11 },
+			 (struct corral_text){ text, CORRAL_ATTRIBUTE_VALUE_MAX });
+	assert_int_equal(kit_set_attribute(&cart, T("0"), T("again")), 0);
+	assert_int_equal(kit_set_attribute(&cart, T(""), T("v")), -EINVAL);
+	assert_int_equal(kit_set_attribute(&cart, (struct corral_text){ NULL, 1 }, T("v")), -EINVAL);
+	assert_int_equal(kit_set_attribute(&cart, (struct corral_text){ name, CORRAL_ATTRIBUTE_NAME_MAX + 1 }, T("v")),
+			 -ENAMETOOLONG);
+	assert_int_equal(kit_set_attribute(&cart, T("0"), (struct corral_text){ text, sizeof(text) }), -ENAMETOOLONG);
+	assert_int_equal(kit_set_attribute(&cart, T("0"), T("\xff")), -EILSEQ);
+	assert_int_equal(kit_set_attribute(&cart, T("\xff"), T("v")), -EILSEQ);
+	for (uint32_t i = CORRAL_ATTRIBUTES_MAX; i-- > 0;) {
+		name[0] = (char)('0' + i);
+		assert_int_equal(kit_remove_attribute(&cart, (struct corral_text){ name, 1 + 2 * (i % 64) }), 0);
+		assert_int_equal(kit_head(&cart).attribute_count, i);
+	}
+	kit_free(&cart);
+}
+
+/* ------------------------------------------------------------ conditions */
+
+static void only_some_changes_make_a_cart(void **state)
+{
+	static const struct {
+		enum cart_change_kind kind;
+		int answer;
+	} cases[] = {
+		{ CART_SET_QUANTITY, -ENOENT }, { CART_REMOVE, -ENOENT }, { CART_CLEAR, -ENOENT },
+		{ CART_CHECKOUT, -ENOENT },	{ CART_DROP, -ENOENT },	  { CART_SET_TAX, 0 },
+		{ CART_SET_TTL, 0 },		{ CART_REPLACE, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct cart_change change = kit_change(cases[i].kind);
+		struct kit_cart cart = { 0 };
+
+		assert_int_equal(kit_apply(&cart, &change), cases[i].answer);
+		kit_free(&cart);
+		change.if_version = 1;
+		assert_int_equal(kit_apply(&cart, &change), -ENOENT);
+	}
+}
+
+static void a_cart_is_not_made_under_a_malformed_key(void **state)
+{
+	static char text[CORRAL_ID_MAX + 1];
+	struct kit_cart cart = { 0 };
+	struct cart_change change;
+
+	(void)state;
+	memset(text, 'k', sizeof(text));
+	change = kit_change(CART_SET_TAX);
+	change.key.session_id = T("");
+	assert_int_equal(kit_apply(&cart, &change), -EINVAL);
+	change.key.session_id = (struct corral_text){ text, sizeof(text) };
+	assert_int_equal(kit_apply(&cart, &change), -ENAMETOOLONG);
+	change.key.session_id = T("\xff");
+	assert_int_equal(kit_apply(&cart, &change), -EILSEQ);
+	change.key.session_id = (struct corral_text){ text, CORRAL_ID_MAX };
+	change.key.restaurant_id = (struct corral_text){ text, CORRAL_ID_MAX };
+	assert_int_equal(kit_apply(&cart, &change), 0);
+	kit_free(&cart);
+}
+
+static void a_change_for_another_version_is_cancelled(void **state)
+{
+	struct cart_change change = kit_change(CART_SET_TAX);
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_apply(&cart, &change), 0);
+	change.if_version = 2;
+	assert_int_equal(kit_apply(&cart, &change), -ECANCELED);
+	change.if_version = 1;
+	assert_int_equal(kit_apply(&cart, &change), 0);
+	assert_int_equal(kit_apply(&cart, &change), -ECANCELED);
+	kit_free(&cart);
+}
+
+static void a_checked_out_cart_refuses_all_but_drop_and_the_same_operation(void **state)
+{
+	struct cart_change change = kit_change(CART_CHECKOUT);
+	struct corral_item item = kit_item(T("a"), 100, 3);
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_add_item(&cart, &item, T("add")), 0);
+	assert_int_equal(cart_hash_op(T("checkout"), KIT_SEED, &change), 0);
+	assert_int_equal(kit_apply(&cart, &change), 0);
+	assert_int_equal(cart.result.status, CORRAL_CHECKED_OUT);
+	memset(&cart.result, 0, sizeof(cart.result));
+	assert_int_equal(kit_apply(&cart, &change), 1);
+	assert_int_equal(cart.result.status, CORRAL_CHECKED_OUT);
+	assert_int_equal(cart.result.applied, 0);
+	assert_int_equal(cart.result.total_cents, 300);
+	assert_int_equal(kit_add_item(&cart, &item, T("add")), 1);
+	assert_int_equal(cart.result.status, CORRAL_OPEN);
+	assert_int_equal(kit_add_item(&cart, &item, T("other")), -ESHUTDOWN);
+	for (int kind = CART_SET_QUANTITY; kind <= CART_CHECKOUT; kind++)
+		assert_int_equal(kit_simple(&cart, (enum cart_change_kind)kind), -ESHUTDOWN);
+	change = kit_change(CART_REPLACE);
+	change.if_version = kit_head(&cart).version;
+	assert_int_equal(kit_apply(&cart, &change), -ESHUTDOWN);
+	assert_int_equal(kit_simple(&cart, CART_DROP), 0);
+	kit_free(&cart);
+}
+
+static void an_empty_cart_may_be_checked_out(void **state)
+{
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_set_tax(&cart, 1), 0);
+	assert_int_equal(kit_simple(&cart, CART_CHECKOUT), 0);
+	assert_int_equal(cart.result.item_count, 0);
+	kit_free(&cart);
+}
+
+static void drop_answers_the_last_version_and_minds_the_expected_one(void **state)
+{
+	struct cart_change change = kit_change(CART_DROP);
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_add(&cart, T("a"), 250, 2), 0);
+	change.if_version = 9;
+	assert_int_equal(kit_apply(&cart, &change), -ECANCELED);
+	change.if_version = 1;
+	assert_int_equal(kit_apply(&cart, &change), 0);
+	assert_int_equal(cart.result.version, 1);
+	assert_int_equal(cart.result.total_cents, 500);
+	assert_int_equal(cart.result.applied, 1);
+	kit_free(&cart);
+}
+
+static void a_version_that_cannot_grow_is_damage(void **state)
+{
+	struct cart_change change = kit_change(CART_SET_TAX);
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	change.first_version = UINT64_MAX;
+	assert_int_equal(kit_apply(&cart, &change), -EINVAL);
+	change.first_version = 0;
+	assert_int_equal(kit_apply(&cart, &change), -EINVAL);
+	change.first_version = UINT64_MAX - 2;
+	assert_int_equal(kit_apply(&cart, &change), 0);
+	assert_int_equal(kit_apply(&cart, &change), 0);
+	assert_int_equal(kit_apply(&cart, &change), -EUCLEAN);
+	kit_free(&cart);
+}
+
+/* ------------------------------------------------------------ operation ids */
+
+static void a_remembered_operation_answers_what_it_answered_the_first_time(void **state)
+{
+	struct corral_item item = kit_item(T("a"), 100, 3);
+	struct corral_result first;
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_set_tax(&cart, 82500), 0);
+	assert_int_equal(kit_add(&cart, T("other"), 7, 1), 0);
+	assert_int_equal(kit_add_item(&cart, &item, T("op")), 0);
+	first = cart.result;
+	assert_int_equal(kit_add(&cart, T("more"), 7, 1), 0);
+	assert_int_equal(kit_add_item(&cart, &item, T("op")), 1);
+	first.applied = 0;
+	assert_memory_equal(&cart.result, &first, sizeof(first));
+	assert_int_equal(kit_head(&cart).item_count, 5);
+	kit_free(&cart);
+}
+
+static void the_last_operations_are_remembered_and_older_ones_forgotten(void **state)
+{
+	struct corral_item item = kit_item(T("a"), 1, 1);
+	struct kit_cart cart = { 0 };
+	char id[16];
+
+	(void)state;
+	for (int i = 0; i < 3 * CORRAL_OPS_KEPT; i++) {
+		struct corral_text op = { id, (size_t)snprintf(id, sizeof(id), "op-%d", i) };
+
+		assert_int_equal(kit_add_item(&cart, &item, op), 0);
+		for (int j = 0; j <= i; j += 1 + i / 8) {
+			struct kit_cart copy = kit_copy(&cart);
+			int kept = i - j < CORRAL_OPS_KEPT;
+
+			op.size = (size_t)snprintf(id, sizeof(id), "op-%d", j);
+			assert_int_equal(kit_add_item(&copy, &item, op), kept);
+			if (kept)
+				assert_int_equal(copy.result.version, j + 1);
+			kit_free(&copy);
+		}
+	}
+	assert_int_equal(kit_head(&cart).ops_count, CORRAL_OPS_KEPT);
+	kit_free(&cart);
+}
+
+/* ------------------------------------------------------------ replace */
+
+struct draft_line {
+	struct corral_text id;
+	uint32_t line;
+	uint32_t quantity;
+};
+
+static int replace(struct kit_cart *cart, const struct draft_line *lines, uint32_t count, uint64_t if_version)
+{
+	static uint8_t words[8][128];
+	struct cart_change change = kit_change(CART_REPLACE);
+	struct cart_draft_line drafts[8];
+	struct corral_attribute attribute = { T("from"), T("draft") };
+	uint8_t attributes[64];
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct corral_item item = kit_item(lines[i].id, 10, 1);
+
+		drafts[i].line = lines[i].line;
+		drafts[i].quantity = lines[i].quantity;
+		assert_int_equal(cart_pack_item(&item, change.seed, words[i], sizeof(words[i]), &drafts[i].words), 0);
+	}
+	change.if_version = if_version;
+	change.draft = (struct cart_draft){ .lines = drafts, .line_count = count, .tax_ppm = 500000 };
+	change.draft.attributes = attributes;
+	change.draft.attribute_count = 1;
+	assert_int_equal(cart_pack_attributes(&attribute, 1, attributes, sizeof(attributes),
+					      &change.draft.attributes_size), 0);
+	return kit_apply(cart, &change);
+}
+
+static void replace_makes_a_cart_only_where_none_is(void **state)
+{
+	static const struct draft_line lines[] = { { T("a"), 0, 1 }, { T("a"), 0, 2 } };
+	static const struct draft_line named[] = { { T("a"), 1, 1 } };
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(replace(&cart, named, 1, 0), -ENXIO);
+	assert_int_equal(replace(&cart, lines, 2, 7), -ENOENT);
+	assert_int_equal(replace(&cart, lines, 2, 0), 0);
+	assert_int_equal(kit_head(&cart).line_count, 2); /* equal items are not merged */
+	assert_int_equal(cart.result.subtotal_cents, 30);
+	assert_int_equal(cart.result.tax_cents, 15);
+	assert_int_equal(cart.result.line, 0);
+	assert_int_equal(line_at(&cart, 1).line, 2);
+	assert_attribute(&cart, 0, T("from"), T("draft"));
+	assert_int_equal(replace(&cart, lines, 2, 0), -ECANCELED);
+	kit_free(&cart);
+}
+
+static void replace_keeps_named_lines_and_numbers_new_ones(void **state)
+{
+	static const struct draft_line lines[] = { { T("new"), 0, 1 }, { T("b"), 3, 5 }, { T("newer"), 0, 1 }, { T("a"), 1, 2 } };
+	static const uint32_t numbers[] = { 4, 3, 5, 1 };
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_add(&cart, T("a"), 1, 1), 0);
+	assert_int_equal(kit_add(&cart, T("gone"), 1, 1), 0);
+	assert_int_equal(kit_add(&cart, T("b"), 1, 1), 0);
+	assert_int_equal(replace(&cart, lines, 4, 2), -ECANCELED);
+	assert_int_equal(replace(&cart, lines, 4, 3), 0);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(line_at(&cart, i).line, numbers[i]);
+	assert_int_equal(cart.result.item_count, 9);
+	assert_int_equal(kit_head(&cart).next_line, 6);
+	assert_int_equal(replace(&cart, NULL, 0, 4), 0);
+	assert_int_equal(cart.result.total_cents, 0);
+	kit_free(&cart);
+}
+
+static void replace_refuses_malformed_drafts(void **state)
+{
+	static const struct draft_line twice[] = { { T("a"), 1, 1 }, { T("b"), 1, 1 } };
+	static const struct draft_line future[] = { { T("a"), 2, 1 } };
+	static const struct draft_line none[] = { { T("a"), 1, 0 } };
+	static const struct draft_line many[] = { { T("a"), 1, CORRAL_QUANTITY_MAX + 1 } };
+	struct cart_change change = kit_change(CART_REPLACE);
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_add(&cart, T("a"), 1, 1), 0);
+	assert_int_equal(replace(&cart, twice, 2, 1), -EINVAL);
+	assert_int_equal(replace(&cart, future, 1, 1), -ENXIO);
+	assert_int_equal(replace(&cart, none, 1, 1), -ERANGE);
+	assert_int_equal(replace(&cart, many, 1, 1), -ERANGE);
+	change.if_version = 1;
+	change.draft.tax_ppm = CORRAL_TAX_PPM_MAX + 1;
+	assert_int_equal(kit_apply(&cart, &change), -ERANGE);
+	change.draft = (struct cart_draft){ .line_count = CORRAL_LINES_MAX + 1 };
+	assert_int_equal(kit_apply(&cart, &change), -E2BIG);
+	change.draft = (struct cart_draft){ .line_count = 1 };
+	assert_int_equal(kit_apply(&cart, &change), -EINVAL);
+	change.draft = (struct cart_draft){ .attributes_size = 1 };
+	assert_int_equal(kit_apply(&cart, &change), -EINVAL);
+	kit_free(&cart);
+}
+
+/* ------------------------------------------------------------ limits */
+
+static void a_cart_takes_its_greatest_number_of_lines_and_no_more(void **state)
+{
+	static struct cart_draft_line lines[CORRAL_LINES_MAX];
+	static uint8_t buffer[256];
+	struct corral_item item = kit_item(T("a"), 1, CORRAL_QUANTITY_MAX);
+	struct cart_change change = kit_change(CART_REPLACE);
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	for (uint32_t i = 0; i < CORRAL_LINES_MAX; i++) {
+		lines[i].quantity = CORRAL_QUANTITY_MAX;
+		assert_int_equal(cart_pack_item(&item, KIT_SEED, buffer, sizeof(buffer), &lines[i].words), 0);
+	}
+	change.draft = (struct cart_draft){ .lines = lines, .line_count = CORRAL_LINES_MAX };
+	assert_int_equal(kit_apply(&cart, &change), 0);
+	assert_true(cart.result.item_count == 4096u * 999999u);
+	assert_int_equal(kit_add(&cart, T("b"), 1, 1), -E2BIG);
+	for (uint32_t i = 0; i < CORRAL_LINES_MAX; i++) /* all by name, in another order */
+		lines[i].line = CORRAL_LINES_MAX - i;
+	change.if_version = 1;
+	assert_int_equal(kit_apply(&cart, &change), 0);
+	lines[0].line = 1;
+	change.if_version = 2;
+	assert_int_equal(kit_apply(&cart, &change), -EINVAL);
+	assert_int_equal(kit_remove(&cart, 17), 0);
+	assert_int_equal(kit_add(&cart, T("b"), 1, 1), 0);
+	kit_free(&cart);
+}
+
+static void a_cart_grows_to_its_greatest_size_and_no_further(void **state)
+{
+	static char notes[CORRAL_WORDS_MAX];
+	struct corral_item item = kit_item(T("a"), 1, 1);
+	struct kit_cart cart = { 0 };
+	int error = 0;
+
+	(void)state;
+	memset(notes, 'n', sizeof(notes));
+	item.notes = (struct corral_text){ notes, 16000 };
+	for (int i = 0; error == 0; i++) {
+		notes[0] = (char)('0' + i);
+		error = kit_add_item(&cart, &item, T(""));
+	}
+	assert_int_equal(error, -E2BIG);
+	assert_true(cart.size > CORRAL_CART_MAX - 17000 && cart.size <= CORRAL_CART_MAX);
+	kit_free(&cart);
+}
+
+static void money_that_does_not_fit_is_refused_and_nothing_changes(void **state)
+{
+	struct kit_cart cart = { 0 };
+	struct kit_cart before;
+
+	(void)state;
+	assert_int_equal(kit_add(&cart, T("a"), INT64_MAX, 1), 0);
+	before = kit_copy(&cart);
+	assert_int_equal(kit_add(&cart, T("b"), INT64_MAX, 2), -EOVERFLOW); /* the line */
+	assert_int_equal(kit_add(&cart, T("b"), 1, 1), -EOVERFLOW);	    /* the subtotal */
+	assert_int_equal(kit_add(&cart, T("a"), INT64_MAX, 1), -EOVERFLOW); /* a line that merges */
+	assert_int_equal(kit_set_quantity(&cart, 1, 2), -EOVERFLOW);
+	assert_int_equal(kit_set_tax(&cart, 1), -EOVERFLOW); /* the total */
+	assert_int_equal(cart.size, before.size);
+	assert_memory_equal(cart.bytes, before.bytes, before.size);
+	kit_free(&before);
+	kit_free(&cart);
+}
+
+static void a_failed_plan_touches_nothing(void **state)
+{
+	struct cart_change change = kit_change(CART_REMOVE);
+	struct cart_plan plan, untouched;
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_add(&cart, T("a"), 1, 1), 0);
+	memset(&plan, 0x3c, sizeof(plan));
+	memset(&untouched, 0x3c, sizeof(untouched));
+	change.line = 5;
+	assert_int_equal(cart_plan(cart.bytes, cart.size, &change, &plan), -ENXIO);
+	assert_int_equal(cart_plan(NULL, 0, &change, &plan), -ENOENT);
+	assert_int_equal(cart_plan(cart.bytes, 100, &change, &plan), -EUCLEAN);
+	assert_memory_equal(&plan, &untouched, sizeof(plan));
+	kit_free(&cart);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_item_makes_the_cart),
+		cmocka_unit_test(adding_the_same_item_raises_the_quantity),
+		cmocka_unit_test(another_price_is_another_line),
+		cmocka_unit_test(keys_of_another_seed_never_merge),
+		cmocka_unit_test(a_quantity_stays_within_its_limit),
+		cmocka_unit_test(quantity_zero_and_remove_take_the_line_away_and_its_number_never_returns),
+		cmocka_unit_test(the_words_of_the_other_lines_survive_a_removal),
+		cmocka_unit_test(clear_keeps_tax_attributes_time_to_live_and_operations),
+		cmocka_unit_test(tax_is_rounded_half_away_from_zero),
+		cmocka_unit_test(settings_out_of_range_are_refused),
+		cmocka_unit_test(attributes_are_set_replaced_in_place_and_taken_away),
+		cmocka_unit_test(as_many_and_as_long_attributes_as_allowed_fit),
+		cmocka_unit_test(only_some_changes_make_a_cart),
+		cmocka_unit_test(a_cart_is_not_made_under_a_malformed_key),
+		cmocka_unit_test(a_change_for_another_version_is_cancelled),
+		cmocka_unit_test(a_checked_out_cart_refuses_all_but_drop_and_the_same_operation),
+		cmocka_unit_test(an_empty_cart_may_be_checked_out),
+		cmocka_unit_test(drop_answers_the_last_version_and_minds_the_expected_one),
+		cmocka_unit_test(a_version_that_cannot_grow_is_damage),
+		cmocka_unit_test(a_remembered_operation_answers_what_it_answered_the_first_time),
+		cmocka_unit_test(the_last_operations_are_remembered_and_older_ones_forgotten),
+		cmocka_unit_test(replace_makes_a_cart_only_where_none_is),
+		cmocka_unit_test(replace_keeps_named_lines_and_numbers_new_ones),
+		cmocka_unit_test(replace_refuses_malformed_drafts),
+		cmocka_unit_test(a_cart_takes_its_greatest_number_of_lines_and_no_more),
+		cmocka_unit_test(a_cart_grows_to_its_greatest_size_and_no_further),
+		cmocka_unit_test(money_that_does_not_fit_is_refused_and_nothing_changes),
+		cmocka_unit_test(a_failed_plan_touches_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_arena.c: the commands about an arena as a whole: status, check. They read the file
+ * through inspect.h, attach nowhere and change nothing; status asks the agent too.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arena.h"
+#include "client.h"
+#include "parse.h"
+#include "sections.h"
+#include "table.h"
+#include "text.h"
+#include "tool.h"
+
+#define AGENT_PATIENCE_MS 2000
+
+/* ------------------------------------------------------------------- status */
+
+static json_t *arena_part(const char *directory, struct inspect *inspect)
+{
+	const struct arena_header *header = inspect_header(inspect);
+	char uuid[SECTION_UUID_BYTES];
+	char path[PATH_MAX + sizeof("/" ARENA_FILE)];
+	json_t *memory = section_memory(inspect);
+	json_t *value;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, ARENA_FILE);
+	value = must_have(json_pack("{s:o, s:s, s:I, s:I, s:I, s:o}", "path", json_of_text(path, strlen(path)), "uuid",
+				    section_uuid(header, uuid), "arena_bytes", (json_int_t)header->arena_bytes,
+				    "max_carts", (json_int_t)header->max_carts, "ttl_ms",
+				    (json_int_t)(header->ttl_ns / 1000000), "created_at",
+				    json_of_time((int64_t)header->created_ms)));
+	must_have(json_object_update(value, memory) == 0 ? value : NULL);
+	json_decref(memory);
+	return value;
+}
+
+/* The agent's answer, or NULL and what is the matter in *ret_error (0: it refused). */
+static json_t *agent_part(const char *directory, int *ret_error)
+{
+	json_t *answer = NULL;
+	int error = agent_ask(directory, "status", AGENT_PATIENCE_MS, &answer);
+
+	*ret_error = error;
+	if (error)
+		return NULL;
+	if (!json_is_object(answer) || !json_is_true(json_object_get(answer, "ok"))) {
+		json_decref(answer);
+		return NULL;
+	}
+	json_object_del(answer, "ok");
+	return answer;
+}
+
+static int64_t number_of(const json_t *part, const char *key)
+{
+	return json_integer_value(json_object_get(part, key));
+}
+
+static char *bytes_of(const json_t *part, const char *key, char buffer[FORMAT_MAX])
+{
+	return format_bytes((uint64_t)number_of(part, key), buffer);
+}
+
+static void put_memory(struct table *table, const json_t *part)
+{
+	uint64_t space = (uint64_t)(number_of(part, "arena_bytes") - number_of(part, "fixed_bytes"));
+	uint64_t used = (uint64_t)(number_of(part, "span_bytes") - number_of(part, "free_bytes"));
+	char text[4][FORMAT_MAX];
+
+	table_put(table, "memory");
+	table_put(table, "%s of %s in use (%" PRIu64 "%%): carts %s, waiting to be freed %s",
+		  format_bytes(used, text[0]), format_bytes(space, text[1]), space / 100 ? used / (space / 100) : 0,
+		  bytes_of(part, "live_bytes", text[2]), bytes_of(part, "retired_bytes", text[3]));
+}
+
+static void put_arena(struct table *table, const json_t *part)
+{
+	char size[FORMAT_MAX];
+	char disk[FORMAT_MAX];
+
+	table_put(table, "arena");
+	table_put(table, "%s", json_string_value(json_object_get(part, "path")));
+	table_put(table, "uuid");
+	table_put(table, "%s", json_string_value(json_object_get(part, "uuid")));
+	table_put(table, "size");
+	table_put(table, "%s, %s of it on disk", bytes_of(part, "arena_bytes", size),
+		  bytes_of(part, "disk_bytes", disk));
+	table_put(table, "carts");
+	table_put(table, "%" PRId64 " open, %" PRId64 " checked out, %" PRId64 " ending; %" PRId64 " at most",
+		  number_of(part, "carts_open"), number_of(part, "carts_checked_out"), number_of(part, "carts_ending"),
+		  number_of(part, "max_carts"));
+	put_memory(table, part);
+	table_put(table, "processes");
+	table_put(table,
+		  "%" PRId64 " alive, %" PRId64 " dead; %" PRId64 " threads, %" PRId64 " reading, %" PRId64
+		  " locks held",
+		  number_of(part, "processes"), number_of(part, "processes_dead"), number_of(part, "threads"),
+		  number_of(part, "readers"), number_of(part, "locks_held"));
+	if (json_object_get(part, "damaged")) {
+		table_put(table, "damaged");
+		table_put(table, "not all could be read; see: corral check");
+	}
+}
+
+/* Whatever the agent tells, one row for each value. */
+static void put_agent(struct table *table, json_t *part)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(part, key, value)
+	{
+		if (json_is_object(value)) {
+			put_agent(table, value);
+			continue;
+		}
+		table_put(table, "  %s", key);
+		human_put_value(table, key, value);
+	}
+}
+
+static void print_status(const json_t *arena, json_t *agent)
+{
+	static const struct table_column columns[] = { { NULL, 0 }, { NULL, TABLE_WRAP } };
+	struct table *table = table_new(columns, 2);
+
+	put_arena(table, arena);
+	table_put(table, "agent");
+	table_put(table, agent ? "runs" : "none answers");
+	if (agent)
+		put_agent(table, agent);
+	table_print(table);
+}
+
+static enum exit_code complain_agent(const char *directory, int error)
+{
+	const char *reason = "it refused; see its log";
+
+	if (error == -ENOENT || error == -ECONNREFUSED)
+		reason = "none runs there; carts can be used all the same; start one with: corral-agent --dir DIR "
+			 "--daemon";
+	else if (error == -ETIMEDOUT)
+		reason = "it runs, but took too long; try again";
+	else if (error)
+		reason = strerror(-error);
+	return complain(EXIT_NO_AGENT, "no agent answers: %s: %s", directory, reason);
+}
+
+enum exit_code run_status(struct call *call)
+{
+	char directory[PATH_MAX];
+	char why[ARENA_WHY_BYTES] = "";
+	struct inspect *inspect = NULL;
+	enum exit_code code = open_inspect(call->dir, false, &inspect);
+	json_t *arena;
+	json_t *agent;
+	int error = 0;
+
+	if (code)
+		return code;
+	if (arena_directory(call->dir, directory, why) != 0)
+		directory[0] = 0; /* never: open_inspect() has just done the same */
+	arena = arena_part(directory, inspect);
+	inspect_close(inspect);
+	agent = agent_part(directory, &error);
+	if (call->given & HAS(OPTION_JSON))
+		json_print(must_have(json_pack("{s:O, s:O?}", "arena", arena, "agent", agent)));
+	else
+		print_status(arena, agent);
+	if (!agent)
+		code = complain_agent(directory, error);
+	json_decref(arena);
+	json_decref(agent);
+	return code;
+}
+
+/* -------------------------------------------------------------------- check */
+
+static void print_finding(void *context, const char *line)
+{
+	char *escaped = must_have(text_escape(line, strlen(line)));
+
+	(void)context;
+	printf("%s%s%s\n", style_bad(), escaped, style_end());
+	free(escaped);
+}
+
+enum exit_code run_check(struct call *call)
+{
+	struct inspect_totals totals = { 0 };
+	struct inspect *inspect = NULL;
+	enum exit_code code = open_inspect(call->word ? call->word : call->dir, true, &inspect);
+	char buffer[FORMAT_MAX];
+	uint64_t faults = 0;
+	bool quiet = false;
+	int error;
+
+	if (code)
+		return code;
+	error = inspect_check(inspect, print_finding, NULL, &faults, &quiet, &totals);
+	inspect_close(inspect);
+	if (error && !faults)
+		return complain_arena(call->word ? call->word : "the arena", error,
+				      "it could not be checked to its end");
+	printf("%s: %" PRIu64 " fault%s; %" PRIu32 " carts, %s; %s\n", faults ? "damaged" : "sound", faults,
+	       faults == 1 ? "" : "s", totals.carts_open + totals.carts_checked_out,
+	       format_bytes(totals.cart_bytes, buffer),
+	       quiet ? "nobody attached, blocks and slots accounted for" :
+		       "in use, so blocks and slots were not accounted for");
+	return faults ? EXIT_NO : EXIT_DONE;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_read.c: the commands that look at carts: show, ls, watch. They attach as observers:
+ * to be looked at does not prolong a cart's life.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "table.h"
+#include "tool.h"
+
+#define LIST_BATCH 256
+#define WATCH_STEP_MS 1000 /* how often we look whether a signal came just before we slept */
+#define CLEAR_SCREEN "\033[H\033[2J"
+
+static void print_cart(const struct call *call, const struct corral_cart *cart)
+{
+	if (call->given & HAS(OPTION_JSON))
+		json_print(json_of_cart(cart));
+	else
+		human_print_cart(cart);
+}
+
+enum exit_code run_show(struct call *call)
+{
+	struct corral_cart *cart = NULL;
+	struct corral *corral = NULL;
+	enum exit_code code = open_arena(call, LOOK_ONLY, &corral);
+	int error;
+
+	if (code)
+		return code;
+	error = corral_get(corral, &call->key, &cart);
+	corral_close(corral);
+	if (error)
+		return complain_cart(call, error);
+	print_cart(call, cart);
+	corral_cart_free(cart);
+	return EXIT_DONE;
+}
+
+/* ----------------------------------------------------------------------- ls */
+
+static void put_entry(struct table *table, const struct corral_entry *entry, int64_t now_ms)
+{
+	char left[FORMAT_MAX];
+
+	table_put(table, "%s", entry->restaurant_id);
+	table_put(table, "%s", entry->session_id);
+	table_put(table, "%s", entry->head.status == CORRAL_OPEN ? "open" : "checked out");
+	table_put(table, "%" PRIu64, entry->head.version);
+	table_put(table, "%" PRIu32, entry->head.item_count);
+	table_money(table, entry->head.total_cents);
+	table_put(table, "%s", format_duration(entry->expires_ms - now_ms, left));
+}
+
+/* Each row to the table, or (table NULL) as an element of a JSON array, at once. */
+static int list_all(struct corral *corral, const struct corral_text *restaurant_id, struct table *table)
+{
+	static struct corral_entry entries[LIST_BATCH];
+	const char *separator = "";
+	struct timespec now;
+	uint64_t cursor = 0;
+	size_t count = 0;
+	int error;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	while (!(error = corral_list(corral, restaurant_id, &cursor, entries, LIST_BATCH, &count)) && count) {
+		for (size_t i = 0; i < count; i++) {
+			if (table) {
+				put_entry(table, &entries[i], (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+				continue;
+			}
+			fputs(separator, stdout);
+			json_print(json_of_entry(&entries[i]));
+			separator = ",";
+		}
+	}
+	return error;
+}
+
+enum exit_code run_ls(struct call *call)
+{
+	static const struct table_column columns[] = {
+		{ "RESTAURANT", TABLE_CUT }, { "SESSION", TABLE_CUT }, { "STATUS", 0 },
+		{ "VERSION", TABLE_RIGHT },  { "ITEMS", TABLE_RIGHT }, { "TOTAL", TABLE_RIGHT },
+		{ "ENDS IN", TABLE_RIGHT },
+	};
+	bool json = call->given & HAS(OPTION_JSON);
+	bool one = call->given & HAS(OPTION_RESTAURANT);
+	struct table *table = NULL;
+	struct corral *corral = NULL;
+	enum exit_code code = open_arena(call, LOOK_ONLY, &corral);
+	int error;
+
+	if (code)
+		return code;
+	if (json)
+		putchar('[');
+	else
+		table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	error = list_all(corral, one ? &call->key.restaurant_id : NULL, table);
+	corral_close(corral);
+	if (json) {
+		puts("]");
+	} else {
+		table_sort(table);
+		table_print(table);
+	}
+	if (error)
+		return complain(EXIT_ARENA, "%s: the list is not whole: see corral check", corral_strerror(error));
+	return EXIT_DONE;
+}
+
+/* -------------------------------------------------------------------- watch */
+
+static volatile sig_atomic_t stopped_by;
+
+static void on_signal(int number)
+{
+	stopped_by = number;
+}
+
+/* Signals end a wait (no SA_RESTART), so that we detach before we end. */
+static void catch_signals(void (*handler)(int))
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = handler };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		sigaction(numbers[i], &action, NULL);
+}
+
+/* Print each version of the cart that comes, until it ends, a signal comes or nobody reads. */
+static int watch(struct corral *corral, const struct call *call)
+{
+	bool clear = isatty(STDOUT_FILENO) && !(call->given & HAS(OPTION_JSON));
+	struct corral_cart *cart = NULL;
+	uint64_t seen = 0;
+	uint64_t found = 0;
+	int error;
+
+	while (!stopped_by && !ferror(stdout)) {
+		error = corral_wait(corral, &call->key, seen, WATCH_STEP_MS, &found);
+		if (error == -ETIMEDOUT || error == -EINTR)
+			continue;
+		if (error == 0)
+			error = corral_get(corral, &call->key, &cart);
+		if (error)
+			return error;
+		if (clear)
+			fputs(CLEAR_SCREEN, stdout);
+		print_cart(call, cart);
+		fflush(stdout);
+		seen = cart->head.version;
+		corral_cart_free(cart);
+	}
+	return 0;
+}
+
+enum exit_code run_watch(struct call *call)
+{
+	struct corral *corral = NULL;
+	enum exit_code code = open_arena(call, LOOK_ONLY, &corral);
+	int error;
+
+	if (code)
+		return code;
+	catch_signals(on_signal);
+	error = watch(corral, call);
+	corral_close(corral);
+	catch_signals(SIG_DFL);
+	if (stopped_by) {
+		fflush(stdout);
+		raise(stopped_by); /* so that a shell sees what ended us */
+	}
+	if (error && error != -ENOENT)
+		return complain_cart(call, error);
+	if (error && !(call->given & HAS(OPTION_JSON)))
+		puts("The cart has ended.");
+	return EXIT_DONE;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * corral.c: the program `corral`: its commands in one table, and main(), which finds the
+ * command, lets options.c read the call, runs it, and sees to it that what was printed
+ * has arrived. What a command does stands in cmd_*.c.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "text.h"
+#include "tool.h"
+
+#define R_S OPERAND_RESTAURANT, OPERAND_SESSION
+#define EVERYWHERE (HAS(OPTION_DIR) | HAS(OPTION_HELP))
+#define LOOKING (EVERYWHERE | HAS(OPTION_JSON))
+#define CHANGING (LOOKING | HAS(OPTION_OP_ID) | HAS(OPTION_IF_VERSION))
+#define ITEM_REQUIRED (HAS(OPTION_ITEM) | HAS(OPTION_NAME) | HAS(OPTION_PRICE))
+#define ITEM_OPTIONS (ITEM_REQUIRED | HAS(OPTION_QUANTITY) | HAS(OPTION_MODIFIER) | HAS(OPTION_NOTE) | HAS(OPTION_TAX))
+
+const struct command commands[] = {
+	{ "add",
+	  run_add,
+	  "add an item to a cart; makes the cart if it is not there",
+	  { R_S },
+	  2,
+	  CHANGING | ITEM_OPTIONS,
+	  ITEM_REQUIRED,
+	  "An item equal to one in the cart (same id, price, modifiers and note) raises that\n"
+	  "line's quantity. With --tax the cart's rate is set first, as a change of its own: when\n"
+	  "it differs, or, with --op-id ID, always, under the name ID:tax." },
+	{ "show", run_show, "show a cart", { R_S }, 2, LOOKING, 0, NULL },
+	{ "ls", run_ls, "list the carts", { 0 }, 0, LOOKING | HAS(OPTION_RESTAURANT), 0, NULL },
+	{ "watch",
+	  run_watch,
+	  "show a cart each time it changes, until it ends",
+	  { R_S },
+	  2,
+	  LOOKING,
+	  0,
+	  "Waits for a cart that is not there yet. With --json one line for each change that was\n"
+	  "seen; of changes in quick succession only the last may be seen." },
+	{ "quantity",
+	  run_quantity,
+	  "set how many of a line",
+	  { R_S, OPERAND_LINE, OPERAND_QUANTITY },
+	  4,
+	  CHANGING,
+	  0,
+	  NULL },
+	{ "remove", run_remove, "remove a line", { R_S, OPERAND_LINE }, 3, CHANGING, 0, NULL },
+	{ "clear",
+	  run_clear,
+	  "remove all lines of a cart",
+	  { R_S },
+	  2,
+	  CHANGING,
+	  0,
+	  "Its tax rate, attributes and time to live stay." },
+	{ "tax", run_tax, "set a cart's tax rate", { R_S, OPERAND_TAX }, 3, CHANGING, 0, NULL },
+	{ "attribute",
+	  run_attribute,
+	  "set an attribute of a cart, or take it away",
+	  { R_S, OPERAND_NAME, OPERAND_VALUE },
+	  3,
+	  CHANGING,
+	  0,
+	  NULL },
+	{ "ttl", run_ttl, "set how long a cart lives without activity", { R_S, OPERAND_TTL }, 3, CHANGING, 0, NULL },
+	{ "checkout",
+	  run_checkout,
+	  "check a cart out: it refuses changes from then on",
+	  { R_S },
+	  2,
+	  CHANGING,
+	  0,
+	  "Give --if-version with the version that the customer heard." },
+	{ "drop",
+	  run_drop,
+	  "end a cart now",
+	  { R_S },
+	  2,
+	  CHANGING,
+	  0,
+	  "The names of changes end with their cart: a second drop finds no cart." },
+	{ "status",
+	  run_status,
+	  "how the arena and its agent are",
+	  { 0 },
+	  0,
+	  LOOKING,
+	  0,
+	  "Without an agent the arena's part is printed, and the exit code is 4." },
+	{ "inspect",
+	  run_inspect,
+	  "what is in the arena, record by record",
+	  { OPERAND_SECTION },
+	  0,
+	  LOOKING,
+	  0,
+	  "Without a SECTION: all of them, with the first 20 slots." },
+	{ "check",
+	  run_check,
+	  "verify every byte of an arena, or of a copy",
+	  { OPERAND_PATH },
+	  0,
+	  EVERYWHERE,
+	  0,
+	  "Prints a line for each fault and a summary. Changes nothing. The accounting of blocks\n"
+	  "and slots is verified only when no process is attached." },
+	{ "help", run_help, "explain a command", { OPERAND_COMMAND }, 0, HAS(OPTION_HELP), 0, NULL },
+	{ .name = NULL },
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *command = commands; command->name; command++)
+		if (strcmp(command->name, name) == 0)
+			return command;
+	return NULL;
+}
+
+static void explain_all(void)
+{
+	printf("corral: the shared-memory cart store, from the command line\n\n"
+	       "Usage: corral [--dir DIR] COMMAND ...\n\n");
+	for (const struct command *command = commands; command->name; command++)
+		printf("  %-10s  %s\n", command->name, command->about);
+	printf("\n"
+	       "  --dir DIR   the arena's directory; else $CORRAL_DIR, else /var/lib/corral for root\n"
+	       "              and $XDG_STATE_HOME/corral (~/.local/state/corral) for others\n"
+	       "  --help      print this; `corral COMMAND --help` explains a command\n"
+	       "  --version   print the version\n\n"
+	       "Exit codes:\n"
+	       "  0  done\n"
+	       "  1  the answer is no: no such cart or line, another version, checked out, busy,\n"
+	       "     damaged, a total or size beyond its limit\n"
+	       "  2  the call is wrong: unknown option, wrong money or number, id too long, no UTF-8\n"
+	       "  3  the arena cannot be used: missing, foreign, truncated, full, no permission\n"
+	       "  4  no agent runs (status only)\n"
+	       "  5  the output could not be written; a change was made all the same\n\n"
+	       "The manual: man corral\n");
+}
+
+enum exit_code run_help(struct call *call)
+{
+	const struct command *command;
+
+	if (!call->word) {
+		explain_all();
+		return EXIT_DONE;
+	}
+	command = command_find(call->word);
+	if (!command)
+		return complain(EXIT_USAGE, "no such command: %s: see corral help", call->word);
+	options_explain(command);
+	return EXIT_DONE;
+}
+
+/* What stands before the command. Returns true when the call ends here, with *ret_code. */
+static bool read_global_options(int argc, char **argv, struct call *call, enum exit_code *ret_code)
+{
+	static const struct option list[] = {
+		{ "dir", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ 0 },
+	};
+	int found;
+
+	*ret_code = EXIT_DONE;
+	opterr = 0;
+	while ((found = getopt_long(argc, argv, "+:h", list, NULL)) != -1) {
+		if (found == 'h') {
+			explain_all();
+			return true;
+		}
+		if (found == 'v') {
+			printf("corral %s\n", corral_version());
+			return true;
+		}
+		if (found != 'd' || !*optarg) {
+			*ret_code =
+				complain(EXIT_USAGE, "%s: %s: see corral --help",
+					 found == 'd' || found == ':' ? "this option needs a value" : "no such option",
+					 argv[optind - 1]);
+			return true;
+		}
+		call->dir = optarg;
+	}
+	return false;
+}
+
+static enum exit_code run(int argc, char **argv)
+{
+	static struct call call;
+	enum exit_code code;
+
+	call.item.quantity = 1;
+	call.item.modifiers = call.modifiers;
+	if (read_global_options(argc, argv, &call, &code))
+		return code;
+	if (optind == argc)
+		return complain(EXIT_USAGE, "a command is missing: corral [--dir DIR] COMMAND ...: see corral --help");
+	call.command = command_find(argv[optind]);
+	if (!call.command)
+		return complain(EXIT_USAGE, "no such command: %s: see corral --help", argv[optind]);
+	code = options_read(argc - optind, argv + optind, &call);
+	if (code)
+		return code;
+	if (call.given & HAS(OPTION_HELP)) {
+		options_explain(call.command);
+		return EXIT_DONE;
+	}
+	return call.command->run(&call);
+}
+
+int main(int argc, char **argv)
+{
+	enum exit_code code;
+
+	text_begin();
+	code = run(argc, argv);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return (int)complain(EXIT_NO_OUTPUT,
+				     "%s: standard output: what was asked was done, but not all of it was printed",
+				     strerror(errno));
+	return (int)code;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * extras.c: one MessagePack value as JSON; the tools' only includer of <msgpack.h>.
+ *
+ * The further keys of a line hold whatever their writer put there. What JSON can say comes
+ * as itself. The rest never fails and never loses anything: an unsigned number beyond 63 bits
+ * comes as a string of digits; bytes, texts that are no UTF-8 and bytes that are no
+ * MessagePack as {"bytes": "hexadecimal"}; an extension with its "type" beside them;
+ * infinity and not-a-number as strings. A map's key that is no text is written as JSON.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <msgpack.h>
+
+#include "tool.h"
+
+static json_t *convert(const msgpack_object *object);
+
+static json_t *bytes_of(const char *bytes, size_t size)
+{
+	char *text = must_have(malloc(size * 2 + 1));
+	json_t *value;
+
+	for (size_t i = 0; i < size; i++)
+		sprintf(text + i * 2, "%02x", (unsigned char)bytes[i]);
+	text[size * 2] = 0;
+	value = must_have(json_pack("{s:s}", "bytes", text));
+	free(text);
+	return value;
+}
+
+static json_t *text_of(const char *text, size_t size)
+{
+	json_t *value = json_stringn(size ? text : "", size);
+
+	return value ? value : bytes_of(text, size);
+}
+
+static json_t *unsigned_of(uint64_t number)
+{
+	char text[24];
+
+	if (number <= INT64_MAX)
+		return json_integer((json_int_t)number);
+	snprintf(text, sizeof(text), "%" PRIu64, number);
+	return json_string(text);
+}
+
+static json_t *real_of(double number)
+{
+	if (isfinite(number))
+		return json_real(number);
+	return json_string(isnan(number) ? "NaN" : number > 0 ? "Infinity" : "-Infinity");
+}
+
+static json_t *array_of(const msgpack_object_array *array)
+{
+	json_t *list = must_have(json_array());
+
+	for (uint32_t i = 0; i < array->size; i++)
+		json_array_append_new(list, convert(&array->ptr[i]));
+	return list;
+}
+
+static json_t *map_of(const msgpack_object_map *map)
+{
+	json_t *object = must_have(json_object());
+
+	for (uint32_t i = 0; i < map->size; i++) {
+		const msgpack_object *key = &map->ptr[i].key;
+		json_t *written;
+		char *line;
+
+		if (key->type == MSGPACK_OBJECT_STR) {
+			json_put(object, (struct corral_text){ key->via.str.ptr, key->via.str.size },
+				 convert(&map->ptr[i].val));
+			continue;
+		}
+		written = convert(key);
+		line = json_line(written);
+		json_put(object, corral_text(line), convert(&map->ptr[i].val));
+		free(line);
+		json_decref(written);
+	}
+	return object;
+}
+
+static json_t *extension_of(const msgpack_object_ext *extension)
+{
+	json_t *value = bytes_of(extension->ptr, extension->size);
+
+	json_object_set_new(value, "type", json_integer(extension->type));
+	return value;
+}
+
+static json_t *convert(const msgpack_object *object)
+{
+	switch (object->type) {
+	case MSGPACK_OBJECT_BOOLEAN:
+		return must_have(json_boolean(object->via.boolean));
+	case MSGPACK_OBJECT_POSITIVE_INTEGER:
+		return must_have(unsigned_of(object->via.u64));
+	case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+		return must_have(json_integer(object->via.i64));
+	case MSGPACK_OBJECT_FLOAT32:
+	case MSGPACK_OBJECT_FLOAT64:
+		return must_have(real_of(object->via.f64));
+	case MSGPACK_OBJECT_STR:
+		return text_of(object->via.str.ptr, object->via.str.size);
+	case MSGPACK_OBJECT_BIN:
+		return bytes_of(object->via.bin.ptr, object->via.bin.size);
+	case MSGPACK_OBJECT_ARRAY:
+		return array_of(&object->via.array);
+	case MSGPACK_OBJECT_MAP:
+		return map_of(&object->via.map);
+	case MSGPACK_OBJECT_EXT:
+		return extension_of(&object->via.ext);
+	default:
+		return must_have(json_null());
+	}
+}
+
+/* The parser of msgpack-c nests 32 deep at most, hence so does convert(). */
+json_t *json_of_msgpack(const void *bytes, size_t size)
+{
+	msgpack_unpacked unpacked;
+	json_t *value;
+	size_t used = 0;
+
+	msgpack_unpacked_init(&unpacked);
+	if (msgpack_unpack_next(&unpacked, bytes, size, &used) == MSGPACK_UNPACK_SUCCESS && used == size)
+		value = convert(&unpacked.data);
+	else
+		value = bytes_of(bytes, size);
+	msgpack_unpacked_destroy(&unpacked);
+	return value;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * human.c: carts and values as people read them. Opens nothing, reads no arena; every text
+ * goes through a table or text_escape().
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "parse.h"
+#include "table.h"
+#include "text.h"
+#include "tool.h"
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void print_title(const struct corral_cart *cart)
+{
+	char *restaurant = must_have(text_escape(cart->key.restaurant_id.data, cart->key.restaurant_id.size));
+	char *session = must_have(text_escape(cart->key.session_id.data, cart->key.session_id.size));
+	char buffer[FORMAT_MAX];
+
+	printf("%s%s %s%s: version %" PRIu64 ", %s, ends in %s\n", style_bold(), restaurant, session, style_end(),
+	       cart->head.version, cart->head.status == CORRAL_OPEN ? "open" : "checked out",
+	       format_duration(cart->expires_ms - now_ms(), buffer));
+	free(restaurant);
+	free(session);
+}
+
+/* A row that has something in the columns ITEM and EACH only; price NULL: nothing. */
+static void put_detail(struct table *table, const char *mark, struct corral_text text, const int64_t *price_cents)
+{
+	table_skip(table, 2);
+	table_put(table, "  %s%.*s", mark, (int)text.size, text.size ? text.data : "");
+	if (price_cents)
+		table_money(table, *price_cents);
+	else
+		table_skip(table, 1);
+	table_skip(table, 2);
+}
+
+static void put_line(struct table *table, const struct corral_cart_line *line)
+{
+	const struct corral_item *item = &line->item;
+
+	table_put(table, "%" PRIu32, line->line);
+	table_put(table, "%" PRIu32, item->quantity);
+	table_text(table, item->name.data, item->name.size);
+	table_money(table, item->unit_price_cents);
+	table_money(table, line->total_cents);
+	table_text(table, item->menu_item_id.data, item->menu_item_id.size);
+	for (uint32_t i = 0; i < item->modifier_count; i++)
+		put_detail(table, "+ ", item->modifiers[i].name, &item->modifiers[i].price_cents);
+	if (item->notes.size)
+		put_detail(table, "note: ", item->notes, NULL);
+	for (uint32_t i = 0; i < item->extra_count; i++) {
+		const struct corral_extra *extra = &item->extras[i];
+		json_t *value = json_of_msgpack(extra->value, extra->value_size);
+		char *line_text = json_line(value);
+		char *shown = NULL;
+
+		if (asprintf(&shown, "%.*s: %s", (int)extra->key.size, extra->key.data, line_text) < 0)
+			shown = must_have(NULL);
+		put_detail(table, "", corral_text(shown), NULL);
+		free(shown);
+		free(line_text);
+		json_decref(value);
+	}
+}
+
+static void put_total(struct table *table, const char *name, int64_t cents)
+{
+	table_skip(table, 2);
+	table_put(table, "%s", name);
+	table_skip(table, 1);
+	table_money(table, cents);
+	table_skip(table, 1);
+}
+
+static void print_lines(const struct corral_cart *cart)
+{
+	static const struct table_column columns[] = {
+		{ "LINE", TABLE_RIGHT }, { "QTY", TABLE_RIGHT },   { "ITEM", TABLE_WRAP },
+		{ "EACH", TABLE_RIGHT }, { "TOTAL", TABLE_RIGHT }, { "ID", TABLE_CUT },
+	};
+	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	char name[64];
+	char rate[FORMAT_MAX];
+
+	for (uint32_t i = 0; i < cart->line_count; i++)
+		put_line(table, &cart->lines[i]);
+	snprintf(name, sizeof(name), "Subtotal (%" PRIu32 " item%s)", cart->head.item_count,
+		 cart->head.item_count == 1 ? "" : "s");
+	put_total(table, name, cart->head.subtotal_cents);
+	snprintf(name, sizeof(name), "Tax %s", format_percent(cart->head.tax_ppm, rate));
+	put_total(table, name, cart->head.tax_cents);
+	put_total(table, "Total", cart->head.total_cents);
+	table_print(table);
+}
+
+void human_print_cart(const struct corral_cart *cart)
+{
+	static const struct table_column columns[] = { { NULL, TABLE_CUT }, { NULL, TABLE_WRAP } };
+	struct table *table;
+
+	print_title(cart);
+	print_lines(cart);
+	if (cart->attribute_count == 0)
+		return;
+	table = table_new(columns, 2);
+	for (uint32_t i = 0; i < cart->attribute_count; i++) {
+		table_text(table, cart->attributes[i].name.data, cart->attributes[i].name.size);
+		table_text(table, cart->attributes[i].value.data, cart->attributes[i].value.size);
+	}
+	table_print(table);
+}
+
+static bool ends_with(const char *text, const char *ending)
+{
+	size_t size = strlen(text);
+
+	return size >= strlen(ending) && strcmp(text + size - strlen(ending), ending) == 0;
+}
+
+void human_put_value(struct table *table, const char *key, const json_t *value)
+{
+	char buffer[FORMAT_MAX];
+
+	if (json_is_integer(value) && strcmp(key, "started_ms") == 0)
+		table_put(table, "%s", format_time(json_integer_value(value), buffer));
+	else if (json_is_integer(value) && ends_with(key, "_bytes"))
+		table_put(table, "%s", format_bytes((uint64_t)json_integer_value(value), buffer));
+	else if (json_is_integer(value) && (ends_with(key, "_ms") || ends_with(key, "_ms_ago")))
+		table_put(table, "%s", format_duration(json_integer_value(value), buffer));
+	else if (json_is_integer(value))
+		table_put(table, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	else if (json_is_boolean(value))
+		table_put(table, json_is_true(value) ? "yes" : "no");
+	else if (json_is_string(value))
+		table_put(table, "%s", json_string_value(value));
+	else
+		table_put(table, "-");
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * report.c: how the program says that something went wrong, and with which exit code.
+ *
+ * All complaints have one shape, "corral: what: where: what to do", and pass through
+ * complain(), which escapes what a terminal would obey.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arena.h"
+#include "text.h"
+#include "tool.h"
+
+/* What an error means for the exit code, and for the one who typed. The rest: EXIT_ARENA. */
+static const struct {
+	int error;
+	enum exit_code code;
+	const char *advice;
+} meanings[] = {
+	{ ENOENT, EXIT_NO, "see the carts there are with: corral ls" },
+	{ ENXIO, EXIT_NO, "see its lines with: corral show" },
+	{ ESHUTDOWN, EXIT_NO, "it can still be shown, or ended with: corral drop" },
+	{ ECANCELED, EXIT_NO, "somebody changed it; look at it with: corral show, then decide again" },
+	{ EBUSY, EXIT_NO, "try again; see who holds it with: corral inspect locks" },
+	{ EUCLEAN, EXIT_NO, "see what is damaged with: corral check" },
+	{ EOVERFLOW, EXIT_NO, "nothing was changed; lower the price or the quantity" },
+	{ E2BIG, EXIT_NO, "nothing was changed; shorten it or use another cart" },
+	{ EINVAL, EXIT_USAGE, "see: corral help" },
+	{ ENAMETOOLONG, EXIT_USAGE, "shorten it" },
+	{ EILSEQ, EXIT_USAGE, "write it in UTF-8" },
+	{ ERANGE, EXIT_USAGE, "see the limits with: corral help" },
+	{ ENOMEM, EXIT_ARENA, "see what fills it with: corral status" },
+	{ ENFILE, EXIT_ARENA, "end carts, or make an arena for more of them" },
+	{ ENOSPC, EXIT_ARENA, "free space on the file system" },
+	{ EUSERS, EXIT_ARENA, "see who is attached with: corral inspect processes" },
+	{ ESTALE, EXIT_ARENA, "run the command again" },
+};
+
+enum exit_code complain(enum exit_code code, const char *format, ...)
+{
+	char *message;
+	char *escaped;
+	va_list list;
+	int size;
+
+	va_start(list, format);
+	size = vasprintf(&message, format, list);
+	va_end(list);
+	if (size < 0)
+		return code;
+	escaped = text_escape(message, (size_t)size);
+	fflush(stdout);
+	fprintf(stderr, "corral: %s\n", escaped ? escaped : "out of memory");
+	free(escaped);
+	free(message);
+	return code;
+}
+
+enum exit_code complain_cart(const struct call *call, int error)
+{
+	enum exit_code code = EXIT_ARENA;
+	const char *advice = "see: corral status";
+
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(*meanings); i++)
+		if (meanings[i].error == -error) {
+			code = meanings[i].code;
+			advice = meanings[i].advice;
+		}
+	return complain(code, "%s: cart %s %s: %s", corral_strerror(error), call->key.restaurant_id.data,
+			call->key.session_id.data, advice);
+}
+
+/* corral_strerror() speaks of carts ("no such cart"), so what an arena lacks is said by why. */
+enum exit_code complain_arena(const char *where, int error, const char *why)
+{
+	return complain(EXIT_ARENA, "the arena cannot be used: %s: %s", where, *why ? why : corral_strerror(error));
+}
+
+void *must_have(void *memory)
+{
+	if (!memory)
+		exit((int)complain(EXIT_ARENA, "out of memory: this program: free some memory, then try again"));
+	return memory;
+}
+
+enum exit_code open_arena(const struct call *call, unsigned flags, struct corral **ret_corral)
+{
+	char path[PATH_MAX];
+	char why[ARENA_WHY_BYTES] = "";
+	int error = corral_open(call->dir, flags, ret_corral);
+
+	if (error == 0)
+		return EXIT_DONE;
+	if (arena_directory(call->dir, path, why) != 0)
+		snprintf(path, sizeof(path), "%s", call->dir ? call->dir : "the default directory");
+	return complain_arena(path, error, corral_why());
+}

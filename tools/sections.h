@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * sections.h: the parts of an arena as JSON, from which both --json and the tables for
+ * people are made.
+ */
+#ifndef CORRAL_TOOLS_SECTIONS_H
+#define CORRAL_TOOLS_SECTIONS_H
+
+#include "inspect.h"
+#include "tool.h"
+
+#define SECTION_SLOTS_FEW 20 /* slots shown when all sections are */
+
+/* Look at the arena of a location (NULL: the default), or at a file; complains on failure. */
+enum exit_code open_inspect(const char *location, bool lenient, struct inspect **ret_inspect);
+
+/* An object each. The header without its secret, the seed of the hash. */
+json_t *section_header(struct inspect *inspect);
+json_t *section_memory(struct inspect *inspect);
+
+/* An array of objects each. */
+json_t *section_slots(struct inspect *inspect, size_t most);
+json_t *section_classes(struct inspect *inspect);
+json_t *section_processes(struct inspect *inspect);
+json_t *section_threads(struct inspect *inspect);
+json_t *section_readers(struct inspect *inspect);
+json_t *section_locks(struct inspect *inspect);
+
+/* The arena's uuid as text. */
+#define SECTION_UUID_BYTES 37
+char *section_uuid(const struct arena_header *header, char buffer[SECTION_UUID_BYTES]);
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * table.c: aligned columns for people; knows neither carts nor arenas.
+ *
+ * A row is kept as its escaped cells one behind the other, each ending in NUL, all rows
+ * in one growing buffer: a list of a million carts costs little more than its letters.
+ * Widths are columns of the terminal, not bytes.
+ */
+#include "table.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "text.h"
+#include "tool.h"
+
+#define GAP 2             /* columns between columns */
+#define NARROWEST 8       /* a shrinking column keeps this */
+#define ELLIPSIS "\u2026" /* one column wide */
+#define TERMINAL_COLUMNS 80
+
+struct table {
+	const struct table_column *columns;
+	size_t count;
+	size_t widths[TABLE_COLUMNS_MAX];
+	char *bytes;
+	size_t used;
+	size_t room;
+	size_t *rows; /* where each begins in bytes */
+	size_t row_count;
+	size_t row_room;
+	size_t cell; /* the next one's column */
+};
+
+struct table *table_new(const struct table_column *columns, size_t count)
+{
+	struct table *table = must_have(calloc(1, sizeof(*table)));
+
+	table->columns = columns;
+	table->count = count;
+	for (size_t i = 0; i < count; i++)
+		table->widths[i] = columns[i].heading ? text_width(columns[i].heading) : 0;
+	return table;
+}
+
+/* Keep an escaped cell. */
+static void table_keep(struct table *table, const char *escaped)
+{
+	size_t size = strlen(escaped) + 1;
+	size_t width = text_width(escaped);
+
+	if (table->cell == 0) {
+		if (table->row_count == table->row_room) {
+			table->row_room = table->row_room * 2 + 64;
+			table->rows = must_have(realloc(table->rows, table->row_room * sizeof(*table->rows)));
+		}
+		table->rows[table->row_count++] = table->used;
+	}
+	if (table->room - table->used < size) {
+		table->room = table->room * 2 + size + 1024;
+		table->bytes = must_have(realloc(table->bytes, table->room));
+	}
+	memcpy(table->bytes + table->used, escaped, size);
+	table->used += size;
+	if (width > table->widths[table->cell])
+		table->widths[table->cell] = width;
+	table->cell = (table->cell + 1) % table->count;
+}
+
+void table_text(struct table *table, const char *text, size_t size)
+{
+	char *escaped = must_have(text_escape(text, size));
+
+	table_keep(table, escaped);
+	free(escaped);
+}
+
+void table_put(struct table *table, const char *format, ...)
+{
+	char *text;
+	va_list list;
+
+	va_start(list, format);
+	if (vasprintf(&text, format, list) < 0)
+		text = must_have(NULL);
+	va_end(list);
+	table_text(table, text, strlen(text));
+	free(text);
+}
+
+void table_skip(struct table *table, size_t cells)
+{
+	while (cells--)
+		table_keep(table, "");
+}
+
+void table_money(struct table *table, int64_t cents)
+{
+	char buffer[FORMAT_MAX];
+
+	table_keep(table, format_money(cents, buffer));
+}
+
+static int compare_rows(const void *a, const void *b, void *context)
+{
+	const struct table *table = context;
+	const char *left = table->bytes + *(const size_t *)a;
+	const char *right = table->bytes + *(const size_t *)b;
+	int order = 0;
+
+	for (size_t i = 0; i < table->count && order == 0; i++) {
+		order = strcmp(left, right);
+		left += strlen(left) + 1;
+		right += strlen(right) + 1;
+	}
+	return order;
+}
+
+void table_sort(struct table *table)
+{
+	if (table->row_count)
+		qsort_r(table->rows, table->row_count, sizeof(*table->rows), compare_rows, table);
+}
+
+/* ------------------------------------------------------------------ printing */
+
+static size_t terminal_columns(void)
+{
+	struct winsize size;
+
+	if (!isatty(STDOUT_FILENO))
+		return SIZE_MAX;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+		return TERMINAL_COLUMNS;
+	return size.ws_col;
+}
+
+/* Take from the widest column that may shrink until the table fits. */
+static void table_shrink(struct table *table, size_t columns)
+{
+	size_t total = GAP * (table->count - 1);
+
+	for (size_t i = 0; i < table->count; i++)
+		total += table->widths[i];
+	while (total > columns) {
+		size_t widest = table->count;
+
+		for (size_t i = 0; i < table->count; i++)
+			if ((table->columns[i].flags & (TABLE_WRAP | TABLE_CUT)) && table->widths[i] > NARROWEST &&
+			    (widest == table->count || table->widths[i] > table->widths[widest]))
+				widest = i;
+		if (widest == table->count)
+			return;
+		table->widths[widest]--;
+		total--;
+	}
+}
+
+static void print_spaces(size_t count)
+{
+	while (count--)
+		putchar(' ');
+}
+
+/* How much of a cell goes into this row: as many whole words as fit, else what fits. */
+static size_t wrap_at(const char *text, size_t width)
+{
+	size_t fit = text_fit(text, width);
+	size_t space = fit;
+
+	if (!text[fit] || text[fit] == ' ')
+		return fit;
+	while (space && text[space] != ' ')
+		space--;
+	return space ? space : fit;
+}
+
+/* Print what fits of a cell, padded; returns what is left for the next row ("" for nothing). */
+static const char *print_cell(const struct table_column *column, size_t width, const char *text, bool last)
+{
+	bool whole = text_width(text) <= width;
+	bool cut = !whole && (column->flags & TABLE_CUT);
+	size_t fit = whole ? strlen(text) : cut ? text_fit(text, width - 1) : wrap_at(text, width);
+	char *piece = must_have(strndup(text, fit));
+	size_t pad = width - text_width(piece) - cut;
+
+	if (pad > width)
+		pad = 0;
+	if (column->flags & TABLE_RIGHT)
+		print_spaces(pad);
+	fputs(piece, stdout);
+	if (cut)
+		fputs(ELLIPSIS, stdout);
+	if (!last && !(column->flags & TABLE_RIGHT))
+		print_spaces(pad);
+	free(piece);
+	if (whole || cut)
+		return "";
+	text += fit;
+	return text + strspn(text, " ");
+}
+
+/* With a style's code before and the end of styles behind it; "" for none. */
+static void print_row(const struct table *table, const char *cells[], const char *begin, const char *end)
+{
+	size_t last = table->count;
+
+	while (last) { /* once for each row of the terminal */
+		for (last = table->count; last && !*cells[last - 1]; last--)
+			;
+		if (last)
+			fputs(begin, stdout);
+		for (size_t i = 0; i < last; i++) {
+			cells[i] = print_cell(&table->columns[i], table->widths[i], cells[i], i + 1 == last);
+			if (i + 1 < last)
+				print_spaces(GAP);
+		}
+		if (last)
+			printf("%s\n", end);
+	}
+}
+
+void table_print(struct table *table)
+{
+	const char *cells[TABLE_COLUMNS_MAX];
+
+	table_shrink(table, terminal_columns());
+	if (table->columns[0].heading) {
+		for (size_t i = 0; i < table->count; i++)
+			cells[i] = table->columns[i].heading;
+		print_row(table, cells, style_bold(), style_end());
+	}
+	for (size_t row = 0; row < table->row_count; row++) {
+		const char *cell = table->bytes + table->rows[row];
+
+		for (size_t i = 0; i < table->count; i++, cell += strlen(cell) + 1)
+			cells[i] = cell;
+		print_row(table, cells, "", "");
+	}
+	free(table->bytes);
+	free(table->rows);
+	free(table);
+}
+
+static const char *style(const char *code)
+{
+	const char *terminal = getenv("TERM");
+
+	if (getenv("NO_COLOR") || !terminal || strcmp(terminal, "dumb") == 0 || !isatty(STDOUT_FILENO))
+		return "";
+	return code;
+}
+
+const char *style_bold(void)
+{
+	return style("\033[1m");
+}
+
+const char *style_bad(void)
+{
+	return style("\033[1;31m");
+}
+
+const char *style_end(void)
+{
+	return style("\033[0m");
+}

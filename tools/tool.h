@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tool.h: what the rooms of the program `corral` share: a call as it was typed, how a
+ * command is described, and how every command ends.
+ */
+#ifndef CORRAL_TOOLS_TOOL_H
+#define CORRAL_TOOLS_TOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <jansson.h>
+
+#include "corral.h"
+
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_NO = 1,    /* the answer is no */
+	EXIT_USAGE = 2, /* the call is wrong */
+	EXIT_ARENA = 3, /* the arena cannot be used */
+	EXIT_NO_AGENT = 4,
+	EXIT_NO_OUTPUT = 5, /* standard output could not be written */
+};
+
+/* ------------------------------------------------------------------ a call */
+
+/* Options by number: bit (1 << OPTION_...) in the masks below; the order is that of --help. */
+enum option_number {
+	OPTION_ITEM,
+	OPTION_NAME,
+	OPTION_PRICE,
+	OPTION_QUANTITY,
+	OPTION_MODIFIER,
+	OPTION_NOTE,
+	OPTION_TAX,
+	OPTION_RESTAURANT,
+	OPTION_OP_ID,
+	OPTION_IF_VERSION,
+	OPTION_JSON,
+	OPTION_DIR,
+	OPTION_HELP,
+	OPTION_COUNT
+};
+
+#define HAS(option) (1u << (option))
+
+enum operand {
+	OPERAND_NONE, /* ends a list */
+	OPERAND_RESTAURANT,
+	OPERAND_SESSION,
+	OPERAND_LINE,
+	OPERAND_QUANTITY,
+	OPERAND_TAX,
+	OPERAND_NAME,
+	OPERAND_VALUE,
+	OPERAND_TTL,
+	OPERAND_PATH,
+	OPERAND_SECTION,
+	OPERAND_COMMAND,
+	OPERAND_COUNT
+};
+
+#define OPERANDS_MAX 4
+
+/* All that was typed, checked and converted. Texts point into argv. */
+struct call {
+	const struct command *command;
+	uint32_t given; /* HAS() of the options that were there */
+	const char *dir;
+	struct corral_key key;
+	struct corral_item item;
+	struct corral_modifier modifiers[CORRAL_MODIFIERS_MAX];
+	struct corral_op op;
+	uint32_t line;
+	uint32_t quantity;
+	uint32_t tax_ppm;
+	struct corral_text name;
+	struct corral_text value;
+	bool has_value;
+	uint64_t ttl_ms;
+	const char *word; /* PATH, SECTION or COMMAND; NULL when not there */
+};
+
+struct command {
+	const char *name;
+	enum exit_code (*run)(struct call *call);
+	const char *about; /* one line */
+	enum operand operands[OPERANDS_MAX + 1];
+	unsigned operands_least; /* the others may be left away */
+	uint32_t options;
+	uint32_t required;
+	const char *more; /* for --help; NULL for nothing */
+};
+
+extern const struct command commands[]; /* ends with a NULL name */
+const struct command *command_find(const char *name);
+
+/* options.c: argv (argv[0]: the command's name) to a call. EXIT_DONE, or EXIT_USAGE when it has complained. */
+enum exit_code options_read(int argc, char **argv, struct call *call);
+
+/* Explain a command on standard output. */
+void options_explain(const struct command *command);
+
+/* ---------------------------------------------------------------- commands */
+
+enum exit_code run_add(struct call *call);
+enum exit_code run_quantity(struct call *call);
+enum exit_code run_remove(struct call *call);
+enum exit_code run_clear(struct call *call);
+enum exit_code run_tax(struct call *call);
+enum exit_code run_attribute(struct call *call);
+enum exit_code run_ttl(struct call *call);
+enum exit_code run_checkout(struct call *call);
+enum exit_code run_drop(struct call *call);
+enum exit_code run_show(struct call *call);
+enum exit_code run_ls(struct call *call);
+enum exit_code run_watch(struct call *call);
+enum exit_code run_status(struct call *call);
+enum exit_code run_inspect(struct call *call);
+enum exit_code run_check(struct call *call);
+enum exit_code run_help(struct call *call);
+
+/* ------------------------------------------------------------------ report.c */
+
+/* "corral: ..." on standard error, with nothing in it that a terminal could obey. Returns `code`. */
+enum exit_code complain(enum exit_code code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* An error of the library about a cart: says what, which cart and what to do. */
+enum exit_code complain_cart(const struct call *call, int error);
+
+/* An error about an arena as a whole; why says what is wrong and what to do ("": what the error means). */
+enum exit_code complain_arena(const char *where, int error, const char *why);
+
+/* Memory that must be there: ends the program when it is not. */
+void *must_have(void *memory);
+
+/* Open the call's arena; complains on failure. */
+enum exit_code open_arena(const struct call *call, unsigned flags, struct corral **ret_corral);
+
+/* How tools read: they neither change a cart nor prolong its life. */
+#define LOOK_ONLY (CORRAL_OBSERVE | CORRAL_READ_ONLY)
+
+/* ------------------------------------------------------------------ json.c */
+
+json_t *json_of_text(const char *text, size_t size);
+json_t *json_of_time(int64_t unix_ms); /* null when no calendar has it */
+json_t *json_of_cart(const struct corral_cart *cart);
+json_t *json_of_entry(const struct corral_entry *entry);
+json_t *json_of_result(const struct corral_result *result);
+const char *status_name(uint32_t status);
+
+/* Add a new reference under a key that need not end in NUL. */
+void json_put(json_t *object, struct corral_text key, json_t *value);
+
+/* As text that no terminal obeys, one line, to be given to free(). */
+char *json_line(const json_t *value);
+
+/* Print as one line, and drop the reference. */
+void json_print(json_t *value);
+
+/* extras.c: one MessagePack value as JSON. Never fails: what JSON cannot say comes as its bytes in hexadecimal. */
+json_t *json_of_msgpack(const void *bytes, size_t size);
+
+/* ----------------------------------------------------------------- human.c */
+
+/* A cart as people read it. */
+void human_print_cart(const struct corral_cart *cart);
+
+/* A value as the next cell: the ending of its key says if it is bytes or a time. */
+struct table;
+void human_put_value(struct table *table, const char *key, const json_t *value);
+
+#endif
