@@ -32,8 +32,10 @@ K       ?=
 # What is made of what ----------------------------------------------------------------------------
 
 lib_objects   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shm/*.c))
+# What more than one program is made of.
 client_object := $(patsubst %.c,$(BUILD)/%.o,$(wildcard agent/client.c))
-agent_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out agent/client.c,$(wildcard agent/*.c)) $(wildcard tools/parse.c))
+parse_object  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/parse.c))
+agent_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out agent/client.c,$(wildcard agent/*.c))) $(parse_object)
 tool_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c))
 bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 # tests/NN_*.c are programs; the other files there are what they share.

@@ -21,9 +21,11 @@
 #include "seat.h"
 
 #define ORDER_WINDOW (CORRAL_OPS_KEPT / 2)
-#define ATTEMPTS_MAX 3 /* of a line that corral_add() refuses */
-#define CRASHES_MAX 16 /* workers that end uncalled, before we give up */
-#define STALL_S 30u    /* without any message: we give up */
+#define LINES_AHEAD                                                                                                    \
+	(4 * WIRE_WINDOW) /* of an event: so that it finds lines under way, and some are left for the next */
+#define ATTEMPTS_MAX 3    /* of a line that corral_add() refuses */
+#define CRASHES_MAX 16    /* workers that end uncalled, before we give up */
+#define STALL_S 30u       /* without any message: we give up */
 #define POLL_MS 100
 #define POLL_AGENT_MS 1
 #define KILL_DELAY_NS 100000u /* a kill strikes somewhere in this time */
@@ -64,13 +66,14 @@ static void finish_line(struct crew *crew, uint32_t line)
 static bool take_line(struct crew *crew, uint32_t *ret_line)
 {
 	const struct order_line *lines = crew->settings->orders->lines;
-	uint32_t oldest;
+	uint32_t oldest, next_event = crew->schedule.next;
 
 	if (crew->again_count > 0) {
 		*ret_line = crew->again[--crew->again_count];
 		return true;
 	}
-	if (crew->next == crew->line_count)
+	if (crew->next == crew->line_count ||
+	    (next_event < crew->schedule.count && crew->next >= crew->schedule.events[next_event].due + LINES_AHEAD))
 		return false;
 	oldest = crew->oldest[lines[crew->next].order];
 	if (lines[crew->next].rank - lines[oldest].rank >= ORDER_WINDOW)
@@ -91,8 +94,11 @@ static struct seat *pick_seat(struct crew *crew)
 	return picked;
 }
 
-/* Give out lines until all tables are full. */
-static void give_lines(struct crew *crew)
+/*
+ * Give out lines until all tables are full, or far enough beyond the next event. A worker that is
+ * about to be replaced (NULL: none) gets half of them, so that it has some.
+ */
+static void give_lines(struct crew *crew, struct seat *leaving)
 {
 	struct seat *seat;
 	uint32_t line;
@@ -103,6 +109,8 @@ static void give_lines(struct crew *crew)
 			.kind = WIRE_ADD, .line = line, .at = it->at, .size = it->size, .number = it->number
 		};
 
+		if (leaving != NULL && seat_has_room(leaving) && bench_random_below(&crew->random, 2) == 0)
+			seat = leaving;
 		crew->outcome->resent += crew->sent[line];
 		crew->sent[line] = 1;
 		seat_give(seat, &task);
@@ -256,6 +264,14 @@ static enum bench_exit poll_seats(struct crew *crew, int timeout_ms)
 	return result;
 }
 
+/* The seat of a worker that is about to be replaced; NULL: none. */
+static struct seat *leaving_seat(const struct crew *crew, const struct event *event)
+{
+	if (event == NULL || (event->kind != EVENT_QUIT && event->kind != EVENT_KILL))
+		return NULL;
+	return &crew->seats[event->seat];
+}
+
 /*
  * One turn. An event that is due but cannot happen yet (its worker is still starting) holds the
  * lines back, else the file would be done before the workers are.
@@ -268,7 +284,7 @@ static enum bench_exit turn(struct crew *crew)
 	if (can < 0)
 		return BENCH_NO_AGENT;
 	if (can)
-		give_lines(crew);
+		give_lines(crew, leaving_seat(crew, event));
 	if (can && event != NULL)
 		return happen(crew, event);
 	if (bench_now_ns() - crew->progress_ns > STALL_S * 1000000000ull) {

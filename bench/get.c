@@ -6,7 +6,8 @@
  *   corral  corral_read_begin(), corral_view_head(), corral_read_end()
  *
  * over the same random walk; in turns, each time after some operations that warm the caches for
- * its own side. Then, once, the memory that the arena takes for these carts.
+ * its own side. Once with the keys known beforehand, where the processor works on several reads at
+ * a time, and once "alone", where it cannot. Then, once, the memory that the arena takes for these carts.
  */
 #include <stdlib.h>
 
@@ -26,9 +27,11 @@ struct get {
 	uint32_t step_count; /* a power of two */
 	uint32_t at;         /* the next step */
 	uint32_t missing;    /* carts that were not found: must stay 0 */
-	struct rounds bare, corral;
+	struct rounds bare, corral, bare_alone, corral_alone;
 	struct histogram times;
 };
+
+typedef uint64_t getter(struct get *get, const struct load_step *step);
 
 static inline uint64_t get_bare(struct get *get, const struct load_step *step)
 {
@@ -55,32 +58,52 @@ static inline uint64_t get_corral(struct get *get, const struct load_step *step)
 	return head.version + (uint64_t)head.total_cents;
 }
 
-/* `count` operations from `from` on; how long they took. */
-static inline __attribute__((always_inline)) uint64_t
-run(struct get *get, uint64_t (*one)(struct get *, const struct load_step *), uint32_t from, uint32_t count)
+/*
+ * `count` operations from `from` on; how long they took. alone: where the next key lies depends on what
+ * was read (by 0: no sum has the top bit), so that the processor cannot begin with it before.
+ */
+static inline __attribute__((always_inline)) uint64_t run(struct get *get, getter *one, uint32_t from, uint32_t count,
+							  bool alone)
 {
-	uint64_t sum = 0, start = bench_now_ns();
+	uint32_t mask = get->step_count - 1;
+	uint64_t sum = 0, last = 0, start = bench_now_ns();
 
-	for (uint32_t i = 0; i < count; i++)
-		sum += one(get, &get->steps[(from + i) & (get->step_count - 1)]);
+	for (uint32_t i = 0; i < count; i++) {
+		last = one(get, &get->steps[(from + i + (alone ? (uint32_t)(last >> 63) : 0)) & mask]);
+		sum += last;
+	}
 	measure_use(sum);
 	return bench_now_ns() - start;
 }
 
 /* The same for each side, inlined into a loop of its own. */
-static __attribute__((noinline)) uint64_t run_bare(struct get *get, uint32_t from, uint32_t count)
+typedef uint64_t runner(struct get *get, uint32_t from, uint32_t count);
+
+static uint64_t run_bare(struct get *get, uint32_t from, uint32_t count)
 {
-	return run(get, get_bare, from, count);
+	return run(get, get_bare, from, count, false);
 }
 
-static __attribute__((noinline)) uint64_t run_corral(struct get *get, uint32_t from, uint32_t count)
+static uint64_t run_corral(struct get *get, uint32_t from, uint32_t count)
 {
-	return run(get, get_corral, from, count);
+	return run(get, get_corral, from, count, false);
 }
 
-static void add_round(struct rounds *rounds, uint64_t ns, uint32_t count)
+static uint64_t run_bare_alone(struct get *get, uint32_t from, uint32_t count)
 {
-	rounds->ns[rounds->count++] = (double)ns / count;
+	return run(get, get_bare, from, count, true);
+}
+
+static uint64_t run_corral_alone(struct get *get, uint32_t from, uint32_t count)
+{
+	return run(get, get_corral, from, count, true);
+}
+
+/* Warm the caches for this side, then measure. */
+static void run_round(struct get *get, runner *side, struct rounds *rounds, uint32_t batch)
+{
+	side(get, get->at, batch / 2);
+	rounds->ns[rounds->count++] = (double)side(get, get->at + batch / 2, batch) / batch;
 }
 
 static void run_rounds(struct get *get)
@@ -89,13 +112,11 @@ static void run_rounds(struct get *get)
 	uint64_t start = bench_now_ns();
 
 	while (measure_goes_on(get->measure, start, get->bare.count)) {
-		uint32_t warm = get->at, from = get->at + batch / 2;
-
-		run_bare(get, warm, batch / 2);
-		add_round(&get->bare, run_bare(get, from, batch), batch);
-		run_corral(get, warm, batch / 2);
-		add_round(&get->corral, run_corral(get, from, batch), batch);
-		get->at = (from + batch) & (get->step_count - 1);
+		run_round(get, run_bare, &get->bare, batch);
+		run_round(get, run_corral, &get->corral, batch);
+		run_round(get, run_bare_alone, &get->bare_alone, batch);
+		run_round(get, run_corral_alone, &get->corral_alone, batch);
+		get->at = (get->at + batch + batch / 2) & (get->step_count - 1);
 	}
 }
 
@@ -162,6 +183,9 @@ static void print_figures(const struct get *get)
 	measure_print("get", carts, "bare_ns", "ns", rounds_median(&get->bare), 1);
 	measure_print("get", carts, "corral_ns", "ns", rounds_median(&get->corral), 1);
 	measure_print("get", carts, "ratio", "x", rounds_median_ratio(&get->corral, &get->bare), 2);
+	measure_print("get", carts, "alone_bare_ns", "ns", rounds_median(&get->bare_alone), 1);
+	measure_print("get", carts, "alone_corral_ns", "ns", rounds_median(&get->corral_alone), 1);
+	measure_print("get", carts, "alone_ratio", "x", rounds_median_ratio(&get->corral_alone, &get->bare_alone), 2);
 	measure_print("get", carts, "rounds", "rounds", get->bare.count, 0);
 	measure_print_quantiles("get", carts, "corral", &get->times);
 	measure_print("get", carts, "clock_ns", "ns", clock_ns(), 1);

@@ -7,11 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "layout.h"
+#include "cart.h"
 #include "load.h"
 #include "progress.h"
 
-#define FEW_LINES 2u
 #define ROOM_MIN (256ull << 20) /* of the arena, beside the carts: versions that wait to be freed */
 #define RESTAURANTS 100u
 #define STEPS_MIN 16384u
@@ -114,7 +113,42 @@ static int put_cart(struct load *load, uint32_t number, const struct corral_cart
 	return corral_replace(load->corral, &key, cart, &only_new, NULL);
 }
 
-/* How many bytes cart 0 has, as stored. */
+/* What a line takes in a stored cart; 0: it cannot be packed. */
+static uint32_t line_bytes(const struct corral_item *item)
+{
+	char buffer[CORRAL_WORDS_MAX];
+	struct cart_words words;
+
+	return cart_pack_item(item, 0, buffer, sizeof(buffer), &words) == 0 ? words.size + sizeof(struct cart_line) : 0;
+}
+
+/* A cart of so many bytes, or hardly fewer: as many lines as fit, the rest is notes. */
+static struct corral_cart *fit_cart(struct load *load, uint32_t bytes)
+{
+	uint32_t used = sizeof(struct cart_head) + LOAD_KEY_BYTES, more, want;
+	struct corral_cart *cart;
+	struct load_item item;
+
+	for (load->lines = 0; load->lines < CORRAL_LINES_MAX - 1; load->lines++) {
+		load_item_at(load->lines, &item);
+		more = line_bytes(&item.item);
+		if (more == 0 || (load->lines > 0 && used + more > bytes))
+			break;
+		used += more;
+	}
+	cart = make_cart(load->lines, bytes > used ? bytes - used : 0);
+	if (cart == NULL || bytes <= used)
+		return cart;
+	/* the notes have some bytes of their own about them: take these off */
+	load_item_at(load->lines - 1, &item);
+	want = line_bytes(&item.item) + bytes - used;
+	more = line_bytes(&cart->lines[load->lines - 1].item);
+	if (more > want)
+		cart->lines[load->lines - 1].item.notes.size -= min_u64(more - want, bytes - used);
+	return cart;
+}
+
+/* How many bytes the first cart has, as stored. */
 static int size_of_first(struct load *load, uint32_t *ret_bytes)
 {
 	struct load_step step;
@@ -141,44 +175,10 @@ static int drop_cart(struct load *load, uint32_t number)
 	return corral_drop(load->corral, &key, NULL, NULL);
 }
 
-/* How large a cart of so many lines is. */
-static int probe(struct load *load, uint32_t lines, uint32_t *ret_bytes)
-{
-	struct corral_cart *cart = make_cart(lines, 0);
-	int err = cart == NULL ? -ENOMEM : put_cart(load, 0, cart);
-
-	if (err == 0)
-		err = size_of_first(load, ret_bytes);
-	if (err == 0)
-		err = drop_cart(load, 0);
-	free(cart);
-	return err;
-}
-
-/* As many lines as fit into so many bytes (a few at least); what is left is filled with notes. */
-static int fit_cart(struct load *load, uint32_t bytes, struct corral_cart **ret_cart)
-{
-	uint32_t small = 0, large = 0, got = 0;
-	int err = probe(load, FEW_LINES, &small);
-
-	if (err == 0)
-		err = probe(load, 2 * FEW_LINES, &large);
-	if (err < 0)
-		return err;
-	load->lines = FEW_LINES;
-	if (bytes > small && large > small)
-		load->lines += (bytes - small) * FEW_LINES / (large - small);
-	err = probe(load, load->lines, &got);
-	if (err < 0)
-		return err;
-	*ret_cart = make_cart(load->lines, got < bytes ? bytes - got : 0);
-	return *ret_cart == NULL ? -ENOMEM : 0;
-}
-
 static enum bench_exit fill(struct load *load, uint32_t bytes)
 {
-	struct corral_cart *cart = NULL;
-	int err = fit_cart(load, bytes, &cart);
+	struct corral_cart *cart = fit_cart(load, bytes);
+	int err = cart == NULL ? -ENOMEM : 0;
 
 	for (uint32_t i = 0; err == 0 && i < load->carts && bench_signal == 0; i++) {
 		err = put_cart(load, i, cart);

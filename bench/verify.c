@@ -236,7 +236,7 @@ enum bench_exit verify_carts(struct corral *corral, struct corral_text restauran
 	memset(ret_verdict, 0, sizeof(*ret_verdict));
 	for (uint32_t i = 0; i < orders->order_count && err == 0 && bench_signal == 0; i++)
 		err = check_cart(&check, &orders->orders[i]);
-	if (err == 0)
+	if (err == 0 && bench_signal == 0)
 		err = check_list(&check);
 	ret_verdict->lines = orders->line_count - ret_verdict->lost;
 	if (check.complaints > COMPLAINTS_MAX)

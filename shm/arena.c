@@ -95,6 +95,7 @@ static void arena_point(struct arena *arena, const struct arena_header *h)
 	arena->slots = (struct slot *)(void *)(arena->base + h->slots_at);
 	arena->pages = (uint32_t *)(void *)(arena->base + h->pages_at);
 	arena->bytes = h->arena_bytes;
+	arena->hash_seed = h->hash_seed;
 	arena->bucket_mask = h->bucket_count - 1;
 	arena->max_carts = h->max_carts;
 	arena->page_count = h->page_count;
@@ -127,7 +128,7 @@ int arena_validate(struct arena *arena, uint64_t file_bytes, char *why)
 	if (h.header_sum != header_sum(&h))
 		return why_set(why, -EPROTO, "the arena's header is damaged (its checksum differs)");
 	struct arena_header g = h;
-	if (!geometry_compute(h.arena_bytes, h.max_carts, &g) || memcmp(&g, &h, sizeof(g)) != 0)
+	if (!geometry_compute(h.arena_bytes, h.max_carts, &g) || header_sum(&g) != h.header_sum)
 		return why_set(why, -EPROTO, "the arena's header is damaged (its geometry does not add up)");
 	if (file_bytes != h.arena_bytes)
 		return why_set(why, -EPROTO, "the file has %llu bytes where its header says %llu: it is truncated",
@@ -333,6 +334,7 @@ int arena_map(int dir_fd, bool any_boot, struct arena *ret_arena, char *why)
 	}
 	(void)madvise(arena.base, arena.bytes, MADV_DONTDUMP);
 	r = arena_validate(&arena, arena.bytes, why);
+	assert(r < 0 || arena.header != NULL);
 	if (r == 0)
 		r = check_world(arena.header, any_boot, why);
 	if (r == 0) {

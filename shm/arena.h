@@ -19,27 +19,29 @@
 /* A mapping, and pointers to its parts. Constant once open, but for what `header` points to. */
 struct arena {
 	uint8_t *base;
-	uint64_t bytes;
-	int fd;      /* of the arena file */
-	int dir_fd;
-	uint32_t bucket_mask;
 	struct arena_header *header;
+	struct bucket *buckets;
+	struct slot *slots;
+	/* geometry, copied out of the header when it was validated: never trusted again */
+	uint64_t hash_seed;
+	uint32_t bucket_mask;
+	uint32_t max_carts;
+	block_ref space_first; /* block references are within [space_first, space_end) */
+	block_ref space_end;
+	/* so much for what a read needs: one line */
 	struct process_record *processes;
 	struct thread_record *threads;
 	struct size_class *classes;
 	uint64_t *dirty;
-	struct bucket *buckets;
-	struct slot *slots;
 	uint32_t *pages;
-	/* geometry, copied out of the header when it was validated: never trusted again */
-	uint32_t max_carts;
+	uint64_t bytes;
+	uint64_t space_at;
 	uint32_t page_count;
 	uint32_t class_count;
 	uint32_t max_threads;
 	uint32_t max_processes;
-	uint64_t space_at;
-	block_ref space_first; /* block references are within [space_first, space_end) */
-	block_ref space_end;
+	int fd; /* of the arena file */
+	int dir_fd;
 };
 
 /* What to create. */

@@ -91,8 +91,7 @@ static int plan_first(const struct cart_change *change, struct cart_plan *plan)
 }
 
 /* 1 and the answer of the remembered operation, 0 if there is none of this id, or -EUCLEAN. */
-static int recall(const uint8_t *ops, const struct cart_head *head, const uint64_t id[2],
-		  struct corral_result *answer)
+static int recall(const uint8_t *ops, const struct cart_head *head, const uint64_t id[2], struct corral_result *answer)
 {
 	for (uint32_t i = 0; i < head->ops_count; i++) {
 		struct cart_op op;
@@ -170,6 +169,7 @@ static int plan_finish(const struct cart_change *change, struct cart_plan *plan)
 
 int cart_plan(const void *old, size_t old_size, const struct cart_change *change, struct cart_plan *ret_plan)
 {
+	static const struct cart_head nothing; /* stands in for the bytes of a cart that is not there */
 	struct cart_plan plan;
 	struct cart_sections at;
 	int error;
@@ -188,7 +188,7 @@ int cart_plan(const void *old, size_t old_size, const struct cart_change *change
 		ret_plan->result = plan.result;
 		return 1;
 	}
-	error = cart_edit(old, &at, change, &plan);
+	error = cart_edit(old ? old : &nothing, &at, change, &plan);
 	if (error == 0)
 		error = plan_finish(change, &plan);
 	if (error == 0)

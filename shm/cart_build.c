@@ -32,7 +32,7 @@ struct build {
 /* memcpy() that allows NULL when there is nothing to copy; returns the byte after it. */
 static uint8_t *copy(uint8_t *to, const void *from, size_t size)
 {
-	if (size)
+	if (from && size)
 		memcpy(to, from, size);
 	return to + size;
 }

@@ -258,16 +258,18 @@ static int plan_attribute(const uint8_t *map, const struct cart_change *change, 
 	return 0;
 }
 
-int cart_edit(const uint8_t *old, const struct cart_sections *at, const struct cart_change *change,
-	      struct cart_plan *plan)
+int cart_edit(const void *old, const struct cart_sections *at, const struct cart_change *change, struct cart_plan *plan)
 {
+	const uint8_t *lines = (const uint8_t *)old + at->lines_at;
+	const uint8_t *attributes = (const uint8_t *)old + at->attributes_at;
+
 	switch (change->kind) {
 	case CART_ADD:
-		return plan_add(old + at->lines_at, change, plan);
+		return plan_add(lines, change, plan);
 	case CART_SET_QUANTITY:
-		return plan_set_quantity(old + at->lines_at, change, change->quantity, plan);
+		return plan_set_quantity(lines, change, change->quantity, plan);
 	case CART_REMOVE:
-		return plan_set_quantity(old + at->lines_at, change, 0, plan);
+		return plan_set_quantity(lines, change, 0, plan);
 	case CART_CLEAR:
 		plan_no_lines(plan);
 		return 0;
@@ -275,7 +277,7 @@ int cart_edit(const uint8_t *old, const struct cart_sections *at, const struct c
 		plan->head.tax_ppm = change->tax_ppm;
 		return change->tax_ppm <= CORRAL_TAX_PPM_MAX ? 0 : -ERANGE;
 	case CART_SET_ATTRIBUTE:
-		return plan_attribute(old + at->attributes_at, change, plan);
+		return plan_attribute(attributes, change, plan);
 	case CART_SET_TTL:
 		plan->head.ttl_ms = change->ttl_ms;
 		return cart_ttl_valid(change->ttl_ms) ? 0 : -ERANGE;

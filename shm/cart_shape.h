@@ -9,16 +9,15 @@
 #ifndef CORRAL_CART_SHAPE_H
 #define CORRAL_CART_SHAPE_H
 
-#define XXH_INLINE_ALL
 #include <string.h>
-#include <xxhash.h>
 
 #include "cart.h"
+#include "hash.h"
 
 #define LINE_NUMBER_MAX 0x7fffffffu /* bit 31 of cart_op.line_status is the status */
 #define PADDING 8u                  /* ids and attributes end on a multiple of this */
 
-#define OP_CHECKED_OUT 0x80000000u  /* that bit */
+#define OP_CHECKED_OUT 0x80000000u /* that bit */
 
 /* What a plan does to the lines and attributes of the old version. */
 enum lines_edit { LINES_KEEP, LINES_APPEND, LINES_SET, LINES_CUT, LINES_NONE, LINES_DRAFT };
@@ -60,9 +59,9 @@ int cart_load(const void *bytes, size_t size, struct cart_head *ret_head);
 
 /*
  * The change itself, on a plan whose heads are set: alters plan->head, notes what is to
- * be written. old: NULL when the cart is not there. 0 or the change's error.
+ * be written. old: of a cart that is not there, a head of zeros. 0 or the change's error.
  */
-int cart_edit(const uint8_t *old, const struct cart_sections *at, const struct cart_change *change,
+int cart_edit(const void *old, const struct cart_sections *at, const struct cart_change *change,
 	      struct cart_plan *plan);
 
 /* A text of at most max bytes. -EINVAL -ENAMETOOLONG -EILSEQ */

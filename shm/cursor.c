@@ -109,19 +109,21 @@ struct tag {
 };
 
 static const struct tag tags[] = {
-	[0x00] = { SHAPE_DATA, 0, 0 }, /* c0 nil */
-	[0x01] = { SHAPE_NONE, 0, 0 }, /* c1 is never used */
-	[0x02] = { SHAPE_DATA, 0, 0 },  { SHAPE_DATA, 0, 0 }, /* c2 false, true */
+	[0x00] = { SHAPE_DATA, 0, 0 },                                               /* c0 nil */
+	[0x01] = { SHAPE_NONE, 0, 0 },                                               /* c1 is never used */
+	[0x02] = { SHAPE_DATA, 0, 0 },  { SHAPE_DATA, 0, 0 },                        /* c2 false, true */
 	[0x04] = { SHAPE_DATA, 1, 0 },  { SHAPE_DATA, 2, 0 },  { SHAPE_DATA, 4, 0 }, /* c4 bin */
 	[0x07] = { SHAPE_DATA, 1, 1 },  { SHAPE_DATA, 2, 1 },  { SHAPE_DATA, 4, 1 }, /* c7 ext */
-	[0x0a] = { SHAPE_DATA, 0, 4 },  { SHAPE_DATA, 0, 8 }, /* ca float */
-	[0x0c] = { SHAPE_DATA, 0, 1 },  { SHAPE_DATA, 0, 2 },  { SHAPE_DATA, 0, 4 },  { SHAPE_DATA, 0, 8 }, /* uint */
-	[0x10] = { SHAPE_DATA, 0, 1 },  { SHAPE_DATA, 0, 2 },  { SHAPE_DATA, 0, 4 },  { SHAPE_DATA, 0, 8 }, /* int */
+	[0x0a] = { SHAPE_DATA, 0, 4 },  { SHAPE_DATA, 0, 8 },                        /* ca float */
+	[0x0c] = { SHAPE_DATA, 0, 1 },  { SHAPE_DATA, 0, 2 },  { SHAPE_DATA, 0, 4 },
+	{ SHAPE_DATA, 0, 8 }, /* uint */
+	[0x10] = { SHAPE_DATA, 0, 1 },  { SHAPE_DATA, 0, 2 },  { SHAPE_DATA, 0, 4 },
+	{ SHAPE_DATA, 0, 8 },                                                        /* int */
 	[0x14] = { SHAPE_DATA, 0, 2 },  { SHAPE_DATA, 0, 3 },  { SHAPE_DATA, 0, 5 }, /* d4 fixext */
-	[0x17] = { SHAPE_DATA, 0, 9 },  { SHAPE_DATA, 0, 17 },
-	[0x19] = { SHAPE_DATA, 1, 0 },  { SHAPE_DATA, 2, 0 },  { SHAPE_DATA, 4, 0 }, /* d9 str */
+	[0x17] = { SHAPE_DATA, 0, 9 },  { SHAPE_DATA, 0, 17 }, [0x19] = { SHAPE_DATA, 1, 0 },
+	{ SHAPE_DATA, 2, 0 },           { SHAPE_DATA, 4, 0 },  /* d9 str */
 	[0x1c] = { SHAPE_ARRAY, 2, 0 }, { SHAPE_ARRAY, 4, 0 }, /* dc array */
-	[0x1e] = { SHAPE_MAP, 2, 0 },   { SHAPE_MAP, 4, 0 }, /* de map */
+	[0x1e] = { SHAPE_MAP, 2, 0 },   { SHAPE_MAP, 4, 0 },   /* de map */
 };
 
 static_assert(sizeof(tags) / sizeof(tags[0]) == 0x20, "c0 to df");
@@ -195,7 +197,7 @@ bool take_int(struct cursor *cursor, int64_t *ret_int)
 	if (!take_bytes(cursor, 1, &tag))
 		return false;
 	if (*tag < 0x80 || *tag >= 0xe0) {
-		*ret_int = (int8_t)*tag;
+		*ret_int = *tag < 0x80 ? *tag : *tag - 0x100;
 		return true;
 	}
 	size = 1u << (*tag & 3); /* cc to cf and d0 to d3: 1, 2, 4, 8 bytes */

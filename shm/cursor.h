@@ -8,8 +8,8 @@
 #ifndef CORRAL_CURSOR_H
 #define CORRAL_CURSOR_H
 
-#include "corral.h"
 #include "base.h"
+#include "corral.h"
 
 #define CURSOR_DEPTH_MAX 16u /* nesting of a value */
 

@@ -121,7 +121,7 @@ const struct arena_header *inspect_header(const struct inspect *inspect)
 static int count_locks(struct inspect *inspect, uint32_t *ret_count)
 {
 	struct inspect_lock rows[64];
-	size_t count;
+	size_t count = 0;
 	int r = inspect_locks(inspect, rows, sizeof(rows) / sizeof(rows[0]), &count);
 
 	*ret_count = (uint32_t)count;

@@ -279,7 +279,7 @@ static int change(struct corral *corral, const struct corral_key *key, struct ca
 		return r;
 	change->key = *key;
 	change->hash = slot_hash(&corral->arena, key);
-	change->seed = corral->arena.header->hash_seed;
+	change->seed = corral->arena.hash_seed;
 	if (op != NULL) {
 		change->if_version = op->if_version;
 		r = cart_hash_op(op->id, change->seed, change);
@@ -308,7 +308,7 @@ int corral_add(struct corral *corral, const struct corral_key *key, const struct
 	struct cart_change add = { .kind = CART_ADD };
 	uint8_t words[CORRAL_WORDS_MAX];
 
-	int r = cart_pack_item(item, corral->arena.header->hash_seed, words, sizeof(words), &add.words);
+	int r = cart_pack_item(item, corral->arena.hash_seed, words, sizeof(words), &add.words);
 	if (r < 0)
 		return r;
 	add.quantity = item->quantity;
@@ -414,7 +414,7 @@ static int pack_draft(const struct corral *corral, const struct corral_cart *car
 		lines[i].line = cart->lines[i].line;
 		lines[i].quantity = cart->lines[i].item.quantity;
 		r = at > words_end ? -E2BIG :
-				     cart_pack_item(&cart->lines[i].item, corral->arena.header->hash_seed, at,
+				     cart_pack_item(&cart->lines[i].item, corral->arena.hash_seed, at,
 						    CORRAL_WORDS_MAX, &lines[i].words);
 		at += r == 0 ? lines[i].words.size : 0;
 	}

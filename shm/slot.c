@@ -20,7 +20,6 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <string.h>
 
 #include "atomic.h"
 #include "hash.h"
@@ -29,17 +28,14 @@
 
 uint64_t slot_hash(const struct arena *arena, const struct corral_key *key)
 {
-	char ids[2 * CORRAL_ID_MAX];
+	/* one after the other, the first one's hash the second one's seed: ("ab", "c") is not ("a", "bc") */
+	uint64_t hash = XXH3_64bits_withSeed(key->restaurant_id.data, key->restaurant_id.size, arena->hash_seed);
 
-	memcpy(ids, key->restaurant_id.data, key->restaurant_id.size);
-	memcpy(ids + key->restaurant_id.size, key->session_id.data, key->session_id.size);
-	/* the first id's length goes into the seed: ("ab", "c") is not ("a", "bc") */
-	return XXH3_64bits_withSeed(ids, key->restaurant_id.size + key->session_id.size,
-				    arena->header->hash_seed + key->restaurant_id.size);
+	return XXH3_64bits_withSeed(key->session_id.data, key->session_id.size, hash);
 }
 
 /* Is this the version of a cart, and of this one? */
-static int look_at(const struct arena *arena, block_ref current, const struct corral_key *key, struct found *found)
+static inline __attribute__((always_inline)) int look_at(const struct arena *arena, block_ref current, const struct corral_key *key, struct found *found)
 {
 	if (unlikely(!arena_block_inside(arena, current)))
 		return -EUCLEAN;

@@ -18,7 +18,6 @@
 #include "slot.h"
 #include "walk.h"
 
-#define UNITS_PER_PAGE (PAGE_BYTES / BLOCK_UNIT)
 #define COPY_TRIES 8
 
 __attribute__((format(printf, 2, 3))) static void tell(struct inspect *inspect, const char *format, ...)
@@ -38,14 +37,6 @@ __attribute__((format(printf, 2, 3))) static void tell(struct inspect *inspect, 
 static uint32_t blocks_bound(const struct inspect *inspect)
 {
 	return inspect->arena.page_count * (PAGE_BYTES / CLASS_SMALLEST);
-}
-
-bool walk_owner_alive(const struct inspect *inspect, const struct thread_record *record)
-{
-	uint32_t owner = record->owner;
-
-	return owner != 0 && inspect->lock_fd >= 0 && owner - 1 < inspect->arena.max_processes &&
-	       alive_test(inspect->lock_fd, ALIVE_BYTE(owner - 1));
 }
 
 /* ------------------------------------------------------------------- spans */
@@ -87,19 +78,18 @@ static uint32_t class_at(const struct inspect *inspect, block_ref ref)
 
 	if (!arena_block_inside(arena, ref))
 		return CLASS_COUNT;
-	uint32_t head = inspect->head_of_page[(ref - arena->space_first) / UNITS_PER_PAGE];
+	uint32_t head = inspect->head_of_page[(ref - arena->space_first) / WALK_UNITS_PER_PAGE];
 	if (head == 0)
 		return CLASS_COUNT;
 	uint32_t class = PAGE_SPAN_CLASS(arena->pages[head - 1]);
 	if (class >= CLASS_COUNT)
 		return CLASS_COUNT;
 	uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
-	uint32_t offset = ref - arena->space_first - (head - 1) * UNITS_PER_PAGE;
+	uint32_t offset = ref - arena->space_first - (head - 1) * WALK_UNITS_PER_PAGE;
 	return offset % units == 0 && offset / units < block_span_blocks(class) ? class : CLASS_COUNT;
 }
 
-/* Put a block into its place. False: it is no block, or has a place already (told). */
-static bool put(struct inspect *inspect, block_ref ref, enum place place, const char *where)
+bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const char *where)
 {
 	uint32_t class = class_at(inspect, ref);
 
@@ -123,18 +113,17 @@ static bool put(struct inspect *inspect, block_ref ref, enum place place, const 
 	return true;
 }
 
-static bool placed(const struct inspect *inspect, block_ref ref)
+bool walk_placed(const struct inspect *inspect, block_ref ref)
 {
 	return arena_block_inside(&inspect->arena, ref) && inspect->places[ref - inspect->arena.space_first] != PLACE_NONE;
 }
 
-/* A list through block_header.next. */
-static void walk_list(struct inspect *inspect, block_ref first, enum place place, const char *where)
+void walk_list(struct inspect *inspect, block_ref first, enum place place, const char *where)
 {
 	uint32_t bound = blocks_bound(inspect);
 
 	for (block_ref at = first; at != 0 && bound > 0; bound--) {
-		if (!put(inspect, at, place, where))
+		if (!walk_put(inspect, at, place, where))
 			return;
 		const struct block_header *block = arena_block(&inspect->arena, at);
 		if (place == PLACE_RETIRED && block->slot - 1 < inspect->arena.max_carts)
@@ -154,7 +143,7 @@ static void walk_classes(struct inspect *inspect)
 		snprintf(where, sizeof(where), "class %u (%u bytes), free list", class, block_class_bytes(class));
 		walk_list(inspect, c->head, PLACE_FREE, where);
 		for (block_ref at = c->bump; at < c->bump_end && c->bump_end <= arena->space_end; at += units)
-			if (!put(inspect, at, PLACE_NEVER_USED, "never used blocks"))
+			if (!walk_put(inspect, at, PLACE_NEVER_USED, "never used blocks"))
 				break;
 	}
 }
@@ -228,7 +217,7 @@ static void walk_cart(struct inspect *inspect, uint32_t number, bool verify, uin
 		add_cart(inspect, slot, cart, ended);
 		if (verify)
 			verify_cart(inspect, number, cart, room);
-		(void)put(inspect, current, PLACE_LIVE, where);
+		(void)walk_put(inspect, current, PLACE_LIVE, where);
 		return;
 	}
 }
@@ -274,105 +263,6 @@ static void walk_free_slots(struct inspect *inspect)
 		if (inspect->slot_places[link - 1] == PLACE_LIVE && inspect->accounting)
 			tell(inspect, "slot %u is free and in a chain", link - 1);
 		inspect->slot_places[link - 1] = PLACE_FREE;
-	}
-}
-
-/* ----------------------------------------------------------------- threads */
-
-/* What a killed thread had between a class and its cache. */
-static void walk_splice(struct inspect *inspect, const struct thread_record *record)
-{
-	const struct intent *intent = &record->intent;
-	const struct arena *arena = &inspect->arena;
-	uint32_t class = intent->splice_class;
-
-	if (class >= CLASS_COUNT)
-		return;
-	uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
-	block_ref first = intent->splice_first;
-	block_ref end = intent->splice_rest;
-	switch ((enum splice_kind)intent->splice_kind) {
-	case SPLICE_POP:
-		if (!placed(inspect, first))
-			walk_list(inspect, first, PLACE_CACHED, "a half done move");
-		break;
-	case SPLICE_BUMP:
-		for (; first < end && end <= arena->space_end && !placed(inspect, first); first += units)
-			if (!put(inspect, first, PLACE_CACHED, "a half done move"))
-				break;
-		break;
-	case SPLICE_CARVE:
-	case SPLICE_DISSOLVE:
-		if (first - 1 >= arena->page_count || arena->pages[first - 1] == 0)
-			break;
-		first = arena->space_first + (first - 1) * UNITS_PER_PAGE;
-		for (uint32_t i = 0; i < block_span_blocks(class); i++, first += units)
-			if (!placed(inspect, first))
-				(void)put(inspect, first, PLACE_NEVER_USED, "a half made span");
-		break;
-	case SPLICE_PUSH:
-	case SPLICE_NONE:
-		break;
-	}
-}
-
-static void walk_thread(struct inspect *inspect, uint32_t number)
-{
-	const struct thread_record *record = &inspect->arena.threads[number];
-	const struct retired *lists = &record->retired;
-	const struct intent *intent = &record->intent;
-	char where[48];
-
-	snprintf(where, sizeof(where), "thread record %u", number);
-	for (uint32_t class = 0; class < CLASS_COUNT; class++) {
-		bool pushed = intent->splice_kind == SPLICE_PUSH && intent->splice_class == class &&
-			      inspect->arena.classes[class].head == record->cache[class];
-		if (!pushed) /* else the class has it already */
-			walk_list(inspect, record->cache[class], PLACE_CACHED, where);
-	}
-	walk_list(inspect, lists->ready, PLACE_RETIRED, where);
-	if (lists->waiting != lists->ready) /* else a move was cut short */
-		walk_list(inspect, lists->waiting, PLACE_RETIRED, where);
-	if (lists->open != lists->waiting)
-		walk_list(inspect, lists->open, PLACE_RETIRED, where);
-	walk_splice(inspect, record);
-	if (intent->hand_slot - 1 < inspect->arena.max_carts && inspect->slot_places[intent->hand_slot - 1] == PLACE_NONE)
-		inspect->slot_places[intent->hand_slot - 1] = PLACE_CACHED;
-}
-
-/* What is in a hand, or about to be retired, and in no list and no slot. After all lists were walked. */
-static void walk_hands(struct inspect *inspect, uint32_t number)
-{
-	const struct intent *intent = &inspect->arena.threads[number].intent;
-	const block_ref refs[] = { intent->hand, intent->old };
-
-	for (unsigned i = 0; i < 2; i++) {
-		if (refs[i] == 0 || placed(inspect, refs[i]) || !put(inspect, refs[i], PLACE_CACHED, "a hand"))
-			continue;
-		const struct block_header *block = arena_block(&inspect->arena, refs[i]);
-		if (block->slot - 1 < inspect->arena.max_carts)
-			inspect->slot_places[block->slot - 1] = PLACE_RETIRED;
-	}
-}
-
-static void count_people(struct inspect *inspect)
-{
-	const struct arena *arena = &inspect->arena;
-	uint32_t high = (uint32_t)min_u64(arena->header->processes_high, arena->max_processes);
-
-	for (uint32_t number = 0; number < high; number++) {
-		bool alive = inspect->lock_fd >= 0 && alive_test(inspect->lock_fd, ALIVE_BYTE(number));
-		if (alive)
-			inspect->totals.processes++;
-		else if (arena->processes[number].state != PROCESS_FREE)
-			inspect->totals.processes_dead++;
-	}
-	high = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
-	for (uint32_t number = 0; number < high; number++) {
-		if (arena->threads[number].owner == 0)
-			continue;
-		inspect->totals.threads++;
-		inspect->totals.readers += load_relaxed(&arena->threads[number].reader) != 0;
 	}
 }
 
@@ -459,6 +349,6 @@ int walk_arena(struct inspect *inspect, bool verify_carts, bool accounting)
 	free(copy);
 	add_up(inspect);
 	account_slots(inspect);
-	count_people(inspect);
+	walk_count_people(inspect);
 	return 0;
 }

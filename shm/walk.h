@@ -8,6 +8,8 @@
 #include "arena.h"
 #include "inspect.h"
 
+#define WALK_UNITS_PER_PAGE (PAGE_BYTES / BLOCK_UNIT)
+
 enum place {
 	PLACE_NONE = 0,
 	PLACE_NEVER_USED,
@@ -41,6 +43,20 @@ struct inspect {
 /* Walk all of it. Findings are told as they come. 0, -ENOMEM. */
 int walk_arena(struct inspect *inspect, bool verify_carts, bool accounting);
 void walk_forget(struct inspect *inspect);
+
+/* Put a block into its place. False: it is no block, or has a place already (told). */
+bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const char *where);
+bool walk_placed(const struct inspect *inspect, block_ref ref);
+
+/* Put a list through block_header.next into its place. */
+void walk_list(struct inspect *inspect, block_ref first, enum place place, const char *where);
+
+/* A thread record's lists and half done moves; then, once all lists were walked, what is in its hands. */
+void walk_thread(struct inspect *inspect, uint32_t number);
+void walk_hands(struct inspect *inspect, uint32_t number);
+
+/* Count processes, threads and readers. */
+void walk_count_people(struct inspect *inspect);
 
 /* Is the process that owns this thread record alive? */
 bool walk_owner_alive(const struct inspect *inspect, const struct thread_record *record);

@@ -1,27 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Each kind of change: what it does, what it answers, when it is refused. kit_apply()
+ * Changes of lines, tax, time to live and attributes, up to their limits. kit_apply()
  * validates every version that is built.
  */
 #include "cart_kit.h"
-
-static struct corral_line line_at(const struct kit_cart *cart, uint32_t index)
-{
-	struct corral_line line;
-
-	assert_int_equal(cart_get_line(cart->bytes, cart->size, index, &line), 0);
-	return line;
-}
-
-static void assert_attribute(const struct kit_cart *cart, uint32_t index, struct corral_text name,
-			     struct corral_text value)
-{
-	struct corral_attribute attribute;
-
-	assert_int_equal(cart_get_attribute(cart->bytes, cart->size, index, &attribute), 0);
-	kit_text_equal(attribute.name, name);
-	kit_text_equal(attribute.value, value);
-}
 
 /* ------------------------------------------------------------ lines */
 
@@ -63,7 +45,7 @@ static void adding_the_same_item_raises_the_quantity(void **state)
 	assert_int_equal(cart.result.item_count, 6);
 	assert_int_equal(cart.result.subtotal_cents, 5 * 899 + 199);
 	assert_int_equal(kit_head(&cart).line_count, 2);
-	assert_int_equal(line_at(&cart, 0).quantity, 5);
+	assert_int_equal(kit_line(&cart, 0).quantity, 5);
 	kit_free(&cart);
 }
 
@@ -120,7 +102,7 @@ static void quantity_zero_and_remove_take_the_line_away_and_its_number_never_ret
 	assert_int_equal(kit_set_quantity(&cart, 2, 0), 0);
 	assert_int_equal(cart.result.line, 2);
 	assert_int_equal(cart.result.subtotal_cents, 901);
-	assert_int_equal(line_at(&cart, 1).line, 3);
+	assert_int_equal(kit_line(&cart, 1).line, 3);
 	assert_int_equal(kit_remove(&cart, 2), -ENXIO);
 	assert_int_equal(kit_remove(&cart, 1), 0);
 	assert_int_equal(kit_remove(&cart, 3), 0);
@@ -170,7 +152,7 @@ static void clear_keeps_tax_attributes_time_to_live_and_operations(void **state)
 	assert_int_equal(cart.result.total_cents, 0);
 	assert_int_equal(kit_head(&cart).tax_ppm, 100000);
 	assert_int_equal(kit_head(&cart).ttl_ms, 5000);
-	assert_attribute(&cart, 0, T("k"), T("v"));
+	kit_assert_attribute(&cart, 0, T("k"), T("v"));
 	version = kit_head(&cart).version;
 	assert_int_equal(kit_add_item(&cart, &item, T("op-1")), 1);
 	assert_int_equal(kit_head(&cart).version, version);
@@ -186,11 +168,23 @@ static void tax_is_rounded_half_away_from_zero(void **state)
 		uint32_t ppm;
 		int64_t tax;
 	} cases[] = {
-		{ 0, 82500, 0 },	 { 1000, 82500, 83 },	  { -1000, 82500, -83 },   { 994, 82500, 82 },
-		{ 1, 500000, 1 },	 { -1, 500000, -1 },	  { 1, 499999, 0 },	   { -1, 499999, 0 },
-		{ INT64_MAX, 0, 0 },	 { 3, 500000, 2 },	  { 499999, 1, 0 },	   { 500000, 1, 1 },
-		{ -500000, 1, -1 },	 { 1500000, 1, 2 },	  { INT64_MAX, 1, 9223372036855 },
-		{ INT64_MAX, 1000000, INT64_MAX },		  { INT64_MIN, 1000000, INT64_MIN },
+		{ 0, 82500, 0 },
+		{ 1000, 82500, 83 },
+		{ -1000, 82500, -83 },
+		{ 994, 82500, 82 },
+		{ 1, 500000, 1 },
+		{ -1, 500000, -1 },
+		{ 1, 499999, 0 },
+		{ -1, 499999, 0 },
+		{ INT64_MAX, 0, 0 },
+		{ 3, 500000, 2 },
+		{ 499999, 1, 0 },
+		{ 500000, 1, 1 },
+		{ -500000, 1, -1 },
+		{ 1500000, 1, 2 },
+		{ INT64_MAX, 1, 9223372036855 },
+		{ INT64_MAX, 1000000, INT64_MAX },
+		{ INT64_MIN, 1000000, INT64_MIN },
 		{ INT64_MIN, 1, -9223372036855 },
 	};
 
@@ -229,12 +223,12 @@ static void attributes_are_set_replaced_in_place_and_taken_away(void **state)
 	assert_int_equal(kit_set_attribute(&cart, T("c"), T("")), 0);
 	assert_int_equal(kit_add(&cart, T("x"), 1, 1), 0);
 	assert_int_equal(kit_set_attribute(&cart, T("b"), T("a value that is longer than thirty-one bytes")), 0);
-	assert_attribute(&cart, 0, T("a"), T("1"));
-	assert_attribute(&cart, 1, T("b"), T("a value that is longer than thirty-one bytes"));
-	assert_attribute(&cart, 2, T("c"), T(""));
+	kit_assert_attribute(&cart, 0, T("a"), T("1"));
+	kit_assert_attribute(&cart, 1, T("b"), T("a value that is longer than thirty-one bytes"));
+	kit_assert_attribute(&cart, 2, T("c"), T(""));
 	assert_int_equal(kit_remove_attribute(&cart, T("a")), 0);
 	assert_int_equal(kit_remove_attribute(&cart, T("never there")), 0);
-	assert_attribute(&cart, 1, T("c"), T(""));
+	kit_assert_attribute(&cart, 1, T("c"), T(""));
 	assert_int_equal(kit_remove_attribute(&cart, T("b")), 0);
 	assert_int_equal(kit_remove_attribute(&cart, T("c")), 0);
 	assert_int_equal(cart_get_attribute(cart.bytes, cart.size, 0, &none), -ENXIO);
@@ -259,8 +253,8 @@ static void as_many_and_as_long_attributes_as_allowed_fit(void **state)
 		assert_int_equal(kit_set_attribute(&cart, (struct corral_text){ name, 1 + 2 * (i % 64) }, value),
 				 i < CORRAL_ATTRIBUTES_MAX ? 0 : -E2BIG);
 	}
-	assert_attribute(&cart, 5, (struct corral_text){ "5nnnnnnnnnn", 11 },
-			 (struct corral_text){ text, CORRAL_ATTRIBUTE_VALUE_MAX });
+	kit_assert_attribute(&cart, 5, (struct corral_text){ "5nnnnnnnnnn", 11 },
+			     (struct corral_text){ text, CORRAL_ATTRIBUTE_VALUE_MAX });
 	assert_int_equal(kit_set_attribute(&cart, T("0"), T("again")), 0);
 	assert_int_equal(kit_set_attribute(&cart, T(""), T("v")), -EINVAL);
 	assert_int_equal(kit_set_attribute(&cart, (struct corral_text){ NULL, 1 }, T("v")), -EINVAL);
@@ -274,287 +268,6 @@ static void as_many_and_as_long_attributes_as_allowed_fit(void **state)
 		assert_int_equal(kit_remove_attribute(&cart, (struct corral_text){ name, 1 + 2 * (i % 64) }), 0);
 		assert_int_equal(kit_head(&cart).attribute_count, i);
 	}
-	kit_free(&cart);
-}
-
-/* ------------------------------------------------------------ conditions */
-
-static void only_some_changes_make_a_cart(void **state)
-{
-	static const struct {
-		enum cart_change_kind kind;
-		int answer;
-	} cases[] = {
-		{ CART_SET_QUANTITY, -ENOENT }, { CART_REMOVE, -ENOENT }, { CART_CLEAR, -ENOENT },
-		{ CART_CHECKOUT, -ENOENT },	{ CART_DROP, -ENOENT },	  { CART_SET_TAX, 0 },
-		{ CART_SET_TTL, 0 },		{ CART_REPLACE, 0 },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct cart_change change = kit_change(cases[i].kind);
-		struct kit_cart cart = { 0 };
-
-		assert_int_equal(kit_apply(&cart, &change), cases[i].answer);
-		kit_free(&cart);
-		change.if_version = 1;
-		assert_int_equal(kit_apply(&cart, &change), -ENOENT);
-	}
-}
-
-static void a_cart_is_not_made_under_a_malformed_key(void **state)
-{
-	static char text[CORRAL_ID_MAX + 1];
-	struct kit_cart cart = { 0 };
-	struct cart_change change;
-
-	(void)state;
-	memset(text, 'k', sizeof(text));
-	change = kit_change(CART_SET_TAX);
-	change.key.session_id = T("");
-	assert_int_equal(kit_apply(&cart, &change), -EINVAL);
-	change.key.session_id = (struct corral_text){ text, sizeof(text) };
-	assert_int_equal(kit_apply(&cart, &change), -ENAMETOOLONG);
-	change.key.session_id = T("\xff");
-	assert_int_equal(kit_apply(&cart, &change), -EILSEQ);
-	change.key.session_id = (struct corral_text){ text, CORRAL_ID_MAX };
-	change.key.restaurant_id = (struct corral_text){ text, CORRAL_ID_MAX };
-	assert_int_equal(kit_apply(&cart, &change), 0);
-	kit_free(&cart);
-}
-
-static void a_change_for_another_version_is_cancelled(void **state)
-{
-	struct cart_change change = kit_change(CART_SET_TAX);
-	struct kit_cart cart = { 0 };
-
-	(void)state;
-	assert_int_equal(kit_apply(&cart, &change), 0);
-	change.if_version = 2;
-	assert_int_equal(kit_apply(&cart, &change), -ECANCELED);
-	change.if_version = 1;
-	assert_int_equal(kit_apply(&cart, &change), 0);
-	assert_int_equal(kit_apply(&cart, &change), -ECANCELED);
-	kit_free(&cart);
-}
-
-static void a_checked_out_cart_refuses_all_but_drop_and_the_same_operation(void **state)
-{
-	struct cart_change change = kit_change(CART_CHECKOUT);
-	struct corral_item item = kit_item(T("a"), 100, 3);
-	struct kit_cart cart = { 0 };
-
-	(void)state;
-	assert_int_equal(kit_add_item(&cart, &item, T("add")), 0);
-	assert_int_equal(cart_hash_op(T("checkout"), KIT_SEED, &change), 0);
-	assert_int_equal(kit_apply(&cart, &change), 0);
-	assert_int_equal(cart.result.status, CORRAL_CHECKED_OUT);
-	memset(&cart.result, 0, sizeof(cart.result));
-	assert_int_equal(kit_apply(&cart, &change), 1);
-	assert_int_equal(cart.result.status, CORRAL_CHECKED_OUT);
-	assert_int_equal(cart.result.applied, 0);
-	assert_int_equal(cart.result.total_cents, 300);
-	assert_int_equal(kit_add_item(&cart, &item, T("add")), 1);
-	assert_int_equal(cart.result.status, CORRAL_OPEN);
-	assert_int_equal(kit_add_item(&cart, &item, T("other")), -ESHUTDOWN);
-	for (int kind = CART_SET_QUANTITY; kind <= CART_CHECKOUT; kind++)
-		assert_int_equal(kit_simple(&cart, (enum cart_change_kind)kind), -ESHUTDOWN);
-	change = kit_change(CART_REPLACE);
-	change.if_version = kit_head(&cart).version;
-	assert_int_equal(kit_apply(&cart, &change), -ESHUTDOWN);
-	assert_int_equal(kit_simple(&cart, CART_DROP), 0);
-	kit_free(&cart);
-}
-
-static void an_empty_cart_may_be_checked_out(void **state)
-{
-	struct kit_cart cart = { 0 };
-
-	(void)state;
-	assert_int_equal(kit_set_tax(&cart, 1), 0);
-	assert_int_equal(kit_simple(&cart, CART_CHECKOUT), 0);
-	assert_int_equal(cart.result.item_count, 0);
-	kit_free(&cart);
-}
-
-static void drop_answers_the_last_version_and_minds_the_expected_one(void **state)
-{
-	struct cart_change change = kit_change(CART_DROP);
-	struct kit_cart cart = { 0 };
-
-	(void)state;
-	assert_int_equal(kit_add(&cart, T("a"), 250, 2), 0);
-	change.if_version = 9;
-	assert_int_equal(kit_apply(&cart, &change), -ECANCELED);
-	change.if_version = 1;
-	assert_int_equal(kit_apply(&cart, &change), 0);
-	assert_int_equal(cart.result.version, 1);
-	assert_int_equal(cart.result.total_cents, 500);
-	assert_int_equal(cart.result.applied, 1);
-	kit_free(&cart);
-}
-
-static void a_version_that_cannot_grow_is_damage(void **state)
-{
-	struct cart_change change = kit_change(CART_SET_TAX);
-	struct kit_cart cart = { 0 };
-
-	(void)state;
-	change.first_version = UINT64_MAX;
-	assert_int_equal(kit_apply(&cart, &change), -EINVAL);
-	change.first_version = 0;
-	assert_int_equal(kit_apply(&cart, &change), -EINVAL);
-	change.first_version = UINT64_MAX - 2;
-	assert_int_equal(kit_apply(&cart, &change), 0);
-	assert_int_equal(kit_apply(&cart, &change), 0);
-	assert_int_equal(kit_apply(&cart, &change), -EUCLEAN);
-	kit_free(&cart);
-}
-
-/* ------------------------------------------------------------ operation ids */
-
-static void a_remembered_operation_answers_what_it_answered_the_first_time(void **state)
-{
-	struct corral_item item = kit_item(T("a"), 100, 3);
-	struct corral_result first;
-	struct kit_cart cart = { 0 };
-
-	(void)state;
-	assert_int_equal(kit_set_tax(&cart, 82500), 0);
-	assert_int_equal(kit_add(&cart, T("other"), 7, 1), 0);
-	assert_int_equal(kit_add_item(&cart, &item, T("op")), 0);
-	first = cart.result;
-	assert_int_equal(kit_add(&cart, T("more"), 7, 1), 0);
-	assert_int_equal(kit_add_item(&cart, &item, T("op")), 1);
-	first.applied = 0;
-	assert_memory_equal(&cart.result, &first, sizeof(first));
-	assert_int_equal(kit_head(&cart).item_count, 5);
-	kit_free(&cart);
-}
-
-static void the_last_operations_are_remembered_and_older_ones_forgotten(void **state)
-{
-	struct corral_item item = kit_item(T("a"), 1, 1);
-	struct kit_cart cart = { 0 };
-	char id[16];
-
-	(void)state;
-	for (int i = 0; i < 3 * CORRAL_OPS_KEPT; i++) {
-		struct corral_text op = { id, (size_t)snprintf(id, sizeof(id), "op-%d", i) };
-
-		assert_int_equal(kit_add_item(&cart, &item, op), 0);
-		for (int j = 0; j <= i; j += 1 + i / 8) {
-			struct kit_cart copy = kit_copy(&cart);
-			int kept = i - j < CORRAL_OPS_KEPT;
-
-			op.size = (size_t)snprintf(id, sizeof(id), "op-%d", j);
-			assert_int_equal(kit_add_item(&copy, &item, op), kept);
-			if (kept)
-				assert_int_equal(copy.result.version, j + 1);
-			kit_free(&copy);
-		}
-	}
-	assert_int_equal(kit_head(&cart).ops_count, CORRAL_OPS_KEPT);
-	kit_free(&cart);
-}
-
-/* ------------------------------------------------------------ replace */
-
-struct draft_line {
-	struct corral_text id;
-	uint32_t line;
-	uint32_t quantity;
-};
-
-static int replace(struct kit_cart *cart, const struct draft_line *lines, uint32_t count, uint64_t if_version)
-{
-	static uint8_t words[8][128];
-	struct cart_change change = kit_change(CART_REPLACE);
-	struct cart_draft_line drafts[8];
-	struct corral_attribute attribute = { T("from"), T("draft") };
-	uint8_t attributes[64];
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct corral_item item = kit_item(lines[i].id, 10, 1);
-
-		drafts[i].line = lines[i].line;
-		drafts[i].quantity = lines[i].quantity;
-		assert_int_equal(cart_pack_item(&item, change.seed, words[i], sizeof(words[i]), &drafts[i].words), 0);
-	}
-	change.if_version = if_version;
-	change.draft = (struct cart_draft){ .lines = drafts, .line_count = count, .tax_ppm = 500000 };
-	change.draft.attributes = attributes;
-	change.draft.attribute_count = 1;
-	assert_int_equal(cart_pack_attributes(&attribute, 1, attributes, sizeof(attributes),
-					      &change.draft.attributes_size), 0);
-	return kit_apply(cart, &change);
-}
-
-static void replace_makes_a_cart_only_where_none_is(void **state)
-{
-	static const struct draft_line lines[] = { { T("a"), 0, 1 }, { T("a"), 0, 2 } };
-	static const struct draft_line named[] = { { T("a"), 1, 1 } };
-	struct kit_cart cart = { 0 };
-
-	(void)state;
-	assert_int_equal(replace(&cart, named, 1, 0), -ENXIO);
-	assert_int_equal(replace(&cart, lines, 2, 7), -ENOENT);
-	assert_int_equal(replace(&cart, lines, 2, 0), 0);
-	assert_int_equal(kit_head(&cart).line_count, 2); /* equal items are not merged */
-	assert_int_equal(cart.result.subtotal_cents, 30);
-	assert_int_equal(cart.result.tax_cents, 15);
-	assert_int_equal(cart.result.line, 0);
-	assert_int_equal(line_at(&cart, 1).line, 2);
-	assert_attribute(&cart, 0, T("from"), T("draft"));
-	assert_int_equal(replace(&cart, lines, 2, 0), -ECANCELED);
-	kit_free(&cart);
-}
-
-static void replace_keeps_named_lines_and_numbers_new_ones(void **state)
-{
-	static const struct draft_line lines[] = { { T("new"), 0, 1 }, { T("b"), 3, 5 }, { T("newer"), 0, 1 }, { T("a"), 1, 2 } };
-	static const uint32_t numbers[] = { 4, 3, 5, 1 };
-	struct kit_cart cart = { 0 };
-
-	(void)state;
-	assert_int_equal(kit_add(&cart, T("a"), 1, 1), 0);
-	assert_int_equal(kit_add(&cart, T("gone"), 1, 1), 0);
-	assert_int_equal(kit_add(&cart, T("b"), 1, 1), 0);
-	assert_int_equal(replace(&cart, lines, 4, 2), -ECANCELED);
-	assert_int_equal(replace(&cart, lines, 4, 3), 0);
-	for (uint32_t i = 0; i < 4; i++)
-		assert_int_equal(line_at(&cart, i).line, numbers[i]);
-	assert_int_equal(cart.result.item_count, 9);
-	assert_int_equal(kit_head(&cart).next_line, 6);
-	assert_int_equal(replace(&cart, NULL, 0, 4), 0);
-	assert_int_equal(cart.result.total_cents, 0);
-	kit_free(&cart);
-}
-
-static void replace_refuses_malformed_drafts(void **state)
-{
-	static const struct draft_line twice[] = { { T("a"), 1, 1 }, { T("b"), 1, 1 } };
-	static const struct draft_line future[] = { { T("a"), 2, 1 } };
-	static const struct draft_line none[] = { { T("a"), 1, 0 } };
-	static const struct draft_line many[] = { { T("a"), 1, CORRAL_QUANTITY_MAX + 1 } };
-	struct cart_change change = kit_change(CART_REPLACE);
-	struct kit_cart cart = { 0 };
-
-	(void)state;
-	assert_int_equal(kit_add(&cart, T("a"), 1, 1), 0);
-	assert_int_equal(replace(&cart, twice, 2, 1), -EINVAL);
-	assert_int_equal(replace(&cart, future, 1, 1), -ENXIO);
-	assert_int_equal(replace(&cart, none, 1, 1), -ERANGE);
-	assert_int_equal(replace(&cart, many, 1, 1), -ERANGE);
-	change.if_version = 1;
-	change.draft.tax_ppm = CORRAL_TAX_PPM_MAX + 1;
-	assert_int_equal(kit_apply(&cart, &change), -ERANGE);
-	change.draft = (struct cart_draft){ .line_count = CORRAL_LINES_MAX + 1 };
-	assert_int_equal(kit_apply(&cart, &change), -E2BIG);
-	change.draft = (struct cart_draft){ .line_count = 1 };
-	assert_int_equal(kit_apply(&cart, &change), -EINVAL);
-	change.draft = (struct cart_draft){ .attributes_size = 1 };
-	assert_int_equal(kit_apply(&cart, &change), -EINVAL);
 	kit_free(&cart);
 }
 
@@ -617,7 +330,7 @@ static void money_that_does_not_fit_is_refused_and_nothing_changes(void **state)
 	assert_int_equal(kit_add(&cart, T("a"), INT64_MAX, 1), 0);
 	before = kit_copy(&cart);
 	assert_int_equal(kit_add(&cart, T("b"), INT64_MAX, 2), -EOVERFLOW); /* the line */
-	assert_int_equal(kit_add(&cart, T("b"), 1, 1), -EOVERFLOW);	    /* the subtotal */
+	assert_int_equal(kit_add(&cart, T("b"), 1, 1), -EOVERFLOW);         /* the subtotal */
 	assert_int_equal(kit_add(&cart, T("a"), INT64_MAX, 1), -EOVERFLOW); /* a line that merges */
 	assert_int_equal(kit_set_quantity(&cart, 1, 2), -EOVERFLOW);
 	assert_int_equal(kit_set_tax(&cart, 1), -EOVERFLOW); /* the total */
@@ -660,18 +373,6 @@ int main(void)
 		cmocka_unit_test(settings_out_of_range_are_refused),
 		cmocka_unit_test(attributes_are_set_replaced_in_place_and_taken_away),
 		cmocka_unit_test(as_many_and_as_long_attributes_as_allowed_fit),
-		cmocka_unit_test(only_some_changes_make_a_cart),
-		cmocka_unit_test(a_cart_is_not_made_under_a_malformed_key),
-		cmocka_unit_test(a_change_for_another_version_is_cancelled),
-		cmocka_unit_test(a_checked_out_cart_refuses_all_but_drop_and_the_same_operation),
-		cmocka_unit_test(an_empty_cart_may_be_checked_out),
-		cmocka_unit_test(drop_answers_the_last_version_and_minds_the_expected_one),
-		cmocka_unit_test(a_version_that_cannot_grow_is_damage),
-		cmocka_unit_test(a_remembered_operation_answers_what_it_answered_the_first_time),
-		cmocka_unit_test(the_last_operations_are_remembered_and_older_ones_forgotten),
-		cmocka_unit_test(replace_makes_a_cart_only_where_none_is),
-		cmocka_unit_test(replace_keeps_named_lines_and_numbers_new_ones),
-		cmocka_unit_test(replace_refuses_malformed_drafts),
 		cmocka_unit_test(a_cart_takes_its_greatest_number_of_lines_and_no_more),
 		cmocka_unit_test(a_cart_grows_to_its_greatest_size_and_no_further),
 		cmocka_unit_test(money_that_does_not_fit_is_refused_and_nothing_changes),

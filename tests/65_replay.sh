@@ -51,7 +51,7 @@ exits() { # exits CODE COMMAND...
 
 # The sums of a file, by other means than the program's.
 sums() {
-	awk -F'\t' 'NR > 1 && NF { price = $5; gsub(/[$. \r]/, "", price)
+	awk -F'\t' 'NR > 1 && NF > 1 { price = $5; gsub(/[$. \r]/, "", price)
 		if (!seen[$1]++) orders++
 		lines++; items += $2; cents += price }
 		END { printf "orders=%d lines=%d items=%d revenue_cents=%.0f lost=0 wrong=0", orders, lines, items, cents }' "$1"
@@ -119,6 +119,28 @@ claim "and runs on" kill -0 "$holder"
 kill "$holder" && wait "$holder" 2>/dev/null
 holder=
 
+# A stranger changes three carts while the replay runs, long after their orders are done.
+meddle() {
+	local tool=("$BUILD/corral" --dir "$tmp/carts") pid
+	replay "$orders" --dir "$tmp/carts" --restaurant meddled --deploys 300 &
+	pid=$!
+	for ((i = 0; i < 1000; i++)); do
+		"${tool[@]}" show meddled 30 >/dev/null 2>&1 && break
+		sleep 0.01
+	done
+	"${tool[@]}" remove meddled 1 1
+	"${tool[@]}" add meddled 2 --item wine --name Wine --price 9.00
+	"${tool[@]}" add meddled nobody --item wine --name Wine --price 9.00
+	wait "$pid"
+	local code=$?
+	"${tool[@]}" drop meddled nobody
+	return $code
+}
+claim "carts that somebody else changed are found" exits 1 meddle
+# the first order's first line stands twice in the file
+claim "each of them, and what is lost" test "$(field lost) $(field wrong)" = "2 3"
+claim "they are named" grep -q 'order nobody: nobody ordered this' "$tmp/err"
+
 # A replay that takes long is ended by a signal. Its directory is told by its worker's command line.
 ended_by() { # ended_by SIGNAL CODE
 	local pid directory=''
@@ -126,7 +148,7 @@ ended_by() { # ended_by SIGNAL CODE
 	pid=$!
 	for ((i = 0; i < 250 && ${#directory} == 0; i++)); do
 		sleep 0.02
-		directory=$(cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -m 1 -xB 1 "ended-$$-$1" |
+		directory=$(cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -xB 1 "ended-$$-$1" |
 			grep -m 1 '/corral-bench\.')
 	done
 	kill -s "$1" "$pid"

@@ -119,10 +119,9 @@ static inline int kit_apply(struct kit_cart *cart, const struct cart_change *cha
 
 static inline struct corral_item kit_item(struct corral_text id, int64_t price_cents, uint32_t quantity)
 {
-	return (struct corral_item){ .menu_item_id = id,
-				     .name = T("A name"),
-				     .unit_price_cents = price_cents,
-				     .quantity = quantity };
+	return (struct corral_item){
+		.menu_item_id = id, .name = T("A name"), .unit_price_cents = price_cents, .quantity = quantity
+	};
 }
 
 static inline int kit_add_item(struct kit_cart *cart, const struct corral_item *item, struct corral_text op)
@@ -199,6 +198,24 @@ static inline void kit_text_equal(struct corral_text text, struct corral_text ex
 	assert_int_equal(text.size, expected.size);
 	if (text.size)
 		assert_memory_equal(text.data, expected.data, text.size);
+}
+
+static inline struct corral_line kit_line(const struct kit_cart *cart, uint32_t index)
+{
+	struct corral_line line;
+
+	assert_int_equal(cart_get_line(cart->bytes, cart->size, index, &line), 0);
+	return line;
+}
+
+static inline void kit_assert_attribute(const struct kit_cart *cart, uint32_t index, struct corral_text name,
+					struct corral_text value)
+{
+	struct corral_attribute attribute;
+
+	assert_int_equal(cart_get_attribute(cart->bytes, cart->size, index, &attribute), 0);
+	kit_text_equal(attribute.name, name);
+	kit_text_equal(attribute.value, value);
 }
 
 #endif

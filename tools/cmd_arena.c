@@ -98,10 +98,11 @@ static void put_arena(struct table *table, const json_t *part)
 	put_memory(table, part);
 	table_put(table, "processes");
 	table_put(table,
-		  "%" PRId64 " alive, %" PRId64 " dead; %" PRId64 " threads, %" PRId64 " reading, %" PRId64
-		  " locks held",
+		  "%" PRId64 " alive, %" PRId64 " dead; %" PRId64 " thread%s, %" PRId64 " reading; %" PRId64
+		  " lock%s held",
 		  number_of(part, "processes"), number_of(part, "processes_dead"), number_of(part, "threads"),
-		  number_of(part, "readers"), number_of(part, "locks_held"));
+		  plural((uint64_t)number_of(part, "threads")), number_of(part, "readers"),
+		  number_of(part, "locks_held"), plural((uint64_t)number_of(part, "locks_held")));
 	if (json_object_get(part, "damaged")) {
 		table_put(table, "damaged");
 		table_put(table, "not all could be read; see: corral check");
@@ -198,20 +199,20 @@ enum exit_code run_check(struct call *call)
 	enum exit_code code = open_inspect(call->word ? call->word : call->dir, true, &inspect);
 	char buffer[FORMAT_MAX];
 	uint64_t faults = 0;
-	bool quiet = false;
+	uint32_t carts;
+	bool still = false;
 	int error;
 
 	if (code)
 		return code;
-	error = inspect_check(inspect, print_finding, NULL, &faults, &quiet, &totals);
+	error = inspect_check(inspect, print_finding, NULL, &faults, &still, &totals);
 	inspect_close(inspect);
 	if (error && !faults)
 		return complain_arena(call->word ? call->word : "the arena", error,
 				      "it could not be checked to its end");
-	printf("%s: %" PRIu64 " fault%s; %" PRIu32 " carts, %s; %s\n", faults ? "damaged" : "sound", faults,
-	       faults == 1 ? "" : "s", totals.carts_open + totals.carts_checked_out,
-	       format_bytes(totals.cart_bytes, buffer),
-	       quiet ? "nobody attached, blocks and slots accounted for" :
-		       "in use, so blocks and slots were not accounted for");
+	carts = totals.carts_open + totals.carts_checked_out;
+	printf("%s: %" PRIu64 " fault%s; %" PRIu32 " cart%s, %s; %s\n", faults ? "damaged" : "sound", faults,
+	       plural(faults), carts, plural(carts), format_bytes(totals.cart_bytes, buffer),
+	       still ? "all blocks and slots accounted for" : "blocks and slots not accounted for");
 	return faults ? EXIT_NO : EXIT_DONE;
 }

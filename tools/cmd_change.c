@@ -22,7 +22,7 @@ static void print_result(const struct corral_result *result, const char *done)
 	printf("version %" PRIu64 ": ", result->version);
 	if (result->line)
 		printf("line %" PRIu32 ", ", result->line);
-	printf("%" PRIu32 " item%s, total %s (%s)\n", result->item_count, result->item_count == 1 ? "" : "s",
+	printf("%" PRIu32 " item%s, total %s (%s)\n", result->item_count, plural(result->item_count),
 	       format_money(result->total_cents, total), result->applied ? done : "already applied");
 }
 

@@ -107,8 +107,8 @@ const struct command commands[] = {
 	  0,
 	  EVERYWHERE,
 	  0,
-	  "Prints a line for each fault and a summary. Changes nothing. The accounting of blocks\n"
-	  "and slots is verified only when no process is attached." },
+	  "Prints a line for each fault and a summary. Changes nothing. That each block and slot\n"
+	  "is in exactly one place can be verified only if nothing changes meanwhile." },
 	{ "help", run_help, "explain a command", { OPERAND_COMMAND }, 0, HAS(OPTION_HELP), 0, NULL },
 	{ .name = NULL },
 };

@@ -38,7 +38,7 @@ try() {
 	printf '  $ corral'
 	printf ' %s' "$@"
 	printf '\n'
-	corral "$@" | sed 's/^/    /' || fail "corral $1 failed"
+	corral "$@" | fold -s -w 76 | sed 's/^/    /' || fail "corral $1 failed"
 }
 start_agent() {
 	"$BUILD/corral-agent" --dir "$dir" --size 64M >>"$tmp/agent.log" 2>&1 &

@@ -46,7 +46,6 @@ find_missing() {
 		command -v "${entry%%:*}" >/dev/null || missing+=("${entry#*:}")
 	done
 	if command -v dpkg-query >/dev/null; then
-		# shellcheck disable=SC2016 # the dollar is dpkg-query's
 		installed+=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "${headers[@]#*:}" 2>/dev/null || :)$'\n'
 	fi
 	for entry in "${headers[@]}"; do

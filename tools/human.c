@@ -97,7 +97,7 @@ static void print_lines(const struct corral_cart *cart)
 	for (uint32_t i = 0; i < cart->line_count; i++)
 		put_line(table, &cart->lines[i]);
 	snprintf(name, sizeof(name), "Subtotal (%" PRIu32 " item%s)", cart->head.item_count,
-		 cart->head.item_count == 1 ? "" : "s");
+		 plural(cart->head.item_count));
 	put_total(table, name, cart->head.subtotal_cents);
 	snprintf(name, sizeof(name), "Tax %s", format_percent(cart->head.tax_ppm, rate));
 	put_total(table, name, cart->head.tax_cents);

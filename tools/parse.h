@@ -38,4 +38,10 @@ char *format_bytes(uint64_t bytes, char buffer[FORMAT_MAX]); /* "64.0 MiB" */
 char *format_time(int64_t unix_ms,
 		  char buffer[FORMAT_MAX]); /* RFC 3339, UTC, milliseconds; "" before 1970 and after 9999 */
 
+/* The letter that "item" needs behind it when there are so many of them. */
+static inline const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 #endif

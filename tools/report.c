@@ -77,7 +77,11 @@ enum exit_code complain_cart(const struct call *call, int error)
 /* corral_strerror() speaks of carts ("no such cart"), so what an arena lacks is said by why. */
 enum exit_code complain_arena(const char *where, int error, const char *why)
 {
-	return complain(EXIT_ARENA, "the arena cannot be used: %s: %s", where, *why ? why : corral_strerror(error));
+	if (!*why)
+		why = corral_strerror(error);
+	if (strstr(why, where))
+		return complain(EXIT_ARENA, "the arena cannot be used: %s", why);
+	return complain(EXIT_ARENA, "the arena cannot be used: %s: %s", where, why);
 }
 
 void *must_have(void *memory)

@@ -210,16 +210,20 @@ json_t *section_processes(struct inspect *inspect)
 	return list;
 }
 
+/* The number of a process, or null: none. */
+static json_t *json_of_process(uint32_t number)
+{
+	return number == UINT32_MAX ? must_have(json_null()) : json_of_number(number);
+}
+
 static json_t *thread_row(const struct inspect_thread *row)
 {
-	bool owned = row->process != UINT32_MAX;
-
 	return must_have(json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "thread", (json_int_t)row->number,
-				   "process", owned ? json_of_number(row->process) : json_null(), "tid",
-				   (json_int_t)row->tid, "nested", (json_int_t)row->nest, "phases_behind",
-				   (json_int_t)row->phases_behind, "stalled_ms", (json_int_t)row->stalled_ms,
-				   "cached_bytes", (json_int_t)row->cached_bytes, "retired_bytes",
-				   (json_int_t)row->retired_bytes, "doing", json_of_string(row->doing)));
+				   "process", json_of_process(row->process), "tid", (json_int_t)row->tid, "nested",
+				   (json_int_t)row->nest, "phases_behind", (json_int_t)row->phases_behind, "stalled_ms",
+				   (json_int_t)row->stalled_ms, "cached_bytes", (json_int_t)row->cached_bytes,
+				   "retired_bytes", (json_int_t)row->retired_bytes, "doing",
+				   json_of_string(row->doing)));
 }
 
 static json_t *list_threads(struct inspect *inspect, bool only_readers)
@@ -255,9 +259,9 @@ json_t *section_locks(struct inspect *inspect)
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(
 			list,
-			must_have(json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:b}", "lock", rows[i].kind, "number",
+			must_have(json_pack("{s:s, s:I, s:I, s:o, s:I, s:b, s:b}", "lock", rows[i].kind, "number",
 					    (json_int_t)rows[i].number, "thread", (json_int_t)rows[i].thread, "process",
-					    (json_int_t)rows[i].process, "pid", (json_int_t)rows[i].pid, "alive",
+					    json_of_process(rows[i].process), "pid", (json_int_t)rows[i].pid, "alive",
 					    (int)rows[i].alive, "waiters", (int)rows[i].waiters)));
 	return list;
 }

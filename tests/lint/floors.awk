@@ -20,6 +20,8 @@ function room_of(path) {
 function find_header(header,    here) {
 	here = FILENAME
 	sub(/[^\/]*$/, "", here)
+	if (header ~ /^\.\.\//)
+		return substr(header, 4) in exists ? substr(header, 4) : ""
 	if (here header in exists)
 		return here header
 	if ("shm/" header in exists)
@@ -42,6 +44,7 @@ function check_foreign(header,    prefix, count, allowed, i) {
 function check_own(header,    target, from, to) {
 	from = room_of(FILENAME)
 	target = find_header(header)
+	sub(/.*\//, "", header)
 	to = room_of(target)
 	if (target == "")
 		breach("\"" header "\" is not there")

@@ -76,7 +76,8 @@ check_links() {
 }
 
 check_shell() {
-	shellcheck "${scripts[@]}"
+	# SC2016: single quotes that keep a dollar are meant
+	shellcheck -e SC2016 "${scripts[@]}"
 }
 
 check_format() {

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * walk_threads.c (floor 5): the part of the walk that looks into thread records: caches, retired lists, intents, hands.
+ *
+ * A thread that was killed may have left a move half done; its intent says which, and such a block counts as on the
+ * way ("cached"), as its repair will make it.
+ */
+#include <stdio.h>
+
+#include "alive.h"
+#include "atomic.h"
+#include "block.h"
+#include "walk.h"
+
+bool walk_owner_alive(const struct inspect *inspect, const struct thread_record *record)
+{
+	uint32_t owner = record->owner;
+
+	return owner != 0 && inspect->lock_fd >= 0 && owner - 1 < inspect->arena.max_processes &&
+	       alive_test(inspect->lock_fd, ALIVE_BYTE(owner - 1));
+}
+
+/* What a killed thread had between a class and its cache. */
+static void walk_splice(struct inspect *inspect, const struct thread_record *record)
+{
+	const struct intent *intent = &record->intent;
+	const struct arena *arena = &inspect->arena;
+	uint32_t class = intent->splice_class;
+
+	if (class >= CLASS_COUNT)
+		return;
+	uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
+	block_ref first = intent->splice_first;
+	block_ref end = intent->splice_rest;
+	switch ((enum splice_kind)intent->splice_kind) {
+	case SPLICE_POP:
+		if (!walk_placed(inspect, first))
+			walk_list(inspect, first, PLACE_CACHED, "a half done move");
+		break;
+	case SPLICE_BUMP:
+		for (; first < end && end <= arena->space_end && !walk_placed(inspect, first); first += units)
+			if (!walk_put(inspect, first, PLACE_CACHED, "a half done move"))
+				break;
+		break;
+	case SPLICE_CARVE:
+	case SPLICE_DISSOLVE:
+		if (first - 1 >= arena->page_count || arena->pages[first - 1] == 0)
+			break;
+		first = arena->space_first + (first - 1) * WALK_UNITS_PER_PAGE;
+		for (uint32_t i = 0; i < block_span_blocks(class); i++, first += units)
+			if (!walk_placed(inspect, first))
+				(void)walk_put(inspect, first, PLACE_NEVER_USED, "a half made span");
+		break;
+	case SPLICE_PUSH:
+	case SPLICE_NONE:
+		break;
+	}
+}
+
+void walk_thread(struct inspect *inspect, uint32_t number)
+{
+	const struct thread_record *record = &inspect->arena.threads[number];
+	const struct retired *lists = &record->retired;
+	const struct intent *intent = &record->intent;
+	char where[48];
+
+	snprintf(where, sizeof(where), "thread record %u", number);
+	for (uint32_t class = 0; class < CLASS_COUNT; class++) {
+		bool pushed = intent->splice_kind == SPLICE_PUSH && intent->splice_class == class &&
+			      inspect->arena.classes[class].head == record->cache[class];
+		if (!pushed) /* else the class has it already */
+			walk_list(inspect, record->cache[class], PLACE_CACHED, where);
+	}
+	walk_list(inspect, lists->ready, PLACE_RETIRED, where);
+	if (lists->waiting != lists->ready) /* else a move was cut short */
+		walk_list(inspect, lists->waiting, PLACE_RETIRED, where);
+	if (lists->open != lists->waiting)
+		walk_list(inspect, lists->open, PLACE_RETIRED, where);
+	walk_splice(inspect, record);
+	if (intent->hand_slot - 1 < inspect->arena.max_carts && inspect->slot_places[intent->hand_slot - 1] == PLACE_NONE)
+		inspect->slot_places[intent->hand_slot - 1] = PLACE_CACHED;
+}
+
+/* What is in a hand, or about to be retired, and in no list and no slot. After all lists were walked. */
+void walk_hands(struct inspect *inspect, uint32_t number)
+{
+	const struct intent *intent = &inspect->arena.threads[number].intent;
+	const block_ref refs[] = { intent->hand, intent->old };
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (refs[i] == 0 || walk_placed(inspect, refs[i]) || !walk_put(inspect, refs[i], PLACE_CACHED, "a hand"))
+			continue;
+		const struct block_header *block = arena_block(&inspect->arena, refs[i]);
+		if (block->slot - 1 < inspect->arena.max_carts)
+			inspect->slot_places[block->slot - 1] = PLACE_RETIRED;
+	}
+}
+
+void walk_count_people(struct inspect *inspect)
+{
+	const struct arena *arena = &inspect->arena;
+	uint32_t high = (uint32_t)min_u64(arena->header->processes_high, arena->max_processes);
+
+	for (uint32_t number = 0; number < high; number++) {
+		bool alive = inspect->lock_fd >= 0 && alive_test(inspect->lock_fd, ALIVE_BYTE(number));
+		if (alive)
+			inspect->totals.processes++;
+		else if (arena->processes[number].state != PROCESS_FREE)
+			inspect->totals.processes_dead++;
+	}
+	high = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
+	for (uint32_t number = 0; number < high; number++) {
+		if (arena->threads[number].owner == 0)
+			continue;
+		inspect->totals.threads++;
+		inspect->totals.readers += load_relaxed(&arena->threads[number].reader) != 0;
+	}
+}

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 20_arena.c: nobody ever sees half an arena; what is no arena of ours is refused with a sentence and not
+ * touched; the geometry adds up; a full disk is an error code. (20_arena_place.c: where an arena is.)
+ */
+#include "support.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hash.h"
+
+#define TEMPORARY ".arena.new"
+#define SMALL_BYTES (4u << 20)
+#define TTL_NS 1800000000000ull
+
+static const struct arena_settings small = { SMALL_BYTES, 64, TTL_NS };
+
+static uint32_t files_in(const struct yard *yard)
+{
+	uint32_t count = 0;
+	DIR *dir = opendir(yard->path);
+
+	assert_non_null(dir);
+	for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+		count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+	closedir(dir);
+	return count;
+}
+
+static bool there_is(const struct yard *yard, const char *name)
+{
+	return faccessat(yard->dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The arena is refused with this error, in a sentence. */
+static void refused(const struct yard *yard, int error)
+{
+	struct arena arena = { .fd = -7 };
+	char why[ARENA_WHY_BYTES] = "";
+	int r = arena_map(yard->dir_fd, false, &arena, why);
+
+	if (r != error)
+		fail_msg("%d (%s), not %d", r, why, error);
+	assert_true(strlen(why) > 15 && strlen(why) < ARENA_WHY_BYTES - 1);
+	assert_int_equal(arena.fd, -7); /* untouched on failure */
+}
+
+static void accepted(const struct yard *yard)
+{
+	struct arena arena;
+	char why[ARENA_WHY_BYTES] = "";
+
+	if (arena_map(yard->dir_fd, false, &arena, why) != 0)
+		fail_msg("%s", why);
+	arena_unmap(&arena);
+}
+
+static void read_file(const struct yard *yard, void *bytes, size_t size)
+{
+	int fd = openat(yard->dir_fd, ARENA_FILE, O_RDONLY);
+
+	assert_int_equal(pread(fd, bytes, size, 0), size);
+	close(fd);
+}
+
+static void write_file(const struct yard *yard, const void *bytes, size_t size, off_t at)
+{
+	int fd = openat(yard->dir_fd, ARENA_FILE, O_WRONLY);
+
+	assert_int_equal(pwrite(fd, bytes, size, at), size);
+	close(fd);
+}
+
+/* --------------------------------------------------------------- creation */
+
+static void creation_leaves_one_file_with_mode_0660_whatever_the_umask(void **state)
+{
+	(void)state;
+	const mode_t masks[] = { 0, 022, 077, 0777 };
+
+	for (size_t i = 0; i < COUNT(masks); i++) {
+		struct yard yard;
+		struct stat st;
+		struct life life;
+		yard_make_empty(&yard);
+		mode_t before = umask(masks[i]);
+		int r = arena_create(yard.dir_fd, &small, NULL);
+		int l = alive_open(yard.dir_fd, true, &life, NULL);
+		umask(before);
+		assert_int_equal(r, 0);
+		assert_int_equal(l, 0);
+		alive_close(&life);
+		assert_int_equal(fstatat(yard.dir_fd, ARENA_FILE, &st, AT_SYMLINK_NOFOLLOW), 0);
+		assert_int_equal(st.st_mode & 07777, 0660);
+		assert_int_equal(st.st_size, SMALL_BYTES);
+		assert_int_equal(st.st_nlink, 1);
+		assert_int_equal(fstatat(yard.dir_fd, ARENA_LOCK_FILE, &st, AT_SYMLINK_NOFOLLOW), 0);
+		assert_int_equal(st.st_mode & 07777, 0660);
+		assert_int_equal(files_in(&yard), 2);
+		accepted(&yard);
+		yard_remove(&yard);
+	}
+}
+
+static void creation_takes_no_arenas_place(void **state)
+{
+	(void)state;
+	uint8_t before[HEADER_BYTES], after[HEADER_BYTES];
+	char why[ARENA_WHY_BYTES] = "";
+	struct yard yard;
+
+	yard_make(&yard, &small);
+	read_file(&yard, before, sizeof(before));
+	assert_int_equal(arena_create(yard.dir_fd, &small, why), -EEXIST);
+	assert_true(strlen(why) > 5);
+	read_file(&yard, after, sizeof(after));
+	assert_memory_equal(before, after, sizeof(before));
+	assert_false(there_is(&yard, TEMPORARY));
+	yard_remove(&yard);
+}
+
+static void creation_replaces_what_a_dead_creator_left(void **state)
+{
+	(void)state;
+	struct yard yard;
+
+	yard_make_empty(&yard);
+	int fd = openat(yard.dir_fd, TEMPORARY, O_RDWR | O_CREAT, 0666);
+	assert_int_equal(write(fd, "half an arena", 13), 13);
+	close(fd);
+	assert_int_equal(arena_create(yard.dir_fd, &small, NULL), 0);
+	assert_int_equal(files_in(&yard), 1);
+	accepted(&yard);
+	yard_remove(&yard);
+}
+
+static void failed_creation_leaves_nothing(void **state)
+{
+	(void)state;
+	const struct arena_settings impossible[] = {
+		{ 0, 64, TTL_NS },
+		{ SMALL_BYTES - PAGE_BYTES, 64, TTL_NS },
+		{ SMALL_BYTES + 1, 64, TTL_NS },
+		{ SMALL_BYTES, 0, TTL_NS },
+		{ SMALL_BYTES, 1000000, TTL_NS }, /* no page is left */
+		{ SMALL_BYTES, UINT32_MAX, TTL_NS },
+		{ 1ull << 38, ARENA_CARTS_MAX + 1, TTL_NS },
+		{ ARENA_BYTES_MAX + PAGE_BYTES, 64, TTL_NS },
+		{ UINT64_MAX, 64, TTL_NS },
+	};
+	struct yard yard;
+
+	yard_make_empty(&yard);
+	for (size_t i = 0; i < COUNT(impossible); i++) {
+		char why[ARENA_WHY_BYTES] = "";
+		assert_int_equal(arena_create(yard.dir_fd, &impossible[i], why), -EINVAL);
+		assert_true(strlen(why) > 15);
+		assert_int_equal(files_in(&yard), 0);
+	}
+	/* a file size limit strikes when the file is made */
+	const struct rlimit limit = { 1 << 20, RLIM_INFINITY };
+	struct rlimit before;
+	char why[ARENA_WHY_BYTES] = "";
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &before);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	int r = arena_create(yard.dir_fd, &small, why);
+	setrlimit(RLIMIT_FSIZE, &before);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_int_equal(r, -EFBIG);
+	assert_true(strlen(why) > 15);
+	assert_int_equal(files_in(&yard), 0);
+	yard_remove(&yard);
+}
+
+static int create_and_end(void *context)
+{
+	const struct yard *yard = context;
+
+	return arena_create(yard->dir_fd, &small, NULL) == 0 ? 0 : 1;
+}
+
+static void killed_creator_leaves_no_half_arena(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	uint64_t random = support_seed();
+
+	for (uint32_t round = 0; round < 100; round++) {
+		struct yard yard;
+		yard_make_empty(&yard);
+		pid_t pid = child_start(create_and_end, &yard);
+		support_sleep_us(random_below(&random, 3000));
+		child_kill(pid);
+		if (there_is(&yard, ARENA_FILE))
+			accepted(&yard);
+		else
+			assert_int_equal(arena_create(yard.dir_fd, &small, NULL), 0);
+		assert_int_equal(files_in(&yard), 1);
+		yard_remove(&yard);
+	}
+}
+
+/* -------------------------------------------------------------- full disk */
+
+/* In a mount namespace of its own: a file system of some bytes over the yard. Its descriptor, or -1. */
+static int small_disk(const struct yard *yard, const char *size)
+{
+	char options[32];
+
+	snprintf(options, sizeof(options), "size=%s", size);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", yard->path, "tmpfs", 0, options) < 0)
+		return -1;
+	return open(yard->path, O_RDONLY | O_DIRECTORY);
+}
+
+#define CHILD_SKIPS 77
+
+static int create_on_full_disk(void *context)
+{
+	struct yard yard = *(struct yard *)context;
+	char why[ARENA_WHY_BYTES] = "";
+
+	yard.dir_fd = small_disk(&yard, "1M");
+	if (yard.dir_fd < 0)
+		return CHILD_SKIPS;
+	must(arena_create(yard.dir_fd, &small, why) == -ENOSPC);
+	must(strlen(why) > 15);
+	must(!there_is(&yard, TEMPORARY) && !there_is(&yard, ARENA_FILE));
+	return 0;
+}
+
+static int reserve_on_filling_disk(void *context)
+{
+	struct yard yard = *(struct yard *)context;
+	const struct arena_settings roomy = { 64 << 20, 64, TTL_NS };
+	struct arena arena;
+
+	yard.dir_fd = small_disk(&yard, "6M");
+	if (yard.dir_fd < 0)
+		return CHILD_SKIPS;
+	must(arena_create(yard.dir_fd, &roomy, NULL) == 0);
+	must(arena_map(yard.dir_fd, false, &arena, NULL) == 0);
+	must(arena_reserve(&arena, 0, 16) == 0);
+	must(arena.header->reserved_pages == 16);
+	must(arena_reserve(&arena, 16, arena.page_count - 16) == -ENOSPC);
+	must(arena.header->reserved_pages == 16); /* a refusal changed nothing */
+	uint32_t first = 16;
+	while (arena_reserve(&arena, first, 1) == 0) { /* to the last page: not one of them may give SIGBUS */
+		must(arena.header->reserved_pages > first);
+		memset(arena.base + arena.space_at + (uint64_t)first * PAGE_BYTES, 0x5a, PAGE_BYTES);
+		first++;
+	}
+	must(first > 16 && first < 64);
+	return 0;
+}
+
+static void on_small_disk(int (*body)(void *context))
+{
+	struct yard yard;
+
+	yard_make_empty(&yard);
+	int code = child_wait(child_start(body, &yard));
+	yard_remove(&yard);
+	if (code == CHILD_SKIPS)
+		skip();
+	assert_int_equal(code, 0);
+}
+
+static void creation_on_a_full_disk_fails_and_leaves_nothing(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	on_small_disk(create_on_full_disk);
+}
+
+static void reserving_on_a_full_disk_fails_and_changes_nothing(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	on_small_disk(reserve_on_filling_disk);
+}
+
+/* --------------------------------------------------------------- refusals */
+
+static void every_damaged_byte_of_the_identity_is_refused_and_left_alone(void **state)
+{
+	(void)state;
+	static uint8_t before[SMALL_BYTES], after[SMALL_BYTES];
+	struct yard yard;
+
+	yard_make(&yard, &small);
+	read_file(&yard, before, sizeof(before));
+	for (uint32_t at = 0; at < offsetof(struct arena_header, clock_offset_ns); at++) {
+		for (uint32_t bit = 0; bit < 8; bit++) {
+			uint8_t byte = before[at] ^ (uint8_t)(1u << bit);
+			write_file(&yard, &byte, 1, at);
+			bool other = at >= 8 && at < 24; /* layout version, byte order, fingerprint */
+			bool boot = at >= offsetof(struct arena_header, boot_id);
+			refused(&yard, boot ? -ESTALE : other ? -EPROTONOSUPPORT : -EPROTO);
+			read_file(&yard, after, HEADER_BYTES);
+			assert_int_equal(after[at], byte);
+			after[at] = before[at];
+			assert_memory_equal(before, after, HEADER_BYTES);
+			write_file(&yard, &before[at], 1, at);
+		}
+	}
+	accepted(&yard);
+	read_file(&yard, after, sizeof(after));
+	assert_memory_equal(before, after, sizeof(before));
+	yard_remove(&yard);
+}
+
+static void seal(struct arena_header *header)
+{
+	header->header_sum = 0;
+	header->header_sum = XXH3_64bits(header, offsetof(struct arena_header, boot_id));
+}
+
+static void geometry_that_does_not_add_up_is_refused_even_when_sealed(void **state)
+{
+	(void)state;
+	const uint32_t words4[] = {
+		offsetof(struct arena_header, max_carts),     offsetof(struct arena_header, bucket_count),
+		offsetof(struct arena_header, page_count),    offsetof(struct arena_header, class_count),
+		offsetof(struct arena_header, max_processes), offsetof(struct arena_header, max_threads),
+		offsetof(struct arena_header, processes_at),  offsetof(struct arena_header, threads_at),
+		offsetof(struct arena_header, classes_at),    offsetof(struct arena_header, dirty_at),
+		offsetof(struct arena_header, buckets_at),    offsetof(struct arena_header, slots_at),
+		offsetof(struct arena_header, pages_at),      offsetof(struct arena_header, space_at),
+		offsetof(struct arena_header, arena_bytes),
+	};
+	const uint32_t changes[] = { 1, 64, 0x10000, 0x80000000, UINT32_MAX };
+	struct arena_header whole;
+	struct yard yard;
+
+	yard_make(&yard, &small);
+	read_file(&yard, &whole, sizeof(whole));
+	for (size_t i = 0; i < COUNT(words4); i++) {
+		for (size_t j = 0; j < COUNT(changes); j++) {
+			struct arena_header header = whole;
+			uint32_t word;
+			memcpy(&word, (char *)&header + words4[i], sizeof(word));
+			word += changes[j];
+			memcpy((char *)&header + words4[i], &word, sizeof(word));
+			seal(&header);
+			write_file(&yard, &header, sizeof(header), 0);
+			refused(&yard, -EPROTO);
+		}
+	}
+	seal(&whole);
+	write_file(&yard, &whole, sizeof(whole), 0);
+	accepted(&yard);
+	yard_remove(&yard);
+}
+
+static void another_time_namespace_is_refused_and_another_boot_only_to_workers(void **state)
+{
+	(void)state;
+	struct arena_header whole, header;
+	struct arena arena;
+	struct yard yard;
+
+	yard_make(&yard, &small);
+	read_file(&yard, &whole, sizeof(whole));
+	if (whole.time_ns_inode == 0)
+		skip();
+	header = whole;
+	header.time_ns_inode++;
+	write_file(&yard, &header, sizeof(header), 0);
+	refused(&yard, -EXDEV);
+	header = whole;
+	header.boot_id[3] ^= 1;
+	write_file(&yard, &header, sizeof(header), 0);
+	refused(&yard, -ESTALE);
+	assert_int_equal(arena_map(yard.dir_fd, true, &arena, NULL), 0);
+	arena_unmap(&arena);
+	yard_remove(&yard);
+}
+
+static void file_of_another_length_is_refused_and_left_alone(void **state)
+{
+	(void)state;
+	const off_t lengths[] = { 0,
+				  1,
+				  4095,
+				  4096,
+				  65536,
+				  SMALL_BYTES - 65536,
+				  SMALL_BYTES - 1,
+				  SMALL_BYTES + 1,
+				  SMALL_BYTES + 65536,
+				  1ll << 33 };
+	struct yard yard;
+
+	yard_make(&yard, &small);
+	int fd = openat(yard.dir_fd, ARENA_FILE, O_RDWR);
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		struct arena_header header;
+		struct stat st;
+		read_file(&yard, &header, sizeof(header));
+		assert_int_equal(ftruncate(fd, lengths[i]), 0);
+		refused(&yard, -EPROTO);
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_int_equal(st.st_size, lengths[i]);
+		assert_int_equal(ftruncate(fd, SMALL_BYTES), 0);
+		write_file(&yard, &header, sizeof(header), 0);
+		accepted(&yard);
+	}
+	close(fd);
+	yard_remove(&yard);
+}
+
+static void foreign_newer_and_swapped_files_are_refused(void **state)
+{
+	(void)state;
+	struct arena_header whole, header;
+	struct yard yard;
+
+	yard_make(&yard, &small);
+	read_file(&yard, &whole, sizeof(whole));
+	memset(&header, 'x', sizeof(header));
+	write_file(&yard, &header, sizeof(header), 0);
+	refused(&yard, -EPROTO);
+	memset(&header, 0, sizeof(header));
+	write_file(&yard, &header, sizeof(header), 0);
+	refused(&yard, -EPROTO);
+	header = whole;
+	header.layout_version++;
+	seal(&header);
+	write_file(&yard, &header, sizeof(header), 0);
+	refused(&yard, -EPROTONOSUPPORT);
+	header = whole;
+	header.byte_order = __builtin_bswap32(header.byte_order);
+	seal(&header);
+	write_file(&yard, &header, sizeof(header), 0);
+	refused(&yard, -EPROTONOSUPPORT);
+	header = whole;
+	header.fingerprint++;
+	seal(&header);
+	write_file(&yard, &header, sizeof(header), 0);
+	refused(&yard, -EPROTONOSUPPORT);
+	yard_remove(&yard);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(creation_leaves_one_file_with_mode_0660_whatever_the_umask),
+		cmocka_unit_test(creation_takes_no_arenas_place),
+		cmocka_unit_test(creation_replaces_what_a_dead_creator_left),
+		cmocka_unit_test(failed_creation_leaves_nothing),
+		cmocka_unit_test(killed_creator_leaves_no_half_arena),
+		cmocka_unit_test(creation_on_a_full_disk_fails_and_leaves_nothing),
+		cmocka_unit_test(reserving_on_a_full_disk_fails_and_changes_nothing),
+		cmocka_unit_test(every_damaged_byte_of_the_identity_is_refused_and_left_alone),
+		cmocka_unit_test(geometry_that_does_not_add_up_is_refused_even_when_sealed),
+		cmocka_unit_test(another_time_namespace_is_refused_and_another_boot_only_to_workers),
+		cmocka_unit_test(file_of_another_length_is_refused_and_left_alone),
+		cmocka_unit_test(foreign_newer_and_swapped_files_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

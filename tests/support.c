@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * support.c: see support.h.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "support.h"
+
+#include "atomic.h"
+
+static bool in_child;
+__thread uint32_t *support_failures;
+
+/* ------------------------------------------------------------- randomness */
+
+uint64_t support_seed(void)
+{
+	static uint64_t seed;
+
+	if (seed == 0) {
+		const char *given = getenv("CORRAL_SEED");
+		struct timespec now;
+		clock_gettime(CLOCK_REALTIME, &now);
+		seed = given != NULL ? strtoull(given, NULL, 0) :
+				       (uint64_t)now.tv_nsec * 2654435761u + (uint64_t)getpid();
+		seed |= 1;
+		print_message("CORRAL_SEED=%llu\n", (unsigned long long)seed);
+		fflush(stdout);
+	}
+	return seed;
+}
+
+uint64_t random_next(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15ull; /* splitmix64 */
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+	return z ^ (z >> 31);
+}
+
+uint32_t random_below(uint64_t *state, uint32_t bound)
+{
+	return (uint32_t)(random_next(state) % bound);
+}
+
+/* ------------------------------------------------------------------- time */
+
+int64_t support_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
+void support_sleep_us(uint32_t us)
+{
+	struct timespec time = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000l };
+
+	nanosleep(&time, NULL);
+}
+
+/* ------------------------------------------------------------------ bodies */
+
+void support_give_up(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "%s:%d: must hold: %s\n", file, line, what);
+	if (in_child)
+		_exit(CHILD_FAILED);
+	if (support_failures == NULL)
+		abort();
+	fetch_add_relaxed(support_failures, 1u);
+	pthread_exit(NULL);
+}
+
+bool support_threads_only(void)
+{
+	const char *mode = getenv("CORRAL_TEST_MODE");
+
+	return mode != NULL && strcmp(mode, "threads") == 0;
+}
+
+void *support_shared(size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	return memory;
+}
+
+/* --------------------------------------------------------------- children */
+
+pid_t child_start(int (*body)(void *context), void *context)
+{
+	const int caught[] = { SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGSYS }; /* by cmocka, which would jump */
+
+	fflush(NULL);
+	pid_t parent = getpid();
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return pid;
+	in_child = true;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(CHILD_FAILED);
+	for (size_t i = 0; i < COUNT(caught); i++)
+		signal(caught[i], SIG_DFL);
+	member_disinherit();
+	alarm(2 * SUPPORT_WAIT_MS / 1000);
+	int code = body(context);
+	fflush(NULL);
+	_exit(code);
+}
+
+static bool ended(pid_t pid, int *status)
+{
+	pid_t r = waitpid(pid, status, WNOHANG);
+
+	assert_true(r >= 0);
+	return r == pid;
+}
+
+int child_wait(pid_t pid)
+{
+	int status = 0;
+	bool over = false;
+
+	if (!wait_until(over || (over = ended(pid, &status)), SUPPORT_WAIT_MS)) {
+		child_kill(pid);
+		fail_msg("a child did not end within %d ms", SUPPORT_WAIT_MS);
+	}
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+void child_kill(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+void child_stop(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+}
+
+/* ------------------------------------------------------------------- yard */
+
+static void remove_directory(const char *path)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", path);
+	assert_int_equal(system(command), 0);
+}
+
+void yard_make_empty(struct yard *yard)
+{
+	const char *in = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : getenv("TMPDIR");
+	char why[ARENA_WHY_BYTES];
+
+	snprintf(yard->path, sizeof(yard->path), "%s/corral-test-XXXXXX", in != NULL ? in : "/tmp");
+	assert_non_null(mkdtemp(yard->path));
+	assert_int_equal(arena_open_directory(yard->path, &yard->dir_fd, why), 0);
+}
+
+void yard_make(struct yard *yard, const struct arena_settings *settings)
+{
+	const struct arena_settings small = { 8 << 20, 64, 1800ull * 1000000000 };
+	char why[ARENA_WHY_BYTES] = "";
+	struct life life;
+
+	yard_make_empty(yard);
+	if (arena_create(yard->dir_fd, settings != NULL ? settings : &small, why) != 0)
+		fail_msg("%s", why);
+	assert_int_equal(alive_open(yard->dir_fd, true, &life, why), 0);
+	alive_close(&life);
+}
+
+void yard_remove(struct yard *yard)
+{
+	close(yard->dir_fd);
+	remove_directory(yard->path);
+}
+
+void yard_set_full_fences(const struct yard *yard)
+{
+	const uint32_t one = 1;
+
+	int fd = openat(yard->dir_fd, ARENA_FILE, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, &one, sizeof(one), offsetof(struct arena_header, full_fences)), sizeof(one));
+	close(fd);
+}
+
+struct corral *yard_open(const struct yard *yard, unsigned flags)
+{
+	struct corral *corral = NULL;
+
+	if (corral_open(yard->path, flags, &corral) != 0)
+		fail_msg("%s", corral_why());
+	return corral;
+}
+
+static void tell_finding(void *context, const char *line)
+{
+	(void)context;
+	print_error("%s\n", line);
+}
+
+void yard_check(const struct yard *yard, struct inspect_totals *ret_totals)
+{
+	char why[ARENA_WHY_BYTES] = "";
+	struct inspect *inspect;
+	struct inspect_totals totals;
+	uint64_t faults;
+	bool quiet;
+
+	if (inspect_open(yard->path, false, &inspect, why, sizeof(why)) != 0)
+		fail_msg("%s", why);
+	assert_int_equal(inspect_check(inspect, tell_finding, NULL, &faults, &quiet, &totals), 0);
+	inspect_close(inspect);
+	assert_int_equal(faults, 0);
+	assert_true(quiet);
+	assert_int_equal(totals.lost_bytes, 0);
+	if (ret_totals != NULL)
+		*ret_totals = totals;
+}

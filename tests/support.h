@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * support.h: what the tests of the floors above layout.h share: a directory with an arena in it and no agent
+ * (struct yard), a process attached to it without the floors above alive.c (struct member), bodies
+ * that run as threads or as processes (crew_run), children with a deadline, seeds.
+ *
+ * A body that is not the test's own thread says must() instead of assert_...(), whose jump would
+ * land in another thread's or process's stack.
+ *
+ * CORRAL_TEST_MODE=threads: only thread bodies run; process tests are skipped (ThreadSanitizer sees no processes).
+ * CORRAL_SEED=number: repeats a run as far as the scheduler lets it.
+ */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include <cmocka.h>
+
+#include "alive.h"
+#include "arena.h"
+#include "corral.h"
+#include "inspect.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define SUPPORT_WAIT_MS 30000 /* no wait of a test is longer; who waits longer hangs */
+
+/* ------------------------------------------------------------- randomness */
+
+uint64_t support_seed(void); /* $CORRAL_SEED, else from the clock; printed once */
+uint64_t random_next(uint64_t *state);
+uint32_t random_below(uint64_t *state, uint32_t bound);
+
+/* ------------------------------------------------------------------- time */
+
+int64_t support_now_ms(void);
+void support_sleep_us(uint32_t us);
+
+/* Wait until the condition holds; false when that takes longer than ms. */
+#define wait_until(condition, ms)                                                                                      \
+	__extension__({                                                                                                \
+		const int64_t wait_end_ = support_now_ms() + (ms);                                                     \
+		while (!(condition) && support_now_ms() < wait_end_)                                                   \
+			support_sleep_us(200);                                                                         \
+		(condition);                                                                                           \
+	})
+
+/* ------------------------------------------------------------------ bodies */
+
+/* In a body: if it does not hold, say so, and end this child or thread as failed. */
+#define must(condition) ((condition) ? (void)0 : support_give_up(__FILE__, __LINE__, #condition))
+_Noreturn void support_give_up(const char *file, int line, const char *what);
+
+extern __thread uint32_t *support_failures; /* where a thread that gives up counts itself; NULL: abort */
+
+bool support_threads_only(void);
+/* First statement of a test that needs processes. */
+#define NEEDS_PROCESSES()                                                                                              \
+	do {                                                                                                           \
+		if (support_threads_only())                                                                            \
+			skip();                                                                                        \
+	} while (0)
+
+/* Zeroed memory that children share; until the program ends. */
+void *support_shared(size_t bytes);
+
+/* --------------------------------------------------------------- children */
+
+#define CHILD_FAILED 99 /* exit code of a child that gave up */
+
+/* Fork; the child runs body(context) and exits with what that returns. It dies with us. */
+pid_t child_start(int (*body)(void *context), void *context);
+/* Exit code; minus the signal that killed it. It is killed, and the test fails, when that takes too long. */
+int child_wait(pid_t pid);
+/* SIGKILL, and wait for its end. */
+void child_kill(pid_t pid);
+/* Send SIGSTOP, and wait until it has stopped. */
+void child_stop(pid_t pid);
+
+/* ------------------------------------------------------------------- yard */
+
+struct yard { /* a directory; in it an arena and a lock file */
+	char path[128];
+	int dir_fd;
+};
+
+/* settings NULL: 8 MiB, 64 carts, half an hour. */
+void yard_make(struct yard *yard, const struct arena_settings *settings);
+void yard_make_empty(struct yard *yard); /* no arena, no lock file */
+void yard_remove(struct yard *yard);
+void yard_set_full_fences(const struct yard *yard);
+
+/* Open a handle; asserts that it works. */
+struct corral *yard_open(const struct yard *yard, unsigned flags);
+
+/* Every invariant holds, every block and slot is in exactly one place: fails with the findings if not. */
+void yard_check(const struct yard *yard, struct inspect_totals *ret_totals);
+
+/* ----------------------------------------------------------------- member */
+
+struct member { /* a process, attached */
+	struct arena arena;
+	struct life life;
+	bool can_membarrier;
+};
+
+/* 0 or -errno. */
+int member_join(const struct yard *yard, struct member *ret_member);
+/* Give the record back. */
+void member_leave(struct member *member);
+/* Go without a word, as the kernel lets a killed process go: all that is in the arena stays. */
+void member_vanish(struct member *member);
+
+/* In a forked child: close what it inherited, or its parent would never be found dead. */
+void member_disinherit(void);
+
+/* A thread record of the member's, settled. 0 or -EUSERS. Patience: one second. */
+int member_actor(struct member *member, struct actor *ret_actor);
+void member_dismiss(struct actor *actor);
+
+/* ------------------------------------------------------------------- crew */
+
+struct crewman {
+	uint32_t number;
+	struct member *member;
+	struct actor *actor;
+	void *shared;
+	uint64_t random;
+};
+
+/*
+ * Run `count` bodies at once, as threads of one member or as processes that are members of their own, and
+ * wait for them; the test fails when one of them does. Yard NULL: no member, no actor.
+ */
+void crew_run(const struct yard *yard, bool processes, uint32_t count, void (*body)(struct crewman *self),
+	      void *shared);
+
+#endif
