@@ -52,6 +52,13 @@ static bool makes_cart(const struct cart_change *change)
 	}
 }
 
+/* Under the lock: waiting for it may have taken a while. */
+static void look_at_clocks(struct work *work)
+{
+	work->now_ns = arena_now_ns(work->actor->arena);
+	work->change->now_ms = arena_wall_ms();
+}
+
 /* A block with the new version in hand. A lock is held; nothing has changed yet. */
 static int build(struct work *work, const struct cart_head *old)
 {
@@ -81,6 +88,8 @@ static int change_locked(struct work *work, const struct found *found)
 	if (work->now_ns >= slot_deadline_ns(arena, found->slot, found->touched_ns)) {
 		if (!makes_cart(work->change))
 			return -ENOENT;
+		if (!slot_forgo(found->slot, found->touched_ns))
+			return -EAGAIN; /* a reader renewed it just now */
 		work->change->first_version = old->version + 1; /* the next cart in the same slot */
 		old = NULL;
 		room = 0;
@@ -104,6 +113,7 @@ static int change_existing(struct work *work, struct slot *slot)
 	slot_want(work->actor, NULL, slot);
 	if (lock_take(work->actor, &slot->lock, LOCK_SLOT) < 0)
 		return -EBUSY;
+	look_at_clocks(work);
 	int r = slot_recheck(work->actor->arena, slot, work->change->hash, work->key, &found);
 	if (r == -ENOENT)
 		r = -EAGAIN; /* it ended while we waited: look again */
@@ -155,6 +165,7 @@ static int change_absent(struct work *work)
 	slot_want(work->actor, bucket, NULL);
 	if (lock_take(work->actor, &bucket->lock, LOCK_BUCKET) < 0)
 		return -EBUSY;
+	look_at_clocks(work);
 	int r = insert_locked(work, bucket);
 	lock_drop(work->actor, &bucket->lock, LOCK_BUCKET);
 	if (r == 0) {
@@ -180,20 +191,31 @@ static int drop_locked(struct work *work, struct bucket *bucket, struct slot *sl
 	return r;
 }
 
+/*
+ * Dropping needs two locks. The bucket's is not kept while we wait for the slot's: a stopped holder of one cart must not
+ * hold up the others of its bucket.
+ */
 static int drop_existing(struct work *work, struct slot *slot)
 {
 	struct actor *actor = work->actor;
 	struct bucket *bucket = slot_bucket(actor->arena, work->change->hash);
-	int r = -EBUSY;
+	int r = -EAGAIN;
 
 	slot_want(actor, bucket, slot);
 	if (lock_take(actor, &bucket->lock, LOCK_BUCKET) < 0)
 		return -EBUSY;
-	if (lock_take(actor, &slot->lock, LOCK_SLOT) == 0) {
+	bool both = lock_try(actor, &slot->lock, LOCK_SLOT);
+	if (both) {
+		look_at_clocks(work);
 		r = drop_locked(work, bucket, slot);
 		lock_drop(actor, &slot->lock, LOCK_SLOT);
 	}
 	lock_drop(actor, &bucket->lock, LOCK_BUCKET);
+	if (!both) { /* wait until it is free, and try again */
+		if (lock_take(actor, &slot->lock, LOCK_SLOT) < 0)
+			return -EBUSY;
+		lock_drop(actor, &slot->lock, LOCK_SLOT);
+	}
 	if (work->wake)
 		slot_wake(actor->arena, slot);
 	if (actor->record->intent.old != 0)
@@ -215,32 +237,33 @@ static int change_once(struct work *work)
 	return work->change->kind == CART_DROP ? drop_existing(work, found.slot) : change_existing(work, found.slot);
 }
 
-/* The arena is full and no agent ends carts: end them ourselves. True: some memory came free. */
-static bool sweep_if_no_agent(struct actor *actor)
+/* No room: look for what is over, everybody's. No lock is held. */
+static void make_room(struct actor *actor)
 {
 	struct arena *arena = actor->arena;
 
-	if (arena_now_ns(arena) - load_relaxed(&arena->header->heartbeat_ns) < AGENT_SILENT_NS)
-		return false;
-	return expire_slots(actor, 0, arena->max_carts) > 0;
+	/* relaxed: a moment's difference does not matter */
+	if (arena_now_ns(arena) - load_relaxed(&arena->header->heartbeat_ns) > AGENT_SILENT_NS)
+		(void)expire_slots(actor, 0, arena->max_carts); /* no agent ends carts */
+	block_reclaim_all(actor); /* stamps what is open */
+	block_reclaim_all(actor); /* and frees it */
 }
 
 static int change_until_done(struct work *work)
 {
-	bool swept = false;
+	bool made_room = false;
+	int r = -EBUSY;
 
 	for (uint32_t tries = 0; tries < TRIES_MAX; tries++) {
-		work->now_ns = arena_now_ns(work->actor->arena);
-		work->change->now_ms = arena_wall_ms();
-		int r = change_once(work);
-		if ((r == -ENOMEM || r == -ENFILE) && !swept && sweep_if_no_agent(work->actor)) {
-			swept = true;
-			continue;
-		}
-		if (r != -EAGAIN)
+		r = change_once(work);
+		if ((r == -ENOMEM || r == -ENFILE) && !made_room) {
+			made_room = true;
+			make_room(work->actor);
+		} else if (r != -EAGAIN) {
 			return r;
+		}
 	}
-	return -EBUSY;
+	return r == -EAGAIN ? -EBUSY : r;
 }
 
 static void count(struct actor *actor, const struct cart_change *change, int r)

@@ -23,11 +23,12 @@
 
 /* ------------------------------------------------------------------- views */
 
-/* In a section: the cart, if it is there and its time is not up; its touch, if due. */
-static int look_up(struct corral *corral, const struct corral_key *key, struct found *ret_found, int64_t *ret_deadline)
+/* In a section: the cart, if it is there and its time is not up. -EAGAIN: its time changed under us, look again. */
+static int look_once(struct corral *corral, const struct corral_key *key, uint64_t hash, struct found *ret_found,
+		     int64_t *ret_deadline)
 {
 	const struct arena *arena = &corral->arena;
-	int r = slot_find(arena, slot_hash(arena, key), key, ret_found);
+	int r = slot_find(arena, hash, key, ret_found);
 
 	if (unlikely(r < 0))
 		return r;
@@ -36,15 +37,29 @@ static int look_up(struct corral *corral, const struct corral_key *key, struct f
 	int64_t deadline = slot_deadline_ns(arena, ret_found->slot, touched);
 	if (unlikely(now >= deadline))
 		return -ENOENT;
-	if ((corral->flags & CORRAL_OBSERVE) == 0 &&
-	    /* the deadline is 129 grains and a tick after the touch */
-	    unlikely(now - touched > (deadline - CLOCK_TICK_NS - touched) / 129) &&
-	    !slot_touch(ret_found->slot, touched, now))
-		return -ENOENT;
+	/* the deadline is 129 grains and a tick after the touch */
+	if (unlikely(now - touched > (deadline - CLOCK_TICK_NS - touched) / 129) &&
+	    (corral->flags & CORRAL_OBSERVE) == 0) {
+		if (!slot_touch(ret_found->slot, touched, now))
+			return -EAGAIN;
+		deadline += now - touched;
+	}
 	*ret_deadline = deadline;
 	/* within its block; what is inside, the accessors check */
 	uint32_t size = ret_found->cart->size;
 	return likely(size >= sizeof(struct cart_head) && size <= ret_found->room) ? 0 : -EUCLEAN;
+}
+
+static int look_up(struct corral *corral, const struct corral_key *key, struct found *ret_found, int64_t *ret_deadline)
+{
+	uint64_t hash = slot_hash(&corral->arena, key);
+	int r;
+
+	/* each time round somebody else has touched, changed or ended it */
+	do
+		r = look_once(corral, key, hash, ret_found, ret_deadline);
+	while (unlikely(r == -EAGAIN));
+	return r;
 }
 
 int corral_read_begin(struct corral *corral, const struct corral_key *key, struct corral_view *ret_view)

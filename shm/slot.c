@@ -140,6 +140,15 @@ static bool after_publish(struct arena *arena, struct thread_record *record, str
 	return wake;
 }
 
+/* Activity never goes back: a reader may have touched it at a later time than ours. Slot lock held. */
+static void renew(struct slot *slot, int64_t now_ns)
+{
+	int64_t seen = load_relaxed(&slot->touched_ns); /* relaxed: the compare-and-swap decides */
+
+	while (seen < now_ns && !cas_acq_rel(&slot->touched_ns, seen, now_ns)) /* after current. pairs [S3] */
+		seen = load_relaxed(&slot->touched_ns);
+}
+
 bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64_t now_ns)
 {
 	struct intent *intent = &actor->record->intent;
@@ -147,7 +156,7 @@ bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64
 	note(&intent->old, slot->current);
 	store_release(&slot->current, intent->hand); /* the version's bytes before its reference. pairs [S1] */
 	store_relaxed(&slot->ttl_ns, ttl_ms * 1000000);
-	store_release(&slot->touched_ns, now_ns); /* after current. pairs [S3] */
+	renew(slot, now_ns);
 	return after_publish(actor->arena, actor->record, slot);
 }
 
@@ -236,7 +245,13 @@ int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *sl
 bool slot_touch(struct slot *slot, int64_t touched_ns, int64_t now_ns)
 {
 	/* compare and swap: an end and a renewal cannot both win. pairs [S3] */
-	return cas_acq_rel(&slot->touched_ns, touched_ns, now_ns) || load_relaxed(&slot->touched_ns) != TOUCHED_ENDED;
+	return cas_acq_rel(&slot->touched_ns, touched_ns, now_ns);
+}
+
+bool slot_forgo(struct slot *slot, int64_t touched_ns)
+{
+	/* one nanosecond earlier: its time is up all the same, and a reader's touch will fail. pairs [S3] */
+	return cas_acq_rel(&slot->touched_ns, touched_ns, touched_ns - 1);
 }
 
 void slot_wake(struct arena *arena, struct slot *slot)
@@ -265,7 +280,7 @@ static void repair_publish(struct arena *arena, struct thread_record *record, st
 	if (!arena_block_inside(arena, slot->current))
 		return;
 	store_relaxed(&slot->ttl_ns, cart->ttl_ms * 1000000);
-	store_release(&slot->touched_ns, arena_now_ns(arena)); /* pairs [S3] */
+	renew(slot, arena_now_ns(arena));
 	(void)after_publish(arena, record, slot);
 }
 

@@ -60,8 +60,14 @@ bool slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot);
 /* End it only if its time is up and no reader renews it at this moment. -EAGAIN: it lives. *ret_wake as slot_end(). */
 int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns, bool *ret_wake);
 
-/* A reader's touch: false when the cart has ended meanwhile. */
+/* A reader's touch: false when somebody else has changed the time meanwhile: look again. */
 bool slot_touch(struct slot *slot, int64_t touched_ns, int64_t now_ns);
+
+/*
+ * Before a cart whose time is up is replaced in its slot, whose lock is held: from now on no reader can renew it. False: one just has.
+ * A death right after it leaves a cart whose time is up.
+ */
+bool slot_forgo(struct slot *slot, int64_t touched_ns);
 
 /* Wake those who wait for the slot's change, or (NULL) for any new cart. */
 void slot_wake(struct arena *arena, struct slot *slot);

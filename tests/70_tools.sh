@@ -78,8 +78,8 @@ eventually() { # COMMAND...: becomes true within half a minute
 	fail "never became true: $*"
 }
 
-start_agent() { # DIRECTORY: sets started
-	"$BUILD/corral-agent" --dir "$1" --size 64M >"$1.log" 2>&1 &
+start_agent() { # DIRECTORY [OPTION...]: sets started
+	"$BUILD/corral-agent" --dir "$1" --size 64M "${@:2}" >"$1.log" 2>&1 &
 	started=$!
 	for ((i = 0; i < 300; i++)); do
 		timeout 10 "$BUILD/corral" --dir "$1" status >/dev/null 2>&1 && return
@@ -464,6 +464,13 @@ watch_shows_each_change_until_the_end() {
 	[[ $(wc -l <"$work/watched") -eq 3 ]] || fail "not three lines: $(<"$work/watched")"
 }
 
+watch_ends_when_the_carts_time_is_over() {
+	add j3 s
+	run 0 ttl j3 s 100ms
+	run 0 watch j3 s
+	run 1 show j3 s
+}
+
 watch_ends_on_a_signal() {
 	local watcher code=0
 	add j2 s
@@ -647,6 +654,25 @@ an_arena_that_is_none_is_refused() {
 	refused_by_all
 }
 
+a_full_arena_refuses_and_keeps_what_it_has() {
+	dir=$work/small
+	mkdir "$dir"
+	start_agent "$dir" --max-carts 2 || fail "no agent"
+	trap 'stop_agent "$started"' EXIT
+	add r s1
+	add r s2
+	run 3 add r s3 --item i --name I --price 1
+	complains "cart r s3"
+	add r s2
+	has "2 items"
+	run 0 drop r s1
+	eventually has_room
+}
+
+has_room() { # for one more cart, once the agent has freed the one that was dropped
+	timeout 60 "$BUILD/corral" --dir "$dir" add r s3 --item i --name I --price 1 >/dev/null 2>&1
+}
+
 refused_by_all() {
 	run 3 show r s
 	complains "$dir"
@@ -714,6 +740,7 @@ claims=(
 	a_change_waits_for_its_version
 	a_checked_out_cart_can_be_read_and_dropped_only
 	watch_shows_each_change_until_the_end
+	watch_ends_when_the_carts_time_is_over
 	watch_ends_on_a_signal
 	names_cannot_command_the_terminal
 	wide_names_are_aligned
@@ -727,6 +754,7 @@ claims=(
 	a_sound_arena_is_sound
 	a_flipped_byte_is_found
 	an_arena_that_is_none_is_refused
+	a_full_arena_refuses_and_keeps_what_it_has
 	without_an_agent_carts_are_used_and_status_says_so
 	completion_knows_commands_and_options
 )

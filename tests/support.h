@@ -49,9 +49,10 @@ void support_sleep_us(uint32_t us);
 #define wait_until(condition, ms)                                                                                      \
 	__extension__({                                                                                                \
 		const int64_t wait_end_ = support_now_ms() + (ms);                                                     \
-		while (!(condition) && support_now_ms() < wait_end_)                                                   \
+		bool wait_holds_ = false;                                                                              \
+		while (!(wait_holds_ = (condition)) && support_now_ms() < wait_end_)                                   \
 			support_sleep_us(200);                                                                         \
-		(condition);                                                                                           \
+		wait_holds_;                                                                                           \
 	})
 
 /* ------------------------------------------------------------------ bodies */
