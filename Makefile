@@ -159,7 +159,8 @@ tsan: deps-test ## the tests' thread bodies under ThreadSanitizer
 	@CORRAL_TEST_MODE=threads $(run_tests) -c -w "$$(setarch -R true 2>/dev/null && echo setarch -R)" $(BUILD)/tsan
 
 valgrind: all tests deps-check ## the unit tests (10 to 59) under valgrind
-	@tests/run.sh -c -k '$(or $(K),^[1-5])' -s 8 -w 'valgrind -q --error-exitcode=99 --leak-check=full' $(BUILD)
+	@tests/run.sh -c -k '$(or $(K),^[1-5])' -s 8 \
+		-w 'valgrind -q --error-exitcode=99 --leak-check=full --suppressions=tests/lint/valgrind.supp' $(BUILD)
 
 lint: deps-lint ## floors, labels, names, manuals, format, clang-tidy
 	@CC="$(CC)" tests/lint/lint.sh

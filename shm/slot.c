@@ -5,8 +5,9 @@
  * Invariants:
  *   - A chain is sound at every instruction: insertion fills the slot, then stores the bucket's
  *     head; unlinking is one store. An unlinked slot keeps its `next` until a grace period is over.
- *   - A change counts from the store to slot.current on; an insertion from the store to bucket.head
- *     on; an end from the store of TOUCHED_ENDED on.
+ *   - A change counts from the store to slot.current on, an end from the store of TOUCHED_ENDED on. A new
+ *     cart's slot is linked empty and then filled by the same store; a death between is filled by the repairer.
+ *   - A slot that is in no chain has no version: who looks at slots by number sees nothing that is freed.
  *   - TOUCHED_ENDED, once stored, stays until the slot is inserted anew; who holds the slot's lock finishes the
  *     unlinking before dropping it (or its repairer does).
  *   - slot.lock and slot.change are never reset: a thread may hold or wait for the lock of a slot that was
@@ -160,8 +161,13 @@ bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64
 	return after_publish(actor->arena, actor->record, slot);
 }
 
+/* All that follows the link; done again by the repairer. */
 static void after_insert(struct arena *arena, struct thread_record *record)
 {
+	struct slot *slot = arena_slot(arena, record->intent.hand_slot);
+
+	if (record->intent.hand != 0)
+		store_release(&slot->current, record->intent.hand); /* the cart is there from here on. pairs [S1] */
 	mark_dirty(arena, record->intent.hand_slot);
 	note(&record->intent.hand, 0);
 	note(&record->intent.hand_slot, 0);
@@ -176,7 +182,6 @@ void slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint
 	slot->next = bucket->head;
 	store_relaxed(&slot->hash, hash); /* relaxed: published by the head [S2] */
 	store_relaxed(&slot->ttl_ns, ttl_ms * 1000000);
-	store_relaxed(&slot->current, intent->hand);
 	store_relaxed(&slot->touched_ns, now_ns);
 	store_release(&bucket->head, intent->hand_slot); /* the slot's words before its link. pairs [S2] */
 	after_insert(actor->arena, actor->record);
@@ -207,7 +212,6 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 	slot_link link = arena_slot_link(arena, slot);
 	block_ref current = slot->current;
 
-	unlink_slot(arena, bucket, link);
 	if (current != 0 && arena_block_inside(arena, current)) {
 		struct block_header *block = arena_block(arena, current);
 		const struct cart_head *cart = (const struct cart_head *)(block + 1);
@@ -215,6 +219,9 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 			note(&bucket->version_floor, cart->version);
 		note(&block->slot, link); /* whoever frees the block frees the slot */
 		note(&record->intent.old, current);
+	}
+	unlink_slot(arena, bucket, link);
+	if (current != 0) {
 		note(&slot->current, 0);
 		(void)fetch_sub_relaxed(&arena->header->carts_live, 1u); /* a counter for people */
 	}

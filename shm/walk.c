@@ -132,17 +132,35 @@ void walk_list(struct inspect *inspect, block_ref first, enum place place, const
 	}
 }
 
+/* Classes whose bump region a killed thread was about to move into a new span: nothing is between its ends. */
+static void find_carving(const struct inspect *inspect, bool carving[CLASS_COUNT])
+{
+	const struct arena *arena = &inspect->arena;
+	uint32_t high = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
+
+	for (uint32_t number = 0; number < high; number++) {
+		const struct intent *intent = &arena->threads[number].intent;
+		if (intent->splice_kind == SPLICE_CARVE && intent->splice_class < CLASS_COUNT &&
+		    arena->classes[intent->splice_class].bump != intent->splice_rest)
+			carving[intent->splice_class] = true;
+	}
+}
+
 static void walk_classes(struct inspect *inspect)
 {
 	const struct arena *arena = &inspect->arena;
+	bool carving[CLASS_COUNT] = { false };
 	char where[64];
+
+	find_carving(inspect, carving);
 
 	for (uint32_t class = 0; class < CLASS_COUNT; class++) {
 		const struct size_class *c = &arena->classes[class];
 		uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
 		snprintf(where, sizeof(where), "class %u (%u bytes), free list", class, block_class_bytes(class));
 		walk_list(inspect, c->head, PLACE_FREE, where);
-		for (block_ref at = c->bump; at < c->bump_end && c->bump_end <= arena->space_end; at += units)
+		for (block_ref at = c->bump; !carving[class] && at < c->bump_end && c->bump_end <= arena->space_end;
+		     at += units)
 			if (!walk_put(inspect, at, PLACE_NEVER_USED, "never used blocks"))
 				break;
 	}

@@ -29,18 +29,22 @@ static int32_t make_child(const struct family *family)
 		return (int32_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 	int32_t pid = fork();
 	if (pid == 0 && family->how == BY_EXEC) {
+		alarm(60);
 		execlp("sleep", "sleep", "30", NULL);
 		_exit(CHILD_FAILED);
 	}
-	for (int level = 0; pid == 0 && family->how == BY_THREE_FORKS && level < 2; level++)
+	for (int level = 0; pid == 0 && family->how == BY_THREE_FORKS && level < 2; level++) {
+		alarm(60); /* not inherited; the last resort */
 		if ((pid = fork()) > 0)
 			pause();
+	}
 	return pid;
 }
 
 static int be_parent(void *context)
 {
 	struct family *family = context;
+	setpgid(0, 0); /* so that all of them can be ended */
 	struct corral *corral = yard_open(&family->yard, 0);
 	struct inspect *inspect;
 	struct corral_view view;
@@ -98,7 +102,7 @@ static void parent_is_found_dead(int how, uint32_t uses)
 	yard_check(&family->yard, &totals);
 	assert_int_equal(totals.processes, 1 + (uses != 0));
 	assert_int_equal(totals.processes_dead, 0);
-	kill(family->child, SIGKILL);
+	kill(-pid, SIGKILL);
 	member_leave(&us);
 	yard_remove(&family->yard);
 }

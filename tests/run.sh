@@ -35,6 +35,7 @@ BUILD=$(realpath -e "$1") || exit 2
 export BUILD
 cd "$(dirname "$0")/.." || exit 2
 ulimit -c 0
+export LC_ALL=C.UTF-8
 logs=$BUILD/tests/log
 mkdir -p "$logs"
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/corral-test.XXXXXX") || exit 2

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 30_lock.c: one holder at a time; nobody sleeps for ever; the waiters bit says what lock.h says.
+ * (30_lock_death.c: holders that die or stop.)
+ */
+#include "support.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "atomic.h"
+#include "lock.h"
+#include "stat.h"
+
+#define CREW 6
+#define ROUNDS 4000
+#define CROWD 24
+#define CROWD_ROUNDS 60
+
+struct counted {
+	lock_word lock;
+	uint64_t count; /* plain: the lock has to do */
+	uint64_t inside;
+};
+
+/* ---------------------------------------------------------------- exclusion */
+
+static void count_up(struct crewman *self)
+{
+	struct counted *counted = self->shared;
+
+	self->actor->patience_ms = SUPPORT_WAIT_MS;
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		if (random_below(&self->random, 8) != 0)
+			must(lock_take(self->actor, &counted->lock, LOCK_SLOT) == 0);
+		else
+			while (!lock_try(self->actor, &counted->lock, LOCK_SLOT))
+				sched_yield();
+		must(lock_held_by(&counted->lock, self->actor->name));
+		must(counted->inside++ == 0);
+		counted->count++;
+		if (random_below(&self->random, 64) == 0)
+			sched_yield();
+		counted->inside--;
+		lock_drop(self->actor, &counted->lock, LOCK_SLOT);
+	}
+}
+
+static void one_holder_at_a_time(bool processes)
+{
+	struct counted *counted = support_shared(sizeof(*counted));
+	struct yard yard;
+
+	yard_make(&yard, NULL);
+	crew_run(&yard, processes, CREW, count_up, counted);
+	assert_int_equal(counted->count, CREW * ROUNDS);
+	assert_int_equal(counted->lock, 0); /* nor is a waiters bit left */
+	yard_check(&yard, NULL);
+	yard_remove(&yard);
+}
+
+static void one_thread_at_a_time_holds_a_lock(void **state)
+{
+	(void)state;
+	one_holder_at_a_time(false);
+}
+
+static void one_process_at_a_time_holds_a_lock(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	one_holder_at_a_time(true);
+}
+
+/* ----------------------------------------------------------------- waiting */
+
+/* Holders that hold so long that all others sleep: a wake-up lost would show as -EBUSY, or as a hang. */
+static void hold_long(struct crewman *self)
+{
+	struct counted *counted = self->shared;
+
+	self->actor->patience_ms = 2 * SUPPORT_WAIT_MS;
+	for (uint32_t i = 0; i < CROWD_ROUNDS; i++) {
+		must(lock_take(self->actor, &counted->lock, LOCK_SLOT) == 0);
+		must(counted->inside++ == 0);
+		counted->count++;
+		if (random_below(&self->random, 4) == 0)
+			support_sleep_us(random_below(&self->random, 300));
+		counted->inside--;
+		lock_drop(self->actor, &counted->lock, LOCK_SLOT);
+		if (random_below(&self->random, 4) == 0)
+			support_sleep_us(random_below(&self->random, 300));
+	}
+}
+
+static void nobody_sleeps_for_ever(bool processes)
+{
+	struct counted *counted = support_shared(sizeof(*counted));
+	struct yard yard;
+
+	yard_make(&yard, NULL);
+	crew_run(&yard, processes, CROWD, hold_long, counted);
+	assert_int_equal(counted->count, CROWD * CROWD_ROUNDS);
+	assert_int_equal(counted->lock, 0);
+	yard_remove(&yard);
+}
+
+static void no_thread_of_a_crowd_sleeps_for_ever(void **state)
+{
+	(void)state;
+	nobody_sleeps_for_ever(false);
+}
+
+static void no_process_of_a_crowd_sleeps_for_ever(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	nobody_sleeps_for_ever(true);
+}
+
+/* ------------------------------------------------------------ the waiters bit */
+
+static void lock_that_nobody_waits_for_bears_no_waiters_bit(void **state)
+{
+	(void)state;
+	struct member us;
+	struct actor one, two;
+	struct yard yard;
+
+	yard_make(&yard, NULL);
+	assert_int_equal(member_join(&yard, &us), 0);
+	assert_int_equal(member_actor(&us, &one), 0);
+	assert_int_equal(member_actor(&us, &two), 0);
+	lock_word *word = &us.arena.slots[3].lock;
+	assert_int_equal(lock_take(&one, word, LOCK_SLOT), 0);
+	assert_int_equal(*word, one.name);
+	assert_true(lock_held_by(word, one.name));
+	assert_false(lock_held_by(word, two.name));
+	assert_false(lock_try(&two, word, LOCK_SLOT));
+	assert_int_equal(*word, one.name); /* who only tries leaves no trace */
+	lock_drop(&one, word, LOCK_SLOT);
+	assert_int_equal(*word, 0);
+	assert_true(lock_try(&two, word, LOCK_SLOT));
+	assert_int_equal(*word, two.name);
+	lock_drop(&two, word, LOCK_SLOT);
+	assert_int_equal(one.held, 0);
+	assert_int_equal(two.held, 0);
+	member_dismiss(&one);
+	member_dismiss(&two);
+	member_leave(&us);
+	yard_remove(&yard);
+}
+
+static void who_gives_up_waiting_changes_no_holder(void **state)
+{
+	(void)state;
+	struct member us;
+	struct actor one, two;
+	struct yard yard;
+
+	yard_make(&yard, NULL);
+	assert_int_equal(member_join(&yard, &us), 0);
+	assert_int_equal(member_actor(&us, &one), 0);
+	assert_int_equal(member_actor(&us, &two), 0);
+	lock_word *word = &us.arena.slots[3].lock;
+	two.patience_ms = 20;
+	assert_int_equal(lock_take(&one, word, LOCK_SLOT), 0);
+	assert_int_equal(lock_take(&two, word, LOCK_SLOT), -EBUSY);
+	assert_int_equal(two.held, 0);
+	assert_int_equal(*word, one.name | LOCK_WAITERS);
+	assert_true(two.record->stat[STAT_lock_sleeps] > 0);
+	two.patience_ms = 0;
+	assert_int_equal(lock_take(&two, word, LOCK_SLOT), -EBUSY);
+	lock_drop(&one, word, LOCK_SLOT); /* wakes nobody: fine */
+	assert_int_equal(*word, 0);
+	assert_int_equal(lock_take(&two, word, LOCK_SLOT), 0);
+	lock_drop(&two, word, LOCK_SLOT);
+	member_dismiss(&one);
+	member_dismiss(&two);
+	member_leave(&us);
+	yard_remove(&yard);
+}
+
+struct handover {
+	lock_word *word;
+	uint32_t held;
+	uint32_t seen; /* the word that the waiter took */
+};
+
+static void hand_over(struct crewman *self)
+{
+	struct handover *handover = self->shared;
+	lock_word *word = &self->member->arena.slots[1].lock;
+
+	self->actor->patience_ms = SUPPORT_WAIT_MS;
+	if (self->number == 0) {
+		must(lock_take(self->actor, word, LOCK_SLOT) == 0);
+		store_release(&handover->held, 1u);
+		must(wait_until((load_relaxed(word) & LOCK_WAITERS) != 0, SUPPORT_WAIT_MS));
+		lock_drop(self->actor, word, LOCK_SLOT);
+	} else {
+		must(wait_until(load_acquire(&handover->held) != 0, SUPPORT_WAIT_MS));
+		must(lock_take(self->actor, word, LOCK_SLOT) == 0);
+		handover->seen = load_relaxed(word) ^ self->actor->name;
+		lock_drop(self->actor, word, LOCK_SLOT);
+		must(load_relaxed(word) == 0);
+	}
+}
+
+/* It cannot know whether it was the last who slept. */
+static void who_slept_takes_the_lock_with_the_waiters_bit(void **state)
+{
+	(void)state;
+	struct handover *handover = support_shared(sizeof(*handover));
+	struct yard yard;
+
+	yard_make(&yard, NULL);
+	for (uint32_t round = 0; round < 20; round++) {
+		handover->held = 0;
+		crew_run(&yard, false, 2, hand_over, handover);
+		assert_int_equal(handover->seen, LOCK_WAITERS);
+	}
+	yard_remove(&yard);
+}
+
+/* -------------------------------------------------------------- odd words */
+
+static void word_that_names_nobody_is_busy_not_believed(void **state)
+{
+	(void)state;
+	const uint32_t words[] = { LOCK_HOLDER, LOCK_HOLDER | LOCK_WAITERS, MAX_THREADS + 1, LOCK_WAITERS,
+				   0x7f000000u };
+	struct member us;
+	struct actor one;
+	struct yard yard;
+
+	yard_make(&yard, NULL);
+	assert_int_equal(member_join(&yard, &us), 0);
+	assert_int_equal(member_actor(&us, &one), 0);
+	one.patience_ms = 5;
+	lock_word *word = &us.arena.slots[3].lock;
+	for (size_t i = 0; i < COUNT(words); i++) {
+		*word = words[i];
+		assert_int_equal(lock_take(&one, word, LOCK_SLOT), -EBUSY);
+		assert_false(lock_try(&one, word, LOCK_SLOT));
+		assert_int_equal(*word & LOCK_HOLDER, words[i] & LOCK_HOLDER);
+		assert_int_equal(one.held, 0);
+	}
+	*word = 0;
+	member_dismiss(&one);
+	member_leave(&us);
+	yard_remove(&yard);
+}
+
+#ifndef NDEBUG
+static int take_against_the_order(void *context)
+{
+	struct member us;
+	struct actor one;
+
+	must(member_join(context, &us) == 0);
+	must(member_actor(&us, &one) == 0);
+	fclose(stderr); /* the assertion's words are expected */
+	must(lock_take(&one, &us.arena.slots[0].lock, LOCK_SLOT) == 0);
+	(void)lock_take(&one, &us.arena.buckets[0].lock, LOCK_BUCKET);
+	return CHILD_FAILED;
+}
+#endif
+
+static void taking_against_the_order_is_caught(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+#ifdef NDEBUG
+	skip();
+#else
+	struct yard yard;
+
+	yard_make(&yard, NULL);
+	assert_int_equal(child_wait(child_start(take_against_the_order, &yard)), -SIGABRT);
+	yard_remove(&yard);
+#endif
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lock_that_nobody_waits_for_bears_no_waiters_bit),
+		cmocka_unit_test(who_gives_up_waiting_changes_no_holder),
+		cmocka_unit_test(who_slept_takes_the_lock_with_the_waiters_bit),
+		cmocka_unit_test(word_that_names_nobody_is_busy_not_believed),
+		cmocka_unit_test(taking_against_the_order_is_caught),
+		cmocka_unit_test(one_thread_at_a_time_holds_a_lock),
+		cmocka_unit_test(one_process_at_a_time_holds_a_lock),
+		cmocka_unit_test(no_thread_of_a_crowd_sleeps_for_ever),
+		cmocka_unit_test(no_process_of_a_crowd_sleeps_for_ever),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 57_expiry.c: how long carts live. Most tests set the clock themselves, so the limits are exact to the
+ * nanosecond and nothing depends on the machine's speed.
+ */
+#include "false_clock.h"
+#include "orders_support.h"
+
+#define TTL_MS 2000
+#define DAY_NS (86400ll * 1000 * MS)
+#define LATEST_NS(ttl_ms) ((ttl_ms)*MS + (ttl_ms)*MS / 64 + CLOCK_TICK_NS) /* from here on it is gone */
+
+struct field {
+	struct yard yard;
+	struct corral *corral;
+	struct corral *observer;
+	struct corral_key key;
+};
+
+static int setup(void **state)
+{
+	struct field *field = calloc(1, sizeof(*field));
+
+	assert_non_null(field);
+	orders_yard(&field->yard, 8u << 20, 20, TTL_MS);
+	clock_freeze();
+	field->corral = yard_open(&field->yard, 0);
+	field->observer = yard_open(&field->yard, CORRAL_OBSERVE);
+	field->key = orders_key("restaurant", "session");
+	*state = field;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct field *field = *state;
+
+	corral_close(field->observer);
+	corral_close(field->corral);
+	clock_run();
+	yard_check(&field->yard, NULL);
+	yard_remove(&field->yard);
+	free(field);
+	return 0;
+}
+
+static void add_one(struct field *field)
+{
+	assert_int_equal(orders_add(field->corral, &field->key, "burger", 899, 1, NULL, NULL), 0);
+}
+
+static bool is_there(struct field *field)
+{
+	struct corral_head head;
+	int r = orders_head(field->observer, &field->key, &head);
+
+	assert_true(r == 0 || r == -ENOENT);
+	return r == 0;
+}
+
+static size_t count_list(struct field *field)
+{
+	struct corral_entry entries[20];
+	uint64_t cursor = 0;
+	size_t count;
+
+	assert_int_equal(corral_list(field->corral, NULL, &cursor, entries, 20, &count), 0);
+	return count;
+}
+
+/* -------------------------------------------------------------- never before */
+
+static void no_cart_ends_before_its_time_and_each_soon_after(void **state)
+{
+	static const int64_t ttls_ms[] = { 100, 101, 1000, 2000, 1800000, (int64_t)CORRAL_TTL_MS_MAX };
+	struct field *field = *state;
+
+	for (size_t i = 0; i < COUNT(ttls_ms); i++) {
+		add_one(field);
+		assert_int_equal(corral_set_ttl(field->corral, &field->key, (uint64_t)ttls_ms[i], NULL, NULL), 0);
+		clock_pass(ttls_ms[i] * MS - 1);
+		assert_true(is_there(field));
+		clock_pass(1);
+		assert_true(is_there(field));
+		assert_int_equal(count_list(field), 1);
+		clock_pass(LATEST_NS(ttls_ms[i]) - ttls_ms[i] * MS);
+		assert_false(is_there(field));
+		assert_int_equal(count_list(field), 0);
+	}
+}
+
+/* The touch of a read is stored only when the stored one is old enough: no gap may come of that. */
+static void a_read_at_any_moment_gives_a_whole_time_to_live(void **state)
+{
+	struct field *field = *state;
+	uint64_t random = support_seed();
+	struct corral_head head;
+
+	add_one(field);
+	for (int i = 0; i < 2000; i++) {
+		clock_pass(random_below(&random, TTL_MS * (i % 2 == 0 ? (uint32_t)MS / 64 : (uint32_t)MS)));
+		assert_int_equal(orders_head(field->corral, &field->key, &head), 0);
+		clock_pass(TTL_MS * MS);
+		assert_true(is_there(field));
+		clock_pass(-TTL_MS * MS);
+	}
+}
+
+static void a_cart_that_is_read_lives_on(void **state)
+{
+	struct field *field = *state;
+	size_t size = CORRAL_CART_MAX;
+	void *buffer = malloc(size);
+	struct corral_view view;
+	struct corral_cart *cart;
+	struct corral_head head;
+
+	add_one(field);
+	for (int i = 0; i < 30; i++) {
+		clock_pass(TTL_MS * MS);
+		if (i % 3 == 0) {
+			assert_int_equal(orders_head(field->corral, &field->key, &head), 0);
+		} else if (i % 3 == 1) {
+			assert_int_equal(corral_get(field->corral, &field->key, &cart), 0);
+			corral_cart_free(cart);
+		} else {
+			size = CORRAL_CART_MAX;
+			assert_int_equal(corral_read_copy(field->corral, &field->key, buffer, size, &size, &view), 0);
+		}
+	}
+	free(buffer);
+	clock_pass(LATEST_NS(TTL_MS));
+	assert_false(is_there(field));
+}
+
+static void a_change_is_activity_also_when_it_is_a_repetition(void **state)
+{
+	struct field *field = *state;
+	struct corral_result result;
+
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(orders_add(field->corral, &field->key, "burger", 899, 1, "the same", &result), 0);
+		assert_int_equal(result.applied, i == 0);
+		clock_pass(TTL_MS * MS);
+	}
+	assert_true(is_there(field));
+}
+
+static void observing_listing_and_waiting_prolong_nothing(void **state)
+{
+	struct field *field = *state;
+	struct corral_cart *cart;
+	uint64_t version;
+
+	add_one(field);
+	for (int i = 0; i < 20; i++) {
+		clock_pass(TTL_MS * MS / 20);
+		assert_int_equal(corral_get(field->observer, &field->key, &cart), 0);
+		corral_cart_free(cart);
+		assert_int_equal(count_list(field), 1);
+		assert_int_equal(corral_wait(field->corral, &field->key, 0, 0, &version), 0);
+		assert_int_equal(corral_wait(field->corral, &field->key, version, 0, &version), -ETIMEDOUT);
+	}
+	clock_pass(LATEST_NS(TTL_MS) - TTL_MS * MS);
+	assert_false(is_there(field));
+}
+
+static void a_failed_change_is_refused_all_the_same_when_the_cart_is_over(void **state)
+{
+	struct field *field = *state;
+
+	add_one(field);
+	clock_pass(TTL_MS * MS);
+	assert_int_equal(corral_remove(field->corral, &field->key, 99, NULL, NULL), -ENXIO);
+	clock_pass(LATEST_NS(TTL_MS));
+	assert_int_equal(corral_remove(field->corral, &field->key, 99, NULL, NULL), -ENOENT);
+}
+
+/* ---------------------------------------------------------------- afterwards */
+
+static void from_its_end_on_no_call_finds_the_cart(void **state)
+{
+	struct field *field = *state;
+	struct corral *corral = field->corral;
+	const struct corral_key *key = &field->key;
+	struct corral_text name = T("table");
+	struct corral_result result;
+	struct corral_item item = orders_item("burger", 899, 1);
+	struct corral_cart *cart;
+	struct corral_view view;
+	uint64_t version;
+	char buffer[4096];
+	size_t size;
+
+	assert_int_equal(orders_add(corral, key, "burger", 899, 1, NULL, &result), 0);
+	clock_pass(LATEST_NS(TTL_MS));
+	struct corral_op op = orders_op(NULL, result.version);
+	assert_int_equal(corral_read_begin(corral, key, &view), -ENOENT);
+	assert_int_equal(corral_read_copy(corral, key, buffer, sizeof(buffer), &size, &view), -ENOENT);
+	assert_int_equal(corral_get(corral, key, &cart), -ENOENT);
+	assert_int_equal(count_list(field), 0);
+	assert_int_equal(corral_wait(corral, key, result.version, 1000, &version), -ENOENT);
+	assert_int_equal(corral_wait(corral, key, 0, 0, &version), -ETIMEDOUT);
+	assert_int_equal(corral_set_quantity(corral, key, 1, 2, NULL, NULL), -ENOENT);
+	assert_int_equal(corral_remove(corral, key, 1, NULL, NULL), -ENOENT);
+	assert_int_equal(corral_clear(corral, key, NULL, NULL), -ENOENT);
+	assert_int_equal(corral_checkout(corral, key, NULL, NULL), -ENOENT);
+	assert_int_equal(corral_drop(corral, key, NULL, NULL), -ENOENT);
+	assert_int_equal(corral_add(corral, key, &item, &op, NULL), -ENOENT);
+	assert_int_equal(corral_set_tax(corral, key, 1000, &op, NULL), -ENOENT);
+	assert_int_equal(corral_set_attribute(corral, key, &name, NULL, &op, NULL), -ENOENT);
+	assert_int_equal(corral_set_ttl(corral, key, 0, &op, NULL), -ENOENT);
+}
+
+static void an_add_after_the_end_begins_a_new_cart_with_a_greater_version(void **state)
+{
+	struct field *field = *state;
+	struct corral_text name = T("table"), value = T("7");
+	struct corral_result before, after;
+	struct corral_cart *cart;
+
+	assert_int_equal(corral_set_tax(field->corral, &field->key, 82500, NULL, NULL), 0);
+	assert_int_equal(corral_set_attribute(field->corral, &field->key, &name, &value, NULL, NULL), 0);
+	assert_int_equal(corral_set_ttl(field->corral, &field->key, 500, NULL, NULL), 0);
+	assert_int_equal(orders_add(field->corral, &field->key, "burger", 899, 3, "call", &before), 0);
+	clock_pass(LATEST_NS(500));
+	assert_int_equal(orders_add(field->corral, &field->key, "coke", 199, 1, "call", &after), 0);
+	assert_true(after.version > before.version);
+	assert_int_equal(after.applied, 1); /* operation ids end with their cart */
+	assert_int_equal(corral_get(field->corral, &field->key, &cart), 0);
+	assert_int_equal(cart->head.version, after.version);
+	assert_int_equal(cart->head.total_cents, 199);
+	assert_int_equal(cart->head.tax_ppm, 0);
+	assert_int_equal(cart->head.ttl_ms, 0);
+	assert_int_equal(cart->line_count, 1);
+	assert_int_equal(cart->lines[0].line, 1);
+	assert_int_equal(cart->attribute_count, 0);
+	corral_cart_free(cart);
+	clock_pass(TTL_MS * MS);
+	assert_true(is_there(field));
+}
+
+static void a_checked_out_cart_ends_too_and_makes_room(void **state)
+{
+	struct field *field = *state;
+	struct corral_result result;
+
+	add_one(field);
+	assert_int_equal(corral_checkout(field->corral, &field->key, NULL, NULL), 0);
+	assert_int_equal(orders_add(field->corral, &field->key, "coke", 199, 1, NULL, NULL), -ESHUTDOWN);
+	clock_pass(LATEST_NS(TTL_MS));
+	assert_int_equal(orders_add(field->corral, &field->key, "coke", 199, 1, NULL, &result), 0);
+	assert_int_equal(result.status, CORRAL_OPEN);
+	assert_int_equal(result.item_count, 1);
+}
+
+/* ------------------------------------------------------------------- clocks */
+
+static void a_wall_clock_step_by_a_day_ends_no_cart_and_keeps_none(void **state)
+{
+	static const int64_t steps_ns[] = { DAY_NS, -DAY_NS, 400 * DAY_NS, -400 * DAY_NS };
+	struct field *field = *state;
+
+	for (size_t i = 0; i < COUNT(steps_ns); i++) {
+		add_one(field);
+		false_wall_ns = steps_ns[i];
+		clock_pass(TTL_MS * MS);
+		assert_true(is_there(field));
+		assert_int_equal(count_list(field), 1);
+		clock_pass(LATEST_NS(TTL_MS) - TTL_MS * MS);
+		assert_false(is_there(field));
+		false_wall_ns = 0;
+	}
+}
+
+static int64_t wall_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
+static void assert_ends_in(int64_t expires_ms, int64_t before_ms, int64_t ns)
+{
+	assert_true(expires_ms >= before_ms + ns / MS - 1);
+	assert_true(expires_ms <= wall_ms() + ns / MS + TTL_MS / 64 + CLOCK_TICK_NS / MS + 1);
+}
+
+static void a_read_says_when_the_cart_ends_after_this_read(void **state)
+{
+	struct field *field = *state;
+	struct corral_view view;
+	struct corral_cart *cart;
+
+	add_one(field);
+	clock_pass(TTL_MS * MS / 2);
+	int64_t before = wall_ms();
+	assert_int_equal(corral_read_begin(field->observer, &field->key, &view), 0);
+	assert_ends_in(corral_view_expires_ms(&view), before, TTL_MS * MS / 2); /* observed: as it was */
+	assert_int_equal(corral_read_end(&view), 0);
+	before = wall_ms();
+	assert_int_equal(corral_read_begin(field->corral, &field->key, &view), 0);
+	assert_ends_in(corral_view_expires_ms(&view), before, TTL_MS * MS); /* renewed */
+	assert_int_equal(corral_read_end(&view), 0);
+	clock_pass(TTL_MS * MS / 2);
+	before = wall_ms();
+	assert_int_equal(corral_get(field->corral, &field->key, &cart), 0);
+	assert_ends_in(cart->expires_ms, before, TTL_MS * MS);
+	corral_cart_free(cart);
+}
+
+/* --------------------------------------------------------------------- room */
+
+static void add_cart(struct field *field, unsigned number, const struct corral_item *item, int want)
+{
+	char session[32];
+
+	snprintf(session, sizeof(session), "session %u", number);
+	struct corral_key key = orders_key("restaurant", session);
+	assert_int_equal(corral_add(field->corral, &key, item, NULL, NULL), want);
+}
+
+static void without_an_agent_a_worker_ends_carts_when_all_places_are_taken(void **state)
+{
+	struct field *field = *state;
+	struct corral_item item = orders_item("burger", 899, 1);
+
+	for (unsigned round = 0; round < 5; round++) {
+		for (unsigned i = 0; i < 20; i++)
+			add_cart(field, 100 * round + i, &item, 0);
+		assert_int_equal(count_list(field), 20);
+		add_cart(field, 9999, &item, -ENFILE); /* and no live cart was dropped for it */
+		assert_int_equal(count_list(field), 20);
+		clock_pass(LATEST_NS(TTL_MS));
+	}
+}
+
+static void without_an_agent_a_worker_ends_carts_when_memory_is_full(void **state)
+{
+	struct field *field = *state;
+	static char notes[CORRAL_WORDS_MAX - 256];
+	struct corral_item item = orders_item("burger", 899, 1);
+	unsigned lines = 0;
+	char name[16];
+	int r = 0;
+
+	memset(notes, 'n', sizeof(notes));
+	item.notes = (struct corral_text){ notes, sizeof(notes) };
+	for (; r == 0 && lines < 1200; lines += r == 0) { /* 20 carts of 60 lines of 16 KB do not fit */
+		struct corral_key key = orders_key("restaurant", name);
+		snprintf(name, sizeof(name), "%u", lines / 60);
+		key.session_id = corral_text(name);
+		item.unit_price_cents = lines;
+		r = corral_add(field->corral, &key, &item, NULL, NULL);
+	}
+	assert_int_equal(r, -ENOMEM);
+	assert_int_equal(count_list(field), (lines + 59) / 60); /* all that were acknowledged live */
+	clock_pass(LATEST_NS(TTL_MS));
+	for (unsigned i = 0; i < 60; i++) {
+		item.unit_price_cents = i;
+		assert_int_equal(corral_add(field->corral, &field->key, &item, NULL, NULL), 0);
+	}
+}
+
+/* ----------------------------------------------------------- the real clock */
+
+static void by_the_real_clock_a_cart_ends_neither_early_nor_never(void **state)
+{
+	struct field *field = *state;
+	struct corral_head head;
+
+	clock_run();
+	assert_int_equal(corral_set_ttl(field->corral, &field->key, 150, NULL, NULL), 0);
+	for (int i = 0; i < 20; i++) { /* kept alive for three times its life, unless the machine sleeps */
+		int64_t before = support_now_ms();
+		support_sleep_us(20000);
+		int r = orders_head(field->corral, &field->key, &head);
+		assert_true(r == 0 || support_now_ms() - before >= 150);
+		if (r != 0)
+			assert_int_equal(corral_set_ttl(field->corral, &field->key, 150, NULL, NULL), 0);
+	}
+	int64_t last = support_now_ms();
+	add_one(field);
+	int64_t seen = last;
+	while (is_there(field))
+		seen = support_now_ms();
+	assert_true(support_now_ms() - last >= 150);
+	assert_true(seen - last < SUPPORT_WAIT_MS);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(no_cart_ends_before_its_time_and_each_soon_after),
+		CASE(a_read_at_any_moment_gives_a_whole_time_to_live),
+		CASE(a_cart_that_is_read_lives_on),
+		CASE(a_change_is_activity_also_when_it_is_a_repetition),
+		CASE(observing_listing_and_waiting_prolong_nothing),
+		CASE(a_failed_change_is_refused_all_the_same_when_the_cart_is_over),
+		CASE(from_its_end_on_no_call_finds_the_cart),
+		CASE(an_add_after_the_end_begins_a_new_cart_with_a_greater_version),
+		CASE(a_checked_out_cart_ends_too_and_makes_room),
+		CASE(a_wall_clock_step_by_a_day_ends_no_cart_and_keeps_none),
+		CASE(a_read_says_when_the_cart_ends_after_this_read),
+		CASE(without_an_agent_a_worker_ends_carts_when_all_places_are_taken),
+		CASE(without_an_agent_a_worker_ends_carts_when_memory_is_full),
+		CASE(by_the_real_clock_a_cart_ends_neither_early_nor_never),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * crash_kit.c: see crash_kit.h.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "crash_kit.h"
+#include "hash.h"
+
+#define SEEN_ROOM 65536u
+#define INSTRUCTIONS_MAX 3000000u
+#define NEW_THREADS 8u /* records beyond these are never used by so few people */
+
+static uint8_t *map_arena(const struct yard *yard, size_t bytes)
+{
+	int fd = openat(yard->dir_fd, ARENA_FILE, O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	uint8_t *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	assert_true(map != MAP_FAILED);
+	return map;
+}
+
+void crash_stage_make(struct crash_stage *stage, uint64_t bytes, uint32_t max_carts)
+{
+	const struct arena_settings settings = { bytes, max_carts, 1800ull * 1000000000 };
+
+	memset(stage, 0, sizeof(*stage));
+	yard_make(&stage->yard, &settings);
+	yard_make(&stage->other, &settings);
+	stage->bytes = bytes;
+	stage->map = map_arena(&stage->yard, bytes);
+	stage->other_map = map_arena(&stage->other, bytes);
+	stage->now.size = bytes;
+	stage->now.bytes = malloc(bytes);
+	stage->seen_room = SEEN_ROOM;
+	stage->seen = calloc(SEEN_ROOM, sizeof(uint64_t));
+	assert_non_null(stage->now.bytes);
+	assert_non_null(stage->seen);
+	memcpy(stage->now.bytes, stage->map, bytes);
+}
+
+void crash_stage_remove(struct crash_stage *stage)
+{
+	munmap(stage->map, stage->bytes);
+	munmap(stage->other_map, stage->bytes);
+	yard_remove(&stage->yard);
+	yard_remove(&stage->other);
+	free(stage->now.bytes);
+	free(stage->seen);
+}
+
+/* ------------------------------------------------------------------ ranges */
+
+/*
+ * What of an arena is in use: everything below the thread records, the first of these, everything up to the
+ * pages, and the pages reserved. Two ranges.
+ */
+struct range {
+	size_t at;
+	size_t end;
+};
+
+static void ranges(const uint8_t *map, struct range range[2])
+{
+	const struct arena_header *h = (const struct arena_header *)(const void *)map;
+
+	range[0] = (struct range){ 0, h->threads_at + NEW_THREADS * sizeof(struct thread_record) };
+	range[1] = (struct range){ h->classes_at, h->space_at + (uint64_t)h->reserved_pages * PAGE_BYTES };
+}
+
+static bool differs(const uint8_t *a, const uint8_t *b)
+{
+	struct range range[2];
+
+	ranges(a, range);
+	for (int i = 0; i < 2; i++)
+		if (memcmp(a + range[i].at, b + range[i].at, range[i].end - range[i].at) != 0)
+			return true;
+	return false;
+}
+
+static void copy(uint8_t *to, const uint8_t *from)
+{
+	struct range range[2];
+
+	ranges(from, range);
+	for (int i = 0; i < 2; i++)
+		memcpy(to + range[i].at, from + range[i].at, range[i].end - range[i].at);
+}
+
+static uint64_t hash_of(const uint8_t *map)
+{
+	struct range range[2];
+	uint64_t hash = 1;
+
+	ranges(map, range);
+	for (int i = 0; i < 2; i++)
+		hash = XXH3_64bits_withSeed(map + range[i].at, range[i].end - range[i].at, hash);
+	return hash | 1;
+}
+
+void crash_to_other(struct crash_stage *stage)
+{
+	/* what the last one left in pages that this state has not reserved is of no meaning to it */
+	copy(stage->other_map, stage->now.bytes);
+}
+
+void crash_keep(const struct crash_stage *stage, struct image *ret_image)
+{
+	ret_image->size = stage->bytes;
+	ret_image->bytes = calloc(1, stage->bytes);
+	assert_non_null(ret_image->bytes);
+	copy(ret_image->bytes, stage->now.bytes);
+}
+
+void crash_stage_reset(struct crash_stage *stage, const struct image *image)
+{
+	if (image != NULL) {
+		memcpy(stage->map, image->bytes, image->size);
+	} else {
+		const struct arena_header *h = (const struct arena_header *)(const void *)stage->map;
+		struct arena_header fresh = *h;
+		memset(stage->map + HEADER_BYTES, 0, stage->bytes - HEADER_BYTES);
+		memset((uint8_t *)&fresh + offsetof(struct arena_header, gp_phase), 0,
+		       sizeof(fresh) - offsetof(struct arena_header, gp_phase));
+		fresh.gp_phase = fresh.gp_completed = fresh.gp_fenced = 1;
+		memcpy(stage->map, &fresh, sizeof(fresh));
+	}
+	memcpy(stage->now.bytes, stage->map, stage->bytes);
+	memcpy(stage->other_map, stage->map, stage->bytes);
+	memset(stage->seen, 0, stage->seen_room * sizeof(uint64_t));
+	stage->instructions = 0;
+	stage->states = 0;
+}
+
+/* ----------------------------------------------------------------- tracing */
+
+static bool first_time(struct crash_stage *stage, uint64_t hash)
+{
+	for (uint32_t at = (uint32_t)(hash >> 20) % stage->seen_room;; at = (at + 1) % stage->seen_room) {
+		if (stage->seen[at] == hash)
+			return false;
+		if (stage->seen[at] == 0) {
+			assert_true(stage->states < stage->seen_room / 2);
+			stage->seen[at] = hash;
+			return true;
+		}
+	}
+}
+
+static _Noreturn void be_traced(const struct crash_stage *stage, const struct crash_plan *plan)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	void *prepared = plan->prepare(stage->yard.path);
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+		_exit(77);
+	raise(SIGSTOP);
+	plan->act(prepared);
+	raise(SIGSTOP);
+	_exit(0);
+}
+
+static void look(struct crash_stage *stage, void (*on_state)(struct crash_stage *, uint64_t, void *), void *context)
+{
+	if (!differs(stage->map, stage->now.bytes))
+		return;
+	copy(stage->now.bytes, stage->map);
+	if (!first_time(stage, hash_of(stage->now.bytes)))
+		return;
+	on_state(stage, stage->states++, context);
+}
+
+bool crash_run(struct crash_stage *stage, const struct crash_plan *plan,
+	       void (*on_state)(struct crash_stage *stage, uint64_t state, void *context), void *context)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		be_traced(stage, plan);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		return false;
+	assert_true(WIFSTOPPED(status));
+	copy(stage->now.bytes, stage->map); /* as prepared */
+	for (int signal_to_give = 0; stage->instructions < INSTRUCTIONS_MAX; stage->instructions++) {
+		assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, (void *)(intptr_t)signal_to_give), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (!WIFSTOPPED(status) || WSTOPSIG(status) == SIGSTOP)
+			break;
+		signal_to_give = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
+		look(stage, on_state, context);
+	}
+	bool ended = WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP;
+	kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	assert_true(ended);
+	return true;
+}
