@@ -158,8 +158,13 @@ tsan: deps-test ## the tests' thread bodies under ThreadSanitizer
 	@$(MAKE) --no-print-directory all tests BUILD=$(BUILD)/tsan SANITIZE=thread
 	@CORRAL_TEST_MODE=threads $(run_tests) -c -w "$$(setarch -R true 2>/dev/null && echo setarch -R)" $(BUILD)/tsan
 
+# The thread bodies only: at the end of each process valgrind reads all that is mapped, which on a full
+# disk is a SIGBUS for every word.
+crash: all tests ## the whole crash matrix: death at every instruction (`make test` runs a sample)
+	CORRAL_CRASH=all $(BUILD)/tests/80_crash_matrix
+
 valgrind: all tests deps-check ## the unit tests (10 to 59) under valgrind
-	@tests/run.sh -c -k '$(or $(K),^[1-5])' -s 8 \
+	@CORRAL_TEST_MODE=threads tests/run.sh -c -k '$(or $(K),^[1-5])' -s 8 \
 		-w 'valgrind -q --error-exitcode=99 --leak-check=full --suppressions=tests/lint/valgrind.supp' $(BUILD)
 
 lint: deps-lint ## floors, labels, names, manuals, format, clang-tidy

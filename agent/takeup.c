@@ -17,6 +17,7 @@
 #include "agent.h"
 #include "atomic.h"
 #include "attach.h"
+#include "grace.h"
 #include "inspect.h"
 #include "repair.h"
 
@@ -136,7 +137,8 @@ static int create_arena(struct agent *agent, char *why)
 {
 	struct arena_settings settings = { .arena_bytes = agent->options->size_bytes,
 					   .max_carts = (uint32_t)agent->options->max_carts,
-					   .ttl_ns = agent->options->ttl_ms * 1000000 };
+					   .ttl_ns = agent->options->ttl_ms * 1000000,
+					   .full_fences = !grace_register() };
 	int r = arena_create(agent->dir_fd, &settings, why);
 
 	if (r == 0)

@@ -13,15 +13,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
-#include <time.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "arena.h"
@@ -144,16 +141,17 @@ static int reserve_bytes(int fd, uint64_t at, uint64_t bytes)
 {
 	static const uint8_t zeroes[65536];
 
-	int r;
+	long r;
+	/* by number: glibc's wrappers are cancellation points, and we may hold locks */
 	do
-		r = fallocate(fd, 0, (off_t)at, (off_t)bytes);
+		r = syscall(SYS_fallocate, fd, 0, (off_t)at, (off_t)bytes);
 	while (r < 0 && errno == EINTR);
 	if (r == 0)
 		return 0;
 	if (errno != EOPNOTSUPP && errno != ENOSYS)
 		return -errno;
 	while (bytes > 0) {
-		ssize_t n = pwrite(fd, zeroes, min_u64(bytes, sizeof(zeroes)), (off_t)at);
+		long n = syscall(SYS_pwrite64, fd, zeroes, min_u64(bytes, sizeof(zeroes)), (off_t)at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -209,6 +207,7 @@ static int header_fill(struct arena_header *h, const struct arena_settings *sett
 	h->ttl_ns = settings->ttl_ns;
 	h->time_ns_inode = arena_time_namespace();
 	h->created_ms = (uint64_t)arena_wall_ms();
+	h->full_fences = settings->full_fences;
 	h->gp_phase = 1;
 	h->gp_completed = 1;
 	h->gp_fenced = 1;

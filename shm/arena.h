@@ -49,6 +49,7 @@ struct arena_settings {
 	uint64_t arena_bytes;
 	uint32_t max_carts;
 	uint64_t ttl_ns;
+	bool full_fences; /* the creator cannot membarrier: nobody shall rely on it */
 };
 
 #define ARENA_BYTES_MIN (4ull << 20)

@@ -27,6 +27,7 @@
 #include "grace.h"
 #include "handle.h"
 #include "repair.h"
+#include "slot.h"
 
 #define PATIENCE_DEFAULT_MS 1000u
 #define PATIENCE_MAX_MS 3600000u
@@ -37,7 +38,7 @@ static __thread char why_text[WHY_BYTES];
 static pthread_mutex_t rejoin_mutex = PTHREAD_MUTEX_INITIALIZER; /* one thread of a forked child attaches it */
 static pthread_mutex_t handles_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct corral *handles;
-static uint64_t last_epoch;
+static uint64_t last_epoch; /* RMW only */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t thread_key;
 static int once_error;
@@ -54,6 +55,11 @@ static void release_record(struct actor *actor)
 {
 	struct thread_record *record = actor->record;
 
+	if (actor->held != 0) { /* the thread was cancelled in the middle of a call: it is as good as dead */
+		slot_repair(actor->arena, record, actor->name);
+		block_repair(actor->arena, record, actor->name);
+		actor->held = 0;
+	}
 	record->nest = 0;
 	store_release(&record->reader, 0); /* pairs [G2] */
 	(void)block_reclaim(actor, record);
@@ -118,6 +124,7 @@ static void after_fork_child(void)
 	for (struct corral *corral = handles; corral != NULL; corral = corral->next) {
 		close(corral->life.fd);
 		corral->life.fd = -1;
+		pthread_mutex_init(&corral->mutex, NULL);
 	}
 	pthread_mutex_init(&handles_mutex, NULL);
 	pthread_mutex_init(&rejoin_mutex, NULL);
@@ -142,9 +149,7 @@ static int join(struct corral *corral, char *why)
 	if (r < 0)
 		return why_set(why, r, "all %u process records are in use by living processes",
 			       corral->arena.max_processes);
-	pthread_mutex_lock(&handles_mutex);
-	*corral->epoch = ++last_epoch;
-	pthread_mutex_unlock(&handles_mutex);
+	*corral->epoch = fetch_add_relaxed(&last_epoch, 1u) + 1; /* relaxed: only has to differ */
 	return 0;
 }
 
@@ -154,7 +159,6 @@ static int rejoin(struct corral *corral)
 	if (corral->life.fd >= 0)
 		close(corral->life.fd);
 	corral->life.fd = -1;
-	pthread_mutex_init(&corral->mutex, NULL);
 	for (struct attachment *at = corral->attachments, *next; at != NULL; at = next) {
 		next = at->next;
 		free(at);
@@ -195,11 +199,14 @@ static int claim_record(struct corral *corral, struct actor *actor)
 		r = claim_free_record(corral, &number);
 	if (r < 0)
 		return r;
+	pthread_mutex_lock(&corral->mutex);
+	uint32_t patience_ms = corral->patience_ms;
+	pthread_mutex_unlock(&corral->mutex);
 	*actor = (struct actor){ .arena = &corral->arena,
 				 .life = &corral->life,
 				 .record = &corral->arena.threads[number],
 				 .name = number + 1,
-				 .patience_ms = corral->patience_ms,
+				 .patience_ms = patience_ms,
 				 .fenced = corral->fenced,
 				 .can_membarrier = corral->can_membarrier,
 				 .repair = repair_process };
@@ -352,33 +359,41 @@ int corral_open(const char *location, unsigned flags, struct corral **ret_corral
 	int r = arena_directory(location, corral->directory, why_text);
 	if (r == 0 && (flags & CORRAL_START_AGENT) != 0)
 		r = attach_start_agent(corral->directory, why_text);
-	if (r == 0)
+	if (r == 0) {
+		/* no fork in between: a child must find, and close, the descriptor our life hangs on */
+		pthread_mutex_lock(&handles_mutex);
 		r = open_arena(corral, why_text);
+		if (r == 0) {
+			corral->next = handles;
+			handles = corral;
+		}
+		pthread_mutex_unlock(&handles_mutex);
+	}
 	if (r < 0) {
 		pthread_mutex_destroy(&corral->mutex);
 		free(corral);
 		return r;
 	}
-	pthread_mutex_lock(&handles_mutex);
-	corral->next = handles;
-	handles = corral;
-	pthread_mutex_unlock(&handles_mutex);
 	*ret_corral = corral;
 	return 0;
+}
+
+static void unlink_handle(const struct corral *corral)
+{
+	for (struct corral **at = &handles; *at != NULL; at = &(*at)->next) {
+		if (*at == corral) {
+			*at = corral->next;
+			return;
+		}
+	}
 }
 
 void corral_close(struct corral *corral)
 {
 	if (corral == NULL)
 		return;
-	pthread_mutex_lock(&handles_mutex);
-	for (struct corral **at = &handles; *at != NULL; at = &(*at)->next) {
-		if (*at == corral) {
-			*at = corral->next;
-			break;
-		}
-	}
-	pthread_mutex_unlock(&handles_mutex);
+	pthread_mutex_lock(&handles_mutex); /* until the descriptor is closed: see corral_open() */
+	unlink_handle(corral);
 	bool ours = *corral->epoch != 0; /* else a forked child that never used it: nothing in the arena is ours */
 	for (struct attachment *at = corral->attachments, *next; at != NULL; at = next) {
 		next = at->next;
@@ -389,6 +404,7 @@ void corral_close(struct corral *corral)
 	if (ours)
 		alive_give_back(&corral->arena, &corral->life);
 	alive_close(&corral->life);
+	pthread_mutex_unlock(&handles_mutex);
 	munmap(corral->epoch, (size_t)sysconf(_SC_PAGESIZE));
 	arena_unmap(&corral->arena);
 	pthread_mutex_destroy(&corral->mutex);

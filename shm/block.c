@@ -168,7 +168,7 @@ static void push_class(struct actor *actor, uint32_t class)
 		end = block_at(actor->arena, last);
 		bytes += block_class_bytes(class);
 	}
-	if (end == NULL || lock_take(actor, &c->lock, LOCK_CLASS) < 0)
+	if (end == NULL || !lock_try(actor, &c->lock, LOCK_CLASS))
 		return; /* it stays in our cache */
 	splice_begin(&record->intent, SPLICE_PUSH, class, first, last, 0);
 	note(&end->next, c->head);
@@ -179,7 +179,7 @@ static void push_class(struct actor *actor, uint32_t class)
 	record->cached_bytes -= min_u64(bytes, record->cached_bytes);
 }
 
-void block_flush(struct actor *actor)
+static void flush_cache(struct actor *actor)
 {
 	for (uint32_t class = 0; class < CLASS_COUNT; class++)
 		if (actor->record->cache[class] != 0)
@@ -193,18 +193,37 @@ static uint64_t cache_limit(const struct arena *arena)
 
 /* ------------------------------------------------------------ alloc and free */
 
-/* The slot that ends with the block in hand goes to the free slots. */
-static void free_slot_of(struct actor *actor, struct block_header *block)
+bool block_free_slot(struct actor *actor, struct block_header *block)
 {
 	struct arena_header *h = actor->arena->header;
 	struct slot *slot = arena_slot(actor->arena, block->slot);
 
-	if (slot != NULL && lock_take(actor, &h->slots_lock, LOCK_SLOTS) == 0) {
-		slot->next = h->slots_free;
-		note(&h->slots_free, block->slot);
+	if (slot == NULL) { /* damaged */
 		note(&block->slot, 0);
-		lock_drop(actor, &h->slots_lock, LOCK_SLOTS);
+		return true;
 	}
+	if (!lock_try(actor, &h->slots_lock, LOCK_SLOTS))
+		return false;
+	slot->next = h->slots_free;
+	note(&h->slots_free, block->slot);
+	note(&block->slot, 0);
+	lock_drop(actor, &h->slots_lock, LOCK_SLOTS);
+	return true;
+}
+
+/* A slot that was taken and not used. */
+static void give_hand_slot(struct actor *actor)
+{
+	struct arena_header *h = actor->arena->header;
+	struct intent *intent = &actor->record->intent;
+	struct slot *slot = arena_slot(actor->arena, intent->hand_slot);
+
+	if (slot == NULL || !lock_try(actor, &h->slots_lock, LOCK_SLOTS))
+		return;
+	slot->next = h->slots_free;
+	note(&h->slots_free, intent->hand_slot);
+	note(&intent->hand_slot, 0);
+	lock_drop(actor, &h->slots_lock, LOCK_SLOTS);
 }
 
 int block_alloc(struct actor *actor, uint32_t bytes)
@@ -219,7 +238,7 @@ int block_alloc(struct actor *actor, uint32_t bytes)
 			(void)block_reclaim(actor, record);
 		if (record->cache[class] == 0)
 			r = refill(actor, class);
-		if (r == -ENOMEM || r == -ENOSPC)
+		if (r == -ENOMEM || r == -ENOSPC || r == -EBUSY)
 			r = pressure_relieve(actor, &class, r, refill);
 		if (r < 0)
 			return r;
@@ -231,13 +250,6 @@ int block_alloc(struct actor *actor, uint32_t bytes)
 	note(&record->intent.hand, ref);
 	note(&record->cache[class], block->next);
 	record->cached_bytes -= min_u64(block_class_bytes(class), record->cached_bytes);
-	if (unlikely(block->slot != 0)) { /* the free slots were locked when it was freed: now or later */
-		free_slot_of(actor, block);
-		if (block->slot != 0) {
-			block_free_hand(actor);
-			return -EBUSY;
-		}
-	}
 	return 0;
 }
 
@@ -251,15 +263,20 @@ void block_free_hand(struct actor *actor)
 		note(&record->intent.hand, 0);
 		return;
 	}
-	if (block->slot != 0)
-		free_slot_of(actor, block);
 	uint32_t class = block->class;
 	note(&block->next, record->cache[class]);
 	note(&record->cache[class], ref);
 	note(&record->intent.hand, 0);
 	record->cached_bytes += block_class_bytes(class);
 	if (unlikely(record->cached_bytes > cache_limit(actor->arena)))
-		block_flush(actor);
+		flush_cache(actor);
+}
+
+void block_flush(struct actor *actor)
+{
+	flush_cache(actor);
+	if (actor->record->intent.hand_slot != 0)
+		give_hand_slot(actor);
 }
 
 int block_take_slot(struct actor *actor)
@@ -383,13 +400,14 @@ void block_repair(struct arena *arena, struct thread_record *record, uint32_t na
 {
 	struct intent *intent = &record->intent;
 
+	if (intent->old != 0 && record->retired.deferred == intent->old)
+		note(&intent->old, 0); /* deferred already, or not taken out yet */
 	slots_repair(arena, record, name); /* before the hand is let go */
 	lists_repair(arena, record, name);
 	drop_hand_if_listed(arena, record);
 	splice_repair(arena, record, name);
 	lock_release_of(&arena->header->slots_lock, name);
 	lock_release_of(&arena->header->space_lock, name);
-	lock_release_of(&arena->header->gp_lock, name);
 	if (intent->splice_class < CLASS_COUNT)
 		lock_release_of(&arena->classes[intent->splice_class].lock, name);
 	for (uint32_t class = 0; class < CLASS_COUNT; class++) /* died between lock and intent */

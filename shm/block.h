@@ -75,10 +75,16 @@ static inline struct block_header *block_at(const struct arena *arena, block_ref
  */
 int block_alloc(struct actor *actor, uint32_t bytes);
 
-/* Free the block in hand (and the slot that is freed with it, if any): into the cache. */
+/* Free the block in hand: into the cache. Its slot, if it has one, was freed before. */
 void block_free_hand(struct actor *actor);
 
-/* Retire intent.old: into our open list; now and then, drive a grace period and free what is ready. */
+/*
+ * The slot that ends with a block, which is noted in hand and first in a ready list, goes to the free slots. False:
+ * somebody is at them; nothing was done.
+ */
+bool block_free_slot(struct actor *actor, struct block_header *block);
+
+/* Retire intent.old: into our open list; now and then, drive a grace period and free what is ready. Waits for nobody. */
 void block_retire_old(struct actor *actor);
 
 /* Take a free slot into intent.hand_slot (or use the one still there). -ENFILE, -EBUSY. */
@@ -98,7 +104,7 @@ void block_reclaim_all(struct actor *actor);
 /* Has this record anything in its lists, cache or hand? */
 bool block_has_leftovers(const struct thread_record *record);
 
-/* Give the whole cache back to the classes. */
+/* Give the cache back to the classes, and a slot in hand to the free slots; what is locked by others stays. */
 void block_flush(struct actor *actor);
 
 /* Settle what the last owner of our record left in hand. Before the record is used. */

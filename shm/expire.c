@@ -14,9 +14,11 @@
 
 static bool time_is_up(const struct arena *arena, const struct slot *slot, int64_t now_ns)
 {
+	/* acquire: then hash and touched are those of a cart that is linked. pairs [S1] */
+	bool there = load_acquire(&slot->current) != 0;
 	int64_t touched = load_relaxed(&slot->touched_ns); /* relaxed: a first look, decided again under the locks */
 
-	return load_relaxed(&slot->current) != 0 && touched != TOUCHED_ENDED &&
+	return there && touched != TOUCHED_ENDED &&
 	       now_ns >= slot_deadline_ns(arena, slot, touched);
 }
 
@@ -60,10 +62,6 @@ uint32_t expire_slots(struct actor *actor, uint32_t first, uint32_t count)
 	for (uint32_t number = first; number < end; number++) {
 		if (!time_is_up(arena, &arena->slots[number], now))
 			continue;
-		if (actor->record->intent.old != 0)
-			block_retire_old(actor);
-		if (actor->record->intent.old != 0)
-			break; /* our lists are locked by somebody stopped */
 		ended += expire_one(actor, &arena->slots[number], now);
 	}
 	return ended;

@@ -2,11 +2,10 @@
 /*
  * grace.c (floor 3): the slow side of grace.h.
  *
- * State in the header, written by the holder of gp_lock: phase (what readers copy), fenced
- * (the last phase whose membarrier was done), completed (every reader older than this phase is
- * gone). completed <= phase <= completed + 1. Each step is one store, and a driver that
- * dies leaves a state from which the next goes on: a flip without its membarrier is
- * seen by fenced < phase, and the membarrier is done again.
+ * State in the header: phase (what readers copy), fenced (a membarrier was done after the flip to this
+ * phase), completed (every reader older than this phase is gone). completed <= phase <= completed + 1. All three only
+ * grow, each by a compare-and-swap that fails when another driver was quicker: there is no lock, so a driver
+ * that is stopped holds nobody up, and one that dies leaves a state from which the next goes on.
  *
  * Progress: readers that begin after a flip have the new phase and are not waited for, so a
  * stream of readers cannot hold up a grace period. A stalled one can; it costs memory only.
@@ -18,7 +17,6 @@
 #include <unistd.h>
 
 #include "grace.h"
-#include "lock.h"
 #include "stat.h"
 
 #define STALL_NS 2000000       /* after this long we ask whether a reader is alive */
@@ -39,6 +37,18 @@ bool grace_register(void)
 	return registered < 0 || (registered & MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) != 0;
 }
 
+/* Do all attached processes use full fences? Who attaches after this look sees what was unpublished before it. */
+static bool everybody_fenced(const struct arena *arena)
+{
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high), arena->max_processes);
+
+	for (uint32_t number = 0; number < high; number++)
+		if (load_acquire(&arena->processes[number].state) != PROCESS_FREE &&
+		    (arena->processes[number].flags & PROCESS_FENCED) == 0)
+			return false;
+	return true;
+}
+
 /* Make every reader's compiler barrier a fence. False: we cannot; somebody else has to drive. */
 static bool fence_readers(const struct actor *actor)
 {
@@ -46,7 +56,9 @@ static bool fence_readers(const struct actor *actor)
 	if (actor->arena->header->full_fences != 0)
 		return true;
 	/* pairs [G1]: after it, a reader either shows its phase or has yet to load its pointers */
-	return actor->can_membarrier && membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) == 0;
+	if (actor->can_membarrier && membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) == 0)
+		return true;
+	return everybody_fenced(actor->arena);
 }
 
 /* A reader holds us up: note since when, and ask after its life when that is long. */
@@ -55,10 +67,10 @@ static void stalled(struct actor *actor, uint32_t number, uint64_t seen)
 	struct thread_record *record = &actor->arena->threads[number];
 	int64_t now = arena_now_ns(actor->arena);
 
-	if (record->stalled_phase != seen) {
-		store_relaxed(&record->stalled_ns, now); /* relaxed: for people, and under gp_lock */
+	if (load_relaxed(&record->stalled_phase) != seen) { /* relaxed: for people, and a hint for us */
+		store_relaxed(&record->stalled_ns, now);
 		store_relaxed(&record->stalled_phase, seen);
-	} else if (now - record->stalled_ns > STALL_NS) {
+	} else if (now - load_relaxed(&record->stalled_ns) > STALL_NS) {
 		(void)alive_bury_if_dead(actor, number + 1);
 	}
 }
@@ -82,26 +94,34 @@ static bool readers_gone(struct actor *actor, uint64_t phase)
 	return gone;
 }
 
-/* One grace period, as far as it goes. True when completed == phase. Holder of gp_lock only. */
-static bool step(struct actor *actor, struct arena_header *h, uint64_t cookie)
+/* The phase of the grace period under way; begins one if there is none. */
+static uint64_t current_period(struct arena_header *h)
 {
-	uint64_t phase = load_relaxed(&h->gp_phase); /* relaxed: we hold gp_lock */
+	uint64_t phase = load_acquire(&h->gp_phase);
 
-	if (load_relaxed(&h->gp_completed) == phase) {
-		if (phase >= cookie)
-			return true;
-		phase++;
-		store_release(&h->gp_phase, phase); /* the flip. pairs [G3] */
-	}
-	if (load_relaxed(&h->gp_fenced) < phase) {
+	/* completed is read after the phase: equal means that this phase's period is over */
+	if (load_acquire(&h->gp_completed) < phase)
+		return phase;
+	(void)cas_acq_rel(&h->gp_phase, phase, phase + 1); /* the flip, by us or another. pairs [G3] */
+	return load_acquire(&h->gp_phase);
+}
+
+/* One grace period, as far as it goes. True when it is over. */
+static bool step(struct actor *actor, struct arena_header *h)
+{
+	uint64_t phase = current_period(h);
+	uint64_t fenced = load_acquire(&h->gp_fenced);
+
+	if (fenced < phase) {
 		if (!fence_readers(actor))
 			return false;
-		note(&h->gp_fenced, phase);
+		(void)cas_acq_rel(&h->gp_fenced, fenced, phase); /* a hint that spares others theirs */
 	}
 	if (!readers_gone(actor, phase))
 		return false;
-	store_release(&h->gp_completed, phase); /* what readers did is over for whoever sees this. pairs [G4] */
-	stat_add(actor->record, grace_periods, 1);
+	/* what readers did is over for whoever sees this. pairs [G4] */
+	if (cas_acq_rel(&h->gp_completed, phase - 1, phase))
+		stat_add(actor->record, grace_periods, 1);
 	return true;
 }
 
@@ -109,15 +129,10 @@ bool grace_advance(struct actor *actor, uint64_t cookie)
 {
 	struct arena_header *h = actor->arena->header;
 
-	if (grace_poll(actor->arena, cookie))
-		return true;
-	if (!lock_try(actor, &h->gp_lock, LOCK_GRACE))
-		return false; /* another one drives */
-	/* at most two: one that was under way, and ours */
-	for (int i = 0; i < 2 && load_relaxed(&h->gp_completed) < cookie; i++)
-		if (!step(actor, h, cookie))
+	/* at most two: one that was under way, and one that begins now */
+	for (int i = 0; i < 2 && !grace_poll(actor->arena, cookie); i++)
+		if (!step(actor, h))
 			break;
-	lock_drop(actor, &h->gp_lock, LOCK_GRACE);
 	return grace_poll(actor->arena, cookie);
 }
 

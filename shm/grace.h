@@ -69,8 +69,8 @@ static inline bool grace_poll(const struct arena *arena, uint64_t cookie)
 
 /*
  * Drive grace periods towards the cookie as far as that needs no waiting; true when it is reached. Any
- * thread may call it, also inside a section of its own (then it will not be reached). A dead reader is
- * buried, a dead driver taken over.
+ * thread may call it, also inside a section of its own (then it will not be reached), and any number at once. A
+ * dead reader is buried.
  */
 bool grace_advance(struct actor *actor, uint64_t cookie);
 

@@ -229,7 +229,7 @@ int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used, stru
 	for (uint32_t class = 0; class < CLASS_COUNT; class++)
 		ret_row->cached_bytes += list_bytes(arena, record->cache[class]);
 	ret_row->retired_bytes = list_bytes(arena, record->retired.open) + list_bytes(arena, record->retired.waiting) +
-				 list_bytes(arena, record->retired.ready);
+				 list_bytes(arena, record->retired.ready) + list_bytes(arena, record->retired.deferred);
 	describe(record, ret_row->doing, sizeof(ret_row->doing));
 	return 0;
 }
@@ -293,7 +293,6 @@ int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t
 
 	if (!inspect->readable)
 		return -EPROTO;
-	add_lock(&to, "grace", 0, &arena->header->gp_lock);
 	add_lock(&to, "space", 0, &arena->header->space_lock);
 	add_lock(&to, "slots", 0, &arena->header->slots_lock);
 	for (uint32_t i = 0; i < CLASS_COUNT; i++)

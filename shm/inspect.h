@@ -88,7 +88,7 @@ struct inspect_class {
 int inspect_class(struct inspect *inspect, uint32_t index, bool *ret_used, struct inspect_class *ret_row);
 
 struct inspect_lock {
-	const char *kind; /* "slot", "bucket", "class", "grace", "space", "slots", "lists" */
+	const char *kind; /* "slot", "bucket", "class", "space", "slots", "lists" */
 	uint32_t number;
 	uint32_t thread;  /* the holder */
 	uint32_t process;
@@ -111,9 +111,9 @@ int inspect_slot(struct inspect *inspect, uint32_t index, bool *ret_used, struct
 
 /*
  * Verify everything: header, page table, spans, chains, every live cart (checksums
- * included), and, when no living process is attached, that each block and slot is in exactly
+ * included), locks, and, when the arena stood still meanwhile, that each block and slot is in exactly
  * one place. finding() gets one line for each fault. *ret_faults counts them.
- * *ret_quiet: nobody was attached, so the accounting was checked too.
+ * *ret_quiet: it stood still, so the accounting was checked too.
  */
 int inspect_check(struct inspect *inspect, void (*finding)(void *context, const char *line), void *context,
 		  uint64_t *ret_faults, bool *ret_quiet, struct inspect_totals *ret_totals);

@@ -97,13 +97,11 @@ struct arena_header {
 	uint32_t journal;       /* reserved: 0 no journal is kept */
 	uint32_t full_fences;   /* 1: all readers use full fences, nobody needs membarrier. Set at creation */
 
-	/* line 4: grace periods. W: holder of gp_lock. R: all */
+	/* line 4: grace periods. W: all who drive, by CAS; they only grow. R: all */
 	uint64_t gp_phase __attribute__((aligned(CACHE_LINE))); /* readers copy it; grows by one a grace period */
 	/* line 5 */
 	uint64_t gp_completed __attribute__((aligned(CACHE_LINE))); /* every reader that began before this phase is gone */
 	uint64_t gp_fenced;    /* the last phase whose membarrier is done */
-	lock_word gp_lock;
-	uint32_t gp_reserved;
 
 	/* line 6: the page table and the disk behind it. W: holder of space_lock */
 	lock_word space_lock __attribute__((aligned(CACHE_LINE)));
@@ -192,7 +190,8 @@ struct retired { /* W: holder of lock. Lists through block_header.next */
 	uint32_t waiting_count;
 	uint64_t open_bytes;
 	uint64_t waiting_bytes;
-	uint64_t reserved[2];
+	block_ref deferred; /* retired while another had the lock. W: the owner, without the lock */
+	uint32_t reserved[3];
 };
 
 static_assert(sizeof(struct retired) == CACHE_LINE, "one line");
@@ -210,7 +209,7 @@ struct thread_record {
 	struct intent intent;
 	/* line 2 */
 	struct retired retired;
-	/* line 3: W: drivers of grace periods, under gp_lock */
+	/* line 3: W: drivers of grace periods, relaxed: for people, and a hint when to ask after its life */
 	uint64_t stalled_phase; /* the phase `reader` had when we first had to wait for it */
 	int64_t stalled_ns;     /* arena time of that */
 	uint64_t cached_bytes;  /* W: owner; what `cache` holds, about */
@@ -263,7 +262,7 @@ struct slot {
 	lock_word lock;
 	uint32_t change;   /* futex word: grows by 2 with each change; bit 0: somebody waits. RMW by all */
 	slot_link next;    /* in the chain (W: holder of the bucket's lock) or in the free list */
-	block_ref current; /* the version; 0 none. W: holder of lock, release [S1]. R: acquire [S1] */
+	block_ref current; /* the version; 0 none, and none while unlinked. W: holder of lock, release [S1]. R: acquire [S1] */
 	uint64_t hash;     /* of the key; constant while linked */
 	int64_t touched_ns; /* last activity, arena time. W: holder of lock; readers by CAS. TOUCHED_ENDED: gone */
 	uint64_t ttl_ns;    /* time to live. W: holder of lock */

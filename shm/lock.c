@@ -58,7 +58,7 @@ static void sleep_once(struct actor *actor, lock_word *word, int64_t sleep_ns)
 
 static int take_sleeping(struct actor *actor, lock_word *word)
 {
-	int64_t give_up = clock_now_ns() + actor->patience_ms * 1000000ll;
+	int64_t give_up = clock_now_ns() + load_relaxed(&actor->patience_ms) * 1000000ll; /* relaxed: a setting */
 
 	for (int64_t sleep_ns = SLEEP_FIRST_NS;; sleep_ns = SLEEP_LONG_NS) {
 		if (load_relaxed(word) == 0 && cas_acq_rel(word, 0, actor->name | LOCK_WAITERS))

@@ -23,7 +23,6 @@ enum lock_level {
 	LOCK_SLOTS,      /* the free slots */
 	LOCK_CLASS,      /* a size class's free list */
 	LOCK_SPACE,      /* the page table */
-	LOCK_GRACE,      /* the grace period's driver; only ever tried, never waited for */
 };
 
 /* Take a lock, within the actor's patience. 0 or -EBUSY: a living process holds it. */

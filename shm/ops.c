@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * ops.c (floor 5): the public calls that change a cart: glue of the rooms below.
+ * ops.c (floor 5): how a cart is changed: glue of the rooms below. The public calls are in calls.c.
  *
  * The way of a change: find the slot in a read-side critical section; leave it; take the slot's lock and look again (a slot
  * stays a slot for ever, so waiting for its lock needs no section); plan; take a block; build; publish;
@@ -10,8 +10,6 @@
  * Nothing is allocated from the heap, logged or called back while a lock is held; items are packed before.
  */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "block.h"
 #include "cart.h"
@@ -19,12 +17,12 @@
 #include "grace.h"
 #include "handle.h"
 #include "lock.h"
+#include "ops.h"
 #include "slot.h"
 #include "stat.h"
 
 #define TRIES_MAX 10000u /* each retry means that somebody else got on */
 #define AGENT_SILENT_NS 5000000000ll
-#define DRAFT_ATTRIBUTES_BYTES (CORRAL_ATTRIBUTES_MAX * (CORRAL_ATTRIBUTE_NAME_MAX + CORRAL_ATTRIBUTE_VALUE_MAX + 16))
 
 /* One change under way. */
 struct work {
@@ -85,12 +83,14 @@ static int change_locked(struct work *work, const struct found *found)
 	const struct cart_head *old = found->cart;
 	size_t room = found->room;
 
-	if (work->now_ns >= slot_deadline_ns(arena, found->slot, found->touched_ns)) {
-		if (!makes_cart(work->change))
-			return -ENOENT;
-		if (!slot_forgo(found->slot, found->touched_ns))
-			return -EAGAIN; /* a reader renewed it just now */
-		work->change->first_version = old->version + 1; /* the next cart in the same slot */
+	bool over = work->now_ns >= slot_deadline_ns(arena, found->slot, found->touched_ns);
+
+	if (over && !slot_forgo(found->slot, found->touched_ns))
+		return -EAGAIN; /* a reader renewed it just now */
+	if (over && !makes_cart(work->change))
+		return -ENOENT;
+	if (over) { /* the next cart in the same slot */
+		work->change->first_version = old->version + 1;
 		old = NULL;
 		room = 0;
 	}
@@ -102,7 +102,7 @@ static int change_locked(struct work *work, const struct found *found)
 	r = build(work, old);
 	if (r < 0)
 		return r;
-	work->wake = slot_publish(work->actor, found->slot, planned_ttl_ms(work), work->now_ns);
+	work->wake = slot_publish(work->actor, found->slot, planned_ttl_ms(work), work->now_ns, over);
 	return 0;
 }
 
@@ -183,7 +183,7 @@ static int drop_locked(struct work *work, struct bucket *bucket, struct slot *sl
 	if (r == -ENOENT)
 		return -EAGAIN;
 	if (r == 0 && work->now_ns >= slot_deadline_ns(work->actor->arena, slot, found.touched_ns))
-		r = -ENOENT;
+		r = slot_forgo(slot, found.touched_ns) ? -ENOENT : -EAGAIN;
 	if (r == 0)
 		r = cart_plan(found.cart, found.room, work->change, &work->plan);
 	if (r == 0)
@@ -242,6 +242,7 @@ static void make_room(struct actor *actor)
 {
 	struct arena *arena = actor->arena;
 
+	(void)alive_bury_all(arena, actor->life, actor->repair, NULL, NULL); /* a dead reader holds nothing back */
 	/* relaxed: a moment's difference does not matter */
 	if (arena_now_ns(arena) - load_relaxed(&arena->header->heartbeat_ns) > AGENT_SILENT_NS)
 		(void)expire_slots(actor, 0, arena->max_carts); /* no agent ends carts */
@@ -292,8 +293,8 @@ static int prepare(struct corral *corral, const struct corral_key *key, struct a
 	return r;
 }
 
-static int change(struct corral *corral, const struct corral_key *key, struct cart_change *change,
-		  const struct corral_op *op, struct corral_result *ret_result)
+int ops_change(struct corral *corral, const struct corral_key *key, struct cart_change *change,
+	       const struct corral_op *op, struct corral_result *ret_result)
 {
 	struct work work = { .corral = corral, .key = key, .change = change };
 	int r = prepare(corral, key, &work.actor);
@@ -309,11 +310,6 @@ static int change(struct corral *corral, const struct corral_key *key, struct ca
 		if (r < 0)
 			return r;
 	}
-	if (work.actor->record->intent.old != 0) { /* left over when our lists were locked by somebody stopped */
-		block_retire_old(work.actor);
-		if (work.actor->record->intent.old != 0)
-			return -EBUSY;
-	}
 	r = change_until_done(&work);
 	count(work.actor, change, r);
 	if (r < 0)
@@ -321,154 +317,4 @@ static int change(struct corral *corral, const struct corral_key *key, struct ca
 	if (ret_result != NULL)
 		*ret_result = work.plan.result;
 	return 0;
-}
-
-/* ------------------------------------------------------------ public calls */
-
-int corral_add(struct corral *corral, const struct corral_key *key, const struct corral_item *item,
-	       const struct corral_op *op, struct corral_result *ret_result)
-{
-	struct cart_change add = { .kind = CART_ADD };
-	uint8_t words[CORRAL_WORDS_MAX];
-
-	int r = cart_pack_item(item, corral->arena.hash_seed, words, sizeof(words), &add.words);
-	if (r < 0)
-		return r;
-	add.quantity = item->quantity;
-	return change(corral, key, &add, op, ret_result);
-}
-
-int corral_set_quantity(struct corral *corral, const struct corral_key *key, uint32_t line, uint32_t quantity,
-			const struct corral_op *op, struct corral_result *ret_result)
-{
-	struct cart_change set = { .kind = CART_SET_QUANTITY, .line = line, .quantity = quantity };
-
-	if (quantity > CORRAL_QUANTITY_MAX)
-		return -ERANGE;
-	return change(corral, key, &set, op, ret_result);
-}
-
-int corral_remove(struct corral *corral, const struct corral_key *key, uint32_t line, const struct corral_op *op,
-		  struct corral_result *ret_result)
-{
-	struct cart_change drop = { .kind = CART_REMOVE, .line = line };
-
-	return change(corral, key, &drop, op, ret_result);
-}
-
-int corral_clear(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
-		 struct corral_result *ret_result)
-{
-	struct cart_change clear = { .kind = CART_CLEAR };
-
-	return change(corral, key, &clear, op, ret_result);
-}
-
-int corral_set_tax(struct corral *corral, const struct corral_key *key, uint32_t tax_ppm, const struct corral_op *op,
-		   struct corral_result *ret_result)
-{
-	struct cart_change set = { .kind = CART_SET_TAX, .tax_ppm = tax_ppm };
-
-	if (tax_ppm > CORRAL_TAX_PPM_MAX)
-		return -ERANGE;
-	return change(corral, key, &set, op, ret_result);
-}
-
-int corral_set_attribute(struct corral *corral, const struct corral_key *key, const struct corral_text *name,
-			 const struct corral_text *value, const struct corral_op *op,
-			 struct corral_result *ret_result)
-{
-	struct cart_change set = { .kind = CART_SET_ATTRIBUTE, .name = *name, .remove_attribute = value == NULL };
-
-	if (name->size == 0)
-		return -EINVAL;
-	if (name->size > CORRAL_ATTRIBUTE_NAME_MAX || (value != NULL && value->size > CORRAL_ATTRIBUTE_VALUE_MAX))
-		return -ENAMETOOLONG;
-	if (!cart_text_valid(*name) || (value != NULL && !cart_text_valid(*value)))
-		return -EILSEQ;
-	if (value != NULL)
-		set.value = *value;
-	return change(corral, key, &set, op, ret_result);
-}
-
-int corral_set_ttl(struct corral *corral, const struct corral_key *key, uint64_t ttl_ms, const struct corral_op *op,
-		   struct corral_result *ret_result)
-{
-	struct cart_change set = { .kind = CART_SET_TTL, .ttl_ms = ttl_ms };
-
-	if (ttl_ms != 0 && (ttl_ms < CORRAL_TTL_MS_MIN || ttl_ms > CORRAL_TTL_MS_MAX))
-		return -ERANGE;
-	return change(corral, key, &set, op, ret_result);
-}
-
-int corral_checkout(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
-		    struct corral_result *ret_result)
-{
-	struct cart_change out = { .kind = CART_CHECKOUT };
-
-	return change(corral, key, &out, op, ret_result);
-}
-
-int corral_drop(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
-		struct corral_result *ret_result)
-{
-	struct cart_change drop = { .kind = CART_DROP };
-
-	return change(corral, key, &drop, op, ret_result);
-}
-
-/* Pack a draft into one heap block: lines, their words, the attributes. */
-static int pack_draft(const struct corral *corral, const struct corral_cart *cart, struct cart_draft *draft, void **ret_block)
-{
-	if (cart->line_count > CORRAL_LINES_MAX || cart->attribute_count > CORRAL_ATTRIBUTES_MAX)
-		return -E2BIG;
-	if (cart->head.tax_ppm > CORRAL_TAX_PPM_MAX)
-		return -ERANGE;
-	size_t lines_bytes = cart->line_count * sizeof(struct cart_draft_line);
-	size_t room = lines_bytes + DRAFT_ATTRIBUTES_BYTES + CORRAL_CART_MAX + CORRAL_WORDS_MAX;
-	uint8_t *block = malloc(room);
-	if (block == NULL)
-		return -ENOMEM;
-	struct cart_draft_line *lines = (struct cart_draft_line *)(void *)block;
-	uint8_t *at = block + lines_bytes;
-	uint8_t *words_end = at + CORRAL_CART_MAX;
-	int r = 0;
-	for (uint32_t i = 0; i < cart->line_count && r == 0; i++) {
-		lines[i].line = cart->lines[i].line;
-		lines[i].quantity = cart->lines[i].item.quantity;
-		r = at > words_end ? -E2BIG :
-				     cart_pack_item(&cart->lines[i].item, corral->arena.hash_seed, at,
-						    CORRAL_WORDS_MAX, &lines[i].words);
-		at += r == 0 ? lines[i].words.size : 0;
-	}
-	if (r == 0)
-		r = cart_pack_attributes(cart->attributes, cart->attribute_count, at,
-					 (size_t)(block + room - at), &draft->attributes_size);
-	if (r < 0) {
-		free(block);
-		return r;
-	}
-	draft->lines = lines;
-	draft->line_count = cart->line_count;
-	draft->tax_ppm = cart->head.tax_ppm;
-	draft->attributes = at;
-	draft->attribute_count = cart->attribute_count;
-	*ret_block = block;
-	return 0;
-}
-
-int corral_replace(struct corral *corral, const struct corral_key *key, const struct corral_cart *cart,
-		   const struct corral_op *op, struct corral_result *ret_result)
-{
-	struct cart_change replace = { .kind = CART_REPLACE };
-	void *block;
-
-	if (op == NULL)
-		return -EINVAL;
-	int r = pack_draft(corral, cart, &replace.draft, &block);
-	if (r < 0)
-		return r;
-	r = change(corral, key, &replace, op, ret_result);
-	free(block);
-	return r;
 }

@@ -3,8 +3,8 @@
  * pressure.c (floor 4): memory is short. See pressure.h. Slow by nature, bounded, waits for nobody:
  * locks are tried, grace periods polled.
  *
- * Dissolving a span: every block of it is free, in its class's list. The page is told in the intent;
- * its blocks are unlinked one store at a time, each of which leaves a sound list; then the
+ * Dissolving a span: every block of it is free, in its class's list or never used. The page is told in the intent; the
+ * bump region is closed, its blocks are unlinked one store at a time, each of which leaves a sound list; then the
  * page word is cleared. Repair does the rest of the same.
  */
 #include <errno.h>
@@ -44,6 +44,8 @@ void pressure_dissolve(struct arena *arena, uint32_t class, uint32_t page)
 	block_ref end = first + PAGE_SPAN_PAGES(arena->pages[page]) * UNITS_PER_PAGE;
 	block_ref *link = &c->head;
 
+	if (c->bump_end > first && c->bump_end <= end)
+		note(&c->bump_end, c->bump); /* the never used rest goes with it */
 	for (uint32_t bound = block_bound(arena); *link != 0 && bound > 0; bound--) {
 		struct block_header *block = block_at(arena, *link);
 		if (block == NULL)
@@ -81,6 +83,11 @@ static uint32_t scavenge_class(struct actor *actor, uint32_t class, uint16_t *fr
 	uint32_t freed = 0;
 	uint32_t bound = block_bound(arena);
 
+	if (c->bump < c->bump_end && arena_block_inside(arena, c->bump)) {
+		uint32_t page = head_page(arena, c->bump);
+		if (page < arena->page_count)
+			free_in[page] = (uint16_t)((c->bump_end - c->bump) / (block_class_bytes(class) / BLOCK_UNIT));
+	}
 	for (block_ref at = c->head; at != 0 && bound > 0; bound--) {
 		struct block_header *block = block_at(arena, at);
 		uint32_t page = block != NULL ? head_page(arena, at) : arena->page_count;
@@ -111,7 +118,8 @@ uint32_t block_scavenge(struct actor *actor)
 		return 0;
 	for (uint32_t class = 0; class < CLASS_COUNT; class++) {
 		struct size_class *c = &arena->classes[class];
-		if (load_relaxed(&c->head) == 0 || !lock_try(actor, &c->lock, LOCK_CLASS))
+		if ((load_relaxed(&c->head) == 0 && load_relaxed(&c->bump) == load_relaxed(&c->bump_end)) ||
+		    !lock_try(actor, &c->lock, LOCK_CLASS))
 			continue;
 		freed += scavenge_class(actor, class, free_in);
 		lock_drop(actor, &c->lock, LOCK_CLASS);
@@ -145,7 +153,8 @@ void block_reclaim_all(struct actor *actor)
 	for (uint32_t number = 0; number < high; number++) {
 		struct thread_record *record = &actor->arena->threads[number];
 		empty_orphan(actor, number);
-		if (load_relaxed(&record->retired.open) != 0 || load_relaxed(&record->retired.waiting) != 0)
+		if (load_relaxed(&record->retired.open) != 0 || load_relaxed(&record->retired.waiting) != 0 ||
+		    load_relaxed(&record->retired.ready) != 0)
 			(void)block_reclaim(actor, record);
 	}
 	block_flush(actor); /* what we took is everybody's */

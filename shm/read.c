@@ -35,8 +35,11 @@ static int look_once(struct corral *corral, const struct corral_key *key, uint64
 	int64_t now = arena_now_ns(arena);
 	int64_t touched = ret_found->touched_ns;
 	int64_t deadline = slot_deadline_ns(arena, ret_found->slot, touched);
+	/* the time to live was that of this touch, or the touch has changed too. pairs [S5] */
+	if (unlikely(load_relaxed(&ret_found->slot->touched_ns) != touched))
+		return -EAGAIN;
 	if (unlikely(now >= deadline))
-		return -ENOENT;
+		return slot_forgo(ret_found->slot, touched) ? -ENOENT : -EAGAIN;
 	/* the deadline is 129 grains and a tick after the touch */
 	if (unlikely(now - touched > (deadline - CLOCK_TICK_NS - touched) / 129) &&
 	    (corral->flags & CORRAL_OBSERVE) == 0) {
@@ -197,11 +200,11 @@ void corral_cart_free(struct corral_cart *cart)
 /* -------------------------------------------------------------------- list */
 
 /* In a section: one slot's cart as a row; false when there is none to show. */
-static bool fill_entry(const struct corral *corral, uint32_t number, const struct corral_text *restaurant,
+static bool fill_entry(struct corral *corral, uint32_t number, const struct corral_text *restaurant,
 		       struct corral_entry *entry)
 {
 	const struct arena *arena = &corral->arena;
-	const struct slot *slot = &arena->slots[number];
+	struct slot *slot = &arena->slots[number];
 	int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
 	block_ref current = load_acquire(&slot->current);  /* pairs [S1] */
 	struct corral_key key;
@@ -209,6 +212,9 @@ static bool fill_entry(const struct corral *corral, uint32_t number, const struc
 	if (current == 0 || touched == TOUCHED_ENDED || !arena_block_inside(arena, current))
 		return false;
 	int64_t deadline = slot_deadline_ns(arena, slot, touched);
+	if (load_relaxed(&slot->touched_ns) != touched || /* pairs [S5] */
+	    (arena_now_ns(arena) >= deadline && !slot_forgo(slot, touched)))
+		return fill_entry(corral, number, restaurant, entry); /* it changed under us: look again */
 	if (arena_now_ns(arena) >= deadline)
 		return false;
 	const void *cart = arena_block(arena, current) + 1;
@@ -269,7 +275,7 @@ static void announce(uint32_t *word, uint32_t *ret_seen)
 	fence_full(); /* announced before we look for the change. pairs [S4] */
 }
 
-/* One look: 0 and the version when it is past; -EAGAIN and where to sleep; -ENOENT. */
+/* One look: 0 and the version when it is past; -EAGAIN and where to sleep; -ERESTART: look again; -ENOENT. */
 static int look_for_change(struct corral *corral, struct actor *actor, const struct corral_key *key, uint64_t past,
 			   uint32_t **ret_word, uint32_t *ret_seen, uint64_t *ret_version)
 {
@@ -284,12 +290,15 @@ static int look_for_change(struct corral *corral, struct actor *actor, const str
 	grace_enter(actor);
 	r = slot_find(arena, hash, key, &found);
 	if (r == 0) {
-		*ret_word = &found.slot->change;
+		struct slot *slot = found.slot;
+		*ret_word = &slot->change;
 		announce(*ret_word, ret_seen);
 		r = slot_find(arena, hash, key, &found); /* again, now that a change will wake us */
+		if (r == 0 && found.slot != slot)
+			r = -ERESTART; /* a new cart, in another slot */
 	}
 	if (r == 0 && arena_now_ns(arena) >= slot_deadline_ns(arena, found.slot, found.touched_ns))
-		r = -ENOENT;
+		r = slot_forgo(found.slot, found.touched_ns) ? -ENOENT : -ERESTART;
 	if (r == 0) {
 		*ret_version = found.cart->version;
 		r = *ret_version > past ? 0 : -EAGAIN;
@@ -314,6 +323,10 @@ int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t pa
 	while (r == 0) {
 		uint64_t version = 0;
 		r = look_for_change(corral, actor, key, past_version, &word, &seen, &version);
+		if (r == -ERESTART) {
+			r = 0;
+			continue;
+		}
 		if (r == 0)
 			*ret_version = version;
 		if (r != -EAGAIN)

@@ -9,6 +9,11 @@
  *   waiting  stamped with a grace-period cookie
  *   ready    that grace period is over: to be freed one by one, through the hand
  *
+ * and one that needs no lock, the owner's alone:
+ *
+ *   deferred retired while another held the lock; moved to open when it is to be had. So nobody who
+ *            is stopped there stops the owner.
+ *
  * A list moves on with two stores, "next = this; this = 0"; a death between them shows as two
  * equal heads. Stamping costs a fence and, when nobody else drives, one membarrier: BATCH_BLOCKS
  * share them. Nothing here waits for a reader: what is not over yet stays where it is.
@@ -46,14 +51,20 @@ static void move_to_waiting(struct arena *arena, struct retired *lists)
 	lists->open_bytes = 0;
 }
 
+/* Stops at a block whose slot cannot be freed now; the next round goes on with it. */
 static void free_ready(struct actor *actor, struct retired *lists)
 {
+	struct intent *intent = &actor->record->intent;
 	uint64_t freed = 0;
 
 	while (lists->ready != 0) {
 		struct block_header *block = block_at(actor->arena, lists->ready);
 		block_ref next = block != NULL ? block->next : 0; /* damaged: the rest is lost to check --repair */
-		note(&actor->record->intent.hand, lists->ready);
+		note(&intent->hand, lists->ready);
+		if (block != NULL && block->slot != 0 && !block_free_slot(actor, block)) {
+			note(&intent->hand, 0);
+			break;
+		}
 		note(&lists->ready, next);
 		block_free_hand(actor);
 		freed++;
@@ -84,6 +95,33 @@ static struct retired *want_lists(struct actor *actor, struct thread_record *tar
 	return &target->retired;
 }
 
+/* From intent.old into open. The lock of our lists is held. */
+static void push_open(struct actor *actor, struct retired *lists, struct block_header *block)
+{
+	struct intent *intent = &actor->record->intent;
+
+	block->next = lists->open;
+	note(&lists->open, intent->old);
+	note(&intent->old, 0);
+	lists->open_count++;
+	lists->open_bytes += block_class_bytes(block->class);
+}
+
+/* What had to be deferred comes first. intent.old is 0, the lock of our lists is held. */
+static void undefer(struct actor *actor, struct retired *lists)
+{
+	while (lists->deferred != 0) {
+		struct block_header *block = block_at(actor->arena, lists->deferred);
+		if (block == NULL) { /* damaged */
+			note(&lists->deferred, 0);
+			return;
+		}
+		note(&actor->record->intent.old, lists->deferred);
+		note(&lists->deferred, block->next);
+		push_open(actor, lists, block);
+	}
+}
+
 void block_retire_old(struct actor *actor)
 {
 	struct thread_record *record = actor->record;
@@ -95,14 +133,16 @@ void block_retire_old(struct actor *actor)
 		note(&intent->old, 0);
 		return;
 	}
-	if (lock_take(actor, &lists->lock, LOCK_LISTS) < 0)
-		return; /* a stopped agent has our lists: the block stays in intent.old, settled before the next change */
-	block->next = lists->open;
-	note(&lists->open, intent->old);
-	note(&intent->old, 0);
-	lists->open_count++;
-	lists->open_bytes += block_class_bytes(block->class);
 	stat_add(record, retired, 1);
+	if (unlikely(!lock_try(actor, &lists->lock, LOCK_LISTS))) {
+		block->next = lists->deferred;
+		note(&lists->deferred, intent->old);
+		note(&intent->old, 0);
+		return;
+	}
+	push_open(actor, lists, block);
+	if (unlikely(lists->deferred != 0))
+		undefer(actor, lists);
 	if (lists->open_count >= BATCH_BLOCKS || lists->open_bytes >= batch_bytes(actor->arena))
 		rotate_locked(actor, lists);
 	lock_drop(actor, &lists->lock, LOCK_LISTS);
@@ -115,6 +155,8 @@ bool block_reclaim(struct actor *actor, struct thread_record *target)
 	assert(actor->record->intent.hand == 0);
 	if (!lock_try(actor, &lists->lock, LOCK_LISTS))
 		return false;
+	if (target == actor->record && lists->deferred != 0 && actor->record->intent.old == 0)
+		undefer(actor, lists);
 	rotate_locked(actor, lists);
 	lock_drop(actor, &lists->lock, LOCK_LISTS);
 	return true;
@@ -124,8 +166,8 @@ bool block_has_leftovers(const struct thread_record *record)
 {
 	const struct retired *lists = &record->retired;
 
-	if (lists->open != 0 || lists->waiting != 0 || lists->ready != 0 || record->intent.hand != 0 ||
-	    record->intent.old != 0)
+	if (lists->open != 0 || lists->waiting != 0 || lists->ready != 0 || lists->deferred != 0 ||
+	    record->intent.hand != 0 || record->intent.old != 0 || record->intent.hand_slot != 0)
 		return true;
 	for (uint32_t class = 0; class < CLASS_COUNT; class++)
 		if (record->cache[class] != 0)

@@ -83,8 +83,9 @@ int slot_find(const struct arena *arena, uint64_t hash, const struct corral_key 
 int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash, const struct corral_key *key,
 		 struct found *ret_found)
 {
-	block_ref current = load_relaxed(&slot->current); /* relaxed: the lock orders it [L1] */
-	int64_t touched = load_relaxed(&slot->touched_ns);
+	/* acquire: the slot may be another cart's now, inserted without its lock; then all of it is seen. pairs [S1] */
+	block_ref current = load_acquire(&slot->current);
+	int64_t touched = load_relaxed(&slot->touched_ns); /* relaxed: ordered by current, and by the lock */
 
 	if (load_relaxed(&slot->hash) != hash || touched == TOUCHED_ENDED || current == 0)
 		return -ENOENT;
@@ -95,7 +96,7 @@ int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash, co
 
 int64_t slot_deadline_ns(const struct arena *arena, const struct slot *slot, int64_t touched_ns)
 {
-	uint64_t ttl = load_relaxed(&slot->ttl_ns); /* relaxed: a setting; any recent one will do */
+	uint64_t ttl = load_acquire(&slot->ttl_ns); /* then the touch it came with is seen. pairs [S5] */
 
 	return deadline_ns(touched_ns, ttl != 0 ? ttl : load_relaxed(&arena->header->ttl_ns));
 }
@@ -150,14 +151,20 @@ static void renew(struct slot *slot, int64_t now_ns)
 		seen = load_relaxed(&slot->touched_ns);
 }
 
-bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64_t now_ns)
+bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64_t now_ns, bool replaces_ended)
 {
 	struct intent *intent = &actor->record->intent;
 
+	/*
+	 * A live cart is renewed before the new version shows, or a reader could find the version and think its time up. One
+	 * whose time is up (nobody can renew it any more, slot_forgo) only after, or the old version would live again.
+	 */
+	if (!replaces_ended)
+		renew(slot, now_ns);
 	note(&intent->old, slot->current);
 	store_release(&slot->current, intent->hand); /* the version's bytes before its reference. pairs [S1] */
-	store_relaxed(&slot->ttl_ns, ttl_ms * 1000000);
 	renew(slot, now_ns);
+	store_release(&slot->ttl_ns, ttl_ms * 1000000); /* after the touch: a reader that has it looks again. pairs [S5] */
 	return after_publish(actor->arena, actor->record, slot);
 }
 
@@ -166,7 +173,8 @@ static void after_insert(struct arena *arena, struct thread_record *record)
 {
 	struct slot *slot = arena_slot(arena, record->intent.hand_slot);
 
-	if (record->intent.hand != 0)
+	/* empty only until the first time: others may have changed the cart since */
+	if (record->intent.hand != 0 && load_relaxed(&slot->current) == 0)
 		store_release(&slot->current, record->intent.hand); /* the cart is there from here on. pairs [S1] */
 	mark_dirty(arena, record->intent.hand_slot);
 	note(&record->intent.hand, 0);
@@ -207,10 +215,10 @@ static void unlink_slot(const struct arena *arena, struct bucket *bucket, slot_l
 }
 
 /* Everything after TOUCHED_ENDED was stored; done again from the start by a repairer. */
-static bool finish_end(struct arena *arena, struct thread_record *record, struct bucket *bucket, struct slot *slot)
+static bool finish_end(struct arena *arena, struct thread_record *record, struct bucket *bucket, struct slot *slot,
+		       block_ref current)
 {
 	slot_link link = arena_slot_link(arena, slot);
-	block_ref current = slot->current;
 
 	if (current != 0 && arena_block_inside(arena, current)) {
 		struct block_header *block = arena_block(arena, current);
@@ -233,7 +241,7 @@ bool slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot)
 {
 	store_release(&slot->touched_ns, TOUCHED_ENDED); /* pairs [S3] */
 	fence_compiler();
-	return finish_end(actor->arena, actor->record, bucket, slot);
+	return finish_end(actor->arena, actor->record, bucket, slot, slot->current);
 }
 
 int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns, bool *ret_wake)
@@ -245,7 +253,7 @@ int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *sl
 	    !cas_acq_rel(&slot->touched_ns, touched, TOUCHED_ENDED)) /* a reader was quicker. pairs [S3] */
 		return -EAGAIN;
 	fence_compiler();
-	*ret_wake = finish_end(actor->arena, actor->record, bucket, slot);
+	*ret_wake = finish_end(actor->arena, actor->record, bucket, slot, slot->current);
 	return 0;
 }
 
@@ -270,11 +278,9 @@ void slot_wake(struct arena *arena, struct slot *slot)
 		return;
 	}
 	fence_full(); /* the new cart is linked before we look for waiters. pairs [S4] */
-	uint32_t seen = load_relaxed(births);
-	if ((seen & 1) != 0) {
-		(void)swap_acq_rel(births, (seen & ~1u) + 2);
-		futex_wake(births, INT_MAX);
-	}
+	for (uint32_t seen = load_relaxed(births); (seen & 1) != 0; seen = load_relaxed(births))
+		if (cas_acq_rel(births, seen, (seen & ~1u) + 2))
+			futex_wake(births, INT_MAX);
 }
 
 /* ------------------------------------------------------------------- repair */
@@ -286,9 +292,18 @@ static void repair_publish(struct arena *arena, struct thread_record *record, st
 
 	if (!arena_block_inside(arena, slot->current))
 		return;
-	store_relaxed(&slot->ttl_ns, cart->ttl_ms * 1000000);
 	renew(slot, arena_now_ns(arena));
+	store_release(&slot->ttl_ns, cart->ttl_ms * 1000000); /* pairs [S5] */
 	(void)after_publish(arena, record, slot);
+}
+
+/* It had ended: what follows is done again. (Or the slot was freed, and is another cart's now: then it is let be.) */
+static void repair_end(struct arena *arena, struct thread_record *record, struct bucket *bucket, struct slot *slot)
+{
+	block_ref current = load_acquire(&slot->current); /* before touched: an inserter stores it after. pairs [S1] */
+
+	if (load_relaxed(&slot->touched_ns) == TOUCHED_ENDED && slot_bucket(arena, load_relaxed(&slot->hash)) == bucket)
+		(void)finish_end(arena, record, bucket, slot, current);
 }
 
 void slot_repair(struct arena *arena, struct thread_record *record, uint32_t name)
@@ -302,12 +317,12 @@ void slot_repair(struct arena *arena, struct thread_record *record, uint32_t nam
 
 	if (has_bucket && intent->hand_slot != 0 && bucket->head == intent->hand_slot)
 		after_insert(arena, record); /* it was linked */
-	if (has_slot && has_bucket && slot->touched_ns == TOUCHED_ENDED)
-		(void)finish_end(arena, record, bucket, slot); /* it had ended */
+	if (has_slot && has_bucket)
+		repair_end(arena, record, bucket, slot);
 	if (has_slot && intent->hand != 0 && slot->current == intent->hand)
 		repair_publish(arena, record, slot);
-	if (intent->hand != 0)
-		note(&intent->old, 0); /* it was not: old is still current, hand will be freed */
+	if (has_slot && intent->hand != 0 && slot->current == intent->old)
+		note(&intent->old, 0); /* not published: old is still current, hand will be freed */
 	if (has_slot) {
 		futex_wake(&slot->change, INT_MAX);
 		lock_release_of(&slot->lock, name);

@@ -44,9 +44,10 @@ void slot_want(struct actor *actor, struct bucket *bucket, struct slot *slot);
 
 /*
  * Publish the version in hand as the slot's current one: the slot's lock is held. The former version is then in
- * intent.old, to be retired once the lock is dropped. True: somebody sleeps on slot->change.
+ * intent.old, to be retired once the lock is dropped. replaces_ended: the former one's time is up, and slot_forgo() was
+ * called. True: somebody sleeps on slot->change.
  */
-bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64_t now_ns);
+bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64_t now_ns, bool replaces_ended);
 
 /* Link intent.hand_slot with the version in hand into the bucket whose lock is held. */
 void slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint64_t ttl_ms, int64_t now_ns);
@@ -64,8 +65,8 @@ int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *sl
 bool slot_touch(struct slot *slot, int64_t touched_ns, int64_t now_ns);
 
 /*
- * Before a cart whose time is up is replaced in its slot, whose lock is held: from now on no reader can renew it. False: one just has.
- * A death right after it leaves a cart whose time is up.
+ * Before anybody is told that a cart's time is up: from now on no reader whose clock reading is old can renew it. False:
+ * somebody just has, look again. A death right after it leaves a cart whose time is up.
  */
 bool slot_forgo(struct slot *slot, int64_t touched_ns);
 

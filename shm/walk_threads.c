@@ -71,6 +71,7 @@ void walk_thread(struct inspect *inspect, uint32_t number)
 		if (!pushed) /* else the class has it already */
 			walk_list(inspect, record->cache[class], PLACE_CACHED, where);
 	}
+	walk_list(inspect, lists->deferred, PLACE_RETIRED, where);
 	walk_list(inspect, lists->ready, PLACE_RETIRED, where);
 	if (lists->waiting != lists->ready) /* else a move was cut short */
 		walk_list(inspect, lists->waiting, PLACE_RETIRED, where);

@@ -112,7 +112,7 @@ static void shared_words_are_aligned(void **state)
 		offsetof(struct cart_line, unit_price_cents),
 	};
 	const size_t words4[] = {
-		offsetof(struct arena_header, gp_lock),
+		offsetof(struct arena_header, slots_lock),
 		offsetof(struct arena_header, space_lock),
 		offsetof(struct arena_header, births),
 		offsetof(struct thread_record, owner),

@@ -20,7 +20,7 @@
 #define SMALL_BYTES (4u << 20)
 #define TTL_NS 1800000000000ull
 
-static const struct arena_settings small = { SMALL_BYTES, 64, TTL_NS };
+static const struct arena_settings small = { .arena_bytes = SMALL_BYTES, .max_carts = 64, .ttl_ns = TTL_NS };
 
 static uint32_t files_in(const struct yard *yard)
 {
@@ -144,23 +144,29 @@ static void creation_replaces_what_a_dead_creator_left(void **state)
 static void failed_creation_leaves_nothing(void **state)
 {
 	(void)state;
-	const struct arena_settings impossible[] = {
-		{ 0, 64, TTL_NS },
-		{ SMALL_BYTES - PAGE_BYTES, 64, TTL_NS },
-		{ SMALL_BYTES + 1, 64, TTL_NS },
-		{ SMALL_BYTES, 0, TTL_NS },
-		{ SMALL_BYTES, 1000000, TTL_NS }, /* no page is left */
-		{ SMALL_BYTES, UINT32_MAX, TTL_NS },
-		{ 1ull << 38, ARENA_CARTS_MAX + 1, TTL_NS },
-		{ ARENA_BYTES_MAX + PAGE_BYTES, 64, TTL_NS },
-		{ UINT64_MAX, 64, TTL_NS },
+	const struct {
+		uint64_t arena_bytes;
+		uint32_t max_carts;
+	} impossible[] = {
+		{ 0, 64 },
+		{ SMALL_BYTES - PAGE_BYTES, 64 },
+		{ SMALL_BYTES + 1, 64 },
+		{ SMALL_BYTES, 0 },
+		{ SMALL_BYTES, 1000000 }, /* no page is left */
+		{ SMALL_BYTES, UINT32_MAX },
+		{ 1ull << 38, ARENA_CARTS_MAX + 1 },
+		{ ARENA_BYTES_MAX + PAGE_BYTES, 64 },
+		{ UINT64_MAX, 64 },
 	};
 	struct yard yard;
 
 	yard_make_empty(&yard);
 	for (size_t i = 0; i < COUNT(impossible); i++) {
+		struct arena_settings settings = small;
 		char why[ARENA_WHY_BYTES] = "";
-		assert_int_equal(arena_create(yard.dir_fd, &impossible[i], why), -EINVAL);
+		settings.arena_bytes = impossible[i].arena_bytes;
+		settings.max_carts = impossible[i].max_carts;
+		assert_int_equal(arena_create(yard.dir_fd, &settings, why), -EINVAL);
 		assert_true(strlen(why) > 15);
 		assert_int_equal(files_in(&yard), 0);
 	}
@@ -241,7 +247,7 @@ static int create_on_full_disk(void *context)
 static int reserve_on_filling_disk(void *context)
 {
 	struct yard yard = *(struct yard *)context;
-	const struct arena_settings roomy = { 64 << 20, 64, TTL_NS };
+	const struct arena_settings roomy = { .arena_bytes = 64 << 20, .max_carts = 64, .ttl_ns = TTL_NS };
 	struct arena arena;
 
 	yard.dir_fd = small_disk(&yard, "6M");

@@ -13,7 +13,7 @@
 #define SMALL_BYTES (4u << 20)
 #define TTL_NS 1800000000000ull
 
-static const struct arena_settings small = { SMALL_BYTES, 64, TTL_NS };
+static const struct arena_settings small = { .arena_bytes = SMALL_BYTES, .max_carts = 64, .ttl_ns = TTL_NS };
 
 /* -------------------------------------------------------------- locations */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 55_ops.c: the calls that change a cart, one worker at a time: what they answer, what they leave, operation
- * ids, expected versions, checking out, dropping and beginning anew, replacing.
+ * ids, expected versions, checking out.
  */
 #include "orders_support.h"
 
@@ -209,34 +209,128 @@ static void sixty_four_operations_are_remembered(void **state)
 	for (unsigned i = 0; i < 3 * CORRAL_OPS_KEPT; i++) {
 		snprintf(id, sizeof(id), "call-%u", i);
 		assert_int_equal(orders_add(b.corral, &b.key, "coke", 199, 1, id, &r), 0);
-		assert_int_equal(r.version, i + 1);
-		unsigned oldest = i < CORRAL_OPS_KEPT ? 0 : i - CORRAL_OPS_KEPT + 1;
-		for (unsigned earlier = oldest; earlier <= i; earlier += 7) {
-			snprintf(id, sizeof(id), "call-%u", earlier);
-			assert_int_equal(orders_add(b.corral, &b.key, "coke", 199, 1, id, &r), 0);
-			assert_int_equal(r.applied, 0);
-			assert_int_equal(r.version, earlier + 1);
-			assert_int_equal(r.item_count, earlier + 1);
-		}
-		(void)corral_set_tax(b.corral, &b.key, 0, NULL, NULL); /* ids are not pushed out by changes without */
-		assert_int_equal(corral_remove(b.corral, &b.key, 1, NULL, NULL), 0);
-		assert_int_equal(corral_drop(b.corral, &b.key, NULL, NULL), 0);
-		for (unsigned k = oldest; k <= i; k++) { /* made again with the same history */
-			snprintf(id, sizeof(id), "call-%u", k);
-			assert_int_equal(orders_add(b.corral, &b.key, "coke", 199, 1, id, NULL), 0);
-		}
-		break;
-	}
-	for (unsigned i = 1; i < 3 * CORRAL_OPS_KEPT; i++) {
-		snprintf(id, sizeof(id), "call-%u", i);
-		assert_int_equal(orders_add(b.corral, &b.key, "coke", 199, 1, id, &r), 0);
 		assert_int_equal(r.applied, 1);
 		for (unsigned back = 0; back < CORRAL_OPS_KEPT && back <= i; back++) {
 			snprintf(id, sizeof(id), "call-%u", i - back);
 			assert_int_equal(orders_add(b.corral, &b.key, "coke", 199, 1, id, &r), 0);
 			assert_int_equal(r.applied, 0);
+			assert_int_equal(r.version, i - back + 1);
 			assert_int_equal(r.item_count, i - back + 1);
 		}
 	}
+	assert_int_equal(corral_clear(b.corral, &b.key, NULL, NULL), 0);
+	for (unsigned i = 0; i < 100; i++) /* changes without an id push none out */
+		assert_int_equal(corral_set_tax(b.corral, &b.key, i, NULL, NULL), 0);
+	assert_int_equal(orders_add(b.corral, &b.key, "coke", 199, 1, id, &r), 0);
+	assert_int_equal(r.applied, 0);
 	corral_close(b.corral);
+}
+
+static void an_operation_that_was_refused_is_not_remembered(void **state)
+{
+	struct bench b = begin(state);
+	struct corral_op op = orders_op("call", 0);
+	struct corral_result r;
+
+	(void)add(&b, "burger", 899, 1);
+	assert_int_equal(corral_set_quantity(b.corral, &b.key, 9, 1, &op, NULL), -ENXIO);
+	op.if_version = 99;
+	assert_int_equal(corral_set_quantity(b.corral, &b.key, 1, 2, &op, NULL), -ECANCELED);
+	op.if_version = 1;
+	assert_int_equal(corral_set_quantity(b.corral, &b.key, 1, 2, &op, &r), 0);
+	assert_int_equal(r.applied, 1);
+	corral_close(b.corral);
+}
+
+static int repeat_in_another_process(void *context)
+{
+	struct yard *yard = context;
+	struct bench b = { .corral = orders_come(yard, NULL), .key = orders_key("restaurant", "session") };
+	struct corral_result r;
+
+	must(orders_add(b.corral, &b.key, "burger", 899, 1, "call", &r) == 0);
+	must(r.applied == 0 && r.version == 1 && r.item_count == 1 && r.line == 1);
+	corral_close(b.corral);
+	return 0;
+}
+
+static void operations_are_remembered_across_processes_and_attachments(void **state)
+{
+	NEEDS_PROCESSES();
+	struct bench b = begin(state);
+
+	assert_int_equal(orders_add(b.corral, &b.key, "burger", 899, 1, "call", NULL), 0);
+	assert_int_equal(child_wait(child_start(repeat_in_another_process, *state)), 0);
+	corral_close(b.corral);
+	assert_int_equal(child_wait(child_start(repeat_in_another_process, *state)), 0);
+}
+
+/* --------------------------------------------------------- expected versions */
+
+static void a_change_with_another_expected_version_is_refused(void **state)
+{
+	struct bench b = begin(state);
+	struct corral_op op = orders_op(NULL, 1);
+	struct corral_result r;
+
+	for (unsigned kind = 0; kind < 8; kind++)
+		assert_int_equal(any_change(&b, kind, &op, NULL), -ENOENT); /* a version names a cart that is there */
+	(void)add(&b, "burger", 899, 1);
+	(void)add(&b, "coke", 199, 1);
+	for (unsigned kind = 0; kind < 8; kind++) {
+		assert_int_equal(any_change(&b, kind, &op, NULL), -ECANCELED);
+		op.if_version = 3;
+		assert_int_equal(any_change(&b, kind, &op, NULL), -ECANCELED);
+		op.if_version = 1;
+	}
+	assert_int_equal(corral_drop(b.corral, &b.key, &op, NULL), -ECANCELED);
+	op.if_version = 2;
+	assert_int_equal(corral_checkout(b.corral, &b.key, &op, &r), 0);
+	assert_int_equal(r.version, 3);
+	corral_close(b.corral);
+}
+
+/* ------------------------------------------------------------- checking out */
+
+static void a_checked_out_cart_can_be_read_and_dropped_but_not_changed(void **state)
+{
+	struct bench b = begin(state);
+	struct corral_op op = orders_op("order it", 0), same = orders_op(NULL, 2);
+	struct corral_result r;
+
+	(void)add(&b, "burger", 899, 1);
+	assert_int_equal(corral_checkout(b.corral, &b.key, &op, &r), 0);
+	for (unsigned kind = 0; kind < 8; kind++)
+		assert_int_equal(any_change(&b, kind, NULL, NULL), -ESHUTDOWN);
+	struct corral_cart *cart = get(&b);
+	assert_int_equal(cart->head.status, CORRAL_CHECKED_OUT);
+	assert_int_equal(cart->head.total_cents, 899);
+	assert_int_equal(corral_replace(b.corral, &b.key, cart, &same, NULL), -ESHUTDOWN);
+	corral_cart_free(cart);
+	assert_int_equal(corral_checkout(b.corral, &b.key, &op, &r), 0);
+	assert_int_equal(r.applied, 0);
+	assert_int_equal(r.status, CORRAL_CHECKED_OUT);
+	assert_int_equal(corral_drop(b.corral, &b.key, NULL, &r), 0);
+	assert_int_equal(r.status, CORRAL_CHECKED_OUT);
+	assert_int_equal(r.total_cents, 899);
+	corral_close(b.corral);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, orders_setup, orders_teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(every_change_answers_with_the_totals_and_the_next_version),
+		CASE(the_same_item_raises_the_line_and_another_one_does_not),
+		CASE(a_line_number_is_given_once_in_the_life_of_a_cart),
+		CASE(attributes_are_set_replaced_and_taken_away),
+		CASE(the_same_operation_again_changes_nothing_and_answers_the_same),
+		CASE(sixty_four_operations_are_remembered),
+		CASE(an_operation_that_was_refused_is_not_remembered),
+		CASE(operations_are_remembered_across_processes_and_attachments),
+		CASE(a_change_with_another_expected_version_is_refused),
+		CASE(a_checked_out_cart_can_be_read_and_dropped_but_not_changed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

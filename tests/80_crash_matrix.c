@@ -26,7 +26,7 @@
 #include "handle.h"
 #include "repair.h"
 
-#define SAMPLE 24u
+#define SAMPLE 10u
 #define ARENA_BYTES (8u << 20)
 #define OP_ID "the operation"
 
@@ -335,7 +335,7 @@ static void expect(void)
 {
 	struct corral *corral = NULL;
 	struct yard yard;
-	const struct arena_settings settings = { ARENA_BYTES, 64, 1800ull * 1000000000 };
+	const struct arena_settings settings = { ARENA_BYTES, 64, 1800ull * 1000000000, false };
 
 	yard_make(&yard, &settings);
 	corral = yard_open(&yard, 0);

@@ -180,7 +180,7 @@ void yard_make_empty(struct yard *yard)
 
 void yard_make(struct yard *yard, const struct arena_settings *settings)
 {
-	const struct arena_settings small = { 8 << 20, 64, 1800ull * 1000000000 };
+	const struct arena_settings small = { .arena_bytes = 8 << 20, .max_carts = 64, .ttl_ns = 1800000000000ull };
 	char why[ARENA_WHY_BYTES] = "";
 	struct life life;
 

@@ -112,7 +112,10 @@ struct member { /* a process, attached */
 	struct arena arena;
 	struct life life;
 	bool can_membarrier;
+	bool fenced;
 };
+
+extern bool support_no_membarrier; /* who joins acts as if the kernel had no membarrier(2) */
 
 /* 0 or -errno. */
 int member_join(const struct yard *yard, struct member *ret_member);

@@ -16,6 +16,7 @@
 
 #define MEMBERS_MAX 64
 
+bool support_no_membarrier;
 static uint32_t *crew_failures;         /* shared with children */
 static struct life *lives[MEMBERS_MAX]; /* of this process: a child must not keep them */
 
@@ -44,8 +45,9 @@ int member_join(const struct yard *yard, struct member *ret_member)
 		return r;
 	}
 	bool full = ret_member->arena.header->full_fences != 0;
-	ret_member->can_membarrier = grace_register() && !full;
-	r = alive_claim(&ret_member->arena, &ret_member->life, repair_process, full ? PROCESS_FENCED : 0);
+	ret_member->can_membarrier = !support_no_membarrier && grace_register();
+	ret_member->fenced = full || !ret_member->can_membarrier;
+	r = alive_claim(&ret_member->arena, &ret_member->life, repair_process, ret_member->fenced ? PROCESS_FENCED : 0);
 	if (r < 0) {
 		alive_close(&ret_member->life);
 		arena_unmap(&ret_member->arena);
@@ -100,7 +102,7 @@ int member_actor(struct member *member, struct actor *ret_actor)
 				     .record = &member->arena.threads[number],
 				     .name = (uint32_t)number + 1,
 				     .patience_ms = 1000,
-				     .fenced = !member->can_membarrier,
+				     .fenced = member->fenced,
 				     .can_membarrier = member->can_membarrier,
 				     .repair = repair_process };
 	ret_actor->record->tid = (int32_t)syscall(SYS_gettid);

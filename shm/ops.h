@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ops.h (floor 5): the one way by which all public calls change a cart.
+ */
+#ifndef CORRAL_OPS_H
+#define CORRAL_OPS_H
+
+#include "cart.h"
+#include "handle.h"
+
+/*
+ * Make a change whose kind and inputs are filled in (the key, the world and the conditions are filled in here). op and
+ * ret_result may be NULL. Errors as in corral.h.
+ */
+int ops_change(struct corral *corral, const struct corral_key *key, struct cart_change *change,
+	       const struct corral_op *op, struct corral_result *ret_result);
+
+#endif

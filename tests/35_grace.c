@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 35_grace.c: what a grace period waits for, and what it does not; deaths of readers and drivers.
+ * Readers and drivers are actors of one thread where that suffices, so each order of steps is exact.
+ * (35_grace_torture.c: many at once.)
+ */
+#include "support.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "atomic.h"
+#include "grace.h"
+
+struct cast { /* who plays */
+	struct yard yard;
+	struct member us;
+	struct actor reader, second, driver;
+};
+
+static int set_up(void **state)
+{
+	struct cast *cast = calloc(1, sizeof(*cast));
+
+	yard_make(&cast->yard, NULL);
+	assert_int_equal(member_join(&cast->yard, &cast->us), 0);
+	assert_int_equal(member_actor(&cast->us, &cast->reader), 0);
+	assert_int_equal(member_actor(&cast->us, &cast->second), 0);
+	assert_int_equal(member_actor(&cast->us, &cast->driver), 0);
+	*state = cast;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct cast *cast = *state;
+
+	member_dismiss(&cast->reader);
+	member_dismiss(&cast->second);
+	member_dismiss(&cast->driver);
+	member_leave(&cast->us);
+	yard_remove(&cast->yard);
+	free(cast);
+	return 0;
+}
+
+/* ------------------------------------------------------------ who is waited for */
+
+static void grace_period_without_readers_is_over_when_driven(void **state)
+{
+	struct cast *cast = *state;
+	uint64_t before = cast->us.arena.header->gp_phase;
+	uint64_t cookie = grace_start_poll(&cast->us.arena);
+
+	assert_false(grace_poll(&cast->us.arena, cookie)); /* not by itself */
+	assert_true(grace_advance(&cast->driver, cookie));
+	assert_true(grace_poll(&cast->us.arena, cookie));
+	assert_true(grace_advance(&cast->driver, cookie)); /* and stays over */
+	assert_int_equal(cast->us.arena.header->gp_phase, before + 1);
+	assert_int_equal(grace_wait(&cast->driver, grace_start_poll(&cast->us.arena), SUPPORT_WAIT_MS), 0);
+	assert_true(grace_poll(&cast->us.arena, cookie));
+}
+
+static void reader_that_began_before_is_waited_for(void **state)
+{
+	struct cast *cast = *state;
+
+	grace_enter(&cast->reader);
+	uint64_t cookie = grace_start_poll(&cast->us.arena);
+	for (int i = 0; i < 10; i++)
+		assert_false(grace_advance(&cast->driver, cookie));
+	assert_int_equal(grace_wait(&cast->driver, cookie, 20), -ETIMEDOUT);
+	grace_leave(&cast->reader);
+	assert_true(grace_advance(&cast->driver, cookie));
+}
+
+static void only_the_outermost_leave_ends_a_section(void **state)
+{
+	struct cast *cast = *state;
+
+	grace_enter(&cast->reader);
+	uint64_t word = cast->reader.record->reader;
+	uint64_t cookie = grace_start_poll(&cast->us.arena);
+	assert_false(grace_advance(&cast->driver, cookie)); /* the phase has moved on */
+	grace_enter(&cast->reader);
+	grace_enter(&cast->reader);
+	assert_int_equal(cast->reader.record->reader, word);
+	grace_leave(&cast->reader);
+	assert_false(grace_advance(&cast->driver, cookie));
+	grace_leave(&cast->reader);
+	assert_false(grace_advance(&cast->driver, cookie));
+	grace_leave(&cast->reader);
+	assert_int_equal(cast->reader.record->reader, 0);
+	assert_true(grace_advance(&cast->driver, cookie));
+}
+
+static void reader_that_began_after_the_flip_is_not_waited_for(void **state)
+{
+	struct cast *cast = *state;
+
+	grace_enter(&cast->reader);
+	uint64_t cookie = grace_start_poll(&cast->us.arena);
+	assert_false(grace_advance(&cast->driver, cookie));
+	grace_enter(&cast->second);
+	grace_leave(&cast->reader);
+	assert_true(grace_advance(&cast->driver, cookie));
+	grace_leave(&cast->second);
+}
+
+static void stream_of_readers_does_not_hold_it_up(void **state)
+{
+	struct cast *cast = *state;
+	struct actor *in = &cast->reader, *next = &cast->second;
+
+	grace_enter(in);
+	for (uint32_t i = 0; i < 100; i++) { /* at no moment is there no reader */
+		uint64_t cookie = grace_start_poll(&cast->us.arena);
+		assert_false(grace_advance(&cast->driver, cookie));
+		grace_enter(next);
+		grace_leave(in);
+		assert_true(grace_advance(&cast->driver, cookie));
+		struct actor *other = in;
+		in = next;
+		next = other;
+	}
+	grace_leave(in);
+}
+
+/* Half a grace period never counts: what was unpublished while one was under way waits for the next. */
+static void cookie_taken_in_a_grace_period_waits_for_the_next(void **state)
+{
+	struct cast *cast = *state;
+
+	grace_enter(&cast->reader);
+	uint64_t first = grace_start_poll(&cast->us.arena);
+	assert_false(grace_advance(&cast->driver, first));
+	grace_enter(&cast->second);
+	uint64_t second = grace_start_poll(&cast->us.arena);
+	assert_true(second > first);
+	grace_leave(&cast->reader);
+	assert_true(grace_advance(&cast->driver, first));
+	assert_false(grace_poll(&cast->us.arena, second));
+	assert_false(grace_advance(&cast->driver, second));
+	grace_leave(&cast->second);
+	assert_true(grace_advance(&cast->driver, second));
+}
+
+static void who_reads_may_drive_but_not_wait(void **state)
+{
+	struct cast *cast = *state;
+
+	grace_enter(&cast->driver);
+	uint64_t cookie = grace_start_poll(&cast->us.arena);
+	assert_int_equal(grace_wait(&cast->driver, cookie, 1), -EDEADLK);
+	assert_false(grace_advance(&cast->driver, cookie));
+	assert_int_equal(cast->driver.held, 0);
+	assert_int_equal(grace_wait(&cast->second, cookie, 5), -ETIMEDOUT);
+	grace_leave(&cast->driver);
+	assert_int_equal(grace_wait(&cast->driver, cookie, SUPPORT_WAIT_MS), 0);
+}
+
+static void who_cannot_fence_the_readers_does_not_drive(void **state)
+{
+	struct cast *cast = *state;
+	uint64_t cookie = grace_start_poll(&cast->us.arena);
+
+	cast->driver.can_membarrier = false;
+	assert_false(grace_advance(&cast->driver, cookie));
+	assert_int_equal(cast->us.arena.header->gp_completed + 1, cookie);
+	if (cast->second.can_membarrier)
+		assert_true(grace_advance(&cast->second, cookie)); /* takes up what was begun */
+	else
+		assert_false(grace_advance(&cast->second, cookie));
+	cast->us.arena.header->full_fences = 1; /* (an arena is made so; all its readers fence) */
+	cookie = grace_start_poll(&cast->us.arena);
+	assert_true(grace_advance(&cast->driver, cookie));
+	cast->us.arena.header->full_fences = 0;
+}
+
+static int register_here(void *context)
+{
+	(void)context;
+	return grace_register() ? 0 : 1;
+}
+
+static void registration_is_asked_for_and_holds_in_a_child(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	if (!grace_register())
+		skip();
+	assert_true(grace_register());
+	assert_int_equal(child_wait(child_start(register_here, NULL)), 0);
+}
+
+/* ------------------------------------------------------------------ deaths */
+
+enum part {
+	READS,
+	READS_NESTED,
+	FLIPS,
+	FLIPS_AND_FENCES,
+};
+
+struct scene {
+	struct yard yard;
+	enum part part;
+	uint32_t ready;
+	uint32_t go;
+	uint32_t name;
+};
+
+static int play(void *context)
+{
+	struct scene *scene = context;
+	struct member us;
+	struct actor one;
+
+	must(member_join(&scene->yard, &us) == 0);
+	must(member_actor(&us, &one) == 0);
+	scene->name = one.name;
+	struct arena_header *h = us.arena.header;
+	if (scene->part <= READS_NESTED)
+		grace_enter(&one);
+	if (scene->part == READS_NESTED)
+		grace_enter(&one);
+	if (scene->part >= FLIPS)
+		store_release(&h->gp_phase, h->gp_phase + 1);
+	if (scene->part >= FLIPS_AND_FENCES)
+		store_release(&h->gp_fenced, h->gp_phase);
+	store_release(&scene->ready, 1u);
+	while (load_acquire(&scene->go) == 0)
+		support_sleep_us(500);
+	if (scene->part <= READS_NESTED)
+		grace_leave(&one);
+	member_dismiss(&one);
+	member_leave(&us);
+	return 0;
+}
+
+static pid_t start_play(struct cast *cast, struct scene **ret_scene, enum part part)
+{
+	struct scene *scene = support_shared(sizeof(*scene));
+
+	scene->yard = cast->yard;
+	scene->part = part;
+	pid_t pid = child_start(play, scene);
+	assert_true(wait_until(load_acquire(&scene->ready) != 0, SUPPORT_WAIT_MS));
+	*ret_scene = scene;
+	return pid;
+}
+
+static void dead_reader_is_not_waited_for(void **state)
+{
+	NEEDS_PROCESSES();
+	struct cast *cast = *state;
+	struct scene *scene;
+
+	for (enum part part = READS; part <= READS_NESTED; part++) {
+		pid_t pid = start_play(cast, &scene, part);
+		struct thread_record *record = &cast->us.arena.threads[scene->name - 1];
+		uint64_t cookie = grace_start_poll(&cast->us.arena);
+		assert_false(grace_advance(&cast->driver, cookie));
+		child_kill(pid); /* and nobody comes in its place */
+		assert_int_equal(grace_wait(&cast->driver, cookie, SUPPORT_WAIT_MS), 0);
+		assert_int_equal(record->reader, 0);
+		assert_int_equal(record->nest, 0);
+		assert_int_equal(record->owner, 0);
+	}
+}
+
+static void dead_readers_end_ends_no_other_readers_section(void **state)
+{
+	NEEDS_PROCESSES();
+	struct cast *cast = *state;
+	struct scene *scene;
+
+	pid_t pid = start_play(cast, &scene, READS);
+	grace_enter(&cast->reader);
+	uint64_t cookie = grace_start_poll(&cast->us.arena);
+	assert_false(grace_advance(&cast->driver, cookie));
+	child_kill(pid);
+	assert_int_equal(grace_wait(&cast->driver, cookie, 50), -ETIMEDOUT);
+	assert_true(
+		wait_until(cast->us.arena.threads[scene->name - 1].owner == 0 || grace_advance(&cast->driver, cookie),
+			   SUPPORT_WAIT_MS));
+	assert_false(grace_poll(&cast->us.arena, cookie));
+	grace_leave(&cast->reader);
+	assert_int_equal(grace_wait(&cast->driver, cookie, SUPPORT_WAIT_MS), 0);
+}
+
+static void stopped_reader_is_waited_for_and_listed(void **state)
+{
+	NEEDS_PROCESSES();
+	struct cast *cast = *state;
+	struct scene *scene;
+	struct inspect *inspect;
+	struct inspect_thread row;
+	char why[ARENA_WHY_BYTES];
+	bool used;
+
+	pid_t pid = start_play(cast, &scene, READS);
+	child_stop(pid);
+	uint64_t cookie = grace_start_poll(&cast->us.arena);
+	assert_int_equal(grace_wait(&cast->driver, cookie, 100), -ETIMEDOUT);
+	assert_int_equal(inspect_open(cast->yard.path, false, &inspect, why, sizeof(why)), 0);
+	assert_int_equal(inspect_thread(inspect, scene->name - 1, &used, &row), 0);
+	assert_true(used);
+	assert_int_equal(row.nest, 1);
+	assert_true(row.stalled_ms > 0);
+	assert_int_equal(row.phases_behind, 1);
+	inspect_close(inspect);
+	store_release(&scene->go, 1u);
+	kill(pid, SIGCONT);
+	assert_int_equal(grace_wait(&cast->driver, cookie, SUPPORT_WAIT_MS), 0);
+	assert_int_equal(child_wait(pid), 0);
+}
+
+/* A driver is gone, or stopped, after some of its steps. Whoever comes goes on from there, and counts nothing half. */
+static void periods_go_on_without(struct cast *cast, enum part part, bool dead)
+{
+	struct scene *scene;
+
+	grace_enter(&cast->reader);
+	uint64_t cookie = grace_start_poll(&cast->us.arena);
+	pid_t pid = start_play(cast, &scene, part);
+	grace_enter(&cast->second); /* after its flip */
+	uint64_t later = grace_start_poll(&cast->us.arena);
+	assert_true(later > cookie);
+	if (dead)
+		child_kill(pid);
+	else
+		child_stop(pid);
+	assert_int_equal(grace_wait(&cast->driver, cookie, 20), -ETIMEDOUT);
+	grace_leave(&cast->reader);
+	assert_int_equal(grace_wait(&cast->driver, cookie, SUPPORT_WAIT_MS), 0);
+	assert_int_equal(grace_wait(&cast->driver, later, 10), -ETIMEDOUT);
+	grace_leave(&cast->second);
+	assert_int_equal(grace_wait(&cast->driver, later, SUPPORT_WAIT_MS), 0);
+	if (dead)
+		return;
+	store_release(&scene->go, 1u);
+	kill(pid, SIGCONT);
+	assert_int_equal(child_wait(pid), 0);
+}
+
+static void dead_drivers_grace_period_is_taken_over(void **state)
+{
+	NEEDS_PROCESSES();
+	periods_go_on_without(*state, FLIPS, true);
+	periods_go_on_without(*state, FLIPS_AND_FENCES, true);
+}
+
+static void stopped_driver_holds_nobody_up(void **state)
+{
+	NEEDS_PROCESSES();
+	periods_go_on_without(*state, FLIPS, false);
+	periods_go_on_without(*state, FLIPS_AND_FENCES, false);
+}
+
+#define with_cast(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_cast(grace_period_without_readers_is_over_when_driven),
+		with_cast(reader_that_began_before_is_waited_for),
+		with_cast(only_the_outermost_leave_ends_a_section),
+		with_cast(reader_that_began_after_the_flip_is_not_waited_for),
+		with_cast(stream_of_readers_does_not_hold_it_up),
+		with_cast(cookie_taken_in_a_grace_period_waits_for_the_next),
+		with_cast(who_reads_may_drive_but_not_wait),
+		with_cast(who_cannot_fence_the_readers_does_not_drive),
+		cmocka_unit_test(registration_is_asked_for_and_holds_in_a_child),
+		with_cast(dead_reader_is_not_waited_for),
+		with_cast(dead_readers_end_ends_no_other_readers_section),
+		with_cast(stopped_reader_is_waited_for_and_listed),
+		with_cast(dead_drivers_grace_period_is_taken_over),
+		with_cast(stopped_driver_holds_nobody_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

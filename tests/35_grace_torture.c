@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 35_grace_torture.c: readers and updaters at once, after liburcu's rcutorture: an updater publishes elements, counts
+ * each one's age up with every grace period after its replacement, and poisons it when it is old; no
+ * reader may find an element that has survived a whole grace period (age 2 or more), or poison.
+ * A last pair of tests leaves the waiting out and must see the harm: else the torture would be worth nothing.
+ */
+#include "support.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include "atomic.h"
+#include "grace.h"
+
+#define ELEMENTS 16
+#define AGES 10 /* then it is poisoned and used again */
+#define WORDS 6
+#define POISON 0xdeadbeefdeadbeefull
+#define TORTURE_MS 700
+#define UPDATES_MIN 100
+#define READERS 3
+#define CREW (READERS + 2) /* an updater, and one who only drives */
+
+struct element {
+	uint64_t words[WORDS]; /* plain, all equal; written and poisoned with no reader left */
+	uint32_t age;          /* 0 current, 1 replaced, then one more with each grace period */
+	uint32_t free;
+};
+
+struct torture {
+	struct element elements[ELEMENTS];
+	uint32_t current;
+	uint32_t stop;
+	bool broken; /* nobody waits for a grace period */
+	/* what came out */
+	uint64_t histogram[AGES + 1];
+	uint64_t poisoned;
+	uint64_t reads;
+	uint64_t updates;
+	uint64_t drives;
+};
+
+static void linger(struct torture *torture, uint64_t *random)
+{
+	uint32_t dice = random_below(random, torture->broken ? 64 : 1024);
+
+	if (dice < 4)
+		support_sleep_us(random_below(random, 200));
+	else if (dice < 40)
+		sched_yield();
+}
+
+/* ----------------------------------------------------------------- readers */
+
+static bool is_poisoned(const struct torture *torture, const struct element *element)
+{
+	bool bad = false;
+
+	if (torture->broken) /* there the words race, as they should */
+		return load_relaxed(&element->words[0]) == POISON;
+	for (uint32_t i = 0; i < WORDS; i++)
+		bad |= element->words[i] == POISON || element->words[i] != element->words[0];
+	return bad;
+}
+
+static void read_one(struct crewman *self)
+{
+	struct torture *torture = self->shared;
+	uint32_t depth = 1 + random_below(&self->random, 2);
+
+	for (uint32_t i = 0; i < depth; i++)
+		grace_enter(self->actor);
+	struct element *element = &torture->elements[load_acquire(&torture->current)];
+	bool bad = is_poisoned(torture, element);
+	linger(torture, &self->random);
+	bad |= is_poisoned(torture, element);
+	uint32_t age = load_relaxed(&element->age);
+	for (uint32_t i = 0; i < depth; i++)
+		grace_leave(self->actor);
+	(void)fetch_add_relaxed(&torture->histogram[age <= AGES ? age : AGES], 1u);
+	(void)fetch_add_relaxed(&torture->poisoned, (uint64_t)bad);
+	(void)fetch_add_relaxed(&torture->reads, 1u);
+}
+
+/* ---------------------------------------------------------------- updaters */
+
+static void wait_for_readers(struct crewman *self)
+{
+	struct torture *torture = self->shared;
+	uint64_t cookie = grace_start_poll(self->actor->arena);
+
+	if (torture->broken)
+		return;
+	if (random_below(&self->random, 2) == 0) {
+		must(grace_wait(self->actor, cookie, SUPPORT_WAIT_MS) == 0);
+		return;
+	}
+	must(wait_until(grace_advance(self->actor, cookie), SUPPORT_WAIT_MS)); /* sleeps between two tries */
+}
+
+static void write_words(struct torture *torture, struct element *element, uint64_t value)
+{
+	for (uint32_t i = 0; i < WORDS; i++) {
+		if (torture->broken)
+			store_relaxed(&element->words[i], value);
+		else
+			element->words[i] = value;
+	}
+}
+
+static uint32_t take_free(struct torture *torture)
+{
+	for (uint32_t i = 0; i < ELEMENTS; i++)
+		if (torture->elements[i].free != 0)
+			return i;
+	return ELEMENTS;
+}
+
+static void update_one(struct crewman *self)
+{
+	struct torture *torture = self->shared;
+	uint32_t former = load_relaxed(&torture->current);
+	uint32_t next = take_free(torture);
+
+	must(next < ELEMENTS);
+	torture->elements[next].free = 0;
+	store_relaxed(&torture->elements[next].age, 0u);
+	write_words(torture, &torture->elements[next], torture->updates + 1);
+	store_release(&torture->current, next);
+	store_relaxed(&torture->elements[former].age, 1u);
+	wait_for_readers(self);
+	for (uint32_t i = 0; i < ELEMENTS; i++) {
+		struct element *element = &torture->elements[i];
+		if (element->free != 0 || i == next)
+			continue;
+		store_relaxed(&element->age, load_relaxed(&element->age) + 1);
+		if (element->age >= AGES) {
+			write_words(torture, element, POISON);
+			element->free = 1;
+		}
+	}
+	torture->updates++;
+}
+
+/* -------------------------------------------------------------------- crew */
+
+static bool harmed(struct torture *torture)
+{
+	uint64_t old = load_relaxed(&torture->poisoned);
+
+	for (uint32_t age = 2; age <= AGES; age++)
+		old += load_relaxed(&torture->histogram[age]);
+	return old != 0;
+}
+
+static void take_part(struct crewman *self)
+{
+	struct torture *torture = self->shared;
+	int64_t now = support_now_ms();
+	int64_t end = now + (torture->broken ? SUPPORT_WAIT_MS : TORTURE_MS);
+
+	if (self->number == 0) {
+		while (torture->broken ? !harmed(torture) && support_now_ms() < end :
+					 support_now_ms() < end || torture->updates < UPDATES_MIN)
+			update_one(self);
+		store_release(&torture->stop, 1u);
+	}
+	while (load_acquire(&torture->stop) == 0) {
+		must(support_now_ms() < now + 2 * SUPPORT_WAIT_MS);
+		if (self->number == 1) {
+			(void)grace_advance(self->actor, grace_start_poll(self->actor->arena));
+			(void)fetch_add_relaxed(&torture->drives, 1u);
+			support_sleep_us(random_below(&self->random, 100));
+			continue;
+		}
+		for (uint32_t i = 0; i < 100; i++)
+			read_one(self);
+	}
+}
+
+enum fences { MEMBARRIER, FULL_FENCES, NO_MEMBARRIER };
+
+static struct torture *run_torture(bool processes, enum fences fences, bool broken)
+{
+	struct torture *torture = support_shared(sizeof(*torture));
+	struct yard yard;
+
+	torture->broken = broken;
+	for (uint32_t i = 1; i < ELEMENTS; i++)
+		torture->elements[i].free = 1;
+	yard_make(&yard, NULL);
+	if (fences == FULL_FENCES)
+		yard_set_full_fences(&yard);
+	support_no_membarrier = fences == NO_MEMBARRIER; /* each process says so in its record, and the drivers look */
+	crew_run(&yard, processes, CREW, take_part, torture);
+	support_no_membarrier = false;
+	yard_check(&yard, NULL);
+	yard_remove(&yard);
+	print_message("%llu reads, %llu updates, %llu drives; ages seen:", (unsigned long long)torture->reads,
+		      (unsigned long long)torture->updates, (unsigned long long)torture->drives);
+	for (uint32_t age = 0; age <= AGES; age++)
+		print_message(" %llu", (unsigned long long)torture->histogram[age]);
+	print_message("; poisoned: %llu\n", (unsigned long long)torture->poisoned);
+	return torture;
+}
+
+static void nobody_finds_what_a_grace_period_has_passed_over(bool processes, enum fences fences)
+{
+	const struct torture *torture = run_torture(processes, fences, false);
+
+	for (uint32_t age = 2; age <= AGES; age++)
+		assert_int_equal(torture->histogram[age], 0);
+	assert_int_equal(torture->poisoned, 0);
+	assert_true(torture->histogram[0] > 0);
+	assert_true(torture->updates >= UPDATES_MIN);
+}
+
+static void threads_find_nothing_old_with_membarrier(void **state)
+{
+	(void)state;
+	if (!grace_register())
+		skip();
+	nobody_finds_what_a_grace_period_has_passed_over(false, MEMBARRIER);
+}
+
+static void threads_find_nothing_old_with_full_fences(void **state)
+{
+	(void)state;
+	nobody_finds_what_a_grace_period_has_passed_over(false, FULL_FENCES);
+}
+
+static void processes_find_nothing_old_with_membarrier(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	if (!grace_register())
+		skip();
+	nobody_finds_what_a_grace_period_has_passed_over(true, MEMBARRIER);
+}
+
+static void processes_find_nothing_old_with_full_fences(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	nobody_finds_what_a_grace_period_has_passed_over(true, FULL_FENCES);
+}
+
+static void processes_find_nothing_old_where_none_has_membarrier(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	nobody_finds_what_a_grace_period_has_passed_over(true, NO_MEMBARRIER);
+}
+
+static void torture_of_threads_notices_when_nobody_waits(void **state)
+{
+	(void)state;
+	assert_true(harmed(run_torture(false, MEMBARRIER, true)));
+}
+
+static void torture_of_processes_notices_when_nobody_waits(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	assert_true(harmed(run_torture(true, MEMBARRIER, true)));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(threads_find_nothing_old_with_membarrier),
+		cmocka_unit_test(threads_find_nothing_old_with_full_fences),
+		cmocka_unit_test(processes_find_nothing_old_with_membarrier),
+		cmocka_unit_test(processes_find_nothing_old_with_full_fences),
+		cmocka_unit_test(processes_find_nothing_old_where_none_has_membarrier),
+		cmocka_unit_test(torture_of_threads_notices_when_nobody_waits),
+		cmocka_unit_test(torture_of_processes_notices_when_nobody_waits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 55_ops_attach.c: handles, forks and threads: who one is in the arena, and that records are given back.
+ */
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "orders_support.h"
+
+#include "atomic.h"
+
+#define LEVELS 3
+#define HANDLES 16u
+#define THREADS (MAX_THREADS / HANDLES)
+
+struct ranch {
+	struct corral *corral;
+	struct corral *handles[HANDLES];
+	struct corral_key key;
+	struct corral_view *view;
+	const char *parents_bytes;
+	pthread_barrier_t full;
+	pthread_barrier_t leave;
+	uint32_t changes;
+	uint32_t stop;
+	int level;
+};
+
+static struct ranch *ranch_new(void **state)
+{
+	struct ranch *ranch = support_shared(sizeof(*ranch));
+
+	ranch->corral = yard_open(*state, 0);
+	ranch->key = orders_key("restaurant", "session");
+	return ranch;
+}
+
+static uint32_t count_records(struct corral *corral, const struct yard *yard, uint32_t *ret_processes)
+{
+	struct inspect_totals totals;
+	struct inspect *inspect;
+	char why[ARENA_WHY_BYTES];
+
+	(void)corral;
+	assert_int_equal(inspect_open(yard->path, false, &inspect, why, sizeof(why)), 0);
+	assert_int_equal(inspect_totals(inspect, &totals), 0);
+	inspect_close(inspect);
+	*ret_processes = totals.processes;
+	return totals.threads;
+}
+
+/* ------------------------------------------------------------------ handles */
+
+static void a_read_only_handle_reads_and_refuses_every_change(void **state)
+{
+	struct ranch *ranch = ranch_new(state);
+	struct corral *reader = yard_open(*state, CORRAL_READ_ONLY);
+	struct corral_op op = orders_op(NULL, 1);
+	struct corral_text name = T("table");
+	struct corral_cart *cart;
+	struct corral_entry entry;
+	uint64_t cursor = 0, version;
+	size_t count;
+
+	assert_int_equal(orders_add(reader, &ranch->key, "burger", 899, 1, NULL, NULL), -EROFS);
+	assert_int_equal(orders_add(ranch->corral, &ranch->key, "burger", 899, 1, NULL, NULL), 0);
+	assert_int_equal(corral_get(reader, &ranch->key, &cart), 0);
+	assert_int_equal(corral_list(reader, NULL, &cursor, &entry, 1, &count), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(corral_wait(reader, &ranch->key, 0, 0, &version), 0);
+	assert_int_equal(corral_set_quantity(reader, &ranch->key, 1, 2, NULL, NULL), -EROFS);
+	assert_int_equal(corral_remove(reader, &ranch->key, 1, NULL, NULL), -EROFS);
+	assert_int_equal(corral_clear(reader, &ranch->key, NULL, NULL), -EROFS);
+	assert_int_equal(corral_set_tax(reader, &ranch->key, 1, NULL, NULL), -EROFS);
+	assert_int_equal(corral_set_attribute(reader, &ranch->key, &name, NULL, NULL, NULL), -EROFS);
+	assert_int_equal(corral_set_ttl(reader, &ranch->key, 0, NULL, NULL), -EROFS);
+	assert_int_equal(corral_checkout(reader, &ranch->key, NULL, NULL), -EROFS);
+	assert_int_equal(corral_drop(reader, &ranch->key, NULL, NULL), -EROFS);
+	assert_int_equal(corral_replace(reader, &ranch->key, cart, &op, NULL), -EROFS);
+	corral_cart_free(cart);
+	corral_close(reader);
+	corral_close(ranch->corral);
+}
+
+static void handles_open_and_close_many_times_and_leave_no_record(void **state)
+{
+	struct corral_key key = orders_key("restaurant", "session");
+	uint32_t processes;
+
+	for (int i = 0; i < 2000; i++) {
+		struct corral *corral = yard_open(*state, 0);
+		assert_int_equal(orders_add(corral, &key, "burger", 1, 1, NULL, NULL), 0);
+		corral_close(corral);
+	}
+	corral_close(NULL);
+	assert_int_equal(count_records(NULL, *state, &processes), 0);
+	assert_int_equal(processes, 0);
+}
+
+static void closing_one_handle_leaves_the_others(void **state)
+{
+	struct ranch *ranch = ranch_new(state);
+	struct corral *second = yard_open(*state, 0), *third = yard_open(*state, 0);
+	struct corral_view view;
+
+	assert_int_equal(orders_add(second, &ranch->key, "burger", 899, 1, NULL, NULL), 0);
+	assert_int_equal(corral_read_begin(third, &ranch->key, &view), 0);
+	corral_close(second);
+	corral_close(ranch->corral);
+	assert_int_equal(orders_add(third, &ranch->key, "burger", 899, 1, NULL, NULL), 0);
+	assert_int_equal(corral_read_end(&view), 0);
+	corral_close(third);
+}
+
+static void what_is_wrong_with_a_location_is_said(void **state)
+{
+	struct yard *yard = *state;
+	struct corral *corral = NULL;
+	char location[256];
+
+	assert_int_equal(corral_open("redis://host:6379", 0, &corral), -EPROTONOSUPPORT);
+	assert_true(strlen(corral_why()) > 0);
+	assert_int_equal(corral_open("/nowhere/at/all", 0, &corral), -ENOENT);
+	assert_non_null(strstr(corral_why(), "/nowhere/at/all"));
+	assert_int_equal(corral_open("", 0, &corral), -EINVAL);
+	assert_int_equal(corral_open(yard->path, 1u << 20, &corral), -EINVAL);
+	assert_null(corral); /* untouched on failure */
+	snprintf(location, sizeof(location), "dir:%s", yard->path);
+	assert_int_equal(corral_open(location, 0, &corral), 0);
+	assert_string_equal(corral_why(), "");
+	corral_close(corral);
+	assert_int_equal(setenv("CORRAL_DIR", yard->path, 1), 0);
+	assert_int_equal(corral_open(NULL, 0, &corral), 0);
+	corral_close(corral);
+	assert_int_equal(unsetenv("CORRAL_DIR"), 0);
+}
+
+/* -------------------------------------------------------------------- forks */
+
+static int use_inherited(void *context)
+{
+	struct ranch *ranch = context;
+	struct corral_view view;
+	struct corral_head head;
+
+	/* the parent's view is not ours to end, before our first call and after it */
+	if (ranch->view != NULL)
+		must(corral_read_end(ranch->view) == -ESTALE);
+	must(corral_read_begin(ranch->corral, &ranch->key, &view) == 0);
+	must(corral_view_head(&view, &head) == 0);
+	must(head.item_count >= 1);
+	if (ranch->view != NULL)
+		must(corral_read_end(ranch->view) == -ESTALE);
+	must(orders_add(ranch->corral, &ranch->key, "from a child", 1, 1, NULL, NULL) == 0);
+	fetch_add_relaxed(&ranch->changes, 1u);
+	if (++ranch->level <= LEVELS) { /* the next one inherits a view of ours, which it cannot see */
+		ranch->view = NULL;
+		must(child_wait(child_start(use_inherited, ranch)) == 0);
+	}
+	must(corral_read_end(&view) == 0);
+	must(corral_read_end(&view) == -EINVAL);
+	corral_close(ranch->corral);
+	return 0;
+}
+
+static void a_child_attaches_as_itself_over_three_levels_and_cannot_end_its_parents_view(void **state)
+{
+	NEEDS_PROCESSES();
+	struct ranch *ranch = ranch_new(state);
+	struct corral_view view;
+	struct corral_head head;
+
+	assert_int_equal(orders_add(ranch->corral, &ranch->key, "burger", 899, 1, NULL, NULL), 0);
+	assert_int_equal(corral_read_begin(ranch->corral, &ranch->key, &view), 0);
+	/* on the heap of this process: each child has a copy */
+	struct corral_view *inherited = malloc(sizeof(*inherited));
+	*inherited = view;
+	ranch->view = inherited;
+	ranch->level = 1;
+	assert_int_equal(child_wait(child_start(use_inherited, ranch)), 0);
+	assert_int_equal(ranch->changes, LEVELS + 1 - 0);
+	assert_int_equal(corral_view_head(&view, &head), 0);
+	assert_int_equal(head.item_count, 1); /* ours is as it was */
+	assert_int_equal(corral_leave_thread(ranch->corral), -EBUSY);
+	assert_int_equal(corral_read_end(&view), 0);
+	assert_int_equal(orders_head(ranch->corral, &ranch->key, &head), 0);
+	assert_int_equal(head.item_count, 1 + LEVELS + 1);
+	free(inherited);
+	corral_close(ranch->corral);
+}
+
+static int close_unused(void *context)
+{
+	struct ranch *ranch = context;
+
+	corral_close(ranch->corral);
+	return 0;
+}
+
+static int exit_unused(void *context)
+{
+	(void)context;
+	return 0;
+}
+
+static void a_child_that_closes_or_ignores_its_handle_takes_nothing_from_its_parent(void **state)
+{
+	NEEDS_PROCESSES();
+	struct ranch *ranch = ranch_new(state);
+	struct corral_view view;
+	uint32_t processes;
+
+	assert_int_equal(orders_add(ranch->corral, &ranch->key, "burger", 899, 1, NULL, NULL), 0);
+	assert_int_equal(corral_read_begin(ranch->corral, &ranch->key, &view), 0);
+	assert_int_equal(child_wait(child_start(close_unused, ranch)), 0);
+	assert_int_equal(child_wait(child_start(exit_unused, ranch)), 0);
+	assert_int_equal(count_records(ranch->corral, *state, &processes), 1);
+	assert_int_equal(processes, 1);
+	assert_int_equal(corral_read_end(&view), 0);
+	assert_int_equal(orders_add(ranch->corral, &ranch->key, "burger", 899, 1, NULL, NULL), 0);
+	corral_close(ranch->corral);
+}
+
+static void *change_until_told(void *context)
+{
+	struct ranch *ranch = context;
+
+	while (load_relaxed(&ranch->stop) == 0)
+		must(orders_add(ranch->corral, &ranch->key, "thread", 0, 1, NULL, NULL) == 0 ||
+		     corral_clear(ranch->corral, &ranch->key, NULL, NULL) == 0);
+	return NULL;
+}
+
+static int add_and_go(void *context)
+{
+	struct ranch *ranch = context;
+
+	must(orders_add(ranch->corral, &ranch->key, "child", 0, 1, NULL, NULL) == 0);
+	return 0;
+}
+
+static void forking_while_other_threads_are_in_calls_hurts_neither_side(void **state)
+{
+	NEEDS_PROCESSES();
+	struct ranch *ranch = ranch_new(state);
+	pthread_t threads[3];
+
+	for (size_t i = 0; i < COUNT(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, change_until_told, ranch), 0);
+	for (int i = 0; i < 60; i++)
+		assert_int_equal(child_wait(child_start(add_and_go, ranch)), 0);
+	store_relaxed(&ranch->stop, 1);
+	for (size_t i = 0; i < COUNT(threads); i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	corral_close(ranch->corral);
+}
+
+/* ------------------------------------------------------------------ threads */
+
+static void *add_once(void *context)
+{
+	struct ranch *ranch = context;
+
+	must(orders_add(ranch->corral, &ranch->key, "burger", 1, 1, NULL, NULL) == 0);
+	return NULL;
+}
+
+static void *leave_a_view_open(void *context)
+{
+	struct ranch *ranch = context;
+	struct corral_view view;
+
+	must(corral_read_begin(ranch->corral, &ranch->key, &view) == 0);
+	return NULL;
+}
+
+static void a_thread_gives_its_record_back_when_it_ends(void **state)
+{
+	struct ranch *ranch = ranch_new(state);
+	uint32_t processes;
+	pthread_t thread;
+
+	for (uint32_t i = 0; i < MAX_THREADS + 100; i++) {
+		assert_int_equal(pthread_create(&thread, NULL, i % 2 == 0 ? add_once : leave_a_view_open, ranch), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+	}
+	assert_int_equal(count_records(ranch->corral, *state, &processes), 0);
+	assert_int_equal(orders_add(ranch->corral, &ranch->key, "burger", 1, 1, NULL, NULL), 0);
+	assert_int_equal(count_records(ranch->corral, *state, &processes), 1);
+	assert_int_equal(corral_leave_thread(ranch->corral), 0);
+	assert_int_equal(corral_leave_thread(ranch->corral), 0); /* twice is fine */
+	assert_int_equal(count_records(ranch->corral, *state, &processes), 0);
+	corral_close(ranch->corral);
+}
+
+static void *take_a_record_of_each_handle(void *context)
+{
+	struct ranch *ranch = context;
+	struct corral_head head;
+
+	for (uint32_t i = 0; i < HANDLES; i++)
+		must(orders_head(ranch->handles[i], &ranch->key, &head) == -ENOENT);
+	(void)pthread_barrier_wait(&ranch->full);
+	(void)pthread_barrier_wait(&ranch->leave);
+	return NULL;
+}
+
+static void one_thread_more_than_records_is_told_so_until_one_is_free(void **state)
+{
+	struct ranch *ranch = ranch_new(state);
+	pthread_t threads[THREADS];
+	pthread_attr_t small;
+	struct corral_head head;
+
+	orders_barrier_init(&ranch->full, THREADS + 1);
+	orders_barrier_init(&ranch->leave, THREADS + 1);
+	for (uint32_t i = 0; i < HANDLES; i++)
+		ranch->handles[i] = yard_open(*state, 0);
+	assert_int_equal(pthread_attr_init(&small), 0);
+	assert_int_equal(pthread_attr_setstacksize(&small, 256 * 1024), 0);
+	for (uint32_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], &small, take_a_record_of_each_handle, ranch), 0);
+	(void)pthread_barrier_wait(&ranch->full);
+	assert_int_equal(orders_head(ranch->corral, &ranch->key, &head), -EUSERS);
+	assert_int_equal(orders_add(ranch->corral, &ranch->key, "burger", 1, 1, NULL, NULL), -EUSERS);
+	(void)pthread_barrier_wait(&ranch->leave);
+	for (uint32_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(orders_add(ranch->corral, &ranch->key, "burger", 1, 1, NULL, NULL), 0);
+	for (uint32_t i = 0; i < HANDLES; i++)
+		corral_close(ranch->handles[i]);
+	corral_close(ranch->corral);
+	(void)pthread_attr_destroy(&small);
+}
+
+static void one_process_more_than_records_is_told_so_until_one_is_free(void **state)
+{
+	static struct corral *handles[MAX_PROCESSES];
+	struct rlimit files = { 8192, 8192 };
+	struct corral *one_more = NULL;
+
+	if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+		skip();
+	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
+		handles[i] = yard_open(*state, 0);
+	assert_int_equal(corral_open(((struct yard *)*state)->path, 0, &one_more), -EUSERS);
+	assert_true(strlen(corral_why()) > 0);
+	corral_close(handles[17]);
+	handles[17] = yard_open(*state, 0);
+	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
+		corral_close(handles[i]);
+}
+
+static void patience_may_be_changed_while_others_work(void **state)
+{
+	struct ranch *ranch = ranch_new(state);
+	pthread_t threads[3], late;
+
+	assert_int_equal(corral_set_patience(ranch->corral, 3600001), -ERANGE);
+	for (size_t i = 0; i < COUNT(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, change_until_told, ranch), 0);
+	for (uint32_t i = 0; i < 200; i++) {
+		assert_int_equal(corral_set_patience(ranch->corral, 10000 + i), 0);
+		assert_int_equal(pthread_create(&late, NULL, add_once, ranch), 0);
+		assert_int_equal(corral_set_patience(ranch->corral, 20000 + i), 0);
+		assert_int_equal(pthread_join(late, NULL), 0);
+	}
+	store_relaxed(&ranch->stop, 1);
+	for (size_t i = 0; i < COUNT(threads); i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	corral_close(ranch->corral);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, orders_setup, orders_teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(a_read_only_handle_reads_and_refuses_every_change),
+		CASE(handles_open_and_close_many_times_and_leave_no_record),
+		CASE(closing_one_handle_leaves_the_others),
+		CASE(what_is_wrong_with_a_location_is_said),
+		CASE(a_child_attaches_as_itself_over_three_levels_and_cannot_end_its_parents_view),
+		CASE(a_child_that_closes_or_ignores_its_handle_takes_nothing_from_its_parent),
+		CASE(forking_while_other_threads_are_in_calls_hurts_neither_side),
+		CASE(a_thread_gives_its_record_back_when_it_ends),
+		CASE(one_thread_more_than_records_is_told_so_until_one_is_free),
+		CASE(one_process_more_than_records_is_told_so_until_one_is_free),
+		CASE(patience_may_be_changed_while_others_work),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
