@@ -141,7 +141,7 @@ run: all ## run the agent in the foreground: make run ARGS="--dir /tmp/corral"
 demo: all ## a guided tour in the terminal; ORDERS=file.tsv replays real orders
 	BUILD=$(BUILD) ORDERS="$(ORDERS)" tools/demo.sh
 
-bench: all ## run the benchmarks: make bench ARGS=...
+bench: all ## run a benchmark: make bench ARGS=get (add, "replay FILE", --help)
 	$(BUILD)/corral-bench $(ARGS)
 
 # Test --------------------------------------------------------------------------------------------
@@ -222,4 +222,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all asan bench clean demo deps format FORCE help install install-files lint run test tests tsan ubsan uninstall valgrind
+.PHONY: all asan bench clean crash demo deps format FORCE help install install-files lint run test tests tsan ubsan uninstall valgrind

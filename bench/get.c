@@ -35,7 +35,8 @@ typedef uint64_t getter(struct get *get, const struct load_step *step);
 
 static inline uint64_t get_bare(struct get *get, const struct load_step *step)
 {
-	const struct cart_head *cart = plain_find(&get->plain, step->key);
+	struct corral_key key = load_key(step);
+	const struct cart_head *cart = plain_find(&get->plain, &key);
 
 	if (unlikely(cart == NULL)) {
 		get->missing++;

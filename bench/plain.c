@@ -20,8 +20,6 @@ static bool allocate(struct plain *plain, const struct load *load)
 	plain->stride = block_class_bytes(block_class_of(load->cart_bytes + (uint32_t)sizeof(struct block_header)));
 	plain->value_bytes = plain->stride * load->carts;
 	plain->mask = buckets - 1;
-	plain->restaurant_bytes = LOAD_RESTAURANT_BYTES;
-	plain->session_bytes = LOAD_SESSION_BYTES;
 	plain->seed = SEED;
 	plain->buckets = aligned_alloc(CACHE_LINE, align_up(buckets * sizeof(*plain->buckets), CACHE_LINE));
 	plain->nodes = aligned_alloc(CACHE_LINE, load->carts * sizeof(*plain->nodes));
@@ -51,7 +49,7 @@ static int copy_cart(struct plain *plain, struct load *load, uint32_t cart)
 	else
 		memcpy(plain->values + node->at, view.bytes, size);
 	corral_read_end(&view);
-	node->hash = XXH3_64bits_withSeed(step.key, LOAD_KEY_BYTES, plain->seed);
+	node->hash = plain_hash(plain, &key);
 	bucket = &plain->buckets[node->hash & plain->mask];
 	node->next = bucket->head;
 	bucket->head = cart + 1;

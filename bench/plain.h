@@ -4,7 +4,7 @@
  * without locks, liveness, expiry or protection of any kind.
  *
  * It has the arena's shape: buckets of 16 bytes, chains of nodes of a cache line, values as far
- * apart as the arena's blocks, the same bytes, the same hash. What Corral takes longer is what
+ * apart as the arena's blocks, the same bytes, the same keys, hashed and compared the same way. What Corral takes longer is what
  * its promises cost.
  */
 #ifndef CORRAL_BENCH_PLAIN_H
@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "cart.h"
 #include "hash.h"
 #include "layout.h"
 #include "load.h"
@@ -38,8 +39,6 @@ struct plain {
 	size_t stride;      /* from one value to the next */
 	size_t value_bytes; /* of all values, with what is between them */
 	uint32_t mask;
-	uint32_t restaurant_bytes; /* no constants, so that nothing is unrolled that Corral cannot */
-	uint32_t session_bytes;
 	uint64_t seed;
 };
 
@@ -47,18 +46,24 @@ struct plain {
 int plain_make(struct plain *plain, struct load *load);
 void plain_free(struct plain *plain);
 
-/* Hash, probe, compare the key: the cart, or NULL. */
-static inline const struct cart_head *plain_find(const struct plain *plain, const char *key)
+/* The same key in the same form, hashed and compared the same way. */
+static inline uint64_t plain_hash(const struct plain *plain, const struct corral_key *key)
 {
-	uint32_t size = plain->restaurant_bytes + plain->session_bytes;
-	uint64_t hash = XXH3_64bits_withSeed(key, size, plain->seed);
+	uint64_t hash = XXH3_64bits_withSeed(key->restaurant_id.data, key->restaurant_id.size, plain->seed);
+
+	return XXH3_64bits_withSeed(key->session_id.data, key->session_id.size, hash);
+}
+
+/* Hash, probe, compare the key: the cart, or NULL. */
+static inline const struct cart_head *plain_find(const struct plain *plain, const struct corral_key *key)
+{
+	uint64_t hash = plain_hash(plain, key);
 
 	for (uint32_t link = plain->buckets[hash & plain->mask].head; link != 0;) {
 		const struct plain_node *node = &plain->nodes[link - 1];
 		const struct cart_head *cart = (const struct cart_head *)(plain->values + node->at);
 
-		if (node->hash == hash && cart->restaurant_size == plain->restaurant_bytes &&
-		    cart->session_size == plain->session_bytes && memcmp(cart + 1, key, size) == 0)
+		if (node->hash == hash && cart_has_key(cart, SIZE_MAX, key))
 			return cart;
 		link = node->next;
 	}

@@ -143,25 +143,27 @@ int cart_shape(const void *bytes, size_t size);
 /* Everything: shape, checksums, totals, words well-formed, texts UTF-8, numbers in range. 0 or -EUCLEAN. */
 int cart_validate(const void *bytes, size_t size);
 
-/* Ids are short: compared in words, without a call; the last word may overlap the one before. */
+/* Ids are short: compared in words, without a call; the first and the last word may overlap the others. */
 static inline bool cart_bytes_equal(const char *a, const char *b, size_t size)
 {
-	uint64_t x, y;
+	uint64_t x[2], y[2];
 	uint64_t differ = 0;
 
-	if (size < sizeof(x)) {
+	if (size < sizeof(x[0])) {
 		while (size-- > 0)
 			differ |= (uint64_t)(a[size] ^ b[size]);
 		return differ == 0;
 	}
-	for (size_t at = 0; at + sizeof(x) < size; at += sizeof(x)) {
-		__builtin_memcpy(&x, a + at, sizeof(x));
-		__builtin_memcpy(&y, b + at, sizeof(y));
-		differ |= x ^ y;
+	for (size_t at = sizeof(x[0]); at < size - sizeof(x[0]); at += sizeof(x[0])) {
+		__builtin_memcpy(&x[0], a + at, sizeof(x[0]));
+		__builtin_memcpy(&y[0], b + at, sizeof(y[0]));
+		differ |= x[0] ^ y[0];
 	}
-	__builtin_memcpy(&x, a + size - sizeof(x), sizeof(x));
-	__builtin_memcpy(&y, b + size - sizeof(y), sizeof(y));
-	return (differ | (x ^ y)) == 0;
+	__builtin_memcpy(&x[0], a, sizeof(x[0]));
+	__builtin_memcpy(&y[0], b, sizeof(y[0]));
+	__builtin_memcpy(&x[1], a + size - sizeof(x[1]), sizeof(x[1]));
+	__builtin_memcpy(&y[1], b + size - sizeof(y[1]), sizeof(y[1]));
+	return (differ | (x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
 /* Has this version this key? Within size bytes, whatever its head says. */

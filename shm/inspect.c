@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * inspect.c (floor 5): see inspect.h: open for reading only, the rows, and the check.
- *
- * The check accounts for every block only if the arena stood still meanwhile: a fingerprint of all list heads,
- * intents and counters is taken before and after the walk. When it never stands still, the carts and the
- * structures are verified all the same, and only the accounting is left out.
+ * inspect.c (floor 5): see inspect.h: open for reading only, and the rows. The check is in check.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,12 +14,8 @@
 #include "alive.h"
 #include "atomic.h"
 #include "block.h"
-#include "cart.h"
-#include "hash.h"
 #include "slot.h"
 #include "walk.h"
-
-#define STILL_TRIES 5
 
 /* ----------------------------------------------------------- open and close */
 
@@ -128,7 +120,7 @@ static int count_locks(struct inspect *inspect, uint32_t *ret_count)
 	return r;
 }
 
-static int walk_and_sum(struct inspect *inspect, bool verify, bool accounting)
+int walk_and_sum(struct inspect *inspect, bool verify, bool accounting)
 {
 	int r = walk_arena(inspect, verify, accounting);
 
@@ -325,89 +317,5 @@ int inspect_slot(struct inspect *inspect, uint32_t index, bool *ret_used, struct
 					  .size = block_class_bytes(block->class) - sizeof(*block),
 					  .ended = touched == TOUCHED_ENDED };
 	ret_row->deadline_ns = ret_row->ended ? 0 : slot_deadline_ns(arena, slot, touched);
-	return 0;
-}
-
-/* ------------------------------------------------------------------- check */
-
-/* Of everything that moves when blocks move. */
-static uint64_t still_mark(const struct inspect *inspect)
-{
-	const struct arena *arena = &inspect->arena;
-	uint32_t threads = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
-	uint64_t mark = XXH3_64bits(arena->classes, sizeof(struct size_class) * CLASS_COUNT);
-
-	for (uint32_t number = 0; number < threads; number++) {
-		const struct thread_record *record = &arena->threads[number];
-		mark = XXH3_64bits_withSeed(&record->intent, sizeof(record->intent), mark);
-		mark = XXH3_64bits_withSeed(&record->retired, sizeof(record->retired), mark);
-		mark = XXH3_64bits_withSeed(record->cache, sizeof(record->cache), mark);
-		mark = XXH3_64bits_withSeed(record->stat, sizeof(record->stat), mark);
-	}
-	return XXH3_64bits_withSeed(arena->pages, arena->page_count * sizeof(uint32_t), mark);
-}
-
-struct kept { /* findings are kept until we know that the arena stood still */
-	char *text;
-	size_t size;
-	FILE *stream;
-};
-
-static void keep_finding(void *context, const char *line)
-{
-	fprintf(((struct kept *)context)->stream, "%s\n", line);
-}
-
-/* One walk. *ret_still: nothing moved meanwhile. */
-static int check_once(struct inspect *inspect, bool accounting, struct kept *kept, bool *ret_still)
-{
-	uint64_t before = still_mark(inspect);
-
-	kept->stream = open_memstream(&kept->text, &kept->size);
-	if (kept->stream == NULL)
-		return -ENOMEM;
-	inspect->finding = keep_finding;
-	inspect->context = kept;
-	int r = walk_and_sum(inspect, true, accounting);
-	fclose(kept->stream);
-	*ret_still = still_mark(inspect) == before;
-	return r;
-}
-
-static void hand_on(const struct kept *kept, void (*finding)(void *context, const char *line), void *context)
-{
-	char *save = NULL;
-
-	for (char *line = strtok_r(kept->text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
-		finding(context, line);
-}
-
-int inspect_check(struct inspect *inspect, void (*finding)(void *context, const char *line), void *context,
-		  uint64_t *ret_faults, bool *ret_quiet, struct inspect_totals *ret_totals)
-{
-	bool still = false;
-	int r = 0;
-
-	if (!inspect->readable) {
-		finding(context, inspect->header_fault);
-		memset(ret_totals, 0, sizeof(*ret_totals));
-		*ret_faults = 1;
-		*ret_quiet = false;
-		return 0;
-	}
-	for (int tries = 0; tries <= STILL_TRIES && !still && r == 0; tries++) {
-		struct kept kept = { 0 };
-		bool last = tries == STILL_TRIES;
-		r = check_once(inspect, !last, &kept, &still);
-		if (r == 0 && (still || last)) {
-			hand_on(&kept, finding, context);
-			*ret_quiet = still && !last;
-		}
-		free(kept.text);
-	}
-	if (r < 0)
-		return r;
-	*ret_faults = inspect->faults;
-	*ret_totals = inspect->totals;
 	return 0;
 }

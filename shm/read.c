@@ -23,37 +23,53 @@
 
 /* ------------------------------------------------------------------- views */
 
-/* In a section: the cart, if it is there and its time is not up. -EAGAIN: its time changed under us, look again. */
-static int look_once(struct corral *corral, const struct corral_key *key, uint64_t hash, struct found *ret_found,
-		     int64_t *ret_deadline)
+/* A touch is due: with a clock reading that is newer than what we know of the cart. */
+static int touch(const struct arena *arena, struct slot *slot, int64_t touched, int64_t *deadline)
+{
+	int64_t now = arena_now_ns(arena);
+
+	if (now >= *deadline)
+		return slot_forgo(slot, touched) ? -ENOENT : -EAGAIN;
+	*deadline += now - touched;
+	return slot_touch(slot, touched, now) ? 0 : -EAGAIN;
+}
+
+/*
+ * In a section: the cart, if it is there and its time is not up. -EAGAIN: its time changed under us, look again.
+ * The clock is read first, out of the way of the cache misses that follow; what it says may be old by the time we
+ * answer, which is as if we had answered then. Only a touch needs a newer one.
+ */
+static inline __attribute__((always_inline)) int look_once(struct corral *corral, const struct corral_key *key,
+							    uint64_t hash, struct found *found, int64_t *ret_deadline)
 {
 	const struct arena *arena = &corral->arena;
-	int r = slot_find(arena, hash, key, ret_found);
+	int64_t now = arena_now_ns(arena);
+	int r = slot_find(arena, hash, key, found);
 
 	if (unlikely(r < 0))
 		return r;
-	int64_t now = arena_now_ns(arena);
-	int64_t touched = ret_found->touched_ns;
-	int64_t deadline = slot_deadline_ns(arena, ret_found->slot, touched);
+	int64_t touched = found->touched_ns;
+	int64_t deadline = slot_deadline_ns(arena, found->slot, touched);
 	/* the time to live was that of this touch, or the touch has changed too. pairs [S5] */
-	if (unlikely(load_relaxed(&ret_found->slot->touched_ns) != touched))
+	if (unlikely(load_relaxed(&found->slot->touched_ns) != touched))
 		return -EAGAIN;
-	if (unlikely(now >= deadline))
-		return slot_forgo(ret_found->slot, touched) ? -ENOENT : -EAGAIN;
 	/* the deadline is 129 grains and a tick after the touch */
-	if (unlikely(now - touched > (deadline - CLOCK_TICK_NS - touched) / 129) &&
-	    (corral->flags & CORRAL_OBSERVE) == 0) {
-		if (!slot_touch(ret_found->slot, touched, now))
-			return -EAGAIN;
-		deadline += now - touched;
+	if (unlikely(now - touched > (deadline - CLOCK_TICK_NS - touched) / 129)) {
+		if (now >= deadline)
+			return slot_forgo(found->slot, touched) ? -ENOENT : -EAGAIN;
+		if ((corral->flags & CORRAL_OBSERVE) == 0)
+			r = touch(arena, found->slot, touched, &deadline);
+		if (r < 0)
+			return r;
 	}
 	*ret_deadline = deadline;
 	/* within its block; what is inside, the accessors check */
-	uint32_t size = ret_found->cart->size;
-	return likely(size >= sizeof(struct cart_head) && size <= ret_found->room) ? 0 : -EUCLEAN;
+	uint32_t size = found->cart->size;
+	return likely(size >= sizeof(struct cart_head) && size <= found->room) ? 0 : -EUCLEAN;
 }
 
-static int look_up(struct corral *corral, const struct corral_key *key, struct found *ret_found, int64_t *ret_deadline)
+static inline __attribute__((always_inline)) int look_up(struct corral *corral, const struct corral_key *key,
+							  struct found *ret_found, int64_t *ret_deadline)
 {
 	uint64_t hash = slot_hash(&corral->arena, key);
 	int r;
@@ -82,29 +98,39 @@ int corral_read_begin(struct corral *corral, const struct corral_key *key, struc
 		grace_leave(actor);
 		return r;
 	}
-	*ret_view = (struct corral_view){ .bytes = found.cart,
-					  .size = found.cart->size,
-					  .corral = corral,
-					  .deadline_ns = deadline,
-					  .thread = actor,
-					  .epoch = *corral->epoch };
+	ret_view->bytes = found.cart;
+	ret_view->size = found.cart->size;
+	ret_view->corral = corral;
+	ret_view->deadline_ns = deadline;
+	ret_view->thread = actor;
+	ret_view->epoch = handle_cache.epoch;
 	return 0;
+}
+
+/* The calling thread is not the one that began it, or is another process's. */
+static int end_elsewhere(struct corral_view *view)
+{
+	struct actor *ours;
+
+	if (view->thread == NULL || view->corral == NULL)
+		return -EINVAL;
+	if (*view->corral->epoch != view->epoch)
+		return -ESTALE; /* of before a fork: not ours to end */
+	int r = handle_actor(view->corral, &ours);
+	if (r < 0)
+		return r;
+	return ours == view->thread ? 0 : -EINVAL;
 }
 
 int corral_read_end(struct corral_view *view)
 {
 	struct actor *actor = view->thread;
 
-	if (actor == NULL || view->corral == NULL)
-		return -EINVAL;
-	if (unlikely(handle_cache.corral != view->corral || handle_cache.epoch != view->epoch ||
-		     &handle_cache.attachment->actor != actor)) {
-		struct actor *ours;
-		int r = *view->corral->epoch != view->epoch ? -ESTALE : handle_actor(view->corral, &ours);
+	/* this thread's, and still this process's (fork wipes the handle's epoch); a copy has no thread */
+	if (unlikely(actor == NULL || actor != &handle_cache.attachment->actor || *view->corral->epoch != view->epoch)) {
+		int r = end_elsewhere(view);
 		if (r < 0)
-			return r; /* a view of before a fork: not ours to end */
-		if (ours != actor)
-			return -EINVAL; /* another thread's */
+			return r;
 	}
 	view->bytes = NULL;
 	view->size = 0;

@@ -20,7 +20,7 @@
 
 #define COPY_TRIES 8
 
-__attribute__((format(printf, 2, 3))) static void tell(struct inspect *inspect, const char *format, ...)
+void walk_tell(struct inspect *inspect, const char *format, ...)
 {
 	char line[256];
 	va_list arguments;
@@ -54,15 +54,15 @@ static void walk_pages(struct inspect *inspect)
 		uint32_t class = PAGE_SPAN_CLASS(word);
 		uint32_t pages = PAGE_SPAN_PAGES(word);
 		if (class >= CLASS_COUNT || pages != block_span_pages(class) || pages > arena->page_count - page) {
-			tell(inspect, "page %u: its page-table word 0x%08x is no span", page, word);
+			walk_tell(inspect, "page %u: its page-table word 0x%08x is no span", page, word);
 			page++;
 			continue;
 		}
 		if (page + pages > arena->header->reserved_pages)
-			tell(inspect, "page %u: its span is not reserved on disk", page);
+			walk_tell(inspect, "page %u: its span is not reserved on disk", page);
 		for (uint32_t i = 0; i < pages; i++) {
 			if (i > 0 && arena->pages[page + i] != 0)
-				tell(inspect, "page %u: a span begins inside the span of page %u", page + i, page);
+				walk_tell(inspect, "page %u: a span begins inside the span of page %u", page + i, page);
 			inspect->head_of_page[page + i] = page + 1;
 		}
 		inspect->spans[class]++;
@@ -94,18 +94,18 @@ bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const ch
 	uint32_t class = class_at(inspect, ref);
 
 	if (class == CLASS_COUNT) {
-		tell(inspect, "%s: reference 0x%x is no block", where, ref);
+		walk_tell(inspect, "%s: reference 0x%x is no block", where, ref);
 		return false;
 	}
 	uint8_t *mark = &inspect->places[ref - inspect->arena.space_first];
 	if (*mark != PLACE_NONE) {
 		if (inspect->accounting)
-			tell(inspect, "%s: block 0x%x has another place already (%u)", where, ref, *mark);
+			walk_tell(inspect, "%s: block 0x%x has another place already (%u)", where, ref, *mark);
 		return false;
 	}
 	const struct block_header *block = arena_block(&inspect->arena, ref);
 	if (place != PLACE_NEVER_USED && (block->class != class || block->magic != BLOCK_MAGIC)) {
-		tell(inspect, "%s: block 0x%x has a damaged header", where, ref);
+		walk_tell(inspect, "%s: block 0x%x has a damaged header", where, ref);
 		return false;
 	}
 	*mark = (uint8_t)place;
@@ -204,11 +204,11 @@ static void verify_cart(struct inspect *inspect, uint32_t number, const struct c
 	struct corral_key key;
 
 	if (cart_validate(cart, room) < 0) {
-		tell(inspect, "slot %u: its cart (block 0x%x) is damaged", number, slot->current);
+		walk_tell(inspect, "slot %u: its cart (block 0x%x) is damaged", number, slot->current);
 		return;
 	}
 	if (cart_get_key(cart, room, &key) < 0 || slot_hash(&inspect->arena, &key) != slot->hash)
-		tell(inspect, "slot %u: its hash is not that of its cart's key", number);
+		walk_tell(inspect, "slot %u: its hash is not that of its cart's key", number);
 }
 
 static void walk_cart(struct inspect *inspect, uint32_t number, bool verify, uint8_t *copy)
@@ -224,7 +224,7 @@ static void walk_cart(struct inspect *inspect, uint32_t number, bool verify, uin
 		if (current == 0)
 			return; /* ending */
 		if (class_at(inspect, current) == CLASS_COUNT) {
-			tell(inspect, "slot %u: reference 0x%x is no block", number, current);
+			walk_tell(inspect, "slot %u: reference 0x%x is no block", number, current);
 			return;
 		}
 		const struct cart_head *cart = copy_cart(inspect, slot, current, copy, &room);
@@ -248,17 +248,17 @@ static void walk_chain(struct inspect *inspect, uint32_t index, bool verify, uin
 	for (slot_link link = load_acquire(&arena->buckets[index].head); link != 0;) { /* pairs [S2] */
 		const struct slot *slot = arena_slot(arena, link);
 		if (slot == NULL || bound-- == 0) {
-			tell(inspect, "bucket %u: its chain is damaged", index);
+			walk_tell(inspect, "bucket %u: its chain is damaged", index);
 			return;
 		}
 		if ((slot->hash & arena->bucket_mask) != index) {
 			if (inspect->accounting)
-				tell(inspect, "bucket %u: slot %u does not belong into its chain", index, link - 1);
+				walk_tell(inspect, "bucket %u: slot %u does not belong into its chain", index, link - 1);
 			return; /* or it was freed and taken again under us */
 		}
 		if (inspect->slot_places[link - 1] == PLACE_LIVE) {
 			if (inspect->accounting)
-				tell(inspect, "slot %u is in two chains, or twice in one", link - 1);
+				walk_tell(inspect, "slot %u is in two chains, or twice in one", link - 1);
 			return;
 		}
 		inspect->slot_places[link - 1] = PLACE_LIVE;
@@ -275,11 +275,11 @@ static void walk_free_slots(struct inspect *inspect)
 	for (slot_link link = arena->header->slots_free; link != 0; link = arena->slots[link - 1].next) {
 		if (link > arena->max_carts || bound-- == 0 || inspect->slot_places[link - 1] == PLACE_FREE) {
 			if (inspect->accounting)
-				tell(inspect, "the list of free slots is damaged at link %u", link);
+				walk_tell(inspect, "the list of free slots is damaged at link %u", link);
 			return;
 		}
 		if (inspect->slot_places[link - 1] == PLACE_LIVE && inspect->accounting)
-			tell(inspect, "slot %u is free and in a chain", link - 1);
+			walk_tell(inspect, "slot %u is free and in a chain", link - 1);
 		inspect->slot_places[link - 1] = PLACE_FREE;
 	}
 }
@@ -307,7 +307,7 @@ static void add_up(struct inspect *inspect)
 			continue;
 		totals->lost_bytes += (all - known) * block_class_bytes(class);
 		if (inspect->accounting)
-			tell(inspect, "class %u (%u bytes): %llu of %llu blocks are nowhere", class,
+			walk_tell(inspect, "class %u (%u bytes): %llu of %llu blocks are nowhere", class,
 			     block_class_bytes(class), (unsigned long long)(all - known), (unsigned long long)all);
 	}
 }
@@ -318,7 +318,7 @@ static void account_slots(struct inspect *inspect)
 
 	for (uint32_t number = 0; number < high; number++) {
 		if (inspect->slot_places[number] == PLACE_NONE && inspect->accounting)
-			tell(inspect, "slot %u is nowhere: in no chain, and not free", number);
+			walk_tell(inspect, "slot %u is nowhere: in no chain, and not free", number);
 		inspect->totals.slots_used += inspect->slot_places[number] == PLACE_LIVE;
 	}
 }

@@ -40,9 +40,15 @@ struct inspect {
 	void *context;
 };
 
+/* One more fault. */
+__attribute__((format(printf, 2, 3))) void walk_tell(struct inspect *inspect, const char *format, ...);
+
 /* Walk all of it. Findings are told as they come. 0, -ENOMEM. */
 int walk_arena(struct inspect *inspect, bool verify_carts, bool accounting);
 void walk_forget(struct inspect *inspect);
+
+/* The same, and what the header and the file system say of sizes. */
+int walk_and_sum(struct inspect *inspect, bool verify_carts, bool accounting);
 
 /* Put a block into its place. False: it is no block, or has a place already (told). */
 bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const char *where);

@@ -7,9 +7,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -216,26 +214,12 @@ static void killed_creator_leaves_no_half_arena(void **state)
 
 /* -------------------------------------------------------------- full disk */
 
-/* In a mount namespace of its own: a file system of some bytes over the yard. Its descriptor, or -1. */
-static int small_disk(const struct yard *yard, const char *size)
-{
-	char options[32];
-
-	snprintf(options, sizeof(options), "size=%s", size);
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("tmpfs", yard->path, "tmpfs", 0, options) < 0)
-		return -1;
-	return open(yard->path, O_RDONLY | O_DIRECTORY);
-}
-
-#define CHILD_SKIPS 77
-
 static int create_on_full_disk(void *context)
 {
 	struct yard yard = *(struct yard *)context;
 	char why[ARENA_WHY_BYTES] = "";
 
-	yard.dir_fd = small_disk(&yard, "1M");
+	yard.dir_fd = support_small_disk(&yard, "1M");
 	if (yard.dir_fd < 0)
 		return CHILD_SKIPS;
 	must(arena_create(yard.dir_fd, &small, why) == -ENOSPC);
@@ -250,7 +234,7 @@ static int reserve_on_filling_disk(void *context)
 	const struct arena_settings roomy = { .arena_bytes = 64 << 20, .max_carts = 64, .ttl_ns = TTL_NS };
 	struct arena arena;
 
-	yard.dir_fd = small_disk(&yard, "6M");
+	yard.dir_fd = support_small_disk(&yard, "6M");
 	if (yard.dir_fd < 0)
 		return CHILD_SKIPS;
 	must(arena_create(yard.dir_fd, &roomy, NULL) == 0);

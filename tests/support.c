@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -99,10 +101,16 @@ void *support_shared(size_t bytes)
 
 /* --------------------------------------------------------------- children */
 
+void support_let_crash(void)
+{
+	const int caught[] = { SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGSYS };
+
+	for (size_t i = 0; i < COUNT(caught); i++)
+		signal(caught[i], SIG_DFL);
+}
+
 pid_t child_start(int (*body)(void *context), void *context)
 {
-	const int caught[] = { SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGSYS }; /* by cmocka, which would jump */
-
 	fflush(NULL);
 	pid_t parent = getpid();
 	pid_t pid = fork();
@@ -113,8 +121,7 @@ pid_t child_start(int (*body)(void *context), void *context)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(CHILD_FAILED);
-	for (size_t i = 0; i < COUNT(caught); i++)
-		signal(caught[i], SIG_DFL);
+	support_let_crash();
 	member_disinherit();
 	alarm(2 * SUPPORT_WAIT_MS / 1000);
 	int code = body(context);
@@ -205,6 +212,17 @@ void yard_set_full_fences(const struct yard *yard)
 	assert_true(fd >= 0);
 	assert_int_equal(pwrite(fd, &one, sizeof(one), offsetof(struct arena_header, full_fences)), sizeof(one));
 	close(fd);
+}
+
+int support_small_disk(const struct yard *yard, const char *size)
+{
+	char options[32];
+
+	snprintf(options, sizeof(options), "size=%s", size);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", yard->path, "tmpfs", 0, options) < 0)
+		return -1;
+	return open(yard->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 struct corral *yard_open(const struct yard *yard, unsigned flags)

@@ -63,6 +63,9 @@ _Noreturn void support_give_up(const char *file, int line, const char *what);
 
 extern __thread uint32_t *support_failures; /* where a thread that gives up counts itself; NULL: abort */
 
+/* Until this test's end: no signal is caught by cmocka, whose jump would land in another thread. */
+void support_let_crash(void);
+
 bool support_threads_only(void);
 /* First statement of a test that needs processes. */
 #define NEEDS_PROCESSES()                                                                                              \
@@ -77,6 +80,7 @@ void *support_shared(size_t bytes);
 /* --------------------------------------------------------------- children */
 
 #define CHILD_FAILED 99 /* exit code of a child that gave up */
+#define CHILD_SKIPS 77
 
 /* Fork; the child runs body(context) and exits with what that returns. It dies with us. */
 pid_t child_start(int (*body)(void *context), void *context);
@@ -99,6 +103,12 @@ void yard_make(struct yard *yard, const struct arena_settings *settings);
 void yard_make_empty(struct yard *yard); /* no arena, no lock file */
 void yard_remove(struct yard *yard);
 void yard_set_full_fences(const struct yard *yard);
+
+/*
+ * For a child: a file system of that size ("1M") over the yard's directory, in a mount namespace of its own. A new
+ * descriptor of the directory; -1: not allowed (exit with CHILD_SKIPS).
+ */
+int support_small_disk(const struct yard *yard, const char *size);
 
 /* Open a handle; asserts that it works. */
 struct corral *yard_open(const struct yard *yard, unsigned flags);

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 40_block.c: size classes, and what becomes of a block: handed out, freed, retired, refused when there is none.
+ * (40_block_left.c: what others left; 40_block_crew.c: many at once; 40_block_death.c: deaths.)
+ */
+#include "block_kit.h"
+
+#include "grace.h"
+
+/* ----------------------------------------------------------------- classes */
+
+static void every_size_has_the_smallest_class_with_room_and_little_waste(void **state)
+{
+	(void)state;
+	for (uint32_t bytes = 1; bytes <= CLASS_LARGEST; bytes++) {
+		uint32_t class = block_class_of(bytes);
+		uint32_t room = block_class_bytes(class);
+		if (class >= CLASS_COUNT || room < bytes)
+			fail_msg("class %u of %u bytes has %u", class, bytes, room);
+		if (class > 0 && block_class_bytes(class - 1) >= bytes)
+			fail_msg("%u bytes: class %u would do", bytes, class - 1);
+		if (bytes > CLASS_SMALLEST && room - bytes >= 64 && room - bytes > bytes / 16)
+			fail_msg("%u bytes waste %u", bytes, room - bytes);
+	}
+	assert_int_equal(block_class_of(CLASS_LARGEST), CLASS_COUNT - 1);
+	assert_int_equal(block_class_bytes(CLASS_COUNT - 1), CLASS_LARGEST);
+}
+
+static void spans_are_whole_pages_of_whole_blocks_and_waste_a_32nd_at_most(void **state)
+{
+	(void)state;
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
+		uint32_t bytes = block_class_bytes(class);
+		uint32_t span = block_span_pages(class) * PAGE_BYTES;
+		assert_int_equal(bytes % BLOCK_UNIT, 0);
+		assert_int_equal(block_class_of(bytes), class);
+		assert_true(class == 0 || bytes > block_class_bytes(class - 1));
+		assert_true(block_span_blocks(class) >= 1);
+		assert_true(block_span_blocks(class) * bytes <= span);
+		assert_true(span - block_span_blocks(class) * bytes <= span / 32);
+		assert_true(block_span_pages(class) <= 64); /* as far as the scavenger looks back */
+		assert_true(block_span_blocks(class) <= UINT16_MAX);
+	}
+}
+
+/* ------------------------------------------------------------- round trips */
+
+static void blocks_handed_out_do_not_overlap(void **state)
+{
+	struct cast *cast = *state;
+	uint64_t random = support_seed();
+	block_ref refs[60];
+	uint32_t sizes[60];
+
+	for (uint32_t round = 0; round < 20; round++) {
+		uint32_t count = 0;
+		while (count < COUNT(refs)) {
+			sizes[count] = 1 + random_below(&random, 1u << (8 + random_below(&random, 7)));
+			int r = kit_take(&cast->one, sizes[count], &refs[count]);
+			if (r == -ENOMEM)
+				break;
+			assert_int_equal(r, 0);
+			const struct block_header *block = block_at(&cast->us.arena, refs[count]);
+			assert_non_null(block);
+			assert_true(block_class_bytes(block->class) >= sizes[count]);
+			assert_true(block->class >= block_class_of(sizes[count]));
+			assert_int_equal(block->slot, 0);
+			kit_fill(&cast->us.arena, refs[count], refs[count] + round);
+			count++;
+		}
+		for (uint32_t i = 0; i < count; i++) { /* nobody wrote into another's */
+			assert_true(kit_is_filled(&cast->us.arena, refs[i], refs[i] + round));
+			if (random_below(&random, 2) == 0)
+				kit_give(&cast->one, refs[i]);
+			else
+				kit_retire(&cast->one, refs[i]);
+		}
+	}
+}
+
+static void freed_block_is_handed_out_again(void **state)
+{
+	struct cast *cast = *state;
+	block_ref first, again;
+
+	assert_int_equal(kit_take(&cast->one, 5000, &first), 0);
+	kit_give(&cast->one, first);
+	assert_int_equal(kit_take(&cast->one, 5000, &again), 0);
+	assert_int_equal(first, again); /* the warmest */
+	kit_give(&cast->one, again);
+}
+
+static void retired_block_is_not_used_again_while_a_reader_may_see_it(void **state)
+{
+	struct cast *cast = *state;
+	block_ref retired, other;
+
+	assert_int_equal(kit_take(&cast->one, 300000, &retired), 0);
+	kit_fill(&cast->us.arena, retired, 77);
+	grace_enter(&cast->two);
+	kit_retire(&cast->one, retired);
+	for (uint32_t i = 0; i < 40; i++) { /* memory is short all the while: there is room for a few of them */
+		if (kit_take(&cast->one, 300000, &other) == 0) {
+			assert_int_not_equal(other, retired);
+			kit_fill(&cast->us.arena, other, 78);
+			kit_retire(&cast->one, other);
+		}
+		assert_true(kit_is_filled(&cast->us.arena, retired, 77));
+	}
+	assert_int_equal(kit_take(&cast->one, 300000, &other), -ENOMEM);
+	grace_leave(&cast->two);
+	assert_int_equal(kit_take(&cast->one, 300000, &other), 0);
+	kit_give(&cast->one, other);
+}
+
+/* ------------------------------------------------------------------- short */
+
+static void full_arena_refuses_and_recovers(void **state)
+{
+	struct cast *cast = *state;
+	static block_ref refs[KIT_BYTES / CLASS_SMALLEST];
+	const uint32_t sizes[] = { 1, 1000, 5000, 30000, 200000 };
+	uint32_t counts[COUNT(sizes)];
+
+	for (uint32_t round = 0; round < 3; round++) {
+		for (size_t i = 0; i < COUNT(sizes); i++) {
+			uint32_t count = kit_take_all(&cast->one, sizes[i], refs, COUNT(refs));
+			assert_true(round == 0 || count == counts[i]); /* nothing was lost meanwhile */
+			counts[i] = count;
+			block_ref again;
+			kit_give(&cast->one, refs[count / 2]);
+			assert_int_equal(kit_take(&cast->one, sizes[i], &again), 0);
+			assert_int_equal(again, refs[count / 2]);
+			assert_int_equal(kit_take(&cast->one, sizes[i], &again), -ENOMEM);
+			for (uint32_t j = 0; j < count; j++) {
+				if (round == 1)
+					kit_retire(&cast->one, refs[j]);
+				else
+					kit_give(&cast->one, refs[j]);
+			}
+		}
+	}
+}
+
+static void larger_class_helps_out_when_its_own_is_empty(void **state)
+{
+	struct cast *cast = *state;
+	static block_ref refs[2048];
+	block_ref larger, found;
+
+	assert_int_equal(kit_take(&cast->one, 9000, &larger), 0);
+	uint32_t count = kit_take_all(&cast->one, 8000, refs, COUNT(refs)); /* with all the larger ones but this */
+	kit_give(&cast->one, larger);
+	assert_int_equal(kit_take(&cast->one, 8000, &found), 0);
+	assert_int_equal(found, larger);
+	assert_true(block_at(&cast->us.arena, found)->class > block_class_of(8000));
+	kit_give(&cast->one, found);
+	for (uint32_t i = 0; i < count; i++)
+		kit_give(&cast->one, refs[i]);
+}
+
+static void spans_in_which_all_is_free_go_back(void **state)
+{
+	struct cast *cast = *state;
+	static block_ref refs[4096];
+
+	uint32_t count = kit_take_all(&cast->one, 2000, refs, COUNT(refs));
+	assert_int_equal(kit_free_pages(&cast->us.arena), 0);
+	assert_int_equal(block_scavenge(&cast->one), 0);
+	for (uint32_t i = 0; i < count; i++)
+		if (i != count / 2)
+			kit_give(&cast->one, refs[i]);
+	block_flush(&cast->one);
+	uint32_t pages = block_scavenge(&cast->one);
+	assert_int_equal(pages, cast->us.arena.page_count - block_span_pages(block_class_of(2000)));
+	assert_int_equal(kit_free_pages(&cast->us.arena), pages);
+	kit_give(&cast->one, refs[count / 2]);
+	block_flush(&cast->one);
+	assert_int_equal(block_scavenge(&cast->one), block_span_pages(block_class_of(2000)));
+	assert_int_equal(kit_free_pages(&cast->us.arena), cast->us.arena.page_count);
+	count = kit_take_all(&cast->one, 500000, refs, COUNT(refs)); /* for whatever size is wanted next */
+	assert_true(count >= 2);
+	for (uint32_t i = 0; i < count; i++)
+		kit_give(&cast->one, refs[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_size_has_the_smallest_class_with_room_and_little_waste),
+		cmocka_unit_test(spans_are_whole_pages_of_whole_blocks_and_waste_a_32nd_at_most),
+		with_cast(freed_block_is_handed_out_again),
+		with_cast(blocks_handed_out_do_not_overlap),
+		with_cast(retired_block_is_not_used_again_while_a_reader_may_see_it),
+		with_cast(full_arena_refuses_and_recovers),
+		with_cast(larger_class_helps_out_when_its_own_is_empty),
+		with_cast(spans_in_which_all_is_free_go_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
