@@ -27,6 +27,17 @@ struct agent_options {
 	enum log_level log_level;
 };
 
+#define CLIENTS_MAX 64
+#define CLIENT_MS 2000 /* a client has so long to say its line */
+#define CLIENT_LINE_BYTES 128
+
+struct client { /* on the control socket; fd -1: none */
+	int fd;
+	uint32_t size;
+	int64_t give_up_ms;
+	char line[CLIENT_LINE_BYTES];
+};
+
 struct agent {
 	const struct agent_options *options;
 	char directory[PATH_MAX];
@@ -44,6 +55,7 @@ struct agent {
 	int listen_fd;
 	int signal_fd;
 	bool stopping;
+	struct client clients[CLIENTS_MAX];
 };
 
 /* options.c: parse the command line; exits on bad usage, --help, --version. */
@@ -61,9 +73,10 @@ void agent_loop(struct agent *agent);
 /* tick.c: what is done every TICK_MS. */
 void agent_tick(struct agent *agent);
 
-/* control.c: one client. Closes fd. */
-void control_serve(struct agent *agent, int fd);
-json_t *control_status(struct agent *agent);
+/* control.c */
+bool control_may_ask(int fd);
+/* Read what the client says; answer when its line is whole. True: we are done with it. Never waits. */
+bool control_serve(struct agent *agent, struct client *client);
 
 /* daemon.c */
 int daemon_fork(int *ret_ready_fd);          /* in the parent: waits for the child, exits. In the child: 0 */

@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * control.c (floor 6): the agent's side of the control socket; see client.h for the protocol. One client at a
- * time, each within CLIENT_MS: a client that does not speak, or speaks too long, is dropped.
+ * control.c (floor 6): the agent's side of the control socket; see client.h for the protocol. Nothing here waits: a
+ * client that does not speak, speaks too long, or does not listen is dropped.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
 #include "atomic.h"
 #include "stat.h"
 
-#define CLIENT_MS 500
-#define LINE_MAX_BYTES 256
-
 /* root, we ourselves, and who shares our group (the file's mode has let them in) */
-static bool may_ask(int fd)
+bool control_may_ask(int fd)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
@@ -35,34 +30,6 @@ static bool may_ask(int fd)
 	for (size_t i = 0; i < groups_size / sizeof(groups[0]); i++)
 		if (groups[i] == getegid())
 			return true;
-	return false;
-}
-
-static bool wait_for(int fd, short events, int64_t give_up_ms)
-{
-	struct pollfd poll_fd = { fd, events, 0 };
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	int64_t left = give_up_ms - (now.tv_sec * 1000ll + now.tv_nsec / 1000000);
-	return left > 0 && poll(&poll_fd, 1, (int)left) > 0;
-}
-
-static bool read_line(int fd, char line[LINE_MAX_BYTES], int64_t give_up_ms)
-{
-	size_t size = 0;
-
-	while (size < LINE_MAX_BYTES && wait_for(fd, POLLIN, give_up_ms)) {
-		ssize_t n = read(fd, line + size, LINE_MAX_BYTES - size);
-		if (n <= 0)
-			return false;
-		size += (size_t)n;
-		char *end = memchr(line, '\n', size);
-		if (end != NULL) {
-			*end = '\0';
-			return strlen(line) == (size_t)(end - line);
-		}
-	}
 	return false;
 }
 
@@ -85,7 +52,7 @@ static json_t *counters(const struct arena *arena)
 	return object;
 }
 
-json_t *control_status(struct agent *agent)
+static json_t *status(struct agent *agent)
 {
 	const struct arena *arena = agent->actor->arena;
 	const struct arena_header *h = arena->header;
@@ -103,7 +70,7 @@ static json_t *answer(struct agent *agent, const char *line)
 	if (strcmp(line, "ping") == 0)
 		return json_pack("{s:b, s:i}", "ok", 1, "pid", getpid());
 	if (strcmp(line, "status") == 0)
-		return control_status(agent);
+		return status(agent);
 	if (strcmp(line, "stop") == 0) {
 		log_line(LOG_INFO, "told to stop; the carts stay");
 		agent->stopping = true;
@@ -112,7 +79,8 @@ static json_t *answer(struct agent *agent, const char *line)
 	return json_pack("{s:b, s:s}", "ok", 0, "error", "unknown command; there are: ping, status, stop");
 }
 
-static void write_answer(int fd, const json_t *object, int64_t give_up_ms)
+/* An answer is smaller than a socket's buffer: it goes at once, or the client does not want it. */
+static void write_answer(int fd, const json_t *object)
 {
 	char *text = json_dumps(object, JSON_COMPACT);
 	size_t size = text != NULL ? strlen(text) : 0;
@@ -120,26 +88,26 @@ static void write_answer(int fd, const json_t *object, int64_t give_up_ms)
 	if (text == NULL)
 		return;
 	text[size++] = '\n'; /* in place of the NUL */
-	for (size_t done = 0; done < size && wait_for(fd, POLLOUT, give_up_ms);) {
-		ssize_t n = send(fd, text + done, size - done, MSG_NOSIGNAL);
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
+	if (send(fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)size)
+		log_line(LOG_DEBUG, "a client went away before its answer");
 	free(text);
 }
 
-void control_serve(struct agent *agent, int fd)
+bool control_serve(struct agent *agent, struct client *client)
 {
-	char line[LINE_MAX_BYTES];
-	struct timespec now;
+	ssize_t n = read(client->fd, client->line + client->size, sizeof(client->line) - client->size);
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	int64_t give_up_ms = now.tv_sec * 1000ll + now.tv_nsec / 1000000 + CLIENT_MS;
-	if (may_ask(fd) && read_line(fd, line, give_up_ms)) {
-		json_t *object = answer(agent, line);
-		write_answer(fd, object, give_up_ms);
-		json_decref(object);
-	}
-	close(fd);
+	if (n < 0)
+		return errno != EAGAIN && errno != EINTR;
+	if (n == 0)
+		return true;
+	client->size += (uint32_t)n;
+	char *end = memchr(client->line, '\n', client->size);
+	if (end == NULL)
+		return client->size == sizeof(client->line); /* no line of ours is so long */
+	*end = '\0';
+	json_t *object = answer(agent, client->line);
+	write_answer(client->fd, object);
+	json_decref(object);
+	return true;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -73,8 +74,10 @@ static void notify_service_manager(const char *state)
 static void leave_terminal(const struct agent *agent)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int log = openat(agent->dir_fd, LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0660);
+	int log = openat(agent->dir_fd, LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 
+	if (log >= 0 && fchmod(log, 0660) < 0) /* whatever the umask */
+		log_line(LOG_WARNING, "cannot set the log file's mode");
 	if (null >= 0) {
 		(void)dup2(null, STDIN_FILENO);
 		(void)dup2(null, STDOUT_FILENO);

@@ -29,16 +29,12 @@ static int open_signals(void)
 	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* A path too long for a socket address is reached through the directory's descriptor. */
+/* Through the directory's descriptor: a socket address is short, a directory's name may be long. */
 static void socket_address(const struct agent *agent, struct sockaddr_un *address)
 {
 	memset(address, 0, sizeof(*address));
 	address->sun_family = AF_UNIX;
-	if (strlen(agent->directory) + sizeof("/" ARENA_SOCKET_FILE) <= sizeof(address->sun_path))
-		snprintf(address->sun_path, sizeof(address->sun_path), "%.90s/%s", agent->directory, ARENA_SOCKET_FILE);
-	else
-		snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d/%s", agent->dir_fd,
-			 ARENA_SOCKET_FILE);
+	snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d/%s", agent->dir_fd, ARENA_SOCKET_FILE);
 }
 
 static int open_socket(const struct agent *agent)
@@ -66,6 +62,8 @@ int agent_open_loop(struct agent *agent)
 	agent->signal_fd = open_signals();
 	if (agent->signal_fd < 0)
 		return -errno;
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		agent->clients[i].fd = -1;
 	agent->listen_fd = open_socket(agent);
 	return agent->listen_fd < 0 ? agent->listen_fd : 0;
 }
@@ -90,9 +88,41 @@ static int64_t now_ms(void)
 	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
 }
 
+/* Those who have spoken are answered; those who are silent for too long are dropped. */
+static void serve_clients(struct agent *agent, const struct pollfd *fds)
+{
+	int64_t now = now_ms();
+
+	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+		struct client *client = &agent->clients[i];
+		if (client->fd < 0)
+			continue;
+		bool done = (fds[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0 && control_serve(agent, client);
+		if (done || now >= client->give_up_ms) {
+			close(client->fd);
+			client->fd = -1;
+		}
+	}
+}
+
+static void take_client(struct agent *agent)
+{
+	int fd = accept4(agent->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	for (unsigned i = 0; i < CLIENTS_MAX && control_may_ask(fd); i++) {
+		if (agent->clients[i].fd >= 0)
+			continue;
+		agent->clients[i] = (struct client){ .fd = fd, .give_up_ms = now_ms() + CLIENT_MS };
+		return;
+	}
+	close(fd); /* not allowed, or too many */
+}
+
 void agent_loop(struct agent *agent)
 {
-	struct pollfd fds[] = { { agent->signal_fd, POLLIN, 0 }, { agent->listen_fd, POLLIN, 0 } };
+	struct pollfd fds[2 + CLIENTS_MAX] = { { agent->signal_fd, POLLIN, 0 }, { agent->listen_fd, POLLIN, 0 } };
 	int64_t next = now_ms();
 
 	while (!agent->stopping) {
@@ -102,15 +132,14 @@ void agent_loop(struct agent *agent)
 			next = now_ms() + TICK_MS;
 			continue;
 		}
-		if (poll(fds, 2, (int)left) <= 0)
-			continue;
+		for (unsigned i = 0; i < CLIENTS_MAX; i++)
+			fds[2 + i] = (struct pollfd){ agent->clients[i].fd, POLLIN, 0 }; /* below 0: passed over */
+		(void)poll(fds, 2 + CLIENTS_MAX, (int)left);
 		if ((fds[0].revents & POLLIN) != 0)
 			take_signal(agent);
-		if ((fds[1].revents & POLLIN) != 0) {
-			int client = accept4(agent->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-			if (client >= 0)
-				control_serve(agent, client);
-		}
+		serve_clients(agent, fds + 2);
+		if ((fds[1].revents & POLLIN) != 0)
+			take_client(agent);
 	}
 	(void)unlinkat(agent->dir_fd, ARENA_SOCKET_FILE, 0);
 	close(agent->listen_fd);

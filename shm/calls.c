@@ -62,14 +62,16 @@ int corral_set_attribute(struct corral *corral, const struct corral_key *key, co
 			 const struct corral_text *value, const struct corral_op *op,
 			 struct corral_result *ret_result)
 {
-	struct cart_change set = { .kind = CART_SET_ATTRIBUTE, .name = *name, .remove_attribute = value == NULL };
+	struct cart_change set = { .kind = CART_SET_ATTRIBUTE, .remove_attribute = value == NULL };
 
-	if (name->size == 0)
+	if (name == NULL || name->data == NULL || name->size == 0 ||
+	    (value != NULL && value->data == NULL && value->size > 0))
 		return -EINVAL;
 	if (name->size > CORRAL_ATTRIBUTE_NAME_MAX || (value != NULL && value->size > CORRAL_ATTRIBUTE_VALUE_MAX))
 		return -ENAMETOOLONG;
 	if (!cart_text_valid(*name) || (value != NULL && !cart_text_valid(*value)))
 		return -EILSEQ;
+	set.name = *name;
 	if (value != NULL)
 		set.value = *value;
 	return ops_change(corral, key, &set, op, ret_result);
@@ -147,7 +149,8 @@ int corral_replace(struct corral *corral, const struct corral_key *key, const st
 	struct cart_change replace = { .kind = CART_REPLACE };
 	void *block;
 
-	if (op == NULL)
+	if (op == NULL || cart == NULL || (cart->line_count > 0 && cart->lines == NULL) ||
+	    (cart->attribute_count > 0 && cart->attributes == NULL))
 		return -EINVAL;
 	int r = pack_draft(corral, cart, &replace.draft, &block);
 	if (r < 0)

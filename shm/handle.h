@@ -59,6 +59,8 @@ static inline int handle_actor(struct corral *corral, struct actor **ret_actor)
 /* Does the key look like one? 0, -EINVAL, -ENAMETOOLONG. */
 static inline int handle_check_key(const struct corral_key *key)
 {
+	if (unlikely(key == NULL || key->restaurant_id.data == NULL || key->session_id.data == NULL))
+		return -EINVAL;
 	size_t r = key->restaurant_id.size - 1;
 	size_t s = key->session_id.size - 1;
 

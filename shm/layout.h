@@ -239,7 +239,7 @@ static_assert(sizeof(struct size_class) == CACHE_LINE, "one line");
 
 /*
  * Page table word: 0 free; else this page begins a span of PAGE_SPAN_PAGES pages
- * that holds blocks of class PAGE_SPAN_CLASS. The words of the span's other pages mean nothing.
+ * that holds blocks of class PAGE_SPAN_CLASS. The words of the span's other pages are 0.
  * W: holder of space_lock.
  */
 #define PAGE_WORD(class, pages) (((uint32_t)(pages) << 16) | ((uint32_t)(class) + 1))

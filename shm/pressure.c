@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "atomic.h"
 #include "block.h"
@@ -91,8 +92,10 @@ static uint32_t scavenge_class(struct actor *actor, uint32_t class, uint16_t *fr
 	for (block_ref at = c->head; at != 0 && bound > 0; bound--) {
 		struct block_header *block = block_at(arena, at);
 		uint32_t page = block != NULL ? head_page(arena, at) : arena->page_count;
-		if (page >= arena->page_count)
-			return 0; /* damaged */
+		if (page >= arena->page_count) { /* damaged */
+			memset(free_in, 0, arena->page_count * sizeof(*free_in));
+			return 0;
+		}
 		free_in[page]++;
 		at = block->next;
 	}
@@ -154,7 +157,8 @@ void block_reclaim_all(struct actor *actor)
 		struct thread_record *record = &actor->arena->threads[number];
 		empty_orphan(actor, number);
 		if (load_relaxed(&record->retired.open) != 0 || load_relaxed(&record->retired.waiting) != 0 ||
-		    load_relaxed(&record->retired.ready) != 0)
+		    load_relaxed(&record->retired.ready) != 0 ||
+		    (record == actor->record && record->retired.deferred != 0))
 			(void)block_reclaim(actor, record);
 	}
 	block_flush(actor); /* what we took is everybody's */

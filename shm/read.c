@@ -139,6 +139,18 @@ int corral_read_end(struct corral_view *view)
 	return 0;
 }
 
+/* Arena time to wall-clock time, as things are now. */
+static int64_t wall_of(const struct corral *corral, int64_t deadline_ns)
+{
+	return arena_wall_ms() + (deadline_ns - arena_now_ns(&corral->arena)) / 1000000;
+}
+
+int64_t corral_view_expires_ms(const struct corral_view *view)
+{
+	/* a copy's was reckoned when it was made */
+	return view->corral != NULL ? wall_of(view->corral, view->deadline_ns) : view->deadline_ns / 1000000;
+}
+
 int corral_read_copy(struct corral *corral, const struct corral_key *key, void *buffer, size_t size, size_t *ret_size,
 		     struct corral_view *ret_view)
 {
@@ -153,6 +165,8 @@ int corral_read_copy(struct corral *corral, const struct corral_key *key, void *
 		*ret_view = view;
 		ret_view->bytes = buffer;
 		ret_view->thread = NULL;
+		ret_view->corral = NULL; /* the copy may outlive the handle */
+		ret_view->deadline_ns = corral_view_expires_ms(&view) * 1000000;
 	} else {
 		r = -ENOBUFS;
 	}
@@ -189,16 +203,6 @@ int corral_view_item(const struct corral_view *view, uint32_t index, struct corr
 void corral_item_free(struct corral_item *item)
 {
 	free(item);
-}
-
-static int64_t wall_of(const struct corral *corral, int64_t deadline_ns)
-{
-	return arena_wall_ms() + (deadline_ns - arena_now_ns(&corral->arena)) / 1000000;
-}
-
-int64_t corral_view_expires_ms(const struct corral_view *view)
-{
-	return wall_of(view->corral, view->deadline_ns);
 }
 
 int corral_get(struct corral *corral, const struct corral_key *key, struct corral_cart **ret_cart)

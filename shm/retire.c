@@ -83,7 +83,7 @@ static void rotate_locked(struct actor *actor, struct retired *lists)
 			move_to_waiting(actor->arena, lists);
 	}
 	/* a second batch that is stamped may be over at once, when nobody reads */
-	if (lists->waiting != 0 && grace_advance(actor, lists->cookie)) {
+	if (lists->waiting != 0 && lists->ready == 0 && grace_advance(actor, lists->cookie)) {
 		move_to_ready(lists);
 		free_ready(actor, lists);
 	}
