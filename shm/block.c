@@ -234,7 +234,8 @@ int block_alloc(struct actor *actor, uint32_t bytes)
 
 	assert(record->intent.hand == 0);
 	if (unlikely(record->cache[class] == 0)) {
-		if (record->retired.waiting != 0 || record->retired.ready != 0)
+		/* relaxed: another may be at our lists; their lock decides */
+		if (load_relaxed(&record->retired.waiting) != 0 || load_relaxed(&record->retired.ready) != 0)
 			(void)block_reclaim(actor, record);
 		if (record->cache[class] == 0)
 			r = refill(actor, class);

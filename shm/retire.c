@@ -165,14 +165,15 @@ bool block_reclaim(struct actor *actor, struct thread_record *target)
 bool block_has_leftovers(const struct thread_record *record)
 {
 	const struct retired *lists = &record->retired;
+	const struct intent *intent = &record->intent;
+	/* relaxed: a first look; who then wants the record has to become its owner */
+	uint32_t some = load_relaxed(&lists->open) | load_relaxed(&lists->waiting) | load_relaxed(&lists->ready) |
+			load_relaxed(&lists->deferred) | load_relaxed(&intent->hand) | load_relaxed(&intent->old) |
+			load_relaxed(&intent->hand_slot);
 
-	if (lists->open != 0 || lists->waiting != 0 || lists->ready != 0 || lists->deferred != 0 ||
-	    record->intent.hand != 0 || record->intent.old != 0 || record->intent.hand_slot != 0)
-		return true;
 	for (uint32_t class = 0; class < CLASS_COUNT; class++)
-		if (record->cache[class] != 0)
-			return true;
-	return false;
+		some |= load_relaxed(&record->cache[class]);
+	return some != 0;
 }
 
 /* Add up the cache; a death leaves the sum off. */
