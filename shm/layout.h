@@ -360,9 +360,16 @@ struct cart_op { /* a remembered operation and its answer */
 static_assert(sizeof(struct cart_op) == 48, "as drawn");
 
 /* Differs as soon as one of the shapes above does. */
+#define LAYOUT_MIX(hash, value) (((uint64_t)(hash) ^ (uint64_t)(value)) * 0x100000001b3ull) /* FNV-1a's step */
+#define LAYOUT_MIX4(hash, a, b, c, d) LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(hash, a), b), c), d)
 #define LAYOUT_FINGERPRINT                                                                                             \
-	((uint64_t)LAYOUT_VERSION << 56 ^ sizeof(struct thread_record) << 40 ^ sizeof(struct arena_header) << 24 ^     \
-	 sizeof(struct process_record) << 18 ^ sizeof(struct slot) << 12 ^ sizeof(struct bucket) << 9 ^               \
-	 sizeof(struct cart_head) ^ (uint64_t)MAX_CLASSES << 48 ^ (uint64_t)CLASS_SMALLEST << 32)
+	LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_VERSION, MAX_PROCESSES, MAX_THREADS, MAX_CLASSES,      \
+							CLASS_SMALLEST),                                               \
+					    sizeof(struct arena_header), sizeof(struct process_record),                \
+					    sizeof(struct thread_record), sizeof(struct intent)),                      \
+				sizeof(struct retired), sizeof(struct size_class), sizeof(struct bucket),              \
+				sizeof(struct slot)),                                                                  \
+		    sizeof(struct block_header), sizeof(struct cart_head), sizeof(struct cart_line),                   \
+		    sizeof(struct cart_op))
 
 #endif

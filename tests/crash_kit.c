@@ -60,28 +60,42 @@ void crash_stage_remove(struct crash_stage *stage)
 /* ------------------------------------------------------------------ ranges */
 
 /*
- * What of an arena is in use: everything below the thread records, the first of these, everything up to the
- * pages, and the pages reserved. Two ranges.
+ * What of an arena is in use: everything below the thread records, the first of these, everything from the
+ * classes up to the pages; and of each span the blocks that were ever given out.
  */
 struct range {
 	size_t at;
 	size_t end;
 };
 
-static void ranges(const uint8_t *map, struct range range[2])
+#define RANGES_MAX 256u
+
+static uint32_t ranges(const uint8_t *map, struct range range[RANGES_MAX])
 {
 	const struct arena_header *h = (const struct arena_header *)(const void *)map;
+	const struct size_class *classes = (const struct size_class *)(const void *)(map + h->classes_at);
+	const uint32_t *pages = (const uint32_t *)(const void *)(map + h->pages_at);
+	uint32_t count = 0;
 
-	range[0] = (struct range){ 0, h->threads_at + NEW_THREADS * sizeof(struct thread_record) };
-	range[1] = (struct range){ h->classes_at, h->space_at + (uint64_t)h->reserved_pages * PAGE_BYTES };
+	range[count++] = (struct range){ 0, h->threads_at + NEW_THREADS * sizeof(struct thread_record) };
+	range[count++] = (struct range){ h->classes_at, h->space_at };
+	for (uint32_t page = 0; page < h->page_count && count < RANGES_MAX; page++) {
+		if (pages[page] == 0)
+			continue;
+		size_t at = h->space_at + (size_t)page * PAGE_BYTES;
+		size_t end = at + PAGE_SPAN_PAGES(pages[page]) * PAGE_BYTES;
+		size_t bump = (size_t)classes[PAGE_SPAN_CLASS(pages[page])].bump * BLOCK_UNIT;
+		range[count++] = (struct range){ at, bump >= at && bump < end ? bump : end };
+	}
+	return count;
 }
 
 static bool differs(const uint8_t *a, const uint8_t *b)
 {
-	struct range range[2];
+	struct range range[RANGES_MAX];
+	uint32_t count = ranges(a, range);
 
-	ranges(a, range);
-	for (int i = 0; i < 2; i++)
+	for (uint32_t i = 0; i < count; i++)
 		if (memcmp(a + range[i].at, b + range[i].at, range[i].end - range[i].at) != 0)
 			return true;
 	return false;
@@ -89,27 +103,27 @@ static bool differs(const uint8_t *a, const uint8_t *b)
 
 static void copy(uint8_t *to, const uint8_t *from)
 {
-	struct range range[2];
+	struct range range[RANGES_MAX];
+	uint32_t count = ranges(from, range);
 
-	ranges(from, range);
-	for (int i = 0; i < 2; i++)
+	for (uint32_t i = 0; i < count; i++)
 		memcpy(to + range[i].at, from + range[i].at, range[i].end - range[i].at);
 }
 
 static uint64_t hash_of(const uint8_t *map)
 {
-	struct range range[2];
+	struct range range[RANGES_MAX];
+	uint32_t count = ranges(map, range);
 	uint64_t hash = 1;
 
-	ranges(map, range);
-	for (int i = 0; i < 2; i++)
+	for (uint32_t i = 0; i < count; i++)
 		hash = XXH3_64bits_withSeed(map + range[i].at, range[i].end - range[i].at, hash);
 	return hash | 1;
 }
 
 void crash_to_other(struct crash_stage *stage)
 {
-	/* what the last one left in pages that this state has not reserved is of no meaning to it */
+	/* what the last cell left in blocks that were never given out here is of no meaning */
 	copy(stage->other_map, stage->now.bytes);
 }
 

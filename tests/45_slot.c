@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 45_slot.c: carts by key: found exactly while they are there, in long chains, in damaged ones; versions that only grow;
+ * slots that are used again when nobody can see them any more. (45_slot_crew.c: many at once, and deaths.)
+ */
+#include "slot_kit.h"
+
+#define MATES 20 /* in one chain */
+
+static const struct arena_settings small = { .arena_bytes = 4 << 20,
+					     .max_carts = MATES + 4,
+					     .ttl_ns = 1800000000000ull };
+
+struct cast {
+	struct yard yard;
+	struct member us;
+	struct actor one, two;
+	struct kit_key mates[MATES];
+};
+
+static int set_up(void **state)
+{
+	struct cast *cast = calloc(1, sizeof(*cast));
+
+	yard_make(&cast->yard, &small);
+	assert_int_equal(member_join(&cast->yard, &cast->us), 0);
+	assert_int_equal(member_actor(&cast->us, &cast->one), 0);
+	assert_int_equal(member_actor(&cast->us, &cast->two), 0);
+	for (uint32_t i = 0; i < MATES; i++)
+		kit_key_in(&cast->us.arena, 5, i, &cast->mates[i]);
+	*state = cast;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct cast *cast = *state;
+
+	member_dismiss(&cast->one);
+	member_dismiss(&cast->two);
+	member_leave(&cast->us);
+	yard_check(&cast->yard, NULL);
+	yard_remove(&cast->yard);
+	free(cast);
+	return 0;
+}
+
+static uint64_t made(struct cast *cast, uint32_t mate)
+{
+	uint64_t version = 0;
+	int r = kit_make(&cast->one, &cast->mates[mate], mate, &version);
+
+	if (r == -ENFILE) { /* the slots of ended carts wait with their blocks */
+		block_reclaim_all(&cast->one);
+		block_reclaim_all(&cast->one);
+		r = kit_make(&cast->one, &cast->mates[mate], mate, &version);
+	}
+	assert_int_equal(r, 0);
+	return version;
+}
+
+/* What is found is the cart of this key, sound, in this version. */
+static void is_found(struct cast *cast, uint32_t mate, uint64_t version)
+{
+	struct kit_key *key = &cast->mates[mate];
+	struct corral_key theirs;
+	struct found found;
+
+	grace_enter(&cast->one);
+	assert_int_equal(slot_find(&cast->us.arena, key->hash, &key->key, &found), 0);
+	assert_int_equal(cart_validate(found.cart, found.room), 0);
+	assert_int_equal(cart_get_key(found.cart, found.room, &theirs), 0);
+	assert_int_equal(theirs.session_id.size, key->key.session_id.size);
+	assert_memory_equal(theirs.session_id.data, key->key.session_id.data, theirs.session_id.size);
+	assert_int_equal(found.cart->version, version);
+	assert_int_equal(slot_recheck(&cast->us.arena, found.slot, key->hash, &key->key, &found), 0);
+	grace_leave(&cast->one);
+}
+
+static void is_not_found(struct cast *cast, uint32_t mate, int error)
+{
+	struct found found;
+
+	assert_int_equal(kit_find(&cast->one, &cast->mates[mate], &found), error);
+}
+
+/* ------------------------------------------------------------------ chains */
+
+static void cart_of_a_chain_is_found_until_it_ends_wherever_it_stands(void **state)
+{
+	struct cast *cast = *state;
+	uint64_t random = support_seed();
+	uint64_t versions[MATES] = { 0 }; /* 0: not there */
+
+	for (uint32_t step = 0; step < 2000; step++) {
+		uint32_t mate = random_below(&random, MATES);
+		uint64_t version;
+		if (versions[mate] == 0) {
+			is_not_found(cast, mate, -ENOENT);
+			assert_int_equal(kit_end(&cast->one, &cast->mates[mate]), -ENOENT);
+			assert_int_equal(kit_change(&cast->one, &cast->mates[mate], step, &version), -ENOENT);
+			versions[mate] = made(cast, mate);
+		} else if (random_below(&random, 2) == 0) {
+			assert_int_equal(kit_make(&cast->one, &cast->mates[mate], step, &version), -EEXIST);
+			assert_int_equal(kit_change(&cast->one, &cast->mates[mate], step, &version), 0);
+			assert_int_equal(version, versions[mate] + 1);
+			versions[mate] = version;
+		} else {
+			assert_int_equal(kit_end(&cast->one, &cast->mates[mate]), 0);
+			versions[mate] = 0;
+		}
+		if (step % 100 != 0)
+			continue;
+		block_reclaim_all(&cast->one);
+		block_reclaim_all(&cast->one);
+		for (mate = 0; mate < MATES; mate++) {
+			if (versions[mate] != 0)
+				is_found(cast, mate, versions[mate]);
+			else
+				is_not_found(cast, mate, -ENOENT);
+		}
+		yard_check(&cast->yard, NULL);
+	}
+}
+
+static void keys_that_read_alike_are_not_mixed_up(void **state)
+{
+	struct cast *cast = *state;
+	const struct corral_key pairs[][2] = {
+		{ { { "ab", 2 }, { "c", 1 } }, { { "a", 1 }, { "bc", 2 } } },
+		{ { { "x", 1 }, { "s", 1 } }, { { "y", 1 }, { "s", 1 } } },
+		{ { { "a", 1 }, { "b", 1 } }, { { "b", 1 }, { "a", 1 } } },
+		{ { { "a", 1 }, { "bb", 2 } }, { { "a", 1 }, { "b", 1 } } },
+	};
+	struct found found;
+	uint64_t version;
+
+	for (size_t i = 0; i < COUNT(pairs); i++) {
+		uint64_t hashes[2] = { slot_hash(&cast->us.arena, &pairs[i][0]),
+				       slot_hash(&cast->us.arena, &pairs[i][1]) };
+		assert_true(hashes[0] != hashes[1]);
+		/* even if their hashes were the same */
+		struct kit_key one = { .key = pairs[i][0], .hash = hashes[0] },
+			       two = { .key = pairs[i][1], .hash = hashes[0] };
+		assert_int_equal(kit_make(&cast->one, &one, 1, &version), 0);
+		assert_int_equal(kit_find(&cast->one, &two, &found), -ENOENT);
+		assert_int_equal(kit_end(&cast->one, &two), -ENOENT);
+		assert_int_equal(kit_make(&cast->one, &two, 2, &version), 0);
+		assert_int_equal(kit_find(&cast->one, &two, &found), 0);
+		assert_true(cart_has_key(found.cart, found.room, &two.key));
+		assert_int_equal(kit_end(&cast->one, &two), 0);
+		assert_int_equal(kit_find(&cast->one, &two, &found), -ENOENT);
+		assert_int_equal(kit_find(&cast->one, &one, &found), 0);
+		assert_int_equal(slot_recheck(&cast->us.arena, found.slot, one.hash, &two.key, &found), -ENOENT);
+		assert_int_equal(slot_recheck(&cast->us.arena, found.slot, hashes[1], &one.key, &found), -ENOENT);
+		assert_int_equal(kit_end(&cast->one, &one), 0);
+	}
+}
+
+static void damaged_chain_is_said_to_be_and_ends(void **state)
+{
+	struct cast *cast = *state;
+	struct arena *arena = &cast->us.arena;
+	struct bucket *bucket = &arena->buckets[5];
+	uint64_t version;
+
+	for (uint32_t mate = 0; mate < 4; mate++)
+		made(cast, mate);
+	slot_link head = bucket->head; /* mate 3; mate 0 is last */
+	struct slot *first = arena_slot(arena, head), *second = arena_slot(arena, first->next);
+	slot_link next = second->next;
+	const slot_link bad[] = { head, first->next, arena->max_carts + 1, UINT32_MAX };
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		second->next = bad[i];
+		is_found(cast, 3, 1);
+		is_not_found(cast, 0, -EUCLEAN);
+		is_not_found(cast, 10, -EUCLEAN);
+		assert_int_equal(kit_make(&cast->one, &cast->mates[0], 1, &version), -EUCLEAN);
+		assert_int_equal(kit_end(&cast->one, &cast->mates[0]), -EUCLEAN);
+		assert_int_equal(cast->one.record->intent.hand, 0);
+	}
+	second->next = next;
+	block_ref current = first->current;
+	const block_ref beyond[] = { 1, arena->space_first - 1, arena->space_end, UINT32_MAX, arena->space_end - 1 };
+	for (size_t i = 0; i < COUNT(beyond); i++) {
+		first->current = beyond[i];
+		is_not_found(cast, 3, -EUCLEAN);
+		assert_int_equal(kit_change(&cast->one, &cast->mates[3], 1, &version), -EUCLEAN);
+		is_found(cast, 0, 1); /* the others are not concerned */
+	}
+	first->current = current;
+	is_found(cast, 3, 1);
+}
+
+/* ---------------------------------------------------------------- versions */
+
+static void versions_of_a_key_grow_from_cart_to_cart(void **state)
+{
+	struct cast *cast = *state;
+	struct bucket *bucket = &cast->us.arena.buckets[5];
+	uint64_t last = 0, version;
+
+	for (uint32_t life = 0; life < 30; life++) {
+		version = made(cast, 0);
+		assert_true(version > last);
+		for (uint32_t i = 0; i < life % 4; i++)
+			assert_int_equal(kit_change(&cast->one, &cast->mates[0], i, &version), 0);
+		last = version;
+		uint64_t mate = made(cast, 1); /* ends with a smaller version: the floor does not sink */
+		assert_int_equal(kit_end(&cast->one, &cast->mates[0]), 0);
+		assert_true(bucket->version_floor >= last);
+		uint64_t floor = bucket->version_floor;
+		assert_int_equal(kit_end(&cast->one, &cast->mates[1]), 0);
+		assert_true(bucket->version_floor >= floor && bucket->version_floor >= mate);
+		if (bucket->version_floor > last)
+			last = bucket->version_floor;
+		block_reclaim_all(&cast->one);
+		block_reclaim_all(&cast->one);
+	}
+}
+
+/* ------------------------------------------------------------------- slots */
+
+static void slot_is_used_again_only_when_nobody_can_see_it(void **state)
+{
+	struct cast *cast = *state;
+	struct found found;
+	uint64_t version;
+
+	made(cast, 0);
+	made(cast, 1);
+	grace_enter(&cast->two);
+	assert_int_equal(slot_find(&cast->us.arena, cast->mates[1].hash, &cast->mates[1].key, &found), 0);
+	slot_link next = found.slot->next;
+	assert_int_equal(kit_end(&cast->one, &cast->mates[1]), 0);
+	is_not_found(cast, 1, -ENOENT);
+	for (uint32_t mate = 2; mate < MATES; mate++)
+		made(cast, mate);
+	for (uint32_t round = 0; round < 10; round++) {
+		for (uint32_t mate = 2; mate < 6; mate++) {
+			(void)kit_end(&cast->one, &cast->mates[mate]);
+			block_reclaim_all(&cast->one);
+			(void)kit_make(&cast->one, &cast->mates[mate], mate, &version); /* -ENFILE, in the end */
+		}
+		assert_int_equal(found.slot->hash, cast->mates[1].hash);
+		assert_int_equal(found.slot->next, next); /* the reader can go on from there */
+		assert_int_equal(cart_validate(found.cart, found.room), 0);
+		assert_true(cart_has_key(found.cart, found.room, &cast->mates[1].key));
+	}
+	assert_int_equal(block_take_slot(&cast->one), -ENFILE);
+	grace_leave(&cast->two);
+	block_reclaim_all(&cast->one);
+	block_reclaim_all(&cast->one);
+	for (uint32_t mate = 1; mate < MATES; mate++)
+		(void)kit_make(&cast->one, &cast->mates[mate], mate, &version);
+	for (uint32_t mate = 0; mate < MATES; mate++)
+		assert_int_equal(kit_end(&cast->one, &cast->mates[mate]), 0);
+}
+
+static void change_word_grows_and_remembers_who_waits(void **state)
+{
+	struct cast *cast = *state;
+	struct found found;
+	uint64_t version = made(cast, 0);
+
+	assert_int_equal(kit_find(&cast->one, &cast->mates[0], &found), 0);
+	struct slot *slot = found.slot;
+	uint32_t change = slot->change;
+	assert_int_equal(kit_change(&cast->one, &cast->mates[0], 1, &version), 0);
+	assert_int_equal(slot->change, change + 2);
+	(void)fetch_or_acq_rel(&slot->change, 1u);
+	slot_want(&cast->one, slot_bucket(&cast->us.arena, cast->mates[0].hash), slot);
+	assert_int_equal(lock_take(&cast->one, &cast->us.arena.buckets[5].lock, LOCK_BUCKET), 0);
+	assert_int_equal(lock_take(&cast->one, &slot->lock, LOCK_SLOT), 0);
+	assert_true(slot_end(&cast->one, &cast->us.arena.buckets[5], slot));
+	assert_int_equal(slot->change, change + 4);
+	lock_drop(&cast->one, &slot->lock, LOCK_SLOT);
+	lock_drop(&cast->one, &cast->us.arena.buckets[5].lock, LOCK_BUCKET);
+	block_retire_old(&cast->one);
+	assert_int_equal(cast->us.arena.header->carts_live, 0);
+}
+
+static void end_and_renewal_do_not_both_win(void **state)
+{
+	struct cast *cast = *state;
+	struct bucket *bucket = &cast->us.arena.buckets[5];
+	struct found found;
+	bool wake;
+
+	made(cast, 0);
+	assert_int_equal(kit_find(&cast->one, &cast->mates[0], &found), 0);
+	int64_t deadline = slot_deadline_ns(&cast->us.arena, found.slot, found.touched_ns);
+	slot_want(&cast->one, bucket, found.slot);
+	assert_int_equal(lock_take(&cast->one, &bucket->lock, LOCK_BUCKET), 0);
+	assert_int_equal(lock_take(&cast->one, &found.slot->lock, LOCK_SLOT), 0);
+	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, deadline - 1, &wake), -EAGAIN);
+	assert_true(slot_touch(found.slot, found.touched_ns, found.touched_ns + 1000));
+	assert_false(slot_touch(found.slot, found.touched_ns, found.touched_ns + 2000)); /* look again */
+	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, deadline, &wake), -EAGAIN);
+	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, deadline + 1000, &wake), 0);
+	assert_false(wake);
+	assert_false(slot_touch(found.slot, found.touched_ns + 1000, found.touched_ns + 3000));
+	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, INT64_MAX, &wake), -EAGAIN); /* once */
+	lock_drop(&cast->one, &found.slot->lock, LOCK_SLOT);
+	lock_drop(&cast->one, &bucket->lock, LOCK_BUCKET);
+	block_retire_old(&cast->one);
+	is_not_found(cast, 0, -ENOENT);
+}
+
+#define with_cast(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_cast(cart_of_a_chain_is_found_until_it_ends_wherever_it_stands),
+		with_cast(keys_that_read_alike_are_not_mixed_up),
+		with_cast(damaged_chain_is_said_to_be_and_ends),
+		with_cast(versions_of_a_key_grow_from_cart_to_cart),
+		with_cast(slot_is_used_again_only_when_nobody_can_see_it),
+		with_cast(change_word_grows_and_remembers_who_waits),
+		with_cast(end_and_renewal_do_not_both_win),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
