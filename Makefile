@@ -146,7 +146,8 @@ bench: all ## run a benchmark: make bench ARGS=get (add, "replay FILE", --help)
 
 # Test --------------------------------------------------------------------------------------------
 
-run_tests = tests/run.sh $(if $(K),-k '$(K)')
+# a sanitizer makes slow
+run_tests = tests/run.sh $(if $(K),-k '$(K)') $(if $(SANITIZE),-s 2)
 
 test: all tests deps-test ## build and run all tests; K=pattern selects
 	@CC="$(CC)" $(run_tests) $(BUILD)
@@ -156,13 +157,13 @@ asan ubsan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 
 tsan: deps-test ## the tests' thread bodies under ThreadSanitizer
 	@$(MAKE) --no-print-directory all tests BUILD=$(BUILD)/tsan SANITIZE=thread
-	@CORRAL_TEST_MODE=threads $(run_tests) -c -w "$$(setarch -R true 2>/dev/null && echo setarch -R)" $(BUILD)/tsan
+	@CORRAL_TEST_MODE=threads $(run_tests) -c -s 2 -w "$$(setarch -R true 2>/dev/null && echo setarch -R)" $(BUILD)/tsan
 
-# The thread bodies only: at the end of each process valgrind reads all that is mapped, which on a full
-# disk is a SIGBUS for every word.
 crash: all tests ## the whole crash matrix: death at every instruction (`make test` runs a sample)
 	CORRAL_CRASH=all $(BUILD)/tests/80_crash_matrix
 
+# The thread bodies only: at the end of each process valgrind reads all that is mapped, which on a full
+# disk is a SIGBUS for every word.
 valgrind: all tests deps-check ## the unit tests (10 to 59) under valgrind
 	@CORRAL_TEST_MODE=threads tests/run.sh -c -k '$(or $(K),^[1-5])' -s 8 \
 		-w 'valgrind -q --error-exitcode=99 --leak-check=full --suppressions=tests/lint/valgrind.supp' $(BUILD)

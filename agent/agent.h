@@ -45,8 +45,8 @@ struct agent {
 	struct life agent_life; /* holds ALIVE_AGENT_BYTE for as long as we live */
 	struct corral *corral;
 	struct actor *actor;
-	int64_t started_ms;   /* wall clock */
-	uint32_t sweep_at;    /* the slot that the sweep looks at next */
+	int64_t started_ms;    /* wall clock */
+	uint32_t sweep_at;     /* the slot that the sweep looks at next */
 	uint64_t scavenged_at; /* the reclaimed counter when we scavenged last */
 	uint64_t changes_seen;
 	uint32_t quiet_ticks;
@@ -79,9 +79,9 @@ bool control_may_ask(int fd);
 bool control_serve(struct agent *agent, struct client *client);
 
 /* daemon.c */
-int daemon_fork(int *ret_ready_fd);          /* in the parent: waits for the child, exits. In the child: 0 */
+int daemon_fork(int *ret_ready_fd);                   /* in the parent: waits for the child, exits. In the child: 0 */
 void daemon_ready(struct agent *agent, int ready_fd); /* tells parent and service manager */
-int daemon_stop(const char *directory);      /* --stop: an exit code */
+int daemon_stop(const char *directory);               /* --stop: an exit code */
 
 /* log.c: to standard error, one line each, with the time. */
 extern enum log_level log_threshold;

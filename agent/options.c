@@ -16,9 +16,11 @@ static const struct argp_option option_table[] = {
 	  "directory of the arena (default: $CORRAL_DIR, else /var/lib/corral for root and "
 	  "$XDG_STATE_HOME/corral for others)",
 	  0 },
-	{ "size", OPTION_SIZE, "BYTES", 0, "size of a new arena, with K, M or G (default 1G); the file grows as needed", 0 },
+	{ "size", OPTION_SIZE, "BYTES", 0, "size of a new arena, with K, M or G (default 1G); the file grows as needed",
+	  0 },
 	{ "max-carts", OPTION_MAX_CARTS, "N", 0, "most carts of a new arena (default 65536)", 0 },
-	{ "ttl", OPTION_TTL, "TIME", 0, "a cart ends after this long without activity: 30m, 2s, 500ms, 1h (default 30m)", 0 },
+	{ "ttl", OPTION_TTL, "TIME", 0,
+	  "a cart ends after this long without activity: 30m, 2s, 500ms, 1h (default 30m)", 0 },
 	{ "daemon", OPTION_DAEMON, NULL, 0, "go to the background; return 0 once ready. Logs to DIR/agent.log", 0 },
 	{ "stop", OPTION_STOP, NULL, 0, "stop the agent of DIR, and return once it is gone", 0 },
 	{ "log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default) or debug", 0 },
@@ -26,7 +28,8 @@ static const struct argp_option option_table[] = {
 };
 
 static const char documentation[] =
-	"Create or take up the arena that keeps the open carts, and look after it: free retired memory, end idle carts, "
+	"Create or take up the arena that keeps the open carts, and look after it: free retired memory, end idle "
+	"carts, "
 	"clean up after dead workers. Stopping it, even with SIGKILL, costs the workers nothing."
 	"\v"
 	"Exit codes: 0 done; 1 another agent has the directory (or --stop found it does not go); 2 usage; "
@@ -128,10 +131,9 @@ void options_parse(int argc, char **argv, struct agent_options *ret_options)
 
 	argp_program_version = "corral-agent " CORRAL_VERSION;
 	argp_err_exit_status = EXIT_USAGE;
-	*ret_options = (struct agent_options){ .size_bytes = 1ull << 30,
-					       .max_carts = 65536,
-					       .ttl_ms = 30 * 60 * 1000,
-					       .log_level = LOG_INFO };
+	*ret_options = (struct agent_options){
+		.size_bytes = 1ull << 30, .max_carts = 65536, .ttl_ms = 30 * 60 * 1000, .log_level = LOG_INFO
+	};
 	if (argp_parse(&argp, argc, argv, 0, NULL, ret_options) != 0)
 		exit(EXIT_USAGE);
 	if (ret_options->daemon && ret_options->stop) {

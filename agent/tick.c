@@ -20,7 +20,8 @@ static void buried(void *context, const struct process_record *record, uint32_t 
 	struct agent *agent = context;
 
 	agent->buried++;
-	log_line(LOG_INFO, "pid %d (%.40s, record %u) died; what it held is repaired", record->pid, record->program, number);
+	log_line(LOG_INFO, "pid %d (%.40s, record %u) died; what it held is repaired", record->pid, record->program,
+		 number);
 }
 
 /* A part of the slots each time, all of them in a 64th of the time to live. */
@@ -75,7 +76,8 @@ void agent_tick(struct agent *agent)
 	block_reclaim_all(agent->actor);
 	scavenge_when_quiet(agent);
 	if (arena_still_there(arena) < 0) {
-		log_line(LOG_ERROR, "%s: the arena file was replaced or truncated under us; stopping", agent->directory);
+		log_line(LOG_ERROR, "%s: the arena file was replaced or truncated under us; stopping",
+			 agent->directory);
 		agent->stopping = true;
 	}
 }

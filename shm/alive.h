@@ -21,8 +21,8 @@
 
 /* This process, as one attached to an arena. */
 struct life {
-	int fd;           /* of DIR/lock; our open file description carries our OFD locks */
-	uint32_t process; /* our record's number */
+	int fd;                    /* of DIR/lock; our open file description carries our OFD locks */
+	uint32_t process;          /* our record's number */
 	pthread_mutex_t repairing; /* OFD locks do not exclude our own threads from each other */
 };
 

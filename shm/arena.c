@@ -291,8 +291,9 @@ static int check_world(const struct arena_header *h, bool any_boot, char *why)
 			       "this process is in another time namespace than the arena's creator: "
 			       "their monotonic clocks differ");
 	if (!any_boot && arena_boot_id(boot) && memcmp(boot, h->boot_id, sizeof(boot)) != 0)
-		return why_set(why, -ESTALE,
-			       "the arena is from before the machine's last boot: start corral-agent, which verifies it");
+		return why_set(
+			why, -ESTALE,
+			"the arena is from before the machine's last boot: start corral-agent, which verifies it");
 	return 0;
 }
 

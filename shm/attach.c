@@ -143,8 +143,8 @@ static int join(struct corral *corral, char *why)
 	/* exec cleared it, fork may have: register before the first read */
 	corral->can_membarrier = grace_register();
 	corral->fenced = !corral->can_membarrier || corral->arena.header->full_fences != 0;
-	uint32_t flags = (corral->fenced ? PROCESS_FENCED : 0) |
-			 ((corral->flags & ATTACH_AGENT) != 0 ? PROCESS_AGENT : 0);
+	uint32_t flags =
+		(corral->fenced ? PROCESS_FENCED : 0) | ((corral->flags & ATTACH_AGENT) != 0 ? PROCESS_AGENT : 0);
 	int r = alive_claim(&corral->arena, &corral->life, repair_process, flags);
 	if (r < 0)
 		return why_set(why, r, "all %u process records are in use by living processes",
@@ -291,7 +291,8 @@ int corral_set_patience(struct corral *corral, uint32_t patience_ms)
 	pthread_mutex_lock(&corral->mutex);
 	corral->patience_ms = patience_ms;
 	for (struct attachment *at = corral->attachments; at != NULL; at = at->next)
-		store_relaxed(&at->actor.patience_ms, patience_ms); /* relaxed: the next wait sees it, or the one after */
+		store_relaxed(&at->actor.patience_ms,
+			      patience_ms); /* relaxed: the next wait sees it, or the one after */
 	pthread_mutex_unlock(&corral->mutex);
 	return 0;
 }

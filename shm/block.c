@@ -97,7 +97,7 @@ static void bump_locked(struct actor *actor, uint32_t class, uint32_t count)
 	count = (uint32_t)min_u64(count, (c->bump_end - first) / units);
 	for (uint32_t i = 0; i < count; i++) {
 		struct block_header *block = arena_block(actor->arena, first + i * units);
-		block->class = (uint16_t)class;
+		block->class = (uint16_t) class;
 		block->magic = BLOCK_MAGIC;
 		block->slot = 0;
 		block->reserved = 0;
@@ -162,8 +162,8 @@ static void push_class(struct actor *actor, uint32_t class)
 	struct block_header *end = block_at(actor->arena, first);
 
 	/* bounded: a damaged list may be a ring */
-	for (uint32_t i = actor->arena->page_count * (PAGE_BYTES / CLASS_SMALLEST); end != NULL && end->next != 0 && i > 0;
-	     i--) {
+	for (uint32_t i = actor->arena->page_count * (PAGE_BYTES / CLASS_SMALLEST);
+	     end != NULL && end->next != 0 && i > 0; i--) {
 		last = end->next;
 		end = block_at(actor->arena, last);
 		bytes += block_class_bytes(class);
@@ -181,7 +181,7 @@ static void push_class(struct actor *actor, uint32_t class)
 
 static void flush_cache(struct actor *actor)
 {
-	for (uint32_t class = 0; class < CLASS_COUNT; class++)
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
 		if (actor->record->cache[class] != 0)
 			push_class(actor, class);
 }
@@ -402,7 +402,7 @@ void block_repair(struct arena *arena, struct thread_record *record, uint32_t na
 	struct intent *intent = &record->intent;
 
 	if (intent->old != 0 && record->retired.deferred == intent->old)
-		note(&intent->old, 0); /* deferred already, or not taken out yet */
+		note(&intent->old, 0);     /* deferred already, or not taken out yet */
 	slots_repair(arena, record, name); /* before the hand is let go */
 	lists_repair(arena, record, name);
 	drop_hand_if_listed(arena, record);
@@ -411,6 +411,6 @@ void block_repair(struct arena *arena, struct thread_record *record, uint32_t na
 	lock_release_of(&arena->header->space_lock, name);
 	if (intent->splice_class < CLASS_COUNT)
 		lock_release_of(&arena->classes[intent->splice_class].lock, name);
-	for (uint32_t class = 0; class < CLASS_COUNT; class++) /* died between lock and intent */
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++) /* died between lock and intent */
 		lock_release_of(&arena->classes[class].lock, name);
 }

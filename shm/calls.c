@@ -59,8 +59,7 @@ int corral_set_tax(struct corral *corral, const struct corral_key *key, uint32_t
 }
 
 int corral_set_attribute(struct corral *corral, const struct corral_key *key, const struct corral_text *name,
-			 const struct corral_text *value, const struct corral_op *op,
-			 struct corral_result *ret_result)
+			 const struct corral_text *value, const struct corral_op *op, struct corral_result *ret_result)
 {
 	struct cart_change set = { .kind = CART_SET_ATTRIBUTE, .remove_attribute = value == NULL };
 
@@ -104,7 +103,8 @@ int corral_drop(struct corral *corral, const struct corral_key *key, const struc
 }
 
 /* Pack a draft into one heap block: lines, their words, the attributes. */
-static int pack_draft(const struct corral *corral, const struct corral_cart *cart, struct cart_draft *draft, void **ret_block)
+static int pack_draft(const struct corral *corral, const struct corral_cart *cart, struct cart_draft *draft,
+		      void **ret_block)
 {
 	if (cart->line_count > CORRAL_LINES_MAX || cart->attribute_count > CORRAL_ATTRIBUTES_MAX)
 		return -E2BIG;
@@ -123,13 +123,13 @@ static int pack_draft(const struct corral *corral, const struct corral_cart *car
 		lines[i].line = cart->lines[i].line;
 		lines[i].quantity = cart->lines[i].item.quantity;
 		r = at > words_end ? -E2BIG :
-				     cart_pack_item(&cart->lines[i].item, corral->arena.hash_seed, at,
-						    CORRAL_WORDS_MAX, &lines[i].words);
+				     cart_pack_item(&cart->lines[i].item, corral->arena.hash_seed, at, CORRAL_WORDS_MAX,
+						    &lines[i].words);
 		at += r == 0 ? lines[i].words.size : 0;
 	}
 	if (r == 0)
-		r = cart_pack_attributes(cart->attributes, cart->attribute_count, at,
-					 (size_t)(block + room - at), &draft->attributes_size);
+		r = cart_pack_attributes(cart->attributes, cart->attribute_count, at, (size_t)(block + room - at),
+					 &draft->attributes_size);
 	if (r < 0) {
 		free(block);
 		return r;

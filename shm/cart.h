@@ -79,15 +79,15 @@ enum cart_change_kind {
 struct cart_change {
 	enum cart_change_kind kind;
 	/* what: */
-	struct cart_words words;      /* ADD */
-	uint32_t line;                /* SET_QUANTITY, REMOVE */
-	uint32_t quantity;            /* ADD, SET_QUANTITY */
-	uint32_t tax_ppm;             /* SET_TAX */
-	uint64_t ttl_ms;              /* SET_TTL */
-	struct corral_text name;      /* SET_ATTRIBUTE */
+	struct cart_words words; /* ADD */
+	uint32_t line;           /* SET_QUANTITY, REMOVE */
+	uint32_t quantity;       /* ADD, SET_QUANTITY */
+	uint32_t tax_ppm;        /* SET_TAX */
+	uint64_t ttl_ms;         /* SET_TTL */
+	struct corral_text name; /* SET_ATTRIBUTE */
 	struct corral_text value;
 	bool remove_attribute;
-	struct cart_draft draft;      /* REPLACE */
+	struct cart_draft draft; /* REPLACE */
 	/* under which conditions: */
 	bool has_op;
 	uint64_t op_id[2];
@@ -171,8 +171,7 @@ static inline bool cart_has_key(const struct cart_head *cart, size_t size, const
 {
 	const char *ids = (const char *)(cart + 1);
 
-	return likely(cart->restaurant_size == key->restaurant_id.size &&
-		      cart->session_size == key->session_id.size &&
+	return likely(cart->restaurant_size == key->restaurant_id.size && cart->session_size == key->session_id.size &&
 		      sizeof(*cart) + key->restaurant_id.size + key->session_id.size <= size) &&
 	       cart_bytes_equal(ids, key->restaurant_id.data, key->restaurant_id.size) &&
 	       cart_bytes_equal(ids + key->restaurant_id.size, key->session_id.data, key->session_id.size);

@@ -62,8 +62,8 @@ static void check_header(struct inspect *inspect)
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (numbers[i].value > numbers[i].most)
-			walk_tell(inspect, "header: %s is %u, at most %u is possible", numbers[i].name, numbers[i].value,
-				  numbers[i].most);
+			walk_tell(inspect, "header: %s is %u, at most %u is possible", numbers[i].name,
+				  numbers[i].value, numbers[i].most);
 	if (h->gp_completed > h->gp_phase || h->gp_phase > h->gp_completed + 1)
 		walk_tell(inspect, "header: grace-period phase %llu, completed %llu: impossible",
 			  (unsigned long long)h->gp_phase, (unsigned long long)h->gp_completed);
@@ -78,8 +78,8 @@ static int check_locks(struct inspect *inspect)
 
 	for (size_t i = 0; i < count; i++) {
 		if (rows[i].thread >= inspect->arena.max_threads)
-			walk_tell(inspect, "%s lock %u: its holder %u is no thread record", rows[i].kind, rows[i].number,
-				  rows[i].thread);
+			walk_tell(inspect, "%s lock %u: its holder %u is no thread record", rows[i].kind,
+				  rows[i].number, rows[i].thread);
 		else if (rows[i].process == UINT32_MAX && inspect->accounting)
 			walk_tell(inspect, "%s lock %u: held by thread record %u, which nobody owns", rows[i].kind,
 				  rows[i].number, rows[i].thread);

@@ -56,19 +56,19 @@ extern "C" {
 #define CORRAL_VERSION "0.1.0"
 
 /* Limits. */
-#define CORRAL_ID_MAX 128              /* bytes of a restaurant, session or operation id, 1 at least */
-#define CORRAL_LINES_MAX 4096          /* lines of a cart */
-#define CORRAL_WORDS_MAX (16 * 1024)   /* bytes of one line's words, packed */
-#define CORRAL_CART_MAX (1024 * 1024)  /* bytes of one cart, everything counted */
-#define CORRAL_QUANTITY_MAX 999999     /* of one line */
-#define CORRAL_MODIFIERS_MAX 64        /* of one line */
-#define CORRAL_EXTRAS_MAX 64           /* further key/values of one line */
-#define CORRAL_ATTRIBUTES_MAX 64       /* of a cart */
-#define CORRAL_ATTRIBUTE_NAME_MAX 128  /* bytes */
+#define CORRAL_ID_MAX 128               /* bytes of a restaurant, session or operation id, 1 at least */
+#define CORRAL_LINES_MAX 4096           /* lines of a cart */
+#define CORRAL_WORDS_MAX (16 * 1024)    /* bytes of one line's words, packed */
+#define CORRAL_CART_MAX (1024 * 1024)   /* bytes of one cart, everything counted */
+#define CORRAL_QUANTITY_MAX 999999      /* of one line */
+#define CORRAL_MODIFIERS_MAX 64         /* of one line */
+#define CORRAL_EXTRAS_MAX 64            /* further key/values of one line */
+#define CORRAL_ATTRIBUTES_MAX 64        /* of a cart */
+#define CORRAL_ATTRIBUTE_NAME_MAX 128   /* bytes */
 #define CORRAL_ATTRIBUTE_VALUE_MAX 4096 /* bytes */
-#define CORRAL_TAX_PPM_MAX 1000000     /* 100 % in parts per million */
-#define CORRAL_OPS_KEPT 64             /* operation ids that each cart remembers */
-#define CORRAL_TTL_MS_MIN 100          /* the shortest time to live, in milliseconds */
+#define CORRAL_TAX_PPM_MAX 1000000      /* 100 % in parts per million */
+#define CORRAL_OPS_KEPT 64              /* operation ids that each cart remembers */
+#define CORRAL_TTL_MS_MIN 100           /* the shortest time to live, in milliseconds */
 #define CORRAL_TTL_MS_MAX (366ull * 24 * 3600 * 1000)
 
 struct corral; /* a handle: one attached arena */
@@ -252,8 +252,8 @@ int corral_read_end(struct corral_view *view);
  * larger: then *ret_size says how many bytes it needs; else how many were used.
  * CORRAL_CART_MAX always suffices. Other errors as corral_read_begin().
  */
-int corral_read_copy(struct corral *corral, const struct corral_key *key, void *buffer, size_t size,
-		     size_t *ret_size, struct corral_view *ret_view);
+int corral_read_copy(struct corral *corral, const struct corral_key *key, void *buffer, size_t size, size_t *ret_size,
+		     struct corral_view *ret_view);
 
 /*
  * What is in a view. Texts and words point into the view's bytes and live as long
@@ -285,9 +285,9 @@ struct corral_cart_line {
 };
 
 struct corral_cart {
-	struct corral_key key;    /* in: ignored */
-	struct corral_head head;  /* in: only tax_ppm counts */
-	int64_t expires_ms;       /* in: ignored */
+	struct corral_key key;   /* in: ignored */
+	struct corral_head head; /* in: only tax_ppm counts */
+	int64_t expires_ms;      /* in: ignored */
 	uint32_t line_count;
 	uint32_t attribute_count;
 	struct corral_cart_line *lines;
@@ -367,8 +367,7 @@ int corral_set_tax(struct corral *corral, const struct corral_key *key, uint32_t
 
 /* Set an attribute (name not empty); value NULL takes it away. */
 int corral_set_attribute(struct corral *corral, const struct corral_key *key, const struct corral_text *name,
-			 const struct corral_text *value, const struct corral_op *op,
-			 struct corral_result *ret_result);
+			 const struct corral_text *value, const struct corral_op *op, struct corral_result *ret_result);
 
 /* Set the cart's own time to live: milliseconds without activity; 0: the arena's default. */
 int corral_set_ttl(struct corral *corral, const struct corral_key *key, uint64_t ttl_ms, const struct corral_op *op,

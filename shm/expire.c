@@ -4,9 +4,9 @@
  * sweeps. The decision is one compare-and-swap on slot.touched_ns (slot_end_if_over): a reader who
  * renews the cart at the same moment either comes first, and it lives, or finds it gone.
  */
+#include "expire.h"
 #include "atomic.h"
 #include "block.h"
-#include "expire.h"
 #include "grace.h"
 #include "lock.h"
 #include "slot.h"
@@ -18,8 +18,7 @@ static bool time_is_up(const struct arena *arena, const struct slot *slot, int64
 	bool there = load_acquire(&slot->current) != 0;
 	int64_t touched = load_relaxed(&slot->touched_ns); /* relaxed: a first look, decided again under the locks */
 
-	return there && touched != TOUCHED_ENDED &&
-	       now_ns >= slot_deadline_ns(arena, slot, touched);
+	return there && touched != TOUCHED_ENDED && now_ns >= slot_deadline_ns(arena, slot, touched);
 }
 
 static bool expire_one(struct actor *actor, struct slot *slot, int64_t now_ns)

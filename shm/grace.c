@@ -19,7 +19,7 @@
 #include "grace.h"
 #include "stat.h"
 
-#define STALL_NS 2000000       /* after this long we ask whether a reader is alive */
+#define STALL_NS 2000000 /* after this long we ask whether a reader is alive */
 #define WAIT_STEP_NS 100000
 #define GET_REGISTRATIONS (1 << 9) /* MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3 */
 

@@ -40,8 +40,9 @@ static int open_files(const char *path, struct inspect *inspect, char *why)
 		inspect->arena.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	}
 	if (inspect->arena.fd < 0)
-		return why_set(why, -errno, errno == ENOENT ? "%s: there is no arena: start corral-agent, which creates it" :
-							      "%s: cannot open the arena",
+		return why_set(why, -errno,
+			       errno == ENOENT ? "%s: there is no arena: start corral-agent, which creates it" :
+						 "%s: cannot open the arena",
 			       path);
 	if (fstat(inspect->arena.fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return why_set(why, -EPROTO, "%s: the arena is not a regular file", path);
@@ -218,7 +219,7 @@ int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used, stru
 					    .phases_behind = reader != 0 && phase > reader ? phase - reader : 0 };
 	if (reader != 0 && record->stalled_phase == reader && phase > reader)
 		ret_row->stalled_ms = (arena_now_ns(arena) - record->stalled_ns) / 1000000;
-	for (uint32_t class = 0; class < CLASS_COUNT; class++)
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
 		ret_row->cached_bytes += list_bytes(arena, record->cache[class]);
 	ret_row->retired_bytes = list_bytes(arena, record->retired.open) + list_bytes(arena, record->retired.waiting) +
 				 list_bytes(arena, record->retired.ready) + list_bytes(arena, record->retired.deferred);

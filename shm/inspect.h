@@ -26,24 +26,24 @@ void inspect_close(struct inspect *inspect);
 const struct arena_header *inspect_header(const struct inspect *inspect);
 
 struct inspect_totals {
-	uint64_t file_bytes;     /* logical size of the file */
-	uint64_t disk_bytes;     /* what the file system has given it */
-	uint64_t fixed_bytes;    /* header, records, buckets, slots, page table */
-	uint64_t span_bytes;     /* pages given to size classes */
-	uint64_t cart_bytes;     /* the bytes of the live cart versions themselves */
-	uint64_t live_bytes;     /* of the blocks they are in */
-	uint64_t free_bytes;     /* blocks in free lists, and never used parts of spans */
-	uint64_t cached_bytes;   /* in threads' caches and hands */
-	uint64_t retired_bytes;  /* wait for a grace period */
-	uint64_t lost_bytes;     /* in none of these (only meaningful when nobody is attached) */
+	uint64_t file_bytes;    /* logical size of the file */
+	uint64_t disk_bytes;    /* what the file system has given it */
+	uint64_t fixed_bytes;   /* header, records, buckets, slots, page table */
+	uint64_t span_bytes;    /* pages given to size classes */
+	uint64_t cart_bytes;    /* the bytes of the live cart versions themselves */
+	uint64_t live_bytes;    /* of the blocks they are in */
+	uint64_t free_bytes;    /* blocks in free lists, and never used parts of spans */
+	uint64_t cached_bytes;  /* in threads' caches and hands */
+	uint64_t retired_bytes; /* wait for a grace period */
+	uint64_t lost_bytes;    /* in none of these (only meaningful when nobody is attached) */
 	uint32_t carts_open;
 	uint32_t carts_checked_out;
-	uint32_t carts_ending;   /* ended, not yet freed */
+	uint32_t carts_ending; /* ended, not yet freed */
 	uint32_t slots_used;
 	uint32_t processes;      /* alive */
 	uint32_t processes_dead; /* dead and not yet repaired */
 	uint32_t threads;
-	uint32_t readers;        /* in a read-side critical section now */
+	uint32_t readers; /* in a read-side critical section now */
 	uint32_t locks_held;
 };
 
@@ -67,12 +67,12 @@ struct inspect_thread {
 	uint32_t number;
 	uint32_t process; /* number; UINT32_MAX when free but with something in its lists */
 	int32_t tid;
-	uint32_t nest;         /* depth of its read-side critical section, 0 none */
+	uint32_t nest;          /* depth of its read-side critical section, 0 none */
 	uint64_t phases_behind; /* grace-period phases since it began, 0 current */
-	int64_t stalled_ms;    /* how long a grace period has waited for it; 0 not */
+	int64_t stalled_ms;     /* how long a grace period has waited for it; 0 not */
 	uint64_t cached_bytes;
 	uint64_t retired_bytes;
-	char doing[64];        /* what stands in its intent, in words; "" nothing */
+	char doing[64]; /* what stands in its intent, in words; "" nothing */
 };
 int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used, struct inspect_thread *ret_row);
 
@@ -90,7 +90,7 @@ int inspect_class(struct inspect *inspect, uint32_t index, bool *ret_used, struc
 struct inspect_lock {
 	const char *kind; /* "slot", "bucket", "class", "space", "slots", "lists" */
 	uint32_t number;
-	uint32_t thread;  /* the holder */
+	uint32_t thread; /* the holder */
 	uint32_t process;
 	int32_t pid;
 	bool alive;

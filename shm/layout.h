@@ -38,20 +38,20 @@
 
 #define HEADER_BYTES 4096u
 #define PAGE_BYTES 65536u
-#define BLOCK_UNIT 64u /* a block reference counts these */
+#define BLOCK_UNIT 64u   /* a block reference counts these */
 #define EXTENT_PAGES 16u /* pages reserved on disk at a time */
 
 #define MAX_PROCESSES 1024u
 #define MAX_THREADS 2048u
 #define MAX_CLASSES 192u
-#define CLASS_COUNT 173u             /* in use; see block.c */
-#define CLASS_SMALLEST 256u          /* bytes of the smallest block */
+#define CLASS_COUNT 173u    /* in use; see block.c */
+#define CLASS_SMALLEST 256u /* bytes of the smallest block */
 #define CLASS_LARGEST (1024u * 1024 + 64)
 #define STAT_SLOTS 24u /* room for stat.def */
 
-typedef uint32_t lock_word;  /* 0 free; else LOCK_HOLDER = thread plus one, LOCK_WAITERS = somebody sleeps */
-typedef uint32_t block_ref;  /* offset / BLOCK_UNIT */
-typedef uint32_t slot_link;  /* slot plus one */
+typedef uint32_t lock_word; /* 0 free; else LOCK_HOLDER = thread plus one, LOCK_WAITERS = somebody sleeps */
+typedef uint32_t block_ref; /* offset / BLOCK_UNIT */
+typedef uint32_t slot_link; /* slot plus one */
 
 #define LOCK_WAITERS 0x80000000u
 #define LOCK_HOLDER 0x00ffffffu
@@ -88,20 +88,21 @@ struct arena_header {
 	uint64_t reserved1[4];
 
 	/* line 3: settings. W: the agent. R: all, relaxed: any recent value will do */
-	uint8_t boot_id[16];    /* of the boot that clock_offset_ns belongs to */
+	uint8_t boot_id[16];     /* of the boot that clock_offset_ns belongs to */
 	int64_t clock_offset_ns; /* arena time = CLOCK_MONOTONIC_COARSE + this; goes on over reboots */
-	uint64_t ttl_ns;        /* default time to live */
-	uint64_t time_ns_inode; /* time namespace of the creator, 0 unknown */
-	int64_t heartbeat_ns;   /* arena time when the agent last looked */
+	uint64_t ttl_ns;         /* default time to live */
+	uint64_t time_ns_inode;  /* time namespace of the creator, 0 unknown */
+	int64_t heartbeat_ns;    /* arena time when the agent last looked */
 	uint64_t created_ms;
-	uint32_t journal;       /* reserved: 0 no journal is kept */
-	uint32_t full_fences;   /* 1: all readers use full fences, nobody needs membarrier. Set at creation */
+	uint32_t journal;     /* reserved: 0 no journal is kept */
+	uint32_t full_fences; /* 1: all readers use full fences, nobody needs membarrier. Set at creation */
 
 	/* line 4: grace periods. W: all who drive, by CAS; they only grow. R: all */
 	uint64_t gp_phase __attribute__((aligned(CACHE_LINE))); /* readers copy it; grows by one a grace period */
 	/* line 5 */
-	uint64_t gp_completed __attribute__((aligned(CACHE_LINE))); /* every reader that began before this phase is gone */
-	uint64_t gp_fenced;    /* the last phase whose membarrier is done */
+	uint64_t gp_completed
+		__attribute__((aligned(CACHE_LINE))); /* every reader that began before this phase is gone */
+	uint64_t gp_fenced;                           /* the last phase whose membarrier is done */
 
 	/* line 6: the page table and the disk behind it. W: holder of space_lock */
 	lock_word space_lock __attribute__((aligned(CACHE_LINE)));
@@ -163,13 +164,13 @@ static_assert(sizeof(struct process_record) == 128, "two lines");
  */
 enum splice_kind { SPLICE_NONE = 0, SPLICE_POP, SPLICE_PUSH, SPLICE_BUMP, SPLICE_CARVE, SPLICE_DISSOLVE };
 
-struct intent { /* W: the owner (or its repairer). R: its repairer, inspect */
-	uint32_t bucket;     /* noted before its lock is wanted: bucket plus one */
-	slot_link slot;      /* noted before its lock is wanted */
-	block_ref hand;      /* the block that is in no list and not published */
-	block_ref old;       /* the block whose successor is published: to be retired */
-	slot_link hand_slot; /* the slot that is in no list and not linked */
-	uint32_t lists;      /* thread plus one: whose retired lists' lock is wanted */
+struct intent {               /* W: the owner (or its repairer). R: its repairer, inspect */
+	uint32_t bucket;      /* noted before its lock is wanted: bucket plus one */
+	slot_link slot;       /* noted before its lock is wanted */
+	block_ref hand;       /* the block that is in no list and not published */
+	block_ref old;        /* the block whose successor is published: to be retired */
+	slot_link hand_slot;  /* the slot that is in no list and not linked */
+	uint32_t lists;       /* thread plus one: whose retired lists' lock is wanted */
 	uint32_t splice_kind; /* a move between a class and the cache */
 	uint32_t splice_class;
 	block_ref splice_first;
@@ -186,7 +187,7 @@ struct retired { /* W: holder of lock. Lists through block_header.next */
 	block_ref waiting; /* wait for grace period `cookie` */
 	block_ref ready;   /* their grace period is over */
 	uint64_t cookie;
-	uint32_t open_count;    /* these are hints: a death may leave them off */
+	uint32_t open_count; /* these are hints: a death may leave them off */
 	uint32_t waiting_count;
 	uint64_t open_bytes;
 	uint64_t waiting_bytes;
@@ -198,9 +199,9 @@ static_assert(sizeof(struct retired) == CACHE_LINE, "one line");
 
 struct thread_record {
 	/* line 0: the reader's. W: the owner. R: whoever drives a grace period, acquire */
-	uint64_t reader; /* 0: in no read-side critical section; else the phase it began in */
-	uint32_t nest;   /* depth of nesting */
-	uint32_t owner;  /* process plus one; 0 free. W: CAS from 0; to 0 by the owner or its repairer */
+	uint64_t reader;     /* 0: in no read-side critical section; else the phase it began in */
+	uint32_t nest;       /* depth of nesting */
+	uint32_t owner;      /* process plus one; 0 free. W: CAS from 0; to 0 by the owner or its repairer */
 	uint32_t generation; /* grows when the record is freed */
 	int32_t tid;         /* for people */
 	uint64_t reader_reserved[5];
@@ -260,10 +261,11 @@ static_assert(sizeof(struct bucket) == 16, "four a line");
 
 struct slot {
 	lock_word lock;
-	uint32_t change;   /* futex word: grows by 2 with each change; bit 0: somebody waits. RMW by all */
-	slot_link next;    /* in the chain (W: holder of the bucket's lock) or in the free list */
-	block_ref current; /* the version; 0 none, and none while unlinked. W: holder of lock, release [S1]. R: acquire [S1] */
-	uint64_t hash;     /* of the key; constant while linked */
+	uint32_t change; /* futex word: grows by 2 with each change; bit 0: somebody waits. RMW by all */
+	slot_link next;  /* in the chain (W: holder of the bucket's lock) or in the free list */
+	block_ref
+		current; /* the version; 0 none, and none while unlinked. W: holder of lock, release [S1]. R: acquire [S1] */
+	uint64_t hash;      /* of the key; constant while linked */
 	int64_t touched_ns; /* last activity, arena time. W: holder of lock; readers by CAS. TOUCHED_ENDED: gone */
 	uint64_t ttl_ns;    /* time to live. W: holder of lock */
 	uint64_t reserved[3];
@@ -275,11 +277,11 @@ static_assert(sizeof(struct slot) == CACHE_LINE, "one line");
 
 #define BLOCK_MAGIC 0xb10cu
 
-struct block_header { /* the first 16 bytes of each block; the cart version follows */
-	block_ref next;  /* W: who owns the list the block is in; readers never look */
-	uint16_t class;  /* constant once carved */
+struct block_header {   /* the first 16 bytes of each block; the cart version follows */
+	block_ref next; /* W: who owns the list the block is in; readers never look */
+	uint16_t class; /* constant once carved */
 	uint16_t magic;
-	slot_link slot;  /* this slot is free when the block is: the last version of an ended cart */
+	slot_link slot; /* this slot is free when the block is: the last version of an ended cart */
 	uint32_t reserved;
 };
 
@@ -340,15 +342,15 @@ struct cart_line {
 	uint32_t quantity;
 	int64_t unit_price_cents;
 	int64_t modifiers_cents; /* sum, for one unit */
-	uint64_t merge[2]; /* XXH3_128 of menu item, modifiers (as a set) and notes: equal means the same line */
-	uint64_t words_sum; /* XXH3_64 of the words */
-	uint32_t words_at;  /* from the beginning of the words */
+	uint64_t merge[2];       /* XXH3_128 of menu item, modifiers (as a set) and notes: equal means the same line */
+	uint64_t words_sum;      /* XXH3_64 of the words */
+	uint32_t words_at;       /* from the beginning of the words */
 	uint32_t words_size;
 };
 
 static_assert(sizeof(struct cart_line) == 56, "as drawn");
 
-struct cart_op { /* a remembered operation and its answer */
+struct cart_op {        /* a remembered operation and its answer */
 	uint64_t id[2]; /* XXH3_128 of the operation id */
 	uint64_t version;
 	int64_t subtotal_cents;
@@ -363,7 +365,7 @@ static_assert(sizeof(struct cart_op) == 48, "as drawn");
 #define LAYOUT_MIX(hash, value) (((uint64_t)(hash) ^ (uint64_t)(value)) * 0x100000001b3ull) /* FNV-1a's step */
 #define LAYOUT_MIX4(hash, a, b, c, d) LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(hash, a), b), c), d)
 #define LAYOUT_FINGERPRINT                                                                                             \
-	LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_VERSION, MAX_PROCESSES, MAX_THREADS, MAX_CLASSES,      \
+	LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_VERSION, MAX_PROCESSES, MAX_THREADS, MAX_CLASSES,       \
 							CLASS_SMALLEST),                                               \
 					    sizeof(struct arena_header), sizeof(struct process_record),                \
 					    sizeof(struct thread_record), sizeof(struct intent)),                      \

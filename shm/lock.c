@@ -13,7 +13,7 @@
 #include "stat.h"
 
 #define SPIN_ROUNDS 100
-#define SLEEP_FIRST_NS 200000  /* then the holder's life is looked at */
+#define SLEEP_FIRST_NS 200000 /* then the holder's life is looked at */
 #define SLEEP_LONG_NS 1000000
 
 static int64_t clock_now_ns(void)

@@ -246,8 +246,8 @@ static void make_room(struct actor *actor)
 	/* relaxed: a moment's difference does not matter */
 	if (arena_now_ns(arena) - load_relaxed(&arena->header->heartbeat_ns) > AGENT_SILENT_NS)
 		(void)expire_slots(actor, 0, arena->max_carts); /* no agent ends carts */
-	block_reclaim_all(actor); /* stamps what is open */
-	block_reclaim_all(actor); /* and frees it */
+	block_reclaim_all(actor);                               /* stamps what is open */
+	block_reclaim_all(actor);                               /* and frees it */
 }
 
 static int change_until_done(struct work *work)

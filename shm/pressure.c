@@ -119,7 +119,7 @@ uint32_t block_scavenge(struct actor *actor)
 	uint16_t *free_in = calloc(arena->page_count, sizeof(*free_in));
 	if (free_in == NULL)
 		return 0;
-	for (uint32_t class = 0; class < CLASS_COUNT; class++) {
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
 		struct size_class *c = &arena->classes[class];
 		if ((load_relaxed(&c->head) == 0 && load_relaxed(&c->bump) == load_relaxed(&c->bump_end)) ||
 		    !lock_try(actor, &c->lock, LOCK_CLASS))

@@ -19,7 +19,7 @@
 
 #define LIST_ROWS_AT_A_TIME 64u
 #define LIST_SLOTS_AT_A_TIME 4096u /* then the section is left, so that a long list stalls nobody */
-#define WAIT_STEP_MS 250 /* an end by inactivity wakes nobody by itself */
+#define WAIT_STEP_MS 250           /* an end by inactivity wakes nobody by itself */
 
 /* ------------------------------------------------------------------- views */
 
@@ -40,7 +40,7 @@ static int touch(const struct arena *arena, struct slot *slot, int64_t touched, 
  * answer, which is as if we had answered then. Only a touch needs a newer one.
  */
 static inline __attribute__((always_inline)) int look_once(struct corral *corral, const struct corral_key *key,
-							    uint64_t hash, struct found *found, int64_t *ret_deadline)
+							   uint64_t hash, struct found *found, int64_t *ret_deadline)
 {
 	const struct arena *arena = &corral->arena;
 	int64_t now = arena_now_ns(arena);
@@ -69,7 +69,7 @@ static inline __attribute__((always_inline)) int look_once(struct corral *corral
 }
 
 static inline __attribute__((always_inline)) int look_up(struct corral *corral, const struct corral_key *key,
-							  struct found *ret_found, int64_t *ret_deadline)
+							 struct found *ret_found, int64_t *ret_deadline)
 {
 	uint64_t hash = slot_hash(&corral->arena, key);
 	int r;
@@ -125,9 +125,10 @@ static int end_elsewhere(struct corral_view *view)
 int corral_read_end(struct corral_view *view)
 {
 	struct actor *actor = view->thread;
+	const struct attachment *ours = handle_cache.attachment;
 
 	/* this thread's, and still this process's (fork wipes the handle's epoch); a copy has no thread */
-	if (unlikely(actor == NULL || actor != &handle_cache.attachment->actor || *view->corral->epoch != view->epoch)) {
+	if (unlikely(ours == NULL || actor != &ours->actor || *view->corral->epoch != view->epoch)) {
 		int r = end_elsewhere(view);
 		if (r < 0)
 			return r;

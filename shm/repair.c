@@ -7,9 +7,9 @@
  * death, finds facts that the first has made and goes on. The record gets a new generation and becomes free
  * last of all, when no lock word names it any more: that is why its number can be reused.
  */
+#include "repair.h"
 #include "atomic.h"
 #include "block.h"
-#include "repair.h"
 #include "slot.h"
 #include "stat.h"
 

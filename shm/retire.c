@@ -171,7 +171,7 @@ bool block_has_leftovers(const struct thread_record *record)
 			load_relaxed(&lists->deferred) | load_relaxed(&intent->hand) | load_relaxed(&intent->old) |
 			load_relaxed(&intent->hand_slot);
 
-	for (uint32_t class = 0; class < CLASS_COUNT; class++)
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
 		some |= load_relaxed(&record->cache[class]);
 	return some != 0;
 }
@@ -182,7 +182,7 @@ static uint64_t count_cache(const struct actor *actor)
 	uint64_t bytes = 0;
 	uint32_t bound = actor->arena->page_count * (PAGE_BYTES / CLASS_SMALLEST);
 
-	for (uint32_t class = 0; class < CLASS_COUNT; class++) {
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
 		block_ref at = actor->record->cache[class];
 		for (; at != 0 && bound > 0; bound--) {
 			const struct block_header *block = block_at(actor->arena, at);

@@ -36,7 +36,8 @@ uint64_t slot_hash(const struct arena *arena, const struct corral_key *key)
 }
 
 /* Is this the version of a cart, and of this one? */
-static inline __attribute__((always_inline)) int look_at(const struct arena *arena, block_ref current, const struct corral_key *key, struct found *found)
+static inline __attribute__((always_inline)) int look_at(const struct arena *arena, block_ref current,
+							 const struct corral_key *key, struct found *found)
 {
 	if (unlikely(!arena_block_inside(arena, current)))
 		return -EUCLEAN;
@@ -63,7 +64,7 @@ int slot_find(const struct arena *arena, uint64_t hash, const struct corral_key 
 		struct slot *slot = arena_slot(arena, link);
 		if (unlikely(slot == NULL))
 			return -EUCLEAN;
-		if (likely(load_relaxed(&slot->hash) == hash)) { /* relaxed: ordered by the link [S2] */
+		if (likely(load_relaxed(&slot->hash) == hash)) {           /* relaxed: ordered by the link [S2] */
 			int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
 			block_ref current = load_acquire(&slot->current);  /* its bytes are written. pairs [S1] */
 			int r = touched == TOUCHED_ENDED || current == 0 ? -ENOENT :
@@ -164,7 +165,8 @@ bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64
 	note(&intent->old, slot->current);
 	store_release(&slot->current, intent->hand); /* the version's bytes before its reference. pairs [S1] */
 	renew(slot, now_ns);
-	store_release(&slot->ttl_ns, ttl_ms * 1000000); /* after the touch: a reader that has it looks again. pairs [S5] */
+	store_release(&slot->ttl_ns,
+		      ttl_ms * 1000000); /* after the touch: a reader that has it looks again. pairs [S5] */
 	return after_publish(actor->arena, actor->record, slot);
 }
 
@@ -310,8 +312,7 @@ void slot_repair(struct arena *arena, struct thread_record *record, uint32_t nam
 {
 	struct intent *intent = &record->intent;
 	struct slot *slot = arena_slot(arena, intent->slot);
-	struct bucket *bucket =
-		intent->bucket - 1 <= arena->bucket_mask ? &arena->buckets[intent->bucket - 1] : NULL;
+	struct bucket *bucket = intent->bucket - 1 <= arena->bucket_mask ? &arena->buckets[intent->bucket - 1] : NULL;
 	bool has_slot = slot != NULL && lock_held_by(&slot->lock, name);
 	bool has_bucket = bucket != NULL && lock_held_by(&bucket->lock, name);
 

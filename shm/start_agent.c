@@ -39,8 +39,8 @@ int attach_start_agent(const char *directory, char *why)
 		return 0;
 	if (program == NULL || program[0] == '\0')
 		program = "corral-agent";
-	char *arguments[] = { (char *)(uintptr_t)program, (char *)"--dir", (char *)(uintptr_t)directory, (char *)"--daemon",
-			      NULL };
+	char *arguments[] = { (char *)(uintptr_t)program, (char *)"--dir", (char *)(uintptr_t)directory,
+			      (char *)"--daemon", NULL };
 	int error = posix_spawnp(&pid, program, NULL, NULL, arguments, environ);
 	if (error != 0)
 		return why_set(why, -error, "cannot run %s", program);

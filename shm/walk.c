@@ -115,7 +115,8 @@ bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const ch
 
 bool walk_placed(const struct inspect *inspect, block_ref ref)
 {
-	return arena_block_inside(&inspect->arena, ref) && inspect->places[ref - inspect->arena.space_first] != PLACE_NONE;
+	return arena_block_inside(&inspect->arena, ref) &&
+	       inspect->places[ref - inspect->arena.space_first] != PLACE_NONE;
 }
 
 void walk_list(struct inspect *inspect, block_ref first, enum place place, const char *where)
@@ -154,7 +155,7 @@ static void walk_classes(struct inspect *inspect)
 
 	find_carving(inspect, carving);
 
-	for (uint32_t class = 0; class < CLASS_COUNT; class++) {
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
 		const struct size_class *c = &arena->classes[class];
 		uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
 		snprintf(where, sizeof(where), "class %u (%u bytes), free list", class, block_class_bytes(class));
@@ -169,8 +170,8 @@ static void walk_classes(struct inspect *inspect)
 /* ------------------------------------------------------------------- carts */
 
 /* The version's bytes, to look at in peace: a copy, since others may go on. NULL: gone, or damaged (told). */
-static const struct cart_head *copy_cart(struct inspect *inspect, const struct slot *slot, block_ref current, uint8_t *copy,
-					 size_t *ret_room)
+static const struct cart_head *copy_cart(struct inspect *inspect, const struct slot *slot, block_ref current,
+					 uint8_t *copy, size_t *ret_room)
 {
 	uint32_t class = class_at(inspect, current);
 
@@ -253,7 +254,8 @@ static void walk_chain(struct inspect *inspect, uint32_t index, bool verify, uin
 		}
 		if ((slot->hash & arena->bucket_mask) != index) {
 			if (inspect->accounting)
-				walk_tell(inspect, "bucket %u: slot %u does not belong into its chain", index, link - 1);
+				walk_tell(inspect, "bucket %u: slot %u does not belong into its chain", index,
+					  link - 1);
 			return; /* or it was freed and taken again under us */
 		}
 		if (inspect->slot_places[link - 1] == PLACE_LIVE) {
@@ -295,7 +297,7 @@ static void add_up(struct inspect *inspect)
 					      [PLACE_LIVE] = &totals->live_bytes,
 					      [PLACE_RETIRED] = &totals->retired_bytes };
 
-	for (uint32_t class = 0; class < CLASS_COUNT; class++) {
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
 		uint64_t known = 0;
 		for (uint32_t place = PLACE_NEVER_USED; place < PLACE_COUNT; place++) {
 			uint64_t count = inspect->counts[class * PLACE_COUNT + place];
@@ -308,7 +310,7 @@ static void add_up(struct inspect *inspect)
 		totals->lost_bytes += (all - known) * block_class_bytes(class);
 		if (inspect->accounting)
 			walk_tell(inspect, "class %u (%u bytes): %llu of %llu blocks are nowhere", class,
-			     block_class_bytes(class), (unsigned long long)(all - known), (unsigned long long)all);
+				  block_class_bytes(class), (unsigned long long)(all - known), (unsigned long long)all);
 	}
 }
 

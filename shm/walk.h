@@ -28,11 +28,11 @@ struct inspect {
 	bool readable; /* the header was valid */
 	char header_fault[WHY_BYTES];
 	/* the last walk */
-	uint8_t *places;       /* by block reference - space_first: where the block that begins there is */
+	uint8_t *places;        /* by block reference - space_first: where the block that begins there is */
 	uint32_t *head_of_page; /* plus one; 0: in no span */
-	uint8_t *slot_places;  /* enum place, by slot */
-	uint32_t *counts;      /* by class * PLACE_COUNT + place */
-	uint32_t *spans;       /* by class */
+	uint8_t *slot_places;   /* enum place, by slot */
+	uint32_t *counts;       /* by class * PLACE_COUNT + place */
+	uint32_t *spans;        /* by class */
 	struct inspect_totals totals;
 	uint64_t faults;
 	bool accounting; /* tell of blocks that are nowhere or twice */

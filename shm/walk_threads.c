@@ -65,7 +65,7 @@ void walk_thread(struct inspect *inspect, uint32_t number)
 	char where[48];
 
 	snprintf(where, sizeof(where), "thread record %u", number);
-	for (uint32_t class = 0; class < CLASS_COUNT; class++) {
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
 		bool pushed = intent->splice_kind == SPLICE_PUSH && intent->splice_class == class &&
 			      inspect->arena.classes[class].head == record->cache[class];
 		if (!pushed) /* else the class has it already */
@@ -78,7 +78,8 @@ void walk_thread(struct inspect *inspect, uint32_t number)
 	if (lists->open != lists->waiting)
 		walk_list(inspect, lists->open, PLACE_RETIRED, where);
 	walk_splice(inspect, record);
-	if (intent->hand_slot - 1 < inspect->arena.max_carts && inspect->slot_places[intent->hand_slot - 1] == PLACE_NONE)
+	if (intent->hand_slot - 1 < inspect->arena.max_carts &&
+	    inspect->slot_places[intent->hand_slot - 1] == PLACE_NONE)
 		inspect->slot_places[intent->hand_slot - 1] = PLACE_CACHED;
 }
 
@@ -89,7 +90,8 @@ void walk_hands(struct inspect *inspect, uint32_t number)
 	const block_ref refs[] = { intent->hand, intent->old };
 
 	for (unsigned i = 0; i < 2; i++) {
-		if (refs[i] == 0 || walk_placed(inspect, refs[i]) || !walk_put(inspect, refs[i], PLACE_CACHED, "a hand"))
+		if (refs[i] == 0 || walk_placed(inspect, refs[i]) ||
+		    !walk_put(inspect, refs[i], PLACE_CACHED, "a hand"))
 			continue;
 		const struct block_header *block = arena_block(&inspect->arena, refs[i]);
 		if (block->slot - 1 < inspect->arena.max_carts)

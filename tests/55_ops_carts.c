@@ -177,7 +177,7 @@ static void *disturb(void *context)
 		snprintf(session, sizeof(session), "passing %u", random_below(&random, 100));
 		struct corral_key key = orders_key("other", session);
 		int r = random_below(&random, 2) == 0 ? orders_add(b->corral, &key, "coke", 199, 1, NULL, NULL) :
-							 corral_drop(b->corral, &key, NULL, NULL);
+							corral_drop(b->corral, &key, NULL, NULL);
 		if (r != 0 && r != -ENOENT)
 			fprintf(stderr, "passing cart: %s\n", corral_strerror(r));
 		must(r == 0 || r == -ENOENT);

@@ -306,7 +306,8 @@ static void waiting_ends_at_once_when_there_is_something_and_in_time_when_not(vo
 	assert_int_equal(corral_wait(scene->corral, &scene->key, 0, -1, &version), 0);
 	assert_int_equal(version, 1);
 	assert_int_equal(corral_read_begin(scene->corral, &scene->key, &view), 0);
-	assert_int_equal(corral_wait(scene->corral, &scene->key, 1, 10, &version), -EDEADLK); /* would hold memory back */
+	assert_int_equal(corral_wait(scene->corral, &scene->key, 1, 10, &version),
+			 -EDEADLK); /* would hold memory back */
 	assert_int_equal(corral_read_end(&view), 0);
 	corral_close(scene->corral);
 }

@@ -29,7 +29,7 @@ struct race {
 	struct corral_key key;
 	uint32_t arrived; /* at any rendezvous so far, both sides together */
 	uint64_t random;
-	int read_result;   /* the renewing reader's */
+	int read_result; /* the renewing reader's */
 	uint64_t read_version;
 	uint32_t stop;
 	uint32_t looked;
@@ -70,8 +70,8 @@ static struct slot *slot_of(struct race *race)
 {
 	struct found found = { 0 };
 
-	assert_int_equal(slot_find(&race->corral->arena, slot_hash(&race->corral->arena, &race->key), &race->key, &found),
-			 0);
+	assert_int_equal(
+		slot_find(&race->corral->arena, slot_hash(&race->corral->arena, &race->key), &race->key, &found), 0);
 	return found.slot;
 }
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 60_agent_socket.c: corral-agent as its neighbours see it through sockets: it tells the service manager when it is ready, and
- * no client of the control socket, however it behaves, keeps it from its work.
+ * 60_agent_socket.c: corral-agent as its neighbours see it through sockets: it tells the service manager when it
+ * is ready, and no client of the control socket, however it behaves, keeps it from its work.
  *
  * With arguments "fill DIR N" it is no test but makes N carts, for 60_agent.sh.
  */
 #include <fcntl.h>
-#include <jansson.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -192,7 +191,8 @@ static void say(const struct post *post, const void *bytes, size_t size)
 
 static void garbage_long_lines_and_nul_bytes_are_survived(void **state)
 {
-	static const char *const lines[] = { "\n", "nonsense\n", "ping ping\n", "PING\n", "status\0x\n", "ping\nping\nstop\n" };
+	static const char *const lines[] = { "\n",     "nonsense\n",  "ping ping\n",
+					     "PING\n", "status\0x\n", "ping\nping\nstop\n" };
 	struct post *post = *state;
 	uint64_t random = support_seed();
 	static char bytes[1 << 20];
@@ -247,7 +247,7 @@ static void an_unknown_command_is_answered_as_such(void **state)
 	agent_stop(post);
 }
 
-/* Clients that connect and say nothing, or half a word; meanwhile carts end, the dead are buried, and others are served. */
+/* Clients that connect and say nothing, or half a word: others are served all the same. */
 static void many_silent_clients_do_not_keep_others_waiting(void **state)
 {
 	struct post *post = *state;
@@ -317,7 +317,8 @@ static void it_buries_the_dead_and_says_who_died(void **state)
 	assert_int_equal(child_wait(pid), -SIGKILL);
 	snprintf(who, sizeof(who), "pid %d ", (int)pid);
 	int log = openat(post->yard.dir_fd, "agent.log", O_RDONLY | O_CLOEXEC);
-	assert_true(wait_until(pread(log, text, sizeof(text) - 1, 0) > 0 && strstr(text, who) != NULL, SUPPORT_WAIT_MS));
+	assert_true(
+		wait_until(pread(log, text, sizeof(text) - 1, 0) > 0 && strstr(text, who) != NULL, SUPPORT_WAIT_MS));
 	close(log);
 	agent_stop(post);
 }

@@ -48,8 +48,8 @@ static void read_views(struct reader *reader, struct corral *corral)
 			_exit(2);
 		if (corral_view_head(&view, &head) != 0 || corral_view_line(&view, 0, &line) != 0)
 			_exit(3);
-		reader->sum += (uint64_t)(head.total_cents + line.total_cents) +
-			       (uint64_t)(corral_view_expires_ms(&view) > 0);
+		reader->sum +=
+			(uint64_t)(head.total_cents + line.total_cents) + (uint64_t)(corral_view_expires_ms(&view) > 0);
 		if (corral_read_end(&view) != 0)
 			_exit(4);
 	}
@@ -210,7 +210,7 @@ int main(int argc, char **argv)
 	};
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	return 77; /* a sanitizer's runtime makes calls of its own */
+	_exit(77); /* a sanitizer's runtime makes calls of its own */
 #endif
 	if (argc == 2 && strcmp(argv[1], "marks") == 0)
 		return read_between_marks();

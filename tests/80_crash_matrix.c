@@ -13,6 +13,8 @@
  *
  * Repair is an operation too (the second death): its own instructions are gone through for some states.
  *
+ * timeout: 300 (it is all single steps)
+ *
  * CORRAL_CRASH=all looks at every state; else at about SAMPLE of each operation, spread evenly.
  */
 #include <sys/ptrace.h>
@@ -21,6 +23,7 @@
 #include "atomic.h"
 #include "block.h"
 #include "crash_kit.h"
+#include "crash_operations.h"
 #include "expire.h"
 #include "grace.h"
 #include "handle.h"
@@ -28,255 +31,13 @@
 
 #define SAMPLE 10u
 #define ARENA_BYTES (8u << 20)
-#define OP_ID "the operation"
 
 enum arrival { NEWCOMER, WAITER, AGENT, ARRIVALS };
 static const char *const arrival_names[] = { "newcomer", "waiter", "agent" };
 
-struct operation {
-	const char *name;
-	void (*prepare)(struct corral *corral); /* at full speed */
-	int (*act)(struct corral *corral);      /* the operation itself; NULL: opening */
-	bool no_change;                         /* it changes no cart */
-};
-
-static const struct operation *current;
-static const struct corral_key key = { { "r", 1 }, { "s", 1 } };
+static const struct crash_operation *current;
 static struct crash_stage stage;
 static uint64_t cells, steps, states;
-
-/* -------------------------------------------------------------- operations */
-
-static struct corral_item item(const char *id, const char *notes)
-{
-	return (struct corral_item){ .menu_item_id = corral_text(id),
-				     .name = corral_text(id),
-				     .notes = corral_text(notes),
-				     .unit_price_cents = 100,
-				     .quantity = 1 };
-}
-
-static struct corral_op op(void)
-{
-	return (struct corral_op){ .id = corral_text(OP_ID) };
-}
-
-static void add_plain(struct corral *corral, const char *id, const char *notes)
-{
-	struct corral_item one = item(id, notes);
-
-	must(corral_add(corral, &key, &one, NULL, NULL) == 0);
-}
-
-static void two_lines(struct corral *corral)
-{
-	add_plain(corral, "burger", "");
-	add_plain(corral, "fries", "");
-}
-
-static int do_add_burger(struct corral *corral)
-{
-	struct corral_item one = item("burger", "");
-	struct corral_op with = op();
-
-	return corral_add(corral, &key, &one, &with, NULL);
-}
-
-static int do_add_coke(struct corral *corral)
-{
-	struct corral_item one = item("coke", "");
-	struct corral_op with = op();
-
-	return corral_add(corral, &key, &one, &with, NULL);
-}
-
-static int do_grow(struct corral *corral)
-{
-	char notes[3000];
-	struct corral_op with = op();
-
-	memset(notes, 'x', sizeof(notes) - 1);
-	notes[sizeof(notes) - 1] = '\0';
-	struct corral_item one = item("cake", notes);
-	return corral_add(corral, &key, &one, &with, NULL);
-}
-
-static int do_quantity(struct corral *corral)
-{
-	struct corral_op with = op();
-
-	return corral_set_quantity(corral, &key, 1, 7, &with, NULL);
-}
-
-static int do_remove(struct corral *corral)
-{
-	struct corral_op with = op();
-
-	return corral_remove(corral, &key, 1, &with, NULL);
-}
-
-static int do_clear(struct corral *corral)
-{
-	struct corral_op with = op();
-
-	return corral_clear(corral, &key, &with, NULL);
-}
-
-static int do_checkout(struct corral *corral)
-{
-	struct corral_op with = op();
-
-	return corral_checkout(corral, &key, &with, NULL);
-}
-
-static int do_drop(struct corral *corral)
-{
-	return corral_drop(corral, &key, NULL, NULL);
-}
-
-static int do_replace(struct corral *corral)
-{
-	struct corral_cart *cart;
-	struct corral_op with = op();
-
-	must(corral_get(corral, &key, &cart) == 0);
-	with.if_version = cart->head.version;
-	cart->lines[0].item.quantity = 9;
-	int r = corral_replace(corral, &key, cart, &with, NULL);
-	corral_cart_free(cart);
-	return r;
-}
-
-static int do_read(struct corral *corral)
-{
-	struct corral_view view, nested;
-
-	must(corral_read_begin(corral, &key, &view) == 0);
-	must(corral_read_begin(corral, &key, &nested) == 0);
-	must(corral_read_end(&nested) == 0);
-	return corral_read_end(&view);
-}
-
-/* One more retired block, and the lists are stamped, a grace period driven, the blocks freed. */
-static void nearly_a_batch(struct corral *corral)
-{
-	struct actor *actor;
-
-	add_plain(corral, "burger", "");
-	must(handle_actor(corral, &actor) == 0);
-	for (int i = 0; i < 1000 && actor->record->retired.open_bytes + 640 < 32768; i++)
-		must(corral_set_quantity(corral, &key, 1, (uint32_t)(i % 9 + 1), NULL, NULL) == 0);
-	must(corral_set_quantity(corral, &key, 1, 1, NULL, NULL) == 0);
-}
-
-static int do_batch(struct corral *corral)
-{
-	for (int i = 0; i < 2; i++) {
-		int r = do_quantity(corral);
-		if (r < 0)
-			return r;
-		r = corral_set_attribute(corral, &key, &(struct corral_text){ "a", 1 }, &(struct corral_text){ "b", 1 },
-					 &(struct corral_op){ .id = { "other", 5 } }, NULL);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static void dropped_carts(struct corral *corral)
-{
-	for (char session = 'a'; session < 'e'; session++) {
-		struct corral_key other = { { "q", 1 }, { &session, 1 } };
-		struct corral_item one = item("burger", "");
-		must(corral_add(corral, &other, &one, NULL, NULL) == 0);
-		must(corral_drop(corral, &other, NULL, NULL) == 0);
-	}
-	two_lines(corral);
-}
-
-static int do_reclaim(struct corral *corral)
-{
-	struct actor *actor;
-
-	must(handle_actor(corral, &actor) == 0);
-	block_reclaim_all(actor);
-	block_reclaim_all(actor);
-	return 0;
-}
-
-static void freed_spans(struct corral *corral)
-{
-	dropped_carts(corral);
-	(void)do_reclaim(corral);
-}
-
-static int do_scavenge(struct corral *corral)
-{
-	struct actor *actor;
-
-	must(handle_actor(corral, &actor) == 0);
-	(void)block_scavenge(actor);
-	return 0;
-}
-
-static void nearly_over(struct corral *corral)
-{
-	two_lines(corral);
-	must(corral_set_ttl(corral, &key, CORRAL_TTL_MS_MIN, NULL, NULL) == 0);
-	support_sleep_us(150000);
-}
-
-static int do_expire(struct corral *corral)
-{
-	struct actor *actor;
-
-	must(handle_actor(corral, &actor) == 0);
-	(void)expire_slots(actor, 0, 64);
-	return 0;
-}
-
-static int do_add_after_its_time(struct corral *corral)
-{
-	return do_add_burger(corral);
-}
-
-static int do_leave_thread(struct corral *corral)
-{
-	return corral_leave_thread(corral);
-}
-
-static int do_close(struct corral *corral)
-{
-	corral_close(corral);
-	return 0;
-}
-
-static void nothing(struct corral *corral)
-{
-	(void)corral;
-}
-
-static const struct operation operations[] = {
-	{ "a new cart", nothing, do_add_burger, false },
-	{ "a merge", two_lines, do_add_burger, false },
-	{ "a new line", two_lines, do_add_coke, false },
-	{ "growth into another size", two_lines, do_grow, false },
-	{ "a quantity", two_lines, do_quantity, false },
-	{ "a removal", two_lines, do_remove, false },
-	{ "a clearing", two_lines, do_clear, false },
-	{ "a checkout", two_lines, do_checkout, false },
-	{ "a drop", two_lines, do_drop, false },
-	{ "a replacement", two_lines, do_replace, false },
-	{ "a full batch of retired blocks", nearly_a_batch, do_batch, false },
-	{ "a cart begun where another one's time is up", nearly_over, do_add_after_its_time, false },
-	{ "a read", two_lines, do_read, true },
-	{ "the end of a cart", nearly_over, do_expire, true },
-	{ "reclaiming", dropped_carts, do_reclaim, true },
-	{ "scavenging", freed_spans, do_scavenge, true },
-	{ "leaving a thread", dropped_carts, do_leave_thread, true },
-	{ "detaching", dropped_carts, do_close, true },
-	{ "attaching", NULL, NULL, true },
-};
 
 /* ------------------------------------------------------------- the victim */
 
@@ -312,7 +73,7 @@ static void let_victim_act(void *prepared)
 static void describe(struct corral *corral, char *text, size_t size)
 {
 	struct corral_cart *cart;
-	int r = corral_get(corral, &key, &cart);
+	int r = corral_get(corral, &crash_key, &cart);
 
 	if (r < 0) {
 		snprintf(text, size, "%s", r == -ENOENT ? "none" : corral_strerror(r));
@@ -321,8 +82,8 @@ static void describe(struct corral *corral, char *text, size_t size)
 	size_t at = (size_t)snprintf(text, size, "%u %lld", cart->head.status, (long long)cart->head.total_cents);
 	for (uint32_t i = 0; i < cart->line_count && at < size; i++)
 		at += (size_t)snprintf(text + at, size - at, " %u:%.*s*%u", cart->lines[i].line,
-				       (int)cart->lines[i].item.menu_item_id.size, cart->lines[i].item.menu_item_id.data,
-				       cart->lines[i].item.quantity);
+				       (int)cart->lines[i].item.menu_item_id.size,
+				       cart->lines[i].item.menu_item_id.data, cart->lines[i].item.quantity);
 	for (uint32_t i = 0; i < cart->attribute_count && at < size; i++)
 		at += (size_t)snprintf(text + at, size - at, " %.*s", (int)cart->attributes[i].name.size,
 				       cart->attributes[i].name.data);
@@ -342,10 +103,10 @@ static void expect(void)
 	if (current->prepare != NULL)
 		current->prepare(corral);
 	describe(corral, before, sizeof(before));
-	if (current->act != NULL && !current->no_change)
+	if (current->act != NULL && current->kind < CRASH_NO_CHANGE)
 		assert_int_equal(current->act(corral), 0);
 	describe(corral, after, sizeof(after));
-	if (current->act == do_expire)
+	if (current->kind == CRASH_EXPIRES)
 		snprintf(after, sizeof(after), "none");
 	corral_close(corral);
 	yard_remove(&yard);
@@ -378,7 +139,7 @@ static void check_cart(struct corral *corral, enum arrival who, uint64_t state)
 	char found[512];
 
 	describe(corral, found, sizeof(found));
-	if (current->act == do_batch) /* four changes, each whole */
+	if (current->kind == CRASH_SEVERAL) /* four changes, each whole */
 		return;
 	if (strcmp(found, before) != 0 && strcmp(found, after) != 0)
 		fail_msg("%s, state %llu, %s: the cart is \"%s\", neither \"%s\" nor \"%s\"", current->name,
@@ -389,12 +150,12 @@ static void do_it_again(struct corral *corral, enum arrival who, uint64_t state)
 {
 	char found[512];
 
-	if (current->act == NULL || current->no_change)
+	if (current->act == NULL || current->kind >= CRASH_NO_CHANGE)
 		return;
 	int r = current->act(corral);
-	if (current->act == do_drop && r == -ENOENT)
+	if (current->kind == CRASH_DROPS && r == -ENOENT)
 		r = 0;
-	if (current->act == do_replace && (r == -ECANCELED || r == 0))
+	if (current->kind == CRASH_REPLACES && r == -ECANCELED)
 		r = 0;
 	describe(corral, found, sizeof(found));
 	if (r < 0 || strcmp(found, after) != 0)
@@ -563,7 +324,7 @@ static int make_stage(void **unused)
 static int remove_stage(void **unused)
 {
 	(void)unused;
-	print_message("crash matrix: %zu operations, %llu instructions, %llu states, %llu cells\n", COUNT(operations),
+	print_message("crash matrix: %u operations, %llu instructions, %llu states, %llu cells\n", CRASH_OPERATIONS,
 		      (unsigned long long)steps, (unsigned long long)states, (unsigned long long)cells);
 	crash_stage_remove(&stage);
 	return 0;
@@ -571,17 +332,17 @@ static int remove_stage(void **unused)
 
 int main(void)
 {
-	struct CMUnitTest tests[2 * COUNT(operations)];
-	char names[2 * COUNT(operations)][96];
+	struct CMUnitTest tests[2 * CRASH_OPERATIONS];
+	char names[2 * CRASH_OPERATIONS][96];
 
-	for (size_t i = 0; i < COUNT(operations); i++) {
-		snprintf(names[2 * i], sizeof(names[0]), "death in %s leaves all well", operations[i].name);
+	for (size_t i = 0; i < CRASH_OPERATIONS; i++) {
+		snprintf(names[2 * i], sizeof(names[0]), "death in %s leaves all well", crash_operations[i].name);
 		snprintf(names[2 * i + 1], sizeof(names[0]), "death in the repair after %s leaves all well",
-			 operations[i].name);
-		void *operation = (void *)(uintptr_t)&operations[i];
+			 crash_operations[i].name);
+		void *operation = (void *)(uintptr_t)&crash_operations[i];
 		tests[2 * i] = (struct CMUnitTest){ names[2 * i], death_in_it_leaves_all_well, NULL, NULL, operation };
-		tests[2 * i + 1] = (struct CMUnitTest){ names[2 * i + 1], death_in_its_repair_leaves_all_well, NULL, NULL,
-							operation };
+		tests[2 * i + 1] = (struct CMUnitTest){ names[2 * i + 1], death_in_its_repair_leaves_all_well, NULL,
+							NULL, operation };
 	}
 	return cmocka_run_group_tests(tests, make_stage, remove_stage);
 }

@@ -17,8 +17,8 @@
 
 #define MS 1000000ll /* nanoseconds */
 
-static int64_t false_now_ns;              /* 0: the real one */
-static int64_t false_wall_ns;             /* added to the wall clock */
+static int64_t false_now_ns;                /* 0: the real one */
+static int64_t false_wall_ns;               /* added to the wall clock */
 static __thread void (*at_next_look)(void); /* called once, after this thread has read the carts' clock */
 
 int clock_gettime(clockid_t id, struct timespec *now)

@@ -38,7 +38,8 @@ ulimit -c 0
 export LC_ALL=C.UTF-8
 logs=$BUILD/tests/log
 mkdir -p "$logs"
-TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/corral-test.XXXXXX") || exit 2
+# short: a socket's path has 107 bytes at most
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/c.XXXXXX") || exit 2
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What corral-agent refuses, and how: files that are no arena of ours, directories it may not use, full disks; and that
+# others may not use what is its own: the files' modes.
+#
+# Usage: [BUILD=dir] tests/60_agent_refusals.sh [CLAIM...]   from the repository's root; timeout: 180
+# shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
+set -uo pipefail
+shopt -s inherit_errexit
+# shellcheck source=tests/agent_kit.sh
+. "$(dirname "$0")/agent_kit.sh"
+
+# The agent refuses $dir/arena and changes no byte.
+refuses_unchanged() { # WHAT
+	cp "$dir/arena" "$place/before"
+	agent 3
+	has "$dir"
+	cmp -s "$dir/arena" "$place/before" || fail "$1: the file was changed"
+	[[ $(find "$dir" -name 'arena*' | wc -l) -eq 1 ]] || fail "$1: more files than before"
+}
+
+small_disk() { # SIZE
+	[[ $EUID -eq 0 ]] || skip "only root can mount"
+	mkdir -p "$place/disk"
+	mount -t tmpfs -o "size=$1" none "$place/disk" 2>/dev/null || skip "cannot mount a tmpfs"
+	dir=$place/disk/dir
+}
+
+# ------------------------------------------------------------------------- claims
+
+foreign_newer_and_truncated_arenas_are_refused_and_not_touched() {
+	start
+	add r s
+	agent 0 --stop
+	cp "$dir/arena" "$place/good"
+	head -c 100000 /dev/urandom >"$dir/arena"
+	refuses_unchanged "a foreign file"
+	: >"$dir/arena"
+	refuses_unchanged "an empty file"
+	head -c 100000 "$place/good" >"$dir/arena"
+	refuses_unchanged "a truncated arena"
+	cp "$place/good" "$dir/arena"
+	printf '\x63' | dd of="$dir/arena" bs=1 seek=8 conv=notrunc status=none # layout_version
+	refuses_unchanged "a newer arena"
+	cp "$place/good" "$dir/arena"
+	ln "$dir/arena" "$place/link"
+	refuses_unchanged "an arena of two names"
+	rm "$place/link"
+	mv "$dir/arena" "$place/elsewhere"
+	ln -s "$place/elsewhere" "$dir/arena"
+	agent 3
+	rm "$dir/arena"
+	mkfifo "$dir/arena"
+	agent 3
+	rm "$dir/arena"
+	cp "$place/good" "$dir/arena"
+	start
+	corral 0 show r s
+}
+
+a_directory_without_permission_is_refused() {
+	local as=()
+	mkdir -m 755 "$dir"
+	if [[ $EUID -eq 0 ]]; then
+		command -v setpriv >/dev/null || skip "no setpriv"
+		as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+		"${as[@]}" test -x "$BUILD/corral-agent" || skip "nobody cannot reach $BUILD"
+	else
+		chmod 555 "$dir"
+	fi
+	local code=0
+	out=$(timeout -k 5 30 "${as[@]}" "$BUILD/corral-agent" --dir "$dir" 2>&1) || code=$?
+	[[ $code -eq 3 ]] || fail "exit code $code: $out"
+	has "$dir"
+	[[ -z $(ls "$dir") ]] || fail "something was left: $(ls "$dir")"
+	code=0
+	out=$(timeout -k 5 30 "${as[@]}" "$BUILD/corral-agent" --dir "$dir/deeper" 2>&1) || code=$?
+	[[ $code -eq 3 ]] || fail "exit code $code: $out"
+}
+
+modes_do_not_depend_on_the_umask() {
+	local mask file
+	for mask in 000 022 077 177; do
+		dir=$place/umask$mask
+		(umask "$mask" && agent 0 --daemon --size 16M) || exit 1
+		agent_pid >>"$place/pids"
+		[[ $(stat -c %a "$dir") == 770 ]] || fail "umask $mask: directory $(stat -c %a "$dir")"
+		for file in arena lock agent.sock agent.log; do
+			[[ $(stat -c %a "$dir/$file") == 660 ]] || fail "umask $mask: $file $(stat -c %a "$dir/$file")"
+		done
+	done
+}
+
+a_full_disk_refuses_the_creation_and_leaves_nothing() {
+	small_disk 1M
+	agent 3 --size 64M --max-carts 60000
+	has "disk is full"
+	[[ -z $(find "$dir" -name 'arena*') ]] || fail "left: $(ls "$dir")"
+	mount -o remount,size=64M "$place/disk"
+	agent 0 --daemon --size 64M # and recovers when the trouble ends
+	agent_pid >>"$place/pids"
+	add r s
+	agent 0 --stop
+	umount "$place/disk"
+}
+
+a_disk_that_runs_full_refuses_adds_and_the_carts_stay_readable() {
+	small_disk 12M
+	agent 0 --daemon --size 64M
+	agent_pid >>"$place/pids"
+	add r first
+	head -c 100M /dev/zero >"$place/disk/ballast" 2>/dev/null
+	"$BUILD/tests/60_agent_socket" fill "$dir" 20000 >"$place/fill" 2>&1 &&
+		fail "20,000 carts fitted: $(<"$place/fill")"
+	out=$(<"$place/fill")
+	has "disk is full"
+	corral 0 show r first
+	has Item
+	corral 0 drop r first
+	rm "$place/disk/ballast"
+	add r second
+	agent 0 --stop
+	sound
+	umount "$place/disk"
+}
+
+if [[ $# -gt 0 ]]; then
+	run_claims "$@"
+fi
+mapfile -t claims < <(claims_of "$0")
+run_claims "${claims[@]}"
