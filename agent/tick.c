@@ -73,7 +73,7 @@ void agent_tick(struct agent *agent)
 	store_relaxed(&arena->header->heartbeat_ns, arena_now_ns(arena));
 	(void)alive_bury_all(arena, agent->actor->life, repair_process, buried, agent);
 	sweep(agent);
-	block_reclaim_all(agent->actor);
+	(void)block_reclaim_all(agent->actor);
 	scavenge_when_quiet(agent);
 	if (arena_still_there(arena) < 0) {
 		log_line(LOG_ERROR, "%s: the arena file was replaced or truncated under us; stopping",

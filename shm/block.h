@@ -97,9 +97,9 @@ bool block_reclaim(struct actor *actor, struct thread_record *target);
 
 /*
  * Reclaim from all records that have something retired; empty those that nobody owns; give all of it back to the classes.
- * What somebody else is at is passed over.
+ * What somebody else is at is passed over. True: something is still retired, because somebody reads or is at it.
  */
-void block_reclaim_all(struct actor *actor);
+bool block_reclaim_all(struct actor *actor);
 
 /* Has this record anything in its lists, cache or hand? */
 bool block_has_leftovers(const struct thread_record *record);

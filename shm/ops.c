@@ -10,6 +10,7 @@
  * Nothing is allocated from the heap, logged or called back while a lock is held; items are packed before.
  */
 #include <errno.h>
+#include <time.h>
 
 #include "block.h"
 #include "cart.h"
@@ -23,6 +24,8 @@
 
 #define TRIES_MAX 10000u /* each retry means that somebody else got on */
 #define AGENT_SILENT_NS 5000000000ll
+#define ROOM_ROUNDS 8
+#define PAUSE_NS 50000l /* doubled each round: 12 ms in all */
 
 /* One change under way. */
 struct work {
@@ -237,29 +240,40 @@ static int change_once(struct work *work)
 	return work->change->kind == CART_DROP ? drop_existing(work, found.slot) : change_existing(work, found.slot);
 }
 
-/* No room: look for what is over, everybody's. No lock is held. */
-static void make_room(struct actor *actor)
+/*
+ * No room: look for what is over, everybody's. No lock is held. False: there is nothing more to hope for; readers who hold
+ * back what is retired are waited for a little (some milliseconds in all), not longer.
+ */
+static bool make_room(struct actor *actor, uint32_t round)
 {
 	struct arena *arena = actor->arena;
+	struct timespec pause = { .tv_sec = 0, .tv_nsec = PAUSE_NS << round };
 
+	if (round == ROOM_ROUNDS)
+		return false;
 	(void)alive_bury_all(arena, actor->life, actor->repair, NULL, NULL); /* a dead reader holds nothing back */
 	/* relaxed: a moment's difference does not matter */
 	if (arena_now_ns(arena) - load_relaxed(&arena->header->heartbeat_ns) > AGENT_SILENT_NS)
 		(void)expire_slots(actor, 0, arena->max_carts); /* no agent ends carts */
-	block_reclaim_all(actor);                               /* stamps what is open */
-	block_reclaim_all(actor);                               /* and frees it */
+	(void)block_reclaim_all(actor);                         /* stamps what is open */
+	bool left = block_reclaim_all(actor);                   /* and frees it */
+	if (round == 0)
+		return true;
+	if (left && actor->record->nest == 0) /* not for our own view */
+		nanosleep(&pause, NULL);
+	return left;
 }
 
 static int change_until_done(struct work *work)
 {
-	bool made_room = false;
+	uint32_t rounds = 0;
 	int r = -EBUSY;
 
 	for (uint32_t tries = 0; tries < TRIES_MAX; tries++) {
 		r = change_once(work);
-		if ((r == -ENOMEM || r == -ENFILE) && !made_room) {
-			made_room = true;
-			make_room(work->actor);
+		if (r == -ENOMEM || r == -ENFILE) {
+			if (!make_room(work->actor, rounds++))
+				return r;
 		} else if (r != -EAGAIN) {
 			return r;
 		}

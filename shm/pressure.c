@@ -149,24 +149,34 @@ static void empty_orphan(struct actor *actor, uint32_t number)
 	store_release(&record->owner, 0);
 }
 
-void block_reclaim_all(struct actor *actor)
+/* relaxed: another may be at the lists; their lock decides */
+static bool has_retired(const struct actor *actor, const struct thread_record *record)
+{
+	const struct retired *lists = &record->retired;
+
+	return (load_relaxed(&lists->open) | load_relaxed(&lists->waiting) | load_relaxed(&lists->ready) |
+		(record == actor->record ? lists->deferred : 0)) != 0;
+}
+
+bool block_reclaim_all(struct actor *actor)
 {
 	uint32_t high = (uint32_t)min_u64(load_acquire(&actor->arena->header->threads_high), actor->arena->max_threads);
+	bool left = false;
 
 	for (uint32_t number = 0; number < high; number++) {
 		struct thread_record *record = &actor->arena->threads[number];
 		empty_orphan(actor, number);
-		if (load_relaxed(&record->retired.open) != 0 || load_relaxed(&record->retired.waiting) != 0 ||
-		    load_relaxed(&record->retired.ready) != 0 ||
-		    (record == actor->record && record->retired.deferred != 0))
+		if (has_retired(actor, record))
 			(void)block_reclaim(actor, record);
+		left |= has_retired(actor, record);
 	}
 	block_flush(actor); /* what we took is everybody's */
+	return left;
 }
 
 int pressure_relieve(struct actor *actor, uint32_t *class, int error, int (*refill)(struct actor *, uint32_t))
 {
-	block_reclaim_all(actor);
+	(void)block_reclaim_all(actor);
 	if (refill(actor, *class) == 0)
 		return 0;
 	if (block_scavenge(actor) > 0 && refill(actor, *class) == 0)

@@ -119,12 +119,12 @@ bool walk_placed(const struct inspect *inspect, block_ref ref)
 	       inspect->places[ref - inspect->arena.space_first] != PLACE_NONE;
 }
 
-void walk_list(struct inspect *inspect, block_ref first, enum place place, const char *where)
+void walk_list(struct inspect *inspect, block_ref first, block_ref last, enum place place, const char *where)
 {
 	uint32_t bound = blocks_bound(inspect);
 
 	for (block_ref at = first; at != 0 && bound > 0; bound--) {
-		if (!walk_put(inspect, at, place, where))
+		if (!walk_put(inspect, at, place, where) || at == last)
 			return;
 		const struct block_header *block = arena_block(&inspect->arena, at);
 		if (place == PLACE_RETIRED && block->slot - 1 < inspect->arena.max_carts)
@@ -159,7 +159,7 @@ static void walk_classes(struct inspect *inspect)
 		const struct size_class *c = &arena->classes[class];
 		uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
 		snprintf(where, sizeof(where), "class %u (%u bytes), free list", class, block_class_bytes(class));
-		walk_list(inspect, c->head, PLACE_FREE, where);
+		walk_list(inspect, c->head, 0, PLACE_FREE, where);
 		for (block_ref at = c->bump; !carving[class] && at < c->bump_end && c->bump_end <= arena->space_end;
 		     at += units)
 			if (!walk_put(inspect, at, PLACE_NEVER_USED, "never used blocks"))

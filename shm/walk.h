@@ -54,8 +54,8 @@ int walk_and_sum(struct inspect *inspect, bool verify_carts, bool accounting);
 bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const char *where);
 bool walk_placed(const struct inspect *inspect, block_ref ref);
 
-/* Put a list through block_header.next into its place. */
-void walk_list(struct inspect *inspect, block_ref first, enum place place, const char *where);
+/* Put a list through block_header.next into its place, as far as `last` (0: its end). */
+void walk_list(struct inspect *inspect, block_ref first, block_ref last, enum place place, const char *where);
 
 /* A thread record's lists and half done moves; then, once all lists were walked, what is in its hands. */
 void walk_thread(struct inspect *inspect, uint32_t number);

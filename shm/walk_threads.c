@@ -35,7 +35,7 @@ static void walk_splice(struct inspect *inspect, const struct thread_record *rec
 	switch ((enum splice_kind)intent->splice_kind) {
 	case SPLICE_POP:
 		if (!walk_placed(inspect, first))
-			walk_list(inspect, first, PLACE_CACHED, "a half done move");
+			walk_list(inspect, first, intent->splice_last, PLACE_CACHED, "a half done move");
 		break;
 	case SPLICE_BUMP:
 		for (; first < end && end <= arena->space_end && !walk_placed(inspect, first); first += units)
@@ -66,17 +66,18 @@ void walk_thread(struct inspect *inspect, uint32_t number)
 
 	snprintf(where, sizeof(where), "thread record %u", number);
 	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
-		bool pushed = intent->splice_kind == SPLICE_PUSH && intent->splice_class == class &&
-			      inspect->arena.classes[class].head == record->cache[class];
-		if (!pushed) /* else the class has it already */
-			walk_list(inspect, record->cache[class], PLACE_CACHED, where);
+		bool pushing = intent->splice_kind == SPLICE_PUSH && intent->splice_class == class;
+		if (pushing && inspect->arena.classes[class].head == record->cache[class])
+			continue; /* the class has it already */
+		/* the end of a list that is being pushed may lead on into the class's already */
+		walk_list(inspect, record->cache[class], pushing ? intent->splice_last : 0, PLACE_CACHED, where);
 	}
-	walk_list(inspect, lists->deferred, PLACE_RETIRED, where);
-	walk_list(inspect, lists->ready, PLACE_RETIRED, where);
+	walk_list(inspect, lists->deferred, 0, PLACE_RETIRED, where);
+	walk_list(inspect, lists->ready, 0, PLACE_RETIRED, where);
 	if (lists->waiting != lists->ready) /* else a move was cut short */
-		walk_list(inspect, lists->waiting, PLACE_RETIRED, where);
+		walk_list(inspect, lists->waiting, 0, PLACE_RETIRED, where);
 	if (lists->open != lists->waiting)
-		walk_list(inspect, lists->open, PLACE_RETIRED, where);
+		walk_list(inspect, lists->open, 0, PLACE_RETIRED, where);
 	walk_splice(inspect, record);
 	if (intent->hand_slot - 1 < inspect->arena.max_carts &&
 	    inspect->slot_places[intent->hand_slot - 1] == PLACE_NONE)

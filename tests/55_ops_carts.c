@@ -178,9 +178,8 @@ static void *disturb(void *context)
 		struct corral_key key = orders_key("other", session);
 		int r = random_below(&random, 2) == 0 ? orders_add(b->corral, &key, "coke", 199, 1, NULL, NULL) :
 							corral_drop(b->corral, &key, NULL, NULL);
-		if (r != 0 && r != -ENOENT)
-			fprintf(stderr, "passing cart: %s\n", corral_strerror(r));
-		must(r == 0 || r == -ENOENT);
+		/* -ENFILE: the lister was preempted in its section, and the places of the dropped are not free yet */
+		must(r == 0 || r == -ENOENT || r == -ENFILE);
 		snprintf(session, sizeof(session), "staying %u", random_below(&random, LISTED));
 		key = orders_key("restaurant", session);
 		must(orders_add(b->corral, &key, "coke", 199, 1, NULL, NULL) == 0);

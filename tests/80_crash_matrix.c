@@ -29,7 +29,11 @@
 #include "handle.h"
 #include "repair.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#define SAMPLE 3u /* it is slow there */
+#else
 #define SAMPLE 10u
+#endif
 #define ARENA_BYTES (8u << 20)
 
 enum arrival { NEWCOMER, WAITER, AGENT, ARRIVALS };
