@@ -109,7 +109,7 @@ static void look_at_what_they_left(const struct yard *yard)
 	}
 	kit_base_line(&one);
 	uint32_t slots = 0;
-	for (; block_take_slot(&one) == 0; slots++)
+	for (; slots <= us.arena.max_carts && block_take_slot(&one) == 0; slots++)
 		note(&one.record->intent.hand_slot, 0);
 	assert_int_equal(slots, us.arena.max_carts);
 	for (slot_link link = 1; link <= slots; link++) {

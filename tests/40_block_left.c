@@ -67,7 +67,7 @@ static void what_the_dead_left_is_inherited(void **state)
 	for (uint32_t i = 0; i < mine; i++)
 		kit_give(&cast->one, all[i]);
 	uint32_t slots = 0;
-	while (block_take_slot(&cast->one) == 0) { /* all of them, that of the dead, too */
+	while (slots <= KIT_CARTS && block_take_slot(&cast->one) == 0) { /* all of them, that of the dead, too */
 		slots++;
 		note(&cast->one.record->intent.hand_slot, 0);
 	}

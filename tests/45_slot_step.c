@@ -266,7 +266,7 @@ static void newcomer_finds_all_well(void)
 	}
 	kit_base_line(&actor);
 	uint32_t slots = 0;
-	for (; block_take_slot(&actor) == 0; slots++)
+	for (; slots <= new.arena.max_carts &&block_take_slot(&actor) == 0; slots++)
 		note(&actor.record->intent.hand_slot, 0);
 	assert_int_equal(slots, new.arena.max_carts);
 	for (slot_link link = 1; link <= slots; link++) {
