@@ -113,8 +113,8 @@ static int adopt_old_boot(struct agent *agent, struct arena *arena)
 		return -EUCLEAN;
 	(void)alive_bury_all(arena, &agent->agent_life, repair_process, NULL, NULL);
 	/* arena time stood still at the last heartbeat: the remaining times to live are what they were */
-	int64_t now_without_offset = arena_now_ns(arena) - h->clock_offset_ns;
-	store_relaxed(&h->clock_offset_ns, h->heartbeat_ns - now_without_offset);
+	int64_t now_without_offset = ns_since(arena_now_ns(arena), h->clock_offset_ns);
+	store_relaxed(&h->clock_offset_ns, ns_since(h->heartbeat_ns, now_without_offset));
 	memcpy(h->boot_id, boot, sizeof(boot));
 	return 0;
 }

@@ -135,6 +135,17 @@ static inline slot_link arena_slot_link(const struct arena *arena, const struct 
 
 #define CLOCK_TICK_NS 10000000 /* no Linux clock tick is longer */
 
+/* Times of the arena may be damaged: sums and differences wrap, which is defined, and only makes a wrong time. */
+static inline int64_t ns_add(int64_t a, uint64_t b)
+{
+	return (int64_t)((uint64_t)a + b);
+}
+
+static inline int64_t ns_since(int64_t now_ns, int64_t then_ns)
+{
+	return (int64_t)((uint64_t)now_ns - (uint64_t)then_ns);
+}
+
 /* A touch is written only when the stored one is older than this. */
 static inline int64_t ttl_grain_ns(uint64_t ttl_ns)
 {
@@ -147,7 +158,7 @@ static inline int64_t ttl_grain_ns(uint64_t ttl_ns)
  */
 static inline int64_t deadline_ns(int64_t touched_ns, uint64_t ttl_ns)
 {
-	return touched_ns + (int64_t)ttl_ns + ttl_grain_ns(ttl_ns) + CLOCK_TICK_NS;
+	return ns_add(touched_ns, ttl_ns + (uint64_t)ttl_grain_ns(ttl_ns) + CLOCK_TICK_NS);
 }
 
 #endif

@@ -70,7 +70,7 @@ static void stalled(struct actor *actor, uint32_t number, uint64_t seen)
 	if (load_relaxed(&record->stalled_phase) != seen) { /* relaxed: for people, and a hint for us */
 		store_relaxed(&record->stalled_ns, now);
 		store_relaxed(&record->stalled_phase, seen);
-	} else if (now - load_relaxed(&record->stalled_ns) > STALL_NS) {
+	} else if (ns_since(now, load_relaxed(&record->stalled_ns)) > STALL_NS) {
 		(void)alive_bury_if_dead(actor, number + 1);
 	}
 }

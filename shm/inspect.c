@@ -218,7 +218,7 @@ int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used, stru
 					    .nest = reader != 0 ? (uint32_t)max_u64(1, record->nest) : 0,
 					    .phases_behind = reader != 0 && phase > reader ? phase - reader : 0 };
 	if (reader != 0 && record->stalled_phase == reader && phase > reader)
-		ret_row->stalled_ms = (arena_now_ns(arena) - record->stalled_ns) / 1000000;
+		ret_row->stalled_ms = ns_since(arena_now_ns(arena), record->stalled_ns) / 1000000;
 	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
 		ret_row->cached_bytes += list_bytes(arena, record->cache[class]);
 	ret_row->retired_bytes = list_bytes(arena, record->retired.open) + list_bytes(arena, record->retired.waiting) +

@@ -253,7 +253,7 @@ static bool make_room(struct actor *actor, uint32_t round)
 		return false;
 	(void)alive_bury_all(arena, actor->life, actor->repair, NULL, NULL); /* a dead reader holds nothing back */
 	/* relaxed: a moment's difference does not matter */
-	if (arena_now_ns(arena) - load_relaxed(&arena->header->heartbeat_ns) > AGENT_SILENT_NS)
+	if (ns_since(arena_now_ns(arena), load_relaxed(&arena->header->heartbeat_ns)) > AGENT_SILENT_NS)
 		(void)expire_slots(actor, 0, arena->max_carts); /* no agent ends carts */
 	(void)block_reclaim_all(actor);                         /* stamps what is open */
 	bool left = block_reclaim_all(actor);                   /* and frees it */

@@ -137,8 +137,8 @@ int64_t arena_now_ns(const struct arena *arena)
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	/* relaxed: changes only when the agent takes up the arena of an earlier boot, before anyone attaches */
-	return now.tv_sec * 1000000000ll + now.tv_nsec +
-	       __atomic_load_n(&arena->header->clock_offset_ns, __ATOMIC_RELAXED);
+	return ns_add(now.tv_sec * 1000000000ll + now.tv_nsec,
+		      (uint64_t)__atomic_load_n(&arena->header->clock_offset_ns, __ATOMIC_RELAXED));
 }
 
 int64_t arena_wall_ms(void)

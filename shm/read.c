@@ -30,7 +30,7 @@ static int touch(const struct arena *arena, struct slot *slot, int64_t touched, 
 
 	if (now >= *deadline)
 		return slot_forgo(slot, touched) ? -ENOENT : -EAGAIN;
-	*deadline += now - touched;
+	*deadline = ns_add(*deadline, (uint64_t)ns_since(now, touched));
 	return slot_touch(slot, touched, now) ? 0 : -EAGAIN;
 }
 
@@ -54,7 +54,7 @@ static inline __attribute__((always_inline)) int look_once(struct corral *corral
 	if (unlikely(load_relaxed(&found->slot->touched_ns) != touched))
 		return -EAGAIN;
 	/* the deadline is 129 grains and a tick after the touch */
-	if (unlikely(now - touched > (deadline - CLOCK_TICK_NS - touched) / 129)) {
+	if (unlikely(ns_since(now, touched) > (ns_since(deadline, touched) - CLOCK_TICK_NS) / 129)) {
 		if (now >= deadline)
 			return slot_forgo(found->slot, touched) ? -ENOENT : -EAGAIN;
 		if ((corral->flags & CORRAL_OBSERVE) == 0)
@@ -143,7 +143,7 @@ int corral_read_end(struct corral_view *view)
 /* Arena time to wall-clock time, as things are now. */
 static int64_t wall_of(const struct corral *corral, int64_t deadline_ns)
 {
-	return arena_wall_ms() + (deadline_ns - arena_now_ns(&corral->arena)) / 1000000;
+	return arena_wall_ms() + ns_since(deadline_ns, arena_now_ns(&corral->arena)) / 1000000;
 }
 
 int64_t corral_view_expires_ms(const struct corral_view *view)

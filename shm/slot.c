@@ -267,6 +267,8 @@ bool slot_touch(struct slot *slot, int64_t touched_ns, int64_t now_ns)
 
 bool slot_forgo(struct slot *slot, int64_t touched_ns)
 {
+	if (touched_ns == TOUCHED_ENDED + 1)
+		return true; /* damaged; one earlier has a meaning */
 	/* one nanosecond earlier: its time is up all the same, and a reader's touch will fail. pairs [S3] */
 	return cas_acq_rel(&slot->touched_ns, touched_ns, touched_ns - 1);
 }

@@ -151,8 +151,10 @@ static int do_batch(struct corral *corral)
 
 static void dropped_carts(struct corral *corral)
 {
-	for (char session = 'a'; session < 'e'; session++) {
-		struct corral_key other = { { "q", 1 }, { &session, 1 } };
+	static const char sessions[] = "abcd";
+
+	for (unsigned i = 0; i < sizeof(sessions) - 1; i++) {
+		struct corral_key other = { { "q", 1 }, { &sessions[i], 1 } };
 		struct corral_item one = item("burger", "");
 		must(corral_add(corral, &other, &one, NULL, NULL) == 0);
 		must(corral_drop(corral, &other, NULL, NULL) == 0);

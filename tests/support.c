@@ -18,6 +18,8 @@
 
 #include "atomic.h"
 
+#define YARDS_MAX 64
+
 static bool in_child;
 __thread uint32_t *support_failures;
 
@@ -167,12 +169,39 @@ void child_stop(pid_t pid)
 
 /* ------------------------------------------------------------------- yard */
 
-static void remove_directory(const char *path)
-{
-	char command[256];
+static struct {
+	char path[128];
+	pid_t maker;
+} left[YARDS_MAX]; /* yards of this process that are there still: a failed test does not tidy up */
 
-	snprintf(command, sizeof(command), "rm -rf '%s'", path);
-	assert_int_equal(system(command), 0);
+static int remove_directory(const char *path)
+{
+	char command[160];
+
+	snprintf(command, sizeof(command), "rm -rf '%.127s'", path);
+	return system(command);
+}
+
+static void remove_left(void)
+{
+	for (size_t i = 0; i < YARDS_MAX; i++)
+		if (left[i].maker == getpid())
+			(void)remove_directory(left[i].path);
+}
+
+static void remember(const struct yard *yard)
+{
+	static bool registered;
+
+	if (!registered)
+		registered = atexit(remove_left) == 0;
+	for (size_t i = 0; i < YARDS_MAX; i++) {
+		if (left[i].maker != 0)
+			continue;
+		left[i].maker = getpid();
+		memcpy(left[i].path, yard->path, sizeof(left[i].path));
+		return;
+	}
 }
 
 void yard_make_empty(struct yard *yard)
@@ -180,8 +209,10 @@ void yard_make_empty(struct yard *yard)
 	const char *in = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : getenv("TMPDIR");
 	char why[ARENA_WHY_BYTES];
 
+	memset(yard, 0, sizeof(*yard));
 	snprintf(yard->path, sizeof(yard->path), "%s/corral-test-XXXXXX", in != NULL ? in : "/tmp");
 	assert_non_null(mkdtemp(yard->path));
+	remember(yard);
 	assert_int_equal(arena_open_directory(yard->path, &yard->dir_fd, why), 0);
 }
 
@@ -201,7 +232,10 @@ void yard_make(struct yard *yard, const struct arena_settings *settings)
 void yard_remove(struct yard *yard)
 {
 	close(yard->dir_fd);
-	remove_directory(yard->path);
+	assert_int_equal(remove_directory(yard->path), 0);
+	for (size_t i = 0; i < YARDS_MAX; i++)
+		if (strcmp(left[i].path, yard->path) == 0)
+			memset(&left[i], 0, sizeof(left[i]));
 }
 
 void yard_set_full_fences(const struct yard *yard)
