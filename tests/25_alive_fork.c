@@ -14,13 +14,15 @@
 static const struct corral_key some_key = { { "r", 1 }, { "s", 1 } };
 
 /* A parent with a handle makes a child, which stays when the parent is killed. */
+enum way { BY_FORK, BY_THREE_FORKS, BY_CLONE, BY_EXEC };
+
 struct family {
 	struct yard yard;
 	uint32_t number; /* of the parent, plus one */
 	int32_t child;   /* pid */
 	uint32_t uses;   /* the child uses the handle */
 	uint32_t used;
-	enum { BY_FORK, BY_THREE_FORKS, BY_CLONE, BY_EXEC } how;
+	enum way how;
 };
 
 static int32_t make_child(const struct family *family)
@@ -77,7 +79,7 @@ static int be_parent(void *context)
 		pause();
 }
 
-static void parent_is_found_dead(int how, uint32_t uses)
+static void parent_is_found_dead(enum way how, uint32_t uses)
 {
 	struct family *family = support_shared(sizeof(*family));
 	struct member us;
