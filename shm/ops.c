@@ -180,7 +180,7 @@ static int change_absent(struct work *work)
 
 static int drop_locked(struct work *work, struct bucket *bucket, struct slot *slot)
 {
-	struct found found;
+	struct found found = { 0 };
 	int r = slot_recheck(work->actor->arena, slot, work->change->hash, work->key, &found);
 
 	if (r == -ENOENT)

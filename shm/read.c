@@ -65,13 +65,13 @@ static inline __attribute__((always_inline)) int look_once(struct corral *corral
 	*ret_deadline = deadline;
 	/* within its block; what is inside, the accessors check */
 	uint32_t size = found->cart->size;
-	return likely(size >= sizeof(struct cart_head) && size <= found->room) ? 0 : -EUCLEAN;
+	return likely(size >= sizeof(struct cart_head) && size <= found->room && size <= CORRAL_CART_MAX) ? 0 :
+													    -EUCLEAN;
 }
 
 static inline __attribute__((always_inline)) int look_up(struct corral *corral, const struct corral_key *key,
-							 struct found *ret_found, int64_t *ret_deadline)
+							 uint64_t hash, struct found *ret_found, int64_t *ret_deadline)
 {
-	uint64_t hash = slot_hash(&corral->arena, key);
 	int r;
 
 	/* each time round somebody else has touched, changed or ended it */
@@ -88,12 +88,16 @@ int corral_read_begin(struct corral *corral, const struct corral_key *key, struc
 	int64_t deadline;
 
 	int r = handle_check_key(key);
-	if (likely(r == 0))
-		r = handle_actor(corral, &actor);
+	if (unlikely(r < 0))
+		return r;
+	/* the first cache miss begins here; the section and the clock come while it lasts */
+	uint64_t hash = slot_hash(&corral->arena, key);
+	__builtin_prefetch(slot_bucket(&corral->arena, hash));
+	r = handle_actor(corral, &actor);
 	if (unlikely(r < 0))
 		return r;
 	grace_enter(actor);
-	r = look_up(corral, key, &found, &deadline);
+	r = look_up(corral, key, hash, &found, &deadline);
 	if (unlikely(r < 0)) {
 		grace_leave(actor);
 		return r;

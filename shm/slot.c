@@ -35,52 +35,6 @@ uint64_t slot_hash(const struct arena *arena, const struct corral_key *key)
 	return XXH3_64bits_withSeed(key->session_id.data, key->session_id.size, hash);
 }
 
-/* Is this the version of a cart, and of this one? */
-static inline __attribute__((always_inline)) int look_at(const struct arena *arena, block_ref current,
-							 const struct corral_key *key, struct found *found)
-{
-	if (unlikely(!arena_block_inside(arena, current)))
-		return -EUCLEAN;
-	const struct block_header *block = arena_block(arena, current);
-	const struct cart_head *cart = (const struct cart_head *)(block + 1);
-	/* the class is not looked at (a cache line saved); the arena's end bounds it */
-	size_t room = min_u64((uint64_t)(arena->space_end - current) * BLOCK_UNIT, CLASS_LARGEST) - sizeof(*block);
-
-	if (unlikely(room < sizeof(*cart)))
-		return -EUCLEAN;
-	if (!cart_has_key(cart, room, key))
-		return -ENOENT;
-	found->cart = cart;
-	found->room = room;
-	return 0;
-}
-
-int slot_find(const struct arena *arena, uint64_t hash, const struct corral_key *key, struct found *ret_found)
-{
-	slot_link link = load_acquire(&slot_bucket(arena, hash)->head); /* the slot's words are filled in. pairs [S2] */
-	uint32_t bound = arena->max_carts;
-
-	while (link != 0 && bound-- > 0) {
-		struct slot *slot = arena_slot(arena, link);
-		if (unlikely(slot == NULL))
-			return -EUCLEAN;
-		if (likely(load_relaxed(&slot->hash) == hash)) {           /* relaxed: ordered by the link [S2] */
-			int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
-			block_ref current = load_acquire(&slot->current);  /* its bytes are written. pairs [S1] */
-			int r = touched == TOUCHED_ENDED || current == 0 ? -ENOENT :
-									   look_at(arena, current, key, ret_found);
-			if (likely(r == 0)) {
-				ret_found->slot = slot;
-				ret_found->touched_ns = touched;
-			}
-			if (r != -ENOENT)
-				return r;
-		}
-		link = load_acquire(&slot->next); /* pairs [S2] */
-	}
-	return link == 0 ? -ENOENT : -EUCLEAN; /* a ring */
-}
-
 int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash, const struct corral_key *key,
 		 struct found *ret_found)
 {
@@ -92,7 +46,7 @@ int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash, co
 		return -ENOENT;
 	ret_found->slot = slot;
 	ret_found->touched_ns = touched;
-	return look_at(arena, current, key, ret_found);
+	return slot_look_at(arena, current, key, ret_found);
 }
 
 int64_t slot_deadline_ns(const struct arena *arena, const struct slot *slot, int64_t touched_ns)

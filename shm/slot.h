@@ -6,7 +6,10 @@
 #ifndef CORRAL_SLOT_H
 #define CORRAL_SLOT_H
 
+#include <errno.h>
+
 #include "alive.h"
+#include "atomic.h"
 #include "cart.h"
 #include "layout.h"
 
@@ -22,15 +25,9 @@ static inline struct bucket *slot_bucket(const struct arena *arena, uint64_t has
 struct found {
 	struct slot *slot;
 	const struct cart_head *cart;
-	size_t room; /* bytes that the version may have at most: the rest of its block */
+	size_t room; /* bytes up to the end of the arena: the version cannot have more */
 	int64_t touched_ns;
 };
-
-/*
- * Find a cart. The caller is in a read-side critical section. 0, -ENOENT, or -EUCLEAN when the chain or the
- * version is damaged. Carts whose time is up are found too: the caller looks at the clock.
- */
-int slot_find(const struct arena *arena, uint64_t hash, const struct corral_key *key, struct found *ret_found);
 
 /* The cart in a slot whose lock is held, if it is (still) that of the key. 0, -ENOENT, -EUCLEAN. */
 int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash, const struct corral_key *key,
@@ -75,5 +72,57 @@ void slot_wake(struct arena *arena, struct slot *slot);
 
 /* Resolve the intents of this floor for a dead thread, and free its slot and bucket locks. Never waits. */
 void slot_repair(struct arena *arena, struct thread_record *record, uint32_t name);
+
+/* ------------------------------------------------- finding, inlined into every read */
+
+/* Is this the version of a cart, and of this one? */
+static inline __attribute__((always_inline)) int slot_look_at(const struct arena *arena, block_ref current,
+							      const struct corral_key *key, struct found *found)
+{
+	if (unlikely(!arena_block_inside(arena, current)))
+		return -EUCLEAN;
+	const struct block_header *block = arena_block(arena, current);
+	const struct cart_head *cart = (const struct cart_head *)(block + 1);
+	/* the class is not looked at (a cache line saved); the arena's end bounds it */
+	size_t room = (size_t)(arena->space_end - current) * BLOCK_UNIT - sizeof(*block);
+
+	if (unlikely(room < sizeof(*cart)))
+		return -EUCLEAN;
+	if (!cart_has_key(cart, room, key))
+		return -ENOENT;
+	found->cart = cart;
+	found->room = room;
+	return 0;
+}
+
+/*
+ * Find a cart. The caller is in a read-side critical section. 0, -ENOENT, or -EUCLEAN when the chain or the
+ * version is damaged. Carts whose time is up are found too: the caller looks at the clock.
+ */
+static inline __attribute__((always_inline)) int slot_find(const struct arena *arena, uint64_t hash,
+							   const struct corral_key *key, struct found *ret_found)
+{
+	slot_link link = load_acquire(&slot_bucket(arena, hash)->head); /* the slot's words are filled in. pairs [S2] */
+	uint32_t bound = arena->max_carts;
+
+	while (link != 0 && bound-- > 0) {
+		struct slot *slot = arena_slot(arena, link);
+		if (unlikely(slot == NULL))
+			return -EUCLEAN;
+		if (likely(load_relaxed(&slot->hash) == hash)) {           /* relaxed: ordered by the link [S2] */
+			int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
+			block_ref current = load_acquire(&slot->current);  /* its bytes are written. pairs [S1] */
+			if (likely(touched != TOUCHED_ENDED && current != 0)) {
+				int r = slot_look_at(arena, current, key, ret_found);
+				ret_found->slot = slot;
+				ret_found->touched_ns = touched;
+				if (likely(r != -ENOENT))
+					return r;
+			}
+		}
+		link = load_acquire(&slot->next); /* pairs [S2] */
+	}
+	return link == 0 ? -ENOENT : -EUCLEAN; /* a ring */
+}
 
 #endif
