@@ -111,7 +111,7 @@ static int change_locked(struct work *work, const struct found *found)
 
 static int change_existing(struct work *work, struct slot *slot)
 {
-	struct found found;
+	struct found found = { 0 };
 
 	slot_want(work->actor, NULL, slot);
 	if (lock_take(work->actor, &slot->lock, LOCK_SLOT) < 0)
@@ -133,7 +133,7 @@ static int change_existing(struct work *work, struct slot *slot)
 /* The bucket's lock is ours: make the cart, unless another did. */
 static int insert_locked(struct work *work, struct bucket *bucket)
 {
-	struct found found;
+	struct found found = { 0 };
 
 	grace_enter(work->actor);
 	int r = slot_find(work->actor->arena, work->change->hash, work->key, &found);
@@ -228,7 +228,7 @@ static int drop_existing(struct work *work, struct slot *slot)
 
 static int change_once(struct work *work)
 {
-	struct found found;
+	struct found found = { 0 };
 
 	grace_enter(work->actor);
 	int r = slot_find(work->actor->arena, work->change->hash, work->key, &found);

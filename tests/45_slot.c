@@ -64,7 +64,7 @@ static void is_found(struct cast *cast, uint32_t mate, uint64_t version)
 {
 	struct kit_key *key = &cast->mates[mate];
 	struct corral_key theirs;
-	struct found found;
+	struct found found = { 0 };
 
 	grace_enter(&cast->one);
 	assert_int_equal(slot_find(&cast->us.arena, key->hash, &key->key, &found), 0);
@@ -79,7 +79,7 @@ static void is_found(struct cast *cast, uint32_t mate, uint64_t version)
 
 static void is_not_found(struct cast *cast, uint32_t mate, int error)
 {
-	struct found found;
+	struct found found = { 0 };
 
 	assert_int_equal(kit_find(&cast->one, &cast->mates[mate], &found), error);
 }
@@ -132,7 +132,7 @@ static void keys_that_read_alike_are_not_mixed_up(void **state)
 		{ { { "a", 1 }, { "b", 1 } }, { { "b", 1 }, { "a", 1 } } },
 		{ { { "a", 1 }, { "bb", 2 } }, { { "a", 1 }, { "b", 1 } } },
 	};
-	struct found found;
+	struct found found = { 0 };
 	uint64_t version;
 
 	for (size_t i = 0; i < COUNT(pairs); i++) {
@@ -265,7 +265,7 @@ static void versions_of_a_key_grow_from_cart_to_cart(void **state)
 static void slot_is_used_again_only_when_nobody_can_see_it(void **state)
 {
 	struct cast *cast = *state;
-	struct found found;
+	struct found found = { 0 };
 	uint64_t version;
 
 	made(cast, 0);
@@ -301,7 +301,7 @@ static void slot_is_used_again_only_when_nobody_can_see_it(void **state)
 static void change_word_grows_and_remembers_who_waits(void **state)
 {
 	struct cast *cast = *state;
-	struct found found;
+	struct found found = { 0 };
 	uint64_t version = made(cast, 0);
 
 	assert_int_equal(kit_find(&cast->one, &cast->mates[0], &found), 0);
@@ -325,7 +325,7 @@ static void end_and_renewal_do_not_both_win(void **state)
 {
 	struct cast *cast = *state;
 	struct bucket *bucket = &cast->us.arena.buckets[5];
-	struct found found;
+	struct found found = { 0 };
 	bool wake;
 
 	made(cast, 0);
