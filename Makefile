@@ -164,6 +164,9 @@ crash: all tests ## the whole crash matrix: death at every instruction (`make te
 
 # The thread bodies only: at the end of each process valgrind reads all that is mapped, which on a full
 # disk is a SIGBUS for every word.
+mutants: all tests ## take steps of the death protocol away one at a time: the crash tests must turn red
+	@tests/mutants.sh '$(or $(K),.)'
+
 valgrind: all tests deps-check ## the unit tests (10 to 59) under valgrind
 	@CORRAL_TEST_MODE=threads tests/run.sh -c -k '$(or $(K),^[1-5])' -s 8 \
 		-w 'valgrind -q --error-exitcode=99 --leak-check=full --suppressions=tests/lint/valgrind.supp' $(BUILD)
@@ -223,4 +226,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all asan bench clean crash demo deps format FORCE help install install-files lint run test tests tsan ubsan uninstall valgrind
+.PHONY: all asan bench clean crash demo deps format FORCE help install install-files lint mutants run test tests tsan ubsan uninstall valgrind

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Do the crash tests bite? Each mutant takes one step of the death protocol away, in a copy of the tree; the tests
+# that kill a process at every instruction must turn red. Usage: tests/mutants.sh [PATTERN]   (make mutants)
+# Prints a line for each mutant; exits non-zero when one survives.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 2
+root=$(mktemp -d "${TMPDIR:-/tmp}/corral-mutants.XXXXXX")
+trap 'rm -rf "$root"' EXIT
+pattern=${1:-.}
+killed=0 survived=0
+
+git ls-files -z | xargs -0 cp --parents -t "$root"
+cd "$root" || exit 2
+tests=(45_slot_step 40_block_death 30_lock_death 30_lock 80_crash_matrix)
+
+build() { make -j"$(nproc)" DEPS=skip "${tests[@]/#/build/tests/}" >build.log 2>&1; }
+
+is_red() { # the first test that fails
+	local test
+	for test in "${tests[@]}"; do
+		timeout 200 "build/tests/$test" >"$test.log" 2>&1 || {
+			echo "$test"
+			return 0
+		}
+	done
+	return 1
+}
+
+# mutant NAME FILE SED: the sed script must change the file
+mutant() {
+	local by
+	[[ $1 =~ $pattern ]] || return 0
+	cp "$2" "$2.whole"
+	sed -i -E "$3" "$2"
+	if cmp -s "$2" "$2.whole"; then
+		echo "BROKEN   $1: nothing to take away in $2"
+		survived=$((survived + 1))
+	elif ! build; then
+		echo "BROKEN   $1: does not compile"
+		survived=$((survived + 1))
+	elif by=$(is_red); then
+		echo "killed   $1 (by $by)"
+		killed=$((killed + 1))
+	else
+		echo "SURVIVED $1"
+		survived=$((survived + 1))
+	fi
+	mv "$2.whole" "$2"
+	touch "$2"
+}
+
+build || {
+	tail -n 5 build.log
+	exit 2
+}
+mutant 'publishing does not note the old version' shm/slot.c 's/^\tnote\(&intent->old, slot->current\);$//'
+mutant 'the hand is not let go of after publishing' shm/slot.c '/^static bool after_publish/,/^}/ s/^\tnote\(&record->intent.hand, 0\);.*$//'
+mutant 'repair does not look whether it was published' shm/slot.c 's/^\t\trepair_publish\(arena, record, slot\);$/\t\t(void)repair_publish;/'
+mutant 'repair does not finish an end' shm/slot.c 's/^\t\trepair_end\(arena, record, bucket, slot\);$/\t\t(void)repair_end;/'
+mutant 'repair does not finish an insertion' shm/slot.c 's/^\t\tafter_insert\(arena, record\);.*$/\t\t;/'
+mutant 'an end does not note the version to retire' shm/slot.c '/^static bool finish_end/,/^}/ s/^\t\tnote\(&record->intent.old, current\);$//'
+mutant 'an end does not name the slot to free' shm/slot.c 's/^\t\tnote\(&block->slot, link\);.*$//'
+mutant 'repair forgets the slot lock' shm/slot.c 's/^\t\tlock_release_of\(&slot->lock, name\);$//'
+mutant 'repair forgets the bucket lock' shm/slot.c 's/^\t\tlock_release_of\(&bucket->lock, name\);$/\t\t;/'
+mutant 'a popped list is not given back' shm/block.c '/case SPLICE_POP/,/break;/ s/^\t+note\(&c->head, intent->splice_first\);$//'
+mutant 'never used blocks are not given back' shm/block.c '/case SPLICE_BUMP/,/break;/ s/^\t+note\(&c->bump, intent->splice_first\);$/;/'
+mutant 'a pushed list stays in the cache too' shm/block.c '/case SPLICE_PUSH/,/break;/ s/^\t+note\(&record->cache\[class\], 0\);$/;/'
+mutant 'carving is not told' shm/space.c 's/^\tnote\(&intent->splice_kind, SPLICE_CARVE\);$//'
+mutant 'a block is unlinked before it is noted in hand' shm/retire.c 's/^\t\tnote\(&intent->hand, lists->ready\);$//'
+mutant 'a moved list is not cut off' shm/block.c 's/^\t\tnote\(&lists->waiting, 0\);.*$/\t\t;/'
+mutant 'a retired block is retired again' shm/block.c 's/^\t\tnote\(&intent->old, 0\); \/\* pushed already \*\/$/\t\t;/'
+mutant 'a listed block stays in hand' shm/block.c 's/^\tdrop_hand_if_listed\(arena, record\);$/\t(void)drop_hand_if_listed;/'
+mutant 'the slots lock is not freed' shm/block.c 's/^\tlock_release_of\(&arena->header->slots_lock, name\);$//'
+mutant 'a dead reader is not cleared' shm/repair.c 's/^\tstore_release\(&record->reader, 0\);.*$//'
+mutant 'the heir does not settle' shm/attach.c 's/^\tblock_settle\(actor\);$//'
+mutant 'who slept takes the lock without the waiters bit' shm/lock.c 's/actor->name \| LOCK_WAITERS/actor->name/'
+mutant 'nobody asks after the holder' shm/lock.c 's/== -ETIMEDOUT\)$/== -ENOTSUP)/'
+echo "$killed killed, $survived survived"
+[[ $survived -eq 0 ]]
