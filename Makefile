@@ -162,14 +162,14 @@ tsan: deps-test ## the tests' thread bodies under ThreadSanitizer
 crash: all tests ## the whole crash matrix: death at every instruction (`make test` runs a sample)
 	CORRAL_CRASH=all $(BUILD)/tests/80_crash_matrix
 
-# The thread bodies only: at the end of each process valgrind reads all that is mapped, which on a full
-# disk is a SIGBUS for every word.
 mutants: all tests ## take steps of the death protocol away one at a time: the crash tests must turn red
 	@tests/mutants.sh '$(or $(K),.)'
 
+# The thread bodies only: at the end of each process valgrind reads all that is mapped, which on a full
+# disk is a SIGBUS for every word.
 valgrind: all tests deps-check ## the unit tests (10 to 59) under valgrind
 	@CORRAL_TEST_MODE=threads tests/run.sh -c -k '$(or $(K),^[1-5])' -s 8 \
-		-w 'valgrind -q --error-exitcode=99 --leak-check=full --suppressions=tests/lint/valgrind.supp' $(BUILD)
+		-w 'valgrind -q --fair-sched=try --error-exitcode=99 --leak-check=full --suppressions=tests/lint/valgrind.supp' $(BUILD)
 
 lint: deps-lint ## floors, labels, names, manuals, format, clang-tidy
 	@CC="$(CC)" tests/lint/lint.sh

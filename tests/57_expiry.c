@@ -331,7 +331,7 @@ static void without_an_agent_a_worker_ends_carts_when_memory_is_full(void **stat
 	static char notes[CORRAL_WORDS_MAX - 256];
 	struct corral_item item = orders_item("burger", 899, 1);
 	unsigned lines = 0;
-	char name[16];
+	char name[16] = "";
 	int r = 0;
 
 	memset(notes, 'n', sizeof(notes));

@@ -29,10 +29,12 @@
 #include "handle.h"
 #include "repair.h"
 
-#ifdef __SANITIZE_ADDRESS__
-#define SAMPLE 3u /* it is slow there */
+#ifdef __SANITIZE_ADDRESS__ /* many more instructions: a smaller sample, and no second death */
+#define SAMPLE 10u
+#define SECOND_DEATH false
 #else
 #define SAMPLE 10u
+#define SECOND_DEATH true
 #endif
 #define ARENA_BYTES (8u << 20)
 
@@ -252,8 +254,8 @@ static void look_at_state(struct crash_stage *unused, uint64_t state, void *cont
 
 static void run_all(const struct crash_plan *plan, const struct image *from, struct pace *pace)
 {
-	pace->every = 1;
-	if (!whole()) { /* count first, then spread the sample */
+	pace->every = SECOND_DEATH ? 1 : 61;
+	if (!whole() && SECOND_DEATH) { /* count first, then spread the sample */
 		crash_stage_reset(&stage, from);
 		if (!crash_run(&stage, plan, count_only, NULL))
 			skip();
@@ -303,6 +305,8 @@ static void death_in_its_repair_leaves_all_well(void **state)
 	struct pace pace = { 0 };
 
 	NEEDS_PROCESSES();
+	if (!SECOND_DEATH)
+		skip();
 	current = *state;
 	expect();
 	crash_stage_reset(&stage, NULL);
