@@ -13,8 +13,8 @@
  *   dirty_at      | dirty bitmap      1 bit * |  slots changed since the journal last looked
  *   buckets_at    | buckets           16 B *  |  heads of the chains
  *   slots_at      | slots             64 B *  |  the identity of each cart
- *   pages_at      | page table        4 B *   |  which span a 64 KiB page begins
- *   space_at      | pages             64 KiB *|  spans of blocks; block = header + cart version
+ *   pages_at      | page table        4 B *   |  which span a 16 KiB page begins
+ *   space_at      | pages             16 KiB *|  spans of blocks; block = header + cart version
  *   arena_bytes   +---------------------------+
  *
  * Everything before space_at is reserved on disk at creation; the pages are reserved
@@ -37,9 +37,10 @@
 #define LAYOUT_BYTE_ORDER 0x01020304u
 
 #define HEADER_BYTES 4096u
-#define PAGE_BYTES 65536u
-#define BLOCK_UNIT 64u   /* a block reference counts these */
-#define EXTENT_PAGES 16u /* pages reserved on disk at a time */
+#define PAGE_BYTES 16384u
+#define BLOCK_UNIT 64u     /* a block reference counts these */
+#define EXTENT_PAGES 64u   /* pages reserved on disk at a time: 1 MiB */
+#define SPAN_PAGES_MAX 80u /* no span has more, see block_span_pages() */
 
 #define MAX_PROCESSES 1024u
 #define MAX_THREADS 2048u

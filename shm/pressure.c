@@ -30,7 +30,7 @@ static uint32_t head_page(const struct arena *arena, block_ref ref)
 {
 	uint32_t page = (ref - arena->space_first) / UNITS_PER_PAGE;
 
-	for (uint32_t back = 0; back <= page && back < 64; back++)
+	for (uint32_t back = 0; back <= page && back < SPAN_PAGES_MAX; back++)
 		if (arena->pages[page - back] != 0)
 			return page - back;
 	return arena->page_count;

@@ -216,17 +216,17 @@ static int reserve_on_filling_disk(void *context)
 		return CHILD_SKIPS;
 	must(arena_create(yard.dir_fd, &roomy, NULL) == 0);
 	must(arena_map(yard.dir_fd, false, &arena, NULL) == 0);
-	must(arena_reserve(&arena, 0, 16) == 0);
-	must(arena.header->reserved_pages == 16);
-	must(arena_reserve(&arena, 16, arena.page_count - 16) == -ENOSPC);
-	must(arena.header->reserved_pages == 16); /* a refusal changed nothing */
-	uint32_t first = 16;
+	must(arena_reserve(&arena, 0, EXTENT_PAGES) == 0);
+	must(arena.header->reserved_pages == EXTENT_PAGES);
+	must(arena_reserve(&arena, EXTENT_PAGES, arena.page_count - EXTENT_PAGES) == -ENOSPC);
+	must(arena.header->reserved_pages == EXTENT_PAGES); /* a refusal changed nothing */
+	uint32_t first = EXTENT_PAGES;
 	while (arena_reserve(&arena, first, 1) == 0) { /* to the last page: not one of them may give SIGBUS */
 		must(arena.header->reserved_pages > first);
 		memset(arena.base + arena.space_at + (uint64_t)first * PAGE_BYTES, 0x5a, PAGE_BYTES);
 		first++;
 	}
-	must(first > 16 && first < 64);
+	must(first > EXTENT_PAGES && (uint64_t)first * PAGE_BYTES < (6u << 20));
 	return 0;
 }
 

@@ -38,7 +38,7 @@ static void spans_are_whole_pages_of_whole_blocks_and_waste_a_32nd_at_most(void 
 		assert_true(block_span_blocks(class) >= 1);
 		assert_true(block_span_blocks(class) * bytes <= span);
 		assert_true(span - block_span_blocks(class) * bytes <= span / 32);
-		assert_true(block_span_pages(class) <= 64); /* as far as the scavenger looks back */
+		assert_true(block_span_pages(class) < SPAN_PAGES_MAX); /* as far as the scavenger looks back */
 		assert_true(block_span_blocks(class) <= UINT16_MAX);
 	}
 }
