@@ -66,7 +66,7 @@ static int spawn(const char *program, const char *directory, pid_t *ret_pid)
 int attach_start_agent(const char *directory, char *why)
 {
 	const char *program = getenv("CORRAL_AGENT");
-	pid_t pid;
+	pid_t pid = 0;
 	int status;
 
 	if (agent_runs(directory))
