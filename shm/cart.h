@@ -135,7 +135,7 @@ void cart_build(const void *old, const struct cart_change *change, const struct 
 /* ---------------------------------------------------------------- read */
 
 /*
- * The shape only: constant time, what every accessor does first. 0 or -EUCLEAN. When it
+ * The shape only: constant time, what every accessor that follows a number does first. 0 or -EUCLEAN. When it
  * holds, head, ids, attributes, ops, lines and words lie within size bytes.
  */
 int cart_shape(const void *bytes, size_t size);
