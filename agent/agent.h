@@ -52,6 +52,10 @@ struct agent {
 	uint32_t quiet_ticks;
 	uint64_t expired;
 	uint64_t buried;
+	struct { /* by thread record: the sections that the log has named */
+		uint64_t stalled;
+		uint64_t revoked;
+	} named[MAX_THREADS];
 	int listen_fd;
 	int signal_fd;
 	bool stopping;
@@ -72,6 +76,9 @@ void agent_loop(struct agent *agent);
 
 /* tick.c: what is done every TICK_MS. */
 void agent_tick(struct agent *agent);
+
+/* stalled.c: readers that hold memory back; held_back: some is. */
+void stalled_watch(struct agent *agent, bool held_back);
 
 /* control.c */
 bool control_may_ask(int fd);

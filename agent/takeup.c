@@ -111,7 +111,7 @@ static int adopt_old_boot(struct agent *agent, struct arena *arena)
 	log_line(LOG_INFO, "%s: the arena is of an earlier boot; verifying it", agent->directory);
 	if (!is_sound(agent))
 		return -EUCLEAN;
-	(void)alive_bury_all(arena, &agent->agent_life, repair_process, NULL, NULL);
+	(void)alive_bury_all(arena, &agent->agent_life, repair_process);
 	/* arena time stood still at the last heartbeat: the remaining times to live are what they were */
 	int64_t now_without_offset = ns_since(arena_now_ns(arena), h->clock_offset_ns);
 	store_relaxed(&h->clock_offset_ns, ns_since(h->heartbeat_ns, now_without_offset));

@@ -8,6 +8,7 @@
 #include "agent.h"
 #include "atomic.h"
 #include "block.h"
+#include "deaths.h"
 #include "expire.h"
 #include "repair.h"
 #include "stat.h"
@@ -15,13 +16,26 @@
 #define SWEEP_SLOWEST_MS 10000 /* a whole round over the slots takes no longer */
 #define QUIET_TICKS 20         /* so long without a change: a good time to scavenge */
 
-static void buried(void *context, const struct process_record *record, uint32_t number)
+/* Name the dead in the log: those whom we repaired, and those whom workers did, also while no agent ran. */
+static void log_deaths(struct arena *arena)
 {
-	struct agent *agent = context;
+	struct arena_header *h = arena->header;
+	uint64_t count = deaths_count(arena);
+	uint64_t logged = h->deaths_logged;
+	char text[DEATH_TEXT_BYTES];
+	struct death death;
 
-	agent->buried++;
-	log_line(LOG_INFO, "pid %d (%.40s, record %u) died; what it held is repaired", record->pid, record->program,
-		 number);
+	if (logged > count || count - logged > DEATHS_KEPT)
+		logged = count < DEATHS_KEPT ? 0 : count - DEATHS_KEPT;
+	for (; logged < count; logged++) {
+		if (!deaths_read(arena, logged + 1, &death))
+			continue;
+		deaths_describe(&death, text);
+		log_line(LOG_INFO, "pid %d (%.40s, record %u, %u thread%s) is gone without detaching: %s (by pid %d)",
+			 death.pid, death.program, death.process, death.threads, death.threads == 1 ? "" : "s", text,
+			 death.repairer_pid);
+	}
+	h->deaths_logged = count;
 }
 
 /* A part of the slots each time, all of them in a 64th of the time to live. */
@@ -71,9 +85,11 @@ void agent_tick(struct agent *agent)
 	struct arena *arena = agent->actor->arena;
 
 	store_relaxed(&arena->header->heartbeat_ns, arena_now_ns(arena));
-	(void)alive_bury_all(arena, agent->actor->life, repair_process, buried, agent);
+	note(&agent->actor->record->intent.since_ns, arena_now_ns(arena));
+	agent->buried += alive_bury_all(arena, agent->actor->life, repair_process);
+	log_deaths(arena);
 	sweep(agent);
-	(void)block_reclaim_all(agent->actor);
+	stalled_watch(agent, block_reclaim_all(agent->actor));
 	scavenge_when_quiet(agent);
 	if (arena_still_there(arena) < 0) {
 		log_line(LOG_ERROR, "%s: the arena file was replaced or truncated under us; stopping",

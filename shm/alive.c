@@ -151,8 +151,7 @@ void alive_give_back(struct arena *arena, struct life *life)
 }
 
 /* Take the byte of a process that may be dead; repair and free it. False: it lives, or a thread of ours is at it. */
-static bool bury(struct arena *arena, struct life *life, uint32_t number, void (*repair)(struct arena *, uint32_t),
-		 void (*buried)(void *, const struct process_record *, uint32_t), void *context)
+static bool bury(struct arena *arena, struct life *life, uint32_t number, void (*repair)(struct arena *, uint32_t))
 {
 	struct process_record *record = &arena->processes[number];
 	bool was_dead = false;
@@ -161,8 +160,6 @@ static bool bury(struct arena *arena, struct life *life, uint32_t number, void (
 		return false;
 	if (alive_take(life, ALIVE_BYTE(number))) {
 		if (load_acquire(&record->state) != PROCESS_FREE) {
-			if (buried != NULL)
-				buried(context, record, number);
 			repair(arena, number);
 			free_record(record);
 			was_dead = true;
@@ -182,18 +179,16 @@ bool alive_bury_if_dead(struct actor *actor, uint32_t name)
 		return true;
 	if (owner - 1 >= actor->arena->max_processes)
 		return false;
-	return bury(actor->arena, actor->life, owner - 1, actor->repair, NULL, NULL);
+	return bury(actor->arena, actor->life, owner - 1, actor->repair);
 }
 
-uint32_t alive_bury_all(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t),
-			void (*buried)(void *context, const struct process_record *record, uint32_t number),
-			void *context)
+uint32_t alive_bury_all(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t))
 {
 	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high), arena->max_processes);
 	uint32_t count = 0;
 
 	for (uint32_t number = 0; number < high; number++)
 		if (load_acquire(&arena->processes[number].state) != PROCESS_FREE)
-			count += bury(arena, life, number, repair, buried, context);
+			count += bury(arena, life, number, repair);
 	return count;
 }

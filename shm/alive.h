@@ -64,9 +64,7 @@ void alive_give_back(struct arena *arena, struct life *life);
  */
 bool alive_bury_if_dead(struct actor *actor, uint32_t name);
 
-/* Look at all process records; repair the dead ones. Returns how many. `buried` (or NULL) is told of each beforehand. */
-uint32_t alive_bury_all(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t),
-			void (*buried)(void *context, const struct process_record *record, uint32_t number),
-			void *context);
+/* Look at all process records; repair the dead ones. Returns how many. */
+uint32_t alive_bury_all(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t));
 
 #endif

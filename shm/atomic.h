@@ -59,6 +59,12 @@ static inline void fence_full(void)
 	cmm_smp_mb();
 }
 
+/* Every load before it is done before any load after it. */
+static inline void fence_loads(void)
+{
+	cmm_smp_rmb();
+}
+
 static inline void fence_compiler(void)
 {
 	cmm_barrier();

@@ -195,7 +195,7 @@ static int claim_record(struct corral *corral, struct actor *actor)
 	uint32_t number;
 	int r = claim_free_record(corral, &number);
 
-	if (r < 0 && alive_bury_all(&corral->arena, &corral->life, repair_process, NULL, NULL) > 0)
+	if (r < 0 && alive_bury_all(&corral->arena, &corral->life, repair_process) > 0)
 		r = claim_free_record(corral, &number);
 	if (r < 0)
 		return r;

@@ -13,6 +13,7 @@
 
 #include "atomic.h"
 #include "block.h"
+#include "deaths.h"
 #include "lock.h"
 #include "pressure.h"
 #include "space.h"
@@ -397,9 +398,33 @@ static void lists_repair(struct arena *arena, struct thread_record *record, uint
 	lock_release_of(&lists->lock, name);
 }
 
-void block_repair(struct arena *arena, struct thread_record *record, uint32_t name)
+/* What is there, before it is mended. */
+static uint32_t look_at_held(const struct arena *arena, const struct thread_record *record, uint32_t name)
+{
+	const struct intent *intent = &record->intent;
+	uint32_t found = 0;
+
+	if (intent->lists - 1 < arena->max_threads &&
+	    lock_held_by(&arena->threads[intent->lists - 1].retired.lock, name))
+		found |= DEATH_LISTS;
+	if (lock_held_by(&arena->header->slots_lock, name))
+		found |= DEATH_SLOTS;
+	if (lock_held_by(&arena->header->space_lock, name))
+		found |= DEATH_SPACE;
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
+		if (lock_held_by(&arena->classes[class].lock, name))
+			found |= DEATH_CLASS;
+	if (intent->splice_kind != SPLICE_NONE)
+		found |= DEATH_SPLICE;
+	if (intent->hand != 0 || intent->hand_slot != 0)
+		found |= DEATH_HAND;
+	return found;
+}
+
+uint32_t block_repair(struct arena *arena, struct thread_record *record, uint32_t name)
 {
 	struct intent *intent = &record->intent;
+	uint32_t found = look_at_held(arena, record, name);
 
 	if (intent->old != 0 && record->retired.deferred == intent->old)
 		note(&intent->old, 0);     /* deferred already, or not taken out yet */
@@ -409,8 +434,7 @@ void block_repair(struct arena *arena, struct thread_record *record, uint32_t na
 	splice_repair(arena, record, name);
 	lock_release_of(&arena->header->slots_lock, name);
 	lock_release_of(&arena->header->space_lock, name);
-	if (intent->splice_class < CLASS_COUNT)
-		lock_release_of(&arena->classes[intent->splice_class].lock, name);
-	for (uint32_t class = 0; class < CLASS_COUNT; class ++) /* died between lock and intent */
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++) /* it may have died between lock and intent */
 		lock_release_of(&arena->classes[class].lock, name);
+	return found;
 }

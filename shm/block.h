@@ -101,6 +101,9 @@ bool block_reclaim(struct actor *actor, struct thread_record *target);
  */
 bool block_reclaim_all(struct actor *actor);
 
+/* Bytes that are retired and wait for sections that began in this phase or before; about. */
+uint64_t block_held_back(const struct arena *arena, uint64_t phase);
+
 /* Has this record anything in its lists, cache or hand? */
 bool block_has_leftovers(const struct thread_record *record);
 
@@ -115,7 +118,7 @@ uint32_t block_scavenge(struct actor *actor);
 
 /* ------------------------------------------------------------------ repair */
 
-/* Resolve the intents of this floor for a dead thread, and free its locks of this floor. Never waits. */
-void block_repair(struct arena *arena, struct thread_record *record, uint32_t name);
+/* Resolve the intents of this floor for a dead thread, and free its locks of this floor. Never waits. Returns DEATH_... */
+uint32_t block_repair(struct arena *arena, struct thread_record *record, uint32_t name);
 
 #endif

@@ -36,6 +36,7 @@ int cart_load(const void *bytes, size_t size, struct cart_head *ret_head)
 	if (!bytes || size < sizeof(head))
 		return -EUCLEAN;
 	memcpy(&head, bytes, sizeof(head));
+	read_once(head);
 	if (head.size > size || head.size > CORRAL_CART_MAX || !head_in_range(&head) ||
 	    cart_sections(&head).end != head.size)
 		return -EUCLEAN;
@@ -109,6 +110,7 @@ int cart_get_line(const void *bytes, size_t size, uint32_t index, struct corral_
 		return -ENXIO;
 	at = cart_sections(&head);
 	line = cart_line_at(all + at.lines_at, index);
+	read_once(line);
 	if (line.words_size > head.words_size || line.words_at > head.words_size - line.words_size ||
 	    !cart_line_total(line.quantity, line.unit_price_cents, line.modifiers_cents, &total_cents))
 		return -EUCLEAN;

@@ -30,7 +30,8 @@
  *   -EUSERS           all process or thread records are in use by living ones
  *   -EUCLEAN          the bytes of this cart, or of the arena, are damaged
  *   -EROFS            the handle was opened with CORRAL_READ_ONLY
- *   -ESTALE           the arena was replaced or is from another boot; detach and attach again
+ *   -ESTALE           the arena was replaced or is from another boot: detach and attach again;
+ *                     or this thread's open view was revoked: end it and read again
  *   -EPROTO           the file is no arena, or a truncated or damaged one
  *   -EPROTONOSUPPORT  the arena has another layout version, or the location an unknown scheme
  *   -EXDEV            the directory is on a network file system, or the caller in another
@@ -221,7 +222,8 @@ int corral_leave_thread(struct corral *corral);
 
 /*
  * A cart as it was at one moment. Everything it shows stays unchanged and
- * readable until corral_read_end(), whatever others do meanwhile. Treat the
+ * readable until corral_read_end(), whatever others do meanwhile; unless it lasts so long that
+ * the arena runs out of memory: then it is revoked, and corral_read_end() says so. Treat the
  * members as private.
  */
 struct corral_view {
@@ -243,7 +245,12 @@ struct corral_view {
  */
 int corral_read_begin(struct corral *corral, const struct corral_key *key, struct corral_view *ret_view);
 
-/* End the read, in the thread that began it; the view and all that points into it are void. */
+/*
+ * End the read, in the thread that began it; the view and all that points into it are void. -ESTALE: the view
+ * was revoked, since it lasted while the arena ran out of memory: what was read from it may be anything (within
+ * its bytes), so discard it and read again. Views nested in one another are revoked together, and until the outermost is
+ * ended, other calls of the thread answer -ESTALE too.
+ */
 int corral_read_end(struct corral_view *view);
 
 /*

@@ -86,7 +86,8 @@ static bool readers_gone(struct actor *actor, uint64_t phase)
 	for (uint32_t number = 0; number < high; number++) {
 		/* acquire: the section's loads are done before we free. pairs [G2] */
 		uint64_t seen = load_acquire(&arena->threads[number].reader);
-		if (likely(seen == 0 || seen >= phase))
+		if (likely(seen == 0 || seen >= phase) ||
+		    seen <= load_acquire(&arena->threads[number].revoked)) /* void: it will find out. pairs [G5] */
 			continue;
 		stalled(actor, number, seen);
 		gone = false;
@@ -134,6 +135,59 @@ bool grace_advance(struct actor *actor, uint64_t cookie)
 		if (!step(actor, h))
 			break;
 	return grace_poll(actor->arena, cookie);
+}
+
+/* The section that holds grace periods up, 0 for none, and since when. */
+static uint64_t stalled_section(const struct arena *arena, const struct thread_record *record, int64_t *ret_since_ns)
+{
+	uint64_t seen = load_acquire(&record->reader);
+
+	*ret_since_ns = load_relaxed(&record->stalled_ns); /* relaxed, these two: about a time */
+	return seen < load_acquire(&arena->header->gp_phase) && seen > load_acquire(&record->revoked) &&
+			       load_relaxed(&record->stalled_phase) == seen ?
+		       seen :
+		       0;
+}
+
+int64_t grace_stalled_ms(const struct arena *arena, const struct thread_record *record)
+{
+	int64_t since_ns;
+
+	if (stalled_section(arena, record, &since_ns) == 0)
+		return 0;
+	return ns_since(arena_now_ns(arena), since_ns) / 1000000;
+}
+
+bool grace_revoke_oldest(struct actor *actor, uint32_t min_stall_ms, uint32_t *ret_thread)
+{
+	struct arena *arena = actor->arena;
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t oldest = high;
+	uint64_t phase = UINT64_MAX;
+	int64_t now_ns = arena_now_ns(arena);
+	int64_t since_ns;
+
+	for (uint32_t number = 0; number < high; number++) {
+		const struct thread_record *record = &arena->threads[number];
+		uint64_t seen = record == actor->record ? 0 : stalled_section(arena, record, &since_ns);
+		if (seen != 0 && seen < phase && ns_since(now_ns, since_ns) >= min_stall_ms * 1000000ll) {
+			oldest = number;
+			phase = seen;
+		}
+	}
+	if (oldest == high)
+		return false;
+	if (ret_thread != NULL)
+		*ret_thread = oldest;
+	if (alive_bury_if_dead(actor, oldest + 1))
+		return true;
+	uint64_t *revoked = &arena->threads[oldest].revoked;
+	for (uint64_t old = load_relaxed(revoked); old < phase; old = load_relaxed(revoked))
+		if (cas_acq_rel(revoked, old, phase)) { /* before anything is freed. pairs [G5] */
+			stat_add(actor->record, revoked, 1);
+			break;
+		}
+	return true;
 }
 
 int grace_wait(struct actor *actor, uint64_t cookie, uint32_t timeout_ms)

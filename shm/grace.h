@@ -23,9 +23,17 @@
  *   [G2] reader: all loads of the section, then store 0 (release). driver: scan (acquire), then free.
  *   [G3] updater: unpublish, full fence, then load the phase for the cookie. driver: flip, then scan.
  *        A reader that saw the flip (acquire) sees the unpublishing.
+ *   [G5] revoker: store `revoked`, then free. reader: all loads of the section, then load `revoked`.
+ *
+ * Revocation: when memory runs out, a section that has held it back for long can be declared void
+ * (grace_revoke_oldest). Grace periods no longer wait for it; its reader finds that out at its end, and what it read
+ * counts for nothing. Sections of one record have phases that do not shrink, and `revoked` only grows: so a
+ * late revoker cannot bring a void section back to life, and "phase <= revoked" says the same to all.
  */
 #ifndef CORRAL_GRACE_H
 #define CORRAL_GRACE_H
+
+#include <errno.h>
 
 #include "alive.h"
 #include "atomic.h"
@@ -54,6 +62,27 @@ static inline void grace_leave(struct actor *actor)
 		store_release(&record->reader, 0); /* our loads before it, else they read freed memory. pairs [G2] */
 }
 
+/* Inside a section, after its loads: was it revoked? Then what was read may be anything. */
+static inline bool grace_revoked(const struct actor *actor)
+{
+	fence_loads(); /* else we read freed memory and are told that all is well. pairs [G5] */
+	return load_relaxed(&actor->record->revoked) >= actor->record->reader; /* relaxed: ordered by the fence */
+}
+
+/*
+ * Leave, and answer `result`, unless the section was revoked: then -EAGAIN (do it again), or, if it was inside
+ * another one that is void with it, -ESTALE.
+ */
+static inline int grace_leave_with(struct actor *actor, int result)
+{
+	bool revoked = grace_revoked(actor);
+
+	grace_leave(actor);
+	if (likely(!revoked))
+		return result;
+	return actor->record->nest > 0 ? -ESTALE : -EAGAIN;
+}
+
 /* The cookie of what was unpublished before this call. */
 static inline uint64_t grace_start_poll(const struct arena *arena)
 {
@@ -76,6 +105,15 @@ bool grace_advance(struct actor *actor, uint64_t cookie);
 
 /* Wait for the cookie, at most timeout_ms. 0, -ETIMEDOUT; -EDEADLK inside a section of one's own. */
 int grace_wait(struct actor *actor, uint64_t cookie, uint32_t timeout_ms);
+
+/* How long a grace period has waited for this record's section, in milliseconds; 0: it does not, or it is void. */
+int64_t grace_stalled_ms(const struct arena *arena, const struct thread_record *record);
+
+/*
+ * Memory is short: declare the oldest section void that has stalled a grace period for min_stall_ms or longer, not one
+ * of our own thread. A dead reader is buried instead. *ret_thread (or NULL): whose. False: there is none.
+ */
+bool grace_revoke_oldest(struct actor *actor, uint32_t min_stall_ms, uint32_t *ret_thread);
 
 /* Register this process for membarrier(2), once a process. False: it is not to be had; use full fences. */
 bool grace_register(void);

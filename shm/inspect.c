@@ -14,6 +14,8 @@
 #include "alive.h"
 #include "atomic.h"
 #include "block.h"
+#include "deaths.h"
+#include "grace.h"
 #include "slot.h"
 #include "walk.h"
 
@@ -217,8 +219,15 @@ int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used, stru
 					    .tid = record->tid,
 					    .nest = reader != 0 ? (uint32_t)max_u64(1, record->nest) : 0,
 					    .phases_behind = reader != 0 && phase > reader ? phase - reader : 0 };
-	if (reader != 0 && record->stalled_phase == reader && phase > reader)
-		ret_row->stalled_ms = ns_since(arena_now_ns(arena), record->stalled_ns) / 1000000;
+	if (ret_row->process < arena->max_processes) {
+		const struct process_record *process = &arena->processes[ret_row->process];
+		ret_row->pid = process->pid;
+		memcpy(ret_row->program, process->program, sizeof(process->program));
+	}
+	ret_row->stalled_ms = grace_stalled_ms(arena, record);
+	ret_row->revoked = reader != 0 && reader <= load_relaxed(&record->revoked);
+	if (ret_row->phases_behind > 0 && !ret_row->revoked)
+		ret_row->held_back_bytes = block_held_back(arena, reader);
 	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
 		ret_row->cached_bytes += list_bytes(arena, record->cache[class]);
 	ret_row->retired_bytes = list_bytes(arena, record->retired.open) + list_bytes(arena, record->retired.waiting) +
@@ -249,6 +258,18 @@ int inspect_class(struct inspect *inspect, uint32_t index, bool *ret_used, struc
 	return 0;
 }
 
+int inspect_deaths(struct inspect *inspect, struct death *ret_rows, size_t max, size_t *ret_count)
+{
+	if (!inspect->readable)
+		return -EPROTO;
+	uint64_t end = deaths_count(&inspect->arena);
+	size_t count = 0;
+	for (uint64_t number = end > DEATHS_KEPT ? end - DEATHS_KEPT : 0; number < end && count < max; number++)
+		count += deaths_read(&inspect->arena, number + 1, &ret_rows[count]);
+	*ret_count = count;
+	return 0;
+}
+
 struct lock_rows {
 	struct inspect *inspect;
 	struct inspect_lock *rows;
@@ -267,6 +288,7 @@ static void add_lock(struct lock_rows *to, const char *kind, uint32_t number, co
 				    .number = number,
 				    .thread = (word & LOCK_HOLDER) - 1,
 				    .process = UINT32_MAX,
+				    .held_ms = -1,
 				    .waiters = (word & LOCK_WAITERS) != 0 };
 	if (row.thread < arena->max_threads) {
 		const struct thread_record *record = &arena->threads[row.thread];
@@ -275,6 +297,9 @@ static void add_lock(struct lock_rows *to, const char *kind, uint32_t number, co
 			row.process = record->owner - 1;
 			row.pid = arena->processes[row.process].pid;
 		}
+		int64_t since_ns = load_relaxed(&record->intent.since_ns);
+		if (since_ns != 0)
+			row.held_ms = ns_since(arena_now_ns(arena), since_ns) / 1000000;
 	}
 	to->rows[to->count++] = row;
 }

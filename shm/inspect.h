@@ -43,7 +43,10 @@ struct inspect_totals {
 	uint32_t processes;      /* alive */
 	uint32_t processes_dead; /* dead and not yet repaired */
 	uint32_t threads;
-	uint32_t readers; /* in a read-side critical section now */
+	uint32_t readers;           /* in a read-side critical section now */
+	uint32_t readers_stalled;   /* a grace period has waited for them for a second or longer */
+	int64_t readers_stalled_ms; /* the longest of them */
+	uint64_t held_back_bytes;   /* retired memory that waits for the oldest of them */
 	uint32_t locks_held;
 };
 
@@ -66,10 +69,14 @@ int inspect_process(struct inspect *inspect, uint32_t index, bool *ret_used, str
 struct inspect_thread {
 	uint32_t number;
 	uint32_t process; /* number; UINT32_MAX when free but with something in its lists */
+	int32_t pid;      /* of that process */
+	char program[41];
 	int32_t tid;
-	uint32_t nest;          /* depth of its read-side critical section, 0 none */
-	uint64_t phases_behind; /* grace-period phases since it began, 0 current */
-	int64_t stalled_ms;     /* how long a grace period has waited for it; 0 not */
+	uint32_t nest;            /* depth of its read-side critical section, 0 none */
+	uint64_t phases_behind;   /* grace-period phases since it began, 0 current */
+	int64_t stalled_ms;       /* how long a grace period has waited for it; 0 not */
+	uint64_t held_back_bytes; /* retired memory that waits for it */
+	bool revoked;             /* its view was taken back, and it does not know yet */
 	uint64_t cached_bytes;
 	uint64_t retired_bytes;
 	char doing[64]; /* what stands in its intent, in words; "" nothing */
@@ -95,7 +102,11 @@ struct inspect_lock {
 	int32_t pid;
 	bool alive;
 	bool waiters;
+	int64_t held_ms; /* since its holder's call got its locks; -1 unknown */
 };
+/* The last repairs, the oldest first; *ret_count at most max. See deaths.h. */
+int inspect_deaths(struct inspect *inspect, struct death *ret_rows, size_t max, size_t *ret_count);
+
 /* All locks held now, at most max of them. */
 int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t max, size_t *ret_count);
 

@@ -33,7 +33,7 @@
 #include "base.h"
 
 #define LAYOUT_MAGIC 0x0a1a0d4c41524f43ull /* "COR" "AL" CR SUB LF, read as little endian */
-#define LAYOUT_VERSION 1u
+#define LAYOUT_VERSION 2u
 #define LAYOUT_BYTE_ORDER 0x01020304u
 
 #define HEADER_BYTES 4096u
@@ -56,6 +56,25 @@ typedef uint32_t slot_link; /* slot plus one */
 
 #define LOCK_WAITERS 0x80000000u
 #define LOCK_HOLDER 0x00ffffffu
+
+/* ------------------------------------------------------------------ deaths */
+
+#define DEATHS_KEPT 16u
+
+struct death {               /* one repair; see deaths.h. W: the repairer */
+	uint64_t number;     /* from 1; 0 while it is written */
+	int64_t repaired_ms; /* since 1970 */
+	int32_t pid;         /* of the dead, and its program */
+	int32_t repairer_pid;
+	uint32_t process; /* its record's number */
+	uint32_t threads; /* how many thread records it had */
+	uint32_t found;   /* DEATH_... */
+	slot_link slot;   /* whose lock it held */
+	uint32_t reserved[4];
+	char program[40];
+};
+
+static_assert(sizeof(struct death) == 96, "without holes");
 
 /* ------------------------------------------------------------------ header */
 
@@ -120,9 +139,14 @@ struct arena_header {
 
 	/* line 8: futex word of those who wait for a cart that is not there yet; bit 0: somebody waits */
 	uint32_t births __attribute__((aligned(CACHE_LINE)));
-	uint32_t carts_live; /* W: all, atomic add; a counter */
+	uint32_t carts_live;    /* W: all, atomic add; a counter */
+	uint64_t deaths;        /* entries ever written into `death`. W: repairers, atomic add */
+	uint64_t deaths_logged; /* how many of them the agent's log has named. W: the agent */
 
-	uint8_t reserved_tail[HEADER_BYTES - 9 * CACHE_LINE];
+	/* line 9-32: the last repairs */
+	struct death death[DEATHS_KEPT] __attribute__((aligned(CACHE_LINE)));
+
+	uint8_t reserved_tail[HEADER_BYTES - 9 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
 };
 
 static_assert(offsetof(struct arena_header, max_carts) == 1 * CACHE_LINE, "geometry begins line 1");
@@ -177,7 +201,8 @@ struct intent {               /* W: the owner (or its repairer). R: its repairer
 	block_ref splice_first;
 	block_ref splice_last;
 	block_ref splice_rest;
-	uint32_t reserved[5];
+	uint32_t reserved[3];
+	int64_t since_ns; /* arena time when its call had its locks; for people */
 };
 
 static_assert(sizeof(struct intent) == CACHE_LINE, "one line");
@@ -205,7 +230,8 @@ struct thread_record {
 	uint32_t owner;      /* process plus one; 0 free. W: CAS from 0; to 0 by the owner or its repairer */
 	uint32_t generation; /* grows when the record is freed */
 	int32_t tid;         /* for people */
-	uint64_t reader_reserved[5];
+	uint64_t revoked; /* sections that began up to this phase are void. W: all, by CAS; only grows. See grace.h */
+	uint64_t reader_reserved[4];
 
 	/* line 1 */
 	struct intent intent;
@@ -366,13 +392,14 @@ static_assert(sizeof(struct cart_op) == 48, "as drawn");
 #define LAYOUT_MIX(hash, value) (((uint64_t)(hash) ^ (uint64_t)(value)) * 0x100000001b3ull) /* FNV-1a's step */
 #define LAYOUT_MIX4(hash, a, b, c, d) LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(hash, a), b), c), d)
 #define LAYOUT_FINGERPRINT                                                                                             \
-	LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_VERSION, MAX_PROCESSES, MAX_THREADS, MAX_CLASSES,       \
-							CLASS_SMALLEST),                                               \
-					    sizeof(struct arena_header), sizeof(struct process_record),                \
-					    sizeof(struct thread_record), sizeof(struct intent)),                      \
-				sizeof(struct retired), sizeof(struct size_class), sizeof(struct bucket),              \
-				sizeof(struct slot)),                                                                  \
-		    sizeof(struct block_header), sizeof(struct cart_head), sizeof(struct cart_line),                   \
-		    sizeof(struct cart_op))
+	LAYOUT_MIX(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_VERSION, MAX_PROCESSES, MAX_THREADS,         \
+								   MAX_CLASSES, CLASS_SMALLEST),                       \
+						       sizeof(struct arena_header), sizeof(struct process_record),     \
+						       sizeof(struct thread_record), sizeof(struct intent)),           \
+					   sizeof(struct retired), sizeof(struct size_class), sizeof(struct bucket),   \
+					   sizeof(struct slot)),                                                       \
+			       sizeof(struct block_header), sizeof(struct cart_head), sizeof(struct cart_line),        \
+			       sizeof(struct cart_op)),                                                                \
+		   sizeof(struct death))
 
 #endif

@@ -25,7 +25,8 @@
 #define TRIES_MAX 10000u /* each retry means that somebody else got on */
 #define AGENT_SILENT_NS 5000000000ll
 #define ROOM_ROUNDS 8
-#define PAUSE_NS 50000l /* doubled each round: 12 ms in all */
+#define PAUSE_NS 50000l    /* doubled each round: 12 ms in all */
+#define REVOKE_STALL_MS 10 /* after that, views that have held memory back for so long are taken back */
 
 /* One change under way. */
 struct work {
@@ -53,10 +54,11 @@ static bool makes_cart(const struct cart_change *change)
 	}
 }
 
-/* Under the lock: waiting for it may have taken a while. */
+/* Under the lock: waiting for it may have taken a while. From now on it is ours, for those who ask how long. */
 static void look_at_clocks(struct work *work)
 {
 	work->now_ns = arena_now_ns(work->actor->arena);
+	note(&work->actor->record->intent.since_ns, work->now_ns);
 	work->change->now_ms = arena_wall_ms();
 }
 
@@ -137,7 +139,7 @@ static int insert_locked(struct work *work, struct bucket *bucket)
 
 	grace_enter(work->actor);
 	int r = slot_find(work->actor->arena, work->change->hash, work->key, &found);
-	grace_leave(work->actor);
+	r = grace_leave_with(work->actor, r);
 	if (r == 0)
 		return -EAGAIN;
 	if (r != -ENOENT)
@@ -232,7 +234,7 @@ static int change_once(struct work *work)
 
 	grace_enter(work->actor);
 	int r = slot_find(work->actor->arena, work->change->hash, work->key, &found);
-	grace_leave(work->actor);
+	r = grace_leave_with(work->actor, r);
 	if (r == -ENOENT)
 		return change_absent(work);
 	if (r < 0)
@@ -240,28 +242,37 @@ static int change_once(struct work *work)
 	return work->change->kind == CART_DROP ? drop_existing(work, found.slot) : change_existing(work, found.slot);
 }
 
-/*
- * No room: look for what is over, everybody's. No lock is held. False: there is nothing more to hope for; readers who hold
- * back what is retired are waited for a little (some milliseconds in all), not longer.
- */
-static bool make_room(struct actor *actor, uint32_t round)
+/* Look for what is over, everybody's. *ret_left: something is still retired, because somebody reads. True: some was freed. */
+static bool look_for_room(struct actor *actor, bool *ret_left)
 {
 	struct arena *arena = actor->arena;
-	struct timespec pause = { .tv_sec = 0, .tv_nsec = PAUSE_NS << round };
+	uint64_t before = load_relaxed(&actor->record->stat[STAT_reclaimed]);
 
-	if (round == ROOM_ROUNDS)
-		return false;
-	(void)alive_bury_all(arena, actor->life, actor->repair, NULL, NULL); /* a dead reader holds nothing back */
+	(void)alive_bury_all(arena, actor->life, actor->repair); /* a dead reader holds nothing back */
 	/* relaxed: a moment's difference does not matter */
 	if (ns_since(arena_now_ns(arena), load_relaxed(&arena->header->heartbeat_ns)) > AGENT_SILENT_NS)
 		(void)expire_slots(actor, 0, arena->max_carts); /* no agent ends carts */
 	(void)block_reclaim_all(actor);                         /* stamps what is open */
-	bool left = block_reclaim_all(actor);                   /* and frees it */
-	if (round == 0)
-		return true;
-	if (left && actor->record->nest == 0) /* not for our own view */
+	*ret_left = block_reclaim_all(actor);                   /* and frees it */
+	return load_relaxed(&actor->record->stat[STAT_reclaimed]) != before;
+}
+
+/*
+ * No room. No lock is held. Readers who hold back what is retired are waited for a little (some milliseconds in
+ * all); then the oldest view is revoked, one a round. False: there is nothing more to hope for.
+ */
+static bool make_room(struct actor *actor, uint32_t round)
+{
+	struct timespec pause = { .tv_sec = 0, .tv_nsec = PAUSE_NS << (round < ROOM_ROUNDS ? round : 0) };
+	bool own_view = actor->record->nest > 0; /* that is for us to end */
+	bool left;
+
+	if (round >= ROOM_ROUNDS && (own_view || !grace_revoke_oldest(actor, REVOKE_STALL_MS, NULL)))
+		return false;
+	bool freed = look_for_room(actor, &left);
+	if (round > 0 && round < ROOM_ROUNDS && left && !freed && !own_view)
 		nanosleep(&pause, NULL);
-	return left;
+	return round == 0 || round >= ROOM_ROUNDS || left || freed;
 }
 
 static int change_until_done(struct work *work)

@@ -85,7 +85,7 @@ int corral_read_begin(struct corral *corral, const struct corral_key *key, struc
 {
 	struct actor *actor;
 	struct found found;
-	int64_t deadline;
+	int64_t deadline = 0;
 
 	int r = handle_check_key(key);
 	if (unlikely(r < 0))
@@ -96,12 +96,14 @@ int corral_read_begin(struct corral *corral, const struct corral_key *key, struc
 	r = handle_actor(corral, &actor);
 	if (unlikely(r < 0))
 		return r;
-	grace_enter(actor);
-	r = look_up(corral, key, hash, &found, &deadline);
-	if (unlikely(r < 0)) {
-		grace_leave(actor);
+	do {
+		grace_enter(actor);
+		r = look_up(corral, key, hash, &found, &deadline);
+		if (unlikely(r < 0 || grace_revoked(actor)))
+			r = grace_leave_with(actor, r);
+	} while (unlikely(r == -EAGAIN));
+	if (unlikely(r < 0))
 		return r;
-	}
 	ret_view->bytes = found.cart;
 	ret_view->size = found.cart->size;
 	ret_view->corral = corral;
@@ -137,11 +139,12 @@ int corral_read_end(struct corral_view *view)
 		if (r < 0)
 			return r;
 	}
+	bool revoked = grace_revoked(actor);
 	view->bytes = NULL;
 	view->size = 0;
 	view->thread = NULL;
 	grace_leave(actor);
-	return 0;
+	return unlikely(revoked) ? -ESTALE : 0;
 }
 
 /* Arena time to wall-clock time, as things are now. */
@@ -159,25 +162,28 @@ int64_t corral_view_expires_ms(const struct corral_view *view)
 int corral_read_copy(struct corral *corral, const struct corral_key *key, void *buffer, size_t size, size_t *ret_size,
 		     struct corral_view *ret_view)
 {
-	struct corral_view view;
-	int r = corral_read_begin(corral, key, &view);
+	struct corral_view view, copy;
+	size_t need;
+	int r;
 
-	if (r < 0)
-		return r;
-	size_t need = view.size;
-	if (need <= size) {
-		memcpy(buffer, view.bytes, need);
-		*ret_view = view;
-		ret_view->bytes = buffer;
-		ret_view->thread = NULL;
-		ret_view->corral = NULL; /* the copy may outlive the handle */
-		ret_view->deadline_ns = corral_view_expires_ms(&view) * 1000000;
-	} else {
-		r = -ENOBUFS;
-	}
+	do { /* again, if the view was revoked while we copied */
+		r = corral_read_begin(corral, key, &view);
+		if (r < 0)
+			return r;
+		need = view.size;
+		copy = view;
+		copy.bytes = buffer;
+		copy.thread = NULL;
+		copy.corral = NULL; /* the copy may outlive the handle */
+		copy.deadline_ns = corral_view_expires_ms(&view) * 1000000;
+		if (need <= size)
+			memcpy(buffer, view.bytes, need);
+	} while (unlikely(corral_read_end(&view) < 0));
 	*ret_size = need;
-	(void)corral_read_end(&view);
-	return r;
+	if (need > size)
+		return -ENOBUFS;
+	*ret_view = copy;
+	return 0;
 }
 
 int corral_view_head(const struct corral_view *view, struct corral_head *ret_head)
@@ -214,16 +220,21 @@ int corral_get(struct corral *corral, const struct corral_key *key, struct corra
 {
 	struct corral_view view;
 	struct corral_cart *cart;
-	int r = corral_read_begin(corral, key, &view);
+	int r, ended;
 
-	if (r < 0)
-		return r;
-	r = cart_decode(view.bytes, view.size, true, &cart);
-	if (r == 0) {
-		cart->expires_ms = corral_view_expires_ms(&view);
+	do { /* again, if the view was revoked while we decoded */
+		r = corral_read_begin(corral, key, &view);
+		if (r < 0)
+			return r;
+		r = cart_decode(view.bytes, view.size, true, &cart);
+		if (r == 0)
+			cart->expires_ms = corral_view_expires_ms(&view);
+		ended = corral_read_end(&view);
+		if (r == 0 && unlikely(ended < 0))
+			free(cart);
+	} while (unlikely(ended < 0));
+	if (r == 0)
 		*ret_cart = cart;
-	}
-	(void)corral_read_end(&view);
 	return r;
 }
 
@@ -283,10 +294,18 @@ int corral_list(struct corral *corral, const struct corral_text *restaurant_id, 
 	while (at < end && count < max) {
 		uint64_t stop = min_u64(end, at + LIST_SLOTS_AT_A_TIME);
 		size_t rows = min_u64(max, count + LIST_ROWS_AT_A_TIME);
+		uint64_t next = at;
+		size_t filled = count;
 		grace_enter(actor);
-		for (; at < stop && count < rows; at++)
-			count += fill_entry(corral, (uint32_t)at, restaurant_id, &ret_entries[count]);
-		grace_leave(actor);
+		for (; next < stop && filled < rows; next++)
+			filled += fill_entry(corral, (uint32_t)next, restaurant_id, &ret_entries[filled]);
+		r = grace_leave_with(actor, 0);
+		if (r == -EAGAIN)
+			continue; /* the rows may be anything: fill them again */
+		if (r < 0)
+			return r;
+		at = next;
+		count = filled;
 	}
 	*cursor = at;
 	*ret_count = count;
@@ -338,7 +357,8 @@ static int look_for_change(struct corral *corral, struct actor *actor, const str
 		*ret_version = found.cart->version;
 		r = *ret_version > past ? 0 : -EAGAIN;
 	}
-	grace_leave(actor);
+	if (grace_leave_with(actor, 0) < 0)
+		return -ERESTART;
 	return r == -ENOENT && past == 0 ? -EAGAIN : r;
 }
 

@@ -7,16 +7,25 @@
  * death, finds facts that the first has made and goes on. The record gets a new generation and becomes free
  * last of all, when no lock word names it any more: that is why its number can be reused.
  */
-#include "repair.h"
+#include <string.h>
+
 #include "atomic.h"
 #include "block.h"
+#include "deaths.h"
+#include "repair.h"
 #include "slot.h"
 #include "stat.h"
 
-static void repair_thread(struct arena *arena, struct thread_record *record, uint32_t name)
+static void repair_thread(struct arena *arena, struct thread_record *record, uint32_t name, struct death *death)
 {
-	slot_repair(arena, record, name);
-	block_repair(arena, record, name);
+	uint32_t found = slot_repair(arena, record, name);
+
+	if ((found & DEATH_SLOT) != 0)
+		death->slot = record->intent.slot;
+	death->found |= found | block_repair(arena, record, name);
+	if (record->reader != 0)
+		death->found |= DEATH_READING;
+	death->threads++;
 	record->nest = 0;
 	store_release(&record->reader, 0); /* its section is over. pairs [G2] */
 	stat_add(record, repaired, 1);
@@ -27,10 +36,14 @@ static void repair_thread(struct arena *arena, struct thread_record *record, uin
 void repair_process(struct arena *arena, uint32_t process)
 {
 	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	const struct process_record *dead = &arena->processes[process];
+	struct death death = { .pid = dead->pid, .process = process, .repaired_ms = arena_wall_ms() };
 
+	memcpy(death.program, dead->program, sizeof(death.program));
 	for (uint32_t number = 0; number < high; number++) {
 		struct thread_record *record = &arena->threads[number];
 		if (load_acquire(&record->owner) == process + 1)
-			repair_thread(arena, record, number + 1);
+			repair_thread(arena, record, number + 1, &death);
 	}
+	deaths_write(arena, &death);
 }

@@ -176,6 +176,21 @@ bool block_has_leftovers(const struct thread_record *record)
 	return some != 0;
 }
 
+uint64_t block_held_back(const struct arena *arena, uint64_t phase)
+{
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint64_t bytes = 0;
+
+	for (uint32_t number = 0; number < high; number++) {
+		const struct retired *lists = &arena->threads[number].retired;
+		/* relaxed: for people */
+		bytes += load_relaxed(&lists->open_bytes);
+		if (load_relaxed(&lists->waiting) != 0 && load_relaxed(&lists->cookie) > phase)
+			bytes += load_relaxed(&lists->waiting_bytes);
+	}
+	return bytes;
+}
+
 /* Add up the cache; a death leaves the sum off. */
 static uint64_t count_cache(const struct actor *actor)
 {

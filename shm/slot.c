@@ -23,6 +23,7 @@
 #include <limits.h>
 
 #include "atomic.h"
+#include "deaths.h"
 #include "hash.h"
 #include "lock.h"
 #include "slot.h"
@@ -256,34 +257,59 @@ static void repair_publish(struct arena *arena, struct thread_record *record, st
 }
 
 /* It had ended: what follows is done again. (Or the slot was freed, and is another cart's now: then it is let be.) */
-static void repair_end(struct arena *arena, struct thread_record *record, struct bucket *bucket, struct slot *slot)
+static bool repair_end(struct arena *arena, struct thread_record *record, struct bucket *bucket, struct slot *slot)
 {
 	block_ref current = load_acquire(&slot->current); /* before touched: an inserter stores it after. pairs [S1] */
 
-	if (load_relaxed(&slot->touched_ns) == TOUCHED_ENDED && slot_bucket(arena, load_relaxed(&slot->hash)) == bucket)
-		(void)finish_end(arena, record, bucket, slot, current);
+	if (load_relaxed(&slot->touched_ns) != TOUCHED_ENDED || slot_bucket(arena, load_relaxed(&slot->hash)) != bucket)
+		return false;
+	(void)finish_end(arena, record, bucket, slot, current);
+	return true;
 }
 
-void slot_repair(struct arena *arena, struct thread_record *record, uint32_t name)
+static uint32_t repair_held(struct arena *arena, struct thread_record *record, struct slot *slot, struct bucket *bucket)
+{
+	struct intent *intent = &record->intent;
+	uint32_t found = 0;
+
+	if (bucket != NULL && intent->hand_slot != 0 && bucket->head == intent->hand_slot) {
+		after_insert(arena, record); /* it was linked */
+		found |= DEATH_INSERTED;
+	}
+	if (slot != NULL && bucket != NULL && repair_end(arena, record, bucket, slot))
+		found |= DEATH_ENDED;
+	if (slot != NULL && intent->hand != 0 && slot->current == intent->hand) {
+		repair_publish(arena, record, slot);
+		found |= DEATH_PUBLISHED;
+	}
+	if (slot != NULL && intent->hand != 0) { /* still: not published */
+		if (slot->current == intent->old)
+			note(&intent->old, 0); /* old is still current, hand will be freed */
+		found |= DEATH_UNPUBLISHED;
+	}
+	return found;
+}
+
+uint32_t slot_repair(struct arena *arena, struct thread_record *record, uint32_t name)
 {
 	struct intent *intent = &record->intent;
 	struct slot *slot = arena_slot(arena, intent->slot);
 	struct bucket *bucket = intent->bucket - 1 <= arena->bucket_mask ? &arena->buckets[intent->bucket - 1] : NULL;
-	bool has_slot = slot != NULL && lock_held_by(&slot->lock, name);
-	bool has_bucket = bucket != NULL && lock_held_by(&bucket->lock, name);
+	uint32_t found = 0;
 
-	if (has_bucket && intent->hand_slot != 0 && bucket->head == intent->hand_slot)
-		after_insert(arena, record); /* it was linked */
-	if (has_slot && has_bucket)
-		repair_end(arena, record, bucket, slot);
-	if (has_slot && intent->hand != 0 && slot->current == intent->hand)
-		repair_publish(arena, record, slot);
-	if (has_slot && intent->hand != 0 && slot->current == intent->old)
-		note(&intent->old, 0); /* not published: old is still current, hand will be freed */
-	if (has_slot) {
+	if (slot != NULL && !lock_held_by(&slot->lock, name))
+		slot = NULL;
+	if (bucket != NULL && !lock_held_by(&bucket->lock, name))
+		bucket = NULL;
+	found |= repair_held(arena, record, slot, bucket);
+	if (slot != NULL) {
 		futex_wake(&slot->change, INT_MAX);
 		lock_release_of(&slot->lock, name);
+		found |= DEATH_SLOT;
 	}
-	if (has_bucket)
+	if (bucket != NULL) {
 		lock_release_of(&bucket->lock, name);
+		found |= DEATH_BUCKET;
+	}
+	return found;
 }

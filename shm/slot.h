@@ -70,8 +70,11 @@ bool slot_forgo(struct slot *slot, int64_t touched_ns);
 /* Wake those who wait for the slot's change, or (NULL) for any new cart. */
 void slot_wake(struct arena *arena, struct slot *slot);
 
-/* Resolve the intents of this floor for a dead thread, and free its slot and bucket locks. Never waits. */
-void slot_repair(struct arena *arena, struct thread_record *record, uint32_t name);
+/*
+ * Resolve the intents of this floor for a dead thread, and free its slot and bucket locks. Never waits. What was
+ * found, DEATH_... of deaths.h.
+ */
+uint32_t slot_repair(struct arena *arena, struct thread_record *record, uint32_t name);
 
 /* ------------------------------------------------- finding, inlined into every read */
 

@@ -10,7 +10,10 @@
 #include "alive.h"
 #include "atomic.h"
 #include "block.h"
+#include "grace.h"
 #include "walk.h"
+
+#define STALLED_MS 1000
 
 bool walk_owner_alive(const struct inspect *inspect, const struct thread_record *record)
 {
@@ -100,6 +103,20 @@ void walk_hands(struct inspect *inspect, uint32_t number)
 	}
 }
 
+static void count_stalled(struct inspect *inspect, const struct thread_record *record)
+{
+	struct inspect_totals *totals = &inspect->totals;
+	int64_t stalled_ms = grace_stalled_ms(&inspect->arena, record);
+
+	if (stalled_ms < STALLED_MS)
+		return;
+	totals->readers_stalled++;
+	if (stalled_ms > totals->readers_stalled_ms)
+		totals->readers_stalled_ms = stalled_ms;
+	totals->held_back_bytes =
+		max_u64(totals->held_back_bytes, block_held_back(&inspect->arena, load_relaxed(&record->reader)));
+}
+
 void walk_count_people(struct inspect *inspect)
 {
 	const struct arena *arena = &inspect->arena;
@@ -118,5 +135,6 @@ void walk_count_people(struct inspect *inspect)
 			continue;
 		inspect->totals.threads++;
 		inspect->totals.readers += load_relaxed(&arena->threads[number].reader) != 0;
+		count_stalled(inspect, &arena->threads[number]);
 	}
 }

@@ -77,10 +77,10 @@ static void stopped_process_is_alive(void **state)
 	assert_int_equal(member_join(&yard, &us), 0);
 	pid_t pid = start_stayer(&yard, &number);
 	child_stop(pid);
-	assert_int_equal(alive_bury_all(&us.arena, &us.life, repair_process, NULL, NULL), 0);
+	assert_int_equal(alive_bury_all(&us.arena, &us.life, repair_process), 0);
 	assert_true(alive_test(us.life.fd, ALIVE_BYTE(number)));
 	child_kill(pid);
-	assert_true(wait_until(alive_bury_all(&us.arena, &us.life, repair_process, NULL, NULL) == 1, SUPPORT_WAIT_MS));
+	assert_true(wait_until(alive_bury_all(&us.arena, &us.life, repair_process) == 1, SUPPORT_WAIT_MS));
 	assert_int_equal(us.arena.processes[number].state, PROCESS_FREE);
 	member_leave(&us);
 	yard_remove(&yard);
@@ -100,8 +100,8 @@ static void two_handles_of_a_process_exclude_each_other(void **state)
 	assert_false(alive_take(&two.life, ALIVE_BYTE(one.life.process)));
 	assert_true(alive_test(one.life.fd, ALIVE_BYTE(two.life.process)));
 	assert_false(alive_test(one.life.fd, ALIVE_BYTE(one.life.process))); /* others, not oneself */
-	assert_int_equal(alive_bury_all(&one.arena, &one.life, repair_process, NULL, NULL), 0);
-	assert_int_equal(alive_bury_all(&two.arena, &two.life, repair_process, NULL, NULL), 0);
+	assert_int_equal(alive_bury_all(&one.arena, &one.life, repair_process), 0);
+	assert_int_equal(alive_bury_all(&two.arena, &two.life, repair_process), 0);
 	uint32_t number = two.life.process;
 	member_leave(&two);
 	assert_int_equal(one.arena.processes[number].state, PROCESS_FREE);
@@ -185,11 +185,11 @@ static void one_who_just_starts_is_not_taken_for_dead(void **state)
 	alive_give_back(&us.arena, &starting.life);
 	/* the byte is its own, the record not written yet */
 	assert_true(alive_take(&starting.life, ALIVE_BYTE(number)));
-	assert_int_equal(alive_bury_all(&us.arena, &us.life, repair_process, NULL, NULL), 0);
+	assert_int_equal(alive_bury_all(&us.arena, &us.life, repair_process), 0);
 	record->state = PROCESS_USED;
 	us.arena.threads[0].owner = number + 1;
 	us.arena.header->threads_high = 1;
-	assert_int_equal(alive_bury_all(&us.arena, &us.life, repair_process, NULL, NULL), 0);
+	assert_int_equal(alive_bury_all(&us.arena, &us.life, repair_process), 0);
 	struct actor actor;
 	assert_int_equal(member_actor(&us, &actor), 0);
 	assert_false(alive_bury_if_dead(&actor, 1));
@@ -243,7 +243,7 @@ static void come_and_go(struct crewman *self)
 	must(alive_open(traffic->yard.dir_fd, false, &life, NULL) == 0);
 	for (uint32_t i = 0; i < COMINGS; i++) {
 		if (self->number == 0) {
-			must(alive_bury_all(&arena, &life, count_repair, NULL, NULL) == 0);
+			must(alive_bury_all(&arena, &life, count_repair) == 0);
 			continue;
 		}
 		must(alive_claim(&arena, &life, count_repair, 0) == 0);
@@ -287,7 +287,7 @@ static void bury_the_same(struct crewman *self)
 	(void)fetch_add_relaxed(&traffic->done, 1u);
 	while (load_acquire(&traffic->done) < COMERS)
 		;
-	(void)alive_bury_all(self->shared, &life, count_repair, NULL, NULL);
+	(void)alive_bury_all(self->shared, &life, count_repair);
 	alive_close(&life);
 }
 
@@ -323,7 +323,7 @@ static int bury_and_die(void *context)
 
 	(void)context;
 	must(member_join(&traffic->yard, &member) == 0); /* (repairs the dead one; makes two again) */
-	(void)alive_bury_all(&member.arena, &member.life, die_in_repair, NULL, NULL);
+	(void)alive_bury_all(&member.arena, &member.life, die_in_repair);
 	return CHILD_FAILED;
 }
 
@@ -342,8 +342,7 @@ static void dead_repairer_is_taken_over(void **state)
 	member_vanish(&dead);
 	assert_int_equal(child_wait(child_start(bury_and_die, NULL)), -SIGKILL);
 	uint32_t buried = 0;
-	assert_true(wait_until((buried += alive_bury_all(&us.arena, &us.life, count_repair, NULL, NULL)) == 2,
-			       SUPPORT_WAIT_MS));
+	assert_true(wait_until((buried += alive_bury_all(&us.arena, &us.life, count_repair)) == 2, SUPPORT_WAIT_MS));
 	assert_int_equal(traffic->repairs, 2);
 	member_leave(&us);
 	yard_remove(&traffic->yard);

@@ -98,7 +98,7 @@ static void parent_is_found_dead(enum way how, uint32_t uses)
 	child_kill(pid);
 	assert_true(wait_until(!alive_test(us.life.fd, byte), SUPPORT_WAIT_MS));
 	assert_int_equal(kill(family->child, 0), 0); /* and yet its child lives */
-	uint32_t dead = alive_bury_all(&us.arena, &us.life, repair_process, NULL, NULL);
+	uint32_t dead = alive_bury_all(&us.arena, &us.life, repair_process);
 	assert_int_equal(dead, 1);
 	struct inspect_totals totals;
 	yard_check(&family->yard, &totals);

@@ -294,7 +294,7 @@ static void storm_of_kills_stops_nobody(bool replace)
 		assert_int_equal(child_wait(pids[i]), 0);
 	struct member us;
 	assert_int_equal(member_join(&scene->yard, &us), 0);
-	(void)alive_bury_all(&us.arena, &us.life, repair_process, NULL, NULL);
+	(void)alive_bury_all(&us.arena, &us.life, repair_process);
 	for (uint32_t i = 0; i < LOCKS; i++)
 		assert_int_equal(us.arena.slots[i].lock, 0);
 	for (uint32_t i = 0; i < us.arena.header->threads_high; i++)

@@ -88,7 +88,7 @@ static void look_at_what_they_left(const struct yard *yard)
 
 	yard_check(yard, NULL); /* as it is, not repaired yet */
 	assert_int_equal(member_join(yard, &us), 0);
-	(void)alive_bury_all(&us.arena, &us.life, repair_process, NULL, NULL);
+	(void)alive_bury_all(&us.arena, &us.life, repair_process);
 	yard_check(yard, NULL);
 	assert_int_equal(member_actor(&us, &one), 0);
 	for (uint32_t number = 0; number < us.arena.header->threads_high; number++) {

@@ -61,7 +61,7 @@ static void what_the_dead_left_is_inherited(void **state)
 	assert_int_equal(block_take_slot(&theirs), 0);
 	member_vanish(&dead);
 	yard_check(&cast->yard, NULL); /* it is all accounted for, also before the repair */
-	assert_int_equal(alive_bury_all(&cast->us.arena, &cast->us.life, repair_process, NULL, NULL), 1);
+	assert_int_equal(alive_bury_all(&cast->us.arena, &cast->us.life, repair_process), 1);
 	uint32_t mine = kit_take_all(&cast->one, 4000, all, COUNT(all));
 	assert_int_equal(mine, count);
 	for (uint32_t i = 0; i < mine; i++)

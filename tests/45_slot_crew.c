@@ -119,7 +119,7 @@ static void tidy_up(struct crowd *crowd)
 
 	yard_check(&crowd->yard, NULL); /* before the dead are buried */
 	assert_int_equal(member_join(&crowd->yard, &us), 0);
-	(void)alive_bury_all(&us.arena, &us.life, repair_process, NULL, NULL);
+	(void)alive_bury_all(&us.arena, &us.life, repair_process);
 	assert_int_equal(member_actor(&us, &one), 0);
 	yard_check(&crowd->yard, NULL);
 	struct kit_key *keys = make_keys(&us.arena);

@@ -254,7 +254,7 @@ static void newcomer_finds_all_well(void)
 
 	yard_check(&stage.other, NULL);
 	assert_int_equal(member_join(&stage.other, &new), 0); /* moves in where they died: repairs */
-	(void)alive_bury_all(&new.arena, &new.life, repair_process, NULL, NULL);
+	(void)alive_bury_all(&new.arena, &new.life, repair_process);
 	yard_check(&stage.other, NULL);
 	assert_int_equal(member_actor(&new, &actor), 0); /* settles */
 	find_keys(&new.arena);

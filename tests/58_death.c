@@ -346,7 +346,7 @@ static void reclaim(struct corral *corral)
 	struct actor *actor;
 
 	assert_int_equal(handle_actor(corral, &actor), 0);
-	(void)alive_bury_all(&corral->arena, &corral->life, repair_process, NULL, NULL);
+	(void)alive_bury_all(&corral->arena, &corral->life, repair_process);
 	for (int round = 0; round < 3; round++)
 		block_reclaim_all(actor);
 }

@@ -191,6 +191,70 @@ carts_outlive_kill_9_of_everything() {
 	sound
 }
 
+hold() { # a worker with a view of r s open; sets worker; a line into $place/in ends the view
+	rm -f "$place/in" "$place/held"
+	mkfifo "$place/in"
+	"$BUILD/tests/60_agent_socket" hold "$dir" <"$place/in" >"$place/held" 2>&1 &
+	worker=$!
+	exec 4>"$place/in"
+	for ((i = 0; i < 300; i++)); do
+		grep -qs open "$place/held" && return
+		sleep 0.02
+	done
+	fail "no view: $(<"$place/held")"
+}
+
+logged() { # TEXT: wait until the log has it
+	for ((i = 0; i < 300; i++)); do
+		grep -qs -- "$1" "$dir/agent.log" && return
+		sleep 0.02
+	done
+	fail "no '$1' in: $(<"$dir/agent.log")"
+}
+
+the_log_names_the_dead_also_those_that_no_agent_saw() {
+	start
+	add r s
+	hold
+	kill -9 "$worker"
+	logged "pid $worker (60_agent_socket, record [0-9]*, 1 thread) is gone without detaching: was reading (by pid $pid)"
+	agent 0 --stop
+	hold
+	kill -9 "$worker"
+	gone "$worker"
+	add r s # its process takes the dead one's record, and so repairs
+	start
+	[[ $out == *"pid $worker (60_agent_socket, record"*") is gone without detaching: was reading"* ]] || fail "it says: $out"
+	corral 0 inspect deaths
+	has "$worker" "was reading"
+	agent 0 --stop
+	start
+	[[ $out != *"pid $worker "* ]] || fail "again: $out"
+}
+
+a_stalled_view_is_named_and_when_memory_is_short_revoked() {
+	start
+	add r s
+	hold
+	"$BUILD/tests/60_agent_socket" fill "$dir" 100 >"$place/fill" 2>&1 # something is retired behind the view
+	for ((i = 0; i < 200; i++)); do
+		add r s
+		grep -qs "has had a view open" "$dir/agent.log" && break
+	done
+	logged "pid $worker (60_agent_socket), thread [0-9]*: has had a view open"
+	corral 0 inspect readers
+	has "$worker" 60_agent_socket
+	corral 0 status
+	has "1 reader, for up to"
+	"$BUILD/tests/60_agent_socket" fill "$dir" 60000 >"$place/fill" 2>&1 # until it is full
+	logged "is revoked"
+	echo end >&4
+	wait "$worker" || fail "the reader did not end well"
+	out=$(<"$place/held")
+	has revoked
+	corral 0 show r s
+}
+
 it_ends_idle_carts_and_frees_their_memory() {
 	start --ttl 300ms
 	for ((i = 0; i < 10; i++)); do

@@ -3,7 +3,8 @@
  * 60_agent_socket.c: corral-agent as its neighbours see it through sockets: it tells the service manager when it
  * is ready, and no client of the control socket, however it behaves, keeps it from its work.
  *
- * With arguments "fill DIR N" it is no test but makes N carts, for 60_agent.sh.
+ * With arguments it is no test but a worker, for 60_agent.sh: "fill DIR N" makes N carts; "hold DIR" opens a view of
+ * cart r s, says "open", waits for a line, and says how the view ended.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -341,6 +342,25 @@ static int fill(const char *directory, unsigned count)
 	return r < 0;
 }
 
+static int hold(const char *directory)
+{
+	struct corral_key key = orders_key("r", "s");
+	struct corral_view view;
+	struct corral *corral;
+	char line[8];
+	int r = corral_open(directory, 0, &corral);
+
+	if (r == 0)
+		r = corral_read_begin(corral, &key, &view);
+	puts(r == 0 ? "open" : corral_strerror(r));
+	fflush(stdout);
+	if (r < 0 || fgets(line, sizeof(line), stdin) == NULL)
+		return 1;
+	r = corral_read_end(&view);
+	puts(r == 0 ? "ended" : r == -ESTALE ? "revoked" : corral_strerror(r));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -358,6 +378,8 @@ int main(int argc, char **argv)
 
 	if (argc == 4 && strcmp(argv[1], "fill") == 0)
 		return fill(argv[2], (unsigned)strtoul(argv[3], NULL, 10));
+	if (argc == 3 && strcmp(argv[1], "hold") == 0)
+		return hold(argv[2]);
 	if (support_threads_only())
 		return 77;
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -589,11 +589,11 @@ inspect_shows_every_section() {
 	local section
 	add l1 s
 	run 0 inspect
-	for section in header memory slots classes processes threads readers locks; do
+	for section in header memory slots classes processes threads readers locks deaths; do
 		has "$section"
 	done
 	has corral-agent
-	for section in header memory slots classes processes threads readers locks; do
+	for section in header memory slots classes processes threads readers locks deaths; do
 		run 0 inspect "$section" --json
 		[[ $out == "{\"$section\":"* ]] || fail "it says: $out"
 	done

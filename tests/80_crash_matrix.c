@@ -136,7 +136,7 @@ static struct corral *arrive(enum arrival who)
 	if (who == WAITER)
 		alive_close(&keeper);
 	if (who == AGENT)
-		(void)alive_bury_all(&corral->arena, &corral->life, repair_process, NULL, NULL);
+		(void)alive_bury_all(&corral->arena, &corral->life, repair_process);
 	return corral;
 }
 
@@ -183,7 +183,7 @@ static void drop_all(struct corral *corral)
 	struct actor *actor;
 	assert_int_equal(handle_actor(corral, &actor), 0);
 	support_sleep_us(0);
-	(void)alive_bury_all(&corral->arena, &corral->life, repair_process, NULL, NULL);
+	(void)alive_bury_all(&corral->arena, &corral->life, repair_process);
 	(void)expire_slots(actor, 0, 64);
 	for (int i = 0; i < 3; i++)
 		block_reclaim_all(actor);

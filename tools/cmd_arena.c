@@ -96,6 +96,14 @@ static void put_arena(struct table *table, const json_t *part)
 		  number_of(part, "carts_open"), number_of(part, "carts_checked_out"), number_of(part, "carts_ending"),
 		  number_of(part, "max_carts"));
 	put_memory(table, part);
+	if (number_of(part, "readers_stalled") > 0) {
+		char held[FORMAT_MAX], stalled[FORMAT_MAX];
+		table_put(table, "stalled");
+		table_put(table, "%" PRId64 " reader%s, for up to %s, holding back %s; see: corral inspect readers",
+			  number_of(part, "readers_stalled"), plural((uint64_t)number_of(part, "readers_stalled")),
+			  format_duration(number_of(part, "readers_stalled_ms"), stalled),
+			  bytes_of(part, "held_back_bytes", held));
+	}
 	table_put(table, "processes");
 	table_put(table,
 		  "%" PRId64 " alive, %" PRId64 " dead; %" PRId64 " thread%s, %" PRId64 " reading; %" PRId64

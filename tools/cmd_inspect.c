@@ -37,9 +37,17 @@ static json_t *build_all_slots(struct inspect *inspect)
 	{                                                                                                              \
 		{ "thread", { "THREAD", TABLE_RIGHT } }, { "process", { "PROCESS", TABLE_RIGHT } },                    \
 			{ "tid", { "TID", TABLE_RIGHT } }, { "nested", { "NEST", TABLE_RIGHT } },                      \
-			{ "phases_behind", { "BEHIND", TABLE_RIGHT } }, { "stalled_ms", { "STALLED", TABLE_RIGHT } },  \
-			{ "cached_bytes", { "CACHED", TABLE_RIGHT } },                                                 \
+			{ "phases_behind", { "BEHIND", TABLE_RIGHT } }, { "cached_bytes", { "CACHED", TABLE_RIGHT } }, \
 			{ "retired_bytes", { "RETIRED", TABLE_RIGHT } }, { "doing", { "DOING", TABLE_WRAP } },         \
+	}
+
+#define READER_COLUMNS                                                                                                 \
+	{                                                                                                              \
+		{ "thread", { "THREAD", TABLE_RIGHT } }, { "pid", { "PID", TABLE_RIGHT } },                            \
+			{ "program", { "PROGRAM", TABLE_CUT } }, { "tid", { "TID", TABLE_RIGHT } },                    \
+			{ "nested", { "NEST", TABLE_RIGHT } }, { "phases_behind", { "BEHIND", TABLE_RIGHT } },         \
+			{ "stalled_ms", { "STALLED", TABLE_RIGHT } },                                                  \
+			{ "held_back_bytes", { "HOLDS BACK", TABLE_RIGHT } }, { "revoked", { "REVOKED", 0 } },         \
 	}
 
 static const struct section sections[] = {
@@ -78,7 +86,7 @@ static const struct section sections[] = {
 	    { "threads", { "THREADS", TABLE_RIGHT } },
 	    { "started_at", { "STARTED", 0 } } } },
 	{ "threads", section_threads, section_threads, THREAD_COLUMNS },
-	{ "readers", section_readers, section_readers, THREAD_COLUMNS },
+	{ "readers", section_readers, section_readers, READER_COLUMNS },
 	{ "locks",
 	  section_locks,
 	  section_locks,
@@ -88,7 +96,17 @@ static const struct section sections[] = {
 	    { "process", { "PROCESS", TABLE_RIGHT } },
 	    { "pid", { "PID", TABLE_RIGHT } },
 	    { "alive", { "ALIVE", 0 } },
+	    { "held_ms", { "FOR", TABLE_RIGHT } },
 	    { "waiters", { "WAITERS", 0 } } } },
+	{ "deaths",
+	  section_deaths,
+	  section_deaths,
+	  { { "repaired_at", { "REPAIRED", 0 } },
+	    { "pid", { "PID", TABLE_RIGHT } },
+	    { "program", { "PROGRAM", TABLE_CUT } },
+	    { "threads", { "THREADS", TABLE_RIGHT } },
+	    { "by_pid", { "BY PID", TABLE_RIGHT } },
+	    { "what", { "WHAT", TABLE_WRAP } } } },
 };
 
 #define SECTION_COUNT (sizeof(sections) / sizeof(*sections))

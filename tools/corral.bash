@@ -43,7 +43,7 @@ _corral() {
 	elif [[ $command == help && $previous == help ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_corral_commands "$program")" -- "$current")
 	elif [[ $command == inspect && $previous == inspect ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "header memory slots classes processes threads readers locks" -- "$current")
+		mapfile -t COMPREPLY < <(compgen -W "header memory slots classes processes threads readers locks deaths" -- "$current")
 	elif [[ $command == check ]]; then
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")

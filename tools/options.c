@@ -190,7 +190,7 @@ static const struct {
 			    take_value },
 	[OPERAND_TTL] = { "TIME", "30m, 90s, 500ms, 2h or 1d without activity; or: default", take_ttl },
 	[OPERAND_PATH] = { "PATH", "a directory, or a file that is an arena", take_word },
-	[OPERAND_SECTION] = { "SECTION", "header, memory, slots, classes, processes, threads, readers or locks",
+	[OPERAND_SECTION] = { "SECTION", "header, memory, slots, classes, processes, threads, readers, locks or deaths",
 			      take_word },
 	[OPERAND_COMMAND] = { "COMMAND", "one of: corral help", take_word },
 };

@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "cart.h"
+#include "deaths.h"
 
 #define LOCKS_MAX 1024
 
@@ -119,6 +120,9 @@ json_t *section_memory(struct inspect *inspect)
 		{ "processes_dead", totals.processes_dead },
 		{ "threads", totals.threads },
 		{ "readers", totals.readers },
+		{ "readers_stalled", totals.readers_stalled },
+		{ "readers_stalled_ms", (uint64_t)totals.readers_stalled_ms },
+		{ "held_back_bytes", totals.held_back_bytes },
 		{ "locks_held", totals.locks_held },
 	};
 
@@ -218,12 +222,14 @@ static json_t *json_of_process(uint32_t number)
 
 static json_t *thread_row(const struct inspect_thread *row)
 {
-	return must_have(json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "thread", (json_int_t)row->number,
-				   "process", json_of_process(row->process), "tid", (json_int_t)row->tid, "nested",
-				   (json_int_t)row->nest, "phases_behind", (json_int_t)row->phases_behind, "stalled_ms",
-				   (json_int_t)row->stalled_ms, "cached_bytes", (json_int_t)row->cached_bytes,
-				   "retired_bytes", (json_int_t)row->retired_bytes, "doing",
-				   json_of_string(row->doing)));
+	return must_have(json_pack("{s:I, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:o}", "thread",
+				   (json_int_t)row->number, "process", json_of_process(row->process), "pid",
+				   (json_int_t)row->pid, "program", json_of_string(row->program), "tid",
+				   (json_int_t)row->tid, "nested", (json_int_t)row->nest, "phases_behind",
+				   (json_int_t)row->phases_behind, "stalled_ms", (json_int_t)row->stalled_ms, "revoked",
+				   (int)row->revoked, "held_back_bytes", (json_int_t)row->held_back_bytes,
+				   "cached_bytes", (json_int_t)row->cached_bytes, "retired_bytes",
+				   (json_int_t)row->retired_bytes, "doing", json_of_string(row->doing)));
 }
 
 static json_t *list_threads(struct inspect *inspect, bool only_readers)
@@ -259,9 +265,32 @@ json_t *section_locks(struct inspect *inspect)
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(
 			list,
-			must_have(json_pack("{s:s, s:I, s:I, s:o, s:I, s:b, s:b}", "lock", rows[i].kind, "number",
+			must_have(json_pack("{s:s, s:I, s:I, s:o, s:I, s:b, s:b, s:o}", "lock", rows[i].kind, "number",
 					    (json_int_t)rows[i].number, "thread", (json_int_t)rows[i].thread, "process",
 					    json_of_process(rows[i].process), "pid", (json_int_t)rows[i].pid, "alive",
-					    (int)rows[i].alive, "waiters", (int)rows[i].waiters)));
+					    (int)rows[i].alive, "waiters", (int)rows[i].waiters, "held_ms",
+					    rows[i].held_ms < 0 ? json_null() : json_integer(rows[i].held_ms))));
+	return list;
+}
+
+json_t *section_deaths(struct inspect *inspect)
+{
+	struct death rows[DEATHS_KEPT];
+	json_t *list = must_have(json_array());
+	char text[DEATH_TEXT_BYTES];
+	size_t count = 0;
+
+	if (inspect_deaths(inspect, rows, DEATHS_KEPT, &count) != 0)
+		count = 0;
+	for (size_t i = 0; i < count; i++) {
+		deaths_describe(&rows[i], text);
+		json_array_append_new(
+			list, must_have(json_pack(
+				      "{s:I, s:o, s:I, s:o, s:I, s:I, s:I, s:o}", "number", (json_int_t)rows[i].number,
+				      "repaired_at", json_of_time(rows[i].repaired_ms), "pid", (json_int_t)rows[i].pid,
+				      "program", json_of_string(rows[i].program), "process",
+				      (json_int_t)rows[i].process, "threads", (json_int_t)rows[i].threads, "by_pid",
+				      (json_int_t)rows[i].repairer_pid, "what", json_of_string(text))));
+	}
 	return list;
 }

@@ -25,6 +25,7 @@ json_t *section_processes(struct inspect *inspect);
 json_t *section_threads(struct inspect *inspect);
 json_t *section_readers(struct inspect *inspect);
 json_t *section_locks(struct inspect *inspect);
+json_t *section_deaths(struct inspect *inspect);
 
 /* The arena's uuid as text. */
 #define SECTION_UUID_BYTES 37

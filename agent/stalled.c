@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stalled.c (floor 6): readers that hold memory back. Each one is named in the log once it has stalled a grace period for
+ * a second; when the arena is nearly full besides, the oldest one's view is revoked (grace.h): one a tick. A worker
+ * that finds no memory at all revokes by itself, after some milliseconds: no agent need run.
+ */
+#include "agent.h"
+#include "atomic.h"
+#include "block.h"
+#include "grace.h"
+
+#define STALL_MS 1000
+#define HIGH_WATER_EIGHTHS 7u /* of the pages in use */
+
+/* relaxed, all of it: about times and sums, for people and a mark that need not be exact */
+
+static void warn(const struct agent *agent, uint32_t number, const char *text)
+{
+	const struct arena *arena = agent->actor->arena;
+	const struct thread_record *record = &arena->threads[number];
+	uint32_t owner = load_relaxed(&record->owner) - 1;
+
+	if (owner >= arena->max_processes)
+		return;
+	const struct process_record *process = &arena->processes[owner];
+	log_line(LOG_WARNING, "pid %d (%.40s), thread %d: %s", process->pid, process->program, record->tid, text);
+}
+
+/* Once for each section: that it stalls; that it is void. */
+static void look_at(struct agent *agent, uint32_t number)
+{
+	const struct arena *arena = agent->actor->arena;
+	const struct thread_record *record = &arena->threads[number];
+	int64_t stalled_ms = grace_stalled_ms(arena, record);
+	uint64_t phase = load_relaxed(&record->reader);
+	char text[128];
+
+	if (stalled_ms >= STALL_MS && phase != agent->named[number].stalled) {
+		agent->named[number].stalled = phase;
+		snprintf(text, sizeof(text),
+			 "has had a view open for %lld ms and holds back %llu bytes; views should be short",
+			 (long long)stalled_ms, (unsigned long long)block_held_back(arena, phase));
+		warn(agent, number, text);
+	}
+	if (phase != 0 && phase <= load_relaxed(&record->revoked) && phase != agent->named[number].revoked) {
+		agent->named[number].revoked = phase;
+		warn(agent, number, "its view is revoked: memory was short");
+	}
+}
+
+static bool nearly_full(const struct arena *arena)
+{
+	return (uint64_t)load_relaxed(&arena->header->pages_used) * 8 >=
+	       (uint64_t)arena->page_count * HIGH_WATER_EIGHTHS;
+}
+
+void stalled_watch(struct agent *agent, bool held_back)
+{
+	const struct arena *arena = agent->actor->arena;
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+
+	if (held_back && nearly_full(arena))
+		(void)grace_revoke_oldest(agent->actor, STALL_MS, NULL);
+	for (uint32_t number = 0; number < high; number++)
+		look_at(agent, number);
+}
