@@ -104,6 +104,16 @@ static void arena_point(struct arena *arena, const struct arena_header *h)
 	arena->space_end = (block_ref)((h->space_at + (uint64_t)h->page_count * PAGE_BYTES) / BLOCK_UNIT);
 }
 
+bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts)
+{
+	struct arena_header h = { .hash_seed = arena->hash_seed };
+
+	if (!geometry_compute(arena_bytes, max_carts, &h))
+		return false;
+	arena_point(arena, &h);
+	return true;
+}
+
 int arena_validate(struct arena *arena, uint64_t file_bytes, char *why)
 {
 	struct arena_header h;
@@ -200,6 +210,8 @@ static int header_fill(struct arena_header *h, const struct arena_settings *sett
 	if (getrandom(h->uuid, sizeof(h->uuid), 0) != (ssize_t)sizeof(h->uuid) ||
 	    getrandom(&h->hash_seed, sizeof(h->hash_seed), 0) != (ssize_t)sizeof(h->hash_seed))
 		return why_set(why, -errno, "no random bytes");
+	if (settings->hash_seed != 0)
+		h->hash_seed = settings->hash_seed;
 	h->uuid[6] = (uint8_t)((h->uuid[6] & 0x0f) | 0x40); /* RFC 4122, version 4 */
 	h->uuid[8] = (uint8_t)((h->uuid[8] & 0x3f) | 0x80);
 	h->header_sum = header_sum(h);

@@ -49,7 +49,8 @@ struct arena_settings {
 	uint64_t arena_bytes;
 	uint32_t max_carts;
 	uint64_t ttl_ns;
-	bool full_fences; /* the creator cannot membarrier: nobody shall rely on it */
+	bool full_fences;   /* the creator cannot membarrier: nobody shall rely on it */
+	uint64_t hash_seed; /* of the arena that this one continues; 0: a new one */
 };
 
 #define ARENA_BYTES_MIN (4ull << 20)
@@ -83,6 +84,9 @@ void arena_unmap(struct arena *arena);
  * Fills the geometry of *arena (whose base is set).
  */
 int arena_validate(struct arena *arena, uint64_t file_bytes, char *why);
+
+/* The geometry of an arena of that size, whatever its header says otherwise; false: there is none. For salvage. */
+bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts);
 
 /* Is DIR/arena still the file that is mapped? 0 or -ESTALE. */
 int arena_still_there(const struct arena *arena);

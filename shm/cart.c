@@ -167,6 +167,17 @@ static int plan_finish(const struct cart_change *change, struct cart_plan *plan)
 	return 0;
 }
 
+/* 1: what is there is as new. */
+static int plan_put(const void *old, size_t old_size, const struct cart_change *change, struct cart_plan *plan)
+{
+	struct cart_head head;
+
+	memcpy(&plan->head, change->version, sizeof(plan->head));
+	plan->size = plan->head.size;
+	plan->result = (struct corral_result){ .version = plan->head.version, .applied = 1 };
+	return old && cart_load(old, old_size, &head) == 0 && head.version >= plan->head.version;
+}
+
 int cart_plan(const void *old, size_t old_size, const struct cart_change *change, struct cart_plan *ret_plan)
 {
 	static const struct cart_head nothing; /* stands in for the bytes of a cart that is not there */
@@ -174,6 +185,8 @@ int cart_plan(const void *old, size_t old_size, const struct cart_change *change
 	struct cart_sections at;
 	int error;
 
+	if (change->kind == CART_PUT)
+		return plan_put(old, old_size, change, ret_plan);
 	memset(&plan, 0, offsetof(struct cart_plan, head)); /* not the heads: they are set below */
 	if (!old)
 		memset(&plan.old, 0, sizeof(plan.old));

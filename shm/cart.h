@@ -74,6 +74,7 @@ enum cart_change_kind {
 	CART_CHECKOUT,
 	CART_REPLACE,
 	CART_DROP, /* planned like the others (version, operation id), never built */
+	CART_PUT,  /* a whole version from elsewhere, unless the one that is there is as new */
 };
 
 struct cart_change {
@@ -88,6 +89,7 @@ struct cart_change {
 	struct corral_text value;
 	bool remove_attribute;
 	struct cart_draft draft; /* REPLACE */
+	const void *version;     /* PUT: a version that cart_validate() has accepted, in memory of our own */
 	/* under which conditions: */
 	bool has_op;
 	uint64_t op_id[2];

@@ -223,6 +223,10 @@ void cart_build(const void *old, const struct cart_change *change, const struct 
 			   .to = cart_sections(&plan->head),
 			   .head = plan->head };
 
+	if (change->kind == CART_PUT) {
+		memcpy(buffer, change->version, plan->size);
+		return;
+	}
 	put_front(&b);
 	put_op(&b);
 	put_lines(&b);

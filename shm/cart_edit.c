@@ -289,6 +289,8 @@ int cart_edit(const void *old, const struct cart_sections *at, const struct cart
 	case CART_DROP:
 		plan->head = plan->old;
 		return 0;
+	case CART_PUT: /* cart_plan() has planned it whole */
+		break;
 	}
 	return -EINVAL;
 }

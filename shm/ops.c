@@ -36,7 +36,8 @@ struct work {
 	struct cart_change *change;
 	struct cart_plan plan;
 	int64_t now_ns;
-	bool wake; /* somebody sleeps on the slot's change word */
+	uint64_t idle_ns; /* of a version from elsewhere: since its last activity */
+	bool wake;        /* somebody sleeps on the slot's change word */
 };
 
 static bool makes_cart(const struct cart_change *change)
@@ -47,8 +48,9 @@ static bool makes_cart(const struct cart_change *change)
 	case CART_SET_ATTRIBUTE:
 	case CART_SET_TTL:
 		return change->if_version == 0;
-	case CART_REPLACE:
-		return true; /* cart_plan() knows */
+	case CART_REPLACE: /* cart_plan() knows */
+	case CART_PUT:
+		return true;
 	default:
 		return false;
 	}
@@ -57,8 +59,10 @@ static bool makes_cart(const struct cart_change *change)
 /* Under the lock: waiting for it may have taken a while. From now on it is ours, for those who ask how long. */
 static void look_at_clocks(struct work *work)
 {
-	work->now_ns = arena_now_ns(work->actor->arena);
-	note(&work->actor->record->intent.since_ns, work->now_ns);
+	int64_t now_ns = arena_now_ns(work->actor->arena);
+
+	note(&work->actor->record->intent.since_ns, now_ns);
+	work->now_ns = ns_since(now_ns, (int64_t)work->idle_ns);
 	work->change->now_ms = arena_wall_ms();
 }
 
@@ -318,6 +322,19 @@ static int prepare(struct corral *corral, const struct corral_key *key, struct a
 	return r;
 }
 
+/* All but the operation id is in place. */
+static int change_now(struct work *work)
+{
+	struct cart_change *change = work->change;
+
+	change->key = *work->key;
+	change->hash = slot_hash(&work->corral->arena, work->key);
+	change->seed = work->corral->arena.hash_seed;
+	int r = change_until_done(work);
+	count(work->actor, change, r);
+	return r;
+}
+
 int ops_change(struct corral *corral, const struct corral_key *key, struct cart_change *change,
 	       const struct corral_op *op, struct corral_result *ret_result)
 {
@@ -326,20 +343,30 @@ int ops_change(struct corral *corral, const struct corral_key *key, struct cart_
 
 	if (r < 0)
 		return r;
-	change->key = *key;
-	change->hash = slot_hash(&corral->arena, key);
-	change->seed = corral->arena.hash_seed;
 	if (op != NULL) {
 		change->if_version = op->if_version;
-		r = cart_hash_op(op->id, change->seed, change);
+		r = cart_hash_op(op->id, corral->arena.hash_seed, change);
 		if (r < 0)
 			return r;
 	}
-	r = change_until_done(&work);
-	count(work.actor, change, r);
+	r = change_now(&work);
 	if (r < 0)
 		return r;
 	if (ret_result != NULL)
 		*ret_result = work.plan.result;
 	return 0;
+}
+
+int ops_put(struct corral *corral, const void *version, size_t size, uint64_t idle_ns)
+{
+	struct cart_change put = { .kind = CART_PUT, .version = version };
+	struct corral_key key;
+	struct work work = { .corral = corral, .key = &key, .change = &put, .idle_ns = idle_ns };
+
+	int r = cart_validate(version, size);
+	if (r == 0)
+		r = cart_get_key(version, size, &key);
+	if (r == 0)
+		r = prepare(corral, &key, &work.actor);
+	return r < 0 ? r : change_now(&work);
 }

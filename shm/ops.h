@@ -15,4 +15,11 @@
 int ops_change(struct corral *corral, const struct corral_key *key, struct cart_change *change,
 	       const struct corral_op *op, struct corral_result *ret_result);
 
+/*
+ * Put a whole cart version from elsewhere (size bytes, in memory of the caller's own) where the key's cart is, or make that
+ * cart. idle_ns: how long ago its last activity was. 1: what is there is as new; -EUCLEAN: it is no sound version; other
+ * errors as of a change.
+ */
+int ops_put(struct corral *corral, const void *version, size_t size, uint64_t idle_ns);
+
 #endif

@@ -102,7 +102,7 @@ static void expect(void)
 {
 	struct corral *corral = NULL;
 	struct yard yard;
-	const struct arena_settings settings = { ARENA_BYTES, 64, 1800ull * 1000000000, false };
+	const struct arena_settings settings = { ARENA_BYTES, 64, 1800ull * 1000000000, false, 0 };
 
 	yard_make(&yard, &settings);
 	corral = yard_open(&yard, 0);

@@ -30,7 +30,7 @@ static uint8_t *map_arena(const struct yard *yard, size_t bytes)
 
 void crash_stage_make(struct crash_stage *stage, uint64_t bytes, uint32_t max_carts)
 {
-	const struct arena_settings settings = { bytes, max_carts, 1800ull * 1000000000, false };
+	const struct arena_settings settings = { bytes, max_carts, 1800ull * 1000000000, false, 0 };
 
 	memset(stage, 0, sizeof(*stage));
 	yard_make(&stage->yard, &settings);
