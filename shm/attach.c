@@ -10,7 +10,7 @@
  * the parent could not be found dead); on first use it attaches as itself. A child made past the handlers (raw clone)
  * is caught by the wiped epoch and does the same on first use.
  *
- * Locks: rejoin_mutex, handles_mutex, a handle's mutex, in this order.
+ * Locks: handles_mutex, a handle's mutex, in this order.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@
 __thread struct handle_cache handle_cache __attribute__((tls_model("initial-exec")));
 static __thread char why_text[WHY_BYTES];
 
-static pthread_mutex_t rejoin_mutex = PTHREAD_MUTEX_INITIALIZER; /* one thread of a forked child attaches it */
+/* of the list; and while liveness descriptors come and go: a fork must not see one that no handle has yet */
 static pthread_mutex_t handles_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct corral *handles;
 static uint64_t last_epoch; /* RMW only */
@@ -127,7 +127,6 @@ static void after_fork_child(void)
 		pthread_mutex_init(&corral->mutex, NULL);
 	}
 	pthread_mutex_init(&handles_mutex, NULL);
-	pthread_mutex_init(&rejoin_mutex, NULL);
 }
 
 static void set_up_process(void)
@@ -153,7 +152,7 @@ static int join(struct corral *corral, char *why)
 	return 0;
 }
 
-/* In a forked child: nothing of the parent's identity may stay. */
+/* In a forked child, under handles_mutex: nothing of the parent's identity may stay. */
 static int rejoin(struct corral *corral)
 {
 	if (corral->life.fd >= 0)
@@ -234,10 +233,10 @@ int handle_attach_thread(struct corral *corral, struct actor **ret_actor)
 	int r = 0;
 
 	if (*corral->epoch == 0) {
-		pthread_mutex_lock(&rejoin_mutex);
+		pthread_mutex_lock(&handles_mutex);
 		if (*corral->epoch == 0)
 			r = rejoin(corral);
-		pthread_mutex_unlock(&rejoin_mutex);
+		pthread_mutex_unlock(&handles_mutex);
 		if (r < 0)
 			return r;
 	}
