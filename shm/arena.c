@@ -297,8 +297,7 @@ static int check_world(const struct arena_header *h, bool any_boot, char *why)
 {
 	uint8_t boot[16];
 
-	uint64_t time_ns = arena_time_namespace();
-	if (h->time_ns_inode != 0 && time_ns != 0 && time_ns != h->time_ns_inode)
+	if (arena_other_time(h))
 		return why_set(why, -EXDEV,
 			       "this process is in another time namespace than the arena's creator: "
 			       "their monotonic clocks differ");

@@ -100,6 +100,9 @@ bool arena_boot_id(uint8_t ret_id[16]);
 /* Inode of our time namespace, 0 when the system does not tell. */
 uint64_t arena_time_namespace(void);
 
+/* Are we in another one than the arena's creator? Then our monotonic clock is another one, too. */
+bool arena_other_time(const struct arena_header *h);
+
 /* Arena time now, in nanoseconds; coarse: one clock tick. No system call (vDSO). */
 int64_t arena_now_ns(const struct arena *arena);
 

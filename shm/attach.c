@@ -163,6 +163,8 @@ static int rejoin(struct corral *corral)
 		free(at);
 	}
 	corral->attachments = NULL;
+	if (arena_other_time(corral->arena.header))
+		return -EXDEV; /* a process enters a time namespace by being forked into it */
 	int r = alive_open(corral->arena.dir_fd, false, &corral->life, NULL);
 	return r < 0 ? r : join(corral, NULL);
 }

@@ -131,6 +131,13 @@ uint64_t arena_time_namespace(void)
 	return stat("/proc/self/ns/time", &st) == 0 ? (uint64_t)st.st_ino : 0;
 }
 
+bool arena_other_time(const struct arena_header *h)
+{
+	uint64_t ours = arena_time_namespace();
+
+	return h->time_ns_inode != 0 && ours != 0 && ours != h->time_ns_inode;
+}
+
 int64_t arena_now_ns(const struct arena *arena)
 {
 	struct timespec now;
