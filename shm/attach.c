@@ -171,11 +171,11 @@ static int rejoin(struct corral *corral)
 
 /* ---------------------------------------------------------- a thread's record */
 
-static int claim_free_record(struct corral *corral, uint32_t *ret_number)
+static int claim_between(struct corral *corral, uint32_t number, uint32_t end, uint32_t *ret_number)
 {
 	struct arena *arena = &corral->arena;
 
-	for (uint32_t number = 0; number < arena->max_threads; number++) {
+	for (; number < end; number++) {
 		struct thread_record *record = &arena->threads[number];
 		if (load_relaxed(&record->owner) != 0)
 			continue;
@@ -191,13 +191,23 @@ static int claim_free_record(struct corral *corral, uint32_t *ret_number)
 	return -EUSERS;
 }
 
+/* One that was used before; then those of the dead; only then one that never was. */
+static int claim_free_record(struct corral *corral, uint32_t *ret_number)
+{
+	struct arena *arena = &corral->arena;
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	int r = claim_between(corral, 0, high, ret_number);
+
+	if (r < 0 && alive_bury_all(arena, &corral->life, repair_process) > 0)
+		r = claim_between(corral, 0, high, ret_number);
+	return r < 0 ? claim_between(corral, high, arena->max_threads, ret_number) : r;
+}
+
 static int claim_record(struct corral *corral, struct actor *actor)
 {
 	uint32_t number;
 	int r = claim_free_record(corral, &number);
 
-	if (r < 0 && alive_bury_all(&corral->arena, &corral->life, repair_process) > 0)
-		r = claim_free_record(corral, &number);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&corral->mutex);
