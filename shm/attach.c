@@ -240,7 +240,7 @@ static struct attachment *find_attachment(struct corral *corral)
 	return at;
 }
 
-int handle_attach_thread(struct corral *corral, struct actor **ret_actor)
+static int attach_thread(struct corral *corral, struct actor **ret_actor)
 {
 	int r = 0;
 
@@ -276,6 +276,17 @@ int handle_attach_thread(struct corral *corral, struct actor **ret_actor)
 	handle_cache = (struct handle_cache){ corral, attachment, attachment->epoch };
 	*ret_actor = &attachment->actor;
 	return 0;
+}
+
+int handle_attach_thread(struct corral *corral, struct actor **ret_actor)
+{
+	int cancel;
+
+	/* no call is a cancellation point: who is cancelled in here would leave the mutex locked */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	int r = attach_thread(corral, ret_actor);
+	pthread_setcancelstate(cancel, NULL);
+	return r;
 }
 
 int corral_leave_thread(struct corral *corral)
@@ -354,7 +365,7 @@ unmap:
 	return r;
 }
 
-int corral_open(const char *location, unsigned flags, struct corral **ret_corral)
+static int open_handle(const char *location, unsigned flags, struct corral **ret_corral)
 {
 	why_text[0] = '\0';
 	if ((flags & ~(CORRAL_READ_ONLY | CORRAL_OBSERVE | CORRAL_START_AGENT | ATTACH_AGENT)) != 0)
@@ -390,6 +401,16 @@ int corral_open(const char *location, unsigned flags, struct corral **ret_corral
 	return 0;
 }
 
+int corral_open(const char *location, unsigned flags, struct corral **ret_corral)
+{
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	int r = open_handle(location, flags, ret_corral);
+	pthread_setcancelstate(cancel, NULL);
+	return r;
+}
+
 static void unlink_handle(const struct corral *corral)
 {
 	for (struct corral **at = &handles; *at != NULL; at = &(*at)->next) {
@@ -402,8 +423,11 @@ static void unlink_handle(const struct corral *corral)
 
 void corral_close(struct corral *corral)
 {
+	int cancel;
+
 	if (corral == NULL)
 		return;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_mutex_lock(&handles_mutex); /* until the descriptor is closed: see corral_open() */
 	unlink_handle(corral);
 	bool ours = *corral->epoch != 0; /* else a forked child that never used it: nothing in the arena is ours */
@@ -421,4 +445,5 @@ void corral_close(struct corral *corral)
 	arena_unmap(&corral->arena);
 	pthread_mutex_destroy(&corral->mutex);
 	free(corral);
+	pthread_setcancelstate(cancel, NULL);
 }

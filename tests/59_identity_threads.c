@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 59_identity_threads.c: threads that end in whatever way give their records back, and whoever needs one gets
+ * that of a dead one before one that was never used.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "orders_support.h"
+
+#include "atomic.h"
+#include "handle.h"
+#include "repair.h"
+
+struct stable {
+	struct yard *yard;
+	struct corral *corral;
+	struct corral_key key;
+	uint32_t ready;
+	uint32_t go;
+	int32_t tid;
+};
+
+static struct stable *stable_new(void **state)
+{
+	struct stable *stable = support_shared(sizeof(*stable));
+
+	stable->yard = *state;
+	stable->corral = yard_open(*state, 0);
+	stable->key = orders_key("restaurant", "session");
+	assert_int_equal(orders_add(stable->corral, &stable->key, "burger", 899, 1, NULL, NULL), 0);
+	return stable;
+}
+
+static void wait_for_word(const uint32_t *word)
+{
+	must(wait_until(load_acquire(word) != 0, SUPPORT_WAIT_MS));
+}
+
+/* Records of threads that are owned by somebody. */
+static uint32_t records_used(const struct corral *corral)
+{
+	uint32_t used = 0;
+
+	for (uint32_t i = 0; i < corral->arena.max_threads; i++)
+		used += load_acquire(&corral->arena.threads[i].owner) != 0;
+	return used;
+}
+
+static uint32_t readers(const struct corral *corral)
+{
+	uint32_t inside = 0;
+
+	for (uint32_t i = 0; i < corral->arena.max_threads; i++)
+		inside += load_acquire(&corral->arena.threads[i].reader) != 0 || corral->arena.threads[i].nest != 0;
+	return inside;
+}
+
+static void assert_cancelled(pthread_t thread)
+{
+	void *result = NULL;
+
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_ptr_equal(result, PTHREAD_CANCELED);
+}
+
+/* ------------------------------------------------------------- cancellation */
+
+static void *work_until_cancelled(void *context)
+{
+	struct stable *stable = context;
+	struct corral_head head;
+
+	for (;;) {
+		must(orders_add(stable->corral, &stable->key, "coke", 0, 1, NULL, NULL) == 0 ||
+		     corral_clear(stable->corral, &stable->key, NULL, NULL) == 0);
+		must(orders_head(stable->corral, &stable->key, &head) == 0);
+		store_release(&stable->ready, 1);
+		pthread_testcancel();
+	}
+}
+
+static void a_thread_cancelled_between_calls_gives_its_record_back(void **state)
+{
+	struct stable *stable = stable_new(state);
+	pthread_t threads[4];
+
+	for (uint32_t round = 0; round < 10; round++) {
+		stable->ready = 0;
+		for (size_t i = 0; i < COUNT(threads); i++)
+			assert_int_equal(pthread_create(&threads[i], NULL, work_until_cancelled, stable), 0);
+		wait_for_word(&stable->ready);
+		for (size_t i = 0; i < COUNT(threads); i++)
+			assert_int_equal(pthread_cancel(threads[i]), 0);
+		for (size_t i = 0; i < COUNT(threads); i++)
+			assert_cancelled(threads[i]);
+		assert_int_equal(records_used(stable->corral), 1);
+	}
+	corral_close(stable->corral);
+	yard_check(stable->yard, NULL);
+}
+
+/* A cart that grows until the arena is full, so that changes wait for room. */
+static void fill_up(struct corral *corral, const struct corral_key *key)
+{
+	char notes[4000];
+	struct corral_item item = orders_item("burger", 899, 1);
+	int r = 0;
+
+	memset(notes, 'n', sizeof(notes));
+	item.notes = (struct corral_text){ notes, sizeof(notes) };
+	for (int i = 0; i < 20000 && r == 0; i++)
+		r = corral_add(corral, key, &item, NULL, NULL);
+	must(r == -ENOMEM);
+}
+
+static void *call_everything_while_cancelled(void *context)
+{
+	struct stable *stable = context;
+	struct corral_key other = orders_key("restaurant", "other");
+	struct corral_view view;
+	struct corral *corral;
+	uint64_t version;
+
+	must(corral_read_begin(stable->corral, &stable->key, &view) == 0); /* holds back what is retired */
+	must(pthread_cancel(pthread_self()) == 0);
+	must(corral_open(stable->yard->path, 0, &corral) == 0);
+	must(orders_add(corral, &other, "burger", 899, 1, NULL, NULL) == 0);
+	must(corral_wait(corral, &other, 1, 1, &version) == -ETIMEDOUT);
+	fill_up(corral, &other);
+	must(corral_leave_thread(corral) == 0);
+	must(corral_drop(corral, &other, NULL, NULL) == 0);
+	corral_close(corral);
+	must(corral_read_end(&view) == 0);
+	store_release(&stable->ready, 1);
+	pthread_testcancel();
+	return NULL;
+}
+
+static void no_call_is_a_cancellation_point(void **state)
+{
+	struct stable *stable = stable_new(state);
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, call_everything_while_cancelled, stable), 0);
+	assert_cancelled(thread);
+	assert_int_equal(stable->ready, 1);
+	assert_int_equal(records_used(stable->corral), 1);
+	corral_close(stable->corral);
+	yard_check(stable->yard, NULL);
+}
+
+static void *sleep_in_a_view(void *context)
+{
+	struct stable *stable = context;
+	struct corral_view view;
+
+	must(corral_read_begin(stable->corral, &stable->key, &view) == 0);
+	store_release(&stable->ready, 1);
+	for (;;)
+		pause();
+}
+
+static void a_thread_cancelled_in_a_view_holds_nothing_back(void **state)
+{
+	struct stable *stable = stable_new(state);
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, sleep_in_a_view, stable), 0);
+	wait_for_word(&stable->ready);
+	assert_int_equal(readers(stable->corral), 1);
+	assert_int_equal(pthread_cancel(thread), 0);
+	assert_cancelled(thread);
+	assert_int_equal(readers(stable->corral), 0);
+	assert_int_equal(records_used(stable->corral), 1);
+	corral_close(stable->corral);
+	yard_check(stable->yard, NULL);
+}
+
+/* ---------------------------------------------------------- the main thread */
+
+static void *outlive_the_main_thread(void *context)
+{
+	struct stable *stable = context;
+	struct corral_view view;
+
+	must(wait_until(readers(stable->corral) == 0, SUPPORT_WAIT_MS)); /* the main thread gave its record back */
+	must(orders_add(stable->corral, &stable->key, "after main", 1, 1, NULL, NULL) == 0);
+	must(corral_read_begin(stable->corral, &stable->key, &view) == 0);
+	store_release(&stable->ready, 1);
+	for (;;)
+		pause();
+}
+
+static int leave_main(void *context)
+{
+	struct stable *stable = context;
+	struct corral_view view;
+	pthread_t thread;
+
+	stable->corral = yard_open(stable->yard, 0);
+	must(corral_read_begin(stable->corral, &stable->key, &view) == 0);
+	must(pthread_create(&thread, NULL, outlive_the_main_thread, stable) == 0);
+	pthread_exit(NULL);
+}
+
+/* The letter of its state in /proc. */
+static char state_of(pid_t pid)
+{
+	char path[64], line[512] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	FILE *file = fopen(path, "r");
+	if (file != NULL && fgets(line, sizeof(line), file) == NULL)
+		line[0] = '\0';
+	if (file != NULL)
+		fclose(file);
+	const char *end = strrchr(line, ')');
+	return end != NULL ? end[2] : '?';
+}
+
+static void a_process_without_its_main_thread_lives_until_it_is_killed(void **state)
+{
+	NEEDS_PROCESSES();
+	struct stable *stable = stable_new(state);
+	struct corral *corral = stable->corral;
+	struct life *life = &corral->life;
+
+	pid_t pid = child_start(leave_main, stable);
+	wait_for_word(&stable->ready);
+	assert_true(wait_until(state_of(pid) == 'Z', SUPPORT_WAIT_MS)); /* it looks like one */
+	assert_int_equal(readers(corral), 1);
+	assert_int_equal(records_used(corral), 2);
+	assert_int_equal(alive_bury_all(&corral->arena, life, repair_process, NULL, NULL), 0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_true(wait_until(alive_bury_all(&corral->arena, life, repair_process, NULL, NULL) == 1, SUPPORT_WAIT_MS));
+	child_kill(pid);
+	assert_int_equal(readers(corral), 0);
+	corral_close(corral);
+	yard_check(stable->yard, NULL);
+}
+
+/* ------------------------------------------------------------------ records */
+
+static void *take_a_record(void *context)
+{
+	struct stable *stable = context;
+	struct corral_head head;
+
+	must(orders_head(stable->corral, &stable->key, &head) == 0);
+	fetch_add_relaxed(&stable->ready, 1u);
+	wait_for_word(&stable->go);
+	return NULL;
+}
+
+static int take_three_records(void *context)
+{
+	struct stable *stable = context;
+	pthread_t threads[3];
+
+	for (size_t i = 0; i < COUNT(threads); i++)
+		must(pthread_create(&threads[i], NULL, take_a_record, stable) == 0);
+	for (;;)
+		pause();
+}
+
+static void records_of_the_dead_are_taken_before_those_that_nobody_had(void **state)
+{
+	NEEDS_PROCESSES();
+	struct stable *stable = stable_new(state);
+	const struct arena_header *h = stable->corral->arena.header;
+	pthread_t threads[4];
+
+	pid_t pid = child_start(take_three_records, stable);
+	assert_true(wait_until(load_acquire(&stable->ready) == 3, SUPPORT_WAIT_MS));
+	assert_int_equal(h->threads_high, 4);
+	child_kill(pid);
+	for (uint32_t i = 0; i < COUNT(threads); i++) {
+		assert_int_equal(pthread_create(&threads[i], NULL, take_a_record, stable), 0);
+		assert_true(wait_until(load_acquire(&stable->ready) == 4 + i, SUPPORT_WAIT_MS));
+		assert_int_equal(h->threads_high, i < 3 ? 4 : 5);
+	}
+	store_release(&stable->go, 1);
+	for (size_t i = 0; i < COUNT(threads); i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	corral_close(stable->corral);
+	yard_check(stable->yard, NULL);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, orders_setup, orders_teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(a_thread_cancelled_between_calls_gives_its_record_back),
+		CASE(no_call_is_a_cancellation_point),
+		CASE(a_thread_cancelled_in_a_view_holds_nothing_back),
+		CASE(a_process_without_its_main_thread_lives_until_it_is_killed),
+		CASE(records_of_the_dead_are_taken_before_those_that_nobody_had),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
