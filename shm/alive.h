@@ -35,6 +35,7 @@ struct actor {
 	uint32_t held;        /* levels of the locks held, see lock.h; for assertions */
 	uint32_t patience_ms; /* how long to wait for the living */
 	bool fenced;          /* our readers use full fences */
+	bool in_change;       /* its thread is changing a cart: a signal handler must not begin another change */
 	bool can_membarrier;
 	/* Repair all thread records of a dead process whose byte we hold. Set by the floor that knows how. */
 	void (*repair)(struct arena *arena, uint32_t process);

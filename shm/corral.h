@@ -28,6 +28,8 @@
  *   -ENFILE           the arena has its greatest number of carts already
  *   -ENOSPC           the file system is full: the arena cannot reserve more of its file
  *   -EUSERS           all process or thread records are in use by living ones
+ *   -EDEADLK          this thread has an open view (corral_wait()), or is in the middle of another
+ *                     change: the caller is a signal handler
  *   -EUCLEAN          the bytes of this cart, or of the arena, are damaged
  *   -EROFS            the handle was opened with CORRAL_READ_ONLY
  *   -ESTALE           the arena was replaced or is from another boot: detach and attach again;

@@ -321,6 +321,8 @@ static int prepare(struct corral *corral, const struct corral_key *key, struct a
 	int r = handle_check_key(key);
 	if (r == 0)
 		r = handle_actor(corral, ret_actor);
+	if (r == 0 && (*ret_actor)->in_change)
+		r = -EDEADLK; /* from a signal handler, in the middle of another change */
 	return r;
 }
 
@@ -332,8 +334,12 @@ static int change_now(struct work *work)
 	change->key = *work->key;
 	change->hash = slot_hash(&work->corral->arena, work->key);
 	change->seed = work->corral->arena.hash_seed;
+	work->actor->in_change = true;
+	fence_compiler(); /* for signal handlers of this thread */
 	int r = change_until_done(work);
 	count(work->actor, change, r);
+	fence_compiler();
+	work->actor->in_change = false;
 	return r;
 }
 

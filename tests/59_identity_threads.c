@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "orders_support.h"
@@ -241,6 +242,53 @@ static void a_process_without_its_main_thread_lives_until_it_is_killed(void **st
 	yard_check(stable->yard, NULL);
 }
 
+/* ------------------------------------------------------------------ signals */
+
+static struct stable *struck;
+static uint32_t strokes_refused, strokes_done; /* W: the handler. R: the thread it interrupts */
+
+/* The same calls that it interrupts; they allocate nothing. */
+static void change_in_a_handler(int signal_number)
+{
+	int saved = errno;
+	int r = corral_set_tax(struck->corral, &struck->key, 60000, NULL, NULL);
+
+	(void)signal_number;
+	must(r == 0 || r == -EDEADLK);
+	if (r == 0)
+		store_relaxed(&strokes_done, strokes_done + 1);
+	else
+		store_relaxed(&strokes_refused, strokes_refused + 1);
+	errno = saved;
+}
+
+static void a_change_from_a_signal_handler_in_a_change_is_refused(void **state)
+{
+	NEEDS_PROCESSES(); /* ThreadSanitizer puts signals off until the thread is in no call */
+	struct stable *stable = stable_new(state);
+	const struct itimerval often = { { 0, 200 }, { 0, 200 } }, never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction action = { .sa_handler = change_in_a_handler, .sa_flags = SA_RESTART }, former;
+	struct corral_head head;
+	uint64_t changes = 0;
+
+	struck = stable;
+	strokes_refused = strokes_done = 0;
+	assert_int_equal(sigaction(SIGALRM, &action, &former), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	for (int64_t end = support_now_ms() + SUPPORT_WAIT_MS;
+	     (load_relaxed(&strokes_refused) < 100 || load_relaxed(&strokes_done) == 0) && support_now_ms() < end;
+	     changes++)
+		must(corral_set_tax(stable->corral, &stable->key, 80000, NULL, NULL) == 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_int_equal(sigaction(SIGALRM, &former, NULL), 0);
+	assert_true(strokes_refused >= 100);
+	assert_true(strokes_done > 0);
+	assert_int_equal(orders_head(stable->corral, &stable->key, &head), 0);
+	assert_int_equal(head.version, 1 + changes + strokes_done);
+	corral_close(stable->corral);
+	yard_check(stable->yard, NULL);
+}
+
 /* ------------------------------------------------------------------ records */
 
 static void *take_a_record(void *context)
@@ -296,6 +344,7 @@ int main(void)
 		CASE(no_call_is_a_cancellation_point),
 		CASE(a_thread_cancelled_in_a_view_holds_nothing_back),
 		CASE(a_process_without_its_main_thread_lives_until_it_is_killed),
+		CASE(a_change_from_a_signal_handler_in_a_change_is_refused),
 		CASE(records_of_the_dead_are_taken_before_those_that_nobody_had),
 	};
 
