@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 59_identity_membarrier.c: a child registers for membarrier(2) itself, before its first read; where a filter forbids
+ * that, or it fails without a word, its readers use fences, it says so in its record, and those who wait act for it.
+ */
+#include <linux/filter.h>
+#include <linux/membarrier.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "orders_support.h"
+
+#include "atomic.h"
+#include "grace.h"
+#include "handle.h"
+
+enum filter { NO_FILTER, FORBIDS, PRETENDS };
+
+struct pen {
+	struct yard yard;
+	struct corral *corral;
+	struct corral_key key;
+	enum filter filter;
+	uint32_t flags; /* of the child's process record */
+	uint32_t reads;
+	uint32_t end_read;
+	uint32_t ended;
+	uint32_t alone;
+};
+
+static struct pen *pen_new(enum filter filter)
+{
+	struct pen *pen = support_shared(sizeof(*pen));
+
+	orders_yard(&pen->yard, 4u << 20, 100, 30 * 60 * 1000);
+	pen->corral = yard_open(&pen->yard, 0);
+	pen->key = orders_key("restaurant", "session");
+	pen->filter = filter;
+	assert_int_equal(orders_add(pen->corral, &pen->key, "burger", 899, 1, NULL, NULL), 0);
+	return pen;
+}
+
+static void wait_for_word(const uint32_t *word)
+{
+	must(wait_until(load_acquire(word) != 0, SUPPORT_WAIT_MS));
+}
+
+/* From here on membarrier(2) answers with this error; 0: it does nothing and says that all is well. */
+static void filter_membarrier(uint32_t error)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = COUNT(code), .filter = code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		_exit(CHILD_SKIPS);
+}
+
+/* Can the calling thread drive a grace period to its end? */
+static bool drives(struct corral *corral)
+{
+	struct actor *actor;
+
+	must(handle_actor(corral, &actor) == 0);
+	return grace_advance(actor, grace_start_poll(actor->arena));
+}
+
+static int read_behind_a_filter(void *context)
+{
+	struct pen *pen = context;
+	struct corral_view view;
+
+	if (pen->filter != NO_FILTER)
+		filter_membarrier(pen->filter == FORBIDS ? EPERM : 0);
+	must(corral_read_begin(pen->corral, &pen->key, &view) == 0);
+	pen->flags = pen->corral->arena.processes[pen->corral->life.process].flags;
+	store_release(&pen->reads, 1);
+	wait_for_word(&pen->end_read);
+	must(corral_read_end(&view) == 0);
+	/* its parent does not fence, and it cannot make it */
+	must(drives(pen->corral) == (pen->filter == NO_FILTER));
+	store_release(&pen->ended, 1);
+	wait_for_word(&pen->alone);
+	must(drives(pen->corral)); /* all who are left use fences, or it can make them */
+	must(orders_add(pen->corral, &pen->key, "coke", 199, 1, NULL, NULL) == 0);
+	corral_close(pen->corral);
+	return 0;
+}
+
+static void child_is_waited_for(enum filter filter)
+{
+	NEEDS_PROCESSES();
+	struct pen *pen = pen_new(filter);
+	struct corral *corral = pen->corral;
+	int status = 0;
+
+	bool usual = corral->can_membarrier && !corral->fenced;
+	pid_t pid = child_start(read_behind_a_filter, pen);
+	if (!usual || !wait_until(load_acquire(&pen->reads) != 0, SUPPORT_WAIT_MS)) {
+		child_kill(pid);
+		corral_close(corral);
+		yard_remove(&pen->yard);
+		skip();
+	}
+	assert_int_equal(pen->flags & PROCESS_FENCED, filter == NO_FILTER ? 0 : PROCESS_FENCED);
+	assert_int_equal(corral->arena.processes[corral->life.process].flags & PROCESS_FENCED, 0);
+	for (int i = 0; i < 100; i++)
+		assert_false(drives(corral)); /* it reads */
+	store_release(&pen->end_read, 1);
+	wait_for_word(&pen->ended);
+	assert_true(drives(corral));
+	corral_close(corral);
+	store_release(&pen->alone, 1);
+	status = child_wait(pid);
+	yard_check(&pen->yard, NULL);
+	yard_remove(&pen->yard);
+	assert_int_equal(status, 0);
+}
+
+static void a_child_that_may_use_membarrier_is_waited_for(void **state)
+{
+	(void)state;
+	child_is_waited_for(NO_FILTER);
+}
+
+static void a_child_that_may_not_use_membarrier_fences_and_is_waited_for(void **state)
+{
+	(void)state;
+	child_is_waited_for(FORBIDS);
+}
+
+static void a_registration_that_fails_without_a_word_is_noticed(void **state)
+{
+	(void)state;
+	child_is_waited_for(PRETENDS);
+}
+
+static int look_at_registrations(void *context)
+{
+	struct pen *pen = context;
+	struct corral_head head;
+
+	must(orders_head(pen->corral, &pen->key, &head) == 0);
+	long registered = syscall(SYS_membarrier, 1 << 9 /* GET_REGISTRATIONS, Linux 6.3 */, 0, 0);
+	if (registered < 0)
+		return CHILD_SKIPS;
+	must((registered & MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) != 0);
+	return 0;
+}
+
+static void a_child_is_registered_after_its_first_call(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	struct pen *pen = pen_new(NO_FILTER);
+
+	bool usual = pen->corral->can_membarrier;
+	int status = child_wait(child_start(look_at_registrations, pen));
+	corral_close(pen->corral);
+	yard_remove(&pen->yard);
+	if (!usual || status == CHILD_SKIPS)
+		skip();
+	assert_int_equal(status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_child_that_may_use_membarrier_is_waited_for),
+		cmocka_unit_test(a_child_that_may_not_use_membarrier_fences_and_is_waited_for),
+		cmocka_unit_test(a_registration_that_fails_without_a_word_is_noticed),
+		cmocka_unit_test(a_child_is_registered_after_its_first_call),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
