@@ -59,8 +59,8 @@ sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -f
 cflags    = -std=gnu11 -D_GNU_SOURCE -Ishm -Iagent $(warnings) -fPIC -fvisibility=hidden -pthread \
             $(sanitize) $(CPPFLAGS) $(CFLAGS)
 ldflags   = -pthread -Wl,-z,relro,-z,now $(sanitize) $(LDFLAGS)
-# With a sanitizer the names of its runtime stay undefined in the shared object.
-so_flags  = -shared -Wl,-soname,libcorral.so.$(SOMAJOR) -Wl,--version-script=shm/corral.map \
+# Never unloaded: threads that used it call it at their end. With a sanitizer the names of its runtime stay undefined.
+so_flags  = -shared -Wl,-z,nodelete -Wl,-soname,libcorral.so.$(SOMAJOR) -Wl,--version-script=shm/corral.map \
             $(if $(SANITIZE),,-Wl,-z,defs)
 
 # pkg-config is asked when a program is linked (once for each library), not when this file is

@@ -3,6 +3,7 @@
  * 59_identity_threads.c: threads that end in whatever way give their records back, and whoever needs one gets
  * that of a dead one before one that was never used.
  */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
@@ -242,6 +243,71 @@ static void a_process_without_its_main_thread_lives_until_it_is_killed(void **st
 	yard_check(stable->yard, NULL);
 }
 
+/* ---------------------------------------------------------------- unloading */
+
+struct loaded {
+	int (*open)(const char *location, unsigned flags, struct corral **ret_corral);
+	int (*read_begin)(struct corral *corral, const struct corral_key *key, struct corral_view *ret_view);
+	void (*close)(struct corral *corral);
+	struct corral *corral;
+	struct stable *stable;
+};
+
+static void *use_and_end_late(void *context)
+{
+	const struct loaded *loaded = context;
+	struct stable *stable = loaded->stable;
+	struct corral_view view;
+
+	must(loaded->read_begin(loaded->corral, &stable->key, &view) == 0);
+	store_release(&stable->ready, 1);
+	wait_for_word(&stable->go);
+	return NULL;
+}
+
+static void find(void *library, const char *name, void *ret_function)
+{
+	void *function = dlsym(library, name);
+
+	must(function != NULL);
+	memcpy(ret_function, &function, sizeof(function));
+}
+
+/* As an interpreter does with an extension that it loaded. */
+static int load_use_unload(void *context)
+{
+	struct loaded loaded = { .stable = context };
+	char path[4096] = "";
+	pthread_t thread;
+
+	must(readlink("/proc/self/exe", path, sizeof(path) - 32) > 0);
+	for (int parts = 0; parts < 2; parts++) /* BUILD/tests/NAME */
+		*strrchr(path, '/') = '\0';
+	void *library = dlopen(strcat(path, "/libcorral.so.0"), RTLD_NOW | RTLD_LOCAL);
+	must(library != NULL);
+	find(library, "corral_open", &loaded.open);
+	find(library, "corral_read_begin", &loaded.read_begin);
+	find(library, "corral_close", &loaded.close);
+	must(loaded.open(loaded.stable->yard->path, 0, &loaded.corral) == 0);
+	must(pthread_create(&thread, NULL, use_and_end_late, &loaded) == 0);
+	wait_for_word(&loaded.stable->ready);
+	loaded.close(loaded.corral);
+	must(dlclose(library) == 0);
+	store_release(&loaded.stable->go, 1);
+	must(pthread_join(thread, NULL) == 0);
+	return 0;
+}
+
+static void a_thread_that_used_the_library_may_end_after_it_was_unloaded(void **state)
+{
+	NEEDS_PROCESSES();
+	struct stable *stable = stable_new(state);
+
+	assert_int_equal(child_wait(child_start(load_use_unload, stable)), 0);
+	corral_close(stable->corral);
+	yard_check(stable->yard, NULL);
+}
+
 /* ------------------------------------------------------------------ signals */
 
 static struct stable *struck;
@@ -344,6 +410,7 @@ int main(void)
 		CASE(no_call_is_a_cancellation_point),
 		CASE(a_thread_cancelled_in_a_view_holds_nothing_back),
 		CASE(a_process_without_its_main_thread_lives_until_it_is_killed),
+		CASE(a_thread_that_used_the_library_may_end_after_it_was_unloaded),
 		CASE(a_change_from_a_signal_handler_in_a_change_is_refused),
 		CASE(records_of_the_dead_are_taken_before_those_that_nobody_had),
 	};
