@@ -43,7 +43,8 @@
  * Threads. A handle may be used by all threads of a process at once; a view
  * belongs to the thread that began it. Fork. A child may go on using the
  * handle: it attaches as itself on first use; views do not cross fork, and a
- * child of vfork() must not call the library. No call is async-signal-safe.
+ * child of vfork() must not call the library. No call is async-signal-safe,
+ * nor a cancellation point. More in corral(3), "Threads, fork, signals".
  */
 #ifndef CORRAL_H
 #define CORRAL_H
