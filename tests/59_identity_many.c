@@ -11,7 +11,7 @@
 
 #include "orders_support.h"
 
-#define ROUNDS_DEFAULT 20000u
+#define ROUNDS_DEFAULT 8192u
 #define WARM_UP 256u
 #define HEAP_SLACK_BYTES 8192u /* stdio and cmocka keep some; a block a round is more */
 #define RSS_SLACK_KB 4096l
