@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 59_identity_fork.c: a child is never its parent: it waits for its parent's locks like anybody, ends none of its views,
- * and nothing it does at its end touches its parent. What is executed inherits nothing. (25_alive_fork.c: who is
- * found dead; 55_ops_attach.c: use over three levels.)
+ * and nothing it does at its end touches its parent. (25_alive_fork.c: who is found dead; 55_ops_attach.c: use over
+ * three levels; 59_identity_exec.c: other programs.)
  */
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "orders_support.h"
+#include "identity_kit.h"
 
 #include "atomic.h"
-#include "grace.h"
-#include "handle.h"
-#include "lock.h"
-#include "repair.h"
-#include "slot.h"
 
 #define LEVELS 3u
-#define PATIENCE_MS 60
 
 struct family {
 	struct yard yard;
@@ -53,51 +45,17 @@ static void family_end(struct family *family)
 	yard_remove(&family->yard);
 }
 
-static void wait_for_word(const uint32_t *word)
-{
-	must(wait_until(load_acquire(word) != 0, SUPPORT_WAIT_MS));
-}
-
-static struct slot *slot_of(struct actor *actor, const struct corral_key *key)
-{
-	struct found found = { 0 };
-
-	grace_enter(actor);
-	must(slot_find(actor->arena, slot_hash(actor->arena, key), key, &found) == 0);
-	grace_leave(actor);
-	return found.slot;
-}
-
-static uint32_t bury_all(struct corral *corral)
-{
-	return alive_bury_all(&corral->arena, &corral->life, repair_process, NULL, NULL);
-}
-
-/* Whose record has this pid; alive ones only. UINT32_MAX: nobody's. */
-static uint32_t record_of(const struct corral *corral, pid_t pid)
-{
-	for (uint32_t i = 0; i < corral->arena.max_processes; i++)
-		if (load_acquire(&corral->arena.processes[i].state) == PROCESS_USED &&
-		    corral->arena.processes[i].pid == pid)
-			return i;
-	return UINT32_MAX;
-}
-
 /* ------------------------------------------------------------------- locks */
 
 /* A thread that is in the middle of a change while another of its process forks. */
 static void *hold_the_cart(void *context)
 {
 	struct family *family = context;
-	struct actor *actor;
+	struct slot *slot = identity_take_cart(family->corral, &family->key);
 
-	must(handle_actor(family->corral, &actor) == 0);
-	struct slot *slot = slot_of(actor, &family->key);
-	slot_want(actor, NULL, slot);
-	must(lock_take(actor, &slot->lock, LOCK_SLOT) == 0);
 	store_release(&family->locked, 1);
-	wait_for_word(&family->go);
-	lock_drop(actor, &slot->lock, LOCK_SLOT);
+	identity_wait_for(&family->go);
+	identity_drop_cart(family->corral, slot);
 	return NULL;
 }
 
@@ -106,7 +64,7 @@ static int wait_for_parents_lock(void *context)
 	struct family *family = context;
 
 	alarm(2 * SUPPORT_WAIT_MS / 1000);
-	must(corral_set_patience(family->corral, PATIENCE_MS) == 0);
+	must(corral_set_patience(family->corral, IDENTITY_PATIENCE_MS) == 0);
 	must(orders_add(family->corral, &family->key, "coke", 199, 1, NULL, NULL) == -EBUSY);
 	must(corral_drop(family->corral, &family->key, NULL, NULL) == -EBUSY);
 	must(corral_set_patience(family->corral, SUPPORT_WAIT_MS) == 0);
@@ -125,7 +83,7 @@ static int hold_and_fork(void *context)
 
 	family->corral = yard_open(&family->yard, 0);
 	must(pthread_create(&thread, NULL, hold_the_cart, family) == 0);
-	wait_for_word(&family->locked);
+	identity_wait_for(&family->locked);
 	pid_t pid = fork();
 	if (pid == 0)
 		_exit(wait_for_parents_lock(family));
@@ -143,7 +101,7 @@ static void child_waits_for_its_parents_lock(bool parent_dies)
 	struct corral_head head;
 
 	pid_t pid = child_start(hold_and_fork, family);
-	wait_for_word(&family->waits);
+	identity_wait_for(&family->waits);
 	assert_int_equal(orders_head(ours, &family->key, &head), 0);
 	assert_int_equal(head.version, 1);
 	if (parent_dies) {
@@ -152,7 +110,7 @@ static void child_waits_for_its_parents_lock(bool parent_dies)
 		store_release(&family->go, 1);
 		assert_int_equal(child_wait(pid), 0);
 	}
-	wait_for_word(&family->done);
+	identity_wait_for(&family->done);
 	assert_int_equal(orders_head(ours, &family->key, &head), 0);
 	assert_int_equal(head.version, 2);
 	family->corral = ours;
@@ -187,7 +145,7 @@ static int fill_up_behind_a_view(void *context)
 		r = corral_add(family->corral, &family->key, &item, NULL, NULL);
 	must(r == -ENOMEM);
 	store_release(&family->waits, 1);
-	wait_for_word(&family->go);
+	identity_wait_for(&family->go);
 	for (int i = 0; i < 5000; i++)
 		must(corral_add(family->corral, &family->key, &item, NULL, NULL) == 0);
 	return 0;
@@ -205,7 +163,7 @@ static void what_a_parent_looks_at_is_not_reused_by_its_child(void **state)
 	assert_true(view.size <= sizeof(copy));
 	memcpy(copy, view.bytes, view.size);
 	pid_t pid = child_start(fill_up_behind_a_view, family);
-	wait_for_word(&family->waits);
+	identity_wait_for(&family->waits);
 	assert_memory_equal(view.bytes, copy, view.size);
 	assert_int_equal(corral_read_end(&view), 0);
 	store_release(&family->go, 1);
@@ -292,7 +250,7 @@ static void whatever_way_a_child_ends_its_parents_records_stay_as_they_are(void 
 		int expected = ways[i] == use_and_be_killed ? -SIGKILL : 0;
 
 		assert_int_equal(child_wait(child_start(ways[i], family)), expected);
-		(void)bury_all(family->corral);
+		(void)identity_bury_all(family->corral);
 		assert_memory_equal(&thread.reader, &actor->record->reader, CACHE_LINE);
 		assert_memory_equal(&thread.intent, &actor->record->intent, sizeof(thread.intent));
 		assert_memory_equal(thread.cache, actor->record->cache, sizeof(thread.cache));
@@ -315,7 +273,7 @@ static int be_level(struct family *family, uint32_t level)
 	store_release(&family->pids[level], getpid());
 	if (level + 1 < LEVELS && fork() == 0)
 		_exit(be_level(family, level + 1));
-	wait_for_word(&family->told[level]);
+	identity_wait_for(&family->told[level]);
 	must(corral_read_end(&view) == 0);
 	must(orders_add(family->corral, &family->key, "coke", 199, 1, NULL, NULL) == 0);
 	corral_close(family->corral);
@@ -339,14 +297,14 @@ static void of_three_generations_each_dies_for_itself(void **state)
 	for (uint32_t i = 0; i < LEVELS; i++)
 		assert_true(wait_until(load_acquire(&family->pids[i]) != 0, SUPPORT_WAIT_MS));
 	for (uint32_t i = 0; i < LEVELS; i++)
-		assert_int_not_equal(record_of(corral, family->pids[i]), UINT32_MAX);
-	assert_int_equal(bury_all(corral), 0);
+		assert_non_null(identity_record_of(corral, family->pids[i]));
+	assert_int_equal(identity_bury_all(corral), 0);
 	for (uint32_t i = 1; i < LEVELS; i++) { /* the middle one, then the eldest, its child */
 		uint32_t dies = i == 1 ? 1 : 0;
 		kill(family->pids[dies], SIGKILL);
-		assert_true(wait_until(bury_all(corral) == 1, SUPPORT_WAIT_MS));
-		assert_int_equal(record_of(corral, family->pids[dies]), UINT32_MAX);
-		assert_int_not_equal(record_of(corral, family->pids[2]), UINT32_MAX);
+		assert_true(wait_until(identity_bury_all(corral) == 1, SUPPORT_WAIT_MS));
+		assert_null(identity_record_of(corral, family->pids[dies]));
+		assert_non_null(identity_record_of(corral, family->pids[2]));
 	}
 	child_kill(pid);
 	store_release(&family->told[2], 1);
@@ -362,7 +320,7 @@ static int clone_and_stay(void *context)
 
 	family->corral = yard_open(&family->yard, 0);
 	must(pthread_create(&(pthread_t){ 0 }, NULL, hold_the_cart, family) == 0);
-	wait_for_word(&family->locked);
+	identity_wait_for(&family->locked);
 	int32_t pid = (int32_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid == 0) {
 		alarm(2 * SUPPORT_WAIT_MS / 1000);
@@ -388,116 +346,12 @@ static void a_raw_child_that_calls_nothing_keeps_its_dead_parents_locks_until_it
 	pid_t pid = child_start(clone_and_stay, family);
 	assert_true(wait_until(load_acquire(&family->pids[0]) != 0, SUPPORT_WAIT_MS));
 	child_kill(pid);
-	assert_int_equal(bury_all(ours), 0);
-	assert_int_equal(corral_set_patience(ours, PATIENCE_MS), 0);
+	assert_int_equal(identity_bury_all(ours), 0);
+	assert_int_equal(corral_set_patience(ours, IDENTITY_PATIENCE_MS), 0);
 	assert_int_equal(orders_add(ours, &family->key, "coke", 199, 1, NULL, NULL), -EBUSY);
 	assert_int_equal(kill(family->pids[0], SIGKILL), 0);
 	assert_true(wait_until(orders_add(ours, &family->key, "coke", 199, 1, NULL, NULL) == 0, SUPPORT_WAIT_MS));
 	family->corral = ours;
-	family_end(family);
-}
-
-/* --------------------------------------------------------------------- exec */
-
-static bool is_sleep(pid_t pid)
-{
-	char path[64], name[32] = "";
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	FILE *file = fopen(path, "r");
-	bool is = file != NULL && fgets(name, sizeof(name), file) != NULL && strcmp(name, "sleep\n") == 0;
-	if (file != NULL)
-		fclose(file);
-	return is;
-}
-
-static bool has_descriptor_of(pid_t pid, const struct yard *yard)
-{
-	char path[64], target[256];
-
-	for (int fd = 0; fd < 100; fd++) {
-		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
-		ssize_t n = readlink(path, target, sizeof(target) - 1);
-		target[n > 0 ? n : 0] = '\0';
-		if (strncmp(target, yard->path, strlen(yard->path)) == 0)
-			return true;
-	}
-	return false;
-}
-
-static pid_t run_sleep(size_t way)
-{
-	char *const arguments[] = { (char *)(uintptr_t) "sleep", (char *)(uintptr_t) "60", NULL };
-	pid_t pid = -1;
-
-	switch (way) {
-	case 0:
-		must(posix_spawnp(&pid, "sleep", NULL, NULL, arguments, environ) == 0);
-		return pid;
-	case 1:
-		pid = vfork();
-		break;
-	case 2:
-		pid = fork();
-		break;
-	default:
-		pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
-		break;
-	}
-	if (pid == 0) {
-		execvp("sleep", arguments);
-		_exit(CHILD_FAILED);
-	}
-	return pid;
-}
-
-static void what_is_executed_inherits_no_descriptor(void **state)
-{
-	(void)state;
-	NEEDS_PROCESSES();
-	struct family *family = family_new();
-
-	assert_true(has_descriptor_of(getpid(), &family->yard)); /* or we look in the wrong place */
-	for (size_t way = 0; way < 4; way++) {
-		pid_t pid = run_sleep(way);
-		bool came = wait_until(is_sleep(pid), SUPPORT_WAIT_MS);
-		bool has = has_descriptor_of(pid, &family->yard);
-		child_kill(pid);
-		assert_true(came);
-		assert_false(has);
-	}
-	family_end(family);
-}
-
-static int hold_and_execute(void *context)
-{
-	struct family *family = context;
-	struct corral *corral = yard_open(&family->yard, 0);
-	struct corral_view view;
-	struct actor *actor;
-
-	must(corral_read_begin(corral, &family->key, &view) == 0);
-	must(handle_actor(corral, &actor) == 0);
-	struct slot *slot = slot_of(actor, &family->key);
-	slot_want(actor, NULL, slot);
-	must(lock_take(actor, &slot->lock, LOCK_SLOT) == 0);
-	execlp("sleep", "sleep", "60", NULL);
-	return CHILD_FAILED;
-}
-
-static void a_worker_that_executes_another_program_is_dead_as_a_worker(void **state)
-{
-	(void)state;
-	NEEDS_PROCESSES();
-	struct family *family = family_new();
-
-	pid_t pid = child_start(hold_and_execute, family);
-	assert_true(wait_until(is_sleep(pid), SUPPORT_WAIT_MS));
-	assert_int_not_equal(record_of(family->corral, pid), UINT32_MAX);
-	assert_int_equal(orders_add(family->corral, &family->key, "coke", 199, 1, NULL, NULL), 0);
-	assert_int_equal(record_of(family->corral, pid), UINT32_MAX);
-	assert_int_equal(kill(pid, 0), 0);
-	child_kill(pid);
 	family_end(family);
 }
 
@@ -510,8 +364,6 @@ int main(void)
 		cmocka_unit_test(whatever_way_a_child_ends_its_parents_records_stay_as_they_are),
 		cmocka_unit_test(of_three_generations_each_dies_for_itself),
 		cmocka_unit_test(a_raw_child_that_calls_nothing_keeps_its_dead_parents_locks_until_it_ends),
-		cmocka_unit_test(what_is_executed_inherits_no_descriptor),
-		cmocka_unit_test(a_worker_that_executes_another_program_is_dead_as_a_worker),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
