@@ -246,9 +246,9 @@ static void a_process_without_its_main_thread_lives_until_it_is_killed(void **st
 	assert_true(wait_until(state_of(pid) == 'Z', SUPPORT_WAIT_MS)); /* it looks like one */
 	assert_int_equal(readers(corral), 1);
 	assert_int_equal(records_used(corral), 2);
-	assert_int_equal(alive_bury_all(&corral->arena, life, repair_process, NULL, NULL), 0);
+	assert_int_equal(alive_bury_all(&corral->arena, life, repair_process), 0);
 	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_true(wait_until(alive_bury_all(&corral->arena, life, repair_process, NULL, NULL) == 1, SUPPORT_WAIT_MS));
+	assert_true(wait_until(alive_bury_all(&corral->arena, life, repair_process) == 1, SUPPORT_WAIT_MS));
 	child_kill(pid);
 	assert_int_equal(readers(corral), 0);
 	corral_close(corral);

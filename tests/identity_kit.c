@@ -39,7 +39,7 @@ void identity_drop_cart(struct corral *corral, struct slot *slot)
 
 uint32_t identity_bury_all(struct corral *corral)
 {
-	return alive_bury_all(&corral->arena, &corral->life, repair_process, NULL, NULL);
+	return alive_bury_all(&corral->arena, &corral->life, repair_process);
 }
 
 const struct process_record *identity_record_of(const struct corral *corral, pid_t pid)
