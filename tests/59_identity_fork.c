@@ -131,23 +131,20 @@ static void a_child_forked_in_another_threads_change_repairs_its_dead_parent(voi
 
 /* ------------------------------------------------------------------- views */
 
-/* Change until nothing can be reused, as the parent looks at it. */
-static int fill_up_behind_a_view(void *context)
+#define CHANGES_BEHIND 2000 /* their blocks have the size of the one that is looked at, and there is room for all */
+#define CHANGES_AFTER 50000 /* more than there is room for, were none used again */
+
+static int change_behind_a_view(void *context)
 {
 	struct family *family = context;
-	struct corral_item item = orders_item("burger", 899, 1);
-	char notes[4000];
-	int r = 0;
+	struct corral *corral = family->corral;
 
-	memset(notes, 'n', sizeof(notes));
-	item.notes = (struct corral_text){ notes, sizeof(notes) };
-	for (int i = 0; i < 5000 && r == 0; i++)
-		r = corral_add(family->corral, &family->key, &item, NULL, NULL);
-	must(r == -ENOMEM);
+	for (uint32_t i = 0; i < CHANGES_BEHIND; i++)
+		must(corral_set_quantity(corral, &family->key, 1, 2 + i % 7, NULL, NULL) == 0);
 	store_release(&family->waits, 1);
 	identity_wait_for(&family->go);
-	for (int i = 0; i < 5000; i++)
-		must(corral_add(family->corral, &family->key, &item, NULL, NULL) == 0);
+	for (uint32_t i = 0; i < CHANGES_AFTER; i++)
+		must(corral_set_quantity(corral, &family->key, 1, 2 + i % 7, NULL, NULL) == 0);
 	return 0;
 }
 
@@ -162,7 +159,7 @@ static void what_a_parent_looks_at_is_not_reused_by_its_child(void **state)
 	assert_int_equal(corral_read_begin(family->corral, &family->key, &view), 0);
 	assert_true(view.size <= sizeof(copy));
 	memcpy(copy, view.bytes, view.size);
-	pid_t pid = child_start(fill_up_behind_a_view, family);
+	pid_t pid = child_start(change_behind_a_view, family);
 	identity_wait_for(&family->waits);
 	assert_memory_equal(view.bytes, copy, view.size);
 	assert_int_equal(corral_read_end(&view), 0);
