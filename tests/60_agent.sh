@@ -262,7 +262,7 @@ it_ends_idle_carts_and_frees_their_memory() {
 	done
 	for ((i = 0; i < 100; i++)); do
 		corral 0 status
-		[[ $out =~ expired_by_this_agent\ +10 ]] && break
+		[[ $out =~ expired_by_this_agent\ +10 && $out == *" 0 ending"* ]] && break
 		sleep 0.1
 	done
 	has "0 open, 0 checked out, 0 ending"
