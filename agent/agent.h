@@ -5,6 +5,8 @@
 #ifndef CORRAL_AGENT_H
 #define CORRAL_AGENT_H
 
+#include <sys/types.h>
+
 #include <jansson.h>
 
 #include "alive.h"
@@ -22,6 +24,8 @@ struct agent_options {
 	bool size_given;
 	bool max_carts_given;
 	bool ttl_given;
+	bool group_given;
+	gid_t group;
 	bool daemon;
 	bool stop;
 	enum log_level log_level;
@@ -42,6 +46,8 @@ struct agent {
 	const struct agent_options *options;
 	char directory[PATH_MAX];
 	int dir_fd;
+	gid_t group;            /* the directory's: who may attach, and ask us */
+	int log_fd;             /* DIR/agent.log; -1: standard error */
 	struct life agent_life; /* holds ALIVE_AGENT_BYTE for as long as we live */
 	struct corral *corral;
 	struct actor *actor;
@@ -65,6 +71,9 @@ struct agent {
 /* options.c: parse the command line; exits on bad usage, --help, --version. */
 void options_parse(int argc, char **argv, struct agent_options *ret_options);
 
+/* directory.c: make the directory, or look whether we may use it. An exit code; says why itself. */
+int agent_open_directory(struct agent *agent);
+
 /* takeup.c: become the agent of the directory: its byte, its arena, a handle. An exit code; says why itself. */
 int agent_take_up(struct agent *agent);
 void agent_give_up(struct agent *agent);
@@ -81,11 +90,12 @@ void agent_tick(struct agent *agent);
 void stalled_watch(struct agent *agent, bool held_back);
 
 /* control.c */
-bool control_may_ask(int fd);
+bool control_may_ask(const struct agent *agent, int fd);
 /* Read what the client says; answer when its line is whole. True: we are done with it. Never waits. */
 bool control_serve(struct agent *agent, struct client *client);
 
 /* daemon.c */
+#define LOG_FILE "agent.log"
 int daemon_fork(int *ret_ready_fd);                   /* in the parent: waits for the child, exits. In the child: 0 */
 void daemon_ready(struct agent *agent, int ready_fd); /* tells parent and service manager */
 int daemon_stop(const char *directory);               /* --stop: an exit code */

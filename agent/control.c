@@ -13,22 +13,22 @@
 #include "atomic.h"
 #include "stat.h"
 
-/* root, we ourselves, and who shares our group (the file's mode has let them in) */
-bool control_may_ask(int fd)
+/* root, we ourselves, and the members of the directory's group (the socket's mode has let nobody else in) */
+bool control_may_ask(const struct agent *agent, int fd)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
-	gid_t groups[256];
+	gid_t groups[1024];
 	socklen_t groups_size = sizeof(groups);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return false;
-	if (peer.uid == 0 || peer.uid == geteuid() || peer.gid == getegid())
+	if (peer.uid == 0 || peer.uid == geteuid() || peer.gid == agent->group)
 		return true;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &groups_size) < 0)
 		return false;
 	for (size_t i = 0; i < groups_size / sizeof(groups[0]); i++)
-		if (groups[i] == getegid())
+		if (groups[i] == agent->group)
 			return true;
 	return false;
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -16,7 +15,6 @@
 #include "agent.h"
 #include "client.h"
 
-#define LOG_FILE "agent.log"
 #define STOP_WAIT_MS 10000
 #define STOP_STEP_MS 5
 
@@ -74,19 +72,16 @@ static void notify_service_manager(const char *state)
 static void leave_terminal(const struct agent *agent)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int log = openat(agent->dir_fd, LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (log >= 0 && fchmod(log, 0660) < 0) /* whatever the umask */
-		log_line(LOG_WARNING, "cannot set the log file's mode");
 	if (null >= 0) {
 		(void)dup2(null, STDIN_FILENO);
 		(void)dup2(null, STDOUT_FILENO);
-		(void)dup2(log >= 0 ? log : null, STDERR_FILENO);
+		(void)dup2(agent->log_fd, STDERR_FILENO);
 		if (null > STDERR_FILENO)
 			close(null);
 	}
-	if (log > STDERR_FILENO)
-		close(log);
+	if (agent->log_fd > STDERR_FILENO)
+		close(agent->log_fd);
 	if (chdir("/") < 0)
 		log_line(LOG_DEBUG, "cannot change to /");
 }

@@ -3,6 +3,7 @@
  * loop.c (floor 6): the agent's loop, on one screen: signals, clients, ticks. After agent_open_loop() nothing may fail.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,6 +38,31 @@ static void socket_address(const struct agent *agent, struct sockaddr_un *addres
 	snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d/%s", agent->dir_fd, ARENA_SOCKET_FILE);
 }
 
+/*
+ * The socket's file gets the directory's group and 0660 as our other files do. A member of the group may swap it for
+ * something else meanwhile: so it is held by a descriptor, and has to be a socket of ours with one name.
+ */
+static int share_socket(const struct agent *agent)
+{
+	char path[64];
+	struct stat st;
+	int r = 0;
+
+	int fd = openat(agent->dir_fd, ARENA_SOCKET_FILE, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)
+		r = -EPERM;
+	else if (st.st_gid != agent->group && fchownat(fd, "", (uid_t)-1, agent->group, AT_EMPTY_PATH) < 0)
+		r = errno == EPERM ? 0 : -errno; /* not our group to give: it stays ours alone */
+	else {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		r = chmod(path, 0660) < 0 ? -errno : 0;
+	}
+	close(fd);
+	return r;
+}
+
 static int open_socket(const struct agent *agent)
 {
 	struct sockaddr_un address;
@@ -46,11 +72,14 @@ static int open_socket(const struct agent *agent)
 		return -errno;
 	(void)unlinkat(agent->dir_fd, ARENA_SOCKET_FILE, 0); /* a dead agent's: we hold the agent's byte */
 	socket_address(agent, &address);
-	mode_t before = umask(0117); /* 0660 from the first instant */
-	int r = bind(fd, (struct sockaddr *)&address, sizeof(address));
+	mode_t before = umask(0177); /* ours alone at first; a descriptor of a socket does not reach its file */
+	int r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 	(void)umask(before);
-	if (r < 0 || listen(fd, 64) < 0) {
+	if (r == 0)
+		r = share_socket(agent);
+	if (r == 0 && listen(fd, 64) < 0)
 		r = -errno;
+	if (r < 0) {
 		close(fd);
 		return r;
 	}
@@ -111,7 +140,7 @@ static void take_client(struct agent *agent)
 
 	if (fd < 0)
 		return;
-	for (unsigned i = 0; i < CLIENTS_MAX && control_may_ask(fd); i++) {
+	for (unsigned i = 0; i < CLIENTS_MAX && control_may_ask(agent, fd); i++) {
 		if (agent->clients[i].fd >= 0)
 			continue;
 		agent->clients[i] = (struct client){ .fd = fd, .give_up_ms = now_ms() + CLIENT_MS };

@@ -9,7 +9,7 @@
 int main(int argc, char **argv)
 {
 	struct agent_options options;
-	struct agent agent = { .options = &options, .dir_fd = -1, .listen_fd = -1, .signal_fd = -1 };
+	struct agent agent = { .options = &options, .dir_fd = -1, .log_fd = -1, .listen_fd = -1, .signal_fd = -1 };
 	int ready_fd = -1;
 
 	options_parse(argc, argv, &options);

@@ -3,18 +3,31 @@
  * options.c (floor 6): corral-agent's command line.
  */
 #include <argp.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../tools/parse.h"
 #include "agent.h"
 
-enum { OPTION_DIR = 256, OPTION_SIZE, OPTION_MAX_CARTS, OPTION_TTL, OPTION_DAEMON, OPTION_STOP, OPTION_LOG_LEVEL };
+enum {
+	OPTION_DIR = 256,
+	OPTION_GROUP,
+	OPTION_SIZE,
+	OPTION_MAX_CARTS,
+	OPTION_TTL,
+	OPTION_DAEMON,
+	OPTION_STOP,
+	OPTION_LOG_LEVEL
+};
 
 static const struct argp_option option_table[] = {
 	{ "dir", OPTION_DIR, "DIR", 0,
 	  "directory of the arena (default: $CORRAL_DIR, else /var/lib/corral for root and "
 	  "$XDG_STATE_HOME/corral for others)",
+	  0 },
+	{ "group", OPTION_GROUP, "GROUP", 0,
+	  "name or number of the group whose members may use DIR and the files in it (default: DIR's group as it is)",
 	  0 },
 	{ "size", OPTION_SIZE, "BYTES", 0, "size of a new arena, with K, M or G (default 1G); the file grows as needed",
 	  0 },
@@ -71,6 +84,21 @@ static const char *parse_size(const char *text, uint64_t *ret_bytes)
 	return NULL;
 }
 
+static const char *parse_group(const char *text, gid_t *ret_group)
+{
+	const struct group *group = getgrnam(text);
+	uint64_t number;
+
+	if (group != NULL) {
+		*ret_group = group->gr_gid;
+		return NULL;
+	}
+	if (parse_number(text, 0, UINT32_MAX - 1, &number) != NULL)
+		return "there is no such group";
+	*ret_group = (gid_t)number;
+	return NULL;
+}
+
 static const char *parse_level(const char *text, enum log_level *ret_level)
 {
 	static const char *const names[] = { "error", "warning", "info", "debug" };
@@ -92,6 +120,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	switch (key) {
 	case OPTION_DIR:
 		options->location = argument;
+		break;
+	case OPTION_GROUP:
+		wrong = parse_group(argument, &options->group);
+		options->group_given = true;
 		break;
 	case OPTION_SIZE:
 		wrong = parse_size(argument, &options->size_bytes);

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -20,30 +19,12 @@
 #include "grace.h"
 #include "inspect.h"
 #include "repair.h"
+#include "trust.h"
 
 static int refuse(int error, const char *directory, const char *why)
 {
 	log_line(LOG_ERROR, "%s: %s (%s)", directory, why, corral_strerror(error));
 	return EXIT_ARENA;
-}
-
-/* mkdir -p, the last one for our group only. */
-static int make_directory(const char *path)
-{
-	char part[PATH_MAX];
-
-	snprintf(part, sizeof(part), "%s", path);
-	for (char *at = part + 1; *at != '\0'; at++) {
-		if (*at != '/')
-			continue;
-		*at = '\0';
-		if (mkdir(part, 0755) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
-			return -errno;
-		*at = '/';
-	}
-	if (mkdir(path, 0770) == 0)
-		return chmod(path, 0770) < 0 ? -errno : 0; /* whatever the umask */
-	return errno == EEXIST ? 0 : -errno;
 }
 
 /* Byte 0, or the pid of who has it (written into the lock file for people). */
@@ -159,6 +140,7 @@ static int prepare_arena(struct agent *agent, char *why)
 	}
 	if (r < 0)
 		return r;
+	trust_regroup(agent->dir_fd, arena.fd);
 	r = adopt_old_boot(agent, &arena);
 	if (r == 0) {
 		warn_of_settings(agent, &arena);
@@ -180,23 +162,21 @@ int agent_take_up(struct agent *agent)
 {
 	char why[WHY_BYTES] = "";
 
-	int r = arena_directory(agent->options->location, agent->directory, why);
-	if (r < 0) {
-		log_line(LOG_ERROR, "%s", why);
-		return r == -EPROTONOSUPPORT || r == -EINVAL || r == -ENAMETOOLONG ? EXIT_USAGE : EXIT_ARENA;
-	}
-	r = make_directory(agent->directory);
-	if (r < 0)
-		return refuse(r, agent->directory, "cannot make the directory");
-	r = arena_open_directory(agent->directory, &agent->dir_fd, why);
-	if (r < 0)
-		return refuse(r, agent->directory, why);
-	r = alive_open(agent->dir_fd, true, &agent->agent_life, why);
-	if (r < 0)
-		return refuse(r, agent->directory, why);
-	int code = take_byte(agent);
+	int code = agent_open_directory(agent);
 	if (code != EXIT_DONE)
 		return code;
+	int r = alive_open(agent->dir_fd, true, &agent->agent_life, why);
+	if (r < 0)
+		return refuse(r, agent->directory, why);
+	code = take_byte(agent);
+	if (code != EXIT_DONE)
+		return code;
+	if (agent->options->daemon) {
+		agent->log_fd = trust_open(agent->dir_fd, LOG_FILE, O_APPEND, true, why);
+		if (agent->log_fd < 0)
+			return refuse(agent->log_fd, agent->directory, why);
+		trust_regroup(agent->dir_fd, agent->log_fd);
+	}
 	r = prepare_arena(agent, why);
 	if (r < 0)
 		return refuse(r, agent->directory, why);

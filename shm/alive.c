@@ -9,11 +9,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "alive.h"
 #include "atomic.h"
+#include "trust.h"
 
 static struct flock byte_lock(short type, uint32_t byte)
 {
@@ -46,28 +46,12 @@ bool alive_test(int lock_fd, uint32_t byte)
 
 int alive_open(int dir_fd, bool create, struct life *ret_life, char *why)
 {
-	struct stat st;
-	int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	int fd = trust_open(dir_fd, ARENA_LOCK_FILE, 0, create, why);
 
-	int fd = openat(dir_fd, ARENA_LOCK_FILE, flags);
-	if (fd < 0 && errno == ENOENT && create) {
-		fd = openat(dir_fd, ARENA_LOCK_FILE, flags | O_CREAT | O_EXCL, 0600);
-		if (fd >= 0 && fchmod(fd, 0660) < 0) {
-			int error = errno;
-			close(fd);
-			return why_set(why, -error, "cannot set the lock file's mode");
-		}
-		if (fd < 0 && errno == EEXIST) /* another was quicker */
-			fd = openat(dir_fd, ARENA_LOCK_FILE, flags);
-	}
 	if (fd < 0)
-		return why_set(why, -errno,
-			       errno == ENOENT ? "there is no lock file: start corral-agent, which makes it" :
-						 "cannot open the lock file");
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink > 1) {
-		close(fd);
-		return why_set(why, -EPROTO, "the lock file is not a plain file with one name");
-	}
+		return fd;
+	if (create)
+		trust_regroup(dir_fd, fd);
 	ret_life->fd = fd;
 	ret_life->process = UINT32_MAX;
 	pthread_mutex_init(&ret_life->repairing, NULL);

@@ -23,6 +23,7 @@
 
 #include "arena.h"
 #include "hash.h"
+#include "trust.h"
 #include "why.h"
 
 #define TEMPORARY_FILE ".arena.new"
@@ -240,12 +241,12 @@ static int write_whole(int fd, const void *bytes, size_t size)
 }
 
 /* The temporary file is written, not mapped: an error is an error code, never a signal. */
-static int fill_file(int fd, const struct arena_header *h, char *why)
+static int fill_file(int dir_fd, int fd, const struct arena_header *h, char *why)
 {
-	int r = 0;
+	int r = trust_share(dir_fd, fd);
 
-	if (fchmod(fd, 0660) < 0)
-		return why_set(why, -errno, "cannot set the arena file's mode");
+	if (r < 0)
+		return why_set(why, r, "cannot set the arena file's group and mode");
 	if (ftruncate(fd, (off_t)h->arena_bytes) < 0)
 		return why_set(why, -errno, "cannot make a file of %llu bytes", (unsigned long long)h->arena_bytes);
 	r = reserve_bytes(fd, 0, h->space_at);
@@ -275,7 +276,7 @@ int arena_create(int dir_fd, const struct arena_settings *settings, char *why)
 	int fd = openat(dir_fd, TEMPORARY_FILE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return why_set(why, -errno, "cannot create the arena file");
-	r = fill_file(fd, &header, why);
+	r = fill_file(dir_fd, fd, &header, why);
 	if (r == 0 && renameat2(dir_fd, TEMPORARY_FILE, dir_fd, ARENA_FILE, RENAME_NOREPLACE) < 0) {
 		r = -errno;
 		if (r == -EINVAL || r == -ENOSYS) /* a file system without the flag; we hold the agent's byte */
@@ -308,35 +309,19 @@ static int check_world(const struct arena_header *h, bool any_boot, char *why)
 	return 0;
 }
 
-static int check_file(int fd, struct stat *ret_st, char *why)
-{
-	if (fstat(fd, ret_st) < 0)
-		return why_set(why, -errno, "cannot stat the arena");
-	if (!S_ISREG(ret_st->st_mode))
-		return why_set(why, -EPROTO, "the arena is not a regular file");
-	if (ret_st->st_nlink > 1)
-		return why_set(why, -EPROTO, "the arena file has %lu names (hard links); remove the others",
-			       (unsigned long)ret_st->st_nlink);
-	if ((uint64_t)ret_st->st_size < HEADER_BYTES)
-		return why_set(why, -EPROTO, "the file has %lld bytes: too short for an arena",
-			       (long long)ret_st->st_size);
-	return 0;
-}
-
 int arena_map(int dir_fd, bool any_boot, struct arena *ret_arena, char *why)
 {
 	struct arena arena = { .fd = -1, .dir_fd = -1 };
 	struct stat st;
 	int r;
 
-	arena.fd = openat(dir_fd, ARENA_FILE, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	arena.fd = trust_open(dir_fd, ARENA_FILE, 0, false, why);
 	if (arena.fd < 0)
-		return why_set(why, -errno,
-			       errno == ENOENT ? "there is no arena: start corral-agent, which creates it" :
-						 "cannot open the arena for reading and writing");
-	r = check_file(arena.fd, &st, why);
-	if (r < 0)
+		return arena.fd;
+	if (fstat(arena.fd, &st) < 0 || st.st_size < (off_t)HEADER_BYTES) {
+		r = why_set(why, -EPROTO, "the arena file is too short for an arena");
 		goto fail;
+	}
 	arena.bytes = (uint64_t)st.st_size;
 	arena.base = mmap(NULL, arena.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, arena.fd, 0);
 	if (arena.base == MAP_FAILED) {

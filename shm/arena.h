@@ -63,7 +63,10 @@ struct arena_settings {
  */
 int arena_directory(const char *location, char path[PATH_MAX], char *why);
 
-/* Open the directory; refuse network file systems (-EXDEV). *ret_fd is close-on-exec. */
+/*
+ * Open the directory; refuse a symbolic link (-ELOOP), what everybody may write (-EPERM), network file systems
+ * (-EXDEV). *ret_fd is close-on-exec.
+ */
 int arena_open_directory(const char *path, int *ret_fd, char *why);
 
 /*

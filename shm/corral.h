@@ -38,7 +38,9 @@
  *   -EPROTONOSUPPORT  the arena has another layout version, or the location an unknown scheme
  *   -EXDEV            the directory is on a network file system, or the caller in another
  *                     time namespace
- *   -EACCES, -EPERM, -EMFILE, -EIO ...   as the system call that failed said
+ *   -EPERM            outsiders (neither owner nor group) may write the directory, or use a file in it
+ *   -ELOOP            the directory, or a file in it, is a symbolic link
+ *   -EACCES, -EMFILE, -EIO ...   as the system call that failed said
  *
  * Threads. A handle may be used by all threads of a process at once; a view
  * belongs to the thread that began it. Fork. A child may go on using the

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "trust.h"
 #include "why.h"
 
 #define DIR_SCHEME "dir:"
@@ -38,6 +39,8 @@ static int absolute(const char *name, char path[PATH_MAX], char *why)
 			return why_set(why, -errno, "cannot tell the current directory");
 		n = snprintf(path, PATH_MAX, "%s/%s", here, name);
 	}
+	while (n > 1 && n < PATH_MAX && path[n - 1] == '/') /* it is to name the directory, not what a link leads to */
+		path[--n] = '\0';
 	/* room for the names of the files in it */
 	return n >= PATH_MAX - 32 ? why_set(why, -ENAMETOOLONG, "the directory's name is too long") : 0;
 }
@@ -79,8 +82,13 @@ static bool network_magic(uint32_t type)
 int arena_open_directory(const char *path, int *ret_fd, char *why)
 {
 	struct statfs fs;
+	struct stat st;
 
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int error = errno;
+	if (fd < 0 && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+		return why_set(why, -ELOOP, "%s is a symbolic link: give the directory that it leads to", path);
+	errno = error;
 	if (fd < 0)
 		return why_set(why, -errno,
 			       errno == ENOENT ? "%s: there is no such directory: start corral-agent, which makes it" :
@@ -89,6 +97,11 @@ int arena_open_directory(const char *path, int *ret_fd, char *why)
 	if (fstatfs(fd, &fs) == 0 && network_magic((uint32_t)fs.f_type)) {
 		close(fd);
 		return why_set(why, -EXDEV, "%s is on a network file system, where memory cannot be shared", path);
+	}
+	int r = trust_directory(fd, path, why);
+	if (r < 0) {
+		close(fd);
+		return r;
 	}
 	*ret_fd = fd;
 	return 0;

@@ -84,7 +84,7 @@ modes_do_not_depend_on_the_umask() {
 		dir=$place/umask$mask
 		(umask "$mask" && agent 0 --daemon --size 16M) || exit 1
 		agent_pid >>"$place/pids"
-		[[ $(stat -c %a "$dir") == 770 ]] || fail "umask $mask: directory $(stat -c %a "$dir")"
+		[[ $(stat -c %a "$dir") == 2770 ]] || fail "umask $mask: directory $(stat -c %a "$dir")"
 		for file in arena lock agent.sock agent.log; do
 			[[ $(stat -c %a "$dir/$file") == 660 ]] || fail "umask $mask: $file $(stat -c %a "$dir/$file")"
 		done
