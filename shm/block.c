@@ -233,7 +233,6 @@ int block_alloc(struct actor *actor, uint32_t bytes)
 	uint32_t class = block_class_of(bytes);
 	int r = 0;
 
-	assert(record->intent.hand == 0);
 	if (unlikely(record->cache[class] == 0)) {
 		/* relaxed: another may be at our lists; their lock decides */
 		if (load_relaxed(&record->retired.waiting) != 0 || load_relaxed(&record->retired.ready) != 0)
@@ -287,7 +286,7 @@ int block_take_slot(struct actor *actor)
 	struct intent *intent = &actor->record->intent;
 	int r = 0;
 
-	if (intent->hand_slot != 0)
+	if (arena_slot(actor->arena, intent->hand_slot) != NULL) /* none, or damaged: it is written anew */
 		return 0;
 	if (lock_take(actor, &h->slots_lock, LOCK_SLOTS) < 0)
 		return -EBUSY;

@@ -56,10 +56,14 @@ static inline void grace_enter(struct actor *actor)
 static inline void grace_leave(struct actor *actor)
 {
 	struct thread_record *record = actor->record;
+	uint32_t nest = record->nest;
 
-	assert(record->nest > 0);
-	if (--record->nest == 0)
-		store_release(&record->reader, 0); /* our loads before it, else they read freed memory. pairs [G2] */
+	if (unlikely(nest > 1)) {
+		record->nest = nest - 1;
+		return;
+	}
+	record->nest = 0;                  /* whatever it was: the arena may be damaged */
+	store_release(&record->reader, 0); /* our loads before it, else they read freed memory. pairs [G2] */
 }
 
 /* Inside a section, after its loads: was it revoked? Then what was read may be anything. */

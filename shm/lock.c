@@ -93,11 +93,11 @@ bool lock_try(struct actor *actor, lock_word *word, enum lock_level level)
 
 void lock_drop(struct actor *actor, lock_word *word, enum lock_level level)
 {
-	assert(lock_held_by(word, actor->name));
 	actor->held &= ~(1u << level);
 	/* pairs [L1]: what we wrote is seen by the next holder */
-	if (unlikely(swap_acq_rel(word, 0) & LOCK_WAITERS))
-		futex_wake(word, 1);
+	if (likely(cas_acq_rel(word, actor->name, 0)))
+		return;
+	lock_release_of(word, actor->name); /* somebody sleeps; or, in a damaged arena, it is no longer ours */
 }
 
 void lock_release_of(lock_word *word, uint32_t name)

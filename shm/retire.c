@@ -152,7 +152,6 @@ bool block_reclaim(struct actor *actor, struct thread_record *target)
 {
 	struct retired *lists = want_lists(actor, target);
 
-	assert(actor->record->intent.hand == 0);
 	if (!lock_try(actor, &lists->lock, LOCK_LISTS))
 		return false;
 	if (target == actor->record && lists->deferred != 0 && actor->record->intent.old == 0)
