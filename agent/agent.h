@@ -65,6 +65,7 @@ struct agent {
 	int listen_fd;
 	int signal_fd;
 	bool stopping;
+	int exit_code;
 	struct client clients[CLIENTS_MAX];
 };
 

@@ -36,5 +36,5 @@ int main(int argc, char **argv)
 	daemon_ready(&agent, ready_fd);
 	agent_loop(&agent);
 	agent_give_up(&agent);
-	return EXIT_DONE;
+	return agent.exit_code;
 }

@@ -4,8 +4,8 @@
  *
  * Exactly one: byte 0 of DIR/lock, held for life. Then the arena: made if there is none; carried on with at
  * once if it is of this boot, whatever the number of carts (nothing of it is read but the header and the
- * process records); if it is of an earlier boot, its bytes may have reached the disk in any order: then it is
- * verified whole, and set aside under a name that says why if it is not sound. A file that is no arena of ours is never touched.
+ * process records); if it is of an earlier boot, its bytes may have reached the disk in any order, and if it was
+ * withdrawn, nobody knows what was done to it: then it is verified whole, and set aside under a name that says why if it is not sound. A file that is no arena of ours is never touched.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +62,7 @@ static int set_aside(struct agent *agent, const char *reason)
 	snprintf(name, sizeof(name), "arena.%s.%lld", reason, (long long)arena_wall_ms());
 	if (renameat(agent->dir_fd, ARENA_FILE, agent->dir_fd, name) < 0)
 		return -errno;
-	log_line(LOG_WARNING, "%s: the arena of the last boot is damaged; set aside as %s", agent->directory, name);
+	log_line(LOG_WARNING, "%s: the arena is damaged; set aside as %s", agent->directory, name);
 	return 0;
 }
 
@@ -81,18 +81,26 @@ static bool is_sound(struct agent *agent)
 	return faults == 0;
 }
 
-/* The arena is of an earlier boot: go on with it if it is sound; its clock goes on where it stood. */
-static int adopt_old_boot(struct agent *agent, struct arena *arena)
+/*
+ * The arena is of an earlier boot, or was withdrawn (away, or truncated): go on with it if it is sound. After a boot its
+ * clock goes on where it stood.
+ */
+static int adopt(struct agent *agent, struct arena *arena)
 {
 	struct arena_header *h = arena->header;
 	uint8_t boot[16];
 
-	if (!arena_boot_id(boot) || memcmp(boot, h->boot_id, sizeof(boot)) == 0)
+	bool same_boot = !arena_boot_id(boot) || memcmp(boot, h->boot_id, sizeof(boot)) == 0;
+	if (same_boot && load_relaxed(&h->withdrawn) == 0)
 		return 0;
-	log_line(LOG_INFO, "%s: the arena is of an earlier boot; verifying it", agent->directory);
+	log_line(LOG_INFO, "%s: the arena %s; verifying it", agent->directory,
+		 same_boot ? "had been withdrawn" : "is of an earlier boot");
 	if (!is_sound(agent))
 		return -EUCLEAN;
 	(void)alive_bury_all(arena, &agent->agent_life, repair_process);
+	store_relaxed(&h->withdrawn, 0);
+	if (same_boot)
+		return 0;
 	/* arena time stood still at the last heartbeat: the remaining times to live are what they were */
 	int64_t now_without_offset = ns_since(arena_now_ns(arena), h->clock_offset_ns);
 	store_relaxed(&h->clock_offset_ns, ns_since(h->heartbeat_ns, now_without_offset));
@@ -132,7 +140,7 @@ static int create_arena(struct agent *agent, char *why)
 static int prepare_arena(struct agent *agent, char *why)
 {
 	struct arena arena;
-	int r = arena_map(agent->dir_fd, true, &arena, why);
+	int r = arena_map(agent->dir_fd, ARENA_ANY_BOOT | ARENA_CATCH_SIGBUS, &arena, why);
 
 	if (r == -ENOENT) {
 		r = create_arena(agent, why);
@@ -141,7 +149,7 @@ static int prepare_arena(struct agent *agent, char *why)
 	if (r < 0)
 		return r;
 	trust_regroup(agent->dir_fd, arena.fd);
-	r = adopt_old_boot(agent, &arena);
+	r = adopt(agent, &arena);
 	if (r == 0) {
 		warn_of_settings(agent, &arena);
 		if (agent->options->ttl_given)
@@ -180,7 +188,7 @@ int agent_take_up(struct agent *agent)
 	r = prepare_arena(agent, why);
 	if (r < 0)
 		return refuse(r, agent->directory, why);
-	r = corral_open(agent->directory, ATTACH_AGENT | CORRAL_OBSERVE, &agent->corral);
+	r = corral_open(agent->directory, ATTACH_AGENT | CORRAL_OBSERVE | CORRAL_CATCH_SIGBUS, &agent->corral);
 	if (r < 0)
 		return refuse(r, agent->directory, corral_why());
 	r = handle_actor(agent->corral, &agent->actor);

@@ -80,10 +80,24 @@ static void scavenge_when_quiet(struct agent *agent)
 		log_line(LOG_DEBUG, "gave %u pages back", pages);
 }
 
+/* Nobody shall go on with carts that those who come after do not see. */
+static void give_arena_up(struct agent *agent, const char *why)
+{
+	log_line(LOG_ERROR, "%s: %s; it is withdrawn from all who are attached; stopping", agent->directory, why);
+	arena_withdraw(agent->actor->arena);
+	agent->exit_code = EXIT_ARENA;
+	agent->stopping = true;
+}
+
 void agent_tick(struct agent *agent)
 {
 	struct arena *arena = agent->actor->arena;
+	char why[WHY_BYTES];
 
+	if (arena_still_there(arena, why) < 0) {
+		give_arena_up(agent, why);
+		return;
+	}
 	store_relaxed(&arena->header->heartbeat_ns, arena_now_ns(arena));
 	note(&agent->actor->record->intent.since_ns, arena_now_ns(arena));
 	agent->buried += alive_bury_all(arena, agent->actor->life, repair_process);
@@ -91,9 +105,4 @@ void agent_tick(struct agent *agent)
 	sweep(agent);
 	stalled_watch(agent, block_reclaim_all(agent->actor));
 	scavenge_when_quiet(agent);
-	if (arena_still_there(arena) < 0) {
-		log_line(LOG_ERROR, "%s: the arena file was replaced or truncated under us; stopping",
-			 agent->directory);
-		agent->stopping = true;
-	}
 }

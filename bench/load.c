@@ -208,7 +208,7 @@ enum bench_exit load_open(struct load *load, const char *directory, uint32_t car
 	result = stage_open(&load->stage, directory, all + all / 4 + ROOM_MIN, carts + carts / 8 + 1024, false);
 	if (result != BENCH_DONE)
 		return result;
-	if (corral_open(load->stage.directory, 0, &load->corral) < 0) {
+	if (corral_open(load->stage.directory, CORRAL_CATCH_SIGBUS, &load->corral) < 0) {
 		bench_say("%s", corral_why());
 		result = BENCH_NO_ARENA;
 	} else {

@@ -117,7 +117,7 @@ static enum bench_exit look_around(const struct stage *stage, const char *restau
 	struct corral *corral;
 	uint64_t cursor = 0;
 	size_t count = 0;
-	int err = corral_open(stage->directory, CORRAL_OBSERVE, &corral);
+	int err = corral_open(stage->directory, CORRAL_OBSERVE | CORRAL_CATCH_SIGBUS, &corral);
 
 	if (err < 0) {
 		bench_say("%s", corral_why());
@@ -155,7 +155,7 @@ static enum bench_exit read_back(const struct options *options, const struct sta
 	enum bench_exit result = BENCH_WRONG;
 	struct corral *corral;
 
-	if (corral_open(stage->directory, CORRAL_OBSERVE, &corral) < 0) {
+	if (corral_open(stage->directory, CORRAL_OBSERVE | CORRAL_CATCH_SIGBUS, &corral) < 0) {
 		bench_say("%s", corral_why());
 		return BENCH_NO_ARENA;
 	}

@@ -136,7 +136,7 @@ enum bench_exit replay_worker_run(int argc, char **argv)
 	if (text == MAP_FAILED)
 		return BENCH_NO_ARENA;
 	worker.text = text;
-	hello.error = corral_open(argv[1], 0, &worker.corral);
+	hello.error = corral_open(argv[1], CORRAL_CATCH_SIGBUS, &worker.corral);
 	if (hello.error < 0)
 		bench_say("%s", corral_why());
 	if (!answer_with(&worker, &hello) || hello.error < 0)

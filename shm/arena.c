@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "bus.h"
 #include "hash.h"
 #include "trust.h"
 #include "why.h"
@@ -215,11 +216,11 @@ static int header_fill(struct arena_header *h, const struct arena_settings *sett
 		h->hash_seed = settings->hash_seed;
 	h->uuid[6] = (uint8_t)((h->uuid[6] & 0x0f) | 0x40); /* RFC 4122, version 4 */
 	h->uuid[8] = (uint8_t)((h->uuid[8] & 0x3f) | 0x80);
+	h->created_ms = (uint64_t)arena_wall_ms();
 	h->header_sum = header_sum(h);
 	(void)arena_boot_id(h->boot_id);
 	h->ttl_ns = settings->ttl_ns;
 	h->time_ns_inode = arena_time_namespace();
-	h->created_ms = (uint64_t)arena_wall_ms();
 	h->full_fences = settings->full_fences;
 	h->gp_phase = 1;
 	h->gp_completed = 1;
@@ -302,6 +303,10 @@ static int check_world(const struct arena_header *h, bool any_boot, char *why)
 		return why_set(why, -EXDEV,
 			       "this process is in another time namespace than the arena's creator: "
 			       "their monotonic clocks differ");
+	if (!any_boot && h->withdrawn != 0)
+		return why_set(
+			why, -ESTALE,
+			"the arena was truncated, replaced or away for a while: start corral-agent, which verifies it");
 	if (!any_boot && arena_boot_id(boot) && memcmp(boot, h->boot_id, sizeof(boot)) != 0)
 		return why_set(
 			why, -ESTALE,
@@ -309,11 +314,11 @@ static int check_world(const struct arena_header *h, bool any_boot, char *why)
 	return 0;
 }
 
-int arena_map(int dir_fd, bool any_boot, struct arena *ret_arena, char *why)
+int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 {
 	struct arena arena = { .fd = -1, .dir_fd = -1 };
 	struct stat st;
-	int r;
+	int r = 0;
 
 	arena.fd = trust_open(dir_fd, ARENA_FILE, 0, false, why);
 	if (arena.fd < 0)
@@ -329,10 +334,17 @@ int arena_map(int dir_fd, bool any_boot, struct arena *ret_arena, char *why)
 		goto fail;
 	}
 	(void)madvise(arena.base, arena.bytes, MADV_DONTDUMP);
-	r = arena_validate(&arena, arena.bytes, why);
+	if ((flags & ARENA_CATCH_SIGBUS) != 0) {
+		r = bus_watch(arena.base, arena.bytes);
+		arena.watched = r == 0;
+		if (r < 0)
+			why_set(why, r, "cannot catch SIGBUS for one more arena");
+	}
+	if (r == 0)
+		r = arena_validate(&arena, arena.bytes, why);
 	assert(r < 0 || arena.header != NULL);
 	if (r == 0)
-		r = check_world(arena.header, any_boot, why);
+		r = check_world(arena.header, (flags & ARENA_ANY_BOOT) != 0, why);
 	if (r == 0) {
 		arena.dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
 		if (arena.dir_fd < 0)
@@ -343,6 +355,8 @@ int arena_map(int dir_fd, bool any_boot, struct arena *ret_arena, char *why)
 	*ret_arena = arena;
 	return 0;
 unmap:
+	if (arena.watched)
+		bus_forget(arena.base);
 	munmap(arena.base, (size_t)st.st_size);
 fail:
 	close(arena.fd);
@@ -351,19 +365,36 @@ fail:
 
 void arena_unmap(struct arena *arena)
 {
+	if (arena->watched)
+		bus_forget(arena->base);
 	munmap(arena->base, arena->bytes);
 	close(arena->fd);
 	close(arena->dir_fd);
 	arena->base = NULL;
 }
 
-int arena_still_there(const struct arena *arena)
+int arena_still_there(const struct arena *arena, char *why)
 {
 	struct stat ours, there;
 
-	if (fstat(arena->fd, &ours) < 0 || fstatat(arena->dir_fd, ARENA_FILE, &there, AT_SYMLINK_NOFOLLOW) < 0)
-		return -ESTALE;
-	if (ours.st_dev != there.st_dev || ours.st_ino != there.st_ino || (uint64_t)ours.st_size != arena->bytes)
-		return -ESTALE;
+	/* in doubt it is: a process may have lost the right to look, and what we say is final for everybody */
+	if (fstat(arena->fd, &ours) < 0)
+		return 0;
+	if ((uint64_t)ours.st_size != arena->bytes)
+		return why_set(why, -ESTALE, "the arena file was %s under us: %llu bytes instead of %llu",
+			       (uint64_t)ours.st_size < arena->bytes ? "truncated" : "lengthened",
+			       (unsigned long long)ours.st_size, (unsigned long long)arena->bytes);
+	if (fstatat(arena->dir_fd, ARENA_FILE, &there, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? why_set(why, -ESTALE, "the arena file was removed under us") : 0;
+	if (ours.st_dev != there.st_dev || ours.st_ino != there.st_ino)
+		return why_set(why, -ESTALE, "the arena file was replaced by another under us");
 	return 0;
+}
+
+void arena_withdraw(struct arena *arena)
+{
+	struct stat st;
+
+	if (fstat(arena->fd, &st) == 0 && st.st_size >= (off_t)HEADER_BYTES)
+		__atomic_store_n(&arena->header->withdrawn, 1u, __ATOMIC_RELEASE);
 }

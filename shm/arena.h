@@ -42,7 +42,11 @@ struct arena {
 	uint32_t max_processes;
 	int fd; /* of the arena file */
 	int dir_fd;
+	bool watched; /* bus.h */
 };
+
+#define ARENA_ANY_BOOT 1u     /* also one of an earlier boot, or withdrawn */
+#define ARENA_CATCH_SIGBUS 2u /* see bus.h */
 
 /* What to create. */
 struct arena_settings {
@@ -76,10 +80,10 @@ int arena_open_directory(const char *path, int *ret_fd, char *why);
 int arena_create(int dir_fd, const struct arena_settings *settings, char *why);
 
 /*
- * Map DIR/arena and validate its header. -ENOENT, -EPROTO, -EPROTONOSUPPORT, -ESTALE (another boot, unless
- * any_boot), -EXDEV (time namespace), ... and why. The arena keeps a duplicate of dir_fd.
+ * Map DIR/arena and validate its header. -ENOENT, -EPROTO, -EPROTONOSUPPORT, -ESTALE (another boot or withdrawn, unless
+ * ARENA_ANY_BOOT), -EXDEV (time namespace), ... and why. The arena keeps a duplicate of dir_fd.
  */
-int arena_map(int dir_fd, bool any_boot, struct arena *ret_arena, char *why);
+int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why);
 void arena_unmap(struct arena *arena);
 
 /*
@@ -91,8 +95,20 @@ int arena_validate(struct arena *arena, uint64_t file_bytes, char *why);
 /* The geometry of an arena of that size, whatever its header says otherwise; false: there is none. For salvage. */
 bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts);
 
-/* Is DIR/arena still the file that is mapped? 0 or -ESTALE. */
-int arena_still_there(const struct arena *arena);
+/* Is DIR/arena still the file that is mapped, and whole? 0 or -ESTALE and why; 0 also when we cannot tell. */
+int arena_still_there(const struct arena *arena, char *why);
+
+/*
+ * It is not: say so in the mapping, which all who are attached to the old file share. From then on their calls answer
+ * -ESTALE, where they would go on with carts that nobody else sees.
+ */
+void arena_withdraw(struct arena *arena);
+
+static inline bool arena_withdrawn(const struct arena *arena)
+{
+	/* relaxed: a call that does not see it yet came before; the line is read for the clock anyway */
+	return unlikely(__atomic_load_n(&arena->header->withdrawn, __ATOMIC_RELAXED) != 0);
+}
 
 /* Reserve pages [first, first + count) on disk. Caller holds space_lock. -ENOSPC ... */
 int arena_reserve(struct arena *arena, uint32_t first, uint32_t count);

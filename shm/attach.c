@@ -31,6 +31,7 @@
 
 #define PATIENCE_DEFAULT_MS 1000u
 #define PATIENCE_MAX_MS 3600000u
+#define KNOWN_FLAGS (CORRAL_READ_ONLY | CORRAL_OBSERVE | CORRAL_START_AGENT | CORRAL_CATCH_SIGBUS | ATTACH_AGENT)
 
 __thread struct handle_cache handle_cache __attribute__((tls_model("initial-exec")));
 static __thread char why_text[WHY_BYTES];
@@ -342,7 +343,8 @@ static int open_arena(struct corral *corral, char *why)
 
 	if (r < 0)
 		return r;
-	r = arena_map(dir_fd, false, &corral->arena, why);
+	unsigned map = (corral->flags & CORRAL_CATCH_SIGBUS) != 0 ? ARENA_CATCH_SIGBUS : 0;
+	r = arena_map(dir_fd, map, &corral->arena, why);
 	close(dir_fd);
 	if (r < 0)
 		return r;
@@ -368,7 +370,7 @@ unmap:
 static int open_handle(const char *location, unsigned flags, struct corral **ret_corral)
 {
 	why_text[0] = '\0';
-	if ((flags & ~(CORRAL_READ_ONLY | CORRAL_OBSERVE | CORRAL_START_AGENT | ATTACH_AGENT)) != 0)
+	if ((flags & ~KNOWN_FLAGS) != 0)
 		return why_set(why_text, -EINVAL, "unknown flags 0x%x", flags);
 	pthread_once(&once, set_up_process);
 	if (once_error != 0)
@@ -440,9 +442,9 @@ void corral_close(struct corral *corral)
 	if (ours)
 		alive_give_back(&corral->arena, &corral->life);
 	alive_close(&corral->life);
+	arena_unmap(&corral->arena); /* one at a time, see bus.h */
 	pthread_mutex_unlock(&handles_mutex);
 	munmap(corral->epoch, (size_t)sysconf(_SC_PAGESIZE));
-	arena_unmap(&corral->arena);
 	pthread_mutex_destroy(&corral->mutex);
 	free(corral);
 	pthread_setcancelstate(cancel, NULL);

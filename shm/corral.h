@@ -10,7 +10,7 @@
  * Errors. Every call that can fail returns 0 or a negative errno value from
  * the table below; results go through ret_ parameters, which stay untouched on
  * failure unless the call says otherwise. The library never prints, never
- * exits, never touches a signal.
+ * exits, never touches a signal (but SIGBUS, if CORRAL_CATCH_SIGBUS asks for it).
  *
  *   -EINVAL           an argument is malformed (empty id, NULL where a value is needed, ...)
  *   -ENAMETOOLONG     an id, an operation id or an attribute is longer than its limit
@@ -32,8 +32,9 @@
  *                     change: the caller is a signal handler
  *   -EUCLEAN          the bytes of this cart, or of the arena, are damaged
  *   -EROFS            the handle was opened with CORRAL_READ_ONLY
- *   -ESTALE           the arena was replaced or is from another boot: detach and attach again;
- *                     or this thread's open view was revoked: end it and read again
+ *   -ESTALE           the arena was replaced, truncated or removed, or is from another boot: close the
+ *                     handle and open it again; or this thread's open view was revoked: end it and
+ *                     read again
  *   -EPROTO           the file is no arena, or a truncated or damaged one
  *   -EPROTONOSUPPORT  the arena has another layout version, or the location an unknown scheme
  *   -EXDEV            the directory is on a network file system, or the caller in another
@@ -184,6 +185,12 @@ struct corral_attribute {
 #define CORRAL_READ_ONLY 1u   /* refuse changes with -EROFS */
 #define CORRAL_OBSERVE 2u     /* reads do not count as activity (for tools) */
 #define CORRAL_START_AGENT 4u /* start corral-agent --daemon if none runs, and wait until it is ready */
+/*
+ * Catch SIGBUS: if the arena's file is truncated under us, or its disk fails, calls answer -ESTALE; without it the process
+ * dies at its next access. The handler serves all handles of the process and passes on what is none of ours; do not
+ * block the signal, or set another handler that does not call the former one, while such a handle is open.
+ */
+#define CORRAL_CATCH_SIGBUS 8u
 
 /*
  * Attach to the arena at a location: a directory (or "dir:" and a directory);

@@ -17,6 +17,7 @@
 struct attachment { /* one thread on one handle */
 	struct actor actor;
 	uint64_t epoch;
+	int64_t looked_ns; /* arena time when this thread last looked whether the arena is still there */
 	int32_t tid;
 	struct attachment *next; /* of the same handle; under corral->mutex */
 };
@@ -46,14 +47,26 @@ extern __thread struct handle_cache handle_cache __attribute__((tls_model("initi
 
 int handle_attach_thread(struct corral *corral, struct actor **ret_actor);
 
-/* The calling thread's actor on this handle. 0; -EUSERS, -ENOMEM, -ESTALE. */
-static inline int handle_actor(struct corral *corral, struct actor **ret_actor)
+/* The calling thread's actor on this handle, whatever has become of the arena. 0; -EUSERS, -ENOMEM. */
+static inline int handle_own_actor(struct corral *corral, struct actor **ret_actor)
 {
 	if (likely(handle_cache.corral == corral && handle_cache.epoch == *corral->epoch)) {
 		*ret_actor = &handle_cache.attachment->actor;
 		return 0;
 	}
 	return handle_attach_thread(corral, ret_actor);
+}
+
+/* The same for all that looks into the arena: also -ESTALE, if it was withdrawn. */
+static inline int handle_actor(struct corral *corral, struct actor **ret_actor)
+{
+	return arena_withdrawn(&corral->arena) ? -ESTALE : handle_own_actor(corral, ret_actor);
+}
+
+/* What a call answers: the bytes it saw may have been those of an arena withdrawn meanwhile. */
+static inline int handle_verdict(const struct corral *corral, int r)
+{
+	return arena_withdrawn(&corral->arena) ? -ESTALE : r;
 }
 
 /* Does the key look like one? 0, -EINVAL, -ENAMETOOLONG. */

@@ -14,6 +14,7 @@
 #include "alive.h"
 #include "atomic.h"
 #include "block.h"
+#include "bus.h"
 #include "deaths.h"
 #include "grace.h"
 #include "slot.h"
@@ -64,6 +65,7 @@ static int map_file(const char *path, bool lenient, struct inspect *inspect, cha
 		inspect->arena.base = NULL;
 		return why_set(why, -errno, "%s: cannot map the arena", path);
 	}
+	inspect->arena.watched = bus_watch(inspect->arena.base, inspect->file_bytes) == 0; /* else it goes without */
 	inspect->arena.header = (struct arena_header *)(void *)inspect->arena.base;
 	int r = arena_validate(&inspect->arena, inspect->file_bytes, inspect->header_fault);
 	inspect->readable = r == 0;
@@ -97,6 +99,8 @@ void inspect_close(struct inspect *inspect)
 	if (inspect == NULL)
 		return;
 	walk_forget(inspect);
+	if (inspect->arena.watched)
+		bus_forget(inspect->arena.base);
 	if (inspect->arena.base != NULL)
 		munmap(inspect->arena.base, inspect->file_bytes);
 	if (inspect->arena.fd >= 0)

@@ -87,7 +87,7 @@ struct arena_header {
 	uint64_t arena_bytes;
 	uint8_t uuid[16];
 	uint64_t header_sum; /* XXH3 of the constant part: identity, geometry, seed */
-	uint64_t reserved0;
+	uint64_t created_ms;
 
 	/* line 1-2: geometry; constant */
 	uint32_t max_carts;
@@ -107,13 +107,14 @@ struct arena_header {
 	uint64_t hash_seed; /* secret: keys hash differently in each arena */
 	uint64_t reserved1[4];
 
-	/* line 3: settings. W: the agent. R: all, relaxed: any recent value will do */
+	/* line 3: settings. W: the agent (withdrawn: whoever notices). R: all, relaxed: any recent value will do */
 	uint8_t boot_id[16];     /* of the boot that clock_offset_ns belongs to */
 	int64_t clock_offset_ns; /* arena time = CLOCK_MONOTONIC_COARSE + this; goes on over reboots */
 	uint64_t ttl_ns;         /* default time to live */
 	uint64_t time_ns_inode;  /* time namespace of the creator, 0 unknown */
 	int64_t heartbeat_ns;    /* arena time when the agent last looked */
-	uint64_t created_ms;
+	uint32_t withdrawn;      /* 1: this file is not DIR/arena any more: nobody shall go on with it */
+	uint32_t reserved3;
 	uint32_t journal;     /* reserved: 0 no journal is kept */
 	uint32_t full_fences; /* 1: all readers use full fences, nobody needs membarrier. Set at creation */
 

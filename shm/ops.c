@@ -26,6 +26,7 @@
 
 #define TRIES_MAX 10000u /* each retry means that somebody else got on */
 #define AGENT_SILENT_NS 5000000000ll
+#define LOOK_NS 1000000000ull /* a thread looks no more often whether the arena is still there */
 #define ROOM_ROUNDS 8
 #define PAUSE_NS 50000l    /* doubled each round: 12 ms in all */
 #define REVOKE_STALL_MS 10 /* after that, views that have held memory back for so long are taken back */
@@ -314,6 +315,23 @@ static void count(struct actor *actor, const struct cart_change *change, int r)
 		stat_add(actor->record, refused_busy, 1);
 }
 
+/*
+ * Now and then, when a change is done: if the arena's file is not there any more, the change is lost with it, and nobody
+ * shall go on.
+ */
+static void look_after_arena(struct work *work)
+{
+	struct arena *arena = work->actor->arena;
+	struct attachment *self = handle_cache.attachment;
+	int64_t now_ns = work->now_ns != 0 ? work->now_ns : arena_now_ns(arena); /* 0: it came to no lock */
+
+	if (likely((uint64_t)ns_since(now_ns, self->looked_ns) < LOOK_NS))
+		return;
+	self->looked_ns = now_ns;
+	if (arena_still_there(arena, NULL) < 0)
+		arena_withdraw(arena);
+}
+
 static int prepare(struct corral *corral, const struct corral_key *key, struct actor **ret_actor)
 {
 	if ((corral->flags & CORRAL_READ_ONLY) != 0)
@@ -338,9 +356,10 @@ static int change_now(struct work *work)
 	fence_compiler(); /* for signal handlers of this thread */
 	int r = change_until_done(work);
 	count(work->actor, change, r);
+	look_after_arena(work);
 	fence_compiler();
 	work->actor->in_change = false;
-	return r;
+	return handle_verdict(work->corral, r);
 }
 
 int ops_change(struct corral *corral, const struct corral_key *key, struct cart_change *change,

@@ -19,6 +19,7 @@
 
 #define LIST_ROWS_AT_A_TIME 64u
 #define LIST_SLOTS_AT_A_TIME 4096u /* then the section is left, so that a long list stalls nobody */
+#define AGAIN_MAX 10000u           /* each time somebody else got on, or the arena is damaged */
 #define WAIT_STEP_MS 250           /* an end by inactivity wakes nobody by itself */
 
 /* ------------------------------------------------------------------- views */
@@ -64,20 +65,23 @@ static inline __attribute__((always_inline)) int look_once(struct corral *corral
 	}
 	*ret_deadline = deadline;
 	/* within its block; what is inside, the accessors check */
-	uint32_t size = found->cart->size;
-	return likely(size >= sizeof(struct cart_head) && size <= found->room && size <= CORRAL_CART_MAX) ? 0 :
-													    -EUCLEAN;
+	uint32_t size = load_relaxed(&found->cart->size); /* once: damaged bytes may change any time */
+	if (unlikely(size < sizeof(struct cart_head) || size > found->room || size > CORRAL_CART_MAX))
+		return -EUCLEAN;
+	found->room = size;
+	return 0;
 }
 
 static inline __attribute__((always_inline)) int look_up(struct corral *corral, const struct corral_key *key,
 							 uint64_t hash, struct found *ret_found, int64_t *ret_deadline)
 {
+	uint32_t tries = AGAIN_MAX;
 	int r;
 
 	/* each time round somebody else has touched, changed or ended it */
 	do
 		r = look_once(corral, key, hash, ret_found, ret_deadline);
-	while (unlikely(r == -EAGAIN));
+	while (unlikely(r == -EAGAIN && --tries > 0));
 	return r;
 }
 
@@ -86,6 +90,7 @@ int corral_read_begin(struct corral *corral, const struct corral_key *key, struc
 	struct actor *actor;
 	struct found found;
 	int64_t deadline = 0;
+	uint32_t tries = AGAIN_MAX;
 
 	int r = handle_check_key(key);
 	if (unlikely(r < 0))
@@ -100,12 +105,12 @@ int corral_read_begin(struct corral *corral, const struct corral_key *key, struc
 		grace_enter(actor);
 		r = look_up(corral, key, hash, &found, &deadline);
 		if (unlikely(r < 0 || grace_revoked(actor)))
-			r = grace_leave_with(actor, r);
-	} while (unlikely(r == -EAGAIN));
+			r = handle_verdict(corral, grace_leave_with(actor, r));
+	} while (unlikely(r == -EAGAIN && --tries > 0));
 	if (unlikely(r < 0))
-		return r;
+		return r == -EAGAIN ? -EUCLEAN : r;
 	ret_view->bytes = found.cart;
-	ret_view->size = found.cart->size;
+	ret_view->size = found.room;
 	ret_view->corral = corral;
 	ret_view->deadline_ns = deadline;
 	ret_view->thread = actor;
@@ -122,7 +127,7 @@ static int end_elsewhere(struct corral_view *view)
 		return -EINVAL;
 	if (*view->corral->epoch != view->epoch)
 		return -ESTALE; /* of before a fork: not ours to end */
-	int r = handle_actor(view->corral, &ours);
+	int r = handle_own_actor(view->corral, &ours);
 	if (r < 0)
 		return r;
 	return ours == view->thread ? 0 : -EINVAL;
@@ -163,8 +168,9 @@ int corral_read_copy(struct corral *corral, const struct corral_key *key, void *
 		     struct corral_view *ret_view)
 {
 	struct corral_view view, copy;
+	uint32_t tries = AGAIN_MAX;
+	int r, ended;
 	size_t need;
-	int r;
 
 	do { /* again, if the view was revoked while we copied */
 		r = corral_read_begin(corral, key, &view);
@@ -178,7 +184,10 @@ int corral_read_copy(struct corral *corral, const struct corral_key *key, void *
 		copy.deadline_ns = corral_view_expires_ms(&view) * 1000000;
 		if (need <= size)
 			memcpy(buffer, view.bytes, need);
-	} while (unlikely(corral_read_end(&view) < 0));
+		ended = corral_read_end(&view);
+	} while (unlikely(ended < 0 && --tries > 0));
+	if (unlikely(ended < 0))
+		return -EUCLEAN;
 	*ret_size = need;
 	if (need > size)
 		return -ENOBUFS;
@@ -220,6 +229,7 @@ int corral_get(struct corral *corral, const struct corral_key *key, struct corra
 {
 	struct corral_view view;
 	struct corral_cart *cart;
+	uint32_t tries = AGAIN_MAX;
 	int r, ended;
 
 	do { /* again, if the view was revoked while we decoded */
@@ -232,10 +242,12 @@ int corral_get(struct corral *corral, const struct corral_key *key, struct corra
 		ended = corral_read_end(&view);
 		if (r == 0 && unlikely(ended < 0))
 			free(cart);
-	} while (unlikely(ended < 0));
+	} while (unlikely(ended < 0 && --tries > 0));
+	if (unlikely(ended < 0))
+		return -EUCLEAN;
 	if (r == 0)
 		*ret_cart = cart;
-	return r;
+	return r < 0 ? handle_verdict(corral, r) : 0;
 }
 
 void corral_cart_free(struct corral_cart *cart)
@@ -290,6 +302,7 @@ int corral_list(struct corral *corral, const struct corral_text *restaurant_id, 
 		return r;
 	uint64_t end = min_u64(load_acquire(&corral->arena.header->slots_used_high), corral->arena.max_carts);
 	uint64_t at = *cursor;
+	uint32_t tries = AGAIN_MAX;
 	size_t count = 0;
 	while (at < end && count < max) {
 		uint64_t stop = min_u64(end, at + LIST_SLOTS_AT_A_TIME);
@@ -300,13 +313,18 @@ int corral_list(struct corral *corral, const struct corral_text *restaurant_id, 
 		for (; next < stop && filled < rows; next++)
 			filled += fill_entry(corral, (uint32_t)next, restaurant_id, &ret_entries[filled]);
 		r = grace_leave_with(actor, 0);
-		if (r == -EAGAIN)
+		if (r == -EAGAIN && --tries > 0)
 			continue; /* the rows may be anything: fill them again */
+		if (r == -EAGAIN)
+			r = -EUCLEAN;
 		if (r < 0)
 			return r;
 		at = next;
 		count = filled;
 	}
+	r = handle_verdict(corral, 0);
+	if (r < 0)
+		return r;
 	*cursor = at;
 	*ret_count = count;
 	return 0;
@@ -369,6 +387,7 @@ int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t pa
 	struct actor *actor;
 	uint32_t *word;
 	uint32_t seen = 0;
+	uint32_t tries = AGAIN_MAX;
 
 	int r = handle_check_key(key);
 	if (r == 0)
@@ -378,8 +397,9 @@ int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t pa
 	while (r == 0) {
 		uint64_t version = 0;
 		r = look_for_change(corral, actor, key, past_version, &word, &seen, &version);
+		r = handle_verdict(corral, r);
 		if (r == -ERESTART) {
-			r = 0;
+			r = --tries > 0 ? 0 : -EUCLEAN;
 			continue;
 		}
 		if (r == 0)

@@ -160,15 +160,15 @@ static void arena_that_was_replaced_or_cut_is_stale(void **state)
 
 	yard_make(&yard, &small);
 	assert_int_equal(arena_map(yard.dir_fd, false, &arena, NULL), 0);
-	assert_int_equal(arena_still_there(&arena), 0);
+	assert_int_equal(arena_still_there(&arena, NULL), 0);
 	assert_int_equal(ftruncate(arena.fd, SMALL_BYTES - PAGE_BYTES), 0);
-	assert_int_equal(arena_still_there(&arena), -ESTALE);
+	assert_int_equal(arena_still_there(&arena, NULL), -ESTALE);
 	assert_int_equal(ftruncate(arena.fd, SMALL_BYTES), 0);
-	assert_int_equal(arena_still_there(&arena), 0);
+	assert_int_equal(arena_still_there(&arena, NULL), 0);
 	assert_int_equal(renameat(yard.dir_fd, ARENA_FILE, yard.dir_fd, "old"), 0);
-	assert_int_equal(arena_still_there(&arena), -ESTALE);
+	assert_int_equal(arena_still_there(&arena, NULL), -ESTALE);
 	assert_int_equal(arena_create(yard.dir_fd, &small, NULL), 0);
-	assert_int_equal(arena_still_there(&arena), -ESTALE);
+	assert_int_equal(arena_still_there(&arena, NULL), -ESTALE);
 	arena_unmap(&arena);
 	yard_remove(&yard);
 }

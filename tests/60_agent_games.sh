@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Games with the directory and its files: links, pipes, devices and files of others in the way, directories that everybody
-# may write. Agent and workers refuse them with a sentence, and change nothing. And what --group does.
+# may write. Agent and workers refuse them with a sentence, and change nothing. What --group does. And an arena that is cut
+# off, replaced or removed under the agent.
 #
 # Usage: [BUILD=dir] tests/60_agent_games.sh [CLAIM...]   from the repository's root; timeout: 120
 # shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
@@ -38,6 +39,31 @@ by_agent() { # WHAT TEXT: workers do not use that file
 made() { # an arena, and no agent
 	start
 	agent 0 --stop
+}
+
+# An agent in the foreground; sets pid.
+serve() {
+	"$BUILD/corral-agent" --dir "$dir" --size 16M >"$place/err" 2>&1 &
+	pid=$!
+	echo "$pid" >>"$place/pids"
+	for ((i = 0; i < 200; i++)); do
+		grep -qs ready "$place/err" && return
+		sleep 0.05
+	done
+	fail "not ready: $(<"$place/err")"
+}
+
+gives_up() { # TEXT: it ends by itself with 3, and says why
+	local code=0
+	for ((i = 0; i < 200; i++)); do
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.05
+	done
+	kill -0 "$pid" 2>/dev/null && fail "it goes on: $(<"$place/err")"
+	wait "$pid" || code=$?
+	out=$(<"$place/err")
+	[[ $code -eq 3 ]] || fail "exit code $code: $out"
+	has "$1" withdrawn
 }
 
 # ------------------------------------------------------------------------- claims
@@ -173,6 +199,69 @@ directory_and_files_get_the_group_also_those_that_were_there() {
 	for file in arena lock agent.sock agent.log; do
 		[[ $(stat -c %a:%g "$dir/$file") == 660:54322 ]] || fail "$file: $(stat -c %a:%g "$dir/$file")"
 	done
+}
+
+an_agent_whose_arena_is_cut_off_says_so_and_exits_3() {
+	local size
+	for size in 0 4096 100000 5M 20M; do
+		dir=$place/$size
+		serve
+		add r s
+		truncate -s "$size" "$dir/arena"
+		[[ $size == 20M ]] && gives_up lengthened || gives_up truncated
+		agent 3
+		corral 3 ls
+	done
+}
+
+an_agent_whose_arena_is_gone_says_so_and_exits_3() {
+	serve
+	rm "$dir/arena"
+	gives_up removed
+	serve
+	cp "$dir/arena" "$dir/other"
+	mv "$dir/other" "$dir/arena"
+	gives_up replaced
+}
+
+an_arena_that_was_away_is_verified_and_goes_on() {
+	serve
+	add r s
+	mv "$dir/arena" "$dir/away"
+	gives_up removed
+	mv "$dir/away" "$dir/arena"
+	corral 3 show r s # not before it is verified
+	has corral-agent
+	serve
+	grep -q "had been withdrawn; verifying" "$place/err" || fail "$(<"$place/err")"
+	corral 0 show r s
+	has Item
+}
+
+an_arena_that_lost_its_end_for_a_while_is_set_aside() {
+	local size
+	serve
+	for ((i = 0; i < 40; i++)); do
+		add r "s$i"
+	done
+	size=$(stat -c %s "$dir/arena")
+	truncate -s "$(grep -abo Item "$dir/arena" | head -n 1 | cut -d: -f1)" "$dir/arena"
+	gives_up truncated
+	truncate -s "$size" "$dir/arena"
+	serve
+	grep -q "set aside" "$place/err" || fail "$(<"$place/err")"
+	corral 0 ls
+	add r s
+}
+
+chmod_does_not_disturb_who_is_attached() {
+	serve
+	chmod 0 "$dir/arena"
+	sleep 0.6 # two looks of the agent
+	chmod 660 "$dir/arena"
+	add r s
+	kill "$pid"
+	wait "$pid" || fail "exit code $?"
 }
 
 a_group_has_a_name_or_a_number() {

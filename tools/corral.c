@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bus.h"
 #include "text.h"
 #include "tool.h"
 
@@ -222,6 +223,9 @@ int main(int argc, char **argv)
 
 	text_begin();
 	code = run(argc, argv);
+	if (bus_caught())
+		code = complain(EXIT_ARENA,
+				"the arena was truncated while we looked at it; what was printed may be wrong");
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return (int)complain(EXIT_NO_OUTPUT,
 				     "%s: standard output: what was asked was done, but not all of it was printed",

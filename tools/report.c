@@ -95,7 +95,7 @@ enum exit_code open_arena(const struct call *call, unsigned flags, struct corral
 {
 	char path[PATH_MAX];
 	char why[ARENA_WHY_BYTES] = "";
-	int error = corral_open(call->dir, flags, ret_corral);
+	int error = corral_open(call->dir, flags | CORRAL_CATCH_SIGBUS, ret_corral);
 
 	if (error == 0)
 		return EXIT_DONE;

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 63_withdrawn.c: the arena file is replaced, removed, truncated or chmod'ed under those who are attached: they get
+ * -ESTALE and never go on with carts that nobody else sees. Who asked for SIGBUS to be caught outlives a truncation;
+ * who did not dies of it, and holds up nobody.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support.h"
+
+#define THREADS 4
+
+static const struct corral_key key = { { "r", 1 }, { "s", 1 } };
+
+static int add(struct corral *corral)
+{
+	const struct corral_item item = { .menu_item_id = corral_text("i"), .quantity = 1 };
+
+	return corral_add(corral, &key, &item, NULL, NULL);
+}
+
+static int drop(struct corral *corral)
+{
+	return corral_drop(corral, &key, NULL, NULL);
+}
+
+static int look(struct corral *corral)
+{
+	struct corral_view view;
+	struct corral_head head;
+	int r = corral_read_begin(corral, &key, &view);
+
+	if (r < 0)
+		return r;
+	r = corral_view_head(&view, &head);
+	int ended = corral_read_end(&view);
+	return r < 0 ? r : ended;
+}
+
+static int get(struct corral *corral)
+{
+	struct corral_cart *cart;
+	int r = corral_get(corral, &key, &cart);
+
+	if (r == 0)
+		corral_cart_free(cart);
+	return r;
+}
+
+static int copy(struct corral *corral)
+{
+	static __thread uint8_t buffer[65536];
+	struct corral_view view;
+	size_t size;
+
+	return corral_read_copy(corral, &key, buffer, sizeof(buffer), &size, &view);
+}
+
+static int list(struct corral *corral)
+{
+	struct corral_entry entries[4];
+	uint64_t cursor = 0;
+	size_t count;
+
+	return corral_list(corral, NULL, &cursor, entries, COUNT(entries), &count);
+}
+
+static int wait_a_little(struct corral *corral)
+{
+	uint64_t version;
+	int r = corral_wait(corral, &key, 1ull << 40, 1, &version);
+
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+static int (*const calls[])(struct corral *) = { add, look, get, copy, list, wait_a_little, drop };
+
+/* Every call, from now on. */
+static void all_stale(struct corral *corral)
+{
+	for (size_t i = 0; i < COUNT(calls); i++)
+		for (int twice = 0; twice < 2; twice++)
+			if (calls[i](corral) != -ESTALE)
+				fail_msg("call %zu: %d", i, calls[i](corral));
+}
+
+static void replace(const struct yard *yard)
+{
+	const struct arena_settings small = { .arena_bytes = 8 << 20, .max_carts = 64, .ttl_ns = 1800000000000ull };
+
+	assert_int_equal(renameat(yard->dir_fd, "arena", yard->dir_fd, "arena.old"), 0);
+	assert_int_equal(arena_create(yard->dir_fd, &small, NULL), 0);
+}
+
+/* ------------------------------------------------------- replaced, removed */
+
+static void a_change_notices_and_tells_all_who_are_attached(void **state)
+{
+	(void)state;
+	struct yard yard;
+
+	yard_make(&yard, NULL);
+	struct corral *changes = yard_open(&yard, 0);
+	struct corral *reads = yard_open(&yard, CORRAL_OBSERVE);
+	struct corral_view view;
+	struct corral_head head;
+	assert_int_equal(add(changes), 0);
+	assert_int_equal(look(reads), 0);
+	assert_int_equal(corral_read_begin(reads, &key, &view), 0);
+	replace(&yard);
+	/* at most once a second it looks: until then the change may go to the old one */
+	assert_true(wait_until(add(changes) == -ESTALE, SUPPORT_WAIT_MS));
+	all_stale(changes);
+	/* a view that is open is as it was, and ends */
+	assert_int_equal(corral_view_head(&view, &head), 0);
+	assert_int_equal(corral_read_end(&view), 0);
+	all_stale(reads);
+	assert_int_equal(corral_leave_thread(reads), 0);
+	assert_int_equal(corral_leave_thread(changes), 0);
+	struct corral *fresh = yard_open(&yard, 0);
+	assert_int_equal(look(fresh), -ENOENT);
+	assert_int_equal(add(fresh), 0);
+	corral_close(changes);
+	corral_close(reads);
+	corral_close(fresh);
+	yard_check(&yard, NULL);
+	yard_remove(&yard);
+}
+
+static void a_first_change_looks_at_once(void **state)
+{
+	(void)state;
+	struct yard yard;
+
+	yard_make(&yard, NULL);
+	struct corral *corral = yard_open(&yard, 0);
+	assert_int_equal(unlinkat(yard.dir_fd, "arena", 0), 0);
+	assert_int_equal(drop(corral), -ESTALE); /* there was no such cart, but who knows */
+	all_stale(corral);
+	corral_close(corral);
+	yard_remove(&yard);
+}
+
+static void a_withdrawn_arena_that_comes_back_is_refused_to_workers(void **state)
+{
+	(void)state;
+	struct yard yard;
+
+	yard_make(&yard, NULL);
+	struct corral *corral = yard_open(&yard, 0);
+	assert_int_equal(add(corral), 0);
+	replace(&yard);
+	assert_true(wait_until(add(corral) == -ESTALE, SUPPORT_WAIT_MS));
+	corral_close(corral);
+	assert_int_equal(renameat(yard.dir_fd, "arena.old", yard.dir_fd, "arena"), 0);
+	assert_int_equal(corral_open(yard.path, 0, &corral), -ESTALE);
+	assert_true(strlen(corral_why()) > 15);
+	yard_remove(&yard);
+}
+
+static void a_forked_child_does_not_attach_to_it(void **state)
+{
+	(void)state;
+	struct yard yard;
+
+	NEEDS_PROCESSES();
+	yard_make(&yard, NULL);
+	struct corral *corral = yard_open(&yard, 0);
+	assert_int_equal(add(corral), 0);
+	replace(&yard);
+	assert_true(wait_until(add(corral) == -ESTALE, SUPPORT_WAIT_MS));
+	pid_t child = fork();
+	if (child == 0)
+		_exit(add(corral) == -ESTALE && look(corral) == -ESTALE ? 0 : 1);
+	assert_int_equal(child_wait(child), 0);
+	corral_close(corral);
+	yard_remove(&yard);
+}
+
+/* ------------------------------------------------------------------ chmod */
+
+static int open_as_nobody(void *context)
+{
+	const struct yard *yard = context;
+	struct corral *corral;
+
+	if (geteuid() == 0 && (setresgid(54003, 54003, 54003) < 0 || setresuid(54003, 54003, 54003) < 0))
+		return CHILD_SKIPS;
+	must(corral_open(yard->path, 0, &corral) == -EACCES);
+	must(strlen(corral_why()) > 15);
+	return 0;
+}
+
+static void chmod_touches_only_those_who_come_later(void **state)
+{
+	(void)state;
+	struct yard yard;
+
+	NEEDS_PROCESSES();
+	yard_make(&yard, NULL);
+	struct corral *corral = yard_open(&yard, 0);
+	assert_int_equal(add(corral), 0);
+	assert_int_equal(fchmodat(yard.dir_fd, "arena", 0, 0), 0);
+	assert_int_equal(fchmod(yard.dir_fd, 0), 0);
+	assert_int_equal(corral_leave_thread(corral), 0); /* so that the next change looks at once */
+	for (size_t i = 0; i < COUNT(calls); i++)
+		assert_int_equal(calls[i](corral), 0);
+	int code = child_wait(child_start(open_as_nobody, &yard));
+	assert_true(code == 0 || code == CHILD_SKIPS);
+	assert_int_equal(fchmod(yard.dir_fd, 0711), 0);
+	code = child_wait(child_start(open_as_nobody, &yard));
+	assert_true(code == 0 || code == CHILD_SKIPS);
+	assert_int_equal(add(corral), 0);
+	corral_close(corral);
+	assert_int_equal(fchmod(yard.dir_fd, 0700), 0);
+	yard_remove(&yard);
+}
+
+/* --------------------------------------------------------------- truncated */
+
+struct victim {
+	struct yard yard;
+	unsigned flags;
+	uint32_t calls_done;
+	bool restored; /* the signal's former disposition was there again in the end */
+};
+
+static void *call_until_stale(void *context)
+{
+	struct corral *corral = ((void **)context)[0];
+	struct victim *victim = ((void **)context)[1];
+
+	for (uint32_t i = 0;; i++) {
+		int r = calls[i % COUNT(calls)](corral);
+		__atomic_add_fetch(&victim->calls_done, 1, __ATOMIC_RELAXED);
+		if (r == -ESTALE)
+			break;
+		must(r == 0 || r == -ENOENT || r == -EUCLEAN || r == -EBUSY);
+	}
+	for (uint32_t i = 0; i < 2 * COUNT(calls); i++)
+		must(calls[i % COUNT(calls)](corral) == -ESTALE);
+	return NULL;
+}
+
+static int work_until_stale(void *context)
+{
+	struct victim *victim = context;
+	pthread_t threads[THREADS];
+	struct corral *corral;
+	struct sigaction action;
+
+	must(corral_open(victim->yard.path, victim->flags, &corral) == 0);
+	must(corral_set_patience(corral, 50) == 0);
+	void *shared[] = { corral, victim };
+	for (size_t i = 0; i < COUNT(threads); i++)
+		must(pthread_create(&threads[i], NULL, call_until_stale, shared) == 0);
+	for (size_t i = 0; i < COUNT(threads); i++)
+		must(pthread_join(threads[i], NULL) == 0);
+	corral_close(corral);
+	must(sigaction(SIGBUS, NULL, &action) == 0);
+	victim->restored = action.sa_handler == SIG_DFL;
+	return 0;
+}
+
+static int truncate_file(const struct yard *yard, off_t size)
+{
+	int fd = openat(yard->dir_fd, "arena", O_RDWR | O_CLOEXEC);
+	int r = fd < 0 ? -1 : ftruncate(fd, size);
+
+	close(fd);
+	return r;
+}
+
+static int truncated_under(unsigned flags, off_t size)
+{
+	struct victim *victim = support_shared(sizeof(*victim));
+
+	memset(victim, 0, sizeof(*victim));
+	victim->flags = flags;
+	yard_make(&victim->yard, NULL);
+	pid_t child = child_start(work_until_stale, victim);
+	assert_true(wait_until(__atomic_load_n(&victim->calls_done, __ATOMIC_RELAXED) > 1000, SUPPORT_WAIT_MS));
+	assert_int_equal(truncate_file(&victim->yard, size), 0);
+	int code = child_wait(child);
+	if (code == 0)
+		assert_true(victim->restored);
+	yard_remove(&victim->yard);
+	return code;
+}
+
+static void who_asked_for_it_outlives_a_truncation(void **state)
+{
+	(void)state;
+	const off_t sizes[] = { 0, 4096, 64 << 10, 512 << 10, (8 << 20) - PAGE_BYTES };
+
+	NEEDS_PROCESSES();
+	for (size_t i = 0; i < COUNT(sizes); i++)
+		for (int round = 0; round < 2; round++)
+			assert_int_equal(truncated_under(CORRAL_CATCH_SIGBUS, sizes[i]), 0);
+}
+
+static void who_did_not_dies_of_it(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	assert_int_equal(truncated_under(0, 0), -SIGBUS);
+}
+
+/* ------------------------------------------- the signal is everybody's */
+
+static volatile uint32_t seen_by_former;
+static void *foreign;
+
+static void former_handler(int number, siginfo_t *info, void *context)
+{
+	(void)number;
+	(void)context;
+	if (info->si_code > 0) {
+		must(info->si_addr == foreign);
+		must(mmap(foreign, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == foreign);
+	}
+	seen_by_former = seen_by_former + 1;
+}
+
+/* A mapping of a file without bytes. */
+static void *map_nothing(const struct yard *yard)
+{
+	int fd = openat(yard->dir_fd, "nothing", O_RDWR | O_CREAT, 0600);
+
+	must(fd >= 0);
+	void *memory = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	must(memory != MAP_FAILED);
+	close(fd);
+	return memory;
+}
+
+static int share_the_signal(void *context)
+{
+	const struct yard *yard = context;
+	struct sigaction action = { .sa_sigaction = former_handler, .sa_flags = SA_SIGINFO };
+	struct corral *one, *two;
+
+	must(sigaction(SIGBUS, &action, NULL) == 0);
+	must(corral_open(yard->path, CORRAL_CATCH_SIGBUS, &one) == 0);
+	must(corral_open(yard->path, CORRAL_CATCH_SIGBUS, &two) == 0);
+	must(add(one) == 0 && look(two) == 0);
+	foreign = map_nothing(yard);
+	must(*(volatile char *)foreign == 0 && seen_by_former == 1);
+	must(raise(SIGBUS) == 0 && seen_by_former == 2);
+	corral_close(one);
+	foreign = map_nothing(yard);
+	must(*(volatile char *)foreign == 0 && seen_by_former == 3);
+	must(truncate_file(yard, 0) == 0);
+	must(look(two) == -ESTALE && add(two) == -ESTALE && seen_by_former == 3);
+	corral_close(two);
+	must(sigaction(SIGBUS, NULL, &action) == 0);
+	must(action.sa_sigaction == former_handler);
+	return 0;
+}
+
+static int die_as_ever(void *context)
+{
+	struct corral *corral;
+
+	must(corral_open(((const struct yard *)context)->path, CORRAL_CATCH_SIGBUS, &corral) == 0);
+	return *(volatile char *)map_nothing(context);
+}
+
+static void what_is_none_of_ours_goes_where_it_went(void **state)
+{
+	(void)state;
+	struct yard yard;
+
+	NEEDS_PROCESSES();
+	yard_make(&yard, NULL);
+	assert_int_equal(child_wait(child_start(die_as_ever, &yard)), -SIGBUS);
+	assert_int_equal(child_wait(child_start(share_the_signal, &yard)), 0);
+	yard_remove(&yard);
+}
+
+static int open_many(void *context)
+{
+	struct corral *handles[65];
+	int r = 0;
+
+	for (size_t i = 0; i < COUNT(handles); i++) {
+		r = corral_open(((const struct yard *)context)->path, CORRAL_CATCH_SIGBUS, &handles[i]);
+		must(r == (i < 64 ? 0 : -EUSERS));
+	}
+	must(strlen(corral_why()) > 15);
+	corral_close(handles[0]);
+	must(corral_open(((const struct yard *)context)->path, CORRAL_CATCH_SIGBUS, &handles[0]) == 0);
+	for (size_t i = 0; i < 64; i++)
+		corral_close(handles[i]);
+	return 0;
+}
+
+static void sixty_four_handles_of_a_process_may_catch_it(void **state)
+{
+	(void)state;
+	struct yard yard;
+
+	NEEDS_PROCESSES();
+	yard_make(&yard, NULL);
+	assert_int_equal(child_wait(child_start(open_many, &yard)), 0);
+	yard_check(&yard, NULL);
+	yard_remove(&yard);
+}
+
+/* ------------------------------------------------------------ punched holes */
+
+/* Whoever may write the file may punch holes in it: zeroes, which are damage like any other. */
+static void a_hole_in_the_carts_is_damage_and_nothing_worse(void **state)
+{
+	(void)state;
+	struct yard yard;
+	struct arena arena;
+
+	yard_make(&yard, NULL);
+	struct corral *corral = yard_open(&yard, 0);
+	assert_int_equal(add(corral), 0);
+	assert_int_equal(arena_map(yard.dir_fd, 0, &arena, NULL), 0);
+	if (fallocate(arena.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)arena.space_at,
+		      (off_t)(arena.bytes - arena.space_at)) < 0)
+		skip();
+	assert_int_equal(look(corral), -ENOENT); /* no version there has this key */
+	assert_true(add(corral) <= 0 && drop(corral) <= 0 && list(corral) == 0);
+	/* the header too: what was read of it at the beginning is not read again */
+	assert_int_equal(fallocate(arena.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)arena.space_at), 0);
+	for (size_t i = 0; i < COUNT(calls); i++)
+		assert_true(calls[i](corral) <= 0);
+	corral_close(corral);
+	arena_unmap(&arena);
+	assert_int_equal(corral_open(yard.path, 0, &corral), -EPROTO);
+	yard_remove(&yard);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_change_notices_and_tells_all_who_are_attached),
+		cmocka_unit_test(a_first_change_looks_at_once),
+		cmocka_unit_test(a_withdrawn_arena_that_comes_back_is_refused_to_workers),
+		cmocka_unit_test(a_forked_child_does_not_attach_to_it),
+		cmocka_unit_test(chmod_touches_only_those_who_come_later),
+		cmocka_unit_test(who_asked_for_it_outlives_a_truncation),
+		cmocka_unit_test(who_did_not_dies_of_it),
+		cmocka_unit_test(what_is_none_of_ours_goes_where_it_went),
+		cmocka_unit_test(sixty_four_handles_of_a_process_may_catch_it),
+		cmocka_unit_test(a_hole_in_the_carts_is_damage_and_nothing_worse),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
