@@ -88,14 +88,17 @@ static int pop_locked(struct actor *actor, uint32_t class, uint32_t count)
 }
 
 /* From the never used blocks into the (empty) cache: write their headers and link them. Class lock held. */
-static void bump_locked(struct actor *actor, uint32_t class, uint32_t count)
+static int bump_locked(struct actor *actor, uint32_t class, uint32_t count)
 {
 	struct size_class *c = &actor->arena->classes[class];
 	struct thread_record *record = actor->record;
 	uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
-	block_ref first = c->bump;
+	block_ref first = load_relaxed(&c->bump); /* once: looked at and used as it was */
+	block_ref end = load_relaxed(&c->bump_end);
 
-	count = (uint32_t)min_u64(count, (c->bump_end - first) / units);
+	if (first > end || first < actor->arena->space_first || end > actor->arena->space_end)
+		return -EUCLEAN;
+	count = (uint32_t)min_u64(count, (end - first) / units);
 	for (uint32_t i = 0; i < count; i++) {
 		struct block_header *block = arena_block(actor->arena, first + i * units);
 		block->class = (uint16_t) class;
@@ -108,11 +111,7 @@ static void bump_locked(struct actor *actor, uint32_t class, uint32_t count)
 	note(&c->bump, first + count * units);
 	note(&record->cache[class], first);
 	splice_end(&record->intent);
-}
-
-static bool bump_sound(const struct arena *arena, const struct size_class *c)
-{
-	return c->bump <= c->bump_end && c->bump >= arena->space_first && c->bump_end <= arena->space_end;
+	return 0;
 }
 
 static uint32_t refill_count(uint32_t class)
@@ -135,17 +134,17 @@ static int refill(struct actor *actor, uint32_t class)
 	} else {
 		if (c->bump == c->bump_end)
 			r = space_carve(actor, class);
-		if (r == 0 && !bump_sound(actor->arena, c))
-			r = -EUCLEAN;
 		if (r == 0)
-			bump_locked(actor, class, refill_count(class));
+			r = bump_locked(actor, class, refill_count(class));
 	}
 	lock_drop(actor, &c->lock, LOCK_CLASS);
 	if (r == 0) {
 		block_ref last;
 		uint32_t blocks = 0;
-		for (block_ref at = actor->record->cache[class]; at != 0 && walk(actor->arena, at, 1, &last) != NULL;
-		     at = arena_block(actor->arena, at)->next)
+		const struct block_header *block;
+		for (block_ref at = actor->record->cache[class];
+		     blocks < refill_count(class) && (block = walk(actor->arena, at, 1, &last)) != NULL;
+		     at = block->next)
 			blocks++;
 		actor->record->cached_bytes += (uint64_t)blocks * block_class_bytes(class);
 	}
@@ -264,7 +263,11 @@ void block_free_hand(struct actor *actor)
 		note(&record->intent.hand, 0);
 		return;
 	}
-	uint32_t class = block->class;
+	uint32_t class = load_relaxed(&block->class);
+	if (class >= CLASS_COUNT) { /* the same, just now */
+		note(&record->intent.hand, 0);
+		return;
+	}
 	note(&block->next, record->cache[class]);
 	note(&record->cache[class], ref);
 	note(&record->intent.hand, 0);
@@ -311,14 +314,17 @@ static void drop_hand_if_listed(struct arena *arena, struct thread_record *recor
 {
 	struct block_header *block = block_at(arena, record->intent.hand);
 
-	if (record->intent.hand != 0 && (block == NULL || record->cache[block->class] == record->intent.hand))
+	uint32_t class = block != NULL ? load_relaxed(&block->class) : CLASS_COUNT;
+
+	if (record->intent.hand != 0 && (class >= CLASS_COUNT || record->cache[class] == record->intent.hand))
 		note(&record->intent.hand, 0);
 }
 
 static void splice_repair(struct arena *arena, struct thread_record *record, uint32_t name)
 {
 	struct intent *intent = &record->intent;
-	uint32_t class = intent->splice_class;
+	uint32_t class = load_relaxed(&intent->splice_class);
+	uint32_t page = load_relaxed(&intent->splice_first) - 1; /* if it is a page */
 
 	if (intent->splice_kind == SPLICE_NONE || class >= CLASS_COUNT) {
 		splice_end(intent);
@@ -348,12 +354,12 @@ static void splice_repair(struct arena *arena, struct thread_record *record, uin
 		case SPLICE_CARVE:
 			if (c->bump != intent->splice_rest || c->bump == c->bump_end) {
 				note(&c->bump_end, c->bump);
-				if (intent->splice_first - 1 < arena->page_count)
-					note(&arena->pages[intent->splice_first - 1], 0);
+				if (page < arena->page_count)
+					note(&arena->pages[page], 0);
 			}
 			break;
 		case SPLICE_DISSOLVE:
-			pressure_dissolve(arena, class, intent->splice_first - 1);
+			pressure_dissolve(arena, class, page);
 			break;
 		case SPLICE_NONE:
 			break;
@@ -380,10 +386,11 @@ static void slots_repair(struct arena *arena, struct thread_record *record, uint
 static void lists_repair(struct arena *arena, struct thread_record *record, uint32_t name)
 {
 	struct intent *intent = &record->intent;
+	uint32_t number = load_relaxed(&intent->lists) - 1;
 
-	if (intent->lists - 1 >= arena->max_threads)
+	if (number >= arena->max_threads)
 		return;
-	struct retired *lists = &arena->threads[intent->lists - 1].retired;
+	struct retired *lists = &arena->threads[number].retired;
 	if (!lock_held_by(&lists->lock, name))
 		return;
 	if (intent->hand != 0 && lists->ready == intent->hand)
@@ -401,10 +408,10 @@ static void lists_repair(struct arena *arena, struct thread_record *record, uint
 static uint32_t look_at_held(const struct arena *arena, const struct thread_record *record, uint32_t name)
 {
 	const struct intent *intent = &record->intent;
+	uint32_t number = load_relaxed(&intent->lists) - 1;
 	uint32_t found = 0;
 
-	if (intent->lists - 1 < arena->max_threads &&
-	    lock_held_by(&arena->threads[intent->lists - 1].retired.lock, name))
+	if (number < arena->max_threads && lock_held_by(&arena->threads[number].retired.lock, name))
 		found |= DEATH_LISTS;
 	if (lock_held_by(&arena->header->slots_lock, name))
 		found |= DEATH_SLOTS;

@@ -132,20 +132,21 @@ static_assert(sizeof(tags) / sizeof(tags[0]) == 0x20, "c0 to df");
 static bool take_tag(struct cursor *cursor, enum shape *ret_shape, uint64_t *ret_length)
 {
 	const struct tag *tag;
-	const uint8_t *byte;
+	const uint8_t *bytes;
 
-	if (!take_bytes(cursor, 1, &byte))
+	if (!take_bytes(cursor, 1, &bytes))
 		return false;
+	const uint8_t byte = __atomic_load_n(bytes, __ATOMIC_RELAXED); /* once: damaged bytes may change any time */
 	*ret_shape = SHAPE_DATA;
 	*ret_length = 0;
-	if (*byte < 0x80 || *byte >= 0xe0) /* a small integer */
+	if (byte < 0x80 || byte >= 0xe0) /* a small integer */
 		return true;
-	if (*byte < 0xc0) {
-		*ret_shape = *byte < 0x90 ? SHAPE_MAP : *byte < 0xa0 ? SHAPE_ARRAY : SHAPE_DATA;
-		*ret_length = *byte & (*byte < 0xa0 ? 0x0f : 0x1f);
+	if (byte < 0xc0) {
+		*ret_shape = byte < 0x90 ? SHAPE_MAP : byte < 0xa0 ? SHAPE_ARRAY : SHAPE_DATA;
+		*ret_length = byte & (byte < 0xa0 ? 0x0f : 0x1f);
 		return true;
 	}
-	tag = &tags[*byte - 0xc0];
+	tag = &tags[byte - 0xc0];
 	*ret_shape = (enum shape)tag->shape;
 	if (tag->shape == SHAPE_NONE || !take_number(cursor, tag->length_size, ret_length))
 		return false;

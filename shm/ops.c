@@ -76,16 +76,20 @@ static int build(struct work *work, const struct cart_head *old)
 
 	if (r < 0)
 		return r;
-	struct block_header *block = arena_block(work->actor->arena, work->actor->record->intent.hand);
+	/* read once, and looked at: damaged bytes may change between taking a block and writing into it */
+	const struct arena *arena = work->actor->arena;
+	block_ref hand = load_relaxed(&work->actor->record->intent.hand);
+	if (!arena_block_inside(arena, hand) ||
+	    (uint64_t)(arena->space_end - hand) * BLOCK_UNIT < work->plan.size + sizeof(struct block_header))
+		return -EUCLEAN;
+	struct block_header *block = arena_block(arena, hand);
 	cart_build(old, work->change, &work->plan, block + 1);
 	return 0;
 }
 
 static uint64_t planned_ttl_ms(const struct work *work)
 {
-	const struct block_header *block = arena_block(work->actor->arena, work->actor->record->intent.hand);
-
-	return ((const struct cart_head *)(block + 1))->ttl_ms;
+	return work->plan.head.ttl_ms;
 }
 
 /* The cart is there, and its lock is ours. 0; 1: had been done; -errno. */

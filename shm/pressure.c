@@ -84,10 +84,12 @@ static uint32_t scavenge_class(struct actor *actor, uint32_t class, uint16_t *fr
 	uint32_t freed = 0;
 	uint32_t bound = block_bound(arena);
 
-	if (c->bump < c->bump_end && arena_block_inside(arena, c->bump)) {
-		uint32_t page = head_page(arena, c->bump);
+	block_ref bump = load_relaxed(&c->bump); /* once: looked at and used as it was */
+
+	if (bump < c->bump_end && arena_block_inside(arena, bump)) {
+		uint32_t page = head_page(arena, bump);
 		if (page < arena->page_count)
-			free_in[page] = (uint16_t)((c->bump_end - c->bump) / (block_class_bytes(class) / BLOCK_UNIT));
+			free_in[page] = (uint16_t)((c->bump_end - bump) / (block_class_bytes(class) / BLOCK_UNIT));
 	}
 	for (block_ref at = c->head; at != 0 && bound > 0; bound--) {
 		struct block_header *block = block_at(arena, at);

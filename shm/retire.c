@@ -32,6 +32,12 @@ static uint64_t batch_bytes(const struct arena *arena)
 	return max_u64(32768, min_u64(BATCH_BYTES_MAX, (uint64_t)arena->page_count * PAGE_BYTES / 1024));
 }
 
+/* No list of blocks is longer. */
+static uint64_t block_bound(const struct arena *arena)
+{
+	return (uint64_t)arena->page_count * (PAGE_BYTES / CLASS_SMALLEST);
+}
+
 static void move_to_ready(struct retired *lists)
 {
 	note(&lists->ready, lists->waiting);
@@ -56,8 +62,9 @@ static void free_ready(struct actor *actor, struct retired *lists)
 {
 	struct intent *intent = &actor->record->intent;
 	uint64_t freed = 0;
+	uint64_t bound = block_bound(actor->arena); /* a damaged list may be a ring */
 
-	while (lists->ready != 0) {
+	while (lists->ready != 0 && freed < bound) {
 		struct block_header *block = block_at(actor->arena, lists->ready);
 		block_ref next = block != NULL ? block->next : 0; /* damaged: the rest is lost to check --repair */
 		note(&intent->hand, lists->ready);
@@ -104,13 +111,13 @@ static void push_open(struct actor *actor, struct retired *lists, struct block_h
 	note(&lists->open, intent->old);
 	note(&intent->old, 0);
 	lists->open_count++;
-	lists->open_bytes += block_class_bytes(block->class);
+	lists->open_bytes += block_class_bytes((uint32_t)min_u64(load_relaxed(&block->class), CLASS_COUNT - 1));
 }
 
 /* What had to be deferred comes first. intent.old is 0, the lock of our lists is held. */
 static void undefer(struct actor *actor, struct retired *lists)
 {
-	while (lists->deferred != 0) {
+	for (uint64_t bound = block_bound(actor->arena); lists->deferred != 0 && bound > 0; bound--) {
 		struct block_header *block = block_at(actor->arena, lists->deferred);
 		if (block == NULL) { /* damaged */
 			note(&lists->deferred, 0);

@@ -128,12 +128,14 @@ bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64
 /* All that follows the link; done again by the repairer. */
 static void after_insert(struct arena *arena, struct thread_record *record)
 {
-	struct slot *slot = arena_slot(arena, record->intent.hand_slot);
+	struct slot *slot = arena_slot(arena, load_relaxed(&record->intent.hand_slot));
 
+	if (slot == NULL)
+		return; /* damaged */
 	/* empty only until the first time: others may have changed the cart since */
 	if (record->intent.hand != 0 && load_relaxed(&slot->current) == 0)
 		store_release(&slot->current, record->intent.hand); /* the cart is there from here on. pairs [S1] */
-	mark_dirty(arena, record->intent.hand_slot);
+	mark_dirty(arena, arena_slot_link(arena, slot));
 	note(&record->intent.hand, 0);
 	note(&record->intent.hand_slot, 0);
 	(void)fetch_add_relaxed(&arena->header->carts_live, 1u); /* a counter for people; a death may leave it off */
@@ -142,13 +144,16 @@ static void after_insert(struct arena *arena, struct thread_record *record)
 void slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint64_t ttl_ms, int64_t now_ns)
 {
 	struct intent *intent = &actor->record->intent;
-	struct slot *slot = arena_slot(actor->arena, intent->hand_slot);
+	slot_link link = load_relaxed(&intent->hand_slot);
+	struct slot *slot = arena_slot(actor->arena, link);
 
+	if (slot == NULL)
+		return; /* damaged: the cart is not there */
 	slot->next = bucket->head;
 	store_relaxed(&slot->hash, hash); /* relaxed: published by the head [S2] */
 	store_relaxed(&slot->ttl_ns, ttl_ms * 1000000);
 	store_relaxed(&slot->touched_ns, now_ns);
-	store_release(&bucket->head, intent->hand_slot); /* the slot's words before its link. pairs [S2] */
+	store_release(&bucket->head, link); /* the slot's words before its link. pairs [S2] */
 	after_insert(actor->arena, actor->record);
 }
 
@@ -171,18 +176,28 @@ static void unlink_slot(const struct arena *arena, struct bucket *bucket, slot_l
 	}
 }
 
+/* The head of the version in a block; NULL if there is no room for one (damaged). */
+static const struct cart_head *cart_at(const struct arena *arena, block_ref ref)
+{
+	const uint64_t least = sizeof(struct block_header) + sizeof(struct cart_head);
+
+	if (!arena_block_inside(arena, ref) || (uint64_t)(arena->space_end - ref) * BLOCK_UNIT < least)
+		return NULL;
+	return (const struct cart_head *)(arena_block(arena, ref) + 1);
+}
+
 /* Everything after TOUCHED_ENDED was stored; done again from the start by a repairer. */
 static bool finish_end(struct arena *arena, struct thread_record *record, struct bucket *bucket, struct slot *slot,
 		       block_ref current)
 {
 	slot_link link = arena_slot_link(arena, slot);
 
-	if (current != 0 && arena_block_inside(arena, current)) {
-		struct block_header *block = arena_block(arena, current);
-		const struct cart_head *cart = (const struct cart_head *)(block + 1);
+	const struct cart_head *cart = cart_at(arena, current);
+
+	if (cart != NULL) {
 		if (cart->version > bucket->version_floor)
 			note(&bucket->version_floor, cart->version);
-		note(&block->slot, link); /* whoever frees the block frees the slot */
+		note(&arena_block(arena, current)->slot, link); /* whoever frees the block frees the slot */
 		note(&record->intent.old, current);
 	}
 	unlink_slot(arena, bucket, link);
@@ -247,10 +262,10 @@ void slot_wake(struct arena *arena, struct slot *slot)
 /* It was published: what follows the publishing store is done again. */
 static void repair_publish(struct arena *arena, struct thread_record *record, struct slot *slot)
 {
-	const struct cart_head *cart = (const struct cart_head *)(arena_block(arena, slot->current) + 1);
+	const struct cart_head *cart = cart_at(arena, load_relaxed(&slot->current));
 
-	if (!arena_block_inside(arena, slot->current))
-		return;
+	if (cart == NULL)
+		return; /* damaged */
 	renew(slot, arena_now_ns(arena));
 	store_release(&slot->ttl_ns, cart->ttl_ms * 1000000); /* pairs [S5] */
 	(void)after_publish(arena, record, slot);
@@ -294,7 +309,8 @@ uint32_t slot_repair(struct arena *arena, struct thread_record *record, uint32_t
 {
 	struct intent *intent = &record->intent;
 	struct slot *slot = arena_slot(arena, intent->slot);
-	struct bucket *bucket = intent->bucket - 1 <= arena->bucket_mask ? &arena->buckets[intent->bucket - 1] : NULL;
+	uint32_t number = load_relaxed(&intent->bucket) - 1;
+	struct bucket *bucket = number <= arena->bucket_mask ? &arena->buckets[number] : NULL;
 	uint32_t found = 0;
 
 	if (slot != NULL && !lock_held_by(&slot->lock, name))

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 64_mad_member.c: a member of the group has gone mad and writes anywhere in the arena while an agent and workers are at
+ * work. Carts may be wrong, and calls may fail; but nobody crashes, nobody aborts, nobody hangs, and all go home.
+ *
+ * Numbers are written while others read them: what is checked has to be what is used.
+ */
+#include <limits.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "support.h"
+
+#define WORKERS 2
+#define ROUNDS 3
+#define MAD_MS 400
+#define KEYS 24
+
+struct asylum {
+	struct yard yard;
+	char agent[PATH_MAX];
+	uint32_t stop;
+	uint64_t seed;
+	uint64_t calls[WORKERS];
+	uint64_t scribbles;
+};
+
+static void find_agent(char path[PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 32);
+
+	assert_true(n > 0);
+	path[n] = '\0';
+	for (int up = 0; up < 2; up++) /* BUILD/tests/this */
+		*strrchr(path, '/') = '\0';
+	strcat(path, "/corral-agent");
+}
+
+static int become_agent(void *context)
+{
+	const struct asylum *asylum = context;
+
+	alarm(0);
+	execl(asylum->agent, "corral-agent", "--dir", asylum->yard.path, "--size", "8M", "--max-carts", "64",
+	      "--log-level", "error", (char *)NULL);
+	return CHILD_FAILED;
+}
+
+/* ------------------------------------------------------------------ workers */
+
+static void read_one(struct corral *corral, const struct corral_key *key)
+{
+	struct corral_view view;
+	struct corral_line line;
+	struct corral_item *item;
+	struct corral_attribute attribute;
+	struct corral_head head;
+
+	if (corral_read_begin(corral, key, &view) < 0)
+		return;
+	(void)corral_view_head(&view, &head);
+	for (uint32_t i = 0; i < 20 && corral_view_line(&view, i, &line) == 0; i++)
+		if (corral_view_item(&view, i, &item) == 0)
+			corral_item_free(item);
+	for (uint32_t i = 0; i < 20 && corral_view_attribute(&view, i, &attribute) == 0; i++)
+		;
+	(void)corral_read_end(&view);
+}
+
+static void read_another_way(struct corral *corral, const struct corral_key *key, uint32_t which)
+{
+	static uint8_t buffer[65536];
+	struct corral_entry entries[8];
+	struct corral_view view;
+	struct corral_cart *cart;
+	uint64_t number = 0;
+	size_t size;
+
+	if (which == 0 && corral_get(corral, key, &cart) == 0)
+		corral_cart_free(cart);
+	if (which == 1)
+		(void)corral_read_copy(corral, key, buffer, sizeof(buffer), &size, &view);
+	if (which == 2)
+		(void)corral_list(corral, NULL, &number, entries, COUNT(entries), &size);
+	if (which == 3)
+		(void)corral_wait(corral, key, 1, 1, &number);
+}
+
+static void change_one(struct corral *corral, const struct corral_key *key, uint64_t *random)
+{
+	char text[300];
+	uint32_t which = random_below(random, 10);
+	const struct corral_modifier modifier = { corral_text("extra"), 50 };
+
+	memset(text, 'x', sizeof(text));
+	struct corral_item item = { .menu_item_id = { text, 1 + random_below(random, sizeof(text) - 1) },
+				    .quantity = 1,
+				    .modifiers = &modifier,
+				    .modifier_count = 1 };
+	struct corral_text name = corral_text("name");
+	struct corral_text value = { text, random_below(random, sizeof(text)) };
+	if (which < 5)
+		(void)corral_add(corral, key, &item, NULL, NULL);
+	else if (which == 5)
+		(void)corral_drop(corral, key, NULL, NULL);
+	else if (which == 6)
+		(void)corral_remove(corral, key, 1 + random_below(random, 9), NULL, NULL);
+	else if (which == 7)
+		(void)corral_set_attribute(corral, key, &name, &value, NULL, NULL);
+	else if (which == 8)
+		(void)corral_checkout(corral, key, NULL, NULL);
+	else
+		(void)corral_clear(corral, key, NULL, NULL);
+}
+
+static int work(struct asylum *asylum, uint32_t number)
+{
+	uint64_t random = asylum->seed + number + 1;
+	struct corral *corral = NULL;
+	char session[16];
+
+	while (!__atomic_load_n(&asylum->stop, __ATOMIC_RELAXED)) {
+		if (corral == NULL && corral_open(asylum->yard.path, CORRAL_CATCH_SIGBUS, &corral) < 0) {
+			corral = NULL; /* no record, or a header that is damaged: that is an answer */
+			support_sleep_us(1000);
+			continue;
+		}
+		must(corral_set_patience(corral, 5) == 0);
+		snprintf(session, sizeof(session), "s%u", random_below(&random, KEYS));
+		const struct corral_key key = { corral_text("r"), corral_text(session) };
+		uint32_t which = random_below(&random, 12);
+		if (which < 4)
+			read_one(corral, &key);
+		else if (which < 8)
+			read_another_way(corral, &key, which - 4);
+		else
+			change_one(corral, &key, &random);
+		if (random_below(&random, 500) == 0) {
+			corral_close(corral);
+			corral = NULL;
+		}
+		__atomic_add_fetch(&asylum->calls[number], 1, __ATOMIC_RELAXED);
+	}
+	corral_close(corral);
+	return 0;
+}
+
+static int worker_one(void *context)
+{
+	return work(context, 0);
+}
+
+static int worker_two(void *context)
+{
+	return work(context, 1);
+}
+
+/* ------------------------------------------------------------------ madness */
+
+/* A number that looks like something here, or is at an edge, or just any. */
+static uint64_t any_number(const struct arena *arena, uint64_t *random)
+{
+	switch (random_below(random, 8)) {
+	case 0:
+		return 0;
+	case 1:
+		return UINT64_MAX;
+	case 2: /* two block references */
+		return (uint64_t)(arena->space_first + random_below(random, arena->space_end - arena->space_first)) *
+		       0x100000001ull;
+	case 3:
+		return arena->space_end - 1 - random_below(random, 4);
+	case 4:
+		return 1 + random_below(random, arena->max_carts + 1);
+	case 5:
+		return 1ull << random_below(random, 64);
+	case 6:
+		return random_below(random, 300) * 0x100000001ull;
+	default:
+		return random_next(random);
+	}
+}
+
+/* Most of the arena is free space: half of what is written goes where lists, locks and carts are. */
+static uint64_t anywhere(const struct arena *arena, uint64_t *random)
+{
+	const uint8_t *const places[] = { (const uint8_t *)arena->header,  (const uint8_t *)arena->processes,
+					  (const uint8_t *)arena->threads, (const uint8_t *)arena->threads,
+					  (const uint8_t *)arena->classes, (const uint8_t *)arena->buckets,
+					  (const uint8_t *)arena->slots,   (const uint8_t *)arena->pages,
+					  arena->base + arena->space_at,   arena->base + arena->space_at };
+	const uint32_t sizes[] = {
+		HEADER_BYTES / 4, 512,     3 * sizeof(struct thread_record), 1024, 64 * 32, 1024, 64 * 64, 1024,
+		1u << 16,         1u << 18
+	};
+
+	if (random_below(random, 8) == 0)
+		return random_next(random) % arena->bytes;
+	uint32_t place = random_below(random, COUNT(places));
+	return (uint64_t)(places[place] - arena->base) + random_below(random, sizes[place]);
+}
+
+static int go_mad(void *context)
+{
+	struct asylum *asylum = context;
+	uint64_t random = asylum->seed;
+	struct arena arena;
+
+	must(arena_map(asylum->yard.dir_fd, ARENA_ANY_BOOT, &arena, NULL) == 0);
+	const uint64_t spared = offsetof(struct arena_header, withdrawn) & ~7ull; /* or all would go home at once */
+	while (!__atomic_load_n(&asylum->stop, __ATOMIC_RELAXED)) {
+		uint64_t at = anywhere(&arena, &random);
+		uint64_t number = any_number(&arena, &random);
+		uint32_t size = 1u << random_below(&random, 4);
+		at = at / size * size;
+		if (at / 8 * 8 == spared || at + size > arena.bytes)
+			continue;
+		memcpy(arena.base + at, &number, size);
+		if (++asylum->scribbles % 16 == 0)
+			support_sleep_us(random_below(&random, 50));
+	}
+	arena_unmap(&arena);
+	return 0;
+}
+
+static void live_through(uint64_t seed)
+{
+	struct asylum *asylum = support_shared(sizeof(*asylum));
+	const struct arena_settings settings = { .arena_bytes = 8 << 20, .max_carts = 64, .ttl_ns = 300000000ull };
+
+	memset(asylum, 0, sizeof(*asylum));
+	asylum->seed = seed;
+	find_agent(asylum->agent);
+	yard_make(&asylum->yard, &settings);
+	pid_t agent = child_start(become_agent, asylum);
+	pid_t workers[WORKERS] = { child_start(worker_one, asylum), child_start(worker_two, asylum) };
+	assert_true(wait_until(asylum->calls[0] > 200 && asylum->calls[1] > 200, SUPPORT_WAIT_MS));
+	pid_t mad = child_start(go_mad, asylum);
+	support_sleep_us(MAD_MS * 1000);
+	__atomic_store_n(&asylum->stop, 1, __ATOMIC_RELAXED);
+	assert_int_equal(child_wait(mad), 0);
+	for (size_t i = 0; i < WORKERS; i++)
+		assert_int_equal(child_wait(workers[i]), 0);
+	assert_int_equal(kill(agent, SIGTERM), 0);
+	assert_int_equal(child_wait(agent), 0);
+	print_message("seed %llu: %llu scribbles, %llu and %llu calls\n", (unsigned long long)seed,
+		      (unsigned long long)asylum->scribbles, (unsigned long long)asylum->calls[0],
+		      (unsigned long long)asylum->calls[1]);
+	yard_remove(&asylum->yard);
+}
+
+static void agent_and_workers_live_through_it(void **state)
+{
+	(void)state;
+	const char *rounds = getenv("CORRAL_ROUNDS");
+	uint64_t random = support_seed();
+
+	NEEDS_PROCESSES();
+	for (long i = rounds != NULL ? atol(rounds) : ROUNDS; i > 0; i--)
+		live_through(random_next(&random));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(agent_and_workers_live_through_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
