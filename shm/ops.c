@@ -327,7 +327,7 @@ static void look_after_arena(struct work *work)
 {
 	struct arena *arena = work->actor->arena;
 	struct attachment *self = handle_cache.attachment;
-	int64_t now_ns = work->now_ns != 0 ? work->now_ns : arena_now_ns(arena); /* 0: it came to no lock */
+	int64_t now_ns = work->now_ns != 0 ? ns_add(work->now_ns, work->idle_ns) : arena_now_ns(arena); /* 0: no lock */
 
 	if (likely((uint64_t)ns_since(now_ns, self->looked_ns) < LOOK_NS))
 		return;
