@@ -28,6 +28,7 @@ struct agent_options {
 	gid_t group;
 	bool daemon;
 	bool stop;
+	bool repair;
 	enum log_level log_level;
 };
 
@@ -74,6 +75,9 @@ void options_parse(int argc, char **argv, struct agent_options *ret_options);
 
 /* directory.c: make the directory, or look whether we may use it. An exit code; says why itself. */
 int agent_open_directory(struct agent *agent);
+
+/* takeup.c: the byte of the agent. EXIT_DONE, or EXIT_NO, and it says who has it. */
+int agent_take_byte(struct agent *agent);
 
 /* takeup.c: become the agent of the directory: its byte, its arena, a handle. An exit code; says why itself. */
 int agent_take_up(struct agent *agent);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "rebuild.h"
 
 int main(int argc, char **argv)
 {
@@ -16,6 +17,8 @@ int main(int argc, char **argv)
 	log_threshold = options.log_level;
 	if (options.stop)
 		return daemon_stop(options.location);
+	if (options.repair)
+		return mend_run(&agent);
 	if (options.daemon) {
 		int r = daemon_fork(&ready_fd);
 		if (r < 0) {

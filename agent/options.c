@@ -18,6 +18,7 @@ enum {
 	OPTION_TTL,
 	OPTION_DAEMON,
 	OPTION_STOP,
+	OPTION_REPAIR,
 	OPTION_LOG_LEVEL
 };
 
@@ -36,6 +37,11 @@ static const struct argp_option option_table[] = {
 	  "a cart ends after this long without activity: 30m, 2s, 500ms, 1h (default 30m)", 0 },
 	{ "daemon", OPTION_DAEMON, NULL, 0, "go to the background; return 0 once ready. Logs to DIR/agent.log", 0 },
 	{ "stop", OPTION_STOP, NULL, 0, "stop the agent of DIR, and return once it is gone", 0 },
+	{ "repair", OPTION_REPAIR, NULL, 0,
+	  "check the arena of DIR, and if it is damaged make a new one of the sound carts in it, and exit; no agent "
+	  "and no "
+	  "worker may run (corral check --repair)",
+	  0 },
 	{ "log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default) or debug", 0 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
 };
@@ -143,6 +149,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case OPTION_STOP:
 		options->stop = true;
 		break;
+	case OPTION_REPAIR:
+		options->repair = true;
+		break;
 	case OPTION_LOG_LEVEL:
 		wrong = parse_level(argument, &options->log_level);
 		break;
@@ -168,8 +177,8 @@ void options_parse(int argc, char **argv, struct agent_options *ret_options)
 	};
 	if (argp_parse(&argp, argc, argv, 0, NULL, ret_options) != 0)
 		exit(EXIT_USAGE);
-	if (ret_options->daemon && ret_options->stop) {
-		fprintf(stderr, "corral-agent: --daemon and --stop: give one of them\n");
+	if (ret_options->daemon + ret_options->stop + ret_options->repair > 1) {
+		fprintf(stderr, "corral-agent: --daemon, --stop and --repair: give one of them\n");
 		exit(EXIT_USAGE);
 	}
 }

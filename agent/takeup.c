@@ -5,7 +5,8 @@
  * Exactly one: byte 0 of DIR/lock, held for life. Then the arena: made if there is none; carried on with at
  * once if it is of this boot, whatever the number of carts (nothing of it is read but the header and the
  * process records); if it is of an earlier boot, its bytes may have reached the disk in any order, and if it was
- * withdrawn, nobody knows what was done to it: then it is verified whole, and set aside under a name that says why if it is not sound. A file that is no arena of ours is never touched.
+ * withdrawn, nobody knows what was done to it: then it is verified whole, and if it is not sound, a new one is made of
+ * the sound carts in it (rebuild.c). A file that is no arena of ours is never touched.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include "attach.h"
 #include "grace.h"
 #include "inspect.h"
+#include "rebuild.h"
 #include "repair.h"
 #include "trust.h"
 
@@ -28,7 +30,7 @@ static int refuse(int error, const char *directory, const char *why)
 }
 
 /* Byte 0, or the pid of who has it (written into the lock file for people). */
-static int take_byte(struct agent *agent)
+int agent_take_byte(struct agent *agent)
 {
 	char text[32] = "";
 
@@ -53,17 +55,6 @@ static void print_finding(void *context, const char *line)
 {
 	(void)context;
 	log_line(LOG_WARNING, "check: %s", line);
-}
-
-static int set_aside(struct agent *agent, const char *reason)
-{
-	char name[64];
-
-	snprintf(name, sizeof(name), "arena.%s.%lld", reason, (long long)arena_wall_ms());
-	if (renameat(agent->dir_fd, ARENA_FILE, agent->dir_fd, name) < 0)
-		return -errno;
-	log_line(LOG_WARNING, "%s: the arena is damaged; set aside as %s", agent->directory, name);
-	return 0;
 }
 
 static bool is_sound(struct agent *agent)
@@ -136,16 +127,49 @@ static int create_arena(struct agent *agent, char *why)
 	return r;
 }
 
+static void tell_finding(const char *line)
+{
+	log_line(LOG_WARNING, "rebuild: %s", line);
+}
+
+/* Every sound cart into a new arena. Where not even that can be done, the damaged one is set aside for an empty one. */
+static int rebuild(struct agent *agent, char *why)
+{
+	char aside[REBUILD_NAME_BYTES];
+	struct salvage_totals totals;
+
+	int r = rebuild_arena(agent, tell_finding, aside, &totals, why);
+	if (r == -EPROTO) {
+		log_line(LOG_ERROR, "%s: %s", agent->directory, why);
+		r = rebuild_set_aside(agent->dir_fd, aside);
+		if (r < 0)
+			return why_set(why, r, "cannot set the damaged arena aside");
+		log_line(LOG_ERROR, "%s: no cart could be saved; the damaged arena is kept as %s", agent->directory,
+			 aside);
+		return create_arena(agent, why);
+	}
+	if (r < 0)
+		return r;
+	log_line(LOG_WARNING,
+		 "%s: rebuilt: %u carts kept (%u of them found again), %u left out, %u ended meanwhile; the damaged "
+		 "arena "
+		 "is kept as %s",
+		 agent->directory, totals.kept, totals.again, totals.damaged, totals.ended, aside);
+	return 0;
+}
+
 /* Look at the arena before anyone else relies on it: make it, adopt it, set its time to live. */
 static int prepare_arena(struct agent *agent, char *why)
 {
 	struct arena arena;
+
+	if (rebuild_resume(agent->dir_fd) == 0)
+		log_line(LOG_WARNING, "%s: finished the rebuilding of the arena that an earlier agent had begun",
+			 agent->directory);
 	int r = arena_map(agent->dir_fd, ARENA_ANY_BOOT | ARENA_CATCH_SIGBUS, &arena, why);
 
-	if (r == -ENOENT) {
-		r = create_arena(agent, why);
-		return r;
-	}
+	if (r == -ENOENT)
+		return create_arena(agent, why);
 	if (r < 0)
 		return r;
 	trust_regroup(agent->dir_fd, arena.fd);
@@ -156,14 +180,7 @@ static int prepare_arena(struct agent *agent, char *why)
 			store_relaxed(&arena.header->ttl_ns, agent->options->ttl_ms * 1000000);
 	}
 	arena_unmap(&arena);
-	if (r == -EUCLEAN) {
-		r = set_aside(agent, "damaged");
-		if (r == 0)
-			r = create_arena(agent, why);
-		else
-			why_set(why, r, "cannot set the damaged arena aside");
-	}
-	return r;
+	return r == -EUCLEAN ? rebuild(agent, why) : r;
 }
 
 int agent_take_up(struct agent *agent)
@@ -176,7 +193,7 @@ int agent_take_up(struct agent *agent)
 	int r = alive_open(agent->dir_fd, true, &agent->agent_life, why);
 	if (r < 0)
 		return refuse(r, agent->directory, why);
-	code = take_byte(agent);
+	code = agent_take_byte(agent);
 	if (code != EXIT_DONE)
 		return code;
 	if (agent->options->daemon) {

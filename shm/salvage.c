@@ -127,7 +127,7 @@ static uint64_t hash_of(const struct salvage *salvage, const struct cart_head *c
 }
 
 /* If the header's seed does not hash the carts as their slots say, a cart's own does. */
-static void settle_seed(struct salvage *salvage)
+static int settle_seed(struct salvage *salvage, char *why)
 {
 	struct arena *arena = &salvage->arena;
 	uint64_t seed = arena->hash_seed;
@@ -143,8 +143,11 @@ static void settle_seed(struct salvage *salvage)
 		if (cart->seed != seed)
 			other = cart->seed;
 	}
+	if (samples == 0 && arena->header->magic != LAYOUT_MAGIC)
+		return why_set(why, -EPROTO, "the file is no arena: it has neither a header nor a cart of one");
 	if (right < (samples + 1) / 2)
 		arena->hash_seed = other;
+	return 0;
 }
 
 int salvage_open(int dir_fd, struct salvage **ret_salvage, char *why)
@@ -162,6 +165,8 @@ int salvage_open(int dir_fd, struct salvage **ret_salvage, char *why)
 		r = why_set(why, -errno, "cannot open the arena");
 	else
 		r = map_damaged(salvage, why);
+	if (r == 0)
+		r = settle_seed(salvage, why);
 	if (r < 0) {
 		salvage_close(salvage);
 		return r;
@@ -170,7 +175,6 @@ int salvage_open(int dir_fd, struct salvage **ret_salvage, char *why)
 	uint64_t ttl_ms = h->ttl_ns / 1000000;
 	salvage->ttl_ns = ttl_ms >= CORRAL_TTL_MS_MIN && ttl_ms <= CORRAL_TTL_MS_MAX ? h->ttl_ns : TTL_FALLBACK_NS;
 	salvage->now_ns = time_of(&salvage->arena);
-	settle_seed(salvage);
 	*ret_salvage = salvage;
 	return 0;
 }

@@ -63,8 +63,8 @@ damage_the_cart() {
 	[[ -n $at ]] && printf 'X' | dd of="$dir/arena" bs=1 seek="$at" conv=notrunc status=none
 }
 
-a_damaged_one_is_set_aside() {
-	start_agent && compgen -G "$dir/arena.damaged.*" >/dev/null && grep -q 'set aside' "$root/err" &&
+a_damaged_one_is_rebuilt() {
+	start_agent && compgen -G "$dir/arena.damaged.*" >/dev/null && grep -q 'rebuilt: 0 carts kept' "$root/err" &&
 		[[ $(cart ls | wc -l) -eq 1 ]] && carts_can_be_changed
 }
 
@@ -82,7 +82,7 @@ claim 'its carts can be changed' carts_can_be_changed
 claim 'another arena is made' fresh damaged
 claim 'one byte of its cart is damaged' damage_the_cart
 pretend_another_boot
-claim 'a damaged arena of an earlier boot is set aside, and the agent starts' a_damaged_one_is_set_aside
+claim 'a damaged arena of an earlier boot is rebuilt and kept, and the agent starts' a_damaged_one_is_rebuilt
 claim 'what was set aside can still be looked at' what_was_set_aside_can_be_checked
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 ]]

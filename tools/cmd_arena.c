@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "arena.h"
 #include "client.h"
@@ -200,8 +201,26 @@ static void print_finding(void *context, const char *line)
 	free(escaped);
 }
 
+/* The agent does it, and only the agent: it holds the directory's lock. */
+static enum exit_code repair(const char *directory)
+{
+	const char *program = getenv("CORRAL_AGENT");
+
+	if (program == NULL || program[0] == '\0')
+		program = "corral-agent";
+	if (directory != NULL)
+		execlp(program, program, "--repair", "--dir", directory, (char *)NULL);
+	else
+		execlp(program, program, "--repair", (char *)NULL);
+	return complain(EXIT_ARENA, "cannot run %s: %s: name it with $CORRAL_AGENT", program, strerror(errno));
+}
+
 enum exit_code run_check(struct call *call)
 {
+	if (call->given & HAS(OPTION_REPAIR))
+		return repair(call->word ? call->word : call->dir);
+
+
 	struct inspect_totals totals = { 0 };
 	struct inspect *inspect = NULL;
 	enum exit_code code = open_inspect(call->word ? call->word : call->dir, true, &inspect);

@@ -106,7 +106,7 @@ const struct command commands[] = {
 	  "verify every byte of an arena, or of a copy",
 	  { OPERAND_PATH },
 	  0,
-	  EVERYWHERE,
+	  EVERYWHERE | HAS(OPTION_REPAIR),
 	  0,
 	  "Prints a line for each fault and a summary. Changes nothing. That each block and slot\n"
 	  "is in exactly one place can be verified only if nothing changes meanwhile." },

@@ -170,6 +170,10 @@ static const struct {
 	[OPTION_OP_ID] = { "op-id", "ID", "name this change: the same change again with the same name counts once",
 			   take_op_id },
 	[OPTION_IF_VERSION] = { "if-version", "V", "only if the cart's version is V", take_if_version },
+	[OPTION_REPAIR] = { "repair", NULL,
+			    "make a new arena of the sound carts in a damaged one, which is kept; nobody may use it "
+			    "meanwhile",
+			    NULL },
 	[OPTION_JSON] = { "json", NULL, "print JSON", NULL },
 	[OPTION_DIR] = { "dir", "DIR", "the arena's directory; else $CORRAL_DIR, else the default", take_dir },
 	[OPTION_HELP] = { "help", NULL, "print this", NULL },

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * mend.c (floor 6): corral-agent --repair: check the arena of a directory that nobody uses, and rebuild it if it is
+ * damaged. Prints what it finds and what it does on standard output.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "inspect.h"
+#include "rebuild.h"
+
+static void print(const char *line)
+{
+	printf("%s\n", line);
+}
+
+static void print_finding(void *context, const char *line)
+{
+	(void)context;
+	print(line);
+}
+
+static int refuse(const struct agent *agent, const char *why, int error)
+{
+	fprintf(stderr, "corral-agent: %s: %s (%s)\n", agent->directory, why, corral_strerror(error));
+	return EXIT_ARENA;
+}
+
+/* Who holds this process byte, as far as the arena tells. */
+static void name_holder(const struct agent *agent, uint32_t number)
+{
+	struct inspect_process row = { 0 };
+	struct inspect *inspect;
+	char why[WHY_BYTES];
+	bool used = false;
+
+	if (inspect_open(agent->directory, false, &inspect, why, sizeof(why)) == 0) {
+		if (inspect_process(inspect, number, &used, &row) < 0)
+			used = false;
+		inspect_close(inspect);
+	}
+	if (used)
+		fprintf(stderr, "corral-agent: pid %d (%s) has the arena open: stop it first\n", row.pid, row.program);
+	else
+		fprintf(stderr, "corral-agent: a process has the arena open: stop it first\n");
+}
+
+/* Every byte of a process, so that nobody is attached, and nobody can attach until we end. */
+static bool take_all_bytes(const struct agent *agent)
+{
+	for (uint32_t number = 0; number < MAX_PROCESSES; number++) {
+		if (!alive_take(&agent->agent_life, ALIVE_BYTE(number))) {
+			name_holder(agent, number);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* 1: damaged; 0: sound; -errno. */
+static int look(const struct agent *agent, char *why)
+{
+	struct inspect *inspect;
+	struct inspect_totals totals;
+	uint64_t faults = 0;
+	bool quiet;
+
+	int r = inspect_open(agent->directory, true, &inspect, why, WHY_BYTES);
+	if (r < 0)
+		return r == -EPROTO ? 1 : r; /* too short even to look at: it may be cut off */
+	r = inspect_check(inspect, print_finding, NULL, &faults, &quiet, &totals);
+	inspect_close(inspect);
+	if (r < 0)
+		return why_set(why, r, "it could not be checked to its end");
+	return faults > 0;
+}
+
+static int mend(struct agent *agent)
+{
+	char aside[REBUILD_NAME_BYTES];
+	struct salvage_totals totals;
+	char why[WHY_BYTES] = "";
+
+	int r = look(agent, why);
+	if (r < 0)
+		return refuse(agent, why, r);
+	if (r == 0) {
+		printf("sound: nothing is to be repaired\n");
+		return EXIT_DONE;
+	}
+	r = rebuild_arena(agent, print, aside, &totals, why);
+	if (r < 0)
+		return refuse(agent, why, r);
+	printf("rebuilt: %u cart%s kept (%u of them found again), %u left out, %u ended meanwhile; "
+	       "the damaged arena is kept as %s/%s\n",
+	       totals.kept, totals.kept == 1 ? "" : "s", totals.again, totals.damaged, totals.ended, agent->directory,
+	       aside);
+	return totals.damaged > 0 ? EXIT_NO : EXIT_DONE;
+}
+
+int mend_run(struct agent *agent)
+{
+	char why[WHY_BYTES] = "";
+	struct stat st;
+
+	int code = agent_open_directory(agent);
+	if (code != EXIT_DONE)
+		return code;
+	int r = alive_open(agent->dir_fd, true, &agent->agent_life, why);
+	if (r < 0)
+		return refuse(agent, why, r);
+	code = agent_take_byte(agent);
+	if (code != EXIT_DONE)
+		return code;
+	if (!take_all_bytes(agent))
+		return EXIT_NO;
+	(void)rebuild_resume(agent->dir_fd);
+	if (fstatat(agent->dir_fd, ARENA_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return refuse(agent, "there is no arena to repair", -errno);
+	return mend(agent);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rebuild.c (floor 6): a new arena in place of a damaged one, with every sound cart in it (shm/salvage.h).
+ *
+ * It is made in DIR/.rebuild, synced, and renamed there to "complete"; then the damaged one is set aside as
+ * DIR/arena.damaged.TIME, and "complete" becomes DIR/arena. A death before "complete" leaves a directory that the next
+ * one removes, and the damaged arena where it was; a death after it, a step that rebuild_resume() does. The
+ * damaged file is kept whole, for people.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "attach.h"
+#include "grace.h"
+#include "ops.h"
+#include "rebuild.h"
+#include "trust.h"
+
+#define WORK_DIRECTORY ".rebuild"
+#define COMPLETE_FILE "complete"
+
+struct rebuild {
+	struct corral *corral; /* of the new arena */
+	void (*tell)(const char *line);
+	bool progress;
+	uint32_t taken;
+};
+
+static void remove_work(int dir_fd)
+{
+	static const char *const names[] = { ARENA_FILE, ".arena.new", ARENA_LOCK_FILE, COMPLETE_FILE };
+	int work_fd = openat(dir_fd, WORK_DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (work_fd < 0)
+		return;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		(void)unlinkat(work_fd, names[i], 0);
+	close(work_fd);
+	(void)unlinkat(dir_fd, WORK_DIRECTORY, AT_REMOVEDIR);
+}
+
+/* Both names are ours alone: we hold the agent's byte. */
+static int put_in_place(int dir_fd)
+{
+	int fd = openat(dir_fd, WORK_DIRECTORY "/" COMPLETE_FILE, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	trust_regroup(dir_fd, fd);
+	close(fd);
+	if (renameat(dir_fd, WORK_DIRECTORY "/" COMPLETE_FILE, dir_fd, ARENA_FILE) < 0)
+		return -errno;
+	if (fsync(dir_fd) < 0)
+		return -errno;
+	remove_work(dir_fd);
+	return 0;
+}
+
+int rebuild_resume(int dir_fd)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, ARENA_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT &&
+	    fstatat(dir_fd, WORK_DIRECTORY "/" COMPLETE_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return put_in_place(dir_fd);
+	remove_work(dir_fd);
+	return -ENOENT;
+}
+
+static int take(void *context, const void *cart, size_t size, uint64_t idle_ns)
+{
+	struct rebuild *rebuild = context;
+
+	if (rebuild->progress && ++rebuild->taken % 1000 == 0)
+		fprintf(stderr, "\r%u carts", rebuild->taken);
+	return ops_put(rebuild->corral, cart, size, idle_ns);
+}
+
+static void pass_on(void *context, const char *line)
+{
+	((struct rebuild *)context)->tell(line);
+}
+
+/* Into the new arena; then it is on disk, whole. */
+static int fill(struct rebuild *rebuild, struct salvage *salvage, const char *path, struct salvage_totals *ret_totals,
+		char *why)
+{
+	int r = corral_open(path, ATTACH_AGENT | CORRAL_OBSERVE, &rebuild->corral);
+
+	if (r < 0)
+		return why_set(why, r, "%s", corral_why());
+	r = salvage_carts(salvage, take, pass_on, rebuild, ret_totals);
+	if (rebuild->taken >= 1000)
+		fputc('\n', stderr);
+	if (r < 0)
+		why_set(why, r, "cannot put a cart into the new arena");
+	salvage_floors(salvage, &rebuild->corral->arena);
+	if (r == 0 && fsync(rebuild->corral->arena.fd) < 0)
+		r = why_set(why, -errno, "cannot sync the new arena");
+	corral_close(rebuild->corral);
+	return r;
+}
+
+static int build(const struct agent *agent, struct rebuild *rebuild, int work_fd, struct salvage_totals *ret_totals,
+		 char *why)
+{
+	struct arena_settings settings;
+	struct salvage *salvage;
+	char path[PATH_MAX];
+	struct life life;
+
+	if (snprintf(path, sizeof(path), "%s/" WORK_DIRECTORY, agent->directory) >= (int)sizeof(path))
+		return why_set(why, -ENAMETOOLONG, "the directory's name is too long");
+	int r = salvage_open(agent->dir_fd, &salvage, why);
+	if (r < 0)
+		return r;
+	salvage_settings(salvage, &settings);
+	settings.full_fences = !grace_register();
+	r = arena_create(work_fd, &settings, why);
+	if (r == 0)
+		r = alive_open(work_fd, true, &life, why);
+	if (r == 0) {
+		alive_close(&life);
+		r = fill(rebuild, salvage, path, ret_totals, why);
+	}
+	salvage_close(salvage);
+	if (r == 0 && (renameat(work_fd, ARENA_FILE, work_fd, COMPLETE_FILE) < 0 || fsync(work_fd) < 0))
+		r = why_set(why, -errno, "cannot finish the new arena");
+	return r;
+}
+
+int rebuild_set_aside(int dir_fd, char aside[REBUILD_NAME_BYTES])
+{
+	snprintf(aside, REBUILD_NAME_BYTES, "arena.damaged.%lld", (long long)arena_wall_ms());
+	return renameat(dir_fd, ARENA_FILE, dir_fd, aside) < 0 ? -errno : 0;
+}
+
+int rebuild_arena(struct agent *agent, void (*tell)(const char *line), char aside[REBUILD_NAME_BYTES],
+		  struct salvage_totals *ret_totals, char *why)
+{
+	struct rebuild rebuild = { .tell = tell, .progress = isatty(STDERR_FILENO) == 1 };
+
+	remove_work(agent->dir_fd);
+	if (mkdirat(agent->dir_fd, WORK_DIRECTORY, 0700) < 0)
+		return why_set(why, -errno, "cannot make %s/" WORK_DIRECTORY, agent->directory);
+	int work_fd = openat(agent->dir_fd, WORK_DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (work_fd < 0)
+		return why_set(why, -errno, "cannot open %s/" WORK_DIRECTORY, agent->directory);
+	int r = build(agent, &rebuild, work_fd, ret_totals, why);
+	close(work_fd);
+	if (r < 0) {
+		remove_work(agent->dir_fd);
+		return r;
+	}
+	r = rebuild_set_aside(agent->dir_fd, aside);
+	if (r < 0)
+		return why_set(why, r, "cannot set the damaged arena aside");
+	r = put_in_place(agent->dir_fd);
+	return r < 0 ? why_set(why, r, "cannot put the new arena in place") : 0;
+}
