@@ -208,7 +208,11 @@ an_agent_whose_arena_is_cut_off_says_so_and_exits_3() {
 		serve
 		add r s
 		truncate -s "$size" "$dir/arena"
-		[[ $size == 20M ]] && gives_up lengthened || gives_up truncated
+		if [[ $size == 20M ]]; then
+			gives_up lengthened
+		else
+			gives_up truncated
+		fi
 		agent 3
 		corral 3 ls
 	done
