@@ -9,7 +9,9 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "support.h"
+#include "orders_support.h"
+
+#include "client.h"
 
 #define WORKERS 2
 #define ROUNDS 3
@@ -223,6 +225,15 @@ static int go_mad(void *context)
 	return 0;
 }
 
+static bool pings(const char *directory)
+{
+	json_t *answer = NULL;
+	int r = agent_ask(directory, "ping", 1000, &answer);
+
+	json_decref(answer);
+	return r == 0;
+}
+
 static void live_through(uint64_t seed)
 {
 	struct asylum *asylum = support_shared(sizeof(*asylum));
@@ -233,6 +244,7 @@ static void live_through(uint64_t seed)
 	find_agent(asylum->agent);
 	yard_make(&asylum->yard, &settings);
 	pid_t agent = child_start(become_agent, asylum);
+	assert_true(wait_until(pings(asylum->yard.path), SUPPORT_WAIT_MS)); /* mad members come later */
 	pid_t workers[WORKERS] = { child_start(worker_one, asylum), child_start(worker_two, asylum) };
 	assert_true(wait_until(asylum->calls[0] > 200 && asylum->calls[1] > 200, SUPPORT_WAIT_MS));
 	pid_t mad = child_start(go_mad, asylum);
