@@ -60,7 +60,7 @@ static bool is_strangers(const struct agent *agent, const struct stat *st)
 int agent_open_directory(struct agent *agent)
 {
 	char why[WHY_BYTES] = "";
-	struct stat st;
+	struct stat st = { .st_uid = (uid_t)-1 };
 
 	int r = arena_directory(agent->options->location, agent->directory, why);
 	if (r < 0) {

@@ -412,34 +412,6 @@ static void sixty_four_handles_of_a_process_may_catch_it(void **state)
 	yard_remove(&yard);
 }
 
-/* ------------------------------------------------------------ punched holes */
-
-/* Whoever may write the file may punch holes in it: zeroes, which are damage like any other. */
-static void a_hole_in_the_carts_is_damage_and_nothing_worse(void **state)
-{
-	(void)state;
-	struct yard yard;
-	struct arena arena;
-
-	yard_make(&yard, NULL);
-	struct corral *corral = yard_open(&yard, 0);
-	assert_int_equal(add(corral), 0);
-	assert_int_equal(arena_map(yard.dir_fd, 0, &arena, NULL), 0);
-	if (fallocate(arena.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)arena.space_at,
-		      (off_t)(arena.bytes - arena.space_at)) < 0)
-		skip();
-	assert_int_equal(look(corral), -ENOENT); /* no version there has this key */
-	assert_true(add(corral) <= 0 && drop(corral) <= 0 && list(corral) == 0);
-	/* the header too: what was read of it at the beginning is not read again */
-	assert_int_equal(fallocate(arena.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)arena.space_at), 0);
-	for (size_t i = 0; i < COUNT(calls); i++)
-		assert_true(calls[i](corral) <= 0);
-	corral_close(corral);
-	arena_unmap(&arena);
-	assert_int_equal(corral_open(yard.path, 0, &corral), -EPROTO);
-	yard_remove(&yard);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -452,7 +424,6 @@ int main(void)
 		cmocka_unit_test(who_did_not_dies_of_it),
 		cmocka_unit_test(what_is_none_of_ours_goes_where_it_went),
 		cmocka_unit_test(sixty_four_handles_of_a_process_may_catch_it),
-		cmocka_unit_test(a_hole_in_the_carts_is_damage_and_nothing_worse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

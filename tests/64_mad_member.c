@@ -5,6 +5,7 @@
  *
  * Numbers are written while others read them: what is checked has to be what is used.
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <unistd.h>
@@ -272,10 +273,56 @@ static void agent_and_workers_live_through_it(void **state)
 		live_through(random_next(&random));
 }
 
+/* ------------------------------------------------------------ punched holes */
+
+static void use(struct corral *corral, uint64_t *random)
+{
+	char session[16];
+
+	for (uint32_t i = 0; i < 500; i++) {
+		snprintf(session, sizeof(session), "s%u", random_below(random, KEYS));
+		const struct corral_key key = { corral_text("r"), corral_text(session) };
+		change_one(corral, &key, random);
+		read_one(corral, &key);
+		read_another_way(corral, &key, i % 3);
+	}
+}
+
+static int punch(const struct arena *arena, uint64_t from, uint64_t end)
+{
+	return fallocate(arena->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(end - from));
+}
+
+/* Whoever may write the file may punch holes in it: zeroes, which are damage like any other. */
+static void holes_are_damage_and_nothing_worse(void **state)
+{
+	(void)state;
+	uint64_t random = support_seed();
+	struct yard yard;
+	struct arena arena;
+	struct corral *again;
+
+	yard_make(&yard, NULL);
+	struct corral *corral = yard_open(&yard, 0);
+	assert_int_equal(corral_set_patience(corral, 5), 0);
+	use(corral, &random);
+	assert_int_equal(arena_map(yard.dir_fd, 0, &arena, NULL), 0);
+	if (punch(&arena, arena.space_at, arena.bytes) < 0)
+		skip();
+	use(corral, &random);
+	assert_int_equal(punch(&arena, 0, arena.space_at), 0); /* the header too: its geometry is not read again */
+	use(corral, &random);
+	corral_close(corral);
+	arena_unmap(&arena);
+	assert_int_equal(corral_open(yard.path, 0, &again), -EPROTO);
+	yard_remove(&yard);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(agent_and_workers_live_through_it),
+		cmocka_unit_test(holes_are_damage_and_nothing_worse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
