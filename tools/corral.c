@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * corral.c: the program `corral`: its commands in one table, and main(), which finds the
- * command, lets options.c read the call, runs it, and sees to it that what was printed
- * has arrived. What a command does stands in cmd_*.c.
+ * corral.c: the commands of the program `corral` in one table, and the one that explains them. What the
+ * others do stands in cmd_*.c; main() is in main.c.
  */
-#include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "bus.h"
-#include "text.h"
 #include "tool.h"
 
 #define R_S OPERAND_RESTAURANT, OPERAND_SESSION
@@ -157,78 +152,4 @@ enum exit_code run_help(struct call *call)
 		return complain(EXIT_USAGE, "no such command: %s: see corral help", call->word);
 	options_explain(command);
 	return EXIT_DONE;
-}
-
-/* What stands before the command. Returns true when the call ends here, with *ret_code. */
-static bool read_global_options(int argc, char **argv, struct call *call, enum exit_code *ret_code)
-{
-	static const struct option list[] = {
-		{ "dir", required_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'v' },
-		{ 0 },
-	};
-	int found;
-
-	*ret_code = EXIT_DONE;
-	opterr = 0;
-	while ((found = getopt_long(argc, argv, "+:h", list, NULL)) != -1) {
-		if (found == 'h') {
-			explain_all();
-			return true;
-		}
-		if (found == 'v') {
-			printf("corral %s\n", corral_version());
-			return true;
-		}
-		if (found != 'd' || !*optarg) {
-			*ret_code =
-				complain(EXIT_USAGE, "%s: %s: see corral --help",
-					 found == 'd' || found == ':' ? "this option needs a value" : "no such option",
-					 argv[optind - 1]);
-			return true;
-		}
-		call->dir = optarg;
-	}
-	return false;
-}
-
-static enum exit_code run(int argc, char **argv)
-{
-	static struct call call;
-	enum exit_code code;
-
-	call.item.quantity = 1;
-	call.item.modifiers = call.modifiers;
-	if (read_global_options(argc, argv, &call, &code))
-		return code;
-	if (optind == argc)
-		return complain(EXIT_USAGE, "a command is missing: corral [--dir DIR] COMMAND ...: see corral --help");
-	call.command = command_find(argv[optind]);
-	if (!call.command)
-		return complain(EXIT_USAGE, "no such command: %s: see corral --help", argv[optind]);
-	code = options_read(argc - optind, argv + optind, &call);
-	if (code)
-		return code;
-	if (call.given & HAS(OPTION_HELP)) {
-		options_explain(call.command);
-		return EXIT_DONE;
-	}
-	return call.command->run(&call);
-}
-
-int main(int argc, char **argv)
-{
-	enum exit_code code;
-
-	text_begin();
-	code = run(argc, argv);
-	if (bus_caught())
-		code = complain(EXIT_ARENA,
-				"the arena was truncated while we looked at it; what was printed may be wrong");
-	if (fflush(stdout) != 0 || ferror(stdout))
-		return (int)complain(EXIT_NO_OUTPUT,
-				     "%s: standard output: what was asked was done, but not all of it was printed",
-				     strerror(errno));
-	return (int)code;
 }
