@@ -55,41 +55,6 @@ static const char documentation[] =
 	"3 the arena cannot be used; 4 no agent runs (--stop).\n\n"
 	"Signals: SIGTERM and SIGINT stop it; carts stay. See corral-agent(8).";
 
-/* "1G" and the like; NULL or what is wrong. */
-static const char *parse_size(const char *text, uint64_t *ret_bytes)
-{
-	char digits[32];
-	unsigned shift = 0;
-	uint64_t number;
-	size_t length = strlen(text);
-
-	if (length == 0 || length >= sizeof(digits))
-		return "give a size as 512M or 1G";
-	memcpy(digits, text, length + 1);
-	switch (digits[length - 1]) {
-	case 'K':
-		shift = 10;
-		break;
-	case 'M':
-		shift = 20;
-		break;
-	case 'G':
-		shift = 30;
-		break;
-	default:
-		break;
-	}
-	if (shift != 0)
-		digits[length - 1] = '\0';
-	if (parse_number(digits, 1, ARENA_BYTES_MAX >> shift, &number) != NULL)
-		return "give a size from 4M to 252G: a whole number and K, M or G";
-	number <<= shift;
-	if (number < ARENA_BYTES_MIN)
-		return "give a size from 4M to 252G";
-	*ret_bytes = align_up(number, PAGE_BYTES);
-	return NULL;
-}
-
 static const char *parse_group(const char *text, gid_t *ret_group)
 {
 	const struct group *group = getgrnam(text);
@@ -132,7 +97,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		options->group_given = true;
 		break;
 	case OPTION_SIZE:
-		wrong = parse_size(argument, &options->size_bytes);
+		wrong = parse_size(argument, ARENA_BYTES_MIN, ARENA_BYTES_MAX, &options->size_bytes);
+		options->size_bytes = align_up(options->size_bytes, PAGE_BYTES);
 		options->size_given = true;
 		break;
 	case OPTION_MAX_CARTS:

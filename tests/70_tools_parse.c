@@ -218,6 +218,33 @@ static void durations_have_a_unit(void **state)
 	assert_int_equal(ms, UNTOUCHED);
 }
 
+static void sizes_are_powers_of_1024(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} good[] = { { "4096", 4096 },
+		     { "1K", 1024 },
+		     { "512M", 512ull << 20 },
+		     { "252G", 252ull << 30 },
+		     { "01G", 1ull << 30 } };
+	static const char *const bad[] = { "",    "M",    "-1M", "1.5G",         "1T",
+					   "1MB", "1m",   "1 M", "1023",         "253G",
+					   "1KK", "0x1M", "+1G", "17179869184G", "18446744073709551616" };
+	uint64_t bytes = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		assert_null(parse_size(good[i].text, 1024, 252ull << 30, &bytes));
+		assert_true(bytes == good[i].bytes);
+	}
+	bytes = UNTOUCHED;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		if (!parse_size(bad[i], 1024, 252ull << 30, &bytes))
+			fail_msg("'%s' was taken as %llu bytes", bad[i], (unsigned long long)bytes);
+	assert_int_equal(bytes, UNTOUCHED);
+}
+
 static void texts_are_utf8_within_their_length(void **state)
 {
 	static const char *const bad[] = {
@@ -278,6 +305,7 @@ int main(void)
 		cmocka_unit_test(percent_is_exact_parts_per_million),
 		cmocka_unit_test(numbers_are_digits_within_their_range),
 		cmocka_unit_test(durations_have_a_unit),
+		cmocka_unit_test(sizes_are_powers_of_1024),
 		cmocka_unit_test(texts_are_utf8_within_their_length),
 		cmocka_unit_test(what_is_shown_is_exact),
 	};

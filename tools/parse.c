@@ -164,6 +164,29 @@ const char *parse_duration(const char *text, uint64_t least_ms, uint64_t most_ms
 		       "no unit of time; write it like 30m, 90s, 500ms or 2h";
 }
 
+const char *parse_size(const char *text, uint64_t least, uint64_t most, uint64_t *ret_bytes)
+{
+	static const char units[] = "KMG";
+	uint64_t number = 0;
+
+	if (!is_digit(*text))
+		return "a size begins with a digit; write it like 512M or 1G";
+	for (; is_digit(*text); text++)
+		if (!push_digit(&number, *text))
+			return "too large a size";
+	const char *unit = *text ? strchr(units, *text) : NULL;
+	if (*text && (!unit || text[1]))
+		return "unknown unit of size; write it like 512M or 1G";
+	if (unit && __builtin_mul_overflow(number, 1024ull << 10 * (unit - units), &number))
+		return "too large a size";
+	if (number < least)
+		return "too small a size";
+	if (number > most)
+		return "too large a size";
+	*ret_bytes = number;
+	return NULL;
+}
+
 const char *parse_text(const char *text, size_t least, size_t most, size_t *ret_size)
 {
 	size_t size = strlen(text);
