@@ -56,8 +56,9 @@ static int wait_readable(int fd, int64_t give_up)
 	}
 }
 
-static int read_answer(int fd, int64_t give_up, json_t **ret_answer)
+int agent_read_answer(int fd, int timeout_ms, json_t **ret_answer)
 {
+	int64_t give_up = now_ms() + timeout_ms;
 	char *text = malloc(ANSWER_MAX);
 	size_t size = 0;
 	int r = 0;
@@ -99,7 +100,7 @@ int agent_ask(const char *directory, const char *line, int timeout_ms, json_t **
 	if (r == 0 && send(fd, question, (size_t)n, MSG_NOSIGNAL) != n)
 		r = -EPIPE;
 	if (r == 0)
-		r = read_answer(fd, now_ms() + timeout_ms, ret_answer);
+		r = agent_read_answer(fd, timeout_ms, ret_answer);
 	close(fd);
 	return r;
 }
