@@ -287,7 +287,7 @@ static uint32_t repair_held(struct arena *arena, struct thread_record *record, s
 	struct intent *intent = &record->intent;
 	uint32_t found = 0;
 
-	if (bucket != NULL && intent->hand_slot != 0 && bucket->head == intent->hand_slot) {
+	if (bucket != NULL && arena_slot(arena, intent->hand_slot) != NULL && bucket->head == intent->hand_slot) {
 		after_insert(arena, record); /* it was linked */
 		found |= DEATH_INSERTED;
 	}
