@@ -69,20 +69,30 @@ static void look_at_clocks(struct work *work)
 	work->change->now_ms = arena_wall_ms();
 }
 
+static bool overlap(const void *a, uint32_t a_size, const void *b, uint32_t b_size)
+{
+	return (uintptr_t)a < (uintptr_t)b + b_size && (uintptr_t)b < (uintptr_t)a + a_size;
+}
+
 /* A block with the new version in hand. A lock is held; nothing has changed yet. */
 static int build(struct work *work, const struct cart_head *old)
 {
-	int r = block_alloc(work->actor, work->plan.size + (uint32_t)sizeof(struct block_header));
+	uint32_t size = work->plan.size + (uint32_t)sizeof(struct block_header);
+	struct intent *intent = &work->actor->record->intent;
+	int r = block_alloc(work->actor, size);
 
 	if (r < 0)
 		return r;
 	/* read once, and looked at: damaged bytes may change between taking a block and writing into it */
 	const struct arena *arena = work->actor->arena;
-	block_ref hand = load_relaxed(&work->actor->record->intent.hand);
-	if (!arena_block_inside(arena, hand) ||
-	    (uint64_t)(arena->space_end - hand) * BLOCK_UNIT < work->plan.size + sizeof(struct block_header))
+	block_ref hand = load_relaxed(&intent->hand);
+	if (!arena_block_inside(arena, hand) || (uint64_t)(arena->space_end - hand) * BLOCK_UNIT < size)
 		return -EUCLEAN;
 	struct block_header *block = arena_block(arena, hand);
+	if (old != NULL && overlap(block, size, old, work->plan.old.size)) {
+		note(&intent->hand, 0); /* in a damaged arena a "free" block may be a live one: it is let go */
+		return -EUCLEAN;
+	}
 	cart_build(old, work->change, &work->plan, block + 1);
 	return 0;
 }
