@@ -55,7 +55,7 @@ static inline __attribute__((always_inline)) int look_once(struct corral *corral
 	if (unlikely(load_relaxed(&found->slot->touched_ns) != touched))
 		return -EAGAIN;
 	/* the deadline is 129 grains and a tick after the touch */
-	if (unlikely(ns_since(now, touched) > (ns_since(deadline, touched) - CLOCK_TICK_NS) / 129)) {
+	if (unlikely(ns_since(now, touched) > ns_since(deadline, ns_add(touched, CLOCK_TICK_NS)) / 129)) {
 		if (now >= deadline)
 			return slot_forgo(found->slot, touched) ? -ENOENT : -EAGAIN;
 		if ((corral->flags & CORRAL_OBSERVE) == 0)
@@ -158,6 +158,12 @@ static int64_t wall_of(const struct corral *corral, int64_t deadline_ns)
 	return arena_wall_ms() + ns_since(deadline_ns, arena_now_ns(&corral->arena)) / 1000000;
 }
 
+/* A damaged time to live may end in no time that there is: it wraps. */
+static int64_t ns_of_ms(int64_t ms)
+{
+	return (int64_t)((uint64_t)ms * 1000000);
+}
+
 int64_t corral_view_expires_ms(const struct corral_view *view)
 {
 	/* a copy's was reckoned when it was made */
@@ -181,7 +187,7 @@ int corral_read_copy(struct corral *corral, const struct corral_key *key, void *
 		copy.bytes = buffer;
 		copy.thread = NULL;
 		copy.corral = NULL; /* the copy may outlive the handle */
-		copy.deadline_ns = corral_view_expires_ms(&view) * 1000000;
+		copy.deadline_ns = ns_of_ms(corral_view_expires_ms(&view));
 		if (need <= size)
 			memcpy(buffer, view.bytes, need);
 		ended = corral_read_end(&view);
