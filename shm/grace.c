@@ -179,8 +179,8 @@ bool grace_revoke_oldest(struct actor *actor, uint32_t min_stall_ms, uint32_t *r
 		return false;
 	if (ret_thread != NULL)
 		*ret_thread = oldest;
-	if (alive_bury_if_dead(actor, oldest + 1))
-		return true;
+	if (alive_bury_if_dead(actor, oldest + 1) && load_acquire(&arena->threads[oldest].reader) != phase)
+		return true; /* else nobody owns the record, and nobody would end its section: the arena is damaged */
 	uint64_t *revoked = &arena->threads[oldest].revoked;
 	for (uint64_t old = load_relaxed(revoked); old < phase; old = load_relaxed(revoked))
 		if (cas_acq_rel(revoked, old, phase)) { /* before anything is freed. pairs [G5] */

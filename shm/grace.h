@@ -75,7 +75,7 @@ static inline bool grace_revoked(const struct actor *actor)
 
 /*
  * Leave, and answer `result`, unless the section was revoked: then -EAGAIN (do it again), or, if it was inside
- * another one that is void with it, -ESTALE.
+ * another one that is void with it, -ESTALE; -EUCLEAN if it cannot have been.
  */
 static inline int grace_leave_with(struct actor *actor, int result)
 {
@@ -84,7 +84,11 @@ static inline int grace_leave_with(struct actor *actor, int result)
 	grace_leave(actor);
 	if (likely(!revoked))
 		return result;
-	return actor->record->nest > 0 ? -ESTALE : -EAGAIN;
+	if (actor->record->nest > 0)
+		return -ESTALE;
+	/* a section is revoked in a later phase than its own: else it would be void again and again */
+	uint64_t last = load_relaxed(&actor->record->revoked);
+	return last < load_acquire(&actor->arena->header->gp_phase) ? -EAGAIN : -EUCLEAN;
 }
 
 /* The cookie of what was unpublished before this call. */

@@ -381,8 +381,9 @@ static int look_for_change(struct corral *corral, struct actor *actor, const str
 		*ret_version = found.cart->version;
 		r = *ret_version > past ? 0 : -EAGAIN;
 	}
-	if (grace_leave_with(actor, 0) < 0)
-		return -ERESTART;
+	int left = grace_leave_with(actor, 0);
+	if (left < 0)
+		return left == -EUCLEAN ? -EUCLEAN : -ERESTART;
 	return r == -ENOENT && past == 0 ? -EAGAIN : r;
 }
 
