@@ -28,6 +28,8 @@ COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 ARGS    ?=
 # A regular expression: `make test K=lock` runs the tests whose names match.
 K       ?=
+# How long `make fuzz` runs each target.
+FUZZ_SECONDS ?= 60
 
 # What is made of what ----------------------------------------------------------------------------
 
@@ -41,8 +43,14 @@ bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 # tests/NN_*.c are programs; the other files there are what they share.
 test_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/[0-9]*.c))
 test_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/[!0-9]*.c))
+# A fuzz target is linked with replay.c, or with libFuzzer (make fuzz).
+fuzz_targets  := arena cart arguments control
+fuzz_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/*.c))
+replays       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/replay_%)
+fuzzers       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/fuzz_%)
+tool_room     := $(filter-out %/main.o,$(tool_objects)) $(client_object)
 all_objects   := $(lib_objects) $(client_object) $(agent_objects) $(tool_objects) $(bench_objects) \
-                 $(test_objects) $(test_programs:=.o)
+                 $(test_objects) $(test_programs:=.o) $(fuzz_objects)
 
 # A program whose sources are not there yet is not built.
 programs := $(if $(tool_objects),$(BUILD)/corral) \
@@ -103,7 +111,7 @@ $(BUILD)/corral-agent: $(agent_objects) $(client_object) $(BUILD)/libcorral.a
 $(BUILD)/corral-bench: $(bench_objects) $(client_object) $(BUILD)/libcorral.a
 	$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs) -lm
 
-$(test_objects) $(test_programs:=.o): | deps-test
+$(test_objects) $(test_programs:=.o) $(fuzz_objects): | deps-test
 
 $(BUILD)/tests/support.a: $(test_objects)
 	@mkdir -p $(@D)
@@ -113,7 +121,23 @@ $(BUILD)/tests/support.a: $(test_objects)
 $(test_programs): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/support.a $(client_object) $(BUILD)/libcorral.a
 	$(CC) $(ldflags) -o $@ $^ $(test_libs) $(msgpack_libs) $(jansson_libs) -lm
 
-tests: $(test_programs) ## build the test programs
+# What a fuzz target needs besides the library.
+fuzz_room = $($*_room) $(BUILD)/tests/support.a $(BUILD)/libcorral.a
+arena_room := $(BUILD)/tests/fuzz/damage.o
+cart_room := $(tool_room)
+arguments_room := $(tool_room) $(addprefix $(BUILD)/bench/,bench.o orders.o order_row.o)
+control_room := $(addprefix $(BUILD)/agent/,control.o log.o client.o)
+$(foreach t,$(fuzz_targets),$(eval $(BUILD)/tests/fuzz/replay_$(t) $(BUILD)/tests/fuzz/fuzz_$(t): $($(t)_room)))
+
+$(replays): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/tests/support.a $(BUILD)/libcorral.a
+	$(CC) $(ldflags) -o $@ $(filter %/fuzz_$*.o %/replay.o,$^) $(fuzz_room) $(msgpack_libs) $(jansson_libs)
+
+$(fuzzers): $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/support.a $(BUILD)/libcorral.a
+	$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $< $(fuzz_room) $(msgpack_libs) $(jansson_libs)
+
+fuzzers: $(fuzzers)
+
+tests: $(test_programs) $(replays) ## build the test programs
 
 # Changes when the compiler or its flags do: then everything is built again.
 flags_text = $(CC) $(cflags) $(ldflags)
@@ -129,9 +153,9 @@ deps-%:
 	@$(if $(filter skip,$(DEPS)),:,CC="$(CC)" tools/deps.sh $*)
 
 # (one after the other: apt-get has a lock)
-deps-test deps-lint deps-check: deps-build
+deps-test deps-lint deps-check deps-fuzz: deps-build
 
-deps: deps-build deps-test ## install the packages that build and tests need (deps-lint, deps-check: the others)
+deps: deps-build deps-test ## install the packages that build and tests need (deps-lint, deps-check, deps-fuzz: the others)
 
 # Run ---------------------------------------------------------------------------------------------
 
@@ -165,6 +189,10 @@ crash: all tests ## the whole crash matrix: death at every instruction (`make te
 mutants: all tests ## take steps of the death protocol away one at a time: the crash tests must turn red
 	@tests/mutants.sh '$(or $(K),.)'
 
+fuzz: deps-fuzz ## fuzz each target for FUZZ_SECONDS, from the corpus in tests/fuzz; K=pattern selects
+	@$(MAKE) --no-print-directory fuzzers BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined
+	@tests/fuzz/fuzz.sh -s '$(FUZZ_SECONDS)' -k '$(or $(K),.)' $(BUILD)/fuzz
+
 # The thread bodies only: at the end of each process valgrind reads all that is mapped, which on a full
 # disk is a SIGBUS for every word.
 valgrind: all tests deps-check ## the unit tests (10 to 59) under valgrind
@@ -175,7 +203,7 @@ lint: deps-lint ## floors, labels, names, manuals, format, clang-tidy
 	@CC="$(CC)" tests/lint/lint.sh
 
 format: deps-lint ## apply .clang-format to all C files
-	clang-format -i $(wildcard shm/*.[ch] agent/*.[ch] tools/*.[ch] bench/*.[ch] tests/*.[ch])
+	clang-format -i $(wildcard shm/*.[ch] agent/*.[ch] tools/*.[ch] bench/*.[ch] tests/*.[ch] tests/fuzz/*.[ch])
 
 # Install -----------------------------------------------------------------------------------------
 
@@ -226,4 +254,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all asan bench clean crash demo deps format FORCE help install install-files lint mutants run test tests tsan ubsan uninstall valgrind
+.PHONY: all asan bench clean crash demo deps format FORCE fuzz fuzzers help install install-files lint mutants run test tests tsan ubsan uninstall valgrind

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Is there what we need? If not, install it (Debian and its relatives), as root or through
 # `sudo -n`; if that cannot be, print the one line to run and exit 1.
-# Usage: tools/deps.sh SET...   sets: build (the default), test, lint, check (all that .ci/run uses)
+# Usage: tools/deps.sh SET...   sets: build (the default), test, lint, fuzz, check (all that .ci/run uses)
 set -euo pipefail
 
 # command:package, and header:package[:further header needed before it]
@@ -11,7 +11,9 @@ build_headers=(stdlib.h:libc6-dev urcu/arch.h:liburcu-dev msgpack.h:libmsgpack-d
 	jansson.h:libjansson-dev)
 test_headers=(cmocka.h:libcmocka-dev gmp.h:libgmp-dev)
 lint_commands=(clang-format:clang-format clang-tidy:clang-tidy mandoc:mandoc shellcheck:shellcheck)
-check_commands=(clang:clang valgrind:valgrind)
+fuzz_commands=(clang:clang)
+fuzz_headers=(fuzzer/FuzzedDataProvider.h:libclang-rt-14-dev) # the package that has libFuzzer, too
+check_commands=(valgrind:valgrind)
 
 commands=()
 headers=()
@@ -20,9 +22,10 @@ add_set() {
 	build) commands+=("${build_commands[@]}") headers+=("${build_headers[@]}") ;;
 	test) add_set build && headers+=("${test_headers[@]}") ;;
 	lint) add_set test && commands+=("${lint_commands[@]}") ;;
-	check) add_set lint && commands+=("${check_commands[@]}") ;;
+	fuzz) add_set test && commands+=("${fuzz_commands[@]}") && headers+=("${fuzz_headers[@]}") ;;
+	check) add_set lint && add_set fuzz && commands+=("${check_commands[@]}") ;;
 	*)
-		echo "deps.sh: no set of packages is called '$1' (build, test, lint, check)" >&2
+		echo "deps.sh: no set of packages is called '$1' (build, test, lint, fuzz, check)" >&2
 		exit 2
 		;;
 	esac

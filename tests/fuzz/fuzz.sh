@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Run the fuzz targets (built with libFuzzer: `make fuzz` does that) one after the other, each for so long, from the
+# corpus in tests/fuzz/corpus and from what earlier runs found. The last line is `N passed, N failed`.
+#
+# Usage: tests/fuzz/fuzz.sh [-s SECONDS] [-k REGEX] BUILD
+#
+# BUILD/corpus/NAME       what was found so far; to be merged into tests/fuzz/corpus: `fuzz.sh -m BUILD`
+# BUILD/NAME-crash-...    an input that failed: run it with BUILD/tests/fuzz/fuzz_NAME FILE
+# BUILD/NAME.log          what libFuzzer says
+set -uo pipefail
+
+seconds=60 pattern=. merge=false
+while getopts s:k:m option; do
+	case $option in
+	s) seconds=$OPTARG ;;
+	k) pattern=$OPTARG ;;
+	m) merge=true ;;
+	*)
+		sed -n 's/^# \{0,1\}//; /^Usage/,/^$/p' "$0" >&2
+		exit 2
+		;;
+	esac
+done
+shift $((OPTIND - 1))
+BUILD=$(realpath -e "${1:?}") || exit 2
+cd "$(dirname "$0")" || exit 2
+export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=16:detect_leaks=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+
+# Bytes that an input may have: what is longer finds little more.
+declare -A longest=([arena]=480 [cart]=4096 [arguments]=1024 [control]=512)
+
+# The smallest set of inputs that reaches as much as all there are, and those that once failed.
+merge_corpus() {
+	local name=$1 fresh
+	fresh=$(mktemp -d) || return 1
+	"$BUILD/tests/fuzz/fuzz_$name" -merge=1 -use_counters=0 -max_len="${longest[$name]}" "$fresh" "corpus/$name" "$BUILD/corpus/$name" >"$BUILD/$name.log" 2>&1 || return 1
+	cp -p "corpus/$name"/regression-* "$fresh" 2>/dev/null
+	rm -rf "corpus/$name" && mv "$fresh" "corpus/$name" && chmod 755 "corpus/$name"
+}
+
+passed=0 failed=0
+for target in fuzz_*.c; do
+	name=${target#fuzz_} name=${name%.c}
+	[[ $name =~ $pattern ]] || continue
+	mkdir -p "$BUILD/corpus/$name" "corpus/$name"
+	if $merge; then
+		command=(merge_corpus "$name")
+	else
+		command=("$BUILD/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=5 -len_control=0
+			-max_len="${longest[$name]}" -print_final_stats=1 -artifact_prefix="$BUILD/$name-"
+			"$BUILD/corpus/$name" "corpus/$name")
+	fi
+	if "${command[@]}" >"$BUILD/$name.log" 2>&1; then
+		passed=$((passed + 1))
+		echo "ok   fuzz $name: $(grep -E '^#[0-9]+.*DONE|MERGE-OUTER: [0-9]+ new' "$BUILD/$name.log" | tail -n 1)"
+	else
+		failed=$((failed + 1))
+		echo "RED  fuzz $name"
+		tail -n 60 "$BUILD/$name.log" | sed 's/^/     | /'
+	fi
+done
+echo "$passed passed, $failed failed"
+[[ $failed -eq 0 && $passed -gt 0 ]]

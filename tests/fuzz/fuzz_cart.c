@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fuzz_cart.c: bytes that may be a cart, or words, and all that is done with such bytes.
+ *
+ * The input: { flags, of the change: kind, number, number, number }, then the bytes. With SEAL in the flags the
+ * checksums are made right first, so that what lies behind them is met.
+ *
+ * What must hold besides not crashing: what validates can be read wholly, and its numbers add up; every change of
+ * it that is planned is built into a cart that validates again, with the numbers that were answered.
+ */
+#include <errno.h>
+
+#include "fuzz.h"
+
+#include "../../tools/tool.h"
+#include "../cart_seal.h"
+#include "cart_shape.h"
+#include "words.h"
+
+#define FRONT 5
+#define SEED 0x5eedull
+#define NOW_MS 1700000000000
+
+enum { SEAL = 1, SIZE_TOO = 2, ODD = 4, AS_WORDS = 8, AS_ATTRIBUTES = 16, LATER = 32 };
+
+struct numbers {
+	uint8_t flags;
+	uint8_t kind;
+	uint8_t a, b, c;
+};
+
+/* ----------------------------------------------------------------- reading */
+
+static uint64_t touched; /* of every byte that was handed out */
+
+static void touch(const void *bytes, size_t size)
+{
+	touched += XXH3_64bits(bytes, size);
+}
+
+static void touch_text(struct corral_text text)
+{
+	touch(text.data != NULL ? text.data : "", text.size);
+}
+
+static void read_item(const struct corral_item *item)
+{
+	touch_text(item->menu_item_id);
+	touch_text(item->name);
+	touch_text(item->notes);
+	for (uint32_t i = 0; i < item->modifier_count; i++)
+		touch_text(item->modifiers[i].name);
+	for (uint32_t i = 0; i < item->extra_count; i++) {
+		touch_text(item->extras[i].key);
+		touch(item->extras[i].value, item->extras[i].value_size);
+	}
+}
+
+static void read_decoded(const struct corral_cart *cart)
+{
+	touch_text(cart->key.restaurant_id);
+	touch_text(cart->key.session_id);
+	for (uint32_t i = 0; i < cart->line_count; i++)
+		read_item(&cart->lines[i].item);
+	for (uint32_t i = 0; i < cart->attribute_count; i++) {
+		touch_text(cart->attributes[i].name);
+		touch_text(cart->attributes[i].value);
+	}
+}
+
+/* Every accessor on every index, and one past the end. */
+static void read_parts(const void *bytes, size_t size, bool valid)
+{
+	struct corral_attribute attribute;
+	struct corral_item *item;
+	struct corral_head head = { 0 };
+	struct corral_line line;
+	struct corral_key key;
+	__int128 subtotal = 0;
+	uint64_t items = 0;
+	uint32_t lines = 0;
+
+	must((cart_shape(bytes, size) == 0) == (cart_get_key(bytes, size, &key) == 0));
+	must(cart_get_head(bytes, size, &head) == 0 || !valid);
+	for (int r = 0; lines <= CORRAL_LINES_MAX && (r = cart_get_line(bytes, size, lines, &line)) == 0; lines++) {
+		touch(line.words, line.words_size);
+		subtotal += line.total_cents;
+		items += line.quantity;
+		r = cart_decode_item(bytes, size, lines, &item);
+		must(r == 0 || !valid);
+		if (r == 0) {
+			read_item(item);
+			free(item);
+		}
+	}
+	for (uint32_t i = 0; cart_get_attribute(bytes, size, i, &attribute) == 0; i++) {
+		touch_text(attribute.name);
+		touch_text(attribute.value);
+	}
+	must(!valid || (lines == head.line_count && items == head.item_count && subtotal == head.subtotal_cents &&
+			head.total_cents == head.subtotal_cents + head.tax_cents));
+}
+
+static void read_whole(const void *bytes, size_t size, bool valid)
+{
+	struct corral_cart *cart;
+
+	for (int copy = 0; copy < 2; copy++) {
+		int r = cart_decode(bytes, size, copy != 0, &cart);
+		must(r == 0 || !valid);
+		if (r < 0)
+			continue;
+		read_decoded(cart);
+		if (copy == 0) { /* as the tool shows it, whatever stands in it */
+			json_t *object = json_of_cart(cart);
+			char *text = json_line(object);
+			must(text != NULL);
+			free(text);
+			json_decref(object);
+		}
+		free(cart);
+	}
+}
+
+/* ----------------------------------------------------------------- changes */
+
+static struct cart_change a_change(enum cart_change_kind kind, const struct numbers *n, uint64_t version)
+{
+	static struct cart_draft_line draft_line;
+	static uint8_t buffer[512];
+	static const struct corral_modifier modifier = { { "cheese", 6 }, -150 };
+	struct corral_item item = { .menu_item_id = { "item-0", 6 },
+				    .name = { "Burger", 6 },
+				    .unit_price_cents = n->a % 2 != 0 ? 899 : INT64_MAX >> n->b % 64,
+				    .quantity = 1 + n->c,
+				    .modifier_count = n->b % 2,
+				    .modifiers = &modifier };
+	struct cart_change change = { .kind = kind,
+				      .key = { { "r", 1 }, { "s", 1 } },
+				      .hash = 0x1234,
+				      .seed = SEED,
+				      .now_ms = NOW_MS,
+				      .first_version = 1 };
+
+	must(cart_pack_item(&item, SEED, buffer, sizeof(buffer), &change.words) == 0);
+	draft_line = (struct cart_draft_line){ .line = n->a, .quantity = 1 + n->c, .words = change.words };
+	change.line = n->a;
+	change.quantity = kind == CART_ADD ? item.quantity : n->c;
+	change.tax_ppm = n->b * 3921u;
+	change.ttl_ms = n->b % 2 != 0 ? 0 : 60000;
+	change.name = n->a % 2 != 0 ? (struct corral_text){ "table", 5 } : (struct corral_text){ "note", 4 };
+	change.value = (struct corral_text){ "a new value", n->b % 12 };
+	change.remove_attribute = n->c % 2 != 0;
+	change.draft.lines = &draft_line;
+	change.draft.line_count = n->b % 2;
+	if (kind == CART_REPLACE || n->b % 16 == 3)
+		change.if_version = version;
+	must(cart_hash_op((struct corral_text){ "item-0", n->c % 4 == 0 ? 6 : 0 }, SEED, &change) == 0);
+	return change;
+}
+
+/* The numbers answered are the numbers built. */
+static void compare(const struct corral_result *result, const uint8_t *bytes, size_t size)
+{
+	struct corral_head head;
+
+	must(cart_get_head(bytes, size, &head) == 0);
+	must(head.version == result->version && head.subtotal_cents == result->subtotal_cents &&
+	     head.tax_cents == result->tax_cents && head.total_cents == result->total_cents &&
+	     head.item_count == result->item_count && head.status == result->status);
+}
+
+/* `later`: what the bytes have become between plan and build; only in a damaged arena. */
+static void change_it(const uint8_t *bytes, size_t size, const struct cart_change *change, bool valid,
+		      const uint8_t *later)
+{
+	struct cart_plan plan;
+
+	if (cart_plan(bytes, size, change, &plan) != 0 || change->kind == CART_DROP)
+		return;
+	must(plan.size <= CORRAL_CART_MAX && plan.size >= sizeof(struct cart_head));
+	uint8_t *built = malloc(plan.size);
+	must(built != NULL);
+	cart_build(later != NULL ? later : bytes, change, &plan, built);
+	if (later == NULL)
+		compare(&plan.result, built, plan.size);
+	if (valid && later == NULL) {
+		must(cart_validate(built, plan.size) == 0);
+		read_whole(built, plan.size, true);
+	}
+	free(built);
+}
+
+static void change_every_way(const uint8_t *bytes, size_t size, const struct numbers *n, bool valid)
+{
+	struct corral_head head = { 0 };
+	uint8_t *later = NULL;
+
+	(void)cart_get_head(bytes, size, &head);
+	if ((n->flags & LATER) != 0) {
+		later = exact_copy(bytes, size);
+		for (size_t i = 0; i < size; i += 1 + n->a)
+			later[i] ^= (uint8_t)(n->b + i);
+	}
+	for (uint32_t kind = CART_ADD; kind <= CART_DROP; kind++) {
+		struct cart_change change = a_change((enum cart_change_kind)kind, n, head.version);
+		change_it(bytes, size, &change, valid, later);
+	}
+	free(later);
+}
+
+/* ------------------------------------------------------------------- words */
+
+static void as_words(const uint8_t *bytes, size_t size, const struct numbers *n)
+{
+	struct words_parts parts;
+	uint8_t buffer[CORRAL_WORDS_MAX];
+	struct cart_words words;
+
+	if (words_value_valid(bytes, size)) /* nothing else gets as far as that */
+		json_decref(json_of_msgpack(bytes, size));
+	struct corral_text text = { (const char *)bytes, size };
+	struct corral_extra extra = { { "x", 1 }, bytes, size };
+	struct corral_item item = { .menu_item_id = { "i", 1 }, .quantity = 1, .extra_count = 1, .extras = &extra };
+	int r = cart_pack_item(&item, SEED, buffer, sizeof(buffer), &words);
+	must(r != 0 || words_value_valid(bytes, size));
+	must(r != 0 || words_parse(words.bytes, words.size, &parts) == 0);
+	item = (struct corral_item){ .menu_item_id = { "i", 1 }, .notes = text, .quantity = n->a };
+	r = cart_pack_item(&item, SEED, buffer, sizeof(buffer), &words);
+	must(r != 0 || cart_text_valid(text));
+	if (words_parse(bytes, size, &parts) < 0)
+		return;
+	read_item(&(struct corral_item){ .menu_item_id = parts.item.menu_item_id,
+					 .name = parts.item.name,
+					 .notes = parts.item.notes,
+					 .modifier_count = parts.item.modifier_count,
+					 .modifiers = parts.modifiers,
+					 .extra_count = parts.item.extra_count,
+					 .extras = parts.extras });
+}
+
+static void as_attributes(const uint8_t *bytes, size_t size, const struct numbers *n)
+{
+	static const struct corral_text name = { "table", 5 };
+	struct words_place place;
+
+	if (words_attributes_check(bytes, (uint32_t)size, n->a) == 0)
+		must(words_find_attribute(bytes, (uint32_t)size, n->a, name, &place) == 0);
+	if (words_find_attribute(bytes, (uint32_t)size, n->a, name, &place) == 0)
+		must(place.at <= size && place.size <= size - place.at && place.header_size <= size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct numbers n;
+
+	if (size < FRONT)
+		return 0;
+	memcpy(&n, data, FRONT);
+	size -= FRONT;
+	size_t odd = (n.flags & ODD) != 0 ? 3 : 0;
+	uint8_t *block = malloc(size + odd + (size + odd == 0));
+	must(block != NULL);
+	uint8_t *bytes = block + odd;
+	memcpy(bytes, data + FRONT, size);
+	if ((n.flags & AS_WORDS) != 0) {
+		as_words(bytes, size, &n);
+	} else if ((n.flags & AS_ATTRIBUTES) != 0) {
+		as_attributes(bytes, size, &n);
+	} else {
+		if ((n.flags & SIZE_TOO) != 0 && size >= sizeof(struct cart_head))
+			memcpy(bytes + offsetof(struct cart_head, size), &(uint32_t){ (uint32_t)size },
+			       sizeof(uint32_t));
+		if ((n.flags & SEAL) != 0)
+			cart_seal(bytes, size);
+		bool valid = cart_validate(bytes, size) == 0;
+		read_parts(bytes, size, valid);
+		read_whole(bytes, size, valid);
+		change_every_way(bytes, size, &n, valid);
+	}
+	free(block);
+	return 0;
+}
