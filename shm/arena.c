@@ -112,7 +112,8 @@ bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts)
 
 	if (!geometry_compute(arena_bytes, max_carts, &h))
 		return false;
-	arena_point(arena, &h);
+	if (arena->base != NULL)
+		arena_point(arena, &h);
 	return true;
 }
 

@@ -92,7 +92,10 @@ void arena_unmap(struct arena *arena);
  */
 int arena_validate(struct arena *arena, uint64_t file_bytes, char *why);
 
-/* The geometry of an arena of that size, whatever its header says otherwise; false: there is none. For salvage. */
+/*
+ * The geometry of an arena of that size, whatever its header says otherwise; false: there is none. Without a base
+ * it only says whether there is one. For salvage.
+ */
 bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts);
 
 /* Is DIR/arena still the file that is mapped, and whole? 0 or -ESTALE and why; 0 also when we cannot tell. */

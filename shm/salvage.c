@@ -90,6 +90,8 @@ static int map_damaged(struct salvage *salvage, char *why)
 		return why_set(why, r, "cannot map the arena (%llu bytes)", (unsigned long long)bytes);
 	arena->hash_seed = h.hash_seed;
 	(void)arena_assume(arena, bytes, h.max_carts); /* again: now with a base */
+	/* behind the file's end there is nothing to look for: a damaged header may speak of 250 GiB */
+	arena->space_end = (block_ref)max_u64(arena->space_first, min_u64(arena->space_end, file_bytes / BLOCK_UNIT));
 	return 0;
 }
 
@@ -207,7 +209,7 @@ void salvage_settings(const struct salvage *salvage, struct arena_settings *ret_
 static uint64_t idle_of(const struct salvage *salvage, const struct slot *slot, const struct cart_head *cart)
 {
 	int64_t idle_ns = ns_since(salvage->now_ns, slot->touched_ns);
-	int64_t since_change_ms = arena_wall_ms() - cart->updated_ms;
+	int64_t since_change_ms = ns_since(arena_wall_ms(), cart->updated_ms); /* wraps: no checksum makes it a time */
 	uint64_t most_ns = since_change_ms > 0 ? (uint64_t)since_change_ms * 1000000 : 0;
 
 	if (idle_ns < 0)
