@@ -48,7 +48,7 @@ for target in fuzz_*.c; do
 	if $merge; then
 		command=(merge_corpus "$name")
 	else
-		command=("$BUILD/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=5 -len_control=0
+		command=("$BUILD/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=25 -len_control=0
 			-max_len="${longest[$name]}" -print_final_stats=1 -artifact_prefix="$BUILD/$name-"
 			"$BUILD/corpus/$name" "corpus/$name")
 	fi

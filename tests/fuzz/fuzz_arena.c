@@ -20,6 +20,7 @@
 #include "handle.h"
 #include "inspect.h"
 #include "repair.h"
+#include "salvage.h"
 #include "slot.h"
 
 #define STEPS_MAX 48
@@ -84,6 +85,59 @@ static void look_from_outside(bool rows)
 	}
 	inspect_close(inspect);
 }
+
+/* ------------------------------------------------------------------- salvage */
+
+struct salvaged {
+	uint32_t carts; /* bit by number of the key */
+	uint32_t count;
+	size_t said;
+};
+
+static int take_salvaged(void *context, const void *cart, size_t size, uint64_t idle_ns)
+{
+	struct salvaged *salvaged = context;
+	struct corral_key key;
+
+	(void)idle_ns;
+	must(cart_validate(cart, size) == 0 && cart_get_key(cart, size, &key) == 0);
+	for (uint32_t number = 0; number < IMAGE_KEYS; number++) {
+		struct corral_text session = arena_image_key(number).session_id;
+		if (session.size == key.session_id.size && memcmp(session.data, key.session_id.data, session.size) == 0)
+			salvaged->carts |= 1u << number;
+	}
+	salvaged->count++;
+	return 0;
+}
+
+static void salvage_finding(void *context, const char *line)
+{
+	((struct salvaged *)context)->said += strlen(line);
+}
+
+/* Every cart that was not damaged itself comes out, but the one whose time is up. */
+static void salvage(void)
+{
+	struct salvage_totals totals;
+	struct arena_settings settings;
+	struct salvaged salvaged = { 0 };
+	struct salvage *from;
+	char why[ARENA_WHY_BYTES] = "";
+
+	if (salvage_open(image.arena.dir_fd, &from, why) < 0) {
+		must(why[0] != '\0' && damage.elsewhere);
+		return;
+	}
+	salvage_settings(from, &settings);
+	must(settings.arena_bytes >= ARENA_BYTES_MIN && settings.max_carts >= 1);
+	must(salvage_carts(from, take_salvaged, salvage_finding, &salvaged, &totals) == 0);
+	must(totals.kept == salvaged.count && (totals.damaged == 0 || salvaged.said > 0));
+	salvage_close(from);
+	uint32_t sound = (1u << IMAGE_CARTS) - 1 - (1u << IMAGE_OVER);
+	must(damage.elsewhere || (sound & ~damage.carts & ~salvaged.carts) == 0);
+}
+
+/* ------------------------------------------------------------------- reading */
 
 static void read_view(const struct corral_view *view)
 {
@@ -313,6 +367,7 @@ static void call(const struct step *step)
 static void attach(void)
 {
 	look_from_outside(true);
+	salvage();
 	must(corral == NULL);
 	if (corral_open(image.directory, 0, &corral) == 0)
 		must(corral_set_patience(corral, 0) == 0);
