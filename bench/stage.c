@@ -104,16 +104,20 @@ static void explain_end(struct stage *stage, int status)
 	show_log(stage);
 }
 
-int stage_agent_ready(struct stage *stage)
+bool stage_agent_gone(struct stage *stage)
 {
 	int status = 0;
 
-	if (stage->agent != 0 && child_wait(stage->agent, 0, &status) == 1) {
-		stage->agent = 0;
-		explain_end(stage, status);
-		return -1;
-	}
-	return agent_answers(stage) == 1;
+	if (stage->agent == 0 || child_wait(stage->agent, 0, &status) == 0)
+		return false;
+	stage->agent = 0;
+	explain_end(stage, status);
+	return true;
+}
+
+int stage_agent_ready(struct stage *stage)
+{
+	return stage_agent_gone(stage) ? -1 : agent_answers(stage) == 1;
 }
 
 enum bench_exit stage_start_agent(struct stage *stage)
@@ -146,7 +150,7 @@ void stage_kill_agent(struct stage *stage)
 	stage->agent = 0;
 }
 
-static void stop_agent(struct stage *stage)
+void stage_stop_agent(struct stage *stage)
 {
 	int status = 0;
 
@@ -192,8 +196,8 @@ static enum bench_exit find_agent(struct stage *stage, bool own_agent)
 	if (there == 1 && !own_agent)
 		return BENCH_DONE;
 	if (there == 1) {
-		bench_say("an agent that I did not start runs in %s, and I will not kill it; stop it, or leave out "
-			  "--agent-restarts",
+		bench_say("an agent that I did not start runs in %s, and I will not kill it; stop it, or let me not "
+			  "kill agents",
 			  stage->directory);
 		return BENCH_USAGE;
 	}
@@ -239,7 +243,7 @@ enum bench_exit stage_open(struct stage *stage, const char *directory, uint64_t 
 
 void stage_close(struct stage *stage)
 {
-	stop_agent(stage);
+	stage_stop_agent(stage);
 	remove_temporary(stage);
 	if (stage->log >= 0)
 		close(stage->log);

@@ -37,7 +37,11 @@ void stage_close(struct stage *stage);
 /* SIGKILL for our agent, and its successor (which is not ready yet when this returns). */
 void stage_kill_agent(struct stage *stage);
 enum bench_exit stage_start_agent(struct stage *stage);
+/* Stop it plainly, if there is one that is ours. */
+void stage_stop_agent(struct stage *stage);
 
+/* Has our agent ended, which it should not? Then complain. Does not wait. */
+bool stage_agent_gone(struct stage *stage);
 /* Does our agent answer? 1 or 0; -1: it has ended, which it should not (complains). Does not wait. */
 int stage_agent_ready(struct stage *stage);
 /* Wait until our agent answers, if there is one that is ours. */
