@@ -31,6 +31,7 @@ struct benchmark {
 
 enum bench_exit replay_run(int argc, char **argv);
 enum bench_exit replay_worker_run(int argc, char **argv);
+enum bench_exit storm_run(int argc, char **argv);
 enum bench_exit get_run(int argc, char **argv);
 enum bench_exit add_run(int argc, char **argv);
 

@@ -25,6 +25,14 @@ static const struct benchmark table[] = {
 	  "  --seed S             for the random choices (default: the clock; it is printed)\n"
 	  "  --restaurant ID      restaurant of the carts (default replay-PID)\n"
 	  "  --keep               leave the carts in place (only with --dir)\n" ARENA_OPTIONS },
+	{ "storm", storm_run, "[--workers N] [--kill-every MS] [--seconds S] [--kill-agent] ...",
+	  "kill and stop workers at random, and judge every change that they made",
+	  "  --workers N          worker processes (default 8)\n"
+	  "  --kill-every MS      a SIGKILL so often, on average (default 5)\n"
+	  "  --seconds S          how long (default 10)\n"
+	  "  --kill-agent         kill the agent too, about once a second, and start it again\n"
+	  "  --history FILE       write all calls to FILE, as JSON lines\n"
+	  "  --seed S             for the random choices (default: the clock; it is printed)\n" ARENA_OPTIONS },
 	{ "get", get_run, "[--carts N[,N...]] [--bytes N] [--seconds N] [--dir DIR]",
 	  "read a cart, against a plain hash map without any protection", MEASURE_OPTIONS },
 	{ "add", add_run, "[--carts N[,N...]] [--bytes N] [--seconds N] [--dir DIR]",

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * storm.c (floor 6): corral-bench storm: workers that change carts while they are killed and stopped, and a
+ * judge who compares all of it with what is there.
+ *
+ * This process is the judge: it strikes (storm_crowd.h), takes the logs and judges cart for cart (storm_lives.h), and
+ * at the end drops all carts and looks whether the arena is as empty as it was. The last line of
+ * standard output is the result.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "block.h"
+#include "handle.h"
+#include "inspect.h"
+#include "progress.h"
+#include "repair.h"
+#include "storm_crowd.h"
+
+#define WORKERS 8u
+#define SECONDS 10u
+#define SECONDS_MAX 86400u
+#define KILL_EVERY_MS 5u
+#define ARENA_BYTES (64ull << 20)
+#define CARTS_MAX 65536u /* buckets enough that two of our carts seldom share one */
+#define JUDGE_PATIENCE_MS 5u
+#define PAUSE_NS 200000
+#define RECLAIM_ROUNDS 3
+#define SHOW_NS 100000000u
+
+struct options {
+	const char *directory;
+	const char *history;
+	uint32_t workers;
+	uint32_t kill_every_ms;
+	uint32_t seconds;
+	bool kill_agent;
+	uint64_t seed;
+};
+
+struct storm {
+	const struct options *options;
+	struct stage *stage;
+	struct storm_lives lives;
+	struct storm_crowd crowd;
+	uint64_t took_ns;
+	uint64_t leaked; /* bytes */
+	uint32_t faults; /* of the arena; locks, records and slots that are still in use */
+};
+
+/* ----------------------------------------------------------------- options */
+
+enum {
+	OPTION_WORKERS = 1,
+	OPTION_KILL_EVERY,
+	OPTION_SECONDS,
+	OPTION_KILL_AGENT,
+	OPTION_HISTORY,
+	OPTION_SEED,
+	OPTION_DIR,
+	OPTION_HELP
+};
+
+static const struct option long_options[] = {
+	{ "workers", required_argument, NULL, OPTION_WORKERS },
+	{ "kill-every", required_argument, NULL, OPTION_KILL_EVERY },
+	{ "seconds", required_argument, NULL, OPTION_SECONDS },
+	{ "kill-agent", no_argument, NULL, OPTION_KILL_AGENT },
+	{ "history", required_argument, NULL, OPTION_HISTORY },
+	{ "seed", required_argument, NULL, OPTION_SEED },
+	{ "dir", required_argument, NULL, OPTION_DIR },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+static bool take_count(const char *option, uint64_t min, uint64_t max, uint32_t *ret_count)
+{
+	uint64_t value;
+
+	if (!bench_number(option, optarg, min, max, &value))
+		return false;
+	*ret_count = (uint32_t)value;
+	return true;
+}
+
+static bool take_option(int option, struct options *options)
+{
+	switch (option) {
+	case OPTION_WORKERS:
+		return take_count("workers", 1, STORM_SEATS_MAX, &options->workers);
+	case OPTION_KILL_EVERY:
+		return take_count("kill-every", 1, 60000, &options->kill_every_ms);
+	case OPTION_SECONDS:
+		return take_count("seconds", 1, SECONDS_MAX, &options->seconds);
+	case OPTION_KILL_AGENT:
+		options->kill_agent = true;
+		return true;
+	case OPTION_HISTORY:
+		options->history = optarg;
+		return true;
+	case OPTION_SEED:
+		return bench_number("seed", optarg, 0, UINT64_MAX, &options->seed);
+	case OPTION_DIR:
+		options->directory = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* *ret_go: there is something to do. */
+static enum bench_exit take_options(int argc, char **argv, struct options *options, bool *ret_go)
+{
+	int option;
+
+	*ret_go = false;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (option == OPTION_HELP) {
+			bench_help("storm");
+			return BENCH_DONE;
+		}
+		if (!take_option(option, options))
+			return bench_usage("storm", "wrong arguments");
+	}
+	if (optind != argc)
+		return bench_usage("storm", "'%s': there are only options", argv[optind]);
+	*ret_go = true;
+	return BENCH_DONE;
+}
+
+/* ------------------------------------------------------------------- arena */
+
+static void tell_fault(void *context, const char *line)
+{
+	(void)context;
+	bench_say("check: %s", line);
+}
+
+/* What is in the arena. 0 or -errno; complains. */
+static int take_stock(const struct stage *stage, struct inspect_totals *ret_totals, uint64_t *ret_faults)
+{
+	char why[ARENA_WHY_BYTES];
+	struct inspect *inspect;
+	bool quiet;
+	int err = inspect_open(stage->directory, false, &inspect, why, sizeof(why));
+
+	if (err < 0) {
+		bench_say("%s", why);
+		return err;
+	}
+	err = inspect_check(inspect, tell_fault, NULL, ret_faults, &quiet, ret_totals);
+	inspect_close(inspect);
+	if (err < 0)
+		bench_say("cannot check the arena: %s", corral_strerror(err));
+	return err;
+}
+
+/* The base line is an arena without carts. */
+static enum bench_exit look_around(const struct stage *stage)
+{
+	struct inspect_totals totals;
+	uint64_t faults;
+
+	if (take_stock(stage, &totals, &faults) < 0 || faults > 0)
+		return BENCH_NO_ARENA;
+	if (totals.slots_used == 0)
+		return BENCH_DONE;
+	bench_say("there are carts in %s already; a storm needs an arena of its own", stage->directory);
+	return BENCH_USAGE;
+}
+
+/* What a worker does when the arena is full: everybody's leftovers. The agent, who has some too, is stopped before. */
+static void reclaim(struct storm *storm)
+{
+	struct corral *corral = storm->lives.corral;
+	struct actor *actor;
+
+	if (handle_actor(corral, &actor) < 0)
+		return;
+	(void)alive_bury_all(&corral->arena, &corral->life, repair_process);
+	for (int round = 0; round < RECLAIM_ROUNDS; round++)
+		(void)block_reclaim_all(actor);
+}
+
+static enum bench_exit clear_away(struct storm *storm)
+{
+	struct inspect_totals totals;
+	uint64_t faults = 0;
+
+	stage_stop_agent(storm->stage);
+	reclaim(storm);
+	corral_close(storm->lives.corral);
+	storm->lives.corral = NULL;
+	if (take_stock(storm->stage, &totals, &faults) < 0)
+		return BENCH_NO_ARENA;
+	storm->leaked = totals.live_bytes + totals.cached_bytes + totals.retired_bytes + totals.lost_bytes;
+	storm->faults += (uint32_t)faults + totals.locks_held + totals.slots_used + totals.processes +
+			 totals.processes_dead + totals.threads + totals.readers;
+	if (totals.locks_held + totals.slots_used + totals.processes + totals.processes_dead + totals.threads > 0)
+		bench_say("left behind: %u locks, %u slots, %u processes, %u dead, %u threads", totals.locks_held,
+			  totals.slots_used, totals.processes, totals.processes_dead, totals.threads);
+	return BENCH_DONE;
+}
+
+/* -------------------------------------------------------------------- rage */
+
+static void show(const struct storm *storm, uint64_t gone_ns)
+{
+	static uint64_t shown;
+	char text[96];
+
+	if (gone_ns / SHOW_NS == shown)
+		return;
+	shown = gone_ns / SHOW_NS;
+	snprintf(text, sizeof(text), "s, %llu kills, %llu changes", (unsigned long long)storm->crowd.kills,
+		 (unsigned long long)storm->lives.counts.acknowledged);
+	progress_show((uint32_t)(gone_ns / 1000000000), storm->options->seconds, text);
+}
+
+static void rage(struct storm *storm)
+{
+	uint64_t start = bench_now_ns(), end = start + storm->options->seconds * 1000000000ull, now;
+	struct timespec pause = { .tv_nsec = PAUSE_NS };
+
+	storm_lives_begin(&storm->lives);
+	storm_crowd_begin(&storm->crowd);
+	while ((now = bench_now_ns()) < end && bench_signal == 0) {
+		bool some = storm_crowd_go_on(&storm->crowd);
+
+		if (!storm_lives_go_on(&storm->lives) && !some)
+			nanosleep(&pause, NULL);
+		show(storm, now - start);
+	}
+	if (!storm_crowd_end(&storm->crowd))
+		storm->faults++;
+	if (!storm_lives_end(&storm->lives)) {
+		bench_say("some carts could not be judged or dropped");
+		storm->faults++;
+	}
+	progress_clear();
+	storm->took_ns = bench_now_ns() - start;
+}
+
+/* ------------------------------------------------------------------ result */
+
+static void print_ms(const char *name, uint64_t ns)
+{
+	printf("%s=%llu.%02llu\n", name, (unsigned long long)(ns / 1000000), (unsigned long long)(ns / 10000 % 100));
+}
+
+static void print_us(const char *name, uint64_t ns)
+{
+	printf("%s=%llu.%llu\n", name, (unsigned long long)(ns / 1000), (unsigned long long)(ns / 100 % 10));
+}
+
+static void print_number(const char *name, uint64_t value)
+{
+	printf("%s=%llu\n", name, (unsigned long long)value);
+}
+
+static void print_figures(const struct storm *storm)
+{
+	const struct storm_counts *counts = &storm->lives.counts;
+	const struct storm_waits *waits = &storm->lives.waits;
+
+	print_number("seed", storm->options->seed);
+	print_number("workers", storm->options->workers);
+	print_ms("seconds", storm->took_ns / 1000); /* its milliseconds are seconds */
+	print_number("kills", storm->crowd.kills);
+	print_number("stops", storm->crowd.stops);
+	print_number("exits", storm->crowd.exits);
+	print_number("agent_kills", storm->crowd.agent_kills);
+	print_number("crashes", storm->crowd.crashes);
+	print_number("acknowledged", counts->acknowledged);
+	print_number("reads", counts->reads);
+	print_number("declined", counts->declined);
+	print_number("refused", counts->refused);
+	print_number("pending", counts->pending);
+	print_number("pending_happened", counts->happened);
+	print_number("sent_again", counts->sent_again);
+	print_number("lives", counts->lives);
+	print_us("p50_us", histogram_quantile(&waits->changes, 500));
+	print_us("p99_us", histogram_quantile(&waits->changes, 990));
+	print_us("p99.9_us", histogram_quantile(&waits->changes, 999));
+	print_ms("longest_wait_ms", waits->changes.max);
+	print_ms("dying_ms", waits->dying_ns);
+	print_ms("longest_wait_stopped_ms", waits->longest_stopped_ns);
+	print_ms("scheduling_ms", waits->scheduling_ns);
+	print_number("disorder", counts->disorder);
+	print_number("faults", storm->faults);
+}
+
+static enum bench_exit print_result(const struct storm *storm)
+{
+	const struct storm_counts *counts = &storm->lives.counts;
+	uint64_t longest = storm->lives.waits.changes.max;
+
+	print_figures(storm);
+	printf("kills=%llu operations=%llu longest_wait_ms=%llu.%02llu lost=%llu twice=%llu leaked=%llu\n",
+	       (unsigned long long)storm->crowd.kills, (unsigned long long)counts->acknowledged,
+	       (unsigned long long)(longest / 1000000), (unsigned long long)(longest / 10000 % 100),
+	       (unsigned long long)counts->lost, (unsigned long long)counts->twice, (unsigned long long)storm->leaked);
+	return counts->lost + counts->twice + counts->disorder + storm->leaked + storm->faults == 0 ? BENCH_DONE :
+												      BENCH_WRONG;
+}
+
+/* ------------------------------------------------------------------- storm */
+
+static enum bench_exit play(struct storm *storm)
+{
+	enum bench_exit result = look_around(storm->stage);
+
+	if (result != BENCH_DONE)
+		return result;
+	if (corral_open(storm->stage->directory, CORRAL_CATCH_SIGBUS, &storm->lives.corral) < 0) {
+		bench_say("%s", corral_why());
+		return BENCH_NO_ARENA;
+	}
+	(void)corral_set_patience(storm->lives.corral, JUDGE_PATIENCE_MS);
+	rage(storm);
+	result = clear_away(storm);
+	return result != BENCH_DONE || bench_signal != 0 ? result : print_result(storm);
+}
+
+static enum bench_exit open_history(const struct options *options, struct storm *storm)
+{
+	if (options->history == NULL)
+		return BENCH_DONE;
+	storm->lives.history = fopen(options->history, "we");
+	if (storm->lives.history != NULL)
+		return BENCH_DONE;
+	bench_say("cannot write %s: %s", options->history, strerror(errno));
+	return BENCH_USAGE;
+}
+
+static enum bench_exit close_history(const struct options *options, struct storm *storm)
+{
+	bool wrong;
+
+	if (storm->lives.history == NULL)
+		return BENCH_DONE;
+	wrong = ferror(storm->lives.history) != 0;
+	wrong |= fclose(storm->lives.history) != 0;
+	if (wrong)
+		bench_say("cannot write %s to its end", options->history);
+	return wrong ? BENCH_WRONG : BENCH_DONE;
+}
+
+static void prepare(struct storm *storm, const struct options *options, struct stage *stage, struct storm_board *board)
+{
+	uint64_t random = options->seed;
+
+	storm->options = options;
+	storm->stage = stage;
+	storm->lives.board = board;
+	storm->lives.workers = options->workers;
+	storm->lives.random = bench_random(&random);
+	storm->crowd = (struct storm_crowd){ .lives = &storm->lives,
+					     .stage = stage,
+					     .workers = options->workers,
+					     .kill_every_ns = options->kill_every_ms * 1000000ull,
+					     .kill_agent = options->kill_agent,
+					     .random = bench_random(&random) };
+}
+
+/* On its stage, from the opening to the end. */
+static enum bench_exit perform(const struct options *options, struct storm *storm, struct storm_board *board)
+{
+	struct stage stage;
+	enum bench_exit result, written;
+
+	prepare(storm, options, &stage, board);
+	result = open_history(options, storm);
+	if (result != BENCH_DONE)
+		return result;
+	bench_catch_signals();
+	result = stage_open(&stage, options->directory, ARENA_BYTES, CARTS_MAX, true);
+	if (result == BENCH_DONE) {
+		result = play(storm);
+		corral_close(storm->lives.corral);
+		stage_close(&stage);
+	}
+	written = close_history(options, storm);
+	return result == BENCH_DONE ? written : result;
+}
+
+enum bench_exit storm_run(int argc, char **argv)
+{
+	struct options options = {
+		.workers = WORKERS, .kill_every_ms = KILL_EVERY_MS, .seconds = SECONDS, .seed = bench_now_ns()
+	};
+	struct storm_board *board;
+	struct storm *storm;
+	enum bench_exit result;
+	bool go;
+
+	result = take_options(argc, argv, &options, &go);
+	if (result != BENCH_DONE || !go)
+		return result;
+	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	storm = calloc(1, sizeof(*storm));
+	if (board == MAP_FAILED || storm == NULL) {
+		bench_say("no memory: %s", strerror(errno));
+		result = BENCH_NO_ARENA;
+	} else {
+		result = perform(&options, storm, board);
+	}
+	if (board != MAP_FAILED)
+		munmap(board, sizeof(*board));
+	free(storm);
+	bench_die_of_signal();
+	return result;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * storm_call.c (floor 6): a call of a storm. See storm_call.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench.h"
+#include "storm_call.h"
+
+#define COPY_BYTES 65536 /* more than a cart of a storm has */
+#define LIST_ROWS 16
+#define ITEM_BYTES 24
+#define OP_BYTES 24
+#define VALUE_BYTES 160 /* attributes' values differ in size, so that carts outgrow their blocks */
+
+struct corral_key storm_key(uint32_t cart, char session[STORM_KEY_BYTES])
+{
+	snprintf(session, STORM_KEY_BYTES, "cart-%u", cart);
+	return (struct corral_key){ corral_text(STORM_RESTAURANT), corral_text(session) };
+}
+
+const char *storm_kind_name(uint32_t kind)
+{
+	static const char *const names[STORM_KINDS] = {
+		[STORM_ADD] = "add",     [STORM_SET] = "set_quantity", [STORM_REMOVE] = "remove",
+		[STORM_CLEAR] = "clear", [STORM_TAX] = "set_tax",      [STORM_ATTRIBUTE] = "set_attribute",
+		[STORM_TTL] = "set_ttl", [STORM_REPLACE] = "replace",  [STORM_CHECKOUT] = "checkout",
+		[STORM_DROP] = "drop",   [STORM_READ] = "read",        [STORM_COPY] = "read_copy",
+		[STORM_LIST] = "list",
+	};
+
+	return kind < STORM_KINDS ? names[kind] : "?";
+}
+
+/* ---------------------------------------------------------------- changes */
+
+static const struct corral_modifier modifier = { .name = { "Extra", 5 }, .price_cents = 45 };
+
+static struct corral_item item_of(uint64_t number, uint32_t quantity, char id[ITEM_BYTES])
+{
+	size_t size = (size_t)snprintf(id, ITEM_BYTES, "i%llu", (unsigned long long)number);
+
+	return (struct corral_item){ .menu_item_id = { id, size },
+				     .name = { id, size },
+				     .unit_price_cents = storm_price_cents(number),
+				     .quantity = quantity,
+				     .modifier_count = storm_modifier_cents(number) != 0,
+				     .modifiers = &modifier };
+}
+
+static int add(struct corral *corral, const struct corral_key *key, const struct storm_call *call,
+	       const struct corral_op *op, struct corral_result *ret_result)
+{
+	char id[ITEM_BYTES];
+	struct corral_item item = item_of(call->item, call->quantity, id);
+
+	return corral_add(corral, key, &item, op, ret_result);
+}
+
+static int replace(struct corral *corral, const struct corral_key *key, const struct storm_call *call,
+		   const struct corral_op *op, struct corral_result *ret_result)
+{
+	struct corral_cart_line lines[STORM_REPLACE_LINES] = { 0 };
+	struct corral_cart cart = { .head = { .tax_ppm = call->value },
+				    .line_count = STORM_REPLACE_LINES,
+				    .lines = lines };
+	char ids[STORM_REPLACE_LINES][ITEM_BYTES];
+
+	for (uint32_t i = 0; i < STORM_REPLACE_LINES; i++)
+		lines[i].item = item_of(call->item + i, call->quantity + i, ids[i]);
+	return corral_replace(corral, key, &cart, op, ret_result);
+}
+
+static int set_attribute(struct corral *corral, const struct corral_key *key, const struct storm_call *call,
+			 const struct corral_op *op, struct corral_result *ret_result)
+{
+	char name_bytes[2] = { 'a', (char)('0' + call->name) }, value_bytes[VALUE_BYTES];
+	struct corral_text name = { name_bytes, sizeof(name_bytes) };
+	struct corral_text value = { value_bytes, 1 + call->value % (VALUE_BYTES - 1) };
+
+	memset(value_bytes, '0' + (int)(call->value % 10), sizeof(value_bytes));
+	return corral_set_attribute(corral, key, &name, call->value == 0 ? NULL : &value, op, ret_result);
+}
+
+static int change(struct corral *corral, const struct corral_key *key, const struct storm_call *call,
+		  const struct corral_op *op, struct corral_result *ret_result)
+{
+	switch (call->kind) {
+	case STORM_ADD:
+		return add(corral, key, call, op, ret_result);
+	case STORM_SET:
+		return corral_set_quantity(corral, key, call->line, call->quantity, op, ret_result);
+	case STORM_REMOVE:
+		return corral_remove(corral, key, call->line, op, ret_result);
+	case STORM_CLEAR:
+		return corral_clear(corral, key, op, ret_result);
+	case STORM_TAX:
+		return corral_set_tax(corral, key, call->value, op, ret_result);
+	case STORM_ATTRIBUTE:
+		return set_attribute(corral, key, call, op, ret_result);
+	case STORM_TTL:
+		return corral_set_ttl(corral, key, call->value, op, ret_result);
+	case STORM_REPLACE:
+		return replace(corral, key, call, op, ret_result);
+	case STORM_CHECKOUT:
+		return corral_checkout(corral, key, op, ret_result);
+	case STORM_DROP:
+		return corral_drop(corral, key, op, ret_result);
+	default:
+		return -EINVAL;
+	}
+}
+
+static void make_change(struct corral *corral, const struct corral_key *key, struct storm_call *call)
+{
+	char id[OP_BYTES];
+	struct corral_op op = { .id = { id, (size_t)snprintf(id, sizeof(id), "%llx", (unsigned long long)call->op) },
+				.if_version = call->if_version };
+	struct corral_result result = { 0 };
+
+	call->error = change(corral, key, call, &op, &result);
+	call->version = result.version;
+	call->subtotal_cents = result.subtotal_cents;
+	call->tax_cents = result.tax_cents;
+	call->item_count = result.item_count;
+	call->answer_line = result.line;
+	call->applied = result.applied;
+	call->status = result.status;
+	if (call->error == 0 && result.total_cents != result.subtotal_cents + result.tax_cents)
+		call->error = -EBADMSG;
+}
+
+/* ------------------------------------------------------------------ reads */
+
+/* What a view says, and that its lines come to what its head says: never half a change. */
+static int look(const struct corral_view *view, struct storm_call *call)
+{
+	struct corral_head head;
+	struct corral_line line;
+	int64_t cents = 0;
+	uint64_t items = 0;
+	int err = corral_view_head(view, &head);
+
+	for (uint32_t i = 0; err == 0 && i < head.line_count; i++) {
+		err = corral_view_line(view, i, &line);
+		cents += line.total_cents;
+		items += line.quantity;
+	}
+	if (err < 0)
+		return err;
+	call->version = head.version;
+	call->subtotal_cents = head.subtotal_cents;
+	call->tax_cents = head.tax_cents;
+	call->item_count = head.item_count;
+	call->tax_ppm = head.tax_ppm;
+	call->line_count = head.line_count;
+	call->status = (uint8_t)head.status;
+	return cents != head.subtotal_cents || items != head.item_count ||
+			       head.total_cents != head.subtotal_cents + head.tax_cents ?
+		       -EBADMSG :
+		       0;
+}
+
+static int read_cart(struct corral *corral, const struct corral_key *key, struct storm_call *call)
+{
+	struct corral_view view;
+	int err = corral_read_begin(corral, key, &view);
+
+	if (err < 0)
+		return err;
+	err = look(&view, call);
+	return corral_read_end(&view) < 0 ? -EBADMSG : err;
+}
+
+static int copy_cart(struct corral *corral, const struct corral_key *key, struct storm_call *call)
+{
+	char buffer[COPY_BYTES] __attribute__((aligned(8)));
+	struct corral_view view;
+	size_t size;
+	int err = corral_read_copy(corral, key, buffer, sizeof(buffer), &size, &view);
+
+	return err < 0 ? err : look(&view, call);
+}
+
+/* Every row is a cart of the storm, and whole. */
+static int list_carts(struct corral *corral)
+{
+	static __thread struct corral_entry rows[LIST_ROWS];
+	uint64_t cursor = 0;
+	size_t count = 1;
+
+	while (count > 0) {
+		int err = corral_list(corral, NULL, &cursor, rows, LIST_ROWS, &count);
+
+		if (err < 0)
+			return err;
+		for (size_t i = 0; i < count; i++)
+			if (strcmp(rows[i].restaurant_id, STORM_RESTAURANT) != 0 ||
+			    rows[i].head.total_cents != rows[i].head.subtotal_cents + rows[i].head.tax_cents)
+				return -EBADMSG;
+	}
+	return 0;
+}
+
+void storm_make_call(struct corral *corral, struct storm_call *call)
+{
+	char session[STORM_KEY_BYTES];
+	struct corral_key key = storm_key(call->cart, session);
+
+	call->invoke_ns = bench_now_ns();
+	if (storm_is_change(call))
+		make_change(corral, &key, call);
+	else if (call->kind == STORM_READ)
+		call->error = read_cart(corral, &key, call);
+	else if (call->kind == STORM_COPY)
+		call->error = copy_cart(corral, &key, call);
+	else
+		call->error = list_carts(corral);
+	call->return_ns = bench_now_ns();
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * storm_history.h (floor 6): the calls of a storm as JSON lines, for an external checker.
+ * The format stands in corral-bench(1).
+ */
+#ifndef CORRAL_BENCH_STORM_HISTORY_H
+#define CORRAL_BENCH_STORM_HISTORY_H
+
+#include <stdio.h>
+
+#include "storm_board.h"
+
+void storm_history_write(FILE *file, const struct storm_call *call);
+
+#endif

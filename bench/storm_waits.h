@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * storm_waits.h (floor 6): how long the calls of a storm took, and what of it is nobody's fault.
+ *
+ * Nobody may be robbed of a lock, so who is stopped makes others wait: changes in whose time somebody was stopped
+ * are kept apart. A worker that was stopped itself did not wait: its call does not count. And a machine that
+ * has more workers than cores lets each of them stand for a while, in the midst of a call or anywhere else: how long at
+ * the most is seen where a worker runs nothing but its own code, from the return of a call to the next.
+ */
+#ifndef CORRAL_BENCH_STORM_WAITS_H
+#define CORRAL_BENCH_STORM_WAITS_H
+
+#include "histogram.h"
+#include "storm_board.h"
+
+#define STORM_STOPS 1024u /* remembered */
+
+struct storm_stop {
+	uint32_t seat;
+	uint64_t from_ns;
+	uint64_t to_ns; /* UINT64_MAX: still */
+};
+
+struct storm_waits {
+	struct histogram changes; /* while nobody was stopped */
+	uint64_t longest_stopped_ns;
+	uint64_t dying_ns; /* the longest from a SIGKILL to the end of its process */
+	uint64_t scheduling_ns;
+	uint64_t stop_count;
+	struct storm_stop stops[STORM_STOPS];
+};
+
+/* Somebody is stopped from now on; goes on (or is dead) now. */
+void storm_waits_stop(struct storm_waits *waits, uint32_t seat, uint64_t now_ns);
+void storm_waits_go_on(struct storm_waits *waits, uint32_t seat, uint64_t now_ns);
+
+/* An answered call. */
+void storm_waits_take(struct storm_waits *waits, const struct storm_call *call);
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * storm_worker.c (floor 6): a worker process of a storm. See storm_worker.h.
+ *
+ * Each thread: choose a cart and a call, write it down, take a ticket, call, write the answer down. What its
+ * predecessor in the seat was killed at is sent again first, with the same operation id.
+ */
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench.h"
+#include "storm_call.h"
+#include "storm_worker.h"
+
+#define HOT_CARTS 6u /* that every fourth call is for, so that calls meet */
+#define HOT_OF 4u
+#define PAUSE_NS 50000
+#define LINES_GUESSED 8u
+#define TTL_MS_MIN 600000u
+#define RATES 200000u
+#define VALUES 158u /* see set_attribute() in storm_call.c */
+
+/* What a thread remembers of a cart. */
+struct memory {
+	uint32_t life;
+	uint32_t line;
+	uint64_t version;
+};
+
+struct hand {
+	const struct storm_birth *birth;
+	struct corral *corral;
+	struct storm_ring *ring;
+	uint32_t thread;
+	uint64_t random;
+	uint64_t returned_ns; /* when the last call did, if nothing but our own code came since; or 0 */
+	struct memory memories[STORM_CARTS];
+};
+
+static void rest(struct hand *hand)
+{
+	struct timespec pause = { .tv_nsec = PAUSE_NS };
+
+	nanosleep(&pause, NULL);
+	hand->returned_ns = 0;
+}
+
+/* ------------------------------------------------------------------ choose */
+
+static uint32_t below(struct hand *hand, uint32_t bound)
+{
+	return bench_random_below(&hand->random, bound);
+}
+
+/* A cart whose gate is open; false: none is. */
+static bool choose_cart(struct hand *hand, uint32_t *ret_cart, uint32_t *ret_life)
+{
+	uint32_t first = below(hand, below(hand, HOT_OF) == 0 ? HOT_CARTS : STORM_CARTS);
+
+	for (uint32_t i = 0; i < STORM_CARTS; i++) {
+		uint32_t cart = (first + i) % STORM_CARTS;
+		uint64_t word = load_acquire(&hand->birth->board->gates[cart].word);
+
+		if ((uint32_t)word == 0)
+			continue;
+		*ret_cart = cart;
+		*ret_life = (uint32_t)(word >> 32);
+		return true;
+	}
+	return false;
+}
+
+static uint8_t choose_kind(struct hand *hand, bool may_drop)
+{
+	static const uint8_t weights[STORM_KINDS] = {
+		[STORM_ADD] = 76,       [STORM_SET] = 24,  [STORM_REMOVE] = 16, [STORM_CLEAR] = 5,    [STORM_TAX] = 10,
+		[STORM_ATTRIBUTE] = 14, [STORM_TTL] = 6,   [STORM_REPLACE] = 8, [STORM_CHECKOUT] = 1, [STORM_DROP] = 8,
+		[STORM_READ] = 20,      [STORM_COPY] = 11, [STORM_LIST] = 1,
+	};
+	uint32_t at = below(hand, 200); /* the sum of the weights */
+	uint8_t kind = 0;
+
+	while (at >= weights[kind])
+		at -= weights[kind++];
+	return kind == STORM_DROP && !may_drop ? STORM_ADD : kind;
+}
+
+static void choose_call(struct hand *hand, struct storm_call *call)
+{
+	struct memory *memory = &hand->memories[call->cart];
+	bool may_drop = load_relaxed(&hand->birth->board->gates[call->cart].may_drop) != 0;
+
+	if (memory->life != call->life)
+		*memory = (struct memory){ .life = call->life };
+	call->kind = choose_kind(hand, may_drop);
+	call->item = below(hand, 2) == 0 ? below(hand, STORM_COMMON_ITEMS) : STORM_COMMON_ITEMS + call->op * 4;
+	if (call->kind == STORM_REPLACE)
+		call->item = STORM_COMMON_ITEMS + call->op * 4; /* its lines may not be one */
+	call->line = 1 + below(hand, memory->line + LINES_GUESSED);
+	call->quantity = (call->kind == STORM_SET ? 0 : 1) + below(hand, 5);
+	call->name = (uint8_t)below(hand, STORM_ATTRIBUTES);
+	if (call->kind == STORM_TTL)
+		call->value = TTL_MS_MIN + below(hand, 1000);
+	else if (call->kind == STORM_ATTRIBUTE)
+		call->value = below(hand, VALUES);
+	else
+		call->value = below(hand, RATES);
+	if (storm_is_change(call) && (call->kind == STORM_REPLACE || below(hand, 12) == 0))
+		call->if_version = memory->version;
+}
+
+/* -------------------------------------------------------------------- call */
+
+static bool take_ticket(struct hand *hand, const struct storm_call *call)
+{
+	uint64_t *gate = &hand->birth->board->gates[call->cart].word;
+	uint64_t word = load_acquire(gate);
+
+	while (word >> 32 == call->life && (uint32_t)word > 0) {
+		/* sequentially consistent: after the call is in the log, see the judge's look at the gates */
+		if (__atomic_compare_exchange_n(gate, &word, word - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
+			return true;
+	}
+	return false;
+}
+
+/* A place in the log; false: we are to go. */
+static bool wait_for_room(struct hand *hand)
+{
+	while (hand->ring->head - load_acquire(&hand->ring->tail) == STORM_RING) {
+		if (load_relaxed(&hand->birth->board->seats[hand->birth->seat].quit) != 0)
+			return false;
+		rest(hand);
+	}
+	return true;
+}
+
+/* Write it down, make it if there is a ticket, write the answer down. */
+static void do_call(struct hand *hand, const struct storm_call *what)
+{
+	struct storm_call *call;
+
+	if (!wait_for_room(hand))
+		return;
+	call = &hand->ring->calls[hand->ring->head % STORM_RING];
+	*call = *what;
+	call->state = STORM_CALLED;
+	call->before_ns = hand->returned_ns;
+	call->invoke_ns = bench_now_ns();
+	__atomic_store_n(&hand->ring->head, hand->ring->head + 1, __ATOMIC_SEQ_CST);
+	if (call->kind != STORM_LIST && !take_ticket(hand, call)) {
+		store_release(&call->state, STORM_VOID);
+		hand->returned_ns = 0;
+		return;
+	}
+	storm_make_call(hand->corral, call);
+	hand->returned_ns = call->return_ns;
+	if (call->error == 0 && call->kind != STORM_LIST) {
+		hand->memories[call->cart].version = call->version;
+		hand->memories[call->cart].line = call->answer_line;
+	}
+	store_release(&call->state, STORM_ANSWERED);
+}
+
+static bool do_something(struct hand *hand)
+{
+	struct storm_call call = { .worker = (uint16_t)hand->birth->seat,
+				   .thread = (uint8_t)hand->thread,
+				   .attempt = 1 };
+
+	if (!choose_cart(hand, &call.cart, &call.life))
+		return false;
+	call.op = ((uint64_t)(hand->birth->seat * STORM_THREADS + hand->thread) << 40) + hand->ring->head + 1;
+	choose_call(hand, &call);
+	do_call(hand, &call);
+	if (storm_is_change(&call) && call.kind != STORM_DROP && below(hand, 64) == 0 &&
+	    load_relaxed(&hand->birth->board->gates[call.cart].may_drop) == 0) {
+		call.attempt = 2; /* an answer that went astray: the same again */
+		do_call(hand, &call);
+	}
+	return true;
+}
+
+/* What somebody was killed at: the same operation, once more. */
+static void do_again(struct hand *hand, struct storm_ring *left_by)
+{
+	struct storm_call call = left_by->again;
+
+	if (!left_by->has_again)
+		return;
+	left_by->has_again = false;
+	call.attempt++;
+	call.worker = (uint16_t)hand->birth->seat;
+	call.thread = (uint8_t)hand->thread;
+	do_call(hand, &call);
+}
+
+static void *work(void *context)
+{
+	struct hand *hand = context;
+	struct storm_seat *seat = &hand->birth->board->seats[hand->birth->seat];
+
+	do_again(hand, hand->ring);
+	for (uint32_t i = hand->birth->threads; hand->thread == 0 && i < STORM_THREADS; i++)
+		do_again(hand, &seat->rings[i]);
+	while (load_relaxed(&seat->quit) == 0)
+		if (!do_something(hand))
+			rest(hand);
+	return NULL;
+}
+
+int storm_work(const struct storm_birth *birth)
+{
+	struct storm_seat *seat = &birth->board->seats[birth->seat];
+	static struct hand hands[STORM_THREADS];
+	struct corral *corral = birth->corral;
+	uint64_t random = birth->random;
+	pthread_t second;
+	bool has_second = false;
+
+	if (corral == NULL && corral_open(birth->directory, CORRAL_CATCH_SIGBUS, &corral) < 0) {
+		bench_say("worker %u: %s", birth->seat, corral_why());
+		return BENCH_NO_ARENA;
+	}
+	(void)corral_set_patience(corral, birth->patience_ms);
+	for (uint32_t i = 0; i < birth->threads; i++)
+		hands[i] = (struct hand){ .birth = birth,
+					  .corral = corral,
+					  .ring = &seat->rings[i],
+					  .thread = i,
+					  .random = bench_random(&random) };
+	if (birth->threads > 1)
+		has_second = pthread_create(&second, NULL, work, &hands[1]) == 0;
+	(void)work(&hands[0]);
+	if (has_second)
+		pthread_join(second, NULL);
+	corral_close(corral);
+	return BENCH_DONE;
+}

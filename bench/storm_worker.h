@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * storm_worker.h (floor 6): a worker process of a storm: makes calls of all kinds on all carts, and writes
+ * them down, until it is told to quit or is killed. See storm_board.h.
+ */
+#ifndef CORRAL_BENCH_STORM_WORKER_H
+#define CORRAL_BENCH_STORM_WORKER_H
+
+#include "storm_board.h"
+
+struct storm_birth {
+	struct storm_board *board;
+	struct corral *corral; /* the parent's, which a child uses as itself; NULL: open one */
+	const char *directory;
+	uint32_t seat;
+	uint32_t threads;
+	uint32_t patience_ms;
+	uint64_t random;
+};
+
+/* In the child: work to the end. Its exit code. */
+int storm_work(const struct storm_birth *birth);
+
+#endif
