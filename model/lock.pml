@@ -9,7 +9,8 @@
  *
  * Who takes part: SEATS processes of one thread each, that change one cart once, under its slot's lock. DEATHS of them
  * may be killed, after any store that others see, also as a repairer or asleep; what then comes to the seat is another
- * process, which attaches (alive_claim, claim_record, block_settle) and makes its own change. Stopped (SIGSTOP) needs no word of
+ * process, which attaches (alive_claim, claim_record, block_settle) and makes its own change; with NO_HEIRS nobody comes, and
+ * the waiters alone must get on. Stopped (SIGSTOP) needs no word of
  * its own: a process that does not get on for a while is in every run that spin tries.
  *
  * The machine. The lock word is a read-modify-write word for all. What the lock protects is of two kinds: what a repairer
@@ -36,6 +37,9 @@
 #ifndef DEATHS
 #define DEATHS 2
 #endif
+#ifndef PROCESSES
+#define PROCESSES SEATS /* numbers that a process may get */
+#endif
 #define VERSIONS (2 + SEATS + DEATHS) /* numbers of blocks; 0 is none, 1 the first version */
 #define NONE 0
 #define NOBODY 0
@@ -44,8 +48,8 @@ byte holder;  /* the lock word: LOCK_HOLDER, a record plus one, 0 free ... */
 bool waiters; /* ... and LOCK_WAITERS */
 
 byte owner[SEATS];   /* thread_record.owner: process plus one */
-bool used[SEATS];    /* process_record.state */
-byte byte_of[SEATS]; /* DIR/lock: which seat (plus one) has the byte of a process */
+bool used[PROCESSES];    /* process_record.state */
+byte byte_of[PROCESSES]; /* DIR/lock: which seat (plus one) has the byte of a process */
 byte hand[SEATS];    /* thread_record.intent.hand */
 byte old[SEATS];     /* thread_record.intent.old */
 
@@ -181,7 +185,7 @@ end_no_byte:
 		if
 		:: byte_of[0] == NOBODY -> process = 0
 		:: byte_of[1] == NOBODY -> process = 1
-#if SEATS > 2
+#if PROCESSES > 2
 		:: byte_of[2] == NOBODY -> process = 2
 #endif
 		fi;
@@ -193,6 +197,7 @@ end_no_byte:
 	fi;
 claimed:
 	atomic { used[process] = true; mine = process };
+end_no_record:
 	/* claim_free_record() */
 	atomic {
 		if
@@ -388,7 +393,7 @@ dead:	/* Killed: its stores drain, the kernel frees its bytes, also that of one 
 		fi;
 		r = 0;
 		do
-		:: r < SEATS ->
+		:: r < PROCESSES ->
 			if
 			:: byte_of[r] == me + 1 -> byte_of[r] = NOBODY
 			:: else
@@ -398,7 +403,11 @@ dead:	/* Killed: its stores drain, the kernel frees its bytes, also that of one 
 		od;
 		asleep[me] = false;
 		process = 0; mine = 0; record = 0; r = 0; seen = 0; version = 0; count = 0; wake = false; slept = false;
+#if defined(NO_HEIRS)
+		goto done
+#else
 		goto attach
+#endif
 	};
 
 done:
@@ -435,5 +444,6 @@ init
 		:: else -> break
 		od
 	};
+end_quiet:
 	atomic { finished == SEATS -> account() }
 }

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * publish.pml: what writers publish and readers without a lock see (shm/slot.c, slot.h, read.c), and the wait for a
+ * cart that is not there yet (corral_wait, slot_wake), for spin(1). `make model` runs it, see run.sh.
+ *
+ * Claims: [S1] a version is whole, [S2] a linked slot is filled in, [S3] an old version never goes with a new touch, [S5] nor
+ * a new time to live with an old touch that stays; [S4] nobody sleeps while what it waits for is there (spin's "invalid end state").
+ *
+ * The machine: a store waits in a buffer, stores to different words become visible in any order; a release store waits for
+ * the stores before it. A read-modify-write acts on memory at once; acquire and release, it is no full fence: its
+ * release waits for earlier stores, where it has one, and with the mutants later loads may come before it. Loads take place
+ * in order behind an acquire; a mutant without it has them early. (corral_wait sleeps 250 ms at most; here it sleeps
+ * until it is woken. Grace periods are in grace.pml: nothing is freed here.)
+ */
+#define OLD 1
+#define NEW 2
+
+bool whole;                                              /* the bytes of version NEW */
+bool filled;                                             /* the words of the new slot: hash, touched_ns, ttl_ns */
+bool head;                                               /* bucket.head names the new slot */
+byte current = OLD, touched = OLD, ttl = OLD;            /* slot.current, touched_ns, ttl_ns of another, whose cart is replaced */
+bool births;                                             /* bit 0: somebody waits */
+byte births_count;                                       /* the other bits */
+bool asleep;                                             /* in the futex's queue of births */
+bool to_whole, to_filled, to_head, to_current, to_ttl;   /* the writer's buffer: stores on their way */
+
+#define DRAINED (!to_whole && !to_filled && !to_head && !to_current && !to_ttl)
+
+active proctype memory()
+{
+end:
+	do
+	:: atomic { to_whole -> to_whole = false; whole = true }
+	:: atomic { to_filled -> to_filled = false; filled = true }
+	:: atomic { to_head -> to_head = false; head = true }
+	:: atomic { to_current -> to_current = false; current = NEW }
+	:: atomic { to_ttl -> to_ttl = false; ttl = NEW }
+	od
+}
+
+active proctype writer()
+{
+	byte seen = 0;
+
+	/* cart_build(), then slot_publish(replaces_ended): store_release(&slot->current, hand) [S1] */
+	to_whole = true;
+#ifndef MUTANT_S1_WRITER
+	DRAINED;
+#endif
+	to_current = true;
+	/* renew(): cas_acq_rel(&slot->touched_ns, seen, now_ns) [S3] */
+	atomic {
+#ifndef MUTANT_S3_WRITER
+		DRAINED;
+#endif
+#ifndef MUTANT_S5_WRITER
+		touched = NEW
+#else
+		skip
+#endif
+	};
+	/* store_release(&slot->ttl_ns, ttl) [S5] */
+	DRAINED;
+	to_ttl = true;
+#ifdef MUTANT_S5_WRITER
+	touched = NEW; /* no release at ttl_ns: it may be visible first */
+#endif
+	/* slot_insert(): the slot's words, then store_release(&bucket->head, hand_slot) [S2] */
+	to_filled = true;
+#ifndef MUTANT_S2_WRITER
+	DRAINED;
+#endif
+	to_head = true;
+	/* slot_wake(): fence_full(), then load_relaxed(births) [S4] */
+#ifndef MUTANT_S4_WRITER
+	DRAINED;
+#endif
+	do
+	:: atomic { births -> seen = births_count }
+		if
+		:: atomic { births && births_count == seen -> births = false; births_count++; seen = 0 } /* cas_acq_rel() */
+			asleep = false /* futex_wake(births, INT_MAX) */
+		:: else
+		fi
+	:: !births -> break
+	od
+}
+
+/* slot_find(), look_once(): in order, but where a mutant has no acquire */
+active proctype reader()
+{
+	byte touch = 0, version = 0, time = 0, again = 0;
+	bool bytes = false, link = false, words = false;
+
+#if defined(MUTANT_S3_READER)
+	version = current;
+#endif
+	touch = touched; /* load_acquire(&slot->touched_ns) [S3] */
+#if defined(MUTANT_S1_READER)
+	bytes = whole; /* of the version that it guesses */
+#endif
+#if !defined(MUTANT_S3_READER)
+	version = current; /* load_acquire(&slot->current) [S1] */
+#endif
+#if !defined(MUTANT_S1_READER)
+	bytes = whole;
+#endif
+	assert(version == OLD || bytes);
+	assert(!(version == OLD && touch == NEW));
+#if defined(MUTANT_S5_READER)
+	again = touched;
+#endif
+	time = ttl; /* slot_deadline_ns(): load_acquire(&slot->ttl_ns) [S5] */
+#if !defined(MUTANT_S5_READER)
+	again = touched;
+#endif
+	assert(!(time == NEW && touch == OLD && again == OLD));
+#if defined(MUTANT_S2_READER)
+	words = filled;
+#endif
+	link = head; /* load_acquire(&bucket->head) [S2] */
+#if !defined(MUTANT_S2_READER)
+	words = filled;
+#endif
+	assert(!link || words)
+}
+
+/* corral_wait(), look_for_change() with past_version 0 */
+active proctype waiter()
+{
+	byte seen = 0;
+	bool there = false;
+
+	do
+	:: there -> break
+	:: !there ->
+#if defined(MUTANT_S4_WAITER)
+		there = head; /* no fence: the look may come before the announcement */
+#endif
+		atomic { births = true; seen = births_count }; /* announce(): fetch_or_acq_rel(word, 1), fence_full() [S4] */
+#if !defined(MUTANT_S4_WAITER)
+		there = head; /* slot_find() */
+#endif
+		if
+		:: there
+		:: atomic { !there && births && births_count == seen -> asleep = true }; /* futex_sleep(): the kernel compares */
+			!asleep
+		:: !there && !(births && births_count == seen) /* -EAGAIN */
+		fi
+	od
+}
