@@ -153,9 +153,9 @@ deps-%:
 	@$(if $(filter skip,$(DEPS)),:,CC="$(CC)" tools/deps.sh $*)
 
 # (one after the other: apt-get has a lock)
-deps-test deps-lint deps-check deps-fuzz: deps-build
+deps-test deps-lint deps-check deps-fuzz deps-model: deps-build
 
-deps: deps-build deps-test ## install the packages that build and tests need (deps-lint, deps-check, deps-fuzz: the others)
+deps: deps-build deps-test ## install the packages that build and tests need (deps-lint, deps-check, deps-fuzz, deps-model: the others)
 
 # Run ---------------------------------------------------------------------------------------------
 
@@ -192,6 +192,9 @@ mutants: all tests ## take steps of the death protocol away one at a time: the c
 fuzz: deps-fuzz ## fuzz each target for FUZZ_SECONDS, from the corpus in tests/fuzz; K=pattern selects
 	@$(MAKE) --no-print-directory fuzzers BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined
 	@tests/fuzz/fuzz.sh -s '$(FUZZ_SECONDS)' -k '$(or $(K),.)' $(BUILD)/fuzz
+
+model: deps-model ## check the models of grace periods and locks with spin; K=pattern selects
+	@model/run.sh $(BUILD)/model '$(or $(K),.)'
 
 # The thread bodies only: at the end of each process valgrind reads all that is mapped, which on a full
 # disk is a SIGBUS for every word.
@@ -254,4 +257,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all asan bench clean crash demo deps format FORCE fuzz fuzzers help install install-files lint mutants run test tests tsan ubsan uninstall valgrind
+.PHONY: all asan bench clean crash demo deps format FORCE fuzz fuzzers help install install-files lint model mutants run test tests tsan ubsan uninstall valgrind

@@ -51,6 +51,7 @@
 #define DEATHS 1 /* of readers; the agent may always die */
 #endif
 
+#define PROCESSES ((DEATHS + 1) * READERS) /* numbers that a process may get */
 #define NONE 0 /* of blocks; 1 is the first version */
 #define NOBODY 0
 #define LIVING 1     /* whose byte it is holds it */
@@ -60,7 +61,7 @@
 byte gp_phase = 1, gp_completed = 1, gp_fenced = 1; /* struct arena_header */
 byte word[READERS];                                 /* thread_record.reader */
 byte owner[READERS];                                /* thread_record.owner: process plus one */
-byte life[2 * READERS];                             /* DIR/lock: who has the byte of each process */
+byte life[PROCESSES];                               /* DIR/lock: who has the byte of each process */
 byte current = 1;                                   /* slot.current */
 
 chan buffer[READERS] = [4] of { byte }; /* stores to word[r] that are on their way */
@@ -74,23 +75,33 @@ byte blocker, blocker_word; /* the updater's: a reader that held up its last ste
 #define IN_ORDER(r) (empty(buffer[r]) && !early[r])
 #define HELD(block) (HELD_BY(0, block) || (READERS > 1 && HELD_BY(READERS - 1, block)))
 #define HELD_BY(r, block) (holds[r] == block || holds_next[r] == block)
-#define IS_DEAD(r) (owner[r] != 0 && life[owner[r] - 1] == NOBODY)
+#ifdef MUTANT_GUESS
+#define MAY_TAKE(process) true /* "it must be dead by now" */
+#else
+#define MAY_TAKE(process) (life[process] == NOBODY)
+#endif
+#ifdef MUTANT_NOBODY_ASKS
+#define MAY_BURY(r) false
+#else
+#define MAY_BURY(r) (owner[r] != 0 && MAY_TAKE(owner[r] - 1))
+#endif
 
-/* A full fence of the reader itself: an arena with full_fences, or actor.fenced of a process that could not register. */
+/*
+ * FENCED: the reader passes a full fence itself, in an arena with full_fences, or in a process that could not register
+ * (actor.fenced). OUT_OF_REACH: membarrier does not reach its process.
+ */
 #if defined(FULL_FENCES)
 #define FENCED(r) true
-#elif defined(UNREGISTERED) || defined(MUTANT_UNREGISTERED)
+#define OUT_OF_REACH(r) true
+#elif defined(UNREGISTERED)
 #define FENCED(r) ((r) == 0)
-#else
-#define FENCED(r) false
-#endif
-/* Is the process out of membarrier's reach? */
-#if defined(MUTANT_UNREGISTERED)
-#undef FENCED
+#define OUT_OF_REACH(r) ((r) == 0)
+#elif defined(MUTANT_UNREGISTERED)
 #define FENCED(r) false
 #define OUT_OF_REACH(r) ((r) == 0)
 #else
-#define OUT_OF_REACH(r) FENCED(r)
+#define FENCED(r) false
+#define OUT_OF_REACH(r) false
 #endif
 
 /* ---------------------------------------------------------------- memory */
@@ -221,7 +232,7 @@ inline forget(who) /* the kernel frees all its bytes, also that of a process it 
 {
 	n = 0;
 	do
-	:: n < 2 * READERS ->
+	:: n < PROCESSES ->
 		if
 		:: life[n] == who -> life[n] = NOBODY
 		:: else
@@ -239,9 +250,9 @@ inline forget(who) /* the kernel frees all its bytes, also that of a process it 
 inline bury(who)
 {
 	if
-	:: atomic { IS_DEAD(n) -> dead = owner[n] } /* load_acquire(&owner) */
+	:: atomic { MAY_BURY(n) -> dead = owner[n] } /* load_acquire(&owner) */
 		if
-		:: atomic { life[dead - 1] == NOBODY -> life[dead - 1] = who; MAY_DIE } /* alive_take() */
+		:: atomic { MAY_TAKE(dead - 1) -> life[dead - 1] = who; MAY_DIE } /* alive_take() */
 			if
 #if defined(MUTANT_NO_RECHECK)
 			:: true ->
@@ -275,9 +286,7 @@ inline readers_gone(who)
 		:: who == UPDATER -> blocker = n; blocker_word = word[n]
 		:: else
 		fi };
-#ifndef MUTANT_NOBODY_ASKS
 		bury(who);
-#endif
 		atomic { NEXT }
 	od
 }
@@ -468,7 +477,7 @@ proctype updater()
 			if
 			:: gone
 			/* looking again before anything has changed would find the same */
-			:: atomic { !gone && (word[blocker] != blocker_word || IS_DEAD(blocker)) ->
+			:: atomic { !gone && (word[blocker] != blocker_word || MAY_BURY(blocker)) ->
 				gone = true; blocker = 0; blocker_word = 0 }
 			:: false ->
 killed:				/* its heir goes on: cookie and block are in the record's lists */

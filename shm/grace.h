@@ -13,8 +13,8 @@
  *
  * The phase is a 64-bit counter that never wraps, where liburcu's memb flavour has one bit. One bit
  * is ambiguous when a reader stores a phase it loaded two flips ago, which is why liburcu
- * flips twice a grace period; a counter is not, and one flip suffices (as liburcu's own
- * qsbr flavour does on 64-bit machines). See ARCHITECTURE.md, "Grace periods".
+ * waits twice a grace period, before its flip and after it; a counter is not, and one flip and one
+ * wait suffice (as in liburcu's own qsbr flavour on 64-bit machines). See ARCHITECTURE.md, "Grace periods".
  *
  * Ordering, lettered:
  *   [G1] reader: store own phase, then load pointers. driver: flip, membarrier, then scan.

@@ -13,7 +13,7 @@ SIZE_MAX_LINES=450
 
 c_files=(shm/*.[ch] agent/*.[ch] tools/*.[ch] bench/*.[ch] tests/*.[ch] tests/fuzz/*.[ch])
 c_sources=(shm/*.c agent/*.c tools/*.c bench/*.c tests/*.c tests/fuzz/*.c)
-scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/fuzz/*.sh tests/lint/*.sh .ci/run)
+scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/fuzz/*.sh tests/lint/*.sh model/*.sh .ci/run)
 manuals=(shm/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
 
 # A file includes only headers of lower floors; a foreign library has one includer.
@@ -49,7 +49,7 @@ check_sizes() {
 
 check_spdx() {
 	local file bad=0
-	for file in "${c_files[@]}" "${scripts[@]}" Makefile; do
+	for file in "${c_files[@]}" "${scripts[@]}" model/*.pml Makefile; do
 		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: LGPL-2.1-or-later' ||
 			{ echo "$file: no SPDX line" && bad=1; }
 	done
@@ -57,7 +57,7 @@ check_spdx() {
 }
 
 check_leftovers() {
-	! grep -nE '\b(TODO|FIXME|XXX)\b' "${c_files[@]}" "${manuals[@]}" ./*.md tools/*.sh tests/*.sh
+	! grep -nE '\b(TODO|FIXME|XXX)\b' "${c_files[@]}" "${manuals[@]}" ./*.md tools/*.sh tests/*.sh model/*
 }
 
 check_manuals() {
