@@ -118,7 +118,13 @@ $(BUILD)/tests/support.a: $(test_objects)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(test_programs): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/support.a $(client_object) $(BUILD)/libcorral.a
+# The agent without its main(): the crash tests take up arenas as an agent does.
+$(BUILD)/agent.a: $(filter-out $(BUILD)/agent/main.o,$(agent_objects))
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(test_programs): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/support.a $(BUILD)/agent.a $(client_object) $(BUILD)/libcorral.a
 	$(CC) $(ldflags) -o $@ $^ $(test_libs) $(msgpack_libs) $(jansson_libs) -lm
 
 # What a fuzz target needs besides the library.
@@ -184,7 +190,7 @@ tsan: deps-test ## the tests' thread bodies under ThreadSanitizer
 	@CORRAL_TEST_MODE=threads $(run_tests) -c -s 2 -w "$$(setarch -R true 2>/dev/null && echo setarch -R)" $(BUILD)/tsan
 
 crash: all tests ## the whole crash matrix: death at every instruction (`make test` runs a sample)
-	CORRAL_CRASH=all $(BUILD)/tests/80_crash_matrix
+	@tests/crash.sh $(BUILD)
 
 mutants: all tests ## take steps of the death protocol away one at a time: the crash tests must turn red
 	@tests/mutants.sh '$(or $(K),.)'

@@ -289,7 +289,7 @@ static void look_at_state(struct crash_stage *unused, uint64_t state, void *cont
 
 static void death_anywhere_leaves_all_well(void **state)
 {
-	const struct crash_plan plan = { prepare_victim, let_victim_act };
+	const struct crash_plan plan = { prepare_victim, let_victim_act, NULL };
 
 	NEEDS_PROCESSES();
 	current = *state;

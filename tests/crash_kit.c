@@ -3,6 +3,7 @@
  * crash_kit.c: see crash_kit.h.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -13,9 +14,10 @@
 #include "crash_kit.h"
 #include "hash.h"
 
-#define SEEN_ROOM 65536u
+#define SEEN_ROOM 131072u
 #define INSTRUCTIONS_MAX 3000000u
 #define NEW_THREADS 8u /* records beyond these are never used by so few people */
+#define NEW_PROCESSES 8u
 
 static uint8_t *map_arena(const struct yard *yard, size_t bytes)
 {
@@ -77,7 +79,8 @@ static uint32_t ranges(const uint8_t *map, struct range range[RANGES_MAX])
 	const uint32_t *pages = (const uint32_t *)(const void *)(map + h->pages_at);
 	uint32_t count = 0;
 
-	range[count++] = (struct range){ 0, h->threads_at + NEW_THREADS * sizeof(struct thread_record) };
+	range[count++] = (struct range){ 0, h->processes_at + NEW_PROCESSES * sizeof(struct process_record) };
+	range[count++] = (struct range){ h->threads_at, h->threads_at + NEW_THREADS * sizeof(struct thread_record) };
 	range[count++] = (struct range){ h->classes_at, h->space_at };
 	for (uint32_t page = 0; page < h->page_count && count < RANGES_MAX; page++) {
 		if (pages[page] == 0)
@@ -130,12 +133,19 @@ void crash_to_other(struct crash_stage *stage)
 void crash_keep(const struct crash_stage *stage, struct image *ret_image)
 {
 	ret_image->size = stage->bytes;
+	ret_image->returned = stage->returned;
 	ret_image->bytes = calloc(1, stage->bytes);
 	assert_non_null(ret_image->bytes);
 	copy(ret_image->bytes, stage->now.bytes);
 }
 
-void crash_stage_reset(struct crash_stage *stage, const struct image *image)
+void crash_show(struct crash_stage *stage, const struct image *image)
+{
+	stage->returned = image->returned;
+	copy(stage->now.bytes, image->bytes);
+}
+
+void crash_stage_again(struct crash_stage *stage, const struct image *image)
 {
 	if (image != NULL) {
 		memcpy(stage->map, image->bytes, image->size);
@@ -150,9 +160,16 @@ void crash_stage_reset(struct crash_stage *stage, const struct image *image)
 	}
 	memcpy(stage->now.bytes, stage->map, stage->bytes);
 	memcpy(stage->other_map, stage->map, stage->bytes);
-	memset(stage->seen, 0, stage->seen_room * sizeof(uint64_t));
+	stage->returned = false;
 	stage->instructions = 0;
 	stage->states = 0;
+}
+
+void crash_stage_reset(struct crash_stage *stage, const struct image *image)
+{
+	crash_stage_again(stage, image);
+	memset(stage->seen, 0, stage->seen_room * sizeof(uint64_t));
+	stage->seen_count = 0;
 }
 
 /* ----------------------------------------------------------------- tracing */
@@ -163,7 +180,7 @@ static bool first_time(struct crash_stage *stage, uint64_t hash)
 		if (stage->seen[at] == hash)
 			return false;
 		if (stage->seen[at] == 0) {
-			assert_true(stage->states < stage->seen_room / 2);
+			assert_true(stage->seen_count++ < stage->seen_room / 2);
 			stage->seen[at] = hash;
 			return true;
 		}
@@ -182,6 +199,17 @@ static _Noreturn void be_traced(const struct crash_stage *stage, const struct cr
 	_exit(0);
 }
 
+/* Tracer and traced take turns: on one CPU that costs a third of what it costs on two. CORRAL_CRASH_CPU says which. */
+static void stay_on_one_cpu(void)
+{
+	const char *wanted = getenv("CORRAL_CRASH_CPU");
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(wanted != NULL ? strtoul(wanted, NULL, 10) : (unsigned)sched_getcpu(), &one);
+	(void)sched_setaffinity(0, sizeof(one), &one);
+}
+
 static void look(struct crash_stage *stage, void (*on_state)(struct crash_stage *, uint64_t, void *), void *context)
 {
 	if (!differs(stage->map, stage->now.bytes))
@@ -192,31 +220,68 @@ static void look(struct crash_stage *stage, void (*on_state)(struct crash_stage 
 	on_state(stage, stage->states++, context);
 }
 
+/* The traced process has forked: from now on its child is the traced one, and the parent waits for it. */
+static pid_t follow_child(pid_t parent)
+{
+	unsigned long child = 0;
+	int status;
+
+	assert_int_equal(ptrace(PTRACE_GETEVENTMSG, parent, NULL, &child), 0);
+	assert_int_equal(waitpid((pid_t)child, &status, __WALL), child);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(ptrace(PTRACE_DETACH, parent, NULL, NULL), 0);
+	return (pid_t)child;
+}
+
+/* To the end of act(); false: it did not get there. */
+static bool step_through(struct crash_stage *stage, pid_t *pid,
+			 void (*on_state)(struct crash_stage *, uint64_t, void *), void *context)
+{
+	int status;
+
+	for (int signal_to_give = 0; stage->instructions < INSTRUCTIONS_MAX; stage->instructions++) {
+		assert_int_equal(ptrace(PTRACE_SINGLESTEP, *pid, NULL, (void *)(intptr_t)signal_to_give), 0);
+		assert_int_equal(waitpid(*pid, &status, __WALL), *pid);
+		if (!WIFSTOPPED(status) || WSTOPSIG(status) == SIGSTOP)
+			return WIFSTOPPED(status);
+		signal_to_give = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
+		if (status >> 16 == PTRACE_EVENT_FORK)
+			*pid = follow_child(*pid);
+		look(stage, on_state, context);
+	}
+	return false;
+}
+
 bool crash_run(struct crash_stage *stage, const struct crash_plan *plan,
 	       void (*on_state)(struct crash_stage *stage, uint64_t state, void *context), void *context)
 {
 	int status;
-	pid_t pid = fork();
 
-	assert_true(pid >= 0);
-	if (pid == 0)
+	stay_on_one_cpu();
+	fflush(NULL);
+	pid_t first = fork();
+	assert_true(first >= 0);
+	if (first == 0)
 		be_traced(stage, plan);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(waitpid(first, &status, 0), first);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		return false;
 	assert_true(WIFSTOPPED(status));
+	assert_int_equal(ptrace(PTRACE_SETOPTIONS, first, NULL, PTRACE_O_TRACEFORK | PTRACE_O_EXITKILL), 0);
+	if (plan->begin != NULL)
+		plan->begin(stage);
 	copy(stage->now.bytes, stage->map); /* as prepared */
-	for (int signal_to_give = 0; stage->instructions < INSTRUCTIONS_MAX; stage->instructions++) {
-		assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, (void *)(intptr_t)signal_to_give), 0);
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		if (!WIFSTOPPED(status) || WSTOPSIG(status) == SIGSTOP)
-			break;
-		signal_to_give = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
-		look(stage, on_state, context);
-	}
-	bool ended = WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP;
+	pid_t pid = first;
+	stage->returned = false;
+	stage->returned = step_through(stage, &pid, on_state, context);
+	if (stage->returned)
+		on_state(stage, stage->states, context);
 	kill(pid, SIGKILL);
-	(void)waitpid(pid, NULL, 0);
-	assert_true(ended);
+	(void)waitpid(pid, NULL, __WALL);
+	if (pid != first) {
+		kill(first, SIGKILL);
+		(void)waitpid(first, NULL, 0);
+	}
+	assert_true(stage->returned);
 	return true;
 }

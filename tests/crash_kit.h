@@ -14,6 +14,7 @@
 struct image { /* the bytes of an arena that may differ from zero or change */
 	uint8_t *bytes;
 	size_t size;
+	bool returned;
 };
 
 struct crash_stage {
@@ -25,14 +26,20 @@ struct crash_stage {
 	struct image now;
 	uint64_t *seen; /* hashes of states, open addressing */
 	uint32_t seen_room;
+	uint32_t seen_count;
 	uint64_t instructions;
 	uint64_t states;
+	bool returned; /* act() has: what it did is acknowledged */
 };
 
-/* What the child does: prepare() at full speed, act() instruction by instruction. */
+/*
+ * What the child does: prepare() at full speed, act() instruction by instruction. begin() (or NULL) is called in the tracer
+ * between the two. When act() forks, its child is the one that is stepped from then on.
+ */
 struct crash_plan {
 	void *(*prepare)(const char *directory);
 	void (*act)(void *prepared);
+	void (*begin)(struct crash_stage *stage);
 };
 
 /* An arena of `bytes` for each yard. */
@@ -42,9 +49,13 @@ void crash_stage_remove(struct crash_stage *stage);
 /* Give the arena these bytes (NULL: those of a new arena), to begin from. */
 void crash_stage_reset(struct crash_stage *stage, const struct image *image);
 
+/* The same, but states that were seen stay seen. */
+void crash_stage_again(struct crash_stage *stage, const struct image *image);
+
 /*
- * Run a plan; on_state() is called for each state not seen in this run, with the child stopped there. It may use
- * crash_to_other(). False: ptrace is not allowed here. The child must end within a bound of instructions.
+ * Run a plan; on_state() is called for each state not seen since the last reset, with the child stopped there, and once
+ * more when act() has returned (stage->returned). It may use crash_to_other(). False: ptrace is not allowed here. The
+ * child must end within a bound of instructions.
  */
 bool crash_run(struct crash_stage *stage, const struct crash_plan *plan,
 	       void (*on_state)(struct crash_stage *stage, uint64_t state, void *context), void *context);
@@ -52,6 +63,8 @@ bool crash_run(struct crash_stage *stage, const struct crash_plan *plan,
 /* Make the other arena a copy of this state: there, everybody is dead. */
 void crash_to_other(struct crash_stage *stage);
 
+/* Keep the state of now for later; show it again as if it were now. */
 void crash_keep(const struct crash_stage *stage, struct image *ret_image);
+void crash_show(struct crash_stage *stage, const struct image *image);
 
 #endif

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * crash_operations.c: see crash_operations.h.
+ * crash_operations.c: see crash_operations.h. The calls of a worker.
  */
 #include "crash_operations.h"
-#include "block.h"
-#include "expire.h"
 #include "handle.h"
 #include "support.h"
 
-#define OP_ID "the operation"
-
 const struct corral_key crash_key = { { "r", 1 }, { "s", 1 } };
+__thread const char *crash_op_id = "the operation";
 
-static struct corral_item item(const char *id, const char *notes)
+struct corral_item crash_item(const char *id, const char *notes)
 {
 	return (struct corral_item){ .menu_item_id = corral_text(id),
 				     .name = corral_text(id),
@@ -23,47 +20,88 @@ static struct corral_item item(const char *id, const char *notes)
 
 static struct corral_op op(void)
 {
-	return (struct corral_op){ .id = corral_text(OP_ID) };
+	return (struct corral_op){ .id = corral_text(crash_op_id) };
 }
 
-static void add_plain(struct corral *corral, const char *id, const char *notes)
+/* ----------------------------------------------------------------- before */
+
+static void nothing(struct corral *corral)
 {
-	struct corral_item one = item(id, notes);
+	(void)corral;
+}
+
+static void add_plain(struct corral *corral, const char *id)
+{
+	struct corral_item one = crash_item(id, "");
 
 	must(corral_add(corral, &crash_key, &one, NULL, NULL) == 0);
 }
 
-static void two_lines(struct corral *corral)
+void crash_two_lines(struct corral *corral)
 {
-	add_plain(corral, "burger", "");
-	add_plain(corral, "fries", "");
+	add_plain(corral, "burger");
+	add_plain(corral, "fries");
 }
 
-static int do_add_burger(struct corral *corral)
+void crash_dropped_carts(struct corral *corral)
 {
-	struct corral_item one = item("burger", "");
+	static const char sessions[] = "abcd";
+
+	for (unsigned i = 0; i < sizeof(sessions) - 1; i++) {
+		struct corral_key other = { { "q", 1 }, { &sessions[i], 1 } };
+		struct corral_item one = crash_item("burger", "");
+		must(corral_add(corral, &other, &one, NULL, NULL) == 0);
+		must(corral_drop(corral, &other, NULL, NULL) == 0);
+	}
+	crash_two_lines(corral);
+}
+
+void crash_nearly_over(struct corral *corral)
+{
+	crash_two_lines(corral);
+	must(corral_set_ttl(corral, &crash_key, CORRAL_TTL_MS_MIN, NULL, NULL) == 0);
+	support_sleep_us(150000);
+}
+
+/* One more retired block, and the lists are stamped, a grace period driven, the blocks freed. */
+static void nearly_a_batch(struct corral *corral)
+{
+	struct actor *actor;
+
+	add_plain(corral, "burger");
+	must(handle_actor(corral, &actor) == 0);
+	for (int i = 0; i < 1000 && actor->record->retired.open_bytes + 640 < 32768; i++)
+		must(corral_set_quantity(corral, &crash_key, 1, (uint32_t)(i % 9 + 1), NULL, NULL) == 0);
+	must(corral_set_quantity(corral, &crash_key, 1, 1, NULL, NULL) == 0);
+}
+
+/* ---------------------------------------------------------------- changes */
+
+static int add(struct corral *corral, const char *id, const char *notes)
+{
+	struct corral_item one = crash_item(id, notes);
 	struct corral_op with = op();
 
 	return corral_add(corral, &crash_key, &one, &with, NULL);
 }
 
-static int do_add_coke(struct corral *corral)
+int crash_add_burger(struct corral *corral)
 {
-	struct corral_item one = item("coke", "");
-	struct corral_op with = op();
+	return add(corral, "burger", "");
+}
 
-	return corral_add(corral, &crash_key, &one, &with, NULL);
+int crash_add_coke(struct corral *corral)
+{
+	return add(corral, "coke", "");
 }
 
 static int do_grow(struct corral *corral)
 {
-	char notes[3000];
-	struct corral_op with = op();
+	char notes[1000];
 
 	memset(notes, 'x', sizeof(notes) - 1);
 	notes[sizeof(notes) - 1] = '\0';
-	struct corral_item one = item("cake", notes);
-	return corral_add(corral, &crash_key, &one, &with, NULL);
+	return add(corral, "cake", notes);
 }
 
 static int do_quantity(struct corral *corral)
@@ -87,6 +125,28 @@ static int do_clear(struct corral *corral)
 	return corral_clear(corral, &crash_key, &with, NULL);
 }
 
+static int do_attribute(struct corral *corral)
+{
+	struct corral_op with = op();
+	struct corral_text name = corral_text("table"), value = corral_text("9");
+
+	return corral_set_attribute(corral, &crash_key, &name, &value, &with, NULL);
+}
+
+static int do_tax(struct corral *corral)
+{
+	struct corral_op with = op();
+
+	return corral_set_tax(corral, &crash_key, 82500, &with, NULL);
+}
+
+static int do_ttl(struct corral *corral)
+{
+	struct corral_op with = op();
+
+	return corral_set_ttl(corral, &crash_key, 7200000, &with, NULL);
+}
+
 static int do_checkout(struct corral *corral)
 {
 	struct corral_op with = op();
@@ -104,34 +164,24 @@ static int do_replace(struct corral *corral)
 	struct corral_cart *cart;
 	struct corral_op with = op();
 
-	must(corral_get(corral, &crash_key, &cart) == 0);
+	int r = corral_get(corral, &crash_key, &cart);
+	if (r < 0)
+		return r;
 	with.if_version = cart->head.version;
 	cart->lines[0].item.quantity = 9;
-	int r = corral_replace(corral, &crash_key, cart, &with, NULL);
+	r = corral_replace(corral, &crash_key, cart, &with, NULL);
 	corral_cart_free(cart);
 	return r;
 }
 
-static int do_read(struct corral *corral)
+/* A whole cart where there is none. */
+static int do_replace_nothing(struct corral *corral)
 {
-	struct corral_view view, nested;
+	struct corral_cart_line line = { .item = crash_item("burger", "") };
+	struct corral_cart cart = { .line_count = 1, .lines = &line };
+	struct corral_op with = op();
 
-	must(corral_read_begin(corral, &crash_key, &view) == 0);
-	must(corral_read_begin(corral, &crash_key, &nested) == 0);
-	must(corral_read_end(&nested) == 0);
-	return corral_read_end(&view);
-}
-
-/* One more retired block, and the lists are stamped, a grace period driven, the blocks freed. */
-static void nearly_a_batch(struct corral *corral)
-{
-	struct actor *actor;
-
-	add_plain(corral, "burger", "");
-	must(handle_actor(corral, &actor) == 0);
-	for (int i = 0; i < 1000 && actor->record->retired.open_bytes + 640 < 32768; i++)
-		must(corral_set_quantity(corral, &crash_key, 1, (uint32_t)(i % 9 + 1), NULL, NULL) == 0);
-	must(corral_set_quantity(corral, &crash_key, 1, 1, NULL, NULL) == 0);
+	return corral_replace(corral, &crash_key, &cart, &with, NULL);
 }
 
 static int do_batch(struct corral *corral)
@@ -149,99 +199,65 @@ static int do_batch(struct corral *corral)
 	return 0;
 }
 
-static void dropped_carts(struct corral *corral)
-{
-	static const char sessions[] = "abcd";
+/* ------------------------------------------------------------------ reads */
 
-	for (unsigned i = 0; i < sizeof(sessions) - 1; i++) {
-		struct corral_key other = { { "q", 1 }, { &sessions[i], 1 } };
-		struct corral_item one = item("burger", "");
-		must(corral_add(corral, &other, &one, NULL, NULL) == 0);
-		must(corral_drop(corral, &other, NULL, NULL) == 0);
-	}
-	two_lines(corral);
+static int do_read(struct corral *corral)
+{
+	struct corral_view view, nested;
+
+	must(corral_read_begin(corral, &crash_key, &view) == 0);
+	must(corral_read_begin(corral, &crash_key, &nested) == 0);
+	must(corral_read_end(&nested) == 0);
+	return corral_read_end(&view);
 }
 
-static int do_reclaim(struct corral *corral)
+static int do_copy(struct corral *corral)
 {
-	struct actor *actor;
+	static uint8_t buffer[4096];
+	struct corral_view view;
+	size_t size;
 
-	must(handle_actor(corral, &actor) == 0);
-	block_reclaim_all(actor);
-	block_reclaim_all(actor);
-	return 0;
+	return corral_read_copy(corral, &crash_key, buffer, sizeof(buffer), &size, &view);
 }
 
-static void freed_spans(struct corral *corral)
+static int do_list(struct corral *corral)
 {
-	dropped_carts(corral);
-	(void)do_reclaim(corral);
+	struct corral_entry rows[4];
+	uint64_t cursor = 0;
+	size_t count;
+
+	return corral_list(corral, NULL, &cursor, rows, COUNT(rows), &count);
 }
 
-static int do_scavenge(struct corral *corral)
+/* Waits a moment for a change that does not come: leaves the mark of a waiter. */
+static int do_wait(struct corral *corral)
 {
-	struct actor *actor;
+	uint64_t version;
 
-	must(handle_actor(corral, &actor) == 0);
-	(void)block_scavenge(actor);
-	return 0;
+	return corral_wait(corral, &crash_key, 1000, 1, &version) == -ETIMEDOUT ? 0 : -EIO;
 }
 
-static void nearly_over(struct corral *corral)
-{
-	two_lines(corral);
-	must(corral_set_ttl(corral, &crash_key, CORRAL_TTL_MS_MIN, NULL, NULL) == 0);
-	support_sleep_us(150000);
-}
-
-static int do_expire(struct corral *corral)
-{
-	struct actor *actor;
-
-	must(handle_actor(corral, &actor) == 0);
-	(void)expire_slots(actor, 0, 64);
-	return 0;
-}
-
-static int do_add_after_its_time(struct corral *corral)
-{
-	return do_add_burger(corral);
-}
-
-static int do_leave_thread(struct corral *corral)
-{
-	return corral_leave_thread(corral);
-}
-
-static int do_close(struct corral *corral)
-{
-	corral_close(corral);
-	return 0;
-}
-
-static void nothing(struct corral *corral)
-{
-	(void)corral;
-}
-
-const struct crash_operation crash_operations[CRASH_OPERATIONS] = {
-	{ "a new cart", nothing, do_add_burger, CRASH_CHANGES },
-	{ "a merge", two_lines, do_add_burger, CRASH_CHANGES },
-	{ "a new line", two_lines, do_add_coke, CRASH_CHANGES },
-	{ "growth into another size", two_lines, do_grow, CRASH_CHANGES },
-	{ "a quantity", two_lines, do_quantity, CRASH_CHANGES },
-	{ "a removal", two_lines, do_remove, CRASH_CHANGES },
-	{ "a clearing", two_lines, do_clear, CRASH_CHANGES },
-	{ "a checkout", two_lines, do_checkout, CRASH_CHANGES },
-	{ "a drop", two_lines, do_drop, CRASH_DROPS },
-	{ "a replacement", two_lines, do_replace, CRASH_REPLACES },
-	{ "a full batch of retired blocks", nearly_a_batch, do_batch, CRASH_SEVERAL },
-	{ "a cart begun where another one's time is up", nearly_over, do_add_after_its_time, CRASH_CHANGES },
-	{ "a read", two_lines, do_read, CRASH_NO_CHANGE },
-	{ "the end of a cart", nearly_over, do_expire, CRASH_EXPIRES },
-	{ "reclaiming", dropped_carts, do_reclaim, CRASH_NO_CHANGE },
-	{ "scavenging", freed_spans, do_scavenge, CRASH_NO_CHANGE },
-	{ "leaving a thread", dropped_carts, do_leave_thread, CRASH_NO_CHANGE },
-	{ "detaching", dropped_carts, do_close, CRASH_NO_CHANGE },
-	{ "attaching", NULL, NULL, CRASH_NO_CHANGE },
+const struct crash_operation crash_worker_operations[] = {
+	{ "a new cart", nothing, crash_add_burger, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "a merge", crash_two_lines, crash_add_burger, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "a new line", crash_two_lines, crash_add_coke, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "growth into another size", crash_two_lines, do_grow, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "a quantity", crash_two_lines, do_quantity, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "a removal", crash_two_lines, do_remove, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "a clearing", crash_two_lines, do_clear, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "an attribute", crash_two_lines, do_attribute, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "a tax rate", crash_two_lines, do_tax, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "a time to live", crash_two_lines, do_ttl, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "a checkout", crash_two_lines, do_checkout, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "a drop", crash_two_lines, do_drop, CRASH_DROPS, CRASH_WORKER, NULL, false },
+	{ "a replacement", crash_two_lines, do_replace, CRASH_REPLACES, CRASH_WORKER, NULL, false },
+	{ "a replacement of nothing", nothing, do_replace_nothing, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "a full batch of retired blocks", nearly_a_batch, do_batch, CRASH_SEVERAL, CRASH_WORKER, NULL, false },
+	{ "a cart begun where another one's time is up", crash_nearly_over, crash_add_burger, CRASH_CHANGES,
+	  CRASH_WORKER, NULL, false },
+	{ "a nested read", crash_two_lines, do_read, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
+	{ "a copying read", crash_two_lines, do_copy, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
+	{ "a list", crash_two_lines, do_list, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
+	{ "a wait", crash_two_lines, do_wait, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
 };
+const size_t crash_worker_operation_count = COUNT(crash_worker_operations);

@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * crash_operations.h: the operations of the crash matrix, on the one cart crash_key.
+ *
+ * crash_operations.c has the calls of a worker, crash_operations_care.c what goes on beneath and beside them: memory,
+ * threads, fork, the agent.
  */
 #ifndef CRASH_OPERATIONS_H
 #define CRASH_OPERATIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "corral.h"
 
-#define CRASH_OPERATIONS 19u
+enum crash_role {
+	CRASH_WORKER,
+	CRASH_OPENING, /* a worker; the operation is to attach */
+	CRASH_AGENT,
+	CRASH_STARTING, /* an agent; the operation is to take up the arena */
+};
 
 enum crash_kind {
 	CRASH_CHANGES,  /* one change, with an operation id: done again it is the same */
@@ -22,12 +31,29 @@ enum crash_kind {
 
 struct crash_operation {
 	const char *name;
-	void (*prepare)(struct corral *corral); /* at full speed; NULL: not even opened */
-	int (*act)(struct corral *corral);      /* the operation itself; NULL: opening */
+	void (*prepare)(struct corral *corral); /* at full speed */
+	int (*act)(struct corral *corral);      /* the operation itself; NULL: that of the role */
 	enum crash_kind kind;
+	enum crash_role role;
+	/* act() forks, its parent has record 0 and its child record 1; `again` is what the child does */
+	int (*again)(struct corral *corral);
+	bool long_winded; /* takes its time: in the whole run only */
 };
 
-extern const struct crash_operation crash_operations[CRASH_OPERATIONS];
+extern const struct crash_operation crash_worker_operations[];
+extern const size_t crash_worker_operation_count;
+extern const struct crash_operation crash_care_operations[];
+extern const size_t crash_care_operation_count;
+
 extern const struct corral_key crash_key;
+extern __thread const char *crash_op_id; /* the operation id that an act() gives */
+
+/* What both files prepare with, and do. */
+struct corral_item crash_item(const char *id, const char *notes);
+void crash_two_lines(struct corral *corral);
+void crash_dropped_carts(struct corral *corral);
+void crash_nearly_over(struct corral *corral); /* in fact the time is up when it returns */
+int crash_add_burger(struct corral *corral);
+int crash_add_coke(struct corral *corral);
 
 #endif

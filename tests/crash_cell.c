@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * crash_cell.c: see crash_cell.h.
+ */
+#include "crash_cell.h"
+#include "atomic.h"
+#include "block.h"
+#include "crash_guests.h"
+#include "expire.h"
+#include "grace.h"
+#include "repair.h"
+
+struct crash_death crash_death;
+static const struct crash_sight *acknowledged; /* what a call that had returned has made; NULL: none had */
+
+bool crash_whole(void)
+{
+	const char *wanted = getenv("CORRAL_CRASH");
+
+	return wanted != NULL && strcmp(wanted, "all") == 0;
+}
+
+struct cell {
+	enum crash_arrival who;
+	uint64_t state;
+	uint32_t living; /* processes of the operation that are not dead, at first */
+	struct crash_guest guests[2];
+	struct crash_sight seen;
+};
+
+static void red(const struct cell *cell, const char *what)
+{
+	fail_msg("death in %s%s%s, state %llu, then %s%s: %s",
+		 crash_death.repairer != CRASH_ARRIVALS ? crash_arrival_names[crash_death.repairer] : "",
+		 crash_death.repairer != CRASH_ARRIVALS ? "'s repair after " : "", crash_death.operation->name,
+		 (unsigned long long)cell->state, crash_arrival_names[cell->who],
+		 cell->living != 0 ? " while a process of it lives" : "", what);
+}
+
+static void check(const struct cell *cell, const char *fault)
+{
+	if (fault != NULL)
+		red(cell, fault);
+}
+
+static bool seen_is(const struct cell *cell, const struct crash_sight *sight)
+{
+	return strcmp(cell->seen.text, sight->text) == 0;
+}
+
+static void expect_cart(struct cell *cell, const struct crash_sight *sight)
+{
+	char what[2048];
+
+	crash_describe(cell->guests[0].corral, &cell->seen);
+	snprintf(what, sizeof(what), "the cart is \"%s\", not \"%s\"", cell->seen.text, sight->text);
+	if (!seen_is(cell, sight))
+		red(cell, what);
+}
+
+/* Before or after the operation; when a waiter died too, perhaps after his. */
+static bool seen_is_whole(const struct cell *cell)
+{
+	return seen_is(cell, &crash_death.expected.before) || seen_is(cell, &crash_death.expected.after) ||
+	       (crash_death.repairer == CRASH_WAITER && seen_is(cell, &crash_death.expected.again)) ||
+	       (crash_death.operation->kind == CRASH_SEVERAL &&
+		strstr(cell->seen.text, "burger") != NULL); /* each whole */
+}
+
+/* As whoever came alone finds it. */
+static void check_cart(struct cell *cell)
+{
+	uint64_t version = crash_version_at_beginning();
+	char what[2048];
+
+	crash_describe(cell->guests[0].corral, &cell->seen);
+	snprintf(what, sizeof(what), "the cart is \"%s\"; it was \"%s\" and was to be \"%s\"", cell->seen.text,
+		 crash_death.expected.before.text, crash_death.expected.after.text);
+	if (!seen_is_whole(cell))
+		red(cell, what);
+	if (cell->seen.version != 0 && cell->seen.version < version)
+		red(cell, "the version went back");
+	if (acknowledged == NULL)
+		return;
+	if (!seen_is(cell, acknowledged) &&
+	    !(crash_death.repairer == CRASH_WAITER && seen_is(cell, &crash_death.expected.again)))
+		red(cell, "an acknowledged change is lost");
+	if (crash_death.operation->kind <= CRASH_SEVERAL && cell->seen.version != 0 && cell->seen.version <= version)
+		red(cell, "an acknowledged change did not raise the version");
+}
+
+static void do_it_again(struct cell *cell)
+{
+	uint64_t version = cell->seen.version;
+	char what[128];
+	int r = crash_again(crash_death.operation, cell->guests[0].corral);
+
+	snprintf(what, sizeof(what), "done again it fails: %s", corral_strerror(r));
+	if (r < 0)
+		red(cell, what);
+	expect_cart(cell, &crash_death.expected.again);
+	if (cell->seen.version != 0 && cell->seen.version < version)
+		red(cell, "done again, the version goes back");
+}
+
+/* Two have done it, at once; with ids of their own where that is possible. */
+static void check_two(struct cell *cell, const int rets[2], bool two_ids)
+{
+	char what[128];
+
+	for (int i = 0; i < 2; i++) {
+		bool lost = rets[i] == -ECANCELED && crash_death.operation->kind == CRASH_REPLACES; /* to the other */
+		lost |= rets[i] == -ENOENT &&
+			(crash_death.operation->kind == CRASH_REPLACES || crash_death.operation->kind == CRASH_DROPS);
+		snprintf(what, sizeof(what), "number %d of the two fails: %s", i, corral_strerror(rets[i]));
+		if (rets[i] < 0 && !lost)
+			red(cell, what);
+	}
+	expect_cart(cell, two_ids ? &crash_death.expected.twice : &crash_death.expected.again);
+}
+
+static void bury(struct cell *cell)
+{
+	struct corral *corral = cell->guests[0].corral;
+
+	(void)alive_bury_all(&corral->arena, &corral->life, repair_process);
+}
+
+static uint32_t guests_living(const struct cell *cell)
+{
+	uint32_t living = 0;
+
+	for (int i = 0; i < 2; i++)
+		if (cell->guests[i].corral != NULL)
+			living |= 1u << cell->guests[i].corral->life.process;
+	return living;
+}
+
+static void check_grace(const struct cell *cell)
+{
+	struct actor *actor;
+
+	assert_int_equal(handle_actor(cell->guests[0].corral, &actor), 0);
+	if (grace_wait(actor, grace_start_poll(actor->arena), 5000) != 0)
+		red(cell, "a grace period does not complete");
+}
+
+static void drop_all(struct cell *cell)
+{
+	struct corral *corral = cell->guests[0].corral;
+	struct corral_entry rows[CRASH_CARTS];
+	struct actor *actor;
+	uint64_t cursor = 0;
+	size_t count;
+
+	assert_int_equal(corral_list(corral, NULL, &cursor, rows, COUNT(rows), &count), 0);
+	for (size_t i = 0; i < count; i++) {
+		struct corral_key one = { corral_text(rows[i].restaurant_id), corral_text(rows[i].session_id) };
+		assert_int_equal(corral_drop(corral, &one, NULL, NULL), 0);
+	}
+	assert_int_equal(handle_actor(corral, &actor), 0);
+	(void)expire_slots(actor, 0, CRASH_CARTS);
+}
+
+/* The next cart of the key goes on from the versions of the last. */
+static void check_next_cart(struct cell *cell)
+{
+	struct corral *corral = cell->guests[0].corral;
+	struct corral_item one = crash_item("pie", "");
+	struct corral_result result;
+
+	assert_int_equal(corral_add(corral, &crash_key, &one, NULL, &result), 0);
+	if (result.version <= cell->seen.version || result.version <= crash_version_at_beginning())
+		red(cell, "the next cart's version is not greater");
+	assert_int_equal(corral_drop(corral, &crash_key, NULL, NULL), 0);
+}
+
+static void reclaim_everything(const struct cell *cell)
+{
+	struct actor *actor;
+
+	assert_int_equal(handle_actor(cell->guests[0].corral, &actor), 0);
+	for (int i = 0; i < 3; i++)
+		(void)block_reclaim_all(actor);
+}
+
+static void check_memory(const struct cell *cell)
+{
+	struct inspect_totals t;
+	char what[160];
+
+	yard_check(&crash_death.stage->other, &t);
+	snprintf(what, sizeof(what), "live %llu cached %llu retired %llu lost %llu locks %u",
+		 (unsigned long long)t.live_bytes, (unsigned long long)t.cached_bytes,
+		 (unsigned long long)t.retired_bytes, (unsigned long long)t.lost_bytes, t.locks_held);
+	if (t.live_bytes + t.cached_bytes + t.retired_bytes + t.lost_bytes + t.locks_held != 0)
+		red(cell, what);
+}
+
+static int again(struct corral *corral)
+{
+	return crash_again(crash_death.operation, corral);
+}
+
+/* Who came has come: is the cart right, are the dead buried? */
+static void arrive_and_look(struct cell *cell)
+{
+	bool two_ids = crash_death.expected.two_ids;
+	const char *const ids[2] = { crash_op_id, two_ids ? "another operation" : crash_op_id };
+	int rets[2] = { 0, 0 };
+
+	crash_arrive(crash_death.stage, cell->who, crash_processes(crash_death.stage) & ~cell->living, again, ids,
+		     cell->guests, rets);
+	if (crash_two(cell->who))
+		check_two(cell, rets, two_ids);
+	else
+		check_cart(cell);
+	if (cell->who == CRASH_WAITER)
+		do_it_again(cell);
+	bury(cell);
+	check(cell, crash_check_buried(crash_death.stage, cell->living | guests_living(cell), cell->living));
+}
+
+static void cell(enum crash_arrival who, uint64_t state, uint32_t living)
+{
+	struct cell cell = { .who = who, .state = state, .living = living };
+	struct life holder;
+
+	crash_to_other(crash_death.stage);
+	yard_check(&crash_death.stage->other, NULL); /* as the dead left it: nothing is lost, only unfinished */
+	if (living != 0)
+		crash_hold(crash_death.stage, living, &holder);
+	arrive_and_look(&cell);
+	if (living != 0) { /* now all are dead */
+		alive_close(&holder);
+		bury(&cell);
+		check(&cell, crash_check_buried(crash_death.stage, guests_living(&cell), 0));
+	}
+	check(&cell, crash_check_dirty(crash_death.stage));
+	check_grace(&cell);
+	if (who != CRASH_WAITER && !crash_two(who))
+		do_it_again(&cell);
+	drop_all(&cell);
+	check_next_cart(&cell);
+	reclaim_everything(&cell);
+	crash_leave(cell.guests);
+	check_memory(&cell);
+	crash_death.cells++;
+}
+
+/* It was a forked child's: only he is dead, or only his parent is. */
+static void cells_of_a_family(uint64_t state)
+{
+	const uint32_t parent = 1, child = 2;
+	const char *fault = crash_check_parent(crash_death.stage);
+
+	if (fault != NULL)
+		fail_msg("%s, state %llu: %s", crash_death.operation->name, (unsigned long long)state, fault);
+	for (enum crash_arrival who = CRASH_NEWCOMER; who <= CRASH_NEW_AGENT; who++) {
+		if (who == CRASH_WAITER) /* he would wait for the living */
+			continue;
+		cell(who, state, parent);
+		crash_to_other(crash_death.stage);
+		if ((crash_processes(crash_death.stage) & child) != 0)
+			cell(who, state, child);
+	}
+}
+
+void crash_cells_of_state(uint64_t state)
+{
+	const bool all = crash_whole() && crash_death.repairer == CRASH_ARRIVALS;
+
+	acknowledged = NULL;
+	if (crash_death.first_acknowledged || (crash_death.stage->returned && crash_death.repairer == CRASH_ARRIVALS))
+		acknowledged = &crash_death.expected.after;
+	if (crash_death.stage->returned && crash_death.repairer == CRASH_WAITER)
+		acknowledged = &crash_death.expected.again;
+	for (enum crash_arrival who = CRASH_NEWCOMER; who < CRASH_ARRIVALS; who++)
+		if (all || !crash_two(who) || who == CRASH_TWO_NEWCOMERS + state % 3)
+			cell(who, state, 0);
+	if (crash_death.repairer == CRASH_ARRIVALS && crash_death.operation->again != NULL)
+		cells_of_a_family(state);
+}
