@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * crash_directory.c: see crash_directory.h.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "crash_directory.h"
+#include "hash.h"
+#include "support.h"
+
+static uint8_t bytes[ARENA_BYTES_MIN];
+
+/* Size of a plain file's bytes, which are in `bytes` then; -1: it is gone. */
+static ssize_t read_file(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return -1;
+	ssize_t n = read(fd, bytes, sizeof(bytes));
+	close(fd);
+	assert_true(n >= 0);
+	return n;
+}
+
+static uint64_t hash_entry(int dir_fd, const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	if ((st.st_mode & 0007) != 0)
+		fail_msg("%s is open to all: mode %o", name, st.st_mode & 07777);
+	uint64_t hash = XXH3_64bits_withSeed(name, strlen(name), st.st_mode);
+	if (S_ISREG(st.st_mode)) {
+		ssize_t n = read_file(dir_fd, name);
+		hash ^= XXH3_64bits_withSeed(bytes, n > 0 ? (size_t)n : 0, (uint64_t)st.st_blocks);
+	}
+	return hash;
+}
+
+/* Its mode, and the entries in it in any order. */
+uint64_t crash_directory_hash(const char *path)
+{
+	struct stat st;
+	uint64_t hash;
+
+	DIR *dir = opendir(path);
+	if (dir == NULL)
+		return 0;
+	assert_int_equal(fstat(dirfd(dir), &st), 0);
+	hash = st.st_mode;
+	for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			hash += hash_entry(dirfd(dir), entry->d_name);
+	closedir(dir);
+	return hash;
+}
+
+static void copy_entry(int from, int to, const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	if (S_ISSOCK(st.st_mode)) {
+		assert_int_equal(mknodat(to, name, st.st_mode, 0), 0);
+		return;
+	}
+	ssize_t n = read_file(from, name);
+	int fd = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0 && n >= 0);
+	assert_int_equal(write(fd, bytes, (size_t)n), n);
+	assert_int_equal(fchmod(fd, st.st_mode & 07777), 0);
+	close(fd);
+}
+
+void crash_directory_copy(const char *from, const char *to)
+{
+	struct stat st;
+
+	DIR *dir = opendir(from);
+	if (dir == NULL)
+		return;
+	assert_int_equal(fstat(dirfd(dir), &st), 0);
+	assert_int_equal(mkdir(to, 0700), 0);
+	assert_int_equal(chmod(to, st.st_mode & 07777), 0);
+	int fd = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			copy_entry(dirfd(dir), fd, entry->d_name);
+	close(fd);
+	closedir(dir);
+}
