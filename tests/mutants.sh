@@ -12,18 +12,23 @@ killed=0 survived=0
 
 git ls-files -z | xargs -0 cp --parents -t "$root"
 cd "$root" || exit 2
-tests=(45_slot_step 40_block_death 30_lock_death 30_lock 80_crash_matrix)
+tests=(45_slot_step 40_block_death 30_lock_death 30_lock 80_crash_matrix 81_crash_files)
 
-build() { make -j"$(nproc)" DEPS=skip "${tests[@]/#/build/tests/}" >build.log 2>&1; }
+build() { make -j"$(nproc)" DEPS=skip build/corral-agent "${tests[@]/#/build/tests/}" >build.log 2>&1; }
 
 is_red() { # the first test that fails
 	local test
 	for test in "${tests[@]}"; do
-		timeout 200 "build/tests/$test" >"$test.log" 2>&1 || {
+		CORRAL_CRASH=first timeout 200 "build/tests/$test" >"$test.log" 2>&1 || {
 			echo "$test"
 			return 0
 		}
 	done
+	# a sample may have missed it: every state of one operation, a merge, and of its repair
+	CORRAL_CRASH=all CORRAL_CRASH_ONLY=1 timeout 300 build/tests/80_crash_matrix >whole.log 2>&1 || {
+		echo "80_crash_matrix, whole"
+		return 0
+	}
 	return 1
 }
 
@@ -57,10 +62,10 @@ build || {
 mutant 'publishing does not note the old version' shm/slot.c 's/^\tnote\(&intent->old, slot->current\);$//'
 mutant 'the hand is not let go of after publishing' shm/slot.c '/^static bool after_publish/,/^}/ s/^\tnote\(&record->intent.hand, 0\);.*$//'
 mutant 'repair does not look whether it was published' shm/slot.c 's/^\t\trepair_publish\(arena, record, slot\);$/\t\t(void)repair_publish;/'
-mutant 'repair does not finish an end' shm/slot.c 's/^\t\trepair_end\(arena, record, bucket, slot\);$/\t\t(void)repair_end;/'
+mutant 'repair does not finish an end' shm/slot.c 's/ && repair_end\(arena, record, bucket, slot\)\)$/ \&\& repair_end == NULL)/'
 mutant 'repair does not finish an insertion' shm/slot.c 's/^\t\tafter_insert\(arena, record\);.*$/\t\t;/'
 mutant 'an end does not note the version to retire' shm/slot.c '/^static bool finish_end/,/^}/ s/^\t\tnote\(&record->intent.old, current\);$//'
-mutant 'an end does not name the slot to free' shm/slot.c 's/^\t\tnote\(&block->slot, link\);.*$//'
+mutant 'an end does not name the slot to free' shm/slot.c 's/^\t\tnote\(&arena_block\(arena, current\)->slot, link\);.*$//'
 mutant 'repair forgets the slot lock' shm/slot.c 's/^\t\tlock_release_of\(&slot->lock, name\);$//'
 mutant 'repair forgets the bucket lock' shm/slot.c 's/^\t\tlock_release_of\(&bucket->lock, name\);$/\t\t;/'
 mutant 'a popped list is not given back' shm/block.c '/case SPLICE_POP/,/break;/ s/^\t+note\(&c->head, intent->splice_first\);$//'
@@ -76,5 +81,30 @@ mutant 'a dead reader is not cleared' shm/repair.c 's/^\tstore_release\(&record-
 mutant 'the heir does not settle' shm/attach.c 's/^\tblock_settle\(actor\);$//'
 mutant 'who slept takes the lock without the waiters bit' shm/lock.c 's/actor->name \| LOCK_WAITERS/actor->name/'
 mutant 'nobody asks after the holder' shm/lock.c 's/== -ETIMEDOUT\)$/== -ENOTSUP)/'
+mutant 'a change does not note the slot it wants' shm/slot.c '/^void slot_want/,/^}/ s/^\t\tnote\(&intent->slot, .*$/\t\t(void)intent;/'
+mutant 'a change does not note the bucket it wants' shm/slot.c '/^void slot_want/,/^}/ s/^\t\tnote\(&intent->bucket, .*$/\t\t(void)intent;/'
+mutant 'a splice is not told' shm/block.c 's/^\tnote\(&intent->splice_kind, kind\);$/\t(void)kind;/'
+mutant 'dissolving is not told' shm/pressure.c 's/^\tnote\(&intent->splice_kind, SPLICE_DISSOLVE\);$//'
+mutant 'the lists wanted are not noted' shm/retire.c '/^static struct retired \*want_lists/,/^}/ s/^\tnote\(.*$/\t(void)actor;/'
+mutant 'a slot is taken before it is noted in hand' shm/block.c '/^int block_take_slot/,/^}/ { s/^\t\tnote\(&intent->hand_slot, h->slots_free\);$//; s/^(\t\tnote\(&h->slots_free, slot->next\);)$/\t\tslot_link taken = h->slots_free;\n\1\n\t\tnote(\&intent->hand_slot, taken);/ }'
+mutant 'a published change is not marked dirty' shm/slot.c '/^static bool after_publish/,/^}/ s/^\tmark_dirty\(.*$/\t(void)arena;/'
+mutant 'a new cart is not marked dirty' shm/slot.c '/^static void after_insert/,/^}/ s/^\tmark_dirty\(.*$//'
+mutant 'an end is not marked dirty' shm/slot.c '/^static bool finish_end/,/^}/ s/^\tmark_dirty\(.*$//'
+mutant 'repair does not mark what was published' shm/slot.c '/^static void repair_publish/,/^}/ s/^\t\(void\)after_publish\(.*$/\t(void)bump_change(slot);\n\tnote(\&record->intent.hand, 0);/'
+mutant 'an ended cart leaves no version behind' shm/slot.c 's/^\t\t\tnote\(&bucket->version_floor, .*$/\t\t\t(void)cart;/'
+mutant 'a freed thread record keeps its generation' shm/repair.c 's/^\tnote\(&record->generation, .*$//'
+mutant 'a freed process record keeps its generation' shm/alive.c 's/^\tnote\(&record->generation, .*$//'
+mutant 'a thread record is freed before its locks' shm/repair.c '/^static void repair_thread/,/^}/ s/^\tuint32_t found = slot_repair\(/\tstore_release(\&record->owner, 0);\n&/'
+mutant 'a process record is freed before its threads' shm/alive.c '/^static bool bury/,/^}/ s/^\t\t\trepair\(arena, number\);$//; /^static bool bury/,/^}/ s/^\t\t\tfree_record\(record\);$/&\n\t\t\trepair(arena, number);/'
+mutant 'who buries does not take the byte' shm/alive.c '/^static bool bury/,/^}/ s/if \(alive_take\(life, ALIVE_BYTE\(number\)\)\)/if (true)/'
+mutant 'who sleeps does not set the waiters bit' shm/lock.c 's/^\tif \(\(seen & LOCK_WAITERS\) == 0 && !cas_acq_rel.*$/\tif (false)/'
+mutant 'a changed version is not retired' shm/ops.c '/^static int change_existing/,/^}/ s/^\t\tblock_retire_old\(.*$/\t\tnote(\&work->actor->record->intent.old, 0);/'
+mutant 'an ended version is not retired' shm/expire.c 's/^\tblock_retire_old\(.*$/\tnote(\&actor->record->intent.old, 0);/'
+mutant 'the heir does not retire what is old' shm/retire.c '/^void block_settle/,/^}/ s/^\t\tblock_retire_old\(.*$/\t\tnote(\&record->intent.old, 0);/'
+mutant 'the heir does not free what is in hand' shm/retire.c '/^void block_settle/,/^}/ s/^\t\tblock_free_hand\(.*$/\t\tnote(\&record->intent.hand, 0);/'
+mutant 'nobody empties records without owner' shm/pressure.c 's/^\t\tempty_orphan\(actor, number\);$/\t\t(void)empty_orphan;/'
+mutant 'a forked child goes on as its parent' shm/attach.c 's/MADV_WIPEONFORK\) != 0/MADV_DOFORK) != 0/'
+mutant 'a stale half arena is not removed' shm/arena.c 's/unlinkat\(dir_fd, TEMPORARY_FILE, 0\) < 0/false/'
+mutant 'an arena is filled in after it is in place' shm/arena.c '/^int arena_create/,/^}/ { s/^\tr = fill_file\(.*$//; s/^\tclose\(fd\);$/\tif (r == 0)\n\t\tr = fill_file(fd, \&header, why);\n&/ }'
 echo "$killed killed, $survived survived"
 [[ $survived -eq 0 ]]
