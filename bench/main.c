@@ -37,6 +37,9 @@ static const struct benchmark table[] = {
 	  "read a cart, against a plain hash map without any protection", MEASURE_OPTIONS },
 	{ "add", add_run, "[--carts N[,N...]] [--bytes N] [--seconds N] [--dir DIR]",
 	  "add an item to a cart, against copying as many bytes", MEASURE_OPTIONS },
+	{ "takeover", takeover_run, "[--rounds N] [--dir DIR]",
+	  "change a cart whose lock was held by a process that has just been killed; no agent runs",
+	  "  --rounds N           so many deaths (default 1000)\n" ARENA_OPTIONS },
 	{ "replay-worker", replay_worker_run, "", NULL, "" },
 };
 
@@ -54,7 +57,7 @@ static void list(FILE *stream, const char *indent)
 {
 	for (size_t i = 0; i < TABLE_ROWS; i++)
 		if (table[i].about != NULL)
-			fprintf(stream, "%s%-8s %s\n", indent, table[i].name, table[i].about);
+			fprintf(stream, "%s%-9s %s\n", indent, table[i].name, table[i].about);
 }
 
 static void print_usage(FILE *stream)

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * takeover.c (floor 6): corral-bench takeover: how long the next writer waits for a cart whose lock was held by one
+ * that is killed. No agent runs: the waiter repairs by itself.
+ *
+ * Each round forks a holder that takes the cart's lock, says so and does nothing more; we kill it and at once change the
+ * cart. For comparison, in turns: the holder holds nothing, and dies too.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "grace.h"
+#include "handle.h"
+#include "load.h"
+#include "lock.h"
+#include "measure.h"
+#include "slot.h"
+
+#define ROUNDS_MAX 1000000u
+#define CART_BYTES 5120u
+
+struct takeover {
+	struct load load;
+	struct corral_key key;
+	struct load_item item;
+	uint64_t rounds;
+	const char *directory;
+	struct histogram held, idle;
+};
+
+/* In the child, which attaches as itself: hold the lock, or only be there. Ends by being killed. */
+_Noreturn static void hold(const struct takeover *takeover, bool lock, int say_fd)
+{
+	struct corral *corral = takeover->load.corral;
+	struct found found = { 0 };
+	struct actor *actor;
+	bool well = handle_actor(corral, &actor) == 0;
+
+	if (well) {
+		grace_enter(actor);
+		well = slot_find(&corral->arena, slot_hash(&corral->arena, &takeover->key), &takeover->key, &found) ==
+		       0;
+		grace_leave(actor);
+	}
+	if (well && lock) {
+		slot_want(actor, NULL, found.slot);
+		well = lock_take(actor, &found.slot->lock, LOCK_SLOT) == 0;
+	}
+	if (!well || write(say_fd, "", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+/* One life and death; the nanoseconds that our change took after it. */
+static int one_round(struct takeover *takeover, bool lock, struct histogram *times)
+{
+	int ends[2];
+	char byte;
+
+	if (pipe(ends) < 0)
+		return -errno;
+	pid_t pid = fork();
+	if (pid == 0)
+		hold(takeover, lock, ends[1]);
+	close(ends[1]);
+	int r = pid < 0 ? -errno : read(ends[0], &byte, 1) == 1 ? 0 : -EIO;
+	if (r == 0) {
+		kill(pid, SIGKILL);
+		uint64_t start = bench_now_ns();
+		r = corral_set_quantity(takeover->load.corral, &takeover->key, 1, 1, NULL, NULL);
+		histogram_add(times, bench_now_ns() - start);
+	}
+	close(ends[0]);
+	if (pid > 0)
+		(void)waitpid(pid, NULL, 0);
+	return r;
+}
+
+static void print(const char *what, const struct histogram *times)
+{
+	static const struct {
+		const char *name;
+		uint32_t per_mille;
+	} figures[] = { { "p50", 500 }, { "p99", 990 }, { "p99.9", 999 } };
+
+	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
+		printf("takeover.%s_%s_us %.1f us\n", what, figures[i].name,
+		       (double)histogram_quantile(times, figures[i].per_mille) / 1000);
+	printf("takeover.%s_max_us %.1f us\n", what, (double)times->max / 1000);
+}
+
+static enum bench_exit measure(struct takeover *takeover)
+{
+	struct load_step step;
+	int r = 0;
+
+	load_step_at(0, &step);
+	takeover->key = load_key(&step);
+	stage_stop_agent(&takeover->load.stage);
+	bench_print_machine(stdout);
+	for (uint64_t i = 0; i < takeover->rounds && r == 0 && bench_signal == 0; i++) {
+		r = one_round(takeover, true, &takeover->held);
+		if (r == 0)
+			r = one_round(takeover, false, &takeover->idle);
+	}
+	if (r < 0) {
+		bench_say("the change after a death: %s", corral_strerror(r));
+		return BENCH_WRONG;
+	}
+	printf("takeover.rounds %llu rounds\n", (unsigned long long)takeover->held.total);
+	print("held", &takeover->held);
+	print("not_held", &takeover->idle);
+	return BENCH_DONE;
+}
+
+/* BENCH_DONE and rounds of 0: help was asked for. */
+static enum bench_exit take_options(int argc, char **argv, struct takeover *takeover)
+{
+	static const struct option long_options[] = {
+		{ "rounds", required_argument, NULL, 'r' },
+		{ "dir", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (option == 'h') {
+			bench_help("takeover");
+			takeover->rounds = 0;
+			return BENCH_DONE;
+		}
+		if (option == 'd')
+			takeover->directory = optarg;
+		else if (option != 'r' || !bench_number("rounds", optarg, 1, ROUNDS_MAX, &takeover->rounds))
+			return bench_usage("takeover", "wrong arguments");
+	}
+	return optind == argc ? BENCH_DONE : bench_usage("takeover", "'%s': no such argument", argv[optind]);
+}
+
+enum bench_exit takeover_run(int argc, char **argv)
+{
+	static struct takeover takeover = { .rounds = 1000 };
+	enum bench_exit result = take_options(argc, argv, &takeover);
+
+	if (result != BENCH_DONE || takeover.rounds == 0)
+		return result;
+	bench_catch_signals();
+	result = load_open(&takeover.load, takeover.directory, 1, CART_BYTES);
+	if (result == BENCH_DONE) {
+		result = measure(&takeover);
+		load_close(&takeover.load);
+	}
+	bench_die_of_signal();
+	return result;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 58_day.c: a day's worth of changes leaves memory where it began.
+ *
+ * 100 voice orders at a time, as a restaurant has them: each is begun, gets lines, is changed, is checked out or given up, and is
+ * dropped; then the next one comes. Sizes wander through all the classes that orders have. Whatever was freed must be
+ * of use for what comes next: after the first orders, no page more is taken.
+ *
+ * CORRAL_CHANGES=2000000 is a day of 100 orders with two changes in nine seconds each; by default it is a tenth of that.
+ */
+#include "orders_support.h"
+
+#include "block.h"
+#include "handle.h"
+
+#define ORDERS 100u
+#define SETTLED_ORDERS 2000u /* after so many, memory is as large as it gets */
+#define LINES_MAX 40u
+
+struct day {
+	struct corral *corral;
+	uint64_t random;
+	uint64_t changes;
+	uint32_t begun;
+};
+
+struct order {
+	char session[24];
+	uint32_t lines;
+	uint32_t wanted;
+};
+
+static void add_line(struct day *day, struct order *order)
+{
+	struct corral_key key = orders_key("restaurant", order->session);
+	char item[64];
+
+	/* ids of different lengths, so that carts grow in different steps */
+	snprintf(item, sizeof(item), "item %u %.*s", order->lines, (int)random_below(&day->random, 40),
+		 "with cheese, without onions, extra pickles");
+	assert_int_equal(orders_add(day->corral, &key, item, 100, 1 + random_below(&day->random, 3), item, NULL), 0);
+	order->lines++;
+}
+
+static void begin(struct day *day, struct order *order)
+{
+	snprintf(order->session, sizeof(order->session), "order %u", day->begun++);
+	order->lines = 0;
+	order->wanted = 1 + random_below(&day->random, LINES_MAX);
+	add_line(day, order);
+}
+
+static void end(struct day *day, struct order *order)
+{
+	struct corral_key key = orders_key("restaurant", order->session);
+
+	if (random_below(&day->random, 3) != 0)
+		assert_int_equal(corral_checkout(day->corral, &key, NULL, NULL), 0);
+	assert_int_equal(corral_drop(day->corral, &key, NULL, NULL), 0);
+	begin(day, order);
+}
+
+static void go_on(struct day *day, struct order *order)
+{
+	struct corral_key key = orders_key("restaurant", order->session);
+	struct corral_text name = T("table"), value = T("12");
+
+	day->changes++;
+	switch (random_below(&day->random, 8)) {
+	case 0:
+		assert_int_equal(corral_set_quantity(day->corral, &key, order->lines, 5, NULL, NULL), 0);
+		break;
+	case 1:
+		assert_int_equal(corral_set_attribute(day->corral, &key, &name, &value, NULL, NULL), 0);
+		break;
+	default:
+		if (order->lines < order->wanted)
+			add_line(day, order);
+		else
+			end(day, order);
+	}
+}
+
+/* Pages given to size classes; nobody is attached. */
+static uint64_t span_bytes(const struct yard *yard)
+{
+	struct inspect_totals totals;
+
+	yard_check(yard, &totals);
+	return totals.span_bytes;
+}
+
+static void close_of_day(struct day *day, struct order orders[ORDERS])
+{
+	struct actor *actor;
+
+	for (uint32_t i = 0; i < ORDERS; i++) {
+		struct corral_key key = orders_key("restaurant", orders[i].session);
+		assert_int_equal(corral_drop(day->corral, &key, NULL, NULL), 0);
+	}
+	assert_int_equal(handle_actor(day->corral, &actor), 0);
+	for (int i = 0; i < 3; i++)
+		(void)block_reclaim_all(actor);
+	(void)block_scavenge(actor);
+}
+
+static void a_day_of_changes_leaves_memory_where_it_began(void **state)
+{
+	const char *wanted = getenv("CORRAL_CHANGES");
+	uint64_t changes = wanted != NULL ? strtoull(wanted, NULL, 10) : 200000;
+	struct order orders[ORDERS];
+	struct inspect_totals totals;
+	struct yard *yard = *state;
+	struct day day = { .corral = yard_open(yard, 0), .random = support_seed() };
+	uint64_t settled = 0;
+
+	for (uint32_t i = 0; i < ORDERS; i++)
+		begin(&day, &orders[i]);
+	while (day.changes < changes) {
+		go_on(&day, &orders[random_below(&day.random, ORDERS)]);
+		if (settled == 0 && day.begun == SETTLED_ORDERS)
+			settled = day.corral->arena.header->pages_used;
+	}
+	uint64_t last = day.corral->arena.header->pages_used;
+	print_message("%llu changes, %u orders; %llu pages in use after %u orders, %llu at the end\n",
+		      (unsigned long long)day.changes, day.begun, (unsigned long long)settled, SETTLED_ORDERS,
+		      (unsigned long long)last);
+	assert_true(settled > 0 && last <= settled + settled / 8);
+	close_of_day(&day, orders);
+	corral_close(day.corral);
+	assert_int_equal(span_bytes(yard), 0); /* as before the first order */
+	yard_check(yard, &totals);
+	assert_int_equal(totals.live_bytes + totals.cached_bytes + totals.retired_bytes + totals.slots_used, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_day_of_changes_leaves_memory_where_it_began, orders_setup,
+						orders_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
