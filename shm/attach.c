@@ -223,9 +223,7 @@ static int claim_record(struct corral *corral, struct actor *actor)
 				 .can_membarrier = corral->can_membarrier,
 				 .repair = repair_process };
 	actor->record->tid = (int32_t)syscall(SYS_gettid);
-	actor->record->nest = 0;
-	if (load_relaxed(&actor->record->revoked) >= load_relaxed(&corral->arena.header->gp_phase))
-		store_relaxed(&actor->record->revoked, 0); /* damaged: no section can have been revoked yet */
+	grace_begin(actor);
 	block_settle(actor);
 	return 0;
 }

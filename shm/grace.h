@@ -38,6 +38,16 @@
 #include "alive.h"
 #include "atomic.h"
 
+/* The record is ours from now on. */
+static inline void grace_begin(struct actor *actor)
+{
+	struct thread_record *record = actor->record;
+
+	record->nest = 0;
+	if (load_relaxed(&record->revoked) >= load_relaxed(&actor->arena->header->gp_phase))
+		store_relaxed(&record->revoked, 0); /* damaged: no section can have been revoked yet */
+}
+
 /* Enter a read-side critical section. Two stores, no fence instruction on x86-64 and arm64 with membarrier. */
 static inline void grace_enter(struct actor *actor)
 {
