@@ -105,6 +105,6 @@ mutant 'the heir does not free what is in hand' shm/retire.c '/^void block_settl
 mutant 'nobody empties records without owner' shm/pressure.c 's/^\t\tempty_orphan\(actor, number\);$/\t\t(void)empty_orphan;/'
 mutant 'a forked child goes on as its parent' shm/attach.c 's/MADV_WIPEONFORK\) != 0/MADV_DOFORK) != 0/'
 mutant 'a stale half arena is not removed' shm/arena.c 's/unlinkat\(dir_fd, TEMPORARY_FILE, 0\) < 0/false/'
-mutant 'an arena is filled in after it is in place' shm/arena.c '/^int arena_create/,/^}/ { s/^\tr = fill_file\(.*$//; s/^\tclose\(fd\);$/\tif (r == 0)\n\t\tr = fill_file(fd, \&header, why);\n&/ }'
+mutant 'an arena is filled in after it is in place' shm/arena.c '/^int arena_create/,/^}/ { s/^\tr = fill_file\(.*$//; s/^\tclose\(fd\);$/\tif (r == 0)\n\t\tr = fill_file(dir_fd, fd, \&header, why);\n&/ }'
 echo "$killed killed, $survived survived"
 [[ $survived -eq 0 ]]
