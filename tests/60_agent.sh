@@ -43,7 +43,7 @@ it_serves_in_the_foreground_and_logs_to_standard_error() {
 	pid=$!
 	echo "$pid" >>"$place/pids"
 	for ((i = 0; i < 200; i++)); do
-		grep -qs ready "$place/err" && break
+		grep -qs ': ready$' "$place/err" && break
 		sleep 0.05
 	done
 	out=$(<"$place/err")

@@ -37,6 +37,10 @@ static uint64_t hash_entry(int dir_fd, const char *name)
 	if (S_ISREG(st.st_mode)) {
 		ssize_t n = read_file(dir_fd, name);
 		hash ^= XXH3_64bits_withSeed(bytes, n > 0 ? (size_t)n : 0, (uint64_t)st.st_blocks);
+	} else if (S_ISDIR(st.st_mode)) { /* one in which an arena is rebuilt */
+		char path[64];
+		snprintf(path, sizeof(path), "/proc/self/fd/%d/%.30s", dir_fd, name);
+		hash ^= crash_directory_hash(path) * 3;
 	}
 	return hash;
 }
@@ -66,6 +70,13 @@ static void copy_entry(int from, int to, const char *name)
 	assert_int_equal(fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW), 0);
 	if (S_ISSOCK(st.st_mode)) {
 		assert_int_equal(mknodat(to, name, st.st_mode, 0), 0);
+		return;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		char paths[2][64];
+		snprintf(paths[0], sizeof(paths[0]), "/proc/self/fd/%d/%.30s", from, name);
+		snprintf(paths[1], sizeof(paths[1]), "/proc/self/fd/%d/%.30s", to, name);
+		crash_directory_copy(paths[0], paths[1]);
 		return;
 	}
 	ssize_t n = read_file(from, name);
