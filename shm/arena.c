@@ -83,6 +83,11 @@ static uint64_t header_sum(const struct arena_header *header)
 	return XXH3_64bits(constant, sizeof(constant));
 }
 
+bool arena_header_sound(const struct arena_header *header)
+{
+	return header->header_sum == header_sum(header);
+}
+
 static void arena_point(struct arena *arena, const struct arena_header *h)
 {
 	arena->header = (struct arena_header *)(void *)arena->base;

@@ -92,6 +92,9 @@ void arena_unmap(struct arena *arena);
  */
 int arena_validate(struct arena *arena, uint64_t file_bytes, char *why);
 
+/* Does the checksum of its constant part hold? */
+bool arena_header_sound(const struct arena_header *header);
+
 /*
  * The geometry of an arena of that size, whatever its header says otherwise; false: there is none. Without a base
  * it only says whether there is one. For salvage.

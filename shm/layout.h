@@ -332,6 +332,7 @@ static_assert(sizeof(struct block_header) == 16, "keeps the cart 16-aligned");
  * so a change costs checksums of what changed, not of the whole.
  */
 #define CART_FORMAT 1u
+#define VERSION_MAX (1ull << 48) /* no cart has been changed so often: what is beyond is damage */
 
 struct cart_head {
 	uint64_t sum;

@@ -165,7 +165,7 @@ static int insert_locked(struct work *work, struct bucket *bucket)
 		return -EAGAIN;
 	if (r != -ENOENT)
 		return r;
-	work->change->first_version = bucket->version_floor + 1;
+	work->change->first_version = min_u64(bucket->version_floor, VERSION_MAX) + 1;
 	r = cart_plan(NULL, 0, work->change, &work->plan);
 	if (r == 0)
 		r = build(work, NULL);

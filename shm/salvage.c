@@ -21,7 +21,6 @@
 #include "slot.h"
 
 #define SEED_SAMPLES 16u
-#define FLOOR_MAX (1ull << 48)        /* no cart has been changed so often */
 #define CLOCK_SLACK_NS 60000000000ull /* a touch older than the cart's last change by more than this is damage */
 #define TTL_FALLBACK_NS 1800000000000ull
 
@@ -66,12 +65,13 @@ static int map_over_zeroes(struct arena *arena, uint64_t bytes, uint64_t file_by
 	    MAP_FAILED) {
 		int error = errno;
 		munmap(arena->base, bytes);
+		arena->base = NULL;
 		return -error;
 	}
 	return 0;
 }
 
-/* Which length and geometry it had: as the header says, if that adds up, else as the file is long. */
+/* Which length and geometry it had: as a sound header says, else as the file is long, if that can be. */
 static int map_damaged(struct salvage *salvage, char *why)
 {
 	struct arena *arena = &salvage->arena;
@@ -81,7 +81,8 @@ static int map_damaged(struct salvage *salvage, char *why)
 	if (fstat(arena->fd, &st) < 0 || !S_ISREG(st.st_mode) || pread(arena->fd, &h, sizeof(h), 0) != sizeof(h))
 		return why_set(why, -EPROTO, "the file is too short to hold an arena's header");
 	uint64_t file_bytes = (uint64_t)st.st_size;
-	uint64_t bytes = arena_assume(arena, h.arena_bytes, h.max_carts) ? h.arena_bytes : file_bytes;
+	bool by_file = !arena_header_sound(&h) && arena_assume(arena, file_bytes, h.max_carts);
+	uint64_t bytes = !by_file && arena_assume(arena, h.arena_bytes, h.max_carts) ? h.arena_bytes : file_bytes;
 	if (!arena_assume(arena, bytes, h.max_carts))
 		return why_set(why, -EPROTO, "the header is damaged: %llu bytes for %u carts is no arena",
 			       (unsigned long long)bytes, h.max_carts);
@@ -381,7 +382,7 @@ void salvage_floors(const struct salvage *salvage, struct arena *arena)
 		return;
 	for (uint32_t i = 0; i <= arena->bucket_mask; i++) {
 		uint64_t old = salvage->arena.buckets[i].version_floor;
-		if (old < FLOOR_MAX && old > arena->buckets[i].version_floor)
+		if (old <= VERSION_MAX && old > arena->buckets[i].version_floor)
 			arena->buckets[i].version_floor = old;
 	}
 }

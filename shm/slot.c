@@ -195,8 +195,9 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 	const struct cart_head *cart = cart_at(arena, current);
 
 	if (cart != NULL) {
-		if (cart->version > bucket->version_floor)
-			note(&bucket->version_floor, cart->version);
+		uint64_t version = load_relaxed(&cart->version);
+		if (version > bucket->version_floor && version <= VERSION_MAX)
+			note(&bucket->version_floor, version);
 		note(&arena_block(arena, current)->slot, link); /* whoever frees the block frees the slot */
 		note(&record->intent.old, current);
 	}

@@ -86,6 +86,8 @@ static uint32_t class_at(const struct inspect *inspect, block_ref ref)
 		return CLASS_COUNT;
 	uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
 	uint32_t offset = ref - arena->space_first - (head - 1) * WALK_UNITS_PER_PAGE;
+	if (units > arena->space_end - ref)
+		return CLASS_COUNT; /* the page table has changed since we walked it */
 	return offset % units == 0 && offset / units < block_span_blocks(class) ? class : CLASS_COUNT;
 }
 
