@@ -220,7 +220,6 @@ enum exit_code run_check(struct call *call)
 	if (call->given & HAS(OPTION_REPAIR))
 		return repair(call->word ? call->word : call->dir);
 
-
 	struct inspect_totals totals = { 0 };
 	struct inspect *inspect = NULL;
 	enum exit_code code = open_inspect(call->word ? call->word : call->dir, true, &inspect);
