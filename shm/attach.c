@@ -79,8 +79,8 @@ static void unlink_attachment(struct corral *corral, const struct attachment *at
 	}
 }
 
-/* All attachments of the calling thread, on any handle of this process. */
-static void leave_all(void)
+/* The end of a thread: all its attachments, on any handle of this process. */
+static void thread_ends(void *unused)
 {
 	pid_t tid = (pid_t)syscall(SYS_gettid);
 
@@ -98,13 +98,8 @@ static void leave_all(void)
 		pthread_mutex_unlock(&corral->mutex);
 	}
 	pthread_mutex_unlock(&handles_mutex);
-	memset(&handle_cache, 0, sizeof(handle_cache));
-}
-
-static void thread_ends(void *unused)
-{
 	(void)unused;
-	leave_all();
+	memset(&handle_cache, 0, sizeof(handle_cache));
 }
 
 /* ------------------------------------------------------------------- fork */

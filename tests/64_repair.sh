@@ -80,6 +80,7 @@ while_somebody_has_it_open_it_is_refused_by_name() {
 	corral 1 check --repair
 	has "pid $worker (corral) has the arena open"
 	kill -9 "$worker"
+	gone "$worker"
 	corral 1 check --repair
 	has "2 carts kept"
 }
