@@ -409,5 +409,8 @@ int ops_put(struct corral *corral, const void *version, size_t size, uint64_t id
 		r = cart_get_key(version, size, &key);
 	if (r == 0)
 		r = prepare(corral, &key, &work.actor);
-	return r < 0 ? r : change_now(&work);
+	if (r != 0)
+		return r;
+	assert(work.actor != NULL);
+	return change_now(&work);
 }

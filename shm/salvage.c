@@ -168,6 +168,7 @@ int salvage_open(int dir_fd, struct salvage **ret_salvage, char *why)
 		r = why_set(why, -errno, "cannot open the arena");
 	else
 		r = map_damaged(salvage, why);
+	assert(r < 0 || salvage->arena.header != NULL);
 	if (r == 0)
 		r = settle_seed(salvage, why);
 	if (r < 0) {

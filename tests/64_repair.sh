@@ -115,7 +115,9 @@ killed_at_any_step_it_loses_nothing() {
 	three_carts
 	damage Bread
 	cp -a "$dir" "$place/image"
-	for call in mkdirat renameat renameat2 unlinkat fsync ftruncate fallocate pwrite64 openat; do
+	local calls=(renameat renameat2 fsync mkdirat unlinkat ftruncate fallocate pwrite64 openat)
+	[[ $BUILD == */asan ]] && calls=("${calls[@]:0:3}") # each start takes long there
+	for call in "${calls[@]}"; do
 		for ((nth = 1; nth < 100; nth++)); do
 			rm -rf "$dir"
 			cp -a "$place/image" "$dir"
@@ -134,7 +136,7 @@ killed_at_any_step_it_loses_nothing() {
 		done
 		[[ $nth -lt 100 ]] || fail "$call never ends"
 	done
-	[[ $killed -ge 20 ]] || fail "killed $killed times only"
+	[[ $killed -ge $((2 * ${#calls[@]})) ]] || fail "killed $killed times only"
 }
 
 if [[ $# -gt 0 ]]; then
