@@ -189,6 +189,15 @@ bool take_text(struct cursor *cursor, struct corral_text *ret_text)
 	return cart_text_valid(*ret_text);
 }
 
+bool take_bin(struct cursor *cursor, size_t size, const uint8_t **ret_bytes)
+{
+	enum shape shape;
+	uint64_t length;
+
+	return left_of(cursor) > 0 && *cursor->at >= 0xc4 && *cursor->at <= 0xc6 && take_tag(cursor, &shape, &length) &&
+	       length == size && take_bytes(cursor, size, ret_bytes);
+}
+
 bool take_int(struct cursor *cursor, int64_t *ret_int)
 {
 	const uint8_t *tag;

@@ -2,7 +2,7 @@
 /*
  * cursor.h (side wing, inside): reads MessagePack in place, from bytes that may be damaged.
  *
- * For the files words*.c only. Each take_ moves the cursor past what it took; on false
+ * For the files words*.c and portable*.c only. Each take_ moves the cursor past what it took; on false
  * the cursor may stand anywhere within its bytes, and the caller gives up.
  */
 #ifndef CORRAL_CURSOR_H
@@ -23,6 +23,9 @@ bool take_text(struct cursor *cursor, struct corral_text *ret_text);
 
 /* An integer that fits. */
 bool take_int(struct cursor *cursor, int64_t *ret_int);
+
+/* So many bytes, packed as such. */
+bool take_bin(struct cursor *cursor, size_t size, const uint8_t **ret_bytes);
 
 /* The header of a map or of an array: how many pairs or elements follow. */
 bool take_map(struct cursor *cursor, uint64_t *ret_count);

@@ -140,7 +140,7 @@ static XXH128_hash_t hash_text(struct corral_text text, uint64_t seed)
 	return XXH3_128bits_withSeed(text.size ? text.data : "", text.size, seed);
 }
 
-static void merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2])
+void words_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2])
 {
 	struct merge_input input = { .menu_item_id = hash_text(item->menu_item_id, seed),
 				     .notes = hash_text(item->notes, seed),
@@ -213,7 +213,7 @@ int cart_pack_item(const struct corral_item *item, uint64_t seed, void *buffer, 
 	ret_words->unit_price_cents = item->unit_price_cents;
 	ret_words->modifiers_cents = modifiers_cents;
 	ret_words->sum = XXH3_64bits(buffer, ret_words->size);
-	merge_key(item, seed, ret_words->merge);
+	words_merge_key(item, seed, ret_words->merge);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 /*
  * words.h (side wing, inside): a line's words and a cart's attributes as MessagePack bytes.
  *
- * For the files cart*.c and words*.c only. Reading is bounded by the
+ * For the files cart*.c, words*.c and portable*.c only. Reading is bounded by the
  * size given, whatever the bytes say, and nothing declared here allocates.
  */
 #ifndef CORRAL_WORDS_H
@@ -36,6 +36,9 @@ static inline bool words_text_equal(struct corral_text a, struct corral_text b)
 {
 	return a.size == b.size && (a.size == 0 || __builtin_memcmp(a.data, b.data, a.size) == 0);
 }
+
+/* What two items have in common that shall be one line (their prices are compared besides). */
+void words_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2]);
 
 /* Sum of the modifiers' prices; false when it does not fit. */
 bool words_modifiers_cents(const struct corral_modifier *modifiers, uint32_t count, int64_t *ret_cents);
