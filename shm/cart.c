@@ -167,12 +167,18 @@ static int plan_finish(const struct cart_change *change, struct cart_plan *plan)
 	return 0;
 }
 
-/* 1: what is there is as new. */
+/*
+ * 1: what is there is as new. If none is there but the key has had carts, the version's number goes on from theirs: who
+ * waits for a version, or expects one, shall not meet a former number again.
+ */
 static int plan_put(const void *old, size_t old_size, const struct cart_change *change, struct cart_plan *plan)
 {
 	struct cart_head head;
 
 	memcpy(&plan->head, change->version, sizeof(plan->head));
+	plan->head.hash = change->hash;
+	if (!old)
+		plan->head.version = max_u64(plan->head.version, change->first_version);
 	plan->size = plan->head.size;
 	plan->result = (struct corral_result){ .version = plan->head.version, .applied = 1 };
 	return old && cart_load(old, old_size, &head) == 0 && head.version >= plan->head.version;

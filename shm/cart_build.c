@@ -225,11 +225,11 @@ void cart_build(const void *old, const struct cart_change *change, const struct 
 
 	if (change->kind == CART_PUT) {
 		memcpy(buffer, change->version, plan->size);
-		return;
+	} else {
+		put_front(&b);
+		put_op(&b);
+		put_lines(&b);
 	}
-	put_front(&b);
-	put_op(&b);
-	put_lines(&b);
 	memcpy(b.new, &b.head, sizeof(b.head));
 	b.head.sum = cart_front_sum(b.new, &b.to);
 	memcpy(b.new, &b.head.sum, sizeof(b.head.sum));
