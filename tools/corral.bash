@@ -44,7 +44,7 @@ _corral() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_corral_commands "$program")" -- "$current")
 	elif [[ $command == inspect && $previous == inspect ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "header memory slots classes processes threads readers locks deaths" -- "$current")
-	elif [[ $command == check ]]; then
+	elif [[ $command == check || $command == snapshot || $command == restore ]]; then
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 	fi

@@ -105,6 +105,25 @@ const struct command commands[] = {
 	  0,
 	  "Prints a line for each fault and a summary. Changes nothing. That each block and slot\n"
 	  "is in exactly one place can be verified only if nothing changes meanwhile." },
+	{ "snapshot",
+	  run_snapshot,
+	  "write all carts to a file",
+	  { OPERAND_FILE },
+	  1,
+	  LOOKING,
+	  0,
+	  "At any moment; nobody has to stop. Each cart is whole, as it was at one moment. A FILE\n"
+	  "that is there is replaced once the new one is on disk; - is standard output. Damaged\n"
+	  "carts are named and left out. Keep the file private: it has the arena's secret." },
+	{ "restore",
+	  run_restore,
+	  "put the carts of a snapshot into an arena",
+	  { OPERAND_FILE },
+	  1,
+	  LOOKING | HAS(OPTION_MERGE),
+	  0,
+	  "All of the file is verified before anything is changed. Carts keep what time to live\n"
+	  "they had left. The arena must be there: corral-agent makes one." },
 	{ "help", run_help, "explain a command", { OPERAND_COMMAND }, 0, HAS(OPTION_HELP), 0, NULL },
 	{ .name = NULL },
 };

@@ -9,6 +9,7 @@ set -euo pipefail
 build_commands=(gcc:gcc make:make pkg-config:pkg-config)
 build_headers=(stdlib.h:libc6-dev urcu/arch.h:liburcu-dev msgpack.h:libmsgpack-dev xxhash.h:libxxhash-dev
 	jansson.h:libjansson-dev)
+test_commands=(xxhsum:xxhash)
 test_headers=(cmocka.h:libcmocka-dev gmp.h:libgmp-dev)
 lint_commands=(clang-format:clang-format clang-tidy:clang-tidy mandoc:mandoc shellcheck:shellcheck)
 fuzz_commands=(clang:clang)
@@ -21,7 +22,7 @@ headers=()
 add_set() {
 	case $1 in
 	build) commands+=("${build_commands[@]}") headers+=("${build_headers[@]}") ;;
-	test) add_set build && headers+=("${test_headers[@]}") ;;
+	test) add_set build && commands+=("${test_commands[@]}") headers+=("${test_headers[@]}") ;;
 	lint) add_set test && commands+=("${lint_commands[@]}") ;;
 	fuzz) add_set test && commands+=("${fuzz_commands[@]}") && headers+=("${fuzz_headers[@]}") ;;
 	model) commands+=("${model_commands[@]}") headers+=(stdlib.h:libc6-dev) ;;

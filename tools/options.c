@@ -174,6 +174,7 @@ static const struct {
 			    "make a new arena of the sound carts in a damaged one, which is kept; nobody may use it "
 			    "meanwhile",
 			    NULL },
+	[OPTION_MERGE] = { "merge", NULL, "also if the arena has carts: the newer version of each cart wins", NULL },
 	[OPTION_JSON] = { "json", NULL, "print JSON", NULL },
 	[OPTION_DIR] = { "dir", "DIR", "the arena's directory; else $CORRAL_DIR, else the default", take_dir },
 	[OPTION_HELP] = { "help", NULL, "print this", NULL },
@@ -194,6 +195,7 @@ static const struct {
 			    take_value },
 	[OPERAND_TTL] = { "TIME", "30m, 90s, 500ms, 2h or 1d without activity; or: default", take_ttl },
 	[OPERAND_PATH] = { "PATH", "a directory, or a file that is an arena", take_word },
+	[OPERAND_FILE] = { "FILE", "a snapshot's file", take_word },
 	[OPERAND_SECTION] = { "SECTION", "header, memory, slots, classes, processes, threads, readers, locks or deaths",
 			      take_word },
 	[OPERAND_COMMAND] = { "COMMAND", "one of: corral help", take_word },

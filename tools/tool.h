@@ -39,6 +39,7 @@ enum option_number {
 	OPTION_OP_ID,
 	OPTION_IF_VERSION,
 	OPTION_REPAIR,
+	OPTION_MERGE,
 	OPTION_JSON,
 	OPTION_DIR,
 	OPTION_HELP,
@@ -58,6 +59,7 @@ enum operand {
 	OPERAND_VALUE,
 	OPERAND_TTL,
 	OPERAND_PATH,
+	OPERAND_FILE,
 	OPERAND_SECTION,
 	OPERAND_COMMAND,
 	OPERAND_COUNT
@@ -81,7 +83,7 @@ struct call {
 	struct corral_text value;
 	bool has_value;
 	uint64_t ttl_ms;
-	const char *word; /* PATH, SECTION or COMMAND; NULL when not there */
+	const char *word; /* PATH, FILE, SECTION or COMMAND; NULL when not there */
 };
 
 struct command {
@@ -121,6 +123,8 @@ enum exit_code run_watch(struct call *call);
 enum exit_code run_status(struct call *call);
 enum exit_code run_inspect(struct call *call);
 enum exit_code run_check(struct call *call);
+enum exit_code run_snapshot(struct call *call);
+enum exit_code run_restore(struct call *call);
 enum exit_code run_help(struct call *call);
 
 /* ------------------------------------------------------------------ report.c */
