@@ -44,7 +44,7 @@ bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 test_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/[0-9]*.c))
 test_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/[!0-9]*.c))
 # A fuzz target is linked with replay.c, or with libFuzzer (make fuzz).
-fuzz_targets  := arena cart arguments control
+fuzz_targets  := arena cart arguments control snapshot
 fuzz_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/*.c))
 replays       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/replay_%)
 fuzzers       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/fuzz_%)
