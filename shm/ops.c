@@ -172,12 +172,11 @@ static int insert_locked(struct work *work, struct bucket *bucket)
 	if (r != 0)
 		return r;
 	r = block_take_slot(work->actor);
-	if (r < 0) {
+	if (r == 0)
+		r = slot_insert(work->actor, bucket, work->change->hash, planned_ttl_ms(work), work->now_ns);
+	if (r < 0)
 		block_free_hand(work->actor);
-		return r;
-	}
-	slot_insert(work->actor, bucket, work->change->hash, planned_ttl_ms(work), work->now_ns);
-	return 0;
+	return r;
 }
 
 static int change_absent(struct work *work)

@@ -141,20 +141,21 @@ static void after_insert(struct arena *arena, struct thread_record *record)
 	(void)fetch_add_relaxed(&arena->header->carts_live, 1u); /* a counter for people; a death may leave it off */
 }
 
-void slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint64_t ttl_ms, int64_t now_ns)
+int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint64_t ttl_ms, int64_t now_ns)
 {
 	struct intent *intent = &actor->record->intent;
 	slot_link link = load_relaxed(&intent->hand_slot);
 	struct slot *slot = arena_slot(actor->arena, link);
 
 	if (slot == NULL)
-		return; /* damaged: the cart is not there */
+		return -EUCLEAN; /* nothing is linked */
 	slot->next = bucket->head;
 	store_relaxed(&slot->hash, hash); /* relaxed: published by the head [S2] */
 	store_relaxed(&slot->ttl_ns, ttl_ms * 1000000);
 	store_relaxed(&slot->touched_ns, now_ns);
 	store_release(&bucket->head, link); /* the slot's words before its link. pairs [S2] */
 	after_insert(actor->arena, actor->record);
+	return 0;
 }
 
 /* ----------------------------------------------------------------- the end */

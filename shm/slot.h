@@ -46,8 +46,8 @@ void slot_want(struct actor *actor, struct bucket *bucket, struct slot *slot);
  */
 bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64_t now_ns, bool replaces_ended);
 
-/* Link intent.hand_slot with the version in hand into the bucket whose lock is held. */
-void slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint64_t ttl_ms, int64_t now_ns);
+/* Link intent.hand_slot with the version in hand into the bucket whose lock is held. 0; -EUCLEAN: it is no slot. */
+int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint64_t ttl_ms, int64_t now_ns);
 
 /*
  * End a cart: it is found no more; its version is in intent.old, and its slot is freed with it. Both locks are held.

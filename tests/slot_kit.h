@@ -83,10 +83,10 @@ static inline int kit_insert_locked(struct actor *actor, struct bucket *bucket, 
 	if (r != 0)
 		return r;
 	r = block_take_slot(actor);
+	if (r == 0)
+		r = slot_insert(actor, bucket, key->hash, 0, arena_now_ns(actor->arena));
 	if (r < 0)
 		block_free_hand(actor);
-	else
-		slot_insert(actor, bucket, key->hash, 0, arena_now_ns(actor->arena));
 	return r;
 }
 

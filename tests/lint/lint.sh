@@ -89,18 +89,25 @@ check_format() {
 	return $bad
 }
 
-# The findings only, each once; `clang-tidy FILE -- FLAGS` tells the whole story of one.
+# The findings only, each once; `clang-tidy FILE -- FLAGS` tells the whole story of one. What was found clean is remembered by
+# all that clang-tidy sees of it: the preprocessed text, comments (NOLINT) included, the source, its settings and its version.
 tidy_one() {
-	local output
+	local output key
 	# shellcheck disable=SC2086 # the flags are many words
-	output=$(clang-tidy --quiet "$1" -- $TIDY_CFLAGS 2>&1) && return 0
+	key=$({ "$CC" -E -C -dD $TIDY_CFLAGS "$1" && cat "$1" .clang-tidy && echo "$TIDY_CFLAGS $TIDY_VERSION"; } 2>&1 | sha256sum)
+	[[ -e $TIDY_CLEAN/${key%% *} ]] && return 0
+	# shellcheck disable=SC2086
+	output=$(clang-tidy --quiet "$1" -- $TIDY_CFLAGS 2>&1) && : >"$TIDY_CLEAN/${key%% *}" && return 0
 	grep -E ': (error|warning): ' <<<"$output" || printf '%s\n' "$output"
 	return 1
 }
 
 check_tidy() {
 	export -f tidy_one
-	export TIDY_CFLAGS
+	export TIDY_CFLAGS CC
+	export TIDY_CLEAN=${BUILD:-build}/lint TIDY_VERSION
+	TIDY_VERSION=$(clang-tidy --version)
+	mkdir -p "$TIDY_CLEAN"
 	# the largest first: two long ones at the end would wait for each other
 	wc -c "${c_sources[@]}" | sort -rn | awk '$2 != "total" { print $2 }' | xargs -P "$(nproc)" -I{} bash -c 'tidy_one {}' | LC_ALL=C sort -u | sed "s,$PWD/,,"
 }
