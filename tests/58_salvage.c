@@ -350,8 +350,8 @@ static void whatever_is_damaged_the_other_carts_come_over(void **state)
 		size_t size = random_below(&random, 2) == 0 ? 1 : 1 + random_below(&random, DAMAGE_MAX);
 		memcpy(image, scene->image, scene->image_size);
 		for (size_t k = 0; k < size; k++)
-			image[at + k] = size == 1 ? (uint8_t)(image[at] ^ (1u << random_below(&random, 8))) :
-						    (uint8_t)random_next(&random);
+			image[at + k] = (uint8_t)(size == 1 ? image[at] ^ (1u << random_below(&random, 8)) :
+							      random_next(&random));
 		write_image(scene, image, scene->image_size);
 		if (!bring_over(scene, &yard, &totals)) {
 			hopeless++;
