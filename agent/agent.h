@@ -21,6 +21,8 @@ struct agent_options {
 	uint64_t size_bytes;
 	uint64_t max_carts;
 	uint64_t ttl_ms;
+	uint64_t journal_ms;    /* 0: off */
+	uint64_t journal_bytes; /* a file is not begun anew before it has this much more than its base */
 	bool size_given;
 	bool max_carts_given;
 	bool ttl_given;
@@ -66,6 +68,8 @@ struct agent {
 	int listen_fd;
 	int signal_fd;
 	bool stopping;
+	bool recovered;          /* the arena was made out of the journal */
+	struct journal *journal; /* NULL: none is kept */
 	int exit_code;
 	struct client clients[CLIENTS_MAX];
 };

@@ -16,11 +16,15 @@ enum {
 	OPTION_SIZE,
 	OPTION_MAX_CARTS,
 	OPTION_TTL,
+	OPTION_JOURNAL,
 	OPTION_DAEMON,
 	OPTION_STOP,
 	OPTION_REPAIR,
 	OPTION_LOG_LEVEL
 };
+
+#define JOURNAL_MS_MIN 10
+#define JOURNAL_MS_MAX 3600000
 
 static const struct argp_option option_table[] = {
 	{ "dir", OPTION_DIR, "DIR", 0,
@@ -35,6 +39,10 @@ static const struct argp_option option_table[] = {
 	{ "max-carts", OPTION_MAX_CARTS, "N", 0, "most carts of a new arena (default 65536)", 0 },
 	{ "ttl", OPTION_TTL, "TIME", 0,
 	  "a cart ends after this long without activity: 30m, 2s, 500ms, 1h (default 30m)", 0 },
+	{ "journal", OPTION_JOURNAL, "off|TIME", 0,
+	  "write what changed to DIR/journal so often, and sync it: 1s, 200ms; a power loss costs no more (default "
+	  "off)",
+	  0 },
 	{ "daemon", OPTION_DAEMON, NULL, 0, "go to the background; return 0 once ready. Logs to DIR/agent.log", 0 },
 	{ "stop", OPTION_STOP, NULL, 0, "stop the agent of DIR, and return once it is gone", 0 },
 	{ "repair", OPTION_REPAIR, NULL, 0,
@@ -109,6 +117,12 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		wrong = parse_duration(argument, CORRAL_TTL_MS_MIN, CORRAL_TTL_MS_MAX, &options->ttl_ms);
 		options->ttl_given = true;
 		break;
+	case OPTION_JOURNAL:
+		if (strcmp(argument, "off") == 0)
+			options->journal_ms = 0;
+		else
+			wrong = parse_duration(argument, JOURNAL_MS_MIN, JOURNAL_MS_MAX, &options->journal_ms);
+		break;
 	case OPTION_DAEMON:
 		options->daemon = true;
 		break;
@@ -139,7 +153,11 @@ void options_parse(int argc, char **argv, struct agent_options *ret_options)
 	argp_program_version = "corral-agent " CORRAL_VERSION;
 	argp_err_exit_status = EXIT_USAGE;
 	*ret_options = (struct agent_options){
-		.size_bytes = 1ull << 30, .max_carts = 65536, .ttl_ms = 30 * 60 * 1000, .log_level = LOG_INFO
+		.size_bytes = 1ull << 30,
+		.max_carts = 65536,
+		.ttl_ms = 30 * 60 * 1000,
+		.journal_bytes = 16u << 20,
+		.log_level = LOG_INFO,
 	};
 	if (argp_parse(&argp, argc, argv, 0, NULL, ret_options) != 0)
 		exit(EXIT_USAGE);

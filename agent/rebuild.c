@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rebuild.c (floor 6): a new arena in place of a damaged one, with every sound cart in it (shm/salvage.h).
+ * rebuild.c (floor 6): a new arena in place of a damaged or missing one, with every sound cart in it, out of the old
+ * one (shm/salvage.h) or of the journal (recover.c).
  *
  * It is made in DIR/.rebuild, synced, and renamed there to "complete"; then the damaged one is set aside as
  * DIR/arena.damaged.TIME, and "complete" becomes DIR/arena. A death before "complete" leaves a directory that the next
@@ -25,6 +26,7 @@
 #define COMPLETE_FILE "complete"
 
 struct rebuild {
+	const struct rebuild_source *source;
 	struct corral *corral; /* of the new arena */
 	void (*tell)(const char *line);
 	bool progress;
@@ -87,19 +89,19 @@ static void pass_on(void *context, const char *line)
 }
 
 /* Into the new arena; then it is on disk, whole. */
-static int fill(struct rebuild *rebuild, struct salvage *salvage, const char *path, struct salvage_totals *ret_totals,
-		char *why)
+static int fill(struct rebuild *rebuild, const char *path, struct salvage_totals *ret_totals, char *why)
 {
-	int r = corral_open(path, ATTACH_AGENT | CORRAL_OBSERVE, &rebuild->corral);
+	const struct rebuild_source *source = rebuild->source;
 
+	int r = corral_open(path, ATTACH_AGENT | CORRAL_OBSERVE, &rebuild->corral);
 	if (r < 0)
 		return why_set(why, r, "%s", corral_why());
-	r = salvage_carts(salvage, take, pass_on, rebuild, ret_totals);
+	r = source->carts(source->context, take, pass_on, rebuild, ret_totals);
 	if (rebuild->taken >= 1000)
 		fputc('\n', stderr);
 	if (r < 0)
 		why_set(why, r, "cannot put a cart into the new arena");
-	salvage_floors(salvage, &rebuild->corral->arena);
+	source->floors(source->context, &rebuild->corral->arena);
 	if (r == 0 && fsync(rebuild->corral->arena.fd) < 0)
 		r = why_set(why, -errno, "cannot sync the new arena");
 	corral_close(rebuild->corral);
@@ -110,40 +112,41 @@ static int build(const struct agent *agent, struct rebuild *rebuild, int work_fd
 		 char *why)
 {
 	struct arena_settings settings;
-	struct salvage *salvage;
 	char path[PATH_MAX];
 	struct life life;
 
 	if (snprintf(path, sizeof(path), "%s/" WORK_DIRECTORY, agent->directory) >= (int)sizeof(path))
 		return why_set(why, -ENAMETOOLONG, "the directory's name is too long");
-	int r = salvage_open(agent->dir_fd, &salvage, why);
-	if (r < 0)
-		return r;
-	salvage_settings(salvage, &settings);
+	rebuild->source->settings(rebuild->source->context, &settings);
 	settings.full_fences = !grace_register();
-	r = arena_create(work_fd, &settings, why);
+	int r = arena_create(work_fd, &settings, why);
 	if (r == 0)
 		r = alive_open(work_fd, true, &life, why);
 	if (r == 0) {
 		alive_close(&life);
-		r = fill(rebuild, salvage, path, ret_totals, why);
+		r = fill(rebuild, path, ret_totals, why);
 	}
-	salvage_close(salvage);
 	if (r == 0 && (renameat(work_fd, ARENA_FILE, work_fd, COMPLETE_FILE) < 0 || fsync(work_fd) < 0))
 		r = why_set(why, -errno, "cannot finish the new arena");
 	return r;
 }
 
-int rebuild_set_aside(int dir_fd, char aside[REBUILD_NAME_BYTES])
+int rebuild_set_aside(int dir_fd, const char *name, char aside[REBUILD_NAME_BYTES])
 {
-	snprintf(aside, REBUILD_NAME_BYTES, "arena.damaged.%lld", (long long)arena_wall_ms());
-	return renameat(dir_fd, ARENA_FILE, dir_fd, aside) < 0 ? -errno : 0;
+	if (name != NULL)
+		snprintf(aside, REBUILD_NAME_BYTES, "%s", name);
+	else
+		snprintf(aside, REBUILD_NAME_BYTES, "arena.damaged.%lld", (long long)arena_wall_ms());
+	if (renameat(dir_fd, ARENA_FILE, dir_fd, aside) == 0)
+		return 0;
+	aside[0] = '\0';
+	return -errno;
 }
 
-int rebuild_arena(struct agent *agent, void (*tell)(const char *line), char aside[REBUILD_NAME_BYTES],
-		  struct salvage_totals *ret_totals, char *why)
+int rebuild_from(struct agent *agent, const struct rebuild_source *source, void (*tell)(const char *line),
+		 const char *aside_name, char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why)
 {
-	struct rebuild rebuild = { .tell = tell, .progress = isatty(STDERR_FILENO) == 1 };
+	struct rebuild rebuild = { .source = source, .tell = tell, .progress = isatty(STDERR_FILENO) == 1 };
 
 	remove_work(agent->dir_fd);
 	if (mkdirat(agent->dir_fd, WORK_DIRECTORY, 0700) < 0)
@@ -157,9 +160,42 @@ int rebuild_arena(struct agent *agent, void (*tell)(const char *line), char asid
 		remove_work(agent->dir_fd);
 		return r;
 	}
-	r = rebuild_set_aside(agent->dir_fd, aside);
-	if (r < 0)
-		return why_set(why, r, "cannot set the damaged arena aside");
+	r = rebuild_set_aside(agent->dir_fd, aside_name, aside);
+	if (r < 0 && r != -ENOENT)
+		return why_set(why, r, "cannot set the old arena aside");
 	r = put_in_place(agent->dir_fd);
 	return r < 0 ? why_set(why, r, "cannot put the new arena in place") : 0;
+}
+
+/* ------------------------------------------------------ out of the damaged one */
+
+static void salvage_source_settings(void *context, struct arena_settings *ret_settings)
+{
+	salvage_settings(context, ret_settings);
+}
+
+static int salvage_source_carts(void *context, rebuild_take take_one, void (*finding)(void *context, const char *line),
+				void *take_context, struct salvage_totals *ret_totals)
+{
+	return salvage_carts(context, take_one, finding, take_context, ret_totals);
+}
+
+static void salvage_source_floors(void *context, struct arena *arena)
+{
+	salvage_floors(context, arena);
+}
+
+int rebuild_arena(struct agent *agent, void (*tell)(const char *line), char aside[REBUILD_NAME_BYTES],
+		  struct salvage_totals *ret_totals, char *why)
+{
+	struct rebuild_source source = { NULL, salvage_source_settings, salvage_source_carts, salvage_source_floors };
+	struct salvage *salvage;
+
+	int r = salvage_open(agent->dir_fd, &salvage, why);
+	if (r < 0)
+		return r;
+	source.context = salvage;
+	r = rebuild_from(agent, &source, tell, NULL, aside, ret_totals, why);
+	salvage_close(salvage);
+	return r;
 }

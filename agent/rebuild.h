@@ -10,6 +10,25 @@
 
 #define REBUILD_NAME_BYTES 64
 
+typedef int (*rebuild_take)(void *context, const void *cart, size_t size, uint64_t idle_ns);
+
+/* Where the carts of a new arena come from. */
+struct rebuild_source {
+	void *context;
+	void (*settings)(void *context, struct arena_settings *ret_settings);
+	int (*carts)(void *context, rebuild_take take, void (*finding)(void *take_context, const char *line),
+		     void *take_context, struct salvage_totals *ret_totals);
+	void (*floors)(void *context, struct arena *arena); /* see salvage_floors() */
+};
+
+/*
+ * Make a new arena out of a source, put it in place of DIR/arena, and keep that one, if there is any, under the name
+ * aside_name (NULL: one of its own), which is then `aside` ("": there was none). tell() gets a line for each cart that is left out. We hold the agent's byte, and nobody is
+ * attached. On failure all is as before, and why says what failed.
+ */
+int rebuild_from(struct agent *agent, const struct rebuild_source *source, void (*tell)(const char *line),
+		 const char *aside_name, char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why);
+
 /*
  * Put every sound cart of DIR/arena into a new arena, which takes its place; the damaged one is kept under the name
  * `aside`. tell() gets a line for each cart that is left out or was found elsewhere. We hold the agent's byte, and nobody is
@@ -18,8 +37,8 @@
 int rebuild_arena(struct agent *agent, void (*tell)(const char *line), char aside[REBUILD_NAME_BYTES],
 		  struct salvage_totals *ret_totals, char *why);
 
-/* DIR/arena gets a name of its own. 0 or -errno. */
-int rebuild_set_aside(int dir_fd, char aside[REBUILD_NAME_BYTES]);
+/* DIR/arena gets this name, or (NULL) one of its own. 0 or -errno. */
+int rebuild_set_aside(int dir_fd, const char *name, char aside[REBUILD_NAME_BYTES]);
 
 /* Finish what a rebuild that died had nearly done, or take away what it had begun. 0: it is finished; -ENOENT: nothing was. */
 int rebuild_resume(int dir_fd);

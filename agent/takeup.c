@@ -19,7 +19,9 @@
 #include "attach.h"
 #include "grace.h"
 #include "inspect.h"
+#include "journal.h"
 #include "rebuild.h"
+#include "recover.h"
 #include "repair.h"
 #include "trust.h"
 
@@ -96,6 +98,7 @@ static int adopt(struct agent *agent, struct arena *arena)
 	int64_t now_without_offset = ns_since(arena_now_ns(arena), h->clock_offset_ns);
 	store_relaxed(&h->clock_offset_ns, ns_since(h->heartbeat_ns, now_without_offset));
 	memcpy(h->boot_id, boot, sizeof(boot));
+	store_relaxed(&h->journal_base, 0u); /* of what was dirty not every page may have reached the disk */
 	return 0;
 }
 
@@ -141,7 +144,7 @@ static int rebuild(struct agent *agent, char *why)
 	int r = rebuild_arena(agent, tell_finding, aside, &totals, why);
 	if (r == -EPROTO) {
 		log_line(LOG_ERROR, "%s: %s", agent->directory, why);
-		r = rebuild_set_aside(agent->dir_fd, aside);
+		r = rebuild_set_aside(agent->dir_fd, NULL, aside);
 		if (r < 0)
 			return why_set(why, r, "cannot set the damaged arena aside");
 		log_line(LOG_ERROR, "%s: no cart could be saved; the damaged arena is kept as %s", agent->directory,
@@ -158,9 +161,29 @@ static int rebuild(struct agent *agent, char *why)
 	return 0;
 }
 
+static bool other_boot(const struct arena *arena)
+{
+	uint8_t boot[16];
+
+	return arena_boot_id(boot) && memcmp(boot, arena->header->boot_id, sizeof(boot)) != 0;
+}
+
+/*
+ * There is no arena, or one of an earlier boot, whose pages may have reached the disk in any order: then the journal has
+ * the last word, if there is one. 1: there is a new arena; 0: there is no journal.
+ */
+static int recover(struct agent *agent, char *why)
+{
+	int r = recover_arena(agent, why);
+
+	agent->recovered = r == 1;
+	return r;
+}
+
 /* Look at the arena before anyone else relies on it: make it, adopt it, set its time to live. */
 static int prepare_arena(struct agent *agent, char *why)
 {
+	char recover_why[WHY_BYTES] = "";
 	struct arena arena;
 
 	if (rebuild_resume(agent->dir_fd) == 0)
@@ -168,10 +191,21 @@ static int prepare_arena(struct agent *agent, char *why)
 			 agent->directory);
 	int r = arena_map(agent->dir_fd, ARENA_ANY_BOOT | ARENA_CATCH_SIGBUS, &arena, why);
 
-	if (r == -ENOENT)
-		return create_arena(agent, why);
+	if (r == -ENOENT) {
+		r = recover(agent, why);
+		return r == 0 ? create_arena(agent, why) : r < 0 ? r : 0;
+	}
+	if (r == -EPROTO && recover(agent, recover_why) == 1)
+		return 0; /* cut off or zeroed by a power loss; without a journal it is left for `check --repair` */
 	if (r < 0)
 		return r;
+	if (other_boot(&arena) && load_relaxed(&arena.header->journal) != 0) { /* else the journal is older than it */
+		r = recover(agent, why);
+		if (r != 0) {
+			arena_unmap(&arena);
+			return r < 0 ? r : 0;
+		}
+	}
 	trust_regroup(agent->dir_fd, arena.fd);
 	r = adopt(agent, &arena);
 	if (r == 0) {
@@ -211,12 +245,18 @@ int agent_take_up(struct agent *agent)
 	r = handle_actor(agent->corral, &agent->actor);
 	if (r < 0)
 		return refuse(r, agent->directory, "no thread record for the agent");
+	if (agent->recovered && agent->options->ttl_given)
+		store_relaxed(&agent->actor->arena->header->ttl_ns, agent->options->ttl_ms * 1000000);
 	agent->started_ms = arena_wall_ms();
+	r = journal_start(agent, agent->recovered, why);
+	if (r < 0)
+		return refuse(r, agent->directory, why);
 	return EXIT_DONE;
 }
 
 void agent_give_up(struct agent *agent)
 {
+	journal_stop(agent);
 	corral_close(agent->corral);
 	alive_drop(&agent->agent_life, ALIVE_AGENT_BYTE);
 	alive_close(&agent->agent_life);

@@ -44,6 +44,8 @@ static const struct {
 	{ EPROTO, "the file is no sound arena" },
 	{ EPROTONOSUPPORT, "the arena has another layout version, or the location an unknown scheme" },
 	{ EXDEV, "a network file system, or another time namespace" },
+	{ EOPNOTSUPP, "the agent keeps no journal" },
+	{ ENOTCONN, "no agent runs" },
 	{ EDEADLK, "not while this thread has an open view, nor from a signal handler" },
 	{ EACCES, "permission denied" },
 };

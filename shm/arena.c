@@ -61,6 +61,8 @@ static bool geometry_compute(uint64_t arena_bytes, uint32_t max_carts, struct ar
 	at += sizeof(struct size_class) * MAX_CLASSES;
 	h->dirty_at = at;
 	at += align_up((max_carts + 63ull) / 64 * sizeof(uint64_t), CACHE_LINE);
+	h->drained_at = at;
+	at += align_up((max_carts + 63ull) / 64 * sizeof(uint64_t), CACHE_LINE);
 	h->buckets_at = at;
 	at += sizeof(struct bucket) * (uint64_t)h->bucket_count;
 	h->slots_at = at;
@@ -95,6 +97,7 @@ static void arena_point(struct arena *arena, const struct arena_header *h)
 	arena->threads = (struct thread_record *)(void *)(arena->base + h->threads_at);
 	arena->classes = (struct size_class *)(void *)(arena->base + h->classes_at);
 	arena->dirty = (uint64_t *)(void *)(arena->base + h->dirty_at);
+	arena->drained = (uint64_t *)(void *)(arena->base + h->drained_at);
 	arena->buckets = (struct bucket *)(void *)(arena->base + h->buckets_at);
 	arena->slots = (struct slot *)(void *)(arena->base + h->slots_at);
 	arena->pages = (uint32_t *)(void *)(arena->base + h->pages_at);

@@ -33,6 +33,7 @@ struct arena {
 	struct thread_record *threads;
 	struct size_class *classes;
 	uint64_t *dirty;
+	uint64_t *drained;
 	uint32_t *pages;
 	uint64_t bytes;
 	uint64_t space_at;

@@ -37,6 +37,8 @@
  *                     read again
  *   -EPROTO           the file is no arena, or a truncated or damaged one
  *   -EPROTONOSUPPORT  the arena has another layout version, or the location an unknown scheme
+ *   -EOPNOTSUPP       corral_sync(): the agent keeps no journal
+ *   -ENOTCONN         corral_sync(): no agent runs
  *   -EXDEV            the directory is on a network file system, or the caller in another
  *                     time namespace
  *   -EPERM            outsiders (neither owner nor group) may write the directory, or use a file in it
@@ -347,6 +349,14 @@ int corral_list(struct corral *corral, const struct corral_text *restaurant_id, 
  */
 int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version, int timeout_ms,
 		uint64_t *ret_version);
+
+/*
+ * Wait until everything that was acknowledged to this process before the call is on disk, in the agent's journal. Many
+ * callers share one sync. -EOPNOTSUPP: the agent keeps no journal; -ENOTCONN: no agent runs (what is dirty is
+ * written by the next one); -EINTR; -EIO, -ENOSPC ...: the journal cannot be written, the error as the disk gave it: what was
+ * acknowledged is in the arena, but a power loss would lose it.
+ */
+int corral_sync(struct corral *corral);
 
 /* ------------------------------------------------------------------ */
 /* Change                                                             */

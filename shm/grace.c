@@ -49,8 +49,7 @@ static bool everybody_fenced(const struct arena *arena)
 	return true;
 }
 
-/* Make every reader's compiler barrier a fence. False: we cannot; somebody else has to drive. */
-static bool fence_readers(const struct actor *actor)
+bool grace_fence_all(const struct actor *actor)
 {
 	fence_full();
 	if (actor->arena->header->full_fences != 0)
@@ -114,7 +113,7 @@ static bool step(struct actor *actor, struct arena_header *h)
 	uint64_t fenced = load_acquire(&h->gp_fenced);
 
 	if (fenced < phase) {
-		if (!fence_readers(actor))
+		if (!grace_fence_all(actor))
 			return false;
 		(void)cas_acq_rel(&h->gp_fenced, fenced, phase); /* a hint that spares others theirs */
 	}

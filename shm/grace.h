@@ -124,6 +124,12 @@ bool grace_advance(struct actor *actor, uint64_t cookie);
 /* Wait for the cookie, at most timeout_ms. 0, -ETIMEDOUT; -EDEADLK inside a section of one's own. */
 int grace_wait(struct actor *actor, uint64_t cookie, uint32_t timeout_ms);
 
+/*
+ * Make the compiler barriers of all others (of readers [G1], of those who mark what they changed [J1]) full fences. False: we
+ * cannot; somebody else has to.
+ */
+bool grace_fence_all(const struct actor *actor);
+
 /* How long a grace period has waited for this record's section, in milliseconds; 0: it does not, or it is void. */
 int64_t grace_stalled_ms(const struct arena *arena, const struct thread_record *record);
 

@@ -11,6 +11,7 @@
  *   threads_at    | thread records            |  reader word, intent, retired lists, cache
  *   classes_at    | size classes      64 B *  |  free lists
  *   dirty_at      | dirty bitmap      1 bit * |  slots changed since the journal last looked
+ *   drained_at    | the same          1 bit * |  slots it has looked at, and not yet synced
  *   buckets_at    | buckets           16 B *  |  heads of the chains
  *   slots_at      | slots             64 B *  |  the identity of each cart
  *   pages_at      | page table        4 B *   |  which span a 16 KiB page begins
@@ -33,7 +34,7 @@
 #include "base.h"
 
 #define LAYOUT_MAGIC 0x0a1a0d4c41524f43ull /* "COR" "AL" CR SUB LF, read as little endian */
-#define LAYOUT_VERSION 2u
+#define LAYOUT_VERSION 3u
 #define LAYOUT_BYTE_ORDER 0x01020304u
 
 #define HEADER_BYTES 4096u
@@ -100,12 +101,13 @@ struct arena_header {
 	uint64_t threads_at;
 	uint64_t classes_at;
 	uint64_t dirty_at;
+	uint64_t drained_at;
 	uint64_t buckets_at;
 	uint64_t slots_at;
 	uint64_t pages_at;
 	uint64_t space_at;
 	uint64_t hash_seed; /* secret: keys hash differently in each arena */
-	uint64_t reserved1[4];
+	uint64_t reserved1[3];
 
 	/* line 3: settings. W: the agent (withdrawn: whoever notices). R: all, relaxed: any recent value will do */
 	uint8_t boot_id[16];     /* of the boot that clock_offset_ns belongs to */
@@ -115,7 +117,7 @@ struct arena_header {
 	int64_t heartbeat_ns;    /* arena time when the agent last looked */
 	uint32_t withdrawn;      /* 1: this file is not DIR/arena any more: nobody shall go on with it */
 	uint32_t reserved3;
-	uint32_t journal;     /* reserved: 0 no journal is kept */
+	uint32_t journal;     /* 1: a journal is kept */
 	uint32_t full_fences; /* 1: all readers use full fences, nobody needs membarrier. Set at creation */
 
 	/* line 4: grace periods. W: all who drive, by CAS; they only grow. R: all */
@@ -147,7 +149,18 @@ struct arena_header {
 	/* line 9-32: the last repairs */
 	struct death death[DEATHS_KEPT] __attribute__((aligned(CACHE_LINE)));
 
-	uint8_t reserved_tail[HEADER_BYTES - 9 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
+	/* line 33: the journal. W: the agent, but for sync_requested */
+	uint32_t sync_requested
+		__attribute__((aligned(CACHE_LINE))); /* futex; calls of corral_sync(). W: all, atomic add */
+	uint32_t sync_done;       /* futex; what was acknowledged before this many requests is on disk */
+	int32_t journal_error;    /* 0, or -errno: nothing has become durable since journal_since_ms */
+	uint32_t journal_number;  /* of the file that is written */
+	int64_t journal_since_ms; /* since 1970 */
+	int64_t journal_synced_ms;
+	uint32_t journal_base;  /* number of the file with the last whole base; 0 none */
+	uint64_t journal_syncs; /* of the disk */
+
+	uint8_t reserved_tail[HEADER_BYTES - 10 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
 };
 
 static_assert(offsetof(struct arena_header, max_carts) == 1 * CACHE_LINE, "geometry begins line 1");

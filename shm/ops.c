@@ -122,7 +122,8 @@ static int change_locked(struct work *work, const struct found *found)
 	}
 	int r = cart_plan(old, room, work->change, &work->plan);
 	if (r == 1)
-		(void)slot_touch(found->slot, found->touched_ns, work->now_ns); /* it is activity all the same */
+		if (slot_touch(found->slot, found->touched_ns, work->now_ns)) /* it is activity all the same */
+			slot_mark_touched(arena, found->slot, work->actor->fenced);
 	if (r != 0)
 		return r;
 	r = build(work, old);

@@ -25,14 +25,17 @@
 /* ------------------------------------------------------------------- views */
 
 /* A touch is due: with a clock reading that is newer than what we know of the cart. */
-static int touch(const struct arena *arena, struct slot *slot, int64_t touched, int64_t *deadline)
+static int touch(struct corral *corral, struct slot *slot, int64_t touched, int64_t *deadline)
 {
-	int64_t now = arena_now_ns(arena);
+	int64_t now = arena_now_ns(&corral->arena);
 
 	if (now >= *deadline)
 		return slot_forgo(slot, touched) ? -ENOENT : -EAGAIN;
 	*deadline = ns_add(*deadline, (uint64_t)ns_since(now, touched));
-	return slot_touch(slot, touched, now) ? 0 : -EAGAIN;
+	if (!slot_touch(slot, touched, now))
+		return -EAGAIN;
+	slot_mark_touched(&corral->arena, slot, corral->fenced);
+	return 0;
 }
 
 /*
@@ -59,7 +62,7 @@ static inline __attribute__((always_inline)) int look_once(struct corral *corral
 		if (now >= deadline)
 			return slot_forgo(found->slot, touched) ? -ENOENT : -EAGAIN;
 		if ((corral->flags & CORRAL_OBSERVE) == 0)
-			r = touch(arena, found->slot, touched, &deadline);
+			r = touch(corral, found->slot, touched, &deadline);
 		if (r < 0)
 			return r;
 	}

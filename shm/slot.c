@@ -70,14 +70,28 @@ void slot_want(struct actor *actor, struct bucket *bucket, struct slot *slot)
 		note(&intent->slot, arena_slot_link(arena, slot));
 }
 
-/* For the journal: this slot changed. Mostly a load: the bit is set already. */
-static void mark_dirty(struct arena *arena, slot_link link)
+/*
+ * For the journal: this slot changed. Mostly a load: the bit is set already. Then the journal has yet to clear it, and
+ * to read the slot: the change before the look at the bit, or it misses both. As with the readers' phase, a
+ * compiler barrier is enough here: the journal's membarrier makes it a fence.
+ */
+static void mark_dirty(struct arena *arena, slot_link link, bool fenced)
 {
 	uint64_t *word = &arena->dirty[(link - 1) / 64];
 	uint64_t bit = 1ull << ((link - 1) % 64);
 
-	if ((load_relaxed(word) & bit) == 0) /* relaxed: the journal reads the version after it clears the bit */
+	if (fenced)
+		fence_full(); /* pairs [J1] */
+	else
+		fence_compiler();            /* pairs [J1] */
+	if ((load_relaxed(word) & bit) == 0) /* relaxed: ordered by the fence */
 		(void)fetch_or_acq_rel(word, bit);
+}
+
+void slot_mark_touched(struct arena *arena, struct slot *slot, bool fenced)
+{
+	if (load_relaxed(&arena->header->journal) != 0) /* relaxed: a setting */
+		mark_dirty(arena, arena_slot_link(arena, slot), fenced);
 }
 
 /* Count a change in the futex word; true when somebody sleeps on it. Slot lock held. */
@@ -89,9 +103,9 @@ static bool bump_change(struct slot *slot)
 }
 
 /* All that follows the publishing store; done again by the repairer when a death came between. */
-static bool after_publish(struct arena *arena, struct thread_record *record, struct slot *slot)
+static bool after_publish(struct arena *arena, struct thread_record *record, struct slot *slot, bool fenced)
 {
-	mark_dirty(arena, arena_slot_link(arena, slot));
+	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
 	bool wake = bump_change(slot);
 
 	note(&record->intent.hand, 0); /* the sentence ends here: old is left to be retired */
@@ -122,11 +136,11 @@ bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64
 	renew(slot, now_ns);
 	store_release(&slot->ttl_ns,
 		      ttl_ms * 1000000); /* after the touch: a reader that has it looks again. pairs [S5] */
-	return after_publish(actor->arena, actor->record, slot);
+	return after_publish(actor->arena, actor->record, slot, actor->fenced);
 }
 
 /* All that follows the link; done again by the repairer. */
-static void after_insert(struct arena *arena, struct thread_record *record)
+static void after_insert(struct arena *arena, struct thread_record *record, bool fenced)
 {
 	struct slot *slot = arena_slot(arena, load_relaxed(&record->intent.hand_slot));
 
@@ -135,7 +149,7 @@ static void after_insert(struct arena *arena, struct thread_record *record)
 	/* empty only until the first time: others may have changed the cart since */
 	if (record->intent.hand != 0 && load_relaxed(&slot->current) == 0)
 		store_release(&slot->current, record->intent.hand); /* the cart is there from here on. pairs [S1] */
-	mark_dirty(arena, arena_slot_link(arena, slot));
+	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
 	note(&record->intent.hand, 0);
 	note(&record->intent.hand_slot, 0);
 	(void)fetch_add_relaxed(&arena->header->carts_live, 1u); /* a counter for people; a death may leave it off */
@@ -154,7 +168,7 @@ int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint6
 	store_relaxed(&slot->ttl_ns, ttl_ms * 1000000);
 	store_relaxed(&slot->touched_ns, now_ns);
 	store_release(&bucket->head, link); /* the slot's words before its link. pairs [S2] */
-	after_insert(actor->arena, actor->record);
+	after_insert(actor->arena, actor->record, actor->fenced);
 	return 0;
 }
 
@@ -189,7 +203,7 @@ static const struct cart_head *cart_at(const struct arena *arena, block_ref ref)
 
 /* Everything after TOUCHED_ENDED was stored; done again from the start by a repairer. */
 static bool finish_end(struct arena *arena, struct thread_record *record, struct bucket *bucket, struct slot *slot,
-		       block_ref current)
+		       block_ref current, bool fenced)
 {
 	slot_link link = arena_slot_link(arena, slot);
 
@@ -207,7 +221,7 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 		note(&slot->current, 0);
 		(void)fetch_sub_relaxed(&arena->header->carts_live, 1u); /* a counter for people */
 	}
-	mark_dirty(arena, link);
+	mark_dirty(arena, link, fenced);
 	return bump_change(slot);
 }
 
@@ -215,7 +229,7 @@ bool slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot)
 {
 	store_release(&slot->touched_ns, TOUCHED_ENDED); /* pairs [S3] */
 	fence_compiler();
-	return finish_end(actor->arena, actor->record, bucket, slot, slot->current);
+	return finish_end(actor->arena, actor->record, bucket, slot, slot->current, actor->fenced);
 }
 
 int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns, bool *ret_wake)
@@ -227,7 +241,7 @@ int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *sl
 	    !cas_acq_rel(&slot->touched_ns, touched, TOUCHED_ENDED)) /* a reader was quicker. pairs [S3] */
 		return -EAGAIN;
 	fence_compiler();
-	*ret_wake = finish_end(actor->arena, actor->record, bucket, slot, slot->current);
+	*ret_wake = finish_end(actor->arena, actor->record, bucket, slot, slot->current, actor->fenced);
 	return 0;
 }
 
@@ -270,7 +284,7 @@ static void repair_publish(struct arena *arena, struct thread_record *record, st
 		return; /* damaged */
 	renew(slot, arena_now_ns(arena));
 	store_release(&slot->ttl_ns, cart->ttl_ms * 1000000); /* pairs [S5] */
-	(void)after_publish(arena, record, slot);
+	(void)after_publish(arena, record, slot, true);
 }
 
 /* It had ended: what follows is done again. (Or the slot was freed, and is another cart's now: then it is let be.) */
@@ -280,7 +294,7 @@ static bool repair_end(struct arena *arena, struct thread_record *record, struct
 
 	if (load_relaxed(&slot->touched_ns) != TOUCHED_ENDED || slot_bucket(arena, load_relaxed(&slot->hash)) != bucket)
 		return false;
-	(void)finish_end(arena, record, bucket, slot, current);
+	(void)finish_end(arena, record, bucket, slot, current, true);
 	return true;
 }
 
@@ -290,7 +304,7 @@ static uint32_t repair_held(struct arena *arena, struct thread_record *record, s
 	uint32_t found = 0;
 
 	if (bucket != NULL && arena_slot(arena, intent->hand_slot) != NULL && bucket->head == intent->hand_slot) {
-		after_insert(arena, record); /* it was linked */
+		after_insert(arena, record, true); /* it was linked */
 		found |= DEATH_INSERTED;
 	}
 	if (slot != NULL && bucket != NULL && repair_end(arena, record, bucket, slot))

@@ -61,6 +61,9 @@ int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *sl
 /* A reader's touch: false when somebody else has changed the time meanwhile: look again. */
 bool slot_touch(struct slot *slot, int64_t touched_ns, int64_t now_ns);
 
+/* For the journal, if one is kept: the slot's time was renewed. */
+void slot_mark_touched(struct arena *arena, struct slot *slot, bool fenced);
+
 /*
  * Before anybody is told that a cart's time is up: from now on no reader whose clock reading is old can renew it. False:
  * somebody just has, look again. A death right after it leaves a cart whose time is up.

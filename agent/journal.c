@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * journal.c (floor 6): the thread that writes the journal; the format is in journal_file.h.
+ *
+ * A round: take the dirty bits, note them as drained, make them a fence for those who mark [J1]; write each slot's newest version,
+ * read in a read-side section, without its lock; sync once; forget the drained bits, and answer all who asked
+ * for a sync before the round began. A death in between leaves drained bits: the next agent makes them dirty again.
+ *
+ * A file begins with a base: besides what is dirty, a part of all slots is written each round until every one has been. Then a BASE
+ * record says so, and older files go. When a file has outgrown its base, the next one begins. Nothing stops meanwhile.
+ *
+ * Trouble with the disk: what was drained is dirty again, the file is given up for good (a failed sync is never tried again as
+ * if it had worked), and each round tries to begin a new one, with a base of its own. Until that base is synced,
+ * journal_error says that nothing new is durable.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "atomic.h"
+#include "journal.h"
+#include "journal_write.h"
+
+#define BASE_PAUSE_MS 10     /* while a base is being written */
+#define TROUBLE_PAUSE_MS 500 /* so often a new file is tried when the last one could not be written */
+#define FILES_MAX 100        /* an agent that finds more begins with a base: they go */
+#define CLOCK_MS 10000       /* in quiet times the clock is written so often, without a sync */
+#define GATHER_NS 30000      /* and the timer's slack */
+#define GATHER_TRIES 8u
+
+/* ------------------------------------------------------------------- rounds */
+
+static void base_is_over(struct journal *j)
+{
+	struct arena_header *h = j->actor->arena->header;
+
+	j->base_pending = false;
+	j->base_bytes = j->after_base;
+	j->after_base = 0;
+	journal_remove_older(j);
+	store_relaxed(&h->journal_base, (uint32_t)j->number);
+	if (load_relaxed(&h->journal_error) != 0) {
+		log_line(LOG_INFO, "the journal is whole again: changes are durable");
+		store_relaxed(&h->journal_error, 0);
+		store_relaxed(&h->journal_since_ms, 0);
+	}
+}
+
+/* Nothing of this file counts from now on. */
+static void give_up_file(struct journal *j, int error)
+{
+	struct arena_header *h = j->actor->arena->header;
+
+	char name[JOURNAL_NAME_BYTES];
+
+	journal_undrain(j->actor->arena);
+	if (j->fd >= 0) {
+		close(j->fd);
+		journal_name(j->number, name);
+		if (!j->counts) /* or each try would leave one behind on a full disk */
+			(void)unlinkat(j->dir_fd, name, 0);
+	}
+	j->fd = -1;
+	j->fill = 0;
+	if (load_relaxed(&h->journal_error) == 0) {
+		log_line(LOG_ERROR, "the journal cannot be written: %s: changes are not durable until it can be",
+			 strerror(-error));
+		store_relaxed(&h->journal_since_ms, arena_wall_ms());
+	}
+	store_relaxed(&h->journal_error, error);
+	futex_wake(&h->sync_done, INT_MAX); /* they look at the error */
+}
+
+/* Is the file still where recovery will look for it? */
+static int check_place(const struct journal *j)
+{
+	struct stat ours, there;
+
+	if (fstat(j->fd, &ours) < 0 || fstat(j->dir_fd, &there) < 0)
+		return -errno;
+	ino_t inode = there.st_ino;
+	if (ours.st_nlink == 0 || fstatat(j->agent->dir_fd, JOURNAL_DIRECTORY, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    there.st_ino != inode) {
+		log_line(LOG_ERROR, "somebody has taken the journal's file or directory away");
+		return -EIO;
+	}
+	return 0;
+}
+
+static bool is_outgrown(const struct journal *j)
+{
+	return !j->base_pending && j->after_base > max_u64(j->agent->options->journal_bytes, 2 * j->base_bytes);
+}
+
+/* *ret_fenced: what was marked before was seen for certain. */
+static int write_round(struct journal *j, bool asked, bool *ret_fenced)
+{
+	struct arena *arena = j->actor->arena;
+	bool some = false, over = false;
+	int r = j->fd >= 0 ? check_place(j) : 0;
+
+	if (r < 0)
+		return r;
+	if (j->fd < 0 || is_outgrown(j))
+		r = journal_begin_file(j, true);
+	if (r == 0)
+		r = journal_drain(j, &some, ret_fenced);
+	if (r == 0 && j->base_pending)
+		r = journal_base_step(j, &over);
+	bool due = arena_wall_ms() - j->clock_ms >= CLOCK_MS || arena_wall_ms() < j->clock_ms;
+	bool sync = some || asked || over || j->base_pending;
+	if (r == 0 && (sync || due)) {
+		r = journal_append(j, JOURNAL_CLOCK, 0, arena_now_ns(arena), NULL, 0);
+		j->clock_ms = arena_wall_ms();
+	}
+	if (r == 0)
+		r = journal_flush(j);
+	if (r == 0 && sync && fdatasync(j->fd) < 0)
+		r = -errno;
+	if (r == 0 && arena_withdrawn(arena))
+		r = -ESTALE;
+	if (r < 0)
+		return r;
+	if (*ret_fenced)
+		journal_forget_drained(arena);
+	else
+		journal_undrain(arena); /* we may have missed some: all of it again, next time */
+	if (sync)
+		(void)fetch_add_relaxed(&arena->header->journal_syncs, 1u);
+	j->counts |= sync;
+	store_relaxed(&arena->header->journal_synced_ms, arena_wall_ms());
+	if (over)
+		base_is_over(j);
+	return 0;
+}
+
+static void round_of(struct journal *j)
+{
+	struct arena_header *h = j->actor->arena->header;
+	/* acquire: what was marked before the request is seen below */
+	uint32_t requested = load_acquire(&h->sync_requested);
+	uint32_t done = load_relaxed(&h->sync_done); /* relaxed: only we write it */
+
+	bool fenced = true;
+	int r = write_round(j, requested != done, &fenced);
+	if (r == -ESTALE)
+		return; /* the arena was taken from us; the journal stays as it is */
+	if (r < 0) {
+		give_up_file(j, r);
+		return;
+	}
+	/* without a whole base of this lineage recovery would not look at it */
+	if (requested != done && fenced && load_relaxed(&h->journal_error) == 0 &&
+	    load_relaxed(&h->journal_base) != 0) {
+		j->served = requested - done;
+		store_release(&h->sync_done, requested);
+		futex_wake(&h->sync_done, INT_MAX);
+	}
+}
+
+static void wait_for_work(struct journal *j)
+{
+	struct arena_header *h = j->actor->arena->header;
+	uint64_t ms = j->fd < 0 ? TROUBLE_PAUSE_MS : j->base_pending ? BASE_PAUSE_MS : j->agent->options->journal_ms;
+	struct timespec timeout = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
+	uint32_t done = load_relaxed(&h->sync_done);
+
+	if (j->fd < 0) { /* who asks meanwhile gets the error, and does not make us try more often */
+		(void)futex_sleep(&j->stop, 0, &timeout);
+		return;
+	}
+	if (load_relaxed(&h->journal_error) != 0) /* requests are not waited for by those who got the error */
+		done = load_relaxed(&h->sync_requested);
+	(void)futex_sleep(&h->sync_requested, done, &timeout);
+}
+
+/*
+ * Who was served together comes again together, a moment apart: as many as last time are waited for, for less than a
+ * sync takes, or the first of them would get one of his own, and all others another.
+ */
+static void gather(const struct journal *j)
+{
+	const struct timespec pause = { .tv_nsec = GATHER_NS };
+	struct arena_header *h = j->actor->arena->header;
+	uint32_t done = load_relaxed(&h->sync_done);
+
+	for (uint32_t i = 0; i < GATHER_TRIES; i++) {
+		uint32_t asked = load_relaxed(&h->sync_requested) - done;
+		if (asked == 0 || asked >= j->served)
+			return;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+static void *journal_thread(void *context)
+{
+	struct journal *j = context;
+
+	while (load_acquire(&j->stop) == 0) {
+		wait_for_work(j);
+		gather(j);
+		if (!arena_withdrawn(j->actor->arena))
+			round_of(j);
+	}
+	return NULL;
+}
+
+/* ----------------------------------------------------------- start and stop */
+
+/* Does the last file of the directory continue this arena? Then no base is needed. */
+static bool goes_on(struct journal *j, const uint64_t *numbers, int count)
+{
+	const struct arena_header *h = j->actor->arena->header;
+	struct journal_reader reader;
+	bool same = false;
+
+	if (count == 0 || h->journal_base == 0)
+		return false;
+	for (int i = 0; i < count && !same; i++) {
+		if (numbers[i] != h->journal_base || journal_reader_open(j->dir_fd, numbers[i], &reader) < 0)
+			continue;
+		same = memcmp(reader.head.lineage, h->uuid, sizeof(h->uuid)) == 0;
+		journal_reader_close(&reader);
+	}
+	return same && count <= FILES_MAX && load_relaxed(&h->journal_error) == 0;
+}
+
+/* How large the journal has become since its base, and that. */
+static void measure(struct journal *j, const uint64_t *numbers, int count)
+{
+	char name[JOURNAL_NAME_BYTES];
+	struct stat st;
+
+	for (int i = 0; i < count; i++) {
+		journal_name(numbers[i], name);
+		if (fstatat(j->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (numbers[i] == j->agent->actor->arena->header->journal_base)
+			j->base_bytes = (uint64_t)st.st_size;
+		else
+			j->after_base += (uint64_t)st.st_size;
+	}
+}
+
+static int open_journal(struct journal *j, char *why)
+{
+	struct arena *arena = j->agent->actor->arena;
+	uint64_t *numbers = NULL;
+
+	j->fd = j->dir_fd = -1;
+	j->actor = j->agent->actor; /* until the thread runs */
+	j->buffer = malloc(JOURNAL_BUFFER_BYTES);
+	j->cart = malloc(CORRAL_CART_MAX);
+	j->marks = calloc(arena->max_carts, sizeof(*j->marks));
+	if (j->buffer == NULL || j->cart == NULL || j->marks == NULL)
+		return why_set(why, -ENOMEM, "no memory for the journal");
+	j->dir_fd = journal_open_directory(j->agent->dir_fd, true);
+	int r = j->dir_fd;
+	int count = r >= 0 ? journal_list(j->dir_fd, &numbers) : r;
+	j->number = count > 0 ? numbers[count - 1] : 0;
+	journal_undrain(arena); /* what the last agent had taken and not written */
+	bool on = count > 0 && goes_on(j, numbers, count);
+	if (on)
+		measure(j, numbers, count);
+	else
+		store_relaxed(&arena->header->journal_base, 0); /* nothing counts until there is one */
+	r = count < 0 ? count : journal_begin_file(j, !on);
+	free(numbers);
+	if (r < 0)
+		give_up_file(j, r); /* the agent serves all the same, and tries again */
+	return 0;
+}
+
+static void close_journal(struct journal *j)
+{
+	if (j->fd >= 0)
+		close(j->fd);
+	if (j->dir_fd >= 0)
+		close(j->dir_fd);
+	free(j->buffer);
+	free(j->cart);
+	free(j->marks);
+	free(j);
+}
+
+/* The thread acts with a record of its own. */
+static void *thread_begins(void *context)
+{
+	struct journal *j = context;
+
+	if (handle_actor(j->agent->corral, &j->actor) < 0) {
+		log_line(LOG_ERROR, "no thread record for the journal: nothing becomes durable");
+		store_relaxed(&j->agent->actor->arena->header->journal_error, -EUSERS);
+		return NULL;
+	}
+	return journal_thread(j);
+}
+
+/* Signals are the main thread's, but for those that are about what the thread itself does. */
+static int begin_thread(struct journal *j)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGFPE);
+	sigdelset(&all, SIGILL);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int r = -pthread_create(&j->thread, NULL, thread_begins, j);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
+
+/*
+ * After a power loss the arena's header is what tells whether the journal goes before the arena: so it says it on disk, before
+ * anything is acknowledged.
+ */
+static int set_journal(struct arena_header *h, uint32_t on, char *why)
+{
+	store_relaxed(&h->journal, on);
+	return msync(h, sizeof(*h), MS_SYNC) == 0 ? 0 : why_set(why, -errno, "cannot sync the arena's header");
+}
+
+int journal_start(struct agent *agent, bool whole, char *why)
+{
+	struct arena_header *h = agent->actor->arena->header;
+
+	if (agent->options->journal_ms == 0) {
+		store_relaxed(&h->journal_base, 0u); /* who keeps one again begins with a base */
+		return set_journal(h, 0, why);
+	}
+	struct journal *j = calloc(1, sizeof(*j));
+	if (j == NULL)
+		return why_set(why, -ENOMEM, "no memory for the journal");
+	j->agent = agent;
+	int r = open_journal(j, why);
+	if (r == 0)
+		r = set_journal(h, 1, why);
+	while (r == 0 && whole && j->fd >= 0 && j->base_pending)
+		round_of(j);
+	if (r == 0 && (r = begin_thread(j)) < 0)
+		why_set(why, r, "cannot begin the journal's thread");
+	if (r < 0) {
+		close_journal(j);
+		return r;
+	}
+	agent->journal = j;
+	return 0;
+}
+
+void journal_stop(struct agent *agent)
+{
+	struct journal *j = agent->journal;
+
+	if (j == NULL)
+		return;
+	store_release(&j->stop, 1u);
+	futex_wake(&j->stop, INT_MAX);
+	/* a request like any other: it wakes the thread */
+	(void)fetch_add_relaxed(&agent->actor->arena->header->sync_requested, 1u);
+	futex_wake(&agent->actor->arena->header->sync_requested, INT_MAX);
+	pthread_join(j->thread, NULL);
+	j->actor = agent->actor;
+	if (!arena_withdrawn(agent->actor->arena))
+		round_of(j);
+	agent->journal = NULL;
+	close_journal(j);
+}
+
+json_t *journal_status(const struct agent *agent)
+{
+	const struct arena_header *h = agent->actor->arena->header;
+	int error = load_relaxed(&h->journal_error);
+
+	if (agent->journal == NULL)
+		return json_pack("{s:b}", "on", 0);
+	return json_pack("{s:b, s:I, s:I, s:b, s:s, s:I, s:I, s:I}", "on", 1, "interval_ms",
+			 (json_int_t)agent->options->journal_ms, "file", (json_int_t)h->journal_number, "durable",
+			 error == 0, "error", error == 0 ? "" : strerror(-error), "not_durable_since_ms",
+			 (json_int_t)load_relaxed(&h->journal_since_ms), "synced_ms",
+			 (json_int_t)load_relaxed(&h->journal_synced_ms), "syncs",
+			 (json_int_t)load_relaxed(&h->journal_syncs));
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * journal.h (floor 6): the agent's journal: a thread of its own that writes what is dirty, off the workers' path.
+ */
+#ifndef CORRAL_AGENT_JOURNAL_H
+#define CORRAL_AGENT_JOURNAL_H
+
+#include "agent.h"
+
+/*
+ * Begin to keep a journal, every interval_ms. whole: write all carts before this returns (they were just recovered, and the old
+ * files are about another arena). 0 or -errno and why.
+ */
+int journal_start(struct agent *agent, bool whole, char *why);
+
+/* Write what is dirty, and end. */
+void journal_stop(struct agent *agent);
+
+/* What `status` says of it. */
+json_t *journal_status(const struct agent *agent);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * journal_file.c (floor 6): see journal_file.h. Reads with pread(): an I/O error is an error code, never a signal.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "corral.h"
+#include "hash.h"
+#include "journal_file.h"
+
+#define RECORD_BYTES_MAX (sizeof(struct journal_record) + CORRAL_CART_MAX)
+#define NAME_DIGITS 12
+#define SKIP_BYTES (1u << 20)
+#define SKIP_TRIES 10000u
+
+uint64_t journal_record_sum(const struct journal_record *record, const void *payload, uint64_t nonce, uint64_t offset)
+{
+	uint64_t sum = XXH3_64bits_withSeed(record, offsetof(struct journal_record, sum), nonce + offset);
+
+	return record->size > 0 ? XXH3_64bits_withSeed(payload, record->size, sum) : sum;
+}
+
+uint64_t journal_head_sum(const struct journal_head *head)
+{
+	return XXH3_64bits(head, offsetof(struct journal_head, sum));
+}
+
+void journal_name(uint64_t number, char name[JOURNAL_NAME_BYTES])
+{
+	snprintf(name, JOURNAL_NAME_BYTES, "%0*llu", NAME_DIGITS, (unsigned long long)(number % 1000000000000ull));
+}
+
+int journal_open_directory(int dir_fd, bool create)
+{
+	bool made = create && mkdirat(dir_fd, JOURNAL_DIRECTORY, 0700) == 0;
+
+	if (create && !made && errno != EEXIST)
+		return -errno;
+	int fd = openat(dir_fd, JOURNAL_DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	struct stat st; /* it has DIR's group, if DIR has the set-group-ID bit, else ours: then it stays our own */
+	if (made && fstat(fd, &st) == 0 && (st.st_mode & S_ISGID) != 0)
+		(void)fchmod(fd, 02770);
+	/* or all that is synced in it may be lost with its name; who made it may have died before this */
+	if (create && fsync(dir_fd) < 0) {
+		int error = errno;
+		close(fd);
+		return -error;
+	}
+	return fd;
+}
+
+/* ------------------------------------------------------------------- read */
+
+static int read_exactly(int fd, void *buffer, size_t size, uint64_t offset)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = pread(fd, (uint8_t *)buffer + done, size - done, (off_t)(offset + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ENODATA;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *ret_reader)
+{
+	struct journal_reader reader = { 0 };
+	char name[JOURNAL_NAME_BYTES];
+	struct stat st;
+
+	journal_name(number, name);
+	reader.fd = openat(journal_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (reader.fd < 0)
+		return -errno;
+	int r = fstat(reader.fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EPROTO;
+	if (r == 0)
+		r = read_exactly(reader.fd, &reader.head, sizeof(reader.head), 0);
+	if (r == -ENODATA || (r == 0 && (reader.head.magic != JOURNAL_MAGIC || reader.head.format != JOURNAL_FORMAT ||
+					 reader.head.byte_order != LAYOUT_BYTE_ORDER || reader.head.number != number ||
+					 reader.head.sum != journal_head_sum(&reader.head))))
+		r = -EPROTO;
+	if (r == 0) {
+		reader.file_bytes = (uint64_t)st.st_size;
+		reader.offset = sizeof(reader.head);
+		reader.buffer = malloc(RECORD_BYTES_MAX);
+		r = reader.buffer != NULL ? 0 : -ENOMEM;
+	}
+	if (r < 0) {
+		close(reader.fd);
+		return r;
+	}
+	*ret_reader = reader;
+	return 0;
+}
+
+void journal_reader_close(struct journal_reader *reader)
+{
+	free(reader->buffer);
+	close(reader->fd);
+}
+
+/* Can a valid record begin with these bytes? */
+static bool is_plausible(const struct journal_record *record)
+{
+	return record->kind >= JOURNAL_CART && record->kind <= JOURNAL_BASE && record->size <= CORRAL_CART_MAX &&
+	       record->reserved == 0 && record->reserved2 == 0;
+}
+
+int journal_reader_at(struct journal_reader *reader, uint64_t offset, struct journal_record *ret_record,
+		      const void **ret_payload)
+{
+	struct journal_record record;
+
+	if (reader->file_bytes - offset < sizeof(record))
+		return -EBADMSG;
+	int r = read_exactly(reader->fd, &record, sizeof(record), offset);
+	if (r < 0)
+		return r;
+	if (!is_plausible(&record) || reader->file_bytes - offset - sizeof(record) < align_up(record.size, 8))
+		return -EBADMSG;
+	r = read_exactly(reader->fd, reader->buffer, record.size, offset + sizeof(record));
+	if (r < 0)
+		return r;
+	if (record.sum != journal_record_sum(&record, reader->buffer, reader->head.nonce, offset))
+		return -EBADMSG;
+	*ret_record = record;
+	*ret_payload = reader->buffer;
+	return 0;
+}
+
+int journal_reader_next(struct journal_reader *reader, struct journal_record *ret_record, const void **ret_payload,
+			uint64_t *ret_offset)
+{
+	if (reader->offset >= reader->file_bytes)
+		return -ENODATA;
+	int r = journal_reader_at(reader, reader->offset, ret_record, ret_payload);
+	if (r < 0)
+		return r;
+	*ret_offset = reader->offset;
+	reader->offset += journal_record_bytes(ret_record->size);
+	return 0;
+}
+
+void journal_reader_skip(struct journal_reader *reader)
+{
+	uint8_t *chunk = malloc(SKIP_BYTES + sizeof(struct journal_record));
+	uint32_t tries = SKIP_TRIES; /* of whole records: bytes made for it could hold us up for hours */
+	struct journal_record record;
+	const void *payload;
+
+	while (chunk != NULL && (reader->offset += 8) < reader->file_bytes) {
+		size_t bytes = (size_t)min_u64(SKIP_BYTES + sizeof(record), reader->file_bytes - reader->offset);
+		if (bytes < sizeof(record) || read_exactly(reader->fd, chunk, bytes, reader->offset) < 0)
+			break;
+		for (size_t at = 0; at + sizeof(record) <= bytes && at < SKIP_BYTES; at += 8, reader->offset += 8) {
+			memcpy(&record, chunk + at, sizeof(record));
+			if (!is_plausible(&record))
+				continue;
+			if (tries-- == 0)
+				goto give_up;
+			if (journal_reader_at(reader, reader->offset, &record, &payload) == 0)
+				goto found;
+		}
+		reader->offset -= 8;
+	}
+give_up:
+	reader->offset = reader->file_bytes;
+found:
+	free(chunk);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool is_name(const char *name, uint64_t *ret_number)
+{
+	for (int i = 0; i < NAME_DIGITS; i++)
+		if (!isdigit((unsigned char)name[i]))
+			return false;
+	*ret_number = strtoull(name, NULL, 10);
+	return name[NAME_DIGITS] == '\0';
+}
+
+int journal_list(int journal_fd, uint64_t **ret_numbers)
+{
+	uint64_t *numbers = NULL;
+	uint64_t number;
+	int count = 0;
+
+	int fd = openat(journal_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	if (dir == NULL)
+		return -errno;
+	for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+		if (!is_name(entry->d_name, &number))
+			continue;
+		uint64_t *more = realloc(numbers, ((size_t)count + 1) * sizeof(*numbers));
+		if (more == NULL) {
+			free(numbers);
+			closedir(dir);
+			return -ENOMEM;
+		}
+		numbers = more;
+		numbers[count++] = number;
+	}
+	closedir(dir);
+	if (count > 0)
+		qsort(numbers, (size_t)count, sizeof(*numbers), by_number);
+	*ret_numbers = numbers;
+	return count;
+}

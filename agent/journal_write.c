@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * journal_write.c (floor 6): the journal's slots and files; see journal.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "atomic.h"
+#include "cart.h"
+#include "grace.h"
+#include "journal_write.h"
+#include "slot.h"
+#include "trust.h"
+
+#define BASE_SLOTS 4096u
+#define READ_TRIES 1000u
+
+/* ------------------------------------------------------------------ bytes */
+
+int journal_flush(struct journal *j)
+{
+	for (uint32_t done = 0; done < j->fill;) {
+		ssize_t n = pwrite(j->fd, j->buffer + done, j->fill - done, (off_t)(j->offset + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		done += (uint32_t)n;
+	}
+	j->offset += j->fill;
+	j->fill = 0;
+	return 0;
+}
+
+int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int64_t time_ns, const void *payload,
+		   uint32_t size)
+{
+	struct journal_record record = { .size = size, .kind = (uint16_t)kind, .slot = slot, .time_ns = time_ns };
+	uint32_t bytes = journal_record_bytes(size);
+
+	if (j->fill + bytes > JOURNAL_BUFFER_BYTES) {
+		int r = journal_flush(j);
+		if (r < 0)
+			return r;
+	}
+	record.sum = journal_record_sum(&record, payload, j->nonce, j->offset + j->fill);
+	uint8_t *at = j->buffer + j->fill;
+	memset(at + bytes - 8, 0, 8); /* the padding */
+	memcpy(at, &record, sizeof(record));
+	if (size > 0)
+		memcpy(at + sizeof(record), payload, size);
+	j->fill += bytes;
+	j->after_base += bytes;
+	return 0;
+}
+
+/* ------------------------------------------------------------------- slots */
+
+/* The slot's version into j->cart, and its last activity. Its size; 0: there is none; -EUCLEAN, -EAGAIN. */
+static int copy_slot(struct journal *j, const struct slot *slot, int64_t *ret_touched)
+{
+	const struct arena *arena = j->actor->arena;
+
+	grace_enter(j->actor);
+	int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
+	block_ref current = load_acquire(&slot->current);  /* pairs [S1] */
+	int r = 0;
+	if (current != 0 && touched != TOUCHED_ENDED) {
+		r = -EUCLEAN;
+		if (arena_block_inside(arena, current)) {
+			size_t room = (size_t)(arena->space_end - current) * BLOCK_UNIT - sizeof(struct block_header);
+			const struct cart_head *cart = (const struct cart_head *)(arena_block(arena, current) + 1);
+			uint32_t size = room >= sizeof(*cart) ? load_relaxed(&cart->size) : 0;
+			if (size >= sizeof(*cart) && size <= room && size <= CORRAL_CART_MAX) {
+				memcpy(j->cart, cart, size);
+				r = (int)size;
+			}
+		}
+	}
+	*ret_touched = touched;
+	return grace_leave_with(j->actor, r);
+}
+
+static int put_slot(struct journal *j, uint32_t number)
+{
+	const struct slot *slot = &j->actor->arena->slots[number];
+	int64_t touched = 0;
+	int size = -EAGAIN;
+
+	for (uint32_t tries = 0; tries < READ_TRIES && size == -EAGAIN; tries++)
+		size = copy_slot(j, slot, &touched);
+	if (arena_withdrawn(j->actor->arena))
+		return -ESTALE; /* zeroes may stand in place of the arena: that says nothing of its slots */
+	if (size == 0) {
+		const struct bucket *bucket = slot_bucket(j->actor->arena, load_relaxed(&slot->hash));
+		uint64_t floor = load_relaxed(&bucket->version_floor); /* relaxed: no less than when its cart ended */
+		j->marks[number] = 0;
+		return journal_append(j, JOURNAL_EMPTY, number, 0, &floor, sizeof(floor));
+	}
+	if (size < 0 || cart_validate(j->cart, (size_t)size) < 0) {
+		log_line(LOG_WARNING, "the cart in slot %u is damaged: the journal keeps what it had of it", number);
+		return 0;
+	}
+	const struct cart_head *head = (const struct cart_head *)(void *)j->cart;
+	uint64_t mark = (head->version * 0x9e3779b97f4a7c15ull ^ head->sum) | 1;
+	if (j->marks[number] == mark)
+		return journal_append(j, JOURNAL_TOUCH, number, touched, NULL, 0);
+	int r = journal_append(j, JOURNAL_CART, number, touched, j->cart, (uint32_t)size);
+	if (r == 0)
+		j->marks[number] = mark;
+	return r;
+}
+
+static uint32_t word_count(const struct arena *arena)
+{
+	return (arena->max_carts + 63) / 64;
+}
+
+/* What was drained and is not on disk is dirty again. */
+void journal_undrain(struct arena *arena)
+{
+	for (uint32_t w = 0; w < word_count(arena); w++) {
+		uint64_t bits = load_relaxed(&arena->drained[w]); /* relaxed: only we write it */
+		if (bits == 0)
+			continue;
+		(void)fetch_or_acq_rel(&arena->dirty[w], bits);
+		note(&arena->drained[w], 0);
+	}
+}
+
+int journal_drain(struct journal *j, bool *ret_some, bool *ret_fenced)
+{
+	struct arena *arena = j->actor->arena;
+	uint32_t words = word_count(arena);
+	int r = 0;
+
+	for (uint32_t w = 0; w < words; w++) {
+		uint64_t bits = load_relaxed(&arena->dirty[w]); /* relaxed: a bit we miss is there next time */
+		if (bits == 0)
+			continue;
+		*ret_some = true;
+		note(&arena->drained[w], load_relaxed(&arena->drained[w]) | bits); /* before it is no longer dirty */
+		(void)__atomic_fetch_and(&arena->dirty[w], ~bits, __ATOMIC_ACQ_REL);
+	}
+	if (!*ret_some)
+		return 0;
+	/* who still saw a bit that we cleared has made its change visible by now. pairs [J1] */
+	*ret_fenced = grace_fence_all(j->actor);
+	for (uint32_t w = 0; w < words && r == 0; w++) {
+		for (uint64_t bits = arena->drained[w]; bits != 0 && r == 0; bits &= bits - 1) {
+			uint32_t number = w * 64 + (uint32_t)__builtin_ctzll(bits);
+			if (number < arena->max_carts)
+				r = put_slot(j, number);
+		}
+	}
+	return r;
+}
+
+void journal_forget_drained(struct arena *arena)
+{
+	for (uint32_t w = 0; w < word_count(arena); w++)
+		if (load_relaxed(&arena->drained[w]) != 0)
+			note(&arena->drained[w], 0);
+}
+
+/* ------------------------------------------------------------------- files */
+
+static int write_head(struct journal *j)
+{
+	const struct arena_header *h = j->actor->arena->header;
+	struct journal_head head = { .magic = JOURNAL_MAGIC,
+				     .format = JOURNAL_FORMAT,
+				     .byte_order = LAYOUT_BYTE_ORDER,
+				     .number = j->number,
+				     .hash_seed = h->hash_seed,
+				     .arena_bytes = j->actor->arena->bytes,
+				     .ttl_ns = load_relaxed(&h->ttl_ns),
+				     .max_carts = j->actor->arena->max_carts,
+				     .created_ms = arena_wall_ms() };
+
+	if (getrandom(&head.nonce, sizeof(head.nonce), 0) != (ssize_t)sizeof(head.nonce))
+		return -EIO;
+	memcpy(head.lineage, h->uuid, sizeof(head.lineage));
+	head.sum = journal_head_sum(&head);
+	j->nonce = head.nonce;
+	j->offset = 0;
+	memcpy(j->buffer, &head, sizeof(head));
+	j->fill = sizeof(head);
+	int r = journal_flush(j);
+	if (r == 0 && (fdatasync(j->fd) < 0 || fsync(j->dir_fd) < 0))
+		r = -errno;
+	return r;
+}
+
+/* The next file; with a base, unless it goes on where the last one ended. */
+int journal_begin_file(struct journal *j, bool base)
+{
+	char name[JOURNAL_NAME_BYTES];
+
+	if (j->fd >= 0)
+		close(j->fd);
+	j->fd = -1;
+	if (j->dir_fd >= 0)
+		close(j->dir_fd);
+	j->dir_fd = journal_open_directory(j->agent->dir_fd, true); /* it may be another one by now */
+	if (j->dir_fd < 0)
+		return j->dir_fd;
+	journal_name(++j->number, name);
+	j->fd = openat(j->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (j->fd < 0)
+		return -errno;
+	(void)trust_share(j->agent->dir_fd, j->fd);
+	int r = write_head(j);
+	if (r < 0) {
+		close(j->fd);
+		j->fd = -1;
+		(void)unlinkat(j->dir_fd, name, 0);
+		return r;
+	}
+	j->base_pending = base;
+	j->counts = false;
+	j->base_at = 0;
+	if (base)
+		j->after_base = 0;
+	if (base)
+		memset(j->marks, 0, j->actor->arena->max_carts * sizeof(*j->marks));
+	store_relaxed(&j->actor->arena->header->journal_number, (uint32_t)j->number);
+	return 0;
+}
+
+void journal_remove_older(const struct journal *j)
+{
+	uint64_t *numbers = NULL;
+	int count = journal_list(j->dir_fd, &numbers);
+	char name[JOURNAL_NAME_BYTES];
+
+	for (int i = 0; i < count && numbers[i] < j->number; i++) {
+		journal_name(numbers[i], name);
+		(void)unlinkat(j->dir_fd, name, 0);
+	}
+	free(numbers);
+	(void)fsync(j->dir_fd);
+}
+
+/* A part of the base. *ret_over: with this round it is whole. */
+int journal_base_step(struct journal *j, bool *ret_over)
+{
+	const struct arena *arena = j->actor->arena;
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
+	uint64_t stop = j->after_base + j->agent->options->journal_bytes / 2;
+	int r = 0;
+
+	for (uint32_t i = 0; i < BASE_SLOTS && j->base_at < high && j->after_base < stop && r == 0; i++, j->base_at++)
+		/* what is marked was written into this file already; what is empty needs no record in it */
+		if (j->marks[j->base_at] == 0 && load_relaxed(&arena->slots[j->base_at].current) != 0)
+			r = put_slot(j, j->base_at);
+	if (r < 0 || j->base_at < high)
+		return r;
+	if (arena_withdrawn(arena))
+		return -ESTALE;
+	uint64_t greatest = 0;
+	for (uint32_t i = 0; i <= arena->bucket_mask; i++)
+		greatest = max_u64(greatest, load_relaxed(&arena->buckets[i].version_floor));
+	*ret_over = true;
+	return journal_append(j, JOURNAL_BASE, 0, 0, &greatest, sizeof(greatest));
+}

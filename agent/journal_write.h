@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * journal_write.h (floor 6): what the two halves of the journal's thread share: journal.c has the rounds, the trouble and the
+ * thread; journal_write.c the slots and the files.
+ */
+#ifndef CORRAL_AGENT_JOURNAL_WRITE_H
+#define CORRAL_AGENT_JOURNAL_WRITE_H
+
+#include "agent.h"
+#include "journal_file.h"
+
+#define JOURNAL_BUFFER_BYTES (4u << 20)
+
+struct journal {
+	struct agent *agent;
+	struct actor *actor; /* the thread's own */
+	pthread_t thread;
+	uint32_t stop;
+	int dir_fd;
+	int fd; /* -1: none could be begun */
+	uint64_t number;
+	uint64_t nonce;
+	uint64_t offset; /* in the file, of the buffer's beginning */
+	uint64_t base_bytes;
+	uint64_t after_base; /* bytes written since */
+	uint32_t base_at;    /* the next slot of the base */
+	bool base_pending;
+	bool counts; /* something in the file is synced */
+	int64_t clock_ms;
+	uint32_t served; /* requests, by the last sync that served any */
+	uint32_t fill;
+	uint8_t *buffer;
+	uint8_t *cart;   /* a version, copied out */
+	uint64_t *marks; /* by slot: which version this file's or an older one's last CART has; 0: not known */
+};
+
+/* The buffer to the file. 0 or -errno, like all that follows. */
+int journal_flush(struct journal *j);
+int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int64_t time_ns, const void *payload,
+		   uint32_t size);
+
+/* Write what is dirty, and note it as drained. *ret_some: there was any; *ret_fenced: what was marked before was seen for certain. */
+int journal_drain(struct journal *j, bool *ret_some, bool *ret_fenced);
+
+/* What was drained and is not on disk is dirty again; or: it is on disk. */
+void journal_undrain(struct arena *arena);
+void journal_forget_drained(struct arena *arena);
+
+/* The next file; with a base, unless it goes on where the last one ended. */
+int journal_begin_file(struct journal *j, bool base);
+void journal_remove_older(const struct journal *j);
+
+/* A part of the base. *ret_over: with this round it is whole. */
+int journal_base_step(struct journal *j, bool *ret_over);
+
+#endif

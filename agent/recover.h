@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * recover.h (floor 6): a new arena out of the journal.
+ */
+#ifndef CORRAL_AGENT_RECOVER_H
+#define CORRAL_AGENT_RECOVER_H
+
+#include "agent.h"
+
+/*
+ * If there is a journal: make a new arena with every cart in it, in place of DIR/arena, which is set aside. 1: done; 0: there
+ * is no journal to recover from; -errno and why. We hold the agent's byte, and nobody is attached.
+ */
+int recover_arena(struct agent *agent, char *why);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 67_journal.c: what of a cart comes back after a power loss that took the arena. Time is set by the test: a later agent's
+ * clock may begin anywhere.
+ */
+#include "journal_kit.h"
+
+#define BIG_LINES 200
+#define NOTES_BYTES 2000
+
+static void read_it(struct corral *corral, const char *session)
+{
+	const struct corral_key key = key_of(session);
+	struct corral_view view;
+
+	assert_int_equal(corral_read_begin(corral, &key, &view), 0);
+	assert_int_equal(corral_read_end(&view), 0);
+}
+
+/* What a cart has left, in whole seconds, rounded. */
+static int64_t left_s(struct corral *corral, const char *session)
+{
+	const struct corral_key key = key_of(session);
+	struct corral_cart *cart;
+	struct timespec now;
+
+	int r = corral_get(corral, &key, &cart);
+	if (r < 0)
+		return r;
+	clock_gettime(CLOCK_REALTIME, &now);
+	int64_t ms = cart->expires_ms - (now.tv_sec * 1000ll + now.tv_nsec / 1000000);
+	free(cart);
+	return (ms + 500) / 1000;
+}
+
+/* ------------------------------------------------------------------- power loss */
+
+static void time_left_is_what_it_was_and_nobody_rises(void **state)
+{
+	struct corral_result result;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_agent(10);
+	struct corral *corral = yard_open(&yard, 0);
+	assert_int_equal(add(corral, "over", NULL, NULL), 0);
+	clock_pass(30 * SECOND_NS);
+	assert_int_equal(add(corral, "left", NULL, NULL), 0);
+	assert_int_equal(add(corral, "read", NULL, NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(add(corral, "dropped", NULL, &result), 0);
+		assert_int_equal(add(corral, "over", NULL, NULL), 0);
+	}
+	assert_int_equal(corral_sync(corral), 0);
+	child_kill(pid); /* the carts' activity is noted by a later agent, whose clock has gone on with ours */
+	clock_pass(50 * SECOND_NS);
+	const struct corral_key dropped = key_of("dropped");
+	assert_int_equal(corral_drop(corral, &dropped, NULL, &result), 0);
+	read_it(corral, "read");
+	clock_pass(20 * SECOND_NS);
+	pid = start_agent(10);
+	assert_int_equal(corral_sync(corral), 0);
+	stop_agent(pid);
+	clock_pass(33 * SECOND_NS); /* over: 103 s of 100 */
+	pid = start_agent(10);
+	assert_int_equal(corral_sync(corral), 0);
+	lose_power(pid, corral);
+
+	pid = start_agent(10);
+	corral = yard_open(&yard, CORRAL_OBSERVE);
+	int64_t left = left_s(corral, "read"); /* read 53 s ago: 47, and 1/128 */
+	assert_in_range(left, 46, 49);
+	assert_int_equal(left_s(corral, "over"), -ENOENT);
+	assert_int_equal(left_s(corral, "left"), -ENOENT);
+	assert_int_equal(left_s(corral, "dropped"), -ENOENT);
+	corral_close(corral);
+	corral = yard_open(&yard, 0);
+	assert_int_equal(add(corral, "dropped", NULL, &result), 0);
+	assert_true(result.version > 3);
+	assert_int_equal(add(corral, "over", NULL, &result), 0);
+	assert_true(result.version > 4);
+	clock_pass(60 * SECOND_NS);
+	assert_int_equal(left_s(corral, "read"), -ENOENT); /* it does end */
+	corral_close(corral);
+	stop_agent(pid);
+}
+
+static void versions_grow_over_two_power_losses(void **state)
+{
+	const struct corral_key key = key_of("s");
+	struct corral_result result;
+	uint64_t last = 0;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	for (int loss = 0; loss < 3; loss++) {
+		pid_t pid = start_agent(10);
+		struct corral *corral = yard_open(&yard, 0);
+		for (int i = 0; i < 5; i++) {
+			assert_int_equal(add(corral, "s", NULL, &result), 0);
+			assert_true(result.version > last);
+			last = result.version;
+		}
+		if (loss == 0)
+			assert_int_equal(corral_drop(corral, &key, NULL, NULL), 0);
+		if (loss == 1) {
+			assert_int_equal(corral_drop(corral, &key, NULL, NULL), 0);
+			assert_int_equal(add(corral, "in its slot", NULL, NULL), 0);
+		}
+		assert_int_equal(corral_sync(corral), 0);
+		lose_power(pid, corral);
+	}
+}
+
+static void operations_are_remembered(void **state)
+{
+	struct corral_result first, again;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_agent(10);
+	struct corral *corral = yard_open(&yard, 0);
+	assert_int_equal(add(corral, "s", "op-1", &first), 0);
+	assert_int_equal(corral_sync(corral), 0);
+	lose_power(pid, corral);
+	pid = start_agent(10);
+	corral = yard_open(&yard, 0);
+	assert_int_equal(add(corral, "s", "op-1", &again), 0);
+	assert_int_equal(again.applied, 0);
+	assert_int_equal(again.version, first.version);
+	assert_int_equal(again.total_cents, 250);
+	corral_close(corral);
+	stop_agent(pid);
+}
+
+static void a_file_that_has_outgrown_its_base_is_followed_by_another(void **state)
+{
+	static char notes[NOTES_BYTES];
+	const struct corral_key key = key_of("big");
+	struct corral_result result = { 0 };
+
+	(void)state;
+	NEEDS_PROCESSES();
+	memset(notes, 'n', sizeof(notes));
+	pid_t pid = start_agent(10);
+	struct corral *corral = yard_open(&yard, 0);
+	struct arena_header *h = corral->arena.header;
+	for (int i = 0; i < 300 && load_relaxed(&h->journal_base) < 3; i++) {
+		char id[16];
+		snprintf(id, sizeof(id), "%d", i % BIG_LINES);
+		const struct corral_item item = { .menu_item_id = { id, strlen(id) },
+						  .name = { "Item", 4 },
+						  .notes = { notes, sizeof(notes) },
+						  .quantity = 1 };
+		assert_int_equal(corral_add(corral, &key, &item, NULL, &result), 0);
+		if (i >= BIG_LINES)
+			assert_int_equal(corral_sync(corral), 0);
+		if (i == BIG_LINES) {
+			assert_int_equal(add(corral, "quiet", NULL, NULL), 0);
+			assert_int_equal(add(corral, "dropped", NULL, NULL), 0);
+			const struct corral_key dropped = key_of("dropped");
+			assert_int_equal(corral_drop(corral, &dropped, NULL, NULL), 0);
+		}
+	}
+	assert_true(load_relaxed(&h->journal_base) >= 3);
+	char first[PATH_MAX];
+	struct stat st;
+	snprintf(first, sizeof(first), "%s/journal/000000000001", yard.path);
+	assert_int_equal(stat(first, &st), -1);
+	lose_power(pid, corral);
+	pid = start_agent(10);
+	corral = yard_open(&yard, CORRAL_OBSERVE);
+	struct corral_cart *cart;
+	assert_int_equal(corral_get(corral, &key, &cart), 0);
+	assert_int_equal(cart->head.version, result.version);
+	free(cart);
+	assert_true(left_s(corral, "quiet") > 0);
+	assert_int_equal(left_s(corral, "dropped"), -ENOENT);
+	corral_close(corral);
+	stop_agent(pid);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		CASE(time_left_is_what_it_was_and_nobody_rises),
+		CASE(versions_grow_over_two_power_losses),
+		CASE(operations_are_remembered),
+		CASE(a_file_that_has_outgrown_its_base_is_followed_by_another),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,516 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The journal from end to end: carts come back after a power loss, also after agents were killed at any moment; disk
+# trouble is said, costs nobody his carts, and ends by itself.
+#
+# A power loss is: everybody killed, the arena gone. What the disk may have made of the files is another test's.
+#
+# Usage: [BUILD=dir] tests/67_journal.sh [CLAIM...]   from the repository's root; timeout: 180
+# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119,SC2120,SC2020 # claims are called by name, each in a subshell
+set -uo pipefail
+shopt -s inherit_errexit
+# shellcheck source=tests/agent_kit.sh
+. "$(dirname "$0")/agent_kit.sh"
+export CORRAL_AGENT=$BUILD/corral-agent
+trap 'umount -l "$work"/*/dir/journal 2>/dev/null; clean_up' EXIT
+CORRAL_EVERY=${CORRAL_EVERY:-3} # of the system calls of a recovery every third is the last one
+RANDOM=${CORRAL_SEED:=$((SECONDS + $$))}
+
+begin() {
+	start --journal 20ms "$@"
+	echo "$out" >>"$place/log" # what was said before it went to the background
+}
+
+# A zombie's other threads may not be gone yet: one may be in a sync of the disk, and the agent's byte is held as long.
+byte_free() {
+	local n
+	for ((n = 0; n < 500; n++)); do
+		"$BUILD/corral-agent" --dir "$dir" --stop >/dev/null 2>&1
+		[[ $? -eq 4 ]] && return
+		sleep 0.01
+	done
+	fail "somebody has the agent's byte"
+}
+
+kill_agent() {
+	kill -9 "$pid"
+	gone "$pid"
+	byte_free
+}
+
+lose_power() { # of whoever has written a pid
+	local one
+	while read -r one; do
+		kill -9 "$one" 2>/dev/null
+		gone "$one"
+	done <"$place/pids"
+	: >"$place/pids"
+	byte_free
+	rm -f "$dir/arena"
+}
+
+log_has() { # TEXT...
+	local text
+	for text; do
+		grep -qsF "$text" "$place/log" "$dir/agent.log" ||
+			fail "no '$text' in: $(tail -n 5 "$place/log" "$dir/agent.log")"
+	done
+}
+
+status_of() { # NAME: of the journal
+	"$BUILD/corral" --dir "$dir" status --json | tr ',{}' '\n\n\n' | sed -n "s/^\"$1\"://p" | head -n 1
+}
+
+wait_for() { # COMMAND...: for at most 20 s
+	local n
+	for ((n = 0; n < 400; n++)); do
+		"$@" && return
+		sleep 0.05
+	done
+	fail "in vain: $*; $(tail -n 3 "$dir/agent.log")"
+}
+
+durable() { [[ $(status_of durable) == true ]]; }
+not_durable() { [[ $(status_of durable) == false ]]; }
+
+workers() { # COUNT: they change a cart each, sync, and write down what was acknowledged
+	local i
+	for ((i = 0; i < $1; i++)); do
+		"$BUILD/tests/67_sync" work "$dir" "w$i" "$place/acknowledged.$i" >/dev/null 2>>"$place/workers" &
+		echo $! >>"$place/pids"
+	done
+}
+
+# Was at least this much acknowledged to all of them?
+acknowledged() { # COUNT VERSION
+	local i number
+	for ((i = 0; i < $1; i++)); do
+		number=$(cat "$place/acknowledged.$i" 2>/dev/null)
+		[[ $((10#${number:-0})) -ge $2 ]] || return 1
+	done
+}
+
+nothing_acknowledged_is_missing() { # COUNT
+	local i want version all=0
+	[[ ! -s $place/workers ]] || fail "$(cat "$place/workers")"
+	for ((i = 0; i < $1; i++)); do
+		want=$(cat "$place/acknowledged.$i")
+		corral 0 show r "w$i" --json
+		version=$(grep -o '"version":[0-9]*' <<<"$out")
+		[[ ${version#*:} -ge $((10#$want)) ]] || fail "w$i: $version, but $want was acknowledged"
+		all=$((all + 10#$want))
+	done
+	echo "$all changes were acknowledged" >&3
+}
+
+# strace that ends with an error is no reason to go
+traced() { # INJECTION...: an agent in the foreground whose system calls fail or kill it so; sets pid (strace's)
+	local options=() one
+	command -v strace >/dev/null || skip "no strace"
+	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"
+	for one; do options+=(-e "inject=$one"); done
+	timeout 60 strace -f -qq -o /dev/null -e trace=pwrite64,fdatasync,fsync,openat "${options[@]}" \
+		"$BUILD/corral-agent" --dir "$dir" --size 16M --journal 20ms >>"$dir/agent.log" 2>&1 &
+	pid=$!
+	echo "$pid" >>"$place/pids"
+}
+
+small_disk() { # SIZE: over the journal's directory only
+	[[ $(id -u) -eq 0 ]] || skip "not root"
+	mkdir -p "$dir/journal" "$place/disk" && chmod 700 "$dir" "$dir/journal"
+	mount -t tmpfs -o "size=$1,mode=700" none "$place/disk" 2>/dev/null || skip "cannot mount a tmpfs"
+	mount --bind "$place/disk" "$dir/journal"
+}
+
+end_disk() {
+	umount -l "$dir/journal"
+	umount -l "$place/disk"
+}
+
+# ------------------------------------------------------------------------- claims
+
+carts_of_all_kinds_survive() {
+	begin
+	corral 0 add r plain --item i --name Item --price 1.25 --quantity 3 --modifier "Extra cheese=0.50" --note "no salt"
+	corral 0 tax r plain 8.25%
+	corral 0 attribute r plain table 7
+	corral 0 add r out --item i --name Item --price 9.00
+	corral 0 checkout r out
+	corral 0 ttl r short 60s
+	corral 0 add r dropped --item i --name Item --price 9.00
+	corral 0 drop r dropped
+	corral 0 add r last --item i --name Item --price 0.01 --sync
+	local name
+	for name in plain out short last; do
+		"$BUILD/corral" --dir "$dir" show r "$name" --json >"$place/$name.before"
+	done
+	lose_power
+	begin
+	log_has "recovered 4 carts from the journal"
+	for name in plain out short last; do
+		"$BUILD/corral" --dir "$dir" show r "$name" --json >"$place/$name.after"
+		cmp <(sed 's/"expires_at":"[^"]*"//' "$place/$name.before") <(sed 's/"expires_at":"[^"]*"//' "$place/$name.after") ||
+			fail "$name: $(cat "$place/$name.after")"
+	done
+	corral 1 show r dropped
+	corral 0 add r out2 --item i --name Item --price 1.00 --sync
+	agent 0 --stop
+	gone "$pid"
+	sound
+}
+
+of_an_arena_of_another_boot_the_journal_has_the_last_word() {
+	begin
+	add r a
+	corral 0 add r b --item i --name Item --price 1.00 --sync
+	agent 0 --stop
+	gone "$pid"
+	printf '\x01%.0s' {1..16} | dd of="$dir/arena" bs=1 seek=192 conv=notrunc status=none
+	begin
+	log_has "recovered 2 carts"
+	corral 0 show r a
+	agent 0 --stop # and without one it is verified, as before; also when old files are about
+	gone "$pid"
+	start
+	corral 0 drop r a
+	agent 0 --stop
+	gone "$pid"
+	printf '\x01%.0s' {1..16} | dd of="$dir/arena" bs=1 seek=192 conv=notrunc status=none
+	begin
+	log_has "verifying it"
+	corral 1 show r a
+	corral 0 add r c --item i --name Item --price 1.00 --sync # into a base: not what the old files say
+	lose_power
+	begin
+	corral 1 show r a
+	corral 0 show r b
+	corral 0 show r c
+}
+
+nothing_acknowledged_is_lost_when_agents_are_killed_at_any_moment() {
+	local i
+	begin
+	echo "CORRAL_SEED=$CORRAL_SEED" >&3
+	workers 4
+	for ((i = 0; i < 12; i++)); do
+		sleep "0.0$((RANDOM % 10))"
+		kill_agent
+		begin
+	done
+	wait_for acknowledged 4 20
+	lose_power
+	begin
+	nothing_acknowledged_is_missing 4
+	lose_power
+	begin # of a lineage that itself was recovered
+	nothing_acknowledged_is_missing 4
+}
+
+nothing_acknowledged_is_lost_when_an_agent_dies_at_any_of_its_writes() {
+	local call nth killed=0
+	begin
+	workers 2
+	for call in "pwrite64 1 2 3 6" "fdatasync 1 2 5" "fsync 1"; do
+		for nth in ${call#* }; do
+			kill_agent
+			traced "${call%% *}:signal=KILL:when=$nth"
+			gone "$pid" # the workers see to it that it comes so far
+			byte_free
+			killed=$((killed + 1))
+			begin
+		done
+		wait_for acknowledged 2 5
+		lose_power
+		begin
+		nothing_acknowledged_is_missing 2
+		workers 2
+	done
+	[[ $killed -eq 8 ]] || fail "killed $killed times only"
+}
+
+killed_anywhere_in_recovery_the_next_one_recovers_all_the_same() {
+	local call nth killed=0
+	begin
+	add r a
+	add r b
+	corral 0 drop r b
+	corral 0 add r c --item i --name Item --price 1.00 --sync
+	lose_power
+	cp -a "$dir" "$place/image"
+	for call in mkdirat renameat unlinkat fsync fdatasync pwrite64 ftruncate; do
+		for ((nth = 1 + RANDOM % 3; nth < 40; nth += CORRAL_EVERY)); do
+			rm -rf "$dir"
+			cp -a "$place/image" "$dir"
+			timeout 30 strace -f -qq -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$nth" \
+				"$BUILD/corral-agent" --dir "$dir" --size 16M --journal 20ms >"$place/out" 2>&1 &
+			local tracer=$!
+			echo "$tracer" >>"$place/pids"
+			for ((n = 0; n < 100; n++)); do
+				[[ -d /proc/$tracer ]] || break
+				grep -q ready "$place/out" && break
+				sleep 0.02
+			done
+			if grep -q ready "$place/out"; then
+				kill -9 "$(agent_pid)"
+				gone "$tracer"
+				break # there are no more of these calls
+			fi
+			gone "$tracer"
+			byte_free
+			killed=$((killed + 1))
+			begin
+			corral 0 show r a
+			corral 1 show r b
+			corral 0 show r c
+			corral 0 add r d --item i --name Item --price 1.00 --sync
+			kill_agent
+			rm "$dir/arena"
+			begin
+			corral 0 show r a
+			corral 1 show r b
+			corral 0 show r d
+			kill_agent
+		done
+	done
+	echo "CORRAL_SEED=$CORRAL_SEED: killed $killed times in recovery" >&3
+	[[ $killed -ge 5 ]] || fail "killed $killed times only"
+}
+
+trouble() { # ERROR: it is there, and said; then it is over
+	corral 3 add r a --item i --name Item --price 1.00 --sync
+	wait_for not_durable
+	has "the change is made, but not known to be on disk"
+	corral 0 show r a
+	log_has "the journal cannot be written: $1"
+	corral 0 status
+	[[ $(status_of not_durable_since_ms) -gt 0 ]] || fail "since when?"
+}
+
+a_full_disk_is_said_and_does_not_last_longer_than_it_lasts() {
+	small_disk 64k
+	begin
+	local i before
+	for ((i = 0; i < 400; i++)); do
+		corral 0 add r "s$((i % 8))" --item "i$i" --name "A long name so that it is full before long: $i" --price 1.00
+		not_durable && break
+	done
+	trouble "No space left on device"
+	before=$(find "$dir/journal" -type f | wc -l)
+	sleep 2
+	[[ $(find "$dir/journal" -type f | wc -l) -le $((before + 1)) ]] || fail "each try leaves a file"
+	add r b # workers go on
+	mount -o remount,size=32M "$place/disk"
+	wait_for durable
+	log_has "the journal is whole again"
+	corral 0 add r c --item i --name Item --price 1.00 --sync
+	cp -a "$dir/journal" "$place/files"
+	lose_power
+	end_disk
+	cp -a "$place/files/." "$dir/journal/"
+	begin
+	corral 0 show r a
+	corral 0 show r b
+	corral 0 show r c
+	lose_power
+}
+
+an_agent_serves_also_when_the_disk_is_full_at_its_start() {
+	small_disk 4k
+	head -c 64K /dev/zero >"$dir/journal/full" 2>/dev/null
+	begin
+	add r a
+	trouble "No space left on device"
+	rm "$dir/journal/full"
+	mount -o remount,size=32M "$place/disk"
+	wait_for durable
+	corral 0 add r b --item i --name Item --price 1.00 --sync
+	agent 0 --stop
+	gone "$pid"
+	end_disk
+}
+
+a_failed_sync_is_not_tried_again_on_the_same_file() {
+	start # the arena: its making is not what is to fail
+	agent 0 --stop
+	traced fdatasync:error=EIO:when=3..5
+	wait_for grep -q ready "$dir/agent.log"
+	add r a
+	wait_for sync_fails
+	local first
+	first=$(status_of file)
+	wait_for sync_works
+	log_has "cannot be written: Input/output error" "the journal is whole again"
+	[[ $(status_of file) -gt $first ]] || fail "the same file"
+	kill -9 "$(agent_pid)"
+	gone "$pid"
+	lose_power
+	begin
+	corral 0 show r a
+	corral 0 show r s
+}
+
+errors_of_writing_and_opening_are_told_to_who_syncs() {
+	local injection
+	for injection in pwrite64:error=EIO:when=3..6 pwrite64:error=EROFS:when=4..5 openat:error=EMFILE:when=3..6; do
+		rm -rf "$dir"
+		start # the arena: its making is not what is to fail
+		agent 0 --stop
+		traced "$injection"
+		wait_for grep -q ready "$dir/agent.log"
+		add r a
+		if [[ $injection == openat* ]]; then
+			mv "$dir/journal" "$place/away.$RANDOM" # it has to open files again
+		fi
+		wait_for sync_fails
+		wait_for sync_works
+		log_has "the journal is whole again"
+		kill -9 "$(agent_pid)"
+		gone "$pid"
+		lose_power
+		begin
+		corral 0 show r a
+		corral 0 show r s
+		lose_power
+	done
+}
+
+sync_works() { corral_any add r s --item i --name Item --price 1.00 --sync; }
+sync_fails() { ! sync_works; }
+corral_any() { timeout 60 "$BUILD/corral" --dir "$dir" "$@" >/dev/null 2>&1; }
+
+a_directory_that_was_taken_away_is_noticed_and_one_made_anew_is_used() {
+	begin
+	corral 0 add r a --item i --name Item --price 1.00 --sync
+	mv "$dir/journal" "$place/away"
+	ln -s /nowhere "$dir/journal" # nothing may be made in its place
+	trouble ""
+	rm "$dir/journal"
+	wait_for durable
+	corral 0 add r b --item i --name Item --price 1.00 --sync
+	lose_power
+	begin
+	corral 0 show r a
+	corral 0 show r b
+	rm -rf "$dir/journal"
+	corral_any add r c --item i --name Item --price 1.00 --sync # may have the error, and may be in time
+	wait_for durable
+	corral 0 add r d --item i --name Item --price 1.00 --sync
+	lose_power
+	begin
+	corral 0 show r c
+	corral 0 show r d
+}
+
+terminated_it_writes_what_is_dirty() {
+	local signal
+	start --journal 1h
+	for signal in TERM INT; do
+		add r "$signal"
+		kill "-$signal" "$pid"
+		gone "$pid"
+		log_has "stopping; the carts stay"
+		lose_power
+		start --journal 1h
+		corral 0 show r "$signal"
+	done
+}
+
+the_journal_does_not_grow_for_ever() {
+	local i bytes
+	begin
+	workers 4
+	for ((i = 0; i < 60; i++)); do # restarts, and more bytes than one file may outgrow its base by
+		kill_agent
+		begin
+		[[ $i -lt 8 ]] && sleep 0.2
+	done
+	wait_for acknowledged 4 50
+	bytes=$(du -sb "$dir/journal" | cut -f1)
+	echo "$bytes bytes in $(find "$dir/journal" -type f | wc -l) files" >&3
+	[[ $bytes -lt 64000000 && $(find "$dir/journal" -type f | wc -l) -le 102 ]] || fail "$bytes bytes"
+	lose_power
+	begin
+	nothing_acknowledged_is_missing 4
+}
+
+what_older_files_say_counts_no_more_after_a_base() {
+	local i # more of them than there are new carts, which may get their slots
+	begin
+	for ((i = 0; i < 6; i++)); do corral 0 add r "dropped$i" --item i --name Item --price 1.00 --sync; done
+	cp "$dir/journal/000000000001" "$place/older" # of two files that a base makes useless, one came back
+	kill_agent
+	begin
+	for ((i = 0; i < 6; i++)); do corral 0 drop r "dropped$i" --sync; done
+	rm -rf "$dir/journal" # the next file has a base
+	wait_for sync_works
+	corral 0 add r kept --item i --name Item --price 1.00 --sync
+	cp "$place/older" "$dir/journal/000000000001"
+	lose_power
+	begin
+	for ((i = 0; i < 6; i++)); do corral 1 show r "dropped$i"; done
+	corral 0 show r kept
+}
+
+what_a_dead_agent_had_taken_and_not_written_the_next_one_writes() {
+	begin
+	corral 0 add r first --item i --name Item --price 1.00 --sync
+	kill_agent
+	traced pwrite64:signal=KILL:when=3 # of the journal's thread; its main one has fewer
+	wait_for sync_works
+	wait_for sync_works
+	add r late # in the round that is not written
+	gone "$pid"
+	byte_free
+	begin
+	corral 0 add r another --item i --name Item --price 1.00 --sync
+	lose_power
+	begin
+	corral 0 show r late
+	corral 0 show r another
+}
+
+an_arena_that_is_cut_under_the_agent_leaves_the_journal_whole() {
+	local i
+	begin
+	for ((i = 0; i < 5; i++)); do add r "s$i"; done
+	corral 0 add r last --item i --name Item --price 1.00 --sync
+	truncate -s 4096 "$dir/arena"
+	gone "$pid"
+	rm "$dir/arena"
+	begin
+	for ((i = 0; i < 5; i++)); do corral 0 show r "s$i"; done
+	corral 0 show r last
+}
+
+damaged_files_cost_only_what_is_in_them() {
+	begin
+	for i in a b c; do corral 0 add r "$i" --item "item-$i" --name Item --price 1.00 --sync; done
+	kill_agent
+	begin # the file after: what comes now is in no danger
+	corral 0 add r d --item i --name Item --price 1.00 --sync
+	local file at
+	file=$(find "$dir/journal" -type f | sort | head -n 1)
+	lose_power
+	at=$(grep -abo item-b "$file" | head -n 1 | cut -d: -f1)
+	printf 'X' | dd of="$file" bs=1 seek="$at" conv=notrunc status=none
+	begin
+	log_has "no valid record at byte" "passed over"
+	corral 0 show r a
+	corral 1 show r b
+	corral 0 show r c
+	corral 0 show r d
+	lose_power
+	head -c 100M /dev/urandom >"$dir/journal/000000000900" # no head of ours
+	head -c 20M /dev/zero >>"$(find "$dir/journal" -type f -name '00000000000*' | sort | tail -n 1)"
+	begin
+	corral 0 show r d
+}
+
+if [[ $# -gt 0 ]]; then
+	run_claims "$@"
+fi
+mapfile -t claims < <(claims_of "$0")
+for i in "${!claims[@]}"; do # helpers among them
+	[[ ${claims[$i]} == trouble || ${claims[$i]} == corral_any || ${claims[$i]} == sync_* ]] && unset "claims[$i]"
+done
+run_claims "${claims[@]}"
