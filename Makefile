@@ -124,8 +124,12 @@ $(BUILD)/agent.a: $(filter-out $(BUILD)/agent/main.o,$(agent_objects))
 	@rm -f $@
 	$(AR) rcs $@ $^
 
+# The power-loss test stands between the agent and the clock, and the system calls that change files (tests/power_trace.c).
+power_calls := openat mkdirat unlinkat renameat renameat2 pwrite ftruncate fsync fdatasync msync arena_wall_ms
+$(BUILD)/tests/68_power_loss: test_ldflags := $(power_calls:%=-Wl,--wrap=%)
+
 $(test_programs): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/support.a $(BUILD)/agent.a $(client_object) $(BUILD)/libcorral.a
-	$(CC) $(ldflags) -o $@ $^ $(test_libs) $(msgpack_libs) $(jansson_libs) -lm
+	$(CC) $(ldflags) $(test_ldflags) -o $@ $^ $(test_libs) $(msgpack_libs) $(jansson_libs) -lm
 
 # What a fuzz target needs besides the library.
 fuzz_room = $($*_room) $(BUILD)/tests/support.a $(BUILD)/libcorral.a
@@ -191,6 +195,9 @@ tsan: deps-test ## the tests' thread bodies under ThreadSanitizer
 
 crash: all tests ## the whole crash matrix: death at every instruction (`make test` runs a sample)
 	@tests/crash.sh $(BUILD)
+
+power: all tests ## the whole power-loss test: every state of the disk (`make test` looks at a sample)
+	CORRAL_POWER=all $(BUILD)/tests/68_power_loss
 
 mutants: all tests ## take steps of the death protocol away one at a time: the crash tests must turn red
 	@tests/mutants.sh '$(or $(K),.)'
@@ -263,4 +270,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all asan bench clean crash demo deps format FORCE fuzz fuzzers help install install-files lint model mutants run test tests tsan ubsan uninstall valgrind
+.PHONY: all asan bench clean crash demo deps format FORCE fuzz fuzzers help install install-files lint model mutants power run test tests tsan ubsan uninstall valgrind

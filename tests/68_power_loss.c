@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 68_power_loss.c: the power goes at any moment of an agent's life, and takes what was not synced, in any combination.
+ * timeout: 300
+ *
+ * An agent with a journal lives in this process; what it does to files is recorded (power_trace.h), while carts change between any
+ * two of its system calls, and corral_sync() is called. Then every state that the disk may be in (power_states.h) is made in a
+ * directory, and there a new agent has to start, with the arena gone or as it was last synced, and every cart has to be what
+ * was acknowledged as synced, or newer, and a version that existed; nothing whose end was synced rises again
+ * (power_history.h).
+ *
+ * CORRAL_POWER=all: every state; else one in some. CORRAL_POWER=NUMBER: one in so many.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "power_disk.h"
+#include "power_history.h"
+#include "power_life.h"
+
+#define STATE_SECONDS 20u /* recovery takes no longer, or it hangs */
+#define SAMPLE 36u        /* one state in so many, in `make test` */
+#define FILES 8u          /* a journal grows through so many */
+
+static bool with_arena; /* recover also beside the arena as it was last synced */
+
+/* ------------------------------------------------------------- the judgement */
+
+static struct shared { /* with the child that recovers */
+	char state[4096];
+	char fault[1024];
+	struct power_totals totals;
+	uint64_t recoveries;
+} * shared;
+
+static uint32_t stride(void)
+{
+	const char *wanted = getenv("CORRAL_POWER");
+
+	if (wanted == NULL)
+		return SAMPLE;
+	return strcmp(wanted, "all") == 0 ? 1 : (uint32_t)max_u64(1, strtoull(wanted, NULL, 0));
+}
+
+/* In the child, where no assertion may jump. */
+static _Noreturn void red(const char *fault)
+{
+	snprintf(shared->fault, sizeof(shared->fault), "%s", fault);
+	_exit(CHILD_FAILED);
+}
+
+static void recover_and_judge(const struct power_state *state, bool arena)
+{
+	struct corral *corral;
+	struct yard yard;
+
+	yard_make_empty(&yard);
+	power_disk_make(yard.dir_fd, arena);
+	struct agent *agent = power_agent(yard.path);
+	if (agent_take_up(agent) != EXIT_DONE)
+		red("no agent can start");
+	if (corral_open(yard.path, CORRAL_OBSERVE, &corral) != 0)
+		red(corral_why());
+	const char *fault = power_history_judge(corral, state->promise);
+	if (fault != NULL)
+		red(fault);
+	corral_close(corral);
+	agent_give_up(agent);
+	free(agent);
+	yard_remove(&yard);
+	shared->recoveries++;
+}
+
+static void look(const struct power_state *state)
+{
+	alarm(STATE_SECONDS);
+	power_state_describe(state, shared->state, sizeof(shared->state));
+	recover_and_judge(state, false);
+	if (with_arena)
+		recover_and_judge(state, true);
+}
+
+static int judge(void *context)
+{
+	(void)context;
+	power_no_sync = true;
+	power_states(support_seed(), stride(), look, &shared->totals);
+	return 0;
+}
+
+/* In a child: what does not come back from it is a crash, or has hung. */
+static void judge_all(const char *scenario)
+{
+	int64_t start = support_now_ms();
+	int status;
+
+	power_trace_end();
+	power_life.busy = false;
+	memset(shared, 0, sizeof(*shared));
+	pid_t pid = child_start(judge, NULL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		fail_msg("%s: status %#x: %s: %s", scenario, (unsigned)status, shared->fault, shared->state);
+	print_message("power loss, %s: %u steps, %u events, %llu states of %llu considered, %llu looked at, "
+		      "%llu recoveries, %.1f seconds\n",
+		      scenario, power_trace.count, power_history_events(), (unsigned long long)shared->totals.states,
+		      (unsigned long long)shared->totals.considered, (unsigned long long)shared->totals.looked_at,
+		      (unsigned long long)shared->recoveries, (double)(support_now_ms() - start) / 1000);
+	assert_true(shared->recoveries > 0);
+	with_arena = false;
+	power_trace_free();
+	yard_remove(&power_life.yard);
+}
+
+/* ---------------------------------------------------------------- the tests */
+
+static void the_power_goes_while_a_journal_grows_and_begins_anew(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	power_begin();
+	power_begin_trace();
+	power_come_alive();
+	for (uint32_t i = 0; power_life.corral->arena.header->journal_number < FILES; i++) {
+		assert_true(i < 1000);
+		power_live(1);
+	}
+	power_end_life();
+	with_arena = true;
+	judge_all("a life");
+}
+
+static void the_power_goes_when_an_agent_goes_on_where_the_last_one_ended(void **state)
+{
+	uint64_t journal_ms = power_options.journal_ms;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	power_begin();
+	power_begin_trace();
+	power_options.journal_ms = 0;
+	power_come_alive();
+	power_end_life();
+	power_options.journal_ms = journal_ms;
+	/* as of an agent that was killed at once */
+	assert_int_equal(mkdirat(power_life.yard.dir_fd, "journal", 0700), 0);
+	for (uint32_t i = 0; i < 4; i++) {
+		power_come_alive();
+		power_live(4);
+		power_change(2);
+		power_end_life();
+	}
+	power_come_alive();
+	power_live(20); /* a new file, and all these go at once */
+	power_end_life();
+	judge_all("agents one after the other");
+}
+
+static void the_power_goes_after_agents_were_killed(void **state)
+{
+	static const enum power_kind kinds[] = { POWER_WRITE, POWER_SYNC };
+
+	(void)state;
+	NEEDS_PROCESSES();
+	power_begin();
+	power_begin_trace();
+	for (uint32_t i = 0; i < 6; i++) {
+		power_come_alive();
+		power_live(3);
+		power_change(3);
+		power_die(kinds[i % 2]);
+	}
+	power_come_alive();
+	power_live(16);
+	power_end_life();
+	judge_all("agents that were killed");
+}
+
+static void the_power_goes_in_quiet_times(void **state)
+{
+	uint64_t journal_ms = power_options.journal_ms;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	power_begin();
+	power_options.journal_ms = 2;
+	power_begin_trace();
+	power_come_alive();
+	for (uint32_t i = 0; i < 8; i++) {
+		power_live(1);
+		power_life.busy = false;
+		for (uint32_t clocks = 0; clocks < 3; clocks++) {
+			uint32_t before = power_trace.count;
+			power_lock();
+			power_wall_offset_ms += 60000;
+			power_unlock();
+			(void)wait_until(__atomic_load_n(&power_trace.count, __ATOMIC_ACQUIRE) > before,
+					 SUPPORT_WAIT_MS);
+		}
+		power_life.busy = true;
+	}
+	power_end_life();
+	power_options.journal_ms = journal_ms;
+	judge_all("quiet times");
+}
+
+static void the_power_goes_when_carts_are_older_than_the_journal(void **state)
+{
+	uint64_t journal_ms = power_options.journal_ms;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	power_begin();
+	power_options.journal_ms = 0;
+	power_come_alive();
+	power_change(200);
+	power_end_life();
+	power_options.journal_ms = journal_ms;
+	power_begin_trace();
+	power_come_alive();
+	power_live(6);
+	power_end_life();
+	judge_all("a journal over carts that are there");
+}
+
+static void the_power_goes_when_the_journal_was_taken_away(void **state)
+{
+	char command[160];
+
+	(void)state;
+	NEEDS_PROCESSES();
+	power_begin();
+	power_come_alive();
+	power_change(200);
+	assert_int_equal(power_ask_for_sync(), 0);
+	power_end_life();
+	snprintf(command, sizeof(command), "rm -r %.120s/journal", power_life.yard.path);
+	assert_int_equal(system(command), 0);
+	power_begin_trace();
+	power_come_alive();
+	power_live(6);
+	power_end_life();
+	judge_all("a journal that was taken away");
+}
+
+static void recover_traced(bool gone)
+{
+	power_begin();
+	power_begin_trace();
+	power_come_alive();
+	power_live(6);
+	power_life.busy = false; /* or something changes when the last round of the stop has looked */
+	power_end_life();
+	power_life.busy = true;
+	power_lose_arena(gone);
+	power_life.synced_events = power_history_events();
+	power_come_alive();
+	power_live(6);
+	power_end_life();
+	with_arena = true;
+	judge_all(gone ? "a recovery with no arena" : "a recovery with an arena of an earlier boot");
+}
+
+static void the_power_goes_again_while_an_agent_recovers(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	recover_traced(true);
+	recover_traced(false);
+}
+
+static void the_power_goes_after_a_sync_has_failed(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	power_begin();
+	power_begin_trace();
+	power_come_alive();
+	for (uint32_t i = 0; i < 4; i++) {
+		power_live(4);
+		power_change(1);
+		power_lock();
+		power_fail_sync = true;
+		power_unlock();
+		assert_int_equal(power_ask_for_sync(), -EIO);
+		int r = -EIO; /* a new file is tried twice a second */
+		for (int tries = 0; tries < SUPPORT_WAIT_MS / 100 && (r = power_ask_for_sync()) != 0; tries++)
+			support_sleep_us(100000);
+		assert_int_equal(r, 0);
+	}
+	power_end_life();
+	judge_all("a disk that fails");
+}
+
+static int share(void **state)
+{
+	(void)state;
+	shared = support_shared(sizeof(*shared));
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_power_goes_while_a_journal_grows_and_begins_anew),
+		cmocka_unit_test(the_power_goes_when_an_agent_goes_on_where_the_last_one_ended),
+		cmocka_unit_test(the_power_goes_after_agents_were_killed),
+		cmocka_unit_test(the_power_goes_in_quiet_times),
+		cmocka_unit_test(the_power_goes_when_carts_are_older_than_the_journal),
+		cmocka_unit_test(the_power_goes_when_the_journal_was_taken_away),
+		cmocka_unit_test(the_power_goes_again_while_an_agent_recovers),
+		cmocka_unit_test(the_power_goes_after_a_sync_has_failed),
+	};
+
+	return cmocka_run_group_tests(tests, share, NULL);
+}
