@@ -44,7 +44,7 @@ bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 test_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/[0-9]*.c))
 test_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/[!0-9]*.c))
 # A fuzz target is linked with replay.c, or with libFuzzer (make fuzz).
-fuzz_targets  := arena cart arguments control snapshot
+fuzz_targets  := arena cart arguments control snapshot journal
 fuzz_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/*.c))
 replays       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/replay_%)
 fuzzers       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/fuzz_%)
@@ -136,6 +136,7 @@ fuzz_room = $($*_room) $(BUILD)/tests/support.a $(BUILD)/libcorral.a
 arena_room := $(BUILD)/tests/fuzz/damage.o
 cart_room := $(tool_room)
 arguments_room := $(tool_room) $(addprefix $(BUILD)/bench/,bench.o orders.o order_row.o)
+journal_room := $(addprefix $(BUILD)/agent/,recover.o journal_file.o log.o)
 control_room := $(addprefix $(BUILD)/agent/,control.o log.o client.o journal.o journal_write.o journal_file.o)
 $(foreach t,$(fuzz_targets),$(eval $(BUILD)/tests/fuzz/replay_$(t) $(BUILD)/tests/fuzz/fuzz_$(t): $($(t)_room)))
 

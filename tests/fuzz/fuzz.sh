@@ -29,7 +29,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=16:detect_leaks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
 # Bytes that an input may have: what is longer finds little more.
-declare -A longest=([arena]=480 [cart]=4096 [arguments]=1024 [control]=512 [snapshot]=4096)
+declare -A longest=([arena]=480 [cart]=4096 [arguments]=1024 [control]=512 [snapshot]=4096 [journal]=1024)
 
 # The smallest set of inputs that reaches as much as all there are, and those that once failed.
 merge_corpus() {

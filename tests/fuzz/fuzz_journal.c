@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fuzz_journal.c: bytes that may be the files of a journal, read back as recovery does.
+ *
+ * The input is a row of pieces, each { what it is, parameters }, which make up to FILES_MAX files: a file's head, a record with a cart or
+ * with bytes of the input, bytes as they are, bytes to be damaged. Sums are made right unless a piece says otherwise, so that
+ * what lies behind them is met. recover_arena() then reads them; what would make the new arena is here.
+ *
+ * What must hold besides not crashing: an answer of 1, 0 or -errno; what is handed on is a cart that validates, and each
+ * slot's cart is handed on at most once.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+
+#include "../../agent/journal_file.h"
+#include "../../agent/rebuild.h"
+#include "../../agent/recover.h"
+#include "../cart_seal.h"
+#include "cart.h"
+
+#define FILES_MAX 4u
+#define FILE_BYTES (1u << 16)
+#define CARTS 8u
+#define PIECES_MAX 64
+
+enum piece { HEAD, CART, RECORD, RAW, DAMAGE, AGAIN, PIECE_KINDS };
+
+struct writer {
+	uint8_t bytes[FILE_BYTES];
+	size_t size;
+	uint64_t nonce;
+	uint32_t number;
+};
+
+static char directory[64];
+static int journal_fd = -1;
+static struct agent agent;
+static uint32_t carts_taken;
+
+/* ------------------------------------------------------------------ the new arena */
+
+static int take(void *context, const void *cart, size_t size, uint64_t idle_ns)
+{
+	(void)context;
+	must(cart_validate(cart, size) == 0);
+	must(idle_ns <= INT64_MAX);
+	carts_taken++;
+	return 0;
+}
+
+static void no_finding(void *context, const char *line)
+{
+	(void)context;
+	(void)line;
+}
+
+int rebuild_from(struct agent *to, const struct rebuild_source *source, void (*tell)(const char *line),
+		 const char *former, char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why)
+{
+	static struct bucket buckets[4];
+	static struct arena_header header;
+	struct arena arena = { .header = &header, .buckets = buckets, .bucket_mask = COUNT(buckets) - 1 };
+	struct arena_settings settings;
+
+	(void)to;
+	(void)former;
+	(void)tell;
+	(void)why;
+	aside[0] = '\0';
+	carts_taken = 0;
+	source->settings(source->context, &settings);
+	must(settings.max_carts <= ARENA_CARTS_MAX);
+	int r = source->carts(source->context, take, no_finding, NULL, ret_totals);
+	must(carts_taken <= settings.max_carts);
+	must(r < 0 || carts_taken == ret_totals->kept);
+	memset(buckets, 0, sizeof(buckets));
+	source->floors(source->context, &arena);
+	must(buckets[0].version_floor <= VERSION_MAX);
+	return r;
+}
+
+/* ------------------------------------------------------------------ the files */
+
+static void begin(void)
+{
+	const char *place = getenv("TMPDIR");
+
+	snprintf(directory, sizeof(directory), "%s/fuzz-journal.XXXXXX",
+		 place != NULL && strlen(place) < 40 ? place : "/tmp");
+	must(mkdtemp(directory) != NULL);
+	agent.dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	must(agent.dir_fd >= 0);
+	journal_fd = journal_open_directory(agent.dir_fd, true);
+	must(journal_fd >= 0);
+	log_threshold = (enum log_level) - 1; /* not a word */
+}
+
+static void end_file(struct writer *w)
+{
+	char name[JOURNAL_NAME_BYTES];
+
+	if (w->number == 0)
+		return;
+	journal_name(w->number, name);
+	int fd = openat(journal_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	must(fd >= 0 && write(fd, w->bytes, w->size) == (ssize_t)w->size);
+	close(fd);
+}
+
+static void put(struct writer *w, const void *bytes, size_t size)
+{
+	if (size > sizeof(w->bytes) - w->size)
+		size = sizeof(w->bytes) - w->size;
+	memcpy(w->bytes + w->size, bytes, size);
+	w->size += size;
+}
+
+static void put_head(struct writer *w, struct input *input)
+{
+	static const uint32_t most[] = { CARTS, CARTS, 0, 1, 100000, ARENA_CARTS_MAX + 1, UINT32_MAX };
+	uint8_t flags = (uint8_t)input_number(input, 1);
+	struct journal_head head = { .magic = JOURNAL_MAGIC,
+				     .format = JOURNAL_FORMAT,
+				     .byte_order = LAYOUT_BYTE_ORDER,
+				     .number = w->number + 1,
+				     .nonce = w->number * 0x9e3779b97f4a7c15ull,
+				     .arena_bytes = (flags & 1) != 0 ? 1ull << 60 : 16 << 20,
+				     .ttl_ns = (flags & 2) != 0 ? UINT64_MAX : 1000000000ull,
+				     .max_carts = most[flags / 16 % COUNT(most)] };
+
+	end_file(w);
+	w->number++;
+	w->size = 0;
+	memset(head.lineage, flags & 4, sizeof(head.lineage));
+	head.sum = journal_head_sum(&head) ^ ((flags & 8) / 8);
+	w->nonce = head.nonce;
+	put(w, &head, sizeof(head));
+}
+
+/* size: what is there of the payload; the record may say otherwise. */
+static void put_record(struct writer *w, struct journal_record *record, const void *payload, size_t size)
+{
+	static const uint8_t padding[8];
+
+	if (record->size <= size)
+		record->sum = journal_record_sum(record, payload, w->nonce, w->size);
+	put(w, record, sizeof(*record));
+	put(w, payload, size);
+	put(w, padding, (8 - size % 8) % 8);
+}
+
+static void put_cart(struct writer *w, struct input *input)
+{
+	struct cart_change change = { .kind = CART_SET_TAX,
+				      .key = { { "r", 1 }, { "session", 1 + input_number(input, 1) % 7 } },
+				      .hash = 1 + input_number(input, 1) % 4,
+				      .seed = 1,
+				      .now_ms = 1700000000000,
+				      .tax_ppm = 1 };
+	uint8_t flags = (uint8_t)input_number(input, 1);
+	struct cart_plan plan;
+
+	change.first_version = (flags & 1) != 0 ? input_number(input, 8) : 1u + flags / 16u;
+	struct journal_record record = { .kind = JOURNAL_CART,
+					 .slot = (uint32_t)input_number(input, 1) % (CARTS + 1),
+					 .time_ns = (int64_t)input_number(input, (flags & 2) != 0 ? 8 : 4) };
+	if (cart_plan(NULL, 0, &change, &plan) != 0)
+		return;
+	uint8_t *cart = malloc(plan.size);
+	must(cart != NULL);
+	cart_build(NULL, &change, &plan, cart);
+	if ((flags & 4) != 0)
+		cart[input_number(input, 2) % plan.size] ^= 1;
+	if ((flags & 8) != 0)
+		cart_seal(cart, plan.size);
+	record.size = (uint32_t)plan.size;
+	put_record(w, &record, cart, plan.size);
+	free(cart);
+}
+
+static void put_any(struct writer *w, struct input *input)
+{
+	uint8_t flags = (uint8_t)input_number(input, 1);
+	struct journal_record record = { .kind = (uint16_t)(flags % 8),
+					 .slot = (uint32_t)input_number(input, (flags & 8) != 0 ? 4 : 1),
+					 .time_ns = (int64_t)input_number(input, 4),
+					 .reserved = (flags & 16) / 16 };
+	size_t size = input_number(input, 1) % 64;
+
+	if (size > input->left)
+		size = input->left;
+	record.size = (uint32_t)((flags & 32) != 0 ? input_number(input, 4) : size);
+	if (size > input->left)
+		size = input->left;
+	put_record(w, &record, input->at, size);
+	input->at += size;
+	input->left -= size;
+}
+
+static void put_raw(struct writer *w, struct input *input)
+{
+	size_t size = input_number(input, 1);
+
+	if (size > input->left)
+		size = input->left;
+	put(w, input->at, size);
+	input->at += size;
+	input->left -= size;
+}
+
+static void put_piece(struct writer *w, struct input *input)
+{
+	switch ((enum piece)(input_number(input, 1) % PIECE_KINDS)) {
+	case HEAD:
+		if (w->number < FILES_MAX)
+			put_head(w, input);
+		break;
+	case CART:
+		put_cart(w, input);
+		break;
+	case RECORD:
+		put_any(w, input);
+		break;
+	case RAW:
+		put_raw(w, input);
+		break;
+	case DAMAGE:
+		if (w->size > 0)
+			w->bytes[input_number(input, 2) % w->size] ^= (uint8_t)(1 + input_number(input, 1));
+		break;
+	case AGAIN: /* what stood there before: at another place it is not valid */
+		if (w->size > 0)
+			put(w, w->bytes, input_number(input, 2) % w->size);
+		break;
+	case PIECE_KINDS:
+		break;
+	}
+}
+
+/* A journal that no arena can be made of was set aside, with its directory. */
+static void put_back(void)
+{
+	struct dirent **entries;
+	struct stat st;
+
+	if (fstatat(agent.dir_fd, JOURNAL_DIRECTORY, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return;
+	int count = scandir(directory, &entries, NULL, alphasort);
+	must(count == 3 && strncmp(entries[2]->d_name, JOURNAL_DIRECTORY, strlen(JOURNAL_DIRECTORY)) == 0);
+	must(renameat(agent.dir_fd, entries[2]->d_name, agent.dir_fd, JOURNAL_DIRECTORY) == 0);
+	for (int i = 0; i < count; i++)
+		free(entries[i]);
+	free(entries);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct writer writer;
+	struct input input = { data, size };
+	char why[WHY_BYTES] = "";
+	char name[JOURNAL_NAME_BYTES];
+
+	if (journal_fd < 0)
+		begin();
+	writer.size = 0;
+	writer.number = 0;
+	put_head(&writer, &input);
+	for (int i = 0; i < PIECES_MAX && input.left > 0; i++)
+		put_piece(&writer, &input);
+	end_file(&writer);
+	int r = recover_arena(&agent, why);
+	must(r <= 1 && r > -4096);
+	for (uint32_t number = 1; number <= FILES_MAX; number++) {
+		journal_name(number, name);
+		(void)unlinkat(journal_fd, name, 0);
+	}
+	put_back();
+	return 0;
+}
