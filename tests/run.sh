@@ -3,11 +3,12 @@
 # Run the tests in the order of their numbers, which is the order of the floors: the first red
 # line is the lowest broken floor.
 #
-# Usage: tests/run.sh [-k REGEX] [-c] [-w WRAPPER] [-s FACTOR] BUILD
+# Usage: tests/run.sh [-k REGEX] [-c] [-w WRAPPER] [-s FACTOR] [-j JOBS] BUILD
 #   -k REGEX    only the tests whose names match
 #   -c          only the C programs (BUILD/tests/NN_name), not the scripts (tests/NN_name.sh)
 #   -w WRAPPER  a command that each C program is run under, such as "valgrind -q"
 #   -s FACTOR   multiply the time limits
+#   -j JOBS     run so many at once (default: one for each processor, at most 4); they are shown in order all the same
 #
 # A test has 120 s, or what a line "timeout: N" near its head says. A program that crashes, exits
 # with an error, runs out of time or runs no test counts as a failure; exit code 77 is "skipped".
@@ -19,13 +20,15 @@ usage() {
 	exit 2
 }
 
-pattern=. c_only=false wrapper=() factor=1
-while getopts k:cw:s: option; do
+pattern=. c_only=false wrapper=() factor=1 jobs=$(nproc)
+[[ $jobs -le 4 ]] || jobs=4
+while getopts k:cw:s:j: option; do
 	case $option in
 	k) pattern=$OPTARG ;;
 	c) c_only=true ;;
 	w) read -ra wrapper <<<"$OPTARG" ;;
 	s) factor=$OPTARG ;;
+	j) jobs=$OPTARG ;;
 	*) usage ;;
 	esac
 done
@@ -42,6 +45,7 @@ mkdir -p "$logs"
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/c.XXXXXX") || exit 2
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=0 second_deadlock_stack=1}
 
@@ -74,9 +78,9 @@ read_counts() {
 	fi
 }
 
-total_passed=0 total_failed=0 red=() grey=()
-while IFS=$'\t' read -r name source <&3; do
-	log=$logs/$name.log
+# Run one, and leave what it came to in its results: exit code and milliseconds.
+run_one() { # NAME SOURCE
+	local name=$1 source=$2 log=$logs/${2##*/}.log limit start command child code
 	limit=$(sed -nE '1,30s/.*timeout: ([0-9]+).*/\1/p' "$source" | head -n 1)
 	limit=$((${limit:-120} * factor))
 	if [[ $source == *.c ]]; then
@@ -86,13 +90,23 @@ while IFS=$'\t' read -r name source <&3; do
 	fi
 	start=$(date +%s%N)
 	{
-		timeout -k 5 "$limit" "${command[@]}" </dev/null >"$log" 2>&1
+		timeout -k 5 "$limit" "${command[@]}" </dev/null >"$log" 2>&1 &
+		child=$!
+		trap 'kill "$child"' TERM
+		wait "$child"
 		code=$?
 	} 2>/dev/null # bash would tell of a signal; so do we
-	took=$((($(date +%s%N) - start) / 1000000))
+	echo "$code $((($(date +%s%N) - start) / 1000000)) $limit" >"$TMPDIR/${source##*/}.part"
+	mv "$TMPDIR/${source##*/}.part" "$TMPDIR/${source##*/}.result"
+}
 
+total_passed=0 total_failed=0 red=() grey=()
+
+show() { # NAME SOURCE: how it went
+	local name=$1 source=$2 log=$logs/${2##*/}.log code took limit why="" state="ok  "
+	local passed failed skipped
+	read -r code took limit <"$TMPDIR/${source##*/}.result"
 	read_counts
-	why=
 	if [[ $code -eq 77 ]]; then
 		skipped=$((skipped + (passed + failed + skipped == 0)))
 	elif [[ $code -eq 124 || $code -eq 137 ]]; then
@@ -109,7 +123,6 @@ while IFS=$'\t' read -r name source <&3; do
 		failed=1
 	fi
 
-	state="ok  "
 	[[ $skipped -gt 0 ]] && grey+=("$name") && [[ $passed -eq 0 ]] && state=skip
 	[[ $failed -gt 0 ]] && state="RED " && red+=("$name")
 	printf '%s %-28s %4d passed, %d failed%s%s  %d.%03d s\n' "$state" "$name" "$passed" "$failed" \
@@ -120,7 +133,32 @@ while IFS=$'\t' read -r name source <&3; do
 	fi
 	total_passed=$((total_passed + passed))
 	total_failed=$((total_failed + failed))
-done 3< <(list_tests)
+}
+
+names=() sources=() shown=0
+while IFS=$'\t' read -r name source; do
+	names+=("$name") sources+=("$source")
+done < <(list_tests)
+
+show_finished() { # in their order
+	while [[ $shown -lt ${#names[@]} && -e $TMPDIR/${sources[shown]##*/}.result ]]; do
+		show "${names[shown]}" "${sources[shown]}"
+		shown=$((shown + 1))
+	done
+}
+
+for i in "${!names[@]}"; do
+	[[ $i -lt $jobs ]] || wait -n
+	show_finished
+	run_one "${names[i]}" "${sources[i]}" &
+done
+while [[ $shown -lt ${#names[@]} ]] && { wait -n || [[ -n $(jobs -p) ]]; }; do
+	show_finished
+done
+for source in "${sources[@]:shown}"; do # it was killed, with the shell that ran it
+	[[ -e $TMPDIR/${source##*/}.result ]] || echo "1 0 0" >"$TMPDIR/${source##*/}.result"
+done
+show_finished
 
 [[ ${#grey[@]} -eq 0 ]] || echo "skipped, or in part: ${grey[*]}"
 [[ ${#red[@]} -eq 0 ]] || echo "red: ${red[*]} (logs in $logs)"
