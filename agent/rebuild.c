@@ -25,10 +25,15 @@
 #define WORK_DIRECTORY ".rebuild"
 #define COMPLETE_FILE "complete"
 
+/* The carts of a full arena may not fit into one of the same size: the tables may be larger, the spans cut differently. */
+#define MORE_BYTES (1ull << 20)
+#define MORE_BYTES_MAX (1ull << 30)
+
 struct rebuild {
 	const struct rebuild_source *source;
 	struct corral *corral; /* of the new arena */
 	void (*tell)(const char *line);
+	uint64_t more_bytes; /* than the former one had */
 	bool progress;
 	uint32_t taken;
 };
@@ -118,6 +123,7 @@ static int build(const struct agent *agent, struct rebuild *rebuild, int work_fd
 	if (snprintf(path, sizeof(path), "%s/" WORK_DIRECTORY, agent->directory) >= (int)sizeof(path))
 		return why_set(why, -ENAMETOOLONG, "the directory's name is too long");
 	rebuild->source->settings(rebuild->source->context, &settings);
+	settings.arena_bytes += rebuild->more_bytes;
 	settings.full_fences = !grace_register();
 	int r = arena_create(work_fd, &settings, why);
 	if (r == 0)
@@ -143,23 +149,38 @@ int rebuild_set_aside(int dir_fd, const char *name, char aside[REBUILD_NAME_BYTE
 	return -errno;
 }
 
-int rebuild_from(struct agent *agent, const struct rebuild_source *source, void (*tell)(const char *line),
-		 const char *aside_name, char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why)
+/* The new arena, as DIR/.rebuild/complete; or nothing is left. */
+static int build_aside(const struct agent *agent, struct rebuild *rebuild, struct salvage_totals *ret_totals, char *why)
 {
-	struct rebuild rebuild = { .source = source, .tell = tell, .progress = isatty(STDERR_FILENO) == 1 };
-
 	remove_work(agent->dir_fd);
 	if (mkdirat(agent->dir_fd, WORK_DIRECTORY, 0700) < 0)
 		return why_set(why, -errno, "cannot make %s/" WORK_DIRECTORY, agent->directory);
 	int work_fd = openat(agent->dir_fd, WORK_DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (work_fd < 0)
 		return why_set(why, -errno, "cannot open %s/" WORK_DIRECTORY, agent->directory);
-	int r = build(agent, &rebuild, work_fd, ret_totals, why);
+	int r = build(agent, rebuild, work_fd, ret_totals, why);
 	close(work_fd);
-	if (r < 0) {
+	if (r < 0)
 		remove_work(agent->dir_fd);
-		return r;
+	return r;
+}
+
+int rebuild_from(struct agent *agent, const struct rebuild_source *source, void (*tell)(const char *line),
+		 const char *aside_name, char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why)
+{
+	struct rebuild rebuild = { .source = source, .tell = tell, .progress = isatty(STDERR_FILENO) == 1 };
+	char line[80];
+
+	int r = build_aside(agent, &rebuild, ret_totals, why);
+	for (uint64_t more = MORE_BYTES; r == -ENOMEM && more <= MORE_BYTES_MAX; more *= 4) {
+		snprintf(line, sizeof(line), "it was full: the new arena gets %llu MiB more",
+			 (unsigned long long)(more >> 20));
+		tell(line);
+		rebuild.more_bytes = more;
+		r = build_aside(agent, &rebuild, ret_totals, why);
 	}
+	if (r < 0)
+		return r;
 	r = rebuild_set_aside(agent->dir_fd, aside_name, aside);
 	if (r < 0 && r != -ENOENT)
 		return why_set(why, r, "cannot set the old arena aside");

@@ -24,7 +24,7 @@ struct rebuild_source {
 /*
  * Make a new arena out of a source, put it in place of DIR/arena, and keep that one, if there is any, under the name
  * aside_name (NULL: one of its own), which is then `aside` ("": there was none). tell() gets a line for each cart that is left out. We hold the agent's byte, and nobody is
- * attached. On failure all is as before, and why says what failed.
+ * attached. A full arena's carts get a larger one if they need it. On failure all is as before, and why says what failed.
  */
 int rebuild_from(struct agent *agent, const struct rebuild_source *source, void (*tell)(const char *line),
 		 const char *aside_name, char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why);

@@ -108,6 +108,32 @@ a_file_that_is_no_arena_is_not_touched() {
 	has "no arena"
 }
 
+# Of carts in several sizes, which another arena of that size may not hold.
+a_full_one_is_rebuilt_whole() {
+	local lines size note cart=0 n
+	agent 0 --daemon --size 4M --max-carts 175
+	pid=$(agent_pid)
+	echo "$pid" >>"$place/pids"
+	while read -r lines size; do
+		note=$(printf "%0${size}d" 0)
+		for ((n = 0; n < 500; n++)); do
+			"$BUILD/corral" --dir "$dir" add full "$cart" --item "i$n" --name Bread --price 1 --note "$note" \
+				>"$place/out" 2>&1 || break
+			[[ $(((n + 1) % lines)) -ne 0 ]] || cart=$((cart + 1))
+		done
+		grep -q "the arena is full" "$place/out" || fail "it does not get full: $(cat "$place/out")"
+		cart=$((cart + 1))
+	done <<<$'16 3900\n4 3900\n1 3900\n1 1500\n1 500'
+	corral 0 check
+	[[ $out =~ ([0-9]+)\ carts ]]
+	agent 0 --stop
+	gone "$pid"
+	damage Bread
+	corral 1 check --repair
+	has "$((BASH_REMATCH[1] - 1)) carts kept" "1 left out"
+	sound
+}
+
 killed_at_any_step_it_loses_nothing() {
 	command -v strace >/dev/null || skip "no strace"
 	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"
