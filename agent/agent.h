@@ -31,6 +31,7 @@ struct agent_options {
 	bool daemon;
 	bool stop;
 	bool repair;
+	bool upgrade;
 	enum log_level log_level;
 };
 

@@ -105,6 +105,46 @@ int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *
 	return 0;
 }
 
+bool journal_is_foreign(int journal_fd, uint64_t number, uint32_t *ret_format)
+{
+	struct journal_head head;
+	char name[JOURNAL_NAME_BYTES];
+
+	journal_name(number, name);
+	int fd = openat(journal_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	int r = read_exactly(fd, &head, sizeof(head), 0);
+	close(fd);
+	if (r < 0 || head.magic != JOURNAL_MAGIC || head.format == JOURNAL_FORMAT ||
+	    head.sum != journal_head_sum(&head))
+		return false;
+	*ret_format = head.format;
+	return true;
+}
+
+int journal_refuse_foreign(int dir_fd, uint32_t *ret_format, char *why)
+{
+	uint64_t *numbers = NULL;
+	int journal_fd = journal_open_directory(dir_fd, false);
+	bool foreign = false;
+
+	if (journal_fd < 0)
+		return 0; /* who needs it will say so */
+	int count = journal_list(journal_fd, &numbers);
+	for (int i = 0; numbers != NULL && i < count && !foreign; i++)
+		foreign = journal_is_foreign(journal_fd, numbers[i], ret_format);
+	free(numbers);
+	close(journal_fd);
+	if (!foreign)
+		return 0;
+	return why_set(
+		why, -EPROTONOSUPPORT,
+		"the journal has format %u, this program's is %u: another version of Corral wrote it: install "
+		"that version, or run corral-agent --upgrade, which puts the journal aside if the arena has all carts",
+		*ret_format, JOURNAL_FORMAT);
+}
+
 void journal_reader_close(struct journal_reader *reader)
 {
 	free(reader->buffer);

@@ -36,6 +36,9 @@
  * sum is right. What a slot holds is what its last valid record says; records of different slots may be lost independently, since each
  * says all there is to say of its slot.
  *
+ * A later format keeps the directory, the names, and of the head magic, format and sum where they are: so whoever does not
+ * know it sees that, and touches no file of it (journal_is_foreign()).
+ *
  * Recovery takes the files of the newest lineage that has a BASE, in the order of their numbers; at a BASE it forgets what
  * earlier files said (unless its own file was damaged before it). It stops at the first invalid record of the last file (that is where the power went), and passes over one in
  * an earlier file, with a warning, to the next valid one.
@@ -108,6 +111,12 @@ struct journal_reader {
 	uint64_t offset; /* of the next record */
 	uint8_t *buffer; /* of one record */
 };
+
+/* Is it a file, whole as far as its head, of a format that we do not know? *ret_format: which. */
+bool journal_is_foreign(int journal_fd, uint64_t number, uint32_t *ret_format);
+
+/* Has the journal such a file? 0: no, or there is none; -EPROTONOSUPPORT and why: nobody may write it, or go on without it. */
+int journal_refuse_foreign(int dir_fd, uint32_t *ret_format, char *why);
 
 /* Open a file and check its head. 0; -EPROTO: its head is not valid; other -errno. */
 int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *ret_reader);

@@ -238,8 +238,11 @@ void journal_remove_older(const struct journal *j)
 	uint64_t *numbers = NULL;
 	int count = journal_list(j->dir_fd, &numbers);
 	char name[JOURNAL_NAME_BYTES];
+	uint32_t format;
 
 	for (int i = 0; i < count && numbers[i] < j->number; i++) {
+		if (journal_is_foreign(j->dir_fd, numbers[i], &format))
+			continue;
 		journal_name(numbers[i], name);
 		(void)unlinkat(j->dir_fd, name, 0);
 	}

@@ -19,6 +19,8 @@ int main(int argc, char **argv)
 		return daemon_stop(options.location);
 	if (options.repair)
 		return mend_run(&agent);
+	if (options.upgrade)
+		return upgrade_run(&agent);
 	if (options.daemon) {
 		int r = daemon_fork(&ready_fd);
 		if (r < 0) {

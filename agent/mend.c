@@ -23,27 +23,26 @@ static void print_finding(void *context, const char *line)
 	print(line);
 }
 
-static int refuse(const struct agent *agent, const char *why, int error)
+int mend_refuse(const struct agent *agent, const char *why, int error)
 {
 	fprintf(stderr, "corral-agent: %s: %s (%s)\n", agent->directory, why, corral_strerror(error));
 	return EXIT_ARENA;
 }
 
-/* Who holds this process byte, as far as the arena tells. */
+/* Who holds this process byte, as far as the arena, of whatever layout, tells. */
 static void name_holder(const struct agent *agent, uint32_t number)
 {
-	struct inspect_process row = { 0 };
-	struct inspect *inspect;
-	char why[WHY_BYTES];
+	struct salvage *salvage;
+	char program[40];
+	int32_t pid = 0;
 	bool used = false;
 
-	if (inspect_open(agent->directory, false, &inspect, why, sizeof(why)) == 0) {
-		if (inspect_process(inspect, number, &used, &row) < 0)
-			used = false;
-		inspect_close(inspect);
+	if (salvage_open(agent->dir_fd, &salvage, NULL) == 0) {
+		used = salvage_process(salvage, number, &pid, program);
+		salvage_close(salvage);
 	}
 	if (used)
-		fprintf(stderr, "corral-agent: pid %d (%s) has the arena open: stop it first\n", row.pid, row.program);
+		fprintf(stderr, "corral-agent: pid %d (%s) has the arena open: stop it first\n", pid, program);
 	else
 		fprintf(stderr, "corral-agent: a process has the arena open: stop it first\n");
 }
@@ -86,14 +85,14 @@ static int mend(struct agent *agent)
 
 	int r = look(agent, why);
 	if (r < 0)
-		return refuse(agent, why, r);
+		return mend_refuse(agent, why, r);
 	if (r == 0) {
 		printf("sound: nothing is to be repaired\n");
 		return EXIT_DONE;
 	}
 	r = rebuild_arena(agent, print, aside, &totals, why);
 	if (r < 0)
-		return refuse(agent, why, r);
+		return mend_refuse(agent, why, r);
 	printf("rebuilt: %u cart%s kept (%u of them found again), %u left out, %u ended meanwhile; "
 	       "the damaged arena is kept as %s/%s\n",
 	       totals.kept, totals.kept == 1 ? "" : "s", totals.again, totals.damaged, totals.ended, agent->directory,
@@ -101,24 +100,31 @@ static int mend(struct agent *agent)
 	return totals.damaged > 0 ? EXIT_NO : EXIT_DONE;
 }
 
-int mend_run(struct agent *agent)
+int mend_take_directory(struct agent *agent)
 {
 	char why[WHY_BYTES] = "";
-	struct stat st;
 
 	int code = agent_open_directory(agent);
 	if (code != EXIT_DONE)
 		return code;
 	int r = alive_open(agent->dir_fd, true, &agent->agent_life, why);
 	if (r < 0)
-		return refuse(agent, why, r);
+		return mend_refuse(agent, why, r);
 	code = agent_take_byte(agent);
 	if (code != EXIT_DONE)
 		return code;
-	if (!take_all_bytes(agent))
-		return EXIT_NO;
+	return take_all_bytes(agent) ? EXIT_DONE : EXIT_NO;
+}
+
+int mend_run(struct agent *agent)
+{
+	struct stat st;
+
+	int code = mend_take_directory(agent);
+	if (code != EXIT_DONE)
+		return code;
 	(void)rebuild_resume(agent->dir_fd);
 	if (fstatat(agent->dir_fd, ARENA_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return refuse(agent, "there is no arena to repair", -errno);
+		return mend_refuse(agent, "there is no arena to repair", -errno);
 	return mend(agent);
 }

@@ -20,6 +20,7 @@ enum {
 	OPTION_DAEMON,
 	OPTION_STOP,
 	OPTION_REPAIR,
+	OPTION_UPGRADE,
 	OPTION_LOG_LEVEL
 };
 
@@ -49,6 +50,10 @@ static const struct argp_option option_table[] = {
 	  "check the arena of DIR, and if it is damaged make a new one of the sound carts in it, and exit; no agent "
 	  "and no "
 	  "worker may run (corral check --repair)",
+	  0 },
+	{ "upgrade", OPTION_UPGRADE, NULL, 0,
+	  "carry all carts of an arena that an older version made over into one of this version, and exit; no agent "
+	  "and no worker may run",
 	  0 },
 	{ "log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default) or debug", 0 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
@@ -132,6 +137,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case OPTION_REPAIR:
 		options->repair = true;
 		break;
+	case OPTION_UPGRADE:
+		options->upgrade = true;
+		break;
 	case OPTION_LOG_LEVEL:
 		wrong = parse_level(argument, &options->log_level);
 		break;
@@ -161,8 +169,8 @@ void options_parse(int argc, char **argv, struct agent_options *ret_options)
 	};
 	if (argp_parse(&argp, argc, argv, 0, NULL, ret_options) != 0)
 		exit(EXIT_USAGE);
-	if (ret_options->daemon + ret_options->stop + ret_options->repair > 1) {
-		fprintf(stderr, "corral-agent: --daemon, --stop and --repair: give one of them\n");
+	if (ret_options->daemon + ret_options->stop + ret_options->repair + ret_options->upgrade > 1) {
+		fprintf(stderr, "corral-agent: --daemon, --stop, --repair and --upgrade: give one of them\n");
 		exit(EXIT_USAGE);
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rebuild.c (floor 6): a new arena in place of a damaged or missing one, with every sound cart in it, out of the old
+ * rebuild.c (floor 6): a new arena in place of a damaged, former or missing one, with every sound cart in it, out of the old
  * one (shm/salvage.h) or of the journal (recover.c).
  *
  * It is made in DIR/.rebuild, synced, and renamed there to "complete"; then the damaged one is set aside as
@@ -188,7 +188,7 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source, void 
 	return r < 0 ? why_set(why, r, "cannot put the new arena in place") : 0;
 }
 
-/* ------------------------------------------------------ out of the damaged one */
+/* ---------------------------------------------- out of a damaged or a former one */
 
 static void salvage_source_settings(void *context, struct arena_settings *ret_settings)
 {
@@ -206,17 +206,25 @@ static void salvage_source_floors(void *context, struct arena *arena)
 	salvage_floors(context, arena);
 }
 
+int rebuild_salvaged(struct agent *agent, struct salvage *salvage, void (*tell)(const char *line),
+		     const char *aside_name, char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals,
+		     char *why)
+{
+	struct rebuild_source source = { salvage, salvage_source_settings, salvage_source_carts,
+					 salvage_source_floors };
+
+	return rebuild_from(agent, &source, tell, aside_name, aside, ret_totals, why);
+}
+
 int rebuild_arena(struct agent *agent, void (*tell)(const char *line), char aside[REBUILD_NAME_BYTES],
 		  struct salvage_totals *ret_totals, char *why)
 {
-	struct rebuild_source source = { NULL, salvage_source_settings, salvage_source_carts, salvage_source_floors };
 	struct salvage *salvage;
 
 	int r = salvage_open(agent->dir_fd, &salvage, why);
 	if (r < 0)
 		return r;
-	source.context = salvage;
-	r = rebuild_from(agent, &source, tell, NULL, aside, ret_totals, why);
+	r = rebuild_salvaged(agent, salvage, tell, NULL, aside, ret_totals, why);
 	salvage_close(salvage);
 	return r;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rebuild.h (floor 6): a new arena in place of a damaged one.
+ * rebuild.h (floor 6): a new arena in place of a damaged, former or missing one.
  */
 #ifndef CORRAL_AGENT_REBUILD_H
 #define CORRAL_AGENT_REBUILD_H
@@ -37,6 +37,11 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source, void 
 int rebuild_arena(struct agent *agent, void (*tell)(const char *line), char aside[REBUILD_NAME_BYTES],
 		  struct salvage_totals *ret_totals, char *why);
 
+/* The same out of one that is open already, of any layout; it gets the name aside_name. */
+int rebuild_salvaged(struct agent *agent, struct salvage *salvage, void (*tell)(const char *line),
+		     const char *aside_name, char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals,
+		     char *why);
+
 /* DIR/arena gets this name, or (NULL) one of its own. 0 or -errno. */
 int rebuild_set_aside(int dir_fd, const char *name, char aside[REBUILD_NAME_BYTES]);
 
@@ -45,5 +50,14 @@ int rebuild_resume(int dir_fd);
 
 /* mend.c: corral-agent --repair: an exit code; says itself what was done. */
 int mend_run(struct agent *agent);
+
+/* mend.c: the directory, for us alone: its bytes, the agent's and those of all processes. An exit code; names who has one. */
+int mend_take_directory(struct agent *agent);
+
+/* mend.c: say on standard error why not. EXIT_ARENA. */
+int mend_refuse(const struct agent *agent, const char *why, int error);
+
+/* upgrade.c: corral-agent --upgrade: an exit code; says itself what was done. */
+int upgrade_run(struct agent *agent);
 
 #endif

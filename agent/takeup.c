@@ -6,7 +6,8 @@
  * once if it is of this boot, whatever the number of carts (nothing of it is read but the header and the
  * process records); if it is of an earlier boot, its bytes may have reached the disk in any order, and if it was
  * withdrawn, nobody knows what was done to it: then it is verified whole, and if it is not sound, a new one is made of
- * the sound carts in it (rebuild.c). A file that is no arena of ours is never touched.
+ * the sound carts in it (rebuild.c). A file that is no arena of ours, or one of another layout (upgrade.c), is never
+ * touched, nor is a journal that we cannot read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include "grace.h"
 #include "inspect.h"
 #include "journal.h"
+#include "journal_file.h"
 #include "rebuild.h"
 #include "recover.h"
 #include "repair.h"
@@ -185,12 +187,15 @@ static int prepare_arena(struct agent *agent, char *why)
 {
 	char recover_why[WHY_BYTES] = "";
 	struct arena arena;
+	uint32_t format;
 
+	int r = journal_refuse_foreign(agent->dir_fd, &format, why);
+	if (r < 0)
+		return r; /* also when we keep none: what the arena lacks is in there, and we would never know */
 	if (rebuild_resume(agent->dir_fd) == 0)
 		log_line(LOG_WARNING, "%s: finished the rebuilding of the arena that an earlier agent had begun",
 			 agent->directory);
-	int r = arena_map(agent->dir_fd, ARENA_ANY_BOOT | ARENA_CATCH_SIGBUS, &arena, why);
-
+	r = arena_map(agent->dir_fd, ARENA_ANY_BOOT | ARENA_CATCH_SIGBUS, &arena, why);
 	if (r == -ENOENT) {
 		r = recover(agent, why);
 		return r == 0 ? create_arena(agent, why) : r < 0 ? r : 0;

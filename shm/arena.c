@@ -90,7 +90,7 @@ bool arena_header_sound(const struct arena_header *header)
 	return header->header_sum == header_sum(header);
 }
 
-static void arena_point(struct arena *arena, const struct arena_header *h)
+void arena_point(struct arena *arena, const struct arena_header *h)
 {
 	arena->header = (struct arena_header *)(void *)arena->base;
 	arena->processes = (struct process_record *)(void *)(arena->base + h->processes_at);
@@ -125,6 +125,19 @@ bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts)
 	return true;
 }
 
+static int refuse_layout(uint32_t version, char *why)
+{
+	const char *what = "nothing but the version of Corral that wrote it can read it";
+
+	if (version > LAYOUT_VERSION)
+		what = "a newer version of Corral wrote it: install that version";
+	else if (version >= LAYOUT_OLDEST)
+		what = "an older version of Corral wrote it: stop all that use it, and run corral-agent --upgrade, "
+		       "which carries all carts over";
+	return why_set(why, -EPROTONOSUPPORT, "the arena has layout version %u, this program's is %u: %s", version,
+		       LAYOUT_VERSION, what);
+}
+
 int arena_validate(struct arena *arena, uint64_t file_bytes, char *why)
 {
 	struct arena_header h;
@@ -138,9 +151,7 @@ int arena_validate(struct arena *arena, uint64_t file_bytes, char *why)
 	if (h.byte_order != LAYOUT_BYTE_ORDER)
 		return why_set(why, -EPROTONOSUPPORT, "the arena is from a machine of another byte order");
 	if (h.layout_version != LAYOUT_VERSION)
-		return why_set(why, -EPROTONOSUPPORT,
-			       "the arena has layout version %u, this program reads version %u; run matching versions",
-			       h.layout_version, LAYOUT_VERSION);
+		return refuse_layout(h.layout_version, why);
 	if (h.fingerprint != LAYOUT_FINGERPRINT)
 		return why_set(why, -EPROTONOSUPPORT, "the arena's structs have other sizes than this program's");
 	if (h.header_sum != header_sum(&h))

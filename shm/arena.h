@@ -102,6 +102,9 @@ bool arena_header_sound(const struct arena_header *header);
  */
 bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts);
 
+/* Let the arena's pointers and geometry be those of a header that is known to fit its mapping. For salvage. */
+void arena_point(struct arena *arena, const struct arena_header *h);
+
 /* Is DIR/arena still the file that is mapped, and whole? 0 or -ESTALE and why; 0 also when we cannot tell. */
 int arena_still_there(const struct arena *arena, char *why);
 

@@ -35,6 +35,7 @@
 
 #define LAYOUT_MAGIC 0x0a1a0d4c41524f43ull /* "COR" "AL" CR SUB LF, read as little endian */
 #define LAYOUT_VERSION 3u
+#define LAYOUT_OLDEST 2u /* that corral-agent --upgrade carries over; see former.h */
 #define LAYOUT_BYTE_ORDER 0x01020304u
 
 #define HEADER_BYTES 4096u

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "cart.h"
+#include "former.h"
 #include "salvage.h"
 #include "slot.h"
 
@@ -25,8 +26,10 @@
 #define TTL_FALLBACK_NS 1800000000000ull
 
 struct salvage {
-	struct arena arena; /* read only; header: as in the file */
-	int64_t now_ns;     /* arena time: now, or when it stood still */
+	struct arena arena;         /* read only; header: as in the file, or `former` */
+	uint32_t layout;            /* of the file */
+	struct arena_header former; /* what a header of a former layout says */
+	int64_t now_ns;             /* arena time: now, or when it stood still */
 	uint64_t ttl_ns;
 	uint8_t *copy; /* of the version that is looked at */
 	/* the slots whose reference is lost, by hash */
@@ -71,39 +74,64 @@ static int map_over_zeroes(struct arena *arena, uint64_t bytes, uint64_t file_by
 	return 0;
 }
 
+/* arena_assume(), in the file's layout. */
+static bool assume(struct salvage *salvage, uint64_t bytes, uint32_t max_carts)
+{
+	struct arena *arena = &salvage->arena;
+	struct arena_header g = { .hash_seed = arena->hash_seed };
+
+	if (salvage->layout == LAYOUT_VERSION)
+		return arena_assume(arena, bytes, max_carts);
+	if (!former_geometry(salvage->layout, bytes, max_carts, &g))
+		return false;
+	if (arena->base == NULL)
+		return true;
+	arena_point(arena, &g);
+	arena->header = &salvage->former;
+	return true;
+}
+
 /* Which length and geometry it had: as a sound header says, else as the file is long, if that can be. */
 static int map_damaged(struct salvage *salvage, char *why)
 {
 	struct arena *arena = &salvage->arena;
-	struct arena_header h;
+	struct arena_header raw, h;
 	struct stat st;
 
-	if (fstat(arena->fd, &st) < 0 || !S_ISREG(st.st_mode) || pread(arena->fd, &h, sizeof(h), 0) != sizeof(h))
+	if (fstat(arena->fd, &st) < 0 || !S_ISREG(st.st_mode) || pread(arena->fd, &raw, sizeof(raw), 0) != sizeof(raw))
 		return why_set(why, -EPROTO, "the file is too short to hold an arena's header");
+	salvage->layout = former_read(&raw, &salvage->former);
+	bool sound = salvage->layout != 0 ? former_sound(&raw) : arena_header_sound(&raw);
+	h = salvage->layout != 0 ? salvage->former : raw;
+	if (salvage->layout == 0)
+		salvage->layout = LAYOUT_VERSION; /* or what is left of it */
 	uint64_t file_bytes = (uint64_t)st.st_size;
-	bool by_file = !arena_header_sound(&h) && arena_assume(arena, file_bytes, h.max_carts);
-	uint64_t bytes = !by_file && arena_assume(arena, h.arena_bytes, h.max_carts) ? h.arena_bytes : file_bytes;
-	if (!arena_assume(arena, bytes, h.max_carts))
+	bool by_file = !sound && assume(salvage, file_bytes, h.max_carts);
+	uint64_t bytes = !by_file && assume(salvage, h.arena_bytes, h.max_carts) ? h.arena_bytes : file_bytes;
+	if (!assume(salvage, bytes, h.max_carts))
 		return why_set(why, -EPROTO, "the header is damaged: %llu bytes for %u carts is no arena",
 			       (unsigned long long)bytes, h.max_carts);
 	int r = map_over_zeroes(arena, bytes, file_bytes);
 	if (r < 0)
 		return why_set(why, r, "cannot map the arena (%llu bytes)", (unsigned long long)bytes);
 	arena->hash_seed = h.hash_seed;
-	(void)arena_assume(arena, bytes, h.max_carts); /* again: now with a base */
+	(void)assume(salvage, bytes, h.max_carts); /* again: now with a base */
 	/* behind the file's end there is nothing to look for: a damaged header may speak of 250 GiB */
 	arena->space_end = (block_ref)max_u64(arena->space_first, min_u64(arena->space_end, file_bytes / BLOCK_UNIT));
 	return 0;
 }
 
-/* The newest time the arena knows: now, or, after another boot, when its agent looked last. */
-static int64_t time_of(const struct arena *arena)
+static bool other_boot(const struct arena *arena)
 {
 	uint8_t boot[16];
 
-	if (arena_boot_id(boot) && memcmp(boot, arena->header->boot_id, sizeof(boot)) != 0)
-		return arena->header->heartbeat_ns;
-	return arena_now_ns(arena);
+	return arena_boot_id(boot) && memcmp(boot, arena->header->boot_id, sizeof(boot)) != 0;
+}
+
+/* The newest time the arena knows: now, or, after another boot, when its agent looked last. */
+static int64_t time_of(const struct arena *arena)
+{
+	return other_boot(arena) ? arena->header->heartbeat_ns : arena_now_ns(arena);
 }
 
 /* A sound version at a reference, copied out. NULL: none. */
@@ -200,6 +228,31 @@ void salvage_settings(const struct salvage *salvage, struct arena_settings *ret_
 						 .max_carts = salvage->arena.max_carts,
 						 .ttl_ns = salvage->ttl_ns,
 						 .hash_seed = salvage->arena.hash_seed };
+}
+
+uint32_t salvage_layout(const struct salvage *salvage)
+{
+	return salvage->layout;
+}
+
+bool salvage_behind_journal(const struct salvage *salvage)
+{
+	return salvage->arena.header->journal != 0 && other_boot(&salvage->arena);
+}
+
+bool salvage_process(const struct salvage *salvage, uint32_t number, int32_t *ret_pid, char ret_program[40])
+{
+	const struct process_record *record = &salvage->arena.processes[number];
+
+	if (number >= salvage->arena.max_processes || record->state != PROCESS_USED)
+		return false;
+	memcpy(ret_program, record->program, sizeof(record->program));
+	ret_program[sizeof(record->program) - 1] = '\0';
+	for (char *c = ret_program; *c != '\0'; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	*ret_pid = record->pid;
+	return true;
 }
 
 /* ------------------------------------------------------------------- carts */

@@ -2,7 +2,7 @@
 /*
  * salvage.h (floor 5): the sound carts of an arena that may be damaged anywhere, for the agent to put into a new one.
  *
- * Reads only. Nobody may be attached meanwhile. Believes the header as far as its checksum, or the carts themselves,
+ * Also of one of a former layout (former.h). Reads only. Nobody may be attached meanwhile. Believes the header as far as its checksum, or the carts themselves,
  * confirm it; a cart only if all of cart_validate() holds; of lists and chains nothing is needed.
  */
 #ifndef CORRAL_SALVAGE_H
@@ -18,6 +18,15 @@ void salvage_close(struct salvage *salvage);
 
 /* How the new arena has to be made: size, carts, time to live, hash seed. */
 void salvage_settings(const struct salvage *salvage, struct arena_settings *ret_settings);
+
+/* Which layout the file has: LAYOUT_VERSION (also when its header is damaged), or a former one. */
+uint32_t salvage_layout(const struct salvage *salvage);
+
+/* Is it of an earlier boot, and a journal was kept? Then the journal has the last word on its carts. */
+bool salvage_behind_journal(const struct salvage *salvage);
+
+/* Who has, or had, this process record; false: nobody. For people. */
+bool salvage_process(const struct salvage *salvage, uint32_t number, int32_t *ret_pid, char ret_program[40]);
 
 struct salvage_totals {
 	uint32_t kept;    /* handed to take() */

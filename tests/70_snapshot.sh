@@ -338,9 +338,9 @@ without_an_arena_nothing_can_be_done() {
 # A snapshot of today is readable by all later versions.
 format_1_is_readable() {
 	start
-	corral 0 restore tests/data/snapshot-1
+	corral 0 restore tests/samples/snapshot-1
 	has "5 carts restored of 2026-"
-	diff tests/data/snapshot-1.json <(carts) || fail "other carts"
+	diff tests/samples/snapshot-1.json <(carts) || fail "other carts"
 	corral 0 check
 }
 

@@ -13,7 +13,7 @@ SIZE_MAX_LINES=450
 
 c_files=(shm/*.[ch] agent/*.[ch] tools/*.[ch] bench/*.[ch] tests/*.[ch] tests/fuzz/*.[ch])
 c_sources=(shm/*.c agent/*.c tools/*.c bench/*.c tests/*.c tests/fuzz/*.c)
-scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/fuzz/*.sh tests/lint/*.sh model/*.sh .ci/run)
+scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/samples/*.sh tests/fuzz/*.sh tests/lint/*.sh model/*.sh .ci/run)
 manuals=(shm/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
 
 # A file includes only headers of lower floors; a foreign library has one includer.
