@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * former_image.h: a small arena as it would have been in layout 2, made of one of today's layout: the same records, slots and
+ * blocks; another header, and the tables behind the dirty bitmap a drained bitmap lower.
+ */
+#ifndef FORMER_IMAGE_H
+#define FORMER_IMAGE_H
+
+#include "arena.h"
+
+struct former_image { /* what was changed */
+	uint8_t header[HEADER_BYTES];
+	uint8_t *tables;
+};
+
+/* In the arena's mapping. Damage goes along; a checksum that was right is right. */
+void former_image_begin(const struct arena *arena, struct former_image *ret_image);
+
+/* Back to today's. */
+void former_image_end(const struct arena *arena, struct former_image *image);
+
+#endif
