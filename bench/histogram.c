@@ -43,9 +43,23 @@ void histogram_add(struct histogram *histogram, uint64_t value)
 		histogram->max = value;
 }
 
+void histogram_merge(struct histogram *histogram, const struct histogram *other)
+{
+	for (uint32_t i = 0; i < HISTOGRAM_COUNTS; i++)
+		histogram->counts[i] += other->counts[i];
+	histogram->total += other->total;
+	if (other->max > histogram->max)
+		histogram->max = other->max;
+}
+
 uint64_t histogram_quantile(const struct histogram *histogram, uint32_t per_mille)
 {
-	uint64_t wanted = (histogram->total * per_mille + 999) / 1000;
+	return histogram_quantile_fine(histogram, per_mille * 10);
+}
+
+uint64_t histogram_quantile_fine(const struct histogram *histogram, uint32_t per_myriad)
+{
+	uint64_t wanted = (histogram->total * per_myriad + 9999) / 10000;
 	uint64_t seen = 0;
 
 	for (uint32_t i = 0; i < HISTOGRAM_COUNTS; i++) {

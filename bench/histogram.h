@@ -24,7 +24,12 @@ struct histogram {
 void histogram_clear(struct histogram *histogram);
 void histogram_add(struct histogram *histogram, uint64_t value);
 
+/* Add what is in `other`. */
+void histogram_merge(struct histogram *histogram, const struct histogram *other);
+
 /* The smallest step's end that `per_mille` of 1000 values do not exceed; 0 when there are none. */
 uint64_t histogram_quantile(const struct histogram *histogram, uint32_t per_mille);
+/* The same of 10,000. */
+uint64_t histogram_quantile_fine(const struct histogram *histogram, uint32_t per_myriad);
 
 #endif

@@ -193,21 +193,36 @@ static enum bench_exit fill(struct load *load, uint32_t bytes)
 	return err < 0 ? BENCH_NO_ARENA : BENCH_DONE;
 }
 
-enum bench_exit load_open(struct load *load, const char *directory, uint32_t carts, uint32_t bytes)
+/* Room for the carts, and as much again as a quarter of them. */
+static uint64_t room_for(uint32_t carts, uint32_t bytes)
 {
 	uint64_t all = (uint64_t)carts * (bytes + bytes / 8 + 1024);
+
+	return all + all / 4 + ROOM_MIN;
+}
+
+static uint32_t slots_for(uint32_t carts)
+{
+	return carts + carts / 8 + 1024;
+}
+
+static enum bench_exit begin(struct load *load, uint32_t carts, uint32_t bytes)
+{
 	uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-	enum bench_exit result;
 
 	memset(load, 0, sizeof(*load));
 	load->carts = carts;
-	if (all * 3 > memory) {
-		bench_say("%u carts of %u bytes are too many for this machine's memory", carts, bytes);
-		return BENCH_USAGE;
-	}
-	result = stage_open(&load->stage, directory, all + all / 4 + ROOM_MIN, carts + carts / 8 + 1024, false);
-	if (result != BENCH_DONE)
-		return result;
+	if ((uint64_t)carts * (bytes + bytes / 8 + 1024) * 3 <= memory)
+		return BENCH_DONE;
+	bench_say("%u carts of %u bytes are too many for this machine's memory", carts, bytes);
+	return BENCH_USAGE;
+}
+
+/* The stage is ready. */
+static enum bench_exit attach(struct load *load, uint32_t bytes)
+{
+	enum bench_exit result;
+
 	if (corral_open(load->stage.directory, CORRAL_CATCH_SIGBUS, &load->corral) < 0) {
 		bench_say("%s", corral_why());
 		result = BENCH_NO_ARENA;
@@ -217,6 +232,49 @@ enum bench_exit load_open(struct load *load, const char *directory, uint32_t car
 	if (result != BENCH_DONE)
 		load_close(load);
 	return result;
+}
+
+enum bench_exit load_open(struct load *load, const char *directory, uint32_t carts, uint32_t bytes)
+{
+	enum bench_exit result = begin(load, carts, bytes);
+
+	if (result == BENCH_DONE)
+		result = stage_open(&load->stage, directory, room_for(carts, bytes), slots_for(carts), false);
+	return result == BENCH_DONE ? attach(load, bytes) : result;
+}
+
+enum bench_exit load_open_on_disk(struct load *load, const char *parent, uint32_t carts, uint32_t bytes,
+				  uint32_t journal_ms)
+{
+	enum bench_exit result = begin(load, carts, bytes);
+
+	if (result == BENCH_DONE)
+		result = stage_open_on_disk(&load->stage, parent, room_for(carts, bytes), slots_for(carts), journal_ms);
+	return result == BENCH_DONE ? attach(load, bytes) : result;
+}
+
+int load_versions(const struct load *load, uint64_t *ret_sum)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < load->carts; i++) {
+		struct load_step step;
+		struct corral_view view;
+		struct corral_key key;
+		int r;
+
+		load_step_at(i, &step);
+		key = load_key(&step);
+		r = corral_read_begin(load->corral, &key, &view);
+		if (r == 0) {
+			sum += ((const struct cart_head *)view.bytes)->version;
+			r = corral_read_end(&view);
+		}
+		if (r < 0)
+			return r;
+	}
+	*ret_sum = sum;
+	return 0;
 }
 
 void load_close(struct load *load)

@@ -34,7 +34,13 @@ struct load {
 
 /* Open a stage with room for the carts, and put them in. Complains itself. */
 enum bench_exit load_open(struct load *load, const char *directory, uint32_t carts, uint32_t bytes);
+/* The same on a stage on a disk, with a journal: see stage_open_on_disk(). */
+enum bench_exit load_open_on_disk(struct load *load, const char *parent, uint32_t carts, uint32_t bytes,
+				  uint32_t journal_ms);
 void load_close(struct load *load);
+
+/* The sum of all carts' versions: each change of a cart adds one to it. 0, or what a read answered. */
+int load_versions(const struct load *load, uint64_t *ret_sum);
 
 void load_step_at(uint32_t cart, struct load_step *ret_step);
 

@@ -11,6 +11,9 @@
 
 #define ARENA_OPTIONS "  --dir DIR            use DIR, not a temporary directory\n"
 
+#define DISK_OPTIONS                                                                                                   \
+	"  --dir DIR            in new directories in DIR, on the disk to be measured (default TMPDIR or /var/tmp)\n"
+
 #define MEASURE_OPTIONS                                                                                                \
 	"  --carts N[,N...]     numbers of carts (default 100,10000,200000)\n"                                         \
 	"  --bytes N            bytes of a cart, about (default 5120)\n"                                               \
@@ -40,6 +43,27 @@ static const struct benchmark table[] = {
 	{ "takeover", takeover_run, "[--rounds N] [--dir DIR]",
 	  "change a cart whose lock was held by a process that has just been killed; no agent runs",
 	  "  --rounds N           so many deaths (default 1000)\n" ARENA_OPTIONS },
+	{ "journal", journal_bench_run, "[--carts N[,N...]] [--workers N[,N...]] [--interval MS] ...",
+	  "add items with a journal and without one, in turns",
+	  "  --carts N[,N...]     numbers of carts (default 100,10000)\n"
+	  "  --workers N[,N...]   numbers of worker processes (default 1,2)\n"
+	  "  --interval MS        of the journal (default 1000)\n"
+	  "  --bytes N            bytes of a cart, about (default 5120)\n"
+	  "  --rounds N           pairs of windows, of an interval and a second at least (default 10)\n" DISK_OPTIONS },
+	{ "sync", sync_bench_run, "[--workers N[,N...]] [--seconds N] [--interval MS] ...",
+	  "add an item and wait until it is on disk, many workers at once",
+	  "  --workers N[,N...]   numbers of worker processes (default 1,16)\n"
+	  "  --seconds N          time for each number (default 3)\n"
+	  "  --carts N            number of carts (default 1000)\n"
+	  "  --bytes N            bytes of a cart, about (default 5120)\n"
+	  "  --interval MS        of the journal (default 1000)\n" DISK_OPTIONS },
+	{ "snapshot", snapshot_bench_run, "[--carts N[,N...]] [--workers N] [--rounds N] ...",
+	  "add items while snapshots are taken, and while none is, in turns",
+	  "  --carts N[,N...]     numbers of carts (default 100,10000)\n"
+	  "  --workers N          worker processes (default 2)\n"
+	  "  --bytes N            bytes of a cart, about (default 5120)\n"
+	  "  --rounds N           pairs of windows, of half a second and one snapshot at least (default "
+	  "10)\n" DISK_OPTIONS },
 	{ "replay-worker", replay_worker_run, "", NULL, "" },
 };
 

@@ -8,11 +8,6 @@
 
 #include "measure.h"
 
-#define CARTS_MAX 4000000u
-#define BYTES_MIN 512u
-#define BYTES_MAX (256u * 1024)
-#define SECONDS_MAX 60u
-
 enum { OPTION_CARTS = 1, OPTION_BYTES, OPTION_SECONDS, OPTION_DIR, OPTION_HELP };
 
 static const struct option long_options[] = {
@@ -24,22 +19,24 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* "100,10000": taken apart in place. */
-static bool take_counts(char *list, struct measure *measure)
+bool measure_take_counts(const char *option, char *list, uint32_t max, uint32_t counts[MEASURE_COUNTS_MAX],
+			 uint32_t *ret_count)
 {
-	measure->count_count = 0;
+	uint32_t count = 0;
+
 	for (char *next = list; next != NULL;) {
 		char *text = strsep(&next, ",");
 		uint64_t value;
 
-		if (measure->count_count == MEASURE_COUNTS_MAX) {
-			bench_say("--carts: more than %d numbers", MEASURE_COUNTS_MAX);
+		if (count == MEASURE_COUNTS_MAX) {
+			bench_say("--%s: more than %d numbers", option, MEASURE_COUNTS_MAX);
 			return false;
 		}
-		if (!bench_number("carts", text, 1, CARTS_MAX, &value))
+		if (!bench_number(option, text, 1, max, &value))
 			return false;
-		measure->counts[measure->count_count++] = (uint32_t)value;
+		counts[count++] = (uint32_t)value;
 	}
+	*ret_count = count;
 	return true;
 }
 
@@ -49,14 +46,14 @@ static bool take_option(int option, struct measure *measure)
 
 	switch (option) {
 	case OPTION_CARTS:
-		return take_counts(optarg, measure);
+		return measure_take_counts("carts", optarg, MEASURE_CARTS_MAX, measure->counts, &measure->count_count);
 	case OPTION_BYTES:
-		if (!bench_number("bytes", optarg, BYTES_MIN, BYTES_MAX, &value))
+		if (!bench_number("bytes", optarg, MEASURE_BYTES_MIN, MEASURE_BYTES_MAX, &value))
 			return false;
 		measure->bytes = (uint32_t)value;
 		return true;
 	case OPTION_SECONDS:
-		if (!bench_number("seconds", optarg, 1, SECONDS_MAX, &value))
+		if (!bench_number("seconds", optarg, 1, MEASURE_SECONDS_MAX, &value))
 			return false;
 		measure->seconds = (uint32_t)value;
 		return true;
@@ -138,7 +135,7 @@ static int compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-static double median(double *values, uint32_t count)
+double measure_median(double *values, uint32_t count)
 {
 	if (count == 0)
 		return 0;
@@ -151,7 +148,7 @@ double rounds_median(const struct rounds *rounds)
 	double values[MEASURE_ROUNDS_MAX];
 
 	memcpy(values, rounds->ns, rounds->count * sizeof(values[0]));
-	return median(values, rounds->count);
+	return measure_median(values, rounds->count);
 }
 
 double rounds_median_ratio(const struct rounds *rounds, const struct rounds *base)
@@ -161,7 +158,7 @@ double rounds_median_ratio(const struct rounds *rounds, const struct rounds *bas
 
 	for (uint32_t i = 0; i < count; i++)
 		values[i] = base->ns[i] > 0 ? rounds->ns[i] / base->ns[i] : 0;
-	return median(values, count);
+	return measure_median(values, count);
 }
 
 bool measure_goes_on(const struct measure *measure, uint64_t start_ns, uint32_t rounds)

@@ -14,6 +14,10 @@
 #include "load.h"
 
 #define MEASURE_COUNTS_MAX 16
+#define MEASURE_CARTS_MAX 4000000u
+#define MEASURE_BYTES_MIN 512u
+#define MEASURE_BYTES_MAX (256u * 1024)
+#define MEASURE_SECONDS_MAX 60u
 #define MEASURE_ROUNDS_MIN 5u
 #define MEASURE_ROUNDS_MAX 2000u
 
@@ -30,10 +34,17 @@ struct measure {
 enum bench_exit measure_run(const char *name, int argc, char **argv,
 			    enum bench_exit (*one)(const struct measure *measure, struct load *load));
 
+/* "100,10000", each from 1 to max: taken apart in place. Complains itself. */
+bool measure_take_counts(const char *option, char *list, uint32_t max, uint32_t counts[MEASURE_COUNTS_MAX],
+			 uint32_t *ret_count);
+
 /* "NAME.carts_N.figure value unit" */
 void measure_print(const char *name, uint32_t carts, const char *figure, const char *unit, double value, int decimals);
 /* p50, p99 and p99.9 of single calls: "NAME.carts_N.figure_p50_ns ..." */
 void measure_print_quantiles(const char *name, uint32_t carts, const char *figure, const struct histogram *times);
+
+/* Of so many values, which it sorts; 0 of none. */
+double measure_median(double *values, uint32_t count);
 
 /* Nanoseconds of one operation, round by round. */
 struct rounds {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <mntent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -35,14 +36,15 @@ static bool has_room(const char *directory, uint64_t bytes)
 	       (uint64_t)room.f_bavail * room.f_frsize >= bytes;
 }
 
-static enum bench_exit make_temporary(struct stage *stage)
+static const char *temporary_parent(const char *usual)
 {
 	const char *parent = getenv("TMPDIR");
 
-	if (parent == NULL || parent[0] != '/')
-		parent = "/tmp";
-	if (has_room("/dev/shm", stage->arena_bytes + stage->arena_bytes / 8))
-		parent = "/dev/shm";
+	return parent == NULL || parent[0] != '/' ? usual : parent;
+}
+
+static enum bench_exit make_temporary(struct stage *stage, const char *parent)
+{
 	if (snprintf(stage->directory, PATH_MAX, "%s/corral-bench.XXXXXX", parent) >= PATH_MAX ||
 	    mkdtemp(stage->directory) == NULL) {
 		bench_say("cannot make a directory in %s: %s", parent, strerror(errno));
@@ -123,7 +125,8 @@ int stage_agent_ready(struct stage *stage)
 enum bench_exit stage_start_agent(struct stage *stage)
 {
 	char size[32], carts[32], arena[PATH_MAX + sizeof(ARENA_FILE) + 1];
-	char *argv[] = { stage->agent_path, "--dir", stage->directory, "--size", size, "--max-carts", carts, NULL };
+	char *argv[] = { stage->agent_path, "--dir", stage->directory, "--journal", stage->journal,
+			 "--size",          size,    "--max-carts",    carts,       NULL };
 	struct child_plan plan = { .path = stage->agent_path, .argv = argv, .keep = { -1, -1 }, .output = stage->log };
 	pid_t pid;
 
@@ -131,7 +134,7 @@ enum bench_exit stage_start_agent(struct stage *stage)
 	snprintf(carts, sizeof(carts), "%u", stage->max_carts);
 	snprintf(arena, sizeof(arena), "%s/%s", stage->directory, ARENA_FILE);
 	if (access(arena, F_OK) == 0)
-		argv[3] = NULL; /* it has its size */
+		argv[5] = NULL; /* it has its size */
 	pid = child_start(&plan);
 	if (pid < 0) {
 		bench_say("cannot start %s: %s", stage->agent_path, strerror((int)-pid));
@@ -214,22 +217,31 @@ static enum bench_exit find_agent(struct stage *stage, bool own_agent)
 	return result == BENCH_DONE ? stage_await_agent(stage) : result;
 }
 
-enum bench_exit stage_open(struct stage *stage, const char *directory, uint64_t arena_bytes, uint32_t max_carts,
-			   bool own_agent)
+static enum bench_exit begin(struct stage *stage, uint64_t arena_bytes, uint32_t max_carts)
 {
-	enum bench_exit result = BENCH_DONE;
-	char why[ARENA_WHY_BYTES] = "";
-
 	memset(stage, 0, sizeof(*stage));
 	stage->arena_bytes = arena_bytes;
 	stage->max_carts = max_carts;
+	snprintf(stage->journal, sizeof(stage->journal), "off");
 	stage->log = memfd_create("agent's log", MFD_CLOEXEC);
-	if (stage->log < 0) {
-		bench_say("cannot make a memory file: %s", strerror(errno));
-		return BENCH_NO_AGENT;
-	}
+	if (stage->log >= 0)
+		return BENCH_DONE;
+	bench_say("cannot make a memory file: %s", strerror(errno));
+	return BENCH_NO_AGENT;
+}
+
+enum bench_exit stage_open(struct stage *stage, const char *directory, uint64_t arena_bytes, uint32_t max_carts,
+			   bool own_agent)
+{
+	enum bench_exit result = begin(stage, arena_bytes, max_carts);
+	char why[ARENA_WHY_BYTES] = "";
+
+	if (result != BENCH_DONE)
+		return result;
 	if (directory == NULL) {
-		result = make_temporary(stage);
+		bool in_memory = has_room("/dev/shm", arena_bytes + arena_bytes / 8);
+
+		result = make_temporary(stage, in_memory ? "/dev/shm" : temporary_parent("/tmp"));
 	} else if (arena_directory(directory, stage->directory, why) < 0) {
 		bench_say("%s", why);
 		result = BENCH_NO_ARENA;
@@ -239,6 +251,53 @@ enum bench_exit stage_open(struct stage *stage, const char *directory, uint64_t 
 	if (result != BENCH_DONE)
 		stage_close(stage);
 	return result;
+}
+
+enum bench_exit stage_open_on_disk(struct stage *stage, const char *parent, uint64_t arena_bytes, uint32_t max_carts,
+				   uint32_t journal_ms)
+{
+	enum bench_exit result = begin(stage, arena_bytes, max_carts);
+
+	if (result != BENCH_DONE)
+		return result;
+	if (journal_ms > 0)
+		snprintf(stage->journal, sizeof(stage->journal), "%ums", journal_ms);
+	result = make_temporary(stage, parent == NULL ? temporary_parent("/var/tmp") : parent);
+	if (result == BENCH_DONE)
+		result = find_agent(stage, true);
+	if (result != BENCH_DONE)
+		stage_close(stage);
+	return result;
+}
+
+/* The type of the last mount that holds the path, by /proc/self/mounts. */
+static void file_system_of(const char *path, char *type, size_t size)
+{
+	size_t longest = 0;
+	struct mntent *mount;
+	FILE *file = setmntent("/proc/self/mounts", "re");
+
+	snprintf(type, size, "an unknown file system");
+	while (file != NULL && (mount = getmntent(file)) != NULL) {
+		size_t length = strlen(mount->mnt_dir);
+		bool holds = strncmp(path, mount->mnt_dir, length) == 0 &&
+			     (path[length] == '/' || path[length] == '\0' || length == 1);
+
+		if (!holds || length < longest)
+			continue;
+		longest = length;
+		snprintf(type, size, "%s", mount->mnt_type);
+	}
+	if (file != NULL)
+		endmntent(file);
+}
+
+void stage_print_place(const struct stage *stage, FILE *stream)
+{
+	char path[PATH_MAX], type[64];
+
+	file_system_of(realpath(stage->directory, path) != NULL ? path : stage->directory, type, sizeof(type));
+	fprintf(stream, "directory: %s on %s\n", stage->directory, type);
 }
 
 void stage_close(struct stage *stage)

@@ -14,6 +14,8 @@
 
 #include "bench.h"
 
+#define STAGE_JOURNAL_BYTES 24
+
 struct stage {
 	char directory[PATH_MAX];
 	char agent_path[PATH_MAX];
@@ -22,6 +24,7 @@ struct stage {
 	int log;              /* what our agent says; shown only when it fails */
 	uint64_t arena_bytes; /* for an arena that is not there yet */
 	uint32_t max_carts;
+	char journal[STAGE_JOURNAL_BYTES]; /* what our agent is told of one: "off", "1000ms" */
 };
 
 /*
@@ -30,6 +33,16 @@ struct stage {
  */
 enum bench_exit stage_open(struct stage *stage, const char *directory, uint64_t arena_bytes, uint32_t max_carts,
 			   bool own_agent);
+
+/*
+ * The same in a new temporary directory in `parent`, with an agent of our own that writes a journal every journal_ms; 0: none.
+ * parent NULL: TMPDIR or /var/tmp, since in memory a sync costs nothing.
+ */
+enum bench_exit stage_open_on_disk(struct stage *stage, const char *parent, uint64_t arena_bytes, uint32_t max_carts,
+				   uint32_t journal_ms);
+
+/* "directory: PATH on FILE SYSTEM" */
+void stage_print_place(const struct stage *stage, FILE *stream);
 
 /* Stop our agent, remove the temporary directory. */
 void stage_close(struct stage *stage);

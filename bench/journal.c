@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * journal.c (floor 6): corral-bench journal: what the journal costs those who change carts.
+ *
+ * Two arenas on the same disk, each with an agent of its own; one of them keeps a journal. The same worker processes add items to
+ * the carts of the one and of the other, in windows that alternate. A window with the journal begins half an interval
+ * after a sync and lasts for whole intervals, so it has as many rounds of the journal as its time is worth: neither are
+ * their costs put off until nobody looks, nor does another window pay for them.
+ *
+ * Each window is compared with the one beside it; the figure is the median of the pairs.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "atomic.h"
+#include "gang.h"
+#include "handle.h"
+#include "measure.h"
+
+#define ROUNDS_MAX 1000u
+#define WINDOW_MS_MIN 1000u
+#define INTERVAL_MS_MAX 10000u
+#define INTERVAL_MS_MIN 10u
+
+enum side { OFF, ON, SIDES };
+
+static const char *const side_names[SIDES] = { "off", "on" };
+
+struct journal_bench {
+	uint32_t counts[MEASURE_COUNTS_MAX];
+	uint32_t count_count;
+	uint32_t workers[MEASURE_COUNTS_MAX];
+	uint32_t worker_count;
+	uint64_t bytes;
+	uint64_t rounds;
+	uint64_t interval_ms;
+	const char *directory;
+	bool help;
+	struct load loads[SIDES];
+	/* of one series of windows */
+	struct histogram all[SIDES];
+	double per_second[SIDES][ROUNDS_MAX];
+	double tails[SIDES][ROUNDS_MAX];
+	double add_cpu_ns[SIDES][ROUNDS_MAX]; /* of an add, in its worker */
+	double all_cpu_ns[SIDES][ROUNDS_MAX]; /* with the agent's share */
+	uint64_t faults[SIDES];
+	uint64_t cpu_ns[SIDES];
+	uint64_t window_ns[SIDES];
+	uint64_t syncs;
+	uint32_t done;
+};
+
+/* ----------------------------------------------------------------- windows */
+
+static uint64_t agent_cpu_ns(const struct load *load)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(load->stage.agent, &clock) != 0 || clock_gettime(clock, &used) != 0)
+		return 0;
+	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+static uint64_t syncs_of(const struct load *load)
+{
+	return load_relaxed(&load->corral->arena.header->journal_syncs); /* relaxed: a figure */
+}
+
+/* All is on disk, and the journal's next round an interval away. */
+static enum bench_exit settle(const struct load *load)
+{
+	int r = corral_sync(load->corral);
+
+	if (r == 0)
+		return BENCH_DONE;
+	bench_say("cannot sync: %s", corral_strerror(r));
+	return BENCH_WRONG;
+}
+
+static enum bench_exit one_window(struct journal_bench *bench, struct gang *gang, enum side side)
+{
+	uint64_t interval_ns = bench->interval_ms * 1000000;
+	uint64_t intervals = (WINDOW_MS_MIN + bench->interval_ms - 1) / bench->interval_ms;
+	const struct load *load = &bench->loads[side];
+	static struct gang_window window;
+	uint64_t cpu, syncs;
+	double adds;
+	enum bench_exit result = settle(&bench->loads[ON]);
+
+	if (result == BENCH_DONE)
+		result = gang_begin(gang, side, interval_ns / 2);
+	if (result != BENCH_DONE)
+		return result;
+	cpu = agent_cpu_ns(load);
+	syncs = syncs_of(load);
+	gang_sleep(intervals * interval_ns);
+	cpu = agent_cpu_ns(load) - cpu;
+	bench->cpu_ns[side] += cpu;
+	bench->syncs += syncs_of(load) - syncs;
+	result = gang_finish(gang, &window);
+	bench->window_ns[side] += window.ns;
+	bench->faults[side] += window.faults;
+	adds = (double)max_u64(window.calls.total, 1);
+	bench->per_second[side][bench->done] = adds * 1e9 / (double)window.ns;
+	bench->add_cpu_ns[side][bench->done] = (double)window.cpu_ns / adds;
+	bench->all_cpu_ns[side][bench->done] = (double)(window.cpu_ns + cpu) / adds;
+	bench->tails[side][bench->done] = (double)histogram_quantile(&window.calls, 999);
+	histogram_merge(&bench->all[side], &window.calls);
+	return result;
+}
+
+static enum bench_exit all_windows(struct journal_bench *bench, struct gang *gang)
+{
+	enum bench_exit result = BENCH_DONE;
+
+	for (bench->done = 0; result == BENCH_DONE && bench->done < bench->rounds && bench_signal == 0;) {
+		enum side first = bench->done % 2 == 0 ? OFF : ON;
+
+		result = one_window(bench, gang, first);
+		if (result == BENCH_DONE)
+			result = one_window(bench, gang, first == OFF ? ON : OFF);
+		bench->done++;
+	}
+	return result;
+}
+
+/* ----------------------------------------------------------------- figures */
+
+static double median_ratio(const double *values, const double *base, uint32_t count)
+{
+	static double ratios[ROUNDS_MAX];
+
+	for (uint32_t i = 0; i < count; i++)
+		ratios[i] = base[i] > 0 ? values[i] / base[i] : 0;
+	return measure_median(ratios, count);
+}
+
+static void print(const struct journal_bench *bench, uint32_t workers, const char *figure, const char *unit,
+		  double value, int decimals)
+{
+	char full[96];
+
+	snprintf(full, sizeof(full), "workers_%u.%s", workers, figure);
+	measure_print("journal", bench->loads[OFF].carts, full, unit, value, decimals);
+}
+
+static void print_figures(struct journal_bench *bench, uint32_t workers)
+{
+	uint32_t done = bench->done;
+	/* before the medians, which sort: pairs stand side by side */
+	double kept = median_ratio(bench->per_second[ON], bench->per_second[OFF], done);
+	double tail = median_ratio(bench->tails[ON], bench->tails[OFF], done);
+	double add_cpu = median_ratio(bench->add_cpu_ns[ON], bench->add_cpu_ns[OFF], done);
+	double all_cpu = median_ratio(bench->all_cpu_ns[ON], bench->all_cpu_ns[OFF], done);
+	char name[64];
+
+	for (enum side side = OFF; side < SIDES; side++) {
+		snprintf(name, sizeof(name), "%s_adds_per_second", side_names[side]);
+		print(bench, workers, name, "1/s", measure_median(bench->per_second[side], bench->done), 0);
+		snprintf(name, sizeof(name), "workers_%u.%s", workers, side_names[side]);
+		measure_print_quantiles("journal", bench->loads[OFF].carts, name, &bench->all[side]);
+		snprintf(name, sizeof(name), "%s_add_cpu_ns", side_names[side]);
+		print(bench, workers, name, "ns", measure_median(bench->add_cpu_ns[side], bench->done), 0);
+		snprintf(name, sizeof(name), "%s_faults_per_second", side_names[side]);
+		print(bench, workers, name, "1/s", (double)bench->faults[side] * 1e9 / (double)bench->window_ns[side],
+		      0);
+		snprintf(name, sizeof(name), "%s_agent_cpu", side_names[side]);
+		print(bench, workers, name, "%", 100.0 * (double)bench->cpu_ns[side] / (double)bench->window_ns[side],
+		      2);
+	}
+	print(bench, workers, "loss", "%", 100 * (1 - kept), 2);
+	print(bench, workers, "cpu_loss", "%", 100 * (1 - 1 / add_cpu), 2);
+	print(bench, workers, "cpu_loss_with_agent", "%", 100 * (1 - 1 / all_cpu), 2);
+	print(bench, workers, "p99.9_ratio", "x", tail, 2);
+	print(bench, workers, "rounds", "rounds", bench->done, 0);
+	print(bench, workers, "disk_syncs", "syncs", (double)bench->syncs, 0);
+}
+
+/* -------------------------------------------------------------------- runs */
+
+static enum bench_exit count_changes(const struct gang *gang, const uint64_t *versions)
+{
+	enum bench_exit result = BENCH_DONE;
+	char prefix[64];
+
+	for (enum side side = OFF; side < SIDES && result == BENCH_DONE; side++) {
+		snprintf(prefix, sizeof(prefix), "journal.carts_%u.workers_%u.%s_", gang->loads[side]->carts,
+			 gang->workers, side_names[side]);
+		result = gang_count(gang, side, prefix, versions[side]);
+	}
+	return result;
+}
+
+static enum bench_exit with_workers(struct journal_bench *bench, uint32_t workers)
+{
+	const struct load *loads[SIDES] = { &bench->loads[OFF], &bench->loads[ON] };
+	uint64_t versions[SIDES] = { 0 };
+	enum bench_exit result;
+	struct gang gang;
+
+	memset(bench->all, 0, sizeof(bench->all));
+	memset(bench->cpu_ns, 0, sizeof(bench->cpu_ns));
+	memset(bench->faults, 0, sizeof(bench->faults));
+	memset(bench->window_ns, 0, sizeof(bench->window_ns));
+	bench->syncs = 0;
+	for (enum side side = OFF; side < SIDES; side++)
+		if (load_versions(loads[side], &versions[side]) < 0)
+			return BENCH_WRONG;
+	result = gang_open(&gang, loads, SIDES, workers, GANG_ADD);
+	if (result != BENCH_DONE)
+		return result;
+	result = all_windows(bench, &gang);
+	if (result == BENCH_DONE && bench_signal == 0) {
+		print_figures(bench, workers);
+		result = count_changes(&gang, versions);
+	}
+	enum bench_exit closed = gang_close(&gang);
+	return result == BENCH_DONE ? closed : result;
+}
+
+static enum bench_exit with_carts(struct journal_bench *bench, uint32_t carts)
+{
+	enum bench_exit result =
+		load_open_on_disk(&bench->loads[OFF], bench->directory, carts, (uint32_t)bench->bytes, 0);
+
+	if (result != BENCH_DONE)
+		return result;
+	result = load_open_on_disk(&bench->loads[ON], bench->directory, carts, (uint32_t)bench->bytes,
+				   (uint32_t)bench->interval_ms);
+	if (result == BENCH_DONE) {
+		stage_print_place(&bench->loads[ON].stage, stdout);
+		for (uint32_t i = 0; i < bench->worker_count && result == BENCH_DONE && bench_signal == 0; i++) {
+			result = with_workers(bench, bench->workers[i]);
+			fflush(stdout);
+		}
+		load_close(&bench->loads[ON]);
+	}
+	load_close(&bench->loads[OFF]);
+	return result;
+}
+
+static bool take_option(int option, struct journal_bench *bench)
+{
+	switch (option) {
+	case 'c':
+		return measure_take_counts("carts", optarg, MEASURE_CARTS_MAX, bench->counts, &bench->count_count);
+	case 'w':
+		return measure_take_counts("workers", optarg, GANG_WORKERS_MAX, bench->workers, &bench->worker_count);
+	case 'b':
+		return bench_number("bytes", optarg, MEASURE_BYTES_MIN, MEASURE_BYTES_MAX, &bench->bytes);
+	case 'r':
+		return bench_number("rounds", optarg, 1, ROUNDS_MAX, &bench->rounds);
+	case 'i':
+		return bench_number("interval", optarg, INTERVAL_MS_MIN, INTERVAL_MS_MAX, &bench->interval_ms);
+	case 'd':
+		bench->directory = optarg;
+		return true;
+	case 'h':
+		bench->help = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum bench_exit take_options(int argc, char **argv, struct journal_bench *bench)
+{
+	static const struct option long_options[] = {
+		{ "carts", required_argument, NULL, 'c' },    { "workers", required_argument, NULL, 'w' },
+		{ "bytes", required_argument, NULL, 'b' },    { "rounds", required_argument, NULL, 'r' },
+		{ "interval", required_argument, NULL, 'i' }, { "dir", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	optind = 1;
+	while (!bench->help && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		if (!take_option(option, bench))
+			return bench_usage("journal", "wrong arguments");
+	return bench->help || optind == argc ? BENCH_DONE : bench_usage("journal", "what is '%s'?", argv[optind]);
+}
+
+enum bench_exit journal_bench_run(int argc, char **argv)
+{
+	static struct journal_bench bench = { .counts = { 100, 10000 },
+					      .count_count = 2,
+					      .workers = { 1, 2 },
+					      .worker_count = 2,
+					      .bytes = 5120,
+					      .rounds = 10,
+					      .interval_ms = 1000 };
+	enum bench_exit result = take_options(argc, argv, &bench);
+
+	if (result != BENCH_DONE)
+		return result;
+	if (bench.help) {
+		bench_help("journal");
+		return BENCH_DONE;
+	}
+	bench_catch_signals();
+	bench_print_machine(stdout);
+	for (uint32_t i = 0; i < bench.count_count && result == BENCH_DONE && bench_signal == 0; i++)
+		result = with_carts(&bench, bench.counts[i]);
+	bench_die_of_signal();
+	return result;
+}

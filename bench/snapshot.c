@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * snapshot.c (floor 6): corral-bench snapshot: what `corral snapshot` costs those who change carts.
+ *
+ * Worker processes add items without pause, in windows that alternate: while snapshots are taken, one after the other, by the
+ * program that lies beside ours; and for as long while none is. More processes than cores have to wait for each other, in the
+ * midst of a call or anywhere else: how long at the most is seen where they do nothing (see gang.h). What calls take longer
+ * than that, with snapshots against without, is the snapshot's.
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "gang.h"
+#include "measure.h"
+
+#define TOOL "corral"
+#define ROUNDS_MAX 1000u
+#define WINDOW_NS_MIN 500000000u
+#define WARM_NS 50000000u
+#define SNAPSHOT_MS_MAX 60000
+
+enum side { QUIET, DURING, SIDES };
+
+static const char *const side_names[SIDES] = { "quiet", "snapshot" };
+
+struct snapshot_bench {
+	uint32_t counts[MEASURE_COUNTS_MAX];
+	uint32_t count_count;
+	uint64_t workers;
+	uint64_t bytes;
+	uint64_t rounds;
+	const char *directory;
+	bool help;
+	struct load load;
+	char tool[PATH_MAX];
+	char file[PATH_MAX + 16];
+	/* of one number of carts */
+	struct gang_window all[SIDES];
+	double calls_max[SIDES][ROUNDS_MAX]; /* of each window */
+	double nothing_max[SIDES][ROUNDS_MAX];
+	struct histogram snapshots; /* how long each took */
+	uint32_t done;
+};
+
+/* ----------------------------------------------------------------- windows */
+
+static enum bench_exit one_snapshot(struct snapshot_bench *bench)
+{
+	char *argv[] = { bench->tool, "--dir", bench->load.stage.directory, "snapshot", bench->file, NULL };
+	uint64_t start = bench_now_ns();
+	pid_t pid = child_start(&(struct child_plan){
+		.path = bench->tool, .argv = argv, .keep = { -1, -1 }, .output = bench->load.stage.log });
+	int status = 0;
+
+	if (pid < 0) {
+		bench_say("cannot start %s: %s", bench->tool, strerror((int)-pid));
+		return BENCH_NO_AGENT;
+	}
+	if (child_wait(pid, SNAPSHOT_MS_MAX, &status) == 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		bench_say("a snapshot took more than %d s", SNAPSHOT_MS_MAX / 1000);
+		return BENCH_WRONG;
+	}
+	if (status != 0) {
+		bench_say("%s snapshot ended with status %d", TOOL, status);
+		return BENCH_WRONG;
+	}
+	histogram_add(&bench->snapshots, bench_now_ns() - start);
+	return BENCH_DONE;
+}
+
+static void take_window(struct snapshot_bench *bench, enum side side, const struct gang_window *window)
+{
+	bench->calls_max[side][bench->done] = (double)window->calls.max;
+	bench->nothing_max[side][bench->done] = (double)window->nothing.max;
+	histogram_merge(&bench->all[side].calls, &window->calls);
+	histogram_merge(&bench->all[side].nothing, &window->nothing);
+	bench->all[side].ns += window->ns;
+}
+
+/* A window with snapshots, and one without that lasts as long. */
+static enum bench_exit one_pair(struct snapshot_bench *bench, struct gang *gang)
+{
+	static struct gang_window window;
+	enum bench_exit result = gang_begin(gang, 0, WARM_NS);
+	uint64_t start = bench_now_ns();
+
+	if (result != BENCH_DONE)
+		return result;
+	do {
+		result = one_snapshot(bench);
+	} while (result == BENCH_DONE && bench_now_ns() - start < WINDOW_NS_MIN && bench_signal == 0);
+	enum bench_exit finished = gang_finish(gang, &window);
+	if (result != BENCH_DONE || finished != BENCH_DONE)
+		return result != BENCH_DONE ? result : finished;
+	take_window(bench, DURING, &window);
+	result = gang_run(gang, 0, WARM_NS, window.ns, &window);
+	if (result == BENCH_DONE)
+		take_window(bench, QUIET, &window);
+	return result;
+}
+
+/* ----------------------------------------------------------------- figures */
+
+static void print(const struct snapshot_bench *bench, const char *figure, const char *unit, double value, int decimals)
+{
+	measure_print("snapshot", bench->load.carts, figure, unit, value, decimals);
+}
+
+static void print_times(const struct snapshot_bench *bench, const char *side, const char *what,
+			const struct histogram *times)
+{
+	static const struct {
+		const char *name;
+		uint32_t per_myriad;
+	} quantiles[] = { { "p50", 5000 }, { "p99.9", 9990 }, { "p99.99", 9999 } };
+	char full[64];
+
+	for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
+		snprintf(full, sizeof(full), "%s_%s_%s_us", side, what, quantiles[i].name);
+		print(bench, full, "us", (double)histogram_quantile_fine(times, quantiles[i].per_myriad) / 1000, 1);
+	}
+	snprintf(full, sizeof(full), "%s_%s_max_us", side, what);
+	print(bench, full, "us", (double)times->max / 1000, 1);
+}
+
+static void print_figures(struct snapshot_bench *bench)
+{
+	const struct gang_window *all = bench->all;
+	double calls[SIDES], nothing[SIDES];
+	char full[64];
+
+	for (enum side side = QUIET; side < SIDES; side++) {
+		print_times(bench, side_names[side], "add", &all[side].calls);
+		print_times(bench, side_names[side], "nothing", &all[side].nothing);
+		snprintf(full, sizeof(full), "%s_adds_per_second", side_names[side]);
+		print(bench, full, "1/s", (double)all[side].calls.total * 1e9 / (double)all[side].ns, 0);
+		calls[side] = measure_median(bench->calls_max[side], bench->done);
+		nothing[side] = measure_median(bench->nothing_max[side], bench->done);
+		snprintf(full, sizeof(full), "%s_add_window_max_us", side_names[side]);
+		print(bench, full, "us", calls[side] / 1000, 1);
+		snprintf(full, sizeof(full), "%s_nothing_window_max_us", side_names[side]);
+		print(bench, full, "us", nothing[side] / 1000, 1);
+	}
+	print(bench, "delay_p99.99_us", "us",
+	      ((double)histogram_quantile_fine(&all[DURING].calls, 9999) -
+	       (double)histogram_quantile_fine(&all[QUIET].calls, 9999)) /
+		      1000,
+	      1);
+	print(bench, "delay_window_max_us", "us", (calls[DURING] - calls[QUIET]) / 1000, 1);
+	print(bench, "delay_max_us", "us", ((double)all[DURING].calls.max - (double)all[QUIET].calls.max) / 1000, 1);
+	print(bench, "beyond_nothing_window_max_us", "us", (calls[DURING] - nothing[DURING]) / 1000, 1);
+	print(bench, "rounds", "rounds", bench->done, 0);
+	print(bench, "snapshots", "snapshots", (double)bench->snapshots.total, 0);
+	print(bench, "snapshot_p50_ms", "ms", (double)histogram_quantile(&bench->snapshots, 500) / 1e6, 1);
+}
+
+/* -------------------------------------------------------------------- runs */
+
+static enum bench_exit work(struct snapshot_bench *bench)
+{
+	const struct load *load = &bench->load;
+	enum bench_exit result, closed;
+	uint64_t versions = 0;
+	struct gang gang;
+	char prefix[64];
+
+	memset(bench->all, 0, sizeof(bench->all));
+	histogram_clear(&bench->snapshots);
+	if (load_versions(load, &versions) < 0)
+		return BENCH_WRONG;
+	result = gang_open(&gang, &load, 1, (uint32_t)bench->workers, GANG_ADD_AND_NOTHING);
+	if (result != BENCH_DONE)
+		return result;
+	for (bench->done = 0; result == BENCH_DONE && bench->done < bench->rounds && bench_signal == 0; bench->done++)
+		result = one_pair(bench, &gang);
+	if (result == BENCH_DONE && bench_signal == 0) {
+		print_figures(bench);
+		snprintf(prefix, sizeof(prefix), "snapshot.carts_%u.", load->carts);
+		result = gang_count(&gang, 0, prefix, versions);
+	}
+	closed = gang_close(&gang);
+	return result == BENCH_DONE ? closed : result;
+}
+
+static enum bench_exit with_carts(struct snapshot_bench *bench, uint32_t carts)
+{
+	enum bench_exit result = load_open_on_disk(&bench->load, bench->directory, carts, (uint32_t)bench->bytes, 0);
+
+	if (result != BENCH_DONE)
+		return result;
+	stage_print_place(&bench->load.stage, stdout);
+	snprintf(bench->file, sizeof(bench->file), "%s/snapshot", bench->load.stage.directory);
+	result = work(bench);
+	fflush(stdout);
+	load_close(&bench->load);
+	return result;
+}
+
+static bool take_option(int option, struct snapshot_bench *bench)
+{
+	switch (option) {
+	case 'c':
+		return measure_take_counts("carts", optarg, MEASURE_CARTS_MAX, bench->counts, &bench->count_count);
+	case 'w':
+		return bench_number("workers", optarg, 1, GANG_WORKERS_MAX, &bench->workers);
+	case 'b':
+		return bench_number("bytes", optarg, MEASURE_BYTES_MIN, MEASURE_BYTES_MAX, &bench->bytes);
+	case 'r':
+		return bench_number("rounds", optarg, 1, ROUNDS_MAX, &bench->rounds);
+	case 'd':
+		bench->directory = optarg;
+		return true;
+	case 'h':
+		bench->help = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum bench_exit take_options(int argc, char **argv, struct snapshot_bench *bench)
+{
+	static const struct option long_options[] = {
+		{ "carts", required_argument, NULL, 'c' },
+		{ "workers", required_argument, NULL, 'w' },
+		{ "bytes", required_argument, NULL, 'b' },
+		{ "rounds", required_argument, NULL, 'r' },
+		{ "dir", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	optind = 1;
+	while (!bench->help && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		if (!take_option(option, bench))
+			return bench_usage("snapshot", "wrong arguments");
+	return bench->help || optind == argc ? BENCH_DONE : bench_usage("snapshot", "what is '%s'?", argv[optind]);
+}
+
+enum bench_exit snapshot_bench_run(int argc, char **argv)
+{
+	static struct snapshot_bench bench = {
+		.counts = { 100, 10000 }, .count_count = 2, .workers = 2, .bytes = 5120, .rounds = 10
+	};
+	enum bench_exit result = take_options(argc, argv, &bench);
+
+	if (result != BENCH_DONE)
+		return result;
+	if (bench.help) {
+		bench_help("snapshot");
+		return BENCH_DONE;
+	}
+	if (child_path_beside(TOOL, bench.tool) < 0) {
+		bench_say("cannot find %s beside myself", TOOL);
+		return BENCH_NO_AGENT;
+	}
+	bench_catch_signals();
+	bench_print_machine(stdout);
+	for (uint32_t i = 0; i < bench.count_count && result == BENCH_DONE && bench_signal == 0; i++)
+		result = with_carts(&bench, bench.counts[i]);
+	bench_die_of_signal();
+	return result;
+}
