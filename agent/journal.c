@@ -121,8 +121,8 @@ static int write_round(struct journal *j, bool asked, bool *ret_fenced)
 	}
 	if (r == 0)
 		r = journal_flush(j);
-	if (r == 0 && sync && fdatasync(j->fd) < 0)
-		r = -errno;
+	if (r == 0 && sync)
+		r = journal_sync(j);
 	if (r == 0 && arena_withdrawn(arena))
 		r = -ESTALE;
 	if (r < 0)
@@ -256,9 +256,8 @@ static int open_journal(struct journal *j, char *why)
 	j->fd = j->dir_fd = -1;
 	j->actor = j->agent->actor; /* until the thread runs */
 	j->buffer = malloc(JOURNAL_BUFFER_BYTES);
-	j->cart = malloc(CORRAL_CART_MAX);
 	j->marks = calloc(arena->max_carts, sizeof(*j->marks));
-	if (j->buffer == NULL || j->cart == NULL || j->marks == NULL)
+	if (j->buffer == NULL || j->marks == NULL)
 		return why_set(why, -ENOMEM, "no memory for the journal");
 	j->dir_fd = journal_open_directory(j->agent->dir_fd, true);
 	int r = j->dir_fd;
@@ -284,7 +283,6 @@ static void close_journal(struct journal *j)
 	if (j->dir_fd >= 0)
 		close(j->dir_fd);
 	free(j->buffer);
-	free(j->cart);
 	free(j->marks);
 	free(j);
 }

@@ -18,9 +18,60 @@
 #include "trust.h"
 
 #define BASE_SLOTS 4096u
+#define FILE_PAGE_BYTES 4096ull /* or a part of one */
+#define WRITE_OUT_BYTES (1u << 20)
 #define READ_TRIES 1000u
 
 /* ------------------------------------------------------------------ bytes */
+
+/* Let go of the pages up to here, which are on the disk. */
+static void let_go(struct journal *j, uint64_t end)
+{
+	if (end > j->let_go)
+		(void)posix_fadvise(j->fd, (off_t)j->let_go, (off_t)(end - j->let_go), POSIX_FADV_DONTNEED);
+	j->let_go = max_u64(j->let_go, end);
+}
+
+/* 0 or -errno: of a failed write nobody is told twice, so a sync after it might pass. */
+static int write_range(const struct journal *j, uint64_t from, uint64_t to, unsigned flags)
+{
+	if (from == to || sync_file_range(j->fd, (off_t)from, (off_t)(to - from), flags) == 0)
+		return 0;
+	return errno == ENOSYS || errno == EINVAL ? 0 : -errno; /* not to be had here */
+}
+
+/*
+ * A round of many carts is written out while it goes on, and its pages are let go of: there is less to wait for at the sync,
+ * the next part goes to the same memory, still warm, and the page cache does not fill up with what nobody reads. What
+ * counts is the sync alone.
+ */
+static int write_out(struct journal *j)
+{
+	uint64_t end = j->offset & ~(FILE_PAGE_BYTES - 1); /* the last page is still to be filled */
+
+	if (end < j->begun + WRITE_OUT_BYTES)
+		return 0;
+	int r = write_range(j, j->begun, end, SYNC_FILE_RANGE_WRITE);
+	if (r == 0) /* the part before it */
+		r = write_range(j, j->let_go, j->begun,
+				SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+	if (r == 0)
+		let_go(j, j->begun);
+	j->begun = end;
+	return r;
+}
+
+int journal_sync(struct journal *j)
+{
+	uint64_t end = j->offset & ~(FILE_PAGE_BYTES - 1);
+
+	if (fdatasync(j->fd) < 0)
+		return -errno;
+	if (end >= j->let_go + WRITE_OUT_BYTES)
+		let_go(j, end);
+	j->begun = max_u64(j->begun, end);
+	return 0;
+}
 
 int journal_flush(struct journal *j)
 {
@@ -34,9 +85,16 @@ int journal_flush(struct journal *j)
 	}
 	j->offset += j->fill;
 	j->fill = 0;
-	return 0;
+	return write_out(j);
 }
 
+/* Where the next record's payload goes. */
+static uint8_t *payload_place(const struct journal *j)
+{
+	return j->buffer + j->fill + sizeof(struct journal_record);
+}
+
+/* payload: anywhere, or where it goes already. */
 int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int64_t time_ns, const void *payload,
 		   uint32_t size)
 {
@@ -48,12 +106,12 @@ int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int
 		if (r < 0)
 			return r;
 	}
-	record.sum = journal_record_sum(&record, payload, j->nonce, j->offset + j->fill);
-	uint8_t *at = j->buffer + j->fill;
-	memset(at + bytes - 8, 0, 8); /* the padding */
+	uint8_t *at = j->buffer + j->fill, *place = payload_place(j);
+	if (size > 0 && payload != place)
+		memcpy(place, payload, size);
+	memset(place + size, 0, bytes - sizeof(record) - size); /* the padding */
+	record.sum = journal_record_sum(&record, place, j->nonce, j->offset + j->fill);
 	memcpy(at, &record, sizeof(record));
-	if (size > 0)
-		memcpy(at + sizeof(record), payload, size);
 	j->fill += bytes;
 	j->after_base += bytes;
 	return 0;
@@ -61,8 +119,8 @@ int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int
 
 /* ------------------------------------------------------------------- slots */
 
-/* The slot's version into j->cart, and its last activity. Its size; 0: there is none; -EUCLEAN, -EAGAIN. */
-static int copy_slot(struct journal *j, const struct slot *slot, int64_t *ret_touched)
+/* The slot's version to `place`, which has room for any, and its last activity. Its size; 0: there is none; -EUCLEAN, -EAGAIN. */
+static int copy_slot(struct journal *j, const struct slot *slot, uint8_t *place, int64_t *ret_touched)
 {
 	const struct arena *arena = j->actor->arena;
 
@@ -77,7 +135,7 @@ static int copy_slot(struct journal *j, const struct slot *slot, int64_t *ret_to
 			const struct cart_head *cart = (const struct cart_head *)(arena_block(arena, current) + 1);
 			uint32_t size = room >= sizeof(*cart) ? load_relaxed(&cart->size) : 0;
 			if (size >= sizeof(*cart) && size <= room && size <= CORRAL_CART_MAX) {
-				memcpy(j->cart, cart, size);
+				memcpy(place, cart, size);
 				r = (int)size;
 			}
 		}
@@ -91,9 +149,14 @@ static int put_slot(struct journal *j, uint32_t number)
 	const struct slot *slot = &j->actor->arena->slots[number];
 	int64_t touched = 0;
 	int size = -EAGAIN;
+	/* it is copied once, to where it is written from; and as much is written at a time as a processor's cache keeps */
+	int r = j->fill >= JOURNAL_FLUSH_BYTES ? journal_flush(j) : 0;
+	if (r < 0)
+		return r;
+	uint8_t *place = payload_place(j);
 
 	for (uint32_t tries = 0; tries < READ_TRIES && size == -EAGAIN; tries++)
-		size = copy_slot(j, slot, &touched);
+		size = copy_slot(j, slot, place, &touched);
 	if (arena_withdrawn(j->actor->arena))
 		return -ESTALE; /* zeroes may stand in place of the arena: that says nothing of its slots */
 	if (size == 0) {
@@ -102,15 +165,15 @@ static int put_slot(struct journal *j, uint32_t number)
 		j->marks[number] = 0;
 		return journal_append(j, JOURNAL_EMPTY, number, 0, &floor, sizeof(floor));
 	}
-	if (size < 0 || cart_validate(j->cart, (size_t)size) < 0) {
+	if (size < 0 || cart_validate_sums(place, (size_t)size) < 0) {
 		log_line(LOG_WARNING, "the cart in slot %u is damaged: the journal keeps what it had of it", number);
 		return 0;
 	}
-	const struct cart_head *head = (const struct cart_head *)(void *)j->cart;
+	const struct cart_head *head = (const struct cart_head *)(void *)place;
 	uint64_t mark = (head->version * 0x9e3779b97f4a7c15ull ^ head->sum) | 1;
 	if (j->marks[number] == mark)
 		return journal_append(j, JOURNAL_TOUCH, number, touched, NULL, 0);
-	int r = journal_append(j, JOURNAL_CART, number, touched, j->cart, (uint32_t)size);
+	r = journal_append(j, JOURNAL_CART, number, touched, place, (uint32_t)size);
 	if (r == 0)
 		j->marks[number] = mark;
 	return r;
@@ -188,7 +251,7 @@ static int write_head(struct journal *j)
 	memcpy(head.lineage, h->uuid, sizeof(head.lineage));
 	head.sum = journal_head_sum(&head);
 	j->nonce = head.nonce;
-	j->offset = 0;
+	j->offset = j->begun = j->let_go = 0;
 	memcpy(j->buffer, &head, sizeof(head));
 	j->fill = sizeof(head);
 	int r = journal_flush(j);

@@ -9,7 +9,10 @@
 #include "agent.h"
 #include "journal_file.h"
 
-#define JOURNAL_BUFFER_BYTES (4u << 20)
+/* Records are written when they are so many bytes: few enough to be in the cache still. */
+#define JOURNAL_FLUSH_BYTES (256u << 10)
+/* The buffer has room for the largest cart beside them, and for a record without one. */
+#define JOURNAL_BUFFER_BYTES (JOURNAL_FLUSH_BYTES + CORRAL_CART_MAX + 4096u)
 
 struct journal {
 	struct agent *agent;
@@ -21,6 +24,8 @@ struct journal {
 	uint64_t number;
 	uint64_t nonce;
 	uint64_t offset; /* in the file, of the buffer's beginning */
+	uint64_t begun;  /* up to here the disk was told to write */
+	uint64_t let_go; /* up to here the file's pages are on the disk, and not kept in memory */
 	uint64_t base_bytes;
 	uint64_t after_base; /* bytes written since */
 	uint32_t base_at;    /* the next slot of the base */
@@ -30,12 +35,13 @@ struct journal {
 	uint32_t served; /* requests, by the last sync that served any */
 	uint32_t fill;
 	uint8_t *buffer;
-	uint8_t *cart;   /* a version, copied out */
 	uint64_t *marks; /* by slot: which version this file's or an older one's last CART has; 0: not known */
 };
 
 /* The buffer to the file. 0 or -errno, like all that follows. */
 int journal_flush(struct journal *j);
+/* What was flushed to the disk. */
+int journal_sync(struct journal *j);
 int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int64_t time_ns, const void *payload,
 		   uint32_t size);
 
