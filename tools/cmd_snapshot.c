@@ -110,6 +110,7 @@ static enum exit_code take_snapshot(struct snapshot *snapshot)
 			return snapshot_finish(&snapshot->out);
 		code = put_slot(snapshot, number);
 		snapshot_progress("snapshot", number, slots, snapshot->out.carts);
+		snapshot_pause(&snapshot->out);
 	}
 	return code;
 }

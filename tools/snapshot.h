@@ -20,7 +20,8 @@ struct snapshot_out {
 	FILE *stream;
 	uint64_t bytes;
 	uint64_t carts;
-	uint8_t *map; /* PORTABLE_MAP_MAX bytes */
+	int64_t rested_ns; /* when we last did */
+	uint8_t *map;      /* PORTABLE_MAP_MAX bytes */
 	XXH3_state_t *sum;
 };
 
@@ -29,6 +30,8 @@ enum exit_code snapshot_create(const char *path, struct snapshot_out *out);
 /* 0, or the errno of a write. */
 int snapshot_put_header(struct snapshot_out *out, const struct portable_header *header);
 int snapshot_put_cart(struct snapshot_out *out, const void *version, uint64_t seed, uint64_t idle_ms);
+/* Between two carts: rest, if it has been a while. */
+void snapshot_pause(struct snapshot_out *out);
 /* The trailer; then the file is synced and takes its name. */
 enum exit_code snapshot_finish(struct snapshot_out *out);
 /* Remove what is there of it, if it was not finished; give memory back. */

@@ -13,7 +13,9 @@
 
 #include "snapshot.h"
 
-#define STREAM_BYTES (1u << 20)
+#define STREAM_BYTES (64u << 10)
+#define WORK_NS 200000 /* at a stretch */
+#define REST_NS 200000
 #define PROGRESS_MS 100
 
 static enum exit_code cannot_write(const struct snapshot_out *out, int error)
@@ -87,6 +89,28 @@ static int put(struct snapshot_out *out, size_t size)
 	if (fwrite(out->map, 1, size, out->stream) == size)
 		return 0;
 	return errno ? errno : EIO;
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
+
+/*
+ * Workers share the processors with us: one that has to wait for its processor, in the midst of a change, would wait for the
+ * rest of our time slice, some milliseconds. So we work in stretches of a fraction of one, and rest as long in between.
+ */
+void snapshot_pause(struct snapshot_out *out)
+{
+	const struct timespec rest = { .tv_nsec = REST_NS };
+
+	if (now_ns() - out->rested_ns < WORK_NS)
+		return;
+	nanosleep(&rest, NULL);
+	out->rested_ns = now_ns();
 }
 
 int snapshot_put_header(struct snapshot_out *out, const struct portable_header *header)
