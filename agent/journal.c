@@ -116,7 +116,9 @@ static int write_round(struct journal *j, bool asked, bool *ret_fenced)
 	bool due = arena_wall_ms() - j->clock_ms >= CLOCK_MS || arena_wall_ms() < j->clock_ms;
 	bool sync = some || asked || over || j->base_pending;
 	if (r == 0 && (sync || due)) {
-		r = journal_append(j, JOURNAL_CLOCK, 0, arena_now_ns(arena), NULL, 0);
+		/* relaxed: of who had a slot before the cart that we have read in it, it is seen with that cart */
+		uint64_t ended = load_relaxed(&arena->header->ended_version);
+		r = journal_append(j, JOURNAL_CLOCK, 0, arena_now_ns(arena), &ended, sizeof(ended));
 		j->clock_ms = arena_wall_ms();
 	}
 	if (r == 0)

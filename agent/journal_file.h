@@ -28,7 +28,9 @@
  *   kind      1  CART   the slot holds this cart version (the payload, as in the arena); time: its last activity
  *             2  EMPTY  the slot holds no cart. payload: u64, the cart that it held had no greater version
  *             3  TOUCH  the slot still holds the version of its last CART; time: its last activity
- *             4  CLOCK  time: now; everything before it in the file was written together
+ *             4  CLOCK  time: now; everything before it in the file was written together. payload: u64, no cart that had ended
+ *                       by then had a greater version (a slot may have held a cart, and have got another one, since it was
+ *                       written last); or none
  *             5  BASE   since this file's beginning every slot that holds a cart has been written: what older files say of a
  *                       slot counts no more. payload: u64, no cart that has ended had a greater version
  *

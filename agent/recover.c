@@ -104,9 +104,10 @@ static void index_record(struct recover *recover, int file, const struct journal
 	struct where *where = record->slot < recover->head.max_carts ? &recover->slots[record->slot] : NULL;
 
 	recover->records++;
-	if (record->kind == JOURNAL_CLOCK)
+	if (record->kind == JOURNAL_CLOCK) {
 		recover->clock_ns = record->time_ns;
-	else if (record->kind == JOURNAL_BASE)
+		note_greatest(recover, record, payload);
+	} else if (record->kind == JOURNAL_BASE)
 		index_base(recover, file, record, payload);
 	else if (where != NULL && record->kind == JOURNAL_CART)
 		index_cart(recover, where, file, record, payload, offset);

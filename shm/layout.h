@@ -160,6 +160,7 @@ struct arena_header {
 	int64_t journal_synced_ms;
 	uint32_t journal_base;  /* number of the file with the last whole base; 0 none */
 	uint64_t journal_syncs; /* of the disk */
+	uint64_t ended_version; /* no cart that has ended had a greater version. W: all, by CAS; only grows. R: the journal */
 
 	uint8_t reserved_tail[HEADER_BYTES - 10 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
 };

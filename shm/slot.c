@@ -201,6 +201,18 @@ static const struct cart_head *cart_at(const struct arena *arena, block_ref ref)
 	return (const struct cart_head *)(arena_block(arena, ref) + 1);
 }
 
+/*
+ * The slot may hold another cart before the journal looks at it again, and would say nothing of this one's last version. relaxed:
+ * before the slot's next version is published, through the lists that the slot goes through.
+ */
+static void raise_ended_version(struct arena_header *h, uint64_t version)
+{
+	uint64_t seen = load_relaxed(&h->ended_version);
+
+	while (seen < version && !cas_acq_rel(&h->ended_version, seen, version))
+		seen = load_relaxed(&h->ended_version);
+}
+
 /* Everything after TOUCHED_ENDED was stored; done again from the start by a repairer. */
 static bool finish_end(struct arena *arena, struct thread_record *record, struct bucket *bucket, struct slot *slot,
 		       block_ref current, bool fenced)
@@ -213,6 +225,8 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 		uint64_t version = load_relaxed(&cart->version);
 		if (version > bucket->version_floor && version <= VERSION_MAX)
 			note(&bucket->version_floor, version);
+		if (version <= VERSION_MAX)
+			raise_ended_version(arena->header, version);
 		note(&arena_block(arena, current)->slot, link); /* whoever frees the block frees the slot */
 		note(&record->intent.old, current);
 	}

@@ -112,6 +112,40 @@ static void versions_grow_over_two_power_losses(void **state)
 	}
 }
 
+/* Between two looks of the journal a cart ends and another one gets its slot: then no record is about the first one's end. */
+static void a_version_that_was_seen_is_not_given_again_when_its_slot_was(void **state)
+{
+	struct corral_result seen, result;
+	char session[16];
+
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_agent(3600000); /* it looks when it is asked to */
+	struct corral *corral = yard_open(&yard, 0);
+	assert_int_equal(add(corral, "first", NULL, NULL), 0);
+	for (uint32_t i = 1; i < corral->arena.max_carts; i++) { /* no other slot is free */
+		snprintf(session, sizeof(session), "%u", i);
+		assert_int_equal(add(corral, session, NULL, NULL), 0);
+	}
+	assert_int_equal(corral_sync(corral), 0);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(add(corral, "first", NULL, &seen), 0);
+	uint64_t syncs = load_relaxed(&corral->arena.header->journal_syncs);
+	const struct corral_key first = key_of("first"), second = key_of("second");
+	assert_int_equal(corral_drop(corral, &first, NULL, NULL), 0);
+	assert_int_equal(add(corral, "second", NULL, NULL), 0);
+	assert_int_equal(load_relaxed(&corral->arena.header->journal_syncs), syncs);
+	assert_int_equal(corral_sync(corral), 0);
+	lose_power(pid, corral);
+	pid = start_agent(10);
+	corral = yard_open(&yard, 0);
+	assert_int_equal(corral_drop(corral, &second, NULL, NULL), 0);
+	assert_int_equal(add(corral, "first", NULL, &result), 0);
+	assert_true(result.version > seen.version);
+	corral_close(corral);
+	stop_agent(pid);
+}
+
 static void operations_are_remembered(void **state)
 {
 	struct corral_result first, again;
@@ -186,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(time_left_is_what_it_was_and_nobody_rises),
 		CASE(versions_grow_over_two_power_losses),
+		CASE(a_version_that_was_seen_is_not_given_again_when_its_slot_was),
 		CASE(operations_are_remembered),
 		CASE(a_file_that_has_outgrown_its_base_is_followed_by_another),
 	};
