@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -27,25 +28,60 @@
 #include "repair.h"
 #include "trust.h"
 
+#define ENDING_WAIT_MS 2000 /* for an agent that was killed to be gone */
+#define ENDING_STEP_MS 5
+
 static int refuse(int error, const char *directory, const char *why)
 {
 	log_line(LOG_ERROR, "%s: %s (%s)", directory, why, corral_strerror(error));
 	return EXIT_ARENA;
 }
 
-/* Byte 0, or the pid of who has it (written into the lock file for people). */
-int agent_take_byte(struct agent *agent)
+/* The pid that stands in the lock file, for people; 0: none. */
+static long holder_pid(const struct agent *agent)
 {
 	char text[32] = "";
+	ssize_t n = pread(agent->agent_life.fd, text, sizeof(text) - 1, 0);
 
-	if (alive_take(&agent->agent_life, ALIVE_AGENT_BYTE)) {
+	return n > 0 ? strtol(text, NULL, 10) : 0;
+}
+
+/* Gone, or a zombie: some thread of it may be in a sync of the disk yet, which even SIGKILL waits for. */
+static bool is_ending(long pid)
+{
+	char path[64], text[256] = "";
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	const char *state = n > 0 ? strrchr(text, ')') : NULL;
+	return n <= 0 || (state != NULL && (state[2] == 'Z' || state[2] == 'X'));
+}
+
+/*
+ * Byte 0. Who has it lives, as far as we are concerned; but when the last agent was killed just now, it lives for a moment only, and
+ * that is worth waiting for.
+ */
+int agent_take_byte(struct agent *agent)
+{
+	const struct timespec step = { .tv_nsec = ENDING_STEP_MS * 1000000 };
+	char text[32] = "";
+	bool ours = alive_take(&agent->agent_life, ALIVE_AGENT_BYTE);
+
+	for (int waited = 0; !ours && waited < ENDING_WAIT_MS && is_ending(holder_pid(agent)); waited += ENDING_STEP_MS) {
+		(void)nanosleep(&step, NULL);
+		ours = alive_take(&agent->agent_life, ALIVE_AGENT_BYTE);
+	}
+	if (ours) {
 		int n = snprintf(text, sizeof(text), "%-10d\n", getpid());
 		if (pwrite(agent->agent_life.fd, text, (size_t)n, 0) != n)
 			log_line(LOG_DEBUG, "cannot write our pid into the lock file");
 		return EXIT_DONE;
 	}
-	ssize_t n = pread(agent->agent_life.fd, text, sizeof(text) - 1, 0);
-	long pid = n > 0 ? strtol(text, NULL, 10) : 0;
+	long pid = holder_pid(agent);
 	if (pid > 0)
 		log_line(LOG_ERROR, "%s: another agent has this directory: pid %ld", agent->directory, pid);
 	else
@@ -182,6 +218,17 @@ static int recover(struct agent *agent, char *why)
 	return r;
 }
 
+/* A plain file, of somebody who may have made it; or something in the arena's place, which is nobody's to move away. */
+static bool is_ours(const struct agent *agent)
+{
+	char why[WHY_BYTES];
+	int fd = trust_open(agent->dir_fd, ARENA_FILE, 0, false, why);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 /* Look at the arena before anyone else relies on it: make it, adopt it, set its time to live. */
 static int prepare_arena(struct agent *agent, char *why)
 {
@@ -200,7 +247,7 @@ static int prepare_arena(struct agent *agent, char *why)
 		r = recover(agent, why);
 		return r == 0 ? create_arena(agent, why) : r < 0 ? r : 0;
 	}
-	if (r == -EPROTO && recover(agent, recover_why) == 1)
+	if (r == -EPROTO && is_ours(agent) && recover(agent, recover_why) == 1)
 		return 0; /* cut off or zeroed by a power loss; without a journal it is left for `check --repair` */
 	if (r < 0)
 		return r;
