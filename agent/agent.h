@@ -22,7 +22,8 @@ struct agent_options {
 	uint64_t max_carts;
 	uint64_t ttl_ms;
 	uint64_t journal_ms;    /* 0: off */
-	uint64_t journal_bytes; /* a file is not begun anew before it has this much more than its base */
+	bool journal_sync;      /* changes wait for it */
+	uint64_t journal_bytes; /* it is not begun anew before it has this much more than its base */
 	bool size_given;
 	bool max_carts_given;
 	bool ttl_given;

@@ -322,9 +322,11 @@ static int begin_thread(struct journal *j)
  * After a power loss the arena's header is what tells whether the journal goes before the arena: so it says it on disk, before
  * anything is acknowledged.
  */
-static int set_journal(struct arena_header *h, uint32_t on, char *why)
+static int set_journal(struct arena_header *h, uint32_t mode, uint64_t interval_ms, char *why)
 {
-	store_relaxed(&h->journal, on);
+	store_relaxed(&h->journal_ms, (uint32_t)interval_ms);
+	store_relaxed(&h->journal, mode);
+	futex_wake(&h->sync_done, INT_MAX); /* who waited for an agent may do so in vain now */
 	return msync(h, sizeof(*h), MS_SYNC) == 0 ? 0 : why_set(why, -errno, "cannot sync the arena's header");
 }
 
@@ -334,7 +336,7 @@ int journal_start(struct agent *agent, bool whole, char *why)
 
 	if (agent->options->journal_ms == 0) {
 		store_relaxed(&h->journal_base, 0u); /* who keeps one again begins with a base */
-		return set_journal(h, 0, why);
+		return set_journal(h, JOURNAL_MODE_OFF, 0, why);
 	}
 	struct journal *j = calloc(1, sizeof(*j));
 	if (j == NULL)
@@ -342,7 +344,8 @@ int journal_start(struct agent *agent, bool whole, char *why)
 	j->agent = agent;
 	int r = open_journal(j, why);
 	if (r == 0)
-		r = set_journal(h, 1, why);
+		r = set_journal(h, agent->options->journal_sync ? JOURNAL_MODE_SYNC : JOURNAL_MODE_TIME,
+				agent->options->journal_ms, why);
 	while (r == 0 && whole && j->fd >= 0 && j->base_pending)
 		round_of(j);
 	if (r == 0 && (r = begin_thread(j)) < 0)

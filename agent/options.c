@@ -17,6 +17,7 @@ enum {
 	OPTION_MAX_CARTS,
 	OPTION_TTL,
 	OPTION_JOURNAL,
+	OPTION_JOURNAL_SIZE,
 	OPTION_DAEMON,
 	OPTION_STOP,
 	OPTION_REPAIR,
@@ -26,6 +27,9 @@ enum {
 
 #define JOURNAL_MS_MIN 10
 #define JOURNAL_MS_MAX 3600000
+#define JOURNAL_MS_DEFAULT 1000
+#define JOURNAL_BYTES_MIN (1ull << 20)
+#define JOURNAL_BYTES_MAX (1ull << 40)
 
 static const struct argp_option option_table[] = {
 	{ "dir", OPTION_DIR, "DIR", 0,
@@ -40,9 +44,13 @@ static const struct argp_option option_table[] = {
 	{ "max-carts", OPTION_MAX_CARTS, "N", 0, "most carts of a new arena (default 65536)", 0 },
 	{ "ttl", OPTION_TTL, "TIME", 0,
 	  "a cart ends after this long without activity: 30m, 2s, 500ms, 1h (default 30m)", 0 },
-	{ "journal", OPTION_JOURNAL, "off|TIME", 0,
-	  "write what changed to DIR/journal so often, and sync it: 1s, 200ms; a power loss costs no more (default "
-	  "off)",
+	{ "journal", OPTION_JOURNAL, "off|TIME|sync", 0,
+	  "write what changed to DIR/journal so often, and sync it: 1s (the default), 200ms; a power loss costs no more. "
+	  "sync: each change waits until it is on disk",
+	  0 },
+	{ "journal-size", OPTION_JOURNAL_SIZE, "BYTES", 0,
+	  "begin the journal anew, with all carts, when it has grown by so much, and by twice what the carts took "
+	  "(default 16M)",
 	  0 },
 	{ "daemon", OPTION_DAEMON, NULL, 0, "go to the background; return 0 once ready. Logs to DIR/agent.log", 0 },
 	{ "stop", OPTION_STOP, NULL, 0, "stop the agent of DIR, and return once it is gone", 0 },
@@ -96,6 +104,17 @@ static const char *parse_level(const char *text, enum log_level *ret_level)
 	return "give error, warning, info or debug";
 }
 
+static const char *parse_journal(const char *text, struct agent_options *options)
+{
+	options->journal_sync = strcmp(text, "sync") == 0;
+	options->journal_ms = options->journal_sync ? JOURNAL_MS_DEFAULT : 0; /* what nobody waits for */
+	if (options->journal_sync || strcmp(text, "off") == 0)
+		return NULL;
+	if (parse_duration(text, JOURNAL_MS_MIN, JOURNAL_MS_MAX, &options->journal_ms) != NULL)
+		return "give off, sync, or a time from 10ms to 1h, such as 1s";
+	return NULL;
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
 	struct agent_options *options = state->input;
@@ -123,10 +142,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		options->ttl_given = true;
 		break;
 	case OPTION_JOURNAL:
-		if (strcmp(argument, "off") == 0)
-			options->journal_ms = 0;
-		else
-			wrong = parse_duration(argument, JOURNAL_MS_MIN, JOURNAL_MS_MAX, &options->journal_ms);
+		wrong = parse_journal(argument, options);
+		break;
+	case OPTION_JOURNAL_SIZE:
+		wrong = parse_size(argument, JOURNAL_BYTES_MIN, JOURNAL_BYTES_MAX, &options->journal_bytes);
 		break;
 	case OPTION_DAEMON:
 		options->daemon = true;
@@ -164,6 +183,7 @@ void options_parse(int argc, char **argv, struct agent_options *ret_options)
 		.size_bytes = 1ull << 30,
 		.max_carts = 65536,
 		.ttl_ms = 30 * 60 * 1000,
+		.journal_ms = JOURNAL_MS_DEFAULT,
 		.journal_bytes = 16u << 20,
 		.log_level = LOG_INFO,
 	};

@@ -295,7 +295,7 @@ static void source_floors(void *context, struct arena *arena)
 {
 	const struct recover *recover = context;
 
-	store_relaxed(&arena->header->journal, 1);
+	store_relaxed(&arena->header->journal, JOURNAL_MODE_TIME);
 	if (recover->ended_version > VERSION_MAX)
 		return;
 	for (uint32_t i = 0; i <= arena->bucket_mask; i++)

@@ -147,7 +147,9 @@ struct corral_result {
 	uint32_t line;       /* number of the line added to, set or removed; else 0 */
 	uint8_t applied;     /* 1: by this call; 0: an earlier call with this operation id had */
 	uint8_t status;      /* enum corral_status */
-	uint8_t reserved[6];
+	uint8_t durable;     /* 1: it is on disk (corral-agent --journal sync); 0: not known, corral_sync() waits for it */
+	uint8_t reserved;
+	int32_t sync_error; /* -errno: it should be on disk, and why that is not known; else 0. See "Change" */
 };
 
 /* A cart's numbers. Times in milliseconds since 1970, UTC. */
@@ -221,7 +223,8 @@ const char *corral_why(void);
 /*
  * How long a change waits for a cart whose lock a living process holds, before
  * it gives up with -EBUSY. In milliseconds, 1000 at first. -ERANGE above one
- * hour. Applies to all threads of the handle.
+ * hour. Applies to all threads of the handle. Under `corral-agent --journal sync` also how long a change waits for the
+ * disk, but not less than 1000.
  */
 int corral_set_patience(struct corral *corral, uint32_t patience_ms);
 
@@ -363,7 +366,8 @@ int corral_sync(struct corral *corral);
 /*
  * All of these: op may be NULL; ret_result may be NULL. The change is seen by
  * all processes before the call returns, and outlives every process. A failed
- * change changed nothing. Inputs are copied; the caller keeps them. Common errors:
+ * change changed nothing. Inputs are copied; the caller keeps them. Under `corral-agent --journal sync` it returns when it
+ * is on disk; if that cannot be had it stands all the same, and ret_result->sync_error says why. Common errors:
  * -EINVAL -ENAMETOOLONG -EILSEQ -ESHUTDOWN -ECANCELED -EBUSY -ENOMEM -ENOSPC
  * -E2BIG -EOVERFLOW -EUCLEAN -EROFS -EUSERS -ESTALE; and -ENOENT for all but corral_add(),
  * corral_set_tax(), corral_set_attribute(), corral_set_ttl() and corral_replace(),

@@ -80,6 +80,10 @@ static_assert(sizeof(struct death) == 96, "without holes");
 
 /* ------------------------------------------------------------------ header */
 
+#define JOURNAL_MODE_OFF 0u
+#define JOURNAL_MODE_TIME 1u /* what changed is on disk after a while */
+#define JOURNAL_MODE_SYNC 2u /* a change returns when it is on disk */
+
 struct arena_header {
 	/* line 0: identity; written once before the rename that publishes the file */
 	uint64_t magic;
@@ -118,7 +122,7 @@ struct arena_header {
 	int64_t heartbeat_ns;    /* arena time when the agent last looked */
 	uint32_t withdrawn;      /* 1: this file is not DIR/arena any more: nobody shall go on with it */
 	uint32_t reserved3;
-	uint32_t journal;     /* 1: a journal is kept */
+	uint32_t journal;     /* JOURNAL_MODE_... */
 	uint32_t full_fences; /* 1: all readers use full fences, nobody needs membarrier. Set at creation */
 
 	/* line 4: grace periods. W: all who drive, by CAS; they only grow. R: all */
@@ -158,7 +162,8 @@ struct arena_header {
 	uint32_t journal_number;  /* of the file that is written */
 	int64_t journal_since_ms; /* since 1970 */
 	int64_t journal_synced_ms;
-	uint32_t journal_base;  /* number of the file with the last whole base; 0 none */
+	uint32_t journal_base; /* number of the file with the last whole base; 0 none */
+	uint32_t journal_ms;   /* so often what is dirty is written, also when nobody asks */
 	uint64_t journal_syncs; /* of the disk */
 	uint64_t ended_version; /* no cart that has ended had a greater version. W: all, by CAS; only grows. R: the journal */
 

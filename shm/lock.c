@@ -7,7 +7,6 @@
  * sleep at most SLEEP_LONG_NS at a time, so nobody depends on a wake-up that never comes.
  */
 #include <errno.h>
-#include <time.h>
 
 #include "lock.h"
 #include "stat.h"
@@ -15,14 +14,6 @@
 #define SPIN_ROUNDS 100
 #define SLEEP_FIRST_NS 200000 /* then the holder's life is looked at */
 #define SLEEP_LONG_NS 1000000
-
-static int64_t clock_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ll + now.tv_nsec;
-}
 
 static void level_enter(struct actor *actor, enum lock_level level, bool waits)
 {

@@ -13,8 +13,19 @@
 #ifndef CORRAL_LOCK_H
 #define CORRAL_LOCK_H
 
+#include <time.h>
+
 #include "alive.h"
 #include "atomic.h"
+
+/* By which patience is measured. */
+static inline int64_t clock_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
 
 enum lock_level {
 	LOCK_BUCKET = 0, /* a chain */

@@ -23,6 +23,7 @@
 #include "ops.h"
 #include "slot.h"
 #include "stat.h"
+#include "sync.h"
 
 #define TRIES_MAX 10000u /* each retry means that somebody else got on */
 #define AGENT_SILENT_NS 5000000000ll
@@ -376,6 +377,15 @@ static int change_now(struct work *work)
 	return handle_verdict(work->corral, r);
 }
 
+/* The change stands, whatever comes of this. */
+static void wait_for_disk(struct work *work)
+{
+	int r = sync_change(work->corral, work->actor);
+
+	work->plan.result.durable = r == 0;
+	work->plan.result.sync_error = r;
+}
+
 int ops_change(struct corral *corral, const struct corral_key *key, struct cart_change *change,
 	       const struct corral_op *op, struct corral_result *ret_result)
 {
@@ -393,6 +403,8 @@ int ops_change(struct corral *corral, const struct corral_key *key, struct cart_
 	r = change_now(&work);
 	if (r < 0)
 		return r;
+	if (sync_wanted(corral)) /* also for a repeat: what it repeats may not be on disk yet */
+		wait_for_disk(&work);
 	if (ret_result != NULL)
 		*ret_result = work.plan.result;
 	return 0;

@@ -165,7 +165,7 @@ wrong_options_exit_2() {
 	local arguments
 	for arguments in --nonsense "--size 1" "--size 3M" "--size 300G" "--size 10Q" "--size" "--ttl 1ms" \
 		"--ttl nonsense" "--max-carts 0" "--max-carts 99999999999" "--log-level loud" "--daemon --stop" \
-		extra; do
+		"--journal" "--journal never" "--journal 5ms" "--journal 2h" "--journal-size 1" "--journal-size 2T" extra; do
 		# shellcheck disable=SC2086
 		agent 2 $arguments
 		[[ -n $out ]] || fail "$arguments: nothing said"

@@ -49,6 +49,11 @@ lose_power() { # of whoever has written a pid
 	rm -f "$dir/arena"
 }
 
+lose_power_of_the_agent() {
+	kill_agent
+	rm -f "$dir/arena"
+}
+
 log_has() { # TEXT...
 	local text
 	for text; do
@@ -171,7 +176,7 @@ of_an_arena_of_another_boot_the_journal_has_the_last_word() {
 	corral 0 show r a
 	agent 0 --stop # and without one it is verified, as before; also when old files are about
 	gone "$pid"
-	start
+	start --journal off
 	corral 0 drop r a
 	agent 0 --stop
 	gone "$pid"
@@ -185,6 +190,58 @@ of_an_arena_of_another_boot_the_journal_has_the_last_word() {
 	corral 1 show r a
 	corral 0 show r b
 	corral 0 show r c
+}
+
+an_agent_keeps_a_journal_unless_it_is_told_not_to() {
+	start
+	corral 0 add r a --item i --name Item --price 1.00 --sync --json
+	has '"durable":true'
+	corral 0 add r b --item i --name Item --price 1.00 --json
+	has '"durable":false'
+	lose_power_of_the_agent
+	start
+	corral 0 show r a
+	agent 0 --stop
+	gone "$pid"
+	start --journal off
+	corral 4 add r c --item i --name Item --price 1.00 --sync
+	has "the change is made, but not known to be on disk: the agent keeps no journal"
+	add r d
+}
+
+every_change_is_on_disk_when_it_is_told_so() {
+	local i
+	start --journal sync
+	for ((i = 0; i < 5; i++)); do
+		corral 0 add r "s$i" --item i --name Item --price 1.00 --json
+		has '"durable":true'
+	done
+	corral 0 drop r s4
+	corral 0 snapshot "$place/snapshot"
+	corral 0 drop r s3
+	corral 0 restore "$place/snapshot" --merge
+	lose_power_of_the_agent
+	start --journal sync
+	for ((i = 0; i < 4; i++)); do corral 0 show r "s$i"; done
+	corral 1 show r s4
+	kill_agent
+	corral 4 add r s0 --item i --name Item --price 1.00 --op-id once
+	has "version 2" "the change is made, but not known to be on disk: no agent runs"
+	start --journal sync
+	mv "$dir/journal" "$place/away"
+	ln -s /nowhere "$dir/journal"
+	corral_any add r s1 --item i --name Item --price 1.00 # before that is noticed, or after
+	wait_for not_durable
+	corral 3 add r s1 --item i --name Item --price 1.00
+	has "version 3" "not known to be on disk"
+	rm "$dir/journal"
+	wait_for durable
+	corral 0 add r s0 --item i --name Item --price 1.00 --op-id once --json
+	has '"version":2,' '"applied":false' '"durable":true'
+	lose_power_of_the_agent
+	start --journal sync
+	corral 0 show r s1 --json
+	has '"version":3,'
 }
 
 nothing_acknowledged_is_lost_when_agents_are_killed_at_any_moment() {
@@ -330,7 +387,7 @@ an_agent_serves_also_when_the_disk_is_full_at_its_start() {
 }
 
 a_failed_sync_is_not_tried_again_on_the_same_file() {
-	start # the arena: its making is not what is to fail
+	start --journal off # the arena: its making is not what is to fail
 	agent 0 --stop
 	traced fdatasync:error=EIO:when=3..5
 	wait_for grep -q ready "$dir/agent.log"
@@ -353,7 +410,7 @@ errors_of_writing_and_opening_are_told_to_who_syncs() {
 	local injection
 	for injection in pwrite64:error=EIO:when=3..6 pwrite64:error=EROFS:when=4..5 openat:error=EMFILE:when=3..6; do
 		rm -rf "$dir"
-		start # the arena: its making is not what is to fail
+		start --journal off # the arena: its making is not what is to fail
 		agent 0 --stop
 		traced "$injection"
 		wait_for grep -q ready "$dir/agent.log"
@@ -431,6 +488,30 @@ the_journal_does_not_grow_for_ever() {
 	lose_power
 	begin
 	nothing_acknowledged_is_missing 4
+}
+
+it_is_begun_anew_when_it_is_larger_than_it_was_told() { # and not before
+	local size files=() text
+	printf -v text '%2000s' ''
+	for size in 1M 64M; do
+		dir=$place/$size
+		begin --journal-size "$size"
+		"$BUILD/tests/60_agent_socket" fill "$dir" 1000 >"$place/fill" 2>&1
+		corral 0 add r s --item i --name Item --price 1.00 --sync
+		for ((i = 0; i < 60; i++)); do
+			"$BUILD/tests/60_agent_socket" fill "$dir" 1000 >"$place/fill" 2>&1
+			corral 0 add r s --item "i$i" --name Item --price 1.00 --note "${text// /n}" --sync
+		done
+		files+=("$(status_of file)")
+		echo "$size: $(du -sb "$dir/journal" | cut -f1) bytes, file ${files[-1]}" >&3
+		agent 0 --stop
+	done
+	[[ ${files[0]} -gt 1 && ${files[1]} -eq 1 ]] || fail "files: ${files[*]}"
+	dir=$place/1M
+	rm "$dir/arena"
+	begin
+	corral 0 show r s
+	has "61 items"
 }
 
 what_older_files_say_counts_no_more_after_a_base() {

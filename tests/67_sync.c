@@ -5,6 +5,9 @@
  * 67_sync work DIR KEY FILE: be a worker of 67_journal.sh: change the cart, sync, and then note in FILE which version was
  * acknowledged; for ever. Exits with 1 when an acknowledged version is not there.
  */
+#include <signal.h>
+#include <sys/time.h>
+
 #include "journal_kit.h"
 
 #define CREW 16
@@ -123,6 +126,256 @@ static void many_share_one_sync(void **state)
 	stop_agent(pid);
 }
 
+/* ------------------------------------------------------------------- changes that wait */
+
+static pid_t start_syncing_agent(void)
+{
+	changes_wait = true;
+	return start_agent(3600000); /* nothing is written but what somebody waits for */
+}
+
+static uint32_t requests(const struct corral *corral)
+{
+	return load_relaxed(&corral->arena.header->sync_requested);
+}
+
+static uint64_t version_of(struct corral *corral, const char *session)
+{
+	const struct corral_key key = key_of(session);
+	struct corral_cart *cart;
+
+	if (corral_get(corral, &key, &cart) < 0)
+		return 0;
+	uint64_t version = cart->head.version;
+	free(cart);
+	return version;
+}
+
+static void a_change_is_on_disk_when_its_call_returns(void **state)
+{
+	const struct corral_key dropped = key_of("dropped"), none = key_of("none");
+	struct corral_result result;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_syncing_agent();
+	struct corral *corral = yard_open(&yard, 0);
+	for (uint64_t version = 1; version <= 5; version++) {
+		assert_int_equal(add(corral, "s", NULL, &result), 0);
+		assert_true(result.version == version && result.durable && result.sync_error == 0);
+	}
+	assert_int_equal(add(corral, "dropped", NULL, NULL), 0);
+	assert_int_equal(corral_drop(corral, &dropped, NULL, &result), 0);
+	assert_true(result.durable);
+	uint32_t before = requests(corral);
+	assert_int_equal(corral_remove(corral, &none, 1, NULL, &result), -ENOENT);
+	assert_int_equal(requests(corral), before); /* nothing to wait for */
+	assert_int_equal(add(corral, "s", "op", &result), 0);
+	assert_int_equal(add(corral, "s", "op", &result), 0);
+	assert_true(!result.applied && result.durable);
+	assert_int_equal(requests(corral), before + 2);
+	lose_power(pid, corral);
+	pid = start_syncing_agent();
+	corral = yard_open(&yard, CORRAL_OBSERVE);
+	assert_int_equal(version_of(corral, "s"), 6);
+	assert_int_equal(version_of(corral, "dropped"), 0);
+	corral_close(corral);
+	stop_agent(pid);
+}
+
+static void a_repeat_waits_for_what_it_repeats(void **state)
+{
+	struct corral_result first, again;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_syncing_agent();
+	struct corral *corral = yard_open(&yard, 0);
+	child_kill(pid);
+	assert_int_equal(add(corral, "s", "op", &first), 0);
+	assert_true(first.applied && !first.durable && first.sync_error == -ENOTCONN);
+	pid = start_syncing_agent();
+	assert_int_equal(add(corral, "s", "op", &again), 0);
+	assert_true(!again.applied && again.version == first.version && again.durable);
+	lose_power(pid, corral);
+	pid = start_syncing_agent();
+	corral = yard_open(&yard, CORRAL_OBSERVE);
+	assert_int_equal(version_of(corral, "s"), 1);
+	corral_close(corral);
+	stop_agent(pid);
+}
+
+static void nobody_waits_unless_the_agent_says_so(void **state)
+{
+	static const uint64_t interval_ms[] = { 0, 1000 };
+	struct corral_result result;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	for (size_t i = 0; i < COUNT(interval_ms); i++) {
+		pid_t pid = start_syncing_agent(); /* and the next one does not */
+		stop_agent(pid);
+		changes_wait = false;
+		pid = start_agent(interval_ms[i]);
+		struct corral *corral = yard_open(&yard, 0);
+		uint32_t before = requests(corral);
+		assert_int_equal(add(corral, "s", NULL, &result), 0);
+		assert_true(!result.durable && result.sync_error == 0);
+		assert_int_equal(requests(corral), before);
+		corral_close(corral);
+		stop_agent(pid);
+	}
+}
+
+static void without_an_agent_a_change_stands_and_does_not_wait(void **state)
+{
+	struct corral_result result;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_syncing_agent();
+	struct corral *corral = yard_open(&yard, 0);
+	child_kill(pid);
+	uint32_t before = requests(corral);
+	for (uint64_t version = 1; version <= 3; version++) {
+		assert_int_equal(add(corral, "s", NULL, &result), 0);
+		assert_true(result.version == version && !result.durable && result.sync_error == -ENOTCONN);
+	}
+	assert_int_equal(requests(corral), before);
+	pid = start_syncing_agent();
+	assert_int_equal(add(corral, "another", NULL, &result), 0);
+	assert_true(result.durable); /* and with it what went before */
+	lose_power(pid, corral);
+	pid = start_syncing_agent();
+	corral = yard_open(&yard, CORRAL_OBSERVE);
+	assert_int_equal(version_of(corral, "s"), 3);
+	corral_close(corral);
+	stop_agent(pid);
+}
+
+static bool is_durable(struct corral *corral)
+{
+	struct corral_result result;
+
+	return add(corral, "s", NULL, &result) == 0 && result.durable;
+}
+
+static void a_stopped_agent_is_waited_for_once(void **state)
+{
+	struct corral_result result;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_syncing_agent();
+	struct corral *corral = yard_open(&yard, 0);
+	assert_true(is_durable(corral));
+	child_stop(pid);
+	uint32_t before = requests(corral);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(add(corral, "s", NULL, &result), 0);
+		assert_true(!result.durable && result.sync_error == -ETIMEDOUT);
+		assert_int_equal(requests(corral), before + 1);
+	}
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	assert_true(wait_until(is_durable(corral), SUPPORT_WAIT_MS));
+	corral_close(corral);
+	stop_agent(pid);
+}
+
+static int open_and_add(void *context)
+{
+	struct corral_result result;
+	struct corral *corral;
+
+	(void)context;
+	if (corral_open(yard.path, 0, &corral) < 0 || add(corral, "waiter", NULL, &result) < 0)
+		return CHILD_FAILED;
+	return result.durable ? 0 : -result.sync_error;
+}
+
+static void a_change_that_waits_outlives_its_agent(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_syncing_agent();
+	struct corral *corral = yard_open(&yard, 0);
+	child_stop(pid);
+	uint32_t before = requests(corral);
+	pid_t waiter = child_start(open_and_add, NULL);
+	assert_true(wait_until(requests(corral) != before, SUPPORT_WAIT_MS));
+	child_kill(pid);
+	pid = start_syncing_agent();
+	int code = child_wait(waiter); /* there was a moment without an agent; on a slow machine a long one */
+	assert_true(code == 0 || code == ENOTCONN || code == ETIMEDOUT);
+	assert_int_equal(version_of(corral, "waiter"), 1);
+	assert_true(is_durable(corral));
+	corral_close(corral);
+	stop_agent(pid);
+}
+
+static volatile sig_atomic_t signals;
+
+static void count_signal(int number)
+{
+	(void)number;
+	signals = signals + 1;
+}
+
+static int add_under_signals(void *context)
+{
+	const struct itimerval often = { { 0, 200 }, { 0, 200 } };
+	const struct sigaction action = { .sa_handler = count_signal };
+	struct corral_result result;
+	struct corral *corral = context; /* of our parent: we attach as ourselves */
+
+	must(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0);
+	for (int i = 0; i < 200 || signals < 50; i++)
+		must(add(corral, "s", NULL, &result) == 0 && result.durable && result.sync_error == 0);
+	return 0;
+}
+
+static void signals_do_not_end_the_wait_of_a_forked_child(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_syncing_agent();
+	struct corral *corral = yard_open(&yard, 0);
+	assert_true(is_durable(corral));
+	assert_int_equal(child_wait(child_start(add_under_signals, corral)), 0);
+	assert_true(version_of(corral, "s") > 200);
+	corral_close(corral);
+	stop_agent(pid);
+}
+
+static void add_durably(struct crewman *self)
+{
+	struct corral_result result;
+	struct corral *corral;
+	char session[16];
+
+	must(corral_open(yard.path, 0, &corral) == 0);
+	snprintf(session, sizeof(session), "%u", self->number);
+	for (int i = 0; i < SYNCS_EACH; i++)
+		must(add(corral, session, NULL, &result) == 0 && result.durable);
+	corral_close(corral);
+}
+
+static void changes_share_one_sync(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_syncing_agent();
+	struct corral *corral = yard_open(&yard, 0);
+	uint64_t rounds = load_relaxed(&corral->arena.header->journal_syncs);
+	crew_run(NULL, true, CREW, add_durably, NULL);
+	rounds = load_relaxed(&corral->arena.header->journal_syncs) - rounds;
+	printf("%d changes of %d workers in %llu syncs of the disk: %.1f each\n", CREW * SYNCS_EACH, CREW,
+	       (unsigned long long)rounds, (double)(CREW * SYNCS_EACH) / (double)rounds);
+	assert_true(rounds <= CREW * SYNCS_EACH + 2);
+	corral_close(corral);
+	stop_agent(pid);
+}
+
 /* ------------------------------------------------------------------- a worker of 67_journal.sh */
 
 static int work(const char *directory, const char *session, const char *path)
@@ -157,6 +410,14 @@ int main(int argc, char **argv)
 		CASE(who_waits_is_served_by_the_next_agent_or_told),
 		CASE(the_count_of_requests_may_wrap),
 		CASE(many_share_one_sync),
+		CASE(a_change_is_on_disk_when_its_call_returns),
+		CASE(a_repeat_waits_for_what_it_repeats),
+		CASE(nobody_waits_unless_the_agent_says_so),
+		CASE(without_an_agent_a_change_stands_and_does_not_wait),
+		CASE(a_stopped_agent_is_waited_for_once),
+		CASE(a_change_that_waits_outlives_its_agent),
+		CASE(signals_do_not_end_the_wait_of_a_forked_child),
+		CASE(changes_share_one_sync),
 	};
 
 	if (argc == 5 && strcmp(argv[1], "work") == 0)

@@ -131,7 +131,7 @@ a_cart_as_json_has_all_its_keys_in_order() {
 
 a_change_as_json_has_all_its_keys_in_order() {
 	run 0 add a3 s --item i --name I --price 0.10 --quantity 3 --json
-	[[ $out == '{"version":1,"applied":true,"line":1,"item_count":3,"subtotal_cents":30,"tax_cents":0,"total_cents":30,"status":"open"}' ]] ||
+	[[ $out == '{"version":1,"applied":true,"line":1,"item_count":3,"subtotal_cents":30,"tax_cents":0,"total_cents":30,"status":"open","durable":false}' ]] ||
 		fail "it says: $out"
 }
 

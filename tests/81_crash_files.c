@@ -9,7 +9,8 @@
  *   a new agent   starts, with whatever is left over; then the arena is sound, nothing temporary is left, and a worker can
  *                 make a cart
  *   two agents    start at once: one of them has the directory, the other one says so
- * and no file is ever open to others than owner and group. What is in the arena's memory: 80_crash_matrix.c.
+ * and no file is ever open to others than owner and group. What is in the arena's memory: 80_crash_matrix.c; the journal's
+ * files: 67_journal.sh, 68_power_loss.c.
  *
  * CORRAL_CRASH=all: one and two agents start in each state; else in turns.
  */
@@ -39,7 +40,8 @@ static _Noreturn void be_agent(const char *directory, const char *option)
 	int null = open("/dev/null", O_WRONLY);
 
 	(void)dup2(null, STDERR_FILENO);
-	execl(agent_path, agent_path, "--dir", directory, "--size", "4M", "--max-carts", "64", option, (char *)NULL);
+	execl(agent_path, agent_path, "--dir", directory, "--size", "4M", "--max-carts", "64", "--journal", "off", option,
+	      (char *)NULL);
 	_exit(127);
 }
 

@@ -18,6 +18,7 @@
 #define TTL_MS 100000
 
 static struct yard yard;
+static bool changes_wait; /* for the disk, with agents that are started from now on */
 
 /* ------------------------------------------------------------------- agent */
 
@@ -35,6 +36,7 @@ static inline int be_agent(void *context)
 					 .max_carts = 64,
 					 .ttl_ms = TTL_MS,
 					 .journal_ms = *journal_ms,
+					 .journal_sync = changes_wait,
 					 .journal_bytes = 16 << 20 };
 
 	agent.options = &options;
@@ -82,6 +84,7 @@ static inline int set_up(void **state)
 {
 	(void)state;
 	yard_make_empty(&yard);
+	changes_wait = false;
 	shared = support_shared(sizeof(*shared));
 	clock_freeze();
 	return 0;

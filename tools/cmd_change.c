@@ -31,12 +31,15 @@ static enum exit_code change(struct call *call, change_fn *make, const char *don
 	struct corral_result result = { 0 };
 	struct corral *corral = NULL;
 	enum exit_code code = open_arena(call, 0, &corral);
-	int error, sync_error;
+	int error;
 
 	if (code)
 		return code;
 	error = make(corral, call, &result);
-	sync_error = !error && (call->given & HAS(OPTION_SYNC)) ? corral_sync(corral) : 0;
+	if (!error && (call->given & HAS(OPTION_SYNC)) && !result.durable) {
+		result.sync_error = corral_sync(corral);
+		result.durable = result.sync_error == 0;
+	}
 	corral_close(corral);
 	if (error)
 		return complain_cart(call, error);
@@ -44,10 +47,7 @@ static enum exit_code change(struct call *call, change_fn *make, const char *don
 		json_print(json_of_result(&result));
 	else
 		print_result(&result, done);
-	if (sync_error)
-		return complain(sync_error == -EOPNOTSUPP || sync_error == -ENOTCONN ? EXIT_NO_AGENT : EXIT_ARENA,
-				"the change is made, but not known to be on disk: %s", corral_strerror(sync_error));
-	return EXIT_DONE;
+	return result.sync_error ? complain_sync("the change is made", result.sync_error) : EXIT_DONE;
 }
 
 /* ---------------------------------------------------------------------- add */

@@ -17,6 +17,7 @@
 #include "parse.h"
 #include "sections.h"
 #include "snapshot.h"
+#include "sync.h"
 #include "tool.h"
 
 #define NS_PER_MS 1000000ull
@@ -265,6 +266,10 @@ enum exit_code run_restore(struct call *call)
 		code = restore_all(&restore);
 	if (restore.restored || restore.refused || !code)
 		print_restore(call, &restore);
+	if (!code && sync_wanted(restore.corral)) { /* once, for all of them */
+		int error = corral_sync(restore.corral);
+		code = error ? complain_sync("the carts are restored", error) : EXIT_DONE;
+	}
 	corral_close(restore.corral);
 	snapshot_close(&restore.in);
 	return code;

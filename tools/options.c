@@ -170,7 +170,7 @@ static const struct {
 	[OPTION_OP_ID] = { "op-id", "ID", "name this change: the same change again with the same name counts once",
 			   take_op_id },
 	[OPTION_IF_VERSION] = { "if-version", "V", "only if the cart's version is V", take_if_version },
-	[OPTION_SYNC] = { "sync", NULL, "return only when the change is on disk (corral-agent --journal)", NULL },
+	[OPTION_SYNC] = { "sync", NULL, "return only when the change is on disk (corral-agent --journal sync: always)", NULL },
 	[OPTION_REPAIR] = { "repair", NULL,
 			    "make a new arena of the sound carts in a damaged one, which is kept; nobody may use it "
 			    "meanwhile",

@@ -74,6 +74,13 @@ enum exit_code complain_cart(const struct call *call, int error)
 			call->key.session_id.data, advice);
 }
 
+enum exit_code complain_sync(const char *done, int error)
+{
+	return complain(error == -EOPNOTSUPP || error == -ENOTCONN ? EXIT_NO_AGENT : EXIT_ARENA,
+			"%s, but not known to be on disk: %s", done,
+			error == -ETIMEDOUT ? "the agent takes too long" : corral_strerror(error));
+}
+
 /* corral_strerror() speaks of carts ("no such cart"), so what an arena lacks is said by why. */
 enum exit_code complain_arena(const char *where, int error, const char *why)
 {

@@ -136,6 +136,9 @@ enum exit_code complain(enum exit_code code, const char *format, ...) __attribut
 /* An error of the library about a cart: says what, which cart and what to do. */
 enum exit_code complain_cart(const struct call *call, int error);
 
+/* What was done is in the arena, but waiting for the disk ended with this error. */
+enum exit_code complain_sync(const char *done, int error);
+
 /* An error about an arena as a whole; why says what is wrong and what to do ("": what the error means). */
 enum exit_code complain_arena(const char *where, int error, const char *why);
 
