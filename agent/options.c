@@ -45,7 +45,8 @@ static const struct argp_option option_table[] = {
 	{ "ttl", OPTION_TTL, "TIME", 0,
 	  "a cart ends after this long without activity: 30m, 2s, 500ms, 1h (default 30m)", 0 },
 	{ "journal", OPTION_JOURNAL, "off|TIME|sync", 0,
-	  "write what changed to DIR/journal so often, and sync it: 1s (the default), 200ms; a power loss costs no more. "
+	  "write what changed to DIR/journal so often, and sync it: 1s (the default), 200ms; a power loss costs no "
+	  "more. "
 	  "sync: each change waits until it is on disk",
 	  0 },
 	{ "journal-size", OPTION_JOURNAL_SIZE, "BYTES", 0,

@@ -71,7 +71,8 @@ int agent_take_byte(struct agent *agent)
 	char text[32] = "";
 	bool ours = alive_take(&agent->agent_life, ALIVE_AGENT_BYTE);
 
-	for (int waited = 0; !ours && waited < ENDING_WAIT_MS && is_ending(holder_pid(agent)); waited += ENDING_STEP_MS) {
+	for (int waited = 0; !ours && waited < ENDING_WAIT_MS && is_ending(holder_pid(agent));
+	     waited += ENDING_STEP_MS) {
 		(void)nanosleep(&step, NULL);
 		ours = alive_take(&agent->agent_life, ALIVE_AGENT_BYTE);
 	}

@@ -147,7 +147,7 @@ struct corral_result {
 	uint32_t line;       /* number of the line added to, set or removed; else 0 */
 	uint8_t applied;     /* 1: by this call; 0: an earlier call with this operation id had */
 	uint8_t status;      /* enum corral_status */
-	uint8_t durable;     /* 1: it is on disk (corral-agent --journal sync); 0: not known, corral_sync() waits for it */
+	uint8_t durable; /* 1: it is on disk (corral-agent --journal sync); 0: not known, corral_sync() waits for it */
 	uint8_t reserved;
 	int32_t sync_error; /* -errno: it should be on disk, and why that is not known; else 0. See "Change" */
 };

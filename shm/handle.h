@@ -30,7 +30,7 @@ struct corral {
 	bool fenced;
 	bool can_membarrier;
 	uint64_t sync_stood_at; /* where the journal stood when a wait for it was given up; see sync.c */
-	uint64_t *epoch; /* in a page that fork wipes */
+	uint64_t *epoch;        /* in a page that fork wipes */
 	pthread_mutex_t mutex;
 	struct attachment *attachments;
 	struct corral *next; /* of all handles of this process; under the list's mutex */

@@ -157,15 +157,16 @@ struct arena_header {
 	/* line 33: the journal. W: the agent, but for sync_requested */
 	uint32_t sync_requested
 		__attribute__((aligned(CACHE_LINE))); /* futex; calls of corral_sync(). W: all, atomic add */
-	uint32_t sync_done;       /* futex; what was acknowledged before this many requests is on disk */
-	int32_t journal_error;    /* 0, or -errno: nothing has become durable since journal_since_ms */
-	uint32_t journal_number;  /* of the file that is written */
-	int64_t journal_since_ms; /* since 1970 */
-	int64_t journal_synced_ms;
-	uint32_t journal_base; /* number of the file with the last whole base; 0 none */
-	uint32_t journal_ms;   /* so often what is dirty is written, also when nobody asks */
-	uint64_t journal_syncs; /* of the disk */
-	uint64_t ended_version; /* no cart that has ended had a greater version. W: all, by CAS; only grows. R: the journal */
+	uint32_t sync_done;        /* futex; what was acknowledged before this many requests is on disk */
+	int32_t journal_error;     /* 0, or -errno: nothing has become durable since journal_since_ms */
+	uint32_t journal_number;   /* of the file that is written */
+	int64_t journal_since_ms;  /* since 1970 */
+	int64_t journal_synced_ms; /* what had changed until then is on disk */
+	uint32_t journal_base;     /* number of the file with the last whole base; 0 none */
+	uint32_t journal_ms;       /* so often what is dirty is written, also when nobody asks */
+	uint64_t journal_syncs;    /* of the disk */
+	uint64_t
+		ended_version; /* no cart that has ended had a greater version. W: all, by CAS; only grows. R: the journal */
 
 	uint8_t reserved_tail[HEADER_BYTES - 10 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
 };

@@ -40,8 +40,8 @@ static _Noreturn void be_agent(const char *directory, const char *option)
 	int null = open("/dev/null", O_WRONLY);
 
 	(void)dup2(null, STDERR_FILENO);
-	execl(agent_path, agent_path, "--dir", directory, "--size", "4M", "--max-carts", "64", "--journal", "off", option,
-	      (char *)NULL);
+	execl(agent_path, agent_path, "--dir", directory, "--size", "4M", "--max-carts", "64", "--journal", "off",
+	      option, (char *)NULL);
 	_exit(127);
 }
 

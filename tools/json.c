@@ -145,12 +145,12 @@ json_t *json_of_entry(const struct corral_entry *entry)
 
 json_t *json_of_result(const struct corral_result *result)
 {
-	return must_have(json_pack("{s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:s, s:b}", "version", (json_int_t)result->version,
-				   "applied", (int)result->applied, "line", (json_int_t)result->line, "item_count",
-				   (json_int_t)result->item_count, "subtotal_cents", (json_int_t)result->subtotal_cents,
-				   "tax_cents", (json_int_t)result->tax_cents, "total_cents",
-				   (json_int_t)result->total_cents, "status", status_name(result->status),
-				   "durable", (int)result->durable));
+	return must_have(json_pack("{s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:s, s:b}", "version",
+				   (json_int_t)result->version, "applied", (int)result->applied, "line",
+				   (json_int_t)result->line, "item_count", (json_int_t)result->item_count,
+				   "subtotal_cents", (json_int_t)result->subtotal_cents, "tax_cents",
+				   (json_int_t)result->tax_cents, "total_cents", (json_int_t)result->total_cents,
+				   "status", status_name(result->status), "durable", (int)result->durable));
 }
 
 /* -------------------------------------------------------------------- as text */
