@@ -11,7 +11,6 @@
 
 #include "agent.h"
 #include "atomic.h"
-#include "journal.h"
 #include "stat.h"
 
 /* root, we ourselves, and the members of the directory's group (the socket's mode has let nobody else in) */
@@ -58,12 +57,12 @@ static json_t *status(struct agent *agent)
 	const struct arena *arena = agent->actor->arena;
 	const struct arena_header *h = arena->header;
 
-	return json_pack("{s:b, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "ok", 1, "pid", getpid(), "version",
+	return json_pack("{s:b, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "ok", 1, "pid", getpid(), "version",
 			 corral_version(), "directory", agent->directory, "started_ms", (json_int_t)agent->started_ms,
 			 "uptime_ms", (json_int_t)(arena_wall_ms() - agent->started_ms), "ttl_ms",
 			 (json_int_t)(load_relaxed(&h->ttl_ns) / 1000000), "expired_by_this_agent",
 			 (json_int_t)agent->expired, "buried_by_this_agent", (json_int_t)agent->buried, "counters",
-			 counters(arena), "journal", journal_status(agent));
+			 counters(arena));
 }
 
 static json_t *answer(struct agent *agent, const char *line)

@@ -103,6 +103,7 @@ static int write_round(struct journal *j, bool asked, bool *ret_fenced)
 {
 	struct arena *arena = j->actor->arena;
 	bool some = false, over = false;
+	int64_t began_ms = arena_wall_ms();
 	int r = j->fd >= 0 ? check_place(j) : 0;
 
 	if (r < 0)
@@ -136,9 +137,10 @@ static int write_round(struct journal *j, bool asked, bool *ret_fenced)
 	if (sync)
 		(void)fetch_add_relaxed(&arena->header->journal_syncs, 1u);
 	j->counts |= sync;
-	store_relaxed(&arena->header->journal_synced_ms, arena_wall_ms());
 	if (over)
 		base_is_over(j);
+	if (!j->base_pending)
+		store_relaxed(&arena->header->journal_synced_ms, began_ms);
 	return 0;
 }
 
@@ -375,19 +377,4 @@ void journal_stop(struct agent *agent)
 		round_of(j);
 	agent->journal = NULL;
 	close_journal(j);
-}
-
-json_t *journal_status(const struct agent *agent)
-{
-	const struct arena_header *h = agent->actor->arena->header;
-	int error = load_relaxed(&h->journal_error);
-
-	if (agent->journal == NULL)
-		return json_pack("{s:b}", "on", 0);
-	return json_pack("{s:b, s:I, s:I, s:b, s:s, s:I, s:I, s:I}", "on", 1, "interval_ms",
-			 (json_int_t)agent->options->journal_ms, "file", (json_int_t)h->journal_number, "durable",
-			 error == 0, "error", error == 0 ? "" : strerror(-error), "not_durable_since_ms",
-			 (json_int_t)load_relaxed(&h->journal_since_ms), "synced_ms",
-			 (json_int_t)load_relaxed(&h->journal_synced_ms), "syncs",
-			 (json_int_t)load_relaxed(&h->journal_syncs));
 }

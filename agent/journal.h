@@ -16,7 +16,4 @@ int journal_start(struct agent *agent, bool whole, char *why);
 /* Write what is dirty, and end. */
 void journal_stop(struct agent *agent);
 
-/* What `status` says of it. */
-json_t *journal_status(const struct agent *agent);
-
 #endif

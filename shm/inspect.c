@@ -150,6 +150,24 @@ int inspect_totals(struct inspect *inspect, struct inspect_totals *ret_totals)
 	return r;
 }
 
+bool inspect_agent_lives(const struct inspect *inspect)
+{
+	return inspect->lock_fd >= 0 && alive_test(inspect->lock_fd, ALIVE_AGENT_BYTE);
+}
+
+void inspect_counters(const struct inspect *inspect, uint64_t ret_sums[STAT_SLOTS])
+{
+	const struct arena *arena = &inspect->arena;
+
+	memset(ret_sums, 0, STAT_SLOTS * sizeof(*ret_sums));
+	if (!inspect->readable)
+		return;
+	uint32_t high = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
+	for (uint32_t number = 0; number < high; number++)
+		for (uint32_t index = 0; index < STAT_SLOTS; index++)
+			ret_sums[index] += load_relaxed(&arena->threads[number].stat[index]); /* relaxed: a counter */
+}
+
 /* -------------------------------------------------------------------- rows */
 
 int inspect_process(struct inspect *inspect, uint32_t index, bool *ret_used, struct inspect_process *ret_row)

@@ -25,6 +25,12 @@ void inspect_close(struct inspect *inspect);
 /* The header as it is in the file. */
 const struct arena_header *inspect_header(const struct inspect *inspect);
 
+/* Does an agent hold its byte of the directory's lock file? */
+bool inspect_agent_lives(const struct inspect *inspect);
+
+/* The counters of stat.def, in its order: sums over all thread records. */
+void inspect_counters(const struct inspect *inspect, uint64_t ret_sums[STAT_SLOTS]);
+
 struct inspect_totals {
 	uint64_t file_bytes;    /* logical size of the file */
 	uint64_t disk_bytes;    /* what the file system has given it */

@@ -585,6 +585,82 @@ status_tells_of_arena_and_agent() {
 	has '"carts_open":' '"processes":' '"retired_bytes":'
 }
 
+status_tells_of_the_journal() {
+	run 0 status
+	grep -qE '^journal +every 1\.0s; file [0-9]+$' <<<"$out" || fail "it says: $out"
+	grep -qE '^last sync +([0-9.]+s ago|none)$' <<<"$out" || fail "it says: $out"
+	grep -qE '^durable +yes$' <<<"$out" || fail "it says: $out"
+	run 0 status --json
+	has '"journal":{"mode":"time","interval_ms":1000,"file":' '"durable":true,"not_durable_since_ms":0,"error":""}'
+	copy_arena unserved
+	run 4 status
+	grep -qE '^durable +NOT durable since 20[0-9-]+T[0-9:.]+Z: no agent runs$' <<<"$out" || fail "it says: $out"
+	run 4 status --json
+	has '"durable":false,"not_durable_since_ms":1' '"error":"no agent runs"}'
+}
+
+# Prometheus' text format, and its habits: HELP, TYPE and the values of a metric together, each metric and each value
+# once, counters named so.
+prometheus_reads() { # the text on standard input; prints what is wrong
+	awk '
+	function wrong(what) { print NR ": " what ": " $0; bad = 1; exit }
+	/^# HELP / {
+		if (name != "" && !values) wrong("the metric before has no value")
+		name = $3; typed = 0; values = 0
+		if (name !~ /^corral_[a-z][a-z0-9_]*[a-z0-9]$/) wrong("name")
+		if (seen[name]++) wrong("a second time")
+		if (NF < 4) wrong("no words")
+		next
+	}
+	/^# TYPE / {
+		if ($3 != name || typed || values || NF != 4) wrong("TYPE out of place")
+		if ($4 != "counter" && $4 != "gauge") wrong("type")
+		if (($4 == "counter") != (name ~ /_total$/)) wrong("a counter ends in _total, and nothing else does")
+		typed = 1
+		next
+	}
+	{
+		if (!match($0, /^[a-z_0-9]+/) || substr($0, 1, RLENGTH) != name || !typed) wrong("value out of place")
+		rest = substr($0, RLENGTH + 1)
+		label = "[a-z_]+=\"[^\"\\\\]*\""
+		if (rest !~ ("^(\\{" label "(," label ")*\\})? [0-9]+(\\.[0-9]+)?$")) wrong("value")
+		sub(/ [^ ]*$/, "", rest)
+		if (seen[name rest " value"]++) wrong("a second time")
+		values++
+	}
+	END { if (!bad && (name == "" || !values)) print "nothing at the end" }'
+}
+
+metric() { # NAME: its value
+	sed -n "s/^corral_$1 //p" <<<"$out"
+}
+
+metrics_are_as_prometheus_reads_them() {
+	local wrong changes
+	add m1 s
+	run 0 status --metrics
+	wrong=$(prometheus_reads <<<"$out")
+	[[ -z $wrong ]] || fail "$wrong"
+	[[ $(metric agent_up) == 1 && $(metric journal_durable) == 1 && $(metric damaged) == 0 ]] || fail "it says: $out"
+	[[ $(metric 'journal_mode{mode="time"}') == 1 && $(metric journal_interval_seconds) == 1.000 ]] || fail "it says: $out"
+	changes=$(metric changes_total)
+	add m1 s
+	run 0 status --metrics
+	[[ $(metric changes_total) -eq $((changes + 1)) ]] || fail "$changes changes, and $(metric changes_total) after one more"
+	open=$(metric 'carts{state="open"}')
+	run 0 status --json
+	has "\"carts_open\":$open,"
+	run 2 status --metrics --json
+	complains "give one of them"
+	copy_arena metrics
+	run 0 status --metrics
+	wrong=$(prometheus_reads <<<"$out")
+	[[ -z $wrong ]] || fail "$wrong"
+	[[ $(metric agent_up) == 0 && $(metric journal_durable) == 0 && $(metric 'carts{state="open"}') == 1 ]] ||
+		fail "it says: $out"
+	[[ $(metric journal_not_durable_since_timestamp_seconds) =~ ^[1-9][0-9]+\. ]] || fail "it says: $out"
+}
+
 inspect_shows_every_section() {
 	local section
 	add l1 s
@@ -750,6 +826,8 @@ claims=(
 	output_that_cannot_be_written_is_told
 	help_is_printed_for_the_program_and_each_command
 	status_tells_of_arena_and_agent
+	status_tells_of_the_journal
+	metrics_are_as_prometheus_reads_them
 	inspect_shows_every_section
 	a_sound_arena_is_sound
 	a_flipped_byte_is_found

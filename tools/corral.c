@@ -85,9 +85,10 @@ const struct command commands[] = {
 	  "how the arena and its agent are",
 	  { 0 },
 	  0,
-	  LOOKING,
+	  LOOKING | HAS(OPTION_METRICS),
 	  0,
-	  "Without an agent the arena's part is printed, and the exit code is 4." },
+	  "Without an agent the arena's part is printed, and the exit code is 4. With --metrics\n"
+	  "it is 0 all the same: corral_agent_up tells." },
 	{ "inspect",
 	  run_inspect,
 	  "what is in the arena, record by record",
@@ -153,7 +154,7 @@ static void explain_all(void)
 	       "     damaged, a total or size beyond its limit\n"
 	       "  2  the call is wrong: unknown option, wrong money or number, id too long, no UTF-8\n"
 	       "  3  the arena cannot be used: missing, foreign, truncated, full, no permission\n"
-	       "  4  no agent runs (status only)\n"
+	       "  4  no agent runs (status; changes that wait for the disk)\n"
 	       "  5  the output could not be written; a change was made all the same\n\n"
 	       "The manual: man corral\n");
 }

@@ -135,6 +135,46 @@ json_t *section_memory(struct inspect *inspect)
 	return value;
 }
 
+const char *section_journal_mode(const struct arena_header *header)
+{
+	static const char *const names[] = {
+		[JOURNAL_MODE_OFF] = "off", [JOURNAL_MODE_TIME] = "time", [JOURNAL_MODE_SYNC] = "sync"
+	};
+	uint32_t mode = header->journal;
+
+	return names[mode <= JOURNAL_MODE_SYNC ? mode : JOURNAL_MODE_OFF];
+}
+
+const char *section_not_durable(struct inspect *inspect, int64_t *ret_since_ms)
+{
+	const struct arena_header *header = inspect_header(inspect);
+	int32_t error = header->journal_error;
+
+	*ret_since_ms = 0;
+	if (header->journal == JOURNAL_MODE_OFF)
+		return "no journal is kept";
+	*ret_since_ms = error ? header->journal_since_ms : header->journal_synced_ms;
+	if (error)
+		return error < 0 && error > -4096 ? strerror(-error) : "the journal is in trouble";
+	if (!inspect_agent_lives(inspect))
+		return "no agent runs";
+	return header->journal_base == 0 ? "the journal has not been begun yet" : NULL;
+}
+
+json_t *section_journal(struct inspect *inspect)
+{
+	const struct arena_header *header = inspect_header(inspect);
+	int64_t since_ms;
+	const char *trouble = section_not_durable(inspect, &since_ms);
+
+	return must_have(json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:s}", "mode", section_journal_mode(header),
+				   "interval_ms", (json_int_t)header->journal_ms, "file",
+				   (json_int_t)header->journal_number, "syncs", (json_int_t)header->journal_syncs,
+				   "synced_ms", (json_int_t)header->journal_synced_ms, "durable",
+				   (int)(trouble == NULL), "not_durable_since_ms", trouble ? (json_int_t)since_ms : 0,
+				   "error", trouble ? trouble : ""));
+}
+
 /* The mapping may change under us: what is shown of an id is first copied. */
 static json_t *json_of_id(struct corral_text id)
 {

@@ -17,6 +17,7 @@ enum exit_code open_inspect(const char *location, bool lenient, struct inspect *
 /* An object each. The header without its secret, the seed of the hash. */
 json_t *section_header(struct inspect *inspect);
 json_t *section_memory(struct inspect *inspect);
+json_t *section_journal(struct inspect *inspect);
 
 /* An array of objects each. */
 json_t *section_slots(struct inspect *inspect, size_t most);
@@ -26,6 +27,15 @@ json_t *section_threads(struct inspect *inspect);
 json_t *section_readers(struct inspect *inspect);
 json_t *section_locks(struct inspect *inspect);
 json_t *section_deaths(struct inspect *inspect);
+
+/* "off", "time" or "sync". */
+const char *section_journal_mode(const struct arena_header *header);
+
+/* Why what is changed now may be lost to a power loss; NULL: it is on disk in time. *ret_since_ms: since when, 0 not known. */
+const char *section_not_durable(struct inspect *inspect, int64_t *ret_since_ms);
+
+/* metrics.c: all numbers of `status` in Prometheus' text format. */
+void metrics_print(struct inspect *inspect);
 
 /* The arena's uuid as text. */
 #define SECTION_UUID_BYTES 37

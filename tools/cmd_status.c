@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cmd_arena.c: the commands about an arena as a whole: status, check. They read the file
- * through inspect.h, attach nowhere and change nothing; status asks the agent too.
+ * cmd_status.c: the command status: how the arena and its agent are, for people, as JSON, and as metrics. It reads
+ * the file through inspect.h, attaches nowhere and changes nothing; the agent is asked too.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "arena.h"
 #include "client.h"
 #include "parse.h"
 #include "sections.h"
 #include "table.h"
-#include "text.h"
 #include "tool.h"
 
 #define AGENT_PATIENCE_MS 2000
-
-/* ------------------------------------------------------------------- status */
 
 static json_t *arena_part(const char *directory, struct inspect *inspect)
 {
@@ -31,11 +27,11 @@ static json_t *arena_part(const char *directory, struct inspect *inspect)
 	json_t *value;
 
 	snprintf(path, sizeof(path), "%s/%s", directory, ARENA_FILE);
-	value = must_have(json_pack("{s:o, s:s, s:I, s:I, s:I, s:o}", "path", json_of_text(path, strlen(path)), "uuid",
-				    section_uuid(header, uuid), "arena_bytes", (json_int_t)header->arena_bytes,
+	value = must_have(json_pack("{s:o, s:s, s:I, s:I, s:I, s:o, s:o}", "path", json_of_text(path, strlen(path)),
+				    "uuid", section_uuid(header, uuid), "arena_bytes", (json_int_t)header->arena_bytes,
 				    "max_carts", (json_int_t)header->max_carts, "ttl_ms",
 				    (json_int_t)(header->ttl_ns / 1000000), "created_at",
-				    json_of_time((int64_t)header->created_ms)));
+				    json_of_time((int64_t)header->created_ms), "journal", section_journal(inspect)));
 	must_have(json_object_update(value, memory) == 0 ? value : NULL);
 	json_decref(memory);
 	return value;
@@ -80,6 +76,47 @@ static void put_memory(struct table *table, const json_t *part)
 		  bytes_of(part, "live_bytes", text[2]), bytes_of(part, "retired_bytes", text[3]));
 }
 
+static const char *text_of(const json_t *part, const char *key)
+{
+	return json_string_value(json_object_get(part, key));
+}
+
+static void put_durable(struct table *table, const json_t *part)
+{
+	char since[FORMAT_MAX];
+
+	table_put(table, "durable");
+	if (json_is_true(json_object_get(part, "durable")))
+		table_put(table, "yes");
+	else if (number_of(part, "not_durable_since_ms") > 0)
+		table_put(table, "NOT durable since %s: %s",
+			  format_time(number_of(part, "not_durable_since_ms"), since), text_of(part, "error"));
+	else
+		table_put(table, "NOT durable: %s", text_of(part, "error"));
+}
+
+static void put_journal(struct table *table, const json_t *part)
+{
+	int64_t ms = number_of(part, "interval_ms");
+	int64_t synced_ms = number_of(part, "synced_ms");
+	char ago[FORMAT_MAX];
+
+	table_put(table, "journal");
+	if (strcmp(text_of(part, "mode"), "off") == 0)
+		table_put(table, "off");
+	else if (strcmp(text_of(part, "mode"), "sync") == 0)
+		table_put(table, "every change waits for it; file %" PRId64, number_of(part, "file"));
+	else if (ms < 1000)
+		table_put(table, "every %" PRId64 "ms; file %" PRId64, ms, number_of(part, "file"));
+	else
+		table_put(table, "every %s; file %" PRId64, format_duration(ms, ago), number_of(part, "file"));
+	if (strcmp(text_of(part, "mode"), "off") != 0) {
+		table_put(table, "last sync");
+		table_put(table, synced_ms > 0 ? "%s ago" : "none", format_duration(arena_wall_ms() - synced_ms, ago));
+	}
+	put_durable(table, part);
+}
+
 static void put_arena(struct table *table, const json_t *part)
 {
 	char size[FORMAT_MAX];
@@ -112,6 +149,7 @@ static void put_arena(struct table *table, const json_t *part)
 		  number_of(part, "processes"), number_of(part, "processes_dead"), number_of(part, "threads"),
 		  plural((uint64_t)number_of(part, "threads")), number_of(part, "readers"),
 		  number_of(part, "locks_held"), plural((uint64_t)number_of(part, "locks_held")));
+	put_journal(table, json_object_get(part, "journal"));
 	if (json_object_get(part, "damaged")) {
 		table_put(table, "damaged");
 		table_put(table, "not all could be read; see: corral check");
@@ -162,22 +200,18 @@ static enum exit_code complain_agent(const char *directory, int error)
 	return complain(EXIT_NO_AGENT, "no agent answers: %s: %s", directory, reason);
 }
 
-enum exit_code run_status(struct call *call)
+static enum exit_code show_status(const struct call *call, struct inspect *inspect)
 {
+	enum exit_code code = EXIT_DONE;
 	char directory[PATH_MAX];
 	char why[ARENA_WHY_BYTES] = "";
-	struct inspect *inspect = NULL;
-	enum exit_code code = open_inspect(call->dir, false, &inspect);
 	json_t *arena;
 	json_t *agent;
 	int error = 0;
 
-	if (code)
-		return code;
 	if (arena_directory(call->dir, directory, why) != 0)
 		directory[0] = 0; /* never: open_inspect() has just done the same */
 	arena = arena_part(directory, inspect);
-	inspect_close(inspect);
 	agent = agent_part(directory, &error);
 	if (call->given & HAS(OPTION_JSON))
 		json_print(must_have(json_pack("{s:O, s:O?}", "arena", arena, "agent", agent)));
@@ -190,55 +224,20 @@ enum exit_code run_status(struct call *call)
 	return code;
 }
 
-/* -------------------------------------------------------------------- check */
-
-static void print_finding(void *context, const char *line)
+enum exit_code run_status(struct call *call)
 {
-	char *escaped = must_have(text_escape(line, strlen(line)));
-
-	(void)context;
-	printf("%s%s%s\n", style_bad(), escaped, style_end());
-	free(escaped);
-}
-
-/* The agent does it, and only the agent: it holds the directory's lock. */
-static enum exit_code repair(const char *directory)
-{
-	const char *program = getenv("CORRAL_AGENT");
-
-	if (program == NULL || program[0] == '\0')
-		program = "corral-agent";
-	if (directory != NULL)
-		execlp(program, program, "--repair", "--dir", directory, (char *)NULL);
-	else
-		execlp(program, program, "--repair", (char *)NULL);
-	return complain(EXIT_ARENA, "cannot run %s: %s: name it with $CORRAL_AGENT", program, strerror(errno));
-}
-
-enum exit_code run_check(struct call *call)
-{
-	if (call->given & HAS(OPTION_REPAIR))
-		return repair(call->word ? call->word : call->dir);
-
-	struct inspect_totals totals = { 0 };
 	struct inspect *inspect = NULL;
-	enum exit_code code = open_inspect(call->word ? call->word : call->dir, true, &inspect);
-	char buffer[FORMAT_MAX];
-	uint64_t faults = 0;
-	uint32_t carts;
-	bool still = false;
-	int error;
+	enum exit_code code;
 
+	if ((call->given & HAS(OPTION_METRICS)) && (call->given & HAS(OPTION_JSON)))
+		return complain(EXIT_USAGE, "--json and --metrics: give one of them: see corral status --help");
+	code = open_inspect(call->dir, false, &inspect);
 	if (code)
 		return code;
-	error = inspect_check(inspect, print_finding, NULL, &faults, &still, &totals);
+	if (call->given & HAS(OPTION_METRICS))
+		metrics_print(inspect);
+	else
+		code = show_status(call, inspect);
 	inspect_close(inspect);
-	if (error && !faults)
-		return complain_arena(call->word ? call->word : "the arena", error,
-				      "it could not be checked to its end");
-	carts = totals.carts_open + totals.carts_checked_out;
-	printf("%s: %" PRIu64 " fault%s; %" PRIu32 " cart%s, %s; %s\n", faults ? "damaged" : "sound", faults,
-	       plural(faults), carts, plural(carts), format_bytes(totals.cart_bytes, buffer),
-	       still ? "all blocks and slots accounted for" : "blocks and slots not accounted for");
-	return faults ? EXIT_NO : EXIT_DONE;
+	return code;
 }
