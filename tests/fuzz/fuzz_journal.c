@@ -189,7 +189,7 @@ static void put_any(struct writer *w, struct input *input)
 	struct journal_record record = { .kind = (uint16_t)(flags % 8),
 					 .slot = (uint32_t)input_number(input, (flags & 8) != 0 ? 4 : 1),
 					 .time_ns = (int64_t)input_number(input, 4),
-					 .reserved = (flags & 16) / 16 };
+					 .reserved = (uint16_t)((flags & 16) / 16) };
 	size_t size = input_number(input, 1) % 64;
 
 	if (size > input->left)
