@@ -38,6 +38,7 @@ enum bench_exit takeover_run(int argc, char **argv);
 enum bench_exit journal_bench_run(int argc, char **argv);
 enum bench_exit sync_bench_run(int argc, char **argv);
 enum bench_exit snapshot_bench_run(int argc, char **argv);
+enum bench_exit recovery_run(int argc, char **argv);
 
 /* Print the usage of one benchmark: for --help on stdout. */
 void bench_help(const char *name);

@@ -64,6 +64,11 @@ static const struct benchmark table[] = {
 	  "  --bytes N            bytes of a cart, about (default 5120)\n"
 	  "  --rounds N           pairs of windows, of half a second and one snapshot at least (default "
 	  "10)\n" DISK_OPTIONS },
+	{ "recovery", recovery_run, "[--carts N] [--bytes N] --dir DIR",
+	  "make an arena anew out of its journal, against plain reading of the journal's files",
+	  "  --carts N            so many carts (default 200000)\n"
+	  "  --bytes N            bytes of a cart, about (default 5000)\n"
+	  "  --dir DIR            in a new directory in DIR, on the disk that is to be measured\n" },
 	{ "replay-worker", replay_worker_run, "", NULL, "" },
 };
 

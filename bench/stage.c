@@ -62,10 +62,16 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 	return remove(path);
 }
 
+void stage_remove_directory(const char *directory)
+{
+	if (nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0)
+		bench_say("cannot remove %s: %s", directory, strerror(errno));
+}
+
 static void remove_temporary(struct stage *stage)
 {
-	if (stage->temporary && nftw(stage->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0)
-		bench_say("cannot remove %s: %s", stage->directory, strerror(errno));
+	if (stage->temporary)
+		stage_remove_directory(stage->directory);
 	stage->temporary = false;
 }
 

@@ -47,6 +47,9 @@ void stage_print_place(const struct stage *stage, FILE *stream);
 /* Stop our agent, remove the temporary directory. */
 void stage_close(struct stage *stage);
 
+/* Remove a directory of the caller's own, with all that is in it. Complains itself. */
+void stage_remove_directory(const char *directory);
+
 /* SIGKILL for our agent, and its successor (which is not ready yet when this returns). */
 void stage_kill_agent(struct stage *stage);
 enum bench_exit stage_start_agent(struct stage *stage);

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * recovery.c (floor 6): corral-bench recovery: how fast an agent makes an arena that is lost anew out of its journal, against plain
+ * reading of the journal's files; and how fast it takes up one that is there.
+ *
+ * Both rates are of the same files, dropped from the page cache before, in the same run. The carts are counted and added up
+ * before and after.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cart.h"
+#include "child.h"
+#include "load.h"
+
+#define CARTS_MAX 10000000u
+#define BYTES_MAX 100000u
+#define READ_BYTES (1u << 20)
+#define READY_MS 600000
+#define POLL_MS 1 /* so often the memory of a recovering agent is looked at */
+#define WARM_STARTS 9u
+
+struct recovery {
+	const char *directory;
+	uint64_t carts, bytes;
+	struct load load;
+	int notify_fd;
+	uint64_t memory_kb; /* the most of its own that an agent had when it was looked at */
+	uint64_t cpu_ns;    /* what the last one had used when it was ready, all threads together */
+};
+
+struct sums {
+	uint64_t carts;
+	uint64_t lines;
+	int64_t cents;
+	uint64_t versions;
+};
+
+/* ---------------------------------------------------------------- the agent */
+
+/* Agents that we start say here when they are ready. */
+static int open_notify(struct recovery *recovery)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char name[sizeof(address.sun_path)];
+
+	int n = snprintf(name, sizeof(name), "@corral-bench-%d", getpid());
+	memcpy(address.sun_path, name, (size_t)n);
+	address.sun_path[0] = '\0';
+	recovery->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (recovery->notify_fd < 0 ||
+	    bind(recovery->notify_fd, (struct sockaddr *)&address,
+		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n)) < 0 ||
+	    setenv("NOTIFY_SOCKET", name, 1) < 0)
+		return -errno;
+	struct timeval poll = { .tv_usec = POLL_MS * 1000 };
+	return setsockopt(recovery->notify_fd, SOL_SOCKET, SO_RCVTIMEO, &poll, sizeof(poll)) < 0 ? -errno : 0;
+}
+
+static void look_at_memory(struct recovery *recovery)
+{
+	char path[64], line[256];
+	unsigned long long kb;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", recovery->load.stage.agent);
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return;
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, "RssAnon: %llu kB", &kb) == 1)
+			recovery->memory_kb = max_u64(recovery->memory_kb, kb);
+	fclose(file);
+}
+
+static void look_at_cpu(struct recovery *recovery)
+{
+	struct timespec used = { 0 };
+	clockid_t clock;
+
+	if (clock_getcpuclockid(recovery->load.stage.agent, &clock) == 0)
+		(void)clock_gettime(clock, &used);
+	recovery->cpu_ns = (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
+/* Nanoseconds from before its start until it says that it is ready; 0: it did not (complains). */
+static uint64_t start_agent(struct recovery *recovery)
+{
+	struct stage *stage = &recovery->load.stage;
+	char *argv[] = { stage->agent_path, "--dir", stage->directory, "--journal", "1s", NULL };
+	struct child_plan plan = { .path = stage->agent_path, .argv = argv, .keep = { -1, -1 }, .output = stage->log };
+	char word[64];
+
+	while (recv(recovery->notify_fd, word, sizeof(word), MSG_DONTWAIT) >= 0)
+		; /* of those before it */
+	uint64_t start_ns = bench_now_ns();
+	stage->agent = child_start(&plan);
+	if (stage->agent < 0) {
+		bench_say("cannot start %s: %s", stage->agent_path, strerror(-stage->agent));
+		stage->agent = 0;
+		return 0;
+	}
+	while (bench_now_ns() - start_ns < READY_MS * 1000000ull && bench_signal == 0) {
+		ssize_t n = recv(recovery->notify_fd, word, sizeof(word), 0);
+		if (n >= 7 && memcmp(word, "READY=1", 7) == 0) {
+			uint64_t ns = bench_now_ns() - start_ns;
+			look_at_cpu(recovery);
+			return max_u64(1, ns);
+		}
+		if (stage_agent_gone(stage))
+			return 0;
+		look_at_memory(recovery);
+	}
+	if (bench_signal == 0)
+		bench_say("the agent is not ready after %d s", READY_MS / 1000);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- the files */
+
+/* Each file of the journal in turn; what one() answers below 0 is the end. Their bytes, or -errno. */
+static int64_t each_file(const struct recovery *recovery, int64_t (*one)(int fd))
+{
+	char path[PATH_MAX + 16];
+	struct dirent *entry;
+	int64_t all = 0;
+
+	snprintf(path, sizeof(path), "%s/journal", recovery->load.stage.directory);
+	DIR *dir = opendir(path);
+	if (dir == NULL)
+		return -errno;
+	while (all >= 0 && (entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		int fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
+		int64_t n = fd >= 0 ? one(fd) : -errno;
+		all = n < 0 ? n : all + n;
+		if (fd >= 0)
+			close(fd);
+	}
+	closedir(dir);
+	return all;
+}
+
+static int64_t forget_file(int fd)
+{
+	int r = fsync(fd) < 0 ? errno : posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+
+	return -r;
+}
+
+static int64_t read_file(int fd)
+{
+	static uint8_t buffer[READ_BYTES];
+	int64_t all = 0;
+	ssize_t n;
+
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	while ((n = read(fd, buffer, sizeof(buffer))) > 0)
+		all += n;
+	return n < 0 ? -errno : all;
+}
+
+/* ---------------------------------------------------------------- the carts */
+
+/* 0; -ENOENT and other errors: this one is not to be had. */
+static int add_cart(struct corral *corral, uint32_t number, struct sums *sums)
+{
+	struct load_step step;
+	struct corral_view view;
+
+	load_step_at(number, &step);
+	const struct corral_key key = load_key(&step);
+	int r = corral_read_begin(corral, &key, &view);
+	if (r < 0)
+		return r;
+	const struct cart_head *head = view.bytes;
+	sums->carts++;
+	sums->lines += head->line_count;
+	sums->cents += head->total_cents;
+	sums->versions += head->version;
+	return corral_read_end(&view);
+}
+
+static enum bench_exit add_up_carts(const struct recovery *recovery, struct sums *ret_sums)
+{
+	struct corral *corral;
+	int r = 0;
+
+	*ret_sums = (struct sums){ 0 };
+	if (corral_open(recovery->load.stage.directory, CORRAL_OBSERVE, &corral) < 0) {
+		bench_say("%s", corral_why());
+		return BENCH_NO_ARENA;
+	}
+	for (uint32_t i = 0; i < recovery->carts && (r == 0 || r == -ENOENT); i++)
+		r = add_cart(corral, i, ret_sums);
+	corral_close(corral);
+	if (r < 0 && r != -ENOENT)
+		bench_say("cannot read a cart: %s", corral_strerror(r));
+	return r < 0 && r != -ENOENT ? BENCH_WRONG : BENCH_DONE;
+}
+
+/* ---------------------------------------------------------------- figures */
+
+/* An agent writes a journal of what is there, and ends. */
+static enum bench_exit write_journal(struct recovery *recovery)
+{
+	struct stage *stage = &recovery->load.stage;
+
+	stage_stop_agent(stage);
+	if (start_agent(recovery) == 0)
+		return BENCH_NO_AGENT;
+	int r = corral_sync(recovery->load.corral);
+	stage_stop_agent(stage);
+	if (r < 0)
+		bench_say("the journal was not written: %s", corral_strerror(r));
+	return r < 0 ? BENCH_WRONG : BENCH_DONE;
+}
+
+static bool take_arena_away(const struct recovery *recovery)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/arena", recovery->load.stage.directory);
+	if (unlink(path) == 0)
+		return true;
+	bench_say("cannot remove %s: %s", path, strerror(errno));
+	return false;
+}
+
+static int compare_ns(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static enum bench_exit warm_restarts(struct recovery *recovery)
+{
+	uint64_t ns[WARM_STARTS];
+
+	for (uint32_t i = 0; i < WARM_STARTS; i++) {
+		stage_stop_agent(&recovery->load.stage);
+		ns[i] = start_agent(recovery);
+		if (ns[i] == 0)
+			return BENCH_NO_AGENT;
+	}
+	qsort(ns, WARM_STARTS, sizeof(ns[0]), compare_ns);
+	uint64_t median = ns[WARM_STARTS / 2];
+	printf("recovery.warm_restart_ms %.1f ms\n", (double)median / 1e6);
+	printf("recovery.warm_restart_max_ms %.1f ms\n", (double)ns[WARM_STARTS - 1] / 1e6);
+	return BENCH_DONE;
+}
+
+static void print_rates(const struct recovery *recovery, int64_t bytes, uint64_t read_ns, uint64_t recover_ns)
+{
+	printf("recovery.journal_bytes %lld bytes\n", (long long)bytes);
+	printf("recovery.read_rate %.0f MB/s\n", (double)bytes * 1e3 / (double)read_ns);
+	printf("recovery.recover_rate %.0f MB/s\n", (double)bytes * 1e3 / (double)recover_ns);
+	printf("recovery.ratio %.2f x\n", (double)read_ns / (double)recover_ns);
+	printf("recovery.recover_ms %.0f ms\n", (double)recover_ns / 1e6);
+	printf("recovery.recover_cpu_ms %.0f ms\n", (double)recovery->cpu_ns / 1e6);
+	printf("recovery.agent_memory_mb %.1f MB\n", (double)recovery->memory_kb / 1024);
+}
+
+static enum bench_exit compare(const struct sums *before, const struct sums *after)
+{
+	uint64_t lost = before->carts > after->carts ? before->carts - after->carts : 0;
+	bool same = memcmp(before, after, sizeof(*before)) == 0;
+
+	printf("recovery.carts %llu carts\n", (unsigned long long)after->carts);
+	printf("recovery.lost %llu carts\n", (unsigned long long)lost);
+	if (same)
+		return BENCH_DONE;
+	bench_say("the carts are not what they were: %llu carts, %llu lines, %lld cents; were %llu, %llu, %lld",
+		  (unsigned long long)after->carts, (unsigned long long)after->lines, (long long)after->cents,
+		  (unsigned long long)before->carts, (unsigned long long)before->lines, (long long)before->cents);
+	return BENCH_WRONG;
+}
+
+static enum bench_exit measure(struct recovery *recovery)
+{
+	struct sums before, after;
+	enum bench_exit result = add_up_carts(recovery, &before);
+
+	if (result == BENCH_DONE)
+		result = write_journal(recovery);
+	corral_close(recovery->load.corral);
+	recovery->load.corral = NULL;
+	if (result != BENCH_DONE || !take_arena_away(recovery))
+		return result != BENCH_DONE ? result : BENCH_NO_ARENA;
+	sync();
+	int64_t bytes = each_file(recovery, forget_file);
+	uint64_t start_ns = bench_now_ns();
+	if (bytes == 0)
+		bytes = each_file(recovery, read_file);
+	uint64_t read_ns = bench_now_ns() - start_ns;
+	int64_t r = bytes > 0 ? each_file(recovery, forget_file) : bytes;
+	if (r < 0 || bytes == 0) {
+		bench_say("cannot read the journal: %s", strerror((int)-r));
+		return BENCH_NO_ARENA;
+	}
+	recovery->memory_kb = 0;
+	uint64_t recover_ns = start_agent(recovery);
+	if (recover_ns == 0)
+		return BENCH_NO_AGENT;
+	print_rates(recovery, bytes, read_ns, recover_ns);
+	result = add_up_carts(recovery, &after);
+	if (result == BENCH_DONE)
+		result = compare(&before, &after);
+	return result == BENCH_DONE ? warm_restarts(recovery) : result;
+}
+
+/* ---------------------------------------------------------------- options */
+
+/* BENCH_DONE and carts of 0: help was asked for. */
+static enum bench_exit take_options(int argc, char **argv, struct recovery *recovery)
+{
+	static const struct option long_options[] = {
+		{ "carts", required_argument, NULL, 'c' },
+		{ "bytes", required_argument, NULL, 'b' },
+		{ "dir", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		bool well = true;
+		if (option == 'h') {
+			bench_help("recovery");
+			recovery->carts = 0;
+			return BENCH_DONE;
+		}
+		if (option == 'd')
+			recovery->directory = optarg;
+		else if (option == 'c')
+			well = bench_number("carts", optarg, 1, CARTS_MAX, &recovery->carts);
+		else
+			well = option == 'b' && bench_number("bytes", optarg, 1, BYTES_MAX, &recovery->bytes);
+		if (!well)
+			return bench_usage("recovery", "wrong arguments");
+	}
+	if (recovery->directory == NULL)
+		return bench_usage("recovery", "--dir: give a directory on the disk that is to be measured");
+	return optind == argc ? BENCH_DONE : bench_usage("recovery", "'%s': no such argument", argv[optind]);
+}
+
+enum bench_exit recovery_run(int argc, char **argv)
+{
+	static struct recovery recovery = { .carts = 200000, .bytes = 5000, .notify_fd = -1 };
+	enum bench_exit result = take_options(argc, argv, &recovery);
+	char path[PATH_MAX];
+
+	if (result != BENCH_DONE || recovery.carts == 0)
+		return result;
+	if (snprintf(path, sizeof(path), "%s/corral-bench.XXXXXX", recovery.directory) >= (int)sizeof(path) ||
+	    mkdtemp(path) == NULL || open_notify(&recovery) < 0) {
+		bench_say("cannot make a directory in %s: %s", recovery.directory, strerror(errno));
+		return BENCH_NO_ARENA;
+	}
+	bench_catch_signals();
+	bench_print_machine(stdout);
+	result = load_open(&recovery.load, path, (uint32_t)recovery.carts, (uint32_t)recovery.bytes);
+	if (result == BENCH_DONE) {
+		result = measure(&recovery);
+		load_close(&recovery.load);
+	}
+	stage_remove_directory(path);
+	close(recovery.notify_fd);
+	bench_die_of_signal();
+	return result;
+}
