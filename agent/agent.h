@@ -33,6 +33,7 @@ struct agent_options {
 	bool stop;
 	bool repair;
 	bool upgrade;
+	bool salvage;
 	enum log_level log_level;
 };
 

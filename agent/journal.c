@@ -44,6 +44,8 @@ static void base_is_over(struct journal *j)
 	j->base_bytes = j->after_base;
 	j->after_base = 0;
 	journal_remove_older(j);
+	if (j->agent->recovered && load_relaxed(&h->journal_base) == 0)
+		log_line(LOG_INFO, "the journal has a base of its own: a power loss costs no more than usual again");
 	store_relaxed(&h->journal_base, (uint32_t)j->number);
 	if (load_relaxed(&h->journal_error) != 0) {
 		log_line(LOG_INFO, "the journal is whole again: changes are durable");
@@ -98,6 +100,11 @@ static bool is_outgrown(const struct journal *j)
 	return !j->base_pending && j->after_base > max_u64(j->agent->options->journal_bytes, 2 * j->base_bytes);
 }
 
+static int sync_header(struct arena_header *h)
+{
+	return msync(h, sizeof(*h), MS_SYNC) == 0 ? 0 : -errno;
+}
+
 /* *ret_fenced: what was marked before was seen for certain. */
 static int write_round(struct journal *j, bool asked, bool *ret_fenced)
 {
@@ -106,9 +113,11 @@ static int write_round(struct journal *j, bool asked, bool *ret_fenced)
 	int64_t began_ms = arena_wall_ms();
 	int r = j->fd >= 0 ? check_place(j) : 0;
 
-	if (r < 0)
-		return r;
-	if (j->fd < 0 || is_outgrown(j))
+	if (r == 0 && !j->header_synced) {
+		r = sync_header(arena->header);
+		j->header_synced = r == 0;
+	}
+	if (r == 0 && (j->fd < 0 || is_outgrown(j)))
 		r = journal_begin_file(j, true);
 	if (r == 0)
 		r = journal_drain(j, &some, ret_fenced);
@@ -324,32 +333,56 @@ static int begin_thread(struct journal *j)
  * After a power loss the arena's header is what tells whether the journal goes before the arena: so it says it on disk, before
  * anything is acknowledged.
  */
-static int set_journal(struct arena_header *h, uint32_t mode, uint64_t interval_ms, char *why)
+static int set_journal(struct arena_header *h, uint32_t mode, uint64_t interval_ms)
 {
 	store_relaxed(&h->journal_ms, (uint32_t)interval_ms);
 	store_relaxed(&h->journal, mode);
 	futex_wake(&h->sync_done, INT_MAX); /* who waited for an agent may do so in vain now */
-	return msync(h, sizeof(*h), MS_SYNC) == 0 ? 0 : why_set(why, -errno, "cannot sync the arena's header");
+	return sync_header(h);
 }
 
-int journal_start(struct agent *agent, bool whole, char *why)
+/*
+ * No journal goes before the arena from now on. Until now one did, so the arena may never have been synced. What cannot be
+ * synced is no reason not to serve.
+ */
+static void keep_none(struct arena *arena)
+{
+	struct arena_header *h = arena->header;
+	const char *what = "arena";
+
+	store_relaxed(&h->journal_base, 0u); /* who keeps one again begins with a base */
+	int r = h->journal != 0 && fsync(arena->fd) < 0 ? -errno : 0;
+	if (r == 0) {
+		r = set_journal(h, JOURNAL_MODE_OFF, 0);
+		what = "arena's header";
+	}
+	store_relaxed(&h->journal, JOURNAL_MODE_OFF);
+	if (r < 0)
+		log_line(LOG_WARNING,
+			 "cannot sync the %s (%s): after a power loss the carts may be those of the former journal",
+			 what, strerror(-r));
+}
+
+int journal_start(struct agent *agent, char *why)
 {
 	struct arena_header *h = agent->actor->arena->header;
 
 	if (agent->options->journal_ms == 0) {
-		store_relaxed(&h->journal_base, 0u); /* who keeps one again begins with a base */
-		return set_journal(h, JOURNAL_MODE_OFF, 0, why);
+		keep_none(agent->actor->arena);
+		return 0;
 	}
 	struct journal *j = calloc(1, sizeof(*j));
 	if (j == NULL)
 		return why_set(why, -ENOMEM, "no memory for the journal");
 	j->agent = agent;
 	int r = open_journal(j, why);
-	if (r == 0)
-		r = set_journal(h, agent->options->journal_sync ? JOURNAL_MODE_SYNC : JOURNAL_MODE_TIME,
-				agent->options->journal_ms, why);
-	while (r == 0 && whole && j->fd >= 0 && j->base_pending)
-		round_of(j);
+	if (r == 0) {
+		int synced = set_journal(h, agent->options->journal_sync ? JOURNAL_MODE_SYNC : JOURNAL_MODE_TIME,
+					 agent->options->journal_ms);
+		j->header_synced = synced == 0;
+		if (synced < 0)
+			give_up_file(j, synced); /* nothing is durable before it is */
+	}
 	if (r == 0 && (r = begin_thread(j)) < 0)
 		why_set(why, r, "cannot begin the journal's thread");
 	if (r < 0) {

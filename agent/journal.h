@@ -7,11 +7,8 @@
 
 #include "agent.h"
 
-/*
- * Begin to keep a journal, every interval_ms. whole: write all carts before this returns (they were just recovered, and the old
- * files are about another arena). 0 or -errno and why.
- */
-int journal_start(struct agent *agent, bool whole, char *why);
+/* Begin to keep a journal, every interval_ms; or none. 0 or -errno and why. */
+int journal_start(struct agent *agent, char *why);
 
 /* Write what is dirty, and end. */
 void journal_stop(struct agent *agent);

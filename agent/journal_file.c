@@ -18,7 +18,8 @@
 
 #define RECORD_BYTES_MAX (sizeof(struct journal_record) + CORRAL_CART_MAX)
 #define NAME_DIGITS 12
-#define SKIP_BYTES (1u << 20)
+#define WINDOW_BYTES (RECORD_BYTES_MAX + (1u << 20))
+#define PART_BYTES 4096u /* what a disk does not give, it does not give in such parts */
 #define SKIP_TRIES 10000u
 
 uint64_t journal_record_sum(const struct journal_record *record, const void *payload, uint64_t nonce, uint64_t offset)
@@ -61,7 +62,7 @@ int journal_open_directory(int dir_fd, bool create)
 
 /* ------------------------------------------------------------------- read */
 
-static int read_exactly(int fd, void *buffer, size_t size, uint64_t offset)
+int journal_read(int fd, void *buffer, size_t size, uint64_t offset)
 {
 	for (size_t done = 0; done < size;) {
 		ssize_t n = pread(fd, (uint8_t *)buffer + done, size - done, (off_t)(offset + done));
@@ -86,16 +87,17 @@ int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *
 		return -errno;
 	int r = fstat(reader.fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EPROTO;
 	if (r == 0)
-		r = read_exactly(reader.fd, &reader.head, sizeof(reader.head), 0);
-	if (r == -ENODATA || (r == 0 && (reader.head.magic != JOURNAL_MAGIC || reader.head.format != JOURNAL_FORMAT ||
-					 reader.head.byte_order != LAYOUT_BYTE_ORDER || reader.head.number != number ||
-					 reader.head.sum != journal_head_sum(&reader.head))))
-		r = -EPROTO;
+		r = journal_read(reader.fd, &reader.head, sizeof(reader.head), 0);
+	if (r == 0 && (reader.head.magic != JOURNAL_MAGIC || reader.head.format != JOURNAL_FORMAT ||
+		       reader.head.byte_order != LAYOUT_BYTE_ORDER || reader.head.number != number ||
+		       reader.head.sum != journal_head_sum(&reader.head)))
+		r = st.st_size > (off_t)sizeof(reader.head) ? -EPROTO : -ENODATA;
 	if (r == 0) {
+		(void)posix_fadvise(reader.fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 		reader.file_bytes = (uint64_t)st.st_size;
 		reader.offset = sizeof(reader.head);
-		reader.buffer = malloc(RECORD_BYTES_MAX);
-		r = reader.buffer != NULL ? 0 : -ENOMEM;
+		reader.window = malloc(WINDOW_BYTES);
+		r = reader.window != NULL ? 0 : -ENOMEM;
 	}
 	if (r < 0) {
 		close(reader.fd);
@@ -114,7 +116,7 @@ bool journal_is_foreign(int journal_fd, uint64_t number, uint32_t *ret_format)
 	int fd = openat(journal_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return false;
-	int r = read_exactly(fd, &head, sizeof(head), 0);
+	int r = journal_read(fd, &head, sizeof(head), 0);
 	close(fd);
 	if (r < 0 || head.magic != JOURNAL_MAGIC || head.format == JOURNAL_FORMAT ||
 	    head.sum != journal_head_sum(&head))
@@ -147,8 +149,36 @@ int journal_refuse_foreign(int dir_fd, uint32_t *ret_format, char *why)
 
 void journal_reader_close(struct journal_reader *reader)
 {
-	free(reader->buffer);
+	free(reader->window);
 	close(reader->fd);
+}
+
+/* Page by page: zeroes stand in place of those that the disk does not give. */
+static void read_what_can_be(struct journal_reader *reader, uint64_t offset, size_t size)
+{
+	for (size_t done = 0, part; done < size; done += part) {
+		part = (size_t)min_u64(size - done, PART_BYTES - (offset + done) % PART_BYTES);
+		if (journal_read(reader->fd, reader->window + done, part, offset + done) < 0)
+			memset(reader->window + done, 0, part);
+	}
+}
+
+/* These bytes of the file, which has them, for as long as the window stays where it is then; at most RECORD_BYTES_MAX. */
+static int look_at(struct journal_reader *reader, uint64_t offset, size_t size, const uint8_t **ret_bytes)
+{
+	if (offset < reader->window_at || offset + size > reader->window_at + reader->window_bytes) {
+		size_t bytes = (size_t)min_u64(WINDOW_BYTES, reader->file_bytes - offset);
+		reader->window_bytes = 0;
+		int r = journal_read(reader->fd, reader->window, bytes, offset);
+		if (r == -EIO && reader->salvage)
+			read_what_can_be(reader, offset, bytes);
+		else if (r < 0)
+			return r;
+		reader->window_at = offset;
+		reader->window_bytes = bytes;
+	}
+	*ret_bytes = reader->window + (offset - reader->window_at);
+	return 0;
 }
 
 /* Can a valid record begin with these bytes? */
@@ -158,25 +188,27 @@ static bool is_plausible(const struct journal_record *record)
 	       record->reserved == 0 && record->reserved2 == 0;
 }
 
-int journal_reader_at(struct journal_reader *reader, uint64_t offset, struct journal_record *ret_record,
-		      const void **ret_payload)
+static int record_at(struct journal_reader *reader, uint64_t offset, struct journal_record *ret_record,
+		     const void **ret_payload)
 {
 	struct journal_record record;
+	const uint8_t *bytes;
 
 	if (reader->file_bytes - offset < sizeof(record))
 		return -EBADMSG;
-	int r = read_exactly(reader->fd, &record, sizeof(record), offset);
+	int r = look_at(reader, offset, sizeof(record), &bytes);
 	if (r < 0)
 		return r;
-	if (!is_plausible(&record) || reader->file_bytes - offset - sizeof(record) < align_up(record.size, 8))
+	memcpy(&record, bytes, sizeof(record));
+	if (!is_plausible(&record) || reader->file_bytes - offset < journal_record_bytes(record.size))
 		return -EBADMSG;
-	r = read_exactly(reader->fd, reader->buffer, record.size, offset + sizeof(record));
+	r = look_at(reader, offset, sizeof(record) + record.size, &bytes);
 	if (r < 0)
 		return r;
-	if (record.sum != journal_record_sum(&record, reader->buffer, reader->head.nonce, offset))
+	if (record.sum != journal_record_sum(&record, bytes + sizeof(record), reader->head.nonce, offset))
 		return -EBADMSG;
 	*ret_record = record;
-	*ret_payload = reader->buffer;
+	*ret_payload = bytes + sizeof(record);
 	return 0;
 }
 
@@ -185,7 +217,7 @@ int journal_reader_next(struct journal_reader *reader, struct journal_record *re
 {
 	if (reader->offset >= reader->file_bytes)
 		return -ENODATA;
-	int r = journal_reader_at(reader, reader->offset, ret_record, ret_payload);
+	int r = record_at(reader, reader->offset, ret_record, ret_payload);
 	if (r < 0)
 		return r;
 	*ret_offset = reader->offset;
@@ -193,32 +225,28 @@ int journal_reader_next(struct journal_reader *reader, struct journal_record *re
 	return 0;
 }
 
-void journal_reader_skip(struct journal_reader *reader)
+int journal_reader_skip(struct journal_reader *reader)
 {
-	uint8_t *chunk = malloc(SKIP_BYTES + sizeof(struct journal_record));
 	uint32_t tries = SKIP_TRIES; /* of whole records: bytes made for it could hold us up for hours */
 	struct journal_record record;
+	const uint8_t *bytes;
 	const void *payload;
 
-	while (chunk != NULL && (reader->offset += 8) < reader->file_bytes) {
-		size_t bytes = (size_t)min_u64(SKIP_BYTES + sizeof(record), reader->file_bytes - reader->offset);
-		if (bytes < sizeof(record) || read_exactly(reader->fd, chunk, bytes, reader->offset) < 0)
+	for (reader->offset += 8; reader->offset + sizeof(record) <= reader->file_bytes; reader->offset += 8) {
+		int r = look_at(reader, reader->offset, sizeof(record), &bytes);
+		if (r < 0)
+			return r;
+		memcpy(&record, bytes, sizeof(record));
+		if (!is_plausible(&record))
+			continue;
+		if (tries-- == 0)
 			break;
-		for (size_t at = 0; at + sizeof(record) <= bytes && at < SKIP_BYTES; at += 8, reader->offset += 8) {
-			memcpy(&record, chunk + at, sizeof(record));
-			if (!is_plausible(&record))
-				continue;
-			if (tries-- == 0)
-				goto give_up;
-			if (journal_reader_at(reader, reader->offset, &record, &payload) == 0)
-				goto found;
-		}
-		reader->offset -= 8;
+		r = record_at(reader, reader->offset, &record, &payload);
+		if (r != -EBADMSG)
+			return r;
 	}
-give_up:
 	reader->offset = reader->file_bytes;
-found:
-	free(chunk);
+	return 0;
 }
 
 static int by_number(const void *a, const void *b)

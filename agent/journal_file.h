@@ -42,8 +42,9 @@
  * know it sees that, and touches no file of it (journal_is_foreign()).
  *
  * Recovery takes the files of the newest lineage that has a BASE, in the order of their numbers; at a BASE it forgets what
- * earlier files said (unless its own file was damaged before it). It stops at the first invalid record of the last file (that is where the power went), and passes over one in
- * an earlier file, with a warning, to the next valid one.
+ * earlier files said (unless its own file was damaged before it). It stops at the first invalid record of the lineage's last
+ * file: that is where the power went, or what is behind it was kept for `--salvage` (aside.h). One in an earlier file it passes over, with a
+ * warning, to the next valid one.
  */
 #ifndef CORRAL_AGENT_JOURNAL_FILE_H
 #define CORRAL_AGENT_JOURNAL_FILE_H
@@ -108,10 +109,13 @@ int journal_open_directory(int dir_fd, bool create);
 
 struct journal_reader {
 	int fd;
+	bool salvage; /* what cannot be read is taken for zeroes */
 	struct journal_head head;
 	uint64_t file_bytes;
-	uint64_t offset; /* of the next record */
-	uint8_t *buffer; /* of one record */
+	uint64_t offset;    /* of the next record */
+	uint8_t *window;    /* a part of the file */
+	uint64_t window_at; /* where that begins */
+	size_t window_bytes;
 };
 
 /* Is it a file, whole as far as its head, of a format that we do not know? *ret_format: which. */
@@ -120,23 +124,25 @@ bool journal_is_foreign(int journal_fd, uint64_t number, uint32_t *ret_format);
 /* Has the journal such a file? 0: no, or there is none; -EPROTONOSUPPORT and why: nobody may write it, or go on without it. */
 int journal_refuse_foreign(int dir_fd, uint32_t *ret_format, char *why);
 
-/* Open a file and check its head. 0; -EPROTO: its head is not valid; other -errno. */
+/*
+ * Open a file and check its head. 0; -EPROTO: its head is not valid; -ENODATA: nor is there anything behind it: it was begun, and not
+ * finished; other -errno.
+ */
 int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *ret_reader);
 void journal_reader_close(struct journal_reader *reader);
 
 /*
  * The next record and its payload (valid until the next call), and its offset. 0; -ENODATA at the end; -EBADMSG: here
- * is no valid record; other -errno.
+ * is no valid record; other -errno. Reads ahead, a window at a time.
  */
 int journal_reader_next(struct journal_reader *reader, struct journal_record *ret_record, const void **ret_payload,
 			uint64_t *ret_offset);
 
-/* After -EBADMSG: go on to the next valid record, if there is one. */
-void journal_reader_skip(struct journal_reader *reader);
+/* After -EBADMSG: go on to the next valid record, or the end. 0 or -errno. */
+int journal_reader_skip(struct journal_reader *reader);
 
-/* The record at an offset, again. */
-int journal_reader_at(struct journal_reader *reader, uint64_t offset, struct journal_record *ret_record,
-		      const void **ret_payload);
+/* So many bytes of a file, all of them. 0; -ENODATA: there are fewer; other -errno. */
+int journal_read(int fd, void *buffer, size_t size, uint64_t offset);
 
 /* The numbers of all files, ascending; from one malloc(). Returns how many, or -errno. */
 int journal_list(int journal_fd, uint64_t **ret_numbers);

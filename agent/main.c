@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "aside.h"
 #include "rebuild.h"
 
 int main(int argc, char **argv)
@@ -21,6 +22,8 @@ int main(int argc, char **argv)
 		return mend_run(&agent);
 	if (options.upgrade)
 		return upgrade_run(&agent);
+	if (options.salvage)
+		return aside_run(&agent);
 	if (options.daemon) {
 		int r = daemon_fork(&ready_fd);
 		if (r < 0) {

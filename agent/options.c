@@ -22,6 +22,7 @@ enum {
 	OPTION_STOP,
 	OPTION_REPAIR,
 	OPTION_UPGRADE,
+	OPTION_SALVAGE,
 	OPTION_LOG_LEVEL
 };
 
@@ -30,6 +31,7 @@ enum {
 #define JOURNAL_MS_DEFAULT 1000
 #define JOURNAL_BYTES_MIN (1ull << 20)
 #define JOURNAL_BYTES_MAX (1ull << 40)
+#define SALVAGE_JOURNAL_MS 1000
 
 static const struct argp_option option_table[] = {
 	{ "dir", OPTION_DIR, "DIR", 0,
@@ -63,6 +65,11 @@ static const struct argp_option option_table[] = {
 	{ "upgrade", OPTION_UPGRADE, NULL, 0,
 	  "carry all carts of an arena that an older version made over into one of this version, and exit; no agent "
 	  "and no worker may run",
+	  0 },
+	{ "salvage", OPTION_SALVAGE, NULL, 0,
+	  "put every sound cart of a damaged journal (DIR/journal.damaged.*) into the arena, unless it has a newer "
+	  "one, and "
+	  "exit; no agent may run",
 	  0 },
 	{ "log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default) or debug", 0 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
@@ -160,6 +167,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case OPTION_UPGRADE:
 		options->upgrade = true;
 		break;
+	case OPTION_SALVAGE:
+		options->salvage = true;
+		break;
 	case OPTION_LOG_LEVEL:
 		wrong = parse_level(argument, &options->log_level);
 		break;
@@ -190,8 +200,13 @@ void options_parse(int argc, char **argv, struct agent_options *ret_options)
 	};
 	if (argp_parse(&argp, argc, argv, 0, NULL, ret_options) != 0)
 		exit(EXIT_USAGE);
-	if (ret_options->daemon + ret_options->stop + ret_options->repair + ret_options->upgrade > 1) {
-		fprintf(stderr, "corral-agent: --daemon, --stop, --repair and --upgrade: give one of them\n");
+	if (ret_options->daemon + ret_options->stop + ret_options->repair + ret_options->upgrade +
+		    ret_options->salvage >
+	    1) {
+		fprintf(stderr,
+			"corral-agent: --daemon, --stop, --repair, --upgrade and --salvage: give one of them\n");
 		exit(EXIT_USAGE);
 	}
+	if (ret_options->salvage && ret_options->journal_ms == 0)
+		ret_options->journal_ms = SALVAGE_JOURNAL_MS; /* what it puts is to be on disk when it ends */
 }

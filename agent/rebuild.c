@@ -3,7 +3,7 @@
  * rebuild.c (floor 6): a new arena in place of a damaged, former or missing one, with every sound cart in it, out of the old
  * one (shm/salvage.h) or of the journal (recover.c).
  *
- * It is made in DIR/.rebuild, synced, and renamed there to "complete"; then the damaged one is set aside as
+ * It is made in DIR/.rebuild, synced (unless what it is made of stays for as long as the new one may be lost), and renamed there to "complete"; then the damaged one is set aside as
  * DIR/arena.damaged.TIME, and "complete" becomes DIR/arena. A death before "complete" leaves a directory that the next
  * one removes, and the damaged arena where it was; a death after it, a step that rebuild_resume() does. The
  * damaged file is kept whole, for people.
@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,7 +84,7 @@ static int take(void *context, const void *cart, size_t size, uint64_t idle_ns)
 {
 	struct rebuild *rebuild = context;
 
-	if (rebuild->progress && ++rebuild->taken % 1000 == 0)
+	if (rebuild->progress && ++rebuild->taken % 1000 == 0) /* then there is one thread */
 		fprintf(stderr, "\r%u carts", rebuild->taken);
 	return ops_put(rebuild->corral, cart, size, idle_ns);
 }
@@ -93,7 +94,19 @@ static void pass_on(void *context, const char *line)
 	((struct rebuild *)context)->tell(line);
 }
 
-/* Into the new arena; then it is on disk, whole. */
+/*
+ * On disk, whole; or only its header, if its carts can be had again: then a journal is kept, whose next base will have every slot, so
+ * that none has to be dirty.
+ */
+static int sync_arena(const struct rebuild_source *source, const struct arena *arena)
+{
+	if (!source->lasting)
+		return fsync(arena->fd) < 0 ? -errno : 0;
+	memset(arena->dirty, 0, (arena->max_carts + 63) / 64 * sizeof(arena->dirty[0]));
+	return msync(arena->header, sizeof(*arena->header), MS_SYNC) < 0 ? -errno : 0;
+}
+
+/* Into the new arena, and that to disk. */
 static int fill(struct rebuild *rebuild, const char *path, struct salvage_totals *ret_totals, char *why)
 {
 	const struct rebuild_source *source = rebuild->source;
@@ -107,8 +120,8 @@ static int fill(struct rebuild *rebuild, const char *path, struct salvage_totals
 	if (r < 0)
 		why_set(why, r, "cannot put a cart into the new arena");
 	source->floors(source->context, &rebuild->corral->arena);
-	if (r == 0 && fsync(rebuild->corral->arena.fd) < 0)
-		r = why_set(why, -errno, "cannot sync the new arena");
+	if (r == 0 && (r = sync_arena(source, &rebuild->corral->arena)) < 0)
+		why_set(why, r, "cannot sync the new arena");
 	corral_close(rebuild->corral);
 	return r;
 }
@@ -168,7 +181,9 @@ static int build_aside(const struct agent *agent, struct rebuild *rebuild, struc
 int rebuild_from(struct agent *agent, const struct rebuild_source *source, void (*tell)(const char *line),
 		 const char *aside_name, char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why)
 {
-	struct rebuild rebuild = { .source = source, .tell = tell, .progress = isatty(STDERR_FILENO) == 1 };
+	struct rebuild rebuild = { .source = source,
+				   .tell = tell,
+				   .progress = !source->lasting && isatty(STDERR_FILENO) == 1 };
 	char line[80];
 
 	int r = build_aside(agent, &rebuild, ret_totals, why);
@@ -210,8 +225,8 @@ int rebuild_salvaged(struct agent *agent, struct salvage *salvage, void (*tell)(
 		     const char *aside_name, char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals,
 		     char *why)
 {
-	struct rebuild_source source = { salvage, salvage_source_settings, salvage_source_carts,
-					 salvage_source_floors };
+	struct rebuild_source source = { salvage, salvage_source_settings, salvage_source_carts, salvage_source_floors,
+					 false };
 
 	return rebuild_from(agent, &source, tell, aside_name, aside, ret_totals, why);
 }

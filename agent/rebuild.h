@@ -19,6 +19,7 @@ struct rebuild_source {
 	int (*carts)(void *context, rebuild_take take, void (*finding)(void *take_context, const char *line),
 		     void *take_context, struct salvage_totals *ret_totals);
 	void (*floors)(void *context, struct arena *arena); /* see salvage_floors() */
+	bool lasting; /* after a power loss it is all there again: only the new arena's header has to be on disk */
 };
 
 /*

@@ -248,8 +248,12 @@ static int prepare_arena(struct agent *agent, char *why)
 		r = recover(agent, why);
 		return r == 0 ? create_arena(agent, why) : r < 0 ? r : 0;
 	}
-	if (r == -EPROTO && is_ours(agent) && recover(agent, recover_why) == 1)
-		return 0; /* cut off or zeroed by a power loss; without a journal it is left for `check --repair` */
+	if (r == -EPROTO &&
+	    is_ours(agent)) { /* cut off or zeroed by a power loss; without a journal it is left for `check --repair` */
+		int recovered = recover(agent, recover_why);
+		if (recovered != 0)
+			return recovered > 0 ? 0 : why_set(why, recovered, "%s", recover_why);
+	}
 	if (r < 0)
 		return r;
 	if (other_boot(&arena) && load_relaxed(&arena.header->journal) != 0) { /* else the journal is older than it */
@@ -301,7 +305,7 @@ int agent_take_up(struct agent *agent)
 	if (agent->recovered && agent->options->ttl_given)
 		store_relaxed(&agent->actor->arena->header->ttl_ns, agent->options->ttl_ms * 1000000);
 	agent->started_ms = arena_wall_ms();
-	r = journal_start(agent, agent->recovered, why);
+	r = journal_start(agent, why);
 	if (r < 0)
 		return refuse(r, agent->directory, why);
 	return EXIT_DONE;

@@ -11,72 +11,11 @@ set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/agent_kit.sh
 . "$(dirname "$0")/agent_kit.sh"
+# shellcheck source=tests/journal_kit.sh
+. "$(dirname "$0")/journal_kit.sh"
 export CORRAL_AGENT=$BUILD/corral-agent
 trap 'umount -l "$work"/*/dir/journal 2>/dev/null; clean_up' EXIT
-CORRAL_EVERY=${CORRAL_EVERY:-3} # of the system calls of a recovery every third is the last one
 RANDOM=${CORRAL_SEED:=$((SECONDS + $$))}
-
-begin() {
-	start --journal 20ms "$@"
-	echo "$out" >>"$place/log" # what was said before it went to the background
-}
-
-# A zombie's other threads may not be gone yet: one may be in a sync of the disk, and the agent's byte is held as long.
-byte_free() {
-	local n
-	for ((n = 0; n < 500; n++)); do
-		"$BUILD/corral-agent" --dir "$dir" --stop >/dev/null 2>&1
-		[[ $? -eq 4 ]] && return
-		sleep 0.01
-	done
-	fail "somebody has the agent's byte"
-}
-
-kill_agent() {
-	kill -9 "$pid"
-	gone "$pid"
-	byte_free
-}
-
-lose_power() { # of whoever has written a pid
-	local one
-	while read -r one; do
-		kill -9 "$one" 2>/dev/null
-		gone "$one"
-	done <"$place/pids"
-	: >"$place/pids"
-	byte_free
-	rm -f "$dir/arena"
-}
-
-lose_power_of_the_agent() {
-	kill_agent
-	rm -f "$dir/arena"
-}
-
-log_has() { # TEXT...
-	local text
-	for text; do
-		grep -qsF "$text" "$place/log" "$dir/agent.log" ||
-			fail "no '$text' in: $(tail -n 5 "$place/log" "$dir/agent.log")"
-	done
-}
-
-status_of() { # NAME: of the journal
-	"$BUILD/corral" --dir "$dir" status --json | tr ',{}' '\n\n\n' | sed -n "s/^\"$1\"://p" | head -n 1
-}
-
-wait_for() { # COMMAND...: for at most 20 s
-	local n
-	for ((n = 0; n < 400; n++)); do
-		"$@" && return
-		sleep 0.05
-	done
-	fail "in vain: $*; $(tail -n 3 "$dir/agent.log")"
-}
-
-durable() { [[ $(status_of durable) == true ]]; }
-not_durable() { [[ $(status_of durable) == false ]]; }
 
 workers() { # COUNT: they change a cart each, sync, and write down what was acknowledged
 	local i
@@ -106,18 +45,6 @@ nothing_acknowledged_is_missing() { # COUNT
 		all=$((all + 10#$want))
 	done
 	echo "$all changes were acknowledged" >&3
-}
-
-# strace that ends with an error is no reason to go
-traced() { # INJECTION...: an agent in the foreground whose system calls fail or kill it so; sets pid (strace's)
-	local options=() one
-	command -v strace >/dev/null || skip "no strace"
-	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"
-	for one; do options+=(-e "inject=$one"); done
-	timeout 60 strace -f -qq -o /dev/null -e trace=pwrite64,fdatasync,fsync,openat "${options[@]}" \
-		"$BUILD/corral-agent" --dir "$dir" --size 16M --journal 20ms >>"$dir/agent.log" 2>&1 &
-	pid=$!
-	echo "$pid" >>"$place/pids"
 }
 
 small_disk() { # SIZE: over the journal's directory only
@@ -283,54 +210,6 @@ nothing_acknowledged_is_lost_when_an_agent_dies_at_any_of_its_writes() {
 		workers 2
 	done
 	[[ $killed -eq 8 ]] || fail "killed $killed times only"
-}
-
-killed_anywhere_in_recovery_the_next_one_recovers_all_the_same() {
-	local call nth killed=0
-	begin
-	add r a
-	add r b
-	corral 0 drop r b
-	corral 0 add r c --item i --name Item --price 1.00 --sync
-	lose_power
-	cp -a "$dir" "$place/image"
-	for call in mkdirat renameat unlinkat fsync fdatasync pwrite64 ftruncate; do
-		for ((nth = 1 + RANDOM % 3; nth < 40; nth += CORRAL_EVERY)); do
-			rm -rf "$dir"
-			cp -a "$place/image" "$dir"
-			timeout 30 strace -f -qq -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$nth" \
-				"$BUILD/corral-agent" --dir "$dir" --size 16M --journal 20ms >"$place/out" 2>&1 &
-			local tracer=$!
-			echo "$tracer" >>"$place/pids"
-			for ((n = 0; n < 100; n++)); do
-				[[ -d /proc/$tracer ]] || break
-				grep -q ready "$place/out" && break
-				sleep 0.02
-			done
-			if grep -q ready "$place/out"; then
-				kill -9 "$(agent_pid)"
-				gone "$tracer"
-				break # there are no more of these calls
-			fi
-			gone "$tracer"
-			byte_free
-			killed=$((killed + 1))
-			begin
-			corral 0 show r a
-			corral 1 show r b
-			corral 0 show r c
-			corral 0 add r d --item i --name Item --price 1.00 --sync
-			kill_agent
-			rm "$dir/arena"
-			begin
-			corral 0 show r a
-			corral 1 show r b
-			corral 0 show r d
-			kill_agent
-		done
-	done
-	echo "CORRAL_SEED=$CORRAL_SEED: killed $killed times in recovery" >&3
-	[[ $killed -ge 5 ]] || fail "killed $killed times only"
 }
 
 trouble() { # ERROR: it is there, and said; then it is over
@@ -561,30 +440,6 @@ an_arena_that_is_cut_under_the_agent_leaves_the_journal_whole() {
 	begin
 	for ((i = 0; i < 5; i++)); do corral 0 show r "s$i"; done
 	corral 0 show r last
-}
-
-damaged_files_cost_only_what_is_in_them() {
-	begin
-	for i in a b c; do corral 0 add r "$i" --item "item-$i" --name Item --price 1.00 --sync; done
-	kill_agent
-	begin # the file after: what comes now is in no danger
-	corral 0 add r d --item i --name Item --price 1.00 --sync
-	local file at
-	file=$(find "$dir/journal" -type f | sort | head -n 1)
-	lose_power
-	at=$(grep -abo item-b "$file" | head -n 1 | cut -d: -f1)
-	printf 'X' | dd of="$file" bs=1 seek="$at" conv=notrunc status=none
-	begin
-	log_has "no valid record at byte" "passed over"
-	corral 0 show r a
-	corral 1 show r b
-	corral 0 show r c
-	corral 0 show r d
-	lose_power
-	head -c 100M /dev/urandom >"$dir/journal/000000000900" # no head of ours
-	head -c 20M /dev/zero >>"$(find "$dir/journal" -type f -name '00000000000*' | sort | tail -n 1)"
-	begin
-	corral 0 show r d
 }
 
 if [[ $# -gt 0 ]]; then

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * aside.c (floor 6): journals are set aside; see aside.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "aside.h"
+
+#define HOPELESS JOURNAL_DIRECTORY ".hopeless."
+#define ASIDE_NAME_BYTES 64
+
+/* What is there already is of an agent that died at it. */
+static int link_files(const struct recover *recover, int aside_fd)
+{
+	char name[JOURNAL_NAME_BYTES];
+
+	for (int i = 0; i < recover->count; i++) {
+		journal_name(recover->numbers[i], name);
+		if (linkat(recover->dir_fd, name, aside_fd, name, 0) < 0 && errno != EEXIST && errno != ENOENT)
+			return -errno;
+	}
+	return fsync(aside_fd) < 0 ? -errno : 0;
+}
+
+static int make_aside(const struct agent *agent, const struct recover *recover, const char *name)
+{
+	struct stat st;
+
+	if (mkdirat(agent->dir_fd, name, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	int fd = openat(agent->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && (st.st_mode & S_ISGID) != 0)
+		(void)fchmod(fd, 02770);
+	int r = link_files(recover, fd);
+	close(fd);
+	if (r == 0 && fsync(agent->dir_fd) < 0)
+		r = -errno;
+	return r;
+}
+
+void aside_keep(const struct agent *agent, const struct recover *recover)
+{
+	char name[ASIDE_NAME_BYTES];
+
+	/* the same name whoever does it, as often as it is begun */
+	snprintf(name, sizeof(name), ASIDE_DAMAGED "%lld", (long long)recover->head.created_ms);
+	int r = make_aside(agent, recover, name);
+	if (r < 0)
+		log_line(LOG_ERROR, "%s: the damaged journal cannot be kept as %s: %s", agent->directory, name,
+			 strerror(-r));
+	else
+		log_line(LOG_ERROR,
+			 "%s: the damaged journal is kept as %s: `corral-agent --salvage` takes what is sound in it",
+			 agent->directory, name);
+}
+
+int aside_hopeless(const struct agent *agent, const char *why)
+{
+	char name[ASIDE_NAME_BYTES];
+
+	snprintf(name, sizeof(name), HOPELESS "%lld", (long long)arena_wall_ms());
+	if (renameat(agent->dir_fd, JOURNAL_DIRECTORY, agent->dir_fd, name) < 0)
+		return -errno;
+	log_line(LOG_ERROR, "%s: no arena can be made out of the journal: %s; it is kept as %s", agent->directory,
+		 why[0] != '\0' ? why : "no file of it has a valid head", name);
+	return 0;
+}

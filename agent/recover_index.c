@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * recover_index.c (floor 6): see recover_index.h. The files are read once, from their beginning to their end, and each record's sum is
+ * checked. Memory: 40 bytes for each slot, and a window on a file.
+ *
+ * Where a file is damaged. An agent that dies leaves a torn record at a file's end, and so does the power, which may also have left out
+ * any part of what had not been synced: the last round's records. So in the lineage's last file the first invalid record is the
+ * end. But if there is a valid record behind a CLOCK behind it, that round had been synced: what is invalid was on disk once. It
+ * stays the end, for what lies behind it is not known to be all that followed; but it is worth keeping (left_records). Only where nothing
+ * would be left at all, since the lineage's one base has it, is it passed over.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cart.h"
+#include "recover_index.h"
+
+#define PROGRESS_RECORDS 1024u
+
+static void note_ended(struct recover *recover, struct where *where)
+{
+	if (where->file != 0 && where->version > recover->ended_version && where->version <= VERSION_MAX)
+		recover->ended_version = where->version;
+	where->file = 0;
+}
+
+static void index_cart(struct recover *recover, struct where *where, int file, const struct journal_record *record,
+		       const void *payload, uint64_t offset)
+{
+	struct cart_head head;
+
+	if (record->size < sizeof(head))
+		return;
+	memcpy(&head, payload, sizeof(head));
+	if (head.hash != where->hash)
+		note_ended(recover, where); /* another cart has the slot now */
+	*where = (struct where){ .offset = offset + sizeof(*record),
+				 .file = (uint32_t)file + 1,
+				 .size = record->size,
+				 .hash = head.hash,
+				 .touched_ns = record->time_ns,
+				 .version = head.version };
+}
+
+static void note_greatest(struct recover *recover, const struct journal_record *record, const void *payload)
+{
+	uint64_t greatest = 0;
+
+	if (record->size == sizeof(greatest))
+		memcpy(&greatest, payload, sizeof(greatest));
+	if (greatest <= VERSION_MAX)
+		recover->ended_version = max_u64(recover->ended_version, greatest);
+}
+
+static void index_empty(struct recover *recover, struct where *where, const struct journal_record *record,
+			const void *payload)
+{
+	note_greatest(recover, record, payload);
+	note_ended(recover, where);
+}
+
+/* From here on this file says it all. */
+static void index_base(struct recover *recover, int file, const struct journal_record *record, const void *payload)
+{
+	recover->has_base = true;
+	note_greatest(recover, record, payload);
+	for (uint32_t slot = 0; slot < recover->head.max_carts && !recover->damaged_file; slot++)
+		if (recover->slots[slot].file <= (uint32_t)file)
+			recover->slots[slot].file = 0;
+}
+
+static void index_record(struct recover *recover, int file, const struct journal_record *record, const void *payload,
+			 uint64_t offset)
+{
+	struct where *where = record->slot < recover->head.max_carts ? &recover->slots[record->slot] : NULL;
+
+	recover->records++;
+	if (record->kind == JOURNAL_CLOCK) {
+		recover->clock_ns = record->time_ns;
+		note_greatest(recover, record, payload);
+	} else if (record->kind == JOURNAL_BASE)
+		index_base(recover, file, record, payload);
+	else if (where != NULL && record->kind == JOURNAL_CART)
+		index_cart(recover, where, file, record, payload, offset);
+	else if (where != NULL && record->kind == JOURNAL_EMPTY)
+		index_empty(recover, where, record, payload);
+	else if (where != NULL && where->file != 0)
+		where->touched_ns = record->time_ns;
+}
+
+static void show_progress(const struct recover *recover, const struct journal_reader *reader)
+{
+	if (recover->progress && recover->records % PROGRESS_RECORDS == 0)
+		fprintf(stderr, "\rfile %u of %d: %llu %%  ", recover->files, recover->count,
+			(unsigned long long)(reader->offset * 100 / reader->file_bytes));
+}
+
+/* ------------------------------------------------------------------ damage */
+
+/* Here the last file ends for us: was it torn, or has it been damaged, and what is behind it? */
+static int look_behind(struct recover *recover, struct journal_reader *reader, uint64_t number)
+{
+	uint32_t records = 0, carts = 0;
+	bool round_over = false, was_synced = false;
+	struct journal_record record;
+	uint64_t from = reader->offset, offset;
+	const void *payload;
+
+	int r = journal_reader_skip(reader);
+	while (r == 0 && (r = journal_reader_next(reader, &record, &payload, &offset)) != -ENODATA) {
+		if (r == -EBADMSG) {
+			r = journal_reader_skip(reader);
+			continue;
+		}
+		was_synced |= round_over;
+		round_over |= record.kind == JOURNAL_CLOCK;
+		records++;
+		carts += record.kind == JOURNAL_CART;
+	}
+	if (r != -ENODATA)
+		return r;
+	if (was_synced)
+		log_line(
+			LOG_ERROR,
+			"%s: file %012llu is damaged at byte %llu: %u records behind it, %u of them versions of carts, "
+			"are not taken",
+			recover->name, (unsigned long long)number, (unsigned long long)from, records, carts);
+	else
+		log_line(LOG_WARNING,
+			 "%s: file %012llu is torn at byte %llu: its last %llu bytes, which were not synced, are left "
+			 "out",
+			 recover->name, (unsigned long long)number, (unsigned long long)from,
+			 (unsigned long long)(reader->file_bytes - from));
+	recover->left_records |= was_synced;
+	return -ENODATA;
+}
+
+/* 0: it goes on with the next valid record; -ENODATA: it is the end; other -errno. */
+static int pass_over(struct recover *recover, struct journal_reader *reader, int file)
+{
+	uint64_t from = reader->offset, number = recover->numbers[file];
+
+	recover->damaged_file = true;
+	if (file == recover->last && !recover->pass_over)
+		return look_behind(recover, reader, number);
+	int r = journal_reader_skip(reader);
+	if (r == 0 && reader->offset < reader->file_bytes)
+		log_line(LOG_WARNING, "%s: file %012llu: no valid record at byte %llu: %llu bytes are passed over",
+			 recover->name, (unsigned long long)number, (unsigned long long)from,
+			 (unsigned long long)(reader->offset - from));
+	else if (r == 0)
+		log_line(LOG_WARNING, "%s: file %012llu ends with a torn record: %llu bytes are left out",
+			 recover->name, (unsigned long long)number, (unsigned long long)(reader->file_bytes - from));
+	return r;
+}
+
+/* ------------------------------------------------------------------- files */
+
+static int read_records(struct recover *recover, struct journal_reader *reader, int file)
+{
+	struct journal_record record;
+	const void *payload;
+	uint64_t offset;
+	int r = 0;
+
+	while (r == 0) {
+		r = journal_reader_next(reader, &record, &payload, &offset);
+		if (r == 0) {
+			index_record(recover, file, &record, payload, offset);
+			show_progress(recover, reader);
+		} else if (r == -EBADMSG) {
+			r = pass_over(recover, reader, file);
+		}
+	}
+	return r == -ENODATA ? 0 : r;
+}
+
+static int read_file(struct recover *recover, int file)
+{
+	struct journal_reader reader;
+
+	int r = journal_reader_open(recover->dir_fd, recover->numbers[file], &reader);
+	if (r == -ENODATA || r == -ENOENT)
+		return 0; /* begun, and not finished; or somebody took it away */
+	if (r == -EPROTO || (r == -EIO && recover->salvage)) {
+		log_line(LOG_ERROR, "%s: file %012llu has no valid head: nothing of it can be taken", recover->name,
+			 (unsigned long long)recover->numbers[file]);
+		recover->left_records = true;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	reader.salvage = recover->salvage;
+	recover->damaged_file = false;
+	if (memcmp(reader.head.lineage, recover->lineage, sizeof(recover->lineage)) == 0) {
+		recover->files++;
+		recover->bytes += reader.file_bytes;
+		r = read_records(recover, &reader, file);
+	}
+	journal_reader_close(&reader);
+	return r;
+}
+
+/* The lineage of the file at or before *at whose head is valid, and its last head. *at is -1: there is none. 0 or -errno. */
+static int lineage_before(struct recover *recover, int *at)
+{
+	struct journal_reader reader;
+
+	for (; *at >= 0; (*at)--) {
+		int r = journal_reader_open(recover->dir_fd, recover->numbers[*at], &reader);
+		recover->left_records |= r == -EPROTO;
+		if (r == -EPROTO || r == -ENODATA || r == -ENOENT || (r == -EIO && recover->salvage))
+			continue;
+		if (r < 0)
+			return r;
+		recover->head = reader.head;
+		memcpy(recover->lineage, reader.head.lineage, sizeof(recover->lineage));
+		journal_reader_close(&reader);
+		return 0;
+	}
+	return 0;
+}
+
+static int read_lineage(struct recover *recover)
+{
+	int r = 0;
+
+	free(recover->slots);
+	recover->slots = NULL;
+	if (recover->head.max_carts > ARENA_CARTS_MAX)
+		return -EPROTO;
+	recover->slots = calloc(recover->head.max_carts, sizeof(*recover->slots));
+	if (recover->slots == NULL)
+		return -ENOMEM;
+	recover->has_base = false;
+	recover->clock_ns = 0;
+	recover->ended_version = recover->bytes = 0;
+	recover->files = recover->records = recover->carts = 0;
+	for (int file = 0; file < recover->count && r == 0; file++)
+		r = read_file(recover, file);
+	if (recover->progress && recover->records >= PROGRESS_RECORDS)
+		fputs("\r                          \r", stderr);
+	for (uint32_t slot = 0; slot < recover->head.max_carts; slot++)
+		recover->carts += recover->slots[slot].file != 0;
+	return r;
+}
+
+int recover_index(struct recover *recover)
+{
+	int at = recover->count - 1;
+
+	int r = lineage_before(recover, &at);
+	while (r == 0 && at >= 0) {
+		uint8_t tried[16];
+		recover->last = at;
+		recover->pass_over = recover->salvage;
+		r = read_lineage(recover);
+		if (r == 0 && !recover->has_base && recover->left_records && !recover->pass_over) {
+			recover->pass_over = true;
+			r = read_lineage(recover);
+		}
+		if (r < 0 || recover->has_base)
+			return r;
+		memcpy(tried, recover->lineage, sizeof(tried));
+		do { /* the next older one */
+			at--;
+			r = lineage_before(recover, &at);
+		} while (r == 0 && at >= 0 && memcmp(recover->lineage, tried, sizeof(tried)) == 0);
+	}
+	return r < 0 ? r : -ENOENT;
+}
+
+int recover_open(struct recover *recover, int dir_fd, const char *name)
+{
+	*recover = (struct recover){ .name = name, .dir_fd = dir_fd, .progress = isatty(STDERR_FILENO) == 1 };
+	recover->count = journal_list(dir_fd, &recover->numbers);
+	return recover->count < 0 ? recover->count : 0;
+}
+
+void recover_close(struct recover *recover)
+{
+	free(recover->slots);
+	free(recover->numbers);
+	close(recover->dir_fd);
+}

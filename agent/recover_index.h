@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * recover_index.h (floor 6): what the files of a journal say of each slot: where its last record is, and when it was touched last.
+ */
+#ifndef CORRAL_AGENT_RECOVER_INDEX_H
+#define CORRAL_AGENT_RECOVER_INDEX_H
+
+#include "agent.h"
+#include "journal_file.h"
+
+struct where {           /* what the journal says of a slot */
+	uint64_t offset; /* of its cart, in the file */
+	uint32_t file;   /* in recover.numbers, plus one; 0: it holds no cart */
+	uint32_t size;
+	uint64_t hash; /* of its cart's key */
+	int64_t touched_ns;
+	uint64_t version;
+};
+
+struct recover {
+	const char *name; /* of the journal's directory, for people */
+	int dir_fd;
+	uint64_t *numbers;
+	int count;
+	bool salvage;   /* take all that is sound and can be read */
+	bool pass_over; /* what is damaged, in the last file too */
+	bool progress;  /* a terminal looks on */
+	uint8_t lineage[16];
+	struct journal_head head; /* of the lineage's last file */
+	int last;                 /* that */
+	struct where *slots;
+	uint32_t carts; /* slots that hold one */
+	int64_t clock_ns;
+	uint64_t passed_ns;     /* since then, as far as it counts */
+	uint64_t ended_version; /* the greatest of a cart that is gone */
+	bool has_base;
+	bool damaged_file; /* something of the file that is read was passed over */
+	uint32_t files;
+	uint32_t records;
+	uint64_t bytes;    /* of the files */
+	bool left_records; /* what was on disk once was not taken, since the journal is damaged: it is worth keeping */
+};
+
+/* The directory's files. Takes over dir_fd. 0 or -errno. */
+int recover_open(struct recover *recover, int dir_fd, const char *name);
+void recover_close(struct recover *recover);
+
+/*
+ * Read the newest lineage that has a base. 0; -ENOENT: there is none; -EPROTO: its head asks for more than there can be; other
+ * -errno: it cannot be read. Says what it finds.
+ */
+int recover_index(struct recover *recover);
+
+#endif

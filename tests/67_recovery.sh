@@ -1,0 +1,328 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Recovery out of the journal, from the outside: what is damaged and what it costs, what --salvage gets back, trouble with the disk
+# meanwhile, and agents that are killed at any of its system calls.
+#
+# Usage: [BUILD=dir] tests/67_recovery.sh [CLAIM...]   from the repository's root; timeout: 180
+# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119,SC2120 # claims are called by name, each in a subshell
+set -uo pipefail
+shopt -s inherit_errexit
+# shellcheck source=tests/agent_kit.sh
+. "$(dirname "$0")/agent_kit.sh"
+# shellcheck source=tests/journal_kit.sh
+. "$(dirname "$0")/journal_kit.sh"
+export CORRAL_AGENT=$BUILD/corral-agent
+CORRAL_EVERY=${CORRAL_EVERY:-4} # of the system calls of a recovery one in so many is the last one
+RANDOM=${CORRAL_SEED:=$((SECONDS + $$))}
+
+can_trace() {
+	command -v strace >/dev/null || skip "no strace"
+	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"
+}
+
+add_synced() { # SESSION...: a cart each, in a round of its own
+	local session
+	for session; do corral 0 add r "$session" --item "item-$session" --name Item --price 1.00 --sync; done
+}
+
+damage() { # FILE TEXT: where it first stands
+	local at
+	at=$(grep -abo -m 1 -- "$2" "$1" | head -n 1 | cut -d: -f1)
+	[[ -n $at ]] || fail "no $2 in $1"
+	printf 'X' | dd of="$1" bs=1 seek="$at" conv=notrunc status=none
+}
+
+journal_files() { find "$dir/journal" -type f | sort; }
+kept() { find "$dir" -maxdepth 1 -type d -name "journal.$1.*" | sort; }
+
+# One file: a and the base are before the damage, b is damaged, c and d are behind it.
+damaged_in_the_middle() {
+	begin
+	add_synced a b c d
+	lose_power
+	damage "$(journal_files | tail -n 1)" item-b
+}
+
+# CALL INJECTION [STRACE'S ARGUMENTS]: an agent in the foreground; sets tracer; returns when it is ready or has ended
+under_trace() {
+	local n
+	timeout 30 strace -f -qq -o /dev/null -e trace="$1" -e inject="$1:$2" "${@:3}" \
+		"$BUILD/corral-agent" --dir "$dir" --size 16M --journal 20ms >"$place/out" 2>&1 &
+	tracer=$!
+	echo "$tracer" >>"$place/pids"
+	for ((n = 0; n < 500; n++)); do
+		[[ -d /proc/$tracer ]] || return 1
+		grep -q ready "$place/out" && return 0
+		sleep 0.02
+	done
+	fail "neither ready nor ended: $(cat "$place/out")"
+}
+
+# ------------------------------------------------------------------------- claims
+
+damaged_files_cost_only_what_is_in_them() {
+	begin
+	add_synced a b c
+	kill_agent
+	begin # the file after: what comes now is in no danger
+	add_synced d
+	lose_power
+	damage "$(journal_files | head -n 1)" item-b
+	begin
+	log_has "no valid record at byte" "are passed over"
+	corral 0 show r a
+	corral 1 show r b
+	corral 0 show r c
+	corral 0 show r d
+	[[ -z $(kept damaged) ]] || fail "kept, but all that is sound was taken"
+	lose_power
+	head -c 20M /dev/zero >>"$(journal_files | tail -n 1)"
+	begin
+	log_has "is torn at byte"
+	corral 0 show r d
+	[[ -z $(kept damaged) ]] || fail "kept, but nothing sound was left out"
+	lose_power
+	head -c 10M /dev/urandom >"$dir/journal/000000000900" # no head of ours
+	begin
+	log_has "has no valid head"
+	corral 0 show r d
+	[[ -f $(kept damaged)/000000000900 ]] || fail "it is not kept"
+}
+
+what_is_behind_a_damage_is_kept_and_can_be_salvaged() {
+	damaged_in_the_middle
+	begin
+	log_has "is damaged at byte" "2 of them versions of carts, are not taken" "is kept as journal.damaged." "corral-agent --salvage"
+	corral 0 show r a
+	local name
+	for name in b c d; do corral 1 show r "$name"; done
+	corral 0 add r a --item more --name More --price 2.00 --sync
+	agent 1 --salvage
+	has "another agent has this directory"
+	agent 0 --stop
+	gone "$pid"
+	agent 0 --salvage
+	has "2 carts were taken" "of 3 in all" "is now journal.salvaged."
+	agent 0 --salvage
+	has "no damaged journal"
+	[[ -z $(kept damaged) && -n $(kept salvaged) ]] || fail "$(ls "$dir")"
+	begin
+	corral 0 show r a
+	has More
+	corral 1 show r b
+	corral 0 show r c
+	corral 0 show r d
+	sound
+	lose_power
+	begin # what was salvaged is on disk
+	corral 0 show r a
+	has More
+	corral 0 show r c
+	corral 0 show r d
+}
+
+a_salvage_may_come_first() {
+	damaged_in_the_middle
+	agent 0 --salvage
+	has "are passed over" "recovered 3 carts"
+	begin
+	corral 0 show r a
+	corral 1 show r b
+	corral 0 show r c
+	corral 0 show r d
+	[[ -z $(kept damaged) ]] || fail "kept, but all that is sound was taken"
+}
+
+what_ended_while_a_journal_lay_aside_is_not_salvaged() {
+	damaged_in_the_middle
+	begin
+	lose_power
+	touch -d "31 minutes ago" "$(kept damaged)"
+	agent 0 --salvage
+	has "0 carts were taken" "3 have ended meanwhile"
+	begin
+	corral 0 show r a
+	corral 1 show r c
+}
+
+a_damage_in_the_only_base_costs_only_what_is_in_it() {
+	start --journal off
+	local name
+	for name in a b c d; do corral 0 add r "$name" --item "item-$name" --name Item --price 1.00; done
+	agent 0 --stop
+	gone "$pid"
+	begin
+	add_synced e f
+	lose_power
+	damage "$(journal_files | tail -n 1)" item-b
+	begin
+	log_has "are passed over" "recovered 5 carts"
+	for name in a c d e f; do corral 0 show r "$name"; done
+	corral 1 show r b
+	[[ -n $(kept damaged) ]] || fail "it is not kept"
+}
+
+hopeless_files_are_set_aside_and_the_agent_starts() {
+	begin
+	add_synced a
+	lose_power
+	dd if=/dev/urandom of="$(journal_files)" bs=96 count=1 conv=notrunc status=none
+	begin
+	log_has "no arena can be made out of the journal" "it is kept as journal.hopeless."
+	[[ -n $(kept hopeless) ]] || fail "$(ls "$dir")"
+	corral 1 show r a
+	add_synced b
+	lose_power
+	begin
+	corral 0 show r b
+}
+
+trouble_with_the_disk_while_recovering_costs_nothing() {
+	local one where
+	can_trace
+	begin
+	add_synced a b
+	lose_power
+	cp -a "$dir" "$place/image"
+	for one in pread64:error=EIO:when=1 pread64:error=EIO:when=3 pread64:error=EIO:when=4 fallocate:error=ENOSPC pwrite64:error=EIO:when=2 \
+		fsync:error=EIO:when=1 fsync:error=EIO:when=2 msync:error=EIO ftruncate:error=ENOSPC mkdirat:error=EROFS \
+		renameat:error=EIO:when=1 renameat:error=EIO:when=2 openat:error=EMFILE:when=20; do
+		rm -rf "$dir"
+		cp -a "$place/image" "$dir"
+		where=()
+		[[ $one != pread64* ]] || where=(-P "$(journal_files | tail -n 1)") # the loader reads, too
+		if under_trace "${one%%:*}" "${one#*:}" "${where[@]}"; then
+			kill -9 "$(agent_pid)" # that did not matter to it
+		else
+			grep -q error: "$place/out" || fail "$one: not a word: $(cat "$place/out")"
+			[[ $one != pread64*[13] ]] || grep -q "nothing is changed: start again" "$place/out" ||
+				fail "$one: $(cat "$place/out")"
+		fi
+		gone "$tracer"
+		byte_free
+		begin
+		corral 0 show r a
+		corral 0 show r b
+		kill_agent
+	done
+}
+
+what_cannot_be_read_is_left_out_by_a_salvage() {
+	can_trace
+	begin
+	add_synced a b
+	lose_power
+	strace -f -qq -o /dev/null -e trace=pread64 -e inject=pread64:error=EIO:when=4 -P "$(journal_files | tail -n 1)" \
+		timeout 30 "$BUILD/corral-agent" --dir "$dir" --salvage >"$place/out" 2>&1
+	begin # the window once more, in parts
+	corral 0 show r a
+	corral 0 show r b
+}
+
+a_header_that_cannot_be_synced_is_no_reason_not_to_serve() {
+	can_trace
+	timeout 60 strace -f -qq -o /dev/null -e trace=msync -e inject=msync:error=EIO:when=1..3 \
+		"$BUILD/corral-agent" --dir "$dir" --size 16M --journal off >"$place/out" 2>&1 &
+	pid=$!
+	echo "$pid" >>"$place/pids"
+	wait_for grep -q ready "$place/out"
+	grep -q "warning: cannot sync the arena's header" "$place/out" || fail "$(cat "$place/out")"
+	add r a
+	agent 0 --stop
+	gone "$pid"
+	# with a journal: nothing is durable before it can
+	timeout 60 strace -f -qq -o /dev/null -e trace=msync -e inject=msync:error=EIO:when=1..3 \
+		"$BUILD/corral-agent" --dir "$dir" --journal 20ms >"$place/out" 2>&1 &
+	echo $! >>"$place/pids"
+	wait_for grep -q ready "$place/out"
+	corral 3 add r b --item i --name Item --price 1.00 --sync
+	grep -q "the journal cannot be written: Input/output error" "$place/out" || fail "$(cat "$place/out")"
+	wait_for durable
+	corral 0 add r b --item i --name Item --price 1.00 --sync
+}
+
+many_carts_come_back_through_several_threads() {
+	local out
+	out=$(timeout 100 "$BUILD/corral-bench" recovery --carts 6000 --bytes 900 --dir "$place" 2>&1) || fail "$out"
+	[[ $out == *"recovery.carts 6000 carts"*"recovery.lost 0 carts"*"recovery.warm_restart_ms"* ]] || fail "$out"
+	echo "$out" >&3
+}
+
+killed_anywhere_in_recovery_the_next_one_recovers_all_the_same() {
+	local call nth killed=0
+	can_trace
+	begin
+	add r a
+	add r b
+	corral 0 drop r b
+	add_synced c damaged behind more
+	lose_power
+	damage "$(journal_files | tail -n 1)" item-damaged
+	cp -a "$dir" "$place/image"
+	for call in mkdirat renameat unlinkat linkat fsync fdatasync pwrite64 ftruncate fallocate pread64 openat msync fchmod; do
+		for ((nth = 1 + RANDOM % CORRAL_EVERY % 4; nth < 60; nth += CORRAL_EVERY)); do
+			rm -rf "$dir"
+			cp -a "$place/image" "$dir"
+			if under_trace "$call" "signal=KILL:when=$nth"; then
+				kill -9 "$(agent_pid)"
+				gone "$tracer"
+				break # there are no more of these calls
+			fi
+			gone "$tracer"
+			byte_free
+			killed=$((killed + 1))
+			begin
+			corral 0 show r a
+			corral 1 show r b
+			corral 0 show r c
+			corral 0 add r d --item i --name Item --price 1.00 --sync
+			kill_agent
+			rm "$dir/arena"
+			begin
+			corral 0 show r a
+			corral 1 show r b
+			corral 0 show r d
+			kill_agent
+			agent 0 --salvage
+			has "2 carts were taken"
+			[[ $(kept salvaged | wc -l) -eq 1 && -z $(kept damaged) ]] || fail "$call $nth: $(ls "$dir")"
+		done
+	done
+	echo "CORRAL_SEED=$CORRAL_SEED: killed $killed times in recovery" >&3
+	[[ $killed -ge 5 ]] || fail "killed $killed times only"
+}
+
+killed_anywhere_in_a_salvage_the_next_one_does_it() {
+	local call nth killed=0
+	can_trace
+	damaged_in_the_middle
+	begin
+	kill_agent
+	cp -a "$dir" "$place/image"
+	for call in renameat fsync fdatasync pwrite64 pread64 openat; do
+		for ((nth = 1 + RANDOM % 3; nth < 60; nth += CORRAL_EVERY)); do
+			rm -rf "$dir"
+			cp -a "$place/image" "$dir"
+			timeout 30 strace -f -qq -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$nth" \
+				"$BUILD/corral-agent" --dir "$dir" --salvage >"$place/out" 2>&1
+			local code=$?
+			byte_free
+			[[ $code -ne 0 ]] || break # there are no more of these calls
+			killed=$((killed + 1))
+			agent 0 --salvage
+			begin
+			corral 0 show r a
+			corral 0 show r c
+			corral 0 show r d
+			kill_agent
+		done
+	done
+	echo "CORRAL_SEED=$CORRAL_SEED: killed $killed times in a salvage" >&3
+	[[ $killed -ge 5 ]] || fail "killed $killed times only"
+}
+
+if [[ $# -gt 0 ]]; then
+	run_claims "$@"
+fi
+mapfile -t claims < <(claims_of "$0")
+run_claims "${claims[@]}"
