@@ -136,6 +136,7 @@ a_salvage_may_come_first() {
 what_ended_while_a_journal_lay_aside_is_not_salvaged() {
 	damaged_in_the_middle
 	begin
+	wait_for durable # else the damaged journal is still the one that counts
 	lose_power
 	touch -d "31 minutes ago" "$(kept damaged)"
 	agent 0 --salvage
