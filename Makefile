@@ -76,6 +76,8 @@ so_flags  = -shared -Wl,-z,nodelete -Wl,-soname,libcorral.so.$(SOMAJOR) -Wl,--ve
 pkg_libs = $(eval libs_$(1) := $(shell pkg-config --libs $(1) 2>/dev/null || echo $(2)))$(libs_$(1))
 msgpack_libs = $(or $(libs_msgpack),$(call pkg_libs,msgpack,-lmsgpackc))
 jansson_libs = $(or $(libs_jansson),$(call pkg_libs,jansson,-ljansson))
+# Of the peers that corral-bench is compared with, those that are installed (make bench-deps).
+peer_libs    = $(foreach p,hiredis libmemcached lmdb sqlite3,$(or $(libs_$(p)),$(call pkg_libs,$(p),)))
 test_libs    = $(or $(libs_cmocka),$(call pkg_libs,cmocka,-lcmocka)) -lgmp
 
 # Build -------------------------------------------------------------------------------------------
@@ -109,7 +111,7 @@ $(BUILD)/corral-agent: $(agent_objects) $(client_object) $(BUILD)/libcorral.a
 	$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
 
 $(BUILD)/corral-bench: $(bench_objects) $(client_object) $(BUILD)/libcorral.a
-	$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs) -lm
+	$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs) $(peer_libs) -lm
 
 $(test_objects) $(test_programs:=.o) $(fuzz_objects): | deps-test
 
@@ -164,7 +166,7 @@ deps-%:
 	@$(if $(filter skip,$(DEPS)),:,CC="$(CC)" tools/deps.sh $*)
 
 # (one after the other: apt-get has a lock)
-deps-test deps-lint deps-check deps-fuzz deps-model: deps-build
+deps-test deps-lint deps-check deps-fuzz deps-model deps-bench: deps-build
 
 deps: deps-build deps-test ## install the packages that build and tests need (deps-lint, deps-check, deps-fuzz, deps-model: the others)
 
@@ -176,8 +178,11 @@ run: all ## run the agent in the foreground: make run ARGS="--dir /tmp/corral"
 demo: all ## a guided tour in the terminal; ORDERS=file.tsv replays real orders
 	BUILD=$(BUILD) ORDERS="$(ORDERS)" tools/demo.sh
 
-bench: all ## run a benchmark: make bench ARGS=get (add, "replay FILE", --help)
-	$(BUILD)/corral-bench $(ARGS)
+bench: all ## five minutes of benchmarks, and a report in bench/out; or one: make bench ARGS=get (peers, "replay FILE", --help)
+	$(if $(ARGS),$(BUILD)/corral-bench $(ARGS),bench/select.sh $(BUILD) bench/out)
+
+bench-deps: deps-bench ## install the programs that `corral-bench peers` compares Corral with
+	@rm -f $(BUILD)/bench/peer_*.o $(BUILD)/corral-bench
 
 # Test --------------------------------------------------------------------------------------------
 
@@ -271,4 +276,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all asan bench clean crash demo deps format FORCE fuzz fuzzers help install install-files lint model mutants power run test tests tsan ubsan uninstall valgrind
+.PHONY: all asan bench bench-deps clean crash demo deps format FORCE fuzz fuzzers help install install-files lint model mutants power run test tests tsan ubsan uninstall valgrind

@@ -232,5 +232,7 @@ static enum bench_exit add_one(const struct measure *measure, struct load *load)
 
 enum bench_exit add_run(int argc, char **argv)
 {
-	return measure_run("add", argc, argv, add_one);
+	struct measure measure = MEASURE_DEFAULT("add");
+
+	return measure_run(&measure, 0, argc, argv, add_one);
 }

@@ -4,6 +4,7 @@
  *
  *   bare    plain.h: hash, probe, compare the key, read
  *   corral  corral_read_begin(), corral_view_head(), corral_read_end()
+ *   bare_copy, corral_copy  the same, and the whole cart copied out: memcpy(), corral_read_copy()
  *
  * over the same random walk; in turns, each time after some operations that warm the caches for
  * its own side. Once with the keys known beforehand, where the processor works on several reads at
@@ -18,6 +19,7 @@
 #define STEPS_MAX (1u << 20)
 #define BATCH_MIN 10000u
 #define BATCH_MAX 200000u
+#define COPY_PART 4u /* copies take longer: so many fewer */
 
 struct get {
 	const struct measure *measure;
@@ -27,7 +29,8 @@ struct get {
 	uint32_t step_count; /* a power of two */
 	uint32_t at;         /* the next step */
 	uint32_t missing;    /* carts that were not found: must stay 0 */
-	struct rounds bare, corral, bare_alone, corral_alone;
+	struct rounds bare, corral, bare_alone, corral_alone, bare_copy, corral_copy;
+	uint8_t *buffer; /* what is copied out */
 	struct histogram times;
 };
 
@@ -57,6 +60,32 @@ static inline uint64_t get_corral(struct get *get, const struct load_step *step)
 	}
 	corral_read_end(&view);
 	return head.version + (uint64_t)head.total_cents;
+}
+
+static inline uint64_t get_bare_copy(struct get *get, const struct load_step *step)
+{
+	struct corral_key key = load_key(step);
+	const struct cart_head *cart = plain_find(&get->plain, &key);
+
+	if (unlikely(cart == NULL)) {
+		get->missing++;
+		return 0;
+	}
+	memcpy(get->buffer, cart, cart->size);
+	return cart->version;
+}
+
+static inline uint64_t get_corral_copy(struct get *get, const struct load_step *step)
+{
+	struct corral_key key = load_key(step);
+	struct corral_view view;
+	size_t size;
+
+	if (unlikely(corral_read_copy(get->load->corral, &key, get->buffer, CORRAL_CART_MAX, &size, &view) < 0)) {
+		get->missing++;
+		return 0;
+	}
+	return size;
 }
 
 /*
@@ -100,6 +129,16 @@ static uint64_t run_corral_alone(struct get *get, uint32_t from, uint32_t count)
 	return run(get, get_corral, from, count, true);
 }
 
+static uint64_t run_bare_copy(struct get *get, uint32_t from, uint32_t count)
+{
+	return run(get, get_bare_copy, from, count, false);
+}
+
+static uint64_t run_corral_copy(struct get *get, uint32_t from, uint32_t count)
+{
+	return run(get, get_corral_copy, from, count, false);
+}
+
 /* Warm the caches for this side, then measure. */
 static void run_round(struct get *get, runner *side, struct rounds *rounds, uint32_t batch)
 {
@@ -117,6 +156,8 @@ static void run_rounds(struct get *get)
 		run_round(get, run_corral, &get->corral, batch);
 		run_round(get, run_bare_alone, &get->bare_alone, batch);
 		run_round(get, run_corral_alone, &get->corral_alone, batch);
+		run_round(get, run_bare_copy, &get->bare_copy, batch / COPY_PART);
+		run_round(get, run_corral_copy, &get->corral_copy, batch / COPY_PART);
 		get->at = (get->at + batch + batch / 2) & (get->step_count - 1);
 	}
 }
@@ -179,17 +220,21 @@ static void print_memory(const struct load *load)
 
 static void print_figures(const struct get *get)
 {
+	const char *name = get->measure->zipf ? "get_zipf" : "get";
 	uint32_t carts = get->load->carts;
 
-	measure_print("get", carts, "bare_ns", "ns", rounds_median(&get->bare), 1);
-	measure_print("get", carts, "corral_ns", "ns", rounds_median(&get->corral), 1);
-	measure_print("get", carts, "ratio", "x", rounds_median_ratio(&get->corral, &get->bare), 2);
-	measure_print("get", carts, "alone_bare_ns", "ns", rounds_median(&get->bare_alone), 1);
-	measure_print("get", carts, "alone_corral_ns", "ns", rounds_median(&get->corral_alone), 1);
-	measure_print("get", carts, "alone_ratio", "x", rounds_median_ratio(&get->corral_alone, &get->bare_alone), 2);
-	measure_print("get", carts, "rounds", "rounds", get->bare.count, 0);
-	measure_print_quantiles("get", carts, "corral", &get->times);
-	measure_print("get", carts, "clock_ns", "ns", clock_ns(), 1);
+	measure_print(name, carts, "bare_ns", "ns", rounds_median(&get->bare), 1);
+	measure_print(name, carts, "corral_ns", "ns", rounds_median(&get->corral), 1);
+	measure_print(name, carts, "ratio", "x", rounds_median_ratio(&get->corral, &get->bare), 2);
+	measure_print(name, carts, "alone_bare_ns", "ns", rounds_median(&get->bare_alone), 1);
+	measure_print(name, carts, "alone_corral_ns", "ns", rounds_median(&get->corral_alone), 1);
+	measure_print(name, carts, "alone_ratio", "x", rounds_median_ratio(&get->corral_alone, &get->bare_alone), 2);
+	measure_print(name, carts, "bare_copy_ns", "ns", rounds_median(&get->bare_copy), 1);
+	measure_print(name, carts, "corral_copy_ns", "ns", rounds_median(&get->corral_copy), 1);
+	measure_print(name, carts, "copy_ratio", "x", rounds_median_ratio(&get->corral_copy, &get->bare_copy), 2);
+	measure_print(name, carts, "rounds", "rounds", get->bare.count, 0);
+	measure_print_quantiles(name, carts, "corral", &get->times);
+	measure_print(name, carts, "clock_ns", "ns", clock_ns(), 1);
 }
 
 static enum bench_exit get_one(const struct measure *measure, struct load *load)
@@ -203,8 +248,9 @@ static enum bench_exit get_one(const struct measure *measure, struct load *load)
 	get->load = load;
 	print_memory(load);
 	get->step_count = load_steps(load, STEPS_MAX);
-	get->steps = load_walk(load, get->step_count, 1);
-	if (get->steps == NULL || plain_make(&get->plain, load) < 0) {
+	get->steps = measure->zipf ? load_walk_zipf(load, get->step_count, 1) : load_walk(load, get->step_count, 1);
+	get->buffer = malloc(CORRAL_CART_MAX);
+	if (get->steps == NULL || get->buffer == NULL || plain_make(&get->plain, load) < 0) {
 		bench_say("cannot copy the carts into a plain map");
 	} else {
 		run_rounds(get);
@@ -216,6 +262,7 @@ static enum bench_exit get_one(const struct measure *measure, struct load *load)
 			print_figures(get);
 		plain_free(&get->plain);
 	}
+	free(get->buffer);
 	free(get->steps);
 	free(get);
 	return result;
@@ -223,5 +270,7 @@ static enum bench_exit get_one(const struct measure *measure, struct load *load)
 
 enum bench_exit get_run(int argc, char **argv)
 {
-	return measure_run("get", argc, argv, get_one);
+	struct measure measure = MEASURE_DEFAULT("get");
+
+	return measure_run(&measure, MEASURE_ZIPF, argc, argv, get_one);
 }

@@ -23,6 +23,8 @@ struct histogram {
 
 void histogram_clear(struct histogram *histogram);
 void histogram_add(struct histogram *histogram, uint64_t value);
+/* All of another one, too. */
+void histogram_merge(struct histogram *histogram, const struct histogram *other);
 
 /* Add what is in `other`. */
 void histogram_merge(struct histogram *histogram, const struct histogram *other);

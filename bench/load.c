@@ -3,6 +3,7 @@
  * load.c (floor 6): an arena filled with carts of a known shape. See load.h.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@
 #define ROOM_MIN (256ull << 20) /* of the arena, beside the carts: versions that wait to be freed */
 #define RESTAURANTS 100u
 #define STEPS_MIN 16384u
+#define ZIPF_EXPONENT 0.99
+#define ZIPF_SCATTER 2654435761ull
 
 /* ------------------------------------------------------------------- keys */
 
@@ -45,6 +48,41 @@ struct load_step *load_walk(const struct load *load, uint32_t count, uint64_t se
 
 	for (uint32_t i = 0; steps != NULL && i < count; i++)
 		load_step_at(bench_random_below(&seed, load->carts), &steps[i]);
+	return steps;
+}
+
+/* The first rank whose share of all visits, summed up from the first, reaches this. */
+static uint32_t rank_of(const double *sums, uint32_t count, double wanted)
+{
+	uint32_t low = 0, high = count - 1;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (sums[middle] < wanted)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct load_step *load_walk_zipf(const struct load *load, uint32_t count, uint64_t seed)
+{
+	struct load_step *steps = aligned_alloc(CACHE_LINE, (size_t)count * sizeof(*steps));
+	double *sums = malloc(load->carts * sizeof(*sums)), sum = 0;
+
+	for (uint32_t i = 0; sums != NULL && i < load->carts; i++)
+		sums[i] = sum += pow((double)i + 1, -ZIPF_EXPONENT);
+	for (uint32_t i = 0; steps != NULL && sums != NULL && i < count; i++) {
+		double wanted = sum * (double)(bench_random(&seed) >> 11) / (double)(1ull << 53);
+		/* a prime greater than any number of carts: neighbours in rank are none in the arena */
+		load_step_at((uint32_t)(rank_of(sums, load->carts, wanted) * ZIPF_SCATTER % load->carts), &steps[i]);
+	}
+	if (sums == NULL) {
+		free(steps);
+		steps = NULL;
+	}
+	free(sums);
 	return steps;
 }
 

@@ -14,6 +14,7 @@
 #define LOAD_RESTAURANT_BYTES 16u
 #define LOAD_SESSION_BYTES 32u
 #define LOAD_KEY_BYTES (LOAD_RESTAURANT_BYTES + LOAD_SESSION_BYTES)
+#define LOAD_CART_BYTES_MAX (256u * 1024)
 
 /* One step of a precomputed walk over the carts: read in order, so that keys cost no cache miss. */
 struct load_step {
@@ -55,6 +56,8 @@ uint32_t load_steps(const struct load *load, uint32_t max);
 
 /* `count` random steps; or (shuffled) each cart once, in random order. NULL: no memory. For free(). */
 struct load_step *load_walk(const struct load *load, uint32_t count, uint64_t seed);
+/* The same, some carts far more often than others: Zipf's law, with an exponent of 0.99 as in YCSB. */
+struct load_step *load_walk_zipf(const struct load *load, uint32_t count, uint64_t seed);
 struct load_step *load_shuffled(const struct load *load, uint64_t seed);
 
 /* The item of a line, from 0; the one past the last is in no cart. */

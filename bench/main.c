@@ -13,11 +13,12 @@
 
 #define DISK_OPTIONS                                                                                                   \
 	"  --dir DIR            in new directories in DIR, on the disk to be measured (default TMPDIR or /var/tmp)\n"
+#define JSON_OPTIONS "  --json FILE          write the figures to FILE, too\n"
 
 #define MEASURE_OPTIONS                                                                                                \
 	"  --carts N[,N...]     numbers of carts (default 100,10000,200000)\n"                                         \
 	"  --bytes N            bytes of a cart, about (default 5120)\n"                                               \
-	"  --seconds N          time for each figure (default 1)\n" ARENA_OPTIONS
+	"  --seconds N          time for each figure (default 1)\n" JSON_OPTIONS ARENA_OPTIONS
 
 static const struct benchmark table[] = {
 	{ "replay", replay_run, "FILE [--workers N] [--deploys K] [--agent-restarts K] ...",
@@ -36,10 +37,44 @@ static const struct benchmark table[] = {
 	  "  --kill-agent         kill the agent too, about once a second, and start it again\n"
 	  "  --history FILE       write all calls to FILE, as JSON lines\n"
 	  "  --seed S             for the random choices (default: the clock; it is printed)\n" ARENA_OPTIONS },
-	{ "get", get_run, "[--carts N[,N...]] [--bytes N] [--seconds N] [--dir DIR]",
-	  "read a cart, against a plain hash map without any protection", MEASURE_OPTIONS },
+	{ "get", get_run, "[--carts N[,N...]] [--zipf] [--bytes N] [--seconds N] [--dir DIR]",
+	  "read a cart, against a plain hash map without any protection",
+	  "  --zipf               some carts far more often than others (default: all as often)\n" MEASURE_OPTIONS },
 	{ "add", add_run, "[--carts N[,N...]] [--bytes N] [--seconds N] [--dir DIR]",
 	  "add an item to a cart, against copying as many bytes", MEASURE_OPTIONS },
+	{ "peers", peers_run, "[--carts N] [--workers N] [--zipf] [--peers NAME[,NAME...]] ...",
+	  "read and change carts, against Redis, memcached, LMDB, SQLite and a map with mutexes",
+	  "  --carts N            number of carts (default 10000)\n"
+	  "  --bytes N            bytes of a cart, about (default 5120)\n"
+	  "  --workers N          worker processes (default 1)\n"
+	  "  --seconds N          for each figure, all rounds together (default 2)\n"
+	  "  --rounds N           turns, of which the median counts (default 5)\n"
+	  "  --zipf               some carts far more often than others (default: all as often)\n"
+	  "  --peers NAME,...     only these (default: all that are installed)\n" JSON_OPTIONS ARENA_OPTIONS },
+	{ "scale", scale_run, "[--workers N] [--carts N[,N...]] [--zipf] [--bytes N] [--seconds N] [--dir DIR]",
+	  "read and change carts with many processes, against one alone",
+	  "  --workers N          worker processes (default 50)\n"
+	  "  --carts N[,N...]     numbers of carts (default 1,10000)\n"
+	  "  --zipf               some carts far more often than others (default: all as often)\n"
+	  "  --bytes N            bytes of a cart, about (default 5120)\n"
+	  "  --seconds N          time for each figure (default 5)\n" JSON_OPTIONS ARENA_OPTIONS },
+	{ "contend", contend_run, "[--carts N] [--bytes N] [--seconds N] [--dir DIR]",
+	  "read a cart while another process changes it without a pause, against nobody changing it",
+	  "  --carts N[,N...]     numbers of carts, of which one is used (default 100)\n"
+	  "  --bytes N            bytes of a cart, about (default 5120)\n"
+	  "  --seconds N          time for each figure (default 4)\n" JSON_OPTIONS ARENA_OPTIONS },
+	{ "rate", rate_run, "[--orders N] [--interval MS] [--workers N] [--seconds N] [--dir DIR]",
+	  "voice orders at the pace of people: adds at fixed times, with what waking up takes",
+	  "  --orders N           orders at a time (default 100)\n"
+	  "  --interval MS        between two adds of an order (default 500)\n"
+	  "  --workers N          worker processes (default 4)\n"
+	  "  --seconds N          how long (default 10)\n"
+	  "  --bytes N            bytes of a cart, about (default 5120)\n" JSON_OPTIONS ARENA_OPTIONS },
+	{ "idle", idle_run, "[--carts N[,N...]] [--bytes N] [--seconds N] [--dir DIR]",
+	  "the agent's processor time and wake-ups while nothing happens",
+	  "  --carts N[,N...]     numbers of carts (default 100,200000)\n"
+	  "  --bytes N            bytes of a cart, about (default 1024)\n"
+	  "  --seconds N          how long (default 10)\n" JSON_OPTIONS ARENA_OPTIONS },
 	{ "takeover", takeover_run, "[--rounds N] [--dir DIR]",
 	  "change a cart whose lock was held by a process that has just been killed; no agent runs",
 	  "  --rounds N           so many deaths (default 1000)\n" ARENA_OPTIONS },
@@ -69,6 +104,10 @@ static const struct benchmark table[] = {
 	  "  --carts N            so many carts (default 200000)\n"
 	  "  --bytes N            bytes of a cart, about (default 5000)\n"
 	  "  --dir DIR            in a new directory in DIR, on the disk that is to be measured\n" },
+	{ "report", report_run, "FILE... [--html FILE] [--markdown FILE]",
+	  "make a page of what runs with --json have measured",
+	  "  --html FILE          a page with charts, that needs nothing else\n"
+	  "  --markdown FILE      a table of what is to hold (default: standard output)\n" },
 	{ "replay-worker", replay_worker_run, "", NULL, "" },
 };
 

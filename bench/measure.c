@@ -8,13 +8,25 @@
 
 #include "measure.h"
 
-enum { OPTION_CARTS = 1, OPTION_BYTES, OPTION_SECONDS, OPTION_DIR, OPTION_HELP };
+enum {
+	OPTION_CARTS = 1,
+	OPTION_BYTES,
+	OPTION_SECONDS,
+	OPTION_WORKERS,
+	OPTION_ZIPF,
+	OPTION_DIR,
+	OPTION_JSON,
+	OPTION_HELP
+};
 
 static const struct option long_options[] = {
 	{ "carts", required_argument, NULL, OPTION_CARTS },
 	{ "bytes", required_argument, NULL, OPTION_BYTES },
 	{ "seconds", required_argument, NULL, OPTION_SECONDS },
+	{ "workers", required_argument, NULL, OPTION_WORKERS },
+	{ "zipf", no_argument, NULL, OPTION_ZIPF },
 	{ "dir", required_argument, NULL, OPTION_DIR },
+	{ "json", required_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ NULL, 0, NULL, 0 },
 };
@@ -40,7 +52,7 @@ bool measure_take_counts(const char *option, char *list, uint32_t max, uint32_t 
 	return true;
 }
 
-static bool take_option(int option, struct measure *measure)
+static bool take_option(int option, uint32_t accepts, struct measure *measure)
 {
 	uint64_t value;
 
@@ -57,8 +69,19 @@ static bool take_option(int option, struct measure *measure)
 			return false;
 		measure->seconds = (uint32_t)value;
 		return true;
+	case OPTION_WORKERS:
+		if (!(accepts & MEASURE_WORKERS) || !bench_number("workers", optarg, 1, MEASURE_WORKERS_MAX, &value))
+			return false;
+		measure->workers = (uint32_t)value;
+		return true;
+	case OPTION_ZIPF:
+		measure->zipf = true;
+		return accepts & MEASURE_ZIPF;
 	case OPTION_DIR:
 		measure->directory = optarg;
+		return true;
+	case OPTION_JSON:
+		measure->json = optarg;
 		return true;
 	default:
 		return false;
@@ -66,7 +89,7 @@ static bool take_option(int option, struct measure *measure)
 }
 
 /* BENCH_DONE; with no counts: help was asked for. */
-static enum bench_exit take_options(int argc, char **argv, struct measure *measure)
+static enum bench_exit take_options(int argc, char **argv, uint32_t accepts, struct measure *measure)
 {
 	int option;
 
@@ -77,55 +100,48 @@ static enum bench_exit take_options(int argc, char **argv, struct measure *measu
 			measure->count_count = 0;
 			return BENCH_DONE;
 		}
-		if (!take_option(option, measure))
+		if (!take_option(option, accepts, measure))
 			return bench_usage(measure->name, "wrong arguments");
 	}
 	return optind == argc ? BENCH_DONE : bench_usage(measure->name, "what is '%s'?", argv[optind]);
 }
 
-enum bench_exit measure_run(const char *name, int argc, char **argv,
+enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc, char **argv,
 			    enum bench_exit (*one)(const struct measure *measure, struct load *load))
 {
-	struct measure measure = {
-		.name = name, .counts = { 100, 10000, 200000 }, .count_count = 3, .bytes = 5120, .seconds = 1
-	};
-	enum bench_exit result = take_options(argc, argv, &measure);
+	enum bench_exit result = take_options(argc, argv, accepts, measure);
 	struct load load;
 
-	if (result != BENCH_DONE || measure.count_count == 0)
+	if (result != BENCH_DONE || measure->count_count == 0)
 		return result;
 	bench_catch_signals();
-	bench_print_machine(stdout);
-	for (uint32_t i = 0; i < measure.count_count && result == BENCH_DONE && bench_signal == 0; i++) {
+	figures_begin(measure->name, measure->json);
+	for (uint32_t i = 0; i < measure->count_count && result == BENCH_DONE && bench_signal == 0; i++) {
 		fflush(stdout);
-		result = load_open(&load, measure.directory, measure.counts[i], measure.bytes);
+		result = load_open(&load, measure->directory, measure->counts[i], measure->bytes);
 		if (result != BENCH_DONE)
 			break;
-		measure_print(name, load.carts, "cart_bytes", "bytes", load.cart_bytes, 0);
-		result = one(&measure, &load);
+		measure_print(measure->name, load.carts, "cart_bytes", "bytes", load.cart_bytes, 0);
+		result = one(measure, &load);
 		load_close(&load);
 	}
+	if (!figures_end() && result == BENCH_DONE)
+		result = BENCH_WRONG;
 	bench_die_of_signal();
 	return result;
 }
 
-void measure_print(const char *name, uint32_t carts, const char *figure, const char *unit, double value, int decimals)
+void measure_print(const char *name, uint32_t carts, const char *what, const char *unit, double value, int decimals)
 {
-	printf("%s.carts_%u.%s %.*f %s\n", name, carts, figure, decimals, value, unit);
+	figure(unit, value, decimals, "%s.carts_%u.%s", name, carts, what);
 }
 
-void measure_print_quantiles(const char *name, uint32_t carts, const char *figure, const struct histogram *times)
+void measure_print_quantiles(const char *name, uint32_t carts, const char *what, const struct histogram *times)
 {
-	static const struct {
-		uint32_t per_mille;
-		const char *name;
-	} quantiles[] = { { 500, "p50" }, { 990, "p99" }, { 999, "p99.9" } };
-	char full[64];
+	char full[96];
 
-	for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
-		snprintf(full, sizeof(full), "%s_%s_ns", figure, quantiles[i].name);
-		measure_print(name, carts, full, "ns", (double)histogram_quantile(times, quantiles[i].per_mille), 0);
-	}
+	snprintf(full, sizeof(full), "%s.carts_%u.%s", name, carts, what);
+	figure_quantiles(times, full);
 }
 
 static int compare(const void *left, const void *right)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * measure.h (floor 6): what `get` and `add` share: options, rounds, and how figures are printed:
- * one line "name value unit" each, after a line about the machine.
+ * measure.h (floor 6): what benchmarks on a filled arena share: options, rounds, and how figures are named.
  *
  * Figures of one machine differ from another's, and of one day from the next; ratios hold. So
  * what is compared is measured in turns within one run, in whole batches, and the ratio is
@@ -10,14 +9,15 @@
 #ifndef CORRAL_BENCH_MEASURE_H
 #define CORRAL_BENCH_MEASURE_H
 
-#include "histogram.h"
+#include "figures.h"
 #include "load.h"
 
 #define MEASURE_COUNTS_MAX 16
 #define MEASURE_CARTS_MAX 4000000u
 #define MEASURE_BYTES_MIN 512u
-#define MEASURE_BYTES_MAX (256u * 1024)
+#define MEASURE_BYTES_MAX LOAD_CART_BYTES_MAX
 #define MEASURE_SECONDS_MAX 60u
+#define MEASURE_WORKERS_MAX 64u
 #define MEASURE_ROUNDS_MIN 5u
 #define MEASURE_ROUNDS_MAX 2000u
 
@@ -27,21 +27,32 @@ struct measure {
 	uint32_t count_count;
 	uint32_t bytes;
 	uint32_t seconds;
+	uint32_t workers; /* 0: not asked for */
+	bool zipf;
 	const char *directory;
+	const char *json;
 };
 
-/* One benchmark for each number of carts. */
-enum bench_exit measure_run(const char *name, int argc, char **argv,
+/* Options that not every benchmark has. */
+#define MEASURE_WORKERS 1u
+#define MEASURE_ZIPF 2u
+
+/* One benchmark for each number of carts. measure: what holds unless options say otherwise; accepts: MEASURE_... */
+enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc, char **argv,
 			    enum bench_exit (*one)(const struct measure *measure, struct load *load));
+#define MEASURE_DEFAULT(benchmark)                                                                                     \
+	{                                                                                                              \
+		.name = (benchmark), .counts = { 100, 10000, 200000 }, .count_count = 3, .bytes = 5120, .seconds = 1   \
+	}
 
 /* "100,10000", each from 1 to max: taken apart in place. Complains itself. */
 bool measure_take_counts(const char *option, char *list, uint32_t max, uint32_t counts[MEASURE_COUNTS_MAX],
 			 uint32_t *ret_count);
 
-/* "NAME.carts_N.figure value unit" */
-void measure_print(const char *name, uint32_t carts, const char *figure, const char *unit, double value, int decimals);
-/* p50, p99 and p99.9 of single calls: "NAME.carts_N.figure_p50_ns ..." */
-void measure_print_quantiles(const char *name, uint32_t carts, const char *figure, const struct histogram *times);
+/* "NAME.carts_N.WHAT value unit" */
+void measure_print(const char *name, uint32_t carts, const char *what, const char *unit, double value, int decimals);
+/* Of single calls: "NAME.carts_N.WHAT_p50_ns ..." */
+void measure_print_quantiles(const char *name, uint32_t carts, const char *what, const struct histogram *times);
 
 /* Of so many values, which it sorts; 0 of none. */
 double measure_median(double *values, uint32_t count);

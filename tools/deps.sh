@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Is there what we need? If not, install it (Debian and its relatives), as root or through
 # `sudo -n`; if that cannot be, print the one line to run and exit 1.
-# Usage: tools/deps.sh SET...   sets: build (the default), test, lint, fuzz, model, check (all that .ci/run uses)
+# Usage: tools/deps.sh SET...   sets: build (the default), test, lint, fuzz, model, bench, check (all that .ci/run uses)
 set -euo pipefail
 
 # command:package, and header:package[:further header needed before it]
@@ -15,6 +15,9 @@ lint_commands=(clang-format:clang-format clang-tidy:clang-tidy mandoc:mandoc she
 fuzz_commands=(clang:clang)
 fuzz_headers=(fuzzer/FuzzedDataProvider.h:libclang-rt-14-dev) # the package that has libFuzzer, too
 model_commands=(spin:spin gcc:gcc)
+bench_commands=(redis-server:redis-server memcached:memcached)
+bench_headers=(hiredis/hiredis.h:libhiredis-dev libmemcached/memcached.h:libmemcached-dev lmdb.h:liblmdb-dev
+	sqlite3.h:libsqlite3-dev)
 check_commands=(valgrind:valgrind)
 
 commands=()
@@ -26,9 +29,10 @@ add_set() {
 	lint) add_set test && commands+=("${lint_commands[@]}") ;;
 	fuzz) add_set test && commands+=("${fuzz_commands[@]}") && headers+=("${fuzz_headers[@]}") ;;
 	model) commands+=("${model_commands[@]}") headers+=(stdlib.h:libc6-dev) ;;
-	check) add_set lint && add_set fuzz && add_set model && commands+=("${check_commands[@]}") ;;
+	bench) add_set build && commands+=("${bench_commands[@]}") headers+=("${bench_headers[@]}") ;;
+	check) add_set lint && add_set fuzz && add_set model && add_set bench && commands+=("${check_commands[@]}") ;;
 	*)
-		echo "deps.sh: no set of packages is called '$1' (build, test, lint, fuzz, model, check)" >&2
+		echo "deps.sh: no set of packages is called '$1' (build, test, lint, fuzz, model, bench, check)" >&2
 		exit 2
 		;;
 	esac

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * peer.h (floor 6): the programs that people keep carts in today, and Corral, behind one table: so that all do the
+ * same work on the same carts in the same run.
+ *
+ * A peer is started once, filled with carts (peer_cart.h), and then used by worker processes, each with a connection of its own. Each is
+ * driven as its own experts would: over a unix socket, with its fastest client library, prepared statements, a function on
+ * the server where it has them. One that is not installed is skipped by name.
+ */
+#ifndef CORRAL_BENCH_PEER_H
+#define CORRAL_BENCH_PEER_H
+
+#include "load.h"
+
+#define PEER_PATH_BYTES 100 /* of a unix socket */
+
+/* What all peers of a run share. */
+struct peer_place {
+	char directory[PEER_PATH_BYTES]; /* in memory if there is room */
+	struct load *load;               /* Corral's arena, filled */
+	uint64_t bytes;                  /* of all carts */
+	uint32_t workers;
+};
+
+struct peer {
+	const char *name;
+	const char *about;
+
+	/* NULL, or why it cannot run here, in words. */
+	const char *(*missing)(void);
+
+	/* Begin, and end. *ret_pid: of its server; 0: it has none. 0 or -errno. */
+	int (*start)(const struct peer_place *place, pid_t *ret_pid);
+	void (*stop)(const struct peer_place *place);
+
+	/* A worker's connection. After start(), in the worker's process. */
+	int (*open)(const struct peer_place *place, void **ret_connection);
+	void (*close)(void *connection);
+
+	/* Keep these bytes under a key; NULL: it is filled by start(). */
+	int (*put)(void *connection, const struct load_step *step, const void *bytes, size_t size);
+
+	/* Find the cart and read some word of it. *sink: whatever was read. NULL: that is not its work. */
+	int (*get)(void *connection, const struct load_step *step, uint64_t *sink);
+
+	/* Raise the quantity of the item, as one change that excludes others; the cart's version grows by one. NULL: the same. */
+	int (*add)(void *connection, const struct load_step *step, const struct load_item *item);
+
+	/* The cart's version now. */
+	int (*version)(void *connection, const struct load_step *step, uint64_t *ret_version);
+
+	/* Operations that one call of get() does (a pipeline's steps follow one another in memory); 0 is 1. */
+	uint32_t depth;
+};
+
+extern const struct peer peer_corral, peer_corral_copy, peer_map, peer_lmdb, peer_lmdb_sync, peer_sqlite,
+	peer_redis_watch, peer_redis_lua, peer_redis_pipelined, peer_memcached;
+
+/* A program on the PATH, or where servers are: for missing(). */
+bool peer_has_program(const char *name);
+
+/* Start a server whose socket is to appear at `socket_path`. argv[0]: its name. A pid, or -errno. */
+pid_t peer_start_server(char *const *argv, const char *socket_path);
+void peer_stop_server(pid_t pid);
+
+#endif

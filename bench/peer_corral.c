@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * peer_corral.c (floor 6): Corral beside its peers: the arena that load.h has filled.
+ */
+#include <errno.h>
+
+#include "cart.h"
+#include "peer.h"
+
+static const char *missing(void)
+{
+	return NULL;
+}
+
+static int start(const struct peer_place *place, pid_t *ret_pid)
+{
+	*ret_pid = place->load->stage.agent;
+	return 0;
+}
+
+static void stop(const struct peer_place *place)
+{
+	(void)place;
+}
+
+static int open_arena(const struct peer_place *place, void **ret_connection)
+{
+	struct corral *corral;
+	int r = corral_open(place->load->stage.directory, CORRAL_CATCH_SIGBUS, &corral);
+
+	*ret_connection = r == 0 ? corral : NULL;
+	return r;
+}
+
+static void close_arena(void *connection)
+{
+	corral_close(connection);
+}
+
+static int get(void *connection, const struct load_step *step, uint64_t *sink)
+{
+	struct corral_key key = load_key(step);
+	struct corral_view view;
+	struct corral_head head;
+	int r = corral_read_begin(connection, &key, &view);
+
+	if (r < 0)
+		return r;
+	r = corral_view_head(&view, &head);
+	*sink += head.version + (uint64_t)head.total_cents;
+	int ended = corral_read_end(&view);
+	return r < 0 ? r : ended;
+}
+
+static int get_copy(void *connection, const struct load_step *step, uint64_t *sink)
+{
+	static __thread uint8_t buffer[LOAD_CART_BYTES_MAX];
+	struct corral_key key = load_key(step);
+	struct corral_view view;
+	size_t size = 0;
+	int r = corral_read_copy(connection, &key, buffer, sizeof(buffer), &size, &view);
+
+	*sink += buffer[0] + size;
+	return r;
+}
+
+static int add(void *connection, const struct load_step *step, const struct load_item *item)
+{
+	struct corral_key key = load_key(step);
+	int r = corral_add(connection, &key, &item->item, NULL, NULL);
+
+	if (r == -ERANGE) /* the quantity is at its limit: set it back, which is a change too */
+		r = corral_set_quantity(connection, &key, 1, 1, NULL, NULL);
+	return r;
+}
+
+static int version(void *connection, const struct load_step *step, uint64_t *ret_version)
+{
+	struct corral_key key = load_key(step);
+	struct corral_view view;
+	struct corral_head head;
+	int r = corral_read_begin(connection, &key, &view);
+
+	if (r < 0)
+		return r;
+	r = corral_view_head(&view, &head);
+	*ret_version = head.version;
+	(void)corral_read_end(&view);
+	return r;
+}
+
+const struct peer peer_corral = { .name = "corral",
+				  .about = "Corral: zero-copy read; corral_add()",
+				  .missing = missing,
+				  .start = start,
+				  .stop = stop,
+				  .open = open_arena,
+				  .close = close_arena,
+				  .get = get,
+				  .add = add,
+				  .version = version };
+
+const struct peer peer_corral_copy = { .name = "corral_copy",
+				       .about = "Corral: copying read",
+				       .missing = missing,
+				       .start = start,
+				       .stop = stop,
+				       .open = open_arena,
+				       .close = close_arena,
+				       .get = get_copy };

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * peer_lmdb.c (floor 6): LMDB: a zero-copy mdb_get() in a read transaction that is renewed and reset; a change is a write
+ * transaction of get, unpack, pack, put. Once without a sync (MDB_NOSYNC, MDB_WRITEMAP), once with one for each change.
+ */
+#include "peer.h"
+
+#if __has_include(<lmdb.h>)
+
+#include <errno.h>
+#include <lmdb.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "peer_cart.h"
+
+struct lmdb {
+	MDB_env *env;
+	MDB_dbi dbi;
+	MDB_txn *reader;
+	msgpack_sbuffer out;
+};
+
+static const char *missing(void)
+{
+	return NULL;
+}
+
+static int errno_of(int r)
+{
+	return r == 0 ? 0 : r > 0 ? -r : r == MDB_NOTFOUND ? -ENOENT : -EIO;
+}
+
+static int open_in(const struct peer_place *place, const char *name, unsigned flags, void **ret_connection)
+{
+	char path[PEER_PATH_BYTES + 16];
+	struct lmdb *lmdb = calloc(1, sizeof(*lmdb));
+	MDB_txn *txn = NULL;
+
+	if (lmdb == NULL)
+		return -ENOMEM;
+	snprintf(path, sizeof(path), "%s/%s", place->directory, name);
+	msgpack_sbuffer_init(&lmdb->out);
+	int r = mdb_env_create(&lmdb->env);
+	if (r == 0)
+		r = mdb_env_set_mapsize(lmdb->env, place->bytes * 3 + (64u << 20));
+	if (r == 0)
+		r = mdb_env_set_maxreaders(lmdb->env, place->workers + 16);
+	if (r == 0)
+		r = mdb_env_open(lmdb->env, path, flags | MDB_NOTLS, 0600);
+	if (r == 0)
+		r = mdb_txn_begin(lmdb->env, NULL, 0, &txn);
+	if (r == 0)
+		r = mdb_dbi_open(txn, NULL, 0, &lmdb->dbi);
+	if (txn != NULL)
+		r = r == 0 ? mdb_txn_commit(txn) : (mdb_txn_abort(txn), r);
+	if (r == 0)
+		r = mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, &lmdb->reader);
+	if (r == 0)
+		mdb_txn_reset(lmdb->reader);
+	*ret_connection = lmdb;
+	return errno_of(r);
+}
+
+static void close_lmdb(void *connection)
+{
+	struct lmdb *lmdb = connection;
+
+	if (lmdb->reader != NULL)
+		mdb_txn_abort(lmdb->reader);
+	if (lmdb->env != NULL)
+		mdb_env_close(lmdb->env);
+	msgpack_sbuffer_destroy(&lmdb->out);
+	free(lmdb);
+}
+
+static int start_in(const struct peer_place *place, const char *name, pid_t *ret_pid)
+{
+	char path[PEER_PATH_BYTES + 16];
+
+	*ret_pid = 0;
+	snprintf(path, sizeof(path), "%s/%s", place->directory, name);
+	return mkdir(path, 0700) == 0 ? 0 : -errno;
+}
+
+static void stop(const struct peer_place *place)
+{
+	(void)place; /* its files go with the directory */
+}
+
+static MDB_val key_of(const struct load_step *step)
+{
+	return (MDB_val){ LOAD_KEY_BYTES, (void *)(uintptr_t)step->key };
+}
+
+static int put(void *connection, const struct load_step *step, const void *bytes, size_t size)
+{
+	struct lmdb *lmdb = connection;
+	MDB_val key = key_of(step), value = { size, (void *)(uintptr_t)bytes };
+	MDB_txn *txn;
+
+	int r = mdb_txn_begin(lmdb->env, NULL, 0, &txn);
+	if (r != 0)
+		return errno_of(r);
+	r = mdb_put(txn, lmdb->dbi, &key, &value, 0);
+	return errno_of(r == 0 ? mdb_txn_commit(txn) : (mdb_txn_abort(txn), r));
+}
+
+static int get(void *connection, const struct load_step *step, uint64_t *sink)
+{
+	struct lmdb *lmdb = connection;
+	MDB_val key = key_of(step), value;
+
+	int r = mdb_txn_renew(lmdb->reader);
+	if (r != 0)
+		return errno_of(r);
+	r = mdb_get(lmdb->reader, lmdb->dbi, &key, &value);
+	if (r == 0)
+		*sink += ((const uint8_t *)value.mv_data)[9] + value.mv_size; /* the version */
+	mdb_txn_reset(lmdb->reader);
+	return errno_of(r);
+}
+
+static int add(void *connection, const struct load_step *step, const struct load_item *item)
+{
+	struct lmdb *lmdb = connection;
+	MDB_val key = key_of(step), value;
+	MDB_txn *txn;
+
+	int r = mdb_txn_begin(lmdb->env, NULL, 0, &txn);
+	if (r != 0)
+		return errno_of(r);
+	r = mdb_get(txn, lmdb->dbi, &key, &value);
+	if (r == 0)
+		r = peer_cart_add(value.mv_data, value.mv_size, item, &lmdb->out) == 0 ? 0 : MDB_CORRUPTED;
+	if (r == 0) {
+		value = (MDB_val){ lmdb->out.size, lmdb->out.data };
+		r = mdb_put(txn, lmdb->dbi, &key, &value, 0);
+	}
+	return errno_of(r == 0 ? mdb_txn_commit(txn) : (mdb_txn_abort(txn), r));
+}
+
+static int version(void *connection, const struct load_step *step, uint64_t *ret_version)
+{
+	struct lmdb *lmdb = connection;
+	MDB_val key = key_of(step), value;
+
+	int r = mdb_txn_renew(lmdb->reader);
+	if (r != 0)
+		return errno_of(r);
+	r = errno_of(mdb_get(lmdb->reader, lmdb->dbi, &key, &value));
+	if (r == 0)
+		r = peer_cart_version(value.mv_data, value.mv_size, ret_version);
+	mdb_txn_reset(lmdb->reader);
+	return r;
+}
+
+static int start_nosync(const struct peer_place *place, pid_t *ret_pid)
+{
+	return start_in(place, "lmdb", ret_pid);
+}
+
+static int open_nosync(const struct peer_place *place, void **ret_connection)
+{
+	return open_in(place, "lmdb", MDB_NOSYNC | MDB_WRITEMAP, ret_connection);
+}
+
+static int start_sync(const struct peer_place *place, pid_t *ret_pid)
+{
+	return start_in(place, "lmdb-sync", ret_pid);
+}
+
+static int open_sync(const struct peer_place *place, void **ret_connection)
+{
+	return open_in(place, "lmdb-sync", 0, ret_connection);
+}
+
+const struct peer peer_lmdb = { .name = "lmdb",
+				.about = "LMDB, no sync: zero-copy get; read, unpack, pack, put in a transaction",
+				.missing = missing,
+				.start = start_nosync,
+				.stop = stop,
+				.open = open_nosync,
+				.close = close_lmdb,
+				.put = put,
+				.get = get,
+				.add = add,
+				.version = version };
+
+const struct peer peer_lmdb_sync = { .name = "lmdb_sync",
+				     .about = "LMDB, a sync for each change",
+				     .missing = missing,
+				     .start = start_sync,
+				     .stop = stop,
+				     .open = open_sync,
+				     .close = close_lmdb,
+				     .put = put,
+				     .add = add,
+				     .version = version };
+
+#else
+
+static const char *missing(void)
+{
+	return "built without liblmdb-dev (make bench-deps)";
+}
+
+const struct peer peer_lmdb = { .name = "lmdb", .missing = missing };
+const struct peer peer_lmdb_sync = { .name = "lmdb_sync", .missing = missing };
+
+#endif

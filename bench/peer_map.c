@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * peer_map.c (floor 6): what carts were before: a hash map in memory with a mutex for each cart. The carts are plain structs, changed
+ * in place: the least that excludes others, and nothing survives a death.
+ *
+ * The map lies in memory that the workers inherit, with process-shared mutexes, so that processes can do what
+ * threads do in a service of one process.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "hash.h"
+#include "peer.h"
+
+#define LINES_MAX 64u
+
+struct map_line {
+	char id[LOAD_TEXT_BYTES];
+	int64_t price;
+	int64_t modifier_price;
+	uint32_t quantity;
+	uint32_t modifiers;
+};
+
+struct map_cart {
+	pthread_mutex_t mutex;
+	char key[LOAD_KEY_BYTES];
+	uint64_t version;
+	int64_t total;
+	uint32_t line_count;
+	uint32_t next; /* cart plus one, in the bucket's chain */
+	struct map_line lines[LINES_MAX];
+};
+
+static struct map {
+	uint32_t *buckets;
+	struct map_cart *carts;
+	uint32_t mask;
+	uint32_t count;
+} map;
+
+static const char *missing(void)
+{
+	return NULL;
+}
+
+static void *shared(size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static uint64_t hash_of(const char *key)
+{
+	return XXH3_64bits(key, LOAD_KEY_BYTES);
+}
+
+static void fill(struct map_cart *cart, uint32_t number, const struct load *load)
+{
+	pthread_mutexattr_t attributes;
+	struct load_step step;
+	struct load_item item;
+
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	pthread_mutex_init(&cart->mutex, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+	load_step_at(number, &step);
+	memcpy(cart->key, step.key, sizeof(cart->key));
+	cart->version = 1;
+	cart->line_count = load->lines < LINES_MAX ? load->lines : LINES_MAX;
+	for (uint32_t i = 0; i < cart->line_count; i++) {
+		load_item_at(i, &item);
+		struct map_line *line = &cart->lines[i];
+		memcpy(line->id, item.id, sizeof(line->id));
+		line->price = item.item.unit_price_cents;
+		line->modifier_price = item.modifier.price_cents;
+		line->quantity = item.item.quantity;
+		line->modifiers = item.item.modifier_count;
+		cart->total += line->quantity * (line->price + (line->modifiers > 0 ? line->modifier_price : 0));
+	}
+	uint32_t *bucket = &map.buckets[hash_of(cart->key) & map.mask];
+	cart->next = *bucket;
+	*bucket = number + 1;
+}
+
+static void stop(const struct peer_place *place)
+{
+	(void)place;
+	if (map.buckets != NULL)
+		munmap(map.buckets, ((size_t)map.mask + 1) * sizeof(*map.buckets));
+	if (map.carts != NULL)
+		munmap(map.carts, map.count * sizeof(*map.carts));
+	memset(&map, 0, sizeof(map));
+}
+
+static int start(const struct peer_place *place, pid_t *ret_pid)
+{
+	uint32_t buckets = 1;
+
+	*ret_pid = 0;
+	map.count = place->load->carts;
+	while (buckets < map.count)
+		buckets *= 2;
+	map.mask = buckets - 1;
+	map.buckets = shared(buckets * sizeof(*map.buckets));
+	map.carts = shared(map.count * sizeof(*map.carts));
+	if (map.buckets == NULL || map.carts == NULL) {
+		stop(place);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < map.count; i++)
+		fill(&map.carts[i], i, place->load);
+	return 0;
+}
+
+static int open_map(const struct peer_place *place, void **ret_connection)
+{
+	(void)place;
+	*ret_connection = &map;
+	return 0;
+}
+
+static void close_map(void *connection)
+{
+	(void)connection;
+}
+
+/* The cart, locked; NULL: there is none. */
+static struct map_cart *lock_cart(const struct load_step *step)
+{
+	for (uint32_t link = map.buckets[hash_of(step->key) & map.mask]; link != 0;) {
+		struct map_cart *cart = &map.carts[link - 1];
+		if (memcmp(cart->key, step->key, LOAD_KEY_BYTES) == 0) {
+			pthread_mutex_lock(&cart->mutex);
+			return cart;
+		}
+		link = cart->next;
+	}
+	return NULL;
+}
+
+static int get(void *connection, const struct load_step *step, uint64_t *sink)
+{
+	struct map_cart *cart = lock_cart(step);
+
+	(void)connection;
+	if (cart == NULL)
+		return -ENOENT;
+	*sink += cart->version + (uint64_t)cart->total;
+	pthread_mutex_unlock(&cart->mutex);
+	return 0;
+}
+
+static int add(void *connection, const struct load_step *step, const struct load_item *item)
+{
+	struct map_cart *cart = lock_cart(step);
+	int64_t total = 0;
+	bool found = false;
+
+	(void)connection;
+	if (cart == NULL)
+		return -ENOENT;
+	for (uint32_t i = 0; i < cart->line_count; i++) {
+		struct map_line *line = &cart->lines[i];
+		if (!found && strcmp(line->id, item->id) == 0 && line->modifiers == item->item.modifier_count) {
+			line->quantity += item->item.quantity;
+			found = true;
+		}
+		total += line->quantity * (line->price + (line->modifiers > 0 ? line->modifier_price : 0));
+	}
+	cart->total = total;
+	cart->version++;
+	pthread_mutex_unlock(&cart->mutex);
+	return found ? 0 : -ENXIO;
+}
+
+static int version(void *connection, const struct load_step *step, uint64_t *ret_version)
+{
+	struct map_cart *cart = lock_cart(step);
+
+	(void)connection;
+	if (cart == NULL)
+		return -ENOENT;
+	*ret_version = cart->version;
+	pthread_mutex_unlock(&cart->mutex);
+	return 0;
+}
+
+const struct peer peer_map = { .name = "map",
+			       .about = "a hash map with a mutex for each cart, changed in place; survives nothing",
+			       .missing = missing,
+			       .start = start,
+			       .stop = stop,
+			       .open = open_map,
+			       .close = close_map,
+			       .get = get,
+			       .add = add,
+			       .version = version };

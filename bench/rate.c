@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rate.c (floor 6): corral-bench rate: voice orders at the pace of people: each has an event at fixed times, an add to its cart, whether the
+ * one before is done or not. What is measured is the time from when the event was due, the scheduler's part included: so
+ * a stall is seen by all events that were due in it (no coordinated omission).
+ *
+ * Beside it, in the same run and with the same schedule, workers that only wake up and read the clock: what no store can be faster than.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "measure.h"
+#include "peer.h"
+
+#define START_NS 50000000u
+#define SLACK_NS 1ul
+
+struct settings {
+	uint32_t orders;
+	uint32_t workers;
+	uint32_t seconds;
+	uint32_t interval_ms; /* between two events of an order */
+	uint32_t bytes;
+	const char *directory;
+	const char *json;
+	bool help;
+};
+
+struct member {
+	struct histogram times;
+	uint64_t cpu_ns;
+	uint64_t events;
+	int err;
+};
+
+struct scene {
+	const struct settings *settings;
+	struct peer_place place;
+	struct load_item item;
+	bool idle; /* only wake up */
+	uint64_t start_ns;
+	struct member *members;
+};
+
+static void sleep_until(uint64_t ns)
+{
+	const struct timespec when = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL) == EINTR)
+		;
+}
+
+/* Orders number, number + workers, ...: their events, evenly over the interval. */
+static int work(const struct scene *scene, uint32_t number, struct member *member)
+{
+	const struct settings *settings = scene->settings;
+	uint64_t interval = settings->interval_ms * 1000000ull,
+		 events = settings->seconds * 1000ull / settings->interval_ms;
+	void *connection;
+	struct timespec cpu;
+
+	int r = peer_corral.open(&scene->place, &connection);
+	prctl(PR_SET_TIMERSLACK, SLACK_NS);
+	for (uint64_t event = 0; event < events && r == 0; event++) {
+		for (uint32_t order = number; order < settings->orders && r == 0; order += settings->workers) {
+			uint64_t due = scene->start_ns + event * interval + interval * order / settings->orders;
+			struct load_step step;
+			load_step_at(order, &step);
+			sleep_until(due);
+			if (!scene->idle)
+				r = peer_corral.add(connection, &step, &scene->item);
+			histogram_add(&member->times, bench_now_ns() - due);
+			member->events++;
+		}
+	}
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+	member->cpu_ns = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
+	if (connection != NULL)
+		peer_corral.close(connection);
+	return r;
+}
+
+static int run(struct scene *scene, struct member *ret_all)
+{
+	pid_t pids[MEASURE_WORKERS_MAX] = { 0 };
+	uint32_t workers = scene->settings->workers;
+	int r = 0, status;
+
+	scene->start_ns = bench_now_ns() + START_NS;
+	fflush(NULL);
+	for (uint32_t i = 0; i < workers && r == 0; i++) {
+		pids[i] = fork();
+		if (pids[i] < 0)
+			r = -errno;
+		if (pids[i] != 0)
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		scene->members[i].err = work(scene, i, &scene->members[i]);
+		_exit(0);
+	}
+	memset(ret_all, 0, sizeof(*ret_all));
+	for (uint32_t i = 0; i < workers && pids[i] > 0; i++) {
+		do
+			if (r < 0 || bench_signal != 0)
+				kill(pids[i], SIGKILL);
+		while (waitpid(pids[i], &status, 0) < 0 && errno == EINTR);
+		const struct member *member = &scene->members[i];
+		if (r == 0)
+			r = status != 0 ? -ECHILD : member->err;
+		histogram_merge(&ret_all->times, &member->times);
+		ret_all->cpu_ns += member->cpu_ns;
+		ret_all->events += member->events;
+	}
+	memset(scene->members, 0, workers * sizeof(*scene->members));
+	return r;
+}
+
+static int run_both(struct scene *scene)
+{
+	const struct settings *settings = scene->settings;
+	struct member *all = calloc(2, sizeof(*all));
+	double percent = 100 / (settings->seconds * 1e9);
+
+	if (all == NULL)
+		return -ENOMEM;
+	scene->idle = true;
+	int r = run(scene, &all[0]);
+	scene->idle = false;
+	if (r == 0)
+		r = run(scene, &all[1]);
+	if (r == 0 && bench_signal == 0) {
+		figure("events", (double)all[1].events, 0, "rate.orders_%u.events", settings->orders);
+		figure_quantiles(&all[0].times, "rate.wake_up");
+		figure_quantiles(&all[1].times, "rate.add");
+		figure("%", (double)all[0].cpu_ns * percent, 3, "rate.wake_up_cpu_percent");
+		figure("%", (double)all[1].cpu_ns * percent, 3, "rate.add_cpu_percent");
+	}
+	free(all);
+	return r;
+}
+
+static enum bench_exit run_scene(const struct settings *settings)
+{
+	size_t bytes = settings->workers * sizeof(struct member);
+	struct load load;
+	enum bench_exit result = load_open(&load, settings->directory, settings->orders, settings->bytes);
+
+	if (result != BENCH_DONE)
+		return result;
+	struct scene scene = { .settings = settings, .place = { .load = &load } };
+	load_item_at(0, &scene.item);
+	scene.members = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int r = scene.members == MAP_FAILED ? -errno : run_both(&scene);
+	if (r < 0 && bench_signal == 0) {
+		bench_say("a worker failed: %s", corral_strerror(r));
+		result = BENCH_WRONG;
+	}
+	if (scene.members != MAP_FAILED)
+		munmap(scene.members, bytes);
+	load_close(&load);
+	return result;
+}
+
+/* ------------------------------------------------------------------ options */
+
+enum {
+	OPTION_ORDERS = 1,
+	OPTION_WORKERS,
+	OPTION_SECONDS,
+	OPTION_INTERVAL,
+	OPTION_BYTES,
+	OPTION_DIR,
+	OPTION_JSON,
+	OPTION_HELP
+};
+
+static const struct option long_options[] = {
+	{ "orders", required_argument, NULL, OPTION_ORDERS },
+	{ "workers", required_argument, NULL, OPTION_WORKERS },
+	{ "seconds", required_argument, NULL, OPTION_SECONDS },
+	{ "interval", required_argument, NULL, OPTION_INTERVAL },
+	{ "bytes", required_argument, NULL, OPTION_BYTES },
+	{ "dir", required_argument, NULL, OPTION_DIR },
+	{ "json", required_argument, NULL, OPTION_JSON },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+static bool number(const char *name, uint64_t min, uint64_t max, uint32_t *ret_value)
+{
+	uint64_t value = 0;
+	bool good = bench_number(name, optarg, min, max, &value);
+
+	*ret_value = (uint32_t)value;
+	return good;
+}
+
+static bool take_option(int option, struct settings *settings)
+{
+	switch (option) {
+	case OPTION_ORDERS:
+		return number("orders", 1, 100000, &settings->orders);
+	case OPTION_WORKERS:
+		return number("workers", 1, MEASURE_WORKERS_MAX, &settings->workers);
+	case OPTION_SECONDS:
+		return number("seconds", 1, 3600, &settings->seconds);
+	case OPTION_INTERVAL:
+		return number("interval", 1, 1000, &settings->interval_ms);
+	case OPTION_BYTES:
+		return number("bytes", 512, LOAD_CART_BYTES_MAX, &settings->bytes);
+	case OPTION_DIR:
+		settings->directory = optarg;
+		return true;
+	case OPTION_JSON:
+		settings->json = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
+enum bench_exit rate_run(int argc, char **argv)
+{
+	struct settings settings = { .orders = 100, .workers = 4, .seconds = 10, .interval_ms = 500, .bytes = 5120 };
+	int option;
+
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (option == OPTION_HELP) {
+			bench_help("rate");
+			return BENCH_DONE;
+		}
+		if (!take_option(option, &settings))
+			return bench_usage("rate", "wrong arguments");
+	}
+	if (optind != argc)
+		return bench_usage("rate", "what is '%s'?", argv[optind]);
+	bench_catch_signals();
+	figures_begin("rate", settings.json);
+	enum bench_exit result = run_scene(&settings);
+	if (!figures_end() && result == BENCH_DONE)
+		result = BENCH_WRONG;
+	bench_die_of_signal();
+	return result;
+}

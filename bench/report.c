@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * report.c (floor 6): corral-bench report: what runs with --json have measured, as one page to look at and as Markdown. See report.h.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <string.h>
+
+#include "bench.h"
+#include "report.h"
+
+#define READ "zero-copy read by key, over the bare limit"
+#define ADD "add an item, one worker, over copying the cart"
+
+const struct goal goals[] = {
+	{ READ ", 100 carts", "get.carts_100.ratio", false, 1.3 },
+	{ READ ", 10,000 carts", "get.carts_10000.ratio", false, 1.3 },
+	{ READ ", 200,000 carts", "get.carts_200000.ratio", false, 1.3 },
+	{ READ ", 10,000 carts, Zipf", "get_zipf.carts_10000.ratio", false, 1.3 },
+	{ READ ", 100 carts, one at a time", "get.carts_100.alone_ratio", false, 1.3 },
+	{ READ ", 10,000 carts, one at a time", "get.carts_10000.alone_ratio", false, 1.3 },
+	{ READ ", 200,000 carts, one at a time", "get.carts_200000.alone_ratio", false, 1.3 },
+	{ "LMDB's get takes as many times as long", "peers.carts_10000.get.lmdb.times_corral", true, 3 },
+	{ "Redis' GET takes as many times as long", "peers.carts_10000.get.redis_watch.times_corral", true, 500 },
+	{ "reads of 2 processes, over one's", "scale.carts_10000.get.workers_2.times_one", true, 1.9 },
+	{ "read while another process changes that cart: p99.9 over idle", "contend.carts_100.p99.9_ratio", false, 2 },
+	{ "copying read, over hash + probe + memcpy, 10,000 carts", "get.carts_10000.copy_ratio", false, 1.2 },
+	{ ADD ", 100 carts", "add.carts_100.add_merge_ratio", false, 4 },
+	{ ADD ", 10,000 carts", "add.carts_10000.add_merge_ratio", false, 2.5 },
+	{ ADD ", 200,000 carts", "add.carts_200000.add_merge_ratio", false, 2.5 },
+	{ "Redis' atomic add in Lua takes as many times as long", "peers.carts_10000.add.redis_lua.times_corral", true,
+	  100 },
+	{ "LMDB's read-modify-write takes as many times as long", "peers.carts_10000.add.lmdb.times_corral", true, 10 },
+	{ "50 processes add to ONE cart: throughput over one's", "scale.carts_1.add.workers_50.times_one", true, 0.33 },
+	{ "50 processes add to ONE cart: p99.9, ns", "scale.carts_1.add.workers_50_p99.9_ns", false, 100000 },
+	{ "50 processes add to ONE cart: slowest over mean", "scale.carts_1.add.workers_50.slowest_to_mean", true,
+	  0.25 },
+	{ "50 processes add to ONE cart: lost", "scale.carts_1.lost", false, 0 },
+	{ "50 processes, 10,000 carts, Zipf: throughput over one's", "scale.carts_10000.add_zipf.workers_50.times_one",
+	  true, 1.7 },
+	{ "100 voice orders, 2 adds a second each: p99.9 with scheduling, ns", "rate.add_p99.9_ns", false, 50000 },
+	{ "the same: processor, % of one", "rate.add_cpu_percent", false, 0.1 },
+	{ "1,000,000 carts of 1 KB: read over the bare limit", "get.carts_1000000.ratio", false, 1.5 },
+	{ "memory over the carts' bytes, 5 KB, %", "memory.carts_10000.overhead_percent", false, 15 },
+	{ "idle agent, % of a core", "idle.carts_100.agent_cpu_percent", false, 0.05 },
+	{ "idle agent, wake-ups a second", "idle.carts_100.agent_wake_ups", false, 10 },
+};
+
+const unsigned goal_count = sizeof(goals) / sizeof(goals[0]);
+
+bool report_find(const struct report *report, const char *name, double *ret_value, const char **ret_unit)
+{
+	bool found = false;
+	json_t *run, *figure;
+	size_t i, j;
+
+	json_array_foreach(report->runs, i, run)
+	{
+		json_array_foreach(json_object_get(run, "figures"), j, figure)
+		{
+			const char *this_name = json_string_value(json_object_get(figure, "name"));
+			if (this_name == NULL || strcmp(this_name, name) != 0)
+				continue;
+			*ret_value = json_number_value(json_object_get(figure, "value"));
+			*ret_unit = json_string_value(json_object_get(figure, "unit"));
+			found = true;
+		}
+	}
+	return found;
+}
+
+const char *report_number(double value, char text[32])
+{
+	char digits[32];
+	size_t used = 0;
+
+	if (fabs(value) < 100 && fabs(value - round(value)) > 1e-9) {
+		snprintf(text, 32, "%.*f", fabs(value) < 1 ? 3 : fabs(value) < 10 ? 2 : 1, value);
+		return text;
+	}
+	snprintf(digits, sizeof(digits), "%.0f", value);
+	for (size_t i = 0, size = strlen(digits); i < size && used + 2 < 32; i++) {
+		if (i > 0 && (size - i) % 3 == 0 && digits[i - 1] != '-')
+			text[used++] = ',';
+		text[used++] = digits[i];
+	}
+	text[used] = '\0';
+	return text;
+}
+
+/* ----------------------------------------------------------------- Markdown */
+
+void report_markdown(const struct report *report, FILE *stream)
+{
+	char value_text[32], bound_text[32];
+
+	fprintf(stream, "Measured on: %s.\n\n| work | wanted | measured | |\n|---|---|---|---|\n", report->machine);
+	for (unsigned i = 0; i < goal_count; i++) {
+		const char *unit;
+		double value;
+		if (!report_find(report, goals[i].figure, &value, &unit))
+			continue;
+		bool good = goals[i].at_least ? value >= goals[i].bound : value <= goals[i].bound;
+		fprintf(stream, "| %s | %s %s | %s | %s |\n", goals[i].what, goals[i].at_least ? "at least" : "at most",
+			report_number(goals[i].bound, bound_text), report_number(value, value_text),
+			good ? "yes" : "**no**");
+	}
+}
+
+/* ------------------------------------------------------------------ command */
+
+enum { OPTION_HTML = 1, OPTION_MARKDOWN, OPTION_HELP };
+
+static const struct option long_options[] = {
+	{ "html", required_argument, NULL, OPTION_HTML },
+	{ "markdown", required_argument, NULL, OPTION_MARKDOWN },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+static bool write_to(const struct report *report, const char *path,
+		     void (*form)(const struct report *report, FILE *stream))
+{
+	FILE *stream = path != NULL ? fopen(path, "we") : stdout;
+
+	if (stream == NULL) {
+		bench_say("cannot write %s: %s", path, strerror(errno));
+		return false;
+	}
+	form(report, stream);
+	bool good = !ferror(stream);
+	if ((stream == stdout ? fflush(stream) : fclose(stream)) != 0 || !good) {
+		bench_say("cannot write %s", path != NULL ? path : "standard output");
+		return false;
+	}
+	return true;
+}
+
+static bool read_run(struct report *report, const char *path)
+{
+	json_error_t error;
+	json_t *run = json_load_file(path, 0, &error);
+
+	if (run == NULL || !json_is_array(json_object_get(run, "figures")) ||
+	    !json_is_string(json_object_get(run, "benchmark")) || !json_is_string(json_object_get(run, "machine"))) {
+		bench_say("%s: %s", path, run == NULL ? error.text : "not written by --json");
+		json_decref(run);
+		return false;
+	}
+	report->machine = json_string_value(json_object_get(run, "machine"));
+	return json_array_append_new(report->runs, run) == 0;
+}
+
+enum bench_exit report_run(int argc, char **argv)
+{
+	struct report report = { .runs = json_array() };
+	const char *html = NULL, *markdown = NULL;
+	bool good = true;
+	int option;
+
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (option == OPTION_HELP) {
+			bench_help("report");
+			json_decref(report.runs);
+			return BENCH_DONE;
+		}
+		if (option == OPTION_HTML)
+			html = optarg;
+		else if (option == OPTION_MARKDOWN)
+			markdown = optarg;
+		else
+			good = false;
+	}
+	if (!good || optind == argc) {
+		json_decref(report.runs);
+		return bench_usage("report", good ? "which files?" : "wrong arguments");
+	}
+	for (int i = optind; i < argc && good; i++)
+		good = read_run(&report, argv[i]);
+	if (good && html != NULL)
+		good = write_to(&report, html, report_html);
+	if (good && (markdown != NULL || html == NULL))
+		good = write_to(&report, markdown, report_markdown);
+	json_decref(report.runs);
+	return good ? BENCH_DONE : BENCH_USAGE;
+}
