@@ -22,8 +22,9 @@
 
 #define SALVAGED JOURNAL_DIRECTORY ".salvaged."
 
-static int put(void *context, const void *cart, size_t size, uint64_t idle_ns)
+static int put(void *context, uint32_t slot, const void *cart, size_t size, uint64_t idle_ns)
 {
+	(void)slot; /* that of another arena */
 	return ops_put(context, cart, size, idle_ns);
 }
 

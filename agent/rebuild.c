@@ -18,6 +18,7 @@
 
 #include "agent.h"
 #include "attach.h"
+#include "block.h"
 #include "grace.h"
 #include "ops.h"
 #include "rebuild.h"
@@ -80,13 +81,14 @@ int rebuild_resume(int dir_fd)
 	return -ENOENT;
 }
 
-static int take(void *context, const void *cart, size_t size, uint64_t idle_ns)
+static int take(void *context, uint32_t slot, const void *cart, size_t size, uint64_t idle_ns)
 {
 	struct rebuild *rebuild = context;
 
 	if (rebuild->progress && ++rebuild->taken % 1000 == 0) /* then there is one thread */
 		fprintf(stderr, "\r%u carts", rebuild->taken);
-	return ops_put(rebuild->corral, cart, size, idle_ns);
+	return slot == REBUILD_ANY_SLOT ? ops_put(rebuild->corral, cart, size, idle_ns) :
+					  ops_put_numbered(rebuild->corral, slot, cart, size, idle_ns);
 }
 
 static void pass_on(void *context, const char *line)
@@ -94,15 +96,11 @@ static void pass_on(void *context, const char *line)
 	((struct rebuild *)context)->tell(line);
 }
 
-/*
- * On disk, whole; or only its header, if its carts can be had again: then a journal is kept, whose next base will have every slot, so
- * that none has to be dirty.
- */
+/* On disk, whole; or only its header, if its carts can be had again. */
 static int sync_arena(const struct rebuild_source *source, const struct arena *arena)
 {
 	if (!source->lasting)
 		return fsync(arena->fd) < 0 ? -errno : 0;
-	memset(arena->dirty, 0, (arena->max_carts + 63) / 64 * sizeof(arena->dirty[0]));
 	return msync(arena->header, sizeof(*arena->header), MS_SYNC) < 0 ? -errno : 0;
 }
 
@@ -114,13 +112,19 @@ static int fill(struct rebuild *rebuild, const char *path, struct salvage_totals
 	int r = corral_open(path, ATTACH_AGENT | CORRAL_OBSERVE, &rebuild->corral);
 	if (r < 0)
 		return why_set(why, r, "%s", corral_why());
+	struct arena *arena = &rebuild->corral->arena;
+	block_begin_numbered(arena, source->slots);
 	r = source->carts(source->context, take, pass_on, rebuild, ret_totals);
+	if (source->slots > 0)
+		block_end_numbered(arena);
 	if (rebuild->taken >= 1000)
 		fputc('\n', stderr);
 	if (r < 0)
 		why_set(why, r, "cannot put a cart into the new arena");
-	source->floors(source->context, &rebuild->corral->arena);
-	if (r == 0 && (r = sync_arena(source, &rebuild->corral->arena)) < 0)
+	if (source->lasting) /* the journal has them, or its next base will have every slot: none has to be dirty */
+		memset(arena->dirty, 0, (arena->max_carts + 63) / 64 * sizeof(arena->dirty[0]));
+	source->floors(source->context, arena);
+	if (r == 0 && (r = sync_arena(source, arena)) < 0)
 		why_set(why, r, "cannot sync the new arena");
 	corral_close(rebuild->corral);
 	return r;
@@ -210,10 +214,16 @@ static void salvage_source_settings(void *context, struct arena_settings *ret_se
 	salvage_settings(context, ret_settings);
 }
 
+static int take_any(void *context, const void *cart, size_t size, uint64_t idle_ns)
+{
+	return take(context, REBUILD_ANY_SLOT, cart, size, idle_ns);
+}
+
 static int salvage_source_carts(void *context, rebuild_take take_one, void (*finding)(void *context, const char *line),
 				void *take_context, struct salvage_totals *ret_totals)
 {
-	return salvage_carts(context, take_one, finding, take_context, ret_totals);
+	(void)take_one; /* whatever slots they were in */
+	return salvage_carts(context, take_any, finding, take_context, ret_totals);
 }
 
 static void salvage_source_floors(void *context, struct arena *arena)
@@ -225,8 +235,9 @@ int rebuild_salvaged(struct agent *agent, struct salvage *salvage, void (*tell)(
 		     const char *aside_name, char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals,
 		     char *why)
 {
-	struct rebuild_source source = { salvage, salvage_source_settings, salvage_source_carts, salvage_source_floors,
-					 false };
+	struct rebuild_source source = {
+		salvage, salvage_source_settings, salvage_source_carts, salvage_source_floors, 0, false
+	};
 
 	return rebuild_from(agent, &source, tell, aside_name, aside, ret_totals, why);
 }

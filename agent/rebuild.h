@@ -10,7 +10,9 @@
 
 #define REBUILD_NAME_BYTES 64
 
-typedef int (*rebuild_take)(void *context, const void *cart, size_t size, uint64_t idle_ns);
+/* slot: which one the cart is to have; REBUILD_ANY_SLOT */
+typedef int (*rebuild_take)(void *context, uint32_t slot, const void *cart, size_t size, uint64_t idle_ns);
+#define REBUILD_ANY_SLOT UINT32_MAX
 
 /* Where the carts of a new arena come from. */
 struct rebuild_source {
@@ -19,7 +21,8 @@ struct rebuild_source {
 	int (*carts)(void *context, rebuild_take take, void (*finding)(void *take_context, const char *line),
 		     void *take_context, struct salvage_totals *ret_totals);
 	void (*floors)(void *context, struct arena *arena); /* see salvage_floors() */
-	bool lasting; /* after a power loss it is all there again: only the new arena's header has to be on disk */
+	uint32_t slots; /* carts come with the numbers of their slots, all below this; 0: they have any */
+	bool lasting;   /* after a power loss it is all there again: only the new arena's header has to be on disk */
 };
 
 /*

@@ -7,8 +7,9 @@
  *
  * The arena's clock stood still at the last CLOCK record: the time since a cart's last activity is counted from there.
  *
- * The new arena is not synced: the files that it was made of stay until a base of its own is whole, and if the power goes before that it
- * is made out of them again. So only its header has to be on disk, which says that the journal goes before the arena.
+ * The new arena continues the one that was lost: the same uuid, clock and slots, so the journal goes on with it. Where the
+ * journal was damaged it is another one, and the files that it was made of stay until a base of its own is whole. Either way, if the power
+ * goes again it is made anew; only its header has to be on disk, which says that the journal goes before the arena.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,6 +61,10 @@ static void source_settings(void *context, struct arena_settings *ret_settings)
 						 .max_carts = recover->head.max_carts,
 						 .ttl_ns = recover->head.ttl_ns,
 						 .hash_seed = recover->head.hash_seed };
+	if (recover->goes_on) {
+		ret_settings->uuid = recover->lineage;
+		ret_settings->now_ns = recover->clock_ns;
+	}
 }
 
 /*
@@ -117,7 +122,8 @@ static int put_slot(struct putter *putter, uint32_t slot)
 		if (idle_ns < 0)
 			idle_ns = 0;
 		if (idle_ns < deadline_ns(0, ttl_ns))
-			r = putter->put->take(putter->put->take_context, putter->cart, where->size, (uint64_t)idle_ns);
+			r = putter->put->take(putter->put->take_context, recover->goes_on ? slot : REBUILD_ANY_SLOT,
+					      putter->cart, where->size, (uint64_t)idle_ns);
 		else
 			r = -ETIME;
 	}
@@ -218,6 +224,48 @@ static int source_carts(void *context, rebuild_take take, void (*finding)(void *
 }
 
 /*
+ * The journal is the new arena's, as it is: each cart is in the slot that the journal has it in. Of the slots whose cart did not
+ * come over it has to learn that.
+ */
+static void go_on(const struct recover *recover, struct arena *arena)
+{
+	store_relaxed(&arena->header->journal_base, (uint32_t)recover->base);
+	for (uint32_t slot = 0; slot < recover->head.max_carts; slot++)
+		if (recover->slots[slot].file != 0 && arena->slots[slot].current == 0)
+			arena->dirty[slot / 64] |= 1ull << (slot % 64);
+}
+
+/*
+ * May the new arena go on with this journal? Then what was read of it has to be on disk, and what is behind the torn end must never be
+ * taken for more of it.
+ */
+static bool settle(const struct recover *recover)
+{
+	bool good = recover->unbroken && !recover->left_records;
+	char name[JOURNAL_NAME_BYTES];
+
+	for (int i = 0; i < recover->count && good; i++) {
+		journal_name(recover->numbers[i], name);
+		int fd = openat(recover->dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		good = fd >= 0 &&
+		       (i != recover->last || recover->torn_at == 0 || ftruncate(fd, (off_t)recover->torn_at) == 0) &&
+		       fsync(fd) == 0;
+		if (fd >= 0)
+			close(fd);
+	}
+	return good && fsync(recover->dir_fd) == 0;
+}
+
+static uint32_t slots_named(const struct recover *recover)
+{
+	uint32_t end = recover->goes_on ? recover->head.max_carts : 0;
+
+	while (end > 0 && recover->slots[end - 1].file == 0)
+		end--;
+	return end;
+}
+
+/*
  * Of a cart that is gone the journal knows its version, not its chain: all go on from the greatest. And the arena is one that the
  * journal goes before: it is in place before the journal of its own has a base.
  */
@@ -226,6 +274,8 @@ static void source_floors(void *context, struct arena *arena)
 	const struct recover *recover = context;
 
 	store_relaxed(&arena->header->journal, JOURNAL_MODE_TIME);
+	if (recover->goes_on)
+		go_on(recover, arena);
 	if (recover->ended_version == 0 || recover->ended_version > VERSION_MAX)
 		return;
 	for (uint32_t i = 0; i <= arena->bucket_mask; i++)
@@ -240,7 +290,7 @@ static void tell_finding(const char *line)
 
 static int recover_carts(struct agent *agent, struct recover *recover, char *why)
 {
-	struct rebuild_source source = { recover, source_settings, source_carts, source_floors, true };
+	struct rebuild_source source = { recover, source_settings, source_carts, source_floors, 0, true };
 	int64_t start_ms = arena_wall_ms();
 	char aside[REBUILD_NAME_BYTES] = "";
 	struct salvage_totals totals = { 0 };
@@ -254,6 +304,8 @@ static int recover_carts(struct agent *agent, struct recover *recover, char *why
 			       "`corral-agent --salvage` takes what can be read");
 	if (recover->left_records && !recover->salvage)
 		aside_keep(agent, recover);
+	recover->goes_on = settle(recover);
+	source.slots = slots_named(recover);
 	r = rebuild_from(agent, &source, tell_finding, FORMER_FILE, aside, &totals, why);
 	if (r < 0)
 		return r == -ENOENT ? -EIO : r; /* a file of the journal was taken away meanwhile */

@@ -65,6 +65,7 @@ static void index_empty(struct recover *recover, struct where *where, const stru
 static void index_base(struct recover *recover, int file, const struct journal_record *record, const void *payload)
 {
 	recover->has_base = true;
+	recover->base = recover->numbers[file];
 	note_greatest(recover, record, payload);
 	for (uint32_t slot = 0; slot < recover->head.max_carts && !recover->damaged_file; slot++)
 		if (recover->slots[slot].file <= (uint32_t)file)
@@ -134,6 +135,7 @@ static int look_behind(struct recover *recover, struct journal_reader *reader, u
 			 recover->name, (unsigned long long)number, (unsigned long long)from,
 			 (unsigned long long)(reader->file_bytes - from));
 	recover->left_records |= was_synced;
+	recover->torn_at = from;
 	return -ENODATA;
 }
 
@@ -146,6 +148,8 @@ static int pass_over(struct recover *recover, struct journal_reader *reader, int
 	if (file == recover->last && !recover->pass_over)
 		return look_behind(recover, reader, number);
 	int r = journal_reader_skip(reader);
+	if (r != 0 || reader->offset < reader->file_bytes)
+		recover->unbroken = false;
 	if (r == 0 && reader->offset < reader->file_bytes)
 		log_line(LOG_WARNING, "%s: file %012llu: no valid record at byte %llu: %llu bytes are passed over",
 			 recover->name, (unsigned long long)number, (unsigned long long)from,
@@ -188,6 +192,7 @@ static int read_file(struct recover *recover, int file)
 		log_line(LOG_ERROR, "%s: file %012llu has no valid head: nothing of it can be taken", recover->name,
 			 (unsigned long long)recover->numbers[file]);
 		recover->left_records = true;
+		recover->unbroken = false;
 		return 0;
 	}
 	if (r < 0)
@@ -235,6 +240,8 @@ static int read_lineage(struct recover *recover)
 	if (recover->slots == NULL)
 		return -ENOMEM;
 	recover->has_base = false;
+	recover->torn_at = 0;
+	recover->unbroken = !recover->salvage && !recover->pass_over;
 	recover->clock_ns = 0;
 	recover->ended_version = recover->bytes = 0;
 	recover->files = recover->records = recover->carts = 0;

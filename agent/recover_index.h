@@ -34,10 +34,14 @@ struct recover {
 	uint64_t passed_ns;     /* since then, as far as it counts */
 	uint64_t ended_version; /* the greatest of a cart that is gone */
 	bool has_base;
+	uint64_t base;     /* number of the file with the last one */
+	uint64_t torn_at;  /* byte of the lineage's last file; 0: it is whole */
+	bool unbroken;     /* but for that: nothing was passed over, and all was taken */
 	bool damaged_file; /* something of the file that is read was passed over */
 	uint32_t files;
 	uint32_t records;
 	uint64_t bytes;    /* of the files */
+	bool goes_on;      /* the new arena is the one that the journal is about */
 	bool left_records; /* what was on disk once was not taken, since the journal is damaged: it is worth keeping */
 };
 

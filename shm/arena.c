@@ -236,12 +236,16 @@ static int header_fill(struct arena_header *h, const struct arena_settings *sett
 		h->hash_seed = settings->hash_seed;
 	h->uuid[6] = (uint8_t)((h->uuid[6] & 0x0f) | 0x40); /* RFC 4122, version 4 */
 	h->uuid[8] = (uint8_t)((h->uuid[8] & 0x3f) | 0x80);
+	if (settings->uuid != NULL)
+		memcpy(h->uuid, settings->uuid, sizeof(h->uuid));
 	h->created_ms = (uint64_t)arena_wall_ms();
 	h->header_sum = header_sum(h);
 	(void)arena_boot_id(h->boot_id);
 	h->ttl_ns = settings->ttl_ns;
 	h->time_ns_inode = arena_time_namespace();
 	h->full_fences = settings->full_fences;
+	if (settings->now_ns != 0)
+		h->clock_offset_ns = ns_since(settings->now_ns, arena_now_ns(&(struct arena){ .header = h }));
 	h->gp_phase = 1;
 	h->gp_completed = 1;
 	h->gp_fenced = 1;

@@ -410,6 +410,21 @@ int ops_change(struct corral *corral, const struct corral_key *key, struct cart_
 	return 0;
 }
 
+int ops_put_numbered(struct corral *corral, uint32_t slot, const void *version, size_t size, uint64_t idle_ns)
+{
+	struct actor *actor;
+	int r = handle_actor(corral, &actor);
+
+	if (r < 0)
+		return r;
+	if (slot >= corral->arena.max_carts)
+		return -ENFILE;
+	note(&actor->record->intent.hand_slot, slot + 1);
+	r = ops_put(corral, version, size, idle_ns);
+	note(&actor->record->intent.hand_slot, 0); /* block_end_numbered() finds those that nobody has used */
+	return r;
+}
+
 int ops_put(struct corral *corral, const void *version, size_t size, uint64_t idle_ns)
 {
 	struct cart_change put = { .kind = CART_PUT, .version = version };

@@ -163,6 +163,40 @@ a_damage_in_the_only_base_costs_only_what_is_in_it() {
 	[[ -n $(kept damaged) ]] || fail "it is not kept"
 }
 
+a_second_power_loss_at_once_costs_nothing() {
+	local name
+	begin
+	add_synced a b c
+	corral 0 drop r b --sync
+	lose_power
+	begin
+	[[ $(status_of durable) == true ]] || fail "the journal does not go on: $(tail -n 5 "$dir/agent.log")"
+	[[ $(journal_files | wc -l) -eq 2 ]] || fail "it was begun anew: $(journal_files)"
+	add_synced d
+	lose_power
+	begin
+	log_has "recovered 3 carts"
+	for name in a c d; do corral 0 show r "$name"; done
+	corral 1 show r b
+	agent 0 --stop
+	gone "$pid"
+	sound
+}
+
+what_is_behind_a_torn_end_never_comes_back() {
+	local last name
+	begin
+	add_synced a b
+	lose_power
+	last=$(journal_files | tail -n 1)
+	cp "$last" "$place/whole"
+	truncate -s -8 "$last" # the last CLOCK
+	begin
+	cmp -n "$(stat -c %s "$last")" "$last" "$place/whole" || fail "the file was changed"
+	[[ $(stat -c %s "$last") -lt $(($(stat -c %s "$place/whole") - 8)) ]] || fail "the torn record is still there"
+	for name in a b; do corral 0 show r "$name"; done
+}
+
 hopeless_files_are_set_aside_and_the_agent_starts() {
 	begin
 	add_synced a

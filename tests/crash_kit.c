@@ -32,7 +32,9 @@ static uint8_t *map_arena(const struct yard *yard, size_t bytes)
 
 void crash_stage_make(struct crash_stage *stage, uint64_t bytes, uint32_t max_carts)
 {
-	const struct arena_settings settings = { bytes, max_carts, 1800ull * 1000000000, false, 0 };
+	const struct arena_settings settings = { .arena_bytes = bytes,
+						 .max_carts = max_carts,
+						 .ttl_ns = 1800ull * 1000000000 };
 
 	memset(stage, 0, sizeof(*stage));
 	yard_make(&stage->yard, &settings);

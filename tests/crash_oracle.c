@@ -55,7 +55,9 @@ int crash_again(const struct crash_operation *operation, struct corral *corral)
 
 void crash_expect(const struct crash_operation *operation, struct crash_expected *expected)
 {
-	const struct arena_settings settings = { ARENA_BYTES_MIN, CRASH_CARTS, 1800ull * 1000000000, false, 0 };
+	const struct arena_settings settings = { .arena_bytes = ARENA_BYTES_MIN,
+						 .max_carts = CRASH_CARTS,
+						 .ttl_ns = 1800ull * 1000000000 };
 	const char *id = crash_op_id;
 	struct yard yard;
 

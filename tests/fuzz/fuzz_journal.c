@@ -45,8 +45,9 @@ static uint32_t carts_taken;
 
 /* ------------------------------------------------------------------ the new arena */
 
-static int take(void *context, const void *cart, size_t size, uint64_t idle_ns)
+static int take(void *context, uint32_t slot, const void *cart, size_t size, uint64_t idle_ns)
 {
+	(void)slot;
 	(void)context;
 	if (cart_validate(cart, size) < 0)
 		return -EUCLEAN;
