@@ -302,7 +302,7 @@ static bool measure_all(struct run *run)
 	for (int work = GET; work < WORKS; work++)
 		for (uint32_t i = 0; i < run->row_count; i++)
 			if (work == GET ? run->rows[i].peer->get != NULL : run->rows[i].peer->add != NULL)
-				print_row(run, &run->rows[i], work);
+				print_row(run, &run->rows[i], (enum work)work);
 	figure("adds", 0, 0, "peers.carts_%u.lost", run->load.carts);
 	return true;
 }
