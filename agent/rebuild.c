@@ -18,10 +18,10 @@
 
 #include "agent.h"
 #include "attach.h"
-#include "block.h"
 #include "grace.h"
 #include "ops.h"
 #include "rebuild.h"
+#include "slot.h"
 #include "trust.h"
 
 #define WORK_DIRECTORY ".rebuild"
@@ -113,10 +113,10 @@ static int fill(struct rebuild *rebuild, const char *path, struct salvage_totals
 	if (r < 0)
 		return why_set(why, r, "%s", corral_why());
 	struct arena *arena = &rebuild->corral->arena;
-	block_begin_numbered(arena, source->slots);
+	slot_begin_numbered(arena, source->slots);
 	r = source->carts(source->context, take, pass_on, rebuild, ret_totals);
 	if (source->slots > 0)
-		block_end_numbered(arena);
+		slot_end_numbered(arena);
 	if (rebuild->taken >= 1000)
 		fputc('\n', stderr);
 	if (r < 0)

@@ -283,25 +283,6 @@ void block_flush(struct actor *actor)
 		give_hand_slot(actor);
 }
 
-void block_begin_numbered(struct arena *arena, uint32_t count)
-{
-	store_relaxed(&arena->header->slots_used_high, (uint32_t)min_u64(count, arena->max_carts));
-}
-
-void block_end_numbered(struct arena *arena)
-{
-	struct arena_header *h = arena->header;
-
-	h->slots_free = 0;
-	for (uint32_t number = h->slots_used_high; number-- > 0;) {
-		struct slot *slot = &arena->slots[number];
-		if (slot->current != 0)
-			continue;
-		slot->next = h->slots_free;
-		h->slots_free = number + 1;
-	}
-}
-
 int block_take_slot(struct actor *actor)
 {
 	struct arena_header *h = actor->arena->header;

@@ -87,13 +87,6 @@ bool block_free_slot(struct actor *actor, struct block_header *block);
 /* Retire intent.old: into our open list; now and then, drive a grace period and free what is ready. Waits for nobody. */
 void block_retire_old(struct actor *actor);
 
-/*
- * In an arena that is ours alone: from here on, slots below `count` are taken by number (intent.hand_slot is set); then:
- * those of them that hold no cart are free.
- */
-void block_begin_numbered(struct arena *arena, uint32_t count);
-void block_end_numbered(struct arena *arena);
-
 /* Take a free slot into intent.hand_slot (or use the one still there). -ENFILE, -EBUSY. */
 int block_take_slot(struct actor *actor);
 

@@ -421,7 +421,7 @@ int ops_put_numbered(struct corral *corral, uint32_t slot, const void *version, 
 		return -ENFILE;
 	note(&actor->record->intent.hand_slot, slot + 1);
 	r = ops_put(corral, version, size, idle_ns);
-	note(&actor->record->intent.hand_slot, 0); /* block_end_numbered() finds those that nobody has used */
+	note(&actor->record->intent.hand_slot, 0); /* slot_end_numbered() finds those that nobody has used */
 	return r;
 }
 

@@ -22,7 +22,7 @@ int ops_change(struct corral *corral, const struct corral_key *key, struct cart_
  */
 int ops_put(struct corral *corral, const void *version, size_t size, uint64_t idle_ns);
 
-/* The same into this slot, see block_begin_numbered(). */
+/* The same into this slot, see slot_begin_numbered(). */
 int ops_put_numbered(struct corral *corral, uint32_t slot, const void *version, size_t size, uint64_t idle_ns);
 
 #endif

@@ -359,3 +359,24 @@ uint32_t slot_repair(struct arena *arena, struct thread_record *record, uint32_t
 	}
 	return found;
 }
+
+/* ---------------------------------------------------------------- by number */
+
+void slot_begin_numbered(struct arena *arena, uint32_t count)
+{
+	store_relaxed(&arena->header->slots_used_high, (uint32_t)min_u64(count, arena->max_carts));
+}
+
+void slot_end_numbered(struct arena *arena)
+{
+	struct arena_header *h = arena->header;
+
+	h->slots_free = 0;
+	for (uint32_t number = h->slots_used_high; number-- > 0;) {
+		struct slot *slot = &arena->slots[number];
+		if (slot->current != 0)
+			continue;
+		slot->next = h->slots_free;
+		h->slots_free = number + 1;
+	}
+}

@@ -131,4 +131,11 @@ static inline __attribute__((always_inline)) int slot_find(const struct arena *a
 	return link == 0 ? -ENOENT : -EUCLEAN; /* a ring */
 }
 
+/*
+ * In an arena that is ours alone: from here on, slots below `count` are taken by number (intent.hand_slot is set); then:
+ * those of them that hold no cart are free.
+ */
+void slot_begin_numbered(struct arena *arena, uint32_t count);
+void slot_end_numbered(struct arena *arena);
+
 #endif

@@ -82,7 +82,12 @@ int rebuild_from(struct agent *to, const struct rebuild_source *source, void (*t
 	must(carts_taken <= settings.max_carts);
 	must(r < 0 || carts_taken == ret_totals->kept);
 	memset(buckets, 0, sizeof(buckets));
+	arena.slots = calloc(settings.max_carts, sizeof(*arena.slots));
+	arena.dirty = calloc((settings.max_carts + 63) / 64, sizeof(*arena.dirty));
+	must(arena.slots != NULL && arena.dirty != NULL && source->slots <= settings.max_carts);
 	source->floors(source->context, &arena);
+	free(arena.slots);
+	free(arena.dirty);
 	must(buckets[0].version_floor <= VERSION_MAX);
 	return r;
 }
