@@ -63,9 +63,11 @@ static void give_up_file(struct journal *j, int error)
 
 	journal_undrain(j->actor->arena);
 	if (j->fd >= 0) {
+		/* what could not be synced may stay in the page cache, where it would look well to a recovery in this boot */
+		(void)!ftruncate(j->fd, (off_t)j->synced_offset);
 		close(j->fd);
 		journal_name(j->number, name);
-		if (!j->counts) /* or each try would leave one behind on a full disk */
+		if (j->synced_offset == 0) /* or each try would leave one behind on a full disk */
 			(void)unlinkat(j->dir_fd, name, 0);
 	}
 	j->fd = -1;
@@ -145,7 +147,8 @@ static int write_round(struct journal *j, bool asked, bool *ret_fenced)
 		journal_undrain(arena); /* we may have missed some: all of it again, next time */
 	if (sync)
 		(void)fetch_add_relaxed(&arena->header->journal_syncs, 1u);
-	j->counts |= sync;
+	if (sync)
+		j->synced_offset = j->offset;
 	if (over)
 		base_is_over(j);
 	if (!j->base_pending)
@@ -283,6 +286,12 @@ static int open_journal(struct journal *j, char *why)
 	else
 		store_relaxed(&arena->header->journal_base, 0); /* nothing counts until there is one */
 	r = count < 0 ? count : journal_begin_file(j, !on);
+	/*
+	 * Files of before a time without a journal would be the last word again, and the arena may have gone far since: so it
+	 * stands alone until there is a base.
+	 */
+	if (r == 0 && !on && arena->header->journal == JOURNAL_MODE_OFF && fsync(arena->fd) == 0)
+		journal_remove_older(j);
 	free(numbers);
 	if (r < 0)
 		give_up_file(j, r); /* the agent serves all the same, and tries again */

@@ -286,7 +286,7 @@ int journal_begin_file(struct journal *j, bool base)
 		return r;
 	}
 	j->base_pending = base;
-	j->counts = false;
+	j->synced_offset = 0;
 	j->base_at = 0;
 	if (base)
 		j->after_base = 0;

@@ -30,8 +30,8 @@ struct journal {
 	uint64_t after_base; /* bytes written since */
 	uint32_t base_at;    /* the next slot of the base */
 	bool base_pending;
-	bool counts;        /* something in the file is synced */
-	bool header_synced; /* the arena's, which says that a journal goes before it */
+	uint64_t synced_offset; /* so much of the file is on disk */
+	bool header_synced;     /* the arena's, which says that a journal goes before it */
 	int64_t clock_ms;
 	uint32_t served; /* requests, by the last sync that served any */
 	uint32_t fill;

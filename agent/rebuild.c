@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "atomic.h"
 #include "attach.h"
 #include "grace.h"
 #include "ops.h"
@@ -113,6 +114,8 @@ static int fill(struct rebuild *rebuild, const char *path, struct salvage_totals
 	if (r < 0)
 		return why_set(why, r, "%s", corral_why());
 	struct arena *arena = &rebuild->corral->arena;
+	store_relaxed(&arena->header->heartbeat_ns,
+		      arena_now_ns(arena)); /* nobody has to end carts in an agent's stead */
 	slot_begin_numbered(arena, source->slots);
 	r = source->carts(source->context, take, pass_on, rebuild, ret_totals);
 	if (source->slots > 0)
@@ -123,7 +126,8 @@ static int fill(struct rebuild *rebuild, const char *path, struct salvage_totals
 		why_set(why, r, "cannot put a cart into the new arena");
 	if (source->lasting) /* the journal has them, or its next base will have every slot: none has to be dirty */
 		memset(arena->dirty, 0, (arena->max_carts + 63) / 64 * sizeof(arena->dirty[0]));
-	source->floors(source->context, arena);
+	if (r == 0)
+		r = source->floors(source->context, arena);
 	if (r == 0 && (r = sync_arena(source, arena)) < 0)
 		why_set(why, r, "cannot sync the new arena");
 	corral_close(rebuild->corral);
@@ -226,9 +230,10 @@ static int salvage_source_carts(void *context, rebuild_take take_one, void (*fin
 	return salvage_carts(context, take_any, finding, take_context, ret_totals);
 }
 
-static void salvage_source_floors(void *context, struct arena *arena)
+static int salvage_source_floors(void *context, struct arena *arena)
 {
 	salvage_floors(context, arena);
+	return 0;
 }
 
 int rebuild_salvaged(struct agent *agent, struct salvage *salvage, void (*tell)(const char *line),

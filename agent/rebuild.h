@@ -20,7 +20,8 @@ struct rebuild_source {
 	void (*settings)(void *context, struct arena_settings *ret_settings);
 	int (*carts)(void *context, rebuild_take take, void (*finding)(void *take_context, const char *line),
 		     void *take_context, struct salvage_totals *ret_totals);
-	void (*floors)(void *context, struct arena *arena); /* see salvage_floors() */
+	/* see salvage_floors(); -ESTALE: the carts are not where they are said to be */
+	int (*floors)(void *context, struct arena *arena);
 	uint32_t slots; /* carts come with the numbers of their slots, all below this; 0: they have any */
 	bool lasting;   /* after a power loss it is all there again: only the new arena's header has to be on disk */
 };

@@ -223,16 +223,30 @@ static int source_carts(void *context, rebuild_take take, void (*finding)(void *
 	return recover_put(context, take, take_context, ret_totals);
 }
 
+/* Is there in the slot what the journal says, or nothing, and no part of a cart that has ended since? */
+static bool is_as_said(const struct arena *arena, const struct where *where, const struct slot *slot)
+{
+	if (slot->current == 0)
+		return slot->touched_ns != TOUCHED_ENDED;
+	const struct cart_head *cart = (const struct cart_head *)(arena_block(arena, slot->current) + 1);
+	return where->file != 0 && slot->hash == where->hash && cart->version == where->version;
+}
+
 /*
  * The journal is the new arena's, as it is: each cart is in the slot that the journal has it in. Of the slots whose cart did not
- * come over it has to learn that.
+ * come over it has to learn that. -ESTALE: a cart is elsewhere (the journal may have it twice, if it was dropped and made again
+ * in the last round; or memory was short): then the arena cannot be that one.
  */
-static void go_on(const struct recover *recover, struct arena *arena)
+static int go_on(const struct recover *recover, struct arena *arena)
 {
-	store_relaxed(&arena->header->journal_base, (uint32_t)recover->base);
-	for (uint32_t slot = 0; slot < recover->head.max_carts; slot++)
+	for (uint32_t slot = 0; slot < recover->head.max_carts; slot++) {
+		if (!is_as_said(arena, &recover->slots[slot], &arena->slots[slot]))
+			return -ESTALE;
 		if (recover->slots[slot].file != 0 && arena->slots[slot].current == 0)
 			arena->dirty[slot / 64] |= 1ull << (slot % 64);
+	}
+	store_relaxed(&arena->header->journal_base, (uint32_t)recover->base);
+	return 0;
 }
 
 /*
@@ -241,7 +255,7 @@ static void go_on(const struct recover *recover, struct arena *arena)
  */
 static bool settle(const struct recover *recover)
 {
-	bool good = recover->unbroken && !recover->left_records;
+	bool good = recover->unbroken && !recover->left_records && recover->clock_ns != 0;
 	char name[JOURNAL_NAME_BYTES];
 
 	for (int i = 0; i < recover->count && good; i++) {
@@ -269,18 +283,18 @@ static uint32_t slots_named(const struct recover *recover)
  * Of a cart that is gone the journal knows its version, not its chain: all go on from the greatest. And the arena is one that the
  * journal goes before: it is in place before the journal of its own has a base.
  */
-static void source_floors(void *context, struct arena *arena)
+static int source_floors(void *context, struct arena *arena)
 {
 	const struct recover *recover = context;
 
 	store_relaxed(&arena->header->journal, JOURNAL_MODE_TIME);
-	if (recover->goes_on)
-		go_on(recover, arena);
-	if (recover->ended_version == 0 || recover->ended_version > VERSION_MAX)
-		return;
+	int r = recover->goes_on ? go_on(recover, arena) : 0;
+	if (r < 0 || recover->ended_version == 0 || recover->ended_version > VERSION_MAX)
+		return r;
 	for (uint32_t i = 0; i <= arena->bucket_mask; i++)
 		if (arena->buckets[i].version_floor < recover->ended_version)
 			arena->buckets[i].version_floor = recover->ended_version;
+	return 0;
 }
 
 static void tell_finding(const char *line)
@@ -307,6 +321,11 @@ static int recover_carts(struct agent *agent, struct recover *recover, char *why
 	recover->goes_on = settle(recover);
 	source.slots = slots_named(recover);
 	r = rebuild_from(agent, &source, tell_finding, FORMER_FILE, aside, &totals, why);
+	if (r == -ESTALE && recover->goes_on) { /* then into another one */
+		recover->goes_on = false;
+		source.slots = 0;
+		r = rebuild_from(agent, &source, tell_finding, FORMER_FILE, aside, &totals, why);
+	}
 	if (r < 0)
 		return r == -ENOENT ? -EIO : r; /* a file of the journal was taken away meanwhile */
 	log_line(LOG_INFO,

@@ -46,6 +46,7 @@ damaged_in_the_middle() {
 # CALL INJECTION [STRACE'S ARGUMENTS]: an agent in the foreground; sets tracer; returns when it is ready or has ended
 under_trace() {
 	local n
+	: >"$place/out" # or what the last one said is read before this one opens it
 	timeout 30 strace -f -qq -o /dev/null -e trace="$1" -e inject="$1:$2" "${@:3}" \
 		"$BUILD/corral-agent" --dir "$dir" --size 16M --journal 20ms >"$place/out" 2>&1 &
 	tracer=$!
@@ -266,6 +267,7 @@ a_header_that_cannot_be_synced_is_no_reason_not_to_serve() {
 	agent 0 --stop
 	gone "$pid"
 	# with a journal: nothing is durable before it can
+	: >"$place/out"
 	timeout 60 strace -f -qq -o /dev/null -e trace=msync -e inject=msync:error=EIO:when=1..3 \
 		"$BUILD/corral-agent" --dir "$dir" --journal 20ms >"$place/out" 2>&1 &
 	echo $! >>"$place/pids"
