@@ -105,7 +105,7 @@ static void begin(void)
 	must(agent.dir_fd >= 0);
 	journal_fd = journal_open_directory(agent.dir_fd, true);
 	must(journal_fd >= 0);
-	log_threshold = (enum log_level) - 1; /* not a word */
+	log_threshold = LOG_ERROR;
 }
 
 static void end_file(struct writer *w)
