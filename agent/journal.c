@@ -290,7 +290,7 @@ static int open_journal(struct journal *j, char *why)
 	 * Files of before a time without a journal would be the last word again, and the arena may have gone far since: so it
 	 * stands alone until there is a base.
 	 */
-	if (r == 0 && !on && arena->header->journal == JOURNAL_MODE_OFF && fsync(arena->fd) == 0)
+	if (!on && arena->header->journal == JOURNAL_MODE_OFF && fsync(arena->fd) == 0)
 		journal_remove_older(j);
 	free(numbers);
 	if (r < 0)

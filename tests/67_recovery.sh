@@ -198,6 +198,26 @@ what_is_behind_a_torn_end_never_comes_back() {
 	for name in a b; do corral 0 show r "$name"; done
 }
 
+what_ended_while_no_journal_was_kept_does_not_rise() {
+	begin
+	add_synced a
+	agent 0 --stop
+	gone "$pid"
+	start --journal off
+	corral 0 drop r a
+	agent 0 --stop
+	gone "$pid"
+	: >"$dir/agent.log"
+	traced fdatasync:error=EIO # a new journal is begun, and its base never synced
+	wait_for grep -q "cannot be written" "$dir/agent.log"
+	kill -9 "$(agent_pid)"
+	gone "$pid"
+	byte_free
+	rm -f "$dir/arena"
+	begin
+	corral 1 show r a
+}
+
 hopeless_files_are_set_aside_and_the_agent_starts() {
 	begin
 	add_synced a
