@@ -68,12 +68,15 @@ wrong_arguments_are_refused() {
 }
 
 no_server_and_no_file_stays() {
-	local pid children
+	local pid children n
 	"$BUILD/corral-bench" peers --carts 20 --seconds 20 --rounds 1 --peers corral,memcached,redis_watch >/dev/null 2>&1 &
 	pid=$!
 	echo "$pid" >>"$place/pids"
-	sleep 2
-	mapfile -t children < <(pgrep -P "$pid")
+	for ((n = 0; n < 400; n++)); do # until its agent and both servers run
+		mapfile -t children < <(pgrep -P "$pid")
+		[[ ${#children[@]} -lt 3 ]] || break
+		sleep 0.05
+	done
 	[[ ${#children[@]} -gt 0 ]] || fail "it does nothing"
 	kill -INT "$pid"
 	gone "$pid"
