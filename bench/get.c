@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * get.c (floor 6): corral-bench get: find a cart and read its version and total.
+ * get.c (floor 6): corral-bench get: find a cart and read its version.
  *
  *   bare    plain.h: hash, probe, compare the key, read
- *   corral  corral_read_begin(), corral_view_head(), corral_read_end()
+ *   corral  corral_read_begin(), corral_read_end()
  *   bare_copy, corral_copy  the same, and the whole cart copied out: memcpy(), corral_read_copy()
  *
- * over the same random walk; in turns, each time after some operations that warm the caches for
+ * over the same random walk; the two sides of each pair in turns, each time after some operations that warm the caches for
  * its own side. Once with the keys known beforehand, where the processor works on several reads at
  * a time, and once "alone", where it cannot. Then, once, the memory that the arena takes for these carts.
  */
@@ -45,21 +45,20 @@ static inline uint64_t get_bare(struct get *get, const struct load_step *step)
 		get->missing++;
 		return 0;
 	}
-	return cart->version + (uint64_t)cart->total_cents;
+	return cart->version;
 }
 
 static inline uint64_t get_corral(struct get *get, const struct load_step *step)
 {
 	struct corral_key key = load_key(step);
 	struct corral_view view;
-	struct corral_head head;
 
-	if (unlikely(corral_read_begin(get->load->corral, &key, &view) < 0 || corral_view_head(&view, &head) < 0)) {
+	if (unlikely(corral_read_begin(get->load->corral, &key, &view) < 0)) {
 		get->missing++;
 		return 0;
 	}
 	corral_read_end(&view);
-	return head.version + (uint64_t)head.total_cents;
+	return view.version;
 }
 
 static inline uint64_t get_bare_copy(struct get *get, const struct load_step *step)
@@ -146,20 +145,25 @@ static void run_round(struct get *get, runner *side, struct rounds *rounds, uint
 	rounds->ns[rounds->count++] = (double)side(get, get->at + batch / 2, batch) / batch;
 }
 
-static void run_rounds(struct get *get)
+/* Two sides in turns; not with others, whose traces in the caches would be part of what is measured. */
+static void run_pair(struct get *get, runner *bare, struct rounds *bare_rounds, runner *corral,
+		     struct rounds *corral_rounds, uint32_t part)
 {
-	uint32_t batch = (uint32_t)max_u64(BATCH_MIN, min_u64(BATCH_MAX, 2 * (uint64_t)get->load->carts));
+	uint32_t batch = (uint32_t)max_u64(BATCH_MIN, min_u64(BATCH_MAX, 2 * (uint64_t)get->load->carts)) / part;
 	uint64_t start = bench_now_ns();
 
-	while (measure_goes_on(get->measure, start, get->bare.count)) {
-		run_round(get, run_bare, &get->bare, batch);
-		run_round(get, run_corral, &get->corral, batch);
-		run_round(get, run_bare_alone, &get->bare_alone, batch);
-		run_round(get, run_corral_alone, &get->corral_alone, batch);
-		run_round(get, run_bare_copy, &get->bare_copy, batch / COPY_PART);
-		run_round(get, run_corral_copy, &get->corral_copy, batch / COPY_PART);
+	while (measure_goes_on(get->measure, start, bare_rounds->count)) {
+		run_round(get, bare, bare_rounds, batch);
+		run_round(get, corral, corral_rounds, batch);
 		get->at = (get->at + batch + batch / 2) & (get->step_count - 1);
 	}
+}
+
+static void run_rounds(struct get *get)
+{
+	run_pair(get, run_bare, &get->bare, run_corral, &get->corral, 1);
+	run_pair(get, run_bare_alone, &get->bare_alone, run_corral_alone, &get->corral_alone, 1);
+	run_pair(get, run_bare_copy, &get->bare_copy, run_corral_copy, &get->corral_copy, COPY_PART);
 }
 
 /* Single reads, for the tail; each has a clock reading in it. */

@@ -4,11 +4,22 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "block.h"
 #include "plain.h"
 
 #define SEED 0x636f7272616cu
+
+/* In huge pages, as the arena's, if the kernel has them. */
+static void *allocate_huge(size_t bytes)
+{
+	void *memory = aligned_alloc(EXTENT_BYTES, align_up(bytes, EXTENT_BYTES));
+
+	if (memory != NULL)
+		(void)madvise(memory, align_up(bytes, EXTENT_BYTES), MADV_HUGEPAGE);
+	return memory;
+}
 
 static bool allocate(struct plain *plain, const struct load *load)
 {
@@ -21,9 +32,9 @@ static bool allocate(struct plain *plain, const struct load *load)
 	plain->value_bytes = plain->stride * load->carts;
 	plain->mask = buckets - 1;
 	plain->seed = SEED;
-	plain->buckets = aligned_alloc(CACHE_LINE, align_up(buckets * sizeof(*plain->buckets), CACHE_LINE));
-	plain->nodes = aligned_alloc(CACHE_LINE, load->carts * sizeof(*plain->nodes));
-	plain->values = aligned_alloc(CACHE_LINE, plain->value_bytes);
+	plain->buckets = allocate_huge(buckets * sizeof(*plain->buckets));
+	plain->nodes = allocate_huge(load->carts * sizeof(*plain->nodes));
+	plain->values = allocate_huge(plain->value_bytes);
 	return plain->buckets != NULL && plain->nodes != NULL && plain->values != NULL;
 }
 

@@ -29,6 +29,10 @@
 
 #define TEMPORARY_FILE ".arena.new"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+
 /* ---------------------------------------------------------------- geometry */
 
 static uint32_t bucket_count_for(uint32_t max_carts)
@@ -63,6 +67,8 @@ static bool geometry_compute(uint64_t arena_bytes, uint32_t max_carts, struct ar
 	at += align_up((max_carts + 63ull) / 64 * sizeof(uint64_t), CACHE_LINE);
 	h->drained_at = at;
 	at += align_up((max_carts + 63ull) / 64 * sizeof(uint64_t), CACHE_LINE);
+	h->hints_at = at;
+	at += align_up(sizeof(bucket_hint) * (uint64_t)h->bucket_count, CACHE_LINE);
 	h->buckets_at = at;
 	at += sizeof(struct bucket) * (uint64_t)h->bucket_count;
 	h->slots_at = at;
@@ -98,6 +104,7 @@ void arena_point(struct arena *arena, const struct arena_header *h)
 	arena->classes = (struct size_class *)(void *)(arena->base + h->classes_at);
 	arena->dirty = (uint64_t *)(void *)(arena->base + h->dirty_at);
 	arena->drained = (uint64_t *)(void *)(arena->base + h->drained_at);
+	arena->hints = (bucket_hint *)(void *)(arena->base + h->hints_at);
 	arena->buckets = (struct bucket *)(void *)(arena->base + h->buckets_at);
 	arena->slots = (struct slot *)(void *)(arena->base + h->slots_at);
 	arena->pages = (uint32_t *)(void *)(arena->base + h->pages_at);
@@ -194,25 +201,35 @@ static int reserve_bytes(int fd, uint64_t at, uint64_t bytes)
 	return 0;
 }
 
+/*
+ * In a file system in memory nothing is huge unless one asks for it; here before anyone uses it, which is when it is
+ * cheap. Elsewhere the mapping's advice does it, if anything. It is an advice: where it is not heard, reads take longer.
+ */
+static void make_huge(const struct arena *arena, uint64_t from, uint64_t end)
+{
+	(void)madvise(arena->base + from / EXTENT_BYTES * EXTENT_BYTES, end - from / EXTENT_BYTES * EXTENT_BYTES,
+		      MADV_COLLAPSE);
+}
+
+/*
+ * Whole extents only, the last one up to the end of the file. The kernel may keep an extent in one huge page, and has disk
+ * space for all of a page or kills who writes to it (SIGBUS).
+ */
 int arena_reserve(struct arena *arena, uint32_t first, uint32_t count)
 {
 	struct arena_header *h = arena->header;
-	uint32_t reserved = h->reserved_pages;
-	uint32_t end = first + count;
+	uint64_t from = arena->space_at + (uint64_t)h->reserved_pages * PAGE_BYTES;
+	uint64_t end = arena->space_at + ((uint64_t)first + count) * PAGE_BYTES;
 
-	if (end <= reserved)
+	if (end <= from)
 		return 0;
-	uint32_t goal = (uint32_t)min_u64(align_up(end, EXTENT_PAGES), arena->page_count);
-	int r = reserve_bytes(arena->fd, arena->space_at + (uint64_t)reserved * PAGE_BYTES,
-			      (uint64_t)(goal - reserved) * PAGE_BYTES);
-	if (r < 0 && goal > end) { /* the disk is nearly full: just what we need */
-		goal = end;
-		r = reserve_bytes(arena->fd, arena->space_at + (uint64_t)reserved * PAGE_BYTES,
-				  (uint64_t)(goal - reserved) * PAGE_BYTES);
-	}
-	if (r == 0)
-		h->reserved_pages = goal;
-	return r;
+	end = min_u64(align_up(end, EXTENT_BYTES), arena->bytes);
+	int r = reserve_bytes(arena->fd, from, end - from);
+	if (r < 0)
+		return r;
+	make_huge(arena, from, end);
+	h->reserved_pages = (uint32_t)((end - arena->space_at) / PAGE_BYTES);
+	return 0;
 }
 
 /* ---------------------------------------------------------------- create */
@@ -274,7 +291,7 @@ static int fill_file(int dir_fd, int fd, const struct arena_header *h, char *why
 		return why_set(why, r, "cannot set the arena file's group and mode");
 	if (ftruncate(fd, (off_t)h->arena_bytes) < 0)
 		return why_set(why, -errno, "cannot make a file of %llu bytes", (unsigned long long)h->arena_bytes);
-	r = reserve_bytes(fd, 0, h->space_at);
+	r = reserve_bytes(fd, 0, min_u64(align_up(h->space_at, EXTENT_BYTES), h->arena_bytes));
 	if (r < 0)
 		return why_set(why, r, "cannot reserve the first %llu bytes of the arena",
 			       (unsigned long long)h->space_at);
@@ -338,6 +355,34 @@ static int check_world(const struct arena_header *h, bool any_boot, char *why)
 	return 0;
 }
 
+/*
+ * Map a file at a multiple of EXTENT_BYTES, so that its huge pages can be mapped as such: a read of a cart touches three
+ * places, and looking each of them up in a page table takes as long as the read. NULL and errno.
+ */
+static uint8_t *map_file(int fd, uint64_t bytes)
+{
+	uint8_t *room = mmap(NULL, bytes + EXTENT_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (room == MAP_FAILED)
+		return NULL;
+	size_t before = align_up((uintptr_t)room, EXTENT_BYTES) - (uintptr_t)room;
+	uint8_t *base = mmap(room + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	if (base == MAP_FAILED) {
+		int error = errno;
+		munmap(room, bytes + EXTENT_BYTES);
+		errno = error;
+		return NULL;
+	}
+	uint8_t *behind = base + align_up(bytes, PAGE_BYTES);
+	if (before > 0)
+		munmap(room, before);
+	if (behind < room + bytes + EXTENT_BYTES)
+		munmap(behind, (size_t)(room + bytes + EXTENT_BYTES - behind));
+	(void)madvise(base, bytes, MADV_DONTDUMP);
+	(void)madvise(base, bytes, MADV_HUGEPAGE);
+	return base;
+}
+
 int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 {
 	struct arena arena = { .fd = -1, .dir_fd = -1 };
@@ -352,12 +397,11 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 		goto fail;
 	}
 	arena.bytes = (uint64_t)st.st_size;
-	arena.base = mmap(NULL, arena.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, arena.fd, 0);
-	if (arena.base == MAP_FAILED) {
+	arena.base = map_file(arena.fd, arena.bytes);
+	if (arena.base == NULL) {
 		r = why_set(why, -errno, "cannot map the arena (%llu bytes)", (unsigned long long)arena.bytes);
 		goto fail;
 	}
-	(void)madvise(arena.base, arena.bytes, MADV_DONTDUMP);
 	if ((flags & ARENA_CATCH_SIGBUS) != 0) {
 		r = bus_watch(arena.base, arena.bytes);
 		arena.watched = r == 0;
@@ -376,6 +420,8 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 	}
 	if (r < 0)
 		goto unmap;
+	if ((flags & ARENA_MAKE_HUGE) != 0)
+		make_huge(&arena, 0, min_u64(align_up(arena.space_at, EXTENT_BYTES), arena.bytes));
 	*ret_arena = arena;
 	return 0;
 unmap:

@@ -7,6 +7,7 @@
 #define CORRAL_ARENA_H
 
 #include <limits.h>
+#include <time.h>
 
 #include "layout.h"
 #include "why.h"
@@ -20,6 +21,7 @@
 struct arena {
 	uint8_t *base;
 	struct arena_header *header;
+	bucket_hint *hints;
 	struct bucket *buckets;
 	struct slot *slots;
 	/* geometry, copied out of the header when it was validated: never trusted again */
@@ -48,6 +50,7 @@ struct arena {
 
 #define ARENA_ANY_BOOT 1u     /* also one of an earlier boot, or withdrawn */
 #define ARENA_CATCH_SIGBUS 2u /* see bus.h */
+#define ARENA_MAKE_HUGE 4u    /* have the kernel put the tables into huge pages; takes a while the first time */
 
 /* What to create. */
 struct arena_settings {
@@ -122,7 +125,7 @@ static inline bool arena_withdrawn(const struct arena *arena)
 	return unlikely(__atomic_load_n(&arena->header->withdrawn, __ATOMIC_RELAXED) != 0);
 }
 
-/* Reserve pages [first, first + count) on disk. Caller holds space_lock. -ENOSPC ... */
+/* Reserve pages [first, first + count) on disk, and the rest of their extents. Caller holds space_lock. -ENOSPC ... */
 int arena_reserve(struct arena *arena, uint32_t first, uint32_t count);
 
 /* This boot's id; false when the system does not tell. */
@@ -134,8 +137,10 @@ uint64_t arena_time_namespace(void);
 /* Are we in another one than the arena's creator? Then our monotonic clock is another one, too. */
 bool arena_other_time(const struct arena_header *h);
 
-/* Arena time now, in nanoseconds; coarse: one clock tick. No system call (vDSO). */
-int64_t arena_now_ns(const struct arena *arena);
+/* clock_gettime(), or something that takes less. */
+extern int (*arena_clock)(clockid_t clock, struct timespec *ret_now);
+/* Find the shortest way to the clock. Once, before there is a second thread that asks for the time. */
+void arena_find_clock(void);
 
 /* Wall-clock time now, milliseconds since 1970; coarse. */
 int64_t arena_wall_ms(void);
@@ -182,6 +187,17 @@ static inline int64_t ns_add(int64_t a, uint64_t b)
 static inline int64_t ns_since(int64_t now_ns, int64_t then_ns)
 {
 	return (int64_t)((uint64_t)now_ns - (uint64_t)then_ns);
+}
+
+/* Arena time now, in nanoseconds; coarse: one clock tick. No system call (vDSO). */
+static inline int64_t arena_now_ns(const struct arena *arena)
+{
+	struct timespec now;
+
+	(void)arena_clock(CLOCK_MONOTONIC_COARSE, &now);
+	/* relaxed: changes only when the agent takes up the arena of an earlier boot, before anyone attaches */
+	return ns_add(now.tv_sec * 1000000000ll + now.tv_nsec,
+		      (uint64_t)__atomic_load_n(&arena->header->clock_offset_ns, __ATOMIC_RELAXED));
 }
 
 /* A touch is written only when the stored one is older than this. */

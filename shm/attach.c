@@ -127,6 +127,7 @@ static void after_fork_child(void)
 
 static void set_up_process(void)
 {
+	arena_find_clock();
 	once_error = pthread_key_create(&thread_key, thread_ends);
 	if (once_error == 0)
 		once_error = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
@@ -338,7 +339,8 @@ static int open_arena(struct corral *corral, char *why)
 
 	if (r < 0)
 		return r;
-	unsigned map = (corral->flags & CORRAL_CATCH_SIGBUS) != 0 ? ARENA_CATCH_SIGBUS : 0;
+	unsigned map = ((corral->flags & CORRAL_CATCH_SIGBUS) != 0 ? ARENA_CATCH_SIGBUS : 0) |
+		       ((corral->flags & ATTACH_AGENT) != 0 ? ARENA_MAKE_HUGE : 0);
 	r = arena_map(dir_fd, map, &corral->arena, why);
 	close(dir_fd);
 	if (r < 0)

@@ -240,10 +240,11 @@ int corral_leave_thread(struct corral *corral);
 /*
  * A cart as it was at one moment. Everything it shows stays unchanged and
  * readable until corral_read_end(), whatever others do meanwhile; unless it lasts so long that
- * the arena runs out of memory: then it is revoked, and corral_read_end() says so. Treat the
- * members as private.
+ * the arena runs out of memory: then it is revoked, and corral_read_end() says so. The version
+ * is that of the cart; treat the other members as private.
  */
 struct corral_view {
+	uint64_t version;
 	const void *bytes;
 	size_t size;
 	struct corral *corral;

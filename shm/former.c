@@ -2,7 +2,8 @@
 /*
  * former.c (floor 2): see former.h.
  *
- * Layout 2 (2026-11): no drained bitmap. Layout 1 was never given to anyone; nothing is known of it here.
+ * Layout 3 (2026-11): no hints. Layout 2 (2026-11): no drained bitmap either. Layout 1 was never given to anyone; nothing is known of
+ * it here.
  *
  * Nothing here may follow layout.h: the numbers are those of the layout, written out. Changing one makes arenas that are
  * out there unreadable.
@@ -12,11 +13,13 @@
 #include "former.h"
 #include "hash.h"
 
-/* ---------------------------------------------------------------- layout 2 */
+/* ---------------------------------------------------------- layout 2 and 3 */
 
 #define FINGERPRINT_2 0xbe6492b03ee696ceull
+#define FINGERPRINT_3 0x57dcf96d21ef7871ull
 
-struct header_2 { /* the first 4 of its 64 lines */
+/* The first 4 of its 64 lines. Layout 3 has drained_at behind dirty_at: what follows, up to the seed, is 8 bytes further on. */
+struct header_2 {
 	uint64_t magic;
 	uint32_t layout_version;
 	uint32_t byte_order;
@@ -50,7 +53,7 @@ struct header_2 { /* the first 4 of its 64 lines */
 	int64_t heartbeat_ns;
 	uint32_t withdrawn;
 	uint32_t reserved3;
-	uint32_t journal; /* always 0: no journal was kept */
+	uint32_t journal; /* layout 2: always 0, no journal was kept */
 	uint32_t full_fences;
 };
 
@@ -61,7 +64,9 @@ static_assert(offsetof(struct header_2, hash_seed) == 152, "frozen");
 static_assert(offsetof(struct header_2, boot_id) == 192, "frozen");
 static_assert(offsetof(struct header_2, heartbeat_ns) == 232, "frozen");
 
-/* What salvage reads besides the header is today what it was in layout 2. */
+static_assert(offsetof(struct header_2, reserved1) == 160, "where layout 3 has its seed");
+
+/* What salvage reads besides the header is today what it was in layout 2 and 3. */
 static_assert(sizeof(struct process_record) == 128 && offsetof(struct process_record, pid) == 8 &&
 		      offsetof(struct process_record, program) == 24,
 	      "as in layout 2");
@@ -87,8 +92,9 @@ static_assert(sizeof(struct block_header) == 16 && offsetof(struct block_header,
 /* And so are the bytes of a cart. They say their format themselves: all that were ever written have this one. */
 static_assert(CART_FORMAT == 1, "the cart of layout 2");
 
-static bool geometry_2(uint64_t arena_bytes, uint32_t max_carts, struct arena_header *h)
+static bool geometry_2(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts, struct arena_header *h)
 {
+	uint64_t bitmap = align_up((max_carts + 63ull) / 64 * 8, 64);
 	uint32_t buckets = 64;
 
 	if (arena_bytes < 4194304 || arena_bytes > (252ull << 30) || arena_bytes % 16384 != 0 || max_carts == 0 ||
@@ -106,8 +112,9 @@ static bool geometry_2(uint64_t arena_bytes, uint32_t max_carts, struct arena_he
 	h->threads_at = h->processes_at + 1024 * 128;
 	h->classes_at = h->threads_at + 2048 * 1216;
 	h->dirty_at = h->classes_at + 192ull * 64;
-	h->drained_at = 0;
-	h->buckets_at = h->dirty_at + align_up((max_carts + 63ull) / 64 * 8, 64);
+	h->drained_at = layout == 2 ? 0 : h->dirty_at + bitmap;
+	h->hints_at = 0;
+	h->buckets_at = h->dirty_at + (layout == 2 ? 1 : 2) * bitmap;
 	h->slots_at = h->buckets_at + 16ull * buckets;
 	h->pages_at = h->slots_at + 64ull * max_carts;
 	h->space_at = align_up(h->pages_at + align_up(arena_bytes / 16384 * 4, 64), 16384);
@@ -120,11 +127,11 @@ static bool geometry_2(uint64_t arena_bytes, uint32_t max_carts, struct arena_he
 static void read_2(const struct header_2 *old, struct arena_header *h)
 {
 	*h = (struct arena_header){ .magic = old->magic,
-				    .layout_version = 2,
+				    .layout_version = old->layout_version,
 				    .byte_order = old->byte_order,
 				    .arena_bytes = old->arena_bytes,
 				    .max_carts = old->max_carts,
-				    .hash_seed = old->hash_seed,
+				    .hash_seed = old->layout_version == 2 ? old->hash_seed : old->reserved1[0],
 				    .clock_offset_ns = old->clock_offset_ns,
 				    .ttl_ns = old->ttl_ns,
 				    .time_ns_inode = old->time_ns_inode,
@@ -140,11 +147,12 @@ uint32_t former_read(const void *bytes, struct arena_header *ret_header)
 	struct header_2 old;
 
 	memcpy(&old, bytes, sizeof(old));
-	if (old.magic != LAYOUT_MAGIC || old.byte_order != LAYOUT_BYTE_ORDER || old.layout_version != 2 ||
-	    old.fingerprint != FINGERPRINT_2)
+	if (old.magic != LAYOUT_MAGIC || old.byte_order != LAYOUT_BYTE_ORDER ||
+	    !((old.layout_version == 2 && old.fingerprint == FINGERPRINT_2) ||
+	      (old.layout_version == 3 && old.fingerprint == FINGERPRINT_3)))
 		return 0;
 	read_2(&old, ret_header);
-	return 2;
+	return old.layout_version;
 }
 
 bool former_sound(const void *bytes)
@@ -160,5 +168,5 @@ bool former_sound(const void *bytes)
 
 bool former_geometry(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts, struct arena_header *ret_header)
 {
-	return layout == 2 && geometry_2(arena_bytes, max_carts, ret_header);
+	return (layout == 2 || layout == 3) && geometry_2(layout, arena_bytes, max_carts, ret_header);
 }

@@ -15,7 +15,7 @@
 
 /*
  * Are these HEADER_BYTES the beginning of an arena of a former layout that we know? Its number, and *ret_header: what they
- * say, in today's words (layout_version stays the former one; drained_at and all behind line 3 are 0). 0: no.
+ * say, in today's words (layout_version stays the former one; drained_at, hints_at and all behind line 3 are 0). 0: no.
  */
 uint32_t former_read(const void *bytes, struct arena_header *ret_header);
 

@@ -12,13 +12,14 @@
  *   classes_at    | size classes      64 B *  |  free lists
  *   dirty_at      | dirty bitmap      1 bit * |  slots changed since the journal last looked
  *   drained_at    | the same          1 bit * |  slots it has looked at, and not yet synced
+ *   hints_at      | hints             4 B *   |  of each bucket: where the version may be that its first cart has
  *   buckets_at    | buckets           16 B *  |  heads of the chains
  *   slots_at      | slots             64 B *  |  the identity of each cart
  *   pages_at      | page table        4 B *   |  which span a 16 KiB page begins
  *   space_at      | pages             16 KiB *|  spans of blocks; block = header + cart version
  *   arena_bytes   +---------------------------+
  *
- * Everything before space_at is reserved on disk at creation; the pages are reserved
+ * Everything before space_at is reserved on disk at creation, up to the end of its extent; the pages are reserved
  * in extents, before anyone touches them (header.reserved_pages).
  *
  * Index types: a slot, bucket, thread or process by number, where 0 means none and
@@ -34,15 +35,15 @@
 #include "base.h"
 
 #define LAYOUT_MAGIC 0x0a1a0d4c41524f43ull /* "COR" "AL" CR SUB LF, read as little endian */
-#define LAYOUT_VERSION 3u
+#define LAYOUT_VERSION 4u
 #define LAYOUT_OLDEST 2u /* that corral-agent --upgrade carries over; see former.h */
 #define LAYOUT_BYTE_ORDER 0x01020304u
 
 #define HEADER_BYTES 4096u
 #define PAGE_BYTES 16384u
-#define BLOCK_UNIT 64u     /* a block reference counts these */
-#define EXTENT_PAGES 64u   /* pages reserved on disk at a time: 1 MiB */
-#define SPAN_PAGES_MAX 80u /* no span has more, see block_span_pages() */
+#define BLOCK_UNIT 64u                  /* a block reference counts these */
+#define EXTENT_BYTES (2u * 1024 * 1024) /* reserved on disk at a time, from multiples of it: a huge page */
+#define SPAN_PAGES_MAX 80u              /* no span has more, see block_span_pages() */
 
 #define MAX_PROCESSES 1024u
 #define MAX_THREADS 2048u
@@ -107,12 +108,13 @@ struct arena_header {
 	uint64_t classes_at;
 	uint64_t dirty_at;
 	uint64_t drained_at;
+	uint64_t hints_at;
 	uint64_t buckets_at;
 	uint64_t slots_at;
 	uint64_t pages_at;
 	uint64_t space_at;
 	uint64_t hash_seed; /* secret: keys hash differently in each arena */
-	uint64_t reserved1[3];
+	uint64_t reserved1[2];
 
 	/* line 3: settings. W: the agent (withdrawn: whoever notices). R: all, relaxed: any recent value will do */
 	uint8_t boot_id[16];     /* of the boot that clock_offset_ns belongs to */
@@ -305,6 +307,12 @@ struct bucket { /* W: holder of lock. R: readers, acquire on head */
 };
 
 static_assert(sizeof(struct bucket) == 16, "four a line");
+
+/*
+ * The version that the first slot of a chain had when it was last changed. W: that slot's holder, relaxed. R: all, relaxed, and only
+ * to have its cache lines on the way while the slot is looked at: nothing is believed of it, and it may be anything.
+ */
+typedef block_ref bucket_hint;
 
 #define TOUCHED_ENDED INT64_MIN /* the cart has ended; its slot is never found again */
 

@@ -254,6 +254,7 @@ static int change_once(struct work *work)
 {
 	struct found found = { 0 };
 
+	slot_prefetch(work->actor->arena, work->change->hash);
 	grace_enter(work->actor);
 	int r = slot_find(work->actor->arena, work->change->hash, work->key, &found);
 	r = grace_leave_with(work->actor, r);

@@ -102,6 +102,15 @@ static bool bump_change(struct slot *slot)
 	return (swap_acq_rel(&slot->change, next) & 1) != 0;
 }
 
+/* For those who come: where the version is, if its slot is the first they see. Slot lock held. */
+static void leave_hint(const struct arena *arena, const struct slot *slot, block_ref version)
+{
+	uint64_t hash = load_relaxed(&slot->hash);
+
+	if (load_relaxed(&slot_bucket(arena, hash)->head) == arena_slot_link(arena, slot))
+		store_relaxed(&arena->hints[hash & arena->bucket_mask], version);
+}
+
 /* All that follows the publishing store; done again by the repairer when a death came between. */
 static bool after_publish(struct arena *arena, struct thread_record *record, struct slot *slot, bool fenced)
 {
@@ -136,6 +145,7 @@ bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64
 	renew(slot, now_ns);
 	store_release(&slot->ttl_ns,
 		      ttl_ms * 1000000); /* after the touch: a reader that has it looks again. pairs [S5] */
+	leave_hint(actor->arena, slot, intent->hand);
 	return after_publish(actor->arena, actor->record, slot, actor->fenced);
 }
 
@@ -168,6 +178,7 @@ int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint6
 	store_relaxed(&slot->ttl_ns, ttl_ms * 1000000);
 	store_relaxed(&slot->touched_ns, now_ns);
 	store_release(&bucket->head, link); /* the slot's words before its link. pairs [S2] */
+	leave_hint(actor->arena, slot, intent->hand);
 	after_insert(actor->arena, actor->record, actor->fenced);
 	return 0;
 }

@@ -21,6 +21,25 @@ static inline struct bucket *slot_bucket(const struct arena *arena, uint64_t has
 	return &arena->buckets[hash & arena->bucket_mask];
 }
 
+/*
+ * Before the cart is looked for: have all its first cache lines on the way, those of its version too, where the hint says. Bucket,
+ * slot and version follow from one another, so without it each miss would wait for the one before.
+ */
+static inline __attribute__((always_inline)) void slot_prefetch(const struct arena *arena, uint64_t hash)
+{
+	const uint8_t *version =
+		(const uint8_t *)arena_block(arena, load_relaxed(&arena->hints[hash & arena->bucket_mask]));
+
+	__builtin_prefetch(slot_bucket(arena, hash));
+	__builtin_prefetch(version);                  /* version, size, totals */
+	__builtin_prefetch(version + 2 * CACHE_LINE); /* the ids, which may go on in the next line */
+	__builtin_prefetch(version + 3 * CACHE_LINE);
+}
+
+static_assert(offsetof(struct cart_head, restaurant_size) + sizeof(struct block_header) >= 2 * CACHE_LINE &&
+		      sizeof(struct cart_head) + sizeof(struct block_header) < 3 * CACHE_LINE,
+	      "the ids begin in the third line");
+
 /* What was found; valid within the read-side critical section, or while the slot's lock is held. */
 struct found {
 	struct slot *slot;

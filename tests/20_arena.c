@@ -211,22 +211,24 @@ static int reserve_on_filling_disk(void *context)
 	const struct arena_settings roomy = { .arena_bytes = 64 << 20, .max_carts = 64, .ttl_ns = TTL_NS };
 	struct arena arena;
 
-	yard.dir_fd = support_small_disk(&yard, "6M");
+	yard.dir_fd = support_small_disk(&yard, "8M");
 	if (yard.dir_fd < 0)
 		return CHILD_SKIPS;
 	must(arena_create(yard.dir_fd, &roomy, NULL) == 0);
 	must(arena_map(yard.dir_fd, false, &arena, NULL) == 0);
-	must(arena_reserve(&arena, 0, EXTENT_PAGES) == 0);
-	must(arena.header->reserved_pages == EXTENT_PAGES);
-	must(arena_reserve(&arena, EXTENT_PAGES, arena.page_count - EXTENT_PAGES) == -ENOSPC);
-	must(arena.header->reserved_pages == EXTENT_PAGES); /* a refusal changed nothing */
-	uint32_t first = EXTENT_PAGES;
-	while (arena_reserve(&arena, first, 1) == 0) { /* to the last page: not one of them may give SIGBUS */
-		must(arena.header->reserved_pages > first);
-		memset(arena.base + arena.space_at + (uint64_t)first * PAGE_BYTES, 0x5a, PAGE_BYTES);
-		first++;
+	must(arena_reserve(&arena, 0, 1) == 0);
+	uint32_t reserved = arena.header->reserved_pages;
+	must(arena_reserve(&arena, reserved, arena.page_count - reserved) == -ENOSPC);
+	must(arena.header->reserved_pages == reserved); /* a refusal changed nothing */
+	while (arena_reserve(&arena, reserved, 1) == 0) {
+		must(arena.header->reserved_pages > reserved);
+		reserved = arena.header->reserved_pages;
 	}
-	must(first > EXTENT_PAGES && (uint64_t)first * PAGE_BYTES < (6u << 20));
+	/* in whole extents, and to the last page: not one of them may give SIGBUS */
+	must((arena.space_at + (uint64_t)reserved * PAGE_BYTES) % EXTENT_BYTES == 0);
+	for (uint32_t page = 0; page < reserved; page++)
+		memset(arena.base + arena.space_at + (uint64_t)page * PAGE_BYTES, 0x5a, PAGE_BYTES);
+	must(reserved > 1 && (uint64_t)reserved * PAGE_BYTES < (8u << 20));
 	return 0;
 }
 

@@ -184,6 +184,8 @@ static void parts_follow_one_another(const struct arena *arena, const struct are
 		{ h->threads_at, sizeof(struct thread_record) * h->max_threads },
 		{ h->classes_at, sizeof(struct size_class) * h->class_count },
 		{ h->dirty_at, (h->max_carts + 7ull) / 8 },
+		{ h->drained_at, (h->max_carts + 7ull) / 8 },
+		{ h->hints_at, sizeof(bucket_hint) * (uint64_t)h->bucket_count },
 		{ h->buckets_at, sizeof(struct bucket) * (uint64_t)h->bucket_count },
 		{ h->slots_at, sizeof(struct slot) * (uint64_t)h->max_carts },
 		{ h->pages_at, sizeof(uint32_t) * (uint64_t)h->page_count },
@@ -199,7 +201,7 @@ static void parts_follow_one_another(const struct arena *arena, const struct are
 	assert_int_equal(h->max_carts, settings->max_carts);
 	assert_int_equal(h->space_at % PAGE_BYTES, 0);
 	assert_true(h->page_count >= 4);
-	assert_true(h->arena_bytes - parts[8][0] - parts[8][1] < PAGE_BYTES); /* no page is wasted */
+	assert_true(h->arena_bytes - parts[10][0] - parts[10][1] < PAGE_BYTES); /* no page is wasted */
 	assert_true(h->bucket_count >= h->max_carts && (h->bucket_count & (h->bucket_count - 1)) == 0);
 	assert_int_equal(arena->bucket_mask, h->bucket_count - 1);
 	assert_int_equal((uint64_t)arena->space_end * BLOCK_UNIT, h->arena_bytes);

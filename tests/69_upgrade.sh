@@ -12,7 +12,7 @@ shopt -s inherit_errexit
 export CORRAL_AGENT=$BUILD/corral-agent
 samples=$(realpath tests/samples)
 
-# offsets in the header, alike in layout 2 and 3
+# offsets in the header, alike in all layouts
 VERSION_AT=8 FINGERPRINT_AT=16 BOOT_AT=192 JOURNAL_AT=248
 PROCESSES_AT=4096 PROCESS_BYTES=128
 
@@ -99,7 +99,7 @@ later_journal() { # DIR: its files are of format 2
 a_former_arena_is_refused_with_what_to_do() {
 	former
 	agent 3
-	has "layout version 2, this program's is 3" "corral-agent --upgrade"
+	has "layout version 2, this program's is 4" "corral-agent --upgrade"
 	agent 3 --daemon
 	has "corral-agent --upgrade"
 	local command
@@ -111,15 +111,16 @@ a_former_arena_is_refused_with_what_to_do() {
 	is_unchanged
 }
 
-all_carts_of_a_former_arena_are_carried_over() {
-	former
+carries_all_over() { # LAYOUT
+	local layout=$1
+	former "arena-$layout"
 	agent 0 --upgrade
-	has "upgraded from layout 2 to 3: 7 carts carried over, 0 left out" "$dir/arena.layout2"
-	cmp "$dir/arena.layout2" "$place/former" || fail "it is not kept as it was"
+	has "upgraded from layout $layout to 4: 7 carts carried over, 0 left out" "$dir/arena.layout$layout"
+	cmp "$dir/arena.layout$layout" "$place/former" || fail "it is not kept as it was"
 	sound
-	has_carts_of arena-2
+	has_carts_of "arena-$layout"
 	agent 0 --upgrade
-	has "nothing to upgrade: the arena has layout 3"
+	has "nothing to upgrade: the arena has layout 4"
 	start
 	grep -qE 'warning|error' "$dir/agent.log" "$place"/dir/*.log && fail "$(cat "$dir/agent.log")"
 	goes_on
@@ -128,6 +129,14 @@ all_carts_of_a_former_arena_are_carried_over() {
 	[[ $(stat -c %s "$dir/arena") -eq 4194304 ]] || fail "another size"
 	agent 0 --stop
 	sound
+}
+
+all_carts_of_an_arena_of_layout_2_are_carried_over() {
+	carries_all_over 2
+}
+
+all_carts_of_an_arena_of_layout_3_are_carried_over() {
+	carries_all_over 3
 }
 
 a_directory_without_an_arena_needs_no_upgrade() {
@@ -172,7 +181,7 @@ while_somebody_has_it_open_it_is_refused_by_name() {
 
 later_and_unknown_layouts_are_left_alone() {
 	former
-	poke "$dir/arena" "$VERSION_AT" "$(number 4 4)"
+	poke "$dir/arena" "$VERSION_AT" "$(number 5 4)"
 	cp "$dir/arena" "$place/former"
 	agent 3
 	has "a newer version of Corral wrote it: install that version"

@@ -36,9 +36,9 @@ static void make_header(const struct arena *arena, uint64_t lower)
 		memcpy(h + VERSION_AT, &version, sizeof(version));
 	if (today->fingerprint == LAYOUT_FINGERPRINT)
 		put_u64(h, FINGERPRINT_AT, FINGERPRINT_2);
-	/* drained_at goes; what is behind it moves up, to the seed */
-	memmove(h + TABLES_AT, h + TABLES_AT + 8, 5 * sizeof(uint64_t));
-	put_u64(h, TABLES_AT + 5 * sizeof(uint64_t), 0);
+	/* drained_at and hints_at go; what is behind them moves up, to the seed */
+	memmove(h + TABLES_AT, h + TABLES_AT + 16, 5 * sizeof(uint64_t));
+	memset(h + TABLES_AT + 5 * sizeof(uint64_t), 0, 2 * sizeof(uint64_t));
 	for (size_t at = TABLES_AT; at < SPACE_AT; at += 8)
 		put_u64(h, at, get_u64(h, at) - lower);
 	if (sound) {
