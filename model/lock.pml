@@ -25,8 +25,8 @@
  * names it. What would be the missing check of a generation elsewhere are the mutants OWNER_FIRST (a record is
  * given away while a lock word names it) and NO_RECHECK (what was seen before the byte was taken is believed afterwards).
  *
- * Time: a sleep that times out while the holder lives and the word is the same changes nothing, so it is left out. With
- * NO_TIMEOUT sleeps do not end by themselves at all: then it is the waiters bit alone that must wake everybody.
+ * Time: each sleep ends by itself; one that does while the holder lives and the word is the same changes nothing, so it is left
+ * out. That it may also end by a wake-up, when LOCK_WAITERS was set, decides nothing: nobody depends on it.
  *
  * What is left out: spinning before the sleep, patience (-EBUSY), lock_try (it asks for the holder's life without sleeping),
  * levels of locks, the lists in which a retired block goes (they have a lock of their own, and tests/80_crash_matrix.c).
@@ -173,7 +173,6 @@ proctype seat(byte me)
 	byte version = 0;
 	byte count = 0;
 	bool wake = false;
-	bool slept = false;
 	bool within = false; /* between take and drop */
 
 	goto attached;
@@ -234,19 +233,13 @@ attached:
 #if defined(MUTANT_L1_TAKE)
 	:: count = tally; /* no acquire: what stands after it may be loaded before it */
 		if
-		:: atomic { holder == 0 -> holder = record + 1; waiters = slept; break }
+		:: atomic { holder == 0 -> holder = record + 1; waiters = false; break }
 		:: else
 		fi
 #endif
-	/* cas_acq_rel(word, 0, name); in take_sleeping() with the waiters bit */
-	:: atomic { holder == 0 ->
-		holder = record + 1;
-#if !defined(MUTANT_WAITERS_LOST)
-		waiters = slept;
-#endif
-		break }
-	/* sleep_once() */
-	:: atomic { holder != 0 -> seen = holder; slept = true };
+	:: atomic { holder == 0 -> holder = record + 1; waiters = false; break } /* cas_acq_rel(word, 0, name) */
+	/* nap() */
+	:: atomic { holder != 0 -> seen = holder };
 		atomic { /* cas_acq_rel(word, seen, seen | LOCK_WAITERS) */
 			if
 			:: holder == seen -> waiters = true
@@ -258,7 +251,6 @@ attached:
 			if
 			:: atomic { !asleep[me] -> seen = 0; MAY_DIE } /* woken */
 			:: atomic { deaths < DEATHS -> deaths++; goto dead }
-#ifndef NO_TIMEOUT
 			:: atomic { asleep[me] && (holder != seen || !waiters) -> asleep[me] = false; seen = 0 } /* -ETIMEDOUT */
 #if defined(MUTANT_GUESS)
 			:: atomic { asleep[me] -> asleep[me] = false; process = owner[seen - 1]; /* "it must be dead by now" */
@@ -280,13 +272,12 @@ attached:
 				:: atomic { else -> seen = 0; process = mine }
 				fi
 #endif
-#endif
 			fi
 		:: atomic { else -> seen = 0 }
 		fi;
 again:		skip
 	od;
-	atomic { slept = false; within = true; inside++; assert(inside == 1); MAY_DIE };
+	atomic { within = true; inside++; assert(inside == 1); MAY_DIE };
 
 	/* slot_recheck() and what else it looks at under the lock */
 	atomic {
@@ -323,10 +314,6 @@ again:		skip
 	atomic { changes++; buffer[me] = count + 1; count = 0; version = 0; MAY_DIE };
 
 	/* lock_drop(): swap_acq_rel(word, 0) [L1]; futex_wake() */
-#if defined(MUTANT_WAITERS_MISSED)
-	atomic { buffer[me] == 0; wake = waiters }; /* two steps where a swap should be */
-	atomic { assert(holder == record + 1); holder = 0; waiters = false; within = false; inside--; MAY_DIE };
-#else
 	atomic {
 #ifndef MUTANT_L1_DROP
 		buffer[me] == 0; /* release: what we wrote first */
@@ -339,7 +326,6 @@ again:		skip
 		inside--;
 		MAY_DIE
 	};
-#endif
 	if
 	:: atomic { wake -> wake = false; futex_wake(); MAY_DIE }
 	:: else
@@ -402,7 +388,7 @@ dead:	/* Killed: its stores drain, the kernel frees its bytes, also that of one 
 		:: else -> break
 		od;
 		asleep[me] = false;
-		process = 0; mine = 0; record = 0; r = 0; seen = 0; version = 0; count = 0; wake = false; slept = false;
+		process = 0; mine = 0; record = 0; r = 0; seen = 0; version = 0; count = 0; wake = false;
 #if defined(NO_HEIRS)
 		goto done
 #else

@@ -39,14 +39,12 @@ table() {
 	echo 'holds lock -DSEATS=2 -DPROCESSES=3 -DDEATHS=2'
 	echo 'holds lock -DSEATS=3 -DDEATHS=1'
 	echo 'holds lock -DSEATS=3 -DDEATHS=2 -DNO_HEIRS'
-	echo 'holds lock -DSEATS=3 -DDEATHS=0 -DNO_TIMEOUT'
+	echo 'holds lock -DSEATS=3 -DDEATHS=0'
 	for mutant in L1_DROP L1_TAKE OWNER_FIRST NO_RECHECK BYTE_EARLY GUESS RELEASE_UNASKED UNFINISHED NOTED_LATE OLD_LATE \
 		HAND_AFTER_DROP; do
 		echo "claim lock -DSEATS=2 -DPROCESSES=3 -DDEATHS=2 -DMUTANT_$mutant"
 	done
 	echo 'stuck lock -DSEATS=2 -DDEATHS=1 -DNO_HEIRS -DMUTANT_NOBODY_ASKS'
-	echo 'stuck lock -DSEATS=3 -DDEATHS=0 -DNO_TIMEOUT -DMUTANT_WAITERS_LOST'
-	echo 'stuck lock -DSEATS=3 -DDEATHS=0 -DNO_TIMEOUT -DMUTANT_WAITERS_MISSED'
 	echo 'holds publish'
 	for mutant in S1_WRITER S1_READER S2_WRITER S2_READER S3_WRITER S3_READER S5_WRITER S5_READER; do
 		echo "claim publish -DMUTANT_$mutant"

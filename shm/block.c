@@ -226,18 +226,32 @@ static void give_hand_slot(struct actor *actor)
 	lock_drop(actor, &h->slots_lock, LOCK_SLOTS);
 }
 
+/* From our own retired blocks, if any are over; else from the class. */
+static int restock(struct actor *actor, uint32_t class)
+{
+	struct thread_record *record = actor->record;
+
+	/* relaxed: another may be at our lists; their lock decides */
+	if (load_relaxed(&record->retired.waiting) != 0 || load_relaxed(&record->retired.ready) != 0)
+		(void)block_reclaim(actor, record);
+	return record->cache[class] == 0 ? refill(actor, class) : 0;
+}
+
+void block_stock(struct actor *actor, uint32_t bytes)
+{
+	uint32_t class = block_class_of(bytes);
+
+	if (unlikely(actor->record->cache[class] == 0))
+		(void)restock(actor, class); /* else block_alloc() will say what is the matter */
+}
+
 int block_alloc(struct actor *actor, uint32_t bytes)
 {
 	struct thread_record *record = actor->record;
 	uint32_t class = block_class_of(bytes);
-	int r = 0;
 
 	if (unlikely(record->cache[class] == 0)) {
-		/* relaxed: another may be at our lists; their lock decides */
-		if (load_relaxed(&record->retired.waiting) != 0 || load_relaxed(&record->retired.ready) != 0)
-			(void)block_reclaim(actor, record);
-		if (record->cache[class] == 0)
-			r = refill(actor, class);
+		int r = restock(actor, class);
 		if (r == -ENOMEM || r == -ENOSPC || r == -EBUSY)
 			r = pressure_relieve(actor, &class, r, refill);
 		if (r < 0)

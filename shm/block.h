@@ -70,6 +70,12 @@ static inline struct block_header *block_at(const struct arena *arena, block_ref
 /* ------------------------------------------------------- what a writer does */
 
 /*
+ * Before a cart's lock is wanted: see to it that block_alloc() will find a block for `bytes` in the cache, since getting one from
+ * elsewhere may take a grace period's barrier or other locks, for which nobody who wants that cart should wait. The hand is empty.
+ */
+void block_stock(struct actor *actor, uint32_t bytes);
+
+/*
  * Take a free block with room for `bytes` (header included) into the actor's hand. The hand must be
  * empty. -ENOMEM: the arena is full; -ENOSPC...: the disk is; -EUCLEAN.
  */

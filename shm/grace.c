@@ -19,7 +19,7 @@
 #include "grace.h"
 #include "stat.h"
 
-#define STALL_NS 2000000 /* after this long we ask whether a reader is alive */
+#define STALL_NS 2000000 /* after this long we ask whether a reader is alive, and then so often */
 #define WAIT_STEP_NS 100000
 #define GET_REGISTRATIONS (1 << 9) /* MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3 */
 
@@ -68,8 +68,10 @@ static void stalled(struct actor *actor, uint32_t number, uint64_t seen)
 
 	if (load_relaxed(&record->stalled_phase) != seen) { /* relaxed: for people, and a hint for us */
 		store_relaxed(&record->stalled_ns, now);
+		store_relaxed(&record->asked_ns, now);
 		store_relaxed(&record->stalled_phase, seen);
-	} else if (ns_since(now, load_relaxed(&record->stalled_ns)) > STALL_NS) {
+	} else if (ns_since(now, load_relaxed(&record->asked_ns)) > STALL_NS) {
+		store_relaxed(&record->asked_ns, now); /* one asks for all */
 		(void)alive_bury_if_dead(actor, number + 1);
 	}
 }

@@ -242,7 +242,8 @@ struct retired { /* W: holder of lock. Lists through block_header.next */
 	uint64_t open_bytes;
 	uint64_t waiting_bytes;
 	block_ref deferred; /* retired while another had the lock. W: the owner, without the lock */
-	uint32_t reserved[3];
+	uint32_t retry_at;  /* open_count at which to try again what did not go on; a hint, too */
+	uint32_t reserved[2];
 };
 
 static_assert(sizeof(struct retired) == CACHE_LINE, "one line");
@@ -265,7 +266,8 @@ struct thread_record {
 	uint64_t stalled_phase; /* the phase `reader` had when we first had to wait for it */
 	int64_t stalled_ns;     /* arena time of that */
 	uint64_t cached_bytes;  /* W: owner; what `cache` holds, about */
-	uint64_t stalled_reserved[5];
+	int64_t asked_ns;       /* arena time when a driver last asked whether it is alive */
+	uint64_t stalled_reserved[4];
 	/* line 4...: the owner's free blocks, a list for each class */
 	block_ref cache[MAX_CLASSES];
 	/* counters of stat.def, W: the owner; go on from owner to owner */
@@ -325,7 +327,9 @@ struct slot {
 	uint64_t hash;      /* of the key; constant while linked */
 	int64_t touched_ns; /* last activity, arena time. W: holder of lock; readers by CAS. TOUCHED_ENDED: gone */
 	uint64_t ttl_ns;    /* time to live. W: holder of lock */
-	uint64_t reserved[3];
+	uint32_t
+		size; /* of the version, about: so much memory a change will want. W: holder of lock, relaxed. A hint */
+	uint32_t reserved[5];
 };
 
 static_assert(sizeof(struct slot) == CACHE_LINE, "one line");

@@ -2,18 +2,28 @@
 /*
  * lock.c (floor 3): see lock.h.
  *
- * Lost wake-up: who slept takes the word with the waiters bit set, since it cannot
- * know whether it was the last sleeper. Who is woken and dies leaves the word free; the others
- * sleep at most SLEEP_LONG_NS at a time, so nobody depends on a wake-up that never comes.
+ * Waiting. The lock is held for a microsecond or so, so who finds it taken spins a little. If that does not help its
+ * holder does not run: asleep, preempted, stopped or dead. The first nap is on the word, so that the holder wakes the sleeper; but
+ * a holder that woke somebody at every drop would do little else where many want one lock, and each of them would be
+ * in the others' way. So later naps are just time, and at their end the word is looked at once: a lock that is seldom
+ * taken is then had at once, of one that is never free for long the waiters get fewer turns, each of which lasts until they lose
+ * the processor. Who has waited for TURN_NS spins for it.
+ *
+ * Nobody depends on being woken, neither by one who dies nor in the order of sleeping: every nap ends by itself, and with a look
+ * at the holder's life if it has not changed meanwhile.
  */
 #include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "lock.h"
 #include "stat.h"
 
-#define SPIN_ROUNDS 100
-#define SLEEP_FIRST_NS 200000 /* then the holder's life is looked at */
-#define SLEEP_LONG_NS 1000000
+#define SPIN_ROUNDS 300
+#define NAP_FIRST_NS 200000ll
+#define NAP_LONG_NS 8000000ll /* a dead holder is found within that; after that a lock is to be free again in 10 ms */
+#define NAP_GROWTH 5
+#define TURN_NS 100000000ll
 
 static void level_enter(struct actor *actor, enum lock_level level, bool waits)
 {
@@ -32,30 +42,36 @@ static bool take_spinning(lock_word *word, uint32_t name)
 	return false;
 }
 
-/* Sleep until the word may be free, once. */
-static void sleep_once(struct actor *actor, lock_word *word, int64_t sleep_ns)
+static void nap(struct actor *actor, lock_word *word, int64_t nap_ns)
 {
-	struct timespec timeout = { .tv_sec = 0, .tv_nsec = sleep_ns };
+	const struct timespec time = { .tv_sec = 0, .tv_nsec = nap_ns };
 	uint32_t seen = load_relaxed(word); /* relaxed: the compare-and-swap and the kernel check it again */
 
 	if (seen == 0)
 		return;
-	if ((seen & LOCK_WAITERS) == 0 && !cas_acq_rel(word, seen, seen | LOCK_WAITERS))
-		return;
 	stat_add(actor->record, lock_sleeps, 1);
-	if (futex_sleep(word, seen | LOCK_WAITERS, &timeout) == -ETIMEDOUT)
+	if (nap_ns > NAP_FIRST_NS)
+		(void)syscall(SYS_nanosleep, &time, NULL); /* by number: glibc's is a cancellation point */
+	else if ((seen & LOCK_WAITERS) != 0 || cas_acq_rel(word, seen, seen | LOCK_WAITERS))
+		(void)futex_sleep(word, seen | LOCK_WAITERS, &time);
+	if ((load_relaxed(word) & LOCK_HOLDER) == (seen & LOCK_HOLDER))
 		(void)alive_bury_if_dead(actor, seen & LOCK_HOLDER);
 }
 
 static int take_sleeping(struct actor *actor, lock_word *word)
 {
-	int64_t give_up = clock_now_ns() + load_relaxed(&actor->patience_ms) * 1000000ll; /* relaxed: a setting */
+	int64_t patience_ns = load_relaxed(&actor->patience_ms) * 1000000ll; /* relaxed: a setting */
+	int64_t began = clock_now_ns();
 
-	for (int64_t sleep_ns = SLEEP_FIRST_NS;; sleep_ns = SLEEP_LONG_NS) {
-		if (load_relaxed(word) == 0 && cas_acq_rel(word, 0, actor->name | LOCK_WAITERS))
+	for (int64_t nap_ns = NAP_FIRST_NS;;
+	     nap_ns = nap_ns < NAP_LONG_NS / NAP_GROWTH ? nap_ns * NAP_GROWTH : NAP_LONG_NS) {
+		nap(actor, word, nap_ns);
+		if (load_relaxed(word) == 0 && cas_acq_rel(word, 0, actor->name))
 			return 0;
-		sleep_once(actor, word, sleep_ns);
-		if (clock_now_ns() > give_up && load_relaxed(word) != 0)
+		int64_t waited = clock_now_ns() - began;
+		if (waited > TURN_NS && take_spinning(word, actor->name))
+			return 0;
+		if (waited > patience_ns && load_relaxed(word) != 0)
 			return -EBUSY;
 	}
 }

@@ -2,9 +2,9 @@
 /*
  * lock.h (floor 3): spinlocks that survive their holder.
  *
- * The word names the holder (thread record plus one) and says whether somebody sleeps.
- * Free to taken is one compare-and-swap; waiting is a short spin, then a shared futex with
- * a deadline (Drepper, "Futexes are tricky", mutex2, with the holder in the word).
+ * The word names the holder (thread record plus one) and says whether somebody sleeps on it.
+ * Free to taken is one compare-and-swap; waiting is a short spin, a sleep on the word (a shared futex), and then longer
+ * and longer naps, up to a deadline; see lock.c.
  * A waiter asks the kernel whether the holder's process lives; the dead one's
  * records are repaired by the waiter itself, which frees the word.
  *

@@ -2,8 +2,8 @@
 /*
  * ops.c (floor 5): how a cart is changed: glue of the rooms below. The public calls are in calls.c.
  *
- * The way of a change: find the slot in a read-side critical section; leave it; take the slot's lock and look again (a slot
- * stays a slot for ever, so waiting for its lock needs no section); plan; take a block; build; publish;
+ * The way of a change: find the slot, if need be in a read-side critical section; leave it; take the slot's lock and look again (a
+ * slot stays a slot for ever, so waiting for its lock needs no section); plan; take a block; build; publish;
  * drop the lock; retire the former version. A cart that is not there is made under its bucket's lock instead. One
  * whose time is up is replaced in its slot by a new one whose versions go on.
  *
@@ -130,7 +130,7 @@ static int change_locked(struct work *work, const struct found *found)
 	r = build(work, old);
 	if (r < 0)
 		return r;
-	work->wake = slot_publish(work->actor, found->slot, planned_ttl_ms(work), work->now_ns, over);
+	work->wake = slot_publish(work->actor, found->slot, work->plan.size, planned_ttl_ms(work), work->now_ns, over);
 	return 0;
 }
 
@@ -175,7 +175,8 @@ static int insert_locked(struct work *work, struct bucket *bucket)
 		return r;
 	r = block_take_slot(work->actor);
 	if (r == 0)
-		r = slot_insert(work->actor, bucket, work->change->hash, planned_ttl_ms(work), work->now_ns);
+		r = slot_insert(work->actor, bucket, work->change->hash, work->plan.size, planned_ttl_ms(work),
+				work->now_ns);
 	if (r < 0)
 		block_free_hand(work->actor);
 	return r;
@@ -250,19 +251,43 @@ static int drop_existing(struct work *work, struct slot *slot)
 	return r;
 }
 
-static int change_once(struct work *work)
+/* The new version will be about as large as the old one, or larger by what is added. */
+static void stock(struct work *work, uint32_t old_size)
 {
+	const uint32_t header = sizeof(struct block_header);
+	uint32_t more = work->change->kind == CART_ADD ? work->change->words.size + sizeof(struct cart_line) : 0;
+
+	if (old_size + more + header > CORRAL_CART_MAX || work->change->kind == CART_DROP)
+		return;
+	block_stock(work->actor, old_size + header);
+	if (more > 0)
+		block_stock(work->actor, old_size + more + header);
+}
+
+static int change_in(struct work *work, struct slot *slot)
+{
+	stock(work, load_relaxed(&slot->size)); /* relaxed: a hint */
+	return work->change->kind == CART_DROP ? drop_existing(work, slot) : change_existing(work, slot);
+}
+
+/* A guess is right but in rare cases, and needs no section; each further try makes sure. */
+static int change_once(struct work *work, bool guess)
+{
+	struct arena *arena = work->actor->arena;
 	struct found found = { 0 };
 
-	slot_prefetch(work->actor->arena, work->change->hash);
+	slot_prefetch(arena, work->change->hash);
+	/* inside a view of one's own the section tells whether that is void: then this call is, too */
+	guess = guess && work->actor->record->nest == 0;
+	struct slot *slot = guess ? slot_guess(arena, work->change->hash) : NULL;
+	if (slot != NULL)
+		return change_in(work, slot);
 	grace_enter(work->actor);
-	int r = slot_find(work->actor->arena, work->change->hash, work->key, &found);
+	int r = slot_find(arena, work->change->hash, work->key, &found);
 	r = grace_leave_with(work->actor, r);
 	if (r == -ENOENT)
 		return change_absent(work);
-	if (r < 0)
-		return r;
-	return work->change->kind == CART_DROP ? drop_existing(work, found.slot) : change_existing(work, found.slot);
+	return r < 0 ? r : change_in(work, found.slot);
 }
 
 /* Look for what is over, everybody's. *ret_left: something is still retired, because somebody reads. True: some was freed. */
@@ -304,7 +329,7 @@ static int change_until_done(struct work *work)
 	int r = -EBUSY;
 
 	for (uint32_t tries = 0; tries < TRIES_MAX; tries++) {
-		r = change_once(work);
+		r = change_once(work, tries == 0);
 		if (r == -ENOMEM || r == -ENFILE) {
 			if (!make_room(work->actor, rounds++))
 				return r;

@@ -130,7 +130,8 @@ static void renew(struct slot *slot, int64_t now_ns)
 		seen = load_relaxed(&slot->touched_ns);
 }
 
-bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64_t now_ns, bool replaces_ended)
+bool slot_publish(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms, int64_t now_ns,
+		  bool replaces_ended)
 {
 	struct intent *intent = &actor->record->intent;
 
@@ -144,7 +145,8 @@ bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64
 	store_release(&slot->current, intent->hand); /* the version's bytes before its reference. pairs [S1] */
 	renew(slot, now_ns);
 	store_release(&slot->ttl_ns,
-		      ttl_ms * 1000000); /* after the touch: a reader that has it looks again. pairs [S5] */
+		      ttl_ms * 1000000);  /* after the touch: a reader that has it looks again. pairs [S5] */
+	store_relaxed(&slot->size, size); /* relaxed: a hint */
 	leave_hint(actor->arena, slot, intent->hand);
 	return after_publish(actor->arena, actor->record, slot, actor->fenced);
 }
@@ -165,7 +167,8 @@ static void after_insert(struct arena *arena, struct thread_record *record, bool
 	(void)fetch_add_relaxed(&arena->header->carts_live, 1u); /* a counter for people; a death may leave it off */
 }
 
-int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint64_t ttl_ms, int64_t now_ns)
+int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint32_t size, uint64_t ttl_ms,
+		int64_t now_ns)
 {
 	struct intent *intent = &actor->record->intent;
 	slot_link link = load_relaxed(&intent->hand_slot);
@@ -177,6 +180,7 @@ int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint6
 	store_relaxed(&slot->hash, hash); /* relaxed: published by the head [S2] */
 	store_relaxed(&slot->ttl_ns, ttl_ms * 1000000);
 	store_relaxed(&slot->touched_ns, now_ns);
+	store_relaxed(&slot->size, size);
 	store_release(&bucket->head, link); /* the slot's words before its link. pairs [S2] */
 	leave_hint(actor->arena, slot, intent->hand);
 	after_insert(actor->arena, actor->record, actor->fenced);

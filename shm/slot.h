@@ -13,6 +13,8 @@
 #include "cart.h"
 #include "layout.h"
 
+#define SLOT_GUESS_STEPS 16 /* longer chains are rare */
+
 /* Hash of a key in this arena: keyed with its secret seed. */
 uint64_t slot_hash(const struct arena *arena, const struct corral_key *key);
 
@@ -63,10 +65,12 @@ void slot_want(struct actor *actor, struct bucket *bucket, struct slot *slot);
  * intent.old, to be retired once the lock is dropped. replaces_ended: the former one's time is up, and slot_forgo() was
  * called. True: somebody sleeps on slot->change.
  */
-bool slot_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms, int64_t now_ns, bool replaces_ended);
+bool slot_publish(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms, int64_t now_ns,
+		  bool replaces_ended);
 
 /* Link intent.hand_slot with the version in hand into the bucket whose lock is held. 0; -EUCLEAN: it is no slot. */
-int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint64_t ttl_ms, int64_t now_ns);
+int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint32_t size, uint64_t ttl_ms,
+		int64_t now_ns);
 
 /*
  * End a cart: it is found no more; its version is in intent.old, and its slot is freed with it. Both locks are held.
@@ -148,6 +152,26 @@ static inline __attribute__((always_inline)) int slot_find(const struct arena *a
 		link = load_acquire(&slot->next); /* pairs [S2] */
 	}
 	return link == 0 ? -ENOENT : -EUCLEAN; /* a ring */
+}
+
+/*
+ * For who will take the slot's lock and look again (slot_recheck): the first slot of the chain with this hash. Needs no read-side
+ * section, since slots stay slots and versions are not looked at; so writers hold no grace period up, wherever they lose the
+ * processor. But a slot on the way may be freed and linked elsewhere meanwhile, or two keys have one hash: NULL, or a slot that
+ * is another cart's, are no answers; then slot_find() gives one.
+ */
+static inline struct slot *slot_guess(const struct arena *arena, uint64_t hash)
+{
+	slot_link link = load_acquire(&slot_bucket(arena, hash)->head); /* pairs [S2] */
+
+	for (int steps = 0; link != 0 && steps < SLOT_GUESS_STEPS; steps++) {
+		struct slot *slot = arena_slot(arena, link);
+		if (unlikely(slot == NULL) ||
+		    likely(load_relaxed(&slot->hash) == hash)) /* relaxed: ordered by the link [S2] */
+			return slot;
+		link = load_acquire(&slot->next); /* pairs [S2] */
+	}
+	return NULL;
 }
 
 /*

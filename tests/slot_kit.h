@@ -84,7 +84,7 @@ static inline int kit_insert_locked(struct actor *actor, struct bucket *bucket, 
 		return r;
 	r = block_take_slot(actor);
 	if (r == 0)
-		r = slot_insert(actor, bucket, key->hash, 0, arena_now_ns(actor->arena));
+		r = slot_insert(actor, bucket, key->hash, 0, 0, arena_now_ns(actor->arena));
 	if (r < 0)
 		block_free_hand(actor);
 	return r;
@@ -121,7 +121,7 @@ static inline int kit_change(struct actor *actor, const struct kit_key *key, uin
 	if (r == 0)
 		r = kit_build(actor, key, &found, 0, dice, ret_version);
 	if (r == 0)
-		(void)slot_publish(actor, slot, 0, arena_now_ns(actor->arena), false);
+		(void)slot_publish(actor, slot, 0, 0, arena_now_ns(actor->arena), false);
 	lock_drop(actor, &slot->lock, LOCK_SLOT);
 	if (actor->record->intent.old != 0)
 		block_retire_old(actor);
