@@ -5,9 +5,8 @@
  * Waiting. The lock is held for a microsecond or so, so who finds it taken spins a little. If that does not help its
  * holder does not run: asleep, preempted, stopped or dead. The first nap is on the word, so that the holder wakes the sleeper; but
  * a holder that woke somebody at every drop would do little else where many want one lock, and each of them would be
- * in the others' way. So later naps are just time, and at their end the word is looked at once: a lock that is seldom
- * taken is then had at once, of one that is never free for long the waiters get fewer turns, each of which lasts until they lose
- * the processor. Who has waited for TURN_NS spins for it.
+ * in the others' way. So later naps are just time, and at their end a lock that nobody is at is taken; one that is taken again and
+ * again is left to those who run, until one's turn comes (TURN_NS): then one runs, too, until one loses the processor.
  *
  * Nobody depends on being woken, neither by one who dies nor in the order of sleeping: every nap ends by itself, and with a look
  * at the holder's life if it has not changed meanwhile.
@@ -19,7 +18,8 @@
 #include "lock.h"
 #include "stat.h"
 
-#define SPIN_ROUNDS 300
+#define SPIN_ROUNDS 1000 /* about 27 us */
+#define IDLE_ROUNDS 32
 #define NAP_FIRST_NS 200000ll
 #define NAP_LONG_NS 8000000ll /* a dead holder is found within that; after that a lock is to be free again in 10 ms */
 #define NAP_GROWTH 5
@@ -40,6 +40,17 @@ static bool take_spinning(lock_word *word, uint32_t name)
 		spin_pause();
 	}
 	return false;
+}
+
+/* Free for longer than somebody needs who takes it again and again? */
+static bool is_idle(const lock_word *word)
+{
+	for (int round = 0; round < IDLE_ROUNDS; round++) {
+		if (load_relaxed(word) != 0)
+			return false;
+		spin_pause();
+	}
+	return true;
 }
 
 static void nap(struct actor *actor, lock_word *word, int64_t nap_ns)
@@ -66,10 +77,8 @@ static int take_sleeping(struct actor *actor, lock_word *word)
 	for (int64_t nap_ns = NAP_FIRST_NS;;
 	     nap_ns = nap_ns < NAP_LONG_NS / NAP_GROWTH ? nap_ns * NAP_GROWTH : NAP_LONG_NS) {
 		nap(actor, word, nap_ns);
-		if (load_relaxed(word) == 0 && cas_acq_rel(word, 0, actor->name))
-			return 0;
 		int64_t waited = clock_now_ns() - began;
-		if (waited > TURN_NS && take_spinning(word, actor->name))
+		if ((waited > TURN_NS || is_idle(word)) && take_spinning(word, actor->name))
 			return 0;
 		if (waited > patience_ns && load_relaxed(word) != 0)
 			return -EBUSY;
