@@ -12,7 +12,7 @@
 #include "load.h"
 #include "progress.h"
 
-#define ROOM_MIN (256ull << 20) /* of the arena, beside the carts: versions that wait to be freed */
+#define ROOM_MIN (1ull << 30) /* of the arena, beside the carts: versions that wait to be freed */
 #define RESTAURANTS 100u
 #define STEPS_MIN 16384u
 #define ZIPF_EXPONENT 0.99

@@ -21,7 +21,7 @@
 
 #define REFILL_BLOCKS 16u
 #define REFILL_BYTES 65536u
-#define CACHE_BYTES_MAX (1024u * 1024)
+#define CACHE_BYTES_MAX (2048u * 1024)
 
 uint32_t block_span_pages(uint32_t class)
 {
@@ -188,7 +188,7 @@ static void flush_cache(struct actor *actor)
 
 static uint64_t cache_limit(const struct arena *arena)
 {
-	return max_u64(65536, min_u64(CACHE_BYTES_MAX, (uint64_t)arena->page_count * PAGE_BYTES / 1024));
+	return max_u64(65536, min_u64(CACHE_BYTES_MAX, (uint64_t)arena->page_count * PAGE_BYTES / 512));
 }
 
 /* ------------------------------------------------------------ alloc and free */

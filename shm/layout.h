@@ -243,7 +243,8 @@ struct retired { /* W: holder of lock. Lists through block_header.next */
 	uint64_t waiting_bytes;
 	block_ref deferred; /* retired while another had the lock. W: the owner, without the lock */
 	uint32_t retry_at;  /* open_count at which to try again what did not go on; a hint, too */
-	uint32_t reserved[2];
+	uint32_t batch;     /* how many blocks shall share a grace period: what the last one took decides. A hint */
+	uint32_t reserved;
 };
 
 static_assert(sizeof(struct retired) == CACHE_LINE, "one line");

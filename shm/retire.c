@@ -15,8 +15,8 @@
  *            is stopped there stops the owner.
  *
  * A list moves on with two stores, "next = this; this = 0"; a death between them shows as two
- * equal heads. Stamping costs a fence and, when nobody else drives, one membarrier: BATCH_BLOCKS
- * share them. Nothing here waits for a reader: what is not over yet stays where it is.
+ * equal heads. Stamping costs a fence and, when nobody else drives, one membarrier: a batch of blocks
+ * shares them. Nothing here waits for a reader: what is not over yet stays where it is.
  */
 #include "atomic.h"
 #include "block.h"
@@ -24,8 +24,14 @@
 #include "lock.h"
 #include "stat.h"
 
-#define BATCH_BLOCKS 128u
-#define BATCH_BYTES_MAX (512u * 1024)
+/*
+ * How many blocks share a grace period. Blocks that wait are memory that is written next time without being in a cache, so few are better as
+ * long as membarrier costs nothing, which is so unless somebody else is running; else it interrupts them, and takes microseconds.
+ */
+#define BATCH_BLOCKS_MIN 32u
+#define BATCH_BLOCKS_MAX 128u
+#define BLOCK_SHARE_NS 64 /* of the time of a grace period, for each block */
+#define BATCH_BYTES_MAX (1024u * 1024)
 
 static uint64_t batch_bytes(const struct arena *arena)
 {
@@ -79,18 +85,34 @@ static void free_ready(struct actor *actor, struct retired *lists)
 	stat_add(actor->record, reclaimed, freed);
 }
 
+static bool is_over(struct actor *actor, struct retired *lists)
+{
+	if (grace_poll(actor->arena, lists->cookie))
+		return true;
+	int64_t start = clock_now_ns();
+	bool over = grace_advance(actor, lists->cookie);
+	int64_t took = (clock_now_ns() - start) / BLOCK_SHARE_NS;
+	lists->batch = took < BATCH_BLOCKS_MAX ? (uint32_t)took : BATCH_BLOCKS_MAX;
+	return over;
+}
+
+static uint32_t batch_blocks(const struct retired *lists)
+{
+	return (uint32_t)max_u64(BATCH_BLOCKS_MIN, min_u64(BATCH_BLOCKS_MAX, lists->batch));
+}
+
 /* Move the lists on as far as that goes now. Their lock is held. */
 static void rotate_locked(struct actor *actor, struct retired *lists)
 {
 	for (int round = 0; round < 2; round++) {
-		if (lists->waiting != 0 && lists->ready == 0 && grace_advance(actor, lists->cookie))
+		if (lists->waiting != 0 && lists->ready == 0 && is_over(actor, lists))
 			move_to_ready(lists);
 		free_ready(actor, lists);
 		if (lists->waiting == 0 && lists->open != 0)
 			move_to_waiting(actor->arena, lists);
 	}
 	/* a second batch that is stamped may be over at once, when nobody reads */
-	if (lists->waiting != 0 && lists->ready == 0 && grace_advance(actor, lists->cookie)) {
+	if (lists->waiting != 0 && lists->ready == 0 && is_over(actor, lists)) {
 		move_to_ready(lists);
 		free_ready(actor, lists);
 	}
@@ -150,7 +172,7 @@ void block_retire_old(struct actor *actor)
 	push_open(actor, lists, block);
 	if (unlikely(lists->deferred != 0))
 		undefer(actor, lists);
-	if ((lists->open_count >= BATCH_BLOCKS || lists->open_bytes >= batch_bytes(actor->arena)) &&
+	if ((lists->open_count >= batch_blocks(lists) || lists->open_bytes >= batch_bytes(actor->arena)) &&
 	    lists->open_count >= lists->retry_at) {
 		rotate_locked(actor, lists);
 		/* a reader that stays long makes the list long: it is not asked at every block */
