@@ -276,7 +276,7 @@ static int change_once(struct work *work, bool guess)
 	struct arena *arena = work->actor->arena;
 	struct found found = { 0 };
 
-	slot_prefetch(arena, work->change->hash);
+	slot_prefetch_whole(arena, work->change->hash);
 	/* inside a view of one's own the section tells whether that is void: then this call is, too */
 	guess = guess && work->actor->record->nest == 0;
 	struct slot *slot = guess ? slot_guess(arena, work->change->hash) : NULL;

@@ -159,7 +159,8 @@ otherwise:
 	return false;
 }
 
-int corral_read_begin(struct corral *corral, const struct corral_key *key, struct corral_view *ret_view)
+static inline __attribute__((always_inline)) int begin(struct corral *corral, const struct corral_key *key,
+						       struct corral_view *ret_view, bool whole)
 {
 	int r = handle_check_key(key);
 
@@ -167,8 +168,16 @@ int corral_read_begin(struct corral *corral, const struct corral_key *key, struc
 		return r;
 	/* the cache misses begin here; the section and the clock come while they last */
 	uint64_t hash = slot_hash(&corral->arena, key);
-	slot_prefetch(&corral->arena, hash);
+	if (whole)
+		slot_prefetch_whole(&corral->arena, hash);
+	else
+		slot_prefetch(&corral->arena, hash);
 	return likely(begin_at_once(corral, key, hash, ret_view)) ? 0 : begin_with_care(corral, key, hash, ret_view);
+}
+
+int corral_read_begin(struct corral *corral, const struct corral_key *key, struct corral_view *ret_view)
+{
+	return begin(corral, key, ret_view, false);
 }
 
 /* The calling thread is not the one that began it, or is another process's. */
@@ -232,7 +241,7 @@ int corral_read_copy(struct corral *corral, const struct corral_key *key, void *
 	size_t need;
 
 	do { /* again, if the view was revoked while we copied */
-		r = corral_read_begin(corral, key, &view);
+		r = begin(corral, key, &view, true);
 		if (r < 0)
 			return r;
 		need = view.size;
@@ -292,7 +301,7 @@ int corral_get(struct corral *corral, const struct corral_key *key, struct corra
 	int r, ended;
 
 	do { /* again, if the view was revoked while we decoded */
-		r = corral_read_begin(corral, key, &view);
+		r = begin(corral, key, &view, true);
 		if (r < 0)
 			return r;
 		r = cart_decode(view.bytes, view.size, true, &cart);

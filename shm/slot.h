@@ -14,6 +14,7 @@
 #include "layout.h"
 
 #define SLOT_GUESS_STEPS 16 /* longer chains are rare */
+#define SLOT_PREFETCH_LINES 16
 
 /* Hash of a key in this arena: keyed with its secret seed. */
 uint64_t slot_hash(const struct arena *arena, const struct corral_key *key);
@@ -36,6 +37,17 @@ static inline __attribute__((always_inline)) void slot_prefetch(const struct are
 	__builtin_prefetch(version);                  /* version, size, totals */
 	__builtin_prefetch(version + 2 * CACHE_LINE); /* the ids, which may go on in the next line */
 	__builtin_prefetch(version + 3 * CACHE_LINE);
+}
+
+/* The same for who will read all of the version, or much of it: the first lines, from where on the processor sees where it goes. */
+static inline void slot_prefetch_whole(const struct arena *arena, uint64_t hash)
+{
+	const uint8_t *version =
+		(const uint8_t *)arena_block(arena, load_relaxed(&arena->hints[hash & arena->bucket_mask]));
+
+	slot_prefetch(arena, hash);
+	for (uint32_t line = 4; line < SLOT_PREFETCH_LINES; line++)
+		__builtin_prefetch(version + line * CACHE_LINE);
 }
 
 static_assert(offsetof(struct cart_head, restaurant_size) + sizeof(struct block_header) >= 2 * CACHE_LINE &&
