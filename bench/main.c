@@ -42,18 +42,21 @@ static const struct benchmark table[] = {
 	  "  --zipf               some carts far more often than others (default: all as often)\n" MEASURE_OPTIONS },
 	{ "add", add_run, "[--carts N[,N...]] [--bytes N] [--seconds N] [--dir DIR]",
 	  "add an item to a cart, against copying as many bytes", MEASURE_OPTIONS },
-	{ "peers", peers_run, "[--carts N] [--workers N] [--zipf] [--peers NAME[,NAME...]] ...",
+	{ "peers", peers_run, "[--carts N] [--workers N] [--threads] [--zipf] [--peers NAME[,NAME...]] ...",
 	  "read and change carts, against Redis, memcached, LMDB, SQLite and a map with mutexes",
 	  "  --carts N            number of carts (default 10000)\n"
 	  "  --bytes N            bytes of a cart, about (default 5120)\n"
-	  "  --workers N          worker processes (default 1)\n"
+	  "  --workers N          workers (default 1)\n"
+	  "  --threads            workers are threads of one process\n"
 	  "  --seconds N          for each figure, all rounds together (default 2)\n"
 	  "  --rounds N           turns, of which the median counts (default 5)\n"
 	  "  --zipf               some carts far more often than others (default: all as often)\n"
 	  "  --peers NAME,...     only these (default: all that are installed)\n" JSON_OPTIONS ARENA_OPTIONS },
-	{ "scale", scale_run, "[--workers N] [--carts N[,N...]] [--zipf] [--bytes N] [--seconds N] [--dir DIR]",
-	  "read and change carts with many processes, against one alone",
-	  "  --workers N          worker processes (default 50)\n"
+	{ "scale", scale_run,
+	  "[--workers N] [--threads] [--carts N[,N...]] [--zipf] [--bytes N] [--seconds N] [--dir DIR]",
+	  "read and change carts with many processes or threads, against one alone",
+	  "  --workers N          workers (default 50)\n"
+	  "  --threads            workers are threads of one process\n"
 	  "  --carts N[,N...]     numbers of carts (default 1,10000)\n"
 	  "  --zipf               some carts far more often than others (default: all as often)\n"
 	  "  --bytes N            bytes of a cart, about (default 5120)\n"

@@ -14,6 +14,7 @@ enum {
 	OPTION_SECONDS,
 	OPTION_WORKERS,
 	OPTION_ZIPF,
+	OPTION_THREADS,
 	OPTION_DIR,
 	OPTION_JSON,
 	OPTION_HELP
@@ -25,6 +26,7 @@ static const struct option long_options[] = {
 	{ "seconds", required_argument, NULL, OPTION_SECONDS },
 	{ "workers", required_argument, NULL, OPTION_WORKERS },
 	{ "zipf", no_argument, NULL, OPTION_ZIPF },
+	{ "threads", no_argument, NULL, OPTION_THREADS },
 	{ "dir", required_argument, NULL, OPTION_DIR },
 	{ "json", required_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -77,6 +79,9 @@ static bool take_option(int option, uint32_t accepts, struct measure *measure)
 	case OPTION_ZIPF:
 		measure->zipf = true;
 		return accepts & MEASURE_ZIPF;
+	case OPTION_THREADS:
+		measure->threads = true;
+		return accepts & MEASURE_THREADS;
 	case OPTION_DIR:
 		measure->directory = optarg;
 		return true;

@@ -29,6 +29,7 @@ struct measure {
 	uint32_t seconds;
 	uint32_t workers; /* 0: not asked for */
 	bool zipf;
+	bool threads; /* workers are threads of one process */
 	const char *directory;
 	const char *json;
 };
@@ -36,6 +37,7 @@ struct measure {
 /* Options that not every benchmark has. */
 #define MEASURE_WORKERS 1u
 #define MEASURE_ZIPF 2u
+#define MEASURE_THREADS 4u
 
 /* One benchmark for each number of carts. measure: what holds unless options say otherwise; accepts: MEASURE_... */
 enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc, char **argv,

@@ -3,14 +3,15 @@
  * peer.h (floor 6): the programs that people keep carts in today, and Corral, behind one table: so that all do the
  * same work on the same carts in the same run.
  *
- * A peer is started once, filled with carts (peer_cart.h), and then used by worker processes, each with a connection of its own. Each is
- * driven as its own experts would: over a unix socket, with its fastest client library, prepared statements, a function on
+ * A peer is started once, filled with carts (peer_cart.h), and then used by workers, processes or threads, each with a connection
+ * of its own (but see `shared`). Each is driven as its own experts would: over a unix socket, with its fastest client library, prepared statements, a function on
  * the server where it has them. One that is not installed is skipped by name.
  */
 #ifndef CORRAL_BENCH_PEER_H
 #define CORRAL_BENCH_PEER_H
 
 #include "load.h"
+#include "team.h"
 
 #define PEER_PATH_BYTES 100 /* of a unix socket */
 
@@ -20,6 +21,7 @@ struct peer_place {
 	struct load *load;               /* Corral's arena, filled */
 	uint64_t bytes;                  /* of all carts */
 	uint32_t workers;
+	enum team_mode mode; /* what they are */
 };
 
 struct peer {
@@ -33,9 +35,10 @@ struct peer {
 	int (*start)(const struct peer_place *place, pid_t *ret_pid);
 	void (*stop)(const struct peer_place *place);
 
-	/* A worker's connection. After start(), in the worker's process. */
+	/* A worker's connection. After start(), in the worker. On an error *ret_connection, NULL before, may be for close(). */
 	int (*open)(const struct peer_place *place, void **ret_connection);
 	void (*close)(void *connection);
+	bool shared; /* threads use one connection together, as those of a service do */
 
 	/* Keep these bytes under a key; NULL: it is filled by start(). */
 	int (*put)(void *connection, const struct load_step *step, const void *bytes, size_t size);

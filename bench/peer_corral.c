@@ -96,6 +96,7 @@ const struct peer peer_corral = { .name = "corral",
 				  .stop = stop,
 				  .open = open_arena,
 				  .close = close_arena,
+				  .shared = true,
 				  .get = get,
 				  .add = add,
 				  .version = version };
@@ -107,4 +108,5 @@ const struct peer peer_corral_copy = { .name = "corral_copy",
 				       .stop = stop,
 				       .open = open_arena,
 				       .close = close_arena,
+				       .shared = true,
 				       .get = get_copy };

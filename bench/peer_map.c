@@ -3,8 +3,8 @@
  * peer_map.c (floor 6): what carts were before: a hash map in memory with a mutex for each cart. The carts are plain structs, changed
  * in place: the least that excludes others, and nothing survives a death.
  *
- * The map lies in memory that the workers inherit, with process-shared mutexes, so that processes can do what
- * threads do in a service of one process.
+ * The map lies in memory that the workers inherit; for processes the mutexes are process-shared, so that they can do
+ * what threads do in a service of one process.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -58,14 +58,16 @@ static uint64_t hash_of(const char *key)
 	return XXH3_64bits(key, LOAD_KEY_BYTES);
 }
 
-static void fill(struct map_cart *cart, uint32_t number, const struct load *load)
+static void fill(struct map_cart *cart, uint32_t number, const struct peer_place *place)
 {
+	const struct load *load = place->load;
 	pthread_mutexattr_t attributes;
 	struct load_step step;
 	struct load_item item;
 
 	pthread_mutexattr_init(&attributes);
-	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	if (place->mode == TEAM_PROCESSES)
+		pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
 	pthread_mutex_init(&cart->mutex, &attributes);
 	pthread_mutexattr_destroy(&attributes);
 	load_step_at(number, &step);
@@ -113,7 +115,7 @@ static int start(const struct peer_place *place, pid_t *ret_pid)
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < map.count; i++)
-		fill(&map.carts[i], i, place->load);
+		fill(&map.carts[i], i, place);
 	return 0;
 }
 
@@ -197,6 +199,7 @@ const struct peer peer_map = { .name = "map",
 			       .stop = stop,
 			       .open = open_map,
 			       .close = close_map,
+			       .shared = true,
 			       .get = get,
 			       .add = add,
 			       .version = version };

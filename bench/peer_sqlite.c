@@ -63,7 +63,8 @@ static int open_sqlite(const struct peer_place *place, void **ret_connection)
 	*ret_connection = sqlite;
 	msgpack_sbuffer_init(&sqlite->out);
 	snprintf(path, sizeof(path), "%s/sqlite", place->directory);
-	int r = sqlite3_open(path, &sqlite->db);
+	int r = sqlite3_open_v2(path, &sqlite->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+				NULL); /* one thread uses it */
 	if (r == SQLITE_OK)
 		r = sqlite3_busy_timeout(sqlite->db, BUSY_MS);
 	if (r == SQLITE_OK)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * peers.c (floor 6): corral-bench peers: Corral beside what people keep carts in today. The same carts,
- * the same work, worker processes as many, in turns within one run. See peer.h.
+ * the same work, workers as many, in turns within one run. See peer.h.
  *
  *   get   find a cart by its key, and read its version
  *   add   raise the quantity of an item that it has, so that no other change is lost: counted afterwards
@@ -16,20 +16,15 @@
 
 #include "figures.h"
 #include "measure.h"
-#include "peer.h"
 #include "peer_cart.h"
+#include "peer_job.h"
 #include "peers.h"
 #include "progress.h"
-#include "team.h"
 
 #define PEERS_MAX 16u
 #define STEPS_MAX (1u << 18)
 #define STEPS_EXTRA 128u      /* behind the last: a pipeline looks ahead */
 #define SYNC_CARTS_MAX 20000u /* more take too long to fill where each is synced */
-
-enum work { GET, ADD, WORKS };
-
-static const char *const work_names[WORKS] = { "get", "add" };
 
 struct row { /* of one peer */
 	const struct peer *peer;
@@ -37,9 +32,9 @@ struct row { /* of one peer */
 	void *connection; /* ours */
 	uint64_t version; /* of all carts, together */
 	uint64_t added;   /* acknowledged */
-	double ns[WORKS][PEERS_ROUNDS_MAX];
-	double cpu[WORKS][PEERS_ROUNDS_MAX];
-	struct histogram times[WORKS];
+	double ns[PEER_WORKS][PEERS_ROUNDS_MAX];
+	double cpu[PEER_WORKS][PEERS_ROUNDS_MAX];
+	struct histogram times[PEER_WORKS];
 };
 
 struct run {
@@ -52,55 +47,9 @@ struct run {
 	struct row rows[PEERS_MAX];
 	uint32_t row_count;
 	int64_t lost; /* adds that were acknowledged and are not there; negative: there are more */
-	/* what the workers of a round do */
-	struct row *row;
-	enum work work;
 };
 
-/* ------------------------------------------------------------------ workers */
-
-struct worker {
-	const struct run *run;
-	void *connection;
-	uint32_t at;
-	uint64_t sink;
-};
-
-static int begin(void *context, uint32_t number, void **ret_state)
-{
-	struct run *run = context;
-	struct worker *worker = calloc(1, sizeof(*worker));
-
-	if (worker == NULL)
-		return -ENOMEM;
-	worker->run = run;
-	worker->at = (uint32_t)((uint64_t)run->step_count * number / run->settings->workers);
-	*ret_state = worker;
-	return run->row->peer->open(&run->place, &worker->connection);
-}
-
-static int one(void *state)
-{
-	struct worker *worker = state;
-	const struct run *run = worker->run;
-	const struct peer *peer = run->row->peer;
-	const struct load_step *step = &run->steps[worker->at];
-
-	worker->at = (worker->at + (uint32_t)max_u64(1, peer->depth)) & (run->step_count - 1);
-	if (run->work == ADD)
-		return peer->add(worker->connection, step, &run->item);
-	int r = peer->get(worker->connection, step, &worker->sink);
-	measure_use(worker->sink);
-	return r;
-}
-
-static void end(void *state)
-{
-	struct worker *worker = state;
-
-	worker->run->row->peer->close(worker->connection);
-	free(worker);
-}
+/* ------------------------------------------------------------------- turns */
 
 /* CPU time of a server, in ns. */
 static uint64_t server_cpu_ns(pid_t pid)
@@ -124,29 +73,28 @@ static uint64_t server_cpu_ns(pid_t pid)
 }
 
 /* One peer's turn. */
-static bool take_turn(struct run *run, struct row *row, enum work work, uint32_t round)
+static bool take_turn(const struct run *run, struct row *row, enum peer_work work, uint32_t round)
 {
 	const struct peers_settings *settings = run->settings;
 	uint64_t ns = settings->seconds * 1000000000ull / (settings->rounds * 2);
-	struct team_plan plan = { .workers = settings->workers,
-				  .warm_ns = ns / 5,
-				  .plain_ns = ns,
-				  .timed_ns = ns,
-				  .depth = (uint32_t)max_u64(1, row->peer->depth),
-				  .context = run,
-				  .begin = begin,
-				  .one = one,
-				  .end = end };
+	struct peer_job job = { .peer = row->peer,
+				.place = &run->place,
+				.work = work,
+				.connection = row->connection,
+				.steps = run->steps,
+				.step_count = run->step_count,
+				.item = &run->item,
+				.warm_ns = ns / 5,
+				.ns = ns };
 	struct team_result result;
-
-	run->row = row;
-	run->work = work;
 	uint64_t cpu = server_cpu_ns(row->server), start = bench_now_ns();
-	int r = team_run(&plan, &result);
-	if (r == 0)
-		r = result.err;
-	if (r < 0 || result.plain_done == 0) {
-		bench_say("%s, %s: %s", row->peer->name, work_names[work], r < 0 ? strerror(-r) : "nothing was done");
+	int r = peer_job_run(&job, &result);
+
+	if (bench_signal != 0)
+		return false;
+	if (r < 0) {
+		bench_say("%s, %s: %s", row->peer->name, peer_work_names[work],
+			  r == -ETIME ? "nothing was done" : strerror(-r));
 		return false;
 	}
 	/* a server's clock ticks too slowly for one phase: its share of all of them */
@@ -156,7 +104,7 @@ static bool take_turn(struct run *run, struct row *row, enum work work, uint32_t
 	row->cpu[work][round] =
 		((double)result.cpu_ns + (row->peer->put == NULL ? 0 : server)) / (double)result.plain_done;
 	histogram_merge(&row->times[work], &result.times);
-	if (work == ADD)
+	if (work == PEER_ADD)
 		row->added += result.done;
 	return true;
 }
@@ -207,7 +155,7 @@ static bool add_and_count(struct run *run, struct row *row, uint32_t round)
 
 	row->added = 0;
 	int r = count_versions(run, row, &before);
-	if (r == 0 && !take_turn(run, row, ADD, round))
+	if (r == 0 && !take_turn(run, row, PEER_ADD, round))
 		return false;
 	if (r == 0)
 		r = count_versions(run, row, &after);
@@ -266,13 +214,19 @@ static double median_ratio_of(const double *values, const double *base, uint32_t
 	return rounds_median_ratio(&above, &below);
 }
 
-static void print_row(const struct run *run, const struct row *row, enum work work)
+/* Figures of threads have names of their own. */
+static const char *mode_suffix(const struct run *run)
+{
+	return run->place.mode == TEAM_THREADS ? "_threads" : "";
+}
+
+static void print_row(const struct run *run, const struct row *row, enum peer_work work)
 {
 	uint32_t rounds = run->settings->rounds;
 	char name[96];
 
-	snprintf(name, sizeof(name), "peers.carts_%u.%s%s.%s", run->load.carts, work_names[work],
-		 run->settings->zipf ? "_zipf" : "", row->peer->name);
+	snprintf(name, sizeof(name), "peers.carts_%u.%s%s%s.%s", run->load.carts, peer_work_names[work],
+		 run->settings->zipf ? "_zipf" : "", mode_suffix(run), row->peer->name);
 	double ns = median_of(row->ns[work], rounds);
 	figure("ns", ns, ns < 1000 ? 1 : 0, "%s.ns", name);
 	figure("1/s", 1e9 / ns * run->settings->workers, 0, "%s.per_second", name);
@@ -294,18 +248,18 @@ static bool measure_all(struct run *run)
 			if (bench_signal != 0)
 				return false;
 			progress_show(round * run->row_count + i, rounds * run->row_count, row->peer->name);
-			if (row->peer->get != NULL && !take_turn(run, row, GET, round))
+			if (row->peer->get != NULL && !take_turn(run, row, PEER_GET, round))
 				return false;
 			if (row->peer->add != NULL && !add_and_count(run, row, round))
 				return false;
 		}
 	}
 	progress_clear();
-	for (int work = GET; work < WORKS; work++)
+	for (enum peer_work work = PEER_GET; work < PEER_WORKS; work++)
 		for (uint32_t i = 0; i < run->row_count; i++)
-			if (work == GET ? run->rows[i].peer->get != NULL : run->rows[i].peer->add != NULL)
-				print_row(run, &run->rows[i], (enum work)work);
-	figure("adds", (double)run->lost, 0, "peers.carts_%u.lost", run->load.carts);
+			if (peer_does(run->rows[i].peer, work))
+				print_row(run, &run->rows[i], work);
+	figure("adds", (double)run->lost, 0, "peers.carts_%u.lost%s", run->load.carts, mode_suffix(run));
 	return run->lost == 0;
 }
 
@@ -320,6 +274,7 @@ static bool make_place(struct run *run)
 	place->load = &run->load;
 	place->bytes = (uint64_t)run->load.carts * (run->load.cart_bytes + 256);
 	place->workers = run->settings->workers;
+	place->mode = run->settings->threads ? TEAM_THREADS : TEAM_PROCESSES;
 	snprintf(place->directory, sizeof(place->directory), "%s/corral-peers.XXXXXX", parent);
 	if (mkdtemp(place->directory) != NULL)
 		return true;

@@ -20,6 +20,7 @@ struct peers_settings {
 	uint32_t seconds;
 	uint32_t rounds;
 	bool zipf;
+	bool threads; /* workers are threads of one process */
 	const char *only;
 	const char *directory;
 	const char *json;

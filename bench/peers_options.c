@@ -23,6 +23,7 @@ enum {
 	OPTION_SECONDS,
 	OPTION_ROUNDS,
 	OPTION_ZIPF,
+	OPTION_THREADS,
 	OPTION_PEERS,
 	OPTION_DIR,
 	OPTION_JSON,
@@ -36,6 +37,7 @@ static const struct option long_options[] = {
 	{ "seconds", required_argument, NULL, OPTION_SECONDS },
 	{ "rounds", required_argument, NULL, OPTION_ROUNDS },
 	{ "zipf", no_argument, NULL, OPTION_ZIPF },
+	{ "threads", no_argument, NULL, OPTION_THREADS },
 	{ "peers", required_argument, NULL, OPTION_PEERS },
 	{ "dir", required_argument, NULL, OPTION_DIR },
 	{ "json", required_argument, NULL, OPTION_JSON },
@@ -86,6 +88,9 @@ static bool take_option(int option, struct peers_settings *settings)
 		return number("rounds", 1, PEERS_ROUNDS_MAX, &settings->rounds);
 	case OPTION_ZIPF:
 		settings->zipf = true;
+		return true;
+	case OPTION_THREADS:
+		settings->threads = true;
 		return true;
 	case OPTION_PEERS:
 		settings->only = optarg;
