@@ -18,6 +18,7 @@
 #include "gang.h"
 #include "handle.h"
 #include "measure.h"
+#include "memory.h"
 
 #define ROUNDS_MAX 1000u
 #define WINDOW_MS_MIN 1000u
@@ -236,6 +237,8 @@ static enum bench_exit with_carts(struct journal_bench *bench, uint32_t carts)
 			result = with_workers(bench, bench->workers[i]);
 			fflush(stdout);
 		}
+		if (result == BENCH_DONE && bench_signal == 0)
+			memory_print_arena("journal", &bench->loads[ON]);
 		load_close(&bench->loads[ON]);
 	}
 	load_close(&bench->loads[OFF]);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "measure.h"
+#include "memory.h"
 
 enum {
 	OPTION_CARTS = 1,
@@ -128,6 +129,8 @@ enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc,
 			break;
 		measure_print(measure->name, load.carts, "cart_bytes", "bytes", load.cart_bytes, 0);
 		result = one(measure, &load);
+		if (result == BENCH_DONE && bench_signal == 0)
+			memory_print_arena(measure->name, &load);
 		load_close(&load);
 	}
 	if (!figures_end() && result == BENCH_DONE)

@@ -26,6 +26,7 @@ struct peer_place {
 
 struct peer {
 	const char *name;
+	const char *store; /* where its carts are: peers of one store share them */
 	const char *about;
 
 	/* NULL, or why it cannot run here, in words. */
@@ -51,6 +52,9 @@ struct peer {
 
 	/* The cart's version now. */
 	int (*version)(void *connection, const struct load_step *step, uint64_t *ret_version);
+
+	/* Bytes that keeping all carts takes; 0: not known. */
+	uint64_t (*memory)(const struct peer_place *place);
 
 	/* Operations that one call of get() does (a pipeline's steps follow one another in memory); 0 is 1. */
 	uint32_t depth;

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "cart.h"
+#include "memory.h"
 #include "peer.h"
 
 static const char *missing(void)
@@ -89,7 +90,15 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 	return r;
 }
 
+static uint64_t memory(const struct peer_place *place)
+{
+	double given, carts;
+
+	return memory_of_carts(place->load, &given, &carts) ? (uint64_t)given : 0;
+}
+
 const struct peer peer_corral = { .name = "corral",
+				  .store = "corral",
 				  .about = "Corral: zero-copy read; corral_add()",
 				  .missing = missing,
 				  .start = start,
@@ -99,9 +108,11 @@ const struct peer peer_corral = { .name = "corral",
 				  .shared = true,
 				  .get = get,
 				  .add = add,
-				  .version = version };
+				  .version = version,
+				  .memory = memory };
 
 const struct peer peer_corral_copy = { .name = "corral_copy",
+				       .store = "corral",
 				       .about = "Corral: copying read",
 				       .missing = missing,
 				       .start = start,
@@ -109,4 +120,5 @@ const struct peer peer_corral_copy = { .name = "corral_copy",
 				       .open = open_arena,
 				       .close = close_arena,
 				       .shared = true,
-				       .get = get_copy };
+				       .get = get_copy,
+				       .memory = memory };

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "peer_cart.h"
 
 struct lmdb_file {
@@ -50,12 +51,17 @@ static int errno_of(int r)
 	return r == 0 ? 0 : r > 0 ? -r : r == MDB_NOTFOUND ? -ENOENT : -EIO;
 }
 
+static void path_of(const struct peer_place *place, const struct lmdb_file *file, char path[PEER_PATH_BYTES + 16])
+{
+	snprintf(path, PEER_PATH_BYTES + 16, "%s/%s", place->directory, file->name);
+}
+
 static int open_env(const struct peer_place *place, struct lmdb_file *file)
 {
 	char path[PEER_PATH_BYTES + 16];
 	MDB_txn *txn = NULL;
 
-	snprintf(path, sizeof(path), "%s/%s", place->directory, file->name);
+	path_of(place, file, path);
 	int r = mdb_env_create(&file->env);
 	if (r != 0)
 		return r;
@@ -139,7 +145,7 @@ static int start_in(const struct peer_place *place, const struct lmdb_file *file
 	char path[PEER_PATH_BYTES + 16];
 
 	*ret_pid = 0;
-	snprintf(path, sizeof(path), "%s/%s", place->directory, file->name);
+	path_of(place, file, path);
 	return mkdir(path, 0700) == 0 ? 0 : -errno;
 }
 
@@ -235,7 +241,26 @@ static int open_sync(const struct peer_place *place, void **ret_connection)
 	return open_in(place, &sync_file, ret_connection);
 }
 
+static uint64_t memory_in(const struct peer_place *place, const struct lmdb_file *file)
+{
+	char path[PEER_PATH_BYTES + 16];
+
+	path_of(place, file, path);
+	return memory_of_files(path);
+}
+
+static uint64_t memory_nosync(const struct peer_place *place)
+{
+	return memory_in(place, &nosync_file);
+}
+
+static uint64_t memory_sync(const struct peer_place *place)
+{
+	return memory_in(place, &sync_file);
+}
+
 const struct peer peer_lmdb = { .name = "lmdb",
+				.store = "lmdb",
 				.about = "LMDB, no sync: zero-copy get; read, unpack, pack, put in a transaction",
 				.missing = missing,
 				.start = start_nosync,
@@ -245,9 +270,11 @@ const struct peer peer_lmdb = { .name = "lmdb",
 				.put = put,
 				.get = get,
 				.add = add,
-				.version = version };
+				.version = version,
+				.memory = memory_nosync };
 
 const struct peer peer_lmdb_sync = { .name = "lmdb_sync",
+				     .store = "lmdb_sync",
 				     .about = "LMDB, a sync for each change",
 				     .missing = missing,
 				     .start = start_sync,
@@ -256,7 +283,8 @@ const struct peer peer_lmdb_sync = { .name = "lmdb_sync",
 				     .close = close_lmdb,
 				     .put = put,
 				     .add = add,
-				     .version = version };
+				     .version = version,
+				     .memory = memory_sync };
 
 #else
 

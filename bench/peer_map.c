@@ -192,7 +192,14 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 	return 0;
 }
 
+static uint64_t memory(const struct peer_place *place)
+{
+	(void)place;
+	return ((uint64_t)map.mask + 1) * sizeof(*map.buckets) + (uint64_t)map.count * sizeof(*map.carts);
+}
+
 const struct peer peer_map = { .name = "map",
+			       .store = "map",
 			       .about = "a hash map with a mutex for each cart, changed in place; survives nothing",
 			       .missing = missing,
 			       .start = start,
@@ -202,4 +209,5 @@ const struct peer peer_map = { .name = "map",
 			       .shared = true,
 			       .get = get,
 			       .add = add,
-			       .version = version };
+			       .version = version,
+			       .memory = memory };

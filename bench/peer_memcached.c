@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "peer_cart.h"
 
 #define TRIES 100000u
@@ -162,7 +163,14 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 					 memcached_result_length(&cached->result), ret_version);
 }
 
+static uint64_t memory(const struct peer_place *place)
+{
+	(void)place;
+	return memory_of_process(server_pid);
+}
+
 const struct peer peer_memcached = { .name = "memcached",
+				     .store = "memcached",
 				     .about = "memcached, unix socket: get; gets, unpack, pack, cas",
 				     .missing = missing,
 				     .start = start,
@@ -172,7 +180,8 @@ const struct peer peer_memcached = { .name = "memcached",
 				     .put = put,
 				     .get = get,
 				     .add = add,
-				     .version = version };
+				     .version = version,
+				     .memory = memory };
 
 #else
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
 #include "peer_cart.h"
 
 #define TRIES 100000u
@@ -318,7 +319,14 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 	return r;
 }
 
+static uint64_t memory(const struct peer_place *place)
+{
+	(void)place;
+	return memory_of_process(server.pid);
+}
+
 const struct peer peer_redis_watch = { .name = "redis_watch",
+				       .store = "redis",
 				       .about = "Redis, unix socket: GET; WATCH, GET, unpack, pack, MULTI, SET, EXEC",
 				       .missing = missing,
 				       .start = start,
@@ -328,9 +336,11 @@ const struct peer peer_redis_watch = { .name = "redis_watch",
 				       .put = put,
 				       .get = get,
 				       .add = add_watching,
-				       .version = version };
+				       .version = version,
+				       .memory = memory };
 
 const struct peer peer_redis_lua = { .name = "redis_lua",
+				     .store = "redis",
 				     .about = "Redis, unix socket: a function on the server adds the item (cmsgpack)",
 				     .missing = missing,
 				     .start = start,
@@ -339,9 +349,11 @@ const struct peer peer_redis_lua = { .name = "redis_lua",
 				     .close = close_redis,
 				     .put = put,
 				     .add = add_there,
-				     .version = version };
+				     .version = version,
+				     .memory = memory };
 
 const struct peer peer_redis_pipelined = { .name = "redis_pipelined",
+					   .store = "redis",
 					   .about = "Redis, unix socket: GET of 100 carts in one go",
 					   .missing = missing,
 					   .start = start,
@@ -351,7 +363,8 @@ const struct peer peer_redis_pipelined = { .name = "redis_pipelined",
 					   .put = put,
 					   .get = get_many,
 					   .version = version,
-					   .depth = PIPELINE };
+					   .depth = PIPELINE,
+					   .memory = memory };
 
 #else
 

@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
+#include "memory.h"
 #include "peer_cart.h"
 
 #define BUSY_MS 10000
@@ -50,6 +51,11 @@ static void close_sqlite(void *connection)
 	free(sqlite);
 }
 
+static void path_of(const struct peer_place *place, char path[PEER_PATH_BYTES + 16])
+{
+	snprintf(path, PEER_PATH_BYTES + 16, "%s/sqlite", place->directory);
+}
+
 static int open_sqlite(const struct peer_place *place, void **ret_connection)
 {
 	static const char *const texts[STATEMENTS] = { "SELECT value FROM carts WHERE key = ?1",
@@ -62,7 +68,7 @@ static int open_sqlite(const struct peer_place *place, void **ret_connection)
 		return -ENOMEM;
 	*ret_connection = sqlite;
 	msgpack_sbuffer_init(&sqlite->out);
-	snprintf(path, sizeof(path), "%s/sqlite", place->directory);
+	path_of(place, path);
 	int r = sqlite3_open_v2(path, &sqlite->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 				NULL); /* one thread uses it */
 	if (r == SQLITE_OK)
@@ -158,7 +164,16 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 	return r;
 }
 
+static uint64_t memory(const struct peer_place *place)
+{
+	char path[PEER_PATH_BYTES + 16];
+
+	path_of(place, path);
+	return memory_of_files(path);
+}
+
 const struct peer peer_sqlite = { .name = "sqlite",
+				  .store = "sqlite",
 				  .about = "SQLite, WAL, synchronous=NORMAL: select; read, unpack, pack, replace",
 				  .missing = missing,
 				  .start = start,
@@ -168,7 +183,8 @@ const struct peer peer_sqlite = { .name = "sqlite",
 				  .put = put,
 				  .get = get,
 				  .add = add,
-				  .version = version };
+				  .version = version,
+				  .memory = memory };
 
 #else
 

@@ -30,7 +30,7 @@ struct row { /* of one peer */
 	const struct peer *peer;
 	pid_t server;
 	void *connection; /* ours */
-	uint64_t version; /* of all carts, together */
+	uint64_t bytes;   /* that its carts take, once they are all there */
 	uint64_t added;   /* acknowledged */
 	double ns[PEER_WORKS][PEERS_ROUNDS_MAX];
 	double cpu[PEER_WORKS][PEERS_ROUNDS_MAX];
@@ -192,6 +192,8 @@ static bool come_ready(struct run *run, const struct peer *peer)
 		r = fill(run, row);
 	if (r < 0)
 		bench_say("%s cannot be filled: %s", peer->name, strerror(-r));
+	else
+		row->bytes = peer->memory(&run->place);
 	return r == 0;
 }
 
@@ -238,6 +240,20 @@ static void print_row(const struct run *run, const struct row *row, enum peer_wo
 		figure("x", median_ratio_of(row->ns[work], run->rows[0].ns[work], rounds), 1, "%s.times_corral", name);
 }
 
+/* Of each store once: peers that share one follow one another. */
+static void print_memory(const struct run *run)
+{
+	const char *last = "";
+
+	for (uint32_t i = 0; i < run->row_count; i++) {
+		const struct row *row = &run->rows[i];
+		if (strcmp(row->peer->store, last) != 0 && row->bytes > 0)
+			figure("bytes", (double)row->bytes, 0, "peers.carts_%u.memory.%s", run->load.carts,
+			       row->peer->store);
+		last = row->peer->store;
+	}
+}
+
 static bool measure_all(struct run *run)
 {
 	uint32_t rounds = run->settings->rounds;
@@ -259,6 +275,7 @@ static bool measure_all(struct run *run)
 		for (uint32_t i = 0; i < run->row_count; i++)
 			if (peer_does(run->rows[i].peer, work))
 				print_row(run, &run->rows[i], work);
+	print_memory(run);
 	figure("adds", (double)run->lost, 0, "peers.carts_%u.lost%s", run->load.carts, mode_suffix(run));
 	return run->lost == 0;
 }

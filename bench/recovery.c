@@ -21,6 +21,7 @@
 #include "cart.h"
 #include "child.h"
 #include "load.h"
+#include "memory.h"
 
 #define CARTS_MAX 10000000u
 #define BYTES_MAX 100000u
@@ -313,6 +314,7 @@ static enum bench_exit measure(struct recovery *recovery)
 	if (recover_ns == 0)
 		return BENCH_NO_AGENT;
 	print_rates(recovery, bytes, read_ns, recover_ns);
+	memory_print_arena("recovery", &recovery->load);
 	result = add_up_carts(recovery, &after);
 	if (result == BENCH_DONE)
 		result = compare(&before, &after);

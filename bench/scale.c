@@ -26,6 +26,7 @@ struct side { /* so many workers */
 	uint32_t workers;
 	struct rounds rounds;  /* ns of one operation, all workers together */
 	struct rounds slowest; /* slowest worker's part of the mean */
+	struct rounds cpu;     /* ns of processor time of one operation */
 	struct histogram times;
 };
 
@@ -49,6 +50,7 @@ static int take_turn(struct scale *scale, struct side *side, uint64_t *added)
 		return r;
 	side->rounds.ns[side->rounds.count++] = 1e9 / result.per_second;
 	side->slowest.ns[side->slowest.count++] = result.slowest * side->workers / result.per_second;
+	side->cpu.ns[side->cpu.count++] = (double)result.cpu_ns / (double)result.plain_done;
 	histogram_merge(&side->times, &result.times);
 	*added += result.done;
 	return 0;
@@ -71,6 +73,8 @@ static void print(const struct scale *scale, const struct side *one_alone, const
 	figure("1/s", 1e9 / rounds_median(&many->rounds), 0, "%s.per_second", name);
 	figure("x", rounds_median_ratio(&one_alone->rounds, &many->rounds), 2, "%s.times_one", name);
 	figure("x", rounds_median(&many->slowest), 2, "%s.slowest_to_mean", name);
+	figure("ns", rounds_median(&one_alone->cpu), 1, "%s.cpu_ns", one_name);
+	figure("ns", rounds_median(&many->cpu), 1, "%s.cpu_ns", name);
 	figure_quantiles(&one_alone->times, one_name);
 	figure_quantiles(&many->times, name);
 }

@@ -18,6 +18,7 @@
 #include "child.h"
 #include "gang.h"
 #include "measure.h"
+#include "memory.h"
 
 #define TOOL "corral"
 #define ROUNDS_MAX 1000u
@@ -199,6 +200,8 @@ static enum bench_exit with_carts(struct snapshot_bench *bench, uint32_t carts)
 	stage_print_place(&bench->load.stage, stdout);
 	snprintf(bench->file, sizeof(bench->file), "%s/snapshot", bench->load.stage.directory);
 	result = work(bench);
+	if (result == BENCH_DONE && bench_signal == 0)
+		memory_print_arena("snapshot", &bench->load);
 	fflush(stdout);
 	load_close(&bench->load);
 	return result;

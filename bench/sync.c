@@ -12,6 +12,7 @@
 #include "gang.h"
 #include "handle.h"
 #include "measure.h"
+#include "memory.h"
 
 #define WARM_NS 200000000u
 #define INTERVAL_MS_MAX 10000u
@@ -151,6 +152,8 @@ enum bench_exit sync_bench_run(int argc, char **argv)
 			result = with_workers(&bench, bench.workers[i]);
 			fflush(stdout);
 		}
+		if (result == BENCH_DONE && bench_signal == 0)
+			memory_print_arena("sync", &bench.load);
 		load_close(&bench.load);
 	}
 	bench_die_of_signal();

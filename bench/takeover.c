@@ -18,6 +18,7 @@
 #include "load.h"
 #include "lock.h"
 #include "measure.h"
+#include "memory.h"
 #include "slot.h"
 
 #define ROUNDS_MAX 1000000u
@@ -115,6 +116,7 @@ static enum bench_exit measure(struct takeover *takeover)
 	printf("takeover.rounds %llu rounds\n", (unsigned long long)takeover->held.total);
 	print("held", &takeover->held);
 	print("not_held", &takeover->idle);
+	memory_print_arena("takeover", &takeover->load);
 	return BENCH_DONE;
 }
 
