@@ -51,6 +51,7 @@ static const struct benchmark table[] = {
 	  "  --seconds N          for each figure, all rounds together (default 2)\n"
 	  "  --rounds N           turns, of which the median counts (default 5)\n"
 	  "  --zipf               some carts far more often than others (default: all as often)\n"
+	  "  --no-pin             servers, and a worker that is alone with one, run on any CPU\n"
 	  "  --peers NAME,...     only these (default: all that are installed)\n" JSON_OPTIONS ARENA_OPTIONS },
 	{ "scale", scale_run,
 	  "[--workers N] [--threads] [--carts N[,N...]] [--zipf] [--bytes N] [--seconds N] [--dir DIR]",

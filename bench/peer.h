@@ -22,6 +22,14 @@ struct peer_place {
 	uint64_t bytes;                  /* of all carts */
 	uint32_t workers;
 	enum team_mode mode; /* what they are */
+	int server_cpu;      /* where servers are to stay; PIN_NONE: anywhere */
+};
+
+/* A whole cart, in the forms that it is kept in. */
+struct peer_whole {
+	const void *bytes; /* peer_cart.h */
+	size_t size;
+	const struct corral_cart *cart;
 };
 
 struct peer {
@@ -50,8 +58,14 @@ struct peer {
 	/* Raise the quantity of the item, as one change that excludes others; the cart's version grows by one. NULL: the same. */
 	int (*add)(void *connection, const struct load_step *step, const struct load_item *item);
 
+	/* Put this whole cart in place of the one that is there. NULL: that is not its work. */
+	int (*set)(void *connection, const struct load_step *step, const struct peer_whole *whole);
+
 	/* The cart's version now. */
 	int (*version)(void *connection, const struct load_step *step, uint64_t *ret_version);
+
+	/* After start(): which version, and how it is set up, in one line. */
+	void (*tell)(const struct peer_place *place, FILE *stream);
 
 	/* Bytes that keeping all carts takes; 0: not known. */
 	uint64_t (*memory)(const struct peer_place *place);
@@ -66,8 +80,17 @@ extern const struct peer peer_corral, peer_corral_copy, peer_map, peer_lmdb, pee
 /* A program on the PATH, or where servers are: for missing(). */
 bool peer_has_program(const char *name);
 
-/* Start a server whose socket is to appear at `socket_path`. argv[0]: its name. A pid, or -errno. */
-pid_t peer_start_server(char *const *argv, const char *socket_path);
-void peer_stop_server(pid_t pid);
+struct peer_server {
+	pid_t pid;
+	char command[512]; /* how it was started */
+};
+
+/* Start a server whose socket is to appear at `socket_path`. argv[0]: its name. 0 or -errno. */
+int peer_start_server(const struct peer_place *place, char *const *argv, const char *socket_path,
+		      struct peer_server *ret_server);
+void peer_stop_server(struct peer_server *server);
+
+/* The first line of what `NAME --version` prints, then how the server was started. */
+void peer_tell_server(const char *name, const struct peer_server *server, FILE *stream);
 
 #endif

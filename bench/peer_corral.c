@@ -90,6 +90,31 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 	return r;
 }
 
+static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+{
+	struct corral_key key = load_key(step);
+	struct corral_op op = { 0 };
+	int r;
+
+	do { /* it is a compare-and-swap: another change may come between */
+		r = version(connection, step, &op.if_version);
+		if (r == 0)
+			r = corral_replace(connection, &key, whole->cart, &op, NULL);
+	} while (r == -ECANCELED);
+	return r;
+}
+
+static void tell(const struct peer_place *place, FILE *stream)
+{
+	const struct stage *stage = &place->load->stage;
+
+	fprintf(stream, "Corral %s; ", corral_version());
+	if (stage->agent > 0)
+		fprintf(stream, "corral-agent --dir %s --journal %s", stage->directory, stage->journal);
+	else
+		fprintf(stream, "the agent that runs in %s", stage->directory);
+}
+
 static uint64_t memory(const struct peer_place *place)
 {
 	double given, carts;
@@ -99,7 +124,7 @@ static uint64_t memory(const struct peer_place *place)
 
 const struct peer peer_corral = { .name = "corral",
 				  .store = "corral",
-				  .about = "Corral: zero-copy read; corral_add()",
+				  .about = "Corral: zero-copy read; corral_add(); corral_replace()",
 				  .missing = missing,
 				  .start = start,
 				  .stop = stop,
@@ -108,7 +133,9 @@ const struct peer peer_corral = { .name = "corral",
 				  .shared = true,
 				  .get = get,
 				  .add = add,
+				  .set = set,
 				  .version = version,
+				  .tell = tell,
 				  .memory = memory };
 
 const struct peer peer_corral_copy = { .name = "corral_copy",
@@ -121,4 +148,5 @@ const struct peer peer_corral_copy = { .name = "corral_copy",
 				       .close = close_arena,
 				       .shared = true,
 				       .get = get_copy,
+				       .tell = tell,
 				       .memory = memory };

@@ -7,8 +7,9 @@
 
 #include "measure.h"
 #include "peer_job.h"
+#include "pin.h"
 
-const char *const peer_work_names[PEER_WORKS] = { "get", "add" };
+const char *const peer_work_names[PEER_WORKS] = { "get", "add", "set" };
 
 struct hand { /* a line of its own: others are at work beside it */
 	const struct peer_job *job;
@@ -19,7 +20,7 @@ struct hand { /* a line of its own: others are at work beside it */
 
 bool peer_does(const struct peer *peer, enum peer_work work)
 {
-	return work == PEER_GET ? peer->get != NULL : peer->add != NULL;
+	return work == PEER_GET ? peer->get != NULL : work == PEER_ADD ? peer->add != NULL : peer->set != NULL;
 }
 
 static bool is_shared(const struct peer_job *job)
@@ -36,6 +37,7 @@ static int begin(void *context, uint32_t number, void **ret_state)
 	static_assert(sizeof(*hand) <= CACHE_LINE, "one line");
 	if (hand == NULL)
 		return -ENOMEM;
+	pin_me(job->cpu);
 	*hand = (struct hand){ .job = job,
 			       .connection = job->connection,
 			       .at = (uint32_t)((uint64_t)job->step_count * number / job->place->workers) };
@@ -63,6 +65,8 @@ static int one(void *state)
 	hand->at = (hand->at + (uint32_t)max_u64(1, peer->depth)) & (job->step_count - 1);
 	if (job->work == PEER_ADD)
 		return peer->add(hand->connection, step, job->item);
+	if (job->work == PEER_SET)
+		return peer->set(hand->connection, step, job->whole);
 	int r = peer->get(hand->connection, step, &hand->sink);
 	measure_use(hand->sink);
 	return r;

@@ -241,6 +241,23 @@ static int open_sync(const struct peer_place *place, void **ret_connection)
 	return open_in(place, &sync_file, ret_connection);
 }
 
+static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+{
+	return put(connection, step, whole->bytes, whole->size);
+}
+
+static void tell_nosync(const struct peer_place *place, FILE *stream)
+{
+	(void)place;
+	fprintf(stream, "%s; MDB_NOSYNC, MDB_WRITEMAP, MDB_NOTLS", mdb_version(NULL, NULL, NULL));
+}
+
+static void tell_sync(const struct peer_place *place, FILE *stream)
+{
+	(void)place;
+	fprintf(stream, "%s; MDB_NOTLS", mdb_version(NULL, NULL, NULL));
+}
+
 static uint64_t memory_in(const struct peer_place *place, const struct lmdb_file *file)
 {
 	char path[PEER_PATH_BYTES + 16];
@@ -270,7 +287,9 @@ const struct peer peer_lmdb = { .name = "lmdb",
 				.put = put,
 				.get = get,
 				.add = add,
+				.set = set,
 				.version = version,
+				.tell = tell_nosync,
 				.memory = memory_nosync };
 
 const struct peer peer_lmdb_sync = { .name = "lmdb_sync",
@@ -283,7 +302,9 @@ const struct peer peer_lmdb_sync = { .name = "lmdb_sync",
 				     .close = close_lmdb,
 				     .put = put,
 				     .add = add,
+				     .set = set,
 				     .version = version,
+				     .tell = tell_sync,
 				     .memory = memory_sync };
 
 #else

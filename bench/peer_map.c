@@ -39,6 +39,7 @@ static struct map {
 	struct map_cart *carts;
 	uint32_t mask;
 	uint32_t count;
+	struct map_cart whole; /* for set() */
 } map;
 
 static const char *missing(void)
@@ -116,6 +117,8 @@ static int start(const struct peer_place *place, pid_t *ret_pid)
 	}
 	for (uint32_t i = 0; i < map.count; i++)
 		fill(&map.carts[i], i, place);
+	if (map.count > 0)
+		map.whole = map.carts[0];
 	return 0;
 }
 
@@ -192,6 +195,28 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 	return 0;
 }
 
+static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+{
+	struct map_cart *cart = lock_cart(step);
+
+	(void)connection;
+	(void)whole; /* the same in the map's form: */
+	if (cart == NULL)
+		return -ENOENT;
+	cart->line_count = map.whole.line_count;
+	cart->total = map.whole.total;
+	memcpy(cart->lines, map.whole.lines, map.whole.line_count * sizeof(cart->lines[0]));
+	cart->version++;
+	pthread_mutex_unlock(&cart->mutex);
+	return 0;
+}
+
+static void tell(const struct peer_place *place, FILE *stream)
+{
+	fprintf(stream, "%s mutexes, structs of %zu bytes",
+		place->mode == TEAM_PROCESSES ? "process-shared" : "private", sizeof(struct map_cart));
+}
+
 static uint64_t memory(const struct peer_place *place)
 {
 	(void)place;
@@ -209,5 +234,7 @@ const struct peer peer_map = { .name = "map",
 			       .shared = true,
 			       .get = get,
 			       .add = add,
+			       .set = set,
 			       .version = version,
+			       .tell = tell,
 			       .memory = memory };

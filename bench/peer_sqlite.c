@@ -14,6 +14,7 @@
 #include "peer_cart.h"
 
 #define BUSY_MS 10000
+#define PRAGMAS "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=17179869184;"
 
 enum { SELECT, REPLACE, BEGIN, COMMIT, ROLLBACK, STATEMENTS };
 
@@ -75,7 +76,7 @@ static int open_sqlite(const struct peer_place *place, void **ret_connection)
 		r = sqlite3_busy_timeout(sqlite->db, BUSY_MS);
 	if (r == SQLITE_OK)
 		r = sqlite3_exec(sqlite->db,
-				 "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=17179869184;"
+				 PRAGMAS
 				 "CREATE TABLE IF NOT EXISTS carts (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID",
 				 NULL, NULL, NULL);
 	for (int i = 0; i < STATEMENTS && r == SQLITE_OK; i++)
@@ -164,6 +165,17 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 	return r;
 }
 
+static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+{
+	return put(connection, step, whole->bytes, whole->size);
+}
+
+static void tell(const struct peer_place *place, FILE *stream)
+{
+	(void)place;
+	fprintf(stream, "SQLite %s; %s", sqlite3_libversion(), PRAGMAS);
+}
+
 static uint64_t memory(const struct peer_place *place)
 {
 	char path[PEER_PATH_BYTES + 16];
@@ -183,7 +195,9 @@ const struct peer peer_sqlite = { .name = "sqlite",
 				  .put = put,
 				  .get = get,
 				  .add = add,
+				  .set = set,
 				  .version = version,
+				  .tell = tell,
 				  .memory = memory };
 
 #else

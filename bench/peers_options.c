@@ -24,6 +24,7 @@ enum {
 	OPTION_ROUNDS,
 	OPTION_ZIPF,
 	OPTION_THREADS,
+	OPTION_NO_PIN,
 	OPTION_PEERS,
 	OPTION_DIR,
 	OPTION_JSON,
@@ -38,6 +39,7 @@ static const struct option long_options[] = {
 	{ "rounds", required_argument, NULL, OPTION_ROUNDS },
 	{ "zipf", no_argument, NULL, OPTION_ZIPF },
 	{ "threads", no_argument, NULL, OPTION_THREADS },
+	{ "no-pin", no_argument, NULL, OPTION_NO_PIN },
 	{ "peers", required_argument, NULL, OPTION_PEERS },
 	{ "dir", required_argument, NULL, OPTION_DIR },
 	{ "json", required_argument, NULL, OPTION_JSON },
@@ -91,6 +93,9 @@ static bool take_option(int option, struct peers_settings *settings)
 		return true;
 	case OPTION_THREADS:
 		settings->threads = true;
+		return true;
+	case OPTION_NO_PIN:
+		settings->no_pin = true;
 		return true;
 	case OPTION_PEERS:
 		settings->only = optarg;

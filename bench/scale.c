@@ -8,6 +8,7 @@
 
 #include "measure.h"
 #include "peer_job.h"
+#include "pin.h"
 
 #define STEPS_MAX (1u << 18)
 #define ROUNDS 5u
@@ -40,6 +41,7 @@ static int take_turn(struct scale *scale, struct side *side, uint64_t *added)
 				.steps = scale->steps,
 				.step_count = scale->step_count,
 				.item = &scale->item,
+				.cpu = PIN_NONE,
 				.warm_ns = ns / 10,
 				.ns = ns / 2 };
 	struct team_result result;
