@@ -307,9 +307,10 @@ static enum bench_exit run_peers(const struct peers_settings *settings)
 enum bench_exit peers_run(int argc, char **argv)
 {
 	struct peers_settings settings = { .carts = 10000, .bytes = 5120, .workers = 1, .seconds = 2, .rounds = 5 };
-	enum bench_exit result = peers_options(argc, argv, &settings);
+	bool go;
+	enum bench_exit result = peers_options(argc, argv, &settings, &go);
 
-	if (result != BENCH_DONE || settings.help)
+	if (!go)
 		return result;
 	bench_catch_signals();
 	figures_begin("peers", settings.json);

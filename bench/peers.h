@@ -27,7 +27,6 @@ struct peers_settings {
 	const char *only;
 	const char *directory;
 	const char *json;
-	bool help; /* was asked for, and given */
 };
 
 struct peers_row { /* of one peer */
@@ -66,7 +65,8 @@ static inline bool peers_has_server(const struct peers_row *row)
 /* Is the name in a list "a,b,c"? NULL: every name is. */
 bool peers_is_wanted(const char *list, const char *name);
 
-enum bench_exit peers_options(int argc, char **argv, struct peers_settings *ret_settings);
+/* *ret_go: there is something to do, see options.h. settings: what holds unless options say otherwise. */
+enum bench_exit peers_options(int argc, char **argv, struct peers_settings *settings, bool *ret_go);
 
 /* A note of how a peer is set up, and where it runs: of each store once. */
 void peers_tell(const struct peers *run, const struct peers_row *row);

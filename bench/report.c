@@ -3,11 +3,11 @@
  * report.c (floor 6): corral-bench report: what runs with --json have measured, as one page to look at and as Markdown. See report.h.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "bench.h"
+#include "options.h"
 #include "report.h"
 
 #define READ "zero-copy read by key, over the bare limit"
@@ -110,15 +110,6 @@ void report_markdown(const struct report *report, FILE *stream)
 
 /* ------------------------------------------------------------------ command */
 
-enum { OPTION_HTML = 1, OPTION_MARKDOWN, OPTION_HELP };
-
-static const struct option long_options[] = {
-	{ "html", required_argument, NULL, OPTION_HTML },
-	{ "markdown", required_argument, NULL, OPTION_MARKDOWN },
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ NULL, 0, NULL, 0 },
-};
-
 static bool write_to(const struct report *report, const char *path,
 		     void (*form)(const struct report *report, FILE *stream))
 {
@@ -156,26 +147,21 @@ enum bench_exit report_run(int argc, char **argv)
 {
 	struct report report = { .runs = json_array() };
 	const char *html = NULL, *markdown = NULL;
-	bool good = true;
-	int option;
+	const struct option_row rows[] = {
+		OPTION_TEXT("html", "FILE", &html, "a page with charts, that needs nothing else"),
+		OPTION_TEXT("markdown", "FILE", &markdown, "a table of what is to hold (default: standard output)"),
+	};
+	const struct options options = { .benchmark = "report",
+					 .rows = rows,
+					 .count = sizeof(rows) / sizeof(rows[0]),
+					 .operands_min = 1,
+					 .operands_max = UINT32_MAX };
+	bool good = true, go;
+	enum bench_exit result = options_take(&options, argc, argv, &go);
 
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option == OPTION_HELP) {
-			bench_help("report");
-			json_decref(report.runs);
-			return BENCH_DONE;
-		}
-		if (option == OPTION_HTML)
-			html = optarg;
-		else if (option == OPTION_MARKDOWN)
-			markdown = optarg;
-		else
-			good = false;
-	}
-	if (!good || optind == argc) {
+	if (!go) {
 		json_decref(report.runs);
-		return bench_usage("report", good ? "which files?" : "wrong arguments");
+		return result;
 	}
 	for (int i = optind; i < argc && good; i++)
 		good = read_run(&report, argv[i]);

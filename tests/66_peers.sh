@@ -3,7 +3,7 @@
 # corral-bench peers: each peer that is installed does its work, nothing it acknowledged is lost, and what is printed and
 # written can be read by programs. What they take is measured elsewhere.
 #
-# Usage: [BUILD=dir] tests/66_peers.sh [CLAIM...]   from the repository's root; timeout: 120
+# Usage: [BUILD=dir] tests/66_peers.sh [CLAIM...]   from the repository's root; timeout: 240
 # shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154 # claims are called by name, each in a subshell
 set -uo pipefail
 shopt -s inherit_errexit
