@@ -94,6 +94,7 @@ void peers_print(const struct peers *run)
 	char ways[32];
 
 	name_ways(run->settings, ways);
+	figure("bytes", run->load.cart_bytes, 0, "peers.carts_%u.cart_bytes", run->load.carts);
 	for (enum peer_work work = PEER_GET; work < PEER_WORKS; work++)
 		for (uint32_t i = 0; i < run->row_count; i++)
 			if (peer_does(run->rows[i].peer, work))
