@@ -75,13 +75,13 @@ static void put_tick(const struct axis *axis, const char *unit, double value, in
 static void put_x_axis(const struct axis *axis, const char *unit, int height, FILE *stream)
 {
 	if (axis->logarithmic) {
-		for (double decade = ceil(axis->from); decade <= axis->to; decade++)
+		for (int decade = (int)ceil(axis->from); decade <= axis->to; decade++)
 			put_tick(axis, unit, pow(10, decade), height, stream);
 		return;
 	}
 	double step = step_of(axis->to);
-	for (double value = 0; value <= axis->to; value += step)
-		put_tick(axis, unit, value, height, stream);
+	for (int i = 0; i * step <= axis->to; i++)
+		put_tick(axis, unit, i * step, height, stream);
 }
 
 static void put_label(const struct chart_row *row, int y, FILE *stream)
@@ -219,7 +219,8 @@ static void put_lines(const struct chart *chart, FILE *stream)
 
 	fprintf(stream, "<svg viewBox=\"0 0 %d %d\" role=\"img\">\n", WIDTH,
 		LINES_HEIGHT + 8 + AXIS_HEIGHT + LEGEND_HEIGHT);
-	for (double value = 0; value <= axis.to; value += step) {
+	for (int i = 0; i * step <= axis.to; i++) {
+		double value = i * step;
 		double y = LINES_HEIGHT * (1 - place(&axis, value)) + 8;
 		fprintf(stream,
 			"<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"v\" x=\"0\" "

@@ -116,7 +116,7 @@ each_chart_is_drawn_and_printed() {
 	run_file "$place/2" scale "$list $(figure_json scale.carts_10000.add.threads_2.per_second 3000000 1/s)"
 	list=''
 	for n in 100 10000; do
-		list+="$(figure_json get.carts_$n.cart_bytes 512 bytes), $(figure_json get.carts_$n.bare_ns 10 ns), $(figure_json get.carts_$n.corral_ns 12 ns), "
+		list+="$(figure_json "get.carts_$n".cart_bytes 512 bytes), $(figure_json "get.carts_$n".bare_ns 10 ns), $(figure_json "get.carts_$n".corral_ns 12 ns), "
 	done
 	run_file "$place/3" get "$list $(figure_json get.carts_100.ratio 1.2 x)"
 	bench 0 report "$place"/[123] --html "$place/page" --markdown "$place/text"

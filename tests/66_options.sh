@@ -76,7 +76,7 @@ numbers_out_of_range_are_refused() {
 	for name in "${benchmarks[@]}"; do
 		for option in $(options_of "$name" '(N|MS|S|K|N\[,N\.\.\.\])'); do
 			# shellcheck disable=SC2046
-			refused "$name" $(operands_of "$name") "$option" $too_much
+			refused "$name" $(operands_of "$name") "$option" "$too_much"
 			# shellcheck disable=SC2046
 			refused "$name" $(operands_of "$name") "$option" -1
 			# shellcheck disable=SC2046
