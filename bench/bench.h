@@ -24,9 +24,8 @@ enum bench_exit {
 struct benchmark {
 	const char *name;
 	enum bench_exit (*run)(int argc, char **argv); /* argv[0] is the name */
-	const char *usage;                             /* its arguments */
+	const char *operands;                          /* its arguments that are no options */
 	const char *about;                             /* one line; NULL: not listed */
-	const char *options;                           /* what `corral-bench NAME --help` adds */
 };
 
 enum bench_exit replay_run(int argc, char **argv);
@@ -46,7 +45,7 @@ enum bench_exit sync_bench_run(int argc, char **argv);
 enum bench_exit snapshot_bench_run(int argc, char **argv);
 enum bench_exit recovery_run(int argc, char **argv);
 
-/* Print the usage of one benchmark: for --help on stdout. */
+/* How one benchmark is called, and what it does: the beginning of its --help, on stdout. */
 void bench_help(const char *name);
 
 /* "corral-bench: ..." and a newline on stderr. */

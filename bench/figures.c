@@ -15,6 +15,7 @@ static struct {
 	const char *path;
 	json_t *root;
 	json_t *list; /* in root */
+	json_t *notes;
 } file;
 
 static int64_t wall_ms(void)
@@ -40,9 +41,10 @@ void figures_begin(const char *benchmark, const char *path)
 	line[strcspn(line, "\n")] = '\0';
 	const char *machine = strchr(line, ' ');
 	file.list = json_array();
-	file.root = json_pack("{s:s, s:s, s:I, s:O}", "benchmark", benchmark, "machine",
+	file.notes = json_array();
+	file.root = json_pack("{s:s, s:s, s:I, s:O, s:O}", "benchmark", benchmark, "machine",
 			      machine != NULL ? machine + 1 : line, "begun_ms", (json_int_t)wall_ms(), "figures",
-			      file.list);
+			      file.list, "notes", file.notes);
 	free(line);
 }
 
@@ -58,6 +60,19 @@ void figure(const char *unit, double value, int decimals, const char *name, ...)
 	if (file.list != NULL)
 		(void)json_array_append_new(file.list,
 					    json_pack("{s:s, s:f, s:s}", "name", full, "value", value, "unit", unit));
+}
+
+void figures_note(const char *format, ...)
+{
+	char text[1024];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(text, sizeof(text), format, list);
+	va_end(list);
+	puts(text);
+	if (file.notes != NULL)
+		(void)json_array_append_new(file.notes, json_string(text));
 }
 
 void figure_quantiles(const struct histogram *times, const char *name)
@@ -82,7 +97,8 @@ bool figures_end(void)
 		good = false;
 	}
 	json_decref(file.list);
+	json_decref(file.notes);
 	json_decref(file.root);
-	file.list = file.root = NULL;
+	file.list = file.notes = file.root = NULL;
 	return good;
 }

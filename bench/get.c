@@ -12,8 +12,8 @@
  */
 #include <stdlib.h>
 
-#include "inspect.h"
 #include "measure.h"
+#include "memory.h"
 #include "plain.h"
 
 #define STEPS_MAX (1u << 20)
@@ -194,34 +194,6 @@ static double clock_ns(void)
 	return (double)(bench_now_ns() - start) / count;
 }
 
-/*
- * All that the arena has given out for these carts (whole spans, free parts included; a slot and a
- * bucket for each cart) over the bytes of the carts. Only in an arena that has no others.
- */
-static void print_memory(const struct load *load)
-{
-	struct inspect_totals totals;
-	struct inspect *inspect;
-	char why[512];
-	double given;
-
-	if (!load->stage.temporary)
-		return;
-	if (inspect_open(load->stage.directory, false, &inspect, why, sizeof(why)) < 0) {
-		bench_say("no figures about memory: %s", why);
-		return;
-	}
-	if (inspect_totals(inspect, &totals) == 0 && totals.cart_bytes > 0) {
-		given = (double)totals.span_bytes +
-			(double)totals.slots_used * (double)(sizeof(struct slot) + sizeof(struct bucket));
-		measure_print("memory", load->carts, "cart_bytes", "bytes", (double)totals.cart_bytes, 0);
-		measure_print("memory", load->carts, "given_bytes", "bytes", given, 0);
-		measure_print("memory", load->carts, "overhead_percent", "%",
-			      100 * (given / (double)totals.cart_bytes - 1), 1);
-	}
-	inspect_close(inspect);
-}
-
 static void print_figures(const struct get *get)
 {
 	const char *name = get->measure->zipf ? "get_zipf" : "get";
@@ -250,7 +222,7 @@ static enum bench_exit get_one(const struct measure *measure, struct load *load)
 		return BENCH_NO_ARENA;
 	get->measure = measure;
 	get->load = load;
-	print_memory(load);
+	memory_print_carts(load);
 	get->step_count = load_steps(load, STEPS_MAX);
 	get->steps = measure->zipf ? load_walk_zipf(load, get->step_count, 1) : load_walk(load, get->step_count, 1);
 	get->buffer = malloc(CORRAL_CART_MAX);

@@ -9,7 +9,6 @@
  *
  * Each window is compared with the one beside it; the figure is the median of the pairs.
  */
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,6 +17,7 @@
 #include "gang.h"
 #include "handle.h"
 #include "measure.h"
+#include "memory.h"
 
 #define ROUNDS_MAX 1000u
 #define WINDOW_MS_MIN 1000u
@@ -33,11 +33,10 @@ struct journal_bench {
 	uint32_t count_count;
 	uint32_t workers[MEASURE_COUNTS_MAX];
 	uint32_t worker_count;
-	uint64_t bytes;
-	uint64_t rounds;
-	uint64_t interval_ms;
+	uint32_t bytes;
+	uint32_t rounds;
+	uint32_t interval_ms;
 	const char *directory;
-	bool help;
 	struct load loads[SIDES];
 	/* of one series of windows */
 	struct histogram all[SIDES];
@@ -82,7 +81,7 @@ static enum bench_exit settle(const struct load *load)
 
 static enum bench_exit one_window(struct journal_bench *bench, struct gang *gang, enum side side)
 {
-	uint64_t interval_ns = bench->interval_ms * 1000000;
+	uint64_t interval_ns = bench->interval_ms * 1000000ull;
 	uint64_t intervals = (WINDOW_MS_MIN + bench->interval_ms - 1) / bench->interval_ms;
 	const struct load *load = &bench->loads[side];
 	static struct gang_window window;
@@ -223,64 +222,23 @@ static enum bench_exit with_workers(struct journal_bench *bench, uint32_t worker
 
 static enum bench_exit with_carts(struct journal_bench *bench, uint32_t carts)
 {
-	enum bench_exit result =
-		load_open_on_disk(&bench->loads[OFF], bench->directory, carts, (uint32_t)bench->bytes, 0);
+	enum bench_exit result = load_open_on_disk(&bench->loads[OFF], bench->directory, carts, bench->bytes, 0);
 
 	if (result != BENCH_DONE)
 		return result;
-	result = load_open_on_disk(&bench->loads[ON], bench->directory, carts, (uint32_t)bench->bytes,
-				   (uint32_t)bench->interval_ms);
+	result = load_open_on_disk(&bench->loads[ON], bench->directory, carts, bench->bytes, bench->interval_ms);
 	if (result == BENCH_DONE) {
 		stage_print_place(&bench->loads[ON].stage, stdout);
 		for (uint32_t i = 0; i < bench->worker_count && result == BENCH_DONE && bench_signal == 0; i++) {
 			result = with_workers(bench, bench->workers[i]);
 			fflush(stdout);
 		}
+		if (result == BENCH_DONE && bench_signal == 0)
+			memory_print_arena("journal", &bench->loads[ON]);
 		load_close(&bench->loads[ON]);
 	}
 	load_close(&bench->loads[OFF]);
 	return result;
-}
-
-static bool take_option(int option, struct journal_bench *bench)
-{
-	switch (option) {
-	case 'c':
-		return measure_take_counts("carts", optarg, MEASURE_CARTS_MAX, bench->counts, &bench->count_count);
-	case 'w':
-		return measure_take_counts("workers", optarg, GANG_WORKERS_MAX, bench->workers, &bench->worker_count);
-	case 'b':
-		return bench_number("bytes", optarg, MEASURE_BYTES_MIN, MEASURE_BYTES_MAX, &bench->bytes);
-	case 'r':
-		return bench_number("rounds", optarg, 1, ROUNDS_MAX, &bench->rounds);
-	case 'i':
-		return bench_number("interval", optarg, INTERVAL_MS_MIN, INTERVAL_MS_MAX, &bench->interval_ms);
-	case 'd':
-		bench->directory = optarg;
-		return true;
-	case 'h':
-		bench->help = true;
-		return true;
-	default:
-		return false;
-	}
-}
-
-static enum bench_exit take_options(int argc, char **argv, struct journal_bench *bench)
-{
-	static const struct option long_options[] = {
-		{ "carts", required_argument, NULL, 'c' },    { "workers", required_argument, NULL, 'w' },
-		{ "bytes", required_argument, NULL, 'b' },    { "rounds", required_argument, NULL, 'r' },
-		{ "interval", required_argument, NULL, 'i' }, { "dir", required_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
-	};
-	int option;
-
-	optind = 1;
-	while (!bench->help && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		if (!take_option(option, bench))
-			return bench_usage("journal", "wrong arguments");
-	return bench->help || optind == argc ? BENCH_DONE : bench_usage("journal", "what is '%s'?", argv[optind]);
 }
 
 enum bench_exit journal_bench_run(int argc, char **argv)
@@ -292,14 +250,21 @@ enum bench_exit journal_bench_run(int argc, char **argv)
 					      .bytes = 5120,
 					      .rounds = 10,
 					      .interval_ms = 1000 };
-	enum bench_exit result = take_options(argc, argv, &bench);
+	const struct option_row rows[] = {
+		OPTION_LIST("carts", bench.counts, &bench.count_count, MEASURE_CARTS_MAX, "numbers of carts"),
+		OPTION_LIST("workers", bench.workers, &bench.worker_count, GANG_WORKERS_MAX,
+			    "numbers of worker processes"),
+		OPTION_NUMBER("interval", "MS", &bench.interval_ms, INTERVAL_MS_MIN, INTERVAL_MS_MAX, "of the journal"),
+		OPTION_BYTES(&bench.bytes),
+		OPTION_NUMBER("rounds", "N", &bench.rounds, 1, ROUNDS_MAX,
+			      "pairs of windows, of an interval and a second at least"),
+		OPTION_DISK(&bench.directory),
+	};
+	bool go;
+	enum bench_exit result = options_only("journal", rows, argc, argv, &go);
 
-	if (result != BENCH_DONE)
+	if (!go)
 		return result;
-	if (bench.help) {
-		bench_help("journal");
-		return BENCH_DONE;
-	}
 	bench_catch_signals();
 	bench_print_machine(stdout);
 	for (uint32_t i = 0; i < bench.count_count && result == BENCH_DONE && bench_signal == 0; i++)

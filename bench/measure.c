@@ -1,118 +1,46 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * measure.c (floor 6): options, rounds and figures of `get` and `add`. See measure.h.
+ * measure.c (floor 6): options, rounds and figures of benchmarks on a filled arena. See measure.h.
  */
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "measure.h"
+#include "memory.h"
 
-enum {
-	OPTION_CARTS = 1,
-	OPTION_BYTES,
-	OPTION_SECONDS,
-	OPTION_WORKERS,
-	OPTION_ZIPF,
-	OPTION_DIR,
-	OPTION_JSON,
-	OPTION_HELP
-};
-
-static const struct option long_options[] = {
-	{ "carts", required_argument, NULL, OPTION_CARTS },
-	{ "bytes", required_argument, NULL, OPTION_BYTES },
-	{ "seconds", required_argument, NULL, OPTION_SECONDS },
-	{ "workers", required_argument, NULL, OPTION_WORKERS },
-	{ "zipf", no_argument, NULL, OPTION_ZIPF },
-	{ "dir", required_argument, NULL, OPTION_DIR },
-	{ "json", required_argument, NULL, OPTION_JSON },
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ NULL, 0, NULL, 0 },
-};
-
-bool measure_take_counts(const char *option, char *list, uint32_t max, uint32_t counts[MEASURE_COUNTS_MAX],
-			 uint32_t *ret_count)
+static enum bench_exit take_options(int argc, char **argv, uint32_t accepts, struct measure *measure, bool *ret_go)
 {
-	uint32_t count = 0;
+	const struct {
+		uint32_t who; /* has it; 0: all */
+		struct option_row row;
+	} all[] = {
+		{ 0,
+		  OPTION_LIST("carts", measure->counts, &measure->count_count, MEASURE_CARTS_MAX, "numbers of carts") },
+		{ MEASURE_WORKERS, OPTION_WORKERS(&measure->workers, MEASURE_WORKERS_MAX) },
+		{ MEASURE_THREADS, OPTION_THREADS(&measure->threads) },
+		{ MEASURE_ZIPF, OPTION_ZIPF(&measure->zipf) },
+		{ 0, OPTION_BYTES(&measure->bytes) },
+		{ 0, OPTION_NUMBER("seconds", "N", &measure->seconds, 1, MEASURE_SECONDS_MAX, "time for each figure") },
+		{ 0, OPTION_JSON(&measure->json) },
+		{ 0, OPTION_DIR(&measure->directory) },
+	};
+	struct option_row rows[sizeof(all) / sizeof(all[0])];
+	struct options options = { .benchmark = measure->name, .rows = rows };
 
-	for (char *next = list; next != NULL;) {
-		char *text = strsep(&next, ",");
-		uint64_t value;
-
-		if (count == MEASURE_COUNTS_MAX) {
-			bench_say("--%s: more than %d numbers", option, MEASURE_COUNTS_MAX);
-			return false;
-		}
-		if (!bench_number(option, text, 1, max, &value))
-			return false;
-		counts[count++] = (uint32_t)value;
-	}
-	*ret_count = count;
-	return true;
-}
-
-static bool take_option(int option, uint32_t accepts, struct measure *measure)
-{
-	uint64_t value;
-
-	switch (option) {
-	case OPTION_CARTS:
-		return measure_take_counts("carts", optarg, MEASURE_CARTS_MAX, measure->counts, &measure->count_count);
-	case OPTION_BYTES:
-		if (!bench_number("bytes", optarg, MEASURE_BYTES_MIN, MEASURE_BYTES_MAX, &value))
-			return false;
-		measure->bytes = (uint32_t)value;
-		return true;
-	case OPTION_SECONDS:
-		if (!bench_number("seconds", optarg, 1, MEASURE_SECONDS_MAX, &value))
-			return false;
-		measure->seconds = (uint32_t)value;
-		return true;
-	case OPTION_WORKERS:
-		if (!(accepts & MEASURE_WORKERS) || !bench_number("workers", optarg, 1, MEASURE_WORKERS_MAX, &value))
-			return false;
-		measure->workers = (uint32_t)value;
-		return true;
-	case OPTION_ZIPF:
-		measure->zipf = true;
-		return accepts & MEASURE_ZIPF;
-	case OPTION_DIR:
-		measure->directory = optarg;
-		return true;
-	case OPTION_JSON:
-		measure->json = optarg;
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* BENCH_DONE; with no counts: help was asked for. */
-static enum bench_exit take_options(int argc, char **argv, uint32_t accepts, struct measure *measure)
-{
-	int option;
-
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option == OPTION_HELP) {
-			bench_help(measure->name);
-			measure->count_count = 0;
-			return BENCH_DONE;
-		}
-		if (!take_option(option, accepts, measure))
-			return bench_usage(measure->name, "wrong arguments");
-	}
-	return optind == argc ? BENCH_DONE : bench_usage(measure->name, "what is '%s'?", argv[optind]);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].who == 0 || (accepts & all[i].who) != 0)
+			rows[options.count++] = all[i].row;
+	return options_take(&options, argc, argv, ret_go);
 }
 
 enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc, char **argv,
 			    enum bench_exit (*one)(const struct measure *measure, struct load *load))
 {
-	enum bench_exit result = take_options(argc, argv, accepts, measure);
+	bool go;
+	enum bench_exit result = take_options(argc, argv, accepts, measure, &go);
 	struct load load;
 
-	if (result != BENCH_DONE || measure->count_count == 0)
+	if (!go)
 		return result;
 	bench_catch_signals();
 	figures_begin(measure->name, measure->json);
@@ -123,6 +51,8 @@ enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc,
 			break;
 		measure_print(measure->name, load.carts, "cart_bytes", "bytes", load.cart_bytes, 0);
 		result = one(measure, &load);
+		if (result == BENCH_DONE && bench_signal == 0)
+			memory_print_arena(measure->name, &load);
 		load_close(&load);
 	}
 	if (!figures_end() && result == BENCH_DONE)

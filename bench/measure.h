@@ -11,8 +11,9 @@
 
 #include "figures.h"
 #include "load.h"
+#include "options.h"
 
-#define MEASURE_COUNTS_MAX 16
+#define MEASURE_COUNTS_MAX OPTIONS_LIST_MAX
 #define MEASURE_CARTS_MAX 4000000u
 #define MEASURE_BYTES_MIN 512u
 #define MEASURE_BYTES_MAX LOAD_CART_BYTES_MAX
@@ -29,6 +30,7 @@ struct measure {
 	uint32_t seconds;
 	uint32_t workers; /* 0: not asked for */
 	bool zipf;
+	bool threads; /* workers are threads of one process */
 	const char *directory;
 	const char *json;
 };
@@ -36,6 +38,7 @@ struct measure {
 /* Options that not every benchmark has. */
 #define MEASURE_WORKERS 1u
 #define MEASURE_ZIPF 2u
+#define MEASURE_THREADS 4u
 
 /* One benchmark for each number of carts. measure: what holds unless options say otherwise; accepts: MEASURE_... */
 enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc, char **argv,
@@ -45,9 +48,10 @@ enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc,
 		.name = (benchmark), .counts = { 100, 10000, 200000 }, .count_count = 3, .bytes = 5120, .seconds = 1   \
 	}
 
-/* "100,10000", each from 1 to max: taken apart in place. Complains itself. */
-bool measure_take_counts(const char *option, char *list, uint32_t max, uint32_t counts[MEASURE_COUNTS_MAX],
-			 uint32_t *ret_count);
+/* Options that many have, beside those of options.h. */
+#define OPTION_BYTES(target)                                                                                           \
+	OPTION_NUMBER("bytes", "N", target, MEASURE_BYTES_MIN, MEASURE_BYTES_MAX, "bytes of a cart, about")
+#define OPTION_WORKERS(target, max) OPTION_NUMBER("workers", "N", target, 1, max, "so many workers at a time")
 
 /* "NAME.carts_N.WHAT value unit" */
 void measure_print(const char *name, uint32_t carts, const char *what, const char *unit, double value, int decimals);

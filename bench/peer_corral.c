@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "cart.h"
+#include "memory.h"
 #include "peer.h"
 
 static const char *missing(void)
@@ -89,22 +90,63 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 	return r;
 }
 
+static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+{
+	struct corral_key key = load_key(step);
+	struct corral_op op = { 0 };
+	int r;
+
+	do { /* it is a compare-and-swap: another change may come between */
+		r = version(connection, step, &op.if_version);
+		if (r == 0)
+			r = corral_replace(connection, &key, whole->cart, &op, NULL);
+	} while (r == -ECANCELED);
+	return r;
+}
+
+static void tell(const struct peer_place *place, FILE *stream)
+{
+	const struct stage *stage = &place->load->stage;
+
+	fprintf(stream, "Corral %s; ", corral_version());
+	if (stage->agent > 0)
+		fprintf(stream, "corral-agent --dir %s --journal %s", stage->directory, stage->journal);
+	else
+		fprintf(stream, "the agent that runs in %s", stage->directory);
+}
+
+static uint64_t memory(const struct peer_place *place)
+{
+	double given, carts;
+
+	return memory_of_carts(place->load, &given, &carts) ? (uint64_t)given : 0;
+}
+
 const struct peer peer_corral = { .name = "corral",
-				  .about = "Corral: zero-copy read; corral_add()",
+				  .store = "corral",
+				  .about = "Corral: zero-copy read; corral_add(); corral_replace()",
 				  .missing = missing,
 				  .start = start,
 				  .stop = stop,
 				  .open = open_arena,
 				  .close = close_arena,
+				  .shared = true,
 				  .get = get,
 				  .add = add,
-				  .version = version };
+				  .set = set,
+				  .version = version,
+				  .tell = tell,
+				  .memory = memory };
 
 const struct peer peer_corral_copy = { .name = "corral_copy",
+				       .store = "corral",
 				       .about = "Corral: copying read",
 				       .missing = missing,
 				       .start = start,
 				       .stop = stop,
 				       .open = open_arena,
 				       .close = close_arena,
-				       .get = get_copy };
+				       .shared = true,
+				       .get = get_copy,
+				       .tell = tell,
+				       .memory = memory };

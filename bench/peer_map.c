@@ -3,8 +3,8 @@
  * peer_map.c (floor 6): what carts were before: a hash map in memory with a mutex for each cart. The carts are plain structs, changed
  * in place: the least that excludes others, and nothing survives a death.
  *
- * The map lies in memory that the workers inherit, with process-shared mutexes, so that processes can do what
- * threads do in a service of one process.
+ * The map lies in memory that the workers inherit; for processes the mutexes are process-shared, so that they can do
+ * what threads do in a service of one process.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -39,6 +39,7 @@ static struct map {
 	struct map_cart *carts;
 	uint32_t mask;
 	uint32_t count;
+	struct map_cart whole; /* for set() */
 } map;
 
 static const char *missing(void)
@@ -58,14 +59,16 @@ static uint64_t hash_of(const char *key)
 	return XXH3_64bits(key, LOAD_KEY_BYTES);
 }
 
-static void fill(struct map_cart *cart, uint32_t number, const struct load *load)
+static void fill(struct map_cart *cart, uint32_t number, const struct peer_place *place)
 {
+	const struct load *load = place->load;
 	pthread_mutexattr_t attributes;
 	struct load_step step;
 	struct load_item item;
 
 	pthread_mutexattr_init(&attributes);
-	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	if (place->mode == TEAM_PROCESSES)
+		pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
 	pthread_mutex_init(&cart->mutex, &attributes);
 	pthread_mutexattr_destroy(&attributes);
 	load_step_at(number, &step);
@@ -113,7 +116,9 @@ static int start(const struct peer_place *place, pid_t *ret_pid)
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < map.count; i++)
-		fill(&map.carts[i], i, place->load);
+		fill(&map.carts[i], i, place);
+	if (map.count > 0)
+		map.whole = map.carts[0];
 	return 0;
 }
 
@@ -190,13 +195,46 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 	return 0;
 }
 
+static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+{
+	struct map_cart *cart = lock_cart(step);
+
+	(void)connection;
+	(void)whole; /* the same in the map's form: */
+	if (cart == NULL)
+		return -ENOENT;
+	cart->line_count = map.whole.line_count;
+	cart->total = map.whole.total;
+	memcpy(cart->lines, map.whole.lines, map.whole.line_count * sizeof(cart->lines[0]));
+	cart->version++;
+	pthread_mutex_unlock(&cart->mutex);
+	return 0;
+}
+
+static void tell(const struct peer_place *place, FILE *stream)
+{
+	fprintf(stream, "%s mutexes, structs of %zu bytes",
+		place->mode == TEAM_PROCESSES ? "process-shared" : "private", sizeof(struct map_cart));
+}
+
+static uint64_t memory(const struct peer_place *place)
+{
+	(void)place;
+	return ((uint64_t)map.mask + 1) * sizeof(*map.buckets) + (uint64_t)map.count * sizeof(*map.carts);
+}
+
 const struct peer peer_map = { .name = "map",
+			       .store = "map",
 			       .about = "a hash map with a mutex for each cart, changed in place; survives nothing",
 			       .missing = missing,
 			       .start = start,
 			       .stop = stop,
 			       .open = open_map,
 			       .close = close_map,
+			       .shared = true,
 			       .get = get,
 			       .add = add,
-			       .version = version };
+			       .set = set,
+			       .version = version,
+			       .tell = tell,
+			       .memory = memory };

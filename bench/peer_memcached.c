@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "peer_cart.h"
 
 #define TRIES 100000u
@@ -22,7 +23,7 @@ struct cached {
 	msgpack_sbuffer out;
 };
 
-static pid_t server_pid;
+static struct peer_server server;
 
 static const char *missing(void)
 {
@@ -46,16 +47,15 @@ static int start(const struct peer_place *place, pid_t *ret_pid)
 		argv[9] = "-u";
 		argv[10] = "root";
 	}
-	server_pid = peer_start_server(argv, path);
-	*ret_pid = server_pid > 0 ? server_pid : 0;
-	return server_pid > 0 ? 0 : (int)server_pid;
+	int r = peer_start_server(place, argv, path, &server);
+	*ret_pid = r == 0 ? server.pid : 0;
+	return r;
 }
 
 static void stop(const struct peer_place *place)
 {
 	(void)place;
-	peer_stop_server(server_pid);
-	server_pid = 0;
+	peer_stop_server(&server);
 }
 
 static void close_cached(void *connection)
@@ -162,8 +162,27 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 					 memcached_result_length(&cached->result), ret_version);
 }
 
+static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+{
+	return put(connection, step, whole->bytes, whole->size);
+}
+
+static void tell(const struct peer_place *place, FILE *stream)
+{
+	(void)place;
+	peer_tell_server("memcached", &server, stream);
+	fprintf(stream, "; libmemcached %s, binary protocol", memcached_lib_version());
+}
+
+static uint64_t memory(const struct peer_place *place)
+{
+	(void)place;
+	return memory_of_process(server.pid);
+}
+
 const struct peer peer_memcached = { .name = "memcached",
-				     .about = "memcached, unix socket: get; gets, unpack, pack, cas",
+				     .store = "memcached",
+				     .about = "memcached, unix socket: get; gets, unpack, pack, cas; set",
 				     .missing = missing,
 				     .start = start,
 				     .stop = stop,
@@ -172,7 +191,10 @@ const struct peer peer_memcached = { .name = "memcached",
 				     .put = put,
 				     .get = get,
 				     .add = add,
-				     .version = version };
+				     .set = set,
+				     .version = version,
+				     .tell = tell,
+				     .memory = memory };
 
 #else
 

@@ -2,7 +2,7 @@
 /*
  * peer_redis.c (floor 6): Redis over a unix socket, with hiredis, nothing written to disk:
  *
- *   redis_watch      GET; a change is WATCH, GET, unpack, pack, MULTI, SET, EXEC, again if another one came between
+ *   redis_watch      GET; a change is WATCH, GET, unpack, pack, MULTI, SET, EXEC, again if another one came between; SET of a whole cart
  *   redis_lua        a change is one call of a function on the server, which unpacks and packs with cmsgpack
  *   redis_pipelined  GET of 100 carts in one go, as a batch job may do, and a voice call may not
  *
@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
 #include "peer_cart.h"
 
 #define TRIES 100000u
@@ -62,10 +63,8 @@ struct redis {
 	uint32_t pending; /* answers of put() that were not read yet */
 };
 
-static struct {
-	pid_t pid;
-	uint32_t users;
-} server;
+static struct peer_server server;
+static uint32_t server_users;
 
 static const char *missing(void)
 {
@@ -150,10 +149,8 @@ static int load_function(const struct peer_place *place)
 static void stop(const struct peer_place *place)
 {
 	(void)place;
-	if (server.users > 0 && --server.users == 0) {
-		peer_stop_server(server.pid);
-		server.pid = 0;
-	}
+	if (server_users > 0 && --server_users == 0)
+		peer_stop_server(&server);
 }
 
 static int start(const struct peer_place *place, pid_t *ret_pid)
@@ -163,15 +160,14 @@ static int start(const struct peer_place *place, pid_t *ret_pid)
 			 "--appendonly", "no",     "--dir", directory,      NULL };
 	int r = 0;
 
-	if (server.users == 0) {
+	if (server_users == 0) {
 		socket_of(place, path);
 		snprintf(directory, sizeof(directory), "%s", place->directory);
-		pid_t pid = peer_start_server(argv, path);
-		if (pid < 0)
-			return (int)pid;
-		server.pid = pid;
+		r = peer_start_server(place, argv, path, &server);
+		if (r < 0)
+			return r;
 	}
-	server.users++;
+	server_users++;
 	*ret_pid = server.pid;
 	r = load_function(place);
 	if (r < 0)
@@ -218,6 +214,16 @@ static int get(void *connection, const struct load_step *step, uint64_t *sink)
 	*sink += (uint8_t)reply->str[0] + reply->len;
 	freeReplyObject(reply);
 	return 0;
+}
+
+static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+{
+	const char *argv[] = { "SET", step->key, whole->bytes };
+	const size_t sizes[] = { 3, LOAD_KEY_BYTES, whole->size };
+	struct redis *redis = connection;
+	int r = drain(redis);
+
+	return r < 0 ? r : finish(redisCommandArgv(redis->context, 3, argv, sizes));
 }
 
 static int get_many(void *connection, const struct load_step *step, uint64_t *sink)
@@ -318,19 +324,39 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 	return r;
 }
 
-const struct peer peer_redis_watch = { .name = "redis_watch",
-				       .about = "Redis, unix socket: GET; WATCH, GET, unpack, pack, MULTI, SET, EXEC",
-				       .missing = missing,
-				       .start = start,
-				       .stop = stop,
-				       .open = open_redis,
-				       .close = close_redis,
-				       .put = put,
-				       .get = get,
-				       .add = add_watching,
-				       .version = version };
+static void tell(const struct peer_place *place, FILE *stream)
+{
+	(void)place;
+	peer_tell_server("redis-server", &server, stream);
+	fprintf(stream, "; hiredis %d.%d.%d", HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
+}
+
+static uint64_t memory(const struct peer_place *place)
+{
+	(void)place;
+	return memory_of_process(server.pid);
+}
+
+const struct peer peer_redis_watch = {
+	.name = "redis_watch",
+	.store = "redis",
+	.about = "Redis, unix socket: GET; WATCH, GET, unpack, pack, MULTI, SET, EXEC; SET",
+	.missing = missing,
+	.start = start,
+	.stop = stop,
+	.open = open_redis,
+	.close = close_redis,
+	.put = put,
+	.get = get,
+	.add = add_watching,
+	.set = set,
+	.version = version,
+	.tell = tell,
+	.memory = memory
+};
 
 const struct peer peer_redis_lua = { .name = "redis_lua",
+				     .store = "redis",
 				     .about = "Redis, unix socket: a function on the server adds the item (cmsgpack)",
 				     .missing = missing,
 				     .start = start,
@@ -339,9 +365,12 @@ const struct peer peer_redis_lua = { .name = "redis_lua",
 				     .close = close_redis,
 				     .put = put,
 				     .add = add_there,
-				     .version = version };
+				     .version = version,
+				     .tell = tell,
+				     .memory = memory };
 
 const struct peer peer_redis_pipelined = { .name = "redis_pipelined",
+					   .store = "redis",
 					   .about = "Redis, unix socket: GET of 100 carts in one go",
 					   .missing = missing,
 					   .start = start,
@@ -351,7 +380,9 @@ const struct peer peer_redis_pipelined = { .name = "redis_pipelined",
 					   .put = put,
 					   .get = get_many,
 					   .version = version,
-					   .depth = PIPELINE };
+					   .depth = PIPELINE,
+					   .tell = tell,
+					   .memory = memory };
 
 #else
 

@@ -14,6 +14,7 @@
 #include "bench.h"
 #include "child.h"
 #include "peer.h"
+#include "pin.h"
 
 #define READY_MS 10000u
 #define STOP_MS 5000
@@ -41,42 +42,90 @@ bool peer_has_program(const char *name)
 	return find(name, path);
 }
 
-pid_t peer_start_server(char *const *argv, const char *socket_path)
+/* The words as one would type them. */
+static void join(char *const *argv, char *text, size_t size)
 {
-	const struct timespec step = { .tv_nsec = 5000000 };
-	uint64_t deadline = bench_now_ns() + READY_MS * 1000000ull;
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (; *argv != NULL && used < size; argv++)
+		used += (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? " " : "",
+					 **argv != '\0' ? *argv : "''");
+}
+
+/* Its threads inherit where it is to stay. */
+static pid_t start_there(char *const *argv, int output, int cpu)
+{
 	char path[PATH_MAX];
+	struct child_plan plan = { .path = path, .argv = argv, .keep = { -1, -1 }, .output = output };
+	struct pin_before before;
 
 	if (!find(argv[0], path))
 		return -ENOENT;
+	pin_me_for_now(cpu, &before);
+	pid_t pid = child_start(&plan);
+	pin_back(&before);
+	return pid;
+}
+
+int peer_start_server(const struct peer_place *place, char *const *argv, const char *socket_path,
+		      struct peer_server *ret_server)
+{
+	const struct timespec step = { .tv_nsec = 5000000 };
+	uint64_t deadline = bench_now_ns() + READY_MS * 1000000ull;
+
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return -errno;
-	struct child_plan plan = { .path = path, .argv = argv, .keep = { -1, -1 }, .output = null };
-	pid_t pid = child_start(&plan);
+	join(argv, ret_server->command, sizeof(ret_server->command));
+	ret_server->pid = start_there(argv, null, place->server_cpu);
 	close(null);
-	while (pid > 0 && access(socket_path, F_OK) < 0) {
+	while (ret_server->pid > 0 && access(socket_path, F_OK) < 0) {
 		int status;
-		if (child_wait(pid, 0, &status) == 1)
+		if (child_wait(ret_server->pid, 0, &status) == 1) {
+			ret_server->pid = 0;
 			return -ECHILD;
+		}
 		if (bench_signal != 0 || bench_now_ns() > deadline) {
-			peer_stop_server(pid);
+			peer_stop_server(ret_server);
 			return -ETIMEDOUT;
 		}
 		nanosleep(&step, NULL);
 	}
-	return pid;
+	return ret_server->pid > 0 ? 0 : (int)ret_server->pid;
 }
 
-void peer_stop_server(pid_t pid)
+void peer_stop_server(struct peer_server *server)
 {
 	int status;
 
-	if (pid <= 0)
-		return;
-	kill(pid, SIGTERM);
-	if (child_wait(pid, STOP_MS, &status) == 0) {
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
+	if (server->pid > 0) {
+		kill(server->pid, SIGTERM);
+		if (child_wait(server->pid, STOP_MS, &status) == 0) {
+			kill(server->pid, SIGKILL);
+			waitpid(server->pid, &status, 0);
+		}
 	}
+	server->pid = 0;
+}
+
+void peer_tell_server(const char *name, const struct peer_server *server, FILE *stream)
+{
+	char program[64], option[] = "--version", text[256] = "";
+	char *argv[] = { program, option, NULL };
+	int ends[2], status;
+
+	snprintf(program, sizeof(program), "%s", name);
+	if (pipe2(ends, O_CLOEXEC) == 0) {
+		pid_t pid = start_there(argv, ends[1], PIN_NONE);
+		close(ends[1]);
+		if (pid > 0) {
+			ssize_t size = read(ends[0], text, sizeof(text) - 1);
+			text[size > 0 ? size : 0] = '\0';
+			(void)child_wait(pid, STOP_MS, &status);
+		}
+		close(ends[0]);
+	}
+	text[strcspn(text, "\n")] = '\0';
+	fprintf(stream, "%s; %s", text[0] != '\0' ? text : "version not known", server->command);
 }

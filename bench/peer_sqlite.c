@@ -10,9 +10,11 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
+#include "memory.h"
 #include "peer_cart.h"
 
 #define BUSY_MS 10000
+#define PRAGMAS "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=17179869184;"
 
 enum { SELECT, REPLACE, BEGIN, COMMIT, ROLLBACK, STATEMENTS };
 
@@ -50,6 +52,11 @@ static void close_sqlite(void *connection)
 	free(sqlite);
 }
 
+static void path_of(const struct peer_place *place, char path[PEER_PATH_BYTES + 16])
+{
+	snprintf(path, PEER_PATH_BYTES + 16, "%s/sqlite", place->directory);
+}
+
 static int open_sqlite(const struct peer_place *place, void **ret_connection)
 {
 	static const char *const texts[STATEMENTS] = { "SELECT value FROM carts WHERE key = ?1",
@@ -62,13 +69,14 @@ static int open_sqlite(const struct peer_place *place, void **ret_connection)
 		return -ENOMEM;
 	*ret_connection = sqlite;
 	msgpack_sbuffer_init(&sqlite->out);
-	snprintf(path, sizeof(path), "%s/sqlite", place->directory);
-	int r = sqlite3_open(path, &sqlite->db);
+	path_of(place, path);
+	int r = sqlite3_open_v2(path, &sqlite->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+				NULL); /* one thread uses it */
 	if (r == SQLITE_OK)
 		r = sqlite3_busy_timeout(sqlite->db, BUSY_MS);
 	if (r == SQLITE_OK)
 		r = sqlite3_exec(sqlite->db,
-				 "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=17179869184;"
+				 PRAGMAS
 				 "CREATE TABLE IF NOT EXISTS carts (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID",
 				 NULL, NULL, NULL);
 	for (int i = 0; i < STATEMENTS && r == SQLITE_OK; i++)
@@ -157,7 +165,27 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 	return r;
 }
 
+static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+{
+	return put(connection, step, whole->bytes, whole->size);
+}
+
+static void tell(const struct peer_place *place, FILE *stream)
+{
+	(void)place;
+	fprintf(stream, "SQLite %s; %s", sqlite3_libversion(), PRAGMAS);
+}
+
+static uint64_t memory(const struct peer_place *place)
+{
+	char path[PEER_PATH_BYTES + 16];
+
+	path_of(place, path);
+	return memory_of_files(path);
+}
+
 const struct peer peer_sqlite = { .name = "sqlite",
+				  .store = "sqlite",
 				  .about = "SQLite, WAL, synchronous=NORMAL: select; read, unpack, pack, replace",
 				  .missing = missing,
 				  .start = start,
@@ -167,7 +195,10 @@ const struct peer peer_sqlite = { .name = "sqlite",
 				  .put = put,
 				  .get = get,
 				  .add = add,
-				  .version = version };
+				  .set = set,
+				  .version = version,
+				  .tell = tell,
+				  .memory = memory };
 
 #else
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * peers.c (floor 6): corral-bench peers: Corral beside what people keep carts in today. The same carts,
- * the same work, worker processes as many, in turns within one run. See peer.h.
+ * the same work, workers as many, in turns within one run. See peer.h.
  *
  *   get   find a cart by its key, and read its version
  *   add   raise the quantity of an item that it has, so that no other change is lost: counted afterwards
+ *   set   put a whole cart in its place
  *
  * All peers stand ready at once; each round goes through them. A figure is the median of the rounds; a ratio, the
  * median of the rounds' ratios to Corral.
@@ -16,91 +17,15 @@
 
 #include "figures.h"
 #include "measure.h"
-#include "peer.h"
-#include "peer_cart.h"
 #include "peers.h"
+#include "pin.h"
 #include "progress.h"
-#include "team.h"
 
-#define PEERS_MAX 16u
 #define STEPS_MAX (1u << 18)
 #define STEPS_EXTRA 128u      /* behind the last: a pipeline looks ahead */
 #define SYNC_CARTS_MAX 20000u /* more take too long to fill where each is synced */
 
-enum work { GET, ADD, WORKS };
-
-static const char *const work_names[WORKS] = { "get", "add" };
-
-struct row { /* of one peer */
-	const struct peer *peer;
-	pid_t server;
-	void *connection; /* ours */
-	uint64_t version; /* of all carts, together */
-	uint64_t added;   /* acknowledged */
-	double ns[WORKS][PEERS_ROUNDS_MAX];
-	double cpu[WORKS][PEERS_ROUNDS_MAX];
-	struct histogram times[WORKS];
-};
-
-struct run {
-	const struct peers_settings *settings;
-	struct load load;
-	struct peer_place place;
-	struct load_step *steps;
-	uint32_t step_count; /* a power of two */
-	struct load_item item;
-	struct row rows[PEERS_MAX];
-	uint32_t row_count;
-	int64_t lost; /* adds that were acknowledged and are not there; negative: there are more */
-	/* what the workers of a round do */
-	struct row *row;
-	enum work work;
-};
-
-/* ------------------------------------------------------------------ workers */
-
-struct worker {
-	const struct run *run;
-	void *connection;
-	uint32_t at;
-	uint64_t sink;
-};
-
-static int begin(void *context, uint32_t number, void **ret_state)
-{
-	struct run *run = context;
-	struct worker *worker = calloc(1, sizeof(*worker));
-
-	if (worker == NULL)
-		return -ENOMEM;
-	worker->run = run;
-	worker->at = (uint32_t)((uint64_t)run->step_count * number / run->settings->workers);
-	*ret_state = worker;
-	return run->row->peer->open(&run->place, &worker->connection);
-}
-
-static int one(void *state)
-{
-	struct worker *worker = state;
-	const struct run *run = worker->run;
-	const struct peer *peer = run->row->peer;
-	const struct load_step *step = &run->steps[worker->at];
-
-	worker->at = (worker->at + (uint32_t)max_u64(1, peer->depth)) & (run->step_count - 1);
-	if (run->work == ADD)
-		return peer->add(worker->connection, step, &run->item);
-	int r = peer->get(worker->connection, step, &worker->sink);
-	measure_use(worker->sink);
-	return r;
-}
-
-static void end(void *state)
-{
-	struct worker *worker = state;
-
-	worker->run->row->peer->close(worker->connection);
-	free(worker);
-}
+/* ------------------------------------------------------------------- turns */
 
 /* CPU time of a server, in ns. */
 static uint64_t server_cpu_ns(pid_t pid)
@@ -124,29 +49,30 @@ static uint64_t server_cpu_ns(pid_t pid)
 }
 
 /* One peer's turn. */
-static bool take_turn(struct run *run, struct row *row, enum work work, uint32_t round)
+static bool take_turn(const struct peers *run, struct peers_row *row, enum peer_work work, uint32_t round)
 {
 	const struct peers_settings *settings = run->settings;
 	uint64_t ns = settings->seconds * 1000000000ull / (settings->rounds * 2);
-	struct team_plan plan = { .workers = settings->workers,
-				  .warm_ns = ns / 5,
-				  .plain_ns = ns,
-				  .timed_ns = ns,
-				  .depth = (uint32_t)max_u64(1, row->peer->depth),
-				  .context = run,
-				  .begin = begin,
-				  .one = one,
-				  .end = end };
+	struct peer_job job = { .peer = row->peer,
+				.place = &run->place,
+				.work = work,
+				.connection = row->connection,
+				.steps = run->steps,
+				.step_count = run->step_count,
+				.item = &run->item,
+				.whole = &run->whole,
+				.cpu = peers_has_server(row) ? run->worker_cpu : PIN_NONE,
+				.warm_ns = ns / 5,
+				.ns = ns };
 	struct team_result result;
-
-	run->row = row;
-	run->work = work;
 	uint64_t cpu = server_cpu_ns(row->server), start = bench_now_ns();
-	int r = team_run(&plan, &result);
-	if (r == 0)
-		r = result.err;
-	if (r < 0 || result.plain_done == 0) {
-		bench_say("%s, %s: %s", row->peer->name, work_names[work], r < 0 ? strerror(-r) : "nothing was done");
+	int r = peer_job_run(&job, &result);
+
+	if (bench_signal != 0)
+		return false;
+	if (r < 0) {
+		bench_say("%s, %s: %s", row->peer->name, peer_work_names[work],
+			  r == -ETIME ? "nothing was done" : strerror(-r));
 		return false;
 	}
 	/* a server's clock ticks too slowly for one phase: its share of all of them */
@@ -154,9 +80,9 @@ static bool take_turn(struct run *run, struct row *row, enum work work, uint32_t
 	double server = (double)(server_cpu_ns(row->server) - cpu) * (double)ns / whole;
 	row->ns[work][round] = 1e9 / result.per_second * settings->workers;
 	row->cpu[work][round] =
-		((double)result.cpu_ns + (row->peer->put == NULL ? 0 : server)) / (double)result.plain_done;
+		((double)result.cpu_ns + (peers_has_server(row) ? server : 0)) / (double)result.plain_done;
 	histogram_merge(&row->times[work], &result.times);
-	if (work == ADD)
+	if (work == PEER_ADD)
 		row->added += result.done;
 	return true;
 }
@@ -164,7 +90,7 @@ static bool take_turn(struct run *run, struct row *row, enum work work, uint32_t
 /* ------------------------------------------------------------------- carts */
 
 /* The sum of all carts' versions. */
-static int count_versions(const struct run *run, const struct row *row, uint64_t *ret_sum)
+static int count_versions(const struct peers *run, const struct peers_row *row, uint64_t *ret_sum)
 {
 	*ret_sum = 0;
 	for (uint32_t i = 0; row->peer->version != NULL && i < run->load.carts; i++) {
@@ -179,35 +105,31 @@ static int count_versions(const struct run *run, const struct row *row, uint64_t
 	return 0;
 }
 
-static int fill(struct run *run, struct row *row)
+static int fill(struct peers *run, struct peers_row *row)
 {
-	msgpack_sbuffer cart;
 	int r = 0;
 
 	if (row->peer->put == NULL)
 		return 0;
-	msgpack_sbuffer_init(&cart);
-	peer_cart_make(run->load.lines, run->load.cart_bytes, &cart);
 	for (uint32_t i = 0; i < run->load.carts && r == 0 && bench_signal == 0; i++) {
 		struct load_step step;
 		load_step_at(i, &step);
-		r = row->peer->put(row->connection, &step, cart.data, cart.size);
+		r = row->peer->put(row->connection, &step, run->whole.bytes, run->whole.size);
 		progress_show(i, run->load.carts, row->peer->name);
 	}
 	progress_clear();
-	msgpack_sbuffer_destroy(&cart);
 	uint64_t sum;
 	return r < 0 ? r : count_versions(run, row, &sum); /* and all are there */
 }
 
 /* Some peers' rows share a server and its carts: what is counted is one row's own adds. */
-static bool add_and_count(struct run *run, struct row *row, uint32_t round)
+static bool add_and_count(struct peers *run, struct peers_row *row, uint32_t round)
 {
 	uint64_t before = 0, after = 0;
 
 	row->added = 0;
 	int r = count_versions(run, row, &before);
-	if (r == 0 && !take_turn(run, row, ADD, round))
+	if (r == 0 && !take_turn(run, row, PEER_ADD, round))
 		return false;
 	if (r == 0)
 		r = count_versions(run, row, &after);
@@ -220,99 +142,78 @@ static bool add_and_count(struct run *run, struct row *row, uint32_t round)
 	return r == 0;
 }
 
-/* A peer that cannot be used is said so, and left out. */
-static bool come_ready(struct run *run, const struct peer *peer)
+/* And all carts are there. */
+static bool set_and_look(struct peers *run, struct peers_row *row, uint32_t round)
 {
-	struct row *row = &run->rows[run->row_count];
+	uint64_t sum;
+
+	if (!take_turn(run, row, PEER_SET, round))
+		return false;
+	int r = count_versions(run, row, &sum);
+	if (r < 0)
+		bench_say("%s: carts that were set cannot be read: %s", row->peer->name, strerror(-r));
+	return r == 0;
+}
+
+/* A peer that cannot be used is said so, and left out. */
+static bool come_ready(struct peers *run, const struct peer *peer)
+{
+	struct peers_row *row = &run->rows[run->row_count];
 	const char *why = peer->missing();
 
 	if (why == NULL && peer == &peer_lmdb_sync && run->load.carts > SYNC_CARTS_MAX)
 		why = "filled with a sync for each cart: too many";
 	if (why != NULL) {
-		printf("skipped: %s: %s\n", peer->name, why);
+		figures_note("skipped: %s: %s", peer->name, why);
 		return true;
 	}
-	*row = (struct row){ .peer = peer };
+	*row = (struct peers_row){ .peer = peer };
 	int r = peer->start(&run->place, &row->server);
 	if (r < 0) {
 		bench_say("%s cannot be started: %s", peer->name, strerror(-r));
 		return false;
 	}
 	run->row_count++;
+	peers_tell(run, row);
 	r = peer->open(&run->place, &row->connection);
 	if (r == 0)
 		r = fill(run, row);
 	if (r < 0)
 		bench_say("%s cannot be filled: %s", peer->name, strerror(-r));
+	else
+		row->bytes = peer->memory(&run->place);
 	return r == 0;
 }
 
-/* ------------------------------------------------------------------ figures */
+/* ------------------------------------------------------------------- rounds */
 
-static double median_of(const double *values, uint32_t count)
-{
-	struct rounds rounds = { .count = count };
-
-	memcpy(rounds.ns, values, count * sizeof(*values));
-	return rounds_median(&rounds);
-}
-
-static double median_ratio_of(const double *values, const double *base, uint32_t count)
-{
-	struct rounds above = { .count = count }, below = { .count = count };
-
-	memcpy(above.ns, values, count * sizeof(*values));
-	memcpy(below.ns, base, count * sizeof(*base));
-	return rounds_median_ratio(&above, &below);
-}
-
-static void print_row(const struct run *run, const struct row *row, enum work work)
-{
-	uint32_t rounds = run->settings->rounds;
-	char name[96];
-
-	snprintf(name, sizeof(name), "peers.carts_%u.%s%s.%s", run->load.carts, work_names[work],
-		 run->settings->zipf ? "_zipf" : "", row->peer->name);
-	double ns = median_of(row->ns[work], rounds);
-	figure("ns", ns, ns < 1000 ? 1 : 0, "%s.ns", name);
-	figure("1/s", 1e9 / ns * run->settings->workers, 0, "%s.per_second", name);
-	figure("ns", median_of(row->cpu[work], rounds), 0, "%s.cpu_ns", name);
-	if (row->peer->depth > 1)
-		return; /* a batch's time is none of an operation's */
-	figure_quantiles(&row->times[work], name);
-	if (row != &run->rows[0] && run->rows[0].peer == &peer_corral)
-		figure("x", median_ratio_of(row->ns[work], run->rows[0].ns[work], rounds), 1, "%s.times_corral", name);
-}
-
-static bool measure_all(struct run *run)
+static bool measure_all(struct peers *run)
 {
 	uint32_t rounds = run->settings->rounds;
 
 	for (uint32_t round = 0; round < rounds; round++) {
 		for (uint32_t i = 0; i < run->row_count; i++) {
-			struct row *row = &run->rows[i];
+			struct peers_row *row = &run->rows[i];
 			if (bench_signal != 0)
 				return false;
 			progress_show(round * run->row_count + i, rounds * run->row_count, row->peer->name);
-			if (row->peer->get != NULL && !take_turn(run, row, GET, round))
+			if (row->peer->get != NULL && !take_turn(run, row, PEER_GET, round))
 				return false;
 			if (row->peer->add != NULL && !add_and_count(run, row, round))
+				return false;
+			if (row->peer->set != NULL && !set_and_look(run, row, round))
 				return false;
 		}
 	}
 	progress_clear();
-	for (int work = GET; work < WORKS; work++)
-		for (uint32_t i = 0; i < run->row_count; i++)
-			if (work == GET ? run->rows[i].peer->get != NULL : run->rows[i].peer->add != NULL)
-				print_row(run, &run->rows[i], (enum work)work);
-	figure("adds", (double)run->lost, 0, "peers.carts_%u.lost", run->load.carts);
+	peers_print(run);
 	return run->lost == 0;
 }
 
 /* -------------------------------------------------------------------- stage */
 
 /* A short path, for sockets; in memory, if there is room. */
-static bool make_place(struct run *run)
+static bool make_place(struct peers *run)
 {
 	struct peer_place *place = &run->place;
 	const char *parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
@@ -320,6 +221,7 @@ static bool make_place(struct run *run)
 	place->load = &run->load;
 	place->bytes = (uint64_t)run->load.carts * (run->load.cart_bytes + 256);
 	place->workers = run->settings->workers;
+	place->mode = run->settings->threads ? TEAM_THREADS : TEAM_PROCESSES;
 	snprintf(place->directory, sizeof(place->directory), "%s/corral-peers.XXXXXX", parent);
 	if (mkdtemp(place->directory) != NULL)
 		return true;
@@ -327,7 +229,7 @@ static bool make_place(struct run *run)
 	return false;
 }
 
-static void end_peers(struct run *run)
+static void end_peers(struct peers *run)
 {
 	for (uint32_t i = 0; i < run->row_count; i++) {
 		if (run->rows[i].connection != NULL)
@@ -337,7 +239,30 @@ static void end_peers(struct run *run)
 	stage_remove_directory(run->place.directory);
 }
 
-static bool make_steps(struct run *run)
+/* The first cart, whole. */
+static bool make_whole(struct peers *run)
+{
+	struct load_step step;
+
+	load_step_at(0, &step);
+	struct corral_key key = load_key(&step);
+	peer_cart_make(run->load.lines, run->load.cart_bytes, &run->bytes);
+	int r = corral_get(run->load.corral, &key, &run->cart);
+	if (r < 0)
+		bench_say("cannot read a cart: %s", corral_strerror(r));
+	run->whole = (struct peer_whole){ .bytes = run->bytes.data, .size = run->bytes.size, .cart = run->cart };
+	return r == 0;
+}
+
+/* A server and its only worker have a CPU each; with more workers the kernel knows better. */
+static void choose_cpus(struct peers *run)
+{
+	run->place.server_cpu = run->worker_cpu = PIN_NONE;
+	if (!run->settings->no_pin && run->settings->workers == 1)
+		(void)pin_two(&run->place.server_cpu, &run->worker_cpu);
+}
+
+static bool make_steps(struct peers *run)
 {
 	run->step_count = load_steps(&run->load, STEPS_MAX);
 	run->steps = run->settings->zipf ? load_walk_zipf(&run->load, run->step_count + STEPS_EXTRA, 1) :
@@ -348,7 +273,7 @@ static bool make_steps(struct run *run)
 
 static enum bench_exit run_peers(const struct peers_settings *settings)
 {
-	struct run *run = calloc(1, sizeof(*run));
+	struct peers *run = calloc(1, sizeof(*run));
 	enum bench_exit result;
 
 	if (run == NULL)
@@ -360,8 +285,10 @@ static enum bench_exit run_peers(const struct peers_settings *settings)
 		return result;
 	}
 	result = BENCH_WRONG;
+	msgpack_sbuffer_init(&run->bytes);
 	if (make_place(run)) {
-		bool good = make_steps(run);
+		choose_cpus(run);
+		bool good = make_steps(run) && make_whole(run);
 		for (uint32_t i = 0; i < peer_count && good && bench_signal == 0; i++)
 			if (peers_is_wanted(settings->only, peers[i]->name))
 				good = come_ready(run, peers[i]);
@@ -370,6 +297,8 @@ static enum bench_exit run_peers(const struct peers_settings *settings)
 		end_peers(run);
 	}
 	free(run->steps);
+	corral_cart_free(run->cart);
+	msgpack_sbuffer_destroy(&run->bytes);
 	load_close(&run->load);
 	free(run);
 	return result;
@@ -378,9 +307,10 @@ static enum bench_exit run_peers(const struct peers_settings *settings)
 enum bench_exit peers_run(int argc, char **argv)
 {
 	struct peers_settings settings = { .carts = 10000, .bytes = 5120, .workers = 1, .seconds = 2, .rounds = 5 };
-	enum bench_exit result = peers_options(argc, argv, &settings);
+	bool go;
+	enum bench_exit result = peers_options(argc, argv, &settings, &go);
 
-	if (result != BENCH_DONE || settings.help)
+	if (!go)
 		return result;
 	bench_catch_signals();
 	figures_begin("peers", settings.json);

@@ -2,10 +2,10 @@
 /*
  * peers_options.c (floor 6): the peers, and the command line of corral-bench peers.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "measure.h"
 #include "peers.h"
 
 const struct peer *const peers[] = { &peer_corral,    &peer_corral_copy,    &peer_map,       &peer_lmdb,
@@ -15,42 +15,6 @@ const struct peer *const peers[] = { &peer_corral,    &peer_corral_copy,    &pee
 const uint32_t peer_count = (uint32_t)(sizeof(peers) / sizeof(peers[0]));
 
 /* ------------------------------------------------------------------ options */
-
-enum {
-	OPTION_CARTS = 1,
-	OPTION_BYTES,
-	OPTION_WORKERS,
-	OPTION_SECONDS,
-	OPTION_ROUNDS,
-	OPTION_ZIPF,
-	OPTION_PEERS,
-	OPTION_DIR,
-	OPTION_JSON,
-	OPTION_HELP
-};
-
-static const struct option long_options[] = {
-	{ "carts", required_argument, NULL, OPTION_CARTS },
-	{ "bytes", required_argument, NULL, OPTION_BYTES },
-	{ "workers", required_argument, NULL, OPTION_WORKERS },
-	{ "seconds", required_argument, NULL, OPTION_SECONDS },
-	{ "rounds", required_argument, NULL, OPTION_ROUNDS },
-	{ "zipf", no_argument, NULL, OPTION_ZIPF },
-	{ "peers", required_argument, NULL, OPTION_PEERS },
-	{ "dir", required_argument, NULL, OPTION_DIR },
-	{ "json", required_argument, NULL, OPTION_JSON },
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ NULL, 0, NULL, 0 },
-};
-
-static bool number(const char *name, uint64_t min, uint64_t max, uint32_t *ret_value)
-{
-	uint64_t value = 0;
-	bool good = bench_number(name, optarg, min, max, &value);
-
-	*ret_value = (uint32_t)value;
-	return good;
-}
 
 static bool known_peers(const char *list)
 {
@@ -71,36 +35,6 @@ static bool known_peers(const char *list)
 	return true;
 }
 
-static bool take_option(int option, struct peers_settings *settings)
-{
-	switch (option) {
-	case OPTION_CARTS:
-		return number("carts", 1, 1000000, &settings->carts);
-	case OPTION_BYTES:
-		return number("bytes", 512, LOAD_CART_BYTES_MAX, &settings->bytes);
-	case OPTION_WORKERS:
-		return number("workers", 1, 64, &settings->workers);
-	case OPTION_SECONDS:
-		return number("seconds", 1, 60, &settings->seconds);
-	case OPTION_ROUNDS:
-		return number("rounds", 1, PEERS_ROUNDS_MAX, &settings->rounds);
-	case OPTION_ZIPF:
-		settings->zipf = true;
-		return true;
-	case OPTION_PEERS:
-		settings->only = optarg;
-		return known_peers(optarg);
-	case OPTION_DIR:
-		settings->directory = optarg;
-		return true;
-	case OPTION_JSON:
-		settings->json = optarg;
-		return true;
-	default:
-		return false;
-	}
-}
-
 bool peers_is_wanted(const char *list, const char *name)
 {
 	size_t size = strlen(name);
@@ -113,22 +47,32 @@ bool peers_is_wanted(const char *list, const char *name)
 	return list == NULL;
 }
 
-enum bench_exit peers_options(int argc, char **argv, struct peers_settings *ret_settings)
+enum bench_exit peers_options(int argc, char **argv, struct peers_settings *settings, bool *ret_go)
 {
-	int option;
+	const struct option_row rows[] = {
+		OPTION_NUMBER("carts", "N", &settings->carts, 1, 1000000, "number of carts"),
+		OPTION_BYTES(&settings->bytes),
+		OPTION_WORKERS(&settings->workers, MEASURE_WORKERS_MAX),
+		OPTION_THREADS(&settings->threads),
+		OPTION_NUMBER("seconds", "N", &settings->seconds, 1, 60, "for each figure, all rounds together"),
+		OPTION_NUMBER("rounds", "N", &settings->rounds, 1, PEERS_ROUNDS_MAX,
+			      "turns, of which the median counts"),
+		OPTION_ZIPF(&settings->zipf),
+		OPTION_FLAG("no-pin", &settings->no_pin,
+			    "servers, and a worker that is alone with one, run on any CPU"),
+		OPTION_TEXT("peers", "NAME,...", &settings->only, "only these (default: all that are installed)"),
+		OPTION_JSON(&settings->json),
+		OPTION_DIR(&settings->directory),
+	};
+	enum bench_exit result = options_only("peers", rows, argc, argv, ret_go);
 
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option == OPTION_HELP) {
-			bench_help("peers");
-			for (uint32_t i = 0; i < peer_count; i++)
-				printf("%s  %-16s %s\n", i == 0 ? "\nPeers:\n" : "", peers[i]->name,
-				       peers[i]->missing() != NULL ? peers[i]->missing() : peers[i]->about);
-			ret_settings->help = true;
-			return BENCH_DONE;
-		}
-		if (!take_option(option, ret_settings))
-			return bench_usage("peers", "wrong arguments");
+	if (result == BENCH_DONE && !*ret_go) { /* --help */
+		for (uint32_t i = 0; i < peer_count; i++)
+			printf("%s  %-16s %s\n", i == 0 ? "\nPeers:\n" : "", peers[i]->name,
+			       peers[i]->missing() != NULL ? peers[i]->missing() : peers[i]->about);
+	} else if (result == BENCH_DONE && settings->only != NULL && !known_peers(settings->only)) {
+		*ret_go = false;
+		result = bench_usage("peers", "wrong arguments");
 	}
-	return optind == argc ? BENCH_DONE : bench_usage("peers", "what is '%s'?", argv[optind]);
+	return result;
 }

@@ -7,7 +7,6 @@
  * Beside it, in the same run and with the same schedule, workers that only wake up and read the clock: what no store can be faster than.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,7 +29,6 @@ struct settings {
 	uint32_t bytes;
 	const char *directory;
 	const char *json;
-	bool help;
 };
 
 struct member {
@@ -170,81 +168,26 @@ static enum bench_exit run_scene(const struct settings *settings)
 
 /* ------------------------------------------------------------------ options */
 
-enum {
-	OPTION_ORDERS = 1,
-	OPTION_WORKERS,
-	OPTION_SECONDS,
-	OPTION_INTERVAL,
-	OPTION_BYTES,
-	OPTION_DIR,
-	OPTION_JSON,
-	OPTION_HELP
-};
-
-static const struct option long_options[] = {
-	{ "orders", required_argument, NULL, OPTION_ORDERS },
-	{ "workers", required_argument, NULL, OPTION_WORKERS },
-	{ "seconds", required_argument, NULL, OPTION_SECONDS },
-	{ "interval", required_argument, NULL, OPTION_INTERVAL },
-	{ "bytes", required_argument, NULL, OPTION_BYTES },
-	{ "dir", required_argument, NULL, OPTION_DIR },
-	{ "json", required_argument, NULL, OPTION_JSON },
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ NULL, 0, NULL, 0 },
-};
-
-static bool number(const char *name, uint64_t min, uint64_t max, uint32_t *ret_value)
-{
-	uint64_t value = 0;
-	bool good = bench_number(name, optarg, min, max, &value);
-
-	*ret_value = (uint32_t)value;
-	return good;
-}
-
-static bool take_option(int option, struct settings *settings)
-{
-	switch (option) {
-	case OPTION_ORDERS:
-		return number("orders", 1, 100000, &settings->orders);
-	case OPTION_WORKERS:
-		return number("workers", 1, MEASURE_WORKERS_MAX, &settings->workers);
-	case OPTION_SECONDS:
-		return number("seconds", 1, 3600, &settings->seconds);
-	case OPTION_INTERVAL:
-		return number("interval", 1, 1000, &settings->interval_ms);
-	case OPTION_BYTES:
-		return number("bytes", 512, LOAD_CART_BYTES_MAX, &settings->bytes);
-	case OPTION_DIR:
-		settings->directory = optarg;
-		return true;
-	case OPTION_JSON:
-		settings->json = optarg;
-		return true;
-	default:
-		return false;
-	}
-}
-
 enum bench_exit rate_run(int argc, char **argv)
 {
 	struct settings settings = { .orders = 100, .workers = 4, .seconds = 10, .interval_ms = 500, .bytes = 5120 };
-	int option;
+	const struct option_row rows[] = {
+		OPTION_NUMBER("orders", "N", &settings.orders, 1, 100000, "orders at a time"),
+		OPTION_NUMBER("interval", "MS", &settings.interval_ms, 1, 1000, "between two adds of an order"),
+		OPTION_WORKERS(&settings.workers, MEASURE_WORKERS_MAX),
+		OPTION_NUMBER("seconds", "N", &settings.seconds, 1, 3600, "how long"),
+		OPTION_BYTES(&settings.bytes),
+		OPTION_JSON(&settings.json),
+		OPTION_DIR(&settings.directory),
+	};
+	bool go;
+	enum bench_exit result = options_only("rate", rows, argc, argv, &go);
 
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option == OPTION_HELP) {
-			bench_help("rate");
-			return BENCH_DONE;
-		}
-		if (!take_option(option, &settings))
-			return bench_usage("rate", "wrong arguments");
-	}
-	if (optind != argc)
-		return bench_usage("rate", "what is '%s'?", argv[optind]);
+	if (!go)
+		return result;
 	bench_catch_signals();
 	figures_begin("rate", settings.json);
-	enum bench_exit result = run_scene(&settings);
+	result = run_scene(&settings);
 	if (!figures_end() && result == BENCH_DONE)
 		result = BENCH_WRONG;
 	bench_die_of_signal();

@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +20,8 @@
 #include "cart.h"
 #include "child.h"
 #include "load.h"
+#include "memory.h"
+#include "options.h"
 
 #define CARTS_MAX 10000000u
 #define BYTES_MAX 100000u
@@ -31,7 +32,7 @@
 
 struct recovery {
 	const char *directory;
-	uint64_t carts, bytes;
+	uint32_t carts, bytes;
 	struct load load;
 	int notify_fd;
 	uint64_t memory_kb; /* the most of its own that an agent had when it was looked at */
@@ -313,56 +314,30 @@ static enum bench_exit measure(struct recovery *recovery)
 	if (recover_ns == 0)
 		return BENCH_NO_AGENT;
 	print_rates(recovery, bytes, read_ns, recover_ns);
+	memory_print_arena("recovery", &recovery->load);
 	result = add_up_carts(recovery, &after);
 	if (result == BENCH_DONE)
 		result = compare(&before, &after);
 	return result == BENCH_DONE ? warm_restarts(recovery) : result;
 }
 
-/* ---------------------------------------------------------------- options */
-
-/* BENCH_DONE and carts of 0: help was asked for. */
-static enum bench_exit take_options(int argc, char **argv, struct recovery *recovery)
-{
-	static const struct option long_options[] = {
-		{ "carts", required_argument, NULL, 'c' },
-		{ "bytes", required_argument, NULL, 'b' },
-		{ "dir", required_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int option;
-
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		bool well = true;
-		if (option == 'h') {
-			bench_help("recovery");
-			recovery->carts = 0;
-			return BENCH_DONE;
-		}
-		if (option == 'd')
-			recovery->directory = optarg;
-		else if (option == 'c')
-			well = bench_number("carts", optarg, 1, CARTS_MAX, &recovery->carts);
-		else
-			well = option == 'b' && bench_number("bytes", optarg, 1, BYTES_MAX, &recovery->bytes);
-		if (!well)
-			return bench_usage("recovery", "wrong arguments");
-	}
-	if (recovery->directory == NULL)
-		return bench_usage("recovery", "--dir: give a directory on the disk that is to be measured");
-	return optind == argc ? BENCH_DONE : bench_usage("recovery", "'%s': no such argument", argv[optind]);
-}
-
 enum bench_exit recovery_run(int argc, char **argv)
 {
 	static struct recovery recovery = { .carts = 200000, .bytes = 5000, .notify_fd = -1 };
-	enum bench_exit result = take_options(argc, argv, &recovery);
+	const struct option_row rows[] = {
+		OPTION_NUMBER("carts", "N", &recovery.carts, 1, CARTS_MAX, "so many carts"),
+		OPTION_NUMBER("bytes", "N", &recovery.bytes, 1, BYTES_MAX, "bytes of a cart, about"),
+		OPTION_TEXT("dir", "DIR", &recovery.directory,
+			    "in a new directory in DIR, on the disk that is to be measured; must be given"),
+	};
+	bool go;
+	enum bench_exit result = options_only("recovery", rows, argc, argv, &go);
 	char path[PATH_MAX];
 
-	if (result != BENCH_DONE || recovery.carts == 0)
+	if (!go)
 		return result;
+	if (recovery.directory == NULL)
+		return bench_usage("recovery", "--dir: give a directory on the disk that is to be measured");
 	if (snprintf(path, sizeof(path), "%s/corral-bench.XXXXXX", recovery.directory) >= (int)sizeof(path) ||
 	    mkdtemp(path) == NULL || open_notify(&recovery) < 0) {
 		bench_say("cannot make a directory in %s: %s", recovery.directory, strerror(errno));
@@ -370,7 +345,7 @@ enum bench_exit recovery_run(int argc, char **argv)
 	}
 	bench_catch_signals();
 	bench_print_machine(stdout);
-	result = load_open(&recovery.load, path, (uint32_t)recovery.carts, (uint32_t)recovery.bytes);
+	result = load_open(&recovery.load, path, recovery.carts, recovery.bytes);
 	if (result == BENCH_DONE) {
 		result = measure(&recovery);
 		load_close(&recovery.load);

@@ -7,11 +7,11 @@
  * compared with the file (verify.h). The last line of standard output is the result.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "crew.h"
+#include "options.h"
 #include "verify.h"
 
 #define WORKERS 4
@@ -19,7 +19,7 @@
 #define LINE_BYTES 2048u /* of the arena, for each line of the file: generous */
 #define CARTS_MIN 4096u
 
-struct options {
+struct replay_options {
 	const char *file;
 	const char *directory;
 	const char *restaurant;
@@ -27,85 +27,36 @@ struct options {
 	struct crew_settings crew;
 };
 
-enum {
-	OPTION_WORKERS = 1,
-	OPTION_DEPLOYS,
-	OPTION_RESTARTS,
-	OPTION_SEED,
-	OPTION_DIR,
-	OPTION_RESTAURANT,
-	OPTION_KEEP,
-	OPTION_HELP
-};
-
-static const struct option long_options[] = {
-	{ "workers", required_argument, NULL, OPTION_WORKERS },
-	{ "deploys", required_argument, NULL, OPTION_DEPLOYS },
-	{ "agent-restarts", required_argument, NULL, OPTION_RESTARTS },
-	{ "seed", required_argument, NULL, OPTION_SEED },
-	{ "dir", required_argument, NULL, OPTION_DIR },
-	{ "restaurant", required_argument, NULL, OPTION_RESTAURANT },
-	{ "keep", no_argument, NULL, OPTION_KEEP },
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ NULL, 0, NULL, 0 },
-};
-
-static bool take_count(const char *option, uint64_t min, uint64_t max, uint32_t *ret_count)
+static enum bench_exit take_options(int argc, char **argv, struct replay_options *replay, bool *ret_go)
 {
-	uint64_t value;
+	const struct option_row rows[] = {
+		OPTION_NUMBER("workers", "N", &replay->crew.workers, 1, CREW_WORKERS_MAX, "worker processes"),
+		OPTION_NUMBER("deploys", "K", &replay->crew.deploys, 0, CREW_EVENTS_MAX,
+			      "replace each worker K times, half of them by SIGKILL"),
+		OPTION_NUMBER("agent-restarts", "K", &replay->crew.agent_restarts, 0, CREW_EVENTS_MAX,
+			      "kill the agent K times, and start it again"),
+		OPTION_LARGE("seed", "S", &replay->crew.seed,
+			     "for the random choices (default: the clock; it is printed)"),
+		OPTION_TEXT("restaurant", "ID", &replay->restaurant, "restaurant of the carts (default replay-PID)"),
+		OPTION_FLAG("keep", &replay->keep, "leave the carts in place (only with --dir)"),
+		OPTION_DIR(&replay->directory),
+	};
+	const struct options options = { .benchmark = "replay",
+					 .rows = rows,
+					 .count = sizeof(rows) / sizeof(rows[0]),
+					 .operands_min = 1,
+					 .operands_max = 1 };
+	enum bench_exit result = options_take(&options, argc, argv, ret_go);
 
-	if (!bench_number(option, optarg, min, max, &value))
-		return false;
-	*ret_count = (uint32_t)value;
-	return true;
-}
-
-/* One option; false: it is wrong. */
-static bool take_option(int option, struct options *options)
-{
-	switch (option) {
-	case OPTION_WORKERS:
-		return take_count("workers", 1, CREW_WORKERS_MAX, &options->crew.workers);
-	case OPTION_DEPLOYS:
-		return take_count("deploys", 0, CREW_EVENTS_MAX, &options->crew.deploys);
-	case OPTION_RESTARTS:
-		return take_count("agent-restarts", 0, CREW_EVENTS_MAX, &options->crew.agent_restarts);
-	case OPTION_SEED:
-		return bench_number("seed", optarg, 0, UINT64_MAX, &options->crew.seed);
-	case OPTION_DIR:
-		options->directory = optarg;
-		return true;
-	case OPTION_RESTAURANT:
-		options->restaurant = optarg;
-		return optarg[0] != '\0' && strlen(optarg) <= CORRAL_ID_MAX;
-	case OPTION_KEEP:
-		options->keep = true;
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* BENCH_DONE and a file; or a file of NULL: help was asked for. */
-static enum bench_exit take_options(int argc, char **argv, struct options *options)
-{
-	int option;
-
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option == OPTION_HELP) {
-			bench_help("replay");
-			options->file = NULL;
-			return BENCH_DONE;
-		}
-		if (!take_option(option, options))
-			return bench_usage("replay", "wrong arguments");
-	}
-	if (optind + 1 != argc)
-		return bench_usage("replay", "%s", optind < argc ? "more than one file" : "which file?");
-	if (options->keep && options->directory == NULL)
+	if (!*ret_go)
+		return result;
+	*ret_go = false;
+	if (replay->keep && replay->directory == NULL)
 		return bench_usage("replay", "--keep needs --dir: a temporary directory does not stay");
-	options->file = argv[optind];
+	if (replay->restaurant[0] == '\0' || strlen(replay->restaurant) > CORRAL_ID_MAX)
+		return bench_usage("replay", "--restaurant: an id has 1 to %d bytes", CORRAL_ID_MAX);
+	replay->file = argv[optind];
+	*ret_go = true;
 	return BENCH_DONE;
 }
 
@@ -149,7 +100,8 @@ static void drop_carts(struct corral *corral, struct corral_text restaurant, con
 	}
 }
 
-static enum bench_exit read_back(const struct options *options, const struct stage *stage, struct verdict *verdict)
+static enum bench_exit read_back(const struct replay_options *options, const struct stage *stage,
+				 struct verdict *verdict)
 {
 	struct corral_text restaurant = corral_text(options->restaurant);
 	enum bench_exit result = BENCH_WRONG;
@@ -167,7 +119,7 @@ static enum bench_exit read_back(const struct options *options, const struct sta
 	return result;
 }
 
-static void print_events(const struct options *options, const struct crew_outcome *outcome, uint64_t took_ns)
+static void print_events(const struct replay_options *options, const struct crew_outcome *outcome, uint64_t took_ns)
 {
 	printf("seed=%llu workers=%u deploys=%u (killed %u) agent_kills=%u\n", (unsigned long long)options->crew.seed,
 	       options->crew.workers, outcome->deploys, outcome->killed, outcome->agent_kills);
@@ -191,7 +143,7 @@ static void print_result(const struct verdict *verdict, const struct histogram *
 	putchar('\n');
 }
 
-static enum bench_exit play(struct options *options, struct stage *stage)
+static enum bench_exit play(struct replay_options *options, struct stage *stage)
 {
 	static struct crew_outcome outcome; /* large */
 	struct verdict verdict;
@@ -219,17 +171,18 @@ static enum bench_exit play(struct options *options, struct stage *stage)
 
 enum bench_exit replay_run(int argc, char **argv)
 {
-	struct options options = { .crew = { .workers = WORKERS, .seed = bench_now_ns() } };
+	struct replay_options options = { .crew = { .workers = WORKERS, .seed = bench_now_ns() } };
 	char restaurant[32];
 	struct orders orders;
 	struct stage stage;
 	enum bench_exit result;
 	uint32_t carts;
+	bool go;
 
 	snprintf(restaurant, sizeof(restaurant), "replay-%d", (int)getpid());
 	options.restaurant = restaurant;
-	result = take_options(argc, argv, &options);
-	if (result != BENCH_DONE || options.file == NULL)
+	result = take_options(argc, argv, &options, &go);
+	if (!go)
 		return result;
 	result = orders_read(options.file, &orders);
 	if (result != BENCH_DONE)

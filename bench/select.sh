@@ -9,28 +9,37 @@ mkdir -p "${2:?}" || exit 2
 out=$(realpath -e "$2") || exit 2
 rm -f "$out"/*.json
 
-run() { # NAME BENCHMARK ARGUMENT...: what fails is said, and left out of the report
-	local name=$1
-	shift
+run() { # BENCHMARK ARGUMENT...: what fails is said, and left out of the report
+	local file
+	runs=$((runs + 1))
+	file=$out/$(printf '%02d' $runs)-$1.json
 	echo "==== corral-bench $*"
-	"$BUILD/corral-bench" "$@" --json "$out/$name.json" || {
+	"$BUILD/corral-bench" "$@" --json "$file" || {
 		failed+=("$*")
-		rm -f "$out/$name.json"
+		rm -f "$file"
 	}
 }
 
-failed=()
-run 1-get get --seconds 4
-run 1-get-zipf get --zipf --seconds 4
-run 1-get-million get --carts 1000000 --bytes 1024 --seconds 4
-run 2-add add --seconds 4
-run 3-peers peers --carts 10000 --seconds 4
-run 4-scale-one scale --carts 1 --workers 50 --seconds 10
-run 4-scale-two scale --carts 10000 --workers 2 --seconds 10
-run 4-scale-zipf scale --carts 10000 --workers 50 --zipf --seconds 10
-run 5-contend contend
-run 6-rate rate --seconds 20
-run 7-idle idle --carts 100
+failed=() runs=0
+run get --seconds 2
+run get --zipf --seconds 2
+run get --bytes 512 --carts 1000,10000 --seconds 2
+run get --bytes 51200 --carts 1000,10000 --seconds 2
+run get --carts 1000000 --bytes 1024 --seconds 2
+run add --seconds 2
+run peers --carts 10000 --seconds 1 --rounds 3
+run peers --carts 10000 --seconds 1 --rounds 3 --no-pin --peers corral,memcached,redis_watch,redis_lua
+run scale --carts 1 --workers 50 --seconds 6
+run scale --carts 10000 --workers 2 --seconds 5
+run scale --carts 10000 --workers 4 --seconds 1
+run scale --carts 10000 --workers 16 --seconds 1
+run scale --carts 10000 --workers 64 --seconds 1
+run scale --carts 10000 --workers 50 --zipf --seconds 4
+run scale --threads --carts 1,10000 --workers 50 --seconds 2
+run scale --threads --carts 10000 --workers 4 --seconds 1
+run contend
+run rate --seconds 10
+run idle --carts 100
 "$BUILD/corral-bench" report "$out"/*.json --html "$out/report.html" --markdown "$out/report.md" || failed+=(report)
 cat "$out/report.md"
 echo "written: $out/report.html, $out/report.md"

@@ -8,7 +8,6 @@
  * than that, with snapshots against without, is the snapshot's.
  */
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +17,7 @@
 #include "child.h"
 #include "gang.h"
 #include "measure.h"
+#include "memory.h"
 
 #define TOOL "corral"
 #define ROUNDS_MAX 1000u
@@ -32,11 +32,10 @@ static const char *const side_names[SIDES] = { "quiet", "snapshot" };
 struct snapshot_bench {
 	uint32_t counts[MEASURE_COUNTS_MAX];
 	uint32_t count_count;
-	uint64_t workers;
-	uint64_t bytes;
-	uint64_t rounds;
+	uint32_t workers;
+	uint32_t bytes;
+	uint32_t rounds;
 	const char *directory;
-	bool help;
 	struct load load;
 	char tool[PATH_MAX];
 	char file[PATH_MAX + 16];
@@ -176,7 +175,7 @@ static enum bench_exit work(struct snapshot_bench *bench)
 	histogram_clear(&bench->snapshots);
 	if (load_versions(load, &versions) < 0)
 		return BENCH_WRONG;
-	result = gang_open(&gang, &load, 1, (uint32_t)bench->workers, GANG_ADD_AND_NOTHING);
+	result = gang_open(&gang, &load, 1, bench->workers, GANG_ADD_AND_NOTHING);
 	if (result != BENCH_DONE)
 		return result;
 	for (bench->done = 0; result == BENCH_DONE && bench->done < bench->rounds && bench_signal == 0; bench->done++)
@@ -192,58 +191,18 @@ static enum bench_exit work(struct snapshot_bench *bench)
 
 static enum bench_exit with_carts(struct snapshot_bench *bench, uint32_t carts)
 {
-	enum bench_exit result = load_open_on_disk(&bench->load, bench->directory, carts, (uint32_t)bench->bytes, 0);
+	enum bench_exit result = load_open_on_disk(&bench->load, bench->directory, carts, bench->bytes, 0);
 
 	if (result != BENCH_DONE)
 		return result;
 	stage_print_place(&bench->load.stage, stdout);
 	snprintf(bench->file, sizeof(bench->file), "%s/snapshot", bench->load.stage.directory);
 	result = work(bench);
+	if (result == BENCH_DONE && bench_signal == 0)
+		memory_print_arena("snapshot", &bench->load);
 	fflush(stdout);
 	load_close(&bench->load);
 	return result;
-}
-
-static bool take_option(int option, struct snapshot_bench *bench)
-{
-	switch (option) {
-	case 'c':
-		return measure_take_counts("carts", optarg, MEASURE_CARTS_MAX, bench->counts, &bench->count_count);
-	case 'w':
-		return bench_number("workers", optarg, 1, GANG_WORKERS_MAX, &bench->workers);
-	case 'b':
-		return bench_number("bytes", optarg, MEASURE_BYTES_MIN, MEASURE_BYTES_MAX, &bench->bytes);
-	case 'r':
-		return bench_number("rounds", optarg, 1, ROUNDS_MAX, &bench->rounds);
-	case 'd':
-		bench->directory = optarg;
-		return true;
-	case 'h':
-		bench->help = true;
-		return true;
-	default:
-		return false;
-	}
-}
-
-static enum bench_exit take_options(int argc, char **argv, struct snapshot_bench *bench)
-{
-	static const struct option long_options[] = {
-		{ "carts", required_argument, NULL, 'c' },
-		{ "workers", required_argument, NULL, 'w' },
-		{ "bytes", required_argument, NULL, 'b' },
-		{ "rounds", required_argument, NULL, 'r' },
-		{ "dir", required_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int option;
-
-	optind = 1;
-	while (!bench->help && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		if (!take_option(option, bench))
-			return bench_usage("snapshot", "wrong arguments");
-	return bench->help || optind == argc ? BENCH_DONE : bench_usage("snapshot", "what is '%s'?", argv[optind]);
 }
 
 enum bench_exit snapshot_bench_run(int argc, char **argv)
@@ -251,14 +210,19 @@ enum bench_exit snapshot_bench_run(int argc, char **argv)
 	static struct snapshot_bench bench = {
 		.counts = { 100, 10000 }, .count_count = 2, .workers = 2, .bytes = 5120, .rounds = 10
 	};
-	enum bench_exit result = take_options(argc, argv, &bench);
+	const struct option_row rows[] = {
+		OPTION_LIST("carts", bench.counts, &bench.count_count, MEASURE_CARTS_MAX, "numbers of carts"),
+		OPTION_WORKERS(&bench.workers, GANG_WORKERS_MAX),
+		OPTION_BYTES(&bench.bytes),
+		OPTION_NUMBER("rounds", "N", &bench.rounds, 1, ROUNDS_MAX,
+			      "pairs of windows, of half a second and one snapshot at least"),
+		OPTION_DISK(&bench.directory),
+	};
+	bool go;
+	enum bench_exit result = options_only("snapshot", rows, argc, argv, &go);
 
-	if (result != BENCH_DONE)
+	if (!go)
 		return result;
-	if (bench.help) {
-		bench_help("snapshot");
-		return BENCH_DONE;
-	}
 	if (child_path_beside(TOOL, bench.tool) < 0) {
 		bench_say("cannot find %s beside myself", TOOL);
 		return BENCH_NO_AGENT;

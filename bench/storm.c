@@ -8,7 +8,6 @@
  * standard output is the result.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +16,7 @@
 #include "block.h"
 #include "handle.h"
 #include "inspect.h"
+#include "options.h"
 #include "progress.h"
 #include "repair.h"
 #include "storm_crowd.h"
@@ -32,7 +32,7 @@
 #define RECLAIM_ROUNDS 3
 #define SHOW_NS 100000000u
 
-struct options {
+struct storm_options {
 	const char *directory;
 	const char *history;
 	uint32_t workers;
@@ -43,7 +43,7 @@ struct options {
 };
 
 struct storm {
-	const struct options *options;
+	const struct storm_options *options;
 	struct stage *stage;
 	struct storm_lives lives;
 	struct storm_crowd crowd;
@@ -54,83 +54,20 @@ struct storm {
 
 /* ----------------------------------------------------------------- options */
 
-enum {
-	OPTION_WORKERS = 1,
-	OPTION_KILL_EVERY,
-	OPTION_SECONDS,
-	OPTION_KILL_AGENT,
-	OPTION_HISTORY,
-	OPTION_SEED,
-	OPTION_DIR,
-	OPTION_HELP
-};
-
-static const struct option long_options[] = {
-	{ "workers", required_argument, NULL, OPTION_WORKERS },
-	{ "kill-every", required_argument, NULL, OPTION_KILL_EVERY },
-	{ "seconds", required_argument, NULL, OPTION_SECONDS },
-	{ "kill-agent", no_argument, NULL, OPTION_KILL_AGENT },
-	{ "history", required_argument, NULL, OPTION_HISTORY },
-	{ "seed", required_argument, NULL, OPTION_SEED },
-	{ "dir", required_argument, NULL, OPTION_DIR },
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ NULL, 0, NULL, 0 },
-};
-
-static bool take_count(const char *option, uint64_t min, uint64_t max, uint32_t *ret_count)
+static enum bench_exit take_options(int argc, char **argv, struct storm_options *options, bool *ret_go)
 {
-	uint64_t value;
+	const struct option_row rows[] = {
+		OPTION_NUMBER("workers", "N", &options->workers, 1, STORM_SEATS_MAX, "worker processes"),
+		OPTION_NUMBER("kill-every", "MS", &options->kill_every_ms, 1, 60000, "a SIGKILL so often, on average"),
+		OPTION_NUMBER("seconds", "S", &options->seconds, 1, SECONDS_MAX, "how long"),
+		OPTION_FLAG("kill-agent", &options->kill_agent,
+			    "kill the agent too, about once a second, and start it again"),
+		OPTION_TEXT("history", "FILE", &options->history, "write all calls to FILE, as JSON lines"),
+		OPTION_LARGE("seed", "S", &options->seed, "for the random choices (default: the clock; it is printed)"),
+		OPTION_DIR(&options->directory),
+	};
 
-	if (!bench_number(option, optarg, min, max, &value))
-		return false;
-	*ret_count = (uint32_t)value;
-	return true;
-}
-
-static bool take_option(int option, struct options *options)
-{
-	switch (option) {
-	case OPTION_WORKERS:
-		return take_count("workers", 1, STORM_SEATS_MAX, &options->workers);
-	case OPTION_KILL_EVERY:
-		return take_count("kill-every", 1, 60000, &options->kill_every_ms);
-	case OPTION_SECONDS:
-		return take_count("seconds", 1, SECONDS_MAX, &options->seconds);
-	case OPTION_KILL_AGENT:
-		options->kill_agent = true;
-		return true;
-	case OPTION_HISTORY:
-		options->history = optarg;
-		return true;
-	case OPTION_SEED:
-		return bench_number("seed", optarg, 0, UINT64_MAX, &options->seed);
-	case OPTION_DIR:
-		options->directory = optarg;
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* *ret_go: there is something to do. */
-static enum bench_exit take_options(int argc, char **argv, struct options *options, bool *ret_go)
-{
-	int option;
-
-	*ret_go = false;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option == OPTION_HELP) {
-			bench_help("storm");
-			return BENCH_DONE;
-		}
-		if (!take_option(option, options))
-			return bench_usage("storm", "wrong arguments");
-	}
-	if (optind != argc)
-		return bench_usage("storm", "'%s': there are only options", argv[optind]);
-	*ret_go = true;
-	return BENCH_DONE;
+	return options_only("storm", rows, argc, argv, ret_go);
 }
 
 /* ------------------------------------------------------------------- arena */
@@ -327,7 +264,7 @@ static enum bench_exit play(struct storm *storm)
 	return result != BENCH_DONE || bench_signal != 0 ? result : print_result(storm);
 }
 
-static enum bench_exit open_history(const struct options *options, struct storm *storm)
+static enum bench_exit open_history(const struct storm_options *options, struct storm *storm)
 {
 	if (options->history == NULL)
 		return BENCH_DONE;
@@ -338,7 +275,7 @@ static enum bench_exit open_history(const struct options *options, struct storm 
 	return BENCH_USAGE;
 }
 
-static enum bench_exit close_history(const struct options *options, struct storm *storm)
+static enum bench_exit close_history(const struct storm_options *options, struct storm *storm)
 {
 	bool wrong;
 
@@ -351,7 +288,8 @@ static enum bench_exit close_history(const struct options *options, struct storm
 	return wrong ? BENCH_WRONG : BENCH_DONE;
 }
 
-static void prepare(struct storm *storm, const struct options *options, struct stage *stage, struct storm_board *board)
+static void prepare(struct storm *storm, const struct storm_options *options, struct stage *stage,
+		    struct storm_board *board)
 {
 	uint64_t random = options->seed;
 
@@ -369,7 +307,7 @@ static void prepare(struct storm *storm, const struct options *options, struct s
 }
 
 /* On its stage, from the opening to the end. */
-static enum bench_exit perform(const struct options *options, struct storm *storm, struct storm_board *board)
+static enum bench_exit perform(const struct storm_options *options, struct storm *storm, struct storm_board *board)
 {
 	struct stage stage;
 	enum bench_exit result, written;
@@ -391,7 +329,7 @@ static enum bench_exit perform(const struct options *options, struct storm *stor
 
 enum bench_exit storm_run(int argc, char **argv)
 {
-	struct options options = {
+	struct storm_options options = {
 		.workers = WORKERS, .kill_every_ms = KILL_EVERY_MS, .seconds = SECONDS, .seed = bench_now_ns()
 	};
 	struct storm_board *board;

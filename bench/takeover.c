@@ -7,7 +7,6 @@
  * cart. For comparison, in turns: the holder holds nothing, and dies too.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -18,6 +17,7 @@
 #include "load.h"
 #include "lock.h"
 #include "measure.h"
+#include "memory.h"
 #include "slot.h"
 
 #define ROUNDS_MAX 1000000u
@@ -27,7 +27,7 @@ struct takeover {
 	struct load load;
 	struct corral_key key;
 	struct load_item item;
-	uint64_t rounds;
+	uint32_t rounds;
 	const char *directory;
 	struct histogram held, idle;
 };
@@ -103,7 +103,7 @@ static enum bench_exit measure(struct takeover *takeover)
 	takeover->key = load_key(&step);
 	stage_stop_agent(&takeover->load.stage);
 	bench_print_machine(stdout);
-	for (uint64_t i = 0; i < takeover->rounds && r == 0 && bench_signal == 0; i++) {
+	for (uint32_t i = 0; i < takeover->rounds && r == 0 && bench_signal == 0; i++) {
 		r = one_round(takeover, true, &takeover->held);
 		if (r == 0)
 			r = one_round(takeover, false, &takeover->idle);
@@ -115,41 +115,21 @@ static enum bench_exit measure(struct takeover *takeover)
 	printf("takeover.rounds %llu rounds\n", (unsigned long long)takeover->held.total);
 	print("held", &takeover->held);
 	print("not_held", &takeover->idle);
+	memory_print_arena("takeover", &takeover->load);
 	return BENCH_DONE;
-}
-
-/* BENCH_DONE and rounds of 0: help was asked for. */
-static enum bench_exit take_options(int argc, char **argv, struct takeover *takeover)
-{
-	static const struct option long_options[] = {
-		{ "rounds", required_argument, NULL, 'r' },
-		{ "dir", required_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int option;
-
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option == 'h') {
-			bench_help("takeover");
-			takeover->rounds = 0;
-			return BENCH_DONE;
-		}
-		if (option == 'd')
-			takeover->directory = optarg;
-		else if (option != 'r' || !bench_number("rounds", optarg, 1, ROUNDS_MAX, &takeover->rounds))
-			return bench_usage("takeover", "wrong arguments");
-	}
-	return optind == argc ? BENCH_DONE : bench_usage("takeover", "'%s': no such argument", argv[optind]);
 }
 
 enum bench_exit takeover_run(int argc, char **argv)
 {
 	static struct takeover takeover = { .rounds = 1000 };
-	enum bench_exit result = take_options(argc, argv, &takeover);
+	const struct option_row rows[] = {
+		OPTION_NUMBER("rounds", "N", &takeover.rounds, 1, ROUNDS_MAX, "so many deaths"),
+		OPTION_DIR(&takeover.directory),
+	};
+	bool go;
+	enum bench_exit result = options_only("takeover", rows, argc, argv, &go);
 
-	if (result != BENCH_DONE || takeover.rounds == 0)
+	if (!go)
 		return result;
 	bench_catch_signals();
 	result = load_open(&takeover.load, takeover.directory, 1, CART_BYTES);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * team.c (floor 6): worker processes that begin together. See team.h.
+ * team.c (floor 6): workers that begin together. See team.h.
  */
 #include <errno.h>
 #include <linux/futex.h>
+#include <pthread.h>
+#include <stdalign.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -20,7 +22,7 @@
 #define BATCH_MAX 4096u
 
 struct member {
-	struct histogram times;
+	alignas(CACHE_LINE) struct histogram times; /* no line is two members' */
 	uint64_t done;
 	uint64_t plain_done;
 	uint64_t plain_ns;
@@ -34,11 +36,16 @@ struct board { /* shared by all */
 	struct member members[];
 };
 
-static uint64_t cpu_now_ns(void)
+const char *team_word(enum team_mode mode)
+{
+	return mode == TEAM_THREADS ? "threads" : "workers";
+}
+
+static uint64_t cpu_now_ns(enum team_mode mode)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	clock_gettime(mode == TEAM_THREADS ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
@@ -70,7 +77,7 @@ static bool run_for(struct shift *shift, uint64_t ns)
 {
 	uint64_t start = bench_now_ns(), before = start;
 
-	while (before - start < ns) {
+	while (before - start < ns && bench_signal == 0) {
 		if (!run_batch(shift))
 			return false;
 		uint64_t now = bench_now_ns();
@@ -88,7 +95,7 @@ static bool run_timed(struct shift *shift)
 	uint64_t start = bench_now_ns(), before = start;
 
 	shift->batch = 1;
-	while (before - start < shift->plan->timed_ns) {
+	while (before - start < shift->plan->timed_ns && bench_signal == 0) {
 		if (!run_batch(shift))
 			return false;
 		uint64_t now = bench_now_ns();
@@ -113,10 +120,10 @@ static void work(const struct team_plan *plan, struct board *board, uint32_t num
 	while (__atomic_load_n(&board->go, __ATOMIC_ACQUIRE) == 0)
 		syscall(SYS_futex, &board->go, FUTEX_WAIT, 0, NULL, NULL, 0);
 	if (board->go == 1 && run_for(&shift, plan->warm_ns)) {
-		uint64_t done = member->done, cpu = cpu_now_ns(), start = bench_now_ns();
+		uint64_t done = member->done, cpu = cpu_now_ns(plan->mode), start = bench_now_ns();
 		bool good = run_for(&shift, plan->plain_ns);
 		member->plain_ns = bench_now_ns() - start;
-		member->cpu_ns = cpu_now_ns() - cpu;
+		member->cpu_ns = cpu_now_ns(plan->mode) - cpu;
 		member->plain_done = member->done - done;
 		if (good)
 			run_timed(&shift);
@@ -126,19 +133,53 @@ static void work(const struct team_plan *plan, struct board *board, uint32_t num
 
 /* -------------------------------------------------------------------- team */
 
-static int send_off(const struct team_plan *plan, struct board *board, pid_t *pids)
+struct runner { /* of one worker */
+	const struct team_plan *plan;
+	struct board *board;
+	uint32_t number;
+	pid_t pid;
+	pthread_t thread;
+};
+
+struct team {
+	const struct team_plan *plan;
+	struct board *board;
+	uint32_t sent; /* workers that there are */
+	struct runner runners[TEAM_WORKERS_MAX];
+};
+
+static void *work_in_thread(void *argument)
 {
-	for (uint32_t i = 0; i < plan->workers; i++) {
-		pids[i] = fork();
-		if (pids[i] < 0)
-			return -errno;
-		if (pids[i] > 0)
-			continue;
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		work(plan, board, i);
-		_exit(0);
+	const struct runner *runner = argument;
+
+	work(runner->plan, runner->board, runner->number);
+	return NULL;
+}
+
+static int send_process(struct runner *runner)
+{
+	runner->pid = fork();
+	if (runner->pid < 0)
+		return -errno;
+	if (runner->pid > 0)
+		return 0;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	work(runner->plan, runner->board, runner->number);
+	_exit(0);
+}
+
+static int send_off(struct team *team)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < team->plan->workers && r == 0; i++) {
+		struct runner *runner = &team->runners[i];
+		*runner = (struct runner){ .plan = team->plan, .board = team->board, .number = i };
+		r = team->plan->mode == TEAM_THREADS ? -pthread_create(&runner->thread, NULL, work_in_thread, runner) :
+						       send_process(runner);
+		team->sent += r == 0;
 	}
-	return 0;
+	return r;
 }
 
 /* All have come to the line. */
@@ -155,17 +196,26 @@ static int await_ready(const struct team_plan *plan, struct board *board)
 	return 0;
 }
 
-static int come_home(const struct team_plan *plan, const pid_t *pids, bool at_once)
+static int reap(const struct runner *runner, bool at_once)
 {
-	int r = 0, status;
+	int status;
 
-	for (uint32_t i = 0; i < plan->workers && pids[i] > 0; i++) {
-		do
-			if (at_once || bench_signal != 0)
-				kill(pids[i], SIGKILL);
-		while (waitpid(pids[i], &status, 0) < 0 && errno == EINTR);
-		if (!at_once && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
-			r = -ECHILD;
+	do
+		if (at_once || bench_signal != 0)
+			kill(runner->pid, SIGKILL);
+	while (waitpid(runner->pid, &status, 0) < 0 && errno == EINTR);
+	return at_once || (WIFEXITED(status) && WEXITSTATUS(status) == 0) ? 0 : -ECHILD;
+}
+
+static int come_home(const struct team *team, bool at_once)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < team->sent; i++) {
+		const struct runner *runner = &team->runners[i];
+		int one =
+			team->plan->mode == TEAM_THREADS ? -pthread_join(runner->thread, NULL) : reap(runner, at_once);
+		r = r == 0 ? one : r;
 	}
 	return r;
 }
@@ -192,7 +242,7 @@ static void sum_up(const struct team_plan *plan, const struct board *board, stru
 int team_run(const struct team_plan *plan, struct team_result *ret_result)
 {
 	size_t bytes = sizeof(struct board) + plan->workers * sizeof(struct member);
-	pid_t pids[TEAM_WORKERS_MAX] = { 0 };
+	struct team team = { .plan = plan };
 
 	memset(ret_result, 0, sizeof(*ret_result));
 	if (plan->workers > TEAM_WORKERS_MAX)
@@ -200,13 +250,14 @@ int team_run(const struct team_plan *plan, struct team_result *ret_result)
 	struct board *board = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (board == MAP_FAILED)
 		return -errno;
+	team.board = board;
 	fflush(NULL); /* or each worker would write it too */
-	int r = send_off(plan, board, pids);
+	int r = send_off(&team);
 	if (r == 0)
 		r = await_ready(plan, board);
 	__atomic_store_n(&board->go, r == 0 ? 1 : 2, __ATOMIC_RELEASE);
 	syscall(SYS_futex, &board->go, FUTEX_WAKE, plan->workers, NULL, NULL, 0);
-	int home = come_home(plan, pids, r < 0);
+	int home = come_home(&team, r < 0);
 	if (r == 0)
 		r = home;
 	if (r == 0)

@@ -37,6 +37,26 @@ many_workers_lose_nothing() {
 	[[ $(figure_of scale.carts_50.get_zipf.workers_2.per_second) -gt 0 ]] || fail "$out"
 }
 
+threads_have_figures_of_their_own() {
+	local name
+	bench 0 scale --threads --workers 3 --carts 1,50 --seconds 1 --bytes 1000
+	only_figures
+	[[ $(figure_of scale.carts_1.lost_threads) == 0 && $(figure_of scale.carts_50.lost_threads) == 0 ]] || fail "$out"
+	for name in threads_1.per_second threads_3.per_second threads_3.times_one threads_3.cpu_ns threads_3_p99.9_ns; do
+		[[ -n $(figure_of "scale.carts_50.add.$name") ]] || fail "no $name: $out"
+	done
+	! grep -q workers_ <<<"$out" || fail "figures of processes: $out"
+}
+
+what_it_takes_is_said() {
+	bench 0 scale --workers 2 --carts 20 --seconds 1 --bytes 1000
+	[[ $(figure_of scale.carts_20.get.workers_1.cpu_ns) != 0.0 ]] || fail "$out"
+	awk '$1 == "scale.carts_20.add.workers_2.cpu_ns" && $2 > 50 { good = 1 } END { exit !good }' <<<"$out" || fail "$out"
+	[[ $(figure_of scale.carts_20.arena_bytes) -gt 20000 ]] || fail "$out"
+	bench 0 get --carts 20 --seconds 1
+	[[ $(figure_of get.carts_20.arena_bytes) -ge $(figure_of memory.carts_20.given_bytes) ]] || fail "$out"
+}
+
 a_cart_is_read_while_it_changes() {
 	bench 0 contend --carts 2 --seconds 1
 	only_figures
@@ -73,6 +93,45 @@ a_report_is_made_of_what_was_written() {
 	has "a &lt;fast&gt; one" "<svg" "redis_watch" "60 µs" "30 ns" "</html>"
 	out=$(<"$place/text")
 	has "| yes |"
+}
+
+run_file() { # FILE BENCHMARK FIGURES: as --json writes it
+	printf '{ "benchmark": "%s", "machine": "m", "begun_ms": 0, "figures": [ %s ], "notes": [ "peer: x: with <words>" ] }\n' "$2" "$3" >"$1"
+}
+
+figure_json() { # NAME VALUE UNIT
+	printf '{ "name": "%s", "value": %s, "unit": "%s" }' "$@"
+}
+
+each_chart_is_drawn_and_printed() {
+	local list='' name n
+	for name in p50 p90 p99 p99.9 max; do
+		list+="$(figure_json "peers.carts_5.set_threads.corral_${name}_ns" 70 ns), "
+	done
+	run_file "$place/1" peers "$list $(figure_json peers.carts_5.set_threads.corral.ns 1234 ns), $(figure_json peers.carts_5.memory.redis 2000000 bytes)"
+	list=''
+	for n in 1 2 64; do
+		list+="$(figure_json "scale.carts_10000.add.workers_$n.per_second" "${n}000000" 1/s), "
+	done
+	run_file "$place/2" scale "$list $(figure_json scale.carts_10000.add.threads_2.per_second 3000000 1/s)"
+	list=''
+	for n in 100 10000; do
+		list+="$(figure_json "get.carts_$n".cart_bytes 512 bytes), $(figure_json "get.carts_$n".bare_ns 10 ns), $(figure_json "get.carts_$n".corral_ns 12 ns), "
+	done
+	run_file "$place/3" get "$list $(figure_json get.carts_100.ratio 1.2 x)"
+	bench 0 report "$place"/[123] --html "$place/page" --markdown "$place/text"
+	out=$(<"$place/text")
+	has "Replace a whole cart, workers are threads: what it takes (5 carts)" "| corral | 1.2 µs |" "| p50 | p90 | p99 | p99.9 | max |" \
+		"| redis | 2 MB |" "| 2 | 2M | 3M |" "| 64 | 64M |  |" "| 10,000 carts of 512 B | 10 ns | 12 ns |" "- peer: x: with <words>"
+	[[ $out != *"100 carts |"* ]] || fail "carts of another size are held against a goal: $out"
+	out=$(<"$place/page")
+	has "<polyline" "64M" "with &lt;words&gt;" "</html>"
+	[[ $(grep -c '^<svg' <<<"$out") -eq 5 && $(grep -c '</svg>' <<<"$out") -eq 5 ]] || fail "$out"
+	! grep -qiE 'nan|inf[^o]' <<<"$(grep -E '^<(rect|circle|polyline|line)' "$place/page")" || fail "a place that is none"
+	if command -v python3 >/dev/null; then
+		grep -zoE '<svg.*</svg>' "$place/page" | tr -d '\0' | { echo '<all>' && cat && echo '</all>'; } |
+			python3 -c 'import sys, xml.etree.ElementTree as e; e.parse(sys.stdin)' || fail "a chart is no XML"
+	fi
 }
 
 what_is_no_run_is_refused() {

@@ -3,7 +3,7 @@
 # corral-bench peers: each peer that is installed does its work, nothing it acknowledged is lost, and what is printed and
 # written can be read by programs. What they take is measured elsewhere.
 #
-# Usage: [BUILD=dir] tests/66_peers.sh [CLAIM...]   from the repository's root; timeout: 120
+# Usage: [BUILD=dir] tests/66_peers.sh [CLAIM...]   from the repository's root; timeout: 300
 # shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154 # claims are called by name, each in a subshell
 set -uo pipefail
 shopt -s inherit_errexit
@@ -13,7 +13,7 @@ shopt -s inherit_errexit
 peers() { # CODE ARGUMENT...: sets out
 	local want=$1 code=0
 	shift
-	out=$(timeout -k 5 100 "$BUILD/corral-bench" peers --seconds 1 --rounds 1 "$@" 2>&1) || code=$?
+	out=$(timeout -k 5 200 "$BUILD/corral-bench" peers --seconds 1 --rounds 1 "$@" 2>&1) || code=$?
 	[[ $code -eq $want ]] || fail "peers $*: exit code $code, not $want: $out"
 }
 
@@ -35,26 +35,57 @@ each_peer_does_its_work_or_says_why_not() {
 		[[ $out == *"skipped: $name: "* ]] && continue
 		[[ $(figure_of "peers.carts_40.get.$name.per_second") -gt 0 ]] || fail "no reads of $name: $out"
 	done
+	for name in corral map lmdb lmdb_sync sqlite memcached redis_watch; do
+		[[ $out == *"skipped: $name: "* ]] && continue
+		[[ $(figure_of "peers.carts_40.set.$name.per_second") -gt 0 ]] || fail "no carts were set in $name: $out"
+		grep -qE "^peer: ${name%_watch}: ." <<<"$out" || fail "how $name is set up is not said: $out"
+		[[ $(figure_of "peers.carts_40.memory.${name%_watch}") -gt 0 ]] || fail "no memory of $name: $out"
+	done
 	[[ $(head -n 1 <<<"$out") == "machine: "* ]] || fail "the machine is not named"
-	! grep -vE '^(machine: .*|skipped: [a-z_]+: .*|[a-z0-9_.]+ [0-9.]+ (ns|1/s|x|adds))$' <<<"$out" || fail "a line is no figure"
+	! grep -vE '^(machine: .*|(skipped|peer): [a-z_]+: .*|[a-z0-9_.]+ [0-9.]+ (ns|1/s|x|adds|bytes))$' <<<"$out" || fail "a line is no figure"
 }
 
 workers_share_few_carts_and_lose_nothing() {
-	peers 0 --carts 3 --workers 6 --zipf --peers corral,map,lmdb,memcached,redis_watch,redis_lua
-	[[ $(figure_of peers.carts_3.lost) == 0 ]] || fail "$out"
+	peers 0 --carts 3 --workers 6 --zipf --peers corral,map,lmdb,memcached,redis_lua
+	[[ $(figure_of peers.carts_3.lost_zipf) == 0 ]] || fail "$out"
 	[[ $out == *peers.carts_3.add_zipf.corral.ns* ]] || fail "$out"
+}
+
+threads_share_what_a_process_has_once() {
+	local name
+	peers 0 --carts 3 --workers 4 --threads --peers corral,map,lmdb,sqlite,redis_watch
+	[[ $(figure_of peers.carts_3.lost_threads) == 0 ]] || fail "$out"
+	for name in corral map lmdb sqlite redis_watch; do
+		[[ $out == *"skipped: $name: "* ]] && continue
+		[[ $(figure_of "peers.carts_3.add_threads.$name.per_second") -gt 0 ]] || fail "no adds of $name: $out"
+	done
+}
+
+a_server_and_its_worker_have_a_cpu_each() {
+	local cpus
+	peers 0 --carts 3 --peers corral,memcached
+	[[ $out != *"skipped: memcached"* ]] || skip "memcached is not installed"
+	if [[ $(nproc) -gt 1 ]]; then
+		cpus=$(sed -nE 's/^peer: memcached: .*; server on CPU ([0-9]+), worker on CPU ([0-9]+)$/\1 \2/p' <<<"$out")
+		[[ -n $cpus && ${cpus% *} != "${cpus#* }" ]] || fail "$out"
+	fi
+	[[ $out != *"peer: corral: "*"on CPU"*"peer: memcached"* ]] || fail "Corral has no server: $out"
+	peers 0 --carts 3 --no-pin --peers corral,memcached
+	grep -qE '^peer: memcached: .*; on any CPU$' <<<"$out" || fail "$out"
+	[[ $(figure_of peers.carts_3.get_unpinned.memcached.per_second) -gt 0 ]] || fail "$out"
 }
 
 the_file_has_the_figures_that_were_printed() {
 	peers 0 --carts 10 --peers corral,map --json "$place/figures.json"
 	local name value unit
+	grep -q '"peer: corral: Corral ' "$place/figures.json" || fail "no notes in it"
 	grep -q '"benchmark": "peers"' "$place/figures.json" || fail "no benchmark in it"
 	while read -r name value unit; do
-		[[ $name == machine: ]] && continue
+		[[ $name != *: ]] || continue
 		grep -qF "\"name\": \"$name\"" "$place/figures.json" || fail "$name is not in it"
 		[[ -n $value && -n $unit ]] || fail "$name: '$value' '$unit'"
 	done <<<"$out"
-	[[ $(grep -c '"name"' "$place/figures.json") -eq $(($(wc -l <<<"$out") - 1)) ]] || fail "it has other figures"
+	[[ $(grep -c '"name"' "$place/figures.json") -eq $(grep -cvE '^[a-z]+: ' <<<"$out") ]] || fail "it has other figures"
 }
 
 wrong_arguments_are_refused() {

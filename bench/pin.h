@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pin.h (floor 6): threads and processes that stay on one CPU, so that a server and who asks it do not take turns on the same one.
+ */
+#ifndef CORRAL_BENCH_PIN_H
+#define CORRAL_BENCH_PIN_H
+
+#include <sched.h>
+#include <stdbool.h>
+
+#define PIN_NONE (-1)
+
+/* Two CPUs that we may use. false: there is only one. */
+bool pin_two(int *ret_first, int *ret_second);
+
+/* From now on the calling thread runs only there, and so does what it starts. PIN_NONE: as before. */
+void pin_me(int cpu);
+/* The same, until pin_back(). *ret_before: for that. */
+struct pin_before {
+	cpu_set_t cpus;
+	bool known;
+};
+void pin_me_for_now(int cpu, struct pin_before *ret_before);
+void pin_back(const struct pin_before *before);
+
+#endif

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The command line of each benchmark of corral-bench: --help has all of its options, and what it takes for wrong is refused before
+# anything is done: nothing is measured, made or printed.
+#
+# Usage: [BUILD=dir] tests/66_options.sh [CLAIM...]   from the repository's root
+# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154 # claims are called by name, each in a subshell
+set -uo pipefail
+shopt -s inherit_errexit
+# shellcheck source=tests/agent_kit.sh
+. "$(dirname "$0")/agent_kit.sh"
+
+mapfile -t benchmarks < <("$BUILD/corral-bench" list | awk '{ print $1 }')
+too_much=99999999999999999999999
+
+help_of() { # BENCHMARK
+	"$BUILD/corral-bench" "$1" --help
+}
+
+# The options that have a value of this kind: --help says "--carts N[,N...]", "--json FILE".
+options_of() { # BENCHMARK REGEX
+	help_of "$1" | sed -nE "s/^  (--[a-z-]+) ($2) .*/\1/p"
+}
+
+refused() { # BENCHMARK ARGUMENT...: sets out
+	local code=0 said
+	said=$(TMPDIR=$place/tmp timeout -k 5 20 "$BUILD/corral-bench" "$@" 2>"$place/err") || code=$?
+	out=$(<"$place/err")
+	[[ $code -eq 2 ]] || fail "$*: exit code $code, not 2: $said $out"
+	[[ -z $said ]] || fail "$*: it says something: $said"
+	has "Try 'corral-bench $1 --help'."
+	[[ -z $(ls "$place/tmp") ]] || fail "$*: it made $(ls "$place/tmp")"
+}
+
+# What it needs besides, so that only one thing is wrong.
+operands_of() { # BENCHMARK
+	case $1 in
+	replay) echo "bench/orders.tsv" ;;
+	report) echo "$place/none" ;;
+	esac
+}
+
+# ------------------------------------------------------------------------- claims
+
+each_explains_itself() {
+	local name
+	[[ ${#benchmarks[@]} -gt 10 ]] || fail "few benchmarks: ${benchmarks[*]}"
+	for name in "${benchmarks[@]}"; do
+		out=$(help_of "$name") || fail "$name --help: exit code $?"
+		has "Usage: corral-bench $name [OPTION...]" "--help "
+		[[ $(grep -c '^  --' <<<"$out") -ge 2 ]] || fail "$name has no options: $out"
+	done
+}
+
+help_shows_the_defaults_whatever_else_is_given() {
+	out=$("$BUILD/corral-bench" get --carts 5,6 --bytes 600 --help)
+	has "--carts N[,N...]     numbers of carts (default 100,10000,200000)" "(default 5120)"
+}
+
+what_is_no_option_is_refused() {
+	local name
+	mkdir "$place/tmp"
+	for name in "${benchmarks[@]}"; do
+		# shellcheck disable=SC2046 # none or one
+		refused "$name" $(operands_of "$name") --no-such-option
+		has "unrecognized option '--no-such-option'"
+	done
+	refused get --workers 2 # others have it
+	refused get --threads
+	refused contend --zipf
+}
+
+numbers_out_of_range_are_refused() {
+	local name option count=0
+	mkdir "$place/tmp"
+	for name in "${benchmarks[@]}"; do
+		for option in $(options_of "$name" '(N|MS|S|K|N\[,N\.\.\.\])'); do
+			# shellcheck disable=SC2046
+			refused "$name" $(operands_of "$name") "$option" "$too_much"
+			# shellcheck disable=SC2046
+			refused "$name" $(operands_of "$name") "$option" -1
+			# shellcheck disable=SC2046
+			refused "$name" $(operands_of "$name") "$option" 5x
+			has "$option: '5x' is no whole number"
+			# shellcheck disable=SC2046
+			refused "$name" $(operands_of "$name") "$option"
+			count=$((count + 1))
+		done
+	done
+	[[ $count -gt 30 ]] || fail "only $count options have numbers"
+	refused scale --workers 0
+	refused scale --workers 65
+	has "--workers: 65 is not between 1 and 64"
+	refused get --bytes 511
+}
+
+lists_have_no_bad_numbers() {
+	local name option
+	mkdir "$place/tmp"
+	for name in "${benchmarks[@]}"; do
+		for option in $(options_of "$name" 'N\[,N\.\.\.\]'); do
+			refused "$name" "$option" 1,0
+			refused "$name" "$option" 1,,2
+			refused "$name" "$option" ''
+			refused "$name" "$option" 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17
+			has "$option: more than 16 numbers"
+		done
+	done
+}
+
+arguments_that_nobody_asked_for_are_refused() {
+	local name
+	mkdir "$place/tmp"
+	for name in "${benchmarks[@]}"; do
+		[[ $name != report ]] || continue
+		# shellcheck disable=SC2046
+		refused "$name" $(operands_of "$name") --dir "$place/none" more
+		has "what is 'more'?"
+	done
+	refused replay
+	refused report
+	has "which file?"
+	refused recovery # it has no directory of its own
+	refused replay bench/orders.tsv --keep
+	refused replay bench/orders.tsv --restaurant ''
+	refused peers --peers corral,nobody
+	has "no peer 'nobody'"
+}
+
+if [[ $# -gt 0 ]]; then
+	run_claims "$@"
+fi
+mapfile -t claims < <(claims_of "$0")
+run_claims "${claims[@]}"
