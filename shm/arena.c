@@ -29,6 +29,8 @@
 
 #define TEMPORARY_FILE ".arena.new"
 
+#define SMALL_PAGE 4096 /* 512 of them are a huge page, and an extent */
+
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
 #endif
@@ -373,13 +375,17 @@ static uint8_t *map_file(int fd, uint64_t bytes)
 		errno = error;
 		return NULL;
 	}
-	uint8_t *behind = base + align_up(bytes, PAGE_BYTES);
+	uint8_t *behind = base + align_up(bytes, (uint64_t)sysconf(_SC_PAGESIZE));
 	if (before > 0)
 		munmap(room, before);
 	if (behind < room + bytes + EXTENT_BYTES)
 		munmap(behind, (size_t)(room + bytes + EXTENT_BYTES - behind));
 	(void)madvise(base, bytes, MADV_DONTDUMP);
-	(void)madvise(base, bytes, MADV_HUGEPAGE);
+	/* where pages are larger, folios may be larger than an extent, and reach into what is not reserved */
+	if (sysconf(_SC_PAGESIZE) <= SMALL_PAGE)
+		(void)madvise(base, bytes, MADV_HUGEPAGE);
+	else
+		(void)madvise(base, bytes, MADV_RANDOM);
 	return base;
 }
 

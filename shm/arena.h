@@ -137,10 +137,8 @@ uint64_t arena_time_namespace(void);
 /* Are we in another one than the arena's creator? Then our monotonic clock is another one, too. */
 bool arena_other_time(const struct arena_header *h);
 
-/* clock_gettime(), or something that takes less. */
+/* clock_gettime(), or, once the library is loaded, something that takes less. */
 extern int (*arena_clock)(clockid_t clock, struct timespec *ret_now);
-/* Find the shortest way to the clock. Once, before there is a second thread that asks for the time. */
-void arena_find_clock(void);
 
 /* Wall-clock time now, milliseconds since 1970; coarse. */
 int64_t arena_wall_ms(void);

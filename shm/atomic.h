@@ -70,9 +70,14 @@ static inline void fence_compiler(void)
 	cmm_barrier();
 }
 
+/* Some 30 ns in which the processor may do something else: how long waiters spin is counted in these. */
 static inline void spin_pause(void)
 {
+#ifdef __aarch64__
+	__asm__ volatile("isb" : : : "memory"); /* liburcu has nothing for it, and `yield` does nothing on most */
+#else
 	caa_cpu_relax();
+#endif
 }
 
 /* Sleep while *word == value, at most timeout (NULL: for ever). 0 or -errno. Shared between processes. */

@@ -127,7 +127,6 @@ static void after_fork_child(void)
 
 static void set_up_process(void)
 {
-	arena_find_clock();
 	once_error = pthread_key_create(&thread_key, thread_ends);
 	if (once_error == 0)
 		once_error = pthread_atfork(before_fork, after_fork_parent, after_fork_child);

@@ -119,21 +119,24 @@ static uint32_t refill_count(uint32_t class)
 	return (uint32_t)max_u64(1, min_u64(REFILL_BLOCKS, REFILL_BYTES / block_class_bytes(class)));
 }
 
-/* Fill the cache of a class if it is empty. 0, -ENOMEM (no block, no page), -ENOSPC ..., -EBUSY, -EUCLEAN. */
-static int refill(struct actor *actor, uint32_t class)
+/*
+ * Fill the cache of a class if it is empty: with blocks of the class, or, if a lock may be waited for, of a new span. 0, -ENOMEM (no
+ * block, no page), -ENOSPC ..., -EBUSY, -EUCLEAN.
+ */
+static int refill_from(struct actor *actor, uint32_t class, bool waits)
 {
 	struct size_class *c = &actor->arena->classes[class];
 	int r = 0;
 
 	if (actor->record->cache[class] != 0)
 		return 0;
-	if (lock_take(actor, &c->lock, LOCK_CLASS) < 0)
+	if (waits ? lock_take(actor, &c->lock, LOCK_CLASS) < 0 : !lock_try(actor, &c->lock, LOCK_CLASS))
 		return -EBUSY;
 	if (c->head != 0) {
 		r = pop_locked(actor, class, refill_count(class));
 	} else {
 		if (c->bump == c->bump_end)
-			r = space_carve(actor, class);
+			r = waits ? space_carve(actor, class) : -EBUSY;
 		if (r == 0)
 			r = bump_locked(actor, class, refill_count(class));
 	}
@@ -149,6 +152,11 @@ static int refill(struct actor *actor, uint32_t class)
 		actor->record->cached_bytes += (uint64_t)blocks * block_class_bytes(class);
 	}
 	return r;
+}
+
+static int refill(struct actor *actor, uint32_t class)
+{
+	return refill_from(actor, class, true);
 }
 
 /* Give one class's cache back. */
@@ -204,7 +212,8 @@ bool block_free_slot(struct actor *actor, struct block_header *block)
 	}
 	if (!lock_try(actor, &h->slots_lock, LOCK_SLOTS))
 		return false;
-	slot->next = h->slots_free;
+	store_relaxed(&slot->next,
+		      h->slots_free); /* relaxed: slot_guess() may still look, and looks again under the lock */
 	note(&h->slots_free, block->slot);
 	note(&block->slot, 0);
 	lock_drop(actor, &h->slots_lock, LOCK_SLOTS);
@@ -220,21 +229,22 @@ static void give_hand_slot(struct actor *actor)
 
 	if (slot == NULL || !lock_try(actor, &h->slots_lock, LOCK_SLOTS))
 		return;
-	slot->next = h->slots_free;
+	store_relaxed(&slot->next,
+		      h->slots_free); /* relaxed: slot_guess() may still look, and looks again under the lock */
 	note(&h->slots_free, intent->hand_slot);
 	note(&intent->hand_slot, 0);
 	lock_drop(actor, &h->slots_lock, LOCK_SLOTS);
 }
 
 /* From our own retired blocks, if any are over; else from the class. */
-static int restock(struct actor *actor, uint32_t class)
+static int restock(struct actor *actor, uint32_t class, bool waits)
 {
 	struct thread_record *record = actor->record;
 
 	/* relaxed: another may be at our lists; their lock decides */
 	if (load_relaxed(&record->retired.waiting) != 0 || load_relaxed(&record->retired.ready) != 0)
 		(void)block_reclaim(actor, record);
-	return record->cache[class] == 0 ? refill(actor, class) : 0;
+	return record->cache[class] == 0 ? refill_from(actor, class, waits) : 0;
 }
 
 void block_stock(struct actor *actor, uint32_t bytes)
@@ -242,7 +252,7 @@ void block_stock(struct actor *actor, uint32_t bytes)
 	uint32_t class = block_class_of(bytes);
 
 	if (unlikely(actor->record->cache[class] == 0))
-		(void)restock(actor, class); /* else block_alloc() will say what is the matter */
+		(void)restock(actor, class, false); /* else block_alloc() will say what is the matter */
 }
 
 int block_alloc(struct actor *actor, uint32_t bytes)
@@ -251,7 +261,7 @@ int block_alloc(struct actor *actor, uint32_t bytes)
 	uint32_t class = block_class_of(bytes);
 
 	if (unlikely(record->cache[class] == 0)) {
-		int r = restock(actor, class);
+		int r = restock(actor, class, true);
 		if (r == -ENOMEM || r == -ENOSPC || r == -EBUSY)
 			r = pressure_relieve(actor, &class, r, refill);
 		if (r < 0)

@@ -72,6 +72,7 @@ static inline struct block_header *block_at(const struct arena *arena, block_ref
 /*
  * Before a cart's lock is wanted: see to it that block_alloc() will find a block for `bytes` in the cache, since getting one from
  * elsewhere may take a grace period's barrier or other locks, for which nobody who wants that cart should wait. The hand is empty.
+ * Waits for nobody.
  */
 void block_stock(struct actor *actor, uint32_t bytes);
 

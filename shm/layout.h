@@ -322,7 +322,8 @@ typedef block_ref bucket_hint;
 struct slot {
 	lock_word lock;
 	uint32_t change; /* futex word: grows by 2 with each change; bit 0: somebody waits. RMW by all */
-	slot_link next;  /* in the chain (W: holder of the bucket's lock) or in the free list */
+	slot_link
+		next; /* in the chain (W: holder of the bucket's lock) or in the free list (of slots_lock); R: all, acquire */
 	block_ref
 		current; /* the version; 0 none, and none while unlinked. W: holder of lock, release [S1]. R: acquire [S1] */
 	uint64_t hash;      /* of the key; constant while linked */

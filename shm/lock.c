@@ -6,10 +6,11 @@
  * holder does not run: asleep, preempted, stopped or dead. The first nap is on the word, so that the holder wakes the sleeper; but
  * a holder that woke somebody at every drop would do little else where many want one lock, and each of them would be
  * in the others' way. So later naps are just time, and at their end a lock that nobody is at is taken; one that is taken again and
- * again is left to those who run, until one's turn comes (TURN_NS): then one runs, too, until one loses the processor.
+ * again is left to those who run, until one's turn comes (TURN_NS, or a quarter of one's patience): then one
+ * looks more often, spins for it, and runs, too, until one loses the processor.
  *
  * Nobody depends on being woken, neither by one who dies nor in the order of sleeping: every nap ends by itself, and with a look
- * at the holder's life if it has not changed meanwhile.
+ * at the life of whoever holds the lock then.
  */
 #include <errno.h>
 #include <sys/syscall.h>
@@ -19,10 +20,12 @@
 #include "stat.h"
 
 #define SPIN_ROUNDS 1000 /* about 27 us */
-#define IDLE_ROUNDS 32
+#define IDLE_ROUNDS 32   /* nobody needs that long between two changes */
+#define STUCK_ROUNDS 128 /* about 3 us */
 #define NAP_FIRST_NS 200000ll
 #define NAP_LONG_NS 8000000ll /* a dead holder is found within that; after that a lock is to be free again in 10 ms */
 #define NAP_GROWTH 5
+#define NAP_TURN_NS 1000000ull
 #define TURN_NS 100000000ll
 
 static void level_enter(struct actor *actor, enum lock_level level, bool waits)
@@ -42,43 +45,50 @@ static bool take_spinning(lock_word *word, uint32_t name)
 	return false;
 }
 
-/* Free for longer than somebody needs who takes it again and again? */
-static bool is_idle(const lock_word *word)
+/* Is it the same for so long? */
+static bool stays(const lock_word *word, uint32_t value, int rounds)
 {
-	for (int round = 0; round < IDLE_ROUNDS; round++) {
-		if (load_relaxed(word) != 0)
+	while (rounds-- > 0) {
+		if (load_relaxed(word) != value)
 			return false;
 		spin_pause();
 	}
 	return true;
 }
 
-static void nap(struct actor *actor, lock_word *word, int64_t nap_ns)
+/* On the word, to be woken at the drop; or just for a time. */
+static void nap(struct actor *actor, lock_word *word, int64_t nap_ns, bool on_word)
 {
-	const struct timespec time = { .tv_sec = 0, .tv_nsec = nap_ns };
+	const struct timespec time = { .tv_sec = nap_ns / 1000000000, .tv_nsec = nap_ns % 1000000000 };
 	uint32_t seen = load_relaxed(word); /* relaxed: the compare-and-swap and the kernel check it again */
 
 	if (seen == 0)
 		return;
 	stat_add(actor->record, lock_sleeps, 1);
-	if (nap_ns > NAP_FIRST_NS)
+	if (!on_word)
 		(void)syscall(SYS_nanosleep, &time, NULL); /* by number: glibc's is a cancellation point */
 	else if ((seen & LOCK_WAITERS) != 0 || cas_acq_rel(word, seen, seen | LOCK_WAITERS))
 		(void)futex_sleep(word, seen | LOCK_WAITERS, &time);
-	if ((load_relaxed(word) & LOCK_HOLDER) == (seen & LOCK_HOLDER))
-		(void)alive_bury_if_dead(actor, seen & LOCK_HOLDER);
+	/* whoever has it now; a word that goes on changing is in the hands of the living, and to ask takes microseconds */
+	uint32_t now = load_relaxed(word);
+	if (now != 0 && stays(word, now, STUCK_ROUNDS))
+		(void)alive_bury_if_dead(actor, now & LOCK_HOLDER);
 }
 
 static int take_sleeping(struct actor *actor, lock_word *word)
 {
 	int64_t patience_ns = load_relaxed(&actor->patience_ms) * 1000000ll; /* relaxed: a setting */
-	int64_t began = clock_now_ns();
+	int64_t turn_ns = (int64_t)min_u64(TURN_NS, (uint64_t)patience_ns / 4);
+	int64_t began = clock_now_ns(), waited = 0;
 
 	for (int64_t nap_ns = NAP_FIRST_NS;;
 	     nap_ns = nap_ns < NAP_LONG_NS / NAP_GROWTH ? nap_ns * NAP_GROWTH : NAP_LONG_NS) {
-		nap(actor, word, nap_ns);
-		int64_t waited = clock_now_ns() - began;
-		if ((waited > TURN_NS || is_idle(word)) && take_spinning(word, actor->name))
+		bool my_turn = waited > turn_ns;
+		int64_t left = patience_ns > waited ? patience_ns - waited : 1;
+		nap(actor, word, (int64_t)min_u64(my_turn ? NAP_TURN_NS : (uint64_t)nap_ns, (uint64_t)left),
+		    nap_ns == NAP_FIRST_NS);
+		waited = clock_now_ns() - began;
+		if ((my_turn || stays(word, 0, IDLE_ROUNDS)) && take_spinning(word, actor->name))
 			return 0;
 		if (waited > patience_ns && load_relaxed(word) != 0)
 			return -EBUSY;

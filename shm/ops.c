@@ -28,6 +28,7 @@
 #define TRIES_MAX 10000u /* each retry means that somebody else got on */
 #define AGENT_SILENT_NS 5000000000ll
 #define LOOK_NS 1000000000ull /* a thread looks no more often whether the arena is still there */
+#define STOCK_MAX 65536u      /* a block that is larger is not kept in stock: copying takes longer than what is saved */
 #define ROOM_ROUNDS 8
 #define PAUSE_NS 50000l    /* doubled each round: 12 ms in all */
 #define REVOKE_STALL_MS 10 /* after that, views that have held memory back for so long are taken back */
@@ -257,7 +258,7 @@ static void stock(struct work *work, uint32_t old_size)
 	const uint32_t header = sizeof(struct block_header);
 	uint32_t more = work->change->kind == CART_ADD ? work->change->words.size + sizeof(struct cart_line) : 0;
 
-	if (old_size + more + header > CORRAL_CART_MAX || work->change->kind == CART_DROP)
+	if (old_size + more + header > STOCK_MAX || work->change->kind == CART_DROP)
 		return;
 	block_stock(work->actor, old_size + header);
 	if (more > 0)

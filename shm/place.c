@@ -156,9 +156,9 @@ int (*arena_clock)(clockid_t clock, struct timespec *ret_now) = clock_gettime;
 
 /*
  * The vDSO's own function: the C library's is the same behind two more jumps, which is a tenth of what a read takes. (Its name
- * is that of vdso(7), for x86-64 and for arm64.)
+ * is that of vdso(7), for x86-64 and for arm64.) When the library is loaded: later somebody else may hold the loader's lock.
  */
-void arena_find_clock(void)
+static __attribute__((constructor)) void find_clock(void)
 {
 	void *vdso = dlopen("linux-vdso.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD); /* never unloaded */
 	void *found = NULL;

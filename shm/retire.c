@@ -173,9 +173,9 @@ void block_retire_old(struct actor *actor)
 	if (unlikely(lists->deferred != 0))
 		undefer(actor, lists);
 	if ((lists->open_count >= batch_blocks(lists) || lists->open_bytes >= batch_bytes(actor->arena)) &&
-	    lists->open_count >= lists->retry_at) {
+	    (lists->waiting == 0 || lists->open_count >= lists->retry_at)) {
 		rotate_locked(actor, lists);
-		/* a reader that stays long makes the list long: it is not asked at every block */
+		/* if some still wait: a reader that stays long makes the list long, and is not asked at every block */
 		lists->retry_at = lists->open_count + lists->open_count / 4;
 	}
 	lock_drop(actor, &lists->lock, LOCK_LISTS);

@@ -175,9 +175,9 @@ int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint3
 	struct slot *slot = arena_slot(actor->arena, link);
 
 	if (slot == NULL)
-		return -EUCLEAN; /* nothing is linked */
-	slot->next = bucket->head;
-	store_relaxed(&slot->hash, hash); /* relaxed: published by the head [S2] */
+		return -EUCLEAN;                  /* nothing is linked */
+	store_relaxed(&slot->next, bucket->head); /* relaxed: published by the head [S2] */
+	store_relaxed(&slot->hash, hash);         /* relaxed: published by the head [S2] */
 	store_relaxed(&slot->ttl_ns, ttl_ms * 1000000);
 	store_relaxed(&slot->touched_ns, now_ns);
 	store_relaxed(&slot->size, size);
@@ -391,7 +391,7 @@ void slot_end_numbered(struct arena *arena)
 		struct slot *slot = &arena->slots[number];
 		if (slot->current != 0)
 			continue;
-		slot->next = h->slots_free;
+		store_relaxed(&slot->next, h->slots_free);
 		h->slots_free = number + 1;
 	}
 }

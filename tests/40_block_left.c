@@ -106,6 +106,7 @@ static void slot_comes_free_with_the_block_of_its_last_version(void **state)
 	struct intent *intent = &cast->one.record->intent;
 	block_ref ref;
 
+	grace_enter(&cast->two);
 	for (uint32_t i = 0; i < KIT_CARTS; i++) {
 		assert_int_equal(block_take_slot(&cast->one), 0);
 		slot_link link = intent->hand_slot;
@@ -116,7 +117,6 @@ static void slot_comes_free_with_the_block_of_its_last_version(void **state)
 		block_at(&cast->us.arena, ref)->slot = link; /* as slot_end() does */
 		kit_retire(&cast->one, ref);
 	}
-	grace_enter(&cast->two);
 	assert_int_equal(block_take_slot(&cast->one), -ENFILE);
 	block_reclaim_all(&cast->one);
 	assert_int_equal(block_take_slot(&cast->one), -ENFILE); /* somebody may still see it */
