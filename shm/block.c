@@ -383,7 +383,7 @@ static void splice_repair(struct arena *arena, struct thread_record *record, uin
 			}
 			break;
 		case SPLICE_DISSOLVE:
-			pressure_dissolve(arena, class, page);
+			pressure_dissolve(arena, class);
 			break;
 		case SPLICE_NONE:
 			break;

@@ -299,7 +299,8 @@ static_assert(sizeof(struct size_class) == CACHE_LINE, "one line");
  */
 #define PAGE_WORD(class, pages) (((uint32_t)(pages) << 16) | ((uint32_t)(class) + 1))
 #define PAGE_SPAN_PAGES(word) ((word) >> 16)
-#define PAGE_SPAN_CLASS(word) (((word)&0xffffu) - 1)
+#define PAGE_SPAN_CLASS(word) (((word)&0x7fffu) - 1)
+#define PAGE_DOOMED 0x8000u /* its span is being dissolved, see pressure.c */
 
 /* ------------------------------------------------------------- bucket, slot */
 

@@ -3,9 +3,10 @@
  * pressure.c (floor 4): memory is short. See pressure.h. Slow by nature, bounded, waits for nobody:
  * locks are tried, grace periods polled.
  *
- * Dissolving a span: every block of it is free, in its class's list or never used. The page is told in the intent; the
- * bump region is closed, its blocks are unlinked one store at a time, each of which leaves a sound list; then the
- * page word is cleared. Repair does the rest of the same.
+ * Dissolving spans: every block of them is free, in its class's list or never used. That it is done is told in the intent; then their
+ * page words are marked (PAGE_DOOMED), the bump region is closed if it is in one of them, their blocks are unlinked one
+ * store at a time, each of which leaves a sound list, in one pass for all of them; then the page words are cleared. Repair
+ * does the rest of the same, for those that were marked.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -36,44 +37,76 @@ static uint32_t head_page(const struct arena *arena, block_ref ref)
 	return arena->page_count;
 }
 
-void pressure_dissolve(struct arena *arena, uint32_t class, uint32_t page)
+static bool is_doomed(const struct arena *arena, uint32_t class, uint32_t page)
 {
-	if (page >= arena->page_count || arena->pages[page] == 0)
-		return;
+	return page < arena->page_count &&
+	       arena->pages[page] == (PAGE_WORD(class, block_span_pages(class)) | PAGE_DOOMED);
+}
+
+void pressure_dissolve(struct arena *arena, uint32_t class)
+{
 	struct size_class *c = &arena->classes[class];
-	block_ref first = arena->space_first + page * UNITS_PER_PAGE;
-	block_ref end = first + PAGE_SPAN_PAGES(arena->pages[page]) * UNITS_PER_PAGE;
+	block_ref bump = load_relaxed(&c->bump); /* once: looked at and used as it was */
 	block_ref *link = &c->head;
 
-	if (c->bump_end > first && c->bump_end <= end)
-		note(&c->bump_end, c->bump); /* the never used rest goes with it */
+	if (bump < c->bump_end && arena_block_inside(arena, bump) && is_doomed(arena, class, head_page(arena, bump)))
+		note(&c->bump_end, bump); /* the never used rest goes with it */
 	for (uint32_t bound = block_bound(arena); *link != 0 && bound > 0; bound--) {
 		struct block_header *block = block_at(arena, *link);
 		if (block == NULL)
 			return; /* damaged: leave all as it is */
-		if (*link >= first && *link < end)
+		if (is_doomed(arena, class, head_page(arena, *link)))
 			note(link, block->next);
 		else
 			link = &block->next;
 	}
-	space_uncarve(arena, page);
+	for (uint32_t page = 0; page < arena->page_count; page++)
+		if (is_doomed(arena, class, page))
+			space_uncarve(arena, page);
 }
 
-static uint32_t dissolve_span(struct actor *actor, uint32_t class, uint32_t page)
+/* Those of which all blocks are free. The marks of a damaged page table are taken away. */
+static uint32_t doom(struct arena *arena, uint32_t class, const uint16_t *free_in)
+{
+	uint32_t pages = 0;
+
+	for (uint32_t page = 0; page < arena->page_count; page++) {
+		uint32_t word = arena->pages[page] & ~PAGE_DOOMED;
+		if (word != PAGE_WORD(class, block_span_pages(class)))
+			continue;
+		bool all_free = free_in[page] == block_span_blocks(class);
+		if (all_free)
+			pages += PAGE_SPAN_PAGES(word);
+		if (arena->pages[page] != (all_free ? word | PAGE_DOOMED : word))
+			note(&arena->pages[page], all_free ? word | PAGE_DOOMED : word);
+	}
+	return pages;
+}
+
+/* Class lock held. */
+static uint32_t dissolve_spans(struct actor *actor, uint32_t class, const uint16_t *free_in)
 {
 	struct intent *intent = &actor->record->intent;
 	lock_word *lock = &actor->arena->header->space_lock;
-	uint32_t pages = PAGE_SPAN_PAGES(actor->arena->pages[page]);
 
 	if (!lock_try(actor, lock, LOCK_SPACE))
 		return 0;
 	note(&intent->splice_class, class);
-	note(&intent->splice_first, page + 1);
 	note(&intent->splice_kind, SPLICE_DISSOLVE);
-	pressure_dissolve(actor->arena, class, page);
+	uint32_t pages = doom(actor->arena, class, free_in);
+	pressure_dissolve(actor->arena, class);
 	note(&intent->splice_kind, SPLICE_NONE);
 	lock_drop(actor, lock, LOCK_SPACE);
 	return pages;
+}
+
+static bool has_free_span(const struct arena *arena, uint32_t class, const uint16_t *free_in)
+{
+	for (uint32_t page = 0; page < arena->page_count; page++)
+		if (free_in[page] == block_span_blocks(class) &&
+		    arena->pages[page] == PAGE_WORD(class, block_span_pages(class)))
+			return true;
+	return false;
 }
 
 /* Count each span's free blocks, then dissolve those that have them all. Class lock held. */
@@ -101,14 +134,9 @@ static uint32_t scavenge_class(struct actor *actor, uint32_t class, uint16_t *fr
 		free_in[page]++;
 		at = block->next;
 	}
-	for (uint32_t page = 0; page < arena->page_count; page++) {
-		if (free_in[page] == 0)
-			continue;
-		if (arena->pages[page] == PAGE_WORD(class, block_span_pages(class)) &&
-		    free_in[page] == block_span_blocks(class))
-			freed += dissolve_span(actor, class, page);
-		free_in[page] = 0;
-	}
+	if (has_free_span(arena, class, free_in))
+		freed = dissolve_spans(actor, class, free_in);
+	memset(free_in, 0, arena->page_count * sizeof(*free_in));
 	return freed;
 }
 

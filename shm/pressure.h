@@ -16,9 +16,9 @@
 int pressure_relieve(struct actor *actor, uint32_t *class, int error, int (*refill)(struct actor *, uint32_t));
 
 /*
- * Take the blocks of a span out of its class's list and give the pages back. The caller (or the dead one
- * being repaired) holds the class's lock and space_lock; every block of the span is in the list, or was.
+ * Take the blocks of a class's doomed spans out of its list and give the pages back. The caller (or the dead one
+ * being repaired) holds the class's lock and space_lock; every block of these spans is in the list, or was.
  */
-void pressure_dissolve(struct arena *arena, uint32_t class, uint32_t page);
+void pressure_dissolve(struct arena *arena, uint32_t class);
 
 #endif

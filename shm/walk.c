@@ -41,6 +41,19 @@ static uint32_t blocks_bound(const struct inspect *inspect)
 
 /* ------------------------------------------------------------------- spans */
 
+static bool is_dissolving(const struct arena *arena, uint32_t class)
+{
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+
+	for (uint32_t number = 0; number < high; number++) {
+		const struct intent *intent = &arena->threads[number].intent;
+		if (load_relaxed(&intent->splice_kind) == SPLICE_DISSOLVE &&
+		    load_relaxed(&intent->splice_class) == class)
+			return true;
+	}
+	return false;
+}
+
 static void walk_pages(struct inspect *inspect)
 {
 	const struct arena *arena = &inspect->arena;
@@ -58,6 +71,8 @@ static void walk_pages(struct inspect *inspect)
 			page++;
 			continue;
 		}
+		if ((word & PAGE_DOOMED) != 0 && !is_dissolving(arena, class))
+			walk_tell(inspect, "page %u: its span is marked as being dissolved, and nobody does it", page);
 		if (page + pages > arena->header->reserved_pages)
 			walk_tell(inspect, "page %u: its span is not reserved on disk", page);
 		for (uint32_t i = 0; i < pages; i++) {

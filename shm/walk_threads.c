@@ -23,6 +23,16 @@ bool walk_owner_alive(const struct inspect *inspect, const struct thread_record 
 	       alive_test(inspect->lock_fd, ALIVE_BYTE(owner - 1));
 }
 
+/* One that is being made, or dissolved. */
+static void walk_half_span(struct inspect *inspect, uint32_t class, uint32_t page)
+{
+	block_ref first = inspect->arena.space_first + page * WALK_UNITS_PER_PAGE;
+
+	for (uint32_t i = 0; i < block_span_blocks(class); i++, first += block_class_bytes(class) / BLOCK_UNIT)
+		if (!walk_placed(inspect, first))
+			(void)walk_put(inspect, first, PLACE_NEVER_USED, "a half made span");
+}
+
 /* What a killed thread had between a class and its cache. */
 static void walk_splice(struct inspect *inspect, const struct thread_record *record)
 {
@@ -46,13 +56,13 @@ static void walk_splice(struct inspect *inspect, const struct thread_record *rec
 				break;
 		break;
 	case SPLICE_CARVE:
+		if (first - 1 < arena->page_count && arena->pages[first - 1] != 0)
+			walk_half_span(inspect, class, first - 1);
+		break;
 	case SPLICE_DISSOLVE:
-		if (first - 1 >= arena->page_count || arena->pages[first - 1] == 0)
-			break;
-		first = arena->space_first + (first - 1) * WALK_UNITS_PER_PAGE;
-		for (uint32_t i = 0; i < block_span_blocks(class); i++, first += units)
-			if (!walk_placed(inspect, first))
-				(void)walk_put(inspect, first, PLACE_NEVER_USED, "a half made span");
+		for (uint32_t page = 0; page < arena->page_count; page++)
+			if ((arena->pages[page] & PAGE_DOOMED) != 0 && PAGE_SPAN_CLASS(arena->pages[page]) == class)
+				walk_half_span(inspect, class, page);
 		break;
 	case SPLICE_PUSH:
 	case SPLICE_NONE:
