@@ -195,7 +195,8 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source, void 
 	char line[80];
 
 	int r = build_aside(agent, &rebuild, ret_totals, why);
-	for (uint64_t more = MORE_BYTES; r == -ENOMEM && more <= MORE_BYTES_MAX; more *= 4) {
+	/* -EINVAL: this layout's tables alone are too large for the former size */
+	for (uint64_t more = MORE_BYTES; (r == -ENOMEM || r == -EINVAL) && more <= MORE_BYTES_MAX; more *= 4) {
 		snprintf(line, sizeof(line), "it was full: the new arena gets %llu MiB more",
 			 (unsigned long long)(more >> 20));
 		tell(line);

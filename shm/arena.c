@@ -18,7 +18,6 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "arena.h"
@@ -30,10 +29,6 @@
 #define TEMPORARY_FILE ".arena.new"
 
 #define SMALL_PAGE 4096 /* 512 of them are a huge page, and an extent */
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25 /* Linux 6.1 */
-#endif
 
 /* ---------------------------------------------------------------- geometry */
 
@@ -175,65 +170,6 @@ int arena_validate(struct arena *arena, uint64_t file_bytes, char *why)
 	return 0;
 }
 
-/* ---------------------------------------------------------------- reserve */
-
-/* Reserve a byte range; where the file system cannot, write zeroes (nobody uses the range yet). */
-static int reserve_bytes(int fd, uint64_t at, uint64_t bytes)
-{
-	static const uint8_t zeroes[65536];
-
-	long r;
-	/* by number: glibc's wrappers are cancellation points, and we may hold locks */
-	do
-		r = syscall(SYS_fallocate, fd, 0, (off_t)at, (off_t)bytes);
-	while (r < 0 && errno == EINTR);
-	if (r == 0)
-		return 0;
-	if (errno != EOPNOTSUPP && errno != ENOSYS)
-		return -errno;
-	while (bytes > 0) {
-		long n = syscall(SYS_pwrite64, fd, zeroes, min_u64(bytes, sizeof(zeroes)), (off_t)at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -ENOSPC;
-		at += (uint64_t)n;
-		bytes -= (uint64_t)n;
-	}
-	return 0;
-}
-
-/*
- * In a file system in memory nothing is huge unless one asks for it; here before anyone uses it, which is when it is
- * cheap. Elsewhere the mapping's advice does it, if anything. It is an advice: where it is not heard, reads take longer.
- */
-static void make_huge(const struct arena *arena, uint64_t from, uint64_t end)
-{
-	(void)madvise(arena->base + from / EXTENT_BYTES * EXTENT_BYTES, end - from / EXTENT_BYTES * EXTENT_BYTES,
-		      MADV_COLLAPSE);
-}
-
-/*
- * Whole extents only, the last one up to the end of the file. The kernel may keep an extent in one huge page, and has disk
- * space for all of a page or kills who writes to it (SIGBUS).
- */
-int arena_reserve(struct arena *arena, uint32_t first, uint32_t count)
-{
-	struct arena_header *h = arena->header;
-	uint64_t from = arena->space_at + (uint64_t)h->reserved_pages * PAGE_BYTES;
-	uint64_t end = arena->space_at + ((uint64_t)first + count) * PAGE_BYTES;
-
-	if (end <= from)
-		return 0;
-	end = min_u64(align_up(end, EXTENT_BYTES), arena->bytes);
-	int r = reserve_bytes(arena->fd, from, end - from);
-	if (r < 0)
-		return r;
-	make_huge(arena, from, end);
-	h->reserved_pages = (uint32_t)((end - arena->space_at) / PAGE_BYTES);
-	return 0;
-}
-
 /* ---------------------------------------------------------------- create */
 
 static int header_fill(struct arena_header *h, const struct arena_settings *settings, char *why)
@@ -293,7 +229,7 @@ static int fill_file(int dir_fd, int fd, const struct arena_header *h, char *why
 		return why_set(why, r, "cannot set the arena file's group and mode");
 	if (ftruncate(fd, (off_t)h->arena_bytes) < 0)
 		return why_set(why, -errno, "cannot make a file of %llu bytes", (unsigned long long)h->arena_bytes);
-	r = reserve_bytes(fd, 0, min_u64(align_up(h->space_at, EXTENT_BYTES), h->arena_bytes));
+	r = arena_reserve_file(fd, 0, min_u64(align_up(h->space_at, EXTENT_BYTES), h->arena_bytes));
 	if (r < 0)
 		return why_set(why, r, "cannot reserve the first %llu bytes of the arena",
 			       (unsigned long long)h->space_at);
@@ -427,7 +363,7 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 	if (r < 0)
 		goto unmap;
 	if ((flags & ARENA_MAKE_HUGE) != 0)
-		make_huge(&arena, 0, min_u64(align_up(arena.space_at, EXTENT_BYTES), arena.bytes));
+		arena_make_huge(&arena, 0, min_u64(align_up(arena.space_at, EXTENT_BYTES), arena.bytes));
 	*ret_arena = arena;
 	return 0;
 unmap:

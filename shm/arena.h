@@ -125,6 +125,12 @@ static inline bool arena_withdrawn(const struct arena *arena)
 	return unlikely(__atomic_load_n(&arena->header->withdrawn, __ATOMIC_RELAXED) != 0);
 }
 
+/* Reserve a byte range of a file on disk. 0, -ENOSPC ... */
+int arena_reserve_file(int fd, uint64_t at, uint64_t bytes);
+
+/* Have the kernel put [from, end) into huge pages, if it can. */
+void arena_make_huge(const struct arena *arena, uint64_t from, uint64_t end);
+
 /* Reserve pages [first, first + count) on disk, and the rest of their extents. Caller holds space_lock. -ENOSPC ... */
 int arena_reserve(struct arena *arena, uint32_t first, uint32_t count);
 

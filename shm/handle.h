@@ -70,6 +70,12 @@ static inline int handle_verdict(const struct corral *corral, int r)
 	return arena_withdrawn(&corral->arena) ? -ESTALE : r;
 }
 
+/* Arena time to wall-clock time, as things are now. */
+static inline int64_t handle_wall_ms(const struct corral *corral, int64_t deadline_ns)
+{
+	return arena_wall_ms() + ns_since(deadline_ns, arena_now_ns(&corral->arena)) / 1000000;
+}
+
 /* Does the key look like one? 0, -EINVAL, -ENAMETOOLONG. */
 static inline int handle_check_key(const struct corral_key *key)
 {

@@ -10,28 +10,21 @@
  * Nothing is allocated from the heap, logged or called back while a lock is held; items are packed before.
  */
 #include <errno.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "block.h"
 #include "cart.h"
-#include "expire.h"
 #include "grace.h"
 #include "handle.h"
 #include "lock.h"
 #include "ops.h"
+#include "room.h"
 #include "slot.h"
 #include "stat.h"
 #include "sync.h"
 
-#define TRIES_MAX 10000u /* each retry means that somebody else got on */
-#define AGENT_SILENT_NS 5000000000ll
+#define TRIES_MAX 10000u      /* each retry means that somebody else got on */
 #define LOOK_NS 1000000000ull /* a thread looks no more often whether the arena is still there */
 #define STOCK_MAX 65536u      /* a block that is larger is not kept in stock: copying takes longer than what is saved */
-#define ROOM_ROUNDS 8
-#define PAUSE_NS 50000l    /* doubled each round: 12 ms in all */
-#define REVOKE_STALL_MS 10 /* after that, views that have held memory back for so long are taken back */
 
 /* One change under way. */
 struct work {
@@ -291,39 +284,6 @@ static int change_once(struct work *work, bool guess)
 	return r < 0 ? r : change_in(work, found.slot);
 }
 
-/* Look for what is over, everybody's. *ret_left: something is still retired, because somebody reads. True: some was freed. */
-static bool look_for_room(struct actor *actor, bool *ret_left)
-{
-	struct arena *arena = actor->arena;
-	uint64_t before = load_relaxed(&actor->record->stat[STAT_reclaimed]);
-
-	(void)alive_bury_all(arena, actor->life, actor->repair); /* a dead reader holds nothing back */
-	/* relaxed: a moment's difference does not matter */
-	if (ns_since(arena_now_ns(arena), load_relaxed(&arena->header->heartbeat_ns)) > AGENT_SILENT_NS)
-		(void)expire_slots(actor, 0, arena->max_carts); /* no agent ends carts */
-	(void)block_reclaim_all(actor);                         /* stamps what is open */
-	*ret_left = block_reclaim_all(actor);                   /* and frees it */
-	return load_relaxed(&actor->record->stat[STAT_reclaimed]) != before;
-}
-
-/*
- * No room. No lock is held. Readers who hold back what is retired are waited for a little (some milliseconds in
- * all); then the oldest view is revoked, one a round. False: there is nothing more to hope for.
- */
-static bool make_room(struct actor *actor, uint32_t round)
-{
-	struct timespec pause = { .tv_sec = 0, .tv_nsec = PAUSE_NS << (round < ROOM_ROUNDS ? round : 0) };
-	bool own_view = actor->record->nest > 0; /* that is for us to end */
-	bool left;
-
-	if (round >= ROOM_ROUNDS && (own_view || !grace_revoke_oldest(actor, REVOKE_STALL_MS, NULL)))
-		return false;
-	bool freed = look_for_room(actor, &left);
-	if (round > 0 && round < ROOM_ROUNDS && left && !freed && !own_view)
-		(void)syscall(SYS_nanosleep, &pause, NULL); /* by number: glibc's is a cancellation point */
-	return round == 0 || round >= ROOM_ROUNDS || left || freed;
-}
-
 static int change_until_done(struct work *work)
 {
 	uint32_t rounds = 0;
@@ -332,7 +292,7 @@ static int change_until_done(struct work *work)
 	for (uint32_t tries = 0; tries < TRIES_MAX; tries++) {
 		r = change_once(work, tries == 0);
 		if (r == -ENOMEM || r == -ENFILE) {
-			if (!make_room(work->actor, rounds++))
+			if (!room_make(work->actor, rounds++))
 				return r;
 		} else if (r != -EAGAIN) {
 			return r;

@@ -184,6 +184,32 @@ static void spans_in_which_all_is_free_go_back(void **state)
 		kit_give(&cast->one, refs[i]);
 }
 
+/* As by a bit that flipped: all other spans go, that one stays what it is. */
+static void a_live_span_that_is_marked_as_doomed_stays(void **state)
+{
+	struct cast *cast = *state;
+	struct arena *arena = &cast->us.arena;
+	static block_ref refs[4096];
+
+	uint32_t count = kit_take_all(&cast->one, 2000, refs, COUNT(refs));
+	block_ref live = refs[count / 2];
+	uint32_t page = (live - arena->space_first) / (PAGE_BYTES / BLOCK_UNIT);
+	while (arena->pages[page] == 0)
+		page--;
+	uint32_t word = arena->pages[page];
+	for (uint32_t i = 0; i < count; i++)
+		if (refs[i] != live)
+			kit_give(&cast->one, refs[i]);
+	block_flush(&cast->one);
+	arena->pages[page] |= PAGE_DOOMED;
+	assert_int_equal(block_scavenge(&cast->one), arena->page_count - PAGE_SPAN_PAGES(word));
+	assert_int_equal(arena->pages[page], word);
+	assert_int_equal(block_at(arena, live)->class, block_class_of(2000));
+	kit_give(&cast->one, live);
+	block_flush(&cast->one);
+	assert_int_equal(block_scavenge(&cast->one), PAGE_SPAN_PAGES(word));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +221,7 @@ int main(void)
 		with_cast(full_arena_refuses_and_recovers),
 		with_cast(larger_class_helps_out_when_its_own_is_empty),
 		with_cast(spans_in_which_all_is_free_go_back),
+		with_cast(a_live_span_that_is_marked_as_doomed_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
