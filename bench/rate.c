@@ -18,7 +18,7 @@
 #include "measure.h"
 #include "peer.h"
 
-#define START_NS 50000000u
+#define START_NS 300000000u /* by then all have attached and added once to each of their orders */
 #define SLACK_NS 1ul
 
 struct settings {
@@ -55,6 +55,22 @@ static void sleep_until(uint64_t ns)
 		;
 }
 
+static uint64_t cpu_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int add_to(const struct scene *scene, void *connection, uint32_t order)
+{
+	struct load_step step;
+
+	load_step_at(order, &step);
+	return peer_corral.add(connection, &step, &scene->item);
+}
+
 /* Orders number, number + workers, ...: their events, evenly over the interval. */
 static int work(const struct scene *scene, uint32_t number, struct member *member)
 {
@@ -62,24 +78,23 @@ static int work(const struct scene *scene, uint32_t number, struct member *membe
 	uint64_t interval = settings->interval_ms * 1000000ull,
 		 events = settings->seconds * 1000ull / settings->interval_ms;
 	void *connection;
-	struct timespec cpu;
 
 	int r = peer_corral.open(&scene->place, &connection);
 	prctl(PR_SET_TIMERSLACK, SLACK_NS);
+	for (uint32_t order = number; order < settings->orders && r == 0 && !scene->idle; order += settings->workers)
+		r = add_to(scene, connection, order); /* a worker's first call registers it */
+	uint64_t cpu = cpu_now_ns();
 	for (uint64_t event = 0; event < events && r == 0; event++) {
 		for (uint32_t order = number; order < settings->orders && r == 0; order += settings->workers) {
 			uint64_t due = scene->start_ns + event * interval + interval * order / settings->orders;
-			struct load_step step;
-			load_step_at(order, &step);
 			sleep_until(due);
 			if (!scene->idle)
-				r = peer_corral.add(connection, &step, &scene->item);
+				r = add_to(scene, connection, order);
 			histogram_add(&member->times, bench_now_ns() - due);
 			member->events++;
 		}
 	}
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-	member->cpu_ns = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
+	member->cpu_ns = cpu_now_ns() - cpu;
 	if (connection != NULL)
 		peer_corral.close(connection);
 	return r;
