@@ -42,15 +42,12 @@ static int get(void *connection, const struct load_step *step, uint64_t *sink)
 {
 	struct corral_key key = load_key(step);
 	struct corral_view view;
-	struct corral_head head;
 	int r = corral_read_begin(connection, &key, &view);
 
 	if (r < 0)
 		return r;
-	r = corral_view_head(&view, &head);
-	*sink += head.version + (uint64_t)head.total_cents;
-	int ended = corral_read_end(&view);
-	return r < 0 ? r : ended;
+	*sink += view.version;
+	return corral_read_end(&view);
 }
 
 static int get_copy(void *connection, const struct load_step *step, uint64_t *sink)
