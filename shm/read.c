@@ -131,11 +131,12 @@ static inline __attribute__((always_inline)) bool begin_at_once(struct corral *c
 								uint64_t hash, struct corral_view *ret_view)
 {
 	const struct arena *arena = &corral->arena;
-	struct actor *actor = &handle_cache.attachment->actor;
 	struct found found;
 
-	if (unlikely(handle_cache.corral != corral || handle_cache.epoch != *corral->epoch || arena_withdrawn(arena) ||
-		     actor->record->nest != 0))
+	if (unlikely(handle_cache.corral != corral || handle_cache.epoch != *corral->epoch || arena_withdrawn(arena)))
+		return false;
+	struct actor *actor = &handle_cache.attachment->actor;
+	if (unlikely(actor->record->nest != 0))
 		return false;
 	grace_enter(actor);
 	int64_t now = arena_now_ns(arena);
