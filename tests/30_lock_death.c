@@ -26,6 +26,8 @@ struct scene {
 	uint32_t name;
 	uint32_t progress[STORM];
 	uint32_t stop;
+	uint32_t waits;  /* as whom somebody does */
+	uint64_t sleeps; /* until it had the lock */
 };
 
 static lock_word *word_of(struct arena *arena, enum lock_level level)
@@ -102,6 +104,74 @@ static void us_leave(struct scene *scene, struct member *us, struct actor *one)
 	member_leave(us);
 	yard_check(&scene->yard, NULL);
 	yard_remove(&scene->yard);
+}
+
+static int wait_and_count(void *context)
+{
+	struct scene *scene = context;
+	struct member us;
+	struct actor one;
+
+	must(member_join(&scene->yard, &us) == 0);
+	must(member_actor(&us, &one) == 0);
+	one.patience_ms = SUPPORT_WAIT_MS;
+	uint64_t before = one.record->stat[STAT_lock_sleeps];
+	store_release(&scene->waits, one.name);
+	slot_want(&one, NULL, &us.arena.slots[9]);
+	must(lock_take(&one, &us.arena.slots[9].lock, LOCK_SLOT) == 0);
+	scene->sleeps = one.record->stat[STAT_lock_sleeps];
+	must(scene->sleeps > before);
+	lock_drop(&one, &us.arena.slots[9].lock, LOCK_SLOT);
+	member_dismiss(&one);
+	member_leave(&us);
+	return 0;
+}
+
+/* Get the lock from the holder, as if that had dropped it and we were quicker than all who wait; and die. */
+static int take_over_and_die(void *context)
+{
+	struct scene *scene = context;
+	struct member us;
+	struct actor one;
+
+	must(member_join(&scene->yard, &us) == 0);
+	must(member_actor(&us, &one) == 0);
+	slot_want(&one, NULL, &us.arena.slots[9]);
+	lock_word *word = &us.arena.slots[9].lock;
+	for (uint32_t seen = load_relaxed(word); !cas_acq_rel(word, seen, one.name); seen = load_relaxed(word))
+		;
+	raise(SIGKILL);
+	return 1;
+}
+
+/* Not: seen by who slept through the change of holders only at the end of its next sleep. (Mostly: it may be awake just then.) */
+static void who_sleeps_finds_one_dead_who_got_the_lock_meanwhile(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	struct scene *scene = support_shared(sizeof(*scene));
+	struct member us;
+	struct actor one;
+	uint64_t more = 0;
+
+	us_join(scene, &us, &one);
+	for (uint32_t round = 0; round < 20; round++) {
+		pid_t holder = start_holder(scene, LOCK_SLOT);
+		scene->waits = 0;
+		pid_t waiter = child_start(wait_and_count, scene);
+		assert_true(wait_until(load_acquire(&scene->waits) != 0, SUPPORT_WAIT_MS));
+		const uint64_t *sleeps = &us.arena.threads[scene->waits - 1].stat[STAT_lock_sleeps];
+		uint64_t before = load_relaxed(sleeps);
+		assert_true(wait_until(load_relaxed(sleeps) >= before + 5, SUPPORT_WAIT_MS)); /* long ones by now */
+		(void)child_wait(child_start(take_over_and_die, scene));
+		uint64_t at_death = load_relaxed(sleeps);
+		assert_int_equal(child_wait(waiter), 0);
+		more += scene->sleeps - at_death;
+		store_release(&scene->stop, 1u);
+		assert_int_equal(child_wait(holder), 0);
+	}
+	assert_true(more < 10);
+	us_leave(scene, &us, &one);
 }
 
 static void killed_holders_lock_is_taken_by_the_next_one(void **state)
@@ -323,6 +393,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed_holders_lock_is_taken_by_the_next_one),
+		cmocka_unit_test(who_sleeps_finds_one_dead_who_got_the_lock_meanwhile),
 		cmocka_unit_test(trying_suffices_to_take_over_from_the_dead),
 		cmocka_unit_test(stopped_holder_is_waited_for_with_patience_and_never_robbed),
 		cmocka_unit_test(two_that_die_together_free_both_their_locks),
