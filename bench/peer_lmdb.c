@@ -294,7 +294,8 @@ const struct peer peer_lmdb = { .name = "lmdb",
 
 const struct peer peer_lmdb_sync = { .name = "lmdb_sync",
 				     .store = "lmdb_sync",
-				     .about = "LMDB, a sync for each change (which costs nothing if --dir is in memory)",
+				     .about =
+					     "LMDB, a sync for each change (which costs nothing if --dir is in memory)",
 				     .missing = missing,
 				     .start = start_sync,
 				     .stop = stop,

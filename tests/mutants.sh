@@ -80,6 +80,7 @@ mutant 'the slots lock is not freed' shm/block_repair.c 's/^\tlock_release_of\(&
 mutant 'a dead reader is not cleared' shm/repair.c 's/^\tstore_release\(&record->reader, 0\);.*$//'
 mutant 'the heir does not settle' shm/attach.c 's/^\tblock_settle\(actor\);$//'
 mutant 'nobody asks after the holder' shm/lock.c 's/^\t\t\(void\)alive_bury_if_dead\(actor, now & LOCK_HOLDER\);$/\t\t;/'
+mutant 'only a holder that was seen before is asked after' shm/lock.c 's/^\tif \(now != 0 && stays\(/\tif ((now \& LOCK_HOLDER) == (seen \& LOCK_HOLDER) \&\& stays(/'
 mutant 'a change does not note the slot it wants' shm/slot.c '/^void slot_want/,/^}/ s/^\t\tnote\(&intent->slot, .*$/\t\t(void)intent;/'
 mutant 'a change does not note the bucket it wants' shm/slot.c '/^void slot_want/,/^}/ s/^\t\tnote\(&intent->bucket, .*$/\t\t(void)intent;/'
 mutant 'a splice is not told' shm/block.c 's/^\tnote\(&intent->splice_kind, kind\);$/\t(void)kind;/'
