@@ -43,7 +43,7 @@ static const struct argp_option option_table[] = {
 	  0 },
 	{ "size", OPTION_SIZE, "BYTES", 0, "size of a new arena, with K, M or G (default 1G); the file grows as needed",
 	  0 },
-	{ "max-carts", OPTION_MAX_CARTS, "N", 0, "most carts of a new arena (default 65536)", 0 },
+	{ "max-carts", OPTION_MAX_CARTS, "N", 0, "most carts of a new arena (default 65536, fewer in a small one)", 0 },
 	{ "ttl", OPTION_TTL, "TIME", 0,
 	  "a cart ends after this long without activity: 30m, 2s, 500ms, 1h (default 30m)", 0 },
 	{ "journal", OPTION_JOURNAL, "off|TIME|sync", 0,
@@ -192,7 +192,7 @@ void options_parse(int argc, char **argv, struct agent_options *ret_options)
 	argp_err_exit_status = EXIT_USAGE;
 	*ret_options = (struct agent_options){
 		.size_bytes = 1ull << 30,
-		.max_carts = 65536,
+		.max_carts = ARENA_CARTS_USUAL,
 		.ttl_ms = 30 * 60 * 1000,
 		.journal_ms = JOURNAL_MS_DEFAULT,
 		.journal_bytes = 16u << 20,
@@ -207,6 +207,8 @@ void options_parse(int argc, char **argv, struct agent_options *ret_options)
 			"corral-agent: --daemon, --stop, --repair, --upgrade and --salvage: give one of them\n");
 		exit(EXIT_USAGE);
 	}
+	if (!ret_options->max_carts_given)
+		ret_options->max_carts = arena_usual_carts(ret_options->size_bytes);
 	if (ret_options->salvage && ret_options->journal_ms == 0)
 		ret_options->journal_ms = SALVAGE_JOURNAL_MS; /* what it puts is to be on disk when it ends */
 }

@@ -31,7 +31,7 @@ bool memory_of_carts(const struct load *load, double *ret_given_bytes, double *r
 	if (good) {
 		*ret_given_bytes = (double)totals.span_bytes +
 				   (double)totals.slots_used *
-					   (double)(sizeof(struct slot) + sizeof(struct bucket) + sizeof(bucket_hint));
+					   (double)(sizeof(struct slot) + sizeof(struct bucket) + sizeof(struct chain));
 		*ret_cart_bytes = (double)totals.cart_bytes;
 	}
 	return good;

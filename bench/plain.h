@@ -3,7 +3,7 @@
  * plain.h (floor 6): the bare limit: the same carts in a plain hash map in this process's own memory,
  * without locks, liveness, expiry or protection of any kind.
  *
- * It has the arena's shape: buckets of 16 bytes, chains of nodes of a cache line, values as far
+ * It has the arena's shape: buckets of 8 bytes, chains of nodes of a cache line, values as far
  * apart as the arena's blocks, the same bytes, the same keys, hashed and compared the same way. What Corral takes longer is what
  * its promises cost.
  */
@@ -19,7 +19,7 @@
 
 struct plain_bucket {
 	uint32_t head; /* node plus one */
-	uint32_t reserved[3];
+	uint32_t reserved;
 };
 
 struct plain_node {
@@ -29,7 +29,7 @@ struct plain_node {
 	uint32_t reserved[11];
 };
 
-static_assert(sizeof(struct plain_bucket) == sizeof(struct bucket), "as the arena's");
+static_assert(sizeof(struct plain_bucket) == sizeof(struct chain), "as the arena's");
 static_assert(sizeof(struct plain_node) == sizeof(struct slot), "as the arena's");
 
 struct plain {

@@ -28,7 +28,9 @@
 
 #define TEMPORARY_FILE ".arena.new"
 
-#define SMALL_PAGE 4096 /* 512 of them are a huge page, and an extent */
+#define CARTS_LEAST 1024u /* in the smallest arena */
+#define SMALL_PAGE 4096   /* 512 of them are a huge page, and an extent */
+#define HEAD_UNITS ((uint32_t)(sizeof(struct block_header) + sizeof(struct cart_head) + BLOCK_UNIT - 1) / BLOCK_UNIT)
 
 /* ---------------------------------------------------------------- geometry */
 
@@ -64,8 +66,8 @@ static bool geometry_compute(uint64_t arena_bytes, uint32_t max_carts, struct ar
 	at += align_up((max_carts + 63ull) / 64 * sizeof(uint64_t), CACHE_LINE);
 	h->drained_at = at;
 	at += align_up((max_carts + 63ull) / 64 * sizeof(uint64_t), CACHE_LINE);
-	h->hints_at = at;
-	at += align_up(sizeof(bucket_hint) * (uint64_t)h->bucket_count, CACHE_LINE);
+	h->chains_at = at;
+	at += sizeof(struct chain) * (uint64_t)h->bucket_count;
 	h->buckets_at = at;
 	at += sizeof(struct bucket) * (uint64_t)h->bucket_count;
 	h->slots_at = at;
@@ -77,6 +79,16 @@ static bool geometry_compute(uint64_t arena_bytes, uint32_t max_carts, struct ar
 		return false;
 	h->page_count = (uint32_t)((arena_bytes - h->space_at) / PAGE_BYTES);
 	return true;
+}
+
+uint32_t arena_usual_carts(uint64_t arena_bytes)
+{
+	uint32_t carts = ARENA_CARTS_USUAL;
+	struct arena_header h;
+
+	while (carts > CARTS_LEAST && (!geometry_compute(arena_bytes, carts, &h) || h.space_at > arena_bytes / 2))
+		carts /= 2;
+	return carts;
 }
 
 static uint64_t header_sum(const struct arena_header *header)
@@ -101,7 +113,7 @@ void arena_point(struct arena *arena, const struct arena_header *h)
 	arena->classes = (struct size_class *)(void *)(arena->base + h->classes_at);
 	arena->dirty = (uint64_t *)(void *)(arena->base + h->dirty_at);
 	arena->drained = (uint64_t *)(void *)(arena->base + h->drained_at);
-	arena->hints = (bucket_hint *)(void *)(arena->base + h->hints_at);
+	arena->chains = (struct chain *)(void *)(arena->base + h->chains_at);
 	arena->buckets = (struct bucket *)(void *)(arena->base + h->buckets_at);
 	arena->slots = (struct slot *)(void *)(arena->base + h->slots_at);
 	arena->pages = (uint32_t *)(void *)(arena->base + h->pages_at);
@@ -116,6 +128,7 @@ void arena_point(struct arena *arena, const struct arena_header *h)
 	arena->space_at = h->space_at;
 	arena->space_first = (block_ref)(h->space_at / BLOCK_UNIT);
 	arena->space_end = (block_ref)((h->space_at + (uint64_t)h->page_count * PAGE_BYTES) / BLOCK_UNIT);
+	arena->head_refs = arena->space_end - arena->space_first - HEAD_UNITS + 1;
 }
 
 bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts)

@@ -19,26 +19,27 @@
 
 /* A mapping, and pointers to its parts. Constant once open, but for what `header` points to. */
 struct arena {
-	uint8_t *base;
+	uint8_t *base __attribute__((aligned(CACHE_LINE)));
 	struct arena_header *header;
-	bucket_hint *hints;
-	struct bucket *buckets;
+	struct chain *chains;
 	struct slot *slots;
 	/* geometry, copied out of the header when it was validated: never trusted again */
 	uint64_t hash_seed;
 	uint32_t bucket_mask;
 	uint32_t max_carts;
 	block_ref space_first; /* block references are within [space_first, space_end) */
-	block_ref space_end;
+	uint32_t head_refs;    /* so many references from space_first on leave room for a version's head */
+	uint64_t bytes;        /* of the mapping: up to the end of the space */
 	/* so much for what a read needs: one line */
+	struct bucket *buckets;
 	struct process_record *processes;
 	struct thread_record *threads;
 	struct size_class *classes;
 	uint64_t *dirty;
 	uint64_t *drained;
 	uint32_t *pages;
-	uint64_t bytes;
 	uint64_t space_at;
+	block_ref space_end;
 	uint32_t page_count;
 	uint32_t class_count;
 	uint32_t max_threads;
@@ -66,6 +67,7 @@ struct arena_settings {
 #define ARENA_BYTES_MIN (4ull << 20)
 #define ARENA_BYTES_MAX (252ull << 30) /* what a block_ref reaches */
 #define ARENA_CARTS_MAX 16000000u
+#define ARENA_CARTS_USUAL 65536u
 
 /*
  * The directory a location string means (see corral_open()), absolute, into path.
@@ -84,6 +86,9 @@ int arena_open_directory(const char *path, int *ret_fd, char *why);
  * The caller holds the agent's liveness byte. -EEXIST if there is one. On failure nothing is left.
  */
 int arena_create(int dir_fd, const struct arena_settings *settings, char *why);
+
+/* For how many carts one makes an arena of that size if nobody says: the usual number, or fewer, so that its tables take half of it. */
+uint32_t arena_usual_carts(uint64_t arena_bytes);
 
 /*
  * Map DIR/arena and validate its header. -ENOENT, -EPROTO, -EPROTONOSUPPORT, -ESTALE (another boot or withdrawn, unless

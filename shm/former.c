@@ -2,23 +2,28 @@
 /*
  * former.c (floor 2): see former.h.
  *
- * Layout 3 (2026-11): no hints. Layout 2 (2026-11): no drained bitmap either. Layout 1 was never given to anyone; nothing is known of
- * it here.
+ * Layout 4 (2026-11): a bucket has its chain's head, the hints are a table of their own, carts have format 1. Layout 3 (2026-11): no
+ * hints. Layout 2 (2026-11): no drained bitmap either. Layout 1 was never given to anyone; nothing is known of it here.
  *
  * Nothing here may follow layout.h: the numbers are those of the layout, written out. Changing one makes arenas that are
  * out there unreadable.
  */
 #include <string.h>
 
+#include "corral.h"
 #include "former.h"
 #include "hash.h"
 
-/* ---------------------------------------------------------- layout 2 and 3 */
+/* ---------------------------------------------------------- layouts 2 to 4 */
 
 #define FINGERPRINT_2 0xbe6492b03ee696ceull
 #define FINGERPRINT_3 0x57dcf96d21ef7871ull
+#define FINGERPRINT_4 0x4c82f834187f2bb4ull
 
-/* The first 4 of its 64 lines. Layout 3 has drained_at behind dirty_at: what follows, up to the seed, is 8 bytes further on. */
+/*
+ * The first 4 of its 64 lines. Layout 3 has drained_at behind dirty_at, and layout 4 hints_at behind that: what follows, up to the
+ * seed, is so many times 8 bytes further on.
+ */
 struct header_2 {
 	uint64_t magic;
 	uint32_t layout_version;
@@ -64,9 +69,9 @@ static_assert(offsetof(struct header_2, hash_seed) == 152, "frozen");
 static_assert(offsetof(struct header_2, boot_id) == 192, "frozen");
 static_assert(offsetof(struct header_2, heartbeat_ns) == 232, "frozen");
 
-static_assert(offsetof(struct header_2, reserved1) == 160, "where layout 3 has its seed");
+static_assert(offsetof(struct header_2, reserved1) == 160, "where layout 3 has its seed, and 8 bytes on layout 4");
 
-/* What salvage reads besides the header is today what it was in layout 2 and 3. */
+/* What salvage reads besides the header and the carts is today what it was in layouts 2 to 4. */
 static_assert(sizeof(struct process_record) == 128 && offsetof(struct process_record, pid) == 8 &&
 		      offsetof(struct process_record, program) == 24,
 	      "as in layout 2");
@@ -89,8 +94,6 @@ static_assert(sizeof(struct block_header) == 16 && offsetof(struct block_header,
 		      offsetof(struct block_header, slot) == 8 && BLOCK_UNIT == 64 && BLOCK_MAGIC == 0xb10c &&
 		      CLASS_LARGEST == 1048640,
 	      "as in layout 2");
-/* And so are the bytes of a cart. They say their format themselves: all that were ever written have this one. */
-static_assert(CART_FORMAT == 1, "the cart of layout 2");
 
 static bool geometry_2(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts, struct arena_header *h)
 {
@@ -113,8 +116,8 @@ static bool geometry_2(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts
 	h->classes_at = h->threads_at + 2048 * 1216;
 	h->dirty_at = h->classes_at + 192ull * 64;
 	h->drained_at = layout == 2 ? 0 : h->dirty_at + bitmap;
-	h->hints_at = 0;
-	h->buckets_at = h->dirty_at + (layout == 2 ? 1 : 2) * bitmap;
+	h->chains_at = 0;
+	h->buckets_at = h->dirty_at + (layout == 2 ? 1 : 2) * bitmap + (layout == 4 ? 4ull * buckets : 0);
 	h->slots_at = h->buckets_at + 16ull * buckets;
 	h->pages_at = h->slots_at + 64ull * max_carts;
 	h->space_at = align_up(h->pages_at + align_up(arena_bytes / 16384 * 4, 64), 16384);
@@ -131,7 +134,8 @@ static void read_2(const struct header_2 *old, struct arena_header *h)
 				    .byte_order = old->byte_order,
 				    .arena_bytes = old->arena_bytes,
 				    .max_carts = old->max_carts,
-				    .hash_seed = old->layout_version == 2 ? old->hash_seed : old->reserved1[0],
+				    .hash_seed = old->layout_version == 2 ? old->hash_seed :
+									    old->reserved1[old->layout_version - 3],
 				    .clock_offset_ns = old->clock_offset_ns,
 				    .ttl_ns = old->ttl_ns,
 				    .time_ns_inode = old->time_ns_inode,
@@ -149,7 +153,8 @@ uint32_t former_read(const void *bytes, struct arena_header *ret_header)
 	memcpy(&old, bytes, sizeof(old));
 	if (old.magic != LAYOUT_MAGIC || old.byte_order != LAYOUT_BYTE_ORDER ||
 	    !((old.layout_version == 2 && old.fingerprint == FINGERPRINT_2) ||
-	      (old.layout_version == 3 && old.fingerprint == FINGERPRINT_3)))
+	      (old.layout_version == 3 && old.fingerprint == FINGERPRINT_3) ||
+	      (old.layout_version == 4 && old.fingerprint == FINGERPRINT_4)))
 		return 0;
 	read_2(&old, ret_header);
 	return old.layout_version;
@@ -168,5 +173,94 @@ bool former_sound(const void *bytes)
 
 bool former_geometry(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts, struct arena_header *ret_header)
 {
-	return (layout == 2 || layout == 3) && geometry_2(layout, arena_bytes, max_carts, ret_header);
+	return layout >= 2 && layout <= 4 && geometry_2(layout, arena_bytes, max_carts, ret_header);
+}
+
+/* ------------------------------------------------------------ cart format 1 */
+
+struct cart_head_1 {
+	uint64_t sum;
+	uint32_t size;
+	uint16_t format;
+	uint8_t status;
+	uint8_t reserved;
+	uint64_t version;
+	int64_t subtotal_cents;
+	int64_t tax_cents;
+	int64_t total_cents;
+	uint32_t tax_ppm;
+	uint32_t item_count;
+	uint32_t line_count;
+	uint32_t next_line;
+	uint64_t lines_sum;
+	uint64_t ops_sum;
+	uint64_t hash;
+	uint64_t seed;
+	int64_t created_ms;
+	int64_t updated_ms;
+	uint64_t ttl_ms;
+	uint32_t ops_count;
+	uint32_t ops_next;
+	uint32_t attributes_size;
+	uint32_t attribute_count;
+	uint32_t words_size;
+	uint16_t restaurant_size;
+	uint16_t session_size;
+};
+
+static_assert(sizeof(struct cart_head_1) == 144 && offsetof(struct cart_head_1, lines_sum) == 64 &&
+		      offsetof(struct cart_head_1, words_size) == 136,
+	      "frozen");
+static_assert(CART_FORMAT == 2 && sizeof(struct cart_head) == 144, "only the head's fields have moved");
+
+/* Both formats have one checksum for the head and what follows it, up to the operations. */
+static uint64_t front_sum(const uint8_t *bytes, uint64_t ops_at)
+{
+	return XXH3_64bits(bytes + sizeof(uint64_t), ops_at - sizeof(uint64_t));
+}
+
+bool former_cart(const void *bytes, size_t room, void *to, uint32_t *ret_size)
+{
+	struct cart_head_1 old;
+
+	if (room < sizeof(old))
+		return false;
+	memcpy(&old, bytes, sizeof(old));
+	uint64_t ids = align_up((uint64_t)old.restaurant_size + old.session_size, 8);
+	uint64_t ops_at = sizeof(old) + ids + align_up((uint64_t)old.attributes_size, 8);
+	if (old.format != 1 || old.size > room || old.size > CORRAL_CART_MAX || ops_at > old.size ||
+	    front_sum(bytes, ops_at) != old.sum)
+		return false;
+	struct cart_head head = { .lines_sum = old.lines_sum,
+				  .ops_sum = old.ops_sum,
+				  .hash = old.hash,
+				  .seed = old.seed,
+				  .created_ms = old.created_ms,
+				  .updated_ms = old.updated_ms,
+				  .ttl_ms = old.ttl_ms,
+				  .subtotal_cents = old.subtotal_cents,
+				  .tax_cents = old.tax_cents,
+				  .tax_ppm = old.tax_ppm,
+				  .line_count = old.line_count,
+				  .next_line = old.next_line,
+				  .ops_count = old.ops_count,
+				  .ops_next = old.ops_next,
+				  .attributes_size = old.attributes_size,
+				  .attribute_count = old.attribute_count,
+				  .words_size = old.words_size,
+				  .version = old.version,
+				  .total_cents = old.total_cents,
+				  .item_count = old.item_count,
+				  .size = old.size,
+				  .restaurant_size = old.restaurant_size,
+				  .session_size = old.session_size,
+				  .format = 2,
+				  .status = old.status,
+				  .reserved = old.reserved };
+	memmove(to, bytes, old.size);
+	memcpy(to, &head, sizeof(head));
+	head.sum = front_sum(to, ops_at);
+	memcpy(to, &head.sum, sizeof(head.sum));
+	*ret_size = old.size;
+	return true;
 }

@@ -48,19 +48,27 @@ static inline void grace_begin(struct actor *actor)
 		store_relaxed(&record->revoked, 0); /* damaged: no section can have been revoked yet */
 }
 
+/* Enter an outermost section: whose record->nest is 0. */
+static inline void grace_enter_first(struct thread_record *record, const struct arena_header *header, bool fenced)
+{
+	record->nest = 1; /* plain: only the owner looks, or its repairer when it is dead */
+	/* acquire: who saw the flip sees what was unpublished before it. pairs [G3] */
+	store_relaxed(&record->reader, load_acquire(&header->gp_phase));
+	if (unlikely(fenced))
+		fence_full(); /* phase before pointers, else a driver misses us. pairs [G1] */
+	else
+		fence_compiler(); /* the same, completed by the driver's membarrier. pairs [G1] */
+}
+
 /* Enter a read-side critical section. Two stores, no fence instruction on x86-64 and arm64 with membarrier. */
 static inline void grace_enter(struct actor *actor)
 {
 	struct thread_record *record = actor->record;
 
-	if (record->nest++ > 0) /* plain: only the owner looks, or its repairer when it is dead */
-		return;
-	/* acquire: who saw the flip sees what was unpublished before it. pairs [G3] */
-	store_relaxed(&record->reader, load_acquire(&actor->arena->header->gp_phase));
-	if (unlikely(actor->fenced))
-		fence_full(); /* phase before pointers, else a driver misses us. pairs [G1] */
+	if (record->nest > 0)
+		record->nest++;
 	else
-		fence_compiler(); /* the same, completed by the driver's membarrier. pairs [G1] */
+		grace_enter_first(record, actor->arena->header, actor->fenced);
 }
 
 static inline void grace_leave(struct actor *actor)
@@ -79,8 +87,10 @@ static inline void grace_leave(struct actor *actor)
 /* Inside a section, after its loads: was it revoked? Then what was read may be anything. */
 static inline bool grace_revoked(const struct actor *actor)
 {
+	const struct thread_record *record = actor->record;
+
 	fence_loads(); /* else we read freed memory and are told that all is well. pairs [G5] */
-	return load_relaxed(&actor->record->revoked) >= actor->record->reader; /* relaxed: ordered by the fence */
+	return load_relaxed(&record->revoked) >= record->reader; /* relaxed: ordered by the fence */
 }
 
 /*

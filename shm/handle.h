@@ -84,7 +84,8 @@ static inline int handle_check_key(const struct corral_key *key)
 	size_t r = key->restaurant_id.size - 1;
 	size_t s = key->session_id.size - 1;
 
-	if (likely(r < CORRAL_ID_MAX && s < CORRAL_ID_MAX))
+	static_assert((CORRAL_ID_MAX & (CORRAL_ID_MAX - 1)) == 0, "or they cannot be compared at once");
+	if (likely((r | s) < CORRAL_ID_MAX))
 		return 0;
 	return r == SIZE_MAX || s == SIZE_MAX ? -EINVAL : -ENAMETOOLONG;
 }

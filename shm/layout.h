@@ -12,8 +12,8 @@
  *   classes_at    | size classes      64 B *  |  free lists
  *   dirty_at      | dirty bitmap      1 bit * |  slots changed since the journal last looked
  *   drained_at    | the same          1 bit * |  slots it has looked at, and not yet synced
- *   hints_at      | hints             4 B *   |  of each bucket: where the version may be that its first cart has
- *   buckets_at    | buckets           16 B *  |  heads of the chains
+ *   chains_at     | chains            8 B *   |  of each bucket: its first slot, and a hint at that one's version
+ *   buckets_at    | buckets           16 B *  |  their locks
  *   slots_at      | slots             64 B *  |  the identity of each cart
  *   pages_at      | page table        4 B *   |  which span a 16 KiB page begins
  *   space_at      | pages             16 KiB *|  spans of blocks; block = header + cart version
@@ -35,7 +35,7 @@
 #include "base.h"
 
 #define LAYOUT_MAGIC 0x0a1a0d4c41524f43ull /* "COR" "AL" CR SUB LF, read as little endian */
-#define LAYOUT_VERSION 4u
+#define LAYOUT_VERSION 5u
 #define LAYOUT_OLDEST 2u /* that corral-agent --upgrade carries over; see former.h */
 #define LAYOUT_BYTE_ORDER 0x01020304u
 
@@ -108,7 +108,7 @@ struct arena_header {
 	uint64_t classes_at;
 	uint64_t dirty_at;
 	uint64_t drained_at;
-	uint64_t hints_at;
+	uint64_t chains_at;
 	uint64_t buckets_at;
 	uint64_t slots_at;
 	uint64_t pages_at;
@@ -304,19 +304,28 @@ static_assert(sizeof(struct size_class) == CACHE_LINE, "one line");
 
 /* ------------------------------------------------------------- bucket, slot */
 
-struct bucket { /* W: holder of lock. R: readers, acquire on head */
+/*
+ * All that a read needs of a bucket. The lock is elsewhere, so that a cache line has eight of these, and nobody who waits for a
+ * lock disturbs a reader.
+ */
+struct chain {
+	slot_link head; /* W: holder of the bucket's lock. R: readers, acquire */
+	/*
+	 * The version that the first slot had when it was last changed. W: that slot's holder, relaxed. R: all, relaxed, and only to
+	 * have its cache lines on the way while the slot is looked at: nothing is believed of it, and it may be anything.
+	 */
+	block_ref hint;
+};
+
+static_assert(sizeof(struct chain) == 8, "eight a line");
+
+struct bucket { /* W: holder of lock */
 	lock_word lock;
-	slot_link head;
+	uint32_t reserved;
 	uint64_t version_floor; /* no cart of this chain that ended had a greater version */
 };
 
 static_assert(sizeof(struct bucket) == 16, "four a line");
-
-/*
- * The version that the first slot of a chain had when it was last changed. W: that slot's holder, relaxed. R: all, relaxed, and only
- * to have its cache lines on the way while the slot is looked at: nothing is believed of it, and it may be anything.
- */
-typedef block_ref bucket_hint;
 
 #define TOUCHED_ENDED INT64_MIN /* the cart has ended; its slot is never found again */
 
@@ -362,28 +371,18 @@ static_assert(sizeof(struct block_header) == 16, "keeps the cart 16-aligned");
  * ids: restaurant_id then session_id, without a separator. attributes: a
  * MessagePack map of strings. Sizes follow from the head; `size` is their sum.
  *
+ * What finding it takes comes last in the head: version, sizes and the first 32 bytes of the ids are in one cache line.
+ *
  * sum:       XXH3_64 of the bytes from offset 8 to the end of the attributes (padding is zero)
  * lines_sum: sum over the lines of XXH3_64(line record, seed = its index), modulo 2^64
  * ops_sum:   the same over the op records
  * so a change costs checksums of what changed, not of the whole.
  */
-#define CART_FORMAT 1u
+#define CART_FORMAT 2u
 #define VERSION_MAX (1ull << 48) /* no cart has been changed so often: what is beyond is damage */
 
 struct cart_head {
 	uint64_t sum;
-	uint32_t size; /* bytes of the whole version, head included */
-	uint16_t format;
-	uint8_t status; /* enum corral_status */
-	uint8_t reserved;
-	uint64_t version;
-	int64_t subtotal_cents;
-	int64_t tax_cents;
-	int64_t total_cents;
-	uint32_t tax_ppm;
-	uint32_t item_count;
-	uint32_t line_count;
-	uint32_t next_line; /* the number that the next new line gets; from 1 */
 	uint64_t lines_sum;
 	uint64_t ops_sum;
 	uint64_t hash; /* of the key, in the arena it was written in */
@@ -391,16 +390,30 @@ struct cart_head {
 	int64_t created_ms;
 	int64_t updated_ms;
 	uint64_t ttl_ms; /* 0: the arena's default */
+	int64_t subtotal_cents;
+	int64_t tax_cents;
+	uint32_t tax_ppm;
+	uint32_t line_count;
+	uint32_t next_line; /* the number that the next new line gets; from 1 */
 	uint32_t ops_count;
 	uint32_t ops_next; /* where the next op record goes once there are CORRAL_OPS_KEPT */
 	uint32_t attributes_size;
 	uint32_t attribute_count;
 	uint32_t words_size;
+	/* the ids' cache line begins here */
+	uint64_t version;
+	int64_t total_cents;
+	uint32_t item_count;
+	uint32_t size; /* bytes of the whole version, head included */
 	uint16_t restaurant_size;
 	uint16_t session_size;
+	uint16_t format;
+	uint8_t status; /* enum corral_status */
+	uint8_t reserved;
 };
 
 static_assert(sizeof(struct cart_head) == 144, "as drawn");
+static_assert((sizeof(struct block_header) + offsetof(struct cart_head, version)) % CACHE_LINE == 0, "with the ids");
 
 struct cart_line {
 	uint32_t line; /* number */
@@ -430,14 +443,17 @@ static_assert(sizeof(struct cart_op) == 48, "as drawn");
 #define LAYOUT_MIX(hash, value) (((uint64_t)(hash) ^ (uint64_t)(value)) * 0x100000001b3ull) /* FNV-1a's step */
 #define LAYOUT_MIX4(hash, a, b, c, d) LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(hash, a), b), c), d)
 #define LAYOUT_FINGERPRINT                                                                                             \
-	LAYOUT_MIX(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_VERSION, MAX_PROCESSES, MAX_THREADS,         \
-								   MAX_CLASSES, CLASS_SMALLEST),                       \
-						       sizeof(struct arena_header), sizeof(struct process_record),     \
-						       sizeof(struct thread_record), sizeof(struct intent)),           \
-					   sizeof(struct retired), sizeof(struct size_class), sizeof(struct bucket),   \
-					   sizeof(struct slot)),                                                       \
-			       sizeof(struct block_header), sizeof(struct cart_head), sizeof(struct cart_line),        \
-			       sizeof(struct cart_op)),                                                                \
-		   sizeof(struct death))
+	LAYOUT_MIX(                                                                                                    \
+		LAYOUT_MIX(LAYOUT_MIX4(                                                                                \
+				   LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_VERSION, MAX_PROCESSES, MAX_THREADS,     \
+								       MAX_CLASSES, CLASS_SMALLEST),                   \
+							   sizeof(struct arena_header), sizeof(struct process_record), \
+							   sizeof(struct thread_record), sizeof(struct intent)),       \
+					       sizeof(struct retired), sizeof(struct size_class),                      \
+					       sizeof(struct bucket), sizeof(struct slot)),                            \
+				   sizeof(struct block_header), sizeof(struct cart_head), sizeof(struct cart_line),    \
+				   sizeof(struct cart_op)),                                                            \
+			   sizeof(struct death)),                                                                      \
+		sizeof(struct chain))
 
 #endif

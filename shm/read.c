@@ -122,36 +122,63 @@ static __attribute__((noinline)) int begin_with_care(struct corral *corral, cons
 	return 0;
 }
 
+/* Is this, within the arena, a version of that key? *ret_size is what its head says, which may be damaged and change any time. */
+static inline __attribute__((always_inline)) bool is_version_of(const struct arena *arena, block_ref current,
+								const struct corral_key *key,
+								const struct cart_head **ret_cart, uint32_t *ret_size)
+{
+	if (unlikely(current - arena->space_first >= arena->head_refs))
+		return false;
+	uint64_t at = (uint64_t)current * BLOCK_UNIT + sizeof(struct block_header);
+	const struct cart_head *cart = (const struct cart_head *)(const void *)(arena->base + at);
+	uint32_t size = load_relaxed(&cart->size);
+	*ret_cart = cart;
+	*ret_size = size;
+	return likely(size <= CORRAL_CART_MAX && at + size <= arena->bytes) && cart_has_key(cart, size, key);
+}
+
 /*
  * What nearly every read is: the thread's outermost section, a cart that is there, and that needs no touch. False, and
- * nothing has happened, if anything is otherwise. It is the fewer instructions that count: a processor looks some 300 ahead, and a
- * read's cache misses overlap with those of the next as far as that reaches.
+ * nothing has happened, if anything is otherwise. It is the fewer instructions that count: a processor looks some 250 ahead, and
+ * a read's cache misses overlap with those of the next as far as that reaches.
  */
 static inline __attribute__((always_inline)) bool begin_at_once(struct corral *corral, const struct corral_key *key,
 								uint64_t hash, struct corral_view *ret_view)
 {
 	const struct arena *arena = &corral->arena;
-	struct found found;
+	const struct cart_head *cart;
+	uint32_t size;
 
 	if (unlikely(handle_cache.corral != corral || handle_cache.epoch != *corral->epoch || arena_withdrawn(arena)))
 		return false;
 	struct actor *actor = &handle_cache.attachment->actor;
-	if (unlikely(actor->record->nest != 0))
+	struct thread_record *record = actor->record;
+	if (unlikely(record->nest != 0))
 		return false;
-	grace_enter(actor);
+	grace_enter_first(record, arena->header, actor->fenced);
 	int64_t now = arena_now_ns(arena);
-	if (unlikely(slot_find(arena, hash, key, &found) < 0))
+	const struct slot *slot = slot_guess(arena, hash);
+	if (unlikely(slot == NULL))
 		goto otherwise;
-	uint64_t ttl = load_acquire(&found.slot->ttl_ns); /* then the touch it came with is seen. pairs [S5] */
+	int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
+	block_ref current = load_acquire(&slot->current);  /* its bytes are written. pairs [S1] */
+	if (unlikely(!is_version_of(arena, current, key, &cart, &size)))
+		goto otherwise;
+	uint64_t ttl = load_acquire(&slot->ttl_ns); /* then the touch it came with is seen. pairs [S5] */
 	if (ttl == 0)
 		ttl = load_relaxed(&arena->header->ttl_ns);
-	uint32_t size = load_relaxed(&found.cart->size); /* once: damaged bytes may change any time */
-	if (unlikely(load_relaxed(&found.slot->touched_ns) != found.touched_ns || /* pairs [S5] */
-		     ns_since(now, found.touched_ns) > ttl_grain_ns(ttl) || size < sizeof(struct cart_head) ||
-		     size > found.room || size > CORRAL_CART_MAX || grace_revoked(actor)))
+	/* unsigned: neither is it one that ended (TOUCHED_ENDED), nor touched after we looked at the clock */
+	if (unlikely((uint64_t)ns_since(now, touched) > (uint64_t)ttl_grain_ns(ttl) ||
+		     load_relaxed(&slot->touched_ns) != touched || /* pairs [S5] */
+		     grace_revoked(actor)))
 		goto otherwise;
-	found.room = size;
-	fill_view(corral, actor, &found, deadline_ns(found.touched_ns, ttl), ret_view);
+	*ret_view = (struct corral_view){ .version = load_relaxed(&cart->version),
+					  .bytes = cart,
+					  .size = size,
+					  .corral = corral,
+					  .deadline_ns = deadline_ns(touched, ttl),
+					  .thread = actor,
+					  .epoch = handle_cache.epoch };
 	return true;
 otherwise:
 	grace_leave(actor);
@@ -194,23 +221,33 @@ static int end_elsewhere(struct corral_view *view)
 	return ours == view->thread ? 0 : -EINVAL;
 }
 
-int corral_read_end(struct corral_view *view)
+static inline int end_here(struct corral_view *view, struct actor *actor)
 {
-	struct actor *actor = view->thread;
-	const struct attachment *ours = handle_cache.attachment;
-
-	/* this thread's, and still this process's (fork wipes the handle's epoch); a copy has no thread */
-	if (unlikely(ours == NULL || actor != &ours->actor || *view->corral->epoch != view->epoch)) {
-		int r = end_elsewhere(view);
-		if (r < 0)
-			return r;
-	}
 	bool revoked = grace_revoked(actor);
+
 	view->bytes = NULL;
 	view->size = 0;
 	view->thread = NULL;
 	grace_leave(actor);
 	return unlikely(revoked) ? -ESTALE : 0;
+}
+
+/* Not the thread's cached attachment, or not at all its view. */
+static __attribute__((noinline)) int end_with_care(struct corral_view *view)
+{
+	int r = end_elsewhere(view);
+
+	return r < 0 ? r : end_here(view, view->thread);
+}
+
+int corral_read_end(struct corral_view *view)
+{
+	const struct attachment *ours = handle_cache.attachment;
+
+	/* this thread's, and still this process's (fork wipes the handle's epoch); a copy has no thread */
+	if (unlikely(ours == NULL || view->thread != &ours->actor || *view->corral->epoch != view->epoch))
+		return end_with_care(view);
+	return end_here(view, view->thread);
 }
 
 /* A damaged time to live may end in no time that there is: it wraps. */

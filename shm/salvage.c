@@ -143,11 +143,18 @@ static const struct cart_head *copy_sound(const struct salvage *salvage, block_r
 		return NULL;
 	const void *bytes = arena_block(arena, ref) + 1;
 	size_t room = (size_t)(arena->space_end - ref) * BLOCK_UNIT - sizeof(struct block_header);
-	if (cart_shape(bytes, room) < 0)
-		return NULL;
 	struct cart_head *copy = (struct cart_head *)(void *)salvage->copy;
-	memcpy(copy, bytes, ((const struct cart_head *)bytes)->size);
-	return cart_validate(copy, copy->size) == 0 ? copy : NULL;
+	uint32_t size;
+	if (salvage->layout <= FORMER_CARTS_UNTIL) {
+		if (!former_cart(bytes, room, copy, &size))
+			return NULL;
+	} else {
+		if (cart_shape(bytes, room) < 0)
+			return NULL;
+		size = ((const struct cart_head *)bytes)->size;
+		memcpy(copy, bytes, size);
+	}
+	return cart_validate(copy, size) == 0 ? copy : NULL;
 }
 
 static uint64_t hash_of(const struct salvage *salvage, const struct cart_head *cart)

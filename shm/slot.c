@@ -24,17 +24,8 @@
 
 #include "atomic.h"
 #include "deaths.h"
-#include "hash.h"
 #include "lock.h"
 #include "slot.h"
-
-uint64_t slot_hash(const struct arena *arena, const struct corral_key *key)
-{
-	/* one after the other, the first one's hash the second one's seed: ("ab", "c") is not ("a", "bc") */
-	uint64_t hash = XXH3_64bits_withSeed(key->restaurant_id.data, key->restaurant_id.size, arena->hash_seed);
-
-	return XXH3_64bits_withSeed(key->session_id.data, key->session_id.size, hash);
-}
 
 int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash, const struct corral_key *key,
 		 struct found *ret_found)
@@ -58,6 +49,11 @@ int64_t slot_deadline_ns(const struct arena *arena, const struct slot *slot, int
 }
 
 /* ------------------------------------------------------------------ change */
+
+static struct chain *chain_of(const struct arena *arena, const struct bucket *bucket)
+{
+	return &arena->chains[bucket - arena->buckets];
+}
 
 void slot_want(struct actor *actor, struct bucket *bucket, struct slot *slot)
 {
@@ -107,8 +103,10 @@ static void leave_hint(const struct arena *arena, const struct slot *slot, block
 {
 	uint64_t hash = load_relaxed(&slot->hash);
 
-	if (load_relaxed(&slot_bucket(arena, hash)->head) == arena_slot_link(arena, slot))
-		store_relaxed(&arena->hints[hash & arena->bucket_mask], version);
+	struct chain *chain = slot_chain(arena, hash);
+
+	if (load_relaxed(&chain->head) == arena_slot_link(arena, slot))
+		store_relaxed(&chain->hint, version);
 }
 
 /* All that follows the publishing store; done again by the repairer when a death came between. */
@@ -173,15 +171,16 @@ int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint3
 	struct intent *intent = &actor->record->intent;
 	slot_link link = load_relaxed(&intent->hand_slot);
 	struct slot *slot = arena_slot(actor->arena, link);
+	struct chain *chain = chain_of(actor->arena, bucket);
 
 	if (slot == NULL)
-		return -EUCLEAN;                  /* nothing is linked */
-	store_relaxed(&slot->next, bucket->head); /* relaxed: published by the head [S2] */
-	store_relaxed(&slot->hash, hash);         /* relaxed: published by the head [S2] */
+		return -EUCLEAN;                 /* nothing is linked */
+	store_relaxed(&slot->next, chain->head); /* relaxed: published by the head [S2] */
+	store_relaxed(&slot->hash, hash);        /* relaxed: published by the head [S2] */
 	store_relaxed(&slot->ttl_ns, ttl_ms * 1000000);
 	store_relaxed(&slot->touched_ns, now_ns);
 	store_relaxed(&slot->size, size);
-	store_release(&bucket->head, link); /* the slot's words before its link. pairs [S2] */
+	store_release(&chain->head, link); /* the slot's words before its link. pairs [S2] */
 	leave_hint(actor->arena, slot, intent->hand);
 	after_insert(actor->arena, actor->record, actor->fenced);
 	return 0;
@@ -189,9 +188,9 @@ int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint3
 
 /* ----------------------------------------------------------------- the end */
 
-static void unlink_slot(const struct arena *arena, struct bucket *bucket, slot_link link)
+static void unlink_slot(const struct arena *arena, const struct bucket *bucket, slot_link link)
 {
-	slot_link *at = &bucket->head;
+	slot_link *at = &chain_of(arena, bucket)->head;
 	uint32_t bound = arena->max_carts;
 
 	while (*at != 0 && bound-- > 0) {
@@ -332,7 +331,8 @@ static uint32_t repair_held(struct arena *arena, struct thread_record *record, s
 	struct intent *intent = &record->intent;
 	uint32_t found = 0;
 
-	if (bucket != NULL && arena_slot(arena, intent->hand_slot) != NULL && bucket->head == intent->hand_slot) {
+	if (bucket != NULL && arena_slot(arena, intent->hand_slot) != NULL &&
+	    chain_of(arena, bucket)->head == intent->hand_slot) {
 		after_insert(arena, record, true); /* it was linked */
 		found |= DEATH_INSERTED;
 	}

@@ -11,48 +11,62 @@
 #include "alive.h"
 #include "atomic.h"
 #include "cart.h"
+#include "hash.h"
 #include "layout.h"
 
 #define SLOT_GUESS_STEPS 16 /* longer chains are rare */
 #define SLOT_PREFETCH_LINES 16
 
 /* Hash of a key in this arena: keyed with its secret seed. */
-uint64_t slot_hash(const struct arena *arena, const struct corral_key *key);
+static inline uint64_t slot_hash(const struct arena *arena, const struct corral_key *key)
+{
+	/* one after the other, the first one's hash the second one's seed: ("ab", "c") is not ("a", "bc") */
+	uint64_t hash = XXH3_64bits_withSeed(key->restaurant_id.data, key->restaurant_id.size, arena->hash_seed);
+
+	return XXH3_64bits_withSeed(key->session_id.data, key->session_id.size, hash);
+}
 
 static inline struct bucket *slot_bucket(const struct arena *arena, uint64_t hash)
 {
 	return &arena->buckets[hash & arena->bucket_mask];
 }
 
+static inline struct chain *slot_chain(const struct arena *arena, uint64_t hash)
+{
+	return &arena->chains[hash & arena->bucket_mask];
+}
+
 /*
- * Before the cart is looked for: have all its first cache lines on the way, those of its version too, where the hint says. Bucket,
+ * Before the cart is looked for: have all its cache lines on the way, those of its version too, where the hint says. Chain,
  * slot and version follow from one another, so without it each miss would wait for the one before.
  */
 static inline __attribute__((always_inline)) void slot_prefetch(const struct arena *arena, uint64_t hash)
 {
-	const uint8_t *version =
-		(const uint8_t *)arena_block(arena, load_relaxed(&arena->hints[hash & arena->bucket_mask]));
+	const struct chain *chain = slot_chain(arena, hash);
+	const uint8_t *version = (const uint8_t *)arena_block(arena, load_relaxed(&chain->hint));
 
-	__builtin_prefetch(slot_bucket(arena, hash));
-	__builtin_prefetch(version);                  /* version, size, totals */
-	__builtin_prefetch(version + 2 * CACHE_LINE); /* the ids, which may go on in the next line */
+	/* an address, whatever the head is: nothing is read there */
+	__builtin_prefetch((const void *)((uintptr_t)arena->slots +
+					  (uint64_t)(load_relaxed(&chain->head) - 1) * sizeof(struct slot)));
+	__builtin_prefetch(version + 2 * CACHE_LINE); /* version, size and the ids, which may go on in the next line */
 	__builtin_prefetch(version + 3 * CACHE_LINE);
 }
 
 /* The same for who will read all of the version, or much of it: the first lines, from where on the processor sees where it goes. */
 static inline void slot_prefetch_whole(const struct arena *arena, uint64_t hash)
 {
-	const uint8_t *version =
-		(const uint8_t *)arena_block(arena, load_relaxed(&arena->hints[hash & arena->bucket_mask]));
+	const uint8_t *version = (const uint8_t *)arena_block(arena, load_relaxed(&slot_chain(arena, hash)->hint));
 
 	slot_prefetch(arena, hash);
+	__builtin_prefetch(version);
+	__builtin_prefetch(version + CACHE_LINE);
 	for (uint32_t line = 4; line < SLOT_PREFETCH_LINES; line++)
 		__builtin_prefetch(version + line * CACHE_LINE);
 }
 
-static_assert(offsetof(struct cart_head, restaurant_size) + sizeof(struct block_header) >= 2 * CACHE_LINE &&
+static_assert(offsetof(struct cart_head, version) + sizeof(struct block_header) == 2 * CACHE_LINE &&
 		      sizeof(struct cart_head) + sizeof(struct block_header) < 3 * CACHE_LINE,
-	      "the ids begin in the third line");
+	      "what finding takes begins the third line");
 
 /* What was found; valid within the read-side critical section, or while the slot's lock is held. */
 struct found {
@@ -143,7 +157,7 @@ static inline __attribute__((always_inline)) int slot_look_at(const struct arena
 static inline __attribute__((always_inline)) int slot_find(const struct arena *arena, uint64_t hash,
 							   const struct corral_key *key, struct found *ret_found)
 {
-	slot_link link = load_acquire(&slot_bucket(arena, hash)->head); /* the slot's words are filled in. pairs [S2] */
+	slot_link link = load_acquire(&slot_chain(arena, hash)->head); /* the slot's words are filled in. pairs [S2] */
 	uint32_t bound = arena->max_carts;
 
 	while (link != 0 && bound-- > 0) {
@@ -174,12 +188,11 @@ static inline __attribute__((always_inline)) int slot_find(const struct arena *a
  */
 static inline struct slot *slot_guess(const struct arena *arena, uint64_t hash)
 {
-	slot_link link = load_acquire(&slot_bucket(arena, hash)->head); /* pairs [S2] */
+	slot_link link = load_acquire(&slot_chain(arena, hash)->head); /* pairs [S2] */
 
-	for (int steps = 0; link != 0 && steps < SLOT_GUESS_STEPS; steps++) {
-		struct slot *slot = arena_slot(arena, link);
-		if (unlikely(slot == NULL) ||
-		    likely(load_relaxed(&slot->hash) == hash)) /* relaxed: ordered by the link [S2] */
+	for (int steps = 0; link - 1 < arena->max_carts && steps < SLOT_GUESS_STEPS; steps++) {
+		struct slot *slot = &arena->slots[link - 1];
+		if (likely(load_relaxed(&slot->hash) == hash)) /* relaxed: ordered by the link [S2] */
 			return slot;
 		link = load_acquire(&slot->next); /* pairs [S2] */
 	}

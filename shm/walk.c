@@ -263,7 +263,7 @@ static void walk_chain(struct inspect *inspect, uint32_t index, bool verify, uin
 	const struct arena *arena = &inspect->arena;
 	uint32_t bound = arena->max_carts;
 
-	for (slot_link link = load_acquire(&arena->buckets[index].head); link != 0;) { /* pairs [S2] */
+	for (slot_link link = load_acquire(&arena->chains[index].head); link != 0;) { /* pairs [S2] */
 		const struct slot *slot = arena_slot(arena, link);
 		if (slot == NULL || bound-- == 0) {
 			walk_tell(inspect, "bucket %u: its chain is damaged", index);

@@ -120,7 +120,8 @@ static void shared_words_are_aligned(void **state)
 		offsetof(struct slot, change),
 		offsetof(struct slot, current),
 		offsetof(struct bucket, lock),
-		offsetof(struct bucket, head),
+		offsetof(struct chain, head),
+		offsetof(struct chain, hint),
 		offsetof(struct size_class, lock),
 		offsetof(struct retired, lock),
 	};

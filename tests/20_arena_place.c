@@ -185,7 +185,7 @@ static void parts_follow_one_another(const struct arena *arena, const struct are
 		{ h->classes_at, sizeof(struct size_class) * h->class_count },
 		{ h->dirty_at, (h->max_carts + 7ull) / 8 },
 		{ h->drained_at, (h->max_carts + 7ull) / 8 },
-		{ h->hints_at, sizeof(bucket_hint) * (uint64_t)h->bucket_count },
+		{ h->chains_at, sizeof(struct chain) * (uint64_t)h->bucket_count },
 		{ h->buckets_at, sizeof(struct bucket) * (uint64_t)h->bucket_count },
 		{ h->slots_at, sizeof(struct slot) * (uint64_t)h->max_carts },
 		{ h->pages_at, sizeof(uint32_t) * (uint64_t)h->page_count },

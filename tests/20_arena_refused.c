@@ -97,7 +97,7 @@ static void geometry_that_does_not_add_up_is_refused_even_when_sealed(void **sta
 		offsetof(struct arena_header, max_processes), offsetof(struct arena_header, max_threads),
 		offsetof(struct arena_header, processes_at),  offsetof(struct arena_header, threads_at),
 		offsetof(struct arena_header, classes_at),    offsetof(struct arena_header, dirty_at),
-		offsetof(struct arena_header, drained_at),    offsetof(struct arena_header, hints_at),
+		offsetof(struct arena_header, drained_at),    offsetof(struct arena_header, chains_at),
 		offsetof(struct arena_header, buckets_at),    offsetof(struct arena_header, slots_at),
 		offsetof(struct arena_header, pages_at),      offsetof(struct arena_header, space_at),
 		offsetof(struct arena_header, arena_bytes),

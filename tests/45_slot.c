@@ -161,12 +161,11 @@ static void damaged_chain_is_said_to_be_and_ends(void **state)
 {
 	struct cast *cast = *state;
 	struct arena *arena = &cast->us.arena;
-	struct bucket *bucket = &arena->buckets[5];
 	uint64_t version;
 
 	for (uint32_t mate = 0; mate < 4; mate++)
 		made(cast, mate);
-	slot_link head = bucket->head; /* mate 3; mate 0 is last */
+	slot_link head = arena->chains[5].head; /* mate 3; mate 0 is last */
 	struct slot *first = arena_slot(arena, head), *second = arena_slot(arena, first->next);
 	slot_link next = second->next;
 	const slot_link bad[] = { head, first->next, arena->max_carts + 1, UINT32_MAX };
@@ -206,7 +205,7 @@ static void spoiled_times_harm_nobody(void **state)
 	const uint64_t values[] = { 0, 1, INT64_MAX, (uint64_t)INT64_MIN, UINT64_MAX, INT64_MAX - 1000000000ull };
 
 	made(cast, 0);
-	struct slot *slot = arena_slot(arena, arena->buckets[5].head);
+	struct slot *slot = arena_slot(arena, arena->chains[5].head);
 	uint64_t *words[] = { &arena->header->ttl_ns, (uint64_t *)&arena->header->clock_offset_ns,
 			      (uint64_t *)&slot->touched_ns, &slot->ttl_ns };
 	for (size_t i = 0; i < COUNT(words) * COUNT(words); i++) {

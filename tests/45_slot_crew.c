@@ -135,8 +135,8 @@ static void tidy_up(struct crowd *crowd)
 		assert_int_equal(us.arena.slots[i].lock, 0);
 	assert_int_equal(us.arena.buckets[3].lock, 0);
 	assert_int_equal(us.arena.buckets[4].lock, 0);
-	assert_int_equal(us.arena.buckets[3].head, 0);
-	assert_int_equal(us.arena.buckets[4].head, 0);
+	assert_int_equal(us.arena.chains[3].head, 0);
+	assert_int_equal(us.arena.chains[4].head, 0);
 	free(keys);
 	member_dismiss(&one);
 	member_leave(&us);

@@ -131,6 +131,17 @@ workers_go_on_while_the_agent_is_stopped() {
 	sound
 }
 
+a_small_arena_has_fewer_carts_unless_told() {
+	start --size 4M
+	corral 0 status --json
+	has '"max_carts":1024'
+	agent 0 --stop
+	rm "$dir/arena"
+	start --size 4M --max-carts 5000
+	corral 0 status --json
+	has '"max_carts":5000'
+}
+
 twenty_thousand_carts_do_not_delay_a_start() {
 	local i ready
 	agent 0 --daemon --size 256M --max-carts 30000

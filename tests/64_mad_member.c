@@ -189,7 +189,7 @@ static uint64_t anywhere(const struct arena *arena, uint64_t *random)
 {
 	const uint8_t *const places[] = { (const uint8_t *)arena->header,  (const uint8_t *)arena->processes,
 					  (const uint8_t *)arena->threads, (const uint8_t *)arena->threads,
-					  (const uint8_t *)arena->classes, (const uint8_t *)arena->buckets,
+					  (const uint8_t *)arena->classes, (const uint8_t *)arena->chains,
 					  (const uint8_t *)arena->slots,   (const uint8_t *)arena->pages,
 					  arena->base + arena->space_at,   arena->base + arena->space_at };
 	const uint32_t sizes[] = {

@@ -86,10 +86,10 @@ is_unchanged() {
 	[[ ! -e $dir/.rebuild ]] || fail "something is left"
 }
 
-later_journal() { # DIR: its files are of format 2
+later_journal() { # DIR: its files are of format 3
 	local file
 	for file in "$1"/*; do
-		poke "$file" 8 "$(number 2 4)"
+		poke "$file" 8 "$(number 3 4)"
 		poke "$file" 88 "$(number "0x$(head -c 88 "$file" | xxhsum -H3 - | grep -oE '[0-9a-f]{16}')" 8)"
 	done
 }
@@ -99,7 +99,7 @@ later_journal() { # DIR: its files are of format 2
 a_former_arena_is_refused_with_what_to_do() {
 	former
 	agent 3
-	has "layout version 2, this program's is 4" "corral-agent --upgrade"
+	has "layout version 2, this program's is 5" "corral-agent --upgrade"
 	agent 3 --daemon
 	has "corral-agent --upgrade"
 	local command
@@ -115,12 +115,12 @@ carries_all_over() { # LAYOUT
 	local layout=$1
 	former "arena-$layout"
 	agent 0 --upgrade
-	has "upgraded from layout $layout to 4: 7 carts carried over, 0 left out" "$dir/arena.layout$layout"
+	has "upgraded from layout $layout to 5: 7 carts carried over, 0 left out" "$dir/arena.layout$layout"
 	cmp "$dir/arena.layout$layout" "$place/former" || fail "it is not kept as it was"
 	sound
 	has_carts_of "arena-$layout"
 	agent 0 --upgrade
-	has "nothing to upgrade: the arena has layout 4"
+	has "nothing to upgrade: the arena has layout 5"
 	start
 	grep -qE 'warning|error' "$dir/agent.log" "$place"/dir/*.log && fail "$(cat "$dir/agent.log")"
 	goes_on
@@ -137,6 +137,10 @@ all_carts_of_an_arena_of_layout_2_are_carried_over() {
 
 all_carts_of_an_arena_of_layout_3_are_carried_over() {
 	carries_all_over 3
+}
+
+all_carts_of_an_arena_of_layout_4_are_carried_over() {
+	carries_all_over 4
 }
 
 a_directory_without_an_arena_needs_no_upgrade() {
@@ -181,7 +185,7 @@ while_somebody_has_it_open_it_is_refused_by_name() {
 
 later_and_unknown_layouts_are_left_alone() {
 	former
-	poke "$dir/arena" "$VERSION_AT" "$(number 5 4)"
+	poke "$dir/arena" "$VERSION_AT" "$(number 6 4)"
 	cp "$dir/arena" "$place/former"
 	agent 3
 	has "a newer version of Corral wrote it: install that version"
@@ -309,11 +313,11 @@ a_later_journal_is_refused_and_not_touched() {
 	later_journal "$dir/journal"
 	cp -a "$dir/journal" "$place/later"
 	agent 3
-	has "the journal has format 2, this program's is 1" "install that version"
+	has "the journal has format 3, this program's is 2" "install that version"
 	agent 3 --journal 20ms
 	[[ ! -e $dir/arena ]] || fail "an empty arena in place of what the journal has"
 	agent 3 --upgrade
-	has "the journal has format 2"
+	has "the journal has format 3"
 	rm -rf "$dir/journal"
 	start --journal 20ms
 	add r s
@@ -321,7 +325,7 @@ a_later_journal_is_refused_and_not_touched() {
 	rm -rf "$dir/journal"
 	cp -a "$place/later" "$dir/journal"
 	agent 3 --journal 20ms
-	has "the journal has format 2"
+	has "the journal has format 3"
 	agent 3
 	diff -r "$place/later" "$dir/journal" || fail "it was changed"
 }
@@ -338,17 +342,17 @@ a_later_journal_is_put_aside_once_the_arena_has_all() {
 	boot=$(dd if="$dir/arena" bs=16 skip=12 count=1 status=none | od -An -v -tx1 | sed 's/ /\\x/g')
 	poke "$dir/arena" "$BOOT_AT" 'of another boot.'
 	agent 3 --upgrade # the journal may have what the arena has not
-	has "the journal has format 2"
+	has "the journal has format 3"
 	diff -r "$place/later" "$dir/journal" || fail "it was changed"
 	poke "$dir/arena" "$BOOT_AT" "$boot"
 	agent 0 --upgrade
-	has "nothing to upgrade" "$dir/journal.format2"
-	diff -r "$place/later" "$dir/journal.format2" || fail "it was changed"
+	has "nothing to upgrade" "$dir/journal.format3"
+	diff -r "$place/later" "$dir/journal.format3" || fail "it was changed"
 	start --journal 20ms
 	corral 0 show r s
 	corral 0 add r s --item i --name Item --price 1.00 --sync
 	agent 0 --stop
-	diff -r "$place/later" "$dir/journal.format2" || fail "it was changed"
+	diff -r "$place/later" "$dir/journal.format3" || fail "it was changed"
 }
 
 a_later_journal_under_an_agent_that_runs_is_not_removed() {
@@ -381,14 +385,14 @@ a_former_arena_beside_a_later_journal_goes_by_what_is_newer() {
 	poke "$dir/arena" "$JOURNAL_AT" "$(number 1 4)"
 	cp "$dir/arena" "$place/former"
 	agent 3 --upgrade
-	has "the journal has format 2"
+	has "the journal has format 3"
 	is_unchanged
 	diff -r "$place/later" "$dir/journal" || fail "it was changed"
 	poke "$dir/arena" "$JOURNAL_AT" "$(number 0 4)"
 	agent 0 --upgrade
-	has "7 carts carried over" "$dir/journal.format2"
+	has "7 carts carried over" "$dir/journal.format3"
 	has_carts_of arena-2
-	diff -r "$place/later" "$dir/journal.format2" || fail "it was changed"
+	diff -r "$place/later" "$dir/journal.format3" || fail "it was changed"
 }
 
 if [[ $# -gt 0 ]]; then

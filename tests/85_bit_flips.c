@@ -214,6 +214,7 @@ static void flips_in_buckets_and_slots(void **state)
 	(void)state;
 	begin_piece();
 	flip_all(image.arena.dirty, sizeof(uint64_t));
+	flip_all(image.arena.chains, (image.arena.bucket_mask + 1) * sizeof(struct chain));
 	flip_all(image.arena.buckets, (image.arena.bucket_mask + 1) * sizeof(struct bucket));
 	flip_all(image.arena.slots, IMAGE_MAX_CARTS * sizeof(struct slot));
 	end_piece("buckets and slots");

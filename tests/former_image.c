@@ -10,6 +10,8 @@
 
 #define FINGERPRINT_2 0xbe6492b03ee696ceull
 
+#define CART_SIZE sizeof(struct cart_head)
+
 enum { VERSION_AT = 8, FINGERPRINT_AT = 16, SUM_AT = 48, TABLES_AT = 120, SPACE_AT = 144, CONSTANT_END = 192 };
 
 static void put_u64(uint8_t *header, size_t at, uint64_t value)
@@ -25,6 +27,79 @@ static uint64_t get_u64(const uint8_t *header, size_t at)
 	return value;
 }
 
+/* ------------------------------------------------------------------- carts */
+
+#define FIELD(name) offsetof(struct cart_head, name), sizeof(((struct cart_head *)0)->name)
+
+static const struct {
+	size_t former, today, size;
+} fields[] = {
+	{ 0, FIELD(sum) },
+	{ 8, FIELD(size) },
+	{ 12, FIELD(format) },
+	{ 14, FIELD(status) },
+	{ 15, FIELD(reserved) },
+	{ 16, FIELD(version) },
+	{ 24, FIELD(subtotal_cents) },
+	{ 32, FIELD(tax_cents) },
+	{ 40, FIELD(total_cents) },
+	{ 48, FIELD(tax_ppm) },
+	{ 52, FIELD(item_count) },
+	{ 56, FIELD(line_count) },
+	{ 60, FIELD(next_line) },
+	{ 64, FIELD(lines_sum) },
+	{ 72, FIELD(ops_sum) },
+	{ 80, FIELD(hash) },
+	{ 88, FIELD(seed) },
+	{ 96, FIELD(created_ms) },
+	{ 104, FIELD(updated_ms) },
+	{ 112, FIELD(ttl_ms) },
+	{ 120, FIELD(ops_count) },
+	{ 124, FIELD(ops_next) },
+	{ 128, FIELD(attributes_size) },
+	{ 132, FIELD(attribute_count) },
+	{ 136, FIELD(words_size) },
+	{ 140, FIELD(restaurant_size) },
+	{ 142, FIELD(session_size) },
+};
+
+/* A cart's version in format 1; one that is in another format stays. */
+static void make_cart(struct former_image *image, uint8_t *bytes, size_t room)
+{
+	struct cart_head today;
+	uint8_t *head = image->carts[image->cart_count].head;
+
+	memcpy(&today, bytes, sizeof(today));
+	if (today.format != 2)
+		return;
+	uint64_t front = CART_SIZE + align_up((uint64_t)today.restaurant_size + today.session_size, 8) +
+			 align_up((uint64_t)today.attributes_size, 8);
+	bool sound = front <= room && XXH3_64bits(bytes + 8, front - 8) == today.sum;
+	memcpy(head, bytes, CART_SIZE);
+	image->carts[image->cart_count++].at = bytes;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		memcpy(bytes + fields[i].former, head + fields[i].today, fields[i].size);
+	memcpy(bytes + fields[2].former, &(uint16_t){ 1 }, sizeof(uint16_t));
+	if (sound)
+		put_u64(bytes, 0, XXH3_64bits(bytes + 8, front - 8));
+}
+
+static void make_carts(struct former_image *image, const struct arena *arena)
+{
+	image->cart_count = 0;
+	image->carts = calloc(arena->max_carts, sizeof(*image->carts));
+	if (image->carts == NULL)
+		abort();
+	for (uint32_t i = 0; i < arena->max_carts; i++) {
+		block_ref ref = arena->slots[i].current;
+		if (ref - arena->space_first < arena->head_refs)
+			make_cart(image, (uint8_t *)(arena_block(arena, ref) + 1),
+				  (size_t)(arena->space_end - ref) * BLOCK_UNIT - sizeof(struct block_header));
+	}
+}
+
+/* ------------------------------------------------------------------ tables */
+
 static void make_header(const struct arena *arena, uint64_t lower)
 {
 	struct arena_header *today = arena->header;
@@ -36,7 +111,7 @@ static void make_header(const struct arena *arena, uint64_t lower)
 		memcpy(h + VERSION_AT, &version, sizeof(version));
 	if (today->fingerprint == LAYOUT_FINGERPRINT)
 		put_u64(h, FINGERPRINT_AT, FINGERPRINT_2);
-	/* drained_at and hints_at go; what is behind them moves up, to the seed */
+	/* drained_at and chains_at go; what is behind them moves up, to the seed */
 	memmove(h + TABLES_AT, h + TABLES_AT + 16, 5 * sizeof(uint64_t));
 	memset(h + TABLES_AT + 5 * sizeof(uint64_t), 0, 2 * sizeof(uint64_t));
 	for (size_t at = TABLES_AT; at < SPACE_AT; at += 8)
@@ -56,6 +131,7 @@ void former_image_begin(const struct arena *arena, struct former_image *ret_imag
 	ret_image->tables = malloc(size);
 	if (ret_image->tables == NULL || lower >= PAGE_BYTES)
 		abort(); /* space_at would be another */
+	make_carts(ret_image, arena);
 	memcpy(ret_image->header, arena->base, HEADER_BYTES);
 	memcpy(ret_image->tables, drained, size);
 	memmove(drained, buckets, size - lower);
@@ -70,4 +146,7 @@ void former_image_end(const struct arena *arena, struct former_image *image)
 	memcpy(drained, image->tables, (size_t)(arena->base + arena->space_at - drained));
 	memcpy(arena->base, image->header, HEADER_BYTES);
 	free(image->tables);
+	for (uint32_t i = 0; i < image->cart_count; i++)
+		memcpy(image->carts[i].at, image->carts[i].head, CART_SIZE);
+	free(image->carts);
 }

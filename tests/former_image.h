@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * former_image.h: a small arena as it would have been in layout 2, made of one of today's layout: the same records, slots and
- * blocks; another header, and the tables behind the dirty bitmap a drained bitmap lower.
+ * blocks; another header, the tables behind the dirty bitmap a drained bitmap and the chains lower, and the carts that slots
+ * have in format 1.
  */
 #ifndef FORMER_IMAGE_H
 #define FORMER_IMAGE_H
@@ -11,6 +12,11 @@
 struct former_image { /* what was changed */
 	uint8_t header[HEADER_BYTES];
 	uint8_t *tables;
+	struct former_cart { /* its head as it was */
+		uint8_t *at;
+		uint8_t head[sizeof(struct cart_head)];
+	} * carts;
+	uint32_t cart_count;
 };
 
 /* In the arena's mapping. Damage goes along; a checksum that was right is right. */

@@ -47,7 +47,9 @@ static struct region find_region(const struct arena_image *image, const struct s
 	case 6:
 		return REGION(&arena->classes[step->index % CLASS_COUNT], 1, struct size_class);
 	case 7:
-		return REGION(&arena->buckets[step->index % (arena->bucket_mask + 1)], 1, struct bucket);
+		if (step->index % 2 == 0)
+			return REGION(&arena->chains[step->index / 2 % (arena->bucket_mask + 1)], 1, struct chain);
+		return REGION(&arena->buckets[step->index / 2 % (arena->bucket_mask + 1)], 1, struct bucket);
 	case 8:
 		return REGION(&arena->slots[step->index % arena->max_carts], 1, struct slot);
 	case 9:

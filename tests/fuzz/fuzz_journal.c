@@ -133,7 +133,7 @@ static void put_head(struct writer *w, struct input *input)
 	static const uint32_t most[] = { CARTS, CARTS, 0, 1, 100000, ARENA_CARTS_MAX + 1, UINT32_MAX };
 	uint8_t flags = (uint8_t)input_number(input, 1);
 	struct journal_head head = { .magic = JOURNAL_MAGIC,
-				     .format = JOURNAL_FORMAT,
+				     .format = JOURNAL_FORMAT - (flags % 5 == 0),
 				     .byte_order = LAYOUT_BYTE_ORDER,
 				     .number = w->number + 1,
 				     .nonce = w->number * 0x9e3779b97f4a7c15ull,
