@@ -160,23 +160,24 @@ static inline __attribute__((always_inline)) bool begin_at_once(struct corral *c
 	const struct slot *slot = slot_guess(arena, hash);
 	if (unlikely(slot == NULL))
 		goto otherwise;
-	int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
-	block_ref current = load_acquire(&slot->current);  /* its bytes are written. pairs [S1] */
-	if (unlikely(!is_version_of(arena, current, key, &cart, &size)))
-		goto otherwise;
-	uint64_t ttl = load_acquire(&slot->ttl_ns); /* then the touch it came with is seen. pairs [S5] */
+	/* one after the other: a writer that wants this cache line back takes it once */
+	int64_t touched = load_acquire(&slot->touched_ns);         /* before current. pairs [S3] */
+	block_ref current = load_acquire(&slot->current);          /* its bytes are written. pairs [S1] */
+	uint64_t ttl = load_acquire(&slot->ttl_ns);                /* then the touch it came with is seen. pairs [S5] */
+	bool settled = load_relaxed(&slot->touched_ns) == touched; /* pairs [S5] */
 	if (ttl == 0)
 		ttl = load_relaxed(&arena->header->ttl_ns);
 	/* unsigned: neither is it one that ended (TOUCHED_ENDED), nor touched after we looked at the clock */
-	if (unlikely((uint64_t)ns_since(now, touched) > (uint64_t)ttl_grain_ns(ttl) ||
-		     load_relaxed(&slot->touched_ns) != touched || /* pairs [S5] */
-		     grace_revoked(actor)))
+	if (unlikely(!settled || (uint64_t)ns_since(now, touched) > (uint64_t)ttl_grain_ns(ttl)))
+		goto otherwise;
+	int64_t deadline = deadline_ns(touched, ttl);
+	if (unlikely(!is_version_of(arena, current, key, &cart, &size) || grace_revoked(actor)))
 		goto otherwise;
 	*ret_view = (struct corral_view){ .version = load_relaxed(&cart->version),
 					  .bytes = cart,
 					  .size = size,
 					  .corral = corral,
-					  .deadline_ns = deadline_ns(touched, ttl),
+					  .deadline_ns = deadline,
 					  .thread = actor,
 					  .epoch = handle_cache.epoch };
 	return true;

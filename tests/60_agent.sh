@@ -136,7 +136,7 @@ a_small_arena_has_fewer_carts_unless_told() {
 	corral 0 status --json
 	has '"max_carts":1024'
 	agent 0 --stop
-	rm "$dir/arena"
+	rm -r "$dir"
 	start --size 4M --max-carts 5000
 	corral 0 status --json
 	has '"max_carts":5000'
