@@ -187,30 +187,21 @@ static int plan_put(const void *old, size_t old_size, const struct cart_change *
 int cart_plan(const void *old, size_t old_size, const struct cart_change *change, struct cart_plan *ret_plan)
 {
 	static const struct cart_head nothing; /* stands in for the bytes of a cart that is not there */
-	struct cart_plan plan;
 	struct cart_sections at;
 	int error;
 
 	if (change->kind == CART_PUT)
 		return plan_put(old, old_size, change, ret_plan);
-	memset(&plan, 0, offsetof(struct cart_plan, head)); /* not the heads: they are set below */
+	memset(ret_plan, 0, offsetof(struct cart_plan, head)); /* not the heads: they are set below */
 	if (!old)
-		memset(&plan.old, 0, sizeof(plan.old));
-	error = old ? cart_load(old, old_size, &plan.old) : 0;
+		memset(&ret_plan->old, 0, sizeof(ret_plan->old));
+	error = old ? cart_load(old, old_size, &ret_plan->old) : 0;
 	if (error)
 		return error;
-	at = cart_sections(&plan.old);
-	error = old ? plan_next(old, change, &at, &plan) : plan_first(change, &plan);
-	if (error < 0)
+	at = cart_sections(&ret_plan->old);
+	error = old ? plan_next(old, change, &at, ret_plan) : plan_first(change, ret_plan);
+	if (error != 0)
 		return error;
-	if (error == 1) {
-		ret_plan->result = plan.result;
-		return 1;
-	}
-	error = cart_edit(old ? old : &nothing, &at, change, &plan);
-	if (error == 0)
-		error = plan_finish(change, &plan);
-	if (error == 0)
-		*ret_plan = plan;
-	return error;
+	error = cart_edit(old ? old : &nothing, &at, change, ret_plan);
+	return error == 0 ? plan_finish(change, ret_plan) : error;
 }

@@ -127,7 +127,7 @@ struct cart_plan {
  * Plan a change of `old` (old_size bytes that may be more than the version has; NULL: no
  * cart). 0: build it. 1: an earlier change had this operation id, ret_plan->result is
  * its answer. Order of the answers: damage, remembered operation, -ENOENT for a change that
- * needs a cart, version (-ECANCELED), -ESHUTDOWN, then the change's own. Untouched on failure.
+ * needs a cart, version (-ECANCELED), -ESHUTDOWN, then the change's own. On failure the plan is nothing to go by.
  */
 int cart_plan(const void *old, size_t old_size, const struct cart_change *change, struct cart_plan *ret_plan);
 

@@ -42,31 +42,55 @@ static size_t sequence_size(const uint8_t *at, size_t left)
 	return size;
 }
 
-bool cart_text_valid(struct corral_text text)
+static bool bytes_valid(const uint8_t *at, size_t left)
 {
-	const uint8_t *at = (const uint8_t *)text.data;
-	size_t left = text.size;
-
 	while (left > 0) {
-		uint64_t eight;
-		size_t size;
-
-		if (left >= sizeof(eight)) {
-			memcpy(&eight, at, sizeof(eight));
-			/* no high bit is set, and no byte is zero (else the difference borrows) */
-			if (((eight | (eight - EVERY_BYTE)) & EVERY_HIGH_BIT) == 0) {
-				at += sizeof(eight);
-				left -= sizeof(eight);
-				continue;
-			}
-		}
-		size = sequence_size(at, left);
+		size_t size = sequence_size(at, left);
 		if (size == 0)
 			return false;
 		at += size;
 		left -= size;
 	}
 	return true;
+}
+
+/* No high bit is set, and no byte is zero (else the difference borrows). */
+static inline bool is_plain(uint64_t word)
+{
+	return ((word | (word - EVERY_BYTE)) & EVERY_HIGH_BIT) == 0;
+}
+
+static inline uint64_t word_at(const uint8_t *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return word;
+}
+
+static inline uint64_t half_at(const uint8_t *at)
+{
+	uint32_t half;
+
+	memcpy(&half, at, sizeof(half));
+	return half;
+}
+
+/* Most texts are ASCII: eight bytes at a time, the last ones together with some before them. */
+bool cart_text_valid(struct corral_text text)
+{
+	const uint8_t *at = (const uint8_t *)text.data;
+	size_t left = text.size;
+
+	if (left < sizeof(uint64_t)) {
+		if (left >= sizeof(uint32_t) && is_plain(half_at(at) << 32 | half_at(at + left - sizeof(uint32_t))))
+			return true;
+		return bytes_valid(at, left);
+	}
+	for (; left > sizeof(uint64_t); at += sizeof(uint64_t), left -= sizeof(uint64_t))
+		if (!is_plain(word_at(at)))
+			return bytes_valid(at, left);
+	return is_plain(word_at(at + left - sizeof(uint64_t))) || bytes_valid(at, left);
 }
 
 /* ---------------------------------------------------------------- cursor */

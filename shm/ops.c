@@ -376,7 +376,14 @@ static void wait_for_disk(struct work *work)
 int ops_change(struct corral *corral, const struct corral_key *key, struct cart_change *change,
 	       const struct corral_op *op, struct corral_result *ret_result)
 {
-	struct work work = { .corral = corral, .key = key, .change = change };
+	struct work work; /* but for the plan, which takes a while to clear, and is made later */
+
+	work.corral = corral;
+	work.key = key;
+	work.change = change;
+	work.now_ns = 0;
+	work.idle_ns = 0;
+	work.wake = false;
 	int r = prepare(corral, key, &work.actor);
 
 	if (r < 0)
