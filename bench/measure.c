@@ -19,6 +19,7 @@ static enum bench_exit take_options(int argc, char **argv, uint32_t accepts, str
 		{ MEASURE_WORKERS, OPTION_WORKERS(&measure->workers, MEASURE_WORKERS_MAX) },
 		{ MEASURE_THREADS, OPTION_THREADS(&measure->threads) },
 		{ MEASURE_ZIPF, OPTION_ZIPF(&measure->zipf) },
+		{ MEASURE_BARE, OPTION_FLAG("bare", &measure->bare, "as many workers that only copy such carts, too") },
 		{ 0, OPTION_BYTES(&measure->bytes) },
 		{ 0, OPTION_NUMBER("seconds", "N", &measure->seconds, 1, MEASURE_SECONDS_MAX, "time for each figure") },
 		{ 0, OPTION_JSON(&measure->json) },

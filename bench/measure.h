@@ -31,6 +31,7 @@ struct measure {
 	uint32_t workers; /* 0: not asked for */
 	bool zipf;
 	bool threads; /* workers are threads of one process */
+	bool bare;    /* as many that only copy, too */
 	const char *directory;
 	const char *json;
 };
@@ -39,6 +40,7 @@ struct measure {
 #define MEASURE_WORKERS 1u
 #define MEASURE_ZIPF 2u
 #define MEASURE_THREADS 4u
+#define MEASURE_BARE 8u
 
 /* One benchmark for each number of carts. measure: what holds unless options say otherwise; accepts: MEASURE_... */
 enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc, char **argv,

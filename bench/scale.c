@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * scale.c (floor 6): corral-bench scale: many workers, against one alone, on the same carts, in turns: zero-copy reads, and adds, which
- * are counted afterwards. Workers are processes, or threads that share one handle.
+ * are counted afterwards; and with --bare, as a yardstick, as many workers that only copy such carts (peer_bare.c). Workers are processes, or threads
+ * that share one handle.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 struct scale {
 	const struct measure *measure;
+	const struct peer *peer;
 	struct peer_place place;
 	void *connection; /* ours */
 	struct load_step *steps;
@@ -34,7 +36,7 @@ struct side { /* so many workers */
 static int take_turn(struct scale *scale, struct side *side, uint64_t *added)
 {
 	uint64_t ns = scale->measure->seconds * 1000000000ull / ROUNDS;
-	struct peer_job job = { .peer = &peer_corral,
+	struct peer_job job = { .peer = scale->peer,
 				.place = &scale->place,
 				.work = scale->work,
 				.connection = scale->connection,
@@ -58,11 +60,12 @@ static int take_turn(struct scale *scale, struct side *side, uint64_t *added)
 	return 0;
 }
 
-/* "scale.carts_N.add_zipf.workers_N" */
+/* "scale.carts_N.add_zipf.workers_N", "scale.carts_N.add_bare_zipf.workers_N" */
 static void name_side(const struct scale *scale, const struct side *side, char name[96])
 {
-	snprintf(name, 96, "scale.carts_%u.%s%s.%s_%u", scale->place.load->carts, peer_work_names[scale->work],
-		 scale->measure->zipf ? "_zipf" : "", team_word(scale->place.mode), side->workers);
+	snprintf(name, 96, "scale.carts_%u.%s%s%s.%s_%u", scale->place.load->carts, peer_work_names[scale->work],
+		 scale->peer == &peer_bare ? "_bare" : "", scale->measure->zipf ? "_zipf" : "",
+		 team_word(scale->place.mode), side->workers);
 }
 
 static void print(const struct scale *scale, const struct side *one_alone, const struct side *many)
@@ -82,17 +85,27 @@ static void print(const struct scale *scale, const struct side *one_alone, const
 }
 
 /* Reads, or adds. */
+static int take_turns(struct scale *scale, struct side *one_alone, struct side *many, uint64_t *ret_added)
+{
+	int r = 0;
+
+	*ret_added = 0;
+	for (uint32_t round = 0; round < ROUNDS && r == 0 && bench_signal == 0; round++) {
+		r = take_turn(scale, one_alone, ret_added);
+		if (r == 0)
+			r = take_turn(scale, many, ret_added);
+	}
+	return r;
+}
+
 static enum bench_exit compare(struct scale *scale, struct side *one_alone, struct side *many)
 {
 	const struct load *load = scale->place.load;
 	uint64_t before = 0, after = 0, added = 0;
 	int r = load_versions(load, &before);
 
-	for (uint32_t round = 0; round < ROUNDS && r == 0 && bench_signal == 0; round++) {
-		r = take_turn(scale, one_alone, &added);
-		if (r == 0)
-			r = take_turn(scale, many, &added);
-	}
+	if (r == 0)
+		r = take_turns(scale, one_alone, many, &added);
 	if (bench_signal != 0)
 		return BENCH_DONE;
 	if (r == 0)
@@ -109,9 +122,43 @@ static enum bench_exit compare(struct scale *scale, struct side *one_alone, stru
 	return after == before + added ? BENCH_DONE : BENCH_WRONG;
 }
 
+/* The same number of workers, which only copy. add_ns: what an add took Corral's. */
+static enum bench_exit measure_bare(struct scale *scale, struct side *one_alone, struct side *many, double add_ns)
+{
+	char name[96];
+	uint64_t added;
+	pid_t pid;
+
+	scale->peer = &peer_bare;
+	scale->work = PEER_ADD;
+	int r = peer_bare.start(&scale->place, &pid);
+	if (r == 0) {
+		r = take_turns(scale, one_alone, many, &added);
+		peer_bare.stop(&scale->place);
+	}
+	if (r < 0) {
+		bench_say("the bare limit cannot be measured: %s", corral_strerror(r));
+		return BENCH_NO_ARENA;
+	}
+	if (bench_signal != 0)
+		return BENCH_DONE;
+	print(scale, one_alone, many);
+	name_side(scale, many, name);
+	figure("x", rounds_median(&many->rounds) / add_ns, 2, "%s.corral_to_bare", name);
+	return BENCH_DONE;
+}
+
+static void begin_sides(const struct scale *scale, struct side sides[2])
+{
+	memset(sides, 0, 2 * sizeof(*sides));
+	sides[0].workers = 1;
+	sides[1].workers = scale->measure->workers;
+}
+
 static enum bench_exit scale_one(const struct measure *measure, struct load *load)
 {
 	struct scale scale = { .measure = measure,
+			       .peer = &peer_corral,
 			       .connection = load->corral,
 			       .place = { .load = load, .mode = measure->threads ? TEAM_THREADS : TEAM_PROCESSES } };
 	struct side *sides = calloc(2, sizeof(*sides));
@@ -122,13 +169,15 @@ static enum bench_exit scale_one(const struct measure *measure, struct load *loa
 	load_item_at(0, &scale.item);
 	if (sides != NULL && scale.steps != NULL) {
 		for (scale.work = PEER_GET; scale.work <= PEER_ADD; scale.work++) {
-			memset(sides, 0, 2 * sizeof(*sides));
-			sides[0].workers = 1;
-			sides[1].workers = measure->workers;
+			begin_sides(&scale, sides);
 			result = compare(&scale, &sides[0], &sides[1]);
 			if (result != BENCH_DONE)
 				break;
 		}
+		double ns = rounds_median(&sides[1].rounds);
+		begin_sides(&scale, sides);
+		if (result == BENCH_DONE && bench_signal == 0 && measure->bare)
+			result = measure_bare(&scale, &sides[0], &sides[1], ns);
 	}
 	free(scale.steps);
 	free(sides);
@@ -141,5 +190,6 @@ enum bench_exit scale_run(int argc, char **argv)
 		.name = "scale", .counts = { 1, 10000 }, .count_count = 2, .bytes = 5120, .seconds = 5, .workers = 50
 	};
 
-	return measure_run(&measure, MEASURE_WORKERS | MEASURE_THREADS | MEASURE_ZIPF, argc, argv, scale_one);
+	return measure_run(&measure, MEASURE_WORKERS | MEASURE_THREADS | MEASURE_ZIPF | MEASURE_BARE, argc, argv,
+			   scale_one);
 }

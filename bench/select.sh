@@ -34,7 +34,7 @@ run scale --carts 10000 --workers 2 --seconds 5
 run scale --carts 10000 --workers 4 --seconds 1
 run scale --carts 10000 --workers 16 --seconds 1
 run scale --carts 10000 --workers 64 --seconds 1
-run scale --carts 10000 --workers 50 --zipf --seconds 4
+run scale --carts 10000 --workers 50 --zipf --bare --seconds 4
 run scale --threads --carts 1,10000 --workers 50 --seconds 2
 run scale --threads --carts 10000 --workers 4 --seconds 1
 run contend

@@ -33,7 +33,9 @@ many_workers_lose_nothing() {
 	only_figures
 	[[ $(figure_of scale.carts_1.lost) == 0 && $(figure_of scale.carts_50.lost) == 0 ]] || fail "$out"
 	[[ $(figure_of scale.carts_1.add.workers_6.per_second) -gt 0 ]] || fail "$out"
-	bench 0 scale --workers 2 --carts 50 --zipf --seconds 1 --bytes 1000
+	bench 0 scale --workers 2 --carts 50 --zipf --bare --seconds 1 --bytes 1000
+	[[ $(figure_of scale.carts_50.add_bare_zipf.workers_2.per_second) -gt 0 ]] || fail "$out"
+	[[ -n $(figure_of scale.carts_50.add_bare_zipf.workers_2.corral_to_bare) ]] || fail "$out"
 	[[ $(figure_of scale.carts_50.get_zipf.workers_2.per_second) -gt 0 ]] || fail "$out"
 }
 
