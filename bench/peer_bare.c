@@ -6,14 +6,17 @@
  * How far that gets with many workers is what the machine's caches allow a store that copies carts: each processor has to
  * fetch what another one has just written. For `scale`.
  *
- * Carts are blocks in memory that the workers inherit. Each worker has a ring of free ones, as long as the batches in which Corral
- * retires versions: the block that a copy takes the place of goes to the ring's end.
+ * Carts are blocks in a file beside the arena, in huge pages if the kernel has them for that one, which workers find mapped, and fault in
+ * before they begin. Each has a ring of free ones, as long as the batches in which Corral retires versions: the block
+ * that a copy takes the place of goes to the ring's end.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "atomic.h"
 #include "block.h"
@@ -40,6 +43,7 @@ static struct bare { /* in shared memory, but for this */
 	struct bare_cart *carts;
 	struct bare_ring *rings;
 	uint32_t *rings_taken;
+	uint8_t *room; /* of which blocks is a part, at a multiple of EXTENT_BYTES */
 	uint8_t *blocks;
 	size_t stride, cart_bytes, block_bytes;
 	uint32_t count;
@@ -54,10 +58,48 @@ static void *shared(size_t bytes)
 {
 	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	if (memory == MAP_FAILED)
-		return NULL;
-	(void)madvise(memory, bytes, MADV_HUGEPAGE); /* as the arena's, if the kernel has them */
-	return memory;
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* In a file without a name, mapped as the arena is. */
+static bool map_blocks(const char *directory)
+{
+	size_t room_bytes = bare.block_bytes + EXTENT_BYTES;
+	int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return false;
+	bare.room = mmap(NULL, room_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (bare.room == MAP_FAILED || ftruncate(fd, (off_t)bare.block_bytes) < 0) {
+		bare.room = bare.room == MAP_FAILED ? NULL : bare.room;
+		close(fd);
+		return false;
+	}
+	uint8_t *at = bare.room + (align_up((uintptr_t)bare.room, EXTENT_BYTES) - (uintptr_t)bare.room);
+	void *mapped = mmap(at, bare.block_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	close(fd);
+	if (mapped == MAP_FAILED)
+		return false;
+	bare.blocks = mapped;
+	(void)madvise(bare.blocks, bare.block_bytes, MADV_HUGEPAGE);
+	memset(bare.blocks, 1, bare.block_bytes);
+#ifdef MADV_COLLAPSE
+	(void)madvise(bare.blocks, bare.block_bytes, MADV_COLLAPSE);
+#endif
+	return true;
+}
+
+/* A forked worker has no page tables for what is shared: else it would measure its page faults. */
+static void fault_in(const void *memory, size_t bytes)
+{
+	const volatile uint8_t *at = memory;
+
+#ifdef MADV_POPULATE_WRITE
+	if (madvise((void *)(uintptr_t)memory, bytes, MADV_POPULATE_WRITE) == 0)
+		return;
+#endif
+	for (size_t i = 0; i < bytes; i += 4096)
+		(void)at[i];
 }
 
 static void unmap(void *memory, size_t bytes)
@@ -72,7 +114,7 @@ static void stop(const struct peer_place *place)
 	unmap(bare.carts, bare.count * sizeof(*bare.carts));
 	unmap(bare.rings, RINGS * sizeof(*bare.rings));
 	unmap(bare.rings_taken, sizeof(*bare.rings_taken));
-	unmap(bare.blocks, bare.block_bytes);
+	unmap(bare.room, bare.block_bytes + EXTENT_BYTES);
 	memset(&bare, 0, sizeof(bare));
 }
 
@@ -84,16 +126,15 @@ static int start(const struct peer_place *place, pid_t *ret_pid)
 	bare.count = load->carts;
 	bare.cart_bytes = load->cart_bytes;
 	bare.stride = block_class_bytes(block_class_of(load->cart_bytes + (uint32_t)sizeof(struct block_header)));
-	bare.block_bytes = bare.stride * (bare.count + RINGS * RING);
+	bare.block_bytes = align_up(bare.stride * (bare.count + RINGS * RING), EXTENT_BYTES);
 	bare.carts = shared(bare.count * sizeof(*bare.carts));
 	bare.rings = shared(RINGS * sizeof(*bare.rings));
 	bare.rings_taken = shared(sizeof(*bare.rings_taken));
-	bare.blocks = shared(bare.block_bytes);
-	if (bare.carts == NULL || bare.rings == NULL || bare.rings_taken == NULL || bare.blocks == NULL) {
+	if (bare.carts == NULL || bare.rings == NULL || bare.rings_taken == NULL ||
+	    !map_blocks(load->stage.directory)) {
 		stop(place);
 		return -ENOMEM;
 	}
-	memset(bare.blocks, 1, bare.block_bytes);
 	for (uint32_t i = 0; i < bare.count; i++)
 		bare.carts[i].block = i;
 	for (uint32_t i = 0; i < RINGS * RING; i++)
@@ -104,6 +145,8 @@ static int start(const struct peer_place *place, pid_t *ret_pid)
 static int take_ring(const struct peer_place *place, void **ret_connection)
 {
 	(void)place;
+	fault_in(bare.carts, bare.count * sizeof(*bare.carts));
+	fault_in(bare.blocks, bare.block_bytes);
 	*ret_connection = &bare.rings[fetch_add_relaxed(bare.rings_taken, 1u) % RINGS];
 	return 0;
 }

@@ -65,7 +65,7 @@ active proctype writer()
 #ifdef MUTANT_S5_WRITER
 	touched = NEW; /* no release at ttl_ns: it may be visible first */
 #endif
-	/* slot_insert(): the slot's words, then store_release(&bucket->head, hand_slot) [S2] */
+	/* slot_insert(): the slot's words, then store_release(&chain->head, hand_slot) [S2] */
 	to_filled = true;
 #ifndef MUTANT_S2_WRITER
 	DRAINED;
@@ -118,7 +118,7 @@ active proctype reader()
 #if defined(MUTANT_S2_READER)
 	words = filled;
 #endif
-	link = head; /* load_acquire(&bucket->head) [S2] */
+	link = head; /* load_acquire(&chain->head) [S2] */
 #if !defined(MUTANT_S2_READER)
 	words = filled;
 #endif

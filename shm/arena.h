@@ -17,9 +17,9 @@
 #define ARENA_SOCKET_FILE "agent.sock"
 #define ARENA_WHY_BYTES WHY_BYTES
 
-/* A mapping, and pointers to its parts. Constant once open, but for what `header` points to. */
+/* A mapping, and pointers to its parts. Constant once open, but for what `header` points to. A handle's begins a cache line. */
 struct arena {
-	uint8_t *base __attribute__((aligned(CACHE_LINE)));
+	uint8_t *base;
 	struct arena_header *header;
 	struct chain *chains;
 	struct slot *slots;
@@ -87,7 +87,7 @@ int arena_open_directory(const char *path, int *ret_fd, char *why);
  */
 int arena_create(int dir_fd, const struct arena_settings *settings, char *why);
 
-/* For how many carts one makes an arena of that size if nobody says: the usual number, or fewer, so that its tables take half of it. */
+/* For how many carts one makes an arena of that size if nobody says: the usual number; where its tables would take more than half, fewer. */
 uint32_t arena_usual_carts(uint64_t arena_bytes);
 
 /*

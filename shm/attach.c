@@ -371,9 +371,10 @@ static int open_handle(const char *location, unsigned flags, struct corral **ret
 	pthread_once(&once, set_up_process);
 	if (once_error != 0)
 		return why_set(why_text, -once_error, "no thread-specific key is free");
-	struct corral *corral = calloc(1, sizeof(*corral));
+	struct corral *corral = aligned_alloc(CACHE_LINE, align_up(sizeof(*corral), CACHE_LINE));
 	if (corral == NULL)
 		return why_set(why_text, -ENOMEM, "no memory for a handle");
+	memset(corral, 0, sizeof(*corral));
 	corral->flags = flags;
 	corral->patience_ms = PATIENCE_DEFAULT_MS;
 	pthread_mutex_init(&corral->mutex, NULL);

@@ -317,8 +317,6 @@ struct chain {
 	block_ref hint;
 };
 
-static_assert(sizeof(struct chain) == 8, "eight a line");
-
 struct bucket { /* W: holder of lock */
 	lock_word lock;
 	uint32_t reserved;
@@ -372,7 +370,6 @@ static_assert(sizeof(struct block_header) == 16, "keeps the cart 16-aligned");
  * MessagePack map of strings. Sizes follow from the head; `size` is their sum.
  *
  * What finding it takes comes last in the head: version, sizes and the first 32 bytes of the ids are in one cache line.
- *
  * sum:       XXH3_64 of the bytes from offset 8 to the end of the attributes (padding is zero)
  * lines_sum: sum over the lines of XXH3_64(line record, seed = its index), modulo 2^64
  * ops_sum:   the same over the op records
@@ -442,18 +439,12 @@ static_assert(sizeof(struct cart_op) == 48, "as drawn");
 /* Differs as soon as one of the shapes above does. */
 #define LAYOUT_MIX(hash, value) (((uint64_t)(hash) ^ (uint64_t)(value)) * 0x100000001b3ull) /* FNV-1a's step */
 #define LAYOUT_MIX4(hash, a, b, c, d) LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(hash, a), b), c), d)
-#define LAYOUT_FINGERPRINT                                                                                             \
-	LAYOUT_MIX(                                                                                                    \
-		LAYOUT_MIX(LAYOUT_MIX4(                                                                                \
-				   LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_MIX4(LAYOUT_VERSION, MAX_PROCESSES, MAX_THREADS,     \
-								       MAX_CLASSES, CLASS_SMALLEST),                   \
-							   sizeof(struct arena_header), sizeof(struct process_record), \
-							   sizeof(struct thread_record), sizeof(struct intent)),       \
-					       sizeof(struct retired), sizeof(struct size_class),                      \
-					       sizeof(struct bucket), sizeof(struct slot)),                            \
-				   sizeof(struct block_header), sizeof(struct cart_head), sizeof(struct cart_line),    \
-				   sizeof(struct cart_op)),                                                            \
-			   sizeof(struct death)),                                                                      \
-		sizeof(struct chain))
+#define LAYOUT_SIZES4(hash, a, b, c, d)                                                                                \
+	LAYOUT_MIX4(hash, sizeof(struct a), sizeof(struct b), sizeof(struct c), sizeof(struct d))
+#define LAYOUT_LIMITS LAYOUT_MIX4(LAYOUT_VERSION, MAX_PROCESSES, MAX_THREADS, MAX_CLASSES, CLASS_SMALLEST)
+#define LAYOUT_RECORDS LAYOUT_SIZES4(LAYOUT_LIMITS, arena_header, process_record, thread_record, intent)
+#define LAYOUT_TABLES LAYOUT_SIZES4(LAYOUT_RECORDS, retired, size_class, bucket, slot)
+#define LAYOUT_CARTS LAYOUT_SIZES4(LAYOUT_TABLES, block_header, cart_head, cart_line, cart_op)
+#define LAYOUT_FINGERPRINT LAYOUT_MIX(LAYOUT_MIX(LAYOUT_CARTS, sizeof(struct death)), sizeof(struct chain))
 
 #endif

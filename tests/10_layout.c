@@ -44,9 +44,12 @@ static void sizes_are_those_of_the_drawing(void **state)
 {
 	(void)state;
 	const struct claim claims[] = {
-		SIZE(arena_header, 4096), SIZE(process_record, 128), SIZE(size_class, 64), SIZE(bucket, 16),
-		SIZE(slot, 64),           SIZE(intent, 64),          SIZE(retired, 64),    SIZE(block_header, 16),
-		SIZE(cart_head, 144),     SIZE(cart_line, 56),       SIZE(cart_op, 48),
+		SIZE(arena_header, 4096), SIZE(process_record, 128),
+		SIZE(size_class, 64),     SIZE(bucket, 16),
+		SIZE(chain, 8),           SIZE(slot, 64),
+		SIZE(intent, 64),         SIZE(retired, 64),
+		SIZE(block_header, 16),   SIZE(cart_head, 144),
+		SIZE(cart_line, 56),      SIZE(cart_op, 48),
 	};
 
 	check(claims, COUNT(claims));

@@ -63,25 +63,42 @@ static const struct {
 	{ 142, FIELD(session_size) },
 };
 
-/* A cart's version in format 1; one that is in another format stays. */
-static void make_cart(struct former_image *image, uint8_t *bytes, size_t room)
+/* What is damaged goes along; *ret_sound: its checksum was right, and is. */
+static bool make_cart(uint8_t *bytes, size_t room, bool *ret_sound)
 {
 	struct cart_head today;
-	uint8_t *head = image->carts[image->cart_count].head;
 
 	memcpy(&today, bytes, sizeof(today));
 	if (today.format != 2)
-		return;
+		return false;
 	uint64_t front = CART_SIZE + align_up((uint64_t)today.restaurant_size + today.session_size, 8) +
 			 align_up((uint64_t)today.attributes_size, 8);
 	bool sound = front <= room && XXH3_64bits(bytes + 8, front - 8) == today.sum;
-	memcpy(head, bytes, CART_SIZE);
-	image->carts[image->cart_count++].at = bytes;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		memcpy(bytes + fields[i].former, head + fields[i].today, fields[i].size);
+		memcpy(bytes + fields[i].former, (const uint8_t *)&today + fields[i].today, fields[i].size);
 	memcpy(bytes + fields[2].former, &(uint16_t){ 1 }, sizeof(uint16_t));
 	if (sound)
 		put_u64(bytes, 0, XXH3_64bits(bytes + 8, front - 8));
+	*ret_sound = sound;
+	return true;
+}
+
+bool former_image_cart(uint8_t *bytes, size_t room)
+{
+	bool sound = false;
+
+	return room >= CART_SIZE && make_cart(bytes, room, &sound) && sound;
+}
+
+/* And remember what was there. */
+static void change_cart(struct former_image *image, uint8_t *bytes, size_t room)
+{
+	struct former_cart *cart = &image->carts[image->cart_count];
+	bool sound;
+
+	memcpy(cart->head, bytes, CART_SIZE);
+	cart->at = bytes;
+	image->cart_count += make_cart(bytes, room, &sound);
 }
 
 static void make_carts(struct former_image *image, const struct arena *arena)
@@ -93,8 +110,8 @@ static void make_carts(struct former_image *image, const struct arena *arena)
 	for (uint32_t i = 0; i < arena->max_carts; i++) {
 		block_ref ref = arena->slots[i].current;
 		if (ref - arena->space_first < arena->head_refs)
-			make_cart(image, (uint8_t *)(arena_block(arena, ref) + 1),
-				  (size_t)(arena->space_end - ref) * BLOCK_UNIT - sizeof(struct block_header));
+			change_cart(image, (uint8_t *)(arena_block(arena, ref) + 1),
+				    (size_t)(arena->space_end - ref) * BLOCK_UNIT - sizeof(struct block_header));
 	}
 }
 

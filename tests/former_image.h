@@ -22,6 +22,9 @@ struct former_image { /* what was changed */
 /* In the arena's mapping. Damage goes along; a checksum that was right is right. */
 void former_image_begin(const struct arena *arena, struct former_image *ret_image);
 
+/* A sound cart version made one of format 1, in place. False: it is none, or of another format. */
+bool former_image_cart(uint8_t *bytes, size_t room);
+
 /* Back to today's. */
 void former_image_end(const struct arena *arena, struct former_image *image);
 

@@ -63,7 +63,7 @@ mutant 'publishing does not note the old version' shm/slot.c 's/^\tnote\(&intent
 mutant 'the hand is not let go of after publishing' shm/slot.c '/^static bool after_publish/,/^}/ s/^\tnote\(&record->intent.hand, 0\);.*$//'
 mutant 'repair does not look whether it was published' shm/slot.c 's/^\t\trepair_publish\(arena, record, slot\);$/\t\t(void)repair_publish;/'
 mutant 'repair does not finish an end' shm/slot.c 's/ && repair_end\(arena, record, bucket, slot\)\)$/ \&\& repair_end == NULL)/'
-mutant 'repair does not finish an insertion' shm/slot.c 's/^\t\tafter_insert\(arena, record\);.*$/\t\t;/'
+mutant 'repair does not finish an insertion' shm/slot.c 's/^\t\tafter_insert\(arena, record, true\);.*$/\t\t;/'
 mutant 'an end does not note the version to retire' shm/slot.c '/^static bool finish_end/,/^}/ s/^\t\tnote\(&record->intent.old, current\);$//'
 mutant 'an end does not name the slot to free' shm/slot.c 's/^\t\tnote\(&arena_block\(arena, current\)->slot, link\);.*$//'
 mutant 'repair forgets the slot lock' shm/slot.c 's/^\t\tlock_release_of\(&slot->lock, name\);$//'

@@ -21,6 +21,7 @@
 #include "../../agent/rebuild.h"
 #include "../../agent/recover.h"
 #include "../cart_seal.h"
+#include "../former_image.h"
 #include "cart.h"
 
 #define FILES_MAX 4u
@@ -35,6 +36,7 @@ struct writer {
 	size_t size;
 	uint64_t nonce;
 	uint32_t number;
+	uint32_t format;
 };
 
 static char directory[64];
@@ -147,6 +149,7 @@ static void put_head(struct writer *w, struct input *input)
 	memset(head.lineage, flags & 4, sizeof(head.lineage));
 	head.sum = journal_head_sum(&head) ^ ((flags & 8) / 8);
 	w->nonce = head.nonce;
+	w->format = head.format;
 	put(w, &head, sizeof(head));
 }
 
@@ -186,6 +189,8 @@ static void put_cart(struct writer *w, struct input *input)
 		cart[input_number(input, 2) % plan.size] ^= 1;
 	if ((flags & 8) != 0)
 		cart_seal(cart, plan.size);
+	if (w->format == 1)
+		(void)former_image_cart(cart, plan.size);
 	record.size = (uint32_t)plan.size;
 	put_record(w, &record, cart, plan.size);
 	free(cart);
