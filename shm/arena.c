@@ -131,6 +131,28 @@ void arena_point(struct arena *arena, const struct arena_header *h)
 	arena->head_refs = arena->space_end - arena->space_first - HEAD_UNITS + 1;
 }
 
+/* How many of its words say what they would have to, had it room for so many carts? */
+static uint32_t agreement(const struct arena_header *h, uint32_t max_carts)
+{
+	struct arena_header g = { 0 };
+
+	if (!geometry_compute(h->arena_bytes, max_carts, &g))
+		return 0;
+	return (uint32_t)(h->max_carts == g.max_carts) + (h->bucket_count == g.bucket_count) +
+	       (h->page_count == g.page_count) + (h->drained_at == g.drained_at) + (h->chains_at == g.chains_at) +
+	       (h->buckets_at == g.buckets_at) + (h->slots_at == g.slots_at) + (h->pages_at == g.pages_at) +
+	       (h->space_at == g.space_at);
+}
+
+uint32_t arena_carts_said(const struct arena_header *h)
+{
+	uint64_t apart = min_u64((h->pages_at - h->slots_at) / sizeof(struct slot), UINT32_MAX);
+	uint32_t one = agreement(h, h->max_carts), other = agreement(h, (uint32_t)apart);
+
+	/* undecided: rather a slot too many, in which there is no sound cart, than too few */
+	return other > one || (other == one && other > 0 && apart > h->max_carts) ? (uint32_t)apart : h->max_carts;
+}
+
 bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts)
 {
 	struct arena_header h = { .hash_seed = arena->hash_seed };

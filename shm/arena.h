@@ -112,6 +112,9 @@ bool arena_header_sound(const struct arena_header *header);
  */
 bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts);
 
+/* How many carts a damaged header speaks of: as it says, or as its tables are apart, whatever agrees with more of it. For salvage. */
+uint32_t arena_carts_said(const struct arena_header *header);
+
 /* Let the arena's pointers and geometry be those of a header that is known to fit its mapping. For salvage. */
 void arena_point(struct arena *arena, const struct arena_header *h);
 

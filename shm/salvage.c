@@ -103,6 +103,8 @@ static int map_damaged(struct salvage *salvage, char *why)
 	salvage->layout = former_read(&raw, &salvage->former);
 	bool sound = salvage->layout != 0 ? former_sound(&raw) : arena_header_sound(&raw);
 	h = salvage->layout != 0 ? salvage->former : raw;
+	if (salvage->layout == 0 && !sound)
+		h.max_carts = arena_carts_said(&raw);
 	if (salvage->layout == 0)
 		salvage->layout = LAYOUT_VERSION; /* or what is left of it */
 	uint64_t file_bytes = (uint64_t)st.st_size;
@@ -145,10 +147,9 @@ static const struct cart_head *copy_sound(const struct salvage *salvage, block_r
 	size_t room = (size_t)(arena->space_end - ref) * BLOCK_UNIT - sizeof(struct block_header);
 	struct cart_head *copy = (struct cart_head *)(void *)salvage->copy;
 	uint32_t size;
-	if (salvage->layout <= FORMER_CARTS_UNTIL) {
-		if (!former_cart(bytes, room, copy, &size))
-			return NULL;
-	} else {
+	if (salvage->layout <= FORMER_CARTS_UNTIL && !former_cart(bytes, room, copy, &size))
+		return NULL;
+	if (salvage->layout > FORMER_CARTS_UNTIL) {
 		if (cart_shape(bytes, room) < 0)
 			return NULL;
 		size = ((const struct cart_head *)bytes)->size;

@@ -291,6 +291,28 @@ static void a_header_that_is_damaged_is_made_out(void **state)
 	yard_remove(&yard);
 }
 
+/* By what else the header says. */
+static void a_wrong_number_of_carts_is_seen_through(void **state)
+{
+	struct scene *scene = *state;
+	struct arena_header *h = (struct arena_header *)(void *)scene->image;
+	const uint32_t right = h->max_carts;
+	const uint32_t wrong[] = {
+		0, 1, right - 1, right + 1, right / 2, 2 * right, 255, 4096, 0x10000000, UINT32_MAX
+	};
+
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		struct salvage_totals totals;
+		struct yard yard;
+		h->max_carts = wrong[i];
+		write_image(scene, scene->image, scene->image_size);
+		assert_true(bring_over(scene, &yard, &totals));
+		assert_int_equal(totals.kept, CARTS - DROPPED);
+		assert_sound_carts(scene, &yard, 0, 0);
+		yard_remove(&yard);
+	}
+}
+
 static void of_a_file_cut_short_what_is_left_comes_over(void **state)
 {
 	struct scene *scene = *state;
@@ -376,6 +398,7 @@ int main(void)
 		CASE(idle_time_goes_on),
 		CASE(a_lost_reference_is_found_again),
 		CASE(a_header_that_is_damaged_is_made_out),
+		CASE(a_wrong_number_of_carts_is_seen_through),
 		CASE(of_a_file_cut_short_what_is_left_comes_over),
 		CASE(whatever_is_damaged_the_other_carts_come_over),
 	};
