@@ -224,6 +224,9 @@ valgrind: all tests deps-check ## the unit tests (10 to 59) under valgrind
 lint: deps-lint ## floors, labels, names, manuals, format, clang-tidy
 	@CC="$(CC)" tests/lint/lint.sh
 
+analyze: deps-lint ## clang's static analyzer, over all sources; takes minutes
+	@CC="$(CC)" tests/lint/lint.sh analyze
+
 format: deps-lint ## apply .clang-format to all C files
 	clang-format -i $(wildcard shm/*.[ch] agent/*.[ch] tools/*.[ch] bench/*.[ch] tests/*.[ch] tests/fuzz/*.[ch])
 
@@ -276,4 +279,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all asan bench bench-deps clean crash demo deps format FORCE fuzz fuzzers help install install-files lint model mutants power run test tests tsan ubsan uninstall valgrind
+.PHONY: all analyze asan bench bench-deps clean crash demo deps format FORCE fuzz fuzzers help install install-files lint model mutants power run test tests tsan ubsan uninstall valgrind
