@@ -224,7 +224,7 @@ valgrind: all tests deps-check ## the unit tests (10 to 59) under valgrind
 lint: deps-lint ## floors, labels, names, manuals, format, clang-tidy
 	@CC="$(CC)" tests/lint/lint.sh
 
-analyze: deps-lint ## clang's static analyzer, over all sources; takes minutes
+analyze: deps-lint ## the static analyzer of clang, over all sources but the tests; takes minutes
 	@CC="$(CC)" tests/lint/lint.sh analyze
 
 format: deps-lint ## apply .clang-format to all C files
