@@ -86,12 +86,12 @@ static int look_up(struct corral *corral, const struct corral_key *key, uint64_t
 	return r;
 }
 
-static inline void fill_view(struct corral *corral, struct actor *actor, const struct found *found, int64_t deadline,
-			     struct corral_view *ret_view)
+static inline void fill_view(struct corral *corral, struct actor *actor, const struct cart_head *cart, size_t size,
+			     int64_t deadline, struct corral_view *ret_view)
 {
-	*ret_view = (struct corral_view){ .version = load_relaxed(&found->cart->version),
-					  .bytes = found->cart,
-					  .size = found->room,
+	*ret_view = (struct corral_view){ .version = load_relaxed(&cart->version),
+					  .bytes = cart,
+					  .size = size,
 					  .corral = corral,
 					  .deadline_ns = deadline,
 					  .thread = actor,
@@ -118,7 +118,7 @@ static __attribute__((noinline)) int begin_with_care(struct corral *corral, cons
 	} while (unlikely(r == -EAGAIN && --tries > 0));
 	if (unlikely(r < 0))
 		return r == -EAGAIN ? -EUCLEAN : r;
-	fill_view(corral, actor, &found, deadline, ret_view);
+	fill_view(corral, actor, found.cart, found.room, deadline, ret_view);
 	return 0;
 }
 
@@ -173,13 +173,7 @@ static inline __attribute__((always_inline)) bool begin_at_once(struct corral *c
 	int64_t deadline = deadline_ns(touched, ttl);
 	if (unlikely(!is_version_of(arena, current, key, &cart, &size) || grace_revoked(actor)))
 		goto otherwise;
-	*ret_view = (struct corral_view){ .version = load_relaxed(&cart->version),
-					  .bytes = cart,
-					  .size = size,
-					  .corral = corral,
-					  .deadline_ns = deadline,
-					  .thread = actor,
-					  .epoch = handle_cache.epoch };
+	fill_view(corral, actor, cart, size, deadline, ret_view);
 	return true;
 otherwise:
 	grace_leave(actor);

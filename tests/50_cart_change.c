@@ -33,6 +33,39 @@ static void the_first_item_makes_the_cart(void **state)
 	kit_free(&cart);
 }
 
+/* Ids of each length are compared in other pieces: a difference in any byte is one. */
+static void a_key_differs_in_any_byte(void **state)
+{
+	struct {
+		struct cart_head head;
+		char ids[2 * CORRAL_ID_MAX];
+	} cart = { .head = { 0 } };
+	char ids[2 * CORRAL_ID_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ids); i++)
+		ids[i] = cart.ids[i] = (char)(1 + i % 127);
+	for (size_t r = 1; r <= CORRAL_ID_MAX; r++) {
+		for (size_t s = 1; s <= CORRAL_ID_MAX; s += r % 16 < 2 ? 1 : 13) {
+			struct corral_key key = { { ids, r }, { ids + r, s } };
+			cart.head.restaurant_size = (uint16_t)r;
+			cart.head.session_size = (uint16_t)s;
+			assert_true(cart_has_key(&cart.head, sizeof(cart.head) + r + s, &key));
+			assert_false(cart_has_key(&cart.head, sizeof(cart.head) + r + s - 1, &key));
+			for (size_t i = 0; i < r + s; i++) {
+				ids[i] ^= (char)(1 << i % 7);
+				assert_false(cart_has_key(&cart.head, sizeof(cart.head) + r + s, &key));
+				ids[i] ^= (char)(1 << i % 7);
+			}
+			ids[r + s - 1] ^= 1; /* what follows does not count */
+			key.session_id.size = s - (s > 1);
+			cart.head.session_size = (uint16_t)(s - (s > 1));
+			assert_int_equal(cart_has_key(&cart.head, sizeof(cart), &key), s > 1);
+			ids[r + s - 1] ^= 1;
+		}
+	}
+}
+
 static void adding_the_same_item_raises_the_quantity(void **state)
 {
 	struct kit_cart cart = { 0 };
@@ -362,6 +395,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_item_makes_the_cart),
+		cmocka_unit_test(a_key_differs_in_any_byte),
 		cmocka_unit_test(adding_the_same_item_raises_the_quantity),
 		cmocka_unit_test(another_price_is_another_line),
 		cmocka_unit_test(keys_of_another_seed_never_merge),

@@ -64,6 +64,30 @@ static void only_utf8_without_nul_is_a_text(void **state)
 		assert_true(cart_text_valid(good_texts[i]));
 }
 
+/* Texts of each length are looked at in other pieces. */
+static void a_bad_byte_is_seen_at_any_place_of_a_text_of_any_length(void **state)
+{
+	const char bad[] = { '\0', '\x80', '\xbf', '\xc3', '\xff' };
+	char text[48];
+
+	(void)state;
+	for (size_t size = 1; size <= sizeof(text); size++) {
+		memset(text, 'a', sizeof(text));
+		assert_true(cart_text_valid((struct corral_text){ text, size }));
+		for (size_t at = 0; at < size; at++) {
+			for (size_t i = 0; i < sizeof(bad); i++) {
+				text[at] = bad[i];
+				assert_false(cart_text_valid((struct corral_text){ text, size }));
+			}
+			if (at + 1 < size) {
+				memcpy(text + at, "\xc3\xa4", 2);
+				assert_true(cart_text_valid((struct corral_text){ text, size }));
+			}
+			memset(text, 'a', sizeof(text));
+		}
+	}
+}
+
 static void a_bad_text_is_refused_wherever_it_stands(void **state)
 {
 	(void)state;
@@ -299,6 +323,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_utf8_without_nul_is_a_text),
+		cmocka_unit_test(a_bad_byte_is_seen_at_any_place_of_a_text_of_any_length),
 		cmocka_unit_test(a_bad_text_is_refused_wherever_it_stands),
 		cmocka_unit_test(numbers_out_of_range_are_refused),
 		cmocka_unit_test(missing_pointers_and_an_empty_id_are_refused),

@@ -308,6 +308,24 @@ a_journal_of_format_1_is_read() {
 	sound
 }
 
+a_journal_goes_on_in_todays_format() {
+	local before
+	journal
+	start --journal 20ms
+	corral 0 add roma all --item p3 --name Bread --price 3 --sync
+	corral 0 add roma new --item p3 --name Bread --price 3 --sync
+	before=$(carts)
+	[[ $(od -An -tu4 -j8 -N4 "$(find "$dir/journal" -type f | sort | tail -n 1)") -eq 2 ]] || fail "another format"
+	[[ $(od -An -tu4 -j8 -N4 "$(find "$dir/journal" -type f | sort | head -n 1)") -eq 1 ]] || fail "no file of format 1 is left"
+	kill -9 "$pid"
+	gone "$pid"
+	rm "$dir/arena"
+	start --journal 20ms # out of files of both formats
+	diff <(echo "$before") <(carts) || fail "other carts"
+	agent 0 --stop
+	sound
+}
+
 a_later_journal_is_refused_and_not_touched() {
 	journal
 	later_journal "$dir/journal"
