@@ -80,7 +80,8 @@ static void a_bad_byte_is_seen_at_any_place_of_a_text_of_any_length(void **state
 				assert_false(cart_text_valid((struct corral_text){ text, size }));
 			}
 			if (at + 1 < size) {
-				memcpy(text + at, "\xc3\xa4", 2);
+				text[at] = '\xc3';
+				text[at + 1] = '\xa4';
 				assert_true(cart_text_valid((struct corral_text){ text, size }));
 			}
 			memset(text, 'a', sizeof(text));
