@@ -13,6 +13,7 @@
 
 #include "block.h"
 #include "cart.h"
+#include "change.h"
 #include "grace.h"
 #include "handle.h"
 #include "lock.h"
@@ -25,129 +26,6 @@
 #define TRIES_MAX 10000u      /* each retry means that somebody else got on */
 #define LOOK_NS 1000000000ull /* a thread looks no more often whether the arena is still there */
 #define STOCK_MAX 65536u      /* a block that is larger is not kept in stock: copying takes longer than what is saved */
-
-/* One change under way. */
-struct work {
-	struct corral *corral;
-	struct actor *actor;
-	const struct corral_key *key;
-	struct cart_change *change;
-	struct cart_plan plan;
-	int64_t now_ns;
-	uint64_t idle_ns; /* of a version from elsewhere: since its last activity */
-	bool wake;        /* somebody sleeps on the slot's change word */
-};
-
-static bool makes_cart(const struct cart_change *change)
-{
-	switch (change->kind) {
-	case CART_ADD:
-	case CART_SET_TAX:
-	case CART_SET_ATTRIBUTE:
-	case CART_SET_TTL:
-		return change->if_version == 0;
-	case CART_REPLACE: /* cart_plan() knows */
-	case CART_PUT:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Under the lock: waiting for it may have taken a while. From now on it is ours, for those who ask how long. */
-static void look_at_clocks(struct work *work)
-{
-	int64_t now_ns = arena_now_ns(work->actor->arena);
-
-	note(&work->actor->record->intent.since_ns, now_ns);
-	work->now_ns = ns_since(now_ns, (int64_t)work->idle_ns);
-	work->change->now_ms = arena_wall_ms();
-}
-
-static bool overlap(const void *a, uint32_t a_size, const void *b, uint32_t b_size)
-{
-	return (uintptr_t)a < (uintptr_t)b + b_size && (uintptr_t)b < (uintptr_t)a + a_size;
-}
-
-/* A block with the new version in hand. A lock is held; nothing has changed yet. */
-static int build(struct work *work, const struct cart_head *old)
-{
-	uint32_t size = work->plan.size + (uint32_t)sizeof(struct block_header);
-	struct intent *intent = &work->actor->record->intent;
-	int r = block_alloc(work->actor, size);
-
-	if (r < 0)
-		return r;
-	/* read once, and looked at: damaged bytes may change between taking a block and writing into it */
-	const struct arena *arena = work->actor->arena;
-	block_ref hand = load_relaxed(&intent->hand);
-	if (!arena_block_inside(arena, hand) || (uint64_t)(arena->space_end - hand) * BLOCK_UNIT < size)
-		return -EUCLEAN;
-	struct block_header *block = arena_block(arena, hand);
-	if (old != NULL && overlap(block, size, old, work->plan.old.size)) {
-		note(&intent->hand, 0); /* in a damaged arena a "free" block may be a live one: it is let go */
-		return -EUCLEAN;
-	}
-	cart_build(old, work->change, &work->plan, block + 1);
-	return 0;
-}
-
-static uint64_t planned_ttl_ms(const struct work *work)
-{
-	return work->plan.head.ttl_ms;
-}
-
-/* The cart is there, and its lock is ours. 0; 1: had been done; -errno. */
-static int change_locked(struct work *work, const struct found *found)
-{
-	struct arena *arena = work->actor->arena;
-	const struct cart_head *old = found->cart;
-	size_t room = found->room;
-
-	bool over = work->now_ns >= slot_deadline_ns(arena, found->slot, found->touched_ns);
-
-	if (over && !slot_forgo(found->slot, found->touched_ns))
-		return -EAGAIN; /* a reader renewed it just now */
-	if (over && !makes_cart(work->change))
-		return -ENOENT;
-	if (over) { /* the next cart in the same slot */
-		work->change->first_version = old->version + 1;
-		old = NULL;
-		room = 0;
-	}
-	int r = cart_plan(old, room, work->change, &work->plan);
-	if (r == 1)
-		if (slot_touch(found->slot, found->touched_ns, work->now_ns)) /* it is activity all the same */
-			slot_mark_touched(arena, found->slot, work->actor->fenced);
-	if (r != 0)
-		return r;
-	r = build(work, old);
-	if (r < 0)
-		return r;
-	work->wake = slot_publish(work->actor, found->slot, work->plan.size, planned_ttl_ms(work), work->now_ns, over);
-	return 0;
-}
-
-static int change_existing(struct work *work, struct slot *slot)
-{
-	struct found found = { 0 };
-
-	slot_want(work->actor, NULL, slot);
-	if (lock_take(work->actor, &slot->lock, LOCK_SLOT) < 0)
-		return -EBUSY;
-	look_at_clocks(work);
-	int r = slot_recheck(work->actor->arena, slot, work->change->hash, work->key, &found);
-	if (r == -ENOENT)
-		r = -EAGAIN; /* it ended while we waited: look again */
-	if (r == 0)
-		r = change_locked(work, &found);
-	lock_drop(work->actor, &slot->lock, LOCK_SLOT);
-	if (work->wake)
-		slot_wake(work->actor->arena, slot);
-	if (work->actor->record->intent.old != 0)
-		block_retire_old(work->actor);
-	return r;
-}
 
 /* The bucket's lock is ours: make the cart, unless another did. */
 static int insert_locked(struct work *work, struct bucket *bucket)
@@ -164,12 +42,12 @@ static int insert_locked(struct work *work, struct bucket *bucket)
 	work->change->first_version = min_u64(bucket->version_floor, VERSION_MAX) + 1;
 	r = cart_plan(NULL, 0, work->change, &work->plan);
 	if (r == 0)
-		r = build(work, NULL);
+		r = change_build(work, NULL, true);
 	if (r != 0)
 		return r;
 	r = block_take_slot(work->actor);
 	if (r == 0)
-		r = slot_insert(work->actor, bucket, work->change->hash, work->plan.size, planned_ttl_ms(work),
+		r = slot_insert(work->actor, bucket, work->change->hash, work->plan.size, change_ttl_ms(work),
 				work->now_ns);
 	if (r < 0)
 		block_free_hand(work->actor);
@@ -180,14 +58,14 @@ static int change_absent(struct work *work)
 {
 	struct bucket *bucket = slot_bucket(work->actor->arena, work->change->hash);
 
-	if (!makes_cart(work->change))
+	if (!change_makes_cart(work->change))
 		return -ENOENT;
 	if (!cart_text_valid(work->key->restaurant_id) || !cart_text_valid(work->key->session_id))
 		return -EILSEQ;
 	slot_want(work->actor, bucket, NULL);
 	if (lock_take(work->actor, &bucket->lock, LOCK_BUCKET) < 0)
 		return -EBUSY;
-	look_at_clocks(work);
+	change_look_at_clocks(work);
 	int r = insert_locked(work, bucket);
 	lock_drop(work->actor, &bucket->lock, LOCK_BUCKET);
 	if (r == 0) {
@@ -228,7 +106,7 @@ static int drop_existing(struct work *work, struct slot *slot)
 		return -EBUSY;
 	bool both = lock_try(actor, &slot->lock, LOCK_SLOT);
 	if (both) {
-		look_at_clocks(work);
+		change_look_at_clocks(work);
 		r = drop_locked(work, bucket, slot);
 		lock_drop(actor, &slot->lock, LOCK_SLOT);
 	}

@@ -95,6 +95,7 @@ static bool bump_change(struct slot *slot)
 {
 	uint32_t next = (load_relaxed(&slot->change) & ~1u) + 2; /* only we count; waiters set bit 0 */
 
+	/* before the former version is retired, let alone written anew: who makes one ahead of its lock sees it. pairs [S6] */
 	return (swap_acq_rel(&slot->change, next) & 1) != 0;
 }
 
