@@ -11,6 +11,7 @@
 #include "stat.h"
 
 #define STEP_BACK_ROUNDS 500 /* some 14 us: about twenty changes */
+#define PUBLISHED_ROUNDS 200 /* some 5 us */
 #ifdef __SANITIZE_THREAD__
 #define BUILT_UNDER_LOCK true
 #elif defined(__has_feature)
@@ -38,14 +39,18 @@ bool change_makes_cart(const struct cart_change *change)
 	}
 }
 
-/* Under the lock: waiting for it may have taken a while. From now on it is ours, for those who ask how long. */
-void change_look_at_clocks(struct work *work)
+void change_look_at_clock(struct work *work)
 {
 	int64_t now_ns = arena_now_ns(work->actor->arena);
 
 	note(&work->actor->record->intent.since_ns, now_ns);
 	work->now_ns = ns_since(now_ns, (int64_t)work->idle_ns);
+}
+
+int change_plan(struct work *work, const struct cart_head *old, size_t room)
+{
 	work->change->now_ms = arena_wall_ms();
+	return cart_plan(old, room, work->change, &work->plan);
 }
 
 static bool overlap(const void *a, uint32_t a_size, const void *b, uint32_t b_size)
@@ -109,7 +114,7 @@ static int change_locked(struct work *work, const struct found *found)
 		old = NULL;
 		room = 0;
 	}
-	int r = cart_plan(old, room, work->change, &work->plan);
+	int r = change_plan(work, old, room);
 	if (r == 1)
 		if (slot_touch(found->slot, found->touched_ns, work->now_ns)) /* it is activity all the same */
 			slot_mark_touched(arena, found->slot, work->actor->fenced);
@@ -126,6 +131,24 @@ static int change_locked(struct work *work, const struct found *found)
 static uint32_t changes_of(const struct slot *slot)
 {
 	return load_relaxed(&slot->change) & ~1u;
+}
+
+/* Has it not changed since? Then what was read of its version was whole. */
+static bool still(const struct slot *slot, uint32_t changes)
+{
+	fence_loads(); /* the version's bytes before the count. pairs [S6] */
+	return changes_of(slot) == changes;
+}
+
+/* Mostly it is held for what publishing takes. */
+static bool becomes_free(const lock_word *lock)
+{
+	for (int round = 0; round < PUBLISHED_ROUNDS; round++) {
+		if (load_relaxed(lock) == 0) /* relaxed: a hint */
+			return true;
+		spin_pause();
+	}
+	return false;
 }
 
 /* Somebody changed the cart meanwhile, and will again. He has its cache lines: his next changes cost less than taking turns would. */
@@ -148,18 +171,19 @@ static bool build_ahead(struct work *work, struct slot *slot, uint32_t *ret_chan
 	const struct arena *arena = work->actor->arena;
 	struct found found = { 0 };
 
-	/* relaxed: a hint. In the middle of a change; ThreadSanitizer knows no sequence locks */
-	if (BUILT_UNDER_LOCK || work->actor->record->nest != 0 || load_relaxed(&slot->lock) != 0)
+	if (BUILT_UNDER_LOCK || work->actor->record->nest != 0 || !becomes_free(&slot->lock))
 		return false;
 	*ret_changes = load_acquire(&slot->change) & ~1u; /* before the version. pairs [S6] */
-	change_look_at_clocks(work);
+	change_look_at_clock(work);
 	if (slot_recheck(arena, slot, work->change->hash, work->key, &found) != 0 ||
 	    work->now_ns >= slot_deadline_ns(arena, slot, found.touched_ns) ||
-	    cart_plan(found.cart, found.room, work->change, &work->plan) != 0 ||
-	    change_build(work, found.cart, false) != 0)
-		return false; /* if it is to be refused, then for what is there under the lock */
-	fence_loads();        /* the version's bytes before the count. pairs [S6] */
-	return changes_of(slot) == *ret_changes || step_back(); /* relaxed: ordered by the fence */
+	    change_plan(work, found.cart, found.room) != 0)
+		return false;           /* if it is to be refused, then for what is there under the lock */
+	if (!still(slot, *ret_changes)) /* no block is taken for what torn bytes ask for */
+		return step_back();
+	if (change_build(work, found.cart, false) != 0)
+		return false;
+	return still(slot, *ret_changes) || step_back();
 }
 
 /* The lock is ours. What was made ahead is published, if it was made of what is there now. */
@@ -187,7 +211,7 @@ int change_existing(struct work *work, struct slot *slot)
 		drop_hand(work->actor);
 		return -EBUSY;
 	}
-	change_look_at_clocks(work);
+	change_look_at_clock(work); /* waiting may have taken a while */
 	if (!ahead || !publish_ahead(work, slot, changes)) {
 		r = slot_recheck(work->actor->arena, slot, work->change->hash, work->key, &found);
 		if (r == -ENOENT)

@@ -24,8 +24,11 @@ struct work {
 /* Does it make the cart, if there is none? */
 bool change_makes_cart(const struct cart_change *change);
 
-/* What time is it? Under a lock, since waiting for it may have taken a while: from then on it is ours, for those who ask how long. */
-void change_look_at_clocks(struct work *work);
+/* What time is it? Under a lock: from then on it is ours, for those who ask how long. */
+void change_look_at_clock(struct work *work);
+
+/* As cart_plan(), dated now. */
+int change_plan(struct work *work, const struct cart_head *old, size_t room);
 
 /* The plan's version, in a block in hand; nothing else has changed then. `locked`: nobody else can change or free `old`. 0 or -errno. */
 int change_build(struct work *work, const struct cart_head *old, bool locked);

@@ -2,9 +2,9 @@
 /*
  * ops.c (floor 5): how a cart is changed: glue of the rooms below. The public calls are in calls.c.
  *
- * The way of a change: find the slot, if need be in a read-side critical section; leave it; take the slot's lock and look again (a
- * slot stays a slot for ever, so waiting for its lock needs no section); plan; take a block; build; publish;
- * drop the lock; retire the former version. A cart that is not there is made under its bucket's lock instead. One
+ * The way of a change: find the slot, if need be in a read-side critical section; leave it; make the new
+ * version, take the slot's lock and publish it (a slot stays a slot for ever, so waiting for its lock needs no section); drop
+ * the lock; retire the former version: change.c. A cart that is not there is made under its bucket's lock instead. One
  * whose time is up is replaced in its slot by a new one whose versions go on.
  *
  * Nothing is allocated from the heap, logged or called back while a lock is held; items are packed before.
@@ -40,7 +40,7 @@ static int insert_locked(struct work *work, struct bucket *bucket)
 	if (r != -ENOENT)
 		return r;
 	work->change->first_version = min_u64(bucket->version_floor, VERSION_MAX) + 1;
-	r = cart_plan(NULL, 0, work->change, &work->plan);
+	r = change_plan(work, NULL, 0);
 	if (r == 0)
 		r = change_build(work, NULL, true);
 	if (r != 0)
@@ -65,7 +65,7 @@ static int change_absent(struct work *work)
 	slot_want(work->actor, bucket, NULL);
 	if (lock_take(work->actor, &bucket->lock, LOCK_BUCKET) < 0)
 		return -EBUSY;
-	change_look_at_clocks(work);
+	change_look_at_clock(work);
 	int r = insert_locked(work, bucket);
 	lock_drop(work->actor, &bucket->lock, LOCK_BUCKET);
 	if (r == 0) {
@@ -85,7 +85,7 @@ static int drop_locked(struct work *work, struct bucket *bucket, struct slot *sl
 	if (r == 0 && work->now_ns >= slot_deadline_ns(work->actor->arena, slot, found.touched_ns))
 		r = slot_forgo(slot, found.touched_ns) ? -ENOENT : -EAGAIN;
 	if (r == 0)
-		r = cart_plan(found.cart, found.room, work->change, &work->plan);
+		r = change_plan(work, found.cart, found.room);
 	if (r == 0)
 		work->wake = slot_end(work->actor, bucket, slot);
 	return r;
@@ -106,7 +106,7 @@ static int drop_existing(struct work *work, struct slot *slot)
 		return -EBUSY;
 	bool both = lock_try(actor, &slot->lock, LOCK_SLOT);
 	if (both) {
-		change_look_at_clocks(work);
+		change_look_at_clock(work);
 		r = drop_locked(work, bucket, slot);
 		lock_drop(actor, &slot->lock, LOCK_SLOT);
 	}

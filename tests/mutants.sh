@@ -12,7 +12,7 @@ killed=0 survived=0
 
 git ls-files -z | xargs -0 cp --parents -t "$root"
 cd "$root" || exit 2
-tests=(45_slot_step 40_block_death 30_lock_death 30_lock 80_crash_matrix 81_crash_files)
+tests=(45_slot_step 40_block_death 30_lock_death 30_lock 80_crash_matrix 81_crash_files 58_death)
 
 build() { make -j"$(nproc)" DEPS=skip build/corral-agent "${tests[@]/#/build/tests/}" >build.log 2>&1; }
 
@@ -97,7 +97,9 @@ mutant 'a freed process record keeps its generation' shm/alive.c 's/^\tnote\(&re
 mutant 'a thread record is freed before its locks' shm/repair.c '/^static void repair_thread/,/^}/ s/^\tuint32_t found = slot_repair\(/\tstore_release(\&record->owner, 0);\n&/'
 mutant 'a process record is freed before its threads' shm/alive.c '/^static bool bury/,/^}/ s/^\t\t\trepair\(arena, number\);$//; /^static bool bury/,/^}/ s/^\t\t\tfree_record\(record\);$/&\n\t\t\trepair(arena, number);/'
 mutant 'who buries does not take the byte' shm/alive.c '/^static bool bury/,/^}/ s/if \(alive_take\(life, ALIVE_BYTE\(number\)\)\)/if (true)/'
-mutant 'a changed version is not retired' shm/ops.c '/^static int change_existing/,/^}/ s/^\t\tblock_retire_old\(.*$/\t\tnote(\&work->actor->record->intent.old, 0);/'
+mutant 'a changed version is not retired' shm/change.c '/^int change_existing/,/^}/ s/^\t\tblock_retire_old\(.*$/\t\tnote(\&work->actor->record->intent.old, 0);/'
+mutant 'a version made ahead is published unlooked' shm/change.c 's/^\treturn changes_of\(slot\) == changes;$/\treturn true;/; s/changes_of\(slot\) != changes \|\| //'
+mutant 'a block that came back to hand is let go' shm/change.c 's/^\t\tif \(locked\)$//'
 mutant 'an ended version is not retired' shm/expire.c 's/^\tblock_retire_old\(.*$/\tnote(\&actor->record->intent.old, 0);/'
 mutant 'the heir does not retire what is old' shm/retire.c '/^void block_settle/,/^}/ s/^\t\tblock_retire_old\(.*$/\t\tnote(\&record->intent.old, 0);/'
 mutant 'the heir does not free what is in hand' shm/retire.c '/^void block_settle/,/^}/ s/^\t\tblock_free_hand\(.*$/\t\tnote(\&record->intent.hand, 0);/'
