@@ -21,6 +21,9 @@
  * section's end is VISIBLE, that is what its release says: hence the claim is checked where a block is freed: nobody may
  * hold it. A section that is not yet visibly over may overlap the next one: the reader runs ahead of its buffer.
  *
+ * A section is heavy (with a full fence) or light (without, in a phase that its record has announced, see grace.h). The C code
+ * announces after 4,096 heavy sections in a phase; the model at any of them.
+ *
  * membarrier(GLOBAL_EXPEDITED) is a full fence in each running thread of every registered process at some moment
  * during the call. At a fence all that stands before it in the program is done and visible, and nothing that stands after
  * it has begun. So the model looks, one record after the other, for a moment at which that is so, and goes on from there:
@@ -53,6 +56,7 @@
 
 #define PROCESSES ((DEATHS + 1) * READERS) /* numbers that a process may get */
 #define NONE 0 /* of blocks; 1 is the first version */
+#define LIGHT 128 /* in a buffer: the rest is for light_phase */
 #define NOBODY 0
 #define LIVING 1     /* whose byte it is holds it */
 #define UPDATER 2    /* a repairer holds it: this one */
@@ -60,11 +64,12 @@
 
 byte gp_phase = 1, gp_completed = 1, gp_fenced = 1; /* struct arena_header */
 byte word[READERS];                                 /* thread_record.reader */
+byte light[READERS];                                /* thread_record.light_phase */
 byte owner[READERS];                                /* thread_record.owner: process plus one */
 byte life[PROCESSES];                               /* DIR/lock: who has the byte of each process */
 byte current = 1;                                   /* slot.current */
 
-chan buffer[READERS] = [4] of { byte }; /* stores to word[r] that are on their way */
+chan buffer[READERS] = [4] of { byte }; /* stores to word[r], and with LIGHT to light[r], that are on their way */
 byte holds[READERS];                    /* the block a section may still read ... */
 byte holds_next[READERS];               /* ... and the next section, while the end of the first is on its way */
 bool early[READERS];                    /* a load was done before something that stands before it */
@@ -87,7 +92,7 @@ byte blocker, blocker_word; /* the updater's: a reader that held up its last ste
 #endif
 
 /*
- * FENCED: the reader passes a full fence itself, in an arena with full_fences, or in a process that could not register
+ * FENCED: the reader never goes without a fence, in an arena with full_fences, or in a process that could not register
  * (actor.fenced). OUT_OF_REACH: membarrier does not reach its process.
  */
 #if defined(FULL_FENCES)
@@ -109,9 +114,13 @@ byte blocker, blocker_word; /* the updater's: a reader that held up its last ste
 inline drain(r)
 {
 	atomic {
-		buffer[r] ? word[r];
+		buffer[r] ? arrived;
 		if
-		:: word[r] == 0 -> /* the section is over for all; its loads are done [G2] */
+		:: arrived >= LIGHT -> light[r] = arrived - LIGHT
+		:: arrived < LIGHT -> word[r] = arrived
+		fi;
+		if
+		:: arrived == 0 -> /* the section is over for all; its loads are done [G2] */
 #ifdef MUTANT_G2_LEAVE
 			skip; /* its loads may still be under way: see reader */
 #else
@@ -119,12 +128,14 @@ inline drain(r)
 			holds_next[r] = NONE;
 #endif
 		:: else
-		fi
+		fi;
+		arrived = 0
 	}
 }
 
 active proctype memory()
 {
+	byte arrived = 0;
 end:
 	do
 	:: nempty(buffer[0]) -> drain(0)
@@ -150,33 +161,55 @@ proctype reader(byte r)
 	byte process = r;
 	byte sections = 0;
 	byte phase = 0;
+	byte mine = 0; /* actor.light_phase */
 
 	do
-	:: atomic { sections < SECTIONS ->
-		sections++;
-#if defined(MUTANT_G3_READER)
-		if /* no acquire at the phase: the pointer may be loaded before it */
-		:: holds[r] == NONE -> load_current(r); early[r] = true
-		:: true
-		fi
-		}
-		atomic {
-#endif
-		/* grace_enter: load_acquire(&gp_phase), and only then what follows [G3] */
-		phase = gp_phase }
-#if defined(MUTANT_G1_READER)
-		/* no compiler barrier: in the program itself the load may stand before the store */
-		atomic { load_current(r); early[r] = false };
-		atomic { buffer[r] ! phase; phase = 0; goto leave };
-#endif
-		/* store_relaxed(&record->reader, phase) */
-		atomic { buffer[r] ! phase; phase = 0 };
+	:: atomic { sections < SECTIONS -> sections++ };
+		/* grace_enter_first: store_relaxed(&record->reader, mine). (A 0 where there is a 0 changes nothing.) */
 		if
-#if defined(MUTANT_G3_READER)
-		:: atomic { early[r] && empty(buffer[r]) -> early[r] = false }
+#if defined(MUTANT_LOOK_FIRST)
+		:: atomic { mine != 0 && gp_phase == mine -> skip };
+			buffer[r] ! mine;
+			goto look_done
+#elif defined(MUTANT_G1_READER)
+		/* no compiler barrier: in the program itself the loads may stand before the store */
+		:: atomic { mine != 0 && gp_phase == mine -> load_current(r) };
+			buffer[r] ! mine;
+			goto leave
 #endif
-		/* fence_full() where the process is out of membarrier's reach, else fence_compiler() [G1] */
-		:: atomic { !early[r] && (!FENCED(r) || empty(buffer[r])) -> load_current(r) }
+		:: mine != 0 -> buffer[r] ! mine
+		:: mine == 0
+		fi;
+		if
+		:: atomic { mine != 0 && gp_phase == mine -> skip } /* load_acquire(&gp_phase): light */
+		:: atomic { mine == 0 || gp_phase != mine -> mine = 0; phase = gp_phase }; /* grace_enter_heavy */
+			/* store_relaxed(&record->reader, phase) */
+			buffer[r] ! phase;
+			if
+			/* after LIGHT_AFTER sections; here at any: store_relaxed(&record->light_phase, phase) */
+			:: atomic { !FENCED(r) -> mine = phase };
+#ifndef MUTANT_G6_READER
+				buffer[r] ! LIGHT + phase
+#endif
+			:: true
+			fi;
+			phase = 0;
+#ifndef MUTANT_G1_HEAVY
+			empty(buffer[r]); /* fence_full() [G1, G6] */
+#endif
+#ifdef MUTANT_G6_READER
+			/* announced behind the fence */
+			if
+			:: mine != 0 -> buffer[r] ! LIGHT + mine
+			:: else
+			fi
+#endif
+		fi;
+#ifdef MUTANT_LOOK_FIRST
+look_done:
+#endif
+		if
+		:: atomic { true -> load_current(r) }
 		:: atomic { deaths < DEATHS && IN_ORDER(r) -> deaths++; goto dead }
 		fi;
 leave:		/* grace_leave: store_release(&record->reader, 0): the section's loads are done before it shows [G2] */
@@ -190,7 +223,8 @@ leave:		/* grace_leave: store_release(&record->reader, 0): the section's loads a
 dead:		/* the kernel frees the byte; the word stays */
 		atomic { life[process] = NOBODY; holds[r] = NONE; holds_next[r] = NONE };
 end_buried:	/* claim_free_record() by another process: cas_acq_rel(&record->owner, 0, process + 1) */
-		atomic { owner[r] == 0 -> process = process + READERS; life[process] = LIVING; owner[r] = process + 1 }
+		atomic { owner[r] == 0 -> process = process + READERS; life[process] = LIVING; owner[r] = process + 1; mine = 0 };
+		buffer[r] ! LIGHT /* grace_begin: store_relaxed(&record->light_phase, 0) */
 	od
 }
 
@@ -240,7 +274,7 @@ inline forget(who) /* the kernel frees all its bytes, also that of a process it 
 		n++
 	:: else -> break
 	od;
-	phase = 0; dead = 0; n = 0; gone = true; flipped = false
+	phase = 0; dead = 0; n = 0; gone = true; flipped = false; lit = false; fenced = 0
 }
 
 /*
@@ -319,30 +353,53 @@ inline current_period(who)
 	fi
 }
 
-/* The middle of step(): fence_readers(), unless somebody did. */
+/* some_light(): sets lit */
+inline some_light()
+{
+	do
+	:: atomic { true ->
+#ifdef MUTANT_LIGHT_BELOW
+		lit = lit || light[n] > fenced;
+#else
+		lit = lit || light[n] >= fenced; /* load_relaxed(&light_phase), behind the flip and a fence [G6] */
+#endif
+		NEXT }
+	od
+}
+
+/* The middle of step(): membarrier, unless nobody is light or somebody did. */
 inline fence_once(who)
 {
+	atomic { RMW(who) -> fenced = gp_fenced }; /* fence_full(); load_acquire(&gp_fenced) */
 	if
-#if defined(MUTANT_FENCED_EARLY)
-	:: atomic { gp_fenced < phase && RMW(who) -> gp_fenced = phase; MAY_DIE };
+#if defined(MUTANT_G6_DRIVER)
+	:: true /* "nobody is light" */
+#elif defined(MUTANT_FENCED_EARLY)
+	:: atomic { fenced < phase -> gp_fenced = phase; MAY_DIE };
 		membarrier()
 #elif defined(MUTANT_FENCED_BY_FLIPPER)
-	:: gp_fenced < phase && flipped -> /* who did not flip trusts who did */
+	:: fenced < phase && flipped -> /* who did not flip trusts who did */
 		membarrier()
-	:: gp_fenced < phase && !flipped
+	:: fenced < phase && !flipped
 #else
-	:: gp_fenced < phase -> /* load_acquire(&gp_fenced) */
-		membarrier();
-		atomic { RMW(who); /* cas_acq_rel(&gp_fenced, fenced, phase) */
-			if
-			:: gp_fenced < phase -> gp_fenced = phase
-			:: else
-			fi;
-			MAY_DIE
-		}
+	:: fenced < phase ->
+		some_light();
+		if
+		:: lit ->
+			membarrier();
+			atomic { RMW(who); /* cas_acq_rel(&gp_fenced, fenced, phase) */
+				if
+				:: gp_fenced == fenced -> gp_fenced = phase
+				:: else
+				fi;
+				MAY_DIE
+			}
+		:: else
+		fi
 #endif
-	:: gp_fenced >= phase
-	fi
+	:: fenced >= phase
+	fi;
+	atomic { fenced = 0; lit = false }
 }
 
 /* The end of step(): cas_acq_rel(&gp_completed, phase - 1, phase) [G4] */
@@ -426,8 +483,8 @@ inline one_bit_period()
 
 proctype agent()
 {
-	byte rounds = 0, phase = 0, dead = 0, n = 0;
-	bool gone = true, flipped = false;
+	byte rounds = 0, phase = 0, dead = 0, n = 0, fenced = 0;
+	bool gone = true, flipped = false, lit = false;
 
 	do
 	:: atomic { rounds < ROUNDS -> rounds++; gone = true }
@@ -442,8 +499,8 @@ killed:	/* another agent is started */
 
 proctype updater()
 {
-	byte old = 1, cookie = 0, phase = 0, dead = 0, n = 0;
-	bool gone = true, flipped = false, freed_under = false;
+	byte old = 1, cookie = 0, phase = 0, dead = 0, n = 0, fenced = 0;
+	bool gone = true, flipped = false, lit = false, freed_under = false;
 
 	do
 	:: atomic { old <= UPDATES ->

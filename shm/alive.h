@@ -34,9 +34,12 @@ struct actor {
 	uint32_t name;        /* its number plus one: what stands in lock words */
 	uint32_t held;        /* levels of the locks held, see lock.h; for assertions */
 	uint32_t patience_ms; /* how long to wait for the living */
-	bool fenced;          /* our readers use full fences */
+	bool fenced;          /* compiler barriers are not enough: membarrier does not reach us */
 	bool in_change;       /* its thread is changing a cart: a signal handler must not begin another change */
 	bool can_membarrier;
+	uint32_t heavy_entries; /* sections that began with a full fence in the phase `heavy_phase` */
+	uint64_t heavy_phase;
+	uint64_t light_phase; /* the phase in which ours begin without one; 0: none. See grace.h */
 	/* Repair all thread records of a dead process whose byte we hold. Set by the floor that knows how. */
 	void (*repair)(struct arena *arena, uint32_t process);
 };

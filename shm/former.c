@@ -2,7 +2,7 @@
 /*
  * former.c (floor 2): see former.h.
  *
- * Layout 4 (2026-11): a bucket has its chain's head, the hints are a table of their own, carts have format 1. Layout 3 (2026-11): no
+ * Layout 5 (2026-11): thread records have no light_phase. Layout 4 (2026-11): a bucket has its chain's head, the hints are a table of their own, carts have format 1. Layout 3 (2026-11): no
  * hints. Layout 2 (2026-11): no drained bitmap either. Layout 1 was never given to anyone; nothing is known of it here.
  *
  * Nothing here may follow layout.h: the numbers are those of the layout, written out. Changing one makes arenas that are
@@ -14,14 +14,15 @@
 #include "former.h"
 #include "hash.h"
 
-/* ---------------------------------------------------------- layouts 2 to 4 */
+/* ---------------------------------------------------------- layouts 2 to 5 */
 
 #define FINGERPRINT_2 0xbe6492b03ee696ceull
 #define FINGERPRINT_3 0x57dcf96d21ef7871ull
 #define FINGERPRINT_4 0x4c82f834187f2bb4ull
+#define FINGERPRINT_5 0x9bfa63ce66f4c40dull
 
 /*
- * The first 4 of its 64 lines. Layout 3 has drained_at behind dirty_at, and layout 4 hints_at behind that: what follows, up to the
+ * The first 4 of its 64 lines. Layout 3 has drained_at behind dirty_at, and layout 4 hints_at behind that, layout 5 chains_at: what follows, up to the
  * seed, is so many times 8 bytes further on.
  */
 struct header_2 {
@@ -69,9 +70,10 @@ static_assert(offsetof(struct header_2, hash_seed) == 152, "frozen");
 static_assert(offsetof(struct header_2, boot_id) == 192, "frozen");
 static_assert(offsetof(struct header_2, heartbeat_ns) == 232, "frozen");
 
-static_assert(offsetof(struct header_2, reserved1) == 160, "where layout 3 has its seed, and 8 bytes on layout 4");
+static_assert(offsetof(struct header_2, reserved1) == 160,
+	      "where layout 3 has its seed, and 8 bytes on layouts 4 and 5");
 
-/* What salvage reads besides the header and the carts is today what it was in layouts 2 to 4. */
+/* What salvage reads besides the header and the carts is today what it was in layouts 2 to 5. */
 static_assert(sizeof(struct process_record) == 128 && offsetof(struct process_record, pid) == 8 &&
 		      offsetof(struct process_record, program) == 24,
 	      "as in layout 2");
@@ -97,6 +99,9 @@ static_assert(sizeof(struct block_header) == 16 && offsetof(struct block_header,
 
 static bool geometry_2(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts, struct arena_header *h)
 {
+	static const uint32_t hints[] = {
+		[2] = 0, [3] = 0, [4] = 4, [5] = 8
+	}; /* bytes a bucket, in front of the buckets */
 	uint64_t bitmap = align_up((max_carts + 63ull) / 64 * 8, 64);
 	uint32_t buckets = 64;
 
@@ -117,7 +122,7 @@ static bool geometry_2(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts
 	h->dirty_at = h->classes_at + 192ull * 64;
 	h->drained_at = layout == 2 ? 0 : h->dirty_at + bitmap;
 	h->chains_at = 0;
-	h->buckets_at = h->dirty_at + (layout == 2 ? 1 : 2) * bitmap + (layout == 4 ? 4ull * buckets : 0);
+	h->buckets_at = h->dirty_at + (layout == 2 ? 1 : 2) * bitmap + (uint64_t)hints[layout] * buckets;
 	h->slots_at = h->buckets_at + 16ull * buckets;
 	h->pages_at = h->slots_at + 64ull * max_carts;
 	h->space_at = align_up(h->pages_at + align_up(arena_bytes / 16384 * 4, 64), 16384);
@@ -134,8 +139,9 @@ static void read_2(const struct header_2 *old, struct arena_header *h)
 				    .byte_order = old->byte_order,
 				    .arena_bytes = old->arena_bytes,
 				    .max_carts = old->max_carts,
-				    .hash_seed = old->layout_version == 2 ? old->hash_seed :
-									    old->reserved1[old->layout_version - 3],
+				    .hash_seed = old->layout_version == 2 ?
+							 old->hash_seed :
+							 old->reserved1[old->layout_version == 3 ? 0 : 1],
 				    .clock_offset_ns = old->clock_offset_ns,
 				    .ttl_ns = old->ttl_ns,
 				    .time_ns_inode = old->time_ns_inode,
@@ -154,7 +160,8 @@ uint32_t former_read(const void *bytes, struct arena_header *ret_header)
 	if (old.magic != LAYOUT_MAGIC || old.byte_order != LAYOUT_BYTE_ORDER ||
 	    !((old.layout_version == 2 && old.fingerprint == FINGERPRINT_2) ||
 	      (old.layout_version == 3 && old.fingerprint == FINGERPRINT_3) ||
-	      (old.layout_version == 4 && old.fingerprint == FINGERPRINT_4)))
+	      (old.layout_version == 4 && old.fingerprint == FINGERPRINT_4) ||
+	      (old.layout_version == 5 && old.fingerprint == FINGERPRINT_5)))
 		return 0;
 	read_2(&old, ret_header);
 	return old.layout_version;
@@ -173,7 +180,7 @@ bool former_sound(const void *bytes)
 
 bool former_geometry(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts, struct arena_header *ret_header)
 {
-	return layout >= 2 && layout <= 4 && geometry_2(layout, arena_bytes, max_carts, ret_header);
+	return layout >= 2 && layout <= 5 && geometry_2(layout, arena_bytes, max_carts, ret_header);
 }
 
 /* ------------------------------------------------------------ cart format 1 */

@@ -3,7 +3,7 @@
  * grace.c (floor 3): the slow side of grace.h.
  *
  * State in the header: phase (what readers copy), fenced (a membarrier was done after the flip to this
- * phase), completed (every reader older than this phase is gone). completed <= phase <= completed + 1. All three only
+ * phase; not every phase needs one), completed (every reader older than this phase is gone). completed <= phase <= completed + 1. All three only
  * grow, each by a compare-and-swap that fails when another driver was quicker: there is no lock, so a driver
  * that is stopped holds nobody up, and one that dies leaves a state from which the next goes on.
  *
@@ -21,6 +21,7 @@
 
 #define STALL_NS 2000000 /* after this long we ask whether a reader is alive, and then so often */
 #define WAIT_STEP_NS 100000
+#define LIGHT_AFTER 4096u          /* so many fences cost about what a membarrier does, and what it interrupts */
 #define GET_REGISTRATIONS (1 << 9) /* MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3 */
 
 static int membarrier(int command)
@@ -54,10 +55,39 @@ bool grace_fence_all(const struct actor *actor)
 	fence_full();
 	if (actor->arena->header->full_fences != 0)
 		return true;
-	/* pairs [G1]: after it, a reader either shows its phase or has yet to load its pointers */
 	if (actor->can_membarrier && membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) == 0)
 		return true;
 	return everybody_fenced(actor->arena);
+}
+
+void grace_enter_heavy(struct actor *actor)
+{
+	struct thread_record *record = actor->record;
+	/* acquire: who saw the flip sees what was unpublished before it. pairs [G3] */
+	uint64_t phase = load_acquire(&actor->arena->header->gp_phase);
+
+	store_relaxed(&record->reader, phase); /* relaxed, both: ordered by the fence */
+	if (phase != actor->heavy_phase) {
+		actor->heavy_phase = phase;
+		actor->heavy_entries = 0;
+		actor->light_phase = 0;
+	} else if (++actor->heavy_entries >= LIGHT_AFTER && !actor->fenced) {
+		store_relaxed(&record->light_phase, phase);
+		actor->light_phase = phase;
+	}
+	fence_full(); /* our phase before pointers, light_phase before the next section's look at the phase. pairs [G1, G6] */
+}
+
+/* May somebody's section have begun without a fence, in a phase that nobody's membarrier has ended? */
+static bool some_light(const struct arena *arena, uint64_t fenced)
+{
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+
+	for (uint32_t number = 0; number < high; number++)
+		if (load_relaxed(&arena->threads[number].light_phase) >=
+		    fenced) /* behind the caller's fence. pairs [G6] */
+			return true;
+	return false;
 }
 
 /* A reader holds us up: note since when, and ask after its life when that is long. */
@@ -112,12 +142,15 @@ static uint64_t current_period(struct arena_header *h)
 static bool step(struct actor *actor, struct arena_header *h)
 {
 	uint64_t phase = current_period(h);
+
+	fence_full(); /* the flip, whoever did it, before the scans. pairs [G1, G6] */
 	uint64_t fenced = load_acquire(&h->gp_fenced);
 
-	if (fenced < phase) {
-		if (!grace_fence_all(actor))
+	if (fenced < phase && h->full_fences == 0 && some_light(actor->arena, fenced)) {
+		/* pairs [G1]: after it, a light reader either shows its phase or has yet to look at it */
+		if (!actor->can_membarrier || membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) != 0)
 			return false;
-		(void)cas_acq_rel(&h->gp_fenced, fenced, phase); /* a hint that spares others theirs */
+		(void)cas_acq_rel(&h->gp_fenced, fenced, phase); /* spares others theirs */
 	}
 	if (!readers_gone(actor, phase))
 		return false;

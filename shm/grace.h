@@ -17,13 +17,21 @@
  * wait suffice (as in liburcu's own qsbr flavour on 64-bit machines). See ARCHITECTURE.md, "Grace periods".
  *
  * Ordering, lettered:
- *   [G1] reader: store own phase, then load pointers. driver: flip, membarrier, then scan.
- *        The reader's side is a compiler barrier; membarrier makes it a full fence when
- *        somebody looks. (full_fences: both sides fence.)
+ *   [G1] reader: store own phase, full fence, then load pointers. driver: flip, full fence, then scan.
+ *        A light section has a compiler barrier and a look whether the phase is still its own instead: membarrier
+ *        makes it a full fence. Before that look: then the section sees the flip, and begins again with a fence.
+ *        Behind it: then the scan sees the section.
  *   [G2] reader: all loads of the section, then store 0 (release). driver: scan (acquire), then free.
  *   [G3] updater: unpublish, full fence, then load the phase for the cookie. driver: flip, then scan.
  *        A reader that saw the flip (acquire) sees the unpublishing.
  *   [G5] revoker: store `revoked`, then free. reader: all loads of the section, then load `revoked`.
+ *   [G6] reader: store light_phase, full fence, then load the phase of its next section. driver: flip, full fence, then
+ *        load light_phase. Either the section sees the flip and is not light, or the driver calls membarrier.
+ *
+ * Who pays: a fence costs a reader a few nanoseconds; membarrier interrupts every processor that runs one of us, for some
+ * microseconds each. A record begins each phase with fences, and goes without once it has paid for LIGHT_AFTER of them: the
+ * rule of who may rent or buy, so never more than twice the cheaper of the two. Where carts change all the time, nobody calls
+ * membarrier; where they do not, nobody fences.
  *
  * Revocation: when memory runs out, a section that has held it back for long can be declared void
  * (grace_revoke_oldest). Grace periods no longer wait for it; its reader finds that out at its end, and what it read
@@ -46,21 +54,27 @@ static inline void grace_begin(struct actor *actor)
 	record->nest = 0;
 	if (load_relaxed(&record->revoked) >= load_relaxed(&actor->arena->header->gp_phase))
 		store_relaxed(&record->revoked, 0); /* damaged: no section can have been revoked yet */
+	store_relaxed(&record->light_phase, 0);     /* its former owner's */
 }
+
+/* The other half of grace_enter_first(): with a full fence. */
+void grace_enter_heavy(struct actor *actor);
 
 /* Enter an outermost section: whose record->nest is 0. */
-static inline void grace_enter_first(struct thread_record *record, const struct arena_header *header, bool fenced)
+static inline void grace_enter_first(struct actor *actor, struct thread_record *record,
+				     const struct arena_header *header)
 {
+	uint64_t phase = actor->light_phase;
+
 	record->nest = 1; /* plain: only the owner looks, or its repairer when it is dead */
+	store_relaxed(&record->reader, phase);
+	fence_compiler(); /* our phase before the look and the pointers, completed by the driver's membarrier. pairs [G1] */
 	/* acquire: who saw the flip sees what was unpublished before it. pairs [G3] */
-	store_relaxed(&record->reader, load_acquire(&header->gp_phase));
-	if (unlikely(fenced))
-		fence_full(); /* phase before pointers, else a driver misses us. pairs [G1] */
-	else
-		fence_compiler(); /* the same, completed by the driver's membarrier. pairs [G1] */
+	if (unlikely(load_acquire(&header->gp_phase) != phase))
+		grace_enter_heavy(actor);
 }
 
-/* Enter a read-side critical section. Two stores, no fence instruction on x86-64 and arm64 with membarrier. */
+/* Enter a read-side critical section. A light one: two stores and a load, no fence instruction on x86-64 and arm64. */
 static inline void grace_enter(struct actor *actor)
 {
 	struct thread_record *record = actor->record;
@@ -68,7 +82,7 @@ static inline void grace_enter(struct actor *actor)
 	if (record->nest > 0)
 		record->nest++;
 	else
-		grace_enter_first(record, actor->arena->header, actor->fenced);
+		grace_enter_first(actor, record, actor->arena->header);
 }
 
 static inline void grace_leave(struct actor *actor)
@@ -134,10 +148,7 @@ bool grace_advance(struct actor *actor, uint64_t cookie);
 /* Wait for the cookie, at most timeout_ms. 0, -ETIMEDOUT; -EDEADLK inside a section of one's own. */
 int grace_wait(struct actor *actor, uint64_t cookie, uint32_t timeout_ms);
 
-/*
- * Make the compiler barriers of all others (of readers [G1], of those who mark what they changed [J1]) full fences. False: we
- * cannot; somebody else has to.
- */
+/* Make the compiler barriers of all who mark what they changed full fences [J1]. False: we cannot; somebody else has to. */
 bool grace_fence_all(const struct actor *actor);
 
 /* How long a grace period has waited for this record's section, in milliseconds; 0: it does not, or it is void. */

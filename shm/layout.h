@@ -35,7 +35,7 @@
 #include "base.h"
 
 #define LAYOUT_MAGIC 0x0a1a0d4c41524f43ull /* "COR" "AL" CR SUB LF, read as little endian */
-#define LAYOUT_VERSION 5u
+#define LAYOUT_VERSION 6u
 #define LAYOUT_OLDEST 2u /* that corral-agent --upgrade carries over; see former.h */
 #define LAYOUT_BYTE_ORDER 0x01020304u
 
@@ -257,7 +257,8 @@ struct thread_record {
 	uint32_t generation; /* grows when the record is freed */
 	int32_t tid;         /* for people */
 	uint64_t revoked; /* sections that began up to this phase are void. W: all, by CAS; only grows. See grace.h */
-	uint64_t reader_reserved[4];
+	uint64_t light_phase; /* in this phase, sections may begin without a fence; 0: in none */
+	uint64_t reader_reserved[3];
 
 	/* line 1 */
 	struct intent intent;
@@ -435,7 +436,6 @@ struct cart_op {        /* a remembered operation and its answer */
 };
 
 static_assert(sizeof(struct cart_op) == 48, "as drawn");
-
 /* Differs as soon as one of the shapes above does. */
 #define LAYOUT_MIX(hash, value) (((uint64_t)(hash) ^ (uint64_t)(value)) * 0x100000001b3ull) /* FNV-1a's step */
 #define LAYOUT_MIX4(hash, a, b, c, d) LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(hash, a), b), c), d)

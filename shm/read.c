@@ -155,7 +155,7 @@ static inline __attribute__((always_inline)) bool begin_at_once(struct corral *c
 	struct thread_record *record = actor->record;
 	if (unlikely(record->nest != 0))
 		return false;
-	grace_enter_first(record, arena->header, actor->fenced);
+	grace_enter_first(actor, record, arena->header);
 	int64_t now = arena_now_ns(arena);
 	const struct slot *slot = slot_guess(arena, hash);
 	if (unlikely(slot == NULL))

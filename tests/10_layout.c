@@ -104,6 +104,7 @@ static void shared_words_are_aligned(void **state)
 		offsetof(struct arena_header, gp_completed),
 		offsetof(struct arena_header, gp_fenced),
 		offsetof(struct thread_record, reader),
+		offsetof(struct thread_record, light_phase),
 		offsetof(struct thread_record, stalled_phase),
 		offsetof(struct thread_record, stat),
 		offsetof(struct retired, cookie),

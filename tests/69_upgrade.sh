@@ -99,7 +99,7 @@ later_journal() { # DIR: its files are of format 3
 a_former_arena_is_refused_with_what_to_do() {
 	former
 	agent 3
-	has "layout version 2, this program's is 5" "corral-agent --upgrade"
+	has "layout version 2, this program's is 6" "corral-agent --upgrade"
 	agent 3 --daemon
 	has "corral-agent --upgrade"
 	local command
@@ -115,12 +115,12 @@ carries_all_over() { # LAYOUT
 	local layout=$1
 	former "arena-$layout"
 	agent 0 --upgrade
-	has "upgraded from layout $layout to 5: 7 carts carried over, 0 left out" "$dir/arena.layout$layout"
+	has "upgraded from layout $layout to 6: 7 carts carried over, 0 left out" "$dir/arena.layout$layout"
 	cmp "$dir/arena.layout$layout" "$place/former" || fail "it is not kept as it was"
 	sound
 	has_carts_of "arena-$layout"
 	agent 0 --upgrade
-	has "nothing to upgrade: the arena has layout 5"
+	has "nothing to upgrade: the arena has layout 6"
 	start
 	grep -qE 'warning|error' "$dir/agent.log" "$place"/dir/*.log && fail "$(cat "$dir/agent.log")"
 	goes_on
@@ -141,6 +141,10 @@ all_carts_of_an_arena_of_layout_3_are_carried_over() {
 
 all_carts_of_an_arena_of_layout_4_are_carried_over() {
 	carries_all_over 4
+}
+
+all_carts_of_an_arena_of_layout_5_are_carried_over() {
+	carries_all_over 5
 }
 
 a_directory_without_an_arena_needs_no_upgrade() {
@@ -185,7 +189,7 @@ while_somebody_has_it_open_it_is_refused_by_name() {
 
 later_and_unknown_layouts_are_left_alone() {
 	former
-	poke "$dir/arena" "$VERSION_AT" "$(number 6 4)"
+	poke "$dir/arena" "$VERSION_AT" "$(number 7 4)"
 	cp "$dir/arena" "$place/former"
 	agent 3
 	has "a newer version of Corral wrote it: install that version"
