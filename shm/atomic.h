@@ -13,7 +13,7 @@
  *                 between two instructions, its earlier stores are done, its later ones
  *                 never happen, and the kernel's exit path, which the repairer observes
  *                 through the freed OFD lock, orders the rest.
- *   fences        full fences (cmm_smp_mb) where a store must be seen before a later
+ *   fences        full fences where a store must be seen before a later
  *                 load is done; the readers' one is asymmetric, see grace.h.
  *
  * Labels [X1] mark the partners of a pairing; `make lint` checks that each
@@ -56,7 +56,12 @@
 /* Every store before it is seen before any load after it is done. */
 static inline void fence_full(void)
 {
+#ifdef __x86_64__
+	/* For memory that is cached, as full as liburcu's mfence, in an eighth of the time; Linux' smp_mb() is this since 450cbdd0125c. */
+	__asm__ __volatile__("lock; addl $0, -4(%%rsp)" ::: "memory", "cc");
+#else
 	cmm_smp_mb();
+#endif
 }
 
 /* Every load before it is done before any load after it. */
