@@ -4,7 +4,7 @@
  * a block that takes the former one's place. No key, no item, no totals, no grace period, no care for who dies.
  *
  * How far that gets with many workers is what the machine's caches allow a store that copies carts: each processor has to
- * fetch what another one has just written. For `scale`.
+ * fetch what another one has just written. For `scale`; and for `contend`, which reads such a cart while it changes, protected by nothing.
  *
  * Carts are blocks in a file beside the arena, in huge pages if the kernel has them for that one, which workers find mapped, and fault in
  * before they begin. Each has a ring of free ones, as long as the batches in which Corral retires versions: the block
@@ -156,6 +156,15 @@ static void leave_ring(void *connection)
 	(void)connection;
 }
 
+static int get(void *connection, const struct load_step *step, uint64_t *sink)
+{
+	uint32_t block = load_acquire(&bare.carts[step->cart].block);
+
+	(void)connection;
+	*sink += *(const volatile uint64_t *)(const void *)(bare.blocks + block * bare.stride);
+	return 0;
+}
+
 static void lock_cart(struct bare_cart *cart)
 {
 	for (uint32_t spins = 0; swap_acq_rel(&cart->lock, 1u) != 0;) {
@@ -177,7 +186,7 @@ static int add(void *connection, const struct load_step *step, const struct load
 	lock_cart(cart);
 	uint32_t old = cart->block;
 	memcpy(bare.blocks + *place * bare.stride, bare.blocks + old * bare.stride, bare.cart_bytes);
-	cart->block = *place;
+	store_release(&cart->block, *place);
 	cart->version++;
 	store_release(&cart->lock, 0u);
 	*place = old;
@@ -199,5 +208,6 @@ const struct peer peer_bare = { .name = "bare",
 				.stop = stop,
 				.open = take_ring,
 				.close = leave_ring,
+				.get = get,
 				.add = add,
 				.version = version };

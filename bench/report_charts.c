@@ -329,6 +329,7 @@ static void tails_chart(const struct report *report, const struct show *show)
 		const char *label, *prefix;
 	} rows[] = { { "read, nobody changes it", "contend.carts_100.idle" },
 		     { "read, it changes all the time", "contend.carts_100.changed" },
+		     { "bare memory that changes as often", "contend.carts_100.bare_changed" },
 		     { "add, one process alone", "scale.carts_1.add.workers_1" },
 		     { "add, 50 processes, one cart", "scale.carts_1.add.workers_50" },
 		     { "add, 50 threads, one cart", "scale.carts_1.add.threads_50" },

@@ -63,6 +63,8 @@ a_cart_is_read_while_it_changes() {
 	bench 0 contend --carts 2 --seconds 1
 	only_figures
 	[[ $(figure_of contend.carts_2.changes) -gt 10 ]] || fail "$out"
+	[[ $(figure_of contend.carts_2.bare_changes) -gt 10 ]] || fail "$out"
+	[[ $(figure_of contend.carts_2.p99.9_to_bare) != 0.00 ]] || fail "$out"
 }
 
 events_come_at_their_times() {
