@@ -77,7 +77,8 @@ struct peer {
 extern const struct peer peer_corral, peer_corral_copy, peer_map, peer_lmdb, peer_lmdb_sync, peer_sqlite,
 	peer_redis_watch, peer_redis_lua, peer_redis_pipelined, peer_memcached;
 
-extern const struct peer peer_bare; /* no peer: the bare limit of adds by many, for `scale`, and of reads of what changes, for `contend` */
+extern const struct peer
+	peer_bare; /* no peer: the bare limit of adds by many, for `scale`, and of reads of what changes, for `contend` */
 
 /* A program on the PATH, or where servers are: for missing(). */
 bool peer_has_program(const char *name);
