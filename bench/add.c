@@ -153,7 +153,7 @@ static void run_rounds(struct add *add)
 /* Single adds, for the tail; each has a clock reading in it. */
 static void run_single(struct add *add)
 {
-	uint64_t end = bench_now_ns() + add->measure->seconds * 1000000000ull;
+	uint64_t end = bench_now_ns() + add->measure->ms * 1000000ull;
 
 	while (add->err == 0 && bench_signal == 0 && bench_now_ns() < end) {
 		uint64_t before = bench_now_ns();

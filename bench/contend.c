@@ -177,7 +177,7 @@ static enum bench_exit contend_one(const struct measure *measure, struct load *l
 		(struct side){ .peer = &peer_bare, .idle_name = "bare_idle", .changed_name = "bare_changed" };
 	int r = peer_bare.start(&contend->place, &none);
 	if (r == 0) {
-		r = run_sides(contend, measure->seconds * 1000000000ull / ROUNDS);
+		r = run_sides(contend, measure->ms * 1000000ull / ROUNDS);
 		peer_bare.stop(&contend->place);
 	}
 	if (r < 0)
@@ -190,9 +190,7 @@ static enum bench_exit contend_one(const struct measure *measure, struct load *l
 
 enum bench_exit contend_run(int argc, char **argv)
 {
-	struct measure measure = {
-		.name = "contend", .counts = { 100 }, .count_count = 1, .bytes = 5120, .seconds = 3
-	};
+	struct measure measure = { .name = "contend", .counts = { 100 }, .count_count = 1, .bytes = 5120, .ms = 3000 };
 
 	return measure_run(&measure, 0, argc, argv, contend_one);
 }

@@ -169,7 +169,7 @@ static void run_rounds(struct get *get)
 /* Single reads, for the tail; each has a clock reading in it. */
 static void run_single(struct get *get)
 {
-	uint64_t end = bench_now_ns() + get->measure->seconds * 1000000000ull, before = bench_now_ns(), sum = 0;
+	uint64_t end = bench_now_ns() + get->measure->ms * 1000000ull, before = bench_now_ns(), sum = 0;
 
 	while (before < end && bench_signal == 0) {
 		uint64_t after;

@@ -77,7 +77,7 @@ static enum bench_exit idle_one(const struct measure *measure, struct load *load
 	}
 	wait_ns(SETTLE_NS);
 	bool good = look(load->stage.agent, &before);
-	wait_ns(measure->seconds * 1000000000ull);
+	wait_ns(measure->ms * 1000000ull);
 	if (bench_signal != 0)
 		return BENCH_DONE;
 	if (!good || !look(load->stage.agent, &after)) {
@@ -95,7 +95,7 @@ static enum bench_exit idle_one(const struct measure *measure, struct load *load
 enum bench_exit idle_run(int argc, char **argv)
 {
 	struct measure measure = {
-		.name = "idle", .counts = { 100, 200000 }, .count_count = 2, .bytes = 1024, .seconds = 10
+		.name = "idle", .counts = { 100, 200000 }, .count_count = 2, .bytes = 1024, .ms = 10000
 	};
 
 	return measure_run(&measure, 0, argc, argv, idle_one);

@@ -21,7 +21,7 @@ static enum bench_exit take_options(int argc, char **argv, uint32_t accepts, str
 		{ MEASURE_ZIPF, OPTION_ZIPF(&measure->zipf) },
 		{ MEASURE_BARE, OPTION_FLAG("bare", &measure->bare, "as many workers that only copy such carts, too") },
 		{ 0, OPTION_BYTES(&measure->bytes) },
-		{ 0, OPTION_NUMBER("seconds", "N", &measure->seconds, 1, MEASURE_SECONDS_MAX, "time for each figure") },
+		{ 0, OPTION_SECONDS(&measure->ms, MEASURE_SECONDS_MAX, "time for each figure") },
 		{ 0, OPTION_JSON(&measure->json) },
 		{ 0, OPTION_DIR(&measure->directory) },
 	};
@@ -112,5 +112,5 @@ bool measure_goes_on(const struct measure *measure, uint64_t start_ns, uint32_t 
 {
 	if (bench_signal != 0 || rounds == MEASURE_ROUNDS_MAX)
 		return false;
-	return rounds < MEASURE_ROUNDS_MIN || bench_now_ns() - start_ns < measure->seconds * 1000000000ull;
+	return rounds < MEASURE_ROUNDS_MIN || bench_now_ns() - start_ns < measure->ms * 1000000ull;
 }

@@ -27,7 +27,7 @@ struct measure {
 	uint32_t counts[MEASURE_COUNTS_MAX];
 	uint32_t count_count;
 	uint32_t bytes;
-	uint32_t seconds;
+	uint32_t ms;      /* for each figure */
 	uint32_t workers; /* 0: not asked for */
 	bool zipf;
 	bool threads; /* workers are threads of one process */
@@ -47,7 +47,7 @@ enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc,
 			    enum bench_exit (*one)(const struct measure *measure, struct load *load));
 #define MEASURE_DEFAULT(benchmark)                                                                                     \
 	{                                                                                                              \
-		.name = (benchmark), .counts = { 100, 10000, 200000 }, .count_count = 3, .bytes = 5120, .seconds = 1   \
+		.name = (benchmark), .counts = { 100, 10000, 200000 }, .count_count = 3, .bytes = 5120, .ms = 1000     \
 	}
 
 /* Options that many have, beside those of options.h. */

@@ -32,6 +32,33 @@ static bool take_list(const struct option_row *row, char *list)
 	return true;
 }
 
+/* "2", "0.25": as milliseconds. */
+static bool take_seconds(const struct option_row *row, const char *text)
+{
+	static const char *const digits = "0123456789";
+	size_t whole = strspn(text, digits);
+	size_t decimals = text[whole] == '.' ? strspn(text + whole + 1, digits) : 0;
+	const char *end = text + whole + (decimals > 0 ? 1 + decimals : 0);
+	uint64_t ms = 0;
+
+	if (whole == 0 || *end != '\0' || decimals > 3) {
+		bench_say("--%s: '%s' is no number of seconds, such as 2 or 0.25", row->name, text);
+		return false;
+	}
+	/* whole ones, and three decimals of which the last may not be there */
+	for (size_t i = 0; i < whole + 3 && ms <= row->max; i++) {
+		size_t at = i < whole ? i : i + 1;
+		ms = 10 * ms + (i < whole + decimals ? (uint64_t)(text[at] - '0') : 0);
+	}
+	if (ms < row->min || ms > row->max) {
+		bench_say("--%s: %s is not between 0.001 and %llu", row->name, text,
+			  (unsigned long long)(row->max / 1000));
+		return false;
+	}
+	*row->target.number = (uint32_t)ms;
+	return true;
+}
+
 static bool take(const struct option_row *row)
 {
 	uint64_t value;
@@ -45,6 +72,8 @@ static bool take(const struct option_row *row)
 			return false;
 		*row->target.number = (uint32_t)value;
 		return true;
+	case OPTION_KIND_SECONDS:
+		return take_seconds(row, optarg);
 	case OPTION_KIND_LARGE:
 		return bench_number(row->name, optarg, row->min, row->max, row->target.large);
 	case OPTION_KIND_LIST:
@@ -66,6 +95,8 @@ static void print_row(const struct option_row *row)
 	printf("  %-*s %s", HELP_WIDTH, name, row->help);
 	if (row->kind == OPTION_KIND_NUMBER)
 		printf(" (default %u)", *row->target.number);
+	if (row->kind == OPTION_KIND_SECONDS)
+		printf(" (default %g)", *row->target.number / 1000.0);
 	for (uint32_t i = 0; row->kind == OPTION_KIND_LIST && i < *row->list_count; i++)
 		printf("%s%u", i == 0 ? " (default " : ",", row->target.list[i]);
 	printf("%s\n", row->kind == OPTION_KIND_LIST ? ")" : "");

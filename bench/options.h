@@ -11,7 +11,14 @@
 #define OPTIONS_MAX 16u      /* rows of a table */
 #define OPTIONS_LIST_MAX 16u /* numbers in a list */
 
-enum option_kind { OPTION_KIND_FLAG, OPTION_KIND_NUMBER, OPTION_KIND_LARGE, OPTION_KIND_LIST, OPTION_KIND_TEXT };
+enum option_kind {
+	OPTION_KIND_FLAG,
+	OPTION_KIND_NUMBER,
+	OPTION_KIND_SECONDS,
+	OPTION_KIND_LARGE,
+	OPTION_KIND_LIST,
+	OPTION_KIND_TEXT
+};
 
 struct option_row {
 	const char *name; /* without the hyphens */
@@ -19,9 +26,9 @@ struct option_row {
 	enum option_kind kind;
 	union {
 		bool *flag;
-		uint32_t *number;
-		uint64_t *large; /* has no default that could be shown */
-		uint32_t *list;  /* of OPTIONS_LIST_MAX numbers */
+		uint32_t *number; /* or milliseconds */
+		uint64_t *large;  /* has no default that could be shown */
+		uint32_t *list;   /* of OPTIONS_LIST_MAX numbers */
 		const char **text;
 	} target;
 	uint32_t *list_count;
@@ -37,6 +44,12 @@ struct option_row {
 	{                                                                                                              \
 		.name = (name_), .unit = (unit_), .kind = OPTION_KIND_NUMBER, .target.number = (target_),              \
 		.min = (min_), .max = (max_), .help = (help_)                                                          \
+	}
+/* Given in seconds, with up to three decimals. */
+#define OPTION_SECONDS(target_ms_, max_, help_)                                                                        \
+	{                                                                                                              \
+		.name = "seconds", .unit = "S", .kind = OPTION_KIND_SECONDS, .target.number = (target_ms_), .min = 1,  \
+		.max = (max_)*1000ull, .help = (help_)                                                                 \
 	}
 #define OPTION_LARGE(name_, unit_, target_, help_)                                                                     \
 	{                                                                                                              \

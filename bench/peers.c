@@ -52,7 +52,7 @@ static uint64_t server_cpu_ns(pid_t pid)
 static bool take_turn(const struct peers *run, struct peers_row *row, enum peer_work work, uint32_t round)
 {
 	const struct peers_settings *settings = run->settings;
-	uint64_t ns = settings->seconds * 1000000000ull / (settings->rounds * 2);
+	uint64_t ns = settings->ms * 1000000ull / (settings->rounds * 2);
 	struct peer_job job = { .peer = row->peer,
 				.place = &run->place,
 				.work = work,
@@ -306,7 +306,7 @@ static enum bench_exit run_peers(const struct peers_settings *settings)
 
 enum bench_exit peers_run(int argc, char **argv)
 {
-	struct peers_settings settings = { .carts = 10000, .bytes = 5120, .workers = 1, .seconds = 2, .rounds = 5 };
+	struct peers_settings settings = { .carts = 10000, .bytes = 5120, .workers = 1, .ms = 2000, .rounds = 5 };
 	bool go;
 	enum bench_exit result = peers_options(argc, argv, &settings, &go);
 

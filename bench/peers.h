@@ -19,7 +19,7 @@ struct peers_settings {
 	uint32_t carts;
 	uint32_t bytes;
 	uint32_t workers;
-	uint32_t seconds;
+	uint32_t ms; /* for each figure, all rounds together */
 	uint32_t rounds;
 	bool zipf;
 	bool threads; /* workers are threads of one process */

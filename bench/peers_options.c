@@ -54,7 +54,7 @@ enum bench_exit peers_options(int argc, char **argv, struct peers_settings *sett
 		OPTION_BYTES(&settings->bytes),
 		OPTION_WORKERS(&settings->workers, MEASURE_WORKERS_MAX),
 		OPTION_THREADS(&settings->threads),
-		OPTION_NUMBER("seconds", "N", &settings->seconds, 1, 60, "for each figure, all rounds together"),
+		OPTION_SECONDS(&settings->ms, 60, "for each figure, all rounds together"),
 		OPTION_NUMBER("rounds", "N", &settings->rounds, 1, PEERS_ROUNDS_MAX,
 			      "turns, of which the median counts"),
 		OPTION_ZIPF(&settings->zipf),

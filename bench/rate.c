@@ -24,7 +24,7 @@
 struct settings {
 	uint32_t orders;
 	uint32_t workers;
-	uint32_t seconds;
+	uint32_t ms;
 	uint32_t interval_ms; /* between two events of an order */
 	uint32_t bytes;
 	const char *directory;
@@ -75,8 +75,7 @@ static int add_to(const struct scene *scene, void *connection, uint32_t order)
 static int work(const struct scene *scene, uint32_t number, struct member *member)
 {
 	const struct settings *settings = scene->settings;
-	uint64_t interval = settings->interval_ms * 1000000ull,
-		 events = settings->seconds * 1000ull / settings->interval_ms;
+	uint64_t interval = settings->interval_ms * 1000000ull, events = settings->ms / settings->interval_ms;
 	void *connection;
 
 	int r = peer_corral.open(&scene->place, &connection);
@@ -139,7 +138,7 @@ static int run_both(struct scene *scene)
 {
 	const struct settings *settings = scene->settings;
 	struct member *all = calloc(2, sizeof(*all));
-	double percent = 100 / (settings->seconds * 1e9);
+	double percent = 100 / (settings->ms * 1e6);
 
 	if (all == NULL)
 		return -ENOMEM;
@@ -185,12 +184,12 @@ static enum bench_exit run_scene(const struct settings *settings)
 
 enum bench_exit rate_run(int argc, char **argv)
 {
-	struct settings settings = { .orders = 100, .workers = 4, .seconds = 10, .interval_ms = 500, .bytes = 5120 };
+	struct settings settings = { .orders = 100, .workers = 4, .ms = 10000, .interval_ms = 500, .bytes = 5120 };
 	const struct option_row rows[] = {
 		OPTION_NUMBER("orders", "N", &settings.orders, 1, 100000, "orders at a time"),
 		OPTION_NUMBER("interval", "MS", &settings.interval_ms, 1, 1000, "between two adds of an order"),
 		OPTION_WORKERS(&settings.workers, MEASURE_WORKERS_MAX),
-		OPTION_NUMBER("seconds", "N", &settings.seconds, 1, 3600, "how long"),
+		OPTION_SECONDS(&settings.ms, 3600, "how long"),
 		OPTION_BYTES(&settings.bytes),
 		OPTION_JSON(&settings.json),
 		OPTION_DIR(&settings.directory),
@@ -200,6 +199,9 @@ enum bench_exit rate_run(int argc, char **argv)
 
 	if (!go)
 		return result;
+	if (settings.ms < settings.interval_ms)
+		return bench_usage("rate", "--seconds %g is less than one interval of %u ms", settings.ms / 1000.0,
+				   settings.interval_ms);
 	bench_catch_signals();
 	figures_begin("rate", settings.json);
 	result = run_scene(&settings);

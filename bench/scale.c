@@ -35,7 +35,7 @@ struct side { /* so many workers */
 
 static int take_turn(struct scale *scale, struct side *side, uint64_t *added)
 {
-	uint64_t ns = scale->measure->seconds * 1000000000ull / ROUNDS;
+	uint64_t ns = scale->measure->ms * 1000000ull / ROUNDS;
 	struct peer_job job = { .peer = scale->peer,
 				.place = &scale->place,
 				.work = scale->work,
@@ -187,7 +187,7 @@ static enum bench_exit scale_one(const struct measure *measure, struct load *loa
 enum bench_exit scale_run(int argc, char **argv)
 {
 	struct measure measure = {
-		.name = "scale", .counts = { 1, 10000 }, .count_count = 2, .bytes = 5120, .seconds = 5, .workers = 50
+		.name = "scale", .counts = { 1, 10000 }, .count_count = 2, .bytes = 5120, .ms = 5000, .workers = 50
 	};
 
 	return measure_run(&measure, MEASURE_WORKERS | MEASURE_THREADS | MEASURE_ZIPF | MEASURE_BARE, argc, argv,

@@ -20,7 +20,7 @@
 struct sync_bench {
 	uint32_t workers[MEASURE_COUNTS_MAX];
 	uint32_t worker_count;
-	uint32_t seconds;
+	uint32_t ms;
 	uint32_t carts;
 	uint32_t bytes;
 	uint32_t interval_ms;
@@ -73,7 +73,7 @@ static enum bench_exit with_workers(struct sync_bench *bench, uint32_t workers)
 	result = gang_begin(&gang, 0, WARM_NS);
 	if (result == BENCH_DONE) {
 		syncs = syncs_of(load);
-		gang_sleep(bench->seconds * 1000000000ull);
+		gang_sleep(bench->ms * 1000000ull);
 		syncs = syncs_of(load) - syncs;
 		result = gang_finish(&gang, &window);
 	}
@@ -89,12 +89,12 @@ static enum bench_exit with_workers(struct sync_bench *bench, uint32_t workers)
 enum bench_exit sync_bench_run(int argc, char **argv)
 {
 	static struct sync_bench bench = {
-		.workers = { 1, 16 }, .worker_count = 2, .seconds = 3, .carts = 1000, .bytes = 5120, .interval_ms = 1000
+		.workers = { 1, 16 }, .worker_count = 2, .ms = 3000, .carts = 1000, .bytes = 5120, .interval_ms = 1000
 	};
 	const struct option_row rows[] = {
 		OPTION_LIST("workers", bench.workers, &bench.worker_count, GANG_WORKERS_MAX,
 			    "numbers of worker processes"),
-		OPTION_NUMBER("seconds", "N", &bench.seconds, 1, MEASURE_SECONDS_MAX, "time for each number"),
+		OPTION_SECONDS(&bench.ms, MEASURE_SECONDS_MAX, "time for each number"),
 		OPTION_NUMBER("carts", "N", &bench.carts, 1, MEASURE_CARTS_MAX, "number of carts"),
 		OPTION_BYTES(&bench.bytes),
 		OPTION_NUMBER("interval", "MS", &bench.interval_ms, INTERVAL_MS_MIN, INTERVAL_MS_MAX, "of the journal"),

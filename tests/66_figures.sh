@@ -29,11 +29,11 @@ only_figures() {
 # ------------------------------------------------------------------------- claims
 
 many_workers_lose_nothing() {
-	bench 0 scale --workers 6 --carts 1,50 --seconds 1 --bytes 1000
+	bench 0 scale --workers 6 --carts 1,50 --seconds 0.2 --bytes 1000
 	only_figures
 	[[ $(figure_of scale.carts_1.lost) == 0 && $(figure_of scale.carts_50.lost) == 0 ]] || fail "$out"
 	[[ $(figure_of scale.carts_1.add.workers_6.per_second) -gt 0 ]] || fail "$out"
-	bench 0 scale --workers 2 --carts 50 --zipf --bare --seconds 1 --bytes 1000
+	bench 0 scale --workers 2 --carts 50 --zipf --bare --seconds 0.2 --bytes 1000
 	[[ $(figure_of scale.carts_50.add_bare_zipf.workers_2.per_second) -gt 0 ]] || fail "$out"
 	[[ -n $(figure_of scale.carts_50.add_bare_zipf.workers_2.corral_to_bare) ]] || fail "$out"
 	[[ $(figure_of scale.carts_50.get_zipf.workers_2.per_second) -gt 0 ]] || fail "$out"
@@ -41,7 +41,7 @@ many_workers_lose_nothing() {
 
 threads_have_figures_of_their_own() {
 	local name
-	bench 0 scale --threads --workers 3 --carts 1,50 --seconds 1 --bytes 1000
+	bench 0 scale --threads --workers 3 --carts 1,50 --seconds 0.2 --bytes 1000
 	only_figures
 	[[ $(figure_of scale.carts_1.lost_threads) == 0 && $(figure_of scale.carts_50.lost_threads) == 0 ]] || fail "$out"
 	for name in threads_1.per_second threads_3.per_second threads_3.times_one threads_3.cpu_ns threads_3_p99.9_ns; do
@@ -51,16 +51,16 @@ threads_have_figures_of_their_own() {
 }
 
 what_it_takes_is_said() {
-	bench 0 scale --workers 2 --carts 20 --seconds 1 --bytes 1000
+	bench 0 scale --workers 2 --carts 20 --seconds 0.2 --bytes 1000
 	[[ $(figure_of scale.carts_20.get.workers_1.cpu_ns) != 0.0 ]] || fail "$out"
 	awk '$1 == "scale.carts_20.add.workers_2.cpu_ns" && $2 > 50 { good = 1 } END { exit !good }' <<<"$out" || fail "$out"
 	[[ $(figure_of scale.carts_20.arena_bytes) -gt 20000 ]] || fail "$out"
-	bench 0 get --carts 20 --seconds 1
+	bench 0 get --carts 20 --seconds 0.2
 	[[ $(figure_of get.carts_20.arena_bytes) -ge $(figure_of memory.carts_20.given_bytes) ]] || fail "$out"
 }
 
 a_cart_is_read_while_it_changes() {
-	bench 0 contend --carts 2 --seconds 1
+	bench 0 contend --carts 2 --seconds 0.2
 	only_figures
 	[[ $(figure_of contend.carts_2.changes) -gt 10 ]] || fail "$out"
 	[[ $(figure_of contend.carts_2.bare_changes) -gt 10 ]] || fail "$out"
@@ -74,14 +74,14 @@ events_come_at_their_times() {
 }
 
 an_idle_agent_is_watched() {
-	bench 0 idle --carts 2 --seconds 1
+	bench 0 idle --carts 2 --seconds 0.2
 	only_figures
 	[[ -n $(figure_of idle.carts_2.agent_wake_ups) ]] || fail "$out"
 }
 
 a_report_is_made_of_what_was_written() {
 	local figures=$place/figures.json
-	bench 0 get --carts 100 --seconds 1 --zipf --json "$figures"
+	bench 0 get --carts 100 --seconds 0.2 --zipf --json "$figures"
 	[[ $(grep -c '"name"' "$figures") -eq $(($(wc -l <<<"$out") - 1)) ]] || fail "it has other figures than were printed"
 	cat >"$place/peers.json" <<-END
 		{ "benchmark": "peers", "machine": "a <fast> one", "begun_ms": 0, "figures": [

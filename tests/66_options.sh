@@ -81,7 +81,7 @@ numbers_out_of_range_are_refused() {
 			refused "$name" $(operands_of "$name") "$option" -1
 			# shellcheck disable=SC2046
 			refused "$name" $(operands_of "$name") "$option" 5x
-			has "$option: '5x' is no whole number"
+			has "$option: '5x' is no "
 			# shellcheck disable=SC2046
 			refused "$name" $(operands_of "$name") "$option"
 			count=$((count + 1))
@@ -92,6 +92,21 @@ numbers_out_of_range_are_refused() {
 	refused scale --workers 65
 	has "--workers: 65 is not between 1 and 64"
 	refused get --bytes 511
+}
+
+seconds_are_whole_or_have_three_decimals() {
+	local text
+	mkdir "$place/tmp"
+	for text in '' . .5 1. 1.2345 1e3 0x1 ' 1' 1,5 +1 -1; do
+		refused get --seconds "$text"
+		has "--seconds: '$text' is no number of seconds, such as 2 or 0.25"
+	done
+	for text in 0 0.000 60.001 61 18446744073709551616; do
+		refused get --seconds "$text"
+		has "--seconds: $text is not between 0.001 and 60"
+	done
+	refused rate --seconds 0.25 --interval 500
+	has "--seconds 0.25 is less than one interval of 500 ms"
 }
 
 lists_have_no_bad_numbers() {

@@ -13,7 +13,7 @@ shopt -s inherit_errexit
 peers() { # CODE ARGUMENT...: sets out
 	local want=$1 code=0
 	shift
-	out=$(timeout -k 5 200 "$BUILD/corral-bench" peers --seconds 1 --rounds 1 "$@" 2>&1) || code=$?
+	out=$(timeout -k 5 200 "$BUILD/corral-bench" peers --seconds 0.2 --rounds 1 "$@" 2>&1) || code=$?
 	[[ $code -eq $want ]] || fail "peers $*: exit code $code, not $want: $out"
 }
 
