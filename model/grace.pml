@@ -295,9 +295,11 @@ inline bury(who)
 #endif
 #if defined(MUTANT_OWNER_FIRST)
 				atomic { owner[n] = 0; MAY_DIE };
-				atomic { word[n] = 0; MAY_DIE }
+				atomic { word[n] = 0; MAY_DIE };
+				atomic { light[n] = 0; MAY_DIE }
 #else
-				atomic { word[n] = 0; MAY_DIE }; /* store_release(&record->reader, 0) */
+				atomic { word[n] = 0; MAY_DIE };  /* grace_end(): store_release(&record->reader, 0) */
+				atomic { light[n] = 0; MAY_DIE }; /* store_release(&record->light_phase, 0) */
 				atomic { owner[n] = 0; MAY_DIE } /* store_release(&record->owner, 0): last of all */
 #endif
 			:: else
@@ -353,17 +355,19 @@ inline current_period(who)
 	fi
 }
 
+#ifdef MUTANT_LIGHT_BELOW
+#define IS_LIGHT(r) (light[r] > fenced)
+#else
+#define IS_LIGHT(r) (light[r] >= fenced)
+#endif
+
 /* some_light(): sets lit */
 inline some_light()
 {
 	do
-	:: atomic { true ->
-#ifdef MUTANT_LIGHT_BELOW
-		lit = lit || light[n] > fenced;
-#else
-		lit = lit || light[n] >= fenced; /* load_relaxed(&light_phase), behind the flip and a fence [G6] */
-#endif
-		NEXT }
+	:: atomic { !IS_LIGHT(n) -> NEXT } /* load_acquire(&light_phase), behind the flip and a fence [G6] */
+	:: IS_LIGHT(n) ->
+		atomic { lit = lit || owner[n] != 0; NEXT } /* load_acquire(&owner) */
 	od
 }
 

@@ -14,7 +14,7 @@
  *                 never happen, and the kernel's exit path, which the repairer observes
  *                 through the freed OFD lock, orders the rest.
  *   fences        full fences where a store must be seen before a later
- *                 load is done; the readers' one is asymmetric, see grace.h.
+ *                 load is done; that of readers who seldom meet a change is asymmetric, see grace.h.
  *
  * Labels [X1] mark the partners of a pairing; `make lint` checks that each
  * stands at two sites or more.

@@ -61,8 +61,7 @@ static void release_record(struct actor *actor)
 		block_repair(actor->arena, record, actor->name);
 		actor->held = 0;
 	}
-	record->nest = 0;
-	store_release(&record->reader, 0); /* pairs [G2] */
+	grace_end(record);
 	(void)block_reclaim(actor, record);
 	block_flush(actor);
 	note(&record->generation, record->generation + 1);

@@ -67,6 +67,9 @@ static void check_header(struct inspect *inspect)
 	if (h->gp_completed > h->gp_phase || h->gp_phase > h->gp_completed + 1)
 		walk_tell(inspect, "header: grace-period phase %llu, completed %llu: impossible",
 			  (unsigned long long)h->gp_phase, (unsigned long long)h->gp_completed);
+	if (h->gp_fenced > h->gp_phase)
+		walk_tell(inspect, "header: grace-period phase %llu, fenced %llu: impossible",
+			  (unsigned long long)h->gp_phase, (unsigned long long)h->gp_fenced);
 }
 
 /* Locks are held by records that there are and that somebody owns. */

@@ -78,16 +78,34 @@ void grace_enter_heavy(struct actor *actor)
 	fence_full(); /* our phase before pointers, light_phase before the next section's look at the phase. pairs [G1, G6] */
 }
 
-/* May somebody's section have begun without a fence, in a phase that nobody's membarrier has ended? */
-static bool some_light(const struct arena *arena, uint64_t fenced)
+/* Whose section may have begun without a fence, in a phase that nobody's membarrier has ended? A record's number plus one; 0: nobody's. */
+static uint32_t some_light(const struct arena *arena, uint64_t fenced)
 {
 	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
 
-	for (uint32_t number = 0; number < high; number++)
-		if (load_relaxed(&arena->threads[number].light_phase) >=
-		    fenced) /* behind the caller's fence. pairs [G6] */
-			return true;
-	return false;
+	for (uint32_t number = 0; number < high; number++) {
+		const struct thread_record *record = &arena->threads[number];
+		/* behind the caller's fence; acquire: 0, or no owner, and its last section's loads are done. pairs [G6] */
+		if (unlikely(load_acquire(&record->light_phase) >= fenced) && load_acquire(&record->owner) != 0)
+			return number + 1;
+	}
+	return 0;
+}
+
+/* Make the sections without a fence in phases from `fenced` on visible to a scan. False: we cannot; somebody else has to. */
+static bool fence_light(struct actor *actor, struct arena_header *h, uint64_t fenced, uint64_t phase)
+{
+	uint32_t light = fenced < phase && h->full_fences == 0 ? some_light(actor->arena, fenced) : 0;
+
+	if (light == 0)
+		return true;
+	/* pairs [G1]: after it, a light reader either shows its phase or has yet to look at it */
+	if (!actor->can_membarrier || membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) != 0) {
+		(void)alive_bury_if_dead(actor, light); /* then it needs none next time */
+		return false;
+	}
+	(void)cas_acq_rel(&h->gp_fenced, fenced, phase); /* spares others theirs */
+	return true;
 }
 
 /* A reader holds us up: note since when, and ask after its life when that is long. */
@@ -144,15 +162,7 @@ static bool step(struct actor *actor, struct arena_header *h)
 	uint64_t phase = current_period(h);
 
 	fence_full(); /* the flip, whoever did it, before the scans. pairs [G1, G6] */
-	uint64_t fenced = load_acquire(&h->gp_fenced);
-
-	if (fenced < phase && h->full_fences == 0 && some_light(actor->arena, fenced)) {
-		/* pairs [G1]: after it, a light reader either shows its phase or has yet to look at it */
-		if (!actor->can_membarrier || membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) != 0)
-			return false;
-		(void)cas_acq_rel(&h->gp_fenced, fenced, phase); /* spares others theirs */
-	}
-	if (!readers_gone(actor, phase))
+	if (!fence_light(actor, h, load_acquire(&h->gp_fenced), phase) || !readers_gone(actor, phase))
 		return false;
 	/* what readers did is over for whoever sees this. pairs [G4] */
 	if (cas_acq_rel(&h->gp_completed, phase - 1, phase))

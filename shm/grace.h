@@ -57,6 +57,14 @@ static inline void grace_begin(struct actor *actor)
 	store_relaxed(&record->light_phase, 0);     /* its former owner's */
 }
 
+/* The record is to be nobody's: no section, and none without a fence. By its owner, or by who repairs it. */
+static inline void grace_end(struct thread_record *record)
+{
+	record->nest = 0;
+	store_release(&record->reader, 0);      /* pairs [G2] */
+	store_release(&record->light_phase, 0); /* behind its last section's loads. pairs [G6] */
+}
+
 /* The other half of grace_enter_first(): with a full fence. */
 void grace_enter_heavy(struct actor *actor);
 
@@ -121,7 +129,7 @@ static inline int grace_leave_with(struct actor *actor, int result)
 	if (actor->record->nest > 0)
 		return -ESTALE;
 	/* a section is revoked in a later phase than its own: else it would be void again and again */
-	uint64_t last = load_relaxed(&actor->record->revoked);
+	uint64_t last = load_acquire(&actor->record->revoked); /* before the phase, which the revoker saw. pairs [G5] */
 	return last < load_acquire(&actor->arena->header->gp_phase) ? -EAGAIN : -EUCLEAN;
 }
 

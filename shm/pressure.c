@@ -173,6 +173,7 @@ static void empty_orphan(struct actor *actor, uint32_t number)
 	heir.record = record;
 	heir.name = number + 1;
 	heir.held = 0;
+	heir.light_phase = 0; /* ours is not announced in this record */
 	block_settle(&heir);
 	(void)block_reclaim(&heir, record);
 	block_flush(&heir);

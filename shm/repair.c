@@ -12,6 +12,7 @@
 #include "atomic.h"
 #include "block.h"
 #include "deaths.h"
+#include "grace.h"
 #include "repair.h"
 #include "slot.h"
 #include "stat.h"
@@ -26,8 +27,7 @@ static void repair_thread(struct arena *arena, struct thread_record *record, uin
 	if (record->reader != 0)
 		death->found |= DEATH_READING;
 	death->threads++;
-	record->nest = 0;
-	store_release(&record->reader, 0); /* its section is over. pairs [G2] */
+	grace_end(record);
 	stat_add(record, repaired, 1);
 	note(&record->generation, record->generation + 1);
 	store_release(&record->owner, 0);

@@ -15,8 +15,8 @@
  *            is stopped there stops the owner.
  *
  * A list moves on with two stores, "next = this; this = 0"; a death between them shows as two
- * equal heads. Stamping costs a fence and, when nobody else drives, one membarrier: a batch of blocks
- * shares them. Nothing here waits for a reader: what is not over yet stays where it is.
+ * equal heads. Stamping costs a fence, and driving a look at every thread record and sometimes a membarrier: a batch of
+ * blocks shares them. Nothing here waits for a reader: what is not over yet stays where it is.
  */
 #include "atomic.h"
 #include "block.h"
@@ -26,7 +26,7 @@
 
 /*
  * How many blocks share a grace period. Blocks that wait are memory that is written next time without being in a cache, so few are better as
- * long as membarrier costs nothing, which is so unless somebody else is running; else it interrupts them, and takes microseconds.
+ * long as a grace period takes no time, which is so but for membarriers that interrupt somebody: microseconds each.
  */
 #define BATCH_BLOCKS_MIN 32u
 #define BATCH_BLOCKS_MAX 128u

@@ -68,7 +68,7 @@ void slot_want(struct actor *actor, struct bucket *bucket, struct slot *slot)
 
 /*
  * For the journal: this slot changed. Mostly a load: the bit is set already. Then the journal has yet to clear it, and
- * to read the slot: the change before the look at the bit, or it misses both. As with the readers' phase, a
+ * to read the slot: the change before the look at the bit, or it misses both. As with the phase of a light reader, a
  * compiler barrier is enough here: the journal's membarrier makes it a fence.
  */
 static void mark_dirty(struct arena *arena, slot_link link, bool fenced)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 35_grace.c: what a grace period waits for, and what it does not; deaths of readers and drivers.
- * Readers and drivers are actors of one thread where that suffices, so each order of steps is exact. (35_grace_torture.c: many at once.)
+ * Readers and drivers are actors of one thread where that suffices, so each order of steps is exact. (35_grace_light.c: sections
+ * without a fence. 35_grace_torture.c: many at once.)
  */
 #include "support.h"
 
@@ -156,88 +157,6 @@ static void who_reads_may_drive_but_not_wait(void **state)
 	assert_int_equal(grace_wait(&cast->second, cookie, 5), -ETIMEDOUT);
 	grace_leave(&cast->driver);
 	assert_int_equal(grace_wait(&cast->driver, cookie, SUPPORT_WAIT_MS), 0);
-}
-
-/* Read until the reader's sections begin without a fence; false: they never do. */
-static bool becomes_light(const struct cast *cast, struct actor *reader)
-{
-	for (int i = 0; i < 1000000 && reader->light_phase == 0; i++) {
-		grace_enter(reader);
-		grace_leave(reader);
-	}
-	return reader->record->light_phase == cast->us.arena.header->gp_phase;
-}
-
-static void make_light(const struct cast *cast, struct actor *reader)
-{
-	if (reader->fenced)
-		skip();
-	assert_true(becomes_light(cast, reader));
-}
-
-static void nobody_needs_membarrier_where_all_readers_fence(void **state)
-{
-	struct cast *cast = *state;
-	uint64_t fenced = cast->us.arena.header->gp_fenced;
-
-	cast->driver.can_membarrier = false;
-	grace_enter(&cast->reader);
-	grace_leave(&cast->reader);
-	assert_true(grace_advance(&cast->driver, grace_start_poll(&cast->us.arena)));
-	assert_int_equal(cast->us.arena.header->gp_fenced, fenced);
-}
-
-static void who_cannot_fence_light_readers_does_not_drive(void **state)
-{
-	struct cast *cast = *state;
-
-	make_light(cast, &cast->reader);
-	uint64_t cookie = grace_start_poll(&cast->us.arena);
-	cast->driver.can_membarrier = false;
-	assert_false(grace_advance(&cast->driver, cookie));
-	assert_int_equal(cast->us.arena.header->gp_completed + 1, cookie);
-	assert_true(grace_advance(&cast->second, cookie)); /* takes up what was begun */
-	assert_int_equal(cast->us.arena.header->gp_fenced, cast->us.arena.header->gp_phase);
-	/* light in a phase that a membarrier has ended: it is not asked for again */
-	cookie = grace_start_poll(&cast->us.arena);
-	assert_true(grace_advance(&cast->driver, cookie));
-}
-
-static void light_reader_is_waited_for_and_fences_in_the_next_phase(void **state)
-{
-	struct cast *cast = *state;
-
-	make_light(cast, &cast->reader);
-	uint64_t phase = cast->us.arena.header->gp_phase;
-	grace_enter(&cast->reader);
-	assert_int_equal(cast->reader.record->reader, phase);
-	uint64_t cookie = grace_start_poll(&cast->us.arena);
-	for (int i = 0; i < 10; i++)
-		assert_false(grace_advance(&cast->driver, cookie));
-	grace_leave(&cast->reader);
-	grace_enter(&cast->reader);
-	assert_int_equal(cast->reader.record->reader, phase + 1);
-	assert_int_equal(cast->reader.light_phase, 0);
-	assert_int_equal(cast->reader.record->light_phase, phase); /* as long as it says nothing else */
-	assert_true(grace_advance(&cast->driver, cookie));
-	grace_leave(&cast->reader);
-}
-
-static void who_must_fence_never_goes_without(void **state)
-{
-	struct cast *cast = *state;
-
-	cast->reader.fenced = true;
-	assert_false(becomes_light(cast, &cast->reader));
-}
-
-static void records_next_owner_begins_with_fences(void **state)
-{
-	struct cast *cast = *state;
-
-	cast->reader.record->light_phase = cast->us.arena.header->gp_phase; /* its former owner's */
-	grace_begin(&cast->reader);
-	assert_int_equal(cast->reader.record->light_phase, 0);
 }
 
 static int register_here(void *context)
@@ -433,11 +352,6 @@ int main(void)
 		with_cast(stream_of_readers_does_not_hold_it_up),
 		with_cast(cookie_taken_in_a_grace_period_waits_for_the_next),
 		with_cast(who_reads_may_drive_but_not_wait),
-		with_cast(nobody_needs_membarrier_where_all_readers_fence),
-		with_cast(who_cannot_fence_light_readers_does_not_drive),
-		with_cast(light_reader_is_waited_for_and_fences_in_the_next_phase),
-		with_cast(who_must_fence_never_goes_without),
-		with_cast(records_next_owner_begins_with_fences),
 		cmocka_unit_test(registration_is_asked_for_and_holds_in_a_child),
 		with_cast(dead_reader_is_not_waited_for),
 		with_cast(dead_readers_end_ends_no_other_readers_section),

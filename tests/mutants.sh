@@ -12,7 +12,7 @@ killed=0 survived=0
 
 git ls-files -z | xargs -0 cp --parents -t "$root"
 cd "$root" || exit 2
-tests=(45_slot_step 40_block_death 30_lock_death 30_lock 35_grace 80_crash_matrix 81_crash_files 58_death)
+tests=(45_slot_step 40_block_death 30_lock_death 30_lock 35_grace 35_grace_light 80_crash_matrix 81_crash_files 58_death)
 
 build() { make -j"$(nproc)" DEPS=skip build/corral-agent "${tests[@]/#/build/tests/}" >build.log 2>&1; }
 
@@ -101,9 +101,11 @@ mutant 'a changed version is not retired' shm/change.c '/^int change_existing/,/
 mutant 'a version made ahead is published unlooked' shm/change.c 's/^\treturn changes_of\(slot\) == changes;$/\treturn true;/; s/changes_of\(slot\) != changes \|\| //'
 mutant 'a block that came back to hand is let go' shm/change.c 's/^\t\tif \(locked\)$//'
 mutant 'who goes without fences does not say so' shm/grace.c 's/^\t\tstore_relaxed\(&record->light_phase, phase\);$//'
-mutant 'readers without fences get no membarrier' shm/grace.c 's/^\tif \(fenced < phase && h->full_fences == 0 && some_light\(.*$/\tif (fenced < phase \&\& h->full_fences == 0 \&\& some_light == NULL) {/'
+mutant 'readers without fences get no membarrier' shm/grace.c 's/^(\tuint32_t light = )fenced < phase .*$/\1some_light == NULL;/'
 mutant 'who must fence goes without' shm/grace.c 's/ && !actor->fenced\)/)/'
 mutant 'the next owner goes without fences at once' shm/grace.h 's/^\tstore_relaxed\(&record->light_phase, 0\);.*$//'
+mutant 'who leaves goes on without fences' shm/grace.h '/^static inline void grace_end/,/^}/ s/^\tstore_release\(&record->light_phase, 0\);.*$//; s/ && load_acquire\(&record->owner\) != 0//'
+mutant 'who cannot membarrier does not ask after the dead' shm/grace.c 's/^\t\t\(void\)alive_bury_if_dead\(actor, light\);.*$//'
 mutant 'an ended version is not retired' shm/expire.c 's/^\tblock_retire_old\(.*$/\tnote(\&actor->record->intent.old, 0);/'
 mutant 'the heir does not retire what is old' shm/retire.c '/^void block_settle/,/^}/ s/^\t\tblock_retire_old\(.*$/\t\tnote(\&record->intent.old, 0);/'
 mutant 'the heir does not free what is in hand' shm/retire.c '/^void block_settle/,/^}/ s/^\t\tblock_free_hand\(.*$/\t\tnote(\&record->intent.hand, 0);/'

@@ -115,8 +115,7 @@ void member_dismiss(struct actor *actor)
 {
 	struct thread_record *record = actor->record;
 
-	record->nest = 0;
-	store_release(&record->reader, 0);
+	grace_end(record);
 	(void)block_reclaim(actor, record);
 	block_flush(actor);
 	note(&record->generation, record->generation + 1);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 35_grace_light.c: sections that begin without a fence: when they do, and who needs a membarrier then. (35_grace.c: the others.)
+ */
+#include "support.h"
+
+#include "atomic.h"
+#include "grace.h"
+
+struct cast { /* who plays */
+	struct yard yard;
+	struct member us;
+	struct actor reader, second, driver;
+};
+
+static int set_up(void **state)
+{
+	struct cast *cast = calloc(1, sizeof(*cast));
+
+	yard_make(&cast->yard, NULL);
+	assert_int_equal(member_join(&cast->yard, &cast->us), 0);
+	assert_int_equal(member_actor(&cast->us, &cast->reader), 0);
+	assert_int_equal(member_actor(&cast->us, &cast->second), 0);
+	assert_int_equal(member_actor(&cast->us, &cast->driver), 0);
+	*state = cast;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct cast *cast = *state;
+
+	member_dismiss(&cast->reader);
+	member_dismiss(&cast->second);
+	member_dismiss(&cast->driver);
+	member_leave(&cast->us);
+	yard_remove(&cast->yard);
+	free(cast);
+	return 0;
+}
+
+/* Read until the reader's sections begin without a fence; false: they never do. */
+static bool becomes_light(struct actor *reader)
+{
+	for (int i = 0; i < 1000000 && reader->light_phase == 0; i++) {
+		grace_enter(reader);
+		grace_leave(reader);
+	}
+	return reader->record->light_phase == reader->arena->header->gp_phase;
+}
+
+static void make_light(struct actor *reader)
+{
+	if (reader->fenced)
+		skip();
+	assert_true(becomes_light(reader));
+}
+
+static void nobody_needs_membarrier_where_all_readers_fence(void **state)
+{
+	struct cast *cast = *state;
+	uint64_t fenced = cast->us.arena.header->gp_fenced;
+
+	cast->driver.can_membarrier = false;
+	grace_enter(&cast->reader);
+	grace_leave(&cast->reader);
+	assert_true(grace_advance(&cast->driver, grace_start_poll(&cast->us.arena)));
+	assert_int_equal(cast->us.arena.header->gp_fenced, fenced);
+}
+
+static void who_cannot_fence_light_readers_does_not_drive(void **state)
+{
+	struct cast *cast = *state;
+
+	make_light(&cast->reader);
+	uint64_t cookie = grace_start_poll(&cast->us.arena);
+	cast->driver.can_membarrier = false;
+	assert_false(grace_advance(&cast->driver, cookie));
+	assert_int_equal(cast->us.arena.header->gp_completed + 1, cookie);
+	assert_true(grace_advance(&cast->second, cookie)); /* takes up what was begun */
+	assert_int_equal(cast->us.arena.header->gp_fenced, cast->us.arena.header->gp_phase);
+	/* light in a phase that a membarrier has ended: it is not asked for again */
+	cookie = grace_start_poll(&cast->us.arena);
+	assert_true(grace_advance(&cast->driver, cookie));
+}
+
+static void light_reader_is_waited_for_and_fences_in_the_next_phase(void **state)
+{
+	struct cast *cast = *state;
+
+	make_light(&cast->reader);
+	uint64_t phase = cast->us.arena.header->gp_phase;
+	grace_enter(&cast->reader);
+	assert_int_equal(cast->reader.record->reader, phase);
+	uint64_t cookie = grace_start_poll(&cast->us.arena);
+	for (int i = 0; i < 10; i++)
+		assert_false(grace_advance(&cast->driver, cookie));
+	grace_leave(&cast->reader);
+	grace_enter(&cast->reader);
+	assert_int_equal(cast->reader.record->reader, phase + 1);
+	assert_int_equal(cast->reader.light_phase, 0);
+	assert_int_equal(cast->reader.record->light_phase, phase); /* as long as it says nothing else */
+	assert_true(grace_advance(&cast->driver, cookie));
+	grace_leave(&cast->reader);
+}
+
+static void who_must_fence_never_goes_without(void **state)
+{
+	struct cast *cast = *state;
+
+	cast->reader.fenced = true;
+	assert_false(becomes_light(&cast->reader));
+}
+
+static void records_next_owner_begins_with_fences(void **state)
+{
+	struct cast *cast = *state;
+
+	cast->reader.record->light_phase = cast->us.arena.header->gp_phase; /* its former owner's */
+	grace_begin(&cast->reader);
+	assert_int_equal(cast->reader.record->light_phase, 0);
+}
+
+/* ------------------------------------------------------------- who is no more */
+
+static void who_has_left_needs_no_membarrier(void **state)
+{
+	struct cast *cast = *state;
+	struct actor visitor;
+
+	assert_int_equal(member_actor(&cast->us, &visitor), 0);
+	make_light(&visitor);
+	cast->driver.can_membarrier = false;
+	assert_false(grace_advance(&cast->driver, grace_start_poll(&cast->us.arena)));
+	member_dismiss(&visitor);
+	assert_int_equal(visitor.record->light_phase, 0);
+	assert_true(grace_advance(&cast->driver, grace_start_poll(&cast->us.arena)));
+}
+
+static void a_record_that_nobody_owns_needs_no_membarrier(void **state)
+{
+	struct cast *cast = *state;
+	struct actor visitor;
+
+	assert_int_equal(member_actor(&cast->us, &visitor), 0);
+	member_dismiss(&visitor);
+	visitor.record->light_phase = UINT64_MAX; /* damaged */
+	cast->driver.can_membarrier = false;
+	assert_true(grace_advance(&cast->driver, grace_start_poll(&cast->us.arena)));
+}
+
+struct scene {
+	struct yard yard;
+	uint32_t ready;
+	uint32_t name;
+};
+
+static int become_light_and_stay(void *context)
+{
+	struct scene *scene = context;
+	struct member us;
+	struct actor one;
+
+	must(member_join(&scene->yard, &us) == 0);
+	must(member_actor(&us, &one) == 0);
+	scene->name = one.name;
+	store_release(&scene->ready, becomes_light(&one) ? 1u : 2u);
+	for (;;)
+		support_sleep_us(500);
+}
+
+/* Nobody but who cannot membarrier is there to find that out. */
+static void the_dead_need_no_membarrier(void **state)
+{
+	NEEDS_PROCESSES();
+	struct cast *cast = *state;
+	struct scene *scene = support_shared(sizeof(*scene));
+
+	scene->yard = cast->yard;
+	pid_t pid = child_start(become_light_and_stay, scene);
+	assert_true(wait_until(load_acquire(&scene->ready) != 0, SUPPORT_WAIT_MS));
+	if (scene->ready == 2) {
+		child_kill(pid);
+		skip();
+	}
+	struct thread_record *record = &cast->us.arena.threads[scene->name - 1];
+	uint64_t cookie = grace_start_poll(&cast->us.arena);
+	cast->driver.can_membarrier = false;
+	for (int i = 0; i < 10; i++)
+		assert_false(grace_advance(&cast->driver, cookie));
+	assert_int_not_equal(record->owner, 0); /* it lives */
+	child_kill(pid);
+	assert_int_equal(grace_wait(&cast->driver, cookie, SUPPORT_WAIT_MS), 0);
+	assert_int_equal(record->owner, 0);
+	assert_int_equal(record->light_phase, 0);
+}
+
+#define with_cast(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_cast(nobody_needs_membarrier_where_all_readers_fence),
+		with_cast(who_cannot_fence_light_readers_does_not_drive),
+		with_cast(light_reader_is_waited_for_and_fences_in_the_next_phase),
+		with_cast(who_must_fence_never_goes_without),
+		with_cast(records_next_owner_begins_with_fences),
+		with_cast(who_has_left_needs_no_membarrier),
+		with_cast(a_record_that_nobody_owns_needs_no_membarrier),
+		with_cast(the_dead_need_no_membarrier),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
