@@ -21,18 +21,18 @@ run() { # BENCHMARK ARGUMENT...: what fails is said, and left out of the report
 }
 
 failed=() runs=0
-run get --seconds 2
-run get --zipf --seconds 1
-run get --bytes 512 --carts 1000,10000 --seconds 1
-run get --bytes 51200 --carts 1000,10000 --seconds 1
+run get --seconds 1.5
+run get --zipf --seconds 0.7
+run get --bytes 512 --carts 1000,10000 --seconds 0.7
+run get --bytes 51200 --carts 1000,10000 --seconds 0.7
 run get --carts 1000000 --bytes 1024 --seconds 1
 run add --seconds 2
 run peers --carts 10000 --seconds 1 --rounds 3
 run peers --carts 10000 --seconds 1 --rounds 3 --no-pin --peers corral,memcached,redis_watch,redis_lua
-run scale --carts 1 --workers 50 --seconds 6
+run scale --carts 1 --workers 50 --seconds 5
 run scale --carts 10000 --workers 2 --seconds 3
-run scale --carts 10000 --workers 4 --seconds 1
-run scale --carts 10000 --workers 64 --seconds 1
+run scale --carts 10000 --workers 4 --seconds 0.7
+run scale --carts 10000 --workers 64 --seconds 0.7
 run scale --carts 10000 --workers 50 --zipf --bare --seconds 4
 run scale --threads --carts 1,10000 --workers 50 --seconds 2
 run scale --threads --carts 10000 --workers 4 --seconds 1
