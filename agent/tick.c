@@ -15,6 +15,8 @@
 
 #define SWEEP_SLOWEST_MS 10000 /* a whole round over the slots takes no longer */
 #define QUIET_TICKS 20         /* so long without a change: a good time to scavenge */
+#define TRIM_LEAST (16ull << 20)
+#define TRIM_MOST (64ull << 20) /* at a tick: who needs a new span waits so long */
 
 /* Name the dead in the log: those whom we repaired, and those whom workers did, also while no agent ran. */
 static void log_deaths(struct arena *arena)
@@ -63,7 +65,7 @@ static uint64_t sum_of(const struct arena *arena, enum stat_index index)
 	return sum;
 }
 
-/* In quiet times give spans that are all free back, so that other sizes can use them. */
+/* In quiet times give spans that are all free back, so that other sizes can use them, and then disk space behind the last span. */
 static void scavenge_when_quiet(struct agent *agent)
 {
 	const struct arena *arena = agent->actor->arena;
@@ -72,12 +74,20 @@ static void scavenge_when_quiet(struct agent *agent)
 
 	agent->quiet_ticks = changes == agent->changes_seen ? agent->quiet_ticks + 1 : 0;
 	agent->changes_seen = changes;
-	if (agent->quiet_ticks < QUIET_TICKS || reclaimed == agent->scavenged_at)
+	if (agent->quiet_ticks < QUIET_TICKS)
 		return;
-	agent->scavenged_at = reclaimed;
-	uint32_t pages = block_scavenge(agent->actor);
-	if (pages > 0)
-		log_line(LOG_DEBUG, "gave %u pages back", pages);
+	if (reclaimed != agent->scavenged_at) {
+		agent->scavenged_at = reclaimed;
+		uint32_t pages = block_scavenge(agent->actor);
+		if (pages > 0)
+			log_line(LOG_DEBUG, "gave %u pages back", pages);
+		agent->trims = true;
+	} else if (agent->trims) {
+		uint64_t bytes = block_trim(agent->actor, TRIM_LEAST, TRIM_MOST);
+		if (bytes > 0)
+			log_line(LOG_DEBUG, "gave %llu bytes of disk space back", (unsigned long long)bytes);
+		agent->trims = bytes > 0;
+	}
 }
 
 /* Nobody shall go on with carts that those who come after do not see. */

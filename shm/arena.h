@@ -142,6 +142,12 @@ void arena_make_huge(const struct arena *arena, uint64_t from, uint64_t end);
 /* Reserve pages [first, first + count) on disk, and the rest of their extents. Caller holds space_lock. -ENOSPC ... */
 int arena_reserve(struct arena *arena, uint32_t first, uint32_t count);
 
+/*
+ * Give disk space back that is reserved behind the first `keep` pages, whole extents of it, the last ones first, `most` bytes
+ * at a time (a multiple of EXTENT_BYTES). Caller holds space_lock, and no span is there. Returns the bytes given back.
+ */
+uint64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most);
+
 /* This boot's id; false when the system does not tell. */
 bool arena_boot_id(uint8_t ret_id[16]);
 

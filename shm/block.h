@@ -123,6 +123,12 @@ void block_settle(struct actor *actor);
 /* Give spans in which every block is free back to the page table. Returns the pages freed. */
 uint32_t block_scavenge(struct actor *actor);
 
+/*
+ * Give disk space behind the last span back to the file system, `most` bytes at a time (a multiple of EXTENT_BYTES), if at least `least`
+ * bytes of it are reserved. For quiet times. Returns the bytes given back; 0: nothing, or not now.
+ */
+uint64_t block_trim(struct actor *actor, uint64_t least, uint64_t most);
+
 /* ------------------------------------------------------------------ repair */
 
 /* Resolve the intents of this floor for a dead thread, and free its locks of this floor. Never waits. Returns DEATH_... */

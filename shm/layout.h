@@ -20,7 +20,7 @@
  *   arena_bytes   +---------------------------+
  *
  * Everything before space_at is reserved on disk at creation, up to the end of its extent; the pages are reserved
- * in extents, before anyone touches them (header.reserved_pages).
+ * in extents, before anyone touches them (header.reserved_pages), and given back when nothing is there.
  *
  * Index types: a slot, bucket, thread or process by number, where 0 means none and
  * n + 1 means number n ("plus one"); a block by reference: its offset in the file

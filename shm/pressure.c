@@ -161,6 +161,50 @@ uint32_t block_scavenge(struct actor *actor)
 	return freed;
 }
 
+/* Pages up to the end of the last span. */
+static uint32_t pages_in_use(const struct arena *arena)
+{
+	for (uint32_t page = (uint32_t)min_u64(arena->header->reserved_pages, arena->page_count); page > 0; page--) {
+		uint32_t word = load_relaxed(&arena->pages[page - 1]);
+		if (word != 0)
+			return (uint32_t)min_u64(arena->page_count, page - 1 + max_u64(1, PAGE_SPAN_PAGES(word)));
+	}
+	return 0;
+}
+
+/* Is there a version behind these pages? Then the page table is damaged, and salvage shall find it still. */
+static bool some_version_behind(const struct arena *arena, uint32_t pages)
+{
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
+
+	for (uint32_t i = 0; i < high; i++) {
+		block_ref current = load_relaxed(&arena->slots[i].current);
+		if (current >= arena->space_first && (current - arena->space_first) / UNITS_PER_PAGE >= pages)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Who makes a version ahead without a section may still be reading what was freed and dissolved long ago: zeroes then, which he will
+ * not publish.
+ */
+uint64_t block_trim(struct actor *actor, uint64_t least, uint64_t most)
+{
+	struct arena *arena = actor->arena;
+	lock_word *lock = &arena->header->space_lock;
+	uint32_t keep = pages_in_use(arena);
+	uint64_t unused =
+		max_u64(keep, min_u64(load_relaxed(&arena->header->reserved_pages), arena->page_count)) - keep;
+
+	/* before the lock: who carves meanwhile makes it more */
+	if (unused * PAGE_BYTES < least || some_version_behind(arena, keep) || !lock_try(actor, lock, LOCK_SPACE))
+		return 0;
+	uint64_t bytes = arena_unreserve(arena, (uint32_t)max_u64(keep, pages_in_use(arena)), most);
+	lock_drop(actor, lock, LOCK_SPACE);
+	return bytes;
+}
+
 /* Records that nobody owns: become their owner for a moment and give all they have back. */
 static void empty_orphan(struct actor *actor, uint32_t number)
 {

@@ -3,6 +3,7 @@
  * reserve.c (floor 2): disk space and huge pages for the arena, before anyone touches it. Declared in arena.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -68,4 +69,26 @@ int arena_reserve(struct arena *arena, uint32_t first, uint32_t count)
 	arena_make_huge(arena, from, end);
 	h->reserved_pages = (uint32_t)((end - arena->space_at) / PAGE_BYTES);
 	return 0;
+}
+
+/*
+ * First it is not reserved any more, then it is given back: who comes after a death in between reserves again what is there still.
+ */
+uint64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most)
+{
+	struct arena_header *h = arena->header;
+	uint64_t end = arena->space_at + min_u64(h->reserved_pages, arena->page_count) * PAGE_BYTES;
+	uint64_t from = align_up(arena->space_at + (uint64_t)keep * PAGE_BYTES, EXTENT_BYTES);
+	long r;
+
+	if (from >= end)
+		return 0;
+	if (end - from > most)
+		from = align_up(end - most, EXTENT_BYTES);
+	h->reserved_pages = (uint32_t)((from - arena->space_at) / PAGE_BYTES);
+	do
+		r = syscall(SYS_fallocate, arena->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
+			    (off_t)(end - from));
+	while (r < 0 && errno == EINTR);
+	return r == 0 ? end - from : 0;
 }

@@ -283,6 +283,21 @@ it_ends_idle_carts_and_frees_their_memory() {
 	sound
 }
 
+it_gives_their_disk_space_back_when_nothing_happens() {
+	local full
+	"$BUILD/corral-bench" get --dir "$dir" --carts 5000 --seconds 0.001 >/dev/null || fail "no carts were made"
+	full=$(du -k "$dir/arena" | cut -f1)
+	start --ttl 1s # (an arena that is there keeps its size)
+	for ((i = 0; i < 300; i++)); do
+		[[ $(du -k "$dir/arena" | cut -f1) -gt $((full / 2)) ]] || break
+		sleep 0.1
+	done
+	[[ $(du -k "$dir/arena" | cut -f1) -le $((full / 2)) ]] || fail "$(du -k "$dir/arena") of $full K are there still"
+	add r s1
+	agent 0 --stop
+	sound
+}
+
 if [[ $# -gt 0 ]]; then
 	run_claims "$@"
 fi

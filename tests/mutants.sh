@@ -12,7 +12,7 @@ killed=0 survived=0
 
 git ls-files -z | xargs -0 cp --parents -t "$root"
 cd "$root" || exit 2
-tests=(45_slot_step 40_block_death 30_lock_death 30_lock 35_grace 35_grace_light 80_crash_matrix 81_crash_files 58_death)
+tests=(45_slot_step 40_block_death 40_block_trim 30_lock_death 30_lock 35_grace 35_grace_light 80_crash_matrix 81_crash_files 58_death)
 
 build() { make -j"$(nproc)" DEPS=skip build/corral-agent "${tests[@]/#/build/tests/}" >build.log 2>&1; }
 
@@ -106,6 +106,8 @@ mutant 'who must fence goes without' shm/grace.c 's/ && !actor->fenced\)/)/'
 mutant 'the next owner goes without fences at once' shm/grace.h 's/^\tstore_relaxed\(&record->light_phase, 0\);.*$//'
 mutant 'who leaves goes on without fences' shm/grace.h '/^static inline void grace_end/,/^}/ s/^\tstore_release\(&record->light_phase, 0\);.*$//; s/ && load_acquire\(&record->owner\) != 0//'
 mutant 'who cannot membarrier does not ask after the dead' shm/grace.c 's/^\t\t\(void\)alive_bury_if_dead\(actor, light\);.*$//'
+mutant 'disk space that a slot names is given back' shm/pressure.c 's/ \|\| some_version_behind\(arena, keep\)/ || some_version_behind == NULL/'
+mutant 'disk space in use is given back' shm/pressure.c '/^static uint32_t pages_in_use/,/^}/ s/if \(word != 0\)/if (word == UINT32_MAX)/'
 mutant 'an ended version is not retired' shm/expire.c 's/^\tblock_retire_old\(.*$/\tnote(\&actor->record->intent.old, 0);/'
 mutant 'the heir does not retire what is old' shm/retire.c '/^void block_settle/,/^}/ s/^\t\tblock_retire_old\(.*$/\t\tnote(\&record->intent.old, 0);/'
 mutant 'the heir does not free what is in hand' shm/retire.c '/^void block_settle/,/^}/ s/^\t\tblock_free_hand\(.*$/\t\tnote(\&record->intent.hand, 0);/'

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 40_block_trim.c: disk space that nothing is in goes back to the file system: what is in use stays, also in a damaged arena, what
+ * went back can be had again, and a death anywhere in between costs nothing.
+ */
+#include "block_kit.h"
+#include "crash_kit.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "lock.h"
+
+#define LARGE 100000u
+#define ALL (UINT64_MAX / 2 / EXTENT_BYTES * EXTENT_BYTES)
+
+static const struct arena_settings roomy = { .arena_bytes = 24u << 20, .max_carts = 64, .ttl_ns = 1800000000000ull };
+
+static int set_up(void **state)
+{
+	struct cast *cast = calloc(1, sizeof(*cast));
+
+	yard_make(&cast->yard, &roomy);
+	assert_int_equal(member_join(&cast->yard, &cast->us), 0);
+	assert_int_equal(member_actor(&cast->us, &cast->one), 0);
+	assert_int_equal(member_actor(&cast->us, &cast->two), 0);
+	*state = cast;
+	return 0;
+}
+
+static uint64_t disk_bytes(const struct arena *arena)
+{
+	struct stat status;
+
+	must(fstat(arena->fd, &status) == 0);
+	return (uint64_t)status.st_blocks * 512;
+}
+
+static uint64_t reserved_bytes(const struct arena *arena)
+{
+	return (uint64_t)arena->header->reserved_pages * PAGE_BYTES;
+}
+
+/* Use all there is once; `kept` is not given back. */
+static void use_up(struct actor *actor, block_ref kept)
+{
+	static block_ref refs[512];
+	uint32_t count = kit_take_all(actor, LARGE, refs, COUNT(refs));
+
+	for (uint32_t i = 0; i < count; i++) {
+		kit_fill(actor->arena, refs[i], refs[i]); /* no SIGBUS */
+		if (refs[i] != kept)
+			kit_give(actor, refs[i]);
+	}
+	block_flush(actor);
+	(void)block_scavenge(actor);
+}
+
+static void space_that_nothing_is_in_goes_back_and_can_be_had_again(void **state)
+{
+	struct cast *cast = *state;
+	struct arena *arena = &cast->us.arena;
+	uint64_t before = disk_bytes(arena), bytes = 0, part;
+
+	for (int round = 0; round < 3; round++, bytes = 0) {
+		use_up(&cast->one, 0);
+		uint64_t full = disk_bytes(arena), reserved = reserved_bytes(arena);
+		assert_true(full >= before + 8 * EXTENT_BYTES);
+		while ((part = block_trim(&cast->one, 0, 2 * EXTENT_BYTES)) > 0) {
+			assert_true(part <= 2 * EXTENT_BYTES);
+			bytes += part;
+			assert_int_equal(reserved_bytes(arena), reserved - bytes);
+			assert_int_equal((arena->space_at + reserved_bytes(arena)) % EXTENT_BYTES, 0);
+		}
+		assert_true(bytes >= 8 * EXTENT_BYTES);
+		assert_true(disk_bytes(arena) <= full - bytes);
+		assert_true(disk_bytes(arena) <= before + EXTENT_BYTES);
+	}
+}
+
+static void less_than_is_worth_it_stays(void **state)
+{
+	struct cast *cast = *state;
+	uint32_t reserved;
+
+	use_up(&cast->one, 0);
+	reserved = cast->us.arena.header->reserved_pages;
+	assert_int_equal(block_trim(&cast->one, 24u << 20, ALL), 0);
+	assert_int_equal(cast->us.arena.header->reserved_pages, reserved);
+	assert_true(block_trim(&cast->one, 16u << 20, ALL) >= 8 * EXTENT_BYTES);
+	assert_int_equal(block_trim(&cast->one, 0, ALL), 0);
+}
+
+static void what_is_in_use_stays(void **state)
+{
+	struct cast *cast = *state;
+	struct arena *arena = &cast->us.arena;
+	block_ref refs[512];
+	uint32_t count = kit_take_all(&cast->one, LARGE, refs, COUNT(refs));
+	block_ref live = refs[count / 2];
+
+	for (uint32_t i = 0; i < count; i++)
+		if (refs[i] != live)
+			kit_give(&cast->one, refs[i]);
+	block_flush(&cast->one);
+	(void)block_scavenge(&cast->one);
+	kit_fill(arena, live, 77);
+	uint64_t end = ((uint64_t)live - arena->space_first) * BLOCK_UNIT + LARGE;
+	assert_true(block_trim(&cast->one, 0, ALL) > 0);
+	assert_true(reserved_bytes(arena) >= end && reserved_bytes(arena) < end + 2 * EXTENT_BYTES);
+	assert_int_equal(block_trim(&cast->one, 0, ALL), 0);
+	assert_true(kit_is_filled(arena, live, 77));
+	use_up(&cast->one, 0);
+	assert_true(kit_is_filled(arena, live, 77));
+	kit_give(&cast->one, live);
+}
+
+/* The page table says that nothing is there, a slot that something is: salvage shall find it. */
+static void a_version_that_the_page_table_does_not_know_stays(void **state)
+{
+	struct cast *cast = *state;
+	struct arena *arena = &cast->us.arena;
+	uint32_t reserved, high = arena->header->slots_used_high;
+
+	use_up(&cast->one, 0);
+	reserved = arena->header->reserved_pages;
+	arena->header->slots_used_high = 2;
+	arena->slots[1].current = arena->space_first + (reserved - 1) * (PAGE_BYTES / BLOCK_UNIT);
+	assert_int_equal(block_trim(&cast->one, 0, ALL), 0);
+	assert_int_equal(arena->header->reserved_pages, reserved);
+	arena->slots[1].current = 0;
+	arena->header->slots_used_high = high;
+	assert_true(block_trim(&cast->one, 0, ALL) > 0);
+}
+
+static void who_takes_pages_is_not_waited_for(void **state)
+{
+	struct cast *cast = *state;
+	lock_word *lock = &cast->us.arena.header->space_lock;
+
+	use_up(&cast->one, 0);
+	assert_int_equal(lock_take(&cast->two, lock, LOCK_SPACE), 0);
+	assert_int_equal(block_trim(&cast->one, 0, ALL), 0);
+	lock_drop(&cast->two, lock, LOCK_SPACE);
+	assert_true(block_trim(&cast->one, 0, ALL) > 0);
+}
+
+/* ------------------------------------------------------------------ deaths */
+
+static struct crash_stage stage;
+
+static void *prepare_victim(const char *directory)
+{
+	static struct member us;
+	static struct actor one;
+	struct yard yard;
+
+	snprintf(yard.path, sizeof(yard.path), "%s", directory);
+	yard.dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	must(member_join(&yard, &us) == 0);
+	must(member_actor(&us, &one) == 0);
+	use_up(&one, 0);
+	return &one;
+}
+
+static void trim_twice(void *actor)
+{
+	must(block_trim(actor, 0, EXTENT_BYTES) > 0);
+	must(block_trim(actor, 0, EXTENT_BYTES) > 0);
+}
+
+static void look_at_state(struct crash_stage *unused, uint64_t state, void *context)
+{
+	struct member new;
+	struct actor actor;
+
+	(void)unused;
+	(void)state;
+	(void)context;
+	crash_to_other(&stage);
+	yard_check(&stage.other, NULL);
+	assert_int_equal(member_join(&stage.other, &new), 0);
+	(void)alive_bury_all(&new.arena, &new.life, repair_process);
+	yard_check(&stage.other, NULL);
+	assert_int_equal(member_actor(&new, &actor), 0);
+	use_up(&actor, 0);
+	kit_base_line(&actor);
+	member_dismiss(&actor);
+	member_leave(&new);
+	yard_check(&stage.other, NULL);
+}
+
+static void death_anywhere_in_giving_back_leaves_all_well(void **state)
+{
+	const struct crash_plan plan = { prepare_victim, trim_twice, NULL };
+
+	(void)state;
+	NEEDS_PROCESSES();
+	crash_stage_make(&stage, 10u << 20, 64);
+	crash_stage_reset(&stage, NULL);
+	bool traced = crash_run(&stage, &plan, look_at_state, NULL);
+	print_message("%llu instructions, %llu states\n", (unsigned long long)stage.instructions,
+		      (unsigned long long)stage.states);
+	uint64_t states = stage.states;
+	crash_stage_remove(&stage);
+	if (!traced)
+		skip();
+	assert_true(states >= 4); /* locked, reserved no more, given back, unlocked */
+}
+
+#define with_room(test) cmocka_unit_test_setup_teardown(test, set_up, kit_tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_room(space_that_nothing_is_in_goes_back_and_can_be_had_again),
+		with_room(less_than_is_worth_it_stays),
+		with_room(what_is_in_use_stays),
+		with_room(a_version_that_the_page_table_does_not_know_stays),
+		with_room(who_takes_pages_is_not_waited_for),
+		cmocka_unit_test(death_anywhere_in_giving_back_leaves_all_well),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
