@@ -60,7 +60,7 @@ struct agent {
 	int64_t started_ms;    /* wall clock */
 	uint32_t sweep_at;     /* the slot that the sweep looks at next */
 	uint64_t scavenged_at; /* the reclaimed counter when we scavenged last */
-	bool trims;            /* and gives disk space back since, a part at each tick */
+	uint32_t trim_ticks;   /* until disk space goes back, a part at each tick; 0: it does not */
 	uint64_t changes_seen;
 	uint32_t quiet_ticks;
 	uint64_t expired;

@@ -129,6 +129,12 @@ static int adopt(struct agent *agent, struct arena *arena)
 		 same_boot ? "had been withdrawn" : "is of an earlier boot");
 	if (!is_sound(agent))
 		return -EUCLEAN;
+	int r = arena_reserve_again(arena);
+	if (r < 0)
+		log_line(LOG_WARNING,
+			 "%s: cannot reserve the arena's disk space: %s; who writes to it while the disk is full may "
+			 "die of SIGBUS",
+			 agent->directory, strerror(-r));
 	(void)alive_bury_all(arena, &agent->agent_life, repair_process);
 	store_relaxed(&h->withdrawn, 0);
 	if (same_boot)

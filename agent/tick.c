@@ -65,7 +65,19 @@ static uint64_t sum_of(const struct arena *arena, enum stat_index index)
 	return sum;
 }
 
-/* In quiet times give spans that are all free back, so that other sizes can use them, and then disk space behind the last span. */
+/* A part of the disk space behind the last span; the rest, or what cannot be had now, at the next tick. */
+static void trim(struct agent *agent)
+{
+	int64_t bytes = block_trim(agent->actor, TRIM_LEAST, TRIM_MOST);
+
+	if (bytes > 0)
+		log_line(LOG_DEBUG, "gave %lld bytes of disk space back", (long long)bytes);
+	if (bytes > 0 || bytes == -EBUSY)
+		agent->trim_ticks = 1;
+}
+
+/* In quiet times give spans that are all free back, so that other sizes can use them, and when it stays quiet, disk
+ * space behind the last span. */
 static void scavenge_when_quiet(struct agent *agent)
 {
 	const struct arena *arena = agent->actor->arena;
@@ -78,15 +90,12 @@ static void scavenge_when_quiet(struct agent *agent)
 		return;
 	if (reclaimed != agent->scavenged_at) {
 		agent->scavenged_at = reclaimed;
+		agent->trim_ticks = QUIET_TICKS;
 		uint32_t pages = block_scavenge(agent->actor);
 		if (pages > 0)
 			log_line(LOG_DEBUG, "gave %u pages back", pages);
-		agent->trims = true;
-	} else if (agent->trims) {
-		uint64_t bytes = block_trim(agent->actor, TRIM_LEAST, TRIM_MOST);
-		if (bytes > 0)
-			log_line(LOG_DEBUG, "gave %llu bytes of disk space back", (unsigned long long)bytes);
-		agent->trims = bytes > 0;
+	} else if (agent->trim_ticks > 0 && --agent->trim_ticks == 0) {
+		trim(agent);
 	}
 }
 

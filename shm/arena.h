@@ -144,9 +144,13 @@ int arena_reserve(struct arena *arena, uint32_t first, uint32_t count);
 
 /*
  * Give disk space back that is reserved behind the first `keep` pages, whole extents of it, the last ones first, `most` bytes
- * at a time (a multiple of EXTENT_BYTES). Caller holds space_lock, and no span is there. Returns the bytes given back.
+ * at a time (a multiple of EXTENT_BYTES). Caller holds space_lock, and no span is there. The bytes given back; 0: there are none;
+ * -EOPNOTSUPP, and nothing has changed, or what else fallocate() says.
  */
-uint64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most);
+int64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most);
+
+/* What is said to be reserved: after a power loss the file may have holes that its header does not know. 0, -ENOSPC ... */
+int arena_reserve_again(const struct arena *arena);
 
 /* This boot's id; false when the system does not tell. */
 bool arena_boot_id(uint8_t ret_id[16]);

@@ -125,9 +125,10 @@ uint32_t block_scavenge(struct actor *actor);
 
 /*
  * Give disk space behind the last span back to the file system, `most` bytes at a time (a multiple of EXTENT_BYTES), if at least `least`
- * bytes of it are reserved. For quiet times. Returns the bytes given back; 0: nothing, or not now.
+ * bytes of it are reserved. For quiet times, some time after block_scavenge(). Returns the bytes given back; 0: there are none to give;
+ * -EBUSY: not now; -EOPNOTSUPP ...: what fallocate() says.
  */
-uint64_t block_trim(struct actor *actor, uint64_t least, uint64_t most);
+int64_t block_trim(struct actor *actor, uint64_t least, uint64_t most);
 
 /* ------------------------------------------------------------------ repair */
 

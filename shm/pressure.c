@@ -161,13 +161,18 @@ uint32_t block_scavenge(struct actor *actor)
 	return freed;
 }
 
-/* Pages up to the end of the last span. */
+/* Pages up to the end of the last span; all that are reserved if the table is damaged there. */
 static uint32_t pages_in_use(const struct arena *arena)
 {
-	for (uint32_t page = (uint32_t)min_u64(arena->header->reserved_pages, arena->page_count); page > 0; page--) {
+	uint32_t reserved = (uint32_t)min_u64(arena->header->reserved_pages, arena->page_count);
+
+	for (uint32_t page = reserved; page > 0; page--) {
 		uint32_t word = load_relaxed(&arena->pages[page - 1]);
-		if (word != 0)
-			return (uint32_t)min_u64(arena->page_count, page - 1 + max_u64(1, PAGE_SPAN_PAGES(word)));
+		uint32_t class = PAGE_SPAN_CLASS(word), pages = PAGE_SPAN_PAGES(word);
+		if (word == 0)
+			continue;
+		bool sound = class < CLASS_COUNT && pages == block_span_pages(class) && pages <= reserved - (page - 1);
+		return sound ? page - 1 + pages : reserved;
 	}
 	return 0;
 }
@@ -185,22 +190,43 @@ static bool some_version_behind(const struct arena *arena, uint32_t pages)
 	return false;
 }
 
+/* Does somebody read on in a view that was revoked? What he reads may be anything, but has to be there. */
+static bool some_void_view(const struct arena *arena)
+{
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+
+	for (uint32_t number = 0; number < high; number++) {
+		uint64_t reader = load_relaxed(&arena->threads[number].reader);
+		if (reader != 0 && reader <= load_relaxed(&arena->threads[number].revoked))
+			return true;
+	}
+	return false;
+}
+
+/* Under the lock no span is dissolved: what those who read are at is in one, unless it was void before we looked. */
+static int64_t trim_locked(struct arena *arena, uint32_t keep, uint64_t most)
+{
+	return some_void_view(arena) ? -EBUSY :
+				       arena_unreserve(arena, (uint32_t)max_u64(keep, pages_in_use(arena)), most);
+}
+
 /*
  * Who makes a version ahead without a section may still be reading what was freed and dissolved long ago: zeroes then, which he will
  * not publish.
  */
-uint64_t block_trim(struct actor *actor, uint64_t least, uint64_t most)
+int64_t block_trim(struct actor *actor, uint64_t least, uint64_t most)
 {
 	struct arena *arena = actor->arena;
 	lock_word *lock = &arena->header->space_lock;
 	uint32_t keep = pages_in_use(arena);
-	uint64_t unused =
-		max_u64(keep, min_u64(load_relaxed(&arena->header->reserved_pages), arena->page_count)) - keep;
+	uint64_t reserved = min_u64(load_relaxed(&arena->header->reserved_pages), arena->page_count);
 
 	/* before the lock: who carves meanwhile makes it more */
-	if (unused * PAGE_BYTES < least || some_version_behind(arena, keep) || !lock_try(actor, lock, LOCK_SPACE))
+	if (reserved <= keep || (reserved - keep) * PAGE_BYTES < least || some_version_behind(arena, keep))
 		return 0;
-	uint64_t bytes = arena_unreserve(arena, (uint32_t)max_u64(keep, pages_in_use(arena)), most);
+	if (!lock_try(actor, lock, LOCK_SPACE))
+		return -EBUSY;
+	int64_t bytes = trim_locked(arena, keep, most);
 	lock_drop(actor, lock, LOCK_SPACE);
 	return bytes;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "atomic.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
@@ -72,12 +73,14 @@ int arena_reserve(struct arena *arena, uint32_t first, uint32_t count)
 }
 
 /*
- * First it is not reserved any more, then it is given back: who comes after a death in between reserves again what is there still.
+ * First it is not reserved any more, then it is given back: who comes after a death in between reserves again what is there
+ * still, or gives it back the next time: whatever is behind goes, too.
  */
-uint64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most)
+int64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most)
 {
 	struct arena_header *h = arena->header;
-	uint64_t end = arena->space_at + min_u64(h->reserved_pages, arena->page_count) * PAGE_BYTES;
+	uint32_t reserved = h->reserved_pages;
+	uint64_t end = arena->space_at + min_u64(reserved, arena->page_count) * PAGE_BYTES;
 	uint64_t from = align_up(arena->space_at + (uint64_t)keep * PAGE_BYTES, EXTENT_BYTES);
 	long r;
 
@@ -85,10 +88,20 @@ uint64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most)
 		return 0;
 	if (end - from > most)
 		from = align_up(end - most, EXTENT_BYTES);
-	h->reserved_pages = (uint32_t)((from - arena->space_at) / PAGE_BYTES);
+	note(&h->reserved_pages, (uint32_t)((from - arena->space_at) / PAGE_BYTES));
 	do
 		r = syscall(SYS_fallocate, arena->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
-			    (off_t)(end - from));
+			    (off_t)(arena->bytes - from));
 	while (r < 0 && errno == EINTR);
-	return r == 0 ? end - from : 0;
+	if (r == 0)
+		return (int64_t)(end - from);
+	if (errno == EOPNOTSUPP || errno == ENOSYS)
+		note(&h->reserved_pages, reserved); /* it is there still, all of it */
+	return -errno;
+}
+
+int arena_reserve_again(const struct arena *arena)
+{
+	return arena_reserve_file(
+		arena->fd, 0, arena->space_at + min_u64(arena->header->reserved_pages, arena->page_count) * PAGE_BYTES);
 }

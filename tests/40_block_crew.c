@@ -126,6 +126,13 @@ static void take_slot(struct crewman *self)
 	kit_retire(self->actor, ref);
 }
 
+static void give_back(struct actor *actor)
+{
+	(void)block_scavenge(actor);
+	for (int step = 0; step < 3; step++)
+		(void)block_trim(actor, 0, EXTENT_BYTES);
+}
+
 static void trade(struct crewman *self)
 {
 	for (uint32_t step = 0; step < STEPS; step++) {
@@ -141,7 +148,7 @@ static void trade(struct crewman *self)
 		else if (dice < 252)
 			block_reclaim_all(self->actor);
 		else if (dice < 254)
-			(void)block_scavenge(self->actor);
+			give_back(self->actor);
 		else
 			block_flush(self->actor);
 	}

@@ -110,6 +110,7 @@ static void look_after(struct corral *corral)
 	(void)expire_slots(actor, 0, IMAGE_MAX_CARTS);
 	(void)block_reclaim_all(actor);
 	(void)block_scavenge(actor);
+	(void)block_trim(actor, 0, EXTENT_BYTES);
 }
 
 /* NULL: refused */
