@@ -13,10 +13,10 @@
 #include "repair.h"
 #include "stat.h"
 
-#define SWEEP_SLOWEST_MS 10000 /* a whole round over the slots takes no longer */
-#define QUIET_TICKS 20         /* so long without a change: a good time to scavenge */
-#define TRIM_LEAST (16ull << 20)
-#define TRIM_MOST (64ull << 20) /* at a tick: who needs a new span waits so long */
+#define SWEEP_SLOWEST_MS 10000   /* a whole round over the slots takes no longer */
+#define QUIET_TICKS 20           /* so long without a change: a good time to scavenge */
+#define TRIM_LEAST (16ull << 20) /* less is not worth reserving it again */
+#define TRIM_MOST (64ull << 20)  /* at a tick: who needs a new span waits so long */
 
 /* Name the dead in the log: those whom we repaired, and those whom workers did, also while no agent ran. */
 static void log_deaths(struct arena *arena)
@@ -76,8 +76,10 @@ static void trim(struct agent *agent)
 		agent->trim_ticks = 1;
 }
 
-/* In quiet times give spans that are all free back, so that other sizes can use them, and when it stays quiet, disk
- * space behind the last span. */
+/*
+ * In quiet times give spans that are all free back, so that other sizes can use them, and when it stays quiet, disk space
+ * behind the last span.
+ */
 static void scavenge_when_quiet(struct agent *agent)
 {
 	const struct arena *arena = agent->actor->arena;

@@ -2,8 +2,8 @@
 /*
  * former.c (floor 2): see former.h.
  *
- * Layout 5 (2026-11): thread records have no light_phase. Layout 4 (2026-11): a bucket has its chain's head, the hints are a table of their own, carts have format 1. Layout 3 (2026-11): no
- * hints. Layout 2 (2026-11): no drained bitmap either. Layout 1 was never given to anyone; nothing is known of it here.
+ * Layout 5 (2026-11): thread records have no light_phase. Layout 4 (2026-11): a bucket has its chain's head, the hints are a table
+ * of their own, carts have format 1. Layout 3 (2026-11): no hints. Layout 2 (2026-11): no drained bitmap either. Layout 1 was never given to anyone; nothing is known of it here.
  *
  * Nothing here may follow layout.h: the numbers are those of the layout, written out. Changing one makes arenas that are
  * out there unreadable.
@@ -22,8 +22,8 @@
 #define FINGERPRINT_5 0x9bfa63ce66f4c40dull
 
 /*
- * The first 4 of its 64 lines. Layout 3 has drained_at behind dirty_at, and layout 4 hints_at behind that, layout 5 chains_at: what follows, up to the
- * seed, is so many times 8 bytes further on.
+ * The first 4 of its 64 lines. Layout 3 has drained_at behind dirty_at, and layout 4 hints_at behind that, layout 5 chains_at:
+ * what follows, up to the seed, is so many times 8 bytes further on.
  */
 struct header_2 {
 	uint64_t magic;

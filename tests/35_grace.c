@@ -4,45 +4,10 @@
  * Readers and drivers are actors of one thread where that suffices, so each order of steps is exact. (35_grace_light.c: sections
  * without a fence. 35_grace_torture.c: many at once.)
  */
-#include "support.h"
+#include "grace_kit.h"
 
 #include <signal.h>
 #include <unistd.h>
-
-#include "atomic.h"
-#include "grace.h"
-
-struct cast { /* who plays */
-	struct yard yard;
-	struct member us;
-	struct actor reader, second, driver;
-};
-
-static int set_up(void **state)
-{
-	struct cast *cast = calloc(1, sizeof(*cast));
-
-	yard_make(&cast->yard, NULL);
-	assert_int_equal(member_join(&cast->yard, &cast->us), 0);
-	assert_int_equal(member_actor(&cast->us, &cast->reader), 0);
-	assert_int_equal(member_actor(&cast->us, &cast->second), 0);
-	assert_int_equal(member_actor(&cast->us, &cast->driver), 0);
-	*state = cast;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct cast *cast = *state;
-
-	member_dismiss(&cast->reader);
-	member_dismiss(&cast->second);
-	member_dismiss(&cast->driver);
-	member_leave(&cast->us);
-	yard_remove(&cast->yard);
-	free(cast);
-	return 0;
-}
 
 /* ------------------------------------------------------------ who is waited for */
 
@@ -339,8 +304,6 @@ static void stopped_driver_holds_nobody_up(void **state)
 	periods_go_on_without(*state, FLIPS, false);
 	periods_go_on_without(*state, FLIPS_AND_FENCES, false);
 }
-
-#define with_cast(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

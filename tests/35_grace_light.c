@@ -2,42 +2,7 @@
 /*
  * 35_grace_light.c: sections that begin without a fence: when they do, and who needs a membarrier then. (35_grace.c: the others.)
  */
-#include "support.h"
-
-#include "atomic.h"
-#include "grace.h"
-
-struct cast { /* who plays */
-	struct yard yard;
-	struct member us;
-	struct actor reader, second, driver;
-};
-
-static int set_up(void **state)
-{
-	struct cast *cast = calloc(1, sizeof(*cast));
-
-	yard_make(&cast->yard, NULL);
-	assert_int_equal(member_join(&cast->yard, &cast->us), 0);
-	assert_int_equal(member_actor(&cast->us, &cast->reader), 0);
-	assert_int_equal(member_actor(&cast->us, &cast->second), 0);
-	assert_int_equal(member_actor(&cast->us, &cast->driver), 0);
-	*state = cast;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct cast *cast = *state;
-
-	member_dismiss(&cast->reader);
-	member_dismiss(&cast->second);
-	member_dismiss(&cast->driver);
-	member_leave(&cast->us);
-	yard_remove(&cast->yard);
-	free(cast);
-	return 0;
-}
+#include "grace_kit.h"
 
 /* Read until the reader's sections begin without a fence; false: they never do. */
 static bool becomes_light(struct actor *reader)
@@ -194,8 +159,6 @@ static void the_dead_need_no_membarrier(void **state)
 	assert_int_equal(record->owner, 0);
 	assert_int_equal(record->light_phase, 0);
 }
-
-#define with_cast(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

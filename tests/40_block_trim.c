@@ -189,6 +189,22 @@ static void who_takes_pages_is_not_waited_for(void **state)
 	assert_true(block_trim(&cast->one, 0, ALL) > 0);
 }
 
+/* As after a power loss that the hole survived and the header's page did not. */
+static void a_hole_that_the_header_does_not_know_is_filled(void **state)
+{
+	struct cast *cast = *state;
+	struct arena *arena = &cast->us.arena;
+
+	use_up(&cast->one, 0);
+	uint64_t full = disk_bytes(arena);
+	uint32_t reserved = arena->header->reserved_pages;
+	assert_true(block_trim(&cast->one, 0, ALL) > 0);
+	arena->header->reserved_pages = reserved;
+	assert_true(disk_bytes(arena) < full);
+	assert_int_equal(arena_reserve_again(arena), 0);
+	assert_true(disk_bytes(arena) >= full);
+}
+
 /* ------------------------------------------------------------------ deaths */
 
 static struct crash_stage stage;
@@ -264,6 +280,7 @@ int main(void)
 		with_room(what_a_damaged_page_table_does_not_know_stays),
 		with_room(what_a_revoked_view_may_be_reading_stays),
 		with_room(who_takes_pages_is_not_waited_for),
+		with_room(a_hole_that_the_header_does_not_know_is_filled),
 		cmocka_unit_test(death_anywhere_in_giving_back_leaves_all_well),
 	};
 

@@ -94,8 +94,8 @@ static int read_behind_a_filter(void *context)
 	store_release(&pen->reads, 1);
 	wait_for_word(&pen->end_read);
 	must(corral_read_end(&view) == 0);
-	must(drives(pen->corral) ==
-	     (pen->filter == NO_FILTER)); /* its parent reads without fences, and it cannot make it */
+	/* its parent reads without fences, and it cannot make it */
+	must(drives(pen->corral) == (pen->filter == NO_FILTER));
 	store_release(&pen->ended, 1);
 	wait_for_word(&pen->alone);
 	must(drives(pen->corral)); /* who is no more needs no fence */

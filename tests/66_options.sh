@@ -81,7 +81,11 @@ numbers_out_of_range_are_refused() {
 			refused "$name" $(operands_of "$name") "$option" -1
 			# shellcheck disable=SC2046
 			refused "$name" $(operands_of "$name") "$option" 5x
-			has "$option: '5x' is no "
+			if [[ $option == --seconds && $out == *"such as 2 or 0.25"* ]]; then
+				has "--seconds: '5x' is no number of seconds"
+			else
+				has "$option: '5x' is no whole number"
+			fi
 			# shellcheck disable=SC2046
 			refused "$name" $(operands_of "$name") "$option"
 			count=$((count + 1))
