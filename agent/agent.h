@@ -21,9 +21,10 @@ struct agent_options {
 	uint64_t size_bytes;
 	uint64_t max_carts;
 	uint64_t ttl_ms;
-	uint64_t journal_ms;    /* 0: off */
-	bool journal_sync;      /* changes wait for it */
-	uint64_t journal_bytes; /* it is not begun anew before it has this much more than its base */
+	uint64_t journal_ms; /* 0: off */
+	bool journal_sync;   /* changes wait for it */
+	uint64_t
+		journal_bytes; /* it is not begun anew before it has this much more than its base */
 	bool size_given;
 	bool max_carts_given;
 	bool ttl_given;
@@ -87,7 +88,10 @@ int agent_open_directory(struct agent *agent);
 /* takeup.c: the byte of the agent. EXIT_DONE, or EXIT_NO, and it says who has it. */
 int agent_take_byte(struct agent *agent);
 
-/* takeup.c: become the agent of the directory: its byte, its arena, a handle. An exit code; says why itself. */
+/*
+ * takeup.c: become the agent of the directory: its byte, its arena, a handle. An exit code; says
+ * why itself.
+ */
 int agent_take_up(struct agent *agent);
 void agent_give_up(struct agent *agent);
 
@@ -104,12 +108,14 @@ void stalled_watch(struct agent *agent, bool held_back);
 
 /* control.c */
 bool control_may_ask(const struct agent *agent, int fd);
-/* Read what the client says; answer when its line is whole. True: we are done with it. Never waits. */
+/*
+ * Read what the client says; answer when its line is whole. True: we are done with it. Never waits.
+ */
 bool control_serve(struct agent *agent, struct client *client);
 
 /* daemon.c */
 #define LOG_FILE "agent.log"
-int daemon_fork(int *ret_ready_fd);                   /* in the parent: waits for the child, exits. In the child: 0 */
+int daemon_fork(int *ret_ready_fd); /* in the parent: waits for the child, exits. In the child: 0 */
 void daemon_ready(struct agent *agent, int ready_fd); /* tells parent and service manager */
 int daemon_stop(const char *directory);               /* --stop: an exit code */
 

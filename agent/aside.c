@@ -20,7 +20,8 @@ static int link_files(const struct recover *recover, int aside_fd)
 
 	for (int i = 0; i < recover->count; i++) {
 		journal_name(recover->numbers[i], name);
-		if (linkat(recover->dir_fd, name, aside_fd, name, 0) < 0 && errno != EEXIST && errno != ENOENT)
+		if (linkat(recover->dir_fd, name, aside_fd, name, 0) < 0 && errno != EEXIST &&
+		    errno != ENOENT)
 			return -errno;
 	}
 	return fsync(aside_fd) < 0 ? -errno : 0;
@@ -52,11 +53,12 @@ void aside_keep(const struct agent *agent, const struct recover *recover)
 	snprintf(name, sizeof(name), ASIDE_DAMAGED "%lld", (long long)recover->head.created_ms);
 	int r = make_aside(agent, recover, name);
 	if (r < 0)
-		log_line(LOG_ERROR, "%s: the damaged journal cannot be kept as %s: %s", agent->directory, name,
-			 strerror(-r));
+		log_line(LOG_ERROR, "%s: the damaged journal cannot be kept as %s: %s",
+			 agent->directory, name, strerror(-r));
 	else
 		log_line(LOG_ERROR,
-			 "%s: the damaged journal is kept as %s: `corral-agent --salvage` takes what is sound in it",
+			 "%s: the damaged journal is kept as %s: `corral-agent --salvage` takes "
+			 "what is sound in it",
 			 agent->directory, name);
 }
 
@@ -67,7 +69,7 @@ int aside_hopeless(const struct agent *agent, const char *why)
 	snprintf(name, sizeof(name), HOPELESS "%lld", (long long)arena_wall_ms());
 	if (renameat(agent->dir_fd, JOURNAL_DIRECTORY, agent->dir_fd, name) < 0)
 		return -errno;
-	log_line(LOG_ERROR, "%s: no arena can be made out of the journal: %s; it is kept as %s", agent->directory,
-		 why[0] != '\0' ? why : "no file of it has a valid head", name);
+	log_line(LOG_ERROR, "%s: no arena can be made out of the journal: %s; it is kept as %s",
+		 agent->directory, why[0] != '\0' ? why : "no file of it has a valid head", name);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * aside.h (floor 6): journals that are set aside, under a name that says why, and what can be had of them.
+ * aside.h (floor 6): journals that are set aside, under a name that says why, and what can be had
+ * of them.
  */
 #ifndef CORRAL_AGENT_ASIDE_H
 #define CORRAL_AGENT_ASIDE_H
@@ -10,12 +11,16 @@
 #define ASIDE_DAMAGED JOURNAL_DIRECTORY ".damaged."
 
 /*
- * Not all that the journal had on disk could be taken: its files get a second name each in DIR/journal.damaged.TIME, and are still there
- * when the next base removes them. Says so, also when it cannot be done: that is no reason not to start.
+ * Not all that the journal had on disk could be taken: its files get a second name each in
+ * DIR/journal.damaged.TIME, and are still there when the next base removes them. Says so, also when
+ * it cannot be done: that is no reason not to start.
  */
 void aside_keep(const struct agent *agent, const struct recover *recover);
 
-/* Nothing can be made of the journal: it is renamed to DIR/journal.hopeless.TIME, and the agent starts without. 0 or -errno. */
+/*
+ * Nothing can be made of the journal: it is renamed to DIR/journal.hopeless.TIME, and the agent
+ * starts without. 0 or -errno.
+ */
 int aside_hopeless(const struct agent *agent, const char *why);
 
 /* aside_salvage.c: corral-agent --salvage: an exit code; says itself what was done. */

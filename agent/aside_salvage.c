@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * aside_salvage.c (floor 6): corral-agent --salvage: the sound carts of journals that were set aside (aside.h).
+ * aside_salvage.c (floor 6): corral-agent --salvage: the sound carts of journals that were set
+ * aside (aside.h).
  *
- * Such a journal is read to its end, over all that is damaged, and its carts are put into the arena as `restore --merge` would: the newer
- * version of a cart wins, and one whose time is up has ended. When all that was put is on disk the journal is renamed, so that a
- * later run does not bring back what has ended since. A death before that leaves it to the next run.
+ * Such a journal is read to its end, over all that is damaged, and its carts are put into the arena
+ * as `restore --merge` would: the newer version of a cart wins, and one whose time is up has ended.
+ * When all that was put is on disk the journal is renamed, so that a later run does not bring back
+ * what has ended since. A death before that leaves it to the next run.
  *
  * A cart's time goes on while its journal lies aside: it counts from when the directory was made.
  */
@@ -55,16 +57,18 @@ static int salvage_one(struct agent *agent, const char *name)
 	if (r == 0)
 		r = recover_put(&recover, put, agent->corral, &totals);
 	if (r == 0)
-		log_line(
-			LOG_INFO,
-			"%s: %s: %u carts were taken; of %u in all %u have ended meanwhile, %u are damaged, and of the "
-			"others the arena has the same or a newer version",
-			agent->directory, name, totals.kept, recover.carts, totals.ended, totals.damaged);
+		log_line(LOG_INFO,
+			 "%s: %s: %u carts were taken; of %u in all %u have ended meanwhile, %u "
+			 "are damaged, and of the "
+			 "others the arena has the same or a newer version",
+			 agent->directory, name, totals.kept, recover.carts, totals.ended,
+			 totals.damaged);
 	recover_close(&recover);
 	if (r != -ENOENT && r != -EPROTO)
 		return r;
-	log_line(LOG_ERROR, "%s: %s: no file of it has a valid head and a base: nothing can be taken", agent->directory,
-		 name);
+	log_line(LOG_ERROR,
+		 "%s: %s: no file of it has a valid head and a base: nothing can be taken",
+		 agent->directory, name);
 	return 1;
 }
 
@@ -77,11 +81,13 @@ static int rename_one(const struct agent *agent, const char *name)
 {
 	char done[NAME_MAX + 1];
 
-	if (snprintf(done, sizeof(done), SALVAGED "%s", name + strlen(ASIDE_DAMAGED)) >= (int)sizeof(done))
+	if (snprintf(done, sizeof(done), SALVAGED "%s", name + strlen(ASIDE_DAMAGED)) >=
+	    (int)sizeof(done))
 		return -ENAMETOOLONG;
 	if (renameat(agent->dir_fd, name, agent->dir_fd, done) < 0)
 		return -errno;
-	log_line(LOG_INFO, "%s: %s is now %s: remove it if you do not want it any more", agent->directory, name, done);
+	log_line(LOG_INFO, "%s: %s is now %s: remove it if you do not want it any more",
+		 agent->directory, name, done);
 	return 0;
 }
 
@@ -92,7 +98,8 @@ static int salvage_all(struct agent *agent)
 	int r = count < 0 ? -errno : 0;
 
 	if (count == 0)
-		log_line(LOG_INFO, "%s: no damaged journal (" ASIDE_DAMAGED "*) is there", agent->directory);
+		log_line(LOG_INFO, "%s: no damaged journal (" ASIDE_DAMAGED "*) is there",
+			 agent->directory);
 	for (int i = 0; i < count && r == 0; i++) {
 		r = salvage_one(agent, entries[i]->d_name);
 		if (r == 0)
@@ -116,7 +123,7 @@ int aside_run(struct agent *agent)
 	agent_give_up(agent);
 	if (r == 0)
 		return EXIT_DONE;
-	log_line(LOG_ERROR, "%s: not all could be salvaged, and nothing is lost: %s", agent->directory,
-		 corral_strerror(r));
+	log_line(LOG_ERROR, "%s: not all could be salvaged, and nothing is lost: %s",
+		 agent->directory, corral_strerror(r));
 	return EXIT_ARENA;
 }

@@ -19,7 +19,10 @@
  */
 int agent_ask(const char *directory, const char *line, int timeout_ms, json_t **ret_answer);
 
-/* The second half of it: read the answer from a socket, up to its end. -ETIMEDOUT, -EPROTO, other -errno. */
+/*
+ * The second half of it: read the answer from a socket, up to its end. -ETIMEDOUT, -EPROTO, other
+ * -errno.
+ */
 int agent_read_answer(int fd, int timeout_ms, json_t **ret_answer);
 
 #endif

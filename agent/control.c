@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * control.c (floor 6): the agent's side of the control socket; see client.h for the protocol. Nothing here waits: a
- * client that does not speak, speaks too long, or does not listen is dropped.
+ * control.c (floor 6): the agent's side of the control socket; see client.h for the protocol.
+ * Nothing here waits: a client that does not speak, speaks too long, or does not listen is dropped.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,10 @@
 #include "atomic.h"
 #include "stat.h"
 
-/* root, we ourselves, and the members of the directory's group (the socket's mode has let nobody else in) */
+/*
+ * root, we ourselves, and the members of the directory's group (the socket's mode has let nobody
+ * else in)
+ */
 bool control_may_ask(const struct agent *agent, int fd)
 {
 	struct ucred peer;
@@ -40,13 +43,15 @@ static json_t *counters(const struct arena *arena)
 #include "stat.def"
 #undef STAT
 	};
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
 	json_t *object = json_object();
 
 	for (uint32_t index = 0; index < STAT_COUNT; index++) {
 		uint64_t sum = 0;
 		for (uint32_t number = 0; number < high; number++)
-			sum += load_relaxed(&arena->threads[number].stat[index]); /* relaxed: a counter */
+			sum += load_relaxed(
+				&arena->threads[number].stat[index]); /* relaxed: a counter */
 		json_object_set_new(object, names[index], json_integer((json_int_t)sum));
 	}
 	return object;
@@ -57,12 +62,13 @@ static json_t *status(struct agent *agent)
 	const struct arena *arena = agent->actor->arena;
 	const struct arena_header *h = arena->header;
 
-	return json_pack("{s:b, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "ok", 1, "pid", getpid(), "version",
-			 corral_version(), "directory", agent->directory, "started_ms", (json_int_t)agent->started_ms,
-			 "uptime_ms", (json_int_t)(arena_wall_ms() - agent->started_ms), "ttl_ms",
+	return json_pack("{s:b, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "ok", 1, "pid",
+			 getpid(), "version", corral_version(), "directory", agent->directory,
+			 "started_ms", (json_int_t)agent->started_ms, "uptime_ms",
+			 (json_int_t)(arena_wall_ms() - agent->started_ms), "ttl_ms",
 			 (json_int_t)(load_relaxed(&h->ttl_ns) / 1000000), "expired_by_this_agent",
-			 (json_int_t)agent->expired, "buried_by_this_agent", (json_int_t)agent->buried, "counters",
-			 counters(arena));
+			 (json_int_t)agent->expired, "buried_by_this_agent",
+			 (json_int_t)agent->buried, "counters", counters(arena));
 }
 
 static json_t *answer(struct agent *agent, const char *line)
@@ -76,7 +82,8 @@ static json_t *answer(struct agent *agent, const char *line)
 		agent->stopping = true;
 		return json_pack("{s:b, s:i}", "ok", 1, "pid", getpid());
 	}
-	return json_pack("{s:b, s:s}", "ok", 0, "error", "unknown command; there are: ping, status, stop");
+	return json_pack("{s:b, s:s}", "ok", 0, "error",
+			 "unknown command; there are: ping, status, stop");
 }
 
 /* An answer is smaller than a socket's buffer: it goes at once, or the client does not want it. */
@@ -95,7 +102,8 @@ static void write_answer(int fd, const json_t *object)
 
 bool control_serve(struct agent *agent, struct client *client)
 {
-	ssize_t n = read(client->fd, client->line + client->size, sizeof(client->line) - client->size);
+	ssize_t n =
+		read(client->fd, client->line + client->size, sizeof(client->line) - client->size);
 
 	if (n < 0)
 		return errno != EAGAIN && errno != EINTR;

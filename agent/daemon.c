@@ -133,7 +133,8 @@ int daemon_stop(const char *location)
 	int lock_fd = openat(dir_fd, ARENA_LOCK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	close(dir_fd);
 	if (lock_fd < 0 && errno != ENOENT) {
-		log_line(LOG_ERROR, "%s: cannot open the lock file: %s", directory, strerror(errno));
+		log_line(LOG_ERROR, "%s: cannot open the lock file: %s", directory,
+			 strerror(errno));
 		return EXIT_ARENA;
 	}
 	if (lock_fd < 0 || !agent_holds(lock_fd)) {
@@ -146,7 +147,8 @@ int daemon_stop(const char *location)
 	json_decref(answer);
 	int code = EXIT_NO;
 	if (r < 0 && agent_holds(lock_fd))
-		log_line(LOG_ERROR, "%s: an agent runs there but does not answer: %s", directory, strerror(-r));
+		log_line(LOG_ERROR, "%s: an agent runs there but does not answer: %s", directory,
+			 strerror(-r));
 	else
 		code = wait_until_gone(lock_fd, directory);
 	close(lock_fd);

@@ -2,16 +2,18 @@
 /*
  * journal.c (floor 6): the thread that writes the journal; the format is in journal_file.h.
  *
- * A round: take the dirty bits, note them as drained, make them a fence for those who mark [J1]; write each slot's newest version,
- * read in a read-side section, without its lock; sync once; forget the drained bits, and answer all who asked
- * for a sync before the round began. A death in between leaves drained bits: the next agent makes them dirty again.
+ * A round: take the dirty bits, note them as drained, make them a fence for those who mark [J1];
+ * write each slot's newest version, read in a read-side section, without its lock; sync once;
+ * forget the drained bits, and answer all who asked for a sync before the round began. A death in
+ * between leaves drained bits: the next agent makes them dirty again.
  *
- * A file begins with a base: besides what is dirty, a part of all slots is written each round until every one has been. Then a BASE
- * record says so, and older files go. When a file has outgrown its base, the next one begins. Nothing stops meanwhile.
+ * A file begins with a base: besides what is dirty, a part of all slots is written each round until
+ * every one has been. Then a BASE record says so, and older files go. When a file has outgrown its
+ * base, the next one begins. Nothing stops meanwhile.
  *
- * Trouble with the disk: what was drained is dirty again, the file is given up for good (a failed sync is never tried again as
- * if it had worked), and each round tries to begin a new one, with a base of its own. Until that base is synced,
- * journal_error says that nothing new is durable.
+ * Trouble with the disk: what was drained is dirty again, the file is given up for good (a failed
+ * sync is never tried again as if it had worked), and each round tries to begin a new one, with a
+ * base of its own. Until that base is synced, journal_error says that nothing new is durable.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,11 +29,12 @@
 #include "journal.h"
 #include "journal_write.h"
 
-#define BASE_PAUSE_MS 10     /* while a base is being written */
-#define TROUBLE_PAUSE_MS 500 /* so often a new file is tried when the last one could not be written */
-#define FILES_MAX 100        /* an agent that finds more begins with a base: they go */
-#define CLOCK_MS 10000       /* in quiet times the clock is written so often, without a sync */
-#define GATHER_NS 30000      /* and the timer's slack */
+#define BASE_PAUSE_MS 10 /* while a base is being written */
+#define TROUBLE_PAUSE_MS                                                                           \
+	500             /* so often a new file is tried when the last one could not be written */
+#define FILES_MAX 100   /* an agent that finds more begins with a base: they go */
+#define CLOCK_MS 10000  /* in quiet times the clock is written so often, without a sync */
+#define GATHER_NS 30000 /* and the timer's slack */
 #define GATHER_TRIES 8u
 
 /* ------------------------------------------------------------------- rounds */
@@ -45,7 +48,8 @@ static void base_is_over(struct journal *j)
 	j->after_base = 0;
 	journal_remove_older(j);
 	if (j->agent->recovered && load_relaxed(&h->journal_base) == 0)
-		log_line(LOG_INFO, "the journal has a base of its own: a power loss costs no more than usual again");
+		log_line(LOG_INFO, "the journal has a base of its own: a power loss costs no more "
+				   "than usual again");
 	store_relaxed(&h->journal_base, (uint32_t)j->number);
 	if (load_relaxed(&h->journal_error) != 0) {
 		log_line(LOG_INFO, "the journal is whole again: changes are durable");
@@ -63,7 +67,10 @@ static void give_up_file(struct journal *j, int error)
 
 	journal_undrain(j->actor->arena);
 	if (j->fd >= 0) {
-		/* what could not be synced may stay in the page cache, where it would look well to a recovery in this boot */
+		/*
+		 * what could not be synced may stay in the page cache, where it would look well to
+		 * a recovery in this boot
+		 */
 		(void)!ftruncate(j->fd, (off_t)j->synced_offset);
 		close(j->fd);
 		journal_name(j->number, name);
@@ -73,7 +80,9 @@ static void give_up_file(struct journal *j, int error)
 	j->fd = -1;
 	j->fill = 0;
 	if (load_relaxed(&h->journal_error) == 0) {
-		log_line(LOG_ERROR, "the journal cannot be written: %s: changes are not durable until it can be",
+		log_line(LOG_ERROR,
+			 "the journal cannot be written: %s: changes are not durable until it can "
+			 "be",
 			 strerror(-error));
 		store_relaxed(&h->journal_since_ms, arena_wall_ms());
 	}
@@ -89,7 +98,8 @@ static int check_place(const struct journal *j)
 	if (fstat(j->fd, &ours) < 0 || fstat(j->dir_fd, &there) < 0)
 		return -errno;
 	ino_t inode = there.st_ino;
-	if (ours.st_nlink == 0 || fstatat(j->agent->dir_fd, JOURNAL_DIRECTORY, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
+	if (ours.st_nlink == 0 ||
+	    fstatat(j->agent->dir_fd, JOURNAL_DIRECTORY, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    there.st_ino != inode) {
 		log_line(LOG_ERROR, "somebody has taken the journal's file or directory away");
 		return -EIO;
@@ -99,7 +109,8 @@ static int check_place(const struct journal *j)
 
 static bool is_outgrown(const struct journal *j)
 {
-	return !j->base_pending && j->after_base > max_u64(j->agent->options->journal_bytes, 2 * j->base_bytes);
+	return !j->base_pending &&
+	       j->after_base > max_u64(j->agent->options->journal_bytes, 2 * j->base_bytes);
 }
 
 static int sync_header(struct arena_header *h)
@@ -128,7 +139,10 @@ static int write_round(struct journal *j, bool asked, bool *ret_fenced)
 	bool due = arena_wall_ms() - j->clock_ms >= CLOCK_MS || arena_wall_ms() < j->clock_ms;
 	bool sync = some || asked || over || j->base_pending;
 	if (r == 0 && (sync || due)) {
-		/* relaxed: of who had a slot before the cart that we have read in it, it is seen with that cart */
+		/*
+		 * relaxed: of who had a slot before the cart that we have read in it, it is seen
+		 * with that cart
+		 */
 		uint64_t ended = load_relaxed(&arena->header->ended_version);
 		r = journal_append(j, JOURNAL_CLOCK, 0, arena_now_ns(arena), &ended, sizeof(ended));
 		j->clock_ms = arena_wall_ms();
@@ -183,22 +197,28 @@ static void round_of(struct journal *j)
 static void wait_for_work(struct journal *j)
 {
 	struct arena_header *h = j->actor->arena->header;
-	uint64_t ms = j->fd < 0 ? TROUBLE_PAUSE_MS : j->base_pending ? BASE_PAUSE_MS : j->agent->options->journal_ms;
-	struct timespec timeout = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
+	uint64_t ms = j->fd < 0       ? TROUBLE_PAUSE_MS :
+		      j->base_pending ? BASE_PAUSE_MS :
+					j->agent->options->journal_ms;
+	struct timespec timeout = { .tv_sec = (time_t)(ms / 1000),
+				    .tv_nsec = (long)(ms % 1000) * 1000000 };
 	uint32_t done = load_relaxed(&h->sync_done);
 
-	if (j->fd < 0) { /* who asks meanwhile gets the error, and does not make us try more often */
+	if (j->fd <
+	    0) { /* who asks meanwhile gets the error, and does not make us try more often */
 		(void)futex_sleep(&j->stop, 0, &timeout);
 		return;
 	}
-	if (load_relaxed(&h->journal_error) != 0) /* requests are not waited for by those who got the error */
+	if (load_relaxed(&h->journal_error) !=
+	    0) /* requests are not waited for by those who got the error */
 		done = load_relaxed(&h->sync_requested);
 	(void)futex_sleep(&h->sync_requested, done, &timeout);
 }
 
 /*
- * Who was served together comes again together, a moment apart: as many as last time are waited for, for less than a
- * sync takes, or the first of them would get one of his own, and all others another.
+ * Who was served together comes again together, a moment apart: as many as last time are waited
+ * for, for less than a sync takes, or the first of them would get one of his own, and all others
+ * another.
  */
 static void gather(const struct journal *j)
 {
@@ -239,7 +259,8 @@ static bool goes_on(struct journal *j, const uint64_t *numbers, int count)
 	if (count == 0 || h->journal_base == 0)
 		return false;
 	for (int i = 0; i < count && !same; i++) {
-		if (numbers[i] != h->journal_base || journal_reader_open(j->dir_fd, numbers[i], &reader) < 0)
+		if (numbers[i] != h->journal_base ||
+		    journal_reader_open(j->dir_fd, numbers[i], &reader) < 0)
 			continue;
 		same = memcmp(reader.head.lineage, h->uuid, sizeof(h->uuid)) == 0;
 		journal_reader_close(&reader);
@@ -284,11 +305,12 @@ static int open_journal(struct journal *j, char *why)
 	if (on)
 		measure(j, numbers, count);
 	else
-		store_relaxed(&arena->header->journal_base, 0); /* nothing counts until there is one */
+		store_relaxed(&arena->header->journal_base,
+			      0); /* nothing counts until there is one */
 	r = count < 0 ? count : journal_begin_file(j, !on);
 	/*
-	 * Files of before a time without a journal would be the last word again, and the arena may have gone far since: so it
-	 * stands alone until there is a base.
+	 * Files of before a time without a journal would be the last word again, and the arena may
+	 * have gone far since: so it stands alone until there is a base.
 	 */
 	if (!on && arena->header->journal == JOURNAL_MODE_OFF && fsync(arena->fd) == 0)
 		journal_remove_older(j);
@@ -339,8 +361,8 @@ static int begin_thread(struct journal *j)
 }
 
 /*
- * After a power loss the arena's header is what tells whether the journal goes before the arena: so it says it on disk, before
- * anything is acknowledged.
+ * After a power loss the arena's header is what tells whether the journal goes before the arena: so
+ * it says it on disk, before anything is acknowledged.
  */
 static int set_journal(struct arena_header *h, uint32_t mode, uint64_t interval_ms)
 {
@@ -351,8 +373,8 @@ static int set_journal(struct arena_header *h, uint32_t mode, uint64_t interval_
 }
 
 /*
- * No journal goes before the arena from now on. Until now one did, so the arena may never have been synced. What cannot be
- * synced is no reason not to serve.
+ * No journal goes before the arena from now on. Until now one did, so the arena may never have been
+ * synced. What cannot be synced is no reason not to serve.
  */
 static void keep_none(struct arena *arena)
 {
@@ -368,7 +390,8 @@ static void keep_none(struct arena *arena)
 	store_relaxed(&h->journal, JOURNAL_MODE_OFF);
 	if (r < 0)
 		log_line(LOG_WARNING,
-			 "cannot sync the %s (%s): after a power loss the carts may be those of the former journal",
+			 "cannot sync the %s (%s): after a power loss the carts may be those of "
+			 "the former journal",
 			 what, strerror(-r));
 }
 
@@ -386,8 +409,9 @@ int journal_start(struct agent *agent, char *why)
 	j->agent = agent;
 	int r = open_journal(j, why);
 	if (r == 0) {
-		int synced = set_journal(h, agent->options->journal_sync ? JOURNAL_MODE_SYNC : JOURNAL_MODE_TIME,
-					 agent->options->journal_ms);
+		int synced = set_journal(
+			h, agent->options->journal_sync ? JOURNAL_MODE_SYNC : JOURNAL_MODE_TIME,
+			agent->options->journal_ms);
 		j->header_synced = synced == 0;
 		if (synced < 0)
 			give_up_file(j, synced); /* nothing is durable before it is */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal_file.c (floor 6): see journal_file.h. Reads with pread(): an I/O error is an error code, never a signal.
+ * journal_file.c (floor 6): see journal_file.h. Reads with pread(): an I/O error is an error code,
+ * never a signal.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -23,9 +24,11 @@
 #define PART_BYTES 4096u /* what a disk does not give, it does not give in such parts */
 #define SKIP_TRIES 10000u
 
-uint64_t journal_record_sum(const struct journal_record *record, const void *payload, uint64_t nonce, uint64_t offset)
+uint64_t journal_record_sum(const struct journal_record *record, const void *payload,
+			    uint64_t nonce, uint64_t offset)
 {
-	uint64_t sum = XXH3_64bits_withSeed(record, offsetof(struct journal_record, sum), nonce + offset);
+	uint64_t sum =
+		XXH3_64bits_withSeed(record, offsetof(struct journal_record, sum), nonce + offset);
 
 	return record->size > 0 ? XXH3_64bits_withSeed(payload, record->size, sum) : sum;
 }
@@ -37,7 +40,8 @@ uint64_t journal_head_sum(const struct journal_head *head)
 
 void journal_name(uint64_t number, char name[JOURNAL_NAME_BYTES])
 {
-	snprintf(name, JOURNAL_NAME_BYTES, "%0*llu", NAME_DIGITS, (unsigned long long)(number % 1000000000000ull));
+	snprintf(name, JOURNAL_NAME_BYTES, "%0*llu", NAME_DIGITS,
+		 (unsigned long long)(number % 1000000000000ull));
 }
 
 int journal_open_directory(int dir_fd, bool create)
@@ -49,10 +53,14 @@ int journal_open_directory(int dir_fd, bool create)
 	int fd = openat(dir_fd, JOURNAL_DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	struct stat st; /* it has DIR's group, if DIR has the set-group-ID bit, else ours: then it stays our own */
+	struct stat st; /* it has DIR's group, if DIR has the set-group-ID bit, else ours: then it
+			   stays our own */
 	if (made && fstat(fd, &st) == 0 && (st.st_mode & S_ISGID) != 0)
 		(void)fchmod(fd, 02770);
-	/* or all that is synced in it may be lost with its name; who made it may have died before this */
+	/*
+	 * or all that is synced in it may be lost with its name; who made it may have died before
+	 * this
+	 */
 	if (create && fsync(dir_fd) < 0) {
 		int error = errno;
 		close(fd);
@@ -66,7 +74,8 @@ int journal_open_directory(int dir_fd, bool create)
 int journal_read(int fd, void *buffer, size_t size, uint64_t offset)
 {
 	for (size_t done = 0; done < size;) {
-		ssize_t n = pread(fd, (uint8_t *)buffer + done, size - done, (off_t)(offset + done));
+		ssize_t n =
+			pread(fd, (uint8_t *)buffer + done, size - done, (off_t)(offset + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -94,9 +103,10 @@ int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *
 	int r = fstat(reader.fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EPROTO;
 	if (r == 0)
 		r = journal_read(reader.fd, &reader.head, sizeof(reader.head), 0);
-	if (r == 0 && (reader.head.magic != JOURNAL_MAGIC || !is_known(reader.head.format) ||
-		       reader.head.byte_order != LAYOUT_BYTE_ORDER || reader.head.number != number ||
-		       reader.head.sum != journal_head_sum(&reader.head)))
+	if (r == 0 &&
+	    (reader.head.magic != JOURNAL_MAGIC || !is_known(reader.head.format) ||
+	     reader.head.byte_order != LAYOUT_BYTE_ORDER || reader.head.number != number ||
+	     reader.head.sum != journal_head_sum(&reader.head)))
 		r = st.st_size > (off_t)sizeof(reader.head) ? -EPROTO : -ENODATA;
 	if (r == 0) {
 		(void)posix_fadvise(reader.fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -104,8 +114,10 @@ int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *
 		reader.offset = sizeof(reader.head);
 		reader.window = malloc(WINDOW_BYTES);
 		reader.cart = reader.head.format == JOURNAL_FORMAT ? NULL : malloc(CORRAL_CART_MAX);
-		r = reader.window != NULL && (reader.cart != NULL || reader.head.format == JOURNAL_FORMAT) ? 0 :
-													     -ENOMEM;
+		r = reader.window != NULL &&
+				    (reader.cart != NULL || reader.head.format == JOURNAL_FORMAT) ?
+			    0 :
+			    -ENOMEM;
 	}
 	if (r < 0) {
 		free(reader.window);
@@ -128,7 +140,8 @@ bool journal_is_foreign(int journal_fd, uint64_t number, uint32_t *ret_format)
 		return false;
 	int r = journal_read(fd, &head, sizeof(head), 0);
 	close(fd);
-	if (r < 0 || head.magic != JOURNAL_MAGIC || is_known(head.format) || head.sum != journal_head_sum(&head))
+	if (r < 0 || head.magic != JOURNAL_MAGIC || is_known(head.format) ||
+	    head.sum != journal_head_sum(&head))
 		return false;
 	*ret_format = head.format;
 	return true;
@@ -149,11 +162,12 @@ int journal_refuse_foreign(int dir_fd, uint32_t *ret_format, char *why)
 	close(journal_fd);
 	if (!foreign)
 		return 0;
-	return why_set(
-		why, -EPROTONOSUPPORT,
-		"the journal has format %u, this program's is %u: another version of Corral wrote it: install "
-		"that version, or run corral-agent --upgrade, which puts the journal aside if the arena has all carts",
-		*ret_format, JOURNAL_FORMAT);
+	return why_set(why, -EPROTONOSUPPORT,
+		       "the journal has format %u, this program's is %u: another version of Corral "
+		       "wrote it: install "
+		       "that version, or run corral-agent --upgrade, which puts the journal aside "
+		       "if the arena has all carts",
+		       *ret_format, JOURNAL_FORMAT);
 }
 
 void journal_reader_close(struct journal_reader *reader)
@@ -173,10 +187,15 @@ static void read_what_can_be(struct journal_reader *reader, uint64_t offset, siz
 	}
 }
 
-/* These bytes of the file, which has them, for as long as the window stays where it is then; at most RECORD_BYTES_MAX. */
-static int look_at(struct journal_reader *reader, uint64_t offset, size_t size, const uint8_t **ret_bytes)
+/*
+ * These bytes of the file, which has them, for as long as the window stays where it is then; at
+ * most RECORD_BYTES_MAX.
+ */
+static int look_at(struct journal_reader *reader, uint64_t offset, size_t size,
+		   const uint8_t **ret_bytes)
 {
-	if (offset < reader->window_at || offset + size > reader->window_at + reader->window_bytes) {
+	if (offset < reader->window_at ||
+	    offset + size > reader->window_at + reader->window_bytes) {
 		size_t bytes = (size_t)min_u64(WINDOW_BYTES, reader->file_bytes - offset);
 		reader->window_bytes = 0;
 		int r = journal_read(reader->fd, reader->window, bytes, offset);
@@ -201,12 +220,12 @@ bool journal_cart_of_format(uint32_t format, void *cart, uint32_t size)
 /* Can a valid record begin with these bytes? */
 static bool is_plausible(const struct journal_record *record)
 {
-	return record->kind >= JOURNAL_CART && record->kind <= JOURNAL_BASE && record->size <= CORRAL_CART_MAX &&
-	       record->reserved == 0 && record->reserved2 == 0;
+	return record->kind >= JOURNAL_CART && record->kind <= JOURNAL_BASE &&
+	       record->size <= CORRAL_CART_MAX && record->reserved == 0 && record->reserved2 == 0;
 }
 
-static int record_at(struct journal_reader *reader, uint64_t offset, struct journal_record *ret_record,
-		     const void **ret_payload)
+static int record_at(struct journal_reader *reader, uint64_t offset,
+		     struct journal_record *ret_record, const void **ret_payload)
 {
 	struct journal_record record;
 	const uint8_t *bytes;
@@ -217,16 +236,19 @@ static int record_at(struct journal_reader *reader, uint64_t offset, struct jour
 	if (r < 0)
 		return r;
 	memcpy(&record, bytes, sizeof(record));
-	if (!is_plausible(&record) || reader->file_bytes - offset < journal_record_bytes(record.size))
+	if (!is_plausible(&record) ||
+	    reader->file_bytes - offset < journal_record_bytes(record.size))
 		return -EBADMSG;
 	r = look_at(reader, offset, sizeof(record) + record.size, &bytes);
 	if (r < 0)
 		return r;
-	if (record.sum != journal_record_sum(&record, bytes + sizeof(record), reader->head.nonce, offset))
+	if (record.sum !=
+	    journal_record_sum(&record, bytes + sizeof(record), reader->head.nonce, offset))
 		return -EBADMSG;
 	*ret_record = record;
 	*ret_payload = bytes + sizeof(record);
-	if (record.kind == JOURNAL_CART && reader->cart != NULL) { /* not in the window, which may be looked at again */
+	if (record.kind == JOURNAL_CART &&
+	    reader->cart != NULL) { /* not in the window, which may be looked at again */
 		memcpy(reader->cart, *ret_payload, record.size);
 		if (!journal_cart_of_format(reader->head.format, reader->cart, record.size))
 			memset(reader->cart, 0, record.size); /* who reads it as a cart will see */
@@ -235,8 +257,8 @@ static int record_at(struct journal_reader *reader, uint64_t offset, struct jour
 	return 0;
 }
 
-int journal_reader_next(struct journal_reader *reader, struct journal_record *ret_record, const void **ret_payload,
-			uint64_t *ret_offset)
+int journal_reader_next(struct journal_reader *reader, struct journal_record *ret_record,
+			const void **ret_payload, uint64_t *ret_offset)
 {
 	if (reader->offset >= reader->file_bytes)
 		return -ENODATA;
@@ -250,12 +272,14 @@ int journal_reader_next(struct journal_reader *reader, struct journal_record *re
 
 int journal_reader_skip(struct journal_reader *reader)
 {
-	uint32_t tries = SKIP_TRIES; /* of whole records: bytes made for it could hold us up for hours */
+	uint32_t tries =
+		SKIP_TRIES; /* of whole records: bytes made for it could hold us up for hours */
 	struct journal_record record;
 	const uint8_t *bytes;
 	const void *payload;
 
-	for (reader->offset += 8; reader->offset + sizeof(record) <= reader->file_bytes; reader->offset += 8) {
+	for (reader->offset += 8; reader->offset + sizeof(record) <= reader->file_bytes;
+	     reader->offset += 8) {
 		int r = look_at(reader, reader->offset, sizeof(record), &bytes);
 		if (r < 0)
 			return r;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal_file.h (floor 6): the files of the journal: DIR/journal/NNNNNNNN, written by one agent, read by recovery.
+ * journal_file.h (floor 6): the files of the journal: DIR/journal/NNNNNNNN, written by one agent,
+ * read by recovery.
  *
- * A file is a head and then records, each at an offset divisible by 8, all numbers in the machine's byte order:
+ * A file is a head and then records, each at an offset divisible by 8, all numbers in the machine's
+ * byte order:
  *
  *   head      0  u64  magic            "CORJRNL" and a line feed
- *             8  u32  format           2 (1: the same, but that the carts have format 1, see former.h; it is still read)
+ *             8  u32  format           2 (1: the same, but that the carts have format 1, see
+ *                                      former.h; it is still read)
  *            12  u32  byte order       0x01020304
  *            16  u64  number           of the file, as in its name
  *            24  u8[16] lineage        uuid of the arena whose slots the records are about
@@ -22,29 +25,37 @@
  *             8  u32  slot
  *            12  u32  0
  *            16  i64  time             arena time in ns
- *            24  u64  sum              XXH3_64 of bytes 0 to 23 and the payload, with the seed nonce + offset
+ *            24  u64  sum              XXH3_64 of bytes 0 to 23 and the payload, with the seed
+ *                                      nonce + offset
  *            32  payload, padded with zeroes to a multiple of 8
  *
- *   kind      1  CART   the slot holds this cart version (the payload, as in the arena); time: its last activity
- *             2  EMPTY  the slot holds no cart. payload: u64, the cart that it held had no greater version
+ *   kind      1  CART   the slot holds this cart version (the payload, as in the arena); time: its
+ *                       last activity
+ *             2  EMPTY  the slot holds no cart. payload: u64, the cart that it held had no greater
+ *                       version
  *             3  TOUCH  the slot still holds the version of its last CART; time: its last activity
- *             4  CLOCK  time: now; everything before it in the file was written together. payload: u64, no cart that had ended
- *                       by then had a greater version (a slot may have held a cart, and have got another one, since it was
- *                       written last); or none
- *             5  BASE   since this file's beginning every slot that holds a cart has been written: what older files say of a
- *                       slot counts no more. payload: u64, no cart that has ended had a greater version
+ *             4  CLOCK  time: now; everything before it in the file was written together. payload:
+ *                       u64, no cart that had ended
+ *                       by then had a greater version (a slot may have held a cart, and have got
+ *                       another one, since it was written last); or none
+ *             5  BASE   since this file's beginning every slot that holds a cart has been written:
+ *                       what older files say of a
+ *                       slot counts no more. payload: u64, no cart that has ended had a greater
+ *                       version
  *
- * A record is valid if and only if its size is at most CORRAL_CART_MAX, its kind is one of these, it ends within the file, and its
- * sum is right. What a slot holds is what its last valid record says; records of different slots may be lost independently, since each
- * says all there is to say of its slot.
+ * A record is valid if and only if its size is at most CORRAL_CART_MAX, its kind is one of these,
+ * it ends within the file, and its sum is right. What a slot holds is what its last valid record
+ * says; records of different slots may be lost independently, since each says all there is to say
+ * of its slot.
  *
- * A later format keeps the directory, the names, and of the head magic, format and sum where they are: so whoever does not
- * know it sees that, and touches no file of it (journal_is_foreign()).
+ * A later format keeps the directory, the names, and of the head magic, format and sum where they
+ * are: so whoever does not know it sees that, and touches no file of it (journal_is_foreign()).
  *
- * Recovery takes the files of the newest lineage that has a BASE, in the order of their numbers; at a BASE it forgets what
- * earlier files said (unless its own file was damaged before it). It stops at the first invalid record of the lineage's last
- * file: that is where the power went, or what is behind it was kept for `--salvage` (aside.h). One in an earlier file it passes over, with a
- * warning, to the next valid one.
+ * Recovery takes the files of the newest lineage that has a BASE, in the order of their numbers; at
+ * a BASE it forgets what earlier files said (unless its own file was damaged before it). It stops
+ * at the first invalid record of the lineage's last
+ * file: that is where the power went, or what is behind it was kept for `--salvage` (aside.h). One
+ * in an earlier file it passes over, with a warning, to the next valid one.
  */
 #ifndef CORRAL_AGENT_JOURNAL_FILE_H
 #define CORRAL_AGENT_JOURNAL_FILE_H
@@ -96,7 +107,8 @@ static inline uint32_t journal_record_bytes(uint32_t size)
 }
 
 /* The sum that a record at this offset has to have. payload: size bytes. */
-uint64_t journal_record_sum(const struct journal_record *record, const void *payload, uint64_t nonce, uint64_t offset);
+uint64_t journal_record_sum(const struct journal_record *record, const void *payload,
+			    uint64_t nonce, uint64_t offset);
 
 /* The sum that a head has to have. */
 uint64_t journal_head_sum(const struct journal_head *head);
@@ -123,27 +135,33 @@ struct journal_reader {
 /* Is it a file, whole as far as its head, of a format that we do not know? *ret_format: which. */
 bool journal_is_foreign(int journal_fd, uint64_t number, uint32_t *ret_format);
 
-/* Has the journal such a file? 0: no, or there is none; -EPROTONOSUPPORT and why: nobody may write it, or go on without it. */
+/*
+ * Has the journal such a file? 0: no, or there is none; -EPROTONOSUPPORT and why: nobody may write
+ * it, or go on without it.
+ */
 int journal_refuse_foreign(int dir_fd, uint32_t *ret_format, char *why);
 
 /*
- * Open a file and check its head. 0; -EPROTO: its head is not valid; -ENODATA: nor is there anything behind it: it was begun, and not
- * finished; other -errno.
+ * Open a file and check its head. 0; -EPROTO: its head is not valid; -ENODATA: nor is there
+ * anything behind it: it was begun, and not finished; other -errno.
  */
 int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *ret_reader);
 void journal_reader_close(struct journal_reader *reader);
 
 /*
- * The next record and its payload (valid until the next call), and its offset. 0; -ENODATA at the end; -EBADMSG: here
- * is no valid record; other -errno. Reads ahead, a window at a time.
+ * The next record and its payload (valid until the next call), and its offset. 0; -ENODATA at the
+ * end; -EBADMSG: here is no valid record; other -errno. Reads ahead, a window at a time.
  */
-int journal_reader_next(struct journal_reader *reader, struct journal_record *ret_record, const void **ret_payload,
-			uint64_t *ret_offset);
+int journal_reader_next(struct journal_reader *reader, struct journal_record *ret_record,
+			const void **ret_payload, uint64_t *ret_offset);
 
 /* After -EBADMSG: go on to the next valid record, or the end. 0 or -errno. */
 int journal_reader_skip(struct journal_reader *reader);
 
-/* A CART's payload as it stands in a file of that format, made today's in place. False: it is damaged. */
+/*
+ * A CART's payload as it stands in a file of that format, made today's in place. False: it is
+ * damaged.
+ */
 bool journal_cart_of_format(uint32_t format, void *cart, uint32_t size);
 
 /* So many bytes of a file, all of them. 0; -ENODATA: there are fewer; other -errno. */

@@ -28,7 +28,8 @@
 static void let_go(struct journal *j, uint64_t end)
 {
 	if (end > j->let_go)
-		(void)posix_fadvise(j->fd, (off_t)j->let_go, (off_t)(end - j->let_go), POSIX_FADV_DONTNEED);
+		(void)posix_fadvise(j->fd, (off_t)j->let_go, (off_t)(end - j->let_go),
+				    POSIX_FADV_DONTNEED);
 	j->let_go = max_u64(j->let_go, end);
 }
 
@@ -41,9 +42,9 @@ static int write_range(const struct journal *j, uint64_t from, uint64_t to, unsi
 }
 
 /*
- * A round of many carts is written out while it goes on, and its pages are let go of: there is less to wait for at the sync,
- * the next part goes to the same memory, still warm, and the page cache does not fill up with what nobody reads. What
- * counts is the sync alone.
+ * A round of many carts is written out while it goes on, and its pages are let go of: there is less
+ * to wait for at the sync, the next part goes to the same memory, still warm, and the page cache
+ * does not fill up with what nobody reads. What counts is the sync alone.
  */
 static int write_out(struct journal *j)
 {
@@ -54,7 +55,8 @@ static int write_out(struct journal *j)
 	int r = write_range(j, j->begun, end, SYNC_FILE_RANGE_WRITE);
 	if (r == 0) /* the part before it */
 		r = write_range(j, j->let_go, j->begun,
-				SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+				SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+					SYNC_FILE_RANGE_WAIT_AFTER);
 	if (r == 0)
 		let_go(j, j->begun);
 	j->begun = end;
@@ -76,7 +78,8 @@ int journal_sync(struct journal *j)
 int journal_flush(struct journal *j)
 {
 	for (uint32_t done = 0; done < j->fill;) {
-		ssize_t n = pwrite(j->fd, j->buffer + done, j->fill - done, (off_t)(j->offset + done));
+		ssize_t n =
+			pwrite(j->fd, j->buffer + done, j->fill - done, (off_t)(j->offset + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -95,10 +98,12 @@ static uint8_t *payload_place(const struct journal *j)
 }
 
 /* payload: anywhere, or where it goes already. */
-int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int64_t time_ns, const void *payload,
-		   uint32_t size)
+int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int64_t time_ns,
+		   const void *payload, uint32_t size)
 {
-	struct journal_record record = { .size = size, .kind = (uint16_t)kind, .slot = slot, .time_ns = time_ns };
+	struct journal_record record = {
+		.size = size, .kind = (uint16_t)kind, .slot = slot, .time_ns = time_ns
+	};
 	uint32_t bytes = journal_record_bytes(size);
 
 	if (j->fill + bytes > JOURNAL_BUFFER_BYTES) {
@@ -119,8 +124,12 @@ int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int
 
 /* ------------------------------------------------------------------- slots */
 
-/* The slot's version to `place`, which has room for any, and its last activity. Its size; 0: there is none; -EUCLEAN, -EAGAIN. */
-static int copy_slot(struct journal *j, const struct slot *slot, uint8_t *place, int64_t *ret_touched)
+/*
+ * The slot's version to `place`, which has room for any, and its last activity. Its size; 0: there
+ * is none; -EUCLEAN, -EAGAIN.
+ */
+static int copy_slot(struct journal *j, const struct slot *slot, uint8_t *place,
+		     int64_t *ret_touched)
 {
 	const struct arena *arena = j->actor->arena;
 
@@ -131,8 +140,10 @@ static int copy_slot(struct journal *j, const struct slot *slot, uint8_t *place,
 	if (current != 0 && touched != TOUCHED_ENDED) {
 		r = -EUCLEAN;
 		if (arena_block_inside(arena, current)) {
-			size_t room = (size_t)(arena->space_end - current) * BLOCK_UNIT - sizeof(struct block_header);
-			const struct cart_head *cart = (const struct cart_head *)(arena_block(arena, current) + 1);
+			size_t room = (size_t)(arena->space_end - current) * BLOCK_UNIT -
+				      sizeof(struct block_header);
+			const struct cart_head *cart =
+				(const struct cart_head *)(arena_block(arena, current) + 1);
 			uint32_t size = room >= sizeof(*cart) ? load_relaxed(&cart->size) : 0;
 			if (size >= sizeof(*cart) && size <= room && size <= CORRAL_CART_MAX) {
 				memcpy(place, cart, size);
@@ -149,7 +160,10 @@ static int put_slot(struct journal *j, uint32_t number)
 	const struct slot *slot = &j->actor->arena->slots[number];
 	int64_t touched = 0;
 	int size = -EAGAIN;
-	/* it is copied once, to where it is written from; and as much is written at a time as a processor's cache keeps */
+	/*
+	 * it is copied once, to where it is written from; and as much is written at a time as a
+	 * processor's cache keeps
+	 */
 	int r = j->fill >= JOURNAL_FLUSH_BYTES ? journal_flush(j) : 0;
 	if (r < 0)
 		return r;
@@ -158,15 +172,20 @@ static int put_slot(struct journal *j, uint32_t number)
 	for (uint32_t tries = 0; tries < READ_TRIES && size == -EAGAIN; tries++)
 		size = copy_slot(j, slot, place, &touched);
 	if (arena_withdrawn(j->actor->arena))
-		return -ESTALE; /* zeroes may stand in place of the arena: that says nothing of its slots */
+		return -ESTALE; /* zeroes may stand in place of the arena: that says nothing of its
+				   slots */
 	if (size == 0) {
-		const struct bucket *bucket = slot_bucket(j->actor->arena, load_relaxed(&slot->hash));
-		uint64_t floor = load_relaxed(&bucket->version_floor); /* relaxed: no less than when its cart ended */
+		const struct bucket *bucket =
+			slot_bucket(j->actor->arena, load_relaxed(&slot->hash));
+		uint64_t floor = load_relaxed(
+			&bucket->version_floor); /* relaxed: no less than when its cart ended */
 		j->marks[number] = 0;
 		return journal_append(j, JOURNAL_EMPTY, number, 0, &floor, sizeof(floor));
 	}
 	if (size < 0 || cart_validate_sums(place, (size_t)size) < 0) {
-		log_line(LOG_WARNING, "the cart in slot %u is damaged: the journal keeps what it had of it", number);
+		log_line(LOG_WARNING,
+			 "the cart in slot %u is damaged: the journal keeps what it had of it",
+			 number);
 		return 0;
 	}
 	const struct cart_head *head = (const struct cart_head *)(void *)place;
@@ -203,11 +222,13 @@ int journal_drain(struct journal *j, bool *ret_some, bool *ret_fenced)
 	int r = 0;
 
 	for (uint32_t w = 0; w < words; w++) {
-		uint64_t bits = load_relaxed(&arena->dirty[w]); /* relaxed: a bit we miss is there next time */
+		uint64_t bits = load_relaxed(
+			&arena->dirty[w]); /* relaxed: a bit we miss is there next time */
 		if (bits == 0)
 			continue;
 		*ret_some = true;
-		note(&arena->drained[w], load_relaxed(&arena->drained[w]) | bits); /* before it is no longer dirty */
+		note(&arena->drained[w],
+		     load_relaxed(&arena->drained[w]) | bits); /* before it is no longer dirty */
 		(void)__atomic_fetch_and(&arena->dirty[w], ~bits, __ATOMIC_ACQ_REL);
 	}
 	if (!*ret_some)
@@ -270,7 +291,8 @@ int journal_begin_file(struct journal *j, bool base)
 	j->fd = -1;
 	if (j->dir_fd >= 0)
 		close(j->dir_fd);
-	j->dir_fd = journal_open_directory(j->agent->dir_fd, true); /* it may be another one by now */
+	j->dir_fd =
+		journal_open_directory(j->agent->dir_fd, true); /* it may be another one by now */
 	if (j->dir_fd < 0)
 		return j->dir_fd;
 	journal_name(++j->number, name);
@@ -317,13 +339,19 @@ void journal_remove_older(const struct journal *j)
 int journal_base_step(struct journal *j, bool *ret_over)
 {
 	const struct arena *arena = j->actor->arena;
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
 	uint64_t stop = j->after_base + j->agent->options->journal_bytes / 2;
 	int r = 0;
 
-	for (uint32_t i = 0; i < BASE_SLOTS && j->base_at < high && j->after_base < stop && r == 0; i++, j->base_at++)
-		/* what is marked was written into this file already; what is empty needs no record in it */
-		if (j->marks[j->base_at] == 0 && load_relaxed(&arena->slots[j->base_at].current) != 0)
+	for (uint32_t i = 0; i < BASE_SLOTS && j->base_at < high && j->after_base < stop && r == 0;
+	     i++, j->base_at++)
+		/*
+		 * what is marked was written into this file already; what is empty needs no record
+		 * in it
+		 */
+		if (j->marks[j->base_at] == 0 &&
+		    load_relaxed(&arena->slots[j->base_at].current) != 0)
 			r = put_slot(j, j->base_at);
 	if (r < 0 || j->base_at < high)
 		return r;

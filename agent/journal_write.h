@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal_write.h (floor 6): what the two halves of the journal's thread share: journal.c has the rounds, the trouble and the
- * thread; journal_write.c the slots and the files.
+ * journal_write.h (floor 6): what the two halves of the journal's thread share: journal.c has the
+ * rounds, the trouble and the thread; journal_write.c the slots and the files.
  */
 #ifndef CORRAL_AGENT_JOURNAL_WRITE_H
 #define CORRAL_AGENT_JOURNAL_WRITE_H
@@ -36,17 +36,21 @@ struct journal {
 	uint32_t served; /* requests, by the last sync that served any */
 	uint32_t fill;
 	uint8_t *buffer;
-	uint64_t *marks; /* by slot: which version this file's or an older one's last CART has; 0: not known */
+	uint64_t *marks; /* by slot: which version this file's or an older one's last CART has; 0:
+			    not known */
 };
 
 /* The buffer to the file. 0 or -errno, like all that follows. */
 int journal_flush(struct journal *j);
 /* What was flushed to the disk. */
 int journal_sync(struct journal *j);
-int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int64_t time_ns, const void *payload,
-		   uint32_t size);
+int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int64_t time_ns,
+		   const void *payload, uint32_t size);
 
-/* Write what is dirty, and note it as drained. *ret_some: there was any; *ret_fenced: what was marked before was seen for certain. */
+/*
+ * Write what is dirty, and note it as drained. *ret_some: there was any; *ret_fenced: what was
+ * marked before was seen for certain.
+ */
 int journal_drain(struct journal *j, bool *ret_some, bool *ret_fenced);
 
 /* What was drained and is not on disk is dirty again; or: it is on disk. */

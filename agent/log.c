@@ -27,5 +27,6 @@ void log_line(enum log_level level, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	fprintf(stderr, "%s.%03ldZ corral-agent: %s: %s\n", when, now.tv_nsec / 1000000, names[level], text);
+	fprintf(stderr, "%s.%03ldZ corral-agent: %s: %s\n", when, now.tv_nsec / 1000000,
+		names[level], text);
 }

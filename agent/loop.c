@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * loop.c (floor 6): the agent's loop, on one screen: signals, clients, ticks. After agent_open_loop() nothing may fail.
+ * loop.c (floor 6): the agent's loop, on one screen: signals, clients, ticks. After
+ * agent_open_loop() nothing may fail.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,12 +36,14 @@ static void socket_address(const struct agent *agent, struct sockaddr_un *addres
 {
 	memset(address, 0, sizeof(*address));
 	address->sun_family = AF_UNIX;
-	snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d/%s", agent->dir_fd, ARENA_SOCKET_FILE);
+	snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d/%s", agent->dir_fd,
+		 ARENA_SOCKET_FILE);
 }
 
 /*
- * The socket's file gets the directory's group and 0660 as our other files do. A member of the group may swap it for
- * something else meanwhile: so it is held by a descriptor, and has to be a socket of ours with one name.
+ * The socket's file gets the directory's group and 0660 as our other files do. A member of the
+ * group may swap it for something else meanwhile: so it is held by a descriptor, and has to be a
+ * socket of ours with one name.
  */
 static int share_socket(const struct agent *agent)
 {
@@ -51,9 +54,11 @@ static int share_socket(const struct agent *agent)
 	int fd = openat(agent->dir_fd, ARENA_SOCKET_FILE, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)
+	if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode) || st.st_uid != geteuid() ||
+	    st.st_nlink != 1)
 		r = -EPERM;
-	else if (st.st_gid != agent->group && fchownat(fd, "", (uid_t)-1, agent->group, AT_EMPTY_PATH) < 0)
+	else if (st.st_gid != agent->group &&
+		 fchownat(fd, "", (uid_t)-1, agent->group, AT_EMPTY_PATH) < 0)
 		r = errno == EPERM ? 0 : -errno; /* not our group to give: it stays ours alone */
 	else {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -70,9 +75,11 @@ static int open_socket(const struct agent *agent)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	(void)unlinkat(agent->dir_fd, ARENA_SOCKET_FILE, 0); /* a dead agent's: we hold the agent's byte */
+	(void)unlinkat(agent->dir_fd, ARENA_SOCKET_FILE,
+		       0); /* a dead agent's: we hold the agent's byte */
 	socket_address(agent, &address);
-	mode_t before = umask(0177); /* ours alone at first; a descriptor of a socket does not reach its file */
+	mode_t before = umask(
+		0177); /* ours alone at first; a descriptor of a socket does not reach its file */
 	int r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 	(void)umask(before);
 	if (r == 0)
@@ -126,7 +133,8 @@ static void serve_clients(struct agent *agent, const struct pollfd *fds)
 		struct client *client = &agent->clients[i];
 		if (client->fd < 0)
 			continue;
-		bool done = (fds[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0 && control_serve(agent, client);
+		bool done = (fds[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
+			    control_serve(agent, client);
 		if (done || now >= client->give_up_ms) {
 			close(client->fd);
 			client->fd = -1;
@@ -151,7 +159,8 @@ static void take_client(struct agent *agent)
 
 void agent_loop(struct agent *agent)
 {
-	struct pollfd fds[2 + CLIENTS_MAX] = { { agent->signal_fd, POLLIN, 0 }, { agent->listen_fd, POLLIN, 0 } };
+	struct pollfd fds[2 + CLIENTS_MAX] = { { agent->signal_fd, POLLIN, 0 },
+					       { agent->listen_fd, POLLIN, 0 } };
 	int64_t next = now_ms();
 
 	while (!agent->stopping) {
@@ -162,7 +171,8 @@ void agent_loop(struct agent *agent)
 			continue;
 		}
 		for (unsigned i = 0; i < CLIENTS_MAX; i++)
-			fds[2 + i] = (struct pollfd){ agent->clients[i].fd, POLLIN, 0 }; /* below 0: passed over */
+			fds[2 + i] = (struct pollfd){ agent->clients[i].fd, POLLIN,
+						      0 }; /* below 0: passed over */
 		(void)poll(fds, 2 + CLIENTS_MAX, (int)left);
 		if ((fds[0].revents & POLLIN) != 0)
 			take_signal(agent);

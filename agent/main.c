@@ -11,7 +11,9 @@
 int main(int argc, char **argv)
 {
 	struct agent_options options;
-	struct agent agent = { .options = &options, .dir_fd = -1, .log_fd = -1, .listen_fd = -1, .signal_fd = -1 };
+	struct agent agent = {
+		.options = &options, .dir_fd = -1, .log_fd = -1, .listen_fd = -1, .signal_fd = -1
+	};
 	int ready_fd = -1;
 
 	options_parse(argc, argv, &options);
@@ -36,7 +38,8 @@ int main(int argc, char **argv)
 		return code;
 	int r = agent_open_loop(&agent);
 	if (r < 0) {
-		log_line(LOG_ERROR, "%s: cannot open the control socket: %s", agent.directory, strerror(-r));
+		log_line(LOG_ERROR, "%s: cannot open the control socket: %s", agent.directory,
+			 strerror(-r));
 		return EXIT_ARENA;
 	}
 	agent_tick(&agent); /* repair what the dead left before we say that we are ready */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mend.c (floor 6): corral-agent --repair: check the arena of a directory that nobody uses, and rebuild it if it is
- * damaged. Prints what it finds and what it does on standard output.
+ * mend.c (floor 6): corral-agent --repair: check the arena of a directory that nobody uses, and
+ * rebuild it if it is damaged. Prints what it finds and what it does on standard output.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,8 @@ static void print_finding(void *context, const char *line)
 
 int mend_refuse(const struct agent *agent, const char *why, int error)
 {
-	fprintf(stderr, "corral-agent: %s: %s (%s)\n", agent->directory, why, corral_strerror(error));
+	fprintf(stderr, "corral-agent: %s: %s (%s)\n", agent->directory, why,
+		corral_strerror(error));
 	return EXIT_ARENA;
 }
 
@@ -42,7 +43,8 @@ static void name_holder(const struct agent *agent, uint32_t number)
 		salvage_close(salvage);
 	}
 	if (used)
-		fprintf(stderr, "corral-agent: pid %d (%s) has the arena open: stop it first\n", pid, program);
+		fprintf(stderr, "corral-agent: pid %d (%s) has the arena open: stop it first\n",
+			pid, program);
 	else
 		fprintf(stderr, "corral-agent: a process has the arena open: stop it first\n");
 }
@@ -95,8 +97,8 @@ static int mend(struct agent *agent)
 		return mend_refuse(agent, why, r);
 	printf("rebuilt: %u cart%s kept (%u of them found again), %u left out, %u ended meanwhile; "
 	       "the damaged arena is kept as %s/%s\n",
-	       totals.kept, totals.kept == 1 ? "" : "s", totals.again, totals.damaged, totals.ended, agent->directory,
-	       aside);
+	       totals.kept, totals.kept == 1 ? "" : "s", totals.again, totals.damaged, totals.ended,
+	       agent->directory, aside);
 	return totals.damaged > 0 ? EXIT_NO : EXIT_DONE;
 }
 

@@ -39,35 +39,43 @@ static const struct argp_option option_table[] = {
 	  "$XDG_STATE_HOME/corral for others)",
 	  0 },
 	{ "group", OPTION_GROUP, "GROUP", 0,
-	  "name or number of the group whose members may use DIR and the files in it (default: DIR's group as it is)",
+	  "name or number of the group whose members may use DIR and the files in it (default: "
+	  "DIR's group as it is)",
 	  0 },
-	{ "size", OPTION_SIZE, "BYTES", 0, "size of a new arena, with K, M or G (default 1G); the file grows as needed",
-	  0 },
-	{ "max-carts", OPTION_MAX_CARTS, "N", 0, "most carts of a new arena (default 65536, fewer in a small one)", 0 },
+	{ "size", OPTION_SIZE, "BYTES", 0,
+	  "size of a new arena, with K, M or G (default 1G); the file grows as needed", 0 },
+	{ "max-carts", OPTION_MAX_CARTS, "N", 0,
+	  "most carts of a new arena (default 65536, fewer in a small one)", 0 },
 	{ "ttl", OPTION_TTL, "TIME", 0,
 	  "a cart ends after this long without activity: 30m, 2s, 500ms, 1h (default 30m)", 0 },
 	{ "journal", OPTION_JOURNAL, "off|TIME|sync", 0,
-	  "write what changed to DIR/journal so often, and sync it: 1s (the default), 200ms; a power loss costs no "
+	  "write what changed to DIR/journal so often, and sync it: 1s (the default), 200ms; a "
+	  "power loss costs no "
 	  "more. "
 	  "sync: each change waits until it is on disk",
 	  0 },
 	{ "journal-size", OPTION_JOURNAL_SIZE, "BYTES", 0,
-	  "begin the journal anew, with all carts, when it has grown by so much, and by twice what the carts took "
+	  "begin the journal anew, with all carts, when it has grown by so much, and by twice what "
+	  "the carts took "
 	  "(default 16M)",
 	  0 },
-	{ "daemon", OPTION_DAEMON, NULL, 0, "go to the background; return 0 once ready. Logs to DIR/agent.log", 0 },
+	{ "daemon", OPTION_DAEMON, NULL, 0,
+	  "go to the background; return 0 once ready. Logs to DIR/agent.log", 0 },
 	{ "stop", OPTION_STOP, NULL, 0, "stop the agent of DIR, and return once it is gone", 0 },
 	{ "repair", OPTION_REPAIR, NULL, 0,
-	  "check the arena of DIR, and if it is damaged make a new one of the sound carts in it, and exit; no agent "
+	  "check the arena of DIR, and if it is damaged make a new one of the sound carts in it, "
+	  "and exit; no agent "
 	  "and no "
 	  "worker may run (corral check --repair)",
 	  0 },
 	{ "upgrade", OPTION_UPGRADE, NULL, 0,
-	  "carry all carts of an arena that an older version made over into one of this version, and exit; no agent "
+	  "carry all carts of an arena that an older version made over into one of this version, "
+	  "and exit; no agent "
 	  "and no worker may run",
 	  0 },
 	{ "salvage", OPTION_SALVAGE, NULL, 0,
-	  "put every sound cart of a damaged journal (DIR/journal.damaged.*) into the arena, unless it has a newer "
+	  "put every sound cart of a damaged journal (DIR/journal.damaged.*) into the arena, "
+	  "unless it has a newer "
 	  "one, and "
 	  "exit; no agent may run",
 	  0 },
@@ -76,11 +84,13 @@ static const struct argp_option option_table[] = {
 };
 
 static const char documentation[] =
-	"Create or take up the arena that keeps the open carts, and look after it: free retired memory, end idle "
+	"Create or take up the arena that keeps the open carts, and look after it: free retired "
+	"memory, end idle "
 	"carts, "
 	"clean up after dead workers. Stopping it, even with SIGKILL, costs the workers nothing."
 	"\v"
-	"Exit codes: 0 done; 1 another agent has the directory (or --stop found it does not go); 2 usage; "
+	"Exit codes: 0 done; 1 another agent has the directory (or --stop found it does not go); 2 "
+	"usage; "
 	"3 the arena cannot be used; 4 no agent runs (--stop).\n\n"
 	"Signals: SIGTERM and SIGINT stop it; carts stay. See corral-agent(8).";
 
@@ -115,7 +125,8 @@ static const char *parse_level(const char *text, enum log_level *ret_level)
 static const char *parse_journal(const char *text, struct agent_options *options)
 {
 	options->journal_sync = strcmp(text, "sync") == 0;
-	options->journal_ms = options->journal_sync ? JOURNAL_MS_DEFAULT : 0; /* what nobody waits for */
+	options->journal_ms =
+		options->journal_sync ? JOURNAL_MS_DEFAULT : 0; /* what nobody waits for */
 	if (options->journal_sync || strcmp(text, "off") == 0)
 		return NULL;
 	if (parse_duration(text, JOURNAL_MS_MIN, JOURNAL_MS_MAX, &options->journal_ms) != NULL)
@@ -137,7 +148,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		options->group_given = true;
 		break;
 	case OPTION_SIZE:
-		wrong = parse_size(argument, ARENA_BYTES_MIN, ARENA_BYTES_MAX, &options->size_bytes);
+		wrong = parse_size(argument, ARENA_BYTES_MIN, ARENA_BYTES_MAX,
+				   &options->size_bytes);
 		options->size_bytes = align_up(options->size_bytes, PAGE_BYTES);
 		options->size_given = true;
 		break;
@@ -146,14 +158,16 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		options->max_carts_given = true;
 		break;
 	case OPTION_TTL:
-		wrong = parse_duration(argument, CORRAL_TTL_MS_MIN, CORRAL_TTL_MS_MAX, &options->ttl_ms);
+		wrong = parse_duration(argument, CORRAL_TTL_MS_MIN, CORRAL_TTL_MS_MAX,
+				       &options->ttl_ms);
 		options->ttl_given = true;
 		break;
 	case OPTION_JOURNAL:
 		wrong = parse_journal(argument, options);
 		break;
 	case OPTION_JOURNAL_SIZE:
-		wrong = parse_size(argument, JOURNAL_BYTES_MIN, JOURNAL_BYTES_MAX, &options->journal_bytes);
+		wrong = parse_size(argument, JOURNAL_BYTES_MIN, JOURNAL_BYTES_MAX,
+				   &options->journal_bytes);
 		break;
 	case OPTION_DAEMON:
 		options->daemon = true;
@@ -186,7 +200,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
 void options_parse(int argc, char **argv, struct agent_options *ret_options)
 {
-	static const struct argp argp = { option_table, parse_option, NULL, documentation, NULL, NULL, NULL };
+	static const struct argp argp = { option_table, parse_option, NULL, documentation,
+					  NULL,         NULL,         NULL };
 
 	argp_program_version = "corral-agent " CORRAL_VERSION;
 	argp_err_exit_status = EXIT_USAGE;
@@ -203,12 +218,13 @@ void options_parse(int argc, char **argv, struct agent_options *ret_options)
 	if (ret_options->daemon + ret_options->stop + ret_options->repair + ret_options->upgrade +
 		    ret_options->salvage >
 	    1) {
-		fprintf(stderr,
-			"corral-agent: --daemon, --stop, --repair, --upgrade and --salvage: give one of them\n");
+		fprintf(stderr, "corral-agent: --daemon, --stop, --repair, --upgrade and "
+				"--salvage: give one of them\n");
 		exit(EXIT_USAGE);
 	}
 	if (!ret_options->max_carts_given)
 		ret_options->max_carts = arena_usual_carts(ret_options->size_bytes);
 	if (ret_options->salvage && ret_options->journal_ms == 0)
-		ret_options->journal_ms = SALVAGE_JOURNAL_MS; /* what it puts is to be on disk when it ends */
+		ret_options->journal_ms =
+			SALVAGE_JOURNAL_MS; /* what it puts is to be on disk when it ends */
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rebuild.c (floor 6): a new arena in place of a damaged, former or missing one, with every sound cart in it, out of the old
- * one (shm/salvage.h) or of the journal (recover.c).
+ * rebuild.c (floor 6): a new arena in place of a damaged, former or missing one, with every sound
+ * cart in it, out of the old one (shm/salvage.h) or of the journal (recover.c).
  *
- * It is made in DIR/.rebuild, synced (unless what it is made of stays for as long as the new one may be lost), and renamed there to "complete"; then the damaged one is set aside as
- * DIR/arena.damaged.TIME, and "complete" becomes DIR/arena. A death before "complete" leaves a directory that the next
- * one removes, and the damaged arena where it was; a death after it, a step that rebuild_resume() does. The
- * damaged file is kept whole, for people.
+ * It is made in DIR/.rebuild, synced (unless what it is made of stays for as long as the new one
+ * may be lost), and renamed there to "complete"; then the damaged one is set aside as
+ * DIR/arena.damaged.TIME, and "complete" becomes DIR/arena. A death before "complete" leaves a
+ * directory that the next one removes, and the damaged arena where it was; a death after it, a step
+ * that rebuild_resume() does. The damaged file is kept whole, for people.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +29,10 @@
 #define WORK_DIRECTORY ".rebuild"
 #define COMPLETE_FILE "complete"
 
-/* The carts of a full arena may not fit into one of the same size: the tables may be larger, the spans cut differently. */
+/*
+ * The carts of a full arena may not fit into one of the same size: the tables may be larger, the
+ * spans cut differently.
+ */
 #define MORE_BYTES (1ull << 20)
 #define MORE_BYTES_MAX (1ull << 30)
 
@@ -43,8 +47,10 @@ struct rebuild {
 
 static void remove_work(int dir_fd)
 {
-	static const char *const names[] = { ARENA_FILE, ".arena.new", ARENA_LOCK_FILE, COMPLETE_FILE };
-	int work_fd = openat(dir_fd, WORK_DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	static const char *const names[] = { ARENA_FILE, ".arena.new", ARENA_LOCK_FILE,
+					     COMPLETE_FILE };
+	int work_fd =
+		openat(dir_fd, WORK_DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (work_fd < 0)
 		return;
@@ -88,8 +94,9 @@ static int take(void *context, uint32_t slot, const void *cart, size_t size, uin
 
 	if (rebuild->progress && ++rebuild->taken % 1000 == 0) /* then there is one thread */
 		fprintf(stderr, "\r%u carts", rebuild->taken);
-	return slot == REBUILD_ANY_SLOT ? ops_put(rebuild->corral, cart, size, idle_ns) :
-					  ops_put_numbered(rebuild->corral, slot, cart, size, idle_ns);
+	return slot == REBUILD_ANY_SLOT ?
+		       ops_put(rebuild->corral, cart, size, idle_ns) :
+		       ops_put_numbered(rebuild->corral, slot, cart, size, idle_ns);
 }
 
 static void pass_on(void *context, const char *line)
@@ -106,7 +113,8 @@ static int sync_arena(const struct rebuild_source *source, const struct arena *a
 }
 
 /* Into the new arena, and that to disk. */
-static int fill(struct rebuild *rebuild, const char *path, struct salvage_totals *ret_totals, char *why)
+static int fill(struct rebuild *rebuild, const char *path, struct salvage_totals *ret_totals,
+		char *why)
 {
 	const struct rebuild_source *source = rebuild->source;
 
@@ -124,7 +132,8 @@ static int fill(struct rebuild *rebuild, const char *path, struct salvage_totals
 		fputc('\n', stderr);
 	if (r < 0)
 		why_set(why, r, "cannot put a cart into the new arena");
-	if (source->lasting) /* the journal has them, or its next base will have every slot: none has to be dirty */
+	if (source->lasting) /* the journal has them, or its next base will have every slot: none
+				has to be dirty */
 		memset(arena->dirty, 0, (arena->max_carts + 63) / 64 * sizeof(arena->dirty[0]));
 	if (r == 0)
 		r = source->floors(source->context, arena);
@@ -134,14 +143,15 @@ static int fill(struct rebuild *rebuild, const char *path, struct salvage_totals
 	return r;
 }
 
-static int build(const struct agent *agent, struct rebuild *rebuild, int work_fd, struct salvage_totals *ret_totals,
-		 char *why)
+static int build(const struct agent *agent, struct rebuild *rebuild, int work_fd,
+		 struct salvage_totals *ret_totals, char *why)
 {
 	struct arena_settings settings;
 	char path[PATH_MAX];
 	struct life life;
 
-	if (snprintf(path, sizeof(path), "%s/" WORK_DIRECTORY, agent->directory) >= (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/" WORK_DIRECTORY, agent->directory) >=
+	    (int)sizeof(path))
 		return why_set(why, -ENAMETOOLONG, "the directory's name is too long");
 	rebuild->source->settings(rebuild->source->context, &settings);
 	settings.arena_bytes += rebuild->more_bytes;
@@ -153,7 +163,8 @@ static int build(const struct agent *agent, struct rebuild *rebuild, int work_fd
 		alive_close(&life);
 		r = fill(rebuild, path, ret_totals, why);
 	}
-	if (r == 0 && (renameat(work_fd, ARENA_FILE, work_fd, COMPLETE_FILE) < 0 || fsync(work_fd) < 0))
+	if (r == 0 &&
+	    (renameat(work_fd, ARENA_FILE, work_fd, COMPLETE_FILE) < 0 || fsync(work_fd) < 0))
 		r = why_set(why, -errno, "cannot finish the new arena");
 	return r;
 }
@@ -163,7 +174,8 @@ int rebuild_set_aside(int dir_fd, const char *name, char aside[REBUILD_NAME_BYTE
 	if (name != NULL)
 		snprintf(aside, REBUILD_NAME_BYTES, "%s", name);
 	else
-		snprintf(aside, REBUILD_NAME_BYTES, "arena.damaged.%lld", (long long)arena_wall_ms());
+		snprintf(aside, REBUILD_NAME_BYTES, "arena.damaged.%lld",
+			 (long long)arena_wall_ms());
 	if (renameat(dir_fd, ARENA_FILE, dir_fd, aside) == 0)
 		return 0;
 	aside[0] = '\0';
@@ -171,12 +183,14 @@ int rebuild_set_aside(int dir_fd, const char *name, char aside[REBUILD_NAME_BYTE
 }
 
 /* The new arena, as DIR/.rebuild/complete; or nothing is left. */
-static int build_aside(const struct agent *agent, struct rebuild *rebuild, struct salvage_totals *ret_totals, char *why)
+static int build_aside(const struct agent *agent, struct rebuild *rebuild,
+		       struct salvage_totals *ret_totals, char *why)
 {
 	remove_work(agent->dir_fd);
 	if (mkdirat(agent->dir_fd, WORK_DIRECTORY, 0700) < 0)
 		return why_set(why, -errno, "cannot make %s/" WORK_DIRECTORY, agent->directory);
-	int work_fd = openat(agent->dir_fd, WORK_DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int work_fd = openat(agent->dir_fd, WORK_DIRECTORY,
+			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (work_fd < 0)
 		return why_set(why, -errno, "cannot open %s/" WORK_DIRECTORY, agent->directory);
 	int r = build(agent, rebuild, work_fd, ret_totals, why);
@@ -186,8 +200,9 @@ static int build_aside(const struct agent *agent, struct rebuild *rebuild, struc
 	return r;
 }
 
-int rebuild_from(struct agent *agent, const struct rebuild_source *source, void (*tell)(const char *line),
-		 const char *aside_name, char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why)
+int rebuild_from(struct agent *agent, const struct rebuild_source *source,
+		 void (*tell)(const char *line), const char *aside_name,
+		 char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why)
 {
 	struct rebuild rebuild = { .source = source,
 				   .tell = tell,
@@ -196,7 +211,8 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source, void 
 
 	int r = build_aside(agent, &rebuild, ret_totals, why);
 	/* -EINVAL: this layout's tables alone are too large for the former size */
-	for (uint64_t more = MORE_BYTES; (r == -ENOMEM || r == -EINVAL) && more <= MORE_BYTES_MAX; more *= 4) {
+	for (uint64_t more = MORE_BYTES; (r == -ENOMEM || r == -EINVAL) && more <= MORE_BYTES_MAX;
+	     more *= 4) {
 		snprintf(line, sizeof(line), "it was full: the new arena gets %llu MiB more",
 			 (unsigned long long)(more >> 20));
 		tell(line);
@@ -224,7 +240,8 @@ static int take_any(void *context, const void *cart, size_t size, uint64_t idle_
 	return take(context, REBUILD_ANY_SLOT, cart, size, idle_ns);
 }
 
-static int salvage_source_carts(void *context, rebuild_take take_one, void (*finding)(void *context, const char *line),
+static int salvage_source_carts(void *context, rebuild_take take_one,
+				void (*finding)(void *context, const char *line),
 				void *take_context, struct salvage_totals *ret_totals)
 {
 	(void)take_one; /* whatever slots they were in */
@@ -238,18 +255,19 @@ static int salvage_source_floors(void *context, struct arena *arena)
 }
 
 int rebuild_salvaged(struct agent *agent, struct salvage *salvage, void (*tell)(const char *line),
-		     const char *aside_name, char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals,
-		     char *why)
+		     const char *aside_name, char aside[REBUILD_NAME_BYTES],
+		     struct salvage_totals *ret_totals, char *why)
 {
 	struct rebuild_source source = {
-		salvage, salvage_source_settings, salvage_source_carts, salvage_source_floors, 0, false
+		salvage, salvage_source_settings, salvage_source_carts, salvage_source_floors, 0,
+		false
 	};
 
 	return rebuild_from(agent, &source, tell, aside_name, aside, ret_totals, why);
 }
 
-int rebuild_arena(struct agent *agent, void (*tell)(const char *line), char aside[REBUILD_NAME_BYTES],
-		  struct salvage_totals *ret_totals, char *why)
+int rebuild_arena(struct agent *agent, void (*tell)(const char *line),
+		  char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why)
 {
 	struct salvage *salvage;
 

@@ -2,14 +2,17 @@
 /*
  * recover.c (floor 6): a new arena out of the journal (the format is in journal_file.h).
  *
- * An index is made of the files (recover_index.h); then the versions that it names are put into the new arena, by several threads, as
- * workers would put them. They were just read: most of them are still in the page cache.
+ * An index is made of the files (recover_index.h); then the versions that it names are put into the
+ * new arena, by several threads, as workers would put them. They were just read: most of them are
+ * still in the page cache.
  *
- * The arena's clock stood still at the last CLOCK record: the time since a cart's last activity is counted from there.
+ * The arena's clock stood still at the last CLOCK record: the time since a cart's last activity is
+ * counted from there.
  *
- * The new arena continues the one that was lost: the same uuid, clock and slots, so the journal goes on with it. Where the
- * journal was damaged it is another one, and the files that it was made of stay until a base of its own is whole. Either way, if the power
- * goes again it is made anew; only its header has to be on disk, which says that the journal goes before the arena.
+ * The new arena continues the one that was lost: the same uuid, clock and slots, so the journal
+ * goes on with it. Where the journal was damaged it is another one, and the files that it was made
+ * of stay until a base of its own is whole. Either way, if the power goes again it is made anew;
+ * only its header has to be on disk, which says that the journal goes before the arena.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -69,8 +72,8 @@ static void source_settings(void *context, struct arena_settings *ret_settings)
 }
 
 /*
- * What was read is not read again, so its pages can go: the arena gets them, which saves finding others for it. In a virtual machine
- * that is most of the time that recovery takes.
+ * What was read is not read again, so its pages can go: the arena gets them, which saves finding
+ * others for it. In a virtual machine that is most of the time that recovery takes.
  */
 static void forget(struct putter *putter, uint64_t offset)
 {
@@ -79,7 +82,8 @@ static void forget(struct putter *putter, uint64_t offset)
 	if (offset >= putter->forget_from && bytes < FORGET_BYTES)
 		return;
 	if (offset >= putter->forget_from)
-		(void)posix_fadvise(putter->fd, (off_t)putter->forget_from, (off_t)bytes, POSIX_FADV_DONTNEED);
+		(void)posix_fadvise(putter->fd, (off_t)putter->forget_from, (off_t)bytes,
+				    POSIX_FADV_DONTNEED);
 	putter->forget_from = offset;
 }
 
@@ -92,7 +96,8 @@ static int read_cart(struct putter *putter, const struct where *where)
 		if (putter->fd >= 0)
 			close(putter->fd);
 		journal_name(recover->numbers[where->file - 1], name);
-		putter->fd = openat(recover->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		putter->fd = openat(recover->dir_fd, name,
+				    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 		putter->file = putter->fd >= 0 ? where->file : 0;
 		putter->format = recover->formats[where->file - 1];
 		putter->forget_from = where->offset;
@@ -109,24 +114,28 @@ static int read_cart(struct putter *putter, const struct where *where)
 /* Is there anything wrong with the cart, and not with the arena that is to have it? */
 static bool is_cart_fault(int r)
 {
-	return r == -EUCLEAN || r == -EINVAL || r == -EILSEQ || r == -ENAMETOOLONG || r == -EOVERFLOW;
+	return r == -EUCLEAN || r == -EINVAL || r == -EILSEQ || r == -ENAMETOOLONG ||
+	       r == -EOVERFLOW;
 }
 
 static int put_slot(struct putter *putter, uint32_t slot)
 {
 	const struct recover *recover = putter->put->recover;
 	const struct where *where = &recover->slots[slot];
-	struct cart_head head; /* not validated yet: a damaged cart may as well pass for one that has ended */
+	struct cart_head head; /* not validated yet: a damaged cart may as well pass for one that
+				  has ended */
 
 	int r = read_cart(putter, where);
 	if (r == 0) {
 		memcpy(&head, putter->cart, sizeof(head));
-		int64_t idle_ns = ns_add(ns_since(recover->clock_ns, where->touched_ns), recover->passed_ns);
+		int64_t idle_ns =
+			ns_add(ns_since(recover->clock_ns, where->touched_ns), recover->passed_ns);
 		uint64_t ttl_ns = head.ttl_ms != 0 ? head.ttl_ms * 1000000 : recover->head.ttl_ns;
 		if (idle_ns < 0)
 			idle_ns = 0;
 		if (idle_ns < deadline_ns(0, ttl_ns))
-			r = putter->put->take(putter->put->take_context, recover->goes_on ? slot : REBUILD_ANY_SLOT,
+			r = putter->put->take(putter->put->take_context,
+					      recover->goes_on ? slot : REBUILD_ANY_SLOT,
 					      putter->cart, where->size, (uint64_t)idle_ns);
 		else
 			r = -ETIME;
@@ -148,7 +157,8 @@ static void show_progress(const struct put *put)
 
 	if (recover->progress && recover->head.max_carts > 0)
 		fprintf(stderr, "\r%u carts: %llu %%  ", recover->carts,
-			100ull * min_u64(load_relaxed(&put->next), recover->head.max_carts) / recover->head.max_carts);
+			100ull * min_u64(load_relaxed(&put->next), recover->head.max_carts) /
+				recover->head.max_carts);
 }
 
 static void put_slots(struct putter *putter, bool shows)
@@ -162,7 +172,8 @@ static void put_slots(struct putter *putter, bool shows)
 		store_relaxed(&put->error, -ENOMEM);
 		return;
 	}
-	while (load_relaxed(&put->error) == 0 && (from = fetch_add_relaxed(&put->next, STRIDE)) < slots) {
+	while (load_relaxed(&put->error) == 0 &&
+	       (from = fetch_add_relaxed(&put->next, STRIDE)) < slots) {
 		for (uint32_t slot = from; slot < slots && slot < from + STRIDE; slot++) {
 			int r = put->recover->slots[slot].file != 0 ? put_slot(putter, slot) : 0;
 			if (r < 0)
@@ -186,7 +197,8 @@ static int put_in_threads(struct put *put, struct putter *putters, uint32_t coun
 
 	for (uint32_t i = 0; i < THREADS_MAX; i++)
 		putters[i] = (struct putter){ .put = put, .fd = -1 };
-	while (begun < count && pthread_create(&putters[begun].thread, NULL, putter_begins, &putters[begun]) == 0)
+	while (begun < count &&
+	       pthread_create(&putters[begun].thread, NULL, putter_begins, &putters[begun]) == 0)
 		begun++;
 	put_slots(&putters[0], true);
 	for (uint32_t i = 1; i < begun; i++)
@@ -199,7 +211,8 @@ static int put_in_threads(struct put *put, struct putter *putters, uint32_t coun
 	return put->error;
 }
 
-int recover_put(struct recover *recover, rebuild_take take, void *take_context, struct salvage_totals *ret_totals)
+int recover_put(struct recover *recover, rebuild_take take, void *take_context,
+		struct salvage_totals *ret_totals)
 {
 	struct put put = { .recover = recover, .take = take, .take_context = take_context };
 	struct putter putters[THREADS_MAX];
@@ -220,26 +233,33 @@ int recover_put(struct recover *recover, rebuild_take take, void *take_context, 
 	return r;
 }
 
-static int source_carts(void *context, rebuild_take take, void (*finding)(void *take_context, const char *line),
-			void *take_context, struct salvage_totals *ret_totals)
+static int source_carts(void *context, rebuild_take take,
+			void (*finding)(void *take_context, const char *line), void *take_context,
+			struct salvage_totals *ret_totals)
 {
 	(void)finding;
 	return recover_put(context, take, take_context, ret_totals);
 }
 
-/* Is there in the slot what the journal says, or nothing, and no part of a cart that has ended since? */
-static bool is_as_said(const struct arena *arena, const struct where *where, const struct slot *slot)
+/*
+ * Is there in the slot what the journal says, or nothing, and no part of a cart that has ended
+ * since?
+ */
+static bool is_as_said(const struct arena *arena, const struct where *where,
+		       const struct slot *slot)
 {
 	if (slot->current == 0)
 		return slot->touched_ns != TOUCHED_ENDED;
-	const struct cart_head *cart = (const struct cart_head *)(arena_block(arena, slot->current) + 1);
+	const struct cart_head *cart =
+		(const struct cart_head *)(arena_block(arena, slot->current) + 1);
 	return where->file != 0 && slot->hash == where->hash && cart->version == where->version;
 }
 
 /*
- * The journal is the new arena's, as it is: each cart is in the slot that the journal has it in. Of the slots whose cart did not
- * come over it has to learn that. -ESTALE: a cart is elsewhere (the journal may have it twice, if it was dropped and made again
- * in the last round; or memory was short): then the arena cannot be that one.
+ * The journal is the new arena's, as it is: each cart is in the slot that the journal has it in. Of
+ * the slots whose cart did not come over it has to learn that. -ESTALE: a cart is elsewhere (the
+ * journal may have it twice, if it was dropped and made again in the last round; or memory was
+ * short): then the arena cannot be that one.
  */
 static int go_on(const struct recover *recover, struct arena *arena)
 {
@@ -254,8 +274,8 @@ static int go_on(const struct recover *recover, struct arena *arena)
 }
 
 /*
- * May the new arena go on with this journal? Then what was read of it has to be on disk, and what is behind the torn end must never be
- * taken for more of it.
+ * May the new arena go on with this journal? Then what was read of it has to be on disk, and what
+ * is behind the torn end must never be taken for more of it.
  */
 static bool settle(const struct recover *recover)
 {
@@ -264,9 +284,11 @@ static bool settle(const struct recover *recover)
 
 	for (int i = 0; i < recover->count && good; i++) {
 		journal_name(recover->numbers[i], name);
-		int fd = openat(recover->dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		int fd =
+			openat(recover->dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 		good = fd >= 0 &&
-		       (i != recover->last || recover->torn_at == 0 || ftruncate(fd, (off_t)recover->torn_at) == 0) &&
+		       (i != recover->last || recover->torn_at == 0 ||
+			ftruncate(fd, (off_t)recover->torn_at) == 0) &&
 		       fsync(fd) == 0;
 		if (fd >= 0)
 			close(fd);
@@ -284,8 +306,9 @@ static uint32_t slots_named(const struct recover *recover)
 }
 
 /*
- * Of a cart that is gone the journal knows its version, not its chain: all go on from the greatest. And the arena is one that the
- * journal goes before: it is in place before the journal of its own has a base.
+ * Of a cart that is gone the journal knows its version, not its chain: all go on from the greatest.
+ * And the arena is one that the journal goes before: it is in place before the journal of its own
+ * has a base.
  */
 static int source_floors(void *context, struct arena *arena)
 {
@@ -308,7 +331,8 @@ static void tell_finding(const char *line)
 
 static int recover_carts(struct agent *agent, struct recover *recover, char *why)
 {
-	struct rebuild_source source = { recover, source_settings, source_carts, source_floors, 0, true };
+	struct rebuild_source source = { recover, source_settings, source_carts, source_floors, 0,
+					 true };
 	int64_t start_ms = arena_wall_ms();
 	char aside[REBUILD_NAME_BYTES] = "";
 	struct salvage_totals totals = { 0 };
@@ -318,7 +342,8 @@ static int recover_carts(struct agent *agent, struct recover *recover, char *why
 		return r;
 	if (r < 0)
 		return why_set(why, r,
-			       "the journal cannot be read; nothing is changed: start again when it can be, or "
+			       "the journal cannot be read; nothing is changed: start again when "
+			       "it can be, or "
 			       "`corral-agent --salvage` takes what can be read");
 	if (recover->left_records && !recover->salvage)
 		aside_keep(agent, recover);
@@ -333,11 +358,13 @@ static int recover_carts(struct agent *agent, struct recover *recover, char *why
 	if (r < 0)
 		return r == -ENOENT ? -EIO : r; /* a file of the journal was taken away meanwhile */
 	log_line(LOG_INFO,
-		 "%s: recovered %u carts from the journal (%u records, %llu bytes in %u files; %u ended meanwhile, %u "
+		 "%s: recovered %u carts from the journal (%u records, %llu bytes in %u files; %u "
+		 "ended meanwhile, %u "
 		 "damaged) "
 		 "in %lld ms%s%s",
-		 agent->directory, totals.kept, recover->records, (unsigned long long)recover->bytes, recover->files,
-		 totals.ended, totals.damaged, (long long)(arena_wall_ms() - start_ms),
+		 agent->directory, totals.kept, recover->records,
+		 (unsigned long long)recover->bytes, recover->files, totals.ended, totals.damaged,
+		 (long long)(arena_wall_ms() - start_ms),
 		 aside[0] != '\0' ? "; the former arena is kept as " : "", aside);
 	return 1;
 }
@@ -351,7 +378,8 @@ int recover_arena(struct agent *agent, char *why)
 		return fd == -ENOENT ? 0 : why_set(why, fd, "cannot open the journal");
 	int r = recover_open(&recover, fd, JOURNAL_DIRECTORY);
 	recover.salvage = agent->options->salvage;
-	r = r < 0 ? why_set(why, r, "cannot list the journal's files") : recover_carts(agent, &recover, why);
+	r = r < 0 ? why_set(why, r, "cannot list the journal's files") :
+		    recover_carts(agent, &recover, why);
 	if (r == -EPROTO || r == -EINVAL || (r == -ENOENT && recover.left_records))
 		r = aside_hopeless(agent, why);
 	else if (r == -ENOENT)

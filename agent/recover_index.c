@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * recover_index.c (floor 6): see recover_index.h. The files are read once, from their beginning to their end, and each record's sum is
- * checked. Memory: 40 bytes for each slot, and a window on a file.
+ * recover_index.c (floor 6): see recover_index.h. The files are read once, from their beginning to
+ * their end, and each record's sum is checked. Memory: 40 bytes for each slot, and a window on a
+ * file.
  *
- * Where a file is damaged. An agent that dies leaves a torn record at a file's end, and so does the power, which may also have left out
- * any part of what had not been synced: the last round's records. So in the lineage's last file the first invalid record is the
- * end. But if there is a valid record behind a CLOCK behind it, that round had been synced: what is invalid was on disk once. It
- * stays the end, for what lies behind it is not known to be all that followed; but it is worth keeping (left_records). Only where nothing
- * would be left at all, since the lineage's one base has it, is it passed over.
+ * Where a file is damaged. An agent that dies leaves a torn record at a file's end, and so does the
+ * power, which may also have left out any part of what had not been synced: the last round's
+ * records. So in the lineage's last file the first invalid record is the end. But if there is a
+ * valid record behind a CLOCK behind it, that round had been synced: what is invalid was on disk
+ * once. It stays the end, for what lies behind it is not known to be all that followed; but it is
+ * worth keeping (left_records). Only where nothing would be left at all, since the lineage's one
+ * base has it, is it passed over.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,13 +24,14 @@
 
 static void note_ended(struct recover *recover, struct where *where)
 {
-	if (where->file != 0 && where->version > recover->ended_version && where->version <= VERSION_MAX)
+	if (where->file != 0 && where->version > recover->ended_version &&
+	    where->version <= VERSION_MAX)
 		recover->ended_version = where->version;
 	where->file = 0;
 }
 
-static void index_cart(struct recover *recover, struct where *where, int file, const struct journal_record *record,
-		       const void *payload, uint64_t offset)
+static void index_cart(struct recover *recover, struct where *where, int file,
+		       const struct journal_record *record, const void *payload, uint64_t offset)
 {
 	struct cart_head head;
 
@@ -44,7 +48,8 @@ static void index_cart(struct recover *recover, struct where *where, int file, c
 				 .version = head.version };
 }
 
-static void note_greatest(struct recover *recover, const struct journal_record *record, const void *payload)
+static void note_greatest(struct recover *recover, const struct journal_record *record,
+			  const void *payload)
 {
 	uint64_t greatest = 0;
 
@@ -54,15 +59,16 @@ static void note_greatest(struct recover *recover, const struct journal_record *
 		recover->ended_version = max_u64(recover->ended_version, greatest);
 }
 
-static void index_empty(struct recover *recover, struct where *where, const struct journal_record *record,
-			const void *payload)
+static void index_empty(struct recover *recover, struct where *where,
+			const struct journal_record *record, const void *payload)
 {
 	note_greatest(recover, record, payload);
 	note_ended(recover, where);
 }
 
 /* From here on this file says it all. */
-static void index_base(struct recover *recover, int file, const struct journal_record *record, const void *payload)
+static void index_base(struct recover *recover, int file, const struct journal_record *record,
+		       const void *payload)
 {
 	recover->has_base = true;
 	recover->base = recover->numbers[file];
@@ -72,10 +78,11 @@ static void index_base(struct recover *recover, int file, const struct journal_r
 			recover->slots[slot].file = 0;
 }
 
-static void index_record(struct recover *recover, int file, const struct journal_record *record, const void *payload,
-			 uint64_t offset)
+static void index_record(struct recover *recover, int file, const struct journal_record *record,
+			 const void *payload, uint64_t offset)
 {
-	struct where *where = record->slot < recover->head.max_carts ? &recover->slots[record->slot] : NULL;
+	struct where *where =
+		record->slot < recover->head.max_carts ? &recover->slots[record->slot] : NULL;
 
 	recover->records++;
 	if (record->kind == JOURNAL_CLOCK) {
@@ -110,7 +117,8 @@ static int look_behind(struct recover *recover, struct journal_reader *reader, u
 	const void *payload;
 
 	int r = journal_reader_skip(reader);
-	while (r == 0 && (r = journal_reader_next(reader, &record, &payload, &offset)) != -ENODATA) {
+	while (r == 0 &&
+	       (r = journal_reader_next(reader, &record, &payload, &offset)) != -ENODATA) {
 		if (r == -EBADMSG) {
 			r = journal_reader_skip(reader);
 			continue;
@@ -123,14 +131,16 @@ static int look_behind(struct recover *recover, struct journal_reader *reader, u
 	if (r != -ENODATA)
 		return r;
 	if (was_synced)
-		log_line(
-			LOG_ERROR,
-			"%s: file %012llu is damaged at byte %llu: %u records behind it, %u of them versions of carts, "
-			"are not taken",
-			recover->name, (unsigned long long)number, (unsigned long long)from, records, carts);
+		log_line(LOG_ERROR,
+			 "%s: file %012llu is damaged at byte %llu: %u records behind it, %u of "
+			 "them versions of carts, "
+			 "are not taken",
+			 recover->name, (unsigned long long)number, (unsigned long long)from,
+			 records, carts);
 	else
 		log_line(LOG_WARNING,
-			 "%s: file %012llu is torn at byte %llu: its last %llu bytes, which were not synced, are left "
+			 "%s: file %012llu is torn at byte %llu: its last %llu bytes, which were "
+			 "not synced, are left "
 			 "out",
 			 recover->name, (unsigned long long)number, (unsigned long long)from,
 			 (unsigned long long)(reader->file_bytes - from));
@@ -151,12 +161,16 @@ static int pass_over(struct recover *recover, struct journal_reader *reader, int
 	if (r != 0 || reader->offset < reader->file_bytes)
 		recover->unbroken = false;
 	if (r == 0 && reader->offset < reader->file_bytes)
-		log_line(LOG_WARNING, "%s: file %012llu: no valid record at byte %llu: %llu bytes are passed over",
+		log_line(LOG_WARNING,
+			 "%s: file %012llu: no valid record at byte %llu: %llu bytes are passed "
+			 "over",
 			 recover->name, (unsigned long long)number, (unsigned long long)from,
 			 (unsigned long long)(reader->offset - from));
 	else if (r == 0)
-		log_line(LOG_WARNING, "%s: file %012llu ends with a torn record: %llu bytes are left out",
-			 recover->name, (unsigned long long)number, (unsigned long long)(reader->file_bytes - from));
+		log_line(LOG_WARNING,
+			 "%s: file %012llu ends with a torn record: %llu bytes are left out",
+			 recover->name, (unsigned long long)number,
+			 (unsigned long long)(reader->file_bytes - from));
 	return r;
 }
 
@@ -189,8 +203,9 @@ static int read_file(struct recover *recover, int file)
 	if (r == -ENODATA || r == -ENOENT)
 		return 0; /* begun, and not finished; or somebody took it away */
 	if (r == -EPROTO || (r == -EIO && recover->salvage)) {
-		log_line(LOG_ERROR, "%s: file %012llu has no valid head: nothing of it can be taken", recover->name,
-			 (unsigned long long)recover->numbers[file]);
+		log_line(LOG_ERROR,
+			 "%s: file %012llu has no valid head: nothing of it can be taken",
+			 recover->name, (unsigned long long)recover->numbers[file]);
 		recover->left_records = true;
 		recover->unbroken = false;
 		return 0;
@@ -209,7 +224,10 @@ static int read_file(struct recover *recover, int file)
 	return r;
 }
 
-/* The lineage of the file at or before *at whose head is valid, and its last head. *at is -1: there is none. 0 or -errno. */
+/*
+ * The lineage of the file at or before *at whose head is valid, and its last head. *at is -1: there
+ * is none. 0 or -errno.
+ */
 static int lineage_before(struct recover *recover, int *at)
 {
 	struct journal_reader reader;
@@ -217,7 +235,8 @@ static int lineage_before(struct recover *recover, int *at)
 	for (; *at >= 0; (*at)--) {
 		int r = journal_reader_open(recover->dir_fd, recover->numbers[*at], &reader);
 		recover->left_records |= r == -EPROTO;
-		if (r == -EPROTO || r == -ENODATA || r == -ENOENT || (r == -EIO && recover->salvage))
+		if (r == -EPROTO || r == -ENODATA || r == -ENOENT ||
+		    (r == -EIO && recover->salvage))
 			continue;
 		if (r < 0)
 			return r;
@@ -282,7 +301,9 @@ int recover_index(struct recover *recover)
 
 int recover_open(struct recover *recover, int dir_fd, const char *name)
 {
-	*recover = (struct recover){ .name = name, .dir_fd = dir_fd, .progress = isatty(STDERR_FILENO) == 1 };
+	*recover = (struct recover){ .name = name,
+				     .dir_fd = dir_fd,
+				     .progress = isatty(STDERR_FILENO) == 1 };
 	recover->count = journal_list(dir_fd, &recover->numbers);
 	if (recover->count <= 0)
 		return recover->count;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * recover_index.h (floor 6): what the files of a journal say of each slot: where its last record is, and when it was touched last.
+ * recover_index.h (floor 6): what the files of a journal say of each slot: where its last record
+ * is, and when it was touched last.
  */
 #ifndef CORRAL_AGENT_RECOVER_INDEX_H
 #define CORRAL_AGENT_RECOVER_INDEX_H
@@ -43,7 +44,8 @@ struct recover {
 	uint32_t records;
 	uint64_t bytes;    /* of the files */
 	bool goes_on;      /* the new arena is the one that the journal is about */
-	bool left_records; /* what was on disk once was not taken, since the journal is damaged: it is worth keeping */
+	bool left_records; /* what was on disk once was not taken, since the journal is damaged: it
+			      is worth keeping */
 };
 
 /* The directory's files. Takes over dir_fd. 0 or -errno. */
@@ -51,8 +53,8 @@ int recover_open(struct recover *recover, int dir_fd, const char *name);
 void recover_close(struct recover *recover);
 
 /*
- * Read the newest lineage that has a base. 0; -ENOENT: there is none; -EPROTO: its head asks for more than there can be; other
- * -errno: it cannot be read. Says what it finds.
+ * Read the newest lineage that has a base. 0; -ENOENT: there is none; -EPROTO: its head asks for
+ * more than there can be; other -errno: it cannot be read. Says what it finds.
  */
 int recover_index(struct recover *recover);
 

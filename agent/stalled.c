@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stalled.c (floor 6): readers that hold memory back. Each one is named in the log once it has stalled a grace period for
- * a second; when the arena is nearly full besides, the oldest one's view is revoked (grace.h): one a tick. A worker
- * that finds no memory at all revokes by itself, after some milliseconds: no agent need run.
+ * stalled.c (floor 6): readers that hold memory back. Each one is named in the log once it has
+ * stalled a grace period for a second; when the arena is nearly full besides, the oldest one's view
+ * is revoked (grace.h): one a tick. A worker that finds no memory at all revokes by itself, after
+ * some milliseconds: no agent need run.
  */
 #include "agent.h"
 #include "atomic.h"
@@ -23,7 +24,8 @@ static void warn(const struct agent *agent, uint32_t number, const char *text)
 	if (owner >= arena->max_processes)
 		return;
 	const struct process_record *process = &arena->processes[owner];
-	log_line(LOG_WARNING, "pid %d (%.40s), thread %d: %s", process->pid, process->program, record->tid, text);
+	log_line(LOG_WARNING, "pid %d (%.40s), thread %d: %s", process->pid, process->program,
+		 record->tid, text);
 }
 
 /* Once for each section: that it stalls; that it is void. */
@@ -38,11 +40,13 @@ static void look_at(struct agent *agent, uint32_t number)
 	if (stalled_ms >= STALL_MS && phase != agent->named[number].stalled) {
 		agent->named[number].stalled = phase;
 		snprintf(text, sizeof(text),
-			 "has had a view open for %lld ms and holds back %llu bytes; views should be short",
+			 "has had a view open for %lld ms and holds back %llu bytes; views should "
+			 "be short",
 			 (long long)stalled_ms, (unsigned long long)block_held_back(arena, phase));
 		warn(agent, number, text);
 	}
-	if (phase != 0 && phase <= load_relaxed(&record->revoked) && phase != agent->named[number].revoked) {
+	if (phase != 0 && phase <= load_relaxed(&record->revoked) &&
+	    phase != agent->named[number].revoked) {
 		agent->named[number].revoked = phase;
 		warn(agent, number, "its view is revoked: memory was short");
 	}
@@ -57,7 +61,8 @@ static bool nearly_full(const struct arena *arena)
 void stalled_watch(struct agent *agent, bool held_back)
 {
 	const struct arena *arena = agent->actor->arena;
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
 
 	if (held_back && nearly_full(arena))
 		(void)grace_revoke_oldest(agent->actor, STALL_MS, NULL);

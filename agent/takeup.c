@@ -2,12 +2,13 @@
 /*
  * takeup.c (floor 6): become the agent of a directory.
  *
- * Exactly one: byte 0 of DIR/lock, held for life. Then the arena: made if there is none; carried on with at
- * once if it is of this boot, whatever the number of carts (nothing of it is read but the header and the
- * process records); if it is of an earlier boot, its bytes may have reached the disk in any order, and if it was
- * withdrawn, nobody knows what was done to it: then it is verified whole, and if it is not sound, a new one is made of
- * the sound carts in it (rebuild.c). A file that is no arena of ours, or one of another layout (upgrade.c), is never
- * touched, nor is a journal that we cannot read.
+ * Exactly one: byte 0 of DIR/lock, held for life. Then the arena: made if there is none; carried on
+ * with at once if it is of this boot, whatever the number of carts (nothing of it is read but the
+ * header and the process records); if it is of an earlier boot, its bytes may have reached the disk
+ * in any order, and if it was withdrawn, nobody knows what was done to it: then it is verified
+ * whole, and if it is not sound, a new one is made of the sound carts in it (rebuild.c). A file
+ * that is no arena of ours, or one of another layout (upgrade.c), is never touched, nor is a
+ * journal that we cannot read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +47,10 @@ static long holder_pid(const struct agent *agent)
 	return n > 0 ? strtol(text, NULL, 10) : 0;
 }
 
-/* Gone, or a zombie: some thread of it may be in a sync of the disk yet, which even SIGKILL waits for. */
+/*
+ * Gone, or a zombie: some thread of it may be in a sync of the disk yet, which even SIGKILL waits
+ * for.
+ */
 static bool is_ending(long pid)
 {
 	char path[64], text[256] = "";
@@ -62,8 +66,8 @@ static bool is_ending(long pid)
 }
 
 /*
- * Byte 0. Who has it lives, as far as we are concerned; but when the last agent was killed just now, it lives for a moment only, and
- * that is worth waiting for.
+ * Byte 0. Who has it lives, as far as we are concerned; but when the last agent was killed just
+ * now, it lives for a moment only, and that is worth waiting for.
  */
 int agent_take_byte(struct agent *agent)
 {
@@ -84,7 +88,8 @@ int agent_take_byte(struct agent *agent)
 	}
 	long pid = holder_pid(agent);
 	if (pid > 0)
-		log_line(LOG_ERROR, "%s: another agent has this directory: pid %ld", agent->directory, pid);
+		log_line(LOG_ERROR, "%s: another agent has this directory: pid %ld",
+			 agent->directory, pid);
 	else
 		log_line(LOG_ERROR, "%s: another agent has this directory", agent->directory);
 	return EXIT_NO;
@@ -114,8 +119,8 @@ static bool is_sound(struct agent *agent)
 }
 
 /*
- * The arena is of an earlier boot, or was withdrawn (away, or truncated): go on with it if it is sound. After a boot its
- * clock goes on where it stood.
+ * The arena is of an earlier boot, or was withdrawn (away, or truncated): go on with it if it is
+ * sound. After a boot its clock goes on where it stood.
  */
 static int adopt(struct agent *agent, struct arena *arena)
 {
@@ -132,18 +137,23 @@ static int adopt(struct agent *agent, struct arena *arena)
 	int r = arena_reserve_again(arena);
 	if (r < 0)
 		log_line(LOG_WARNING,
-			 "%s: cannot reserve the arena's disk space: %s; who writes to it while the disk is full may "
+			 "%s: cannot reserve the arena's disk space: %s; who writes to it while "
+			 "the disk is full may "
 			 "die of SIGBUS",
 			 agent->directory, strerror(-r));
 	(void)alive_bury_all(arena, &agent->agent_life, repair_process);
 	store_relaxed(&h->withdrawn, 0);
 	if (same_boot)
 		return 0;
-	/* arena time stood still at the last heartbeat: the remaining times to live are what they were */
+	/*
+	 * arena time stood still at the last heartbeat: the remaining times to live are what they
+	 * were
+	 */
 	int64_t now_without_offset = ns_since(arena_now_ns(arena), h->clock_offset_ns);
 	store_relaxed(&h->clock_offset_ns, ns_since(h->heartbeat_ns, now_without_offset));
 	memcpy(h->boot_id, boot, sizeof(boot));
-	store_relaxed(&h->journal_base, 0u); /* of what was dirty not every page may have reached the disk */
+	store_relaxed(&h->journal_base,
+		      0u); /* of what was dirty not every page may have reached the disk */
 	return 0;
 }
 
@@ -154,10 +164,12 @@ static void warn_of_settings(const struct agent *agent, const struct arena *aren
 	const struct agent_options *options = agent->options;
 
 	if (options->size_given && options->size_bytes != arena->bytes)
-		log_line(LOG_WARNING, "the arena keeps its size of %llu bytes; --size is for a new one",
+		log_line(LOG_WARNING,
+			 "the arena keeps its size of %llu bytes; --size is for a new one",
 			 (unsigned long long)arena->bytes);
 	if (options->max_carts_given && options->max_carts != arena->max_carts)
-		log_line(LOG_WARNING, "the arena keeps its room for %u carts; --max-carts is for a new one",
+		log_line(LOG_WARNING,
+			 "the arena keeps its room for %u carts; --max-carts is for a new one",
 			 arena->max_carts);
 }
 
@@ -180,7 +192,10 @@ static void tell_finding(const char *line)
 	log_line(LOG_WARNING, "rebuild: %s", line);
 }
 
-/* Every sound cart into a new arena. Where not even that can be done, the damaged one is set aside for an empty one. */
+/*
+ * Every sound cart into a new arena. Where not even that can be done, the damaged one is set aside
+ * for an empty one.
+ */
 static int rebuild(struct agent *agent, char *why)
 {
 	char aside[REBUILD_NAME_BYTES];
@@ -192,14 +207,15 @@ static int rebuild(struct agent *agent, char *why)
 		r = rebuild_set_aside(agent->dir_fd, NULL, aside);
 		if (r < 0)
 			return why_set(why, r, "cannot set the damaged arena aside");
-		log_line(LOG_ERROR, "%s: no cart could be saved; the damaged arena is kept as %s", agent->directory,
-			 aside);
+		log_line(LOG_ERROR, "%s: no cart could be saved; the damaged arena is kept as %s",
+			 agent->directory, aside);
 		return create_arena(agent, why);
 	}
 	if (r < 0)
 		return r;
 	log_line(LOG_WARNING,
-		 "%s: rebuilt: %u carts kept (%u of them found again), %u left out, %u ended meanwhile; the damaged "
+		 "%s: rebuilt: %u carts kept (%u of them found again), %u left out, %u ended "
+		 "meanwhile; the damaged "
 		 "arena "
 		 "is kept as %s",
 		 agent->directory, totals.kept, totals.again, totals.damaged, totals.ended, aside);
@@ -214,8 +230,9 @@ static bool other_boot(const struct arena *arena)
 }
 
 /*
- * There is no arena, or one of an earlier boot, whose pages may have reached the disk in any order: then the journal has
- * the last word, if there is one. 1: there is a new arena; 0: there is no journal.
+ * There is no arena, or one of an earlier boot, whose pages may have reached the disk in any order:
+ * then the journal has the last word, if there is one. 1: there is a new arena; 0: there is no
+ * journal.
  */
 static int recover(struct agent *agent, char *why)
 {
@@ -225,7 +242,10 @@ static int recover(struct agent *agent, char *why)
 	return r;
 }
 
-/* A plain file, of somebody who may have made it; or something in the arena's place, which is nobody's to move away. */
+/*
+ * A plain file, of somebody who may have made it; or something in the arena's place, which is
+ * nobody's to move away.
+ */
 static bool is_ours(const struct agent *agent)
 {
 	char why[WHY_BYTES];
@@ -245,24 +265,27 @@ static int prepare_arena(struct agent *agent, char *why)
 
 	int r = journal_refuse_foreign(agent->dir_fd, &format, why);
 	if (r < 0)
-		return r; /* also when we keep none: what the arena lacks is in there, and we would never know */
+		return r; /* also when we keep none: what the arena lacks is in there, and we would
+			     never know */
 	if (rebuild_resume(agent->dir_fd) == 0)
-		log_line(LOG_WARNING, "%s: finished the rebuilding of the arena that an earlier agent had begun",
+		log_line(LOG_WARNING,
+			 "%s: finished the rebuilding of the arena that an earlier agent had begun",
 			 agent->directory);
 	r = arena_map(agent->dir_fd, ARENA_ANY_BOOT | ARENA_CATCH_SIGBUS, &arena, why);
 	if (r == -ENOENT) {
 		r = recover(agent, why);
 		return r == 0 ? create_arena(agent, why) : r < 0 ? r : 0;
 	}
-	if (r == -EPROTO &&
-	    is_ours(agent)) { /* cut off or zeroed by a power loss; without a journal it is left for `check --repair` */
+	if (r == -EPROTO && is_ours(agent)) { /* cut off or zeroed by a power loss; without a
+						 journal it is left for `check --repair` */
 		int recovered = recover(agent, recover_why);
 		if (recovered != 0)
 			return recovered > 0 ? 0 : why_set(why, recovered, "%s", recover_why);
 	}
 	if (r < 0)
 		return r;
-	if (other_boot(&arena) && load_relaxed(&arena.header->journal) != 0) { /* else the journal is older than it */
+	if (other_boot(&arena) &&
+	    load_relaxed(&arena.header->journal) != 0) { /* else the journal is older than it */
 		r = recover(agent, why);
 		if (r != 0) {
 			arena_unmap(&arena);
@@ -302,14 +325,16 @@ int agent_take_up(struct agent *agent)
 	r = prepare_arena(agent, why);
 	if (r < 0)
 		return refuse(r, agent->directory, why);
-	r = corral_open(agent->directory, ATTACH_AGENT | CORRAL_OBSERVE | CORRAL_CATCH_SIGBUS, &agent->corral);
+	r = corral_open(agent->directory, ATTACH_AGENT | CORRAL_OBSERVE | CORRAL_CATCH_SIGBUS,
+			&agent->corral);
 	if (r < 0)
 		return refuse(r, agent->directory, corral_why());
 	r = handle_actor(agent->corral, &agent->actor);
 	if (r < 0)
 		return refuse(r, agent->directory, "no thread record for the agent");
 	if (agent->recovered && agent->options->ttl_given)
-		store_relaxed(&agent->actor->arena->header->ttl_ns, agent->options->ttl_ms * 1000000);
+		store_relaxed(&agent->actor->arena->header->ttl_ns,
+			      agent->options->ttl_ms * 1000000);
 	agent->started_ms = arena_wall_ms();
 	r = journal_start(agent, why);
 	if (r < 0)

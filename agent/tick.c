@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * tick.c (floor 6): what the agent does four times a second. Each part is bounded and waits for no lock
- * that a worker may hold: locks are tried, grace periods polled, what is busy is left to the next tick.
+ * tick.c (floor 6): what the agent does four times a second. Each part is bounded and waits for no
+ * lock that a worker may hold: locks are tried, grace periods polled, what is busy is left to the
+ * next tick.
  */
 #include <errno.h>
 
@@ -18,7 +19,10 @@
 #define TRIM_LEAST (16ull << 20) /* less is not worth reserving it again */
 #define TRIM_MOST (64ull << 20)  /* at a tick: who needs a new span waits so long */
 
-/* Name the dead in the log: those whom we repaired, and those whom workers did, also while no agent ran. */
+/*
+ * Name the dead in the log: those whom we repaired, and those whom workers did, also while no agent
+ * ran.
+ */
 static void log_deaths(struct arena *arena)
 {
 	struct arena_header *h = arena->header;
@@ -33,9 +37,11 @@ static void log_deaths(struct arena *arena)
 		if (!deaths_read(arena, logged + 1, &death))
 			continue;
 		deaths_describe(&death, text);
-		log_line(LOG_INFO, "pid %d (%.40s, record %u, %u thread%s) is gone without detaching: %s (by pid %d)",
-			 death.pid, death.program, death.process, death.threads, death.threads == 1 ? "" : "s", text,
-			 death.repairer_pid);
+		log_line(LOG_INFO,
+			 "pid %d (%.40s, record %u, %u thread%s) is gone without detaching: %s (by "
+			 "pid %d)",
+			 death.pid, death.program, death.process, death.threads,
+			 death.threads == 1 ? "" : "s", text, death.repairer_pid);
 	}
 	h->deaths_logged = count;
 }
@@ -44,8 +50,10 @@ static void log_deaths(struct arena *arena)
 static void sweep(struct agent *agent)
 {
 	struct arena *arena = agent->actor->arena;
-	uint32_t used = (uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
-	uint64_t round_ms = min_u64(load_relaxed(&arena->header->ttl_ns) / 64000000, SWEEP_SLOWEST_MS);
+	uint32_t used =
+		(uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
+	uint64_t round_ms =
+		min_u64(load_relaxed(&arena->header->ttl_ns) / 64000000, SWEEP_SLOWEST_MS);
 	uint64_t ticks = max_u64(1, round_ms / TICK_MS);
 	uint32_t count = (uint32_t)(used / ticks + 1);
 
@@ -57,7 +65,8 @@ static void sweep(struct agent *agent)
 
 static uint64_t sum_of(const struct arena *arena, enum stat_index index)
 {
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
 	uint64_t sum = 0;
 
 	for (uint32_t number = 0; number < high; number++)
@@ -65,7 +74,10 @@ static uint64_t sum_of(const struct arena *arena, enum stat_index index)
 	return sum;
 }
 
-/* A part of the disk space behind the last span; the rest, or what cannot be had now, at the next tick. */
+/*
+ * A part of the disk space behind the last span; the rest, or what cannot be had now, at the next
+ * tick.
+ */
 static void trim(struct agent *agent)
 {
 	int64_t bytes = block_trim(agent->actor, TRIM_LEAST, TRIM_MOST);
@@ -77,8 +89,8 @@ static void trim(struct agent *agent)
 }
 
 /*
- * In quiet times give spans that are all free back, so that other sizes can use them, and when it stays quiet, disk space
- * behind the last span.
+ * In quiet times give spans that are all free back, so that other sizes can use them, and when it
+ * stays quiet, disk space behind the last span.
  */
 static void scavenge_when_quiet(struct agent *agent)
 {
@@ -104,7 +116,8 @@ static void scavenge_when_quiet(struct agent *agent)
 /* Nobody shall go on with carts that those who come after do not see. */
 static void give_arena_up(struct agent *agent, const char *why)
 {
-	log_line(LOG_ERROR, "%s: %s; it is withdrawn from all who are attached; stopping", agent->directory, why);
+	log_line(LOG_ERROR, "%s: %s; it is withdrawn from all who are attached; stopping",
+		 agent->directory, why);
 	arena_withdraw(agent->actor->arena);
 	agent->exit_code = EXIT_ARENA;
 	agent->stopping = true;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * upgrade.c (floor 6): corral-agent --upgrade: the carts of an arena that an older version made, in an arena of this one.
- * Prints what it does on standard output.
+ * upgrade.c (floor 6): corral-agent --upgrade: the carts of an arena that an older version made, in
+ * an arena of this one. Prints what it does on standard output.
  *
- * The carts are read as salvage reads those of a damaged arena, by the frozen tables of shm/former.h, and the new arena is made and put
- * in place as any other (rebuild.c): a death before the last step leaves the former arena where it was. It is kept as
- * DIR/arena.layoutN.
+ * The carts are read as salvage reads those of a damaged arena, by the frozen tables of
+ * shm/former.h, and the new arena is made and put in place as any other (rebuild.c): a death before
+ * the last step leaves the former arena where it was. It is kept as DIR/arena.layoutN.
  *
- * A journal of another format cannot be read. It is put aside, whole, as DIR/journal.formatN, once there is an arena that has all
- * carts without it; where there is none, nothing is done.
+ * A journal of another format cannot be read. It is put aside, whole, as DIR/journal.formatN, once
+ * there is an arena that has all carts without it; where there is none, nothing is done.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,13 +34,15 @@ static void print_finding(void *context, const char *line)
 }
 
 /* PREFIX and number; if that is taken, with the time behind it. */
-static void free_name(const struct agent *agent, const char *prefix, uint32_t number, char name[REBUILD_NAME_BYTES])
+static void free_name(const struct agent *agent, const char *prefix, uint32_t number,
+		      char name[REBUILD_NAME_BYTES])
 {
 	struct stat st;
 
 	snprintf(name, REBUILD_NAME_BYTES, "%s%u", prefix, number);
 	if (fstatat(agent->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		snprintf(name, REBUILD_NAME_BYTES, "%s%u.%lld", prefix, number, (long long)arena_wall_ms());
+		snprintf(name, REBUILD_NAME_BYTES, "%s%u.%lld", prefix, number,
+			 (long long)arena_wall_ms());
 }
 
 /* ---------------------------------------------------------- a former arena */
@@ -55,20 +57,25 @@ static int carry_over(struct agent *agent, struct salvage *salvage, char *why)
 	int r = rebuild_salvaged(agent, salvage, print, name, aside, &totals, why);
 	if (r < 0)
 		return mend_refuse(agent, why, r);
-	printf("upgraded from layout %u to %u: %u cart%s carried over, %u left out, %u ended meanwhile\n"
+	printf("upgraded from layout %u to %u: %u cart%s carried over, %u left out, %u ended "
+	       "meanwhile\n"
 	       "the former arena is kept as %s/%s: remove it when all is well\n",
-	       layout, LAYOUT_VERSION, totals.kept, totals.kept == 1 ? "" : "s", totals.damaged, totals.ended,
-	       agent->directory, aside);
+	       layout, LAYOUT_VERSION, totals.kept, totals.kept == 1 ? "" : "s", totals.damaged,
+	       totals.ended, agent->directory, aside);
 	return totals.damaged > 0 ? EXIT_NO : EXIT_DONE;
 }
 
-/* The journal knows more than the pages of an earlier boot that reached the disk. 1: done; 0: there is none; or -errno. */
+/*
+ * The journal knows more than the pages of an earlier boot that reached the disk. 1: done; 0: there
+ * is none; or -errno.
+ */
 static int carry_journal_over(struct agent *agent, uint32_t layout, char *why)
 {
 	int r = recover_arena(agent, why);
 
 	if (r > 0)
-		printf("upgraded from layout %u to %u, out of the journal: the former arena is of an earlier boot\n",
+		printf("upgraded from layout %u to %u, out of the journal: the former arena is of "
+		       "an earlier boot\n",
 		       layout, LAYOUT_VERSION);
 	return r;
 }
@@ -83,8 +90,8 @@ static int upgrade_arena(struct agent *agent, const char *validate_why, const ch
 	int r = salvage_open(agent->dir_fd, &salvage, why);
 	if (r < 0)
 		return mend_refuse(agent, why, r);
-	bool former =
-		salvage_layout(salvage) != LAYOUT_VERSION; /* else newer, too old, or with structs of other sizes */
+	bool former = salvage_layout(salvage) !=
+		      LAYOUT_VERSION; /* else newer, too old, or with structs of other sizes */
 	bool behind = former && salvage_behind_journal(salvage);
 	if (!former)
 		r = why_set(why, -EPROTONOSUPPORT, "%s", validate_why);
@@ -102,7 +109,10 @@ static int upgrade_arena(struct agent *agent, const char *validate_why, const ch
 
 /* -------------------------------------------------------- a foreign journal */
 
-/* Is the arena sound, and of this boot or of a time when no journal was kept? Then what the journal says is in it. */
+/*
+ * Is the arena sound, and of this boot or of a time when no journal was kept? Then what the journal
+ * says is in it.
+ */
 static bool has_all(struct agent *agent)
 {
 	struct inspect *inspect;
@@ -145,9 +155,11 @@ static int put_journal_aside(struct agent *agent, uint32_t format, const char *f
 	if (r < 0)
 		return mend_refuse(agent, "cannot sync the arena", r);
 	free_name(agent, JOURNAL_DIRECTORY ".format", format, name);
-	if (renameat(agent->dir_fd, JOURNAL_DIRECTORY, agent->dir_fd, name) < 0 || fsync(agent->dir_fd) < 0)
+	if (renameat(agent->dir_fd, JOURNAL_DIRECTORY, agent->dir_fd, name) < 0 ||
+	    fsync(agent->dir_fd) < 0)
 		return mend_refuse(agent, "cannot put the journal aside", -errno);
-	printf("the journal of format %u is kept as %s/%s: the arena has all its carts; remove it when all is well\n",
+	printf("the journal of format %u is kept as %s/%s: the arena has all its carts; remove it "
+	       "when all is well\n",
 	       format, agent->directory, name);
 	return EXIT_DONE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * add.c (floor 6): corral-bench add: a change, against copying a cart's bytes, which every change of
- * an immutable version has to do at least.
+ * add.c (floor 6): corral-bench add: a change, against copying a cart's bytes, which every change
+ * of an immutable version has to do at least.
  *
  *   bare          memcpy() of a cart to the next place of a ring as large as all carts
  *   add_merge     corral_add() of an item that the cart has: its quantity is raised
@@ -17,7 +17,8 @@
 #define STEPS_MAX (1u << 19)
 #define BATCH 4000u
 #define NEW_BATCH 1000u /* and no more than there are carts: each gets one line at a time */
-#define FEW_CARTS 1000u /* so few that the quantities must be set back, lest they reach their limit */
+#define FEW_CARTS                                                                                  \
+	1000u /* so few that the quantities must be set back, lest they reach their limit */
 
 struct add {
 	const struct measure *measure;
@@ -61,7 +62,8 @@ static double run_bare(struct add *add)
 		const struct load_step *step = next_step(add);
 
 		memcpy(add->ring + add->ring_at,
-		       add->plain.values + step->cart * add->plain.stride + sizeof(struct block_header),
+		       add->plain.values + step->cart * add->plain.stride +
+			       sizeof(struct block_header),
 		       add->load->cart_bytes);
 		measure_use((uint64_t)add->ring_at);
 		add->ring_at += add->plain.stride;
@@ -113,7 +115,8 @@ static double run_new_line(struct add *add, struct histogram *times)
 		struct corral_key key = load_key(&steps[i]);
 		struct corral_result result = { 0 };
 
-		note_error(add, corral_add(add->load->corral, &key, &add->fresh.item, NULL, &result));
+		note_error(add,
+			   corral_add(add->load->corral, &key, &add->fresh.item, NULL, &result));
 		add->lines[i] = result.line;
 		if (times != NULL) {
 			uint64_t after = bench_now_ns();
@@ -177,9 +180,11 @@ static void print_figures(const struct add *add)
 
 	measure_print("add", carts, "bare_ns", "ns", rounds_median(&add->bare), 0);
 	measure_print("add", carts, "add_merge_ns", "ns", rounds_median(&add->merge), 0);
-	measure_print("add", carts, "add_merge_ratio", "x", rounds_median_ratio(&add->merge, &add->bare), 2);
+	measure_print("add", carts, "add_merge_ratio", "x",
+		      rounds_median_ratio(&add->merge, &add->bare), 2);
 	measure_print("add", carts, "add_new_line_ns", "ns", rounds_median(&add->new_line), 0);
-	measure_print("add", carts, "add_new_line_ratio", "x", rounds_median_ratio(&add->new_line, &add->bare), 2);
+	measure_print("add", carts, "add_new_line_ratio", "x",
+		      rounds_median_ratio(&add->new_line, &add->bare), 2);
 	measure_print("add", carts, "rounds", "rounds", add->bare.count, 0);
 	measure_print_quantiles("add", carts, "add_merge", &add->merge_times);
 	measure_print_quantiles("add", carts, "add_new_line", &add->new_times);

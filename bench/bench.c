@@ -41,7 +41,8 @@ enum bench_exit bench_usage(const char *name, const char *format, ...)
 	return BENCH_USAGE;
 }
 
-bool bench_number(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *ret_value)
+bool bench_number(const char *option, const char *text, uint64_t min, uint64_t max,
+		  uint64_t *ret_value)
 {
 	uint64_t value = 0;
 	const char *c = text;
@@ -54,8 +55,8 @@ bool bench_number(const char *option, const char *text, uint64_t min, uint64_t m
 		}
 	} while (*++c != '\0');
 	if (value < min || value > max) {
-		bench_say("--%s: %s is not between %llu and %llu", option, text, (unsigned long long)min,
-			  (unsigned long long)max);
+		bench_say("--%s: %s is not between %llu and %llu", option, text,
+			  (unsigned long long)min, (unsigned long long)max);
 		return false;
 	}
 	*ret_value = value;
@@ -138,5 +139,6 @@ void bench_print_machine(FILE *stream)
 	cpu_model(model, sizeof(model));
 	if (uname(&name) != 0)
 		snprintf(name.release, sizeof(name.release), "unknown");
-	fprintf(stream, "machine: %s, %ld cores, kernel %s\n", model, sysconf(_SC_NPROCESSORS_ONLN), name.release);
+	fprintf(stream, "machine: %s, %ld cores, kernel %s\n", model, sysconf(_SC_NPROCESSORS_ONLN),
+		name.release);
 }

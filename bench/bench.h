@@ -51,10 +51,14 @@ void bench_help(const char *name);
 /* "corral-bench: ..." and a newline on stderr. */
 void bench_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same for a wrong argument; names --help; returns BENCH_USAGE. */
-enum bench_exit bench_usage(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+enum bench_exit bench_usage(const char *name, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
-/* The value of option --option: decimal digits only, in [min, max]; else complain and return false. */
-bool bench_number(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *ret_value);
+/*
+ * The value of option --option: decimal digits only, in [min, max]; else complain and return false.
+ */
+bool bench_number(const char *option, const char *text, uint64_t min, uint64_t max,
+		  uint64_t *ret_value);
 
 /* CLOCK_MONOTONIC, in nanoseconds. */
 uint64_t bench_now_ns(void);
@@ -66,7 +70,8 @@ uint32_t bench_random_below(uint64_t *state, uint32_t below);
 
 /*
  * From now on SIGINT, SIGTERM and SIGHUP only set a number, so that what was made can be taken away
- * again; SIGPIPE is ignored. bench_die_of_signal() ends the process by the signal that came, if any.
+ * again; SIGPIPE is ignored. bench_die_of_signal() ends the process by the signal that came, if
+ * any.
  */
 extern volatile sig_atomic_t bench_signal;
 void bench_catch_signals(void);

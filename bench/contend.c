@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * contend.c (floor 6): corral-bench contend: one cart is read over and over, once while nothing else happens and once while another
- * process changes that very cart without a pause; in turns. Readers do not wait: what differs is that the cart's lines are in
- * the other processor's cache each time. What that costs by itself, the bare limit of the same work shows: a pointer, and what
- * it points to, in no key's table and protected by nothing, changed as often as Corral has changed its cart in the round before.
+ * contend.c (floor 6): corral-bench contend: one cart is read over and over, once while nothing
+ * else happens and once while another process changes that very cart without a pause; in turns.
+ * Readers do not wait: what differs is that the cart's lines are in the other processor's cache
+ * each time. What that costs by itself, the bare limit of the same work shows: a pointer, and what
+ * it points to, in no key's table and protected by nothing, changed as often as Corral has changed
+ * its cart in the round before.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -32,7 +34,8 @@ struct contend {
 };
 
 /* A change each so many nanoseconds, or, when that takes longer, without a pause. */
-static _Noreturn void change(const struct peer_place *place, const struct peer *peer, uint64_t each_ns, int ready)
+static _Noreturn void change(const struct peer_place *place, const struct peer *peer,
+			     uint64_t each_ns, int ready)
 {
 	uint64_t next = bench_now_ns();
 	struct load_step step;
@@ -55,7 +58,8 @@ static _Noreturn void change(const struct peer_place *place, const struct peer *
 }
 
 /* Its pid, once it changes; or -errno. */
-static pid_t begin_changes(const struct peer_place *place, const struct peer *peer, uint64_t each_ns)
+static pid_t begin_changes(const struct peer_place *place, const struct peer *peer,
+			   uint64_t each_ns)
 {
 	int ends[2];
 	char byte;
@@ -78,7 +82,8 @@ static pid_t begin_changes(const struct peer_place *place, const struct peer *pe
 	return pid;
 }
 
-static int read_for(struct contend *contend, const struct side *side, uint64_t ns, struct histogram *times)
+static int read_for(struct contend *contend, const struct side *side, uint64_t ns,
+		    struct histogram *times)
 {
 	uint64_t start = bench_now_ns(), before = start;
 	int r = 0;
@@ -107,7 +112,7 @@ static int run_round(struct contend *contend, struct side *side, uint64_t ns, ui
 	r = read_for(contend, side, ns, &side->changed);
 	if (r == 0 && waitpid(pid, &status, WNOHANG) == pid)
 		return -ECHILD; /* it has ended by itself */
-	kill(pid, SIGTERM);     /* between two changes: the bare one has a lock that would survive it */
+	kill(pid, SIGTERM); /* between two changes: the bare one has a lock that would survive it */
 	waitpid(pid, &status, 0);
 	if (r == 0)
 		r = side->peer->version(side->connection, &contend->step, &after);
@@ -145,7 +150,8 @@ static int run_sides(struct contend *contend, uint64_t ns)
 
 static double quotient(const struct histogram *times, const struct histogram *yardstick)
 {
-	return (double)histogram_quantile(times, 999) / (double)max_u64(1, histogram_quantile(yardstick, 999));
+	return (double)histogram_quantile(times, 999) /
+	       (double)max_u64(1, histogram_quantile(yardstick, 999));
 }
 
 static void print(const struct contend *contend, uint32_t carts)
@@ -155,12 +161,17 @@ static void print(const struct contend *contend, uint32_t carts)
 	measure_print("contend", carts, "changes", "changes", (double)corral->changes, 0);
 	measure_print("contend", carts, "bare_changes", "changes", (double)bare->changes, 0);
 	for (uint32_t i = 0; i < 2; i++) {
-		measure_print_quantiles("contend", carts, contend->sides[i].idle_name, &contend->sides[i].idle);
-		measure_print_quantiles("contend", carts, contend->sides[i].changed_name, &contend->sides[i].changed);
+		measure_print_quantiles("contend", carts, contend->sides[i].idle_name,
+					&contend->sides[i].idle);
+		measure_print_quantiles("contend", carts, contend->sides[i].changed_name,
+					&contend->sides[i].changed);
 	}
-	measure_print("contend", carts, "p99.9_ratio", "x", quotient(&corral->changed, &corral->idle), 2);
-	measure_print("contend", carts, "bare_p99.9_ratio", "x", quotient(&bare->changed, &bare->idle), 2);
-	measure_print("contend", carts, "p99.9_to_bare", "x", quotient(&corral->changed, &bare->changed), 2);
+	measure_print("contend", carts, "p99.9_ratio", "x",
+		      quotient(&corral->changed, &corral->idle), 2);
+	measure_print("contend", carts, "bare_p99.9_ratio", "x",
+		      quotient(&bare->changed, &bare->idle), 2);
+	measure_print("contend", carts, "p99.9_to_bare", "x",
+		      quotient(&corral->changed, &bare->changed), 2);
 }
 
 static enum bench_exit contend_one(const struct measure *measure, struct load *load)
@@ -172,9 +183,12 @@ static enum bench_exit contend_one(const struct measure *measure, struct load *l
 		return BENCH_NO_ARENA;
 	contend->place.load = load;
 	load_step_at(0, &contend->step);
-	contend->sides[0] = (struct side){ .peer = &peer_corral, .idle_name = "idle", .changed_name = "changed" };
-	contend->sides[1] =
-		(struct side){ .peer = &peer_bare, .idle_name = "bare_idle", .changed_name = "bare_changed" };
+	contend->sides[0] = (struct side){ .peer = &peer_corral,
+					   .idle_name = "idle",
+					   .changed_name = "changed" };
+	contend->sides[1] = (struct side){ .peer = &peer_bare,
+					   .idle_name = "bare_idle",
+					   .changed_name = "bare_changed" };
 	int r = peer_bare.start(&contend->place, &none);
 	if (r == 0) {
 		r = run_sides(contend, measure->ms * 1000000ull / ROUNDS);
@@ -190,7 +204,9 @@ static enum bench_exit contend_one(const struct measure *measure, struct load *l
 
 enum bench_exit contend_run(int argc, char **argv)
 {
-	struct measure measure = { .name = "contend", .counts = { 100 }, .count_count = 1, .bytes = 5120, .ms = 3000 };
+	struct measure measure = {
+		.name = "contend", .counts = { 100 }, .count_count = 1, .bytes = 5120, .ms = 3000
+	};
 
 	return measure_run(&measure, 0, argc, argv, contend_one);
 }

@@ -21,8 +21,9 @@
 #include "seat.h"
 
 #define ORDER_WINDOW (CORRAL_OPS_KEPT / 2)
-#define LINES_AHEAD                                                                                                    \
-	(4 * WIRE_WINDOW) /* of an event: so that it finds lines under way, and some are left for the next */
+#define LINES_AHEAD                                                                                \
+	(4 * WIRE_WINDOW) /* of an event: so that it finds lines under way, and some are left for  \
+			     the next */
 #define ATTEMPTS_MAX 3    /* of a line that corral_add() refuses */
 #define CRASHES_MAX 16    /* workers that end uncalled, before we give up */
 #define STALL_S 30u       /* without any message: we give up */
@@ -73,7 +74,8 @@ static bool take_line(struct crew *crew, uint32_t *ret_line)
 		return true;
 	}
 	if (crew->next == crew->line_count ||
-	    (next_event < crew->schedule.count && crew->next >= crew->schedule.events[next_event].due + LINES_AHEAD))
+	    (next_event < crew->schedule.count &&
+	     crew->next >= crew->schedule.events[next_event].due + LINES_AHEAD))
 		return false;
 	oldest = crew->oldest[lines[crew->next].order];
 	if (lines[crew->next].rank - lines[oldest].rank >= ORDER_WINDOW)
@@ -89,7 +91,8 @@ static struct seat *pick_seat(struct crew *crew)
 	uint32_t seen = 0;
 
 	for (uint32_t i = 0; i < crew->settings->workers; i++)
-		if (seat_has_room(&crew->seats[i]) && bench_random_below(&crew->random, ++seen) == 0)
+		if (seat_has_room(&crew->seats[i]) &&
+		    bench_random_below(&crew->random, ++seen) == 0)
 			picked = &crew->seats[i];
 	return picked;
 }
@@ -105,11 +108,14 @@ static void give_lines(struct crew *crew, struct seat *leaving)
 
 	while ((seat = pick_seat(crew)) != NULL && take_line(crew, &line)) {
 		const struct order_line *it = &crew->settings->orders->lines[line];
-		struct wire_task task = {
-			.kind = WIRE_ADD, .line = line, .at = it->at, .size = it->size, .number = it->number
-		};
+		struct wire_task task = { .kind = WIRE_ADD,
+					  .line = line,
+					  .at = it->at,
+					  .size = it->size,
+					  .number = it->number };
 
-		if (leaving != NULL && seat_has_room(leaving) && bench_random_below(&crew->random, 2) == 0)
+		if (leaving != NULL && seat_has_room(leaving) &&
+		    bench_random_below(&crew->random, 2) == 0)
 			seat = leaving;
 		crew->outcome->resent += crew->sent[line];
 		crew->sent[line] = 1;
@@ -143,7 +149,8 @@ static void take_answer(struct crew *crew, const struct wire_answer *answer)
 
 static enum bench_exit fill_seat(struct crew *crew, struct seat *seat)
 {
-	int err = seat_start(seat, crew->stage->directory, crew->settings->restaurant, crew->settings->orders->fd);
+	int err = seat_start(seat, crew->stage->directory, crew->settings->restaurant,
+			     crew->settings->orders->fd);
 
 	if (err == 0)
 		return BENCH_DONE;
@@ -161,7 +168,8 @@ static enum bench_exit replace(struct crew *crew, struct seat *seat)
 		return BENCH_DONE; /* a Ctrl-C reaches all */
 	if (!called) {
 		progress_clear();
-		bench_say("a worker ended by itself (%s %d)", WIFSIGNALED(status) ? "signal" : "exit code",
+		bench_say("a worker ended by itself (%s %d)",
+			  WIFSIGNALED(status) ? "signal" : "exit code",
 			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 		if (++crew->outcome->crashes == CRASHES_MAX)
 			return BENCH_WRONG;
@@ -288,12 +296,13 @@ static enum bench_exit turn(struct crew *crew)
 	if (can && event != NULL)
 		return happen(crew, event);
 	if (bench_now_ns() - crew->progress_ns > STALL_S * 1000000000ull) {
-		bench_say("no worker has answered for %u s: %u of %u lines are done", STALL_S, crew->done,
-			  crew->line_count);
+		bench_say("no worker has answered for %u s: %u of %u lines are done", STALL_S,
+			  crew->done, crew->line_count);
 		return BENCH_WRONG;
 	}
 	progress_show(crew->done, crew->line_count, "lines");
-	return poll_seats(crew, event != NULL && event->kind == EVENT_AGENT_KILL ? POLL_AGENT_MS : POLL_MS);
+	return poll_seats(crew, event != NULL && event->kind == EVENT_AGENT_KILL ? POLL_AGENT_MS :
+										   POLL_MS);
 }
 
 static void dismiss(struct crew *crew)
@@ -317,10 +326,11 @@ static bool make_crew(struct crew *crew, const struct crew_settings *settings)
 	crew->attempts = calloc(orders->line_count, 1);
 	crew->sent = calloc(orders->line_count, 1);
 	crew->oldest = calloc(orders->order_count, sizeof(*crew->oldest));
-	if (crew->seats == NULL || crew->polls == NULL || crew->again == NULL || crew->is_done == NULL ||
-	    crew->attempts == NULL || crew->sent == NULL || crew->oldest == NULL ||
-	    schedule_make(orders->line_count, settings->workers, settings->deploys, settings->agent_restarts,
-			  &crew->random, &crew->schedule) < 0)
+	if (crew->seats == NULL || crew->polls == NULL || crew->again == NULL ||
+	    crew->is_done == NULL || crew->attempts == NULL || crew->sent == NULL ||
+	    crew->oldest == NULL ||
+	    schedule_make(orders->line_count, settings->workers, settings->deploys,
+			  settings->agent_restarts, &crew->random, &crew->schedule) < 0)
 		return false;
 	for (uint32_t i = 0; i < orders->order_count; i++)
 		crew->oldest[i] = orders->orders[i].first_line;

@@ -43,8 +43,8 @@ void figures_begin(const char *benchmark, const char *path)
 	file.list = json_array();
 	file.notes = json_array();
 	file.root = json_pack("{s:s, s:s, s:I, s:O, s:O}", "benchmark", benchmark, "machine",
-			      machine != NULL ? machine + 1 : line, "begun_ms", (json_int_t)wall_ms(), "figures",
-			      file.list, "notes", file.notes);
+			      machine != NULL ? machine + 1 : line, "begun_ms",
+			      (json_int_t)wall_ms(), "figures", file.list, "notes", file.notes);
 	free(line);
 }
 
@@ -58,8 +58,8 @@ void figure(const char *unit, double value, int decimals, const char *name, ...)
 	va_end(list);
 	printf("%s %.*f %s\n", full, decimals, value, unit);
 	if (file.list != NULL)
-		(void)json_array_append_new(file.list,
-					    json_pack("{s:s, s:f, s:s}", "name", full, "value", value, "unit", unit));
+		(void)json_array_append_new(file.list, json_pack("{s:s, s:f, s:s}", "name", full,
+								 "value", value, "unit", unit));
 }
 
 void figures_note(const char *format, ...)
@@ -80,11 +80,13 @@ void figure_quantiles(const struct histogram *times, const char *name)
 	static const struct {
 		uint32_t per_mille;
 		const char *name;
-	} quantiles[] = { { 500, "p50" }, { 900, "p90" }, { 990, "p99" }, { 999, "p99.9" }, { 1000, "max" } };
+	} quantiles[] = {
+		{ 500, "p50" }, { 900, "p90" }, { 990, "p99" }, { 999, "p99.9" }, { 1000, "max" }
+	};
 
 	for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
-		figure("ns", (double)histogram_quantile(times, quantiles[i].per_mille), 0, "%s_%s_ns", name,
-		       quantiles[i].name);
+		figure("ns", (double)histogram_quantile(times, quantiles[i].per_mille), 0,
+		       "%s_%s_ns", name, quantiles[i].name);
 }
 
 bool figures_end(void)

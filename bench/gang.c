@@ -2,8 +2,8 @@
 /*
  * gang.c (floor 6): worker processes that work in windows. See gang.h.
  *
- * Workers and parent share a page of orders: the parent writes an order, each worker looks at it after every call. Who
- * rests says so; then its figures are complete, and the parent takes them.
+ * Workers and parent share a page of orders: the parent writes an order, each worker looks at it
+ * after every call. Who rests says so; then its figures are complete, and the parent takes them.
  */
 #include <errno.h>
 #include <signal.h>
@@ -54,7 +54,8 @@ struct gang_board {
 
 void gang_sleep(uint64_t ns)
 {
-	struct timespec step = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
+	struct timespec step = { .tv_sec = (time_t)(ns / 1000000000u),
+				 .tv_nsec = (long)(ns % 1000000000u) };
 
 	while (bench_signal == 0 && nanosleep(&step, &step) < 0 && errno == EINTR)
 		;
@@ -106,7 +107,8 @@ static int calibrate(struct work *work, uint32_t load)
 		}
 		middle = bench_now_ns();
 		do_nothing(TRIAL_CALLS * 10);
-		ratios[trial] = (double)(middle - start) * 10 / (double)(bench_now_ns() - middle + 1);
+		ratios[trial] =
+			(double)(middle - start) * 10 / (double)(bench_now_ns() - middle + 1);
 	}
 	work->spins = (uint64_t)measure_median(ratios, TRIALS) + 1;
 	return 0;
@@ -240,7 +242,8 @@ static enum bench_exit await_rest(struct gang *gang)
 
 		if (load_acquire(&worker->rests) == order) {
 			if (worker->err < 0) {
-				bench_say("a change or a sync failed: %s", corral_strerror(worker->err));
+				bench_say("a change or a sync failed: %s",
+					  corral_strerror(worker->err));
 				return BENCH_WRONG;
 			}
 			i++;
@@ -253,8 +256,8 @@ static enum bench_exit await_rest(struct gang *gang)
 	return BENCH_DONE;
 }
 
-enum bench_exit gang_open(struct gang *gang, const struct load *const *loads, uint32_t load_count, uint32_t workers,
-			  enum gang_work work)
+enum bench_exit gang_open(struct gang *gang, const struct load *const *loads, uint32_t load_count,
+			  uint32_t workers, enum gang_work work)
 {
 	pid_t parent = getpid();
 
@@ -264,7 +267,8 @@ enum bench_exit gang_open(struct gang *gang, const struct load *const *loads, ui
 		gang->loads[i] = loads[i];
 	gang->step_count = load_steps(loads[0], STEPS_MAX);
 	gang->steps = load_walk(loads[0], gang->step_count, 1);
-	gang->board = mmap(NULL, sizeof(*gang->board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	gang->board = mmap(NULL, sizeof(*gang->board), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (gang->steps == NULL || gang->board == MAP_FAILED) {
 		bench_say("no memory for the workers");
 		free(gang->steps);
@@ -359,7 +363,8 @@ enum bench_exit gang_close(struct gang *gang)
 	return result;
 }
 
-enum bench_exit gang_count(const struct gang *gang, uint32_t load, const char *prefix, uint64_t versions)
+enum bench_exit gang_count(const struct gang *gang, uint32_t load, const char *prefix,
+			   uint64_t versions)
 {
 	uint64_t now = 0, changes = gang_changes(gang, load);
 	int r = load_versions(gang->loads[load], &now);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * gang.h (floor 6): worker processes that add items to random carts when they are told to, of one arena or of several in
- * turns, and rest in between.
+ * gang.h (floor 6): worker processes that add items to random carts when they are told to, of one
+ * arena or of several in turns, and rest in between.
  *
- * What is compared runs in windows that alternate, in the same processes: who else uses the machine strikes both alike. A
- * window has a time of warming up, which does not count, and then one that does.
+ * What is compared runs in windows that alternate, in the same processes: who else uses the machine
+ * strikes both alike. A window has a time of warming up, which does not count, and then one that
+ * does.
  *
- * "Nothing" is the yardstick for long calls: after each call a worker runs for about as long through code of its own that
- * touches nothing. Whatever the machine does to one of its processes it does to both, so what calls take longer than nothing is
- * Corral's.
+ * "Nothing" is the yardstick for long calls: after each call a worker runs for about as long
+ * through code of its own that touches nothing. Whatever the machine does to one of its processes
+ * it does to both, so what calls take longer than nothing is Corral's.
  */
 #ifndef CORRAL_BENCH_GANG_H
 #define CORRAL_BENCH_GANG_H
@@ -49,9 +50,12 @@ struct gang {
 	uint64_t began_ns;
 };
 
-/* Start the workers; they rest. loads: of the same number of carts. All of these complain themselves. */
-enum bench_exit gang_open(struct gang *gang, const struct load *const *loads, uint32_t load_count, uint32_t workers,
-			  enum gang_work work);
+/*
+ * Start the workers; they rest. loads: of the same number of carts. All of these complain
+ * themselves.
+ */
+enum bench_exit gang_open(struct gang *gang, const struct load *const *loads, uint32_t load_count,
+			  uint32_t workers, enum gang_work work);
 
 /* Work on this load: for warm_ns, then the window begins; it ends, and all rest. */
 enum bench_exit gang_begin(struct gang *gang, uint32_t load, uint64_t warm_ns);
@@ -67,10 +71,11 @@ uint64_t gang_changes(const struct gang *gang, uint32_t load);
 enum bench_exit gang_close(struct gang *gang);
 
 /*
- * Each acknowledged change is a version of some cart: are there as many? versions: the sum before the work, see
- * load_versions(). Prints both, as PREFIXchanges and PREFIXnew_versions.
+ * Each acknowledged change is a version of some cart: are there as many? versions: the sum before
+ * the work, see load_versions(). Prints both, as PREFIXchanges and PREFIXnew_versions.
  */
-enum bench_exit gang_count(const struct gang *gang, uint32_t load, const char *prefix, uint64_t versions);
+enum bench_exit gang_count(const struct gang *gang, uint32_t load, const char *prefix,
+			   uint64_t versions);
 
 /* Sleep, unless a signal came. */
 void gang_sleep(uint64_t ns);

@@ -6,9 +6,10 @@
  *   corral  corral_read_begin(), corral_read_end()
  *   bare_copy, corral_copy  the same, and the whole cart copied out: memcpy(), corral_read_copy()
  *
- * over the same random walk; the two sides of each pair in turns, each time after some operations that warm the caches for
- * its own side. Once with the keys known beforehand, where the processor works on several reads at
- * a time, and once "alone", where it cannot. Then, once, the memory that the arena takes for these carts.
+ * over the same random walk; the two sides of each pair in turns, each time after some operations
+ * that warm the caches for its own side. Once with the keys known beforehand, where the processor
+ * works on several reads at a time, and once "alone", where it cannot. Then, once, the memory that
+ * the arena takes for these carts.
  */
 #include <stdlib.h>
 
@@ -80,7 +81,8 @@ static inline uint64_t get_corral_copy(struct get *get, const struct load_step *
 	struct corral_view view;
 	size_t size;
 
-	if (unlikely(corral_read_copy(get->load->corral, &key, get->buffer, CORRAL_CART_MAX, &size, &view) < 0)) {
+	if (unlikely(corral_read_copy(get->load->corral, &key, get->buffer, CORRAL_CART_MAX, &size,
+				      &view) < 0)) {
 		get->missing++;
 		return 0;
 	}
@@ -88,17 +90,18 @@ static inline uint64_t get_corral_copy(struct get *get, const struct load_step *
 }
 
 /*
- * `count` operations from `from` on; how long they took. alone: where the next key lies depends on what
- * was read (by 0: no sum has the top bit), so that the processor cannot begin with it before.
+ * `count` operations from `from` on; how long they took. alone: where the next key lies depends on
+ * what was read (by 0: no sum has the top bit), so that the processor cannot begin with it before.
  */
-static inline __attribute__((always_inline)) uint64_t run(struct get *get, getter *one, uint32_t from, uint32_t count,
-							  bool alone)
+static inline __attribute__((always_inline)) uint64_t run(struct get *get, getter *one,
+							  uint32_t from, uint32_t count, bool alone)
 {
 	uint32_t mask = get->step_count - 1;
 	uint64_t sum = 0, last = 0, start = bench_now_ns();
 
 	for (uint32_t i = 0; i < count; i++) {
-		last = one(get, &get->steps[(from + i + (alone ? (uint32_t)(last >> 63) : 0)) & mask]);
+		last = one(get,
+			   &get->steps[(from + i + (alone ? (uint32_t)(last >> 63) : 0)) & mask]);
 		sum += last;
 	}
 	measure_use(sum);
@@ -145,11 +148,16 @@ static void run_round(struct get *get, runner *side, struct rounds *rounds, uint
 	rounds->ns[rounds->count++] = (double)side(get, get->at + batch / 2, batch) / batch;
 }
 
-/* Two sides in turns; not with others, whose traces in the caches would be part of what is measured. */
+/*
+ * Two sides in turns; not with others, whose traces in the caches would be part of what is
+ * measured.
+ */
 static void run_pair(struct get *get, runner *bare, struct rounds *bare_rounds, runner *corral,
 		     struct rounds *corral_rounds, uint32_t part)
 {
-	uint32_t batch = (uint32_t)max_u64(BATCH_MIN, min_u64(BATCH_MAX, 2 * (uint64_t)get->load->carts)) / part;
+	uint32_t batch =
+		(uint32_t)max_u64(BATCH_MIN, min_u64(BATCH_MAX, 2 * (uint64_t)get->load->carts)) /
+		part;
 	uint64_t start = bench_now_ns();
 
 	while (measure_goes_on(get->measure, start, bare_rounds->count)) {
@@ -163,13 +171,15 @@ static void run_rounds(struct get *get)
 {
 	run_pair(get, run_bare, &get->bare, run_corral, &get->corral, 1);
 	run_pair(get, run_bare_alone, &get->bare_alone, run_corral_alone, &get->corral_alone, 1);
-	run_pair(get, run_bare_copy, &get->bare_copy, run_corral_copy, &get->corral_copy, COPY_PART);
+	run_pair(get, run_bare_copy, &get->bare_copy, run_corral_copy, &get->corral_copy,
+		 COPY_PART);
 }
 
 /* Single reads, for the tail; each has a clock reading in it. */
 static void run_single(struct get *get)
 {
-	uint64_t end = bench_now_ns() + get->measure->ms * 1000000ull, before = bench_now_ns(), sum = 0;
+	uint64_t end = bench_now_ns() + get->measure->ms * 1000000ull, before = bench_now_ns(),
+		 sum = 0;
 
 	while (before < end && bench_signal == 0) {
 		uint64_t after;
@@ -204,10 +214,12 @@ static void print_figures(const struct get *get)
 	measure_print(name, carts, "ratio", "x", rounds_median_ratio(&get->corral, &get->bare), 2);
 	measure_print(name, carts, "alone_bare_ns", "ns", rounds_median(&get->bare_alone), 1);
 	measure_print(name, carts, "alone_corral_ns", "ns", rounds_median(&get->corral_alone), 1);
-	measure_print(name, carts, "alone_ratio", "x", rounds_median_ratio(&get->corral_alone, &get->bare_alone), 2);
+	measure_print(name, carts, "alone_ratio", "x",
+		      rounds_median_ratio(&get->corral_alone, &get->bare_alone), 2);
 	measure_print(name, carts, "bare_copy_ns", "ns", rounds_median(&get->bare_copy), 1);
 	measure_print(name, carts, "corral_copy_ns", "ns", rounds_median(&get->corral_copy), 1);
-	measure_print(name, carts, "copy_ratio", "x", rounds_median_ratio(&get->corral_copy, &get->bare_copy), 2);
+	measure_print(name, carts, "copy_ratio", "x",
+		      rounds_median_ratio(&get->corral_copy, &get->bare_copy), 2);
 	measure_print(name, carts, "rounds", "rounds", get->bare.count, 0);
 	measure_print_quantiles(name, carts, "corral", &get->times);
 	measure_print(name, carts, "clock_ns", "ns", clock_ns(), 1);
@@ -224,7 +236,8 @@ static enum bench_exit get_one(const struct measure *measure, struct load *load)
 	get->load = load;
 	memory_print_carts(load);
 	get->step_count = load_steps(load, STEPS_MAX);
-	get->steps = measure->zipf ? load_walk_zipf(load, get->step_count, 1) : load_walk(load, get->step_count, 1);
+	get->steps = measure->zipf ? load_walk_zipf(load, get->step_count, 1) :
+				     load_walk(load, get->step_count, 1);
 	get->buffer = malloc(CORRAL_CART_MAX);
 	if (get->steps == NULL || get->buffer == NULL || plain_make(&get->plain, load) < 0) {
 		bench_say("cannot copy the carts into a plain map");

@@ -12,7 +12,9 @@
 
 #define HISTOGRAM_STEP_BITS 6u
 #define HISTOGRAM_STEPS (1u << HISTOGRAM_STEP_BITS)
-#define HISTOGRAM_TOP_BITS 40u /* 2^40 ns are 18 minutes; what is longer counts in the last step */
+#define HISTOGRAM_TOP_BITS                                                                         \
+	40u /* 2^40 ns are 18 minutes; what is longer counts in the last step                      \
+	     */
 #define HISTOGRAM_COUNTS ((HISTOGRAM_TOP_BITS - HISTOGRAM_STEP_BITS + 1) * HISTOGRAM_STEPS)
 
 struct histogram {

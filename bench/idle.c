@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * idle.c (floor 6): corral-bench idle: what the agent costs while nothing happens: processor time, and how often it wakes up.
+ * idle.c (floor 6): corral-bench idle: what the agent costs while nothing happens: processor time,
+ * and how often it wakes up.
  */
 #include <dirent.h>
 #include <stdlib.h>
@@ -18,7 +19,10 @@ struct usage {
 	uint64_t wake_ups;
 };
 
-/* Processor time in ns (the first word of schedstat), and how often it gave the processor back, of one thread. */
+/*
+ * Processor time in ns (the first word of schedstat), and how often it gave the processor back, of
+ * one thread.
+ */
 static bool add_thread(pid_t pid, const char *thread, struct usage *usage)
 {
 	static const char label[] = "voluntary_ctxt_switches:";
@@ -94,9 +98,11 @@ static enum bench_exit idle_one(const struct measure *measure, struct load *load
 
 enum bench_exit idle_run(int argc, char **argv)
 {
-	struct measure measure = {
-		.name = "idle", .counts = { 100, 200000 }, .count_count = 2, .bytes = 1024, .ms = 10000
-	};
+	struct measure measure = { .name = "idle",
+				   .counts = { 100, 200000 },
+				   .count_count = 2,
+				   .bytes = 1024,
+				   .ms = 10000 };
 
 	return measure_run(&measure, 0, argc, argv, idle_one);
 }

@@ -2,10 +2,11 @@
 /*
  * journal.c (floor 6): corral-bench journal: what the journal costs those who change carts.
  *
- * Two arenas on the same disk, each with an agent of its own; one of them keeps a journal. The same worker processes add items to
- * the carts of the one and of the other, in windows that alternate. A window with the journal begins half an interval
- * after a sync and lasts for whole intervals, so it has as many rounds of the journal as its time is worth: neither are
- * their costs put off until nobody looks, nor does another window pay for them.
+ * Two arenas on the same disk, each with an agent of its own; one of them keeps a journal. The same
+ * worker processes add items to the carts of the one and of the other, in windows that alternate. A
+ * window with the journal begins half an interval after a sync and lasts for whole intervals, so it
+ * has as many rounds of the journal as its time is worth: neither are their costs put off until
+ * nobody looks, nor does another window pay for them.
  *
  * Each window is compared with the one beside it; the figure is the median of the pairs.
  */
@@ -115,7 +116,8 @@ static enum bench_exit all_windows(struct journal_bench *bench, struct gang *gan
 {
 	enum bench_exit result = BENCH_DONE;
 
-	for (bench->done = 0; result == BENCH_DONE && bench->done < bench->rounds && bench_signal == 0;) {
+	for (bench->done = 0;
+	     result == BENCH_DONE && bench->done < bench->rounds && bench_signal == 0;) {
 		enum side first = bench->done % 2 == 0 ? OFF : ON;
 
 		result = one_window(bench, gang, first);
@@ -137,8 +139,8 @@ static double median_ratio(const double *values, const double *base, uint32_t co
 	return measure_median(ratios, count);
 }
 
-static void print(const struct journal_bench *bench, uint32_t workers, const char *figure, const char *unit,
-		  double value, int decimals)
+static void print(const struct journal_bench *bench, uint32_t workers, const char *figure,
+		  const char *unit, double value, int decimals)
 {
 	char full[96];
 
@@ -158,17 +160,20 @@ static void print_figures(struct journal_bench *bench, uint32_t workers)
 
 	for (enum side side = OFF; side < SIDES; side++) {
 		snprintf(name, sizeof(name), "%s_adds_per_second", side_names[side]);
-		print(bench, workers, name, "1/s", measure_median(bench->per_second[side], bench->done), 0);
+		print(bench, workers, name, "1/s",
+		      measure_median(bench->per_second[side], bench->done), 0);
 		snprintf(name, sizeof(name), "workers_%u.%s", workers, side_names[side]);
-		measure_print_quantiles("journal", bench->loads[OFF].carts, name, &bench->all[side]);
+		measure_print_quantiles("journal", bench->loads[OFF].carts, name,
+					&bench->all[side]);
 		snprintf(name, sizeof(name), "%s_add_cpu_ns", side_names[side]);
-		print(bench, workers, name, "ns", measure_median(bench->add_cpu_ns[side], bench->done), 0);
+		print(bench, workers, name, "ns",
+		      measure_median(bench->add_cpu_ns[side], bench->done), 0);
 		snprintf(name, sizeof(name), "%s_faults_per_second", side_names[side]);
-		print(bench, workers, name, "1/s", (double)bench->faults[side] * 1e9 / (double)bench->window_ns[side],
-		      0);
+		print(bench, workers, name, "1/s",
+		      (double)bench->faults[side] * 1e9 / (double)bench->window_ns[side], 0);
 		snprintf(name, sizeof(name), "%s_agent_cpu", side_names[side]);
-		print(bench, workers, name, "%", 100.0 * (double)bench->cpu_ns[side] / (double)bench->window_ns[side],
-		      2);
+		print(bench, workers, name, "%",
+		      100.0 * (double)bench->cpu_ns[side] / (double)bench->window_ns[side], 2);
 	}
 	print(bench, workers, "loss", "%", 100 * (1 - kept), 2);
 	print(bench, workers, "cpu_loss", "%", 100 * (1 - 1 / add_cpu), 2);
@@ -186,8 +191,8 @@ static enum bench_exit count_changes(const struct gang *gang, const uint64_t *ve
 	char prefix[64];
 
 	for (enum side side = OFF; side < SIDES && result == BENCH_DONE; side++) {
-		snprintf(prefix, sizeof(prefix), "journal.carts_%u.workers_%u.%s_", gang->loads[side]->carts,
-			 gang->workers, side_names[side]);
+		snprintf(prefix, sizeof(prefix), "journal.carts_%u.workers_%u.%s_",
+			 gang->loads[side]->carts, gang->workers, side_names[side]);
 		result = gang_count(gang, side, prefix, versions[side]);
 	}
 	return result;
@@ -222,14 +227,17 @@ static enum bench_exit with_workers(struct journal_bench *bench, uint32_t worker
 
 static enum bench_exit with_carts(struct journal_bench *bench, uint32_t carts)
 {
-	enum bench_exit result = load_open_on_disk(&bench->loads[OFF], bench->directory, carts, bench->bytes, 0);
+	enum bench_exit result =
+		load_open_on_disk(&bench->loads[OFF], bench->directory, carts, bench->bytes, 0);
 
 	if (result != BENCH_DONE)
 		return result;
-	result = load_open_on_disk(&bench->loads[ON], bench->directory, carts, bench->bytes, bench->interval_ms);
+	result = load_open_on_disk(&bench->loads[ON], bench->directory, carts, bench->bytes,
+				   bench->interval_ms);
 	if (result == BENCH_DONE) {
 		stage_print_place(&bench->loads[ON].stage, stdout);
-		for (uint32_t i = 0; i < bench->worker_count && result == BENCH_DONE && bench_signal == 0; i++) {
+		for (uint32_t i = 0;
+		     i < bench->worker_count && result == BENCH_DONE && bench_signal == 0; i++) {
 			result = with_workers(bench, bench->workers[i]);
 			fflush(stdout);
 		}
@@ -251,10 +259,12 @@ enum bench_exit journal_bench_run(int argc, char **argv)
 					      .rounds = 10,
 					      .interval_ms = 1000 };
 	const struct option_row rows[] = {
-		OPTION_LIST("carts", bench.counts, &bench.count_count, MEASURE_CARTS_MAX, "numbers of carts"),
+		OPTION_LIST("carts", bench.counts, &bench.count_count, MEASURE_CARTS_MAX,
+			    "numbers of carts"),
 		OPTION_LIST("workers", bench.workers, &bench.worker_count, GANG_WORKERS_MAX,
 			    "numbers of worker processes"),
-		OPTION_NUMBER("interval", "MS", &bench.interval_ms, INTERVAL_MS_MIN, INTERVAL_MS_MAX, "of the journal"),
+		OPTION_NUMBER("interval", "MS", &bench.interval_ms, INTERVAL_MS_MIN,
+			      INTERVAL_MS_MAX, "of the journal"),
 		OPTION_BYTES(&bench.bytes),
 		OPTION_NUMBER("rounds", "N", &bench.rounds, 1, ROUNDS_MAX,
 			      "pairs of windows, of an interval and a second at least"),
@@ -267,7 +277,8 @@ enum bench_exit journal_bench_run(int argc, char **argv)
 		return result;
 	bench_catch_signals();
 	bench_print_machine(stdout);
-	for (uint32_t i = 0; i < bench.count_count && result == BENCH_DONE && bench_signal == 0; i++)
+	for (uint32_t i = 0; i < bench.count_count && result == BENCH_DONE && bench_signal == 0;
+	     i++)
 		result = with_carts(&bench, bench.counts[i]);
 	bench_die_of_signal();
 	return result;

@@ -28,7 +28,8 @@ void load_step_at(uint32_t cart, struct load_step *ret_step)
 	memset(ret_step, 0, sizeof(*ret_step));
 	snprintf(text, sizeof(text), "restaurant-%05ucall-%08x-%018llx", cart % RESTAURANTS, cart,
 		 (unsigned long long)bench_random(&state));
-	static_assert(LOAD_RESTAURANT_BYTES == 11 + 5 && LOAD_SESSION_BYTES == 5 + 8 + 1 + 18, "as printed");
+	static_assert(LOAD_RESTAURANT_BYTES == 11 + 5 && LOAD_SESSION_BYTES == 5 + 8 + 1 + 18,
+		      "as printed");
 	memcpy(ret_step->key, text, LOAD_KEY_BYTES);
 	ret_step->cart = cart;
 }
@@ -75,8 +76,13 @@ struct load_step *load_walk_zipf(const struct load *load, uint32_t count, uint64
 		sums[i] = sum += pow((double)i + 1, -ZIPF_EXPONENT);
 	for (uint32_t i = 0; steps != NULL && sums != NULL && i < count; i++) {
 		double wanted = sum * (double)(bench_random(&seed) >> 11) / (double)(1ull << 53);
-		/* a prime greater than any number of carts: neighbours in rank are none in the arena */
-		load_step_at((uint32_t)(rank_of(sums, load->carts, wanted) * ZIPF_SCATTER % load->carts), &steps[i]);
+		/*
+		 * a prime greater than any number of carts: neighbours in rank are none in the
+		 * arena
+		 */
+		load_step_at(
+			(uint32_t)(rank_of(sums, load->carts, wanted) * ZIPF_SCATTER % load->carts),
+			&steps[i]);
 	}
 	if (sums == NULL) {
 		free(steps);
@@ -119,7 +125,8 @@ void load_item_at(uint32_t line, struct load_item *ret_item)
 /* A cart of so many lines, the last one with notes of `padding` bytes; one malloc(), for free(). */
 static struct corral_cart *make_cart(uint32_t lines, uint32_t padding)
 {
-	size_t lines_bytes = lines * sizeof(struct corral_cart_line), items_bytes = lines * sizeof(struct load_item);
+	size_t lines_bytes = lines * sizeof(struct corral_cart_line),
+	       items_bytes = lines * sizeof(struct load_item);
 	struct corral_cart *cart = calloc(1, sizeof(*cart) + lines_bytes + items_bytes + padding);
 	struct load_item *items;
 	char *notes;
@@ -157,7 +164,9 @@ static uint32_t line_bytes(const struct corral_item *item)
 	char buffer[CORRAL_WORDS_MAX];
 	struct cart_words words;
 
-	return cart_pack_item(item, 0, buffer, sizeof(buffer), &words) == 0 ? words.size + sizeof(struct cart_line) : 0;
+	return cart_pack_item(item, 0, buffer, sizeof(buffer), &words) == 0 ?
+		       words.size + sizeof(struct cart_line) :
+		       0;
 }
 
 /* A cart of so many bytes, or hardly fewer: as many lines as fit, the rest is notes. */
@@ -277,17 +286,19 @@ enum bench_exit load_open(struct load *load, const char *directory, uint32_t car
 	enum bench_exit result = begin(load, carts, bytes);
 
 	if (result == BENCH_DONE)
-		result = stage_open(&load->stage, directory, room_for(carts, bytes), slots_for(carts), false);
+		result = stage_open(&load->stage, directory, room_for(carts, bytes),
+				    slots_for(carts), false);
 	return result == BENCH_DONE ? attach(load, bytes) : result;
 }
 
-enum bench_exit load_open_on_disk(struct load *load, const char *parent, uint32_t carts, uint32_t bytes,
-				  uint32_t journal_ms)
+enum bench_exit load_open_on_disk(struct load *load, const char *parent, uint32_t carts,
+				  uint32_t bytes, uint32_t journal_ms)
 {
 	enum bench_exit result = begin(load, carts, bytes);
 
 	if (result == BENCH_DONE)
-		result = stage_open_on_disk(&load->stage, parent, room_for(carts, bytes), slots_for(carts), journal_ms);
+		result = stage_open_on_disk(&load->stage, parent, room_for(carts, bytes),
+					    slots_for(carts), journal_ms);
 	return result == BENCH_DONE ? attach(load, bytes) : result;
 }
 

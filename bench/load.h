@@ -36,11 +36,13 @@ struct load {
 /* Open a stage with room for the carts, and put them in. Complains itself. */
 enum bench_exit load_open(struct load *load, const char *directory, uint32_t carts, uint32_t bytes);
 /* The same on a stage on a disk, with a journal: see stage_open_on_disk(). */
-enum bench_exit load_open_on_disk(struct load *load, const char *parent, uint32_t carts, uint32_t bytes,
-				  uint32_t journal_ms);
+enum bench_exit load_open_on_disk(struct load *load, const char *parent, uint32_t carts,
+				  uint32_t bytes, uint32_t journal_ms);
 void load_close(struct load *load);
 
-/* The sum of all carts' versions: each change of a cart adds one to it. 0, or what a read answered. */
+/*
+ * The sum of all carts' versions: each change of a cart adds one to it. 0, or what a read answered.
+ */
 int load_versions(const struct load *load, uint64_t *ret_sum);
 
 void load_step_at(uint32_t cart, struct load_step *ret_step);
@@ -54,9 +56,13 @@ static inline struct corral_key load_key(const struct load_step *step)
 /* How many steps are enough for these carts: a power of two, at most max. */
 uint32_t load_steps(const struct load *load, uint32_t max);
 
-/* `count` random steps; or (shuffled) each cart once, in random order. NULL: no memory. For free(). */
+/*
+ * `count` random steps; or (shuffled) each cart once, in random order. NULL: no memory. For free().
+ */
 struct load_step *load_walk(const struct load *load, uint32_t count, uint64_t seed);
-/* The same, some carts far more often than others: Zipf's law, with an exponent of 0.99 as in YCSB. */
+/*
+ * The same, some carts far more often than others: Zipf's law, with an exponent of 0.99 as in YCSB.
+ */
 struct load_step *load_walk_zipf(const struct load *load, uint32_t count, uint64_t seed);
 struct load_step *load_shuffled(const struct load *load, uint64_t seed);
 

@@ -10,22 +10,30 @@
 #include "corral.h"
 
 static const struct benchmark table[] = {
-	{ "replay", replay_run, "FILE", "replay an order file through worker processes, and compare every cart" },
-	{ "storm", storm_run, "", "kill and stop workers at random, and judge every change that they made" },
+	{ "replay", replay_run, "FILE",
+	  "replay an order file through worker processes, and compare every cart" },
+	{ "storm", storm_run, "",
+	  "kill and stop workers at random, and judge every change that they made" },
 	{ "get", get_run, "", "read a cart, against a plain hash map without any protection" },
 	{ "add", add_run, "", "add an item to a cart, against copying as many bytes" },
 	{ "peers", peers_run, "",
 	  "read and change carts, against Redis, memcached, LMDB, SQLite and a map with mutexes" },
-	{ "scale", scale_run, "", "read and change carts with many processes or threads, against one alone" },
+	{ "scale", scale_run, "",
+	  "read and change carts with many processes or threads, against one alone" },
 	{ "contend", contend_run, "",
-	  "read a cart while another process changes it without a pause, against nobody changing it" },
-	{ "rate", rate_run, "", "voice orders at the pace of people: adds at fixed times, with what waking up takes" },
+	  "read a cart while another process changes it without a pause, against nobody changing "
+	  "it" },
+	{ "rate", rate_run, "",
+	  "voice orders at the pace of people: adds at fixed times, with what waking up takes" },
 	{ "idle", idle_run, "", "the agent's processor time and wake-ups while nothing happens" },
 	{ "takeover", takeover_run, "",
-	  "change a cart whose lock was held by a process that has just been killed; no agent runs" },
+	  "change a cart whose lock was held by a process that has just been killed; no agent "
+	  "runs" },
 	{ "journal", journal_bench_run, "", "add items with a journal and without one, in turns" },
-	{ "sync", sync_bench_run, "", "add an item and wait until it is on disk, many workers at once" },
-	{ "snapshot", snapshot_bench_run, "", "add items while snapshots are taken, and while none is, in turns" },
+	{ "sync", sync_bench_run, "",
+	  "add an item and wait until it is on disk, many workers at once" },
+	{ "snapshot", snapshot_bench_run, "",
+	  "add items while snapshots are taken, and while none is, in turns" },
 	{ "recovery", recovery_run, "",
 	  "make an arena anew out of its journal, against plain reading of the journal's files" },
 	{ "report", report_run, "FILE...", "make a page of what runs with --json have measured" },
@@ -63,8 +71,9 @@ void bench_help(const char *name)
 
 	if (row == NULL)
 		return;
-	printf("Usage: " PROGRAM " %s [OPTION...]%s%s\n\n%s.\n\n", row->name, row->operands[0] != '\0' ? " " : "",
-	       row->operands, row->about == NULL ? "started by " PROGRAM " itself" : row->about);
+	printf("Usage: " PROGRAM " %s [OPTION...]%s%s\n\n%s.\n\n", row->name,
+	       row->operands[0] != '\0' ? " " : "", row->operands,
+	       row->about == NULL ? "started by " PROGRAM " itself" : row->about);
 }
 
 int main(int argc, char **argv)

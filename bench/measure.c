@@ -8,18 +8,20 @@
 #include "measure.h"
 #include "memory.h"
 
-static enum bench_exit take_options(int argc, char **argv, uint32_t accepts, struct measure *measure, bool *ret_go)
+static enum bench_exit take_options(int argc, char **argv, uint32_t accepts,
+				    struct measure *measure, bool *ret_go)
 {
 	const struct {
 		uint32_t who; /* has it; 0: all */
 		struct option_row row;
 	} all[] = {
-		{ 0,
-		  OPTION_LIST("carts", measure->counts, &measure->count_count, MEASURE_CARTS_MAX, "numbers of carts") },
+		{ 0, OPTION_LIST("carts", measure->counts, &measure->count_count, MEASURE_CARTS_MAX,
+				 "numbers of carts") },
 		{ MEASURE_WORKERS, OPTION_WORKERS(&measure->workers, MEASURE_WORKERS_MAX) },
 		{ MEASURE_THREADS, OPTION_THREADS(&measure->threads) },
 		{ MEASURE_ZIPF, OPTION_ZIPF(&measure->zipf) },
-		{ MEASURE_BARE, OPTION_FLAG("bare", &measure->bare, "as many workers that only copy such carts, too") },
+		{ MEASURE_BARE, OPTION_FLAG("bare", &measure->bare,
+					    "as many workers that only copy such carts, too") },
 		{ 0, OPTION_BYTES(&measure->bytes) },
 		{ 0, OPTION_SECONDS(&measure->ms, MEASURE_SECONDS_MAX, "time for each figure") },
 		{ 0, OPTION_JSON(&measure->json) },
@@ -35,7 +37,8 @@ static enum bench_exit take_options(int argc, char **argv, uint32_t accepts, str
 }
 
 enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc, char **argv,
-			    enum bench_exit (*one)(const struct measure *measure, struct load *load))
+			    enum bench_exit (*one)(const struct measure *measure,
+						   struct load *load))
 {
 	bool go;
 	enum bench_exit result = take_options(argc, argv, accepts, measure, &go);
@@ -45,7 +48,8 @@ enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc,
 		return result;
 	bench_catch_signals();
 	figures_begin(measure->name, measure->json);
-	for (uint32_t i = 0; i < measure->count_count && result == BENCH_DONE && bench_signal == 0; i++) {
+	for (uint32_t i = 0; i < measure->count_count && result == BENCH_DONE && bench_signal == 0;
+	     i++) {
 		fflush(stdout);
 		result = load_open(&load, measure->directory, measure->counts[i], measure->bytes);
 		if (result != BENCH_DONE)
@@ -62,12 +66,14 @@ enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc,
 	return result;
 }
 
-void measure_print(const char *name, uint32_t carts, const char *what, const char *unit, double value, int decimals)
+void measure_print(const char *name, uint32_t carts, const char *what, const char *unit,
+		   double value, int decimals)
 {
 	figure(unit, value, decimals, "%s.carts_%u.%s", name, carts, what);
 }
 
-void measure_print_quantiles(const char *name, uint32_t carts, const char *what, const struct histogram *times)
+void measure_print_quantiles(const char *name, uint32_t carts, const char *what,
+			     const struct histogram *times)
 {
 	char full[96];
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * measure.h (floor 6): what benchmarks on a filled arena share: options, rounds, and how figures are named.
+ * measure.h (floor 6): what benchmarks on a filled arena share: options, rounds, and how figures
+ * are named.
  *
  * Figures of one machine differ from another's, and of one day from the next; ratios hold. So
  * what is compared is measured in turns within one run, in whole batches, and the ratio is
@@ -42,23 +43,32 @@ struct measure {
 #define MEASURE_THREADS 4u
 #define MEASURE_BARE 8u
 
-/* One benchmark for each number of carts. measure: what holds unless options say otherwise; accepts: MEASURE_... */
+/*
+ * One benchmark for each number of carts. measure: what holds unless options say otherwise;
+ * accepts: MEASURE_...
+ */
 enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc, char **argv,
-			    enum bench_exit (*one)(const struct measure *measure, struct load *load));
-#define MEASURE_DEFAULT(benchmark)                                                                                     \
-	{                                                                                                              \
-		.name = (benchmark), .counts = { 100, 10000, 200000 }, .count_count = 3, .bytes = 5120, .ms = 1000     \
+			    enum bench_exit (*one)(const struct measure *measure,
+						   struct load *load));
+#define MEASURE_DEFAULT(benchmark)                                                                 \
+	{                                                                                          \
+		.name = (benchmark), .counts = { 100, 10000, 200000 }, .count_count = 3,           \
+		.bytes = 5120, .ms = 1000                                                          \
 	}
 
 /* Options that many have, beside those of options.h. */
-#define OPTION_BYTES(target)                                                                                           \
-	OPTION_NUMBER("bytes", "N", target, MEASURE_BYTES_MIN, MEASURE_BYTES_MAX, "bytes of a cart, about")
-#define OPTION_WORKERS(target, max) OPTION_NUMBER("workers", "N", target, 1, max, "so many workers at a time")
+#define OPTION_BYTES(target)                                                                       \
+	OPTION_NUMBER("bytes", "N", target, MEASURE_BYTES_MIN, MEASURE_BYTES_MAX,                  \
+		      "bytes of a cart, about")
+#define OPTION_WORKERS(target, max)                                                                \
+	OPTION_NUMBER("workers", "N", target, 1, max, "so many workers at a time")
 
 /* "NAME.carts_N.WHAT value unit" */
-void measure_print(const char *name, uint32_t carts, const char *what, const char *unit, double value, int decimals);
+void measure_print(const char *name, uint32_t carts, const char *what, const char *unit,
+		   double value, int decimals);
 /* Of single calls: "NAME.carts_N.WHAT_p50_ns ..." */
-void measure_print_quantiles(const char *name, uint32_t carts, const char *what, const struct histogram *times);
+void measure_print_quantiles(const char *name, uint32_t carts, const char *what,
+			     const struct histogram *times);
 
 /* Of so many values, which it sorts; 0 of none. */
 double measure_median(double *values, uint32_t count);

@@ -31,7 +31,8 @@ bool memory_of_carts(const struct load *load, double *ret_given_bytes, double *r
 	if (good) {
 		*ret_given_bytes = (double)totals.span_bytes +
 				   (double)totals.slots_used *
-					   (double)(sizeof(struct slot) + sizeof(struct bucket) + sizeof(struct chain));
+					   (double)(sizeof(struct slot) + sizeof(struct bucket) +
+						    sizeof(struct chain));
 		*ret_cart_bytes = (double)totals.cart_bytes;
 	}
 	return good;
@@ -52,7 +53,9 @@ static uint64_t bytes_of(const char *path)
 {
 	struct stat status;
 
-	return stat(path, &status) == 0 && S_ISREG(status.st_mode) ? (uint64_t)status.st_blocks * BLOCK_BYTES : 0;
+	return stat(path, &status) == 0 && S_ISREG(status.st_mode) ?
+		       (uint64_t)status.st_blocks * BLOCK_BYTES :
+		       0;
 }
 
 void memory_print_arena(const char *name, const struct load *load)

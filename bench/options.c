@@ -126,18 +126,21 @@ static bool asks_for_help(const struct option *long_options, int help, int argc,
 	return option == help;
 }
 
-static enum bench_exit take_all(const struct options *options, const struct option *long_options, int argc, char **argv)
+static enum bench_exit take_all(const struct options *options, const struct option *long_options,
+				int argc, char **argv)
 {
 	int option;
 
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		if (option < 1 || (size_t)option > options->count || !take(&options->rows[option - 1]))
+		if (option < 1 || (size_t)option > options->count ||
+		    !take(&options->rows[option - 1]))
 			return bench_usage(options->benchmark, "wrong arguments");
 	if ((uint32_t)(argc - optind) < options->operands_min)
 		return bench_usage(options->benchmark, "which file?");
 	if ((uint32_t)(argc - optind) > options->operands_max)
-		return bench_usage(options->benchmark, "what is '%s'?", argv[optind + (int)options->operands_max]);
+		return bench_usage(options->benchmark, "what is '%s'?",
+				   argv[optind + (int)options->operands_max]);
 	return BENCH_DONE;
 }
 

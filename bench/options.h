@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * options.h (floor 6): the command line of a benchmark. One table says what its options are called, where their values go,
- * which values are good, and what --help tells of them; what a target holds before is the default that --help shows.
+ * options.h (floor 6): the command line of a benchmark. One table says what its options are called,
+ * where their values go, which values are good, and what --help tells of them; what a target holds
+ * before is the default that --help shows.
  */
 #ifndef CORRAL_BENCH_OPTIONS_H
 #define CORRAL_BENCH_OPTIONS_H
@@ -36,64 +37,71 @@ struct option_row {
 	const char *help;
 };
 
-#define OPTION_FLAG(name_, target_, help_)                                                                             \
-	{                                                                                                              \
-		.name = (name_), .kind = OPTION_KIND_FLAG, .target.flag = (target_), .help = (help_)                   \
+#define OPTION_FLAG(name_, target_, help_)                                                         \
+	{                                                                                          \
+		.name = (name_), .kind = OPTION_KIND_FLAG, .target.flag = (target_),               \
+		.help = (help_)                                                                    \
 	}
-#define OPTION_NUMBER(name_, unit_, target_, min_, max_, help_)                                                        \
-	{                                                                                                              \
-		.name = (name_), .unit = (unit_), .kind = OPTION_KIND_NUMBER, .target.number = (target_),              \
-		.min = (min_), .max = (max_), .help = (help_)                                                          \
+#define OPTION_NUMBER(name_, unit_, target_, min_, max_, help_)                                    \
+	{                                                                                          \
+		.name = (name_), .unit = (unit_), .kind = OPTION_KIND_NUMBER,                      \
+		.target.number = (target_), .min = (min_), .max = (max_), .help = (help_)          \
 	}
 /* Given in seconds, with up to three decimals. */
-#define OPTION_SECONDS(target_ms_, max_, help_)                                                                        \
-	{                                                                                                              \
-		.name = "seconds", .unit = "S", .kind = OPTION_KIND_SECONDS, .target.number = (target_ms_), .min = 1,  \
-		.max = (max_)*1000ull, .help = (help_)                                                                 \
+#define OPTION_SECONDS(target_ms_, max_, help_)                                                    \
+	{                                                                                          \
+		.name = "seconds", .unit = "S", .kind = OPTION_KIND_SECONDS,                       \
+		.target.number = (target_ms_), .min = 1, .max = (max_)*1000ull, .help = (help_)    \
 	}
-#define OPTION_LARGE(name_, unit_, target_, help_)                                                                     \
-	{                                                                                                              \
-		.name = (name_), .unit = (unit_), .kind = OPTION_KIND_LARGE, .target.large = (target_), .min = 0,      \
-		.max = UINT64_MAX, .help = (help_)                                                                     \
+#define OPTION_LARGE(name_, unit_, target_, help_)                                                 \
+	{                                                                                          \
+		.name = (name_), .unit = (unit_), .kind = OPTION_KIND_LARGE,                       \
+		.target.large = (target_), .min = 0, .max = UINT64_MAX, .help = (help_)            \
 	}
-#define OPTION_LIST(name_, target_, count_, max_, help_)                                                               \
-	{                                                                                                              \
-		.name = (name_), .unit = "N[,N...]", .kind = OPTION_KIND_LIST, .target.list = (target_),               \
-		.list_count = (count_), .min = 1, .max = (max_), .help = (help_)                                       \
+#define OPTION_LIST(name_, target_, count_, max_, help_)                                           \
+	{                                                                                          \
+		.name = (name_), .unit = "N[,N...]", .kind = OPTION_KIND_LIST,                     \
+		.target.list = (target_), .list_count = (count_), .min = 1, .max = (max_),         \
+		.help = (help_)                                                                    \
 	}
-#define OPTION_TEXT(name_, unit_, target_, help_)                                                                      \
-	{                                                                                                              \
-		.name = (name_), .unit = (unit_), .kind = OPTION_KIND_TEXT, .target.text = (target_), .help = (help_)  \
+#define OPTION_TEXT(name_, unit_, target_, help_)                                                  \
+	{                                                                                          \
+		.name = (name_), .unit = (unit_), .kind = OPTION_KIND_TEXT,                        \
+		.target.text = (target_), .help = (help_)                                          \
 	}
 
 /* What many have. */
 #define OPTION_DIR(target_) OPTION_TEXT("dir", "DIR", target_, "use DIR, not a temporary directory")
-#define OPTION_DISK(target_)                                                                                           \
-	OPTION_TEXT("dir", "DIR", target_,                                                                             \
-		    "in new directories in DIR, on the disk to be measured (default TMPDIR or /var/tmp)")
+#define OPTION_DISK(target_)                                                                       \
+	OPTION_TEXT("dir", "DIR", target_,                                                         \
+		    "in new directories in DIR, on the disk to be measured (default TMPDIR or "    \
+		    "/var/tmp)")
 #define OPTION_JSON(target_) OPTION_TEXT("json", "FILE", target_, "write the figures to FILE, too")
-#define OPTION_ZIPF(target_)                                                                                           \
-	OPTION_FLAG("zipf", target_, "some carts far more often than others (default: all as often)")
-#define OPTION_THREADS(target_)                                                                                        \
+#define OPTION_ZIPF(target_)                                                                       \
+	OPTION_FLAG("zipf", target_,                                                               \
+		    "some carts far more often than others (default: all as often)")
+#define OPTION_THREADS(target_)                                                                    \
 	OPTION_FLAG("threads", target_, "workers are threads of one process (default: processes)")
 
 struct options {
 	const char *benchmark;
 	const struct option_row *rows;
 	size_t count;
-	uint32_t operands_min, operands_max; /* arguments that are no options: argv[optind] and on */
+	uint32_t operands_min,
+		operands_max; /* arguments that are no options: argv[optind] and on */
 };
 
 /*
- * BENCH_DONE, or BENCH_USAGE (complains itself). *ret_go: there is something to do; else --help was asked for, and given.
+ * BENCH_DONE, or BENCH_USAGE (complains itself). *ret_go: there is something to do; else --help was
+ * asked for, and given.
  */
 enum bench_exit options_take(const struct options *options, int argc, char **argv, bool *ret_go);
 
 /* The same for a benchmark that takes options only. rows: an array. */
-#define options_only(benchmark_, rows_, argc_, argv_, ret_go_)                                                         \
-	options_take(&(struct options){ .benchmark = (benchmark_),                                                     \
-					.rows = (rows_),                                                               \
-					.count = sizeof(rows_) / sizeof((rows_)[0]) },                                 \
+#define options_only(benchmark_, rows_, argc_, argv_, ret_go_)                                     \
+	options_take(&(struct options){ .benchmark = (benchmark_),                                 \
+					.rows = (rows_),                                           \
+					.count = sizeof(rows_) / sizeof((rows_)[0]) },             \
 		     argc_, argv_, ret_go_)
 
 #endif

@@ -11,8 +11,8 @@
 
 enum { COLUMN_ORDER, COLUMN_QUANTITY, COLUMN_ITEM, COLUMN_CHOICES, COLUMN_PRICE, COLUMNS };
 
-static const char *const column_names[COLUMNS] = { "order_id", "quantity", "item_name", "choice_description",
-						   "item_total_price" };
+static const char *const column_names[COLUMNS] = { "order_id", "quantity", "item_name",
+						   "choice_description", "item_total_price" };
 
 /* Say why; -EINVAL. */
 #define refuse(why, ...) (snprintf((why), ORDERS_WHY_BYTES, __VA_ARGS__), -EINVAL)
@@ -29,14 +29,17 @@ static int split(const char *line, size_t size, struct corral_text columns[COLUM
 		const char *tab = memchr(line, '\t', (size_t)(end - line));
 
 		if (count < COLUMNS)
-			columns[count] = (struct corral_text){ line, (size_t)((tab != NULL ? tab : end) - line) };
+			columns[count] =
+				(struct corral_text){ line,
+						      (size_t)((tab != NULL ? tab : end) - line) };
 		count++;
 		if (tab == NULL)
 			break;
 		line = tab + 1;
 	}
 	if (count < COLUMNS)
-		return refuse(why, "%d columns instead of %d: no %s", count, COLUMNS, column_names[count]);
+		return refuse(why, "%d columns instead of %d: no %s", count, COLUMNS,
+			      column_names[count]);
 	if (count > COLUMNS)
 		return refuse(why, "%d columns instead of %d", count, COLUMNS);
 	return 0;
@@ -66,7 +69,8 @@ static int parse_quantity(struct corral_text text, uint32_t *ret_quantity, char 
 	int64_t value;
 
 	if (!take_digits(text, &at, CORRAL_QUANTITY_MAX, &value) || at != text.size || value == 0)
-		return refuse(why, "quantity '%.*s' is no number from 1 to %d", SHOWN(text), CORRAL_QUANTITY_MAX);
+		return refuse(why, "quantity '%.*s' is no number from 1 to %d", SHOWN(text),
+			      CORRAL_QUANTITY_MAX);
 	*ret_quantity = (uint32_t)value;
 	return 0;
 }
@@ -77,8 +81,9 @@ static int parse_price(struct corral_text text, int64_t *ret_cents, char *why)
 	size_t at = 1, point;
 	int64_t whole, cents;
 
-	if (text.size > 0 && text.data[0] == '$' && take_digits(text, &at, ORDERS_CENTS_MAX / 100 - 1, &whole) &&
-	    at < text.size && text.data[at] == '.') {
+	if (text.size > 0 && text.data[0] == '$' &&
+	    take_digits(text, &at, ORDERS_CENTS_MAX / 100 - 1, &whole) && at < text.size &&
+	    text.data[at] == '.') {
 		point = at++;
 		if (take_digits(text, &at, 99, &cents) && at == point + 3 && at == text.size) {
 			*ret_cents = whole * 100 + cents;
@@ -100,10 +105,12 @@ static int parse_choices(struct corral_text text, struct order_row *row, char *w
 		struct corral_text name = { at, (size_t)((comma != NULL ? comma : end) - at) };
 
 		if (name.size == 0 || name.size > ORDERS_NAME_MAX)
-			return refuse(why, "choice_description has a modifier of %zu bytes (1 to %u)", name.size,
-				      ORDERS_NAME_MAX);
+			return refuse(why,
+				      "choice_description has a modifier of %zu bytes (1 to %u)",
+				      name.size, ORDERS_NAME_MAX);
 		if (row->modifier_count == CORRAL_MODIFIERS_MAX)
-			return refuse(why, "choice_description has more than %d modifiers", CORRAL_MODIFIERS_MAX);
+			return refuse(why, "choice_description has more than %d modifiers",
+				      CORRAL_MODIFIERS_MAX);
 		row->modifiers[row->modifier_count++] = name;
 		if (comma == NULL)
 			return 0;
@@ -114,13 +121,16 @@ static int parse_choices(struct corral_text text, struct order_row *row, char *w
 static int check_ids(const struct order_row *row, char *why)
 {
 	if (row->order_id.size == 0 || row->order_id.size > CORRAL_ID_MAX)
-		return refuse(why, "order_id has %zu bytes (1 to %d)", row->order_id.size, CORRAL_ID_MAX);
+		return refuse(why, "order_id has %zu bytes (1 to %d)", row->order_id.size,
+			      CORRAL_ID_MAX);
 	if (row->item_name.size == 0 || row->item_name.size > ORDERS_NAME_MAX)
-		return refuse(why, "item_name has %zu bytes (1 to %u)", row->item_name.size, ORDERS_NAME_MAX);
+		return refuse(why, "item_name has %zu bytes (1 to %u)", row->item_name.size,
+			      ORDERS_NAME_MAX);
 	return 0;
 }
 
-int order_row_parse(const char *line, size_t size, struct order_row *ret_row, char why[ORDERS_WHY_BYTES])
+int order_row_parse(const char *line, size_t size, struct order_row *ret_row,
+		    char why[ORDERS_WHY_BYTES])
 {
 	struct corral_text columns[COLUMNS];
 	struct order_row row;
@@ -143,7 +153,8 @@ int order_row_parse(const char *line, size_t size, struct order_row *ret_row, ch
 	if (err != 0)
 		return err;
 	if (row.total_cents % row.quantity != 0)
-		return refuse(why, "item_total_price '%.*s' does not divide evenly by the quantity %u",
+		return refuse(why,
+			      "item_total_price '%.*s' does not divide evenly by the quantity %u",
 			      SHOWN(columns[COLUMN_PRICE]), row.quantity);
 	row.unit_price_cents = row.total_cents / row.quantity;
 	*ret_row = row;

@@ -146,7 +146,8 @@ static int take_line(struct orders *orders, size_t at, size_t size, uint32_t num
 	int err;
 
 	if (size > ORDERS_LINE_MAX) {
-		snprintf(why, ORDERS_WHY_BYTES, "the line has %zu bytes (at most %u)", size, ORDERS_LINE_MAX);
+		snprintf(why, ORDERS_WHY_BYTES, "the line has %zu bytes (at most %u)", size,
+			 ORDERS_LINE_MAX);
 		return -EINVAL;
 	}
 	err = order_row_parse(orders->text + at, size, &row, why);
@@ -162,8 +163,8 @@ static int take_line(struct orders *orders, size_t at, size_t size, uint32_t num
 	}
 	order = &orders->orders[*place - 1];
 	if (order->line_count == CORRAL_LINES_MAX) {
-		snprintf(why, ORDERS_WHY_BYTES, "order %.*s has more than %d lines", (int)order->id.size,
-			 order->id.data, CORRAL_LINES_MAX);
+		snprintf(why, ORDERS_WHY_BYTES, "order %.*s has more than %d lines",
+			 (int)order->id.size, order->id.data, CORRAL_LINES_MAX);
 		return -EINVAL;
 	}
 	line = &orders->lines[orders->line_count];
@@ -200,11 +201,13 @@ static int take_lines(struct orders *orders, uint32_t *ret_number, char *why)
 
 		end = newline != NULL ? (size_t)(newline - orders->text) : size;
 		for (length = end - at; length > 0; length--)
-			if (orders->text[at + length - 1] != '\r' && orders->text[at + length - 1] != ' ')
+			if (orders->text[at + length - 1] != '\r' &&
+			    orders->text[at + length - 1] != ' ')
 				break;
 		if (*ret_number > 1) {
 			err = take_line(orders, at, length, *ret_number, why);
-		} else if (length != sizeof(header) - 1 || memcmp(orders->text + at, header, length) != 0) {
+		} else if (length != sizeof(header) - 1 ||
+			   memcmp(orders->text + at, header, length) != 0) {
 			snprintf(why, ORDERS_WHY_BYTES,
 				 "not the header of an order file (order_id, quantity, item_name, "
 				 "choice_description, item_total_price, separated by tabs)");
@@ -214,7 +217,8 @@ static int take_lines(struct orders *orders, uint32_t *ret_number, char *why)
 			(*ret_number)++;
 	}
 	if (err == 0 && orders->line_count == 0) {
-		snprintf(why, ORDERS_WHY_BYTES, size == 0 ? "the file is empty" : "the file has no orders");
+		snprintf(why, ORDERS_WHY_BYTES,
+			 size == 0 ? "the file is empty" : "the file has no orders");
 		err = -EINVAL;
 	}
 	return err;
@@ -244,7 +248,8 @@ enum bench_exit orders_read(const char *path, struct orders *ret_orders)
 void orders_row(const struct orders *orders, uint32_t line, struct order_row *ret_row)
 {
 	char why[ORDERS_WHY_BYTES];
-	int err = order_row_parse(orders->text + orders->lines[line].at, orders->lines[line].size, ret_row, why);
+	int err = order_row_parse(orders->text + orders->lines[line].at, orders->lines[line].size,
+				  ret_row, why);
 
 	assert(err == 0);
 	(void)err;

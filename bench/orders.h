@@ -35,7 +35,8 @@ struct order_row {
 };
 
 /* Take a line apart (without its end). 0, or -EINVAL and why. */
-int order_row_parse(const char *line, size_t size, struct order_row *ret_row, char why[ORDERS_WHY_BYTES]);
+int order_row_parse(const char *line, size_t size, struct order_row *ret_row,
+		    char why[ORDERS_WHY_BYTES]);
 
 /*
  * The menu item's id of a name: lower-case letters and digits, all else one '-'; bytes above

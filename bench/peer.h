@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer.h (floor 6): the programs that people keep carts in today, and Corral, behind one table: so that all do the
- * same work on the same carts in the same run.
+ * peer.h (floor 6): the programs that people keep carts in today, and Corral, behind one table: so
+ * that all do the same work on the same carts in the same run.
  *
- * A peer is started once, filled with carts (peer_cart.h), and then used by workers, processes or threads, each with a connection
- * of its own (but see `shared`). Each is driven as its own experts would: over a unix socket, with its fastest client library, prepared statements, a function on
+ * A peer is started once, filled with carts (peer_cart.h), and then used by workers, processes or
+ * threads, each with a connection of its own (but see `shared`). Each is driven as its own experts
+ * would: over a unix socket, with its fastest client library, prepared statements, a function on
  * the server where it has them. One that is not installed is skipped by name.
  */
 #ifndef CORRAL_BENCH_PEER_H
@@ -44,7 +45,10 @@ struct peer {
 	int (*start)(const struct peer_place *place, pid_t *ret_pid);
 	void (*stop)(const struct peer_place *place);
 
-	/* A worker's connection. After start(), in the worker. On an error *ret_connection, NULL before, may be for close(). */
+	/*
+	 * A worker's connection. After start(), in the worker. On an error *ret_connection, NULL
+	 * before, may be for close().
+	 */
 	int (*open)(const struct peer_place *place, void **ret_connection);
 	void (*close)(void *connection);
 	bool shared; /* threads use one connection together, as those of a service do */
@@ -52,10 +56,16 @@ struct peer {
 	/* Keep these bytes under a key; NULL: it is filled by start(). */
 	int (*put)(void *connection, const struct load_step *step, const void *bytes, size_t size);
 
-	/* Find the cart and read some word of it. *sink: whatever was read. NULL: that is not its work. */
+	/*
+	 * Find the cart and read some word of it. *sink: whatever was read. NULL: that is not its
+	 * work.
+	 */
 	int (*get)(void *connection, const struct load_step *step, uint64_t *sink);
 
-	/* Raise the quantity of the item, as one change that excludes others; the cart's version grows by one. NULL: the same. */
+	/*
+	 * Raise the quantity of the item, as one change that excludes others; the cart's version
+	 * grows by one. NULL: the same.
+	 */
 	int (*add)(void *connection, const struct load_step *step, const struct load_item *item);
 
 	/* Put this whole cart in place of the one that is there. NULL: that is not its work. */
@@ -70,15 +80,18 @@ struct peer {
 	/* Bytes that keeping all carts takes; 0: not known. */
 	uint64_t (*memory)(const struct peer_place *place);
 
-	/* Operations that one call of get() does (a pipeline's steps follow one another in memory); 0 is 1. */
+	/*
+	 * Operations that one call of get() does (a pipeline's steps follow one another in memory);
+	 * 0 is 1.
+	 */
 	uint32_t depth;
 };
 
-extern const struct peer peer_corral, peer_corral_copy, peer_map, peer_lmdb, peer_lmdb_sync, peer_sqlite,
-	peer_redis_watch, peer_redis_lua, peer_redis_pipelined, peer_memcached;
+extern const struct peer peer_corral, peer_corral_copy, peer_map, peer_lmdb, peer_lmdb_sync,
+	peer_sqlite, peer_redis_watch, peer_redis_lua, peer_redis_pipelined, peer_memcached;
 
-extern const struct peer
-	peer_bare; /* no peer: the bare limit of adds by many, for `scale`, and of reads of what changes, for `contend` */
+extern const struct peer peer_bare; /* no peer: the bare limit of adds by many, for `scale`, and of
+				       reads of what changes, for `contend` */
 
 /* A program on the PATH, or where servers are: for missing(). */
 bool peer_has_program(const char *name);

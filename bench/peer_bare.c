@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_bare.c (floor 6): the bare limit of changes by many: what is left of Corral's add if a cart is only copied, under a spinlock, into
- * a block that takes the former one's place. No key, no item, no totals, no grace period, no care for who dies.
+ * peer_bare.c (floor 6): the bare limit of changes by many: what is left of Corral's add if a cart
+ * is only copied, under a spinlock, into a block that takes the former one's place. No key, no
+ * item, no totals, no grace period, no care for who dies.
  *
- * How far that gets with many workers is what the machine's caches allow a store that copies carts: each processor has to
- * fetch what another one has just written. For `scale`; and for `contend`, which reads such a cart while it changes, protected by nothing.
+ * How far that gets with many workers is what the machine's caches allow a store that copies carts:
+ * each processor has to fetch what another one has just written. For `scale`; and for `contend`,
+ * which reads such a cart while it changes, protected by nothing.
  *
- * Carts are blocks in a file beside the arena, in huge pages if the kernel has them for that one, which workers find mapped, and fault in
- * before they begin. Each has a ring of free ones, as long as the batches in which Corral retires versions: the block
- * that a copy takes the place of goes to the ring's end.
+ * Carts are blocks in a file beside the arena, in huge pages if the kernel has them for that one,
+ * which workers find mapped, and fault in before they begin. Each has a ring of free ones, as long
+ * as the batches in which Corral retires versions: the block that a copy takes the place of goes to
+ * the ring's end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -69,14 +72,17 @@ static bool map_blocks(const char *directory)
 
 	if (fd < 0)
 		return false;
-	bare.room = mmap(NULL, room_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	bare.room = mmap(NULL, room_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			 -1, 0);
 	if (bare.room == MAP_FAILED || ftruncate(fd, (off_t)bare.block_bytes) < 0) {
 		bare.room = bare.room == MAP_FAILED ? NULL : bare.room;
 		close(fd);
 		return false;
 	}
-	uint8_t *at = bare.room + (align_up((uintptr_t)bare.room, EXTENT_BYTES) - (uintptr_t)bare.room);
-	void *mapped = mmap(at, bare.block_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	uint8_t *at =
+		bare.room + (align_up((uintptr_t)bare.room, EXTENT_BYTES) - (uintptr_t)bare.room);
+	void *mapped =
+		mmap(at, bare.block_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
 	close(fd);
 	if (mapped == MAP_FAILED)
 		return false;
@@ -125,7 +131,8 @@ static int start(const struct peer_place *place, pid_t *ret_pid)
 	*ret_pid = 0;
 	bare.count = load->carts;
 	bare.cart_bytes = load->cart_bytes;
-	bare.stride = block_class_bytes(block_class_of(load->cart_bytes + (uint32_t)sizeof(struct block_header)));
+	bare.stride = block_class_bytes(
+		block_class_of(load->cart_bytes + (uint32_t)sizeof(struct block_header)));
 	bare.block_bytes = align_up(bare.stride * (bare.count + RINGS * RING), EXTENT_BYTES);
 	bare.carts = shared(bare.count * sizeof(*bare.carts));
 	bare.rings = shared(RINGS * sizeof(*bare.rings));
@@ -185,7 +192,8 @@ static int add(void *connection, const struct load_step *step, const struct load
 	(void)item;
 	lock_cart(cart);
 	uint32_t old = cart->block;
-	memcpy(bare.blocks + *place * bare.stride, bare.blocks + old * bare.stride, bare.cart_bytes);
+	memcpy(bare.blocks + *place * bare.stride, bare.blocks + old * bare.stride,
+	       bare.cart_bytes);
 	store_release(&cart->block, *place);
 	cart->version++;
 	store_release(&cart->lock, 0u);

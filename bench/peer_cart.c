@@ -20,7 +20,8 @@ static void pack_name(msgpack_packer *packer, const char *name)
 	pack_text(packer, name, strlen(name));
 }
 
-static void pack_line(msgpack_packer *packer, const struct corral_item *item, const char *notes, size_t notes_size)
+static void pack_line(msgpack_packer *packer, const struct corral_item *item, const char *notes,
+		      size_t notes_size)
 {
 	msgpack_pack_map(packer, notes != NULL ? 6 : 5);
 	pack_name(packer, "id");
@@ -66,13 +67,15 @@ static void make(uint32_t lines, const char *notes, size_t notes_size, msgpack_s
 	for (uint32_t i = 0; i < lines; i++) {
 		load_item_at(i, &item);
 		total += (int64_t)item.item.quantity *
-			 (item.item.unit_price_cents + (item.item.modifier_count > 0 ? item.modifier.price_cents : 0));
+			 (item.item.unit_price_cents +
+			  (item.item.modifier_count > 0 ? item.modifier.price_cents : 0));
 	}
 	pack_head(&packer, 1, total);
 	msgpack_pack_array(&packer, lines);
 	for (uint32_t i = 0; i < lines; i++) {
 		load_item_at(i, &item);
-		pack_line(&packer, &item.item, i + 1 == lines && notes_size > 0 ? notes : NULL, notes_size);
+		pack_line(&packer, &item.item, i + 1 == lines && notes_size > 0 ? notes : NULL,
+			  notes_size);
 	}
 }
 
@@ -144,7 +147,8 @@ static bool is_line_of(const msgpack_object *line, const struct corral_item *ite
 		return false;
 	for (uint32_t i = 0; i < item->modifier_count; i++) {
 		const msgpack_object *name = value_of(&modifiers->via.array.ptr[i], "name");
-		if (name == NULL || !is_text(name, item->modifiers[i].name.data, item->modifiers[i].name.size))
+		if (name == NULL ||
+		    !is_text(name, item->modifiers[i].name.data, item->modifiers[i].name.size))
 			return false;
 	}
 	return true;
@@ -170,7 +174,8 @@ static int add_to(msgpack_object *cart, const struct corral_item *item, msgpack_
 	if (lines == NULL || lines->type != MSGPACK_OBJECT_ARRAY)
 		return -EUCLEAN;
 	for (uint32_t i = 0; i < lines->via.array.size; i++) {
-		msgpack_object *line = &lines->via.array.ptr[i], *quantity = value_of(line, "quantity");
+		msgpack_object *line = &lines->via.array.ptr[i],
+			       *quantity = value_of(line, "quantity");
 		if (!found && quantity != NULL && is_line_of(line, item)) {
 			quantity->via.u64 += item->quantity;
 			found = true;
@@ -189,7 +194,8 @@ static int add_to(msgpack_object *cart, const struct corral_item *item, msgpack_
 	return 0;
 }
 
-int peer_cart_add(const void *bytes, size_t size, const struct load_item *item, msgpack_sbuffer *out)
+int peer_cart_add(const void *bytes, size_t size, const struct load_item *item,
+		  msgpack_sbuffer *out)
 {
 	msgpack_unpacked cart;
 	size_t used = 0;
@@ -209,7 +215,8 @@ int peer_cart_version(const void *bytes, size_t size, uint64_t *ret_version)
 	size_t used = 0;
 
 	msgpack_unpacked_init(&cart);
-	int r = msgpack_unpack_next(&cart, bytes, size, &used) == MSGPACK_UNPACK_SUCCESS ? 0 : -EUCLEAN;
+	int r = msgpack_unpack_next(&cart, bytes, size, &used) == MSGPACK_UNPACK_SUCCESS ? 0 :
+											   -EUCLEAN;
 	if (r == 0)
 		*ret_version = (uint64_t)number_of(&cart.data, "version");
 	msgpack_unpacked_destroy(&cart);

@@ -107,7 +107,8 @@ static void tell(const struct peer_place *place, FILE *stream)
 
 	fprintf(stream, "Corral %s; ", corral_version());
 	if (stage->agent > 0)
-		fprintf(stream, "corral-agent --dir %s --journal %s", stage->directory, stage->journal);
+		fprintf(stream, "corral-agent --dir %s --journal %s", stage->directory,
+			stage->journal);
 	else
 		fprintf(stream, "the agent that runs in %s", stage->directory);
 }

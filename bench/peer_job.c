@@ -20,7 +20,9 @@ struct hand { /* a line of its own: others are at work beside it */
 
 bool peer_does(const struct peer *peer, enum peer_work work)
 {
-	return work == PEER_GET ? peer->get != NULL : work == PEER_ADD ? peer->add != NULL : peer->set != NULL;
+	return work == PEER_GET ? peer->get != NULL :
+	       work == PEER_ADD ? peer->add != NULL :
+				  peer->set != NULL;
 }
 
 static bool is_shared(const struct peer_job *job)
@@ -40,7 +42,8 @@ static int begin(void *context, uint32_t number, void **ret_state)
 	pin_me(job->cpu);
 	*hand = (struct hand){ .job = job,
 			       .connection = job->connection,
-			       .at = (uint32_t)((uint64_t)job->step_count * number / job->place->workers) };
+			       .at = (uint32_t)((uint64_t)job->step_count * number /
+						job->place->workers) };
 	if (!is_shared(job)) {
 		hand->connection = NULL;
 		r = job->peer->open(job->place, &hand->connection);

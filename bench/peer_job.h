@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_job.h (floor 6): a team at work on a peer: one kind of work over and over, along a walk over the carts, processes
- * with a connection each, or threads.
+ * peer_job.h (floor 6): a team at work on a peer: one kind of work over and over, along a walk over
+ * the carts, processes with a connection each, or threads.
  */
 #ifndef CORRAL_BENCH_PEER_JOB_H
 #define CORRAL_BENCH_PEER_JOB_H
@@ -29,7 +29,9 @@ struct peer_job {
 
 bool peer_does(const struct peer *peer, enum peer_work work);
 
-/* The place says who works. 0 or -errno, a worker's own error included; -ETIME: nothing was done. */
+/*
+ * The place says who works. 0 or -errno, a worker's own error included; -ETIME: nothing was done.
+ */
 int peer_job_run(const struct peer_job *job, struct team_result *ret_result);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_lmdb.c (floor 6): LMDB: a zero-copy mdb_get() in a read transaction that is renewed and reset; a change is a write
- * transaction of get, unpack, pack, put. Once without a sync (MDB_NOSYNC, MDB_WRITEMAP), once with one for each change.
+ * peer_lmdb.c (floor 6): LMDB: a zero-copy mdb_get() in a read transaction that is renewed and
+ * reset; a change is a write transaction of get, unpack, pack, put. Once without a sync
+ * (MDB_NOSYNC, MDB_WRITEMAP), once with one for each change.
  *
- * A process must not open a file twice: the connections of its threads share an environment, and have a read transaction each. What a
- * fork brought along of its parent's is left alone.
+ * A process must not open a file twice: the connections of its threads share an environment, and
+ * have a read transaction each. What a fork brought along of its parent's is left alone.
  */
 #include "peer.h"
 
@@ -51,7 +52,8 @@ static int errno_of(int r)
 	return r == 0 ? 0 : r > 0 ? -r : r == MDB_NOTFOUND ? -ENOENT : -EIO;
 }
 
-static void path_of(const struct peer_place *place, const struct lmdb_file *file, char path[PEER_PATH_BYTES + 16])
+static void path_of(const struct peer_place *place, const struct lmdb_file *file,
+		    char path[PEER_PATH_BYTES + 16])
 {
 	snprintf(path, PEER_PATH_BYTES + 16, "%s/%s", place->directory, file->name);
 }
@@ -198,7 +200,9 @@ static int add(void *connection, const struct load_step *step, const struct load
 		return errno_of(r);
 	r = mdb_get(txn, lmdb->dbi, &key, &value);
 	if (r == 0)
-		r = peer_cart_add(value.mv_data, value.mv_size, item, &lmdb->out) == 0 ? 0 : MDB_CORRUPTED;
+		r = peer_cart_add(value.mv_data, value.mv_size, item, &lmdb->out) == 0 ?
+			    0 :
+			    MDB_CORRUPTED;
 	if (r == 0) {
 		value = (MDB_val){ lmdb->out.size, lmdb->out.data };
 		r = mdb_put(txn, lmdb->dbi, &key, &value, 0);
@@ -276,37 +280,40 @@ static uint64_t memory_sync(const struct peer_place *place)
 	return memory_in(place, &sync_file);
 }
 
-const struct peer peer_lmdb = { .name = "lmdb",
-				.store = "lmdb",
-				.about = "LMDB, no sync: zero-copy get; read, unpack, pack, put in a transaction",
-				.missing = missing,
-				.start = start_nosync,
-				.stop = stop,
-				.open = open_nosync,
-				.close = close_lmdb,
-				.put = put,
-				.get = get,
-				.add = add,
-				.set = set,
-				.version = version,
-				.tell = tell_nosync,
-				.memory = memory_nosync };
+const struct peer peer_lmdb = {
+	.name = "lmdb",
+	.store = "lmdb",
+	.about = "LMDB, no sync: zero-copy get; read, unpack, pack, put in a transaction",
+	.missing = missing,
+	.start = start_nosync,
+	.stop = stop,
+	.open = open_nosync,
+	.close = close_lmdb,
+	.put = put,
+	.get = get,
+	.add = add,
+	.set = set,
+	.version = version,
+	.tell = tell_nosync,
+	.memory = memory_nosync
+};
 
-const struct peer peer_lmdb_sync = { .name = "lmdb_sync",
-				     .store = "lmdb_sync",
-				     .about =
-					     "LMDB, a sync for each change (which costs nothing if --dir is in memory)",
-				     .missing = missing,
-				     .start = start_sync,
-				     .stop = stop,
-				     .open = open_sync,
-				     .close = close_lmdb,
-				     .put = put,
-				     .add = add,
-				     .set = set,
-				     .version = version,
-				     .tell = tell_sync,
-				     .memory = memory_sync };
+const struct peer peer_lmdb_sync = {
+	.name = "lmdb_sync",
+	.store = "lmdb_sync",
+	.about = "LMDB, a sync for each change (which costs nothing if --dir is in memory)",
+	.missing = missing,
+	.start = start_sync,
+	.stop = stop,
+	.open = open_sync,
+	.close = close_lmdb,
+	.put = put,
+	.add = add,
+	.set = set,
+	.version = version,
+	.tell = tell_sync,
+	.memory = memory_sync
+};
 
 #else
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_map.c (floor 6): what carts were before: a hash map in memory with a mutex for each cart. The carts are plain structs, changed
- * in place: the least that excludes others, and nothing survives a death.
+ * peer_map.c (floor 6): what carts were before: a hash map in memory with a mutex for each cart.
+ * The carts are plain structs, changed in place: the least that excludes others, and nothing
+ * survives a death.
  *
- * The map lies in memory that the workers inherit; for processes the mutexes are process-shared, so that they can do
- * what threads do in a service of one process.
+ * The map lies in memory that the workers inherit; for processes the mutexes are process-shared, so
+ * that they can do what threads do in a service of one process.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -83,7 +84,8 @@ static void fill(struct map_cart *cart, uint32_t number, const struct peer_place
 		line->modifier_price = item.modifier.price_cents;
 		line->quantity = item.item.quantity;
 		line->modifiers = item.item.modifier_count;
-		cart->total += line->quantity * (line->price + (line->modifiers > 0 ? line->modifier_price : 0));
+		cart->total += line->quantity *
+			       (line->price + (line->modifiers > 0 ? line->modifier_price : 0));
 	}
 	uint32_t *bucket = &map.buckets[hash_of(cart->key) & map.mask];
 	cart->next = *bucket;
@@ -171,11 +173,13 @@ static int add(void *connection, const struct load_step *step, const struct load
 		return -ENOENT;
 	for (uint32_t i = 0; i < cart->line_count; i++) {
 		struct map_line *line = &cart->lines[i];
-		if (!found && strcmp(line->id, item->id) == 0 && line->modifiers == item->item.modifier_count) {
+		if (!found && strcmp(line->id, item->id) == 0 &&
+		    line->modifiers == item->item.modifier_count) {
 			line->quantity += item->item.quantity;
 			found = true;
 		}
-		total += line->quantity * (line->price + (line->modifiers > 0 ? line->modifier_price : 0));
+		total += line->quantity *
+			 (line->price + (line->modifiers > 0 ? line->modifier_price : 0));
 	}
 	cart->total = total;
 	cart->version++;
@@ -214,27 +218,31 @@ static int set(void *connection, const struct load_step *step, const struct peer
 static void tell(const struct peer_place *place, FILE *stream)
 {
 	fprintf(stream, "%s mutexes, structs of %zu bytes",
-		place->mode == TEAM_PROCESSES ? "process-shared" : "private", sizeof(struct map_cart));
+		place->mode == TEAM_PROCESSES ? "process-shared" : "private",
+		sizeof(struct map_cart));
 }
 
 static uint64_t memory(const struct peer_place *place)
 {
 	(void)place;
-	return ((uint64_t)map.mask + 1) * sizeof(*map.buckets) + (uint64_t)map.count * sizeof(*map.carts);
+	return ((uint64_t)map.mask + 1) * sizeof(*map.buckets) +
+	       (uint64_t)map.count * sizeof(*map.carts);
 }
 
-const struct peer peer_map = { .name = "map",
-			       .store = "map",
-			       .about = "a hash map with a mutex for each cart, changed in place; survives nothing",
-			       .missing = missing,
-			       .start = start,
-			       .stop = stop,
-			       .open = open_map,
-			       .close = close_map,
-			       .shared = true,
-			       .get = get,
-			       .add = add,
-			       .set = set,
-			       .version = version,
-			       .tell = tell,
-			       .memory = memory };
+const struct peer peer_map = {
+	.name = "map",
+	.store = "map",
+	.about = "a hash map with a mutex for each cart, changed in place; survives nothing",
+	.missing = missing,
+	.start = start,
+	.stop = stop,
+	.open = open_map,
+	.close = close_map,
+	.shared = true,
+	.get = get,
+	.add = add,
+	.set = set,
+	.version = version,
+	.tell = tell,
+	.memory = memory
+};

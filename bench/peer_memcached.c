@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_memcached.c (floor 6): memcached over a unix socket, with libmemcached: get; a change is gets, unpack, pack, cas, again
- * if another one came between.
+ * peer_memcached.c (floor 6): memcached over a unix socket, with libmemcached: get; a change is
+ * gets, unpack, pack, cas, again if another one came between.
  */
 #include "peer.h"
 
@@ -27,7 +27,8 @@ static struct peer_server server;
 
 static const char *missing(void)
 {
-	return peer_has_program("memcached") ? NULL : "memcached is not installed (make bench-deps)";
+	return peer_has_program("memcached") ? NULL :
+					       "memcached is not installed (make bench-deps)";
 }
 
 static void socket_of(const struct peer_place *place, char path[PEER_PATH_BYTES + 16])
@@ -38,7 +39,8 @@ static void socket_of(const struct peer_place *place, char path[PEER_PATH_BYTES 
 static int start(const struct peer_place *place, pid_t *ret_pid)
 {
 	char path[PEER_PATH_BYTES + 16], megabytes[32], connections[32];
-	char *argv[] = { "memcached", "-s", path, "-m", megabytes, "-c", connections, "-I", "1m", NULL, NULL, NULL };
+	char *argv[] = { "memcached", "-s", path, "-m", megabytes, "-c",
+			 connections, "-I", "1m", NULL, NULL,      NULL };
 
 	socket_of(place, path);
 	snprintf(megabytes, sizeof(megabytes), "%u", (uint32_t)(place->bytes * 2 >> 20) + 128);
@@ -86,15 +88,18 @@ static int open_cached(const struct peer_place *place, void **ret_connection)
 	socket_of(place, path);
 	memcached_behavior_set(cached->server, MEMCACHED_BEHAVIOR_BINARY_PROTOCOL, 1);
 	memcached_behavior_set(cached->server, MEMCACHED_BEHAVIOR_SUPPORT_CAS, 1);
-	return memcached_server_add_unix_socket(cached->server, path) == MEMCACHED_SUCCESS ? 0 : -EIO;
+	return memcached_server_add_unix_socket(cached->server, path) == MEMCACHED_SUCCESS ? 0 :
+											     -EIO;
 }
 
 static int put(void *connection, const struct load_step *step, const void *bytes, size_t size)
 {
 	struct cached *cached = connection;
 
-	return memcached_set(cached->server, step->key, LOAD_KEY_BYTES, bytes, size, 0, 0) == MEMCACHED_SUCCESS ? 0 :
-														  -EIO;
+	return memcached_set(cached->server, step->key, LOAD_KEY_BYTES, bytes, size, 0, 0) ==
+			       MEMCACHED_SUCCESS ?
+		       0 :
+		       -EIO;
 }
 
 /* The value, in cached->result, until the next call. */
@@ -139,11 +144,13 @@ static int add(void *connection, const struct load_step *step, const struct load
 		int r = find(cached, step);
 		if (r == 0)
 			r = peer_cart_add(memcached_result_value(&cached->result),
-					  memcached_result_length(&cached->result), item, &cached->out);
+					  memcached_result_length(&cached->result), item,
+					  &cached->out);
 		if (r < 0)
 			return r;
-		memcached_return_t done = memcached_cas(cached->server, step->key, LOAD_KEY_BYTES, cached->out.data,
-							cached->out.size, 0, 0, memcached_result_cas(&cached->result));
+		memcached_return_t done = memcached_cas(cached->server, step->key, LOAD_KEY_BYTES,
+							cached->out.data, cached->out.size, 0, 0,
+							memcached_result_cas(&cached->result));
 		if (done == MEMCACHED_SUCCESS)
 			return 0;
 		if (done != MEMCACHED_DATA_EXISTS)
@@ -180,21 +187,23 @@ static uint64_t memory(const struct peer_place *place)
 	return memory_of_process(server.pid);
 }
 
-const struct peer peer_memcached = { .name = "memcached",
-				     .store = "memcached",
-				     .about = "memcached, unix socket: get; gets, unpack, pack, cas; set",
-				     .missing = missing,
-				     .start = start,
-				     .stop = stop,
-				     .open = open_cached,
-				     .close = close_cached,
-				     .put = put,
-				     .get = get,
-				     .add = add,
-				     .set = set,
-				     .version = version,
-				     .tell = tell,
-				     .memory = memory };
+const struct peer peer_memcached = {
+	.name = "memcached",
+	.store = "memcached",
+	.about = "memcached, unix socket: get; gets, unpack, pack, cas; set",
+	.missing = missing,
+	.start = start,
+	.stop = stop,
+	.open = open_cached,
+	.close = close_cached,
+	.put = put,
+	.get = get,
+	.add = add,
+	.set = set,
+	.version = version,
+	.tell = tell,
+	.memory = memory
+};
 
 #else
 

@@ -2,8 +2,10 @@
 /*
  * peer_redis.c (floor 6): Redis over a unix socket, with hiredis, nothing written to disk:
  *
- *   redis_watch      GET; a change is WATCH, GET, unpack, pack, MULTI, SET, EXEC, again if another one came between; SET of a whole cart
- *   redis_lua        a change is one call of a function on the server, which unpacks and packs with cmsgpack
+ *   redis_watch      GET; a change is WATCH, GET, unpack, pack, MULTI, SET, EXEC, again if another
+ *                    one came between; SET of a whole cart
+ *   redis_lua        a change is one call of a function on the server, which unpacks and packs with
+ *                    cmsgpack
  *   redis_pipelined  GET of 100 carts in one go, as a batch job may do, and a voice call may not
  *
  * All three use one server.
@@ -33,7 +35,8 @@ static const char function[] =
 	"end\n"
 	"local function same(a, b)\n"
 	"  if a.id ~= b.id or #a.modifiers ~= #b.modifiers then return false end\n"
-	"  for i, m in ipairs(a.modifiers) do if m.name ~= b.modifiers[i].name then return false end end\n"
+	"  for i, m in ipairs(a.modifiers) do if m.name ~= b.modifiers[i].name then return false "
+	"end end\n"
 	"  return true\n"
 	"end\n"
 	"redis.register_function('add_item', function(keys, args)\n"
@@ -68,7 +71,8 @@ static uint32_t server_users;
 
 static const char *missing(void)
 {
-	return peer_has_program("redis-server") ? NULL : "redis-server is not installed (make bench-deps)";
+	return peer_has_program("redis-server") ? NULL :
+						  "redis-server is not installed (make bench-deps)";
 }
 
 /* ------------------------------------------------------------------- server */
@@ -139,7 +143,8 @@ static int load_function(const struct peer_place *place)
 	int r = open_redis(place, &connection);
 
 	if (r == 0)
-		r = finish(redisCommand(((struct redis *)connection)->context, "FUNCTION LOAD REPLACE %b", function,
+		r = finish(redisCommand(((struct redis *)connection)->context,
+					"FUNCTION LOAD REPLACE %b", function,
 					sizeof(function) - 1));
 	if (connection != NULL)
 		close_redis(connection);
@@ -181,7 +186,8 @@ static int put(void *connection, const struct load_step *step, const void *bytes
 {
 	struct redis *redis = connection;
 
-	if (redisAppendCommand(redis->context, "SET %b %b", step->key, (size_t)LOAD_KEY_BYTES, bytes, size) != REDIS_OK)
+	if (redisAppendCommand(redis->context, "SET %b %b", step->key, (size_t)LOAD_KEY_BYTES,
+			       bytes, size) != REDIS_OK)
 		return -EIO;
 	return ++redis->pending < PIPELINE ? 0 : drain(redis);
 }
@@ -258,7 +264,8 @@ static int try_to_set(struct redis *redis, const struct load_step *step)
 	void *reply;
 
 	redisAppendCommand(context, "MULTI");
-	redisAppendCommand(context, "SET %b %b", step->key, (size_t)LOAD_KEY_BYTES, redis->out.data, redis->out.size);
+	redisAppendCommand(context, "SET %b %b", step->key, (size_t)LOAD_KEY_BYTES, redis->out.data,
+			   redis->out.size);
 	redisAppendCommand(context, "EXEC");
 	for (int i = 0; i < MULTI_ANSWERS; i++) {
 		if (redisGetReply(context, &reply) != REDIS_OK)
@@ -270,7 +277,8 @@ static int try_to_set(struct redis *redis, const struct load_step *step)
 	return r < 0 ? r : done;
 }
 
-static int add_watching(void *connection, const struct load_step *step, const struct load_item *item)
+static int add_watching(void *connection, const struct load_step *step,
+			const struct load_item *item)
 {
 	struct redis *redis = connection;
 	redisReply *reply;
@@ -355,23 +363,26 @@ const struct peer peer_redis_watch = {
 	.memory = memory
 };
 
-const struct peer peer_redis_lua = { .name = "redis_lua",
-				     .store = "redis",
-				     .about = "Redis, unix socket: a function on the server adds the item (cmsgpack)",
-				     .missing = missing,
-				     .start = start,
-				     .stop = stop,
-				     .open = open_redis,
-				     .close = close_redis,
-				     .put = put,
-				     .add = add_there,
-				     .version = version,
-				     .tell = tell,
-				     .memory = memory };
+const struct peer peer_redis_lua = {
+	.name = "redis_lua",
+	.store = "redis",
+	.about = "Redis, unix socket: a function on the server adds the item (cmsgpack)",
+	.missing = missing,
+	.start = start,
+	.stop = stop,
+	.open = open_redis,
+	.close = close_redis,
+	.put = put,
+	.add = add_there,
+	.version = version,
+	.tell = tell,
+	.memory = memory
+};
 
 const struct peer peer_redis_pipelined = { .name = "redis_pipelined",
 					   .store = "redis",
-					   .about = "Redis, unix socket: GET of 100 carts in one go",
+					   .about =
+						   "Redis, unix socket: GET of 100 carts in one go",
 					   .missing = missing,
 					   .start = start,
 					   .stop = stop,

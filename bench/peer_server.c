@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_server.c (floor 6): servers of peers: found on the PATH, started as our children, stopped by their pid.
+ * peer_server.c (floor 6): servers of peers: found on the PATH, started as our children, stopped by
+ * their pid.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,12 +25,13 @@ static bool find(const char *name, char path[PATH_MAX])
 	const char *list = getenv("PATH");
 	char copy[4096];
 
-	if (snprintf(copy, sizeof(copy), "%s:/usr/sbin:/usr/bin", list != NULL ? list : "") >= (int)sizeof(copy))
+	if (snprintf(copy, sizeof(copy), "%s:/usr/sbin:/usr/bin", list != NULL ? list : "") >=
+	    (int)sizeof(copy))
 		return false;
 	for (char *next = copy; next != NULL;) {
 		const char *directory = strsep(&next, ":");
-		if (snprintf(path, PATH_MAX, "%s/%s", directory, name) < PATH_MAX && directory[0] == '/' &&
-		    access(path, X_OK) == 0)
+		if (snprintf(path, PATH_MAX, "%s/%s", directory, name) < PATH_MAX &&
+		    directory[0] == '/' && access(path, X_OK) == 0)
 			return true;
 	}
 	return false;
@@ -57,7 +59,9 @@ static void join(char *const *argv, char *text, size_t size)
 static pid_t start_there(char *const *argv, int output, int cpu)
 {
 	char path[PATH_MAX];
-	struct child_plan plan = { .path = path, .argv = argv, .keep = { -1, -1 }, .output = output };
+	struct child_plan plan = {
+		.path = path, .argv = argv, .keep = { -1, -1 }, .output = output
+	};
 	struct pin_before before;
 
 	if (!find(argv[0], path))

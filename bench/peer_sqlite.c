@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_sqlite.c (floor 6): SQLite with a write-ahead log, synchronous=NORMAL (no sync for a change), prepared statements.
+ * peer_sqlite.c (floor 6): SQLite with a write-ahead log, synchronous=NORMAL (no sync for a
+ * change), prepared statements.
  */
 #include "peer.h"
 
@@ -59,9 +60,11 @@ static void path_of(const struct peer_place *place, char path[PEER_PATH_BYTES + 
 
 static int open_sqlite(const struct peer_place *place, void **ret_connection)
 {
-	static const char *const texts[STATEMENTS] = { "SELECT value FROM carts WHERE key = ?1",
-						       "REPLACE INTO carts (key, value) VALUES (?1, ?2)",
-						       "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK" };
+	static const char *const texts[STATEMENTS] = {
+		"SELECT value FROM carts WHERE key = ?1",
+		"REPLACE INTO carts (key, value) VALUES (?1, ?2)", "BEGIN IMMEDIATE", "COMMIT",
+		"ROLLBACK"
+	};
 	struct sqlite *sqlite = calloc(1, sizeof(*sqlite));
 	char path[PEER_PATH_BYTES + 16];
 
@@ -70,18 +73,19 @@ static int open_sqlite(const struct peer_place *place, void **ret_connection)
 	*ret_connection = sqlite;
 	msgpack_sbuffer_init(&sqlite->out);
 	path_of(place, path);
-	int r = sqlite3_open_v2(path, &sqlite->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+	int r = sqlite3_open_v2(path, &sqlite->db,
+				SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 				NULL); /* one thread uses it */
 	if (r == SQLITE_OK)
 		r = sqlite3_busy_timeout(sqlite->db, BUSY_MS);
 	if (r == SQLITE_OK)
 		r = sqlite3_exec(sqlite->db,
-				 PRAGMAS
-				 "CREATE TABLE IF NOT EXISTS carts (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID",
+				 PRAGMAS "CREATE TABLE IF NOT EXISTS carts (key BLOB PRIMARY KEY, "
+					 "value BLOB) WITHOUT ROWID",
 				 NULL, NULL, NULL);
 	for (int i = 0; i < STATEMENTS && r == SQLITE_OK; i++)
-		r = sqlite3_prepare_v3(sqlite->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &sqlite->statements[i],
-				       NULL);
+		r = sqlite3_prepare_v3(sqlite->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+				       &sqlite->statements[i], NULL);
 	return r == SQLITE_OK ? 0 : -EIO;
 }
 
@@ -105,7 +109,8 @@ static int put(void *connection, const struct load_step *step, const void *bytes
 }
 
 /* The row, until the statement is reset. */
-static int find(struct sqlite *sqlite, const struct load_step *step, const void **ret_bytes, size_t *ret_size)
+static int find(struct sqlite *sqlite, const struct load_step *step, const void **ret_bytes,
+		size_t *ret_size)
 {
 	sqlite3_stmt *stmt = sqlite->statements[SELECT];
 
@@ -184,21 +189,23 @@ static uint64_t memory(const struct peer_place *place)
 	return memory_of_files(path);
 }
 
-const struct peer peer_sqlite = { .name = "sqlite",
-				  .store = "sqlite",
-				  .about = "SQLite, WAL, synchronous=NORMAL: select; read, unpack, pack, replace",
-				  .missing = missing,
-				  .start = start,
-				  .stop = stop,
-				  .open = open_sqlite,
-				  .close = close_sqlite,
-				  .put = put,
-				  .get = get,
-				  .add = add,
-				  .set = set,
-				  .version = version,
-				  .tell = tell,
-				  .memory = memory };
+const struct peer peer_sqlite = {
+	.name = "sqlite",
+	.store = "sqlite",
+	.about = "SQLite, WAL, synchronous=NORMAL: select; read, unpack, pack, replace",
+	.missing = missing,
+	.start = start,
+	.stop = stop,
+	.open = open_sqlite,
+	.close = close_sqlite,
+	.put = put,
+	.get = get,
+	.add = add,
+	.set = set,
+	.version = version,
+	.tell = tell,
+	.memory = memory
+};
 
 #else
 

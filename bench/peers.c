@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peers.c (floor 6): corral-bench peers: Corral beside what people keep carts in today. The same carts,
- * the same work, workers as many, in turns within one run. See peer.h.
+ * peers.c (floor 6): corral-bench peers: Corral beside what people keep carts in today. The same
+ * carts, the same work, workers as many, in turns within one run. See peer.h.
  *
  *   get   find a cart by its key, and read its version
- *   add   raise the quantity of an item that it has, so that no other change is lost: counted afterwards
+ *   add   raise the quantity of an item that it has, so that no other change is lost: counted
+ *         afterwards
  *   set   put a whole cart in its place
  *
- * All peers stand ready at once; each round goes through them. A figure is the median of the rounds; a ratio, the
- * median of the rounds' ratios to Corral.
+ * All peers stand ready at once; each round goes through them. A figure is the median of the
+ * rounds; a ratio, the median of the rounds' ratios to Corral.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -43,13 +44,15 @@ static uint64_t server_cpu_ns(pid_t pid)
 	fclose(file);
 	text[size] = '\0';
 	const char *rest = strrchr(text, ')');
-	if (rest == NULL || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+	if (rest == NULL || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+				   &user, &system) != 2)
 		return 0;
 	return (user + system) * (1000000000ull / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
 /* One peer's turn. */
-static bool take_turn(const struct peers *run, struct peers_row *row, enum peer_work work, uint32_t round)
+static bool take_turn(const struct peers *run, struct peers_row *row, enum peer_work work,
+		      uint32_t round)
 {
 	const struct peers_settings *settings = run->settings;
 	uint64_t ns = settings->ms * 1000000ull / (settings->rounds * 2);
@@ -79,8 +82,8 @@ static bool take_turn(const struct peers *run, struct peers_row *row, enum peer_
 	double whole = (double)(bench_now_ns() - start);
 	double server = (double)(server_cpu_ns(row->server) - cpu) * (double)ns / whole;
 	row->ns[work][round] = 1e9 / result.per_second * settings->workers;
-	row->cpu[work][round] =
-		((double)result.cpu_ns + (peers_has_server(row) ? server : 0)) / (double)result.plain_done;
+	row->cpu[work][round] = ((double)result.cpu_ns + (peers_has_server(row) ? server : 0)) /
+				(double)result.plain_done;
 	histogram_merge(&row->times[work], &result.times);
 	if (work == PEER_ADD)
 		row->added += result.done;
@@ -151,7 +154,8 @@ static bool set_and_look(struct peers *run, struct peers_row *row, uint32_t roun
 		return false;
 	int r = count_versions(run, row, &sum);
 	if (r < 0)
-		bench_say("%s: carts that were set cannot be read: %s", row->peer->name, strerror(-r));
+		bench_say("%s: carts that were set cannot be read: %s", row->peer->name,
+			  strerror(-r));
 	return r == 0;
 }
 
@@ -196,7 +200,8 @@ static bool measure_all(struct peers *run)
 			struct peers_row *row = &run->rows[i];
 			if (bench_signal != 0)
 				return false;
-			progress_show(round * run->row_count + i, rounds * run->row_count, row->peer->name);
+			progress_show(round * run->row_count + i, rounds * run->row_count,
+				      row->peer->name);
 			if (row->peer->get != NULL && !take_turn(run, row, PEER_GET, round))
 				return false;
 			if (row->peer->add != NULL && !add_and_count(run, row, round))
@@ -250,7 +255,9 @@ static bool make_whole(struct peers *run)
 	int r = corral_get(run->load.corral, &key, &run->cart);
 	if (r < 0)
 		bench_say("cannot read a cart: %s", corral_strerror(r));
-	run->whole = (struct peer_whole){ .bytes = run->bytes.data, .size = run->bytes.size, .cart = run->cart };
+	run->whole = (struct peer_whole){ .bytes = run->bytes.data,
+					  .size = run->bytes.size,
+					  .cart = run->cart };
 	return r == 0;
 }
 
@@ -265,8 +272,9 @@ static void choose_cpus(struct peers *run)
 static bool make_steps(struct peers *run)
 {
 	run->step_count = load_steps(&run->load, STEPS_MAX);
-	run->steps = run->settings->zipf ? load_walk_zipf(&run->load, run->step_count + STEPS_EXTRA, 1) :
-					   load_walk(&run->load, run->step_count + STEPS_EXTRA, 1);
+	run->steps = run->settings->zipf ?
+			     load_walk_zipf(&run->load, run->step_count + STEPS_EXTRA, 1) :
+			     load_walk(&run->load, run->step_count + STEPS_EXTRA, 1);
 	load_item_at(0, &run->item);
 	return run->steps != NULL;
 }
@@ -306,7 +314,9 @@ static enum bench_exit run_peers(const struct peers_settings *settings)
 
 enum bench_exit peers_run(int argc, char **argv)
 {
-	struct peers_settings settings = { .carts = 10000, .bytes = 5120, .workers = 1, .ms = 2000, .rounds = 5 };
+	struct peers_settings settings = {
+		.carts = 10000, .bytes = 5120, .workers = 1, .ms = 2000, .rounds = 5
+	};
 	bool go;
 	enum bench_exit result = peers_options(argc, argv, &settings, &go);
 

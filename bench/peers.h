@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peers.h (floor 6): which peers there are, what corral-bench peers was asked for, and what it found out.
+ * peers.h (floor 6): which peers there are, what corral-bench peers was asked for, and what it
+ * found out.
  */
 #ifndef CORRAL_BENCH_PEERS_H
 #define CORRAL_BENCH_PEERS_H
@@ -65,7 +66,10 @@ static inline bool peers_has_server(const struct peers_row *row)
 /* Is the name in a list "a,b,c"? NULL: every name is. */
 bool peers_is_wanted(const char *list, const char *name);
 
-/* *ret_go: there is something to do, see options.h. settings: what holds unless options say otherwise. */
+/*
+ * *ret_go: there is something to do, see options.h. settings: what holds unless options say
+ * otherwise.
+ */
 enum bench_exit peers_options(int argc, char **argv, struct peers_settings *settings, bool *ret_go);
 
 /* A note of how a peer is set up, and where it runs: of each store once. */

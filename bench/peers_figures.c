@@ -22,7 +22,8 @@ void peers_tell(const struct peers *run, const struct peers_row *row)
 		return;
 	row->peer->tell(&run->place, stream);
 	if (peers_has_server(row) && run->worker_cpu != PIN_NONE)
-		fprintf(stream, "; server on CPU %d, worker on CPU %d", run->place.server_cpu, run->worker_cpu);
+		fprintf(stream, "; server on CPU %d, worker on CPU %d", run->place.server_cpu,
+			run->worker_cpu);
 	else if (peers_has_server(row))
 		fprintf(stream, "; on any CPU");
 	fclose(stream);
@@ -47,11 +48,14 @@ static double median_ratio_of(const double *values, const double *base, uint32_t
 	return rounds_median_ratio(&above, &below);
 }
 
-/* Runs of which one may want to see both have figures of different names: "_zipf", "_threads", "_unpinned", "". */
+/*
+ * Runs of which one may want to see both have figures of different names: "_zipf", "_threads",
+ * "_unpinned", "".
+ */
 static void name_ways(const struct peers_settings *settings, char ways[32])
 {
-	snprintf(ways, 32, "%s%s%s", settings->zipf ? "_zipf" : "", settings->threads ? "_threads" : "",
-		 settings->no_pin ? "_unpinned" : "");
+	snprintf(ways, 32, "%s%s%s", settings->zipf ? "_zipf" : "",
+		 settings->threads ? "_threads" : "", settings->no_pin ? "_unpinned" : "");
 }
 
 static void print_row(const struct peers *run, const struct peers_row *row, enum peer_work work)
@@ -60,8 +64,8 @@ static void print_row(const struct peers *run, const struct peers_row *row, enum
 	char name[128], ways[32];
 
 	name_ways(run->settings, ways);
-	snprintf(name, sizeof(name), "peers.carts_%u.%s%s.%s", run->load.carts, peer_work_names[work], ways,
-		 row->peer->name);
+	snprintf(name, sizeof(name), "peers.carts_%u.%s%s.%s", run->load.carts,
+		 peer_work_names[work], ways, row->peer->name);
 	double ns = median_of(row->ns[work], rounds);
 	figure("ns", ns, ns < 1000 ? 1 : 0, "%s.ns", name);
 	figure("1/s", 1e9 / ns * run->settings->workers, 0, "%s.per_second", name);
@@ -83,8 +87,8 @@ static void print_memory(const struct peers *run)
 	for (uint32_t i = 0; i < run->row_count; i++) {
 		const struct peers_row *row = &run->rows[i];
 		if (strcmp(row->peer->store, last) != 0 && row->bytes > 0)
-			figure("bytes", (double)row->bytes, 0, "peers.carts_%u.memory.%s", run->load.carts,
-			       row->peer->store);
+			figure("bytes", (double)row->bytes, 0, "peers.carts_%u.memory.%s",
+			       run->load.carts, row->peer->store);
 		last = row->peer->store;
 	}
 }

@@ -8,9 +8,10 @@
 #include "measure.h"
 #include "peers.h"
 
-const struct peer *const peers[] = { &peer_corral,    &peer_corral_copy,    &peer_map,       &peer_lmdb,
-				     &peer_lmdb_sync, &peer_sqlite,         &peer_memcached, &peer_redis_watch,
-				     &peer_redis_lua, &peer_redis_pipelined };
+const struct peer *const peers[] = { &peer_corral,         &peer_corral_copy, &peer_map,
+				     &peer_lmdb,           &peer_lmdb_sync,   &peer_sqlite,
+				     &peer_memcached,      &peer_redis_watch, &peer_redis_lua,
+				     &peer_redis_pipelined };
 
 const uint32_t peer_count = (uint32_t)(sizeof(peers) / sizeof(peers[0]));
 
@@ -60,7 +61,8 @@ enum bench_exit peers_options(int argc, char **argv, struct peers_settings *sett
 		OPTION_ZIPF(&settings->zipf),
 		OPTION_FLAG("no-pin", &settings->no_pin,
 			    "servers, and a worker that is alone with one, run on any CPU"),
-		OPTION_TEXT("peers", "NAME,...", &settings->only, "only these (default: all that are installed)"),
+		OPTION_TEXT("peers", "NAME,...", &settings->only,
+			    "only these (default: all that are installed)"),
 		OPTION_JSON(&settings->json),
 		OPTION_DIR(&settings->directory),
 	};

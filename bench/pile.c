@@ -61,14 +61,17 @@ static int compare_modifiers(const void *left, const void *right)
 
 	if (order == 0)
 		order = (a->name.size > b->name.size) - (a->name.size < b->name.size);
-	return order != 0 ? order : (a->price_cents > b->price_cents) - (a->price_cents < b->price_cents);
+	return order != 0 ? order :
+			    (a->price_cents > b->price_cents) - (a->price_cents < b->price_cents);
 }
 
 int pile_add(struct pile *pile, const struct corral_item *item, int64_t total_cents)
 {
 	struct corral_modifier modifiers[CORRAL_MODIFIERS_MAX];
-	uint32_t count = item->modifier_count <= CORRAL_MODIFIERS_MAX ? item->modifier_count : CORRAL_MODIFIERS_MAX;
-	size_t bytes = 4 * sizeof(int64_t) + item->menu_item_id.size + item->notes.size, at = pile->text_size;
+	uint32_t count = item->modifier_count <= CORRAL_MODIFIERS_MAX ? item->modifier_count :
+									CORRAL_MODIFIERS_MAX;
+	size_t bytes = 4 * sizeof(int64_t) + item->menu_item_id.size + item->notes.size,
+	       at = pile->text_size;
 
 	for (uint32_t i = 0; i < count; i++) {
 		modifiers[i] = item->modifiers[i];

@@ -36,7 +36,8 @@ void pin_me(int cpu)
 
 void pin_me_for_now(int cpu, struct pin_before *ret_before)
 {
-	ret_before->known = cpu != PIN_NONE && sched_getaffinity(0, sizeof(cpu_set_t), &ret_before->cpus) == 0;
+	ret_before->known =
+		cpu != PIN_NONE && sched_getaffinity(0, sizeof(cpu_set_t), &ret_before->cpus) == 0;
 	if (ret_before->known)
 		pin_me(cpu);
 }

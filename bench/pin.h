@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pin.h (floor 6): threads and processes that stay on one CPU, so that a server and who asks it do not take turns on the same one.
+ * pin.h (floor 6): threads and processes that stay on one CPU, so that a server and who asks it do
+ * not take turns on the same one.
  */
 #ifndef CORRAL_BENCH_PIN_H
 #define CORRAL_BENCH_PIN_H
@@ -13,7 +14,9 @@
 /* Two CPUs that we may use. false: there is only one. */
 bool pin_two(int *ret_first, int *ret_second);
 
-/* From now on the calling thread runs only there, and so does what it starts. PIN_NONE: as before. */
+/*
+ * From now on the calling thread runs only there, and so does what it starts. PIN_NONE: as before.
+ */
 void pin_me(int cpu);
 /* The same, until pin_back(). *ret_before: for that. */
 struct pin_before {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * plain.h (floor 6): the bare limit: the same carts in a plain hash map in this process's own memory,
- * without locks, liveness, expiry or protection of any kind.
+ * plain.h (floor 6): the bare limit: the same carts in a plain hash map in this process's own
+ * memory, without locks, liveness, expiry or protection of any kind.
  *
  * It has the arena's shape: buckets of 8 bytes, chains of nodes of a cache line, values as far
- * apart as the arena's blocks, the same bytes, the same keys, hashed and compared the same way. What Corral takes longer is what
- * its promises cost.
+ * apart as the arena's blocks, the same bytes, the same keys, hashed and compared the same way.
+ * What Corral takes longer is what its promises cost.
  */
 #ifndef CORRAL_BENCH_PLAIN_H
 #define CORRAL_BENCH_PLAIN_H
@@ -49,13 +49,15 @@ void plain_free(struct plain *plain);
 /* The same key in the same form, hashed and compared the same way. */
 static inline uint64_t plain_hash(const struct plain *plain, const struct corral_key *key)
 {
-	uint64_t hash = XXH3_64bits_withSeed(key->restaurant_id.data, key->restaurant_id.size, plain->seed);
+	uint64_t hash =
+		XXH3_64bits_withSeed(key->restaurant_id.data, key->restaurant_id.size, plain->seed);
 
 	return XXH3_64bits_withSeed(key->session_id.data, key->session_id.size, hash);
 }
 
 /* Hash, probe, compare the key: the cart, or NULL. */
-static inline const struct cart_head *plain_find(const struct plain *plain, const struct corral_key *key)
+static inline const struct cart_head *plain_find(const struct plain *plain,
+						 const struct corral_key *key)
 {
 	uint64_t hash = plain_hash(plain, key);
 

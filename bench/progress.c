@@ -15,16 +15,19 @@ static uint64_t shown_ns; /* when it was drawn last; 0: there is none */
 
 void progress_show(uint32_t done, uint32_t total, const char *what)
 {
-	static const char full[] = "##############################", empty[] = "..............................";
+	static const char full[] = "##############################",
+			  empty[] = "..............................";
 	uint64_t now = bench_now_ns();
 	int filled;
 
-	static_assert(sizeof(full) == BAR_WIDTH + 1 && sizeof(empty) == BAR_WIDTH + 1, "as wide as said");
+	static_assert(sizeof(full) == BAR_WIDTH + 1 && sizeof(empty) == BAR_WIDTH + 1,
+		      "as wide as said");
 	if (now - shown_ns < EVERY_NS || total == 0 || !isatty(STDERR_FILENO))
 		return;
 	shown_ns = now;
 	filled = (int)((uint64_t)done * BAR_WIDTH / total);
-	fprintf(stderr, "\r[%.*s%.*s] %u/%u %s", filled, full, BAR_WIDTH - filled, empty, done, total, what);
+	fprintf(stderr, "\r[%.*s%.*s] %u/%u %s", filled, full, BAR_WIDTH - filled, empty, done,
+		total, what);
 	fflush(stderr);
 }
 

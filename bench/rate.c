@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rate.c (floor 6): corral-bench rate: voice orders at the pace of people: each has an event at fixed times, an add to its cart, whether the
- * one before is done or not. What is measured is the time from when the event was due, the scheduler's part included: so
- * a stall is seen by all events that were due in it (no coordinated omission).
+ * rate.c (floor 6): corral-bench rate: voice orders at the pace of people: each has an event at
+ * fixed times, an add to its cart, whether the one before is done or not. What is measured is the
+ * time from when the event was due, the scheduler's part included: so a stall is seen by all events
+ * that were due in it (no coordinated omission).
  *
- * Beside it, in the same run and with the same schedule, workers that only wake up and read the clock: what no store can be faster than.
+ * Beside it, in the same run and with the same schedule, workers that only wake up and read the
+ * clock: what no store can be faster than.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -49,7 +51,8 @@ struct scene {
 
 static void sleep_until(uint64_t ns)
 {
-	const struct timespec when = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
+	const struct timespec when = { .tv_sec = (time_t)(ns / 1000000000u),
+				       .tv_nsec = (long)(ns % 1000000000u) };
 
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL) == EINTR)
 		;
@@ -75,17 +78,21 @@ static int add_to(const struct scene *scene, void *connection, uint32_t order)
 static int work(const struct scene *scene, uint32_t number, struct member *member)
 {
 	const struct settings *settings = scene->settings;
-	uint64_t interval = settings->interval_ms * 1000000ull, events = settings->ms / settings->interval_ms;
+	uint64_t interval = settings->interval_ms * 1000000ull,
+		 events = settings->ms / settings->interval_ms;
 	void *connection;
 
 	int r = peer_corral.open(&scene->place, &connection);
 	prctl(PR_SET_TIMERSLACK, SLACK_NS);
-	for (uint32_t order = number; order < settings->orders && r == 0 && !scene->idle; order += settings->workers)
+	for (uint32_t order = number; order < settings->orders && r == 0 && !scene->idle;
+	     order += settings->workers)
 		r = add_to(scene, connection, order); /* a worker's first call registers it */
 	uint64_t cpu = cpu_now_ns();
 	for (uint64_t event = 0; event < events && r == 0; event++) {
-		for (uint32_t order = number; order < settings->orders && r == 0; order += settings->workers) {
-			uint64_t due = scene->start_ns + event * interval + interval * order / settings->orders;
+		for (uint32_t order = number; order < settings->orders && r == 0;
+		     order += settings->workers) {
+			uint64_t due = scene->start_ns + event * interval +
+				       interval * order / settings->orders;
 			sleep_until(due);
 			if (!scene->idle)
 				r = add_to(scene, connection, order);
@@ -148,7 +155,8 @@ static int run_both(struct scene *scene)
 	if (r == 0)
 		r = run(scene, &all[1]);
 	if (r == 0 && bench_signal == 0) {
-		figure("events", (double)all[1].events, 0, "rate.orders_%u.events", settings->orders);
+		figure("events", (double)all[1].events, 0, "rate.orders_%u.events",
+		       settings->orders);
 		figure_quantiles(&all[0].times, "rate.wake_up");
 		figure_quantiles(&all[1].times, "rate.add");
 		figure("%", (double)all[0].cpu_ns * percent, 3, "rate.wake_up_cpu_percent");
@@ -162,13 +170,15 @@ static enum bench_exit run_scene(const struct settings *settings)
 {
 	size_t bytes = settings->workers * sizeof(struct member);
 	struct load load;
-	enum bench_exit result = load_open(&load, settings->directory, settings->orders, settings->bytes);
+	enum bench_exit result =
+		load_open(&load, settings->directory, settings->orders, settings->bytes);
 
 	if (result != BENCH_DONE)
 		return result;
 	struct scene scene = { .settings = settings, .place = { .load = &load } };
 	load_item_at(0, &scene.item);
-	scene.members = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	scene.members =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int r = scene.members == MAP_FAILED ? -errno : run_both(&scene);
 	if (r < 0 && bench_signal == 0) {
 		bench_say("a worker failed: %s", corral_strerror(r));
@@ -184,10 +194,13 @@ static enum bench_exit run_scene(const struct settings *settings)
 
 enum bench_exit rate_run(int argc, char **argv)
 {
-	struct settings settings = { .orders = 100, .workers = 4, .ms = 10000, .interval_ms = 500, .bytes = 5120 };
+	struct settings settings = {
+		.orders = 100, .workers = 4, .ms = 10000, .interval_ms = 500, .bytes = 5120
+	};
 	const struct option_row rows[] = {
 		OPTION_NUMBER("orders", "N", &settings.orders, 1, 100000, "orders at a time"),
-		OPTION_NUMBER("interval", "MS", &settings.interval_ms, 1, 1000, "between two adds of an order"),
+		OPTION_NUMBER("interval", "MS", &settings.interval_ms, 1, 1000,
+			      "between two adds of an order"),
 		OPTION_WORKERS(&settings.workers, MEASURE_WORKERS_MAX),
 		OPTION_SECONDS(&settings.ms, 3600, "how long"),
 		OPTION_BYTES(&settings.bytes),
@@ -200,8 +213,8 @@ enum bench_exit rate_run(int argc, char **argv)
 	if (!go)
 		return result;
 	if (settings.ms < settings.interval_ms)
-		return bench_usage("rate", "--seconds %g is less than one interval of %u ms", settings.ms / 1000.0,
-				   settings.interval_ms);
+		return bench_usage("rate", "--seconds %g is less than one interval of %u ms",
+				   settings.ms / 1000.0, settings.interval_ms);
 	bench_catch_signals();
 	figures_begin("rate", settings.json);
 	result = run_scene(&settings);

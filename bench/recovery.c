@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * recovery.c (floor 6): corral-bench recovery: how fast an agent makes an arena that is lost anew out of its journal, against plain
- * reading of the journal's files; and how fast it takes up one that is there.
+ * recovery.c (floor 6): corral-bench recovery: how fast an agent makes an arena that is lost anew
+ * out of its journal, against plain reading of the journal's files; and how fast it takes up one
+ * that is there.
  *
- * Both rates are of the same files, dropped from the page cache before, in the same run. The carts are counted and added up
- * before and after.
+ * Both rates are of the same files, dropped from the page cache before, in the same run. The carts
+ * are counted and added up before and after.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -64,7 +65,9 @@ static int open_notify(struct recovery *recovery)
 	    setenv("NOTIFY_SOCKET", name, 1) < 0)
 		return -errno;
 	struct timeval poll = { .tv_usec = POLL_MS * 1000 };
-	return setsockopt(recovery->notify_fd, SOL_SOCKET, SO_RCVTIMEO, &poll, sizeof(poll)) < 0 ? -errno : 0;
+	return setsockopt(recovery->notify_fd, SOL_SOCKET, SO_RCVTIMEO, &poll, sizeof(poll)) < 0 ?
+		       -errno :
+		       0;
 }
 
 static void look_at_memory(struct recovery *recovery)
@@ -97,7 +100,9 @@ static uint64_t start_agent(struct recovery *recovery)
 {
 	struct stage *stage = &recovery->load.stage;
 	char *argv[] = { stage->agent_path, "--dir", stage->directory, "--journal", "1s", NULL };
-	struct child_plan plan = { .path = stage->agent_path, .argv = argv, .keep = { -1, -1 }, .output = stage->log };
+	struct child_plan plan = {
+		.path = stage->agent_path, .argv = argv, .keep = { -1, -1 }, .output = stage->log
+	};
 	char word[64];
 
 	while (recv(recovery->notify_fd, word, sizeof(word), MSG_DONTWAIT) >= 0)
@@ -127,7 +132,9 @@ static uint64_t start_agent(struct recovery *recovery)
 
 /* ---------------------------------------------------------------- the files */
 
-/* Each file of the journal in turn; what one() answers below 0 is the end. Their bytes, or -errno. */
+/*
+ * Each file of the journal in turn; what one() answers below 0 is the end. Their bytes, or -errno.
+ */
 static int64_t each_file(const struct recovery *recovery, int64_t (*one)(int fd))
 {
 	char path[PATH_MAX + 16];
@@ -261,7 +268,8 @@ static enum bench_exit warm_restarts(struct recovery *recovery)
 	return BENCH_DONE;
 }
 
-static void print_rates(const struct recovery *recovery, int64_t bytes, uint64_t read_ns, uint64_t recover_ns)
+static void print_rates(const struct recovery *recovery, int64_t bytes, uint64_t read_ns,
+			uint64_t recover_ns)
 {
 	printf("recovery.journal_bytes %lld bytes\n", (long long)bytes);
 	printf("recovery.read_rate %.0f MB/s\n", (double)bytes * 1e3 / (double)read_ns);
@@ -281,9 +289,11 @@ static enum bench_exit compare(const struct sums *before, const struct sums *aft
 	printf("recovery.lost %llu carts\n", (unsigned long long)lost);
 	if (same)
 		return BENCH_DONE;
-	bench_say("the carts are not what they were: %llu carts, %llu lines, %lld cents; were %llu, %llu, %lld",
-		  (unsigned long long)after->carts, (unsigned long long)after->lines, (long long)after->cents,
-		  (unsigned long long)before->carts, (unsigned long long)before->lines, (long long)before->cents);
+	bench_say("the carts are not what they were: %llu carts, %llu lines, %lld cents; were "
+		  "%llu, %llu, %lld",
+		  (unsigned long long)after->carts, (unsigned long long)after->lines,
+		  (long long)after->cents, (unsigned long long)before->carts,
+		  (unsigned long long)before->lines, (long long)before->cents);
 	return BENCH_WRONG;
 }
 
@@ -326,9 +336,11 @@ enum bench_exit recovery_run(int argc, char **argv)
 	static struct recovery recovery = { .carts = 200000, .bytes = 5000, .notify_fd = -1 };
 	const struct option_row rows[] = {
 		OPTION_NUMBER("carts", "N", &recovery.carts, 1, CARTS_MAX, "so many carts"),
-		OPTION_NUMBER("bytes", "N", &recovery.bytes, 1, BYTES_MAX, "bytes of a cart, about"),
+		OPTION_NUMBER("bytes", "N", &recovery.bytes, 1, BYTES_MAX,
+			      "bytes of a cart, about"),
 		OPTION_TEXT("dir", "DIR", &recovery.directory,
-			    "in a new directory in DIR, on the disk that is to be measured; must be given"),
+			    "in a new directory in DIR, on the disk that is to be measured; must "
+			    "be given"),
 	};
 	bool go;
 	enum bench_exit result = options_only("recovery", rows, argc, argv, &go);
@@ -337,8 +349,10 @@ enum bench_exit recovery_run(int argc, char **argv)
 	if (!go)
 		return result;
 	if (recovery.directory == NULL)
-		return bench_usage("recovery", "--dir: give a directory on the disk that is to be measured");
-	if (snprintf(path, sizeof(path), "%s/corral-bench.XXXXXX", recovery.directory) >= (int)sizeof(path) ||
+		return bench_usage("recovery",
+				   "--dir: give a directory on the disk that is to be measured");
+	if (snprintf(path, sizeof(path), "%s/corral-bench.XXXXXX", recovery.directory) >=
+		    (int)sizeof(path) ||
 	    mkdtemp(path) == NULL || open_notify(&recovery) < 0) {
 		bench_say("cannot make a directory in %s: %s", recovery.directory, strerror(errno));
 		return BENCH_NO_ARENA;

@@ -27,17 +27,20 @@ struct replay_options {
 	struct crew_settings crew;
 };
 
-static enum bench_exit take_options(int argc, char **argv, struct replay_options *replay, bool *ret_go)
+static enum bench_exit take_options(int argc, char **argv, struct replay_options *replay,
+				    bool *ret_go)
 {
 	const struct option_row rows[] = {
-		OPTION_NUMBER("workers", "N", &replay->crew.workers, 1, CREW_WORKERS_MAX, "worker processes"),
+		OPTION_NUMBER("workers", "N", &replay->crew.workers, 1, CREW_WORKERS_MAX,
+			      "worker processes"),
 		OPTION_NUMBER("deploys", "K", &replay->crew.deploys, 0, CREW_EVENTS_MAX,
 			      "replace each worker K times, half of them by SIGKILL"),
-		OPTION_NUMBER("agent-restarts", "K", &replay->crew.agent_restarts, 0, CREW_EVENTS_MAX,
-			      "kill the agent K times, and start it again"),
+		OPTION_NUMBER("agent-restarts", "K", &replay->crew.agent_restarts, 0,
+			      CREW_EVENTS_MAX, "kill the agent K times, and start it again"),
 		OPTION_LARGE("seed", "S", &replay->crew.seed,
 			     "for the random choices (default: the clock; it is printed)"),
-		OPTION_TEXT("restaurant", "ID", &replay->restaurant, "restaurant of the carts (default replay-PID)"),
+		OPTION_TEXT("restaurant", "ID", &replay->restaurant,
+			    "restaurant of the carts (default replay-PID)"),
 		OPTION_FLAG("keep", &replay->keep, "leave the carts in place (only with --dir)"),
 		OPTION_DIR(&replay->directory),
 	};
@@ -52,9 +55,11 @@ static enum bench_exit take_options(int argc, char **argv, struct replay_options
 		return result;
 	*ret_go = false;
 	if (replay->keep && replay->directory == NULL)
-		return bench_usage("replay", "--keep needs --dir: a temporary directory does not stay");
+		return bench_usage("replay",
+				   "--keep needs --dir: a temporary directory does not stay");
 	if (replay->restaurant[0] == '\0' || strlen(replay->restaurant) > CORRAL_ID_MAX)
-		return bench_usage("replay", "--restaurant: an id has 1 to %d bytes", CORRAL_ID_MAX);
+		return bench_usage("replay", "--restaurant: an id has 1 to %d bytes",
+				   CORRAL_ID_MAX);
 	replay->file = argv[optind];
 	*ret_go = true;
 	return BENCH_DONE;
@@ -81,22 +86,25 @@ static enum bench_exit look_around(const struct stage *stage, const char *restau
 		return BENCH_NO_ARENA;
 	}
 	if (count > 0) {
-		bench_say("restaurant %s has carts already; name another one with --restaurant", restaurant);
+		bench_say("restaurant %s has carts already; name another one with --restaurant",
+			  restaurant);
 		return BENCH_USAGE;
 	}
 	return BENCH_DONE;
 }
 
 /* Take our carts out of an arena that stays. */
-static void drop_carts(struct corral *corral, struct corral_text restaurant, const struct orders *orders)
+static void drop_carts(struct corral *corral, struct corral_text restaurant,
+		       const struct orders *orders)
 {
 	for (uint32_t i = 0; i < orders->order_count; i++) {
 		struct corral_key key = { restaurant, orders->orders[i].id };
 		int err = corral_drop(corral, &key, NULL, NULL);
 
 		if (err < 0 && err != -ENOENT)
-			bench_say("cannot drop the cart of order %.*s: %s", (int)key.session_id.size,
-				  key.session_id.data, corral_strerror(err));
+			bench_say("cannot drop the cart of order %.*s: %s",
+				  (int)key.session_id.size, key.session_id.data,
+				  corral_strerror(err));
 	}
 }
 
@@ -119,24 +127,29 @@ static enum bench_exit read_back(const struct replay_options *options, const str
 	return result;
 }
 
-static void print_events(const struct replay_options *options, const struct crew_outcome *outcome, uint64_t took_ns)
+static void print_events(const struct replay_options *options, const struct crew_outcome *outcome,
+			 uint64_t took_ns)
 {
-	printf("seed=%llu workers=%u deploys=%u (killed %u) agent_kills=%u\n", (unsigned long long)options->crew.seed,
-	       options->crew.workers, outcome->deploys, outcome->killed, outcome->agent_kills);
-	printf("acknowledged=%u failed=%u seconds=%llu.%02llu\n", outcome->acknowledged, outcome->failed,
-	       (unsigned long long)(took_ns / 1000000000), (unsigned long long)(took_ns / 10000000 % 100));
+	printf("seed=%llu workers=%u deploys=%u (killed %u) agent_kills=%u\n",
+	       (unsigned long long)options->crew.seed, options->crew.workers, outcome->deploys,
+	       outcome->killed, outcome->agent_kills);
+	printf("acknowledged=%u failed=%u seconds=%llu.%02llu\n", outcome->acknowledged,
+	       outcome->failed, (unsigned long long)(took_ns / 1000000000),
+	       (unsigned long long)(took_ns / 10000000 % 100));
 	printf("sent_again=%u (%u had counted already)\n", outcome->resent, outcome->repeated);
 }
 
 static void print_us(const char *name, uint64_t ns)
 {
-	printf(" %s=%llu.%llu", name, (unsigned long long)(ns / 1000), (unsigned long long)(ns / 100 % 10));
+	printf(" %s=%llu.%llu", name, (unsigned long long)(ns / 1000),
+	       (unsigned long long)(ns / 100 % 10));
 }
 
 static void print_result(const struct verdict *verdict, const struct histogram *adds)
 {
-	printf("orders=%u lines=%u items=%llu revenue_cents=%lld lost=%u wrong=%u", verdict->orders, verdict->lines,
-	       (unsigned long long)verdict->items, (long long)verdict->revenue_cents, verdict->lost, verdict->wrong);
+	printf("orders=%u lines=%u items=%llu revenue_cents=%lld lost=%u wrong=%u", verdict->orders,
+	       verdict->lines, (unsigned long long)verdict->items,
+	       (long long)verdict->revenue_cents, verdict->lost, verdict->wrong);
 	print_us("p50_us", histogram_quantile(adds, 500));
 	print_us("p99_us", histogram_quantile(adds, 990));
 	print_us("max_us", adds->max);
@@ -190,7 +203,8 @@ enum bench_exit replay_run(int argc, char **argv)
 	options.crew.orders = &orders;
 	carts = orders.order_count * 2 > CARTS_MIN ? orders.order_count * 2 : CARTS_MIN;
 	bench_catch_signals();
-	result = stage_open(&stage, options.directory, ARENA_BYTES + (uint64_t)orders.line_count * LINE_BYTES, carts,
+	result = stage_open(&stage, options.directory,
+			    ARENA_BYTES + (uint64_t)orders.line_count * LINE_BYTES, carts,
 			    options.crew.agent_restarts > 0);
 	if (result == BENCH_DONE) {
 		result = play(&options, &stage);

@@ -26,7 +26,8 @@ struct worker {
 };
 
 /* Add one line of the file, under the operation id that belongs to this line for good. */
-static int add_row(struct worker *worker, const struct order_row *row, uint32_t number, struct wire_answer *answer)
+static int add_row(struct worker *worker, const struct order_row *row, uint32_t number,
+		   struct wire_answer *answer)
 {
 	struct corral_modifier modifiers[CORRAL_MODIFIERS_MAX] = { 0 };
 	char slug[ORDERS_NAME_MAX], id[32];
@@ -73,8 +74,11 @@ static bool answer_with(const struct worker *worker, const struct wire_answer *a
 	return send(worker->socket, answer, sizeof(*answer), MSG_NOSIGNAL) == sizeof(*answer);
 }
 
-/* Wait for a task and take what else has come. *ret_over: it was the last, or the replay is gone. */
-static uint32_t take_tasks(const struct worker *worker, struct wire_task tasks[WIRE_WINDOW], bool *ret_over)
+/*
+ * Wait for a task and take what else has come. *ret_over: it was the last, or the replay is gone.
+ */
+static uint32_t take_tasks(const struct worker *worker, struct wire_task tasks[WIRE_WINDOW],
+			   bool *ret_over)
 {
 	uint32_t count = 0;
 
@@ -94,8 +98,8 @@ static uint32_t take_tasks(const struct worker *worker, struct wire_task tasks[W
 }
 
 /*
- * Take what has come, do all of it, then answer: so a kill that strikes in between leaves lines that
- * are in the cart and not acknowledged, which is what the operation ids are for.
+ * Take what has come, do all of it, then answer: so a kill that strikes in between leaves lines
+ * that are in the cart and not acknowledged, which is what the operation ids are for.
  */
 static enum bench_exit serve(struct worker *worker)
 {

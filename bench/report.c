@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report.c (floor 6): corral-bench report: what runs with --json have measured, as one page to look at and as Markdown; what is to
- * hold of it. See report.h.
+ * report.c (floor 6): corral-bench report: what runs with --json have measured, as one page to look
+ * at and as Markdown; what is to hold of it. See report.h.
  */
 #include <errno.h>
 #include <math.h>
@@ -23,34 +23,45 @@ const struct goal goals[] = {
 	{ READ ", 10,000 carts, Zipf", "get_zipf.carts_10000.ratio", false, 1.3, USUAL },
 	{ READ ", 100 carts, one at a time", "get.carts_100.alone_ratio", false, 1.3, USUAL },
 	{ READ ", 10,000 carts, one at a time", "get.carts_10000.alone_ratio", false, 1.3, USUAL },
-	{ READ ", 200,000 carts, one at a time", "get.carts_200000.alone_ratio", false, 1.3, USUAL },
-	{ "LMDB's get takes as many times as long", "peers.carts_10000.get.lmdb.times_corral", true, 3, 0 },
-	{ "Redis' GET takes as many times as long", "peers.carts_10000.get.redis_watch.times_corral", true, 500, 0 },
-	{ "the same, the server on any CPU", "peers.carts_10000.get_unpinned.redis_watch.times_corral", true, 500, 0 },
-	{ "reads of 2 processes, over one's", "scale.carts_10000.get.workers_2.times_one", true, 1.9, 0 },
-	{ "read while another process changes that cart: p99.9 over idle", "contend.carts_100.p99.9_ratio", false, 2,
+	{ READ ", 200,000 carts, one at a time", "get.carts_200000.alone_ratio", false, 1.3,
 	  USUAL },
-	{ "copying read, over hash + probe + memcpy, 10,000 carts", "get.carts_10000.copy_ratio", false, 1.2, USUAL },
+	{ "LMDB's get takes as many times as long", "peers.carts_10000.get.lmdb.times_corral", true,
+	  3, 0 },
+	{ "Redis' GET takes as many times as long",
+	  "peers.carts_10000.get.redis_watch.times_corral", true, 500, 0 },
+	{ "the same, the server on any CPU",
+	  "peers.carts_10000.get_unpinned.redis_watch.times_corral", true, 500, 0 },
+	{ "reads of 2 processes, over one's", "scale.carts_10000.get.workers_2.times_one", true,
+	  1.9, 0 },
+	{ "read while another process changes that cart: p99.9 over idle",
+	  "contend.carts_100.p99.9_ratio", false, 2, USUAL },
+	{ "copying read, over hash + probe + memcpy, 10,000 carts", "get.carts_10000.copy_ratio",
+	  false, 1.2, USUAL },
 	{ ADD ", 100 carts", "add.carts_100.add_merge_ratio", false, 4, USUAL },
 	{ ADD ", 10,000 carts", "add.carts_10000.add_merge_ratio", false, 2.5, USUAL },
 	{ ADD ", 200,000 carts", "add.carts_200000.add_merge_ratio", false, 2.5, USUAL },
-	{ "Redis' atomic add in Lua takes as many times as long", "peers.carts_10000.add.redis_lua.times_corral", true,
-	  100, 0 },
-	{ "the same, the server on any CPU", "peers.carts_10000.add_unpinned.redis_lua.times_corral", true, 100, 0 },
-	{ "LMDB's read-modify-write takes as many times as long", "peers.carts_10000.add.lmdb.times_corral", true, 10,
-	  0 },
-	{ "50 processes add to ONE cart: throughput over one's", "scale.carts_1.add.workers_50.times_one", true, 0.33,
-	  0 },
-	{ "50 processes add to ONE cart: p99.9, ns", "scale.carts_1.add.workers_50_p99.9_ns", false, 100000, 0 },
-	{ "50 processes add to ONE cart: slowest over mean", "scale.carts_1.add.workers_50.slowest_to_mean", true, 0.25,
-	  0 },
+	{ "Redis' atomic add in Lua takes as many times as long",
+	  "peers.carts_10000.add.redis_lua.times_corral", true, 100, 0 },
+	{ "the same, the server on any CPU",
+	  "peers.carts_10000.add_unpinned.redis_lua.times_corral", true, 100, 0 },
+	{ "LMDB's read-modify-write takes as many times as long",
+	  "peers.carts_10000.add.lmdb.times_corral", true, 10, 0 },
+	{ "50 processes add to ONE cart: throughput over one's",
+	  "scale.carts_1.add.workers_50.times_one", true, 0.33, 0 },
+	{ "50 processes add to ONE cart: p99.9, ns", "scale.carts_1.add.workers_50_p99.9_ns", false,
+	  100000, 0 },
+	{ "50 processes add to ONE cart: slowest over mean",
+	  "scale.carts_1.add.workers_50.slowest_to_mean", true, 0.25, 0 },
 	{ "50 processes add to ONE cart: lost", "scale.carts_1.lost", false, 0, 0 },
-	{ "50 processes, 10,000 carts, Zipf: throughput over one's", "scale.carts_10000.add_zipf.workers_50.times_one",
-	  true, 1.7, 0 },
-	{ "100 voice orders, 2 adds a second each: p99.9 with scheduling, ns", "rate.add_p99.9_ns", false, 50000, 0 },
+	{ "50 processes, 10,000 carts, Zipf: throughput over one's",
+	  "scale.carts_10000.add_zipf.workers_50.times_one", true, 1.7, 0 },
+	{ "100 voice orders, 2 adds a second each: p99.9 with scheduling, ns", "rate.add_p99.9_ns",
+	  false, 50000, 0 },
 	{ "the same: processor, % of one", "rate.add_cpu_percent", false, 0.1, 0 },
-	{ "1,000,000 carts of 1 KB: read over the bare limit", "get.carts_1000000.ratio", false, 1.5, 1024 },
-	{ "memory over the carts' bytes, 5 KB, %", "memory.carts_10000.overhead_percent", false, 15, USUAL },
+	{ "1,000,000 carts of 1 KB: read over the bare limit", "get.carts_1000000.ratio", false,
+	  1.5, 1024 },
+	{ "memory over the carts' bytes, 5 KB, %", "memory.carts_10000.overhead_percent", false, 15,
+	  USUAL },
 	{ "idle agent, % of a core", "idle.carts_100.agent_cpu_percent", false, 0.05, 0 },
 	{ "idle agent, wake-ups a second", "idle.carts_100.agent_wake_ups", false, 10, 0 },
 };
@@ -76,14 +87,18 @@ double report_value(const json_t *run, const char *name, ...)
 	return NAN;
 }
 
-/* Has the run carts of about so many bytes, or does it not say? "get.carts_100.ratio" is of "get.carts_100.cart_bytes". */
+/*
+ * Has the run carts of about so many bytes, or does it not say? "get.carts_100.ratio" is of
+ * "get.carts_100.cart_bytes".
+ */
 static bool has_size(const json_t *run, const struct goal *goal)
 {
 	const char *benchmark = json_string_value(json_object_get(run, "benchmark"));
 	unsigned carts = 0;
 	const char *at = strstr(goal->figure, ".carts_");
 
-	if (goal->cart_bytes == 0 || benchmark == NULL || at == NULL || sscanf(at, ".carts_%u", &carts) != 1)
+	if (goal->cart_bytes == 0 || benchmark == NULL || at == NULL ||
+	    sscanf(at, ".carts_%u", &carts) != 1)
 		return true;
 	double bytes = report_value(run, "%s.carts_%u.cart_bytes", benchmark, carts);
 	return isnan(bytes) || fabs(bytes - goal->cart_bytes) < goal->cart_bytes / 10.0;
@@ -137,7 +152,8 @@ static bool read_run(struct report *report, const char *path)
 	json_t *run = json_load_file(path, 0, &error);
 
 	if (run == NULL || !json_is_array(json_object_get(run, "figures")) ||
-	    !json_is_string(json_object_get(run, "benchmark")) || !json_is_string(json_object_get(run, "machine"))) {
+	    !json_is_string(json_object_get(run, "benchmark")) ||
+	    !json_is_string(json_object_get(run, "machine"))) {
 		bench_say("%s: %s", path, run == NULL ? error.text : "not written by --json");
 		json_decref(run);
 		return false;
@@ -152,7 +168,8 @@ enum bench_exit report_run(int argc, char **argv)
 	const char *html = NULL, *markdown = NULL;
 	const struct option_row rows[] = {
 		OPTION_TEXT("html", "FILE", &html, "a page with charts, that needs nothing else"),
-		OPTION_TEXT("markdown", "FILE", &markdown, "tables of the same numbers (default: standard output)"),
+		OPTION_TEXT("markdown", "FILE", &markdown,
+			    "tables of the same numbers (default: standard output)"),
 	};
 	const struct options options = { .benchmark = "report",
 					 .rows = rows,

@@ -39,7 +39,8 @@ static void finish(const struct chart *chart, const struct show *show, unsigned 
 }
 
 /* "PREFIX_p50_ns" and so on. */
-static void add_spread(struct chart *chart, const json_t *run, const char *prefix, const char *label)
+static void add_spread(struct chart *chart, const json_t *run, const char *prefix,
+		       const char *label)
 {
 	if (isnan(report_value(run, "%s_p50_ns", prefix)))
 		return;
@@ -50,7 +51,9 @@ static void add_spread(struct chart *chart, const json_t *run, const char *prefi
 
 static struct chart spread_chart(void)
 {
-	struct chart chart = { .kind = CHART_SPREAD, .unit = "ns", .row_name = "", .column_count = QUANTILES };
+	struct chart chart = {
+		.kind = CHART_SPREAD, .unit = "ns", .row_name = "", .column_count = QUANTILES
+	};
 
 	memcpy(chart.columns, quantiles, sizeof(quantiles));
 	return chart;
@@ -83,7 +86,8 @@ static void name_work(const char *work, char text[PREFIX])
 }
 
 /* "peers.carts_N.WORK.": its title, with what follows. */
-static void name_peers_chart(struct chart *chart, const json_t *run, const char *prefix, const char *what)
+static void name_peers_chart(struct chart *chart, const json_t *run, const char *prefix,
+			     const char *what)
 {
 	char work[PREFIX], words[PREFIX], number[REPORT_TEXT], size[REPORT_TEXT] = "";
 	unsigned carts = 0;
@@ -94,8 +98,8 @@ static void name_peers_chart(struct chart *chart, const json_t *run, const char 
 	double bytes = report_value(run, "peers.carts_%u.cart_bytes", carts);
 	if (!isnan(bytes))
 		(void)report_quantity(bytes, "bytes", size);
-	snprintf(chart->title, sizeof(chart->title), "%s: %s (%s carts%s%s)", words, what, report_number(carts, number),
-		 size[0] != '\0' ? " of " : "", size);
+	snprintf(chart->title, sizeof(chart->title), "%s: %s (%s carts%s%s)", words, what,
+		 report_number(carts, number), size[0] != '\0' ? " of " : "", size);
 }
 
 /* "PREFIXlabel.ns" -> label, if the name is so. */
@@ -104,7 +108,8 @@ static bool is_peer(const char *name, const char *prefix, char label[CHART_LABEL
 	size_t size = strlen(prefix);
 	const char *end = strrchr(name, '.');
 
-	if (strncmp(name, prefix, size) != 0 || end == NULL || end <= name + size || strcmp(end, ".ns") != 0)
+	if (strncmp(name, prefix, size) != 0 || end == NULL || end <= name + size ||
+	    strcmp(end, ".ns") != 0)
 		return false;
 	snprintf(label, CHART_LABEL, "%.*s", (int)(end - name - (long)size), name + size);
 	return true;
@@ -112,14 +117,13 @@ static bool is_peer(const char *name, const char *prefix, char label[CHART_LABEL
 
 static void peers_work(const json_t *run, const char *prefix, const struct show *show)
 {
-	struct chart times = {
-		.kind = CHART_BARS,
-		.unit = "ns",
-		.about = "The mean time of an operation. Logarithmic: a step to the right is ten times as long.",
-		.row_name = "peer",
-		.column_count = 1,
-		.columns = { "time" }
-	};
+	struct chart times = { .kind = CHART_BARS,
+			       .unit = "ns",
+			       .about = "The mean time of an operation. Logarithmic: a step to the "
+					"right is ten times as long.",
+			       .row_name = "peer",
+			       .column_count = 1,
+			       .columns = { "time" } };
 	struct chart spread = spread_chart();
 	json_t *figure;
 	size_t i;
@@ -147,15 +151,14 @@ static void peers_work(const json_t *run, const char *prefix, const struct show 
 /* How many rows it has in this run; with a show, it is shown. */
 static unsigned peers_memory(const json_t *run, const struct show *show)
 {
-	struct chart chart = {
-		.kind = CHART_SIZES,
-		.unit = "bytes",
-		.about = "Servers: all that they have; files: what they take; Corral: what the arena gave "
-			 "out for the carts.",
-		.row_name = "peer",
-		.column_count = 1,
-		.columns = { "memory" }
-	};
+	struct chart chart = { .kind = CHART_SIZES,
+			       .unit = "bytes",
+			       .about = "Servers: all that they have; files: what they take; "
+					"Corral: what the arena gave "
+					"out for the carts.",
+			       .row_name = "peer",
+			       .column_count = 1,
+			       .columns = { "memory" } };
 	json_t *figure;
 	size_t i;
 
@@ -166,7 +169,8 @@ static unsigned peers_memory(const json_t *run, const struct show *show)
 		unsigned carts;
 		if (name == NULL || sscanf(name, "peers.carts_%u.memory.%63s", &carts, label) != 2)
 			continue;
-		snprintf(chart.title, sizeof(chart.title), "Memory for %s carts", report_number(carts, number));
+		snprintf(chart.title, sizeof(chart.title), "Memory for %s carts",
+			 report_number(carts, number));
 		struct chart_row *row = new_row(&chart, label);
 		if (row != NULL)
 			row->values[0] = json_number_value(json_object_get(figure, "value"));
@@ -239,7 +243,8 @@ static struct chart_row *row_at(struct chart *chart, double x)
 }
 
 /* What so many workers do together, of all runs on so many carts. */
-static void scale_chart(const struct report *report, unsigned carts, const char *work, const struct show *show)
+static void scale_chart(const struct report *report, unsigned carts, const char *work,
+			const struct show *show)
 {
 	struct chart chart = { .kind = CHART_LINES,
 			       .unit = "1/s",
@@ -263,8 +268,8 @@ static void scale_chart(const struct report *report, unsigned carts, const char 
 			unsigned this_carts, workers;
 			int end = 0;
 			if (name == NULL ||
-			    sscanf(name, "scale.carts_%u.%15[^.].%15[a-z]_%u.per_second%n", &this_carts, this_work,
-				   kind, &workers, &end) != 4 ||
+			    sscanf(name, "scale.carts_%u.%15[^.].%15[a-z]_%u.per_second%n",
+				   &this_carts, this_work, kind, &workers, &end) != 4 ||
 			    end == 0 || this_carts != carts || strcmp(this_work, work) != 0)
 				continue;
 			struct chart_row *row = row_at(&chart, workers);
@@ -282,14 +287,13 @@ static void scale_chart(const struct report *report, unsigned carts, const char 
 /* Carts of each size, in as many rows as numbers of carts. */
 static void get_chart(const struct report *report, bool copies, const struct show *show)
 {
-	struct chart chart = {
-		.kind = CHART_BARS,
-		.unit = "ns",
-		.about = "Beside the bare limit: the same work in a plain hash map without any protection.",
-		.row_name = "carts",
-		.column_count = 2,
-		.columns = { "bare limit", "Corral" }
-	};
+	struct chart chart = { .kind = CHART_BARS,
+			       .unit = "ns",
+			       .about = "Beside the bare limit: the same work in a plain hash map "
+					"without any protection.",
+			       .row_name = "carts",
+			       .column_count = 2,
+			       .columns = { "bare limit", "Corral" } };
 	json_t *run, *figure;
 	size_t i, j;
 
@@ -303,18 +307,23 @@ static void get_chart(const struct report *report, bool copies, const struct sho
 			char label[CHART_LABEL], number[REPORT_TEXT], size[REPORT_TEXT];
 			unsigned carts;
 			int end = 0;
-			if (name == NULL || sscanf(name, "get.carts_%u.cart_bytes%n", &carts, &end) != 1 || end == 0)
+			if (name == NULL ||
+			    sscanf(name, "get.carts_%u.cart_bytes%n", &carts, &end) != 1 ||
+			    end == 0)
 				continue;
 			double bytes = json_number_value(json_object_get(figure, "value"));
-			snprintf(label, sizeof(label), "%s carts of %s", report_number(carts, number),
+			snprintf(label, sizeof(label), "%s carts of %s",
+				 report_number(carts, number),
 				 report_quantity(bytes, "bytes", size));
-			double bare = report_value(run, "get.carts_%u.bare%s_ns", carts, copies ? "_copy" : "");
+			double bare = report_value(run, "get.carts_%u.bare%s_ns", carts,
+						   copies ? "_copy" : "");
 			struct chart_row *row = isnan(bare) ? NULL : new_row(&chart, label);
 			if (row == NULL)
 				continue;
 			row->x = bytes * 1e8 + carts;
 			row->values[0] = bare;
-			row->values[1] = report_value(run, "get.carts_%u.corral%s_ns", carts, copies ? "_copy" : "");
+			row->values[1] = report_value(run, "get.carts_%u.corral%s_ns", carts,
+						      copies ? "_copy" : "");
 		}
 	}
 	qsort(chart.rows, chart.row_count, sizeof(chart.rows[0]), compare_x);
@@ -341,16 +350,18 @@ static void tails_chart(const struct report *report, const struct show *show)
 	size_t i;
 
 	snprintf(chart.title, sizeof(chart.title), "How long the slow ones take");
-	chart.about =
-		"Quantiles of single operations. What is done at fixed times counts from when it was due: whoever had "
-		"to wait is in it.";
+	chart.about = "Quantiles of single operations. What is done at fixed times counts from "
+		      "when it was due: whoever had "
+		      "to wait is in it.";
 	chart.row_name = "work";
 	for (size_t j = 0; j < sizeof(rows) / sizeof(rows[0]); j++)
-		json_array_foreach(report->runs, i, run) add_spread(&chart, run, rows[j].prefix, rows[j].label);
+		json_array_foreach(report->runs, i, run)
+			add_spread(&chart, run, rows[j].prefix, rows[j].label);
 	finish(&chart, show, 2);
 }
 
-void report_charts(const struct report *report, void (*show)(const struct chart *chart, FILE *stream), FILE *stream)
+void report_charts(const struct report *report,
+		   void (*show)(const struct chart *chart, FILE *stream), FILE *stream)
 {
 	const struct show how = { .show = show, .stream = stream };
 	json_t *run;

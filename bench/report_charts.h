@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report_charts.h (floor 6): the figures as people look at them: tables of few numbers, which a page draws and Markdown prints.
+ * report_charts.h (floor 6): the figures as people look at them: tables of few numbers, which a
+ * page draws and Markdown prints.
  */
 #ifndef CORRAL_BENCH_REPORT_CHARTS_H
 #define CORRAL_BENCH_REPORT_CHARTS_H
@@ -15,7 +16,8 @@ enum chart_kind {
 	CHART_BARS,   /* of each row a bar for each column, logarithmic */
 	CHART_SIZES,  /* the same, from 0 on */
 	CHART_SPREAD, /* of each row its quantiles as dots on a line, logarithmic */
-	CHART_LINES,  /* of each column a line; rows are places on the x axis, each twice the one before */
+	CHART_LINES,  /* of each column a line; rows are places on the x axis, each twice the one
+			 before */
 };
 
 struct chart_row {
@@ -38,7 +40,8 @@ struct chart {
 };
 
 /* Make each chart that there are figures for, and show it. */
-void report_charts(const struct report *report, void (*show)(const struct chart *chart, FILE *stream), FILE *stream);
+void report_charts(const struct report *report,
+		   void (*show)(const struct chart *chart, FILE *stream), FILE *stream);
 
 /* report_svg.c: the drawing, for a page that has the colours. */
 void report_svg(const struct chart *chart, FILE *stream);

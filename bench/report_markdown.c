@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report_markdown.c (floor 6): the report as Markdown: what is to hold, and the charts as tables; and how numbers are written for people.
+ * report_markdown.c (floor 6): the report as Markdown: what is to hold, and the charts as tables;
+ * and how numbers are written for people.
  */
 #include <math.h>
 #include <string.h>
@@ -15,7 +16,11 @@ const char *report_number(double value, char text[REPORT_TEXT])
 	size_t used = 0;
 
 	if (fabs(value) < 100 && fabs(value - round(value)) > 1e-9) {
-		snprintf(text, REPORT_TEXT, "%.*f", fabs(value) < 1 ? 3 : fabs(value) < 10 ? 2 : 1, value);
+		snprintf(text, REPORT_TEXT, "%.*f",
+			 fabs(value) < 1  ? 3 :
+			 fabs(value) < 10 ? 2 :
+					    1,
+			 value);
 		return text;
 	}
 	snprintf(digits, sizeof(digits), "%.0f", value);
@@ -35,7 +40,9 @@ static const char *scaled(double value, const char *const *units, char text[REPO
 		value /= 1000;
 		units++;
 	}
-	int decimals = fabs(value) >= 99.95 || fabs(value - round(value)) < 1e-9 ? 0 : fabs(value) < 9.995 ? 1 : 0;
+	int decimals = fabs(value) >= 99.95 || fabs(value - round(value)) < 1e-9 ? 0 :
+		       fabs(value) < 9.995                                       ? 1 :
+										   0;
 	snprintf(text, REPORT_TEXT, "%.*f%s", decimals, value, *units);
 	return text;
 }
@@ -71,7 +78,8 @@ static void put_chart(const struct chart *chart, FILE *stream)
 		fprintf(stream, "\n| %s |", chart->rows[i].label);
 		for (unsigned j = 0; j < chart->column_count; j++) {
 			double value = chart->rows[i].values[j];
-			fprintf(stream, " %s |", isnan(value) ? "" : report_quantity(value, chart->unit, text));
+			fprintf(stream, " %s |",
+				isnan(value) ? "" : report_quantity(value, chart->unit, text));
 		}
 	}
 	fputs("\n", stream);
@@ -97,12 +105,14 @@ void report_markdown(const struct report *report, FILE *stream)
 {
 	char value_text[REPORT_TEXT], bound_text[REPORT_TEXT];
 
-	fprintf(stream, "Measured on: %s.\n\n| work | wanted | measured | |\n|---|---|---|---|\n", report->machine);
+	fprintf(stream, "Measured on: %s.\n\n| work | wanted | measured | |\n|---|---|---|---|\n",
+		report->machine);
 	for (unsigned i = 0; i < goal_count; i++) {
 		double value;
 		if (!report_find(report, &goals[i], &value))
 			continue;
-		fprintf(stream, "| %s | %s %s | %s | %s |\n", goals[i].what, goals[i].at_least ? "at least" : "at most",
+		fprintf(stream, "| %s | %s %s | %s | %s |\n", goals[i].what,
+			goals[i].at_least ? "at least" : "at most",
 			report_number(goals[i].bound, bound_text), report_number(value, value_text),
 			report_is_met(&goals[i], value) ? "yes" : "**no**");
 	}

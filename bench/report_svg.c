@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report_svg.c (floor 6): charts as SVG inside a page whose style has the colours: class c0, c1 ... of a column, `ours` of a row that is
- * Corral's. See report_charts.h.
+ * report_svg.c (floor 6): charts as SVG inside a page whose style has the colours: class c0, c1 ...
+ * of a column, `ours` of a row that is Corral's. See report_charts.h.
  */
 #include <math.h>
 #include <string.h>
@@ -52,7 +52,9 @@ static struct axis axis_of(const struct chart *chart)
 	/* bars begin some way left of the shortest, so that it can be seen */
 	double room = chart->kind == CHART_BARS ? 0.3 : 0.05;
 	double from = floor((log10(least) - room) * 10) / 10;
-	return (struct axis){ .from = from, .to = fmax(log10(greatest) + 0.02, from + 1), .logarithmic = true };
+	return (struct axis){ .from = from,
+			      .to = fmax(log10(greatest) + 0.02, from + 1),
+			      .logarithmic = true };
 }
 
 /* A step of 1, 2 or 5 times a power of ten, of which some four fit. */
@@ -63,12 +65,15 @@ static double step_of(double range)
 	return power * (rest < 1.5 ? 1 : rest < 3.5 ? 2 : rest < 7.5 ? 5 : 10);
 }
 
-static void put_tick(const struct axis *axis, const char *unit, double value, int height, FILE *stream)
+static void put_tick(const struct axis *axis, const char *unit, double value, int height,
+		     FILE *stream)
 {
 	int x = LABEL_WIDTH + (int)(place(axis, value) * PLOT_WIDTH);
 	char text[REPORT_TEXT];
 
-	fprintf(stream, "<line x1=\"%d\" x2=\"%d\" y1=\"0\" y2=\"%d\"/><text class=\"v\" x=\"%d\" y=\"%d\">%s</text>\n",
+	fprintf(stream,
+		"<line x1=\"%d\" x2=\"%d\" y1=\"0\" y2=\"%d\"/><text class=\"v\" x=\"%d\" "
+		"y=\"%d\">%s</text>\n",
 		x, x, height, x + 3, height + 16, report_quantity(value, unit, text));
 }
 
@@ -95,15 +100,17 @@ static void put_legend(const struct chart *chart, int x, int y, FILE *stream)
 {
 	for (unsigned i = 0; i < chart->column_count; i++)
 		fprintf(stream,
-			"<circle class=\"c%u\" cx=\"%d\" cy=\"%d\" r=\"5\"/><text class=\"v\" x=\"%d\" "
+			"<circle class=\"c%u\" cx=\"%d\" cy=\"%d\" r=\"5\"/><text class=\"v\" "
+			"x=\"%d\" "
 			"y=\"%d\">%s</text>\n",
-			i, x + (int)i * LEGEND_STEP, y - 5, x + (int)i * LEGEND_STEP + 10, y, chart->columns[i]);
+			i, x + (int)i * LEGEND_STEP, y - 5, x + (int)i * LEGEND_STEP + 10, y,
+			chart->columns[i]);
 }
 
 /* --------------------------------------------------------------------- bars */
 
-static void put_bar(const struct chart *chart, const struct axis *axis, unsigned row, unsigned column, int y,
-		    FILE *stream)
+static void put_bar(const struct chart *chart, const struct axis *axis, unsigned row,
+		    unsigned column, int y, FILE *stream)
 {
 	double value = chart->rows[row].values[column];
 	char text[REPORT_TEXT], class[8];
@@ -124,9 +131,11 @@ static void put_bars(const struct chart *chart, FILE *stream)
 {
 	struct axis axis = axis_of(chart);
 	int row_height = (int)chart->column_count * (BAR_HEIGHT + 2) + ROW_HEIGHT - BAR_HEIGHT - 2;
-	int height = (int)chart->row_count * row_height, legend = chart->column_count > 1 ? LEGEND_HEIGHT : 0;
+	int height = (int)chart->row_count * row_height,
+	    legend = chart->column_count > 1 ? LEGEND_HEIGHT : 0;
 
-	fprintf(stream, "<svg viewBox=\"0 0 %d %d\" role=\"img\">\n", WIDTH, height + AXIS_HEIGHT + legend);
+	fprintf(stream, "<svg viewBox=\"0 0 %d %d\" role=\"img\">\n", WIDTH,
+		height + AXIS_HEIGHT + legend);
 	put_x_axis(&axis, chart->unit, height, stream);
 	for (unsigned i = 0; i < chart->row_count; i++) {
 		int y = (int)i * row_height + 4;
@@ -141,7 +150,8 @@ static void put_bars(const struct chart *chart, FILE *stream)
 
 /* ------------------------------------------------------------------- spread */
 
-static void put_dots(const struct chart *chart, const struct axis *axis, unsigned row, int y, FILE *stream)
+static void put_dots(const struct chart *chart, const struct axis *axis, unsigned row, int y,
+		     FILE *stream)
 {
 	double least = INFINITY, greatest = 0;
 	char text[REPORT_TEXT];
@@ -151,14 +161,16 @@ static void put_dots(const struct chart *chart, const struct axis *axis, unsigne
 		greatest = fmax(greatest, chart->rows[row].values[i]);
 	}
 	fprintf(stream, "<line class=\"span\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>\n",
-		LABEL_WIDTH + place(axis, least) * PLOT_WIDTH, LABEL_WIDTH + place(axis, greatest) * PLOT_WIDTH, y, y);
+		LABEL_WIDTH + place(axis, least) * PLOT_WIDTH,
+		LABEL_WIDTH + place(axis, greatest) * PLOT_WIDTH, y, y);
 	for (unsigned i = chart->column_count; i-- > 0;) {
 		double value = chart->rows[row].values[i];
 		if (!isnan(value))
 			fprintf(stream,
-				"<circle class=\"c%u\" cx=\"%.1f\" cy=\"%d\" r=\"5\"><title>%s: %s</title></circle>\n",
-				i, LABEL_WIDTH + place(axis, value) * PLOT_WIDTH, y, chart->columns[i],
-				report_quantity(value, chart->unit, text));
+				"<circle class=\"c%u\" cx=\"%.1f\" cy=\"%d\" r=\"5\"><title>%s: "
+				"%s</title></circle>\n",
+				i, LABEL_WIDTH + place(axis, value) * PLOT_WIDTH, y,
+				chart->columns[i], report_quantity(value, chart->unit, text));
 	}
 }
 
@@ -190,7 +202,8 @@ static double x_of(const struct chart *chart, unsigned row)
 	return LINES_TEXT + part * (WIDTH - LINES_TEXT - 30);
 }
 
-static void put_line(const struct chart *chart, const struct axis *axis, unsigned column, FILE *stream)
+static void put_line(const struct chart *chart, const struct axis *axis, unsigned column,
+		     FILE *stream)
 {
 	char text[REPORT_TEXT];
 
@@ -198,12 +211,14 @@ static void put_line(const struct chart *chart, const struct axis *axis, unsigne
 	for (unsigned i = 0; i < chart->row_count; i++)
 		if (!isnan(chart->rows[i].values[column]))
 			fprintf(stream, "%.1f,%.1f ", x_of(chart, i),
-				LINES_HEIGHT * (1 - place(axis, chart->rows[i].values[column])) + 8);
+				LINES_HEIGHT * (1 - place(axis, chart->rows[i].values[column])) +
+					8);
 	fputs("\"/>\n", stream);
 	for (unsigned i = 0; i < chart->row_count; i++)
 		if (!isnan(chart->rows[i].values[column]))
 			fprintf(stream,
-				"<circle class=\"c%u\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"><title>%s %s: "
+				"<circle class=\"c%u\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"><title>%s "
+				"%s: "
 				"%s</title></circle>\n",
 				column, x_of(chart, i),
 				LINES_HEIGHT * (1 - place(axis, chart->rows[i].values[column])) + 8,
@@ -223,13 +238,15 @@ static void put_lines(const struct chart *chart, FILE *stream)
 		double value = i * step;
 		double y = LINES_HEIGHT * (1 - place(&axis, value)) + 8;
 		fprintf(stream,
-			"<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"v\" x=\"0\" "
+			"<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"v\" "
+			"x=\"0\" "
 			"y=\"%.1f\">%s</text>\n",
-			LINES_TEXT - 10, WIDTH, y, y, y + 5, report_quantity(value, chart->unit, text));
+			LINES_TEXT - 10, WIDTH, y, y, y + 5,
+			report_quantity(value, chart->unit, text));
 	}
 	for (unsigned i = 0; i < chart->row_count; i++)
-		fprintf(stream, "<text class=\"v middle\" x=\"%.1f\" y=\"%d\">%s</text>\n", x_of(chart, i),
-			LINES_HEIGHT + 26, chart->rows[i].label);
+		fprintf(stream, "<text class=\"v middle\" x=\"%.1f\" y=\"%d\">%s</text>\n",
+			x_of(chart, i), LINES_HEIGHT + 26, chart->rows[i].label);
 	for (unsigned i = 0; i < chart->column_count; i++)
 		put_line(chart, &axis, i, stream);
 	put_legend(chart, LINES_TEXT, LINES_HEIGHT + 8 + AXIS_HEIGHT + LEGEND_HEIGHT - 6, stream);

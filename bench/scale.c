@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * scale.c (floor 6): corral-bench scale: many workers, against one alone, on the same carts, in turns: zero-copy reads, and adds, which
- * are counted afterwards; and with --bare, as a yardstick, as many workers that only copy such carts (peer_bare.c). Workers are processes, or threads
- * that share one handle.
+ * scale.c (floor 6): corral-bench scale: many workers, against one alone, on the same carts, in
+ * turns: zero-copy reads, and adds, which are counted afterwards; and with --bare, as a yardstick,
+ * as many workers that only copy such carts (peer_bare.c). Workers are processes, or threads that
+ * share one handle.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,8 @@ static int take_turn(struct scale *scale, struct side *side, uint64_t *added)
 	if (r < 0 || bench_signal != 0)
 		return r;
 	side->rounds.ns[side->rounds.count++] = 1e9 / result.per_second;
-	side->slowest.ns[side->slowest.count++] = result.slowest * side->workers / result.per_second;
+	side->slowest.ns[side->slowest.count++] =
+		result.slowest * side->workers / result.per_second;
 	side->cpu.ns[side->cpu.count++] = (double)result.cpu_ns / (double)result.plain_done;
 	histogram_merge(&side->times, &result.times);
 	*added += result.done;
@@ -63,9 +65,9 @@ static int take_turn(struct scale *scale, struct side *side, uint64_t *added)
 /* "scale.carts_N.add_zipf.workers_N", "scale.carts_N.add_bare_zipf.workers_N" */
 static void name_side(const struct scale *scale, const struct side *side, char name[96])
 {
-	snprintf(name, 96, "scale.carts_%u.%s%s%s.%s_%u", scale->place.load->carts, peer_work_names[scale->work],
-		 scale->peer == &peer_bare ? "_bare" : "", scale->measure->zipf ? "_zipf" : "",
-		 team_word(scale->place.mode), side->workers);
+	snprintf(name, 96, "scale.carts_%u.%s%s%s.%s_%u", scale->place.load->carts,
+		 peer_work_names[scale->work], scale->peer == &peer_bare ? "_bare" : "",
+		 scale->measure->zipf ? "_zipf" : "", team_word(scale->place.mode), side->workers);
 }
 
 static void print(const struct scale *scale, const struct side *one_alone, const struct side *many)
@@ -76,7 +78,8 @@ static void print(const struct scale *scale, const struct side *one_alone, const
 	name_side(scale, many, name);
 	figure("1/s", 1e9 / rounds_median(&one_alone->rounds), 0, "%s.per_second", one_name);
 	figure("1/s", 1e9 / rounds_median(&many->rounds), 0, "%s.per_second", name);
-	figure("x", rounds_median_ratio(&one_alone->rounds, &many->rounds), 2, "%s.times_one", name);
+	figure("x", rounds_median_ratio(&one_alone->rounds, &many->rounds), 2, "%s.times_one",
+	       name);
 	figure("x", rounds_median(&many->slowest), 2, "%s.slowest_to_mean", name);
 	figure("ns", rounds_median(&one_alone->cpu), 1, "%s.cpu_ns", one_name);
 	figure("ns", rounds_median(&many->cpu), 1, "%s.cpu_ns", name);
@@ -85,7 +88,8 @@ static void print(const struct scale *scale, const struct side *one_alone, const
 }
 
 /* Reads, or adds. */
-static int take_turns(struct scale *scale, struct side *one_alone, struct side *many, uint64_t *ret_added)
+static int take_turns(struct scale *scale, struct side *one_alone, struct side *many,
+		      uint64_t *ret_added)
 {
 	int r = 0;
 
@@ -117,13 +121,14 @@ static enum bench_exit compare(struct scale *scale, struct side *one_alone, stru
 	print(scale, one_alone, many);
 	if (scale->work != PEER_ADD)
 		return BENCH_DONE;
-	figure("adds", (double)(int64_t)(before + added - after), 0, "scale.carts_%u.lost%s", load->carts,
-	       scale->place.mode == TEAM_THREADS ? "_threads" : "");
+	figure("adds", (double)(int64_t)(before + added - after), 0, "scale.carts_%u.lost%s",
+	       load->carts, scale->place.mode == TEAM_THREADS ? "_threads" : "");
 	return after == before + added ? BENCH_DONE : BENCH_WRONG;
 }
 
 /* The same number of workers, which only copy. add_ns: what an add took Corral's. */
-static enum bench_exit measure_bare(struct scale *scale, struct side *one_alone, struct side *many, double add_ns)
+static enum bench_exit measure_bare(struct scale *scale, struct side *one_alone, struct side *many,
+				    double add_ns)
 {
 	char name[96];
 	uint64_t added;
@@ -157,15 +162,18 @@ static void begin_sides(const struct scale *scale, struct side sides[2])
 
 static enum bench_exit scale_one(const struct measure *measure, struct load *load)
 {
-	struct scale scale = { .measure = measure,
-			       .peer = &peer_corral,
-			       .connection = load->corral,
-			       .place = { .load = load, .mode = measure->threads ? TEAM_THREADS : TEAM_PROCESSES } };
+	struct scale scale = {
+		.measure = measure,
+		.peer = &peer_corral,
+		.connection = load->corral,
+		.place = { .load = load, .mode = measure->threads ? TEAM_THREADS : TEAM_PROCESSES }
+	};
 	struct side *sides = calloc(2, sizeof(*sides));
 	enum bench_exit result = BENCH_NO_ARENA;
 
 	scale.step_count = load_steps(load, STEPS_MAX);
-	scale.steps = measure->zipf ? load_walk_zipf(load, scale.step_count, 1) : load_walk(load, scale.step_count, 1);
+	scale.steps = measure->zipf ? load_walk_zipf(load, scale.step_count, 1) :
+				      load_walk(load, scale.step_count, 1);
 	load_item_at(0, &scale.item);
 	if (sides != NULL && scale.steps != NULL) {
 		for (scale.work = PEER_GET; scale.work <= PEER_ADD; scale.work++) {
@@ -186,10 +194,14 @@ static enum bench_exit scale_one(const struct measure *measure, struct load *loa
 
 enum bench_exit scale_run(int argc, char **argv)
 {
-	struct measure measure = {
-		.name = "scale", .counts = { 1, 10000 }, .count_count = 2, .bytes = 5120, .ms = 5000, .workers = 50
-	};
+	struct measure measure = { .name = "scale",
+				   .counts = { 1, 10000 },
+				   .count_count = 2,
+				   .bytes = 5120,
+				   .ms = 5000,
+				   .workers = 50 };
 
-	return measure_run(&measure, MEASURE_WORKERS | MEASURE_THREADS | MEASURE_ZIPF | MEASURE_BARE, argc, argv,
-			   scale_one);
+	return measure_run(&measure,
+			   MEASURE_WORKERS | MEASURE_THREADS | MEASURE_ZIPF | MEASURE_BARE, argc,
+			   argv, scale_one);
 }

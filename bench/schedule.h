@@ -24,12 +24,12 @@ struct schedule {
 };
 
 /*
- * Each of `workers` seats is replaced `deploys` times, one seat after the other, of two replacements
- * always one by SIGKILL; the agent is killed `restarts` times and started halfway to its next
- * death. 0 or -ENOMEM; ret_schedule->events is for free().
+ * Each of `workers` seats is replaced `deploys` times, one seat after the other, of two
+ * replacements always one by SIGKILL; the agent is killed `restarts` times and started halfway to
+ * its next death. 0 or -ENOMEM; ret_schedule->events is for free().
  */
-int schedule_make(uint32_t lines, uint32_t workers, uint32_t deploys, uint32_t restarts, uint64_t *random,
-		  struct schedule *ret_schedule);
+int schedule_make(uint32_t lines, uint32_t workers, uint32_t deploys, uint32_t restarts,
+		  uint64_t *random, struct schedule *ret_schedule);
 
 /* The event that is due when `done` lines are; NULL: none. */
 const struct event *schedule_due(const struct schedule *schedule, uint32_t done);

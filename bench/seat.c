@@ -17,7 +17,8 @@
 int seat_start(struct seat *seat, const char *directory, const char *restaurant, int text_fd)
 {
 	char path[PATH_MAX], place[PATH_MAX], socket_text[16], text_text[16];
-	char *argv[] = { path, "replay-worker", place, (char *)(uintptr_t)restaurant, socket_text, text_text, NULL };
+	char *argv[] = { path,        "replay-worker", place, (char *)(uintptr_t)restaurant,
+			 socket_text, text_text,       NULL };
 	int err, pair[2];
 
 	err = child_own_path(path);
@@ -28,8 +29,8 @@ int seat_start(struct seat *seat, const char *directory, const char *restaurant,
 	snprintf(place, sizeof(place), "%s", directory);
 	snprintf(socket_text, sizeof(socket_text), "%d", pair[1]);
 	snprintf(text_text, sizeof(text_text), "%d", text_fd);
-	seat->pid = child_start(
-		&(struct child_plan){ .path = path, .argv = argv, .keep = { pair[1], text_fd }, .output = -1 });
+	seat->pid = child_start(&(struct child_plan){
+		.path = path, .argv = argv, .keep = { pair[1], text_fd }, .output = -1 });
 	close(pair[1]);
 	if (seat->pid < 0) {
 		close(pair[0]);

@@ -2,10 +2,11 @@
 /*
  * snapshot.c (floor 6): corral-bench snapshot: what `corral snapshot` costs those who change carts.
  *
- * Worker processes add items without pause, in windows that alternate: while snapshots are taken, one after the other, by the
- * program that lies beside ours; and for as long while none is. More processes than cores have to wait for each other, in the
- * midst of a call or anywhere else: how long at the most is seen where they do nothing (see gang.h). What calls take longer
- * than that, with snapshots against without, is the snapshot's.
+ * Worker processes add items without pause, in windows that alternate: while snapshots are taken,
+ * one after the other, by the program that lies beside ours; and for as long while none is. More
+ * processes than cores have to wait for each other, in the midst of a call or anywhere else: how
+ * long at the most is seen where they do nothing (see gang.h). What calls take longer than that,
+ * with snapshots against without, is the snapshot's.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -51,10 +52,13 @@ struct snapshot_bench {
 
 static enum bench_exit one_snapshot(struct snapshot_bench *bench)
 {
-	char *argv[] = { bench->tool, "--dir", bench->load.stage.directory, "snapshot", bench->file, NULL };
+	char *argv[] = { bench->tool, "--dir",     bench->load.stage.directory,
+			 "snapshot",  bench->file, NULL };
 	uint64_t start = bench_now_ns();
-	pid_t pid = child_start(&(struct child_plan){
-		.path = bench->tool, .argv = argv, .keep = { -1, -1 }, .output = bench->load.stage.log });
+	pid_t pid = child_start(&(struct child_plan){ .path = bench->tool,
+						      .argv = argv,
+						      .keep = { -1, -1 },
+						      .output = bench->load.stage.log });
 	int status = 0;
 
 	if (pid < 0) {
@@ -75,7 +79,8 @@ static enum bench_exit one_snapshot(struct snapshot_bench *bench)
 	return BENCH_DONE;
 }
 
-static void take_window(struct snapshot_bench *bench, enum side side, const struct gang_window *window)
+static void take_window(struct snapshot_bench *bench, enum side side,
+			const struct gang_window *window)
 {
 	bench->calls_max[side][bench->done] = (double)window->calls.max;
 	bench->nothing_max[side][bench->done] = (double)window->nothing.max;
@@ -95,7 +100,8 @@ static enum bench_exit one_pair(struct snapshot_bench *bench, struct gang *gang)
 		return result;
 	do {
 		result = one_snapshot(bench);
-	} while (result == BENCH_DONE && bench_now_ns() - start < WINDOW_NS_MIN && bench_signal == 0);
+	} while (result == BENCH_DONE && bench_now_ns() - start < WINDOW_NS_MIN &&
+		 bench_signal == 0);
 	enum bench_exit finished = gang_finish(gang, &window);
 	if (result != BENCH_DONE || finished != BENCH_DONE)
 		return result != BENCH_DONE ? result : finished;
@@ -108,7 +114,8 @@ static enum bench_exit one_pair(struct snapshot_bench *bench, struct gang *gang)
 
 /* ----------------------------------------------------------------- figures */
 
-static void print(const struct snapshot_bench *bench, const char *figure, const char *unit, double value, int decimals)
+static void print(const struct snapshot_bench *bench, const char *figure, const char *unit,
+		  double value, int decimals)
 {
 	measure_print("snapshot", bench->load.carts, figure, unit, value, decimals);
 }
@@ -124,7 +131,8 @@ static void print_times(const struct snapshot_bench *bench, const char *side, co
 
 	for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
 		snprintf(full, sizeof(full), "%s_%s_%s_us", side, what, quantiles[i].name);
-		print(bench, full, "us", (double)histogram_quantile_fine(times, quantiles[i].per_myriad) / 1000, 1);
+		print(bench, full, "us",
+		      (double)histogram_quantile_fine(times, quantiles[i].per_myriad) / 1000, 1);
 	}
 	snprintf(full, sizeof(full), "%s_%s_max_us", side, what);
 	print(bench, full, "us", (double)times->max / 1000, 1);
@@ -140,7 +148,8 @@ static void print_figures(struct snapshot_bench *bench)
 		print_times(bench, side_names[side], "add", &all[side].calls);
 		print_times(bench, side_names[side], "nothing", &all[side].nothing);
 		snprintf(full, sizeof(full), "%s_adds_per_second", side_names[side]);
-		print(bench, full, "1/s", (double)all[side].calls.total * 1e9 / (double)all[side].ns, 0);
+		print(bench, full, "1/s",
+		      (double)all[side].calls.total * 1e9 / (double)all[side].ns, 0);
 		calls[side] = measure_median(bench->calls_max[side], bench->done);
 		nothing[side] = measure_median(bench->nothing_max[side], bench->done);
 		snprintf(full, sizeof(full), "%s_add_window_max_us", side_names[side]);
@@ -154,11 +163,14 @@ static void print_figures(struct snapshot_bench *bench)
 		      1000,
 	      1);
 	print(bench, "delay_window_max_us", "us", (calls[DURING] - calls[QUIET]) / 1000, 1);
-	print(bench, "delay_max_us", "us", ((double)all[DURING].calls.max - (double)all[QUIET].calls.max) / 1000, 1);
-	print(bench, "beyond_nothing_window_max_us", "us", (calls[DURING] - nothing[DURING]) / 1000, 1);
+	print(bench, "delay_max_us", "us",
+	      ((double)all[DURING].calls.max - (double)all[QUIET].calls.max) / 1000, 1);
+	print(bench, "beyond_nothing_window_max_us", "us", (calls[DURING] - nothing[DURING]) / 1000,
+	      1);
 	print(bench, "rounds", "rounds", bench->done, 0);
 	print(bench, "snapshots", "snapshots", (double)bench->snapshots.total, 0);
-	print(bench, "snapshot_p50_ms", "ms", (double)histogram_quantile(&bench->snapshots, 500) / 1e6, 1);
+	print(bench, "snapshot_p50_ms", "ms",
+	      (double)histogram_quantile(&bench->snapshots, 500) / 1e6, 1);
 }
 
 /* -------------------------------------------------------------------- runs */
@@ -178,7 +190,9 @@ static enum bench_exit work(struct snapshot_bench *bench)
 	result = gang_open(&gang, &load, 1, bench->workers, GANG_ADD_AND_NOTHING);
 	if (result != BENCH_DONE)
 		return result;
-	for (bench->done = 0; result == BENCH_DONE && bench->done < bench->rounds && bench_signal == 0; bench->done++)
+	for (bench->done = 0;
+	     result == BENCH_DONE && bench->done < bench->rounds && bench_signal == 0;
+	     bench->done++)
 		result = one_pair(bench, &gang);
 	if (result == BENCH_DONE && bench_signal == 0) {
 		print_figures(bench);
@@ -191,7 +205,8 @@ static enum bench_exit work(struct snapshot_bench *bench)
 
 static enum bench_exit with_carts(struct snapshot_bench *bench, uint32_t carts)
 {
-	enum bench_exit result = load_open_on_disk(&bench->load, bench->directory, carts, bench->bytes, 0);
+	enum bench_exit result =
+		load_open_on_disk(&bench->load, bench->directory, carts, bench->bytes, 0);
 
 	if (result != BENCH_DONE)
 		return result;
@@ -207,11 +222,14 @@ static enum bench_exit with_carts(struct snapshot_bench *bench, uint32_t carts)
 
 enum bench_exit snapshot_bench_run(int argc, char **argv)
 {
-	static struct snapshot_bench bench = {
-		.counts = { 100, 10000 }, .count_count = 2, .workers = 2, .bytes = 5120, .rounds = 10
-	};
+	static struct snapshot_bench bench = { .counts = { 100, 10000 },
+					       .count_count = 2,
+					       .workers = 2,
+					       .bytes = 5120,
+					       .rounds = 10 };
 	const struct option_row rows[] = {
-		OPTION_LIST("carts", bench.counts, &bench.count_count, MEASURE_CARTS_MAX, "numbers of carts"),
+		OPTION_LIST("carts", bench.counts, &bench.count_count, MEASURE_CARTS_MAX,
+			    "numbers of carts"),
 		OPTION_WORKERS(&bench.workers, GANG_WORKERS_MAX),
 		OPTION_BYTES(&bench.bytes),
 		OPTION_NUMBER("rounds", "N", &bench.rounds, 1, ROUNDS_MAX,
@@ -229,7 +247,8 @@ enum bench_exit snapshot_bench_run(int argc, char **argv)
 	}
 	bench_catch_signals();
 	bench_print_machine(stdout);
-	for (uint32_t i = 0; i < bench.count_count && result == BENCH_DONE && bench_signal == 0; i++)
+	for (uint32_t i = 0; i < bench.count_count && result == BENCH_DONE && bench_signal == 0;
+	     i++)
 		result = with_carts(&bench, bench.counts[i]);
 	bench_die_of_signal();
 	return result;

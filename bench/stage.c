@@ -133,7 +133,9 @@ enum bench_exit stage_start_agent(struct stage *stage)
 	char size[32], carts[32], arena[PATH_MAX + sizeof(ARENA_FILE) + 1];
 	char *argv[] = { stage->agent_path, "--dir", stage->directory, "--journal", stage->journal,
 			 "--size",          size,    "--max-carts",    carts,       NULL };
-	struct child_plan plan = { .path = stage->agent_path, .argv = argv, .keep = { -1, -1 }, .output = stage->log };
+	struct child_plan plan = {
+		.path = stage->agent_path, .argv = argv, .keep = { -1, -1 }, .output = stage->log
+	};
 	pid_t pid;
 
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)stage->arena_bytes);
@@ -205,7 +207,8 @@ static enum bench_exit find_agent(struct stage *stage, bool own_agent)
 	if (there == 1 && !own_agent)
 		return BENCH_DONE;
 	if (there == 1) {
-		bench_say("an agent that I did not start runs in %s, and I will not kill it; stop it, or let me not "
+		bench_say("an agent that I did not start runs in %s, and I will not kill it; stop "
+			  "it, or let me not "
 			  "kill agents",
 			  stage->directory);
 		return BENCH_USAGE;
@@ -236,8 +239,8 @@ static enum bench_exit begin(struct stage *stage, uint64_t arena_bytes, uint32_t
 	return BENCH_NO_AGENT;
 }
 
-enum bench_exit stage_open(struct stage *stage, const char *directory, uint64_t arena_bytes, uint32_t max_carts,
-			   bool own_agent)
+enum bench_exit stage_open(struct stage *stage, const char *directory, uint64_t arena_bytes,
+			   uint32_t max_carts, bool own_agent)
 {
 	enum bench_exit result = begin(stage, arena_bytes, max_carts);
 	char why[ARENA_WHY_BYTES] = "";
@@ -259,8 +262,8 @@ enum bench_exit stage_open(struct stage *stage, const char *directory, uint64_t 
 	return result;
 }
 
-enum bench_exit stage_open_on_disk(struct stage *stage, const char *parent, uint64_t arena_bytes, uint32_t max_carts,
-				   uint32_t journal_ms)
+enum bench_exit stage_open_on_disk(struct stage *stage, const char *parent, uint64_t arena_bytes,
+				   uint32_t max_carts, uint32_t journal_ms)
 {
 	enum bench_exit result = begin(stage, arena_bytes, max_carts);
 
@@ -302,7 +305,8 @@ void stage_print_place(const struct stage *stage, FILE *stream)
 {
 	char path[PATH_MAX], type[64];
 
-	file_system_of(realpath(stage->directory, path) != NULL ? path : stage->directory, type, sizeof(type));
+	file_system_of(realpath(stage->directory, path) != NULL ? path : stage->directory, type,
+		       sizeof(type));
 	fprintf(stream, "directory: %s on %s\n", stage->directory, type);
 }
 

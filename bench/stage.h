@@ -31,15 +31,15 @@ struct stage {
  * Make the stage ready, agent included. directory NULL: a temporary one. own_agent: refuse an
  * agent that is not ours. Complains itself. On failure nothing is left.
  */
-enum bench_exit stage_open(struct stage *stage, const char *directory, uint64_t arena_bytes, uint32_t max_carts,
-			   bool own_agent);
+enum bench_exit stage_open(struct stage *stage, const char *directory, uint64_t arena_bytes,
+			   uint32_t max_carts, bool own_agent);
 
 /*
- * The same in a new temporary directory in `parent`, with an agent of our own that writes a journal every journal_ms; 0: none.
- * parent NULL: TMPDIR or /var/tmp, since in memory a sync costs nothing.
+ * The same in a new temporary directory in `parent`, with an agent of our own that writes a journal
+ * every journal_ms; 0: none. parent NULL: TMPDIR or /var/tmp, since in memory a sync costs nothing.
  */
-enum bench_exit stage_open_on_disk(struct stage *stage, const char *parent, uint64_t arena_bytes, uint32_t max_carts,
-				   uint32_t journal_ms);
+enum bench_exit stage_open_on_disk(struct stage *stage, const char *parent, uint64_t arena_bytes,
+				   uint32_t max_carts, uint32_t journal_ms);
 
 /* "directory: PATH on FILE SYSTEM" */
 void stage_print_place(const struct stage *stage, FILE *stream);
@@ -58,7 +58,9 @@ void stage_stop_agent(struct stage *stage);
 
 /* Has our agent ended, which it should not? Then complain. Does not wait. */
 bool stage_agent_gone(struct stage *stage);
-/* Does our agent answer? 1 or 0; -1: it has ended, which it should not (complains). Does not wait. */
+/*
+ * Does our agent answer? 1 or 0; -1: it has ended, which it should not (complains). Does not wait.
+ */
 int stage_agent_ready(struct stage *stage);
 /* Wait until our agent answers, if there is one that is ours. */
 enum bench_exit stage_await_agent(struct stage *stage);

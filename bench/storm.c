@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm.c (floor 6): corral-bench storm: workers that change carts while they are killed and stopped, and a
- * judge who compares all of it with what is there.
+ * storm.c (floor 6): corral-bench storm: workers that change carts while they are killed and
+ * stopped, and a judge who compares all of it with what is there.
  *
- * This process is the judge: it strikes (storm_crowd.h), takes the logs and judges cart for cart (storm_lives.h), and
- * at the end drops all carts and looks whether the arena is as empty as it was. The last line of
- * standard output is the result.
+ * This process is the judge: it strikes (storm_crowd.h), takes the logs and judges cart for cart
+ * (storm_lives.h), and at the end drops all carts and looks whether the arena is as empty as it
+ * was. The last line of standard output is the result.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -54,16 +54,21 @@ struct storm {
 
 /* ----------------------------------------------------------------- options */
 
-static enum bench_exit take_options(int argc, char **argv, struct storm_options *options, bool *ret_go)
+static enum bench_exit take_options(int argc, char **argv, struct storm_options *options,
+				    bool *ret_go)
 {
 	const struct option_row rows[] = {
-		OPTION_NUMBER("workers", "N", &options->workers, 1, STORM_SEATS_MAX, "worker processes"),
-		OPTION_NUMBER("kill-every", "MS", &options->kill_every_ms, 1, 60000, "a SIGKILL so often, on average"),
+		OPTION_NUMBER("workers", "N", &options->workers, 1, STORM_SEATS_MAX,
+			      "worker processes"),
+		OPTION_NUMBER("kill-every", "MS", &options->kill_every_ms, 1, 60000,
+			      "a SIGKILL so often, on average"),
 		OPTION_NUMBER("seconds", "S", &options->seconds, 1, SECONDS_MAX, "how long"),
 		OPTION_FLAG("kill-agent", &options->kill_agent,
 			    "kill the agent too, about once a second, and start it again"),
-		OPTION_TEXT("history", "FILE", &options->history, "write all calls to FILE, as JSON lines"),
-		OPTION_LARGE("seed", "S", &options->seed, "for the random choices (default: the clock; it is printed)"),
+		OPTION_TEXT("history", "FILE", &options->history,
+			    "write all calls to FILE, as JSON lines"),
+		OPTION_LARGE("seed", "S", &options->seed,
+			     "for the random choices (default: the clock; it is printed)"),
 		OPTION_DIR(&options->directory),
 	};
 
@@ -79,7 +84,8 @@ static void tell_fault(void *context, const char *line)
 }
 
 /* What is in the arena. 0 or -errno; complains. */
-static int take_stock(const struct stage *stage, struct inspect_totals *ret_totals, uint64_t *ret_faults)
+static int take_stock(const struct stage *stage, struct inspect_totals *ret_totals,
+		      uint64_t *ret_faults)
 {
 	char why[ARENA_WHY_BYTES];
 	struct inspect *inspect;
@@ -107,11 +113,15 @@ static enum bench_exit look_around(const struct stage *stage)
 		return BENCH_NO_ARENA;
 	if (totals.slots_used == 0)
 		return BENCH_DONE;
-	bench_say("there are carts in %s already; a storm needs an arena of its own", stage->directory);
+	bench_say("there are carts in %s already; a storm needs an arena of its own",
+		  stage->directory);
 	return BENCH_USAGE;
 }
 
-/* What a worker does when the arena is full: everybody's leftovers. The agent, who has some too, is stopped before. */
+/*
+ * What a worker does when the arena is full: everybody's leftovers. The agent, who has some too, is
+ * stopped before.
+ */
 static void reclaim(struct storm *storm)
 {
 	struct corral *corral = storm->lives.corral;
@@ -135,12 +145,16 @@ static enum bench_exit clear_away(struct storm *storm)
 	storm->lives.corral = NULL;
 	if (take_stock(storm->stage, &totals, &faults) < 0)
 		return BENCH_NO_ARENA;
-	storm->leaked = totals.live_bytes + totals.cached_bytes + totals.retired_bytes + totals.lost_bytes;
-	storm->faults += (uint32_t)faults + totals.locks_held + totals.slots_used + totals.processes +
-			 totals.processes_dead + totals.threads + totals.readers;
-	if (totals.locks_held + totals.slots_used + totals.processes + totals.processes_dead + totals.threads > 0)
-		bench_say("left behind: %u locks, %u slots, %u processes, %u dead, %u threads", totals.locks_held,
-			  totals.slots_used, totals.processes, totals.processes_dead, totals.threads);
+	storm->leaked =
+		totals.live_bytes + totals.cached_bytes + totals.retired_bytes + totals.lost_bytes;
+	storm->faults += (uint32_t)faults + totals.locks_held + totals.slots_used +
+			 totals.processes + totals.processes_dead + totals.threads + totals.readers;
+	if (totals.locks_held + totals.slots_used + totals.processes + totals.processes_dead +
+		    totals.threads >
+	    0)
+		bench_say("left behind: %u locks, %u slots, %u processes, %u dead, %u threads",
+			  totals.locks_held, totals.slots_used, totals.processes,
+			  totals.processes_dead, totals.threads);
 	return BENCH_DONE;
 }
 
@@ -154,7 +168,8 @@ static void show(const struct storm *storm, uint64_t gone_ns)
 	if (gone_ns / SHOW_NS == shown)
 		return;
 	shown = gone_ns / SHOW_NS;
-	snprintf(text, sizeof(text), "s, %llu kills, %llu changes", (unsigned long long)storm->crowd.kills,
+	snprintf(text, sizeof(text), "s, %llu kills, %llu changes",
+		 (unsigned long long)storm->crowd.kills,
 		 (unsigned long long)storm->lives.counts.acknowledged);
 	progress_show((uint32_t)(gone_ns / 1000000000), storm->options->seconds, text);
 }
@@ -187,12 +202,14 @@ static void rage(struct storm *storm)
 
 static void print_ms(const char *name, uint64_t ns)
 {
-	printf("%s=%llu.%02llu\n", name, (unsigned long long)(ns / 1000000), (unsigned long long)(ns / 10000 % 100));
+	printf("%s=%llu.%02llu\n", name, (unsigned long long)(ns / 1000000),
+	       (unsigned long long)(ns / 10000 % 100));
 }
 
 static void print_us(const char *name, uint64_t ns)
 {
-	printf("%s=%llu.%llu\n", name, (unsigned long long)(ns / 1000), (unsigned long long)(ns / 100 % 10));
+	printf("%s=%llu.%llu\n", name, (unsigned long long)(ns / 1000),
+	       (unsigned long long)(ns / 100 % 10));
 }
 
 static void print_number(const char *name, uint64_t value)
@@ -238,12 +255,16 @@ static enum bench_exit print_result(const struct storm *storm)
 	uint64_t longest = storm->lives.waits.changes.max;
 
 	print_figures(storm);
-	printf("kills=%llu operations=%llu longest_wait_ms=%llu.%02llu lost=%llu twice=%llu leaked=%llu\n",
+	printf("kills=%llu operations=%llu longest_wait_ms=%llu.%02llu lost=%llu twice=%llu "
+	       "leaked=%llu\n",
 	       (unsigned long long)storm->crowd.kills, (unsigned long long)counts->acknowledged,
 	       (unsigned long long)(longest / 1000000), (unsigned long long)(longest / 10000 % 100),
-	       (unsigned long long)counts->lost, (unsigned long long)counts->twice, (unsigned long long)storm->leaked);
-	return counts->lost + counts->twice + counts->disorder + storm->leaked + storm->faults == 0 ? BENCH_DONE :
-												      BENCH_WRONG;
+	       (unsigned long long)counts->lost, (unsigned long long)counts->twice,
+	       (unsigned long long)storm->leaked);
+	return counts->lost + counts->twice + counts->disorder + storm->leaked + storm->faults ==
+			       0 ?
+		       BENCH_DONE :
+		       BENCH_WRONG;
 }
 
 /* ------------------------------------------------------------------- storm */
@@ -307,7 +328,8 @@ static void prepare(struct storm *storm, const struct storm_options *options, st
 }
 
 /* On its stage, from the opening to the end. */
-static enum bench_exit perform(const struct storm_options *options, struct storm *storm, struct storm_board *board)
+static enum bench_exit perform(const struct storm_options *options, struct storm *storm,
+			       struct storm_board *board)
 {
 	struct stage stage;
 	enum bench_exit result, written;
@@ -329,9 +351,10 @@ static enum bench_exit perform(const struct storm_options *options, struct storm
 
 enum bench_exit storm_run(int argc, char **argv)
 {
-	struct storm_options options = {
-		.workers = WORKERS, .kill_every_ms = KILL_EVERY_MS, .seconds = SECONDS, .seed = bench_now_ns()
-	};
+	struct storm_options options = { .workers = WORKERS,
+					 .kill_every_ms = KILL_EVERY_MS,
+					 .seconds = SECONDS,
+					 .seed = bench_now_ns() };
 	struct storm_board *board;
 	struct storm *storm;
 	enum bench_exit result;
@@ -340,7 +363,8 @@ enum bench_exit storm_run(int argc, char **argv)
 	result = take_options(argc, argv, &options, &go);
 	if (result != BENCH_DONE || !go)
 		return result;
-	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
 	storm = calloc(1, sizeof(*storm));
 	if (board == MAP_FAILED || storm == NULL) {
 		bench_say("no memory: %s", strerror(errno));

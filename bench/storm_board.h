@@ -3,17 +3,19 @@
  * storm_board.h (floor 6): what the judge of a storm and its workers share: a log for each worker
  * thread, and a gate for each cart.
  *
- * The log is memory that outlives its writer. A call is written down before it is made, and its answer before the
- * next one; who is killed by SIGKILL has done each earlier store and none of the later ones, so what
- * stands there is what a pipe would have carried: a call without an answer is pending, it may have happened or
- * not. A pipe costs a system call, more than most calls of Corral, so kills would strike the writing
- * of the log; like this most of them strike in the midst of a change.
+ * The log is memory that outlives its writer. A call is written down before it is made, and its
+ * answer before the next one; who is killed by SIGKILL has done each earlier store and none of the
+ * later ones, so what stands there is what a pipe would have carried: a call without an answer is
+ * pending, it may have happened or not. A pipe costs a system call, more than most calls of Corral,
+ * so kills would strike the writing of the log; like this most of them strike in the midst of a
+ * change.
  *
- * A cart is accounted for in lives of a bounded number of calls. Who wants to call takes a ticket at the gate
- * first; when there are none left the judge waits for those who are inside, compares all of it with the
- * cart, drops it, and opens the gate for the next life. In most lives a call whose answer nobody
- * saw is sent again: those have at most CORRAL_OPS_KEPT calls, so that none is forgotten, and are not
- * dropped by workers, since operation ids end with their cart. The others are dropped and made again all the time.
+ * A cart is accounted for in lives of a bounded number of calls. Who wants to call takes a ticket
+ * at the gate first; when there are none left the judge waits for those who are inside, compares
+ * all of it with the cart, drops it, and opens the gate for the next life. In most lives a call
+ * whose answer nobody saw is sent again: those have at most CORRAL_OPS_KEPT calls, so that none is
+ * forgotten, and are not dropped by workers, since operation ids end with their cart. The others
+ * are dropped and made again all the time.
  */
 #ifndef CORRAL_BENCH_STORM_BOARD_H
 #define CORRAL_BENCH_STORM_BOARD_H
@@ -62,13 +64,15 @@ struct storm_call {
 	uint32_t life;
 	uint32_t line;     /* SET, REMOVE */
 	uint32_t quantity; /* ADD, SET, REPLACE */
-	uint32_t value;    /* TAX: parts per million; ATTRIBUTE: 0 takes it away; TTL: milliseconds; REPLACE: tax */
+	uint32_t value;    /* TAX: parts per million; ATTRIBUTE: 0 takes it away; TTL: milliseconds;
+			      REPLACE: tax */
 	uint16_t worker;
 	uint8_t thread;
 	uint8_t kind;
 	uint8_t name; /* ATTRIBUTE: which */
 	uint8_t attempt;
-	uint8_t state; /* store release by the worker once the rest is written, load acquire by the judge */
+	uint8_t state; /* store release by the worker once the rest is written, load acquire by the
+			  judge */
 	uint8_t reserved;
 	/* the answer */
 	int32_t error; /* 0 or -errno; -EBADMSG: what was read contradicts itself */
@@ -82,16 +86,19 @@ struct storm_call {
 	int64_t subtotal_cents;
 	int64_t tax_cents;
 	/* when */
-	uint64_t before_ns; /* when the call before it returned, if nothing but our own code came in between; or 0 */
+	uint64_t before_ns; /* when the call before it returned, if nothing but our own code came in
+			       between; or 0 */
 	uint64_t invoke_ns;
 	uint64_t return_ns;
 };
 
 struct storm_ring {
-	uint64_t head __attribute__((aligned(CACHE_LINE))); /* calls written down, ever. W: worker, release */
-	uint64_t tail __attribute__((aligned(CACHE_LINE))); /* calls taken, ever. W: judge, release */
-	bool has_again;                                     /* W: judge, while nobody sits here */
-	struct storm_call again;                            /* what the last one here was killed at */
+	uint64_t head __attribute__((
+		aligned(CACHE_LINE))); /* calls written down, ever. W: worker, release */
+	uint64_t tail
+		__attribute__((aligned(CACHE_LINE))); /* calls taken, ever. W: judge, release */
+	bool has_again;                               /* W: judge, while nobody sits here */
+	struct storm_call again;                      /* what the last one here was killed at */
 	struct storm_call calls[STORM_RING];
 };
 
@@ -102,7 +109,7 @@ struct storm_seat {
 
 struct storm_gate {
 	uint64_t word __attribute__((aligned(CACHE_LINE))); /* life << 32 | tickets left */
-	uint32_t may_drop;                                  /* W: judge, while there are no tickets */
+	uint32_t may_drop; /* W: judge, while there are no tickets */
 };
 
 struct storm_board {

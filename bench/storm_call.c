@@ -13,7 +13,9 @@
 #define LIST_ROWS 16
 #define ITEM_BYTES 24
 #define OP_BYTES 24
-#define VALUE_BYTES 160 /* attributes' values differ in size, so that carts outgrow their blocks */
+#define VALUE_BYTES                                                                                \
+	160 /* attributes' values differ in size, so that carts outgrow their blocks               \
+	     */
 
 struct corral_key storm_key(uint32_t cart, char session[STORM_KEY_BYTES])
 {
@@ -24,10 +26,12 @@ struct corral_key storm_key(uint32_t cart, char session[STORM_KEY_BYTES])
 const char *storm_kind_name(uint32_t kind)
 {
 	static const char *const names[STORM_KINDS] = {
-		[STORM_ADD] = "add",     [STORM_SET] = "set_quantity", [STORM_REMOVE] = "remove",
-		[STORM_CLEAR] = "clear", [STORM_TAX] = "set_tax",      [STORM_ATTRIBUTE] = "set_attribute",
-		[STORM_TTL] = "set_ttl", [STORM_REPLACE] = "replace",  [STORM_CHECKOUT] = "checkout",
-		[STORM_DROP] = "drop",   [STORM_READ] = "read",        [STORM_COPY] = "read_copy",
+		[STORM_ADD] = "add",           [STORM_SET] = "set_quantity",
+		[STORM_REMOVE] = "remove",     [STORM_CLEAR] = "clear",
+		[STORM_TAX] = "set_tax",       [STORM_ATTRIBUTE] = "set_attribute",
+		[STORM_TTL] = "set_ttl",       [STORM_REPLACE] = "replace",
+		[STORM_CHECKOUT] = "checkout", [STORM_DROP] = "drop",
+		[STORM_READ] = "read",         [STORM_COPY] = "read_copy",
 		[STORM_LIST] = "list",
 	};
 
@@ -59,8 +63,9 @@ static int add(struct corral *corral, const struct corral_key *key, const struct
 	return corral_add(corral, key, &item, op, ret_result);
 }
 
-static int replace(struct corral *corral, const struct corral_key *key, const struct storm_call *call,
-		   const struct corral_op *op, struct corral_result *ret_result)
+static int replace(struct corral *corral, const struct corral_key *key,
+		   const struct storm_call *call, const struct corral_op *op,
+		   struct corral_result *ret_result)
 {
 	struct corral_cart_line lines[STORM_REPLACE_LINES] = { 0 };
 	struct corral_cart cart = { .head = { .tax_ppm = call->value },
@@ -73,19 +78,22 @@ static int replace(struct corral *corral, const struct corral_key *key, const st
 	return corral_replace(corral, key, &cart, op, ret_result);
 }
 
-static int set_attribute(struct corral *corral, const struct corral_key *key, const struct storm_call *call,
-			 const struct corral_op *op, struct corral_result *ret_result)
+static int set_attribute(struct corral *corral, const struct corral_key *key,
+			 const struct storm_call *call, const struct corral_op *op,
+			 struct corral_result *ret_result)
 {
 	char name_bytes[2] = { 'a', (char)('0' + call->name) }, value_bytes[VALUE_BYTES];
 	struct corral_text name = { name_bytes, sizeof(name_bytes) };
 	struct corral_text value = { value_bytes, 1 + call->value % (VALUE_BYTES - 1) };
 
 	memset(value_bytes, '0' + (int)(call->value % 10), sizeof(value_bytes));
-	return corral_set_attribute(corral, key, &name, call->value == 0 ? NULL : &value, op, ret_result);
+	return corral_set_attribute(corral, key, &name, call->value == 0 ? NULL : &value, op,
+				    ret_result);
 }
 
-static int change(struct corral *corral, const struct corral_key *key, const struct storm_call *call,
-		  const struct corral_op *op, struct corral_result *ret_result)
+static int change(struct corral *corral, const struct corral_key *key,
+		  const struct storm_call *call, const struct corral_op *op,
+		  struct corral_result *ret_result)
 {
 	switch (call->kind) {
 	case STORM_ADD:
@@ -113,10 +121,12 @@ static int change(struct corral *corral, const struct corral_key *key, const str
 	}
 }
 
-static void make_change(struct corral *corral, const struct corral_key *key, struct storm_call *call)
+static void make_change(struct corral *corral, const struct corral_key *key,
+			struct storm_call *call)
 {
 	char id[OP_BYTES];
-	struct corral_op op = { .id = { id, (size_t)snprintf(id, sizeof(id), "%llx", (unsigned long long)call->op) },
+	struct corral_op op = { .id = { id, (size_t)snprintf(id, sizeof(id), "%llx",
+							     (unsigned long long)call->op) },
 				.if_version = call->if_version };
 	struct corral_result result = { 0 };
 
@@ -198,7 +208,8 @@ static int list_carts(struct corral *corral)
 			return err;
 		for (size_t i = 0; i < count; i++)
 			if (strcmp(rows[i].restaurant_id, STORM_RESTAURANT) != 0 ||
-			    rows[i].head.total_cents != rows[i].head.subtotal_cents + rows[i].head.tax_cents)
+			    rows[i].head.total_cents !=
+				    rows[i].head.subtotal_cents + rows[i].head.tax_cents)
 				return -EBADMSG;
 	}
 	return 0;

@@ -61,7 +61,8 @@ static void start(struct storm_crowd *crowd, uint32_t seat)
 				     .directory = crowd->stage->directory,
 				     .seat = seat,
 				     .threads = chance(crowd, 4) ? 2 : 1,
-				     .patience_ms = chance(crowd, 4) ? SHORT_PATIENCE_MS : PATIENCE_MS,
+				     .patience_ms =
+					     chance(crowd, 4) ? SHORT_PATIENCE_MS : PATIENCE_MS,
 				     .random = bench_random(&crowd->random) };
 	pid_t parent = getpid(), pid;
 
@@ -87,7 +88,8 @@ static bool fill_places(struct storm_crowd *crowd, uint64_t now)
 	for (uint32_t seat = 0; seat < crowd->workers; seat++) {
 		const struct storm_place *place = &crowd->places[seat];
 
-		if (place->state != STORM_EMPTY || (place->due_ns > now && living > crowd->workers / 4))
+		if (place->state != STORM_EMPTY ||
+		    (place->due_ns > now && living > crowd->workers / 4))
 			continue;
 		start(crowd, seat);
 		living++;
@@ -103,18 +105,21 @@ static void took_leave(struct storm_crowd *crowd, uint32_t seat, int status)
 	struct storm_place *place = &crowd->places[seat];
 	bool wanted = place->state == STORM_DYING ?
 			      WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL :
-			      place->state == STORM_LEAVING && WIFEXITED(status) && WEXITSTATUS(status) == BENCH_DONE;
+			      place->state == STORM_LEAVING && WIFEXITED(status) &&
+				      WEXITSTATUS(status) == BENCH_DONE;
 
 	if (!wanted) {
 		crowd->crashes++;
 		if (WIFSIGNALED(status))
-			bench_say("worker %u (pid %d) died of signal %d", seat, (int)place->pid, WTERMSIG(status));
+			bench_say("worker %u (pid %d) died of signal %d", seat, (int)place->pid,
+				  WTERMSIG(status));
 		else
-			bench_say("worker %u (pid %d) ended with exit code %d", seat, (int)place->pid,
-				  WEXITSTATUS(status));
+			bench_say("worker %u (pid %d) ended with exit code %d", seat,
+				  (int)place->pid, WEXITSTATUS(status));
 	}
 	if (place->state == STORM_DYING)
-		crowd->lives->waits.dying_ns = max_u64(crowd->lives->waits.dying_ns, bench_now_ns() - place->due_ns);
+		crowd->lives->waits.dying_ns =
+			max_u64(crowd->lives->waits.dying_ns, bench_now_ns() - place->due_ns);
 	storm_waits_go_on(&crowd->lives->waits, seat, bench_now_ns());
 	storm_lives_bury(crowd->lives, seat, place->pid);
 	place->state = STORM_EMPTY;
@@ -135,7 +140,8 @@ static bool reap(struct storm_crowd *crowd)
 		struct storm_place *place = &crowd->places[seat];
 		int status;
 
-		if (place->state == STORM_EMPTY || waitpid(place->pid, &status, WNOHANG) != place->pid)
+		if (place->state == STORM_EMPTY ||
+		    waitpid(place->pid, &status, WNOHANG) != place->pid)
 			continue;
 		took_leave(crowd, seat, status);
 		some = true;
@@ -249,7 +255,8 @@ static bool strike_agent(struct storm_crowd *crowd, uint64_t now)
 	if (crowd->stage->agent != 0) {
 		stage_kill_agent(crowd->stage);
 		crowd->agent_kills++;
-		crowd->agent_ns = now + within(crowd, chance(crowd, 4) ? AGENT_AWAY_NS : AGENT_BACK_NS);
+		crowd->agent_ns =
+			now + within(crowd, chance(crowd, 4) ? AGENT_AWAY_NS : AGENT_BACK_NS);
 	} else {
 		(void)stage_start_agent(crowd->stage);
 		crowd->agent_ns = now + within(crowd, 2 * (uint64_t)AGENT_DIES_NS);
@@ -277,7 +284,8 @@ bool storm_crowd_go_on(struct storm_crowd *crowd)
 	some |= end_stops(crowd, now);
 	if (crowd->strike_ns <= now) {
 		strike(crowd);
-		crowd->strike_ns += within(crowd, 2 * crowd->kill_every_ns * KILLS_OF_STRIKES / STRIKES);
+		crowd->strike_ns +=
+			within(crowd, 2 * crowd->kill_every_ns * KILLS_OF_STRIKES / STRIKES);
 		some = true;
 	}
 	some |= fill_places(crowd, now);

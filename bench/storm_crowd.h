@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_crowd.h (floor 6): the worker processes of a storm, and what befalls them: SIGKILL (one, or two at
- * once), SIGSTOP and then SIGCONT or SIGKILL, a plain end; and the agent's deaths.
+ * storm_crowd.h (floor 6): the worker processes of a storm, and what befalls them: SIGKILL (one, or
+ * two at once), SIGSTOP and then SIGCONT or SIGKILL, a plain end; and the agent's deaths.
  *
- * Half of the dead are not replaced for a while: a successor that takes over a record would hide what
- * was left in it. Workers are forked, not executed: a kill every few milliseconds needs as many births.
+ * Half of the dead are not replaced for a while: a successor that takes over a record would hide
+ * what was left in it. Workers are forked, not executed: a kill every few milliseconds needs as
+ * many births.
  */
 #ifndef CORRAL_BENCH_STORM_CROWD_H
 #define CORRAL_BENCH_STORM_CROWD_H
@@ -18,7 +19,8 @@ struct storm_place {
 	enum storm_seat_state state;
 	pid_t pid;
 	bool kill_stopped; /* it is killed before it goes on */
-	uint64_t due_ns;   /* EMPTY: when to start one; STOPPED: when that ends; DYING: when it was killed */
+	uint64_t due_ns;   /* EMPTY: when to start one; STOPPED: when that ends; DYING: when it was
+			      killed */
 };
 
 struct storm_crowd {
@@ -43,7 +45,10 @@ void storm_crowd_begin(struct storm_crowd *crowd);
 /* Do what is due. False: nothing was. */
 bool storm_crowd_go_on(struct storm_crowd *crowd);
 
-/* All are to go, plainly. False: some had to be killed, or had ended before. Takes their calls from the logs meanwhile. */
+/*
+ * All are to go, plainly. False: some had to be killed, or had ended before. Takes their calls from
+ * the logs meanwhile.
+ */
 bool storm_crowd_end(struct storm_crowd *crowd);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_hearing.h (floor 6): what the judge of a storm has before it: the events of one life of a cart. For
- * storm_judge.c and storm_story.c only.
+ * storm_hearing.h (floor 6): what the judge of a storm has before it: the events of one life of a
+ * cart. For storm_judge.c and storm_story.c only.
  */
 #ifndef CORRAL_BENCH_STORM_HEARING_H
 #define CORRAL_BENCH_STORM_HEARING_H
@@ -9,13 +9,14 @@
 #include "storm_judge.h"
 
 struct storm_event {
-	const struct storm_call *call; /* the answered one, if one was answered well; else the first attempt */
-	uint64_t invoke_ns;            /* of the first attempt */
-	uint64_t return_ns;            /* UINT64_MAX: not known */
-	bool known;                    /* its version is */
-	bool may_have;                 /* it is pending, and may have happened */
-	bool used;                     /* the story at hand has it */
-	uint64_t version;              /* in that story, if it is pending */
+	const struct storm_call
+		*call;      /* the answered one, if one was answered well; else the first attempt */
+	uint64_t invoke_ns; /* of the first attempt */
+	uint64_t return_ns; /* UINT64_MAX: not known */
+	bool known;         /* its version is */
+	bool may_have;      /* it is pending, and may have happened */
+	bool used;          /* the story at hand has it */
+	uint64_t version;   /* in that story, if it is pending */
 };
 
 struct storm_hearing {
@@ -37,8 +38,8 @@ struct storm_hearing {
 };
 
 /*
- * Look for a legal order of the known events, and of pending ones between them, that explains the refused calls if
- * these count. True: it is in hearing->story.
+ * Look for a legal order of the known events, and of pending ones between them, that explains the
+ * refused calls if these count. True: it is in hearing->story.
  */
 bool storm_story_find(struct storm_hearing *hearing, uint64_t before, bool refusals_count);
 

@@ -54,19 +54,22 @@ static void write_answer(FILE *file, const struct storm_call *call)
 		fprintf(file, ",\"error\":\"%s\"", name == NULL ? "?" : name);
 		return;
 	}
-	fprintf(file, ",\"error\":null,\"version\":%" PRIu64 ",\"subtotal_cents\":%" PRId64 ",\"tax_cents\":%" PRId64,
+	fprintf(file,
+		",\"error\":null,\"version\":%" PRIu64 ",\"subtotal_cents\":%" PRId64
+		",\"tax_cents\":%" PRId64,
 		call->version, call->subtotal_cents, call->tax_cents);
 	fprintf(file, ",\"items\":%u,\"status\":%u", call->item_count, call->status);
 	if (storm_is_change(call))
-		fprintf(file, ",\"line\":%u,\"applied\":%s", call->answer_line, call->applied ? "true" : "false");
+		fprintf(file, ",\"line\":%u,\"applied\":%s", call->answer_line,
+			call->applied ? "true" : "false");
 	else
 		fprintf(file, ",\"lines\":%u,\"tax_ppm\":%u", call->line_count, call->tax_ppm);
 }
 
 void storm_history_write(FILE *file, const struct storm_call *call)
 {
-	fprintf(file, "{\"cart\":\"cart-%u\",\"worker\":%u,\"thread\":%u,\"op\":", call->cart, call->worker,
-		call->thread);
+	fprintf(file, "{\"cart\":\"cart-%u\",\"worker\":%u,\"thread\":%u,\"op\":", call->cart,
+		call->worker, call->thread);
 	if (call->op != 0 && storm_is_change(call))
 		fprintf(file, "\"%" PRIx64 "\"", call->op);
 	else

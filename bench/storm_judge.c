@@ -2,9 +2,9 @@
 /*
  * storm_judge.c (floor 6): one life of a cart before the judge. See storm_judge.h.
  *
- * The calls become events, one for each operation however often it was sent; storm_story.c looks for a legal order of them.
- * If there is one, times and refusals are compared with it; if not, the faults are counted by what is
- * there and what should be.
+ * The calls become events, one for each operation however often it was sent; storm_story.c looks
+ * for a legal order of them. If there is one, times and refusals are compared with it; if not, the
+ * faults are counted by what is there and what should be.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -14,8 +14,8 @@
 
 #include "storm_hearing.h"
 
-__attribute__((format(printf, 3, 4))) static void fault(struct storm_hearing *hearing, uint32_t *counter,
-							const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void fault(struct storm_hearing *hearing,
+							uint32_t *counter, const char *format, ...)
 {
 	struct storm_verdict *verdict = hearing->verdict;
 	va_list arguments;
@@ -30,7 +30,9 @@ __attribute__((format(printf, 3, 4))) static void fault(struct storm_hearing *he
 
 /* ----------------------------------------------------------------- events */
 
-/* Refused before anything was looked at, or in want of room: says nothing about earlier attempts. */
+/*
+ * Refused before anything was looked at, or in want of room: says nothing about earlier attempts.
+ */
 static bool says_nothing(int error)
 {
 	return error == -EBUSY || error == -ENOMEM || error == -ENOSPC || error == -ENFILE;
@@ -44,12 +46,14 @@ static struct storm_event *find_event(struct storm_hearing *hearing, uint64_t op
 	return NULL;
 }
 
-static void take_answer(struct storm_hearing *hearing, struct storm_event *event, const struct storm_call *call)
+static void take_answer(struct storm_hearing *hearing, struct storm_event *event,
+			const struct storm_call *call)
 {
 	struct storm_verdict *verdict = hearing->verdict;
 
 	if (event->known && storm_is_change(call) && call->applied)
-		fault(hearing, &verdict->twice, "operation %llx was applied at version %llu and at %llu",
+		fault(hearing, &verdict->twice,
+		      "operation %llx was applied at version %llu and at %llu",
 		      (unsigned long long)call->op, (unsigned long long)event->call->version,
 		      (unsigned long long)call->version);
 	else if (event->known && call->version != event->call->version)
@@ -57,7 +61,8 @@ static void take_answer(struct storm_hearing *hearing, struct storm_event *event
 		      (unsigned long long)call->op, (unsigned long long)event->call->version,
 		      (unsigned long long)call->version);
 	else if (!event->known && !event->may_have && storm_is_change(call) && !call->applied)
-		fault(hearing, &verdict->disorder, "operation %llx had been applied before it was sent",
+		fault(hearing, &verdict->disorder,
+		      "operation %llx had been applied before it was sent",
 		      (unsigned long long)call->op);
 	if (event->known)
 		return;
@@ -79,13 +84,15 @@ static void take_call(struct storm_hearing *hearing, const struct storm_call *ca
 		return;
 	if (event == NULL) {
 		event = &hearing->events[hearing->event_count++];
-		*event = (struct storm_event){ .call = call, .invoke_ns = call->invoke_ns, .return_ns = UINT64_MAX };
+		*event = (struct storm_event){ .call = call,
+					       .invoke_ns = call->invoke_ns,
+					       .return_ns = UINT64_MAX };
 	}
 	if (call->state == STORM_PENDING) {
 		event->may_have |= !event->known;
 	} else if (call->error == -EBADMSG) {
-		fault(hearing, &hearing->verdict->disorder, "worker %u read a cart that contradicts itself",
-		      call->worker);
+		fault(hearing, &hearing->verdict->disorder,
+		      "worker %u read a cart that contradicts itself", call->worker);
 	} else if (call->error == 0) {
 		take_answer(hearing, event, call);
 	} else {
@@ -109,7 +116,8 @@ static int rank(const struct storm_call *call)
 
 static int compare(const void *left, const void *right)
 {
-	const struct storm_event *a = *(struct storm_event *const *)left, *b = *(struct storm_event *const *)right;
+	const struct storm_event *a = *(struct storm_event *const *)left,
+				 *b = *(struct storm_event *const *)right;
 
 	if (a->call->version != b->call->version)
 		return a->call->version < b->call->version ? -1 : 1;
@@ -131,12 +139,16 @@ static void sort_events(struct storm_hearing *hearing)
 	qsort(hearing->order, hearing->order_count, sizeof(struct storm_event *), compare);
 	hearing->returned_ns[hearing->order_count] = UINT64_MAX;
 	for (uint32_t i = hearing->order_count; i-- > 0;)
-		hearing->returned_ns[i] = min_u64(hearing->returned_ns[i + 1], hearing->order[i]->return_ns);
+		hearing->returned_ns[i] =
+			min_u64(hearing->returned_ns[i + 1], hearing->order[i]->return_ns);
 }
 
 /* ------------------------------------------------------------------- time */
 
-/* A cart that is not there yet. Without memory there is no verdict, and a silent one would be a lie. */
+/*
+ * A cart that is not there yet. Without memory there is no verdict, and a silent one would be a
+ * lie.
+ */
 static struct storm_model *new_start(uint64_t before)
 {
 	struct storm_model *model = calloc(1, sizeof(*model));
@@ -158,15 +170,19 @@ static void check_times(struct storm_hearing *hearing)
 		if (latest != NULL && event->return_ns < latest->invoke_ns)
 			fault(hearing, &hearing->verdict->disorder,
 			      "version %llu was answered before version %llu was asked for",
-			      (unsigned long long)event->call->version, (unsigned long long)latest->call->version);
+			      (unsigned long long)event->call->version,
+			      (unsigned long long)latest->call->version);
 		if (latest == NULL || event->invoke_ns > latest->invoke_ns)
 			latest = event;
 	}
 }
 
-/* After how many events of the story may a refused call have happened, at the least and at the most? */
-static void window_of(const struct storm_hearing *hearing, const struct storm_call *call, uint32_t *ret_from,
-		      uint32_t *ret_to)
+/*
+ * After how many events of the story may a refused call have happened, at the least and at the
+ * most?
+ */
+static void window_of(const struct storm_hearing *hearing, const struct storm_call *call,
+		      uint32_t *ret_from, uint32_t *ret_to)
 {
 	uint32_t from = 0, to = hearing->story_count;
 
@@ -195,18 +211,22 @@ static void name_refusals(struct storm_hearing *hearing, uint64_t before)
 	for (uint32_t i = 0; i <= hearing->story_count; i++) {
 		for (uint32_t k = 0; k < hearing->refused_count; k++)
 			if (!right[k] && from[k] <= i && i <= to[k])
-				right[k] = storm_model_error(model, hearing->refused[k]) == hearing->refused[k]->error;
+				right[k] = storm_model_error(model, hearing->refused[k]) ==
+					   hearing->refused[k]->error;
 		if (i < hearing->story_count && storm_is_change(hearing->story[i]->call)) {
 			const struct storm_event *event = hearing->story[i];
 
-			(void)storm_model_apply(model, event->call,
-						event->known ? event->call->version : event->version, &line);
+			(void)storm_model_apply(
+				model, event->call,
+				event->known ? event->call->version : event->version, &line);
 		}
 	}
 	for (uint32_t k = 0; k < hearing->refused_count; k++)
 		if (!right[k])
-			fault(hearing, &hearing->verdict->disorder, "operation %llx was refused with %d for no reason",
-			      (unsigned long long)hearing->refused[k]->op, hearing->refused[k]->error);
+			fault(hearing, &hearing->verdict->disorder,
+			      "operation %llx was refused with %d for no reason",
+			      (unsigned long long)hearing->refused[k]->op,
+			      hearing->refused[k]->error);
 	free(model);
 }
 
@@ -223,7 +243,8 @@ static uint32_t quantity_of(const struct storm_model *model, uint64_t item)
 }
 
 /* By how much pending calls can have moved the quantity of an item: up, and down. */
-static void pending_moves(const struct storm_hearing *hearing, uint64_t item, uint64_t *ret_up, bool *ret_down)
+static void pending_moves(const struct storm_hearing *hearing, uint64_t item, uint64_t *ret_up,
+			  bool *ret_down)
 {
 	*ret_up = 0;
 	*ret_down = false;
@@ -236,12 +257,14 @@ static void pending_moves(const struct storm_hearing *hearing, uint64_t item, ui
 			*ret_up += call->quantity;
 		if (call->kind == STORM_REPLACE && item - call->item < STORM_REPLACE_LINES)
 			*ret_up += call->quantity + STORM_REPLACE_LINES;
-		*ret_down |= call->kind == STORM_SET || call->kind == STORM_REMOVE || call->kind == STORM_CLEAR ||
-			     call->kind == STORM_REPLACE || call->kind == STORM_DROP;
+		*ret_down |= call->kind == STORM_SET || call->kind == STORM_REMOVE ||
+			     call->kind == STORM_CLEAR || call->kind == STORM_REPLACE ||
+			     call->kind == STORM_DROP;
 	}
 }
 
-static void compare_item(struct storm_hearing *hearing, const struct storm_model *due, uint64_t item)
+static void compare_item(struct storm_hearing *hearing, const struct storm_model *due,
+			 uint64_t item)
 {
 	uint32_t wanted = quantity_of(due, item), there = quantity_of(hearing->found, item);
 	uint64_t up;
@@ -249,14 +272,17 @@ static void compare_item(struct storm_hearing *hearing, const struct storm_model
 
 	pending_moves(hearing, item, &up, &down);
 	if (there < wanted && !down)
-		fault(hearing, &hearing->verdict->lost, "%u of item %llu, not %u", there, (unsigned long long)item,
-		      wanted);
+		fault(hearing, &hearing->verdict->lost, "%u of item %llu, not %u", there,
+		      (unsigned long long)item, wanted);
 	if (there > wanted + up)
-		fault(hearing, &hearing->verdict->twice, "%u of item %llu, not %u", there, (unsigned long long)item,
-		      wanted);
+		fault(hearing, &hearing->verdict->twice, "%u of item %llu, not %u", there,
+		      (unsigned long long)item, wanted);
 }
 
-/* No story fits: do what was acknowledged, legal or not, and see what is missing and what is too much. */
+/*
+ * No story fits: do what was acknowledged, legal or not, and see what is missing and what is too
+ * much.
+ */
 static void name_faults(struct storm_hearing *hearing, uint64_t before)
 {
 	struct storm_verdict *verdict = hearing->verdict;
@@ -271,12 +297,14 @@ static void name_faults(struct storm_hearing *hearing, uint64_t before)
 			continue;
 		(void)storm_model_apply(due, call, call->version, &line);
 		if (call->kind != STORM_DROP && call->version <= last)
-			fault(hearing, &verdict->disorder, "version %llu comes twice, or after a later one",
+			fault(hearing, &verdict->disorder,
+			      "version %llu comes twice, or after a later one",
 			      (unsigned long long)call->version);
 		last = call->version;
 	}
 	if (hearing->found->there && last > hearing->found->version)
-		fault(hearing, &verdict->lost, "version %llu was acknowledged, and the cart is at %llu",
+		fault(hearing, &verdict->lost,
+		      "version %llu was acknowledged, and the cart is at %llu",
 		      (unsigned long long)last, (unsigned long long)hearing->found->version);
 	for (uint32_t i = 0; due->there && i < due->line_count; i++)
 		compare_item(hearing, due, due->lines[i].item);
@@ -296,8 +324,8 @@ static void count_pending(struct storm_hearing *hearing)
 	}
 }
 
-void storm_judge(const struct storm_call *calls, uint32_t count, uint64_t before, const struct storm_model *found,
-		 struct storm_verdict *ret_verdict)
+void storm_judge(const struct storm_call *calls, uint32_t count, uint64_t before,
+		 const struct storm_model *found, struct storm_verdict *ret_verdict)
 {
 	struct storm_hearing *hearing = calloc(1, sizeof(*hearing));
 
@@ -316,7 +344,8 @@ void storm_judge(const struct storm_call *calls, uint32_t count, uint64_t before
 		check_times(hearing);
 		name_refusals(hearing, before);
 		if (ret_verdict->disorder == 0)
-			fault(hearing, &ret_verdict->disorder, "answers and refusals fit into no order");
+			fault(hearing, &ret_verdict->disorder,
+			      "answers and refusals fit into no order");
 	} else {
 		name_faults(hearing, before);
 	}

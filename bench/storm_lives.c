@@ -2,9 +2,9 @@
 /*
  * storm_lives.c (floor 6): the carts of a storm, life after life. See storm_lives.h.
  *
- * A life is over when its gate has no tickets left, nobody is inside, and what the dead of it held is repaired: a call
- * whose caller died may still happen until then. The dead are left to those who meet them for
- * a while; then the judge buries them.
+ * A life is over when its gate has no tickets left, nobody is inside, and what the dead of it held
+ * is repaired: a call whose caller died may still happen until then. The dead are left to those who
+ * meet them for a while; then the judge buries them.
  */
 #include <errno.h>
 #include <string.h>
@@ -46,7 +46,8 @@ static void open_gate(struct storm_lives *lives, uint32_t cart)
 	store_relaxed(&gate->may_drop, life->may_drop);
 	store_release(&gate->word,
 		      (uint64_t)life->number << 32 |
-			      (SHORT_LIFE_CALLS + bench_random_below(&lives->random, most - SHORT_LIFE_CALLS + 1)));
+			      (SHORT_LIFE_CALLS +
+			       bench_random_below(&lives->random, most - SHORT_LIFE_CALLS + 1)));
 }
 
 void storm_lives_begin(struct storm_lives *lives)
@@ -69,7 +70,8 @@ static void count_call(struct storm_lives *lives, const struct storm_call *call)
 	counts->sent_again += call->attempt > 1 && storm_is_change(call);
 	if (call->state == STORM_PENDING)
 		counts->pending += storm_is_change(call);
-	else if (call->error == -EBUSY || call->error == -ENOMEM || call->error == -ENOSPC || call->error == -ENFILE)
+	else if (call->error == -EBUSY || call->error == -ENOMEM || call->error == -ENOSPC ||
+		 call->error == -ENFILE)
 		counts->refused++;
 	else if (call->error < 0)
 		counts->declined++;
@@ -166,7 +168,8 @@ void storm_lives_bury(struct storm_lives *lives, uint32_t seat, pid_t pid)
 /* Has a process of this pid a record? A dead one keeps it until what it held is repaired. */
 static bool has_record(const struct arena *arena, pid_t pid)
 {
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high), arena->max_processes);
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high),
+					  arena->max_processes);
 
 	for (uint32_t number = 0; number < high; number++)
 		if (load_acquire(&arena->processes[number].state) != PROCESS_FREE &&
@@ -182,7 +185,8 @@ static void lay_ghosts(struct storm_lives *lives)
 
 	if (lives->ghosts_gone == lives->ghosts_seen)
 		return;
-	if (bench_now_ns() - lives->ghost_ns > GHOST_NS || lives->ghosts_seen - lives->ghosts_gone > STORM_GHOSTS / 2)
+	if (bench_now_ns() - lives->ghost_ns > GHOST_NS ||
+	    lives->ghosts_seen - lives->ghosts_gone > STORM_GHOSTS / 2)
 		(void)alive_bury_all(arena, &lives->corral->life, repair_process);
 	while (lives->ghosts_gone < lives->ghosts_seen &&
 	       !has_record(arena, lives->ghosts[lives->ghosts_gone % STORM_GHOSTS])) {
@@ -193,14 +197,16 @@ static void lay_ghosts(struct storm_lives *lives)
 
 /* ------------------------------------------------------------------- judge */
 
-static void complain(const struct storm_lives *lives, uint32_t cart, const struct storm_verdict *verdict)
+static void complain(const struct storm_lives *lives, uint32_t cart,
+		     const struct storm_verdict *verdict)
 {
 	const struct storm_life *life = &lives->lives[cart];
 
 	if (lives->counts.lost + lives->counts.twice + lives->counts.disorder >= COMPLAINTS_MAX)
 		return;
-	bench_say("cart %u, life %u, %u calls: lost=%u twice=%u disorder=%u: %s", cart, life->number, life->count,
-		  verdict->lost, verdict->twice, verdict->disorder, verdict->why);
+	bench_say("cart %u, life %u, %u calls: lost=%u twice=%u disorder=%u: %s", cart,
+		  life->number, life->count, verdict->lost, verdict->twice, verdict->disorder,
+		  verdict->why);
 	for (uint32_t i = 0; i < life->count; i++)
 		storm_history_write(stderr, &life->calls[i]);
 }
@@ -248,8 +254,8 @@ static void pronounce(struct storm_lives *lives, uint32_t cart)
 	life->over = true;
 }
 
-static void tell_drop(const struct storm_lives *lives, struct storm_call *call, uint32_t cart, uint64_t invoke_ns,
-		      const struct corral_result *result)
+static void tell_drop(const struct storm_lives *lives, struct storm_call *call, uint32_t cart,
+		      uint64_t invoke_ns, const struct corral_result *result)
 {
 	*call = (struct storm_call){ .cart = cart,
 				     .life = lives->lives[cart].number,
@@ -287,8 +293,8 @@ static bool drop(struct storm_lives *lives, uint32_t cart)
 	if (err < 0)
 		return true;
 	if (result.version != life->before) {
-		bench_say("cart %u was dropped at version %llu, not %llu", cart, (unsigned long long)result.version,
-			  (unsigned long long)life->before);
+		bench_say("cart %u was dropped at version %llu, not %llu", cart,
+			  (unsigned long long)result.version, (unsigned long long)life->before);
 		lives->counts.disorder++;
 	}
 	if (lives->history != NULL) {
@@ -322,7 +328,10 @@ bool storm_lives_go_on(struct storm_lives *lives)
 {
 	bool closed[STORM_CARTS], busy[STORM_CARTS] = { false }, some = false;
 
-	/* first the gates, then the logs: who is inside had written its call down before it took its ticket */
+	/*
+	 * first the gates, then the logs: who is inside had written its call down before it took
+	 * its ticket
+	 */
 	for (uint32_t cart = 0; cart < STORM_CARTS; cart++)
 		closed[cart] = is_closed(lives, cart);
 	for (uint32_t seat = 0; seat < lives->workers; seat++) {

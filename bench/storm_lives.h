@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_lives.h (floor 6): the carts of a storm, life after life: takes the workers' logs, and when a
- * life is over compares it with the cart, drops the cart, and opens its gate again. See storm_board.h.
+ * storm_lives.h (floor 6): the carts of a storm, life after life: takes the workers' logs, and when
+ * a life is over compares it with the cart, drops the cart, and opens its gate again. See
+ * storm_board.h.
  */
 #ifndef CORRAL_BENCH_STORM_LIVES_H
 #define CORRAL_BENCH_STORM_LIVES_H
@@ -48,7 +49,9 @@ struct storm_lives {
 	struct storm_counts counts;
 	struct storm_waits waits;
 	struct storm_life lives[STORM_CARTS];
-	/* the dead, until what they held is repaired; who died as number n is at n % STORM_GHOSTS */
+	/*
+	 * the dead, until what they held is repaired; who died as number n is at n % STORM_GHOSTS
+	 */
 	uint64_t ghosts_seen;
 	uint64_t ghosts_gone;
 	pid_t ghosts[STORM_GHOSTS];

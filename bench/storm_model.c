@@ -53,13 +53,15 @@ int storm_model_error(const struct storm_model *model, const struct storm_call *
 		return makes_cart(call) ? 0 : -ENOENT;
 	if (!storm_is_change(call))
 		return 0;
-	if (call->if_version != model->version && (call->if_version != 0 || call->kind == STORM_REPLACE))
+	if (call->if_version != model->version &&
+	    (call->if_version != 0 || call->kind == STORM_REPLACE))
 		return -ECANCELED;
 	if (call->kind == STORM_DROP)
 		return 0;
 	if (model->status == CORRAL_CHECKED_OUT)
 		return -ESHUTDOWN;
-	if ((call->kind == STORM_SET || call->kind == STORM_REMOVE) && find_line(model, call->line) == NO_LINE)
+	if ((call->kind == STORM_SET || call->kind == STORM_REMOVE) &&
+	    find_line(model, call->line) == NO_LINE)
 		return -ENXIO;
 	return 0;
 }
@@ -113,7 +115,8 @@ static uint32_t edit(struct storm_model *model, const struct storm_call *call)
 		return add_item(model, call->item, call->quantity, true);
 	case STORM_SET:
 	case STORM_REMOVE:
-		set_quantity(model, find_line(model, call->line), call->kind == STORM_SET ? call->quantity : 0);
+		set_quantity(model, find_line(model, call->line),
+			     call->kind == STORM_SET ? call->quantity : 0);
 		return call->line;
 	case STORM_CLEAR:
 		remove_lines(model);
@@ -136,8 +139,8 @@ static uint32_t edit(struct storm_model *model, const struct storm_call *call)
 	}
 }
 
-int storm_model_apply(struct storm_model *model, const struct storm_call *call, uint64_t first_version,
-		      uint32_t *ret_line)
+int storm_model_apply(struct storm_model *model, const struct storm_call *call,
+		      uint64_t first_version, uint32_t *ret_line)
 {
 	int err = storm_model_error(model, call);
 
@@ -170,7 +173,8 @@ bool storm_model_answers(const struct storm_model *model, const struct storm_cal
 	    call->tax_cents != model->tax_cents || call->item_count != model->item_count ||
 	    call->status != model->status)
 		return false;
-	return storm_is_change(call) || (call->tax_ppm == model->tax_ppm && call->line_count == model->line_count);
+	return storm_is_change(call) ||
+	       (call->tax_ppm == model->tax_ppm && call->line_count == model->line_count);
 }
 
 bool storm_model_equal(const struct storm_model *left, const struct storm_model *right)
@@ -179,13 +183,16 @@ bool storm_model_equal(const struct storm_model *left, const struct storm_model 
 		return false;
 	if (!left->there)
 		return true;
-	if (left->version != right->version || left->status != right->status || left->tax_ppm != right->tax_ppm ||
-	    left->line_count != right->line_count || left->item_count != right->item_count ||
+	if (left->version != right->version || left->status != right->status ||
+	    left->tax_ppm != right->tax_ppm || left->line_count != right->line_count ||
+	    left->item_count != right->item_count ||
 	    left->subtotal_cents != right->subtotal_cents || left->tax_cents != right->tax_cents ||
-	    left->ttl_ms != right->ttl_ms || memcmp(left->attributes, right->attributes, sizeof(left->attributes)) != 0)
+	    left->ttl_ms != right->ttl_ms ||
+	    memcmp(left->attributes, right->attributes, sizeof(left->attributes)) != 0)
 		return false;
 	for (uint32_t i = 0; i < left->line_count; i++)
-		if (left->lines[i].item != right->lines[i].item || left->lines[i].line != right->lines[i].line ||
+		if (left->lines[i].item != right->lines[i].item ||
+		    left->lines[i].line != right->lines[i].line ||
 		    left->lines[i].quantity != right->lines[i].quantity)
 			return false;
 	return true;
@@ -196,7 +203,8 @@ static bool read_attribute(const struct corral_attribute *attribute, struct stor
 {
 	uint32_t name;
 
-	if (attribute->name.size != 2 || attribute->name.data[0] != 'a' || attribute->value.size < 2)
+	if (attribute->name.size != 2 || attribute->name.data[0] != 'a' ||
+	    attribute->value.size < 2)
 		return false;
 	name = (uint32_t)(attribute->name.data[1] - '0');
 	if (name >= STORM_ATTRIBUTES || model->attributes[name] != 0)
@@ -228,8 +236,9 @@ static bool read_line(const struct corral_cart_line *line, struct storm_model *m
 	uint64_t number = item_number(item->menu_item_id);
 	int64_t modifiers = item->modifier_count == 1 ? item->modifiers[0].price_cents : 0;
 
-	model->lines[model->line_count++] =
-		(struct storm_line){ .item = number, .line = line->line, .quantity = item->quantity };
+	model->lines[model->line_count++] = (struct storm_line){ .item = number,
+								 .line = line->line,
+								 .quantity = item->quantity };
 	return number != UINT64_MAX && item->unit_price_cents == storm_price_cents(number) &&
 	       modifiers == storm_modifier_cents(number) && item->modifier_count <= 1 &&
 	       line->total_cents == (item->unit_price_cents + modifiers) * item->quantity;
@@ -238,7 +247,8 @@ static bool read_line(const struct corral_cart_line *line, struct storm_model *m
 int storm_model_read(const struct corral_cart *cart, struct storm_model *ret_model)
 {
 	const struct corral_head *head = &cart->head;
-	bool ours = cart->line_count <= STORM_LINES && head->total_cents == head->subtotal_cents + head->tax_cents;
+	bool ours = cart->line_count <= STORM_LINES &&
+		    head->total_cents == head->subtotal_cents + head->tax_cents;
 
 	storm_model_clear(ret_model, head->version);
 	ret_model->there = true;

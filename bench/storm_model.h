@@ -8,7 +8,7 @@
 
 #include "storm_board.h"
 
-#define STORM_LIFE_CALLS 256u                                     /* in one life of a cart, at most */
+#define STORM_LIFE_CALLS 256u /* in one life of a cart, at most */
 #define STORM_LINES (STORM_LIFE_CALLS + STORM_REPLACE_LINES + 1u) /* of a cart in it */
 
 struct storm_line {
@@ -36,11 +36,11 @@ struct storm_model {
 void storm_model_clear(struct storm_model *model, uint64_t version);
 
 /*
- * Do a change. 0, or the -errno that it must answer, and nothing has changed. *ret_line: the line that it answers.
- * A cart that this makes gets the version first_version.
+ * Do a change. 0, or the -errno that it must answer, and nothing has changed. *ret_line: the line
+ * that it answers. A cart that this makes gets the version first_version.
  */
-int storm_model_apply(struct storm_model *model, const struct storm_call *call, uint64_t first_version,
-		      uint32_t *ret_line);
+int storm_model_apply(struct storm_model *model, const struct storm_call *call,
+		      uint64_t first_version, uint32_t *ret_line);
 
 /* The error that a call must answer in this state; 0: none. */
 int storm_model_error(const struct storm_model *model, const struct storm_call *call);

@@ -2,10 +2,11 @@
 /*
  * storm_story.c (floor 6): a legal order of the calls of one life of a cart. See storm_judge.h.
  *
- * The order of the known events is their versions'. Where the next one does not follow, a pending call stands before it: the
- * search tries each. A pending drop takes no version, so it may stand anywhere before a call that makes carts.
- * The search stays small, since a wrong choice soon contradicts an answer; a refusal, too, must have been right
- * at some moment between its call and its answer.
+ * The order of the known events is their versions'. Where the next one does not follow, a pending
+ * call stands before it: the search tries each. A pending drop takes no version, so it may stand
+ * anywhere before a call that makes carts. The search stays small, since a wrong choice soon
+ * contradicts an answer; a refusal, too, must have been right at some moment between its call and
+ * its answer.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -41,20 +42,25 @@ static bool is_explained(const struct state *state, uint32_t refused)
 	return (state->explained[refused / WORD_BITS] >> refused % WORD_BITS & 1) != 0;
 }
 
-/* Which refusals are right here and now? Not those that were called after something returned that is still to come. */
+/*
+ * Which refusals are right here and now? Not those that were called after something returned that
+ * is still to come.
+ */
 static void explain(const struct storm_hearing *hearing, struct state *state)
 {
 	for (uint32_t i = 0; i < hearing->refused_count; i++) {
 		const struct storm_call *call = hearing->refused[i];
 
-		if (!is_explained(state, i) && hearing->returned_ns[state->next] >= call->invoke_ns &&
+		if (!is_explained(state, i) &&
+		    hearing->returned_ns[state->next] >= call->invoke_ns &&
 		    storm_model_error(&state->model, call) == call->error)
 			state->explained[i / WORD_BITS] |= 1ull << i % WORD_BITS;
 	}
 }
 
 /* Is every refusal explained that was answered before this time? */
-static bool all_explained(const struct storm_hearing *hearing, const struct state *state, uint64_t time_ns)
+static bool all_explained(const struct storm_hearing *hearing, const struct state *state,
+			  uint64_t time_ns)
 {
 	for (uint32_t i = 0; hearing->refusals_count && i < hearing->refused_count; i++)
 		if (!is_explained(state, i) && hearing->refused[i]->return_ns < time_ns)
@@ -70,7 +76,10 @@ enum step {
 	STEP_NEVER
 };
 
-/* Does it come next? Then do it. A cart that it makes may have skipped versions (of others in its bucket) if `skip`. */
+/*
+ * Does it come next? Then do it. A cart that it makes may have skipped versions (of others in its
+ * bucket) if `skip`.
+ */
 static enum step step(struct storm_model *model, const struct storm_call *call, bool skip)
 {
 	uint64_t before = model->version;
@@ -89,8 +98,8 @@ static enum step step(struct storm_model *model, const struct storm_call *call, 
 		return STEP_NEVER;
 	if (call->version != before + 1 && (there || !skip))
 		return STEP_GAP;
-	if (storm_model_apply(model, call, call->version, &line) == 0 && line == call->answer_line &&
-	    storm_model_answers(model, call))
+	if (storm_model_apply(model, call, call->version, &line) == 0 &&
+	    line == call->answer_line && storm_model_answers(model, call))
 		return STEP_DONE;
 	if (there)
 		return STEP_NEVER; /* no version is missing before it */
@@ -118,11 +127,13 @@ static enum step step_on(struct storm_hearing *hearing, struct state *state, boo
 }
 
 /* Try a pending call at this place. A cart that it makes may have skipped versions, too. */
-static bool tell_with(struct storm_hearing *hearing, const struct state *state, struct storm_event *event)
+static bool tell_with(struct storm_hearing *hearing, const struct state *state,
+		      struct storm_event *event)
 {
 	uint64_t version = state->model.version;
-	uint64_t wanted = state->next < hearing->order_count ? hearing->order[state->next]->call->version :
-							       hearing->found->version;
+	uint64_t wanted = state->next < hearing->order_count ?
+				  hearing->order[state->next]->call->version :
+				  hearing->found->version;
 	uint64_t firsts[] = { version + 1, wanted, wanted - 1 };
 	uint32_t choices = state->model.there ? 1 : 3, line;
 	struct state *then = new_state(state);
@@ -136,7 +147,8 @@ static bool tell_with(struct storm_hearing *hearing, const struct state *state, 
 		*then = *state;
 		then->told++;
 		event->version = firsts[i];
-		legal = storm_model_apply(&then->model, event->call, firsts[i], &line) == 0 && tell(hearing, then);
+		legal = storm_model_apply(&then->model, event->call, firsts[i], &line) == 0 &&
+			tell(hearing, then);
 	}
 	free(then);
 	event->used = legal;
@@ -177,7 +189,8 @@ static bool may_have_ended(const struct storm_hearing *hearing)
 
 static bool is_the_end(struct storm_hearing *hearing, const struct state *state)
 {
-	if (state->next < hearing->order_count || !storm_model_equal(&state->model, hearing->found) ||
+	if (state->next < hearing->order_count ||
+	    !storm_model_equal(&state->model, hearing->found) ||
 	    !all_explained(hearing, state, UINT64_MAX))
 		return false;
 	hearing->story_count = state->told;

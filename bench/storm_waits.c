@@ -33,7 +33,8 @@ void storm_waits_go_on(struct storm_waits *waits, uint32_t seat, uint64_t now_ns
 }
 
 /* Was anybody stopped in this time? And was it this one? */
-static bool stopped(struct storm_waits *waits, uint32_t seat, uint64_t from_ns, uint64_t to_ns, bool *ret_itself)
+static bool stopped(struct storm_waits *waits, uint32_t seat, uint64_t from_ns, uint64_t to_ns,
+		    bool *ret_itself)
 {
 	const struct storm_stop *stop;
 	bool any = false;
@@ -63,7 +64,8 @@ void storm_waits_take(struct storm_waits *waits, const struct storm_call *call)
 	}
 	if (!storm_is_change(call))
 		return;
-	if (took > SHORT_NS && stopped(waits, call->worker, call->invoke_ns, call->return_ns, &itself)) {
+	if (took > SHORT_NS &&
+	    stopped(waits, call->worker, call->invoke_ns, call->return_ns, &itself)) {
 		if (!itself && took > waits->longest_stopped_ns)
 			waits->longest_stopped_ns = took;
 		return;

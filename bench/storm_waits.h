@@ -2,10 +2,11 @@
 /*
  * storm_waits.h (floor 6): how long the calls of a storm took, and what of it is nobody's fault.
  *
- * Nobody may be robbed of a lock, so who is stopped makes others wait: changes in whose time somebody was stopped
- * are kept apart. A worker that was stopped itself did not wait: its call does not count. And a machine that
- * has more workers than cores lets each of them stand for a while, in the midst of a call or anywhere else: how long at
- * the most is seen where a worker runs nothing but its own code, from the return of a call to the next.
+ * Nobody may be robbed of a lock, so who is stopped makes others wait: changes in whose time
+ * somebody was stopped are kept apart. A worker that was stopped itself did not wait: its call does
+ * not count. And a machine that has more workers than cores lets each of them stand for a while, in
+ * the midst of a call or anywhere else: how long at the most is seen where a worker runs nothing
+ * but its own code, from the return of a call to the next.
  */
 #ifndef CORRAL_BENCH_STORM_WAITS_H
 #define CORRAL_BENCH_STORM_WAITS_H

@@ -2,8 +2,8 @@
 /*
  * storm_worker.c (floor 6): a worker process of a storm. See storm_worker.h.
  *
- * Each thread: choose a cart and a call, write it down, take a ticket, call, write the answer down. What its
- * predecessor in the seat was killed at is sent again first, with the same operation id.
+ * Each thread: choose a cart and a call, write it down, take a ticket, call, write the answer down.
+ * What its predecessor in the seat was killed at is sent again first, with the same operation id.
  */
 #include <pthread.h>
 #include <string.h>
@@ -34,7 +34,8 @@ struct hand {
 	struct storm_ring *ring;
 	uint32_t thread;
 	uint64_t random;
-	uint64_t returned_ns; /* when the last call did, if nothing but our own code came since; or 0 */
+	uint64_t returned_ns; /* when the last call did, if nothing but our own code came since; or
+				 0 */
 	struct memory memories[STORM_CARTS];
 };
 
@@ -74,9 +75,11 @@ static bool choose_cart(struct hand *hand, uint32_t *ret_cart, uint32_t *ret_lif
 static uint8_t choose_kind(struct hand *hand, bool may_drop)
 {
 	static const uint8_t weights[STORM_KINDS] = {
-		[STORM_ADD] = 76,       [STORM_SET] = 24,  [STORM_REMOVE] = 16, [STORM_CLEAR] = 5,    [STORM_TAX] = 10,
-		[STORM_ATTRIBUTE] = 14, [STORM_TTL] = 6,   [STORM_REPLACE] = 8, [STORM_CHECKOUT] = 1, [STORM_DROP] = 8,
-		[STORM_READ] = 20,      [STORM_COPY] = 11, [STORM_LIST] = 1,
+		[STORM_ADD] = 76,  [STORM_SET] = 24,    [STORM_REMOVE] = 16,
+		[STORM_CLEAR] = 5, [STORM_TAX] = 10,    [STORM_ATTRIBUTE] = 14,
+		[STORM_TTL] = 6,   [STORM_REPLACE] = 8, [STORM_CHECKOUT] = 1,
+		[STORM_DROP] = 8,  [STORM_READ] = 20,   [STORM_COPY] = 11,
+		[STORM_LIST] = 1,
 	};
 	uint32_t at = below(hand, 200); /* the sum of the weights */
 	uint8_t kind = 0;
@@ -94,7 +97,8 @@ static void choose_call(struct hand *hand, struct storm_call *call)
 	if (memory->life != call->life)
 		*memory = (struct memory){ .life = call->life };
 	call->kind = choose_kind(hand, may_drop);
-	call->item = below(hand, 2) == 0 ? below(hand, STORM_COMMON_ITEMS) : STORM_COMMON_ITEMS + call->op * 4;
+	call->item = below(hand, 2) == 0 ? below(hand, STORM_COMMON_ITEMS) :
+					   STORM_COMMON_ITEMS + call->op * 4;
 	if (call->kind == STORM_REPLACE)
 		call->item = STORM_COMMON_ITEMS + call->op * 4; /* its lines may not be one */
 	call->line = 1 + below(hand, memory->line + LINES_GUESSED);
@@ -118,8 +122,12 @@ static bool take_ticket(struct hand *hand, const struct storm_call *call)
 	uint64_t word = load_acquire(gate);
 
 	while (word >> 32 == call->life && (uint32_t)word > 0) {
-		/* sequentially consistent: after the call is in the log, see the judge's look at the gates */
-		if (__atomic_compare_exchange_n(gate, &word, word - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
+		/*
+		 * sequentially consistent: after the call is in the log, see the judge's look at
+		 * the gates
+		 */
+		if (__atomic_compare_exchange_n(gate, &word, word - 1, false, __ATOMIC_SEQ_CST,
+						__ATOMIC_ACQUIRE))
 			return true;
 	}
 	return false;
@@ -171,7 +179,8 @@ static bool do_something(struct hand *hand)
 
 	if (!choose_cart(hand, &call.cart, &call.life))
 		return false;
-	call.op = ((uint64_t)(hand->birth->seat * STORM_THREADS + hand->thread) << 40) + hand->ring->head + 1;
+	call.op = ((uint64_t)(hand->birth->seat * STORM_THREADS + hand->thread) << 40) +
+		  hand->ring->head + 1;
 	choose_call(hand, &call);
 	do_call(hand, &call);
 	if (storm_is_change(&call) && call.kind != STORM_DROP && below(hand, 64) == 0 &&

@@ -2,8 +2,8 @@
 /*
  * sync.c (floor 6): corral-bench sync: how many waiting workers one sync of the disk serves.
  *
- * Each worker adds an item to a random cart and waits in corral_sync(), again and again. The syncs of the disk are those
- * that the journal counts in the arena's header.
+ * Each worker adds an item to a random cart and waits in corral_sync(), again and again. The syncs
+ * of the disk are those that the journal counts in the arena's header.
  */
 #include <string.h>
 
@@ -28,7 +28,8 @@ struct sync_bench {
 	struct load load;
 };
 
-static void print(uint32_t workers, const char *figure, const char *unit, double value, int decimals)
+static void print(uint32_t workers, const char *figure, const char *unit, double value,
+		  int decimals)
 {
 	printf("sync.workers_%u.%s %.*f %s\n", workers, figure, decimals, value, unit);
 }
@@ -43,7 +44,8 @@ static void print_figures(uint32_t workers, const struct gang_window *window, ui
 
 	print(workers, "acknowledged", "syncs", (double)calls->total, 0);
 	print(workers, "disk_syncs", "syncs", (double)syncs, 0);
-	print(workers, "per_disk_sync", "x", syncs > 0 ? (double)calls->total / (double)syncs : 0, 2);
+	print(workers, "per_disk_sync", "x", syncs > 0 ? (double)calls->total / (double)syncs : 0,
+	      2);
 	print(workers, "per_second", "1/s", (double)calls->total * 1e9 / (double)window->ns, 0);
 	for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
 		print(workers, quantiles[i].name, "us",
@@ -88,16 +90,20 @@ static enum bench_exit with_workers(struct sync_bench *bench, uint32_t workers)
 
 enum bench_exit sync_bench_run(int argc, char **argv)
 {
-	static struct sync_bench bench = {
-		.workers = { 1, 16 }, .worker_count = 2, .ms = 3000, .carts = 1000, .bytes = 5120, .interval_ms = 1000
-	};
+	static struct sync_bench bench = { .workers = { 1, 16 },
+					   .worker_count = 2,
+					   .ms = 3000,
+					   .carts = 1000,
+					   .bytes = 5120,
+					   .interval_ms = 1000 };
 	const struct option_row rows[] = {
 		OPTION_LIST("workers", bench.workers, &bench.worker_count, GANG_WORKERS_MAX,
 			    "numbers of worker processes"),
 		OPTION_SECONDS(&bench.ms, MEASURE_SECONDS_MAX, "time for each number"),
 		OPTION_NUMBER("carts", "N", &bench.carts, 1, MEASURE_CARTS_MAX, "number of carts"),
 		OPTION_BYTES(&bench.bytes),
-		OPTION_NUMBER("interval", "MS", &bench.interval_ms, INTERVAL_MS_MIN, INTERVAL_MS_MAX, "of the journal"),
+		OPTION_NUMBER("interval", "MS", &bench.interval_ms, INTERVAL_MS_MIN,
+			      INTERVAL_MS_MAX, "of the journal"),
 		OPTION_DISK(&bench.directory),
 	};
 	bool go;
@@ -107,10 +113,12 @@ enum bench_exit sync_bench_run(int argc, char **argv)
 		return result;
 	bench_catch_signals();
 	bench_print_machine(stdout);
-	result = load_open_on_disk(&bench.load, bench.directory, bench.carts, bench.bytes, bench.interval_ms);
+	result = load_open_on_disk(&bench.load, bench.directory, bench.carts, bench.bytes,
+				   bench.interval_ms);
 	if (result == BENCH_DONE) {
 		stage_print_place(&bench.load.stage, stdout);
-		for (uint32_t i = 0; i < bench.worker_count && result == BENCH_DONE && bench_signal == 0; i++) {
+		for (uint32_t i = 0;
+		     i < bench.worker_count && result == BENCH_DONE && bench_signal == 0; i++) {
 			result = with_workers(&bench, bench.workers[i]);
 			fflush(stdout);
 		}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * takeover.c (floor 6): corral-bench takeover: how long the next writer waits for a cart whose lock was held by one
- * that is killed. No agent runs: the waiter repairs by itself.
+ * takeover.c (floor 6): corral-bench takeover: how long the next writer waits for a cart whose lock
+ * was held by one that is killed. No agent runs: the waiter repairs by itself.
  *
- * Each round forks a holder that takes the cart's lock, says so and does nothing more; we kill it and at once change the
- * cart. For comparison, in turns: the holder holds nothing, and dies too.
+ * Each round forks a holder that takes the cart's lock, says so and does nothing more; we kill it
+ * and at once change the cart. For comparison, in turns: the holder holds nothing, and dies too.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -42,8 +42,8 @@ _Noreturn static void hold(const struct takeover *takeover, bool lock, int say_f
 
 	if (well) {
 		grace_enter(actor);
-		well = slot_find(&corral->arena, slot_hash(&corral->arena, &takeover->key), &takeover->key, &found) ==
-		       0;
+		well = slot_find(&corral->arena, slot_hash(&corral->arena, &takeover->key),
+				 &takeover->key, &found) == 0;
 		grace_leave(actor);
 	}
 	if (well && lock) {

@@ -45,7 +45,8 @@ static uint64_t cpu_now_ns(enum team_mode mode)
 {
 	struct timespec now;
 
-	clock_gettime(mode == TEAM_THREADS ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID, &now);
+	clock_gettime(mode == TEAM_THREADS ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID,
+		      &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
@@ -175,8 +176,9 @@ static int send_off(struct team *team)
 	for (uint32_t i = 0; i < team->plan->workers && r == 0; i++) {
 		struct runner *runner = &team->runners[i];
 		*runner = (struct runner){ .plan = team->plan, .board = team->board, .number = i };
-		r = team->plan->mode == TEAM_THREADS ? -pthread_create(&runner->thread, NULL, work_in_thread, runner) :
-						       send_process(runner);
+		r = team->plan->mode == TEAM_THREADS ?
+			    -pthread_create(&runner->thread, NULL, work_in_thread, runner) :
+			    send_process(runner);
 		team->sent += r == 0;
 	}
 	return r;
@@ -213,18 +215,21 @@ static int come_home(const struct team *team, bool at_once)
 
 	for (uint32_t i = 0; i < team->sent; i++) {
 		const struct runner *runner = &team->runners[i];
-		int one =
-			team->plan->mode == TEAM_THREADS ? -pthread_join(runner->thread, NULL) : reap(runner, at_once);
+		int one = team->plan->mode == TEAM_THREADS ? -pthread_join(runner->thread, NULL) :
+							     reap(runner, at_once);
 		r = r == 0 ? one : r;
 	}
 	return r;
 }
 
-static void sum_up(const struct team_plan *plan, const struct board *board, struct team_result *result)
+static void sum_up(const struct team_plan *plan, const struct board *board,
+		   struct team_result *result)
 {
 	for (uint32_t i = 0; i < plan->workers; i++) {
 		const struct member *member = &board->members[i];
-		double rate = member->plain_ns > 0 ? (double)member->plain_done * 1e9 / (double)member->plain_ns : 0;
+		double rate = member->plain_ns > 0 ?
+				      (double)member->plain_done * 1e9 / (double)member->plain_ns :
+				      0;
 		histogram_merge(&result->times, &member->times);
 		result->done += member->done;
 		result->plain_done += member->plain_done;
@@ -247,7 +252,8 @@ int team_run(const struct team_plan *plan, struct team_result *ret_result)
 	memset(ret_result, 0, sizeof(*ret_result));
 	if (plan->workers > TEAM_WORKERS_MAX)
 		return -EINVAL;
-	struct board *board = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct board *board =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (board == MAP_FAILED)
 		return -errno;
 	team.board = board;

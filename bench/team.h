@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * team.h (floor 6): workers that begin together, do the same thing over and over for a given time, and are
- * measured: first plainly, in batches (throughput), then each operation on its own (latencies). The clock that
- * a single measurement reads twice would be half of what the fastest operations take.
+ * team.h (floor 6): workers that begin together, do the same thing over and over for a given time,
+ * and are
+ * measured: first plainly, in batches (throughput), then each operation on its own (latencies). The
+ * clock that a single measurement reads twice would be half of what the fastest operations take.
  *
- * They are processes, or threads of this one. A process that hangs is killed when a signal comes; threads look at
- * bench_signal between their batches.
+ * They are processes, or threads of this one. A process that hangs is killed when a signal comes;
+ * threads look at bench_signal between their batches.
  */
 #ifndef CORRAL_BENCH_TEAM_H
 #define CORRAL_BENCH_TEAM_H
@@ -45,7 +46,10 @@ struct team_result {
 	int err;                 /* the first one */
 };
 
-/* 0; -errno: the workers could not be made, or a process died. A worker's own error is in the result. */
+/*
+ * 0; -errno: the workers could not be made, or a process died. A worker's own error is in the
+ * result.
+ */
 int team_run(const struct team_plan *plan, struct team_result *ret_result);
 
 #endif

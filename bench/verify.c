@@ -30,8 +30,8 @@ struct check {
 	bool differs; /* the cart at hand */
 };
 
-__attribute__((format(printf, 3, 4))) static void complain(struct check *check, struct corral_text order,
-							   const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void
+complain(struct check *check, struct corral_text order, const char *format, ...)
 {
 	char text[160];
 	va_list arguments;
@@ -53,7 +53,8 @@ static int want(struct check *check, const struct order *order)
 	pile_clear(&check->wanted);
 	check->wanted_cents = 0;
 	check->wanted_items = 0;
-	for (uint32_t i = order->first_line; i != ORDERS_NONE && err == 0; i = check->orders->lines[i].next) {
+	for (uint32_t i = order->first_line; i != ORDERS_NONE && err == 0;
+	     i = check->orders->lines[i].next) {
 		struct corral_modifier modifiers[CORRAL_MODIFIERS_MAX] = { 0 };
 		char slug[ORDERS_NAME_MAX];
 		struct order_row row;
@@ -62,7 +63,8 @@ static int want(struct check *check, const struct order *order)
 		orders_row(check->orders, i, &row);
 		for (uint32_t k = 0; k < row.modifier_count; k++)
 			modifiers[k].name = row.modifiers[k];
-		item = (struct corral_item){ .menu_item_id = { slug, order_slug(row.item_name, slug) },
+		item = (struct corral_item){ .menu_item_id = { slug,
+							       order_slug(row.item_name, slug) },
 					     .name = row.item_name,
 					     .unit_price_cents = row.unit_price_cents,
 					     .quantity = row.quantity,
@@ -83,8 +85,8 @@ static int find(struct check *check, const struct corral_cart *cart)
 	pile_clear(&check->found);
 	for (uint32_t i = 0; i < cart->line_count && err == 0; i++) {
 		if (cart->lines[i].item.extra_count != 0)
-			complain(check, cart->key.session_id, "line %u has keys that nobody gave it",
-				 cart->lines[i].line);
+			complain(check, cart->key.session_id,
+				 "line %u has keys that nobody gave it", cart->lines[i].line);
 		err = pile_add(&check->found, &cart->lines[i].item, cart->lines[i].total_cents);
 	}
 	pile_sort(&check->found);
@@ -114,8 +116,8 @@ static void match_group(struct check *check, const struct order *order, uint32_t
 		named |= at != NULL && same_text(line->name, at->name);
 		if (line->quantity > quantity) {
 			check->verdict->lost++;
-			complain(check, order->id, "lost %u x %.*s", line->quantity, (int)line->name.size,
-				 line->name.data);
+			complain(check, order->id, "lost %u x %.*s", line->quantity,
+				 (int)line->name.size, line->name.data);
 		} else {
 			quantity -= line->quantity;
 		}
@@ -123,13 +125,14 @@ static void match_group(struct check *check, const struct order *order, uint32_t
 	if (at == NULL)
 		return;
 	if (quantity != 0)
-		complain(check, order->id, "%llu x %.*s too many", (unsigned long long)quantity, (int)at->name.size,
-			 at->name.data);
+		complain(check, order->id, "%llu x %.*s too many", (unsigned long long)quantity,
+			 (int)at->name.size, at->name.data);
 	if (total != at->total_cents)
-		complain(check, order->id, "%.*s costs %lld cents, not %lld", (int)at->name.size, at->name.data,
-			 (long long)at->total_cents, (long long)total);
+		complain(check, order->id, "%.*s costs %lld cents, not %lld", (int)at->name.size,
+			 at->name.data, (long long)at->total_cents, (long long)total);
 	if (!named)
-		complain(check, order->id, "a line is named %.*s", (int)at->name.size, at->name.data);
+		complain(check, order->id, "a line is named %.*s", (int)at->name.size,
+			 at->name.data);
 }
 
 /* Walk both sorted piles in step. Returns how many groups the file has. */
@@ -139,7 +142,9 @@ static uint32_t match(struct check *check, const struct order *order)
 	uint32_t i = 0, k = 0, groups = 0;
 
 	while (i < wanted->count || k < found->count) {
-		int way = i == wanted->count ? 1 : k == found->count ? -1 : pile_compare(wanted, i, found, k);
+		int way = i == wanted->count ? 1 :
+			  k == found->count  ? -1 :
+					       pile_compare(wanted, i, found, k);
 		uint32_t to = i + 1;
 
 		if (way > 0) {
@@ -177,13 +182,15 @@ static int check_cart(struct check *check, const struct order *order)
 	if (err == 0)
 		err = find(check, cart);
 	if (err == 0 && match(check, order) != head->line_count)
-		complain(check, order->id, "%u lines, but that is not what the file has", head->line_count);
-	if (head->subtotal_cents != check->wanted_cents || head->total_cents != check->wanted_cents ||
-	    head->tax_cents != 0)
-		complain(check, order->id, "comes to %lld cents, not %lld", (long long)head->total_cents,
-			 (long long)check->wanted_cents);
+		complain(check, order->id, "%u lines, but that is not what the file has",
+			 head->line_count);
+	if (head->subtotal_cents != check->wanted_cents ||
+	    head->total_cents != check->wanted_cents || head->tax_cents != 0)
+		complain(check, order->id, "comes to %lld cents, not %lld",
+			 (long long)head->total_cents, (long long)check->wanted_cents);
 	if (head->item_count != check->wanted_items)
-		complain(check, order->id, "has %u items, not %u", head->item_count, check->wanted_items);
+		complain(check, order->id, "has %u items, not %u", head->item_count,
+			 check->wanted_items);
 	if (head->status != CORRAL_OPEN)
 		complain(check, order->id, "is checked out");
 	check->verdict->items += head->item_count;
@@ -209,7 +216,9 @@ static int check_list(struct check *check)
 			uint32_t order = orders_find(check->orders, id);
 
 			if (order == ORDERS_NONE || seen[order]) {
-				complain(check, id, order == ORDERS_NONE ? "nobody ordered this" : "is listed twice");
+				complain(check, id,
+					 order == ORDERS_NONE ? "nobody ordered this" :
+								"is listed twice");
 				check->verdict->wrong++;
 				continue;
 			}
@@ -227,10 +236,12 @@ static int check_list(struct check *check)
 	return err;
 }
 
-enum bench_exit verify_carts(struct corral *corral, struct corral_text restaurant, const struct orders *orders,
-			     struct verdict *ret_verdict)
+enum bench_exit verify_carts(struct corral *corral, struct corral_text restaurant,
+			     const struct orders *orders, struct verdict *ret_verdict)
 {
-	struct check check = { .corral = corral, .restaurant = restaurant, .orders = orders, .verdict = ret_verdict };
+	struct check check = {
+		.corral = corral, .restaurant = restaurant, .orders = orders, .verdict = ret_verdict
+	};
 	int err = 0;
 
 	memset(ret_verdict, 0, sizeof(*ret_verdict));

@@ -20,7 +20,7 @@ struct verdict {         /* counted in the carts, not in the file */
 };
 
 /* Complains about the first few that are wrong. BENCH_NO_ARENA when the carts cannot be listed. */
-enum bench_exit verify_carts(struct corral *corral, struct corral_text restaurant, const struct orders *orders,
-			     struct verdict *ret_verdict);
+enum bench_exit verify_carts(struct corral *corral, struct corral_text restaurant,
+			     const struct orders *orders, struct verdict *ret_verdict);
 
 #endif

@@ -17,7 +17,9 @@
 
 static struct flock byte_lock(short type, uint32_t byte)
 {
-	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1 };
+	struct flock lock = {
+		.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1
+	};
 
 	return lock;
 }
@@ -90,8 +92,8 @@ static void write_self(struct process_record *record, uint32_t flags)
 }
 
 /* Try one record: ours now, or somebody's. */
-static bool claim_one(struct arena *arena, struct life *life, uint32_t number, void (*repair)(struct arena *, uint32_t),
-		      uint32_t flags)
+static bool claim_one(struct arena *arena, struct life *life, uint32_t number,
+		      void (*repair)(struct arena *, uint32_t), uint32_t flags)
 {
 	struct process_record *record = &arena->processes[number];
 
@@ -109,9 +111,11 @@ static bool claim_one(struct arena *arena, struct life *life, uint32_t number, v
 	return true;
 }
 
-int alive_claim(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t), uint32_t flags)
+int alive_claim(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t),
+		uint32_t flags)
 {
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high), arena->max_processes);
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high),
+					  arena->max_processes);
 
 	/* first the records that look used: the dead are reused before anything else */
 	for (uint32_t number = 0; number < high; number++)
@@ -134,8 +138,12 @@ void alive_give_back(struct arena *arena, struct life *life)
 	life->process = UINT32_MAX;
 }
 
-/* Take the byte of a process that may be dead; repair and free it. False: it lives, or a thread of ours is at it. */
-static bool bury(struct arena *arena, struct life *life, uint32_t number, void (*repair)(struct arena *, uint32_t))
+/*
+ * Take the byte of a process that may be dead; repair and free it. False: it lives, or a thread of
+ * ours is at it.
+ */
+static bool bury(struct arena *arena, struct life *life, uint32_t number,
+		 void (*repair)(struct arena *, uint32_t))
 {
 	struct process_record *record = &arena->processes[number];
 	bool was_dead = false;
@@ -166,9 +174,11 @@ bool alive_bury_if_dead(struct actor *actor, uint32_t name)
 	return bury(actor->arena, actor->life, owner - 1, actor->repair);
 }
 
-uint32_t alive_bury_all(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t))
+uint32_t alive_bury_all(struct arena *arena, struct life *life,
+			void (*repair)(struct arena *, uint32_t))
 {
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high), arena->max_processes);
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high),
+					  arena->max_processes);
 	uint32_t count = 0;
 
 	for (uint32_t number = 0; number < high; number++)

@@ -21,8 +21,8 @@
 
 /* This process, as one attached to an arena. */
 struct life {
-	int fd;                    /* of DIR/lock; our open file description carries our OFD locks */
-	uint32_t process;          /* our record's number */
+	int fd;           /* of DIR/lock; our open file description carries our OFD locks */
+	uint32_t process; /* our record's number */
 	pthread_mutex_t repairing; /* OFD locks do not exclude our own threads from each other */
 };
 
@@ -35,12 +35,17 @@ struct actor {
 	uint32_t held;        /* levels of the locks held, see lock.h; for assertions */
 	uint32_t patience_ms; /* how long to wait for the living */
 	bool fenced;          /* compiler barriers are not enough: membarrier does not reach us */
-	bool in_change;       /* its thread is changing a cart: a signal handler must not begin another change */
+	bool in_change; /* its thread is changing a cart: a signal handler must not begin another
+			   change */
 	bool can_membarrier;
-	uint32_t heavy_entries; /* sections that began with a full fence in the phase `heavy_phase` */
+	uint32_t heavy_entries; /* sections that began with a full fence in the phase `heavy_phase`
+				 */
 	uint64_t heavy_phase;
 	uint64_t light_phase; /* the phase in which ours begin without one; 0: none. See grace.h */
-	/* Repair all thread records of a dead process whose byte we hold. Set by the floor that knows how. */
+	/*
+	 * Repair all thread records of a dead process whose byte we hold. Set by the floor that
+	 * knows how.
+	 */
 	void (*repair)(struct arena *arena, uint32_t process);
 };
 
@@ -59,7 +64,8 @@ bool alive_test(int lock_fd, uint32_t byte);
  * Claim a process record: one whose byte is free. What a dead predecessor left in it is
  * repaired first (records of the dead are taken before unused ones). -EUSERS when all are alive.
  */
-int alive_claim(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t), uint32_t flags);
+int alive_claim(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t),
+		uint32_t flags);
 void alive_give_back(struct arena *arena, struct life *life);
 
 /*
@@ -69,6 +75,7 @@ void alive_give_back(struct arena *arena, struct life *life);
 bool alive_bury_if_dead(struct actor *actor, uint32_t name);
 
 /* Look at all process records; repair the dead ones. Returns how many. */
-uint32_t alive_bury_all(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t));
+uint32_t alive_bury_all(struct arena *arena, struct life *life,
+			void (*repair)(struct arena *, uint32_t));
 
 #endif

@@ -30,7 +30,9 @@
 
 #define CARTS_LEAST 1024u /* in the smallest arena */
 #define SMALL_PAGE 4096   /* 512 of them are a huge page, and an extent */
-#define HEAD_UNITS ((uint32_t)(sizeof(struct block_header) + sizeof(struct cart_head) + BLOCK_UNIT - 1) / BLOCK_UNIT)
+#define HEAD_UNITS                                                                                 \
+	((uint32_t)(sizeof(struct block_header) + sizeof(struct cart_head) + BLOCK_UNIT - 1) /     \
+	 BLOCK_UNIT)
 
 /* ---------------------------------------------------------------- geometry */
 
@@ -43,11 +45,13 @@ static uint32_t bucket_count_for(uint32_t max_carts)
 	return count;
 }
 
-/* Fill in the constant part that follows from arena_bytes and max_carts; false if they do not fit. */
+/*
+ * Fill in the constant part that follows from arena_bytes and max_carts; false if they do not fit.
+ */
 static bool geometry_compute(uint64_t arena_bytes, uint32_t max_carts, struct arena_header *h)
 {
-	if (arena_bytes < ARENA_BYTES_MIN || arena_bytes > ARENA_BYTES_MAX || arena_bytes % PAGE_BYTES != 0 ||
-	    max_carts == 0 || max_carts > ARENA_CARTS_MAX)
+	if (arena_bytes < ARENA_BYTES_MIN || arena_bytes > ARENA_BYTES_MAX ||
+	    arena_bytes % PAGE_BYTES != 0 || max_carts == 0 || max_carts > ARENA_CARTS_MAX)
 		return false;
 	h->arena_bytes = arena_bytes;
 	h->max_carts = max_carts;
@@ -86,7 +90,8 @@ uint32_t arena_usual_carts(uint64_t arena_bytes)
 	uint32_t carts = ARENA_CARTS_USUAL;
 	struct arena_header h;
 
-	while (carts > CARTS_LEAST && (!geometry_compute(arena_bytes, carts, &h) || h.space_at > arena_bytes / 2))
+	while (carts > CARTS_LEAST &&
+	       (!geometry_compute(arena_bytes, carts, &h) || h.space_at > arena_bytes / 2))
 		carts /= 2;
 	return carts;
 }
@@ -127,7 +132,8 @@ void arena_point(struct arena *arena, const struct arena_header *h)
 	arena->max_processes = h->max_processes;
 	arena->space_at = h->space_at;
 	arena->space_first = (block_ref)(h->space_at / BLOCK_UNIT);
-	arena->space_end = (block_ref)((h->space_at + (uint64_t)h->page_count * PAGE_BYTES) / BLOCK_UNIT);
+	arena->space_end =
+		(block_ref)((h->space_at + (uint64_t)h->page_count * PAGE_BYTES) / BLOCK_UNIT);
 	arena->head_refs = arena->space_end - arena->space_first - HEAD_UNITS + 1;
 }
 
@@ -139,8 +145,9 @@ static uint32_t agreement(const struct arena_header *h, uint32_t max_carts)
 	if (!geometry_compute(h->arena_bytes, max_carts, &g))
 		return 0;
 	return (uint32_t)(h->max_carts == g.max_carts) + (h->bucket_count == g.bucket_count) +
-	       (h->page_count == g.page_count) + (h->drained_at == g.drained_at) + (h->chains_at == g.chains_at) +
-	       (h->buckets_at == g.buckets_at) + (h->slots_at == g.slots_at) + (h->pages_at == g.pages_at) +
+	       (h->page_count == g.page_count) + (h->drained_at == g.drained_at) +
+	       (h->chains_at == g.chains_at) + (h->buckets_at == g.buckets_at) +
+	       (h->slots_at == g.slots_at) + (h->pages_at == g.pages_at) +
 	       (h->space_at == g.space_at);
 }
 
@@ -150,7 +157,9 @@ uint32_t arena_carts_said(const struct arena_header *h)
 	uint32_t one = agreement(h, h->max_carts), other = agreement(h, (uint32_t)apart);
 
 	/* undecided: rather a slot too many, in which there is no sound cart, than too few */
-	return other > one || (other == one && other > 0 && apart > h->max_carts) ? (uint32_t)apart : h->max_carts;
+	return other > one || (other == one && other > 0 && apart > h->max_carts) ?
+		       (uint32_t)apart :
+		       h->max_carts;
 }
 
 bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts)
@@ -171,9 +180,11 @@ static int refuse_layout(uint32_t version, char *why)
 	if (version > LAYOUT_VERSION)
 		what = "a newer version of Corral wrote it: install that version";
 	else if (version >= LAYOUT_OLDEST)
-		what = "an older version of Corral wrote it: stop all that use it, and run corral-agent --upgrade, "
+		what = "an older version of Corral wrote it: stop all that use it, and run "
+		       "corral-agent --upgrade, "
 		       "which carries all carts over";
-	return why_set(why, -EPROTONOSUPPORT, "the arena has layout version %u, this program's is %u: %s", version,
+	return why_set(why, -EPROTONOSUPPORT,
+		       "the arena has layout version %u, this program's is %u: %s", version,
 		       LAYOUT_VERSION, what);
 }
 
@@ -186,21 +197,28 @@ int arena_validate(struct arena *arena, uint64_t file_bytes, char *why)
 			       (unsigned long long)file_bytes);
 	memcpy(&h, arena->base, sizeof(h));
 	if (h.magic != LAYOUT_MAGIC)
-		return why_set(why, -EPROTO, "the file is not a Corral arena (it begins with other bytes)");
+		return why_set(why, -EPROTO,
+			       "the file is not a Corral arena (it begins with other bytes)");
 	if (h.byte_order != LAYOUT_BYTE_ORDER)
-		return why_set(why, -EPROTONOSUPPORT, "the arena is from a machine of another byte order");
+		return why_set(why, -EPROTONOSUPPORT,
+			       "the arena is from a machine of another byte order");
 	if (h.layout_version != LAYOUT_VERSION)
 		return refuse_layout(h.layout_version, why);
 	if (h.fingerprint != LAYOUT_FINGERPRINT)
-		return why_set(why, -EPROTONOSUPPORT, "the arena's structs have other sizes than this program's");
+		return why_set(why, -EPROTONOSUPPORT,
+			       "the arena's structs have other sizes than this program's");
 	if (h.header_sum != header_sum(&h))
-		return why_set(why, -EPROTO, "the arena's header is damaged (its checksum differs)");
+		return why_set(why, -EPROTO,
+			       "the arena's header is damaged (its checksum differs)");
 	struct arena_header g = h;
 	if (!geometry_compute(h.arena_bytes, h.max_carts, &g) || header_sum(&g) != h.header_sum)
-		return why_set(why, -EPROTO, "the arena's header is damaged (its geometry does not add up)");
+		return why_set(why, -EPROTO,
+			       "the arena's header is damaged (its geometry does not add up)");
 	if (file_bytes != h.arena_bytes)
-		return why_set(why, -EPROTO, "the file has %llu bytes where its header says %llu: it is truncated",
-			       (unsigned long long)file_bytes, (unsigned long long)h.arena_bytes);
+		return why_set(
+			why, -EPROTO,
+			"the file has %llu bytes where its header says %llu: it is truncated",
+			(unsigned long long)file_bytes, (unsigned long long)h.arena_bytes);
 	arena_point(arena, &h);
 	return 0;
 }
@@ -235,7 +253,8 @@ static int header_fill(struct arena_header *h, const struct arena_settings *sett
 	h->time_ns_inode = arena_time_namespace();
 	h->full_fences = settings->full_fences;
 	if (settings->now_ns != 0)
-		h->clock_offset_ns = ns_since(settings->now_ns, arena_now_ns(&(struct arena){ .header = h }));
+		h->clock_offset_ns =
+			ns_since(settings->now_ns, arena_now_ns(&(struct arena){ .header = h }));
 	h->gp_phase = 1;
 	h->gp_completed = 1;
 	h->gp_fenced = 1;
@@ -263,7 +282,8 @@ static int fill_file(int dir_fd, int fd, const struct arena_header *h, char *why
 	if (r < 0)
 		return why_set(why, r, "cannot set the arena file's group and mode");
 	if (ftruncate(fd, (off_t)h->arena_bytes) < 0)
-		return why_set(why, -errno, "cannot make a file of %llu bytes", (unsigned long long)h->arena_bytes);
+		return why_set(why, -errno, "cannot make a file of %llu bytes",
+			       (unsigned long long)h->arena_bytes);
 	r = arena_reserve_file(fd, 0, min_u64(align_up(h->space_at, EXTENT_BYTES), h->arena_bytes));
 	if (r < 0)
 		return why_set(why, r, "cannot reserve the first %llu bytes of the arena",
@@ -288,13 +308,15 @@ int arena_create(int dir_fd, const struct arena_settings *settings, char *why)
 		return why_set(why, -EEXIST, "there is an arena already");
 	if (unlinkat(dir_fd, TEMPORARY_FILE, 0) < 0 && errno != ENOENT)
 		return why_set(why, -errno, "cannot remove a stale %s", TEMPORARY_FILE);
-	int fd = openat(dir_fd, TEMPORARY_FILE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = openat(dir_fd, TEMPORARY_FILE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			0600);
 	if (fd < 0)
 		return why_set(why, -errno, "cannot create the arena file");
 	r = fill_file(dir_fd, fd, &header, why);
 	if (r == 0 && renameat2(dir_fd, TEMPORARY_FILE, dir_fd, ARENA_FILE, RENAME_NOREPLACE) < 0) {
 		r = -errno;
-		if (r == -EINVAL || r == -ENOSYS) /* a file system without the flag; we hold the agent's byte */
+		if (r == -EINVAL ||
+		    r == -ENOSYS) /* a file system without the flag; we hold the agent's byte */
 			r = renameat(dir_fd, TEMPORARY_FILE, dir_fd, ARENA_FILE) < 0 ? -errno : 0;
 		if (r < 0)
 			why_set(why, r, "cannot put the arena in place");
@@ -314,32 +336,36 @@ static int check_world(const struct arena_header *h, bool any_boot, char *why)
 	uint8_t boot[16];
 
 	if (arena_other_time(h))
-		return why_set(why, -EXDEV,
-			       "this process is in another time namespace than the arena's creator: "
-			       "their monotonic clocks differ");
+		return why_set(
+			why, -EXDEV,
+			"this process is in another time namespace than the arena's creator: "
+			"their monotonic clocks differ");
 	if (!any_boot && h->withdrawn != 0)
-		return why_set(
-			why, -ESTALE,
-			"the arena was truncated, replaced or away for a while: start corral-agent, which verifies it");
+		return why_set(why, -ESTALE,
+			       "the arena was truncated, replaced or away for a while: start "
+			       "corral-agent, which verifies it");
 	if (!any_boot && arena_boot_id(boot) && memcmp(boot, h->boot_id, sizeof(boot)) != 0)
-		return why_set(
-			why, -ESTALE,
-			"the arena is from before the machine's last boot: start corral-agent, which verifies it");
+		return why_set(why, -ESTALE,
+			       "the arena is from before the machine's last boot: start "
+			       "corral-agent, which verifies it");
 	return 0;
 }
 
 /*
- * Map a file at a multiple of EXTENT_BYTES, so that its huge pages can be mapped as such: a read of a cart touches three
- * places, and looking each of them up in a page table takes as long as the read. NULL and errno.
+ * Map a file at a multiple of EXTENT_BYTES, so that its huge pages can be mapped as such: a read of
+ * a cart touches three places, and looking each of them up in a page table takes as long as the
+ * read. NULL and errno.
  */
 static uint8_t *map_file(int fd, uint64_t bytes)
 {
-	uint8_t *room = mmap(NULL, bytes + EXTENT_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *room = mmap(NULL, bytes + EXTENT_BYTES, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (room == MAP_FAILED)
 		return NULL;
 	size_t before = align_up((uintptr_t)room, EXTENT_BYTES) - (uintptr_t)room;
-	uint8_t *base = mmap(room + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	uint8_t *base =
+		mmap(room + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
 	if (base == MAP_FAILED) {
 		int error = errno;
 		munmap(room, bytes + EXTENT_BYTES);
@@ -352,7 +378,10 @@ static uint8_t *map_file(int fd, uint64_t bytes)
 	if (behind < room + bytes + EXTENT_BYTES)
 		munmap(behind, (size_t)(room + bytes + EXTENT_BYTES - behind));
 	(void)madvise(base, bytes, MADV_DONTDUMP);
-	/* where pages are larger, folios may be larger than an extent, and reach into what is not reserved */
+	/*
+	 * where pages are larger, folios may be larger than an extent, and reach into what is not
+	 * reserved
+	 */
 	if (sysconf(_SC_PAGESIZE) <= SMALL_PAGE)
 		(void)madvise(base, bytes, MADV_HUGEPAGE);
 	else
@@ -376,7 +405,8 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 	arena.bytes = (uint64_t)st.st_size;
 	arena.base = map_file(arena.fd, arena.bytes);
 	if (arena.base == NULL) {
-		r = why_set(why, -errno, "cannot map the arena (%llu bytes)", (unsigned long long)arena.bytes);
+		r = why_set(why, -errno, "cannot map the arena (%llu bytes)",
+			    (unsigned long long)arena.bytes);
 		goto fail;
 	}
 	if ((flags & ARENA_CATCH_SIGBUS) != 0) {
@@ -398,7 +428,8 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 	if (r < 0)
 		goto unmap;
 	if ((flags & ARENA_MAKE_HUGE) != 0)
-		arena_make_huge(&arena, 0, min_u64(align_up(arena.space_at, EXTENT_BYTES), arena.bytes));
+		arena_make_huge(&arena, 0,
+				min_u64(align_up(arena.space_at, EXTENT_BYTES), arena.bytes));
 	*ret_arena = arena;
 	return 0;
 unmap:
@@ -424,15 +455,21 @@ int arena_still_there(const struct arena *arena, char *why)
 {
 	struct stat ours, there;
 
-	/* in doubt it is: a process may have lost the right to look, and what we say is final for everybody */
+	/*
+	 * in doubt it is: a process may have lost the right to look, and what we say is final for
+	 * everybody
+	 */
 	if (fstat(arena->fd, &ours) < 0)
 		return 0;
 	if ((uint64_t)ours.st_size != arena->bytes)
-		return why_set(why, -ESTALE, "the arena file was %s under us: %llu bytes instead of %llu",
+		return why_set(why, -ESTALE,
+			       "the arena file was %s under us: %llu bytes instead of %llu",
 			       (uint64_t)ours.st_size < arena->bytes ? "truncated" : "lengthened",
 			       (unsigned long long)ours.st_size, (unsigned long long)arena->bytes);
 	if (fstatat(arena->dir_fd, ARENA_FILE, &there, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? why_set(why, -ESTALE, "the arena file was removed under us") : 0;
+		return errno == ENOENT ?
+			       why_set(why, -ESTALE, "the arena file was removed under us") :
+			       0;
 	if (ours.st_dev != there.st_dev || ours.st_ino != there.st_ino)
 		return why_set(why, -ESTALE, "the arena file was replaced by another under us");
 	return 0;

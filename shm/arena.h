@@ -17,7 +17,10 @@
 #define ARENA_SOCKET_FILE "agent.sock"
 #define ARENA_WHY_BYTES WHY_BYTES
 
-/* A mapping, and pointers to its parts. Constant once open, but for what `header` points to. A handle's begins a cache line. */
+/*
+ * A mapping, and pointers to its parts. Constant once open, but for what `header` points to. A
+ * handle's begins a cache line.
+ */
 struct arena {
 	uint8_t *base;
 	struct arena_header *header;
@@ -28,7 +31,8 @@ struct arena {
 	uint32_t bucket_mask;
 	uint32_t max_carts;
 	block_ref space_first; /* block references are within [space_first, space_end) */
-	uint32_t head_refs;    /* so many references from space_first on leave room for a version's head */
+	uint32_t head_refs;    /* so many references from space_first on leave room for a version's
+				  head */
 	uint64_t bytes;        /* of the mapping: up to the end of the space */
 	/* so much for what a read needs: one line */
 	struct bucket *buckets;
@@ -51,7 +55,8 @@ struct arena {
 
 #define ARENA_ANY_BOOT 1u     /* also one of an earlier boot, or withdrawn */
 #define ARENA_CATCH_SIGBUS 2u /* see bus.h */
-#define ARENA_MAKE_HUGE 4u    /* have the kernel put the tables into huge pages; takes a while the first time */
+#define ARENA_MAKE_HUGE                                                                            \
+	4u /* have the kernel put the tables into huge pages; takes a while the first time */
 
 /* What to create. */
 struct arena_settings {
@@ -76,8 +81,8 @@ struct arena_settings {
 int arena_directory(const char *location, char path[PATH_MAX], char *why);
 
 /*
- * Open the directory; refuse a symbolic link (-ELOOP), what everybody may write (-EPERM), network file systems
- * (-EXDEV). *ret_fd is close-on-exec.
+ * Open the directory; refuse a symbolic link (-ELOOP), what everybody may write (-EPERM), network
+ * file systems (-EXDEV). *ret_fd is close-on-exec.
  */
 int arena_open_directory(const char *path, int *ret_fd, char *why);
 
@@ -87,12 +92,16 @@ int arena_open_directory(const char *path, int *ret_fd, char *why);
  */
 int arena_create(int dir_fd, const struct arena_settings *settings, char *why);
 
-/* For how many carts one makes an arena of that size if nobody says: the usual number; where its tables would take more than half, fewer. */
+/*
+ * For how many carts one makes an arena of that size if nobody says: the usual number; where its
+ * tables would take more than half, fewer.
+ */
 uint32_t arena_usual_carts(uint64_t arena_bytes);
 
 /*
- * Map DIR/arena and validate its header. -ENOENT, -EPROTO, -EPROTONOSUPPORT, -ESTALE (another boot or withdrawn, unless
- * ARENA_ANY_BOOT), -EXDEV (time namespace), ... and why. The arena keeps a duplicate of dir_fd.
+ * Map DIR/arena and validate its header. -ENOENT, -EPROTO, -EPROTONOSUPPORT, -ESTALE (another boot
+ * or withdrawn, unless ARENA_ANY_BOOT), -EXDEV (time namespace), ... and why. The arena keeps a
+ * duplicate of dir_fd.
  */
 int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why);
 void arena_unmap(struct arena *arena);
@@ -107,29 +116,41 @@ int arena_validate(struct arena *arena, uint64_t file_bytes, char *why);
 bool arena_header_sound(const struct arena_header *header);
 
 /*
- * The geometry of an arena of that size, whatever its header says otherwise; false: there is none. Without a base
- * it only says whether there is one. For salvage.
+ * The geometry of an arena of that size, whatever its header says otherwise; false: there is none.
+ * Without a base it only says whether there is one. For salvage.
  */
 bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts);
 
-/* How many carts a damaged header speaks of: as it says, or as its tables are apart, whatever agrees with more of it. For salvage. */
+/*
+ * How many carts a damaged header speaks of: as it says, or as its tables are apart, whatever
+ * agrees with more of it. For salvage.
+ */
 uint32_t arena_carts_said(const struct arena_header *header);
 
-/* Let the arena's pointers and geometry be those of a header that is known to fit its mapping. For salvage. */
+/*
+ * Let the arena's pointers and geometry be those of a header that is known to fit its mapping. For
+ * salvage.
+ */
 void arena_point(struct arena *arena, const struct arena_header *h);
 
-/* Is DIR/arena still the file that is mapped, and whole? 0 or -ESTALE and why; 0 also when we cannot tell. */
+/*
+ * Is DIR/arena still the file that is mapped, and whole? 0 or -ESTALE and why; 0 also when we
+ * cannot tell.
+ */
 int arena_still_there(const struct arena *arena, char *why);
 
 /*
- * It is not: say so in the mapping, which all who are attached to the old file share. From then on their calls answer
- * -ESTALE, where they would go on with carts that nobody else sees.
+ * It is not: say so in the mapping, which all who are attached to the old file share. From then on
+ * their calls answer -ESTALE, where they would go on with carts that nobody else sees.
  */
 void arena_withdraw(struct arena *arena);
 
 static inline bool arena_withdrawn(const struct arena *arena)
 {
-	/* relaxed: a call that does not see it yet came before; the line is read for the clock anyway */
+	/*
+	 * relaxed: a call that does not see it yet came before; the line is read for the clock
+	 * anyway
+	 */
 	return unlikely(__atomic_load_n(&arena->header->withdrawn, __ATOMIC_RELAXED) != 0);
 }
 
@@ -139,17 +160,24 @@ int arena_reserve_file(int fd, uint64_t at, uint64_t bytes);
 /* Have the kernel put [from, end) into huge pages, if it can. */
 void arena_make_huge(const struct arena *arena, uint64_t from, uint64_t end);
 
-/* Reserve pages [first, first + count) on disk, and the rest of their extents. Caller holds space_lock. -ENOSPC ... */
+/*
+ * Reserve pages [first, first + count) on disk, and the rest of their extents. Caller holds
+ * space_lock. -ENOSPC ...
+ */
 int arena_reserve(struct arena *arena, uint32_t first, uint32_t count);
 
 /*
- * Give disk space back that is reserved behind the first `keep` pages, whole extents of it, the last ones first, `most` bytes
- * at a time (a multiple of EXTENT_BYTES). Caller holds space_lock, and no span is there. The bytes given back; 0: there are none;
- * -EOPNOTSUPP, and nothing has changed, or what else fallocate() says.
+ * Give disk space back that is reserved behind the first `keep` pages, whole extents of it, the
+ * last ones first, `most` bytes at a time (a multiple of EXTENT_BYTES). Caller holds space_lock,
+ * and no span is there. The bytes given back; 0: there are none; -EOPNOTSUPP, and nothing has
+ * changed, or what else fallocate() says.
  */
 int64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most);
 
-/* What is said to be reserved: after a power loss the file may have holes that its header does not know. 0, -ENOSPC ... */
+/*
+ * What is said to be reserved: after a power loss the file may have holes that its header does not
+ * know. 0, -ENOSPC ...
+ */
 int arena_reserve_again(const struct arena *arena);
 
 /* This boot's id; false when the system does not tell. */
@@ -174,7 +202,9 @@ static inline struct block_header *arena_block(const struct arena *arena, block_
 	return (struct block_header *)(arena->base + (uint64_t)ref * BLOCK_UNIT);
 }
 
-/* Is it at least inside the space? (One unsigned compare; the class is checked where it matters.) */
+/*
+ * Is it at least inside the space? (One unsigned compare; the class is checked where it matters.)
+ */
 static inline bool arena_block_inside(const struct arena *arena, block_ref ref)
 {
 	return likely(ref - arena->space_first < arena->space_end - arena->space_first);
@@ -200,7 +230,10 @@ static inline slot_link arena_slot_link(const struct arena *arena, const struct 
 
 #define CLOCK_TICK_NS 10000000 /* no Linux clock tick is longer */
 
-/* Times of the arena may be damaged: sums and differences wrap, which is defined, and only makes a wrong time. */
+/*
+ * Times of the arena may be damaged: sums and differences wrap, which is defined, and only makes a
+ * wrong time.
+ */
 static inline int64_t ns_add(int64_t a, uint64_t b)
 {
 	return (int64_t)((uint64_t)a + b);
@@ -217,7 +250,10 @@ static inline int64_t arena_now_ns(const struct arena *arena)
 	struct timespec now;
 
 	(void)arena_clock(CLOCK_MONOTONIC_COARSE, &now);
-	/* relaxed: changes only when the agent takes up the arena of an earlier boot, before anyone attaches */
+	/*
+	 * relaxed: changes only when the agent takes up the arena of an earlier boot, before anyone
+	 * attaches
+	 */
 	return ns_add(now.tv_sec * 1000000000ll + now.tv_nsec,
 		      (uint64_t)__atomic_load_n(&arena->header->clock_offset_ns, __ATOMIC_RELAXED));
 }

@@ -14,7 +14,8 @@
  *                 never happen, and the kernel's exit path, which the repairer observes
  *                 through the freed OFD lock, orders the rest.
  *   fences        full fences where a store must be seen before a later
- *                 load is done; that of readers who seldom meet a change is asymmetric, see grace.h.
+ *                 load is done; that of readers who seldom meet a change is asymmetric, see
+ *                 grace.h.
  *
  * Labels [X1] mark the partners of a pairing; `make lint` checks that each
  * stands at two sites or more.
@@ -39,25 +40,29 @@
 #define fetch_sub_relaxed(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_RELAXED)
 
 /* Compare and swap: true when *p was `expected` and is `desired` now. */
-#define cas_acq_rel(p, expected, desired)                                                                              \
-	__extension__({                                                                                                \
-		__typeof__(*(p)) cas_expected_ = (expected);                                                           \
-		__atomic_compare_exchange_n((p), &cas_expected_, (desired), 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);    \
+#define cas_acq_rel(p, expected, desired)                                                          \
+	__extension__({                                                                            \
+		__typeof__(*(p)) cas_expected_ = (expected);                                       \
+		__atomic_compare_exchange_n((p), &cas_expected_, (desired), 0, __ATOMIC_ACQ_REL,   \
+					    __ATOMIC_ACQUIRE);                                     \
 	})
 
 /* A store for the repairer of the dead: in program order, fenced against the compiler only. */
-#define note(p, v)                                                                                                     \
-	do {                                                                                                           \
-		cmm_barrier();                                                                                         \
-		__atomic_store_n((p), (v), __ATOMIC_RELAXED);                                                          \
-		cmm_barrier();                                                                                         \
+#define note(p, v)                                                                                 \
+	do {                                                                                       \
+		cmm_barrier();                                                                     \
+		__atomic_store_n((p), (v), __ATOMIC_RELAXED);                                      \
+		cmm_barrier();                                                                     \
 	} while (0)
 
 /* Every store before it is seen before any load after it is done. */
 static inline void fence_full(void)
 {
 #ifdef __x86_64__
-	/* For memory that is cached, as full as liburcu's mfence, in an eighth of the time; Linux' smp_mb() is this since 450cbdd0125c. */
+	/*
+	 * For memory that is cached, as full as liburcu's mfence, in an eighth of the time; Linux'
+	 * smp_mb() is this since 450cbdd0125c.
+	 */
 	__asm__ __volatile__("lock; addl $0, -4(%%rsp)" ::: "memory", "cc");
 #else
 	cmm_smp_mb();
@@ -75,20 +80,31 @@ static inline void fence_compiler(void)
 	cmm_barrier();
 }
 
-/* Some 30 ns in which the processor may do something else: how long waiters spin is counted in these. */
+/*
+ * Some 30 ns in which the processor may do something else: how long waiters spin is counted in
+ * these.
+ */
 static inline void spin_pause(void)
 {
 #ifdef __aarch64__
-	__asm__ volatile("isb" : : : "memory"); /* liburcu has nothing for it, and `yield` does nothing on most */
+	__asm__ volatile(
+		"isb"
+		:
+		:
+		: "memory"); /* liburcu has nothing for it, and `yield` does nothing on most */
 #else
 	caa_cpu_relax();
 #endif
 }
 
-/* Sleep while *word == value, at most timeout (NULL: for ever). 0 or -errno. Shared between processes. */
+/*
+ * Sleep while *word == value, at most timeout (NULL: for ever). 0 or -errno. Shared between
+ * processes.
+ */
 static inline int futex_sleep(uint32_t *word, uint32_t value, const struct timespec *timeout)
 {
-	return futex((int32_t *)word, FUTEX_WAIT, (int32_t)value, timeout, NULL, 0) < 0 ? -errno : 0;
+	return futex((int32_t *)word, FUTEX_WAIT, (int32_t)value, timeout, NULL, 0) < 0 ? -errno :
+											  0;
 }
 
 static inline void futex_wake(uint32_t *word, int32_t how_many)

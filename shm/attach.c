@@ -5,10 +5,11 @@
  * Open: directory, lock file, map and validate, membarrier, a process record. Each thread gets its
  * record at its first call and gives it back when it ends (a pthread key's destructor) or at close.
  *
- * Fork: the child inherits mapping and descriptors, but must not act as its parent. Its atfork handler
- * closes the inherited liveness descriptor at once (an OFD lock lives as long as any copy of its descriptor:
- * the parent could not be found dead); on first use it attaches as itself. A child made past the handlers (raw clone)
- * is caught by the wiped epoch and does the same on first use.
+ * Fork: the child inherits mapping and descriptors, but must not act as its parent. Its atfork
+ * handler closes the inherited liveness descriptor at once (an OFD lock lives as long as any copy
+ * of its descriptor: the parent could not be found dead); on first use it attaches as itself. A
+ * child made past the handlers (raw clone) is caught by the wiped epoch and does the same on first
+ * use.
  *
  * Locks: handles_mutex, a handle's mutex, in this order.
  */
@@ -31,12 +32,17 @@
 
 #define PATIENCE_DEFAULT_MS 1000u
 #define PATIENCE_MAX_MS 3600000u
-#define KNOWN_FLAGS (CORRAL_READ_ONLY | CORRAL_OBSERVE | CORRAL_START_AGENT | CORRAL_CATCH_SIGBUS | ATTACH_AGENT)
+#define KNOWN_FLAGS                                                                                \
+	(CORRAL_READ_ONLY | CORRAL_OBSERVE | CORRAL_START_AGENT | CORRAL_CATCH_SIGBUS |            \
+	 ATTACH_AGENT)
 
 __thread struct handle_cache handle_cache __attribute__((tls_model("initial-exec")));
 static __thread char why_text[WHY_BYTES];
 
-/* of the list; and while liveness descriptors come and go: a fork must not see one that no handle has yet */
+/*
+ * of the list; and while liveness descriptors come and go: a fork must not see one that no handle
+ * has yet
+ */
 static pthread_mutex_t handles_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct corral *handles;
 static uint64_t last_epoch; /* RMW only */
@@ -56,7 +62,8 @@ static void release_record(struct actor *actor)
 {
 	struct thread_record *record = actor->record;
 
-	if (actor->held != 0) { /* the thread was cancelled in the middle of a call: it is as good as dead */
+	if (actor->held !=
+	    0) { /* the thread was cancelled in the middle of a call: it is as good as dead */
 		slot_repair(actor->arena, record, actor->name);
 		block_repair(actor->arena, record, actor->name);
 		actor->held = 0;
@@ -137,8 +144,8 @@ static int join(struct corral *corral, char *why)
 	/* exec cleared it, fork may have: register before the first read */
 	corral->can_membarrier = grace_register();
 	corral->fenced = !corral->can_membarrier || corral->arena.header->full_fences != 0;
-	uint32_t flags =
-		(corral->fenced ? PROCESS_FENCED : 0) | ((corral->flags & ATTACH_AGENT) != 0 ? PROCESS_AGENT : 0);
+	uint32_t flags = (corral->fenced ? PROCESS_FENCED : 0) |
+			 ((corral->flags & ATTACH_AGENT) != 0 ? PROCESS_AGENT : 0);
 	int r = alive_claim(&corral->arena, &corral->life, repair_process, flags);
 	if (r < 0)
 		return why_set(why, r, "all %u process records are in use by living processes",
@@ -174,7 +181,10 @@ static int claim_between(struct corral *corral, uint32_t number, uint32_t end, u
 		struct thread_record *record = &arena->threads[number];
 		if (load_relaxed(&record->owner) != 0)
 			continue;
-		/* counted before it is claimed: who looks for readers or for the dead looks below the mark */
+		/*
+		 * counted before it is claimed: who looks for readers or for the dead looks below
+		 * the mark
+		 */
 		for (uint32_t high = load_acquire(&arena->header->threads_high); high <= number;
 		     high = load_acquire(&arena->header->threads_high))
 			(void)cas_acq_rel(&arena->header->threads_high, high, number + 1);
@@ -190,7 +200,8 @@ static int claim_between(struct corral *corral, uint32_t number, uint32_t end, u
 static int claim_free_record(struct corral *corral, uint32_t *ret_number)
 {
 	struct arena *arena = &corral->arena;
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
 	int r = claim_between(corral, 0, high, ret_number);
 
 	if (r < 0 && alive_bury_all(arena, &corral->life, repair_process) > 0)
@@ -320,7 +331,8 @@ static int map_epoch(struct corral *corral, char *why)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	corral->epoch = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	corral->epoch =
+		mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (corral->epoch == MAP_FAILED || madvise(corral->epoch, page, MADV_WIPEONFORK) != 0) {
 		int error = errno;
 		if (corral->epoch != MAP_FAILED)
@@ -381,7 +393,10 @@ static int open_handle(const char *location, unsigned flags, struct corral **ret
 	if (r == 0 && (flags & CORRAL_START_AGENT) != 0)
 		r = attach_start_agent(corral->directory, why_text);
 	if (r == 0) {
-		/* no fork in between: a child must find, and close, the descriptor our life hangs on */
+		/*
+		 * no fork in between: a child must find, and close, the descriptor our life hangs
+		 * on
+		 */
 		pthread_mutex_lock(&handles_mutex);
 		r = open_arena(corral, why_text);
 		if (r == 0) {
@@ -428,7 +443,8 @@ void corral_close(struct corral *corral)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_mutex_lock(&handles_mutex); /* until the descriptor is closed: see corral_open() */
 	unlink_handle(corral);
-	bool ours = *corral->epoch != 0; /* else a forked child that never used it: nothing in the arena is ours */
+	bool ours = *corral->epoch !=
+		    0; /* else a forked child that never used it: nothing in the arena is ours */
 	for (struct attachment *at = corral->attachments, *next; at != NULL; at = next) {
 		next = at->next;
 		if (ours)

@@ -20,7 +20,10 @@
 #define add_overflows(a, b, ret) __builtin_add_overflow((a), (b), (ret))
 #define mul_overflows(a, b, ret) __builtin_mul_overflow((a), (b), (ret))
 
-/* What was copied out of shared bytes into `object` is what it is: the compiler may not read the bytes again. */
+/*
+ * What was copied out of shared bytes into `object` is what it is: the compiler may not read the
+ * bytes again.
+ */
 #define read_once(object) __asm__("" : "+m"(object))
 
 static inline uint64_t align_up(uint64_t value, uint64_t power_of_two)

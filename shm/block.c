@@ -2,8 +2,8 @@
 /*
  * block.c (floor 4): size classes, their free lists, and the threads' caches of them.
  *
- * A class's list is touched in batches only: a thread pops up to REFILL_BLOCKS into its empty cache,
- * and pushes a list back when its cache holds too much. Each such move is a splice:
+ * A class's list is touched in batches only: a thread pops up to REFILL_BLOCKS into its empty
+ * cache, and pushes a list back when its cache holds too much. Each such move is a splice:
  * told in the intent (kind, first, last, rest), done under the class's lock, adopted by one store,
  * and undone or completed by splice_repair() if its thread dies in the middle.
  *
@@ -39,8 +39,8 @@ uint32_t block_span_blocks(uint32_t class)
 
 /* ------------------------------------------------------------------ splices */
 
-static void splice_begin(struct intent *intent, enum splice_kind kind, uint32_t class, block_ref first, block_ref last,
-			 block_ref rest)
+static void splice_begin(struct intent *intent, enum splice_kind kind, uint32_t class,
+			 block_ref first, block_ref last, block_ref rest)
 {
 	note(&intent->splice_class, class);
 	note(&intent->splice_first, first);
@@ -55,7 +55,8 @@ static void splice_end(struct intent *intent)
 }
 
 /* Walk at most count - 1 steps from first. NULL on damage. *ret_last: where we ended. */
-static struct block_header *walk(const struct arena *arena, block_ref first, uint32_t count, block_ref *ret_last)
+static struct block_header *walk(const struct arena *arena, block_ref first, uint32_t count,
+				 block_ref *ret_last)
 {
 	struct block_header *block = block_at(arena, first);
 
@@ -86,7 +87,10 @@ static int pop_locked(struct actor *actor, uint32_t class, uint32_t count)
 	return 0;
 }
 
-/* From the never used blocks into the (empty) cache: write their headers and link them. Class lock held. */
+/*
+ * From the never used blocks into the (empty) cache: write their headers and link them. Class lock
+ * held.
+ */
 static int bump_locked(struct actor *actor, uint32_t class, uint32_t count)
 {
 	struct size_class *c = &actor->arena->classes[class];
@@ -115,12 +119,13 @@ static int bump_locked(struct actor *actor, uint32_t class, uint32_t count)
 
 static uint32_t refill_count(uint32_t class)
 {
-	return (uint32_t)max_u64(1, min_u64(REFILL_BLOCKS, REFILL_BYTES / block_class_bytes(class)));
+	return (uint32_t)max_u64(1,
+				 min_u64(REFILL_BLOCKS, REFILL_BYTES / block_class_bytes(class)));
 }
 
 /*
- * Fill the cache of a class if it is empty: with blocks of the class, or, if a lock may be waited for, of a new span. 0, -ENOMEM (no
- * block, no page), -ENOSPC ..., -EBUSY, -EUCLEAN.
+ * Fill the cache of a class if it is empty: with blocks of the class, or, if a lock may be waited
+ * for, of a new span. 0, -ENOMEM (no block, no page), -ENOSPC ..., -EBUSY, -EUCLEAN.
  */
 static int refill_from(struct actor *actor, uint32_t class, bool waits)
 {
@@ -129,7 +134,8 @@ static int refill_from(struct actor *actor, uint32_t class, bool waits)
 
 	if (actor->record->cache[class] != 0)
 		return 0;
-	if (waits ? lock_take(actor, &c->lock, LOCK_CLASS) < 0 : !lock_try(actor, &c->lock, LOCK_CLASS))
+	if (waits ? lock_take(actor, &c->lock, LOCK_CLASS) < 0 :
+		    !lock_try(actor, &c->lock, LOCK_CLASS))
 		return -EBUSY;
 	if (c->head != 0) {
 		r = pop_locked(actor, class, refill_count(class));
@@ -145,7 +151,8 @@ static int refill_from(struct actor *actor, uint32_t class, bool waits)
 		uint32_t blocks = 0;
 		const struct block_header *block;
 		for (block_ref at = actor->record->cache[class];
-		     blocks < refill_count(class) && (block = walk(actor->arena, at, 1, &last)) != NULL;
+		     blocks < refill_count(class) &&
+		     (block = walk(actor->arena, at, 1, &last)) != NULL;
 		     at = block->next)
 			blocks++;
 		actor->record->cached_bytes += (uint64_t)blocks * block_class_bytes(class);
@@ -193,11 +200,15 @@ static void flush_cache(struct actor *actor)
 			push_class(actor, class);
 }
 
-/* Two batches that come back at once; of all threads together an eighth of the space, since nobody else gets at it. */
+/*
+ * Two batches that come back at once; of all threads together an eighth of the space, since nobody
+ * else gets at it.
+ */
 static uint64_t cache_limit(const struct arena *arena)
 {
 	uint64_t bytes = (uint64_t)arena->page_count * PAGE_BYTES;
-	uint64_t threads = max_u64(1, load_relaxed(&arena->header->threads_high)); /* relaxed: about as many */
+	uint64_t threads =
+		max_u64(1, load_relaxed(&arena->header->threads_high)); /* relaxed: about as many */
 
 	return max_u64(65536, min_u64(CACHE_BYTES_MAX, min_u64(bytes / 512, bytes / 8 / threads)));
 }
@@ -215,8 +226,8 @@ bool block_free_slot(struct actor *actor, struct block_header *block)
 	}
 	if (!lock_try(actor, &h->slots_lock, LOCK_SLOTS))
 		return false;
-	store_relaxed(&slot->next,
-		      h->slots_free); /* relaxed: slot_guess() may still look, and looks again under the lock */
+	store_relaxed(&slot->next, h->slots_free); /* relaxed: slot_guess() may still look, and
+						      looks again under the lock */
 	note(&h->slots_free, block->slot);
 	note(&block->slot, 0);
 	lock_drop(actor, &h->slots_lock, LOCK_SLOTS);
@@ -232,8 +243,8 @@ static void give_hand_slot(struct actor *actor)
 
 	if (slot == NULL || !lock_try(actor, &h->slots_lock, LOCK_SLOTS))
 		return;
-	store_relaxed(&slot->next,
-		      h->slots_free); /* relaxed: slot_guess() may still look, and looks again under the lock */
+	store_relaxed(&slot->next, h->slots_free); /* relaxed: slot_guess() may still look, and
+						      looks again under the lock */
 	note(&h->slots_free, intent->hand_slot);
 	note(&intent->hand_slot, 0);
 	lock_drop(actor, &h->slots_lock, LOCK_SLOTS);
@@ -245,7 +256,8 @@ static int restock(struct actor *actor, uint32_t class, bool waits)
 	struct thread_record *record = actor->record;
 
 	/* relaxed: another may be at our lists; their lock decides */
-	if (load_relaxed(&record->retired.waiting) != 0 || load_relaxed(&record->retired.ready) != 0)
+	if (load_relaxed(&record->retired.waiting) != 0 ||
+	    load_relaxed(&record->retired.ready) != 0)
 		(void)block_reclaim(actor, record);
 	return record->cache[class] == 0 ? refill_from(actor, class, waits) : 0;
 }
@@ -255,7 +267,8 @@ void block_stock(struct actor *actor, uint32_t bytes)
 	uint32_t class = block_class_of(bytes);
 
 	if (unlikely(actor->record->cache[class] == 0))
-		(void)restock(actor, class, false); /* else block_alloc() will say what is the matter */
+		(void)restock(actor, class,
+			      false); /* else block_alloc() will say what is the matter */
 }
 
 int block_alloc(struct actor *actor, uint32_t bytes)
@@ -316,7 +329,8 @@ int block_take_slot(struct actor *actor)
 	struct intent *intent = &actor->record->intent;
 	int r = 0;
 
-	if (arena_slot(actor->arena, intent->hand_slot) != NULL) /* none, or damaged: it is written anew */
+	if (arena_slot(actor->arena, intent->hand_slot) !=
+	    NULL) /* none, or damaged: it is written anew */
 		return 0;
 	if (lock_take(actor, &h->slots_lock, LOCK_SLOTS) < 0)
 		return -EBUSY;

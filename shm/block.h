@@ -70,9 +70,9 @@ static inline struct block_header *block_at(const struct arena *arena, block_ref
 /* ------------------------------------------------------- what a writer does */
 
 /*
- * Before a cart's lock is wanted: see to it that block_alloc() will find a block for `bytes` in the cache, since getting one from
- * elsewhere may take a grace period's barrier or other locks, for which nobody who wants that cart should wait. The hand is empty.
- * Waits for nobody.
+ * Before a cart's lock is wanted: see to it that block_alloc() will find a block for `bytes` in the
+ * cache, since getting one from elsewhere may take a grace period's barrier or other locks, for
+ * which nobody who wants that cart should wait. The hand is empty. Waits for nobody.
  */
 void block_stock(struct actor *actor, uint32_t bytes);
 
@@ -86,12 +86,15 @@ int block_alloc(struct actor *actor, uint32_t bytes);
 void block_free_hand(struct actor *actor);
 
 /*
- * The slot that ends with a block, which is noted in hand and first in a ready list, goes to the free slots. False:
- * somebody is at them; nothing was done.
+ * The slot that ends with a block, which is noted in hand and first in a ready list, goes to the
+ * free slots. False: somebody is at them; nothing was done.
  */
 bool block_free_slot(struct actor *actor, struct block_header *block);
 
-/* Retire intent.old: into our open list; now and then, drive a grace period and free what is ready. Waits for nobody. */
+/*
+ * Retire intent.old: into our open list; now and then, drive a grace period and free what is ready.
+ * Waits for nobody.
+ */
 void block_retire_old(struct actor *actor);
 
 /* Take a free slot into intent.hand_slot (or use the one still there). -ENFILE, -EBUSY. */
@@ -99,12 +102,16 @@ int block_take_slot(struct actor *actor);
 
 /* ------------------------------------------------- what the agent does, too */
 
-/* Free what of target's retired lists has had its grace period; stamp the rest. False: somebody else is at it. */
+/*
+ * Free what of target's retired lists has had its grace period; stamp the rest. False: somebody
+ * else is at it.
+ */
 bool block_reclaim(struct actor *actor, struct thread_record *target);
 
 /*
- * Reclaim from all records that have something retired; empty those that nobody owns; give all of it back to the classes.
- * What somebody else is at is passed over. True: something is still retired, because somebody reads or is at it.
+ * Reclaim from all records that have something retired; empty those that nobody owns; give all of
+ * it back to the classes. What somebody else is at is passed over. True: something is still
+ * retired, because somebody reads or is at it.
  */
 bool block_reclaim_all(struct actor *actor);
 
@@ -114,7 +121,10 @@ uint64_t block_held_back(const struct arena *arena, uint64_t phase);
 /* Has this record anything in its lists, cache or hand? */
 bool block_has_leftovers(const struct thread_record *record);
 
-/* Give the cache back to the classes, and a slot in hand to the free slots; what is locked by others stays. */
+/*
+ * Give the cache back to the classes, and a slot in hand to the free slots; what is locked by
+ * others stays.
+ */
 void block_flush(struct actor *actor);
 
 /* Settle what the last owner of our record left in hand. Before the record is used. */
@@ -124,15 +134,19 @@ void block_settle(struct actor *actor);
 uint32_t block_scavenge(struct actor *actor);
 
 /*
- * Give disk space behind the last span back to the file system, `most` bytes at a time (a multiple of EXTENT_BYTES), if at least `least`
- * bytes of it are reserved. For quiet times, some time after block_scavenge(). Returns the bytes given back; 0: there are none to give;
- * -EBUSY: not now; -EOPNOTSUPP ...: what fallocate() says.
+ * Give disk space behind the last span back to the file system, `most` bytes at a time (a multiple
+ * of EXTENT_BYTES), if at least `least` bytes of it are reserved. For quiet times, some time after
+ * block_scavenge(). Returns the bytes given back; 0: there are none to give; -EBUSY: not now;
+ * -EOPNOTSUPP ...: what fallocate() says.
  */
 int64_t block_trim(struct actor *actor, uint64_t least, uint64_t most);
 
 /* ------------------------------------------------------------------ repair */
 
-/* Resolve the intents of this floor for a dead thread, and free its locks of this floor. Never waits. Returns DEATH_... */
+/*
+ * Resolve the intents of this floor for a dead thread, and free its locks of this floor. Never
+ * waits. Returns DEATH_...
+ */
 uint32_t block_repair(struct arena *arena, struct thread_record *record, uint32_t name);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * block_repair.c (floor 4): what a death leaves of this room to do: blocks and slots in hand, splices, lists, locks.
+ * block_repair.c (floor 4): what a death leaves of this room to do: blocks and slots in hand,
+ * splices, lists, locks.
  *
- * Never waits: it looks only at what the dead one holds, decides from facts whether the step had happened, and makes it so. Each
- * part may be done again, by whoever repairs when this repairer dies, too.
+ * Never waits: it looks only at what the dead one holds, decides from facts whether the step had
+ * happened, and makes it so. Each part may be done again, by whoever repairs when this repairer
+ * dies, too.
  */
 #include "atomic.h"
 #include "block.h"
@@ -18,7 +20,8 @@ static void drop_hand_if_listed(struct arena *arena, struct thread_record *recor
 
 	uint32_t class = block != NULL ? load_relaxed(&block->class) : CLASS_COUNT;
 
-	if (record->intent.hand != 0 && (class >= CLASS_COUNT || record->cache[class] == record->intent.hand))
+	if (record->intent.hand != 0 &&
+	    (class >= CLASS_COUNT || record->cache[class] == record->intent.hand))
 		note(&record->intent.hand, 0);
 }
 
@@ -79,7 +82,8 @@ static void slots_repair(struct arena *arena, struct thread_record *record, uint
 	if (!lock_held_by(&h->slots_lock, name))
 		return;
 	/* taken, but still first in the free list, or above the mark: not taken */
-	if (intent->hand_slot != 0 && (h->slots_free == intent->hand_slot || h->slots_used_high < intent->hand_slot))
+	if (intent->hand_slot != 0 &&
+	    (h->slots_free == intent->hand_slot || h->slots_used_high < intent->hand_slot))
 		note(&intent->hand_slot, 0);
 	if (block != NULL && block->slot != 0 && h->slots_free == block->slot)
 		note(&block->slot, 0);
@@ -107,7 +111,8 @@ static void lists_repair(struct arena *arena, struct thread_record *record, uint
 }
 
 /* What is there, before it is mended. */
-static uint32_t look_at_held(const struct arena *arena, const struct thread_record *record, uint32_t name)
+static uint32_t look_at_held(const struct arena *arena, const struct thread_record *record,
+			     uint32_t name)
 {
 	const struct intent *intent = &record->intent;
 	uint32_t number = load_relaxed(&intent->lists) - 1;
@@ -142,7 +147,8 @@ uint32_t block_repair(struct arena *arena, struct thread_record *record, uint32_
 	splice_repair(arena, record, name);
 	lock_release_of(&arena->header->slots_lock, name);
 	lock_release_of(&arena->header->space_lock, name);
-	for (uint32_t class = 0; class < CLASS_COUNT; class ++) /* it may have died between lock and intent */
+	for (uint32_t class = 0; class < CLASS_COUNT;
+	     class ++) /* it may have died between lock and intent */
 		lock_release_of(&arena->classes[class].lock, name);
 	return found;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bus.c (floor 2): see bus.h. In the handler: atomic loads, mremap(2) and mmap(2), nothing that takes a lock.
+ * bus.c (floor 2): see bus.h. In the handler: atomic loads, mremap(2) and mmap(2), nothing that
+ * takes a lock.
  */
 #include <errno.h>
 #include <signal.h>
@@ -34,7 +35,8 @@ static bool replace(struct watched *w)
 	if (swap_acq_rel(&w->lost, 1u) != 0)
 		return true; /* another thread is at it: our access fails again until it is done */
 	store_relaxed(&caught, 1u);
-	return mremap(w->spare, page_bytes, page_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, base) != MAP_FAILED &&
+	return mremap(w->spare, page_bytes, page_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, base) !=
+		       MAP_FAILED &&
 	       (w->bytes <= page_bytes ||
 		mmap(base + page_bytes, w->bytes - page_bytes, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED);
@@ -65,7 +67,8 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 
 	for (uint32_t i = 0; i < WATCHED_MAX; i++) {
 		uintptr_t base = load_acquire(&watched[i].base);
-		if (base == 0 || at - base >= watched[i].bytes || info->si_code <= 0 || info->si_code == BUS_ADRALN)
+		if (base == 0 || at - base >= watched[i].bytes || info->si_code <= 0 ||
+		    info->si_code == BUS_ADRALN)
 			continue;
 		if (!replace(&watched[i]))
 			break;
@@ -78,7 +81,8 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 
 static int install(void)
 {
-	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct sigaction action = { .sa_sigaction = on_sigbus,
+				    .sa_flags = SA_SIGINFO | SA_RESTART };
 
 	if (installed)
 		return 0;
@@ -94,7 +98,8 @@ static void uninstall(void)
 {
 	struct sigaction now;
 
-	if (sigaction(SIGBUS, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_sigbus)
+	if (sigaction(SIGBUS, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
+	    now.sa_sigaction == on_sigbus)
 		installed = sigaction(SIGBUS, &former, NULL) < 0;
 }
 
@@ -107,7 +112,8 @@ int bus_watch(void *base, uint64_t bytes)
 	if (w == watched + WATCHED_MAX)
 		return -EUSERS;
 	page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-	struct arena_header *spare = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct arena_header *spare =
+		mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (spare == MAP_FAILED)
 		return -errno;
 	spare->withdrawn = 1;
@@ -120,7 +126,8 @@ int bus_watch(void *base, uint64_t bytes)
 	w->bytes = bytes;
 	w->spare = spare;
 	w->lost = 0;
-	store_release(&w->base, (uintptr_t)base); /* for our own handler: the other words come first */
+	store_release(&w->base,
+		      (uintptr_t)base); /* for our own handler: the other words come first */
 	return 0;
 }
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * calls.c (floor 5): the public calls that change a cart: check and pack the input, outside of any lock, then ops_change().
+ * calls.c (floor 5): the public calls that change a cart: check and pack the input, outside of any
+ * lock, then ops_change().
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "ops.h"
 
-#define DRAFT_ATTRIBUTES_BYTES (CORRAL_ATTRIBUTES_MAX * (CORRAL_ATTRIBUTE_NAME_MAX + CORRAL_ATTRIBUTE_VALUE_MAX + 16))
+#define DRAFT_ATTRIBUTES_BYTES                                                                     \
+	(CORRAL_ATTRIBUTES_MAX * (CORRAL_ATTRIBUTE_NAME_MAX + CORRAL_ATTRIBUTE_VALUE_MAX + 16))
 
 int corral_add(struct corral *corral, const struct corral_key *key, const struct corral_item *item,
 	       const struct corral_op *op, struct corral_result *ret_result)
@@ -22,8 +24,9 @@ int corral_add(struct corral *corral, const struct corral_key *key, const struct
 	return ops_change(corral, key, &add, op, ret_result);
 }
 
-int corral_set_quantity(struct corral *corral, const struct corral_key *key, uint32_t line, uint32_t quantity,
-			const struct corral_op *op, struct corral_result *ret_result)
+int corral_set_quantity(struct corral *corral, const struct corral_key *key, uint32_t line,
+			uint32_t quantity, const struct corral_op *op,
+			struct corral_result *ret_result)
 {
 	struct cart_change set = { .kind = CART_SET_QUANTITY, .line = line, .quantity = quantity };
 
@@ -32,8 +35,8 @@ int corral_set_quantity(struct corral *corral, const struct corral_key *key, uin
 	return ops_change(corral, key, &set, op, ret_result);
 }
 
-int corral_remove(struct corral *corral, const struct corral_key *key, uint32_t line, const struct corral_op *op,
-		  struct corral_result *ret_result)
+int corral_remove(struct corral *corral, const struct corral_key *key, uint32_t line,
+		  const struct corral_op *op, struct corral_result *ret_result)
 {
 	struct cart_change drop = { .kind = CART_REMOVE, .line = line };
 
@@ -48,8 +51,8 @@ int corral_clear(struct corral *corral, const struct corral_key *key, const stru
 	return ops_change(corral, key, &clear, op, ret_result);
 }
 
-int corral_set_tax(struct corral *corral, const struct corral_key *key, uint32_t tax_ppm, const struct corral_op *op,
-		   struct corral_result *ret_result)
+int corral_set_tax(struct corral *corral, const struct corral_key *key, uint32_t tax_ppm,
+		   const struct corral_op *op, struct corral_result *ret_result)
 {
 	struct cart_change set = { .kind = CART_SET_TAX, .tax_ppm = tax_ppm };
 
@@ -58,15 +61,17 @@ int corral_set_tax(struct corral *corral, const struct corral_key *key, uint32_t
 	return ops_change(corral, key, &set, op, ret_result);
 }
 
-int corral_set_attribute(struct corral *corral, const struct corral_key *key, const struct corral_text *name,
-			 const struct corral_text *value, const struct corral_op *op, struct corral_result *ret_result)
+int corral_set_attribute(struct corral *corral, const struct corral_key *key,
+			 const struct corral_text *name, const struct corral_text *value,
+			 const struct corral_op *op, struct corral_result *ret_result)
 {
 	struct cart_change set = { .kind = CART_SET_ATTRIBUTE, .remove_attribute = value == NULL };
 
 	if (name == NULL || name->data == NULL || name->size == 0 ||
 	    (value != NULL && value->data == NULL && value->size > 0))
 		return -EINVAL;
-	if (name->size > CORRAL_ATTRIBUTE_NAME_MAX || (value != NULL && value->size > CORRAL_ATTRIBUTE_VALUE_MAX))
+	if (name->size > CORRAL_ATTRIBUTE_NAME_MAX ||
+	    (value != NULL && value->size > CORRAL_ATTRIBUTE_VALUE_MAX))
 		return -ENAMETOOLONG;
 	if (!cart_text_valid(*name) || (value != NULL && !cart_text_valid(*value)))
 		return -EILSEQ;
@@ -76,8 +81,8 @@ int corral_set_attribute(struct corral *corral, const struct corral_key *key, co
 	return ops_change(corral, key, &set, op, ret_result);
 }
 
-int corral_set_ttl(struct corral *corral, const struct corral_key *key, uint64_t ttl_ms, const struct corral_op *op,
-		   struct corral_result *ret_result)
+int corral_set_ttl(struct corral *corral, const struct corral_key *key, uint64_t ttl_ms,
+		   const struct corral_op *op, struct corral_result *ret_result)
 {
 	struct cart_change set = { .kind = CART_SET_TTL, .ttl_ms = ttl_ms };
 
@@ -103,8 +108,8 @@ int corral_drop(struct corral *corral, const struct corral_key *key, const struc
 }
 
 /* Pack a draft into one heap block: lines, their words, the attributes. */
-static int pack_draft(const struct corral *corral, const struct corral_cart *cart, struct cart_draft *draft,
-		      void **ret_block)
+static int pack_draft(const struct corral *corral, const struct corral_cart *cart,
+		      struct cart_draft *draft, void **ret_block)
 {
 	if (cart->line_count > CORRAL_LINES_MAX || cart->attribute_count > CORRAL_ATTRIBUTES_MAX)
 		return -E2BIG;
@@ -123,13 +128,13 @@ static int pack_draft(const struct corral *corral, const struct corral_cart *car
 		lines[i].line = cart->lines[i].line;
 		lines[i].quantity = cart->lines[i].item.quantity;
 		r = at > words_end ? -E2BIG :
-				     cart_pack_item(&cart->lines[i].item, corral->arena.hash_seed, at, CORRAL_WORDS_MAX,
-						    &lines[i].words);
+				     cart_pack_item(&cart->lines[i].item, corral->arena.hash_seed,
+						    at, CORRAL_WORDS_MAX, &lines[i].words);
 		at += r == 0 ? lines[i].words.size : 0;
 	}
 	if (r == 0)
-		r = cart_pack_attributes(cart->attributes, cart->attribute_count, at, (size_t)(block + room - at),
-					 &draft->attributes_size);
+		r = cart_pack_attributes(cart->attributes, cart->attribute_count, at,
+					 (size_t)(block + room - at), &draft->attributes_size);
 	if (r < 0) {
 		free(block);
 		return r;
@@ -143,8 +148,9 @@ static int pack_draft(const struct corral *corral, const struct corral_cart *car
 	return 0;
 }
 
-int corral_replace(struct corral *corral, const struct corral_key *key, const struct corral_cart *cart,
-		   const struct corral_op *op, struct corral_result *ret_result)
+int corral_replace(struct corral *corral, const struct corral_key *key,
+		   const struct corral_cart *cart, const struct corral_op *op,
+		   struct corral_result *ret_result)
 {
 	struct cart_change replace = { .kind = CART_REPLACE };
 	void *block;

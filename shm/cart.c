@@ -32,7 +32,8 @@ int64_t cart_tax(int64_t subtotal_cents, uint32_t tax_ppm)
 	return whole * tax_ppm + (share + (share < 0 ? -PPM / 2 : PPM / 2)) / PPM;
 }
 
-bool cart_line_total(uint32_t quantity, int64_t unit_price_cents, int64_t modifiers_cents, int64_t *ret_cents)
+bool cart_line_total(uint32_t quantity, int64_t unit_price_cents, int64_t modifiers_cents,
+		     int64_t *ret_cents)
 {
 	return cart_narrow(((__int128)unit_price_cents + modifiers_cents) * quantity, ret_cents);
 }
@@ -80,31 +81,35 @@ static int plan_first(const struct cart_change *change, struct cart_plan *plan)
 		return error;
 	if (change->first_version == 0 || change->first_version == UINT64_MAX)
 		return -EINVAL;
-	plan->head = (struct cart_head){ .format = CART_FORMAT,
-					 .version = change->first_version,
-					 .next_line = 1,
-					 .seed = change->seed,
-					 .created_ms = change->now_ms,
-					 .restaurant_size = (uint16_t)change->key.restaurant_id.size,
-					 .session_size = (uint16_t)change->key.session_id.size };
+	plan->head =
+		(struct cart_head){ .format = CART_FORMAT,
+				    .version = change->first_version,
+				    .next_line = 1,
+				    .seed = change->seed,
+				    .created_ms = change->now_ms,
+				    .restaurant_size = (uint16_t)change->key.restaurant_id.size,
+				    .session_size = (uint16_t)change->key.session_id.size };
 	return 0;
 }
 
 /* 1 and the answer of the remembered operation, 0 if there is none of this id, or -EUCLEAN. */
-static int recall(const uint8_t *ops, const struct cart_head *head, const uint64_t id[2], struct corral_result *answer)
+static int recall(const uint8_t *ops, const struct cart_head *head, const uint64_t id[2],
+		  struct corral_result *answer)
 {
 	for (uint32_t i = 0; i < head->ops_count; i++) {
 		struct cart_op op;
 
-		if (memcmp(ops + i * sizeof(op) + offsetof(struct cart_op, id), id, sizeof(op.id)) != 0)
+		if (memcmp(ops + i * sizeof(op) + offsetof(struct cart_op, id), id,
+			   sizeof(op.id)) != 0)
 			continue;
 		op = cart_op_at(ops, i);
-		*answer = (struct corral_result){ .version = op.version,
-						  .subtotal_cents = op.subtotal_cents,
-						  .tax_cents = op.tax_cents,
-						  .item_count = op.item_count,
-						  .line = op.line_status & ~OP_CHECKED_OUT,
-						  .status = (op.line_status & OP_CHECKED_OUT) != 0 };
+		*answer =
+			(struct corral_result){ .version = op.version,
+						.subtotal_cents = op.subtotal_cents,
+						.tax_cents = op.tax_cents,
+						.item_count = op.item_count,
+						.line = op.line_status & ~OP_CHECKED_OUT,
+						.status = (op.line_status & OP_CHECKED_OUT) != 0 };
 		if (cart_all_ops_sum(ops, head->ops_count) != head->ops_sum ||
 		    add_overflows(op.subtotal_cents, op.tax_cents, &answer->total_cents))
 			return -EUCLEAN;
@@ -113,8 +118,8 @@ static int recall(const uint8_t *ops, const struct cart_head *head, const uint64
 	return 0;
 }
 
-static int plan_next(const uint8_t *old, const struct cart_change *change, const struct cart_sections *at,
-		     struct cart_plan *plan)
+static int plan_next(const uint8_t *old, const struct cart_change *change,
+		     const struct cart_sections *at, struct cart_plan *plan)
 {
 	const struct cart_head *head = &plan->old;
 	int known;
@@ -124,8 +129,9 @@ static int plan_next(const uint8_t *old, const struct cart_change *change, const
 	known = change->has_op ? recall(old + at->ops_at, head, change->op_id, &plan->result) : 0;
 	if (known)
 		return known;
-	if (change->kind == CART_REPLACE ? change->if_version != head->version :
-					   change->if_version != 0 && change->if_version != head->version)
+	if (change->kind == CART_REPLACE ?
+		    change->if_version != head->version :
+		    change->if_version != 0 && change->if_version != head->version)
 		return -ECANCELED;
 	if (head->status == CORRAL_CHECKED_OUT && change->kind != CART_DROP)
 		return -ESHUTDOWN;
@@ -168,10 +174,11 @@ static int plan_finish(const struct cart_change *change, struct cart_plan *plan)
 }
 
 /*
- * 1: what is there is as new. If none is there but the key has had carts, the version's number goes on from theirs: who
- * waits for a version, or expects one, shall not meet a former number again.
+ * 1: what is there is as new. If none is there but the key has had carts, the version's number goes
+ * on from theirs: who waits for a version, or expects one, shall not meet a former number again.
  */
-static int plan_put(const void *old, size_t old_size, const struct cart_change *change, struct cart_plan *plan)
+static int plan_put(const void *old, size_t old_size, const struct cart_change *change,
+		    struct cart_plan *plan)
 {
 	struct cart_head head;
 
@@ -184,15 +191,18 @@ static int plan_put(const void *old, size_t old_size, const struct cart_change *
 	return old && cart_load(old, old_size, &head) == 0 && head.version >= plan->head.version;
 }
 
-int cart_plan(const void *old, size_t old_size, const struct cart_change *change, struct cart_plan *ret_plan)
+int cart_plan(const void *old, size_t old_size, const struct cart_change *change,
+	      struct cart_plan *ret_plan)
 {
-	static const struct cart_head nothing; /* stands in for the bytes of a cart that is not there */
+	static const struct cart_head
+		nothing; /* stands in for the bytes of a cart that is not there */
 	struct cart_sections at;
 	int error;
 
 	if (change->kind == CART_PUT)
 		return plan_put(old, old_size, change, ret_plan);
-	memset(ret_plan, 0, offsetof(struct cart_plan, head)); /* not the heads: they are set below */
+	memset(ret_plan, 0,
+	       offsetof(struct cart_plan, head)); /* not the heads: they are set below */
 	if (!old)
 		memset(&ret_plan->old, 0, sizeof(ret_plan->old));
 	error = old ? cart_load(old, old_size, &ret_plan->old) : 0;

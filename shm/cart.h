@@ -23,7 +23,8 @@
 
 /* A line's words, packed, with what is computed from them once. */
 struct cart_words {
-	const void *bytes; /* MessagePack map: menu_item_id, modifiers [[name, price], ...], notes, name, extras */
+	const void *bytes; /* MessagePack map: menu_item_id, modifiers [[name, price], ...], notes,
+			      name, extras */
 	uint32_t size;
 	int64_t unit_price_cents;
 	int64_t modifiers_cents;
@@ -59,9 +60,12 @@ struct cart_draft {
 	uint32_t attribute_count;
 };
 
-/* Validate and pack attributes; names must differ. *ret_size <= size. -E2BIG if buffer is too small. */
-int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t count, void *buffer, size_t size,
-			 uint32_t *ret_size);
+/*
+ * Validate and pack attributes; names must differ. *ret_size <= size. -E2BIG if buffer is too
+ * small.
+ */
+int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t count, void *buffer,
+			 size_t size, uint32_t *ret_size);
 
 enum cart_change_kind {
 	CART_ADD,
@@ -89,7 +93,8 @@ struct cart_change {
 	struct corral_text value;
 	bool remove_attribute;
 	struct cart_draft draft; /* REPLACE */
-	const void *version;     /* PUT: a version that cart_validate() has accepted, in memory of our own */
+	const void *version; /* PUT: a version that cart_validate() has accepted, in memory of our
+				own */
 	/* under which conditions: */
 	bool has_op;
 	uint64_t op_id[2];
@@ -127,27 +132,34 @@ struct cart_plan {
  * Plan a change of `old` (old_size bytes that may be more than the version has; NULL: no
  * cart). 0: build it. 1: an earlier change had this operation id, ret_plan->result is
  * its answer. Order of the answers: damage, remembered operation, -ENOENT for a change that
- * needs a cart, version (-ECANCELED), -ESHUTDOWN, then the change's own. On failure the plan is nothing to go by.
+ * needs a cart, version (-ECANCELED), -ESHUTDOWN, then the change's own. On failure the plan is
+ * nothing to go by.
  */
-int cart_plan(const void *old, size_t old_size, const struct cart_change *change, struct cart_plan *ret_plan);
+int cart_plan(const void *old, size_t old_size, const struct cart_change *change,
+	      struct cart_plan *ret_plan);
 
 /* Write the new version, plan->size bytes, into `buffer` (8-aligned, not overlapping old). */
-void cart_build(const void *old, const struct cart_change *change, const struct cart_plan *plan, void *buffer);
+void cart_build(const void *old, const struct cart_change *change, const struct cart_plan *plan,
+		void *buffer);
 
 /* ---------------------------------------------------------------- read */
 
 /*
- * The shape only: constant time, what every accessor that follows a number does first. 0 or -EUCLEAN. When it
- * holds, head, ids, attributes, ops, lines and words lie within size bytes.
+ * The shape only: constant time, what every accessor that follows a number does first. 0 or
+ * -EUCLEAN. When it holds, head, ids, attributes, ops, lines and words lie within size bytes.
  */
 int cart_shape(const void *bytes, size_t size);
 
-/* Everything: shape, checksums, totals, words well-formed, texts UTF-8, numbers in range. 0 or -EUCLEAN. */
+/*
+ * Everything: shape, checksums, totals, words well-formed, texts UTF-8, numbers in range. 0 or
+ * -EUCLEAN.
+ */
 int cart_validate(const void *bytes, size_t size);
 
 /*
- * The same, but that the lines' words are believed if their checksums hold, which takes a fifth of the time: no accident passes,
- * only bytes that were made up. For who copies versions on that cart_validate() will see before they are used.
+ * The same, but that the lines' words are believed if their checksums hold, which takes a fifth of
+ * the time: no accident passes, only bytes that were made up. For who copies versions on that
+ * cart_validate() will see before they are used.
  */
 int cart_validate_sums(const void *bytes, size_t size);
 
@@ -183,10 +195,11 @@ static inline cart_pair cart_xor_32(const char *a, const char *b)
 }
 
 /*
- * Where the bytes differ; size > 0. Ids are short: they are compared without a call, in pieces of which the last may
- * overlap the one before.
+ * Where the bytes differ; size > 0. Ids are short: they are compared without a call, in pieces of
+ * which the last may overlap the one before.
  */
-static inline __attribute__((always_inline)) cart_pair cart_differ(const char *a, const char *b, size_t size)
+static inline __attribute__((always_inline)) cart_pair cart_differ(const char *a, const char *b,
+								   size_t size)
 {
 	if (likely(size >= 16)) {
 		size_t last = size - 16;
@@ -199,7 +212,9 @@ static inline __attribute__((always_inline)) cart_pair cart_differ(const char *a
 		return cart_xor_64(a, b) | cart_xor_64(a + size - 8, b + size - 8);
 	if (size >= 4)
 		return cart_xor_32(a, b) | cart_xor_32(a + size - 4, b + size - 4);
-	return (cart_pair){ (uint64_t)((a[0] ^ b[0]) | (a[size / 2] ^ b[size / 2]) | (a[size - 1] ^ b[size - 1])), 0 };
+	return (cart_pair){ (uint64_t)((a[0] ^ b[0]) | (a[size / 2] ^ b[size / 2]) |
+				       (a[size - 1] ^ b[size - 1])),
+			    0 };
 }
 
 static inline bool cart_pair_is_zero(cart_pair pair)
@@ -212,13 +227,14 @@ static inline bool cart_pair_is_zero(cart_pair pair)
 }
 
 /* Has this version this key? Within size bytes, whatever its head says. */
-static inline __attribute__((always_inline)) bool cart_has_key(const struct cart_head *cart, size_t size,
-							       const struct corral_key *key)
+static inline __attribute__((always_inline)) bool
+cart_has_key(const struct cart_head *cart, size_t size, const struct corral_key *key)
 {
 	const char *ids = (const char *)(cart + 1);
 	size_t r = key->restaurant_id.size, s = key->session_id.size;
 
-	return likely(cart->restaurant_size == r && cart->session_size == s && sizeof(*cart) + r + s <= size) &&
+	return likely(cart->restaurant_size == r && cart->session_size == s &&
+		      sizeof(*cart) + r + s <= size) &&
 	       likely(cart_pair_is_zero(cart_differ(ids, key->restaurant_id.data, r) |
 					cart_differ(ids + r, key->session_id.data, s)));
 }
@@ -227,7 +243,8 @@ static inline __attribute__((always_inline)) bool cart_has_key(const struct cart
 int cart_get_head(const void *bytes, size_t size, struct corral_head *ret_head);
 int cart_get_key(const void *bytes, size_t size, struct corral_key *ret_key);
 int cart_get_line(const void *bytes, size_t size, uint32_t index, struct corral_line *ret_line);
-int cart_get_attribute(const void *bytes, size_t size, uint32_t index, struct corral_attribute *ret_attribute);
+int cart_get_attribute(const void *bytes, size_t size, uint32_t index,
+		       struct corral_attribute *ret_attribute);
 
 /* Decode with one malloc(); texts point into bytes. 0, -EUCLEAN, -ENOMEM, -ENXIO. */
 int cart_decode_item(const void *bytes, size_t size, uint32_t index, struct corral_item **ret_item);
@@ -240,10 +257,13 @@ int cart_decode(const void *bytes, size_t size, bool copy, struct corral_cart **
 
 /* ---------------------------------------------------------------- money */
 
-/* Tax of an amount: parts per million, rounded half away from zero. Exact for every input in range. */
+/*
+ * Tax of an amount: parts per million, rounded half away from zero. Exact for every input in range.
+ */
 int64_t cart_tax(int64_t subtotal_cents, uint32_t tax_ppm);
 
 /* quantity * (unit + modifiers); false when it does not fit. */
-bool cart_line_total(uint32_t quantity, int64_t unit_price_cents, int64_t modifiers_cents, int64_t *ret_cents);
+bool cart_line_total(uint32_t quantity, int64_t unit_price_cents, int64_t modifiers_cents,
+		     int64_t *ret_cents);
 
 #endif

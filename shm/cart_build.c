@@ -85,14 +85,16 @@ static void put_attributes(struct build *b)
 static void put_front(struct build *b)
 {
 	if (b->old && b->plan->attributes_edit == ATTRIBUTES_KEEP) {
-		memcpy(b->new + sizeof(b->head), b->old + sizeof(b->head), b->from.lines_at - sizeof(b->head));
+		memcpy(b->new + sizeof(b->head), b->old + sizeof(b->head),
+		       b->from.lines_at - sizeof(b->head));
 		return;
 	}
 	put_ids(b);
 	if (b->plan->attributes_edit != ATTRIBUTES_KEEP)
 		put_attributes(b);
 	if (b->old)
-		copy(b->new + b->to.ops_at, b->old + b->from.ops_at, b->from.lines_at - b->from.ops_at);
+		copy(b->new + b->to.ops_at, b->old + b->from.ops_at,
+		     b->from.lines_at - b->from.ops_at);
 }
 
 /* Remember the operation in the place planned, which may be that of the oldest. */
@@ -114,7 +116,8 @@ static void put_op(struct build *b)
 			       .subtotal_cents = answer->subtotal_cents,
 			       .tax_cents = answer->tax_cents,
 			       .item_count = answer->item_count,
-			       .line_status = answer->line | (answer->status ? OP_CHECKED_OUT : 0) };
+			       .line_status =
+				       answer->line | (answer->status ? OP_CHECKED_OUT : 0) };
 	memcpy(ops + (size_t)index * sizeof(op), &op, sizeof(op));
 	b->head.ops_sum += cart_op_sum(&op, index);
 }
@@ -130,7 +133,8 @@ static void keep_lines(struct build *b, uint32_t line_count, uint32_t words_size
 {
 	if (!b->old)
 		return;
-	copy(b->new + b->to.lines_at, b->old + b->from.lines_at, (size_t)line_count * sizeof(struct cart_line));
+	copy(b->new + b->to.lines_at, b->old + b->from.lines_at,
+	     (size_t)line_count * sizeof(struct cart_line));
 	copy(b->new + b->to.words_at, b->old + b->from.words_at, words_size);
 }
 
@@ -193,7 +197,8 @@ static void put_lines(struct build *b)
 		break;
 	case LINES_APPEND:
 		keep_lines(b, plan->old.line_count, plan->old.words_size);
-		copy(b->new + b->to.words_at + plan->line.words_at, words->bytes, plan->line.words_size);
+		copy(b->new + b->to.words_at + plan->line.words_at, words->bytes,
+		     plan->line.words_size);
 		put_line(b, &plan->line, plan->index);
 		break;
 	case LINES_SET:
@@ -213,7 +218,8 @@ static void put_lines(struct build *b)
 	}
 }
 
-void cart_build(const void *old, const struct cart_change *change, const struct cart_plan *plan, void *buffer)
+void cart_build(const void *old, const struct cart_change *change, const struct cart_plan *plan,
+		void *buffer)
 {
 	struct build b = { .old = old,
 			   .new = buffer,

@@ -33,7 +33,9 @@ static int move_items(struct cart_plan *plan, uint32_t minus, uint32_t plus)
 
 /* ------------------------------------------------------------ lines */
 
-/* Give the line at index, whose record is in plan->line, another quantity; 0 when it is to be cut. */
+/*
+ * Give the line at index, whose record is in plan->line, another quantity; 0 when it is to be cut.
+ */
 static int plan_quantity(struct cart_plan *plan, uint32_t index, uint32_t quantity)
 {
 	struct cart_line *line = &plan->line;
@@ -41,7 +43,8 @@ static int plan_quantity(struct cart_plan *plan, uint32_t index, uint32_t quanti
 	int error;
 
 	if (!cart_quantity_valid(line->quantity) ||
-	    !cart_line_total(line->quantity, line->unit_price_cents, line->modifiers_cents, &before_cents))
+	    !cart_line_total(line->quantity, line->unit_price_cents, line->modifiers_cents,
+			     &before_cents))
 		return -EUCLEAN;
 	if (!cart_line_total(quantity, line->unit_price_cents, line->modifiers_cents, &after_cents))
 		return -EOVERFLOW;
@@ -64,7 +67,8 @@ static int plan_append(const struct cart_change *change, struct cart_plan *plan)
 
 	if (head->line_count == CORRAL_LINES_MAX || head->next_line > LINE_NUMBER_MAX)
 		return -E2BIG;
-	if (!cart_line_total(change->quantity, words->unit_price_cents, words->modifiers_cents, &total_cents))
+	if (!cart_line_total(change->quantity, words->unit_price_cents, words->modifiers_cents,
+			     &total_cents))
 		return -EOVERFLOW;
 	plan->lines_edit = LINES_APPEND;
 	plan->index = head->line_count++;
@@ -94,7 +98,8 @@ static bool merges(const uint8_t *record, const struct cart_words *words)
 	int64_t unit_price_cents;
 
 	memcpy(merge, record + offsetof(struct cart_line, merge), sizeof(merge));
-	memcpy(&unit_price_cents, record + offsetof(struct cart_line, unit_price_cents), sizeof(unit_price_cents));
+	memcpy(&unit_price_cents, record + offsetof(struct cart_line, unit_price_cents),
+	       sizeof(unit_price_cents));
 	return unlikely(merge[0] == words->merge[0]) && merge[1] == words->merge[1] &&
 	       unit_price_cents == words->unit_price_cents;
 }
@@ -143,8 +148,8 @@ static int plan_cut(const uint8_t *lines, struct cart_plan *plan)
 	return 0;
 }
 
-static int plan_set_quantity(const uint8_t *lines, const struct cart_change *change, uint32_t quantity,
-			     struct cart_plan *plan)
+static int plan_set_quantity(const uint8_t *lines, const struct cart_change *change,
+			     uint32_t quantity, struct cart_plan *plan)
 {
 	if (quantity > CORRAL_QUANTITY_MAX)
 		return -ERANGE;
@@ -172,8 +177,8 @@ static void plan_no_lines(struct cart_plan *plan)
 
 /* ------------------------------------------------------------ attributes and whole carts */
 
-static int plan_draft_line(const struct cart_draft_line *line, struct line_set *numbers, struct cart_head *head,
-			   __int128 *subtotal, uint32_t known)
+static int plan_draft_line(const struct cart_draft_line *line, struct line_set *numbers,
+			   struct cart_head *head, __int128 *subtotal, uint32_t known)
 {
 	int64_t total_cents;
 
@@ -187,7 +192,8 @@ static int plan_draft_line(const struct cart_draft_line *line, struct line_set *
 		return -EINVAL;
 	if (line->line == 0 && head->next_line++ > LINE_NUMBER_MAX)
 		return -E2BIG;
-	if (!cart_line_total(line->quantity, line->words.unit_price_cents, line->words.modifiers_cents, &total_cents))
+	if (!cart_line_total(line->quantity, line->words.unit_price_cents,
+			     line->words.modifiers_cents, &total_cents))
 		return -EOVERFLOW;
 	*subtotal += total_cents;
 	head->item_count += line->quantity;
@@ -196,19 +202,22 @@ static int plan_draft_line(const struct cart_draft_line *line, struct line_set *
 }
 
 /* Apart from cart_plan(), so that only a replacement pays for a set on the stack. */
-__attribute__((noinline)) static int plan_replace(const struct cart_draft *draft, struct cart_plan *plan)
+__attribute__((noinline)) static int plan_replace(const struct cart_draft *draft,
+						  struct cart_plan *plan)
 {
 	struct cart_head *head = &plan->head;
 	uint32_t known = head->next_line; /* numbers below this may be named */
 	__int128 subtotal = 0;
 	struct line_set numbers;
 
-	if (draft->line_count > CORRAL_LINES_MAX || draft->attribute_count > CORRAL_ATTRIBUTES_MAX ||
+	if (draft->line_count > CORRAL_LINES_MAX ||
+	    draft->attribute_count > CORRAL_ATTRIBUTES_MAX ||
 	    draft->attributes_size > CORRAL_CART_MAX)
 		return -E2BIG;
 	if (draft->tax_ppm > CORRAL_TAX_PPM_MAX)
 		return -ERANGE;
-	if ((draft->line_count && !draft->lines) || (draft->attributes_size && !draft->attributes) ||
+	if ((draft->line_count && !draft->lines) ||
+	    (draft->attributes_size && !draft->attributes) ||
 	    (draft->attribute_count == 0) != (draft->attributes_size == 0))
 		return -EINVAL;
 	plan_no_lines(plan);
@@ -229,18 +238,21 @@ __attribute__((noinline)) static int plan_replace(const struct cart_draft *draft
 }
 
 /* The new pair takes the place of the old one of this name, or goes to the end. */
-static int plan_attribute(const uint8_t *map, const struct cart_change *change, struct cart_plan *plan)
+static int plan_attribute(const uint8_t *map, const struct cart_change *change,
+			  struct cart_plan *plan)
 {
 	struct cart_head *head = &plan->head;
 	struct words_place place;
 	uint8_t header[WORDS_MAP_HEADER_MAX];
 	int error;
 
-	error = change->name.size ? cart_text_check(change->name, CORRAL_ATTRIBUTE_NAME_MAX) : -EINVAL;
+	error = change->name.size ? cart_text_check(change->name, CORRAL_ATTRIBUTE_NAME_MAX) :
+				    -EINVAL;
 	if (error == 0 && !change->remove_attribute)
 		error = cart_text_check(change->value, CORRAL_ATTRIBUTE_VALUE_MAX);
 	if (error == 0)
-		error = words_find_attribute(map, head->attributes_size, head->attribute_count, change->name, &place);
+		error = words_find_attribute(map, head->attributes_size, head->attribute_count,
+					     change->name, &place);
 	if (error)
 		return error;
 	head->attribute_count -= place.size != 0;
@@ -254,11 +266,13 @@ static int plan_attribute(const uint8_t *map, const struct cart_change *change, 
 	head->attributes_size += words_put_map_header(head->attribute_count, header);
 	head->attributes_size -= place.header_size + place.size;
 	if (!change->remove_attribute)
-		head->attributes_size += words_text_size(change->name) + words_text_size(change->value);
+		head->attributes_size +=
+			words_text_size(change->name) + words_text_size(change->value);
 	return 0;
 }
 
-int cart_edit(const void *old, const struct cart_sections *at, const struct cart_change *change, struct cart_plan *plan)
+int cart_edit(const void *old, const struct cart_sections *at, const struct cart_change *change,
+	      struct cart_plan *plan)
 {
 	const uint8_t *lines = (const uint8_t *)old + at->lines_at;
 	const uint8_t *attributes = (const uint8_t *)old + at->attributes_at;

@@ -4,8 +4,8 @@
  *
  * cart_shape() is what every accessor that follows an offset does first, in constant time:
  * it copies the head out once and checks it, so that a head which changes meanwhile cannot
- * get around the check. cart_validate() checks everything, in time linear in the version's size (and
- * quadratic in the few attributes and extras).
+ * get around the check. cart_validate() checks everything, in time linear in the version's size
+ * (and quadratic in the few attributes and extras).
  *
  * Nothing here writes, allocates, or believes a number before it is checked; all that
  * is wrong with bytes gives -EUCLEAN. What the words say is read by words_read.c.
@@ -19,12 +19,15 @@
 
 static bool head_in_range(const struct cart_head *head)
 {
-	return head->format == CART_FORMAT && head->reserved == 0 && head->status <= CORRAL_CHECKED_OUT &&
-	       head->version != 0 && head->version != UINT64_MAX && head->tax_ppm <= CORRAL_TAX_PPM_MAX &&
-	       head->restaurant_size >= 1 && head->restaurant_size <= CORRAL_ID_MAX && head->session_size >= 1 &&
-	       head->session_size <= CORRAL_ID_MAX && head->line_count <= CORRAL_LINES_MAX && head->next_line >= 1 &&
+	return head->format == CART_FORMAT && head->reserved == 0 &&
+	       head->status <= CORRAL_CHECKED_OUT && head->version != 0 &&
+	       head->version != UINT64_MAX && head->tax_ppm <= CORRAL_TAX_PPM_MAX &&
+	       head->restaurant_size >= 1 && head->restaurant_size <= CORRAL_ID_MAX &&
+	       head->session_size >= 1 && head->session_size <= CORRAL_ID_MAX &&
+	       head->line_count <= CORRAL_LINES_MAX && head->next_line >= 1 &&
 	       head->next_line <= LINE_NUMBER_MAX + 1 && head->ops_count <= CORRAL_OPS_KEPT &&
-	       head->ops_next < CORRAL_OPS_KEPT && (head->ops_next == 0 || head->ops_count == CORRAL_OPS_KEPT) &&
+	       head->ops_next < CORRAL_OPS_KEPT &&
+	       (head->ops_next == 0 || head->ops_count == CORRAL_OPS_KEPT) &&
 	       head->attribute_count <= CORRAL_ATTRIBUTES_MAX &&
 	       (head->attribute_count == 0) == (head->attributes_size == 0);
 }
@@ -54,17 +57,21 @@ int cart_shape(const void *bytes, size_t size)
 /* ---------------------------------------------------------------- accessors */
 
 /* A number of a head that may stand at any address. */
-#define FIELD(bytes, name)                                                                                             \
-	__extension__({                                                                                                \
-		__typeof__(((struct cart_head *)0)->name) field_;                                                      \
-		memcpy(&field_, (const uint8_t *)(bytes) + offsetof(struct cart_head, name), sizeof(field_));          \
-		field_;                                                                                                \
+#define FIELD(bytes, name)                                                                         \
+	__extension__({                                                                            \
+		__typeof__(((struct cart_head *)0)->name) field_;                                  \
+		memcpy(&field_, (const uint8_t *)(bytes) + offsetof(struct cart_head, name),       \
+		       sizeof(field_));                                                            \
+		field_;                                                                            \
 	})
 
-/* The hot one: plain numbers, of which nothing is followed, so that only their own range matters. */
+/*
+ * The hot one: plain numbers, of which nothing is followed, so that only their own range matters.
+ */
 int cart_get_head(const void *bytes, size_t size, struct corral_head *ret_head)
 {
-	if (unlikely(!bytes || size < sizeof(struct cart_head) || FIELD(bytes, format) != CART_FORMAT ||
+	if (unlikely(!bytes || size < sizeof(struct cart_head) ||
+		     FIELD(bytes, format) != CART_FORMAT ||
 		     FIELD(bytes, status) > CORRAL_CHECKED_OUT || FIELD(bytes, version) == 0))
 		return -EUCLEAN;
 	*ret_head = (struct corral_head){ .version = FIELD(bytes, version),
@@ -111,8 +118,10 @@ int cart_get_line(const void *bytes, size_t size, uint32_t index, struct corral_
 	at = cart_sections(&head);
 	line = cart_line_at(all + at.lines_at, index);
 	read_once(line);
-	if (line.words_size > head.words_size || line.words_at > head.words_size - line.words_size ||
-	    !cart_line_total(line.quantity, line.unit_price_cents, line.modifiers_cents, &total_cents))
+	if (line.words_size > head.words_size ||
+	    line.words_at > head.words_size - line.words_size ||
+	    !cart_line_total(line.quantity, line.unit_price_cents, line.modifiers_cents,
+			     &total_cents))
 		return -EUCLEAN;
 	*ret_line = (struct corral_line){ .line = line.line,
 					  .quantity = line.quantity,
@@ -135,7 +144,8 @@ static bool all_zero(const uint8_t *bytes, uint64_t from, uint64_t to)
 }
 
 /* Checksum, padding, ids, attributes, times: all that is not a line or an operation. */
-static int validate_front(const uint8_t *bytes, const struct cart_head *head, const struct cart_sections *at)
+static int validate_front(const uint8_t *bytes, const struct cart_head *head,
+			  const struct cart_sections *at)
 {
 	const char *ids = (const char *)bytes + sizeof(*head);
 	uint64_t ids_end = sizeof(*head) + (uint64_t)head->restaurant_size + head->session_size;
@@ -145,12 +155,15 @@ static int validate_front(const uint8_t *bytes, const struct cart_head *head, co
 	    !all_zero(bytes, ids_end, at->attributes_at) ||
 	    !all_zero(bytes, at->attributes_at + head->attributes_size, at->ops_at) ||
 	    !cart_text_valid((struct corral_text){ ids, head->restaurant_size }) ||
-	    !cart_text_valid((struct corral_text){ ids + head->restaurant_size, head->session_size }))
+	    !cart_text_valid(
+		    (struct corral_text){ ids + head->restaurant_size, head->session_size }))
 		return -EUCLEAN;
 	if (head->tax_cents != cart_tax(head->subtotal_cents, head->tax_ppm) ||
-	    add_overflows(head->subtotal_cents, head->tax_cents, &total_cents) || total_cents != head->total_cents)
+	    add_overflows(head->subtotal_cents, head->tax_cents, &total_cents) ||
+	    total_cents != head->total_cents)
 		return -EUCLEAN;
-	return words_attributes_check(bytes + at->attributes_at, head->attributes_size, head->attribute_count);
+	return words_attributes_check(bytes + at->attributes_at, head->attributes_size,
+				      head->attribute_count);
 }
 
 static int validate_ops(const uint8_t *ops, const struct cart_head *head)
@@ -169,15 +182,19 @@ static int validate_ops(const uint8_t *ops, const struct cart_head *head)
 	return 0;
 }
 
-/* The record against its words, which have to begin at words_at; `parse` them, or believe their checksum. */
-static int validate_line(const uint8_t *words, const struct cart_head *head, const struct cart_line *line,
-			 uint64_t words_at, bool parse)
+/*
+ * The record against its words, which have to begin at words_at; `parse` them, or believe their
+ * checksum.
+ */
+static int validate_line(const uint8_t *words, const struct cart_head *head,
+			 const struct cart_line *line, uint64_t words_at, bool parse)
 {
 	struct words_parts parts;
 	int error;
 
-	if (line->line == 0 || line->line >= head->next_line || !cart_quantity_valid(line->quantity) ||
-	    line->unit_price_cents < 0 || line->words_at != words_at || line->words_size > CORRAL_WORDS_MAX ||
+	if (line->line == 0 || line->line >= head->next_line ||
+	    !cart_quantity_valid(line->quantity) || line->unit_price_cents < 0 ||
+	    line->words_at != words_at || line->words_size > CORRAL_WORDS_MAX ||
 	    line->words_size > head->words_size - words_at ||
 	    XXH3_64bits(words + words_at, line->words_size) != line->words_sum)
 		return -EUCLEAN;
@@ -187,8 +204,8 @@ static int validate_line(const uint8_t *words, const struct cart_head *head, con
 	return error == 0 && parts.modifiers_cents != line->modifiers_cents ? -EUCLEAN : error;
 }
 
-static int validate_lines(const uint8_t *bytes, const struct cart_head *head, const struct cart_sections *at,
-			  bool parse)
+static int validate_lines(const uint8_t *bytes, const struct cart_head *head,
+			  const struct cart_sections *at, bool parse)
 {
 	uint64_t lines_sum = 0, words_at = 0, item_count = 0;
 	__int128 subtotal = 0;
@@ -203,15 +220,16 @@ static int validate_lines(const uint8_t *bytes, const struct cart_head *head, co
 		if (error)
 			return error;
 		if (!line_set_add(&numbers, line.line) ||
-		    !cart_line_total(line.quantity, line.unit_price_cents, line.modifiers_cents, &total_cents))
+		    !cart_line_total(line.quantity, line.unit_price_cents, line.modifiers_cents,
+				     &total_cents))
 			return -EUCLEAN;
 		lines_sum += cart_line_sum(&line, i);
 		words_at += line.words_size;
 		item_count += line.quantity;
 		subtotal += total_cents;
 	}
-	if (lines_sum != head->lines_sum || words_at != head->words_size || item_count != head->item_count ||
-	    subtotal != head->subtotal_cents)
+	if (lines_sum != head->lines_sum || words_at != head->words_size ||
+	    item_count != head->item_count || subtotal != head->subtotal_cents)
 		return -EUCLEAN;
 	return 0;
 }

@@ -46,7 +46,8 @@ static inline struct cart_sections cart_sections(const struct cart_head *head)
 {
 	struct cart_sections at;
 
-	at.attributes_at = sizeof(*head) + align_up((uint64_t)head->restaurant_size + head->session_size, PADDING);
+	at.attributes_at = sizeof(*head) +
+			   align_up((uint64_t)head->restaurant_size + head->session_size, PADDING);
 	at.ops_at = at.attributes_at + align_up(head->attributes_size, PADDING);
 	at.lines_at = at.ops_at + (uint64_t)head->ops_count * sizeof(struct cart_op);
 	at.words_at = at.lines_at + (uint64_t)head->line_count * sizeof(struct cart_line);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * change.c (floor 5): see change.h. The new version is made before the slot's lock is taken, and under it once more if the slot has changed
- * meanwhile.
+ * change.c (floor 5): see change.h. The new version is made before the slot's lock is taken, and
+ * under it once more if the slot has changed meanwhile.
  */
 #include <errno.h>
 
@@ -75,14 +75,21 @@ int change_build(struct work *work, const struct cart_head *old, bool locked)
 
 	if (r < 0)
 		return r;
-	/* read once, and looked at: damaged bytes may change between taking a block and writing into it */
+	/*
+	 * read once, and looked at: damaged bytes may change between taking a block and writing
+	 * into it
+	 */
 	const struct arena *arena = work->actor->arena;
 	block_ref hand = load_relaxed(&intent->hand);
-	if (!arena_block_inside(arena, hand) || (uint64_t)(arena->space_end - hand) * BLOCK_UNIT < size)
+	if (!arena_block_inside(arena, hand) ||
+	    (uint64_t)(arena->space_end - hand) * BLOCK_UNIT < size)
 		return -EUCLEAN;
 	struct block_header *block = arena_block(arena, hand);
 	if (old != NULL && overlap(block, size, old, work->plan.old.size)) {
-		/* in a damaged arena a "free" block may be a live one: it is let go. Without the lock it was freed meanwhile */
+		/*
+		 * in a damaged arena a "free" block may be a live one: it is let go. Without the
+		 * lock it was freed meanwhile
+		 */
 		if (locked)
 			note(&intent->hand, 0);
 		return -EUCLEAN;
@@ -116,14 +123,16 @@ static int change_locked(struct work *work, const struct found *found)
 	}
 	int r = change_plan(work, old, room);
 	if (r == 1)
-		if (slot_touch(found->slot, found->touched_ns, work->now_ns)) /* it is activity all the same */
+		if (slot_touch(found->slot, found->touched_ns,
+			       work->now_ns)) /* it is activity all the same */
 			slot_mark_touched(arena, found->slot, work->actor->fenced);
 	if (r != 0)
 		return r;
 	r = change_build(work, old, true);
 	if (r < 0)
 		return r;
-	work->wake = slot_publish(work->actor, found->slot, work->plan.size, change_ttl_ms(work), work->now_ns, over);
+	work->wake = slot_publish(work->actor, found->slot, work->plan.size, change_ttl_ms(work),
+				  work->now_ns, over);
 	return 0;
 }
 
@@ -151,7 +160,10 @@ static bool becomes_free(const lock_word *lock)
 	return false;
 }
 
-/* Somebody changed the cart meanwhile, and will again. He has its cache lines: his next changes cost less than taking turns would. */
+/*
+ * Somebody changed the cart meanwhile, and will again. He has its cache lines: his next changes
+ * cost less than taking turns would.
+ */
 static bool step_back(void)
 {
 	for (int round = 0; round < STEP_BACK_ROUNDS; round++)
@@ -160,11 +172,13 @@ static bool step_back(void)
 }
 
 /*
- * Make the new version before the lock is taken, so that the lock is held for what publishing takes and no longer: whoever loses the
- * processor mostly does so without it, and nobody has to wait for him. The former version is read as it stands, without a read-side
- * section (that would hold grace periods up for just as long): it may be retired, freed and written anew under our eyes. cart_plan() and
- * cart_build() stay inside their bytes whatever they read, and what they made counts only if the slot has not changed since
- * (a sequence lock's reader). True: it is in hand, *ret_changes is what it was made of. False: to be done under the lock.
+ * Make the new version before the lock is taken, so that the lock is held for what publishing takes
+ * and no longer: whoever loses the processor mostly does so without it, and nobody has to wait for
+ * him. The former version is read as it stands, without a read-side section (that would hold grace
+ * periods up for just as long): it may be retired, freed and written anew under our eyes.
+ * cart_plan() and cart_build() stay inside their bytes whatever they read, and what they made
+ * counts only if the slot has not changed since (a sequence lock's reader). True: it is in hand,
+ * *ret_changes is what it was made of. False: to be done under the lock.
  */
 static bool build_ahead(struct work *work, struct slot *slot, uint32_t *ret_changes)
 {
@@ -178,7 +192,7 @@ static bool build_ahead(struct work *work, struct slot *slot, uint32_t *ret_chan
 	if (slot_recheck(arena, slot, work->change->hash, work->key, &found) != 0 ||
 	    work->now_ns >= slot_deadline_ns(arena, slot, found.touched_ns) ||
 	    change_plan(work, found.cart, found.room) != 0)
-		return false;           /* if it is to be refused, then for what is there under the lock */
+		return false; /* if it is to be refused, then for what is there under the lock */
 	if (!still(slot, *ret_changes)) /* no block is taken for what torn bytes ask for */
 		return step_back();
 	if (change_build(work, found.cart, false) != 0)
@@ -195,7 +209,8 @@ static bool publish_ahead(struct work *work, struct slot *slot, uint32_t changes
 	if (changes_of(slot) != changes || touched == TOUCHED_ENDED ||
 	    work->now_ns >= slot_deadline_ns(work->actor->arena, slot, touched))
 		return false;
-	work->wake = slot_publish(work->actor, slot, work->plan.size, change_ttl_ms(work), work->now_ns, false);
+	work->wake = slot_publish(work->actor, slot, work->plan.size, change_ttl_ms(work),
+				  work->now_ns, false);
 	return true;
 }
 

@@ -30,12 +30,18 @@ void change_look_at_clock(struct work *work);
 /* As cart_plan(), dated now. */
 int change_plan(struct work *work, const struct cart_head *old, size_t room);
 
-/* The plan's version, in a block in hand; nothing else has changed then. `locked`: nobody else can change or free `old`. 0 or -errno. */
+/*
+ * The plan's version, in a block in hand; nothing else has changed then. `locked`: nobody else can
+ * change or free `old`. 0 or -errno.
+ */
 int change_build(struct work *work, const struct cart_head *old, bool locked);
 
 uint64_t change_ttl_ms(const struct work *work);
 
-/* Change the cart in this slot. 0; 1: had been done; -EAGAIN: it is another one's slot by now; -errno. */
+/*
+ * Change the cart in this slot. 0; 1: had been done; -EAGAIN: it is another one's slot by now;
+ * -errno.
+ */
 int change_existing(struct work *work, struct slot *slot);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * check.c (floor 5): inspect_check().
  *
- * It accounts for every block only if the arena stood still meanwhile: a fingerprint of all list heads, intents and
- * counters is taken before and after the walk. When it never stands still, the carts and the structures are
- * verified all the same, and only the accounting is left out.
+ * It accounts for every block only if the arena stood still meanwhile: a fingerprint of all list
+ * heads, intents and counters is taken before and after the walk. When it never stands still, the
+ * carts and the structures are verified all the same, and only the accounting is left out.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +21,8 @@
 static uint64_t still_mark(const struct inspect *inspect)
 {
 	const struct arena *arena = &inspect->arena;
-	uint32_t threads = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t threads =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
 	uint64_t mark = XXH3_64bits(arena->classes, sizeof(struct size_class) * CLASS_COUNT);
 
 	for (uint32_t number = 0; number < threads; number++) {
@@ -62,8 +63,8 @@ static void check_header(struct inspect *inspect)
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (numbers[i].value > numbers[i].most)
-			walk_tell(inspect, "header: %s is %u, at most %u is possible", numbers[i].name,
-				  numbers[i].value, numbers[i].most);
+			walk_tell(inspect, "header: %s is %u, at most %u is possible",
+				  numbers[i].name, numbers[i].value, numbers[i].most);
 	if (h->gp_completed > h->gp_phase || h->gp_phase > h->gp_completed + 1)
 		walk_tell(inspect, "header: grace-period phase %llu, completed %llu: impossible",
 			  (unsigned long long)h->gp_phase, (unsigned long long)h->gp_completed);
@@ -81,11 +82,12 @@ static int check_locks(struct inspect *inspect)
 
 	for (size_t i = 0; i < count; i++) {
 		if (rows[i].thread >= inspect->arena.max_threads)
-			walk_tell(inspect, "%s lock %u: its holder %u is no thread record", rows[i].kind,
-				  rows[i].number, rows[i].thread);
+			walk_tell(inspect, "%s lock %u: its holder %u is no thread record",
+				  rows[i].kind, rows[i].number, rows[i].thread);
 		else if (rows[i].process == UINT32_MAX && inspect->accounting)
-			walk_tell(inspect, "%s lock %u: held by thread record %u, which nobody owns", rows[i].kind,
-				  rows[i].number, rows[i].thread);
+			walk_tell(inspect,
+				  "%s lock %u: held by thread record %u, which nobody owns",
+				  rows[i].kind, rows[i].number, rows[i].thread);
 	}
 	return r;
 }
@@ -110,16 +112,19 @@ static int check_once(struct inspect *inspect, bool accounting, struct kept *kep
 	return r;
 }
 
-static void hand_on(const struct kept *kept, void (*finding)(void *context, const char *line), void *context)
+static void hand_on(const struct kept *kept, void (*finding)(void *context, const char *line),
+		    void *context)
 {
 	char *save = NULL;
 
-	for (char *line = strtok_r(kept->text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
+	for (char *line = strtok_r(kept->text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save))
 		finding(context, line);
 }
 
-int inspect_check(struct inspect *inspect, void (*finding)(void *context, const char *line), void *context,
-		  uint64_t *ret_faults, bool *ret_quiet, struct inspect_totals *ret_totals)
+int inspect_check(struct inspect *inspect, void (*finding)(void *context, const char *line),
+		  void *context, uint64_t *ret_faults, bool *ret_quiet,
+		  struct inspect_totals *ret_totals)
 {
 	bool still = false;
 	int r = 0;

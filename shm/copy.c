@@ -2,8 +2,9 @@
 /*
  * copy.c (floor 5): the cart in a slot, whole, for who takes all carts elsewhere.
  *
- * As corral_list() finds carts: slot by slot, each in a read-side section of its own, which lasts as long as copying one
- * version and so stalls nobody. No lock, no system call. What was copied is verified outside of the section.
+ * As corral_list() finds carts: slot by slot, each in a read-side section of its own, which lasts
+ * as long as copying one version and so stalls nobody. No lock, no system call. What was copied is
+ * verified outside of the section.
  */
 #include <errno.h>
 #include <string.h>
@@ -24,8 +25,8 @@ uint32_t copy_slots(const struct corral *corral)
 }
 
 /* In a section. -EAGAIN: its time changed under us. */
-static int copy_once(const struct arena *arena, uint32_t number, void *buffer, size_t *ret_size, uint64_t *ret_hash,
-		     int64_t *ret_idle_ns)
+static int copy_once(const struct arena *arena, uint32_t number, void *buffer, size_t *ret_size,
+		     uint64_t *ret_hash, int64_t *ret_idle_ns)
 {
 	struct slot *slot = &arena->slots[number];
 	int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
@@ -40,11 +41,13 @@ static int copy_once(const struct arena *arena, uint32_t number, void *buffer, s
 	if (now >= deadline)
 		return slot_forgo(slot, touched) ? -ENOENT : -EAGAIN;
 	*ret_idle_ns = ns_since(now, touched);
-	*ret_hash = load_relaxed(&slot->hash); /* ordered by current: the slot is not another's while we are in here */
+	*ret_hash = load_relaxed(&slot->hash); /* ordered by current: the slot is not another's
+						  while we are in here */
 	if (!arena_block_inside(arena, current))
 		return -EUCLEAN;
 	const struct cart_head *cart = (const struct cart_head *)(arena_block(arena, current) + 1);
-	size_t room = (size_t)(arena->space_end - current) * BLOCK_UNIT - sizeof(struct block_header);
+	size_t room =
+		(size_t)(arena->space_end - current) * BLOCK_UNIT - sizeof(struct block_header);
 	if (room < sizeof(*cart))
 		return -EUCLEAN;
 	uint32_t size = load_relaxed(&cart->size); /* once: damaged bytes may change any time */
@@ -63,10 +66,14 @@ static int verify(const struct arena *arena, const void *copy, size_t size, uint
 
 	if (cart_validate(copy, size) < 0 || cart_get_key(copy, size, &key) < 0)
 		return -EUCLEAN;
-	return head->size == size && head->version <= VERSION_MAX && slot_hash(arena, &key) == hash ? 0 : -EUCLEAN;
+	return head->size == size && head->version <= VERSION_MAX &&
+			       slot_hash(arena, &key) == hash ?
+		       0 :
+		       -EUCLEAN;
 }
 
-int copy_slot(struct corral *corral, uint32_t number, void *buffer, size_t *ret_size, uint64_t *ret_idle_ns)
+int copy_slot(struct corral *corral, uint32_t number, void *buffer, size_t *ret_size,
+	      uint64_t *ret_idle_ns)
 {
 	uint32_t tries = AGAIN_MAX;
 	int64_t idle_ns = 0;

@@ -11,10 +11,12 @@
 uint32_t copy_slots(const struct corral *corral);
 
 /*
- * Copy the cart in slot `number` as it is at one moment, into buffer (CORRAL_CART_MAX bytes). Does not count as
- * activity. *ret_idle_ns: since its last one. -ENOENT: there is none; -EUCLEAN: it is damaged, and *ret_size says how
- * many bytes of it are in the buffer, for those who want to name it; -ESTALE, -EUSERS, -ENOMEM.
+ * Copy the cart in slot `number` as it is at one moment, into buffer (CORRAL_CART_MAX bytes). Does
+ * not count as activity. *ret_idle_ns: since its last one. -ENOENT: there is none; -EUCLEAN: it is
+ * damaged, and *ret_size says how many bytes of it are in the buffer, for those who want to name
+ * it; -ESTALE, -EUSERS, -ENOMEM.
  */
-int copy_slot(struct corral *corral, uint32_t number, void *buffer, size_t *ret_size, uint64_t *ret_idle_ns);
+int copy_slot(struct corral *corral, uint32_t number, void *buffer, size_t *ret_size,
+	      uint64_t *ret_idle_ns);
 
 #endif

@@ -32,7 +32,8 @@
  *                     change: the caller is a signal handler
  *   -EUCLEAN          the bytes of this cart, or of the arena, are damaged
  *   -EROFS            the handle was opened with CORRAL_READ_ONLY
- *   -ESTALE           the arena was replaced, truncated or removed, or is from another boot: close the
+ *   -ESTALE           the arena was replaced, truncated or removed, or is from another boot: close
+ *                     the
  *                     handle and open it again; or this thread's open view was revoked: end it and
  *                     read again
  *   -EPROTO           the file is no arena, or a truncated or damaged one
@@ -41,7 +42,8 @@
  *   -ENOTCONN         corral_sync(): no agent runs
  *   -EXDEV            the directory is on a network file system, or the caller in another
  *                     time namespace
- *   -EPERM            outsiders (neither owner nor group) may write the directory, or use a file in it
+ *   -EPERM            outsiders (neither owner nor group) may write the directory, or use a file in
+ *                     it
  *   -ELOOP            the directory, or a file in it, is a symbolic link
  *   -EACCES, -EMFILE, -EIO ...   as the system call that failed said
  *
@@ -65,8 +67,8 @@ extern "C" {
 #define CORRAL_VERSION "0.1.0"
 
 /* Limits. */
-#define CORRAL_ID_MAX 128               /* bytes of a restaurant, session or operation id, 1 at least */
-#define CORRAL_LINES_MAX 4096           /* lines of a cart */
+#define CORRAL_ID_MAX 128     /* bytes of a restaurant, session or operation id, 1 at least */
+#define CORRAL_LINES_MAX 4096 /* lines of a cart */
 #define CORRAL_WORDS_MAX (16 * 1024)    /* bytes of one line's words, packed */
 #define CORRAL_CART_MAX (1024 * 1024)   /* bytes of one cart, everything counted */
 #define CORRAL_QUANTITY_MAX 999999      /* of one line */
@@ -147,9 +149,11 @@ struct corral_result {
 	uint32_t line;       /* number of the line added to, set or removed; else 0 */
 	uint8_t applied;     /* 1: by this call; 0: an earlier call with this operation id had */
 	uint8_t status;      /* enum corral_status */
-	uint8_t durable; /* 1: it is on disk (corral-agent --journal sync); 0: not known, corral_sync() waits for it */
+	uint8_t durable;     /* 1: it is on disk (corral-agent --journal sync); 0: not known,
+				corral_sync() waits for it */
 	uint8_t reserved;
-	int32_t sync_error; /* -errno: it should be on disk, and why that is not known; else 0. See "Change" */
+	int32_t sync_error; /* -errno: it should be on disk, and why that is not known; else 0. See
+			       "Change" */
 };
 
 /* A cart's numbers. Times in milliseconds since 1970, UTC. */
@@ -186,13 +190,15 @@ struct corral_attribute {
 /* ------------------------------------------------------------------ */
 /* Attach                                                             */
 
-#define CORRAL_READ_ONLY 1u   /* refuse changes with -EROFS */
-#define CORRAL_OBSERVE 2u     /* reads do not count as activity (for tools) */
-#define CORRAL_START_AGENT 4u /* start corral-agent --daemon if none runs, and wait until it is ready */
+#define CORRAL_READ_ONLY 1u /* refuse changes with -EROFS */
+#define CORRAL_OBSERVE 2u   /* reads do not count as activity (for tools) */
+#define CORRAL_START_AGENT                                                                         \
+	4u /* start corral-agent --daemon if none runs, and wait until it is ready */
 /*
- * Catch SIGBUS: if the arena's file is truncated under us, or its disk fails, calls answer -ESTALE; without it the process
- * dies at its next access. The handler serves all handles of the process and passes on what is none of ours; do not
- * block the signal, or set another handler that does not call the former one, while such a handle is open.
+ * Catch SIGBUS: if the arena's file is truncated under us, or its disk fails, calls answer -ESTALE;
+ * without it the process dies at its next access. The handler serves all handles of the process and
+ * passes on what is none of ours; do not block the signal, or set another handler that does not
+ * call the former one, while such a handle is open.
  */
 #define CORRAL_CATCH_SIGBUS 8u
 
@@ -223,8 +229,8 @@ const char *corral_why(void);
 /*
  * How long a change waits for a cart whose lock a living process holds, before
  * it gives up with -EBUSY. In milliseconds, 1000 at first. -ERANGE above one
- * hour. Applies to all threads of the handle. Under `corral-agent --journal sync` also how long a change waits for the
- * disk, but not less than 1000.
+ * hour. Applies to all threads of the handle. Under `corral-agent --journal sync` also how long a
+ * change waits for the disk, but not less than 1000.
  */
 int corral_set_patience(struct corral *corral, uint32_t patience_ms);
 
@@ -261,13 +267,15 @@ struct corral_view {
  * the first call of a thread registers it, which does).
  * Errors: -ENOENT, -EINVAL, -ENAMETOOLONG, -EUCLEAN, -EUSERS, -ESTALE.
  */
-int corral_read_begin(struct corral *corral, const struct corral_key *key, struct corral_view *ret_view);
+int corral_read_begin(struct corral *corral, const struct corral_key *key,
+		      struct corral_view *ret_view);
 
 /*
- * End the read, in the thread that began it; the view and all that points into it are void. -ESTALE: the view
- * was revoked, since it lasted while the arena ran out of memory: what was read from it may be anything (within
- * its bytes), so discard it and read again. Views nested in one another are revoked together, and until the outermost is
- * ended, other calls of the thread answer -ESTALE too.
+ * End the read, in the thread that began it; the view and all that points into it are void.
+ * -ESTALE: the view was revoked, since it lasted while the arena ran out of memory: what was read
+ * from it may be anything (within its bytes), so discard it and read again. Views nested in one
+ * another are revoked together, and until the outermost is ended, other calls of the thread answer
+ * -ESTALE too.
  */
 int corral_read_end(struct corral_view *view);
 
@@ -277,8 +285,8 @@ int corral_read_end(struct corral_view *view);
  * larger: then *ret_size says how many bytes it needs; else how many were used.
  * CORRAL_CART_MAX always suffices. Other errors as corral_read_begin().
  */
-int corral_read_copy(struct corral *corral, const struct corral_key *key, void *buffer, size_t size, size_t *ret_size,
-		     struct corral_view *ret_view);
+int corral_read_copy(struct corral *corral, const struct corral_key *key, void *buffer, size_t size,
+		     size_t *ret_size, struct corral_view *ret_view);
 
 /*
  * What is in a view. Texts and words point into the view's bytes and live as long
@@ -289,7 +297,8 @@ int corral_read_copy(struct corral *corral, const struct corral_key *key, void *
 int corral_view_head(const struct corral_view *view, struct corral_head *ret_head);
 int corral_view_key(const struct corral_view *view, struct corral_key *ret_key);
 int corral_view_line(const struct corral_view *view, uint32_t index, struct corral_line *ret_line);
-int corral_view_attribute(const struct corral_view *view, uint32_t index, struct corral_attribute *ret_attribute);
+int corral_view_attribute(const struct corral_view *view, uint32_t index,
+			  struct corral_attribute *ret_attribute);
 
 /* When the cart will end if nobody touches it any more; milliseconds since 1970. */
 int64_t corral_view_expires_ms(const struct corral_view *view);
@@ -351,14 +360,15 @@ int corral_list(struct corral *corral, const struct corral_text *restaurant_id, 
  * not there (past_version > 0), also when it ends while we wait; -EINTR when a
  * signal came. Does not count as activity.
  */
-int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version, int timeout_ms,
-		uint64_t *ret_version);
+int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version,
+		int timeout_ms, uint64_t *ret_version);
 
 /*
- * Wait until everything that was acknowledged to this process before the call is on disk, in the agent's journal. Many
- * callers share one sync. -EOPNOTSUPP: the agent keeps no journal; -ENOTCONN: no agent runs (what is dirty is
- * written by the next one); -EINTR; -EIO, -ENOSPC ...: the journal cannot be written, the error as the disk gave it: what was
- * acknowledged is in the arena, but a power loss would lose it.
+ * Wait until everything that was acknowledged to this process before the call is on disk, in the
+ * agent's journal. Many callers share one sync. -EOPNOTSUPP: the agent keeps no journal; -ENOTCONN:
+ * no agent runs (what is dirty is written by the next one); -EINTR; -EIO, -ENOSPC ...: the journal
+ * cannot be written, the error as the disk gave it: what was acknowledged is in the arena, but a
+ * power loss would lose it.
  */
 int corral_sync(struct corral *corral);
 
@@ -367,12 +377,12 @@ int corral_sync(struct corral *corral);
 /*
  * All of these: op may be NULL; ret_result may be NULL. The change is seen by
  * all processes before the call returns, and outlives every process. A failed
- * change changed nothing. Inputs are copied; the caller keeps them. Under `corral-agent --journal sync` it returns when it
- * is on disk; if that cannot be had it stands all the same, and ret_result->sync_error says why. Common errors:
- * -EINVAL -ENAMETOOLONG -EILSEQ -ESHUTDOWN -ECANCELED -EBUSY -ENOMEM -ENOSPC
- * -E2BIG -EOVERFLOW -EUCLEAN -EROFS -EUSERS -ESTALE; and -ENOENT for all but corral_add(),
- * corral_set_tax(), corral_set_attribute(), corral_set_ttl() and corral_replace(),
- * which make the cart if it is not there (except when op->if_version is given).
+ * change changed nothing. Inputs are copied; the caller keeps them. Under `corral-agent --journal
+ * sync` it returns when it is on disk; if that cannot be had it stands all the same, and
+ * ret_result->sync_error says why. Common errors: -EINVAL -ENAMETOOLONG -EILSEQ -ESHUTDOWN
+ * -ECANCELED -EBUSY -ENOMEM -ENOSPC -E2BIG -EOVERFLOW -EUCLEAN -EROFS -EUSERS -ESTALE; and -ENOENT
+ * for all but corral_add(), corral_set_tax(), corral_set_attribute(), corral_set_ttl() and
+ * corral_replace(), which make the cart if it is not there (except when op->if_version is given).
  */
 
 /*
@@ -384,28 +394,30 @@ int corral_add(struct corral *corral, const struct corral_key *key, const struct
 	       const struct corral_op *op, struct corral_result *ret_result);
 
 /* Set the quantity of a line, by number; 0 removes the line. -ENXIO, -ERANGE. */
-int corral_set_quantity(struct corral *corral, const struct corral_key *key, uint32_t line, uint32_t quantity,
-			const struct corral_op *op, struct corral_result *ret_result);
+int corral_set_quantity(struct corral *corral, const struct corral_key *key, uint32_t line,
+			uint32_t quantity, const struct corral_op *op,
+			struct corral_result *ret_result);
 
 /* Remove a line, by number. -ENXIO. */
-int corral_remove(struct corral *corral, const struct corral_key *key, uint32_t line, const struct corral_op *op,
-		  struct corral_result *ret_result);
+int corral_remove(struct corral *corral, const struct corral_key *key, uint32_t line,
+		  const struct corral_op *op, struct corral_result *ret_result);
 
 /* Remove all lines. Tax rate, attributes, time to live and remembered operations stay. */
 int corral_clear(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
 		 struct corral_result *ret_result);
 
 /* Set the tax rate, in parts per million (82500 = 8.25 %), 0 to CORRAL_TAX_PPM_MAX. */
-int corral_set_tax(struct corral *corral, const struct corral_key *key, uint32_t tax_ppm, const struct corral_op *op,
-		   struct corral_result *ret_result);
+int corral_set_tax(struct corral *corral, const struct corral_key *key, uint32_t tax_ppm,
+		   const struct corral_op *op, struct corral_result *ret_result);
 
 /* Set an attribute (name not empty); value NULL takes it away. */
-int corral_set_attribute(struct corral *corral, const struct corral_key *key, const struct corral_text *name,
-			 const struct corral_text *value, const struct corral_op *op, struct corral_result *ret_result);
+int corral_set_attribute(struct corral *corral, const struct corral_key *key,
+			 const struct corral_text *name, const struct corral_text *value,
+			 const struct corral_op *op, struct corral_result *ret_result);
 
 /* Set the cart's own time to live: milliseconds without activity; 0: the arena's default. */
-int corral_set_ttl(struct corral *corral, const struct corral_key *key, uint64_t ttl_ms, const struct corral_op *op,
-		   struct corral_result *ret_result);
+int corral_set_ttl(struct corral *corral, const struct corral_key *key, uint64_t ttl_ms,
+		   const struct corral_op *op, struct corral_result *ret_result);
 
 /*
  * Check the cart out: from now on it refuses changes with -ESHUTDOWN, and may be
@@ -428,8 +440,9 @@ int corral_drop(struct corral *corral, const struct corral_key *key, const struc
  * there at all), else -ECANCELED. op must be given. Totals are computed here.
  * Lines of equal number: -EINVAL; a number the cart never gave out: -ENXIO.
  */
-int corral_replace(struct corral *corral, const struct corral_key *key, const struct corral_cart *cart,
-		   const struct corral_op *op, struct corral_result *ret_result);
+int corral_replace(struct corral *corral, const struct corral_key *key,
+		   const struct corral_cart *cart, const struct corral_op *op,
+		   struct corral_result *ret_result);
 
 /* ------------------------------------------------------------------ */
 

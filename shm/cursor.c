@@ -83,7 +83,8 @@ bool cart_text_valid(struct corral_text text)
 	size_t left = text.size;
 
 	if (left < sizeof(uint64_t)) {
-		if (left >= sizeof(uint32_t) && is_plain(half_at(at) << 32 | half_at(at + left - sizeof(uint32_t))))
+		if (left >= sizeof(uint32_t) &&
+		    is_plain(half_at(at) << 32 | half_at(at + left - sizeof(uint32_t))))
 			return true;
 		return bytes_valid(at, left);
 	}
@@ -133,9 +134,9 @@ struct tag {
 };
 
 static const struct tag tags[] = {
-	[0x00] = { SHAPE_DATA, 0, 0 },                                               /* c0 nil */
-	[0x01] = { SHAPE_NONE, 0, 0 },                                               /* c1 is never used */
-	[0x02] = { SHAPE_DATA, 0, 0 },  { SHAPE_DATA, 0, 0 },                        /* c2 false, true */
+	[0x00] = { SHAPE_DATA, 0, 0 },                        /* c0 nil */
+	[0x01] = { SHAPE_NONE, 0, 0 },                        /* c1 is never used */
+	[0x02] = { SHAPE_DATA, 0, 0 },  { SHAPE_DATA, 0, 0 }, /* c2 false, true */
 	[0x04] = { SHAPE_DATA, 1, 0 },  { SHAPE_DATA, 2, 0 },  { SHAPE_DATA, 4, 0 }, /* c4 bin */
 	[0x07] = { SHAPE_DATA, 1, 1 },  { SHAPE_DATA, 2, 1 },  { SHAPE_DATA, 4, 1 }, /* c7 ext */
 	[0x0a] = { SHAPE_DATA, 0, 4 },  { SHAPE_DATA, 0, 8 },                        /* ca float */
@@ -160,7 +161,8 @@ static bool take_tag(struct cursor *cursor, enum shape *ret_shape, uint64_t *ret
 
 	if (!take_bytes(cursor, 1, &bytes))
 		return false;
-	const uint8_t byte = __atomic_load_n(bytes, __ATOMIC_RELAXED); /* once: damaged bytes may change any time */
+	const uint8_t byte = __atomic_load_n(
+		bytes, __ATOMIC_RELAXED); /* once: damaged bytes may change any time */
 	*ret_shape = SHAPE_DATA;
 	*ret_length = 0;
 	if (byte < 0x80 || byte >= 0xe0) /* a small integer */
@@ -218,8 +220,9 @@ bool take_bin(struct cursor *cursor, size_t size, const uint8_t **ret_bytes)
 	enum shape shape;
 	uint64_t length;
 
-	return left_of(cursor) > 0 && *cursor->at >= 0xc4 && *cursor->at <= 0xc6 && take_tag(cursor, &shape, &length) &&
-	       length == size && take_bytes(cursor, size, ret_bytes);
+	return left_of(cursor) > 0 && *cursor->at >= 0xc4 && *cursor->at <= 0xc6 &&
+	       take_tag(cursor, &shape, &length) && length == size &&
+	       take_bytes(cursor, size, ret_bytes);
 }
 
 bool take_int(struct cursor *cursor, int64_t *ret_int)
@@ -269,7 +272,8 @@ bool take_value(struct cursor *cursor)
 		}
 		if (shape == SHAPE_MAP)
 			length *= 2;
-		if (depth == CURSOR_DEPTH_MAX || length > left_of(cursor)) /* an element is a byte at least */
+		if (depth == CURSOR_DEPTH_MAX ||
+		    length > left_of(cursor)) /* an element is a byte at least */
 			return false;
 		open[++depth] = length;
 	}

@@ -2,8 +2,8 @@
 /*
  * cursor.h (side wing, inside): reads MessagePack in place, from bytes that may be damaged.
  *
- * For the files words*.c and portable*.c only. Each take_ moves the cursor past what it took; on false
- * the cursor may stand anywhere within its bytes, and the caller gives up.
+ * For the files words*.c and portable*.c only. Each take_ moves the cursor past what it took; on
+ * false the cursor may stand anywhere within its bytes, and the caller gives up.
  */
 #ifndef CORRAL_CURSOR_H
 #define CORRAL_CURSOR_H

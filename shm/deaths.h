@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * deaths.h (floor 3): the arena remembers its last repairs: who died, what it held, what was done. For people:
- * nothing is decided by it. The library does not log; the agent and the tools read what stands here.
+ * deaths.h (floor 3): the arena remembers its last repairs: who died, what it held, what was done.
+ * For people: nothing is decided by it. The library does not log; the agent and the tools read what
+ * stands here.
  *
- * A ring in the header. An entry's number is 0 while it is written and is stored last; a repairer that dies in
- * the middle leaves an entry that nobody shows, and the next repairer writes one of its own.
+ * A ring in the header. An entry's number is 0 while it is written and is stored last; a repairer
+ * that dies in the middle leaves an entry that nobody shows, and the next repairer writes one of
+ * its own.
  */
 #ifndef CORRAL_DEATHS_H
 #define CORRAL_DEATHS_H

@@ -37,7 +37,8 @@ struct pool {
 	uint64_t extras_left;
 };
 
-static bool fill_item(const struct words_parts *parts, struct pool *pool, struct corral_item *ret_item)
+static bool fill_item(const struct words_parts *parts, struct pool *pool,
+		      struct corral_item *ret_item)
 {
 	uint32_t modifier_count = parts->item.modifier_count;
 	uint32_t extra_count = parts->item.extra_count;
@@ -132,15 +133,15 @@ static int fill_cart(const void *bytes, size_t size, struct pool *pool, struct c
 }
 
 /* One block: the cart, its lines, attributes, modifiers, extras, and at the end the copy. */
-static struct corral_cart *alloc_cart(const struct cart_head *head, size_t copy_size, struct pool *pool,
-				      void **ret_copy)
+static struct corral_cart *alloc_cart(const struct cart_head *head, size_t copy_size,
+				      struct pool *pool, void **ret_copy)
 {
 	struct corral_cart *cart;
 
 	cart = malloc(sizeof(*cart) + head->line_count * sizeof(*cart->lines) +
 		      head->attribute_count * sizeof(*cart->attributes) +
-		      pool->modifiers_left * sizeof(*pool->modifiers) + pool->extras_left * sizeof(*pool->extras) +
-		      copy_size);
+		      pool->modifiers_left * sizeof(*pool->modifiers) +
+		      pool->extras_left * sizeof(*pool->extras) + copy_size);
 	if (!cart)
 		return NULL;
 	memset(cart, 0, sizeof(*cart));

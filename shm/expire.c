@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * expire.c (floor 5): see expire.h. Used by the agent's sweep, and by a worker that finds the arena full while no agent
- * sweeps. The decision is one compare-and-swap on slot.touched_ns (slot_end_if_over): a reader who
- * renews the cart at the same moment either comes first, and it lives, or finds it gone.
+ * expire.c (floor 5): see expire.h. Used by the agent's sweep, and by a worker that finds the arena
+ * full while no agent sweeps. The decision is one compare-and-swap on slot.touched_ns
+ * (slot_end_if_over): a reader who renews the cart at the same moment either comes first, and it
+ * lives, or finds it gone.
  */
 #include "expire.h"
 #include "atomic.h"
@@ -16,9 +17,11 @@ static bool time_is_up(const struct arena *arena, const struct slot *slot, int64
 {
 	/* acquire: then hash and touched are those of a cart that is linked. pairs [S1] */
 	bool there = load_acquire(&slot->current) != 0;
-	int64_t touched = load_relaxed(&slot->touched_ns); /* relaxed: a first look, decided again under the locks */
+	int64_t touched = load_relaxed(
+		&slot->touched_ns); /* relaxed: a first look, decided again under the locks */
 
-	return there && touched != TOUCHED_ENDED && now_ns >= slot_deadline_ns(arena, slot, touched);
+	return there && touched != TOUCHED_ENDED &&
+	       now_ns >= slot_deadline_ns(arena, slot, touched);
 }
 
 static bool expire_one(struct actor *actor, struct slot *slot, int64_t now_ns)
@@ -53,7 +56,8 @@ static bool expire_one(struct actor *actor, struct slot *slot, int64_t now_ns)
 uint32_t expire_slots(struct actor *actor, uint32_t first, uint32_t count)
 {
 	struct arena *arena = actor->arena;
-	uint32_t end = (uint32_t)min_u64((uint64_t)first + count, load_acquire(&arena->header->slots_used_high));
+	uint32_t end = (uint32_t)min_u64((uint64_t)first + count,
+					 load_acquire(&arena->header->slots_used_high));
 	int64_t now = arena_now_ns(arena);
 	uint32_t ended = 0;
 

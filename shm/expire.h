@@ -8,8 +8,9 @@
 #include "alive.h"
 
 /*
- * Look at `count` slots from `first` on, and end the carts whose time is up. Locks are tried, not waited for: a cart
- * that is busy is left to the next round. Returns how many were ended. Outside of read-side critical sections.
+ * Look at `count` slots from `first` on, and end the carts whose time is up. Locks are tried, not
+ * waited for: a cart that is busy is left to the next round. Returns how many were ended. Outside
+ * of read-side critical sections.
  */
 uint32_t expire_slots(struct actor *actor, uint32_t first, uint32_t count);
 

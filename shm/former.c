@@ -2,11 +2,13 @@
 /*
  * former.c (floor 2): see former.h.
  *
- * Layout 5 (2026-11): thread records have no light_phase. Layout 4 (2026-11): a bucket has its chain's head, the hints are a table
- * of their own, carts have format 1. Layout 3 (2026-11): no hints. Layout 2 (2026-11): no drained bitmap either. Layout 1 was never given to anyone; nothing is known of it here.
+ * Layout 5 (2026-11): thread records have no light_phase. Layout 4 (2026-11): a bucket has its
+ * chain's head, the hints are a table of their own, carts have format 1. Layout 3 (2026-11): no
+ * hints. Layout 2 (2026-11): no drained bitmap either. Layout 1 was never given to anyone; nothing
+ * is known of it here.
  *
- * Nothing here may follow layout.h: the numbers are those of the layout, written out. Changing one makes arenas that are
- * out there unreadable.
+ * Nothing here may follow layout.h: the numbers are those of the layout, written out. Changing one
+ * makes arenas that are out there unreadable.
  */
 #include <string.h>
 
@@ -22,8 +24,9 @@
 #define FINGERPRINT_5 0x9bfa63ce66f4c40dull
 
 /*
- * The first 4 of its 64 lines. Layout 3 has drained_at behind dirty_at, and layout 4 hints_at behind that, layout 5 chains_at:
- * what follows, up to the seed, is so many times 8 bytes further on.
+ * The first 4 of its 64 lines. Layout 3 has drained_at behind dirty_at, and layout 4 hints_at
+ * behind that, layout 5 chains_at: what follows, up to the seed, is so many times 8 bytes further
+ * on.
  */
 struct header_2 {
 	uint64_t magic;
@@ -77,27 +80,36 @@ static_assert(offsetof(struct header_2, reserved1) == 160,
 static_assert(sizeof(struct process_record) == 128 && offsetof(struct process_record, pid) == 8 &&
 		      offsetof(struct process_record, program) == 24,
 	      "as in layout 2");
-static_assert(sizeof(struct thread_record) == 1216 && offsetof(struct thread_record, intent) == 64 &&
-		      offsetof(struct thread_record, retired) == 128 && offsetof(struct thread_record, cache) == 256,
+static_assert(sizeof(struct thread_record) == 1216 &&
+		      offsetof(struct thread_record, intent) == 64 &&
+		      offsetof(struct thread_record, retired) == 128 &&
+		      offsetof(struct thread_record, cache) == 256,
 	      "as in layout 2");
 static_assert(offsetof(struct intent, hand) == 8 && offsetof(struct intent, old) == 12 &&
-		      offsetof(struct intent, splice_first) == 32 && offsetof(struct intent, splice_rest) == 40,
+		      offsetof(struct intent, splice_first) == 32 &&
+		      offsetof(struct intent, splice_rest) == 40,
 	      "as in layout 2");
 static_assert(offsetof(struct retired, open) == 4 && offsetof(struct retired, waiting) == 8 &&
-		      offsetof(struct retired, ready) == 12 && offsetof(struct retired, deferred) == 48,
+		      offsetof(struct retired, ready) == 12 &&
+		      offsetof(struct retired, deferred) == 48,
 	      "as in layout 2");
-static_assert(sizeof(struct size_class) == 64 && offsetof(struct size_class, head) == 4 && CLASS_COUNT == 173,
+static_assert(sizeof(struct size_class) == 64 && offsetof(struct size_class, head) == 4 &&
+		      CLASS_COUNT == 173,
 	      "as in layout 2");
-static_assert(sizeof(struct bucket) == 16 && offsetof(struct bucket, version_floor) == 8, "as in layout 2");
-static_assert(sizeof(struct slot) == 64 && offsetof(struct slot, current) == 12 && offsetof(struct slot, hash) == 16 &&
-		      offsetof(struct slot, touched_ns) == 24 && offsetof(struct slot, ttl_ns) == 32,
+static_assert(sizeof(struct bucket) == 16 && offsetof(struct bucket, version_floor) == 8,
+	      "as in layout 2");
+static_assert(sizeof(struct slot) == 64 && offsetof(struct slot, current) == 12 &&
+		      offsetof(struct slot, hash) == 16 &&
+		      offsetof(struct slot, touched_ns) == 24 &&
+		      offsetof(struct slot, ttl_ns) == 32,
 	      "as in layout 2");
 static_assert(sizeof(struct block_header) == 16 && offsetof(struct block_header, magic) == 6 &&
-		      offsetof(struct block_header, slot) == 8 && BLOCK_UNIT == 64 && BLOCK_MAGIC == 0xb10c &&
-		      CLASS_LARGEST == 1048640,
+		      offsetof(struct block_header, slot) == 8 && BLOCK_UNIT == 64 &&
+		      BLOCK_MAGIC == 0xb10c && CLASS_LARGEST == 1048640,
 	      "as in layout 2");
 
-static bool geometry_2(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts, struct arena_header *h)
+static bool geometry_2(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts,
+		       struct arena_header *h)
 {
 	static const uint32_t hints[] = {
 		[2] = 0, [3] = 0, [4] = 4, [5] = 8
@@ -105,8 +117,8 @@ static bool geometry_2(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts
 	uint64_t bitmap = align_up((max_carts + 63ull) / 64 * 8, 64);
 	uint32_t buckets = 64;
 
-	if (arena_bytes < 4194304 || arena_bytes > (252ull << 30) || arena_bytes % 16384 != 0 || max_carts == 0 ||
-	    max_carts > 16000000)
+	if (arena_bytes < 4194304 || arena_bytes > (252ull << 30) || arena_bytes % 16384 != 0 ||
+	    max_carts == 0 || max_carts > 16000000)
 		return false;
 	while (buckets < max_carts)
 		buckets *= 2;
@@ -122,7 +134,8 @@ static bool geometry_2(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts
 	h->dirty_at = h->classes_at + 192ull * 64;
 	h->drained_at = layout == 2 ? 0 : h->dirty_at + bitmap;
 	h->chains_at = 0;
-	h->buckets_at = h->dirty_at + (layout == 2 ? 1 : 2) * bitmap + (uint64_t)hints[layout] * buckets;
+	h->buckets_at =
+		h->dirty_at + (layout == 2 ? 1 : 2) * bitmap + (uint64_t)hints[layout] * buckets;
 	h->slots_at = h->buckets_at + 16ull * buckets;
 	h->pages_at = h->slots_at + 64ull * max_carts;
 	h->space_at = align_up(h->pages_at + align_up(arena_bytes / 16384 * 4, 64), 16384);
@@ -134,19 +147,21 @@ static bool geometry_2(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts
 
 static void read_2(const struct header_2 *old, struct arena_header *h)
 {
-	*h = (struct arena_header){ .magic = old->magic,
-				    .layout_version = old->layout_version,
-				    .byte_order = old->byte_order,
-				    .arena_bytes = old->arena_bytes,
-				    .max_carts = old->max_carts,
-				    .hash_seed = old->layout_version == 2 ?
-							 old->hash_seed :
-							 old->reserved1[old->layout_version == 3 ? 0 : 1],
-				    .clock_offset_ns = old->clock_offset_ns,
-				    .ttl_ns = old->ttl_ns,
-				    .time_ns_inode = old->time_ns_inode,
-				    .heartbeat_ns = old->heartbeat_ns,
-				    .journal = old->journal };
+	*h = (struct arena_header){
+		.magic = old->magic,
+		.layout_version = old->layout_version,
+		.byte_order = old->byte_order,
+		.arena_bytes = old->arena_bytes,
+		.max_carts = old->max_carts,
+		.hash_seed = old->layout_version == 2 ?
+				     old->hash_seed :
+				     old->reserved1[old->layout_version == 3 ? 0 : 1],
+		.clock_offset_ns = old->clock_offset_ns,
+		.ttl_ns = old->ttl_ns,
+		.time_ns_inode = old->time_ns_inode,
+		.heartbeat_ns = old->heartbeat_ns,
+		.journal = old->journal
+	};
 	memcpy(h->boot_id, old->boot_id, sizeof(h->boot_id));
 }
 
@@ -178,7 +193,8 @@ bool former_sound(const void *bytes)
 	return old.header_sum == XXH3_64bits(constant, sizeof(constant));
 }
 
-bool former_geometry(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts, struct arena_header *ret_header)
+bool former_geometry(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts,
+		     struct arena_header *ret_header)
 {
 	return layout >= 2 && layout <= 5 && geometry_2(layout, arena_bytes, max_carts, ret_header);
 }
@@ -218,7 +234,8 @@ struct cart_head_1 {
 static_assert(sizeof(struct cart_head_1) == 144 && offsetof(struct cart_head_1, lines_sum) == 64 &&
 		      offsetof(struct cart_head_1, words_size) == 136,
 	      "frozen");
-static_assert(CART_FORMAT == 2 && sizeof(struct cart_head) == 144, "only the head's fields have moved");
+static_assert(CART_FORMAT == 2 && sizeof(struct cart_head) == 144,
+	      "only the head's fields have moved");
 
 /* Both formats have one checksum for the head and what follows it, up to the operations. */
 static uint64_t front_sum(const uint8_t *bytes, uint64_t ops_at)

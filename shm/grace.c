@@ -2,10 +2,11 @@
 /*
  * grace.c (floor 3): the slow side of grace.h.
  *
- * State in the header: phase (what readers copy), fenced (a membarrier was done after the flip to this
- * phase; not every phase needs one), completed (every reader older than this phase is gone). completed <= phase <= completed + 1. All three only
- * grow, each by a compare-and-swap that fails when another driver was quicker: there is no lock, so a driver
- * that is stopped holds nobody up, and one that dies leaves a state from which the next goes on.
+ * State in the header: phase (what readers copy), fenced (a membarrier was done after the flip to
+ * this phase; not every phase needs one), completed (every reader older than this phase is gone).
+ * completed <= phase <= completed + 1. All three only grow, each by a compare-and-swap that fails
+ * when another driver was quicker: there is no lock, so a driver that is stopped holds nobody up,
+ * and one that dies leaves a state from which the next goes on.
  *
  * Progress: readers that begin after a flip have the new phase and are not waited for, so a
  * stream of readers cannot hold up a grace period. A stalled one can; it costs memory only.
@@ -21,7 +22,8 @@
 
 #define STALL_NS 2000000 /* after this long we ask whether a reader is alive, and then so often */
 #define WAIT_STEP_NS 100000
-#define LIGHT_AFTER 4096u          /* so many fences cost about what a membarrier does, and what it interrupts */
+#define LIGHT_AFTER                                                                                \
+	4096u /* so many fences cost about what a membarrier does, and what it interrupts */
 #define GET_REGISTRATIONS (1 << 9) /* MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3 */
 
 static int membarrier(int command)
@@ -38,10 +40,14 @@ bool grace_register(void)
 	return registered < 0 || (registered & MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) != 0;
 }
 
-/* Do all attached processes use full fences? Who attaches after this look sees what was unpublished before it. */
+/*
+ * Do all attached processes use full fences? Who attaches after this look sees what was unpublished
+ * before it.
+ */
 static bool everybody_fenced(const struct arena *arena)
 {
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high), arena->max_processes);
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high),
+					  arena->max_processes);
 
 	for (uint32_t number = 0; number < high; number++)
 		if (load_acquire(&arena->processes[number].state) != PROCESS_FREE &&
@@ -75,27 +81,41 @@ void grace_enter_heavy(struct actor *actor)
 		store_relaxed(&record->light_phase, phase);
 		actor->light_phase = phase;
 	}
-	fence_full(); /* our phase before pointers, light_phase before the next section's look at the phase. pairs [G1, G6] */
+	fence_full(); /* our phase before pointers, light_phase before the next section's look at
+			 the phase. pairs [G1, G6] */
 }
 
-/* Whose section may have begun without a fence, in a phase that nobody's membarrier has ended? A record's number plus one; 0: nobody's. */
+/*
+ * Whose section may have begun without a fence, in a phase that nobody's membarrier has ended? A
+ * record's number plus one; 0: nobody's.
+ */
 static uint32_t some_light(const struct arena *arena, uint64_t fenced)
 {
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
 
 	for (uint32_t number = 0; number < high; number++) {
 		const struct thread_record *record = &arena->threads[number];
-		/* behind the caller's fence; acquire: 0, or no owner, and its last section's loads are done. pairs [G6] */
-		if (unlikely(load_acquire(&record->light_phase) >= fenced) && load_acquire(&record->owner) != 0)
+		/*
+		 * behind the caller's fence; acquire: 0, or no owner, and its last section's loads
+		 * are done. pairs [G6]
+		 */
+		if (unlikely(load_acquire(&record->light_phase) >= fenced) &&
+		    load_acquire(&record->owner) != 0)
 			return number + 1;
 	}
 	return 0;
 }
 
-/* Make the sections without a fence in phases from `fenced` on visible to a scan. False: we cannot; somebody else has to. */
-static bool fence_light(struct actor *actor, struct arena_header *h, uint64_t fenced, uint64_t phase)
+/*
+ * Make the sections without a fence in phases from `fenced` on visible to a scan. False: we cannot;
+ * somebody else has to.
+ */
+static bool fence_light(struct actor *actor, struct arena_header *h, uint64_t fenced,
+			uint64_t phase)
 {
-	uint32_t light = fenced < phase && h->full_fences == 0 ? some_light(actor->arena, fenced) : 0;
+	uint32_t light =
+		fenced < phase && h->full_fences == 0 ? some_light(actor->arena, fenced) : 0;
 
 	if (light == 0)
 		return true;
@@ -114,7 +134,8 @@ static void stalled(struct actor *actor, uint32_t number, uint64_t seen)
 	struct thread_record *record = &actor->arena->threads[number];
 	int64_t now = arena_now_ns(actor->arena);
 
-	if (load_relaxed(&record->stalled_phase) != seen) { /* relaxed: for people, and a hint for us */
+	if (load_relaxed(&record->stalled_phase) !=
+	    seen) { /* relaxed: for people, and a hint for us */
 		store_relaxed(&record->stalled_ns, now);
 		store_relaxed(&record->asked_ns, now);
 		store_relaxed(&record->stalled_phase, seen);
@@ -129,14 +150,16 @@ static bool readers_gone(struct actor *actor, uint64_t phase)
 {
 	struct arena *arena = actor->arena;
 	/* acquire: a record claimed before our fence is counted; one claimed later sees the flip */
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
 	bool gone = true;
 
 	for (uint32_t number = 0; number < high; number++) {
 		/* acquire: the section's loads are done before we free. pairs [G2] */
 		uint64_t seen = load_acquire(&arena->threads[number].reader);
 		if (likely(seen == 0 || seen >= phase) ||
-		    seen <= load_acquire(&arena->threads[number].revoked)) /* void: it will find out. pairs [G5] */
+		    seen <= load_acquire(&arena->threads[number].revoked)) /* void: it will find
+									      out. pairs [G5] */
 			continue;
 		stalled(actor, number, seen);
 		gone = false;
@@ -152,7 +175,8 @@ static uint64_t current_period(struct arena_header *h)
 	/* completed is read after the phase: equal means that this phase's period is over */
 	if (load_acquire(&h->gp_completed) < phase)
 		return phase;
-	(void)cas_acq_rel(&h->gp_phase, phase, phase + 1); /* the flip, by us or another. pairs [G3] */
+	(void)cas_acq_rel(&h->gp_phase, phase,
+			  phase + 1); /* the flip, by us or another. pairs [G3] */
 	return load_acquire(&h->gp_phase);
 }
 
@@ -162,7 +186,8 @@ static bool step(struct actor *actor, struct arena_header *h)
 	uint64_t phase = current_period(h);
 
 	fence_full(); /* the flip, whoever did it, before the scans. pairs [G1, G6] */
-	if (!fence_light(actor, h, load_acquire(&h->gp_fenced), phase) || !readers_gone(actor, phase))
+	if (!fence_light(actor, h, load_acquire(&h->gp_fenced), phase) ||
+	    !readers_gone(actor, phase))
 		return false;
 	/* what readers did is over for whoever sees this. pairs [G4] */
 	if (cas_acq_rel(&h->gp_completed, phase - 1, phase))
@@ -182,12 +207,14 @@ bool grace_advance(struct actor *actor, uint64_t cookie)
 }
 
 /* The section that holds grace periods up, 0 for none, and since when. */
-static uint64_t stalled_section(const struct arena *arena, const struct thread_record *record, int64_t *ret_since_ns)
+static uint64_t stalled_section(const struct arena *arena, const struct thread_record *record,
+				int64_t *ret_since_ns)
 {
 	uint64_t seen = load_acquire(&record->reader);
 
 	*ret_since_ns = load_relaxed(&record->stalled_ns); /* relaxed, these two: about a time */
-	return seen < load_acquire(&arena->header->gp_phase) && seen > load_acquire(&record->revoked) &&
+	return seen < load_acquire(&arena->header->gp_phase) &&
+			       seen > load_acquire(&record->revoked) &&
 			       load_relaxed(&record->stalled_phase) == seen ?
 		       seen :
 		       0;
@@ -205,7 +232,8 @@ int64_t grace_stalled_ms(const struct arena *arena, const struct thread_record *
 bool grace_revoke_oldest(struct actor *actor, uint32_t min_stall_ms, uint32_t *ret_thread)
 {
 	struct arena *arena = actor->arena;
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
 	uint32_t oldest = high;
 	uint64_t phase = UINT64_MAX;
 	int64_t now_ns = arena_now_ns(arena);
@@ -213,8 +241,10 @@ bool grace_revoke_oldest(struct actor *actor, uint32_t min_stall_ms, uint32_t *r
 
 	for (uint32_t number = 0; number < high; number++) {
 		const struct thread_record *record = &arena->threads[number];
-		uint64_t seen = record == actor->record ? 0 : stalled_section(arena, record, &since_ns);
-		if (seen != 0 && seen < phase && ns_since(now_ns, since_ns) >= min_stall_ms * 1000000ll) {
+		uint64_t seen =
+			record == actor->record ? 0 : stalled_section(arena, record, &since_ns);
+		if (seen != 0 && seen < phase &&
+		    ns_since(now_ns, since_ns) >= min_stall_ms * 1000000ll) {
 			oldest = number;
 			phase = seen;
 		}
@@ -223,8 +253,10 @@ bool grace_revoke_oldest(struct actor *actor, uint32_t min_stall_ms, uint32_t *r
 		return false;
 	if (ret_thread != NULL)
 		*ret_thread = oldest;
-	if (alive_bury_if_dead(actor, oldest + 1) && load_acquire(&arena->threads[oldest].reader) != phase)
-		return true; /* else nobody owns the record, and nobody would end its section: the arena is damaged */
+	if (alive_bury_if_dead(actor, oldest + 1) &&
+	    load_acquire(&arena->threads[oldest].reader) != phase)
+		return true; /* else nobody owns the record, and nobody would end its section: the
+				arena is damaged */
 	uint64_t *revoked = &arena->threads[oldest].revoked;
 	for (uint64_t old = load_relaxed(revoked); old < phase; old = load_relaxed(revoked))
 		if (cas_acq_rel(revoked, old, phase)) { /* before anything is freed. pairs [G5] */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * handle.h (floor 5): the handle behind the public calls, and how a thread finds the record it acts with.
+ * handle.h (floor 5): the handle behind the public calls, and how a thread finds the record it acts
+ * with.
  *
- * The fast way is a thread-local pair (handle, actor) with an epoch. The handle's epoch lies in a page that fork
- * wipes (MADV_WIPEONFORK): in a child, made in whatever way, it reads 0, matches nothing, and the slow way attaches
- * the child as itself. Epochs are never reused, so neither a closed handle nor a former one at the same address matches.
+ * The fast way is a thread-local pair (handle, actor) with an epoch. The handle's epoch lies in a
+ * page that fork wipes (MADV_WIPEONFORK): in a child, made in whatever way, it reads 0, matches
+ * nothing, and the slow way attaches the child as itself. Epochs are never reused, so neither a
+ * closed handle nor a former one at the same address matches.
  */
 #ifndef CORRAL_HANDLE_H
 #define CORRAL_HANDLE_H
@@ -17,7 +19,8 @@
 struct attachment { /* one thread on one handle */
 	struct actor actor;
 	uint64_t epoch;
-	int64_t looked_ns; /* arena time when this thread last looked whether the arena is still there */
+	int64_t looked_ns; /* arena time when this thread last looked whether the arena is still
+			      there */
 	int32_t tid;
 	struct attachment *next; /* of the same handle; under corral->mutex */
 };
@@ -29,7 +32,8 @@ struct corral {
 	uint32_t patience_ms;
 	bool fenced;
 	bool can_membarrier;
-	uint64_t sync_stood_at; /* where the journal stood when a wait for it was given up; see sync.c */
+	uint64_t sync_stood_at; /* where the journal stood when a wait for it was given up; see
+				   sync.c */
 	uint64_t *epoch;        /* in a page that fork wipes */
 	pthread_mutex_t mutex;
 	struct attachment *attachments;
@@ -43,12 +47,17 @@ struct handle_cache {
 	uint64_t epoch;
 };
 
-/* initial-exec: one load instead of a call; 24 bytes of the static TLS block, which dlopen() can spare */
+/*
+ * initial-exec: one load instead of a call; 24 bytes of the static TLS block, which dlopen() can
+ * spare
+ */
 extern __thread struct handle_cache handle_cache __attribute__((tls_model("initial-exec")));
 
 int handle_attach_thread(struct corral *corral, struct actor **ret_actor);
 
-/* The calling thread's actor on this handle, whatever has become of the arena. 0; -EUSERS, -ENOMEM. */
+/*
+ * The calling thread's actor on this handle, whatever has become of the arena. 0; -EUSERS, -ENOMEM.
+ */
 static inline int handle_own_actor(struct corral *corral, struct actor **ret_actor)
 {
 	if (likely(handle_cache.corral == corral && handle_cache.epoch == *corral->epoch)) {
@@ -79,12 +88,14 @@ static inline int64_t handle_wall_ms(const struct corral *corral, int64_t deadli
 /* Does the key look like one? 0, -EINVAL, -ENAMETOOLONG. */
 static inline int handle_check_key(const struct corral_key *key)
 {
-	if (unlikely(key == NULL || key->restaurant_id.data == NULL || key->session_id.data == NULL))
+	if (unlikely(key == NULL || key->restaurant_id.data == NULL ||
+		     key->session_id.data == NULL))
 		return -EINVAL;
 	size_t r = key->restaurant_id.size - 1;
 	size_t s = key->session_id.size - 1;
 
-	static_assert((CORRAL_ID_MAX & (CORRAL_ID_MAX - 1)) == 0, "or they cannot be compared at once");
+	static_assert((CORRAL_ID_MAX & (CORRAL_ID_MAX - 1)) == 0,
+		      "or they cannot be compared at once");
 	if (likely((r | s) < CORRAL_ID_MAX))
 		return 0;
 	return r == SIZE_MAX || s == SIZE_MAX ? -EINVAL : -ENAMETOOLONG;

@@ -34,19 +34,23 @@ static int open_files(const char *path, struct inspect *inspect, char *why)
 		int r = arena_open_directory(path, &dir_fd, why);
 		if (r < 0)
 			return r;
-		inspect->arena.fd = openat(dir_fd, ARENA_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		inspect->arena.fd =
+			openat(dir_fd, ARENA_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 		r = errno;
-		inspect->lock_fd = openat(dir_fd, ARENA_LOCK_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		inspect->lock_fd = openat(dir_fd, ARENA_LOCK_FILE,
+					  O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 		close(dir_fd);
 		errno = r;
 	} else {
 		inspect->arena.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	}
 	if (inspect->arena.fd < 0)
-		return why_set(why, -errno,
-			       errno == ENOENT ? "%s: there is no arena: start corral-agent, which creates it" :
-						 "%s: cannot open the arena",
-			       path);
+		return why_set(
+			why, -errno,
+			errno == ENOENT ?
+				"%s: there is no arena: start corral-agent, which creates it" :
+				"%s: cannot open the arena",
+			path);
 	if (fstat(inspect->arena.fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return why_set(why, -EPROTO, "%s: the arena is not a regular file", path);
 	inspect->file_bytes = (uint64_t)st.st_size;
@@ -57,15 +61,17 @@ static int open_files(const char *path, struct inspect *inspect, char *why)
 static int map_file(const char *path, bool lenient, struct inspect *inspect, char *why)
 {
 	if (inspect->file_bytes < HEADER_BYTES)
-		return why_set(why, -EPROTO, "%s: the file has %llu bytes: too short for an arena", path,
-			       (unsigned long long)inspect->file_bytes);
+		return why_set(why, -EPROTO, "%s: the file has %llu bytes: too short for an arena",
+			       path, (unsigned long long)inspect->file_bytes);
 	inspect->arena.bytes = inspect->file_bytes;
-	inspect->arena.base = mmap(NULL, inspect->file_bytes, PROT_READ, MAP_SHARED, inspect->arena.fd, 0);
+	inspect->arena.base =
+		mmap(NULL, inspect->file_bytes, PROT_READ, MAP_SHARED, inspect->arena.fd, 0);
 	if (inspect->arena.base == MAP_FAILED) {
 		inspect->arena.base = NULL;
 		return why_set(why, -errno, "%s: cannot map the arena", path);
 	}
-	inspect->arena.watched = bus_watch(inspect->arena.base, inspect->file_bytes) == 0; /* else it goes without */
+	inspect->arena.watched =
+		bus_watch(inspect->arena.base, inspect->file_bytes) == 0; /* else it goes without */
 	inspect->arena.header = (struct arena_header *)(void *)inspect->arena.base;
 	int r = arena_validate(&inspect->arena, inspect->file_bytes, inspect->header_fault);
 	inspect->readable = r == 0;
@@ -74,7 +80,8 @@ static int map_file(const char *path, bool lenient, struct inspect *inspect, cha
 	return 0;
 }
 
-int inspect_open(const char *path, bool lenient, struct inspect **ret_inspect, char *why, size_t why_size)
+int inspect_open(const char *path, bool lenient, struct inspect **ret_inspect, char *why,
+		 size_t why_size)
 {
 	char text[WHY_BYTES] = "";
 	struct inspect *inspect = calloc(1, sizeof(*inspect));
@@ -165,16 +172,19 @@ void inspect_counters(const struct inspect *inspect, uint64_t ret_sums[STAT_SLOT
 	uint32_t high = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
 	for (uint32_t number = 0; number < high; number++)
 		for (uint32_t index = 0; index < STAT_SLOTS; index++)
-			ret_sums[index] += load_relaxed(&arena->threads[number].stat[index]); /* relaxed: a counter */
+			ret_sums[index] += load_relaxed(
+				&arena->threads[number].stat[index]); /* relaxed: a counter */
 }
 
 /* -------------------------------------------------------------------- rows */
 
-int inspect_process(struct inspect *inspect, uint32_t index, bool *ret_used, struct inspect_process *ret_row)
+int inspect_process(struct inspect *inspect, uint32_t index, bool *ret_used,
+		    struct inspect_process *ret_row)
 {
 	const struct arena *arena = &inspect->arena;
 
-	if (!inspect->readable || index >= min_u64(arena->header->processes_high, arena->max_processes))
+	if (!inspect->readable ||
+	    index >= min_u64(arena->header->processes_high, arena->max_processes))
 		return -ENXIO;
 	const struct process_record *record = &arena->processes[index];
 	bool alive = inspect->lock_fd >= 0 && alive_test(inspect->lock_fd, ALIVE_BYTE(index));
@@ -215,7 +225,8 @@ static void describe(const struct thread_record *record, char *text, size_t size
 
 	text[0] = '\0';
 	if (intent->hand != 0 && intent->slot != 0)
-		snprintf(text, size, "builds block 0x%x for slot %u", intent->hand, intent->slot - 1);
+		snprintf(text, size, "builds block 0x%x for slot %u", intent->hand,
+			 intent->slot - 1);
 	else if (intent->hand != 0)
 		snprintf(text, size, "has block 0x%x in hand", intent->hand);
 	else if (intent->old != 0)
@@ -224,7 +235,8 @@ static void describe(const struct thread_record *record, char *text, size_t size
 		snprintf(text, size, "moves blocks of class %u", intent->splice_class);
 }
 
-int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used, struct inspect_thread *ret_row)
+int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used,
+		   struct inspect_thread *ret_row)
 {
 	const struct arena *arena = &inspect->arena;
 
@@ -236,11 +248,13 @@ int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used, stru
 	*ret_used = record->owner != 0 || block_has_leftovers(record);
 	if (!*ret_used)
 		return 0;
-	*ret_row = (struct inspect_thread){ .number = index,
-					    .process = record->owner != 0 ? record->owner - 1 : UINT32_MAX,
-					    .tid = record->tid,
-					    .nest = reader != 0 ? (uint32_t)max_u64(1, record->nest) : 0,
-					    .phases_behind = reader != 0 && phase > reader ? phase - reader : 0 };
+	*ret_row = (struct inspect_thread){
+		.number = index,
+		.process = record->owner != 0 ? record->owner - 1 : UINT32_MAX,
+		.tid = record->tid,
+		.nest = reader != 0 ? (uint32_t)max_u64(1, record->nest) : 0,
+		.phases_behind = reader != 0 && phase > reader ? phase - reader : 0
+	};
 	if (ret_row->process < arena->max_processes) {
 		const struct process_record *process = &arena->processes[ret_row->process];
 		ret_row->pid = process->pid;
@@ -252,13 +266,16 @@ int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used, stru
 		ret_row->held_back_bytes = block_held_back(arena, reader);
 	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
 		ret_row->cached_bytes += list_bytes(arena, record->cache[class]);
-	ret_row->retired_bytes = list_bytes(arena, record->retired.open) + list_bytes(arena, record->retired.waiting) +
-				 list_bytes(arena, record->retired.ready) + list_bytes(arena, record->retired.deferred);
+	ret_row->retired_bytes = list_bytes(arena, record->retired.open) +
+				 list_bytes(arena, record->retired.waiting) +
+				 list_bytes(arena, record->retired.ready) +
+				 list_bytes(arena, record->retired.deferred);
 	describe(record, ret_row->doing, sizeof(ret_row->doing));
 	return 0;
 }
 
-int inspect_class(struct inspect *inspect, uint32_t index, bool *ret_used, struct inspect_class *ret_row)
+int inspect_class(struct inspect *inspect, uint32_t index, bool *ret_used,
+		  struct inspect_class *ret_row)
 {
 	if (!inspect->readable || index >= CLASS_COUNT)
 		return -ENXIO;
@@ -270,13 +287,14 @@ int inspect_class(struct inspect *inspect, uint32_t index, bool *ret_used, struc
 	}
 	const uint32_t *counts = &inspect->counts[index * PLACE_COUNT];
 	*ret_used = inspect->spans[index] != 0;
-	*ret_row = (struct inspect_class){ .block_bytes = block_class_bytes(index),
-					   .spans = inspect->spans[index],
-					   .blocks = inspect->spans[index] * block_span_blocks(index),
-					   .live = counts[PLACE_LIVE],
-					   .free = counts[PLACE_FREE] + counts[PLACE_NEVER_USED],
-					   .cached = counts[PLACE_CACHED],
-					   .retired = counts[PLACE_RETIRED] };
+	*ret_row =
+		(struct inspect_class){ .block_bytes = block_class_bytes(index),
+					.spans = inspect->spans[index],
+					.blocks = inspect->spans[index] * block_span_blocks(index),
+					.live = counts[PLACE_LIVE],
+					.free = counts[PLACE_FREE] + counts[PLACE_NEVER_USED],
+					.cached = counts[PLACE_CACHED],
+					.retired = counts[PLACE_RETIRED] };
 	return 0;
 }
 
@@ -286,7 +304,8 @@ int inspect_deaths(struct inspect *inspect, struct death *ret_rows, size_t max, 
 		return -EPROTO;
 	uint64_t end = deaths_count(&inspect->arena);
 	size_t count = 0;
-	for (uint64_t number = end > DEATHS_KEPT ? end - DEATHS_KEPT : 0; number < end && count < max; number++)
+	for (uint64_t number = end > DEATHS_KEPT ? end - DEATHS_KEPT : 0;
+	     number < end && count < max; number++)
 		count += deaths_read(&inspect->arena, number + 1, &ret_rows[count]);
 	*ret_count = count;
 	return 0;
@@ -326,7 +345,8 @@ static void add_lock(struct lock_rows *to, const char *kind, uint32_t number, co
 	to->rows[to->count++] = row;
 }
 
-int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t max, size_t *ret_count)
+int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t max,
+		  size_t *ret_count)
 {
 	const struct arena *arena = &inspect->arena;
 	struct lock_rows to = { inspect, ret_rows, max, 0 };
@@ -347,11 +367,13 @@ int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t
 	return 0;
 }
 
-int inspect_slot(struct inspect *inspect, uint32_t index, bool *ret_used, struct inspect_slot *ret_row)
+int inspect_slot(struct inspect *inspect, uint32_t index, bool *ret_used,
+		 struct inspect_slot *ret_row)
 {
 	const struct arena *arena = &inspect->arena;
 
-	if (!inspect->readable || index >= min_u64(arena->header->slots_used_high, arena->max_carts))
+	if (!inspect->readable ||
+	    index >= min_u64(arena->header->slots_used_high, arena->max_carts))
 		return -ENXIO;
 	const struct slot *slot = &arena->slots[index];
 	block_ref current = load_acquire(&slot->current); /* pairs [S1] */

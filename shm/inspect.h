@@ -19,7 +19,8 @@ struct inspect;
  * `lenient`: map it even if the header is damaged, as far as that is possible (check). 0 or -errno;
  * why (at least 256 bytes) says what and what to do.
  */
-int inspect_open(const char *path, bool lenient, struct inspect **ret_inspect, char *why, size_t why_size);
+int inspect_open(const char *path, bool lenient, struct inspect **ret_inspect, char *why,
+		 size_t why_size);
 void inspect_close(struct inspect *inspect);
 
 /* The header as it is in the file. */
@@ -59,7 +60,10 @@ struct inspect_totals {
 /* Walk everything and add up; bounded on damaged files. */
 int inspect_totals(struct inspect *inspect, struct inspect_totals *ret_totals);
 
-/* Rows; each returns 0, or -ENXIO past the end. index runs from 0 over all records; *ret_used false: skip it. */
+/*
+ * Rows; each returns 0, or -ENXIO past the end. index runs from 0 over all records; *ret_used
+ * false: skip it.
+ */
 struct inspect_process {
 	uint32_t number;
 	bool alive; /* its liveness byte is locked */
@@ -70,7 +74,8 @@ struct inspect_process {
 	char program[41];
 	uint32_t threads;
 };
-int inspect_process(struct inspect *inspect, uint32_t index, bool *ret_used, struct inspect_process *ret_row);
+int inspect_process(struct inspect *inspect, uint32_t index, bool *ret_used,
+		    struct inspect_process *ret_row);
 
 struct inspect_thread {
 	uint32_t number;
@@ -87,7 +92,8 @@ struct inspect_thread {
 	uint64_t retired_bytes;
 	char doing[64]; /* what stands in its intent, in words; "" nothing */
 };
-int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used, struct inspect_thread *ret_row);
+int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used,
+		   struct inspect_thread *ret_row);
 
 struct inspect_class {
 	uint32_t block_bytes;
@@ -98,7 +104,8 @@ struct inspect_class {
 	uint32_t cached;
 	uint32_t retired;
 };
-int inspect_class(struct inspect *inspect, uint32_t index, bool *ret_used, struct inspect_class *ret_row);
+int inspect_class(struct inspect *inspect, uint32_t index, bool *ret_used,
+		  struct inspect_class *ret_row);
 
 struct inspect_lock {
 	const char *kind; /* "slot", "bucket", "class", "space", "slots", "lists" */
@@ -114,7 +121,8 @@ struct inspect_lock {
 int inspect_deaths(struct inspect *inspect, struct death *ret_rows, size_t max, size_t *ret_count);
 
 /* All locks held now, at most max of them. */
-int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t max, size_t *ret_count);
+int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t max,
+		  size_t *ret_count);
 
 /* One slot: *ret_used false when it holds no cart. Points into the mapping. */
 struct inspect_slot {
@@ -124,15 +132,17 @@ struct inspect_slot {
 	bool ended;
 	int64_t deadline_ns;
 };
-int inspect_slot(struct inspect *inspect, uint32_t index, bool *ret_used, struct inspect_slot *ret_row);
+int inspect_slot(struct inspect *inspect, uint32_t index, bool *ret_used,
+		 struct inspect_slot *ret_row);
 
 /*
  * Verify everything: header, page table, spans, chains, every live cart (checksums
- * included), locks, and, when the arena stood still meanwhile, that each block and slot is in exactly
- * one place. finding() gets one line for each fault. *ret_faults counts them.
+ * included), locks, and, when the arena stood still meanwhile, that each block and slot is in
+ * exactly one place. finding() gets one line for each fault. *ret_faults counts them.
  * *ret_quiet: it stood still, so the accounting was checked too.
  */
-int inspect_check(struct inspect *inspect, void (*finding)(void *context, const char *line), void *context,
-		  uint64_t *ret_faults, bool *ret_quiet, struct inspect_totals *ret_totals);
+int inspect_check(struct inspect *inspect, void (*finding)(void *context, const char *line),
+		  void *context, uint64_t *ret_faults, bool *ret_quiet,
+		  struct inspect_totals *ret_totals);
 
 #endif

@@ -12,15 +12,17 @@
  *   classes_at    | size classes      64 B *  |  free lists
  *   dirty_at      | dirty bitmap      1 bit * |  slots changed since the journal last looked
  *   drained_at    | the same          1 bit * |  slots it has looked at, and not yet synced
- *   chains_at     | chains            8 B *   |  of each bucket: its first slot, and a hint at that one's version
+ *   chains_at     | chains            8 B *   |  of each bucket: its first slot, and a hint at that
+ *                                                one's version
  *   buckets_at    | buckets           16 B *  |  their locks
  *   slots_at      | slots             64 B *  |  the identity of each cart
  *   pages_at      | page table        4 B *   |  which span a 16 KiB page begins
  *   space_at      | pages             16 KiB *|  spans of blocks; block = header + cart version
  *   arena_bytes   +---------------------------+
  *
- * Everything before space_at is reserved on disk at creation, up to the end of its extent; the pages are reserved
- * in extents, before anyone touches them (header.reserved_pages), and given back when nothing is there.
+ * Everything before space_at is reserved on disk at creation, up to the end of its extent; the
+ * pages are reserved in extents, before anyone touches them (header.reserved_pages), and given back
+ * when nothing is there.
  *
  * Index types: a slot, bucket, thread or process by number, where 0 means none and
  * n + 1 means number n ("plus one"); a block by reference: its offset in the file
@@ -41,9 +43,10 @@
 
 #define HEADER_BYTES 4096u
 #define PAGE_BYTES 16384u
-#define BLOCK_UNIT 64u                  /* a block reference counts these */
-#define EXTENT_BYTES (2u * 1024 * 1024) /* reserved on disk at a time, from multiples of it: a huge page */
-#define SPAN_PAGES_MAX 80u              /* no span has more, see block_span_pages() */
+#define BLOCK_UNIT 64u /* a block reference counts these */
+#define EXTENT_BYTES                                                                               \
+	(2u * 1024 * 1024) /* reserved on disk at a time, from multiples of it: a huge page */
+#define SPAN_PAGES_MAX 80u /* no span has more, see block_span_pages() */
 
 #define MAX_PROCESSES 1024u
 #define MAX_THREADS 2048u
@@ -53,7 +56,8 @@
 #define CLASS_LARGEST (1024u * 1024 + 64)
 #define STAT_SLOTS 24u /* room for stat.def */
 
-typedef uint32_t lock_word; /* 0 free; else LOCK_HOLDER = thread plus one, LOCK_WAITERS = somebody sleeps */
+typedef uint32_t
+	lock_word; /* 0 free; else LOCK_HOLDER = thread plus one, LOCK_WAITERS = somebody sleeps */
 typedef uint32_t block_ref; /* offset / BLOCK_UNIT */
 typedef uint32_t slot_link; /* slot plus one */
 
@@ -116,23 +120,29 @@ struct arena_header {
 	uint64_t hash_seed; /* secret: keys hash differently in each arena */
 	uint64_t reserved1[2];
 
-	/* line 3: settings. W: the agent (withdrawn: whoever notices). R: all, relaxed: any recent value will do */
+	/*
+	 * line 3: settings. W: the agent (withdrawn: whoever notices). R: all, relaxed: any recent
+	 * value will do
+	 */
 	uint8_t boot_id[16];     /* of the boot that clock_offset_ns belongs to */
-	int64_t clock_offset_ns; /* arena time = CLOCK_MONOTONIC_COARSE + this; goes on over reboots */
+	int64_t clock_offset_ns; /* arena time = CLOCK_MONOTONIC_COARSE + this; goes on over reboots
+				  */
 	uint64_t ttl_ns;         /* default time to live */
 	uint64_t time_ns_inode;  /* time namespace of the creator, 0 unknown */
 	int64_t heartbeat_ns;    /* arena time when the agent last looked */
-	uint32_t withdrawn;      /* 1: this file is not DIR/arena any more: nobody shall go on with it */
+	uint32_t withdrawn; /* 1: this file is not DIR/arena any more: nobody shall go on with it */
 	uint32_t reserved3;
 	uint32_t journal;     /* JOURNAL_MODE_... */
-	uint32_t full_fences; /* 1: all readers use full fences, nobody needs membarrier. Set at creation */
+	uint32_t full_fences; /* 1: all readers use full fences, nobody needs membarrier. Set at
+				 creation */
 
 	/* line 4: grace periods. W: all who drive, by CAS; they only grow. R: all */
-	uint64_t gp_phase __attribute__((aligned(CACHE_LINE))); /* readers copy it; grows by one a grace period */
+	uint64_t gp_phase __attribute__((
+		aligned(CACHE_LINE))); /* readers copy it; grows by one a grace period */
 	/* line 5 */
-	uint64_t gp_completed
-		__attribute__((aligned(CACHE_LINE))); /* every reader that began before this phase is gone */
-	uint64_t gp_fenced;                           /* the last phase whose membarrier is done */
+	uint64_t gp_completed __attribute__((
+		aligned(CACHE_LINE))); /* every reader that began before this phase is gone */
+	uint64_t gp_fenced;            /* the last phase whose membarrier is done */
 
 	/* line 6: the page table and the disk behind it. W: holder of space_lock */
 	lock_word space_lock __attribute__((aligned(CACHE_LINE)));
@@ -144,10 +154,14 @@ struct arena_header {
 	lock_word slots_lock __attribute__((aligned(CACHE_LINE)));
 	slot_link slots_free;     /* list through slot.next */
 	uint32_t slots_used_high; /* slots at and above were never used. R: sweepers, acquire */
-	uint32_t threads_high;    /* thread records at and above were never used. W: by CAS. R: acquire */
-	uint32_t processes_high;  /* the same for process records */
+	uint32_t threads_high; /* thread records at and above were never used. W: by CAS. R: acquire
+				*/
+	uint32_t processes_high; /* the same for process records */
 
-	/* line 8: futex word of those who wait for a cart that is not there yet; bit 0: somebody waits */
+	/*
+	 * line 8: futex word of those who wait for a cart that is not there yet; bit 0: somebody
+	 * waits
+	 */
 	uint32_t births __attribute__((aligned(CACHE_LINE)));
 	uint32_t carts_live;    /* W: all, atomic add; a counter */
 	uint64_t deaths;        /* entries ever written into `death`. W: repairers, atomic add */
@@ -157,25 +171,26 @@ struct arena_header {
 	struct death death[DEATHS_KEPT] __attribute__((aligned(CACHE_LINE)));
 
 	/* line 33: the journal. W: the agent, but for sync_requested */
-	uint32_t sync_requested
-		__attribute__((aligned(CACHE_LINE))); /* futex; calls of corral_sync(). W: all, atomic add */
-	uint32_t sync_done;        /* futex; what was acknowledged before this many requests is on disk */
-	int32_t journal_error;     /* 0, or -errno: nothing has become durable since journal_since_ms */
+	uint32_t sync_requested __attribute__((
+		aligned(CACHE_LINE))); /* futex; calls of corral_sync(). W: all, atomic add */
+	uint32_t sync_done; /* futex; what was acknowledged before this many requests is on disk */
+	int32_t journal_error; /* 0, or -errno: nothing has become durable since journal_since_ms */
 	uint32_t journal_number;   /* of the file that is written */
 	int64_t journal_since_ms;  /* since 1970 */
 	int64_t journal_synced_ms; /* what had changed until then is on disk */
 	uint32_t journal_base;     /* number of the file with the last whole base; 0 none */
 	uint32_t journal_ms;       /* so often what is dirty is written, also when nobody asks */
 	uint64_t journal_syncs;    /* of the disk */
-	uint64_t
-		ended_version; /* no cart that has ended had a greater version. W: all, by CAS; only grows. R: the journal */
+	uint64_t ended_version;    /* no cart that has ended had a greater version. W: all, by CAS;
+				      only grows. R: the journal */
 
 	uint8_t reserved_tail[HEADER_BYTES - 10 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
 };
 
 static_assert(offsetof(struct arena_header, max_carts) == 1 * CACHE_LINE, "geometry begins line 1");
 static_assert(offsetof(struct arena_header, boot_id) == 3 * CACHE_LINE, "settings are line 3");
-static_assert(offsetof(struct arena_header, gp_phase) == 4 * CACHE_LINE, "the readers' word is alone");
+static_assert(offsetof(struct arena_header, gp_phase) == 4 * CACHE_LINE,
+	      "the readers' word is alone");
 static_assert(offsetof(struct arena_header, births) == 8 * CACHE_LINE, "births is line 8");
 
 /* ----------------------------------------------------------------- process */
@@ -211,7 +226,14 @@ static_assert(sizeof(struct process_record) == 128, "two lines");
  * the intent, releases the locks, and sets owner to 0; the next owner inherits
  * the lists and settles what is left in hand.
  */
-enum splice_kind { SPLICE_NONE = 0, SPLICE_POP, SPLICE_PUSH, SPLICE_BUMP, SPLICE_CARVE, SPLICE_DISSOLVE };
+enum splice_kind {
+	SPLICE_NONE = 0,
+	SPLICE_POP,
+	SPLICE_PUSH,
+	SPLICE_BUMP,
+	SPLICE_CARVE,
+	SPLICE_DISSOLVE
+};
 
 struct intent {               /* W: the owner (or its repairer). R: its repairer, inspect */
 	uint32_t bucket;      /* noted before its lock is wanted: bucket plus one */
@@ -243,7 +265,8 @@ struct retired { /* W: holder of lock. Lists through block_header.next */
 	uint64_t waiting_bytes;
 	block_ref deferred; /* retired while another had the lock. W: the owner, without the lock */
 	uint32_t retry_at;  /* open_count at which to try again what did not go on; a hint, too */
-	uint32_t batch;     /* how many blocks shall share a grace period: what the last one took decides. A hint */
+	uint32_t batch;     /* how many blocks shall share a grace period: what the last one took
+			       decides. A hint */
 	uint32_t reserved;
 };
 
@@ -251,12 +274,14 @@ static_assert(sizeof(struct retired) == CACHE_LINE, "one line");
 
 struct thread_record {
 	/* line 0: the reader's. W: the owner. R: whoever drives a grace period, acquire */
-	uint64_t reader;     /* 0: in no read-side critical section; else the phase it began in */
-	uint32_t nest;       /* depth of nesting */
-	uint32_t owner;      /* process plus one; 0 free. W: CAS from 0; to 0 by the owner or its repairer */
-	uint32_t generation; /* grows when the record is freed */
-	int32_t tid;         /* for people */
-	uint64_t revoked; /* sections that began up to this phase are void. W: all, by CAS; only grows. See grace.h */
+	uint64_t reader;      /* 0: in no read-side critical section; else the phase it began in */
+	uint32_t nest;        /* depth of nesting */
+	uint32_t owner;       /* process plus one; 0 free. W: CAS from 0; to 0 by the owner or its
+				 repairer */
+	uint32_t generation;  /* grows when the record is freed */
+	int32_t tid;          /* for people */
+	uint64_t revoked;     /* sections that began up to this phase are void. W: all, by CAS; only
+				 grows. See grace.h */
 	uint64_t light_phase; /* in this phase, sections may begin without a fence; 0: in none */
 	uint64_t reader_reserved[3];
 
@@ -264,7 +289,10 @@ struct thread_record {
 	struct intent intent;
 	/* line 2 */
 	struct retired retired;
-	/* line 3: W: drivers of grace periods, relaxed: for people, and a hint when to ask after its life */
+	/*
+	 * line 3: W: drivers of grace periods, relaxed: for people, and a hint when to ask after
+	 * its life
+	 */
 	uint64_t stalled_phase; /* the phase `reader` had when we first had to wait for it */
 	int64_t stalled_ns;     /* arena time of that */
 	uint64_t cached_bytes;  /* W: owner; what `cache` holds, about */
@@ -306,14 +334,15 @@ static_assert(sizeof(struct size_class) == CACHE_LINE, "one line");
 /* ------------------------------------------------------------- bucket, slot */
 
 /*
- * All that a read needs of a bucket. The lock is elsewhere, so that a cache line has eight of these, and nobody who waits for a
- * lock disturbs a reader.
+ * All that a read needs of a bucket. The lock is elsewhere, so that a cache line has eight of
+ * these, and nobody who waits for a lock disturbs a reader.
  */
 struct chain {
 	slot_link head; /* W: holder of the bucket's lock. R: readers, acquire */
 	/*
-	 * The version that the first slot had when it was last changed. W: that slot's holder, relaxed. R: all, relaxed, and only to
-	 * have its cache lines on the way while the slot is looked at: nothing is believed of it, and it may be anything.
+	 * The version that the first slot had when it was last changed. W: that slot's holder,
+	 * relaxed. R: all, relaxed, and only to have its cache lines on the way while the slot is
+	 * looked at: nothing is believed of it, and it may be anything.
 	 */
 	block_ref hint;
 };
@@ -330,16 +359,18 @@ static_assert(sizeof(struct bucket) == 16, "four a line");
 
 struct slot {
 	lock_word lock;
-	uint32_t change; /* futex word: grows by 2 with each change; bit 0: somebody waits. RMW by all */
-	slot_link
-		next; /* in the chain (W: holder of the bucket's lock) or in the free list (of slots_lock); R: all, acquire */
-	block_ref
-		current; /* the version; 0 none, and none while unlinked. W: holder of lock, release [S1]. R: acquire [S1] */
-	uint64_t hash;      /* of the key; constant while linked */
-	int64_t touched_ns; /* last activity, arena time. W: holder of lock; readers by CAS. TOUCHED_ENDED: gone */
+	uint32_t change;   /* futex word: grows by 2 with each change; bit 0: somebody waits. RMW by
+			      all */
+	slot_link next;    /* in the chain (W: holder of the bucket's lock) or in the free list (of
+			      slots_lock); R: all, acquire */
+	block_ref current; /* the version; 0 none, and none while unlinked. W: holder of lock,
+			      release [S1]. R: acquire [S1] */
+	uint64_t hash;     /* of the key; constant while linked */
+	int64_t touched_ns; /* last activity, arena time. W: holder of lock; readers by CAS.
+			       TOUCHED_ENDED: gone */
 	uint64_t ttl_ns;    /* time to live. W: holder of lock */
-	uint32_t
-		size; /* of the version, about: so much memory a change will want. W: holder of lock, relaxed. A hint */
+	uint32_t size; /* of the version, about: so much memory a change will want. W: holder of
+			  lock, relaxed. A hint */
 	uint32_t reserved[5];
 };
 
@@ -370,7 +401,8 @@ static_assert(sizeof(struct block_header) == 16, "keeps the cart 16-aligned");
  * ids: restaurant_id then session_id, without a separator. attributes: a
  * MessagePack map of strings. Sizes follow from the head; `size` is their sum.
  *
- * What finding it takes comes last in the head: version, sizes and the first 32 bytes of the ids are in one cache line.
+ * What finding it takes comes last in the head: version, sizes and the first 32 bytes of the ids
+ * are in one cache line.
  * sum:       XXH3_64 of the bytes from offset 8 to the end of the attributes (padding is zero)
  * lines_sum: sum over the lines of XXH3_64(line record, seed = its index), modulo 2^64
  * ops_sum:   the same over the op records
@@ -411,16 +443,18 @@ struct cart_head {
 };
 
 static_assert(sizeof(struct cart_head) == 144, "as drawn");
-static_assert((sizeof(struct block_header) + offsetof(struct cart_head, version)) % CACHE_LINE == 0, "with the ids");
+static_assert((sizeof(struct block_header) + offsetof(struct cart_head, version)) % CACHE_LINE == 0,
+	      "with the ids");
 
 struct cart_line {
 	uint32_t line; /* number */
 	uint32_t quantity;
 	int64_t unit_price_cents;
 	int64_t modifiers_cents; /* sum, for one unit */
-	uint64_t merge[2];       /* XXH3_128 of menu item, modifiers (as a set) and notes: equal means the same line */
-	uint64_t words_sum;      /* XXH3_64 of the words */
-	uint32_t words_at;       /* from the beginning of the words */
+	uint64_t merge[2]; /* XXH3_128 of menu item, modifiers (as a set) and notes: equal means the
+			      same line */
+	uint64_t words_sum; /* XXH3_64 of the words */
+	uint32_t words_at;  /* from the beginning of the words */
 	uint32_t words_size;
 };
 
@@ -437,14 +471,19 @@ struct cart_op {        /* a remembered operation and its answer */
 
 static_assert(sizeof(struct cart_op) == 48, "as drawn");
 /* Differs as soon as one of the shapes above does. */
-#define LAYOUT_MIX(hash, value) (((uint64_t)(hash) ^ (uint64_t)(value)) * 0x100000001b3ull) /* FNV-1a's step */
-#define LAYOUT_MIX4(hash, a, b, c, d) LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(hash, a), b), c), d)
-#define LAYOUT_SIZES4(hash, a, b, c, d)                                                                                \
+#define LAYOUT_MIX(hash, value)                                                                    \
+	(((uint64_t)(hash) ^ (uint64_t)(value)) * 0x100000001b3ull) /* FNV-1a's step */
+#define LAYOUT_MIX4(hash, a, b, c, d)                                                              \
+	LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(hash, a), b), c), d)
+#define LAYOUT_SIZES4(hash, a, b, c, d)                                                            \
 	LAYOUT_MIX4(hash, sizeof(struct a), sizeof(struct b), sizeof(struct c), sizeof(struct d))
-#define LAYOUT_LIMITS LAYOUT_MIX4(LAYOUT_VERSION, MAX_PROCESSES, MAX_THREADS, MAX_CLASSES, CLASS_SMALLEST)
-#define LAYOUT_RECORDS LAYOUT_SIZES4(LAYOUT_LIMITS, arena_header, process_record, thread_record, intent)
+#define LAYOUT_LIMITS                                                                              \
+	LAYOUT_MIX4(LAYOUT_VERSION, MAX_PROCESSES, MAX_THREADS, MAX_CLASSES, CLASS_SMALLEST)
+#define LAYOUT_RECORDS                                                                             \
+	LAYOUT_SIZES4(LAYOUT_LIMITS, arena_header, process_record, thread_record, intent)
 #define LAYOUT_TABLES LAYOUT_SIZES4(LAYOUT_RECORDS, retired, size_class, bucket, slot)
 #define LAYOUT_CARTS LAYOUT_SIZES4(LAYOUT_TABLES, block_header, cart_head, cart_line, cart_op)
-#define LAYOUT_FINGERPRINT LAYOUT_MIX(LAYOUT_MIX(LAYOUT_CARTS, sizeof(struct death)), sizeof(struct chain))
+#define LAYOUT_FINGERPRINT                                                                         \
+	LAYOUT_MIX(LAYOUT_MIX(LAYOUT_CARTS, sizeof(struct death)), sizeof(struct chain))
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * list.c (floor 5): corral_list(): the slots by number, in read-side sections of bounded length. Takes no lock, makes no system call.
+ * list.c (floor 5): corral_list(): the slots by number, in read-side sections of bounded length.
+ * Takes no lock, makes no system call.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,8 +13,10 @@
 #include "slot.h"
 
 #define LIST_ROWS_AT_A_TIME 64u
-#define LIST_SLOTS_AT_A_TIME 4096u /* then the section is left, so that a long list stalls nobody */
-#define AGAIN_MAX 10000u           /* each time somebody else got on, or the arena is damaged */
+#define LIST_SLOTS_AT_A_TIME                                                                       \
+	4096u            /* then the section is left, so that a long list stalls nobody            \
+			  */
+#define AGAIN_MAX 10000u /* each time somebody else got on, or the arena is damaged */
 
 /* In a section: one slot's cart as a row; false when there is none to show. */
 static bool fill_entry(struct corral *corral, uint32_t number, const struct corral_text *restaurant,
@@ -30,7 +33,8 @@ static bool fill_entry(struct corral *corral, uint32_t number, const struct corr
 	int64_t deadline = slot_deadline_ns(arena, slot, touched);
 	if (load_relaxed(&slot->touched_ns) != touched || /* pairs [S5] */
 	    (arena_now_ns(arena) >= deadline && !slot_forgo(slot, touched)))
-		return fill_entry(corral, number, restaurant, entry); /* it changed under us: look again */
+		return fill_entry(corral, number, restaurant,
+				  entry); /* it changed under us: look again */
 	if (arena_now_ns(arena) >= deadline)
 		return false;
 	const void *cart = arena_block(arena, current) + 1;
@@ -39,8 +43,9 @@ static bool fill_entry(struct corral *corral, uint32_t number, const struct corr
 	if (cart_get_key(cart, room, &key) < 0 || cart_get_head(cart, room, &entry->head) < 0)
 		return false; /* damaged: `corral check` tells */
 	if (key.restaurant_id.size > CORRAL_ID_MAX || key.session_id.size > CORRAL_ID_MAX ||
-	    (restaurant != NULL && (restaurant->size != key.restaurant_id.size ||
-				    memcmp(restaurant->data, key.restaurant_id.data, restaurant->size) != 0)))
+	    (restaurant != NULL &&
+	     (restaurant->size != key.restaurant_id.size ||
+	      memcmp(restaurant->data, key.restaurant_id.data, restaurant->size) != 0)))
 		return false;
 	memcpy(entry->restaurant_id, key.restaurant_id.data, key.restaurant_id.size);
 	entry->restaurant_id[key.restaurant_id.size] = '\0';
@@ -58,7 +63,8 @@ int corral_list(struct corral *corral, const struct corral_text *restaurant_id, 
 
 	if (r < 0)
 		return r;
-	uint64_t end = min_u64(load_acquire(&corral->arena.header->slots_used_high), corral->arena.max_carts);
+	uint64_t end = min_u64(load_acquire(&corral->arena.header->slots_used_high),
+			       corral->arena.max_carts);
 	uint64_t at = *cursor;
 	uint32_t tries = AGAIN_MAX;
 	size_t count = 0;
@@ -69,7 +75,8 @@ int corral_list(struct corral *corral, const struct corral_text *restaurant_id, 
 		size_t filled = count;
 		grace_enter(actor);
 		for (; next < stop && filled < rows; next++)
-			filled += fill_entry(corral, (uint32_t)next, restaurant_id, &ret_entries[filled]);
+			filled += fill_entry(corral, (uint32_t)next, restaurant_id,
+					     &ret_entries[filled]);
 		r = grace_leave_with(actor, 0);
 		if (r == -EAGAIN && --tries > 0)
 			continue; /* the rows may be anything: fill them again */

@@ -3,8 +3,8 @@
  * lock.h (floor 3): spinlocks that survive their holder.
  *
  * The word names the holder (thread record plus one) and says whether somebody sleeps on it.
- * Free to taken is one compare-and-swap; waiting is a short spin, a sleep on the word (a shared futex), and then longer
- * and longer naps, up to a deadline; see lock.c.
+ * Free to taken is one compare-and-swap; waiting is a short spin, a sleep on the word (a shared
+ * futex), and then longer and longer naps, up to a deadline; see lock.c.
  * A waiter asks the kernel whether the holder's process lives; the dead one's
  * records are repaired by the waiter itself, which frees the word.
  *
@@ -47,7 +47,8 @@ void lock_drop(struct actor *actor, lock_word *word, enum lock_level level);
 /* Does `name` hold it? */
 static inline bool lock_held_by(const lock_word *word, uint32_t name)
 {
-	return (load_relaxed(word) & LOCK_HOLDER) == name; /* relaxed: asked about ourselves or the dead */
+	return (load_relaxed(word) & LOCK_HOLDER) ==
+	       name; /* relaxed: asked about ourselves or the dead */
 }
 
 /* Free a lock that `name`, dead and in our hands, holds; and wake a waiter. */

@@ -2,12 +2,14 @@
 /*
  * ops.c (floor 5): how a cart is changed: glue of the rooms below. The public calls are in calls.c.
  *
- * The way of a change: find the slot, if need be in a read-side critical section; leave it; make the new
- * version, take the slot's lock and publish it (a slot stays a slot for ever, so waiting for its lock needs no section); drop
- * the lock; retire the former version: change.c. A cart that is not there is made under its bucket's lock instead. One
- * whose time is up is replaced in its slot by a new one whose versions go on.
+ * The way of a change: find the slot, if need be in a read-side critical section; leave it; make
+ * the new version, take the slot's lock and publish it (a slot stays a slot for ever, so waiting
+ * for its lock needs no section); drop the lock; retire the former version: change.c. A cart that
+ * is not there is made under its bucket's lock instead. One whose time is up is replaced in its
+ * slot by a new one whose versions go on.
  *
- * Nothing is allocated from the heap, logged or called back while a lock is held; items are packed before.
+ * Nothing is allocated from the heap, logged or called back while a lock is held; items are packed
+ * before.
  */
 #include <errno.h>
 
@@ -25,7 +27,9 @@
 
 #define TRIES_MAX 10000u      /* each retry means that somebody else got on */
 #define LOOK_NS 1000000000ull /* a thread looks no more often whether the arena is still there */
-#define STOCK_MAX 65536u      /* a block that is larger is not kept in stock: copying takes longer than what is saved */
+#define STOCK_MAX                                                                                  \
+	65536u /* a block that is larger is not kept in stock: copying takes longer than what is   \
+		  saved */
 
 /* The bucket's lock is ours: make the cart, unless another did. */
 static int insert_locked(struct work *work, struct bucket *bucket)
@@ -47,8 +51,8 @@ static int insert_locked(struct work *work, struct bucket *bucket)
 		return r;
 	r = block_take_slot(work->actor);
 	if (r == 0)
-		r = slot_insert(work->actor, bucket, work->change->hash, work->plan.size, change_ttl_ms(work),
-				work->now_ns);
+		r = slot_insert(work->actor, bucket, work->change->hash, work->plan.size,
+				change_ttl_ms(work), work->now_ns);
 	if (r < 0)
 		block_free_hand(work->actor);
 	return r;
@@ -92,8 +96,8 @@ static int drop_locked(struct work *work, struct bucket *bucket, struct slot *sl
 }
 
 /*
- * Dropping needs two locks. The bucket's is not kept while we wait for the slot's: a stopped holder of one cart must not
- * hold up the others of its bucket.
+ * Dropping needs two locks. The bucket's is not kept while we wait for the slot's: a stopped holder
+ * of one cart must not hold up the others of its bucket.
  */
 static int drop_existing(struct work *work, struct slot *slot)
 {
@@ -127,7 +131,9 @@ static int drop_existing(struct work *work, struct slot *slot)
 static void stock(struct work *work, uint32_t old_size)
 {
 	const uint32_t header = sizeof(struct block_header);
-	uint32_t more = work->change->kind == CART_ADD ? work->change->words.size + sizeof(struct cart_line) : 0;
+	uint32_t more = work->change->kind == CART_ADD ?
+				work->change->words.size + sizeof(struct cart_line) :
+				0;
 
 	if (old_size + more + header > STOCK_MAX || work->change->kind == CART_DROP)
 		return;
@@ -139,7 +145,8 @@ static void stock(struct work *work, uint32_t old_size)
 static int change_in(struct work *work, struct slot *slot)
 {
 	stock(work, load_relaxed(&slot->size)); /* relaxed: a hint */
-	return work->change->kind == CART_DROP ? drop_existing(work, slot) : change_existing(work, slot);
+	return work->change->kind == CART_DROP ? drop_existing(work, slot) :
+						 change_existing(work, slot);
 }
 
 /* A guess is right but in rare cases, and needs no section; each further try makes sure. */
@@ -149,7 +156,9 @@ static int change_once(struct work *work, bool guess)
 	struct found found = { 0 };
 
 	slot_prefetch_whole(arena, work->change->hash);
-	/* inside a view of one's own the section tells whether that is void: then this call is, too */
+	/*
+	 * inside a view of one's own the section tells whether that is void: then this call is, too
+	 */
 	guess = guess && work->actor->record->nest == 0;
 	struct slot *slot = guess ? slot_guess(arena, work->change->hash) : NULL;
 	if (slot != NULL)
@@ -196,14 +205,15 @@ static void count(struct actor *actor, const struct cart_change *change, int r)
 }
 
 /*
- * Now and then, when a change is done: if the arena's file is not there any more, the change is lost with it, and nobody
- * shall go on.
+ * Now and then, when a change is done: if the arena's file is not there any more, the change is
+ * lost with it, and nobody shall go on.
  */
 static void look_after_arena(struct work *work)
 {
 	struct arena *arena = work->actor->arena;
 	struct attachment *self = handle_cache.attachment;
-	int64_t now_ns = work->now_ns != 0 ? ns_add(work->now_ns, work->idle_ns) : arena_now_ns(arena); /* 0: no lock */
+	int64_t now_ns = work->now_ns != 0 ? ns_add(work->now_ns, work->idle_ns) :
+					     arena_now_ns(arena); /* 0: no lock */
 
 	if (likely((uint64_t)ns_since(now_ns, self->looked_ns) < LOOK_NS))
 		return;
@@ -282,7 +292,8 @@ int ops_change(struct corral *corral, const struct corral_key *key, struct cart_
 	return 0;
 }
 
-int ops_put_numbered(struct corral *corral, uint32_t slot, const void *version, size_t size, uint64_t idle_ns)
+int ops_put_numbered(struct corral *corral, uint32_t slot, const void *version, size_t size,
+		     uint64_t idle_ns)
 {
 	struct actor *actor;
 	int r = handle_actor(corral, &actor);
@@ -293,7 +304,8 @@ int ops_put_numbered(struct corral *corral, uint32_t slot, const void *version, 
 		return -ENFILE;
 	note(&actor->record->intent.hand_slot, slot + 1);
 	r = ops_put(corral, version, size, idle_ns);
-	note(&actor->record->intent.hand_slot, 0); /* slot_end_numbered() finds those that nobody has used */
+	note(&actor->record->intent.hand_slot,
+	     0); /* slot_end_numbered() finds those that nobody has used */
 	return r;
 }
 

@@ -40,10 +40,13 @@ static int absolute(const char *name, char path[PATH_MAX], char *why)
 			return why_set(why, -errno, "cannot tell the current directory");
 		n = snprintf(path, PATH_MAX, "%s/%s", here, name);
 	}
-	while (n > 1 && n < PATH_MAX && path[n - 1] == '/') /* it is to name the directory, not what a link leads to */
+	while (n > 1 && n < PATH_MAX &&
+	       path[n - 1] == '/') /* it is to name the directory, not what a link leads to */
 		path[--n] = '\0';
 	/* room for the names of the files in it */
-	return n >= PATH_MAX - 32 ? why_set(why, -ENAMETOOLONG, "the directory's name is too long") : 0;
+	return n >= PATH_MAX - 32 ?
+		       why_set(why, -ENAMETOOLONG, "the directory's name is too long") :
+		       0;
 }
 
 int arena_directory(const char *location, char path[PATH_MAX], char *why)
@@ -57,7 +60,8 @@ int arena_directory(const char *location, char path[PATH_MAX], char *why)
 		if (strncmp(location, DIR_SCHEME, sizeof(DIR_SCHEME) - 1) == 0)
 			return absolute(location + sizeof(DIR_SCHEME) - 1, path, why);
 		if (strstr(location, "://") != NULL)
-			return why_set(why, -EPROTONOSUPPORT, "%s: this version knows directories only", location);
+			return why_set(why, -EPROTONOSUPPORT,
+				       "%s: this version knows directories only", location);
 		return absolute(location, path, why);
 	}
 	if (location != NULL)
@@ -70,14 +74,16 @@ int arena_directory(const char *location, char path[PATH_MAX], char *why)
 	else if (getenv("HOME") != NULL)
 		snprintf(buffer, sizeof(buffer), "%s/.local/state/corral", getenv("HOME"));
 	else
-		return why_set(why, -EINVAL, "neither $CORRAL_DIR nor $HOME is set: say which directory");
+		return why_set(why, -EINVAL,
+			       "neither $CORRAL_DIR nor $HOME is set: say which directory");
 	return absolute(buffer, path, why);
 }
 
 static bool network_magic(uint32_t type)
 {
-	return type == NFS_SUPER_MAGIC || type == SMB_SUPER_MAGIC || type == CIFS_MAGIC || type == SMB2_MAGIC ||
-	       type == CEPH_MAGIC || type == P9_MAGIC || type == AFS_MAGIC || type == CODA_SUPER_MAGIC;
+	return type == NFS_SUPER_MAGIC || type == SMB_SUPER_MAGIC || type == CIFS_MAGIC ||
+	       type == SMB2_MAGIC || type == CEPH_MAGIC || type == P9_MAGIC || type == AFS_MAGIC ||
+	       type == CODA_SUPER_MAGIC;
 }
 
 int arena_open_directory(const char *path, int *ret_fd, char *why)
@@ -88,16 +94,20 @@ int arena_open_directory(const char *path, int *ret_fd, char *why)
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int error = errno;
 	if (fd < 0 && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
-		return why_set(why, -ELOOP, "%s is a symbolic link: give the directory that it leads to", path);
+		return why_set(why, -ELOOP,
+			       "%s is a symbolic link: give the directory that it leads to", path);
 	errno = error;
 	if (fd < 0)
 		return why_set(why, -errno,
-			       errno == ENOENT ? "%s: there is no such directory: start corral-agent, which makes it" :
+			       errno == ENOENT ? "%s: there is no such directory: start "
+						 "corral-agent, which makes it" :
 						 "%s: cannot open the directory",
 			       path);
 	if (fstatfs(fd, &fs) == 0 && network_magic((uint32_t)fs.f_type)) {
 		close(fd);
-		return why_set(why, -EXDEV, "%s is on a network file system, where memory cannot be shared", path);
+		return why_set(why, -EXDEV,
+			       "%s is on a network file system, where memory cannot be shared",
+			       path);
 	}
 	int r = trust_directory(fd, path, why);
 	if (r < 0) {
@@ -155,12 +165,14 @@ bool arena_other_time(const struct arena_header *h)
 int (*arena_clock)(clockid_t clock, struct timespec *ret_now) = clock_gettime;
 
 /*
- * The vDSO's own function: the C library's is the same behind two more jumps, which is a tenth of what a read takes. (Its name
- * is that of vdso(7), for x86-64 and for arm64.) When the library is loaded: later somebody else may hold the loader's lock.
+ * The vDSO's own function: the C library's is the same behind two more jumps, which is a tenth of
+ * what a read takes. (Its name is that of vdso(7), for x86-64 and for arm64.) When the library is
+ * loaded: later somebody else may hold the loader's lock.
  */
 static __attribute__((constructor)) void find_clock(void)
 {
-	void *vdso = dlopen("linux-vdso.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD); /* never unloaded */
+	void *vdso =
+		dlopen("linux-vdso.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD); /* never unloaded */
 	void *found = NULL;
 
 	if (arena_clock != clock_gettime)

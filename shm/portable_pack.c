@@ -2,9 +2,9 @@
 /*
  * portable_pack.c (side wing): writes the maps of corral-snapshot(5).
  *
- * A version's own limits keep its map below PORTABLE_MAP_MAX: a line's record has 56 bytes and its map 82 besides the
- * words, an operation's 48 and 127, the rest some hundred. So nothing here can fail; the sink's end is
- * asserted all the same.
+ * A version's own limits keep its map below PORTABLE_MAP_MAX: a line's record has 56 bytes and its
+ * map 82 besides the words, an operation's 48 and 127, the rest some hundred. So nothing here can
+ * fail; the sink's end is asserted all the same.
  *
  * Does not read (portable_unpack.c). Numbers take their shortest form.
  */
@@ -154,7 +154,8 @@ size_t portable_pack_trailer(const struct portable_trailer *trailer, void *buffe
 
 /* ------------------------------------------------------------------- a cart */
 
-static void put_lines(struct sink *sink, const uint8_t *version, const struct cart_sections *at, uint32_t count)
+static void put_lines(struct sink *sink, const uint8_t *version, const struct cart_sections *at,
+		      uint32_t count)
 {
 	put_array(sink, count);
 	for (uint32_t i = 0; i < count; i++) {
@@ -163,7 +164,8 @@ static void put_lines(struct sink *sink, const uint8_t *version, const struct ca
 		put_map(sink, line_shape.number_count + line_shape.special_count);
 		put_numbers(sink, &line_shape, &line);
 		put_text(sink, line_specials[LINE_WORDS]);
-		put_bytes(sink, version + at->words_at + line.record.words_at, line.record.words_size);
+		put_bytes(sink, version + at->words_at + line.record.words_at,
+			  line.record.words_size);
 	}
 }
 
@@ -209,6 +211,7 @@ size_t portable_pack_cart(const void *version, uint64_t seed, uint64_t idle_ms, 
 		put_map(&sink, 0);
 	put_bytes(&sink, (const uint8_t *)version + at.attributes_at, head->attributes_size);
 	put_text(&sink, cart_map_specials[CART_OPS]);
-	put_ops(&sink, (const uint8_t *)version + at.ops_at, head->seed == seed ? head->ops_count : 0, head->ops_next);
+	put_ops(&sink, (const uint8_t *)version + at.ops_at,
+		head->seed == seed ? head->ops_count : 0, head->ops_next);
 	return size_of(&sink, buffer);
 }

@@ -2,8 +2,9 @@
 /*
  * portable_shape.h (side wing, inside): the maps of corral-snapshot(5), key by key.
  *
- * For portable_pack.c and portable_unpack.c only: the tables make both, so that what one writes the other reads.
- * A value that is no number is "special": the two files know how to put and take it, by its place in the table.
+ * For portable_pack.c and portable_unpack.c only: the tables make both, so that what one writes the
+ * other reads. A value that is no number is "special": the two files know how to put and take it,
+ * by its place in the table.
  */
 #ifndef CORRAL_PORTABLE_SHAPE_H
 #define CORRAL_PORTABLE_SHAPE_H
@@ -17,7 +18,9 @@
 #define SEED_BYTES 8
 #define IDLE_MS_MAX (2 * CORRAL_TTL_MS_MAX) /* more than any cart lives */
 
-/* What is read into or written from: the native struct, and what else its map says or is made of. */
+/*
+ * What is read into or written from: the native struct, and what else its map says or is made of.
+ */
 struct portable_cart {
 	struct cart_head head;
 	int64_t idle_ms;
@@ -55,13 +58,13 @@ struct shape {
 };
 
 #define COUNT_OF(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
-#define KEY(text)                                                                                                      \
-	{                                                                                                              \
-		(text), sizeof(text) - 1                                                                               \
+#define KEY(text)                                                                                  \
+	{                                                                                          \
+		(text), sizeof(text) - 1                                                           \
 	}
-#define NUMBER(type, member, name, least, most)                                                                        \
-	{                                                                                                              \
-		KEY(name), (least), (most), offsetof(type, member), sizeof(((type *)0)->member)                        \
+#define NUMBER(type, member, name, least, most)                                                    \
+	{                                                                                          \
+		KEY(name), (least), (most), offsetof(type, member), sizeof(((type *)0)->member)    \
 	}
 
 static const struct number header_numbers[] = {
@@ -98,14 +101,16 @@ static const struct number cart_map_numbers[] = {
 
 enum { CART_RESTAURANT, CART_SESSION, CART_STATUS, CART_LINES, CART_ATTRIBUTES, CART_OPS };
 static const struct corral_text cart_map_specials[] = {
-	KEY("restaurant_id"), KEY("session_id"), KEY("status"), KEY("lines"), KEY("attributes"), KEY("ops"),
+	KEY("restaurant_id"), KEY("session_id"), KEY("status"),
+	KEY("lines"),         KEY("attributes"), KEY("ops"),
 };
 
 static const struct number line_numbers[] = {
 	NUMBER(struct portable_line, record.line, "line", 1, LINE_NUMBER_MAX),
 	NUMBER(struct portable_line, record.quantity, "quantity", 1, CORRAL_QUANTITY_MAX),
 	NUMBER(struct portable_line, record.unit_price_cents, "unit_price_cents", 0, INT64_MAX),
-	NUMBER(struct portable_line, record.modifiers_cents, "modifiers_cents", INT64_MIN, INT64_MAX),
+	NUMBER(struct portable_line, record.modifiers_cents, "modifiers_cents", INT64_MIN,
+	       INT64_MAX),
 };
 
 enum { LINE_WORDS };
@@ -122,9 +127,10 @@ static const struct number op_numbers[] = {
 enum { OP_ID, OP_STATUS };
 static const struct corral_text op_specials[] = { KEY("id"), KEY("status") };
 
-#define SHAPE(name)                                                                                                    \
-	{                                                                                                              \
-		name##_numbers, COUNT_OF(name##_numbers), name##_specials, COUNT_OF(name##_specials)                   \
+#define SHAPE(name)                                                                                \
+	{                                                                                          \
+		name##_numbers, COUNT_OF(name##_numbers), name##_specials,                         \
+			COUNT_OF(name##_specials)                                                  \
 	}
 static const struct shape header_shape = SHAPE(header);
 static const struct shape trailer_shape = SHAPE(trailer);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * portable_unpack.c (side wing): reads the maps of corral-snapshot(5), from bytes that nobody vouches for.
+ * portable_unpack.c (side wing): reads the maps of corral-snapshot(5), from bytes that nobody
+ * vouches for.
  *
- * A map is taken by its table (portable_shape.h): each key we know exactly once, its number within its range; keys
- * we do not know are skipped, nested as deep as a cursor goes. Of a cart the lines are taken twice: the first time to
- * measure, so that the sections' places are known, the second time to write. What comes out is a version only if
- * cart_validate() says so: totals, texts, sizes and numbers are checked there, as of any bytes.
+ * A map is taken by its table (portable_shape.h): each key we know exactly once, its number within
+ * its range; keys we do not know are skipped, nested as deep as a cursor goes. Of a cart the lines
+ * are taken twice: the first time to measure, so that the sections' places are known, the second
+ * time to write. What comes out is a version only if cart_validate() says so: totals, texts, sizes
+ * and numbers are checked there, as of any bytes.
  *
  * Does not allocate; time is linear in the bytes.
  */
@@ -83,15 +85,17 @@ static const char *name_of(const struct shape *shape, uint32_t index)
 					     shape->specials[index - shape->number_count].data;
 }
 
-static const char *take_value_of(struct cursor *cursor, const struct shape *shape, uint32_t index, take_special *take,
-				 void *to)
+static const char *take_value_of(struct cursor *cursor, const struct shape *shape, uint32_t index,
+				 take_special *take, void *to)
 {
 	if (index < shape->number_count)
-		return take_number_of(cursor, &shape->numbers[index], to) ? NULL : name_of(shape, index);
+		return take_number_of(cursor, &shape->numbers[index], to) ? NULL :
+									    name_of(shape, index);
 	return take(cursor, index - shape->number_count, to);
 }
 
-static const char *take_shape(struct cursor *cursor, const struct shape *shape, take_special *take, void *to)
+static const char *take_shape(struct cursor *cursor, const struct shape *shape, take_special *take,
+			      void *to)
 {
 	uint32_t keys = shape->number_count + shape->special_count;
 	uint32_t seen = 0;
@@ -152,7 +156,8 @@ static const char *take_trailer(struct cursor *cursor, uint32_t index, void *to)
 	return good ? NULL : trailer_specials[index].data;
 }
 
-const char *portable_unpack_header(const void *bytes, size_t size, struct portable_header *ret_header, size_t *ret_used)
+const char *portable_unpack_header(const void *bytes, size_t size,
+				   struct portable_header *ret_header, size_t *ret_used)
 {
 	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
 	struct portable_header header = { 0 };
@@ -165,8 +170,8 @@ const char *portable_unpack_header(const void *bytes, size_t size, struct portab
 	return NULL;
 }
 
-const char *portable_unpack_trailer(const void *bytes, size_t size, struct portable_trailer *ret_trailer,
-				    size_t *ret_used)
+const char *portable_unpack_trailer(const void *bytes, size_t size,
+				    struct portable_trailer *ret_trailer, size_t *ret_used)
 {
 	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
 	struct portable_trailer trailer = { 0 };
@@ -191,7 +196,10 @@ bool portable_is_trailer(const void *bytes, size_t size)
 
 /* ------------------------------------------------------------------- lines */
 
-/* Words are bounded key by key, as their extras may be nested as deep as a cursor goes by themselves. */
+/*
+ * Words are bounded key by key, as their extras may be nested as deep as a cursor goes by
+ * themselves.
+ */
 static bool take_words(struct cursor *cursor)
 {
 	struct corral_text key;
@@ -270,8 +278,9 @@ static const char *take_lines(struct cursor *cursor, struct lines *lines)
 static const char *take_op(struct cursor *cursor, uint32_t index, void *to)
 {
 	struct portable_op *op = to;
-	bool good = index == OP_ID ? take_hash(cursor, OP_ID_BYTES, &op->record.id[1], &op->record.id[0]) :
-				     take_status(cursor, &op->status);
+	bool good = index == OP_ID ?
+			    take_hash(cursor, OP_ID_BYTES, &op->record.id[1], &op->record.id[0]) :
+			    take_status(cursor, &op->status);
 
 	return good ? NULL : op_specials[index].data;
 }
@@ -361,10 +370,13 @@ static const char *take_cart(struct cursor *cursor, uint32_t index, void *to)
 }
 
 /* Everything is measured and fits: write it. */
-static const char *write_version(struct portable_cart *cart, const struct cart_sections *at, uint8_t *to)
+static const char *write_version(struct portable_cart *cart, const struct cart_sections *at,
+				 uint8_t *to)
 {
 	struct cart_head *head = &cart->head;
-	struct lines lines = { .records = to + at->lines_at, .words = to + at->words_at, .seed = head->seed };
+	struct lines lines = { .records = to + at->lines_at,
+			       .words = to + at->words_at,
+			       .seed = head->seed };
 	uint8_t *ids = to + sizeof(*head);
 	uint32_t op_count;
 
@@ -386,8 +398,9 @@ static const char *write_version(struct portable_cart *cart, const struct cart_s
 	return NULL;
 }
 
-const char *portable_unpack_cart(const void *bytes, size_t size, uint64_t seed, bool keep_ops, void *buffer,
-				 struct portable_version *ret_version, size_t *ret_used)
+const char *portable_unpack_cart(const void *bytes, size_t size, uint64_t seed, bool keep_ops,
+				 void *buffer, struct portable_version *ret_version,
+				 size_t *ret_used)
 {
 	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
 	struct portable_cart cart = { .head = { .format = CART_FORMAT, .seed = seed },

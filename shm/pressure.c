@@ -3,10 +3,11 @@
  * pressure.c (floor 4): memory is short. See pressure.h. Slow by nature, bounded, waits for nobody:
  * locks are tried, grace periods polled.
  *
- * Dissolving spans: every block of them is free, in its class's list or never used. That it is done is told in the intent; then their
- * page words are marked (PAGE_DOOMED), the bump region is closed if it is in one of them, their blocks are unlinked one
- * store at a time, each of which leaves a sound list, in one pass for all of them; then the page words are cleared. Repair
- * does the rest of the same, for those that were marked.
+ * Dissolving spans: every block of them is free, in its class's list or never used. That it is done
+ * is told in the intent; then their page words are marked (PAGE_DOOMED), the bump region is closed
+ * if it is in one of them, their blocks are unlinked one store at a time, each of which leaves a
+ * sound list, in one pass for all of them; then the page words are cleared. Repair does the rest of
+ * the same, for those that were marked.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -49,7 +50,8 @@ void pressure_dissolve(struct arena *arena, uint32_t class)
 	block_ref bump = load_relaxed(&c->bump); /* once: looked at and used as it was */
 	block_ref *link = &c->head;
 
-	if (bump < c->bump_end && arena_block_inside(arena, bump) && is_doomed(arena, class, head_page(arena, bump)))
+	if (bump < c->bump_end && arena_block_inside(arena, bump) &&
+	    is_doomed(arena, class, head_page(arena, bump)))
 		note(&c->bump_end, bump); /* the never used rest goes with it */
 	for (uint32_t bound = block_bound(arena); *link != 0 && bound > 0; bound--) {
 		struct block_header *block = block_at(arena, *link);
@@ -122,7 +124,8 @@ static uint32_t scavenge_class(struct actor *actor, uint32_t class, uint16_t *fr
 	if (bump < c->bump_end && arena_block_inside(arena, bump)) {
 		uint32_t page = head_page(arena, bump);
 		if (page < arena->page_count)
-			free_in[page] = (uint16_t)((c->bump_end - bump) / (block_class_bytes(class) / BLOCK_UNIT));
+			free_in[page] = (uint16_t)((c->bump_end - bump) /
+						   (block_class_bytes(class) / BLOCK_UNIT));
 	}
 	for (block_ref at = c->head; at != 0 && bound > 0; bound--) {
 		struct block_header *block = block_at(arena, at);
@@ -151,7 +154,8 @@ uint32_t block_scavenge(struct actor *actor)
 		return 0;
 	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
 		struct size_class *c = &arena->classes[class];
-		if ((load_relaxed(&c->head) == 0 && load_relaxed(&c->bump) == load_relaxed(&c->bump_end)) ||
+		if ((load_relaxed(&c->head) == 0 &&
+		     load_relaxed(&c->bump) == load_relaxed(&c->bump_end)) ||
 		    !lock_try(actor, &c->lock, LOCK_CLASS))
 			continue;
 		freed += scavenge_class(actor, class, free_in);
@@ -171,29 +175,39 @@ static uint32_t pages_in_use(const struct arena *arena)
 		uint32_t class = PAGE_SPAN_CLASS(word), pages = PAGE_SPAN_PAGES(word);
 		if (word == 0)
 			continue;
-		bool sound = class < CLASS_COUNT && pages == block_span_pages(class) && pages <= reserved - (page - 1);
+		bool sound = class < CLASS_COUNT && pages == block_span_pages(class) &&
+			     pages <= reserved - (page - 1);
 		return sound ? page - 1 + pages : reserved;
 	}
 	return 0;
 }
 
-/* Is there a version behind these pages? Then the page table is damaged, and salvage shall find it still. */
+/*
+ * Is there a version behind these pages? Then the page table is damaged, and salvage shall find it
+ * still.
+ */
 static bool some_version_behind(const struct arena *arena, uint32_t pages)
 {
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
 
 	for (uint32_t i = 0; i < high; i++) {
 		block_ref current = load_relaxed(&arena->slots[i].current);
-		if (current >= arena->space_first && (current - arena->space_first) / UNITS_PER_PAGE >= pages)
+		if (current >= arena->space_first &&
+		    (current - arena->space_first) / UNITS_PER_PAGE >= pages)
 			return true;
 	}
 	return false;
 }
 
-/* Does somebody read on in a view that was revoked? What he reads may be anything, but has to be there. */
+/*
+ * Does somebody read on in a view that was revoked? What he reads may be anything, but has to be
+ * there.
+ */
 static bool some_void_view(const struct arena *arena)
 {
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
 
 	for (uint32_t number = 0; number < high; number++) {
 		uint64_t reader = load_relaxed(&arena->threads[number].reader);
@@ -203,26 +217,32 @@ static bool some_void_view(const struct arena *arena)
 	return false;
 }
 
-/* Under the lock no span is dissolved: what those who read are at is in one, unless it was void before we looked. */
+/*
+ * Under the lock no span is dissolved: what those who read are at is in one, unless it was void
+ * before we looked.
+ */
 static int64_t trim_locked(struct arena *arena, uint32_t keep, uint64_t most)
 {
-	return some_void_view(arena) ? -EBUSY :
-				       arena_unreserve(arena, (uint32_t)max_u64(keep, pages_in_use(arena)), most);
+	return some_void_view(arena) ?
+		       -EBUSY :
+		       arena_unreserve(arena, (uint32_t)max_u64(keep, pages_in_use(arena)), most);
 }
 
 /*
- * Who makes a version ahead without a section may still be reading what was freed and dissolved long ago: zeroes then, which he will
- * not publish.
+ * Who makes a version ahead without a section may still be reading what was freed and dissolved
+ * long ago: zeroes then, which he will not publish.
  */
 int64_t block_trim(struct actor *actor, uint64_t least, uint64_t most)
 {
 	struct arena *arena = actor->arena;
 	lock_word *lock = &arena->header->space_lock;
 	uint32_t keep = pages_in_use(arena);
-	uint64_t reserved = min_u64(load_relaxed(&arena->header->reserved_pages), arena->page_count);
+	uint64_t reserved =
+		min_u64(load_relaxed(&arena->header->reserved_pages), arena->page_count);
 
 	/* before the lock: who carves meanwhile makes it more */
-	if (reserved <= keep || (reserved - keep) * PAGE_BYTES < least || some_version_behind(arena, keep))
+	if (reserved <= keep || (reserved - keep) * PAGE_BYTES < least ||
+	    some_version_behind(arena, keep))
 		return 0;
 	if (!lock_try(actor, lock, LOCK_SPACE))
 		return -EBUSY;
@@ -255,13 +275,14 @@ static bool has_retired(const struct actor *actor, const struct thread_record *r
 {
 	const struct retired *lists = &record->retired;
 
-	return (load_relaxed(&lists->open) | load_relaxed(&lists->waiting) | load_relaxed(&lists->ready) |
-		(record == actor->record ? lists->deferred : 0)) != 0;
+	return (load_relaxed(&lists->open) | load_relaxed(&lists->waiting) |
+		load_relaxed(&lists->ready) | (record == actor->record ? lists->deferred : 0)) != 0;
 }
 
 bool block_reclaim_all(struct actor *actor)
 {
-	uint32_t high = (uint32_t)min_u64(load_acquire(&actor->arena->header->threads_high), actor->arena->max_threads);
+	uint32_t high = (uint32_t)min_u64(load_acquire(&actor->arena->header->threads_high),
+					  actor->arena->max_threads);
 	bool left = false;
 
 	for (uint32_t number = 0; number < high; number++) {
@@ -275,14 +296,16 @@ bool block_reclaim_all(struct actor *actor)
 	return left;
 }
 
-int pressure_relieve(struct actor *actor, uint32_t *class, int error, int (*refill)(struct actor *, uint32_t))
+int pressure_relieve(struct actor *actor, uint32_t *class, int error,
+		     int (*refill)(struct actor *, uint32_t))
 {
 	(void)block_reclaim_all(actor);
 	if (refill(actor, *class) == 0)
 		return 0;
 	if (block_scavenge(actor) > 0 && refill(actor, *class) == 0)
 		return 0;
-	for (uint32_t larger = *class + 1; larger < CLASS_COUNT && larger <= *class + LARGER_CLASSES; larger++) {
+	for (uint32_t larger = *class + 1;
+	     larger < CLASS_COUNT && larger <= *class + LARGER_CLASSES; larger++) {
 		*class = larger;
 		if (refill(actor, larger) == 0)
 			return 0;

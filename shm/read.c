@@ -2,9 +2,10 @@
 /*
  * read.c (floor 5): the public calls that read: views, copies, waiting. (Lists: list.c.)
  *
- * A read is: enter; find; look at the clock; hand out a pointer. The clock is the vDSO's coarse one. The
- * activity of a read is written to the slot only when the stored time is older than a grain of
- * the time to live. Nothing here takes a lock or makes a system call, but corral_wait(), which sleeps.
+ * A read is: enter; find; look at the clock; hand out a pointer. The clock is the vDSO's coarse
+ * one. The activity of a read is written to the slot only when the stored time is older than a
+ * grain of the time to live. Nothing here takes a lock or makes a system call, but corral_wait(),
+ * which sleeps.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -37,12 +38,13 @@ static int touch(struct corral *corral, struct slot *slot, int64_t touched, int6
 }
 
 /*
- * In a section: the cart, if it is there and its time is not up. -EAGAIN: its time changed under us, look again.
- * The clock is read first, out of the way of the cache misses that follow; what it says may be old by the time we
- * answer, which is as if we had answered then. Only a touch needs a newer one.
+ * In a section: the cart, if it is there and its time is not up. -EAGAIN: its time changed under
+ * us, look again. The clock is read first, out of the way of the cache misses that follow; what it
+ * says may be old by the time we answer, which is as if we had answered then. Only a touch needs a
+ * newer one.
  */
-static int look_once(struct corral *corral, const struct corral_key *key, uint64_t hash, struct found *found,
-		     int64_t *ret_deadline)
+static int look_once(struct corral *corral, const struct corral_key *key, uint64_t hash,
+		     struct found *found, int64_t *ret_deadline)
 {
 	const struct arena *arena = &corral->arena;
 	int64_t now = arena_now_ns(arena);
@@ -56,7 +58,8 @@ static int look_once(struct corral *corral, const struct corral_key *key, uint64
 	if (unlikely(load_relaxed(&found->slot->touched_ns) != touched))
 		return -EAGAIN;
 	/* the deadline is 129 grains and a tick after the touch */
-	if (unlikely(ns_since(now, touched) > ns_since(deadline, ns_add(touched, CLOCK_TICK_NS)) / 129)) {
+	if (unlikely(ns_since(now, touched) >
+		     ns_since(deadline, ns_add(touched, CLOCK_TICK_NS)) / 129)) {
 		if (now >= deadline)
 			return slot_forgo(found->slot, touched) ? -ENOENT : -EAGAIN;
 		if ((corral->flags & CORRAL_OBSERVE) == 0)
@@ -66,15 +69,17 @@ static int look_once(struct corral *corral, const struct corral_key *key, uint64
 	}
 	*ret_deadline = deadline;
 	/* within its block; what is inside, the accessors check */
-	uint32_t size = load_relaxed(&found->cart->size); /* once: damaged bytes may change any time */
-	if (unlikely(size < sizeof(struct cart_head) || size > found->room || size > CORRAL_CART_MAX))
+	uint32_t size =
+		load_relaxed(&found->cart->size); /* once: damaged bytes may change any time */
+	if (unlikely(size < sizeof(struct cart_head) || size > found->room ||
+		     size > CORRAL_CART_MAX))
 		return -EUCLEAN;
 	found->room = size;
 	return 0;
 }
 
-static int look_up(struct corral *corral, const struct corral_key *key, uint64_t hash, struct found *ret_found,
-		   int64_t *ret_deadline)
+static int look_up(struct corral *corral, const struct corral_key *key, uint64_t hash,
+		   struct found *ret_found, int64_t *ret_deadline)
 {
 	uint32_t tries = AGAIN_MAX;
 	int r;
@@ -86,8 +91,9 @@ static int look_up(struct corral *corral, const struct corral_key *key, uint64_t
 	return r;
 }
 
-static inline void fill_view(struct corral *corral, struct actor *actor, const struct cart_head *cart, size_t size,
-			     int64_t deadline, struct corral_view *ret_view)
+static inline void fill_view(struct corral *corral, struct actor *actor,
+			     const struct cart_head *cart, size_t size, int64_t deadline,
+			     struct corral_view *ret_view)
 {
 	*ret_view = (struct corral_view){ .version = load_relaxed(&cart->version),
 					  .bytes = cart,
@@ -99,7 +105,8 @@ static inline void fill_view(struct corral *corral, struct actor *actor, const s
 }
 
 /* Whatever may be the matter. */
-static __attribute__((noinline)) int begin_with_care(struct corral *corral, const struct corral_key *key, uint64_t hash,
+static __attribute__((noinline)) int begin_with_care(struct corral *corral,
+						     const struct corral_key *key, uint64_t hash,
 						     struct corral_view *ret_view)
 {
 	struct actor *actor;
@@ -122,10 +129,13 @@ static __attribute__((noinline)) int begin_with_care(struct corral *corral, cons
 	return 0;
 }
 
-/* Is this, within the arena, a version of that key? *ret_size is what its head says, which may be damaged and change any time. */
-static inline __attribute__((always_inline)) bool is_version_of(const struct arena *arena, block_ref current,
-								const struct corral_key *key,
-								const struct cart_head **ret_cart, uint32_t *ret_size)
+/*
+ * Is this, within the arena, a version of that key? *ret_size is what its head says, which may be
+ * damaged and change any time.
+ */
+static inline __attribute__((always_inline)) bool
+is_version_of(const struct arena *arena, block_ref current, const struct corral_key *key,
+	      const struct cart_head **ret_cart, uint32_t *ret_size)
 {
 	if (unlikely(current - arena->space_first >= arena->head_refs))
 		return false;
@@ -134,22 +144,27 @@ static inline __attribute__((always_inline)) bool is_version_of(const struct are
 	uint32_t size = load_relaxed(&cart->size);
 	*ret_cart = cart;
 	*ret_size = size;
-	return likely(size <= CORRAL_CART_MAX && at + size <= arena->bytes) && cart_has_key(cart, size, key);
+	return likely(size <= CORRAL_CART_MAX && at + size <= arena->bytes) &&
+	       cart_has_key(cart, size, key);
 }
 
 /*
- * What nearly every read is: the thread's outermost section, a cart that is there, and that needs no touch. False, and
- * nothing has happened, if anything is otherwise. It is the fewer instructions that count: a processor looks some 250 ahead, and
- * a read's cache misses overlap with those of the next as far as that reaches.
+ * What nearly every read is: the thread's outermost section, a cart that is there, and that needs
+ * no touch. False, and nothing has happened, if anything is otherwise. It is the fewer instructions
+ * that count: a processor looks some 250 ahead, and a read's cache misses overlap with those of the
+ * next as far as that reaches.
  */
-static inline __attribute__((always_inline)) bool begin_at_once(struct corral *corral, const struct corral_key *key,
-								uint64_t hash, struct corral_view *ret_view)
+static inline __attribute__((always_inline)) bool begin_at_once(struct corral *corral,
+								const struct corral_key *key,
+								uint64_t hash,
+								struct corral_view *ret_view)
 {
 	const struct arena *arena = &corral->arena;
 	const struct cart_head *cart;
 	uint32_t size;
 
-	if (unlikely(handle_cache.corral != corral || handle_cache.epoch != *corral->epoch || arena_withdrawn(arena)))
+	if (unlikely(handle_cache.corral != corral || handle_cache.epoch != *corral->epoch ||
+		     arena_withdrawn(arena)))
 		return false;
 	struct actor *actor = &handle_cache.attachment->actor;
 	struct thread_record *record = actor->record;
@@ -161,13 +176,17 @@ static inline __attribute__((always_inline)) bool begin_at_once(struct corral *c
 	if (unlikely(slot == NULL))
 		goto otherwise;
 	/* one after the other: a writer that wants this cache line back takes it once */
-	int64_t touched = load_acquire(&slot->touched_ns);         /* before current. pairs [S3] */
-	block_ref current = load_acquire(&slot->current);          /* its bytes are written. pairs [S1] */
-	uint64_t ttl = load_acquire(&slot->ttl_ns);                /* then the touch it came with is seen. pairs [S5] */
+	int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
+	block_ref current = load_acquire(&slot->current);  /* its bytes are written. pairs [S1] */
+	uint64_t ttl =
+		load_acquire(&slot->ttl_ns); /* then the touch it came with is seen. pairs [S5] */
 	bool settled = load_relaxed(&slot->touched_ns) == touched; /* pairs [S5] */
 	if (ttl == 0)
 		ttl = load_relaxed(&arena->header->ttl_ns);
-	/* unsigned: neither is it one that ended (TOUCHED_ENDED), nor touched after we looked at the clock */
+	/*
+	 * unsigned: neither is it one that ended (TOUCHED_ENDED), nor touched after we looked at
+	 * the clock
+	 */
 	if (unlikely(!settled || (uint64_t)ns_since(now, touched) > (uint64_t)ttl_grain_ns(ttl)))
 		goto otherwise;
 	int64_t deadline = deadline_ns(touched, ttl);
@@ -180,8 +199,8 @@ otherwise:
 	return false;
 }
 
-static inline __attribute__((always_inline)) int begin(struct corral *corral, const struct corral_key *key,
-						       struct corral_view *ret_view, bool whole)
+static inline __attribute__((always_inline)) int
+begin(struct corral *corral, const struct corral_key *key, struct corral_view *ret_view, bool whole)
 {
 	int r = handle_check_key(key);
 
@@ -193,10 +212,13 @@ static inline __attribute__((always_inline)) int begin(struct corral *corral, co
 		slot_prefetch_whole(&corral->arena, hash);
 	else
 		slot_prefetch(&corral->arena, hash);
-	return likely(begin_at_once(corral, key, hash, ret_view)) ? 0 : begin_with_care(corral, key, hash, ret_view);
+	return likely(begin_at_once(corral, key, hash, ret_view)) ?
+		       0 :
+		       begin_with_care(corral, key, hash, ret_view);
 }
 
-int corral_read_begin(struct corral *corral, const struct corral_key *key, struct corral_view *ret_view)
+int corral_read_begin(struct corral *corral, const struct corral_key *key,
+		      struct corral_view *ret_view)
 {
 	return begin(corral, key, ret_view, false);
 }
@@ -239,8 +261,12 @@ int corral_read_end(struct corral_view *view)
 {
 	const struct attachment *ours = handle_cache.attachment;
 
-	/* this thread's, and still this process's (fork wipes the handle's epoch); a copy has no thread */
-	if (unlikely(ours == NULL || view->thread != &ours->actor || *view->corral->epoch != view->epoch))
+	/*
+	 * this thread's, and still this process's (fork wipes the handle's epoch); a copy has no
+	 * thread
+	 */
+	if (unlikely(ours == NULL || view->thread != &ours->actor ||
+		     *view->corral->epoch != view->epoch))
 		return end_with_care(view);
 	return end_here(view, view->thread);
 }
@@ -254,11 +280,12 @@ static int64_t ns_of_ms(int64_t ms)
 int64_t corral_view_expires_ms(const struct corral_view *view)
 {
 	/* a copy's was reckoned when it was made */
-	return view->corral != NULL ? handle_wall_ms(view->corral, view->deadline_ns) : view->deadline_ns / 1000000;
+	return view->corral != NULL ? handle_wall_ms(view->corral, view->deadline_ns) :
+				      view->deadline_ns / 1000000;
 }
 
-int corral_read_copy(struct corral *corral, const struct corral_key *key, void *buffer, size_t size, size_t *ret_size,
-		     struct corral_view *ret_view)
+int corral_read_copy(struct corral *corral, const struct corral_key *key, void *buffer, size_t size,
+		     size_t *ret_size, struct corral_view *ret_view)
 {
 	struct corral_view view, copy;
 	uint32_t tries = AGAIN_MAX;
@@ -303,7 +330,8 @@ int corral_view_line(const struct corral_view *view, uint32_t index, struct corr
 	return cart_get_line(view->bytes, view->size, index, ret_line);
 }
 
-int corral_view_attribute(const struct corral_view *view, uint32_t index, struct corral_attribute *ret_attribute)
+int corral_view_attribute(const struct corral_view *view, uint32_t index,
+			  struct corral_attribute *ret_attribute)
 {
 	return cart_get_attribute(view->bytes, view->size, index, ret_attribute);
 }
@@ -365,9 +393,13 @@ static void announce(uint32_t *word, uint32_t *ret_seen)
 	fence_full(); /* announced before we look for the change. pairs [S4] */
 }
 
-/* One look: 0 and the version when it is past; -EAGAIN and where to sleep; -ERESTART: look again; -ENOENT. */
-static int look_for_change(struct corral *corral, struct actor *actor, const struct corral_key *key, uint64_t past,
-			   uint32_t **ret_word, uint32_t *ret_seen, uint64_t *ret_version)
+/*
+ * One look: 0 and the version when it is past; -EAGAIN and where to sleep; -ERESTART: look again;
+ * -ENOENT.
+ */
+static int look_for_change(struct corral *corral, struct actor *actor, const struct corral_key *key,
+			   uint64_t past, uint32_t **ret_word, uint32_t *ret_seen,
+			   uint64_t *ret_version)
 {
 	const struct arena *arena = &corral->arena;
 	uint64_t hash = slot_hash(arena, key);
@@ -399,8 +431,8 @@ static int look_for_change(struct corral *corral, struct actor *actor, const str
 	return r == -ENOENT && past == 0 ? -EAGAIN : r;
 }
 
-int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version, int timeout_ms,
-		uint64_t *ret_version)
+int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version,
+		int timeout_ms, uint64_t *ret_version)
 {
 	int64_t give_up = timeout_ms < 0 ? INT64_MAX : monotonic_ms() + timeout_ms;
 	struct actor *actor;

@@ -3,9 +3,10 @@
  * repair.c (floor 5): see repair.h. The rooms that write intents resolve them (slot_repair,
  * block_repair); this is the order: first what was published, then memory, the record last.
  *
- * Idempotent: each step tests a fact of the arena and makes it so; a second repairer, after the first one's
- * death, finds facts that the first has made and goes on. The record gets a new generation and becomes free
- * last of all, when no lock word names it any more: that is why its number can be reused.
+ * Idempotent: each step tests a fact of the arena and makes it so; a second repairer, after the
+ * first one's death, finds facts that the first has made and goes on. The record gets a new
+ * generation and becomes free last of all, when no lock word names it any more: that is why its
+ * number can be reused.
  */
 #include <string.h>
 
@@ -17,7 +18,8 @@
 #include "slot.h"
 #include "stat.h"
 
-static void repair_thread(struct arena *arena, struct thread_record *record, uint32_t name, struct death *death)
+static void repair_thread(struct arena *arena, struct thread_record *record, uint32_t name,
+			  struct death *death)
 {
 	uint32_t found = slot_repair(arena, record, name);
 
@@ -35,9 +37,12 @@ static void repair_thread(struct arena *arena, struct thread_record *record, uin
 
 void repair_process(struct arena *arena, uint32_t process)
 {
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
 	const struct process_record *dead = &arena->processes[process];
-	struct death death = { .pid = dead->pid, .process = process, .repaired_ms = arena_wall_ms() };
+	struct death death = { .pid = dead->pid,
+			       .process = process,
+			       .repaired_ms = arena_wall_ms() };
 
 	memcpy(death.program, dead->program, sizeof(death.program));
 	for (uint32_t number = 0; number < high; number++) {

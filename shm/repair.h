@@ -9,8 +9,9 @@
 #include "alive.h"
 
 /*
- * Repair all thread records of a process, and enter it into the arena's list of deaths. The caller holds its liveness byte, so nobody else is at it. May
- * be cut short by death anywhere and be done again. Waits for no lock.
+ * Repair all thread records of a process, and enter it into the arena's list of deaths. The caller
+ * holds its liveness byte, so nobody else is at it. May be cut short by death anywhere and be done
+ * again. Waits for no lock.
  */
 void repair_process(struct arena *arena, uint32_t process);
 

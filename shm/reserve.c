@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * reserve.c (floor 2): disk space and huge pages for the arena, before anyone touches it. Declared in arena.h.
+ * reserve.c (floor 2): disk space and huge pages for the arena, before anyone touches it. Declared
+ * in arena.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,8 @@ int arena_reserve_file(int fd, uint64_t at, uint64_t bytes)
 	if (errno != EOPNOTSUPP && errno != ENOSYS)
 		return -errno;
 	while (bytes > 0) {
-		long n = syscall(SYS_pwrite64, fd, zeroes, min_u64(bytes, sizeof(zeroes)), (off_t)at);
+		long n = syscall(SYS_pwrite64, fd, zeroes, min_u64(bytes, sizeof(zeroes)),
+				 (off_t)at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -42,18 +44,19 @@ int arena_reserve_file(int fd, uint64_t at, uint64_t bytes)
 }
 
 /*
- * In a file system in memory nothing is huge unless one asks for it; here before anyone uses it, which is when it is
- * cheap. Elsewhere the mapping's advice does it, if anything. It is an advice: where it is not heard, reads take longer.
+ * In a file system in memory nothing is huge unless one asks for it; here before anyone uses it,
+ * which is when it is cheap. Elsewhere the mapping's advice does it, if anything. It is an advice:
+ * where it is not heard, reads take longer.
  */
 void arena_make_huge(const struct arena *arena, uint64_t from, uint64_t end)
 {
-	(void)madvise(arena->base + from / EXTENT_BYTES * EXTENT_BYTES, end - from / EXTENT_BYTES * EXTENT_BYTES,
-		      MADV_COLLAPSE);
+	(void)madvise(arena->base + from / EXTENT_BYTES * EXTENT_BYTES,
+		      end - from / EXTENT_BYTES * EXTENT_BYTES, MADV_COLLAPSE);
 }
 
 /*
- * Whole extents only, the last one up to the end of the file. The kernel may keep an extent in one huge page, and has disk
- * space for all of a page or kills who writes to it (SIGBUS).
+ * Whole extents only, the last one up to the end of the file. The kernel may keep an extent in one
+ * huge page, and has disk space for all of a page or kills who writes to it (SIGBUS).
  */
 int arena_reserve(struct arena *arena, uint32_t first, uint32_t count)
 {
@@ -73,8 +76,8 @@ int arena_reserve(struct arena *arena, uint32_t first, uint32_t count)
 }
 
 /*
- * First it is not reserved any more, then it is given back: who comes after a death in between reserves again what is there
- * still, or gives it back the next time: whatever is behind goes, too.
+ * First it is not reserved any more, then it is given back: who comes after a death in between
+ * reserves again what is there still, or gives it back the next time: whatever is behind goes, too.
  */
 int64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most)
 {
@@ -90,8 +93,8 @@ int64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most)
 		from = align_up(end - most, EXTENT_BYTES);
 	note(&h->reserved_pages, (uint32_t)((from - arena->space_at) / PAGE_BYTES));
 	do
-		r = syscall(SYS_fallocate, arena->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
-			    (off_t)(arena->bytes - from));
+		r = syscall(SYS_fallocate, arena->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			    (off_t)from, (off_t)(arena->bytes - from));
 	while (r < 0 && errno == EINTR);
 	if (r == 0)
 		return (int64_t)(end - from);
@@ -103,5 +106,7 @@ int64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most)
 int arena_reserve_again(const struct arena *arena)
 {
 	return arena_reserve_file(
-		arena->fd, 0, arena->space_at + min_u64(arena->header->reserved_pages, arena->page_count) * PAGE_BYTES);
+		arena->fd, 0,
+		arena->space_at +
+			min_u64(arena->header->reserved_pages, arena->page_count) * PAGE_BYTES);
 }

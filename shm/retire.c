@@ -15,8 +15,9 @@
  *            is stopped there stops the owner.
  *
  * A list moves on with two stores, "next = this; this = 0"; a death between them shows as two
- * equal heads. Stamping costs a fence, and driving a look at every thread record and sometimes a membarrier: a batch of
- * blocks shares them. Nothing here waits for a reader: what is not over yet stays where it is.
+ * equal heads. Stamping costs a fence, and driving a look at every thread record and sometimes a
+ * membarrier: a batch of blocks shares them. Nothing here waits for a reader: what is not over yet
+ * stays where it is.
  */
 #include "atomic.h"
 #include "block.h"
@@ -25,8 +26,9 @@
 #include "stat.h"
 
 /*
- * How many blocks share a grace period. Blocks that wait are memory that is written next time without being in a cache, so few are better as
- * long as a grace period takes no time, which is so but for membarriers that interrupt somebody: microseconds each.
+ * How many blocks share a grace period. Blocks that wait are memory that is written next time
+ * without being in a cache, so few are better as long as a grace period takes no time, which is so
+ * but for membarriers that interrupt somebody: microseconds each.
  */
 #define BATCH_BLOCKS_MIN 32u
 #define BATCH_BLOCKS_MAX 128u
@@ -35,7 +37,8 @@
 
 static uint64_t batch_bytes(const struct arena *arena)
 {
-	return max_u64(32768, min_u64(BATCH_BYTES_MAX, (uint64_t)arena->page_count * PAGE_BYTES / 1024));
+	return max_u64(32768,
+		       min_u64(BATCH_BYTES_MAX, (uint64_t)arena->page_count * PAGE_BYTES / 1024));
 }
 
 /* No list of blocks is longer. */
@@ -72,7 +75,9 @@ static void free_ready(struct actor *actor, struct retired *lists)
 
 	while (lists->ready != 0 && freed < bound) {
 		struct block_header *block = block_at(actor->arena, lists->ready);
-		block_ref next = block != NULL ? block->next : 0; /* damaged: the rest is lost to check --repair */
+		block_ref next = block != NULL ?
+					 block->next :
+					 0; /* damaged: the rest is lost to check --repair */
 		note(&intent->hand, lists->ready);
 		if (block != NULL && block->slot != 0 && !block_free_slot(actor, block)) {
 			note(&intent->hand, 0);
@@ -133,13 +138,15 @@ static void push_open(struct actor *actor, struct retired *lists, struct block_h
 	note(&lists->open, intent->old);
 	note(&intent->old, 0);
 	lists->open_count++;
-	lists->open_bytes += block_class_bytes((uint32_t)min_u64(load_relaxed(&block->class), CLASS_COUNT - 1));
+	lists->open_bytes +=
+		block_class_bytes((uint32_t)min_u64(load_relaxed(&block->class), CLASS_COUNT - 1));
 }
 
 /* What had to be deferred comes first. intent.old is 0, the lock of our lists is held. */
 static void undefer(struct actor *actor, struct retired *lists)
 {
-	for (uint64_t bound = block_bound(actor->arena); lists->deferred != 0 && bound > 0; bound--) {
+	for (uint64_t bound = block_bound(actor->arena); lists->deferred != 0 && bound > 0;
+	     bound--) {
 		struct block_header *block = block_at(actor->arena, lists->deferred);
 		if (block == NULL) { /* damaged */
 			note(&lists->deferred, 0);
@@ -172,10 +179,14 @@ void block_retire_old(struct actor *actor)
 	push_open(actor, lists, block);
 	if (unlikely(lists->deferred != 0))
 		undefer(actor, lists);
-	if ((lists->open_count >= batch_blocks(lists) || lists->open_bytes >= batch_bytes(actor->arena)) &&
+	if ((lists->open_count >= batch_blocks(lists) ||
+	     lists->open_bytes >= batch_bytes(actor->arena)) &&
 	    (lists->waiting == 0 || lists->open_count >= lists->retry_at)) {
 		rotate_locked(actor, lists);
-		/* if some still wait: a reader that stays long makes the list long, and is not asked at every block */
+		/*
+		 * if some still wait: a reader that stays long makes the list long, and is not
+		 * asked at every block
+		 */
 		lists->retry_at = lists->open_count + lists->open_count / 4;
 	}
 	lock_drop(actor, &lists->lock, LOCK_LISTS);
@@ -199,8 +210,9 @@ bool block_has_leftovers(const struct thread_record *record)
 	const struct retired *lists = &record->retired;
 	const struct intent *intent = &record->intent;
 	/* relaxed: a first look; who then wants the record has to become its owner */
-	uint32_t some = load_relaxed(&lists->open) | load_relaxed(&lists->waiting) | load_relaxed(&lists->ready) |
-			load_relaxed(&lists->deferred) | load_relaxed(&intent->hand) | load_relaxed(&intent->old) |
+	uint32_t some = load_relaxed(&lists->open) | load_relaxed(&lists->waiting) |
+			load_relaxed(&lists->ready) | load_relaxed(&lists->deferred) |
+			load_relaxed(&intent->hand) | load_relaxed(&intent->old) |
 			load_relaxed(&intent->hand_slot);
 
 	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
@@ -210,7 +222,8 @@ bool block_has_leftovers(const struct thread_record *record)
 
 uint64_t block_held_back(const struct arena *arena, uint64_t phase)
 {
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
 	uint64_t bytes = 0;
 
 	for (uint32_t number = 0; number < high; number++) {

@@ -8,8 +8,8 @@
 #include "alive.h"
 
 /*
- * No lock is held. Readers who hold back what is retired are waited for a little (some milliseconds in
- * all); then the oldest view is revoked, one a round. False: there is nothing more to hope for.
+ * No lock is held. Readers who hold back what is retired are waited for a little (some milliseconds
+ * in all); then the oldest view is revoked, one a round. False: there is nothing more to hope for.
  */
 bool room_make(struct actor *actor, uint32_t round);
 

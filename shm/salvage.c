@@ -2,10 +2,11 @@
 /*
  * salvage.c (floor 5): see salvage.h.
  *
- * The file is mapped over zeroes, so that what was cut off reads as nothing. Every slot is looked at, linked or not: a slot
- * with a version holds a cart (ARCHITECTURE.md, invariant 2). A slot that leads to no sound cart, or to
- * another's, is remembered by its hash, and the blocks are searched for a sound version of a key with that hash; but only
- * those that are in no list: in the lists are older versions, which would silently take changes back.
+ * The file is mapped over zeroes, so that what was cut off reads as nothing. Every slot is looked
+ * at, linked or not: a slot with a version holds a cart (ARCHITECTURE.md, invariant 2). A slot that
+ * leads to no sound cart, or to another's, is remembered by its hash, and the blocks are searched
+ * for a sound version of a key with that hash; but only those that are in no list: in the lists are
+ * older versions, which would silently take changes back.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,8 @@
 #include "slot.h"
 
 #define SEED_SAMPLES 16u
-#define CLOCK_SLACK_NS 60000000000ull /* a touch older than the cart's last change by more than this is damage */
+#define CLOCK_SLACK_NS                                                                             \
+	60000000000ull /* a touch older than the cart's last change by more than this is damage */
 #define TTL_FALLBACK_NS 1800000000000ull
 
 struct salvage {
@@ -44,7 +46,8 @@ struct salvage {
 	void *context;
 };
 
-__attribute__((format(printf, 2, 3))) static void tell(const struct salvage *salvage, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void tell(const struct salvage *salvage,
+						       const char *format, ...)
 {
 	char line[256];
 	va_list arguments;
@@ -60,12 +63,13 @@ __attribute__((format(printf, 2, 3))) static void tell(const struct salvage *sal
 /* The file over zeroes. */
 static int map_over_zeroes(struct arena *arena, uint64_t bytes, uint64_t file_bytes)
 {
-	arena->base = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	arena->base =
+		mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (arena->base == MAP_FAILED)
 		return -errno;
 	arena->bytes = bytes;
-	if (mmap(arena->base, min_u64(bytes, file_bytes), PROT_READ, MAP_PRIVATE | MAP_FIXED, arena->fd, 0) ==
-	    MAP_FAILED) {
+	if (mmap(arena->base, min_u64(bytes, file_bytes), PROT_READ, MAP_PRIVATE | MAP_FIXED,
+		 arena->fd, 0) == MAP_FAILED) {
 		int error = errno;
 		munmap(arena->base, bytes);
 		arena->base = NULL;
@@ -91,14 +95,18 @@ static bool assume(struct salvage *salvage, uint64_t bytes, uint32_t max_carts)
 	return true;
 }
 
-/* Which length and geometry it had: as a sound header says, else as the file is long, if that can be. */
+/*
+ * Which length and geometry it had: as a sound header says, else as the file is long, if that can
+ * be.
+ */
 static int map_damaged(struct salvage *salvage, char *why)
 {
 	struct arena *arena = &salvage->arena;
 	struct arena_header raw, h;
 	struct stat st;
 
-	if (fstat(arena->fd, &st) < 0 || !S_ISREG(st.st_mode) || pread(arena->fd, &raw, sizeof(raw), 0) != sizeof(raw))
+	if (fstat(arena->fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    pread(arena->fd, &raw, sizeof(raw), 0) != sizeof(raw))
 		return why_set(why, -EPROTO, "the file is too short to hold an arena's header");
 	salvage->layout = former_read(&raw, &salvage->former);
 	bool sound = salvage->layout != 0 ? former_sound(&raw) : arena_header_sound(&raw);
@@ -109,17 +117,23 @@ static int map_damaged(struct salvage *salvage, char *why)
 		salvage->layout = LAYOUT_VERSION; /* or what is left of it */
 	uint64_t file_bytes = (uint64_t)st.st_size;
 	bool by_file = !sound && assume(salvage, file_bytes, h.max_carts);
-	uint64_t bytes = !by_file && assume(salvage, h.arena_bytes, h.max_carts) ? h.arena_bytes : file_bytes;
+	uint64_t bytes = !by_file && assume(salvage, h.arena_bytes, h.max_carts) ? h.arena_bytes :
+										   file_bytes;
 	if (!assume(salvage, bytes, h.max_carts))
-		return why_set(why, -EPROTO, "the header is damaged: %llu bytes for %u carts is no arena",
+		return why_set(why, -EPROTO,
+			       "the header is damaged: %llu bytes for %u carts is no arena",
 			       (unsigned long long)bytes, h.max_carts);
 	int r = map_over_zeroes(arena, bytes, file_bytes);
 	if (r < 0)
-		return why_set(why, r, "cannot map the arena (%llu bytes)", (unsigned long long)bytes);
+		return why_set(why, r, "cannot map the arena (%llu bytes)",
+			       (unsigned long long)bytes);
 	arena->hash_seed = h.hash_seed;
 	(void)assume(salvage, bytes, h.max_carts); /* again: now with a base */
-	/* behind the file's end there is nothing to look for: a damaged header may speak of 250 GiB */
-	arena->space_end = (block_ref)max_u64(arena->space_first, min_u64(arena->space_end, file_bytes / BLOCK_UNIT));
+	/*
+	 * behind the file's end there is nothing to look for: a damaged header may speak of 250 GiB
+	 */
+	arena->space_end = (block_ref)max_u64(arena->space_first,
+					      min_u64(arena->space_end, file_bytes / BLOCK_UNIT));
 	return 0;
 }
 
@@ -183,7 +197,8 @@ static int settle_seed(struct salvage *salvage, char *why)
 			other = cart->seed;
 	}
 	if (samples == 0 && arena->header->magic != LAYOUT_MAGIC)
-		return why_set(why, -EPROTO, "the file is no arena: it has neither a header nor a cart of one");
+		return why_set(why, -EPROTO,
+			       "the file is no arena: it has neither a header nor a cart of one");
 	if (right < (samples + 1) / 2)
 		arena->hash_seed = other;
 	return 0;
@@ -197,7 +212,8 @@ int salvage_open(int dir_fd, struct salvage **ret_salvage, char *why)
 	if (salvage == NULL)
 		return why_set(why, -ENOMEM, "no memory");
 	salvage->copy = malloc(CLASS_LARGEST);
-	salvage->arena.fd = openat(dir_fd, ARENA_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	salvage->arena.fd =
+		openat(dir_fd, ARENA_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (salvage->copy == NULL)
 		r = why_set(why, -ENOMEM, "no memory");
 	else if (salvage->arena.fd < 0)
@@ -213,7 +229,9 @@ int salvage_open(int dir_fd, struct salvage **ret_salvage, char *why)
 	}
 	const struct arena_header *h = salvage->arena.header;
 	uint64_t ttl_ms = h->ttl_ns / 1000000;
-	salvage->ttl_ns = ttl_ms >= CORRAL_TTL_MS_MIN && ttl_ms <= CORRAL_TTL_MS_MAX ? h->ttl_ns : TTL_FALLBACK_NS;
+	salvage->ttl_ns = ttl_ms >= CORRAL_TTL_MS_MIN && ttl_ms <= CORRAL_TTL_MS_MAX ?
+				  h->ttl_ns :
+				  TTL_FALLBACK_NS;
 	salvage->now_ns = time_of(&salvage->arena);
 	*ret_salvage = salvage;
 	return 0;
@@ -248,7 +266,8 @@ bool salvage_behind_journal(const struct salvage *salvage)
 	return salvage->arena.header->journal != 0 && other_boot(&salvage->arena);
 }
 
-bool salvage_process(const struct salvage *salvage, uint32_t number, int32_t *ret_pid, char ret_program[40])
+bool salvage_process(const struct salvage *salvage, uint32_t number, int32_t *ret_pid,
+		     char ret_program[40])
 {
 	const struct process_record *record = &salvage->arena.processes[number];
 
@@ -266,13 +285,15 @@ bool salvage_process(const struct salvage *salvage, uint32_t number, int32_t *re
 /* ------------------------------------------------------------------- carts */
 
 /*
- * Since its last activity, which is not before its last change: the cart, which has a checksum, bears witness against
- * the slot, which has none.
+ * Since its last activity, which is not before its last change: the cart, which has a checksum,
+ * bears witness against the slot, which has none.
  */
-static uint64_t idle_of(const struct salvage *salvage, const struct slot *slot, const struct cart_head *cart)
+static uint64_t idle_of(const struct salvage *salvage, const struct slot *slot,
+			const struct cart_head *cart)
 {
 	int64_t idle_ns = ns_since(salvage->now_ns, slot->touched_ns);
-	int64_t since_change_ms = ns_since(arena_wall_ms(), cart->updated_ms); /* wraps: no checksum makes it a time */
+	int64_t since_change_ms = ns_since(
+		arena_wall_ms(), cart->updated_ms); /* wraps: no checksum makes it a time */
 	uint64_t most_ns = since_change_ms > 0 ? (uint64_t)since_change_ms * 1000000 : 0;
 
 	if (idle_ns < 0)
@@ -311,7 +332,10 @@ static int look_at_slot(struct pass *pass, uint32_t number)
 	const struct cart_head *cart = copy_sound(salvage, slot->current);
 	if (cart != NULL && hash_of(salvage, cart) == slot->hash)
 		return hand_over(pass, slot, cart);
-	/* another's cart, or its own and the hash is damaged, or no sound one: once all the others are there */
+	/*
+	 * another's cart, or its own and the hash is damaged, or no sound one: once all the others
+	 * are there
+	 */
 	salvage->lost[salvage->lost_count++] = (struct lost){ .hash = slot->hash, .slot = number };
 	return 0;
 }
@@ -326,12 +350,14 @@ static void mark_list(const struct arena *arena, uint8_t *listed, block_ref ref)
 	}
 }
 
-static void mark_record(const struct arena *arena, uint8_t *listed, const struct thread_record *record)
+static void mark_record(const struct arena *arena, uint8_t *listed,
+			const struct thread_record *record)
 {
 	const struct retired *lists = &record->retired;
 	const struct intent *intent = &record->intent;
-	const block_ref heads[] = { lists->open, lists->waiting, lists->ready,         lists->deferred,
-				    intent->old, intent->hand,   intent->splice_first, intent->splice_rest };
+	const block_ref heads[] = { lists->open,          lists->waiting,     lists->ready,
+				    lists->deferred,      intent->old,        intent->hand,
+				    intent->splice_first, intent->splice_rest };
 
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
 		mark_list(arena, listed, heads[i]);
@@ -339,7 +365,10 @@ static void mark_record(const struct arena *arena, uint8_t *listed, const struct
 		mark_list(arena, listed, record->cache[class]);
 }
 
-/* All blocks that are free, cached, retired or in a hand: what is in them is not a cart's newest version. */
+/*
+ * All blocks that are free, cached, retired or in a hand: what is in them is not a cart's newest
+ * version.
+ */
 static void mark_lists(const struct arena *arena, uint8_t *listed)
 {
 	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
@@ -355,7 +384,10 @@ static int by_hash(const void *a, const void *b)
 	return x->hash < y->hash ? -1 : x->hash > y->hash;
 }
 
-/* The newest sound version of each lost slot's key, in whatever looks like a block and is in no list. */
+/*
+ * The newest sound version of each lost slot's key, in whatever looks like a block and is in no
+ * list.
+ */
 static void search_blocks(struct salvage *salvage, const uint8_t *listed)
 {
 	const struct arena *arena = &salvage->arena;
@@ -364,13 +396,15 @@ static void search_blocks(struct salvage *salvage, const uint8_t *listed)
 	for (block_ref ref = arena->space_first; ref < arena->space_end; ref++) {
 		const struct block_header *block = arena_block(arena, ref);
 		/* the last version of a cart that ended has a slot */
-		if (block->magic != BLOCK_MAGIC || block->slot != 0 || listed[ref - arena->space_first])
+		if (block->magic != BLOCK_MAGIC || block->slot != 0 ||
+		    listed[ref - arena->space_first])
 			continue;
 		const struct cart_head *cart = copy_sound(salvage, ref);
 		if (cart == NULL)
 			continue;
 		struct lost key = { .hash = hash_of(salvage, cart) };
-		struct lost *lost = bsearch(&key, salvage->lost, salvage->lost_count, sizeof(*salvage->lost), by_hash);
+		struct lost *lost = bsearch(&key, salvage->lost, salvage->lost_count,
+					    sizeof(*salvage->lost), by_hash);
 		if (lost != NULL && cart->version > lost->version) {
 			lost->version = cart->version;
 			lost->best = ref;
@@ -391,7 +425,8 @@ static int take_one_lost(struct pass *pass, const struct lost *lost)
 		return r;
 	if (pass->totals.kept > before.kept) {
 		pass->totals.again++;
-		tell(salvage, "slot %u is damaged; its cart was found again in block 0x%x", lost->slot, ref);
+		tell(salvage, "slot %u is damaged; its cart was found again in block 0x%x",
+		     lost->slot, ref);
 	} else if (pass->totals.ended == before.ended) {
 		tell(salvage, "slot %u is damaged, and its cart is nowhere: left out", lost->slot);
 		pass->totals.damaged++;
@@ -417,8 +452,10 @@ static int take_lost(struct pass *pass)
 	return r;
 }
 
-int salvage_carts(struct salvage *salvage, int (*take)(void *context, const void *cart, size_t size, uint64_t idle_ns),
-		  void (*finding)(void *context, const char *line), void *context, struct salvage_totals *ret_totals)
+int salvage_carts(struct salvage *salvage,
+		  int (*take)(void *context, const void *cart, size_t size, uint64_t idle_ns),
+		  void (*finding)(void *context, const char *line), void *context,
+		  struct salvage_totals *ret_totals)
 {
 	struct pass pass = { .salvage = salvage, .take = take };
 	int r = 0;

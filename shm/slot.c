@@ -5,18 +5,20 @@
  * Invariants:
  *   - A chain is sound at every instruction: insertion fills the slot, then stores the bucket's
  *     head; unlinking is one store. An unlinked slot keeps its `next` until a grace period is over.
- *   - A change counts from the store to slot.current on, an end from the store of TOUCHED_ENDED on. A new
- *     cart's slot is linked empty and then filled by the same store; a death between is filled by the repairer.
- *   - A slot that is in no chain has no version: who looks at slots by number sees nothing that is freed.
- *   - TOUCHED_ENDED, once stored, stays until the slot is inserted anew; who holds the slot's lock finishes the
- *     unlinking before dropping it (or its repairer does).
- *   - slot.lock and slot.change are never reset: a thread may hold or wait for the lock of a slot that was
- *     freed meanwhile; it looks again (slot_recheck) once it has it.
- *   - version_floor of a bucket is no less than the version of any cart of its chain that ended, so a
- *     key's versions grow from one cart to the next.
+ *   - A change counts from the store to slot.current on, an end from the store of TOUCHED_ENDED on.
+ *     A new cart's slot is linked empty and then filled by the same store; a death between is
+ *     filled by the repairer.
+ *   - A slot that is in no chain has no version: who looks at slots by number sees nothing that is
+ *     freed.
+ *   - TOUCHED_ENDED, once stored, stays until the slot is inserted anew; who holds the slot's lock
+ *     finishes the unlinking before dropping it (or its repairer does).
+ *   - slot.lock and slot.change are never reset: a thread may hold or wait for the lock of a slot
+ *     that was freed meanwhile; it looks again (slot_recheck) once it has it.
+ *   - version_floor of a bucket is no less than the version of any cart of its chain that ended, so
+ *     a key's versions grow from one cart to the next.
  *
- * The order of two loads in slot_find matters: touched before current. A cart whose time is up may be
- * replaced in place by a new one (publish, then touch); the other way round a reader could pair
+ * The order of two loads in slot_find matters: touched before current. A cart whose time is up may
+ * be replaced in place by a new one (publish, then touch); the other way round a reader could pair
  * the old version with the new time.
  */
 #include <errno.h>
@@ -27,12 +29,16 @@
 #include "lock.h"
 #include "slot.h"
 
-int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash, const struct corral_key *key,
-		 struct found *ret_found)
+int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash,
+		 const struct corral_key *key, struct found *ret_found)
 {
-	/* acquire: the slot may be another cart's now, inserted without its lock; then all of it is seen. pairs [S1] */
+	/*
+	 * acquire: the slot may be another cart's now, inserted without its lock; then all of it is
+	 * seen. pairs [S1]
+	 */
 	block_ref current = load_acquire(&slot->current);
-	int64_t touched = load_relaxed(&slot->touched_ns); /* relaxed: ordered by current, and by the lock */
+	int64_t touched =
+		load_relaxed(&slot->touched_ns); /* relaxed: ordered by current, and by the lock */
 
 	if (load_relaxed(&slot->hash) != hash || touched == TOUCHED_ENDED || current == 0)
 		return -ENOENT;
@@ -43,7 +49,8 @@ int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash, co
 
 int64_t slot_deadline_ns(const struct arena *arena, const struct slot *slot, int64_t touched_ns)
 {
-	uint64_t ttl = load_acquire(&slot->ttl_ns); /* then the touch it came with is seen. pairs [S5] */
+	uint64_t ttl =
+		load_acquire(&slot->ttl_ns); /* then the touch it came with is seen. pairs [S5] */
 
 	return deadline_ns(touched_ns, ttl != 0 ? ttl : load_relaxed(&arena->header->ttl_ns));
 }
@@ -67,9 +74,10 @@ void slot_want(struct actor *actor, struct bucket *bucket, struct slot *slot)
 }
 
 /*
- * For the journal: this slot changed. Mostly a load: the bit is set already. Then the journal has yet to clear it, and
- * to read the slot: the change before the look at the bit, or it misses both. As with the phase of a light reader, a
- * compiler barrier is enough here: the journal's membarrier makes it a fence.
+ * For the journal: this slot changed. Mostly a load: the bit is set already. Then the journal has
+ * yet to clear it, and to read the slot: the change before the look at the bit, or it misses both.
+ * As with the phase of a light reader, a compiler barrier is enough here: the journal's membarrier
+ * makes it a fence.
  */
 static void mark_dirty(struct arena *arena, slot_link link, bool fenced)
 {
@@ -93,9 +101,13 @@ void slot_mark_touched(struct arena *arena, struct slot *slot, bool fenced)
 /* Count a change in the futex word; true when somebody sleeps on it. Slot lock held. */
 static bool bump_change(struct slot *slot)
 {
-	uint32_t next = (load_relaxed(&slot->change) & ~1u) + 2; /* only we count; waiters set bit 0 */
+	uint32_t next =
+		(load_relaxed(&slot->change) & ~1u) + 2; /* only we count; waiters set bit 0 */
 
-	/* before the former version is retired, let alone written anew: who makes one ahead of its lock sees it. pairs [S6] */
+	/*
+	 * before the former version is retired, let alone written anew: who makes one ahead of its
+	 * lock sees it. pairs [S6]
+	 */
 	return (swap_acq_rel(&slot->change, next) & 1) != 0;
 }
 
@@ -111,7 +123,8 @@ static void leave_hint(const struct arena *arena, const struct slot *slot, block
 }
 
 /* All that follows the publishing store; done again by the repairer when a death came between. */
-static bool after_publish(struct arena *arena, struct thread_record *record, struct slot *slot, bool fenced)
+static bool after_publish(struct arena *arena, struct thread_record *record, struct slot *slot,
+			  bool fenced)
 {
 	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
 	bool wake = bump_change(slot);
@@ -120,32 +133,37 @@ static bool after_publish(struct arena *arena, struct thread_record *record, str
 	return wake;
 }
 
-/* Activity never goes back: a reader may have touched it at a later time than ours. Slot lock held. */
+/*
+ * Activity never goes back: a reader may have touched it at a later time than ours. Slot lock held.
+ */
 static void renew(struct slot *slot, int64_t now_ns)
 {
 	int64_t seen = load_relaxed(&slot->touched_ns); /* relaxed: the compare-and-swap decides */
 
-	while (seen < now_ns && !cas_acq_rel(&slot->touched_ns, seen, now_ns)) /* after current. pairs [S3] */
+	while (seen < now_ns &&
+	       !cas_acq_rel(&slot->touched_ns, seen, now_ns)) /* after current. pairs [S3] */
 		seen = load_relaxed(&slot->touched_ns);
 }
 
-bool slot_publish(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms, int64_t now_ns,
-		  bool replaces_ended)
+bool slot_publish(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms,
+		  int64_t now_ns, bool replaces_ended)
 {
 	struct intent *intent = &actor->record->intent;
 
 	/*
-	 * A live cart is renewed before the new version shows, or a reader could find the version and think its time up. One
-	 * whose time is up (nobody can renew it any more, slot_forgo) only after, or the old version would live again.
+	 * A live cart is renewed before the new version shows, or a reader could find the version
+	 * and think its time up. One whose time is up (nobody can renew it any more, slot_forgo)
+	 * only after, or the old version would live again.
 	 */
 	if (!replaces_ended)
 		renew(slot, now_ns);
 	note(&intent->old, slot->current);
-	store_release(&slot->current, intent->hand); /* the version's bytes before its reference. pairs [S1] */
+	store_release(&slot->current,
+		      intent->hand); /* the version's bytes before its reference. pairs [S1] */
 	renew(slot, now_ns);
-	store_release(&slot->ttl_ns,
-		      ttl_ms * 1000000);  /* after the touch: a reader that has it looks again. pairs [S5] */
-	store_relaxed(&slot->size, size); /* relaxed: a hint */
+	store_release(&slot->ttl_ns, ttl_ms * 1000000); /* after the touch: a reader that has it
+							   looks again. pairs [S5] */
+	store_relaxed(&slot->size, size);               /* relaxed: a hint */
 	leave_hint(actor->arena, slot, intent->hand);
 	return after_publish(actor->arena, actor->record, slot, actor->fenced);
 }
@@ -159,15 +177,17 @@ static void after_insert(struct arena *arena, struct thread_record *record, bool
 		return; /* damaged */
 	/* empty only until the first time: others may have changed the cart since */
 	if (record->intent.hand != 0 && load_relaxed(&slot->current) == 0)
-		store_release(&slot->current, record->intent.hand); /* the cart is there from here on. pairs [S1] */
+		store_release(&slot->current,
+			      record->intent.hand); /* the cart is there from here on. pairs [S1] */
 	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
 	note(&record->intent.hand, 0);
 	note(&record->intent.hand_slot, 0);
-	(void)fetch_add_relaxed(&arena->header->carts_live, 1u); /* a counter for people; a death may leave it off */
+	(void)fetch_add_relaxed(&arena->header->carts_live,
+				1u); /* a counter for people; a death may leave it off */
 }
 
-int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint32_t size, uint64_t ttl_ms,
-		int64_t now_ns)
+int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint32_t size,
+		uint64_t ttl_ms, int64_t now_ns)
 {
 	struct intent *intent = &actor->record->intent;
 	slot_link link = load_relaxed(&intent->hand_slot);
@@ -211,14 +231,16 @@ static const struct cart_head *cart_at(const struct arena *arena, block_ref ref)
 {
 	const uint64_t least = sizeof(struct block_header) + sizeof(struct cart_head);
 
-	if (!arena_block_inside(arena, ref) || (uint64_t)(arena->space_end - ref) * BLOCK_UNIT < least)
+	if (!arena_block_inside(arena, ref) ||
+	    (uint64_t)(arena->space_end - ref) * BLOCK_UNIT < least)
 		return NULL;
 	return (const struct cart_head *)(arena_block(arena, ref) + 1);
 }
 
 /*
- * The slot may hold another cart before the journal looks at it again, and would say nothing of this one's last version. relaxed:
- * before the slot's next version is published, through the lists that the slot goes through.
+ * The slot may hold another cart before the journal looks at it again, and would say nothing of
+ * this one's last version. relaxed: before the slot's next version is published, through the lists
+ * that the slot goes through.
  */
 static void raise_ended_version(struct arena_header *h, uint64_t version)
 {
@@ -229,8 +251,8 @@ static void raise_ended_version(struct arena_header *h, uint64_t version)
 }
 
 /* Everything after TOUCHED_ENDED was stored; done again from the start by a repairer. */
-static bool finish_end(struct arena *arena, struct thread_record *record, struct bucket *bucket, struct slot *slot,
-		       block_ref current, bool fenced)
+static bool finish_end(struct arena *arena, struct thread_record *record, struct bucket *bucket,
+		       struct slot *slot, block_ref current, bool fenced)
 {
 	slot_link link = arena_slot_link(arena, slot);
 
@@ -242,7 +264,8 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 			note(&bucket->version_floor, version);
 		if (version <= VERSION_MAX)
 			raise_ended_version(arena->header, version);
-		note(&arena_block(arena, current)->slot, link); /* whoever frees the block frees the slot */
+		note(&arena_block(arena, current)->slot,
+		     link); /* whoever frees the block frees the slot */
 		note(&record->intent.old, current);
 	}
 	unlink_slot(arena, bucket, link);
@@ -261,16 +284,19 @@ bool slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot)
 	return finish_end(actor->arena, actor->record, bucket, slot, slot->current, actor->fenced);
 }
 
-int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns, bool *ret_wake)
+int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns,
+		     bool *ret_wake)
 {
 	int64_t touched = load_acquire(&slot->touched_ns);
 
 	if (touched == TOUCHED_ENDED || load_relaxed(&slot->current) == 0 ||
 	    now_ns < slot_deadline_ns(actor->arena, slot, touched) ||
-	    !cas_acq_rel(&slot->touched_ns, touched, TOUCHED_ENDED)) /* a reader was quicker. pairs [S3] */
+	    !cas_acq_rel(&slot->touched_ns, touched,
+			 TOUCHED_ENDED)) /* a reader was quicker. pairs [S3] */
 		return -EAGAIN;
 	fence_compiler();
-	*ret_wake = finish_end(actor->arena, actor->record, bucket, slot, slot->current, actor->fenced);
+	*ret_wake =
+		finish_end(actor->arena, actor->record, bucket, slot, slot->current, actor->fenced);
 	return 0;
 }
 
@@ -284,7 +310,10 @@ bool slot_forgo(struct slot *slot, int64_t touched_ns)
 {
 	if (touched_ns == TOUCHED_ENDED + 1)
 		return true; /* damaged; one earlier has a meaning */
-	/* one nanosecond earlier: its time is up all the same, and a reader's touch will fail. pairs [S3] */
+	/*
+	 * one nanosecond earlier: its time is up all the same, and a reader's touch will fail.
+	 * pairs [S3]
+	 */
 	return cas_acq_rel(&slot->touched_ns, touched_ns, touched_ns - 1);
 }
 
@@ -316,18 +345,25 @@ static void repair_publish(struct arena *arena, struct thread_record *record, st
 	(void)after_publish(arena, record, slot, true);
 }
 
-/* It had ended: what follows is done again. (Or the slot was freed, and is another cart's now: then it is let be.) */
-static bool repair_end(struct arena *arena, struct thread_record *record, struct bucket *bucket, struct slot *slot)
+/*
+ * It had ended: what follows is done again. (Or the slot was freed, and is another cart's now: then
+ * it is let be.)
+ */
+static bool repair_end(struct arena *arena, struct thread_record *record, struct bucket *bucket,
+		       struct slot *slot)
 {
-	block_ref current = load_acquire(&slot->current); /* before touched: an inserter stores it after. pairs [S1] */
+	block_ref current = load_acquire(
+		&slot->current); /* before touched: an inserter stores it after. pairs [S1] */
 
-	if (load_relaxed(&slot->touched_ns) != TOUCHED_ENDED || slot_bucket(arena, load_relaxed(&slot->hash)) != bucket)
+	if (load_relaxed(&slot->touched_ns) != TOUCHED_ENDED ||
+	    slot_bucket(arena, load_relaxed(&slot->hash)) != bucket)
 		return false;
 	(void)finish_end(arena, record, bucket, slot, current, true);
 	return true;
 }
 
-static uint32_t repair_held(struct arena *arena, struct thread_record *record, struct slot *slot, struct bucket *bucket)
+static uint32_t repair_held(struct arena *arena, struct thread_record *record, struct slot *slot,
+			    struct bucket *bucket)
 {
 	struct intent *intent = &record->intent;
 	uint32_t found = 0;

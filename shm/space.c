@@ -36,7 +36,8 @@ static uint32_t find_run(const struct arena *arena, uint32_t count)
 				return page - count;
 		} else {
 			run = 0;
-			page += PAGE_SPAN_PAGES(word) != 0 ? PAGE_SPAN_PAGES(word) : 1; /* 0: damaged */
+			page += PAGE_SPAN_PAGES(word) != 0 ? PAGE_SPAN_PAGES(word) :
+							     1; /* 0: damaged */
 		}
 	}
 	return arena->page_count;
@@ -62,7 +63,8 @@ static int carve_locked(struct actor *actor, uint32_t class)
 	note(&intent->splice_rest, first);
 	note(&intent->splice_kind, SPLICE_CARVE);
 	note(&arena->pages[page], PAGE_WORD(class, count));
-	note(&c->bump_end, first + block_span_blocks(class) * (block_class_bytes(class) / BLOCK_UNIT));
+	note(&c->bump_end,
+	     first + block_span_blocks(class) * (block_class_bytes(class) / BLOCK_UNIT));
 	note(&c->bump, first); /* from here on the span is the class's */
 	note(&intent->splice_kind, SPLICE_NONE);
 	if (page == h->page_hint)

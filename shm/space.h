@@ -8,8 +8,8 @@
 #include "alive.h"
 
 /*
- * Find and reserve a run of free pages and give it to a class. The caller holds the class's lock and no
- * intent; *ret_first: the span's first page. -ENOMEM: no run; -ENOSPC ...: the disk; -EBUSY.
+ * Find and reserve a run of free pages and give it to a class. The caller holds the class's lock
+ * and no intent; *ret_first: the span's first page. -ENOMEM: no run; -ENOSPC ...: the disk; -EBUSY.
  * On return the class's bump region is the new span.
  */
 int space_carve(struct actor *actor, uint32_t class);

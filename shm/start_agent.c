@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * start_agent.c (floor 5): CORRAL_START_AGENT: run corral-agent --daemon if no agent has the directory.
+ * start_agent.c (floor 5): CORRAL_START_AGENT: run corral-agent --daemon if no agent has the
+ * directory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,13 +32,13 @@ static bool agent_runs(const char *directory)
 }
 
 /*
- * Run it with nothing of ours but the environment and the standard streams (which it lets go of once it is ready): it
- * outlives us, and must not keep our sockets open or our signals blocked.
+ * Run it with nothing of ours but the environment and the standard streams (which it lets go of
+ * once it is ready): it outlives us, and must not keep our sockets open or our signals blocked.
  */
 static int spawn(const char *program, const char *directory, pid_t *ret_pid)
 {
-	char *arguments[] = { (char *)(uintptr_t)program, (char *)"--dir", (char *)(uintptr_t)directory,
-			      (char *)"--daemon", NULL };
+	char *arguments[] = { (char *)(uintptr_t)program, (char *)"--dir",
+			      (char *)(uintptr_t)directory, (char *)"--daemon", NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none;
@@ -79,7 +80,9 @@ int attach_start_agent(const char *directory, char *why)
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return why_set(why, -errno, "cannot wait for %s", program);
-	if ((WIFEXITED(status) && WEXITSTATUS(status) == 0) || agent_runs(directory)) /* or another one was quicker */
+	if ((WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+	    agent_runs(directory)) /* or another one was quicker */
 		return 0;
-	return why_set(why, -EIO, "%s --dir %s --daemon failed; run it by hand to see why", program, directory);
+	return why_set(why, -EIO, "%s --dir %s --daemon failed; run it by hand to see why", program,
+		       directory);
 }

@@ -18,7 +18,8 @@ enum stat_index {
 static_assert(STAT_COUNT <= STAT_SLOTS, "the arena has room for them");
 
 /* The owner is the only writer; relaxed: readers want any recent value. */
-#define stat_add(record, name, n)                                                                                      \
-	store_relaxed(&(record)->stat[STAT_##name], load_relaxed(&(record)->stat[STAT_##name]) + (n))
+#define stat_add(record, name, n)                                                                  \
+	store_relaxed(&(record)->stat[STAT_##name],                                                \
+		      load_relaxed(&(record)->stat[STAT_##name]) + (n))
 
 #endif

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sync.c (floor 5): wait until what was acknowledged is on disk: corral_sync(), and each change under `--journal sync`.
+ * sync.c (floor 5): wait until what was acknowledged is on disk: corral_sync(), and each change
+ * under `--journal sync`.
  *
- * Group commit, over two futex words in the header: a caller counts itself into sync_requested and wakes the journal;
- * the journal reads that number, writes all that is dirty, syncs once, and stores the number into sync_done. Who
- * comes while it syncs is served by its next round, together with all others. An agent that dies takes no request
- * with it: the next one serves it.
+ * Group commit, over two futex words in the header: a caller counts itself into sync_requested and
+ * wakes the journal; the journal reads that number, writes all that is dirty, syncs once, and
+ * stores the number into sync_done. Who comes while it syncs is served by its next round, together
+ * with all others. An agent that dies takes no request with it: the next one serves it.
  *
- * No wake-up is lost: a waiter sleeps only while sync_done is what it was before it was compared with the ticket. What ends a wait
- * without a change of sync_done (an error, another agent's setting, a death) is found by looking, ten times a second.
+ * No wake-up is lost: a waiter sleeps only while sync_done is what it was before it was compared
+ * with the ticket. What ends a wait without a change of sync_done (an error, another agent's
+ * setting, a death) is found by looking, ten times a second.
  */
 #include <errno.h>
 #include <limits.h>
@@ -30,7 +32,8 @@ static bool is_done(const struct arena_header *h, uint32_t ticket)
 static int journal_trouble(const struct corral *corral)
 {
 	const struct arena_header *h = corral->arena.header;
-	int32_t error = load_relaxed(&h->journal_error); /* relaxed, as all of this: any recent value will do */
+	int32_t error = load_relaxed(
+		&h->journal_error); /* relaxed, as all of this: any recent value will do */
 
 	if (arena_withdrawn(&corral->arena))
 		return -ESTALE;
@@ -54,14 +57,18 @@ static uint32_t request(struct arena_header *h)
 	return ticket;
 }
 
-/* Wait for a ticket. give_up_ns: until then (CLOCK_MONOTONIC), also through signals; 0: for as long as an agent lives. */
+/*
+ * Wait for a ticket. give_up_ns: until then (CLOCK_MONOTONIC), also through signals; 0: for as long
+ * as an agent lives.
+ */
 static int wait_for(struct corral *corral, uint32_t ticket, int64_t give_up_ns)
 {
 	const struct timespec timeout = { .tv_sec = 0, .tv_nsec = LOOK_NS };
 	struct arena_header *h = corral->arena.header;
 
 	for (;;) {
-		uint32_t seen = load_relaxed(&h->sync_done); /* relaxed: compared again below, and by the futex */
+		uint32_t seen = load_relaxed(
+			&h->sync_done); /* relaxed: compared again below, and by the futex */
 		if (is_done(h, ticket))
 			return handle_verdict(corral, 0);
 		int r = journal_trouble(corral);
@@ -87,7 +94,10 @@ int corral_sync(struct corral *corral)
 	return r == 0 ? wait_for(corral, request(corral->arena.header), 0) : r;
 }
 
-/* Where the journal stands when a wait for it has been given up: until it moves nobody waits for it again. Never 0. */
+/*
+ * Where the journal stands when a wait for it has been given up: until it moves nobody waits for it
+ * again. Never 0.
+ */
 static uint64_t standstill(const struct arena_header *h)
 {
 	return 1ull << 32 | load_relaxed(&h->sync_done);
@@ -96,7 +106,8 @@ static uint64_t standstill(const struct arena_header *h)
 int sync_change(struct corral *corral, const struct actor *actor)
 {
 	struct arena_header *h = corral->arena.header;
-	int64_t patience_ns = (int64_t)max_u64(load_relaxed(&actor->patience_ms), CHANGE_MS_LEAST) * 1000000;
+	int64_t patience_ns =
+		(int64_t)max_u64(load_relaxed(&actor->patience_ms), CHANGE_MS_LEAST) * 1000000;
 	int r = journal_trouble(corral);
 
 	if (r == 0 && !agent_lives(corral))

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * walk.c (floor 5): a read-only walk that finds the place of every block and slot, and verifies what it meets.
+ * walk.c (floor 5): a read-only walk that finds the place of every block and slot, and verifies
+ * what it meets.
  *
- * Nothing is believed: references are checked against the page table before they are followed, lists are bounded by the
- * number of blocks. A thread that was killed may have left a move half done; its intent says which, and such a
- * block counts as on the way ("cached"), as its repair will make it.
+ * Nothing is believed: references are checked against the page table before they are followed,
+ * lists are bounded by the number of blocks. A thread that was killed may have left a move half
+ * done; its intent says which, and such a block counts as on the way ("cached"), as its repair will
+ * make it.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -43,7 +45,8 @@ static uint32_t blocks_bound(const struct inspect *inspect)
 
 static bool is_dissolving(const struct arena *arena, uint32_t class)
 {
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
 
 	for (uint32_t number = 0; number < high; number++) {
 		const struct intent *intent = &arena->threads[number].intent;
@@ -66,18 +69,25 @@ static void walk_pages(struct inspect *inspect)
 		}
 		uint32_t class = PAGE_SPAN_CLASS(word);
 		uint32_t pages = PAGE_SPAN_PAGES(word);
-		if (class >= CLASS_COUNT || pages != block_span_pages(class) || pages > arena->page_count - page) {
-			walk_tell(inspect, "page %u: its page-table word 0x%08x is no span", page, word);
+		if (class >= CLASS_COUNT || pages != block_span_pages(class) ||
+		    pages > arena->page_count - page) {
+			walk_tell(inspect, "page %u: its page-table word 0x%08x is no span", page,
+				  word);
 			page++;
 			continue;
 		}
 		if ((word & PAGE_DOOMED) != 0 && !is_dissolving(arena, class))
-			walk_tell(inspect, "page %u: its span is marked as being dissolved, and nobody does it", page);
+			walk_tell(inspect,
+				  "page %u: its span is marked as being dissolved, and nobody does "
+				  "it",
+				  page);
 		if (page + pages > arena->header->reserved_pages)
 			walk_tell(inspect, "page %u: its span is not reserved on disk", page);
 		for (uint32_t i = 0; i < pages; i++) {
 			if (i > 0 && arena->pages[page + i] != 0)
-				walk_tell(inspect, "page %u: a span begins inside the span of page %u", page + i, page);
+				walk_tell(inspect,
+					  "page %u: a span begins inside the span of page %u",
+					  page + i, page);
 			inspect->head_of_page[page + i] = page + 1;
 		}
 		inspect->spans[class]++;
@@ -103,7 +113,8 @@ static uint32_t class_at(const struct inspect *inspect, block_ref ref)
 	uint32_t offset = ref - arena->space_first - (head - 1) * WALK_UNITS_PER_PAGE;
 	if (units > arena->space_end - ref)
 		return CLASS_COUNT; /* the page table has changed since we walked it */
-	return offset % units == 0 && offset / units < block_span_blocks(class) ? class : CLASS_COUNT;
+	return offset % units == 0 && offset / units < block_span_blocks(class) ? class :
+										  CLASS_COUNT;
 }
 
 bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const char *where)
@@ -117,7 +128,8 @@ bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const ch
 	uint8_t *mark = &inspect->places[ref - inspect->arena.space_first];
 	if (*mark != PLACE_NONE) {
 		if (inspect->accounting)
-			walk_tell(inspect, "%s: block 0x%x has another place already (%u)", where, ref, *mark);
+			walk_tell(inspect, "%s: block 0x%x has another place already (%u)", where,
+				  ref, *mark);
 		return false;
 	}
 	const struct block_header *block = arena_block(&inspect->arena, ref);
@@ -136,7 +148,8 @@ bool walk_placed(const struct inspect *inspect, block_ref ref)
 	       inspect->places[ref - inspect->arena.space_first] != PLACE_NONE;
 }
 
-void walk_list(struct inspect *inspect, block_ref first, block_ref last, enum place place, const char *where)
+void walk_list(struct inspect *inspect, block_ref first, block_ref last, enum place place,
+	       const char *where)
 {
 	uint32_t bound = blocks_bound(inspect);
 
@@ -150,7 +163,10 @@ void walk_list(struct inspect *inspect, block_ref first, block_ref last, enum pl
 	}
 }
 
-/* Classes whose bump region a killed thread was about to move into a new span: nothing is between its ends. */
+/*
+ * Classes whose bump region a killed thread was about to move into a new span: nothing is between
+ * its ends.
+ */
 static void find_carving(const struct inspect *inspect, bool carving[CLASS_COUNT])
 {
 	const struct arena *arena = &inspect->arena;
@@ -175,9 +191,11 @@ static void walk_classes(struct inspect *inspect)
 	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
 		const struct size_class *c = &arena->classes[class];
 		uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
-		snprintf(where, sizeof(where), "class %u (%u bytes), free list", class, block_class_bytes(class));
+		snprintf(where, sizeof(where), "class %u (%u bytes), free list", class,
+			 block_class_bytes(class));
 		walk_list(inspect, c->head, 0, PLACE_FREE, where);
-		for (block_ref at = c->bump; !carving[class] && at < c->bump_end && c->bump_end <= arena->space_end;
+		for (block_ref at = c->bump;
+		     !carving[class] && at < c->bump_end && c->bump_end <= arena->space_end;
 		     at += units)
 			if (!walk_put(inspect, at, PLACE_NEVER_USED, "never used blocks"))
 				break;
@@ -186,23 +204,29 @@ static void walk_classes(struct inspect *inspect)
 
 /* ------------------------------------------------------------------- carts */
 
-/* The version's bytes, to look at in peace: a copy, since others may go on. NULL: gone, or damaged (told). */
-static const struct cart_head *copy_cart(struct inspect *inspect, const struct slot *slot, block_ref current,
-					 uint8_t *copy, size_t *ret_room)
+/*
+ * The version's bytes, to look at in peace: a copy, since others may go on. NULL: gone, or damaged
+ * (told).
+ */
+static const struct cart_head *copy_cart(struct inspect *inspect, const struct slot *slot,
+					 block_ref current, uint8_t *copy, size_t *ret_room)
 {
 	uint32_t class = class_at(inspect, current);
 
 	if (class == CLASS_COUNT)
 		return NULL;
 	size_t room = block_class_bytes(class) - sizeof(struct block_header);
-	const struct cart_head *cart = (const struct cart_head *)(arena_block(&inspect->arena, current) + 1);
+	const struct cart_head *cart =
+		(const struct cart_head *)(arena_block(&inspect->arena, current) + 1);
 	size_t size = min_u64(room, max_u64(load_relaxed(&cart->size), sizeof(*cart)));
 	memcpy(copy, cart, size);
 	*ret_room = size;
-	return load_acquire(&slot->current) == current ? (const struct cart_head *)(void *)copy : NULL;
+	return load_acquire(&slot->current) == current ? (const struct cart_head *)(void *)copy :
+							 NULL;
 }
 
-static void add_cart(struct inspect *inspect, const struct slot *slot, const struct cart_head *cart, bool ended)
+static void add_cart(struct inspect *inspect, const struct slot *slot, const struct cart_head *cart,
+		     bool ended)
 {
 	struct inspect_totals *totals = &inspect->totals;
 
@@ -216,13 +240,15 @@ static void add_cart(struct inspect *inspect, const struct slot *slot, const str
 		totals->carts_open++;
 }
 
-static void verify_cart(struct inspect *inspect, uint32_t number, const struct cart_head *cart, size_t room)
+static void verify_cart(struct inspect *inspect, uint32_t number, const struct cart_head *cart,
+			size_t room)
 {
 	const struct slot *slot = &inspect->arena.slots[number];
 	struct corral_key key;
 
 	if (cart_validate(cart, room) < 0) {
-		walk_tell(inspect, "slot %u: its cart (block 0x%x) is damaged", number, slot->current);
+		walk_tell(inspect, "slot %u: its cart (block 0x%x) is damaged", number,
+			  slot->current);
 		return;
 	}
 	if (cart_get_key(cart, room, &key) < 0 || slot_hash(&inspect->arena, &key) != slot->hash)
@@ -249,7 +275,8 @@ static void walk_cart(struct inspect *inspect, uint32_t number, bool verify, uin
 		if (cart == NULL)
 			continue;
 		bool ended = touched == TOUCHED_ENDED ||
-			     arena_now_ns(&inspect->arena) >= slot_deadline_ns(&inspect->arena, slot, touched);
+			     arena_now_ns(&inspect->arena) >=
+				     slot_deadline_ns(&inspect->arena, slot, touched);
 		add_cart(inspect, slot, cart, ended);
 		if (verify)
 			verify_cart(inspect, number, cart, room);
@@ -263,7 +290,8 @@ static void walk_chain(struct inspect *inspect, uint32_t index, bool verify, uin
 	const struct arena *arena = &inspect->arena;
 	uint32_t bound = arena->max_carts;
 
-	for (slot_link link = load_acquire(&arena->chains[index].head); link != 0;) { /* pairs [S2] */
+	for (slot_link link = load_acquire(&arena->chains[index].head);
+	     link != 0;) { /* pairs [S2] */
 		const struct slot *slot = arena_slot(arena, link);
 		if (slot == NULL || bound-- == 0) {
 			walk_tell(inspect, "bucket %u: its chain is damaged", index);
@@ -271,13 +299,15 @@ static void walk_chain(struct inspect *inspect, uint32_t index, bool verify, uin
 		}
 		if ((slot->hash & arena->bucket_mask) != index) {
 			if (inspect->accounting)
-				walk_tell(inspect, "bucket %u: slot %u does not belong into its chain", index,
-					  link - 1);
+				walk_tell(inspect,
+					  "bucket %u: slot %u does not belong into its chain",
+					  index, link - 1);
 			return; /* or it was freed and taken again under us */
 		}
 		if (inspect->slot_places[link - 1] == PLACE_LIVE) {
 			if (inspect->accounting)
-				walk_tell(inspect, "slot %u is in two chains, or twice in one", link - 1);
+				walk_tell(inspect, "slot %u is in two chains, or twice in one",
+					  link - 1);
 			return;
 		}
 		inspect->slot_places[link - 1] = PLACE_LIVE;
@@ -291,10 +321,13 @@ static void walk_free_slots(struct inspect *inspect)
 	const struct arena *arena = &inspect->arena;
 	uint32_t bound = arena->max_carts;
 
-	for (slot_link link = arena->header->slots_free; link != 0; link = arena->slots[link - 1].next) {
-		if (link > arena->max_carts || bound-- == 0 || inspect->slot_places[link - 1] == PLACE_FREE) {
+	for (slot_link link = arena->header->slots_free; link != 0;
+	     link = arena->slots[link - 1].next) {
+		if (link > arena->max_carts || bound-- == 0 ||
+		    inspect->slot_places[link - 1] == PLACE_FREE) {
 			if (inspect->accounting)
-				walk_tell(inspect, "the list of free slots is damaged at link %u", link);
+				walk_tell(inspect, "the list of free slots is damaged at link %u",
+					  link);
 			return;
 		}
 		if (inspect->slot_places[link - 1] == PLACE_LIVE && inspect->accounting)
@@ -326,14 +359,16 @@ static void add_up(struct inspect *inspect)
 			continue;
 		totals->lost_bytes += (all - known) * block_class_bytes(class);
 		if (inspect->accounting)
-			walk_tell(inspect, "class %u (%u bytes): %llu of %llu blocks are nowhere", class,
-				  block_class_bytes(class), (unsigned long long)(all - known), (unsigned long long)all);
+			walk_tell(inspect, "class %u (%u bytes): %llu of %llu blocks are nowhere",
+				  class, block_class_bytes(class),
+				  (unsigned long long)(all - known), (unsigned long long)all);
 	}
 }
 
 static void account_slots(struct inspect *inspect)
 {
-	uint32_t high = (uint32_t)min_u64(inspect->arena.header->slots_used_high, inspect->arena.max_carts);
+	uint32_t high =
+		(uint32_t)min_u64(inspect->arena.header->slots_used_high, inspect->arena.max_carts);
 
 	for (uint32_t number = 0; number < high; number++) {
 		if (inspect->slot_places[number] == PLACE_NONE && inspect->accounting)
@@ -367,8 +402,8 @@ int walk_arena(struct inspect *inspect, bool verify_carts, bool accounting)
 	inspect->slot_places = calloc(arena->max_carts, 1);
 	inspect->counts = calloc((size_t)CLASS_COUNT * PLACE_COUNT, sizeof(uint32_t));
 	inspect->spans = calloc(CLASS_COUNT, sizeof(uint32_t));
-	if (copy == NULL || inspect->places == NULL || inspect->head_of_page == NULL || inspect->slot_places == NULL ||
-	    inspect->counts == NULL || inspect->spans == NULL) {
+	if (copy == NULL || inspect->places == NULL || inspect->head_of_page == NULL ||
+	    inspect->slot_places == NULL || inspect->counts == NULL || inspect->spans == NULL) {
 		free(copy);
 		walk_forget(inspect);
 		return -ENOMEM;

@@ -28,7 +28,8 @@ struct inspect {
 	bool readable; /* the header was valid */
 	char header_fault[WHY_BYTES];
 	/* the last walk */
-	uint8_t *places;        /* by block reference - space_first: where the block that begins there is */
+	uint8_t *
+		places; /* by block reference - space_first: where the block that begins there is */
 	uint32_t *head_of_page; /* plus one; 0: in no span */
 	uint8_t *slot_places;   /* enum place, by slot */
 	uint32_t *counts;       /* by class * PLACE_COUNT + place */
@@ -41,7 +42,8 @@ struct inspect {
 };
 
 /* One more fault. */
-__attribute__((format(printf, 2, 3))) void walk_tell(struct inspect *inspect, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void walk_tell(struct inspect *inspect, const char *format,
+						     ...);
 
 /* Walk all of it. Findings are told as they come. 0, -ENOMEM. */
 int walk_arena(struct inspect *inspect, bool verify_carts, bool accounting);
@@ -55,9 +57,13 @@ bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const ch
 bool walk_placed(const struct inspect *inspect, block_ref ref);
 
 /* Put a list through block_header.next into its place, as far as `last` (0: its end). */
-void walk_list(struct inspect *inspect, block_ref first, block_ref last, enum place place, const char *where);
+void walk_list(struct inspect *inspect, block_ref first, block_ref last, enum place place,
+	       const char *where);
 
-/* A thread record's lists and half done moves; then, once all lists were walked, what is in its hands. */
+/*
+ * A thread record's lists and half done moves; then, once all lists were walked, what is in its
+ * hands.
+ */
 void walk_thread(struct inspect *inspect, uint32_t number);
 void walk_hands(struct inspect *inspect, uint32_t number);
 

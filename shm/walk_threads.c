@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * walk_threads.c (floor 5): the part of the walk that looks into thread records: caches, retired lists, intents, hands.
+ * walk_threads.c (floor 5): the part of the walk that looks into thread records: caches, retired
+ * lists, intents, hands.
  *
- * A thread that was killed may have left a move half done; its intent says which, and such a block counts as on the
- * way ("cached"), as its repair will make it.
+ * A thread that was killed may have left a move half done; its intent says which, and such a block
+ * counts as on the way ("cached"), as its repair will make it.
  */
 #include <stdio.h>
 
@@ -28,7 +29,8 @@ static void walk_half_span(struct inspect *inspect, uint32_t class, uint32_t pag
 {
 	block_ref first = inspect->arena.space_first + page * WALK_UNITS_PER_PAGE;
 
-	for (uint32_t i = 0; i < block_span_blocks(class); i++, first += block_class_bytes(class) / BLOCK_UNIT)
+	for (uint32_t i = 0; i < block_span_blocks(class);
+	     i++, first += block_class_bytes(class) / BLOCK_UNIT)
 		if (!walk_placed(inspect, first))
 			(void)walk_put(inspect, first, PLACE_NEVER_USED, "a half made span");
 }
@@ -48,10 +50,12 @@ static void walk_splice(struct inspect *inspect, const struct thread_record *rec
 	switch ((enum splice_kind)intent->splice_kind) {
 	case SPLICE_POP:
 		if (!walk_placed(inspect, first))
-			walk_list(inspect, first, intent->splice_last, PLACE_CACHED, "a half done move");
+			walk_list(inspect, first, intent->splice_last, PLACE_CACHED,
+				  "a half done move");
 		break;
 	case SPLICE_BUMP:
-		for (; first < end && end <= arena->space_end && !walk_placed(inspect, first); first += units)
+		for (; first < end && end <= arena->space_end && !walk_placed(inspect, first);
+		     first += units)
 			if (!walk_put(inspect, first, PLACE_CACHED, "a half done move"))
 				break;
 		break;
@@ -61,7 +65,8 @@ static void walk_splice(struct inspect *inspect, const struct thread_record *rec
 		break;
 	case SPLICE_DISSOLVE:
 		for (uint32_t page = 0; page < arena->page_count; page++)
-			if ((arena->pages[page] & PAGE_DOOMED) != 0 && PAGE_SPAN_CLASS(arena->pages[page]) == class)
+			if ((arena->pages[page] & PAGE_DOOMED) != 0 &&
+			    PAGE_SPAN_CLASS(arena->pages[page]) == class)
 				walk_half_span(inspect, class, page);
 		break;
 	case SPLICE_PUSH:
@@ -83,7 +88,8 @@ void walk_thread(struct inspect *inspect, uint32_t number)
 		if (pushing && inspect->arena.classes[class].head == record->cache[class])
 			continue; /* the class has it already */
 		/* the end of a list that is being pushed may lead on into the class's already */
-		walk_list(inspect, record->cache[class], pushing ? intent->splice_last : 0, PLACE_CACHED, where);
+		walk_list(inspect, record->cache[class], pushing ? intent->splice_last : 0,
+			  PLACE_CACHED, where);
 	}
 	walk_list(inspect, lists->deferred, 0, PLACE_RETIRED, where);
 	walk_list(inspect, lists->ready, 0, PLACE_RETIRED, where);
@@ -97,7 +103,10 @@ void walk_thread(struct inspect *inspect, uint32_t number)
 		inspect->slot_places[intent->hand_slot - 1] = PLACE_CACHED;
 }
 
-/* What is in a hand, or about to be retired, and in no list and no slot. After all lists were walked. */
+/*
+ * What is in a hand, or about to be retired, and in no list and no slot. After all lists were
+ * walked.
+ */
 void walk_hands(struct inspect *inspect, uint32_t number)
 {
 	const struct intent *intent = &inspect->arena.threads[number].intent;
@@ -124,7 +133,8 @@ static void count_stalled(struct inspect *inspect, const struct thread_record *r
 	if (stalled_ms > totals->readers_stalled_ms)
 		totals->readers_stalled_ms = stalled_ms;
 	totals->held_back_bytes =
-		max_u64(totals->held_back_bytes, block_held_back(&inspect->arena, load_relaxed(&record->reader)));
+		max_u64(totals->held_back_bytes,
+			block_held_back(&inspect->arena, load_relaxed(&record->reader)));
 }
 
 void walk_count_people(struct inspect *inspect)
@@ -133,7 +143,8 @@ void walk_count_people(struct inspect *inspect)
 	uint32_t high = (uint32_t)min_u64(arena->header->processes_high, arena->max_processes);
 
 	for (uint32_t number = 0; number < high; number++) {
-		bool alive = inspect->lock_fd >= 0 && alive_test(inspect->lock_fd, ALIVE_BYTE(number));
+		bool alive =
+			inspect->lock_fd >= 0 && alive_test(inspect->lock_fd, ALIVE_BYTE(number));
 		if (alive)
 			inspect->totals.processes++;
 		else if (arena->processes[number].state != PROCESS_FREE)

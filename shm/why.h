@@ -12,7 +12,8 @@
 #define WHY_BYTES 512
 
 /* Write the sentence (when why is not NULL) and return the error. */
-__attribute__((format(printf, 3, 4))) static inline int why_set(char *why, int error, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static inline int why_set(char *why, int error,
+								const char *format, ...)
 {
 	va_list arguments;
 

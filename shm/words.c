@@ -27,8 +27,12 @@ struct sink {
 	size_t left;
 };
 
-/* Inlined into the packer, whose pieces are mostly a byte or two: a call for each took longer than all the rest of it. */
-static inline __attribute__((always_inline)) int sink_write(void *data, const char *bytes, size_t size)
+/*
+ * Inlined into the packer, whose pieces are mostly a byte or two: a call for each took longer than
+ * all the rest of it.
+ */
+static inline __attribute__((always_inline)) int sink_write(void *data, const char *bytes,
+							    size_t size)
 {
 	struct sink *sink = data;
 
@@ -41,9 +45,11 @@ static inline __attribute__((always_inline)) int sink_write(void *data, const ch
 	return 0;
 }
 
-static inline __attribute__((always_inline)) bool pack_text(msgpack_packer *packer, struct corral_text text)
+static inline __attribute__((always_inline)) bool pack_text(msgpack_packer *packer,
+							    struct corral_text text)
 {
-	return msgpack_pack_str(packer, text.size) == 0 && msgpack_pack_str_body(packer, text.data, text.size) == 0;
+	return msgpack_pack_str(packer, text.size) == 0 &&
+	       msgpack_pack_str_body(packer, text.data, text.size) == 0;
 }
 
 /* ---------------------------------------------------------------- validate */
@@ -100,7 +106,8 @@ static int item_error(const struct corral_item *item)
 
 	if (item->menu_item_id.size == 0)
 		return -EINVAL;
-	if (item->quantity < 1 || item->quantity > CORRAL_QUANTITY_MAX || item->unit_price_cents < 0)
+	if (item->quantity < 1 || item->quantity > CORRAL_QUANTITY_MAX ||
+	    item->unit_price_cents < 0)
 		return -ERANGE;
 	error = text_error(item->menu_item_id);
 	if (error == 0)
@@ -165,18 +172,20 @@ void words_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret
 
 /* ---------------------------------------------------------------- items */
 
-static inline __attribute__((always_inline)) bool pack_modifiers(msgpack_packer *packer, const struct corral_item *item)
+static inline __attribute__((always_inline)) bool pack_modifiers(msgpack_packer *packer,
+								 const struct corral_item *item)
 {
 	bool fits = msgpack_pack_array(packer, item->modifier_count) == 0;
 
 	for (uint32_t i = 0; fits && i < item->modifier_count; i++)
-		fits = msgpack_pack_array(packer, 2) == 0 && pack_text(packer, item->modifiers[i].name) &&
+		fits = msgpack_pack_array(packer, 2) == 0 &&
+		       pack_text(packer, item->modifiers[i].name) &&
 		       msgpack_pack_int64(packer, item->modifiers[i].price_cents) == 0;
 	return fits;
 }
 
-static inline __attribute__((always_inline)) bool pack_words(msgpack_packer *packer, const struct corral_item *item,
-							     struct sink *sink)
+static inline __attribute__((always_inline)) bool
+pack_words(msgpack_packer *packer, const struct corral_item *item, struct sink *sink)
 {
 	bool fits = msgpack_pack_map(packer, WORDS_OWN_KEYS + item->extra_count) == 0 &&
 		    pack_text(packer, words_own_keys[0]) && pack_text(packer, item->menu_item_id) &&
@@ -224,7 +233,9 @@ int cart_pack_item(const struct corral_item *item, uint64_t seed, void *buffer, 
 static int attribute_error(const struct corral_attribute *attributes, uint32_t index)
 {
 	const struct corral_attribute *attribute = &attributes[index];
-	int error = attribute->name.size ? cart_text_check(attribute->name, CORRAL_ATTRIBUTE_NAME_MAX) : -EINVAL;
+	int error = attribute->name.size ?
+			    cart_text_check(attribute->name, CORRAL_ATTRIBUTE_NAME_MAX) :
+			    -EINVAL;
 
 	if (error == 0)
 		error = cart_text_check(attribute->value, CORRAL_ATTRIBUTE_VALUE_MAX);
@@ -234,8 +245,8 @@ static int attribute_error(const struct corral_attribute *attributes, uint32_t i
 	return error;
 }
 
-int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t count, void *buffer, size_t size,
-			 uint32_t *ret_size)
+int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t count, void *buffer,
+			 size_t size, uint32_t *ret_size)
 {
 	size_t room = min_u64(size, CORRAL_CART_MAX);
 	struct sink sink = { buffer, room };
@@ -255,7 +266,8 @@ int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t cou
 	if (count && msgpack_pack_map(&packer, count) != 0)
 		return -E2BIG;
 	for (uint32_t i = 0; i < count; i++)
-		if (!pack_text(&packer, attributes[i].name) || !pack_text(&packer, attributes[i].value))
+		if (!pack_text(&packer, attributes[i].name) ||
+		    !pack_text(&packer, attributes[i].value))
 			return -E2BIG;
 	*ret_size = (uint32_t)(room - sink.left);
 	return 0;

@@ -15,7 +15,9 @@
 
 extern const struct corral_text words_own_keys[WORDS_OWN_KEYS];
 
-/* Words taken apart; texts and values point into the bytes. item.modifiers and .extras are not set. */
+/*
+ * Words taken apart; texts and values point into the bytes. item.modifiers and .extras are not set.
+ */
 struct words_parts {
 	struct corral_item item; /* the quantity and the unit price are not in the words: 0 */
 	int64_t modifiers_cents;
@@ -41,7 +43,8 @@ static inline bool words_text_equal(struct corral_text a, struct corral_text b)
 void words_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2]);
 
 /* Sum of the modifiers' prices; false when it does not fit. */
-bool words_modifiers_cents(const struct corral_modifier *modifiers, uint32_t count, int64_t *ret_cents);
+bool words_modifiers_cents(const struct corral_modifier *modifiers, uint32_t count,
+			   int64_t *ret_cents);
 
 /* ------------------------------------------------------------ attributes */
 /* A map of strings; no attributes are no bytes at all. */

@@ -37,7 +37,8 @@ bool words_extras_distinct(const struct corral_extra *extras, uint32_t count)
 	return true;
 }
 
-bool words_modifiers_cents(const struct corral_modifier *modifiers, uint32_t count, int64_t *ret_cents)
+bool words_modifiers_cents(const struct corral_modifier *modifiers, uint32_t count,
+			   int64_t *ret_cents)
 {
 	__int128 sum = 0;
 
@@ -61,11 +62,13 @@ static bool take_modifiers(struct cursor *cursor, struct words_parts *parts)
 	if (!take_array(cursor, &count) || count > CORRAL_MODIFIERS_MAX)
 		return false;
 	for (uint64_t i = 0; i < count; i++)
-		if (!take_array(cursor, &two) || two != 2 || !take_text(cursor, &parts->modifiers[i].name) ||
+		if (!take_array(cursor, &two) || two != 2 ||
+		    !take_text(cursor, &parts->modifiers[i].name) ||
 		    !take_int(cursor, &parts->modifiers[i].price_cents))
 			return false;
 	parts->item.modifier_count = (uint32_t)count;
-	return words_modifiers_cents(parts->modifiers, parts->item.modifier_count, &parts->modifiers_cents);
+	return words_modifiers_cents(parts->modifiers, parts->item.modifier_count,
+				     &parts->modifiers_cents);
 }
 
 static bool take_extras(struct cursor *cursor, uint64_t count, struct words_parts *parts)
@@ -94,9 +97,11 @@ int words_parse(const void *bytes, size_t size, struct words_parts *ret_parts)
 	if (size > CORRAL_WORDS_MAX || !take_map(&cursor, &pairs) || pairs < WORDS_OWN_KEYS ||
 	    pairs > WORDS_OWN_KEYS + CORRAL_EXTRAS_MAX)
 		return -EUCLEAN;
-	if (!take_own_key(&cursor, 0) || !take_text(&cursor, &item->menu_item_id) || item->menu_item_id.size == 0 ||
-	    !take_own_key(&cursor, 1) || !take_modifiers(&cursor, ret_parts) || !take_own_key(&cursor, 2) ||
-	    !take_text(&cursor, &item->notes) || !take_own_key(&cursor, 3) || !take_text(&cursor, &item->name) ||
+	if (!take_own_key(&cursor, 0) || !take_text(&cursor, &item->menu_item_id) ||
+	    item->menu_item_id.size == 0 || !take_own_key(&cursor, 1) ||
+	    !take_modifiers(&cursor, ret_parts) || !take_own_key(&cursor, 2) ||
+	    !take_text(&cursor, &item->notes) || !take_own_key(&cursor, 3) ||
+	    !take_text(&cursor, &item->name) ||
 	    !take_extras(&cursor, pairs - WORDS_OWN_KEYS, ret_parts))
 		return -EUCLEAN;
 	return cursor.at == cursor.end ? 0 : -EUCLEAN;
@@ -110,7 +115,8 @@ static bool take_attribute(struct cursor *cursor, struct corral_attribute *ret_a
 }
 
 /* A cursor on the first pair; count is that of the cart's head. */
-static bool open_attributes(const uint8_t *map, uint32_t size, uint32_t count, struct cursor *ret_cursor)
+static bool open_attributes(const uint8_t *map, uint32_t size, uint32_t count,
+			    struct cursor *ret_cursor)
 {
 	uint64_t pairs = 0;
 
@@ -155,7 +161,8 @@ int words_attributes_check(const uint8_t *map, uint32_t size, uint32_t count)
 		return -EUCLEAN;
 	for (uint32_t i = 0; i < count; i++) {
 		if (!take_attribute(&cursor, &all[i]) || all[i].name.size == 0 ||
-		    all[i].name.size > CORRAL_ATTRIBUTE_NAME_MAX || all[i].value.size > CORRAL_ATTRIBUTE_VALUE_MAX)
+		    all[i].name.size > CORRAL_ATTRIBUTE_NAME_MAX ||
+		    all[i].value.size > CORRAL_ATTRIBUTE_VALUE_MAX)
 			return -EUCLEAN;
 		for (uint32_t j = 0; j < i; j++)
 			if (words_text_equal(all[j].name, all[i].name))
@@ -164,7 +171,8 @@ int words_attributes_check(const uint8_t *map, uint32_t size, uint32_t count)
 	return cursor.at == cursor.end ? 0 : -EUCLEAN;
 }
 
-int cart_get_attribute(const void *bytes, size_t size, uint32_t index, struct corral_attribute *ret_attribute)
+int cart_get_attribute(const void *bytes, size_t size, uint32_t index,
+		       struct corral_attribute *ret_attribute)
 {
 	struct corral_attribute attribute;
 	struct cart_head head;
@@ -175,8 +183,8 @@ int cart_get_attribute(const void *bytes, size_t size, uint32_t index, struct co
 		return error;
 	if (index >= head.attribute_count)
 		return -ENXIO;
-	if (!open_attributes((const uint8_t *)bytes + cart_sections(&head).attributes_at, head.attributes_size,
-			     head.attribute_count, &cursor))
+	if (!open_attributes((const uint8_t *)bytes + cart_sections(&head).attributes_at,
+			     head.attributes_size, head.attribute_count, &cursor))
 		return -EUCLEAN;
 	for (uint32_t i = 0; i <= index; i++)
 		if (!take_attribute(&cursor, &attribute))

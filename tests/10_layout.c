@@ -22,13 +22,13 @@ struct claim {
 	size_t should_be;
 };
 
-#define SIZE(type, bytes)                                                                                              \
-	{                                                                                                              \
-		"sizeof " #type, sizeof(struct type), (bytes)                                                          \
+#define SIZE(type, bytes)                                                                          \
+	{                                                                                          \
+		"sizeof " #type, sizeof(struct type), (bytes)                                      \
 	}
-#define AT(type, member, at)                                                                                           \
-	{                                                                                                              \
-#type "." #member, offsetof(struct type, member), (at)                                                 \
+#define AT(type, member, at)                                                                       \
+	{                                                                                          \
+#type "." #member, offsetof(struct type, member), (at)                             \
 	}
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -36,7 +36,8 @@ static void check(const struct claim *claims, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (claims[i].is != claims[i].should_be)
-			fail_msg("%s is %zu, not %zu", claims[i].what, claims[i].is, claims[i].should_be);
+			fail_msg("%s is %zu, not %zu", claims[i].what, claims[i].is,
+				 claims[i].should_be);
 	}
 }
 
@@ -83,7 +84,8 @@ static void groups_of_the_header_begin_their_cache_lines(void **state)
 static void readers_words_share_no_line_with_writers(void **state)
 {
 	(void)state;
-	assert_true(offsetof(struct arena_header, gp_completed) - offsetof(struct arena_header, gp_phase) >=
+	assert_true(offsetof(struct arena_header, gp_completed) -
+			    offsetof(struct arena_header, gp_phase) >=
 		    CACHE_LINE);
 	assert_int_equal(offsetof(struct thread_record, reader), 0);
 	assert_int_equal(offsetof(struct thread_record, intent), CACHE_LINE);
@@ -200,7 +202,8 @@ static void cart_structs_have_no_padding(void **state)
 	(void)state;
 	const size_t line = 4 + 4 + 8 + 8 + 16 + 8 + 4 + 4;
 	const size_t op = 16 + 8 + 8 + 8 + 4 + 4;
-	const size_t head = 8 + 4 + 2 + 1 + 1 + 8 + 3 * 8 + 4 * 4 + 2 * 8 + 2 * 8 + 2 * 8 + 8 + 5 * 4 + 2 * 2;
+	const size_t head =
+		8 + 4 + 2 + 1 + 1 + 8 + 3 * 8 + 4 * 4 + 2 * 8 + 2 * 8 + 2 * 8 + 8 + 5 * 4 + 2 * 2;
 
 	assert_int_equal(sizeof(struct cart_line), line);
 	assert_int_equal(sizeof(struct cart_op), op);

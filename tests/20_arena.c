@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 20_arena.c: nobody ever sees half an arena; a full disk is an error code.
- * (20_arena_refused.c: what is no arena of ours; 20_arena_place.c: where an arena is, and its parts.)
+ * (20_arena_refused.c: what is no arena of ours; 20_arena_place.c: where an arena is, and its
+ * parts.)
  */
 #include "support.h"
 
@@ -16,7 +17,9 @@
 #define SMALL_BYTES (4u << 20)
 #define TTL_NS 1800000000000ull
 
-static const struct arena_settings small = { .arena_bytes = SMALL_BYTES, .max_carts = 64, .ttl_ns = TTL_NS };
+static const struct arena_settings small = { .arena_bytes = SMALL_BYTES,
+					     .max_carts = 64,
+					     .ttl_ns = TTL_NS };
 
 static uint32_t files_in(const struct yard *yard)
 {
@@ -76,7 +79,8 @@ static void creation_leaves_one_file_with_mode_0660_whatever_the_umask(void **st
 		assert_int_equal(st.st_mode & 07777, 0660);
 		assert_int_equal(st.st_size, SMALL_BYTES);
 		assert_int_equal(st.st_nlink, 1);
-		assert_int_equal(fstatat(yard.dir_fd, ARENA_LOCK_FILE, &st, AT_SYMLINK_NOFOLLOW), 0);
+		assert_int_equal(fstatat(yard.dir_fd, ARENA_LOCK_FILE, &st, AT_SYMLINK_NOFOLLOW),
+				 0);
 		assert_int_equal(st.st_mode & 07777, 0660);
 		assert_int_equal(files_in(&yard), 2);
 		accepted(&yard);
@@ -208,7 +212,9 @@ static int create_on_full_disk(void *context)
 static int reserve_on_filling_disk(void *context)
 {
 	struct yard yard = *(struct yard *)context;
-	const struct arena_settings roomy = { .arena_bytes = 64 << 20, .max_carts = 64, .ttl_ns = TTL_NS };
+	const struct arena_settings roomy = { .arena_bytes = 64 << 20,
+					      .max_carts = 64,
+					      .ttl_ns = TTL_NS };
 	struct arena arena;
 
 	yard.dir_fd = support_small_disk(&yard, "8M");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 20_arena_place.c: where an arena is and what its parts are: location strings, what may stand in the file's place,
- * the geometry of many sizes, settings that somebody spoiled.
+ * 20_arena_place.c: where an arena is and what its parts are: location strings, what may stand in
+ * the file's place, the geometry of many sizes, settings that somebody spoiled.
  */
 #include "support.h"
 
@@ -13,7 +13,9 @@
 #define SMALL_BYTES (4u << 20)
 #define TTL_NS 1800000000000ull
 
-static const struct arena_settings small = { .arena_bytes = SMALL_BYTES, .max_carts = 64, .ttl_ns = TTL_NS };
+static const struct arena_settings small = { .arena_bytes = SMALL_BYTES,
+					     .max_carts = 64,
+					     .ttl_ns = TTL_NS };
 
 /* -------------------------------------------------------------- locations */
 
@@ -175,7 +177,8 @@ static void arena_that_was_replaced_or_cut_is_stale(void **state)
 
 /* --------------------------------------------------------------- geometry */
 
-static void parts_follow_one_another(const struct arena *arena, const struct arena_settings *settings)
+static void parts_follow_one_another(const struct arena *arena,
+				     const struct arena_settings *settings)
 {
 	const struct arena_header *h = arena->header;
 	const uint64_t parts[][2] = {
@@ -201,8 +204,10 @@ static void parts_follow_one_another(const struct arena *arena, const struct are
 	assert_int_equal(h->max_carts, settings->max_carts);
 	assert_int_equal(h->space_at % PAGE_BYTES, 0);
 	assert_true(h->page_count >= 4);
-	assert_true(h->arena_bytes - parts[10][0] - parts[10][1] < PAGE_BYTES); /* no page is wasted */
-	assert_true(h->bucket_count >= h->max_carts && (h->bucket_count & (h->bucket_count - 1)) == 0);
+	assert_true(h->arena_bytes - parts[10][0] - parts[10][1] <
+		    PAGE_BYTES); /* no page is wasted */
+	assert_true(h->bucket_count >= h->max_carts &&
+		    (h->bucket_count & (h->bucket_count - 1)) == 0);
 	assert_int_equal(arena->bucket_mask, h->bucket_count - 1);
 	assert_int_equal((uint64_t)arena->space_end * BLOCK_UNIT, h->arena_bytes);
 	assert_ptr_equal(arena_slot(arena, 0), NULL);
@@ -224,8 +229,8 @@ static void parts_do_not_overlap_for_any_size(void **state)
 		struct arena_settings settings = { .ttl_ns = TTL_NS };
 		struct arena arena;
 		struct yard yard;
-		settings.arena_bytes =
-			(1ull << (22 + random_below(&random, 12))) + random_below(&random, 64) * PAGE_BYTES;
+		settings.arena_bytes = (1ull << (22 + random_below(&random, 12))) +
+				       random_below(&random, 64) * PAGE_BYTES;
 		settings.max_carts = 1 + random_below(&random, 1u << random_below(&random, 17));
 		yard_make_empty(&yard);
 		int r = arena_create(yard.dir_fd, &settings, NULL);
@@ -235,7 +240,8 @@ static void parts_do_not_overlap_for_any_size(void **state)
 			arena_unmap(&arena);
 		} else {
 			assert_int_equal(r, -EINVAL); /* it does not fit: then it would not have */
-			assert_true(settings.arena_bytes < (3u << 20) + settings.max_carts * 96ull + 6 * PAGE_BYTES);
+			assert_true(settings.arena_bytes <
+				    (3u << 20) + settings.max_carts * 96ull + 6 * PAGE_BYTES);
 		}
 		yard_remove(&yard);
 	}
@@ -253,7 +259,8 @@ static void two_arenas_have_other_names_and_other_hashes(void **state)
 	assert_int_equal(arena_map(yards[1].dir_fd, false, &two, NULL), 0);
 	assert_memory_not_equal(one.header->uuid, two.header->uuid, 16);
 	assert_true(one.header->hash_seed != two.header->hash_seed);
-	assert_true((fcntl(one.fd, F_GETFD) & FD_CLOEXEC) != 0 && (fcntl(one.dir_fd, F_GETFD) & FD_CLOEXEC) != 0);
+	assert_true((fcntl(one.fd, F_GETFD) & FD_CLOEXEC) != 0 &&
+		    (fcntl(one.dir_fd, F_GETFD) & FD_CLOEXEC) != 0);
 	arena_unmap(&one);
 	arena_unmap(&two);
 	yard_remove(&yards[0]);
@@ -272,7 +279,9 @@ static void ignore_finding(void *context, const char *line)
 static void spoiled_settings_and_counters_harm_no_walk(void **state)
 {
 	(void)state;
-	const uint64_t values[] = { 0, 1, INT64_MAX, (uint64_t)INT64_MIN, UINT64_MAX, 0x8000000080000000ull };
+	const uint64_t values[] = { 0,          1,
+				    INT64_MAX,  (uint64_t)INT64_MIN,
+				    UINT64_MAX, 0x8000000080000000ull };
 	struct yard yard;
 
 	yard_make(&yard, &small);
@@ -288,8 +297,11 @@ static void spoiled_settings_and_counters_harm_no_walk(void **state)
 			uint32_t told = 0;
 			bool quiet;
 			assert_int_equal(pwrite(fd, &values[i], 8, at), 8);
-			assert_int_equal(inspect_open(yard.path, true, &inspect, why, sizeof(why)), 0);
-			assert_int_equal(inspect_check(inspect, ignore_finding, &told, &faults, &quiet, &totals), 0);
+			assert_int_equal(inspect_open(yard.path, true, &inspect, why, sizeof(why)),
+					 0);
+			assert_int_equal(inspect_check(inspect, ignore_finding, &told, &faults,
+						       &quiet, &totals),
+					 0);
 			inspect_close(inspect);
 		}
 		assert_int_equal(pwrite(fd, &before, 8, at), 8);

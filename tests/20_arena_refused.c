@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 20_arena_refused.c: what is no arena of ours is refused with a sentence, and not a byte of it is changed.
+ * 20_arena_refused.c: what is no arena of ours is refused with a sentence, and not a byte of it is
+ * changed.
  */
 #include "support.h"
 
@@ -13,7 +14,9 @@
 #define SMALL_BYTES (4u << 20)
 #define TTL_NS 1800000000000ull
 
-static const struct arena_settings small = { .arena_bytes = SMALL_BYTES, .max_carts = 64, .ttl_ns = TTL_NS };
+static const struct arena_settings small = { .arena_bytes = SMALL_BYTES,
+					     .max_carts = 64,
+					     .ttl_ns = TTL_NS };
 
 /* The arena is refused with this error, in a sentence. */
 static void refused(const struct yard *yard, int error)
@@ -66,7 +69,8 @@ static void every_damaged_byte_of_the_identity_is_refused_and_left_alone(void **
 		for (uint32_t bit = 0; bit < 8; bit++) {
 			uint8_t byte = before[at] ^ (uint8_t)(1u << bit);
 			write_file(&yard, &byte, 1, at);
-			bool other = at >= 8 && at < 24; /* layout version, byte order, fingerprint */
+			bool other =
+				at >= 8 && at < 24; /* layout version, byte order, fingerprint */
 			bool boot = at >= offsetof(struct arena_header, boot_id);
 			refused(&yard, boot ? -ESTALE : other ? -EPROTONOSUPPORT : -EPROTO);
 			read_file(&yard, after, HEADER_BYTES);
@@ -92,14 +96,22 @@ static void geometry_that_does_not_add_up_is_refused_even_when_sealed(void **sta
 {
 	(void)state;
 	const uint32_t words4[] = {
-		offsetof(struct arena_header, max_carts),     offsetof(struct arena_header, bucket_count),
-		offsetof(struct arena_header, page_count),    offsetof(struct arena_header, class_count),
-		offsetof(struct arena_header, max_processes), offsetof(struct arena_header, max_threads),
-		offsetof(struct arena_header, processes_at),  offsetof(struct arena_header, threads_at),
-		offsetof(struct arena_header, classes_at),    offsetof(struct arena_header, dirty_at),
-		offsetof(struct arena_header, drained_at),    offsetof(struct arena_header, chains_at),
-		offsetof(struct arena_header, buckets_at),    offsetof(struct arena_header, slots_at),
-		offsetof(struct arena_header, pages_at),      offsetof(struct arena_header, space_at),
+		offsetof(struct arena_header, max_carts),
+		offsetof(struct arena_header, bucket_count),
+		offsetof(struct arena_header, page_count),
+		offsetof(struct arena_header, class_count),
+		offsetof(struct arena_header, max_processes),
+		offsetof(struct arena_header, max_threads),
+		offsetof(struct arena_header, processes_at),
+		offsetof(struct arena_header, threads_at),
+		offsetof(struct arena_header, classes_at),
+		offsetof(struct arena_header, dirty_at),
+		offsetof(struct arena_header, drained_at),
+		offsetof(struct arena_header, chains_at),
+		offsetof(struct arena_header, buckets_at),
+		offsetof(struct arena_header, slots_at),
+		offsetof(struct arena_header, pages_at),
+		offsetof(struct arena_header, space_at),
 		offsetof(struct arena_header, arena_bytes),
 	};
 	const uint32_t changes[] = { 1, 64, 0x10000, 0x80000000, UINT32_MAX };
@@ -220,7 +232,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_damaged_byte_of_the_identity_is_refused_and_left_alone),
 		cmocka_unit_test(geometry_that_does_not_add_up_is_refused_even_when_sealed),
-		cmocka_unit_test(another_time_namespace_is_refused_and_another_boot_only_to_workers),
+		cmocka_unit_test(
+			another_time_namespace_is_refused_and_another_boot_only_to_workers),
 		cmocka_unit_test(file_of_another_length_is_refused_and_left_alone),
 		cmocka_unit_test(foreign_newer_and_swapped_files_are_refused),
 	};

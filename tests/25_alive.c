@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 25_alive.c: who lives is a fact that the kernel holds: a killed process's byte is free; nobody alive,
- * starting, stopped or sharing a process is taken for dead. (25_alive_fork.c: children.)
+ * 25_alive.c: who lives is a fact that the kernel holds: a killed process's byte is free; nobody
+ * alive, starting, stopped or sharing a process is taken for dead. (25_alive_fork.c: children.)
  */
 #include "support.h"
 
@@ -57,7 +57,8 @@ static void byte_is_free_after_its_holder_was_killed(void **state)
 		assert_true(alive_test(us.life.fd, ALIVE_BYTE(number)));
 		assert_false(alive_take(&us.life, ALIVE_BYTE(number)));
 		child_kill(pid);
-		assert_true(wait_until(!alive_test(us.life.fd, ALIVE_BYTE(number)), SUPPORT_WAIT_MS));
+		assert_true(
+			wait_until(!alive_test(us.life.fd, ALIVE_BYTE(number)), SUPPORT_WAIT_MS));
 		assert_true(alive_take(&us.life, ALIVE_BYTE(number)));
 		alive_drop(&us.life, ALIVE_BYTE(number));
 	}
@@ -80,7 +81,8 @@ static void stopped_process_is_alive(void **state)
 	assert_int_equal(alive_bury_all(&us.arena, &us.life, repair_process), 0);
 	assert_true(alive_test(us.life.fd, ALIVE_BYTE(number)));
 	child_kill(pid);
-	assert_true(wait_until(alive_bury_all(&us.arena, &us.life, repair_process) == 1, SUPPORT_WAIT_MS));
+	assert_true(wait_until(alive_bury_all(&us.arena, &us.life, repair_process) == 1,
+			       SUPPORT_WAIT_MS));
 	assert_int_equal(us.arena.processes[number].state, PROCESS_FREE);
 	member_leave(&us);
 	yard_remove(&yard);
@@ -99,7 +101,8 @@ static void two_handles_of_a_process_exclude_each_other(void **state)
 	assert_false(alive_take(&one.life, ALIVE_BYTE(two.life.process)));
 	assert_false(alive_take(&two.life, ALIVE_BYTE(one.life.process)));
 	assert_true(alive_test(one.life.fd, ALIVE_BYTE(two.life.process)));
-	assert_false(alive_test(one.life.fd, ALIVE_BYTE(one.life.process))); /* others, not oneself */
+	assert_false(
+		alive_test(one.life.fd, ALIVE_BYTE(one.life.process))); /* others, not oneself */
 	assert_int_equal(alive_bury_all(&one.arena, &one.life, repair_process), 0);
 	assert_int_equal(alive_bury_all(&two.arena, &two.life, repair_process), 0);
 	uint32_t number = two.life.process;
@@ -322,7 +325,8 @@ static int bury_and_die(void *context)
 	struct member member;
 
 	(void)context;
-	must(member_join(&traffic->yard, &member) == 0); /* (repairs the dead one; makes two again) */
+	must(member_join(&traffic->yard, &member) ==
+	     0); /* (repairs the dead one; makes two again) */
 	(void)alive_bury_all(&member.arena, &member.life, die_in_repair);
 	return CHILD_FAILED;
 }
@@ -342,7 +346,8 @@ static void dead_repairer_is_taken_over(void **state)
 	member_vanish(&dead);
 	assert_int_equal(child_wait(child_start(bury_and_die, NULL)), -SIGKILL);
 	uint32_t buried = 0;
-	assert_true(wait_until((buried += alive_bury_all(&us.arena, &us.life, count_repair)) == 2, SUPPORT_WAIT_MS));
+	assert_true(wait_until((buried += alive_bury_all(&us.arena, &us.life, count_repair)) == 2,
+			       SUPPORT_WAIT_MS));
 	assert_int_equal(traffic->repairs, 2);
 	member_leave(&us);
 	yard_remove(&traffic->yard);

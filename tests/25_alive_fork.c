@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 25_alive_fork.c: a killed process is found dead, whatever children it made, and those act as themselves.
+ * 25_alive_fork.c: a killed process is found dead, whatever children it made, and those act as
+ * themselves.
  */
 #include "support.h"
 
@@ -52,7 +53,8 @@ static int be_parent(void *context)
 	struct corral_view view;
 	char why[ARENA_WHY_BYTES];
 
-	must(corral_read_begin(corral, &some_key, &view) == -ENOENT); /* this thread has a record now */
+	must(corral_read_begin(corral, &some_key, &view) ==
+	     -ENOENT); /* this thread has a record now */
 	int32_t pid = make_child(family);
 	if (pid == 0) {
 		alarm(60);
@@ -90,7 +92,8 @@ static void parent_is_found_dead(enum way how, uint32_t uses)
 	assert_int_equal(member_join(&family->yard, &us), 0);
 	pid_t pid = child_start(be_parent, family);
 	assert_true(
-		wait_until(load_acquire(&family->number) != 0 && load_acquire(&family->child) != 0, SUPPORT_WAIT_MS));
+		wait_until(load_acquire(&family->number) != 0 && load_acquire(&family->child) != 0,
+			   SUPPORT_WAIT_MS));
 	uint32_t byte = ALIVE_BYTE(family->number - 1);
 	assert_true(alive_test(us.life.fd, byte));
 	if (how == BY_EXEC) /* until exec the copy of the descriptor counts */

@@ -75,7 +75,10 @@ static void one_process_at_a_time_holds_a_lock(void **state)
 
 /* ----------------------------------------------------------------- waiting */
 
-/* Holders that hold so long that all others sleep: a wake-up lost would show as -EBUSY, or as a hang. */
+/*
+ * Holders that hold so long that all others sleep: a wake-up lost would show as -EBUSY, or as a
+ * hang.
+ */
 static void hold_long(struct crewman *self)
 {
 	struct counted *counted = self->shared;
@@ -239,8 +242,8 @@ static void nobody_depends_on_being_woken(void **state)
 static void word_that_names_nobody_is_busy_not_believed(void **state)
 {
 	(void)state;
-	const uint32_t words[] = { LOCK_HOLDER, LOCK_HOLDER | LOCK_WAITERS, MAX_THREADS + 1, LOCK_WAITERS,
-				   0x7f000000u };
+	const uint32_t words[] = { LOCK_HOLDER, LOCK_HOLDER | LOCK_WAITERS, MAX_THREADS + 1,
+				   LOCK_WAITERS, 0x7f000000u };
 	struct member us;
 	struct actor one;
 	struct yard yard;

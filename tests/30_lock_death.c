@@ -127,7 +127,10 @@ static int wait_and_count(void *context)
 	return 0;
 }
 
-/* Get the lock from the holder, as if that had dropped it and we were quicker than all who wait; and die. */
+/*
+ * Get the lock from the holder, as if that had dropped it and we were quicker than all who wait;
+ * and die.
+ */
 static int take_over_and_die(void *context)
 {
 	struct scene *scene = context;
@@ -138,13 +141,17 @@ static int take_over_and_die(void *context)
 	must(member_actor(&us, &one) == 0);
 	slot_want(&one, NULL, &us.arena.slots[9]);
 	lock_word *word = &us.arena.slots[9].lock;
-	for (uint32_t seen = load_relaxed(word); !cas_acq_rel(word, seen, one.name); seen = load_relaxed(word))
+	for (uint32_t seen = load_relaxed(word); !cas_acq_rel(word, seen, one.name);
+	     seen = load_relaxed(word))
 		;
 	raise(SIGKILL);
 	return 1;
 }
 
-/* Not: seen by who slept through the change of holders only at the end of its next sleep. (Mostly: it may be awake just then.) */
+/*
+ * Not: seen by who slept through the change of holders only at the end of its next sleep. (Mostly:
+ * it may be awake just then.)
+ */
 static void who_sleeps_finds_one_dead_who_got_the_lock_meanwhile(void **state)
 {
 	(void)state;
@@ -162,7 +169,8 @@ static void who_sleeps_finds_one_dead_who_got_the_lock_meanwhile(void **state)
 		assert_true(wait_until(load_acquire(&scene->waits) != 0, SUPPORT_WAIT_MS));
 		const uint64_t *sleeps = &us.arena.threads[scene->waits - 1].stat[STAT_lock_sleeps];
 		uint64_t before = load_relaxed(sleeps);
-		assert_true(wait_until(load_relaxed(sleeps) >= before + 5, SUPPORT_WAIT_MS)); /* long ones by now */
+		assert_true(wait_until(load_relaxed(sleeps) >= before + 5,
+				       SUPPORT_WAIT_MS)); /* long ones by now */
 		(void)child_wait(child_start(take_over_and_die, scene));
 		uint64_t at_death = load_relaxed(sleeps);
 		assert_int_equal(child_wait(waiter), 0);
@@ -284,7 +292,8 @@ static void two_that_die_together_free_both_their_locks(void **state)
 		pid_t holder = start_holder(scene, LOCK_SLOT);
 		pid_t waiter = child_start(wait_for_the_other, scene);
 		lock_word *slot = &us.arena.slots[9].lock;
-		assert_true(wait_until(load_acquire(&scene->dropped) != 0 && (load_relaxed(slot) & LOCK_WAITERS) != 0,
+		assert_true(wait_until(load_acquire(&scene->dropped) != 0 &&
+					       (load_relaxed(slot) & LOCK_WAITERS) != 0,
 				       SUPPORT_WAIT_MS));
 		kill(waiter, SIGKILL);
 		kill(holder, SIGKILL);
@@ -357,7 +366,8 @@ static void storm_of_kills_stops_nobody(bool replace)
 		uint32_t last = STORM - 1;
 		uint32_t before = load_relaxed(&scene->progress[last]);
 		if (victim != last)
-			assert_true(wait_until(load_relaxed(&scene->progress[last]) != before, SUPPORT_WAIT_MS));
+			assert_true(wait_until(load_relaxed(&scene->progress[last]) != before,
+					       SUPPORT_WAIT_MS));
 	}
 	store_release(&scene->stop, 1u);
 	for (uint32_t i = STORM - alive; i < STORM; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 35_grace.c: what a grace period waits for, and what it does not; deaths of readers and drivers.
- * Readers and drivers are actors of one thread where that suffices, so each order of steps is exact. (35_grace_light.c: sections
- * without a fence. 35_grace_torture.c: many at once.)
+ * Readers and drivers are actors of one thread where that suffices, so each order of steps is
+ * exact. (35_grace_light.c: sections without a fence. 35_grace_torture.c: many at once.)
  */
 #include "grace_kit.h"
 
@@ -22,7 +22,8 @@ static void grace_period_without_readers_is_over_when_driven(void **state)
 	assert_true(grace_poll(&cast->us.arena, cookie));
 	assert_true(grace_advance(&cast->driver, cookie)); /* and stays over */
 	assert_int_equal(cast->us.arena.header->gp_phase, before + 1);
-	assert_int_equal(grace_wait(&cast->driver, grace_start_poll(&cast->us.arena), SUPPORT_WAIT_MS), 0);
+	assert_int_equal(
+		grace_wait(&cast->driver, grace_start_poll(&cast->us.arena), SUPPORT_WAIT_MS), 0);
 	assert_true(grace_poll(&cast->us.arena, cookie));
 }
 
@@ -91,7 +92,10 @@ static void stream_of_readers_does_not_hold_it_up(void **state)
 	grace_leave(in);
 }
 
-/* Half a grace period never counts: what was unpublished while one was under way waits for the next. */
+/*
+ * Half a grace period never counts: what was unpublished while one was under way waits for the
+ * next.
+ */
 static void cookie_taken_in_a_grace_period_waits_for_the_next(void **state)
 {
 	struct cast *cast = *state;
@@ -228,9 +232,9 @@ static void dead_readers_end_ends_no_other_readers_section(void **state)
 	assert_false(grace_advance(&cast->driver, cookie));
 	child_kill(pid);
 	assert_int_equal(grace_wait(&cast->driver, cookie, 50), -ETIMEDOUT);
-	assert_true(
-		wait_until(cast->us.arena.threads[scene->name - 1].owner == 0 || grace_advance(&cast->driver, cookie),
-			   SUPPORT_WAIT_MS));
+	assert_true(wait_until(cast->us.arena.threads[scene->name - 1].owner == 0 ||
+				       grace_advance(&cast->driver, cookie),
+			       SUPPORT_WAIT_MS));
 	assert_false(grace_poll(&cast->us.arena, cookie));
 	grace_leave(&cast->reader);
 	assert_int_equal(grace_wait(&cast->driver, cookie, SUPPORT_WAIT_MS), 0);
@@ -263,7 +267,10 @@ static void stopped_reader_is_waited_for_and_listed(void **state)
 	assert_int_equal(child_wait(pid), 0);
 }
 
-/* A driver is gone, or stopped, after some of its steps. Whoever comes goes on from there, and counts nothing half. */
+/*
+ * A driver is gone, or stopped, after some of its steps. Whoever comes goes on from there, and
+ * counts nothing half.
+ */
 static void periods_go_on_without(struct cast *cast, enum part part, bool dead)
 {
 	struct scene *scene;

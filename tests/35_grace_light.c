@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 35_grace_light.c: sections that begin without a fence: when they do, and who needs a membarrier then. (35_grace.c: the others.)
+ * 35_grace_light.c: sections that begin without a fence: when they do, and who needs a membarrier
+ * then. (35_grace.c: the others.)
  */
 #include "grace_kit.h"
 
@@ -64,7 +65,8 @@ static void light_reader_is_waited_for_and_fences_in_the_next_phase(void **state
 	grace_enter(&cast->reader);
 	assert_int_equal(cast->reader.record->reader, phase + 1);
 	assert_int_equal(cast->reader.light_phase, 0);
-	assert_int_equal(cast->reader.record->light_phase, phase); /* as long as it says nothing else */
+	assert_int_equal(cast->reader.record->light_phase,
+			 phase); /* as long as it says nothing else */
 	assert_true(grace_advance(&cast->driver, cookie));
 	grace_leave(&cast->reader);
 }

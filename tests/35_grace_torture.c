@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 35_grace_torture.c: readers and updaters at once, after liburcu's rcutorture: an updater publishes elements, counts
- * each one's age up with every grace period after its replacement, and poisons it when it is old; no
- * reader may find an element that has survived a whole grace period (age 2 or more), or poison.
- * A last pair of tests leaves the waiting out and must see the harm: else the torture would be worth nothing.
+ * 35_grace_torture.c: readers and updaters at once, after liburcu's rcutorture: an updater
+ * publishes elements, counts each one's age up with every grace period after its replacement, and
+ * poisons it when it is old; no reader may find an element that has survived a whole grace period
+ * (age 2 or more), or poison. A last pair of tests leaves the waiting out and must see the harm:
+ * else the torture would be worth nothing.
  */
 #include "support.h"
 
@@ -96,7 +97,8 @@ static void wait_for_readers(struct crewman *self)
 		must(grace_wait(self->actor, cookie, SUPPORT_WAIT_MS) == 0);
 		return;
 	}
-	must(wait_until(grace_advance(self->actor, cookie), SUPPORT_WAIT_MS)); /* sleeps between two tries */
+	must(wait_until(grace_advance(self->actor, cookie),
+			SUPPORT_WAIT_MS)); /* sleeps between two tries */
 }
 
 static void write_words(struct torture *torture, struct element *element, uint64_t value)
@@ -192,13 +194,16 @@ static struct torture *run_torture(bool processes, enum fences fences, bool brok
 	yard_make(&yard, NULL);
 	if (fences == FULL_FENCES)
 		yard_set_full_fences(&yard);
-	support_no_membarrier = fences == NO_MEMBARRIER; /* each process says so in its record, and the drivers look */
+	support_no_membarrier =
+		fences ==
+		NO_MEMBARRIER; /* each process says so in its record, and the drivers look */
 	crew_run(&yard, processes, CREW, take_part, torture);
 	support_no_membarrier = false;
 	yard_check(&yard, NULL);
 	yard_remove(&yard);
-	print_message("%llu reads, %llu updates, %llu drives; ages seen:", (unsigned long long)torture->reads,
-		      (unsigned long long)torture->updates, (unsigned long long)torture->drives);
+	print_message("%llu reads, %llu updates, %llu drives; ages seen:",
+		      (unsigned long long)torture->reads, (unsigned long long)torture->updates,
+		      (unsigned long long)torture->drives);
 	for (uint32_t age = 0; age <= AGES; age++)
 		print_message(" %llu", (unsigned long long)torture->histogram[age]);
 	print_message("; poisoned: %llu\n", (unsigned long long)torture->poisoned);

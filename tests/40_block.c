@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 40_block.c: size classes, and what becomes of a block: handed out, freed, retired, refused when there is none.
- * (40_block_left.c: what others left; 40_block_crew.c: many at once; 40_block_death.c: deaths.)
+ * 40_block.c: size classes, and what becomes of a block: handed out, freed, retired, refused when
+ * there is none. (40_block_left.c: what others left; 40_block_crew.c: many at once;
+ * 40_block_death.c: deaths.)
  */
 #include "block_kit.h"
 
@@ -38,7 +39,8 @@ static void spans_are_whole_pages_of_whole_blocks_and_waste_a_32nd_at_most(void 
 		assert_true(block_span_blocks(class) >= 1);
 		assert_true(block_span_blocks(class) * bytes <= span);
 		assert_true(span - block_span_blocks(class) * bytes <= span / 32);
-		assert_true(block_span_pages(class) < SPAN_PAGES_MAX); /* as far as the scavenger looks back */
+		assert_true(block_span_pages(class) <
+			    SPAN_PAGES_MAX); /* as far as the scavenger looks back */
 		assert_true(block_span_blocks(class) <= UINT16_MAX);
 	}
 }
@@ -55,7 +57,8 @@ static void blocks_handed_out_do_not_overlap(void **state)
 	for (uint32_t round = 0; round < 20; round++) {
 		uint32_t count = 0;
 		while (count < COUNT(refs)) {
-			sizes[count] = 1 + random_below(&random, 1u << (8 + random_below(&random, 7)));
+			sizes[count] =
+				1 + random_below(&random, 1u << (8 + random_below(&random, 7)));
 			int r = kit_take(&cast->one, sizes[count], &refs[count]);
 			if (r == -ENOMEM)
 				break;
@@ -99,7 +102,8 @@ static void retired_block_is_not_used_again_while_a_reader_may_see_it(void **sta
 	kit_fill(&cast->us.arena, retired, 77);
 	grace_enter(&cast->two);
 	kit_retire(&cast->one, retired);
-	for (uint32_t i = 0; i < 40; i++) { /* memory is short all the while: there is room for a few of them */
+	for (uint32_t i = 0; i < 40;
+	     i++) { /* memory is short all the while: there is room for a few of them */
 		if (kit_take(&cast->one, 300000, &other) == 0) {
 			assert_int_not_equal(other, retired);
 			kit_fill(&cast->us.arena, other, 78);
@@ -125,7 +129,8 @@ static void full_arena_refuses_and_recovers(void **state)
 	for (uint32_t round = 0; round < 3; round++) {
 		for (size_t i = 0; i < COUNT(sizes); i++) {
 			uint32_t count = kit_take_all(&cast->one, sizes[i], refs, COUNT(refs));
-			assert_true(round == 0 || count == counts[i]); /* nothing was lost meanwhile */
+			assert_true(round == 0 ||
+				    count == counts[i]); /* nothing was lost meanwhile */
 			counts[i] = count;
 			block_ref again;
 			kit_give(&cast->one, refs[count / 2]);
@@ -149,7 +154,8 @@ static void larger_class_helps_out_when_its_own_is_empty(void **state)
 	block_ref larger, found;
 
 	assert_int_equal(kit_take(&cast->one, 9000, &larger), 0);
-	uint32_t count = kit_take_all(&cast->one, 8000, refs, COUNT(refs)); /* with all the larger ones but this */
+	uint32_t count = kit_take_all(&cast->one, 8000, refs,
+				      COUNT(refs)); /* with all the larger ones but this */
 	kit_give(&cast->one, larger);
 	assert_int_equal(kit_take(&cast->one, 8000, &found), 0);
 	assert_int_equal(found, larger);
@@ -178,7 +184,8 @@ static void spans_in_which_all_is_free_go_back(void **state)
 	block_flush(&cast->one);
 	assert_int_equal(block_scavenge(&cast->one), block_span_pages(block_class_of(2000)));
 	assert_int_equal(kit_free_pages(&cast->us.arena), cast->us.arena.page_count);
-	count = kit_take_all(&cast->one, 500000, refs, COUNT(refs)); /* for whatever size is wanted next */
+	count = kit_take_all(&cast->one, 500000, refs,
+			     COUNT(refs)); /* for whatever size is wanted next */
 	assert_true(count >= 2);
 	for (uint32_t i = 0; i < count; i++)
 		kit_give(&cast->one, refs[i]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 40_block_crew.c: many take, publish, replace, retire and free blocks of an arena that is nearly full, and read
- * what others published. No block is ever in two places, none is used again under a reader, none is lost.
+ * 40_block_crew.c: many take, publish, replace, retire and free blocks of an arena that is nearly
+ * full, and read what others published. No block is ever in two places, none is used again under a
+ * reader, none is lost.
  */
 #include "block_kit.h"
 
@@ -16,7 +17,9 @@
 #define CELLS 24
 #define STEPS 6000
 
-static const struct arena_settings small = { .arena_bytes = SMALL_BYTES, .max_carts = 64, .ttl_ns = TTL_NS };
+static const struct arena_settings small = { .arena_bytes = SMALL_BYTES,
+					     .max_carts = 64,
+					     .ttl_ns = TTL_NS };
 
 struct market {
 	block_ref cells[CELLS];  /* what is published */
@@ -30,8 +33,9 @@ struct market {
 static uint32_t some_size(uint64_t *random)
 {
 	/* mostly of few classes, so that lists fill and empty; now and then any size */
-	return random_below(random, 8) != 0 ? 200 + 1500 * random_below(random, 4) :
-					      1 + random_below(random, 1u << (8 + random_below(random, 10)));
+	return random_below(random, 8) != 0 ?
+		       200 + 1500 * random_below(random, 4) :
+		       1 + random_below(random, 1u << (8 + random_below(random, 10)));
 }
 
 /* Out of the arena: nobody else may have it. What it says is its number and who wrote it. */

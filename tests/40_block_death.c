@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 40_block_death.c: processes that use memory are killed at any moment, in a small arena where spans are carved and
- * dissolved all the time; no block and no slot is lost, nothing is in two places, before the repair (as
- * check sees it) and after it. And the disk may be full.
+ * 40_block_death.c: processes that use memory are killed at any moment, in a small arena where
+ * spans are carved and dissolved all the time; no block and no slot is lost, nothing is in two
+ * places, before the repair (as check sees it) and after it. And the disk may be full.
  */
 #include "block_kit.h"
 #include "slot_kit.h"
@@ -22,7 +22,10 @@ struct victim {
 	uint64_t *steps;
 };
 
-/* Each block is in a hand, or a cart's, or to be retired: never is one only in the head of a process that may die. */
+/*
+ * Each block is in a hand, or a cart's, or to be retired: never is one only in the head of a
+ * process that may die.
+ */
 static void use_memory(struct actor *actor, const struct kit_key *keys, uint64_t *random)
 {
 	uint32_t dice = random_below(random, 64);
@@ -54,7 +57,8 @@ static void use_memory(struct actor *actor, const struct kit_key *keys, uint64_t
 	} else {
 		(void)block_scavenge(actor);
 	}
-	must(r == 0 || r == -ENOENT || r == -EEXIST || r == -EAGAIN || r == -ENOMEM || r == -ENFILE || r == -EBUSY);
+	must(r == 0 || r == -ENOENT || r == -EEXIST || r == -EAGAIN || r == -ENOMEM ||
+	     r == -ENFILE || r == -EBUSY);
 }
 
 static void make_keys(const struct arena *arena, struct kit_key keys[KEYS])
@@ -177,7 +181,9 @@ static void nothing_is_lost_when_the_killed_are_replaced_at_once(void **state)
 static int use_memory_on_full_disk(void *context)
 {
 	struct yard yard = *(struct yard *)context;
-	const struct arena_settings roomy = { .arena_bytes = 64 << 20, .max_carts = 64, .ttl_ns = TTL_NS };
+	const struct arena_settings roomy = { .arena_bytes = 64 << 20,
+					      .max_carts = 64,
+					      .ttl_ns = TTL_NS };
 	static block_ref refs[4096];
 	struct member us;
 	struct actor one;
@@ -193,7 +199,8 @@ static int use_memory_on_full_disk(void *context)
 	must(member_join(&yard, &us) == 0);
 	must(member_actor(&us, &one) == 0);
 	for (uint32_t round = 0; round < 2; round++) {
-		while (counts[round] < COUNT(refs) && (r = kit_take(&one, 4000, &refs[counts[round]])) == 0) {
+		while (counts[round] < COUNT(refs) &&
+		       (r = kit_take(&one, 4000, &refs[counts[round]])) == 0) {
 			kit_fill(&us.arena, refs[counts[round]], counts[round]); /* no SIGBUS */
 			counts[round]++;
 		}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 40_block_left.c: what others left: those who are gone, dead, idle or stopped in the middle. All of it is found
- * when memory is short, and nobody waits for the stopped.
+ * 40_block_left.c: what others left: those who are gone, dead, idle or stopped in the middle. All
+ * of it is found when memory is short, and nobody waits for the stopped.
  */
 #include "block_kit.h"
 
@@ -19,7 +19,8 @@ static void what_others_retired_or_left_is_found_when_memory_is_short(void **sta
 	for (uint32_t i = 0; i < count; i++) /* two lives, and does nothing any more */
 		kit_retire(&cast->two, refs[i]);
 	uint32_t mine = kit_take_all(&cast->one, 4000, all, COUNT(all));
-	assert_true(mine + block_span_blocks(block_class_of(4000)) >= count); /* (its cache is its own) */
+	assert_true(mine + block_span_blocks(block_class_of(4000)) >=
+		    count); /* (its cache is its own) */
 	for (uint32_t i = 0; i < mine; i++)
 		kit_give(&cast->one, all[i]);
 	block_flush(&cast->one);
@@ -67,7 +68,8 @@ static void what_the_dead_left_is_inherited(void **state)
 	for (uint32_t i = 0; i < mine; i++)
 		kit_give(&cast->one, all[i]);
 	uint32_t slots = 0;
-	while (slots <= KIT_CARTS && block_take_slot(&cast->one) == 0) { /* all of them, that of the dead, too */
+	while (slots <= KIT_CARTS &&
+	       block_take_slot(&cast->one) == 0) { /* all of them, that of the dead, too */
 		slots++;
 		note(&cast->one.record->intent.hand_slot, 0);
 	}
@@ -131,7 +133,8 @@ static void slot_comes_free_with_the_block_of_its_last_version(void **state)
 static void nobody_waits_for_one_who_was_stopped_at_the_lists(void **state)
 {
 	struct cast *cast = *state;
-	lock_word *lists = &cast->one.record->retired.lock, *slots = &cast->us.arena.header->slots_lock;
+	lock_word *lists = &cast->one.record->retired.lock,
+		  *slots = &cast->us.arena.header->slots_lock;
 	block_ref refs[10];
 
 	for (uint32_t i = 0; i < COUNT(refs); i++)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 40_block_trim.c: disk space that nothing is in goes back to the file system: what is in use stays, also in a damaged arena, what
- * went back can be had again, and a death anywhere in between costs nothing.
+ * 40_block_trim.c: disk space that nothing is in goes back to the file system: what is in use
+ * stays, also in a damaged arena, what went back can be had again, and a death anywhere in between
+ * costs nothing.
  */
 #include "block_kit.h"
 #include "crash_kit.h"
@@ -15,7 +16,9 @@
 #define LARGE 100000u
 #define ALL (UINT64_MAX / 2 / EXTENT_BYTES * EXTENT_BYTES)
 
-static const struct arena_settings roomy = { .arena_bytes = 24u << 20, .max_carts = 64, .ttl_ns = 1800000000000ull };
+static const struct arena_settings roomy = { .arena_bytes = 24u << 20,
+					     .max_carts = 64,
+					     .ttl_ns = 1800000000000ull };
 
 static int set_up(void **state)
 {
@@ -72,7 +75,8 @@ static void space_that_nothing_is_in_goes_back_and_can_be_had_again(void **state
 			assert_true(part <= (int64_t)(2 * EXTENT_BYTES));
 			bytes += (uint64_t)part;
 			assert_int_equal(reserved_bytes(arena), reserved - bytes);
-			assert_int_equal((arena->space_at + reserved_bytes(arena)) % EXTENT_BYTES, 0);
+			assert_int_equal((arena->space_at + reserved_bytes(arena)) % EXTENT_BYTES,
+					 0);
 		}
 		assert_true(bytes >= 8 * EXTENT_BYTES);
 		assert_true(disk_bytes(arena) <= full - bytes);
@@ -101,7 +105,8 @@ static void what_is_in_use_stays(void **state)
 	uint32_t count = kit_take_all(&cast->one, LARGE, refs, COUNT(refs));
 	block_ref live = 0;
 
-	for (uint32_t i = 0; i < count; i++) { /* one that begins in one extent and ends in the next */
+	for (uint32_t i = 0; i < count;
+	     i++) { /* one that begins in one extent and ends in the next */
 		uint64_t at = (uint64_t)refs[i] * BLOCK_UNIT;
 		if (live == 0 && at / EXTENT_BYTES != (at + LARGE - 1) / EXTENT_BYTES)
 			live = refs[i];

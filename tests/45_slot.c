@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 45_slot.c: carts by key: found exactly while they are there, in long chains, in damaged ones; versions that only grow;
- * slots that are used again when nobody can see them any more. (45_slot_crew.c: many at once, and deaths.)
+ * 45_slot.c: carts by key: found exactly while they are there, in long chains, in damaged ones;
+ * versions that only grow; slots that are used again when nobody can see them any more.
+ * (45_slot_crew.c: many at once, and deaths.)
  */
 #include "slot_kit.h"
 
@@ -71,9 +72,11 @@ static void is_found(struct cast *cast, uint32_t mate, uint64_t version)
 	assert_int_equal(cart_validate(found.cart, found.room), 0);
 	assert_int_equal(cart_get_key(found.cart, found.room, &theirs), 0);
 	assert_int_equal(theirs.session_id.size, key->key.session_id.size);
-	assert_memory_equal(theirs.session_id.data, key->key.session_id.data, theirs.session_id.size);
+	assert_memory_equal(theirs.session_id.data, key->key.session_id.data,
+			    theirs.session_id.size);
 	assert_int_equal(found.cart->version, version);
-	assert_int_equal(slot_recheck(&cast->us.arena, found.slot, key->hash, &key->key, &found), 0);
+	assert_int_equal(slot_recheck(&cast->us.arena, found.slot, key->hash, &key->key, &found),
+			 0);
 	grace_leave(&cast->one);
 }
 
@@ -98,11 +101,14 @@ static void cart_of_a_chain_is_found_until_it_ends_wherever_it_stands(void **sta
 		if (versions[mate] == 0) {
 			is_not_found(cast, mate, -ENOENT);
 			assert_int_equal(kit_end(&cast->one, &cast->mates[mate]), -ENOENT);
-			assert_int_equal(kit_change(&cast->one, &cast->mates[mate], step, &version), -ENOENT);
+			assert_int_equal(kit_change(&cast->one, &cast->mates[mate], step, &version),
+					 -ENOENT);
 			versions[mate] = made(cast, mate);
 		} else if (random_below(&random, 2) == 0) {
-			assert_int_equal(kit_make(&cast->one, &cast->mates[mate], step, &version), -EEXIST);
-			assert_int_equal(kit_change(&cast->one, &cast->mates[mate], step, &version), 0);
+			assert_int_equal(kit_make(&cast->one, &cast->mates[mate], step, &version),
+					 -EEXIST);
+			assert_int_equal(kit_change(&cast->one, &cast->mates[mate], step, &version),
+					 0);
 			assert_int_equal(version, versions[mate] + 1);
 			versions[mate] = version;
 		} else {
@@ -151,8 +157,12 @@ static void keys_that_read_alike_are_not_mixed_up(void **state)
 		assert_int_equal(kit_end(&cast->one, &two), 0);
 		assert_int_equal(kit_find(&cast->one, &two, &found), -ENOENT);
 		assert_int_equal(kit_find(&cast->one, &one, &found), 0);
-		assert_int_equal(slot_recheck(&cast->us.arena, found.slot, one.hash, &two.key, &found), -ENOENT);
-		assert_int_equal(slot_recheck(&cast->us.arena, found.slot, hashes[1], &one.key, &found), -ENOENT);
+		assert_int_equal(
+			slot_recheck(&cast->us.arena, found.slot, one.hash, &two.key, &found),
+			-ENOENT);
+		assert_int_equal(
+			slot_recheck(&cast->us.arena, found.slot, hashes[1], &one.key, &found),
+			-ENOENT);
 		assert_int_equal(kit_end(&cast->one, &one), 0);
 	}
 }
@@ -180,7 +190,8 @@ static void damaged_chain_is_said_to_be_and_ends(void **state)
 	}
 	second->next = next;
 	block_ref current = first->current;
-	const block_ref beyond[] = { 1, arena->space_first - 1, arena->space_end, UINT32_MAX, arena->space_end - 1 };
+	const block_ref beyond[] = { 1, arena->space_first - 1, arena->space_end, UINT32_MAX,
+				     arena->space_end - 1 };
 	for (size_t i = 0; i < COUNT(beyond); i++) {
 		first->current = beyond[i];
 		is_not_found(cast, 3, -EUCLEAN);
@@ -202,7 +213,9 @@ static void spoiled_times_harm_nobody(void **state)
 {
 	struct cast *cast = *state;
 	struct arena *arena = &cast->us.arena;
-	const uint64_t values[] = { 0, 1, INT64_MAX, (uint64_t)INT64_MIN, UINT64_MAX, INT64_MAX - 1000000000ull };
+	const uint64_t values[] = { 0,          1,
+				    INT64_MAX,  (uint64_t)INT64_MIN,
+				    UINT64_MAX, INT64_MAX - 1000000000ull };
 
 	made(cast, 0);
 	struct slot *slot = arena_slot(arena, arena->chains[5].head);
@@ -220,8 +233,12 @@ static void spoiled_times_harm_nobody(void **state)
 			bool quiet;
 			*two = values[j % COUNT(values)];
 			*one = values[j / COUNT(values)];
-			assert_int_equal(inspect_open(cast->yard.path, false, &inspect, why, sizeof(why)), 0);
-			assert_int_equal(inspect_check(inspect, ignore_finding, &told, &faults, &quiet, &totals), 0);
+			assert_int_equal(
+				inspect_open(cast->yard.path, false, &inspect, why, sizeof(why)),
+				0);
+			assert_int_equal(inspect_check(inspect, ignore_finding, &told, &faults,
+						       &quiet, &totals),
+					 0);
 			inspect_close(inspect);
 			(void)slot_deadline_ns(arena, slot, slot->touched_ns);
 			(void)arena_now_ns(arena);
@@ -246,7 +263,8 @@ static void versions_of_a_key_grow_from_cart_to_cart(void **state)
 		for (uint32_t i = 0; i < life % 4; i++)
 			assert_int_equal(kit_change(&cast->one, &cast->mates[0], i, &version), 0);
 		last = version;
-		uint64_t mate = made(cast, 1); /* ends with a smaller version: the floor does not sink */
+		uint64_t mate =
+			made(cast, 1); /* ends with a smaller version: the floor does not sink */
 		assert_int_equal(kit_end(&cast->one, &cast->mates[0]), 0);
 		assert_true(bucket->version_floor >= last);
 		uint64_t floor = bucket->version_floor;
@@ -270,7 +288,8 @@ static void slot_is_used_again_only_when_nobody_can_see_it(void **state)
 	made(cast, 0);
 	made(cast, 1);
 	grace_enter(&cast->two);
-	assert_int_equal(slot_find(&cast->us.arena, cast->mates[1].hash, &cast->mates[1].key, &found), 0);
+	assert_int_equal(
+		slot_find(&cast->us.arena, cast->mates[1].hash, &cast->mates[1].key, &found), 0);
 	slot_link next = found.slot->next;
 	assert_int_equal(kit_end(&cast->one, &cast->mates[1]), 0);
 	is_not_found(cast, 1, -ENOENT);
@@ -280,7 +299,8 @@ static void slot_is_used_again_only_when_nobody_can_see_it(void **state)
 		for (uint32_t mate = 2; mate < 6; mate++) {
 			(void)kit_end(&cast->one, &cast->mates[mate]);
 			block_reclaim_all(&cast->one);
-			(void)kit_make(&cast->one, &cast->mates[mate], mate, &version); /* -ENFILE, in the end */
+			(void)kit_make(&cast->one, &cast->mates[mate], mate,
+				       &version); /* -ENFILE, in the end */
 		}
 		assert_int_equal(found.slot->hash, cast->mates[1].hash);
 		assert_int_equal(found.slot->next, next); /* the reader can go on from there */
@@ -333,14 +353,19 @@ static void end_and_renewal_do_not_both_win(void **state)
 	slot_want(&cast->one, bucket, found.slot);
 	assert_int_equal(lock_take(&cast->one, &bucket->lock, LOCK_BUCKET), 0);
 	assert_int_equal(lock_take(&cast->one, &found.slot->lock, LOCK_SLOT), 0);
-	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, deadline - 1, &wake), -EAGAIN);
+	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, deadline - 1, &wake),
+			 -EAGAIN);
 	assert_true(slot_touch(found.slot, found.touched_ns, found.touched_ns + 1000));
-	assert_false(slot_touch(found.slot, found.touched_ns, found.touched_ns + 2000)); /* look again */
-	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, deadline, &wake), -EAGAIN);
-	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, deadline + 1000, &wake), 0);
+	assert_false(
+		slot_touch(found.slot, found.touched_ns, found.touched_ns + 2000)); /* look again */
+	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, deadline, &wake),
+			 -EAGAIN);
+	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, deadline + 1000, &wake),
+			 0);
 	assert_false(wake);
 	assert_false(slot_touch(found.slot, found.touched_ns + 1000, found.touched_ns + 3000));
-	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, INT64_MAX, &wake), -EAGAIN); /* once */
+	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, INT64_MAX, &wake),
+			 -EAGAIN); /* once */
 	lock_drop(&cast->one, &found.slot->lock, LOCK_SLOT);
 	lock_drop(&cast->one, &bucket->lock, LOCK_BUCKET);
 	block_retire_old(&cast->one);

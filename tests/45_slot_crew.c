@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 45_slot_crew.c: many make, change, end and read the carts of two chains. A reader finds the cart of its key or none,
- * whole, unchanging, never in an older version than it saw before; and all of that with processes that
- * are killed at any moment.
+ * 45_slot_crew.c: many make, change, end and read the carts of two chains. A reader finds the cart
+ * of its key or none, whole, unchanging, never in an older version than it saw before; and all of
+ * that with processes that are killed at any moment.
  */
 #include "slot_kit.h"
 
@@ -17,7 +17,9 @@
 #define BATCHES 40
 #define KILLS 6
 
-static const struct arena_settings small = { .arena_bytes = 5 << 20, .max_carts = 64, .ttl_ns = 1800000000000ull };
+static const struct arena_settings small = { .arena_bytes = 5 << 20,
+					     .max_carts = 64,
+					     .ttl_ns = 1800000000000ull };
 
 struct crowd {
 	struct yard yard;
@@ -44,8 +46,8 @@ static uint64_t sum_of(const struct found *found)
 	return sum;
 }
 
-static void read_one(struct actor *actor, struct crowd *crowd, const struct kit_key *key, uint32_t number,
-		     uint64_t *random)
+static void read_one(struct actor *actor, struct crowd *crowd, const struct kit_key *key,
+		     uint32_t number, uint64_t *random)
 {
 	struct found found, again;
 	uint64_t known = load_acquire(&crowd->versions[number]);
@@ -69,7 +71,8 @@ static void read_one(struct actor *actor, struct crowd *crowd, const struct kit_
 	(void)fetch_add_relaxed(&crowd->reads, 1u);
 }
 
-static void step(struct actor *actor, struct crowd *crowd, const struct kit_key *keys, uint64_t *random)
+static void step(struct actor *actor, struct crowd *crowd, const struct kit_key *keys,
+		 uint64_t *random)
 {
 	uint32_t number = random_below(random, KEYS);
 	uint32_t dice = random_below(random, 64);
@@ -91,7 +94,8 @@ static void step(struct actor *actor, struct crowd *crowd, const struct kit_key 
 	} else {
 		block_reclaim_all(actor);
 	}
-	must(r == 0 || r == -ENOENT || r == -EEXIST || r == -EAGAIN || r == -ENOMEM || r == -ENFILE);
+	must(r == 0 || r == -ENOENT || r == -EEXIST || r == -EAGAIN || r == -ENOMEM ||
+	     r == -ENFILE);
 	if (r == -ENOMEM || r == -ENFILE)
 		block_reclaim_all(actor);
 	if (r != 0 || version == 0)
@@ -217,7 +221,8 @@ static void deaths_leave_carts_whole(uint32_t victims, uint32_t batches, uint32_
 			uint32_t chosen = random_below(&random, victims);
 			child_kill(pids[chosen]);
 			pids[chosen] = child_start(work_until_killed, crowd);
-			assert_true(wait_until(load_relaxed(&crowd->reads) > before + 20, SUPPORT_WAIT_MS));
+			assert_true(wait_until(load_relaxed(&crowd->reads) > before + 20,
+					       SUPPORT_WAIT_MS));
 		}
 		support_sleep_us(random_below(&random, 4000));
 		for (uint32_t i = 0; i < victims; i++)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 45_slot_step.c: death at every instruction of what floor 4 does: splices, retired lists, spans, slots, chains.
+ * 45_slot_step.c: death at every instruction of what floor 4 does: splices, retired lists, spans,
+ * slots, chains.
  *
- * A process is stopped after each instruction (crash_kit.h); on a copy of each state of the arena it is dead. There:
- * check finds nothing wrong; a newcomer repairs and settles, and check finds nothing wrong; each cart is whole; when
- * all carts are ended, every page and every slot is free again. (The same for whole calls: 80_crash_matrix.)
+ * A process is stopped after each instruction (crash_kit.h); on a copy of each state of the arena
+ * it is dead. There: check finds nothing wrong; a newcomer repairs and settles, and check finds
+ * nothing wrong; each cart is whole; when all carts are ended, every page and every slot is free
+ * again. (The same for whole calls: 80_crash_matrix.)
  */
 #include "block_kit.h"
 #include "crash_kit.h"
@@ -253,7 +255,8 @@ static void newcomer_finds_all_well(void)
 	struct found found;
 
 	yard_check(&stage.other, NULL);
-	assert_int_equal(member_join(&stage.other, &new), 0); /* moves in where they died: repairs */
+	assert_int_equal(member_join(&stage.other, &new),
+			 0); /* moves in where they died: repairs */
 	(void)alive_bury_all(&new.arena, &new.life, repair_process);
 	yard_check(&stage.other, NULL);
 	assert_int_equal(member_actor(&new, &actor), 0); /* settles */
@@ -320,9 +323,10 @@ int main(void)
 	char names[COUNT(operations)][96];
 
 	for (size_t i = 0; i < COUNT(operations); i++) {
-		snprintf(names[i], sizeof(names[0]), "death anywhere in %s leaves all well", operations[i].name);
-		tests[i] = (struct CMUnitTest){ names[i], death_anywhere_leaves_all_well, NULL, NULL,
-						(void *)(uintptr_t)&operations[i] };
+		snprintf(names[i], sizeof(names[0]), "death anywhere in %s leaves all well",
+			 operations[i].name);
+		tests[i] = (struct CMUnitTest){ names[i], death_anywhere_leaves_all_well, NULL,
+						NULL, (void *)(uintptr_t)&operations[i] };
 	}
 	return cmocka_run_group_tests(tests, make_stage, remove_stage);
 }

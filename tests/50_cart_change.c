@@ -54,7 +54,8 @@ static void a_key_differs_in_any_byte(void **state)
 			assert_false(cart_has_key(&cart.head, sizeof(cart.head) + r + s - 1, &key));
 			for (size_t i = 0; i < r + s; i++) {
 				ids[i] ^= (char)(1 << i % 7);
-				assert_false(cart_has_key(&cart.head, sizeof(cart.head) + r + s, &key));
+				assert_false(
+					cart_has_key(&cart.head, sizeof(cart.head) + r + s, &key));
 				ids[i] ^= (char)(1 << i % 7);
 			}
 			ids[r + s - 1] ^= 1; /* what follows does not count */
@@ -149,7 +150,8 @@ static void quantity_zero_and_remove_take_the_line_away_and_its_number_never_ret
 
 static void the_words_of_the_other_lines_survive_a_removal(void **state)
 {
-	static const struct corral_text ids[] = { T("a"), T("a longer one"), T("b"), T("the last") };
+	static const struct corral_text ids[] = { T("a"), T("a longer one"), T("b"),
+						  T("the last") };
 
 	(void)state;
 	for (uint32_t removed = 0; removed < COUNT(ids); removed++) {
@@ -255,7 +257,9 @@ static void attributes_are_set_replaced_in_place_and_taken_away(void **state)
 	assert_int_equal(kit_set_attribute(&cart, T("b"), T("2")), 0);
 	assert_int_equal(kit_set_attribute(&cart, T("c"), T("")), 0);
 	assert_int_equal(kit_add(&cart, T("x"), 1, 1), 0);
-	assert_int_equal(kit_set_attribute(&cart, T("b"), T("a value that is longer than thirty-one bytes")), 0);
+	assert_int_equal(
+		kit_set_attribute(&cart, T("b"), T("a value that is longer than thirty-one bytes")),
+		0);
 	kit_assert_attribute(&cart, 0, T("a"), T("1"));
 	kit_assert_attribute(&cart, 1, T("b"), T("a value that is longer than thirty-one bytes"));
 	kit_assert_attribute(&cart, 2, T("c"), T(""));
@@ -283,22 +287,31 @@ static void as_many_and_as_long_attributes_as_allowed_fit(void **state)
 		struct corral_text value = { text, sizes[i % COUNT(sizes)] };
 
 		name[0] = (char)('0' + i);
-		assert_int_equal(kit_set_attribute(&cart, (struct corral_text){ name, 1 + 2 * (i % 64) }, value),
+		assert_int_equal(kit_set_attribute(&cart,
+						   (struct corral_text){ name, 1 + 2 * (i % 64) },
+						   value),
 				 i < CORRAL_ATTRIBUTES_MAX ? 0 : -E2BIG);
 	}
 	kit_assert_attribute(&cart, 5, (struct corral_text){ "5nnnnnnnnnn", 11 },
 			     (struct corral_text){ text, CORRAL_ATTRIBUTE_VALUE_MAX });
 	assert_int_equal(kit_set_attribute(&cart, T("0"), T("again")), 0);
 	assert_int_equal(kit_set_attribute(&cart, T(""), T("v")), -EINVAL);
-	assert_int_equal(kit_set_attribute(&cart, (struct corral_text){ NULL, 1 }, T("v")), -EINVAL);
-	assert_int_equal(kit_set_attribute(&cart, (struct corral_text){ name, CORRAL_ATTRIBUTE_NAME_MAX + 1 }, T("v")),
-			 -ENAMETOOLONG);
-	assert_int_equal(kit_set_attribute(&cart, T("0"), (struct corral_text){ text, sizeof(text) }), -ENAMETOOLONG);
+	assert_int_equal(kit_set_attribute(&cart, (struct corral_text){ NULL, 1 }, T("v")),
+			 -EINVAL);
+	assert_int_equal(
+		kit_set_attribute(
+			&cart, (struct corral_text){ name, CORRAL_ATTRIBUTE_NAME_MAX + 1 }, T("v")),
+		-ENAMETOOLONG);
+	assert_int_equal(
+		kit_set_attribute(&cart, T("0"), (struct corral_text){ text, sizeof(text) }),
+		-ENAMETOOLONG);
 	assert_int_equal(kit_set_attribute(&cart, T("0"), T("\xff")), -EILSEQ);
 	assert_int_equal(kit_set_attribute(&cart, T("\xff"), T("v")), -EILSEQ);
 	for (uint32_t i = CORRAL_ATTRIBUTES_MAX; i-- > 0;) {
 		name[0] = (char)('0' + i);
-		assert_int_equal(kit_remove_attribute(&cart, (struct corral_text){ name, 1 + 2 * (i % 64) }), 0);
+		assert_int_equal(
+			kit_remove_attribute(&cart, (struct corral_text){ name, 1 + 2 * (i % 64) }),
+			0);
 		assert_int_equal(kit_head(&cart).attribute_count, i);
 	}
 	kit_free(&cart);
@@ -317,7 +330,9 @@ static void a_cart_takes_its_greatest_number_of_lines_and_no_more(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < CORRAL_LINES_MAX; i++) {
 		lines[i].quantity = CORRAL_QUANTITY_MAX;
-		assert_int_equal(cart_pack_item(&item, KIT_SEED, buffer, sizeof(buffer), &lines[i].words), 0);
+		assert_int_equal(
+			cart_pack_item(&item, KIT_SEED, buffer, sizeof(buffer), &lines[i].words),
+			0);
 	}
 	change.draft = (struct cart_draft){ .lines = lines, .line_count = CORRAL_LINES_MAX };
 	assert_int_equal(kit_apply(&cart, &change), 0);
@@ -400,7 +415,8 @@ int main(void)
 		cmocka_unit_test(another_price_is_another_line),
 		cmocka_unit_test(keys_of_another_seed_never_merge),
 		cmocka_unit_test(a_quantity_stays_within_its_limit),
-		cmocka_unit_test(quantity_zero_and_remove_take_the_line_away_and_its_number_never_returns),
+		cmocka_unit_test(
+			quantity_zero_and_remove_take_the_line_away_and_its_number_never_returns),
 		cmocka_unit_test(the_words_of_the_other_lines_survive_a_removal),
 		cmocka_unit_test(clear_keeps_tax_attributes_time_to_live_and_operations),
 		cmocka_unit_test(tax_is_rounded_half_away_from_zero),

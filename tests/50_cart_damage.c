@@ -46,7 +46,8 @@ static void read_everything(const uint8_t *bytes, size_t size)
 		sum += XXH64(key.session_id.data, key.session_id.size, 0);
 	for (uint32_t i = 0; i < 5; i++) {
 		if (cart_get_line(bytes, size, i, &line) == 0)
-			sum += XXH64(line.words, line.words_size, 0); /* touches every byte it was given */
+			sum += XXH64(line.words, line.words_size,
+				     0); /* touches every byte it was given */
 		if (cart_get_attribute(bytes, size, i, &attribute) == 0)
 			sum += XXH64(attribute.value.data, attribute.value.size, 0);
 		if (cart_decode_item(bytes, size, i, &item) == 0)
@@ -61,10 +62,13 @@ static struct cart_change every_change(uint32_t number, uint8_t buffer[256])
 {
 	static struct cart_draft_line draft_line;
 	struct corral_item item = kit_item(number & 1 ? T("coke") : T("tea"), 199, 1);
-	struct cart_change change = kit_change((enum cart_change_kind)(number / 2 % (CART_DROP + 1)));
+	struct cart_change change =
+		kit_change((enum cart_change_kind)(number / 2 % (CART_DROP + 1)));
 
 	assert_int_equal(cart_pack_item(&item, KIT_SEED, buffer, 256, &change.words), 0);
-	draft_line = (struct cart_draft_line){ .line = number & 1, .quantity = 3, .words = change.words };
+	draft_line = (struct cart_draft_line){ .line = number & 1,
+					       .quantity = 3,
+					       .words = change.words };
 	change.line = 2;
 	change.quantity = number & 1;
 	if (change.kind == CART_ADD)
@@ -83,7 +87,8 @@ static struct cart_change every_change(uint32_t number, uint8_t buffer[256])
 #define EVERY_CHANGE (2 * (CART_DROP + 1))
 
 /* Plan and build all changes. If given, `later` is what the bytes have become when it is built. */
-static uint32_t change_everything(const uint8_t *bytes, size_t size, const uint8_t *later, int validity)
+static uint32_t change_everything(const uint8_t *bytes, size_t size, const uint8_t *later,
+				  int validity)
 {
 	uint32_t built = 0;
 	uint8_t words[256];
@@ -187,7 +192,8 @@ static void damage_to_a_line_or_operation_stays_visible_in_later_versions(void *
 	struct kit_cart sound = small_cart();
 	struct cart_head head = kit_head(&sound);
 	size_t words_at = sound.size - head.words_size;
-	size_t ops_at = words_at - head.line_count * sizeof(struct cart_line) - head.ops_count * sizeof(struct cart_op);
+	size_t ops_at = words_at - head.line_count * sizeof(struct cart_line) -
+			head.ops_count * sizeof(struct cart_op);
 	uint8_t words[256];
 
 	(void)state;
@@ -226,7 +232,8 @@ static void a_damaged_head_id_or_attribute_refuses_every_change(void **state)
 	kit_free(&sound);
 }
 
-static int plan_after_damage(const struct kit_cart *sound, size_t at, const struct cart_change *change)
+static int plan_after_damage(const struct kit_cart *sound, size_t at,
+			     const struct cart_change *change)
 {
 	struct kit_cart cart = kit_copy(sound);
 	struct cart_plan plan;
@@ -243,8 +250,8 @@ static void no_answer_comes_from_a_damaged_memory_of_operations(void **state)
 	struct cart_change change = kit_change(CART_CLEAR);
 	struct kit_cart sound = small_cart();
 	struct cart_head head = kit_head(&sound);
-	size_t op_at =
-		sound.size - head.words_size - head.line_count * sizeof(struct cart_line) - sizeof(struct cart_op);
+	size_t op_at = sound.size - head.words_size - head.line_count * sizeof(struct cart_line) -
+		       sizeof(struct cart_op);
 
 	(void)state;
 	assert_int_equal(cart_hash_op(T("op-1"), KIT_SEED, &change), 0);
@@ -266,8 +273,10 @@ static void no_line_is_cut_where_the_words_are_not_in_place(void **state)
 	for (uint32_t i = 0; i < head.line_count; i++) {
 		size_t line_at = lines_at + i * sizeof(struct cart_line);
 
-		for (size_t at = offsetof(struct cart_line, words_at); at < sizeof(struct cart_line); at++)
-			assert_int_equal(plan_after_damage(&sound, line_at + at, &change), -EUCLEAN);
+		for (size_t at = offsetof(struct cart_line, words_at);
+		     at < sizeof(struct cart_line); at++)
+			assert_int_equal(plan_after_damage(&sound, line_at + at, &change),
+					 -EUCLEAN);
 	}
 	kit_free(&sound);
 }
@@ -332,8 +341,11 @@ static void bytes_that_change_between_plan_and_build_are_survived(void **state)
 		int pattern = round % 3;
 
 		for (size_t i = 0; i < later.size; i++)
-			later.bytes[i] = pattern == 0 ? 0xff : pattern == 1 ? 0 : (uint8_t)kit_random();
-		assert_true(change_everything(sound.bytes, sound.size, later.bytes, ANY_VALIDITY) > 0);
+			later.bytes[i] = pattern == 0 ? 0xff :
+					 pattern == 1 ? 0 :
+							(uint8_t)kit_random();
+		assert_true(change_everything(sound.bytes, sound.size, later.bytes, ANY_VALIDITY) >
+			    0);
 		kit_free(&later);
 	}
 	kit_free(&sound);

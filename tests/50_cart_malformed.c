@@ -197,7 +197,8 @@ static void a_buffer_too_small_is_refused_and_not_overrun(void **state)
 		uint8_t *exact = malloc(size);
 
 		memset(&words, 0x77, sizeof(words));
-		assert_int_equal(cart_pack_item(&item, KIT_SEED, exact, size, &words), size < full.size ? -E2BIG : 0);
+		assert_int_equal(cart_pack_item(&item, KIT_SEED, exact, size, &words),
+				 size < full.size ? -E2BIG : 0);
 		assert_int_equal(words.size, size < full.size ? 0x77777777 : full.size);
 		free(exact);
 	}
@@ -248,7 +249,9 @@ static void extras_that_are_not_one_whole_object_are_refused(void **state)
 
 static void extras_must_not_repeat_a_key(void **state)
 {
-	struct corral_extra twice[] = { { T("k"), "\x01", 1 }, { T("l"), "\x01", 1 }, { T("k"), "\x02", 1 } };
+	struct corral_extra twice[] = { { T("k"), "\x01", 1 },
+					{ T("l"), "\x01", 1 },
+					{ T("k"), "\x02", 1 } };
 	struct corral_item item = kit_item(T("i"), 1, 1);
 	struct cart_words words;
 
@@ -278,12 +281,15 @@ static void msgpack_c_agrees_on_what_one_whole_object_is(void **state)
 		bool theirs;
 
 		for (size_t i = 0; i < size; i++) {
-			bytes[i] = (uint8_t)(kit_below(2) ? 0x80 + kit_below(0x60) : kit_below(256));
-			if (bytes[i] == 0xdd || bytes[i] == 0xdf) /* msgpack-c allocates whatever these claim */
+			bytes[i] =
+				(uint8_t)(kit_below(2) ? 0x80 + kit_below(0x60) : kit_below(256));
+			if (bytes[i] == 0xdd ||
+			    bytes[i] == 0xdf) /* msgpack-c allocates whatever these claim */
 				bytes[i] = 0xde;
 		}
 		msgpack_unpacked_init(&unpacked);
-		theirs = msgpack_unpack_next(&unpacked, (char *)bytes, size, &offset) == MSGPACK_UNPACK_SUCCESS &&
+		theirs = msgpack_unpack_next(&unpacked, (char *)bytes, size, &offset) ==
+				 MSGPACK_UNPACK_SUCCESS &&
 			 offset == size;
 		assert_int_equal(words_value_valid(bytes, size), theirs);
 		valid += theirs;

@@ -22,7 +22,8 @@ static void compare_line(struct world *w, uint32_t index)
 	line_total(w, expected);
 	assert_int_equal(mpz_cmp_si(w->line, line.total_cents), 0);
 	assert_int_equal(cart_decode_item(w->cart.bytes, w->cart.size, index, &item), 0);
-	kit_text_equal(item->menu_item_id, (struct corral_text){ product->id, strlen(product->id) });
+	kit_text_equal(item->menu_item_id,
+		       (struct corral_text){ product->id, strlen(product->id) });
 	assert_int_equal(item->modifier_count, product->modifier_count);
 	free(item);
 }
@@ -82,7 +83,8 @@ static uint32_t random_tax(void)
 
 static void make_product(struct product *product, uint32_t number, bool huge)
 {
-	static const struct corral_text names[] = { T("cheese"), T("no onions"), T("large"), T("gl\xc3\xbcten free") };
+	static const struct corral_text names[] = { T("cheese"), T("no onions"), T("large"),
+						    T("gl\xc3\xbcten free") };
 
 	memset(product, 0, sizeof(*product));
 	snprintf(product->id, sizeof(product->id), "item-%u", number / 3);
@@ -189,7 +191,8 @@ static void random_add(struct world *w)
 		if (next.lines[i].quantity > CORRAL_QUANTITY_MAX)
 			refusal = -ERANGE;
 	} else {
-		next.lines[next.count++] = (struct shadow_line){ next.next_line++, quantity, product };
+		next.lines[next.count++] =
+			(struct shadow_line){ next.next_line++, quantity, product };
 	}
 	if (!product_fits(w, product))
 		refusal = -EOVERFLOW;
@@ -201,16 +204,19 @@ static void random_add(struct world *w)
 static void random_set_quantity(struct world *w)
 {
 	struct shadow next = w->shadow;
-	uint32_t line = kit_below(next.next_line + 2), quantity = kit_below(3) ? random_quantity() : 0, i;
+	uint32_t line = kit_below(next.next_line + 2),
+		 quantity = kit_below(3) ? random_quantity() : 0, i;
 
 	for (i = 0; i < next.count && next.lines[i].line != line; i++)
 		;
 	if (i < next.count && quantity)
 		next.lines[i].quantity = quantity;
 	else if (i < next.count)
-		memmove(&next.lines[i], &next.lines[i + 1], (--next.count - i) * sizeof(next.lines[0]));
+		memmove(&next.lines[i], &next.lines[i + 1],
+			(--next.count - i) * sizeof(next.lines[0]));
 	settle(w, &next,
-	       quantity == 0 && kit_below(2) ? kit_remove(&w->cart, line) : kit_set_quantity(&w->cart, line, quantity),
+	       quantity == 0 && kit_below(2) ? kit_remove(&w->cart, line) :
+					       kit_set_quantity(&w->cart, line, quantity),
 	       !w->cart.bytes       ? -ENOENT :
 	       i == w->shadow.count ? -ENXIO :
 				      0);
@@ -240,15 +246,20 @@ static uint32_t random_draft(struct world *w, struct shadow *next, struct cart_d
 
 	for (uint32_t product = 0; product < CATALOGUE; product++) {
 		struct corral_modifier modifiers[4];
-		struct corral_item item = shuffled_item(&w->products[product], random_quantity(), modifiers);
-		uint32_t named = kit_below(2) && w->shadow.count > count ? w->shadow.lines[count].line : 0;
+		struct corral_item item =
+			shuffled_item(&w->products[product], random_quantity(), modifiers);
+		uint32_t named =
+			kit_below(2) && w->shadow.count > count ? w->shadow.lines[count].line : 0;
 
 		if (!product_fits(w, product) || kit_below(3))
 			continue;
-		assert_int_equal(cart_pack_item(&item, KIT_SEED, buffers[count], 256, &drafts[count].words), 0);
+		assert_int_equal(
+			cart_pack_item(&item, KIT_SEED, buffers[count], 256, &drafts[count].words),
+			0);
 		drafts[count].line = named;
 		drafts[count].quantity = item.quantity;
-		next->lines[count] = (struct shadow_line){ named ? named : next->next_line++, item.quantity, product };
+		next->lines[count] = (struct shadow_line){ named ? named : next->next_line++,
+							   item.quantity, product };
 		count++;
 	}
 	return count;
@@ -264,7 +275,9 @@ static void random_replace(struct world *w)
 	next.count = random_draft(w, &next, drafts, buffers);
 	next.tax_ppm = random_tax();
 	change.if_version = w->shadow.version;
-	change.draft = (struct cart_draft){ .lines = drafts, .line_count = next.count, .tax_ppm = next.tax_ppm };
+	change.draft = (struct cart_draft){ .lines = drafts,
+					    .line_count = next.count,
+					    .tax_ppm = next.tax_ppm };
 	settle(w, &next, kit_apply(&w->cart, &change), 0);
 }
 
@@ -277,7 +290,8 @@ static void random_attribute(struct world *w)
 
 	memset(text, 'x', sizeof(text));
 	settle(w, &next,
-	       kit_below(3) ? kit_set_attribute(&w->cart, name, (struct corral_text){ text, kit_below(300) }) :
+	       kit_below(3) ? kit_set_attribute(&w->cart, name,
+						(struct corral_text){ text, kit_below(300) }) :
 			      kit_remove_attribute(&w->cart, name),
 	       0);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A cart as a map of corral-snapshot(5) and back: nothing is lost, nothing that is wrong gets through, and what
- * others have written otherwise is read all the same.
+ * A cart as a map of corral-snapshot(5) and back: nothing is lost, nothing that is wrong gets
+ * through, and what others have written otherwise is read all the same.
  */
 #include "cart_kit.h"
 #include "portable.h"
@@ -15,14 +15,16 @@ static size_t pack(const struct kit_cart *cart, uint8_t *to)
 }
 
 /* The bytes stand alone, so that AddressSanitizer sees one too far. */
-static const char *unpack_bytes(const uint8_t *bytes, size_t size, uint64_t seed, struct portable_version *ret)
+static const char *unpack_bytes(const uint8_t *bytes, size_t size, uint64_t seed,
+				struct portable_version *ret)
 {
 	uint8_t *exact = malloc(size ? size : 1);
 	size_t used = 0;
 
 	assert_non_null(exact);
 	memcpy(exact, bytes, size);
-	const char *wrong = portable_unpack_cart(exact, size, seed, seed == KIT_SEED, version, ret, &used);
+	const char *wrong =
+		portable_unpack_cart(exact, size, seed, seed == KIT_SEED, version, ret, &used);
 	if (!wrong) {
 		assert_int_equal(cart_validate(version, ret->size), 0);
 		assert_true(used <= size);
@@ -32,7 +34,10 @@ static const char *unpack_bytes(const uint8_t *bytes, size_t size, uint64_t seed
 	return wrong;
 }
 
-/* There and back: the same version, but for the place in the arena (hash) and where the ring of operations begins. */
+/*
+ * There and back: the same version, but for the place in the arena (hash) and where the ring of
+ * operations begins.
+ */
 static void round_trip(const struct kit_cart *cart)
 {
 	struct cart_head before = kit_head(cart), after;
@@ -51,16 +56,19 @@ static void round_trip(const struct kit_cart *cart)
 	after.hash = before.hash;
 	after.sum = before.sum;
 	assert_memory_equal(&after, &before, sizeof(after));
-	assert_memory_equal(version + sizeof(after), cart->bytes + sizeof(after), cart->size - sizeof(after));
+	assert_memory_equal(version + sizeof(after), cart->bytes + sizeof(after),
+			    cart->size - sizeof(after));
 }
 
 /* A cart with something in every part. */
 static struct kit_cart rich_cart(void)
 {
-	static const struct corral_modifier modifiers[] = { { T("cheese"), 150 }, { T("small"), -70000 } };
+	static const struct corral_modifier modifiers[] = { { T("cheese"), 150 },
+							    { T("small"), -70000 } };
 	/* nested as deep as it may be by itself */
 	static const struct corral_extra extras[] = {
-		{ T("deep"), "\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\xc0", 16 }
+		{ T("deep"), "\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\xc0",
+		  16 }
 	};
 	struct corral_item item = kit_item(T("burger"), 89900, 2);
 	struct cart_change ttl = kit_change(CART_SET_TTL);
@@ -89,10 +97,12 @@ static void a_cart_comes_back_as_it_was(void **state)
 
 	(void)state;
 	round_trip(&cart);
-	for (uint32_t i = 0; i < 2 * CORRAL_OPS_KEPT + 5; i++) { /* the ring of operations goes round */
+	for (uint32_t i = 0; i < 2 * CORRAL_OPS_KEPT + 5;
+	     i++) { /* the ring of operations goes round */
 		struct corral_item item = kit_item(i & 1 ? T("tea") : T("coke"), 199, 1);
 		snprintf(op, sizeof(op), "more-%u", i);
-		assert_int_equal(kit_add_item(&cart, &item, (struct corral_text){ op, strlen(op) }), 0);
+		assert_int_equal(kit_add_item(&cart, &item, (struct corral_text){ op, strlen(op) }),
+				 0);
 		round_trip(&cart);
 	}
 	assert_int_equal(kit_simple(&cart, CART_CHECKOUT), 0);
@@ -114,11 +124,14 @@ static struct kit_cart largest_cart(void)
 
 	memset(notes, 'n', sizeof(notes));
 	for (uint32_t i = 0; i < CORRAL_LINES_MAX; i++) {
-		struct corral_item item = kit_item((struct corral_text){ id, 0 }, INT64_MAX / 10000000, 1000);
+		struct corral_item item =
+			kit_item((struct corral_text){ id, 0 }, INT64_MAX / 10000000, 1000);
 		item.menu_item_id.size = (size_t)snprintf(id, sizeof(id), "item-%u", i);
 		item.notes = (struct corral_text){ notes, sizeof(notes) };
 		lines[i].quantity = 1000;
-		assert_int_equal(cart_pack_item(&item, KIT_SEED, words[i], sizeof(words[i]), &lines[i].words), 0);
+		assert_int_equal(cart_pack_item(&item, KIT_SEED, words[i], sizeof(words[i]),
+						&lines[i].words),
+				 0);
 	}
 	change.draft = (struct cart_draft){ .lines = lines, .line_count = CORRAL_LINES_MAX };
 	assert_int_equal(kit_apply(&cart, &change), 0);
@@ -151,8 +164,9 @@ static void carts_of_all_kinds_come_back(void **state)
 		char text[300];
 		uint32_t size = 1 + kit_below(sizeof(text) - 1);
 		memset(text, 'a' + (int)kit_below(26), size);
-		struct corral_item item = kit_item((struct corral_text){ text, size }, kit_below(1u << kit_below(31)),
-						   1 + kit_below(70000));
+		struct corral_item item =
+			kit_item((struct corral_text){ text, size }, kit_below(1u << kit_below(31)),
+				 1 + kit_below(70000));
 		switch (kit_below(6)) {
 		case 0:
 			(void)kit_set_attribute(&cart, (struct corral_text){ text, size % 128 + 1 },
@@ -166,7 +180,9 @@ static void carts_of_all_kinds_come_back(void **state)
 			break;
 		default:
 			(void)kit_add_item(&cart, &item,
-					   kit_below(3) ? T("") : (struct corral_text){ text, size % 128 + 1 });
+					   kit_below(3) ?
+						   T("") :
+						   (struct corral_text){ text, size % 128 + 1 });
 			break;
 		}
 		if (cart.bytes)
@@ -193,7 +209,8 @@ static void under_another_seed_lines_merge_and_operations_are_forgotten(void **s
 	assert_int_equal(kit_head(&moved).ops_count, 0);
 	assert_int_equal(kit_head(&moved).total_cents, kit_head(&cart).total_cents);
 	change.seed = KIT_SEED + 1;
-	assert_int_equal(cart_pack_item(&item, change.seed, words, sizeof(words), &change.words), 0);
+	assert_int_equal(cart_pack_item(&item, change.seed, words, sizeof(words), &change.words),
+			 0);
 	change.quantity = 1;
 	assert_int_equal(cart_hash_op(T("op-9"), change.seed, &change), 0);
 	assert_int_equal(cart_plan(version, made.size, &change, &plan), 0);
@@ -232,7 +249,8 @@ static void damaged_maps_make_no_unsound_version(void **state)
 			map[at] = before;
 		}
 	}
-	assert_true(refused > tries / 2); /* most of what is changed is seen even without the file's sum */
+	assert_true(refused >
+		    tries / 2); /* most of what is changed is seen even without the file's sum */
 	for (uint32_t round = 0; round < 10000; round++) {
 		memcpy(again, map, size);
 		for (uint32_t i = kit_below(8) + 1; i > 0; i--)
@@ -259,10 +277,13 @@ static void unknown_keys_are_skipped_and_known_ones_come_once(void **state)
 	size_t size = pack(&cart, map);
 
 	(void)state;
-	assert_null(unpack_bytes(again, with_pair(size, "\xa3new\x92\x81\xa1k\xcb\0\0\0\0\0\0\0\0\xc0", 18), KIT_SEED,
-				 &made));
+	assert_null(unpack_bytes(
+		again, with_pair(size, "\xa3new\x92\x81\xa1k\xcb\0\0\0\0\0\0\0\0\xc0", 18),
+		KIT_SEED, &made));
 	assert_int_equal(made.size, cart.size);
-	assert_string_equal(unpack_bytes(again, with_pair(size, "\xa7version\x01", 9), KIT_SEED, &made), "version");
+	assert_string_equal(
+		unpack_bytes(again, with_pair(size, "\xa7version\x01", 9), KIT_SEED, &made),
+		"version");
 	assert_non_null(unpack_bytes(again, with_pair(size, "\xa3new\xc1", 5), KIT_SEED, &made));
 	kit_free(&cart);
 }
@@ -277,16 +298,20 @@ static void the_frame_comes_back_as_it_was(void **state)
 					  .max_carts = 16000000,
 					  .hash_seed = 0x8123456789abcdefull },
 			       header_again;
-	struct portable_trailer trailer = { .carts = 70000, .sum = 0xfedcba9876543210ull }, trailer_again;
+	struct portable_trailer trailer = { .carts = 70000, .sum = 0xfedcba9876543210ull },
+				trailer_again;
 	size_t size = portable_pack_header(&header, map), used = 0;
 
 	(void)state;
 	assert_null(portable_unpack_header(map, size, &header_again, &used));
 	assert_int_equal(used, size);
 	assert_string_equal(header_again.arena_uuid, header.arena_uuid);
-	assert_true(header_again.format == header.format && header_again.taken_ms == header.taken_ms &&
-		    header_again.ttl_ms == header.ttl_ms && header_again.arena_bytes == header.arena_bytes &&
-		    header_again.max_carts == header.max_carts && header_again.hash_seed == header.hash_seed);
+	assert_true(header_again.format == header.format &&
+		    header_again.taken_ms == header.taken_ms &&
+		    header_again.ttl_ms == header.ttl_ms &&
+		    header_again.arena_bytes == header.arena_bytes &&
+		    header_again.max_carts == header.max_carts &&
+		    header_again.hash_seed == header.hash_seed);
 	assert_false(portable_is_trailer(map, size));
 	for (size_t cut = 0; cut < size; cut++)
 		assert_non_null(portable_unpack_header(map, cut, &header_again, &used));

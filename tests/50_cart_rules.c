@@ -199,7 +199,8 @@ struct draft_line {
 	uint32_t quantity;
 };
 
-static int replace(struct kit_cart *cart, const struct draft_line *lines, uint32_t count, uint64_t if_version)
+static int replace(struct kit_cart *cart, const struct draft_line *lines, uint32_t count,
+		   uint64_t if_version)
 {
 	static uint8_t words[8][128];
 	struct cart_change change = kit_change(CART_REPLACE);
@@ -212,14 +213,18 @@ static int replace(struct kit_cart *cart, const struct draft_line *lines, uint32
 
 		drafts[i].line = lines[i].line;
 		drafts[i].quantity = lines[i].quantity;
-		assert_int_equal(cart_pack_item(&item, change.seed, words[i], sizeof(words[i]), &drafts[i].words), 0);
+		assert_int_equal(cart_pack_item(&item, change.seed, words[i], sizeof(words[i]),
+						&drafts[i].words),
+				 0);
 	}
 	change.if_version = if_version;
-	change.draft = (struct cart_draft){ .lines = drafts, .line_count = count, .tax_ppm = 500000 };
+	change.draft =
+		(struct cart_draft){ .lines = drafts, .line_count = count, .tax_ppm = 500000 };
 	change.draft.attributes = attributes;
 	change.draft.attribute_count = 1;
-	assert_int_equal(
-		cart_pack_attributes(&attribute, 1, attributes, sizeof(attributes), &change.draft.attributes_size), 0);
+	assert_int_equal(cart_pack_attributes(&attribute, 1, attributes, sizeof(attributes),
+					      &change.draft.attributes_size),
+			 0);
 	return kit_apply(cart, &change);
 }
 

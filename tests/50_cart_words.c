@@ -22,12 +22,14 @@ static void assert_item_equal(const struct corral_item *item, const struct corra
 	assert_int_equal(item->extra_count, expected->extra_count);
 	for (uint32_t i = 0; i < item->modifier_count; i++) {
 		kit_text_equal(item->modifiers[i].name, expected->modifiers[i].name);
-		assert_int_equal(item->modifiers[i].price_cents, expected->modifiers[i].price_cents);
+		assert_int_equal(item->modifiers[i].price_cents,
+				 expected->modifiers[i].price_cents);
 	}
 	for (uint32_t i = 0; i < item->extra_count; i++) {
 		kit_text_equal(item->extras[i].key, expected->extras[i].key);
 		assert_int_equal(item->extras[i].value_size, expected->extras[i].value_size);
-		assert_memory_equal(item->extras[i].value, expected->extras[i].value, item->extras[i].value_size);
+		assert_memory_equal(item->extras[i].value, expected->extras[i].value,
+				    item->extras[i].value_size);
 	}
 }
 
@@ -132,8 +134,9 @@ static void assert_msgpack_text(const msgpack_object *object, struct corral_text
 
 static void msgpack_c_reads_our_words_with_the_keys_in_the_promised_order(void **state)
 {
-	static const struct corral_text keys[] = { T("menu_item_id"), T("modifiers"), T("notes"),
-						   T("name"),         T("kitchen"),   T("sk\xc3\xbc") };
+	static const struct corral_text keys[] = { T("menu_item_id"), T("modifiers"),
+						   T("notes"),        T("name"),
+						   T("kitchen"),      T("sk\xc3\xbc") };
 	struct corral_item item = rich_item();
 	struct cart_words words;
 	msgpack_unpacked unpacked;
@@ -143,7 +146,8 @@ static void msgpack_c_reads_our_words_with_the_keys_in_the_promised_order(void *
 	(void)state;
 	assert_int_equal(pack(&item, &words), 0);
 	msgpack_unpacked_init(&unpacked);
-	assert_int_equal(msgpack_unpack_next(&unpacked, words.bytes, words.size, &offset), MSGPACK_UNPACK_SUCCESS);
+	assert_int_equal(msgpack_unpack_next(&unpacked, words.bytes, words.size, &offset),
+			 MSGPACK_UNPACK_SUCCESS);
 	assert_int_equal(offset, words.size);
 	assert_int_equal(unpacked.data.type, MSGPACK_OBJECT_MAP);
 	map = &unpacked.data.via.map;
@@ -240,15 +244,19 @@ static void attributes_are_validated_when_packed(void **state)
 			    8);
 	assert_int_equal(cart_pack_attributes(pair, 2, buffer, 7, &size), -E2BIG);
 	assert_int_equal(cart_pack_attributes(NULL, 1, buffer, sizeof(buffer), &size), -EINVAL);
-	assert_int_equal(cart_pack_attributes(many, CORRAL_ATTRIBUTES_MAX + 1, buffer, sizeof(buffer), &size), -E2BIG);
+	assert_int_equal(cart_pack_attributes(many, CORRAL_ATTRIBUTES_MAX + 1, buffer,
+					      sizeof(buffer), &size),
+			 -E2BIG);
 	pair[1].name = T("a");
 	assert_int_equal(cart_pack_attributes(pair, 2, buffer, sizeof(buffer), &size), -EINVAL);
 	pair[1].name = T("");
 	assert_int_equal(cart_pack_attributes(pair, 2, buffer, sizeof(buffer), &size), -EINVAL);
 	pair[1].name = (struct corral_text){ text, CORRAL_ATTRIBUTE_NAME_MAX + 1 };
-	assert_int_equal(cart_pack_attributes(pair, 2, buffer, sizeof(buffer), &size), -ENAMETOOLONG);
+	assert_int_equal(cart_pack_attributes(pair, 2, buffer, sizeof(buffer), &size),
+			 -ENAMETOOLONG);
 	pair[1] = (struct corral_attribute){ T("b"), { text, sizeof(text) } };
-	assert_int_equal(cart_pack_attributes(pair, 2, buffer, sizeof(buffer), &size), -ENAMETOOLONG);
+	assert_int_equal(cart_pack_attributes(pair, 2, buffer, sizeof(buffer), &size),
+			 -ENAMETOOLONG);
 	pair[1] = (struct corral_attribute){ T("b"), T("\xff") };
 	assert_int_equal(cart_pack_attributes(pair, 2, buffer, sizeof(buffer), &size), -EILSEQ);
 	assert_int_equal(size, 8);
@@ -267,7 +275,8 @@ static void an_operation_id_is_hashed_and_the_empty_one_is_none(void **state)
 	assert_true(a.has_op);
 	assert_int_equal(cart_hash_op(T("call-2"), KIT_SEED, &b), 0);
 	assert_true(memcmp(a.op_id, b.op_id, sizeof(a.op_id)) != 0);
-	assert_int_equal(cart_hash_op((struct corral_text){ text, sizeof(text) }, KIT_SEED, &a), -ENAMETOOLONG);
+	assert_int_equal(cart_hash_op((struct corral_text){ text, sizeof(text) }, KIT_SEED, &a),
+			 -ENAMETOOLONG);
 	assert_int_equal(cart_hash_op(T("\xff"), KIT_SEED, &a), -EILSEQ);
 }
 
@@ -278,7 +287,8 @@ int main(void)
 		cmocka_unit_test(prices_of_every_width_read_back),
 		cmocka_unit_test(a_whole_cart_decodes_in_place_and_as_a_copy),
 		cmocka_unit_test(msgpack_c_reads_our_words_with_the_keys_in_the_promised_order),
-		cmocka_unit_test(the_order_of_modifiers_the_name_and_extras_do_not_matter_for_merging),
+		cmocka_unit_test(
+			the_order_of_modifiers_the_name_and_extras_do_not_matter_for_merging),
 		cmocka_unit_test(any_other_difference_makes_another_merge_key),
 		cmocka_unit_test(attributes_are_validated_when_packed),
 		cmocka_unit_test(an_operation_id_is_hashed_and_the_empty_one_is_none),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 55_ops.c: the calls that change a cart, one worker at a time: what they answer, what they leave, operation
- * ids, expected versions, checking out.
+ * 55_ops.c: the calls that change a cart, one worker at a time: what they answer, what they leave,
+ * operation ids, expected versions, checking out.
  */
 #include "orders_support.h"
 
@@ -12,7 +12,8 @@ struct bench {
 
 static struct bench begin(void **state)
 {
-	struct bench bench = { .corral = yard_open(*state, 0), .key = orders_key("restaurant", "session") };
+	struct bench bench = { .corral = yard_open(*state, 0),
+			       .key = orders_key("restaurant", "session") };
 
 	return bench;
 }
@@ -25,11 +26,14 @@ static struct corral_cart *get(const struct bench *bench)
 	return cart;
 }
 
-static struct corral_result add(const struct bench *bench, const char *item, int64_t price_cents, uint32_t quantity)
+static struct corral_result add(const struct bench *bench, const char *item, int64_t price_cents,
+				uint32_t quantity)
 {
 	struct corral_result result = { 0 };
 
-	assert_int_equal(orders_add(bench->corral, &bench->key, item, price_cents, quantity, NULL, &result), 0);
+	assert_int_equal(
+		orders_add(bench->corral, &bench->key, item, price_cents, quantity, NULL, &result),
+		0);
 	return result;
 }
 
@@ -125,7 +129,8 @@ static void a_line_number_is_given_once_in_the_life_of_a_cart(void **state)
 static void attributes_are_set_replaced_and_taken_away(void **state)
 {
 	struct bench b = begin(state);
-	struct corral_text table = T("table"), seven = T("7"), empty = { NULL, 0 }, name = T("name"), who = T("Zoë");
+	struct corral_text table = T("table"), seven = T("7"), empty = { NULL, 0 },
+			   name = T("name"), who = T("Zoë");
 
 	assert_int_equal(corral_set_attribute(b.corral, &b.key, &table, &seven, NULL, NULL), 0);
 	assert_int_equal(corral_set_attribute(b.corral, &b.key, &name, &who, NULL, NULL), 0);
@@ -135,7 +140,8 @@ static void attributes_are_set_replaced_and_taken_away(void **state)
 	assert_int_equal(cart->attributes[0].value.size + cart->attributes[1].value.size, who.size);
 	corral_cart_free(cart);
 	assert_int_equal(corral_set_attribute(b.corral, &b.key, &name, NULL, NULL, NULL), 0);
-	assert_int_equal(corral_set_attribute(b.corral, &b.key, &name, NULL, NULL, NULL), 0); /* is not there: fine */
+	assert_int_equal(corral_set_attribute(b.corral, &b.key, &name, NULL, NULL, NULL),
+			 0); /* is not there: fine */
 	cart = get(&b);
 	assert_int_equal(cart->attribute_count, 1);
 	assert_memory_equal(cart->attributes[0].name.data, "table", 5);
@@ -146,7 +152,8 @@ static void attributes_are_set_replaced_and_taken_away(void **state)
 /* ------------------------------------------------------------ operation ids */
 
 /* One of each kind of change, by number; -ENOSYS past the last. */
-static int any_change(const struct bench *b, unsigned kind, const struct corral_op *op, struct corral_result *ret)
+static int any_change(const struct bench *b, unsigned kind, const struct corral_op *op,
+		      struct corral_result *ret)
 {
 	struct corral_text name = T("table"), value = T("7");
 	struct corral_item item = orders_item("coke", 199, 1);
@@ -189,7 +196,9 @@ static void the_same_operation_again_changes_nothing_and_answers_the_same(void *
 			struct corral_result want = first[earlier];
 			want.applied = 0;
 			snprintf(id, sizeof(id), "call-%u", earlier);
-			op = orders_op(id, earlier == 3 ? 12345 : 0); /* its condition was judged the first time */
+			op = orders_op(id, earlier == 3 ?
+						   12345 :
+						   0); /* its condition was judged the first time */
 			assert_int_equal(any_change(&b, earlier, &op, &again), 0);
 			assert_memory_equal(&again, &want, sizeof(again));
 		}
@@ -245,7 +254,8 @@ static void an_operation_that_was_refused_is_not_remembered(void **state)
 static int repeat_in_another_process(void *context)
 {
 	struct yard *yard = context;
-	struct bench b = { .corral = orders_come(yard, NULL), .key = orders_key("restaurant", "session") };
+	struct bench b = { .corral = orders_come(yard, NULL),
+			   .key = orders_key("restaurant", "session") };
 	struct corral_result r;
 
 	must(orders_add(b.corral, &b.key, "burger", 899, 1, "call", &r) == 0);
@@ -274,7 +284,8 @@ static void a_change_with_another_expected_version_is_refused(void **state)
 	struct corral_result r;
 
 	for (unsigned kind = 0; kind < 8; kind++)
-		assert_int_equal(any_change(&b, kind, &op, NULL), -ENOENT); /* a version names a cart that is there */
+		assert_int_equal(any_change(&b, kind, &op, NULL),
+				 -ENOENT); /* a version names a cart that is there */
 	(void)add(&b, "burger", 899, 1);
 	(void)add(&b, "coke", 199, 1);
 	for (unsigned kind = 0; kind < 8; kind++) {

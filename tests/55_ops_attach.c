@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 55_ops_attach.c: handles, forks and threads: who one is in the arena, and that records are given back.
+ * 55_ops_attach.c: handles, forks and threads: who one is in the arena, and that records are given
+ * back.
  */
 #include <pthread.h>
 #include <sys/resource.h>
@@ -73,7 +74,8 @@ static void a_read_only_handle_reads_and_refuses_every_change(void **state)
 	assert_int_equal(corral_remove(reader, &ranch->key, 1, NULL, NULL), -EROFS);
 	assert_int_equal(corral_clear(reader, &ranch->key, NULL, NULL), -EROFS);
 	assert_int_equal(corral_set_tax(reader, &ranch->key, 1, NULL, NULL), -EROFS);
-	assert_int_equal(corral_set_attribute(reader, &ranch->key, &name, NULL, NULL, NULL), -EROFS);
+	assert_int_equal(corral_set_attribute(reader, &ranch->key, &name, NULL, NULL, NULL),
+			 -EROFS);
 	assert_int_equal(corral_set_ttl(reader, &ranch->key, 0, NULL, NULL), -EROFS);
 	assert_int_equal(corral_checkout(reader, &ranch->key, NULL, NULL), -EROFS);
 	assert_int_equal(corral_drop(reader, &ranch->key, NULL, NULL), -EROFS);
@@ -164,7 +166,8 @@ static int use_inherited(void *context)
 	return 0;
 }
 
-static void a_child_attaches_as_itself_over_three_levels_and_cannot_end_its_parents_view(void **state)
+static void
+a_child_attaches_as_itself_over_three_levels_and_cannot_end_its_parents_view(void **state)
 {
 	NEEDS_PROCESSES();
 	struct ranch *ranch = ranch_new(state);
@@ -282,7 +285,9 @@ static void a_thread_gives_its_record_back_when_it_ends(void **state)
 	pthread_t thread;
 
 	for (uint32_t i = 0; i < MAX_THREADS + 100; i++) {
-		assert_int_equal(pthread_create(&thread, NULL, i % 2 == 0 ? add_once : leave_a_view_open, ranch), 0);
+		assert_int_equal(pthread_create(&thread, NULL,
+						i % 2 == 0 ? add_once : leave_a_view_open, ranch),
+				 0);
 		assert_int_equal(pthread_join(thread, NULL), 0);
 	}
 	assert_int_equal(count_records(*state, &processes), 0);
@@ -320,10 +325,13 @@ static void one_thread_more_than_records_is_told_so_until_one_is_free(void **sta
 	assert_int_equal(pthread_attr_init(&small), 0);
 	assert_int_equal(pthread_attr_setstacksize(&small, 256 * 1024), 0);
 	for (uint32_t i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], &small, take_a_record_of_each_handle, ranch), 0);
+		assert_int_equal(
+			pthread_create(&threads[i], &small, take_a_record_of_each_handle, ranch),
+			0);
 	(void)pthread_barrier_wait(&ranch->full);
 	assert_int_equal(orders_head(ranch->corral, &ranch->key, &head), -EUSERS);
-	assert_int_equal(orders_add(ranch->corral, &ranch->key, "burger", 1, 1, NULL, NULL), -EUSERS);
+	assert_int_equal(orders_add(ranch->corral, &ranch->key, "burger", 1, 1, NULL, NULL),
+			 -EUSERS);
 	(void)pthread_barrier_wait(&ranch->leave);
 	for (uint32_t i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);

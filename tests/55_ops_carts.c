@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 55_ops_carts.c: carts as wholes: dropping and beginning anew, replacing, listing, room for carts and in carts.
+ * 55_ops_carts.c: carts as wholes: dropping and beginning anew, replacing, listing, room for carts
+ * and in carts.
  */
 #include "orders_support.h"
 
@@ -13,7 +14,8 @@ struct bench {
 
 static struct bench begin(void **state)
 {
-	struct bench bench = { .corral = yard_open(*state, 0), .key = orders_key("restaurant", "session") };
+	struct bench bench = { .corral = yard_open(*state, 0),
+			       .key = orders_key("restaurant", "session") };
 
 	return bench;
 }
@@ -26,11 +28,14 @@ static struct corral_cart *get(const struct bench *bench)
 	return cart;
 }
 
-static struct corral_result add(const struct bench *bench, const char *item, int64_t price_cents, uint32_t quantity)
+static struct corral_result add(const struct bench *bench, const char *item, int64_t price_cents,
+				uint32_t quantity)
 {
 	struct corral_result result = { 0 };
 
-	assert_int_equal(orders_add(bench->corral, &bench->key, item, price_cents, quantity, NULL, &result), 0);
+	assert_int_equal(
+		orders_add(bench->corral, &bench->key, item, price_cents, quantity, NULL, &result),
+		0);
 	return result;
 }
 
@@ -70,11 +75,13 @@ static void operations_end_with_their_cart(void **state)
 static void restaurants_do_not_see_each_others_carts(void **state)
 {
 	struct bench b = begin(state);
-	struct corral_key keys[] = { orders_key("a", "bc"), orders_key("ab", "c"), orders_key("abc", "a") };
+	struct corral_key keys[] = { orders_key("a", "bc"), orders_key("ab", "c"),
+				     orders_key("abc", "a") };
 	struct corral_cart *cart;
 
 	for (size_t i = 0; i < COUNT(keys); i++)
-		assert_int_equal(orders_add(b.corral, &keys[i], "burger", (int64_t)i + 1, 1, NULL, NULL), 0);
+		assert_int_equal(
+			orders_add(b.corral, &keys[i], "burger", (int64_t)i + 1, 1, NULL, NULL), 0);
 	for (size_t i = 0; i < COUNT(keys); i++) {
 		assert_int_equal(corral_get(b.corral, &keys[i], &cart), 0);
 		assert_int_equal(cart->head.total_cents, i + 1);
@@ -176,9 +183,13 @@ static void *disturb(void *context)
 	while (load_relaxed(&disturbing) != 0) {
 		snprintf(session, sizeof(session), "passing %u", random_below(&random, 100));
 		struct corral_key key = orders_key("other", session);
-		int r = random_below(&random, 2) == 0 ? orders_add(b->corral, &key, "coke", 199, 1, NULL, NULL) :
-							corral_drop(b->corral, &key, NULL, NULL);
-		/* -ENFILE: the lister was preempted in its section, and the places of the dropped are not free yet */
+		int r = random_below(&random, 2) == 0 ?
+				orders_add(b->corral, &key, "coke", 199, 1, NULL, NULL) :
+				corral_drop(b->corral, &key, NULL, NULL);
+		/*
+		 * -ENFILE: the lister was preempted in its section, and the places of the dropped
+		 * are not free yet
+		 */
 		must(r == 0 || r == -ENOENT || r == -ENFILE);
 		snprintf(session, sizeof(session), "staying %u", random_below(&random, LISTED));
 		key = orders_key("restaurant", session);
@@ -187,7 +198,8 @@ static void *disturb(void *context)
 	return NULL;
 }
 
-static unsigned list_once(const struct bench *b, const struct corral_text *restaurant, size_t max, uint8_t seen[LISTED])
+static unsigned list_once(const struct bench *b, const struct corral_text *restaurant, size_t max,
+			  uint8_t seen[LISTED])
 {
 	struct corral_entry *entries = calloc(max, sizeof(*entries));
 	uint64_t cursor = 0;
@@ -196,12 +208,14 @@ static unsigned list_once(const struct bench *b, const struct corral_text *resta
 
 	assert_non_null(entries);
 	do {
-		assert_int_equal(corral_list(b->corral, restaurant, &cursor, entries, max, &count), 0);
+		assert_int_equal(corral_list(b->corral, restaurant, &cursor, entries, max, &count),
+				 0);
 		assert_true(count <= max);
 		for (size_t i = 0; i < count; i++) {
 			if (sscanf(entries[i].session_id, "staying %u", &number) == 1) {
 				assert_string_equal(entries[i].restaurant_id, "restaurant");
-				assert_true(entries[i].head.version > 0 && entries[i].head.item_count > 0);
+				assert_true(entries[i].head.version > 0 &&
+					    entries[i].head.item_count > 0);
 				seen[number]++;
 			}
 			rows++;
@@ -252,7 +266,8 @@ static void one_more_cart_than_there_is_room_for_is_refused_and_none_is_lost(voi
 	for (unsigned i = 0; i < 12; i++) {
 		snprintf(session, sizeof(session), "session %u", i);
 		b.key = orders_key("restaurant", session);
-		assert_int_equal(orders_add(b.corral, &b.key, "burger", 899, 1, NULL, NULL), i < 10 ? 0 : -ENFILE);
+		assert_int_equal(orders_add(b.corral, &b.key, "burger", 899, 1, NULL, NULL),
+				 i < 10 ? 0 : -ENFILE);
 	}
 	b.key = orders_key("restaurant", "session 0");
 	corral_cart_free(get(&b));

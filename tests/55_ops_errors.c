@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 55_ops_errors.c: what the calls refuse, with which error; that a refused change changed nothing; and that
- * damage to one cart's bytes is that cart's trouble only.
+ * 55_ops_errors.c: what the calls refuse, with which error; that a refused change changed nothing;
+ * and that damage to one cart's bytes is that cart's trouble only.
  */
 #include "orders_support.h"
 
@@ -20,7 +20,8 @@ static char long_text[CORRAL_WORDS_MAX + 1];
 
 static struct bench begin(void **state)
 {
-	struct bench bench = { .corral = yard_open(*state, 0), .key = orders_key("restaurant", "session") };
+	struct bench bench = { .corral = yard_open(*state, 0),
+			       .key = orders_key("restaurant", "session") };
 	struct corral_result result;
 
 	memset(long_text, 'x', sizeof(long_text));
@@ -46,7 +47,8 @@ static struct corral_text text(const char *data, size_t size)
 
 /* --------------------------------------------------------------------- keys */
 
-static void assert_all_calls_refuse(struct bench *b, const struct corral_key *key, int want, int want_of_reads)
+static void assert_all_calls_refuse(struct bench *b, const struct corral_key *key, int want,
+				    int want_of_reads)
 {
 	struct corral_text name = T("table");
 	struct corral_item item = orders_item("coke", 199, 1);
@@ -58,7 +60,8 @@ static void assert_all_calls_refuse(struct bench *b, const struct corral_key *ke
 	size_t size;
 
 	assert_int_equal(corral_read_begin(b->corral, key, &view), want_of_reads);
-	assert_int_equal(corral_read_copy(b->corral, key, buffer, sizeof(buffer), &size, &view), want_of_reads);
+	assert_int_equal(corral_read_copy(b->corral, key, buffer, sizeof(buffer), &size, &view),
+			 want_of_reads);
 	assert_int_equal(corral_get(b->corral, key, &cart), want_of_reads);
 	assert_int_equal(corral_wait(b->corral, key, 1, 0, &version), want_of_reads);
 	assert_int_equal(corral_add(b->corral, key, &item, NULL, NULL), want);
@@ -77,15 +80,21 @@ static void malformed_keys_are_refused_by_every_call(void **state)
 {
 	struct bench b = begin(state);
 	struct corral_text good = T("good");
-	struct corral_key empty[] = { { good, { NULL, 0 } }, { { "", 0 }, good }, { { NULL, 0 }, { NULL, 0 } } };
-	struct corral_key longer[] = { { good, text(long_text, LONG_ID) }, { text(long_text, LONG_ID), good } };
-	struct corral_key bad[] = { { good, T("\xff") }, { T("a\0b"), good }, { good, T("\xed\xa0\x80") } };
+	struct corral_key empty[] = { { good, { NULL, 0 } },
+				      { { "", 0 }, good },
+				      { { NULL, 0 }, { NULL, 0 } } };
+	struct corral_key longer[] = { { good, text(long_text, LONG_ID) },
+				       { text(long_text, LONG_ID), good } };
+	struct corral_key bad[] = { { good, T("\xff") },
+				    { T("a\0b"), good },
+				    { good, T("\xed\xa0\x80") } };
 
 	for (size_t i = 0; i < COUNT(empty); i++)
 		assert_all_calls_refuse(&b, &empty[i], -EINVAL, -EINVAL);
 	for (size_t i = 0; i < COUNT(longer); i++)
 		assert_all_calls_refuse(&b, &longer[i], -ENAMETOOLONG, -ENAMETOOLONG);
-	for (size_t i = 0; i < COUNT(bad); i++) /* such a cart cannot be there; so a read need not look */
+	for (size_t i = 0; i < COUNT(bad);
+	     i++) /* such a cart cannot be there; so a read need not look */
 		assert_all_calls_refuse(&b, &bad[i], -EILSEQ, -ENOENT);
 	end(&b);
 }
@@ -171,9 +180,12 @@ static void sums_that_do_not_fit_are_refused(void **state)
 	assert_int_equal(add(&b, item), -EOVERFLOW); /* with the burger */
 	item.unit_price_cents = 1, item.modifiers = &modifier, item.modifier_count = 1;
 	assert_int_equal(add(&b, item), -EOVERFLOW);
-	assert_int_equal(corral_set_quantity(b.corral, &b.key, 1, CORRAL_QUANTITY_MAX + 1, NULL, NULL), -ERANGE);
+	assert_int_equal(
+		corral_set_quantity(b.corral, &b.key, 1, CORRAL_QUANTITY_MAX + 1, NULL, NULL),
+		-ERANGE);
 	item = orders_item("burger", 899, CORRAL_QUANTITY_MAX);
-	assert_int_equal(add(&b, item), -ERANGE); /* the line's quantity with the one that is there */
+	assert_int_equal(add(&b, item),
+			 -ERANGE); /* the line's quantity with the one that is there */
 	end(&b);
 }
 
@@ -185,12 +197,18 @@ static void settings_out_of_range_are_refused(void **state)
 	struct corral_text long_value = text(long_text, CORRAL_ATTRIBUTE_VALUE_MAX + 1);
 	struct corral_text bad = T("\xff");
 
-	assert_int_equal(corral_set_tax(b.corral, &b.key, CORRAL_TAX_PPM_MAX + 1, NULL, NULL), -ERANGE);
-	assert_int_equal(corral_set_ttl(b.corral, &b.key, CORRAL_TTL_MS_MIN - 1, NULL, NULL), -ERANGE);
-	assert_int_equal(corral_set_ttl(b.corral, &b.key, CORRAL_TTL_MS_MAX + 1, NULL, NULL), -ERANGE);
-	assert_int_equal(corral_set_attribute(b.corral, &b.key, &empty, &value, NULL, NULL), -EINVAL);
-	assert_int_equal(corral_set_attribute(b.corral, &b.key, &long_name, &value, NULL, NULL), -ENAMETOOLONG);
-	assert_int_equal(corral_set_attribute(b.corral, &b.key, &name, &long_value, NULL, NULL), -ENAMETOOLONG);
+	assert_int_equal(corral_set_tax(b.corral, &b.key, CORRAL_TAX_PPM_MAX + 1, NULL, NULL),
+			 -ERANGE);
+	assert_int_equal(corral_set_ttl(b.corral, &b.key, CORRAL_TTL_MS_MIN - 1, NULL, NULL),
+			 -ERANGE);
+	assert_int_equal(corral_set_ttl(b.corral, &b.key, CORRAL_TTL_MS_MAX + 1, NULL, NULL),
+			 -ERANGE);
+	assert_int_equal(corral_set_attribute(b.corral, &b.key, &empty, &value, NULL, NULL),
+			 -EINVAL);
+	assert_int_equal(corral_set_attribute(b.corral, &b.key, &long_name, &value, NULL, NULL),
+			 -ENAMETOOLONG);
+	assert_int_equal(corral_set_attribute(b.corral, &b.key, &name, &long_value, NULL, NULL),
+			 -ENAMETOOLONG);
 	assert_int_equal(corral_set_attribute(b.corral, &b.key, &bad, &value, NULL, NULL), -EILSEQ);
 	assert_int_equal(corral_set_attribute(b.corral, &b.key, &name, &bad, NULL, NULL), -EILSEQ);
 	assert_int_equal(corral_set_quantity(b.corral, &b.key, 2, 1, NULL, NULL), -ENXIO);
@@ -269,7 +287,8 @@ static uint8_t *bytes_of(struct bench *b, const struct corral_key *key, size_t *
 {
 	struct found found = { 0 };
 
-	assert_int_equal(slot_find(&b->corral->arena, slot_hash(&b->corral->arena, key), key, &found), 0);
+	assert_int_equal(
+		slot_find(&b->corral->arena, slot_hash(&b->corral->arena, key), key, &found), 0);
 	*ret_size = found.cart->size;
 	return (uint8_t *)(uintptr_t)found.cart;
 }
@@ -305,7 +324,10 @@ static void make_victim(struct bench *b, const struct corral_key *key)
 	assert_int_equal(corral_set_attribute(b->corral, key, &name, &value, NULL, NULL), 0);
 }
 
-/* Flip each bit of a cart's version: whatever is read of it, nothing crashes, and the other cart is as it was. */
+/*
+ * Flip each bit of a cart's version: whatever is read of it, nothing crashes, and the other cart is
+ * as it was.
+ */
 static void reading_a_damaged_cart_hurts_nobody(void **state)
 {
 	struct bench b = begin(state);
@@ -326,7 +348,10 @@ static void reading_a_damaged_cart_hurts_nobody(void **state)
 	end(&b);
 }
 
-/* A flip in what a change relies on (the head; but not the ids: that is another cart then) is refused. */
+/*
+ * A flip in what a change relies on (the head; but not the ids: that is another cart then) is
+ * refused.
+ */
 static void a_damaged_cart_refuses_changes_and_the_others_do_not(void **state)
 {
 	struct bench b = begin(state);

@@ -2,10 +2,11 @@
 /*
  * 55_ops_history.c: the calls on a cart have a legal order (linearizability).
  *
- * Workers do random operations on a few carts and write down each answer. Since every change answers with
- * the version it made and every read with the version it saw, the order is known: sorted by (cart, version)
- * there is no gap and no duplicate, replaying the changes one after the other gives each answer and each
- * state that a reader saw, and at the end the cart that is there. No worker sees versions go back.
+ * Workers do random operations on a few carts and write down each answer. Since every change
+ * answers with the version it made and every read with the version it saw, the order is known:
+ * sorted by (cart, version) there is no gap and no duplicate, replaying the changes one after the
+ * other gives each answer and each state that a reader saw, and at the end the cart that is there.
+ * No worker sees versions go back.
  */
 #include "orders_support.h"
 
@@ -15,7 +16,16 @@
 #define ITEMS 6u
 #define LINES_MAX 64u
 
-enum kind { CHANGE_ADD, CHANGE_SET, CHANGE_REMOVE, CHANGE_CLEAR, CHANGE_TAX, CHANGE_CHECKOUT, DROP, READ };
+enum kind {
+	CHANGE_ADD,
+	CHANGE_SET,
+	CHANGE_REMOVE,
+	CHANGE_CLEAR,
+	CHANGE_TAX,
+	CHANGE_CHECKOUT,
+	DROP,
+	READ
+};
 
 struct event {
 	enum kind kind;
@@ -52,7 +62,9 @@ static struct corral_key key_of(uint32_t cart)
 
 static enum kind choose(uint64_t *random)
 {
-	static const uint8_t weights[] = { 40, 12, 8, 2, 6, 1, 2, 29 }; /* of each kind, in percent */
+	static const uint8_t weights[] = {
+		40, 12, 8, 2, 6, 1, 2, 29
+	}; /* of each kind, in percent */
 	uint32_t at = random_below(random, 100);
 	uint32_t kind = 0;
 
@@ -89,12 +101,13 @@ static int operate(struct corral *corral, struct event *event, uint64_t *random)
 		event->item = random_below(random, ITEMS);
 		event->quantity = 1 + random_below(random, 3);
 		snprintf(menu_item_id, sizeof(menu_item_id), "item-%u", event->item);
-		return orders_add(corral, &key, menu_item_id, price_of(event->item), event->quantity, NULL,
-				  &event->result);
+		return orders_add(corral, &key, menu_item_id, price_of(event->item),
+				  event->quantity, NULL, &event->result);
 	case CHANGE_SET:
 		event->line = 1 + random_below(random, 12);
 		event->quantity = random_below(random, 4);
-		return corral_set_quantity(corral, &key, event->line, event->quantity, NULL, &event->result);
+		return corral_set_quantity(corral, &key, event->line, event->quantity, NULL,
+					   &event->result);
 	case CHANGE_REMOVE:
 		event->line = 1 + random_below(random, 12);
 		return corral_remove(corral, &key, event->line, NULL, &event->result);
@@ -121,7 +134,8 @@ static void make_history(struct crewman *self)
 
 	(void)pthread_barrier_wait(&history->barrier);
 	for (uint32_t i = 0; i < OPERATIONS; i++) {
-		struct event event = { .kind = choose(&self->random), .cart = random_below(&self->random, CARTS) };
+		struct event event = { .kind = choose(&self->random),
+				       .cart = random_below(&self->random, CARTS) };
 		int r = operate(corral, &event, &self->random);
 		if (r != 0 && r != -ENOENT && r != -ENXIO && r != -ESHUTDOWN)
 			fprintf(stderr, "operation %d: %s\n", (int)event.kind, corral_strerror(r));
@@ -129,7 +143,8 @@ static void make_history(struct crewman *self)
 		if (r != 0)
 			continue;
 		must(event.result.version >= last[event.cart]); /* versions never go back */
-		must(event.kind == READ || event.kind == DROP || event.result.version > last[event.cart]);
+		must(event.kind == READ || event.kind == DROP ||
+		     event.result.version > last[event.cart]);
 		last[event.cart] = event.result.version;
 		history->events[self->number][history->counts[self->number]++] = event;
 	}
@@ -195,7 +210,8 @@ static void model_set(struct model *model, uint32_t line, uint32_t quantity)
 
 	while (i < model->line_count && model->lines[i].line != line)
 		i++;
-	assert_true(i < model->line_count); /* a change of a line that is not there was acknowledged */
+	assert_true(i <
+		    model->line_count); /* a change of a line that is not there was acknowledged */
 	model->lines[i].quantity = quantity;
 	if (quantity == 0)
 		model_cut(model, i);
@@ -258,7 +274,8 @@ static void replay_event(struct model *model, const struct event *event)
 	if (!model->there) {
 		begin_cart(model, event);
 	} else if (stage(event->kind) == 0) {
-		assert_int_equal(event->result.version, model->version + 1); /* no gap, no duplicate */
+		assert_int_equal(event->result.version,
+				 model->version + 1); /* no gap, no duplicate */
 		model->version++;
 	} else {
 		assert_int_equal(event->result.version, model->version);
@@ -291,7 +308,8 @@ static void assert_cart_is(struct corral *corral, uint32_t cart, const struct mo
 	for (uint32_t i = 0; i < found->line_count; i++) {
 		assert_int_equal(found->lines[i].line, model->lines[i].line);
 		assert_int_equal(found->lines[i].item.quantity, model->lines[i].quantity);
-		assert_int_equal(found->lines[i].item.unit_price_cents, price_of(model->lines[i].item));
+		assert_int_equal(found->lines[i].item.unit_price_cents,
+				 price_of(model->lines[i].item));
 	}
 	corral_cart_free(found);
 }
@@ -303,7 +321,8 @@ static void replay(struct history *history, struct corral *corral)
 	size_t count = 0;
 
 	for (uint32_t worker = 0; worker < WORKERS; worker++) {
-		memcpy(&all[count], history->events[worker], history->counts[worker] * sizeof(all[0]));
+		memcpy(&all[count], history->events[worker],
+		       history->counts[worker] * sizeof(all[0]));
 		count += history->counts[worker];
 	}
 	qsort(all, count, sizeof(all[0]), by_version);

@@ -117,7 +117,10 @@ static void ten_thousand_adds_of_fifty_threads_all_land(void **state)
 
 /* ----------------------------------------------- each operation sent twice */
 
-/* A round sends IDS_A_ROUND ids, each by two workers; the barrier keeps a round within what a cart remembers. */
+/*
+ * A round sends IDS_A_ROUND ids, each by two workers; the barrier keeps a round within what a cart
+ * remembers.
+ */
 static void add_twice(struct crewman *self)
 {
 	struct many *many = self->shared;
@@ -127,7 +130,8 @@ static void add_twice(struct crewman *self)
 
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		snprintf(op_id, sizeof(op_id), "call-%u-%u", round, self->number % IDS_A_ROUND);
-		must(orders_add(corral, &key, "item", PRICE_CENTS, 2, op_id, &many->answers[round][self->number]) == 0);
+		must(orders_add(corral, &key, "item", PRICE_CENTS, 2, op_id,
+				&many->answers[round][self->number]) == 0);
 		(void)pthread_barrier_wait(&many->barrier);
 	}
 	orders_go(corral, many->corral);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Carts leave an arena slot by slot while it is in use, and are put into another one: the newer version wins, versions of
- * a key only grow, operation ids count under the seed they were hashed with, and the time to live goes on.
+ * Carts leave an arena slot by slot while it is in use, and are put into another one: the newer
+ * version wins, versions of a key only grow, operation ids count under the seed they were hashed
+ * with, and the time to live goes on.
  */
 #include "copy.h"
 #include "ops.h"
@@ -17,18 +18,21 @@ static uint8_t map[PORTABLE_MAP_MAX];
 
 static void make(struct yard *yard, uint64_t seed)
 {
-	struct arena_settings settings = {
-		.arena_bytes = 8 << 20, .max_carts = 64, .ttl_ns = 1800000000000ull, .hash_seed = seed
-	};
+	struct arena_settings settings = { .arena_bytes = 8 << 20,
+					   .max_carts = 64,
+					   .ttl_ns = 1800000000000ull,
+					   .hash_seed = seed };
 
 	yard_make(yard, &settings);
 }
 
-static int add(struct corral *corral, const char *id, const char *op_id, struct corral_result *ret_result)
+static int add(struct corral *corral, const char *id, const char *op_id,
+	       struct corral_result *ret_result)
 {
-	struct corral_item item = {
-		.menu_item_id = corral_text(id), .name = T("Item"), .unit_price_cents = 250, .quantity = 2
-	};
+	struct corral_item item = { .menu_item_id = corral_text(id),
+				    .name = T("Item"),
+				    .unit_price_cents = 250,
+				    .quantity = 2 };
 	struct corral_op op = { .id = corral_text(op_id) };
 
 	return corral_add(corral, &key, &item, &op, ret_result);
@@ -57,8 +61,9 @@ static int carry(struct corral *from, struct corral *to)
 
 	(void)copy_only(from, &idle_ns);
 	size_t size = portable_pack_cart(version, from->arena.hash_seed, idle_ns / 1000000, map);
-	assert_null(portable_unpack_cart(map, size, to->arena.hash_seed, from->arena.hash_seed == to->arena.hash_seed,
-					 version, &made, &used));
+	assert_null(portable_unpack_cart(map, size, to->arena.hash_seed,
+					 from->arena.hash_seed == to->arena.hash_seed, version,
+					 &made, &used));
 	return ops_put(to, version, made.size, made.idle_ms * 1000000);
 }
 
@@ -115,7 +120,8 @@ static void under_another_seed_it_is_a_new_operation_on_the_same_line(void **sta
 	assert_int_equal(add(pair.from, "p2", "call-2", NULL), 0);
 	assert_int_equal(carry(pair.from, pair.to), 0);
 	assert_int_equal(add(pair.to, "p1", "call-1", &result), 0);
-	assert_true(result.applied == 1 && result.line == 1 && result.version == 3 && result.item_count == 6);
+	assert_true(result.applied == 1 && result.line == 1 && result.version == 3 &&
+		    result.item_count == 6);
 	close_pair(&pair);
 }
 

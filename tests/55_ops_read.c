@@ -46,7 +46,8 @@ static void *change_a_lot(void *context)
 	struct scene *scene = context;
 
 	for (unsigned i = 0; i < 2000; i++) {
-		must(orders_add(scene->corral, &scene->key, i % 2 == 0 ? "a" : "b", 100, 1, NULL, NULL) == 0);
+		must(orders_add(scene->corral, &scene->key, i % 2 == 0 ? "a" : "b", 100, 1, NULL,
+				NULL) == 0);
 		if (i % 100 == 0)
 			must(corral_drop(scene->corral, &scene->key, NULL, NULL) == 0);
 	}
@@ -124,7 +125,8 @@ static void a_view_shows_every_line_word_and_attribute(void **state)
 	item.extras = &extra;
 	item.modifier_count = item.extra_count = 1;
 	assert_int_equal(corral_add(scene->corral, &scene->key, &item, NULL, NULL), 0);
-	assert_int_equal(corral_set_attribute(scene->corral, &scene->key, &table, &seven, NULL, NULL), 0);
+	assert_int_equal(
+		corral_set_attribute(scene->corral, &scene->key, &table, &seven, NULL, NULL), 0);
 	assert_int_equal(corral_read_begin(scene->corral, &scene->key, &view), 0);
 	assert_int_equal(corral_view_key(&view, &key), 0);
 	assert_memory_equal(key.session_id.data, "session", 7);
@@ -155,15 +157,19 @@ static void a_copy_needs_exactly_the_room_it_says(void **state)
 	size_t size = 0, need = 0;
 
 	(void)add(scene, "burger");
-	assert_int_equal(corral_read_copy(scene->corral, &scene->key, NULL, 0, &need, &view), -ENOBUFS);
+	assert_int_equal(corral_read_copy(scene->corral, &scene->key, NULL, 0, &need, &view),
+			 -ENOBUFS);
 	for (size_t room = 1; room < need; room += 13) {
 		char *small = malloc(room); /* exactly: a byte more is seen by a sanitizer */
-		assert_int_equal(corral_read_copy(scene->corral, &scene->key, small, room, &size, &view), -ENOBUFS);
+		assert_int_equal(
+			corral_read_copy(scene->corral, &scene->key, small, room, &size, &view),
+			-ENOBUFS);
 		assert_int_equal(size, need);
 		free(small);
 	}
 	char *buffer = malloc(need);
-	assert_int_equal(corral_read_copy(scene->corral, &scene->key, buffer, need, &size, &view), 0);
+	assert_int_equal(corral_read_copy(scene->corral, &scene->key, buffer, need, &size, &view),
+			 0);
 	assert_int_equal(size, need);
 	assert_int_equal(corral_drop(scene->corral, &scene->key, NULL, NULL), 0);
 	assert_int_equal(corral_leave_thread(scene->corral), 0); /* no section is open */
@@ -202,7 +208,8 @@ static void *wait_for_change(void *context)
 	struct scene *scene = context;
 
 	store_release(&scene->waiting, 1);
-	scene->result = corral_wait(scene->corral, &scene->key, scene->past, SUPPORT_WAIT_MS, &scene->version);
+	scene->result = corral_wait(scene->corral, &scene->key, scene->past, SUPPORT_WAIT_MS,
+				    &scene->version);
 	return NULL;
 }
 
@@ -244,7 +251,8 @@ static void act_drop(struct scene *scene)
 
 static void act_shorten(struct scene *scene)
 {
-	assert_int_equal(corral_set_ttl(scene->corral, &scene->key, CORRAL_TTL_MS_MIN, NULL, NULL), 0);
+	assert_int_equal(corral_set_ttl(scene->corral, &scene->key, CORRAL_TTL_MS_MIN, NULL, NULL),
+			 0);
 }
 
 static void each_waiter(void **state, bool process)
@@ -325,7 +333,8 @@ static int wait_until_signalled(void *context)
 
 	must(sigaction(SIGUSR1, &action, NULL) == 0);
 	store_release(&scene->ready, 1);
-	must(corral_wait(scene->corral, &scene->key, scene->past, SUPPORT_WAIT_MS, &version) == -EINTR);
+	must(corral_wait(scene->corral, &scene->key, scene->past, SUPPORT_WAIT_MS, &version) ==
+	     -EINTR);
 	store_release(&scene->go, 1);
 	return 0;
 }
@@ -338,7 +347,8 @@ static void a_signal_interrupts_waiting(void **state)
 	scene->past = add(scene, "burger");
 	pid_t pid = child_start(wait_until_signalled, scene);
 	assert_true(wait_until(load_acquire(&scene->ready) != 0, SUPPORT_WAIT_MS));
-	assert_true(wait_until((kill(pid, SIGUSR1), load_acquire(&scene->go) != 0), SUPPORT_WAIT_MS));
+	assert_true(
+		wait_until((kill(pid, SIGUSR1), load_acquire(&scene->go) != 0), SUPPORT_WAIT_MS));
 	assert_int_equal(child_wait(pid), 0);
 	corral_close(scene->corral);
 }

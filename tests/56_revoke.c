@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 56_revoke.c: a view that lasts while the arena runs out of memory is revoked: others go on, and who
- * held it is told. Whoever holds no memory back keeps his view.
+ * 56_revoke.c: a view that lasts while the arena runs out of memory is revoked: others go on, and
+ * who held it is told. Whoever holds no memory back keeps his view.
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -15,7 +15,8 @@
 #include "stat.h"
 
 #define ARENA_BYTES (4u << 20)
-#define CHANGES 20000u /* each leaves a version of 1 KB or more behind: many times what the arena holds */
+#define CHANGES                                                                                    \
+	20000u /* each leaves a version of 1 KB or more behind: many times what the arena holds */
 
 struct scene {
 	struct yard *yard;
@@ -64,8 +65,9 @@ static void fill_and_refill(struct scene *scene)
 	struct corral *corral = yard_open(scene->yard, 0);
 
 	for (uint32_t i = 0; i < CHANGES; i++)
-		assert_int_equal(
-			orders_add(corral, i % 2 == 0 ? &scene->key : &scene->other, "item 1", 100, 1, NULL, NULL), 0);
+		assert_int_equal(orders_add(corral, i % 2 == 0 ? &scene->key : &scene->other,
+					    "item 1", 100, 1, NULL, NULL),
+				 0);
 	corral_close(corral);
 }
 
@@ -123,7 +125,8 @@ static int hold_a_view(void *context)
 		scene->sum += read_all_of(&view);
 	scene->nested_result = corral_read_begin(corral, &scene->other, &nested);
 	scene->add_result = orders_add(corral, &scene->other, "item 1", 100, 1, NULL, NULL);
-	scene->copy_result = corral_read_copy(corral, &scene->other, buffer, sizeof(buffer), &size, &nested);
+	scene->copy_result =
+		corral_read_copy(corral, &scene->other, buffer, sizeof(buffer), &size, &nested);
 	scene->end_result = corral_read_end(&view);
 	must(corral_read_end(&view) == -EINVAL); /* it is void */
 	scene->again_result = corral_read_begin(corral, &scene->key, &view);
@@ -244,7 +247,8 @@ static void revoking_takes_the_oldest_first_and_cannot_be_undone(void **state)
 	grace_enter(&young);
 	uint64_t second = grace_start_poll(&member.arena);
 	assert_false(grace_advance(&driver, second));
-	assert_false(grace_revoke_oldest(&driver, 60000, NULL)); /* nobody has stalled for so long */
+	assert_false(
+		grace_revoke_oldest(&driver, 60000, NULL)); /* nobody has stalled for so long */
 	assert_false(grace_revoked(&old));
 
 	assert_true(wait_until(grace_revoke_oldest(&driver, 1, &thread), SUPPORT_WAIT_MS));
@@ -277,16 +281,21 @@ static void revoking_takes_the_oldest_first_and_cannot_be_undone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(revoking_takes_the_oldest_first_and_cannot_be_undone, setup,
+		cmocka_unit_test_setup_teardown(
+			revoking_takes_the_oldest_first_and_cannot_be_undone, setup,
+			orders_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_view_that_holds_all_memory_back_is_revoked_and_told_so, setup,
+			orders_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_stopped_reader_holds_nobody_up_and_is_told_when_it_goes_on, setup,
+			orders_teardown),
+		cmocka_unit_test_setup_teardown(a_dead_reader_is_buried_not_revoked, setup,
 						orders_teardown),
-		cmocka_unit_test_setup_teardown(a_view_that_holds_all_memory_back_is_revoked_and_told_so, setup,
+		cmocka_unit_test_setup_teardown(views_are_left_alone_while_memory_suffices, setup,
 						orders_teardown),
-		cmocka_unit_test_setup_teardown(a_stopped_reader_holds_nobody_up_and_is_told_when_it_goes_on, setup,
-						orders_teardown),
-		cmocka_unit_test_setup_teardown(a_dead_reader_is_buried_not_revoked, setup, orders_teardown),
-		cmocka_unit_test_setup_teardown(views_are_left_alone_while_memory_suffices, setup, orders_teardown),
-		cmocka_unit_test_setup_teardown(ones_own_view_is_not_revoked_but_memory_runs_out, setup,
-						orders_teardown),
+		cmocka_unit_test_setup_teardown(ones_own_view_is_not_revoked_but_memory_runs_out,
+						setup, orders_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

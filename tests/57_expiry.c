@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 57_expiry.c: how long carts live. Most tests set the clock themselves, so the limits are exact to the
- * nanosecond and nothing depends on the machine's speed.
+ * 57_expiry.c: how long carts live. Most tests set the clock themselves, so the limits are exact to
+ * the nanosecond and nothing depends on the machine's speed.
  */
 #include "false_clock.h"
 #include "orders_support.h"
 
 #define TTL_MS 2000
 #define DAY_NS (86400ll * 1000 * MS)
-#define LATEST_NS(ttl_ms) ((ttl_ms)*MS + (ttl_ms)*MS / 64 + CLOCK_TICK_NS) /* from here on it is gone */
+#define LATEST_NS(ttl_ms)                                                                          \
+	((ttl_ms)*MS + (ttl_ms)*MS / 64 + CLOCK_TICK_NS) /* from here on it is gone */
 
 struct field {
 	struct yard yard;
@@ -72,12 +73,16 @@ static size_t count_list(struct field *field)
 
 static void no_cart_ends_before_its_time_and_each_soon_after(void **state)
 {
-	static const int64_t ttls_ms[] = { 100, 101, 1000, 2000, 1800000, (int64_t)CORRAL_TTL_MS_MAX };
+	static const int64_t ttls_ms[] = {
+		100, 101, 1000, 2000, 1800000, (int64_t)CORRAL_TTL_MS_MAX
+	};
 	struct field *field = *state;
 
 	for (size_t i = 0; i < COUNT(ttls_ms); i++) {
 		add_one(field);
-		assert_int_equal(corral_set_ttl(field->corral, &field->key, (uint64_t)ttls_ms[i], NULL, NULL), 0);
+		assert_int_equal(corral_set_ttl(field->corral, &field->key, (uint64_t)ttls_ms[i],
+						NULL, NULL),
+				 0);
 		clock_pass(ttls_ms[i] * MS - 1);
 		assert_true(is_there(field));
 		clock_pass(1);
@@ -98,7 +103,8 @@ static void a_read_at_any_moment_gives_a_whole_time_to_live(void **state)
 
 	add_one(field);
 	for (int i = 0; i < 2000; i++) {
-		clock_pass(random_below(&random, TTL_MS * (i % 2 == 0 ? (uint32_t)MS / 64 : (uint32_t)MS)));
+		clock_pass(random_below(&random,
+					TTL_MS * (i % 2 == 0 ? (uint32_t)MS / 64 : (uint32_t)MS)));
 		assert_int_equal(orders_head(field->corral, &field->key, &head), 0);
 		clock_pass(TTL_MS * MS);
 		assert_true(is_there(field));
@@ -125,7 +131,9 @@ static void a_cart_that_is_read_lives_on(void **state)
 			corral_cart_free(cart);
 		} else {
 			size = CORRAL_CART_MAX;
-			assert_int_equal(corral_read_copy(field->corral, &field->key, buffer, size, &size, &view), 0);
+			assert_int_equal(corral_read_copy(field->corral, &field->key, buffer, size,
+							  &size, &view),
+					 0);
 		}
 	}
 	free(buffer);
@@ -139,7 +147,9 @@ static void a_change_is_activity_also_when_it_is_a_repetition(void **state)
 	struct corral_result result;
 
 	for (int i = 0; i < 20; i++) {
-		assert_int_equal(orders_add(field->corral, &field->key, "burger", 899, 1, "the same", &result), 0);
+		assert_int_equal(orders_add(field->corral, &field->key, "burger", 899, 1,
+					    "the same", &result),
+				 0);
 		assert_int_equal(result.applied, i == 0);
 		clock_pass(TTL_MS * MS);
 	}
@@ -159,7 +169,8 @@ static void observing_listing_and_waiting_prolong_nothing(void **state)
 		corral_cart_free(cart);
 		assert_int_equal(count_list(field), 1);
 		assert_int_equal(corral_wait(field->corral, &field->key, 0, 0, &version), 0);
-		assert_int_equal(corral_wait(field->corral, &field->key, version, 0, &version), -ETIMEDOUT);
+		assert_int_equal(corral_wait(field->corral, &field->key, version, 0, &version),
+				 -ETIMEDOUT);
 	}
 	clock_pass(LATEST_NS(TTL_MS) - TTL_MS * MS);
 	assert_false(is_there(field));
@@ -185,7 +196,8 @@ static void from_its_end_on_no_call_finds_the_cart(void **state)
 	clock_pass(LATEST_NS(TTL_MS));
 	struct corral_op op = orders_op(NULL, result.version);
 	assert_int_equal(corral_read_begin(corral, key, &view), -ENOENT);
-	assert_int_equal(corral_read_copy(corral, key, buffer, sizeof(buffer), &size, &view), -ENOENT);
+	assert_int_equal(corral_read_copy(corral, key, buffer, sizeof(buffer), &size, &view),
+			 -ENOENT);
 	assert_int_equal(corral_get(corral, key, &cart), -ENOENT);
 	assert_int_equal(count_list(field), 0);
 	assert_int_equal(corral_wait(corral, key, result.version, 1000, &version), -ENOENT);
@@ -209,9 +221,11 @@ static void an_add_after_the_end_begins_a_new_cart_with_a_greater_version(void *
 	struct corral_cart *cart;
 
 	assert_int_equal(corral_set_tax(field->corral, &field->key, 82500, NULL, NULL), 0);
-	assert_int_equal(corral_set_attribute(field->corral, &field->key, &name, &value, NULL, NULL), 0);
+	assert_int_equal(
+		corral_set_attribute(field->corral, &field->key, &name, &value, NULL, NULL), 0);
 	assert_int_equal(corral_set_ttl(field->corral, &field->key, 500, NULL, NULL), 0);
-	assert_int_equal(orders_add(field->corral, &field->key, "burger", 899, 3, "call", &before), 0);
+	assert_int_equal(orders_add(field->corral, &field->key, "burger", 899, 3, "call", &before),
+			 0);
 	clock_pass(LATEST_NS(500));
 	assert_int_equal(orders_add(field->corral, &field->key, "coke", 199, 1, "call", &after), 0);
 	assert_true(after.version > before.version);
@@ -236,7 +250,8 @@ static void a_checked_out_cart_ends_too_and_makes_room(void **state)
 
 	add_one(field);
 	assert_int_equal(corral_checkout(field->corral, &field->key, NULL, NULL), 0);
-	assert_int_equal(orders_add(field->corral, &field->key, "coke", 199, 1, NULL, NULL), -ESHUTDOWN);
+	assert_int_equal(orders_add(field->corral, &field->key, "coke", 199, 1, NULL, NULL),
+			 -ESHUTDOWN);
 	clock_pass(LATEST_NS(TTL_MS));
 	assert_int_equal(orders_add(field->corral, &field->key, "coke", 199, 1, NULL, &result), 0);
 	assert_int_equal(result.status, CORRAL_OPEN);
@@ -286,7 +301,8 @@ static void a_read_says_when_the_cart_ends_after_this_read(void **state)
 	clock_pass(TTL_MS * MS / 2);
 	int64_t before = wall_ms();
 	assert_int_equal(corral_read_begin(field->observer, &field->key, &view), 0);
-	assert_ends_in(corral_view_expires_ms(&view), before, TTL_MS * MS / 2); /* observed: as it was */
+	assert_ends_in(corral_view_expires_ms(&view), before,
+		       TTL_MS * MS / 2); /* observed: as it was */
 	assert_int_equal(corral_read_end(&view), 0);
 	before = wall_ms();
 	assert_int_equal(corral_read_begin(field->corral, &field->key, &view), 0);
@@ -336,7 +352,8 @@ static void without_an_agent_a_worker_ends_carts_when_memory_is_full(void **stat
 
 	memset(notes, 'n', sizeof(notes));
 	item.notes = (struct corral_text){ notes, sizeof(notes) };
-	for (; r == 0 && lines < 1200; lines += r == 0) { /* 20 carts of 60 lines of 16 KB do not fit */
+	for (; r == 0 && lines < 1200;
+	     lines += r == 0) { /* 20 carts of 60 lines of 16 KB do not fit */
 		struct corral_key key = orders_key("restaurant", name);
 		snprintf(name, sizeof(name), "%u", lines / 60);
 		key.session_id = corral_text(name);
@@ -344,7 +361,8 @@ static void without_an_agent_a_worker_ends_carts_when_memory_is_full(void **stat
 		r = corral_add(field->corral, &key, &item, NULL, NULL);
 	}
 	assert_int_equal(r, -ENOMEM);
-	assert_int_equal(count_list(field), (lines + 59) / 60); /* all that were acknowledged live */
+	assert_int_equal(count_list(field),
+			 (lines + 59) / 60); /* all that were acknowledged live */
 	clock_pass(LATEST_NS(TTL_MS));
 	for (unsigned i = 0; i < 60; i++) {
 		item.unit_price_cents = i;
@@ -361,13 +379,15 @@ static void by_the_real_clock_a_cart_ends_neither_early_nor_never(void **state)
 
 	clock_run();
 	assert_int_equal(corral_set_ttl(field->corral, &field->key, 150, NULL, NULL), 0);
-	for (int i = 0; i < 20; i++) { /* kept alive for three times its life, unless the machine sleeps */
+	for (int i = 0; i < 20;
+	     i++) { /* kept alive for three times its life, unless the machine sleeps */
 		int64_t before = support_now_ms();
 		support_sleep_us(20000);
 		int r = orders_head(field->corral, &field->key, &head);
 		assert_true(r == 0 || support_now_ms() - before >= 150);
 		if (r != 0)
-			assert_int_equal(corral_set_ttl(field->corral, &field->key, 150, NULL, NULL), 0);
+			assert_int_equal(
+				corral_set_ttl(field->corral, &field->key, 150, NULL, NULL), 0);
 	}
 	int64_t last = support_now_ms(), seen = last;
 	add_one(field);

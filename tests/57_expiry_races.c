@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 57_expiry_races.c: a cart's end and its renewal at the same moment: either the renewal comes first, and
- * the cart lives; or it finds the cart gone. The test moves the clock over the cart's deadline while a reader reads.
+ * 57_expiry_races.c: a cart's end and its renewal at the same moment: either the renewal comes
+ * first, and the cart lives; or it finds the cart gone. The test moves the clock over the cart's
+ * deadline while a reader reads.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -70,8 +71,9 @@ static struct slot *slot_of(struct race *race)
 {
 	struct found found = { 0 };
 
-	assert_int_equal(
-		slot_find(&race->corral->arena, slot_hash(&race->corral->arena, &race->key), &race->key, &found), 0);
+	assert_int_equal(slot_find(&race->corral->arena,
+				   slot_hash(&race->corral->arena, &race->key), &race->key, &found),
+			 0);
 	return found.slot;
 }
 
@@ -111,7 +113,10 @@ static void *renew(void *context)
 	return NULL;
 }
 
-/* The cart's time comes to its end while the other side reads; then this side ends or replaces the cart. */
+/*
+ * The cart's time comes to its end while the other side reads; then this side ends or replaces the
+ * cart.
+ */
 static void race_with(struct race *race, void (*end)(struct race *race, uint64_t version))
 {
 	struct corral_result result;
@@ -121,7 +126,8 @@ static void race_with(struct race *race, void (*end)(struct race *race, uint64_t
 	assert_int_equal(pthread_create(&thread, NULL, renew, race), 0);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		clock_pass(1000 * LATEST_NS); /* what was there is over */
-		assert_int_equal(orders_add(race->corral, &race->key, "burger", 899, 1, NULL, &result), 0);
+		assert_int_equal(
+			orders_add(race->corral, &race->key, "burger", 899, 1, NULL, &result), 0);
 		clock_pass(TTL_MS * MS);
 		meet(race);
 		stagger(&race->random);
@@ -211,7 +217,8 @@ static void a_change_that_waited_for_its_lock_counts_from_when_it_was_done(void 
 	assert_int_equal(pthread_create(&thread, NULL, add_slowly, race), 0);
 	assert_true(wait_until((load_relaxed(&slot->lock) & LOCK_WAITERS) != 0, SUPPORT_WAIT_MS));
 	clock_pass(TTL_MS * MS * 8 / 10);
-	assert_int_equal(orders_head(race->corral, &race->key, &head), 0); /* reads wait for no lock */
+	assert_int_equal(orders_head(race->corral, &race->key, &head),
+			 0); /* reads wait for no lock */
 	clock_pass(TTL_MS * MS / 10);
 	lock_drop(actor, &slot->lock, LOCK_SLOT);
 	assert_int_equal(pthread_join(thread, NULL), 0);
@@ -223,7 +230,10 @@ static void a_change_that_waited_for_its_lock_counts_from_when_it_was_done(void 
 
 /* -------------------------------------------------------- while a reader looks */
 
-/* The reader has found the cart alive and read the clock; before it renews the cart, the cart ends and begins anew. */
+/*
+ * The reader has found the cart alive and read the clock; before it renews the cart, the cart ends
+ * and begins anew.
+ */
 static void replace_meanwhile(void)
 {
 	clock_pass(LATEST_NS - TTL_MS * MS);

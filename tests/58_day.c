@@ -2,11 +2,13 @@
 /*
  * 58_day.c: a day's worth of changes leaves memory where it began.
  *
- * 100 voice orders at a time, as a restaurant has them: each is begun, gets lines, is changed, is checked out or given up, and is
- * dropped; then the next one comes. Sizes wander through all the classes that orders have. Whatever was freed must be
- * of use for what comes next: after the first orders, no page more is taken.
+ * 100 voice orders at a time, as a restaurant has them: each is begun, gets lines, is changed, is
+ * checked out or given up, and is dropped; then the next one comes. Sizes wander through all the
+ * classes that orders have. Whatever was freed must be of use for what comes next: after the first
+ * orders, no page more is taken.
  *
- * CORRAL_CHANGES=2000000 is a day of 100 orders with two changes in nine seconds each; by default it is a tenth of that.
+ * CORRAL_CHANGES=2000000 is a day of 100 orders with two changes in nine seconds each; by default
+ * it is a tenth of that.
  */
 #include "orders_support.h"
 
@@ -35,9 +37,11 @@ static void add_line(struct day *day, struct order *order)
 	char item[64];
 
 	/* ids of different lengths, so that carts grow in different steps */
-	snprintf(item, sizeof(item), "item %u %.*s", order->lines, (int)random_below(&day->random, 40),
-		 "with cheese, without onions, extra pickles");
-	assert_int_equal(orders_add(day->corral, &key, item, 100, 1 + random_below(&day->random, 3), item, NULL), 0);
+	snprintf(item, sizeof(item), "item %u %.*s", order->lines,
+		 (int)random_below(&day->random, 40), "with cheese, without onions, extra pickles");
+	assert_int_equal(orders_add(day->corral, &key, item, 100, 1 + random_below(&day->random, 3),
+				    item, NULL),
+			 0);
 	order->lines++;
 }
 
@@ -67,10 +71,12 @@ static void go_on(struct day *day, struct order *order)
 	day->changes++;
 	switch (random_below(&day->random, 8)) {
 	case 0:
-		assert_int_equal(corral_set_quantity(day->corral, &key, order->lines, 5, NULL, NULL), 0);
+		assert_int_equal(
+			corral_set_quantity(day->corral, &key, order->lines, 5, NULL, NULL), 0);
 		break;
 	case 1:
-		assert_int_equal(corral_set_attribute(day->corral, &key, &name, &value, NULL, NULL), 0);
+		assert_int_equal(corral_set_attribute(day->corral, &key, &name, &value, NULL, NULL),
+				 0);
 		break;
 	default:
 		if (order->lines < order->wanted)
@@ -129,14 +135,16 @@ static void a_day_of_changes_leaves_memory_where_it_began(void **state)
 	corral_close(day.corral);
 	assert_int_equal(span_bytes(yard), 0); /* as before the first order */
 	yard_check(yard, &totals);
-	assert_int_equal(totals.live_bytes + totals.cached_bytes + totals.retired_bytes + totals.slots_used, 0);
+	assert_int_equal(totals.live_bytes + totals.cached_bytes + totals.retired_bytes +
+				 totals.slots_used,
+			 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_day_of_changes_leaves_memory_where_it_began, orders_setup,
-						orders_teardown),
+		cmocka_unit_test_setup_teardown(a_day_of_changes_leaves_memory_where_it_began,
+						orders_setup, orders_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

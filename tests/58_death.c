@@ -2,10 +2,10 @@
 /*
  * 58_death.c: workers that are killed and stopped at random moments, without an agent.
  *
- * Each worker changes shared carts and writes down, in memory that outlives it, what it is about to do and what was
- * acknowledged. Every add is of an item of its own, so the carts tell at the end: each acknowledged
- * change is there exactly once, each other one at most once. Half of the dead are not replaced at once: a successor
- * that reuses a record would hide what it left.
+ * Each worker changes shared carts and writes down, in memory that outlives it, what it is about to
+ * do and what was acknowledged. Every add is of an item of its own, so the carts tell at the end:
+ * each acknowledged change is there exactly once, each other one at most once. Half of the dead are
+ * not replaced at once: a successor that reuses a record would hide what it left.
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -60,7 +60,8 @@ struct start {
 
 static struct corral_key key_of(uint32_t cart)
 {
-	static const char *const sessions[CARTS + WILD_CARTS] = { "a", "b", "c", "d", "wild 1", "wild 2" };
+	static const char *const sessions[CARTS + WILD_CARTS] = { "a", "b",      "c",
+								  "d", "wild 1", "wild 2" };
 
 	return orders_key("restaurant", sessions[cart]);
 }
@@ -108,7 +109,8 @@ static void add_item(struct corral *corral, struct seat *seat, uint32_t number)
 }
 
 /* Another quantity, or none, for one of the seat's last items. */
-static void change_item(struct corral *corral, struct seat *seat, uint32_t number, uint32_t item, uint32_t quantity)
+static void change_item(struct corral *corral, struct seat *seat, uint32_t number, uint32_t item,
+			uint32_t quantity)
 {
 	struct fate *fate = &seat->items[item];
 	struct corral_key key = key_of(cart_of(number, item));
@@ -177,7 +179,8 @@ _Noreturn static int work(void *context)
 		if (chance < 3)
 			add_item(corral, seat, start->seat);
 		else if (chance < 8 && recent > 0)
-			change_item(corral, seat, start->seat, seat->used - 1 - random_below(&seat->random, recent),
+			change_item(corral, seat, start->seat,
+				    seat->used - 1 - random_below(&seat->random, recent),
 				    random_below(&seat->random, QUANTITY_MAX));
 		else if (chance == 8)
 			change_wild(corral, seat);
@@ -319,15 +322,17 @@ static void assert_nothing_lost_nothing_twice(struct storm *storm)
 			const struct fate *fate = &seat->items[item];
 			uint32_t known = fate->acknowledged > 0 ? fate->acknowledged - 1 : 0;
 			pending += fate->pending != 0;
-			if (fate->found != known && (fate->pending == 0 || fate->found != fate->pending - 1))
-				fail_msg("item %u-%u: found %u, acknowledged %u, pending %u", number, item, fate->found,
-					 known, fate->pending);
+			if (fate->found != known &&
+			    (fate->pending == 0 || fate->found != fate->pending - 1))
+				fail_msg("item %u-%u: found %u, acknowledged %u, pending %u",
+					 number, item, fate->found, known, fate->pending);
 		}
 		acknowledged += seat->acknowledged;
 		refusals += seat->refused;
 	}
 	print_message("%llu changes acknowledged, %llu refused, %llu under way at a death\n",
-		      (unsigned long long)acknowledged, (unsigned long long)refusals, (unsigned long long)pending);
+		      (unsigned long long)acknowledged, (unsigned long long)refusals,
+		      (unsigned long long)pending);
 	assert_true(acknowledged > KILLS);
 }
 

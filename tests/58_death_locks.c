@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 58_death_locks.c: one worker holds something and is stopped, or dies, and nobody takes its place: the others
- * go on. What is held is taken through the rooms' own functions, so that the moment is exact.
+ * 58_death_locks.c: one worker holds something and is stopped, or dies, and nobody takes its place:
+ * the others go on. What is held is taken through the rooms' own functions, so that the moment is
+ * exact.
  */
 #include <signal.h>
 #include <unistd.h>
@@ -121,7 +122,8 @@ static void a_stopped_holder_blocks_only_changes_of_its_cart(void **state)
 	}
 	int64_t before = support_now_ms();
 	assert_int_equal(orders_add(corral, &hold->key, "coke", 199, 1, NULL, NULL), -EBUSY);
-	assert_true(support_now_ms() - before >= PATIENCE_MS); /* not robbed, and not given up too early */
+	assert_true(support_now_ms() - before >=
+		    PATIENCE_MS); /* not robbed, and not given up too early */
 	assert_int_equal(corral_drop(corral, &hold->key, NULL, NULL), -EBUSY);
 	assert_int_equal(corral_checkout(corral, &hold->key, NULL, NULL), -EBUSY);
 	for (int i = 0; i < 100; i++)
@@ -150,12 +152,14 @@ static int drop_patiently(void *context)
 }
 
 /* Another key of the same bucket. */
-static struct corral_key neighbour(const struct arena *arena, const struct corral_key *key, char name[32])
+static struct corral_key neighbour(const struct arena *arena, const struct corral_key *key,
+				   char name[32])
 {
 	for (unsigned i = 0;; i++) {
 		snprintf(name, 32, "neighbour %u", i);
 		struct corral_key other = orders_key("restaurant", name);
-		if (slot_bucket(arena, slot_hash(arena, &other)) == slot_bucket(arena, slot_hash(arena, key)))
+		if (slot_bucket(arena, slot_hash(arena, &other)) ==
+		    slot_bucket(arena, slot_hash(arena, key)))
 			return other;
 	}
 }
@@ -234,7 +238,10 @@ static void the_lock_of_a_dead_creator_is_free_for_the_next(void **state)
 	assert_dead_holder_blocks_nobody(HOLD_BUCKET);
 }
 
-/* 4 MiB of arena, and 20 times as much is written: were the dead reader waited for, it would be full. */
+/*
+ * 4 MiB of arena, and 20 times as much is written: were the dead reader waited for, it would be
+ * full.
+ */
 static void a_dead_reader_holds_no_memory_back(void **state)
 {
 	struct hold *hold = hold_new(HOLD_VIEW, 100);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 58_death_report.c: who died, what it held and what was done about it stands in the arena; who holds a lock, or a view,
- * and for how long, can be seen while it lasts.
+ * 58_death_report.c: who died, what it held and what was done about it stands in the arena; who
+ * holds a lock, or a view, and for how long, can be seen while it lasts.
  */
 #include <signal.h>
 #include <unistd.h>
@@ -57,7 +57,8 @@ static int stay(void *context)
 	if (scene->moment >= LOCKED && scene->moment <= PUBLISHED) {
 		slot_want(actor, NULL, slot);
 		must(lock_take(actor, &slot->lock, LOCK_SLOT) == 0);
-		note(&actor->record->intent.since_ns, arena_now_ns(actor->arena)); /* as a change does */
+		note(&actor->record->intent.since_ns,
+		     arena_now_ns(actor->arena)); /* as a change does */
 	}
 	if (scene->moment >= BUILT && scene->moment <= PUBLISHED) {
 		must(block_alloc(actor, 4096) == 0);
@@ -156,13 +157,15 @@ static void a_dead_holder_of_a_cart_is_named_with_its_slot(void **state)
 static void a_change_that_was_not_published_is_reported_undone(void **state)
 {
 	NEEDS_PROCESSES();
-	assert_reported(state, BUILT, DEATH_SLOT | DEATH_UNPUBLISHED | DEATH_HAND, "not published: undone");
+	assert_reported(state, BUILT, DEATH_SLOT | DEATH_UNPUBLISHED | DEATH_HAND,
+			"not published: undone");
 }
 
 static void a_change_that_was_published_is_reported_completed(void **state)
 {
 	NEEDS_PROCESSES();
-	assert_reported(state, PUBLISHED, DEATH_SLOT | DEATH_PUBLISHED, "its change was published: completed");
+	assert_reported(state, PUBLISHED, DEATH_SLOT | DEATH_PUBLISHED,
+			"its change was published: completed");
 }
 
 static void a_dead_holder_of_a_chain_is_named(void **state)
@@ -203,7 +206,8 @@ static void a_death_that_is_being_written_is_not_shown(void **state)
 	deaths_write(&member.arena, &death);
 	assert_true(deaths_read(&member.arena, 1, &back));
 	assert_int_equal(back.pid, 7);
-	member.arena.header->death[0].number = 0; /* as while its successor is being written there */
+	member.arena.header->death[0].number =
+		0; /* as while its successor is being written there */
 	assert_false(deaths_read(&member.arena, 1, &back));
 	assert_false(deaths_read(&member.arena, 2, &back));
 	member_leave(&member);
@@ -237,7 +241,8 @@ static void who_holds_a_lock_and_for_how_long_is_shown(void **state)
 	assert_true(rows[0].alive);
 	assert_true(rows[0].held_ms >= 0);
 	int64_t before = rows[0].held_ms;
-	assert_true(wait_until(inspect_locks(inspect, rows, COUNT(rows), &count) == 0 && rows[0].held_ms >= before + 50,
+	assert_true(wait_until(inspect_locks(inspect, rows, COUNT(rows), &count) == 0 &&
+				       rows[0].held_ms >= before + 50,
 			       SUPPORT_WAIT_MS));
 	inspect_close(inspect);
 	child_kill(pid);
@@ -264,7 +269,8 @@ static void who_reads_and_what_it_holds_back_is_shown(void **state)
 	for (int i = 0; i < 300; i++) /* some batches of retired versions */
 		assert_int_equal(orders_add(corral, &scene->key, "more", 100, 1, NULL, NULL), 0);
 	struct inspect *inspect = look(scene);
-	assert_true(wait_until(reader_of(inspect, pid, &row) && row.stalled_ms >= 20, SUPPORT_WAIT_MS));
+	assert_true(
+		wait_until(reader_of(inspect, pid, &row) && row.stalled_ms >= 20, SUPPORT_WAIT_MS));
 	assert_string_equal(row.program, "58_death_report");
 	assert_true(row.held_back_bytes >= 256 * 256); /* more than half of what was retired */
 	assert_false(row.revoked);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 58_salvage.c: out of an arena that is damaged anywhere, every cart that is not itself damaged comes whole into a new one, and
- * no other bytes than those that were acknowledged.
+ * 58_salvage.c: out of an arena that is damaged anywhere, every cart that is not itself damaged
+ * comes whole into a new one, and no other bytes than those that were acknowledged.
  *
  * CORRAL_SALVAGES=number: so many random damages instead of 300.
  */
@@ -45,11 +45,13 @@ static void remember(struct scene *scene, struct corral *corral, uint32_t number
 	assert_true(view.size <= sizeof(cart->bytes));
 	memcpy(cart->bytes, view.bytes, view.size);
 	cart->size = view.size;
-	cart->block_at = (size_t)((const uint8_t *)view.bytes - corral->arena.base) - sizeof(struct block_header);
+	cart->block_at = (size_t)((const uint8_t *)view.bytes - corral->arena.base) -
+			 sizeof(struct block_header);
 	assert_int_equal(corral_read_end(&view), 0);
 	for (uint32_t i = 0; i < corral->arena.max_carts; i++)
 		if (corral->arena.slots[i].current == cart->block_at / BLOCK_UNIT)
-			cart->slot_at = (size_t)((uint8_t *)&corral->arena.slots[i] - corral->arena.base);
+			cart->slot_at =
+				(size_t)((uint8_t *)&corral->arena.slots[i] - corral->arena.base);
 }
 
 static void fill(struct scene *scene, struct corral *corral)
@@ -62,7 +64,9 @@ static void fill(struct scene *scene, struct corral *corral)
 		cart->key = orders_key("restaurant", cart->session);
 		for (uint32_t line = 0; line <= i % 7; line++) {
 			snprintf(item, sizeof(item), "item %u", line);
-			assert_int_equal(orders_add(corral, &cart->key, item, 100 + line, 1 + i, item, NULL), 0);
+			assert_int_equal(
+				orders_add(corral, &cart->key, item, 100 + line, 1 + i, item, NULL),
+				0);
 		}
 		cart->dropped = i % (CARTS / DROPPED) == 1;
 		if (cart->dropped)
@@ -139,7 +143,8 @@ static void count_finding(void *context, const char *line)
 }
 
 /* Into a new arena. False: there is no telling its geometry. */
-static bool bring_over(const struct scene *scene, struct yard *ret_new, struct salvage_totals *ret_totals)
+static bool bring_over(const struct scene *scene, struct yard *ret_new,
+		       struct salvage_totals *ret_totals)
 {
 	struct arena_settings settings;
 	struct salvage *salvage;
@@ -165,7 +170,8 @@ static bool overlaps(size_t at, size_t size, size_t other_at, size_t other_size)
 }
 
 /* Every cart outside of the damage is there as it was; of the others none is there otherwise. */
-static void assert_sound_carts(const struct scene *scene, const struct yard *yard, size_t at, size_t size)
+static void assert_sound_carts(const struct scene *scene, const struct yard *yard, size_t at,
+			       size_t size)
 {
 	struct corral *corral = yard_open(yard, CORRAL_OBSERVE);
 
@@ -174,12 +180,16 @@ static void assert_sound_carts(const struct scene *scene, const struct yard *yar
 		struct corral_view view;
 		uint8_t bytes[4096];
 		size_t read_size;
-		int r = corral_read_copy(corral, &cart->key, bytes, sizeof(bytes), &read_size, &view);
+		int r = corral_read_copy(corral, &cart->key, bytes, sizeof(bytes), &read_size,
+					 &view);
 		bool hit = overlaps(at, size, cart->slot_at, sizeof(struct slot)) ||
-			   overlaps(at, size, cart->block_at, sizeof(struct block_header) + cart->size);
+			   overlaps(at, size, cart->block_at,
+				    sizeof(struct block_header) + cart->size);
 		if (cart->dropped ? r != -ENOENT : r != 0 && !(hit && r == -ENOENT))
-			fail_msg("damage at %zu, %zu bytes: cart %u: %s", at, size, i, corral_strerror(r));
-		if (r == 0 && (read_size != cart->size || memcmp(bytes, cart->bytes, read_size) != 0))
+			fail_msg("damage at %zu, %zu bytes: cart %u: %s", at, size, i,
+				 corral_strerror(r));
+		if (r == 0 &&
+		    (read_size != cart->size || memcmp(bytes, cart->bytes, read_size) != 0))
 			fail_msg("damage at %zu, %zu bytes: cart %u is another", at, size, i);
 	}
 	corral_close(corral);
@@ -199,7 +209,9 @@ static void all_carts_of_a_sound_arena_come_over(void **state)
 	yard_remove(&yard);
 }
 
-/* The new arena goes on where the old one was: operation ids, lines that merge, versions that grow. */
+/*
+ * The new arena goes on where the old one was: operation ids, lines that merge, versions that grow.
+ */
 static void the_new_arena_remembers_operations_and_versions(void **state)
 {
 	struct scene *scene = *state;
@@ -233,9 +245,10 @@ static void idle_time_goes_on(void **state)
 	struct yard yard;
 
 	int64_t touched_ns = slot->touched_ns;
-	struct cart_head *head =
-		(struct cart_head *)(void *)(scene->image + cart->block_at + sizeof(struct block_header));
-	head->updated_ms -= 20 * 60 * 1000; /* else its last change would bear witness against the slot */
+	struct cart_head *head = (struct cart_head *)(void *)(scene->image + cart->block_at +
+							      sizeof(struct block_header));
+	head->updated_ms -=
+		20 * 60 * 1000; /* else its last change would bear witness against the slot */
 	head->sum = 0;
 	slot->touched_ns -= 20ll * 60 * 1000000000;
 	write_image(scene, scene->image, scene->image_size);
@@ -263,7 +276,8 @@ static void a_lost_reference_is_found_again(void **state)
 	struct yard yard;
 
 	for (uint32_t i = 0; i < 4; i++) {
-		struct slot *slot = (struct slot *)(void *)(scene->image + scene->carts[2 + i * 5].slot_at);
+		struct slot *slot =
+			(struct slot *)(void *)(scene->image + scene->carts[2 + i * 5].slot_at);
 		slot->current = i == 0 ? 7 : i == 1 ? UINT32_MAX : slot->current + i;
 	}
 	write_image(scene, scene->image, scene->image_size);
@@ -297,9 +311,8 @@ static void a_wrong_number_of_carts_is_seen_through(void **state)
 	struct scene *scene = *state;
 	struct arena_header *h = (struct arena_header *)(void *)scene->image;
 	const uint32_t right = h->max_carts;
-	const uint32_t wrong[] = {
-		0, 1, right - 1, right + 1, right / 2, 2 * right, 255, 4096, 0x10000000, UINT32_MAX
-	};
+	const uint32_t wrong[] = { 0,         1,   right - 1, right + 1,  right / 2,
+				   2 * right, 255, 4096,      0x10000000, UINT32_MAX };
 
 	for (size_t i = 0; i < COUNT(wrong); i++) {
 		struct salvage_totals totals;
@@ -353,7 +366,8 @@ static size_t somewhere(const struct scene *scene, uint64_t *random)
 	uint32_t which = random_below(random, COUNT(ranges));
 	if (ranges[which][0] == 0 && which != 0)
 		which = 7; /* a dropped cart has no place */
-	return ranges[which][0] + random_below(random, (uint32_t)(ranges[which][1] - ranges[which][0]));
+	return ranges[which][0] +
+	       random_below(random, (uint32_t)(ranges[which][1] - ranges[which][0]));
 }
 
 static void whatever_is_damaged_the_other_carts_come_over(void **state)
@@ -369,19 +383,23 @@ static void whatever_is_damaged_the_other_carts_come_over(void **state)
 		struct salvage_totals totals;
 		struct yard yard;
 		size_t at = somewhere(scene, &random);
-		size_t size = random_below(&random, 2) == 0 ? 1 : 1 + random_below(&random, DAMAGE_MAX);
+		size_t size =
+			random_below(&random, 2) == 0 ? 1 : 1 + random_below(&random, DAMAGE_MAX);
 		memcpy(image, scene->image, scene->image_size);
 		for (size_t k = 0; k < size; k++)
-			image[at + k] = (uint8_t)(size == 1 ? image[at] ^ (1u << random_below(&random, 8)) :
-							      random_next(&random));
+			image[at + k] =
+				(uint8_t)(size == 1 ? image[at] ^ (1u << random_below(&random, 8)) :
+						      random_next(&random));
 		write_image(scene, image, scene->image_size);
 		if (!bring_over(scene, &yard, &totals)) {
 			hopeless++;
 			/* its number of carts, without which there is no geometry */
-			assert_true(at < offsetof(struct arena_header, max_carts) + 4 && at + size > 24);
+			assert_true(at < offsetof(struct arena_header, max_carts) + 4 &&
+				    at + size > 24);
 			continue;
 		}
-		if (totals.kept > 0 || at >= HEADER_BYTES) /* a number of carts that is another, but possible */
+		if (totals.kept > 0 ||
+		    at >= HEADER_BYTES) /* a number of carts that is another, but possible */
 			assert_sound_carts(scene, &yard, at, size);
 		yard_remove(&yard);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 59_identity_exec.c: what a worker starts inherits nothing of it, and a worker that executes another program, or is a
- * zombie, is dead as a worker, though its pid lives.
+ * 59_identity_exec.c: what a worker starts inherits nothing of it, and a worker that executes
+ * another program, or is a zombie, is dead as a worker, though its pid lives.
  */
 #include <signal.h>
 #include <spawn.h>
@@ -144,7 +144,8 @@ static void a_zombie_is_dead(void **state)
 	pid_t pid = child_start(hold_the_cart, herd);
 	identity_wait_for(&herd->holds);
 	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0); /* and leave it one */
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT),
+			 0); /* and leave it one */
 	assert_int_equal(kill(pid, 0), 0);
 	assert_int_equal(orders_add(herd->corral, &herd->key, "coke", 199, 1, NULL, NULL), 0);
 	assert_null(identity_record_of(herd->corral, pid));

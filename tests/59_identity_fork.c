@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 59_identity_fork.c: a child is never its parent: it waits for its parent's locks like anybody, ends none of its views,
- * and nothing it does at its end touches its parent. (25_alive_fork.c: who is found dead; 55_ops_attach.c: use over
- * three levels; 59_identity_exec.c: other programs.)
+ * 59_identity_fork.c: a child is never its parent: it waits for its parent's locks like anybody,
+ * ends none of its views, and nothing it does at its end touches its parent. (25_alive_fork.c: who
+ * is found dead; 55_ops_attach.c: use over three levels; 59_identity_exec.c: other programs.)
  */
 #include <pthread.h>
 #include <signal.h>
@@ -131,7 +131,9 @@ static void a_child_forked_in_another_threads_change_repairs_its_dead_parent(voi
 
 /* ------------------------------------------------------------------- views */
 
-#define CHANGES_BEHIND 2000 /* their blocks have the size of the one that is looked at, and there is room for all */
+#define CHANGES_BEHIND                                                                             \
+	2000 /* their blocks have the size of the one that is looked at, and there is room for all \
+	      */
 #define CHANGES_AFTER 50000 /* more than there is room for, were none used again */
 
 static int change_behind_a_view(void *context)
@@ -180,7 +182,8 @@ static void close_at_exit(void)
 static int end_by_exit_handler(void *context)
 {
 	ending = context;
-	must(at_quick_exit(close_at_exit) == 0); /* not atexit(): LeakSanitizer would look for what cmocka left */
+	must(at_quick_exit(close_at_exit) ==
+	     0); /* not atexit(): LeakSanitizer would look for what cmocka left */
 	quick_exit(0);
 }
 
@@ -243,7 +246,8 @@ static void whatever_way_a_child_ends_its_parents_records_stay_as_they_are(void 
 	assert_int_equal(handle_actor(family->corral, &actor), 0);
 	for (size_t i = 0; i < COUNT(ways); i++) {
 		struct thread_record thread = *actor->record;
-		struct process_record process = family->corral->arena.processes[family->corral->life.process];
+		struct process_record process =
+			family->corral->arena.processes[family->corral->life.process];
 		int expected = ways[i] == use_and_be_killed ? -SIGKILL : 0;
 
 		assert_int_equal(child_wait(child_start(ways[i], family)), expected);
@@ -251,7 +255,8 @@ static void whatever_way_a_child_ends_its_parents_records_stay_as_they_are(void 
 		assert_memory_equal(&thread.reader, &actor->record->reader, CACHE_LINE);
 		assert_memory_equal(&thread.intent, &actor->record->intent, sizeof(thread.intent));
 		assert_memory_equal(thread.cache, actor->record->cache, sizeof(thread.cache));
-		assert_memory_equal(&process, &family->corral->arena.processes[family->corral->life.process],
+		assert_memory_equal(&process,
+				    &family->corral->arena.processes[family->corral->life.process],
 				    sizeof(process));
 	}
 	assert_int_equal(corral_read_end(&view), 0);
@@ -330,8 +335,9 @@ static int clone_and_stay(void *context)
 }
 
 /*
- * The limit that corral(3) states: a copy of the descriptor in a child that was made past the fork handlers and never calls
- * the library keeps the parent's byte. Nobody is robbed; it is over when the child goes.
+ * The limit that corral(3) states: a copy of the descriptor in a child that was made past the fork
+ * handlers and never calls the library keeps the parent's byte. Nobody is robbed; it is over when
+ * the child goes.
  */
 static void a_raw_child_that_calls_nothing_keeps_its_dead_parents_locks_until_it_ends(void **state)
 {
@@ -347,7 +353,8 @@ static void a_raw_child_that_calls_nothing_keeps_its_dead_parents_locks_until_it
 	assert_int_equal(corral_set_patience(ours, IDENTITY_PATIENCE_MS), 0);
 	assert_int_equal(orders_add(ours, &family->key, "coke", 199, 1, NULL, NULL), -EBUSY);
 	assert_int_equal(kill(family->pids[0], SIGKILL), 0);
-	assert_true(wait_until(orders_add(ours, &family->key, "coke", 199, 1, NULL, NULL) == 0, SUPPORT_WAIT_MS));
+	assert_true(wait_until(orders_add(ours, &family->key, "coke", 199, 1, NULL, NULL) == 0,
+			       SUPPORT_WAIT_MS));
 	family->corral = ours;
 	family_end(family);
 }
@@ -360,7 +367,8 @@ int main(void)
 		cmocka_unit_test(what_a_parent_looks_at_is_not_reused_by_its_child),
 		cmocka_unit_test(whatever_way_a_child_ends_its_parents_records_stay_as_they_are),
 		cmocka_unit_test(of_three_generations_each_dies_for_itself),
-		cmocka_unit_test(a_raw_child_that_calls_nothing_keeps_its_dead_parents_locks_until_it_ends),
+		cmocka_unit_test(
+			a_raw_child_that_calls_nothing_keeps_its_dead_parents_locks_until_it_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 59_identity_many.c: processes and threads that come and go leave nothing behind: no record, byte, descriptor, heap
- * memory or block. CORRAL_ROUNDS=2000000 for a million handles (some minutes); prints what it took.
+ * 59_identity_many.c: processes and threads that come and go leave nothing behind: no record, byte,
+ * descriptor, heap memory or block. CORRAL_ROUNDS=2000000 for a million handles (some minutes);
+ * prints what it took.
  *
  * timeout: 600
  */
@@ -92,7 +93,8 @@ static void assert_nothing_left(const struct yard *yard, const struct left *befo
 	assert_int_equal(after.span_bytes, before->span_bytes);
 	assert_int_equal(after.live_bytes, before->live_bytes);
 	print_message("resident: %ld KiB before, %ld KiB after\n", before->rss_kb, after.rss_kb);
-	if (before->heap_bytes != 0) /* else a sanitizer's or valgrind's, which keeps what is freed */
+	if (before->heap_bytes !=
+	    0) /* else a sanitizer's or valgrind's, which keeps what is freed */
 		assert_true(after.rss_kb <= before->rss_kb + RSS_SLACK_KB);
 }
 
@@ -107,7 +109,8 @@ static void change(struct corral *corral, uint32_t i)
 		assert_int_equal(corral_drop(corral, &key, NULL, NULL), 0);
 }
 
-static void repeat(struct yard *yard, const char *what, uint32_t rounds, void (*body)(struct yard *, uint32_t rounds))
+static void repeat(struct yard *yard, const char *what, uint32_t rounds,
+		   void (*body)(struct yard *, uint32_t rounds))
 {
 	body(yard, WARM_UP);
 	struct left before = look(yard);
@@ -115,7 +118,8 @@ static void repeat(struct yard *yard, const char *what, uint32_t rounds, void (*
 
 	rounds = (rounds + 63) / 64 * 64; /* ends as it began, without a cart */
 	body(yard, rounds);
-	print_message("%u times %s: %lld ms\n", rounds, what, (long long)(support_now_ms() - start));
+	print_message("%u times %s: %lld ms\n", rounds, what,
+		      (long long)(support_now_ms() - start));
 	assert_nothing_left(yard, &before);
 }
 
@@ -205,13 +209,15 @@ static void threads_come_and_leave(void **state)
 
 static void threads_start_and_end(void **state)
 {
-	repeat(*state, "a thread's start, first call and end", rounds_wanted() / 4, start_and_end_threads);
+	repeat(*state, "a thread's start, first call and end", rounds_wanted() / 4,
+	       start_and_end_threads);
 }
 
 static void children_come_and_go(void **state)
 {
 	NEEDS_PROCESSES();
-	repeat(*state, "a forked child's first call and end", rounds_wanted() / 50, fork_and_end_children);
+	repeat(*state, "a forked child's first call and end", rounds_wanted() / 50,
+	       fork_and_end_children);
 }
 
 int main(void)

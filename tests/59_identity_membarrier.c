@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 59_identity_membarrier.c: a child registers for membarrier(2) itself, before its first read; where a filter forbids
- * that, or it fails without a word, its readers use fences, it says so in its record, and those who wait act for it.
+ * 59_identity_membarrier.c: a child registers for membarrier(2) itself, before its first read;
+ * where a filter forbids that, or it fails without a word, its readers use fences, it says so in
+ * its record, and those who wait act for it.
  */
 #include <linux/filter.h>
 #include <linux/membarrier.h>
@@ -47,7 +48,9 @@ static void wait_for_word(const uint32_t *word)
 	must(wait_until(load_acquire(word) != 0, SUPPORT_WAIT_MS));
 }
 
-/* From here on membarrier(2) answers with this error; 0: it does nothing and says that all is well. */
+/*
+ * From here on membarrier(2) answers with this error; 0: it does nothing and says that all is well.
+ */
 static void filter_membarrier(uint32_t error)
 {
 	struct sock_filter code[] = {
@@ -58,7 +61,8 @@ static void filter_membarrier(uint32_t error)
 	};
 	struct sock_fprog program = { .len = COUNT(code), .filter = code };
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
 		_exit(CHILD_SKIPS);
 }
 

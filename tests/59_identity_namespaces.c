@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 59_identity_namespaces.c: workers in other namespaces, as in containers that share the directory: who they are is their
- * byte of DIR/lock, whatever their pid is there. Needs the right to make namespaces; skipped where there is none.
+ * 59_identity_namespaces.c: workers in other namespaces, as in containers that share the directory:
+ * who they are is their byte of DIR/lock, whatever their pid is there. Needs the right to make
+ * namespaces; skipped where there is none.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -34,7 +35,8 @@ static struct container *container_new(void)
 	orders_yard(&container->yard, 4u << 20, 100, 30 * 60 * 1000);
 	container->corral = yard_open(&container->yard, 0);
 	container->key = orders_key("restaurant", "session");
-	assert_int_equal(orders_add(container->corral, &container->key, "burger", 899, 1, NULL, NULL), 0);
+	assert_int_equal(
+		orders_add(container->corral, &container->key, "burger", 899, 1, NULL, NULL), 0);
 	assert_int_equal(corral_set_patience(container->corral, IDENTITY_PATIENCE_MS), 0);
 	return container;
 }
@@ -61,7 +63,10 @@ static bool written(const char *path, const char *text)
 	return whole;
 }
 
-/* Fork into a namespace, where child_start() would take itself for an orphan: its parent has no pid there. */
+/*
+ * Fork into a namespace, where child_start() would take itself for an orphan: its parent has no pid
+ * there.
+ */
 static pid_t start_inside(int (*body)(struct container *), struct container *container)
 {
 	pid_t pid = fork();
@@ -81,7 +86,8 @@ static int be_container(void *context)
 
 	if (unshare(container->flags) < 0)
 		return CHILD_SKIPS;
-	if ((container->flags & CLONE_NEWTIME) != 0 && !written("/proc/self/timens_offsets", "monotonic 100000 0\n"))
+	if ((container->flags & CLONE_NEWTIME) != 0 &&
+	    !written("/proc/self/timens_offsets", "monotonic 100000 0\n"))
 		return CHILD_SKIPS;
 	return child_wait(start_inside(container->worker, container));
 }
@@ -92,15 +98,17 @@ static bool container_says(pid_t pid, const uint32_t *word)
 	int status = 0;
 	bool over = false;
 
-	assert_true(
-		wait_until(load_acquire(word) != 0 || (over = waitpid(pid, &status, WNOHANG) == pid), SUPPORT_WAIT_MS));
+	assert_true(wait_until(load_acquire(word) != 0 ||
+				       (over = waitpid(pid, &status, WNOHANG) == pid),
+			       SUPPORT_WAIT_MS));
 	if (over)
 		assert_int_equal(WIFEXITED(status) ? WEXITSTATUS(status) : -1, CHILD_SKIPS);
 	return !over;
 }
 
 /* Run it to its end; the yard goes, too. Its exit code is 0, or the test is skipped. */
-static void container_run(struct container *container, int (*worker)(struct container *container), int flags)
+static void container_run(struct container *container, int (*worker)(struct container *container),
+			  int flags)
 {
 	container->worker = worker;
 	container->flags = flags;
@@ -177,13 +185,15 @@ static void a_worker_killed_in_its_pid_namespace_is_repaired_from_outside(void *
 static void a_worker_in_a_container_is_not_robbed(void **state)
 {
 	(void)state;
-	worker_in_a_container_is_judged_by_its_byte(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC, false);
+	worker_in_a_container_is_judged_by_its_byte(
+		CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC, false);
 }
 
 static void a_worker_killed_in_a_container_is_repaired_from_outside(void **state)
 {
 	(void)state;
-	worker_in_a_container_is_judged_by_its_byte(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC, true);
+	worker_in_a_container_is_judged_by_its_byte(
+		CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC, true);
 }
 
 /* The other way round: a worker in a container meets those who are outside. */
@@ -195,7 +205,8 @@ static int wait_in_vain_then_repair(struct container *container)
 	must(corral_set_patience(corral, IDENTITY_PATIENCE_MS) == 0);
 	must(orders_add(corral, &container->key, "coke", 199, 1, NULL, NULL) == -EBUSY);
 	store_release(&container->refused, 1);
-	must(wait_until(orders_add(corral, &container->key, "coke", 199, 1, NULL, NULL) == 0, SUPPORT_WAIT_MS));
+	must(wait_until(orders_add(corral, &container->key, "coke", 199, 1, NULL, NULL) == 0,
+			SUPPORT_WAIT_MS));
 	corral_close(corral);
 	return 0;
 }
@@ -251,7 +262,10 @@ static int add_as_child(void *context)
 	return 0;
 }
 
-/* One dies holding the cart; another, which is no worker, gets its pid and lives; a third, too, and is a worker. */
+/*
+ * One dies holding the cart; another, which is no worker, gets its pid and lives; a third, too, and
+ * is a worker.
+ */
 static int use_a_pid_again(struct container *container)
 {
 	pid_t wanted = container->pid;
@@ -322,7 +336,10 @@ static void a_worker_with_the_pid_of_another_is_told_from_it(void **state)
 	container_end(container);
 }
 
-/* Pid 1 and pid 1: a child has the thread id that its parent has, and the parent's attachments in its memory. */
+/*
+ * Pid 1 and pid 1: a child has the thread id that its parent has, and the parent's attachments in
+ * its memory.
+ */
 static int leave_as_another_pid_1(struct container *container)
 {
 	must(getpid() == 1);
@@ -404,7 +421,7 @@ static int attach_in_another_time(struct container *container)
 	return 0;
 }
 
-static void a_worker_in_another_time_namespace_is_refused_also_with_an_inherited_handle(void **state)
+static void another_time_namespace_is_refused_even_with_an_inherited_handle(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
@@ -424,7 +441,7 @@ int main(void)
 		cmocka_unit_test(a_worker_with_the_pid_of_another_is_told_from_it),
 		cmocka_unit_test(a_child_with_its_parents_thread_id_is_not_its_parent),
 		cmocka_unit_test(the_same_directory_under_another_name_is_the_same_arena),
-		cmocka_unit_test(a_worker_in_another_time_namespace_is_refused_also_with_an_inherited_handle),
+		cmocka_unit_test(another_time_namespace_is_refused_even_with_an_inherited_handle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

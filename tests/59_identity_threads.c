@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 59_identity_threads.c: threads that end in whatever way give their records back, and whoever needs one gets
- * that of a dead one before one that was never used.
+ * 59_identity_threads.c: threads that end in whatever way give their records back, and whoever
+ * needs one gets that of a dead one before one that was never used.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -55,7 +55,8 @@ static uint32_t readers(const struct corral *corral)
 	uint32_t inside = 0;
 
 	for (uint32_t i = 0; i < corral->arena.max_threads; i++)
-		inside += load_acquire(&corral->arena.threads[i].reader) != 0 || corral->arena.threads[i].nest != 0;
+		inside += load_acquire(&corral->arena.threads[i].reader) != 0 ||
+			  corral->arena.threads[i].nest != 0;
 	return inside;
 }
 
@@ -69,7 +70,10 @@ static void assert_cancelled(pthread_t thread)
 
 /* ------------------------------------------------------------- cancellation */
 
-/* Threads are cancelled in functions without variables: AddressSanitizer forgets to clean their stacks. */
+/*
+ * Threads are cancelled in functions without variables: AddressSanitizer forgets to clean their
+ * stacks.
+ */
 
 static __attribute__((noinline)) void work(struct stable *stable)
 {
@@ -100,7 +104,8 @@ static void a_thread_cancelled_between_calls_gives_its_record_back(void **state)
 	for (uint32_t round = 0; round < 10; round++) {
 		stable->ready = 0;
 		for (size_t i = 0; i < COUNT(threads); i++)
-			assert_int_equal(pthread_create(&threads[i], NULL, work_until_cancelled, stable), 0);
+			assert_int_equal(
+				pthread_create(&threads[i], NULL, work_until_cancelled, stable), 0);
 		wait_for_word(&stable->ready);
 		for (size_t i = 0; i < COUNT(threads); i++)
 			assert_int_equal(pthread_cancel(threads[i]), 0);
@@ -131,7 +136,8 @@ static __attribute__((noinline)) void call_everything(struct stable *stable)
 	struct corral *corral;
 	uint64_t version;
 
-	must(corral_read_begin(stable->corral, &stable->key, &view) == 0); /* holds back what is retired */
+	must(corral_read_begin(stable->corral, &stable->key, &view) ==
+	     0); /* holds back what is retired */
 	must(pthread_cancel(pthread_self()) == 0);
 	must(corral_open(stable->yard->path, 0, &corral) == 0);
 	must(orders_add(corral, &other, "burger", 899, 1, NULL, NULL) == 0);
@@ -197,7 +203,8 @@ static void *outlive_the_main_thread(void *context)
 	struct stable *stable = context;
 	struct corral_view view;
 
-	must(wait_until(readers(stable->corral) == 0, SUPPORT_WAIT_MS)); /* the main thread gave its record back */
+	must(wait_until(readers(stable->corral) == 0,
+			SUPPORT_WAIT_MS)); /* the main thread gave its record back */
 	must(orders_add(stable->corral, &stable->key, "after main", 1, 1, NULL, NULL) == 0);
 	must(corral_read_begin(stable->corral, &stable->key, &view) == 0);
 	store_release(&stable->ready, 1);
@@ -246,7 +253,8 @@ static void a_process_without_its_main_thread_lives_until_it_is_killed(void **st
 	assert_int_equal(records_used(corral), 2);
 	assert_int_equal(alive_bury_all(&corral->arena, life, repair_process), 0);
 	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_true(wait_until(alive_bury_all(&corral->arena, life, repair_process) == 1, SUPPORT_WAIT_MS));
+	assert_true(wait_until(alive_bury_all(&corral->arena, life, repair_process) == 1,
+			       SUPPORT_WAIT_MS));
 	child_kill(pid);
 	assert_int_equal(readers(corral), 0);
 	corral_close(corral);
@@ -257,7 +265,8 @@ static void a_process_without_its_main_thread_lives_until_it_is_killed(void **st
 
 struct loaded {
 	int (*open)(const char *location, unsigned flags, struct corral **ret_corral);
-	int (*read_begin)(struct corral *corral, const struct corral_key *key, struct corral_view *ret_view);
+	int (*read_begin)(struct corral *corral, const struct corral_key *key,
+			  struct corral_view *ret_view);
 	void (*close)(struct corral *corral);
 	struct corral *corral;
 	struct stable *stable;
@@ -343,7 +352,8 @@ static void a_change_from_a_signal_handler_in_a_change_is_refused(void **state)
 	NEEDS_PROCESSES(); /* ThreadSanitizer puts signals off until the thread is in no call */
 	struct stable *stable = stable_new(state);
 	const struct itimerval often = { { 0, 200 }, { 0, 200 } }, never = { { 0, 0 }, { 0, 0 } };
-	struct sigaction action = { .sa_handler = change_in_a_handler, .sa_flags = SA_RESTART }, former;
+	struct sigaction action = { .sa_handler = change_in_a_handler, .sa_flags = SA_RESTART },
+			 former;
 	struct corral_head head;
 	uint64_t changes = 0;
 
@@ -352,7 +362,8 @@ static void a_change_from_a_signal_handler_in_a_change_is_refused(void **state)
 	assert_int_equal(sigaction(SIGALRM, &action, &former), 0);
 	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
 	for (int64_t end = support_now_ms() + SUPPORT_WAIT_MS;
-	     (load_relaxed(&strokes_refused) < 100 || load_relaxed(&strokes_done) == 0) && support_now_ms() < end;
+	     (load_relaxed(&strokes_refused) < 100 || load_relaxed(&strokes_done) == 0) &&
+	     support_now_ms() < end;
 	     changes++)
 		must(corral_set_tax(stable->corral, &stable->key, 80000, NULL, NULL) == 0);
 	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);

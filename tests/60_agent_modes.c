@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 60_agent_modes.c: nothing that corral-agent makes is open to outsiders, not for an instant, whatever the umask.
+ * 60_agent_modes.c: nothing that corral-agent makes is open to outsiders, not for an instant,
+ * whatever the umask.
  *
- * Modes change in system calls only. So the agent is traced, and after each system call that it, or a process that it
- * starts, makes, the whole directory is looked at.
+ * Modes change in system calls only. So the agent is traced, and after each system call that it, or
+ * a process that it starts, makes, the whole directory is looked at.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -48,12 +49,14 @@ static void note_kind(struct watch *watch, const char *name, const struct stat *
 static void look_at(struct watch *watch, const char *name, const struct stat *st)
 {
 	bool outsiders = (st->st_mode & S_IRWXO) != 0;
-	bool strangers = (st->st_mode & S_IRWXG) != 0 && watch->gid != GID_ANY && st->st_gid != watch->gid;
+	bool strangers =
+		(st->st_mode & S_IRWXG) != 0 && watch->gid != GID_ANY && st->st_gid != watch->gid;
 
 	note_kind(watch, name, st);
 	if ((outsiders || strangers) && watch->wrong[0] == '\0')
-		snprintf(watch->wrong, sizeof(watch->wrong), "%.80s: mode %o, group %u, after %u stops", name,
-			 st->st_mode & 07777, st->st_gid, watch->stops);
+		snprintf(watch->wrong, sizeof(watch->wrong),
+			 "%.80s: mode %o, group %u, after %u stops", name, st->st_mode & 07777,
+			 st->st_gid, watch->stops);
 }
 
 static void look_at_all(struct watch *watch)
@@ -85,8 +88,8 @@ static void become(const char *const *arguments)
 }
 
 /*
- * Run a program to its end, and all that it starts; `stop` is signalled once the first of them has ended. The exit code
- * of the first.
+ * Run a program to its end, and all that it starts; `stop` is signalled once the first of them has
+ * ended. The exit code of the first.
  */
 static int run_watched(struct watch *watch, const char *const *arguments, bool stop_rest)
 {
@@ -101,14 +104,16 @@ static int run_watched(struct watch *watch, const char *const *arguments, bool s
 	assert_int_equal(waitpid(first, &status, 0), first);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_SKIPS)
 		return CHILD_SKIPS;
-	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL;
+	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE |
+			     PTRACE_O_EXITKILL;
 	assert_int_equal(ptrace(PTRACE_SETOPTIONS, first, NULL, options), 0);
 	assert_int_equal(ptrace(PTRACE_SYSCALL, first, NULL, NULL), 0);
 	for (pid_t pid; (pid = waitpid(-1, &status, __WALL)) > 0;) {
 		assert_true(support_now_ms() < give_up && watch->stops < STOPS_MAX);
 		if (WIFSTOPPED(status)) {
 			int signal = WSTOPSIG(status);
-			bool ours = signal == (SIGTRAP | 0x80) || signal == SIGTRAP || signal == SIGSTOP;
+			bool ours = signal == (SIGTRAP | 0x80) || signal == SIGTRAP ||
+				    signal == SIGSTOP;
 			watch->stops++;
 			look_at_all(watch);
 			(void)ptrace(PTRACE_SYSCALL, pid, NULL, ours ? 0l : (long)signal);
@@ -201,8 +206,9 @@ static void no_file_is_open_to_another_group_at_any_instant(void **state)
 static void a_program_that_makes_an_open_file_for_an_instant_is_seen(void **state)
 {
 	(void)state;
-	const char *const arguments[] = { "/bin/sh", "-c", "echo x >\"$0/dir/open\" && chmod 600 \"$0/dir/open\"", NULL,
-					  NULL };
+	const char *const arguments[] = { "/bin/sh", "-c",
+					  "echo x >\"$0/dir/open\" && chmod 600 \"$0/dir/open\"",
+					  NULL, NULL };
 	const char *with_place[COUNT(arguments)];
 	struct watch watch = { .gid = GID_ANY };
 

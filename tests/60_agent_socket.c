@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 60_agent_socket.c: corral-agent as its neighbours see it through sockets: it tells the service manager when it
- * is ready, and no client of the control socket, however it behaves, keeps it from its work.
+ * 60_agent_socket.c: corral-agent as its neighbours see it through sockets: it tells the service
+ * manager when it is ready, and no client of the control socket, however it behaves, keeps it from
+ * its work.
  *
- * With arguments it is no test but a worker, for 60_agent.sh: "fill DIR N" makes N carts; "hold DIR" opens a view of
- * cart r s, says "open", waits for a line, and says how the view ended.
+ * With arguments it is no test but a worker, for 60_agent.sh: "fill DIR N" makes N carts; "hold
+ * DIR" opens a view of cart r s, says "open", waits for a line, and says how the view ended.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -51,7 +52,8 @@ static int become_agent(void *context)
 		must(setenv("NOTIFY_SOCKET", post->notify, 1) == 0);
 	int log = openat(post->yard.dir_fd, "agent.log", O_WRONLY | O_CREAT | O_APPEND, 0660);
 	must(log >= 0 && dup2(log, STDERR_FILENO) >= 0);
-	execl(post->agent, "corral-agent", "--dir", post->yard.path, "--size", "8M", "--ttl", "500ms", (char *)NULL);
+	execl(post->agent, "corral-agent", "--dir", post->yard.path, "--size", "8M", "--ttl",
+	      "500ms", (char *)NULL);
 	return CHILD_FAILED;
 }
 
@@ -167,7 +169,8 @@ static int reach(const struct post *post)
 
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%.80s/%s", post->yard.path, ARENA_SOCKET_FILE);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.80s/%s", post->yard.path,
+		 ARENA_SOCKET_FILE);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	return fd;
 }
@@ -274,7 +277,8 @@ static int ask_and_go(void *context)
 
 	for (int i = 0; i < MANY / 10; i++) {
 		json_t *answer = NULL;
-		must(agent_ask(post->yard.path, i % 2 == 0 ? "ping" : "status", SUPPORT_WAIT_MS, &answer) == 0);
+		must(agent_ask(post->yard.path, i % 2 == 0 ? "ping" : "status", SUPPORT_WAIT_MS,
+			       &answer) == 0);
 		json_decref(answer);
 	}
 	return 0;
@@ -319,7 +323,8 @@ static void it_buries_the_dead_and_says_who_died(void **state)
 	snprintf(who, sizeof(who), "pid %d ", (int)pid);
 	int log = openat(post->yard.dir_fd, "agent.log", O_RDONLY | O_CLOEXEC);
 	assert_true(
-		wait_until(pread(log, text, sizeof(text) - 1, 0) > 0 && strstr(text, who) != NULL, SUPPORT_WAIT_MS));
+		wait_until(pread(log, text, sizeof(text) - 1, 0) > 0 && strstr(text, who) != NULL,
+			   SUPPORT_WAIT_MS));
 	close(log);
 	agent_stop(post);
 }

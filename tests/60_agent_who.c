@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 60_agent_who.c: who may do what with an agent's directory: an outsider nothing at all, a member of its group all that
- * a worker does, and the control socket asks the kernel who is there, even when its mode was widened by mistake.
- * Needs root, to become others.
+ * 60_agent_who.c: who may do what with an agent's directory: an outsider nothing at all, a member
+ * of its group all that a worker does, and the control socket asks the kernel who is there, even
+ * when its mode was widened by mistake. Needs root, to become others.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -45,8 +45,8 @@ static void find_agent(char path[PATH_MAX])
 
 static bool be(uid_t uid, gid_t gid, gid_t supplementary)
 {
-	return setgroups(supplementary != 0 ? 1 : 0, &supplementary) == 0 && setresgid(gid, gid, gid) == 0 &&
-	       setresuid(uid, uid, uid) == 0;
+	return setgroups(supplementary != 0 ? 1 : 0, &supplementary) == 0 &&
+	       setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0;
 }
 
 static int become_agent(void *context)
@@ -59,8 +59,8 @@ static int become_agent(void *context)
 	if (access(stage->agent, X_OK) < 0)
 		return CHILD_SKIPS; /* built where others cannot go */
 	snprintf(group, sizeof(group), "%u", GROUP);
-	execl(stage->agent, "corral-agent", "--dir", stage->directory, "--size", "8M", "--group", group, "--log-level",
-	      "error", (char *)NULL);
+	execl(stage->agent, "corral-agent", "--dir", stage->directory, "--size", "8M", "--group",
+	      group, "--log-level", "error", (char *)NULL);
 	return CHILD_FAILED;
 }
 
@@ -77,7 +77,8 @@ static bool ended(pid_t pid)
 {
 	siginfo_t info = { .si_pid = 0 };
 
-	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == pid;
 }
 
 /* An agent of that user with --group; Skips where it cannot be run as that user. */
@@ -93,7 +94,8 @@ static void start(struct stage *stage, uid_t agent_uid)
 	assert_int_equal(chmod(stage->yard.path, 0755), 0);
 	assert_int_equal(chown(stage->yard.path, agent_uid, (gid_t)-1), 0);
 	stage->pid = child_start(become_agent, stage);
-	if (!wait_until(pings(stage->directory) || ended(stage->pid), SUPPORT_WAIT_MS) || !pings(stage->directory)) {
+	if (!wait_until(pings(stage->directory) || ended(stage->pid), SUPPORT_WAIT_MS) ||
+	    !pings(stage->directory)) {
 		assert_int_equal(child_wait(stage->pid), CHILD_SKIPS);
 		yard_remove(&stage->yard);
 		skip();
@@ -136,7 +138,8 @@ static int try_everything(void *context)
 	struct corral *corral = NULL;
 
 	must(be(stage->uid, stage->gid, stage->supplementary));
-	for (size_t i = 0; i < COUNT(names); i++) { /* who cannot open a file cannot lock a byte of it */
+	for (size_t i = 0; i < COUNT(names);
+	     i++) { /* who cannot open a file cannot lock a byte of it */
 		cannot_open(stage->directory, names[i], O_RDONLY);
 		cannot_open(stage->directory, names[i], O_WRONLY);
 		cannot_open(stage->directory, names[i], O_PATH | O_NOFOLLOW);
@@ -247,7 +250,8 @@ static int become_agent_of_no_member(void *context)
 	must(be(MEMBER, MEMBER, 0));
 	if (access(stage->agent, X_OK) < 0)
 		return CHILD_SKIPS;
-	execl(stage->agent, "corral-agent", "--dir", stage->directory, "--group", "54321", (char *)NULL);
+	execl(stage->agent, "corral-agent", "--dir", stage->directory, "--group", "54321",
+	      (char *)NULL);
 	return CHILD_FAILED;
 }
 
@@ -290,7 +294,8 @@ static void the_control_socket_asks_the_kernel_who_is_there(void **state)
 	assert_int_equal(chmod(stage.directory, 02771), 0);
 	assert_int_equal(as(&stage, OUTSIDER, 0, ask), 1);
 	assert_int_equal(as(&stage, OUTSIDER, OUTSIDER + 1, ask), 1);
-	assert_int_equal(as(&stage, OUTSIDER, OWNER, ask), 1); /* the agent's own group is not the directory's */
+	assert_int_equal(as(&stage, OUTSIDER, OWNER, ask),
+			 1); /* the agent's own group is not the directory's */
 	assert_int_equal(as(&stage, MEMBER, GROUP, ask), 0);
 	assert_int_equal(as(&stage, OWNER, 0, ask), 0);
 	stop(&stage);

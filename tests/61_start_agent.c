@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 61_start_agent.c: CORRAL_START_AGENT: the library starts an agent where none runs, and only there.
+ * 61_start_agent.c: CORRAL_START_AGENT: the library starts an agent where none runs, and only
+ * there.
  */
 #include "support.h"
 
@@ -55,7 +56,8 @@ static void an_agent_is_started_where_none_runs(void **state)
 		fail_msg("%s", corral_why());
 	assert_int_equal(corral_set_tax(corral, &key, 82500, NULL, NULL), 0);
 	corral_close(corral);
-	assert_int_equal(agent_command(yard.path, "--stop"), 0); /* it runs, and goes on running without us */
+	assert_int_equal(agent_command(yard.path, "--stop"),
+			 0); /* it runs, and goes on running without us */
 	yard_remove(&yard);
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 62_readers_quiet.c: a reader makes no system call: a million reads between two marks, counted by the kernel.
+ * 62_readers_quiet.c: a reader makes no system call: a million reads between two marks, counted by
+ * the kernel.
  *
- * As a test it forbids itself every system call but the marks with seccomp: the first other one would kill it.
- * 62_strace.sh runs it with the argument "marks" under strace, which sees it from outside.
+ * As a test it forbids itself every system call but the marks with seccomp: the first other one
+ * would kill it. 62_strace.sh runs it with the argument "marks" under strace, which sees it from
+ * outside.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -48,8 +50,8 @@ static void read_views(struct reader *reader, struct corral *corral)
 			_exit(2);
 		if (corral_view_head(&view, &head) != 0 || corral_view_line(&view, 0, &line) != 0)
 			_exit(3);
-		reader->sum +=
-			(uint64_t)(head.total_cents + line.total_cents) + (uint64_t)(corral_view_expires_ms(&view) > 0);
+		reader->sum += (uint64_t)(head.total_cents + line.total_cents) +
+			       (uint64_t)(corral_view_expires_ms(&view) > 0);
 		if (corral_read_end(&view) != 0)
 			_exit(4);
 	}
@@ -78,7 +80,8 @@ static void list_all(struct reader *reader, struct corral *corral)
 	for (uint32_t i = 0; i < READS / 100; i++) {
 		uint64_t cursor = 0;
 		size_t count;
-		if (corral_list(corral, NULL, &cursor, entries, CARTS, &count) != 0 || count != CARTS)
+		if (corral_list(corral, NULL, &cursor, entries, CARTS, &count) != 0 ||
+		    count != CARTS)
 			_exit(2);
 		reader->sum += count;
 	}
@@ -111,7 +114,8 @@ static bool forbid_system_calls(void)
 	};
 	struct sock_fprog program = { COUNT(filter), filter };
 
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
 static int read_forbidden(void *context)

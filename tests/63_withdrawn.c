@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 63_withdrawn.c: the arena file is replaced, removed, truncated or chmod'ed under those who are attached: they get
- * -ESTALE and never go on with carts that nobody else sees. Who asked for SIGBUS to be caught outlives a truncation;
- * who did not dies of it, and holds up nobody.
+ * 63_withdrawn.c: the arena file is replaced, removed, truncated or chmod'ed under those who are
+ * attached: they get -ESTALE and never go on with carts that nobody else sees. Who asked for SIGBUS
+ * to be caught outlives a truncation; who did not dies of it, and holds up nobody.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -91,7 +91,9 @@ static void all_stale(struct corral *corral)
 
 static void replace(const struct yard *yard)
 {
-	const struct arena_settings small = { .arena_bytes = 8 << 20, .max_carts = 64, .ttl_ns = 1800000000000ull };
+	const struct arena_settings small = { .arena_bytes = 8 << 20,
+					      .max_carts = 64,
+					      .ttl_ns = 1800000000000ull };
 
 	assert_int_equal(renameat(yard->dir_fd, "arena", yard->dir_fd, "arena.old"), 0);
 	assert_int_equal(arena_create(yard->dir_fd, &small, NULL), 0);
@@ -189,7 +191,8 @@ static int open_as_nobody(void *context)
 	const struct yard *yard = context;
 	struct corral *corral;
 
-	if (geteuid() == 0 && (setresgid(54003, 54003, 54003) < 0 || setresuid(54003, 54003, 54003) < 0))
+	if (geteuid() == 0 &&
+	    (setresgid(54003, 54003, 54003) < 0 || setresuid(54003, 54003, 54003) < 0))
 		return CHILD_SKIPS;
 	must(corral_open(yard->path, 0, &corral) == -EACCES);
 	must(strlen(corral_why()) > 15);
@@ -207,7 +210,8 @@ static void chmod_touches_only_those_who_come_later(void **state)
 	assert_int_equal(add(corral), 0);
 	assert_int_equal(fchmodat(yard.dir_fd, "arena", 0, 0), 0);
 	assert_int_equal(fchmod(yard.dir_fd, 0), 0);
-	assert_int_equal(corral_leave_thread(corral), 0); /* so that the next change looks at once */
+	assert_int_equal(corral_leave_thread(corral),
+			 0); /* so that the next change looks at once */
 	for (size_t i = 0; i < COUNT(calls); i++)
 		assert_int_equal(calls[i](corral), 0);
 	int code = child_wait(child_start(open_as_nobody, &yard));
@@ -284,7 +288,8 @@ static int truncated_under(unsigned flags, off_t size)
 	victim->flags = flags;
 	yard_make(&victim->yard, NULL);
 	pid_t child = child_start(work_until_stale, victim);
-	assert_true(wait_until(__atomic_load_n(&victim->calls_done, __ATOMIC_RELAXED) > 1000, SUPPORT_WAIT_MS));
+	assert_true(wait_until(__atomic_load_n(&victim->calls_done, __ATOMIC_RELAXED) > 1000,
+			       SUPPORT_WAIT_MS));
 	assert_int_equal(truncate_file(&victim->yard, size), 0);
 	int code = child_wait(child);
 	if (code == 0)
@@ -322,7 +327,8 @@ static void former_handler(int number, siginfo_t *info, void *context)
 	(void)context;
 	if (info->si_code > 0) {
 		must(info->si_addr == foreign);
-		must(mmap(foreign, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == foreign);
+		must(mmap(foreign, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+			  0) == foreign);
 	}
 	seen_by_former = seen_by_former + 1;
 }
@@ -389,12 +395,14 @@ static int open_many(void *context)
 	int r = 0;
 
 	for (size_t i = 0; i < COUNT(handles); i++) {
-		r = corral_open(((const struct yard *)context)->path, CORRAL_CATCH_SIGBUS, &handles[i]);
+		r = corral_open(((const struct yard *)context)->path, CORRAL_CATCH_SIGBUS,
+				&handles[i]);
 		must(r == (i < 64 ? 0 : -EUSERS));
 	}
 	must(strlen(corral_why()) > 15);
 	corral_close(handles[0]);
-	must(corral_open(((const struct yard *)context)->path, CORRAL_CATCH_SIGBUS, &handles[0]) == 0);
+	must(corral_open(((const struct yard *)context)->path, CORRAL_CATCH_SIGBUS, &handles[0]) ==
+	     0);
 	for (size_t i = 0; i < 64; i++)
 		corral_close(handles[i]);
 	return 0;

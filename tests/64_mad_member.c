@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 64_mad_member.c: a member of the group has gone mad and writes anywhere in the arena while an agent and workers are at
- * work. Carts may be wrong, and calls may fail; but nobody crashes, nobody aborts, nobody hangs, and all go home.
+ * 64_mad_member.c: a member of the group has gone mad and writes anywhere in the arena while an
+ * agent and workers are at work. Carts may be wrong, and calls may fail; but nobody crashes, nobody
+ * aborts, nobody hangs, and all go home.
  *
  * Numbers are written while others read them: what is checked has to be what is used.
  */
@@ -44,8 +45,8 @@ static int become_agent(void *context)
 	const struct asylum *asylum = context;
 
 	alarm(0);
-	execl(asylum->agent, "corral-agent", "--dir", asylum->yard.path, "--size", "8M", "--max-carts", "64",
-	      "--log-level", "error", (char *)NULL);
+	execl(asylum->agent, "corral-agent", "--dir", asylum->yard.path, "--size", "8M",
+	      "--max-carts", "64", "--log-level", "error", (char *)NULL);
 	return CHILD_FAILED;
 }
 
@@ -96,7 +97,8 @@ static void change_one(struct corral *corral, const struct corral_key *key, uint
 	const struct corral_modifier modifier = { corral_text("extra"), 50 };
 
 	memset(text, 'x', sizeof(text));
-	struct corral_item item = { .menu_item_id = { text, 1 + random_below(random, sizeof(text) - 1) },
+	struct corral_item item = { .menu_item_id = { text,
+						      1 + random_below(random, sizeof(text) - 1) },
 				    .quantity = 1,
 				    .modifiers = &modifier,
 				    .modifier_count = 1 };
@@ -123,8 +125,10 @@ static int work(struct asylum *asylum, uint32_t number)
 	char session[16];
 
 	while (!__atomic_load_n(&asylum->stop, __ATOMIC_RELAXED)) {
-		if (corral == NULL && corral_open(asylum->yard.path, CORRAL_CATCH_SIGBUS, &corral) < 0) {
-			corral = NULL; /* no record, or a header that is damaged: that is an answer */
+		if (corral == NULL &&
+		    corral_open(asylum->yard.path, CORRAL_CATCH_SIGBUS, &corral) < 0) {
+			corral = NULL; /* no record, or a header that is damaged: that is an answer
+					*/
 			support_sleep_us(1000);
 			continue;
 		}
@@ -169,7 +173,8 @@ static uint64_t any_number(const struct arena *arena, uint64_t *random)
 	case 1:
 		return UINT64_MAX;
 	case 2: /* two block references */
-		return (uint64_t)(arena->space_first + random_below(random, arena->space_end - arena->space_first)) *
+		return (uint64_t)(arena->space_first +
+				  random_below(random, arena->space_end - arena->space_first)) *
 		       0x100000001ull;
 	case 3:
 		return arena->space_end - 1 - random_below(random, 4);
@@ -184,18 +189,28 @@ static uint64_t any_number(const struct arena *arena, uint64_t *random)
 	}
 }
 
-/* Most of the arena is free space: half of what is written goes where lists, locks and carts are. */
+/*
+ * Most of the arena is free space: half of what is written goes where lists, locks and carts are.
+ */
 static uint64_t anywhere(const struct arena *arena, uint64_t *random)
 {
-	const uint8_t *const places[] = { (const uint8_t *)arena->header,  (const uint8_t *)arena->processes,
-					  (const uint8_t *)arena->threads, (const uint8_t *)arena->threads,
-					  (const uint8_t *)arena->classes, (const uint8_t *)arena->chains,
-					  (const uint8_t *)arena->slots,   (const uint8_t *)arena->pages,
-					  arena->base + arena->space_at,   arena->base + arena->space_at };
-	const uint32_t sizes[] = {
-		HEADER_BYTES / 4, 512,     3 * sizeof(struct thread_record), 1024, 64 * 32, 1024, 64 * 64, 1024,
-		1u << 16,         1u << 18
+	const uint8_t *const places[] = {
+		(const uint8_t *)arena->header,  (const uint8_t *)arena->processes,
+		(const uint8_t *)arena->threads, (const uint8_t *)arena->threads,
+		(const uint8_t *)arena->classes, (const uint8_t *)arena->chains,
+		(const uint8_t *)arena->slots,   (const uint8_t *)arena->pages,
+		arena->base + arena->space_at,   arena->base + arena->space_at
 	};
+	const uint32_t sizes[] = { HEADER_BYTES / 4,
+				   512,
+				   3 * sizeof(struct thread_record),
+				   1024,
+				   64 * 32,
+				   1024,
+				   64 * 64,
+				   1024,
+				   1u << 16,
+				   1u << 18 };
 
 	if (random_below(random, 8) == 0)
 		return random_next(random) % arena->bytes;
@@ -210,7 +225,8 @@ static int go_mad(void *context)
 	struct arena arena;
 
 	must(arena_map(asylum->yard.dir_fd, ARENA_ANY_BOOT, &arena, NULL) == 0);
-	const uint64_t spared = offsetof(struct arena_header, withdrawn) & ~7ull; /* or all would go home at once */
+	const uint64_t spared =
+		offsetof(struct arena_header, withdrawn) & ~7ull; /* or all would go home at once */
 	while (!__atomic_load_n(&asylum->stop, __ATOMIC_RELAXED)) {
 		uint64_t at = anywhere(&arena, &random);
 		uint64_t number = any_number(&arena, &random);
@@ -238,15 +254,19 @@ static bool pings(const char *directory)
 static void live_through(uint64_t seed)
 {
 	struct asylum *asylum = support_shared(sizeof(*asylum));
-	const struct arena_settings settings = { .arena_bytes = 8 << 20, .max_carts = 64, .ttl_ns = 300000000ull };
+	const struct arena_settings settings = { .arena_bytes = 8 << 20,
+						 .max_carts = 64,
+						 .ttl_ns = 300000000ull };
 
 	memset(asylum, 0, sizeof(*asylum));
 	asylum->seed = seed;
 	find_agent(asylum->agent);
 	yard_make(&asylum->yard, &settings);
 	pid_t agent = child_start(become_agent, asylum);
-	assert_true(wait_until(pings(asylum->yard.path), SUPPORT_WAIT_MS)); /* mad members come later */
-	pid_t workers[WORKERS] = { child_start(worker_one, asylum), child_start(worker_two, asylum) };
+	assert_true(
+		wait_until(pings(asylum->yard.path), SUPPORT_WAIT_MS)); /* mad members come later */
+	pid_t workers[WORKERS] = { child_start(worker_one, asylum),
+				   child_start(worker_two, asylum) };
 	assert_true(wait_until(asylum->calls[0] > 200 && asylum->calls[1] > 200, SUPPORT_WAIT_MS));
 	pid_t mad = child_start(go_mad, asylum);
 	support_sleep_us(MAD_MS * 1000);
@@ -290,7 +310,8 @@ static void use(struct corral *corral, uint64_t *random)
 
 static int punch(const struct arena *arena, uint64_t from, uint64_t end)
 {
-	return fallocate(arena->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(end - from));
+	return fallocate(arena->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
+			 (off_t)(end - from));
 }
 
 /* Whoever may write the file may punch holes in it: zeroes, which are damage like any other. */
@@ -310,7 +331,8 @@ static void holes_are_damage_and_nothing_worse(void **state)
 	if (punch(&arena, arena.space_at, arena.bytes) < 0)
 		skip();
 	use(corral, &random);
-	assert_int_equal(punch(&arena, 0, arena.space_at), 0); /* the header too: its geometry is not read again */
+	assert_int_equal(punch(&arena, 0, arena.space_at),
+			 0); /* the header too: its geometry is not read again */
 	use(corral, &random);
 	corral_close(corral);
 	arena_unmap(&arena);

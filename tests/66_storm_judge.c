@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 66_storm_judge.c: the judge of corral-bench storm acquits what is legal, whatever became of pending calls, and
+ * 66_storm_judge.c: the judge of corral-bench storm acquits what is legal, whatever became of
+ * pending calls, and
  * bites: each forgery of a history is found, and counted as what it is. The judge is pure: it is
  * included whole.
  *
- * A history is made by doing random calls on the judge's own model; that the model is Corral's is seen in
- * 66_storm.sh, where real calls are judged.
+ * A history is made by doing random calls on the judge's own model; that the model is Corral's is
+ * seen in 66_storm.sh, where real calls are judged.
  */
 #include "support.h"
 
@@ -57,7 +58,8 @@ static struct storm_call *happen(struct tale *tale, struct storm_call *call)
 {
 	call->state = STORM_ANSWERED;
 	call->error = storm_is_change(call) ?
-			      storm_model_apply(&tale->model, call, tale->model.version + 1, &call->answer_line) :
+			      storm_model_apply(&tale->model, call, tale->model.version + 1,
+						&call->answer_line) :
 			      storm_model_error(&tale->model, call);
 	if (call->error == 0)
 		answer_from(&tale->model, call);
@@ -104,8 +106,8 @@ static void acquit(const struct tale *tale)
 	struct storm_verdict verdict = judge(tale);
 
 	if (verdict.lost + verdict.twice + verdict.disorder > 0)
-		fail_msg("lost=%u twice=%u disorder=%u: %s", verdict.lost, verdict.twice, verdict.disorder,
-			 verdict.why);
+		fail_msg("lost=%u twice=%u disorder=%u: %s", verdict.lost, verdict.twice,
+			 verdict.disorder, verdict.why);
 }
 
 /* Nine adds of an item each, of quantity 3. */
@@ -120,10 +122,12 @@ static void nine_adds(struct tale *tale)
 
 static struct storm_call *random_call(struct tale *tale)
 {
-	struct storm_call *call = say(tale, (enum storm_kind)random_below(&tale->random, STORM_LIST));
+	struct storm_call *call =
+		say(tale, (enum storm_kind)random_below(&tale->random, STORM_LIST));
 
-	call->item = random_below(&tale->random, 2) == 0 ? random_below(&tale->random, STORM_COMMON_ITEMS) :
-							   100 + call->op * 4;
+	call->item = random_below(&tale->random, 2) == 0 ?
+			     random_below(&tale->random, STORM_COMMON_ITEMS) :
+			     100 + call->op * 4;
 	call->line = 1 + random_below(&tale->random, 10);
 	call->quantity = 1 + random_below(&tale->random, 4);
 	call->value = random_below(&tale->random, 150);
@@ -163,7 +167,8 @@ static void whatever_became_of_pending_calls_is_acquitted(void **state)
 				(void)happen(&tale, call);
 				continue;
 			}
-			(void)leave(&tale, call, storm_is_change(call) && random_below(&tale.random, 2) == 0);
+			(void)leave(&tale, call,
+				    storm_is_change(call) && random_below(&tale.random, 2) == 0);
 			pending++;
 		}
 		acquit(&tale);
@@ -327,11 +332,13 @@ static void a_call_behind_one_that_began_later_is_found(void **state)
 
 	(void)state;
 	nine_adds(&tale);
-	tale.calls[7].invoke_ns = 1; /* it returned before those whose versions are smaller were called */
+	tale.calls[7].invoke_ns =
+		1; /* it returned before those whose versions are smaller were called */
 	tale.calls[7].return_ns = 2;
 	assert_int_equal(judge(&tale).disorder, 1);
 
-	nine_adds(&tale); /* a read that returns an old version after a newer one had been answered */
+	nine_adds(
+		&tale); /* a read that returns an old version after a newer one had been answered */
 	struct storm_call *read = happen(&tale, say(&tale, STORM_READ));
 	(void)happen(&tale, add(&tale, 200, 1));
 	read->invoke_ns = 1000;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 67_journal.c: what of a cart comes back after a power loss that took the arena. Time is set by the test: a later agent's
- * clock may begin anywhere.
+ * 67_journal.c: what of a cart comes back after a power loss that took the arena. Time is set by
+ * the test: a later agent's clock may begin anywhere.
  */
 #include "journal_kit.h"
 
@@ -54,7 +54,8 @@ static void time_left_is_what_it_was_and_nobody_rises(void **state)
 		assert_int_equal(add(corral, "over", NULL, NULL), 0);
 	}
 	assert_int_equal(corral_sync(corral), 0);
-	child_kill(pid); /* the carts' activity is noted by a later agent, whose clock has gone on with ours */
+	child_kill(pid); /* the carts' activity is noted by a later agent, whose clock has gone on
+			    with ours */
 	clock_pass(50 * SECOND_NS);
 	const struct corral_key dropped = key_of("dropped");
 	assert_int_equal(corral_drop(corral, &dropped, NULL, &result), 0);
@@ -114,7 +115,10 @@ static void versions_grow_over_two_power_losses(void **state)
 	}
 }
 
-/* Between two looks of the journal a cart ends and another one gets its slot: then no record is about the first one's end. */
+/*
+ * Between two looks of the journal a cart ends and another one gets its slot: then no record is
+ * about the first one's end.
+ */
 static void a_version_that_was_seen_is_not_given_again_when_its_slot_was(void **state)
 {
 	struct corral_result seen, result;
@@ -216,22 +220,31 @@ static void a_file_that_has_outgrown_its_base_is_followed_by_another(void **stat
 	stop_agent(pid);
 }
 
-/* A cart that was dropped and made again in one round may be in two slots of the journal, which nobody was told is safe. */
-static void append_cart(int fd, const struct journal_reader *file, uint64_t *at, uint32_t slot, int64_t time_ns,
-			const void *payload, uint32_t size)
+/*
+ * A cart that was dropped and made again in one round may be in two slots of the journal, which
+ * nobody was told is safe.
+ */
+static void append_cart(int fd, const struct journal_reader *file, uint64_t *at, uint32_t slot,
+			int64_t time_ns, const void *payload, uint32_t size)
 {
-	struct journal_record record = { .size = size, .kind = JOURNAL_CART, .slot = slot, .time_ns = time_ns };
+	struct journal_record record = {
+		.size = size, .kind = JOURNAL_CART, .slot = slot, .time_ns = time_ns
+	};
 	static const uint8_t padding[8];
 
 	record.sum = journal_record_sum(&record, payload, file->head.nonce, *at);
 	assert_int_equal(pwrite(fd, &record, sizeof(record), (off_t)*at), sizeof(record));
 	assert_int_equal(pwrite(fd, payload, size, (off_t)(*at + sizeof(record))), size);
-	assert_int_equal(pwrite(fd, padding, align_up(size, 8) - size, (off_t)(*at + sizeof(record) + size)),
-			 align_up(size, 8) - size);
+	assert_int_equal(
+		pwrite(fd, padding, align_up(size, 8) - size, (off_t)(*at + sizeof(record) + size)),
+		align_up(size, 8) - size);
 	*at += journal_record_bytes(size);
 }
 
-/* The last file's versions of a cart, the older one again into its slot, the newer one into another. */
+/*
+ * The last file's versions of a cart, the older one again into its slot, the newer one into
+ * another.
+ */
 static void have_it_twice(uint32_t other_slot)
 {
 	struct journal_record record;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 67_sync.c: corral_sync(): who waits, who is served together, and who is told that nothing can be synced.
+ * 67_sync.c: corral_sync(): who waits, who is served together, and who is told that nothing can be
+ * synced.
  *
- * 67_sync work DIR KEY FILE: be a worker of 67_journal.sh: change the cart, sync, and then note in FILE which version was
- * acknowledged; for ever. Exits with 1 when an acknowledged version is not there.
+ * 67_sync work DIR KEY FILE: be a worker of 67_journal.sh: change the cart, sync, and then note in
+ * FILE which version was acknowledged; for ever. Exits with 1 when an acknowledged version is not
+ * there.
  */
 #include <signal.h>
 #include <sys/time.h>
@@ -55,11 +57,13 @@ static void who_waits_is_served_by_the_next_agent_or_told(void **state)
 		child_stop(pid); /* it has the byte, and does nothing */
 		uint32_t before = load_relaxed(&h->sync_requested);
 		pid_t waiter = child_start(open_and_sync, NULL);
-		assert_true(wait_until(load_relaxed(&h->sync_requested) != before, SUPPORT_WAIT_MS));
+		assert_true(
+			wait_until(load_relaxed(&h->sync_requested) != before, SUPPORT_WAIT_MS));
 		child_kill(pid);
 		pid = start_agent(next_ms[i]);
 		int code = child_wait(waiter);
-		assert_true(code == expected[i] || code == ENOTCONN); /* there was a moment without an agent */
+		assert_true(code == expected[i] ||
+			    code == ENOTCONN); /* there was a moment without an agent */
 		assert_int_equal(corral_sync(corral), -expected[i]);
 		corral_close(corral);
 		stop_agent(pid);
@@ -107,8 +111,8 @@ static void many_share_one_sync(void **state)
 	uint64_t rounds = load_relaxed(&h->journal_syncs);
 	crew_run(NULL, true, CREW, add_and_sync, NULL);
 	rounds = load_relaxed(&h->journal_syncs) - rounds;
-	printf("%d syncs of %d workers in %llu syncs of the disk: %.1f each\n", CREW * SYNCS_EACH, CREW,
-	       (unsigned long long)rounds, (double)(CREW * SYNCS_EACH) / (double)rounds);
+	printf("%d syncs of %d workers in %llu syncs of the disk: %.1f each\n", CREW * SYNCS_EACH,
+	       CREW, (unsigned long long)rounds, (double)(CREW * SYNCS_EACH) / (double)rounds);
 	assert_true(rounds <= CREW * SYNCS_EACH + 2);
 	lose_power(pid, corral);
 	pid = start_agent(10);
@@ -239,7 +243,8 @@ static void without_an_agent_a_change_stands_and_does_not_wait(void **state)
 	uint32_t before = requests(corral);
 	for (uint64_t version = 1; version <= 3; version++) {
 		assert_int_equal(add(corral, "s", NULL, &result), 0);
-		assert_true(result.version == version && !result.durable && result.sync_error == -ENOTCONN);
+		assert_true(result.version == version && !result.durable &&
+			    result.sync_error == -ENOTCONN);
 	}
 	assert_int_equal(requests(corral), before);
 	pid = start_syncing_agent();
@@ -305,7 +310,8 @@ static void a_change_that_waits_outlives_its_agent(void **state)
 	assert_true(wait_until(requests(corral) != before, SUPPORT_WAIT_MS));
 	child_kill(pid);
 	pid = start_syncing_agent();
-	int code = child_wait(waiter); /* there was a moment without an agent; on a slow machine a long one */
+	int code = child_wait(
+		waiter); /* there was a moment without an agent; on a slow machine a long one */
 	assert_true(code == 0 || code == ENOTCONN || code == ETIMEDOUT);
 	assert_int_equal(version_of(corral, "waiter"), 1);
 	assert_true(is_durable(corral));
@@ -330,7 +336,8 @@ static int add_under_signals(void *context)
 
 	must(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0);
 	for (int i = 0; i < 200 || signals < 50; i++)
-		must(add(corral, "s", NULL, &result) == 0 && result.durable && result.sync_error == 0);
+		must(add(corral, "s", NULL, &result) == 0 && result.durable &&
+		     result.sync_error == 0);
 	return 0;
 }
 
@@ -369,8 +376,8 @@ static void changes_share_one_sync(void **state)
 	uint64_t rounds = load_relaxed(&corral->arena.header->journal_syncs);
 	crew_run(NULL, true, CREW, add_durably, NULL);
 	rounds = load_relaxed(&corral->arena.header->journal_syncs) - rounds;
-	printf("%d changes of %d workers in %llu syncs of the disk: %.1f each\n", CREW * SYNCS_EACH, CREW,
-	       (unsigned long long)rounds, (double)(CREW * SYNCS_EACH) / (double)rounds);
+	printf("%d changes of %d workers in %llu syncs of the disk: %.1f each\n", CREW * SYNCS_EACH,
+	       CREW, (unsigned long long)rounds, (double)(CREW * SYNCS_EACH) / (double)rounds);
 	assert_true(rounds <= CREW * SYNCS_EACH + 2);
 	corral_close(corral);
 	stop_agent(pid);
@@ -396,7 +403,8 @@ static int work(const char *directory, const char *session, const char *path)
 		}
 		if (corral_sync(corral) < 0) /* no agent, for a moment, or no disk */
 			continue;
-		int n = snprintf(text, sizeof(text), "%020llu\n", (unsigned long long)result.version);
+		int n = snprintf(text, sizeof(text), "%020llu\n",
+				 (unsigned long long)result.version);
 		if (pwrite(fd, text, (size_t)n, 0) != n)
 			return 2;
 	}

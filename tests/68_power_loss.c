@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 68_power_loss.c: the power goes at any moment of an agent's life, and takes what was not synced, in any combination.
+ * 68_power_loss.c: the power goes at any moment of an agent's life, and takes what was not synced,
+ * in any combination.
  * timeout: 300
  *
- * An agent with a journal lives in this process; what it does to files is recorded (power_trace.h), while carts change between any
- * two of its system calls, and corral_sync() is called. Then every state that the disk may be in (power_states.h) is made in a
- * directory, and there a new agent has to start, with the arena gone or as it was last synced, and every cart has to be what
- * was acknowledged as synced, or newer, and a version that existed; nothing whose end was synced rises again
- * (power_history.h).
+ * An agent with a journal lives in this process; what it does to files is recorded (power_trace.h),
+ * while carts change between any two of its system calls, and corral_sync() is called. Then every
+ * state that the disk may be in (power_states.h) is made in a directory, and there a new agent has
+ * to start, with the arena gone or as it was last synced, and every cart has to be what was
+ * acknowledged as synced, or newer, and a version that existed; nothing whose end was synced rises
+ * again (power_history.h).
  *
  * CORRAL_POWER=all: every state; else one in some. CORRAL_POWER=NUMBER: one in so many.
  */
@@ -102,12 +104,17 @@ static void judge_all(const char *scenario)
 	pid_t pid = child_start(judge, NULL);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		fail_msg("%s: status %#x: %s: %s", scenario, (unsigned)status, shared->fault, shared->state);
-	print_message("power loss, %s: %u steps, %u events, %llu states of %llu considered, %llu looked at, "
+		fail_msg("%s: status %#x: %s: %s", scenario, (unsigned)status, shared->fault,
+			 shared->state);
+	print_message("power loss, %s: %u steps, %u events, %llu states of %llu considered, %llu "
+		      "looked at, "
 		      "%llu recoveries, %.1f seconds\n",
-		      scenario, power_trace.count, power_history_events(), (unsigned long long)shared->totals.states,
-		      (unsigned long long)shared->totals.considered, (unsigned long long)shared->totals.looked_at,
-		      (unsigned long long)shared->recoveries, (double)(support_now_ms() - start) / 1000);
+		      scenario, power_trace.count, power_history_events(),
+		      (unsigned long long)shared->totals.states,
+		      (unsigned long long)shared->totals.considered,
+		      (unsigned long long)shared->totals.looked_at,
+		      (unsigned long long)shared->recoveries,
+		      (double)(support_now_ms() - start) / 1000);
 	assert_true(shared->recoveries > 0);
 	with_arena = false;
 	power_trace_free();
@@ -196,7 +203,8 @@ static void the_power_goes_in_quiet_times(void **state)
 			power_lock();
 			power_wall_offset_ms += 60000;
 			power_unlock();
-			(void)wait_until(__atomic_load_n(&power_trace.count, __ATOMIC_ACQUIRE) > before,
+			(void)wait_until(__atomic_load_n(&power_trace.count, __ATOMIC_ACQUIRE) >
+						 before,
 					 SUPPORT_WAIT_MS);
 		}
 		power_life.busy = true;
@@ -251,7 +259,8 @@ static void recover_traced(bool gone)
 	power_begin_trace();
 	power_come_alive();
 	power_live(6);
-	power_life.busy = false; /* or something changes when the last round of the stop has looked */
+	power_life.busy =
+		false; /* or something changes when the last round of the stop has looked */
 	power_end_life();
 	power_life.busy = true;
 	power_lose_arena(gone);
@@ -260,7 +269,8 @@ static void recover_traced(bool gone)
 	power_live(6);
 	power_end_life();
 	with_arena = true;
-	judge_all(gone ? "a recovery with no arena" : "a recovery with an arena of an earlier boot");
+	judge_all(gone ? "a recovery with no arena" :
+			 "a recovery with an arena of an earlier boot");
 }
 
 static void the_power_goes_again_while_an_agent_recovers(void **state)
@@ -286,7 +296,8 @@ static void the_power_goes_after_a_sync_has_failed(void **state)
 		power_unlock();
 		assert_int_equal(power_ask_for_sync(), -EIO);
 		int r = -EIO; /* a new file is tried twice a second */
-		for (int tries = 0; tries < SUPPORT_WAIT_MS / 100 && (r = power_ask_for_sync()) != 0; tries++)
+		for (int tries = 0;
+		     tries < SUPPORT_WAIT_MS / 100 && (r = power_ask_for_sync()) != 0; tries++)
 			support_sleep_us(100000);
 		assert_int_equal(r, 0);
 	}

@@ -167,8 +167,10 @@ static void percent_is_exact_parts_per_million(void **state)
 
 static void numbers_are_digits_within_their_range(void **state)
 {
-	static const char *const bad[] = { "",    "-1",  "+1", " 1", "1 ",  "1.0",
-					   "0x1", "1e3", "a",  "0",  "100", "18446744073709551616" };
+	static const char *const bad[] = {
+		"",    "-1",  "+1", " 1", "1 ",  "1.0",
+		"0x1", "1e3", "a",  "0",  "100", "18446744073709551616"
+	};
 	uint64_t number = 0;
 
 	(void)state;
@@ -190,7 +192,11 @@ static void durations_have_a_unit(void **state)
 	static const struct {
 		const char *text;
 		uint64_t ms;
-	} good[] = { { "500ms", 500 }, { "2s", 2000 }, { "30m", 1800000 }, { "1h", 3600000 }, { "1d", 86400000 } };
+	} good[] = { { "500ms", 500 },
+		     { "2s", 2000 },
+		     { "30m", 1800000 },
+		     { "1h", 3600000 },
+		     { "1d", 86400000 } };
 	static const char *const bad[] = { "",
 					   "30",
 					   "m",
@@ -228,9 +234,11 @@ static void sizes_are_powers_of_1024(void **state)
 		     { "512M", 512ull << 20 },
 		     { "252G", 252ull << 30 },
 		     { "01G", 1ull << 30 } };
-	static const char *const bad[] = { "",    "M",    "-1M", "1.5G",         "1T",
-					   "1MB", "1m",   "1 M", "1023",         "253G",
-					   "1KK", "0x1M", "+1G", "17179869184G", "18446744073709551616" };
+	static const char *const bad[] = {
+		"",    "M",    "-1M", "1.5G",         "1T",
+		"1MB", "1m",   "1 M", "1023",         "253G",
+		"1KK", "0x1M", "+1G", "17179869184G", "18446744073709551616"
+	};
 	uint64_t bytes = 0;
 
 	(void)state;

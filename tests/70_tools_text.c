@@ -130,7 +130,8 @@ static void what_terminals_obey_is_written_out(void **state)
 
 static void ordinary_words_stay_as_they_are(void **state)
 {
-	static const char *const words[] = { "Margherita", "Crème brûlée", "北京烤鸭", "борщ", "🍕 quattro", "خبز" };
+	static const char *const words[] = { "Margherita", "Crème brûlée", "北京烤鸭",
+					     "борщ",       "🍕 quattro",    "خبز" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)

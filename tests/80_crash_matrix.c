@@ -2,20 +2,23 @@
 /*
  * 80_crash_matrix.c: death at every instruction of every operation, and who comes then.
  *
- * For each operation (crash_operations.h): the states of the arena between its instructions (crash_kit.h); for each
- * state, the one who did it is dead and somebody arrives (crash_guests.h). Then everything must be well (crash_oracle.h):
- * the cart is as before or as after the operation, nothing between, and as after it when the call had returned; the
- * dead are buried, each once; what changed is marked dirty; a grace period completes; the same operation again (with its
- * operation id) leads to the same cart; versions only grow; no lock is held; every block and slot is in one place; and when
- * all carts are dropped, no byte is live, cached, retired or lost. When it was a forked child's operation, there are
- * cells in which only the child is dead and only the parent is: nobody touches the other's records.
+ * For each operation (crash_operations.h): the states of the arena between its instructions
+ * (crash_kit.h); for each state, the one who did it is dead and somebody arrives (crash_guests.h).
+ * Then everything must be well (crash_oracle.h): the cart is as before or as after the operation,
+ * nothing between, and as after it when the call had returned; the dead are buried, each once; what
+ * changed is marked dirty; a grace period completes; the same operation again (with its operation
+ * id) leads to the same cart; versions only grow; no lock is held; every block and slot is in one
+ * place; and when all carts are dropped, no byte is live, cached, retired or lost. When it was a
+ * forked child's operation, there are cells in which only the child is dead and only the parent is:
+ * nobody touches the other's records.
  *
- * Repair is an operation too (the second death): by a newcomer, a waiter, the agent, a new agent, for some states.
+ * Repair is an operation too (the second death): by a newcomer, a waiter, the agent, a new agent,
+ * for some states.
  *
  * timeout: 300 (it is all single steps)
  *
- * CORRAL_CRASH=all looks at every state; else at about SAMPLE of each operation, spread evenly; =first skips the rest after
- * an operation that is red. CORRAL_CRASH_ONLY=n: only
+ * CORRAL_CRASH=all looks at every state; else at about SAMPLE of each operation, spread evenly;
+ * =first skips the rest after an operation that is red. CORRAL_CRASH_ONLY=n: only
  * operation n; =count: print how many there are (tests/crash.sh runs the operations side by side).
  */
 #include <sys/ptrace.h>
@@ -78,7 +81,9 @@ static void let_victim_act(void *prepared)
 
 /* ------------------------------------------------------------------ states */
 
-/* Images of states, spread evenly over those seen: when there are too many, every other one goes. */
+/*
+ * Images of states, spread evenly over those seen: when there are too many, every other one goes.
+ */
 struct gallery {
 	struct image images[64];
 	uint32_t count;
@@ -149,7 +154,9 @@ static void *prepare_repairer(const char *directory)
 		return (void *)(uintptr_t)directory;
 	struct crash_stage here = { .other_map = stage.map, .other = stage.yard };
 	crash_hold(&here, crash_processes(&here), &holder);
-	must(corral_open(directory, crash_death.repairer == CRASH_RUNNING_AGENT ? CORRAL_OBSERVE : 0, &corral) == 0);
+	must(corral_open(directory,
+			 crash_death.repairer == CRASH_RUNNING_AGENT ? CORRAL_OBSERVE : 0,
+			 &corral) == 0);
 	must(handle_actor(corral, &actor) == 0);
 	alive_close(&holder);
 	static const struct agent_options options;
@@ -172,10 +179,13 @@ static void let_repairer_act(void *prepared)
 static void die_again(const struct image *image)
 {
 	const struct crash_plan plan = { prepare_repairer, let_repairer_act, NULL };
-	struct gallery gallery = { .live = crash_whole(), .least = crash_whole() ? 0 : SAMPLE / 2, .every = 1 };
+	struct gallery gallery = { .live = crash_whole(),
+				   .least = crash_whole() ? 0 : SAMPLE / 2,
+				   .every = 1 };
 
 	crash_death.first_acknowledged = image->returned;
-	crash_stage_again(&stage, image); /* what was seen after another first death need not be seen again */
+	crash_stage_again(
+		&stage, image); /* what was seen after another first death need not be seen again */
 	if (!crash_run(&stage, &plan, look_at_state, &gallery))
 		skip();
 	count_run();
@@ -184,14 +194,17 @@ static void die_again(const struct image *image)
 	free_gallery(&gallery);
 }
 
-/* Is this one to die after that death? Long ways are gone less often; an arena of an earlier boot is an agent's. */
+/*
+ * Is this one to die after that death? Long ways are gone less often; an arena of an earlier boot
+ * is an agent's.
+ */
 static bool dies_there(const struct gallery *first, uint32_t image, size_t operation)
 {
 	if (!crash_whole())
 		return image == first->count / 2 && operation % 4 == crash_death.repairer;
 	if (crash_death.operation->long_winded)
-		return image % 4 == 0 &&
-		       (crash_death.operation->role != CRASH_STARTING || crash_death.repairer == CRASH_NEW_AGENT);
+		return image % 4 == 0 && (crash_death.operation->role != CRASH_STARTING ||
+					  crash_death.repairer == CRASH_NEW_AGENT);
 	return crash_death.repairer != CRASH_NEW_AGENT || image % 4 == 0;
 }
 
@@ -210,8 +223,9 @@ static void die_again_in_repair(const struct gallery *first, size_t operation)
 
 static const struct crash_operation *operation_of(size_t number)
 {
-	return number < crash_worker_operation_count ? &crash_worker_operations[number] :
-						       &crash_care_operations[number - crash_worker_operation_count];
+	return number < crash_worker_operation_count ?
+		       &crash_worker_operations[number] :
+		       &crash_care_operations[number - crash_worker_operation_count];
 }
 
 static void death_anywhere_in_it_leaves_all_well(void **state)
@@ -262,7 +276,8 @@ static int make_stage(void **unused)
 static int remove_stage(void **unused)
 {
 	(void)unused;
-	print_message("crash matrix: %zu operations, %llu instructions, %llu states (%llu of them second deaths), "
+	print_message("crash matrix: %zu operations, %llu instructions, %llu states (%llu of them "
+		      "second deaths), "
 		      "%llu cells, %.1f seconds\n",
 		      operations, (unsigned long long)steps, (unsigned long long)states,
 		      (unsigned long long)second_deaths, (unsigned long long)crash_death.cells,
@@ -282,11 +297,13 @@ int main(void)
 	if (only != NULL && strcmp(only, "count") == 0)
 		return printf("%zu\n", all) > 0 ? 0 : 1;
 	for (size_t i = 0; i < all; i++) {
-		if (only != NULL ? strtoul(only, NULL, 10) != i : operation_of(i)->long_winded && !crash_whole())
+		if (only != NULL ? strtoul(only, NULL, 10) != i :
+				   operation_of(i)->long_winded && !crash_whole())
 			continue;
-		snprintf(names[operations], sizeof(names[0]), "death anywhere in %s leaves all well",
-			 operation_of(i)->name);
-		tests[operations] = (struct CMUnitTest){ names[operations], death_anywhere_in_it_leaves_all_well, NULL,
+		snprintf(names[operations], sizeof(names[0]),
+			 "death anywhere in %s leaves all well", operation_of(i)->name);
+		tests[operations] = (struct CMUnitTest){ names[operations],
+							 death_anywhere_in_it_leaves_all_well, NULL,
 							 NULL, (void *)(uintptr_t)i };
 		operations++;
 	}

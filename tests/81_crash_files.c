@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 81_crash_files.c: an agent dies at every system call of its life, from its first instruction to its stop.
+ * 81_crash_files.c: an agent dies at every system call of its life, from its first instruction to
+ * its stop.
  *
- * What an agent does to files it does by system calls: so a real one is traced (ptrace), and between any two of them the
- * directory is looked at: names, types, modes, bytes. Each state not seen before is copied to a directory of its own,
- * where nobody lives, and there:
+ * What an agent does to files it does by system calls: so a real one is traced (ptrace), and
+ * between any two of them the directory is looked at: names, types, modes, bytes. Each state not
+ * seen before is copied to a directory of its own, where nobody lives, and there:
  *   a worker      attaches, or is told that there is no arena yet: it never sees half of one
- *   a new agent   starts, with whatever is left over; then the arena is sound, nothing temporary is left, and a worker can
+ *   a new agent   starts, with whatever is left over; then the arena is sound, nothing temporary is
+ *                 left, and a worker can
  *                 make a cart
  *   two agents    start at once: one of them has the directory, the other one says so
- * and no file is ever open to others than owner and group. What is in the arena's memory: 80_crash_matrix.c; the journal's
+ * and no file is ever open to others than owner and group. What is in the arena's memory:
+ * 80_crash_matrix.c; the journal's
  * files: 67_journal.sh, 68_power_loss.c.
  *
  * CORRAL_CRASH=all: one and two agents start in each state; else in turns.
@@ -40,8 +43,8 @@ static _Noreturn void be_agent(const char *directory, const char *option)
 	int null = open("/dev/null", O_WRONLY);
 
 	(void)dup2(null, STDERR_FILENO);
-	execl(agent_path, agent_path, "--dir", directory, "--size", "4M", "--max-carts", "64", "--journal", "off",
-	      option, (char *)NULL);
+	execl(agent_path, agent_path, "--dir", directory, "--size", "4M", "--max-carts", "64",
+	      "--journal", "off", option, (char *)NULL);
 	_exit(127);
 }
 
@@ -80,7 +83,8 @@ static void make_a_cart(const char *directory)
 		fail_msg("%s: %s", scenario, corral_why());
 	assert_int_equal(corral_set_tax(corral, &key, 82500, NULL, &result), 0);
 	if ((result.version > 1) != cart_expected)
-		fail_msg("%s: the cart %s", scenario, cart_expected ? "is gone" : "was there before");
+		fail_msg("%s: the cart %s", scenario,
+			 cart_expected ? "is gone" : "was there before");
 	corral_close(corral);
 }
 
@@ -132,7 +136,8 @@ static void two_agents_start(const char *directory)
 	int codes[2] = { exit_code(one), exit_code(other) };
 
 	if (codes[0] + codes[1] != 1 || codes[0] * codes[1] != 0)
-		fail_msg("%s: of two agents one exits with %d, the other with %d", scenario, codes[0], codes[1]);
+		fail_msg("%s: of two agents one exits with %d, the other with %d", scenario,
+			 codes[0], codes[1]);
 	assert_int_equal(exit_code(start_agent(directory, "--stop")), 0);
 	check_arena(directory);
 }
@@ -227,7 +232,8 @@ static bool trace_agent(struct watch *watch)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		return false;
-	assert_int_equal(ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL), 0);
+	assert_int_equal(
+		ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL), 0);
 	for (; WIFSTOPPED(status) && watch->stops < STOPS_MAX; watch->stops++) {
 		look(watch);
 		if (!told && (told = is_ready(watch)))
@@ -244,8 +250,8 @@ static void trace_and_tell(struct watch *watch)
 {
 	if (!trace_agent(watch))
 		skip();
-	print_message("%s: %llu stops, %u states, %llu cells\n", scenario, (unsigned long long)watch->stops,
-		      watch->states, (unsigned long long)cells);
+	print_message("%s: %llu stops, %u states, %llu cells\n", scenario,
+		      (unsigned long long)watch->stops, watch->states, (unsigned long long)cells);
 	assert_true(watch->states > 10);
 }
 

@@ -2,10 +2,10 @@
 /*
  * 85_bit_flips.c: every single bit of a small arena's metadata, flipped one at a time.
  *
- * After each flip: check, attach, list, read every cart, add to one that is there and to one that is not, look after the
- * dead, expire, reclaim, scavenge; detach. None of it may crash, hang or run on for ever; what it answers is up to it.
- * How many flips the check found is printed, and how many had no effect that it could see (a hint, a counter, a time, a
- * lock of somebody who lives).
+ * After each flip: check, attach, list, read every cart, add to one that is there and to one that
+ * is not, look after the dead, expire, reclaim, scavenge; detach. None of it may crash, hang or run
+ * on for ever; what it answers is up to it. How many flips the check found is printed, and how many
+ * had no effect that it could see (a hint, a counter, a time, a lock of somebody who lives).
  *
  * CORRAL_FLIPS=all flips every bit; else one in SAMPLE, beginning at a random one (CORRAL_SEED).
  */
@@ -62,7 +62,9 @@ static uint64_t check_faults(void)
 static int add_to(struct corral *corral, uint32_t number)
 {
 	struct corral_key key = arena_image_key(number);
-	struct corral_item item = { .menu_item_id = { "flip", 4 }, .unit_price_cents = 100, .quantity = 1 };
+	struct corral_item item = { .menu_item_id = { "flip", 4 },
+				    .unit_price_cents = 100,
+				    .quantity = 1 };
 	int r = corral_add(corral, &key, &item, NULL, NULL);
 
 	assert_true(r <= 0 && r > -4096);
@@ -174,9 +176,11 @@ static void begin_piece(void)
 static void end_piece(const char *name)
 {
 	alarm(0);
-	print_message("%s: %u flips, one in %u: %u found by check, %u refused at attach, %u harmless; %u answers of "
+	print_message("%s: %u flips, one in %u: %u found by check, %u refused at attach, %u "
+		      "harmless; %u answers of "
 		      "-EUCLEAN\n",
-		      name, counts.flips, step, counts.found, counts.refused, counts.harmless, counts.damaged);
+		      name, counts.flips, step, counts.found, counts.refused, counts.harmless,
+		      counts.damaged);
 	assert_true(counts.flips > 0);
 }
 
@@ -231,12 +235,14 @@ static void flips_in_the_headers_of_blocks(void **state)
 	begin_piece();
 	arena_image_restore(&image);
 	for (uint32_t page = 0; page < arena->page_count; page++) {
-		uint32_t word = arena->pages[page]; /* as it is in the picture: the last flip is undone */
+		uint32_t word =
+			arena->pages[page]; /* as it is in the picture: the last flip is undone */
 		block_ref ref = arena->space_first + page * (PAGE_BYTES / BLOCK_UNIT);
 		if (word == 0)
 			continue;
 		uint32_t units = block_class_bytes(PAGE_SPAN_CLASS(word)) / BLOCK_UNIT;
-		for (uint32_t i = 0; i < block_span_blocks(PAGE_SPAN_CLASS(word)); i++, ref += units)
+		for (uint32_t i = 0; i < block_span_blocks(PAGE_SPAN_CLASS(word));
+		     i++, ref += units)
 			if (arena_block(arena, ref)->magic == BLOCK_MAGIC)
 				flip_all(arena_block(arena, ref), sizeof(struct block_header));
 		arena_image_restore(&image);
@@ -252,22 +258,24 @@ static void a_flip_in_a_cart_is_found_and_costs_no_other_cart(void **state)
 	begin_piece();
 	for (uint32_t cart = 0; cart < IMAGE_CARTS; cart++) {
 		const struct image_cart *of = &image.carts[cart];
-		for (uint32_t bit = random_below(&random_state, 4 * step); bit < 8 * of->size; bit += 4 * step) {
+		for (uint32_t bit = random_below(&random_state, 4 * step); bit < 8 * of->size;
+		     bit += 4 * step) {
 			flip(of->bytes + bit / 8, bit % 8);
 			assert_true(check_faults() > 0);
 			counts.found++;
 			struct corral *corral = attach();
 			assert_non_null(corral);
 			for (uint32_t other = 0; other < IMAGE_CARTS; other++) {
-				bool special = other == IMAGE_OVER || other == 5; /* over; checked out */
+				bool special =
+					other == IMAGE_OVER || other == 5; /* over; checked out */
 				int r = read_one(corral, other);
 				if (other == cart)
 					continue;
 				assert_int_equal(r, other == IMAGE_OVER ? -ENOENT : 0);
 				r = special ? 0 : add_to(corral, other);
 				if (r < 0)
-					fail_msg("cart %u, bit %u: adding to cart %u: %s", cart, bit, other,
-						 corral_strerror(r));
+					fail_msg("cart %u, bit %u: adding to cart %u: %s", cart,
+						 bit, other, corral_strerror(r));
 			}
 			list_all(corral);
 			corral_close(corral);

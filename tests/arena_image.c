@@ -41,17 +41,20 @@ static void give_up(int line, const char *what)
 
 struct corral_key arena_image_key(uint32_t number)
 {
-	static const struct corral_text sessions[IMAGE_KEYS] = { T("a"), T("voice-7"), T("c"), T("d"),
-								 T("e"), T("f"),       T("g"), T("h"),
-								 T("i"), T("j"),       T("k"), T("caf\xc3\xa9") };
+	static const struct corral_text sessions[IMAGE_KEYS] = {
+		T("a"), T("voice-7"), T("c"), T("d"), T("e"), T("f"),
+		T("g"), T("h"),       T("i"), T("j"), T("k"), T("caf\xc3\xa9")
+	};
 
 	number %= IMAGE_KEYS;
-	return (struct corral_key){ number % 2 == 0 ? T("r-1") : T("restaurant-with-a-longer-name"), sessions[number] };
+	return (struct corral_key){ number % 2 == 0 ? T("r-1") : T("restaurant-with-a-longer-name"),
+				    sessions[number] };
 }
 
 static void add(struct corral *corral, uint32_t cart, uint32_t number, bool rich)
 {
-	static const struct corral_modifier modifiers[] = { { T("cheese"), 150 }, { T("small"), -200 } };
+	static const struct corral_modifier modifiers[] = { { T("cheese"), 150 },
+							    { T("small"), -200 } };
 	static const struct corral_extra extras[] = { { T("kitchen"), "\x92\x01\xa1y", 4 } };
 	struct corral_key key = arena_image_key(cart);
 	static uint32_t operations;
@@ -126,7 +129,8 @@ static void find_carts(struct arena_image *image)
 static void take_picture(struct arena_image *image, struct corral *dead)
 {
 	struct corral_key key = arena_image_key(0);
-	struct slot *locked = &dead->arena.slots[image->carts[IMAGE_LOCKED].slot - image->arena.slots];
+	struct slot *locked =
+		&dead->arena.slots[image->carts[IMAGE_LOCKED].slot - image->arena.slots];
 	struct corral_view view;
 	struct actor *actor;
 
@@ -212,7 +216,8 @@ void arena_image_restore(const struct arena_image *image)
 
 	memcpy(image->arena.base, image->pristine, image->arena.bytes);
 	header->clock_offset_ns =
-		ns_add(header->clock_offset_ns, (uint64_t)ns_since(image->now_ns, arena_now_ns(&image->arena)));
+		ns_add(header->clock_offset_ns,
+		       (uint64_t)ns_since(image->now_ns, arena_now_ns(&image->arena)));
 }
 
 void arena_image_seal_header(const struct arena_image *image)

@@ -2,10 +2,11 @@
 /*
  * arena_image.h: one small arena with something of everything in it, to be damaged again and again.
  *
- * It is made once, in a directory of its own, by the library itself: carts of several kinds, one whose time is up, retired
- * blocks, a record that nobody owns and that has leftovers, and a process that died inside a read-side section with a
- * slot's lock and a block in hand. After arena_image_restore() the file is as it was then, and so is its clock.
- * Keys hash with a fixed seed, so that the same bytes are at the same place in every run.
+ * It is made once, in a directory of its own, by the library itself: carts of several kinds, one
+ * whose time is up, retired blocks, a record that nobody owns and that has leftovers, and a process
+ * that died inside a read-side section with a slot's lock and a block in hand. After
+ * arena_image_restore() the file is as it was then, and so is its clock. Keys hash with a fixed
+ * seed, so that the same bytes are at the same place in every run.
  *
  * Knows no cmocka: for the fuzz targets and for 86_bit_flips. What cannot be made aborts.
  */
@@ -47,7 +48,10 @@ void arena_image_restore(const struct arena_image *image);
 /* Make the header's checksum right again. */
 void arena_image_seal_header(const struct arena_image *image);
 
-/* Make the checksums of a cart right again, as far as its shape allows, so that damage behind them is met. */
+/*
+ * Make the checksums of a cart right again, as far as its shape allows, so that damage behind them
+ * is met.
+ */
 void arena_image_seal_cart(const struct arena_image *image, uint32_t cart);
 
 /* Key number (modulo IMAGE_KEYS). */

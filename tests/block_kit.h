@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * block_kit.h: what the 40_block tests share: blocks as a test holds them, outside of hand and slots.
- * (Such a block is nowhere for inspect until it is given back.)
+ * block_kit.h: what the 40_block tests share: blocks as a test holds them, outside of hand and
+ * slots. (Such a block is nowhere for inspect until it is given back.)
  */
 #ifndef BLOCK_KIT_H
 #define BLOCK_KIT_H
@@ -83,14 +83,16 @@ static inline void kit_say_what_is_left(const struct arena *arena)
 		const struct thread_record *record = &arena->threads[number];
 		const struct retired *lists = &record->retired;
 		if (block_has_leftovers(record))
-			print_error(
-				"record %u: owner %u, open %x, waiting %x, ready %x, deferred %x, hand %x, old %x\n",
-				number, record->owner, lists->open, lists->waiting, lists->ready, lists->deferred,
-				record->intent.hand, record->intent.old);
+			print_error("record %u: owner %u, open %x, waiting %x, ready %x, deferred "
+				    "%x, hand %x, old %x\n",
+				    number, record->owner, lists->open, lists->waiting,
+				    lists->ready, lists->deferred, record->intent.hand,
+				    record->intent.old);
 	}
 	for (uint32_t page = 0; page < arena->page_count; page++)
 		if (arena->pages[page] != 0)
-			print_error("page %u: %u pages of class %u\n", page, PAGE_SPAN_PAGES(arena->pages[page]),
+			print_error("page %u: %u pages of class %u\n", page,
+				    PAGE_SPAN_PAGES(arena->pages[page]),
 				    PAGE_SPAN_CLASS(arena->pages[page]));
 }
 
@@ -109,7 +111,8 @@ static inline void kit_base_line(struct actor *actor)
 /* ------------------------------------------------------------------- cast */
 
 /* All there is; the last call is refused, and leaves nothing behind. */
-static inline uint32_t kit_take_all(struct actor *actor, uint32_t bytes, block_ref *refs, uint32_t max)
+static inline uint32_t kit_take_all(struct actor *actor, uint32_t bytes, block_ref *refs,
+				    uint32_t max)
 {
 	uint32_t count = 0;
 	int r = 0;

@@ -117,14 +117,17 @@ static inline int kit_apply(struct kit_cart *cart, const struct cart_change *cha
 
 /* ------------------------------------------------------------ short ways */
 
-static inline struct corral_item kit_item(struct corral_text id, int64_t price_cents, uint32_t quantity)
+static inline struct corral_item kit_item(struct corral_text id, int64_t price_cents,
+					  uint32_t quantity)
 {
-	return (struct corral_item){
-		.menu_item_id = id, .name = T("A name"), .unit_price_cents = price_cents, .quantity = quantity
-	};
+	return (struct corral_item){ .menu_item_id = id,
+				     .name = T("A name"),
+				     .unit_price_cents = price_cents,
+				     .quantity = quantity };
 }
 
-static inline int kit_add_item(struct kit_cart *cart, const struct corral_item *item, struct corral_text op)
+static inline int kit_add_item(struct kit_cart *cart, const struct corral_item *item,
+			       struct corral_text op)
 {
 	struct cart_change change = kit_change(CART_ADD);
 	uint8_t buffer[CORRAL_WORDS_MAX];
@@ -136,7 +139,8 @@ static inline int kit_add_item(struct kit_cart *cart, const struct corral_item *
 	return error ? error : kit_apply(cart, &change);
 }
 
-static inline int kit_add(struct kit_cart *cart, struct corral_text id, int64_t price_cents, uint32_t quantity)
+static inline int kit_add(struct kit_cart *cart, struct corral_text id, int64_t price_cents,
+			  uint32_t quantity)
 {
 	struct corral_item item = kit_item(id, price_cents, quantity);
 
@@ -168,7 +172,8 @@ static inline int kit_set_tax(struct kit_cart *cart, uint32_t tax_ppm)
 	return kit_apply(cart, &change);
 }
 
-static inline int kit_set_attribute(struct kit_cart *cart, struct corral_text name, struct corral_text value)
+static inline int kit_set_attribute(struct kit_cart *cart, struct corral_text name,
+				    struct corral_text value)
 {
 	struct cart_change change = kit_change(CART_SET_ATTRIBUTE);
 
@@ -208,8 +213,8 @@ static inline struct corral_line kit_line(const struct kit_cart *cart, uint32_t 
 	return line;
 }
 
-static inline void kit_assert_attribute(const struct kit_cart *cart, uint32_t index, struct corral_text name,
-					struct corral_text value)
+static inline void kit_assert_attribute(const struct kit_cart *cart, uint32_t index,
+					struct corral_text name, struct corral_text value)
 {
 	struct corral_attribute attribute;
 

@@ -10,8 +10,10 @@ static void seal_lines(uint8_t *bytes, struct cart_head *head, const struct cart
 	head->lines_sum = 0;
 	for (uint32_t i = 0; i < head->line_count; i++) {
 		struct cart_line line = cart_line_at(bytes + at->lines_at, i);
-		if (line.words_size <= head->words_size && line.words_at <= head->words_size - line.words_size)
-			line.words_sum = XXH3_64bits(bytes + at->words_at + line.words_at, line.words_size);
+		if (line.words_size <= head->words_size &&
+		    line.words_at <= head->words_size - line.words_size)
+			line.words_sum =
+				XXH3_64bits(bytes + at->words_at + line.words_at, line.words_size);
 		memcpy(bytes + at->lines_at + (size_t)i * sizeof(line), &line, sizeof(line));
 		head->lines_sum += cart_line_sum(&line, i);
 	}

@@ -15,9 +15,13 @@ static inline int pack(const struct corral_item *item, struct cart_words *words)
 	return cart_pack_item(item, KIT_SEED, buffer, sizeof(buffer), words);
 }
 
-static const struct corral_modifier cheese_onions[] = { { T("extra cheese"), 150 }, { T("no onions"), -25 } };
-static const uint8_t value_map[] = { 0x82, 0xa1, 'a', 0x01, 0xa1, 'b', 0x92, 0xc0, 0xcb, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0 };
-static const uint8_t value_wide_int[] = { 0xd3, 0, 0, 0, 0, 0, 0, 0, 7 }; /* 7, and not in its shortest form */
+static const struct corral_modifier cheese_onions[] = { { T("extra cheese"), 150 },
+							{ T("no onions"), -25 } };
+static const uint8_t value_map[] = { 0x82, 0xa1, 'a', 0x01, 0xa1, 'b', 0x92, 0xc0, 0xcb,
+				     0x3f, 0xf0, 0,   0,    0,    0,   0,    0 };
+static const uint8_t value_wide_int[] = {
+	0xd3, 0, 0, 0, 0, 0, 0, 0, 7
+}; /* 7, and not in its shortest form */
 static const struct corral_extra two_extras[] = {
 	{ T("kitchen"), value_map, sizeof(value_map) },
 	{ T("sk\xc3\xbc"), value_wide_int, sizeof(value_wide_int) },

@@ -11,7 +11,8 @@
 #include "repair.h"
 
 struct crash_death crash_death;
-static const struct crash_sight *acknowledged; /* what a call that had returned has made; NULL: none had */
+static const struct crash_sight
+	*acknowledged; /* what a call that had returned has made; NULL: none had */
 
 bool crash_whole(void)
 {
@@ -31,9 +32,12 @@ struct cell {
 static void red(const struct cell *cell, const char *what)
 {
 	fail_msg("death in %s%s%s, state %llu, then %s%s: %s",
-		 crash_death.repairer != CRASH_ARRIVALS ? crash_arrival_names[crash_death.repairer] : "",
-		 crash_death.repairer != CRASH_ARRIVALS ? "'s repair after " : "", crash_death.operation->name,
-		 (unsigned long long)cell->state, crash_arrival_names[cell->who],
+		 crash_death.repairer != CRASH_ARRIVALS ?
+			 crash_arrival_names[crash_death.repairer] :
+			 "",
+		 crash_death.repairer != CRASH_ARRIVALS ? "'s repair after " : "",
+		 crash_death.operation->name, (unsigned long long)cell->state,
+		 crash_arrival_names[cell->who],
 		 cell->living != 0 ? " while a process of it lives" : "", what);
 }
 
@@ -53,7 +57,8 @@ static void expect_cart(struct cell *cell, const struct crash_sight *sight)
 	char what[2048];
 
 	crash_describe(cell->guests[0].corral, &cell->seen);
-	snprintf(what, sizeof(what), "the cart is \"%s\", not \"%s\"", cell->seen.text, sight->text);
+	snprintf(what, sizeof(what), "the cart is \"%s\", not \"%s\"", cell->seen.text,
+		 sight->text);
 	if (!seen_is(cell, sight))
 		red(cell, what);
 }
@@ -61,8 +66,10 @@ static void expect_cart(struct cell *cell, const struct crash_sight *sight)
 /* Before or after the operation; when a waiter died too, perhaps after his. */
 static bool seen_is_whole(const struct cell *cell)
 {
-	return seen_is(cell, &crash_death.expected.before) || seen_is(cell, &crash_death.expected.after) ||
-	       (crash_death.repairer == CRASH_WAITER && seen_is(cell, &crash_death.expected.again)) ||
+	return seen_is(cell, &crash_death.expected.before) ||
+	       seen_is(cell, &crash_death.expected.after) ||
+	       (crash_death.repairer == CRASH_WAITER &&
+		seen_is(cell, &crash_death.expected.again)) ||
 	       (crash_death.operation->kind == CRASH_SEVERAL &&
 		strstr(cell->seen.text, "burger") != NULL); /* each whole */
 }
@@ -74,8 +81,9 @@ static void check_cart(struct cell *cell)
 	char what[2048];
 
 	crash_describe(cell->guests[0].corral, &cell->seen);
-	snprintf(what, sizeof(what), "the cart is \"%s\"; it was \"%s\" and was to be \"%s\"", cell->seen.text,
-		 crash_death.expected.before.text, crash_death.expected.after.text);
+	snprintf(what, sizeof(what), "the cart is \"%s\"; it was \"%s\" and was to be \"%s\"",
+		 cell->seen.text, crash_death.expected.before.text,
+		 crash_death.expected.after.text);
 	if (!seen_is_whole(cell))
 		red(cell, what);
 	if (cell->seen.version != 0 && cell->seen.version < version)
@@ -85,7 +93,8 @@ static void check_cart(struct cell *cell)
 	if (!seen_is(cell, acknowledged) &&
 	    !(crash_death.repairer == CRASH_WAITER && seen_is(cell, &crash_death.expected.again)))
 		red(cell, "an acknowledged change is lost");
-	if (crash_death.operation->kind <= CRASH_SEVERAL && cell->seen.version != 0 && cell->seen.version <= version)
+	if (crash_death.operation->kind <= CRASH_SEVERAL && cell->seen.version != 0 &&
+	    cell->seen.version <= version)
 		red(cell, "an acknowledged change did not raise the version");
 }
 
@@ -109,10 +118,12 @@ static void check_two(struct cell *cell, const int rets[2], bool two_ids)
 	char what[128];
 
 	for (int i = 0; i < 2; i++) {
-		bool lost = rets[i] == -ECANCELED && crash_death.operation->kind == CRASH_REPLACES; /* to the other */
-		lost |= rets[i] == -ENOENT &&
-			(crash_death.operation->kind == CRASH_REPLACES || crash_death.operation->kind == CRASH_DROPS);
-		snprintf(what, sizeof(what), "number %d of the two fails: %s", i, corral_strerror(rets[i]));
+		bool lost = rets[i] == -ECANCELED &&
+			    crash_death.operation->kind == CRASH_REPLACES; /* to the other */
+		lost |= rets[i] == -ENOENT && (crash_death.operation->kind == CRASH_REPLACES ||
+					       crash_death.operation->kind == CRASH_DROPS);
+		snprintf(what, sizeof(what), "number %d of the two fails: %s", i,
+			 corral_strerror(rets[i]));
 		if (rets[i] < 0 && !lost)
 			red(cell, what);
 	}
@@ -155,7 +166,8 @@ static void drop_all(struct cell *cell)
 
 	assert_int_equal(corral_list(corral, NULL, &cursor, rows, COUNT(rows), &count), 0);
 	for (size_t i = 0; i < count; i++) {
-		struct corral_key one = { corral_text(rows[i].restaurant_id), corral_text(rows[i].session_id) };
+		struct corral_key one = { corral_text(rows[i].restaurant_id),
+					  corral_text(rows[i].session_id) };
 		assert_int_equal(corral_drop(corral, &one, NULL, NULL), 0);
 	}
 	assert_int_equal(handle_actor(corral, &actor), 0);
@@ -192,7 +204,8 @@ static void check_memory(const struct cell *cell)
 	yard_check(&crash_death.stage->other, &t);
 	snprintf(what, sizeof(what), "live %llu cached %llu retired %llu lost %llu locks %u",
 		 (unsigned long long)t.live_bytes, (unsigned long long)t.cached_bytes,
-		 (unsigned long long)t.retired_bytes, (unsigned long long)t.lost_bytes, t.locks_held);
+		 (unsigned long long)t.retired_bytes, (unsigned long long)t.lost_bytes,
+		 t.locks_held);
 	if (t.live_bytes + t.cached_bytes + t.retired_bytes + t.lost_bytes + t.locks_held != 0)
 		red(cell, what);
 }
@@ -209,8 +222,9 @@ static void arrive_and_look(struct cell *cell)
 	const char *const ids[2] = { crash_op_id, two_ids ? "another operation" : crash_op_id };
 	int rets[2] = { 0, 0 };
 
-	crash_arrive(crash_death.stage, cell->who, crash_processes(crash_death.stage) & ~cell->living, again, ids,
-		     cell->guests, rets);
+	crash_arrive(crash_death.stage, cell->who,
+		     crash_processes(crash_death.stage) & ~cell->living, again, ids, cell->guests,
+		     rets);
 	if (crash_two(cell->who))
 		check_two(cell, rets, two_ids);
 	else
@@ -218,7 +232,8 @@ static void arrive_and_look(struct cell *cell)
 	if (cell->who == CRASH_WAITER)
 		do_it_again(cell);
 	bury(cell);
-	check(cell, crash_check_buried(crash_death.stage, cell->living | guests_living(cell), cell->living));
+	check(cell, crash_check_buried(crash_death.stage, cell->living | guests_living(cell),
+				       cell->living));
 }
 
 static void cell(enum crash_arrival who, uint64_t state, uint32_t living)
@@ -227,7 +242,8 @@ static void cell(enum crash_arrival who, uint64_t state, uint32_t living)
 	struct life holder;
 
 	crash_to_other(crash_death.stage);
-	yard_check(&crash_death.stage->other, NULL); /* as the dead left it: nothing is lost, only unfinished */
+	yard_check(&crash_death.stage->other,
+		   NULL); /* as the dead left it: nothing is lost, only unfinished */
 	if (living != 0)
 		crash_hold(crash_death.stage, living, &holder);
 	arrive_and_look(&cell);
@@ -255,7 +271,8 @@ static void cells_of_a_family(uint64_t state)
 	const char *fault = crash_check_parent(crash_death.stage);
 
 	if (fault != NULL)
-		fail_msg("%s, state %llu: %s", crash_death.operation->name, (unsigned long long)state, fault);
+		fail_msg("%s, state %llu: %s", crash_death.operation->name,
+			 (unsigned long long)state, fault);
 	for (enum crash_arrival who = CRASH_NEWCOMER; who <= CRASH_NEW_AGENT; who++) {
 		if (who == CRASH_WAITER) /* he would wait for the living */
 			continue;
@@ -271,7 +288,8 @@ void crash_cells_of_state(uint64_t state)
 	const bool all = crash_whole() && crash_death.repairer == CRASH_ARRIVALS;
 
 	acknowledged = NULL;
-	if (crash_death.first_acknowledged || (crash_death.stage->returned && crash_death.repairer == CRASH_ARRIVALS))
+	if (crash_death.first_acknowledged ||
+	    (crash_death.stage->returned && crash_death.repairer == CRASH_ARRIVALS))
 		acknowledged = &crash_death.expected.after;
 	if (crash_death.stage->returned && crash_death.repairer == CRASH_WAITER)
 		acknowledged = &crash_death.expected.again;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * crash_cell.h: a cell of the crash matrix: somebody is dead in a state, somebody arrives (crash_guests.h), and all must be
- * well (crash_oracle.h). A cell that is red fails the test and says where.
+ * crash_cell.h: a cell of the crash matrix: somebody is dead in a state, somebody arrives
+ * (crash_guests.h), and all must be well (crash_oracle.h). A cell that is red fails the test and
+ * says where.
  */
 #ifndef CRASH_CELL_H
 #define CRASH_CELL_H
@@ -24,7 +25,10 @@ extern struct crash_death crash_death;
 /* Every state and everybody who may come, not a sample: CORRAL_CRASH=all. */
 bool crash_whole(void);
 
-/* All cells of the state that the stage shows. Of the pairs only one comes in a sample, and after a second death. */
+/*
+ * All cells of the state that the stage shows. Of the pairs only one comes in a sample, and after a
+ * second death.
+ */
 void crash_cells_of_state(uint64_t state);
 
 #endif

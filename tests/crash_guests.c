@@ -11,9 +11,13 @@
 #include "crash_guests.h"
 #include "repair.h"
 
-const char *const crash_arrival_names[CRASH_ARRIVALS] = {
-	"a newcomer", "a waiter", "the agent", "a new agent", "two newcomers", "two waiters", "a waiter and the agent"
-};
+const char *const crash_arrival_names[CRASH_ARRIVALS] = { "a newcomer",
+							  "a waiter",
+							  "the agent",
+							  "a new agent",
+							  "two newcomers",
+							  "two waiters",
+							  "a waiter and the agent" };
 struct agent crash_agent;
 
 /* It is large and zeroed: clearing it again would be thousands of steps of a traced process. */
@@ -58,7 +62,10 @@ void crash_hold(const struct crash_stage *stage, uint32_t processes, struct life
 
 /* ------------------------------------------------------------------ arriving */
 
-/* Workers are told to start an agent when the arena is of an earlier boot; so that is what they do, perhaps both at once. */
+/*
+ * Workers are told to start an agent when the arena is of an earlier boot; so that is what they do,
+ * perhaps both at once.
+ */
 static int open_worker(const struct crash_stage *stage, struct corral **ret_corral)
 {
 	int r = corral_open(stage->other.path, 0, ret_corral);
@@ -158,13 +165,14 @@ static void run_both(struct runner runners[2], int rets[2])
 }
 
 void crash_arrive(const struct crash_stage *stage, enum crash_arrival who, uint32_t dead,
-		  int (*again)(struct corral *corral), const char *const ids[2], struct crash_guest guests[2],
-		  int rets[2])
+		  int (*again)(struct corral *corral), const char *const ids[2],
+		  struct crash_guest guests[2], int rets[2])
 {
-	bool before = who == CRASH_WAITER || who == CRASH_RUNNING_AGENT || who == CRASH_TWO_WAITERS ||
-		      who == CRASH_WAITER_AND_AGENT;
+	bool before = who == CRASH_WAITER || who == CRASH_RUNNING_AGENT ||
+		      who == CRASH_TWO_WAITERS || who == CRASH_WAITER_AND_AGENT;
 	struct runner runners[2] = { { stage, &guests[0], again, ids[0], NULL, 0, false, 0 },
-				     { stage, &guests[1], again, ids[1], NULL, 0, who == CRASH_WAITER_AND_AGENT, 0 } };
+				     { stage, &guests[1], again, ids[1], NULL, 0,
+				       who == CRASH_WAITER_AND_AGENT, 0 } };
 	struct life holder;
 
 	memset(guests, 0, 2 * sizeof(*guests));
@@ -187,7 +195,8 @@ void crash_arrive(const struct crash_stage *stage, enum crash_arrival who, uint3
 	if (who == CRASH_NEW_AGENT || who == CRASH_RUNNING_AGENT)
 		do_round(&guests[0]);
 	if (who == CRASH_NEWCOMER)
-		(void)alive_bury_all(&guests[0].corral->arena, &guests[0].corral->life, repair_process);
+		(void)alive_bury_all(&guests[0].corral->arena, &guests[0].corral->life,
+				     repair_process);
 	if (crash_two(who))
 		run_both(runners, rets);
 }

@@ -3,10 +3,12 @@
  * crash_guests.h: who arrives where somebody has died: in the other yard of a crash stage.
  *
  *   newcomer      attaches, and takes the dead one's process record
- *   waiter        is another process, attached before; does the same operation on the same cart, and so meets the locks
+ *   waiter        is another process, attached before; does the same operation on the same cart,
+ *                 and so meets the locks
  *   agent         runs already; its next round buries the dead
  *   new agent     takes up the arena, as after the death of an agent, and does its first round
- *   two newcomers, two waiters, a waiter and an agent: at once, each on a CPU of its own; they do the operation too
+ *   two newcomers, two waiters, a waiter and an agent: at once, each on a CPU of its own; they do
+ *   the operation too
  */
 #ifndef CRASH_GUESTS_H
 #define CRASH_GUESTS_H
@@ -39,20 +41,23 @@ extern struct agent crash_agent; /* of a traced process that is an agent */
 /* Take up a directory as its agent; *agent is zeroed. */
 int crash_take_up(struct agent *agent, const char *directory);
 
-/* Hold the liveness bytes of these processes (a bit each) in the other yard: they are not dead there. */
+/*
+ * Hold the liveness bytes of these processes (a bit each) in the other yard: they are not dead
+ * there.
+ */
 void crash_hold(const struct crash_stage *stage, uint32_t processes, struct life *ret_holder);
 
 /* All processes that stand in the other arena. */
 uint32_t crash_processes(const struct crash_stage *stage);
 
 /*
- * One arrives, or two do at once; who is not a newcomer was there before the death of `dead`. When there are two, each has
- * done `again` with the operation id ids[i] when this returns, and rets[i] is what it got. Who comes alone has buried the
- * dead, but for a waiter: he has only attached.
+ * One arrives, or two do at once; who is not a newcomer was there before the death of `dead`. When
+ * there are two, each has done `again` with the operation id ids[i] when this returns, and rets[i]
+ * is what it got. Who comes alone has buried the dead, but for a waiter: he has only attached.
  */
 void crash_arrive(const struct crash_stage *stage, enum crash_arrival who, uint32_t dead,
-		  int (*again)(struct corral *corral), const char *const ids[2], struct crash_guest guests[2],
-		  int rets[2]);
+		  int (*again)(struct corral *corral), const char *const ids[2],
+		  struct crash_guest guests[2], int rets[2]);
 void crash_leave(struct crash_guest guests[2]);
 
 static inline bool crash_two(enum crash_arrival who)

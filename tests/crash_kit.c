@@ -64,8 +64,8 @@ void crash_stage_remove(struct crash_stage *stage)
 /* ------------------------------------------------------------------ ranges */
 
 /*
- * What of an arena is in use: everything below the thread records, the first of these, everything from the
- * classes up to the pages; and of each span the blocks that were ever given out.
+ * What of an arena is in use: everything below the thread records, the first of these, everything
+ * from the classes up to the pages; and of each span the blocks that were ever given out.
  */
 struct range {
 	size_t at;
@@ -77,12 +77,16 @@ struct range {
 static uint32_t ranges(const uint8_t *map, struct range range[RANGES_MAX])
 {
 	const struct arena_header *h = (const struct arena_header *)(const void *)map;
-	const struct size_class *classes = (const struct size_class *)(const void *)(map + h->classes_at);
+	const struct size_class *classes =
+		(const struct size_class *)(const void *)(map + h->classes_at);
 	const uint32_t *pages = (const uint32_t *)(const void *)(map + h->pages_at);
 	uint32_t count = 0;
 
-	range[count++] = (struct range){ 0, h->processes_at + NEW_PROCESSES * sizeof(struct process_record) };
-	range[count++] = (struct range){ h->threads_at, h->threads_at + NEW_THREADS * sizeof(struct thread_record) };
+	range[count++] = (struct range){ 0, h->processes_at +
+						    NEW_PROCESSES * sizeof(struct process_record) };
+	range[count++] =
+		(struct range){ h->threads_at,
+				h->threads_at + NEW_THREADS * sizeof(struct thread_record) };
 	range[count++] = (struct range){ h->classes_at, h->space_at };
 	for (uint32_t page = 0; page < h->page_count && count < RANGES_MAX; page++) {
 		if (pages[page] == 0)
@@ -152,7 +156,8 @@ void crash_stage_again(struct crash_stage *stage, const struct image *image)
 	if (image != NULL) {
 		memcpy(stage->map, image->bytes, image->size);
 	} else {
-		const struct arena_header *h = (const struct arena_header *)(const void *)stage->map;
+		const struct arena_header *h =
+			(const struct arena_header *)(const void *)stage->map;
 		struct arena_header fresh = *h;
 		memset(stage->map + HEADER_BYTES, 0, stage->bytes - HEADER_BYTES);
 		memset((uint8_t *)&fresh + offsetof(struct arena_header, gp_phase), 0,
@@ -178,7 +183,8 @@ void crash_stage_reset(struct crash_stage *stage, const struct image *image)
 
 static bool first_time(struct crash_stage *stage, uint64_t hash)
 {
-	for (uint32_t at = (uint32_t)(hash >> 20) % stage->seen_room;; at = (at + 1) % stage->seen_room) {
+	for (uint32_t at = (uint32_t)(hash >> 20) % stage->seen_room;;
+	     at = (at + 1) % stage->seen_room) {
 		if (stage->seen[at] == hash)
 			return false;
 		if (stage->seen[at] == 0) {
@@ -201,7 +207,10 @@ static _Noreturn void be_traced(const struct crash_stage *stage, const struct cr
 	_exit(0);
 }
 
-/* Tracer and traced take turns: on one CPU that costs a third of what it costs on two. CORRAL_CRASH_CPU says which. */
+/*
+ * Tracer and traced take turns: on one CPU that costs a third of what it costs on two.
+ * CORRAL_CRASH_CPU says which.
+ */
 static void stay_on_one_cpu(void)
 {
 	const char *wanted = getenv("CORRAL_CRASH_CPU");
@@ -212,7 +221,8 @@ static void stay_on_one_cpu(void)
 	(void)sched_setaffinity(0, sizeof(one), &one);
 }
 
-static void look(struct crash_stage *stage, void (*on_state)(struct crash_stage *, uint64_t, void *), void *context)
+static void look(struct crash_stage *stage,
+		 void (*on_state)(struct crash_stage *, uint64_t, void *), void *context)
 {
 	if (!differs(stage->map, stage->now.bytes))
 		return;
@@ -222,7 +232,10 @@ static void look(struct crash_stage *stage, void (*on_state)(struct crash_stage 
 	on_state(stage, stage->states++, context);
 }
 
-/* The traced process has forked: from now on its child is the traced one, and the parent waits for it. */
+/*
+ * The traced process has forked: from now on its child is the traced one, and the parent waits for
+ * it.
+ */
 static pid_t follow_child(pid_t parent)
 {
 	unsigned long child = 0;
@@ -241,8 +254,10 @@ static bool step_through(struct crash_stage *stage, pid_t *pid,
 {
 	int status;
 
-	for (int signal_to_give = 0; stage->instructions < INSTRUCTIONS_MAX; stage->instructions++) {
-		assert_int_equal(ptrace(PTRACE_SINGLESTEP, *pid, NULL, (void *)(intptr_t)signal_to_give), 0);
+	for (int signal_to_give = 0; stage->instructions < INSTRUCTIONS_MAX;
+	     stage->instructions++) {
+		assert_int_equal(
+			ptrace(PTRACE_SINGLESTEP, *pid, NULL, (void *)(intptr_t)signal_to_give), 0);
 		assert_int_equal(waitpid(*pid, &status, __WALL), *pid);
 		if (!WIFSTOPPED(status) || WSTOPSIG(status) == SIGSTOP)
 			return WIFSTOPPED(status);
@@ -255,7 +270,8 @@ static bool step_through(struct crash_stage *stage, pid_t *pid,
 }
 
 bool crash_run(struct crash_stage *stage, const struct crash_plan *plan,
-	       void (*on_state)(struct crash_stage *stage, uint64_t state, void *context), void *context)
+	       void (*on_state)(struct crash_stage *stage, uint64_t state, void *context),
+	       void *context)
 {
 	int status;
 
@@ -269,7 +285,8 @@ bool crash_run(struct crash_stage *stage, const struct crash_plan *plan,
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		return false;
 	assert_true(WIFSTOPPED(status));
-	assert_int_equal(ptrace(PTRACE_SETOPTIONS, first, NULL, PTRACE_O_TRACEFORK | PTRACE_O_EXITKILL), 0);
+	assert_int_equal(
+		ptrace(PTRACE_SETOPTIONS, first, NULL, PTRACE_O_TRACEFORK | PTRACE_O_EXITKILL), 0);
 	if (plan->begin != NULL)
 		plan->begin(stage);
 	copy(stage->now.bytes, stage->map); /* as prepared */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * crash_kit.h: stop a process at every instruction of one operation, and take the arena as it is then.
+ * crash_kit.h: stop a process at every instruction of one operation, and take the arena as it is
+ * then.
  *
- * A traced child (ptrace, single steps) does the operation in its arena. After each instruction the tracer
- * compares the arena with what it was; each state not seen before is handed to a callback, which may look at it on a copy,
- * where the child's liveness byte is free: there it is dead. Nothing is placed by hand, so no point can be forgotten.
+ * A traced child (ptrace, single steps) does the operation in its arena. After each instruction the
+ * tracer compares the arena with what it was; each state not seen before is handed to a callback,
+ * which may look at it on a copy, where the child's liveness byte is free: there it is dead.
+ * Nothing is placed by hand, so no point can be forgotten.
  */
 #ifndef CRASH_KIT_H
 #define CRASH_KIT_H
@@ -33,8 +35,9 @@ struct crash_stage {
 };
 
 /*
- * What the child does: prepare() at full speed, act() instruction by instruction. begin() (or NULL) is called in the tracer
- * between the two. When act() forks, its child is the one that is stepped from then on.
+ * What the child does: prepare() at full speed, act() instruction by instruction. begin() (or NULL)
+ * is called in the tracer between the two. When act() forks, its child is the one that is stepped
+ * from then on.
  */
 struct crash_plan {
 	void *(*prepare)(const char *directory);
@@ -53,12 +56,14 @@ void crash_stage_reset(struct crash_stage *stage, const struct image *image);
 void crash_stage_again(struct crash_stage *stage, const struct image *image);
 
 /*
- * Run a plan; on_state() is called for each state not seen since the last reset, with the child stopped there, and once
- * more when act() has returned (stage->returned). It may use crash_to_other(). False: ptrace is not allowed here. The
- * child must end within a bound of instructions.
+ * Run a plan; on_state() is called for each state not seen since the last reset, with the child
+ * stopped there, and once more when act() has returned (stage->returned). It may use
+ * crash_to_other(). False: ptrace is not allowed here. The child must end within a bound of
+ * instructions.
  */
 bool crash_run(struct crash_stage *stage, const struct crash_plan *plan,
-	       void (*on_state)(struct crash_stage *stage, uint64_t state, void *context), void *context);
+	       void (*on_state)(struct crash_stage *stage, uint64_t state, void *context),
+	       void *context);
 
 /* Make the other arena a copy of this state: there, everybody is dead. */
 void crash_to_other(struct crash_stage *stage);

@@ -71,7 +71,8 @@ static void nearly_a_batch(struct corral *corral)
 	add_plain(corral, "burger");
 	must(handle_actor(corral, &actor) == 0);
 	for (int i = 0; i < 1000 && actor->record->retired.open_bytes + 640 < 32768; i++)
-		must(corral_set_quantity(corral, &crash_key, 1, (uint32_t)(i % 9 + 1), NULL, NULL) == 0);
+		must(corral_set_quantity(corral, &crash_key, 1, (uint32_t)(i % 9 + 1), NULL,
+					 NULL) == 0);
 	must(corral_set_quantity(corral, &crash_key, 1, 1, NULL, NULL) == 0);
 }
 
@@ -191,8 +192,8 @@ static int do_batch(struct corral *corral)
 		if (r < 0)
 			return r;
 		r = corral_set_attribute(corral, &crash_key, &(struct corral_text){ "a", 1 },
-					 &(struct corral_text){ "b", 1 }, &(struct corral_op){ .id = { "other", 5 } },
-					 NULL);
+					 &(struct corral_text){ "b", 1 },
+					 &(struct corral_op){ .id = { "other", 5 } }, NULL);
 		if (r < 0)
 			return r;
 	}
@@ -241,7 +242,8 @@ const struct crash_operation crash_worker_operations[] = {
 	{ "a new cart", nothing, crash_add_burger, CRASH_CHANGES, CRASH_WORKER, NULL, false },
 	{ "a merge", crash_two_lines, crash_add_burger, CRASH_CHANGES, CRASH_WORKER, NULL, false },
 	{ "a new line", crash_two_lines, crash_add_coke, CRASH_CHANGES, CRASH_WORKER, NULL, false },
-	{ "growth into another size", crash_two_lines, do_grow, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "growth into another size", crash_two_lines, do_grow, CRASH_CHANGES, CRASH_WORKER, NULL,
+	  false },
 	{ "a quantity", crash_two_lines, do_quantity, CRASH_CHANGES, CRASH_WORKER, NULL, false },
 	{ "a removal", crash_two_lines, do_remove, CRASH_CHANGES, CRASH_WORKER, NULL, false },
 	{ "a clearing", crash_two_lines, do_clear, CRASH_CHANGES, CRASH_WORKER, NULL, false },
@@ -251,10 +253,12 @@ const struct crash_operation crash_worker_operations[] = {
 	{ "a checkout", crash_two_lines, do_checkout, CRASH_CHANGES, CRASH_WORKER, NULL, false },
 	{ "a drop", crash_two_lines, do_drop, CRASH_DROPS, CRASH_WORKER, NULL, false },
 	{ "a replacement", crash_two_lines, do_replace, CRASH_REPLACES, CRASH_WORKER, NULL, false },
-	{ "a replacement of nothing", nothing, do_replace_nothing, CRASH_CHANGES, CRASH_WORKER, NULL, false },
-	{ "a full batch of retired blocks", nearly_a_batch, do_batch, CRASH_SEVERAL, CRASH_WORKER, NULL, false },
-	{ "a cart begun where another one's time is up", crash_nearly_over, crash_add_burger, CRASH_CHANGES,
-	  CRASH_WORKER, NULL, false },
+	{ "a replacement of nothing", nothing, do_replace_nothing, CRASH_CHANGES, CRASH_WORKER,
+	  NULL, false },
+	{ "a full batch of retired blocks", nearly_a_batch, do_batch, CRASH_SEVERAL, CRASH_WORKER,
+	  NULL, false },
+	{ "a cart begun where another one's time is up", crash_nearly_over, crash_add_burger,
+	  CRASH_CHANGES, CRASH_WORKER, NULL, false },
 	{ "a nested read", crash_two_lines, do_read, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
 	{ "a copying read", crash_two_lines, do_copy, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
 	{ "a list", crash_two_lines, do_list, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },

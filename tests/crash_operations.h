@@ -2,8 +2,8 @@
 /*
  * crash_operations.h: the operations of the crash matrix, on the one cart crash_key.
  *
- * crash_operations.c has the calls of a worker, crash_operations_care.c what goes on beneath and beside them: memory,
- * threads, fork, the agent.
+ * crash_operations.c has the calls of a worker, crash_operations_care.c what goes on beneath and
+ * beside them: memory, threads, fork, the agent.
  */
 #ifndef CRASH_OPERATIONS_H
 #define CRASH_OPERATIONS_H
@@ -35,7 +35,10 @@ struct crash_operation {
 	int (*act)(struct corral *corral);      /* the operation itself; NULL: that of the role */
 	enum crash_kind kind;
 	enum crash_role role;
-	/* act() forks, its parent has record 0 and its child record 1; `again` is what the child does */
+	/*
+	 * act() forks, its parent has record 0 and its child record 1; `again` is what the child
+	 * does
+	 */
 	int (*again)(struct corral *corral);
 	bool long_winded; /* takes its time: in the whole run only */
 };

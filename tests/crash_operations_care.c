@@ -60,7 +60,8 @@ static void used_up_cache(struct corral *corral)
 
 	crash_two_lines(corral);
 	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
-		while (actor->record->cache[class] != 0) { /* to where we find them again: retired */
+		while (actor->record->cache[class] !=
+		       0) { /* to where we find them again: retired */
 			must(block_alloc(actor, block_class_bytes(class)) == 0);
 			note(&actor->record->intent.old, actor->record->intent.hand);
 			note(&actor->record->intent.hand, 0);
@@ -69,7 +70,9 @@ static void used_up_cache(struct corral *corral)
 	}
 }
 
-/* A cart whose version needs about the whole of a block of this class; there may be no room for it. */
+/*
+ * A cart whose version needs about the whole of a block of this class; there may be no room for it.
+ */
 static void cart_of_class(struct corral *corral, uint32_t class)
 {
 	static char notes[CORRAL_WORDS_MAX];
@@ -83,7 +86,10 @@ static void cart_of_class(struct corral *corral, uint32_t class)
 	(void)corral_add(corral, &key, &one, NULL, NULL);
 }
 
-/* No page is free, and no span is whole; the class of the next version is empty, but a larger one has blocks. */
+/*
+ * No page is free, and no span is whole; the class of the next version is empty, but a larger one
+ * has blocks.
+ */
 static void short_of_memory(struct corral *corral)
 {
 	struct actor *actor = actor_of(corral);
@@ -137,7 +143,8 @@ static void go_on_as_child(void)
 static int do_fork(struct corral *corral)
 {
 	go_on_as_child();
-	must(corral_read_end(&parents_view) == -ESTALE); /* of the parent's section nothing may be touched */
+	must(corral_read_end(&parents_view) ==
+	     -ESTALE); /* of the parent's section nothing may be touched */
 	return crash_add_burger(corral);
 }
 
@@ -226,27 +233,38 @@ static int do_stop(struct corral *corral)
 }
 
 const struct crash_operation crash_care_operations[] = {
-	{ "a refill from the class's list", listed_blocks, crash_add_coke, CRASH_CHANGES, CRASH_WORKER, NULL, false },
-	{ "a refill of never used blocks", used_up_cache, crash_add_coke, CRASH_CHANGES, CRASH_WORKER, NULL, false },
-	{ "a change when memory is short", short_of_memory, crash_add_coke, CRASH_CHANGES, CRASH_WORKER, NULL, true },
-	{ "reclaiming", crash_dropped_carts, do_reclaim, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
+	{ "a refill from the class's list", listed_blocks, crash_add_coke, CRASH_CHANGES,
+	  CRASH_WORKER, NULL, false },
+	{ "a refill of never used blocks", used_up_cache, crash_add_coke, CRASH_CHANGES,
+	  CRASH_WORKER, NULL, false },
+	{ "a change when memory is short", short_of_memory, crash_add_coke, CRASH_CHANGES,
+	  CRASH_WORKER, NULL, true },
+	{ "reclaiming", crash_dropped_carts, do_reclaim, CRASH_NO_CHANGE, CRASH_WORKER, NULL,
+	  false },
 	{ "scavenging", freed_spans, do_scavenge, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
-	{ "leaving a thread", crash_dropped_carts, do_leave_thread, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
+	{ "leaving a thread", crash_dropped_carts, do_leave_thread, CRASH_NO_CHANGE, CRASH_WORKER,
+	  NULL, false },
 	{ "detaching", crash_dropped_carts, do_close, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
 	{ "attaching", crash_dropped_carts, NULL, CRASH_NO_CHANGE, CRASH_OPENING, NULL, false },
-	{ "a forked child's change", with_a_view_open, do_fork, CRASH_CHANGES, CRASH_WORKER, crash_add_burger, false },
-	{ "a forked child's detaching", crash_dropped_carts, do_fork_and_close, CRASH_CHANGES, CRASH_WORKER,
+	{ "a forked child's change", with_a_view_open, do_fork, CRASH_CHANGES, CRASH_WORKER,
 	  crash_add_burger, false },
-	{ "a forked child's closing of what it never used", with_a_view_open, do_fork_and_only_close, CRASH_NO_CHANGE,
-	  CRASH_WORKER, crash_add_coke, false },
-	{ "the end of a cart", crash_nearly_over, do_expire, CRASH_EXPIRES, CRASH_WORKER, NULL, false },
-	{ "an agent's round with a cart whose time is up", crash_nearly_over, do_tick, CRASH_EXPIRES, CRASH_AGENT, NULL,
+	{ "a forked child's detaching", crash_dropped_carts, do_fork_and_close, CRASH_CHANGES,
+	  CRASH_WORKER, crash_add_burger, false },
+	{ "a forked child's closing of what it never used", with_a_view_open,
+	  do_fork_and_only_close, CRASH_NO_CHANGE, CRASH_WORKER, crash_add_coke, false },
+	{ "the end of a cart", crash_nearly_over, do_expire, CRASH_EXPIRES, CRASH_WORKER, NULL,
 	  false },
-	{ "an agent's round over a worker's retired blocks", others_retired, do_tick, CRASH_NO_CHANGE, CRASH_AGENT,
+	{ "an agent's round with a cart whose time is up", crash_nearly_over, do_tick,
+	  CRASH_EXPIRES, CRASH_AGENT, NULL, false },
+	{ "an agent's round over a worker's retired blocks", others_retired, do_tick,
+	  CRASH_NO_CHANGE, CRASH_AGENT, NULL, false },
+	{ "an agent's round with a dead worker", dead_worker, do_tick, CRASH_NO_CHANGE, CRASH_AGENT,
 	  NULL, false },
-	{ "an agent's round with a dead worker", dead_worker, do_tick, CRASH_NO_CHANGE, CRASH_AGENT, NULL, false },
-	{ "an agent's start", crash_dropped_carts, NULL, CRASH_NO_CHANGE, CRASH_STARTING, NULL, false },
-	{ "an agent's start after another boot", earlier_boot, NULL, CRASH_NO_CHANGE, CRASH_STARTING, NULL, true },
-	{ "an agent's stop", crash_dropped_carts, do_stop, CRASH_NO_CHANGE, CRASH_AGENT, NULL, false },
+	{ "an agent's start", crash_dropped_carts, NULL, CRASH_NO_CHANGE, CRASH_STARTING, NULL,
+	  false },
+	{ "an agent's start after another boot", earlier_boot, NULL, CRASH_NO_CHANGE,
+	  CRASH_STARTING, NULL, true },
+	{ "an agent's stop", crash_dropped_carts, do_stop, CRASH_NO_CHANGE, CRASH_AGENT, NULL,
+	  false },
 };
 const size_t crash_care_operation_count = COUNT(crash_care_operations);

@@ -31,15 +31,17 @@ void crash_describe(struct corral *corral, struct crash_sight *sight)
 		return;
 	}
 	sight->version = cart->head.version;
-	size_t at = (size_t)snprintf(sight->text, size, "%u %lld tax %u ttl %llu", cart->head.status,
-				     (long long)cart->head.total_cents, cart->head.tax_ppm,
-				     (unsigned long long)cart->head.ttl_ms);
+	size_t at = (size_t)snprintf(sight->text, size, "%u %lld tax %u ttl %llu",
+				     cart->head.status, (long long)cart->head.total_cents,
+				     cart->head.tax_ppm, (unsigned long long)cart->head.ttl_ms);
 	for (uint32_t i = 0; i < cart->line_count && at < size; i++)
-		at += (size_t)snprintf(sight->text + at, size - at, " %u:%.*s*%u", cart->lines[i].line,
-				       (int)cart->lines[i].item.menu_item_id.size,
-				       cart->lines[i].item.menu_item_id.data, cart->lines[i].item.quantity);
+		at += (size_t)snprintf(
+			sight->text + at, size - at, " %u:%.*s*%u", cart->lines[i].line,
+			(int)cart->lines[i].item.menu_item_id.size,
+			cart->lines[i].item.menu_item_id.data, cart->lines[i].item.quantity);
 	for (uint32_t i = 0; i < cart->attribute_count && at < size; i++)
-		at += (size_t)snprintf(sight->text + at, size - at, " %.*s", (int)cart->attributes[i].name.size,
+		at += (size_t)snprintf(sight->text + at, size - at, " %.*s",
+				       (int)cart->attributes[i].name.size,
 				       cart->attributes[i].name.data);
 	corral_cart_free(cart);
 }
@@ -104,7 +106,8 @@ static const struct process_record *processes_of(const uint8_t *map)
 static uint64_t version_in(const uint8_t *map, const struct slot *slot)
 {
 	const struct block_header *block =
-		(const struct block_header *)(const void *)(map + (size_t)slot->current * BLOCK_UNIT);
+		(const struct block_header *)(const void *)(map +
+							    (size_t)slot->current * BLOCK_UNIT);
 
 	return slot->current == 0 ? 0 : ((const struct cart_head *)(block + 1))->version;
 }
@@ -140,11 +143,13 @@ const char *crash_check_dirty(const struct crash_stage *stage)
 	for (uint32_t i = 0; i < CRASH_CARTS; i++) {
 		const struct slot *slot = &slots_of(map)[i];
 		uint64_t version = version_in(map, slot);
-		if (version == beginning[i].version && (version == 0 || slot->hash == beginning[i].hash))
+		if (version == beginning[i].version &&
+		    (version == 0 || slot->hash == beginning[i].hash))
 			continue;
 		if ((dirty[i / 64] >> i % 64 & 1) == 0)
 			return "a slot whose cart changed is not marked dirty";
-		if (version != 0 && slot->hash == beginning[i].hash && version < beginning[i].version)
+		if (version != 0 && slot->hash == beginning[i].hash &&
+		    version < beginning[i].version)
 			return "a cart's version went back";
 	}
 	return NULL;
@@ -152,7 +157,10 @@ const char *crash_check_dirty(const struct crash_stage *stage)
 
 /* ------------------------------------------------------------------ the dead */
 
-/* What only its owner writes. (Others may work on its retired lists, and note how long they have waited for it.) */
+/*
+ * What only its owner writes. (Others may work on its retired lists, and note how long they have
+ * waited for it.)
+ */
 static bool same_hand(const struct thread_record *a, const struct thread_record *b)
 {
 	return memcmp(a, b, offsetof(struct thread_record, intent)) == 0 &&
@@ -165,15 +173,17 @@ const char *crash_check_parent(const struct crash_stage *stage)
 	const uint8_t *now = stage->now.bytes;
 
 	for (uint32_t i = 0; i < CRASH_THREADS; i++)
-		if (threads_at_beginning[i].owner == 1 && !same_hand(&threads_at_beginning[i], &threads_of(now)[i]))
+		if (threads_at_beginning[i].owner == 1 &&
+		    !same_hand(&threads_at_beginning[i], &threads_of(now)[i]))
 			return "a forked child was at its parent's thread record";
-	return memcmp(&processes_at_beginning[0], processes_of(now), sizeof(struct process_record)) == 0 ?
+	return memcmp(&processes_at_beginning[0], processes_of(now),
+		      sizeof(struct process_record)) == 0 ?
 		       NULL :
 		       "a forked child was at its parent's process record";
 }
 
-static const char *check_thread(const struct thread_record *then, const struct thread_record *now, uint32_t living,
-				uint32_t untouched)
+static const char *check_thread(const struct thread_record *then, const struct thread_record *now,
+				uint32_t living, uint32_t untouched)
 {
 	uint32_t owner = now->owner; /* process plus one */
 	uint32_t dead = then->owner;
@@ -188,7 +198,8 @@ static const char *check_thread(const struct thread_record *then, const struct t
 		return NULL;
 	if (now->stat[STAT_repaired] != then->stat[STAT_repaired] + 1)
 		return "a dead thread's record was not repaired exactly once";
-	return now->generation > then->generation ? NULL : "a freed thread record has its old generation";
+	return now->generation > then->generation ? NULL :
+						    "a freed thread record has its old generation";
 }
 
 const char *crash_check_buried(const struct crash_stage *stage, uint32_t living, uint32_t untouched)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * false_clock.h: a clock that the test sets. To be included by one file of a program: it defines clock_gettime(), which
- * the library, being linked into the program, then calls.
+ * false_clock.h: a clock that the test sets. To be included by one file of a program: it defines
+ * clock_gettime(), which the library, being linked into the program, then calls.
  *
  * Only the clock by which carts live (CLOCK_MONOTONIC_COARSE) can be set and only the wall clock
  * (CLOCK_REALTIME...) be stepped; all else, such as patience with a lock, goes by the real clocks.
@@ -18,9 +18,10 @@
 
 #define MS 1000000ll /* nanoseconds */
 
-static int64_t false_now_ns;                /* 0: the real one */
-static int64_t false_wall_ns;               /* added to the wall clock */
-static __thread void (*at_next_look)(void); /* called once, after this thread has read the carts' clock */
+static int64_t false_now_ns;  /* 0: the real one */
+static int64_t false_wall_ns; /* added to the wall clock */
+static __thread void (*at_next_look)(
+	void); /* called once, after this thread has read the carts' clock */
 
 static int false_clock(clockid_t id, struct timespec *now)
 {
@@ -28,7 +29,8 @@ static int false_clock(clockid_t id, struct timespec *now)
 	int64_t ns = 0;
 
 	if (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)
-		ns = now->tv_sec * 1000000000ll + now->tv_nsec + __atomic_load_n(&false_wall_ns, __ATOMIC_RELAXED);
+		ns = now->tv_sec * 1000000000ll + now->tv_nsec +
+		     __atomic_load_n(&false_wall_ns, __ATOMIC_RELAXED);
 	else if (id == CLOCK_MONOTONIC_COARSE)
 		ns = __atomic_load_n(&false_now_ns, __ATOMIC_SEQ_CST);
 	if (ns != 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * former_image.c: see former_image.h. The offsets are layout 2's own, and not from shm/former.c, which is under test.
+ * former_image.c: see former_image.h. The offsets are layout 2's own, and not from shm/former.c,
+ * which is under test.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,14 @@
 
 #define CART_SIZE sizeof(struct cart_head)
 
-enum { VERSION_AT = 8, FINGERPRINT_AT = 16, SUM_AT = 48, TABLES_AT = 120, SPACE_AT = 144, CONSTANT_END = 192 };
+enum {
+	VERSION_AT = 8,
+	FINGERPRINT_AT = 16,
+	SUM_AT = 48,
+	TABLES_AT = 120,
+	SPACE_AT = 144,
+	CONSTANT_END = 192
+};
 
 static void put_u64(uint8_t *header, size_t at, uint64_t value)
 {
@@ -71,11 +79,13 @@ static bool make_cart(uint8_t *bytes, size_t room, bool *ret_sound)
 	memcpy(&today, bytes, sizeof(today));
 	if (today.format != 2)
 		return false;
-	uint64_t front = CART_SIZE + align_up((uint64_t)today.restaurant_size + today.session_size, 8) +
+	uint64_t front = CART_SIZE +
+			 align_up((uint64_t)today.restaurant_size + today.session_size, 8) +
 			 align_up((uint64_t)today.attributes_size, 8);
 	bool sound = front <= room && XXH3_64bits(bytes + 8, front - 8) == today.sum;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		memcpy(bytes + fields[i].former, (const uint8_t *)&today + fields[i].today, fields[i].size);
+		memcpy(bytes + fields[i].former, (const uint8_t *)&today + fields[i].today,
+		       fields[i].size);
 	memcpy(bytes + fields[2].former, &(uint16_t){ 1 }, sizeof(uint16_t));
 	if (sound)
 		put_u64(bytes, 0, XXH3_64bits(bytes + 8, front - 8));
@@ -111,7 +121,8 @@ static void make_carts(struct former_image *image, const struct arena *arena)
 		block_ref ref = arena->slots[i].current;
 		if (ref - arena->space_first < arena->head_refs)
 			change_cart(image, (uint8_t *)(arena_block(arena, ref) + 1),
-				    (size_t)(arena->space_end - ref) * BLOCK_UNIT - sizeof(struct block_header));
+				    (size_t)(arena->space_end - ref) * BLOCK_UNIT -
+					    sizeof(struct block_header));
 	}
 }
 

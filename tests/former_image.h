@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * former_image.h: a small arena as it would have been in layout 2, made of one of today's layout: the same records, slots and
- * blocks; another header, the tables behind the dirty bitmap a drained bitmap and the chains lower, and the carts that slots
- * have in format 1.
+ * former_image.h: a small arena as it would have been in layout 2, made of one of today's layout:
+ * the same records, slots and blocks; another header, the tables behind the dirty bitmap a drained
+ * bitmap and the chains lower, and the carts that slots have in format 1.
  */
 #ifndef FORMER_IMAGE_H
 #define FORMER_IMAGE_H

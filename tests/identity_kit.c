@@ -61,7 +61,8 @@ bool identity_is_sleep(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
 	FILE *file = fopen(path, "r");
-	bool is = file != NULL && fgets(name, sizeof(name), file) != NULL && strcmp(name, "sleep\n") == 0;
+	bool is = file != NULL && fgets(name, sizeof(name), file) != NULL &&
+		  strcmp(name, "sleep\n") == 0;
 	if (file != NULL)
 		fclose(file);
 	return is;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * identity_kit.h: what the 59_identity tests share: somebody who stops in the middle of a change, and looks at who
- * is there.
+ * identity_kit.h: what the 59_identity tests share: somebody who stops in the middle of a change,
+ * and looks at who is there.
  */
 #ifndef IDENTITY_KIT_H
 #define IDENTITY_KIT_H

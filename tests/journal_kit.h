@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal_kit.h: an agent with a journal, in a process of its own, that may be killed or lose power; and a cart or two.
+ * journal_kit.h: an agent with a journal, in a process of its own, that may be killed or lose
+ * power; and a cart or two.
  */
 #ifndef JOURNAL_KIT_H
 #define JOURNAL_KIT_H
@@ -95,7 +96,8 @@ static inline int tear_down(void **state)
 	char command[512];
 
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s/journal' '%s'/arena.damaged.*", yard.path, yard.path);
+	snprintf(command, sizeof(command), "rm -rf '%s/journal' '%s'/arena.damaged.*", yard.path,
+		 yard.path);
 	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a path of ours */
 	yard_remove(&yard);
 	return 0;
@@ -108,12 +110,14 @@ static inline struct corral_key key_of(const char *session)
 	return (struct corral_key){ { "r", 1 }, { session, strlen(session) } };
 }
 
-static inline int add(struct corral *corral, const char *session, const char *op_id, struct corral_result *ret_result)
+static inline int add(struct corral *corral, const char *session, const char *op_id,
+		      struct corral_result *ret_result)
 {
 	const struct corral_key key = key_of(session);
-	const struct corral_item item = {
-		.menu_item_id = { "i", 1 }, .name = { "Item", 4 }, .unit_price_cents = 250, .quantity = 1
-	};
+	const struct corral_item item = { .menu_item_id = { "i", 1 },
+					  .name = { "Item", 4 },
+					  .unit_price_cents = 250,
+					  .quantity = 1 };
 	struct corral_op op = { 0 };
 
 	if (op_id != NULL)

@@ -50,8 +50,9 @@ struct corral_op orders_op(const char *id, uint64_t if_version)
 	return (struct corral_op){ .id = corral_text(id), .if_version = if_version };
 }
 
-int orders_add(struct corral *corral, const struct corral_key *key, const char *menu_item_id, int64_t price_cents,
-	       uint32_t quantity, const char *op_id, struct corral_result *ret_result)
+int orders_add(struct corral *corral, const struct corral_key *key, const char *menu_item_id,
+	       int64_t price_cents, uint32_t quantity, const char *op_id,
+	       struct corral_result *ret_result)
 {
 	struct corral_item item = orders_item(menu_item_id, price_cents, quantity);
 	struct corral_op op = orders_op(op_id, 0);

@@ -28,13 +28,17 @@ struct corral_item orders_item(const char *menu_item_id, int64_t price_cents, ui
 struct corral_op orders_op(const char *id, uint64_t if_version);
 
 /* Add a plain item; op_id may be NULL. What corral_add() returns. */
-int orders_add(struct corral *corral, const struct corral_key *key, const char *menu_item_id, int64_t price_cents,
-	       uint32_t quantity, const char *op_id, struct corral_result *ret_result);
+int orders_add(struct corral *corral, const struct corral_key *key, const char *menu_item_id,
+	       int64_t price_cents, uint32_t quantity, const char *op_id,
+	       struct corral_result *ret_result);
 
 /* The cart's head; what corral_read_begin() returns. */
 int orders_head(struct corral *corral, const struct corral_key *key, struct corral_head *ret_head);
 
-/* A handle for a body that runs as a thread (of one that shares `shared`) or as a process (shared NULL: its own). */
+/*
+ * A handle for a body that runs as a thread (of one that shares `shared`) or as a process (shared
+ * NULL: its own).
+ */
 struct corral *orders_come(const struct yard *yard, struct corral *shared);
 void orders_go(struct corral *corral, const struct corral *shared);
 

@@ -70,7 +70,8 @@ static void grow(struct content *content, uint64_t size)
 }
 
 /* Blocks are those of the disk: counted from the file's beginning. */
-static void write_torn(const struct power_state *state, struct content *content, const struct power_step *step)
+static void write_torn(const struct power_state *state, struct content *content,
+		       const struct power_step *step)
 {
 	uint64_t first = step->offset / state->block_bytes;
 	uint64_t end = step->offset + step->size;
@@ -188,7 +189,8 @@ void power_disk_open(void)
 		const struct power_step *step = &power_trace.steps[i];
 		struct content *content = &disk.contents[step->node];
 		uint64_t end = step->offset + (step->kind == POWER_WRITE ? step->size : 0);
-		if ((step->kind == POWER_WRITE || step->kind == POWER_TRUNCATE) && end > content->room)
+		if ((step->kind == POWER_WRITE || step->kind == POWER_TRUNCATE) &&
+		    end > content->room)
 			content->room = end;
 	}
 	for (uint32_t i = 0; i < power_trace.node_count; i++) {

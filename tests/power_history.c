@@ -148,7 +148,8 @@ static bool goes_on(struct corral *corral, uint32_t number, struct power_promise
 static const char *tell(const struct event *found, struct power_promise promise)
 {
 	static char text[512];
-	size_t used = (size_t)snprintf(text, sizeof(text), "cart s%u has version %llu; its history:", found->key,
+	size_t used = (size_t)snprintf(text, sizeof(text),
+				       "cart s%u has version %llu; its history:", found->key,
 				       (unsigned long long)found->version);
 
 	for (uint32_t i = 0; i < promise.made && used < sizeof(text) - 32; i++)

@@ -19,12 +19,16 @@ struct agent_options power_options = { .size_bytes = ARENA_BYTES_MIN,
 
 struct power_life power_life;
 
-/* Before each step of the agent. A sync is acknowledged from the moment on at which who waits for it could see it. */
+/*
+ * Before each step of the agent. A sync is acknowledged from the moment on at which who waits for
+ * it could see it.
+ */
 static struct power_promise promise(void)
 {
 	if (power_life.corral != NULL) {
 		const struct arena_header *h = power_life.corral->arena.header;
-		if ((int32_t)(__atomic_load_n(&h->sync_done, __ATOMIC_ACQUIRE) - power_life.asked) >= 0)
+		if ((int32_t)(__atomic_load_n(&h->sync_done, __ATOMIC_ACQUIRE) -
+			      power_life.asked) >= 0)
 			power_life.synced_events = power_life.asked_events;
 		if (power_life.busy && random_below(&power_life.random, 3) == 0)
 			power_history_change(power_life.corral);
@@ -38,9 +42,11 @@ struct agent *power_agent(const char *directory)
 
 	assert_non_null(agent);
 	power_options.location = directory;
-	*agent = (struct agent){
-		.options = &power_options, .dir_fd = -1, .log_fd = -1, .listen_fd = -1, .signal_fd = -1
-	};
+	*agent = (struct agent){ .options = &power_options,
+				 .dir_fd = -1,
+				 .log_fd = -1,
+				 .listen_fd = -1,
+				 .signal_fd = -1 };
 	return agent;
 }
 
@@ -123,7 +129,8 @@ void power_die(enum power_kind kind)
 	power_unlock();
 	(void)__atomic_add_fetch(&h->sync_requested, 1, __ATOMIC_SEQ_CST);
 	futex_wake(&h->sync_requested, 1);
-	assert_true(wait_until(__atomic_load_n(&power_die_after, __ATOMIC_ACQUIRE) == POWER_NOTHING, SUPPORT_WAIT_MS));
+	assert_true(wait_until(__atomic_load_n(&power_die_after, __ATOMIC_ACQUIRE) == POWER_NOTHING,
+			       SUPPORT_WAIT_MS));
 	alive_drop(&power_life.agent->agent_life, ALIVE_AGENT_BYTE);
 	assert_true(count < COUNT(dead));
 	dead[count++] = power_life.agent;
@@ -146,7 +153,8 @@ void power_lose_arena(bool gone)
 	}
 	int fd = openat(power_life.yard.dir_fd, ARENA_FILE, O_RDWR | O_CLOEXEC);
 	assert_true(fd >= 0);
-	assert_int_equal(pwrite(fd, other_boot, sizeof(other_boot), offsetof(struct arena_header, boot_id)),
-			 sizeof(other_boot));
+	assert_int_equal(
+		pwrite(fd, other_boot, sizeof(other_boot), offsetof(struct arena_header, boot_id)),
+		sizeof(other_boot));
 	close(fd);
 }

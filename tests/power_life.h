@@ -23,7 +23,10 @@ struct power_life {
 extern struct power_life power_life;
 extern struct agent_options power_options;
 
-/* A directory; everything else follows. Record from now on, while carts change between the agent's system calls. */
+/*
+ * A directory; everything else follows. Record from now on, while carts change between the agent's
+ * system calls.
+ */
 void power_begin(void);
 void power_begin_trace(void);
 

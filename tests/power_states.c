@@ -103,7 +103,8 @@ static void some_subsets(struct power_state *state)
 
 static void tear_by(struct power_state *state, const struct power_step *step, uint32_t block_bytes)
 {
-	uint64_t blocks = (step->offset + step->size - 1) / block_bytes - step->offset / block_bytes + 1;
+	uint64_t blocks =
+		(step->offset + step->size - 1) / block_bytes - step->offset / block_bytes + 1;
 
 	state->block_bytes = block_bytes;
 	for (state->block = 0; state->block < blocks; state->block++) {
@@ -139,8 +140,8 @@ static void states_at(uint32_t at)
 
 	memset(&state, 0, sizeof(state));
 	state.at = at;
-	state.promise =
-		at < power_trace.count ? power_trace.steps[at].promise : power_trace.promise(); /* the trace is over */
+	state.promise = at < power_trace.count ? power_trace.steps[at].promise :
+						 power_trace.promise(); /* the trace is over */
 	for (uint32_t i = 0; i < at; i++) {
 		if (settled[i] || power_trace.steps[i].kind == POWER_SYNC)
 			continue;
@@ -207,17 +208,21 @@ void power_state_describe(const struct power_state *state, char *text, size_t si
 	const struct power_step *step = &power_trace.steps[state->at];
 	bool end = state->at == power_trace.count;
 	size_t used = (size_t)snprintf(
-		text, size, "the power goes before step %u of %u (%s node %u%s%s), %u of %u synced;", state->at,
-		power_trace.count, end ? "end" : power_kind_name(step->kind), end ? 0 : step->node, end ? "" : " ",
-		end ? "" : step->name, state->promise.synced, state->promise.made);
+		text, size,
+		"the power goes before step %u of %u (%s node %u%s%s), %u of %u synced;", state->at,
+		power_trace.count, end ? "end" : power_kind_name(step->kind), end ? 0 : step->node,
+		end ? "" : " ", end ? "" : step->name, state->promise.synced, state->promise.made);
 
 	for (uint32_t i = 0; i < state->pending_count && used < size; i++) {
 		step = &power_trace.steps[state->pending[i]];
-		used += (size_t)snprintf(text + used, size - used, " %s%u:%s %s", state->kept[i] ? "+" : "-",
-					 state->pending[i], power_kind_name(step->kind), step->name);
+		used += (size_t)snprintf(text + used, size - used, " %s%u:%s %s",
+					 state->kept[i] ? "+" : "-", state->pending[i],
+					 power_kind_name(step->kind), step->name);
 	}
 	if (used < size)
-		snprintf(text + used, size - used, "; tear %d of %u: %u bytes, %llu%s", (int)state->tear,
-			 state->tear != POWER_WHOLE ? state->pending[state->torn] : 0, state->block_bytes,
-			 (unsigned long long)state->block, state->grown ? "; grown" : "");
+		snprintf(text + used, size - used, "; tear %d of %u: %u bytes, %llu%s",
+			 (int)state->tear,
+			 state->tear != POWER_WHOLE ? state->pending[state->torn] : 0,
+			 state->block_bytes, (unsigned long long)state->block,
+			 state->grown ? "; grown" : "");
 }

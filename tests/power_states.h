@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * power_states.h: every state that a disk may be in when the power goes, out of a trace (power_trace.h).
+ * power_states.h: every state that a disk may be in when the power goes, out of a trace
+ * (power_trace.h).
  *
- * The power may go before each step, and after the last. Of the steps before, those are settled that a sync of their file (what is
- * written into it) or of their directory (its entries) has followed. The others are pending: each may have reached the disk or
- * not, whatever became of the rest, also of earlier ones. A rename is one step; a sync of either directory settles it. Of a
- * pending write any block of 512 bytes or of 4 KiB may be there or not; a file may have the size that it
- * got by pending writes, with zeroes where they did not arrive, or not.
+ * The power may go before each step, and after the last. Of the steps before, those are settled
+ * that a sync of their file (what is written into it) or of their directory (its entries) has
+ * followed. The others are pending: each may have reached the disk or not, whatever became of the
+ * rest, also of earlier ones. A rename is one step; a sync of either directory settles it. Of a
+ * pending write any block of 512 bytes or of 4 KiB may be there or not; a file may have the size
+ * that it got by pending writes, with zeroes where they did not arrive, or not.
  *
- * Up to 6 pending steps: all subsets of them. More: each alone missing, each alone there, the first n there for each n, and as
- * many random ones. Each pending write is torn, while all others are there, after each block, without each single block, and at
- * random. What gives the same files under the same promise comes once.
+ * Up to 6 pending steps: all subsets of them. More: each alone missing, each alone there, the first
+ * n there for each n, and as many random ones. Each pending write is torn, while all others are
+ * there, after each block, without each single block, and at random. What gives the same files
+ * under the same promise comes once.
  */
 #ifndef POWER_STATES_H
 #define POWER_STATES_H

@@ -93,14 +93,17 @@ static uint32_t node_at(int dir_fd, const char *name, const char **ret_last)
 	if (!recording || slash == NULL)
 		return node_of(dir_fd);
 	snprintf(path, sizeof(path), "%.*s", (int)(slash - name), name);
-	return fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? node_of_inode(st.st_ino) : NONE;
+	return fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? node_of_inode(st.st_ino) :
+								      NONE;
 }
 
 static uint32_t node_named(int dir_fd, const char *name)
 {
 	struct stat st;
 
-	return recording && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? node_of_inode(st.st_ino) : NONE;
+	return recording && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ?
+		       node_of_inode(st.st_ino) :
+		       NONE;
 }
 
 static uint32_t node_add(int dir_fd, const char *name)
@@ -109,9 +112,10 @@ static uint32_t node_add(int dir_fd, const char *name)
 
 	must(fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0);
 	must(power_trace.node_count < POWER_NODES_MAX);
-	power_trace.nodes[power_trace.node_count] = (struct power_node){ .inode = st.st_ino,
-									 .is_directory = S_ISDIR(st.st_mode),
-									 .is_arena = strcmp(name, ".arena.new") == 0 };
+	power_trace.nodes[power_trace.node_count] =
+		(struct power_node){ .inode = st.st_ino,
+				     .is_directory = S_ISDIR(st.st_mode),
+				     .is_arena = strcmp(name, ".arena.new") == 0 };
 	return power_trace.node_count++;
 }
 
@@ -124,7 +128,8 @@ static bool is_other(const char *name)
 
 /* ------------------------------------------------------------------- steps */
 
-static struct power_step *step_add(enum power_kind kind, uint32_t node, struct power_promise promise)
+static struct power_step *step_add(enum power_kind kind, uint32_t node,
+				   struct power_promise promise)
 {
 	must(power_trace.count < POWER_STEPS_MAX);
 	struct power_step *step = &power_trace.steps[power_trace.count++];
@@ -237,7 +242,8 @@ int __wrap_unlinkat(int dir_fd, const char *name, int flags)
 	return r;
 }
 
-static int rename_and_note(int dir_fd, const char *name, int to_fd, const char *to_name, unsigned flags)
+static int rename_and_note(int dir_fd, const char *name, int to_fd, const char *to_name,
+			   unsigned flags)
 {
 	const char *last, *to_last;
 
@@ -352,7 +358,8 @@ static uint32_t node_mapped(const void *address)
 	snprintf(start, sizeof(start), "%llx-", (unsigned long long)(uintptr_t)address);
 	while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
 		unsigned long long inode;
-		if (strncmp(line, start, strlen(start)) == 0 && sscanf(line, "%*s %*s %*s %*s %llu", &inode) == 1)
+		if (strncmp(line, start, strlen(start)) == 0 &&
+		    sscanf(line, "%*s %*s %*s %*s %llu", &inode) == 1)
 			node = node_of_inode(inode);
 	}
 	if (maps != NULL)

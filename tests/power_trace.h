@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * power_trace.h: what an agent does to a directory's files, in order, as the disk sees it: for the power-loss test.
+ * power_trace.h: what an agent does to a directory's files, in order, as the disk sees it: for the
+ * power-loss test.
  *
- * The program is linked with --wrap for the system calls that change files (Makefile), so the agent's code, which runs in
- * this process, comes by here with each of them. Files and directories are numbered as they appear: node 0 is the
- * directory itself. The lock file, the log and the socket are left out. The arena's file is written through
+ * The program is linked with --wrap for the system calls that change files (Makefile), so the
+ * agent's code, which runs in this process, comes by here with each of them. Files and directories
+ * are numbered as they appear: node 0 is the directory itself. The lock file, the log and the
+ * socket are left out. The arena's file is written through
  * memory: of it only what each fsync found is kept.
  *
- * With each step goes what had been promised when it was about to be done: before it the power may go, and then the promise counts.
+ * With each step goes what had been promised when it was about to be done: before it the power may
+ * go, and then the promise counts.
  */
 #ifndef POWER_TRACE_H
 #define POWER_TRACE_H
@@ -77,13 +80,19 @@ void power_unlock(void);
 /* The next fsync or fdatasync of a file fails with EIO, and what it was to write is lost. */
 extern bool power_fail_sync;
 
-/* After its next step of this kind the thread goes no further, as if its agent had been killed; then this is POWER_NOTHING. */
+/*
+ * After its next step of this kind the thread goes no further, as if its agent had been killed;
+ * then this is POWER_NOTHING.
+ */
 extern enum power_kind power_die_after;
 
 /* So much later than it is. */
 extern int64_t power_wall_offset_ms;
 
-/* Nothing reaches the disk any more in this process, and nothing has to: fsync and fdatasync do nothing. */
+/*
+ * Nothing reaches the disk any more in this process, and nothing has to: fsync and fdatasync do
+ * nothing.
+ */
 extern bool power_no_sync;
 
 const char *power_kind_name(enum power_kind kind);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * slot_kit.h: carts made, changed and ended through the rooms of floors 3 and 4 only, as ops.c does it. A cart has
- * the attributes "0" to "9", each of one byte many times: so a reader can tell a mixture.
+ * slot_kit.h: carts made, changed and ended through the rooms of floors 3 and 4 only, as ops.c does
+ * it. A cart has the attributes "0" to "9", each of one byte many times: so a reader can tell a
+ * mixture.
  */
 #ifndef SLOT_KIT_H
 #define SLOT_KIT_H
@@ -23,11 +24,13 @@ struct kit_key {
 };
 
 /* Keys whose carts are in one chain: the `number`-th one of this bucket. */
-static inline void kit_key_in(const struct arena *arena, uint32_t bucket, uint32_t number, struct kit_key *ret_key)
+static inline void kit_key_in(const struct arena *arena, uint32_t bucket, uint32_t number,
+			      struct kit_key *ret_key)
 {
 	for (uint32_t i = 0;; i++) {
 		int n = snprintf(ret_key->session, sizeof(ret_key->session), "s%u", i);
-		ret_key->key = (struct corral_key){ { "burger", 6 }, { ret_key->session, (size_t)n } };
+		ret_key->key =
+			(struct corral_key){ { "burger", 6 }, { ret_key->session, (size_t)n } };
 		ret_key->hash = slot_hash(arena, &ret_key->key);
 		if ((ret_key->hash & arena->bucket_mask) == bucket && number-- == 0)
 			return;
@@ -52,7 +55,8 @@ static inline int kit_build(struct actor *actor, const struct kit_key *key, cons
 				      .seed = actor->arena->header->hash_seed,
 				      .now_ms = arena_wall_ms(),
 				      .first_version = first_version };
-	int r = cart_plan(old != NULL ? old->cart : NULL, old != NULL ? old->room : 0, &change, &plan);
+	int r = cart_plan(old != NULL ? old->cart : NULL, old != NULL ? old->room : 0, &change,
+			  &plan);
 	if (r == 0)
 		r = block_alloc(actor, plan.size + (uint32_t)sizeof(struct block_header));
 	if (r != 0)
@@ -71,8 +75,8 @@ static inline int kit_find(struct actor *actor, const struct kit_key *key, struc
 	return r;
 }
 
-static inline int kit_insert_locked(struct actor *actor, struct bucket *bucket, const struct kit_key *key,
-				    uint32_t dice, uint64_t *ret_version)
+static inline int kit_insert_locked(struct actor *actor, struct bucket *bucket,
+				    const struct kit_key *key, uint32_t dice, uint64_t *ret_version)
 {
 	struct found found;
 	int r = kit_find(actor, key, &found);
@@ -91,7 +95,8 @@ static inline int kit_insert_locked(struct actor *actor, struct bucket *bucket, 
 }
 
 /* Make the cart. -EEXIST, -ENOMEM, -ENFILE, -EBUSY. */
-static inline int kit_make(struct actor *actor, const struct kit_key *key, uint32_t dice, uint64_t *ret_version)
+static inline int kit_make(struct actor *actor, const struct kit_key *key, uint32_t dice,
+			   uint64_t *ret_version)
 {
 	struct bucket *bucket = slot_bucket(actor->arena, key->hash);
 
@@ -104,7 +109,8 @@ static inline int kit_make(struct actor *actor, const struct kit_key *key, uint3
 }
 
 /* Change it. -ENOENT, -EAGAIN: it ended just now, ... */
-static inline int kit_change(struct actor *actor, const struct kit_key *key, uint32_t dice, uint64_t *ret_version)
+static inline int kit_change(struct actor *actor, const struct kit_key *key, uint32_t dice,
+			     uint64_t *ret_version)
 {
 	struct found found;
 	int r = kit_find(actor, key, &found);

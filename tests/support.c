@@ -218,7 +218,9 @@ void yard_make_empty(struct yard *yard)
 
 void yard_make(struct yard *yard, const struct arena_settings *settings)
 {
-	const struct arena_settings small = { .arena_bytes = 8 << 20, .max_carts = 64, .ttl_ns = 1800000000000ull };
+	const struct arena_settings small = { .arena_bytes = 8 << 20,
+					      .max_carts = 64,
+					      .ttl_ns = 1800000000000ull };
 	char why[ARENA_WHY_BYTES] = "";
 	struct life life;
 
@@ -244,7 +246,8 @@ void yard_set_full_fences(const struct yard *yard)
 
 	int fd = openat(yard->dir_fd, ARENA_FILE, O_RDWR | O_CLOEXEC);
 	assert_true(fd >= 0);
-	assert_int_equal(pwrite(fd, &one, sizeof(one), offsetof(struct arena_header, full_fences)), sizeof(one));
+	assert_int_equal(pwrite(fd, &one, sizeof(one), offsetof(struct arena_header, full_fences)),
+			 sizeof(one));
 	close(fd);
 }
 

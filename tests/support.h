@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * support.h: what the tests of the floors above layout.h share: a directory with an arena in it and no agent
- * (struct yard), a process attached to it without the floors above alive.c (struct member), bodies
- * that run as threads or as processes (crew_run), children with a deadline, seeds.
+ * support.h: what the tests of the floors above layout.h share: a directory with an arena in it and
+ * no agent (struct yard), a process attached to it without the floors above alive.c (struct
+ * member), bodies that run as threads or as processes (crew_run), children with a deadline, seeds.
  *
  * A body that is not the test's own thread says must() instead of assert_...(), whose jump would
  * land in another thread's or process's stack.
  *
- * CORRAL_TEST_MODE=threads: only thread bodies run; process tests are skipped (ThreadSanitizer sees no processes).
- * CORRAL_SEED=number: repeats a run as far as the scheduler lets it.
+ * CORRAL_TEST_MODE=threads: only thread bodies run; process tests are skipped (ThreadSanitizer sees
+ * no processes). CORRAL_SEED=number: repeats a run as far as the scheduler lets it.
  */
 #ifndef SUPPORT_H
 #define SUPPORT_H
@@ -46,13 +46,13 @@ int64_t support_now_ms(void);
 void support_sleep_us(uint32_t us);
 
 /* Wait until the condition holds; false when that takes longer than ms. */
-#define wait_until(condition, ms)                                                                                      \
-	__extension__({                                                                                                \
-		const int64_t wait_end_ = support_now_ms() + (ms);                                                     \
-		bool wait_holds_ = false;                                                                              \
-		while (!(wait_holds_ = (condition)) && support_now_ms() < wait_end_)                                   \
-			support_sleep_us(200);                                                                         \
-		wait_holds_;                                                                                           \
+#define wait_until(condition, ms)                                                                  \
+	__extension__({                                                                            \
+		const int64_t wait_end_ = support_now_ms() + (ms);                                 \
+		bool wait_holds_ = false;                                                          \
+		while (!(wait_holds_ = (condition)) && support_now_ms() < wait_end_)               \
+			support_sleep_us(200);                                                     \
+		wait_holds_;                                                                       \
 	})
 
 /* ------------------------------------------------------------------ bodies */
@@ -61,17 +61,18 @@ void support_sleep_us(uint32_t us);
 #define must(condition) ((condition) ? (void)0 : support_give_up(__FILE__, __LINE__, #condition))
 _Noreturn void support_give_up(const char *file, int line, const char *what);
 
-extern __thread uint32_t *support_failures; /* where a thread that gives up counts itself; NULL: abort */
+extern __thread uint32_t
+	*support_failures; /* where a thread that gives up counts itself; NULL: abort */
 
 /* Until this test's end: no signal is caught by cmocka, whose jump would land in another thread. */
 void support_let_crash(void);
 
 bool support_threads_only(void);
 /* First statement of a test that needs processes. */
-#define NEEDS_PROCESSES()                                                                                              \
-	do {                                                                                                           \
-		if (support_threads_only())                                                                            \
-			skip();                                                                                        \
+#define NEEDS_PROCESSES()                                                                          \
+	do {                                                                                       \
+		if (support_threads_only())                                                        \
+			skip();                                                                    \
 	} while (0)
 
 /* Zeroed memory that children share; until the program ends. */
@@ -84,7 +85,10 @@ void *support_shared(size_t bytes);
 
 /* Fork; the child runs body(context) and exits with what that returns. It dies with us. */
 pid_t child_start(int (*body)(void *context), void *context);
-/* Exit code; minus the signal that killed it. It is killed, and the test fails, when that takes too long. */
+/*
+ * Exit code; minus the signal that killed it. It is killed, and the test fails, when that takes too
+ * long.
+ */
 int child_wait(pid_t pid);
 /* SIGKILL, and wait for its end. */
 void child_kill(pid_t pid);
@@ -105,15 +109,18 @@ void yard_remove(struct yard *yard);
 void yard_set_full_fences(const struct yard *yard);
 
 /*
- * For a child: a file system of that size ("1M") over the yard's directory, in a mount namespace of its own. A new
- * descriptor of the directory; -1: not allowed (exit with CHILD_SKIPS).
+ * For a child: a file system of that size ("1M") over the yard's directory, in a mount namespace of
+ * its own. A new descriptor of the directory; -1: not allowed (exit with CHILD_SKIPS).
  */
 int support_small_disk(const struct yard *yard, const char *size);
 
 /* Open a handle; asserts that it works. */
 struct corral *yard_open(const struct yard *yard, unsigned flags);
 
-/* Every invariant holds, every block and slot is in exactly one place: fails with the findings if not. */
+/*
+ * Every invariant holds, every block and slot is in exactly one place: fails with the findings if
+ * not.
+ */
 void yard_check(const struct yard *yard, struct inspect_totals *ret_totals);
 
 /* ----------------------------------------------------------------- member */
@@ -152,10 +159,10 @@ struct crewman {
 };
 
 /*
- * Run `count` bodies at once, as threads of one member or as processes that are members of their own, and
- * wait for them; the test fails when one of them does. Yard NULL: no member, no actor.
+ * Run `count` bodies at once, as threads of one member or as processes that are members of their
+ * own, and wait for them; the test fails when one of them does. Yard NULL: no member, no actor.
  */
-void crew_run(const struct yard *yard, bool processes, uint32_t count, void (*body)(struct crewman *self),
-	      void *shared);
+void crew_run(const struct yard *yard, bool processes, uint32_t count,
+	      void (*body)(struct crewman *self), void *shared);
 
 #endif

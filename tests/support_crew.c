@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * support_crew.c: see support.h: processes attached to an arena, and bodies that run as threads or processes.
+ * support_crew.c: see support.h: processes attached to an arena, and bodies that run as threads or
+ * processes.
  */
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -47,7 +48,8 @@ int member_join(const struct yard *yard, struct member *ret_member)
 	bool full = ret_member->arena.header->full_fences != 0;
 	ret_member->can_membarrier = !support_no_membarrier && grace_register();
 	ret_member->fenced = full || !ret_member->can_membarrier;
-	r = alive_claim(&ret_member->arena, &ret_member->life, repair_process, ret_member->fenced ? PROCESS_FENCED : 0);
+	r = alive_claim(&ret_member->arena, &ret_member->life, repair_process,
+			ret_member->fenced ? PROCESS_FENCED : 0);
 	if (r < 0) {
 		alive_close(&ret_member->life);
 		arena_unmap(&ret_member->arena);
@@ -199,7 +201,8 @@ static void crew_processes(struct crew_seat *seats, uint32_t count)
 			++*crew_failures;
 }
 
-void crew_run(const struct yard *yard, bool processes, uint32_t count, void (*body)(struct crewman *self), void *shared)
+void crew_run(const struct yard *yard, bool processes, uint32_t count,
+	      void (*body)(struct crewman *self), void *shared)
 {
 	struct crew_seat seats[count];
 
@@ -207,9 +210,11 @@ void crew_run(const struct yard *yard, bool processes, uint32_t count, void (*bo
 		crew_failures = support_shared(sizeof(*crew_failures));
 	*crew_failures = 0;
 	for (uint32_t i = 0; i < count; i++)
-		seats[i] = (struct crew_seat){ .yard = yard,
-					       .body = body,
-					       .man = { .number = i, .shared = shared, .random = support_seed() + i } };
+		seats[i] = (struct crew_seat){
+			.yard = yard,
+			.body = body,
+			.man = { .number = i, .shared = shared, .random = support_seed() + i }
+		};
 	if (processes)
 		crew_processes(seats, count);
 	else

@@ -12,7 +12,8 @@
 #include "tool.h"
 
 /* Make the change that the call asks for: 0 or -errno of the library. */
-typedef int change_fn(struct corral *corral, const struct call *call, struct corral_result *ret_result);
+typedef int change_fn(struct corral *corral, const struct call *call,
+		      struct corral_result *ret_result);
 
 /* One line, such as "version 3: line 2, 4 items, total 31.17 (added now)". */
 static void print_result(const struct corral_result *result, const char *done)
@@ -22,8 +23,9 @@ static void print_result(const struct corral_result *result, const char *done)
 	printf("version %" PRIu64 ": ", result->version);
 	if (result->line)
 		printf("line %" PRIu32 ", ", result->line);
-	printf("%" PRIu32 " item%s, total %s (%s)\n", result->item_count, plural(result->item_count),
-	       format_money(result->total_cents, total), result->applied ? done : "already applied");
+	printf("%" PRIu32 " item%s, total %s (%s)\n", result->item_count,
+	       plural(result->item_count), format_money(result->total_cents, total),
+	       result->applied ? done : "already applied");
 }
 
 static enum exit_code change(struct call *call, change_fn *make, const char *done)
@@ -47,7 +49,8 @@ static enum exit_code change(struct call *call, change_fn *make, const char *don
 		json_print(json_of_result(&result));
 	else
 		print_result(&result, done);
-	return result.sync_error ? complain_sync("the change is made", result.sync_error) : EXIT_DONE;
+	return result.sync_error ? complain_sync("the change is made", result.sync_error) :
+				   EXIT_DONE;
 }
 
 /* ---------------------------------------------------------------------- add */
@@ -62,7 +65,10 @@ static uint64_t hash_text(struct corral_text text)
 	return hash;
 }
 
-/* The name of the tax's part of a change named id: "id:tax", or what fits of id with its hash behind it. */
+/*
+ * The name of the tax's part of a change named id: "id:tax", or what fits of id with its hash
+ * behind it.
+ */
 static struct corral_text tax_op_id(struct corral_text id, char buffer[CORRAL_ID_MAX + 1])
 {
 	static const char suffix[] = ":tax";
@@ -75,7 +81,8 @@ static struct corral_text tax_op_id(struct corral_text id, char buffer[CORRAL_ID
 	} else {
 		while ((id.data[keep] & 0xc0) == 0x80) /* never half a character */
 			keep--;
-		snprintf(buffer, CORRAL_ID_MAX + 1, "%.*s%016" PRIx64 "%s", (int)keep, id.data, hash_text(id), suffix);
+		snprintf(buffer, CORRAL_ID_MAX + 1, "%.*s%016" PRIx64 "%s", (int)keep, id.data,
+			 hash_text(id), suffix);
 	}
 	return corral_text(buffer);
 }
@@ -102,7 +109,8 @@ static int tax_is(struct corral *corral, const struct call *call, bool *ret_same
  * even when it is the same already: had the first try left no trace of that, its repetition
  * could undo a rate that somebody set in between.
  */
-static int make_add(struct corral *corral, const struct call *call, struct corral_result *ret_result)
+static int make_add(struct corral *corral, const struct call *call,
+		    struct corral_result *ret_result)
 {
 	struct corral_op op = call->op;
 	struct corral_op tax_op = call->op;
@@ -115,7 +123,8 @@ static int make_add(struct corral *corral, const struct call *call, struct corra
 			error = tax_is(corral, call, &same);
 		tax_op.id = tax_op_id(op.id, buffer);
 		if (error == 0 && !same)
-			error = corral_set_tax(corral, &call->key, call->tax_ppm, &tax_op, ret_result);
+			error = corral_set_tax(corral, &call->key, call->tax_ppm, &tax_op,
+					       ret_result);
 		if (error)
 			return error;
 		if (op.if_version && !same)
@@ -131,9 +140,11 @@ enum exit_code run_add(struct call *call)
 
 /* --------------------------------------------------------------- the others */
 
-static int make_quantity(struct corral *corral, const struct call *call, struct corral_result *ret_result)
+static int make_quantity(struct corral *corral, const struct call *call,
+			 struct corral_result *ret_result)
 {
-	return corral_set_quantity(corral, &call->key, call->line, call->quantity, &call->op, ret_result);
+	return corral_set_quantity(corral, &call->key, call->line, call->quantity, &call->op,
+				   ret_result);
 }
 
 enum exit_code run_quantity(struct call *call)
@@ -141,7 +152,8 @@ enum exit_code run_quantity(struct call *call)
 	return change(call, make_quantity, "set now");
 }
 
-static int make_remove(struct corral *corral, const struct call *call, struct corral_result *ret_result)
+static int make_remove(struct corral *corral, const struct call *call,
+		       struct corral_result *ret_result)
 {
 	return corral_remove(corral, &call->key, call->line, &call->op, ret_result);
 }
@@ -151,7 +163,8 @@ enum exit_code run_remove(struct call *call)
 	return change(call, make_remove, "removed now");
 }
 
-static int make_clear(struct corral *corral, const struct call *call, struct corral_result *ret_result)
+static int make_clear(struct corral *corral, const struct call *call,
+		      struct corral_result *ret_result)
 {
 	return corral_clear(corral, &call->key, &call->op, ret_result);
 }
@@ -161,7 +174,8 @@ enum exit_code run_clear(struct call *call)
 	return change(call, make_clear, "cleared now");
 }
 
-static int make_tax(struct corral *corral, const struct call *call, struct corral_result *ret_result)
+static int make_tax(struct corral *corral, const struct call *call,
+		    struct corral_result *ret_result)
 {
 	return corral_set_tax(corral, &call->key, call->tax_ppm, &call->op, ret_result);
 }
@@ -171,10 +185,11 @@ enum exit_code run_tax(struct call *call)
 	return change(call, make_tax, "set now");
 }
 
-static int make_attribute(struct corral *corral, const struct call *call, struct corral_result *ret_result)
+static int make_attribute(struct corral *corral, const struct call *call,
+			  struct corral_result *ret_result)
 {
-	return corral_set_attribute(corral, &call->key, &call->name, call->has_value ? &call->value : NULL, &call->op,
-				    ret_result);
+	return corral_set_attribute(corral, &call->key, &call->name,
+				    call->has_value ? &call->value : NULL, &call->op, ret_result);
 }
 
 enum exit_code run_attribute(struct call *call)
@@ -182,7 +197,8 @@ enum exit_code run_attribute(struct call *call)
 	return change(call, make_attribute, call->has_value ? "set now" : "taken away now");
 }
 
-static int make_ttl(struct corral *corral, const struct call *call, struct corral_result *ret_result)
+static int make_ttl(struct corral *corral, const struct call *call,
+		    struct corral_result *ret_result)
 {
 	return corral_set_ttl(corral, &call->key, call->ttl_ms, &call->op, ret_result);
 }
@@ -192,7 +208,8 @@ enum exit_code run_ttl(struct call *call)
 	return change(call, make_ttl, "set now");
 }
 
-static int make_checkout(struct corral *corral, const struct call *call, struct corral_result *ret_result)
+static int make_checkout(struct corral *corral, const struct call *call,
+			 struct corral_result *ret_result)
 {
 	return corral_checkout(corral, &call->key, &call->op, ret_result);
 }
@@ -202,7 +219,8 @@ enum exit_code run_checkout(struct call *call)
 	return change(call, make_checkout, "checked out now");
 }
 
-static int make_drop(struct corral *corral, const struct call *call, struct corral_result *ret_result)
+static int make_drop(struct corral *corral, const struct call *call,
+		     struct corral_result *ret_result)
 {
 	return corral_drop(corral, &call->key, &call->op, ret_result);
 }

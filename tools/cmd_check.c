@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cmd_check.c: the command check. It reads the file through inspect.h, attaches nowhere and changes nothing; what
- * --repair does is the agent's.
+ * cmd_check.c: the command check. It reads the file through inspect.h, attaches nowhere and changes
+ * nothing; what --repair does is the agent's.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -35,7 +35,8 @@ static enum exit_code repair(const char *directory)
 		execlp(program, program, "--repair", "--dir", directory, (char *)NULL);
 	else
 		execlp(program, program, "--repair", (char *)NULL);
-	return complain(EXIT_ARENA, "cannot run %s: %s: name it with $CORRAL_AGENT", program, strerror(errno));
+	return complain(EXIT_ARENA, "cannot run %s: %s: name it with $CORRAL_AGENT", program,
+			strerror(errno));
 }
 
 enum exit_code run_check(struct call *call)
@@ -60,8 +61,9 @@ enum exit_code run_check(struct call *call)
 		return complain_arena(call->word ? call->word : "the arena", error,
 				      "it could not be checked to its end");
 	carts = totals.carts_open + totals.carts_checked_out;
-	printf("%s: %" PRIu64 " fault%s; %" PRIu32 " cart%s, %s; %s\n", faults ? "damaged" : "sound", faults,
-	       plural(faults), carts, plural(carts), format_bytes(totals.cart_bytes, buffer),
+	printf("%s: %" PRIu64 " fault%s; %" PRIu32 " cart%s, %s; %s\n",
+	       faults ? "damaged" : "sound", faults, plural(faults), carts, plural(carts),
+	       format_bytes(totals.cart_bytes, buffer),
 	       still ? "all blocks and slots accounted for" : "blocks and slots not accounted for");
 	return faults ? EXIT_NO : EXIT_DONE;
 }

@@ -20,7 +20,8 @@ struct section {
 	const char *name;
 	json_t *(*build)(struct inspect *inspect);
 	json_t *(*build_alone)(struct inspect *inspect); /* when only this section is asked for */
-	struct column columns[TABLE_COLUMNS_MAX];        /* ends with a NULL key; none: the rows are keys and values */
+	struct column columns[TABLE_COLUMNS_MAX]; /* ends with a NULL key; none: the rows are keys
+						     and values */
 };
 
 static json_t *build_few_slots(struct inspect *inspect)
@@ -33,21 +34,26 @@ static json_t *build_all_slots(struct inspect *inspect)
 	return section_slots(inspect, SIZE_MAX);
 }
 
-#define THREAD_COLUMNS                                                                                                 \
-	{                                                                                                              \
-		{ "thread", { "THREAD", TABLE_RIGHT } }, { "process", { "PROCESS", TABLE_RIGHT } },                    \
-			{ "tid", { "TID", TABLE_RIGHT } }, { "nested", { "NEST", TABLE_RIGHT } },                      \
-			{ "phases_behind", { "BEHIND", TABLE_RIGHT } }, { "cached_bytes", { "CACHED", TABLE_RIGHT } }, \
-			{ "retired_bytes", { "RETIRED", TABLE_RIGHT } }, { "doing", { "DOING", TABLE_WRAP } },         \
+#define THREAD_COLUMNS                                                                             \
+	{                                                                                          \
+		{ "thread", { "THREAD", TABLE_RIGHT } },                                           \
+			{ "process", { "PROCESS", TABLE_RIGHT } },                                 \
+			{ "tid", { "TID", TABLE_RIGHT } }, { "nested", { "NEST", TABLE_RIGHT } },  \
+			{ "phases_behind", { "BEHIND", TABLE_RIGHT } },                            \
+			{ "cached_bytes", { "CACHED", TABLE_RIGHT } },                             \
+			{ "retired_bytes", { "RETIRED", TABLE_RIGHT } },                           \
+			{ "doing", { "DOING", TABLE_WRAP } },                                      \
 	}
 
-#define READER_COLUMNS                                                                                                 \
-	{                                                                                                              \
-		{ "thread", { "THREAD", TABLE_RIGHT } }, { "pid", { "PID", TABLE_RIGHT } },                            \
-			{ "program", { "PROGRAM", TABLE_CUT } }, { "tid", { "TID", TABLE_RIGHT } },                    \
-			{ "nested", { "NEST", TABLE_RIGHT } }, { "phases_behind", { "BEHIND", TABLE_RIGHT } },         \
-			{ "stalled_ms", { "STALLED", TABLE_RIGHT } },                                                  \
-			{ "held_back_bytes", { "HOLDS BACK", TABLE_RIGHT } }, { "revoked", { "REVOKED", 0 } },         \
+#define READER_COLUMNS                                                                             \
+	{                                                                                          \
+		{ "thread", { "THREAD", TABLE_RIGHT } }, { "pid", { "PID", TABLE_RIGHT } },        \
+			{ "program", { "PROGRAM", TABLE_CUT } },                                   \
+			{ "tid", { "TID", TABLE_RIGHT } }, { "nested", { "NEST", TABLE_RIGHT } },  \
+			{ "phases_behind", { "BEHIND", TABLE_RIGHT } },                            \
+			{ "stalled_ms", { "STALLED", TABLE_RIGHT } },                              \
+			{ "held_back_bytes", { "HOLDS BACK", TABLE_RIGHT } },                      \
+			{ "revoked", { "REVOKED", 0 } },                                           \
 	}
 
 static const struct section sections[] = {
@@ -139,8 +145,8 @@ static void print_rows(const struct section *section, const json_t *rows)
 	for (; count < TABLE_COLUMNS_MAX && section->columns[count].key; count++)
 		columns[count] = section->columns[count].table;
 	table = table_new(columns, count);
-	json_array_foreach(rows, index, row) for (size_t i = 0; i < count; i++)
-		human_put_value(table, section->columns[i].key, json_object_get(row, section->columns[i].key));
+	json_array_foreach(rows, index, row) for (size_t i = 0; i < count; i++) human_put_value(
+		table, section->columns[i].key, json_object_get(row, section->columns[i].key));
 	table_print(table);
 }
 
@@ -155,8 +161,8 @@ static void print_section(const struct section *section, json_t *value, bool alo
 	else if (json_array_size(value))
 		print_rows(section, value);
 	if (!alone && section->build != section->build_alone && json_array_size(value))
-		printf("  (%d at most are shown here; all of them: corral inspect %s)\n", SECTION_SLOTS_FEW,
-		       section->name);
+		printf("  (%d at most are shown here; all of them: corral inspect %s)\n",
+		       SECTION_SLOTS_FEW, section->name);
 }
 
 /* All sections, or (not NULL) only this one. */
@@ -164,7 +170,8 @@ static void inspect_sections(struct inspect *inspect, const struct section *only
 {
 	json_t *all = must_have(json_object());
 
-	for (const struct section *section = sections; section < sections + SECTION_COUNT; section++) {
+	for (const struct section *section = sections; section < sections + SECTION_COUNT;
+	     section++) {
 		json_t *value;
 
 		if (only && only != section)
@@ -192,7 +199,8 @@ enum exit_code run_inspect(struct call *call)
 		if (strcmp(call->word, sections[i].name) == 0)
 			only = &sections[i];
 	if (call->word && !only)
-		return complain(EXIT_USAGE, "no such section: %s: see corral inspect --help", call->word);
+		return complain(EXIT_USAGE, "no such section: %s: see corral inspect --help",
+				call->word);
 	code = open_inspect(call->dir, false, &inspect);
 	if (code)
 		return code;

@@ -61,7 +61,8 @@ static void put_entry(struct table *table, const struct corral_entry *entry, int
 }
 
 /* Each row to the table, or (table NULL) as an element of a JSON array, at once. */
-static int list_all(struct corral *corral, const struct corral_text *restaurant_id, struct table *table)
+static int list_all(struct corral *corral, const struct corral_text *restaurant_id,
+		    struct table *table)
 {
 	static struct corral_entry entries[LIST_BATCH];
 	const char *separator = "";
@@ -71,10 +72,13 @@ static int list_all(struct corral *corral, const struct corral_text *restaurant_
 	int error;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	while (!(error = corral_list(corral, restaurant_id, &cursor, entries, LIST_BATCH, &count)) && count) {
+	while (!(error = corral_list(corral, restaurant_id, &cursor, entries, LIST_BATCH,
+				     &count)) &&
+	       count) {
 		for (size_t i = 0; i < count; i++) {
 			if (table) {
-				put_entry(table, &entries[i], (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+				put_entry(table, &entries[i],
+					  (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
 				continue;
 			}
 			fputs(separator, stdout);
@@ -114,7 +118,8 @@ enum exit_code run_ls(struct call *call)
 		table_print(table);
 	}
 	if (error)
-		return complain(EXIT_ARENA, "%s: the list is not whole: see corral check", corral_strerror(error));
+		return complain(EXIT_ARENA, "%s: the list is not whole: see corral check",
+				corral_strerror(error));
 	return EXIT_DONE;
 }
 

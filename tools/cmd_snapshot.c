@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cmd_snapshot.c: the commands that take carts out of an arena and put them into one: snapshot, restore.
+ * cmd_snapshot.c: the commands that take carts out of an arena and put them into one: snapshot,
+ * restore.
  *
- * A snapshot attaches as an observer: it waits for nobody, and nobody waits for it. Each cart is as it was at one moment,
- * but not all at the same. Restoring verifies the whole file first, and then puts cart by cart, as a worker would change
+ * A snapshot attaches as an observer: it waits for nobody, and nobody waits for it. Each cart is as
+ * it was at one moment, but not all at the same. Restoring verifies the whole file first, and then
+ * puts cart by cart, as a worker would change
  * them: others may use the arena meanwhile.
  */
 #include <errno.h>
@@ -69,16 +71,21 @@ static void name_damaged(struct snapshot *snapshot, uint32_t number, size_t size
 
 	snapshot->damaged++;
 	if (cart_get_key(snapshot->version, size, &key) < 0)
-		complain(EXIT_NO, "damaged, left out: the cart in slot %" PRIu32 ": see: corral check", number);
+		complain(EXIT_NO,
+			 "damaged, left out: the cart in slot %" PRIu32 ": see: corral check",
+			 number);
 	else
-		complain(EXIT_NO, "damaged, left out: the cart in slot %" PRIu32 ", %.*s %.*s: see: corral check",
-			 number, (int)key.restaurant_id.size, key.restaurant_id.data, (int)key.session_id.size,
-			 key.session_id.data);
+		complain(EXIT_NO,
+			 "damaged, left out: the cart in slot %" PRIu32
+			 ", %.*s %.*s: see: corral check",
+			 number, (int)key.restaurant_id.size, key.restaurant_id.data,
+			 (int)key.session_id.size, key.session_id.data);
 }
 
 static enum exit_code cannot_put(const struct snapshot *snapshot, int error)
 {
-	return complain(EXIT_NO_OUTPUT, "the snapshot cannot be written: %s: %s", snapshot->out.path, strerror(error));
+	return complain(EXIT_NO_OUTPUT, "the snapshot cannot be written: %s: %s",
+			snapshot->out.path, strerror(error));
 }
 
 static enum exit_code put_slot(struct snapshot *snapshot, uint32_t number)
@@ -123,11 +130,13 @@ static void print_snapshot(const struct call *call, const struct snapshot *snaps
 	char bytes[FORMAT_MAX];
 
 	if (call->given & HAS(OPTION_JSON))
-		fprintf(to, "{\"carts\":%" PRIu64 ",\"damaged\":%" PRIu64 ",\"bytes\":%" PRIu64 "}\n", out->carts,
-			snapshot->damaged, out->bytes);
+		fprintf(to,
+			"{\"carts\":%" PRIu64 ",\"damaged\":%" PRIu64 ",\"bytes\":%" PRIu64 "}\n",
+			out->carts, snapshot->damaged, out->bytes);
 	else
 		fprintf(to, "%" PRIu64 " cart%s, %s%s\n", out->carts, plural(out->carts),
-			format_bytes(out->bytes, bytes), snapshot->damaged ? "; damaged ones were left out" : "");
+			format_bytes(out->bytes, bytes),
+			snapshot->damaged ? "; damaged ones were left out" : "");
 }
 
 enum exit_code run_snapshot(struct call *call)
@@ -168,24 +177,29 @@ struct restore {
 	uint64_t refused;
 };
 
-static enum exit_code complain_put(struct restore *restore, const void *version, size_t size, int error)
+static enum exit_code complain_put(struct restore *restore, const void *version, size_t size,
+				   int error)
 {
 	static char ids[2][CORRAL_ID_MAX + 1];
 	struct corral_key key;
 
 	if (cart_get_key(version, size, &key) == 0) {
-		snprintf(ids[0], sizeof(ids[0]), "%.*s", (int)key.restaurant_id.size, key.restaurant_id.data);
-		snprintf(ids[1], sizeof(ids[1]), "%.*s", (int)key.session_id.size, key.session_id.data);
+		snprintf(ids[0], sizeof(ids[0]), "%.*s", (int)key.restaurant_id.size,
+			 key.restaurant_id.data);
+		snprintf(ids[1], sizeof(ids[1]), "%.*s", (int)key.session_id.size,
+			 key.session_id.data);
 	}
 	restore->call->key = (struct corral_key){ corral_text(ids[0]), corral_text(ids[1]) };
 	return complain_cart(restore->call, error);
 }
 
-static enum exit_code restore_cart(void *context, const void *version, const struct portable_version *made)
+static enum exit_code restore_cart(void *context, const void *version,
+				   const struct portable_version *made)
 {
 	struct restore *restore = context;
 	uint64_t idle_ns = made->idle_ms * NS_PER_MS;
-	uint64_t ttl_ns = made->ttl_ms ? made->ttl_ms * NS_PER_MS : restore->corral->arena.header->ttl_ns;
+	uint64_t ttl_ns =
+		made->ttl_ms ? made->ttl_ms * NS_PER_MS : restore->corral->arena.header->ttl_ns;
 
 	if ((int64_t)idle_ns >= deadline_ns(0, ttl_ns)) {
 		restore->ended++;
@@ -213,7 +227,9 @@ static enum exit_code must_be_empty(struct corral *corral)
 		return complain_arena("its carts cannot be listed", error, "");
 	if (count == 0)
 		return EXIT_DONE;
-	return complain(EXIT_NO, "the arena has carts already: %s: to let the newer version of each cart win: --merge",
+	return complain(EXIT_NO,
+			"the arena has carts already: %s: to let the newer version of each cart "
+			"win: --merge",
 			corral->directory);
 }
 
@@ -225,17 +241,18 @@ static void print_restore(const struct call *call, const struct restore *restore
 	char taken[FORMAT_MAX];
 
 	if (call->given & HAS(OPTION_JSON)) {
-		json_print(
-			must_have(json_pack("{s:I, s:I, s:I, s:I, s:b, s:o}", "restored", (json_int_t)restored,
-					    "as_new", (json_int_t)restore->as_new, "ended", (json_int_t)restore->ended,
-					    "refused", (json_int_t)restore->refused, "operation_ids_kept", (int)kept,
-					    "taken_at", json_of_time(header->taken_ms))));
+		json_print(must_have(json_pack(
+			"{s:I, s:I, s:I, s:I, s:b, s:o}", "restored", (json_int_t)restored,
+			"as_new", (json_int_t)restore->as_new, "ended", (json_int_t)restore->ended,
+			"refused", (json_int_t)restore->refused, "operation_ids_kept", (int)kept,
+			"taken_at", json_of_time(header->taken_ms))));
 		return;
 	}
-	printf("%" PRIu64 " cart%s restored of %s; %" PRIu64 " there as new, %" PRIu64 " ended, %" PRIu64
-	       " refused; operation ids %s\n",
-	       restored, plural(restored), format_time(header->taken_ms, taken), restore->as_new, restore->ended,
-	       restore->refused, kept ? "kept" : "forgotten: this is another arena");
+	printf("%" PRIu64 " cart%s restored of %s; %" PRIu64 " there as new, %" PRIu64
+	       " ended, %" PRIu64 " refused; operation ids %s\n",
+	       restored, plural(restored), format_time(header->taken_ms, taken), restore->as_new,
+	       restore->ended, restore->refused,
+	       kept ? "kept" : "forgotten: this is another arena");
 }
 
 static enum exit_code restore_all(struct restore *restore)
@@ -248,7 +265,8 @@ static enum exit_code restore_all(struct restore *restore)
 	code = snapshot_read(&restore->in, seed, restore_cart, restore);
 	if (code)
 		return complain(code,
-				"not all carts were restored: %s: %" PRIu64 " were; when the reason is gone: --merge",
+				"not all carts were restored: %s: %" PRIu64
+				" were; when the reason is gone: --merge",
 				restore->in.path, restore->restored);
 	return restore->refused ? EXIT_NO : EXIT_DONE;
 }

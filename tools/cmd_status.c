@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cmd_status.c: the command status: how the arena and its agent are, for people, as JSON, and as metrics. It reads
- * the file through inspect.h, attaches nowhere and changes nothing; the agent is asked too.
+ * cmd_status.c: the command status: how the arena and its agent are, for people, as JSON, and as
+ * metrics. It reads the file through inspect.h, attaches nowhere and changes nothing; the agent is
+ * asked too.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -27,11 +28,12 @@ static json_t *arena_part(const char *directory, struct inspect *inspect)
 	json_t *value;
 
 	snprintf(path, sizeof(path), "%s/%s", directory, ARENA_FILE);
-	value = must_have(json_pack("{s:o, s:s, s:I, s:I, s:I, s:o, s:o}", "path", json_of_text(path, strlen(path)),
-				    "uuid", section_uuid(header, uuid), "arena_bytes", (json_int_t)header->arena_bytes,
-				    "max_carts", (json_int_t)header->max_carts, "ttl_ms",
-				    (json_int_t)(header->ttl_ns / 1000000), "created_at",
-				    json_of_time((int64_t)header->created_ms), "journal", section_journal(inspect)));
+	value = must_have(json_pack(
+		"{s:o, s:s, s:I, s:I, s:I, s:o, s:o}", "path", json_of_text(path, strlen(path)),
+		"uuid", section_uuid(header, uuid), "arena_bytes", (json_int_t)header->arena_bytes,
+		"max_carts", (json_int_t)header->max_carts, "ttl_ms",
+		(json_int_t)(header->ttl_ns / 1000000), "created_at",
+		json_of_time((int64_t)header->created_ms), "journal", section_journal(inspect)));
 	must_have(json_object_update(value, memory) == 0 ? value : NULL);
 	json_decref(memory);
 	return value;
@@ -66,14 +68,16 @@ static char *bytes_of(const json_t *part, const char *key, char buffer[FORMAT_MA
 
 static void put_memory(struct table *table, const json_t *part)
 {
-	uint64_t space = (uint64_t)(number_of(part, "arena_bytes") - number_of(part, "fixed_bytes"));
+	uint64_t space =
+		(uint64_t)(number_of(part, "arena_bytes") - number_of(part, "fixed_bytes"));
 	uint64_t used = (uint64_t)(number_of(part, "span_bytes") - number_of(part, "free_bytes"));
 	char text[4][FORMAT_MAX];
 
 	table_put(table, "memory");
 	table_put(table, "%s of %s in use (%" PRIu64 "%%): carts %s, waiting to be freed %s",
-		  format_bytes(used, text[0]), format_bytes(space, text[1]), space / 100 ? used / (space / 100) : 0,
-		  bytes_of(part, "live_bytes", text[2]), bytes_of(part, "retired_bytes", text[3]));
+		  format_bytes(used, text[0]), format_bytes(space, text[1]),
+		  space / 100 ? used / (space / 100) : 0, bytes_of(part, "live_bytes", text[2]),
+		  bytes_of(part, "retired_bytes", text[3]));
 }
 
 static const char *text_of(const json_t *part, const char *key)
@@ -90,7 +94,8 @@ static void put_durable(struct table *table, const json_t *part)
 		table_put(table, "yes");
 	else if (number_of(part, "not_durable_since_ms") > 0)
 		table_put(table, "NOT durable since %s: %s",
-			  format_time(number_of(part, "not_durable_since_ms"), since), text_of(part, "error"));
+			  format_time(number_of(part, "not_durable_since_ms"), since),
+			  text_of(part, "error"));
 	else
 		table_put(table, "NOT durable: %s", text_of(part, "error"));
 }
@@ -105,14 +110,17 @@ static void put_journal(struct table *table, const json_t *part)
 	if (strcmp(text_of(part, "mode"), "off") == 0)
 		table_put(table, "off");
 	else if (strcmp(text_of(part, "mode"), "sync") == 0)
-		table_put(table, "every change waits for it; file %" PRId64, number_of(part, "file"));
+		table_put(table, "every change waits for it; file %" PRId64,
+			  number_of(part, "file"));
 	else if (ms < 1000)
 		table_put(table, "every %" PRId64 "ms; file %" PRId64, ms, number_of(part, "file"));
 	else
-		table_put(table, "every %s; file %" PRId64, format_duration(ms, ago), number_of(part, "file"));
+		table_put(table, "every %s; file %" PRId64, format_duration(ms, ago),
+			  number_of(part, "file"));
 	if (strcmp(text_of(part, "mode"), "off") != 0) {
 		table_put(table, "last sync");
-		table_put(table, synced_ms > 0 ? "%s ago" : "none", format_duration(arena_wall_ms() - synced_ms, ago));
+		table_put(table, synced_ms > 0 ? "%s ago" : "none",
+			  format_duration(arena_wall_ms() - synced_ms, ago));
 	}
 	put_durable(table, part);
 }
@@ -130,25 +138,31 @@ static void put_arena(struct table *table, const json_t *part)
 	table_put(table, "%s, %s of it on disk", bytes_of(part, "arena_bytes", size),
 		  bytes_of(part, "disk_bytes", disk));
 	table_put(table, "carts");
-	table_put(table, "%" PRId64 " open, %" PRId64 " checked out, %" PRId64 " ending; %" PRId64 " at most",
-		  number_of(part, "carts_open"), number_of(part, "carts_checked_out"), number_of(part, "carts_ending"),
-		  number_of(part, "max_carts"));
+	table_put(table,
+		  "%" PRId64 " open, %" PRId64 " checked out, %" PRId64 " ending; %" PRId64
+		  " at most",
+		  number_of(part, "carts_open"), number_of(part, "carts_checked_out"),
+		  number_of(part, "carts_ending"), number_of(part, "max_carts"));
 	put_memory(table, part);
 	if (number_of(part, "readers_stalled") > 0) {
 		char held[FORMAT_MAX], stalled[FORMAT_MAX];
 		table_put(table, "stalled");
-		table_put(table, "%" PRId64 " reader%s, for up to %s, holding back %s; see: corral inspect readers",
-			  number_of(part, "readers_stalled"), plural((uint64_t)number_of(part, "readers_stalled")),
+		table_put(table,
+			  "%" PRId64
+			  " reader%s, for up to %s, holding back %s; see: corral inspect readers",
+			  number_of(part, "readers_stalled"),
+			  plural((uint64_t)number_of(part, "readers_stalled")),
 			  format_duration(number_of(part, "readers_stalled_ms"), stalled),
 			  bytes_of(part, "held_back_bytes", held));
 	}
 	table_put(table, "processes");
 	table_put(table,
-		  "%" PRId64 " alive, %" PRId64 " dead; %" PRId64 " thread%s, %" PRId64 " reading; %" PRId64
-		  " lock%s held",
-		  number_of(part, "processes"), number_of(part, "processes_dead"), number_of(part, "threads"),
-		  plural((uint64_t)number_of(part, "threads")), number_of(part, "readers"),
-		  number_of(part, "locks_held"), plural((uint64_t)number_of(part, "locks_held")));
+		  "%" PRId64 " alive, %" PRId64 " dead; %" PRId64 " thread%s, %" PRId64
+		  " reading; %" PRId64 " lock%s held",
+		  number_of(part, "processes"), number_of(part, "processes_dead"),
+		  number_of(part, "threads"), plural((uint64_t)number_of(part, "threads")),
+		  number_of(part, "readers"), number_of(part, "locks_held"),
+		  plural((uint64_t)number_of(part, "locks_held")));
 	put_journal(table, json_object_get(part, "journal"));
 	if (json_object_get(part, "damaged")) {
 		table_put(table, "damaged");
@@ -191,7 +205,8 @@ static enum exit_code complain_agent(const char *directory, int error)
 	const char *reason = "it refused; see its log";
 
 	if (error == -ENOENT || error == -ECONNREFUSED)
-		reason = "none runs there; carts can be used all the same; start one with: corral-agent --dir DIR "
+		reason = "none runs there; carts can be used all the same; start one with: "
+			 "corral-agent --dir DIR "
 			 "--daemon";
 	else if (error == -ETIMEDOUT)
 		reason = "it runs, but took too long; try again";
@@ -230,7 +245,8 @@ enum exit_code run_status(struct call *call)
 	enum exit_code code;
 
 	if ((call->given & HAS(OPTION_METRICS)) && (call->given & HAS(OPTION_JSON)))
-		return complain(EXIT_USAGE, "--json and --metrics: give one of them: see corral status --help");
+		return complain(EXIT_USAGE,
+				"--json and --metrics: give one of them: see corral status --help");
 	code = open_inspect(call->dir, false, &inspect);
 	if (code)
 		return code;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * corral.c: the commands of the program `corral` in one table, and the one that explains them. What the
- * others do stands in cmd_*.c; main() is in main.c.
+ * corral.c: the commands of the program `corral` in one table, and the one that explains them. What
+ * the others do stands in cmd_*.c; main() is in main.c.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,9 @@
 #define LOOKING (EVERYWHERE | HAS(OPTION_JSON))
 #define CHANGING (LOOKING | HAS(OPTION_OP_ID) | HAS(OPTION_IF_VERSION) | HAS(OPTION_SYNC))
 #define ITEM_REQUIRED (HAS(OPTION_ITEM) | HAS(OPTION_NAME) | HAS(OPTION_PRICE))
-#define ITEM_OPTIONS (ITEM_REQUIRED | HAS(OPTION_QUANTITY) | HAS(OPTION_MODIFIER) | HAS(OPTION_NOTE) | HAS(OPTION_TAX))
+#define ITEM_OPTIONS                                                                               \
+	(ITEM_REQUIRED | HAS(OPTION_QUANTITY) | HAS(OPTION_MODIFIER) | HAS(OPTION_NOTE) |          \
+	 HAS(OPTION_TAX))
 
 const struct command commands[] = {
 	{ "add",
@@ -63,7 +65,14 @@ const struct command commands[] = {
 	  CHANGING,
 	  0,
 	  NULL },
-	{ "ttl", run_ttl, "set how long a cart lives without activity", { R_S, OPERAND_TTL }, 3, CHANGING, 0, NULL },
+	{ "ttl",
+	  run_ttl,
+	  "set how long a cart lives without activity",
+	  { R_S, OPERAND_TTL },
+	  3,
+	  CHANGING,
+	  0,
+	  NULL },
 	{ "checkout",
 	  run_checkout,
 	  "check a cart out: it refuses changes from then on",
@@ -125,7 +134,14 @@ const struct command commands[] = {
 	  0,
 	  "All of the file is verified before anything is changed. Carts keep what time to live\n"
 	  "they had left. The arena must be there: corral-agent makes one." },
-	{ "help", run_help, "explain a command", { OPERAND_COMMAND }, 0, HAS(OPTION_HELP), 0, NULL },
+	{ "help",
+	  run_help,
+	  "explain a command",
+	  { OPERAND_COMMAND },
+	  0,
+	  HAS(OPTION_HELP),
+	  0,
+	  NULL },
 	{ .name = NULL },
 };
 
@@ -144,7 +160,8 @@ static void explain_all(void)
 	for (const struct command *command = commands; command->name; command++)
 		printf("  %-10s  %s\n", command->name, command->about);
 	printf("\n"
-	       "  --dir DIR   the arena's directory; else $CORRAL_DIR, else /var/lib/corral for root\n"
+	       "  --dir DIR   the arena's directory; else $CORRAL_DIR, else /var/lib/corral for "
+	       "root\n"
 	       "              and $XDG_STATE_HOME/corral (~/.local/state/corral) for others\n"
 	       "  --help      print this; `corral COMMAND --help` explains a command\n"
 	       "  --version   print the version\n\n"
@@ -152,7 +169,8 @@ static void explain_all(void)
 	       "  0  done\n"
 	       "  1  the answer is no: no such cart or line, another version, checked out, busy,\n"
 	       "     damaged, a total or size beyond its limit\n"
-	       "  2  the call is wrong: unknown option, wrong money or number, id too long, no UTF-8\n"
+	       "  2  the call is wrong: unknown option, wrong money or number, id too long, no "
+	       "UTF-8\n"
 	       "  3  the arena cannot be used: missing, foreign, truncated, full, no permission\n"
 	       "  4  no agent runs (status; changes that wait for the disk)\n"
 	       "  5  the output could not be written; a change was made all the same\n\n"

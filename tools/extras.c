@@ -75,7 +75,8 @@ static json_t *map_of(const msgpack_object_map *map)
 		char *line;
 
 		if (key->type == MSGPACK_OBJECT_STR) {
-			json_put(object, (struct corral_text){ key->via.str.ptr, key->via.str.size },
+			json_put(object,
+				 (struct corral_text){ key->via.str.ptr, key->via.str.size },
 				 convert(&map->ptr[i].val));
 			continue;
 		}
@@ -131,7 +132,8 @@ json_t *json_of_msgpack(const void *bytes, size_t size)
 	size_t used = 0;
 
 	msgpack_unpacked_init(&unpacked);
-	if (msgpack_unpack_next(&unpacked, bytes, size, &used) == MSGPACK_UNPACK_SUCCESS && used == size)
+	if (msgpack_unpack_next(&unpacked, bytes, size, &used) == MSGPACK_UNPACK_SUCCESS &&
+	    used == size)
 		value = convert(&unpacked.data);
 	else
 		value = bytes_of(bytes, size);

@@ -23,19 +23,23 @@ static int64_t now_ms(void)
 
 static void print_title(const struct corral_cart *cart)
 {
-	char *restaurant = must_have(text_escape(cart->key.restaurant_id.data, cart->key.restaurant_id.size));
-	char *session = must_have(text_escape(cart->key.session_id.data, cart->key.session_id.size));
+	char *restaurant =
+		must_have(text_escape(cart->key.restaurant_id.data, cart->key.restaurant_id.size));
+	char *session =
+		must_have(text_escape(cart->key.session_id.data, cart->key.session_id.size));
 	char buffer[FORMAT_MAX];
 
-	printf("%s%s %s%s: version %" PRIu64 ", %s, ends in %s\n", style_bold(), restaurant, session, style_end(),
-	       cart->head.version, cart->head.status == CORRAL_OPEN ? "open" : "checked out",
+	printf("%s%s %s%s: version %" PRIu64 ", %s, ends in %s\n", style_bold(), restaurant,
+	       session, style_end(), cart->head.version,
+	       cart->head.status == CORRAL_OPEN ? "open" : "checked out",
 	       format_duration(cart->expires_ms - now_ms(), buffer));
 	free(restaurant);
 	free(session);
 }
 
 /* A row that has something in the columns ITEM and EACH only; price NULL: nothing. */
-static void put_detail(struct table *table, const char *mark, struct corral_text text, const int64_t *price_cents)
+static void put_detail(struct table *table, const char *mark, struct corral_text text,
+		       const int64_t *price_cents)
 {
 	table_skip(table, 2);
 	table_put(table, "  %s%.*s", mark, (int)text.size, text.size ? text.data : "");
@@ -66,7 +70,8 @@ static void put_line(struct table *table, const struct corral_cart_line *line)
 		char *line_text = json_line(value);
 		char *shown = NULL;
 
-		if (asprintf(&shown, "%.*s: %s", (int)extra->key.size, extra->key.data, line_text) < 0)
+		if (asprintf(&shown, "%.*s: %s", (int)extra->key.size, extra->key.data, line_text) <
+		    0)
 			shown = must_have(NULL);
 		put_detail(table, "", corral_text(shown), NULL);
 		free(shown);

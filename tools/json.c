@@ -16,7 +16,9 @@
 
 const char *status_name(uint32_t status)
 {
-	return status == CORRAL_OPEN ? "open" : status == CORRAL_CHECKED_OUT ? "checked_out" : "unknown";
+	return status == CORRAL_OPEN        ? "open" :
+	       status == CORRAL_CHECKED_OUT ? "checked_out" :
+					      "unknown";
 }
 
 json_t *json_of_text(const char *text, size_t size)
@@ -42,8 +44,10 @@ json_t *json_of_time(int64_t unix_ms)
 
 void json_put(json_t *object, struct corral_text key, json_t *value)
 {
-	bool fine = key.size == 0 || (utf8_valid(key.data, key.size) && !memchr(key.data, 0, key.size));
-	char *name = must_have(fine ? strndup(key.size ? key.data : "", key.size) : text_escape(key.data, key.size));
+	bool fine =
+		key.size == 0 || (utf8_valid(key.data, key.size) && !memchr(key.data, 0, key.size));
+	char *name = must_have(fine ? strndup(key.size ? key.data : "", key.size) :
+				      text_escape(key.data, key.size));
 
 	must_have(json_object_set_new(object, name, value) == 0 ? object : NULL);
 	free(name);
@@ -56,9 +60,11 @@ static json_t *modifiers_of(const struct corral_item *item)
 	for (uint32_t i = 0; i < item->modifier_count; i++) {
 		const struct corral_modifier *modifier = &item->modifiers[i];
 
-		json_array_append_new(list, must_have(json_pack("{s:o, s:I}", "name",
-								json_of_text(modifier->name.data, modifier->name.size),
-								"price_cents", (json_int_t)modifier->price_cents)));
+		json_array_append_new(
+			list,
+			must_have(json_pack("{s:o, s:I}", "name",
+					    json_of_text(modifier->name.data, modifier->name.size),
+					    "price_cents", (json_int_t)modifier->price_cents)));
 	}
 	return list;
 }
@@ -70,11 +76,13 @@ static json_t *line_of(const struct corral_cart_line *line)
 	json_t *value;
 
 	value = must_have(json_pack(
-		"{s:I, s:o, s:o, s:I, s:I, s:o, s:o, s:I}", "line", (json_int_t)line->line, "menu_item_id",
-		json_of_text(item->menu_item_id.data, item->menu_item_id.size), "name",
-		json_of_text(item->name.data, item->name.size), "quantity", (json_int_t)item->quantity,
-		"unit_price_cents", (json_int_t)item->unit_price_cents, "modifiers", modifiers_of(item), "notes",
-		json_of_text(item->notes.data, item->notes.size), "total_cents", (json_int_t)line->total_cents));
+		"{s:I, s:o, s:o, s:I, s:I, s:o, s:o, s:I}", "line", (json_int_t)line->line,
+		"menu_item_id", json_of_text(item->menu_item_id.data, item->menu_item_id.size),
+		"name", json_of_text(item->name.data, item->name.size), "quantity",
+		(json_int_t)item->quantity, "unit_price_cents", (json_int_t)item->unit_price_cents,
+		"modifiers", modifiers_of(item), "notes",
+		json_of_text(item->notes.data, item->notes.size), "total_cents",
+		(json_int_t)line->total_cents));
 	if (item->extra_count == 0)
 		return value;
 	extras = must_have(json_object());
@@ -88,10 +96,11 @@ static json_t *line_of(const struct corral_cart_line *line)
 /* The numbers of a cart, behind what the object has already. */
 static void put_totals(json_t *object, const struct corral_head *head)
 {
-	json_t *totals = must_have(json_pack("{s:I, s:I, s:I, s:I, s:I}", "item_count", (json_int_t)head->item_count,
-					     "subtotal_cents", (json_int_t)head->subtotal_cents, "tax_ppm",
-					     (json_int_t)head->tax_ppm, "tax_cents", (json_int_t)head->tax_cents,
-					     "total_cents", (json_int_t)head->total_cents));
+	json_t *totals = must_have(
+		json_pack("{s:I, s:I, s:I, s:I, s:I}", "item_count", (json_int_t)head->item_count,
+			  "subtotal_cents", (json_int_t)head->subtotal_cents, "tax_ppm",
+			  (json_int_t)head->tax_ppm, "tax_cents", (json_int_t)head->tax_cents,
+			  "total_cents", (json_int_t)head->total_cents));
 
 	must_have(json_object_update(object, totals) == 0 ? object : NULL);
 	json_decref(totals);
@@ -106,8 +115,9 @@ static void put_times(json_t *object, const struct corral_head *head, int64_t ex
 
 static json_t *begin_cart(json_t *restaurant_id, json_t *session_id, const struct corral_head *head)
 {
-	return must_have(json_pack("{s:o, s:o, s:I, s:s}", "restaurant_id", restaurant_id, "session_id", session_id,
-				   "version", (json_int_t)head->version, "status", status_name(head->status)));
+	return must_have(json_pack("{s:o, s:o, s:I, s:s}", "restaurant_id", restaurant_id,
+				   "session_id", session_id, "version", (json_int_t)head->version,
+				   "status", status_name(head->status)));
 }
 
 json_t *json_of_cart(const struct corral_cart *cart)
@@ -124,7 +134,8 @@ json_t *json_of_cart(const struct corral_cart *cart)
 	for (uint32_t i = 0; i < cart->attribute_count; i++) {
 		const struct corral_text *text = &cart->attributes[i].value;
 
-		json_put(attributes, cart->attributes[i].name, json_of_text(text->data, text->size));
+		json_put(attributes, cart->attributes[i].name,
+			 json_of_text(text->data, text->size));
 	}
 	json_object_set_new(value, "items", items);
 	put_totals(value, &cart->head);
@@ -136,7 +147,8 @@ json_t *json_of_cart(const struct corral_cart *cart)
 json_t *json_of_entry(const struct corral_entry *entry)
 {
 	json_t *value = begin_cart(json_of_text(entry->restaurant_id, strlen(entry->restaurant_id)),
-				   json_of_text(entry->session_id, strlen(entry->session_id)), &entry->head);
+				   json_of_text(entry->session_id, strlen(entry->session_id)),
+				   &entry->head);
 
 	put_totals(value, &entry->head);
 	put_times(value, &entry->head, entry->expires_ms);
@@ -145,12 +157,13 @@ json_t *json_of_entry(const struct corral_entry *entry)
 
 json_t *json_of_result(const struct corral_result *result)
 {
-	return must_have(json_pack("{s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:s, s:b}", "version",
-				   (json_int_t)result->version, "applied", (int)result->applied, "line",
-				   (json_int_t)result->line, "item_count", (json_int_t)result->item_count,
-				   "subtotal_cents", (json_int_t)result->subtotal_cents, "tax_cents",
-				   (json_int_t)result->tax_cents, "total_cents", (json_int_t)result->total_cents,
-				   "status", status_name(result->status), "durable", (int)result->durable));
+	return must_have(json_pack(
+		"{s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:s, s:b}", "version",
+		(json_int_t)result->version, "applied", (int)result->applied, "line",
+		(json_int_t)result->line, "item_count", (json_int_t)result->item_count,
+		"subtotal_cents", (json_int_t)result->subtotal_cents, "tax_cents",
+		(json_int_t)result->tax_cents, "total_cents", (json_int_t)result->total_cents,
+		"status", status_name(result->status), "durable", (int)result->durable));
 }
 
 /* -------------------------------------------------------------------- as text */
@@ -171,7 +184,8 @@ char *json_line(const json_t *value)
 		else if (text_is_plain(point))
 			out = mempcpy(out, dump + at, step);
 		else if (point > 0xffff)
-			out += sprintf(out, "\\u%04X\\u%04X", 0xd7c0 + (point >> 10), 0xdc00 + (point & 0x3ff));
+			out += sprintf(out, "\\u%04X\\u%04X", 0xd7c0 + (point >> 10),
+				       0xdc00 + (point & 0x3ff));
 		else
 			out += sprintf(out, "\\u%04X", point);
 	}

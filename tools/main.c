@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * main.c: finds the command (corral.c), lets options.c read the call, runs it, and sees to it that what
- * was printed has arrived.
+ * main.c: finds the command (corral.c), lets options.c read the call, runs it, and sees to it that
+ * what was printed has arrived.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -35,10 +35,11 @@ static bool read_global_options(int argc, char **argv, struct call *call, enum e
 			return true;
 		}
 		if (found != 'd' || !*optarg) {
-			*ret_code =
-				complain(EXIT_USAGE, "%s: %s: see corral --help",
-					 found == 'd' || found == ':' ? "this option needs a value" : "no such option",
-					 argv[optind - 1]);
+			*ret_code = complain(EXIT_USAGE, "%s: %s: see corral --help",
+					     found == 'd' || found == ':' ?
+						     "this option needs a value" :
+						     "no such option",
+					     argv[optind - 1]);
 			return true;
 		}
 		call->dir = optarg;
@@ -56,7 +57,9 @@ static enum exit_code run(int argc, char **argv)
 	if (read_global_options(argc, argv, &call, &code))
 		return code;
 	if (optind == argc)
-		return complain(EXIT_USAGE, "a command is missing: corral [--dir DIR] COMMAND ...: see corral --help");
+		return complain(
+			EXIT_USAGE,
+			"a command is missing: corral [--dir DIR] COMMAND ...: see corral --help");
 	call.command = command_find(argv[optind]);
 	if (!call.command)
 		return complain(EXIT_USAGE, "no such command: %s: see corral --help", argv[optind]);
@@ -77,11 +80,12 @@ int main(int argc, char **argv)
 	text_begin();
 	code = run(argc, argv);
 	if (bus_caught())
-		code = complain(EXIT_ARENA,
-				"the arena was truncated while we looked at it; what was printed may be wrong");
+		code = complain(EXIT_ARENA, "the arena was truncated while we looked at it; what "
+					    "was printed may be wrong");
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return (int)complain(EXIT_NO_OUTPUT,
-				     "%s: standard output: what was asked was done, but not all of it was printed",
+				     "%s: standard output: what was asked was done, but not all of "
+				     "it was printed",
 				     strerror(errno));
 	return (int)code;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * metrics.c: the arena's numbers in Prometheus' text format (version 0.0.4): for each metric its HELP, its TYPE and its
- * values together. All is read from the arena, so it is there without an agent, too.
+ * metrics.c: the arena's numbers in Prometheus' text format (version 0.0.4): for each metric its
+ * HELP, its TYPE and its values together. All is read from the arena, so it is there without an
+ * agent, too.
  *
  * Names end in their unit, counters in _total. Times are seconds, as Prometheus wants them.
  */
@@ -79,7 +80,8 @@ static void put_memory(const struct arena_header *header, const struct inspect_t
 
 static void put_people(const struct inspect_totals *totals)
 {
-	begin("processes", "gauge", "processes that have the arena open; dead: not yet cleaned up after");
+	begin("processes", "gauge",
+	      "processes that have the arena open; dead: not yet cleaned up after");
 	labelled("processes", "state", "alive", totals->processes);
 	labelled("processes", "state", "dead", totals->processes_dead);
 	gauge("threads", "threads that have a record", totals->threads);
@@ -88,7 +90,8 @@ static void put_people(const struct inspect_totals *totals)
 	      totals->readers_stalled);
 	seconds("readers_stalled_seconds", "the longest time that memory has waited for one",
 		totals->readers_stalled_ms);
-	gauge("held_back_bytes", "memory that waits for the oldest of them", totals->held_back_bytes);
+	gauge("held_back_bytes", "memory that waits for the oldest of them",
+	      totals->held_back_bytes);
 	gauge("locks_held", "locks held now", totals->locks_held);
 }
 
@@ -101,17 +104,20 @@ static void put_journal(struct inspect *inspect)
 
 	begin("journal_mode", "gauge", "1 for what corral-agent --journal was told");
 	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
-		labelled("journal_mode", "mode", modes[i], strcmp(section_journal_mode(header), modes[i]) == 0);
-	seconds("journal_interval_seconds", "what changed is written so often; a power loss costs no more",
-		header->journal_ms);
-	gauge("journal_durable", "1: what is changed now will be on disk in time; 0: it may not", trouble == NULL);
-	seconds("journal_not_durable_since_timestamp_seconds", "since when it may not; 0: it is, or since ever",
-		trouble ? since_ms : 0);
+		labelled("journal_mode", "mode", modes[i],
+			 strcmp(section_journal_mode(header), modes[i]) == 0);
+	seconds("journal_interval_seconds",
+		"what changed is written so often; a power loss costs no more", header->journal_ms);
+	gauge("journal_durable", "1: what is changed now will be on disk in time; 0: it may not",
+	      trouble == NULL);
+	seconds("journal_not_durable_since_timestamp_seconds",
+		"since when it may not; 0: it is, or since ever", trouble ? since_ms : 0);
 	seconds("journal_synced_timestamp_seconds", "what had changed until then is on disk",
 		header->journal_synced_ms);
 	gauge("journal_file", "number of the file that is written", header->journal_number);
 	counter("journal_syncs_total", "syncs of the disk", header->journal_syncs);
-	counter("journal_sync_requests_total", "calls and changes that asked for one; begins anew at 2^32",
+	counter("journal_sync_requests_total",
+		"calls and changes that asked for one; begins anew at 2^32",
 		header->sync_requested);
 }
 
@@ -123,7 +129,8 @@ void metrics_print(struct inspect *inspect)
 	char uuid[SECTION_UUID_BYTES];
 
 	begin("info", "gauge", "the arena, and the version of the program that tells of it");
-	printf("corral_info{uuid=\"%s\",version=\"%s\"} 1\n", section_uuid(header, uuid), corral_version());
+	printf("corral_info{uuid=\"%s\",version=\"%s\"} 1\n", section_uuid(header, uuid),
+	       corral_version());
 	gauge("agent_up", "1: an agent has the directory", inspect_agent_lives(inspect));
 	gauge("damaged", "1: not all of the arena could be read; see corral check", !whole);
 	if (whole) {

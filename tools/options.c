@@ -17,7 +17,8 @@
 /* Check a text and put what it means into the call; NULL, or what is wrong with it. */
 typedef const char *take_fn(struct call *call, const char *text);
 
-static const char *take_text(const char *text, size_t least, size_t most, struct corral_text *ret_text)
+static const char *take_text(const char *text, size_t least, size_t most,
+			     struct corral_text *ret_text)
 {
 	size_t size = 0;
 	const char *wrong = parse_text(text, least, most, &size);
@@ -27,7 +28,8 @@ static const char *take_text(const char *text, size_t least, size_t most, struct
 	return wrong;
 }
 
-static const char *take_number(const char *text, uint64_t least, uint64_t most, uint32_t *ret_number)
+static const char *take_number(const char *text, uint64_t least, uint64_t most,
+			       uint32_t *ret_number)
 {
 	uint64_t number = 0;
 	const char *wrong = parse_number(text, least, most, &number);
@@ -161,25 +163,37 @@ static const struct {
 	[OPTION_ITEM] = { "item", "ID", "the menu's id of the item", take_item },
 	[OPTION_NAME] = { "name", "NAME", "the item's name", take_item_name },
 	[OPTION_PRICE] = { "price", "MONEY", "price of one: 12, 12.5 or 12.99", take_price },
-	[OPTION_QUANTITY] = { "quantity", "N", "how many, 1 to 999999; 1 if not given", take_item_quantity },
+	[OPTION_QUANTITY] = { "quantity", "N", "how many, 1 to 999999; 1 if not given",
+			      take_item_quantity },
 	[OPTION_MODIFIER] = { "modifier", "NAME=MONEY",
-			      "an extra on each of them, or a reduction: small=-2.00; may be repeated", take_modifier },
+			      "an extra on each of them, or a reduction: small=-2.00; may be "
+			      "repeated",
+			      take_modifier },
 	[OPTION_NOTE] = { "note", "TEXT", "the customer's words about it", take_note },
 	[OPTION_TAX] = { "tax", "RATE", "set the cart's tax rate first: 8.25%", take_tax },
-	[OPTION_RESTAURANT] = { "restaurant", "R", "only the carts of this restaurant", take_restaurant },
-	[OPTION_OP_ID] = { "op-id", "ID", "name this change: the same change again with the same name counts once",
+	[OPTION_RESTAURANT] = { "restaurant", "R", "only the carts of this restaurant",
+				take_restaurant },
+	[OPTION_OP_ID] = { "op-id", "ID",
+			   "name this change: the same change again with the same name counts once",
 			   take_op_id },
-	[OPTION_IF_VERSION] = { "if-version", "V", "only if the cart's version is V", take_if_version },
-	[OPTION_SYNC] = { "sync", NULL, "return only when the change is on disk (corral-agent --journal sync: always)",
+	[OPTION_IF_VERSION] = { "if-version", "V", "only if the cart's version is V",
+				take_if_version },
+	[OPTION_SYNC] = { "sync", NULL,
+			  "return only when the change is on disk (corral-agent --journal sync: "
+			  "always)",
 			  NULL },
 	[OPTION_REPAIR] = { "repair", NULL,
-			    "make a new arena of the sound carts in a damaged one, which is kept; nobody may use it "
+			    "make a new arena of the sound carts in a damaged one, which is kept; "
+			    "nobody may use it "
 			    "meanwhile",
 			    NULL },
-	[OPTION_MERGE] = { "merge", NULL, "also if the arena has carts: the newer version of each cart wins", NULL },
+	[OPTION_MERGE] = { "merge", NULL,
+			   "also if the arena has carts: the newer version of each cart wins",
+			   NULL },
 	[OPTION_METRICS] = { "metrics", NULL, "print metrics in Prometheus' text format", NULL },
 	[OPTION_JSON] = { "json", NULL, "print JSON", NULL },
-	[OPTION_DIR] = { "dir", "DIR", "the arena's directory; else $CORRAL_DIR, else the default", take_dir },
+	[OPTION_DIR] = { "dir", "DIR", "the arena's directory; else $CORRAL_DIR, else the default",
+			 take_dir },
 	[OPTION_HELP] = { "help", NULL, "print this", NULL },
 };
 
@@ -194,12 +208,16 @@ static const struct {
 	[OPERAND_QUANTITY] = { "N", "how many; 0 removes the line", take_quantity },
 	[OPERAND_TAX] = { "RATE", "0% to 100%, at most four decimals: 8.25%", take_tax },
 	[OPERAND_NAME] = { "NAME", "the attribute's name, 1 to 128 bytes", take_name },
-	[OPERAND_VALUE] = { "VALUE", "its value, up to 4096 bytes; without one the attribute is taken away",
+	[OPERAND_VALUE] = { "VALUE",
+			    "its value, up to 4096 bytes; without one the attribute is taken away",
 			    take_value },
-	[OPERAND_TTL] = { "TIME", "30m, 90s, 500ms, 2h or 1d without activity; or: default", take_ttl },
+	[OPERAND_TTL] = { "TIME", "30m, 90s, 500ms, 2h or 1d without activity; or: default",
+			  take_ttl },
 	[OPERAND_PATH] = { "PATH", "a directory, or a file that is an arena", take_word },
 	[OPERAND_FILE] = { "FILE", "a snapshot's file", take_word },
-	[OPERAND_SECTION] = { "SECTION", "header, memory, slots, classes, processes, threads, readers, locks or deaths",
+	[OPERAND_SECTION] = { "SECTION",
+			      "header, memory, slots, classes, processes, threads, readers, locks "
+			      "or deaths",
 			      take_word },
 	[OPERAND_COMMAND] = { "COMMAND", "one of: corral help", take_word },
 };
@@ -208,7 +226,8 @@ static const struct {
 
 static enum exit_code wrong_use(const struct call *call, const char *what, const char *where)
 {
-	return complain(EXIT_USAGE, "%s: %s: see corral %s --help", what, where, call->command->name);
+	return complain(EXIT_USAGE, "%s: %s: see corral %s --help", what, where,
+			call->command->name);
 }
 
 /* What getopt_long() has stumbled over. argv[optind - 1] is the offending word. */
@@ -219,7 +238,8 @@ static enum exit_code refuse_option(const struct call *call, int found, char **a
 	if (found == ':')
 		return wrong_use(call, "this option needs a value", word);
 	if (optopt >= 'A')
-		return complain(EXIT_USAGE, "no such option: -%c: see corral %s --help", optopt, call->command->name);
+		return complain(EXIT_USAGE, "no such option: -%c: see corral %s --help", optopt,
+				call->command->name);
 	if (strchr(word, '=') && optopt)
 		return wrong_use(call, "this option takes no value", word);
 	return wrong_use(call, "no such option", word);
@@ -230,11 +250,13 @@ static enum exit_code take_option(struct call *call, int option, const char *tex
 	const char *wrong;
 
 	if (option != OPTION_MODIFIER && (call->given & HAS(option)))
-		return complain(EXIT_USAGE, "given twice: --%s: give it once", options[option].name);
+		return complain(EXIT_USAGE, "given twice: --%s: give it once",
+				options[option].name);
 	call->given |= HAS(option);
 	wrong = options[option].take ? options[option].take(call, text) : NULL;
 	if (wrong)
-		return complain(EXIT_USAGE, "wrong value: --%s '%s': %s", options[option].name, text, wrong);
+		return complain(EXIT_USAGE, "wrong value: --%s '%s': %s", options[option].name,
+				text, wrong);
 	return EXIT_DONE;
 }
 
@@ -247,8 +269,8 @@ static enum exit_code take_operands(struct call *call, int count, char **words)
 	for (; kinds[taken] && taken < count; taken++) {
 		wrong = operands[kinds[taken]].take(call, words[taken]);
 		if (wrong)
-			return complain(EXIT_USAGE, "wrong value: %s '%s': %s", operands[kinds[taken]].name,
-					words[taken], wrong);
+			return complain(EXIT_USAGE, "wrong value: %s '%s': %s",
+					operands[kinds[taken]].name, words[taken], wrong);
 	}
 	if (taken < count)
 		return wrong_use(call, "one word too many", words[taken]);
@@ -261,12 +283,16 @@ static enum exit_code check_required(const struct call *call)
 {
 	for (int i = 0; i < OPTION_COUNT; i++)
 		if (call->command->required & ~call->given & HAS(i))
-			return complain(EXIT_USAGE, "an option is missing: --%s: see corral %s --help", options[i].name,
-					call->command->name);
+			return complain(EXIT_USAGE,
+					"an option is missing: --%s: see corral %s --help",
+					options[i].name, call->command->name);
 	return EXIT_DONE;
 }
 
-/* The command's options as getopt_long() wants them; val is the option's number + 1, since 0 means something. */
+/*
+ * The command's options as getopt_long() wants them; val is the option's number + 1, since 0 means
+ * something.
+ */
 static void list_options(const struct command *command, struct option list[OPTION_COUNT + 1])
 {
 	size_t count = 0;
@@ -313,17 +339,20 @@ void options_explain(const struct command *command)
 
 	printf("%s: %s\n\nUsage: corral %s", command->name, command->about, command->name);
 	for (unsigned i = 0; command->operands[i]; i++)
-		printf(i < command->operands_least ? " %s" : " [%s]", operands[command->operands[i]].name);
+		printf(i < command->operands_least ? " %s" : " [%s]",
+		       operands[command->operands[i]].name);
 	for (int i = 0; i < OPTION_COUNT; i++)
 		if (command->required & HAS(i))
 			printf(" --%s %s", options[i].name, options[i].value);
 	printf(" [OPTION]...\n\n");
 	for (unsigned i = 0; command->operands[i]; i++)
-		printf("  %-21s %s\n", operands[command->operands[i]].name, operands[command->operands[i]].about);
+		printf("  %-21s %s\n", operands[command->operands[i]].name,
+		       operands[command->operands[i]].about);
 	for (int i = 0; i < OPTION_COUNT; i++) {
 		if (!(command->options & HAS(i)))
 			continue;
-		snprintf(shown, sizeof(shown), "--%s %s", options[i].name, options[i].value ? options[i].value : "");
+		snprintf(shown, sizeof(shown), "--%s %s", options[i].name,
+			 options[i].value ? options[i].value : "");
 		printf("  %-21s %s\n", shown, options[i].about);
 	}
 	printf("  %-21s %s\n", "--", "what follows is no option");

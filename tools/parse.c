@@ -32,7 +32,13 @@ static bool push_digit(uint64_t *number, char digit)
 	return !__builtin_add_overflow(value, (unsigned)(digit - '0'), number);
 }
 
-enum fixed_fault { FIXED_NONE, FIXED_NO_DIGITS, FIXED_NO_DECIMALS, FIXED_TOO_MANY_DECIMALS, FIXED_TOO_LARGE };
+enum fixed_fault {
+	FIXED_NONE,
+	FIXED_NO_DIGITS,
+	FIXED_NO_DECIMALS,
+	FIXED_TOO_MANY_DECIMALS,
+	FIXED_TOO_LARGE
+};
 
 /*
  * Read digits and up to `decimals` decimals as a number scaled by 10^decimals; *text
@@ -66,9 +72,11 @@ static enum fixed_fault take_fixed(const char **text, unsigned decimals, uint64_
 const char *parse_money(const char *text, bool may_be_negative, int64_t *ret_cents)
 {
 	static const char *const faults[] = {
-		[FIXED_NO_DIGITS] = "an amount begins with a digit; write it like 12.99, without a currency sign",
+		[FIXED_NO_DIGITS] = "an amount begins with a digit; write it like 12.99, without a "
+				    "currency sign",
 		[FIXED_NO_DECIMALS] = "nothing stands behind the point; write 12 or 12.00",
-		[FIXED_TOO_MANY_DECIMALS] = "more than two digits behind the point; write it like 12.99",
+		[FIXED_TOO_MANY_DECIMALS] =
+			"more than two digits behind the point; write it like 12.99",
 		[FIXED_TOO_LARGE] = "too large; at most 92233720368547758.07",
 	};
 	bool negative = text[0] == '-';
@@ -98,7 +106,8 @@ const char *parse_percent(const char *text, uint32_t *ret_ppm)
 	static const char *const faults[] = {
 		[FIXED_NO_DIGITS] = "a rate begins with a digit; write it like 8.25%",
 		[FIXED_NO_DECIMALS] = "nothing stands behind the point; write it like 8.25%",
-		[FIXED_TOO_MANY_DECIMALS] = "more than four digits behind the point; write it like 8.25%",
+		[FIXED_TOO_MANY_DECIMALS] =
+			"more than four digits behind the point; write it like 8.25%",
 		[FIXED_TOO_LARGE] = "more than 100%",
 	};
 	enum fixed_fault fault;
@@ -110,7 +119,8 @@ const char *parse_percent(const char *text, uint32_t *ret_ppm)
 	if (!*text)
 		return "no percent sign; write it like 8.25%";
 	if (strcmp(text, "%") != 0)
-		return "something else than digits, one point and a percent sign; write it like 8.25%";
+		return "something else than digits, one point and a percent sign; write it like "
+		       "8.25%";
 	if (ppm > 1000000)
 		return faults[FIXED_TOO_LARGE];
 	*ret_ppm = (uint32_t)ppm;
@@ -141,7 +151,11 @@ const char *parse_duration(const char *text, uint64_t least_ms, uint64_t most_ms
 	static const struct {
 		const char *name;
 		uint32_t ms;
-	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 3600 * 1000 }, { "d", 24 * 3600 * 1000 } };
+	} units[] = { { "ms", 1 },
+		      { "s", 1000 },
+		      { "m", 60 * 1000 },
+		      { "h", 3600 * 1000 },
+		      { "d", 24 * 3600 * 1000 } };
 	uint64_t number = 0;
 	uint64_t ms;
 
@@ -205,7 +219,8 @@ char *format_money(int64_t cents, char buffer[FORMAT_MAX])
 {
 	uint64_t absolute = cents < 0 ? -(uint64_t)cents : (uint64_t)cents;
 
-	snprintf(buffer, FORMAT_MAX, "%s%" PRIu64 ".%02" PRIu64, cents < 0 ? "-" : "", absolute / 100, absolute % 100);
+	snprintf(buffer, FORMAT_MAX, "%s%" PRIu64 ".%02" PRIu64, cents < 0 ? "-" : "",
+		 absolute / 100, absolute % 100);
 	return buffer;
 }
 
@@ -229,9 +244,11 @@ char *format_duration(int64_t ms, char buffer[FORMAT_MAX])
 	if (ms < 0)
 		snprintf(buffer, FORMAT_MAX, "0s");
 	else if (seconds >= 86400)
-		snprintf(buffer, FORMAT_MAX, "%" PRId64 "d%02dh", seconds / 86400, (int)(seconds / 3600 % 24));
+		snprintf(buffer, FORMAT_MAX, "%" PRId64 "d%02dh", seconds / 86400,
+			 (int)(seconds / 3600 % 24));
 	else if (seconds >= 3600)
-		snprintf(buffer, FORMAT_MAX, "%dh%02dm", (int)(seconds / 3600), (int)(seconds / 60 % 60));
+		snprintf(buffer, FORMAT_MAX, "%dh%02dm", (int)(seconds / 3600),
+			 (int)(seconds / 60 % 60));
 	else if (seconds >= 60)
 		snprintf(buffer, FORMAT_MAX, "%dm%02ds", (int)(seconds / 60), (int)(seconds % 60));
 	else
@@ -253,7 +270,8 @@ char *format_bytes(uint64_t bytes, char buffer[FORMAT_MAX])
 	if (unit == 0)
 		snprintf(buffer, FORMAT_MAX, "%" PRIu64 " B", whole);
 	else
-		snprintf(buffer, FORMAT_MAX, "%" PRIu64 ".%u %ciB", whole, (unsigned)(rest * 10 / 1024), units[unit]);
+		snprintf(buffer, FORMAT_MAX, "%" PRIu64 ".%u %ciB", whole,
+			 (unsigned)(rest * 10 / 1024), units[unit]);
 	return buffer;
 }
 

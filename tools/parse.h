@@ -38,8 +38,9 @@ char *format_money(int64_t cents, char buffer[FORMAT_MAX]);  /* "-12.99" */
 char *format_percent(uint32_t ppm, char buffer[FORMAT_MAX]); /* "8.25%" */
 char *format_duration(int64_t ms, char buffer[FORMAT_MAX]);  /* "29m58s", the two largest units */
 char *format_bytes(uint64_t bytes, char buffer[FORMAT_MAX]); /* "64.0 MiB" */
-char *format_time(int64_t unix_ms,
-		  char buffer[FORMAT_MAX]); /* RFC 3339, UTC, milliseconds; "" before 1970 and after 9999 */
+char *format_time(
+	int64_t unix_ms,
+	char buffer[FORMAT_MAX]); /* RFC 3339, UTC, milliseconds; "" before 1970 and after 9999 */
 
 /* The letter that "item" needs behind it when there are so many of them. */
 static inline const char *plural(uint64_t count)

@@ -24,7 +24,8 @@ static const struct {
 	{ ENOENT, EXIT_NO, "see the carts there are with: corral ls" },
 	{ ENXIO, EXIT_NO, "see its lines with: corral show" },
 	{ ESHUTDOWN, EXIT_NO, "it can still be shown, or ended with: corral drop" },
-	{ ECANCELED, EXIT_NO, "somebody changed it; look at it with: corral show, then decide again" },
+	{ ECANCELED, EXIT_NO,
+	  "somebody changed it; look at it with: corral show, then decide again" },
 	{ EBUSY, EXIT_NO, "try again; see who holds it with: corral inspect locks" },
 	{ EUCLEAN, EXIT_NO, "see what is damaged with: corral check" },
 	{ EOVERFLOW, EXIT_NO, "nothing was changed; lower the price or the quantity" },
@@ -70,8 +71,8 @@ enum exit_code complain_cart(const struct call *call, int error)
 			code = meanings[i].code;
 			advice = meanings[i].advice;
 		}
-	return complain(code, "%s: cart %s %s: %s", corral_strerror(error), call->key.restaurant_id.data,
-			call->key.session_id.data, advice);
+	return complain(code, "%s: cart %s %s: %s", corral_strerror(error),
+			call->key.restaurant_id.data, call->key.session_id.data, advice);
 }
 
 enum exit_code complain_sync(const char *done, int error)
@@ -94,7 +95,9 @@ enum exit_code complain_arena(const char *where, int error, const char *why)
 void *must_have(void *memory)
 {
 	if (!memory)
-		exit((int)complain(EXIT_ARENA, "out of memory: this program: free some memory, then try again"));
+		exit((int)complain(
+			EXIT_ARENA,
+			"out of memory: this program: free some memory, then try again"));
 	return memory;
 }
 

@@ -30,7 +30,10 @@ enum exit_code open_inspect(const char *location, bool lenient, struct inspect *
 	return error ? complain_arena(path, error, why) : EXIT_DONE;
 }
 
-/* Nanoseconds of arena time as milliseconds from now; false when the arena's clock is that of another boot. */
+/*
+ * Nanoseconds of arena time as milliseconds from now; false when the arena's clock is that of
+ * another boot.
+ */
 static bool ms_from_now(const struct arena_header *header, int64_t arena_ns, int64_t *ret_ms)
 {
 	struct timespec now;
@@ -63,7 +66,8 @@ char *section_uuid(const struct arena_header *header, char buffer[SECTION_UUID_B
 	char *out = buffer;
 
 	for (size_t i = 0; i < sizeof(header->uuid); i++)
-		out += sprintf(out, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", header->uuid[i]);
+		out += sprintf(out, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x",
+			       header->uuid[i]);
 	return buffer;
 }
 
@@ -78,17 +82,21 @@ json_t *section_header(struct inspect *inspect)
 
 	snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64, header->fingerprint);
 	value = must_have(json_pack(
-		"{s:s, s:I, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "uuid", section_uuid(header, uuid),
-		"layout_version", (json_int_t)header->layout_version, "fingerprint", fingerprint, "this_boot",
-		(int)same_boot, "arena_bytes", (json_int_t)header->arena_bytes, "max_carts",
-		(json_int_t)header->max_carts, "buckets", (json_int_t)header->bucket_count, "pages",
-		(json_int_t)header->page_count, "pages_used", (json_int_t)header->pages_used, "pages_reserved",
-		(json_int_t)header->reserved_pages, "slots_high", (json_int_t)header->slots_used_high, "threads_high",
-		(json_int_t)header->threads_high, "processes_high", (json_int_t)header->processes_high));
+		"{s:s, s:I, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "uuid",
+		section_uuid(header, uuid), "layout_version", (json_int_t)header->layout_version,
+		"fingerprint", fingerprint, "this_boot", (int)same_boot, "arena_bytes",
+		(json_int_t)header->arena_bytes, "max_carts", (json_int_t)header->max_carts,
+		"buckets", (json_int_t)header->bucket_count, "pages",
+		(json_int_t)header->page_count, "pages_used", (json_int_t)header->pages_used,
+		"pages_reserved", (json_int_t)header->reserved_pages, "slots_high",
+		(json_int_t)header->slots_used_high, "threads_high",
+		(json_int_t)header->threads_high, "processes_high",
+		(json_int_t)header->processes_high));
 	json_object_set_new(value, "ttl_ms", json_of_number(header->ttl_ns / 1000000));
 	json_object_set_new(value, "created_at", json_of_time((int64_t)header->created_ms));
 	json_object_set_new(value, "agent_looked_ms_ago",
-			    same_boot && header->heartbeat_ns ? json_integer(-heartbeat_ms) : json_null());
+			    same_boot && header->heartbeat_ns ? json_integer(-heartbeat_ms) :
+								json_null());
 	json_object_set_new(value, "grace_phase", json_of_number(header->gp_phase));
 	json_object_set_new(value, "grace_completed", json_of_number(header->gp_completed));
 	return value;
@@ -137,9 +145,9 @@ json_t *section_memory(struct inspect *inspect)
 
 const char *section_journal_mode(const struct arena_header *header)
 {
-	static const char *const names[] = {
-		[JOURNAL_MODE_OFF] = "off", [JOURNAL_MODE_TIME] = "time", [JOURNAL_MODE_SYNC] = "sync"
-	};
+	static const char *const names[] = { [JOURNAL_MODE_OFF] = "off",
+					     [JOURNAL_MODE_TIME] = "time",
+					     [JOURNAL_MODE_SYNC] = "sync" };
 	uint32_t mode = header->journal;
 
 	return names[mode <= JOURNAL_MODE_SYNC ? mode : JOURNAL_MODE_OFF];
@@ -167,12 +175,13 @@ json_t *section_journal(struct inspect *inspect)
 	int64_t since_ms;
 	const char *trouble = section_not_durable(inspect, &since_ms);
 
-	return must_have(json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:s}", "mode", section_journal_mode(header),
-				   "interval_ms", (json_int_t)header->journal_ms, "file",
-				   (json_int_t)header->journal_number, "syncs", (json_int_t)header->journal_syncs,
-				   "synced_ms", (json_int_t)header->journal_synced_ms, "durable",
-				   (int)(trouble == NULL), "not_durable_since_ms", trouble ? (json_int_t)since_ms : 0,
-				   "error", trouble ? trouble : ""));
+	return must_have(json_pack(
+		"{s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:s}", "mode", section_journal_mode(header),
+		"interval_ms", (json_int_t)header->journal_ms, "file",
+		(json_int_t)header->journal_number, "syncs", (json_int_t)header->journal_syncs,
+		"synced_ms", (json_int_t)header->journal_synced_ms, "durable",
+		(int)(trouble == NULL), "not_durable_since_ms", trouble ? (json_int_t)since_ms : 0,
+		"error", trouble ? trouble : ""));
 }
 
 /* The mapping may change under us: what is shown of an id is first copied. */
@@ -192,12 +201,15 @@ static json_t *slot_row(const struct arena_header *header, const struct inspect_
 	struct corral_head head;
 	int64_t left_ms = 0;
 
-	if (cart_get_key(slot->bytes, slot->size, &key) == 0 && cart_get_head(slot->bytes, slot->size, &head) == 0) {
+	if (cart_get_key(slot->bytes, slot->size, &key) == 0 &&
+	    cart_get_head(slot->bytes, slot->size, &head) == 0) {
 		json_object_set_new(row, "restaurant_id", json_of_id(key.restaurant_id));
 		json_object_set_new(row, "session_id", json_of_id(key.session_id));
 		json_object_set_new(row, "version", json_of_number(head.version));
 		json_object_set_new(row, "lines", json_of_number(head.line_count));
-		json_object_set_new(row, "state", json_of_string(slot->ended ? "ended" : status_name(head.status)));
+		json_object_set_new(
+			row, "state",
+			json_of_string(slot->ended ? "ended" : status_name(head.status)));
 	} else {
 		json_object_set_new(row, "state", json_of_string("damaged"));
 	}
@@ -213,7 +225,8 @@ json_t *section_slots(struct inspect *inspect, size_t most)
 	struct inspect_slot slot;
 	bool used;
 
-	for (uint32_t i = 0; json_array_size(list) < most && inspect_slot(inspect, i, &used, &slot) == 0; i++)
+	for (uint32_t i = 0;
+	     json_array_size(list) < most && inspect_slot(inspect, i, &used, &slot) == 0; i++)
 		if (used)
 			json_array_append_new(list, slot_row(inspect_header(inspect), &slot));
 	return list;
@@ -228,11 +241,14 @@ json_t *section_classes(struct inspect *inspect)
 	for (uint32_t i = 0; inspect_class(inspect, i, &used, &row) == 0; i++)
 		if (used)
 			json_array_append_new(
-				list, must_have(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "block_bytes",
-							  (json_int_t)row.block_bytes, "spans", (json_int_t)row.spans,
-							  "blocks", (json_int_t)row.blocks, "live",
-							  (json_int_t)row.live, "free", (json_int_t)row.free, "cached",
-							  (json_int_t)row.cached, "retired", (json_int_t)row.retired)));
+				list,
+				must_have(json_pack(
+					"{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "block_bytes",
+					(json_int_t)row.block_bytes, "spans", (json_int_t)row.spans,
+					"blocks", (json_int_t)row.blocks, "live",
+					(json_int_t)row.live, "free", (json_int_t)row.free,
+					"cached", (json_int_t)row.cached, "retired",
+					(json_int_t)row.retired)));
 	return list;
 }
 
@@ -245,12 +261,14 @@ json_t *section_processes(struct inspect *inspect)
 	for (uint32_t i = 0; inspect_process(inspect, i, &used, &row) == 0; i++)
 		if (used)
 			json_array_append_new(
-				list, must_have(json_pack("{s:I, s:I, s:o, s:b, s:b, s:b, s:I, s:o}", "process",
-							  (json_int_t)row.number, "pid", (json_int_t)row.pid, "program",
-							  json_of_string(row.program), "alive", (int)row.alive, "agent",
-							  (int)row.agent, "full_fences", (int)row.fenced, "threads",
-							  (json_int_t)row.threads, "started_at",
-							  json_of_time(row.started_ms))));
+				list,
+				must_have(json_pack(
+					"{s:I, s:I, s:o, s:b, s:b, s:b, s:I, s:o}", "process",
+					(json_int_t)row.number, "pid", (json_int_t)row.pid,
+					"program", json_of_string(row.program), "alive",
+					(int)row.alive, "agent", (int)row.agent, "full_fences",
+					(int)row.fenced, "threads", (json_int_t)row.threads,
+					"started_at", json_of_time(row.started_ms))));
 	return list;
 }
 
@@ -262,14 +280,15 @@ static json_t *json_of_process(uint32_t number)
 
 static json_t *thread_row(const struct inspect_thread *row)
 {
-	return must_have(json_pack("{s:I, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:o}", "thread",
-				   (json_int_t)row->number, "process", json_of_process(row->process), "pid",
-				   (json_int_t)row->pid, "program", json_of_string(row->program), "tid",
-				   (json_int_t)row->tid, "nested", (json_int_t)row->nest, "phases_behind",
-				   (json_int_t)row->phases_behind, "stalled_ms", (json_int_t)row->stalled_ms, "revoked",
-				   (int)row->revoked, "held_back_bytes", (json_int_t)row->held_back_bytes,
-				   "cached_bytes", (json_int_t)row->cached_bytes, "retired_bytes",
-				   (json_int_t)row->retired_bytes, "doing", json_of_string(row->doing)));
+	return must_have(json_pack(
+		"{s:I, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:o}", "thread",
+		(json_int_t)row->number, "process", json_of_process(row->process), "pid",
+		(json_int_t)row->pid, "program", json_of_string(row->program), "tid",
+		(json_int_t)row->tid, "nested", (json_int_t)row->nest, "phases_behind",
+		(json_int_t)row->phases_behind, "stalled_ms", (json_int_t)row->stalled_ms,
+		"revoked", (int)row->revoked, "held_back_bytes", (json_int_t)row->held_back_bytes,
+		"cached_bytes", (json_int_t)row->cached_bytes, "retired_bytes",
+		(json_int_t)row->retired_bytes, "doing", json_of_string(row->doing)));
 }
 
 static json_t *list_threads(struct inspect *inspect, bool only_readers)
@@ -305,11 +324,14 @@ json_t *section_locks(struct inspect *inspect)
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(
 			list,
-			must_have(json_pack("{s:s, s:I, s:I, s:o, s:I, s:b, s:b, s:o}", "lock", rows[i].kind, "number",
-					    (json_int_t)rows[i].number, "thread", (json_int_t)rows[i].thread, "process",
-					    json_of_process(rows[i].process), "pid", (json_int_t)rows[i].pid, "alive",
-					    (int)rows[i].alive, "waiters", (int)rows[i].waiters, "held_ms",
-					    rows[i].held_ms < 0 ? json_null() : json_integer(rows[i].held_ms))));
+			must_have(json_pack("{s:s, s:I, s:I, s:o, s:I, s:b, s:b, s:o}", "lock",
+					    rows[i].kind, "number", (json_int_t)rows[i].number,
+					    "thread", (json_int_t)rows[i].thread, "process",
+					    json_of_process(rows[i].process), "pid",
+					    (json_int_t)rows[i].pid, "alive", (int)rows[i].alive,
+					    "waiters", (int)rows[i].waiters, "held_ms",
+					    rows[i].held_ms < 0 ? json_null() :
+								  json_integer(rows[i].held_ms))));
 	return list;
 }
 
@@ -325,12 +347,15 @@ json_t *section_deaths(struct inspect *inspect)
 	for (size_t i = 0; i < count; i++) {
 		deaths_describe(&rows[i], text);
 		json_array_append_new(
-			list, must_have(json_pack(
-				      "{s:I, s:o, s:I, s:o, s:I, s:I, s:I, s:o}", "number", (json_int_t)rows[i].number,
-				      "repaired_at", json_of_time(rows[i].repaired_ms), "pid", (json_int_t)rows[i].pid,
-				      "program", json_of_string(rows[i].program), "process",
-				      (json_int_t)rows[i].process, "threads", (json_int_t)rows[i].threads, "by_pid",
-				      (json_int_t)rows[i].repairer_pid, "what", json_of_string(text))));
+			list, must_have(json_pack("{s:I, s:o, s:I, s:o, s:I, s:I, s:I, s:o}",
+						  "number", (json_int_t)rows[i].number,
+						  "repaired_at", json_of_time(rows[i].repaired_ms),
+						  "pid", (json_int_t)rows[i].pid, "program",
+						  json_of_string(rows[i].program), "process",
+						  (json_int_t)rows[i].process, "threads",
+						  (json_int_t)rows[i].threads, "by_pid",
+						  (json_int_t)rows[i].repairer_pid, "what",
+						  json_of_string(text))));
 	}
 	return list;
 }

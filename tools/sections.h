@@ -31,7 +31,10 @@ json_t *section_deaths(struct inspect *inspect);
 /* "off", "time" or "sync". */
 const char *section_journal_mode(const struct arena_header *header);
 
-/* Why what is changed now may be lost to a power loss; NULL: it is on disk in time. *ret_since_ms: since when, 0 not known. */
+/*
+ * Why what is changed now may be lost to a power loss; NULL: it is on disk in time. *ret_since_ms:
+ * since when, 0 not known.
+ */
 const char *section_not_durable(struct inspect *inspect, int64_t *ret_since_ms);
 
 /* metrics.c: all numbers of `status` in Prometheus' text format. */

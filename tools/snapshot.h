@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * snapshot.h: files in the form of corral-snapshot(5), as the commands snapshot and restore write and read them. The maps in
- * them are those of portable.h; here is what makes a file of them: its checksum, its end, and how it comes to be.
+ * snapshot.h: files in the form of corral-snapshot(5), as the commands snapshot and restore write
+ * and read them. The maps in them are those of portable.h; here is what makes a file of them: its
+ * checksum, its end, and how it comes to be.
  */
 #ifndef CORRAL_TOOLS_SNAPSHOT_H
 #define CORRAL_TOOLS_SNAPSHOT_H
@@ -29,7 +30,8 @@ struct snapshot_out {
 enum exit_code snapshot_create(const char *path, struct snapshot_out *out);
 /* 0, or the errno of a write. */
 int snapshot_put_header(struct snapshot_out *out, const struct portable_header *header);
-int snapshot_put_cart(struct snapshot_out *out, const void *version, uint64_t seed, uint64_t idle_ms);
+int snapshot_put_cart(struct snapshot_out *out, const void *version, uint64_t seed,
+		      uint64_t idle_ms);
 /* Between two carts: rest, if it has been a while. */
 void snapshot_pause(struct snapshot_out *out);
 /* The trailer; then the file is synced and takes its name. */
@@ -55,12 +57,13 @@ struct snapshot_in {
 };
 
 /* Gets each cart as a version. EXIT_DONE to go on. */
-typedef enum exit_code take_cart(void *context, const void *version, const struct portable_version *made);
+typedef enum exit_code take_cart(void *context, const void *version,
+				 const struct portable_version *made);
 
 enum exit_code snapshot_open(const char *path, struct snapshot_in *in);
 /*
- * Read the whole file, from its beginning, and hand each cart to take (NULL: look only). EXIT_DONE only if all of it is sound,
- * and it is whole. seed: of the arena that the carts go to.
+ * Read the whole file, from its beginning, and hand each cart to take (NULL: look only). EXIT_DONE
+ * only if all of it is sound, and it is whole. seed: of the arena that the carts go to.
  */
 enum exit_code snapshot_read(struct snapshot_in *in, uint64_t seed, take_cart *take, void *context);
 void snapshot_close(struct snapshot_in *in);

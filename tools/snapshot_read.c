@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * snapshot_read.c: reads a snapshot's file, of which nothing is believed. Memory is bounded: a window that holds the
- * largest map there may be.
+ * snapshot_read.c: reads a snapshot's file, of which nothing is believed. Memory is bounded: a
+ * window that holds the largest map there may be.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,8 @@ static enum exit_code cannot_read(const struct snapshot_in *in, int error)
 static enum exit_code damaged(const struct snapshot_in *in, const char *what)
 {
 	return complain(EXIT_NO,
-			"cut off, damaged, or no snapshot: %s: behind cart %" PRIu64 ", at byte %" PRIu64 ": %s",
+			"cut off, damaged, or no snapshot: %s: behind cart %" PRIu64
+			", at byte %" PRIu64 ": %s",
 			in->path, in->carts, in->offset, what);
 }
 
@@ -30,11 +31,13 @@ enum exit_code snapshot_open(const char *path, struct snapshot_in *in)
 {
 	struct stat st;
 
-	*in = (struct snapshot_in){ .path = path, .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) };
+	*in = (struct snapshot_in){ .path = path,
+				    .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) };
 	if (in->fd < 0 || fstat(in->fd, &st) < 0)
 		return cannot_read(in, errno);
 	if (!S_ISREG(st.st_mode)) /* it is read twice */
-		return complain(EXIT_NO, "this is no plain file: %s: save the snapshot to one first", path);
+		return complain(EXIT_NO,
+				"this is no plain file: %s: save the snapshot to one first", path);
 	in->size = (uint64_t)st.st_size;
 	in->window = must_have(malloc(WINDOW_BYTES));
 	in->version = must_have(malloc(CORRAL_CART_MAX));
@@ -107,7 +110,9 @@ static enum exit_code read_header(struct snapshot_in *in)
 	if (wrong)
 		return damaged(in, wrong);
 	if (in->header.format != PORTABLE_FORMAT)
-		return complain(EXIT_NO, "a snapshot of format %" PRId64 ": %s: read it with a later version of corral",
+		return complain(EXIT_NO,
+				"a snapshot of format %" PRId64
+				": %s: read it with a later version of corral",
 				in->header.format, in->path);
 	pass(in, used);
 	return EXIT_DONE;
@@ -128,12 +133,14 @@ static enum exit_code read_trailer(struct snapshot_in *in)
 	return wrong ? damaged(in, wrong) : EXIT_DONE;
 }
 
-static enum exit_code read_cart(struct snapshot_in *in, uint64_t seed, take_cart *take, void *context)
+static enum exit_code read_cart(struct snapshot_in *in, uint64_t seed, take_cart *take,
+				void *context)
 {
 	struct portable_version made;
 	size_t used = 0;
-	const char *wrong = portable_unpack_cart(in->window + in->at, room(in), seed, seed == in->header.hash_seed,
-						 in->version, &made, &used);
+	const char *wrong =
+		portable_unpack_cart(in->window + in->at, room(in), seed,
+				     seed == in->header.hash_seed, in->version, &made, &used);
 
 	if (wrong)
 		return damaged(in, wrong);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * snapshot_write.c: writes a snapshot's file. It is a temporary one beside the name that it shall have, readable by its
- * owner only, until all of it is on disk; so a file of that name is always a whole one.
+ * snapshot_write.c: writes a snapshot's file. It is a temporary one beside the name that it shall
+ * have, readable by its owner only, until all of it is on disk; so a file of that name is always a
+ * whole one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,8 @@
 
 static enum exit_code cannot_write(const struct snapshot_out *out, int error)
 {
-	return complain(EXIT_NO_OUTPUT, "the snapshot cannot be written: %s: %s", out->path, strerror(error));
+	return complain(EXIT_NO_OUTPUT, "the snapshot cannot be written: %s: %s", out->path,
+			strerror(error));
 }
 
 /* A plain file may be replaced; nothing else may. */
@@ -61,7 +63,9 @@ enum exit_code snapshot_create(const char *path, struct snapshot_out *out)
 	*out = (struct snapshot_out){ .path = path };
 	if (strcmp(path, "-") == 0) {
 		if (isatty(STDOUT_FILENO))
-			return complain(EXIT_USAGE, "a snapshot is nothing for a terminal: -: name a file, or a pipe");
+			return complain(
+				EXIT_USAGE,
+				"a snapshot is nothing for a terminal: -: name a file, or a pipe");
 		int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC,
 			       0); /* a stream of its own, whose errors are ours to tell */
 		out->stream = fd < 0 ? NULL : must_have(fdopen(fd, "w"));
@@ -100,8 +104,9 @@ static int64_t now_ns(void)
 }
 
 /*
- * Workers share the processors with us: one that has to wait for its processor, in the midst of a change, would wait for the
- * rest of our time slice, some milliseconds. So we work in stretches of a fraction of one, and rest as long in between.
+ * Workers share the processors with us: one that has to wait for its processor, in the midst of a
+ * change, would wait for the rest of our time slice, some milliseconds. So we work in stretches of
+ * a fraction of one, and rest as long in between.
  */
 void snapshot_pause(struct snapshot_out *out)
 {
@@ -118,7 +123,8 @@ int snapshot_put_header(struct snapshot_out *out, const struct portable_header *
 	return put(out, portable_pack_header(header, out->map));
 }
 
-int snapshot_put_cart(struct snapshot_out *out, const void *version, uint64_t seed, uint64_t idle_ms)
+int snapshot_put_cart(struct snapshot_out *out, const void *version, uint64_t seed,
+		      uint64_t idle_ms)
 {
 	out->carts++;
 	return put(out, portable_pack_cart(version, seed, idle_ms, out->map));
@@ -164,7 +170,8 @@ static int put_in_place(struct snapshot_out *out)
 
 enum exit_code snapshot_finish(struct snapshot_out *out)
 {
-	struct portable_trailer trailer = { .carts = out->carts, .sum = XXH3_64bits_digest(out->sum) };
+	struct portable_trailer trailer = { .carts = out->carts,
+					    .sum = XXH3_64bits_digest(out->sum) };
 	int error = put(out, portable_pack_trailer(&trailer, out->map));
 
 	if (!error)
@@ -196,8 +203,8 @@ void snapshot_progress(const char *what, uint64_t done, uint64_t total, uint64_t
 	if (now_ms - shown_ms < PROGRESS_MS || !isatty(STDERR_FILENO))
 		return;
 	shown_ms = now_ms;
-	fprintf(stderr, "\r%s: %llu%%, %llu carts\033[K", what, (unsigned long long)(total ? done * 100 / total : 0),
-		(unsigned long long)carts);
+	fprintf(stderr, "\r%s: %llu%%, %llu carts\033[K", what,
+		(unsigned long long)(total ? done * 100 / total : 0), (unsigned long long)carts);
 }
 
 void snapshot_progress_end(void)

@@ -57,7 +57,8 @@ static void table_keep(struct table *table, const char *escaped)
 	if (table->cell == 0) {
 		if (table->row_count == table->row_room) {
 			table->row_room = table->row_room * 2 + 64;
-			table->rows = must_have(realloc(table->rows, table->row_room * sizeof(*table->rows)));
+			table->rows = must_have(
+				realloc(table->rows, table->row_room * sizeof(*table->rows)));
 		}
 		table->rows[table->row_count++] = table->used;
 	}
@@ -151,7 +152,8 @@ static void table_shrink(struct table *table, size_t columns)
 		size_t widest = table->count;
 
 		for (size_t i = 0; i < table->count; i++)
-			if ((table->columns[i].flags & (TABLE_WRAP | TABLE_CUT)) && table->widths[i] > NARROWEST &&
+			if ((table->columns[i].flags & (TABLE_WRAP | TABLE_CUT)) &&
+			    table->widths[i] > NARROWEST &&
 			    (widest == table->count || table->widths[i] > table->widths[widest]))
 				widest = i;
 		if (widest == table->count)
@@ -181,7 +183,8 @@ static size_t wrap_at(const char *text, size_t width)
 }
 
 /* Print what fits of a cell, padded; returns what is left for the next row ("" for nothing). */
-static const char *print_cell(const struct table_column *column, size_t width, const char *text, bool last)
+static const char *print_cell(const struct table_column *column, size_t width, const char *text,
+			      bool last)
 {
 	bool whole = text_width(text) <= width;
 	bool cut = !whole && (column->flags & TABLE_CUT);
@@ -206,7 +209,8 @@ static const char *print_cell(const struct table_column *column, size_t width, c
 }
 
 /* With a style's code before and the end of styles behind it; "" for none. */
-static void print_row(const struct table *table, const char *cells[], const char *begin, const char *end)
+static void print_row(const struct table *table, const char *cells[], const char *begin,
+		      const char *end)
 {
 	size_t last = table->count;
 
@@ -216,7 +220,8 @@ static void print_row(const struct table *table, const char *cells[], const char
 		if (last)
 			fputs(begin, stdout);
 		for (size_t i = 0; i < last; i++) {
-			cells[i] = print_cell(&table->columns[i], table->widths[i], cells[i], i + 1 == last);
+			cells[i] = print_cell(&table->columns[i], table->widths[i], cells[i],
+					      i + 1 == last);
 			if (i + 1 < last)
 				print_spaces(GAP);
 		}
@@ -251,7 +256,8 @@ static const char *style(const char *code)
 {
 	const char *terminal = getenv("TERM");
 
-	if (getenv("NO_COLOR") || !terminal || strcmp(terminal, "dumb") == 0 || !isatty(STDOUT_FILENO))
+	if (getenv("NO_COLOR") || !terminal || strcmp(terminal, "dumb") == 0 ||
+	    !isatty(STDOUT_FILENO))
 		return "";
 	return code;
 }

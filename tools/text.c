@@ -93,7 +93,8 @@ size_t text_width(const char *escaped)
 	size_t width = 0;
 	uint32_t point = 0;
 
-	for (size_t step; size && (step = utf8_next(escaped, size, &point)); escaped += step, size -= step)
+	for (size_t step; size && (step = utf8_next(escaped, size, &point));
+	     escaped += step, size -= step)
 		width += point_width(point);
 	return width;
 }
@@ -105,7 +106,8 @@ size_t text_fit(const char *escaped, size_t columns)
 	size_t width = 0;
 	uint32_t point = 0;
 
-	for (size_t step; at < size && (step = utf8_next(escaped + at, size - at, &point)); at += step) {
+	for (size_t step; at < size && (step = utf8_next(escaped + at, size - at, &point));
+	     at += step) {
 		width += point_width(point);
 		if (width > columns && at)
 			break;

@@ -19,13 +19,18 @@ void text_begin(void);
 /* May this code point be shown as it is? */
 bool text_is_plain(uint32_t point);
 
-/* Escaped, in one malloc() of its own; NULL without memory. Bytes that are no UTF-8 come as \xNN. */
+/*
+ * Escaped, in one malloc() of its own; NULL without memory. Bytes that are no UTF-8 come as \xNN.
+ */
 char *text_escape(const char *text, size_t size);
 
 /* Columns that it takes. */
 size_t text_width(const char *escaped);
 
-/* How many of its bytes fit in so many columns: at least one character when there is one; never half of one. */
+/*
+ * How many of its bytes fit in so many columns: at least one character when there is one; never
+ * half of one.
+ */
 size_t text_fit(const char *escaped, size_t columns);
 
 #endif

@@ -102,7 +102,10 @@ struct command {
 extern const struct command commands[]; /* ends with a NULL name */
 const struct command *command_find(const char *name);
 
-/* options.c: argv (argv[0]: the command's name) to a call. EXIT_DONE, or EXIT_USAGE when it has complained. */
+/*
+ * options.c: argv (argv[0]: the command's name) to a call. EXIT_DONE, or EXIT_USAGE when it has
+ * complained.
+ */
 enum exit_code options_read(int argc, char **argv, struct call *call);
 
 /* Explain a command on standard output. */
@@ -131,8 +134,11 @@ enum exit_code run_help(struct call *call);
 
 /* ------------------------------------------------------------------ report.c */
 
-/* "corral: ..." on standard error, with nothing in it that a terminal could obey. Returns `code`. */
-enum exit_code complain(enum exit_code code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * "corral: ..." on standard error, with nothing in it that a terminal could obey. Returns `code`.
+ */
+enum exit_code complain(enum exit_code code, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* An error of the library about a cart: says what, which cart and what to do. */
 enum exit_code complain_cart(const struct call *call, int error);
@@ -140,7 +146,10 @@ enum exit_code complain_cart(const struct call *call, int error);
 /* What was done is in the arena, but waiting for the disk ended with this error. */
 enum exit_code complain_sync(const char *done, int error);
 
-/* An error about an arena as a whole; why says what is wrong and what to do ("": what the error means). */
+/*
+ * An error about an arena as a whole; why says what is wrong and what to do ("": what the error
+ * means).
+ */
 enum exit_code complain_arena(const char *where, int error, const char *why);
 
 /* Memory that must be there: ends the program when it is not. */
@@ -170,7 +179,10 @@ char *json_line(const json_t *value);
 /* Print as one line, and drop the reference. */
 void json_print(json_t *value);
 
-/* extras.c: one MessagePack value as JSON. Never fails: what JSON cannot say comes as its bytes in hexadecimal. */
+/*
+ * extras.c: one MessagePack value as JSON. Never fails: what JSON cannot say comes as its bytes in
+ * hexadecimal.
+ */
 json_t *json_of_msgpack(const void *bytes, size_t size);
 
 /* ----------------------------------------------------------------- human.c */

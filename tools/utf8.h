@@ -10,12 +10,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of the sequence that text (size bytes) begins with, and its code point; 0 if it is no valid UTF-8. */
+/*
+ * Bytes of the sequence that text (size bytes) begins with, and its code point; 0 if it is no valid
+ * UTF-8.
+ */
 static inline size_t utf8_next(const char *text, size_t size, uint32_t *ret_point)
 {
 	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	unsigned char lead = (unsigned char)(size ? text[0] : 0xff);
-	size_t bytes = lead < 0x80 ? 1 : lead >= 0xf8 ? 0 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 0;
+	size_t bytes = lead < 0x80  ? 1 :
+		       lead >= 0xf8 ? 0 :
+		       lead >= 0xf0 ? 4 :
+		       lead >= 0xe0 ? 3 :
+		       lead >= 0xc0 ? 2 :
+				      0;
 	uint32_t point = lead;
 
 	if (bytes == 0 || bytes > size)

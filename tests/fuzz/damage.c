@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * damage.c: see damage.h. A step names a region (of the kinds of things that are in an arena), which one of them, a word in
- * it, and what becomes of the word: a number, a flipped bit, or a number that means something somewhere.
+ * damage.c: see damage.h. A step names a region (of the kinds of things that are in an arena),
+ * which one of them, a word in it, and what becomes of the word: a number, a flipped bit, or a
+ * number that means something somewhere.
  */
 #include <string.h>
 
@@ -16,9 +17,11 @@ struct region {
 	size_t size;
 };
 
-#define REGION(first, count, element) ((struct region){ (uint8_t *)(first), (size_t)(count) * sizeof(element) })
+#define REGION(first, count, element)                                                              \
+	((struct region){ (uint8_t *)(first), (size_t)(count) * sizeof(element) })
 
-static struct region cart_region(const struct arena_image *image, const struct step *step, struct damage *damage)
+static struct region cart_region(const struct arena_image *image, const struct step *step,
+				 struct damage *damage)
 {
 	uint32_t cart = step->index % IMAGE_CARTS;
 
@@ -26,7 +29,8 @@ static struct region cart_region(const struct arena_image *image, const struct s
 	return (struct region){ image->carts[cart].bytes, image->carts[cart].size };
 }
 
-static struct region find_region(const struct arena_image *image, const struct step *step, struct damage *damage)
+static struct region find_region(const struct arena_image *image, const struct step *step,
+				 struct damage *damage)
 {
 	const struct arena *arena = &image->arena;
 	uint32_t units = arena->space_end - arena->space_first;
@@ -35,34 +39,41 @@ static struct region find_region(const struct arena_image *image, const struct s
 	case 0:
 		return cart_region(image, step, damage);
 	case 1: /* what changes */
-		return REGION(arena->base + offsetof(struct arena_header, boot_id), 6 * CACHE_LINE, uint8_t);
+		return REGION(arena->base + offsetof(struct arena_header, boot_id), 6 * CACHE_LINE,
+			      uint8_t);
 	case 2: /* the whole of it */
 		return REGION(arena->header, HEADER_BYTES, uint8_t);
 	case 3:
 		return REGION(&arena->processes[step->index % 4], 1, struct process_record);
 	case 4:
-		return REGION(&arena->threads[step->index % 4], offsetof(struct thread_record, cache), uint8_t);
+		return REGION(&arena->threads[step->index % 4],
+			      offsetof(struct thread_record, cache), uint8_t);
 	case 5:
 		return REGION(arena->threads[step->index % 4].cache, 1, arena->threads[0].cache);
 	case 6:
 		return REGION(&arena->classes[step->index % CLASS_COUNT], 1, struct size_class);
 	case 7:
 		if (step->index % 2 == 0)
-			return REGION(&arena->chains[step->index / 2 % (arena->bucket_mask + 1)], 1, struct chain);
-		return REGION(&arena->buckets[step->index / 2 % (arena->bucket_mask + 1)], 1, struct bucket);
+			return REGION(&arena->chains[step->index / 2 % (arena->bucket_mask + 1)], 1,
+				      struct chain);
+		return REGION(&arena->buckets[step->index / 2 % (arena->bucket_mask + 1)], 1,
+			      struct bucket);
 	case 8:
 		return REGION(&arena->slots[step->index % arena->max_carts], 1, struct slot);
 	case 9:
 		return REGION(arena->pages, arena->page_count, uint32_t);
 	case 10: /* the header of any block, or what would be one */
-		return REGION(arena_block(arena, arena->space_first + step->index % units), 1, struct block_header);
-	case 11:
-		return REGION(image->carts[step->index % IMAGE_CARTS].bytes - sizeof(struct block_header), 1,
+		return REGION(arena_block(arena, arena->space_first + step->index % units), 1,
 			      struct block_header);
+	case 11:
+		return REGION(image->carts[step->index % IMAGE_CARTS].bytes -
+				      sizeof(struct block_header),
+			      1, struct block_header);
 	case 12:
 		return REGION(image->carts[step->index % IMAGE_CARTS].slot, 1, struct slot);
 	default:
-		return REGION(arena->base + (uint64_t)step->index * 64 % arena->bytes, 1, struct slot);
+		return REGION(arena->base + (uint64_t)step->index * 64 % arena->bytes, 1,
+			      struct slot);
 	}
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz.h: what the fuzz targets share. A target is one function of bytes that must not crash, hang, or read or write
- * outside of what is its own, whatever the bytes. libFuzzer drives it (make fuzz), or replay.c (make test).
+ * fuzz.h: what the fuzz targets share. A target is one function of bytes that must not crash, hang,
+ * or read or write outside of what is its own, whatever the bytes. libFuzzer drives it (make fuzz),
+ * or replay.c (make test).
  */
 #ifndef FUZZ_H
 #define FUZZ_H

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz_arena.c: a small arena (arena_image.h) whose bytes are damaged, and what the library and its tools do with it.
+ * fuzz_arena.c: a small arena (arena_image.h) whose bytes are damaged, and what the library and its
+ * tools do with it.
  *
- * The input is a list of steps of 10 bytes: { code, region, index (2), at (2), value (4) }. Codes below 128 are
- * damage: words of the arena are changed; from 128 on they are calls. Damage that comes before the first call
- * is done to the file while nobody is attached; later damage is done by "somebody else" while we are.
+ * The input is a list of steps of 10 bytes: { code, region, index (2), at (2), value (4) }. Codes
+ * below 128 are
+ * damage: words of the arena are changed; from 128 on they are calls. Damage that comes before the
+ * first call is done to the file while nobody is attached; later damage is done by "somebody else"
+ * while we are.
  *
  * Before the first call the damaged arena is also salvaged, as it is and as one of a former layout.
  *
- * What must hold besides not crashing: when nothing but the bytes of one cart was damaged, all others can be read.
+ * What must hold besides not crashing: when nothing but the bytes of one cart was damaged, all
+ * others can be read.
  */
 #include <errno.h>
 
@@ -106,7 +110,8 @@ static int take_salvaged(void *context, const void *cart, size_t size, uint64_t 
 	must(cart_validate(cart, size) == 0 && cart_get_key(cart, size, &key) == 0);
 	for (uint32_t number = 0; number < IMAGE_KEYS; number++) {
 		struct corral_text session = arena_image_key(number).session_id;
-		if (session.size == key.session_id.size && memcmp(session.data, key.session_id.data, session.size) == 0)
+		if (session.size == key.session_id.size &&
+		    memcmp(session.data, key.session_id.data, session.size) == 0)
 			salvaged->carts |= 1u << number;
 	}
 	salvaged->count++;
@@ -157,7 +162,8 @@ static void read_view(const struct corral_view *view)
 	for (uint32_t i = 0; i < CORRAL_LINES_MAX && corral_view_line(view, i, &line) == 0; i++)
 		if (corral_view_item(view, i, &item) == 0)
 			corral_item_free(item);
-	for (uint32_t i = 0; i < CORRAL_ATTRIBUTES_MAX && corral_view_attribute(view, i, &attribute) == 0; i++)
+	for (uint32_t i = 0;
+	     i < CORRAL_ATTRIBUTES_MAX && corral_view_attribute(view, i, &attribute) == 0; i++)
 		must(attribute.name.size <= view->size && attribute.value.size <= view->size);
 }
 
@@ -224,13 +230,15 @@ static void list_carts(void)
 static void add(const struct corral_key *key, const struct step *step)
 {
 	static const struct corral_modifier modifier = { { "cheese", 6 }, 150 };
-	struct corral_item item = { .menu_item_id = { "item-0", 6 },
-				    .name = { "Burger", 6 },
-				    .notes = { "a note that takes some room, as long as it is", step->at % 46 },
-				    .unit_price_cents = step->value % 4 != 0 ? 899 : (int64_t)step->value << 30,
-				    .quantity = 1 + step->at % 3,
-				    .modifier_count = step->at % 2,
-				    .modifiers = &modifier };
+	struct corral_item item = {
+		.menu_item_id = { "item-0", 6 },
+		.name = { "Burger", 6 },
+		.notes = { "a note that takes some room, as long as it is", step->at % 46 },
+		.unit_price_cents = step->value % 4 != 0 ? 899 : (int64_t)step->value << 30,
+		.quantity = 1 + step->at % 3,
+		.modifier_count = step->at % 2,
+		.modifiers = &modifier
+	};
 	struct corral_op op = { .id = { "op-12", step->at % 5 != 0 ? 0 : 5 },
 				.if_version = step->at % 7 == 0 ? step->value : 0 };
 
@@ -265,11 +273,12 @@ static void change(const struct step *step)
 		(void)corral_remove(corral, &key, step->at % 64, NULL, NULL);
 		break;
 	case 3:
-		(void)corral_set_tax(corral, &key, step->value % (CORRAL_TAX_PPM_MAX + 1), NULL, NULL);
+		(void)corral_set_tax(corral, &key, step->value % (CORRAL_TAX_PPM_MAX + 1), NULL,
+				     NULL);
 		break;
 	case 4:
-		(void)corral_set_attribute(corral, &key, &names[step->at % 2], step->value % 2 != 0 ? &names[1] : NULL,
-					   NULL, NULL);
+		(void)corral_set_attribute(corral, &key, &names[step->at % 2],
+					   step->value % 2 != 0 ? &names[1] : NULL, NULL, NULL);
 		break;
 	case 5:
 		(void)corral_set_ttl(corral, &key, step->value % 2 != 0 ? 0 : 60000, NULL, NULL);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz_arguments.c: what people type and what files they hand over: numbers, money, times and sizes, whole command lines
- * of `corral`, and order files of `corral-bench`.
+ * fuzz_arguments.c: what people type and what files they hand over: numbers, money, times and
+ * sizes, whole command lines of `corral`, and order files of `corral-bench`.
  *
- * The input: a byte that says which, then the text; the words of a command line end in NUL or newline.
+ * The input: a byte that says which, then the text; the words of a command line end in NUL or
+ * newline.
  *
- * What must hold besides not crashing: what was refused left its result alone; what was taken is within its limits, and
- * is the same again when it is written out and read back.
+ * What must hold besides not crashing: what was refused left its result alone; what was taken is
+ * within its limits, and is the same again when it is written out and read back.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -35,7 +36,8 @@ static void money(const char *text)
 			continue;
 		}
 		must(negative != 0 || cents >= 0);
-		must(parse_money(format_money(cents, shown), true, &again) == NULL && again == cents);
+		must(parse_money(format_money(cents, shown), true, &again) == NULL &&
+		     again == cents);
 		cents = (int64_t)UNTOUCHED;
 	}
 }
@@ -90,14 +92,16 @@ static void check_call(const struct call *call)
 {
 	if ((call->given & HAS(OPTION_HELP)) != 0)
 		return;
-	must((call->command->required & ~call->given) == 0 && (call->given & ~call->command->options) == 0);
+	must((call->command->required & ~call->given) == 0 &&
+	     (call->given & ~call->command->options) == 0);
 	check_text(call->key.restaurant_id, CORRAL_ID_MAX);
 	check_text(call->key.session_id, CORRAL_ID_MAX);
 	check_text(call->op.id, CORRAL_ID_MAX);
 	check_text(call->name, CORRAL_ATTRIBUTE_NAME_MAX);
 	check_text(call->value, CORRAL_ATTRIBUTE_VALUE_MAX);
 	check_text(call->item.menu_item_id, CORRAL_WORDS_MAX);
-	must(call->item.modifier_count <= CORRAL_MODIFIERS_MAX && call->tax_ppm <= CORRAL_TAX_PPM_MAX);
+	must(call->item.modifier_count <= CORRAL_MODIFIERS_MAX &&
+	     call->tax_ppm <= CORRAL_TAX_PPM_MAX);
 	must(call->item.quantity >= 1 && call->item.quantity <= CORRAL_QUANTITY_MAX);
 }
 
@@ -192,7 +196,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1 || size > TEXT_MAX)
 		return 0;
-	char *text = malloc(size); /* the text is one shorter; a NUL takes the place of the first byte */
+	char *text =
+		malloc(size); /* the text is one shorter; a NUL takes the place of the first byte */
 	must(text != NULL);
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = '\0';

@@ -2,11 +2,12 @@
 /*
  * fuzz_cart.c: bytes that may be a cart, or words, and all that is done with such bytes.
  *
- * The input: { flags, of the change: kind, number, number, number }, then the bytes. With SEAL in the flags the
- * checksums are made right first, so that what lies behind them is met.
+ * The input: { flags, of the change: kind, number, number, number }, then the bytes. With SEAL in
+ * the flags the checksums are made right first, so that what lies behind them is met.
  *
- * What must hold besides not crashing: what validates can be read wholly, and its numbers add up; every change of
- * it that is planned is built into a cart that validates again, with the numbers that were answered.
+ * What must hold besides not crashing: what validates can be read wholly, and its numbers add up;
+ * every change of it that is planned is built into a cart that validates again, with the numbers
+ * that were answered.
  */
 #include <errno.h>
 
@@ -82,7 +83,9 @@ static void read_parts(const void *bytes, size_t size, bool valid)
 
 	must((cart_shape(bytes, size) == 0) == (cart_get_key(bytes, size, &key) == 0));
 	must(cart_get_head(bytes, size, &head) == 0 || !valid);
-	for (int r = 0; lines <= CORRAL_LINES_MAX && (r = cart_get_line(bytes, size, lines, &line)) == 0; lines++) {
+	for (int r = 0;
+	     lines <= CORRAL_LINES_MAX && (r = cart_get_line(bytes, size, lines, &line)) == 0;
+	     lines++) {
 		touch(line.words, line.words_size);
 		subtotal += line.total_cents;
 		items += line.quantity;
@@ -97,7 +100,8 @@ static void read_parts(const void *bytes, size_t size, bool valid)
 		touch_text(attribute.name);
 		touch_text(attribute.value);
 	}
-	must(!valid || (lines == head.line_count && items == head.item_count && subtotal == head.subtotal_cents &&
+	must(!valid || (lines == head.line_count && items == head.item_count &&
+			subtotal == head.subtotal_cents &&
 			head.total_cents == head.subtotal_cents + head.tax_cents));
 }
 
@@ -124,14 +128,16 @@ static void read_whole(const void *bytes, size_t size, bool valid)
 
 /* ----------------------------------------------------------------- changes */
 
-static struct cart_change a_change(enum cart_change_kind kind, const struct numbers *n, uint64_t version)
+static struct cart_change a_change(enum cart_change_kind kind, const struct numbers *n,
+				   uint64_t version)
 {
 	static struct cart_draft_line draft_line;
 	static uint8_t buffer[512];
 	static const struct corral_modifier modifier = { { "cheese", 6 }, -150 };
 	struct corral_item item = { .menu_item_id = { "item-0", 6 },
 				    .name = { "Burger", 6 },
-				    .unit_price_cents = n->a % 2 != 0 ? 899 : INT64_MAX >> n->b % 64,
+				    .unit_price_cents =
+					    n->a % 2 != 0 ? 899 : INT64_MAX >> n->b % 64,
 				    .quantity = 1 + n->c,
 				    .modifier_count = n->b % 2,
 				    .modifiers = &modifier };
@@ -143,19 +149,23 @@ static struct cart_change a_change(enum cart_change_kind kind, const struct numb
 				      .first_version = 1 };
 
 	must(cart_pack_item(&item, SEED, buffer, sizeof(buffer), &change.words) == 0);
-	draft_line = (struct cart_draft_line){ .line = n->a, .quantity = 1 + n->c, .words = change.words };
+	draft_line = (struct cart_draft_line){ .line = n->a,
+					       .quantity = 1 + n->c,
+					       .words = change.words };
 	change.line = n->a;
 	change.quantity = kind == CART_ADD ? item.quantity : n->c;
 	change.tax_ppm = n->b * 3921u;
 	change.ttl_ms = n->b % 2 != 0 ? 0 : 60000;
-	change.name = n->a % 2 != 0 ? (struct corral_text){ "table", 5 } : (struct corral_text){ "note", 4 };
+	change.name = n->a % 2 != 0 ? (struct corral_text){ "table", 5 } :
+				      (struct corral_text){ "note", 4 };
 	change.value = (struct corral_text){ "a new value", n->b % 12 };
 	change.remove_attribute = n->c % 2 != 0;
 	change.draft.lines = &draft_line;
 	change.draft.line_count = n->b % 2;
 	if (kind == CART_REPLACE || n->b % 16 == 3)
 		change.if_version = version;
-	must(cart_hash_op((struct corral_text){ "item-0", n->c % 4 == 0 ? 6 : 0 }, SEED, &change) == 0);
+	must(cart_hash_op((struct corral_text){ "item-0", n->c % 4 == 0 ? 6 : 0 }, SEED, &change) ==
+	     0);
 	return change;
 }
 
@@ -171,8 +181,8 @@ static void compare(const struct corral_result *result, const uint8_t *bytes, si
 }
 
 /* `later`: what the bytes have become between plan and build; only in a damaged arena. */
-static void change_it(const uint8_t *bytes, size_t size, const struct cart_change *change, bool valid,
-		      const uint8_t *later)
+static void change_it(const uint8_t *bytes, size_t size, const struct cart_change *change,
+		      bool valid, const uint8_t *later)
 {
 	struct cart_plan plan;
 
@@ -221,7 +231,9 @@ static void as_words(const uint8_t *bytes, size_t size, const struct numbers *n)
 		json_decref(json_of_msgpack(bytes, size));
 	struct corral_text text = { (const char *)bytes, size };
 	struct corral_extra extra = { { "x", 1 }, bytes, size };
-	struct corral_item item = { .menu_item_id = { "i", 1 }, .quantity = 1, .extra_count = 1, .extras = &extra };
+	struct corral_item item = {
+		.menu_item_id = { "i", 1 }, .quantity = 1, .extra_count = 1, .extras = &extra
+	};
 	int r = cart_pack_item(&item, SEED, buffer, sizeof(buffer), &words);
 	must(r != 0 || words_value_valid(bytes, size));
 	must(r != 0 || words_parse(words.bytes, words.size, &parts) == 0);
@@ -247,7 +259,8 @@ static void as_attributes(const uint8_t *bytes, size_t size, const struct number
 	if (words_attributes_check(bytes, (uint32_t)size, n->a) == 0)
 		must(words_find_attribute(bytes, (uint32_t)size, n->a, name, &place) == 0);
 	if (words_find_attribute(bytes, (uint32_t)size, n->a, name, &place) == 0)
-		must(place.at <= size && place.size <= size - place.at && place.header_size <= size);
+		must(place.at <= size && place.size <= size - place.at &&
+		     place.header_size <= size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -269,8 +282,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		as_attributes(bytes, size, &n);
 	} else {
 		if ((n.flags & SIZE_TOO) != 0 && size >= sizeof(struct cart_head))
-			memcpy(bytes + offsetof(struct cart_head, size), &(uint32_t){ (uint32_t)size },
-			       sizeof(uint32_t));
+			memcpy(bytes + offsetof(struct cart_head, size),
+			       &(uint32_t){ (uint32_t)size }, sizeof(uint32_t));
 		if ((n.flags & SEAL) != 0)
 			cart_seal(bytes, size);
 		bool valid = cart_validate(bytes, size) == 0;

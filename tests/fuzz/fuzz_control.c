@@ -2,12 +2,13 @@
 /*
  * fuzz_control.c: both ends of the agent's control socket.
  *
- * The input: { end, size of a piece }, then the bytes, which come in pieces of that size. To the agent's end they are what a
- * client says (control_serve), to the client's end what an agent answers (agent_read_answer). With the
- * HALF in `end` the other side stops in the middle and stays silent.
+ * The input: { end, size of a piece }, then the bytes, which come in pieces of that size. To the
+ * agent's end they are what a client says (control_serve), to the client's end what an agent
+ * answers (agent_read_answer). With the HALF in `end` the other side stops in the middle and stays
+ * silent.
  *
- * What must hold besides not crashing: the agent answers one line of JSON with "ok", or nothing; it stops only when told to;
- * the client takes an object of JSON and nothing else.
+ * What must hold besides not crashing: the agent answers one line of JSON with "ok", or nothing; it
+ * stops only when told to; the client takes an object of JSON and nothing else.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -58,7 +59,8 @@ static void check_answer(int fd)
 /* Is the first line "stop"? (A NUL ends it too, as a C program may send one by mistake.) */
 static bool says_stop(const uint8_t *bytes, size_t size)
 {
-	return size >= 5 && memcmp(bytes, "stop", 4) == 0 && (bytes[4] == '\n' || bytes[4] == '\0') &&
+	return size >= 5 && memcmp(bytes, "stop", 4) == 0 &&
+	       (bytes[4] == '\n' || bytes[4] == '\0') &&
 	       memchr(bytes, '\n', size < CLIENT_LINE_BYTES ? size : CLIENT_LINE_BYTES) != NULL;
 }
 
@@ -79,7 +81,8 @@ static void to_agent(const uint8_t *bytes, size_t size, size_t piece, bool half)
 		must(client->size <= sizeof(client->line));
 	}
 	if (!done)
-		must(!control_serve(&agent, client)); /* nothing there yet: it is asked again later */
+		must(!control_serve(&agent,
+				    client)); /* nothing there yet: it is asked again later */
 	if (!done && !half) {
 		must(shutdown(ends[1], SHUT_WR) == 0);
 		done = control_serve(&agent, client);

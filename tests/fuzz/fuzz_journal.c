@@ -2,12 +2,13 @@
 /*
  * fuzz_journal.c: bytes that may be the files of a journal, read back as recovery does.
  *
- * The input is a row of pieces, each { what it is, parameters }, which make up to FILES_MAX files: a file's head, a record with a cart or
- * with bytes of the input, bytes as they are, bytes to be damaged. Sums are made right unless a piece says otherwise, so that
- * what lies behind them is met. recover_arena() then reads them; what would make the new arena is here.
+ * The input is a row of pieces, each { what it is, parameters }, which make up to FILES_MAX files:
+ * a file's head, a record with a cart or with bytes of the input, bytes as they are, bytes to be
+ * damaged. Sums are made right unless a piece says otherwise, so that what lies behind them is met.
+ * recover_arena() then reads them; what would make the new arena is here.
  *
- * What must hold besides not crashing: an answer of 1, 0 or -errno; what is handed on is a cart that validates, and each
- * slot's cart is handed on at most once.
+ * What must hold besides not crashing: an answer of 1, 0 or -errno; what is handed on is a cart
+ * that validates, and each slot's cart is handed on at most once.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -64,12 +65,15 @@ static void no_finding(void *context, const char *line)
 	(void)line;
 }
 
-int rebuild_from(struct agent *to, const struct rebuild_source *source, void (*tell)(const char *line),
-		 const char *former, char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why)
+int rebuild_from(struct agent *to, const struct rebuild_source *source,
+		 void (*tell)(const char *line), const char *former, char aside[REBUILD_NAME_BYTES],
+		 struct salvage_totals *ret_totals, char *why)
 {
 	static struct bucket buckets[4];
 	static struct arena_header header;
-	struct arena arena = { .header = &header, .buckets = buckets, .bucket_mask = COUNT(buckets) - 1 };
+	struct arena arena = { .header = &header,
+			       .buckets = buckets,
+			       .bucket_mask = COUNT(buckets) - 1 };
 	struct arena_settings settings;
 
 	(void)to;
@@ -132,7 +136,9 @@ static void put(struct writer *w, const void *bytes, size_t size)
 
 static void put_head(struct writer *w, struct input *input)
 {
-	static const uint32_t most[] = { CARTS, CARTS, 0, 1, 100000, ARENA_CARTS_MAX + 1, UINT32_MAX };
+	static const uint32_t most[] = {
+		CARTS, CARTS, 0, 1, 100000, ARENA_CARTS_MAX + 1, UINT32_MAX
+	};
 	uint8_t flags = (uint8_t)input_number(input, 1);
 	struct journal_head head = { .magic = JOURNAL_MAGIC,
 				     .format = JOURNAL_FORMAT - (flags % 5 == 0),
@@ -154,7 +160,8 @@ static void put_head(struct writer *w, struct input *input)
 }
 
 /* size: what is there of the payload; the record may say otherwise. */
-static void put_record(struct writer *w, struct journal_record *record, const void *payload, size_t size)
+static void put_record(struct writer *w, struct journal_record *record, const void *payload,
+		       size_t size)
 {
 	static const uint8_t padding[8];
 
@@ -168,7 +175,8 @@ static void put_record(struct writer *w, struct journal_record *record, const vo
 static void put_cart(struct writer *w, struct input *input)
 {
 	struct cart_change change = { .kind = CART_SET_TAX,
-				      .key = { { "r", 1 }, { "session", 1 + input_number(input, 1) % 7 } },
+				      .key = { { "r", 1 },
+					       { "session", 1 + input_number(input, 1) % 7 } },
 				      .hash = 1 + input_number(input, 1) % 4,
 				      .seed = 1,
 				      .now_ms = 1700000000000,
@@ -179,7 +187,8 @@ static void put_cart(struct writer *w, struct input *input)
 	change.first_version = (flags & 1) != 0 ? input_number(input, 8) : 1u + flags / 16u;
 	struct journal_record record = { .kind = JOURNAL_CART,
 					 .slot = (uint32_t)input_number(input, 1) % (CARTS + 1),
-					 .time_ns = (int64_t)input_number(input, (flags & 2) != 0 ? 8 : 4) };
+					 .time_ns = (int64_t)input_number(
+						 input, (flags & 2) != 0 ? 8 : 4) };
 	if (cart_plan(NULL, 0, &change, &plan) != 0)
 		return;
 	uint8_t *cart = malloc(plan.size);
@@ -200,7 +209,8 @@ static void put_any(struct writer *w, struct input *input)
 {
 	uint8_t flags = (uint8_t)input_number(input, 1);
 	struct journal_record record = { .kind = (uint16_t)(flags % 8),
-					 .slot = (uint32_t)input_number(input, (flags & 8) != 0 ? 4 : 1),
+					 .slot = (uint32_t)input_number(input,
+									(flags & 8) != 0 ? 4 : 1),
 					 .time_ns = (int64_t)input_number(input, 4),
 					 .reserved = (uint16_t)((flags & 16) / 16) };
 	size_t size = input_number(input, 1) % 64;
@@ -244,7 +254,8 @@ static void put_piece(struct writer *w, struct input *input)
 		break;
 	case DAMAGE:
 		if (w->size > 0)
-			w->bytes[input_number(input, 2) % w->size] ^= (uint8_t)(1 + input_number(input, 1));
+			w->bytes[input_number(input, 2) % w->size] ^=
+				(uint8_t)(1 + input_number(input, 1));
 		break;
 	case AGAIN: /* what stood there before: at another place it is not valid */
 		if (w->size > 0)
@@ -277,7 +288,8 @@ static void put_back(void)
 	if (fstatat(agent.dir_fd, JOURNAL_DIRECTORY, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return;
 	int count = scandir(directory, &entries, NULL, alphasort);
-	must(count == 3 && strncmp(entries[2]->d_name, JOURNAL_DIRECTORY, strlen(JOURNAL_DIRECTORY)) == 0);
+	must(count == 3 &&
+	     strncmp(entries[2]->d_name, JOURNAL_DIRECTORY, strlen(JOURNAL_DIRECTORY)) == 0);
 	must(renameat(agent.dir_fd, entries[2]->d_name, agent.dir_fd, JOURNAL_DIRECTORY) == 0);
 	for (int i = 0; i < count; i++)
 		free(entries[i]);

@@ -2,9 +2,9 @@
 /*
  * fuzz_snapshot.c: bytes that may be the maps of a snapshot, one behind the other.
  *
- * The input: a byte that says whether operation ids are kept, then the maps. What is accepted as a cart must be a sound
- * version, which as a map and back is the same version; what is accepted as a header or a trailer says the same
- * when it is written again.
+ * The input: a byte that says whether operation ids are kept, then the maps. What is accepted as a
+ * cart must be a sound version, which as a map and back is the same version; what is accepted as a
+ * header or a trailer says the same when it is written again.
  */
 #include "fuzz.h"
 
@@ -25,9 +25,11 @@ static size_t try_header(const uint8_t *bytes, size_t size)
 	if (portable_unpack_header(bytes, size, &header, &used) != NULL)
 		return 0;
 	size_t packed = portable_pack_header(&header, map);
-	must(portable_unpack_header(map, packed, &other, &used_again) == NULL && used_again == packed);
+	must(portable_unpack_header(map, packed, &other, &used_again) == NULL &&
+	     used_again == packed);
 	must(other.taken_ms == header.taken_ms && other.hash_seed == header.hash_seed &&
-	     other.max_carts == header.max_carts && strcmp(other.arena_uuid, header.arena_uuid) == 0);
+	     other.max_carts == header.max_carts &&
+	     strcmp(other.arena_uuid, header.arena_uuid) == 0);
 	return used;
 }
 
@@ -36,11 +38,13 @@ static size_t try_trailer(const uint8_t *bytes, size_t size)
 	struct portable_trailer trailer, other;
 	size_t used = 0, used_again = 0;
 
-	if (!portable_is_trailer(bytes, size) || portable_unpack_trailer(bytes, size, &trailer, &used) != NULL)
+	if (!portable_is_trailer(bytes, size) ||
+	    portable_unpack_trailer(bytes, size, &trailer, &used) != NULL)
 		return 0;
 	size_t packed = portable_pack_trailer(&trailer, map);
 	must(portable_is_trailer(map, packed));
-	must(portable_unpack_trailer(map, packed, &other, &used_again) == NULL && used_again == packed);
+	must(portable_unpack_trailer(map, packed, &other, &used_again) == NULL &&
+	     used_again == packed);
 	must(other.carts == trailer.carts && other.sum == trailer.sum);
 	return used;
 }
@@ -55,9 +59,10 @@ static size_t try_cart(const uint8_t *bytes, size_t size, bool keep_ops)
 	must(used <= size && made.size <= sizeof(version));
 	must(cart_validate(version, made.size) == 0);
 	size_t packed = portable_pack_cart(version, SEED, made.idle_ms, map);
-	must(portable_unpack_cart(map, packed, SEED, true, again, &made_again, &used_again) == NULL);
-	must(used_again == packed && made_again.size == made.size && made_again.idle_ms == made.idle_ms &&
-	     made_again.ttl_ms == made.ttl_ms);
+	must(portable_unpack_cart(map, packed, SEED, true, again, &made_again, &used_again) ==
+	     NULL);
+	must(used_again == packed && made_again.size == made.size &&
+	     made_again.idle_ms == made.idle_ms && made_again.ttl_ms == made.ttl_ms);
 	must(memcmp(again, version, made.size) == 0);
 	return used;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * replay.c: runs a fuzz target on files, and on all files of directories, where there is no libFuzzer. What fails ends
- * the program; the name of the file stands on standard error before it is run.
+ * replay.c: runs a fuzz target on files, and on all files of directories, where there is no
+ * libFuzzer. What fails ends the program; the name of the file stands on standard error before it
+ * is run.
  *
  * Usage: replay_NAME FILE|DIRECTORY...
  * Prints how many inputs were run.
@@ -41,7 +42,8 @@ static void run_directory(const char *path)
 	must(entry_count >= 0);
 	for (int i = 0; i < entry_count; i++) {
 		char name[PATH_MAX];
-		must(snprintf(name, sizeof(name), "%s/%s", path, entries[i]->d_name) < (int)sizeof(name));
+		must(snprintf(name, sizeof(name), "%s/%s", path, entries[i]->d_name) <
+		     (int)sizeof(name));
 		if (entries[i]->d_name[0] != '.')
 			run_file(name);
 		free(entries[i]);

@@ -9,7 +9,7 @@ shopt -s nullglob
 
 CC=${CC:-gcc}
 TIDY_CFLAGS=${TIDY_CFLAGS:--std=gnu11 -D_GNU_SOURCE -Ishm -Iagent}
-SIZE_MAX_LINES=450
+WIDTH_MAX=100 # columns, with tabs of eight
 
 c_files=(shm/*.[ch] agent/*.[ch] tools/*.[ch] bench/*.[ch] tests/*.[ch] tests/fuzz/*.[ch])
 c_sources=(shm/*.c agent/*.c tools/*.c bench/*.c tests/*.c tests/fuzz/*.c)
@@ -42,9 +42,11 @@ check_names() {
 		<(sed -n '/global:/,/local:/s/^\t\(corral_.*\);$/\1/p' shm/corral.map)
 }
 
-check_sizes() {
-	wc -l "${c_files[@]}" | awk -v max=$SIZE_MAX_LINES \
-		'$2 != "total" && $1 > max { print $2 ": " $1 " lines, more than " max; bad = 1 } END { exit bad }'
+check_width() {
+	awk -v max=$WIDTH_MAX '
+		{ line = $0; gsub(/\t/, "        ", line) }
+		length(line) > max { print FILENAME ":" FNR ": " length(line) " columns, more than " max; bad = 1 }
+		END { exit bad }' "${c_files[@]}"
 }
 
 check_spdx() {
@@ -124,7 +126,7 @@ check_analyze() {
 }
 
 passed=0 failed=0
-checks=(floors labels names sizes spdx leftovers manuals links shell format tidy)
+checks=(floors labels names width spdx leftovers manuals links shell format tidy)
 [[ $# -eq 0 ]] || checks=("$@")
 for check in "${checks[@]}"; do
 	start=$(date +%s%N)
