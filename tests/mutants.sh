@@ -101,7 +101,7 @@ mutant 'a changed version is not retired' shm/change.c '/^int change_existing/,/
 mutant 'a version made ahead is published unlooked' shm/change.c 's/^\treturn changes_of\(slot\) == changes;$/\treturn true;/; s/changes_of\(slot\) != changes \|\| //'
 mutant 'a block that came back to hand is let go' shm/change.c 's/^\t\tif \(locked\)$//'
 mutant 'who goes without fences does not say so' shm/grace.c 's/^\t\tstore_relaxed\(&record->light_phase, phase\);$//'
-mutant 'readers without fences get no membarrier' shm/grace.c '/^\tuint32_t light =/,/;/c\\\tuint32_t light = some_light == NULL;'
+mutant 'readers without fences get no membarrier' shm/grace.c '/^\tuint32_t light =/,/;/c uint32_t light = some_light == NULL;'
 mutant 'who must fence goes without' shm/grace.c 's/ && !actor->fenced\)/)/'
 mutant 'the next owner goes without fences at once' shm/grace.h 's/^\tstore_relaxed\(&record->light_phase, 0\);.*$//'
 mutant 'who leaves goes on without fences' shm/grace.h '/^static inline void grace_end/,/^}/ s/^\tstore_release\(&record->light_phase, 0\);.*$//; s/ && load_acquire\(&record->owner\) != 0//'
