@@ -33,11 +33,10 @@ FUZZ_SECONDS ?= 60
 
 # What is made of what ----------------------------------------------------------------------------
 
-lib_objects   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shm/*.c))
-# What more than one program is made of.
-client_object := $(patsubst %.c,$(BUILD)/%.o,$(wildcard agent/client.c))
-parse_object  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/parse.c))
-agent_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out agent/client.c,$(wildcard agent/*.c))) $(parse_object)
+lib_objects   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shm/*/*.c))
+# What the programs share: each takes what it needs of it.
+common_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/common/*.c))
+agent_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard agent/*.c))
 tool_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c))
 bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 # tests/NN_*.c are programs; the other files there are what they share.
@@ -48,8 +47,8 @@ fuzz_targets  := arena cart arguments control snapshot journal
 fuzz_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/*.c))
 replays       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/replay_%)
 fuzzers       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/fuzz_%)
-tool_room     := $(filter-out %/main.o,$(tool_objects)) $(client_object)
-all_objects   := $(lib_objects) $(client_object) $(agent_objects) $(tool_objects) $(bench_objects) \
+tool_room     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
+all_objects   := $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
                  $(test_objects) $(test_programs:=.o) $(fuzz_objects)
 
 # A program whose sources are not there yet is not built.
@@ -64,7 +63,7 @@ links     := $(BUILD)/libcorral.so.$(SOMAJOR) $(BUILD)/libcorral.so
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
             $(if $(filter 1 yes,$(WERROR)),-Werror)
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-cflags    = -std=gnu11 -D_GNU_SOURCE -Ishm -Iagent $(warnings) -fPIC -fvisibility=hidden -pthread \
+cflags    = -std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent $(warnings) -fPIC -fvisibility=hidden -pthread \
             $(sanitize) $(CPPFLAGS) $(CFLAGS)
 ldflags   = -pthread -Wl,-z,relro,-z,now $(sanitize) $(LDFLAGS)
 # Never unloaded: threads that used it call it at their end. With a sanitizer the names of its runtime stay undefined.
@@ -104,18 +103,23 @@ $(BUILD)/libcorral.so.$(VERSION): $(lib_objects) shm/corral.map $(BUILD)/flags
 $(links): $(BUILD)/libcorral.so.$(VERSION)
 	ln -sf $(<F) $@
 
-$(BUILD)/corral: $(tool_objects) $(client_object) $(BUILD)/libcorral.a
+$(BUILD)/corral: $(tool_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
 
-$(BUILD)/corral-agent: $(agent_objects) $(client_object) $(BUILD)/libcorral.a
+$(BUILD)/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
 
-$(BUILD)/corral-bench: $(bench_objects) $(client_object) $(BUILD)/libcorral.a
+$(BUILD)/corral-bench: $(bench_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs) $(peer_libs) -lm
 
 $(test_objects) $(test_programs:=.o) $(fuzz_objects): | deps-test
 
 $(BUILD)/tests/support.a: $(test_objects)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/common.a: $(common_objects)
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
@@ -130,7 +134,7 @@ $(BUILD)/agent.a: $(filter-out $(BUILD)/agent/main.o,$(agent_objects))
 power_calls := openat mkdirat unlinkat renameat renameat2 pwrite ftruncate fsync fdatasync msync arena_wall_ms
 $(BUILD)/tests/68_power_loss: test_ldflags := $(power_calls:%=-Wl,--wrap=%)
 
-$(test_programs): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/support.a $(BUILD)/agent.a $(client_object) $(BUILD)/libcorral.a
+$(test_programs): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/support.a $(BUILD)/agent.a $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(CC) $(ldflags) $(test_ldflags) -o $@ $^ $(test_libs) $(msgpack_libs) $(jansson_libs) -lm
 
 # What a fuzz target needs besides the library.
@@ -139,7 +143,7 @@ arena_room := $(BUILD)/tests/fuzz/damage.o
 cart_room := $(tool_room)
 arguments_room := $(tool_room) $(addprefix $(BUILD)/bench/,bench.o orders.o order_row.o)
 journal_room := $(addprefix $(BUILD)/agent/,recover.o recover_index.o aside.o journal_file.o log.o)
-control_room := $(addprefix $(BUILD)/agent/,control.o log.o client.o)
+control_room := $(addprefix $(BUILD)/agent/,control.o log.o) $(BUILD)/common.a
 $(foreach t,$(fuzz_targets),$(eval $(BUILD)/tests/fuzz/replay_$(t) $(BUILD)/tests/fuzz/fuzz_$(t): $($(t)_room)))
 
 $(replays): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/tests/support.a $(BUILD)/libcorral.a
@@ -221,14 +225,14 @@ valgrind: all tests deps-check ## the unit tests (10 to 59) under valgrind
 	@CORRAL_TEST_MODE=threads tests/run.sh -c -k '$(or $(K),^[1-5])' -s 8 \
 		-w 'valgrind -q --fair-sched=try --error-exitcode=99 --leak-check=full --suppressions=tests/lint/valgrind.supp' $(BUILD)
 
-lint: deps-lint ## floors, labels, names, manuals, format, clang-tidy
+lint: deps-lint ## layers, labels, names, manuals, format, clang-tidy
 	@CC="$(CC)" tests/lint/lint.sh
 
 analyze: deps-lint ## the static analyzer of clang, over all sources but the tests; takes minutes
 	@CC="$(CC)" tests/lint/lint.sh analyze
 
 format: deps-lint ## apply .clang-format to all C files
-	clang-format -i $(wildcard shm/*.[ch] agent/*.[ch] tools/*.[ch] bench/*.[ch] tests/*.[ch] tests/fuzz/*.[ch])
+	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] tests/*.[ch] tests/fuzz/*.[ch])
 
 # Install -----------------------------------------------------------------------------------------
 

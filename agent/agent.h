@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * agent.h (floor 6): what the files of corral-agent share.
+ * agent.h: what the files of corral-agent share.
  */
 #ifndef CORRAL_AGENT_H
 #define CORRAL_AGENT_H
@@ -9,8 +9,8 @@
 
 #include <jansson.h>
 
-#include "alive.h"
-#include "handle.h"
+#include "api/handle.h"
+#include "sync/alive.h"
 
 enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_ARENA = 3, EXIT_NO_AGENT = 4 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * aside.c (floor 6): journals are set aside; see aside.h.
+ * aside.c: journals are set aside; see aside.h.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * aside.h (floor 6): journals that are set aside, under a name that says why, and what can be had
+ * aside.h: journals that are set aside, under a name that says why, and what can be had
  * of them.
  */
 #ifndef CORRAL_AGENT_ASIDE_H

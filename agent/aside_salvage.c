@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * aside_salvage.c (floor 6): corral-agent --salvage: the sound carts of journals that were set
+ * aside_salvage.c: corral-agent --salvage: the sound carts of journals that were set
  * aside (aside.h).
  *
  * Such a journal is read to its end, over all that is damaged, and its carts are put into the arena
@@ -18,8 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/ops.h"
 #include "aside.h"
-#include "ops.h"
 #include "recover.h"
 
 #define SALVAGED JOURNAL_DIRECTORY ".salvaged."

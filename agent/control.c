@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * control.c (floor 6): the agent's side of the control socket; see client.h for the protocol.
+ * control.c: the agent's side of the control socket; see client.h for the protocol.
  * Nothing here waits: a client that does not speak, speaks too long, or does not listen is dropped.
  */
 #include <errno.h>
@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "atomic.h"
-#include "stat.h"
+#include "arena/stat.h"
+#include "base/atomic.h"
 
 /*
  * root, we ourselves, and the members of the directory's group (the socket's mode has let nobody
@@ -40,7 +40,7 @@ static json_t *counters(const struct arena *arena)
 {
 	static const char *const names[] = {
 #define STAT(name, unit, line) #name,
-#include "stat.def"
+#include "arena/stat.def"
 #undef STAT
 	};
 	uint32_t high =

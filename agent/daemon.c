@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * daemon.c (floor 6): going to the background, telling that we are ready, and --stop.
+ * daemon.c: going to the background, telling that we are ready, and --stop.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "client.h"
+#include "common/client.h"
 
 #define STOP_WAIT_MS 10000
 #define STOP_STEP_MS 5

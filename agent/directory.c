@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * directory.c (floor 6): the directory that the agent is to look after: made, or looked at.
+ * directory.c: the directory that the agent is to look after: made, or looked at.
  *
  * We make it for ourselves alone (0700), then give it its group, then 2770: nobody else sees it in
  * between. The set-group-ID bit lets every file in it have the group from its first instant,

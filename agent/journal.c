@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal.c (floor 6): the thread that writes the journal; the format is in journal_file.h.
+ * journal.c: the thread that writes the journal; the format is in journal_file.h.
  *
  * A round: take the dirty bits, note them as drained, make them a fence for those who mark [J1];
  * write each slot's newest version, read in a read-side section, without its lock; sync once;
@@ -25,7 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "atomic.h"
+#include "base/atomic.h"
 #include "journal.h"
 #include "journal_write.h"
 

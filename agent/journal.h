@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal.h (floor 6): the agent's journal: a thread of its own that writes what is dirty, off the
+ * journal.h: the agent's journal: a thread of its own that writes what is dirty, off the
  * workers' path.
  */
 #ifndef CORRAL_AGENT_JOURNAL_H

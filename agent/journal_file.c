@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal_file.c (floor 6): see journal_file.h. Reads with pread(): an I/O error is an error code,
+ * journal_file.c: see journal_file.h. Reads with pread(): an I/O error is an error code,
  * never a signal.
  */
 #include <ctype.h>
@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena/former.h"
+#include "base/hash.h"
 #include "corral.h"
-#include "former.h"
-#include "hash.h"
 #include "journal_file.h"
 
 #define RECORD_BYTES_MAX (sizeof(struct journal_record) + CORRAL_CART_MAX)

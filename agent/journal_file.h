@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal_file.h (floor 6): the files of the journal: DIR/journal/NNNNNNNN, written by one agent,
+ * journal_file.h: the files of the journal: DIR/journal/NNNNNNNN, written by one agent,
  * read by recovery.
  *
  * A file is a head and then records, each at an offset divisible by 8, all numbers in the machine's
@@ -60,7 +60,7 @@
 #ifndef CORRAL_AGENT_JOURNAL_FILE_H
 #define CORRAL_AGENT_JOURNAL_FILE_H
 
-#include "arena.h"
+#include "arena/arena.h"
 
 #define JOURNAL_DIRECTORY "journal"
 #define JOURNAL_MAGIC 0x0a4c4e524a524f43ull

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal_write.c (floor 6): the journal's slots and files; see journal.c.
+ * journal_write.c: the journal's slots and files; see journal.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,12 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "atomic.h"
-#include "cart.h"
-#include "grace.h"
+#include "arena/trust.h"
+#include "base/atomic.h"
+#include "cart/cart.h"
 #include "journal_write.h"
-#include "slot.h"
-#include "trust.h"
+#include "store/slot.h"
+#include "sync/grace.h"
 
 #define BASE_SLOTS 4096u
 #define FILE_PAGE_BYTES 4096ull /* or a part of one */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal_write.h (floor 6): what the two halves of the journal's thread share: journal.c has the
+ * journal_write.h: what the two halves of the journal's thread share: journal.c has the
  * rounds, the trouble and the thread; journal_write.c the slots and the files.
  */
 #ifndef CORRAL_AGENT_JOURNAL_WRITE_H

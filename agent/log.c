@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * log.c (floor 6): the agent's log: lines on standard error (with --daemon, DIR/agent.log).
+ * log.c: the agent's log: lines on standard error (with --daemon, DIR/agent.log).
  */
 #include <stdarg.h>
 #include <stdio.h>

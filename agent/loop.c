@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * loop.c (floor 6): the agent's loop, on one screen: signals, clients, ticks. After
+ * loop.c: the agent's loop, on one screen: signals, clients, ticks. After
  * agent_open_loop() nothing may fail.
  */
 #include <errno.h>

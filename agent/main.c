@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * main.c (floor 6): corral-agent from start to end.
+ * main.c: corral-agent from start to end.
  */
 #include <string.h>
 

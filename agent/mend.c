@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mend.c (floor 6): corral-agent --repair: check the arena of a directory that nobody uses, and
+ * mend.c: corral-agent --repair: check the arena of a directory that nobody uses, and
  * rebuild it if it is damaged. Prints what it finds and what it does on standard output.
  */
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "inspect.h"
+#include "inspect/inspect.h"
 #include "rebuild.h"
 
 static void print(const char *line)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * options.c (floor 6): corral-agent's command line.
+ * options.c: corral-agent's command line.
  */
 #include <argp.h>
 #include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../tools/parse.h"
 #include "agent.h"
+#include "common/parse.h"
 
 enum {
 	OPTION_DIR = 256,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rebuild.c (floor 6): a new arena in place of a damaged, former or missing one, with every sound
+ * rebuild.c: a new arena in place of a damaged, former or missing one, with every sound
  * cart in it, out of the old one (shm/salvage.h) or of the journal (recover.c).
  *
  * It is made in DIR/.rebuild, synced (unless what it is made of stays for as long as the new one
@@ -18,13 +18,13 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "atomic.h"
-#include "attach.h"
-#include "grace.h"
-#include "ops.h"
+#include "api/attach.h"
+#include "api/ops.h"
+#include "arena/trust.h"
+#include "base/atomic.h"
 #include "rebuild.h"
-#include "slot.h"
-#include "trust.h"
+#include "store/slot.h"
+#include "sync/grace.h"
 
 #define WORK_DIRECTORY ".rebuild"
 #define COMPLETE_FILE "complete"

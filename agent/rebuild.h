@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rebuild.h (floor 6): a new arena in place of a damaged, former or missing one.
+ * rebuild.h: a new arena in place of a damaged, former or missing one.
  */
 #ifndef CORRAL_AGENT_REBUILD_H
 #define CORRAL_AGENT_REBUILD_H
 
 #include "agent.h"
-#include "salvage.h"
+#include "inspect/salvage.h"
 
 #define REBUILD_NAME_BYTES 64
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * recover.c (floor 6): a new arena out of the journal (the format is in journal_file.h).
+ * recover.c: a new arena out of the journal (the format is in journal_file.h).
  *
  * An index is made of the files (recover_index.h); then the versions that it names are put into the
  * new arena, by several threads, as workers would put them. They were just read: most of them are
@@ -23,8 +23,8 @@
 #include <unistd.h>
 
 #include "aside.h"
-#include "atomic.h"
-#include "cart.h"
+#include "base/atomic.h"
+#include "cart/cart.h"
 #include "rebuild.h"
 #include "recover.h"
 #include "recover_index.h"

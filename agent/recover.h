@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * recover.h (floor 6): a new arena out of the journal.
+ * recover.h: a new arena out of the journal.
  */
 #ifndef CORRAL_AGENT_RECOVER_H
 #define CORRAL_AGENT_RECOVER_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * recover_index.c (floor 6): see recover_index.h. The files are read once, from their beginning to
+ * recover_index.c: see recover_index.h. The files are read once, from their beginning to
  * their end, and each record's sum is checked. Memory: 40 bytes for each slot, and a window on a
  * file.
  *
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cart.h"
+#include "cart/cart.h"
 #include "recover_index.h"
 
 #define PROGRESS_RECORDS 1024u

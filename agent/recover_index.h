@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * recover_index.h (floor 6): what the files of a journal say of each slot: where its last record
+ * recover_index.h: what the files of a journal say of each slot: where its last record
  * is, and when it was touched last.
  */
 #ifndef CORRAL_AGENT_RECOVER_INDEX_H

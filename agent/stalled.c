@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stalled.c (floor 6): readers that hold memory back. Each one is named in the log once it has
+ * stalled.c: readers that hold memory back. Each one is named in the log once it has
  * stalled a grace period for a second; when the arena is nearly full besides, the oldest one's view
  * is revoked (grace.h): one a tick. A worker that finds no memory at all revokes by itself, after
  * some milliseconds: no agent need run.
  */
 #include "agent.h"
-#include "atomic.h"
-#include "block.h"
-#include "grace.h"
+#include "base/atomic.h"
+#include "memory/block.h"
+#include "sync/grace.h"
 
 #define STALL_MS 1000
 #define HIGH_WATER_EIGHTHS 7u /* of the pages in use */

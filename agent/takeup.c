@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * takeup.c (floor 6): become the agent of a directory.
+ * takeup.c: become the agent of a directory.
  *
  * Exactly one: byte 0 of DIR/lock, held for life. Then the arena: made if there is none; carried on
  * with at once if it is of this boot, whatever the number of carts (nothing of it is read but the
@@ -18,16 +18,16 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "atomic.h"
-#include "attach.h"
-#include "grace.h"
-#include "inspect.h"
+#include "api/attach.h"
+#include "arena/trust.h"
+#include "base/atomic.h"
+#include "inspect/inspect.h"
 #include "journal.h"
 #include "journal_file.h"
 #include "rebuild.h"
 #include "recover.h"
-#include "repair.h"
-#include "trust.h"
+#include "store/repair.h"
+#include "sync/grace.h"
 
 #define ENDING_WAIT_MS 2000 /* for an agent that was killed to be gone */
 #define ENDING_STEP_MS 5

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * tick.c (floor 6): what the agent does four times a second. Each part is bounded and waits for no
+ * tick.c: what the agent does four times a second. Each part is bounded and waits for no
  * lock that a worker may hold: locks are tried, grace periods polled, what is busy is left to the
  * next tick.
  */
 #include <errno.h>
 
 #include "agent.h"
-#include "atomic.h"
-#include "block.h"
-#include "deaths.h"
-#include "expire.h"
-#include "repair.h"
-#include "stat.h"
+#include "arena/stat.h"
+#include "base/atomic.h"
+#include "memory/block.h"
+#include "store/expire.h"
+#include "store/repair.h"
+#include "sync/deaths.h"
 
 #define SWEEP_SLOWEST_MS 10000   /* a whole round over the slots takes no longer */
 #define QUIET_TICKS 20           /* so long without a change: a good time to scavenge */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * upgrade.c (floor 6): corral-agent --upgrade: the carts of an arena that an older version made, in
+ * upgrade.c: corral-agent --upgrade: the carts of an arena that an older version made, in
  * an arena of this one. Prints what it does on standard output.
  *
  * The carts are read as salvage reads those of a damaged arena, by the frozen tables of
@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "inspect.h"
+#include "inspect/inspect.h"
 #include "journal_file.h"
 #include "rebuild.h"
 #include "recover.h"

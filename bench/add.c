@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * add.c (floor 6): corral-bench add: a change, against copying a cart's bytes, which every change
+ * add.c: corral-bench add: a change, against copying a cart's bytes, which every change
  * of an immutable version has to do at least.
  *
  *   bare          memcpy() of a cart to the next place of a ring as large as all carts

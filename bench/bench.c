@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bench.c (floor 6): the small things that all benchmarks share. See bench.h.
+ * bench.c: the small things that all benchmarks share. See bench.h.
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bench.h (floor 6): what all benchmarks of corral-bench share: the table's row, exit codes,
+ * bench.h: what all benchmarks of corral-bench share: the table's row, exit codes,
  * strict numbers, the clock, random numbers, messages, signals.
  */
 #ifndef CORRAL_BENCH_BENCH_H
@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "base.h"
+#include "base/base.h"
 
 #define PROGRAM "corral-bench"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * child.c (floor 6): children that never outlive us. See child.h.
+ * child.c: children that never outlive us. See child.h.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * child.h (floor 6): start a program as a child that never outlives us: the kernel kills it when
+ * child.h: start a program as a child that never outlives us: the kernel kills it when
  * we die, however we die (PR_SET_PDEATHSIG).
  */
 #ifndef CORRAL_BENCH_CHILD_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * contend.c (floor 6): corral-bench contend: one cart is read over and over, once while nothing
+ * contend.c: corral-bench contend: one cart is read over and over, once while nothing
  * else happens and once while another process changes that very cart without a pause; in turns.
  * Readers do not wait: what differs is that the cart's lines are in the other processor's cache
  * each time. What that costs by itself, the bare limit of the same work shows: a pointer, and what

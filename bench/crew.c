@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * crew.c (floor 6): the poll loop that feeds the workers of a replay. See crew.h.
+ * crew.c: the poll loop that feeds the workers of a replay. See crew.h.
  *
  * A line is waiting, on a seat's table, to be sent again, or done. At most WIRE_WINDOW lines
  * are on each table, and lines that are to be sent again go first, so that list is bounded.

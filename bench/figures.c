@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * figures.c (floor 6): figures as text and as JSON. See figures.h.
+ * figures.c: figures as text and as JSON. See figures.h.
  */
 #include <errno.h>
 #include <jansson.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * figures.h (floor 6): what a benchmark has measured: the machine's line first, then a line "name
+ * figures.h: what a benchmark has measured: the machine's line first, then a line "name
  * value unit" each; and the same in a JSON file, if one is asked for, for `corral-bench report` and
  * for other programs:
  *

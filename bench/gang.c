@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * gang.c (floor 6): worker processes that work in windows. See gang.h.
+ * gang.c: worker processes that work in windows. See gang.h.
  *
  * Workers and parent share a page of orders: the parent writes an order, each worker looks at it
  * after every call. Who rests says so; then its figures are complete, and the parent takes them.
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "atomic.h"
+#include "base/atomic.h"
 #include "child.h"
 #include "gang.h"
 #include "measure.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * gang.h (floor 6): worker processes that add items to random carts when they are told to, of one
+ * gang.h: worker processes that add items to random carts when they are told to, of one
  * arena or of several in turns, and rest in between.
  *
  * What is compared runs in windows that alternate, in the same processes: who else uses the machine

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * get.c (floor 6): corral-bench get: find a cart and read its version.
+ * get.c: corral-bench get: find a cart and read its version.
  *
  *   bare    plain.h: hash, probe, compare the key, read
  *   corral  corral_read_begin(), corral_read_end()

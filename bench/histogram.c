@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * histogram.c (floor 6): a log-linear histogram. See histogram.h.
+ * histogram.c: a log-linear histogram. See histogram.h.
  */
 #include <string.h>
 

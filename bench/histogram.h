@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * histogram.h (floor 6): how often which time was measured: log-linear, like HdrHistogram.
+ * histogram.h: how often which time was measured: log-linear, like HdrHistogram.
  *
  * Each power of two has 64 steps of equal width, so a quantile is at most 1/64 too high, whatever
  * its size; values under 128 are exact. The greatest value is kept as it was.

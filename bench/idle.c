@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * idle.c (floor 6): corral-bench idle: what the agent costs while nothing happens: processor time,
+ * idle.c: corral-bench idle: what the agent costs while nothing happens: processor time,
  * and how often it wakes up.
  */
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal.c (floor 6): corral-bench journal: what the journal costs those who change carts.
+ * journal.c: corral-bench journal: what the journal costs those who change carts.
  *
  * Two arenas on the same disk, each with an agent of its own; one of them keeps a journal. The same
  * worker processes add items to the carts of the one and of the other, in windows that alternate. A
@@ -14,9 +14,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "atomic.h"
+#include "api/handle.h"
+#include "base/atomic.h"
 #include "gang.h"
-#include "handle.h"
 #include "measure.h"
 #include "memory.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * load.c (floor 6): an arena filled with carts of a known shape. See load.h.
+ * load.c: an arena filled with carts of a known shape. See load.h.
  */
 #include <errno.h>
 #include <math.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cart.h"
+#include "cart/cart.h"
 #include "load.h"
 #include "progress.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * load.h (floor 6): an arena filled with carts of a known shape, for measurements.
+ * load.h: an arena filled with carts of a known shape, for measurements.
  *
  * Cart number n has a key of fixed size and about the same bytes as the others: lines such as a
  * voice order has, a modifier on every second one.

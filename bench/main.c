@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * main.c (floor 6): corral-bench: measure Corral, and replay real orders through it.
+ * main.c: corral-bench: measure Corral, and replay real orders through it.
  * One table of benchmarks; everything else follows from it.
  */
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * measure.c (floor 6): options, rounds and figures of benchmarks on a filled arena. See measure.h.
+ * measure.c: options, rounds and figures of benchmarks on a filled arena. See measure.h.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * measure.h (floor 6): what benchmarks on a filled arena share: options, rounds, and how figures
+ * measure.h: what benchmarks on a filled arena share: options, rounds, and how figures
  * are named.
  *
  * Figures of one machine differ from another's, and of one day from the next; ratios hold. So

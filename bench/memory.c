@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * memory.c (floor 6): what keeping carts takes. See memory.h.
+ * memory.c: what keeping carts takes. See memory.h.
  */
 #include <glob.h>
 #include <limits.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "figures.h"
-#include "inspect.h"
+#include "inspect/inspect.h"
 #include "memory.h"
 
 #define BLOCK_BYTES 512u /* of st_blocks */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * memory.h (floor 6): what keeping carts takes: of an arena, of a server, of files.
+ * memory.h: what keeping carts takes: of an arena, of a server, of files.
  */
 #ifndef CORRAL_BENCH_MEMORY_H
 #define CORRAL_BENCH_MEMORY_H

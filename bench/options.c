@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * options.c (floor 6): the command line of a benchmark. See options.h.
+ * options.c: the command line of a benchmark. See options.h.
  */
 #include <getopt.h>
 #include <string.h>

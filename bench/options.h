@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * options.h (floor 6): the command line of a benchmark. One table says what its options are called,
+ * options.h: the command line of a benchmark. One table says what its options are called,
  * where their values go, which values are good, and what --help tells of them; what a target holds
  * before is the default that --help shows.
  */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * order_row.c (floor 6): one line of an order file, from bytes to numbers. See orders.h.
+ * order_row.c: one line of an order file, from bytes to numbers. See orders.h.
  * Pure: no file, no allocation.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "cart.h"
+#include "cart/cart.h"
 #include "orders.h"
 
 enum { COLUMN_ORDER, COLUMN_QUANTITY, COLUMN_ITEM, COLUMN_CHOICES, COLUMN_PRICE, COLUMNS };

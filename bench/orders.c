@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * orders.c (floor 6): an order file, read and checked as a whole. See orders.h.
+ * orders.c: an order file, read and checked as a whole. See orders.h.
  */
 #include <errno.h>
 #include <fcntl.h>

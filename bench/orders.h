@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * orders.h (floor 6): an order file: tab-separated, one header line, one line for each item:
+ * orders.h: an order file: tab-separated, one header line, one line for each item:
  *
  *   order_id  quantity  item_name  choice_description  item_total_price
  *

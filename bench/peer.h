@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer.h (floor 6): the programs that people keep carts in today, and Corral, behind one table: so
+ * peer.h: the programs that people keep carts in today, and Corral, behind one table: so
  * that all do the same work on the same carts in the same run.
  *
  * A peer is started once, filled with carts (peer_cart.h), and then used by workers, processes or

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_bare.c (floor 6): the bare limit of changes by many: what is left of Corral's add if a cart
+ * peer_bare.c: the bare limit of changes by many: what is left of Corral's add if a cart
  * is only copied, under a spinlock, into a block that takes the former one's place. No key, no
  * item, no totals, no grace period, no care for who dies.
  *
@@ -21,8 +21,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "atomic.h"
-#include "block.h"
+#include "base/atomic.h"
+#include "memory/block.h"
 #include "peer.h"
 
 #define RING 128u

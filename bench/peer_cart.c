@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_cart.c (floor 6): a cart as a MessagePack map. See peer_cart.h.
+ * peer_cart.c: a cart as a MessagePack map. See peer_cart.h.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_cart.h (floor 6): a cart as a service keeps it in a store that knows only bytes: a
+ * peer_cart.h: a cart as a service keeps it in a store that knows only bytes: a
  * MessagePack map
  *
  *   { "version": 1, "total": cents, "lines": [ { "id", "name", "price", "quantity", "modifiers": [

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_corral.c (floor 6): Corral beside its peers: the arena that load.h has filled.
+ * peer_corral.c: Corral beside its peers: the arena that load.h has filled.
  */
 #include <errno.h>
 
-#include "cart.h"
+#include "cart/cart.h"
 #include "memory.h"
 #include "peer.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_job.c (floor 6): a team at work on a peer. See peer_job.h.
+ * peer_job.c: a team at work on a peer. See peer_job.h.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_map.c (floor 6): what carts were before: a hash map in memory with a mutex for each cart.
+ * peer_map.c: what carts were before: a hash map in memory with a mutex for each cart.
  * The carts are plain structs, changed in place: the least that excludes others, and nothing
  * survives a death.
  *
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "hash.h"
+#include "base/hash.h"
 #include "peer.h"
 
 #define LINES_MAX 64u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peers.c (floor 6): corral-bench peers: Corral beside what people keep carts in today. The same
+ * peers.c: corral-bench peers: Corral beside what people keep carts in today. The same
  * carts, the same work, workers as many, in turns within one run. See peer.h.
  *
  *   get   find a cart by its key, and read its version

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peers.h (floor 6): which peers there are, what corral-bench peers was asked for, and what it
+ * peers.h: which peers there are, what corral-bench peers was asked for, and what it
  * found out.
  */
 #ifndef CORRAL_BENCH_PEERS_H

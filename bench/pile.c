@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pile.c (floor 6): lines in a form that can be compared. See pile.h.
+ * pile.c: lines in a form that can be compared. See pile.h.
  *
  * What makes two lines the same is written down as bytes: each text with its length before it, so
  * that no two different lines read the same; the modifiers in the order of their names.

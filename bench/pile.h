@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pile.h (floor 6): lines of an order, or of a cart, in a form that can be compared: sorted by
+ * pile.h: lines of an order, or of a cart, in a form that can be compared: sorted by
  * what makes two lines the same line (menu item, unit price, modifiers in any order, notes).
  */
 #ifndef CORRAL_BENCH_PILE_H
 #define CORRAL_BENCH_PILE_H
 
-#include "base.h"
+#include "base/base.h"
 #include "corral.h"
 
 struct pile_entry {

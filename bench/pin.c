@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pin.c (floor 6): staying on one CPU. See pin.h.
+ * pin.c: staying on one CPU. See pin.h.
  */
 #include <stdint.h>
 

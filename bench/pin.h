@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pin.h (floor 6): threads and processes that stay on one CPU, so that a server and who asks it do
+ * pin.h: threads and processes that stay on one CPU, so that a server and who asks it do
  * not take turns on the same one.
  */
 #ifndef CORRAL_BENCH_PIN_H

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * plain.c (floor 6): a plain hash map with the arena's shape. See plain.h.
+ * plain.c: a plain hash map with the arena's shape. See plain.h.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "block.h"
+#include "memory/block.h"
 #include "plain.h"
 
 #define SEED 0x636f7272616cu

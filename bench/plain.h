@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * plain.h (floor 6): the bare limit: the same carts in a plain hash map in this process's own
+ * plain.h: the bare limit: the same carts in a plain hash map in this process's own
  * memory, without locks, liveness, expiry or protection of any kind.
  *
  * It has the arena's shape: buckets of 8 bytes, chains of nodes of a cache line, values as far
@@ -12,9 +12,9 @@
 
 #include <string.h>
 
-#include "cart.h"
-#include "hash.h"
-#include "layout.h"
+#include "arena/layout.h"
+#include "base/hash.h"
+#include "cart/cart.h"
 #include "load.h"
 
 struct plain_bucket {

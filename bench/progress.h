@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * progress.h (floor 6): a bar on standard error, if that is a terminal; else nothing.
+ * progress.h: a bar on standard error, if that is a terminal; else nothing.
  */
 #ifndef CORRAL_BENCH_PROGRESS_H
 #define CORRAL_BENCH_PROGRESS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rate.c (floor 6): corral-bench rate: voice orders at the pace of people: each has an event at
+ * rate.c: corral-bench rate: voice orders at the pace of people: each has an event at
  * fixed times, an add to its cart, whether the one before is done or not. What is measured is the
  * time from when the event was due, the scheduler's part included: so a stall is seen by all events
  * that were due in it (no coordinated omission).

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * recovery.c (floor 6): corral-bench recovery: how fast an agent makes an arena that is lost anew
+ * recovery.c: corral-bench recovery: how fast an agent makes an arena that is lost anew
  * out of its journal, against plain reading of the journal's files; and how fast it takes up one
  * that is there.
  *
@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cart.h"
+#include "cart/cart.h"
 #include "child.h"
 #include "load.h"
 #include "memory.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * replay.c (floor 6): corral-bench replay: real orders through real processes that come and go.
+ * replay.c: corral-bench replay: real orders through real processes that come and go.
  *
  * The file goes through a crew of worker processes (crew.h), each of which is replaced again and
  * again, half of the time by SIGKILL, while the agent is killed and started. Then every cart is

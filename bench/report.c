@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report.c (floor 6): corral-bench report: what runs with --json have measured, as one page to look
+ * report.c: corral-bench report: what runs with --json have measured, as one page to look
  * at and as Markdown; what is to hold of it. See report.h.
  */
 #include <errno.h>

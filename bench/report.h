@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report.h (floor 6): the figures of several runs (figures.h), gathered for `corral-bench report`:
+ * report.h: the figures of several runs (figures.h), gathered for `corral-bench report`:
  * what is to hold, charts (report_charts.h), and the two forms in which it is written.
  */
 #ifndef CORRAL_BENCH_REPORT_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report_charts.c (floor 6): which charts there are. See report_charts.h.
+ * report_charts.c: which charts there are. See report_charts.h.
  */
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report_html.c (floor 6): the report as one page that needs nothing else: the goals, the charts,
+ * report_html.c: the report as one page that needs nothing else: the goals, the charts,
  * how it was set up, and all figures.
  */
 #include "report_charts.h"

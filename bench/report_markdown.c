@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report_markdown.c (floor 6): the report as Markdown: what is to hold, and the charts as tables;
+ * report_markdown.c: the report as Markdown: what is to hold, and the charts as tables;
  * and how numbers are written for people.
  */
 #include <math.h>

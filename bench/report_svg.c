@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report_svg.c (floor 6): charts as SVG inside a page whose style has the colours: class c0, c1 ...
+ * report_svg.c: charts as SVG inside a page whose style has the colours: class c0, c1 ...
  * of a column, `ours` of a row that is Corral's. See report_charts.h.
  */
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * scale.c (floor 6): corral-bench scale: many workers, against one alone, on the same carts, in
+ * scale.c: corral-bench scale: many workers, against one alone, on the same carts, in
  * turns: zero-copy reads, and adds, which are counted afterwards; and with --bare, as a yardstick,
  * as many workers that only copy such carts (peer_bare.c). Workers are processes, or threads that
  * share one handle.

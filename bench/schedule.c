@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * schedule.c (floor 6): what happens when in a replay. See schedule.h.
+ * schedule.c: what happens when in a replay. See schedule.h.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * schedule.h (floor 6): what happens when in a replay: spread evenly over its progress, not over
+ * schedule.h: what happens when in a replay: spread evenly over its progress, not over
  * time, so that all of it happens on a fast machine too.
  */
 #ifndef CORRAL_BENCH_SCHEDULE_H
 #define CORRAL_BENCH_SCHEDULE_H
 
-#include "base.h"
+#include "base/base.h"
 
 enum event_kind { EVENT_QUIT, EVENT_KILL, EVENT_AGENT_KILL, EVENT_AGENT_START };
 

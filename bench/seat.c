@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * seat.c (floor 6): one worker process of the replay. See seat.h.
+ * seat.c: one worker process of the replay. See seat.h.
  */
 #include <errno.h>
 #include <signal.h>

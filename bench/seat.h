@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * seat.h (floor 6): one worker process of the replay, as the crew sees it: started, ready, leaving,
+ * seat.h: one worker process of the replay, as the crew sees it: started, ready, leaving,
  * gone; and the lines it has on its table. See crew.h.
  */
 #ifndef CORRAL_BENCH_SEAT_H
@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-#include "base.h"
+#include "base/base.h"
 #include "wire.h"
 
 enum seat_state {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * snapshot.c (floor 6): corral-bench snapshot: what `corral snapshot` costs those who change carts.
+ * snapshot.c: corral-bench snapshot: what `corral snapshot` costs those who change carts.
  *
  * Worker processes add items without pause, in windows that alternate: while snapshots are taken,
  * one after the other, by the program that lies beside ours; and for as long while none is. More

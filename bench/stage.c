@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stage.c (floor 6): the directory, the arena and the agent of a benchmark. See stage.h.
+ * stage.c: the directory, the arena and the agent of a benchmark. See stage.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,9 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "arena.h"
+#include "arena/arena.h"
 #include "child.h"
-#include "client.h"
+#include "common/client.h"
 #include "stage.h"
 
 #define AGENT "corral-agent"

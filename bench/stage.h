@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stage.h (floor 6): where a benchmark plays: a directory with an arena, and an agent in it.
+ * stage.h: where a benchmark plays: a directory with an arena, and an agent in it.
  *
  * Without --dir the directory is a temporary one, in memory if there is room, and goes away with
  * the stage. An agent that runs there already is used, and left alone; else ours is

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm.c (floor 6): corral-bench storm: workers that change carts while they are killed and
+ * storm.c: corral-bench storm: workers that change carts while they are killed and
  * stopped, and a judge who compares all of it with what is there.
  *
  * This process is the judge: it strikes (storm_crowd.h), takes the logs and judges cart for cart
@@ -13,12 +13,12 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "block.h"
-#include "handle.h"
-#include "inspect.h"
+#include "api/handle.h"
+#include "inspect/inspect.h"
+#include "memory/block.h"
 #include "options.h"
 #include "progress.h"
-#include "repair.h"
+#include "store/repair.h"
 #include "storm_crowd.h"
 
 #define WORKERS 8u

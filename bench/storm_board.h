@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_board.h (floor 6): what the judge of a storm and its workers share: a log for each worker
+ * storm_board.h: what the judge of a storm and its workers share: a log for each worker
  * thread, and a gate for each cart.
  *
  * The log is memory that outlives its writer. A call is written down before it is made, and its
@@ -20,8 +20,8 @@
 #ifndef CORRAL_BENCH_STORM_BOARD_H
 #define CORRAL_BENCH_STORM_BOARD_H
 
-#include "atomic.h"
-#include "base.h"
+#include "base/atomic.h"
+#include "base/base.h"
 #include "corral.h"
 
 #define STORM_CARTS 48u

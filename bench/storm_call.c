@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_call.c (floor 6): a call of a storm. See storm_call.h.
+ * storm_call.c: a call of a storm. See storm_call.h.
  */
 #include <errno.h>
 #include <stdio.h>

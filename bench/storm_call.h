@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_call.h (floor 6): a call of a storm, from its numbers to Corral and back.
+ * storm_call.h: a call of a storm, from its numbers to Corral and back.
  */
 #ifndef CORRAL_BENCH_STORM_CALL_H
 #define CORRAL_BENCH_STORM_CALL_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_crowd.c (floor 6): the worker processes of a storm. See storm_crowd.h.
+ * storm_crowd.c: the worker processes of a storm. See storm_crowd.h.
  */
 #include <errno.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_crowd.h (floor 6): the worker processes of a storm, and what befalls them: SIGKILL (one, or
+ * storm_crowd.h: the worker processes of a storm, and what befalls them: SIGKILL (one, or
  * two at once), SIGSTOP and then SIGCONT or SIGKILL, a plain end; and the agent's deaths.
  *
  * Half of the dead are not replaced for a while: a successor that takes over a record would hide

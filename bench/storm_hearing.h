@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_hearing.h (floor 6): what the judge of a storm has before it: the events of one life of a
+ * storm_hearing.h: what the judge of a storm has before it: the events of one life of a
  * cart. For storm_judge.c and storm_story.c only.
  */
 #ifndef CORRAL_BENCH_STORM_HEARING_H

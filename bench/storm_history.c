@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_history.c (floor 6): the calls of a storm as JSON lines. See storm_history.h.
+ * storm_history.c: the calls of a storm as JSON lines. See storm_history.h.
  *
  * Written by hand: all texts are our own and need no escapes, and there are millions of lines.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_history.h (floor 6): the calls of a storm as JSON lines, for an external checker.
+ * storm_history.h: the calls of a storm as JSON lines, for an external checker.
  * The format stands in corral-bench(1).
  */
 #ifndef CORRAL_BENCH_STORM_HISTORY_H

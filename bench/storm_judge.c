@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_judge.c (floor 6): one life of a cart before the judge. See storm_judge.h.
+ * storm_judge.c: one life of a cart before the judge. See storm_judge.h.
  *
  * The calls become events, one for each operation however often it was sent; storm_story.c looks
  * for a legal order of them. If there is one, times and refusals are compared with it; if not, the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_lives.c (floor 6): the carts of a storm, life after life. See storm_lives.h.
+ * storm_lives.c: the carts of a storm, life after life. See storm_lives.h.
  *
  * A life is over when its gate has no tickets left, nobody is inside, and what the dead of it held
  * is repaired: a call whose caller died may still happen until then. The dead are left to those who
@@ -10,9 +10,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/handle.h"
 #include "bench.h"
-#include "handle.h"
-#include "repair.h"
+#include "store/repair.h"
 #include "storm_call.h"
 #include "storm_history.h"
 #include "storm_judge.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_lives.h (floor 6): the carts of a storm, life after life: takes the workers' logs, and when
+ * storm_lives.h: the carts of a storm, life after life: takes the workers' logs, and when
  * a life is over compares it with the cart, drops the cart, and opens its gate again. See
  * storm_board.h.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_model.c (floor 6): what a cart must be. See storm_model.h.
+ * storm_model.c: what a cart must be. See storm_model.h.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_model.h (floor 6): what a cart must be after which calls: the rules of corral.h once more,
+ * storm_model.h: what a cart must be after which calls: the rules of corral.h once more,
  * by other means, for the judge of a storm.
  */
 #ifndef CORRAL_BENCH_STORM_MODEL_H

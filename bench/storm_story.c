@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_story.c (floor 6): a legal order of the calls of one life of a cart. See storm_judge.h.
+ * storm_story.c: a legal order of the calls of one life of a cart. See storm_judge.h.
  *
  * The order of the known events is their versions'. Where the next one does not follow, a pending
  * call stands before it: the search tries each. A pending drop takes no version, so it may stand

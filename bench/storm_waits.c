@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_waits.c (floor 6): how long the calls of a storm took. See storm_waits.h.
+ * storm_waits.c: how long the calls of a storm took. See storm_waits.h.
  */
 #include "storm_waits.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_waits.h (floor 6): how long the calls of a storm took, and what of it is nobody's fault.
+ * storm_waits.h: how long the calls of a storm took, and what of it is nobody's fault.
  *
  * Nobody may be robbed of a lock, so who is stopped makes others wait: changes in whose time
  * somebody was stopped are kept apart. A worker that was stopped itself did not wait: its call does

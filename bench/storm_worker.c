@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_worker.c (floor 6): a worker process of a storm. See storm_worker.h.
+ * storm_worker.c: a worker process of a storm. See storm_worker.h.
  *
  * Each thread: choose a cart and a call, write it down, take a ticket, call, write the answer down.
  * What its predecessor in the seat was killed at is sent again first, with the same operation id.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_worker.h (floor 6): a worker process of a storm: makes calls of all kinds on all carts, and
+ * storm_worker.h: a worker process of a storm: makes calls of all kinds on all carts, and
  * writes them down, until it is told to quit or is killed. See storm_board.h.
  */
 #ifndef CORRAL_BENCH_STORM_WORKER_H

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sync.c (floor 6): corral-bench sync: how many waiting workers one sync of the disk serves.
+ * sync.c: corral-bench sync: how many waiting workers one sync of the disk serves.
  *
  * Each worker adds an item to a random cart and waits in corral_sync(), again and again. The syncs
  * of the disk are those that the journal counts in the arena's header.
  */
 #include <string.h>
 
-#include "atomic.h"
+#include "api/handle.h"
+#include "base/atomic.h"
 #include "gang.h"
-#include "handle.h"
 #include "measure.h"
 #include "memory.h"
 

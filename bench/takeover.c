@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * takeover.c (floor 6): corral-bench takeover: how long the next writer waits for a cart whose lock
+ * takeover.c: corral-bench takeover: how long the next writer waits for a cart whose lock
  * was held by one that is killed. No agent runs: the waiter repairs by itself.
  *
  * Each round forks a holder that takes the cart's lock, says so and does nothing more; we kill it
@@ -12,13 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "grace.h"
-#include "handle.h"
+#include "api/handle.h"
 #include "load.h"
-#include "lock.h"
 #include "measure.h"
 #include "memory.h"
-#include "slot.h"
+#include "store/slot.h"
+#include "sync/grace.h"
+#include "sync/lock.h"
 
 #define ROUNDS_MAX 1000000u
 #define CART_BYTES 5120u

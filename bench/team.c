@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * team.c (floor 6): workers that begin together. See team.h.
+ * team.c: workers that begin together. See team.h.
  */
 #include <errno.h>
 #include <linux/futex.h>

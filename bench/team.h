@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * team.h (floor 6): workers that begin together, do the same thing over and over for a given time,
+ * team.h: workers that begin together, do the same thing over and over for a given time,
  * and are
  * measured: first plainly, in batches (throughput), then each operation on its own (latencies). The
  * clock that a single measurement reads twice would be half of what the fastest operations take.

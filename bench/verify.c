@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * verify.c (floor 6): the carts of a replay against the file. See verify.h.
+ * verify.c: the carts of a replay against the file. See verify.h.
  *
  * corral_add() merges lines that are the same item at the same price with the same modifiers, so
  * both sides are compared as sets: the file's lines grouped by what makes them the same, and

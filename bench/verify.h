@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * verify.h (floor 6): are the carts of a replay what the file says? Read back through the public
+ * verify.h: are the carts of a replay what the file says? Read back through the public
  * door, compared with an expectation that is computed from the file alone.
  */
 #ifndef CORRAL_BENCH_VERIFY_H

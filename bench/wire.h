@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * wire.h (floor 6): what the replay and its worker processes say to each other, over a
+ * wire.h: what the replay and its worker processes say to each other, over a
  * SOCK_SEQPACKET pair: small messages of fixed size, whole or not at all.
  *
  *   worker                        replay
@@ -12,7 +12,7 @@
 #ifndef CORRAL_BENCH_WIRE_H
 #define CORRAL_BENCH_WIRE_H
 
-#include "base.h"
+#include "base/base.h"
 
 #define WIRE_WINDOW 16u /* lines that a worker has at most on its table */
 

@@ -11,10 +11,10 @@
 
 #include <cmocka.h>
 
-#include "arena.h"
-#include "base.h"
+#include "arena/arena.h"
+#include "arena/layout.h"
+#include "base/base.h"
 #include "corral.h"
-#include "layout.h"
 
 struct claim {
 	const char *what;

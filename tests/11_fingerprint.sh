@@ -16,7 +16,7 @@ fingerprint() {
 		skip { if (/;[ \t]*$/) skip = 0; next }
 		$0 ~ "^struct " name " \\{" { inside = 1 }
 		inside && /^}/ { if (bytes > 0) print "\tuint8_t grown[" bytes "];"; inside = 0 }
-		{ print }' shm/layout.h >"$tmp/layout.h"
+		{ print }' shm/arena/layout.h >"$tmp/layout.h"
 	cat >"$tmp/main.c" <<-END
 		#include <stdio.h>
 		#include "layout.h"
@@ -38,7 +38,7 @@ while read -r name; do
 			echo "struct $name of $new_size instead of $size bytes: fingerprint '$changed' as before"
 		fi
 	done
-done < <(sed -nE 's/^struct ([a-z_]+) \{.*/\1/p' shm/layout.h)
+done < <(sed -nE 's/^struct ([a-z_]+) \{.*/\1/p' shm/arena/layout.h)
 
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 && $passed -gt 0 ]]

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hash.h"
+#include "base/hash.h"
 
 #define SMALL_BYTES (4u << 20)
 #define TTL_NS 1800000000000ull

@@ -9,8 +9,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "atomic.h"
-#include "repair.h"
+#include "base/atomic.h"
+#include "store/repair.h"
 
 /* A child that joins, says which number it got, and stays. */
 struct stayer {

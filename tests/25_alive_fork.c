@@ -9,8 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "atomic.h"
-#include "repair.h"
+#include "base/atomic.h"
+#include "store/repair.h"
 
 static const struct corral_key some_key = { { "r", 1 }, { "s", 1 } };
 

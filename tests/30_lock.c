@@ -9,9 +9,9 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "atomic.h"
-#include "lock.h"
-#include "stat.h"
+#include "arena/stat.h"
+#include "base/atomic.h"
+#include "sync/lock.h"
 
 #define CREW 6
 #define ROUNDS 4000

@@ -7,11 +7,11 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "atomic.h"
-#include "lock.h"
-#include "repair.h"
-#include "slot.h"
-#include "stat.h"
+#include "arena/stat.h"
+#include "base/atomic.h"
+#include "store/repair.h"
+#include "store/slot.h"
+#include "sync/lock.h"
 
 #define LOCKS 4
 #define STORM 5

@@ -11,8 +11,8 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "atomic.h"
-#include "grace.h"
+#include "base/atomic.h"
+#include "sync/grace.h"
 
 #define ELEMENTS 16
 #define AGES 10 /* then it is poisoned and used again */

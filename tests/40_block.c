@@ -6,7 +6,7 @@
  */
 #include "block_kit.h"
 
-#include "grace.h"
+#include "sync/grace.h"
 
 /* ----------------------------------------------------------------- classes */
 

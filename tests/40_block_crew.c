@@ -8,7 +8,7 @@
 
 #include <sched.h>
 
-#include "grace.h"
+#include "sync/grace.h"
 
 #define SMALL_BYTES (5u << 20)
 #define TTL_NS 1800000000000ull

@@ -5,8 +5,8 @@
  */
 #include "block_kit.h"
 
-#include "grace.h"
-#include "lock.h"
+#include "sync/grace.h"
+#include "sync/lock.h"
 
 /* ------------------------------------------------- of those who are gone */
 

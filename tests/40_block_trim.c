@@ -10,8 +10,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "grace.h"
-#include "lock.h"
+#include "sync/grace.h"
+#include "sync/lock.h"
 
 #define LARGE 100000u
 #define ALL (UINT64_MAX / 2 / EXTENT_BYTES * EXTENT_BYTES)

@@ -3,8 +3,8 @@
  * A cart as a map of corral-snapshot(5) and back: nothing is lost, nothing that is wrong gets
  * through, and what others have written otherwise is read all the same.
  */
+#include "cart/portable.h"
 #include "cart_kit.h"
-#include "portable.h"
 
 static uint8_t map[PORTABLE_MAP_MAX], again[PORTABLE_MAP_MAX];
 static _Alignas(8) uint8_t version[CORRAL_CART_MAX];

@@ -7,7 +7,7 @@
 
 #include <msgpack.h>
 
-#include "words.h"
+#include "cart/words.h"
 
 /* ------------------------------------------------------------ reading back */
 

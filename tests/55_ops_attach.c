@@ -10,7 +10,7 @@
 
 #include "orders_support.h"
 
-#include "atomic.h"
+#include "base/atomic.h"
 
 #define LEVELS 3
 #define HANDLES 16u

@@ -5,7 +5,7 @@
  */
 #include "orders_support.h"
 
-#include "atomic.h"
+#include "base/atomic.h"
 
 struct bench {
 	struct corral *corral;

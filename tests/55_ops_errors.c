@@ -5,8 +5,8 @@
  */
 #include "orders_support.h"
 
-#include "handle.h"
-#include "slot.h"
+#include "api/handle.h"
+#include "store/slot.h"
 
 #define LONG_ID (CORRAL_ID_MAX + 1)
 

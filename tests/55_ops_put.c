@@ -4,9 +4,9 @@
  * version wins, versions of a key only grow, operation ids count under the seed they were hashed
  * with, and the time to live goes on.
  */
-#include "copy.h"
-#include "ops.h"
-#include "portable.h"
+#include "api/copy.h"
+#include "api/ops.h"
+#include "cart/portable.h"
 #include "support.h"
 
 #define T(string) ((struct corral_text){ (string), sizeof(string) - 1 })

@@ -7,7 +7,7 @@
 
 #include "orders_support.h"
 
-#include "atomic.h"
+#include "base/atomic.h"
 
 struct scene {
 	struct yard *yard;

@@ -9,10 +9,10 @@
 
 #include "orders_support.h"
 
-#include "atomic.h"
-#include "grace.h"
-#include "handle.h"
-#include "stat.h"
+#include "api/handle.h"
+#include "arena/stat.h"
+#include "base/atomic.h"
+#include "sync/grace.h"
 
 #define ARENA_BYTES (4u << 20)
 #define CHANGES                                                                                    \

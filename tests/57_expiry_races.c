@@ -10,10 +10,10 @@
 #include "false_clock.h"
 #include "orders_support.h"
 
-#include "expire.h"
-#include "handle.h"
-#include "lock.h"
-#include "slot.h"
+#include "api/handle.h"
+#include "store/expire.h"
+#include "store/slot.h"
+#include "sync/lock.h"
 
 #define TTL_MS 2000
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)

@@ -12,8 +12,8 @@
  */
 #include "orders_support.h"
 
-#include "block.h"
-#include "handle.h"
+#include "api/handle.h"
+#include "memory/block.h"
 
 #define ORDERS 100u
 #define LINES_MAX 40u

@@ -13,10 +13,10 @@
 
 #include "orders_support.h"
 
-#include "alive.h"
-#include "block.h"
-#include "handle.h"
-#include "repair.h"
+#include "api/handle.h"
+#include "memory/block.h"
+#include "store/repair.h"
+#include "sync/alive.h"
 
 #define SEATS 8u
 #define SEATS_FEW 3u

@@ -9,10 +9,10 @@
 
 #include "orders_support.h"
 
-#include "grace.h"
-#include "handle.h"
-#include "lock.h"
-#include "slot.h"
+#include "api/handle.h"
+#include "store/slot.h"
+#include "sync/grace.h"
+#include "sync/lock.h"
 
 #define PATIENCE_MS 60
 

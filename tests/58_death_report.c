@@ -8,13 +8,13 @@
 
 #include "orders_support.h"
 
-#include "atomic.h"
-#include "block.h"
-#include "deaths.h"
-#include "grace.h"
-#include "handle.h"
-#include "lock.h"
-#include "slot.h"
+#include "api/handle.h"
+#include "base/atomic.h"
+#include "memory/block.h"
+#include "store/slot.h"
+#include "sync/deaths.h"
+#include "sync/grace.h"
+#include "sync/lock.h"
 
 enum moment { IDLE, READING, LOCKED, BUILT, PUBLISHED, BUCKET };
 

@@ -11,11 +11,11 @@
 
 #include "orders_support.h"
 
-#include "atomic.h"
-#include "handle.h"
-#include "ops.h"
-#include "salvage.h"
-#include "slot.h"
+#include "api/handle.h"
+#include "api/ops.h"
+#include "base/atomic.h"
+#include "inspect/salvage.h"
+#include "store/slot.h"
 
 #define CARTS 40u
 #define DROPPED 8u /* of these */

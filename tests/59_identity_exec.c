@@ -11,7 +11,7 @@
 
 #include "identity_kit.h"
 
-#include "atomic.h"
+#include "base/atomic.h"
 
 struct herd {
 	struct yard yard;

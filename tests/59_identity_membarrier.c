@@ -13,9 +13,9 @@
 
 #include "orders_support.h"
 
-#include "atomic.h"
-#include "grace.h"
-#include "handle.h"
+#include "api/handle.h"
+#include "base/atomic.h"
+#include "sync/grace.h"
 
 enum filter { NO_FILTER, FORBIDS, PRETENDS };
 

@@ -14,7 +14,7 @@
 
 #include "identity_kit.h"
 
-#include "atomic.h"
+#include "base/atomic.h"
 
 struct container {
 	struct yard yard;

@@ -11,9 +11,9 @@
 
 #include "orders_support.h"
 
-#include "atomic.h"
-#include "handle.h"
-#include "repair.h"
+#include "api/handle.h"
+#include "base/atomic.h"
+#include "store/repair.h"
 
 struct stable {
 	struct yard *yard;

@@ -17,7 +17,7 @@
 
 #include "orders_support.h"
 
-#include "client.h"
+#include "common/client.h"
 
 #define SILENT 16
 #define MANY 200

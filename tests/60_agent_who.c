@@ -13,7 +13,7 @@
 
 #include "orders_support.h"
 
-#include "client.h"
+#include "common/client.h"
 
 #define GROUP 54321
 #define OWNER 54001

@@ -13,7 +13,7 @@
 
 #include "orders_support.h"
 
-#include "client.h"
+#include "common/client.h"
 
 #define WORKERS 2
 #define ROUNDS 3

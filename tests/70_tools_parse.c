@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "../tools/parse.c" /* NOLINT(bugprone-suspicious-include) */
+#include "common/parse.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define UNTOUCHED 0x5a5a5a5a
 

@@ -11,11 +11,11 @@
  */
 #include <unistd.h>
 
+#include "api/handle.h"
 #include "arena_image.h"
-#include "block.h"
-#include "expire.h"
-#include "handle.h"
-#include "repair.h"
+#include "memory/block.h"
+#include "store/expire.h"
+#include "store/repair.h"
 #include "support.h"
 
 #define SAMPLE 64u

@@ -11,12 +11,12 @@
 
 #include "arena_image.h"
 
-#include "block.h"
+#include "api/handle.h"
+#include "base/hash.h"
 #include "cart_seal.h"
-#include "handle.h"
-#include "hash.h"
-#include "lock.h"
-#include "slot.h"
+#include "memory/block.h"
+#include "store/slot.h"
+#include "sync/lock.h"
 
 #define IMAGE_BYTES ARENA_BYTES_MIN
 #define IMAGE_TTL_NS 3600000000000ull

@@ -13,7 +13,7 @@
 #ifndef ARENA_IMAGE_H
 #define ARENA_IMAGE_H
 
-#include "arena.h"
+#include "arena/arena.h"
 #include "corral.h"
 
 #define IMAGE_CARTS 8u  /* that are there */

@@ -8,9 +8,9 @@
 
 #include "support.h"
 
-#include "atomic.h"
-#include "block.h"
-#include "repair.h"
+#include "base/atomic.h"
+#include "memory/block.h"
+#include "store/repair.h"
 
 #define KIT_BYTES (4u << 20)
 #define KIT_CARTS 64u

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "cart.h"
+#include "cart/cart.h"
 
 #define KIT_SEED 0x5eedull
 #define T(string) ((struct corral_text){ (string), sizeof(string) - 1 })

@@ -3,7 +3,7 @@
  * cart_seal.c: see cart_seal.h.
  */
 #include "cart_seal.h"
-#include "cart_shape.h"
+#include "cart/cart_shape.h"
 
 static void seal_lines(uint8_t *bytes, struct cart_head *head, const struct cart_sections *at)
 {

@@ -3,12 +3,12 @@
  * crash_cell.c: see crash_cell.h.
  */
 #include "crash_cell.h"
-#include "atomic.h"
-#include "block.h"
+#include "base/atomic.h"
 #include "crash_guests.h"
-#include "expire.h"
-#include "grace.h"
-#include "repair.h"
+#include "memory/block.h"
+#include "store/expire.h"
+#include "store/repair.h"
+#include "sync/grace.h"
 
 struct crash_death crash_death;
 static const struct crash_sight

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "crash_directory.h"
-#include "hash.h"
 #include "support.h"
 
 static uint8_t bytes[ARENA_BYTES_MIN];

@@ -6,10 +6,10 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "atomic.h"
-#include "attach.h"
+#include "api/attach.h"
+#include "base/atomic.h"
 #include "crash_guests.h"
-#include "repair.h"
+#include "store/repair.h"
 
 const char *const crash_arrival_names[CRASH_ARRIVALS] = { "a newcomer",
 							  "a waiter",

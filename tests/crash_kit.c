@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "crash_kit.h"
-#include "hash.h"
 
 #define SEEN_ROOM 131072u
 #define INSTRUCTIONS_MAX 3000000u

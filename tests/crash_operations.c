@@ -3,7 +3,7 @@
  * crash_operations.c: see crash_operations.h. The calls of a worker.
  */
 #include "crash_operations.h"
-#include "handle.h"
+#include "api/handle.h"
 #include "support.h"
 
 const struct corral_key crash_key = { { "r", 1 }, { "s", 1 } };

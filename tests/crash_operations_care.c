@@ -6,15 +6,15 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "atomic.h"
-#include "block.h"
+#include "base/atomic.h"
 #include "crash_guests.h"
 #include "crash_operations.h"
-#include "expire.h"
-#include "lock.h"
-#include "repair.h"
-#include "slot.h"
+#include "memory/block.h"
+#include "store/expire.h"
+#include "store/repair.h"
+#include "store/slot.h"
 #include "support.h"
+#include "sync/lock.h"
 
 static struct actor *actor_of(struct corral *corral)
 {

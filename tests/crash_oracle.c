@@ -3,9 +3,9 @@
  * crash_oracle.c: see crash_oracle.h.
  */
 #include "crash_oracle.h"
-#include "handle.h"
-#include "slot.h"
-#include "stat.h"
+#include "api/handle.h"
+#include "arena/stat.h"
+#include "store/slot.h"
 
 struct cart_then { /* what a slot held */
 	uint64_t hash;

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "arena.h"
+#include "arena/arena.h"
 #include "support.h"
 
 #define MS 1000000ll /* nanoseconds */

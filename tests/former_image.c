@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "former_image.h"
-#include "hash.h"
 
 #define FINGERPRINT_2 0xbe6492b03ee696ceull
 

@@ -7,7 +7,7 @@
 #ifndef FORMER_IMAGE_H
 #define FORMER_IMAGE_H
 
-#include "arena.h"
+#include "arena/arena.h"
 
 struct former_image { /* what was changed */
 	uint8_t header[HEADER_BYTES];

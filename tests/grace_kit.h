@@ -7,8 +7,8 @@
 
 #include "support.h"
 
-#include "atomic.h"
-#include "grace.h"
+#include "base/atomic.h"
+#include "sync/grace.h"
 
 struct cast { /* who plays */
 	struct yard yard;

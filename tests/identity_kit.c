@@ -4,11 +4,11 @@
  */
 #include "identity_kit.h"
 
-#include "atomic.h"
-#include "grace.h"
-#include "lock.h"
-#include "repair.h"
-#include "slot.h"
+#include "base/atomic.h"
+#include "store/repair.h"
+#include "store/slot.h"
+#include "sync/grace.h"
+#include "sync/lock.h"
 
 void identity_wait_for(const uint32_t *word)
 {

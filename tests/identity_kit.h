@@ -8,7 +8,7 @@
 
 #include "orders_support.h"
 
-#include "handle.h"
+#include "api/handle.h"
 
 #define IDENTITY_PATIENCE_MS 60
 

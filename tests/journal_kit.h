@@ -12,8 +12,8 @@
 #include "false_clock.h"
 
 #include "../agent/agent.h"
-#include "atomic.h"
-#include "handle.h"
+#include "api/handle.h"
+#include "base/atomic.h"
 
 #define SECOND_NS 1000000000ll
 #define TTL_MS 100000

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hash.h"
-#include "layout.h"
+#include "arena/layout.h"
+#include "base/hash.h"
 #include "power_disk.h"
 #include "support.h"
 

@@ -3,8 +3,8 @@
  * power_history.c: see power_history.h.
  */
 #include "power_history.h"
-#include "cart.h"
-#include "hash.h"
+#include "base/hash.h"
+#include "cart/cart.h"
 #include "support.h"
 
 #define EVENTS_MAX 4096u

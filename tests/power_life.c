@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "atomic.h"
+#include "base/atomic.h"
 #include "power_history.h"
 #include "power_life.h"
 #include "power_trace.h"

@@ -2,7 +2,7 @@
 /*
  * power_states.c: see power_states.h.
  */
-#include "hash.h"
+#include "base/hash.h"
 #include "power_disk.h"
 #include "support.h"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Run the tests in the order of their numbers, which is the order of the floors: the first red
-# line is the lowest broken floor.
+# Run the tests in the order of their numbers, which is the order of the layers: the first red
+# line is the lowest broken layer.
 #
 # Usage: tests/run.sh [-k REGEX] [-c] [-w WRAPPER] [-s FACTOR] [-j JOBS] BUILD
 #   -k REGEX    only the tests whose names match

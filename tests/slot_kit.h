@@ -9,13 +9,13 @@
 
 #include "support.h"
 
-#include "atomic.h"
-#include "block.h"
-#include "cart.h"
-#include "grace.h"
-#include "lock.h"
-#include "repair.h"
-#include "slot.h"
+#include "base/atomic.h"
+#include "cart/cart.h"
+#include "memory/block.h"
+#include "store/repair.h"
+#include "store/slot.h"
+#include "sync/grace.h"
+#include "sync/lock.h"
 
 struct kit_key {
 	struct corral_key key;

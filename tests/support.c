@@ -16,7 +16,7 @@
 
 #include "support.h"
 
-#include "atomic.h"
+#include "base/atomic.h"
 
 #define YARDS_MAX 64
 

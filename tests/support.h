@@ -26,10 +26,10 @@
 
 #include <cmocka.h>
 
-#include "alive.h"
-#include "arena.h"
+#include "arena/arena.h"
 #include "corral.h"
-#include "inspect.h"
+#include "inspect/inspect.h"
+#include "sync/alive.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define SUPPORT_WAIT_MS 30000 /* no wait of a test is longer; who waits longer hangs */

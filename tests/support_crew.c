@@ -10,10 +10,10 @@
 
 #include "support.h"
 
-#include "atomic.h"
-#include "block.h"
-#include "grace.h"
-#include "repair.h"
+#include "base/atomic.h"
+#include "memory/block.h"
+#include "store/repair.h"
+#include "sync/grace.h"
 
 #define MEMBERS_MAX 64
 

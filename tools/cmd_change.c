@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
+#include "common/parse.h"
 #include "tool.h"
 
 /* Make the change that the call asks for: 0 or -errno of the library. */

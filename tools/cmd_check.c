@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
+#include "common/parse.h"
 #include "sections.h"
 #include "table.h"
 #include "text.h"

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "parse.h"
+#include "common/parse.h"
 #include "table.h"
 #include "tool.h"
 

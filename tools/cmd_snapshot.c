@@ -14,12 +14,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "copy.h"
-#include "ops.h"
-#include "parse.h"
+#include "api/copy.h"
+#include "api/ops.h"
+#include "api/sync.h"
+#include "common/parse.h"
 #include "sections.h"
 #include "snapshot.h"
-#include "sync.h"
 #include "tool.h"
 
 #define NS_PER_MS 1000000ull

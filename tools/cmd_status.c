@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "arena.h"
-#include "client.h"
-#include "parse.h"
+#include "arena/arena.h"
+#include "common/client.h"
+#include "common/parse.h"
 #include "sections.h"
 #include "table.h"
 #include "tool.h"

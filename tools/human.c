@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "parse.h"
+#include "common/parse.h"
 #include "table.h"
 #include "text.h"
 #include "tool.h"

@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
+#include "common/parse.h"
+#include "common/utf8.h"
 #include "text.h"
 #include "tool.h"
-#include "utf8.h"
 
 const char *status_name(uint32_t status)
 {

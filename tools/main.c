@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bus.h"
+#include "arena/bus.h"
 #include "text.h"
 #include "tool.h"
 

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arena/stat.h"
 #include "sections.h"
-#include "stat.h"
 
 static void begin(const char *name, const char *type, const char *help)
 {
@@ -50,7 +50,7 @@ static void put_counters(struct inspect *inspect)
 
 	inspect_counters(inspect, sums);
 #define STAT(name, unit, line) counter(#name "_total", line, sums[STAT_##name]);
-#include "stat.def"
+#include "arena/stat.def"
 #undef STAT
 	counter("deaths_total", "processes that died without detaching, and were cleaned up after",
 		inspect_header(inspect)->deaths);

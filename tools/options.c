@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
+#include "common/parse.h"
 #include "tool.h"
 
 /* Check a text and put what it means into the call; NULL, or what is wrong with it. */

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "arena.h"
+#include "arena/arena.h"
 #include "text.h"
 #include "tool.h"
 

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "arena.h"
-#include "cart.h"
-#include "deaths.h"
+#include "arena/arena.h"
+#include "cart/cart.h"
+#include "sync/deaths.h"
 
 #define LOCKS_MAX 1024
 

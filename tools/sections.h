@@ -6,7 +6,7 @@
 #ifndef CORRAL_TOOLS_SECTIONS_H
 #define CORRAL_TOOLS_SECTIONS_H
 
-#include "inspect.h"
+#include "inspect/inspect.h"
 #include "tool.h"
 
 #define SECTION_SLOTS_FEW 20 /* slots shown when all sections are */

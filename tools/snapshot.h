@@ -9,8 +9,8 @@
 
 #include <stdio.h>
 
-#include "hash.h"
-#include "portable.h"
+#include "base/hash.h"
+#include "cart/portable.h"
 #include "tool.h"
 
 /* --------------------------------------------------------- snapshot_write.c */

@@ -15,7 +15,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "parse.h"
+#include "common/parse.h"
 #include "text.h"
 #include "tool.h"
 

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <wchar.h>
 
-#include "utf8.h"
+#include "common/utf8.h"
 
 #define ESCAPE_MAX 10 /* bytes of the longest escape, \U0010ffff */
 

@@ -8,7 +8,7 @@
 
 #include "damage.h"
 
-#include "block.h"
+#include "memory/block.h"
 
 #define REGIONS 14
 

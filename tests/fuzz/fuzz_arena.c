@@ -20,15 +20,15 @@
 #include "damage.h"
 #include "fuzz.h"
 
-#include "block.h"
-#include "cart.h"
-#include "expire.h"
-#include "grace.h"
-#include "handle.h"
-#include "inspect.h"
-#include "repair.h"
-#include "salvage.h"
-#include "slot.h"
+#include "api/handle.h"
+#include "cart/cart.h"
+#include "inspect/inspect.h"
+#include "inspect/salvage.h"
+#include "memory/block.h"
+#include "store/expire.h"
+#include "store/repair.h"
+#include "store/slot.h"
+#include "sync/grace.h"
 
 #define STEPS_MAX 48
 #define CALL 128u

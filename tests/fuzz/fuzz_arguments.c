@@ -15,8 +15,8 @@
 #include "fuzz.h"
 
 #include "../../bench/orders.h"
-#include "../../tools/parse.h"
 #include "../../tools/tool.h"
+#include "common/parse.h"
 
 #define WORDS_MAX 16
 #define TEXT_MAX 65536

@@ -15,8 +15,8 @@
 
 #include "../../tools/tool.h"
 #include "../cart_seal.h"
-#include "cart_shape.h"
-#include "words.h"
+#include "cart/cart_shape.h"
+#include "cart/words.h"
 
 #define FRONT 5
 #define SEED 0x5eedull

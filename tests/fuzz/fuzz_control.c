@@ -18,7 +18,7 @@
 #include "fuzz.h"
 
 #include "../../agent/agent.h"
-#include "../../agent/client.h"
+#include "common/client.h"
 
 enum { TO_CLIENT = 1, HALF = 2 };
 

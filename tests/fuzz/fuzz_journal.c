@@ -23,7 +23,7 @@
 #include "../../agent/recover.h"
 #include "../cart_seal.h"
 #include "../former_image.h"
-#include "cart.h"
+#include "cart/cart.h"
 
 #define FILES_MAX 4u
 #define FILE_BYTES (1u << 16)

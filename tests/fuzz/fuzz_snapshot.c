@@ -8,8 +8,8 @@
  */
 #include "fuzz.h"
 
-#include "cart.h"
-#include "portable.h"
+#include "cart/cart.h"
+#include "cart/portable.h"
 
 #define SEED 0x5eedull
 

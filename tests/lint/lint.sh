@@ -8,22 +8,22 @@ cd "$(dirname "$0")/../.." || exit 2
 shopt -s nullglob
 
 CC=${CC:-gcc}
-TIDY_CFLAGS=${TIDY_CFLAGS:--std=gnu11 -D_GNU_SOURCE -Ishm -Iagent}
+TIDY_CFLAGS=${TIDY_CFLAGS:--std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent}
 WIDTH_MAX=100 # columns, with tabs of eight
 
-c_files=(shm/*.[ch] agent/*.[ch] tools/*.[ch] bench/*.[ch] tests/*.[ch] tests/fuzz/*.[ch])
-c_sources=(shm/*.c agent/*.c tools/*.c bench/*.c tests/*.c tests/fuzz/*.c)
+c_files=(shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] tests/*.[ch] tests/fuzz/*.[ch])
+c_sources=(shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c tests/*.c tests/fuzz/*.c)
 scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/samples/*.sh tests/fuzz/*.sh tests/lint/*.sh model/*.sh .ci/run)
 manuals=(shm/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
 
-# A file includes only headers of lower floors; a foreign library has one includer.
-check_floors() {
-	awk -f tests/lint/floors.awk tests/lint/floors "${c_files[@]}" shm/*.def
+# A file includes only headers of lower layers; a foreign library has one includer.
+check_layers() {
+	awk -f tests/lint/layers.awk tests/lint/layers "${c_files[@]}" shm/*/*.def
 }
 
 # A barrier's label, such as [S1], stands at its partner too. X is the letter of examples.
 check_labels() {
-	grep -noE '(^|[ (])\[[A-WYZ][0-9]+\]' shm/*.[ch] | awk -F: '
+	grep -noE '(^|[ (])\[[A-WYZ][0-9]+\]' shm/*/*.[ch] | awk -F: '
 		{ gsub(/[^A-Z0-9]/, "", $3); if (!seen[$1, $2, $3]++) { sites[$3]++; last[$3] = $1 ":" $2 } }
 		END {
 			for (label in sites)
@@ -122,11 +122,11 @@ check_tidy() {
 
 # All paths through each function, symbolically: nine tenths of what clang-tidy takes. (Not of the tests: see tests/.clang-tidy.)
 check_analyze() {
-	tidy '-bugprone-*,-misc-*' shm/*.c agent/*.c tools/*.c bench/*.c
+	tidy '-bugprone-*,-misc-*' shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c
 }
 
 passed=0 failed=0
-checks=(floors labels names width spdx leftovers manuals links shell format tidy)
+checks=(layers labels names width spdx leftovers manuals links shell format tidy)
 [[ $# -eq 0 ]] || checks=("$@")
 for check in "${checks[@]}"; do
 	start=$(date +%s%N)

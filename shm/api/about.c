@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * about.c: version, error strings, texts: public calls without an arena.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "corral.h"
+
+struct corral_text corral_text(const char *string)
+{
+	return (struct corral_text){ string, string != NULL ? strlen(string) : 0 };
+}
+
+const char *corral_version(void)
+{
+	return CORRAL_VERSION;
+}
+
+static const struct {
+	int error;
+	const char *text;
+} meanings[] = {
+	{ EINVAL, "an argument is malformed" },
+	{ ENAMETOOLONG, "an id or a text is too long" },
+	{ EILSEQ, "a text is not valid UTF-8, or has a NUL byte in it" },
+	{ ERANGE, "a quantity, price, rate or time is out of range" },
+	{ EOVERFLOW, "the amount of money does not fit 64 bits" },
+	{ E2BIG, "the line, or the cart, is too large" },
+	{ ENOENT, "no such cart" },
+	{ ENXIO, "the cart has no such line" },
+	{ ESHUTDOWN, "the cart is checked out" },
+	{ ECANCELED, "the cart's version is not the expected one" },
+	{ EBUSY, "a living process has held the cart's lock for too long" },
+	{ ETIMEDOUT, "the time is up" },
+	{ ENOMEM, "the arena is full" },
+	{ ENFILE, "the arena has its greatest number of carts" },
+	{ ENOSPC, "the disk is full" },
+	{ ENOBUFS, "the buffer is too small" },
+	{ EUSERS, "all process or thread records are in use" },
+	{ EUCLEAN, "the stored bytes are damaged" },
+	{ EROFS, "the handle is read-only" },
+	{ ESTALE, "the arena was replaced, or is of another boot" },
+	{ EPROTO, "the file is no sound arena" },
+	{ EPROTONOSUPPORT,
+	  "the arena has another layout version, or the location an unknown scheme" },
+	{ EXDEV, "a network file system, or another time namespace" },
+	{ EOPNOTSUPP, "the agent keeps no journal" },
+	{ ENOTCONN, "no agent runs" },
+	{ EDEADLK, "not while this thread has an open view, nor from a signal handler" },
+	{ EACCES, "permission denied" },
+};
+
+const char *corral_strerror(int error)
+{
+	if (error < 0 && error > -4096)
+		error = -error;
+	if (error == 0)
+		return "success";
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
+		if (meanings[i].error == error)
+			return meanings[i].text;
+	const char *text = strerrordesc_np(error);
+	return text != NULL ? text : "unknown error";
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * change.c: see change.h. The new version is made before the slot's lock is taken, and
+ * under it once more if the slot has changed meanwhile.
+ */
+#include <errno.h>
+
+#include "api/change.h"
+#include "arena/stat.h"
+#include "memory/block.h"
+#include "sync/lock.h"
+
+#define STEP_BACK_ROUNDS 500 /* some 14 us: about twenty changes */
+#define PUBLISHED_ROUNDS 200 /* some 5 us */
+#ifdef __SANITIZE_THREAD__
+#define BUILT_UNDER_LOCK true
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define BUILT_UNDER_LOCK true
+#endif
+#endif
+#ifndef BUILT_UNDER_LOCK
+#define BUILT_UNDER_LOCK false
+#endif
+
+bool change_makes_cart(const struct cart_change *change)
+{
+	switch (change->kind) {
+	case CART_ADD:
+	case CART_SET_TAX:
+	case CART_SET_ATTRIBUTE:
+	case CART_SET_TTL:
+		return change->if_version == 0;
+	case CART_REPLACE: /* cart_plan() knows */
+	case CART_PUT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void change_look_at_clock(struct work *work)
+{
+	int64_t now_ns = arena_now_ns(work->actor->arena);
+
+	note(&work->actor->record->intent.since_ns, now_ns);
+	work->now_ns = ns_since(now_ns, (int64_t)work->idle_ns);
+}
+
+int change_plan(struct work *work, const struct cart_head *old, size_t room)
+{
+	work->change->now_ms = arena_wall_ms();
+	return cart_plan(old, room, work->change, &work->plan);
+}
+
+static bool overlap(const void *a, uint32_t a_size, const void *b, uint32_t b_size)
+{
+	return (uintptr_t)a < (uintptr_t)b + b_size && (uintptr_t)b < (uintptr_t)a + a_size;
+}
+
+/* What was made and not published. */
+static void drop_hand(struct actor *actor)
+{
+	if (unlikely(actor->record->intent.hand != 0))
+		block_free_hand(actor);
+}
+
+/* A block with the new version in hand. Nothing has changed yet. */
+int change_build(struct work *work, const struct cart_head *old, bool locked)
+{
+	uint32_t size = work->plan.size + (uint32_t)sizeof(struct block_header);
+	struct intent *intent = &work->actor->record->intent;
+	drop_hand(work->actor); /* made ahead in vain; mostly it comes back at once */
+	int r = block_alloc(work->actor, size);
+
+	if (r < 0)
+		return r;
+	/*
+	 * read once, and looked at: damaged bytes may change between taking a block and writing
+	 * into it
+	 */
+	const struct arena *arena = work->actor->arena;
+	block_ref hand = load_relaxed(&intent->hand);
+	if (!arena_block_inside(arena, hand) ||
+	    (uint64_t)(arena->space_end - hand) * BLOCK_UNIT < size)
+		return -EUCLEAN;
+	struct block_header *block = arena_block(arena, hand);
+	if (old != NULL && overlap(block, size, old, work->plan.old.size)) {
+		/*
+		 * in a damaged arena a "free" block may be a live one: it is let go. Without the
+		 * lock it was freed meanwhile
+		 */
+		if (locked)
+			note(&intent->hand, 0);
+		return -EUCLEAN;
+	}
+	cart_build(old, work->change, &work->plan, block + 1);
+	return 0;
+}
+
+uint64_t change_ttl_ms(const struct work *work)
+{
+	return work->plan.head.ttl_ms;
+}
+
+/* The cart is there, and its lock is ours. 0; 1: had been done; -errno. */
+static int change_locked(struct work *work, const struct found *found)
+{
+	struct arena *arena = work->actor->arena;
+	const struct cart_head *old = found->cart;
+	size_t room = found->room;
+
+	bool over = work->now_ns >= slot_deadline_ns(arena, found->slot, found->touched_ns);
+
+	if (over && !slot_forgo(found->slot, found->touched_ns))
+		return -EAGAIN; /* a reader renewed it just now */
+	if (over && !change_makes_cart(work->change))
+		return -ENOENT;
+	if (over) { /* the next cart in the same slot */
+		work->change->first_version = old->version + 1;
+		old = NULL;
+		room = 0;
+	}
+	int r = change_plan(work, old, room);
+	if (r == 1)
+		if (slot_touch(found->slot, found->touched_ns,
+			       work->now_ns)) /* it is activity all the same */
+			slot_mark_touched(arena, found->slot, work->actor->fenced);
+	if (r != 0)
+		return r;
+	r = change_build(work, old, true);
+	if (r < 0)
+		return r;
+	work->wake = slot_publish(work->actor, found->slot, work->plan.size, change_ttl_ms(work),
+				  work->now_ns, over);
+	return 0;
+}
+
+/* What the slot's change word counts; its lowest bit is for those who sleep on it. */
+static uint32_t changes_of(const struct slot *slot)
+{
+	return load_relaxed(&slot->change) & ~1u;
+}
+
+/* Has it not changed since? Then what was read of its version was whole. */
+static bool still(const struct slot *slot, uint32_t changes)
+{
+	fence_loads(); /* the version's bytes before the count. pairs [S6] */
+	return changes_of(slot) == changes;
+}
+
+/* Mostly it is held for what publishing takes. */
+static bool becomes_free(const lock_word *lock)
+{
+	for (int round = 0; round < PUBLISHED_ROUNDS; round++) {
+		if (load_relaxed(lock) == 0) /* relaxed: a hint */
+			return true;
+		spin_pause();
+	}
+	return false;
+}
+
+/*
+ * Somebody changed the cart meanwhile, and will again. He has its cache lines: his next changes
+ * cost less than taking turns would.
+ */
+static bool step_back(void)
+{
+	for (int round = 0; round < STEP_BACK_ROUNDS; round++)
+		spin_pause();
+	return false;
+}
+
+/*
+ * Make the new version before the lock is taken, so that the lock is held for what publishing takes
+ * and no longer: whoever loses the processor mostly does so without it, and nobody has to wait for
+ * him. The former version is read as it stands, without a read-side section (that would hold grace
+ * periods up for just as long): it may be retired, freed and written anew under our eyes.
+ * cart_plan() and cart_build() stay inside their bytes whatever they read, and what they made
+ * counts only if the slot has not changed since (a sequence lock's reader). True: it is in hand,
+ * *ret_changes is what it was made of. False: to be done under the lock.
+ */
+static bool build_ahead(struct work *work, struct slot *slot, uint32_t *ret_changes)
+{
+	const struct arena *arena = work->actor->arena;
+	struct found found = { 0 };
+
+	if (BUILT_UNDER_LOCK || work->actor->record->nest != 0 || !becomes_free(&slot->lock))
+		return false;
+	*ret_changes = load_acquire(&slot->change) & ~1u; /* before the version. pairs [S6] */
+	change_look_at_clock(work);
+	if (slot_recheck(arena, slot, work->change->hash, work->key, &found) != 0 ||
+	    work->now_ns >= slot_deadline_ns(arena, slot, found.touched_ns) ||
+	    change_plan(work, found.cart, found.room) != 0)
+		return false; /* if it is to be refused, then for what is there under the lock */
+	if (!still(slot, *ret_changes)) /* no block is taken for what torn bytes ask for */
+		return step_back();
+	if (change_build(work, found.cart, false) != 0)
+		return false;
+	return still(slot, *ret_changes) || step_back();
+}
+
+/* The lock is ours. What was made ahead is published, if it was made of what is there now. */
+static bool publish_ahead(struct work *work, struct slot *slot, uint32_t changes)
+{
+	int64_t touched = load_acquire(&slot->touched_ns); /* pairs [S3] */
+
+	/* what ended has another count, too */
+	if (changes_of(slot) != changes || touched == TOUCHED_ENDED ||
+	    work->now_ns >= slot_deadline_ns(work->actor->arena, slot, touched))
+		return false;
+	work->wake = slot_publish(work->actor, slot, work->plan.size, change_ttl_ms(work),
+				  work->now_ns, false);
+	return true;
+}
+
+int change_existing(struct work *work, struct slot *slot)
+{
+	struct found found = { 0 };
+	uint32_t changes = 0;
+	int r = 0;
+
+	slot_want(work->actor, NULL, slot);
+	bool ahead = build_ahead(work, slot, &changes);
+	if (lock_take(work->actor, &slot->lock, LOCK_SLOT) < 0) {
+		drop_hand(work->actor);
+		return -EBUSY;
+	}
+	change_look_at_clock(work); /* waiting may have taken a while */
+	if (!ahead || !publish_ahead(work, slot, changes)) {
+		r = slot_recheck(work->actor->arena, slot, work->change->hash, work->key, &found);
+		if (r == -ENOENT)
+			r = -EAGAIN; /* it ended while we waited: look again */
+		if (r == 0)
+			r = change_locked(work, &found);
+	}
+	lock_drop(work->actor, &slot->lock, LOCK_SLOT);
+	if (work->wake)
+		slot_wake(work->actor->arena, slot);
+	if (work->actor->record->intent.old != 0)
+		block_retire_old(work->actor);
+	drop_hand(work->actor); /* made ahead, and then there was nothing to publish */
+	return r;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * copy.c: the cart in a slot, whole, for who takes all carts elsewhere.
+ *
+ * As corral_list() finds carts: slot by slot, each in a read-side section of its own, which lasts
+ * as long as copying one version and so stalls nobody. No lock, no system call. What was copied is
+ * verified outside of the section.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "api/copy.h"
+#include "base/atomic.h"
+#include "cart/cart.h"
+#include "store/slot.h"
+#include "sync/grace.h"
+
+#define AGAIN_MAX 10000u /* each time somebody else got on, or the arena is damaged */
+
+uint32_t copy_slots(const struct corral *corral)
+{
+	const struct arena *arena = &corral->arena;
+
+	return (uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
+}
+
+/* In a section. -EAGAIN: its time changed under us. */
+static int copy_once(const struct arena *arena, uint32_t number, void *buffer, size_t *ret_size,
+		     uint64_t *ret_hash, int64_t *ret_idle_ns)
+{
+	struct slot *slot = &arena->slots[number];
+	int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
+	block_ref current = load_acquire(&slot->current);  /* pairs [S1] */
+
+	if (current == 0 || touched == TOUCHED_ENDED)
+		return -ENOENT;
+	int64_t now = arena_now_ns(arena);
+	int64_t deadline = slot_deadline_ns(arena, slot, touched);
+	if (load_relaxed(&slot->touched_ns) != touched) /* pairs [S5] */
+		return -EAGAIN;
+	if (now >= deadline)
+		return slot_forgo(slot, touched) ? -ENOENT : -EAGAIN;
+	*ret_idle_ns = ns_since(now, touched);
+	*ret_hash = load_relaxed(&slot->hash); /* ordered by current: the slot is not another's
+						  while we are in here */
+	if (!arena_block_inside(arena, current))
+		return -EUCLEAN;
+	const struct cart_head *cart = (const struct cart_head *)(arena_block(arena, current) + 1);
+	size_t room =
+		(size_t)(arena->space_end - current) * BLOCK_UNIT - sizeof(struct block_header);
+	if (room < sizeof(*cart))
+		return -EUCLEAN;
+	uint32_t size = load_relaxed(&cart->size); /* once: damaged bytes may change any time */
+	if (size < sizeof(*cart) || size > room || size > CORRAL_CART_MAX)
+		return -EUCLEAN;
+	memcpy(buffer, cart, size);
+	*ret_size = size;
+	return 0;
+}
+
+/* The copy is ours: is it sound, and the cart of this slot? */
+static int verify(const struct arena *arena, const void *copy, size_t size, uint64_t hash)
+{
+	const struct cart_head *head = copy;
+	struct corral_key key;
+
+	if (cart_validate(copy, size) < 0 || cart_get_key(copy, size, &key) < 0)
+		return -EUCLEAN;
+	return head->size == size && head->version <= VERSION_MAX &&
+			       slot_hash(arena, &key) == hash ?
+		       0 :
+		       -EUCLEAN;
+}
+
+int copy_slot(struct corral *corral, uint32_t number, void *buffer, size_t *ret_size,
+	      uint64_t *ret_idle_ns)
+{
+	uint32_t tries = AGAIN_MAX;
+	int64_t idle_ns = 0;
+	uint64_t hash = 0;
+	struct actor *actor;
+
+	int r = handle_actor(corral, &actor);
+	if (r < 0)
+		return r;
+	if (number >= corral->arena.max_carts)
+		return -ENOENT;
+	*ret_size = 0;
+	do {
+		grace_enter(actor);
+		r = copy_once(&corral->arena, number, buffer, ret_size, &hash, &idle_ns);
+		r = grace_leave_with(actor, r);
+	} while (r == -EAGAIN && --tries > 0);
+	r = handle_verdict(corral, r == -EAGAIN ? -EUCLEAN : r);
+	if (r == 0)
+		r = verify(&corral->arena, buffer, *ret_size, hash);
+	*ret_idle_ns = idle_ns > 0 ? (uint64_t)idle_ns : 0;
+	return r;
+}

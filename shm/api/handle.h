@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * handle.h: the handle behind the public calls, and how a thread finds the record it acts
+ * with.
+ *
+ * The fast way is a thread-local pair (handle, actor) with an epoch. The handle's epoch lies in a
+ * page that fork wipes (MADV_WIPEONFORK): in a child, made in whatever way, it reads 0, matches
+ * nothing, and the slow way attaches the child as itself. Epochs are never reused, so neither a
+ * closed handle nor a former one at the same address matches.
+ */
+#ifndef CORRAL_HANDLE_H
+#define CORRAL_HANDLE_H
+
+#include <errno.h>
+
+#include "corral.h"
+#include "sync/alive.h"
+
+struct attachment { /* one thread on one handle */
+	struct actor actor;
+	uint64_t epoch;
+	int64_t looked_ns; /* arena time when this thread last looked whether the arena is still
+			      there */
+	int32_t tid;
+	struct attachment *next; /* of the same handle; under corral->mutex */
+};
+
+struct corral {
+	struct arena arena;
+	struct life life;
+	unsigned flags;
+	uint32_t patience_ms;
+	bool fenced;
+	bool can_membarrier;
+	uint64_t sync_stood_at; /* where the journal stood when a wait for it was given up; see
+				   sync.c */
+	uint64_t *epoch;        /* in a page that fork wipes */
+	pthread_mutex_t mutex;
+	struct attachment *attachments;
+	struct corral *next; /* of all handles of this process; under the list's mutex */
+	char directory[PATH_MAX];
+};
+
+struct handle_cache {
+	const struct corral *corral;
+	struct attachment *attachment;
+	uint64_t epoch;
+};
+
+/*
+ * initial-exec: one load instead of a call; 24 bytes of the static TLS block, which dlopen() can
+ * spare
+ */
+extern __thread struct handle_cache handle_cache __attribute__((tls_model("initial-exec")));
+
+int handle_attach_thread(struct corral *corral, struct actor **ret_actor);
+
+/*
+ * The calling thread's actor on this handle, whatever has become of the arena. 0; -EUSERS, -ENOMEM.
+ */
+static inline int handle_own_actor(struct corral *corral, struct actor **ret_actor)
+{
+	if (likely(handle_cache.corral == corral && handle_cache.epoch == *corral->epoch)) {
+		*ret_actor = &handle_cache.attachment->actor;
+		return 0;
+	}
+	return handle_attach_thread(corral, ret_actor);
+}
+
+/* The same for all that looks into the arena: also -ESTALE, if it was withdrawn. */
+static inline int handle_actor(struct corral *corral, struct actor **ret_actor)
+{
+	return arena_withdrawn(&corral->arena) ? -ESTALE : handle_own_actor(corral, ret_actor);
+}
+
+/* What a call answers: the bytes it saw may have been those of an arena withdrawn meanwhile. */
+static inline int handle_verdict(const struct corral *corral, int r)
+{
+	return arena_withdrawn(&corral->arena) ? -ESTALE : r;
+}
+
+/* Arena time to wall-clock time, as things are now. */
+static inline int64_t handle_wall_ms(const struct corral *corral, int64_t deadline_ns)
+{
+	return arena_wall_ms() + ns_since(deadline_ns, arena_now_ns(&corral->arena)) / 1000000;
+}
+
+/* Does the key look like one? 0, -EINVAL, -ENAMETOOLONG. */
+static inline int handle_check_key(const struct corral_key *key)
+{
+	if (unlikely(key == NULL || key->restaurant_id.data == NULL ||
+		     key->session_id.data == NULL))
+		return -EINVAL;
+	size_t r = key->restaurant_id.size - 1;
+	size_t s = key->session_id.size - 1;
+
+	static_assert((CORRAL_ID_MAX & (CORRAL_ID_MAX - 1)) == 0,
+		      "or they cannot be compared at once");
+	if (likely((r | s) < CORRAL_ID_MAX))
+		return 0;
+	return r == SIZE_MAX || s == SIZE_MAX ? -EINVAL : -ENAMETOOLONG;
+}
+
+#endif

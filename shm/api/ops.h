@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ops.h: the one way by which all public calls change a cart.
+ */
+#ifndef CORRAL_OPS_H
+#define CORRAL_OPS_H
+
+#include "api/handle.h"
+#include "cart/cart.h"
+
+/*
+ * Make a change whose kind and inputs are filled in (the key, the world and the conditions are
+ * filled in here). op and ret_result may be NULL. Errors as in corral.h.
+ */
+int ops_change(struct corral *corral, const struct corral_key *key, struct cart_change *change,
+	       const struct corral_op *op, struct corral_result *ret_result);
+
+/*
+ * Put a whole cart version from elsewhere (size bytes, in memory of the caller's own) where the
+ * key's cart is, or make that cart. idle_ns: how long ago its last activity was. 1: what is there
+ * is as new; -EUCLEAN: it is no sound version; other errors as of a change.
+ */
+int ops_put(struct corral *corral, const void *version, size_t size, uint64_t idle_ns);
+
+/* The same into this slot, see slot_begin_numbered(). */
+int ops_put_numbered(struct corral *corral, uint32_t slot, const void *version, size_t size,
+		     uint64_t idle_ns);
+
+#endif

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * read.c: the public calls that read: views, copies, waiting. (Lists: list.c.)
+ *
+ * A read is: enter; find; look at the clock; hand out a pointer. The clock is the vDSO's coarse
+ * one. The activity of a read is written to the slot only when the stored time is older than a
+ * grain of the time to live. Nothing here takes a lock or makes a system call, but corral_wait(),
+ * which sleeps.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/handle.h"
+#include "base/atomic.h"
+#include "cart/cart.h"
+#include "store/slot.h"
+#include "sync/grace.h"
+
+#define AGAIN_MAX 10000u /* each time somebody else got on, or the arena is damaged */
+#define WAIT_STEP_MS 250 /* an end by inactivity wakes nobody by itself */
+
+/* ------------------------------------------------------------------- views */
+
+/* A touch is due: with a clock reading that is newer than what we know of the cart. */
+static int touch(struct corral *corral, struct slot *slot, int64_t touched, int64_t *deadline)
+{
+	int64_t now = arena_now_ns(&corral->arena);
+
+	if (now >= *deadline)
+		return slot_forgo(slot, touched) ? -ENOENT : -EAGAIN;
+	*deadline = ns_add(*deadline, (uint64_t)ns_since(now, touched));
+	if (!slot_touch(slot, touched, now))
+		return -EAGAIN;
+	slot_mark_touched(&corral->arena, slot, corral->fenced);
+	return 0;
+}
+
+/*
+ * In a section: the cart, if it is there and its time is not up. -EAGAIN: its time changed under
+ * us, look again. The clock is read first, out of the way of the cache misses that follow; what it
+ * says may be old by the time we answer, which is as if we had answered then. Only a touch needs a
+ * newer one.
+ */
+static int look_once(struct corral *corral, const struct corral_key *key, uint64_t hash,
+		     struct found *found, int64_t *ret_deadline)
+{
+	const struct arena *arena = &corral->arena;
+	int64_t now = arena_now_ns(arena);
+	int r = slot_find(arena, hash, key, found);
+
+	if (unlikely(r < 0))
+		return r;
+	int64_t touched = found->touched_ns;
+	int64_t deadline = slot_deadline_ns(arena, found->slot, touched);
+	/* the time to live was that of this touch, or the touch has changed too. pairs [S5] */
+	if (unlikely(load_relaxed(&found->slot->touched_ns) != touched))
+		return -EAGAIN;
+	/* the deadline is 129 grains and a tick after the touch */
+	if (unlikely(ns_since(now, touched) >
+		     ns_since(deadline, ns_add(touched, CLOCK_TICK_NS)) / 129)) {
+		if (now >= deadline)
+			return slot_forgo(found->slot, touched) ? -ENOENT : -EAGAIN;
+		if ((corral->flags & CORRAL_OBSERVE) == 0)
+			r = touch(corral, found->slot, touched, &deadline);
+		if (r < 0)
+			return r;
+	}
+	*ret_deadline = deadline;
+	/* within its block; what is inside, the accessors check */
+	uint32_t size =
+		load_relaxed(&found->cart->size); /* once: damaged bytes may change any time */
+	if (unlikely(size < sizeof(struct cart_head) || size > found->room ||
+		     size > CORRAL_CART_MAX))
+		return -EUCLEAN;
+	found->room = size;
+	return 0;
+}
+
+static int look_up(struct corral *corral, const struct corral_key *key, uint64_t hash,
+		   struct found *ret_found, int64_t *ret_deadline)
+{
+	uint32_t tries = AGAIN_MAX;
+	int r;
+
+	/* each time round somebody else has touched, changed or ended it */
+	do
+		r = look_once(corral, key, hash, ret_found, ret_deadline);
+	while (unlikely(r == -EAGAIN && --tries > 0));
+	return r;
+}
+
+static inline void fill_view(struct corral *corral, struct actor *actor,
+			     const struct cart_head *cart, size_t size, int64_t deadline,
+			     struct corral_view *ret_view)
+{
+	*ret_view = (struct corral_view){ .version = load_relaxed(&cart->version),
+					  .bytes = cart,
+					  .size = size,
+					  .corral = corral,
+					  .deadline_ns = deadline,
+					  .thread = actor,
+					  .epoch = handle_cache.epoch };
+}
+
+/* Whatever may be the matter. */
+static __attribute__((noinline)) int begin_with_care(struct corral *corral,
+						     const struct corral_key *key, uint64_t hash,
+						     struct corral_view *ret_view)
+{
+	struct actor *actor;
+	struct found found;
+	int64_t deadline = 0;
+	uint32_t tries = AGAIN_MAX;
+	int r = handle_actor(corral, &actor);
+
+	if (r < 0)
+		return r;
+	do {
+		grace_enter(actor);
+		r = look_up(corral, key, hash, &found, &deadline);
+		if (unlikely(r < 0 || grace_revoked(actor)))
+			r = handle_verdict(corral, grace_leave_with(actor, r));
+	} while (unlikely(r == -EAGAIN && --tries > 0));
+	if (unlikely(r < 0))
+		return r == -EAGAIN ? -EUCLEAN : r;
+	fill_view(corral, actor, found.cart, found.room, deadline, ret_view);
+	return 0;
+}
+
+/*
+ * Is this, within the arena, a version of that key? *ret_size is what its head says, which may be
+ * damaged and change any time.
+ */
+static inline __attribute__((always_inline)) bool
+is_version_of(const struct arena *arena, block_ref current, const struct corral_key *key,
+	      const struct cart_head **ret_cart, uint32_t *ret_size)
+{
+	if (unlikely(current - arena->space_first >= arena->head_refs))
+		return false;
+	uint64_t at = (uint64_t)current * BLOCK_UNIT + sizeof(struct block_header);
+	const struct cart_head *cart = (const struct cart_head *)(const void *)(arena->base + at);
+	uint32_t size = load_relaxed(&cart->size);
+	*ret_cart = cart;
+	*ret_size = size;
+	return likely(size <= CORRAL_CART_MAX && at + size <= arena->bytes) &&
+	       cart_has_key(cart, size, key);
+}
+
+/*
+ * What nearly every read is: the thread's outermost section, a cart that is there, and that needs
+ * no touch. False, and nothing has happened, if anything is otherwise. It is the fewer instructions
+ * that count: a processor looks some 250 ahead, and a read's cache misses overlap with those of the
+ * next as far as that reaches.
+ */
+static inline __attribute__((always_inline)) bool begin_at_once(struct corral *corral,
+								const struct corral_key *key,
+								uint64_t hash,
+								struct corral_view *ret_view)
+{
+	const struct arena *arena = &corral->arena;
+	const struct cart_head *cart;
+	uint32_t size;
+
+	if (unlikely(handle_cache.corral != corral || handle_cache.epoch != *corral->epoch ||
+		     arena_withdrawn(arena)))
+		return false;
+	struct actor *actor = &handle_cache.attachment->actor;
+	struct thread_record *record = actor->record;
+	if (unlikely(record->nest != 0))
+		return false;
+	grace_enter_first(actor, record, arena->header);
+	int64_t now = arena_now_ns(arena);
+	const struct slot *slot = slot_guess(arena, hash);
+	if (unlikely(slot == NULL))
+		goto otherwise;
+	/* one after the other: a writer that wants this cache line back takes it once */
+	int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
+	block_ref current = load_acquire(&slot->current);  /* its bytes are written. pairs [S1] */
+	uint64_t ttl =
+		load_acquire(&slot->ttl_ns); /* then the touch it came with is seen. pairs [S5] */
+	bool settled = load_relaxed(&slot->touched_ns) == touched; /* pairs [S5] */
+	if (ttl == 0)
+		ttl = load_relaxed(&arena->header->ttl_ns);
+	/*
+	 * unsigned: neither is it one that ended (TOUCHED_ENDED), nor touched after we looked at
+	 * the clock
+	 */
+	if (unlikely(!settled || (uint64_t)ns_since(now, touched) > (uint64_t)ttl_grain_ns(ttl)))
+		goto otherwise;
+	int64_t deadline = deadline_ns(touched, ttl);
+	if (unlikely(!is_version_of(arena, current, key, &cart, &size) || grace_revoked(actor)))
+		goto otherwise;
+	fill_view(corral, actor, cart, size, deadline, ret_view);
+	return true;
+otherwise:
+	grace_leave(actor);
+	return false;
+}
+
+static inline __attribute__((always_inline)) int
+begin(struct corral *corral, const struct corral_key *key, struct corral_view *ret_view, bool whole)
+{
+	int r = handle_check_key(key);
+
+	if (unlikely(r < 0))
+		return r;
+	/* the cache misses begin here; the section and the clock come while they last */
+	uint64_t hash = slot_hash(&corral->arena, key);
+	if (whole)
+		slot_prefetch_whole(&corral->arena, hash);
+	else
+		slot_prefetch(&corral->arena, hash);
+	return likely(begin_at_once(corral, key, hash, ret_view)) ?
+		       0 :
+		       begin_with_care(corral, key, hash, ret_view);
+}
+
+int corral_read_begin(struct corral *corral, const struct corral_key *key,
+		      struct corral_view *ret_view)
+{
+	return begin(corral, key, ret_view, false);
+}
+
+/* The calling thread is not the one that began it, or is another process's. */
+static int end_elsewhere(struct corral_view *view)
+{
+	struct actor *ours;
+
+	if (view->thread == NULL || view->corral == NULL)
+		return -EINVAL;
+	if (*view->corral->epoch != view->epoch)
+		return -ESTALE; /* of before a fork: not ours to end */
+	int r = handle_own_actor(view->corral, &ours);
+	if (r < 0)
+		return r;
+	return ours == view->thread ? 0 : -EINVAL;
+}
+
+static inline int end_here(struct corral_view *view, struct actor *actor)
+{
+	bool revoked = grace_revoked(actor);
+
+	view->bytes = NULL;
+	view->size = 0;
+	view->thread = NULL;
+	grace_leave(actor);
+	return unlikely(revoked) ? -ESTALE : 0;
+}
+
+/* Not the thread's cached attachment, or not at all its view. */
+static __attribute__((noinline)) int end_with_care(struct corral_view *view)
+{
+	int r = end_elsewhere(view);
+
+	return r < 0 ? r : end_here(view, view->thread);
+}
+
+int corral_read_end(struct corral_view *view)
+{
+	const struct attachment *ours = handle_cache.attachment;
+
+	/*
+	 * this thread's, and still this process's (fork wipes the handle's epoch); a copy has no
+	 * thread
+	 */
+	if (unlikely(ours == NULL || view->thread != &ours->actor ||
+		     *view->corral->epoch != view->epoch))
+		return end_with_care(view);
+	return end_here(view, view->thread);
+}
+
+/* A damaged time to live may end in no time that there is: it wraps. */
+static int64_t ns_of_ms(int64_t ms)
+{
+	return (int64_t)((uint64_t)ms * 1000000);
+}
+
+int64_t corral_view_expires_ms(const struct corral_view *view)
+{
+	/* a copy's was reckoned when it was made */
+	return view->corral != NULL ? handle_wall_ms(view->corral, view->deadline_ns) :
+				      view->deadline_ns / 1000000;
+}
+
+int corral_read_copy(struct corral *corral, const struct corral_key *key, void *buffer, size_t size,
+		     size_t *ret_size, struct corral_view *ret_view)
+{
+	struct corral_view view, copy;
+	uint32_t tries = AGAIN_MAX;
+	int r, ended;
+	size_t need;
+
+	do { /* again, if the view was revoked while we copied */
+		r = begin(corral, key, &view, true);
+		if (r < 0)
+			return r;
+		need = view.size;
+		copy = view;
+		copy.bytes = buffer;
+		copy.thread = NULL;
+		copy.corral = NULL; /* the copy may outlive the handle */
+		copy.deadline_ns = ns_of_ms(corral_view_expires_ms(&view));
+		if (need <= size)
+			memcpy(buffer, view.bytes, need);
+		ended = corral_read_end(&view);
+	} while (unlikely(ended < 0 && --tries > 0));
+	if (unlikely(ended < 0))
+		return -EUCLEAN;
+	*ret_size = need;
+	if (need > size)
+		return -ENOBUFS;
+	*ret_view = copy;
+	return 0;
+}
+
+int corral_view_head(const struct corral_view *view, struct corral_head *ret_head)
+{
+	return cart_get_head(view->bytes, view->size, ret_head);
+}
+
+int corral_view_key(const struct corral_view *view, struct corral_key *ret_key)
+{
+	return cart_get_key(view->bytes, view->size, ret_key);
+}
+
+int corral_view_line(const struct corral_view *view, uint32_t index, struct corral_line *ret_line)
+{
+	return cart_get_line(view->bytes, view->size, index, ret_line);
+}
+
+int corral_view_attribute(const struct corral_view *view, uint32_t index,
+			  struct corral_attribute *ret_attribute)
+{
+	return cart_get_attribute(view->bytes, view->size, index, ret_attribute);
+}
+
+int corral_view_item(const struct corral_view *view, uint32_t index, struct corral_item **ret_item)
+{
+	return cart_decode_item(view->bytes, view->size, index, ret_item);
+}
+
+void corral_item_free(struct corral_item *item)
+{
+	free(item);
+}
+
+int corral_get(struct corral *corral, const struct corral_key *key, struct corral_cart **ret_cart)
+{
+	struct corral_view view;
+	struct corral_cart *cart;
+	uint32_t tries = AGAIN_MAX;
+	int r, ended;
+
+	do { /* again, if the view was revoked while we decoded */
+		r = begin(corral, key, &view, true);
+		if (r < 0)
+			return r;
+		r = cart_decode(view.bytes, view.size, true, &cart);
+		if (r == 0)
+			cart->expires_ms = corral_view_expires_ms(&view);
+		ended = corral_read_end(&view);
+		if (r == 0 && unlikely(ended < 0))
+			free(cart);
+	} while (unlikely(ended < 0 && --tries > 0));
+	if (unlikely(ended < 0))
+		return -EUCLEAN;
+	if (r == 0)
+		*ret_cart = cart;
+	return r < 0 ? handle_verdict(corral, r) : 0;
+}
+
+void corral_cart_free(struct corral_cart *cart)
+{
+	free(cart);
+}
+
+/* -------------------------------------------------------------------- wait */
+
+static int64_t monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
+/* Say that we are about to sleep on a word; *ret_seen is the value to sleep on. */
+static void announce(uint32_t *word, uint32_t *ret_seen)
+{
+	*ret_seen = fetch_or_acq_rel(word, 1u) | 1;
+	fence_full(); /* announced before we look for the change. pairs [S4] */
+}
+
+/*
+ * One look: 0 and the version when it is past; -EAGAIN and where to sleep; -ERESTART: look again;
+ * -ENOENT.
+ */
+static int look_for_change(struct corral *corral, struct actor *actor, const struct corral_key *key,
+			   uint64_t past, uint32_t **ret_word, uint32_t *ret_seen,
+			   uint64_t *ret_version)
+{
+	const struct arena *arena = &corral->arena;
+	uint64_t hash = slot_hash(arena, key);
+	struct found found;
+	int r;
+
+	*ret_word = &arena->header->births;
+	if (past == 0)
+		announce(*ret_word, ret_seen);
+	grace_enter(actor);
+	r = slot_find(arena, hash, key, &found);
+	if (r == 0) {
+		struct slot *slot = found.slot;
+		*ret_word = &slot->change;
+		announce(*ret_word, ret_seen);
+		r = slot_find(arena, hash, key, &found); /* again, now that a change will wake us */
+		if (r == 0 && found.slot != slot)
+			r = -ERESTART; /* a new cart, in another slot */
+	}
+	if (r == 0 && arena_now_ns(arena) >= slot_deadline_ns(arena, found.slot, found.touched_ns))
+		r = slot_forgo(found.slot, found.touched_ns) ? -ENOENT : -ERESTART;
+	if (r == 0) {
+		*ret_version = found.cart->version;
+		r = *ret_version > past ? 0 : -EAGAIN;
+	}
+	int left = grace_leave_with(actor, 0);
+	if (left < 0)
+		return left == -EUCLEAN ? -EUCLEAN : -ERESTART;
+	return r == -ENOENT && past == 0 ? -EAGAIN : r;
+}
+
+int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version,
+		int timeout_ms, uint64_t *ret_version)
+{
+	int64_t give_up = timeout_ms < 0 ? INT64_MAX : monotonic_ms() + timeout_ms;
+	struct actor *actor;
+	uint32_t *word;
+	uint32_t seen = 0;
+	uint32_t tries = AGAIN_MAX;
+
+	int r = handle_check_key(key);
+	if (r == 0)
+		r = handle_actor(corral, &actor);
+	if (r == 0 && actor->record->nest > 0)
+		r = -EDEADLK;
+	while (r == 0) {
+		uint64_t version = 0;
+		r = look_for_change(corral, actor, key, past_version, &word, &seen, &version);
+		r = handle_verdict(corral, r);
+		if (r == -ERESTART) {
+			r = --tries > 0 ? 0 : -EUCLEAN;
+			continue;
+		}
+		if (r == 0)
+			*ret_version = version;
+		if (r != -EAGAIN)
+			return r;
+		int64_t left = give_up - monotonic_ms();
+		if (left <= 0)
+			return -ETIMEDOUT;
+		left = left < WAIT_STEP_MS ? left : WAIT_STEP_MS;
+		struct timespec timeout = { .tv_sec = 0, .tv_nsec = left * 1000000 };
+		r = futex_sleep(word, seen, &timeout) == -EINTR ? -EINTR : 0;
+	}
+	return r;
+}

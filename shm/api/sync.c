@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * sync.c: wait until what was acknowledged is on disk: corral_sync(), and each change
+ * under `--journal sync`.
+ *
+ * Group commit, over two futex words in the header: a caller counts itself into sync_requested and
+ * wakes the journal; the journal reads that number, writes all that is dirty, syncs once, and
+ * stores the number into sync_done. Who comes while it syncs is served by its next round, together
+ * with all others. An agent that dies takes no request with it: the next one serves it.
+ *
+ * No wake-up is lost: a waiter sleeps only while sync_done is what it was before it was compared
+ * with the ticket. What ends a wait without a change of sync_done (an error, another agent's
+ * setting, a death) is found by looking, ten times a second.
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include "api/sync.h"
+#include "sync/lock.h"
+
+#define LOOK_NS 100000000 /* so often a waiter looks whether an agent is there at all */
+#define CHANGE_MS_LEAST 1000u
+
+/* Numbers wrap: compared by their distance. */
+static bool is_done(const struct arena_header *h, uint32_t ticket)
+{
+	/* acquire: what the journal stored before */
+	return (int32_t)(load_acquire(&h->sync_done) - ticket) >= 0;
+}
+
+/* Why waiting is in vain: 0 it is not. */
+static int journal_trouble(const struct corral *corral)
+{
+	const struct arena_header *h = corral->arena.header;
+	int32_t error = load_relaxed(
+		&h->journal_error); /* relaxed, as all of this: any recent value will do */
+
+	if (arena_withdrawn(&corral->arena))
+		return -ESTALE;
+	if (load_relaxed(&h->journal) == JOURNAL_MODE_OFF)
+		return -EOPNOTSUPP; /* perhaps the next agent's setting */
+	return error < 0 && error > -4096 ? error : 0;
+}
+
+static bool agent_lives(const struct corral *corral)
+{
+	return alive_test(corral->life.fd, ALIVE_AGENT_BYTE);
+}
+
+/* Ask for a sync. What is waited for. */
+static uint32_t request(struct arena_header *h)
+{
+	/* a full barrier: what we changed and marked is seen by who sees the request */
+	uint32_t ticket = __atomic_add_fetch(&h->sync_requested, 1, __ATOMIC_SEQ_CST);
+
+	futex_wake(&h->sync_requested, INT_MAX);
+	return ticket;
+}
+
+/*
+ * Wait for a ticket. give_up_ns: until then (CLOCK_MONOTONIC), also through signals; 0: for as long
+ * as an agent lives.
+ */
+static int wait_for(struct corral *corral, uint32_t ticket, int64_t give_up_ns)
+{
+	const struct timespec timeout = { .tv_sec = 0, .tv_nsec = LOOK_NS };
+	struct arena_header *h = corral->arena.header;
+
+	for (;;) {
+		uint32_t seen = load_relaxed(
+			&h->sync_done); /* relaxed: compared again below, and by the futex */
+		if (is_done(h, ticket))
+			return handle_verdict(corral, 0);
+		int r = journal_trouble(corral);
+		if (r < 0)
+			return r;
+		r = futex_sleep(&h->sync_done, seen, &timeout);
+		if (r == -EINTR && give_up_ns == 0)
+			return r;
+		if (r == -ETIMEDOUT && !agent_lives(corral))
+			return -ENOTCONN;
+		if (give_up_ns != 0 && clock_now_ns() >= give_up_ns && !is_done(h, ticket))
+			return -ETIMEDOUT;
+	}
+}
+
+int corral_sync(struct corral *corral)
+{
+	struct actor *actor;
+	int r = handle_actor(corral, &actor);
+
+	if (r == 0)
+		r = journal_trouble(corral);
+	return r == 0 ? wait_for(corral, request(corral->arena.header), 0) : r;
+}
+
+/*
+ * Where the journal stands when a wait for it has been given up: until it moves nobody waits for it
+ * again. Never 0.
+ */
+static uint64_t standstill(const struct arena_header *h)
+{
+	return 1ull << 32 | load_relaxed(&h->sync_done);
+}
+
+int sync_change(struct corral *corral, const struct actor *actor)
+{
+	struct arena_header *h = corral->arena.header;
+	int64_t patience_ns =
+		(int64_t)max_u64(load_relaxed(&actor->patience_ms), CHANGE_MS_LEAST) * 1000000;
+	int r = journal_trouble(corral);
+
+	if (r == 0 && !agent_lives(corral))
+		r = -ENOTCONN;
+	if (r == 0 && load_relaxed(&corral->sync_stood_at) == standstill(h))
+		r = -ETIMEDOUT; /* its request of then stands */
+	if (r < 0)
+		return r;
+	r = wait_for(corral, request(h), clock_now_ns() + patience_ns);
+	if (r == -ETIMEDOUT)
+		store_relaxed(&corral->sync_stood_at, standstill(h));
+	return r;
+}

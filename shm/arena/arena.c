@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * arena.c: the arena file from the outside in: create, validate, map, reserve.
+ *
+ * The geometry is a pure function of (arena_bytes, max_carts): creation computes it,
+ * validation computes it again and compares, so that no offset of a file is believed.
+ * Nobody ever sees half an arena: it is made under a temporary name, reserved, filled,
+ * synced and renamed. A death before the rename leaves only the temporary file,
+ * which the next creation removes.
+ *
+ * No SIGBUS by our own doing: the file has its full (sparse) length from the start, all but
+ * the pages is reserved at creation, and pages are reserved in extents before their first use.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "arena/arena.h"
+#include "arena/bus.h"
+#include "arena/trust.h"
+#include "base/hash.h"
+#include "base/why.h"
+
+#define TEMPORARY_FILE ".arena.new"
+
+#define CARTS_LEAST 1024u /* in the smallest arena */
+#define SMALL_PAGE 4096   /* 512 of them are a huge page, and an extent */
+#define HEAD_UNITS                                                                                 \
+	((uint32_t)(sizeof(struct block_header) + sizeof(struct cart_head) + BLOCK_UNIT - 1) /     \
+	 BLOCK_UNIT)
+
+/* ---------------------------------------------------------------- geometry */
+
+static uint32_t bucket_count_for(uint32_t max_carts)
+{
+	uint32_t count = 64;
+
+	while (count < max_carts)
+		count *= 2;
+	return count;
+}
+
+/*
+ * Fill in the constant part that follows from arena_bytes and max_carts; false if they do not fit.
+ */
+static bool geometry_compute(uint64_t arena_bytes, uint32_t max_carts, struct arena_header *h)
+{
+	if (arena_bytes < ARENA_BYTES_MIN || arena_bytes > ARENA_BYTES_MAX ||
+	    arena_bytes % PAGE_BYTES != 0 || max_carts == 0 || max_carts > ARENA_CARTS_MAX)
+		return false;
+	h->arena_bytes = arena_bytes;
+	h->max_carts = max_carts;
+	h->bucket_count = bucket_count_for(max_carts);
+	h->class_count = CLASS_COUNT;
+	h->max_processes = MAX_PROCESSES;
+	h->max_threads = MAX_THREADS;
+	uint64_t at = HEADER_BYTES;
+	h->processes_at = at;
+	at += sizeof(struct process_record) * MAX_PROCESSES;
+	h->threads_at = at;
+	at += sizeof(struct thread_record) * MAX_THREADS;
+	h->classes_at = at;
+	at += sizeof(struct size_class) * MAX_CLASSES;
+	h->dirty_at = at;
+	at += align_up((max_carts + 63ull) / 64 * sizeof(uint64_t), CACHE_LINE);
+	h->drained_at = at;
+	at += align_up((max_carts + 63ull) / 64 * sizeof(uint64_t), CACHE_LINE);
+	h->chains_at = at;
+	at += sizeof(struct chain) * (uint64_t)h->bucket_count;
+	h->buckets_at = at;
+	at += sizeof(struct bucket) * (uint64_t)h->bucket_count;
+	h->slots_at = at;
+	at += sizeof(struct slot) * (uint64_t)max_carts;
+	h->pages_at = at;
+	at += align_up(arena_bytes / PAGE_BYTES * sizeof(uint32_t), CACHE_LINE);
+	h->space_at = align_up(at, PAGE_BYTES);
+	if (h->space_at + 4 * PAGE_BYTES > arena_bytes)
+		return false;
+	h->page_count = (uint32_t)((arena_bytes - h->space_at) / PAGE_BYTES);
+	return true;
+}
+
+uint32_t arena_usual_carts(uint64_t arena_bytes)
+{
+	uint32_t carts = ARENA_CARTS_USUAL;
+	struct arena_header h;
+
+	while (carts > CARTS_LEAST &&
+	       (!geometry_compute(arena_bytes, carts, &h) || h.space_at > arena_bytes / 2))
+		carts /= 2;
+	return carts;
+}
+
+static uint64_t header_sum(const struct arena_header *header)
+{
+	uint8_t constant[offsetof(struct arena_header, boot_id)];
+
+	memcpy(constant, header, sizeof(constant));
+	memset(constant + offsetof(struct arena_header, header_sum), 0, sizeof(uint64_t));
+	return XXH3_64bits(constant, sizeof(constant));
+}
+
+bool arena_header_sound(const struct arena_header *header)
+{
+	return header->header_sum == header_sum(header);
+}
+
+void arena_point(struct arena *arena, const struct arena_header *h)
+{
+	arena->header = (struct arena_header *)(void *)arena->base;
+	arena->processes = (struct process_record *)(void *)(arena->base + h->processes_at);
+	arena->threads = (struct thread_record *)(void *)(arena->base + h->threads_at);
+	arena->classes = (struct size_class *)(void *)(arena->base + h->classes_at);
+	arena->dirty = (uint64_t *)(void *)(arena->base + h->dirty_at);
+	arena->drained = (uint64_t *)(void *)(arena->base + h->drained_at);
+	arena->chains = (struct chain *)(void *)(arena->base + h->chains_at);
+	arena->buckets = (struct bucket *)(void *)(arena->base + h->buckets_at);
+	arena->slots = (struct slot *)(void *)(arena->base + h->slots_at);
+	arena->pages = (uint32_t *)(void *)(arena->base + h->pages_at);
+	arena->bytes = h->arena_bytes;
+	arena->hash_seed = h->hash_seed;
+	arena->bucket_mask = h->bucket_count - 1;
+	arena->max_carts = h->max_carts;
+	arena->page_count = h->page_count;
+	arena->class_count = h->class_count;
+	arena->max_threads = h->max_threads;
+	arena->max_processes = h->max_processes;
+	arena->space_at = h->space_at;
+	arena->space_first = (block_ref)(h->space_at / BLOCK_UNIT);
+	arena->space_end =
+		(block_ref)((h->space_at + (uint64_t)h->page_count * PAGE_BYTES) / BLOCK_UNIT);
+	arena->head_refs = arena->space_end - arena->space_first - HEAD_UNITS + 1;
+}
+
+/* How many of its words say what they would have to, had it room for so many carts? */
+static uint32_t agreement(const struct arena_header *h, uint32_t max_carts)
+{
+	struct arena_header g = { 0 };
+
+	if (!geometry_compute(h->arena_bytes, max_carts, &g))
+		return 0;
+	return (uint32_t)(h->max_carts == g.max_carts) + (h->bucket_count == g.bucket_count) +
+	       (h->page_count == g.page_count) + (h->drained_at == g.drained_at) +
+	       (h->chains_at == g.chains_at) + (h->buckets_at == g.buckets_at) +
+	       (h->slots_at == g.slots_at) + (h->pages_at == g.pages_at) +
+	       (h->space_at == g.space_at);
+}
+
+uint32_t arena_carts_said(const struct arena_header *h)
+{
+	uint64_t apart = min_u64((h->pages_at - h->slots_at) / sizeof(struct slot), UINT32_MAX);
+	uint32_t one = agreement(h, h->max_carts), other = agreement(h, (uint32_t)apart);
+
+	/* undecided: rather a slot too many, in which there is no sound cart, than too few */
+	return other > one || (other == one && other > 0 && apart > h->max_carts) ?
+		       (uint32_t)apart :
+		       h->max_carts;
+}
+
+bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts)
+{
+	struct arena_header h = { .hash_seed = arena->hash_seed };
+
+	if (!geometry_compute(arena_bytes, max_carts, &h))
+		return false;
+	if (arena->base != NULL)
+		arena_point(arena, &h);
+	return true;
+}
+
+static int refuse_layout(uint32_t version, char *why)
+{
+	const char *what = "nothing but the version of Corral that wrote it can read it";
+
+	if (version > LAYOUT_VERSION)
+		what = "a newer version of Corral wrote it: install that version";
+	else if (version >= LAYOUT_OLDEST)
+		what = "an older version of Corral wrote it: stop all that use it, and run "
+		       "corral-agent --upgrade, "
+		       "which carries all carts over";
+	return why_set(why, -EPROTONOSUPPORT,
+		       "the arena has layout version %u, this program's is %u: %s", version,
+		       LAYOUT_VERSION, what);
+}
+
+int arena_validate(struct arena *arena, uint64_t file_bytes, char *why)
+{
+	struct arena_header h;
+
+	if (file_bytes < HEADER_BYTES)
+		return why_set(why, -EPROTO, "the file has %llu bytes: too short for an arena",
+			       (unsigned long long)file_bytes);
+	memcpy(&h, arena->base, sizeof(h));
+	if (h.magic != LAYOUT_MAGIC)
+		return why_set(why, -EPROTO,
+			       "the file is not a Corral arena (it begins with other bytes)");
+	if (h.byte_order != LAYOUT_BYTE_ORDER)
+		return why_set(why, -EPROTONOSUPPORT,
+			       "the arena is from a machine of another byte order");
+	if (h.layout_version != LAYOUT_VERSION)
+		return refuse_layout(h.layout_version, why);
+	if (h.fingerprint != LAYOUT_FINGERPRINT)
+		return why_set(why, -EPROTONOSUPPORT,
+			       "the arena's structs have other sizes than this program's");
+	if (h.header_sum != header_sum(&h))
+		return why_set(why, -EPROTO,
+			       "the arena's header is damaged (its checksum differs)");
+	struct arena_header g = h;
+	if (!geometry_compute(h.arena_bytes, h.max_carts, &g) || header_sum(&g) != h.header_sum)
+		return why_set(why, -EPROTO,
+			       "the arena's header is damaged (its geometry does not add up)");
+	if (file_bytes != h.arena_bytes)
+		return why_set(
+			why, -EPROTO,
+			"the file has %llu bytes where its header says %llu: it is truncated",
+			(unsigned long long)file_bytes, (unsigned long long)h.arena_bytes);
+	arena_point(arena, &h);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- create */
+
+static int header_fill(struct arena_header *h, const struct arena_settings *settings, char *why)
+{
+	memset(h, 0, sizeof(*h));
+	h->magic = LAYOUT_MAGIC;
+	h->layout_version = LAYOUT_VERSION;
+	h->byte_order = LAYOUT_BYTE_ORDER;
+	h->fingerprint = LAYOUT_FINGERPRINT;
+	if (!geometry_compute(settings->arena_bytes, settings->max_carts, h))
+		return why_set(why, -EINVAL,
+			       "%llu bytes with room for %u carts is no possible arena: "
+			       "give a larger --size or a smaller --max-carts",
+			       (unsigned long long)settings->arena_bytes, settings->max_carts);
+	if (getrandom(h->uuid, sizeof(h->uuid), 0) != (ssize_t)sizeof(h->uuid) ||
+	    getrandom(&h->hash_seed, sizeof(h->hash_seed), 0) != (ssize_t)sizeof(h->hash_seed))
+		return why_set(why, -errno, "no random bytes");
+	if (settings->hash_seed != 0)
+		h->hash_seed = settings->hash_seed;
+	h->uuid[6] = (uint8_t)((h->uuid[6] & 0x0f) | 0x40); /* RFC 4122, version 4 */
+	h->uuid[8] = (uint8_t)((h->uuid[8] & 0x3f) | 0x80);
+	if (settings->uuid != NULL)
+		memcpy(h->uuid, settings->uuid, sizeof(h->uuid));
+	h->created_ms = (uint64_t)arena_wall_ms();
+	h->header_sum = header_sum(h);
+	(void)arena_boot_id(h->boot_id);
+	h->ttl_ns = settings->ttl_ns;
+	h->time_ns_inode = arena_time_namespace();
+	h->full_fences = settings->full_fences;
+	if (settings->now_ns != 0)
+		h->clock_offset_ns =
+			ns_since(settings->now_ns, arena_now_ns(&(struct arena){ .header = h }));
+	h->gp_phase = 1;
+	h->gp_completed = 1;
+	h->gp_fenced = 1;
+	return 0;
+}
+
+static int write_whole(int fd, const void *bytes, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = pwrite(fd, (const char *)bytes + done, size - done, (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ENOSPC;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+/* The temporary file is written, not mapped: an error is an error code, never a signal. */
+static int fill_file(int dir_fd, int fd, const struct arena_header *h, char *why)
+{
+	int r = trust_share(dir_fd, fd);
+
+	if (r < 0)
+		return why_set(why, r, "cannot set the arena file's group and mode");
+	if (ftruncate(fd, (off_t)h->arena_bytes) < 0)
+		return why_set(why, -errno, "cannot make a file of %llu bytes",
+			       (unsigned long long)h->arena_bytes);
+	r = arena_reserve_file(fd, 0, min_u64(align_up(h->space_at, EXTENT_BYTES), h->arena_bytes));
+	if (r < 0)
+		return why_set(why, r, "cannot reserve the first %llu bytes of the arena",
+			       (unsigned long long)h->space_at);
+	r = write_whole(fd, h, sizeof(*h));
+	if (r < 0)
+		return why_set(why, r, "cannot write the arena's header");
+	if (fsync(fd) < 0)
+		return why_set(why, -errno, "cannot sync the arena");
+	return 0;
+}
+
+int arena_create(int dir_fd, const struct arena_settings *settings, char *why)
+{
+	struct arena_header header;
+	struct stat st;
+
+	int r = header_fill(&header, settings, why);
+	if (r < 0)
+		return r;
+	if (fstatat(dir_fd, ARENA_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return why_set(why, -EEXIST, "there is an arena already");
+	if (unlinkat(dir_fd, TEMPORARY_FILE, 0) < 0 && errno != ENOENT)
+		return why_set(why, -errno, "cannot remove a stale %s", TEMPORARY_FILE);
+	int fd = openat(dir_fd, TEMPORARY_FILE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			0600);
+	if (fd < 0)
+		return why_set(why, -errno, "cannot create the arena file");
+	r = fill_file(dir_fd, fd, &header, why);
+	if (r == 0 && renameat2(dir_fd, TEMPORARY_FILE, dir_fd, ARENA_FILE, RENAME_NOREPLACE) < 0) {
+		r = -errno;
+		if (r == -EINVAL ||
+		    r == -ENOSYS) /* a file system without the flag; we hold the agent's byte */
+			r = renameat(dir_fd, TEMPORARY_FILE, dir_fd, ARENA_FILE) < 0 ? -errno : 0;
+		if (r < 0)
+			why_set(why, r, "cannot put the arena in place");
+	}
+	close(fd);
+	if (r < 0)
+		(void)unlinkat(dir_fd, TEMPORARY_FILE, 0);
+	else
+		(void)fsync(dir_fd);
+	return r;
+}
+
+/* ---------------------------------------------------------------- map */
+
+static int check_world(const struct arena_header *h, bool any_boot, char *why)
+{
+	uint8_t boot[16];
+
+	if (arena_other_time(h))
+		return why_set(
+			why, -EXDEV,
+			"this process is in another time namespace than the arena's creator: "
+			"their monotonic clocks differ");
+	if (!any_boot && h->withdrawn != 0)
+		return why_set(why, -ESTALE,
+			       "the arena was truncated, replaced or away for a while: start "
+			       "corral-agent, which verifies it");
+	if (!any_boot && arena_boot_id(boot) && memcmp(boot, h->boot_id, sizeof(boot)) != 0)
+		return why_set(why, -ESTALE,
+			       "the arena is from before the machine's last boot: start "
+			       "corral-agent, which verifies it");
+	return 0;
+}
+
+/*
+ * Map a file at a multiple of EXTENT_BYTES, so that its huge pages can be mapped as such: a read of
+ * a cart touches three places, and looking each of them up in a page table takes as long as the
+ * read. NULL and errno.
+ */
+static uint8_t *map_file(int fd, uint64_t bytes)
+{
+	uint8_t *room = mmap(NULL, bytes + EXTENT_BYTES, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (room == MAP_FAILED)
+		return NULL;
+	size_t before = align_up((uintptr_t)room, EXTENT_BYTES) - (uintptr_t)room;
+	uint8_t *base =
+		mmap(room + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	if (base == MAP_FAILED) {
+		int error = errno;
+		munmap(room, bytes + EXTENT_BYTES);
+		errno = error;
+		return NULL;
+	}
+	uint8_t *behind = base + align_up(bytes, (uint64_t)sysconf(_SC_PAGESIZE));
+	if (before > 0)
+		munmap(room, before);
+	if (behind < room + bytes + EXTENT_BYTES)
+		munmap(behind, (size_t)(room + bytes + EXTENT_BYTES - behind));
+	(void)madvise(base, bytes, MADV_DONTDUMP);
+	/*
+	 * where pages are larger, folios may be larger than an extent, and reach into what is not
+	 * reserved
+	 */
+	if (sysconf(_SC_PAGESIZE) <= SMALL_PAGE)
+		(void)madvise(base, bytes, MADV_HUGEPAGE);
+	else
+		(void)madvise(base, bytes, MADV_RANDOM);
+	return base;
+}
+
+int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
+{
+	struct arena arena = { .fd = -1, .dir_fd = -1 };
+	struct stat st;
+	int r = 0;
+
+	arena.fd = trust_open(dir_fd, ARENA_FILE, 0, false, why);
+	if (arena.fd < 0)
+		return arena.fd;
+	if (fstat(arena.fd, &st) < 0 || st.st_size < (off_t)HEADER_BYTES) {
+		r = why_set(why, -EPROTO, "the arena file is too short for an arena");
+		goto fail;
+	}
+	arena.bytes = (uint64_t)st.st_size;
+	arena.base = map_file(arena.fd, arena.bytes);
+	if (arena.base == NULL) {
+		r = why_set(why, -errno, "cannot map the arena (%llu bytes)",
+			    (unsigned long long)arena.bytes);
+		goto fail;
+	}
+	if ((flags & ARENA_CATCH_SIGBUS) != 0) {
+		r = bus_watch(arena.base, arena.bytes);
+		arena.watched = r == 0;
+		if (r < 0)
+			why_set(why, r, "cannot catch SIGBUS for one more arena");
+	}
+	if (r == 0)
+		r = arena_validate(&arena, arena.bytes, why);
+	assert(r < 0 || arena.header != NULL);
+	if (r == 0)
+		r = check_world(arena.header, (flags & ARENA_ANY_BOOT) != 0, why);
+	if (r == 0) {
+		arena.dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+		if (arena.dir_fd < 0)
+			r = why_set(why, -errno, "cannot keep the directory open");
+	}
+	if (r < 0)
+		goto unmap;
+	if ((flags & ARENA_MAKE_HUGE) != 0)
+		arena_make_huge(&arena, 0,
+				min_u64(align_up(arena.space_at, EXTENT_BYTES), arena.bytes));
+	*ret_arena = arena;
+	return 0;
+unmap:
+	if (arena.watched)
+		bus_forget(arena.base);
+	munmap(arena.base, (size_t)st.st_size);
+fail:
+	close(arena.fd);
+	return r;
+}
+
+void arena_unmap(struct arena *arena)
+{
+	if (arena->watched)
+		bus_forget(arena->base);
+	munmap(arena->base, arena->bytes);
+	close(arena->fd);
+	close(arena->dir_fd);
+	arena->base = NULL;
+}
+
+int arena_still_there(const struct arena *arena, char *why)
+{
+	struct stat ours, there;
+
+	/*
+	 * in doubt it is: a process may have lost the right to look, and what we say is final for
+	 * everybody
+	 */
+	if (fstat(arena->fd, &ours) < 0)
+		return 0;
+	if ((uint64_t)ours.st_size != arena->bytes)
+		return why_set(why, -ESTALE,
+			       "the arena file was %s under us: %llu bytes instead of %llu",
+			       (uint64_t)ours.st_size < arena->bytes ? "truncated" : "lengthened",
+			       (unsigned long long)ours.st_size, (unsigned long long)arena->bytes);
+	if (fstatat(arena->dir_fd, ARENA_FILE, &there, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ?
+			       why_set(why, -ESTALE, "the arena file was removed under us") :
+			       0;
+	if (ours.st_dev != there.st_dev || ours.st_ino != there.st_ino)
+		return why_set(why, -ESTALE, "the arena file was replaced by another under us");
+	return 0;
+}
+
+void arena_withdraw(struct arena *arena)
+{
+	struct stat st;
+
+	if (fstat(arena->fd, &st) == 0 && st.st_size >= (off_t)HEADER_BYTES)
+		__atomic_store_n(&arena->header->withdrawn, 1u, __ATOMIC_RELEASE);
+}

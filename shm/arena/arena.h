@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * arena.h: the file: create, validate, map, reserve; the only place that
+ * makes pointers from indices.
+ */
+#ifndef CORRAL_ARENA_H
+#define CORRAL_ARENA_H
+
+#include <limits.h>
+#include <time.h>
+
+#include "arena/layout.h"
+#include "base/why.h"
+
+#define ARENA_FILE "arena"
+#define ARENA_LOCK_FILE "lock"
+#define ARENA_SOCKET_FILE "agent.sock"
+#define ARENA_WHY_BYTES WHY_BYTES
+
+/*
+ * A mapping, and pointers to its parts. Constant once open, but for what `header` points to. A
+ * handle's begins a cache line.
+ */
+struct arena {
+	uint8_t *base;
+	struct arena_header *header;
+	struct chain *chains;
+	struct slot *slots;
+	/* geometry, copied out of the header when it was validated: never trusted again */
+	uint64_t hash_seed;
+	uint32_t bucket_mask;
+	uint32_t max_carts;
+	block_ref space_first; /* block references are within [space_first, space_end) */
+	uint32_t head_refs;    /* so many references from space_first on leave room for a version's
+				  head */
+	uint64_t bytes;        /* of the mapping: up to the end of the space */
+	/* so much for what a read needs: one line */
+	struct bucket *buckets;
+	struct process_record *processes;
+	struct thread_record *threads;
+	struct size_class *classes;
+	uint64_t *dirty;
+	uint64_t *drained;
+	uint32_t *pages;
+	uint64_t space_at;
+	block_ref space_end;
+	uint32_t page_count;
+	uint32_t class_count;
+	uint32_t max_threads;
+	uint32_t max_processes;
+	int fd; /* of the arena file */
+	int dir_fd;
+	bool watched; /* bus.h */
+};
+
+#define ARENA_ANY_BOOT 1u     /* also one of an earlier boot, or withdrawn */
+#define ARENA_CATCH_SIGBUS 2u /* see bus.h */
+#define ARENA_MAKE_HUGE                                                                            \
+	4u /* have the kernel put the tables into huge pages; takes a while the first time */
+
+/* What to create. */
+struct arena_settings {
+	uint64_t arena_bytes;
+	uint32_t max_carts;
+	uint64_t ttl_ns;
+	bool full_fences;    /* the creator cannot membarrier: nobody shall rely on it */
+	uint64_t hash_seed;  /* of the arena that this one continues; 0: a new one */
+	const uint8_t *uuid; /* the same, 16 bytes; NULL: a new one */
+	int64_t now_ns;      /* where its clock begins; 0: anywhere */
+};
+
+#define ARENA_BYTES_MIN (4ull << 20)
+#define ARENA_BYTES_MAX (252ull << 30) /* what a block_ref reaches */
+#define ARENA_CARTS_MAX 16000000u
+#define ARENA_CARTS_USUAL 65536u
+
+/*
+ * The directory a location string means (see corral_open()), absolute, into path.
+ * -EPROTONOSUPPORT for an unknown scheme, -ENAMETOOLONG, -EINVAL.
+ */
+int arena_directory(const char *location, char path[PATH_MAX], char *why);
+
+/*
+ * Open the directory; refuse a symbolic link (-ELOOP), what everybody may write (-EPERM), network
+ * file systems (-EXDEV). *ret_fd is close-on-exec.
+ */
+int arena_open_directory(const char *path, int *ret_fd, char *why);
+
+/*
+ * Create DIR/arena: a temporary file, reserved on disk, filled in, synced, renamed.
+ * The caller holds the agent's liveness byte. -EEXIST if there is one. On failure nothing is left.
+ */
+int arena_create(int dir_fd, const struct arena_settings *settings, char *why);
+
+/*
+ * For how many carts one makes an arena of that size if nobody says: the usual number; where its
+ * tables would take more than half, fewer.
+ */
+uint32_t arena_usual_carts(uint64_t arena_bytes);
+
+/*
+ * Map DIR/arena and validate its header. -ENOENT, -EPROTO, -EPROTONOSUPPORT, -ESTALE (another boot
+ * or withdrawn, unless ARENA_ANY_BOOT), -EXDEV (time namespace), ... and why. The arena keeps a
+ * duplicate of dir_fd.
+ */
+int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why);
+void arena_unmap(struct arena *arena);
+
+/*
+ * Validate a header against the length of its file; pure. Used by arena_map() and inspect.
+ * Fills the geometry of *arena (whose base is set).
+ */
+int arena_validate(struct arena *arena, uint64_t file_bytes, char *why);
+
+/* Does the checksum of its constant part hold? */
+bool arena_header_sound(const struct arena_header *header);
+
+/*
+ * The geometry of an arena of that size, whatever its header says otherwise; false: there is none.
+ * Without a base it only says whether there is one. For salvage.
+ */
+bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts);
+
+/*
+ * How many carts a damaged header speaks of: as it says, or as its tables are apart, whatever
+ * agrees with more of it. For salvage.
+ */
+uint32_t arena_carts_said(const struct arena_header *header);
+
+/*
+ * Let the arena's pointers and geometry be those of a header that is known to fit its mapping. For
+ * salvage.
+ */
+void arena_point(struct arena *arena, const struct arena_header *h);
+
+/*
+ * Is DIR/arena still the file that is mapped, and whole? 0 or -ESTALE and why; 0 also when we
+ * cannot tell.
+ */
+int arena_still_there(const struct arena *arena, char *why);
+
+/*
+ * It is not: say so in the mapping, which all who are attached to the old file share. From then on
+ * their calls answer -ESTALE, where they would go on with carts that nobody else sees.
+ */
+void arena_withdraw(struct arena *arena);
+
+static inline bool arena_withdrawn(const struct arena *arena)
+{
+	/*
+	 * relaxed: a call that does not see it yet came before; the line is read for the clock
+	 * anyway
+	 */
+	return unlikely(__atomic_load_n(&arena->header->withdrawn, __ATOMIC_RELAXED) != 0);
+}
+
+/* Reserve a byte range of a file on disk. 0, -ENOSPC ... */
+int arena_reserve_file(int fd, uint64_t at, uint64_t bytes);
+
+/* Have the kernel put [from, end) into huge pages, if it can. */
+void arena_make_huge(const struct arena *arena, uint64_t from, uint64_t end);
+
+/*
+ * Reserve pages [first, first + count) on disk, and the rest of their extents. Caller holds
+ * space_lock. -ENOSPC ...
+ */
+int arena_reserve(struct arena *arena, uint32_t first, uint32_t count);
+
+/*
+ * Give disk space back that is reserved behind the first `keep` pages, whole extents of it, the
+ * last ones first, `most` bytes at a time (a multiple of EXTENT_BYTES). Caller holds space_lock,
+ * and no span is there. The bytes given back; 0: there are none; -EOPNOTSUPP, and nothing has
+ * changed, or what else fallocate() says.
+ */
+int64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most);
+
+/*
+ * What is said to be reserved: after a power loss the file may have holes that its header does not
+ * know. 0, -ENOSPC ...
+ */
+int arena_reserve_again(const struct arena *arena);
+
+/* This boot's id; false when the system does not tell. */
+bool arena_boot_id(uint8_t ret_id[16]);
+
+/* Inode of our time namespace, 0 when the system does not tell. */
+uint64_t arena_time_namespace(void);
+
+/* Are we in another one than the arena's creator? Then our monotonic clock is another one, too. */
+bool arena_other_time(const struct arena_header *h);
+
+/* clock_gettime(), or, once the library is loaded, something that takes less. */
+extern int (*arena_clock)(clockid_t clock, struct timespec *ret_now);
+
+/* Wall-clock time now, milliseconds since 1970; coarse. */
+int64_t arena_wall_ms(void);
+
+/* ------------------------------------------------------- pointers, checked */
+
+static inline struct block_header *arena_block(const struct arena *arena, block_ref ref)
+{
+	return (struct block_header *)(arena->base + (uint64_t)ref * BLOCK_UNIT);
+}
+
+/*
+ * Is it at least inside the space? (One unsigned compare; the class is checked where it matters.)
+ */
+static inline bool arena_block_inside(const struct arena *arena, block_ref ref)
+{
+	return likely(ref - arena->space_first < arena->space_end - arena->space_first);
+}
+
+static inline block_ref arena_block_ref(const struct arena *arena, const void *block)
+{
+	return (block_ref)((uint64_t)((const uint8_t *)block - arena->base) / BLOCK_UNIT);
+}
+
+/* A link (plus one) to its slot; NULL for none or for a number that is out of range. */
+static inline struct slot *arena_slot(const struct arena *arena, slot_link link)
+{
+	return likely(link - 1 < arena->max_carts) ? &arena->slots[link - 1] : NULL;
+}
+
+static inline slot_link arena_slot_link(const struct arena *arena, const struct slot *slot)
+{
+	return (slot_link)(slot - arena->slots) + 1;
+}
+
+/* ---------------------------------------------------------------- expiry */
+
+#define CLOCK_TICK_NS 10000000 /* no Linux clock tick is longer */
+
+/*
+ * Times of the arena may be damaged: sums and differences wrap, which is defined, and only makes a
+ * wrong time.
+ */
+static inline int64_t ns_add(int64_t a, uint64_t b)
+{
+	return (int64_t)((uint64_t)a + b);
+}
+
+static inline int64_t ns_since(int64_t now_ns, int64_t then_ns)
+{
+	return (int64_t)((uint64_t)now_ns - (uint64_t)then_ns);
+}
+
+/* Arena time now, in nanoseconds; coarse: one clock tick. No system call (vDSO). */
+static inline int64_t arena_now_ns(const struct arena *arena)
+{
+	struct timespec now;
+
+	(void)arena_clock(CLOCK_MONOTONIC_COARSE, &now);
+	/*
+	 * relaxed: changes only when the agent takes up the arena of an earlier boot, before anyone
+	 * attaches
+	 */
+	return ns_add(now.tv_sec * 1000000000ll + now.tv_nsec,
+		      (uint64_t)__atomic_load_n(&arena->header->clock_offset_ns, __ATOMIC_RELAXED));
+}
+
+/* A touch is written only when the stored one is older than this. */
+static inline int64_t ttl_grain_ns(uint64_t ttl_ns)
+{
+	return (int64_t)(ttl_ns / 128);
+}
+
+/*
+ * From this arena time on, the cart is gone: at least ttl after the last activity (which may be
+ * a grain and a tick newer than `touched`), and less than ttl / 64 and a tick later than that.
+ */
+static inline int64_t deadline_ns(int64_t touched_ns, uint64_t ttl_ns)
+{
+	return ns_add(touched_ns, ttl_ns + (uint64_t)ttl_grain_ns(ttl_ns) + CLOCK_TICK_NS);
+}
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * bus.h: outlive an arena file that is cut off under us.
+ *
+ * Whoever may write a file may truncate it, and who then touches a page of its mapping that is
+ * beyond the end gets SIGBUS. The signal belongs to the whole process, so this is for those who ask
+ * for it (CORRAL_CATCH_SIGBUS) and for our own programs.
+ *
+ * The handler puts zeroes in place of the whole mapping: first, with one mremap(2), a header that
+ * says "withdrawn", then the rest. So the access that failed goes on, and whatever the call then
+ * makes of zeroes, it ends with -ESTALE. A SIGBUS elsewhere is none of our business and goes to
+ * whoever was there before us.
+ *
+ * bus_watch() and bus_forget() are not called at the same time by two threads.
+ */
+#ifndef CORRAL_BUS_H
+#define CORRAL_BUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * From now on a mapping of an arena is replaced when it faults. 0; -EUSERS: too many of them; other
+ * -errno.
+ */
+int bus_watch(void *base, uint64_t bytes);
+
+/* No longer; before it is unmapped. The last one gives the signal back to whoever had it. */
+void bus_forget(const void *base);
+
+/* Was a mapping of this process ever replaced? */
+bool bus_caught(void);
+
+#endif

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * layout.h: every struct that lives in the arena.
+ *
+ * The arena is one file, mapped shared. Offsets and indices, never pointers; no
+ * libc type; numbers in the machine's byte order (the header says which).
+ *
+ *   0             +---------------------------+
+ *                 | header            4096 B  |  who we are, geometry, global lists
+ *   processes_at  | process records   128 B * |  one for each attached process
+ *   threads_at    | thread records            |  reader word, intent, retired lists, cache
+ *   classes_at    | size classes      64 B *  |  free lists
+ *   dirty_at      | dirty bitmap      1 bit * |  slots changed since the journal last looked
+ *   drained_at    | the same          1 bit * |  slots it has looked at, and not yet synced
+ *   chains_at     | chains            8 B *   |  of each bucket: its first slot, and a hint at that
+ *                                                one's version
+ *   buckets_at    | buckets           16 B *  |  their locks
+ *   slots_at      | slots             64 B *  |  the identity of each cart
+ *   pages_at      | page table        4 B *   |  which span a 16 KiB page begins
+ *   space_at      | pages             16 KiB *|  spans of blocks; block = header + cart version
+ *   arena_bytes   +---------------------------+
+ *
+ * Everything before space_at is reserved on disk at creation, up to the end of its extent; the
+ * pages are reserved in extents, before anyone touches them (header.reserved_pages), and given back
+ * when nothing is there.
+ *
+ * Index types: a slot, bucket, thread or process by number, where 0 means none and
+ * n + 1 means number n ("plus one"); a block by reference: its offset in the file
+ * divided by 64, 0 means none.
+ *
+ * "W:" who writes a word, "R:" who reads it. "its holder" is the holder of the lock named.
+ * "noted" words are intents: written for the repairer by note(), see atomic.h.
+ */
+#ifndef CORRAL_LAYOUT_H
+#define CORRAL_LAYOUT_H
+
+#include "base/base.h"
+
+#define LAYOUT_MAGIC 0x0a1a0d4c41524f43ull /* "COR" "AL" CR SUB LF, read as little endian */
+#define LAYOUT_VERSION 6u
+#define LAYOUT_OLDEST 2u /* that corral-agent --upgrade carries over; see former.h */
+#define LAYOUT_BYTE_ORDER 0x01020304u
+
+#define HEADER_BYTES 4096u
+#define PAGE_BYTES 16384u
+#define BLOCK_UNIT 64u /* a block reference counts these */
+#define EXTENT_BYTES                                                                               \
+	(2u * 1024 * 1024) /* reserved on disk at a time, from multiples of it: a huge page */
+#define SPAN_PAGES_MAX 80u /* no span has more, see block_span_pages() */
+
+#define MAX_PROCESSES 1024u
+#define MAX_THREADS 2048u
+#define MAX_CLASSES 192u
+#define CLASS_COUNT 173u    /* in use; see block.c */
+#define CLASS_SMALLEST 256u /* bytes of the smallest block */
+#define CLASS_LARGEST (1024u * 1024 + 64)
+#define STAT_SLOTS 24u /* room for stat.def */
+
+typedef uint32_t
+	lock_word; /* 0 free; else LOCK_HOLDER = thread plus one, LOCK_WAITERS = somebody sleeps */
+typedef uint32_t block_ref; /* offset / BLOCK_UNIT */
+typedef uint32_t slot_link; /* slot plus one */
+
+#define LOCK_WAITERS 0x80000000u
+#define LOCK_HOLDER 0x00ffffffu
+
+/* ------------------------------------------------------------------ deaths */
+
+#define DEATHS_KEPT 16u
+
+struct death {               /* one repair; see deaths.h. W: the repairer */
+	uint64_t number;     /* from 1; 0 while it is written */
+	int64_t repaired_ms; /* since 1970 */
+	int32_t pid;         /* of the dead, and its program */
+	int32_t repairer_pid;
+	uint32_t process; /* its record's number */
+	uint32_t threads; /* how many thread records it had */
+	uint32_t found;   /* DEATH_... */
+	slot_link slot;   /* whose lock it held */
+	uint32_t reserved[4];
+	char program[40];
+};
+
+static_assert(sizeof(struct death) == 96, "without holes");
+
+/* ------------------------------------------------------------------ header */
+
+#define JOURNAL_MODE_OFF 0u
+#define JOURNAL_MODE_TIME 1u /* what changed is on disk after a while */
+#define JOURNAL_MODE_SYNC 2u /* a change returns when it is on disk */
+
+struct arena_header {
+	/* line 0: identity; written once before the rename that publishes the file */
+	uint64_t magic;
+	uint32_t layout_version;
+	uint32_t byte_order;
+	uint64_t fingerprint; /* of the sizes in this file; differs when the structs differ */
+	uint64_t arena_bytes;
+	uint8_t uuid[16];
+	uint64_t header_sum; /* XXH3 of the constant part: identity, geometry, seed */
+	uint64_t created_ms;
+
+	/* line 1-2: geometry; constant */
+	uint32_t max_carts;
+	uint32_t bucket_count; /* a power of two */
+	uint32_t page_count;
+	uint32_t class_count;
+	uint32_t max_processes;
+	uint32_t max_threads;
+	uint64_t processes_at;
+	uint64_t threads_at;
+	uint64_t classes_at;
+	uint64_t dirty_at;
+	uint64_t drained_at;
+	uint64_t chains_at;
+	uint64_t buckets_at;
+	uint64_t slots_at;
+	uint64_t pages_at;
+	uint64_t space_at;
+	uint64_t hash_seed; /* secret: keys hash differently in each arena */
+	uint64_t reserved1[2];
+
+	/*
+	 * line 3: settings. W: the agent (withdrawn: whoever notices). R: all, relaxed: any recent
+	 * value will do
+	 */
+	uint8_t boot_id[16];     /* of the boot that clock_offset_ns belongs to */
+	int64_t clock_offset_ns; /* arena time = CLOCK_MONOTONIC_COARSE + this; goes on over reboots
+				  */
+	uint64_t ttl_ns;         /* default time to live */
+	uint64_t time_ns_inode;  /* time namespace of the creator, 0 unknown */
+	int64_t heartbeat_ns;    /* arena time when the agent last looked */
+	uint32_t withdrawn; /* 1: this file is not DIR/arena any more: nobody shall go on with it */
+	uint32_t reserved3;
+	uint32_t journal;     /* JOURNAL_MODE_... */
+	uint32_t full_fences; /* 1: all readers use full fences, nobody needs membarrier. Set at
+				 creation */
+
+	/* line 4: grace periods. W: all who drive, by CAS; they only grow. R: all */
+	uint64_t gp_phase __attribute__((
+		aligned(CACHE_LINE))); /* readers copy it; grows by one a grace period */
+	/* line 5 */
+	uint64_t gp_completed __attribute__((
+		aligned(CACHE_LINE))); /* every reader that began before this phase is gone */
+	uint64_t gp_fenced;            /* the last phase whose membarrier is done */
+
+	/* line 6: the page table and the disk behind it. W: holder of space_lock */
+	lock_word space_lock __attribute__((aligned(CACHE_LINE)));
+	uint32_t reserved_pages; /* pages below this are reserved on disk */
+	uint32_t page_hint;      /* where to look for a free run first; a hint */
+	uint32_t pages_used;     /* a counter, for people */
+
+	/* line 7: slots that were never used or are free again. W: holder of slots_lock */
+	lock_word slots_lock __attribute__((aligned(CACHE_LINE)));
+	slot_link slots_free;     /* list through slot.next */
+	uint32_t slots_used_high; /* slots at and above were never used. R: sweepers, acquire */
+	uint32_t threads_high; /* thread records at and above were never used. W: by CAS. R: acquire
+				*/
+	uint32_t processes_high; /* the same for process records */
+
+	/*
+	 * line 8: futex word of those who wait for a cart that is not there yet; bit 0: somebody
+	 * waits
+	 */
+	uint32_t births __attribute__((aligned(CACHE_LINE)));
+	uint32_t carts_live;    /* W: all, atomic add; a counter */
+	uint64_t deaths;        /* entries ever written into `death`. W: repairers, atomic add */
+	uint64_t deaths_logged; /* how many of them the agent's log has named. W: the agent */
+
+	/* line 9-32: the last repairs */
+	struct death death[DEATHS_KEPT] __attribute__((aligned(CACHE_LINE)));
+
+	/* line 33: the journal. W: the agent, but for sync_requested */
+	uint32_t sync_requested __attribute__((
+		aligned(CACHE_LINE))); /* futex; calls of corral_sync(). W: all, atomic add */
+	uint32_t sync_done; /* futex; what was acknowledged before this many requests is on disk */
+	int32_t journal_error; /* 0, or -errno: nothing has become durable since journal_since_ms */
+	uint32_t journal_number;   /* of the file that is written */
+	int64_t journal_since_ms;  /* since 1970 */
+	int64_t journal_synced_ms; /* what had changed until then is on disk */
+	uint32_t journal_base;     /* number of the file with the last whole base; 0 none */
+	uint32_t journal_ms;       /* so often what is dirty is written, also when nobody asks */
+	uint64_t journal_syncs;    /* of the disk */
+	uint64_t ended_version;    /* no cart that has ended had a greater version. W: all, by CAS;
+				      only grows. R: the journal */
+
+	uint8_t reserved_tail[HEADER_BYTES - 10 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
+};
+
+static_assert(offsetof(struct arena_header, max_carts) == 1 * CACHE_LINE, "geometry begins line 1");
+static_assert(offsetof(struct arena_header, boot_id) == 3 * CACHE_LINE, "settings are line 3");
+static_assert(offsetof(struct arena_header, gp_phase) == 4 * CACHE_LINE,
+	      "the readers' word is alone");
+static_assert(offsetof(struct arena_header, births) == 8 * CACHE_LINE, "births is line 8");
+
+/* ----------------------------------------------------------------- process */
+
+/*
+ * The process whose OFD lock on byte 1 + number of DIR/lock exists owns record
+ * number. Nobody else may write the record: to repair the dead, take the byte first.
+ */
+#define PROCESS_FREE 0u
+#define PROCESS_USED 1u /* in use, or its process died and nobody repaired it yet */
+
+#define PROCESS_AGENT 1u  /* flags */
+#define PROCESS_FENCED 2u /* its readers use full fences: membarrier could not be registered */
+
+struct process_record {
+	uint32_t state;
+	uint32_t generation; /* grows when the record is freed */
+	int32_t pid;         /* as the process sees itself; for people, never for judging life */
+	uint32_t flags;
+	int64_t started_ms; /* since 1970 */
+	char program[40];   /* NUL-terminated */
+	uint8_t reserved[64];
+};
+
+static_assert(sizeof(struct process_record) == 128, "two lines");
+
+/* ------------------------------------------------------------------ thread */
+
+/*
+ * A thread record is an identity that outlives its threads. Locks are held in its
+ * name, blocks are cached and retired in its lists. When its owner dies, whoever
+ * holds the owner's liveness byte acts in its name: finishes or undoes what stands in
+ * the intent, releases the locks, and sets owner to 0; the next owner inherits
+ * the lists and settles what is left in hand.
+ */
+enum splice_kind {
+	SPLICE_NONE = 0,
+	SPLICE_POP,
+	SPLICE_PUSH,
+	SPLICE_BUMP,
+	SPLICE_CARVE,
+	SPLICE_DISSOLVE
+};
+
+struct intent {               /* W: the owner (or its repairer). R: its repairer, inspect */
+	uint32_t bucket;      /* noted before its lock is wanted: bucket plus one */
+	slot_link slot;       /* noted before its lock is wanted */
+	block_ref hand;       /* the block that is in no list and not published */
+	block_ref old;        /* the block whose successor is published: to be retired */
+	slot_link hand_slot;  /* the slot that is in no list and not linked */
+	uint32_t lists;       /* thread plus one: whose retired lists' lock is wanted */
+	uint32_t splice_kind; /* a move between a class and the cache */
+	uint32_t splice_class;
+	block_ref splice_first;
+	block_ref splice_last;
+	block_ref splice_rest;
+	uint32_t reserved[3];
+	int64_t since_ns; /* arena time when its call had its locks; for people */
+};
+
+static_assert(sizeof(struct intent) == CACHE_LINE, "one line");
+
+struct retired { /* W: holder of lock. Lists through block_header.next */
+	lock_word lock;
+	block_ref open;    /* retired since the last stamp */
+	block_ref waiting; /* wait for grace period `cookie` */
+	block_ref ready;   /* their grace period is over */
+	uint64_t cookie;
+	uint32_t open_count; /* these are hints: a death may leave them off */
+	uint32_t waiting_count;
+	uint64_t open_bytes;
+	uint64_t waiting_bytes;
+	block_ref deferred; /* retired while another had the lock. W: the owner, without the lock */
+	uint32_t retry_at;  /* open_count at which to try again what did not go on; a hint, too */
+	uint32_t batch;     /* how many blocks shall share a grace period: what the last one took
+			       decides. A hint */
+	uint32_t reserved;
+};
+
+static_assert(sizeof(struct retired) == CACHE_LINE, "one line");
+
+struct thread_record {
+	/* line 0: the reader's. W: the owner. R: whoever drives a grace period, acquire */
+	uint64_t reader;      /* 0: in no read-side critical section; else the phase it began in */
+	uint32_t nest;        /* depth of nesting */
+	uint32_t owner;       /* process plus one; 0 free. W: CAS from 0; to 0 by the owner or its
+				 repairer */
+	uint32_t generation;  /* grows when the record is freed */
+	int32_t tid;          /* for people */
+	uint64_t revoked;     /* sections that began up to this phase are void. W: all, by CAS; only
+				 grows. See grace.h */
+	uint64_t light_phase; /* in this phase, sections may begin without a fence; 0: in none */
+	uint64_t reader_reserved[3];
+
+	/* line 1 */
+	struct intent intent;
+	/* line 2 */
+	struct retired retired;
+	/*
+	 * line 3: W: drivers of grace periods, relaxed: for people, and a hint when to ask after
+	 * its life
+	 */
+	uint64_t stalled_phase; /* the phase `reader` had when we first had to wait for it */
+	int64_t stalled_ns;     /* arena time of that */
+	uint64_t cached_bytes;  /* W: owner; what `cache` holds, about */
+	int64_t asked_ns;       /* arena time when a driver last asked whether it is alive */
+	uint64_t stalled_reserved[4];
+	/* line 4...: the owner's free blocks, a list for each class */
+	block_ref cache[MAX_CLASSES];
+	/* counters of stat.def, W: the owner; go on from owner to owner */
+	uint64_t stat[STAT_SLOTS];
+};
+
+static_assert(offsetof(struct thread_record, intent) == 1 * CACHE_LINE, "line 1");
+static_assert(offsetof(struct thread_record, retired) == 2 * CACHE_LINE, "line 2");
+static_assert(offsetof(struct thread_record, cache) == 4 * CACHE_LINE, "line 4");
+static_assert(sizeof(struct thread_record) % CACHE_LINE == 0, "whole lines");
+
+/* ------------------------------------------------------------ classes, pages */
+
+struct size_class { /* W: holder of lock */
+	lock_word lock;
+	block_ref head;     /* free blocks, through block_header.next */
+	block_ref bump;     /* blocks from here to bump_end were never used */
+	block_ref bump_end; /* bump == bump_end: none */
+	uint32_t reserved[12];
+};
+
+static_assert(sizeof(struct size_class) == CACHE_LINE, "one line");
+
+/*
+ * Page table word: 0 free; else this page begins a span of PAGE_SPAN_PAGES pages
+ * that holds blocks of class PAGE_SPAN_CLASS. The words of the span's other pages are 0.
+ * W: holder of space_lock.
+ */
+#define PAGE_WORD(class, pages) (((uint32_t)(pages) << 16) | ((uint32_t)(class) + 1))
+#define PAGE_SPAN_PAGES(word) ((word) >> 16)
+#define PAGE_SPAN_CLASS(word) (((word)&0x7fffu) - 1)
+#define PAGE_DOOMED 0x8000u /* its span is being dissolved, see pressure.c */
+
+/* ------------------------------------------------------------- bucket, slot */
+
+/*
+ * All that a read needs of a bucket. The lock is elsewhere, so that a cache line has eight of
+ * these, and nobody who waits for a lock disturbs a reader.
+ */
+struct chain {
+	slot_link head; /* W: holder of the bucket's lock. R: readers, acquire */
+	/*
+	 * The version that the first slot had when it was last changed. W: that slot's holder,
+	 * relaxed. R: all, relaxed, and only to have its cache lines on the way while the slot is
+	 * looked at: nothing is believed of it, and it may be anything.
+	 */
+	block_ref hint;
+};
+
+struct bucket { /* W: holder of lock */
+	lock_word lock;
+	uint32_t reserved;
+	uint64_t version_floor; /* no cart of this chain that ended had a greater version */
+};
+
+static_assert(sizeof(struct bucket) == 16, "four a line");
+
+#define TOUCHED_ENDED INT64_MIN /* the cart has ended; its slot is never found again */
+
+struct slot {
+	lock_word lock;
+	uint32_t change;   /* futex word: grows by 2 with each change; bit 0: somebody waits. RMW by
+			      all */
+	slot_link next;    /* in the chain (W: holder of the bucket's lock) or in the free list (of
+			      slots_lock); R: all, acquire */
+	block_ref current; /* the version; 0 none, and none while unlinked. W: holder of lock,
+			      release [S1]. R: acquire [S1] */
+	uint64_t hash;     /* of the key; constant while linked */
+	int64_t touched_ns; /* last activity, arena time. W: holder of lock; readers by CAS.
+			       TOUCHED_ENDED: gone */
+	uint64_t ttl_ns;    /* time to live. W: holder of lock */
+	uint32_t size; /* of the version, about: so much memory a change will want. W: holder of
+			  lock, relaxed. A hint */
+	uint32_t reserved[5];
+};
+
+static_assert(sizeof(struct slot) == CACHE_LINE, "one line");
+
+/* ------------------------------------------------------------------- block */
+
+#define BLOCK_MAGIC 0xb10cu
+
+struct block_header {   /* the first 16 bytes of each block; the cart version follows */
+	block_ref next; /* W: who owns the list the block is in; readers never look */
+	uint16_t class; /* constant once carved */
+	uint16_t magic;
+	slot_link slot; /* this slot is free when the block is: the last version of an ended cart */
+	uint32_t reserved;
+};
+
+static_assert(sizeof(struct block_header) == 16, "keeps the cart 16-aligned");
+
+/* -------------------------------------------------------------------- cart */
+
+/*
+ * A cart version: immutable once published. It begins 16 bytes into its block.
+ *
+ *   head (144) | ids, padded to 8 | attributes, padded to 8 | ops 48 * ops_count |
+ *   lines 56 * line_count | words of the lines
+ *
+ * ids: restaurant_id then session_id, without a separator. attributes: a
+ * MessagePack map of strings. Sizes follow from the head; `size` is their sum.
+ *
+ * What finding it takes comes last in the head: version, sizes and the first 32 bytes of the ids
+ * are in one cache line.
+ * sum:       XXH3_64 of the bytes from offset 8 to the end of the attributes (padding is zero)
+ * lines_sum: sum over the lines of XXH3_64(line record, seed = its index), modulo 2^64
+ * ops_sum:   the same over the op records
+ * so a change costs checksums of what changed, not of the whole.
+ */
+#define CART_FORMAT 2u
+#define VERSION_MAX (1ull << 48) /* no cart has been changed so often: what is beyond is damage */
+
+struct cart_head {
+	uint64_t sum;
+	uint64_t lines_sum;
+	uint64_t ops_sum;
+	uint64_t hash; /* of the key, in the arena it was written in */
+	uint64_t seed; /* of the merge keys and operation ids */
+	int64_t created_ms;
+	int64_t updated_ms;
+	uint64_t ttl_ms; /* 0: the arena's default */
+	int64_t subtotal_cents;
+	int64_t tax_cents;
+	uint32_t tax_ppm;
+	uint32_t line_count;
+	uint32_t next_line; /* the number that the next new line gets; from 1 */
+	uint32_t ops_count;
+	uint32_t ops_next; /* where the next op record goes once there are CORRAL_OPS_KEPT */
+	uint32_t attributes_size;
+	uint32_t attribute_count;
+	uint32_t words_size;
+	/* the ids' cache line begins here */
+	uint64_t version;
+	int64_t total_cents;
+	uint32_t item_count;
+	uint32_t size; /* bytes of the whole version, head included */
+	uint16_t restaurant_size;
+	uint16_t session_size;
+	uint16_t format;
+	uint8_t status; /* enum corral_status */
+	uint8_t reserved;
+};
+
+static_assert(sizeof(struct cart_head) == 144, "as drawn");
+static_assert((sizeof(struct block_header) + offsetof(struct cart_head, version)) % CACHE_LINE == 0,
+	      "with the ids");
+
+struct cart_line {
+	uint32_t line; /* number */
+	uint32_t quantity;
+	int64_t unit_price_cents;
+	int64_t modifiers_cents; /* sum, for one unit */
+	uint64_t merge[2]; /* XXH3_128 of menu item, modifiers (as a set) and notes: equal means the
+			      same line */
+	uint64_t words_sum; /* XXH3_64 of the words */
+	uint32_t words_at;  /* from the beginning of the words */
+	uint32_t words_size;
+};
+
+static_assert(sizeof(struct cart_line) == 56, "as drawn");
+
+struct cart_op {        /* a remembered operation and its answer */
+	uint64_t id[2]; /* XXH3_128 of the operation id */
+	uint64_t version;
+	int64_t subtotal_cents;
+	int64_t tax_cents;
+	uint32_t item_count;
+	uint32_t line_status; /* bit 31: the status answered; the rest: the line */
+};
+
+static_assert(sizeof(struct cart_op) == 48, "as drawn");
+/* Differs as soon as one of the shapes above does. */
+#define LAYOUT_MIX(hash, value)                                                                    \
+	(((uint64_t)(hash) ^ (uint64_t)(value)) * 0x100000001b3ull) /* FNV-1a's step */
+#define LAYOUT_MIX4(hash, a, b, c, d)                                                              \
+	LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(hash, a), b), c), d)
+#define LAYOUT_SIZES4(hash, a, b, c, d)                                                            \
+	LAYOUT_MIX4(hash, sizeof(struct a), sizeof(struct b), sizeof(struct c), sizeof(struct d))
+#define LAYOUT_LIMITS                                                                              \
+	LAYOUT_MIX4(LAYOUT_VERSION, MAX_PROCESSES, MAX_THREADS, MAX_CLASSES, CLASS_SMALLEST)
+#define LAYOUT_RECORDS                                                                             \
+	LAYOUT_SIZES4(LAYOUT_LIMITS, arena_header, process_record, thread_record, intent)
+#define LAYOUT_TABLES LAYOUT_SIZES4(LAYOUT_RECORDS, retired, size_class, bucket, slot)
+#define LAYOUT_CARTS LAYOUT_SIZES4(LAYOUT_TABLES, block_header, cart_head, cart_line, cart_op)
+#define LAYOUT_FINGERPRINT                                                                         \
+	LAYOUT_MIX(LAYOUT_MIX(LAYOUT_CARTS, sizeof(struct death)), sizeof(struct chain))
+
+#endif

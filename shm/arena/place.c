@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * place.c: where and when the arena is: location strings, the directory, the
+ * boot, the time namespace, the clocks. Declared in arena.h.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arena/arena.h"
+#include "arena/trust.h"
+#include "base/why.h"
+
+#define DIR_SCHEME "dir:"
+#define CIFS_MAGIC 0xff534d42u
+#define SMB2_MAGIC 0xfe534d42u
+#define CEPH_MAGIC 0x00c36400u
+#define P9_MAGIC 0x01021997u
+#define AFS_MAGIC 0x6b414653u
+
+static int absolute(const char *name, char path[PATH_MAX], char *why)
+{
+	char here[PATH_MAX];
+	int n;
+
+	if (name[0] == '\0')
+		return why_set(why, -EINVAL, "the directory's name is empty");
+	if (name[0] == '/') {
+		n = snprintf(path, PATH_MAX, "%s", name);
+	} else {
+		if (getcwd(here, sizeof(here)) == NULL)
+			return why_set(why, -errno, "cannot tell the current directory");
+		n = snprintf(path, PATH_MAX, "%s/%s", here, name);
+	}
+	while (n > 1 && n < PATH_MAX &&
+	       path[n - 1] == '/') /* it is to name the directory, not what a link leads to */
+		path[--n] = '\0';
+	/* room for the names of the files in it */
+	return n >= PATH_MAX - 32 ?
+		       why_set(why, -ENAMETOOLONG, "the directory's name is too long") :
+		       0;
+}
+
+int arena_directory(const char *location, char path[PATH_MAX], char *why)
+{
+	char buffer[PATH_MAX];
+	const char *state;
+
+	if (location == NULL)
+		location = getenv("CORRAL_DIR");
+	if (location != NULL && location[0] != '\0') {
+		if (strncmp(location, DIR_SCHEME, sizeof(DIR_SCHEME) - 1) == 0)
+			return absolute(location + sizeof(DIR_SCHEME) - 1, path, why);
+		if (strstr(location, "://") != NULL)
+			return why_set(why, -EPROTONOSUPPORT,
+				       "%s: this version knows directories only", location);
+		return absolute(location, path, why);
+	}
+	if (location != NULL)
+		return why_set(why, -EINVAL, "the location is empty");
+	if (geteuid() == 0)
+		return absolute("/var/lib/corral", path, why);
+	state = getenv("XDG_STATE_HOME");
+	if (state != NULL && state[0] == '/')
+		snprintf(buffer, sizeof(buffer), "%s/corral", state);
+	else if (getenv("HOME") != NULL)
+		snprintf(buffer, sizeof(buffer), "%s/.local/state/corral", getenv("HOME"));
+	else
+		return why_set(why, -EINVAL,
+			       "neither $CORRAL_DIR nor $HOME is set: say which directory");
+	return absolute(buffer, path, why);
+}
+
+static bool network_magic(uint32_t type)
+{
+	return type == NFS_SUPER_MAGIC || type == SMB_SUPER_MAGIC || type == CIFS_MAGIC ||
+	       type == SMB2_MAGIC || type == CEPH_MAGIC || type == P9_MAGIC || type == AFS_MAGIC ||
+	       type == CODA_SUPER_MAGIC;
+}
+
+int arena_open_directory(const char *path, int *ret_fd, char *why)
+{
+	struct statfs fs;
+	struct stat st;
+
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int error = errno;
+	if (fd < 0 && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+		return why_set(why, -ELOOP,
+			       "%s is a symbolic link: give the directory that it leads to", path);
+	errno = error;
+	if (fd < 0)
+		return why_set(why, -errno,
+			       errno == ENOENT ? "%s: there is no such directory: start "
+						 "corral-agent, which makes it" :
+						 "%s: cannot open the directory",
+			       path);
+	if (fstatfs(fd, &fs) == 0 && network_magic((uint32_t)fs.f_type)) {
+		close(fd);
+		return why_set(why, -EXDEV,
+			       "%s is on a network file system, where memory cannot be shared",
+			       path);
+	}
+	int r = trust_directory(fd, path, why);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static int hex_digit(int c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+bool arena_boot_id(uint8_t ret_id[16])
+{
+	char text[64];
+	unsigned digits = 0;
+
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t n = read(fd, text, sizeof(text));
+	close(fd);
+	memset(ret_id, 0, 16);
+	for (ssize_t i = 0; i < n && digits < 32; i++) {
+		int digit = hex_digit(text[i]);
+		if (digit < 0)
+			continue;
+		ret_id[digits / 2] = (uint8_t)(ret_id[digits / 2] << 4 | digit);
+		digits++;
+	}
+	return digits == 32;
+}
+
+uint64_t arena_time_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/time", &st) == 0 ? (uint64_t)st.st_ino : 0;
+}
+
+bool arena_other_time(const struct arena_header *h)
+{
+	uint64_t ours = arena_time_namespace();
+
+	return h->time_ns_inode != 0 && ours != 0 && ours != h->time_ns_inode;
+}
+
+int (*arena_clock)(clockid_t clock, struct timespec *ret_now) = clock_gettime;
+
+/*
+ * The vDSO's own function: the C library's is the same behind two more jumps, which is a tenth of
+ * what a read takes. (Its name is that of vdso(7), for x86-64 and for arm64.) When the library is
+ * loaded: later somebody else may hold the loader's lock.
+ */
+static __attribute__((constructor)) void find_clock(void)
+{
+	void *vdso =
+		dlopen("linux-vdso.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD); /* never unloaded */
+	void *found = NULL;
+
+	if (arena_clock != clock_gettime)
+		return; /* a test's */
+	for (size_t i = 0; vdso != NULL && found == NULL && i < 2; i++)
+		found = dlsym(vdso, i == 0 ? "__vdso_clock_gettime" : "__kernel_clock_gettime");
+	if (found != NULL)
+		memcpy(&arena_clock, &found, sizeof(found)); /* C has no cast for it */
+}
+
+int64_t arena_wall_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * reserve.c: disk space and huge pages for the arena, before anyone touches it. Declared
+ * in arena.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "arena/arena.h"
+#include "base/atomic.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+
+/* Reserve a byte range; where the file system cannot, write zeroes (nobody uses the range yet). */
+int arena_reserve_file(int fd, uint64_t at, uint64_t bytes)
+{
+	static const uint8_t zeroes[65536];
+
+	long r;
+	/* by number: glibc's wrappers are cancellation points, and we may hold locks */
+	do
+		r = syscall(SYS_fallocate, fd, 0, (off_t)at, (off_t)bytes);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != ENOSYS)
+		return -errno;
+	while (bytes > 0) {
+		long n = syscall(SYS_pwrite64, fd, zeroes, min_u64(bytes, sizeof(zeroes)),
+				 (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ENOSPC;
+		at += (uint64_t)n;
+		bytes -= (uint64_t)n;
+	}
+	return 0;
+}
+
+/*
+ * In a file system in memory nothing is huge unless one asks for it; here before anyone uses it,
+ * which is when it is cheap. Elsewhere the mapping's advice does it, if anything. It is an advice:
+ * where it is not heard, reads take longer.
+ */
+void arena_make_huge(const struct arena *arena, uint64_t from, uint64_t end)
+{
+	(void)madvise(arena->base + from / EXTENT_BYTES * EXTENT_BYTES,
+		      end - from / EXTENT_BYTES * EXTENT_BYTES, MADV_COLLAPSE);
+}
+
+/*
+ * Whole extents only, the last one up to the end of the file. The kernel may keep an extent in one
+ * huge page, and has disk space for all of a page or kills who writes to it (SIGBUS).
+ */
+int arena_reserve(struct arena *arena, uint32_t first, uint32_t count)
+{
+	struct arena_header *h = arena->header;
+	uint64_t from = arena->space_at + (uint64_t)h->reserved_pages * PAGE_BYTES;
+	uint64_t end = arena->space_at + ((uint64_t)first + count) * PAGE_BYTES;
+
+	if (end <= from)
+		return 0;
+	end = min_u64(align_up(end, EXTENT_BYTES), arena->bytes);
+	int r = arena_reserve_file(arena->fd, from, end - from);
+	if (r < 0)
+		return r;
+	arena_make_huge(arena, from, end);
+	h->reserved_pages = (uint32_t)((end - arena->space_at) / PAGE_BYTES);
+	return 0;
+}
+
+/*
+ * First it is not reserved any more, then it is given back: who comes after a death in between
+ * reserves again what is there still, or gives it back the next time: whatever is behind goes, too.
+ */
+int64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most)
+{
+	struct arena_header *h = arena->header;
+	uint32_t reserved = h->reserved_pages;
+	uint64_t end = arena->space_at + min_u64(reserved, arena->page_count) * PAGE_BYTES;
+	uint64_t from = align_up(arena->space_at + (uint64_t)keep * PAGE_BYTES, EXTENT_BYTES);
+	long r;
+
+	if (from >= end)
+		return 0;
+	if (end - from > most)
+		from = align_up(end - most, EXTENT_BYTES);
+	note(&h->reserved_pages, (uint32_t)((from - arena->space_at) / PAGE_BYTES));
+	do
+		r = syscall(SYS_fallocate, arena->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			    (off_t)from, (off_t)(arena->bytes - from));
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return (int64_t)(end - from);
+	if (errno == EOPNOTSUPP || errno == ENOSYS)
+		note(&h->reserved_pages, reserved); /* it is there still, all of it */
+	return -errno;
+}
+
+int arena_reserve_again(const struct arena *arena)
+{
+	return arena_reserve_file(
+		arena->fd, 0,
+		arena->space_at +
+			min_u64(arena->header->reserved_pages, arena->page_count) * PAGE_BYTES);
+}

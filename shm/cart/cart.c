@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cart.c (side wing): money, and the frame of every change.
+ *
+ * cart_plan() decides: it checks what the change relies on, asks cart_edit() what the
+ * change does to lines and attributes, computes the totals and puts the old and the new
+ * head into the plan; cart_build() (cart_build.c) only writes. The old head's checksum
+ * is verified, those of lines and operations are carried on.
+ *
+ * Does not write a version, does not allocate, knows no arena. Time: linear in the lines,
+ * operation ids and attributes, each of which is bounded.
+ */
+#include <errno.h>
+
+#include "cart/cart_shape.h"
+
+static_assert(CORRAL_CHECKED_OUT == 1, "one bit of a remembered operation");
+
+#define PPM 1000000
+
+/* ---------------------------------------------------------------- money */
+
+/*
+ * subtotal = whole * PPM + rest, and whole * tax_ppm is an integer of the same sign, so
+ * only the rest's share is rounded; no product here exceeds the subtotal or 10^12.
+ */
+int64_t cart_tax(int64_t subtotal_cents, uint32_t tax_ppm)
+{
+	int64_t whole = subtotal_cents / PPM;
+	int64_t share = subtotal_cents % PPM * tax_ppm;
+
+	return whole * tax_ppm + (share + (share < 0 ? -PPM / 2 : PPM / 2)) / PPM;
+}
+
+bool cart_line_total(uint32_t quantity, int64_t unit_price_cents, int64_t modifiers_cents,
+		     int64_t *ret_cents)
+{
+	return cart_narrow(((__int128)unit_price_cents + modifiers_cents) * quantity, ret_cents);
+}
+
+int cart_text_check(struct corral_text text, size_t max)
+{
+	if (text.size && !text.data)
+		return -EINVAL;
+	if (text.size > max)
+		return -ENAMETOOLONG;
+	return cart_text_valid(text) ? 0 : -EILSEQ;
+}
+
+/* ------------------------------------------------------------ plan */
+
+static bool makes_cart(const struct cart_change *change)
+{
+	switch (change->kind) {
+	case CART_ADD:
+	case CART_SET_TAX:
+	case CART_SET_ATTRIBUTE:
+	case CART_SET_TTL:
+	case CART_REPLACE:
+		return change->if_version == 0;
+	default:
+		return false;
+	}
+}
+
+static int id_check(struct corral_text id)
+{
+	return id.size ? cart_text_check(id, CORRAL_ID_MAX) : -EINVAL;
+}
+
+static int plan_first(const struct cart_change *change, struct cart_plan *plan)
+{
+	int error;
+
+	if (!makes_cart(change))
+		return -ENOENT;
+	error = id_check(change->key.restaurant_id);
+	if (error == 0)
+		error = id_check(change->key.session_id);
+	if (error)
+		return error;
+	if (change->first_version == 0 || change->first_version == UINT64_MAX)
+		return -EINVAL;
+	plan->head =
+		(struct cart_head){ .format = CART_FORMAT,
+				    .version = change->first_version,
+				    .next_line = 1,
+				    .seed = change->seed,
+				    .created_ms = change->now_ms,
+				    .restaurant_size = (uint16_t)change->key.restaurant_id.size,
+				    .session_size = (uint16_t)change->key.session_id.size };
+	return 0;
+}
+
+/* 1 and the answer of the remembered operation, 0 if there is none of this id, or -EUCLEAN. */
+static int recall(const uint8_t *ops, const struct cart_head *head, const uint64_t id[2],
+		  struct corral_result *answer)
+{
+	for (uint32_t i = 0; i < head->ops_count; i++) {
+		struct cart_op op;
+
+		if (memcmp(ops + i * sizeof(op) + offsetof(struct cart_op, id), id,
+			   sizeof(op.id)) != 0)
+			continue;
+		op = cart_op_at(ops, i);
+		*answer =
+			(struct corral_result){ .version = op.version,
+						.subtotal_cents = op.subtotal_cents,
+						.tax_cents = op.tax_cents,
+						.item_count = op.item_count,
+						.line = op.line_status & ~OP_CHECKED_OUT,
+						.status = (op.line_status & OP_CHECKED_OUT) != 0 };
+		if (cart_all_ops_sum(ops, head->ops_count) != head->ops_sum ||
+		    add_overflows(op.subtotal_cents, op.tax_cents, &answer->total_cents))
+			return -EUCLEAN;
+		return 1;
+	}
+	return 0;
+}
+
+static int plan_next(const uint8_t *old, const struct cart_change *change,
+		     const struct cart_sections *at, struct cart_plan *plan)
+{
+	const struct cart_head *head = &plan->old;
+	int known;
+
+	if (cart_front_sum(old, at) != head->sum)
+		return -EUCLEAN;
+	known = change->has_op ? recall(old + at->ops_at, head, change->op_id, &plan->result) : 0;
+	if (known)
+		return known;
+	if (change->kind == CART_REPLACE ?
+		    change->if_version != head->version :
+		    change->if_version != 0 && change->if_version != head->version)
+		return -ECANCELED;
+	if (head->status == CORRAL_CHECKED_OUT && change->kind != CART_DROP)
+		return -ESHUTDOWN;
+	plan->head = *head;
+	plan->head.version++;
+	return plan->head.version < UINT64_MAX ? 0 : -EUCLEAN; /* no cart lives that long */
+}
+
+/* The totals, the size and the answer, once the change itself is planned. */
+static int plan_finish(const struct cart_change *change, struct cart_plan *plan)
+{
+	struct cart_head *head = &plan->head;
+	uint64_t size;
+
+	if (change->kind != CART_DROP) {
+		head->tax_cents = cart_tax(head->subtotal_cents, head->tax_ppm);
+		if (add_overflows(head->subtotal_cents, head->tax_cents, &head->total_cents))
+			return -EOVERFLOW;
+		head->hash = change->hash;
+		head->updated_ms = change->now_ms;
+		if (change->has_op && head->ops_count == CORRAL_OPS_KEPT) {
+			plan->op_index = head->ops_next;
+			head->ops_next = (head->ops_next + 1) % CORRAL_OPS_KEPT;
+		} else if (change->has_op) {
+			plan->op_index = head->ops_count++;
+		}
+		size = cart_sections(head).end;
+		if (size > CORRAL_CART_MAX)
+			return -E2BIG;
+		plan->size = head->size = (uint32_t)size;
+	}
+	plan->result.version = head->version;
+	plan->result.subtotal_cents = head->subtotal_cents;
+	plan->result.tax_cents = head->tax_cents;
+	plan->result.total_cents = head->total_cents;
+	plan->result.item_count = head->item_count;
+	plan->result.status = head->status;
+	plan->result.applied = 1;
+	return 0;
+}
+
+/*
+ * 1: what is there is as new. If none is there but the key has had carts, the version's number goes
+ * on from theirs: who waits for a version, or expects one, shall not meet a former number again.
+ */
+static int plan_put(const void *old, size_t old_size, const struct cart_change *change,
+		    struct cart_plan *plan)
+{
+	struct cart_head head;
+
+	memcpy(&plan->head, change->version, sizeof(plan->head));
+	plan->head.hash = change->hash;
+	if (!old)
+		plan->head.version = max_u64(plan->head.version, change->first_version);
+	plan->size = plan->head.size;
+	plan->result = (struct corral_result){ .version = plan->head.version, .applied = 1 };
+	return old && cart_load(old, old_size, &head) == 0 && head.version >= plan->head.version;
+}
+
+int cart_plan(const void *old, size_t old_size, const struct cart_change *change,
+	      struct cart_plan *ret_plan)
+{
+	static const struct cart_head
+		nothing; /* stands in for the bytes of a cart that is not there */
+	struct cart_sections at;
+	int error;
+
+	if (change->kind == CART_PUT)
+		return plan_put(old, old_size, change, ret_plan);
+	memset(ret_plan, 0,
+	       offsetof(struct cart_plan, head)); /* not the heads: they are set below */
+	if (!old)
+		memset(&ret_plan->old, 0, sizeof(ret_plan->old));
+	error = old ? cart_load(old, old_size, &ret_plan->old) : 0;
+	if (error)
+		return error;
+	at = cart_sections(&ret_plan->old);
+	error = old ? plan_next(old, change, &at, ret_plan) : plan_first(change, ret_plan);
+	if (error != 0)
+		return error;
+	error = cart_edit(old ? old : &nothing, &at, change, ret_plan);
+	return error == 0 ? plan_finish(change, ret_plan) : error;
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cart.h (side wing): the bytes of a cart version (struct cart_head in layout.h).
+ *
+ * Pure functions from bytes to bytes: no arena, no lock, no clock, no global state, no
+ * system call. What reads a version takes its size and never believes a number in
+ * it before checking it: damaged bytes give -EUCLEAN.
+ *
+ * A change has two steps, so that the arena can find a block in between:
+ *   cart_plan()   reads the old version, validates, computes totals and the new size;
+ *   cart_build()  writes the new version; cannot fail.
+ * Neither allocates: both run inside a critical section. Packing an item into words
+ * (cart_pack_item) and decoding (cart_decode_*) are done outside.
+ */
+#ifndef CORRAL_CART_H
+#define CORRAL_CART_H
+
+#include "arena/layout.h"
+#include "base/base.h"
+#include "corral.h"
+
+/* ---------------------------------------------------------------- input */
+
+/* A line's words, packed, with what is computed from them once. */
+struct cart_words {
+	const void *bytes; /* MessagePack map: menu_item_id, modifiers [[name, price], ...], notes,
+			      name, extras */
+	uint32_t size;
+	int64_t unit_price_cents;
+	int64_t modifiers_cents;
+	uint64_t merge[2];
+	uint64_t sum;
+};
+
+/*
+ * Validate an item and pack its words into buffer (CORRAL_WORDS_MAX bytes).
+ * The quantity is validated too. Keys of extras must differ from ours and from each
+ * other; their values must be whole, well-formed MessagePack.
+ * -EINVAL -EILSEQ -ERANGE -E2BIG -EOVERFLOW -ENAMETOOLONG
+ */
+int cart_pack_item(const struct corral_item *item, uint64_t seed, void *buffer, size_t buffer_size,
+		   struct cart_words *ret_words);
+
+/* Are these bytes valid UTF-8 without a NUL? */
+bool cart_text_valid(struct corral_text text);
+
+/* One line of a cart that replaces another. */
+struct cart_draft_line {
+	uint32_t line; /* 0: a new number */
+	uint32_t quantity;
+	struct cart_words words;
+};
+
+struct cart_draft {
+	const struct cart_draft_line *lines;
+	uint32_t line_count;
+	uint32_t tax_ppm;
+	const void *attributes; /* packed map, cart_pack_attributes() */
+	uint32_t attributes_size;
+	uint32_t attribute_count;
+};
+
+/*
+ * Validate and pack attributes; names must differ. *ret_size <= size. -E2BIG if buffer is too
+ * small.
+ */
+int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t count, void *buffer,
+			 size_t size, uint32_t *ret_size);
+
+enum cart_change_kind {
+	CART_ADD,
+	CART_SET_QUANTITY, /* 0 removes */
+	CART_REMOVE,
+	CART_CLEAR,
+	CART_SET_TAX,
+	CART_SET_ATTRIBUTE,
+	CART_SET_TTL,
+	CART_CHECKOUT,
+	CART_REPLACE,
+	CART_DROP, /* planned like the others (version, operation id), never built */
+	CART_PUT,  /* a whole version from elsewhere, unless the one that is there is as new */
+};
+
+struct cart_change {
+	enum cart_change_kind kind;
+	/* what: */
+	struct cart_words words; /* ADD */
+	uint32_t line;           /* SET_QUANTITY, REMOVE */
+	uint32_t quantity;       /* ADD, SET_QUANTITY */
+	uint32_t tax_ppm;        /* SET_TAX */
+	uint64_t ttl_ms;         /* SET_TTL */
+	struct corral_text name; /* SET_ATTRIBUTE */
+	struct corral_text value;
+	bool remove_attribute;
+	struct cart_draft draft; /* REPLACE */
+	const void *version; /* PUT: a version that cart_validate() has accepted, in memory of our
+				own */
+	/* under which conditions: */
+	bool has_op;
+	uint64_t op_id[2];
+	uint64_t if_version; /* 0: any; REPLACE: 0 means "not there" */
+	/* in which world: */
+	struct corral_key key;
+	uint64_t hash;
+	uint64_t seed;
+	int64_t now_ms;
+	uint64_t first_version; /* for a cart that is not there yet */
+};
+
+/* Fill op_id (and has_op) from an operation id; -ENAMETOOLONG, -EILSEQ. The empty text: no id. */
+int cart_hash_op(struct corral_text id, uint64_t seed, struct cart_change *change);
+
+/* ---------------------------------------------------------------- change */
+
+struct cart_plan {
+	struct corral_result result; /* what to answer */
+	uint32_t size;               /* bytes of the new version */
+	/* private to cart.c: */
+	uint32_t lines_edit; /* what happens to the lines */
+	uint32_t index;      /* of the line set, appended or cut */
+	uint32_t op_index;   /* where the op record goes */
+	uint32_t attributes_edit;
+	uint32_t pair_at; /* the bytes of the old attributes that the new pair replaces */
+	uint32_t pair_size;
+	uint32_t map_header_size; /* of the old attributes */
+	struct cart_line line;    /* the record to write, or that of the line cut */
+	struct cart_head head;    /* of the new version; sums as in the old */
+	struct cart_head old;     /* of the old version as the plan saw it; all 0: no cart */
+};
+
+/*
+ * Plan a change of `old` (old_size bytes that may be more than the version has; NULL: no
+ * cart). 0: build it. 1: an earlier change had this operation id, ret_plan->result is
+ * its answer. Order of the answers: damage, remembered operation, -ENOENT for a change that
+ * needs a cart, version (-ECANCELED), -ESHUTDOWN, then the change's own. On failure the plan is
+ * nothing to go by.
+ */
+int cart_plan(const void *old, size_t old_size, const struct cart_change *change,
+	      struct cart_plan *ret_plan);
+
+/* Write the new version, plan->size bytes, into `buffer` (8-aligned, not overlapping old). */
+void cart_build(const void *old, const struct cart_change *change, const struct cart_plan *plan,
+		void *buffer);
+
+/* ---------------------------------------------------------------- read */
+
+/*
+ * The shape only: constant time, what every accessor that follows a number does first. 0 or
+ * -EUCLEAN. When it holds, head, ids, attributes, ops, lines and words lie within size bytes.
+ */
+int cart_shape(const void *bytes, size_t size);
+
+/*
+ * Everything: shape, checksums, totals, words well-formed, texts UTF-8, numbers in range. 0 or
+ * -EUCLEAN.
+ */
+int cart_validate(const void *bytes, size_t size);
+
+/*
+ * The same, but that the lines' words are believed if their checksums hold, which takes a fifth of
+ * the time: no accident passes, only bytes that were made up. For who copies versions on that
+ * cart_validate() will see before they are used.
+ */
+int cart_validate_sums(const void *bytes, size_t size);
+
+/* 16 bytes at any address, as two words; the compiler knows how its machine does that best. */
+typedef uint64_t cart_pair __attribute__((vector_size(16)));
+typedef char cart_bytes __attribute__((vector_size(16)));
+
+static inline cart_pair cart_xor_128(const char *a, const char *b)
+{
+	cart_pair x, y;
+
+	__builtin_memcpy(&x, a, sizeof(x));
+	__builtin_memcpy(&y, b, sizeof(y));
+	return x ^ y;
+}
+
+static inline cart_pair cart_xor_64(const char *a, const char *b)
+{
+	uint64_t x, y;
+
+	__builtin_memcpy(&x, a, sizeof(x));
+	__builtin_memcpy(&y, b, sizeof(y));
+	return (cart_pair){ x ^ y, 0 };
+}
+
+static inline cart_pair cart_xor_32(const char *a, const char *b)
+{
+	uint32_t x, y;
+
+	__builtin_memcpy(&x, a, sizeof(x));
+	__builtin_memcpy(&y, b, sizeof(y));
+	return (cart_pair){ x ^ y, 0 };
+}
+
+/*
+ * Where the bytes differ; size > 0. Ids are short: they are compared without a call, in pieces of
+ * which the last may overlap the one before.
+ */
+static inline __attribute__((always_inline)) cart_pair cart_differ(const char *a, const char *b,
+								   size_t size)
+{
+	if (likely(size >= 16)) {
+		size_t last = size - 16;
+		cart_pair differ = cart_xor_128(a, b) | cart_xor_128(a + last, b + last);
+		for (size_t at = 16; unlikely(at < last); at += 16)
+			differ |= cart_xor_128(a + at, b + at);
+		return differ;
+	}
+	if (size >= 8)
+		return cart_xor_64(a, b) | cart_xor_64(a + size - 8, b + size - 8);
+	if (size >= 4)
+		return cart_xor_32(a, b) | cart_xor_32(a + size - 4, b + size - 4);
+	return (cart_pair){ (uint64_t)((a[0] ^ b[0]) | (a[size / 2] ^ b[size / 2]) |
+				       (a[size - 1] ^ b[size - 1])),
+			    0 };
+}
+
+static inline bool cart_pair_is_zero(cart_pair pair)
+{
+#ifdef __SSE2__ /* the general way takes three more steps there */
+	return __builtin_ia32_pmovmskb128((cart_bytes)pair == (cart_bytes){ 0 }) == 0xffff;
+#else
+	return (pair[0] | pair[1]) == 0;
+#endif
+}
+
+/* Has this version this key? Within size bytes, whatever its head says. */
+static inline __attribute__((always_inline)) bool
+cart_has_key(const struct cart_head *cart, size_t size, const struct corral_key *key)
+{
+	const char *ids = (const char *)(cart + 1);
+	size_t r = key->restaurant_id.size, s = key->session_id.size;
+
+	return likely(cart->restaurant_size == r && cart->session_size == s &&
+		      sizeof(*cart) + r + s <= size) &&
+	       likely(cart_pair_is_zero(cart_differ(ids, key->restaurant_id.data, r) |
+					cart_differ(ids + r, key->session_id.data, s)));
+}
+
+/* Accessors; the bytes may be damaged. 0, -EUCLEAN, -ENXIO past the end. */
+int cart_get_head(const void *bytes, size_t size, struct corral_head *ret_head);
+int cart_get_key(const void *bytes, size_t size, struct corral_key *ret_key);
+int cart_get_line(const void *bytes, size_t size, uint32_t index, struct corral_line *ret_line);
+int cart_get_attribute(const void *bytes, size_t size, uint32_t index,
+		       struct corral_attribute *ret_attribute);
+
+/* Decode with one malloc(); texts point into bytes. 0, -EUCLEAN, -ENOMEM, -ENXIO. */
+int cart_decode_item(const void *bytes, size_t size, uint32_t index, struct corral_item **ret_item);
+
+/*
+ * Decode a whole cart into one malloc() block. With `copy` the bytes are copied into
+ * it first and the texts point there; else they point into bytes. Give back with free().
+ */
+int cart_decode(const void *bytes, size_t size, bool copy, struct corral_cart **ret_cart);
+
+/* ---------------------------------------------------------------- money */
+
+/*
+ * Tax of an amount: parts per million, rounded half away from zero. Exact for every input in range.
+ */
+int64_t cart_tax(int64_t subtotal_cents, uint32_t tax_ppm);
+
+/* quantity * (unit + modifiers); false when it does not fit. */
+bool cart_line_total(uint32_t quantity, int64_t unit_price_cents, int64_t modifiers_cents,
+		     int64_t *ret_cents);
+
+#endif

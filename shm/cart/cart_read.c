@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cart_read.c (side wing): looks at a cart version and says what it finds.
+ *
+ * cart_shape() is what every accessor that follows an offset does first, in constant time:
+ * it copies the head out once and checks it, so that a head which changes meanwhile cannot
+ * get around the check. cart_validate() checks everything, in time linear in the version's size
+ * (and quadratic in the few attributes and extras).
+ *
+ * Nothing here writes, allocates, or believes a number before it is checked; all that
+ * is wrong with bytes gives -EUCLEAN. What the words say is read by words_read.c.
+ */
+#include <errno.h>
+
+#include "cart/cart_shape.h"
+#include "cart/words.h"
+
+/* ---------------------------------------------------------------- shape */
+
+static bool head_in_range(const struct cart_head *head)
+{
+	return head->format == CART_FORMAT && head->reserved == 0 &&
+	       head->status <= CORRAL_CHECKED_OUT && head->version != 0 &&
+	       head->version != UINT64_MAX && head->tax_ppm <= CORRAL_TAX_PPM_MAX &&
+	       head->restaurant_size >= 1 && head->restaurant_size <= CORRAL_ID_MAX &&
+	       head->session_size >= 1 && head->session_size <= CORRAL_ID_MAX &&
+	       head->line_count <= CORRAL_LINES_MAX && head->next_line >= 1 &&
+	       head->next_line <= LINE_NUMBER_MAX + 1 && head->ops_count <= CORRAL_OPS_KEPT &&
+	       head->ops_next < CORRAL_OPS_KEPT &&
+	       (head->ops_next == 0 || head->ops_count == CORRAL_OPS_KEPT) &&
+	       head->attribute_count <= CORRAL_ATTRIBUTES_MAX &&
+	       (head->attribute_count == 0) == (head->attributes_size == 0);
+}
+
+int cart_load(const void *bytes, size_t size, struct cart_head *ret_head)
+{
+	struct cart_head head;
+
+	if (!bytes || size < sizeof(head))
+		return -EUCLEAN;
+	memcpy(&head, bytes, sizeof(head));
+	read_once(head);
+	if (head.size > size || head.size > CORRAL_CART_MAX || !head_in_range(&head) ||
+	    cart_sections(&head).end != head.size)
+		return -EUCLEAN;
+	*ret_head = head;
+	return 0;
+}
+
+int cart_shape(const void *bytes, size_t size)
+{
+	struct cart_head head;
+
+	return cart_load(bytes, size, &head);
+}
+
+/* ---------------------------------------------------------------- accessors */
+
+/* A number of a head that may stand at any address. */
+#define FIELD(bytes, name)                                                                         \
+	__extension__({                                                                            \
+		__typeof__(((struct cart_head *)0)->name) field_;                                  \
+		memcpy(&field_, (const uint8_t *)(bytes) + offsetof(struct cart_head, name),       \
+		       sizeof(field_));                                                            \
+		field_;                                                                            \
+	})
+
+/*
+ * The hot one: plain numbers, of which nothing is followed, so that only their own range matters.
+ */
+int cart_get_head(const void *bytes, size_t size, struct corral_head *ret_head)
+{
+	if (unlikely(!bytes || size < sizeof(struct cart_head) ||
+		     FIELD(bytes, format) != CART_FORMAT ||
+		     FIELD(bytes, status) > CORRAL_CHECKED_OUT || FIELD(bytes, version) == 0))
+		return -EUCLEAN;
+	*ret_head = (struct corral_head){ .version = FIELD(bytes, version),
+					  .subtotal_cents = FIELD(bytes, subtotal_cents),
+					  .tax_cents = FIELD(bytes, tax_cents),
+					  .total_cents = FIELD(bytes, total_cents),
+					  .tax_ppm = FIELD(bytes, tax_ppm),
+					  .item_count = FIELD(bytes, item_count),
+					  .line_count = FIELD(bytes, line_count),
+					  .status = FIELD(bytes, status),
+					  .ttl_ms = FIELD(bytes, ttl_ms),
+					  .created_ms = FIELD(bytes, created_ms),
+					  .updated_ms = FIELD(bytes, updated_ms) };
+	return 0;
+}
+
+int cart_get_key(const void *bytes, size_t size, struct corral_key *ret_key)
+{
+	struct cart_head head;
+	int error = cart_load(bytes, size, &head);
+	const char *ids;
+
+	if (error)
+		return error;
+	ids = (const char *)bytes + sizeof(head);
+	ret_key->restaurant_id = (struct corral_text){ ids, head.restaurant_size };
+	ret_key->session_id = (struct corral_text){ ids + head.restaurant_size, head.session_size };
+	return 0;
+}
+
+int cart_get_line(const void *bytes, size_t size, uint32_t index, struct corral_line *ret_line)
+{
+	const uint8_t *all = bytes;
+	struct cart_sections at;
+	struct cart_head head;
+	struct cart_line line;
+	int64_t total_cents;
+	int error = cart_load(bytes, size, &head);
+
+	if (error)
+		return error;
+	if (index >= head.line_count)
+		return -ENXIO;
+	at = cart_sections(&head);
+	line = cart_line_at(all + at.lines_at, index);
+	read_once(line);
+	if (line.words_size > head.words_size ||
+	    line.words_at > head.words_size - line.words_size ||
+	    !cart_line_total(line.quantity, line.unit_price_cents, line.modifiers_cents,
+			     &total_cents))
+		return -EUCLEAN;
+	*ret_line = (struct corral_line){ .line = line.line,
+					  .quantity = line.quantity,
+					  .unit_price_cents = line.unit_price_cents,
+					  .modifiers_cents = line.modifiers_cents,
+					  .total_cents = total_cents,
+					  .words = all + at.words_at + line.words_at,
+					  .words_size = line.words_size };
+	return 0;
+}
+
+/* ---------------------------------------------------------------- validate */
+
+static bool all_zero(const uint8_t *bytes, uint64_t from, uint64_t to)
+{
+	for (; from < to; from++)
+		if (bytes[from] != 0)
+			return false;
+	return true;
+}
+
+/* Checksum, padding, ids, attributes, times: all that is not a line or an operation. */
+static int validate_front(const uint8_t *bytes, const struct cart_head *head,
+			  const struct cart_sections *at)
+{
+	const char *ids = (const char *)bytes + sizeof(*head);
+	uint64_t ids_end = sizeof(*head) + (uint64_t)head->restaurant_size + head->session_size;
+	int64_t total_cents;
+
+	if (cart_front_sum(bytes, at) != head->sum || !cart_ttl_valid(head->ttl_ms) ||
+	    !all_zero(bytes, ids_end, at->attributes_at) ||
+	    !all_zero(bytes, at->attributes_at + head->attributes_size, at->ops_at) ||
+	    !cart_text_valid((struct corral_text){ ids, head->restaurant_size }) ||
+	    !cart_text_valid(
+		    (struct corral_text){ ids + head->restaurant_size, head->session_size }))
+		return -EUCLEAN;
+	if (head->tax_cents != cart_tax(head->subtotal_cents, head->tax_ppm) ||
+	    add_overflows(head->subtotal_cents, head->tax_cents, &total_cents) ||
+	    total_cents != head->total_cents)
+		return -EUCLEAN;
+	return words_attributes_check(bytes + at->attributes_at, head->attributes_size,
+				      head->attribute_count);
+}
+
+static int validate_ops(const uint8_t *ops, const struct cart_head *head)
+{
+	if (cart_all_ops_sum(ops, head->ops_count) != head->ops_sum)
+		return -EUCLEAN;
+	for (uint32_t i = 0; i < head->ops_count; i++) {
+		struct cart_op op = cart_op_at(ops, i);
+		int64_t total_cents;
+
+		if (op.version == 0 || op.version > head->version ||
+		    (op.line_status & ~OP_CHECKED_OUT) >= head->next_line ||
+		    add_overflows(op.subtotal_cents, op.tax_cents, &total_cents))
+			return -EUCLEAN;
+	}
+	return 0;
+}
+
+/*
+ * The record against its words, which have to begin at words_at; `parse` them, or believe their
+ * checksum.
+ */
+static int validate_line(const uint8_t *words, const struct cart_head *head,
+			 const struct cart_line *line, uint64_t words_at, bool parse)
+{
+	struct words_parts parts;
+	int error;
+
+	if (line->line == 0 || line->line >= head->next_line ||
+	    !cart_quantity_valid(line->quantity) || line->unit_price_cents < 0 ||
+	    line->words_at != words_at || line->words_size > CORRAL_WORDS_MAX ||
+	    line->words_size > head->words_size - words_at ||
+	    XXH3_64bits(words + words_at, line->words_size) != line->words_sum)
+		return -EUCLEAN;
+	if (!parse)
+		return 0;
+	error = words_parse(words + words_at, line->words_size, &parts);
+	return error == 0 && parts.modifiers_cents != line->modifiers_cents ? -EUCLEAN : error;
+}
+
+static int validate_lines(const uint8_t *bytes, const struct cart_head *head,
+			  const struct cart_sections *at, bool parse)
+{
+	uint64_t lines_sum = 0, words_at = 0, item_count = 0;
+	__int128 subtotal = 0;
+	struct line_set numbers;
+
+	line_set_init(&numbers, head->line_count);
+	for (uint32_t i = 0; i < head->line_count; i++) {
+		struct cart_line line = cart_line_at(bytes + at->lines_at, i);
+		int64_t total_cents;
+		int error = validate_line(bytes + at->words_at, head, &line, words_at, parse);
+
+		if (error)
+			return error;
+		if (!line_set_add(&numbers, line.line) ||
+		    !cart_line_total(line.quantity, line.unit_price_cents, line.modifiers_cents,
+				     &total_cents))
+			return -EUCLEAN;
+		lines_sum += cart_line_sum(&line, i);
+		words_at += line.words_size;
+		item_count += line.quantity;
+		subtotal += total_cents;
+	}
+	if (lines_sum != head->lines_sum || words_at != head->words_size ||
+	    item_count != head->item_count || subtotal != head->subtotal_cents)
+		return -EUCLEAN;
+	return 0;
+}
+
+static int validate(const void *bytes, size_t size, bool parse)
+{
+	struct cart_sections at;
+	struct cart_head head;
+	int error = cart_load(bytes, size, &head);
+
+	if (error)
+		return error;
+	at = cart_sections(&head);
+	error = validate_front(bytes, &head, &at);
+	if (error == 0)
+		error = validate_ops((const uint8_t *)bytes + at.ops_at, &head);
+	if (error == 0)
+		error = validate_lines(bytes, &head, &at, parse);
+	return error;
+}
+
+int cart_validate(const void *bytes, size_t size)
+{
+	return validate(bytes, size, true);
+}
+
+int cart_validate_sums(const void *bytes, size_t size)
+{
+	return validate(bytes, size, false);
+}

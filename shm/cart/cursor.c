@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cursor.c (side wing): the grammar of texts (UTF-8) and of MessagePack.
+ *
+ * A cursor never passes its end, follows no length that it has not compared with what
+ * is left, and nests no deeper than CURSOR_DEPTH_MAX; each step takes a byte at least, so
+ * the time is bounded by the bytes. It builds no tree: what it takes are spans of the bytes.
+ *
+ * Does not know what the objects mean (words_read.c), does not allocate.
+ */
+#include <string.h>
+
+#include "cart/cart.h"
+#include "cart/cursor.h"
+
+/* ---------------------------------------------------------------- UTF-8 */
+
+#define EVERY_BYTE 0x0101010101010101ull
+#define EVERY_HIGH_BIT 0x8080808080808080ull
+
+/* Bytes of the sequence that begins at `at`, 0 if it is none. No overlongs, surrogates, NUL. */
+static size_t sequence_size(const uint8_t *at, size_t left)
+{
+	size_t size = at[0] < 0x80 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+	uint8_t low = 0x80, high = 0xbf; /* bounds of the second byte */
+
+	if (at[0] == 0 || (at[0] >= 0x80 && at[0] < 0xc2) || at[0] > 0xf4 || size > left)
+		return 0;
+	if (at[0] == 0xe0)
+		low = 0xa0;
+	else if (at[0] == 0xed)
+		high = 0x9f;
+	else if (at[0] == 0xf0)
+		low = 0x90;
+	else if (at[0] == 0xf4)
+		high = 0x8f;
+	if (size > 1 && (at[1] < low || at[1] > high))
+		return 0;
+	for (size_t i = 2; i < size; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	return size;
+}
+
+static bool bytes_valid(const uint8_t *at, size_t left)
+{
+	while (left > 0) {
+		size_t size = sequence_size(at, left);
+		if (size == 0)
+			return false;
+		at += size;
+		left -= size;
+	}
+	return true;
+}
+
+/* No high bit is set, and no byte is zero (else the difference borrows). */
+static inline bool is_plain(uint64_t word)
+{
+	return ((word | (word - EVERY_BYTE)) & EVERY_HIGH_BIT) == 0;
+}
+
+static inline uint64_t word_at(const uint8_t *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return word;
+}
+
+static inline uint64_t half_at(const uint8_t *at)
+{
+	uint32_t half;
+
+	memcpy(&half, at, sizeof(half));
+	return half;
+}
+
+/* Most texts are ASCII: eight bytes at a time, the last ones together with some before them. */
+bool cart_text_valid(struct corral_text text)
+{
+	const uint8_t *at = (const uint8_t *)text.data;
+	size_t left = text.size;
+
+	if (left < sizeof(uint64_t)) {
+		if (left >= sizeof(uint32_t) &&
+		    is_plain(half_at(at) << 32 | half_at(at + left - sizeof(uint32_t))))
+			return true;
+		return bytes_valid(at, left);
+	}
+	for (; left > sizeof(uint64_t); at += sizeof(uint64_t), left -= sizeof(uint64_t))
+		if (!is_plain(word_at(at)))
+			return bytes_valid(at, left);
+	return is_plain(word_at(at + left - sizeof(uint64_t))) || bytes_valid(at, left);
+}
+
+/* ---------------------------------------------------------------- cursor */
+
+static size_t left_of(const struct cursor *cursor)
+{
+	return (size_t)(cursor->end - cursor->at);
+}
+
+static bool take_bytes(struct cursor *cursor, uint64_t size, const uint8_t **ret_bytes)
+{
+	if (size > left_of(cursor))
+		return false;
+	*ret_bytes = cursor->at;
+	cursor->at += size;
+	return true;
+}
+
+/* A big-endian number of 1, 2, 4 or 8 bytes; of 0 bytes: 0. */
+static bool take_number(struct cursor *cursor, unsigned size, uint64_t *ret_number)
+{
+	const uint8_t *bytes;
+	uint64_t number = 0;
+
+	if (!take_bytes(cursor, size, &bytes))
+		return false;
+	for (unsigned i = 0; i < size; i++)
+		number = number << 8 | bytes[i];
+	*ret_number = number;
+	return true;
+}
+
+/* What follows a tag: a number of bytes, or of elements. */
+enum shape { SHAPE_DATA, SHAPE_ARRAY, SHAPE_MAP, SHAPE_NONE };
+
+struct tag {
+	uint8_t shape;
+	uint8_t length_size; /* bytes of the length that follows the tag */
+	uint8_t fixed;       /* bytes besides: a number's, an extension's type */
+};
+
+static const struct tag tags[] = {
+	[0x00] = { SHAPE_DATA, 0, 0 },                        /* c0 nil */
+	[0x01] = { SHAPE_NONE, 0, 0 },                        /* c1 is never used */
+	[0x02] = { SHAPE_DATA, 0, 0 },  { SHAPE_DATA, 0, 0 }, /* c2 false, true */
+	[0x04] = { SHAPE_DATA, 1, 0 },  { SHAPE_DATA, 2, 0 },  { SHAPE_DATA, 4, 0 }, /* c4 bin */
+	[0x07] = { SHAPE_DATA, 1, 1 },  { SHAPE_DATA, 2, 1 },  { SHAPE_DATA, 4, 1 }, /* c7 ext */
+	[0x0a] = { SHAPE_DATA, 0, 4 },  { SHAPE_DATA, 0, 8 },                        /* ca float */
+	[0x0c] = { SHAPE_DATA, 0, 1 },  { SHAPE_DATA, 0, 2 },  { SHAPE_DATA, 0, 4 },
+	{ SHAPE_DATA, 0, 8 }, /* uint */
+	[0x10] = { SHAPE_DATA, 0, 1 },  { SHAPE_DATA, 0, 2 },  { SHAPE_DATA, 0, 4 },
+	{ SHAPE_DATA, 0, 8 },                                                        /* int */
+	[0x14] = { SHAPE_DATA, 0, 2 },  { SHAPE_DATA, 0, 3 },  { SHAPE_DATA, 0, 5 }, /* d4 fixext */
+	[0x17] = { SHAPE_DATA, 0, 9 },  { SHAPE_DATA, 0, 17 }, [0x19] = { SHAPE_DATA, 1, 0 },
+	{ SHAPE_DATA, 2, 0 },           { SHAPE_DATA, 4, 0 },  /* d9 str */
+	[0x1c] = { SHAPE_ARRAY, 2, 0 }, { SHAPE_ARRAY, 4, 0 }, /* dc array */
+	[0x1e] = { SHAPE_MAP, 2, 0 },   { SHAPE_MAP, 4, 0 },   /* de map */
+};
+
+static_assert(sizeof(tags) / sizeof(tags[0]) == 0x20, "c0 to df");
+
+/* Take a tag and its length: of which shape, and how many bytes or elements follow. */
+static bool take_tag(struct cursor *cursor, enum shape *ret_shape, uint64_t *ret_length)
+{
+	const struct tag *tag;
+	const uint8_t *bytes;
+
+	if (!take_bytes(cursor, 1, &bytes))
+		return false;
+	const uint8_t byte = __atomic_load_n(
+		bytes, __ATOMIC_RELAXED); /* once: damaged bytes may change any time */
+	*ret_shape = SHAPE_DATA;
+	*ret_length = 0;
+	if (byte < 0x80 || byte >= 0xe0) /* a small integer */
+		return true;
+	if (byte < 0xc0) {
+		*ret_shape = byte < 0x90 ? SHAPE_MAP : byte < 0xa0 ? SHAPE_ARRAY : SHAPE_DATA;
+		*ret_length = byte & (byte < 0xa0 ? 0x0f : 0x1f);
+		return true;
+	}
+	tag = &tags[byte - 0xc0];
+	*ret_shape = (enum shape)tag->shape;
+	if (tag->shape == SHAPE_NONE || !take_number(cursor, tag->length_size, ret_length))
+		return false;
+	*ret_length += tag->fixed;
+	return true;
+}
+
+static bool take_container(struct cursor *cursor, enum shape expected, uint64_t *ret_count)
+{
+	enum shape shape;
+
+	return take_tag(cursor, &shape, ret_count) && shape == expected;
+}
+
+bool take_map(struct cursor *cursor, uint64_t *ret_count)
+{
+	return take_container(cursor, SHAPE_MAP, ret_count);
+}
+
+bool take_array(struct cursor *cursor, uint64_t *ret_count)
+{
+	return take_container(cursor, SHAPE_ARRAY, ret_count);
+}
+
+static bool is_text_tag(uint8_t byte)
+{
+	return (byte >= 0xa0 && byte < 0xc0) || (byte >= 0xd9 && byte <= 0xdb);
+}
+
+bool take_text(struct cursor *cursor, struct corral_text *ret_text)
+{
+	const uint8_t *bytes;
+	enum shape shape;
+	uint64_t size;
+
+	if (left_of(cursor) == 0 || !is_text_tag(*cursor->at) || !take_tag(cursor, &shape, &size) ||
+	    !take_bytes(cursor, size, &bytes))
+		return false;
+	*ret_text = (struct corral_text){ (const char *)bytes, size };
+	return cart_text_valid(*ret_text);
+}
+
+bool take_bin(struct cursor *cursor, size_t size, const uint8_t **ret_bytes)
+{
+	enum shape shape;
+	uint64_t length;
+
+	return left_of(cursor) > 0 && *cursor->at >= 0xc4 && *cursor->at <= 0xc6 &&
+	       take_tag(cursor, &shape, &length) && length == size &&
+	       take_bytes(cursor, size, ret_bytes);
+}
+
+bool take_int(struct cursor *cursor, int64_t *ret_int)
+{
+	const uint8_t *tag;
+	uint64_t number;
+	unsigned size;
+
+	if (!take_bytes(cursor, 1, &tag))
+		return false;
+	if (*tag < 0x80 || *tag >= 0xe0) {
+		*ret_int = *tag < 0x80 ? *tag : *tag - 0x100;
+		return true;
+	}
+	size = 1u << (*tag & 3); /* cc to cf and d0 to d3: 1, 2, 4, 8 bytes */
+	if (*tag < 0xcc || *tag > 0xd3 || !take_number(cursor, size, &number))
+		return false;
+	if (*tag < 0xd0) {
+		*ret_int = (int64_t)number;
+		return number <= INT64_MAX;
+	}
+	*ret_int = (int64_t)(number << (64 - 8 * size)) >> (64 - 8 * size);
+	return true;
+}
+
+bool take_value(struct cursor *cursor)
+{
+	uint64_t open[CURSOR_DEPTH_MAX + 1] = { 1 }; /* elements still to come, at each depth */
+	unsigned depth = 0;
+
+	while (open[0] > 0 || depth > 0) {
+		const uint8_t *bytes;
+		enum shape shape;
+		uint64_t length;
+
+		if (open[depth] == 0) {
+			depth--;
+			continue;
+		}
+		open[depth]--;
+		if (!take_tag(cursor, &shape, &length))
+			return false;
+		if (shape == SHAPE_DATA) {
+			if (!take_bytes(cursor, length, &bytes))
+				return false;
+			continue;
+		}
+		if (shape == SHAPE_MAP)
+			length *= 2;
+		if (depth == CURSOR_DEPTH_MAX ||
+		    length > left_of(cursor)) /* an element is a byte at least */
+			return false;
+		open[++depth] = length;
+	}
+	return true;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cursor.h (side wing, inside): reads MessagePack in place, from bytes that may be damaged.
+ *
+ * For the files words*.c and portable*.c only. Each take_ moves the cursor past what it took; on
+ * false the cursor may stand anywhere within its bytes, and the caller gives up.
+ */
+#ifndef CORRAL_CURSOR_H
+#define CORRAL_CURSOR_H
+
+#include "base/base.h"
+#include "corral.h"
+
+#define CURSOR_DEPTH_MAX 16u /* nesting of a value */
+
+struct cursor {
+	const uint8_t *at;
+	const uint8_t *end;
+};
+
+/* A string of valid UTF-8. */
+bool take_text(struct cursor *cursor, struct corral_text *ret_text);
+
+/* An integer that fits. */
+bool take_int(struct cursor *cursor, int64_t *ret_int);
+
+/* So many bytes, packed as such. */
+bool take_bin(struct cursor *cursor, size_t size, const uint8_t **ret_bytes);
+
+/* The header of a map or of an array: how many pairs or elements follow. */
+bool take_map(struct cursor *cursor, uint64_t *ret_count);
+bool take_array(struct cursor *cursor, uint64_t *ret_count);
+
+/* One object of any kind, with all that is in it. */
+bool take_value(struct cursor *cursor);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * decode.c (side wing): a line, or a whole cart, as the structs of corral.h.
+ *
+ * One malloc() holds all of a result, so one free() ends it. A first walk counts, a
+ * second fills; should the bytes have changed in between, the second finds it has no
+ * room and says -EUCLEAN. Not for critical sections.
+ *
+ * Does not read MessagePack itself (words_read.c), and checks no checksum: cart_validate() does.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cart/cart_shape.h"
+#include "cart/words.h"
+
+/* Line and words of an index; the item is complete but for its arrays. */
+static int parse_line(const void *bytes, size_t size, uint32_t index, struct corral_line *line,
+		      struct words_parts *parts)
+{
+	int error = cart_get_line(bytes, size, index, line);
+
+	if (error == 0)
+		error = words_parse(line->words, line->words_size, parts);
+	if (error)
+		return error;
+	parts->item.quantity = line->quantity;
+	parts->item.unit_price_cents = line->unit_price_cents;
+	return 0;
+}
+
+/* Where the arrays of items go, and how much room is left there. */
+struct pool {
+	struct corral_modifier *modifiers;
+	struct corral_extra *extras;
+	uint64_t modifiers_left;
+	uint64_t extras_left;
+};
+
+static bool fill_item(const struct words_parts *parts, struct pool *pool,
+		      struct corral_item *ret_item)
+{
+	uint32_t modifier_count = parts->item.modifier_count;
+	uint32_t extra_count = parts->item.extra_count;
+
+	if (modifier_count > pool->modifiers_left || extra_count > pool->extras_left)
+		return false;
+	*ret_item = parts->item;
+	ret_item->modifiers = modifier_count ? pool->modifiers : NULL;
+	ret_item->extras = extra_count ? pool->extras : NULL;
+	memcpy(pool->modifiers, parts->modifiers, modifier_count * sizeof(parts->modifiers[0]));
+	memcpy(pool->extras, parts->extras, extra_count * sizeof(parts->extras[0]));
+	pool->modifiers += modifier_count;
+	pool->extras += extra_count;
+	pool->modifiers_left -= modifier_count;
+	pool->extras_left -= extra_count;
+	return true;
+}
+
+int cart_decode_item(const void *bytes, size_t size, uint32_t index, struct corral_item **ret_item)
+{
+	struct words_parts parts;
+	struct corral_item *item;
+	struct corral_line line;
+	struct pool pool;
+	int error = parse_line(bytes, size, index, &line, &parts);
+
+	if (error)
+		return error;
+	pool.modifiers_left = parts.item.modifier_count;
+	pool.extras_left = parts.item.extra_count;
+	item = malloc(sizeof(*item) + pool.modifiers_left * sizeof(*pool.modifiers) +
+		      pool.extras_left * sizeof(*pool.extras));
+	if (!item)
+		return -ENOMEM;
+	pool.modifiers = (struct corral_modifier *)(item + 1);
+	pool.extras = (struct corral_extra *)(pool.modifiers + pool.modifiers_left);
+	fill_item(&parts, &pool, item);
+	*ret_item = item;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- whole carts */
+
+static int count_arrays(const void *bytes, size_t size, uint32_t line_count, struct pool *pool)
+{
+	struct words_parts parts;
+	struct corral_line line;
+
+	pool->modifiers_left = 0;
+	pool->extras_left = 0;
+	for (uint32_t i = 0; i < line_count; i++) {
+		int error = parse_line(bytes, size, i, &line, &parts);
+
+		if (error)
+			return error == -ENXIO ? -EUCLEAN : error;
+		pool->modifiers_left += parts.item.modifier_count;
+		pool->extras_left += parts.item.extra_count;
+	}
+	return 0;
+}
+
+static int fill_cart(const void *bytes, size_t size, struct pool *pool, struct corral_cart *cart)
+{
+	struct words_parts parts;
+	struct corral_line line;
+	struct corral_head head;
+	int error = cart_get_head(bytes, size, &head);
+
+	if (error == 0)
+		error = cart_get_key(bytes, size, &cart->key);
+	if (error)
+		return error;
+	cart->head = head;
+	if (head.line_count != cart->line_count)
+		return -EUCLEAN;
+	for (uint32_t i = 0; i < cart->line_count; i++) {
+		error = parse_line(bytes, size, i, &line, &parts);
+		if (error)
+			return error == -ENXIO ? -EUCLEAN : error;
+		cart->lines[i].line = line.line;
+		cart->lines[i].reserved = 0;
+		cart->lines[i].total_cents = line.total_cents;
+		if (!fill_item(&parts, pool, &cart->lines[i].item))
+			return -EUCLEAN;
+	}
+	for (uint32_t i = 0; i < cart->attribute_count; i++) {
+		error = cart_get_attribute(bytes, size, i, &cart->attributes[i]);
+		if (error)
+			return error == -ENXIO ? -EUCLEAN : error;
+	}
+	return 0;
+}
+
+/* One block: the cart, its lines, attributes, modifiers, extras, and at the end the copy. */
+static struct corral_cart *alloc_cart(const struct cart_head *head, size_t copy_size,
+				      struct pool *pool, void **ret_copy)
+{
+	struct corral_cart *cart;
+
+	cart = malloc(sizeof(*cart) + head->line_count * sizeof(*cart->lines) +
+		      head->attribute_count * sizeof(*cart->attributes) +
+		      pool->modifiers_left * sizeof(*pool->modifiers) +
+		      pool->extras_left * sizeof(*pool->extras) + copy_size);
+	if (!cart)
+		return NULL;
+	memset(cart, 0, sizeof(*cart));
+	cart->line_count = head->line_count;
+	cart->attribute_count = head->attribute_count;
+	cart->lines = (struct corral_cart_line *)(cart + 1);
+	cart->attributes = (struct corral_attribute *)(cart->lines + cart->line_count);
+	pool->modifiers = (struct corral_modifier *)(cart->attributes + cart->attribute_count);
+	pool->extras = (struct corral_extra *)(pool->modifiers + pool->modifiers_left);
+	*ret_copy = pool->extras + pool->extras_left;
+	return cart;
+}
+
+int cart_decode(const void *bytes, size_t size, bool copy, struct corral_cart **ret_cart)
+{
+	struct corral_cart *cart;
+	struct cart_head head;
+	struct pool pool;
+	void *copied;
+	int error = cart_load(bytes, size, &head);
+
+	if (error == 0)
+		error = count_arrays(bytes, size, head.line_count, &pool);
+	if (error)
+		return error;
+	cart = alloc_cart(&head, copy ? head.size : 0, &pool, &copied);
+	if (!cart)
+		return -ENOMEM;
+	if (copy)
+		memcpy(copied, bytes, head.size);
+	error = fill_cart(copy ? copied : bytes, head.size, &pool, cart);
+	if (error) {
+		free(cart);
+		return error;
+	}
+	*ret_cart = cart;
+	return 0;
+}

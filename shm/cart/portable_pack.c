@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * portable_pack.c (side wing): writes the maps of corral-snapshot(5).
+ *
+ * A version's own limits keep its map below PORTABLE_MAP_MAX: a line's record has 56 bytes and its
+ * map 82 besides the words, an operation's 48 and 127, the rest some hundred. So nothing here can
+ * fail; the sink's end is asserted all the same.
+ *
+ * Does not read (portable_unpack.c). Numbers take their shortest form.
+ */
+#include <string.h>
+
+#include "cart/portable_shape.h"
+#include "cart/words.h"
+
+struct sink {
+	uint8_t *at;
+	uint8_t *end;
+};
+
+static void put_bytes(struct sink *sink, const void *bytes, size_t size)
+{
+	assert(size <= (size_t)(sink->end - sink->at));
+	if (size)
+		memcpy(sink->at, bytes, size);
+	sink->at += size;
+}
+
+/* A tag and a big-endian number of 1, 2, 4 or 8 bytes. */
+static void put_tagged(struct sink *sink, unsigned tag, uint64_t number, unsigned size)
+{
+	uint8_t bytes[9] = { (uint8_t)tag };
+
+	for (unsigned i = 0; i < size; i++)
+		bytes[1 + i] = (uint8_t)(number >> 8 * (size - 1 - i));
+	put_bytes(sink, bytes, 1 + size);
+}
+
+static void put_int(struct sink *sink, int64_t number)
+{
+	uint64_t bits = (uint64_t)number;
+
+	if (number >= -32 && number < 128)
+		put_tagged(sink, (uint8_t)bits, 0, 0);
+	else if (number >= 0 && number <= UINT8_MAX)
+		put_tagged(sink, 0xcc, bits, 1);
+	else if (number >= 0 && number <= UINT16_MAX)
+		put_tagged(sink, 0xcd, bits, 2);
+	else if (number >= 0 && number <= UINT32_MAX)
+		put_tagged(sink, 0xce, bits, 4);
+	else if (number >= 0)
+		put_tagged(sink, 0xcf, bits, 8);
+	else if (number >= INT8_MIN)
+		put_tagged(sink, 0xd0, bits, 1);
+	else if (number >= INT16_MIN)
+		put_tagged(sink, 0xd1, bits, 2);
+	else if (number >= INT32_MIN)
+		put_tagged(sink, 0xd2, bits, 4);
+	else
+		put_tagged(sink, 0xd3, bits, 8);
+}
+
+static void put_map(struct sink *sink, uint32_t pairs)
+{
+	if (pairs <= 15)
+		put_tagged(sink, 0x80 | pairs, 0, 0);
+	else
+		put_tagged(sink, 0xde, pairs, 2);
+}
+
+static void put_array(struct sink *sink, uint32_t count)
+{
+	if (count <= 15)
+		put_tagged(sink, 0x90 | count, 0, 0);
+	else
+		put_tagged(sink, 0xdc, count, 2);
+}
+
+/* Ids, names of keys: short. */
+static void put_text(struct sink *sink, struct corral_text text)
+{
+	assert(words_text_size(text) <= (size_t)(sink->end - sink->at));
+	sink->at = words_put_text(text, sink->at);
+}
+
+/* A hash, in its canonical form: big-endian. */
+static void put_hash(struct sink *sink, uint64_t high, uint64_t low, unsigned size)
+{
+	put_tagged(sink, 0xc4, size, 1);
+	for (unsigned i = size; i-- > 0;)
+		put_tagged(sink, (uint8_t)((i >= 8 ? high : low) >> 8 * (i % 8)), 0, 0);
+}
+
+static int64_t number_in(const struct number *number, const void *from)
+{
+	const uint8_t *at = (const uint8_t *)from + number->at;
+	uint32_t narrow;
+	int64_t wide;
+
+	if (number->bytes == sizeof(narrow)) {
+		memcpy(&narrow, at, sizeof(narrow));
+		return narrow;
+	}
+	memcpy(&wide, at, sizeof(wide));
+	return wide;
+}
+
+static void put_numbers(struct sink *sink, const struct shape *shape, const void *from)
+{
+	for (uint32_t i = 0; i < shape->number_count; i++) {
+		put_text(sink, shape->numbers[i].key);
+		put_int(sink, number_in(&shape->numbers[i], from));
+	}
+}
+
+static struct sink begin(void *buffer, const struct shape *shape)
+{
+	struct sink sink = { buffer, (uint8_t *)buffer + PORTABLE_MAP_MAX };
+
+	put_map(&sink, shape->number_count + shape->special_count);
+	return sink;
+}
+
+static size_t size_of(const struct sink *sink, const void *buffer)
+{
+	return (size_t)(sink->at - (const uint8_t *)buffer);
+}
+
+/* ---------------------------------------------------------------- the frame */
+
+size_t portable_pack_header(const struct portable_header *header, void *buffer)
+{
+	struct sink sink = begin(buffer, &header_shape);
+
+	put_numbers(&sink, &header_shape, header); /* "corral_snapshot" comes first of all */
+	put_text(&sink, header_specials[HEADER_UUID]);
+	put_text(&sink, (struct corral_text){ header->arena_uuid, strlen(header->arena_uuid) });
+	put_text(&sink, header_specials[HEADER_SEED]);
+	put_hash(&sink, 0, header->hash_seed, SEED_BYTES);
+	return size_of(&sink, buffer);
+}
+
+size_t portable_pack_trailer(const struct portable_trailer *trailer, void *buffer)
+{
+	struct sink sink = begin(buffer, &trailer_shape);
+
+	put_text(&sink, trailer_specials[TRAILER_END]); /* first: by it the trailer is known */
+	put_tagged(&sink, TAG_TRUE, 0, 0);
+	put_numbers(&sink, &trailer_shape, trailer);
+	put_text(&sink, trailer_specials[TRAILER_SUM]);
+	put_hash(&sink, 0, trailer->sum, sizeof(trailer->sum));
+	return size_of(&sink, buffer);
+}
+
+/* ------------------------------------------------------------------- a cart */
+
+static void put_lines(struct sink *sink, const uint8_t *version, const struct cart_sections *at,
+		      uint32_t count)
+{
+	put_array(sink, count);
+	for (uint32_t i = 0; i < count; i++) {
+		struct portable_line line = { .record = cart_line_at(version + at->lines_at, i) };
+
+		put_map(sink, line_shape.number_count + line_shape.special_count);
+		put_numbers(sink, &line_shape, &line);
+		put_text(sink, line_specials[LINE_WORDS]);
+		put_bytes(sink, version + at->words_at + line.record.words_at,
+			  line.record.words_size);
+	}
+}
+
+/* The oldest first, wherever it stands in the ring. */
+static void put_ops(struct sink *sink, const uint8_t *ops, uint32_t count, uint32_t first)
+{
+	put_array(sink, count);
+	for (uint32_t i = 0; i < count; i++) {
+		struct portable_op op = { .record = cart_op_at(ops, (first + i) % count) };
+
+		op.status = (op.record.line_status & OP_CHECKED_OUT) != 0;
+		op.record.line_status &= ~OP_CHECKED_OUT;
+		put_map(sink, op_shape.number_count + op_shape.special_count);
+		put_text(sink, op_specials[OP_ID]);
+		put_hash(sink, op.record.id[1], op.record.id[0], OP_ID_BYTES);
+		put_numbers(sink, &op_shape, &op);
+		put_text(sink, op_specials[OP_STATUS]);
+		put_text(sink, status_names[op.status]);
+	}
+}
+
+size_t portable_pack_cart(const void *version, uint64_t seed, uint64_t idle_ms, void *buffer)
+{
+	const char *ids = (const char *)version + sizeof(struct cart_head);
+	struct sink sink = begin(buffer, &cart_map_shape);
+	struct portable_cart cart = { .idle_ms = (int64_t)min_u64(idle_ms, IDLE_MS_MAX) };
+	struct cart_head *head = &cart.head;
+	struct cart_sections at;
+
+	memcpy(head, version, sizeof(*head));
+	at = cart_sections(head);
+	put_text(&sink, cart_map_specials[CART_RESTAURANT]);
+	put_text(&sink, (struct corral_text){ ids, head->restaurant_size });
+	put_text(&sink, cart_map_specials[CART_SESSION]);
+	put_text(&sink, (struct corral_text){ ids + head->restaurant_size, head->session_size });
+	put_text(&sink, cart_map_specials[CART_STATUS]);
+	put_text(&sink, status_names[head->status == CORRAL_CHECKED_OUT]);
+	put_numbers(&sink, &cart_map_shape, &cart);
+	put_text(&sink, cart_map_specials[CART_LINES]);
+	put_lines(&sink, version, &at, head->line_count);
+	put_text(&sink, cart_map_specials[CART_ATTRIBUTES]);
+	if (head->attribute_count == 0)
+		put_map(&sink, 0);
+	put_bytes(&sink, (const uint8_t *)version + at.attributes_at, head->attributes_size);
+	put_text(&sink, cart_map_specials[CART_OPS]);
+	put_ops(&sink, (const uint8_t *)version + at.ops_at,
+		head->seed == seed ? head->ops_count : 0, head->ops_next);
+	return size_of(&sink, buffer);
+}

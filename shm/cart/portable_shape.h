@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * portable_shape.h (side wing, inside): the maps of corral-snapshot(5), key by key.
+ *
+ * For portable_pack.c and portable_unpack.c only: the tables make both, so that what one writes the
+ * other reads. A value that is no number is "special": the two files know how to put and take it,
+ * by its place in the table.
+ */
+#ifndef CORRAL_PORTABLE_SHAPE_H
+#define CORRAL_PORTABLE_SHAPE_H
+
+#include "cart/cart_shape.h"
+#include "cart/cursor.h"
+#include "cart/portable.h"
+
+#define TAG_TRUE 0xc3
+#define OP_ID_BYTES 16
+#define SEED_BYTES 8
+#define IDLE_MS_MAX (2 * CORRAL_TTL_MS_MAX) /* more than any cart lives */
+
+/*
+ * What is read into or written from: the native struct, and what else its map says or is made of.
+ */
+struct portable_cart {
+	struct cart_head head;
+	int64_t idle_ms;
+	struct corral_text restaurant_id;
+	struct corral_text session_id;
+	/* unpacking: where they begin, and (attributes) end */
+	struct cursor lines;
+	struct cursor ops;
+	struct cursor attributes;
+};
+
+struct portable_line {
+	struct cart_line record;
+	struct cursor words; /* unpacking: all of them */
+};
+
+struct portable_op {
+	struct cart_op record; /* line_status: the line only */
+	uint8_t status;
+};
+
+struct number {
+	struct corral_text key;
+	int64_t least;
+	int64_t most;
+	size_t at;    /* in the struct */
+	size_t bytes; /* there: 4 or 8 */
+};
+
+struct shape {
+	const struct number *numbers;
+	uint32_t number_count;
+	const struct corral_text *specials;
+	uint32_t special_count;
+};
+
+#define COUNT_OF(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
+#define KEY(text)                                                                                  \
+	{                                                                                          \
+		(text), sizeof(text) - 1                                                           \
+	}
+#define NUMBER(type, member, name, least, most)                                                    \
+	{                                                                                          \
+		KEY(name), (least), (most), offsetof(type, member), sizeof(((type *)0)->member)    \
+	}
+
+static const struct number header_numbers[] = {
+	NUMBER(struct portable_header, format, "corral_snapshot", 1, INT32_MAX),
+	NUMBER(struct portable_header, taken_ms, "taken_ms", INT64_MIN, INT64_MAX),
+	NUMBER(struct portable_header, ttl_ms, "ttl_ms", CORRAL_TTL_MS_MIN, CORRAL_TTL_MS_MAX),
+	NUMBER(struct portable_header, max_carts, "max_carts", 1, UINT32_MAX),
+	NUMBER(struct portable_header, arena_bytes, "arena_bytes", 1, INT64_MAX),
+};
+
+enum { HEADER_UUID, HEADER_SEED };
+static const struct corral_text header_specials[] = { KEY("arena_uuid"), KEY("hash_seed") };
+
+static const struct number trailer_numbers[] = {
+	NUMBER(struct portable_trailer, carts, "carts", 0, UINT32_MAX),
+};
+
+enum { TRAILER_END, TRAILER_SUM };
+static const struct corral_text trailer_specials[] = { KEY("end"), KEY("sum") };
+
+static const struct number cart_map_numbers[] = {
+	NUMBER(struct portable_cart, head.version, "version", 1, VERSION_MAX),
+	NUMBER(struct portable_cart, head.tax_ppm, "tax_ppm", 0, CORRAL_TAX_PPM_MAX),
+	NUMBER(struct portable_cart, head.item_count, "item_count", 0, UINT32_MAX),
+	NUMBER(struct portable_cart, head.subtotal_cents, "subtotal_cents", INT64_MIN, INT64_MAX),
+	NUMBER(struct portable_cart, head.tax_cents, "tax_cents", INT64_MIN, INT64_MAX),
+	NUMBER(struct portable_cart, head.total_cents, "total_cents", INT64_MIN, INT64_MAX),
+	NUMBER(struct portable_cart, head.created_ms, "created_ms", INT64_MIN, INT64_MAX),
+	NUMBER(struct portable_cart, head.updated_ms, "updated_ms", INT64_MIN, INT64_MAX),
+	NUMBER(struct portable_cart, head.ttl_ms, "ttl_ms", 0, CORRAL_TTL_MS_MAX),
+	NUMBER(struct portable_cart, idle_ms, "idle_ms", 0, IDLE_MS_MAX),
+	NUMBER(struct portable_cart, head.next_line, "next_line", 1, (int64_t)LINE_NUMBER_MAX + 1),
+};
+
+enum { CART_RESTAURANT, CART_SESSION, CART_STATUS, CART_LINES, CART_ATTRIBUTES, CART_OPS };
+static const struct corral_text cart_map_specials[] = {
+	KEY("restaurant_id"), KEY("session_id"), KEY("status"),
+	KEY("lines"),         KEY("attributes"), KEY("ops"),
+};
+
+static const struct number line_numbers[] = {
+	NUMBER(struct portable_line, record.line, "line", 1, LINE_NUMBER_MAX),
+	NUMBER(struct portable_line, record.quantity, "quantity", 1, CORRAL_QUANTITY_MAX),
+	NUMBER(struct portable_line, record.unit_price_cents, "unit_price_cents", 0, INT64_MAX),
+	NUMBER(struct portable_line, record.modifiers_cents, "modifiers_cents", INT64_MIN,
+	       INT64_MAX),
+};
+
+enum { LINE_WORDS };
+static const struct corral_text line_specials[] = { KEY("words") };
+
+static const struct number op_numbers[] = {
+	NUMBER(struct portable_op, record.version, "version", 1, VERSION_MAX),
+	NUMBER(struct portable_op, record.subtotal_cents, "subtotal_cents", INT64_MIN, INT64_MAX),
+	NUMBER(struct portable_op, record.tax_cents, "tax_cents", INT64_MIN, INT64_MAX),
+	NUMBER(struct portable_op, record.item_count, "item_count", 0, UINT32_MAX),
+	NUMBER(struct portable_op, record.line_status, "line", 0, LINE_NUMBER_MAX),
+};
+
+enum { OP_ID, OP_STATUS };
+static const struct corral_text op_specials[] = { KEY("id"), KEY("status") };
+
+#define SHAPE(name)                                                                                \
+	{                                                                                          \
+		name##_numbers, COUNT_OF(name##_numbers), name##_specials,                         \
+			COUNT_OF(name##_specials)                                                  \
+	}
+static const struct shape header_shape = SHAPE(header);
+static const struct shape trailer_shape = SHAPE(trailer);
+static const struct shape cart_map_shape = SHAPE(cart_map);
+static const struct shape line_shape = SHAPE(line);
+static const struct shape op_shape = SHAPE(op);
+
+static const struct corral_text status_names[] = {
+	[CORRAL_OPEN] = KEY("open"), [CORRAL_CHECKED_OUT] = KEY("checked_out")
+};
+
+#endif

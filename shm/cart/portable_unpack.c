@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * portable_unpack.c (side wing): reads the maps of corral-snapshot(5), from bytes that nobody
+ * vouches for.
+ *
+ * A map is taken by its table (portable_shape.h): each key we know exactly once, its number within
+ * its range; keys we do not know are skipped, nested as deep as a cursor goes. Of a cart the lines
+ * are taken twice: the first time to measure, so that the sections' places are known, the second
+ * time to write. What comes out is a version only if cart_validate() says so: totals, texts, sizes
+ * and numbers are checked there, as of any bytes.
+ *
+ * Does not allocate; time is linear in the bytes.
+ */
+#include <string.h>
+
+#include "cart/portable_shape.h"
+#include "cart/words.h"
+
+#define DAMAGED "MessagePack" /* what is wrong when no key is */
+
+static bool take_hash(struct cursor *cursor, unsigned size, uint64_t *ret_high, uint64_t *ret_low)
+{
+	const uint8_t *bytes;
+	uint64_t high = 0, low = 0;
+
+	if (!take_bin(cursor, size, &bytes))
+		return false;
+	for (unsigned i = 0; i < size; i++) {
+		high = high << 8 | low >> 56;
+		low = low << 8 | bytes[i];
+	}
+	*ret_high = high;
+	*ret_low = low;
+	return true;
+}
+
+static bool take_status(struct cursor *cursor, uint8_t *ret_status)
+{
+	struct corral_text name;
+
+	if (!take_text(cursor, &name))
+		return false;
+	*ret_status = words_text_equal(name, status_names[CORRAL_CHECKED_OUT]);
+	return *ret_status || words_text_equal(name, status_names[CORRAL_OPEN]);
+}
+
+/* ----------------------------------------------------------- maps by a table */
+
+/* Take the value of the special key of this index into `to`. NULL, or what is wrong. */
+typedef const char *take_special(struct cursor *cursor, uint32_t index, void *to);
+
+static bool take_number_of(struct cursor *cursor, const struct number *number, void *to)
+{
+	uint8_t *at = (uint8_t *)to + number->at;
+	uint32_t narrow;
+	int64_t value;
+
+	if (!take_int(cursor, &value) || value < number->least || value > number->most)
+		return false;
+	narrow = (uint32_t)value;
+	if (number->bytes == sizeof(narrow))
+		memcpy(at, &narrow, sizeof(narrow));
+	else
+		memcpy(at, &value, sizeof(value));
+	return true;
+}
+
+/* Which key of the shape this is: numbers first, then specials; past them all if it is none. */
+static uint32_t index_of(const struct shape *shape, struct corral_text key)
+{
+	uint32_t index = 0;
+
+	for (; index < shape->number_count; index++)
+		if (words_text_equal(key, shape->numbers[index].key))
+			return index;
+	for (; index < shape->number_count + shape->special_count; index++)
+		if (words_text_equal(key, shape->specials[index - shape->number_count]))
+			return index;
+	return index;
+}
+
+static const char *name_of(const struct shape *shape, uint32_t index)
+{
+	return index < shape->number_count ? shape->numbers[index].key.data :
+					     shape->specials[index - shape->number_count].data;
+}
+
+static const char *take_value_of(struct cursor *cursor, const struct shape *shape, uint32_t index,
+				 take_special *take, void *to)
+{
+	if (index < shape->number_count)
+		return take_number_of(cursor, &shape->numbers[index], to) ? NULL :
+									    name_of(shape, index);
+	return take(cursor, index - shape->number_count, to);
+}
+
+static const char *take_shape(struct cursor *cursor, const struct shape *shape, take_special *take,
+			      void *to)
+{
+	uint32_t keys = shape->number_count + shape->special_count;
+	uint32_t seen = 0;
+	uint64_t pairs;
+
+	if (!take_map(cursor, &pairs))
+		return DAMAGED;
+	for (uint64_t i = 0; i < pairs; i++) { /* each takes a byte at least */
+		struct corral_text key;
+		if (!take_text(cursor, &key))
+			return DAMAGED;
+		uint32_t index = index_of(shape, key);
+		if (index == keys) {
+			if (!take_value(cursor))
+				return DAMAGED;
+			continue;
+		}
+		const char *wrong = take_value_of(cursor, shape, index, take, to);
+		if (wrong || (seen & 1u << index) != 0)
+			return wrong ? wrong : name_of(shape, index);
+		seen |= 1u << index;
+	}
+	for (uint32_t index = 0; index < keys; index++)
+		if ((seen & 1u << index) == 0)
+			return name_of(shape, index);
+	return NULL;
+}
+
+/* ---------------------------------------------------------------- the frame */
+
+static const char *take_header(struct cursor *cursor, uint32_t index, void *to)
+{
+	struct portable_header *header = to;
+	struct corral_text uuid;
+	uint64_t none;
+	bool good;
+
+	if (index == HEADER_UUID) {
+		good = take_text(cursor, &uuid) && uuid.size == PORTABLE_UUID_BYTES - 1;
+		if (good)
+			memcpy(header->arena_uuid, uuid.data, uuid.size);
+	} else {
+		good = take_hash(cursor, SEED_BYTES, &none, &header->hash_seed);
+	}
+	return good ? NULL : header_specials[index].data;
+}
+
+static const char *take_trailer(struct cursor *cursor, uint32_t index, void *to)
+{
+	struct portable_trailer *trailer = to;
+	uint64_t none;
+	bool good;
+
+	if (index == TRAILER_END)
+		good = cursor->at < cursor->end && *cursor->at++ == TAG_TRUE;
+	else
+		good = take_hash(cursor, sizeof(trailer->sum), &none, &trailer->sum);
+	return good ? NULL : trailer_specials[index].data;
+}
+
+const char *portable_unpack_header(const void *bytes, size_t size,
+				   struct portable_header *ret_header, size_t *ret_used)
+{
+	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
+	struct portable_header header = { 0 };
+	const char *wrong = take_shape(&cursor, &header_shape, take_header, &header);
+
+	if (wrong)
+		return wrong;
+	*ret_header = header;
+	*ret_used = (size_t)(cursor.at - (const uint8_t *)bytes);
+	return NULL;
+}
+
+const char *portable_unpack_trailer(const void *bytes, size_t size,
+				    struct portable_trailer *ret_trailer, size_t *ret_used)
+{
+	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
+	struct portable_trailer trailer = { 0 };
+	const char *wrong = take_shape(&cursor, &trailer_shape, take_trailer, &trailer);
+
+	if (wrong)
+		return wrong;
+	*ret_trailer = trailer;
+	*ret_used = (size_t)(cursor.at - (const uint8_t *)bytes);
+	return NULL;
+}
+
+bool portable_is_trailer(const void *bytes, size_t size)
+{
+	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
+	struct corral_text key;
+	uint64_t pairs;
+
+	return take_map(&cursor, &pairs) && pairs > 0 && take_text(&cursor, &key) &&
+	       words_text_equal(key, trailer_specials[TRAILER_END]);
+}
+
+/* ------------------------------------------------------------------- lines */
+
+/*
+ * Words are bounded key by key, as their extras may be nested as deep as a cursor goes by
+ * themselves.
+ */
+static bool take_words(struct cursor *cursor)
+{
+	struct corral_text key;
+	uint64_t pairs;
+
+	if (!take_map(cursor, &pairs))
+		return false;
+	for (uint64_t i = 0; i < pairs; i++)
+		if (!take_text(cursor, &key) || !take_value(cursor))
+			return false;
+	return true;
+}
+
+static const char *take_line(struct cursor *cursor, uint32_t index, void *to)
+{
+	struct portable_line *line = to;
+
+	line->words.at = cursor->at;
+	if (!take_words(cursor) || cursor->at - line->words.at > CORRAL_WORDS_MAX)
+		return line_specials[index].data;
+	line->words.end = cursor->at;
+	line->record.words_size = (uint32_t)(line->words.end - line->words.at);
+	return NULL;
+}
+
+/* What lines add up to, and where to write them (NULL: nowhere yet). */
+struct lines {
+	uint8_t *records;
+	uint8_t *words;
+	uint64_t seed;
+	uint64_t sum;
+	uint32_t count;
+	uint32_t words_size;
+};
+
+static bool put_line(struct lines *lines, struct portable_line *line)
+{
+	struct cart_line *record = &line->record;
+	struct words_parts parts;
+
+	if (words_parse(line->words.at, record->words_size, &parts) < 0)
+		return false;
+	parts.item.modifiers = parts.modifiers;
+	words_merge_key(&parts.item, lines->seed, record->merge);
+	record->words_sum = XXH3_64bits(line->words.at, record->words_size);
+	lines->sum += cart_line_sum(record, lines->count);
+	memcpy(lines->records + (size_t)lines->count * sizeof(*record), record, sizeof(*record));
+	memcpy(lines->words + record->words_at, line->words.at, record->words_size);
+	return true;
+}
+
+static const char *take_lines(struct cursor *cursor, struct lines *lines)
+{
+	const char *wrong = cart_map_specials[CART_LINES].data;
+	uint64_t count;
+
+	if (!take_array(cursor, &count) || count > CORRAL_LINES_MAX)
+		return wrong;
+	for (uint64_t i = 0; i < count; i++) {
+		struct portable_line line = { .record = { .words_at = lines->words_size } };
+
+		wrong = take_shape(cursor, &line_shape, take_line, &line);
+		if (wrong)
+			return wrong;
+		if (lines->words_size + line.record.words_size > CORRAL_CART_MAX ||
+		    (lines->records && !put_line(lines, &line)))
+			return line_specials[LINE_WORDS].data;
+		lines->words_size += line.record.words_size;
+		lines->count++;
+	}
+	return NULL;
+}
+
+/* --------------------------------------------------------- remembered operations */
+
+static const char *take_op(struct cursor *cursor, uint32_t index, void *to)
+{
+	struct portable_op *op = to;
+	bool good = index == OP_ID ?
+			    take_hash(cursor, OP_ID_BYTES, &op->record.id[1], &op->record.id[0]) :
+			    take_status(cursor, &op->status);
+
+	return good ? NULL : op_specials[index].data;
+}
+
+/* Records to `to`, unless it is NULL. */
+static const char *take_ops(struct cursor *cursor, uint8_t *to, uint32_t *ret_count)
+{
+	uint64_t count;
+
+	if (!take_array(cursor, &count) || count > CORRAL_OPS_KEPT)
+		return cart_map_specials[CART_OPS].data;
+	for (uint64_t i = 0; i < count; i++) {
+		struct portable_op op = { 0 };
+		const char *wrong = take_shape(cursor, &op_shape, take_op, &op);
+
+		if (wrong)
+			return wrong;
+		if (op.status == CORRAL_CHECKED_OUT)
+			op.record.line_status |= OP_CHECKED_OUT;
+		if (to)
+			memcpy(to + i * sizeof(op.record), &op.record, sizeof(op.record));
+	}
+	*ret_count = (uint32_t)count;
+	return NULL;
+}
+
+/* -------------------------------------------------------------------- a cart */
+
+static bool take_id(struct cursor *cursor, struct corral_text *ret_id)
+{
+	return take_text(cursor, ret_id) && ret_id->size >= 1 && ret_id->size <= CORRAL_ID_MAX;
+}
+
+static bool take_attributes(struct cursor *cursor, struct portable_cart *cart)
+{
+	struct cursor map = *cursor;
+	uint64_t count;
+
+	cart->attributes.at = cursor->at;
+	if (!take_map(&map, &count) || count > CORRAL_ATTRIBUTES_MAX || !take_value(cursor))
+		return false;
+	cart->attributes.end = cursor->at;
+	if (cart->attributes.end - cart->attributes.at > CORRAL_CART_MAX)
+		return false;
+	cart->head.attribute_count = (uint32_t)count;
+	if (count > 0) /* none are no bytes at all */
+		cart->head.attributes_size = (uint32_t)(cart->attributes.end - cart->attributes.at);
+	return true;
+}
+
+static const char *measure_lines(struct cursor *cursor, struct portable_cart *cart)
+{
+	struct lines lines = { 0 };
+
+	cart->lines = *cursor;
+	const char *wrong = take_lines(cursor, &lines);
+	cart->head.line_count = lines.count;
+	cart->head.words_size = lines.words_size;
+	return wrong;
+}
+
+static const char *take_cart(struct cursor *cursor, uint32_t index, void *to)
+{
+	struct portable_cart *cart = to;
+	bool good = true;
+
+	switch (index) {
+	case CART_RESTAURANT:
+		good = take_id(cursor, &cart->restaurant_id);
+		break;
+	case CART_SESSION:
+		good = take_id(cursor, &cart->session_id);
+		break;
+	case CART_STATUS:
+		good = take_status(cursor, &cart->head.status);
+		break;
+	case CART_ATTRIBUTES:
+		good = take_attributes(cursor, cart);
+		break;
+	case CART_OPS:
+		cart->ops = *cursor;
+		return take_ops(cursor, NULL, &cart->head.ops_count);
+	case CART_LINES:
+		return measure_lines(cursor, cart);
+	}
+	return good ? NULL : cart_map_specials[index].data;
+}
+
+/* Everything is measured and fits: write it. */
+static const char *write_version(struct portable_cart *cart, const struct cart_sections *at,
+				 uint8_t *to)
+{
+	struct cart_head *head = &cart->head;
+	struct lines lines = { .records = to + at->lines_at,
+			       .words = to + at->words_at,
+			       .seed = head->seed };
+	uint8_t *ids = to + sizeof(*head);
+	uint32_t op_count;
+
+	memset(ids, 0, at->ops_at - sizeof(*head));
+	memcpy(ids, cart->restaurant_id.data, head->restaurant_size);
+	memcpy(ids + head->restaurant_size, cart->session_id.data, head->session_size);
+	if (head->attributes_size)
+		memcpy(to + at->attributes_at, cart->attributes.at, head->attributes_size);
+	const char *wrong = take_lines(&cart->lines, &lines);
+	if (!wrong && head->ops_count)
+		wrong = take_ops(&cart->ops, to + at->ops_at, &op_count);
+	if (wrong)
+		return wrong;
+	head->lines_sum = lines.sum;
+	head->ops_sum = cart_all_ops_sum(to + at->ops_at, head->ops_count);
+	memcpy(to, head, sizeof(*head));
+	head->sum = cart_front_sum(to, at);
+	memcpy(to, &head->sum, sizeof(head->sum));
+	return NULL;
+}
+
+const char *portable_unpack_cart(const void *bytes, size_t size, uint64_t seed, bool keep_ops,
+				 void *buffer, struct portable_version *ret_version,
+				 size_t *ret_used)
+{
+	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
+	struct portable_cart cart = { .head = { .format = CART_FORMAT, .seed = seed },
+				      .restaurant_id = { "", 0 },
+				      .session_id = { "", 0 } };
+	const char *wrong = take_shape(&cursor, &cart_map_shape, take_cart, &cart);
+
+	if (wrong)
+		return wrong;
+	if (!keep_ops)
+		cart.head.ops_count = 0;
+	cart.head.restaurant_size = (uint16_t)cart.restaurant_id.size;
+	cart.head.session_size = (uint16_t)cart.session_id.size;
+	struct cart_sections at = cart_sections(&cart.head);
+	if (at.end > CORRAL_CART_MAX)
+		return "lines (the cart is too large)";
+	cart.head.size = (uint32_t)at.end;
+	wrong = write_version(&cart, &at, buffer);
+	if (wrong)
+		return wrong;
+	if (cart_validate(buffer, cart.head.size) < 0)
+		return "totals, or a number that does not go with the others";
+	*ret_version = (struct portable_version){ .size = cart.head.size,
+						  .idle_ms = (uint64_t)cart.idle_ms,
+						  .ttl_ms = cart.head.ttl_ms };
+	*ret_used = (size_t)(cursor.at - (const uint8_t *)bytes);
+	return NULL;
+}

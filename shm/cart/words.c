@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * words.c (side wing): packs items and attributes as MessagePack; the sole includer of <msgpack.h>.
+ *
+ * Everything a caller gives is validated here, before any lock is taken, and packed
+ * straight into the caller's buffer: nothing is allocated. The merge key and the checksum
+ * that cart_plan() needs are computed on the way.
+ *
+ * Does not read MessagePack (words_read.c). What is packed is canonical: the same item
+ * always gives the same bytes.
+ */
+#include <errno.h>
+#include <msgpack.h>
+
+#include "cart/cart_shape.h"
+#include "cart/words.h"
+
+const struct corral_text words_own_keys[WORDS_OWN_KEYS] = {
+	{ "menu_item_id", 12 }, { "modifiers", 9 }, { "notes", 5 }, { "name", 4 }
+};
+
+/* ---------------------------------------------------------------- the packer */
+
+/* Where packed bytes go; what does not fit is refused. */
+struct sink {
+	char *at;
+	size_t left;
+};
+
+/*
+ * Inlined into the packer, whose pieces are mostly a byte or two: a call for each took longer than
+ * all the rest of it.
+ */
+static inline __attribute__((always_inline)) int sink_write(void *data, const char *bytes,
+							    size_t size)
+{
+	struct sink *sink = data;
+
+	if (size > sink->left)
+		return -1;
+	if (size)
+		memcpy(sink->at, bytes, size);
+	sink->at += size;
+	sink->left -= size;
+	return 0;
+}
+
+static inline __attribute__((always_inline)) bool pack_text(msgpack_packer *packer,
+							    struct corral_text text)
+{
+	return msgpack_pack_str(packer, text.size) == 0 &&
+	       msgpack_pack_str_body(packer, text.data, text.size) == 0;
+}
+
+/* ---------------------------------------------------------------- validate */
+
+static int text_error(struct corral_text text)
+{
+	if (text.size && !text.data)
+		return -EINVAL;
+	if (text.size > CORRAL_WORDS_MAX)
+		return -E2BIG;
+	return cart_text_valid(text) ? 0 : -EILSEQ;
+}
+
+static int modifiers_error(const struct corral_item *item)
+{
+	if (item->modifier_count > CORRAL_MODIFIERS_MAX)
+		return -E2BIG;
+	if (item->modifier_count && !item->modifiers)
+		return -EINVAL;
+	for (uint32_t i = 0; i < item->modifier_count; i++) {
+		int error = text_error(item->modifiers[i].name);
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int extras_error(const struct corral_item *item)
+{
+	if (item->extra_count > CORRAL_EXTRAS_MAX)
+		return -E2BIG;
+	if (item->extra_count && !item->extras)
+		return -EINVAL;
+	for (uint32_t i = 0; i < item->extra_count; i++) {
+		const struct corral_extra *extra = &item->extras[i];
+		int error = text_error(extra->key);
+
+		if (error)
+			return error;
+		if (!extra->value)
+			return -EINVAL;
+		if (extra->value_size > CORRAL_WORDS_MAX)
+			return -E2BIG;
+		if (!words_value_valid(extra->value, extra->value_size))
+			return -EINVAL;
+	}
+	return words_extras_distinct(item->extras, item->extra_count) ? 0 : -EINVAL;
+}
+
+static int item_error(const struct corral_item *item)
+{
+	int error;
+
+	if (item->menu_item_id.size == 0)
+		return -EINVAL;
+	if (item->quantity < 1 || item->quantity > CORRAL_QUANTITY_MAX ||
+	    item->unit_price_cents < 0)
+		return -ERANGE;
+	error = text_error(item->menu_item_id);
+	if (error == 0)
+		error = text_error(item->name);
+	if (error == 0)
+		error = text_error(item->notes);
+	if (error == 0)
+		error = modifiers_error(item);
+	return error ? error : extras_error(item);
+}
+
+/* ---------------------------------------------------------------- merge key */
+
+/* Hashes of the parts and their sizes: no two different items have the same. */
+struct merge_input {
+	XXH128_hash_t menu_item_id;
+	XXH128_hash_t notes;
+	uint64_t modifiers[2]; /* a sum, so that their order does not matter */
+	uint64_t menu_item_id_size;
+	uint64_t notes_size;
+	uint64_t modifier_count;
+};
+
+struct modifier_input {
+	XXH128_hash_t name;
+	uint64_t name_size;
+	int64_t price_cents;
+};
+
+static void add_128(uint64_t sum[2], XXH128_hash_t term)
+{
+	sum[0] += term.low64;
+	sum[1] += term.high64 + (sum[0] < term.low64);
+}
+
+static XXH128_hash_t hash_text(struct corral_text text, uint64_t seed)
+{
+	return XXH3_128bits_withSeed(text.size ? text.data : "", text.size, seed);
+}
+
+void words_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2])
+{
+	struct merge_input input = { .menu_item_id = hash_text(item->menu_item_id, seed),
+				     .notes = hash_text(item->notes, seed),
+				     .menu_item_id_size = item->menu_item_id.size,
+				     .notes_size = item->notes.size,
+				     .modifier_count = item->modifier_count };
+	XXH128_hash_t merge;
+
+	for (uint32_t i = 0; i < item->modifier_count; i++) {
+		const struct corral_modifier *modifier = &item->modifiers[i];
+		struct modifier_input term = { .name = hash_text(modifier->name, seed),
+					       .name_size = modifier->name.size,
+					       .price_cents = modifier->price_cents };
+
+		add_128(input.modifiers, XXH3_128bits_withSeed(&term, sizeof(term), seed));
+	}
+	merge = XXH3_128bits_withSeed(&input, sizeof(input), seed);
+	ret_merge[0] = merge.low64;
+	ret_merge[1] = merge.high64;
+}
+
+/* ---------------------------------------------------------------- items */
+
+static inline __attribute__((always_inline)) bool pack_modifiers(msgpack_packer *packer,
+								 const struct corral_item *item)
+{
+	bool fits = msgpack_pack_array(packer, item->modifier_count) == 0;
+
+	for (uint32_t i = 0; fits && i < item->modifier_count; i++)
+		fits = msgpack_pack_array(packer, 2) == 0 &&
+		       pack_text(packer, item->modifiers[i].name) &&
+		       msgpack_pack_int64(packer, item->modifiers[i].price_cents) == 0;
+	return fits;
+}
+
+static inline __attribute__((always_inline)) bool
+pack_words(msgpack_packer *packer, const struct corral_item *item, struct sink *sink)
+{
+	bool fits = msgpack_pack_map(packer, WORDS_OWN_KEYS + item->extra_count) == 0 &&
+		    pack_text(packer, words_own_keys[0]) && pack_text(packer, item->menu_item_id) &&
+		    pack_text(packer, words_own_keys[1]) && pack_modifiers(packer, item) &&
+		    pack_text(packer, words_own_keys[2]) && pack_text(packer, item->notes) &&
+		    pack_text(packer, words_own_keys[3]) && pack_text(packer, item->name);
+
+	for (uint32_t i = 0; fits && i < item->extra_count; i++)
+		fits = pack_text(packer, item->extras[i].key) &&
+		       sink_write(sink, item->extras[i].value, item->extras[i].value_size) == 0;
+	return fits;
+}
+
+int cart_pack_item(const struct corral_item *item, uint64_t seed, void *buffer, size_t buffer_size,
+		   struct cart_words *ret_words)
+{
+	size_t room = min_u64(buffer_size, CORRAL_WORDS_MAX);
+	struct sink sink = { buffer, room };
+	msgpack_packer packer;
+	int64_t modifiers_cents, unit_cents;
+	int error;
+
+	if (!item || !buffer)
+		return -EINVAL;
+	error = item_error(item);
+	if (error)
+		return error;
+	if (!words_modifiers_cents(item->modifiers, item->modifier_count, &modifiers_cents) ||
+	    add_overflows(item->unit_price_cents, modifiers_cents, &unit_cents))
+		return -EOVERFLOW;
+	msgpack_packer_init(&packer, &sink, sink_write);
+	if (!pack_words(&packer, item, &sink))
+		return -E2BIG;
+	ret_words->bytes = buffer;
+	ret_words->size = (uint32_t)(room - sink.left);
+	ret_words->unit_price_cents = item->unit_price_cents;
+	ret_words->modifiers_cents = modifiers_cents;
+	ret_words->sum = XXH3_64bits(buffer, ret_words->size);
+	words_merge_key(item, seed, ret_words->merge);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- attributes */
+
+static int attribute_error(const struct corral_attribute *attributes, uint32_t index)
+{
+	const struct corral_attribute *attribute = &attributes[index];
+	int error = attribute->name.size ?
+			    cart_text_check(attribute->name, CORRAL_ATTRIBUTE_NAME_MAX) :
+			    -EINVAL;
+
+	if (error == 0)
+		error = cart_text_check(attribute->value, CORRAL_ATTRIBUTE_VALUE_MAX);
+	for (uint32_t i = 0; error == 0 && i < index; i++)
+		if (words_text_equal(attributes[i].name, attribute->name))
+			error = -EINVAL;
+	return error;
+}
+
+int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t count, void *buffer,
+			 size_t size, uint32_t *ret_size)
+{
+	size_t room = min_u64(size, CORRAL_CART_MAX);
+	struct sink sink = { buffer, room };
+	msgpack_packer packer;
+
+	if (count > CORRAL_ATTRIBUTES_MAX)
+		return -E2BIG;
+	if (count && (!attributes || !buffer))
+		return -EINVAL;
+	for (uint32_t i = 0; i < count; i++) {
+		int error = attribute_error(attributes, i);
+
+		if (error)
+			return error;
+	}
+	msgpack_packer_init(&packer, &sink, sink_write);
+	if (count && msgpack_pack_map(&packer, count) != 0)
+		return -E2BIG;
+	for (uint32_t i = 0; i < count; i++)
+		if (!pack_text(&packer, attributes[i].name) ||
+		    !pack_text(&packer, attributes[i].value))
+			return -E2BIG;
+	*ret_size = (uint32_t)(room - sink.left);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- operation ids */
+
+int cart_hash_op(struct corral_text id, uint64_t seed, struct cart_change *change)
+{
+	int error = cart_text_check(id, CORRAL_ID_MAX);
+	XXH128_hash_t hash;
+
+	if (error)
+		return error;
+	hash = hash_text(id, seed);
+	change->has_op = id.size != 0;
+	change->op_id[0] = hash.low64;
+	change->op_id[1] = hash.high64;
+	return 0;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * words_read.c (side wing): takes a line's words and a cart's attributes apart.
+ *
+ * Everything is bounded by the limits of corral.h and by the bytes, which may be damaged.
+ * Texts and values are spans of the bytes; extras stay as they came. The few lines that
+ * write a text are here as well, for cart_build(), which may not call a library inside
+ * its critical section.
+ *
+ * Does not pack items (words.c), does not allocate (decode.c does).
+ */
+#include <errno.h>
+
+#include "cart/cart_shape.h"
+#include "cart/cursor.h"
+#include "cart/words.h"
+
+/* ---------------------------------------------------------------- items */
+
+bool words_value_valid(const void *value, size_t size)
+{
+	struct cursor cursor = { value, (const uint8_t *)value + size };
+
+	return take_value(&cursor) && cursor.at == cursor.end;
+}
+
+bool words_extras_distinct(const struct corral_extra *extras, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		for (uint32_t j = 0; j < WORDS_OWN_KEYS; j++)
+			if (words_text_equal(extras[i].key, words_own_keys[j]))
+				return false;
+		for (uint32_t j = 0; j < i; j++)
+			if (words_text_equal(extras[i].key, extras[j].key))
+				return false;
+	}
+	return true;
+}
+
+bool words_modifiers_cents(const struct corral_modifier *modifiers, uint32_t count,
+			   int64_t *ret_cents)
+{
+	__int128 sum = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		sum += modifiers[i].price_cents;
+	return cart_narrow(sum, ret_cents);
+}
+
+/* Take the key that has to come next. */
+static bool take_own_key(struct cursor *cursor, uint32_t index)
+{
+	struct corral_text key;
+
+	return take_text(cursor, &key) && words_text_equal(key, words_own_keys[index]);
+}
+
+static bool take_modifiers(struct cursor *cursor, struct words_parts *parts)
+{
+	uint64_t count, two;
+
+	if (!take_array(cursor, &count) || count > CORRAL_MODIFIERS_MAX)
+		return false;
+	for (uint64_t i = 0; i < count; i++)
+		if (!take_array(cursor, &two) || two != 2 ||
+		    !take_text(cursor, &parts->modifiers[i].name) ||
+		    !take_int(cursor, &parts->modifiers[i].price_cents))
+			return false;
+	parts->item.modifier_count = (uint32_t)count;
+	return words_modifiers_cents(parts->modifiers, parts->item.modifier_count,
+				     &parts->modifiers_cents);
+}
+
+static bool take_extras(struct cursor *cursor, uint64_t count, struct words_parts *parts)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		struct corral_extra *extra = &parts->extras[i];
+
+		if (!take_text(cursor, &extra->key))
+			return false;
+		extra->value = cursor->at;
+		if (!take_value(cursor))
+			return false;
+		extra->value_size = (size_t)(cursor->at - (const uint8_t *)extra->value);
+	}
+	parts->item.extra_count = (uint32_t)count;
+	return words_extras_distinct(parts->extras, parts->item.extra_count);
+}
+
+int words_parse(const void *bytes, size_t size, struct words_parts *ret_parts)
+{
+	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
+	struct corral_item *item = &ret_parts->item;
+	uint64_t pairs;
+
+	memset(item, 0, sizeof(*item));
+	if (size > CORRAL_WORDS_MAX || !take_map(&cursor, &pairs) || pairs < WORDS_OWN_KEYS ||
+	    pairs > WORDS_OWN_KEYS + CORRAL_EXTRAS_MAX)
+		return -EUCLEAN;
+	if (!take_own_key(&cursor, 0) || !take_text(&cursor, &item->menu_item_id) ||
+	    item->menu_item_id.size == 0 || !take_own_key(&cursor, 1) ||
+	    !take_modifiers(&cursor, ret_parts) || !take_own_key(&cursor, 2) ||
+	    !take_text(&cursor, &item->notes) || !take_own_key(&cursor, 3) ||
+	    !take_text(&cursor, &item->name) ||
+	    !take_extras(&cursor, pairs - WORDS_OWN_KEYS, ret_parts))
+		return -EUCLEAN;
+	return cursor.at == cursor.end ? 0 : -EUCLEAN;
+}
+
+/* ---------------------------------------------------------------- attributes */
+
+static bool take_attribute(struct cursor *cursor, struct corral_attribute *ret_attribute)
+{
+	return take_text(cursor, &ret_attribute->name) && take_text(cursor, &ret_attribute->value);
+}
+
+/* A cursor on the first pair; count is that of the cart's head. */
+static bool open_attributes(const uint8_t *map, uint32_t size, uint32_t count,
+			    struct cursor *ret_cursor)
+{
+	uint64_t pairs = 0;
+
+	*ret_cursor = (struct cursor){ map, map + size };
+	if (count > CORRAL_ATTRIBUTES_MAX || (count == 0) != (size == 0))
+		return false;
+	return count == 0 || (take_map(ret_cursor, &pairs) && pairs == count);
+}
+
+int words_find_attribute(const uint8_t *map, uint32_t size, uint32_t count, struct corral_text name,
+			 struct words_place *ret_place)
+{
+	struct words_place place = { 0, size, 0 };
+	struct cursor cursor;
+
+	if (!open_attributes(map, size, count, &cursor))
+		return -EUCLEAN;
+	place.header_size = (uint32_t)(cursor.at - map);
+	for (uint32_t i = 0; i < count; i++) {
+		const uint8_t *at = cursor.at;
+		struct corral_attribute attribute;
+
+		if (!take_attribute(&cursor, &attribute))
+			return -EUCLEAN;
+		if (place.size == 0 && words_text_equal(attribute.name, name)) {
+			place.at = (uint32_t)(at - map);
+			place.size = (uint32_t)(cursor.at - at);
+		}
+	}
+	if (cursor.at != cursor.end)
+		return -EUCLEAN;
+	*ret_place = place;
+	return 0;
+}
+
+int words_attributes_check(const uint8_t *map, uint32_t size, uint32_t count)
+{
+	struct corral_attribute all[CORRAL_ATTRIBUTES_MAX];
+	struct cursor cursor;
+
+	if (!open_attributes(map, size, count, &cursor))
+		return -EUCLEAN;
+	for (uint32_t i = 0; i < count; i++) {
+		if (!take_attribute(&cursor, &all[i]) || all[i].name.size == 0 ||
+		    all[i].name.size > CORRAL_ATTRIBUTE_NAME_MAX ||
+		    all[i].value.size > CORRAL_ATTRIBUTE_VALUE_MAX)
+			return -EUCLEAN;
+		for (uint32_t j = 0; j < i; j++)
+			if (words_text_equal(all[j].name, all[i].name))
+				return -EUCLEAN;
+	}
+	return cursor.at == cursor.end ? 0 : -EUCLEAN;
+}
+
+int cart_get_attribute(const void *bytes, size_t size, uint32_t index,
+		       struct corral_attribute *ret_attribute)
+{
+	struct corral_attribute attribute;
+	struct cart_head head;
+	struct cursor cursor;
+	int error = cart_load(bytes, size, &head);
+
+	if (error)
+		return error;
+	if (index >= head.attribute_count)
+		return -ENXIO;
+	if (!open_attributes((const uint8_t *)bytes + cart_sections(&head).attributes_at,
+			     head.attributes_size, head.attribute_count, &cursor))
+		return -EUCLEAN;
+	for (uint32_t i = 0; i <= index; i++)
+		if (!take_attribute(&cursor, &attribute))
+			return -EUCLEAN;
+	*ret_attribute = attribute;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- write */
+
+#define FIXMAP 0x80
+#define FIXMAP_MAX 15
+#define MAP_16 0xde
+#define FIXSTR 0xa0
+#define FIXSTR_MAX 31
+#define STR_8 0xd9
+#define STR_16 0xda
+
+uint32_t words_put_map_header(uint32_t count, uint8_t *at)
+{
+	if (count == 0)
+		return 0;
+	if (count <= FIXMAP_MAX) {
+		at[0] = (uint8_t)(FIXMAP | count);
+		return 1;
+	}
+	at[0] = MAP_16;
+	at[1] = (uint8_t)(count >> 8);
+	at[2] = (uint8_t)count;
+	return WORDS_MAP_HEADER_MAX;
+}
+
+static uint32_t text_header_size(size_t size)
+{
+	return size <= FIXSTR_MAX ? 1 : size <= UINT8_MAX ? 2 : 3;
+}
+
+uint32_t words_text_size(struct corral_text text)
+{
+	return text_header_size(text.size) + (uint32_t)text.size;
+}
+
+uint8_t *words_put_text(struct corral_text text, uint8_t *at)
+{
+	if (text.size <= FIXSTR_MAX) {
+		*at++ = (uint8_t)(FIXSTR | text.size);
+	} else if (text.size <= UINT8_MAX) {
+		*at++ = STR_8;
+		*at++ = (uint8_t)text.size;
+	} else {
+		*at++ = STR_16;
+		*at++ = (uint8_t)(text.size >> 8);
+		*at++ = (uint8_t)text.size;
+	}
+	if (text.size)
+		memcpy(at, text.data, text.size);
+	return at + text.size;
+}

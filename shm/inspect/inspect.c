@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * inspect.c: see inspect.h: open for reading only, and the rows. The check is in check.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "arena/bus.h"
+#include "base/atomic.h"
+#include "inspect/walk.h"
+#include "memory/block.h"
+#include "store/slot.h"
+#include "sync/alive.h"
+#include "sync/deaths.h"
+#include "sync/grace.h"
+
+/* ----------------------------------------------------------- open and close */
+
+static int open_files(const char *path, struct inspect *inspect, char *why)
+{
+	struct stat st;
+	int dir_fd;
+
+	inspect->lock_fd = -1;
+	if (stat(path, &st) < 0)
+		return why_set(why, -errno, "%s: there is no such file or directory", path);
+	if (S_ISDIR(st.st_mode)) {
+		int r = arena_open_directory(path, &dir_fd, why);
+		if (r < 0)
+			return r;
+		inspect->arena.fd =
+			openat(dir_fd, ARENA_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		r = errno;
+		inspect->lock_fd = openat(dir_fd, ARENA_LOCK_FILE,
+					  O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		close(dir_fd);
+		errno = r;
+	} else {
+		inspect->arena.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	}
+	if (inspect->arena.fd < 0)
+		return why_set(
+			why, -errno,
+			errno == ENOENT ?
+				"%s: there is no arena: start corral-agent, which creates it" :
+				"%s: cannot open the arena",
+			path);
+	if (fstat(inspect->arena.fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return why_set(why, -EPROTO, "%s: the arena is not a regular file", path);
+	inspect->file_bytes = (uint64_t)st.st_size;
+	inspect->disk_bytes = (uint64_t)st.st_blocks * 512;
+	return 0;
+}
+
+static int map_file(const char *path, bool lenient, struct inspect *inspect, char *why)
+{
+	if (inspect->file_bytes < HEADER_BYTES)
+		return why_set(why, -EPROTO, "%s: the file has %llu bytes: too short for an arena",
+			       path, (unsigned long long)inspect->file_bytes);
+	inspect->arena.bytes = inspect->file_bytes;
+	inspect->arena.base =
+		mmap(NULL, inspect->file_bytes, PROT_READ, MAP_SHARED, inspect->arena.fd, 0);
+	if (inspect->arena.base == MAP_FAILED) {
+		inspect->arena.base = NULL;
+		return why_set(why, -errno, "%s: cannot map the arena", path);
+	}
+	inspect->arena.watched =
+		bus_watch(inspect->arena.base, inspect->file_bytes) == 0; /* else it goes without */
+	inspect->arena.header = (struct arena_header *)(void *)inspect->arena.base;
+	int r = arena_validate(&inspect->arena, inspect->file_bytes, inspect->header_fault);
+	inspect->readable = r == 0;
+	if (r < 0 && (!lenient || r == -EPROTONOSUPPORT))
+		return why_set(why, r, "%s: %s", path, inspect->header_fault);
+	return 0;
+}
+
+int inspect_open(const char *path, bool lenient, struct inspect **ret_inspect, char *why,
+		 size_t why_size)
+{
+	char text[WHY_BYTES] = "";
+	struct inspect *inspect = calloc(1, sizeof(*inspect));
+
+	if (inspect == NULL)
+		return -ENOMEM;
+	inspect->arena.fd = inspect->arena.dir_fd = -1;
+	int r = open_files(path, inspect, text);
+	if (r == 0)
+		r = map_file(path, lenient, inspect, text);
+	if (r < 0) {
+		snprintf(why, why_size, "%s", text);
+		inspect_close(inspect);
+		return r;
+	}
+	*ret_inspect = inspect;
+	return 0;
+}
+
+void inspect_close(struct inspect *inspect)
+{
+	if (inspect == NULL)
+		return;
+	walk_forget(inspect);
+	if (inspect->arena.watched)
+		bus_forget(inspect->arena.base);
+	if (inspect->arena.base != NULL)
+		munmap(inspect->arena.base, inspect->file_bytes);
+	if (inspect->arena.fd >= 0)
+		close(inspect->arena.fd);
+	if (inspect->lock_fd >= 0)
+		close(inspect->lock_fd);
+	free(inspect);
+}
+
+const struct arena_header *inspect_header(const struct inspect *inspect)
+{
+	return inspect->arena.header;
+}
+
+/* ------------------------------------------------------------------ totals */
+
+static int count_locks(struct inspect *inspect, uint32_t *ret_count)
+{
+	struct inspect_lock rows[64];
+	size_t count = 0;
+	int r = inspect_locks(inspect, rows, sizeof(rows) / sizeof(rows[0]), &count);
+
+	*ret_count = (uint32_t)count;
+	return r;
+}
+
+int walk_and_sum(struct inspect *inspect, bool verify, bool accounting)
+{
+	int r = walk_arena(inspect, verify, accounting);
+
+	if (r < 0)
+		return r;
+	inspect->totals.file_bytes = inspect->file_bytes;
+	inspect->totals.disk_bytes = inspect->disk_bytes;
+	inspect->totals.fixed_bytes = inspect->arena.space_at;
+	return count_locks(inspect, &inspect->totals.locks_held);
+}
+
+int inspect_totals(struct inspect *inspect, struct inspect_totals *ret_totals)
+{
+	if (!inspect->readable)
+		return -EPROTO;
+	inspect->finding = NULL;
+	int r = walk_and_sum(inspect, false, false);
+	if (r == 0)
+		*ret_totals = inspect->totals;
+	return r;
+}
+
+bool inspect_agent_lives(const struct inspect *inspect)
+{
+	return inspect->lock_fd >= 0 && alive_test(inspect->lock_fd, ALIVE_AGENT_BYTE);
+}
+
+void inspect_counters(const struct inspect *inspect, uint64_t ret_sums[STAT_SLOTS])
+{
+	const struct arena *arena = &inspect->arena;
+
+	memset(ret_sums, 0, STAT_SLOTS * sizeof(*ret_sums));
+	if (!inspect->readable)
+		return;
+	uint32_t high = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
+	for (uint32_t number = 0; number < high; number++)
+		for (uint32_t index = 0; index < STAT_SLOTS; index++)
+			ret_sums[index] += load_relaxed(
+				&arena->threads[number].stat[index]); /* relaxed: a counter */
+}
+
+/* -------------------------------------------------------------------- rows */
+
+int inspect_process(struct inspect *inspect, uint32_t index, bool *ret_used,
+		    struct inspect_process *ret_row)
+{
+	const struct arena *arena = &inspect->arena;
+
+	if (!inspect->readable ||
+	    index >= min_u64(arena->header->processes_high, arena->max_processes))
+		return -ENXIO;
+	const struct process_record *record = &arena->processes[index];
+	bool alive = inspect->lock_fd >= 0 && alive_test(inspect->lock_fd, ALIVE_BYTE(index));
+	*ret_used = record->state != PROCESS_FREE;
+	if (!*ret_used)
+		return 0;
+	*ret_row = (struct inspect_process){ .number = index,
+					     .alive = alive,
+					     .agent = (record->flags & PROCESS_AGENT) != 0,
+					     .fenced = (record->flags & PROCESS_FENCED) != 0,
+					     .pid = record->pid,
+					     .started_ms = record->started_ms };
+	memcpy(ret_row->program, record->program, sizeof(record->program));
+	uint32_t high = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
+	for (uint32_t number = 0; number < high; number++)
+		ret_row->threads += arena->threads[number].owner == index + 1;
+	return 0;
+}
+
+static uint64_t list_bytes(const struct arena *arena, block_ref first)
+{
+	uint32_t bound = arena->page_count * (PAGE_BYTES / CLASS_SMALLEST);
+	uint64_t bytes = 0;
+
+	for (const struct block_header *block; first != 0 && bound > 0; bound--) {
+		block = block_at(arena, first);
+		if (block == NULL)
+			break;
+		bytes += block_class_bytes(block->class);
+		first = block->next;
+	}
+	return bytes;
+}
+
+static void describe(const struct thread_record *record, char *text, size_t size)
+{
+	const struct intent *intent = &record->intent;
+
+	text[0] = '\0';
+	if (intent->hand != 0 && intent->slot != 0)
+		snprintf(text, size, "builds block 0x%x for slot %u", intent->hand,
+			 intent->slot - 1);
+	else if (intent->hand != 0)
+		snprintf(text, size, "has block 0x%x in hand", intent->hand);
+	else if (intent->old != 0)
+		snprintf(text, size, "is to retire block 0x%x", intent->old);
+	else if (intent->splice_kind != SPLICE_NONE)
+		snprintf(text, size, "moves blocks of class %u", intent->splice_class);
+}
+
+int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used,
+		   struct inspect_thread *ret_row)
+{
+	const struct arena *arena = &inspect->arena;
+
+	if (!inspect->readable || index >= min_u64(arena->header->threads_high, arena->max_threads))
+		return -ENXIO;
+	const struct thread_record *record = &arena->threads[index];
+	uint64_t reader = load_relaxed(&record->reader);
+	uint64_t phase = load_relaxed(&arena->header->gp_phase);
+	*ret_used = record->owner != 0 || block_has_leftovers(record);
+	if (!*ret_used)
+		return 0;
+	*ret_row = (struct inspect_thread){
+		.number = index,
+		.process = record->owner != 0 ? record->owner - 1 : UINT32_MAX,
+		.tid = record->tid,
+		.nest = reader != 0 ? (uint32_t)max_u64(1, record->nest) : 0,
+		.phases_behind = reader != 0 && phase > reader ? phase - reader : 0
+	};
+	if (ret_row->process < arena->max_processes) {
+		const struct process_record *process = &arena->processes[ret_row->process];
+		ret_row->pid = process->pid;
+		memcpy(ret_row->program, process->program, sizeof(process->program));
+	}
+	ret_row->stalled_ms = grace_stalled_ms(arena, record);
+	ret_row->revoked = reader != 0 && reader <= load_relaxed(&record->revoked);
+	if (ret_row->phases_behind > 0 && !ret_row->revoked)
+		ret_row->held_back_bytes = block_held_back(arena, reader);
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
+		ret_row->cached_bytes += list_bytes(arena, record->cache[class]);
+	ret_row->retired_bytes = list_bytes(arena, record->retired.open) +
+				 list_bytes(arena, record->retired.waiting) +
+				 list_bytes(arena, record->retired.ready) +
+				 list_bytes(arena, record->retired.deferred);
+	describe(record, ret_row->doing, sizeof(ret_row->doing));
+	return 0;
+}
+
+int inspect_class(struct inspect *inspect, uint32_t index, bool *ret_used,
+		  struct inspect_class *ret_row)
+{
+	if (!inspect->readable || index >= CLASS_COUNT)
+		return -ENXIO;
+	if (inspect->counts == NULL) {
+		inspect->finding = NULL;
+		int r = walk_and_sum(inspect, false, false);
+		if (r < 0)
+			return r;
+	}
+	const uint32_t *counts = &inspect->counts[index * PLACE_COUNT];
+	*ret_used = inspect->spans[index] != 0;
+	*ret_row =
+		(struct inspect_class){ .block_bytes = block_class_bytes(index),
+					.spans = inspect->spans[index],
+					.blocks = inspect->spans[index] * block_span_blocks(index),
+					.live = counts[PLACE_LIVE],
+					.free = counts[PLACE_FREE] + counts[PLACE_NEVER_USED],
+					.cached = counts[PLACE_CACHED],
+					.retired = counts[PLACE_RETIRED] };
+	return 0;
+}
+
+int inspect_deaths(struct inspect *inspect, struct death *ret_rows, size_t max, size_t *ret_count)
+{
+	if (!inspect->readable)
+		return -EPROTO;
+	uint64_t end = deaths_count(&inspect->arena);
+	size_t count = 0;
+	for (uint64_t number = end > DEATHS_KEPT ? end - DEATHS_KEPT : 0;
+	     number < end && count < max; number++)
+		count += deaths_read(&inspect->arena, number + 1, &ret_rows[count]);
+	*ret_count = count;
+	return 0;
+}
+
+struct lock_rows {
+	struct inspect *inspect;
+	struct inspect_lock *rows;
+	size_t max;
+	size_t count;
+};
+
+static void add_lock(struct lock_rows *to, const char *kind, uint32_t number, const lock_word *lock)
+{
+	const struct arena *arena = &to->inspect->arena;
+	uint32_t word = load_relaxed(lock);
+
+	if ((word & LOCK_HOLDER) == 0 || to->count >= to->max)
+		return;
+	struct inspect_lock row = { .kind = kind,
+				    .number = number,
+				    .thread = (word & LOCK_HOLDER) - 1,
+				    .process = UINT32_MAX,
+				    .held_ms = -1,
+				    .waiters = (word & LOCK_WAITERS) != 0 };
+	if (row.thread < arena->max_threads) {
+		const struct thread_record *record = &arena->threads[row.thread];
+		row.alive = walk_owner_alive(to->inspect, record);
+		if (record->owner - 1 < arena->max_processes) {
+			row.process = record->owner - 1;
+			row.pid = arena->processes[row.process].pid;
+		}
+		int64_t since_ns = load_relaxed(&record->intent.since_ns);
+		if (since_ns != 0)
+			row.held_ms = ns_since(arena_now_ns(arena), since_ns) / 1000000;
+	}
+	to->rows[to->count++] = row;
+}
+
+int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t max,
+		  size_t *ret_count)
+{
+	const struct arena *arena = &inspect->arena;
+	struct lock_rows to = { inspect, ret_rows, max, 0 };
+
+	if (!inspect->readable)
+		return -EPROTO;
+	add_lock(&to, "space", 0, &arena->header->space_lock);
+	add_lock(&to, "slots", 0, &arena->header->slots_lock);
+	for (uint32_t i = 0; i < CLASS_COUNT; i++)
+		add_lock(&to, "class", i, &arena->classes[i].lock);
+	for (uint32_t i = 0; i < min_u64(arena->header->threads_high, arena->max_threads); i++)
+		add_lock(&to, "lists", i, &arena->threads[i].retired.lock);
+	for (uint32_t i = 0; i <= arena->bucket_mask; i++)
+		add_lock(&to, "bucket", i, &arena->buckets[i].lock);
+	for (uint32_t i = 0; i < min_u64(arena->header->slots_used_high, arena->max_carts); i++)
+		add_lock(&to, "slot", i, &arena->slots[i].lock);
+	*ret_count = to.count;
+	return 0;
+}
+
+int inspect_slot(struct inspect *inspect, uint32_t index, bool *ret_used,
+		 struct inspect_slot *ret_row)
+{
+	const struct arena *arena = &inspect->arena;
+
+	if (!inspect->readable ||
+	    index >= min_u64(arena->header->slots_used_high, arena->max_carts))
+		return -ENXIO;
+	const struct slot *slot = &arena->slots[index];
+	block_ref current = load_acquire(&slot->current); /* pairs [S1] */
+	const struct block_header *block = block_at(arena, current);
+	*ret_used = current != 0 && block != NULL;
+	if (!*ret_used)
+		return 0;
+	int64_t touched = load_relaxed(&slot->touched_ns);
+	*ret_row = (struct inspect_slot){ .number = index,
+					  .bytes = block + 1,
+					  .size = block_class_bytes(block->class) - sizeof(*block),
+					  .ended = touched == TOUCHED_ENDED };
+	ret_row->deadline_ns = ret_row->ended ? 0 : slot_deadline_ns(arena, slot, touched);
+	return 0;
+}

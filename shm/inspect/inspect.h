@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * inspect.h: a read-only walk over an arena, for the tools.
+ *
+ * Maps the file PROT_READ and registers nowhere: it works on an arena that no agent
+ * serves, on a copy, and on a damaged file, and it never changes a byte. What it shows
+ * of a live arena is a moment's picture, put together word by word.
+ */
+#ifndef CORRAL_INSPECT_H
+#define CORRAL_INSPECT_H
+
+#include "arena/layout.h"
+#include "corral.h"
+
+struct inspect;
+
+/*
+ * Open directory/arena (or a file of another name, when `path` is a regular file).
+ * `lenient`: map it even if the header is damaged, as far as that is possible (check). 0 or -errno;
+ * why (at least 256 bytes) says what and what to do.
+ */
+int inspect_open(const char *path, bool lenient, struct inspect **ret_inspect, char *why,
+		 size_t why_size);
+void inspect_close(struct inspect *inspect);
+
+/* The header as it is in the file. */
+const struct arena_header *inspect_header(const struct inspect *inspect);
+
+/* Does an agent hold its byte of the directory's lock file? */
+bool inspect_agent_lives(const struct inspect *inspect);
+
+/* The counters of stat.def, in its order: sums over all thread records. */
+void inspect_counters(const struct inspect *inspect, uint64_t ret_sums[STAT_SLOTS]);
+
+struct inspect_totals {
+	uint64_t file_bytes;    /* logical size of the file */
+	uint64_t disk_bytes;    /* what the file system has given it */
+	uint64_t fixed_bytes;   /* header, records, buckets, slots, page table */
+	uint64_t span_bytes;    /* pages given to size classes */
+	uint64_t cart_bytes;    /* the bytes of the live cart versions themselves */
+	uint64_t live_bytes;    /* of the blocks they are in */
+	uint64_t free_bytes;    /* blocks in free lists, and never used parts of spans */
+	uint64_t cached_bytes;  /* in threads' caches and hands */
+	uint64_t retired_bytes; /* wait for a grace period */
+	uint64_t lost_bytes;    /* in none of these (only meaningful when nobody is attached) */
+	uint32_t carts_open;
+	uint32_t carts_checked_out;
+	uint32_t carts_ending; /* ended, not yet freed */
+	uint32_t slots_used;
+	uint32_t processes;      /* alive */
+	uint32_t processes_dead; /* dead and not yet repaired */
+	uint32_t threads;
+	uint32_t readers;           /* in a read-side critical section now */
+	uint32_t readers_stalled;   /* a grace period has waited for them for a second or longer */
+	int64_t readers_stalled_ms; /* the longest of them */
+	uint64_t held_back_bytes;   /* retired memory that waits for the oldest of them */
+	uint32_t locks_held;
+};
+
+/* Walk everything and add up; bounded on damaged files. */
+int inspect_totals(struct inspect *inspect, struct inspect_totals *ret_totals);
+
+/*
+ * Rows; each returns 0, or -ENXIO past the end. index runs from 0 over all records; *ret_used
+ * false: skip it.
+ */
+struct inspect_process {
+	uint32_t number;
+	bool alive; /* its liveness byte is locked */
+	bool agent;
+	bool fenced;
+	int32_t pid;
+	int64_t started_ms;
+	char program[41];
+	uint32_t threads;
+};
+int inspect_process(struct inspect *inspect, uint32_t index, bool *ret_used,
+		    struct inspect_process *ret_row);
+
+struct inspect_thread {
+	uint32_t number;
+	uint32_t process; /* number; UINT32_MAX when free but with something in its lists */
+	int32_t pid;      /* of that process */
+	char program[41];
+	int32_t tid;
+	uint32_t nest;            /* depth of its read-side critical section, 0 none */
+	uint64_t phases_behind;   /* grace-period phases since it began, 0 current */
+	int64_t stalled_ms;       /* how long a grace period has waited for it; 0 not */
+	uint64_t held_back_bytes; /* retired memory that waits for it */
+	bool revoked;             /* its view was taken back, and it does not know yet */
+	uint64_t cached_bytes;
+	uint64_t retired_bytes;
+	char doing[64]; /* what stands in its intent, in words; "" nothing */
+};
+int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used,
+		   struct inspect_thread *ret_row);
+
+struct inspect_class {
+	uint32_t block_bytes;
+	uint32_t spans;
+	uint32_t blocks;
+	uint32_t live;
+	uint32_t free;
+	uint32_t cached;
+	uint32_t retired;
+};
+int inspect_class(struct inspect *inspect, uint32_t index, bool *ret_used,
+		  struct inspect_class *ret_row);
+
+struct inspect_lock {
+	const char *kind; /* "slot", "bucket", "class", "space", "slots", "lists" */
+	uint32_t number;
+	uint32_t thread; /* the holder */
+	uint32_t process;
+	int32_t pid;
+	bool alive;
+	bool waiters;
+	int64_t held_ms; /* since its holder's call got its locks; -1 unknown */
+};
+/* The last repairs, the oldest first; *ret_count at most max. See deaths.h. */
+int inspect_deaths(struct inspect *inspect, struct death *ret_rows, size_t max, size_t *ret_count);
+
+/* All locks held now, at most max of them. */
+int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t max,
+		  size_t *ret_count);
+
+/* One slot: *ret_used false when it holds no cart. Points into the mapping. */
+struct inspect_slot {
+	uint32_t number;
+	const void *bytes;
+	size_t size;
+	bool ended;
+	int64_t deadline_ns;
+};
+int inspect_slot(struct inspect *inspect, uint32_t index, bool *ret_used,
+		 struct inspect_slot *ret_row);
+
+/*
+ * Verify everything: header, page table, spans, chains, every live cart (checksums
+ * included), locks, and, when the arena stood still meanwhile, that each block and slot is in
+ * exactly one place. finding() gets one line for each fault. *ret_faults counts them.
+ * *ret_quiet: it stood still, so the accounting was checked too.
+ */
+int inspect_check(struct inspect *inspect, void (*finding)(void *context, const char *line),
+		  void *context, uint64_t *ret_faults, bool *ret_quiet,
+		  struct inspect_totals *ret_totals);
+
+#endif

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * walk.c: a read-only walk that finds the place of every block and slot, and verifies
+ * what it meets.
+ *
+ * Nothing is believed: references are checked against the page table before they are followed,
+ * lists are bounded by the number of blocks. A thread that was killed may have left a move half
+ * done; its intent says which, and such a block counts as on the way ("cached"), as its repair will
+ * make it.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/atomic.h"
+#include "inspect/walk.h"
+#include "memory/block.h"
+#include "store/slot.h"
+#include "sync/alive.h"
+
+#define COPY_TRIES 8
+
+void walk_tell(struct inspect *inspect, const char *format, ...)
+{
+	char line[256];
+	va_list arguments;
+
+	inspect->faults++;
+	if (inspect->finding == NULL)
+		return;
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	inspect->finding(inspect->context, line);
+}
+
+static uint32_t blocks_bound(const struct inspect *inspect)
+{
+	return inspect->arena.page_count * (PAGE_BYTES / CLASS_SMALLEST);
+}
+
+/* ------------------------------------------------------------------- spans */
+
+static bool is_dissolving(const struct arena *arena, uint32_t class)
+{
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+
+	for (uint32_t number = 0; number < high; number++) {
+		const struct intent *intent = &arena->threads[number].intent;
+		if (load_relaxed(&intent->splice_kind) == SPLICE_DISSOLVE &&
+		    load_relaxed(&intent->splice_class) == class)
+			return true;
+	}
+	return false;
+}
+
+static void walk_pages(struct inspect *inspect)
+{
+	const struct arena *arena = &inspect->arena;
+
+	for (uint32_t page = 0; page < arena->page_count;) {
+		uint32_t word = arena->pages[page];
+		if (word == 0) {
+			page++;
+			continue;
+		}
+		uint32_t class = PAGE_SPAN_CLASS(word);
+		uint32_t pages = PAGE_SPAN_PAGES(word);
+		if (class >= CLASS_COUNT || pages != block_span_pages(class) ||
+		    pages > arena->page_count - page) {
+			walk_tell(inspect, "page %u: its page-table word 0x%08x is no span", page,
+				  word);
+			page++;
+			continue;
+		}
+		if ((word & PAGE_DOOMED) != 0 && !is_dissolving(arena, class))
+			walk_tell(inspect,
+				  "page %u: its span is marked as being dissolved, and nobody does "
+				  "it",
+				  page);
+		if (page + pages > arena->header->reserved_pages)
+			walk_tell(inspect, "page %u: its span is not reserved on disk", page);
+		for (uint32_t i = 0; i < pages; i++) {
+			if (i > 0 && arena->pages[page + i] != 0)
+				walk_tell(inspect,
+					  "page %u: a span begins inside the span of page %u",
+					  page + i, page);
+			inspect->head_of_page[page + i] = page + 1;
+		}
+		inspect->spans[class]++;
+		inspect->totals.span_bytes += (uint64_t)pages * PAGE_BYTES;
+		page += pages;
+	}
+}
+
+/* The class of the block that begins at ref, or CLASS_COUNT if none does. */
+static uint32_t class_at(const struct inspect *inspect, block_ref ref)
+{
+	const struct arena *arena = &inspect->arena;
+
+	if (!arena_block_inside(arena, ref))
+		return CLASS_COUNT;
+	uint32_t head = inspect->head_of_page[(ref - arena->space_first) / WALK_UNITS_PER_PAGE];
+	if (head == 0)
+		return CLASS_COUNT;
+	uint32_t class = PAGE_SPAN_CLASS(arena->pages[head - 1]);
+	if (class >= CLASS_COUNT)
+		return CLASS_COUNT;
+	uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
+	uint32_t offset = ref - arena->space_first - (head - 1) * WALK_UNITS_PER_PAGE;
+	if (units > arena->space_end - ref)
+		return CLASS_COUNT; /* the page table has changed since we walked it */
+	return offset % units == 0 && offset / units < block_span_blocks(class) ? class :
+										  CLASS_COUNT;
+}
+
+bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const char *where)
+{
+	uint32_t class = class_at(inspect, ref);
+
+	if (class == CLASS_COUNT) {
+		walk_tell(inspect, "%s: reference 0x%x is no block", where, ref);
+		return false;
+	}
+	uint8_t *mark = &inspect->places[ref - inspect->arena.space_first];
+	if (*mark != PLACE_NONE) {
+		if (inspect->accounting)
+			walk_tell(inspect, "%s: block 0x%x has another place already (%u)", where,
+				  ref, *mark);
+		return false;
+	}
+	const struct block_header *block = arena_block(&inspect->arena, ref);
+	if (place != PLACE_NEVER_USED && (block->class != class || block->magic != BLOCK_MAGIC)) {
+		walk_tell(inspect, "%s: block 0x%x has a damaged header", where, ref);
+		return false;
+	}
+	*mark = (uint8_t)place;
+	inspect->counts[class * PLACE_COUNT + place]++;
+	return true;
+}
+
+bool walk_placed(const struct inspect *inspect, block_ref ref)
+{
+	return arena_block_inside(&inspect->arena, ref) &&
+	       inspect->places[ref - inspect->arena.space_first] != PLACE_NONE;
+}
+
+void walk_list(struct inspect *inspect, block_ref first, block_ref last, enum place place,
+	       const char *where)
+{
+	uint32_t bound = blocks_bound(inspect);
+
+	for (block_ref at = first; at != 0 && bound > 0; bound--) {
+		if (!walk_put(inspect, at, place, where) || at == last)
+			return;
+		const struct block_header *block = arena_block(&inspect->arena, at);
+		if (place == PLACE_RETIRED && block->slot - 1 < inspect->arena.max_carts)
+			inspect->slot_places[block->slot - 1] = PLACE_RETIRED;
+		at = block->next;
+	}
+}
+
+/*
+ * Classes whose bump region a killed thread was about to move into a new span: nothing is between
+ * its ends.
+ */
+static void find_carving(const struct inspect *inspect, bool carving[CLASS_COUNT])
+{
+	const struct arena *arena = &inspect->arena;
+	uint32_t high = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
+
+	for (uint32_t number = 0; number < high; number++) {
+		const struct intent *intent = &arena->threads[number].intent;
+		if (intent->splice_kind == SPLICE_CARVE && intent->splice_class < CLASS_COUNT &&
+		    arena->classes[intent->splice_class].bump != intent->splice_rest)
+			carving[intent->splice_class] = true;
+	}
+}
+
+static void walk_classes(struct inspect *inspect)
+{
+	const struct arena *arena = &inspect->arena;
+	bool carving[CLASS_COUNT] = { false };
+	char where[64];
+
+	find_carving(inspect, carving);
+
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
+		const struct size_class *c = &arena->classes[class];
+		uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
+		snprintf(where, sizeof(where), "class %u (%u bytes), free list", class,
+			 block_class_bytes(class));
+		walk_list(inspect, c->head, 0, PLACE_FREE, where);
+		for (block_ref at = c->bump;
+		     !carving[class] && at < c->bump_end && c->bump_end <= arena->space_end;
+		     at += units)
+			if (!walk_put(inspect, at, PLACE_NEVER_USED, "never used blocks"))
+				break;
+	}
+}
+
+/* ------------------------------------------------------------------- carts */
+
+/*
+ * The version's bytes, to look at in peace: a copy, since others may go on. NULL: gone, or damaged
+ * (told).
+ */
+static const struct cart_head *copy_cart(struct inspect *inspect, const struct slot *slot,
+					 block_ref current, uint8_t *copy, size_t *ret_room)
+{
+	uint32_t class = class_at(inspect, current);
+
+	if (class == CLASS_COUNT)
+		return NULL;
+	size_t room = block_class_bytes(class) - sizeof(struct block_header);
+	const struct cart_head *cart =
+		(const struct cart_head *)(arena_block(&inspect->arena, current) + 1);
+	size_t size = min_u64(room, max_u64(load_relaxed(&cart->size), sizeof(*cart)));
+	memcpy(copy, cart, size);
+	*ret_room = size;
+	return load_acquire(&slot->current) == current ? (const struct cart_head *)(void *)copy :
+							 NULL;
+}
+
+static void add_cart(struct inspect *inspect, const struct slot *slot, const struct cart_head *cart,
+		     bool ended)
+{
+	struct inspect_totals *totals = &inspect->totals;
+
+	(void)slot;
+	totals->cart_bytes += cart->size;
+	if (ended)
+		totals->carts_ending++;
+	else if (cart->status == CORRAL_CHECKED_OUT)
+		totals->carts_checked_out++;
+	else
+		totals->carts_open++;
+}
+
+static void verify_cart(struct inspect *inspect, uint32_t number, const struct cart_head *cart,
+			size_t room)
+{
+	const struct slot *slot = &inspect->arena.slots[number];
+	struct corral_key key;
+
+	if (cart_validate(cart, room) < 0) {
+		walk_tell(inspect, "slot %u: its cart (block 0x%x) is damaged", number,
+			  slot->current);
+		return;
+	}
+	if (cart_get_key(cart, room, &key) < 0 || slot_hash(&inspect->arena, &key) != slot->hash)
+		walk_tell(inspect, "slot %u: its hash is not that of its cart's key", number);
+}
+
+static void walk_cart(struct inspect *inspect, uint32_t number, bool verify, uint8_t *copy)
+{
+	const struct slot *slot = &inspect->arena.slots[number];
+	char where[32];
+	size_t room;
+
+	snprintf(where, sizeof(where), "slot %u", number);
+	for (int tries = 0; tries < COPY_TRIES; tries++) {
+		block_ref current = load_acquire(&slot->current); /* pairs [S1] */
+		int64_t touched = load_relaxed(&slot->touched_ns);
+		if (current == 0)
+			return; /* ending */
+		if (class_at(inspect, current) == CLASS_COUNT) {
+			walk_tell(inspect, "slot %u: reference 0x%x is no block", number, current);
+			return;
+		}
+		const struct cart_head *cart = copy_cart(inspect, slot, current, copy, &room);
+		if (cart == NULL)
+			continue;
+		bool ended = touched == TOUCHED_ENDED ||
+			     arena_now_ns(&inspect->arena) >=
+				     slot_deadline_ns(&inspect->arena, slot, touched);
+		add_cart(inspect, slot, cart, ended);
+		if (verify)
+			verify_cart(inspect, number, cart, room);
+		(void)walk_put(inspect, current, PLACE_LIVE, where);
+		return;
+	}
+}
+
+static void walk_chain(struct inspect *inspect, uint32_t index, bool verify, uint8_t *copy)
+{
+	const struct arena *arena = &inspect->arena;
+	uint32_t bound = arena->max_carts;
+
+	for (slot_link link = load_acquire(&arena->chains[index].head);
+	     link != 0;) { /* pairs [S2] */
+		const struct slot *slot = arena_slot(arena, link);
+		if (slot == NULL || bound-- == 0) {
+			walk_tell(inspect, "bucket %u: its chain is damaged", index);
+			return;
+		}
+		if ((slot->hash & arena->bucket_mask) != index) {
+			if (inspect->accounting)
+				walk_tell(inspect,
+					  "bucket %u: slot %u does not belong into its chain",
+					  index, link - 1);
+			return; /* or it was freed and taken again under us */
+		}
+		if (inspect->slot_places[link - 1] == PLACE_LIVE) {
+			if (inspect->accounting)
+				walk_tell(inspect, "slot %u is in two chains, or twice in one",
+					  link - 1);
+			return;
+		}
+		inspect->slot_places[link - 1] = PLACE_LIVE;
+		walk_cart(inspect, link - 1, verify, copy);
+		link = load_acquire(&slot->next); /* pairs [S2] */
+	}
+}
+
+static void walk_free_slots(struct inspect *inspect)
+{
+	const struct arena *arena = &inspect->arena;
+	uint32_t bound = arena->max_carts;
+
+	for (slot_link link = arena->header->slots_free; link != 0;
+	     link = arena->slots[link - 1].next) {
+		if (link > arena->max_carts || bound-- == 0 ||
+		    inspect->slot_places[link - 1] == PLACE_FREE) {
+			if (inspect->accounting)
+				walk_tell(inspect, "the list of free slots is damaged at link %u",
+					  link);
+			return;
+		}
+		if (inspect->slot_places[link - 1] == PLACE_LIVE && inspect->accounting)
+			walk_tell(inspect, "slot %u is free and in a chain", link - 1);
+		inspect->slot_places[link - 1] = PLACE_FREE;
+	}
+}
+
+/* -------------------------------------------------------------- the totals */
+
+static void add_up(struct inspect *inspect)
+{
+	struct inspect_totals *totals = &inspect->totals;
+	uint64_t *const sums[PLACE_COUNT] = { [PLACE_NEVER_USED] = &totals->free_bytes,
+					      [PLACE_FREE] = &totals->free_bytes,
+					      [PLACE_CACHED] = &totals->cached_bytes,
+					      [PLACE_LIVE] = &totals->live_bytes,
+					      [PLACE_RETIRED] = &totals->retired_bytes };
+
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
+		uint64_t known = 0;
+		for (uint32_t place = PLACE_NEVER_USED; place < PLACE_COUNT; place++) {
+			uint64_t count = inspect->counts[class * PLACE_COUNT + place];
+			*sums[place] += count * block_class_bytes(class);
+			known += count;
+		}
+		uint64_t all = (uint64_t)inspect->spans[class] * block_span_blocks(class);
+		if (known >= all)
+			continue;
+		totals->lost_bytes += (all - known) * block_class_bytes(class);
+		if (inspect->accounting)
+			walk_tell(inspect, "class %u (%u bytes): %llu of %llu blocks are nowhere",
+				  class, block_class_bytes(class),
+				  (unsigned long long)(all - known), (unsigned long long)all);
+	}
+}
+
+static void account_slots(struct inspect *inspect)
+{
+	uint32_t high =
+		(uint32_t)min_u64(inspect->arena.header->slots_used_high, inspect->arena.max_carts);
+
+	for (uint32_t number = 0; number < high; number++) {
+		if (inspect->slot_places[number] == PLACE_NONE && inspect->accounting)
+			walk_tell(inspect, "slot %u is nowhere: in no chain, and not free", number);
+		inspect->totals.slots_used += inspect->slot_places[number] == PLACE_LIVE;
+	}
+}
+
+void walk_forget(struct inspect *inspect)
+{
+	free(inspect->places);
+	free(inspect->head_of_page);
+	free(inspect->slot_places);
+	free(inspect->counts);
+	free(inspect->spans);
+	inspect->places = inspect->slot_places = NULL;
+	inspect->head_of_page = inspect->counts = inspect->spans = NULL;
+}
+
+int walk_arena(struct inspect *inspect, bool verify_carts, bool accounting)
+{
+	const struct arena *arena = &inspect->arena;
+	uint8_t *copy = malloc(CLASS_LARGEST);
+
+	walk_forget(inspect);
+	memset(&inspect->totals, 0, sizeof(inspect->totals));
+	inspect->faults = 0;
+	inspect->accounting = accounting;
+	inspect->places = calloc(arena->space_end - arena->space_first, 1);
+	inspect->head_of_page = calloc(arena->page_count, sizeof(uint32_t));
+	inspect->slot_places = calloc(arena->max_carts, 1);
+	inspect->counts = calloc((size_t)CLASS_COUNT * PLACE_COUNT, sizeof(uint32_t));
+	inspect->spans = calloc(CLASS_COUNT, sizeof(uint32_t));
+	if (copy == NULL || inspect->places == NULL || inspect->head_of_page == NULL ||
+	    inspect->slot_places == NULL || inspect->counts == NULL || inspect->spans == NULL) {
+		free(copy);
+		walk_forget(inspect);
+		return -ENOMEM;
+	}
+	uint32_t threads = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
+	walk_pages(inspect);
+	for (uint32_t index = 0; index <= arena->bucket_mask; index++)
+		walk_chain(inspect, index, verify_carts, copy);
+	walk_classes(inspect);
+	walk_free_slots(inspect);
+	for (uint32_t number = 0; number < threads; number++)
+		walk_thread(inspect, number);
+	for (uint32_t number = 0; number < threads; number++)
+		walk_hands(inspect, number);
+	free(copy);
+	add_up(inspect);
+	account_slots(inspect);
+	walk_count_people(inspect);
+	return 0;
+}

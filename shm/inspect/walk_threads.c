@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * walk_threads.c: the part of the walk that looks into thread records: caches, retired
+ * lists, intents, hands.
+ *
+ * A thread that was killed may have left a move half done; its intent says which, and such a block
+ * counts as on the way ("cached"), as its repair will make it.
+ */
+#include <stdio.h>
+
+#include "base/atomic.h"
+#include "inspect/walk.h"
+#include "memory/block.h"
+#include "sync/alive.h"
+#include "sync/grace.h"
+
+#define STALLED_MS 1000
+
+bool walk_owner_alive(const struct inspect *inspect, const struct thread_record *record)
+{
+	uint32_t owner = record->owner;
+
+	return owner != 0 && inspect->lock_fd >= 0 && owner - 1 < inspect->arena.max_processes &&
+	       alive_test(inspect->lock_fd, ALIVE_BYTE(owner - 1));
+}
+
+/* One that is being made, or dissolved. */
+static void walk_half_span(struct inspect *inspect, uint32_t class, uint32_t page)
+{
+	block_ref first = inspect->arena.space_first + page * WALK_UNITS_PER_PAGE;
+
+	for (uint32_t i = 0; i < block_span_blocks(class);
+	     i++, first += block_class_bytes(class) / BLOCK_UNIT)
+		if (!walk_placed(inspect, first))
+			(void)walk_put(inspect, first, PLACE_NEVER_USED, "a half made span");
+}
+
+/* What a killed thread had between a class and its cache. */
+static void walk_splice(struct inspect *inspect, const struct thread_record *record)
+{
+	const struct intent *intent = &record->intent;
+	const struct arena *arena = &inspect->arena;
+	uint32_t class = intent->splice_class;
+
+	if (class >= CLASS_COUNT)
+		return;
+	uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
+	block_ref first = intent->splice_first;
+	block_ref end = intent->splice_rest;
+	switch ((enum splice_kind)intent->splice_kind) {
+	case SPLICE_POP:
+		if (!walk_placed(inspect, first))
+			walk_list(inspect, first, intent->splice_last, PLACE_CACHED,
+				  "a half done move");
+		break;
+	case SPLICE_BUMP:
+		for (; first < end && end <= arena->space_end && !walk_placed(inspect, first);
+		     first += units)
+			if (!walk_put(inspect, first, PLACE_CACHED, "a half done move"))
+				break;
+		break;
+	case SPLICE_CARVE:
+		if (first - 1 < arena->page_count && arena->pages[first - 1] != 0)
+			walk_half_span(inspect, class, first - 1);
+		break;
+	case SPLICE_DISSOLVE:
+		for (uint32_t page = 0; page < arena->page_count; page++)
+			if ((arena->pages[page] & PAGE_DOOMED) != 0 &&
+			    PAGE_SPAN_CLASS(arena->pages[page]) == class)
+				walk_half_span(inspect, class, page);
+		break;
+	case SPLICE_PUSH:
+	case SPLICE_NONE:
+		break;
+	}
+}
+
+void walk_thread(struct inspect *inspect, uint32_t number)
+{
+	const struct thread_record *record = &inspect->arena.threads[number];
+	const struct retired *lists = &record->retired;
+	const struct intent *intent = &record->intent;
+	char where[48];
+
+	snprintf(where, sizeof(where), "thread record %u", number);
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
+		bool pushing = intent->splice_kind == SPLICE_PUSH && intent->splice_class == class;
+		if (pushing && inspect->arena.classes[class].head == record->cache[class])
+			continue; /* the class has it already */
+		/* the end of a list that is being pushed may lead on into the class's already */
+		walk_list(inspect, record->cache[class], pushing ? intent->splice_last : 0,
+			  PLACE_CACHED, where);
+	}
+	walk_list(inspect, lists->deferred, 0, PLACE_RETIRED, where);
+	walk_list(inspect, lists->ready, 0, PLACE_RETIRED, where);
+	if (lists->waiting != lists->ready) /* else a move was cut short */
+		walk_list(inspect, lists->waiting, 0, PLACE_RETIRED, where);
+	if (lists->open != lists->waiting)
+		walk_list(inspect, lists->open, 0, PLACE_RETIRED, where);
+	walk_splice(inspect, record);
+	if (intent->hand_slot - 1 < inspect->arena.max_carts &&
+	    inspect->slot_places[intent->hand_slot - 1] == PLACE_NONE)
+		inspect->slot_places[intent->hand_slot - 1] = PLACE_CACHED;
+}
+
+/*
+ * What is in a hand, or about to be retired, and in no list and no slot. After all lists were
+ * walked.
+ */
+void walk_hands(struct inspect *inspect, uint32_t number)
+{
+	const struct intent *intent = &inspect->arena.threads[number].intent;
+	const block_ref refs[] = { intent->hand, intent->old };
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (refs[i] == 0 || walk_placed(inspect, refs[i]) ||
+		    !walk_put(inspect, refs[i], PLACE_CACHED, "a hand"))
+			continue;
+		const struct block_header *block = arena_block(&inspect->arena, refs[i]);
+		if (block->slot - 1 < inspect->arena.max_carts)
+			inspect->slot_places[block->slot - 1] = PLACE_RETIRED;
+	}
+}
+
+static void count_stalled(struct inspect *inspect, const struct thread_record *record)
+{
+	struct inspect_totals *totals = &inspect->totals;
+	int64_t stalled_ms = grace_stalled_ms(&inspect->arena, record);
+
+	if (stalled_ms < STALLED_MS)
+		return;
+	totals->readers_stalled++;
+	if (stalled_ms > totals->readers_stalled_ms)
+		totals->readers_stalled_ms = stalled_ms;
+	totals->held_back_bytes =
+		max_u64(totals->held_back_bytes,
+			block_held_back(&inspect->arena, load_relaxed(&record->reader)));
+}
+
+void walk_count_people(struct inspect *inspect)
+{
+	const struct arena *arena = &inspect->arena;
+	uint32_t high = (uint32_t)min_u64(arena->header->processes_high, arena->max_processes);
+
+	for (uint32_t number = 0; number < high; number++) {
+		bool alive =
+			inspect->lock_fd >= 0 && alive_test(inspect->lock_fd, ALIVE_BYTE(number));
+		if (alive)
+			inspect->totals.processes++;
+		else if (arena->processes[number].state != PROCESS_FREE)
+			inspect->totals.processes_dead++;
+	}
+	high = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
+	for (uint32_t number = 0; number < high; number++) {
+		if (arena->threads[number].owner == 0)
+			continue;
+		inspect->totals.threads++;
+		inspect->totals.readers += load_relaxed(&arena->threads[number].reader) != 0;
+		count_stalled(inspect, &arena->threads[number]);
+	}
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * block_repair.c: what a death leaves of this room to do: blocks and slots in hand,
+ * splices, lists, locks.
+ *
+ * Never waits: it looks only at what the dead one holds, decides from facts whether the step had
+ * happened, and makes it so. Each part may be done again, by whoever repairs when this repairer
+ * dies, too.
+ */
+#include "base/atomic.h"
+#include "memory/block.h"
+#include "memory/pressure.h"
+#include "sync/deaths.h"
+#include "sync/lock.h"
+
+/* A block in hand that is also still first in the list it was taken from is not in hand. */
+static void drop_hand_if_listed(struct arena *arena, struct thread_record *record)
+{
+	struct block_header *block = block_at(arena, record->intent.hand);
+
+	uint32_t class = block != NULL ? load_relaxed(&block->class) : CLASS_COUNT;
+
+	if (record->intent.hand != 0 &&
+	    (class >= CLASS_COUNT || record->cache[class] == record->intent.hand))
+		note(&record->intent.hand, 0);
+}
+
+static void splice_repair(struct arena *arena, struct thread_record *record, uint32_t name)
+{
+	struct intent *intent = &record->intent;
+	uint32_t class = load_relaxed(&intent->splice_class);
+	uint32_t page = load_relaxed(&intent->splice_first) - 1; /* if it is a page */
+
+	if (intent->splice_kind == SPLICE_NONE || class >= CLASS_COUNT) {
+		note(&intent->splice_kind, SPLICE_NONE);
+		return;
+	}
+	struct size_class *c = &arena->classes[class];
+	struct block_header *last = block_at(arena, intent->splice_last);
+	if (lock_held_by(&c->lock, name)) {
+		bool adopted = record->cache[class] == intent->splice_first;
+		switch ((enum splice_kind)intent->splice_kind) {
+		case SPLICE_POP: /* not adopted: as if nothing had been popped */
+			if (!adopted && last != NULL) {
+				note(&last->next, intent->splice_rest);
+				note(&c->head, intent->splice_first);
+			}
+			break;
+		case SPLICE_BUMP:
+			if (!adopted)
+				note(&c->bump, intent->splice_first);
+			break;
+		case SPLICE_PUSH: /* the head tells whether the class has it */
+			if (c->head == intent->splice_first)
+				note(&record->cache[class], 0);
+			else if (last != NULL)
+				note(&last->next, intent->splice_rest);
+			break;
+		case SPLICE_CARVE:
+			if (c->bump != intent->splice_rest || c->bump == c->bump_end) {
+				note(&c->bump_end, c->bump);
+				if (page < arena->page_count)
+					note(&arena->pages[page], 0);
+			}
+			break;
+		case SPLICE_DISSOLVE:
+			pressure_dissolve(arena, class);
+			break;
+		case SPLICE_NONE:
+			break;
+		}
+	}
+	note(&intent->splice_kind, SPLICE_NONE);
+}
+
+static void slots_repair(struct arena *arena, struct thread_record *record, uint32_t name)
+{
+	struct arena_header *h = arena->header;
+	struct intent *intent = &record->intent;
+	struct block_header *block = block_at(arena, intent->hand);
+
+	if (!lock_held_by(&h->slots_lock, name))
+		return;
+	/* taken, but still first in the free list, or above the mark: not taken */
+	if (intent->hand_slot != 0 &&
+	    (h->slots_free == intent->hand_slot || h->slots_used_high < intent->hand_slot))
+		note(&intent->hand_slot, 0);
+	if (block != NULL && block->slot != 0 && h->slots_free == block->slot)
+		note(&block->slot, 0);
+}
+
+static void lists_repair(struct arena *arena, struct thread_record *record, uint32_t name)
+{
+	struct intent *intent = &record->intent;
+	uint32_t number = load_relaxed(&intent->lists) - 1;
+
+	if (number >= arena->max_threads)
+		return;
+	struct retired *lists = &arena->threads[number].retired;
+	if (!lock_held_by(&lists->lock, name))
+		return;
+	if (intent->hand != 0 && lists->ready == intent->hand)
+		note(&intent->hand, 0); /* not popped yet */
+	if (intent->old != 0 && lists->open == intent->old)
+		note(&intent->old, 0); /* pushed already */
+	if (lists->ready != 0 && lists->ready == lists->waiting)
+		note(&lists->waiting, 0); /* moved already */
+	if (lists->waiting != 0 && lists->waiting == lists->open)
+		note(&lists->open, 0);
+	lock_release_of(&lists->lock, name);
+}
+
+/* What is there, before it is mended. */
+static uint32_t look_at_held(const struct arena *arena, const struct thread_record *record,
+			     uint32_t name)
+{
+	const struct intent *intent = &record->intent;
+	uint32_t number = load_relaxed(&intent->lists) - 1;
+	uint32_t found = 0;
+
+	if (number < arena->max_threads && lock_held_by(&arena->threads[number].retired.lock, name))
+		found |= DEATH_LISTS;
+	if (lock_held_by(&arena->header->slots_lock, name))
+		found |= DEATH_SLOTS;
+	if (lock_held_by(&arena->header->space_lock, name))
+		found |= DEATH_SPACE;
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
+		if (lock_held_by(&arena->classes[class].lock, name))
+			found |= DEATH_CLASS;
+	if (intent->splice_kind != SPLICE_NONE)
+		found |= DEATH_SPLICE;
+	if (intent->hand != 0 || intent->hand_slot != 0)
+		found |= DEATH_HAND;
+	return found;
+}
+
+uint32_t block_repair(struct arena *arena, struct thread_record *record, uint32_t name)
+{
+	struct intent *intent = &record->intent;
+	uint32_t found = look_at_held(arena, record, name);
+
+	if (intent->old != 0 && record->retired.deferred == intent->old)
+		note(&intent->old, 0);     /* deferred already, or not taken out yet */
+	slots_repair(arena, record, name); /* before the hand is let go */
+	lists_repair(arena, record, name);
+	drop_hand_if_listed(arena, record);
+	splice_repair(arena, record, name);
+	lock_release_of(&arena->header->slots_lock, name);
+	lock_release_of(&arena->header->space_lock, name);
+	for (uint32_t class = 0; class < CLASS_COUNT;
+	     class ++) /* it may have died between lock and intent */
+		lock_release_of(&arena->classes[class].lock, name);
+	return found;
+}

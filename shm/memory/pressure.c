@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pressure.c: memory is short. See pressure.h. Slow by nature, bounded, waits for nobody:
+ * locks are tried, grace periods polled.
+ *
+ * Dissolving spans: every block of them is free, in its class's list or never used. That it is done
+ * is told in the intent; then their page words are marked (PAGE_DOOMED), the bump region is closed
+ * if it is in one of them, their blocks are unlinked one store at a time, each of which leaves a
+ * sound list, in one pass for all of them; then the page words are cleared. Repair does the rest of
+ * the same, for those that were marked.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/atomic.h"
+#include "memory/block.h"
+#include "memory/pressure.h"
+#include "memory/space.h"
+#include "sync/lock.h"
+
+#define LARGER_CLASSES 16u
+#define UNITS_PER_PAGE (PAGE_BYTES / BLOCK_UNIT)
+
+static uint32_t block_bound(const struct arena *arena)
+{
+	return arena->page_count * (PAGE_BYTES / CLASS_SMALLEST);
+}
+
+/* The head page of the span that a block is in; page_count when there is none. */
+static uint32_t head_page(const struct arena *arena, block_ref ref)
+{
+	uint32_t page = (ref - arena->space_first) / UNITS_PER_PAGE;
+
+	for (uint32_t back = 0; back <= page && back < SPAN_PAGES_MAX; back++)
+		if (arena->pages[page - back] != 0)
+			return page - back;
+	return arena->page_count;
+}
+
+static bool is_doomed(const struct arena *arena, uint32_t class, uint32_t page)
+{
+	return page < arena->page_count &&
+	       arena->pages[page] == (PAGE_WORD(class, block_span_pages(class)) | PAGE_DOOMED);
+}
+
+void pressure_dissolve(struct arena *arena, uint32_t class)
+{
+	struct size_class *c = &arena->classes[class];
+	block_ref bump = load_relaxed(&c->bump); /* once: looked at and used as it was */
+	block_ref *link = &c->head;
+
+	if (bump < c->bump_end && arena_block_inside(arena, bump) &&
+	    is_doomed(arena, class, head_page(arena, bump)))
+		note(&c->bump_end, bump); /* the never used rest goes with it */
+	for (uint32_t bound = block_bound(arena); *link != 0 && bound > 0; bound--) {
+		struct block_header *block = block_at(arena, *link);
+		if (block == NULL)
+			return; /* damaged: leave all as it is */
+		if (is_doomed(arena, class, head_page(arena, *link)))
+			note(link, block->next);
+		else
+			link = &block->next;
+	}
+	for (uint32_t page = 0; page < arena->page_count; page++)
+		if (is_doomed(arena, class, page))
+			space_uncarve(arena, page);
+}
+
+/* Those of which all blocks are free. The marks of a damaged page table are taken away. */
+static uint32_t doom(struct arena *arena, uint32_t class, const uint16_t *free_in)
+{
+	uint32_t pages = 0;
+
+	for (uint32_t page = 0; page < arena->page_count; page++) {
+		uint32_t word = arena->pages[page] & ~PAGE_DOOMED;
+		if (word != PAGE_WORD(class, block_span_pages(class)))
+			continue;
+		bool all_free = free_in[page] == block_span_blocks(class);
+		if (all_free)
+			pages += PAGE_SPAN_PAGES(word);
+		if (arena->pages[page] != (all_free ? word | PAGE_DOOMED : word))
+			note(&arena->pages[page], all_free ? word | PAGE_DOOMED : word);
+	}
+	return pages;
+}
+
+/* Class lock held. */
+static uint32_t dissolve_spans(struct actor *actor, uint32_t class, const uint16_t *free_in)
+{
+	struct intent *intent = &actor->record->intent;
+	lock_word *lock = &actor->arena->header->space_lock;
+
+	if (!lock_try(actor, lock, LOCK_SPACE))
+		return 0;
+	note(&intent->splice_class, class);
+	note(&intent->splice_kind, SPLICE_DISSOLVE);
+	uint32_t pages = doom(actor->arena, class, free_in);
+	pressure_dissolve(actor->arena, class);
+	note(&intent->splice_kind, SPLICE_NONE);
+	lock_drop(actor, lock, LOCK_SPACE);
+	return pages;
+}
+
+static bool has_free_span(const struct arena *arena, uint32_t class, const uint16_t *free_in)
+{
+	for (uint32_t page = 0; page < arena->page_count; page++)
+		if (free_in[page] == block_span_blocks(class) &&
+		    arena->pages[page] == PAGE_WORD(class, block_span_pages(class)))
+			return true;
+	return false;
+}
+
+/* Count each span's free blocks, then dissolve those that have them all. Class lock held. */
+static uint32_t scavenge_class(struct actor *actor, uint32_t class, uint16_t *free_in)
+{
+	struct arena *arena = actor->arena;
+	struct size_class *c = &arena->classes[class];
+	uint32_t freed = 0;
+	uint32_t bound = block_bound(arena);
+
+	block_ref bump = load_relaxed(&c->bump); /* once: looked at and used as it was */
+
+	if (bump < c->bump_end && arena_block_inside(arena, bump)) {
+		uint32_t page = head_page(arena, bump);
+		if (page < arena->page_count)
+			free_in[page] = (uint16_t)((c->bump_end - bump) /
+						   (block_class_bytes(class) / BLOCK_UNIT));
+	}
+	for (block_ref at = c->head; at != 0 && bound > 0; bound--) {
+		struct block_header *block = block_at(arena, at);
+		uint32_t page = block != NULL ? head_page(arena, at) : arena->page_count;
+		if (page >= arena->page_count) { /* damaged */
+			memset(free_in, 0, arena->page_count * sizeof(*free_in));
+			return 0;
+		}
+		free_in[page]++;
+		at = block->next;
+	}
+	if (has_free_span(arena, class, free_in))
+		freed = dissolve_spans(actor, class, free_in);
+	memset(free_in, 0, arena->page_count * sizeof(*free_in));
+	return freed;
+}
+
+uint32_t block_scavenge(struct actor *actor)
+{
+	struct arena *arena = actor->arena;
+	uint32_t freed = 0;
+
+	/* before any lock of this floor: the heap is not ours to wait for inside */
+	uint16_t *free_in = calloc(arena->page_count, sizeof(*free_in));
+	if (free_in == NULL)
+		return 0;
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
+		struct size_class *c = &arena->classes[class];
+		if ((load_relaxed(&c->head) == 0 &&
+		     load_relaxed(&c->bump) == load_relaxed(&c->bump_end)) ||
+		    !lock_try(actor, &c->lock, LOCK_CLASS))
+			continue;
+		freed += scavenge_class(actor, class, free_in);
+		lock_drop(actor, &c->lock, LOCK_CLASS);
+	}
+	free(free_in);
+	return freed;
+}
+
+/* Pages up to the end of the last span; all that are reserved if the table is damaged there. */
+static uint32_t pages_in_use(const struct arena *arena)
+{
+	uint32_t reserved = (uint32_t)min_u64(arena->header->reserved_pages, arena->page_count);
+
+	for (uint32_t page = reserved; page > 0; page--) {
+		uint32_t word = load_relaxed(&arena->pages[page - 1]);
+		uint32_t class = PAGE_SPAN_CLASS(word), pages = PAGE_SPAN_PAGES(word);
+		if (word == 0)
+			continue;
+		bool sound = class < CLASS_COUNT && pages == block_span_pages(class) &&
+			     pages <= reserved - (page - 1);
+		return sound ? page - 1 + pages : reserved;
+	}
+	return 0;
+}
+
+/*
+ * Is there a version behind these pages? Then the page table is damaged, and salvage shall find it
+ * still.
+ */
+static bool some_version_behind(const struct arena *arena, uint32_t pages)
+{
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
+
+	for (uint32_t i = 0; i < high; i++) {
+		block_ref current = load_relaxed(&arena->slots[i].current);
+		if (current >= arena->space_first &&
+		    (current - arena->space_first) / UNITS_PER_PAGE >= pages)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Does somebody read on in a view that was revoked? What he reads may be anything, but has to be
+ * there.
+ */
+static bool some_void_view(const struct arena *arena)
+{
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+
+	for (uint32_t number = 0; number < high; number++) {
+		uint64_t reader = load_relaxed(&arena->threads[number].reader);
+		if (reader != 0 && reader <= load_relaxed(&arena->threads[number].revoked))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Under the lock no span is dissolved: what those who read are at is in one, unless it was void
+ * before we looked.
+ */
+static int64_t trim_locked(struct arena *arena, uint32_t keep, uint64_t most)
+{
+	return some_void_view(arena) ?
+		       -EBUSY :
+		       arena_unreserve(arena, (uint32_t)max_u64(keep, pages_in_use(arena)), most);
+}
+
+/*
+ * Who makes a version ahead without a section may still be reading what was freed and dissolved
+ * long ago: zeroes then, which he will not publish.
+ */
+int64_t block_trim(struct actor *actor, uint64_t least, uint64_t most)
+{
+	struct arena *arena = actor->arena;
+	lock_word *lock = &arena->header->space_lock;
+	uint32_t keep = pages_in_use(arena);
+	uint64_t reserved =
+		min_u64(load_relaxed(&arena->header->reserved_pages), arena->page_count);
+
+	/* before the lock: who carves meanwhile makes it more */
+	if (reserved <= keep || (reserved - keep) * PAGE_BYTES < least ||
+	    some_version_behind(arena, keep))
+		return 0;
+	if (!lock_try(actor, lock, LOCK_SPACE))
+		return -EBUSY;
+	int64_t bytes = trim_locked(arena, keep, most);
+	lock_drop(actor, lock, LOCK_SPACE);
+	return bytes;
+}
+
+/* Records that nobody owns: become their owner for a moment and give all they have back. */
+static void empty_orphan(struct actor *actor, uint32_t number)
+{
+	struct thread_record *record = &actor->arena->threads[number];
+	struct actor heir = *actor;
+
+	if (load_relaxed(&record->owner) != 0 || !block_has_leftovers(record) ||
+	    !cas_acq_rel(&record->owner, 0, actor->life->process + 1))
+		return;
+	heir.record = record;
+	heir.name = number + 1;
+	heir.held = 0;
+	heir.light_phase = 0; /* ours is not announced in this record */
+	block_settle(&heir);
+	(void)block_reclaim(&heir, record);
+	block_flush(&heir);
+	store_release(&record->owner, 0);
+}
+
+/* relaxed: another may be at the lists; their lock decides */
+static bool has_retired(const struct actor *actor, const struct thread_record *record)
+{
+	const struct retired *lists = &record->retired;
+
+	return (load_relaxed(&lists->open) | load_relaxed(&lists->waiting) |
+		load_relaxed(&lists->ready) | (record == actor->record ? lists->deferred : 0)) != 0;
+}
+
+bool block_reclaim_all(struct actor *actor)
+{
+	uint32_t high = (uint32_t)min_u64(load_acquire(&actor->arena->header->threads_high),
+					  actor->arena->max_threads);
+	bool left = false;
+
+	for (uint32_t number = 0; number < high; number++) {
+		struct thread_record *record = &actor->arena->threads[number];
+		empty_orphan(actor, number);
+		if (has_retired(actor, record))
+			(void)block_reclaim(actor, record);
+		left |= has_retired(actor, record);
+	}
+	block_flush(actor); /* what we took is everybody's */
+	return left;
+}
+
+int pressure_relieve(struct actor *actor, uint32_t *class, int error,
+		     int (*refill)(struct actor *, uint32_t))
+{
+	(void)block_reclaim_all(actor);
+	if (refill(actor, *class) == 0)
+		return 0;
+	if (block_scavenge(actor) > 0 && refill(actor, *class) == 0)
+		return 0;
+	for (uint32_t larger = *class + 1;
+	     larger < CLASS_COUNT && larger <= *class + LARGER_CLASSES; larger++) {
+		*class = larger;
+		if (refill(actor, larger) == 0)
+			return 0;
+	}
+	return error;
+}

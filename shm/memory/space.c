@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * space.c: which pages belong to which span, and the disk space behind them.
+ *
+ * The page table is an array of words: 0, or a span's head; the words inside a span stay 0. A span
+ * begins to exist, and ends, with one store to its head's word. The table is walked from
+ * page_hint, below which no page is free, always from span to span.
+ *
+ * Carving, under the class's lock and space_lock: note the page in the intent, reserve, store the
+ * head word, move the class's bump region there. Repair: when bump has not moved there, the head
+ * word is cleared.
+ */
+#include <errno.h>
+
+#include "base/atomic.h"
+#include "memory/block.h"
+#include "memory/space.h"
+#include "sync/lock.h"
+
+static block_ref page_block(const struct arena *arena, uint32_t page)
+{
+	return arena->space_first + page * (PAGE_BYTES / BLOCK_UNIT);
+}
+
+/* First fit from the hint. page_count when there is none. */
+static uint32_t find_run(const struct arena *arena, uint32_t count)
+{
+	uint32_t page = arena->header->page_hint;
+	uint32_t run = 0;
+
+	while (page < arena->page_count) {
+		uint32_t word = arena->pages[page];
+		if (word == 0) {
+			page++;
+			if (++run == count)
+				return page - count;
+		} else {
+			run = 0;
+			page += PAGE_SPAN_PAGES(word) != 0 ? PAGE_SPAN_PAGES(word) :
+							     1; /* 0: damaged */
+		}
+	}
+	return arena->page_count;
+}
+
+static int carve_locked(struct actor *actor, uint32_t class)
+{
+	struct arena *arena = actor->arena;
+	struct arena_header *h = arena->header;
+	struct size_class *c = &arena->classes[class];
+	struct intent *intent = &actor->record->intent;
+	uint32_t count = block_span_pages(class);
+
+	uint32_t page = find_run(arena, count);
+	if (page >= arena->page_count)
+		return -ENOMEM;
+	int r = arena_reserve(arena, page, count);
+	if (r < 0)
+		return r;
+	block_ref first = page_block(arena, page);
+	note(&intent->splice_class, class);
+	note(&intent->splice_first, page + 1);
+	note(&intent->splice_rest, first);
+	note(&intent->splice_kind, SPLICE_CARVE);
+	note(&arena->pages[page], PAGE_WORD(class, count));
+	note(&c->bump_end,
+	     first + block_span_blocks(class) * (block_class_bytes(class) / BLOCK_UNIT));
+	note(&c->bump, first); /* from here on the span is the class's */
+	note(&intent->splice_kind, SPLICE_NONE);
+	if (page == h->page_hint)
+		h->page_hint = page + count;
+	h->pages_used += count;
+	return 0;
+}
+
+int space_carve(struct actor *actor, uint32_t class)
+{
+	lock_word *lock = &actor->arena->header->space_lock;
+
+	if (lock_take(actor, lock, LOCK_SPACE) < 0)
+		return -EBUSY;
+	int r = carve_locked(actor, class);
+	lock_drop(actor, lock, LOCK_SPACE);
+	return r;
+}
+
+void space_uncarve(struct arena *arena, uint32_t page)
+{
+	struct arena_header *h = arena->header;
+
+	h->pages_used -= PAGE_SPAN_PAGES(arena->pages[page]);
+	if (page < h->page_hint)
+		note(&h->page_hint, page); /* before the page is free: below the hint none is */
+	note(&arena->pages[page], 0);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * expire.c: see expire.h. Used by the agent's sweep, and by a worker that finds the arena
+ * full while no agent sweeps. The decision is one compare-and-swap on slot.touched_ns
+ * (slot_end_if_over): a reader who renews the cart at the same moment either comes first, and it
+ * lives, or finds it gone.
+ */
+#include "store/expire.h"
+#include "arena/stat.h"
+#include "base/atomic.h"
+#include "memory/block.h"
+#include "store/slot.h"
+#include "sync/grace.h"
+#include "sync/lock.h"
+
+static bool time_is_up(const struct arena *arena, const struct slot *slot, int64_t now_ns)
+{
+	/* acquire: then hash and touched are those of a cart that is linked. pairs [S1] */
+	bool there = load_acquire(&slot->current) != 0;
+	int64_t touched = load_relaxed(
+		&slot->touched_ns); /* relaxed: a first look, decided again under the locks */
+
+	return there && touched != TOUCHED_ENDED &&
+	       now_ns >= slot_deadline_ns(arena, slot, touched);
+}
+
+static bool expire_one(struct actor *actor, struct slot *slot, int64_t now_ns)
+{
+	struct arena *arena = actor->arena;
+	struct bucket *bucket = slot_bucket(arena, load_relaxed(&slot->hash));
+	bool wake = false;
+	int r;
+
+	slot_want(actor, bucket, slot);
+	if (!lock_try(actor, &bucket->lock, LOCK_BUCKET))
+		return false;
+	if (!lock_try(actor, &slot->lock, LOCK_SLOT)) {
+		lock_drop(actor, &bucket->lock, LOCK_BUCKET);
+		return false;
+	}
+	/* the slot may have been freed and taken again by a cart of another bucket */
+	r = slot_bucket(arena, load_relaxed(&slot->hash)) == bucket ?
+		    slot_end_if_over(actor, bucket, slot, now_ns, &wake) :
+		    -1;
+	lock_drop(actor, &slot->lock, LOCK_SLOT);
+	lock_drop(actor, &bucket->lock, LOCK_BUCKET);
+	if (r < 0)
+		return false;
+	if (wake)
+		slot_wake(arena, slot);
+	block_retire_old(actor);
+	stat_add(actor->record, expired, 1);
+	return true;
+}
+
+uint32_t expire_slots(struct actor *actor, uint32_t first, uint32_t count)
+{
+	struct arena *arena = actor->arena;
+	uint32_t end = (uint32_t)min_u64((uint64_t)first + count,
+					 load_acquire(&arena->header->slots_used_high));
+	int64_t now = arena_now_ns(arena);
+	uint32_t ended = 0;
+
+	end = (uint32_t)min_u64(end, arena->max_carts);
+	for (uint32_t number = first; number < end; number++) {
+		if (!time_is_up(arena, &arena->slots[number], now))
+			continue;
+		ended += expire_one(actor, &arena->slots[number], now);
+	}
+	return ended;
+}

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * slot.c: find, publish, insert, end; and what of it a death leaves to do.
+ *
+ * Invariants:
+ *   - A chain is sound at every instruction: insertion fills the slot, then stores the bucket's
+ *     head; unlinking is one store. An unlinked slot keeps its `next` until a grace period is over.
+ *   - A change counts from the store to slot.current on, an end from the store of TOUCHED_ENDED on.
+ *     A new cart's slot is linked empty and then filled by the same store; a death between is
+ *     filled by the repairer.
+ *   - A slot that is in no chain has no version: who looks at slots by number sees nothing that is
+ *     freed.
+ *   - TOUCHED_ENDED, once stored, stays until the slot is inserted anew; who holds the slot's lock
+ *     finishes the unlinking before dropping it (or its repairer does).
+ *   - slot.lock and slot.change are never reset: a thread may hold or wait for the lock of a slot
+ *     that was freed meanwhile; it looks again (slot_recheck) once it has it.
+ *   - version_floor of a bucket is no less than the version of any cart of its chain that ended, so
+ *     a key's versions grow from one cart to the next.
+ *
+ * The order of two loads in slot_find matters: touched before current. A cart whose time is up may
+ * be replaced in place by a new one (publish, then touch); the other way round a reader could pair
+ * the old version with the new time.
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include "base/atomic.h"
+#include "store/slot.h"
+#include "sync/deaths.h"
+#include "sync/lock.h"
+
+int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash,
+		 const struct corral_key *key, struct found *ret_found)
+{
+	/*
+	 * acquire: the slot may be another cart's now, inserted without its lock; then all of it is
+	 * seen. pairs [S1]
+	 */
+	block_ref current = load_acquire(&slot->current);
+	int64_t touched =
+		load_relaxed(&slot->touched_ns); /* relaxed: ordered by current, and by the lock */
+
+	if (load_relaxed(&slot->hash) != hash || touched == TOUCHED_ENDED || current == 0)
+		return -ENOENT;
+	ret_found->slot = slot;
+	ret_found->touched_ns = touched;
+	return slot_look_at(arena, current, key, ret_found);
+}
+
+int64_t slot_deadline_ns(const struct arena *arena, const struct slot *slot, int64_t touched_ns)
+{
+	uint64_t ttl =
+		load_acquire(&slot->ttl_ns); /* then the touch it came with is seen. pairs [S5] */
+
+	return deadline_ns(touched_ns, ttl != 0 ? ttl : load_relaxed(&arena->header->ttl_ns));
+}
+
+/* ------------------------------------------------------------------ change */
+
+static struct chain *chain_of(const struct arena *arena, const struct bucket *bucket)
+{
+	return &arena->chains[bucket - arena->buckets];
+}
+
+void slot_want(struct actor *actor, struct bucket *bucket, struct slot *slot)
+{
+	struct arena *arena = actor->arena;
+	struct intent *intent = &actor->record->intent;
+
+	if (bucket != NULL)
+		note(&intent->bucket, (uint32_t)(bucket - arena->buckets) + 1);
+	if (slot != NULL)
+		note(&intent->slot, arena_slot_link(arena, slot));
+}
+
+/*
+ * For the journal: this slot changed. Mostly a load: the bit is set already. Then the journal has
+ * yet to clear it, and to read the slot: the change before the look at the bit, or it misses both.
+ * As with the phase of a light reader, a compiler barrier is enough here: the journal's membarrier
+ * makes it a fence.
+ */
+static void mark_dirty(struct arena *arena, slot_link link, bool fenced)
+{
+	uint64_t *word = &arena->dirty[(link - 1) / 64];
+	uint64_t bit = 1ull << ((link - 1) % 64);
+
+	if (fenced)
+		fence_full(); /* pairs [J1] */
+	else
+		fence_compiler();            /* pairs [J1] */
+	if ((load_relaxed(word) & bit) == 0) /* relaxed: ordered by the fence */
+		(void)fetch_or_acq_rel(word, bit);
+}
+
+void slot_mark_touched(struct arena *arena, struct slot *slot, bool fenced)
+{
+	if (load_relaxed(&arena->header->journal) != 0) /* relaxed: a setting */
+		mark_dirty(arena, arena_slot_link(arena, slot), fenced);
+}
+
+/* Count a change in the futex word; true when somebody sleeps on it. Slot lock held. */
+static bool bump_change(struct slot *slot)
+{
+	uint32_t next =
+		(load_relaxed(&slot->change) & ~1u) + 2; /* only we count; waiters set bit 0 */
+
+	/*
+	 * before the former version is retired, let alone written anew: who makes one ahead of its
+	 * lock sees it. pairs [S6]
+	 */
+	return (swap_acq_rel(&slot->change, next) & 1) != 0;
+}
+
+/* For those who come: where the version is, if its slot is the first they see. Slot lock held. */
+static void leave_hint(const struct arena *arena, const struct slot *slot, block_ref version)
+{
+	uint64_t hash = load_relaxed(&slot->hash);
+
+	struct chain *chain = slot_chain(arena, hash);
+
+	if (load_relaxed(&chain->head) == arena_slot_link(arena, slot))
+		store_relaxed(&chain->hint, version);
+}
+
+/* All that follows the publishing store; done again by the repairer when a death came between. */
+static bool after_publish(struct arena *arena, struct thread_record *record, struct slot *slot,
+			  bool fenced)
+{
+	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
+	bool wake = bump_change(slot);
+
+	note(&record->intent.hand, 0); /* the sentence ends here: old is left to be retired */
+	return wake;
+}
+
+/*
+ * Activity never goes back: a reader may have touched it at a later time than ours. Slot lock held.
+ */
+static void renew(struct slot *slot, int64_t now_ns)
+{
+	int64_t seen = load_relaxed(&slot->touched_ns); /* relaxed: the compare-and-swap decides */
+
+	while (seen < now_ns &&
+	       !cas_acq_rel(&slot->touched_ns, seen, now_ns)) /* after current. pairs [S3] */
+		seen = load_relaxed(&slot->touched_ns);
+}
+
+bool slot_publish(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms,
+		  int64_t now_ns, bool replaces_ended)
+{
+	struct intent *intent = &actor->record->intent;
+
+	/*
+	 * A live cart is renewed before the new version shows, or a reader could find the version
+	 * and think its time up. One whose time is up (nobody can renew it any more, slot_forgo)
+	 * only after, or the old version would live again.
+	 */
+	if (!replaces_ended)
+		renew(slot, now_ns);
+	note(&intent->old, slot->current);
+	store_release(&slot->current,
+		      intent->hand); /* the version's bytes before its reference. pairs [S1] */
+	renew(slot, now_ns);
+	store_release(&slot->ttl_ns, ttl_ms * 1000000); /* after the touch: a reader that has it
+							   looks again. pairs [S5] */
+	store_relaxed(&slot->size, size);               /* relaxed: a hint */
+	leave_hint(actor->arena, slot, intent->hand);
+	return after_publish(actor->arena, actor->record, slot, actor->fenced);
+}
+
+/* All that follows the link; done again by the repairer. */
+static void after_insert(struct arena *arena, struct thread_record *record, bool fenced)
+{
+	struct slot *slot = arena_slot(arena, load_relaxed(&record->intent.hand_slot));
+
+	if (slot == NULL)
+		return; /* damaged */
+	/* empty only until the first time: others may have changed the cart since */
+	if (record->intent.hand != 0 && load_relaxed(&slot->current) == 0)
+		store_release(&slot->current,
+			      record->intent.hand); /* the cart is there from here on. pairs [S1] */
+	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
+	note(&record->intent.hand, 0);
+	note(&record->intent.hand_slot, 0);
+	(void)fetch_add_relaxed(&arena->header->carts_live,
+				1u); /* a counter for people; a death may leave it off */
+}
+
+int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint32_t size,
+		uint64_t ttl_ms, int64_t now_ns)
+{
+	struct intent *intent = &actor->record->intent;
+	slot_link link = load_relaxed(&intent->hand_slot);
+	struct slot *slot = arena_slot(actor->arena, link);
+	struct chain *chain = chain_of(actor->arena, bucket);
+
+	if (slot == NULL)
+		return -EUCLEAN;                 /* nothing is linked */
+	store_relaxed(&slot->next, chain->head); /* relaxed: published by the head [S2] */
+	store_relaxed(&slot->hash, hash);        /* relaxed: published by the head [S2] */
+	store_relaxed(&slot->ttl_ns, ttl_ms * 1000000);
+	store_relaxed(&slot->touched_ns, now_ns);
+	store_relaxed(&slot->size, size);
+	store_release(&chain->head, link); /* the slot's words before its link. pairs [S2] */
+	leave_hint(actor->arena, slot, intent->hand);
+	after_insert(actor->arena, actor->record, actor->fenced);
+	return 0;
+}
+
+/* ----------------------------------------------------------------- the end */
+
+static void unlink_slot(const struct arena *arena, const struct bucket *bucket, slot_link link)
+{
+	slot_link *at = &chain_of(arena, bucket)->head;
+	uint32_t bound = arena->max_carts;
+
+	while (*at != 0 && bound-- > 0) {
+		struct slot *slot = arena_slot(arena, *at);
+		if (slot == NULL)
+			return; /* damaged */
+		if (*at == link) {
+			store_release(at, slot->next); /* pairs [S2] */
+			return;
+		}
+		at = &slot->next;
+	}
+}
+
+/* The head of the version in a block; NULL if there is no room for one (damaged). */
+static const struct cart_head *cart_at(const struct arena *arena, block_ref ref)
+{
+	const uint64_t least = sizeof(struct block_header) + sizeof(struct cart_head);
+
+	if (!arena_block_inside(arena, ref) ||
+	    (uint64_t)(arena->space_end - ref) * BLOCK_UNIT < least)
+		return NULL;
+	return (const struct cart_head *)(arena_block(arena, ref) + 1);
+}
+
+/*
+ * The slot may hold another cart before the journal looks at it again, and would say nothing of
+ * this one's last version. relaxed: before the slot's next version is published, through the lists
+ * that the slot goes through.
+ */
+static void raise_ended_version(struct arena_header *h, uint64_t version)
+{
+	uint64_t seen = load_relaxed(&h->ended_version);
+
+	while (seen < version && !cas_acq_rel(&h->ended_version, seen, version))
+		seen = load_relaxed(&h->ended_version);
+}
+
+/* Everything after TOUCHED_ENDED was stored; done again from the start by a repairer. */
+static bool finish_end(struct arena *arena, struct thread_record *record, struct bucket *bucket,
+		       struct slot *slot, block_ref current, bool fenced)
+{
+	slot_link link = arena_slot_link(arena, slot);
+
+	const struct cart_head *cart = cart_at(arena, current);
+
+	if (cart != NULL) {
+		uint64_t version = load_relaxed(&cart->version);
+		if (version > bucket->version_floor && version <= VERSION_MAX)
+			note(&bucket->version_floor, version);
+		if (version <= VERSION_MAX)
+			raise_ended_version(arena->header, version);
+		note(&arena_block(arena, current)->slot,
+		     link); /* whoever frees the block frees the slot */
+		note(&record->intent.old, current);
+	}
+	unlink_slot(arena, bucket, link);
+	if (current != 0) {
+		note(&slot->current, 0);
+		(void)fetch_sub_relaxed(&arena->header->carts_live, 1u); /* a counter for people */
+	}
+	mark_dirty(arena, link, fenced);
+	return bump_change(slot);
+}
+
+bool slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot)
+{
+	store_release(&slot->touched_ns, TOUCHED_ENDED); /* pairs [S3] */
+	fence_compiler();
+	return finish_end(actor->arena, actor->record, bucket, slot, slot->current, actor->fenced);
+}
+
+int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns,
+		     bool *ret_wake)
+{
+	int64_t touched = load_acquire(&slot->touched_ns);
+
+	if (touched == TOUCHED_ENDED || load_relaxed(&slot->current) == 0 ||
+	    now_ns < slot_deadline_ns(actor->arena, slot, touched) ||
+	    !cas_acq_rel(&slot->touched_ns, touched,
+			 TOUCHED_ENDED)) /* a reader was quicker. pairs [S3] */
+		return -EAGAIN;
+	fence_compiler();
+	*ret_wake =
+		finish_end(actor->arena, actor->record, bucket, slot, slot->current, actor->fenced);
+	return 0;
+}
+
+bool slot_touch(struct slot *slot, int64_t touched_ns, int64_t now_ns)
+{
+	/* compare and swap: an end and a renewal cannot both win. pairs [S3] */
+	return cas_acq_rel(&slot->touched_ns, touched_ns, now_ns);
+}
+
+bool slot_forgo(struct slot *slot, int64_t touched_ns)
+{
+	if (touched_ns == TOUCHED_ENDED + 1)
+		return true; /* damaged; one earlier has a meaning */
+	/*
+	 * one nanosecond earlier: its time is up all the same, and a reader's touch will fail.
+	 * pairs [S3]
+	 */
+	return cas_acq_rel(&slot->touched_ns, touched_ns, touched_ns - 1);
+}
+
+void slot_wake(struct arena *arena, struct slot *slot)
+{
+	uint32_t *births = &arena->header->births;
+
+	if (slot != NULL) {
+		futex_wake(&slot->change, INT_MAX);
+		return;
+	}
+	fence_full(); /* the new cart is linked before we look for waiters. pairs [S4] */
+	for (uint32_t seen = load_relaxed(births); (seen & 1) != 0; seen = load_relaxed(births))
+		if (cas_acq_rel(births, seen, (seen & ~1u) + 2))
+			futex_wake(births, INT_MAX);
+}
+
+/* ------------------------------------------------------------------- repair */
+
+/* It was published: what follows the publishing store is done again. */
+static void repair_publish(struct arena *arena, struct thread_record *record, struct slot *slot)
+{
+	const struct cart_head *cart = cart_at(arena, load_relaxed(&slot->current));
+
+	if (cart == NULL)
+		return; /* damaged */
+	renew(slot, arena_now_ns(arena));
+	store_release(&slot->ttl_ns, cart->ttl_ms * 1000000); /* pairs [S5] */
+	(void)after_publish(arena, record, slot, true);
+}
+
+/*
+ * It had ended: what follows is done again. (Or the slot was freed, and is another cart's now: then
+ * it is let be.)
+ */
+static bool repair_end(struct arena *arena, struct thread_record *record, struct bucket *bucket,
+		       struct slot *slot)
+{
+	block_ref current = load_acquire(
+		&slot->current); /* before touched: an inserter stores it after. pairs [S1] */
+
+	if (load_relaxed(&slot->touched_ns) != TOUCHED_ENDED ||
+	    slot_bucket(arena, load_relaxed(&slot->hash)) != bucket)
+		return false;
+	(void)finish_end(arena, record, bucket, slot, current, true);
+	return true;
+}
+
+static uint32_t repair_held(struct arena *arena, struct thread_record *record, struct slot *slot,
+			    struct bucket *bucket)
+{
+	struct intent *intent = &record->intent;
+	uint32_t found = 0;
+
+	if (bucket != NULL && arena_slot(arena, intent->hand_slot) != NULL &&
+	    chain_of(arena, bucket)->head == intent->hand_slot) {
+		after_insert(arena, record, true); /* it was linked */
+		found |= DEATH_INSERTED;
+	}
+	if (slot != NULL && bucket != NULL && repair_end(arena, record, bucket, slot))
+		found |= DEATH_ENDED;
+	if (slot != NULL && intent->hand != 0 && slot->current == intent->hand) {
+		repair_publish(arena, record, slot);
+		found |= DEATH_PUBLISHED;
+	}
+	if (slot != NULL && intent->hand != 0) { /* still: not published */
+		if (slot->current == intent->old)
+			note(&intent->old, 0); /* old is still current, hand will be freed */
+		found |= DEATH_UNPUBLISHED;
+	}
+	return found;
+}
+
+uint32_t slot_repair(struct arena *arena, struct thread_record *record, uint32_t name)
+{
+	struct intent *intent = &record->intent;
+	struct slot *slot = arena_slot(arena, intent->slot);
+	uint32_t number = load_relaxed(&intent->bucket) - 1;
+	struct bucket *bucket = number <= arena->bucket_mask ? &arena->buckets[number] : NULL;
+	uint32_t found = 0;
+
+	if (slot != NULL && !lock_held_by(&slot->lock, name))
+		slot = NULL;
+	if (bucket != NULL && !lock_held_by(&bucket->lock, name))
+		bucket = NULL;
+	found |= repair_held(arena, record, slot, bucket);
+	if (slot != NULL) {
+		futex_wake(&slot->change, INT_MAX);
+		lock_release_of(&slot->lock, name);
+		found |= DEATH_SLOT;
+	}
+	if (bucket != NULL) {
+		lock_release_of(&bucket->lock, name);
+		found |= DEATH_BUCKET;
+	}
+	return found;
+}
+
+/* ---------------------------------------------------------------- by number */
+
+void slot_begin_numbered(struct arena *arena, uint32_t count)
+{
+	store_relaxed(&arena->header->slots_used_high, (uint32_t)min_u64(count, arena->max_carts));
+}
+
+void slot_end_numbered(struct arena *arena)
+{
+	struct arena_header *h = arena->header;
+
+	h->slots_free = 0;
+	for (uint32_t number = h->slots_used_high; number-- > 0;) {
+		struct slot *slot = &arena->slots[number];
+		if (slot->current != 0)
+			continue;
+		store_relaxed(&slot->next, h->slots_free);
+		h->slots_free = number + 1;
+	}
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * alive.c: liveness bytes and process records. See alive.h for the idea.
+ *
+ * Attach is: take a free byte; repair what stands in its record; write ourselves in. A death
+ * at any point frees the byte, and whoever takes it next does the same again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arena/trust.h"
+#include "base/atomic.h"
+#include "sync/alive.h"
+
+static struct flock byte_lock(short type, uint32_t byte)
+{
+	struct flock lock = {
+		.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1
+	};
+
+	return lock;
+}
+
+bool alive_take(const struct life *life, uint32_t byte)
+{
+	struct flock lock = byte_lock(F_WRLCK, byte);
+
+	return fcntl(life->fd, F_OFD_SETLK, &lock) == 0;
+}
+
+void alive_drop(const struct life *life, uint32_t byte)
+{
+	struct flock lock = byte_lock(F_UNLCK, byte);
+
+	(void)fcntl(life->fd, F_OFD_SETLK, &lock);
+}
+
+bool alive_test(int lock_fd, uint32_t byte)
+{
+	struct flock lock = byte_lock(F_WRLCK, byte);
+
+	/* when in doubt, alive: the living are never robbed */
+	return fcntl(lock_fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
+}
+
+int alive_open(int dir_fd, bool create, struct life *ret_life, char *why)
+{
+	int fd = trust_open(dir_fd, ARENA_LOCK_FILE, 0, create, why);
+
+	if (fd < 0)
+		return fd;
+	if (create)
+		trust_regroup(dir_fd, fd);
+	ret_life->fd = fd;
+	ret_life->process = UINT32_MAX;
+	pthread_mutex_init(&ret_life->repairing, NULL);
+	return 0;
+}
+
+void alive_close(struct life *life)
+{
+	if (life->fd >= 0)
+		close(life->fd);
+	life->fd = -1;
+	pthread_mutex_destroy(&life->repairing);
+}
+
+static void free_record(struct process_record *record)
+{
+	note(&record->generation, record->generation + 1);
+	store_release(&record->state, PROCESS_FREE); /* last: until then it counts as used */
+}
+
+static void write_self(struct process_record *record, uint32_t flags)
+{
+	int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+
+	memset(record->program, 0, sizeof(record->program));
+	if (fd >= 0) {
+		ssize_t n = read(fd, record->program, sizeof(record->program) - 1);
+		close(fd);
+		if (n > 0 && record->program[n - 1] == '\n')
+			record->program[n - 1] = '\0';
+	}
+	record->pid = getpid();
+	record->flags = flags;
+	record->started_ms = arena_wall_ms();
+	store_release(&record->state, PROCESS_USED);
+}
+
+/* Try one record: ours now, or somebody's. */
+static bool claim_one(struct arena *arena, struct life *life, uint32_t number,
+		      void (*repair)(struct arena *, uint32_t), uint32_t flags)
+{
+	struct process_record *record = &arena->processes[number];
+
+	if (!alive_take(life, ALIVE_BYTE(number)))
+		return false;
+	if (load_acquire(&record->state) != PROCESS_FREE) {
+		repair(arena, number);
+		free_record(record);
+	}
+	for (uint32_t high = load_acquire(&arena->header->processes_high); high <= number;
+	     high = load_acquire(&arena->header->processes_high))
+		(void)cas_acq_rel(&arena->header->processes_high, high, number + 1);
+	write_self(record, flags);
+	life->process = number;
+	return true;
+}
+
+int alive_claim(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t),
+		uint32_t flags)
+{
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high),
+					  arena->max_processes);
+
+	/* first the records that look used: the dead are reused before anything else */
+	for (uint32_t number = 0; number < high; number++)
+		if (load_acquire(&arena->processes[number].state) != PROCESS_FREE &&
+		    claim_one(arena, life, number, repair, flags))
+			return 0;
+	for (uint32_t number = 0; number < arena->max_processes; number++)
+		if (load_acquire(&arena->processes[number].state) == PROCESS_FREE &&
+		    claim_one(arena, life, number, repair, flags))
+			return 0;
+	return -EUSERS;
+}
+
+void alive_give_back(struct arena *arena, struct life *life)
+{
+	if (life->process == UINT32_MAX)
+		return;
+	free_record(&arena->processes[life->process]);
+	alive_drop(life, ALIVE_BYTE(life->process));
+	life->process = UINT32_MAX;
+}
+
+/*
+ * Take the byte of a process that may be dead; repair and free it. False: it lives, or a thread of
+ * ours is at it.
+ */
+static bool bury(struct arena *arena, struct life *life, uint32_t number,
+		 void (*repair)(struct arena *, uint32_t))
+{
+	struct process_record *record = &arena->processes[number];
+	bool was_dead = false;
+
+	if (number == life->process || pthread_mutex_trylock(&life->repairing) != 0)
+		return false;
+	if (alive_take(life, ALIVE_BYTE(number))) {
+		if (load_acquire(&record->state) != PROCESS_FREE) {
+			repair(arena, number);
+			free_record(record);
+			was_dead = true;
+		}
+		alive_drop(life, ALIVE_BYTE(number));
+	}
+	pthread_mutex_unlock(&life->repairing);
+	return was_dead;
+}
+
+bool alive_bury_if_dead(struct actor *actor, uint32_t name)
+{
+	if (name - 1 >= actor->arena->max_threads)
+		return false; /* damaged word: wait and give up as busy */
+	uint32_t owner = load_acquire(&actor->arena->threads[name - 1].owner);
+	if (owner == 0)
+		return true;
+	if (owner - 1 >= actor->arena->max_processes)
+		return false;
+	return bury(actor->arena, actor->life, owner - 1, actor->repair);
+}
+
+uint32_t alive_bury_all(struct arena *arena, struct life *life,
+			void (*repair)(struct arena *, uint32_t))
+{
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high),
+					  arena->max_processes);
+	uint32_t count = 0;
+
+	for (uint32_t number = 0; number < high; number++)
+		if (load_acquire(&arena->processes[number].state) != PROCESS_FREE)
+			count += bury(arena, life, number, repair);
+	return count;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * grace.c: the slow side of grace.h.
+ *
+ * State in the header: phase (what readers copy), fenced (a membarrier was done after the flip to
+ * this phase; not every phase needs one), completed (every reader older than this phase is gone).
+ * completed <= phase <= completed + 1. All three only grow, each by a compare-and-swap that fails
+ * when another driver was quicker: there is no lock, so a driver that is stopped holds nobody up,
+ * and one that dies leaves a state from which the next goes on.
+ *
+ * Progress: readers that begin after a flip have the new phase and are not waited for, so a
+ * stream of readers cannot hold up a grace period. A stalled one can; it costs memory only.
+ */
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arena/stat.h"
+#include "sync/grace.h"
+
+#define STALL_NS 2000000 /* after this long we ask whether a reader is alive, and then so often */
+#define WAIT_STEP_NS 100000
+#define LIGHT_AFTER                                                                                \
+	4096u /* so many fences cost about what a membarrier does, and what it interrupts */
+#define GET_REGISTRATIONS (1 << 9) /* MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3 */
+
+static int membarrier(int command)
+{
+	return (int)syscall(SYS_membarrier, command, 0u, 0);
+}
+
+bool grace_register(void)
+{
+	if (membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) != 0)
+		return false;
+	int registered = membarrier(GET_REGISTRATIONS);
+	/* older kernels do not tell; then the successful registration has to do */
+	return registered < 0 || (registered & MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) != 0;
+}
+
+/*
+ * Do all attached processes use full fences? Who attaches after this look sees what was unpublished
+ * before it.
+ */
+static bool everybody_fenced(const struct arena *arena)
+{
+	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high),
+					  arena->max_processes);
+
+	for (uint32_t number = 0; number < high; number++)
+		if (load_acquire(&arena->processes[number].state) != PROCESS_FREE &&
+		    (arena->processes[number].flags & PROCESS_FENCED) == 0)
+			return false;
+	return true;
+}
+
+bool grace_fence_all(const struct actor *actor)
+{
+	fence_full();
+	if (actor->arena->header->full_fences != 0)
+		return true;
+	if (actor->can_membarrier && membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) == 0)
+		return true;
+	return everybody_fenced(actor->arena);
+}
+
+void grace_enter_heavy(struct actor *actor)
+{
+	struct thread_record *record = actor->record;
+	/* acquire: who saw the flip sees what was unpublished before it. pairs [G3] */
+	uint64_t phase = load_acquire(&actor->arena->header->gp_phase);
+
+	store_relaxed(&record->reader, phase); /* relaxed, both: ordered by the fence */
+	if (phase != actor->heavy_phase) {
+		actor->heavy_phase = phase;
+		actor->heavy_entries = 0;
+		actor->light_phase = 0;
+	} else if (++actor->heavy_entries >= LIGHT_AFTER && !actor->fenced) {
+		store_relaxed(&record->light_phase, phase);
+		actor->light_phase = phase;
+	}
+	fence_full(); /* our phase before pointers, light_phase before the next section's look at
+			 the phase. pairs [G1, G6] */
+}
+
+/*
+ * Whose section may have begun without a fence, in a phase that nobody's membarrier has ended? A
+ * record's number plus one; 0: nobody's.
+ */
+static uint32_t some_light(const struct arena *arena, uint64_t fenced)
+{
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+
+	for (uint32_t number = 0; number < high; number++) {
+		const struct thread_record *record = &arena->threads[number];
+		/*
+		 * behind the caller's fence; acquire: 0, or no owner, and its last section's loads
+		 * are done. pairs [G6]
+		 */
+		if (unlikely(load_acquire(&record->light_phase) >= fenced) &&
+		    load_acquire(&record->owner) != 0)
+			return number + 1;
+	}
+	return 0;
+}
+
+/*
+ * Make the sections without a fence in phases from `fenced` on visible to a scan. False: we cannot;
+ * somebody else has to.
+ */
+static bool fence_light(struct actor *actor, struct arena_header *h, uint64_t fenced,
+			uint64_t phase)
+{
+	uint32_t light =
+		fenced < phase && h->full_fences == 0 ? some_light(actor->arena, fenced) : 0;
+
+	if (light == 0)
+		return true;
+	/* pairs [G1]: after it, a light reader either shows its phase or has yet to look at it */
+	if (!actor->can_membarrier || membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) != 0) {
+		(void)alive_bury_if_dead(actor, light); /* then it needs none next time */
+		return false;
+	}
+	(void)cas_acq_rel(&h->gp_fenced, fenced, phase); /* spares others theirs */
+	return true;
+}
+
+/* A reader holds us up: note since when, and ask after its life when that is long. */
+static void stalled(struct actor *actor, uint32_t number, uint64_t seen)
+{
+	struct thread_record *record = &actor->arena->threads[number];
+	int64_t now = arena_now_ns(actor->arena);
+
+	if (load_relaxed(&record->stalled_phase) !=
+	    seen) { /* relaxed: for people, and a hint for us */
+		store_relaxed(&record->stalled_ns, now);
+		store_relaxed(&record->asked_ns, now);
+		store_relaxed(&record->stalled_phase, seen);
+	} else if (ns_since(now, load_relaxed(&record->asked_ns)) > STALL_NS) {
+		store_relaxed(&record->asked_ns, now); /* one asks for all */
+		(void)alive_bury_if_dead(actor, number + 1);
+	}
+}
+
+/* Is every reader gone that began before `phase`? */
+static bool readers_gone(struct actor *actor, uint64_t phase)
+{
+	struct arena *arena = actor->arena;
+	/* acquire: a record claimed before our fence is counted; one claimed later sees the flip */
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	bool gone = true;
+
+	for (uint32_t number = 0; number < high; number++) {
+		/* acquire: the section's loads are done before we free. pairs [G2] */
+		uint64_t seen = load_acquire(&arena->threads[number].reader);
+		if (likely(seen == 0 || seen >= phase) ||
+		    seen <= load_acquire(&arena->threads[number].revoked)) /* void: it will find
+									      out. pairs [G5] */
+			continue;
+		stalled(actor, number, seen);
+		gone = false;
+	}
+	return gone;
+}
+
+/* The phase of the grace period under way; begins one if there is none. */
+static uint64_t current_period(struct arena_header *h)
+{
+	uint64_t phase = load_acquire(&h->gp_phase);
+
+	/* completed is read after the phase: equal means that this phase's period is over */
+	if (load_acquire(&h->gp_completed) < phase)
+		return phase;
+	(void)cas_acq_rel(&h->gp_phase, phase,
+			  phase + 1); /* the flip, by us or another. pairs [G3] */
+	return load_acquire(&h->gp_phase);
+}
+
+/* One grace period, as far as it goes. True when it is over. */
+static bool step(struct actor *actor, struct arena_header *h)
+{
+	uint64_t phase = current_period(h);
+
+	fence_full(); /* the flip, whoever did it, before the scans. pairs [G1, G6] */
+	if (!fence_light(actor, h, load_acquire(&h->gp_fenced), phase) ||
+	    !readers_gone(actor, phase))
+		return false;
+	/* what readers did is over for whoever sees this. pairs [G4] */
+	if (cas_acq_rel(&h->gp_completed, phase - 1, phase))
+		stat_add(actor->record, grace_periods, 1);
+	return true;
+}
+
+bool grace_advance(struct actor *actor, uint64_t cookie)
+{
+	struct arena_header *h = actor->arena->header;
+
+	/* at most two: one that was under way, and one that begins now */
+	for (int i = 0; i < 2 && !grace_poll(actor->arena, cookie); i++)
+		if (!step(actor, h))
+			break;
+	return grace_poll(actor->arena, cookie);
+}
+
+/* The section that holds grace periods up, 0 for none, and since when. */
+static uint64_t stalled_section(const struct arena *arena, const struct thread_record *record,
+				int64_t *ret_since_ns)
+{
+	uint64_t seen = load_acquire(&record->reader);
+
+	*ret_since_ns = load_relaxed(&record->stalled_ns); /* relaxed, these two: about a time */
+	return seen < load_acquire(&arena->header->gp_phase) &&
+			       seen > load_acquire(&record->revoked) &&
+			       load_relaxed(&record->stalled_phase) == seen ?
+		       seen :
+		       0;
+}
+
+int64_t grace_stalled_ms(const struct arena *arena, const struct thread_record *record)
+{
+	int64_t since_ns;
+
+	if (stalled_section(arena, record, &since_ns) == 0)
+		return 0;
+	return ns_since(arena_now_ns(arena), since_ns) / 1000000;
+}
+
+bool grace_revoke_oldest(struct actor *actor, uint32_t min_stall_ms, uint32_t *ret_thread)
+{
+	struct arena *arena = actor->arena;
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t oldest = high;
+	uint64_t phase = UINT64_MAX;
+	int64_t now_ns = arena_now_ns(arena);
+	int64_t since_ns;
+
+	for (uint32_t number = 0; number < high; number++) {
+		const struct thread_record *record = &arena->threads[number];
+		uint64_t seen =
+			record == actor->record ? 0 : stalled_section(arena, record, &since_ns);
+		if (seen != 0 && seen < phase &&
+		    ns_since(now_ns, since_ns) >= min_stall_ms * 1000000ll) {
+			oldest = number;
+			phase = seen;
+		}
+	}
+	if (oldest == high)
+		return false;
+	if (ret_thread != NULL)
+		*ret_thread = oldest;
+	if (alive_bury_if_dead(actor, oldest + 1) &&
+	    load_acquire(&arena->threads[oldest].reader) != phase)
+		return true; /* else nobody owns the record, and nobody would end its section: the
+				arena is damaged */
+	uint64_t *revoked = &arena->threads[oldest].revoked;
+	for (uint64_t old = load_relaxed(revoked); old < phase; old = load_relaxed(revoked))
+		if (cas_acq_rel(revoked, old, phase)) { /* before anything is freed. pairs [G5] */
+			stat_add(actor->record, revoked, 1);
+			break;
+		}
+	return true;
+}
+
+int grace_wait(struct actor *actor, uint64_t cookie, uint32_t timeout_ms)
+{
+	struct timespec step_time = { .tv_sec = 0, .tv_nsec = WAIT_STEP_NS };
+	uint64_t steps = timeout_ms * 1000000ull / WAIT_STEP_NS;
+
+	if (actor->record->nest > 0)
+		return -EDEADLK;
+	for (uint64_t i = 0; i <= steps; i++) {
+		if (grace_advance(actor, cookie))
+			return 0;
+		nanosleep(&step_time, NULL);
+	}
+	return -ETIMEDOUT;
+}

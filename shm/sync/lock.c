@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * lock.c: see lock.h.
+ *
+ * Waiting. The lock is held for a microsecond or so, so who finds it taken spins a little. If that
+ * does not help its holder does not run: asleep, preempted, stopped or dead. The first nap is on
+ * the word, so that the holder wakes the sleeper; but a holder that woke somebody at every drop
+ * would do little else where many want one lock, and each of them would be in the others' way. So
+ * later naps are just time, and at their end a lock that nobody is at is taken; one that is taken
+ * again and again is left to those who run, until one's turn comes (TURN_NS, or a quarter of one's
+ * patience): then one looks more often, spins for it, and runs, too, until one loses the processor.
+ *
+ * Nobody depends on being woken, neither by one who dies nor in the order of sleeping: every nap
+ * ends by itself, and with a look at the life of whoever holds the lock then.
+ */
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "arena/stat.h"
+#include "sync/lock.h"
+
+#define SPIN_ROUNDS 1000 /* about 27 us */
+#define IDLE_ROUNDS 32   /* nobody needs that long between two changes */
+#define STUCK_ROUNDS 128 /* about 3 us */
+#define NAP_FIRST_NS 200000ll
+#define NAP_LONG_NS                                                                                \
+	8000000ll /* a dead holder is found within that; after that a lock is to be free again in  \
+		     10 ms */
+#define NAP_GROWTH 5
+#define NAP_TURN_NS 1000000ull
+#define TURN_NS 100000000ll
+
+static void level_enter(struct actor *actor, enum lock_level level, bool waits)
+{
+	assert(!waits || actor->held >> level == 0); /* lock order */
+	actor->held |= 1u << level;
+}
+
+static bool take_spinning(lock_word *word, uint32_t name)
+{
+	for (int round = 0; round < SPIN_ROUNDS; round++) {
+		/* pairs [L1] with the release in lock_drop: what the last holder wrote is seen */
+		if (load_relaxed(word) == 0 && cas_acq_rel(word, 0, name))
+			return true;
+		spin_pause();
+	}
+	return false;
+}
+
+/* Is it the same for so long? */
+static bool stays(const lock_word *word, uint32_t value, int rounds)
+{
+	while (rounds-- > 0) {
+		if (load_relaxed(word) != value)
+			return false;
+		spin_pause();
+	}
+	return true;
+}
+
+/* On the word, to be woken at the drop; or just for a time. */
+static void nap(struct actor *actor, lock_word *word, int64_t nap_ns, bool on_word)
+{
+	const struct timespec time = { .tv_sec = nap_ns / 1000000000,
+				       .tv_nsec = nap_ns % 1000000000 };
+	uint32_t seen = load_relaxed(
+		word); /* relaxed: the compare-and-swap and the kernel check it again */
+
+	if (seen == 0)
+		return;
+	stat_add(actor->record, lock_sleeps, 1);
+	if (!on_word)
+		(void)syscall(SYS_nanosleep, &time,
+			      NULL); /* by number: glibc's is a cancellation point */
+	else if ((seen & LOCK_WAITERS) != 0 || cas_acq_rel(word, seen, seen | LOCK_WAITERS))
+		(void)futex_sleep(word, seen | LOCK_WAITERS, &time);
+	/*
+	 * whoever has it now; a word that goes on changing is in the hands of the living, and to
+	 * ask takes microseconds
+	 */
+	uint32_t now = load_relaxed(word);
+	if (now != 0 && stays(word, now, STUCK_ROUNDS))
+		(void)alive_bury_if_dead(actor, now & LOCK_HOLDER);
+}
+
+static int take_sleeping(struct actor *actor, lock_word *word)
+{
+	int64_t patience_ns =
+		load_relaxed(&actor->patience_ms) * 1000000ll; /* relaxed: a setting */
+	int64_t turn_ns = (int64_t)min_u64(TURN_NS, (uint64_t)patience_ns / 4);
+	int64_t began = clock_now_ns(), waited = 0;
+
+	for (int64_t nap_ns = NAP_FIRST_NS;;
+	     nap_ns = nap_ns < NAP_LONG_NS / NAP_GROWTH ? nap_ns * NAP_GROWTH : NAP_LONG_NS) {
+		bool my_turn = waited > turn_ns;
+		int64_t left = patience_ns > waited ? patience_ns - waited : 1;
+		nap(actor, word,
+		    (int64_t)min_u64(my_turn ? NAP_TURN_NS : (uint64_t)nap_ns, (uint64_t)left),
+		    nap_ns == NAP_FIRST_NS);
+		waited = clock_now_ns() - began;
+		if ((my_turn || stays(word, 0, IDLE_ROUNDS)) && take_spinning(word, actor->name))
+			return 0;
+		if (waited > patience_ns && load_relaxed(word) != 0)
+			return -EBUSY;
+	}
+}
+
+int lock_take(struct actor *actor, lock_word *word, enum lock_level level)
+{
+	/* pairs [L1] */
+	if (unlikely(!cas_acq_rel(word, 0, actor->name)) && !take_spinning(word, actor->name) &&
+	    take_sleeping(actor, word) < 0)
+		return -EBUSY;
+	level_enter(actor, level, true);
+	return 0;
+}
+
+bool lock_try(struct actor *actor, lock_word *word, enum lock_level level)
+{
+	uint32_t seen = load_relaxed(word);
+
+	if (seen != 0 && !alive_bury_if_dead(actor, seen & LOCK_HOLDER))
+		return false;
+	if (!cas_acq_rel(word, 0, actor->name))
+		return false;
+	level_enter(actor, level, false);
+	return true;
+}
+
+void lock_drop(struct actor *actor, lock_word *word, enum lock_level level)
+{
+	actor->held &= ~(1u << level);
+	/* pairs [L1]: what we wrote is seen by the next holder */
+	if (likely(cas_acq_rel(word, actor->name, 0)))
+		return;
+	lock_release_of(
+		word,
+		actor->name); /* somebody sleeps; or, in a damaged arena, it is no longer ours */
+}
+
+void lock_release_of(lock_word *word, uint32_t name)
+{
+	if (lock_held_by(word, name) && (swap_acq_rel(word, 0) & LOCK_WAITERS) != 0)
+		futex_wake(word, 1);
+}
