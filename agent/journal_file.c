@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arena/former.h"
 #include "base/hash.h"
 #include "corral.h"
 #include "journal_file.h"
@@ -85,11 +84,6 @@ int journal_read(int fd, void *buffer, size_t size, uint64_t offset)
 	return 0;
 }
 
-static bool is_known(uint32_t format)
-{
-	return format >= JOURNAL_OLDEST && format <= JOURNAL_FORMAT;
-}
-
 int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *ret_reader)
 {
 	struct journal_reader reader = { 0 };
@@ -104,7 +98,7 @@ int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *
 	if (r == 0)
 		r = journal_read(reader.fd, &reader.head, sizeof(reader.head), 0);
 	if (r == 0 &&
-	    (reader.head.magic != JOURNAL_MAGIC || !is_known(reader.head.format) ||
+	    (reader.head.magic != JOURNAL_MAGIC || reader.head.format != JOURNAL_FORMAT ||
 	     reader.head.byte_order != LAYOUT_BYTE_ORDER || reader.head.number != number ||
 	     reader.head.sum != journal_head_sum(&reader.head)))
 		r = st.st_size > (off_t)sizeof(reader.head) ? -EPROTO : -ENODATA;
@@ -113,15 +107,10 @@ int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *
 		reader.file_bytes = (uint64_t)st.st_size;
 		reader.offset = sizeof(reader.head);
 		reader.window = malloc(WINDOW_BYTES);
-		reader.cart = reader.head.format == JOURNAL_FORMAT ? NULL : malloc(CORRAL_CART_MAX);
-		r = reader.window != NULL &&
-				    (reader.cart != NULL || reader.head.format == JOURNAL_FORMAT) ?
-			    0 :
-			    -ENOMEM;
+		r = reader.window != NULL ? 0 : -ENOMEM;
 	}
 	if (r < 0) {
 		free(reader.window);
-		free(reader.cart);
 		close(reader.fd);
 		return r;
 	}
@@ -140,7 +129,7 @@ bool journal_is_foreign(int journal_fd, uint64_t number, uint32_t *ret_format)
 		return false;
 	int r = journal_read(fd, &head, sizeof(head), 0);
 	close(fd);
-	if (r < 0 || head.magic != JOURNAL_MAGIC || is_known(head.format) ||
+	if (r < 0 || head.magic != JOURNAL_MAGIC || head.format == JOURNAL_FORMAT ||
 	    head.sum != journal_head_sum(&head))
 		return false;
 	*ret_format = head.format;
@@ -173,7 +162,6 @@ int journal_refuse_foreign(int dir_fd, uint32_t *ret_format, char *why)
 void journal_reader_close(struct journal_reader *reader)
 {
 	free(reader->window);
-	free(reader->cart);
 	close(reader->fd);
 }
 
@@ -210,13 +198,6 @@ static int look_at(struct journal_reader *reader, uint64_t offset, size_t size,
 	return 0;
 }
 
-bool journal_cart_of_format(uint32_t format, void *cart, uint32_t size)
-{
-	uint32_t of_cart;
-
-	return format != 1 || (former_cart(cart, size, cart, &of_cart) && of_cart == size);
-}
-
 /* Can a valid record begin with these bytes? */
 static bool is_plausible(const struct journal_record *record)
 {
@@ -247,13 +228,6 @@ static int record_at(struct journal_reader *reader, uint64_t offset,
 		return -EBADMSG;
 	*ret_record = record;
 	*ret_payload = bytes + sizeof(record);
-	if (record.kind == JOURNAL_CART &&
-	    reader->cart != NULL) { /* not in the window, which may be looked at again */
-		memcpy(reader->cart, *ret_payload, record.size);
-		if (!journal_cart_of_format(reader->head.format, reader->cart, record.size))
-			memset(reader->cart, 0, record.size); /* who reads it as a cart will see */
-		*ret_payload = reader->cart;
-	}
 	return 0;
 }
 

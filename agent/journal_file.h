@@ -7,8 +7,7 @@
  * byte order:
  *
  *   head      0  u64  magic            "CORJRNL" and a line feed
- *             8  u32  format           2 (1: the same, but that the carts have format 1, see
- *                                      former.h; it is still read)
+ *             8  u32  format           3: its carts have CART_FORMAT 3. No other is read
  *            12  u32  byte order       0x01020304
  *            16  u64  number           of the file, as in its name
  *            24  u8[16] lineage        uuid of the arena whose slots the records are about
@@ -48,7 +47,7 @@
  * says; records of different slots may be lost independently, since each says all there is to say
  * of its slot.
  *
- * A later format keeps the directory, the names, and of the head magic, format and sum where they
+ * Another format keeps the directory, the names, and of the head magic, format and sum where they
  * are: so whoever does not know it sees that, and touches no file of it (journal_is_foreign()).
  *
  * Recovery takes the files of the newest lineage that has a BASE, in the order of their numbers; at
@@ -64,8 +63,7 @@
 
 #define JOURNAL_DIRECTORY "journal"
 #define JOURNAL_MAGIC 0x0a4c4e524a524f43ull
-#define JOURNAL_FORMAT 2u
-#define JOURNAL_OLDEST 1u /* that is read */
+#define JOURNAL_FORMAT 3u
 #define JOURNAL_NAME_BYTES 16
 
 struct journal_head {
@@ -126,7 +124,6 @@ struct journal_reader {
 	struct journal_head head;
 	uint64_t file_bytes;
 	uint64_t offset;    /* of the next record */
-	uint8_t *cart;      /* of a file of format 1: the payload of a CART, in today's format */
 	uint8_t *window;    /* a part of the file */
 	uint64_t window_at; /* where that begins */
 	size_t window_bytes;
@@ -157,12 +154,6 @@ int journal_reader_next(struct journal_reader *reader, struct journal_record *re
 
 /* After -EBADMSG: go on to the next valid record, or the end. 0 or -errno. */
 int journal_reader_skip(struct journal_reader *reader);
-
-/*
- * A CART's payload as it stands in a file of that format, made today's in place. False: it is
- * damaged.
- */
-bool journal_cart_of_format(uint32_t format, void *cart, uint32_t size);
 
 /* So many bytes of a file, all of them. 0; -ENODATA: there are fewer; other -errno. */
 int journal_read(int fd, void *buffer, size_t size, uint64_t offset);

@@ -34,11 +34,15 @@ int mend_refuse(const struct agent *agent, const char *why, int error)
 static void name_holder(const struct agent *agent, uint32_t number)
 {
 	struct salvage *salvage;
+	struct carry *carry;
 	char program[40];
 	int32_t pid = 0;
 	bool used = false;
 
-	if (salvage_open(agent->dir_fd, &salvage, NULL) == 0) {
+	if (carry_open(agent->dir_fd, &carry, NULL) == 0) {
+		used = carry_process(carry, number, &pid, program);
+		carry_close(carry);
+	} else if (salvage_open(agent->dir_fd, &salvage, NULL) == 0) {
 		used = salvage_process(salvage, number, &pid, program);
 		salvage_close(salvage);
 	}

@@ -228,7 +228,7 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source,
 	return r < 0 ? why_set(why, r, "cannot put the new arena in place") : 0;
 }
 
-/* ---------------------------------------------- out of a damaged or a former one */
+/* ------------------------------------------------------- out of a damaged one */
 
 static void salvage_source_settings(void *context, struct arena_settings *ret_settings)
 {
@@ -254,18 +254,6 @@ static int salvage_source_floors(void *context, struct arena *arena)
 	return 0;
 }
 
-int rebuild_salvaged(struct agent *agent, struct salvage *salvage, void (*tell)(const char *line),
-		     const char *aside_name, char aside[REBUILD_NAME_BYTES],
-		     struct salvage_totals *ret_totals, char *why)
-{
-	struct rebuild_source source = {
-		salvage, salvage_source_settings, salvage_source_carts, salvage_source_floors, 0,
-		false
-	};
-
-	return rebuild_from(agent, &source, tell, aside_name, aside, ret_totals, why);
-}
-
 int rebuild_arena(struct agent *agent, void (*tell)(const char *line),
 		  char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why)
 {
@@ -274,7 +262,43 @@ int rebuild_arena(struct agent *agent, void (*tell)(const char *line),
 	int r = salvage_open(agent->dir_fd, &salvage, why);
 	if (r < 0)
 		return r;
-	r = rebuild_salvaged(agent, salvage, tell, NULL, aside, ret_totals, why);
+	struct rebuild_source source = {
+		salvage, salvage_source_settings, salvage_source_carts, salvage_source_floors, 0,
+		false
+	};
+	r = rebuild_from(agent, &source, tell, NULL, aside, ret_totals, why);
 	salvage_close(salvage);
 	return r;
+}
+
+/* ------------------------------------------------------- out of a former one */
+
+static void carry_source_settings(void *context, struct arena_settings *ret_settings)
+{
+	carry_settings(context, ret_settings);
+}
+
+static int carry_source_carts(void *context, rebuild_take take_one,
+			      void (*finding)(void *context, const char *line), void *take_context,
+			      struct salvage_totals *ret_totals)
+{
+	(void)take_one; /* whatever slots they were in */
+	return carry_carts(context, take_any, finding, take_context, ret_totals);
+}
+
+static int carry_source_floors(void *context, struct arena *arena)
+{
+	carry_floors(context, arena);
+	return 0;
+}
+
+int rebuild_carried(struct agent *agent, struct carry *carry, void (*tell)(const char *line),
+		    const char *aside_name, char aside[REBUILD_NAME_BYTES],
+		    struct salvage_totals *ret_totals, char *why)
+{
+	struct rebuild_source source = {
+		carry, carry_source_settings, carry_source_carts, carry_source_floors, 0, false
+	};
+
+	return rebuild_from(agent, &source, tell, aside_name, aside, ret_totals, why);
 }

@@ -6,6 +6,7 @@
 #define CORRAL_AGENT_REBUILD_H
 
 #include "agent.h"
+#include "inspect/carry.h"
 #include "inspect/salvage.h"
 
 #define REBUILD_NAME_BYTES 64
@@ -50,10 +51,10 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source,
 int rebuild_arena(struct agent *agent, void (*tell)(const char *line),
 		  char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why);
 
-/* The same out of one that is open already, of any layout; it gets the name aside_name. */
-int rebuild_salvaged(struct agent *agent, struct salvage *salvage, void (*tell)(const char *line),
-		     const char *aside_name, char aside[REBUILD_NAME_BYTES],
-		     struct salvage_totals *ret_totals, char *why);
+/* The same out of DIR/arena of the former layout, open already; it gets the name aside_name. */
+int rebuild_carried(struct agent *agent, struct carry *carry, void (*tell)(const char *line),
+		    const char *aside_name, char aside[REBUILD_NAME_BYTES],
+		    struct salvage_totals *ret_totals, char *why);
 
 /* DIR/arena gets this name, or (NULL) one of its own. 0 or -errno. */
 int rebuild_set_aside(int dir_fd, const char *name, char aside[REBUILD_NAME_BYTES]);

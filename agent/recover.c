@@ -48,7 +48,6 @@ struct putter { /* one of them */
 	pthread_t thread;
 	int fd; /* of the file */
 	uint32_t file;
-	uint32_t format;      /* of it */
 	uint64_t forget_from; /* in it */
 	uint8_t *cart;
 	struct salvage_totals totals;
@@ -99,15 +98,12 @@ static int read_cart(struct putter *putter, const struct where *where)
 		putter->fd = openat(recover->dir_fd, name,
 				    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 		putter->file = putter->fd >= 0 ? where->file : 0;
-		putter->format = recover->formats[where->file - 1];
 		putter->forget_from = where->offset;
 	}
 	if (putter->fd < 0)
 		return -errno;
 	int r = journal_read(putter->fd, putter->cart, where->size, where->offset);
 	forget(putter, where->offset);
-	if (r == 0 && !journal_cart_of_format(putter->format, putter->cart, where->size))
-		r = -EUCLEAN;
 	return r == -ENODATA || (r == -EIO && recover->salvage) ? -EUCLEAN : r;
 }
 

@@ -213,7 +213,6 @@ static int read_file(struct recover *recover, int file)
 	if (r < 0)
 		return r;
 	reader.salvage = recover->salvage;
-	recover->formats[file] = reader.head.format;
 	recover->damaged_file = false;
 	if (memcmp(reader.head.lineage, recover->lineage, sizeof(recover->lineage)) == 0) {
 		recover->files++;
@@ -305,16 +304,12 @@ int recover_open(struct recover *recover, int dir_fd, const char *name)
 				     .dir_fd = dir_fd,
 				     .progress = isatty(STDERR_FILENO) == 1 };
 	recover->count = journal_list(dir_fd, &recover->numbers);
-	if (recover->count <= 0)
-		return recover->count;
-	recover->formats = calloc((size_t)recover->count, sizeof(*recover->formats));
-	return recover->formats != NULL ? 0 : -ENOMEM;
+	return recover->count < 0 ? recover->count : 0;
 }
 
 void recover_close(struct recover *recover)
 {
 	free(recover->slots);
 	free(recover->numbers);
-	free(recover->formats);
 	close(recover->dir_fd);
 }

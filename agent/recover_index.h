@@ -22,7 +22,6 @@ struct recover {
 	const char *name; /* of the journal's directory, for people */
 	int dir_fd;
 	uint64_t *numbers;
-	uint32_t *formats; /* of those that were read */
 	int count;
 	bool salvage;   /* take all that is sound and can be read */
 	bool pass_over; /* what is damaged, in the last file too */

@@ -3,9 +3,9 @@
  * upgrade.c: corral-agent --upgrade: the carts of an arena that an older version made, in
  * an arena of this one. Prints what it does on standard output.
  *
- * The carts are read as salvage reads those of a damaged arena, by the frozen tables of
- * shm/former.h, and the new arena is made and put in place as any other (rebuild.c): a death before
- * the last step leaves the former arena where it was. It is kept as DIR/arena.layoutN.
+ * The carts are read by the frozen tables of the former layout (inspect/carry.h), and the new arena
+ * is made and put in place as any other (rebuild.c): a death before the last step leaves the former
+ * arena where it was. It is kept as DIR/arena.layoutN.
  *
  * A journal of another format cannot be read. It is put aside, whole, as DIR/journal.formatN, once
  * there is an arena that has all carts without it; where there is none, nothing is done.
@@ -17,10 +17,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena/former.h"
 #include "inspect/inspect.h"
 #include "journal_file.h"
 #include "rebuild.h"
-#include "recover.h"
 
 static void print(const char *line)
 {
@@ -47,63 +47,41 @@ static void free_name(const struct agent *agent, const char *prefix, uint32_t nu
 
 /* ---------------------------------------------------------- a former arena */
 
-static int carry_over(struct agent *agent, struct salvage *salvage, char *why)
+static int carry_over(struct agent *agent, struct carry *carry, char *why)
 {
 	char name[REBUILD_NAME_BYTES], aside[REBUILD_NAME_BYTES];
-	uint32_t layout = salvage_layout(salvage);
 	struct salvage_totals totals = { 0 };
 
-	free_name(agent, ARENA_FILE ".layout", layout, name);
-	int r = rebuild_salvaged(agent, salvage, print, name, aside, &totals, why);
+	free_name(agent, ARENA_FILE ".layout", FORMER_LAYOUT, name);
+	int r = rebuild_carried(agent, carry, print, name, aside, &totals, why);
 	if (r < 0)
 		return mend_refuse(agent, why, r);
 	printf("upgraded from layout %u to %u: %u cart%s carried over, %u left out, %u ended "
 	       "meanwhile\n"
 	       "the former arena is kept as %s/%s: remove it when all is well\n",
-	       layout, LAYOUT_VERSION, totals.kept, totals.kept == 1 ? "" : "s", totals.damaged,
-	       totals.ended, agent->directory, aside);
+	       FORMER_LAYOUT, LAYOUT_VERSION, totals.kept, totals.kept == 1 ? "" : "s",
+	       totals.damaged, totals.ended, agent->directory, aside);
 	return totals.damaged > 0 ? EXIT_NO : EXIT_DONE;
 }
 
 /*
- * The journal knows more than the pages of an earlier boot that reached the disk. 1: done; 0: there
- * is none; or -errno.
+ * validate_why: why today's programs refuse it; foreign: there is a journal that we cannot read,
+ * and it knows more than the pages of an earlier boot that reached the disk.
  */
-static int carry_journal_over(struct agent *agent, uint32_t layout, char *why)
-{
-	int r = recover_arena(agent, why);
-
-	if (r > 0)
-		printf("upgraded from layout %u to %u, out of the journal: the former arena is of "
-		       "an earlier boot\n",
-		       layout, LAYOUT_VERSION);
-	return r;
-}
-
-/* validate_why: why today's programs refuse it; foreign: there is a journal that we cannot read. */
 static int upgrade_arena(struct agent *agent, const char *validate_why, const char *foreign)
 {
 	char why[WHY_BYTES] = "";
-	struct salvage *salvage;
-	int code = EXIT_DONE;
+	struct carry *carry;
 
-	int r = salvage_open(agent->dir_fd, &salvage, why);
+	int r = carry_open(agent->dir_fd, &carry, why);
+	if (r == -EPROTONOSUPPORT) /* it is newer, too old, or its structs have other sizes */
+		return mend_refuse(agent, validate_why, r);
 	if (r < 0)
 		return mend_refuse(agent, why, r);
-	bool former = salvage_layout(salvage) !=
-		      LAYOUT_VERSION; /* else newer, too old, or with structs of other sizes */
-	bool behind = former && salvage_behind_journal(salvage);
-	if (!former)
-		r = why_set(why, -EPROTONOSUPPORT, "%s", validate_why);
-	else if (behind && foreign[0] != '\0')
-		r = why_set(why, -EPROTONOSUPPORT, "%s", foreign);
-	else if (behind)
-		r = carry_journal_over(agent, salvage_layout(salvage), why);
-	if (r < 0)
-		code = mend_refuse(agent, why, r);
-	else if (r == 0)
-		code = carry_over(agent, salvage, why);
-	salvage_close(salvage);
+	int code = carry_behind_journal(carry) && foreign[0] != '\0' ?
+			   mend_refuse(agent, foreign, -EPROTONOSUPPORT) :
+			   carry_over(agent, carry, why);
+	carry_close(carry);
 	return code;
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What former and later versions wrote: arenas and journals of another layout or format are refused with what to do, and not
-# touched; corral-agent --upgrade carries all carts over, also when it is killed. tests/samples has the files.
+# touched; corral-agent --upgrade carries all carts of the former layout over, also when it is killed. tests/samples has its
+# arenas.
 #
 # Usage: [BUILD=dir] tests/69_upgrade.sh [CLAIM...]   from the repository's root; timeout: 180
 # shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119 # claims are called by name, each in a subshell
@@ -14,20 +15,33 @@ samples=$(realpath tests/samples)
 
 # offsets in the header, alike in all layouts
 VERSION_AT=8 FINGERPRINT_AT=16 BOOT_AT=192 JOURNAL_AT=248
-PROCESSES_AT=4096 PROCESS_BYTES=128
+PROCESSES_AT=4096 PROCESS_BYTES=128 # of the former layout
+FORMER=6 LAYOUT=7 FORMAT=3          # the former layout, today's, and the journal's format
 
-former() { # [SAMPLE]: an arena of layout 2 that nobody has open
+former() { # [SAMPLE]: an arena of the former layout that nobody has open
 	mkdir -p "$dir"
 	chmod 770 "$dir"
-	xz -dc "$samples/${1:-arena-2}.xz" >"$dir/arena"
+	xz -dc "$samples/${1:-arena-$FORMER}.xz" >"$dir/arena"
 	chmod 660 "$dir/arena"
 	cp "$dir/arena" "$place/former"
 }
 
-journal() { # one of format 1
+journal() { # FORMAT: a journal of that format
+	local file
+	mkdir -p "$place/other"
+	"$BUILD/corral-agent" --dir "$place/other" --size 4M --journal 20ms --daemon >"$place/out" 2>&1 || fail "$(cat "$place/out")"
+	"$BUILD/corral" --dir "$place/other" add roma all --item i --name Item --price 1 --sync >"$place/out" || fail "$(cat "$place/out")"
+	"$BUILD/corral-agent" --dir "$place/other" --stop || fail "it does not stop"
+	for file in "$place/other/journal"/*; do
+		poke "$file" 8 "$(number "$1" 4)"
+		poke "$file" 88 "$(number "0x$(head -c 88 "$file" | xxhsum -H3 - | grep -oE '[0-9a-f]{16}')" 8)"
+	done
 	mkdir -p "$dir"
 	chmod 770 "$dir"
-	tar -C "$dir" --no-same-owner -xJf "$samples/journal-1.tar.xz"
+	rm -rf "$dir/journal" "$place/later"
+	mv "$place/other/journal" "$dir/journal"
+	cp -a "$dir/journal" "$place/later"
+	rm -rf "$place/other"
 }
 
 poke() { # FILE AT BYTES, these as printf has them
@@ -86,20 +100,12 @@ is_unchanged() {
 	[[ ! -e $dir/.rebuild ]] || fail "something is left"
 }
 
-later_journal() { # DIR: its files are of format 3
-	local file
-	for file in "$1"/*; do
-		poke "$file" 8 "$(number 3 4)"
-		poke "$file" 88 "$(number "0x$(head -c 88 "$file" | xxhsum -H3 - | grep -oE '[0-9a-f]{16}')" 8)"
-	done
-}
-
 # ------------------------------------------------------------------------- claims
 
 a_former_arena_is_refused_with_what_to_do() {
 	former
 	agent 3
-	has "layout version 2, this program's is 6" "corral-agent --upgrade"
+	has "layout version $FORMER, this program's is $LAYOUT" "corral-agent --upgrade"
 	agent 3 --daemon
 	has "corral-agent --upgrade"
 	local command
@@ -111,16 +117,15 @@ a_former_arena_is_refused_with_what_to_do() {
 	is_unchanged
 }
 
-carries_all_over() { # LAYOUT
-	local layout=$1
-	former "arena-$layout"
+all_its_carts_are_carried_over() {
+	former
 	agent 0 --upgrade
-	has "upgraded from layout $layout to 6: 7 carts carried over, 0 left out" "$dir/arena.layout$layout"
-	cmp "$dir/arena.layout$layout" "$place/former" || fail "it is not kept as it was"
+	has "upgraded from layout $FORMER to $LAYOUT: 7 carts carried over, 0 left out" "$dir/arena.layout$FORMER"
+	cmp "$dir/arena.layout$FORMER" "$place/former" || fail "it is not kept as it was"
 	sound
-	has_carts_of "arena-$layout"
+	has_carts_of "arena-$FORMER"
 	agent 0 --upgrade
-	has "nothing to upgrade: the arena has layout 6"
+	has "nothing to upgrade: the arena has layout $LAYOUT"
 	start
 	grep -qE 'warning|error' "$dir/agent.log" "$place"/dir/*.log && fail "$(cat "$dir/agent.log")"
 	goes_on
@@ -129,22 +134,6 @@ carries_all_over() { # LAYOUT
 	[[ $(stat -c %s "$dir/arena") -eq 4194304 ]] || fail "another size"
 	agent 0 --stop
 	sound
-}
-
-all_carts_of_an_arena_of_layout_2_are_carried_over() {
-	carries_all_over 2
-}
-
-all_carts_of_an_arena_of_layout_3_are_carried_over() {
-	carries_all_over 3
-}
-
-all_carts_of_an_arena_of_layout_4_are_carried_over() {
-	carries_all_over 4
-}
-
-all_carts_of_an_arena_of_layout_5_are_carried_over() {
-	carries_all_over 5
 }
 
 a_directory_without_an_arena_needs_no_upgrade() {
@@ -184,24 +173,24 @@ while_somebody_has_it_open_it_is_refused_by_name() {
 	kill -9 "$worker"
 	gone "$worker"
 	agent 0 --upgrade
-	has_carts_of arena-2
+	has_carts_of "arena-$FORMER"
 }
 
 later_and_unknown_layouts_are_left_alone() {
 	former
-	poke "$dir/arena" "$VERSION_AT" "$(number 7 4)"
+	poke "$dir/arena" "$VERSION_AT" "$(number $((LAYOUT + 1)) 4)"
 	cp "$dir/arena" "$place/former"
 	agent 3
 	has "a newer version of Corral wrote it: install that version"
 	agent 3 --upgrade
 	has "a newer version of Corral wrote it: install that version"
-	poke "$dir/arena" "$VERSION_AT" "$(number 1 4)"
+	poke "$dir/arena" "$VERSION_AT" "$(number $((FORMER - 1)) 4)"
 	cp "$dir/arena" "$place/former"
 	agent 3
 	has "nothing but the version of Corral that wrote it can read it"
 	agent 3 --upgrade
 	has "nothing but the version of Corral that wrote it can read it"
-	poke "$dir/arena" "$VERSION_AT" "$(number 2 4)"
+	poke "$dir/arena" "$VERSION_AT" "$(number "$FORMER" 4)"
 	poke "$dir/arena" "$FINGERPRINT_AT" "$(number 2 4)"
 	cp "$dir/arena" "$place/former"
 	agent 3 --upgrade
@@ -213,7 +202,6 @@ what_is_damaged_in_it_costs_only_itself() {
 	local at
 	at=$(grep -abo 'Mar"gherita' "$dir/arena" | tail -n 1 | cut -d: -f1)
 	poke "$dir/arena" "$at" X
-	poke "$dir/arena" 24 "$(number 1 8)" # arena_bytes; and so the header's sum
 	agent 1 --upgrade
 	has "left out" "6 carts carried over, 1 left out"
 	corral 1 show roma all
@@ -222,20 +210,65 @@ what_is_damaged_in_it_costs_only_itself() {
 	agent 0 --upgrade
 }
 
-a_full_one_gets_a_larger_arena() {
-	former arena-2-full
-	agent 0 --upgrade
-	has "it was full: the new arena gets 1 MiB more" "42 carts carried over, 0 left out"
+one_whose_header_is_damaged_is_left_as_it_is() {
+	former
+	poke "$dir/arena" 24 "$(number 1 8)" # arena_bytes; and so the header's sum
+	cp "$dir/arena" "$place/former"
+	agent 3 --upgrade
+	has "the header of this arena of layout $FORMER is damaged: install the version of Corral that wrote it"
+	is_unchanged
+}
+
+one_that_was_cut_gives_the_carts_that_are_left() {
+	former
+	truncate -s 65536 "$dir/arena"
+	cp "$dir/arena" "$place/former"
+	agent 3 --upgrade
+	has "the tables that lead to its carts are cut off"
+	is_unchanged
+	former
+	truncate -s $(($(grep -abo 'Mar"gherita' "$dir/arena" | tail -n 1 | cut -d: -f1) - 100)) "$dir/arena"
+	agent 1 --upgrade
+	has "left out"
 	sound
-	has "42 carts"
+}
+
+whatever_is_damaged_in_it_does_no_harm() {
+	local seed=${SEED:-$RANDOM} n at code
+	echo "SEED=$seed"
+	RANDOM=$seed
+	former
+	for ((n = 0; n < 40; n++)); do
+		rm -rf "$dir"
+		former
+		for ((at = 0; at <= n % 8; at++)); do # in the tables, and in the pages that are used
+			poke "$dir/arena" $((((RANDOM << 15) | RANDOM) % (n % 2 == 0 ? 4194304 : 4096))) "$(number "$RANDOM" 2)"
+		done
+		code=0
+		timeout 30 "$BUILD/corral-agent" --dir "$dir" --upgrade >"$place/out" 2>&1 || code=$?
+		[[ $code -eq 0 || $code -eq 1 || $code -eq 3 ]] || fail "damage $n: exit code $code: $(cat "$place/out")"
+		[[ $code -ne 3 ]] || continue
+		sound
+		# a wrong answer would be a cart that it did not have
+		carts | grep -vxFf "$samples/arena-$FORMER.json" && fail "damage $n: a cart that was not there"
+	done
+	true
+}
+
+all_carts_of_a_full_one_are_carried_over() {
+	former arena-$FORMER-full
+	agent 0 --upgrade
+	has "144 carts carried over, 0 left out"
+	sound
+	has "144 carts"
 }
 
 one_that_is_kept_already_is_not_overwritten() {
 	former
-	echo precious >"$dir/arena.layout2"
+	echo precious >"$dir/arena.layout$FORMER"
 	agent 0 --upgrade
-	[[ $(cat "$dir/arena.layout2") == precious ]] || fail "overwritten"
-	cmp "$dir"/arena.layout2.* "$place/former" || fail "it is not kept"
+	[[ $(cat "$dir/arena.layout$FORMER") == precious ]] || fail "overwritten"
+	cmp "$dir"/arena.layout$FORMER.* "$place/former" || fail "it is not kept"
 }
 
 killed_at_any_step_it_loses_nothing() {
@@ -264,7 +297,7 @@ killed_at_any_step_it_loses_nothing() {
 			esac
 			agent 0 --upgrade
 			[[ ! -e $dir/.rebuild ]] || fail "$call $nth: something is left"
-			cmp "$dir/arena.layout2" "$place/former" || fail "$call $nth: it is not kept"
+			cmp "$dir/arena.layout$FORMER" "$place/former" || fail "$call $nth: it is not kept"
 			sound
 			has "7 carts"
 		done
@@ -274,113 +307,63 @@ killed_at_any_step_it_loses_nothing() {
 	[[ $killed -ge $((2 * ${#calls[@]})) && $refused -lt $killed ]] || fail "killed $killed times, $refused refused"
 }
 
-a_former_arena_of_an_earlier_boot_is_behind_its_journal() {
-	former
-	journal
-	poke "$dir/arena" "$JOURNAL_AT" "$(number 1 4)"
-	cp "$dir/arena" "$place/former"
-	agent 0 --upgrade
-	has "out of the journal"
-	cmp "$dir/arena.former" "$place/former" || fail "it is not kept"
-	has_carts_of journal-1
-	start
-	goes_on
-}
-
-but_not_behind_one_that_is_older() {
-	former
-	journal
-	agent 0 --upgrade
-	has "7 carts carried over"
-	has_carts_of arena-2
-}
-
 a_former_arena_whose_journal_is_gone_is_carried_over() {
 	former
 	poke "$dir/arena" "$JOURNAL_AT" "$(number 1 4)"
 	agent 0 --upgrade
 	has "7 carts carried over"
-	has_carts_of arena-2
+	has_carts_of "arena-$FORMER"
 }
 
-a_journal_of_format_1_is_read() {
-	journal
-	start --journal 20ms
-	has_carts_of journal-1
-	goes_on
-	agent 0 --stop
-	sound
+a_journal_of_another_format_is_refused_and_not_touched() {
+	local format
+	for format in $((FORMAT - 1)) $((FORMAT + 1)); do
+		rm -rf "$dir"
+		journal "$format"
+		agent 3
+		has "the journal has format $format, this program's is $FORMAT" "install that version"
+		agent 3 --journal 20ms
+		[[ ! -e $dir/arena ]] || fail "an empty arena in place of what the journal has"
+		agent 3 --upgrade
+		has "the journal has format $format"
+		rm -rf "$dir/journal"
+		start --journal 20ms
+		add r s
+		agent 0 --stop
+		rm -rf "$dir/journal"
+		cp -a "$place/later" "$dir/journal"
+		agent 3 --journal 20ms
+		has "the journal has format $format"
+		agent 3
+		diff -r "$place/later" "$dir/journal" || fail "it was changed"
+	done
 }
 
-a_journal_goes_on_in_todays_format() {
-	local before
-	journal
-	start --journal 20ms
-	corral 0 add roma all --item p3 --name Bread --price 3 --sync
-	corral 0 add roma new --item p3 --name Bread --price 3 --sync
-	before=$(carts)
-	[[ $(od -An -tu4 -j8 -N4 "$(find "$dir/journal" -type f | sort | tail -n 1)") -eq 2 ]] || fail "another format"
-	[[ $(od -An -tu4 -j8 -N4 "$(find "$dir/journal" -type f | sort | head -n 1)") -eq 1 ]] || fail "no file of format 1 is left"
-	kill -9 "$pid"
-	gone "$pid"
-	rm "$dir/arena"
-	start --journal 20ms # out of files of both formats
-	diff <(echo "$before") <(carts) || fail "other carts"
-	agent 0 --stop
-	sound
-}
-
-a_later_journal_is_refused_and_not_touched() {
-	journal
-	later_journal "$dir/journal"
-	cp -a "$dir/journal" "$place/later"
-	agent 3
-	has "the journal has format 3, this program's is 2" "install that version"
-	agent 3 --journal 20ms
-	[[ ! -e $dir/arena ]] || fail "an empty arena in place of what the journal has"
-	agent 3 --upgrade
-	has "the journal has format 3"
-	rm -rf "$dir/journal"
+a_journal_of_another_format_is_put_aside_once_the_arena_has_all() {
 	start --journal 20ms
 	add r s
 	agent 0 --stop
-	rm -rf "$dir/journal"
-	cp -a "$place/later" "$dir/journal"
-	agent 3 --journal 20ms
-	has "the journal has format 3"
-	agent 3
-	diff -r "$place/later" "$dir/journal" || fail "it was changed"
-}
-
-a_later_journal_is_put_aside_once_the_arena_has_all() {
-	start --journal 20ms
-	add r s
-	agent 0 --stop
-	rm -rf "$dir/journal"
-	journal
-	later_journal "$dir/journal"
-	cp -a "$dir/journal" "$place/later"
-	local boot
+	local later=$((FORMAT + 1)) boot
+	journal "$later"
 	boot=$(dd if="$dir/arena" bs=16 skip=12 count=1 status=none | od -An -v -tx1 | sed 's/ /\\x/g')
 	poke "$dir/arena" "$BOOT_AT" 'of another boot.'
 	agent 3 --upgrade # the journal may have what the arena has not
-	has "the journal has format 3"
+	has "the journal has format $later"
 	diff -r "$place/later" "$dir/journal" || fail "it was changed"
 	poke "$dir/arena" "$BOOT_AT" "$boot"
 	agent 0 --upgrade
-	has "nothing to upgrade" "$dir/journal.format3"
-	diff -r "$place/later" "$dir/journal.format3" || fail "it was changed"
+	has "nothing to upgrade" "$dir/journal.format$later"
+	diff -r "$place/later" "$dir/journal.format$later" || fail "it was changed"
 	start --journal 20ms
 	corral 0 show r s
 	corral 0 add r s --item i --name Item --price 1.00 --sync
 	agent 0 --stop
-	diff -r "$place/later" "$dir/journal.format3" || fail "it was changed"
+	diff -r "$place/later" "$dir/journal.format$later" || fail "it was changed"
 }
 
-a_later_journal_under_an_agent_that_runs_is_not_removed() {
-	journal
-	later_journal "$dir/journal"
-	mv "$dir/journal" "$place/later"
+one_under_an_agent_that_runs_is_not_removed() {
+	journal $((FORMAT + 1))
+	rm -rf "$dir/journal"
 	start --journal 20ms
 	corral 0 add r s --item i --name Item --price 1.00 --sync
 	mkdir "$place/swapped"
@@ -399,22 +382,20 @@ a_later_journal_under_an_agent_that_runs_is_not_removed() {
 	cmp "$place/later/000000000001" "$dir/journal/000000000001" || fail "it was changed"
 }
 
-a_former_arena_beside_a_later_journal_goes_by_what_is_newer() {
-	former
-	journal
-	later_journal "$dir/journal"
-	cp -a "$dir/journal" "$place/later"
+a_former_arena_and_its_journal_go_by_what_is_newer() {
+	former # after a crash of the machine the journal is
+	journal $((FORMAT - 1))
 	poke "$dir/arena" "$JOURNAL_AT" "$(number 1 4)"
 	cp "$dir/arena" "$place/former"
 	agent 3 --upgrade
-	has "the journal has format 3"
+	has "the journal has format $((FORMAT - 1))"
 	is_unchanged
 	diff -r "$place/later" "$dir/journal" || fail "it was changed"
 	poke "$dir/arena" "$JOURNAL_AT" "$(number 0 4)"
 	agent 0 --upgrade
-	has "7 carts carried over" "$dir/journal.format3"
-	has_carts_of arena-2
-	diff -r "$place/later" "$dir/journal.format3" || fail "it was changed"
+	has "7 carts carried over" "$dir/journal.format$((FORMAT - 1))"
+	has_carts_of "arena-$FORMER"
+	diff -r "$place/later" "$dir/journal.format$((FORMAT - 1))" || fail "it was changed"
 }
 
 if [[ $# -gt 0 ]]; then

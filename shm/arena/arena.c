@@ -22,6 +22,7 @@
 
 #include "arena/arena.h"
 #include "arena/bus.h"
+#include "arena/former.h"
 #include "arena/trust.h"
 #include "base/hash.h"
 #include "base/why.h"
@@ -179,7 +180,7 @@ static int refuse_layout(uint32_t version, char *why)
 
 	if (version > LAYOUT_VERSION)
 		what = "a newer version of Corral wrote it: install that version";
-	else if (version >= LAYOUT_OLDEST)
+	else if (version == FORMER_LAYOUT)
 		what = "an older version of Corral wrote it: stop all that use it, and run "
 		       "corral-agent --upgrade, "
 		       "which carries all carts over";

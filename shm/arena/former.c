@@ -1,34 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * former.c: see former.h.
- *
- * Layout 5 (2026-11): thread records have no light_phase. Layout 4 (2026-11): a bucket has its
- * chain's head, the hints are a table of their own, carts have format 1. Layout 3 (2026-11): no
- * hints. Layout 2 (2026-11): no drained bitmap either. Layout 1 was never given to anyone; nothing
- * is known of it here.
- *
- * Nothing here may follow layout.h: the numbers are those of the layout, written out. Changing one
- * makes arenas that are out there unreadable.
+ * former.c: see former.h. Layout 6 and cart format 2, of 2026-11.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "arena/former.h"
+#include "arena/layout.h"
 #include "base/hash.h"
 #include "corral.h"
 
-/* ---------------------------------------------------------- layouts 2 to 5 */
+/* ------------------------------------------------------------------ header */
 
-#define FINGERPRINT_2 0xbe6492b03ee696ceull
-#define FINGERPRINT_3 0x57dcf96d21ef7871ull
-#define FINGERPRINT_4 0x4c82f834187f2bb4ull
-#define FINGERPRINT_5 0x9bfa63ce66f4c40dull
+#define FINGERPRINT_6 0x29637d234c26bed6ull
 
-/*
- * The first 4 of its 64 lines. Layout 3 has drained_at behind dirty_at, and layout 4 hints_at
- * behind that, layout 5 chains_at: what follows, up to the seed, is so many times 8 bytes further
- * on.
- */
-struct header_2 {
+struct header_6 { /* its first four lines */
 	uint64_t magic;
 	uint32_t layout_version;
 	uint32_t byte_order;
@@ -48,12 +34,14 @@ struct header_2 {
 	uint64_t threads_at;
 	uint64_t classes_at;
 	uint64_t dirty_at;
+	uint64_t drained_at;
+	uint64_t chains_at;
 	uint64_t buckets_at;
 	uint64_t slots_at;
 	uint64_t pages_at;
 	uint64_t space_at;
 	uint64_t hash_seed;
-	uint64_t reserved1[4];
+	uint64_t reserved1[2];
 
 	uint8_t boot_id[16];
 	int64_t clock_offset_ns;
@@ -62,159 +50,145 @@ struct header_2 {
 	int64_t heartbeat_ns;
 	uint32_t withdrawn;
 	uint32_t reserved3;
-	uint32_t journal; /* layout 2: always 0, no journal was kept */
+	uint32_t journal;
 	uint32_t full_fences;
 };
 
-static_assert(sizeof(struct header_2) == 256 && HEADER_BYTES >= 256, "four lines");
-static_assert(offsetof(struct header_2, header_sum) == 48, "frozen");
-static_assert(offsetof(struct header_2, space_at) == 144, "frozen");
-static_assert(offsetof(struct header_2, hash_seed) == 152, "frozen");
-static_assert(offsetof(struct header_2, boot_id) == 192, "frozen");
-static_assert(offsetof(struct header_2, heartbeat_ns) == 232, "frozen");
+static_assert(sizeof(struct header_6) == 256, "frozen");
+static_assert(offsetof(struct header_6, header_sum) == 48, "frozen");
+static_assert(offsetof(struct header_6, hash_seed) == 168, "frozen");
+static_assert(offsetof(struct header_6, boot_id) == 192,
+	      "frozen: the sum is of what stands before");
 
-static_assert(offsetof(struct header_2, reserved1) == 160,
-	      "where layout 3 has its seed, and 8 bytes on layouts 4 and 5");
-
-/* What salvage reads besides the header and the carts is today what it was in layouts 2 to 5. */
-static_assert(sizeof(struct process_record) == 128 && offsetof(struct process_record, pid) == 8 &&
-		      offsetof(struct process_record, program) == 24,
-	      "as in layout 2");
-static_assert(sizeof(struct thread_record) == 1216 &&
-		      offsetof(struct thread_record, intent) == 64 &&
-		      offsetof(struct thread_record, retired) == 128 &&
-		      offsetof(struct thread_record, cache) == 256,
-	      "as in layout 2");
-static_assert(offsetof(struct intent, hand) == 8 && offsetof(struct intent, old) == 12 &&
-		      offsetof(struct intent, splice_first) == 32 &&
-		      offsetof(struct intent, splice_rest) == 40,
-	      "as in layout 2");
-static_assert(offsetof(struct retired, open) == 4 && offsetof(struct retired, waiting) == 8 &&
-		      offsetof(struct retired, ready) == 12 &&
-		      offsetof(struct retired, deferred) == 48,
-	      "as in layout 2");
-static_assert(sizeof(struct size_class) == 64 && offsetof(struct size_class, head) == 4 &&
-		      CLASS_COUNT == 173,
-	      "as in layout 2");
-static_assert(sizeof(struct bucket) == 16 && offsetof(struct bucket, version_floor) == 8,
-	      "as in layout 2");
-static_assert(sizeof(struct slot) == 64 && offsetof(struct slot, current) == 12 &&
-		      offsetof(struct slot, hash) == 16 &&
-		      offsetof(struct slot, touched_ns) == 24 &&
-		      offsetof(struct slot, ttl_ns) == 32,
-	      "as in layout 2");
-static_assert(sizeof(struct block_header) == 16 && offsetof(struct block_header, magic) == 6 &&
-		      offsetof(struct block_header, slot) == 8 && BLOCK_UNIT == 64 &&
-		      BLOCK_MAGIC == 0xb10c && CLASS_LARGEST == 1048640,
-	      "as in layout 2");
-
-static bool geometry_2(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts,
-		       struct arena_header *h)
+static bool is_sound(const struct header_6 *header)
 {
-	static const uint32_t hints[] = {
-		[2] = 0, [3] = 0, [4] = 4, [5] = 8
-	}; /* bytes a bucket, in front of the buckets */
-	uint64_t bitmap = align_up((max_carts + 63ull) / 64 * 8, 64);
-	uint32_t buckets = 64;
+	uint8_t constant[offsetof(struct header_6, boot_id)];
 
-	if (arena_bytes < 4194304 || arena_bytes > (252ull << 30) || arena_bytes % 16384 != 0 ||
-	    max_carts == 0 || max_carts > 16000000)
+	memcpy(constant, header, sizeof(constant));
+	memset(constant + offsetof(struct header_6, header_sum), 0, sizeof(uint64_t));
+	return header->header_sum == XXH3_64bits(constant, sizeof(constant));
+}
+
+/* The places follow from size and number of carts; those in the header are not looked at. */
+static bool place_tables(struct former *former)
+{
+	uint64_t bytes = former->arena_bytes, carts = former->max_carts;
+
+	if (bytes < 4194304 || bytes > (252ull << 30) || bytes % 16384 != 0 || carts == 0 ||
+	    carts > 16000000)
 		return false;
-	while (buckets < max_carts)
-		buckets *= 2;
-	h->arena_bytes = arena_bytes;
-	h->max_carts = max_carts;
-	h->bucket_count = buckets;
-	h->class_count = 173;
-	h->max_processes = 1024;
-	h->max_threads = 2048;
-	h->processes_at = 4096;
-	h->threads_at = h->processes_at + 1024 * 128;
-	h->classes_at = h->threads_at + 2048 * 1216;
-	h->dirty_at = h->classes_at + 192ull * 64;
-	h->drained_at = layout == 2 ? 0 : h->dirty_at + bitmap;
-	h->chains_at = 0;
-	h->buckets_at =
-		h->dirty_at + (layout == 2 ? 1 : 2) * bitmap + (uint64_t)hints[layout] * buckets;
-	h->slots_at = h->buckets_at + 16ull * buckets;
-	h->pages_at = h->slots_at + 64ull * max_carts;
-	h->space_at = align_up(h->pages_at + align_up(arena_bytes / 16384 * 4, 64), 16384);
-	if (h->space_at + 4 * 16384ull > arena_bytes)
+	former->bucket_count = 64;
+	while (former->bucket_count < carts)
+		former->bucket_count *= 2;
+	uint64_t at = 4096 + 1024 * 128ull + 2048 * 1216ull + 192 * 64ull; /* records, classes */
+	at += 2 * align_up((carts + 63) / 64 * 8, 64);                     /* bitmaps */
+	at += 8ull * former->bucket_count;                                 /* chains */
+	former->buckets_at = at;
+	former->slots_at = former->buckets_at + 16ull * former->bucket_count;
+	at = former->slots_at + 64 * carts + align_up(bytes / 16384 * 4, 64);
+	former->space_at = align_up(at, 16384);
+	return former->space_at + 4 * 16384ull <= bytes;
+}
+
+int former_read(const void *header, struct former *ret_former)
+{
+	struct header_6 old;
+
+	memcpy(&old, header, sizeof(old));
+	if (old.magic != LAYOUT_MAGIC || old.byte_order != LAYOUT_BYTE_ORDER ||
+	    old.layout_version != FORMER_LAYOUT || old.fingerprint != FINGERPRINT_6)
+		return -EPROTONOSUPPORT;
+	struct former former = { .arena_bytes = old.arena_bytes,
+				 .max_carts = old.max_carts,
+				 .hash_seed = old.hash_seed,
+				 .ttl_ns = old.ttl_ns,
+				 .clock_offset_ns = old.clock_offset_ns,
+				 .heartbeat_ns = old.heartbeat_ns,
+				 .journal = old.journal != 0 };
+	memcpy(former.boot_id, old.boot_id, sizeof(former.boot_id));
+	if (!is_sound(&old) || !place_tables(&former))
+		return -EPROTO;
+	*ret_former = former;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ tables */
+
+#define TOUCHED_ENDED_6 INT64_MIN
+
+struct slot_6 {
+	uint32_t lock;
+	uint32_t change;
+	uint32_t next;
+	uint32_t current;
+	uint64_t hash;
+	int64_t touched_ns;
+	uint64_t ttl_ns;
+	uint32_t size;
+	uint32_t reserved[5];
+};
+
+struct bucket_6 {
+	uint32_t lock;
+	uint32_t reserved;
+	uint64_t version_floor;
+};
+
+struct process_record_6 {
+	uint32_t state;
+	uint32_t generation;
+	int32_t pid;
+	uint32_t flags;
+	int64_t started_ms;
+	char program[40];
+	uint8_t reserved[64];
+};
+
+static_assert(sizeof(struct slot_6) == 64 && sizeof(struct bucket_6) == 16 &&
+		      sizeof(struct process_record_6) == 128,
+	      "frozen");
+
+bool former_slot(const uint8_t *base, const struct former *former, uint32_t number,
+		 struct former_slot *ret_slot)
+{
+	struct slot_6 slot;
+
+	memcpy(&slot, base + former->slots_at + (uint64_t)number * sizeof(slot), sizeof(slot));
+	if (slot.touched_ns == TOUCHED_ENDED_6 || slot.current == 0)
 		return false;
-	h->page_count = (uint32_t)((arena_bytes - h->space_at) / 16384);
+	/* a reference counts 64 bytes; the version follows a block's header of 16 */
+	*ret_slot = (struct former_slot){ slot.hash, slot.touched_ns, slot.current * 64ull + 16 };
 	return true;
 }
 
-static void read_2(const struct header_2 *old, struct arena_header *h)
+uint64_t former_floor(const uint8_t *base, const struct former *former, uint32_t bucket)
 {
-	*h = (struct arena_header){
-		.magic = old->magic,
-		.layout_version = old->layout_version,
-		.byte_order = old->byte_order,
-		.arena_bytes = old->arena_bytes,
-		.max_carts = old->max_carts,
-		.hash_seed = old->layout_version == 2 ?
-				     old->hash_seed :
-				     old->reserved1[old->layout_version == 3 ? 0 : 1],
-		.clock_offset_ns = old->clock_offset_ns,
-		.ttl_ns = old->ttl_ns,
-		.time_ns_inode = old->time_ns_inode,
-		.heartbeat_ns = old->heartbeat_ns,
-		.journal = old->journal
-	};
-	memcpy(h->boot_id, old->boot_id, sizeof(h->boot_id));
+	struct bucket_6 old;
+
+	memcpy(&old, base + former->buckets_at + (uint64_t)bucket * sizeof(old), sizeof(old));
+	return old.version_floor;
 }
 
-/* --------------------------------------------------------------------- all */
-
-uint32_t former_read(const void *bytes, struct arena_header *ret_header)
+bool former_process(const uint8_t *base, uint32_t number, int32_t *ret_pid, char ret_program[40])
 {
-	struct header_2 old;
+	struct process_record_6 record;
 
-	memcpy(&old, bytes, sizeof(old));
-	if (old.magic != LAYOUT_MAGIC || old.byte_order != LAYOUT_BYTE_ORDER ||
-	    !((old.layout_version == 2 && old.fingerprint == FINGERPRINT_2) ||
-	      (old.layout_version == 3 && old.fingerprint == FINGERPRINT_3) ||
-	      (old.layout_version == 4 && old.fingerprint == FINGERPRINT_4) ||
-	      (old.layout_version == 5 && old.fingerprint == FINGERPRINT_5)))
-		return 0;
-	read_2(&old, ret_header);
-	return old.layout_version;
+	memcpy(&record, base + 4096 + (uint64_t)number * sizeof(record), sizeof(record));
+	if (record.state != 1)
+		return false;
+	memcpy(ret_program, record.program, sizeof(record.program));
+	ret_program[sizeof(record.program) - 1] = '\0';
+	for (char *c = ret_program; *c != '\0'; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	*ret_pid = record.pid;
+	return true;
 }
 
-bool former_sound(const void *bytes)
-{
-	struct header_2 old;
-	uint8_t constant[offsetof(struct header_2, boot_id)];
+/* ------------------------------------------------------------------- carts */
 
-	memcpy(&old, bytes, sizeof(old));
-	memcpy(constant, bytes, sizeof(constant));
-	memset(constant + offsetof(struct header_2, header_sum), 0, sizeof(uint64_t));
-	return old.header_sum == XXH3_64bits(constant, sizeof(constant));
-}
-
-bool former_geometry(uint32_t layout, uint64_t arena_bytes, uint32_t max_carts,
-		     struct arena_header *ret_header)
-{
-	return layout >= 2 && layout <= 5 && geometry_2(layout, arena_bytes, max_carts, ret_header);
-}
-
-/* ------------------------------------------------------------ cart format 1 */
-
-struct cart_head_1 {
+struct cart_head_2 {
 	uint64_t sum;
-	uint32_t size;
-	uint16_t format;
-	uint8_t status;
-	uint8_t reserved;
-	uint64_t version;
-	int64_t subtotal_cents;
-	int64_t tax_cents;
-	int64_t total_cents;
-	uint32_t tax_ppm;
-	uint32_t item_count;
-	uint32_t line_count;
-	uint32_t next_line;
 	uint64_t lines_sum;
 	uint64_t ops_sum;
 	uint64_t hash;
@@ -222,22 +196,98 @@ struct cart_head_1 {
 	int64_t created_ms;
 	int64_t updated_ms;
 	uint64_t ttl_ms;
+	int64_t subtotal_cents;
+	int64_t tax_cents;
+	uint32_t tax_ppm;
+	uint32_t line_count;
+	uint32_t next_line;
 	uint32_t ops_count;
 	uint32_t ops_next;
 	uint32_t attributes_size;
 	uint32_t attribute_count;
 	uint32_t words_size;
+	uint64_t version;
+	int64_t total_cents;
+	uint32_t item_count;
+	uint32_t size;
 	uint16_t restaurant_size;
 	uint16_t session_size;
+	uint16_t format;
+	uint8_t status;
+	uint8_t reserved;
 };
 
-static_assert(sizeof(struct cart_head_1) == 144 && offsetof(struct cart_head_1, lines_sum) == 64 &&
-		      offsetof(struct cart_head_1, words_size) == 136,
-	      "frozen");
-static_assert(CART_FORMAT == 2 && sizeof(struct cart_head) == 144,
-	      "only the head's fields have moved");
+struct cart_op_2 {
+	uint64_t id[2];
+	uint64_t version;
+	int64_t subtotal_cents;
+	int64_t tax_cents;
+	uint32_t item_count;
+	uint32_t line_status;
+};
 
-/* Both formats have one checksum for the head and what follows it, up to the operations. */
+static_assert(sizeof(struct cart_head_2) == 144 && offsetof(struct cart_head_2, version) == 112 &&
+		      sizeof(struct cart_op_2) == 48,
+	      "frozen");
+static_assert(sizeof(struct cart_line) == 56, "the lines of format 2 are today's still");
+
+static struct cart_head head_of(const struct cart_head_2 *old)
+{
+	return (struct cart_head){ .lines_sum = old->lines_sum,
+				   .hash = old->hash,
+				   .seed = old->seed,
+				   .created_ms = old->created_ms,
+				   .updated_ms = old->updated_ms,
+				   .ttl_ms = old->ttl_ms,
+				   .subtotal_cents = old->subtotal_cents,
+				   .tax_cents = old->tax_cents,
+				   .tax_ppm = old->tax_ppm,
+				   .line_count = old->line_count,
+				   .next_line = old->next_line,
+				   .ops_count = old->ops_count,
+				   .ops_next = old->ops_next,
+				   .attributes_size = old->attributes_size,
+				   .attribute_count = old->attribute_count,
+				   .words_size = old->words_size,
+				   .version = old->version,
+				   .total_cents = old->total_cents,
+				   .item_count = old->item_count,
+				   .restaurant_size = old->restaurant_size,
+				   .session_size = old->session_size,
+				   .format = CART_FORMAT,
+				   .status = old->status,
+				   .reserved = old->reserved };
+}
+
+static struct cart_op op_of(const struct cart_op_2 *old)
+{
+	return (struct cart_op){ .id = { old->id[0], old->id[1] },
+				 .version = old->version,
+				 .subtotal_cents = old->subtotal_cents,
+				 .tax_cents = old->tax_cents,
+				 .item_count = old->item_count,
+				 .line_status = old->line_status };
+}
+
+/* False: their checksum says that they are damaged. */
+static bool convert_ops(const struct cart_head_2 *old, const uint8_t *from, uint8_t *to,
+			uint64_t *ret_sum)
+{
+	uint64_t old_sum = 0, sum = 0;
+
+	for (uint32_t i = 0; i < old->ops_count; i++) {
+		struct cart_op_2 was;
+		memcpy(&was, from + (size_t)i * sizeof(was), sizeof(was));
+		old_sum += XXH3_64bits_withSeed(&was, sizeof(was), i);
+		struct cart_op op = op_of(&was);
+		sum += XXH3_64bits_withSeed(&op, sizeof(op), i);
+		memcpy(to + (size_t)i * sizeof(op), &op, sizeof(op));
+	}
+	*ret_sum = sum;
+	return old_sum == old->ops_sum;
+}
+
+/* The checksum of the head and what follows it, up to the operations: alike in both formats. */
 static uint64_t front_sum(const uint8_t *bytes, uint64_t ops_at)
 {
 	return XXH3_64bits(bytes + sizeof(uint64_t), ops_at - sizeof(uint64_t));
@@ -245,46 +295,32 @@ static uint64_t front_sum(const uint8_t *bytes, uint64_t ops_at)
 
 bool former_cart(const void *bytes, size_t room, void *to, uint32_t *ret_size)
 {
-	struct cart_head_1 old;
+	const uint8_t *from = bytes;
+	uint8_t *into = to;
+	struct cart_head_2 old;
 
 	if (room < sizeof(old))
 		return false;
 	memcpy(&old, bytes, sizeof(old));
-	uint64_t ids = align_up((uint64_t)old.restaurant_size + old.session_size, 8);
-	uint64_t ops_at = sizeof(old) + ids + align_up((uint64_t)old.attributes_size, 8);
-	if (old.format != 1 || old.size > room || old.size > CORRAL_CART_MAX || ops_at > old.size ||
-	    front_sum(bytes, ops_at) != old.sum)
+	uint64_t ids = align_up((uint64_t)old.restaurant_size + old.session_size, 8) +
+		       align_up((uint64_t)old.attributes_size, 8);
+	uint64_t rest = sizeof(struct cart_line) * (uint64_t)old.line_count + old.words_size;
+	uint64_t ops_at = sizeof(old) + ids;
+	uint64_t rest_at = ops_at + sizeof(struct cart_op_2) * (uint64_t)old.ops_count;
+	uint64_t size = sizeof(struct cart_head) + ids +
+			sizeof(struct cart_op) * (uint64_t)old.ops_count + rest;
+	if (old.format != 2 || old.size > room || rest_at + rest != old.size ||
+	    size > CORRAL_CART_MAX || front_sum(from, ops_at) != old.sum)
 		return false;
-	struct cart_head head = { .lines_sum = old.lines_sum,
-				  .ops_sum = old.ops_sum,
-				  .hash = old.hash,
-				  .seed = old.seed,
-				  .created_ms = old.created_ms,
-				  .updated_ms = old.updated_ms,
-				  .ttl_ms = old.ttl_ms,
-				  .subtotal_cents = old.subtotal_cents,
-				  .tax_cents = old.tax_cents,
-				  .tax_ppm = old.tax_ppm,
-				  .line_count = old.line_count,
-				  .next_line = old.next_line,
-				  .ops_count = old.ops_count,
-				  .ops_next = old.ops_next,
-				  .attributes_size = old.attributes_size,
-				  .attribute_count = old.attribute_count,
-				  .words_size = old.words_size,
-				  .version = old.version,
-				  .total_cents = old.total_cents,
-				  .item_count = old.item_count,
-				  .size = old.size,
-				  .restaurant_size = old.restaurant_size,
-				  .session_size = old.session_size,
-				  .format = 2,
-				  .status = old.status,
-				  .reserved = old.reserved };
-	memmove(to, bytes, old.size);
-	memcpy(to, &head, sizeof(head));
-	head.sum = front_sum(to, ops_at);
-	memcpy(to, &head.sum, sizeof(head.sum));
-	*ret_size = old.size;
+	struct cart_head head = head_of(&old);
+	head.size = (uint32_t)size;
+	if (!convert_ops(&old, from + ops_at, into + sizeof(head) + ids, &head.ops_sum))
+		return false;
+	memcpy(into, &head, sizeof(head));
+	memcpy(into + sizeof(head), from + sizeof(old), ids);
+	memcpy(into + size - rest, from + rest_at, rest);
+	head.sum = front_sum(into, sizeof(head) + ids);
+	memcpy(into, &head.sum, sizeof(head.sum));
+	*ret_size = head.size;
 	return true;
 }

@@ -37,8 +37,7 @@
 #include "base/base.h"
 
 #define LAYOUT_MAGIC 0x0a1a0d4c41524f43ull /* "COR" "AL" CR SUB LF, read as little endian */
-#define LAYOUT_VERSION 6u
-#define LAYOUT_OLDEST 2u /* that corral-agent --upgrade carries over; see former.h */
+#define LAYOUT_VERSION 7u /* corral-agent --upgrade carries the one before over; see former.h */
 #define LAYOUT_BYTE_ORDER 0x01020304u
 
 #define HEADER_BYTES 4096u
@@ -408,7 +407,7 @@ static_assert(sizeof(struct block_header) == 16, "keeps the cart 16-aligned");
  * ops_sum:   the same over the op records
  * so a change costs checksums of what changed, not of the whole.
  */
-#define CART_FORMAT 2u
+#define CART_FORMAT 3u
 #define VERSION_MAX (1ull << 48) /* no cart has been changed so often: what is beyond is damage */
 
 struct cart_head {

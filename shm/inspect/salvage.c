@@ -17,7 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arena/former.h"
 #include "cart/cart.h"
 #include "inspect/salvage.h"
 #include "store/slot.h"
@@ -28,10 +27,8 @@
 #define TTL_FALLBACK_NS 1800000000000ull
 
 struct salvage {
-	struct arena arena;         /* read only; header: as in the file, or `former` */
-	uint32_t layout;            /* of the file */
-	struct arena_header former; /* what a header of a former layout says */
-	int64_t now_ns;             /* arena time: now, or when it stood still */
+	struct arena arena; /* read only */
+	int64_t now_ns;     /* arena time: now, or when it stood still */
 	uint64_t ttl_ns;
 	uint8_t *copy; /* of the version that is looked at */
 	/* the slots whose reference is lost, by hash */
@@ -78,23 +75,6 @@ static int map_over_zeroes(struct arena *arena, uint64_t bytes, uint64_t file_by
 	return 0;
 }
 
-/* arena_assume(), in the file's layout. */
-static bool assume(struct salvage *salvage, uint64_t bytes, uint32_t max_carts)
-{
-	struct arena *arena = &salvage->arena;
-	struct arena_header g = { .hash_seed = arena->hash_seed };
-
-	if (salvage->layout == LAYOUT_VERSION)
-		return arena_assume(arena, bytes, max_carts);
-	if (!former_geometry(salvage->layout, bytes, max_carts, &g))
-		return false;
-	if (arena->base == NULL)
-		return true;
-	arena_point(arena, &g);
-	arena->header = &salvage->former;
-	return true;
-}
-
 /*
  * Which length and geometry it had: as a sound header says, else as the file is long, if that can
  * be.
@@ -102,24 +82,21 @@ static bool assume(struct salvage *salvage, uint64_t bytes, uint32_t max_carts)
 static int map_damaged(struct salvage *salvage, char *why)
 {
 	struct arena *arena = &salvage->arena;
-	struct arena_header raw, h;
+	struct arena_header h;
 	struct stat st;
 
 	if (fstat(arena->fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    pread(arena->fd, &raw, sizeof(raw), 0) != sizeof(raw))
+	    pread(arena->fd, &h, sizeof(h), 0) != sizeof(h))
 		return why_set(why, -EPROTO, "the file is too short to hold an arena's header");
-	salvage->layout = former_read(&raw, &salvage->former);
-	bool sound = salvage->layout != 0 ? former_sound(&raw) : arena_header_sound(&raw);
-	h = salvage->layout != 0 ? salvage->former : raw;
-	if (salvage->layout == 0 && !sound)
-		h.max_carts = arena_carts_said(&raw);
-	if (salvage->layout == 0)
-		salvage->layout = LAYOUT_VERSION; /* or what is left of it */
+	bool sound = arena_header_sound(&h);
+	if (!sound)
+		h.max_carts = arena_carts_said(&h);
 	uint64_t file_bytes = (uint64_t)st.st_size;
-	bool by_file = !sound && assume(salvage, file_bytes, h.max_carts);
-	uint64_t bytes = !by_file && assume(salvage, h.arena_bytes, h.max_carts) ? h.arena_bytes :
-										   file_bytes;
-	if (!assume(salvage, bytes, h.max_carts))
+	bool by_file = !sound && arena_assume(arena, file_bytes, h.max_carts);
+	uint64_t bytes = !by_file && arena_assume(arena, h.arena_bytes, h.max_carts) ?
+				 h.arena_bytes :
+				 file_bytes;
+	if (!arena_assume(arena, bytes, h.max_carts))
 		return why_set(why, -EPROTO,
 			       "the header is damaged: %llu bytes for %u carts is no arena",
 			       (unsigned long long)bytes, h.max_carts);
@@ -128,7 +105,7 @@ static int map_damaged(struct salvage *salvage, char *why)
 		return why_set(why, r, "cannot map the arena (%llu bytes)",
 			       (unsigned long long)bytes);
 	arena->hash_seed = h.hash_seed;
-	(void)assume(salvage, bytes, h.max_carts); /* again: now with a base */
+	(void)arena_assume(arena, bytes, h.max_carts); /* again: now with a base */
 	/*
 	 * behind the file's end there is nothing to look for: a damaged header may speak of 250 GiB
 	 */
@@ -160,15 +137,10 @@ static const struct cart_head *copy_sound(const struct salvage *salvage, block_r
 	const void *bytes = arena_block(arena, ref) + 1;
 	size_t room = (size_t)(arena->space_end - ref) * BLOCK_UNIT - sizeof(struct block_header);
 	struct cart_head *copy = (struct cart_head *)(void *)salvage->copy;
-	uint32_t size;
-	if (salvage->layout <= FORMER_CARTS_UNTIL && !former_cart(bytes, room, copy, &size))
+	if (cart_shape(bytes, room) < 0)
 		return NULL;
-	if (salvage->layout > FORMER_CARTS_UNTIL) {
-		if (cart_shape(bytes, room) < 0)
-			return NULL;
-		size = ((const struct cart_head *)bytes)->size;
-		memcpy(copy, bytes, size);
-	}
+	uint32_t size = ((const struct cart_head *)bytes)->size;
+	memcpy(copy, bytes, size);
 	return cart_validate(copy, size) == 0 ? copy : NULL;
 }
 
@@ -254,11 +226,6 @@ void salvage_settings(const struct salvage *salvage, struct arena_settings *ret_
 						 .max_carts = salvage->arena.max_carts,
 						 .ttl_ns = salvage->ttl_ns,
 						 .hash_seed = salvage->arena.hash_seed };
-}
-
-uint32_t salvage_layout(const struct salvage *salvage)
-{
-	return salvage->layout;
 }
 
 bool salvage_behind_journal(const struct salvage *salvage)

@@ -3,9 +3,9 @@
  * salvage.h: the sound carts of an arena that may be damaged anywhere, for the agent to
  * put into a new one.
  *
- * Also of one of a former layout (former.h). Reads only. Nobody may be attached meanwhile. Believes
- * the header as far as its checksum, or the carts themselves, confirm it; a cart only if all of
- * cart_validate() holds; of lists and chains nothing is needed.
+ * Reads only. Nobody may be attached meanwhile. Believes the header as far as its checksum, or the
+ * carts themselves, confirm it; a cart only if all of cart_validate() holds; of lists and chains
+ * nothing is needed.
  */
 #ifndef CORRAL_SALVAGE_H
 #define CORRAL_SALVAGE_H
@@ -23,9 +23,6 @@ void salvage_close(struct salvage *salvage);
 
 /* How the new arena has to be made: size, carts, time to live, hash seed. */
 void salvage_settings(const struct salvage *salvage, struct arena_settings *ret_settings);
-
-/* Which layout the file has: LAYOUT_VERSION (also when its header is damaged), or a former one. */
-uint32_t salvage_layout(const struct salvage *salvage);
 
 /*
  * Is it of an earlier boot, and a journal was kept? Then the journal has the last word on its

@@ -9,14 +9,13 @@
  * first call is done to the file while nobody is attached; later damage is done by "somebody else"
  * while we are.
  *
- * Before the first call the damaged arena is also salvaged, as it is and as one of a former layout.
+ * Before the first call the damaged arena is also salvaged.
  *
  * What must hold besides not crashing: when nothing but the bytes of one cart was damaged, all
  * others can be read.
  */
 #include <errno.h>
 
-#include "../former_image.h"
 #include "damage.h"
 #include "fuzz.h"
 
@@ -376,24 +375,10 @@ static void call(const struct step *step)
 
 /* ---------------------------------------------------------------- the whole */
 
-/* The same damage in an arena of layout 2: nobody attaches, and its carts come out. */
-static void salvage_former(void)
-{
-	bool claims = image.arena.header->layout_version == LAYOUT_VERSION;
-	struct former_image former;
-
-	former_image_begin(&image.arena, &former);
-	look_from_outside(false);
-	must(!claims || corral_open(image.directory, 0, &corral) < 0);
-	salvage();
-	former_image_end(&image.arena, &former);
-}
-
 static void attach(void)
 {
 	look_from_outside(true);
 	salvage();
-	salvage_former();
 	must(corral == NULL);
 	if (corral_open(image.directory, 0, &corral) == 0)
 		must(corral_set_patience(corral, 0) == 0);

@@ -22,7 +22,6 @@
 #include "../../agent/rebuild.h"
 #include "../../agent/recover.h"
 #include "../cart_seal.h"
-#include "../former_image.h"
 #include "cart/cart.h"
 
 #define FILES_MAX 4u
@@ -37,7 +36,6 @@ struct writer {
 	size_t size;
 	uint64_t nonce;
 	uint32_t number;
-	uint32_t format;
 };
 
 static char directory[64];
@@ -141,7 +139,7 @@ static void put_head(struct writer *w, struct input *input)
 	};
 	uint8_t flags = (uint8_t)input_number(input, 1);
 	struct journal_head head = { .magic = JOURNAL_MAGIC,
-				     .format = JOURNAL_FORMAT - (flags % 5 == 0),
+				     .format = JOURNAL_FORMAT,
 				     .byte_order = LAYOUT_BYTE_ORDER,
 				     .number = w->number + 1,
 				     .nonce = w->number * 0x9e3779b97f4a7c15ull,
@@ -155,7 +153,6 @@ static void put_head(struct writer *w, struct input *input)
 	memset(head.lineage, flags & 4, sizeof(head.lineage));
 	head.sum = journal_head_sum(&head) ^ ((flags & 8) / 8);
 	w->nonce = head.nonce;
-	w->format = head.format;
 	put(w, &head, sizeof(head));
 }
 
@@ -198,8 +195,6 @@ static void put_cart(struct writer *w, struct input *input)
 		cart[input_number(input, 2) % plan.size] ^= 1;
 	if ((flags & 8) != 0)
 		cart_seal(cart, plan.size);
-	if (w->format == 1)
-		(void)former_image_cart(cart, plan.size);
 	record.size = (uint32_t)plan.size;
 	put_record(w, &record, cart, plan.size);
 	free(cart);

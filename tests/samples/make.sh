@@ -1,18 +1,36 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Make a sample of the formats of one version of Corral, before they change: an arena, or a journal, and what is in it.
+# Make a sample of one version of Corral before its layout changes: an arena and what is in it, or a full arena.
 #
-# Usage: tests/samples/make.sh arena|journal NAME BUILD   BUILD: the build directory of that version
+# Usage: tests/samples/make.sh arena|full NAME BUILD   BUILD: the build directory of that version
 set -euo pipefail
 kind=$1 name=$2 BUILD=$(realpath -e "$3")
 here=$(realpath "$(dirname "$0")")
 dir=$(mktemp -d)/dir
 trap '"$BUILD/corral-agent" --dir "$dir" --stop 2>/dev/null || :; rm -rf "${dir%/dir}"' EXIT
 corral() { "$BUILD/corral" --dir "$dir" "$@" >/dev/null; }
-options=()
-[[ $kind == journal ]] && options=(--journal 20ms)
-"$BUILD/corral-agent" --dir "$dir" --size 4M --max-carts 100 --ttl 45m --daemon "${options[@]}" 2>/dev/null
+begin() { "$BUILD/corral-agent" --dir "$dir" --size 4M --max-carts "$1" --ttl 45m --daemon 2>/dev/null; }
+end() {
+	"$BUILD/corral-agent" --dir "$dir" --stop
+	# line 3 begins with the id of the boot: of none, so that time stands still in it
+	dd if=/dev/zero of="$dir/arena" bs=16 seek=12 count=1 conv=notrunc status=none
+	xz -9e <"$dir/arena" >"$here/$name.xz"
+}
 
+if [[ $kind == full ]]; then
+	begin 175
+	note=$(head -c 100 /dev/zero | tr '\0' x)
+	sizes=(16 32 48 64) # lines of a cart, and operations that it remembers
+	for ((n = 0; n < 175; n++)); do
+		for ((line = 0; line < sizes[n % 4]; line++)); do
+			corral add full "$n" --item "$line" --name Item --price 1 --note "$note" --op-id "$line" 2>/dev/null || break 2
+		done
+	done
+	end
+	exit
+fi
+
+begin 100
 corral add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 --modifier cheese=1.50 \
 	--modifier small=-20 --note "well done" --tax 8.25% --op-id call-1
 corral add roma all --item p2 --name Wine --price 99999999.99 --quantity 999999
@@ -33,7 +51,6 @@ corral ttl napoli long 8000h
 for n in {1..9}; do
 	corral add roma gone --item i --name Item --price 4
 done
-[[ $kind == journal ]] && sleep 0.2 # a file with all of it; what follows stands behind the base
 corral add roma behind --item i --name Item --price 5
 corral drop roma gone
 corral show roma all --json # a touch
@@ -43,14 +60,4 @@ while read -r restaurant session; do
 	echo "${line%,\"expires_at\"*}"
 done >"$here/$name.json" < <("$BUILD/corral" --dir "$dir" ls --json | tr '{' '\n' |
 	sed -n 's/^"restaurant_id":"\([^"]*\)","session_id":"\([^"]*\)".*/\1 \2/p' | LC_ALL=C sort)
-"$BUILD/corral-agent" --dir "$dir" --stop
-if [[ $kind == journal ]]; then # a second file, which goes on where the first one ended
-	"$BUILD/corral-agent" --dir "$dir" --daemon "${options[@]}" 2>/dev/null
-	corral show roma many --json
-	"$BUILD/corral-agent" --dir "$dir" --stop
-	tar -C "$dir" --owner 0 --group 0 --numeric-owner --mtime @0 --sort name -c journal | xz -9e >"$here/$name.tar.xz"
-else
-	# line 3 begins with the id of the boot: of none, so that time stands still in it
-	dd if=/dev/zero of="$dir/arena" bs=16 seek=12 count=1 conv=notrunc status=none
-	xz -9e <"$dir/arena" >"$here/$name.xz"
-fi
+end
