@@ -182,7 +182,7 @@ static int put_slot(struct journal *j, uint32_t number)
 		j->marks[number] = 0;
 		return journal_append(j, JOURNAL_EMPTY, number, 0, &floor, sizeof(floor));
 	}
-	if (size < 0 || cart_validate_sums(place, (size_t)size) < 0) {
+	if (size < 0 || cart_verify(place, (size_t)size) < 0) {
 		log_line(LOG_WARNING,
 			 "the cart in slot %u is damaged: the journal keeps what it had of it",
 			 number);

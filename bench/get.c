@@ -5,6 +5,7 @@
  *   bare    plain.h: hash, probe, compare the key, read
  *   corral  corral_read_begin(), corral_read_end()
  *   bare_copy, corral_copy  the same, and the whole cart copied out: memcpy(), corral_read_copy()
+ *   verified_copy           corral_read_copy() and corral_view_verify(), beside corral_copy
  *
  * over the same random walk; the two sides of each pair in turns, each time after some operations
  * that warm the caches for its own side. Once with the keys known beforehand, where the processor
@@ -30,7 +31,8 @@ struct get {
 	uint32_t step_count; /* a power of two */
 	uint32_t at;         /* the next step */
 	uint32_t missing;    /* carts that were not found: must stay 0 */
-	struct rounds bare, corral, bare_alone, corral_alone, bare_copy, corral_copy;
+	struct rounds bare, corral, bare_alone, corral_alone, bare_copy, corral_copy, again_copy,
+		verified_copy;
 	uint8_t *buffer; /* what is copied out */
 	struct histogram times;
 };
@@ -89,6 +91,21 @@ static inline uint64_t get_corral_copy(struct get *get, const struct load_step *
 	return size;
 }
 
+static inline uint64_t get_verified_copy(struct get *get, const struct load_step *step)
+{
+	struct corral_key key = load_key(step);
+	struct corral_view view;
+	size_t size;
+
+	if (unlikely(corral_read_copy(get->load->corral, &key, get->buffer, CORRAL_CART_MAX, &size,
+				      &view) < 0 ||
+		     corral_view_verify(&view) < 0)) {
+		get->missing++;
+		return 0;
+	}
+	return size;
+}
+
 /*
  * `count` operations from `from` on; how long they took. alone: where the next key lies depends on
  * what was read (by 0: no sum has the top bit), so that the processor cannot begin with it before.
@@ -141,6 +158,11 @@ static uint64_t run_corral_copy(struct get *get, uint32_t from, uint32_t count)
 	return run(get, get_corral_copy, from, count, false);
 }
 
+static uint64_t run_verified_copy(struct get *get, uint32_t from, uint32_t count)
+{
+	return run(get, get_verified_copy, from, count, false);
+}
+
 /* Warm the caches for this side, then measure. */
 static void run_round(struct get *get, runner *side, struct rounds *rounds, uint32_t batch)
 {
@@ -172,6 +194,8 @@ static void run_rounds(struct get *get)
 	run_pair(get, run_bare, &get->bare, run_corral, &get->corral, 1);
 	run_pair(get, run_bare_alone, &get->bare_alone, run_corral_alone, &get->corral_alone, 1);
 	run_pair(get, run_bare_copy, &get->bare_copy, run_corral_copy, &get->corral_copy,
+		 COPY_PART);
+	run_pair(get, run_corral_copy, &get->again_copy, run_verified_copy, &get->verified_copy,
 		 COPY_PART);
 }
 
@@ -220,6 +244,9 @@ static void print_figures(const struct get *get)
 	measure_print(name, carts, "corral_copy_ns", "ns", rounds_median(&get->corral_copy), 1);
 	measure_print(name, carts, "copy_ratio", "x",
 		      rounds_median_ratio(&get->corral_copy, &get->bare_copy), 2);
+	measure_print(name, carts, "verified_copy_ns", "ns", rounds_median(&get->verified_copy), 1);
+	measure_print(name, carts, "verified_ratio", "x",
+		      rounds_median_ratio(&get->verified_copy, &get->again_copy), 2);
 	measure_print(name, carts, "rounds", "rounds", get->bare.count, 0);
 	measure_print_quantiles(name, carts, "corral", &get->times);
 	measure_print(name, carts, "clock_ns", "ns", clock_ns(), 1);
@@ -246,7 +273,7 @@ static enum bench_exit get_one(const struct measure *measure, struct load *load)
 		run_single(get);
 		result = get->missing == 0 ? BENCH_DONE : BENCH_WRONG;
 		if (get->missing != 0)
-			bench_say("%u reads found no cart", get->missing);
+			bench_say("%u reads found no cart, or a damaged one", get->missing);
 		else if (bench_signal == 0)
 			print_figures(get);
 		plain_free(&get->plain);

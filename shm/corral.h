@@ -289,10 +289,19 @@ int corral_read_copy(struct corral *corral, const struct corral_key *key, void *
 		     size_t *ret_size, struct corral_view *ret_view);
 
 /*
- * What is in a view. Texts and words point into the view's bytes and live as long
- * as it does. Safe on damaged bytes: -EUCLEAN, never a read outside the view.
- * corral_view_line() and _attribute() take an index from 0; -ENXIO past the end.
- * Line lookups take constant time, attributes linear.
+ * Verify all checksums of a view, or of a copy: 0, or -EUCLEAN if a single bit of the cart is not
+ * as it was written. -ESTALE: the view was revoked meanwhile, see corral_read_end(). Takes some
+ * nanoseconds for each line and each remembered operation. corral_get() does this by itself; the
+ * calls below do not.
+ */
+int corral_view_verify(const struct corral_view *view);
+
+/*
+ * What is in a view. Texts and words point into the view's bytes and live as long as it does.
+ * corral_view_line() and _attribute() take an index from 0; -ENXIO past the end. Line lookups take
+ * constant time, attributes linear. Safe on damaged bytes: never a read outside the view. They
+ * check what they follow (-EUCLEAN), no checksums: a number that damage has changed is handed out
+ * as it stands, unless corral_view_verify() was asked first. corral(3) says what each one checks.
  */
 int corral_view_head(const struct corral_view *view, struct corral_head *ret_head);
 int corral_view_key(const struct corral_view *view, struct corral_key *ret_key);
@@ -329,9 +338,9 @@ struct corral_cart {
 };
 
 /*
- * Copy a cart and decode it. *ret_cart is one malloc() that holds all of it,
- * given back with corral_cart_free(). The fields may be changed and the whole be
- * handed to corral_replace(). Errors as corral_read_begin(), -ENOMEM.
+ * Copy a cart, verify the copy (as corral_view_verify()) and decode it. *ret_cart is one malloc()
+ * that holds all of it, given back with corral_cart_free(). The fields may be changed and the whole
+ * be handed to corral_replace(). Errors as corral_read_begin(), -ENOMEM.
  */
 int corral_get(struct corral *corral, const struct corral_key *key, struct corral_cart **ret_cart);
 void corral_cart_free(struct corral_cart *cart);

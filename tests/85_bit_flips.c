@@ -7,6 +7,9 @@
  * on for ever; what it answers is up to it. How many flips the check found is printed, and how many
  * had no effect that it could see (a hint, a counter, a time, a lock of somebody who lives).
  *
+ * Every single bit of a cart's version is flipped as well, under a handle that stays attached: then
+ * the calls that verify what they answer must say so, and none may take the cart for absent.
+ *
  * CORRAL_FLIPS=all flips every bit; else one in SAMPLE, beginning at a random one (CORRAL_SEED).
  */
 #include <unistd.h>
@@ -285,6 +288,131 @@ static void a_flip_in_a_cart_is_found_and_costs_no_other_cart(void **state)
 	assert_int_equal(counts.found, counts.flips);
 }
 
+/* ------------------------------------------- answers about a version with a flipped bit */
+
+#define NOT_ITS_VERSION 999999u
+
+struct flipped {
+	struct corral *corral;
+	struct corral_key key;
+	const struct image_cart *cart;
+	struct corral_entry row; /* as corral_list() shows the cart while it is sound */
+	uint32_t bit;
+};
+
+/* The row of this cart in a list; false when there is none. */
+static bool find_row(const struct flipped *f, struct corral_entry *ret_row)
+{
+	struct corral_entry rows[IMAGE_MAX_CARTS];
+	uint64_t cursor = 0;
+	size_t count = 0;
+
+	assert_int_equal(corral_list(f->corral, NULL, &cursor, rows, COUNT(rows), &count), 0);
+	for (size_t i = 0; i < count; i++) {
+		if (strlen(rows[i].restaurant_id) != f->key.restaurant_id.size ||
+		    memcmp(rows[i].restaurant_id, f->key.restaurant_id.data,
+			   f->key.restaurant_id.size) != 0 ||
+		    strlen(rows[i].session_id) != f->key.session_id.size ||
+		    memcmp(rows[i].session_id, f->key.session_id.data, f->key.session_id.size) != 0)
+			continue;
+		*ret_row = rows[i];
+		return true;
+	}
+	return false;
+}
+
+static void expect(const struct flipped *f, int answer, const char *call)
+{
+	if (answer != -EUCLEAN)
+		fail_msg("bit %u of a version of %u bytes: %s answers %d", f->bit, f->cart->size,
+			 call, answer);
+}
+
+static void reads_say_that_it_is_damaged(const struct flipped *f)
+{
+	static uint8_t buffer[CORRAL_CART_MAX];
+	struct corral_view view;
+	struct corral_cart *cart;
+	struct corral_entry row;
+	uint64_t version = 0;
+	size_t size;
+
+	expect(f, corral_get(f->corral, &f->key, &cart), "corral_get()");
+	int r = corral_read_begin(f->corral, &f->key, &view);
+	if (r == 0) {
+		r = corral_view_verify(&view);
+		assert_int_equal(corral_read_end(&view), 0);
+	}
+	expect(f, r, "corral_view_verify() of a view");
+	r = corral_read_copy(f->corral, &f->key, buffer, sizeof(buffer), &size, &view);
+	expect(f, r == 0 ? corral_view_verify(&view) : r, "corral_view_verify() of a copy");
+	r = corral_wait(f->corral, &f->key, 0, 0, &version);
+	if (r != 0 || version != f->row.head.version)
+		expect(f, r, "corral_wait()");
+	if (find_row(f, &row))
+		assert_memory_equal(&row.head, &f->row.head, sizeof(row.head));
+}
+
+/* In the head, the key or the attributes: all that a change relies on whatever it changes. */
+static bool in_front(const struct flipped *f)
+{
+	const struct cart_head *head = (const struct cart_head *)(const void *)f->cart->bytes;
+	size_t ids = head->restaurant_size + head->session_size; /* of a sound version */
+
+	return f->bit / 8 < sizeof(*head) + align_up(ids, 8) + align_up(head->attributes_size, 8);
+}
+
+static void changes_do_not_make_another_cart(const struct flipped *f, bool front)
+{
+	struct corral_op op = { .if_version = NOT_ITS_VERSION };
+
+	int r = corral_set_tax(f->corral, &f->key, 82500, &op, NULL);
+	if (front || r != -ECANCELED)
+		expect(f, r, "a change with if_version");
+	if (!front)
+		return;
+	expect(f, corral_set_tax(f->corral, &f->key, 82500, NULL, NULL), "a change");
+	expect(f, corral_drop(f->corral, &f->key, NULL, NULL), "corral_drop()");
+}
+
+static void flip_each_bit_of(struct corral *corral, uint32_t number)
+{
+	struct flipped f = { .corral = corral,
+			     .key = arena_image_key(number),
+			     .cart = &image.carts[number] };
+	uint32_t carts = image.arena.header->carts_live;
+
+	assert_true(find_row(&f, &f.row));
+	for (f.bit = 0; f.bit < 8 * f.cart->size; f.bit++) {
+		uint8_t *byte = f.cart->bytes + f.bit / 8;
+		bool front = in_front(&f);
+
+		*byte ^= (uint8_t)(1u << f.bit % 8);
+		counts.flips++;
+		reads_say_that_it_is_damaged(&f);
+		if (number != IMAGE_LOCKED)
+			changes_do_not_make_another_cart(&f, front);
+		*byte ^= (uint8_t)(1u << f.bit % 8);
+		assert_int_equal(image.arena.header->carts_live, carts);
+	}
+}
+
+static void no_answer_about_a_version_with_a_flipped_bit_is_wrong(void **state)
+{
+	(void)state;
+	begin_piece();
+	alarm(HANGS_S * 10);
+	arena_image_restore(&image);
+	struct corral *corral = attach();
+	assert_non_null(corral);
+	for (uint32_t number = 0; number < IMAGE_CARTS; number++)
+		if (number != IMAGE_OVER)
+			flip_each_bit_of(corral, number);
+	corral_close(corral);
+	alarm(0);
+	print_message("answers: %u flips, each bit of seven versions\n", counts.flips);
+}
+
 /* A list of free blocks leads to a live one: it is not built upon, and is let go. */
 static void a_free_block_that_is_the_live_version_is_refused(void **state)
 {
@@ -337,6 +465,7 @@ int main(void)
 		cmocka_unit_test(flips_in_buckets_and_slots),
 		cmocka_unit_test(flips_in_the_headers_of_blocks),
 		cmocka_unit_test(a_flip_in_a_cart_is_found_and_costs_no_other_cart),
+		cmocka_unit_test(no_answer_about_a_version_with_a_flipped_bit_is_wrong),
 		cmocka_unit_test(a_free_block_that_is_the_live_version_is_refused),
 	};
 

@@ -40,7 +40,8 @@ static bool fill_entry(struct corral *corral, uint32_t number, const struct corr
 	const void *cart = arena_block(arena, current) + 1;
 	size_t room = min_u64((uint64_t)(arena->space_end - current) * BLOCK_UNIT, CLASS_LARGEST) -
 		      sizeof(struct block_header);
-	if (cart_get_key(cart, room, &key) < 0 || cart_get_head(cart, room, &entry->head) < 0)
+	if (cart_verify_front(cart, room) < 0 || cart_get_key(cart, room, &key) < 0 ||
+	    cart_get_head(cart, room, &entry->head) < 0)
 		return false; /* damaged: `corral check` tells */
 	if (key.restaurant_id.size > CORRAL_ID_MAX || key.session_id.size > CORRAL_ID_MAX ||
 	    (restaurant != NULL &&

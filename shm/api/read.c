@@ -315,6 +315,19 @@ int corral_read_copy(struct corral *corral, const struct corral_key *key, void *
 	return 0;
 }
 
+int corral_view_verify(const struct corral_view *view)
+{
+	const struct attachment *ours = handle_cache.attachment;
+	int r = cart_verify(view->bytes, view->size);
+
+	/* the bytes of a view that was revoked may be another cart's by now: that is no damage */
+	if (unlikely(r < 0) && view->corral != NULL && ours != NULL &&
+	    view->thread == &ours->actor && *view->corral->epoch == view->epoch &&
+	    grace_revoked(&ours->actor))
+		return -ESTALE;
+	return r;
+}
+
 int corral_view_head(const struct corral_view *view, struct corral_head *ret_head)
 {
 	return cart_get_head(view->bytes, view->size, ret_head);
@@ -421,8 +434,10 @@ static int look_for_change(struct corral *corral, struct actor *actor, const str
 	}
 	if (r == 0 && arena_now_ns(arena) >= slot_deadline_ns(arena, found.slot, found.touched_ns))
 		r = slot_forgo(found.slot, found.touched_ns) ? -ENOENT : -ERESTART;
+	if (r == 0)
+		r = cart_verify_front(found.cart, found.room);
 	if (r == 0) {
-		*ret_version = found.cart->version;
+		*ret_version = load_relaxed(&found.cart->version);
 		r = *ret_version > past ? 0 : -EAGAIN;
 	}
 	int left = grace_leave_with(actor, 0);

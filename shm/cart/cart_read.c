@@ -4,8 +4,8 @@
  *
  * cart_shape() is what every accessor that follows an offset does first, in constant time:
  * it copies the head out once and checks it, so that a head which changes meanwhile cannot
- * get around the check. cart_validate() checks everything, in time linear in the version's size
- * (and quadratic in the few attributes and extras).
+ * get around the check. cart_verify() looks at checksums and money, in time linear in the version's
+ * size; cart_validate() at all the rest besides (and is quadratic in attributes and extras).
  *
  * Nothing here writes, allocates, or believes a number before it is checked; all that
  * is wrong with bytes gives -EUCLEAN. What the words say is read by words_read.c.
@@ -143,24 +143,33 @@ static bool all_zero(const uint8_t *bytes, uint64_t from, uint64_t to)
 	return true;
 }
 
-/* Checksum, padding, ids, attributes, times: all that is not a line or an operation. */
+/* The head's checksum, and its totals: they follow from the subtotal. */
+static int verify_front(const uint8_t *bytes, const struct cart_head *head,
+			const struct cart_sections *at)
+{
+	int64_t total_cents;
+
+	return cart_front_sum(bytes, at) == head->sum &&
+			       head->tax_cents == cart_tax(head->subtotal_cents, head->tax_ppm) &&
+			       !add_overflows(head->subtotal_cents, head->tax_cents,
+					      &total_cents) &&
+			       total_cents == head->total_cents ?
+		       0 :
+		       -EUCLEAN;
+}
+
+/* The rest of the front: padding, ids, attributes, times. */
 static int validate_front(const uint8_t *bytes, const struct cart_head *head,
 			  const struct cart_sections *at)
 {
 	const char *ids = (const char *)bytes + sizeof(*head);
 	uint64_t ids_end = sizeof(*head) + (uint64_t)head->restaurant_size + head->session_size;
-	int64_t total_cents;
 
-	if (cart_front_sum(bytes, at) != head->sum || !cart_ttl_valid(head->ttl_ms) ||
-	    !all_zero(bytes, ids_end, at->attributes_at) ||
+	if (!cart_ttl_valid(head->ttl_ms) || !all_zero(bytes, ids_end, at->attributes_at) ||
 	    !all_zero(bytes, at->attributes_at + head->attributes_size, at->ops_at) ||
 	    !cart_text_valid((struct corral_text){ ids, head->restaurant_size }) ||
 	    !cart_text_valid(
 		    (struct corral_text){ ids + head->restaurant_size, head->session_size }))
-		return -EUCLEAN;
-	if (head->tax_cents != cart_tax(head->subtotal_cents, head->tax_ppm) ||
-	    add_overflows(head->subtotal_cents, head->tax_cents, &total_cents) ||
-	    total_cents != head->total_cents)
 		return -EUCLEAN;
 	return words_attributes_check(bytes + at->attributes_at, head->attributes_size,
 				      head->attribute_count);
@@ -168,8 +177,6 @@ static int validate_front(const uint8_t *bytes, const struct cart_head *head,
 
 static int validate_ops(const uint8_t *ops, const struct cart_head *head)
 {
-	if (cart_all_ops_sum(ops, head->ops_count) != head->ops_sum)
-		return -EUCLEAN;
 	for (uint32_t i = 0; i < head->ops_count; i++) {
 		struct cart_op op = cart_op_at(ops, i);
 		int64_t total_cents;
@@ -182,44 +189,29 @@ static int validate_ops(const uint8_t *ops, const struct cart_head *head)
 	return 0;
 }
 
-/*
- * The record against its words, which have to begin at words_at; `parse` them, or believe their
- * checksum.
- */
-static int validate_line(const uint8_t *words, const struct cart_head *head,
-			 const struct cart_line *line, uint64_t words_at, bool parse)
+/* The record against its words, which have to begin at words_at and are not looked into. */
+static bool line_sound(const uint8_t *words, const struct cart_head *head,
+		       const struct cart_line *line, uint64_t words_at)
 {
-	struct words_parts parts;
-	int error;
-
-	if (line->line == 0 || line->line >= head->next_line ||
-	    !cart_quantity_valid(line->quantity) || line->unit_price_cents < 0 ||
-	    line->words_at != words_at || line->words_size > CORRAL_WORDS_MAX ||
-	    line->words_size > head->words_size - words_at ||
-	    XXH3_64bits(words + words_at, line->words_size) != line->words_sum)
-		return -EUCLEAN;
-	if (!parse)
-		return 0;
-	error = words_parse(words + words_at, line->words_size, &parts);
-	return error == 0 && parts.modifiers_cents != line->modifiers_cents ? -EUCLEAN : error;
+	return line->line != 0 && line->line < head->next_line &&
+	       cart_quantity_valid(line->quantity) && line->unit_price_cents >= 0 &&
+	       line->words_at == words_at && line->words_size <= CORRAL_WORDS_MAX &&
+	       line->words_size <= head->words_size - words_at &&
+	       XXH3_64bits(words + words_at, line->words_size) == line->words_sum;
 }
 
-static int validate_lines(const uint8_t *bytes, const struct cart_head *head,
-			  const struct cart_sections *at, bool parse)
+/* Each line's checksums, and what the head says of all of them together. */
+static int verify_lines(const uint8_t *bytes, const struct cart_head *head,
+			const struct cart_sections *at)
 {
 	uint64_t lines_sum = 0, words_at = 0, item_count = 0;
 	__int128 subtotal = 0;
-	struct line_set numbers;
 
-	line_set_init(&numbers, head->line_count);
 	for (uint32_t i = 0; i < head->line_count; i++) {
 		struct cart_line line = cart_line_at(bytes + at->lines_at, i);
 		int64_t total_cents;
-		int error = validate_line(bytes + at->words_at, head, &line, words_at, parse);
 
-		if (error)
-			return error;
-		if (!line_set_add(&numbers, line.line) ||
+		if (!line_sound(bytes + at->words_at, head, &line, words_at) ||
 		    !cart_line_total(line.quantity, line.unit_price_cents, line.modifiers_cents,
 				     &total_cents))
 			return -EUCLEAN;
@@ -234,7 +226,44 @@ static int validate_lines(const uint8_t *bytes, const struct cart_head *head,
 	return 0;
 }
 
-static int validate(const void *bytes, size_t size, bool parse)
+/* What is in the lines: numbers that differ, and words that say what their records do. */
+static int validate_lines(const uint8_t *bytes, const struct cart_head *head,
+			  const struct cart_sections *at)
+{
+	struct words_parts parts;
+	struct line_set numbers;
+
+	line_set_init(&numbers, head->line_count);
+	for (uint32_t i = 0; i < head->line_count; i++) {
+		struct cart_line line = cart_line_at(bytes + at->lines_at, i);
+		int error;
+
+		if (line.words_at > head->words_size ||
+		    line.words_size > head->words_size - line.words_at)
+			return -EUCLEAN; /* it has changed since it was verified */
+		error = words_parse(bytes + at->words_at + line.words_at, line.words_size, &parts);
+		if (error)
+			return error;
+		if (parts.modifiers_cents != line.modifiers_cents ||
+		    !line_set_add(&numbers, line.line))
+			return -EUCLEAN;
+	}
+	return 0;
+}
+
+static int verify(const uint8_t *bytes, const struct cart_head *head,
+		  const struct cart_sections *at)
+{
+	int error = verify_front(bytes, head, at);
+
+	if (error)
+		return error;
+	if (cart_all_ops_sum(bytes + at->ops_at, head->ops_count) != head->ops_sum)
+		return -EUCLEAN;
+	return verify_lines(bytes, head, at);
+}
+
+int cart_validate(const void *bytes, size_t size)
 {
 	struct cart_sections at;
 	struct cart_head head;
@@ -243,20 +272,36 @@ static int validate(const void *bytes, size_t size, bool parse)
 	if (error)
 		return error;
 	at = cart_sections(&head);
-	error = validate_front(bytes, &head, &at);
+	error = verify(bytes, &head, &at);
+	if (error == 0)
+		error = validate_front(bytes, &head, &at);
 	if (error == 0)
 		error = validate_ops((const uint8_t *)bytes + at.ops_at, &head);
 	if (error == 0)
-		error = validate_lines(bytes, &head, &at, parse);
+		error = validate_lines(bytes, &head, &at);
 	return error;
 }
 
-int cart_validate(const void *bytes, size_t size)
+int cart_verify(const void *bytes, size_t size)
 {
-	return validate(bytes, size, true);
+	struct cart_sections at;
+	struct cart_head head;
+	int error = cart_load(bytes, size, &head);
+
+	if (error)
+		return error;
+	at = cart_sections(&head);
+	return verify(bytes, &head, &at);
 }
 
-int cart_validate_sums(const void *bytes, size_t size)
+int cart_verify_front(const void *bytes, size_t size)
 {
-	return validate(bytes, size, false);
+	struct cart_sections at;
+	struct cart_head head;
+	int error = cart_load(bytes, size, &head);
+
+	if (error)
+		return error;
+	at = cart_sections(&head);
+	return verify_front(bytes, &head, &at);
 }

@@ -6,7 +6,8 @@
  * second fills; should the bytes have changed in between, the second finds it has no
  * room and says -EUCLEAN. Not for critical sections.
  *
- * Does not read MessagePack itself (words_read.c), and checks no checksum: cart_validate() does.
+ * Does not read MessagePack itself (words_read.c). Checksums are verified of a copy only, where
+ * nobody changes the bytes between the look and the use.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -170,9 +171,12 @@ int cart_decode(const void *bytes, size_t size, bool copy, struct corral_cart **
 	cart = alloc_cart(&head, copy ? head.size : 0, &pool, &copied);
 	if (!cart)
 		return -ENOMEM;
-	if (copy)
+	if (copy) {
 		memcpy(copied, bytes, head.size);
-	error = fill_cart(copy ? copied : bytes, head.size, &pool, cart);
+		error = cart_verify(copied, head.size);
+	}
+	if (error == 0)
+		error = fill_cart(copy ? copied : bytes, head.size, &pool, cart);
 	if (error) {
 		free(cart);
 		return error;

@@ -44,7 +44,13 @@ int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash,
 		return -ENOENT;
 	ret_found->slot = slot;
 	ret_found->touched_ns = touched;
-	return slot_look_at(arena, current, key, ret_found);
+	return slot_look_at(arena, current, hash, key, ret_found);
+}
+
+bool slot_key_damaged(uint64_t hash, const struct cart_head *cart, size_t room)
+{
+	/* the hash of its key stands in the head, under the same checksum as the key */
+	return cart_verify_front(cart, room) < 0 || cart->hash != hash;
 }
 
 int64_t slot_deadline_ns(const struct arena *arena, const struct slot *slot, int64_t touched_ns)

@@ -150,11 +150,18 @@ void slot_wake(struct arena *arena, struct slot *slot);
  */
 uint32_t slot_repair(struct arena *arena, struct thread_record *record, uint32_t name);
 
+/*
+ * A slot has the hash of the key that is looked for, and its version another key. True: the version
+ * is damaged, and may be the cart that is looked for; a caller that took this for "no such cart"
+ * would make a second one. False: two keys have one hash.
+ */
+bool slot_key_damaged(uint64_t hash, const struct cart_head *cart, size_t room);
+
 /* ------------------------------------------------- finding, inlined into every read */
 
 /* Is this the version of a cart, and of this one? */
 static inline __attribute__((always_inline)) int slot_look_at(const struct arena *arena,
-							      block_ref current,
+							      block_ref current, uint64_t hash,
 							      const struct corral_key *key,
 							      struct found *found)
 {
@@ -167,8 +174,8 @@ static inline __attribute__((always_inline)) int slot_look_at(const struct arena
 
 	if (unlikely(room < sizeof(*cart)))
 		return -EUCLEAN;
-	if (!cart_has_key(cart, room, key))
-		return -ENOENT;
+	if (unlikely(!cart_has_key(cart, room, key)))
+		return slot_key_damaged(hash, cart, room) ? -EUCLEAN : -ENOENT;
 	found->cart = cart;
 	found->room = room;
 	return 0;
@@ -198,7 +205,7 @@ static inline __attribute__((always_inline)) int slot_find(const struct arena *a
 			block_ref current = load_acquire(
 				&slot->current); /* its bytes are written. pairs [S1] */
 			if (likely(touched != TOUCHED_ENDED && current != 0)) {
-				int r = slot_look_at(arena, current, key, ret_found);
+				int r = slot_look_at(arena, current, hash, key, ret_found);
 				ret_found->slot = slot;
 				ret_found->touched_ns = touched;
 				if (likely(r != -ENOENT))
