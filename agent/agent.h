@@ -73,7 +73,8 @@ struct agent {
 	int listen_fd;
 	int signal_fd;
 	bool stopping;
-	bool recovered;          /* the arena was made out of the journal */
+	bool recovered;       /* the arena was made out of the journal */
+	uint32_t epochs_used; /* in those before this one versions may have been given and lost */
 	struct journal *journal; /* NULL: none is kept */
 	int exit_code;
 	struct client clients[CLIENTS_MAX];

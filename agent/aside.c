@@ -19,6 +19,8 @@ static int link_files(const struct recover *recover, int aside_fd)
 	char name[JOURNAL_NAME_BYTES];
 
 	for (int i = 0; i < recover->count; i++) {
+		if (recover->files_there[i].state == -EISDIR)
+			continue;
 		journal_name(recover->numbers[i], name);
 		if (linkat(recover->dir_fd, name, aside_fd, name, 0) < 0 && errno != EEXIST &&
 		    errno != ENOENT)

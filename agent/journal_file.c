@@ -10,9 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena/trust.h"
+#include "base/atomic.h"
 #include "base/hash.h"
 #include "corral.h"
 #include "journal_file.h"
@@ -68,6 +71,51 @@ int journal_open_directory(int dir_fd, bool create)
 	return fd;
 }
 
+/* Its head, and both on disk. */
+static int write_head(int fd, int journal_fd, const struct journal_head *head)
+{
+	ssize_t n = pwrite(fd, head, sizeof(*head), 0);
+
+	if (n != (ssize_t)sizeof(*head))
+		return n < 0 ? -errno : -ENOSPC;
+	return fdatasync(fd) < 0 || fsync(journal_fd) < 0 ? -errno : 0;
+}
+
+int journal_create(int dir_fd, int journal_fd, uint64_t number, const struct arena *arena,
+		   struct journal_head *ret_head)
+{
+	const struct arena_header *h = arena->header;
+	struct journal_head head = { .magic = JOURNAL_MAGIC,
+				     .format = JOURNAL_FORMAT,
+				     .byte_order = LAYOUT_BYTE_ORDER,
+				     .number = number,
+				     .hash_seed = h->hash_seed,
+				     .arena_bytes = arena->bytes,
+				     .ttl_ns = load_relaxed(&h->ttl_ns),
+				     .max_carts = arena->max_carts,
+				     .version_epoch = load_relaxed(&h->version_epoch),
+				     .created_ms = arena_wall_ms() };
+	char name[JOURNAL_NAME_BYTES];
+
+	if (getrandom(&head.nonce, sizeof(head.nonce), 0) != (ssize_t)sizeof(head.nonce))
+		return -EIO;
+	memcpy(head.lineage, h->uuid, sizeof(head.lineage));
+	head.sum = journal_head_sum(&head);
+	journal_name(number, name);
+	int fd = openat(journal_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	(void)trust_share(dir_fd, fd);
+	int r = write_head(fd, journal_fd, &head);
+	if (r < 0) {
+		close(fd);
+		(void)unlinkat(journal_fd, name, 0);
+		return r;
+	}
+	*ret_head = head;
+	return fd;
+}
+
 /* ------------------------------------------------------------------- read */
 
 int journal_read(int fd, void *buffer, size_t size, uint64_t offset)
@@ -92,9 +140,9 @@ int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *
 
 	journal_name(number, name);
 	reader.fd = openat(journal_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (reader.fd < 0)
-		return -errno;
-	int r = fstat(reader.fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EPROTO;
+	if (reader.fd < 0) /* a link, a socket */
+		return errno == ELOOP || errno == ENXIO ? -EISDIR : -errno;
+	int r = fstat(reader.fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EISDIR;
 	if (r == 0)
 		r = journal_read(reader.fd, &reader.head, sizeof(reader.head), 0);
 	if (r == 0 &&

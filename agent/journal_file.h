@@ -14,9 +14,9 @@
  *            40  u64  nonce            random: records of another file do not pass for this one's
  *            48  u64  hash seed, arena bytes, default time to live in ns (one u64 each)
  *            72  u32  carts at most
- *            76  u32  0
- *            80  i64  created, milliseconds since 1970
- *            88  u64  sum              XXH3_64 of bytes 0 to 87
+ *            76  u32  version epoch    of that arena: the versions that it gives are greater than
+ * this times 2^VERSION_EPOCH_BITS 80  i64  created, milliseconds since 1970 88  u64  sum XXH3_64 of
+ * bytes 0 to 87
  *
  *   record    0  u32  size             of the payload
  *             4  u16  kind             see below
@@ -55,6 +55,11 @@
  * at the first invalid record of the lineage's last
  * file: that is where the power went, or what is behind it was kept for `--salvage` (aside.h). One
  * in an earlier file it passes over, with a warning, to the next valid one.
+ *
+ * Versions that were given after the last synced round are lost with the power, and were seen. So
+ * recovery has the new arena begin a later epoch than that of any head it finds (versions.h), and
+ * before that arena has its name there is a file with the new epoch in its head: a second power
+ * loss finds it, whatever became of the arena, and goes to a later epoch still.
  */
 #ifndef CORRAL_AGENT_JOURNAL_FILE_H
 #define CORRAL_AGENT_JOURNAL_FILE_H
@@ -77,7 +82,7 @@ struct journal_head {
 	uint64_t arena_bytes;
 	uint64_t ttl_ns;
 	uint32_t max_carts;
-	uint32_t reserved;
+	uint32_t version_epoch;
 	int64_t created_ms;
 	uint64_t sum;
 };
@@ -116,6 +121,13 @@ void journal_name(uint64_t number, char name[JOURNAL_NAME_BYTES]);
 /* Open DIR/journal, made if it is not there when `create`. A descriptor or -errno. */
 int journal_open_directory(int dir_fd, bool create);
 
+/*
+ * Make an empty file of the arena's lineage, and its head, and have both on disk. A descriptor and
+ * the head; or -errno, and nothing is left.
+ */
+int journal_create(int dir_fd, int journal_fd, uint64_t number, const struct arena *arena,
+		   struct journal_head *ret_head);
+
 /* ------------------------------------------------------------------- read */
 
 struct journal_reader {
@@ -140,7 +152,7 @@ int journal_refuse_foreign(int dir_fd, uint32_t *ret_format, char *why);
 
 /*
  * Open a file and check its head. 0; -EPROTO: its head is not valid; -ENODATA: nor is there
- * anything behind it: it was begun, and not finished; other -errno.
+ * anything behind it: it was begun, and not finished; -EISDIR: it is no plain file; other -errno.
  */
 int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *ret_reader);
 void journal_reader_close(struct journal_reader *reader);

@@ -6,11 +6,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arena/trust.h"
 #include "base/atomic.h"
 #include "cart/cart.h"
 #include "journal_write.h"
@@ -254,37 +252,34 @@ void journal_forget_drained(struct arena *arena)
 
 /* ------------------------------------------------------------------- files */
 
-static int write_head(struct journal *j)
+/*
+ * The last file, if it is of this arena and has a head and nothing else: a recovery leaves one, and
+ * an agent that had nothing to write.
+ */
+static bool take_over_file(struct journal *j)
 {
 	const struct arena_header *h = j->actor->arena->header;
-	struct journal_head head = { .magic = JOURNAL_MAGIC,
-				     .format = JOURNAL_FORMAT,
-				     .byte_order = LAYOUT_BYTE_ORDER,
-				     .number = j->number,
-				     .hash_seed = h->hash_seed,
-				     .arena_bytes = j->actor->arena->bytes,
-				     .ttl_ns = load_relaxed(&h->ttl_ns),
-				     .max_carts = j->actor->arena->max_carts,
-				     .created_ms = arena_wall_ms() };
+	struct journal_reader reader;
+	char name[JOURNAL_NAME_BYTES];
 
-	if (getrandom(&head.nonce, sizeof(head.nonce), 0) != (ssize_t)sizeof(head.nonce))
-		return -EIO;
-	memcpy(head.lineage, h->uuid, sizeof(head.lineage));
-	head.sum = journal_head_sum(&head);
-	j->nonce = head.nonce;
-	j->offset = j->begun = j->let_go = 0;
-	memcpy(j->buffer, &head, sizeof(head));
-	j->fill = sizeof(head);
-	int r = journal_flush(j);
-	if (r == 0 && (fdatasync(j->fd) < 0 || fsync(j->dir_fd) < 0))
-		r = -errno;
-	return r;
+	if (journal_reader_open(j->dir_fd, j->number, &reader) < 0)
+		return false;
+	bool ours = reader.file_bytes == sizeof(reader.head) &&
+		    memcmp(reader.head.lineage, h->uuid, sizeof(h->uuid)) == 0 &&
+		    reader.head.version_epoch == h->version_epoch;
+	j->nonce = reader.head.nonce;
+	journal_reader_close(&reader);
+	if (!ours)
+		return false;
+	journal_name(j->number, name);
+	j->fd = openat(j->dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	return j->fd >= 0;
 }
 
 /* The next file; with a base, unless it goes on where the last one ended. */
 int journal_begin_file(struct journal *j, bool base)
 {
-	char name[JOURNAL_NAME_BYTES];
+	struct journal_head head;
 
 	if (j->fd >= 0)
 		close(j->fd);
@@ -295,18 +290,16 @@ int journal_begin_file(struct journal *j, bool base)
 		journal_open_directory(j->agent->dir_fd, true); /* it may be another one by now */
 	if (j->dir_fd < 0)
 		return j->dir_fd;
-	journal_name(++j->number, name);
-	j->fd = openat(j->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (j->fd < 0)
-		return -errno;
-	(void)trust_share(j->agent->dir_fd, j->fd);
-	int r = write_head(j);
-	if (r < 0) {
-		close(j->fd);
-		j->fd = -1;
-		(void)unlinkat(j->dir_fd, name, 0);
-		return r;
+	if (!take_over_file(j)) {
+		j->fd = journal_create(j->agent->dir_fd, j->dir_fd, ++j->number, j->actor->arena,
+				       &head);
+		if (j->fd < 0)
+			return j->fd;
+		j->nonce = head.nonce;
 	}
+	j->offset = sizeof(head);
+	j->begun = j->let_go = 0;
+	j->fill = 0;
 	j->base_pending = base;
 	j->synced_offset = 0;
 	j->base_at = 0;

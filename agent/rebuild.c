@@ -25,6 +25,7 @@
 #include "rebuild.h"
 #include "store/slot.h"
 #include "sync/grace.h"
+#include "versions.h"
 
 #define WORK_DIRECTORY ".rebuild"
 #define COMPLETE_FILE "complete"
@@ -251,6 +252,7 @@ static int salvage_source_carts(void *context, rebuild_take take_one,
 static int salvage_source_floors(void *context, struct arena *arena)
 {
 	salvage_floors(context, arena);
+	versions_jump(arena, 0); /* of what is left out nobody knows how far it had got */
 	return 0;
 }
 

@@ -28,6 +28,7 @@
 #include "rebuild.h"
 #include "recover.h"
 #include "recover_index.h"
+#include "versions.h"
 
 #define FORMER_FILE "arena.former" /* one is kept */
 #define THREADS_MAX 4u
@@ -278,7 +279,8 @@ static bool settle(const struct recover *recover)
 	bool good = recover->unbroken && !recover->left_records && recover->clock_ns != 0;
 	char name[JOURNAL_NAME_BYTES];
 
-	for (int i = 0; i < recover->count && good; i++) {
+	for (int i = recover->files_there[recover->last].first; i >= 0 && good;
+	     i = recover->files_there[i].next) {
 		journal_name(recover->numbers[i], name);
 		int fd =
 			openat(recover->dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
@@ -301,22 +303,58 @@ static uint32_t slots_named(const struct recover *recover)
 	return end;
 }
 
+static void forget_next_file(struct recover *recover)
+{
+	char name[JOURNAL_NAME_BYTES];
+
+	if (recover->next == 0)
+		return;
+	journal_name(recover->next, name);
+	(void)unlinkat(recover->dir_fd, name, 0);
+	recover->next = 0;
+}
+
+/*
+ * The new arena's first file: its head has the epoch that the arena begins. Were the power lost
+ * before that is on disk, and the arena with it, the next recovery would begin the same epoch, in
+ * which others may have seen versions by then. Where it cannot be made the arena's header, which is
+ * synced, says it alone: that is no reason not to serve.
+ */
+static void begin_next_file(struct recover *recover, const struct arena *arena)
+{
+	struct journal_head head;
+
+	forget_next_file(recover);
+	uint64_t number = recover->numbers[recover->count - 1] + 1;
+	int fd = journal_create(recover->agent_dir_fd, recover->dir_fd, number, arena, &head);
+	if (fd < 0) {
+		log_line(LOG_WARNING, "cannot begin the journal's next file: %s", strerror(-fd));
+		return;
+	}
+	close(fd);
+	recover->next = number;
+}
+
 /*
  * Of a cart that is gone the journal knows its version, not its chain: all go on from the greatest.
- * And the arena is one that the journal goes before: it is in place before the journal of its own
- * has a base.
+ * What was given after the last synced round is not known at all: a later epoch begins. And the
+ * arena is one that the journal goes before: it is in place before the journal of its own has a
+ * base.
  */
 static int source_floors(void *context, struct arena *arena)
 {
-	const struct recover *recover = context;
+	struct recover *recover = context;
+	uint64_t ended = recover->ended_version;
 
 	store_relaxed(&arena->header->journal, JOURNAL_MODE_TIME);
 	int r = recover->goes_on ? go_on(recover, arena) : 0;
-	if (r < 0 || recover->ended_version == 0 || recover->ended_version > VERSION_MAX)
+	if (r < 0)
 		return r;
-	for (uint32_t i = 0; i <= arena->bucket_mask; i++)
-		if (arena->buckets[i].version_floor < recover->ended_version)
-			arena->buckets[i].version_floor = recover->ended_version;
+	for (uint32_t i = 0; i <= arena->bucket_mask && ended <= VERSION_MAX; i++)
+		if (arena->buckets[i].version_floor < ended)
+			arena->buckets[i].version_floor = ended;
+	versions_jump(arena, recover->epochs_used);
+	begin_next_file(recover, arena);
 	return 0;
 }
 
@@ -351,8 +389,10 @@ static int recover_carts(struct agent *agent, struct recover *recover, char *why
 		source.slots = 0;
 		r = rebuild_from(agent, &source, tell_finding, FORMER_FILE, aside, &totals, why);
 	}
-	if (r < 0)
+	if (r < 0) {
+		forget_next_file(recover);
 		return r == -ENOENT ? -EIO : r; /* a file of the journal was taken away meanwhile */
+	}
 	log_line(LOG_INFO,
 		 "%s: recovered %u carts from the journal (%u records, %llu bytes in %u files; %u "
 		 "ended meanwhile, %u "
@@ -374,12 +414,15 @@ int recover_arena(struct agent *agent, char *why)
 		return fd == -ENOENT ? 0 : why_set(why, fd, "cannot open the journal");
 	int r = recover_open(&recover, fd, JOURNAL_DIRECTORY);
 	recover.salvage = agent->options->salvage;
+	recover.agent_dir_fd = agent->dir_fd;
+	recover.epochs_used = agent->epochs_used;
 	r = r < 0 ? why_set(why, r, "cannot list the journal's files") :
 		    recover_carts(agent, &recover, why);
 	if (r == -EPROTO || r == -EINVAL || (r == -ENOENT && recover.left_records))
 		r = aside_hopeless(agent, why);
 	else if (r == -ENOENT)
 		r = 0;
+	agent->epochs_used = recover.epochs_used; /* of an arena that is made instead */
 	recover_close(&recover);
 	return r;
 }

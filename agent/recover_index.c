@@ -201,50 +201,16 @@ static int read_file(struct recover *recover, int file)
 
 	int r = journal_reader_open(recover->dir_fd, recover->numbers[file], &reader);
 	if (r == -ENODATA || r == -ENOENT)
-		return 0; /* begun, and not finished; or somebody took it away */
-	if (r == -EPROTO || (r == -EIO && recover->salvage)) {
-		log_line(LOG_ERROR,
-			 "%s: file %012llu has no valid head: nothing of it can be taken",
-			 recover->name, (unsigned long long)recover->numbers[file]);
-		recover->left_records = true;
-		recover->unbroken = false;
-		return 0;
-	}
+		return 0; /* somebody took it away */
 	if (r < 0)
 		return r;
 	reader.salvage = recover->salvage;
 	recover->damaged_file = false;
-	if (memcmp(reader.head.lineage, recover->lineage, sizeof(recover->lineage)) == 0) {
-		recover->files++;
-		recover->bytes += reader.file_bytes;
-		r = read_records(recover, &reader, file);
-	}
+	recover->files++;
+	recover->bytes += reader.file_bytes;
+	r = read_records(recover, &reader, file);
 	journal_reader_close(&reader);
 	return r;
-}
-
-/*
- * The lineage of the file at or before *at whose head is valid, and its last head. *at is -1: there
- * is none. 0 or -errno.
- */
-static int lineage_before(struct recover *recover, int *at)
-{
-	struct journal_reader reader;
-
-	for (; *at >= 0; (*at)--) {
-		int r = journal_reader_open(recover->dir_fd, recover->numbers[*at], &reader);
-		recover->left_records |= r == -EPROTO;
-		if (r == -EPROTO || r == -ENODATA || r == -ENOENT ||
-		    (r == -EIO && recover->salvage))
-			continue;
-		if (r < 0)
-			return r;
-		recover->head = reader.head;
-		memcpy(recover->lineage, reader.head.lineage, sizeof(recover->lineage));
-		journal_reader_close(&reader);
-		return 0;
-	}
-	return 0;
 }
 
 static int read_lineage(struct recover *recover)
@@ -260,40 +226,118 @@ static int read_lineage(struct recover *recover)
 		return -ENOMEM;
 	recover->has_base = false;
 	recover->torn_at = 0;
-	recover->unbroken = !recover->salvage && !recover->pass_over;
+	recover->unbroken = !recover->salvage && !recover->pass_over && !recover->headless;
 	recover->clock_ns = 0;
 	recover->ended_version = recover->bytes = 0;
 	recover->files = recover->records = recover->carts = 0;
-	for (int file = 0; file < recover->count && r == 0; file++)
+	for (int file = recover->files_there[recover->last].first; file >= 0 && r == 0;
+	     file = recover->files_there[file].next)
 		r = read_file(recover, file);
 	if (recover->progress && recover->records >= PROGRESS_RECORDS)
 		fputs("\r                          \r", stderr);
-	for (uint32_t slot = 0; slot < recover->head.max_carts; slot++)
+	for (uint32_t slot = 0; slot < recover->head.max_carts && recover->has_base; slot++)
 		recover->carts += recover->slots[slot].file != 0;
 	return r;
 }
 
+/* The lineage whose last file is this. */
+static int try_lineage(struct recover *recover, int last)
+{
+	recover->last = last;
+	recover->head = recover->files_there[last].head;
+	memcpy(recover->lineage, recover->head.lineage, sizeof(recover->lineage));
+	recover->pass_over = recover->salvage;
+	int r = read_lineage(recover);
+	if (r == 0 && !recover->has_base && recover->left_records && !recover->pass_over) {
+		recover->pass_over = true;
+		r = read_lineage(recover);
+	}
+	return r;
+}
+
+/* ------------------------------------------------------------------- heads */
+
+/* 0, or -errno: it cannot be read, and perhaps can be another time. */
+static int read_head(struct recover *recover, int file)
+{
+	struct recover_file *there = &recover->files_there[file];
+	unsigned long long number = recover->numbers[file];
+	struct journal_reader reader;
+
+	int r = journal_reader_open(recover->dir_fd, recover->numbers[file], &reader);
+	if (r == -EIO && recover->salvage)
+		r = -EPROTO;
+	there->state = r == -ENOENT ? -ENODATA : r;
+	there->first = file;
+	there->next = -1;
+	if (r == 0) {
+		there->head = reader.head;
+		journal_reader_close(&reader);
+		if (there->head.version_epoch <= VERSION_EPOCH_MAX)
+			recover->epochs_used = (uint32_t)max_u64(recover->epochs_used,
+								 there->head.version_epoch + 1);
+	} else if (r == -EPROTO) {
+		log_line(LOG_ERROR,
+			 "%s: file %012llu has no valid head: nothing of it can be taken",
+			 recover->name, number);
+		recover->left_records = recover->headless = true;
+	} else if (r == -EISDIR) {
+		log_line(LOG_WARNING, "%s: %012llu is no plain file: nothing of it is taken",
+			 recover->name, number);
+	} else if (r != -ENODATA && r != -ENOENT) {
+		return r;
+	}
+	return 0;
+}
+
+static int by_lineage(const void *a, const void *b, void *context)
+{
+	const struct recover_file *files = context;
+	int x = *(const int *)a, y = *(const int *)b;
+	int order = memcmp(files[x].head.lineage, files[y].head.lineage, 16);
+
+	return order != 0 ? order : x - y;
+}
+
+/* Link the files of each lineage. Linear but for the sort: there may be thousands. */
+static int link_lineages(struct recover *recover)
+{
+	struct recover_file *files = recover->files_there;
+	int valid = 0;
+
+	int *order = malloc(((size_t)recover->count + 1) * sizeof(*order));
+	if (order == NULL)
+		return -ENOMEM;
+	for (int i = 0; i < recover->count; i++)
+		if (files[i].state == 0)
+			order[valid++] = i;
+	qsort_r(order, (size_t)valid, sizeof(*order), by_lineage, files);
+	for (int i = 1; i < valid; i++) {
+		int one = order[i - 1], two = order[i];
+		if (memcmp(files[one].head.lineage, files[two].head.lineage, 16) != 0)
+			continue;
+		files[one].next = two;
+		files[two].first = files[one].first;
+	}
+	free(order);
+	return 0;
+}
+
 int recover_index(struct recover *recover)
 {
-	int at = recover->count - 1;
+	int r = 0;
 
-	int r = lineage_before(recover, &at);
-	while (r == 0 && at >= 0) {
-		uint8_t tried[16];
-		recover->last = at;
-		recover->pass_over = recover->salvage;
-		r = read_lineage(recover);
-		if (r == 0 && !recover->has_base && recover->left_records && !recover->pass_over) {
-			recover->pass_over = true;
-			r = read_lineage(recover);
-		}
-		if (r < 0 || recover->has_base)
-			return r;
-		memcpy(tried, recover->lineage, sizeof(tried));
-		do { /* the next older one */
-			at--;
-			r = lineage_before(recover, &at);
-		} while (r == 0 && at >= 0 && memcmp(recover->lineage, tried, sizeof(tried)) == 0);
+	for (int i = 0; i < recover->count && r == 0; i++)
+		r = read_head(recover, i);
+	if (r == 0)
+		r = link_lineages(recover);
+	for (int at = recover->count - 1; at >= 0 && r == 0; at--) {
+		const struct recover_file *file = &recover->files_there[at];
+		if (file->state != 0 || file->next >= 0)
+			continue; /* not the last of its lineage */
+		r = try_lineage(recover, at);
+		if (r == 0 && recover->has_base)
+			return 0;
 	}
 	return r < 0 ? r : -ENOENT;
 }
@@ -304,12 +348,16 @@ int recover_open(struct recover *recover, int dir_fd, const char *name)
 				     .dir_fd = dir_fd,
 				     .progress = isatty(STDERR_FILENO) == 1 };
 	recover->count = journal_list(dir_fd, &recover->numbers);
-	return recover->count < 0 ? recover->count : 0;
+	if (recover->count < 0)
+		return recover->count;
+	recover->files_there = calloc((size_t)recover->count + 1, sizeof(*recover->files_there));
+	return recover->files_there != NULL ? 0 : -ENOMEM;
 }
 
 void recover_close(struct recover *recover)
 {
 	free(recover->slots);
 	free(recover->numbers);
+	free(recover->files_there);
 	close(recover->dir_fd);
 }

@@ -18,10 +18,21 @@ struct where {           /* what the journal says of a slot */
 	uint64_t version;
 };
 
+struct recover_file { /* one of the directory's */
+	int state;    /* 0: its head is valid. -EPROTO: it is not; -ENODATA: there is nothing but a
+			 part of    one; -EISDIR: it is no plain file */
+	int first; /* of the files of its lineage, which are linked in the order of their numbers */
+	int next;  /* -1: it is the last */
+	struct journal_head head;
+};
+
 struct recover {
 	const char *name; /* of the journal's directory, for people */
 	int dir_fd;
+	int agent_dir_fd; /* of DIR */
+	uint64_t next;    /* number of the new arena's first file; 0: not begun */
 	uint64_t *numbers;
+	struct recover_file *files_there; /* by the same index */
 	int count;
 	bool salvage;   /* take all that is sound and can be read */
 	bool pass_over; /* what is damaged, in the last file too */
@@ -34,6 +45,8 @@ struct recover {
 	int64_t clock_ns;
 	uint64_t passed_ns;     /* since then, as far as it counts */
 	uint64_t ended_version; /* the greatest of a cart that is gone */
+	uint32_t epochs_used;   /* versions may have been given in those before this one: all heads
+				   know, and an arena that is there */
 	bool has_base;
 	uint64_t base;     /* number of the file with the last one */
 	uint64_t torn_at;  /* byte of the lineage's last file; 0: it is whole */
@@ -43,6 +56,7 @@ struct recover {
 	uint32_t records;
 	uint64_t bytes;    /* of the files */
 	bool goes_on;      /* the new arena is the one that the journal is about */
+	bool headless;     /* some file has none */
 	bool left_records; /* what was on disk once was not taken, since the journal is damaged: it
 			      is worth keeping */
 };

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@
 #include "recover.h"
 #include "store/repair.h"
 #include "sync/grace.h"
+#include "versions.h"
 
 #define ENDING_WAIT_MS 2000 /* for an agent that was killed to be gone */
 #define ENDING_STEP_MS 5
@@ -146,6 +148,14 @@ static int adopt(struct agent *agent, struct arena *arena)
 	if (same_boot)
 		return 0;
 	/*
+	 * changes that were seen may not have reached the disk; the new epoch has to, before
+	 * anybody attaches
+	 */
+	versions_jump(arena, 0);
+	if (msync(h, sizeof(*h), MS_SYNC) < 0)
+		log_line(LOG_WARNING, "%s: cannot sync the arena's header: %s", agent->directory,
+			 strerror(errno));
+	/*
 	 * arena time stood still at the last heartbeat: the remaining times to live are what they
 	 * were
 	 */
@@ -178,6 +188,7 @@ static int create_arena(struct agent *agent, char *why)
 	struct arena_settings settings = { .arena_bytes = agent->options->size_bytes,
 					   .max_carts = (uint32_t)agent->options->max_carts,
 					   .ttl_ns = agent->options->ttl_ms * 1000000,
+					   .version_epoch = agent->epochs_used,
 					   .full_fences = !grace_register() };
 	int r = arena_create(agent->dir_fd, &settings, why);
 
@@ -284,6 +295,8 @@ static int prepare_arena(struct agent *agent, char *why)
 	}
 	if (r < 0)
 		return r;
+	if (arena.header->version_epoch <= VERSION_EPOCH_MAX)
+		agent->epochs_used = arena.header->version_epoch + 1;
 	if (other_boot(&arena) &&
 	    load_relaxed(&arena.header->journal) != 0) { /* else the journal is older than it */
 		r = recover(agent, why);

@@ -152,6 +152,58 @@ static void a_version_that_was_seen_is_not_given_again_when_its_slot_was(void **
 	stop_agent(pid);
 }
 
+/* The version that an add of this session got; none that was seen before. */
+static uint64_t add_later(struct corral *corral, const char *session, uint64_t seen)
+{
+	struct corral_result result;
+
+	assert_int_equal(add(corral, session, NULL, &result), 0);
+	assert_true(result.version > seen);
+	return result.version;
+}
+
+/*
+ * What was acknowledged, or read, after the last sync is lost with the power. Its numbers are not
+ * given again: not after a loss, nor after another one before anything was synced, nor to a cart
+ * whose end was lost.
+ */
+static void a_version_that_was_seen_never_names_another_content(void **state)
+{
+	const struct corral_key kept = key_of("kept"), ended = key_of("ended");
+	struct corral_op expected = { 0 };
+	uint64_t synced, seen = 0, seen_ended = 0;
+	struct corral_cart *cart;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_agent(3600000); /* it looks when it is asked to */
+	struct corral *corral = yard_open(&yard, 0);
+	synced = add_later(corral, "kept", 0);
+	assert_int_equal(corral_sync(corral), 0);
+	for (int loss = 0; loss < 4; loss++) {
+		for (int i = 0; i < 2; i++) {
+			seen = add_later(corral, "kept", seen);
+			seen_ended = add_later(corral, "ended", seen_ended);
+		}
+		assert_int_equal(corral_drop(corral, &ended, NULL, NULL), 0);
+		seen_ended = add_later(corral, "ended", seen_ended);
+		lose_power(pid, corral);
+		pid = start_agent(3600000);
+		corral = yard_open(&yard, 0);
+		assert_int_equal(corral_get(corral, &kept, &cart), 0);
+		assert_int_equal(cart->head.version, synced); /* it names what it always named */
+		free(cart);
+		expected.if_version = seen;
+		assert_int_equal(corral_checkout(corral, &kept, &expected, NULL), -ECANCELED);
+		if (loss != 2)
+			continue; /* the next loss comes before anything is synced */
+		synced = seen = add_later(corral, "kept", seen);
+		assert_int_equal(corral_sync(corral), 0);
+	}
+	corral_close(corral);
+	stop_agent(pid);
+}
+
 static void operations_are_remembered(void **state)
 {
 	struct corral_result first, again;
@@ -315,6 +367,7 @@ int main(void)
 		CASE(versions_grow_over_two_power_losses),
 		CASE(a_cart_that_the_journal_has_twice_comes_back_once),
 		CASE(a_version_that_was_seen_is_not_given_again_when_its_slot_was),
+		CASE(a_version_that_was_seen_never_names_another_content),
 		CASE(operations_are_remembered),
 		CASE(a_file_that_has_outgrown_its_base_is_followed_by_another),
 	};

@@ -153,22 +153,27 @@ every_change_is_on_disk_when_it_is_told_so() {
 	corral 1 show r s4
 	kill_agent
 	corral 4 add r s0 --item i --name Item --price 1.00 --op-id once
-	has "version 2" "the change is made, but not known to be on disk: no agent runs"
+	has "the change is made, but not known to be on disk: no agent runs"
+	local version=${out#*version } # of a later epoch
+	version=${version%%:*}
+	[[ $version -gt 2 ]] || fail "version $version"
 	start --journal sync
 	mv "$dir/journal" "$place/away"
 	ln -s /nowhere "$dir/journal"
 	corral_any add r s1 --item i --name Item --price 1.00 # before that is noticed, or after
 	wait_for not_durable
 	corral 3 add r s1 --item i --name Item --price 1.00
-	has "version 3" "not known to be on disk"
+	has "not known to be on disk"
+	local second=${out#*version }
+	second=${second%%:*}
 	rm "$dir/journal"
 	wait_for durable
 	corral 0 add r s0 --item i --name Item --price 1.00 --op-id once --json
-	has '"version":2,' '"applied":false' '"durable":true'
+	has "\"version\":$version," '"applied":false' '"durable":true'
 	lose_power_of_the_agent
 	start --journal sync
 	corral 0 show r s1 --json
-	has '"version":3,'
+	has "\"version\":$second,"
 }
 
 nothing_acknowledged_is_lost_when_agents_are_killed_at_any_moment() {

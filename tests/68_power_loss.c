@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "journal_file.h"
 #include "power_disk.h"
 #include "power_history.h"
 #include "power_life.h"
@@ -53,6 +54,26 @@ static _Noreturn void red(const char *fault)
 	_exit(CHILD_FAILED);
 }
 
+/* Is there anything that tells that versions were given? */
+static bool is_known(int dir_fd)
+{
+	struct journal_reader reader;
+	uint64_t *numbers = NULL;
+	bool known = false;
+
+	int journal_fd = journal_open_directory(dir_fd, false);
+	int count = journal_fd >= 0 ? journal_list(journal_fd, &numbers) : 0;
+	for (int i = 0; i < count && !known; i++) {
+		known = journal_reader_open(journal_fd, numbers[i], &reader) == 0;
+		if (known)
+			journal_reader_close(&reader);
+	}
+	free(numbers);
+	if (journal_fd >= 0)
+		close(journal_fd);
+	return known;
+}
+
 static void recover_and_judge(const struct power_state *state, bool arena)
 {
 	struct corral *corral;
@@ -60,12 +81,13 @@ static void recover_and_judge(const struct power_state *state, bool arena)
 
 	yard_make_empty(&yard);
 	power_disk_make(yard.dir_fd, arena);
+	bool known = arena || is_known(yard.dir_fd);
 	struct agent *agent = power_agent(yard.path);
 	if (agent_take_up(agent) != EXIT_DONE)
 		red("no agent can start");
 	if (corral_open(yard.path, CORRAL_OBSERVE, &corral) != 0)
 		red(corral_why());
-	const char *fault = power_history_judge(corral, state->promise);
+	const char *fault = power_history_judge(corral, state->promise, known);
 	if (fault != NULL)
 		red(fault);
 	corral_close(corral);

@@ -131,7 +131,10 @@ static bool may_be(const struct event *found, struct power_promise promise)
 	return false;
 }
 
-/* A cart that is made where one had ended goes on from its versions. */
+/*
+ * The next version of a cart, also of one that is made where another had ended, is none that
+ * anybody has seen before the power went, synced or not.
+ */
 static bool goes_on(struct corral *corral, uint32_t number, struct power_promise promise)
 {
 	char name[16];
@@ -139,7 +142,7 @@ static bool goes_on(struct corral *corral, uint32_t number, struct power_promise
 	struct corral_result result = { 0 };
 	uint64_t greatest = 0;
 
-	for (uint32_t i = 0; i < promise.synced; i++)
+	for (uint32_t i = 0; i < promise.made; i++)
 		if (events[i].key == number && events[i].version > greatest)
 			greatest = events[i].version;
 	return corral_set_tax(corral, &key, 1, NULL, &result) == 0 && result.version > greatest;
@@ -160,7 +163,7 @@ static const char *tell(const struct event *found, struct power_promise promise)
 	return text;
 }
 
-const char *power_history_judge(struct corral *corral, struct power_promise promise)
+const char *power_history_judge(struct corral *corral, struct power_promise promise, bool known)
 {
 	static struct corral_entry entries[POWER_KEYS + 1];
 	uint64_t cursor = 0;
@@ -183,8 +186,8 @@ const char *power_history_judge(struct corral *corral, struct power_promise prom
 	}
 	if (listed != there)
 		return "there are carts that nobody made";
-	for (uint32_t number = 0; number < POWER_KEYS; number++)
-		if (look_up(corral, number, &found) == -ENOENT && !goes_on(corral, number, promise))
-			return "a cart's versions begin anew";
+	for (uint32_t number = 0; number < POWER_KEYS && known; number++)
+		if (!goes_on(corral, number, promise))
+			return "a version that was seen is given again";
 	return NULL;
 }

@@ -23,9 +23,10 @@ uint32_t power_history_events(void);
 void power_history_change(struct corral *corral);
 
 /*
- * NULL: what is there is one of what may be; else a sentence that is valid until the next call.
- * Makes those that are not there.
+ * NULL: what is there is one of what may be, and each next version is a new one; else a sentence
+ * that is valid until the next call. Changes each cart, and makes those that are not there.
+ * known: something was left that tells that versions had been given.
  */
-const char *power_history_judge(struct corral *corral, struct power_promise promise);
+const char *power_history_judge(struct corral *corral, struct power_promise promise, bool known);
 
 #endif

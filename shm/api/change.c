@@ -117,7 +117,8 @@ static int change_locked(struct work *work, const struct found *found)
 	if (over && !change_makes_cart(work->change))
 		return -ENOENT;
 	if (over) { /* the next cart in the same slot */
-		work->change->first_version = old->version + 1;
+		work->change->first_version =
+			max_u64(old->version, work->change->version_floor) + 1;
 		old = NULL;
 		room = 0;
 	}

@@ -43,7 +43,8 @@ static int insert_locked(struct work *work, struct bucket *bucket)
 		return -EAGAIN;
 	if (r != -ENOENT)
 		return r;
-	work->change->first_version = min_u64(bucket->version_floor, VERSION_MAX) + 1;
+	uint64_t floor = min_u64(bucket->version_floor, VERSION_MAX);
+	work->change->first_version = max_u64(floor, work->change->version_floor) + 1;
 	r = change_plan(work, NULL, 0);
 	if (r == 0)
 		r = change_build(work, NULL, true);
@@ -242,6 +243,7 @@ static int change_now(struct work *work)
 	change->key = *work->key;
 	change->hash = slot_hash(&work->corral->arena, work->key);
 	change->seed = work->corral->arena.hash_seed;
+	change->version_floor = arena_version_floor(&work->corral->arena);
 	work->actor->in_change = true;
 	fence_compiler(); /* for signal handlers of this thread */
 	int r = change_until_done(work);

@@ -252,6 +252,7 @@ static int header_fill(struct arena_header *h, const struct arena_settings *sett
 	(void)arena_boot_id(h->boot_id);
 	h->ttl_ns = settings->ttl_ns;
 	h->time_ns_inode = arena_time_namespace();
+	h->version_epoch = (uint32_t)min_u64(settings->version_epoch, VERSION_EPOCH_MAX);
 	h->full_fences = settings->full_fences;
 	if (settings->now_ns != 0)
 		h->clock_offset_ns =

@@ -67,6 +67,7 @@ struct arena_settings {
 	uint64_t hash_seed;  /* of the arena that this one continues; 0: a new one */
 	const uint8_t *uuid; /* the same, 16 bytes; NULL: a new one */
 	int64_t now_ns;      /* where its clock begins; 0: anywhere */
+	uint32_t version_epoch;
 };
 
 #define ARENA_BYTES_MIN (4ull << 20)
@@ -256,6 +257,13 @@ static inline int64_t arena_now_ns(const struct arena *arena)
 	 */
 	return ns_add(now.tv_sec * 1000000000ll + now.tv_nsec,
 		      (uint64_t)__atomic_load_n(&arena->header->clock_offset_ns, __ATOMIC_RELAXED));
+}
+
+/* Each version that is given from now on is greater. Relaxed: set before anybody attaches. */
+static inline uint64_t arena_version_floor(const struct arena *arena)
+{
+	return (uint64_t)__atomic_load_n(&arena->header->version_epoch, __ATOMIC_RELAXED)
+	       << VERSION_EPOCH_BITS;
 }
 
 /* A touch is written only when the stored one is older than this. */

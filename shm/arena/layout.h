@@ -130,7 +130,12 @@ struct arena_header {
 	uint64_t time_ns_inode;  /* time namespace of the creator, 0 unknown */
 	int64_t heartbeat_ns;    /* arena time when the agent last looked */
 	uint32_t withdrawn; /* 1: this file is not DIR/arena any more: nobody shall go on with it */
-	uint32_t reserved3;
+	/*
+	 * Versions that are given from now on are greater than this, times 2^VERSION_EPOCH_BITS. W:
+	 * who makes or takes up an arena of which versions may have been lost, before anybody
+	 * attaches; it only grows
+	 */
+	uint32_t version_epoch;
 	uint32_t journal;     /* JOURNAL_MODE_... */
 	uint32_t full_fences; /* 1: all readers use full fences, nobody needs membarrier. Set at
 				 creation */
@@ -409,6 +414,16 @@ static_assert(sizeof(struct block_header) == 16, "keeps the cart 16-aligned");
  */
 #define CART_FORMAT 3u
 #define VERSION_MAX (1ull << 48) /* no cart has been changed so often: what is beyond is damage */
+/*
+ * A version names one content for ever. Where versions that somebody saw may have been lost, all
+ * that are given afterwards are of a later epoch, and at least half an epoch's numbers are left
+ * out. So none of the lost numbers is given again if no cart was changed 2^27 times since the last
+ * sync of the journal, which takes half a minute even if nothing else is done. The upper half of
+ * all numbers has no epochs: a cart that came from elsewhere with a huge version does not use up
+ * those of the others.
+ */
+#define VERSION_EPOCH_BITS 28
+#define VERSION_EPOCH_MAX ((uint32_t)(VERSION_MAX / 2 >> VERSION_EPOCH_BITS))
 
 struct cart_head {
 	uint64_t sum;

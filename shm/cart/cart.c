@@ -79,7 +79,7 @@ static int plan_first(const struct cart_change *change, struct cart_plan *plan)
 		error = id_check(change->key.session_id);
 	if (error)
 		return error;
-	if (change->first_version == 0 || change->first_version == UINT64_MAX)
+	if (change->first_version == 0 || change->first_version > VERSION_MAX)
 		return -EINVAL;
 	plan->head =
 		(struct cart_head){ .format = CART_FORMAT,
@@ -136,8 +136,10 @@ static int plan_next(const uint8_t *old, const struct cart_change *change,
 	if (head->status == CORRAL_CHECKED_OUT && change->kind != CART_DROP)
 		return -ESHUTDOWN;
 	plan->head = *head;
-	plan->head.version++;
-	return plan->head.version < UINT64_MAX ? 0 : -EUCLEAN; /* no cart lives that long */
+	plan->head.version = max_u64(head->version, change->version_floor) + 1;
+	if (plan->head.version > VERSION_MAX && change->kind != CART_DROP)
+		return -EUCLEAN; /* no cart lives that long */
+	return 0;
 }
 
 /* The totals, the size and the answer, once the change itself is planned. */

@@ -105,6 +105,7 @@ struct cart_change {
 	uint64_t seed;
 	int64_t now_ms;
 	uint64_t first_version; /* for a cart that is not there yet */
+	uint64_t version_floor; /* the next version of one that is there is greater */
 };
 
 /* Fill op_id (and has_op) from an operation id; -ENAMETOOLONG, -EILSEQ. The empty text: no id. */

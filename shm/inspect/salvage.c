@@ -444,6 +444,10 @@ int salvage_carts(struct salvage *salvage,
 
 void salvage_floors(const struct salvage *salvage, struct arena *arena)
 {
+	uint32_t epoch = salvage->arena.header->version_epoch;
+
+	if (epoch <= VERSION_EPOCH_MAX)
+		arena->header->version_epoch = epoch;
 	if (arena->bucket_mask != salvage->arena.bucket_mask)
 		return;
 	for (uint32_t i = 0; i <= arena->bucket_mask; i++) {

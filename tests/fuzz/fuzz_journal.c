@@ -86,6 +86,7 @@ int rebuild_from(struct agent *to, const struct rebuild_source *source,
 	must(carts_taken <= settings.max_carts);
 	must(r < 0 || carts_taken == ret_totals->kept);
 	memset(buckets, 0, sizeof(buckets));
+	memset(&header, 0, sizeof(header));
 	arena.slots = calloc(settings.max_carts, sizeof(*arena.slots));
 	arena.dirty = calloc((settings.max_carts + 63) / 64, sizeof(*arena.dirty));
 	must(arena.slots != NULL && arena.dirty != NULL && source->slots <= settings.max_carts);
@@ -93,6 +94,7 @@ int rebuild_from(struct agent *to, const struct rebuild_source *source,
 	free(arena.slots);
 	free(arena.dirty);
 	must(buckets[0].version_floor <= VERSION_MAX);
+	must(r < 0 || (header.version_epoch > 0 && header.version_epoch <= VERSION_EPOCH_MAX));
 	return r;
 }
 
@@ -309,7 +311,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	options.salvage = size % 2 != 0;
 	int r = recover_arena(&agent, why);
 	must(r <= 1 && r > -4096);
-	for (uint32_t number = 1; number <= FILES_MAX; number++) {
+	for (uint32_t number = 1; number <= FILES_MAX + 1; number++) { /* one is the recovery's */
 		journal_name(number, name);
 		(void)unlinkat(journal_fd, name, 0);
 	}
