@@ -28,8 +28,20 @@ COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 ARGS    ?=
 # A regular expression: `make test K=lock` runs the tests whose names match.
 K       ?=
+# V=1: show the commands, not one short line for each file that is made.
+V       ?=
 # How long `make fuzz` runs each target.
 FUZZ_SECONDS ?= 60
+
+# As many jobs as there are processors if none were asked for. Not for several goals that do more than build: they would run
+# side by side (make clean all, make lint test).
+ifeq ($(MAKELEVEL)$(filter-out 1,$(words $(or $(filter-out all tests,$(MAKECMDGOALS)),all)))$(and $(filter clean,$(MAKECMDGOALS)),$(filter all tests,$(MAKECMDGOALS))),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+# In front of a command: V=1 shows it, otherwise one short line says what is made (none with -s).
+Q   := $(if $(V),,@)
+say  = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,printf '  %-4s %s\n' $(1) $(@:$(BUILD)/%=%);)
 
 # What is made of what ----------------------------------------------------------------------------
 
@@ -88,54 +100,50 @@ test_libs    = $(or $(libs_cmocka),$(call pkg_libs,cmocka,-lcmocka)) -lgmp
 
 all: $(libraries) $(links) $(programs) ## build the libraries and programs into build/ (the default)
 
+# What was compiled with a warning is compiled again each time, until it is mended: so WERROR=1 finds it, though it is not
+# among the flags that make everything anew.
 $(BUILD)/%.o: %.c $(BUILD)/flags | deps-build
-	@mkdir -p $(@D)
-	$(CC) $(cflags) -MMD -MP -c -o $@ $<
+	$(Q)$(call say,CC)mkdir -p $(@D); $(CC) $(cflags) -MMD -MP -c -o $@ $< 2>$(@:.o=.said); code=$$?; \
+		if [ -s $(@:.o=.said) ]; then cat $(@:.o=.said) >&2; [ $$code -ne 0 ] || touch -d @0 $@; fi; exit $$code
+
+archive = $(Q)$(call say,AR)mkdir -p $(@D); rm -f $@; $(AR) rcs $@ $^
 
 $(BUILD)/libcorral.a: $(lib_objects)
-	@mkdir -p $(@D)
-	@rm -f $@
-	$(AR) rcs $@ $^
+	$(archive)
 
 $(BUILD)/libcorral.so.$(VERSION): $(lib_objects) shm/corral.map $(BUILD)/flags
-	$(CC) $(cflags) $(ldflags) $(so_flags) -o $@ $(lib_objects) $(msgpack_libs)
+	$(Q)$(call say,LD)$(CC) $(cflags) $(ldflags) $(so_flags) -o $@ $(lib_objects) $(msgpack_libs)
 
 $(links): $(BUILD)/libcorral.so.$(VERSION)
-	ln -sf $(<F) $@
+	$(Q)ln -sf $(<F) $@
 
 $(BUILD)/corral: $(tool_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
-	$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
 
 $(BUILD)/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
-	$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
 
 $(BUILD)/corral-bench: $(bench_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
-	$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs) $(peer_libs) -lm
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs) $(peer_libs) -lm
 
 $(test_objects) $(test_programs:=.o) $(fuzz_objects): | deps-test
 
 $(BUILD)/tests/support.a: $(test_objects)
-	@mkdir -p $(@D)
-	@rm -f $@
-	$(AR) rcs $@ $^
+	$(archive)
 
 $(BUILD)/common.a: $(common_objects)
-	@mkdir -p $(@D)
-	@rm -f $@
-	$(AR) rcs $@ $^
+	$(archive)
 
 # The agent without its main(): the crash tests take up arenas as an agent does.
 $(BUILD)/agent.a: $(filter-out $(BUILD)/agent/main.o,$(agent_objects))
-	@mkdir -p $(@D)
-	@rm -f $@
-	$(AR) rcs $@ $^
+	$(archive)
 
 # The power-loss test stands between the agent and the clock, and the system calls that change files (tests/power_trace.c).
 power_calls := openat mkdirat unlinkat renameat renameat2 pwrite ftruncate fsync fdatasync msync arena_wall_ms
 $(BUILD)/tests/68_power_loss: test_ldflags := $(power_calls:%=-Wl,--wrap=%)
 
 $(test_programs): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/support.a $(BUILD)/agent.a $(BUILD)/common.a $(BUILD)/libcorral.a
-	$(CC) $(ldflags) $(test_ldflags) -o $@ $^ $(test_libs) $(msgpack_libs) $(jansson_libs) -lm
+	$(Q)$(call say,LD)$(CC) $(ldflags) $(test_ldflags) -o $@ $^ $(test_libs) $(msgpack_libs) $(jansson_libs) -lm
 
 # What a fuzz target needs besides the library.
 fuzz_room = $($*_room) $(BUILD)/tests/support.a $(BUILD)/libcorral.a
@@ -147,17 +155,23 @@ control_room := $(addprefix $(BUILD)/agent/,control.o log.o) $(BUILD)/common.a
 $(foreach t,$(fuzz_targets),$(eval $(BUILD)/tests/fuzz/replay_$(t) $(BUILD)/tests/fuzz/fuzz_$(t): $($(t)_room)))
 
 $(replays): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/tests/support.a $(BUILD)/libcorral.a
-	$(CC) $(ldflags) -o $@ $(filter %/fuzz_$*.o %/replay.o,$^) $(fuzz_room) $(msgpack_libs) $(jansson_libs)
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $(filter %/fuzz_$*.o %/replay.o,$^) $(fuzz_room) $(msgpack_libs) $(jansson_libs)
 
 $(fuzzers): $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/support.a $(BUILD)/libcorral.a
-	$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $< $(fuzz_room) $(msgpack_libs) $(jansson_libs)
+	$(Q)$(call say,LD)$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $< $(fuzz_room) $(msgpack_libs) $(jansson_libs)
 
 fuzzers: $(fuzzers)
 
 tests: $(test_programs) $(replays) ## build the test programs
 
+# What the tests that K selects are run with: its C programs, and, for scripts, the test programs that scripts call.
+selected := $(if $(K),$(shell printf '%s\n' $(basename $(notdir $(wildcard tests/[0-9][0-9]_*.c tests/[0-9][0-9]_*.sh))) | grep -E -- '$(K)'))
+script_programs := $(addprefix $(BUILD)/tests/,60_agent_socket 62_readers_quiet 67_sync) $(replays)
+selected_tests = $(filter $(selected:%=$(BUILD)/tests/%),$(test_programs)) \
+                 $(if $(wildcard $(selected:%=tests/%.sh)),$(script_programs))
+
 # Changes when the compiler or its flags do: then everything is built again.
-flags_text = $(CC) $(cflags) $(ldflags)
+flags_text = $(filter-out -Werror,$(CC) $(cflags) $(ldflags))
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(flags_text)' | cmp -s - $@ || echo '$(flags_text)' > $@
@@ -193,7 +207,7 @@ bench-deps: deps-bench ## install the programs that `corral-bench peers` compare
 # a sanitizer makes slow
 run_tests = tests/run.sh $(if $(K),-k '$(K)') $(if $(SANITIZE),-s 2)
 
-test: all tests deps-test ## build and run all tests; K=pattern selects
+test: all $(if $(K),$(selected_tests),tests) deps-test ## build and run all tests; K=pattern builds and runs those that match
 	@CC="$(CC)" $(run_tests) $(BUILD)
 
 asan ubsan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -243,7 +257,8 @@ $(BUILD)/corral.pc: shm/corral.pc.in Makefile FORCE
 	@mkdir -p $(@D)
 	@sed -e 's,@PREFIX@,$(PREFIX),; s,@LIBDIR@,$(LIBDIR),; s,@INCLUDEDIR@,$(INCLUDEDIR),; s,@VERSION@,$(VERSION),' $< > $@
 
-install: all install-files ## install below $(DESTDIR)$(PREFIX), by default /usr/local
+install: all ## install below $(DESTDIR)$(PREFIX), by default /usr/local
+	@$(MAKE) --no-print-directory install-files
 
 # What is built, as it is (the tests install a build of whatever flags).
 install-files: $(BUILD)/corral.pc
