@@ -28,6 +28,9 @@ COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 ARGS    ?=
 # A regular expression: `make test K=lock` runs the tests whose names match.
 K       ?=
+# A revision to compare with, and how many pairs of runs `make compare` makes (at least 10).
+BASE    ?=
+PAIRS   ?= 10
 # V=1: show the commands, not one short line for each file that is made.
 V       ?=
 # How long `make fuzz` runs each target.
@@ -199,6 +202,11 @@ demo: all ## a guided tour in the terminal; ORDERS=file.tsv replays real orders
 bench: all ## five minutes of benchmarks, and a report in bench/out; or one: make bench ARGS=get (peers, "replay FILE", --help)
 	$(if $(ARGS),$(BUILD)/corral-bench $(ARGS),bench/select.sh $(BUILD) bench/out)
 
+# Both in one run, since what another run had says little: machines change by more than the programs do.
+compare: all ## measure two builds in turns, and print each ratio with its interval: make compare BASE=REV ARGS="get --carts 100"
+	@$(if $(BASE),,echo 'compare: BASE=REV is the revision to compare with' >&2; exit 2;) \
+		bench/compare.sh -n $(PAIRS) $(BUILD) '$(BASE)' $(or $(ARGS),get)
+
 bench-deps: deps-bench ## install the programs that `corral-bench peers` compares Corral with
 	@rm -f $(BUILD)/bench/peer_*.o $(BUILD)/corral-bench
 
@@ -298,4 +306,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all analyze asan bench bench-deps clean crash demo deps format FORCE fuzz fuzzers help install install-files lint model mutants power run test tests tsan ubsan uninstall valgrind
+.PHONY: all analyze asan bench bench-deps clean compare crash demo deps format FORCE fuzz fuzzers help install install-files lint model mutants power run test tests tsan ubsan uninstall valgrind
