@@ -12,6 +12,7 @@
 #include "api/handle.h"
 #include "sync/alive.h"
 
+/* 5: what it prints (--help, --repair ...) could not be written; see common/streams.h */
 enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_ARENA = 3, EXIT_NO_AGENT = 4 };
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };

@@ -2,8 +2,10 @@
 /*
  * daemon.c: going to the background, telling that we are ready, and --stop.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,6 +27,8 @@ int daemon_fork(int *ret_ready_fd)
 
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return -errno;
+	(void)signal(SIGCHLD,
+		     SIG_DFL); /* who started us may ignore it: then nobody is told of an end */
 	pid_t pid = fork();
 	if (pid < 0)
 		return -errno;
@@ -41,9 +45,12 @@ int daemon_fork(int *ret_ready_fd)
 	while (n < 0 && errno == EINTR);
 	if (n == 1)
 		_exit(EXIT_DONE);
-	int status; /* it ended before it was ready, and has said why */
+	int status = 0; /* it ended before it was ready, and has said why */
 	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
 		_exit(WEXITSTATUS(status));
+	if (WIFSIGNALED(status))
+		log_line(LOG_ERROR, "the agent was ended by signal %d (%s) before it was ready",
+			 WTERMSIG(status), sigdescr_np(WTERMSIG(status)));
 	_exit(EXIT_ARENA);
 }
 
@@ -73,15 +80,16 @@ static void leave_terminal(const struct agent *agent)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	/* neither is one of the standard streams: main() has filled those that were missing */
+	assert(null < 0 || null > STDERR_FILENO);
+	assert(agent->log_fd > STDERR_FILENO);
 	if (null >= 0) {
 		(void)dup2(null, STDIN_FILENO);
 		(void)dup2(null, STDOUT_FILENO);
-		(void)dup2(agent->log_fd, STDERR_FILENO);
-		if (null > STDERR_FILENO)
-			close(null);
+		close(null);
 	}
-	if (agent->log_fd > STDERR_FILENO)
-		close(agent->log_fd);
+	(void)dup2(agent->log_fd, STDERR_FILENO);
+	close(agent->log_fd);
 	if (chdir("/") < 0)
 		log_line(LOG_DEBUG, "cannot change to /");
 }

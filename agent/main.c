@@ -6,6 +6,7 @@
 
 #include "agent.h"
 #include "aside.h"
+#include "common/streams.h"
 #include "rebuild.h"
 
 int main(int argc, char **argv)
@@ -16,6 +17,7 @@ int main(int argc, char **argv)
 	};
 	int ready_fd = -1;
 
+	streams_begin("corral-agent");
 	options_parse(argc, argv, &options);
 	log_threshold = options.log_level;
 	if (options.stop)

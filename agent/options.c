@@ -91,7 +91,8 @@ static const char documentation[] =
 	"\v"
 	"Exit codes: 0 done; 1 another agent has the directory (or --stop found it does not go); 2 "
 	"usage; "
-	"3 the arena cannot be used; 4 no agent runs (--stop).\n\n"
+	"3 the arena cannot be used; 4 no agent runs (--stop); 5 the output could not be "
+	"written.\n\n"
 	"Signals: SIGTERM and SIGINT stop it; carts stay. See corral-agent(8).";
 
 static const char *parse_group(const char *text, gid_t *ret_group)

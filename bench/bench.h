@@ -19,6 +19,7 @@ enum bench_exit {
 	BENCH_USAGE = 2,    /* a bad argument or a bad file */
 	BENCH_NO_ARENA = 3, /* the arena cannot be used */
 	BENCH_NO_AGENT = 4, /* no agent, and none could be started */
+	BENCH_NO_OUTPUT = 5 /* standard output could not be written; see common/streams.h */
 };
 
 struct benchmark {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "common/streams.h"
 #include "corral.h"
 
 static const struct benchmark table[] = {
@@ -80,6 +81,7 @@ int main(int argc, char **argv)
 {
 	const struct benchmark *row;
 
+	streams_begin(PROGRAM);
 	if (argc < 2) {
 		print_usage(stderr);
 		return BENCH_USAGE;

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * main.c: finds the command (corral.c), lets options.c read the call, runs it, and sees to it that
- * what was printed has arrived.
+ * main.c: finds the command (corral.c), lets options.c read the call, and runs it. Whether what was
+ * printed has arrived is looked at in the end by common/streams.c.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "arena/bus.h"
+#include "common/streams.h"
 #include "text.h"
 #include "tool.h"
 
@@ -77,15 +76,11 @@ int main(int argc, char **argv)
 {
 	enum exit_code code;
 
+	streams_begin("corral");
 	text_begin();
 	code = run(argc, argv);
 	if (bus_caught())
 		code = complain(EXIT_ARENA, "the arena was truncated while we looked at it; what "
 					    "was printed may be wrong");
-	if (fflush(stdout) != 0 || ferror(stdout))
-		return (int)complain(EXIT_NO_OUTPUT,
-				     "%s: standard output: what was asked was done, but not all of "
-				     "it was printed",
-				     strerror(errno));
 	return (int)code;
 }

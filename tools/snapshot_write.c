@@ -66,11 +66,12 @@ enum exit_code snapshot_create(const char *path, struct snapshot_out *out)
 			return complain(
 				EXIT_USAGE,
 				"a snapshot is nothing for a terminal: -: name a file, or a pipe");
-		int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC,
-			       0); /* a stream of its own, whose errors are ours to tell */
-		out->stream = fd < 0 ? NULL : must_have(fdopen(fd, "w"));
-		if (fd < 0)
+		/* a stream of its own, whose errors are ours to tell */
+		int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		if (fd < 0 || write(fd, "", 0) < 0) /* standard output may be closed */
 			code = cannot_write(out, errno);
+		else
+			out->stream = must_have(fdopen(fd, "w"));
 	} else {
 		code = check_path(path);
 		if (!code)

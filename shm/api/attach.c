@@ -24,6 +24,7 @@
 
 #include "api/attach.h"
 #include "api/handle.h"
+#include "arena/descriptor.h"
 #include "base/atomic.h"
 #include "memory/block.h"
 #include "store/repair.h"
@@ -113,10 +114,12 @@ static void thread_ends(void *unused)
 static void before_fork(void)
 {
 	pthread_mutex_lock(&handles_mutex);
+	descriptor_before_fork();
 }
 
 static void after_fork_parent(void)
 {
+	descriptor_after_fork_parent();
 	pthread_mutex_unlock(&handles_mutex);
 }
 
@@ -128,6 +131,7 @@ static void after_fork_child(void)
 		corral->life.fd = -1;
 		pthread_mutex_init(&corral->mutex, NULL);
 	}
+	descriptor_after_fork_child();
 	pthread_mutex_init(&handles_mutex, NULL);
 }
 

@@ -7,11 +7,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "api/attach.h"
+#include "arena/descriptor.h"
 #include "sync/alive.h"
 
 extern char **environ;
@@ -22,7 +25,7 @@ static bool agent_runs(const char *directory)
 
 	if (arena_open_directory(directory, &dir_fd, NULL) < 0)
 		return false;
-	int fd = openat(dir_fd, ARENA_LOCK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	int fd = descriptor_open(dir_fd, ARENA_LOCK_FILE, O_RDWR | O_NOFOLLOW, 0);
 	close(dir_fd);
 	if (fd < 0)
 		return false;
@@ -32,8 +35,44 @@ static bool agent_runs(const char *directory)
 }
 
 /*
- * Run it with nothing of ours but the environment and the standard streams (which it lets go of
- * once it is ready): it outlives us, and must not keep our sockets open or our signals blocked.
+ * Its standard streams are /dev/null whatever ours are: ours may be closed, closed at exec (a
+ * runtime such as Node sets that at its start), or a pipe that nobody reads. What it has to say
+ * goes to DIR/agent.log once it is ready.
+ */
+static int set_actions(posix_spawn_file_actions_t *actions)
+{
+	int error =
+		posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+
+	if (error == 0)
+		error = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null",
+							 O_WRONLY, 0);
+	if (error == 0)
+		error = posix_spawn_file_actions_addopen(actions, STDERR_FILENO, "/dev/null",
+							 O_WRONLY, 0);
+	return error == 0 ? posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1) :
+			    error;
+}
+
+/* No signal is blocked, and none is ignored: a host that ignores SIGCHLD passes that on through
+ * exec. */
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+	sigset_t none, all;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	int error = posix_spawnattr_setsigmask(attributes, &none);
+	if (error == 0)
+		error = posix_spawnattr_setsigdefault(attributes, &all);
+	return error == 0 ? posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK |
+									 POSIX_SPAWN_SETSIGDEF) :
+			    error;
+}
+
+/*
+ * Run it with nothing of ours but the environment: it outlives us, and must not keep our sockets
+ * open or our signals blocked.
  */
 static int spawn(const char *program, const char *directory, pid_t *ret_pid)
 {
@@ -41,9 +80,7 @@ static int spawn(const char *program, const char *directory, pid_t *ret_pid)
 			      (char *)(uintptr_t)directory, (char *)"--daemon", NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	sigset_t none;
 
-	sigemptyset(&none);
 	int error = posix_spawn_file_actions_init(&actions);
 	if (error != 0)
 		return -error;
@@ -52,11 +89,9 @@ static int spawn(const char *program, const char *directory, pid_t *ret_pid)
 		posix_spawn_file_actions_destroy(&actions);
 		return -error;
 	}
-	error = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+	error = set_actions(&actions);
 	if (error == 0)
-		error = posix_spawnattr_setsigmask(&attributes, &none);
-	if (error == 0)
-		error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+		error = set_attributes(&attributes);
 	if (error == 0)
 		error = posix_spawnp(ret_pid, program, &actions, &attributes, arguments, environ);
 	posix_spawnattr_destroy(&attributes);
@@ -64,11 +99,37 @@ static int spawn(const char *program, const char *directory, pid_t *ret_pid)
 	return -error;
 }
 
+/*
+ * Wait for the child's end: with --daemon it ends when the agent is ready, or has failed. How it
+ * ended, into text; "" when somebody else in this process has asked the kernel for that: a host may
+ * ignore SIGCHLD, or reap every child there is.
+ */
+static bool wait_for_end(pid_t pid, char *text, size_t size)
+{
+	int status;
+
+	text[0] = '\0';
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno == ECHILD)
+			return false;
+		if (errno != EINTR) {
+			snprintf(text, size, "waiting for it: %s", strerrordesc_np(errno));
+			return false;
+		}
+	}
+	if (WIFSIGNALED(status))
+		snprintf(text, size, "signal %d (%s) ended it", WTERMSIG(status),
+			 sigdescr_np(WTERMSIG(status)));
+	else
+		snprintf(text, size, "exit code %d", WEXITSTATUS(status));
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 int attach_start_agent(const char *directory, char *why)
 {
 	const char *program = getenv("CORRAL_AGENT");
+	char end[128];
 	pid_t pid = 0;
-	int status;
 
 	if (agent_runs(directory))
 		return 0;
@@ -76,13 +137,13 @@ int attach_start_agent(const char *directory, char *why)
 		program = "corral-agent";
 	int r = spawn(program, directory, &pid);
 	if (r < 0)
-		return why_set(why, r, "cannot run %s", program);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return why_set(why, -errno, "cannot wait for %s", program);
-	if ((WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
-	    agent_runs(directory)) /* or another one was quicker */
+		return why_set(why, r,
+			       "%s: cannot run the agent's program %s: %s: name it with "
+			       "$CORRAL_AGENT, or put it on the PATH",
+			       directory, program, strerrordesc_np(-r));
+	if (wait_for_end(pid, end, sizeof(end)) ||
+	    agent_runs(directory)) /* or another one was quicker, or somebody else reaped ours */
 		return 0;
-	return why_set(why, -EIO, "%s --dir %s --daemon failed; run it by hand to see why", program,
-		       directory);
+	return why_set(why, -EIO, "%s: %s --dir %s --daemon failed%s%s; run it by hand to see why",
+		       directory, program, directory, end[0] != '\0' ? ": " : "", end);
 }

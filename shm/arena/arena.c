@@ -22,6 +22,7 @@
 
 #include "arena/arena.h"
 #include "arena/bus.h"
+#include "arena/descriptor.h"
 #include "arena/former.h"
 #include "arena/trust.h"
 #include "base/hash.h"
@@ -310,8 +311,8 @@ int arena_create(int dir_fd, const struct arena_settings *settings, char *why)
 		return why_set(why, -EEXIST, "there is an arena already");
 	if (unlinkat(dir_fd, TEMPORARY_FILE, 0) < 0 && errno != ENOENT)
 		return why_set(why, -errno, "cannot remove a stale %s", TEMPORARY_FILE);
-	int fd = openat(dir_fd, TEMPORARY_FILE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			0600);
+	int fd = descriptor_open(dir_fd, TEMPORARY_FILE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
+				 0600);
 	if (fd < 0)
 		return why_set(why, -errno, "cannot create the arena file");
 	r = fill_file(dir_fd, fd, &header, why);
@@ -423,7 +424,7 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 	if (r == 0)
 		r = check_world(arena.header, (flags & ARENA_ANY_BOOT) != 0, why);
 	if (r == 0) {
-		arena.dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+		arena.dir_fd = descriptor_copy(dir_fd);
 		if (arena.dir_fd < 0)
 			r = why_set(why, -errno, "cannot keep the directory open");
 	}

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "arena/arena.h"
+#include "arena/descriptor.h"
 #include "arena/trust.h"
 #include "base/why.h"
 
@@ -91,7 +92,7 @@ int arena_open_directory(const char *path, int *ret_fd, char *why)
 	struct statfs fs;
 	struct stat st;
 
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = descriptor_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	int error = errno;
 	if (fd < 0 && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
 		return why_set(why, -ELOOP,
@@ -132,7 +133,7 @@ bool arena_boot_id(uint8_t ret_id[16])
 	char text[64];
 	unsigned digits = 0;
 
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	int fd = descriptor_open(AT_FDCWD, "/proc/sys/kernel/random/boot_id", O_RDONLY, 0);
 	if (fd < 0)
 		return false;
 	ssize_t n = read(fd, text, sizeof(text));

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena/descriptor.h"
 #include "arena/trust.h"
 #include "base/why.h"
 
@@ -76,8 +77,8 @@ void trust_regroup(int dir_fd, int fd)
 /* -ENOENT when it is not there; that is said by the caller. */
 static int open_there(int dir_fd, const char *name, int flags, char *why)
 {
-	int fd = openat(dir_fd, name,
-			O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
+	int fd = descriptor_open(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | flags,
+				 0);
 
 	if (fd < 0)
 		return errno == ENOENT ?
@@ -103,7 +104,7 @@ int trust_open(int dir_fd, const char *name, int flags, bool create, char *why)
 	if (!create)
 		return why_set(why, -ENOENT, "there is no %s: start corral-agent, which makes it",
 			       name);
-	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
+	fd = descriptor_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | flags, 0600);
 	if (fd < 0 && errno == EEXIST) /* another was quicker */
 		return open_there(dir_fd, name, flags, why);
 	int r = fd < 0 ? -errno : trust_share(dir_fd, fd);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena/descriptor.h"
 #include "arena/former.h"
 #include "cart/cart.h"
 #include "inspect/carry.h"
@@ -80,7 +81,7 @@ static int map(struct carry *carry, int fd, char *why)
 
 int carry_open(int dir_fd, struct carry **ret_carry, char *why)
 {
-	int fd = openat(dir_fd, ARENA_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	int fd = descriptor_open(dir_fd, ARENA_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 
 	if (fd < 0)
 		return errno == ENOENT ? -EPROTONOSUPPORT :

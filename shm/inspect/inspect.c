@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "arena/bus.h"
+#include "arena/descriptor.h"
 #include "base/atomic.h"
 #include "inspect/walk.h"
 #include "memory/block.h"
@@ -35,14 +36,14 @@ static int open_files(const char *path, struct inspect *inspect, char *why)
 		if (r < 0)
 			return r;
 		inspect->arena.fd =
-			openat(dir_fd, ARENA_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+			descriptor_open(dir_fd, ARENA_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 		r = errno;
-		inspect->lock_fd = openat(dir_fd, ARENA_LOCK_FILE,
-					  O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		inspect->lock_fd = descriptor_open(dir_fd, ARENA_LOCK_FILE,
+						   O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 		close(dir_fd);
 		errno = r;
 	} else {
-		inspect->arena.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		inspect->arena.fd = descriptor_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
 	}
 	if (inspect->arena.fd < 0)
 		return why_set(

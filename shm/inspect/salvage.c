@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena/descriptor.h"
 #include "cart/cart.h"
 #include "inspect/salvage.h"
 #include "store/slot.h"
@@ -185,7 +186,7 @@ int salvage_open(int dir_fd, struct salvage **ret_salvage, char *why)
 		return why_set(why, -ENOMEM, "no memory");
 	salvage->copy = malloc(CLASS_LARGEST);
 	salvage->arena.fd =
-		openat(dir_fd, ARENA_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		descriptor_open(dir_fd, ARENA_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (salvage->copy == NULL)
 		r = why_set(why, -ENOMEM, "no memory");
 	else if (salvage->arena.fd < 0)

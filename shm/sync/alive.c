@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arena/descriptor.h"
 #include "arena/trust.h"
 #include "base/atomic.h"
 #include "sync/alive.h"
@@ -76,7 +77,7 @@ static void free_record(struct process_record *record)
 
 static void write_self(struct process_record *record, uint32_t flags)
 {
-	int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+	int fd = descriptor_open(AT_FDCWD, "/proc/self/comm", O_RDONLY, 0);
 
 	memset(record->program, 0, sizeof(record->program));
 	if (fd >= 0) {

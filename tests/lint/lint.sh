@@ -32,6 +32,19 @@ check_labels() {
 		}'
 }
 
+# In a host's process files are opened by descriptor_open(), whose numbers are never those of the standard streams; each
+# program of ours fills its missing streams before it does anything else.
+check_descriptors() {
+	local main bad=0
+	grep -nE '\b(open|openat|openat2|creat|dup|fopen|fdopen|opendir|scandir|mkostemp|memfd_create|socket|pipe2?|eventfd)\(|F_DUPFD' shm/*/*.[ch] |
+		grep -v '^shm/arena/descriptor\.' && bad=1
+	for main in agent/main.c tools/main.c bench/main.c; do
+		awk '/^int main\(/ { inside = 1 } inside && /\);$/ { exit !/streams_begin\(/ }' "$main" ||
+			{ echo "$main: main() does not call streams_begin() first" && bad=1; }
+	done
+	return $bad
+}
+
 public_names() {
 	"$CC" -fpreprocessed -E -P shm/corral.h | grep -oE '\bcorral_[a-z0-9_]+\(' | tr -d '(' | sort -u
 }
@@ -126,7 +139,7 @@ check_analyze() {
 }
 
 passed=0 failed=0
-checks=(layers labels names width spdx leftovers manuals links shell format tidy)
+checks=(layers descriptors labels names width spdx leftovers manuals links shell format tidy)
 [[ $# -eq 0 ]] || checks=("$@")
 for check in "${checks[@]}"; do
 	start=$(date +%s%N)

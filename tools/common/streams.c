@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * streams.c: see streams.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/streams.h"
+
+static const char *name;
+
+static void check_output(void)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return;
+	fprintf(stderr,
+		"%s: standard output: %s: what was asked was done, but not all of it was printed\n",
+		name, errno != 0 ? strerror(errno) : "an earlier write failed");
+	_exit(STREAMS_NO_OUTPUT);
+}
+
+void streams_begin(const char *program)
+{
+	int fd;
+
+	/*
+	 * O_PATH: neither read(2) nor write(2) works on it. Not close-on-exec: a program that we
+	 * run must not find the hole either.
+	 */
+	do
+		fd = open("/", O_PATH);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0) { /* no descriptor is left: nothing can be done without one */
+		fprintf(stderr, "%s: cannot open a descriptor: %s\n", program, strerror(errno));
+		_exit(STREAMS_NO_OUTPUT);
+	}
+	close(fd);
+	name = program;
+	(void)atexit(check_output);
+}
