@@ -74,6 +74,9 @@ struct agent {
 	int listen_fd;
 	int signal_fd;
 	bool stopping;
+	bool again;           /* the arena is to be taken up anew, since somebody withdrew it */
+	bool in_background;   /* standard error is DIR/agent.log */
+	int64_t again_ms;     /* when it was taken up anew last (arena_wall_ms()); 0: never */
 	bool recovered;       /* the arena was made out of the journal */
 	uint32_t epochs_used; /* in those before this one versions may have been given and lost */
 	struct journal *journal; /* NULL: none is kept */
@@ -118,8 +121,9 @@ bool control_serve(struct agent *agent, struct client *client);
 /* daemon.c */
 #define LOG_FILE "agent.log"
 int daemon_fork(int *ret_ready_fd); /* in the parent: waits for the child, exits. In the child: 0 */
-void daemon_ready(struct agent *agent, int ready_fd); /* tells parent and service manager */
-int daemon_stop(const char *directory);               /* --stop: an exit code */
+/* Tells the parent, if there is one, and the service manager; then goes to the background. */
+void daemon_ready(struct agent *agent, int ready_fd);
+int daemon_stop(const char *directory); /* --stop: an exit code */
 
 /* log.c: to standard error, one line each, with the time. */
 extern enum log_level log_threshold;

@@ -9,16 +9,40 @@
 #include "common/streams.h"
 #include "rebuild.h"
 
+static const struct agent nothing_open = {
+	.dir_fd = -1, .log_fd = -1, .listen_fd = -1, .signal_fd = -1
+};
+
+/* From taking the directory up to giving it up. An exit code. */
+static int serve(struct agent *agent, int ready_fd)
+{
+	int code = agent_take_up(agent);
+
+	if (code != EXIT_DONE)
+		return code;
+	int r = agent_open_loop(agent);
+	if (r < 0) {
+		log_line(LOG_ERROR, "%s: cannot open the control socket: %s", agent->directory,
+			 strerror(-r));
+		return EXIT_ARENA;
+	}
+	agent_tick(agent); /* repair what the dead left before we say that we are ready */
+	log_line(LOG_INFO, "%s: ready", agent->directory);
+	daemon_ready(agent, ready_fd);
+	agent_loop(agent);
+	agent_give_up(agent);
+	return agent->exit_code;
+}
+
 int main(int argc, char **argv)
 {
 	struct agent_options options;
-	struct agent agent = {
-		.options = &options, .dir_fd = -1, .log_fd = -1, .listen_fd = -1, .signal_fd = -1
-	};
+	struct agent agent = nothing_open;
 	int ready_fd = -1;
 
 	streams_begin("corral-agent");
 	options_parse(argc, argv, &options);
+	agent.options = &options;
 	log_threshold = options.log_level;
 	if (options.stop)
 		return daemon_stop(options.location);
@@ -35,19 +59,19 @@ int main(int argc, char **argv)
 			return EXIT_ARENA;
 		}
 	}
-	int code = agent_take_up(&agent);
-	if (code != EXIT_DONE)
-		return code;
-	int r = agent_open_loop(&agent);
-	if (r < 0) {
-		log_line(LOG_ERROR, "%s: cannot open the control socket: %s", agent.directory,
-			 strerror(-r));
-		return EXIT_ARENA;
+	int code = serve(&agent, ready_fd);
+	while (agent.again) {
+		static char directory[PATH_MAX];
+		bool in_background = agent.in_background;
+		/* the location may be relative, and a daemon has left the directory that it began
+		 * in */
+		memcpy(directory, agent.directory, sizeof(directory));
+		options.location = directory;
+		agent = nothing_open;
+		agent.options = &options;
+		agent.in_background = in_background;
+		agent.again_ms = arena_wall_ms();
+		code = serve(&agent, -1);
 	}
-	agent_tick(&agent); /* repair what the dead left before we say that we are ready */
-	log_line(LOG_INFO, "%s: ready", agent.directory);
-	daemon_ready(&agent, ready_fd);
-	agent_loop(&agent);
-	agent_give_up(&agent);
-	return agent.exit_code;
+	return code;
 }

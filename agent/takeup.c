@@ -329,7 +329,7 @@ int agent_take_up(struct agent *agent)
 	code = agent_take_byte(agent);
 	if (code != EXIT_DONE)
 		return code;
-	if (agent->options->daemon) {
+	if (agent->options->daemon && !agent->in_background) {
 		agent->log_fd = trust_open(agent->dir_fd, LOG_FILE, O_APPEND, true, why);
 		if (agent->log_fd < 0)
 			return refuse(agent->log_fd, agent->directory, why);

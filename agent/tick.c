@@ -14,6 +14,7 @@
 #include "store/repair.h"
 #include "sync/deaths.h"
 
+#define AGAIN_LEAST_MS 10000     /* an arena is taken up anew no more often */
 #define SWEEP_SLOWEST_MS 10000   /* a whole round over the slots takes no longer */
 #define QUIET_TICKS 20           /* so long without a change: a good time to scavenge */
 #define TRIM_LEAST (16ull << 20) /* less is not worth reserving it again */
@@ -123,6 +124,29 @@ static void give_arena_up(struct agent *agent, const char *why)
 	agent->stopping = true;
 }
 
+/*
+ * A worker withdrew the arena: it found that the file was away while we did not look, or a disk
+ * failed. Now the file is here. Nobody can use it before it has been verified, which is what is
+ * done to a withdrawn arena that is taken up. One that is withdrawn again and again is left to
+ * people.
+ */
+static void take_it_up_anew(struct agent *agent)
+{
+	agent->stopping = true;
+	agent->again = agent->again_ms == 0 || arena_wall_ms() - agent->again_ms > AGAIN_LEAST_MS;
+	agent->exit_code = EXIT_ARENA;
+	if (agent->again)
+		log_line(LOG_WARNING,
+			 "%s: the arena was withdrawn, and its file is here: verifying it and "
+			 "taking it up anew",
+			 agent->directory);
+	else
+		log_line(LOG_ERROR,
+			 "%s: the arena was withdrawn again within %d s of being taken up anew; "
+			 "stopping",
+			 agent->directory, AGAIN_LEAST_MS / 1000);
+}
+
 void agent_tick(struct agent *agent)
 {
 	struct arena *arena = agent->actor->arena;
@@ -130,6 +154,10 @@ void agent_tick(struct agent *agent)
 
 	if (arena_still_there(arena, why) < 0) {
 		give_arena_up(agent, why);
+		return;
+	}
+	if (arena_withdrawn(arena)) {
+		take_it_up_anew(agent);
 		return;
 	}
 	store_relaxed(&arena->header->heartbeat_ns, arena_now_ns(arena));

@@ -58,6 +58,38 @@ foreign_newer_and_truncated_arenas_are_refused_and_not_touched() {
 	corral 0 show r s
 }
 
+a_limit_on_the_size_of_files_is_told_and_nothing_is_left() {
+	(
+		ulimit -f 1024
+		agent 3 --size 16M
+		has "cannot make an arena file of 16777216 bytes: File too large" "ulimit -f"
+		agent 3 --size 16M --daemon
+		has "File too large"
+	) || exit 1
+	[[ $(ls -A "$dir" | tr '\n' ' ') == "agent.log lock " ]] || fail "something was left: $(ls -A "$dir")"
+	start --journal off
+	for ((i = 0; i < 20; i++)); do
+		add r "s$i"
+	done
+	mkdir "$place/out"
+	(
+		ulimit -f 1
+		corral 5 snapshot "$place/out/snapshot"
+		has "File too large"
+	) || exit 1
+	[[ -z $(ls -A "$place/out") ]] || fail "something was left: $(ls -A "$place/out")"
+	corral 0 snapshot "$place/out/snapshot"
+}
+
+the_parent_says_by_what_signal_an_agent_ended_before_it_was_ready() {
+	out=$(strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:signal=SIGKILL:when=1 \
+		timeout -k 5 30 "$BUILD/corral-agent" --dir "$dir" --size 16M --daemon 2>&1)
+	[[ $? -eq 3 ]] || fail "not exit code 3: $out"
+	has "signal 9 (Killed)"
+	start # what it left is removed
+	[[ ! -e $dir/.arena.new ]] || fail "the temporary file is left"
+}
+
 a_directory_without_permission_is_refused() {
 	local as=()
 	mkdir -m 755 "$dir"

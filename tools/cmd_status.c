@@ -29,8 +29,9 @@ static json_t *arena_part(const char *directory, struct inspect *inspect)
 
 	snprintf(path, sizeof(path), "%s/%s", directory, ARENA_FILE);
 	value = must_have(json_pack(
-		"{s:o, s:s, s:I, s:I, s:I, s:o, s:o}", "path", json_of_text(path, strlen(path)),
-		"uuid", section_uuid(header, uuid), "arena_bytes", (json_int_t)header->arena_bytes,
+		"{s:o, s:s, s:b, s:I, s:I, s:I, s:o, s:o}", "path",
+		json_of_text(path, strlen(path)), "uuid", section_uuid(header, uuid), "withdrawn",
+		(int)(header->withdrawn != 0), "arena_bytes", (json_int_t)header->arena_bytes,
 		"max_carts", (json_int_t)header->max_carts, "ttl_ms",
 		(json_int_t)(header->ttl_ns / 1000000), "created_at",
 		json_of_time((int64_t)header->created_ms), "journal", section_journal(inspect)));
@@ -164,6 +165,11 @@ static void put_arena(struct table *table, const json_t *part)
 		  number_of(part, "readers"), number_of(part, "locks_held"),
 		  plural((uint64_t)number_of(part, "locks_held")));
 	put_journal(table, json_object_get(part, "journal"));
+	if (json_is_true(json_object_get(part, "withdrawn"))) {
+		table_put(table, "withdrawn");
+		table_put(table, "no call works until an agent has verified it; one that runs does "
+				 "so within a second");
+	}
 	if (json_object_get(part, "damaged")) {
 		table_put(table, "damaged");
 		table_put(table, "not all could be read; see: corral check");

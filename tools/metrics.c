@@ -132,6 +132,8 @@ void metrics_print(struct inspect *inspect)
 	printf("corral_info{uuid=\"%s\",version=\"%s\"} 1\n", section_uuid(header, uuid),
 	       corral_version());
 	gauge("agent_up", "1: an agent has the directory", inspect_agent_lives(inspect));
+	gauge("withdrawn", "1: no call works until an agent has verified the arena",
+	      header->withdrawn != 0);
 	gauge("damaged", "1: not all of the arena could be read; see corral check", !whole);
 	if (whole) {
 		put_carts(header, &totals);

@@ -159,6 +159,8 @@ const char *section_not_durable(struct inspect *inspect, int64_t *ret_since_ms)
 	int32_t error = header->journal_error;
 
 	*ret_since_ms = 0;
+	if (header->withdrawn)
+		return "the arena is withdrawn: no call works until an agent has verified it";
 	if (header->journal == JOURNAL_MODE_OFF)
 		return "no journal is kept";
 	*ret_since_ms = error ? header->journal_since_ms : header->journal_synced_ms;

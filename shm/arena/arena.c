@@ -284,9 +284,15 @@ static int fill_file(int dir_fd, int fd, const struct arena_header *h, char *why
 
 	if (r < 0)
 		return why_set(why, r, "cannot set the arena file's group and mode");
-	if (ftruncate(fd, (off_t)h->arena_bytes) < 0)
-		return why_set(why, -errno, "cannot make a file of %llu bytes",
-			       (unsigned long long)h->arena_bytes);
+	r = arena_may_write_to(h->arena_bytes);
+	if (r == 0 && ftruncate(fd, (off_t)h->arena_bytes) < 0)
+		r = -errno;
+	if (r < 0)
+		return why_set(why, r, "cannot make an arena file of %llu bytes: %s%s",
+			       (unsigned long long)h->arena_bytes, strerrordesc_np(-r),
+			       r == -EFBIG ? ": raise the limit of a file's size (ulimit -f, "
+					     "RLIMIT_FSIZE), or give a smaller --size" :
+					     "");
 	r = arena_reserve_file(fd, 0, min_u64(align_up(h->space_at, EXTENT_BYTES), h->arena_bytes));
 	if (r < 0)
 		return why_set(why, r, "cannot reserve the first %llu bytes of the arena",
@@ -355,20 +361,43 @@ static int check_world(const struct arena_header *h, bool any_boot, char *why)
 }
 
 /*
+ * After mlockall(MCL_FUTURE) the kernel faults in and locks each new mapping at once: of a sparse
+ * file every hole, which in a file system in memory takes the memory of the whole arena. A mapping
+ * keeps what it is when it grows: so it begins as one page, which is unlocked, and grows then. NULL
+ * place: anywhere. MAP_FAILED and errno.
+ */
+static void *map_unlocked(void *place, uint64_t bytes, int protection, int flags, int fd)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *first = mmap(NULL, page, protection, flags, fd, 0);
+
+	if (first == MAP_FAILED)
+		return MAP_FAILED;
+	(void)munlock(first, page);
+	void *all = mremap(first, page, bytes, MREMAP_MAYMOVE | (place != NULL ? MREMAP_FIXED : 0),
+			   place);
+	if (all == MAP_FAILED) {
+		int error = errno;
+		munmap(first, page);
+		errno = error;
+	}
+	return all;
+}
+
+/*
  * Map a file at a multiple of EXTENT_BYTES, so that its huge pages can be mapped as such: a read of
  * a cart touches three places, and looking each of them up in a page table takes as long as the
  * read. NULL and errno.
  */
 static uint8_t *map_file(int fd, uint64_t bytes)
 {
-	uint8_t *room = mmap(NULL, bytes + EXTENT_BYTES, PROT_NONE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *room = map_unlocked(NULL, bytes + EXTENT_BYTES, PROT_NONE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 
 	if (room == MAP_FAILED)
 		return NULL;
 	size_t before = align_up((uintptr_t)room, EXTENT_BYTES) - (uintptr_t)room;
-	uint8_t *base =
-		mmap(room + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	uint8_t *base = map_unlocked(room + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
 	if (base == MAP_FAILED) {
 		int error = errno;
 		munmap(room, bytes + EXTENT_BYTES);
@@ -392,6 +421,20 @@ static uint8_t *map_file(int fd, uint64_t bytes)
 	return base;
 }
 
+static const char *map_advice(int error)
+{
+	switch (error) {
+	case EAGAIN:
+		return "mlockall(MCL_FUTURE) is in force, and the process may lock no more memory: "
+		       "raise that limit (ulimit -l, RLIMIT_MEMLOCK)";
+	case ENOMEM:
+		return "the process may have no more address space: raise that limit (ulimit -v, "
+		       "RLIMIT_AS, vm.max_map_count)";
+	default:
+		return "see mmap(2)";
+	}
+}
+
 int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 {
 	struct arena arena = { .fd = -1, .dir_fd = -1 };
@@ -408,8 +451,10 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 	arena.bytes = (uint64_t)st.st_size;
 	arena.base = map_file(arena.fd, arena.bytes);
 	if (arena.base == NULL) {
-		r = why_set(why, -errno, "cannot map the arena (%llu bytes)",
-			    (unsigned long long)arena.bytes);
+		int error = errno;
+		r = why_set(why, -error, "cannot map the arena's %llu bytes: %s: %s",
+			    (unsigned long long)arena.bytes, strerrordesc_np(error),
+			    map_advice(error));
 		goto fail;
 	}
 	if ((flags & ARENA_CATCH_SIGBUS) != 0) {

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +16,20 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
 #endif
+
+/*
+ * A file that is made longer than RLIMIT_FSIZE, or written behind it, gets its process the signal
+ * SIGXFSZ. The signals are the host's: so the limit is looked at before.
+ */
+int arena_may_write_to(uint64_t end)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+			       end > limit.rlim_cur ?
+		       -EFBIG :
+		       0;
+}
 
 /* Reserve a byte range; where the file system cannot, write zeroes (nobody uses the range yet). */
 int arena_reserve_file(int fd, uint64_t at, uint64_t bytes)
@@ -30,6 +45,9 @@ int arena_reserve_file(int fd, uint64_t at, uint64_t bytes)
 		return 0;
 	if (errno != EOPNOTSUPP && errno != ENOSYS)
 		return -errno;
+	int limited = arena_may_write_to(at + bytes);
+	if (limited < 0)
+		return limited;
 	while (bytes > 0) {
 		long n = syscall(SYS_pwrite64, fd, zeroes, min_u64(bytes, sizeof(zeroes)),
 				 (off_t)at);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,5 +42,6 @@ void streams_begin(const char *program)
 	}
 	close(fd);
 	name = program;
+	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)atexit(check_output);
 }

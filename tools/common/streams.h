@@ -13,6 +13,9 @@
  * would receive what is printed. And when the program ends by exit() or by the return of main(),
  * what is left for standard output is written; if it, or anything before it, could not be, the
  * program says so and its exit code is STREAMS_NO_OUTPUT.
+ *
+ * A file that would become larger than the process may make it (RLIMIT_FSIZE) gives an error,
+ * EFBIG, and no longer the signal SIGXFSZ, of which the program would die with its work half done.
  */
 void streams_begin(const char *program);
 
