@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,40 @@
 
 #define HOPELESS JOURNAL_DIRECTORY ".hopeless."
 #define ASIDE_NAME_BYTES 64
+
+#define NAMES_MAX 1000 /* for one thing */
+
+/* As renameat(), but never over something. */
+static int rename_to_free(int dir_fd, const char *from, const char *to)
+{
+	struct stat st;
+
+	if (renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	/* a file system without the flag; we hold the agent's byte */
+	if (fstatat(dir_fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	return renameat(dir_fd, from, dir_fd, to) < 0 ? -errno : 0;
+}
+
+int aside_rename(int dir_fd, const char *name, const char *wanted, const char *suffix,
+		 char ret_name[NAME_MAX + 1])
+{
+	char to[NAME_MAX + 1];
+	int r = -EEXIST;
+
+	for (int i = 0; i < NAMES_MAX && r == -EEXIST; i++) {
+		int n = snprintf(to, sizeof(to), i == 0 ? "%s%s" : "%s%s.%d", wanted, suffix, i);
+		if (n >= (int)sizeof(to))
+			return -ENAMETOOLONG;
+		r = rename_to_free(dir_fd, name, to);
+	}
+	if (r == 0)
+		memcpy(ret_name, to, sizeof(to));
+	return r;
+}
 
 /* What is there already is of an agent that died at it. */
 static int link_files(const struct recover *recover, int aside_fd)

@@ -6,6 +6,8 @@
 #ifndef CORRAL_AGENT_ASIDE_H
 #define CORRAL_AGENT_ASIDE_H
 
+#include <limits.h>
+
 #include "recover_index.h"
 
 #define ASIDE_DAMAGED JOURNAL_DIRECTORY ".damaged."
@@ -22,6 +24,13 @@ void aside_keep(const struct agent *agent, const struct recover *recover);
  * starts without. 0 or -errno.
  */
 int aside_hopeless(const struct agent *agent, const char *why);
+
+/*
+ * Rename an entry of a directory to `wanted` with `suffix`, or, where that is taken, with a number
+ * behind it: nothing is ever renamed over something. 0 and the name it has; or -errno.
+ */
+int aside_rename(int dir_fd, const char *name, const char *wanted, const char *suffix,
+		 char ret_name[NAME_MAX + 1]);
 
 /* aside_salvage.c: corral-agent --salvage: an exit code; says itself what was done. */
 int aside_run(struct agent *agent);

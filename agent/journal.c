@@ -90,18 +90,29 @@ static void give_up_file(struct journal *j, int error)
 	futex_wake(&h->sync_done, INT_MAX); /* they look at the error */
 }
 
-/* Is the file still where recovery will look for it? */
+/* Is the file still where recovery will look for it, and what we made it? */
 static int check_place(const struct journal *j)
 {
-	struct stat ours, there;
+	struct stat ours, there, dir;
+	char name[JOURNAL_NAME_BYTES];
 
-	if (fstat(j->fd, &ours) < 0 || fstat(j->dir_fd, &there) < 0)
+	journal_name(j->number, name);
+	if (fstat(j->fd, &ours) < 0 || fstat(j->dir_fd, &dir) < 0)
 		return -errno;
-	ino_t inode = there.st_ino;
-	if (ours.st_nlink == 0 ||
-	    fstatat(j->agent->dir_fd, JOURNAL_DIRECTORY, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    there.st_ino != inode) {
+	bool same =
+		fstatat(j->agent->dir_fd, JOURNAL_DIRECTORY, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+		there.st_ino == dir.st_ino;
+	same = same && fstatat(j->dir_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       there.st_ino == ours.st_ino;
+	if (!same) {
 		log_line(LOG_ERROR, "somebody has taken the journal's file or directory away");
+		return -EIO;
+	}
+	if ((uint64_t)ours.st_size != j->offset) {
+		log_line(LOG_ERROR,
+			 "somebody has changed the journal's file %s: it has %llu bytes instead of "
+			 "%llu",
+			 name, (unsigned long long)ours.st_size, (unsigned long long)j->offset);
 		return -EIO;
 	}
 	return 0;
@@ -151,6 +162,8 @@ static int write_round(struct journal *j, bool asked, bool *ret_fenced)
 		r = journal_flush(j);
 	if (r == 0 && sync)
 		r = journal_sync(j);
+	if (r == 0 && over)
+		r = journal_prove_base(j);
 	if (r == 0 && arena_withdrawn(arena))
 		r = -ESTALE;
 	if (r < 0)
@@ -299,7 +312,6 @@ static int open_journal(struct journal *j, char *why)
 	j->dir_fd = journal_open_directory(j->agent->dir_fd, true);
 	int r = j->dir_fd;
 	int count = r >= 0 ? journal_list(j->dir_fd, &numbers) : r;
-	j->number = count > 0 ? numbers[count - 1] : 0;
 	journal_undrain(arena); /* what the last agent had taken and not written */
 	bool on = count > 0 && goes_on(j, numbers, count);
 	if (on)

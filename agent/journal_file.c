@@ -3,7 +3,7 @@
  * journal_file.c: see journal_file.h. Reads with pread(): an I/O error is an error code,
  * never a signal.
  */
-#include <ctype.h>
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "arena/trust.h"
+#include "aside.h"
 #include "base/atomic.h"
 #include "base/hash.h"
 #include "corral.h"
@@ -42,8 +44,9 @@ uint64_t journal_head_sum(const struct journal_head *head)
 
 void journal_name(uint64_t number, char name[JOURNAL_NAME_BYTES])
 {
+	assert(number <= JOURNAL_NUMBER_MAX);
 	snprintf(name, JOURNAL_NAME_BYTES, "%0*llu", NAME_DIGITS,
-		 (unsigned long long)(number % 1000000000000ull));
+		 (unsigned long long)min_u64(number, JOURNAL_NUMBER_MAX));
 }
 
 int journal_open_directory(int dir_fd, bool create)
@@ -97,6 +100,8 @@ int journal_create(int dir_fd, int journal_fd, uint64_t number, const struct are
 				     .created_ms = arena_wall_ms() };
 	char name[JOURNAL_NAME_BYTES];
 
+	if (number > JOURNAL_NUMBER_MAX)
+		return -EOVERFLOW;
 	if (getrandom(&head.nonce, sizeof(head.nonce), 0) != (ssize_t)sizeof(head.nonce))
 		return -EIO;
 	memcpy(head.lineage, h->uuid, sizeof(head.lineage));
@@ -325,13 +330,17 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static bool is_digits(const char *name)
+{
+	return name[0] != '\0' && strspn(name, "0123456789") == strlen(name);
+}
+
 static bool is_name(const char *name, uint64_t *ret_number)
 {
-	for (int i = 0; i < NAME_DIGITS; i++)
-		if (!isdigit((unsigned char)name[i]))
-			return false;
+	if (!is_digits(name) || strlen(name) != NAME_DIGITS)
+		return false;
 	*ret_number = strtoull(name, NULL, 10);
-	return name[NAME_DIGITS] == '\0';
+	return *ret_number > 0 && *ret_number <= JOURNAL_NUMBER_MAX;
 }
 
 int journal_list(int journal_fd, uint64_t **ret_numbers)
@@ -361,4 +370,67 @@ int journal_list(int journal_fd, uint64_t **ret_numbers)
 		qsort(numbers, (size_t)count, sizeof(*numbers), by_number);
 	*ret_numbers = numbers;
 	return count;
+}
+
+/* ------------------------------------------------------------------- tidy */
+
+/* In the directory itself, which may be a file system of its own. */
+static void set_aside(int journal_fd, const char *name)
+{
+	char stray[NAME_MAX + 1] = "";
+
+	int r = aside_rename(journal_fd, name, name, ".stray", stray);
+	if (r < 0)
+		log_line(LOG_WARNING, "journal/%s is no file of the journal, and stays there: %s",
+			 name, strerror(-r));
+	else
+		log_line(LOG_WARNING, "journal/%s is no file of the journal: it is now journal/%s",
+			 name, stray);
+}
+
+/* What has a name in digits. Its number if it is, or may be, a file of the journal; else 0. */
+static uint64_t look_at_name(int journal_fd, const char *name)
+{
+	struct journal_reader reader;
+	uint64_t number;
+	uint32_t format;
+
+	if (!is_name(name, &number)) {
+		set_aside(journal_fd, name);
+		return 0;
+	}
+	int r = journal_reader_open(journal_fd, number, &reader);
+	if (r == 0)
+		journal_reader_close(&reader);
+	if (r == -ENODATA)
+		(void)unlinkat(journal_fd, name, 0); /* a dead agent's: nothing is in it */
+	if (r == -ENODATA || r == -ENOENT)
+		return 0;
+	if ((r == -EPROTO && !journal_is_foreign(journal_fd, number, &format)) || r == -EISDIR) {
+		set_aside(journal_fd, name);
+		return 0;
+	}
+	return number; /* also of one that cannot be read now */
+}
+
+static int is_in_digits(const struct dirent *entry)
+{
+	return is_digits(entry->d_name);
+}
+
+int journal_tidy(int journal_fd, uint64_t *ret_last)
+{
+	struct dirent **entries;
+	uint64_t last = 0;
+
+	int count = scandirat(journal_fd, ".", &entries, is_in_digits, alphasort);
+	if (count < 0)
+		return -errno;
+	for (int i = 0; i < count; i++) {
+		last = max_u64(last, look_at_name(journal_fd, entries[i]->d_name));
+		free(entries[i]);
+	}
+	free(entries);
+	*ret_last = last;
+	return 0;
 }

@@ -3,6 +3,9 @@
  * journal_file.h: the files of the journal: DIR/journal/NNNNNNNN, written by one agent,
  * read by recovery.
  *
+ * Its name is its number, in twelve digits. What else is in the directory is passed over, and so is
+ * a file whose head is not valid or says another number: no name counts without a head.
+ *
  * A file is a head and then records, each at an offset divisible by 8, all numbers in the machine's
  * byte order:
  *
@@ -70,6 +73,7 @@
 #define JOURNAL_MAGIC 0x0a4c4e524a524f43ull
 #define JOURNAL_FORMAT 3u
 #define JOURNAL_NAME_BYTES 16
+#define JOURNAL_NUMBER_MAX 4000000000ull /* of a file: what is beyond is none of ours */
 
 struct journal_head {
 	uint64_t magic;
@@ -170,7 +174,17 @@ int journal_reader_skip(struct journal_reader *reader);
 /* So many bytes of a file, all of them. 0; -ENODATA: there are fewer; other -errno. */
 int journal_read(int fd, void *buffer, size_t size, uint64_t offset);
 
-/* The numbers of all files, ascending; from one malloc(). Returns how many, or -errno. */
+/*
+ * The numbers that are names of something in the directory, ascending; from one malloc(). Returns
+ * how many, or -errno.
+ */
 int journal_list(int journal_fd, uint64_t **ret_numbers);
+
+/*
+ * The greatest number of a file with a head; 0: there is none. What has a name in digits and is no
+ * such file is set aside as NAME.stray, and named in the log; a file that was begun and has no head
+ * is removed. Only whoever holds the agent's byte may call it. 0 or -errno.
+ */
+int journal_tidy(int journal_fd, uint64_t *ret_last);
 
 #endif

@@ -273,7 +273,12 @@ static bool take_over_file(struct journal *j)
 		return false;
 	journal_name(j->number, name);
 	j->fd = openat(j->dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	return j->fd >= 0;
+	if (j->fd >= 0 && fsync(j->fd) == 0 && fsync(j->dir_fd) == 0)
+		return true; /* its agent may have died before it did that */
+	if (j->fd >= 0)
+		close(j->fd);
+	j->fd = -1;
+	return false;
 }
 
 /* The next file; with a base, unless it goes on where the last one ended. */
@@ -290,6 +295,11 @@ int journal_begin_file(struct journal *j, bool base)
 		journal_open_directory(j->agent->dir_fd, true); /* it may be another one by now */
 	if (j->dir_fd < 0)
 		return j->dir_fd;
+	uint64_t last = 0;
+	int r = journal_tidy(j->dir_fd, &last);
+	if (r < 0)
+		return r;
+	j->number = max_u64(j->number, last); /* recovery goes by the numbers in the heads */
 	if (!take_over_file(j)) {
 		j->fd = journal_create(j->agent->dir_fd, j->dir_fd, ++j->number, j->actor->arena,
 				       &head);
@@ -328,6 +338,48 @@ void journal_remove_older(const struct journal *j)
 	(void)fsync(j->dir_fd);
 }
 
+/* Is there, where a reader finds it, the BASE record, and is no other file behind this one? */
+static int read_back(const struct journal *j, struct journal_reader *reader)
+{
+	struct journal_record record;
+	const void *payload;
+	uint64_t offset, *numbers = NULL;
+
+	if (reader->head.nonce != j->nonce)
+		return -ESTALE;
+	reader->offset = j->base_over_at;
+	int r = journal_reader_next(reader, &record, &payload, &offset);
+	if (r == 0 && record.kind != JOURNAL_BASE)
+		r = -EBADMSG;
+	int count = r == 0 ? journal_list(j->dir_fd, &numbers) : r;
+	for (int i = 0; i < count && r == 0; i++) {
+		struct journal_reader other;
+		if (numbers[i] <= j->number ||
+		    journal_reader_open(j->dir_fd, numbers[i], &other) < 0)
+			continue;
+		journal_reader_close(&other);
+		r = -EEXIST;
+	}
+	free(numbers);
+	return count < 0 ? count : r;
+}
+
+int journal_prove_base(const struct journal *j)
+{
+	struct journal_reader reader;
+
+	int r = journal_reader_open(j->dir_fd, j->number, &reader);
+	if (r == 0) {
+		r = read_back(j, &reader);
+		journal_reader_close(&reader);
+	}
+	if (r < 0)
+		log_line(LOG_ERROR,
+			 "the journal's file %012llu is not read back as it was written: %s",
+			 (unsigned long long)j->number, strerror(-r));
+	return r < 0 ? -EIO : 0;
+}
+
 /* A part of the base. *ret_over: with this round it is whole. */
 int journal_base_step(struct journal *j, bool *ret_over)
 {
@@ -354,5 +406,6 @@ int journal_base_step(struct journal *j, bool *ret_over)
 	for (uint32_t i = 0; i <= arena->bucket_mask; i++)
 		greatest = max_u64(greatest, load_relaxed(&arena->buckets[i].version_floor));
 	*ret_over = true;
+	j->base_over_at = j->offset + j->fill;
 	return journal_append(j, JOURNAL_BASE, 0, 0, &greatest, sizeof(greatest));
 }

@@ -30,6 +30,7 @@ struct journal {
 	uint64_t after_base; /* bytes written since */
 	uint32_t base_at;    /* the next slot of the base */
 	bool base_pending;
+	uint64_t base_over_at;  /* where its BASE record is */
 	uint64_t synced_offset; /* so much of the file is on disk */
 	bool header_synced;     /* the arena's, which says that a journal goes before it */
 	int64_t clock_ms;
@@ -60,6 +61,9 @@ void journal_forget_drained(struct arena *arena);
 /* The next file; with a base, unless it goes on where the last one ended. */
 int journal_begin_file(struct journal *j, bool base);
 void journal_remove_older(const struct journal *j);
+
+/* The base is written and synced: does a recovery find it? Before anything counts on it. */
+int journal_prove_base(const struct journal *j);
 
 /* A part of the base. *ret_over: with this round it is whole. */
 int journal_base_step(struct journal *j, bool *ret_over);

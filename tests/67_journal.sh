@@ -119,6 +119,69 @@ of_an_arena_of_another_boot_the_journal_has_the_last_word() {
 	corral 0 show r c
 }
 
+# Of any name, and of any content.
+litter() {
+	local name
+	: >"$dir/journal/999999999999"
+	: >"$dir/journal/000000000900"
+	: >"$dir/journal/18446744073709551615"
+	head -c 5000 /dev/urandom >"$dir/journal/000000000901"
+	head -c 5000 /dev/urandom >"$dir/journal/4000000001"
+	truncate -s 100G "$dir/journal/000000000902"
+	mkdir "$dir/journal/000000000903" "$dir/journal/999999999998"
+	ln -s /etc/passwd "$dir/journal/000000000904"
+	ln -s nowhere "$dir/journal/000000000905"
+	mkfifo "$dir/journal/000000000906"
+	echo notes >"$dir/journal/README"
+	for name in 0 7 "$(printf '%0250d' 1)" $'\e[31mred\n' "-rf"; do : >"$dir/journal/$name"; done
+	cp "$(find "$dir/journal" -name "00000000000?" | head -n 1)" "$dir/journal/000000000907"
+}
+
+what_else_is_in_the_directory_costs_nothing_that_is_durable() {
+	start --journal sync
+	corral 0 add r a --item i --name Item --price 1.00 --json
+	has '"durable":true'
+	kill_agent
+	litter
+	start --journal sync
+	echo "$out" >>"$place/log"
+	log_has "journal/999999999999 is no file of the journal: it is now journal/999999999999.stray" \
+		"journal/000000000904 is no file" "journal/000000000903 is no file" "journal/000000000901 is no file"
+	corral 0 add r b --item i --name Item --price 1.00 --json
+	has '"durable":true'
+	[[ $(status_of durable) == true && $(status_of file) -lt 100 ]] || fail "$(status_of file)"
+	[[ -f $dir/journal/README && -f $dir/journal/000000000901.stray ]] || fail "$(ls "$dir/journal")"
+	kill_agent
+	litter # also when it is there at a recovery
+	[[ $(cat "$dir/journal/000000000904.stray") == "$(cat /etc/passwd)" ]] || fail "the link is another"
+	rm -f "$dir/arena"
+	start --journal sync
+	corral 0 show r a
+	corral 0 show r b
+	corral 0 add r c --item i --name Item --price 1.00 --json
+	has '"durable":true'
+	lose_power_of_the_agent
+	start --journal sync
+	for name in a b c; do corral 0 show r "$name"; done
+}
+
+# A file that was whole is another one now, or is hidden behind a later one of another arena.
+what_is_changed_in_the_directory_is_noticed_before_anything_is_called_durable() {
+	begin
+	corral 0 add r a --item i --name Item --price 1.00 --sync
+	truncate -s 200 "$dir/journal/000000000001"
+	corral_any add r b --item i --name Item --price 1.00 --sync # before that is noticed, or after
+	wait_for sync_works
+	log_has "somebody has changed the journal's file"
+	mv "$dir/journal/$(printf %012d "$(status_of file)")" "$dir/journal/away"
+	corral_any add r c --item i --name Item --price 1.00 --sync
+	wait_for sync_works
+	log_has "somebody has taken the journal's file"
+	lose_power
+	begin
+	for name in a b c; do corral 0 show r "$name"; done
+}
+
 an_agent_keeps_a_journal_unless_it_is_told_not_to() {
 	start
 	corral 0 add r a --item i --name Item --price 1.00 --sync --json
@@ -455,6 +518,6 @@ if [[ $# -gt 0 ]]; then
 fi
 mapfile -t claims < <(claims_of "$0")
 for i in "${!claims[@]}"; do # helpers among them
-	[[ ${claims[$i]} == trouble || ${claims[$i]} == corral_any || ${claims[$i]} == sync_* ]] && unset "claims[$i]"
+	[[ ${claims[$i]} == trouble || ${claims[$i]} == litter || ${claims[$i]} == corral_any || ${claims[$i]} == sync_* ]] && unset "claims[$i]"
 done
 run_claims "${claims[@]}"
