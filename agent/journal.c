@@ -2,8 +2,8 @@
 /*
  * journal.c: the thread that writes the journal; the format is in journal_file.h.
  *
- * A round: take the dirty bits, note them as drained, make them a fence for those who mark [J1];
- * write each slot's newest version, read in a read-side section, without its lock; sync once;
+ * A round: take the dirty bits, note them as drained; behind a fence [J1], write each slot's
+ * newest version, read in a read-side section, without its lock; sync once;
  * forget the drained bits, and answer all who asked for a sync before the round began. A death in
  * between leaves drained bits: the next agent makes them dirty again.
  *
@@ -129,8 +129,7 @@ static int sync_header(struct arena_header *h)
 	return msync(h, sizeof(*h), MS_SYNC) == 0 ? 0 : -errno;
 }
 
-/* *ret_fenced: what was marked before was seen for certain. */
-static int write_round(struct journal *j, bool asked, bool *ret_fenced)
+static int write_round(struct journal *j, bool asked)
 {
 	struct arena *arena = j->actor->arena;
 	bool some = false, over = false;
@@ -144,7 +143,7 @@ static int write_round(struct journal *j, bool asked, bool *ret_fenced)
 	if (r == 0 && (j->fd < 0 || is_outgrown(j)))
 		r = journal_begin_file(j, true);
 	if (r == 0)
-		r = journal_drain(j, &some, ret_fenced);
+		r = journal_drain(j, &some);
 	if (r == 0 && j->base_pending)
 		r = journal_base_step(j, &over);
 	bool due = arena_wall_ms() - j->clock_ms >= CLOCK_MS || arena_wall_ms() < j->clock_ms;
@@ -168,10 +167,7 @@ static int write_round(struct journal *j, bool asked, bool *ret_fenced)
 		r = -ESTALE;
 	if (r < 0)
 		return r;
-	if (*ret_fenced)
-		journal_forget_drained(arena);
-	else
-		journal_undrain(arena); /* we may have missed some: all of it again, next time */
+	journal_forget_drained(arena);
 	if (sync)
 		(void)fetch_add_relaxed(&arena->header->journal_syncs, 1u);
 	if (sync)
@@ -190,8 +186,7 @@ static void round_of(struct journal *j)
 	uint32_t requested = load_acquire(&h->sync_requested);
 	uint32_t done = load_relaxed(&h->sync_done); /* relaxed: only we write it */
 
-	bool fenced = true;
-	int r = write_round(j, requested != done, &fenced);
+	int r = write_round(j, requested != done);
 	if (r == -ESTALE)
 		return; /* the arena was taken from us; the journal stays as it is */
 	if (r < 0) {
@@ -199,7 +194,7 @@ static void round_of(struct journal *j)
 		return;
 	}
 	/* without a whole base of this lineage recovery would not look at it */
-	if (requested != done && fenced && load_relaxed(&h->journal_error) == 0 &&
+	if (requested != done && load_relaxed(&h->journal_error) == 0 &&
 	    load_relaxed(&h->journal_base) != 0) {
 		j->served = requested - done;
 		store_release(&h->sync_done, requested);

@@ -213,7 +213,7 @@ void journal_undrain(struct arena *arena)
 	}
 }
 
-int journal_drain(struct journal *j, bool *ret_some, bool *ret_fenced)
+int journal_drain(struct journal *j, bool *ret_some)
 {
 	struct arena *arena = j->actor->arena;
 	uint32_t words = word_count(arena);
@@ -231,8 +231,8 @@ int journal_drain(struct journal *j, bool *ret_some, bool *ret_fenced)
 	}
 	if (!*ret_some)
 		return 0;
-	/* who still saw a bit that we cleared has made its change visible by now. pairs [J1] */
-	*ret_fenced = grace_fence_all(j->actor);
+	/* a writer that still saw a bit that we cleared had made its change visible. pairs [J1] */
+	fence_full();
 	for (uint32_t w = 0; w < words && r == 0; w++) {
 		for (uint64_t bits = arena->drained[w]; bits != 0 && r == 0; bits &= bits - 1) {
 			uint32_t number = w * 64 + (uint32_t)__builtin_ctzll(bits);

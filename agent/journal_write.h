@@ -48,11 +48,8 @@ int journal_sync(struct journal *j);
 int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int64_t time_ns,
 		   const void *payload, uint32_t size);
 
-/*
- * Write what is dirty, and note it as drained. *ret_some: there was any; *ret_fenced: what was
- * marked before was seen for certain.
- */
-int journal_drain(struct journal *j, bool *ret_some, bool *ret_fenced);
+/* Write what is dirty, and note it as drained. *ret_some: there was any. */
+int journal_drain(struct journal *j, bool *ret_some);
 
 /* What was drained and is not on disk is dirty again; or: it is on disk. */
 void journal_undrain(struct arena *arena);

@@ -24,7 +24,6 @@
 #include "base/atomic.h"
 #include "rebuild.h"
 #include "store/slot.h"
-#include "sync/grace.h"
 #include "versions.h"
 
 #define WORK_DIRECTORY ".rebuild"
@@ -156,7 +155,6 @@ static int build(const struct agent *agent, struct rebuild *rebuild, int work_fd
 		return why_set(why, -ENAMETOOLONG, "the directory's name is too long");
 	rebuild->source->settings(rebuild->source->context, &settings);
 	settings.arena_bytes += rebuild->more_bytes;
-	settings.full_fences = !grace_register();
 	int r = arena_create(work_fd, &settings, why);
 	if (r == 0)
 		r = alive_open(work_fd, true, &life, why);

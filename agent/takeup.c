@@ -28,7 +28,6 @@
 #include "rebuild.h"
 #include "recover.h"
 #include "store/repair.h"
-#include "sync/grace.h"
 #include "versions.h"
 
 #define ENDING_WAIT_MS 2000 /* for an agent that was killed to be gone */
@@ -188,8 +187,7 @@ static int create_arena(struct agent *agent, char *why)
 	struct arena_settings settings = { .arena_bytes = agent->options->size_bytes,
 					   .max_carts = (uint32_t)agent->options->max_carts,
 					   .ttl_ns = agent->options->ttl_ms * 1000000,
-					   .version_epoch = agent->epochs_used,
-					   .full_fences = !grace_register() };
+					   .version_epoch = agent->epochs_used };
 	int r = arena_create(agent->dir_fd, &settings, why);
 
 	if (r == 0)

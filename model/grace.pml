@@ -29,6 +29,11 @@
  * it has begun. So the model looks, one record after the other, for a moment at which that is so, and goes on from there:
  * these are just the executions with a fence at this place. (A reader always gets to such a moment: it waits for nobody.)
  *
+ * A driver that may not call membarrier (WITHOUT) waits for each record until either its announcement is taken back, or
+ * so much time has passed that nothing is in flight that was when the phase was flipped: SETTLED, which is the same moment
+ * that a membarrier makes, only that nothing makes it. NO_TIME shows that nothing unsafe depends on the time: it is needed
+ * for records whose threads do nothing any more.
+ *
  * Death by SIGKILL falls between two instructions, and its stores drain before the kernel frees the byte: so a reader
  * dies, for all others, at a moment when its buffer is empty and no load of it is early. Its word stays.
  *
@@ -69,7 +74,7 @@ byte owner[READERS];                                /* thread_record.owner: proc
 byte life[PROCESSES];                               /* DIR/lock: who has the byte of each process */
 byte current = 1;                                   /* slot.current */
 
-chan buffer[READERS] = [4] of { byte }; /* stores to word[r], and with LIGHT to light[r], that are on their way */
+chan buffer[READERS] = [5] of { byte }; /* stores to word[r], and with LIGHT to light[r], that are on their way */
 byte holds[READERS];                    /* the block a section may still read ... */
 byte holds_next[READERS];               /* ... and the next section, while the end of the first is on its way */
 bool early[READERS];                    /* a load was done before something that stands before it */
@@ -78,6 +83,13 @@ byte deaths;
 byte blocker, blocker_word; /* the updater's: a reader that held up its last step */
 
 #define IN_ORDER(r) (empty(buffer[r]) && !early[r])
+#if defined(NO_TIME)
+#define SETTLED(r) false
+#elif defined(MUTANT_SETTLED_AT_ONCE)
+#define SETTLED(r) true
+#else
+#define SETTLED(r) IN_ORDER(r)
+#endif
 #define HELD(block) (HELD_BY(0, block) || (READERS > 1 && HELD_BY(READERS - 1, block)))
 #define HELD_BY(r, block) (holds[r] == block || holds_next[r] == block)
 #ifdef MUTANT_GUESS
@@ -92,7 +104,7 @@ byte blocker, blocker_word; /* the updater's: a reader that held up its last ste
 #endif
 
 /*
- * FENCED: the reader never goes without a fence, in an arena with full_fences, or in a process that could not register
+ * FENCED: the reader never goes without a fence, in a process that could not register; FULL_FENCES: no process could
  * (actor.fenced). OUT_OF_REACH: membarrier does not reach its process.
  */
 #if defined(FULL_FENCES)
@@ -162,6 +174,7 @@ proctype reader(byte r)
 	byte sections = 0;
 	byte phase = 0;
 	byte mine = 0; /* actor.light_phase */
+	bool take_back = false;
 
 	do
 	:: atomic { sections < SECTIONS -> sections++ };
@@ -182,9 +195,18 @@ proctype reader(byte r)
 		fi;
 		if
 		:: atomic { mine != 0 && gp_phase == mine -> skip } /* load_acquire(&gp_phase): light */
-		:: atomic { mine == 0 || gp_phase != mine -> mine = 0; phase = gp_phase }; /* grace_enter_heavy */
+		:: atomic { mine == 0 || gp_phase != mine -> take_back = mine != 0; mine = 0; phase = gp_phase }; /* grace_enter_heavy */
 			/* store_relaxed(&record->reader, phase) */
 			buffer[r] ! phase;
+			/* store_release(&record->light_phase, 0): behind the last light section's loads [G6] */
+			if
+#ifdef MUTANT_TAKEN_BACK_EARLY
+			:: atomic { take_back -> light[r] = 0; take_back = false } /* relaxed: visible before what stands before it */
+#else
+			:: atomic { take_back && nfull(buffer[r]) -> buffer[r] ! LIGHT; take_back = false }
+#endif
+			:: !take_back
+			fi;
 			if
 			/* after LIGHT_AFTER sections; here at any: store_relaxed(&record->light_phase, phase) */
 			:: atomic { !FENCED(r) -> mine = phase };
@@ -223,7 +245,7 @@ leave:		/* grace_leave: store_release(&record->reader, 0): the section's loads a
 dead:		/* the kernel frees the byte; the word stays */
 		atomic { life[process] = NOBODY; holds[r] = NONE; holds_next[r] = NONE };
 end_buried:	/* claim_free_record() by another process: cas_acq_rel(&record->owner, 0, process + 1) */
-		atomic { owner[r] == 0 -> process = process + READERS; life[process] = LIVING; owner[r] = process + 1; mine = 0 };
+		atomic { owner[r] == 0 -> process = process + READERS; life[process] = LIVING; owner[r] = process + 1; mine = 0; take_back = false };
 		buffer[r] ! LIGHT /* grace_begin: store_relaxed(&record->light_phase, 0) */
 	od
 }
@@ -390,7 +412,13 @@ inline fence_once(who)
 		some_light();
 		if
 		:: lit ->
+#ifdef WITHOUT
+			do /* fence_light() comes again and again; has_settled() */
+			:: atomic { SETTLED(n) || !IS_LIGHT(n) || owner[n] == 0 -> NEXT }
+			od;
+#else
 			membarrier();
+#endif
 			atomic { RMW(who); /* cas_acq_rel(&gp_fenced, fenced, phase) */
 				if
 				:: gp_fenced == fenced -> gp_fenced = phase

@@ -21,7 +21,7 @@
 
 struct reader {
 	struct yard yard;
-	bool full_fences;
+	bool no_membarrier;
 	void (*quietly)(struct reader *reader, struct corral *corral);
 	uint64_t sum;
 };
@@ -121,8 +121,10 @@ static bool forbid_system_calls(void)
 static int read_forbidden(void *context)
 {
 	struct reader *reader = context;
-	struct corral *corral = prepare(reader);
 
+	if (reader->no_membarrier && !support_filter_membarrier(EPERM))
+		_exit(77);
+	struct corral *corral = prepare(reader);
 	if (!forbid_system_calls())
 		_exit(77);
 	reader->quietly(reader, corral);
@@ -138,15 +140,14 @@ static int break_the_rule(void *context)
 	_exit(0);
 }
 
-static void assert_quiet(void (*quietly)(struct reader *, struct corral *), bool full_fences)
+static void assert_quiet(void (*quietly)(struct reader *, struct corral *), bool no_membarrier)
 {
 	struct reader *reader = support_shared(sizeof(*reader));
 
 	NEEDS_PROCESSES();
 	reader->quietly = quietly;
+	reader->no_membarrier = no_membarrier;
 	orders_yard(&reader->yard, 8u << 20, 100, 30 * 60 * 1000);
-	if (full_fences)
-		yard_set_full_fences(&reader->yard);
 	int code = child_wait(child_start(read_forbidden, reader));
 	yard_remove(&reader->yard);
 	if (code == 77)

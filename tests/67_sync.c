@@ -187,6 +187,37 @@ static void a_change_is_on_disk_when_its_call_returns(void **state)
 	stop_agent(pid);
 }
 
+static int sync_it(void *context)
+{
+	struct corral_result result;
+
+	for (int i = 0; i < 5; i++) {
+		must(add(context, "s", NULL, &result) == 0);
+		must(result.durable && result.sync_error == 0);
+	}
+	must(corral_sync(context) == 0);
+	return 0;
+}
+
+/* On an arena, and beside a worker, that could. */
+static void changes_are_durable_also_by_an_agent_without_membarrier(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	stop_agent(start_syncing_agent());
+	struct corral *worker = yard_open(&yard, 0);
+	assert_int_equal(add(worker, "s", NULL, NULL), 0);
+	no_membarrier = true;
+	pid_t pid = start_syncing_agent();
+	assert_int_equal(child_wait(child_start(sync_it, worker)), 0);
+	lose_power(pid, worker);
+	pid = start_syncing_agent();
+	worker = yard_open(&yard, CORRAL_OBSERVE);
+	assert_int_equal(version_of(worker, "s"), 6);
+	corral_close(worker);
+	stop_agent(pid);
+}
+
 static void a_repeat_waits_for_what_it_repeats(void **state)
 {
 	struct corral_result first, again;
@@ -419,6 +450,7 @@ int main(int argc, char **argv)
 		CASE(the_count_of_requests_may_wrap),
 		CASE(many_share_one_sync),
 		CASE(a_change_is_on_disk_when_its_call_returns),
+		CASE(changes_are_durable_also_by_an_agent_without_membarrier),
 		CASE(a_repeat_waits_for_what_it_repeats),
 		CASE(nobody_waits_unless_the_agent_says_so),
 		CASE(without_an_agent_a_change_stands_and_does_not_wait),

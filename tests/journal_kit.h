@@ -19,7 +19,8 @@
 #define TTL_MS 100000
 
 static struct yard yard;
-static bool changes_wait; /* for the disk, with agents that are started from now on */
+static bool changes_wait;  /* for the disk, with agents that are started from now on */
+static bool no_membarrier; /* for agents that are started from now on */
 
 /* ------------------------------------------------------------------- agent */
 
@@ -40,6 +41,8 @@ static inline int be_agent(void *context)
 					 .journal_sync = changes_wait,
 					 .journal_bytes = 16 << 20 };
 
+	if (no_membarrier && !support_filter_membarrier(EPERM))
+		return CHILD_SKIPS;
 	agent.options = &options;
 	agent.dir_fd = agent.log_fd = agent.listen_fd = agent.signal_fd = -1;
 	log_threshold = LOG_ERROR;
@@ -85,7 +88,7 @@ static inline int set_up(void **state)
 {
 	(void)state;
 	yard_make_empty(&yard);
-	changes_wait = false;
+	changes_wait = no_membarrier = false;
 	shared = support_shared(sizeof(*shared));
 	clock_freeze();
 	return 0;

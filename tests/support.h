@@ -90,6 +90,11 @@ pid_t child_start(int (*body)(void *context), void *context);
  * long.
  */
 int child_wait(pid_t pid);
+/*
+ * In a child: from now on membarrier(2) answers with this error; 0: it does nothing and says that
+ * all is well. False: filters are not to be had here (exit with CHILD_SKIPS).
+ */
+bool support_filter_membarrier(uint32_t error);
 /* SIGKILL, and wait for its end. */
 void child_kill(pid_t pid);
 /* Send SIGSTOP, and wait until it has stopped. */
@@ -106,7 +111,6 @@ struct yard { /* a directory; in it an arena and a lock file */
 void yard_make(struct yard *yard, const struct arena_settings *settings);
 void yard_make_empty(struct yard *yard); /* no arena, no lock file */
 void yard_remove(struct yard *yard);
-void yard_set_full_fences(const struct yard *yard);
 
 /*
  * For a child: a file system of that size ("1M") over the yard's directory, in a mount namespace of

@@ -45,9 +45,8 @@ int member_join(const struct yard *yard, struct member *ret_member)
 		arena_unmap(&ret_member->arena);
 		return r;
 	}
-	bool full = ret_member->arena.header->full_fences != 0;
 	ret_member->can_membarrier = !support_no_membarrier && grace_register();
-	ret_member->fenced = full || !ret_member->can_membarrier;
+	ret_member->fenced = !ret_member->can_membarrier;
 	r = alive_claim(&ret_member->arena, &ret_member->life, repair_process,
 			ret_member->fenced ? PROCESS_FENCED : 0);
 	if (r < 0) {

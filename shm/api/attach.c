@@ -147,7 +147,7 @@ static int join(struct corral *corral, char *why)
 {
 	/* exec cleared it, fork may have: register before the first read */
 	corral->can_membarrier = grace_register();
-	corral->fenced = !corral->can_membarrier || corral->arena.header->full_fences != 0;
+	corral->fenced = !corral->can_membarrier;
 	uint32_t flags = (corral->fenced ? PROCESS_FENCED : 0) |
 			 ((corral->flags & ATTACH_AGENT) != 0 ? PROCESS_AGENT : 0);
 	int r = alive_claim(&corral->arena, &corral->life, repair_process, flags);

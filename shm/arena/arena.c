@@ -254,7 +254,6 @@ static int header_fill(struct arena_header *h, const struct arena_settings *sett
 	h->ttl_ns = settings->ttl_ns;
 	h->time_ns_inode = arena_time_namespace();
 	h->version_epoch = (uint32_t)min_u64(settings->version_epoch, VERSION_EPOCH_MAX);
-	h->full_fences = settings->full_fences;
 	if (settings->now_ns != 0)
 		h->clock_offset_ns =
 			ns_since(settings->now_ns, arena_now_ns(&(struct arena){ .header = h }));

@@ -63,7 +63,6 @@ struct arena_settings {
 	uint64_t arena_bytes;
 	uint32_t max_carts;
 	uint64_t ttl_ns;
-	bool full_fences;    /* the creator cannot membarrier: nobody shall rely on it */
 	uint64_t hash_seed;  /* of the arena that this one continues; 0: a new one */
 	const uint8_t *uuid; /* the same, 16 bytes; NULL: a new one */
 	int64_t now_ns;      /* where its clock begins; 0: anywhere */

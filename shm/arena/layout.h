@@ -136,9 +136,8 @@ struct arena_header {
 	 * attaches; it only grows
 	 */
 	uint32_t version_epoch;
-	uint32_t journal;     /* JOURNAL_MODE_... */
-	uint32_t full_fences; /* 1: all readers use full fences, nobody needs membarrier. Set at
-				 creation */
+	uint32_t journal; /* JOURNAL_MODE_... */
+	uint32_t reserved4;
 
 	/* line 4: grace periods. W: all who drive, by CAS; they only grow. R: all */
 	uint64_t gp_phase __attribute__((

@@ -69,6 +69,19 @@ static inline void fence_full(void)
 #endif
 }
 
+/*
+ * A full fence right behind a read-modify-write: on x86-64 that is one already, whatever order was
+ * asked of it. As Linux' smp_mb__after_atomic().
+ */
+static inline void fence_after_rmw(void)
+{
+#ifdef __x86_64__
+	cmm_barrier();
+#else
+	cmm_smp_mb();
+#endif
+}
+
 /* Every load before it is done before any load after it. */
 static inline void fence_loads(void)
 {

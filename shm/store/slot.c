@@ -81,9 +81,10 @@ void slot_want(struct actor *actor, struct bucket *bucket, struct slot *slot)
 
 /*
  * For the journal: this slot changed. Mostly a load: the bit is set already. Then the journal has
- * yet to clear it, and to read the slot: the change before the look at the bit, or it misses both.
- * As with the phase of a light reader, a compiler barrier is enough here: the journal's membarrier
- * makes it a fence.
+ * yet to clear it, and to read the slot after that. So the change has to be visible before we look
+ * at the bit: otherwise we see the bit that the journal is about to clear, and the journal reads
+ * the slot as it was before. Every caller has just done a read-modify-write of the slot, or says
+ * `fenced`.
  */
 static void mark_dirty(struct arena *arena, slot_link link, bool fenced)
 {
@@ -93,7 +94,7 @@ static void mark_dirty(struct arena *arena, slot_link link, bool fenced)
 	if (fenced)
 		fence_full(); /* pairs [J1] */
 	else
-		fence_compiler();            /* pairs [J1] */
+		fence_after_rmw();           /* pairs [J1] */
 	if ((load_relaxed(word) & bit) == 0) /* relaxed: ordered by the fence */
 		(void)fetch_or_acq_rel(word, bit);
 }
@@ -132,9 +133,9 @@ static void leave_hint(const struct arena *arena, const struct slot *slot, block
 static bool after_publish(struct arena *arena, struct thread_record *record, struct slot *slot,
 			  bool fenced)
 {
-	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
 	bool wake = bump_change(slot);
 
+	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
 	note(&record->intent.hand, 0); /* the sentence ends here: old is left to be retired */
 	return wake;
 }
@@ -185,11 +186,11 @@ static void after_insert(struct arena *arena, struct thread_record *record, bool
 	if (record->intent.hand != 0 && load_relaxed(&slot->current) == 0)
 		store_release(&slot->current,
 			      record->intent.hand); /* the cart is there from here on. pairs [S1] */
+	(void)fetch_add_relaxed(&arena->header->carts_live,
+				1u); /* a counter for people; a death may leave it off */
 	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
 	note(&record->intent.hand, 0);
 	note(&record->intent.hand_slot, 0);
-	(void)fetch_add_relaxed(&arena->header->carts_live,
-				1u); /* a counter for people; a death may leave it off */
 }
 
 int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint32_t size,
@@ -279,8 +280,10 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 		note(&slot->current, 0);
 		(void)fetch_sub_relaxed(&arena->header->carts_live, 1u); /* a counter for people */
 	}
+	bool wake = bump_change(slot);
+
 	mark_dirty(arena, link, fenced);
-	return bump_change(slot);
+	return wake;
 }
 
 bool slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot)

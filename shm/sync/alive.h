@@ -41,7 +41,9 @@ struct actor {
 	uint32_t heavy_entries; /* sections that began with a full fence in the phase `heavy_phase`
 				 */
 	uint64_t heavy_phase;
-	uint64_t light_phase; /* the phase in which ours begin without one; 0: none. See grace.h */
+	uint64_t light_phase;  /* the phase in which ours begin without one; 0: none. See grace.h */
+	uint64_t settle_phase; /* the phase for whose light readers we wait, without membarrier */
+	int64_t settle_since_ns; /* since when (CLOCK_MONOTONIC) */
 	/*
 	 * Repair all thread records of a dead process whose byte we hold. Set by the floor that
 	 * knows how.

@@ -19,9 +19,11 @@
 
 #include "arena/stat.h"
 #include "sync/grace.h"
+#include "sync/lock.h"
 
 #define STALL_NS 2000000 /* after this long we ask whether a reader is alive, and then so often */
 #define WAIT_STEP_NS 100000
+#define SETTLE_NS 10000000 /* see has_settled() */
 #define LIGHT_AFTER                                                                                \
 	4096u /* so many fences cost about what a membarrier does, and what it interrupts */
 #define GET_REGISTRATIONS (1 << 9) /* MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3 */
@@ -40,32 +42,6 @@ bool grace_register(void)
 	return registered < 0 || (registered & MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) != 0;
 }
 
-/*
- * Do all attached processes use full fences? Who attaches after this look sees what was unpublished
- * before it.
- */
-static bool everybody_fenced(const struct arena *arena)
-{
-	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high),
-					  arena->max_processes);
-
-	for (uint32_t number = 0; number < high; number++)
-		if (load_acquire(&arena->processes[number].state) != PROCESS_FREE &&
-		    (arena->processes[number].flags & PROCESS_FENCED) == 0)
-			return false;
-	return true;
-}
-
-bool grace_fence_all(const struct actor *actor)
-{
-	fence_full();
-	if (actor->arena->header->full_fences != 0)
-		return true;
-	if (actor->can_membarrier && membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) == 0)
-		return true;
-	return everybody_fenced(actor->arena);
-}
-
 void grace_enter_heavy(struct actor *actor)
 {
 	struct thread_record *record = actor->record;
@@ -76,7 +52,10 @@ void grace_enter_heavy(struct actor *actor)
 	if (phase != actor->heavy_phase) {
 		actor->heavy_phase = phase;
 		actor->heavy_entries = 0;
-		actor->light_phase = 0;
+		if (actor->light_phase != 0) {
+			actor->light_phase = 0;
+			store_release(&record->light_phase, 0); /* as in grace_end(). pairs [G6] */
+		}
 	} else if (++actor->heavy_entries >= LIGHT_AFTER && !actor->fenced) {
 		store_relaxed(&record->light_phase, phase);
 		actor->light_phase = phase;
@@ -85,11 +64,8 @@ void grace_enter_heavy(struct actor *actor)
 			 the phase. pairs [G1, G6] */
 }
 
-/*
- * Whose section may have begun without a fence, in a phase that nobody's membarrier has ended? A
- * record's number plus one; 0: nobody's.
- */
-static uint32_t some_light(const struct arena *arena, uint64_t fenced)
+/* May a section have begun without a fence, in a phase that no membarrier has ended yet? */
+static bool some_light(const struct arena *arena, uint64_t fenced)
 {
 	uint32_t high =
 		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
@@ -97,33 +73,50 @@ static uint32_t some_light(const struct arena *arena, uint64_t fenced)
 	for (uint32_t number = 0; number < high; number++) {
 		const struct thread_record *record = &arena->threads[number];
 		/*
-		 * behind the caller's fence; acquire: 0, or no owner, and its last section's loads
-		 * are done. pairs [G6]
+		 * behind the caller's fence; acquire: 0, or no owner, and its light sections'
+		 * loads are done. pairs [G6]
 		 */
 		if (unlikely(load_acquire(&record->light_phase) >= fenced) &&
 		    load_acquire(&record->owner) != 0)
-			return number + 1;
+			return true;
 	}
-	return 0;
+	return false;
 }
 
 /*
- * Make the sections without a fence in phases from `fenced` on visible to a scan. False: we cannot;
- * somebody else has to.
+ * In place of a membarrier that we may not call: is the flip to `phase` so old that nothing is left
+ * of what a light section had in flight at that moment? A thread that reads on takes its
+ * light_phase back in its next section, behind a fence, and is not judged here. What is judged is a
+ * thread that has begun no section since the flip: of its last one, the store to `reader` waits in
+ * a store buffer, at most. Such a buffer holds some tens of stores and empties itself as fast as
+ * the cache takes them, in microseconds, whatever its processor does meanwhile; each interrupt and
+ * each change of threads empties it, too. No architecture gives a bound in nanoseconds ("in finite
+ * time"), so we wait ten thousand times as long, and at most once for each light_phase.
+ */
+static bool has_settled(struct actor *actor, uint64_t phase)
+{
+	int64_t now_ns = clock_now_ns();
+
+	if (actor->settle_phase != phase) {
+		actor->settle_phase = phase;
+		actor->settle_since_ns = now_ns; /* behind the caller's fence: the flip is older */
+	}
+	return now_ns - actor->settle_since_ns >= SETTLE_NS;
+}
+
+/*
+ * Make the sections without a fence in phases from `fenced` on visible to a scan. False: not yet;
+ * a later try will, or somebody else's.
  */
 static bool fence_light(struct actor *actor, struct arena_header *h, uint64_t fenced,
 			uint64_t phase)
 {
-	uint32_t light =
-		fenced < phase && h->full_fences == 0 ? some_light(actor->arena, fenced) : 0;
-
-	if (light == 0)
+	if (fenced >= phase || !some_light(actor->arena, fenced))
 		return true;
 	/* pairs [G1]: after it, a light reader either shows its phase or has yet to look at it */
-	if (!actor->can_membarrier || membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) != 0) {
-		(void)alive_bury_if_dead(actor, light); /* then it needs none next time */
+	if ((!actor->can_membarrier || membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) != 0) &&
+	    !has_settled(actor, phase))
 		return false;
-	}
 	(void)cas_acq_rel(&h->gp_fenced, fenced, phase); /* spares others theirs */
 	return true;
 }

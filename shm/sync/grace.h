@@ -33,13 +33,17 @@
  *   [G6] reader: store light_phase, full fence, then load the phase of its next section. driver:
  *   flip, full fence, then
  *        load light_phase. Either the section sees the flip and is not light, or the driver calls
- *        membarrier.
+ *        membarrier. A reader that has seen the flip takes its light_phase back (release): a driver
+ *        that sees that (acquire) knows that the loads of the light sections are done.
  *
  * Who pays: a fence costs a reader a few nanoseconds; membarrier interrupts every processor that
  * runs one of us, for some microseconds each. A record begins each phase with fences, and goes
  * without once it has paid for LIGHT_AFTER of them: the rule of who may rent or buy, so never more
  * than twice the cheaper of the two. Where carts change all the time, nobody calls membarrier;
  * where they do not, nobody fences.
+ *
+ * A driver that may not call membarrier waits instead, until every light reader has taken its
+ * light_phase back or ten milliseconds have passed since the flip, see has_settled().
  *
  * Revocation: when memory runs out, a section that has held it back for long can be declared void
  * (grace_revoke_oldest). Grace periods no longer wait for it; its reader finds that out at its end,
@@ -181,12 +185,6 @@ bool grace_advance(struct actor *actor, uint64_t cookie);
 int grace_wait(struct actor *actor, uint64_t cookie, uint32_t timeout_ms);
 
 /*
- * Make the compiler barriers of all who mark what they changed full fences [J1]. False: we cannot;
- * somebody else has to.
- */
-bool grace_fence_all(const struct actor *actor);
-
-/*
  * How long a grace period has waited for this record's section, in milliseconds; 0: it does not, or
  * it is void.
  */
@@ -200,8 +198,8 @@ int64_t grace_stalled_ms(const struct arena *arena, const struct thread_record *
 bool grace_revoke_oldest(struct actor *actor, uint32_t min_stall_ms, uint32_t *ret_thread);
 
 /*
- * Register this process for membarrier(2), once a process. False: it is not to be had; use full
- * fences.
+ * Register this process for membarrier(2), once a process. False: it is not to be had, and does not
+ * reach us; use full fences.
  */
 bool grace_register(void);
 
