@@ -122,40 +122,67 @@ int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int
 
 /* ------------------------------------------------------------------- slots */
 
+/* What is known of a slot whose cart is no more. */
+struct gone {
+	bool over; /* its time is up, and it may have been told so, but its version is there */
+	uint64_t version; /* of a cart that is over */
+};
+
 /*
- * The slot's version to `place`, which has room for any, and its last activity. Its size; 0: there
- * is none; -EUCLEAN, -EAGAIN.
+ * The slot's version to `place`, which has room for any, and its last activity, whatever the time.
+ * Its size; 0: there is none to show, and *ret_gone says of which version; -EUCLEAN, -EAGAIN.
  */
-static int copy_slot(struct journal *j, const struct slot *slot, uint8_t *place,
-		     int64_t *ret_touched)
+static int copy_slot(struct journal *j, uint32_t number, uint8_t *place, int64_t *ret_touched,
+		     struct gone *ret_gone)
+{
+	struct found found;
+
+	*ret_gone = (struct gone){ 0 };
+	grace_enter(j->actor);
+	int r = slot_load(j->actor->arena, number, &found);
+	if (r == 0 && found.lease == LEASE_OVER) {
+		*ret_gone = (struct gone){ true, load_relaxed(&found.cart->version) };
+	} else if (r == 0) {
+		uint32_t size = load_relaxed(&found.cart->size);
+		r = -EUCLEAN;
+		if (size >= sizeof(*found.cart) && size <= found.room && size <= CORRAL_CART_MAX) {
+			memcpy(place, found.cart, size);
+			r = (int)size;
+		}
+		*ret_touched = lease_touched_ns(found.lease);
+		/* the version may be that of the next cart, which does not count yet. pairs [S3] */
+		fence_loads();
+		if (load_relaxed(&found.slot->lease) != found.lease)
+			r = -EAGAIN;
+	}
+	return grace_leave_with(j->actor, r == -ENOENT ? 0 : r);
+}
+
+/*
+ * The slot holds no cart: no version of what it held was greater than this. Of a cart that is over
+ * this is written again only if the file does not say it already.
+ */
+static int put_empty(struct journal *j, uint32_t number, const struct gone *gone)
 {
 	const struct arena *arena = j->actor->arena;
+	const struct bucket *bucket = slot_bucket(arena, load_relaxed(&arena->slots[number].hash));
+	/* relaxed: no less than when its cart ended */
+	uint64_t floor = load_relaxed(&bucket->version_floor);
 
-	grace_enter(j->actor);
-	int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
-	block_ref current = load_acquire(&slot->current);  /* pairs [S1] */
-	int r = 0;
-	if (current != 0 && touched != TOUCHED_ENDED) {
-		r = -EUCLEAN;
-		if (arena_block_inside(arena, current)) {
-			size_t room = (size_t)(arena->space_end - current) * BLOCK_UNIT -
-				      sizeof(struct block_header);
-			const struct cart_head *cart =
-				(const struct cart_head *)(arena_block(arena, current) + 1);
-			uint32_t size = room >= sizeof(*cart) ? load_relaxed(&cart->size) : 0;
-			if (size >= sizeof(*cart) && size <= room && size <= CORRAL_CART_MAX) {
-				memcpy(place, cart, size);
-				r = (int)size;
-			}
-		}
-	}
-	*ret_touched = touched;
-	return grace_leave_with(j->actor, r);
+	if (gone->over && gone->version <= VERSION_MAX)
+		floor = max_u64(floor, gone->version);
+	uint64_t mark = gone->over ? floor * 2 + 2 : 0; /* a cart's is odd */
+	if (mark != 0 && j->marks[number] == mark)
+		return 0;
+	int r = journal_append(j, JOURNAL_EMPTY, number, 0, &floor, sizeof(floor));
+	if (r == 0)
+		j->marks[number] = mark;
+	return r;
 }
 
 static int put_slot(struct journal *j, uint32_t number)
 {
-	const struct slot *slot = &j->actor->arena->slots[number];
+	struct gone gone;
 	int64_t touched = 0;
 	int size = -EAGAIN;
 	/*
@@ -168,18 +195,12 @@ static int put_slot(struct journal *j, uint32_t number)
 	uint8_t *place = payload_place(j);
 
 	for (uint32_t tries = 0; tries < READ_TRIES && size == -EAGAIN; tries++)
-		size = copy_slot(j, slot, place, &touched);
+		size = copy_slot(j, number, place, &touched, &gone);
 	if (arena_withdrawn(j->actor->arena))
 		return -ESTALE; /* zeroes may stand in place of the arena: that says nothing of its
 				   slots */
-	if (size == 0) {
-		const struct bucket *bucket =
-			slot_bucket(j->actor->arena, load_relaxed(&slot->hash));
-		uint64_t floor = load_relaxed(
-			&bucket->version_floor); /* relaxed: no less than when its cart ended */
-		j->marks[number] = 0;
-		return journal_append(j, JOURNAL_EMPTY, number, 0, &floor, sizeof(floor));
-	}
+	if (size == 0)
+		return put_empty(j, number, &gone);
 	if (size < 0 || cart_verify(place, (size_t)size) < 0) {
 		log_line(LOG_WARNING,
 			 "the cart in slot %u is damaged: the journal keeps what it had of it",

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arena/lease.h"
 #include "aside.h"
 #include "base/atomic.h"
 #include "cart/cart.h"
@@ -246,7 +247,7 @@ static bool is_as_said(const struct arena *arena, const struct where *where,
 		       const struct slot *slot)
 {
 	if (slot->current == 0)
-		return slot->touched_ns != TOUCHED_ENDED;
+		return slot->lease != LEASE_ENDED;
 	const struct cart_head *cart =
 		(const struct cart_head *)(arena_block(arena, slot->current) + 1);
 	return where->file != 0 && slot->hash == where->hash && cart->version == where->version;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * publish.pml: what writers publish and readers without a lock see (shm/slot.c, slot.h, read.c), and the wait for a
- * cart that is not there yet (corral_wait, slot_wake), for spin(1). `make model` runs it, see run.sh.
+ * publish.pml: what writers publish and readers without a lock see (shm/store/slot.c, slot.h, shm/api/read.c), and
+ * the wait for a cart that is not there yet (corral_wait, slot_wake), for spin(1). `make model` runs it, see run.sh.
+ * (How long a cart has is in lease.pml.)
  *
- * Claims: [S1] a version is whole, [S2] a linked slot is filled in, [S3] an old version never goes with a new touch, [S5] nor
- * a new time to live with an old touch that stays; [S4] nobody sleeps while what it waits for is there (spin's "invalid end state").
+ * Claims: [S1] a version is whole, [S2] a linked slot is filled in; [S4] nobody sleeps while what it waits for is
+ * there (spin's "invalid end state").
  *
  * The machine: a store waits in a buffer, stores to different words become visible in any order; a release store waits for
  * the stores before it. A read-modify-write acts on memory at once; acquire and release, it is no full fence: its
@@ -16,15 +17,15 @@
 #define NEW 2
 
 bool whole;                                              /* the bytes of version NEW */
-bool filled;                                             /* the words of the new slot: hash, touched_ns, ttl_ns */
+bool filled;                                             /* the words of the new slot: hash, lease */
 bool head;                                               /* bucket.head names the new slot */
-byte current = OLD, touched = OLD, ttl = OLD;            /* slot.current, touched_ns, ttl_ns of another, whose cart is replaced */
+byte current = OLD;                                      /* slot.current of another, whose cart is changed */
 bool births;                                             /* bit 0: somebody waits */
 byte births_count;                                       /* the other bits */
 bool asleep;                                             /* in the futex's queue of births */
-bool to_whole, to_filled, to_head, to_current, to_ttl;   /* the writer's buffer: stores on their way */
+bool to_whole, to_filled, to_head, to_current;           /* the writer's buffer: stores on their way */
 
-#define DRAINED (!to_whole && !to_filled && !to_head && !to_current && !to_ttl)
+#define DRAINED (!to_whole && !to_filled && !to_head && !to_current)
 
 active proctype memory()
 {
@@ -34,7 +35,6 @@ end:
 	:: atomic { to_filled -> to_filled = false; filled = true }
 	:: atomic { to_head -> to_head = false; head = true }
 	:: atomic { to_current -> to_current = false; current = NEW }
-	:: atomic { to_ttl -> to_ttl = false; ttl = NEW }
 	od
 }
 
@@ -42,29 +42,12 @@ active proctype writer()
 {
 	byte seen = 0;
 
-	/* cart_build(), then slot_publish(replaces_ended): store_release(&slot->current, hand) [S1] */
+	/* cart_build(), then slot_publish(): store_release(&slot->current, hand) [S1] */
 	to_whole = true;
 #ifndef MUTANT_S1_WRITER
 	DRAINED;
 #endif
 	to_current = true;
-	/* renew(): cas_acq_rel(&slot->touched_ns, seen, now_ns) [S3] */
-	atomic {
-#ifndef MUTANT_S3_WRITER
-		DRAINED;
-#endif
-#ifndef MUTANT_S5_WRITER
-		touched = NEW
-#else
-		skip
-#endif
-	};
-	/* store_release(&slot->ttl_ns, ttl) [S5] */
-	DRAINED;
-	to_ttl = true;
-#ifdef MUTANT_S5_WRITER
-	touched = NEW; /* no release at ttl_ns: it may be visible first */
-#endif
 	/* slot_insert(): the slot's words, then store_release(&chain->head, hand_slot) [S2] */
 	to_filled = true;
 #ifndef MUTANT_S2_WRITER
@@ -89,32 +72,17 @@ active proctype writer()
 /* slot_find(), look_once(): in order, but where a mutant has no acquire */
 active proctype reader()
 {
-	byte touch = 0, version = 0, time = 0, again = 0;
+	byte version = 0;
 	bool bytes = false, link = false, words = false;
 
-#if defined(MUTANT_S3_READER)
-	version = current;
-#endif
-	touch = touched; /* load_acquire(&slot->touched_ns) [S3] */
 #if defined(MUTANT_S1_READER)
 	bytes = whole; /* of the version that it guesses */
 #endif
-#if !defined(MUTANT_S3_READER)
 	version = current; /* load_acquire(&slot->current) [S1] */
-#endif
 #if !defined(MUTANT_S1_READER)
 	bytes = whole;
 #endif
 	assert(version == OLD || bytes);
-	assert(!(version == OLD && touch == NEW));
-#if defined(MUTANT_S5_READER)
-	again = touched;
-#endif
-	time = ttl; /* slot_deadline_ns(): load_acquire(&slot->ttl_ns) [S5] */
-#if !defined(MUTANT_S5_READER)
-	again = touched;
-#endif
-	assert(!(time == NEW && touch == OLD && again == OLD));
 #if defined(MUTANT_S2_READER)
 	words = filled;
 #endif

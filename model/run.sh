@@ -18,6 +18,8 @@ table() {
 	if [[ ${CORRAL_MODEL:-} == all ]]; then
 		echo 'holds grace -DREADERS=1 -DROUNDS=2'
 		echo 'holds grace -DREADERS=2 -DROUNDS=0'
+		echo 'holds lease -DREADERS=2 -DREADS=1'
+		echo 'holds lease -DREADERS=1 -DREADS=3'
 		echo 'holds grace -DREADERS=2 -DROUNDS=1 -DUPDATES=1 -DSECTIONS=1 -DDEATHS=0'
 	fi
 	echo 'holds grace -DREADERS=1 -DROUNDS=1'
@@ -56,8 +58,13 @@ table() {
 		echo "claim mark -DMUTANT_$mutant"
 	done
 	echo 'holds publish'
-	for mutant in S1_WRITER S1_READER S2_WRITER S2_READER S3_WRITER S3_READER S5_WRITER S5_READER; do
+	for mutant in S1_WRITER S1_READER S2_WRITER S2_READER; do
 		echo "claim publish -DMUTANT_$mutant"
+	done
+	echo 'holds lease -DREADERS=1 -DREADS=2'
+	for mutant in S3_WRITER S3_READER NO_RECHECK TOLD_FIRST SETTLE_OVER LEASE_FIRST RENEW_BLIND LONG_LATE \
+		PUBLISH_RENEWS REPAIR_RENEWS; do
+		echo "claim lease -DMUTANT_$mutant"
 	done
 	echo 'stuck publish -DMUTANT_S4_WRITER'
 	echo 'stuck publish -DMUTANT_S4_WAITER'

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "arena/arena.h"
-#include "arena/layout.h"
+#include "arena/lease.h"
 #include "base/base.h"
 #include "corral.h"
 
@@ -112,8 +112,7 @@ static void shared_words_are_aligned(void **state)
 		offsetof(struct retired, cookie),
 		offsetof(struct bucket, version_floor),
 		offsetof(struct slot, hash),
-		offsetof(struct slot, touched_ns),
-		offsetof(struct slot, ttl_ns),
+		offsetof(struct slot, lease),
 		offsetof(struct cart_head, version),
 		offsetof(struct cart_line, unit_price_cents),
 	};
@@ -237,9 +236,44 @@ static void deadline_is_within_a_64th_and_a_tick(void **state)
 	}
 }
 
+/* At least the time to live, and at most 1/64 of it and a clock tick longer. */
+static void a_lease_keeps_its_times(void **state)
+{
+	(void)state;
+	const uint64_t standard = 1800ull * 1000000000;
+	const int64_t touches_ns[] = {
+		-1800ll * 1000000000, -1, 0, 1, LEASE_UNIT_NS - 1, 1ll << 58
+	};
+	uint64_t ttl_ms = CORRAL_TTL_MS_MIN;
+
+	for (uint32_t i = 0; ttl_ms <= CORRAL_TTL_MS_MAX; i++, ttl_ms += ttl_ms / 50 + i % 7) {
+		int64_t touched = touches_ns[i % COUNT(touches_ns)];
+		int64_t ttl = (int64_t)ttl_ms * 1000000;
+		uint64_t lease = lease_of(touched, lease_ttl_code((uint64_t)ttl));
+		assert_true(lease_runs(lease));
+		assert_true(lease_touched_ns(lease) <= touched);
+		assert_true(lease_touched_ns(lease) > touched - LEASE_UNIT_NS);
+		int64_t deadline = lease_deadline_ns(lease, standard);
+		assert_true(deadline >=
+			    touched + ttl + ttl_grain_ns((uint64_t)ttl) + CLOCK_TICK_NS);
+		assert_true(deadline <= touched + ttl + ttl / 64 + CLOCK_TICK_NS);
+		assert_true(lease_touched(lease, touched - LEASE_UNIT_NS) == lease);
+		assert_true(lease_touched_ns(lease_touched(lease, touched + LEASE_UNIT_NS)) ==
+			    lease_touched_ns(lease) + LEASE_UNIT_NS);
+	}
+	assert_int_equal(lease_ttl_code(0), 0);
+	assert_true(lease_ttl_ns(lease_of(5, 0), standard) == standard);
+	assert_true(lease_ttl_code(UINT64_MAX) <= LEASE_TTL_MASK);
+	assert_false(lease_runs(LEASE_OVER));
+	assert_false(lease_runs(LEASE_ENDED));
+	assert_true(lease_runs(lease_of(INT64_MIN, 0)));
+	assert_true(lease_of(INT64_MAX, 0) > lease_of(1ll << 58, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_lease_keeps_its_times),
 		cmocka_unit_test(sizes_are_those_of_the_drawing),
 		cmocka_unit_test(groups_of_the_header_begin_their_cache_lines),
 		cmocka_unit_test(readers_words_share_no_line_with_writers),

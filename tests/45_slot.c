@@ -220,7 +220,7 @@ static void spoiled_times_harm_nobody(void **state)
 	made(cast, 0);
 	struct slot *slot = arena_slot(arena, arena->chains[5].head);
 	uint64_t *words[] = { &arena->header->ttl_ns, (uint64_t *)&arena->header->clock_offset_ns,
-			      (uint64_t *)&slot->touched_ns, &slot->ttl_ns };
+			      &slot->lease };
 	for (size_t i = 0; i < COUNT(words) * COUNT(words); i++) {
 		uint64_t *one = words[i / COUNT(words)], *two = words[i % COUNT(words)];
 		const uint64_t before[] = { *one, *two };
@@ -240,7 +240,7 @@ static void spoiled_times_harm_nobody(void **state)
 						       &quiet, &totals),
 					 0);
 			inspect_close(inspect);
-			(void)slot_deadline_ns(arena, slot, slot->touched_ns);
+			(void)slot_deadline_ns(arena, slot->lease);
 			(void)arena_now_ns(arena);
 		}
 		*two = before[1];
@@ -332,7 +332,10 @@ static void change_word_grows_and_remembers_who_waits(void **state)
 	slot_want(&cast->one, slot_bucket(&cast->us.arena, cast->mates[0].hash), slot);
 	assert_int_equal(lock_take(&cast->one, &cast->us.arena.buckets[5].lock, LOCK_BUCKET), 0);
 	assert_int_equal(lock_take(&cast->one, &slot->lock, LOCK_SLOT), 0);
-	assert_true(slot_end(&cast->one, &cast->us.arena.buckets[5], slot));
+	bool wake = false;
+	assert_int_equal(slot_end(&cast->one, &cast->us.arena.buckets[5], slot, slot->lease, &wake),
+			 0);
+	assert_true(wake);
 	assert_int_equal(slot->change, change + 4);
 	lock_drop(&cast->one, &slot->lock, LOCK_SLOT);
 	lock_drop(&cast->one, &cast->us.arena.buckets[5].lock, LOCK_BUCKET);
@@ -349,27 +352,106 @@ static void end_and_renewal_do_not_both_win(void **state)
 
 	made(cast, 0);
 	assert_int_equal(kit_find(&cast->one, &cast->mates[0], &found), 0);
-	int64_t deadline = slot_deadline_ns(&cast->us.arena, found.slot, found.touched_ns);
+	struct arena *arena = &cast->us.arena;
+	struct found renewed = found;
+	int64_t touched = lease_touched_ns(found.lease) + 2 * LEASE_UNIT_NS;
+	int64_t deadline = slot_deadline_ns(arena, found.lease), until;
 	slot_want(&cast->one, bucket, found.slot);
 	assert_int_equal(lock_take(&cast->one, &bucket->lock, LOCK_BUCKET), 0);
 	assert_int_equal(lock_take(&cast->one, &found.slot->lock, LOCK_SLOT), 0);
 	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, deadline - 1, &wake),
 			 -EAGAIN);
-	assert_true(slot_touch(found.slot, found.touched_ns, found.touched_ns + 1000));
-	assert_false(
-		slot_touch(found.slot, found.touched_ns, found.touched_ns + 2000)); /* look again */
+	assert_true(slot_touch(arena, &found, touched, true));
+	assert_false(slot_touch(arena, &found, touched + LEASE_UNIT_NS, true)); /* look again */
+	assert_int_equal(slot_judge(arena, &found, deadline, true, &until), -EAGAIN);
 	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, deadline, &wake),
 			 -EAGAIN);
-	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, deadline + 1000, &wake),
-			 0);
+	renewed.lease = found.slot->lease;
+	assert_int_equal(slot_judge(arena, &renewed, deadline, true, &until), 0);
+	assert_true(until == deadline + 2 * LEASE_UNIT_NS);
+	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, until, &wake), 0);
 	assert_false(wake);
-	assert_false(slot_touch(found.slot, found.touched_ns + 1000, found.touched_ns + 3000));
+	assert_false(slot_touch(arena, &renewed, until, true));
 	assert_int_equal(slot_end_if_over(&cast->one, bucket, found.slot, INT64_MAX, &wake),
 			 -EAGAIN); /* once */
 	lock_drop(&cast->one, &found.slot->lock, LOCK_SLOT);
 	lock_drop(&cast->one, &bucket->lock, LOCK_BUCKET);
 	block_retire_old(&cast->one);
 	is_not_found(cast, 0, -ENOENT);
+}
+
+/* Told once, and nothing brings the cart back: not a touch, not a renewal, not a change, not
+ * repair. */
+static void an_end_that_was_told_is_final(void **state)
+{
+	struct cast *cast = *state;
+	struct arena *arena = &cast->us.arena;
+	struct found found = { 0 };
+	int64_t until;
+	uint64_t version = made(cast, 0);
+
+	assert_int_equal(kit_find(&cast->one, &cast->mates[0], &found), 0);
+	struct slot *slot = found.slot;
+	int64_t over = slot_deadline_ns(arena, found.lease);
+	arena->header->journal = JOURNAL_MODE_TIME;
+	arena->dirty[0] = 0;
+	assert_int_equal(slot_judge(arena, &found, over, true, &until), -ENOENT);
+	assert_true(slot->lease == LEASE_OVER);
+	assert_true((arena->dirty[0] >> (slot - arena->slots) & 1) == 1);
+	assert_false(slot_touch(arena, &found, over, true));
+	assert_int_equal(kit_find(&cast->one, &cast->mates[0], &found), 0);
+	assert_int_equal(slot_judge(arena, &found, 0, true, &until), -ENOENT); /* an old clock */
+	assert_int_equal(slot_renew(arena, slot, 0, 0, true), -EAGAIN);
+	assert_int_equal(kit_change(&cast->one, &cast->mates[0], 1, &version), -EAGAIN);
+	assert_true(slot->lease == LEASE_OVER);
+	assert_int_equal(slot_look(arena, (uint32_t)(slot - arena->slots), true, &found, &until),
+			 -ENOENT);
+}
+
+/* A change whose slot came to be over after its renewal: it came just before the end. */
+static void publishing_does_not_renew(void **state)
+{
+	struct cast *cast = *state;
+	struct arena *arena = &cast->us.arena;
+	struct found found = { 0 };
+	int64_t until;
+	uint64_t version = made(cast, 0);
+
+	assert_int_equal(kit_find(&cast->one, &cast->mates[0], &found), 0);
+	struct slot *slot = found.slot;
+	slot_want(&cast->one, NULL, slot);
+	assert_int_equal(lock_take(&cast->one, &slot->lock, LOCK_SLOT), 0);
+	assert_int_equal(kit_build(&cast->one, &cast->mates[0], &found, 0, 1, &version), 0);
+	assert_int_equal(slot_renew(arena, slot, arena_now_ns(arena), 0, true), 0);
+	found.lease = slot->lease;
+	assert_int_equal(slot_judge(arena, &found, INT64_MAX, true, &until), -ENOENT);
+	(void)slot_publish(&cast->one, slot, 0, 100);
+	assert_true(slot->lease == LEASE_OVER);
+	lock_drop(&cast->one, &slot->lock, LOCK_SLOT);
+	block_retire_old(&cast->one);
+}
+
+static void a_longer_life_comes_before_the_version_a_shorter_one_after(void **state)
+{
+	struct cast *cast = *state;
+	struct arena *arena = &cast->us.arena;
+	const uint64_t standard = arena->header->ttl_ns, hour_ms = 3600000;
+	struct found found = { 0 };
+	uint64_t version = made(cast, 0);
+
+	assert_int_equal(kit_find(&cast->one, &cast->mates[0], &found), 0);
+	struct slot *slot = found.slot;
+	slot_want(&cast->one, NULL, slot);
+	assert_int_equal(lock_take(&cast->one, &slot->lock, LOCK_SLOT), 0);
+	assert_int_equal(slot_renew(arena, slot, arena_now_ns(arena), 1000, true), 0);
+	assert_int_equal(lease_ttl_ns(slot->lease, standard), standard);
+	assert_int_equal(slot_renew(arena, slot, arena_now_ns(arena), hour_ms, true), 0);
+	assert_true(lease_ttl_ns(slot->lease, standard) >= hour_ms * 1000000);
+	assert_int_equal(kit_build(&cast->one, &cast->mates[0], &found, 0, 1, &version), 0);
+	(void)slot_publish(&cast->one, slot, 0, 1000);
+	assert_true(lease_ttl_ns(slot->lease, standard) < 1002 * 1000000ull);
+	lock_drop(&cast->one, &slot->lock, LOCK_SLOT);
+	block_retire_old(&cast->one);
 }
 
 #define with_cast(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -385,6 +467,9 @@ int main(void)
 		with_cast(slot_is_used_again_only_when_nobody_can_see_it),
 		with_cast(change_word_grows_and_remembers_who_waits),
 		with_cast(end_and_renewal_do_not_both_win),
+		with_cast(an_end_that_was_told_is_final),
+		with_cast(publishing_does_not_renew),
+		with_cast(a_longer_life_comes_before_the_version_a_shorter_one_after),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

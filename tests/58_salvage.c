@@ -244,13 +244,13 @@ static void idle_time_goes_on(void **state)
 	struct corral_view view;
 	struct yard yard;
 
-	int64_t touched_ns = slot->touched_ns;
+	int64_t touched_ns = lease_touched_ns(slot->lease);
 	struct cart_head *head = (struct cart_head *)(void *)(scene->image + cart->block_at +
 							      sizeof(struct block_header));
 	head->updated_ms -=
 		20 * 60 * 1000; /* else its last change would bear witness against the slot */
 	head->sum = 0;
-	slot->touched_ns -= 20ll * 60 * 1000000000;
+	slot->lease = lease_of(touched_ns - 20ll * 60 * 1000000000, 0);
 	write_image(scene, scene->image, scene->image_size);
 	assert_true(bring_over(scene, &yard, &totals));
 	assert_int_equal(totals.damaged, 1); /* the sum */
@@ -258,7 +258,8 @@ static void idle_time_goes_on(void **state)
 
 	struct original *other = &scene->carts[2];
 	slot = (struct slot *)(void *)(scene->image + other->slot_at);
-	slot->touched_ns = touched_ns - 40ll * 60 * 1000000000; /* damage: before its last change */
+	/* damage: before its last change */
+	slot->lease = lease_of(touched_ns - 40ll * 60 * 1000000000, 0);
 	write_image(scene, scene->image, scene->image_size);
 	assert_true(bring_over(scene, &yard, &totals));
 	struct corral *corral = yard_open(&yard, CORRAL_OBSERVE);

@@ -248,6 +248,27 @@ versions_seen_after_a_recovery_that_was_killed_are_not_given_again() {
 	[[ $judged -ge 3 ]] || fail "$judged arenas only"
 }
 
+# Told by a tool that only looks, long before the agent's sweep comes by; the cart's slot is in the next rounds.
+an_end_that_was_told_stays_after_a_power_loss() {
+	local n
+	begin
+	add_synced a b
+	corral 0 ttl r a 1s --sync
+	for ((n = 0; n < 200; n++)); do
+		"$BUILD/corral" --dir "$dir" show r a >/dev/null 2>&1 || break
+		sleep 0.05
+	done
+	corral 1 show r a
+	sleep 0.3
+	lose_power
+	begin
+	corral 1 show r a
+	corral 0 show r b
+	corral 0 add r a --item new --name New --price 1.00
+	corral 0 show r a --json
+	[[ $out == *'"version":'* && $out != *item-a* ]] || fail "it is the old cart: $out"
+}
+
 what_is_behind_a_torn_end_never_comes_back() {
 	local last name
 	begin

@@ -120,7 +120,7 @@ static void find_carts(struct arena_image *image)
 		to->size = found.cart->size;
 	}
 	struct slot *over = image->carts[IMAGE_OVER].slot;
-	over->touched_ns = ns_add(over->touched_ns, 0ull - IMAGE_TTL_NS);
+	over->lease = lease_of(ns_add(lease_touched_ns(over->lease), 0ull - IMAGE_TTL_NS), 0);
 }
 
 /* ------------------------------------------------------------- who was there */

@@ -264,6 +264,55 @@ static void cell(enum crash_arrival who, uint64_t state, uint32_t living)
 	crash_death.cells++;
 }
 
+/* ------------------------------------------------------------- told it is gone */
+
+#define LATER_NS (3ll * 3600 * 1000000000) /* longer than any time to live here */
+
+static void expect_gone(struct cell *cell, const char *when)
+{
+	struct corral *corral = cell->guests[0].corral;
+	struct corral_entry row;
+	uint64_t cursor = 0;
+	size_t count = 0;
+	char what[2200];
+
+	crash_describe(corral, &cell->seen);
+	assert_int_equal(corral_list(corral, &crash_key.restaurant_id, &cursor, &row, 1, &count),
+			 0);
+	snprintf(what, sizeof(what), "%s, the cart is \"%s\", %zu in the list", when,
+		 cell->seen.text, count);
+	if (cell->seen.version != 0 || count != 0)
+		red(cell, what);
+}
+
+/*
+ * The time of all carts is up while the dead are not known to be dead, and a reader is told so.
+ * Then they are found dead: what was told stays true, and the next cart begins empty, with greater
+ * versions than all that were seen.
+ */
+static void cell_of_an_end_that_was_told(uint64_t state)
+{
+	struct cell cell = { .who = CRASH_NEWCOMER, .state = state };
+	const struct crash_stage *stage = crash_death.stage;
+	struct arena_header *h = (struct arena_header *)(void *)stage->other_map;
+	struct life holder;
+
+	crash_to_other(crash_death.stage);
+	h->clock_offset_ns += LATER_NS;
+	crash_hold(stage, crash_processes(stage), &holder);
+	assert_int_equal(corral_open(stage->other.path, CORRAL_OBSERVE, &cell.guests[0].corral), 0);
+	expect_gone(&cell, "when its time is up");
+	alive_close(&holder);
+	bury(&cell);
+	expect_gone(&cell, "after the repair, although a reader was told that it is gone");
+	check_next_cart(&cell);
+	drop_all(&cell);
+	reclaim_everything(&cell);
+	crash_leave(cell.guests);
+	check_memory(&cell);
+	crash_death.cells++;
+}
+
 /* It was a forked child's: only he is dead, or only his parent is. */
 static void cells_of_a_family(uint64_t state)
 {
@@ -296,6 +345,8 @@ void crash_cells_of_state(uint64_t state)
 	for (enum crash_arrival who = CRASH_NEWCOMER; who < CRASH_ARRIVALS; who++)
 		if (all || !crash_two(who) || who == CRASH_TWO_NEWCOMERS + state % 3)
 			cell(who, state, 0);
+	if (crash_death.operation->role != CRASH_STARTING) /* that one sets the clock */
+		cell_of_an_end_that_was_told(state);
 	if (crash_death.repairer == CRASH_ARRIVALS && crash_death.operation->again != NULL)
 		cells_of_a_family(state);
 }

@@ -12,7 +12,7 @@ killed=0 survived=0
 
 git ls-files -z | xargs -0 cp --parents -t "$root"
 cd "$root" || exit 2
-tests=(45_slot_step 40_block_death 40_block_trim 30_lock_death 30_lock 35_grace 35_grace_light 80_crash_matrix 81_crash_files 58_death)
+tests=(45_slot 45_slot_step 40_block_death 40_block_trim 30_lock_death 30_lock 35_grace 35_grace_light 80_crash_matrix 81_crash_files 58_death)
 
 build() { make -j"$(nproc)" DEPS=skip build/corral-agent "${tests[@]/#/build/tests/}" >build.log 2>&1; }
 
@@ -61,7 +61,7 @@ build || {
 }
 mutant 'publishing does not note the old version' shm/store/slot.c 's/^\tnote\(&intent->old, slot->current\);$//'
 mutant 'the hand is not let go of after publishing' shm/store/slot.c '/^static bool after_publish/,/^}/ s/^\tnote\(&record->intent.hand, 0\);.*$//'
-mutant 'repair does not look whether it was published' shm/store/slot.c 's/^\t\trepair_publish\(arena, record, slot\);$/\t\t(void)repair_publish;/'
+mutant 'repair does not look whether it was published' shm/store/slot.c '/^static uint32_t repair_held/,/^}/ s/^\t\t\(void\)after_publish\(arena, record, slot, true\);$/\t\t;/'
 mutant 'repair does not finish an end' shm/store/slot.c 's/ && repair_end\(arena, record, bucket, slot\)\)$/ \&\& repair_end == NULL)/'
 mutant 'repair does not finish an insertion' shm/store/slot.c 's/^\t\tafter_insert\(arena, record, true\);.*$/\t\t;/'
 mutant 'an end does not note the version to retire' shm/store/slot.c '/^static bool finish_end/,/^}/ s/^\t\tnote\(&record->intent.old, current\);$//'
@@ -90,7 +90,12 @@ mutant 'a slot is taken before it is noted in hand' shm/memory/block.c '/^int bl
 mutant 'a published change is not marked dirty' shm/store/slot.c '/^static bool after_publish/,/^}/ s/^\tmark_dirty\(.*$/\t(void)arena;/'
 mutant 'a new cart is not marked dirty' shm/store/slot.c '/^static void after_insert/,/^}/ s/^\tmark_dirty\(.*$//'
 mutant 'an end is not marked dirty' shm/store/slot.c '/^static bool finish_end/,/^}/ s/^\tmark_dirty\(.*$//'
-mutant 'repair does not mark what was published' shm/store/slot.c '/^static void repair_publish/,/^}/ s/^\t\(void\)after_publish\(.*$/\t(void)bump_change(slot);\n\tnote(\&record->intent.hand, 0);/'
+mutant 'repair does not mark what was published' shm/store/slot.c '/^static uint32_t repair_held/,/^}/ s/^\t\t\(void\)after_publish\(arena, record, slot, true\);$/\t\t(void)bump_change(slot), note(\&intent->hand, 0);/'
+mutant 'repair renews what was published' shm/store/slot.c '/^static uint32_t repair_held/,/^}/ s/^\t\t\(void\)after_publish\(arena, record, slot, true\);$/&\n\t\tslot->lease = lease_of(arena_now_ns(arena), 0);/'
+mutant 'an end is told before it is final' shm/store/slot.c 's/^\tif \(lease != LEASE_OVER && !cas_acq_rel\(&slot->lease, lease, LEASE_OVER\)\)$/\tif (false)/'
+mutant 'a longer life goes over an end' shm/store/slot.c '/^static void settle_ttl/,/^}/ s/ \|\| !lease_runs\(lease\) \|\|/ ||/'
+mutant 'an end that is told is not marked dirty' shm/store/slot.c '/^int slot_judge/,/^}/ s/^\tmark_lease\(.*$/\t(void)fenced;/'
+mutant 'a longer life comes after its version' shm/store/slot.c '/^int slot_renew/,/^}/ s/^\t\t\trenewed = .*$/\t\t\t(void)code;/'
 mutant 'an ended cart leaves no version behind' shm/store/slot.c 's/^\t\t\tnote\(&bucket->version_floor, .*$/\t\t\t(void)cart;/'
 mutant 'a freed thread record keeps its generation' shm/store/repair.c 's/^\tnote\(&record->generation, .*$//'
 mutant 'a freed process record keeps its generation' shm/sync/alive.c 's/^\tnote\(&record->generation, .*$//'

@@ -127,7 +127,11 @@ static inline int kit_change(struct actor *actor, const struct kit_key *key, uin
 	if (r == 0)
 		r = kit_build(actor, key, &found, 0, dice, ret_version);
 	if (r == 0)
-		(void)slot_publish(actor, slot, 0, 0, arena_now_ns(actor->arena), false);
+		r = slot_renew(actor->arena, slot, arena_now_ns(actor->arena), 0, actor->fenced);
+	if (r == 0)
+		(void)slot_publish(actor, slot, 0, 0);
+	else if (actor->record->intent.hand != 0)
+		block_free_hand(actor);
 	lock_drop(actor, &slot->lock, LOCK_SLOT);
 	if (actor->record->intent.old != 0)
 		block_retire_old(actor);
@@ -139,6 +143,7 @@ static inline int kit_end(struct actor *actor, const struct kit_key *key)
 {
 	struct bucket *bucket = slot_bucket(actor->arena, key->hash);
 	struct found found;
+	bool wake;
 	int r = kit_find(actor, key, &found);
 
 	if (r != 0)
@@ -150,7 +155,7 @@ static inline int kit_end(struct actor *actor, const struct kit_key *key)
 	if (lock_try(actor, &slot->lock, LOCK_SLOT)) {
 		r = slot_recheck(actor->arena, slot, key->hash, &key->key, &found);
 		if (r == 0)
-			(void)slot_end(actor, bucket, slot);
+			r = slot_end(actor, bucket, slot, found.lease, &wake);
 		lock_drop(actor, &slot->lock, LOCK_SLOT);
 	} else {
 		r = -EAGAIN;

@@ -47,6 +47,11 @@ void change_look_at_clock(struct work *work)
 	work->now_ns = ns_since(now_ns, (int64_t)work->idle_ns);
 }
 
+int64_t change_clock_ns(const struct work *work)
+{
+	return ns_add(work->now_ns, work->idle_ns);
+}
+
 int change_plan(struct work *work, const struct cart_head *old, size_t room)
 {
 	work->change->now_ms = arena_wall_ms();
@@ -103,17 +108,31 @@ uint64_t change_ttl_ms(const struct work *work)
 	return work->plan.head.ttl_ms;
 }
 
+/* The new version is in hand, and the lock ours. 0; -EAGAIN: its time was up before: look again. */
+static int publish(struct work *work, struct slot *slot)
+{
+	struct actor *actor = work->actor;
+	uint64_t ttl_ms = change_ttl_ms(work);
+
+	int r = slot_renew(actor->arena, slot, work->now_ns, ttl_ms, actor->fenced);
+	if (r == 0)
+		work->wake = slot_publish(actor, slot, work->plan.size, ttl_ms);
+	return r;
+}
+
 /* The cart is there, and its lock is ours. 0; 1: had been done; -errno. */
 static int change_locked(struct work *work, const struct found *found)
 {
 	struct arena *arena = work->actor->arena;
 	const struct cart_head *old = found->cart;
 	size_t room = found->room;
+	const bool fenced = work->actor->fenced;
+	int64_t deadline;
 
-	bool over = work->now_ns >= slot_deadline_ns(arena, found->slot, found->touched_ns);
-
-	if (over && !slot_forgo(found->slot, found->touched_ns))
-		return -EAGAIN; /* a reader renewed it just now */
+	int r = slot_judge(arena, found, change_clock_ns(work), fenced, &deadline);
+	if (r == -EAGAIN)
+		return r; /* a reader renewed it just now */
+	const bool over = r == -ENOENT;
 	if (over && !change_makes_cart(work->change))
 		return -ENOENT;
 	if (over) { /* the next cart in the same slot */
@@ -122,19 +141,21 @@ static int change_locked(struct work *work, const struct found *found)
 		old = NULL;
 		room = 0;
 	}
-	int r = change_plan(work, old, room);
-	if (r == 1)
-		if (slot_touch(found->slot, found->touched_ns,
-			       work->now_ns)) /* it is activity all the same */
-			slot_mark_touched(arena, found->slot, work->actor->fenced);
+	r = change_plan(work, old, room);
+	if (r ==
+	    1) /* a repeat is activity all the same; if the lease has changed, then by another */
+		(void)slot_touch(arena, found, work->now_ns, fenced);
 	if (r != 0)
 		return r;
 	r = change_build(work, old, true);
 	if (r < 0)
 		return r;
-	work->wake = slot_publish(work->actor, found->slot, work->plan.size, change_ttl_ms(work),
-				  work->now_ns, over);
-	return 0;
+	if (over) {
+		work->wake = slot_publish_anew(work->actor, found->slot, work->plan.size,
+					       change_ttl_ms(work), work->now_ns);
+		return 0;
+	}
+	return publish(work, found->slot);
 }
 
 /* What the slot's change word counts; its lowest bit is for those who sleep on it. */
@@ -191,7 +212,8 @@ static bool build_ahead(struct work *work, struct slot *slot, uint32_t *ret_chan
 	*ret_changes = load_acquire(&slot->change) & ~1u; /* before the version. pairs [S6] */
 	change_look_at_clock(work);
 	if (slot_recheck(arena, slot, work->change->hash, work->key, &found) != 0 ||
-	    work->now_ns >= slot_deadline_ns(arena, slot, found.touched_ns) ||
+	    !lease_runs(found.lease) ||
+	    change_clock_ns(work) >= slot_deadline_ns(arena, found.lease) ||
 	    change_plan(work, found.cart, found.room) != 0)
 		return false; /* if it is to be refused, then for what is there under the lock */
 	if (!still(slot, *ret_changes)) /* no block is taken for what torn bytes ask for */
@@ -204,15 +226,8 @@ static bool build_ahead(struct work *work, struct slot *slot, uint32_t *ret_chan
 /* The lock is ours. What was made ahead is published, if it was made of what is there now. */
 static bool publish_ahead(struct work *work, struct slot *slot, uint32_t changes)
 {
-	int64_t touched = load_acquire(&slot->touched_ns); /* pairs [S3] */
-
 	/* what ended has another count, too */
-	if (changes_of(slot) != changes || touched == TOUCHED_ENDED ||
-	    work->now_ns >= slot_deadline_ns(work->actor->arena, slot, touched))
-		return false;
-	work->wake = slot_publish(work->actor, slot, work->plan.size, change_ttl_ms(work),
-				  work->now_ns, false);
-	return true;
+	return changes_of(slot) == changes && publish(work, slot) == 0;
 }
 
 int change_existing(struct work *work, struct slot *slot)

@@ -27,6 +27,10 @@ bool change_makes_cart(const struct cart_change *change);
 /* What time is it? Under a lock: from then on it is ours, for those who ask how long. */
 void change_look_at_clock(struct work *work);
 
+/* What the clock said then. (work->now_ns is the activity's time: earlier, for a version from
+ * elsewhere.) */
+int64_t change_clock_ns(const struct work *work);
+
 /* As cart_plan(), dated now. */
 int change_plan(struct work *work, const struct cart_head *old, size_t room);
 

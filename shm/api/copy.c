@@ -24,36 +24,24 @@ uint32_t copy_slots(const struct corral *corral)
 	return (uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
 }
 
-/* In a section. -EAGAIN: its time changed under us. */
-static int copy_once(const struct arena *arena, uint32_t number, void *buffer, size_t *ret_size,
-		     uint64_t *ret_hash, int64_t *ret_idle_ns)
+/* In a section. */
+static int copy_once(struct corral *corral, uint32_t number, bool fenced, void *buffer,
+		     size_t *ret_size, uint64_t *ret_hash, int64_t *ret_idle_ns)
 {
-	struct slot *slot = &arena->slots[number];
-	int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
-	block_ref current = load_acquire(&slot->current);  /* pairs [S1] */
+	struct arena *arena = &corral->arena;
+	struct found found;
+	int64_t deadline;
+	int r = slot_look(arena, number, fenced, &found, &deadline);
 
-	if (current == 0 || touched == TOUCHED_ENDED)
-		return -ENOENT;
-	int64_t now = arena_now_ns(arena);
-	int64_t deadline = slot_deadline_ns(arena, slot, touched);
-	if (load_relaxed(&slot->touched_ns) != touched) /* pairs [S5] */
-		return -EAGAIN;
-	if (now >= deadline)
-		return slot_forgo(slot, touched) ? -ENOENT : -EAGAIN;
-	*ret_idle_ns = ns_since(now, touched);
-	*ret_hash = load_relaxed(&slot->hash); /* ordered by current: the slot is not another's
-						  while we are in here */
-	if (!arena_block_inside(arena, current))
+	if (r < 0)
+		return r;
+	*ret_idle_ns = ns_since(arena_now_ns(arena), lease_touched_ns(found.lease));
+	/* ordered by current: the slot is not another's while we are in here */
+	*ret_hash = load_relaxed(&found.slot->hash);
+	uint32_t size = load_relaxed(&found.cart->size); /* once: damaged bytes may change */
+	if (size < sizeof(*found.cart) || size > found.room || size > CORRAL_CART_MAX)
 		return -EUCLEAN;
-	const struct cart_head *cart = (const struct cart_head *)(arena_block(arena, current) + 1);
-	size_t room =
-		(size_t)(arena->space_end - current) * BLOCK_UNIT - sizeof(struct block_header);
-	if (room < sizeof(*cart))
-		return -EUCLEAN;
-	uint32_t size = load_relaxed(&cart->size); /* once: damaged bytes may change any time */
-	if (size < sizeof(*cart) || size > room || size > CORRAL_CART_MAX)
-		return -EUCLEAN;
-	memcpy(buffer, cart, size);
+	memcpy(buffer, found.cart, size);
 	*ret_size = size;
 	return 0;
 }
@@ -88,7 +76,7 @@ int copy_slot(struct corral *corral, uint32_t number, void *buffer, size_t *ret_
 	*ret_size = 0;
 	do {
 		grace_enter(actor);
-		r = copy_once(&corral->arena, number, buffer, ret_size, &hash, &idle_ns);
+		r = copy_once(corral, number, actor->fenced, buffer, ret_size, &hash, &idle_ns);
 		r = grace_leave_with(actor, r);
 	} while (r == -EAGAIN && --tries > 0);
 	r = handle_verdict(corral, r == -EAGAIN ? -EUCLEAN : r);

@@ -18,42 +18,32 @@
 			  */
 #define AGAIN_MAX 10000u /* each time somebody else got on, or the arena is damaged */
 
-/* In a section: one slot's cart as a row; false when there is none to show. */
-static bool fill_entry(struct corral *corral, uint32_t number, const struct corral_text *restaurant,
-		       struct corral_entry *entry)
+/* In a section: one slot's cart as a row. 1; 0: there is none to show; -EBUSY as slot_look(). */
+static int fill_entry(struct corral *corral, uint32_t number, bool fenced,
+		      const struct corral_text *restaurant, struct corral_entry *entry)
 {
-	const struct arena *arena = &corral->arena;
-	struct slot *slot = &arena->slots[number];
-	int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
-	block_ref current = load_acquire(&slot->current);  /* pairs [S1] */
+	struct found found;
 	struct corral_key key;
+	int64_t deadline = 0;
 
-	if (current == 0 || touched == TOUCHED_ENDED || !arena_block_inside(arena, current))
-		return false;
-	int64_t deadline = slot_deadline_ns(arena, slot, touched);
-	if (load_relaxed(&slot->touched_ns) != touched || /* pairs [S5] */
-	    (arena_now_ns(arena) >= deadline && !slot_forgo(slot, touched)))
-		return fill_entry(corral, number, restaurant,
-				  entry); /* it changed under us: look again */
-	if (arena_now_ns(arena) >= deadline)
-		return false;
-	const void *cart = arena_block(arena, current) + 1;
-	size_t room = min_u64((uint64_t)(arena->space_end - current) * BLOCK_UNIT, CLASS_LARGEST) -
-		      sizeof(struct block_header);
-	if (cart_verify_front(cart, room) < 0 || cart_get_key(cart, room, &key) < 0 ||
-	    cart_get_head(cart, room, &entry->head) < 0)
-		return false; /* damaged: `corral check` tells */
+	int r = slot_look(&corral->arena, number, fenced, &found, &deadline);
+	if (r < 0)
+		return r == -EBUSY ? r : 0; /* none, or damaged: `corral check` tells */
+	size_t room = min_u64(found.room, CLASS_LARGEST - sizeof(struct block_header));
+	if (cart_verify_front(found.cart, room) < 0 || cart_get_key(found.cart, room, &key) < 0 ||
+	    cart_get_head(found.cart, room, &entry->head) < 0)
+		return 0; /* damaged, too */
 	if (key.restaurant_id.size > CORRAL_ID_MAX || key.session_id.size > CORRAL_ID_MAX ||
 	    (restaurant != NULL &&
 	     (restaurant->size != key.restaurant_id.size ||
 	      memcmp(restaurant->data, key.restaurant_id.data, restaurant->size) != 0)))
-		return false;
+		return 0;
 	memcpy(entry->restaurant_id, key.restaurant_id.data, key.restaurant_id.size);
 	entry->restaurant_id[key.restaurant_id.size] = '\0';
 	memcpy(entry->session_id, key.session_id.data, key.session_id.size);
 	entry->session_id[key.session_id.size] = '\0';
 	entry->expires_ms = handle_wall_ms(corral, deadline);
-	return true;
+	return 1;
 }
 
 int corral_list(struct corral *corral, const struct corral_text *restaurant_id, uint64_t *cursor,
@@ -75,10 +65,12 @@ int corral_list(struct corral *corral, const struct corral_text *restaurant_id, 
 		uint64_t next = at;
 		size_t filled = count;
 		grace_enter(actor);
-		for (; next < stop && filled < rows; next++)
-			filled += fill_entry(corral, (uint32_t)next, restaurant_id,
-					     &ret_entries[filled]);
-		r = grace_leave_with(actor, 0);
+		for (r = 0; next < stop && filled < rows && r >= 0; next++) {
+			r = fill_entry(corral, (uint32_t)next, actor->fenced, restaurant_id,
+				       &ret_entries[filled]);
+			filled += r > 0;
+		}
+		r = grace_leave_with(actor, r < 0 ? r : 0);
 		if (r == -EAGAIN && --tries > 0)
 			continue; /* the rows may be anything: fill them again */
 		if (r == -EAGAIN)

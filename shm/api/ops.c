@@ -82,17 +82,20 @@ static int change_absent(struct work *work)
 
 static int drop_locked(struct work *work, struct bucket *bucket, struct slot *slot)
 {
+	struct arena *arena = work->actor->arena;
 	struct found found = { 0 };
-	int r = slot_recheck(work->actor->arena, slot, work->change->hash, work->key, &found);
+	int64_t deadline;
+	int r = slot_recheck(arena, slot, work->change->hash, work->key, &found);
 
 	if (r == -ENOENT)
 		return -EAGAIN;
-	if (r == 0 && work->now_ns >= slot_deadline_ns(work->actor->arena, slot, found.touched_ns))
-		r = slot_forgo(slot, found.touched_ns) ? -ENOENT : -EAGAIN;
+	if (r == 0)
+		r = slot_judge(arena, &found, change_clock_ns(work), work->actor->fenced,
+			       &deadline);
 	if (r == 0)
 		r = change_plan(work, found.cart, found.room);
 	if (r == 0)
-		work->wake = slot_end(work->actor, bucket, slot);
+		r = slot_end(work->actor, bucket, slot, found.lease, &work->wake);
 	return r;
 }
 

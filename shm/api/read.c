@@ -24,21 +24,19 @@
 /* ------------------------------------------------------------------- views */
 
 /* A touch is due: with a clock reading that is newer than what we know of the cart. */
-static int touch(struct corral *corral, struct slot *slot, int64_t touched, int64_t *deadline)
+static int touch(struct corral *corral, const struct found *found, int64_t *deadline)
 {
 	int64_t now = arena_now_ns(&corral->arena);
+	int r = slot_judge(&corral->arena, found, now, corral->fenced, deadline);
 
-	if (now >= *deadline)
-		return slot_forgo(slot, touched) ? -ENOENT : -EAGAIN;
-	*deadline = ns_add(*deadline, (uint64_t)ns_since(now, touched));
-	if (!slot_touch(slot, touched, now))
-		return -EAGAIN;
-	slot_mark_touched(&corral->arena, slot, corral->fenced);
-	return 0;
+	if (r < 0)
+		return r;
+	*deadline = ns_add(*deadline, (uint64_t)ns_since(now, lease_touched_ns(found->lease)));
+	return slot_touch(&corral->arena, found, now, corral->fenced) ? 0 : -EAGAIN;
 }
 
 /*
- * In a section: the cart, if it is there and its time is not up. -EAGAIN: its time changed under
+ * In a section: the cart, if it is there and its time is not up. -EAGAIN: its lease changed under
  * us, look again. The clock is read first, out of the way of the cache misses that follow; what it
  * says may be old by the time we answer, which is as if we had answered then. Only a touch needs a
  * newer one.
@@ -46,31 +44,22 @@ static int touch(struct corral *corral, struct slot *slot, int64_t touched, int6
 static int look_once(struct corral *corral, const struct corral_key *key, uint64_t hash,
 		     struct found *found, int64_t *ret_deadline)
 {
-	const struct arena *arena = &corral->arena;
+	struct arena *arena = &corral->arena;
 	int64_t now = arena_now_ns(arena);
 	int r = slot_find(arena, hash, key, found);
 
+	if (likely(r == 0))
+		r = slot_judge(arena, found, now, corral->fenced, ret_deadline);
 	if (unlikely(r < 0))
 		return r;
-	int64_t touched = found->touched_ns;
-	int64_t deadline = slot_deadline_ns(arena, found->slot, touched);
-	/* the time to live was that of this touch, or the touch has changed too. pairs [S5] */
-	if (unlikely(load_relaxed(&found->slot->touched_ns) != touched))
-		return -EAGAIN;
-	/* the deadline is 129 grains and a tick after the touch */
-	if (unlikely(ns_since(now, touched) >
-		     ns_since(deadline, ns_add(touched, CLOCK_TICK_NS)) / 129)) {
-		if (now >= deadline)
-			return slot_forgo(found->slot, touched) ? -ENOENT : -EAGAIN;
-		if ((corral->flags & CORRAL_OBSERVE) == 0)
-			r = touch(corral, found->slot, touched, &deadline);
-		if (r < 0)
-			return r;
-	}
-	*ret_deadline = deadline;
+	uint64_t ttl = lease_ttl_ns(found->lease, load_relaxed(&arena->header->ttl_ns));
+	if (unlikely(ns_since(now, lease_touched_ns(found->lease)) > ttl_grain_ns(ttl)) &&
+	    (corral->flags & CORRAL_OBSERVE) == 0)
+		r = touch(corral, found, ret_deadline);
+	if (r < 0)
+		return r;
 	/* within its block; what is inside, the accessors check */
-	uint32_t size =
-		load_relaxed(&found->cart->size); /* once: damaged bytes may change any time */
+	uint32_t size = load_relaxed(&found->cart->size); /* once: damaged bytes may change */
 	if (unlikely(size < sizeof(struct cart_head) || size > found->room ||
 		     size > CORRAL_CART_MAX))
 		return -EUCLEAN;
@@ -175,21 +164,15 @@ static inline __attribute__((always_inline)) bool begin_at_once(struct corral *c
 	const struct slot *slot = slot_guess(arena, hash);
 	if (unlikely(slot == NULL))
 		goto otherwise;
-	/* one after the other: a writer that wants this cache line back takes it once */
-	int64_t touched = load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
-	block_ref current = load_acquire(&slot->current);  /* its bytes are written. pairs [S1] */
-	uint64_t ttl =
-		load_acquire(&slot->ttl_ns); /* then the touch it came with is seen. pairs [S5] */
-	bool settled = load_relaxed(&slot->touched_ns) == touched; /* pairs [S5] */
-	if (ttl == 0)
-		ttl = load_relaxed(&arena->header->ttl_ns);
-	/*
-	 * unsigned: neither is it one that ended (TOUCHED_ENDED), nor touched after we looked at
-	 * the clock
-	 */
+	uint64_t lease;
+	block_ref current;
+	bool settled = slot_read(slot, &lease, &current);
+	uint64_t ttl = lease_ttl_ns(lease, load_relaxed(&arena->header->ttl_ns)); /* a setting */
+	int64_t touched = lease_touched_ns(lease);
+	/* unsigned: neither does the lease say no time, nor one after we looked at the clock */
 	if (unlikely(!settled || (uint64_t)ns_since(now, touched) > (uint64_t)ttl_grain_ns(ttl)))
 		goto otherwise;
-	int64_t deadline = deadline_ns(touched, ttl);
+	int64_t deadline = deadline_ns(touched + LEASE_UNIT_NS, ttl);
 	if (unlikely(!is_version_of(arena, current, key, &cart, &size) || grace_revoked(actor)))
 		goto otherwise;
 	fill_view(corral, actor, cart, size, deadline, ret_view);
@@ -414,9 +397,10 @@ static int look_for_change(struct corral *corral, struct actor *actor, const str
 			   uint64_t past, uint32_t **ret_word, uint32_t *ret_seen,
 			   uint64_t *ret_version)
 {
-	const struct arena *arena = &corral->arena;
+	struct arena *arena = &corral->arena;
 	uint64_t hash = slot_hash(arena, key);
 	struct found found;
+	int64_t deadline;
 	int r;
 
 	*ret_word = &arena->header->births;
@@ -432,8 +416,10 @@ static int look_for_change(struct corral *corral, struct actor *actor, const str
 		if (r == 0 && found.slot != slot)
 			r = -ERESTART; /* a new cart, in another slot */
 	}
-	if (r == 0 && arena_now_ns(arena) >= slot_deadline_ns(arena, found.slot, found.touched_ns))
-		r = slot_forgo(found.slot, found.touched_ns) ? -ENOENT : -ERESTART;
+	if (r == 0) {
+		r = slot_judge(arena, &found, arena_now_ns(arena), actor->fenced, &deadline);
+		r = r == -EAGAIN ? -ERESTART : r;
+	}
 	if (r == 0)
 		r = cart_verify_front(found.cart, found.room);
 	if (r == 0) {

@@ -358,8 +358,6 @@ struct bucket { /* W: holder of lock */
 
 static_assert(sizeof(struct bucket) == 16, "four a line");
 
-#define TOUCHED_ENDED INT64_MIN /* the cart has ended; its slot is never found again */
-
 struct slot {
 	lock_word lock;
 	uint32_t change;   /* futex word: grows by 2 with each change; bit 0: somebody waits. RMW by
@@ -369,12 +367,14 @@ struct slot {
 	block_ref current; /* the version; 0 none, and none while unlinked. W: holder of lock,
 			      release [S1]. R: acquire [S1] */
 	uint64_t hash;     /* of the key; constant while linked */
-	int64_t touched_ns; /* last activity, arena time. W: holder of lock; readers by CAS.
-			       TOUCHED_ENDED: gone */
-	uint64_t ttl_ns;    /* time to live. W: holder of lock */
+	/*
+	 * How long the cart has, see lease.h. W: all, by compare-and-swap from a word that runs;
+	 * from LEASE_OVER and LEASE_ENDED on the holder of lock only. R: all, acquire [S3]
+	 */
+	uint64_t lease;
 	uint32_t size; /* of the version, about: so much memory a change will want. W: holder of
 			  lock, relaxed. A hint */
-	uint32_t reserved[5];
+	uint32_t reserved[7];
 };
 
 static_assert(sizeof(struct slot) == CACHE_LINE, "one line");

@@ -382,11 +382,11 @@ int inspect_slot(struct inspect *inspect, uint32_t index, bool *ret_used,
 	*ret_used = current != 0 && block != NULL;
 	if (!*ret_used)
 		return 0;
-	int64_t touched = load_relaxed(&slot->touched_ns);
+	uint64_t lease = load_relaxed(&slot->lease);
 	*ret_row = (struct inspect_slot){ .number = index,
 					  .bytes = block + 1,
 					  .size = block_class_bytes(block->class) - sizeof(*block),
-					  .ended = touched == TOUCHED_ENDED };
-	ret_row->deadline_ns = ret_row->ended ? 0 : slot_deadline_ns(arena, slot, touched);
+					  .ended = !lease_runs(lease) };
+	ret_row->deadline_ns = ret_row->ended ? 0 : slot_deadline_ns(arena, lease);
 	return 0;
 }

@@ -259,7 +259,7 @@ bool salvage_process(const struct salvage *salvage, uint32_t number, int32_t *re
 static uint64_t idle_of(const struct salvage *salvage, const struct slot *slot,
 			const struct cart_head *cart)
 {
-	int64_t idle_ns = ns_since(salvage->now_ns, slot->touched_ns);
+	int64_t idle_ns = ns_since(salvage->now_ns, lease_touched_ns(slot->lease));
 	int64_t since_change_ms = ns_since(
 		arena_wall_ms(), cart->updated_ms); /* wraps: no checksum makes it a time */
 	uint64_t most_ns = since_change_ms > 0 ? (uint64_t)since_change_ms * 1000000 : 0;
@@ -295,8 +295,8 @@ static int look_at_slot(struct pass *pass, uint32_t number)
 	struct salvage *salvage = pass->salvage;
 	const struct slot *slot = &salvage->arena.slots[number];
 
-	if (slot->touched_ns == TOUCHED_ENDED || slot->current == 0)
-		return 0; /* never used, or ended */
+	if (!lease_runs(slot->lease) || slot->current == 0)
+		return 0; /* never used, over, or ended */
 	const struct cart_head *cart = copy_sound(salvage, slot->current);
 	if (cart != NULL && hash_of(salvage, cart) == slot->hash)
 		return hand_over(pass, slot, cart);

@@ -264,7 +264,7 @@ static void walk_cart(struct inspect *inspect, uint32_t number, bool verify, uin
 	snprintf(where, sizeof(where), "slot %u", number);
 	for (int tries = 0; tries < COPY_TRIES; tries++) {
 		block_ref current = load_acquire(&slot->current); /* pairs [S1] */
-		int64_t touched = load_relaxed(&slot->touched_ns);
+		uint64_t lease = load_relaxed(&slot->lease);
 		if (current == 0)
 			return; /* ending */
 		if (class_at(inspect, current) == CLASS_COUNT) {
@@ -274,9 +274,8 @@ static void walk_cart(struct inspect *inspect, uint32_t number, bool verify, uin
 		const struct cart_head *cart = copy_cart(inspect, slot, current, copy, &room);
 		if (cart == NULL)
 			continue;
-		bool ended = touched == TOUCHED_ENDED ||
-			     arena_now_ns(&inspect->arena) >=
-				     slot_deadline_ns(&inspect->arena, slot, touched);
+		bool ended = !lease_runs(lease) || arena_now_ns(&inspect->arena) >=
+							   slot_deadline_ns(&inspect->arena, lease);
 		add_cart(inspect, slot, cart, ended);
 		if (verify)
 			verify_cart(inspect, number, cart, room);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * expire.c: see expire.h. Used by the agent's sweep, and by a worker that finds the arena
- * full while no agent sweeps. The decision is one compare-and-swap on slot.touched_ns
+ * full while no agent sweeps. The decision is one compare-and-swap of slot.lease
  * (slot_end_if_over): a reader who renews the cart at the same moment either comes first, and it
  * lives, or finds it gone.
  */
@@ -17,11 +17,11 @@ static bool time_is_up(const struct arena *arena, const struct slot *slot, int64
 {
 	/* acquire: then hash and touched are those of a cart that is linked. pairs [S1] */
 	bool there = load_acquire(&slot->current) != 0;
-	int64_t touched = load_relaxed(
-		&slot->touched_ns); /* relaxed: a first look, decided again under the locks */
+	/* relaxed: a first look, decided again under the locks */
+	uint64_t lease = load_relaxed(&slot->lease);
 
-	return there && touched != TOUCHED_ENDED &&
-	       now_ns >= slot_deadline_ns(arena, slot, touched);
+	return there && lease != LEASE_ENDED &&
+	       (!lease_runs(lease) || now_ns >= slot_deadline_ns(arena, lease));
 }
 
 static bool expire_one(struct actor *actor, struct slot *slot, int64_t now_ns)

@@ -3,23 +3,28 @@
  * slot.c: find, publish, insert, end; and what of it a death leaves to do.
  *
  * Invariants:
- *   - A chain is sound at every instruction: insertion fills the slot, then stores the bucket's
+ *   - A chain is sound at every instruction: insertion fills the slot, then stores the chain's
  *     head; unlinking is one store. An unlinked slot keeps its `next` until a grace period is over.
- *   - A change counts from the store to slot.current on, an end from the store of TOUCHED_ENDED on.
- *     A new cart's slot is linked empty and then filled by the same store; a death between is
- *     filled by the repairer.
- *   - A slot that is in no chain has no version: who looks at slots by number sees nothing that is
- *     freed.
- *   - TOUCHED_ENDED, once stored, stays until the slot is inserted anew; who holds the slot's lock
- *     finishes the unlinking before dropping it (or its repairer does).
+ *   - A change counts from the store to slot.current on. A new cart's slot is linked empty and then
+ *     filled by the same store; after a death in between, the repairer fills it.
+ *   - An end counts from a compare-and-swap of the lease on: to LEASE_OVER when the time is up, by
+ *     anybody, before anybody is told; to LEASE_ENDED under both locks. A renewal is a
+ *     compare-and-swap, too, from the lease that was judged to run still. So of an end and a
+ *     renewal one wins; and neither publishing nor repair renews.
+ *   - LEASE_OVER is left only by the holder of the slot's lock: by an end, or by a new cart in the
+ *     same slot, whose version is stored first, and which counts from the store of its lease on. A
+ *     version that a death leaves under LEASE_OVER is one that nobody ever sees.
+ *   - LEASE_ENDED, once stored, stays until the slot is inserted anew; the holder of the slot's
+ *     lock finishes the unlinking before dropping it (or its repairer does).
+ *   - A slot that is in no chain has no version: a walk by number sees nothing that is freed.
  *   - slot.lock and slot.change are never reset: a thread may hold or wait for the lock of a slot
  *     that was freed meanwhile; it looks again (slot_recheck) once it has it.
  *   - version_floor of a bucket is no less than the version of any cart of its chain that ended, so
  *     a key's versions grow from one cart to the next.
  *
- * The order of two loads in slot_find matters: touched before current. A cart whose time is up may
- * be replaced in place by a new one (publish, then touch); the other way round a reader could pair
- * the old version with the new time.
+ * Readers load the lease, the version, and the lease again [S3]: a version goes with a lease only
+ * if the lease was the same before and after it. Otherwise a reader could pair the version of a new
+ * cart, which does not count yet, with the lease of the cart before it, or the other way round.
  */
 #include <errno.h>
 #include <limits.h>
@@ -29,6 +34,9 @@
 #include "sync/deaths.h"
 #include "sync/lock.h"
 
+#define LOOK_MAX 1000u   /* as for RENEW_MAX */
+#define RENEW_MAX 10000u /* each time a reader renewed it, or the arena is damaged */
+
 int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash,
 		 const struct corral_key *key, struct found *ret_found)
 {
@@ -37,13 +45,12 @@ int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash,
 	 * seen. pairs [S1]
 	 */
 	block_ref current = load_acquire(&slot->current);
-	int64_t touched =
-		load_relaxed(&slot->touched_ns); /* relaxed: ordered by current, and by the lock */
+	uint64_t lease = load_acquire(&slot->lease);
 
-	if (load_relaxed(&slot->hash) != hash || touched == TOUCHED_ENDED || current == 0)
+	if (load_relaxed(&slot->hash) != hash || lease == LEASE_ENDED || current == 0)
 		return -ENOENT;
 	ret_found->slot = slot;
-	ret_found->touched_ns = touched;
+	ret_found->lease = lease;
 	return slot_look_at(arena, current, hash, key, ret_found);
 }
 
@@ -53,12 +60,18 @@ bool slot_key_damaged(uint64_t hash, const struct cart_head *cart, size_t room)
 	return cart_verify_front(cart, room) < 0 || cart->hash != hash;
 }
 
-int64_t slot_deadline_ns(const struct arena *arena, const struct slot *slot, int64_t touched_ns)
+int slot_load(const struct arena *arena, uint32_t number, struct found *ret_found)
 {
-	uint64_t ttl =
-		load_acquire(&slot->ttl_ns); /* then the touch it came with is seen. pairs [S5] */
+	struct slot *slot = &arena->slots[number];
+	uint64_t lease = load_acquire(&slot->lease);      /* before current. pairs [S3] */
+	block_ref current = load_acquire(&slot->current); /* pairs [S1] */
 
-	return deadline_ns(touched_ns, ttl != 0 ? ttl : load_relaxed(&arena->header->ttl_ns));
+	if (current == 0 || lease == LEASE_ENDED)
+		return -ENOENT;
+	ret_found->slot = slot;
+	ret_found->lease = lease;
+	ret_found->cart = slot_version(arena, current, &ret_found->room);
+	return ret_found->cart != NULL ? 0 : -EUCLEAN;
 }
 
 /* ------------------------------------------------------------------ change */
@@ -99,11 +112,102 @@ static void mark_dirty(struct arena *arena, slot_link link, bool fenced)
 		(void)fetch_or_acq_rel(word, bit);
 }
 
-void slot_mark_touched(struct arena *arena, struct slot *slot, bool fenced)
+/* For the journal, if one is kept: the lease has changed. */
+static void mark_lease(struct arena *arena, const struct slot *slot, bool fenced)
 {
 	if (load_relaxed(&arena->header->journal) != 0) /* relaxed: a setting */
 		mark_dirty(arena, arena_slot_link(arena, slot), fenced);
 }
+
+/* ------------------------------------------------------------------- lease */
+
+int slot_judge(struct arena *arena, const struct found *found, int64_t now_ns, bool fenced,
+	       int64_t *ret_deadline_ns)
+{
+	struct slot *slot = found->slot;
+	uint64_t lease = found->lease;
+	int64_t deadline = slot_deadline_ns(arena, lease);
+
+	if (unlikely(load_relaxed(&slot->lease) != lease)) /* after current. pairs [S3] */
+		return -EAGAIN;
+	if (likely(lease_runs(lease) && now_ns < deadline)) {
+		*ret_deadline_ns = deadline;
+		return 0;
+	}
+	/* compare and swap: an end and a renewal cannot both win. pairs [S3] */
+	if (lease != LEASE_OVER && !cas_acq_rel(&slot->lease, lease, LEASE_OVER))
+		return -EAGAIN;
+	/* all who tell of the end mark it: the one that swapped may have died before it did */
+	mark_lease(arena, slot, fenced);
+	return -ENOENT;
+}
+
+int slot_look(struct arena *arena, uint32_t number, bool fenced, struct found *ret_found,
+	      int64_t *ret_deadline_ns)
+{
+	for (uint32_t tries = 0; tries < LOOK_MAX; tries++) {
+		int r = slot_load(arena, number, ret_found);
+		if (r == 0)
+			r = slot_judge(arena, ret_found, arena_now_ns(arena), fenced,
+				       ret_deadline_ns);
+		if (r != -EAGAIN)
+			return r;
+	}
+	return -EBUSY;
+}
+
+bool slot_touch(struct arena *arena, const struct found *found, int64_t now_ns, bool fenced)
+{
+	uint64_t renewed = lease_touched(found->lease, now_ns);
+
+	if (!cas_acq_rel(&found->slot->lease, found->lease, renewed)) /* pairs [S3] */
+		return false;
+	mark_lease(arena, found->slot, fenced);
+	return true;
+}
+
+int slot_renew(struct arena *arena, struct slot *slot, int64_t now_ns, uint64_t ttl_ms, bool fenced)
+{
+	const uint64_t standard = load_relaxed(&arena->header->ttl_ns); /* relaxed: a setting */
+	const uint32_t code = lease_ttl_code(ttl_ms * 1000000);
+	struct found found = { .slot = slot };
+	int64_t deadline;
+
+	for (uint32_t tries = 0; tries < RENEW_MAX; tries++) {
+		uint64_t lease = found.lease = load_acquire(&slot->lease); /* pairs [S3] */
+		if (lease == LEASE_ENDED)
+			return -EAGAIN;
+		int r = slot_judge(arena, &found, now_ns, fenced, &deadline);
+		if (r == -ENOENT)
+			return -EAGAIN;
+		uint64_t renewed = lease_touched(lease, now_ns);
+		if (lease_ttl_ns(code, standard) > lease_ttl_ns(lease, standard))
+			renewed = (renewed & ~(uint64_t)LEASE_TTL_MASK) | code;
+		/* mostly it was renewed within the same unit of time already */
+		if (r == 0 && (renewed == lease || cas_acq_rel(&slot->lease, lease, renewed)))
+			return 0;
+	}
+	return -EAGAIN;
+}
+
+/*
+ * What the current version says of its time to live becomes the lease's; never over LEASE_OVER.
+ * Slot lock held.
+ */
+static void settle_ttl(struct slot *slot, uint64_t ttl_ms)
+{
+	const uint32_t code = lease_ttl_code(ttl_ms * 1000000);
+
+	for (uint32_t tries = 0; tries < RENEW_MAX; tries++) {
+		uint64_t lease = load_relaxed(&slot->lease); /* relaxed: the swap decides */
+		uint64_t settled = (lease & ~(uint64_t)LEASE_TTL_MASK) | code;
+		if (likely(settled == lease) || !lease_runs(lease) ||
+		    cas_acq_rel(&slot->lease, lease, settled)) /* after current. pairs [S3] */
+			return;
+	}
+}
+
+/* -------------------------------------------------------------- publishing */
 
 /* Count a change in the futex word; true when somebody sleeps on it. Slot lock held. */
 static bool bump_change(struct slot *slot)
@@ -140,37 +244,28 @@ static bool after_publish(struct arena *arena, struct thread_record *record, str
 	return wake;
 }
 
-/*
- * Activity never goes back: a reader may have touched it at a later time than ours. Slot lock held.
- */
-static void renew(struct slot *slot, int64_t now_ns)
-{
-	int64_t seen = load_relaxed(&slot->touched_ns); /* relaxed: the compare-and-swap decides */
-
-	while (seen < now_ns &&
-	       !cas_acq_rel(&slot->touched_ns, seen, now_ns)) /* after current. pairs [S3] */
-		seen = load_relaxed(&slot->touched_ns);
-}
-
-bool slot_publish(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms,
-		  int64_t now_ns, bool replaces_ended)
+bool slot_publish(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms)
 {
 	struct intent *intent = &actor->record->intent;
 
-	/*
-	 * A live cart is renewed before the new version shows, or a reader could find the version
-	 * and think its time up. One whose time is up (nobody can renew it any more, slot_forgo)
-	 * only after, or the old version would live again.
-	 */
-	if (!replaces_ended)
-		renew(slot, now_ns);
 	note(&intent->old, slot->current);
-	store_release(&slot->current,
-		      intent->hand); /* the version's bytes before its reference. pairs [S1] */
-	renew(slot, now_ns);
-	store_release(&slot->ttl_ns, ttl_ms * 1000000); /* after the touch: a reader that has it
-							   looks again. pairs [S5] */
-	store_relaxed(&slot->size, size);               /* relaxed: a hint */
+	store_release(&slot->current, intent->hand); /* the version's bytes first. pairs [S1] */
+	settle_ttl(slot, ttl_ms);
+	store_relaxed(&slot->size, size); /* relaxed: a hint */
+	leave_hint(actor->arena, slot, intent->hand);
+	return after_publish(actor->arena, actor->record, slot, actor->fenced);
+}
+
+bool slot_publish_anew(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms,
+		       int64_t now_ns)
+{
+	struct intent *intent = &actor->record->intent;
+
+	note(&intent->old, slot->current);
+	store_release(&slot->current, intent->hand); /* the version's bytes first. pairs [S1] */
+	/* the cart is there from here on: its version before its lease. pairs [S3] */
+	store_release(&slot->lease, lease_of(now_ns, lease_ttl_code(ttl_ms * 1000000)));
+	store_relaxed(&slot->size, size); /* relaxed: a hint */
 	leave_hint(actor->arena, slot, intent->hand);
 	return after_publish(actor->arena, actor->record, slot, actor->fenced);
 }
@@ -205,8 +300,8 @@ int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint3
 		return -EUCLEAN;                 /* nothing is linked */
 	store_relaxed(&slot->next, chain->head); /* relaxed: published by the head [S2] */
 	store_relaxed(&slot->hash, hash);        /* relaxed: published by the head [S2] */
-	store_relaxed(&slot->ttl_ns, ttl_ms * 1000000);
-	store_relaxed(&slot->touched_ns, now_ns);
+	/* relaxed: published by the head [S2] */
+	store_relaxed(&slot->lease, lease_of(now_ns, lease_ttl_code(ttl_ms * 1000000)));
 	store_relaxed(&slot->size, size);
 	store_release(&chain->head, link); /* the slot's words before its link. pairs [S2] */
 	leave_hint(actor->arena, slot, intent->hand);
@@ -233,17 +328,6 @@ static void unlink_slot(const struct arena *arena, const struct bucket *bucket, 
 	}
 }
 
-/* The head of the version in a block; NULL if there is no room for one (damaged). */
-static const struct cart_head *cart_at(const struct arena *arena, block_ref ref)
-{
-	const uint64_t least = sizeof(struct block_header) + sizeof(struct cart_head);
-
-	if (!arena_block_inside(arena, ref) ||
-	    (uint64_t)(arena->space_end - ref) * BLOCK_UNIT < least)
-		return NULL;
-	return (const struct cart_head *)(arena_block(arena, ref) + 1);
-}
-
 /*
  * The slot may hold another cart before the journal looks at it again, and would say nothing of
  * this one's last version. relaxed: before the slot's next version is published, through the lists
@@ -257,13 +341,14 @@ static void raise_ended_version(struct arena_header *h, uint64_t version)
 		seen = load_relaxed(&h->ended_version);
 }
 
-/* Everything after TOUCHED_ENDED was stored; done again from the start by a repairer. */
+/* Everything after LEASE_ENDED was stored; done again from the start by a repairer. */
 static bool finish_end(struct arena *arena, struct thread_record *record, struct bucket *bucket,
 		       struct slot *slot, block_ref current, bool fenced)
 {
 	slot_link link = arena_slot_link(arena, slot);
 
-	const struct cart_head *cart = cart_at(arena, current);
+	size_t room;
+	const struct cart_head *cart = slot_version(arena, current, &room);
 
 	if (cart != NULL) {
 		uint64_t version = load_relaxed(&cart->version);
@@ -286,22 +371,11 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 	return wake;
 }
 
-bool slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot)
+int slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot, uint64_t lease,
+	     bool *ret_wake)
 {
-	store_release(&slot->touched_ns, TOUCHED_ENDED); /* pairs [S3] */
-	fence_compiler();
-	return finish_end(actor->arena, actor->record, bucket, slot, slot->current, actor->fenced);
-}
-
-int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns,
-		     bool *ret_wake)
-{
-	int64_t touched = load_acquire(&slot->touched_ns);
-
-	if (touched == TOUCHED_ENDED || load_relaxed(&slot->current) == 0 ||
-	    now_ns < slot_deadline_ns(actor->arena, slot, touched) ||
-	    !cas_acq_rel(&slot->touched_ns, touched,
-			 TOUCHED_ENDED)) /* a reader was quicker. pairs [S3] */
+	if (lease == LEASE_ENDED || load_relaxed(&slot->current) == 0 ||
+	    !cas_acq_rel(&slot->lease, lease, LEASE_ENDED)) /* a reader was quicker. pairs [S3] */
 		return -EAGAIN;
 	fence_compiler();
 	*ret_wake =
@@ -309,21 +383,14 @@ int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *sl
 	return 0;
 }
 
-bool slot_touch(struct slot *slot, int64_t touched_ns, int64_t now_ns)
+int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns,
+		     bool *ret_wake)
 {
-	/* compare and swap: an end and a renewal cannot both win. pairs [S3] */
-	return cas_acq_rel(&slot->touched_ns, touched_ns, now_ns);
-}
+	uint64_t lease = load_acquire(&slot->lease); /* pairs [S3] */
 
-bool slot_forgo(struct slot *slot, int64_t touched_ns)
-{
-	if (touched_ns == TOUCHED_ENDED + 1)
-		return true; /* damaged; one earlier has a meaning */
-	/*
-	 * one nanosecond earlier: its time is up all the same, and a reader's touch will fail.
-	 * pairs [S3]
-	 */
-	return cas_acq_rel(&slot->touched_ns, touched_ns, touched_ns - 1);
+	if (lease_runs(lease) && now_ns < slot_deadline_ns(actor->arena, lease))
+		return -EAGAIN;
+	return slot_end(actor, bucket, slot, lease, ret_wake);
 }
 
 void slot_wake(struct arena *arena, struct slot *slot)
@@ -342,18 +409,6 @@ void slot_wake(struct arena *arena, struct slot *slot)
 
 /* ------------------------------------------------------------------- repair */
 
-/* It was published: what follows the publishing store is done again. */
-static void repair_publish(struct arena *arena, struct thread_record *record, struct slot *slot)
-{
-	const struct cart_head *cart = cart_at(arena, load_relaxed(&slot->current));
-
-	if (cart == NULL)
-		return; /* damaged */
-	renew(slot, arena_now_ns(arena));
-	store_release(&slot->ttl_ns, cart->ttl_ms * 1000000); /* pairs [S5] */
-	(void)after_publish(arena, record, slot, true);
-}
-
 /*
  * It had ended: what follows is done again. (Or the slot was freed, and is another cart's now: then
  * it is let be.)
@@ -362,9 +417,9 @@ static bool repair_end(struct arena *arena, struct thread_record *record, struct
 		       struct slot *slot)
 {
 	block_ref current = load_acquire(
-		&slot->current); /* before touched: an inserter stores it after. pairs [S1] */
+		&slot->current); /* before the lease: an inserter stores it after. pairs [S1] */
 
-	if (load_relaxed(&slot->touched_ns) != TOUCHED_ENDED ||
+	if (load_relaxed(&slot->lease) != LEASE_ENDED ||
 	    slot_bucket(arena, load_relaxed(&slot->hash)) != bucket)
 		return false;
 	(void)finish_end(arena, record, bucket, slot, current, true);
@@ -385,13 +440,20 @@ static uint32_t repair_held(struct arena *arena, struct thread_record *record, s
 	if (slot != NULL && bucket != NULL && repair_end(arena, record, bucket, slot))
 		found |= DEATH_ENDED;
 	if (slot != NULL && intent->hand != 0 && slot->current == intent->hand) {
-		repair_publish(arena, record, slot);
+		(void)after_publish(arena, record, slot, true);
 		found |= DEATH_PUBLISHED;
 	}
 	if (slot != NULL && intent->hand != 0) { /* still: not published */
 		if (slot->current == intent->old)
 			note(&intent->old, 0); /* old is still current, hand will be freed */
 		found |= DEATH_UNPUBLISHED;
+	}
+	if (slot != NULL) { /* renewed for a change that was not published, or not settled yet */
+		size_t room;
+		const struct cart_head *cart =
+			slot_version(arena, load_relaxed(&slot->current), &room);
+		if (cart != NULL)
+			settle_ttl(slot, load_relaxed(&cart->ttl_ms));
 	}
 	return found;
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "arena/layout.h"
+#include "arena/lease.h"
 #include "base/atomic.h"
 #include "base/hash.h"
 #include "cart/cart.h"
@@ -86,26 +87,71 @@ struct found {
 	struct slot *slot;
 	const struct cart_head *cart;
 	size_t room; /* bytes up to the end of the arena: the version cannot have more */
-	int64_t touched_ns;
+	uint64_t lease;
 };
 
-/* The cart in a slot whose lock is held, if it is (still) that of the key. 0, -ENOENT, -EUCLEAN. */
+/*
+ * The cart in a slot whose lock is held, if it is (still) that of the key. 0, -ENOENT, -EUCLEAN. A
+ * cart whose time is up is found too: slot_judge() decides.
+ */
 int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash,
 		 const struct corral_key *key, struct found *ret_found);
 
-/* From this arena time on, the cart in the slot is gone. */
-int64_t slot_deadline_ns(const struct arena *arena, const struct slot *slot, int64_t touched_ns);
+/* In a section: whatever cart is in a slot. 0, -ENOENT, -EUCLEAN; slot_judge() decides. */
+int slot_load(const struct arena *arena, uint32_t number, struct found *ret_found);
+
+/* From this arena time on, the time of a cart with such a lease is up. */
+static inline int64_t slot_deadline_ns(const struct arena *arena, uint64_t lease)
+{
+	return lease_deadline_ns(lease, load_relaxed(&arena->header->ttl_ns)); /* a setting */
+}
+
+/*
+ * Is the cart that was found there, as seen by a caller who read the clock at now_ns? Every answer
+ * about a cart that was found comes from here. (A read that finds the lease renewed less than a
+ * grain ago knows the answer without asking.)
+ *
+ *   0        it is there; *ret_deadline_ns says until when
+ *   -ENOENT  its time is up. That is final when this returns: the slot has LEASE_OVER, and is
+ * marked for the journal -EAGAIN  its lease has changed since it was found: look again
+ *
+ * fenced: the actor's, as for the dirty mark. In a section, or with the slot's lock.
+ */
+int slot_judge(struct arena *arena, const struct found *found, int64_t now_ns, bool fenced,
+	       int64_t *ret_deadline_ns);
+
+/*
+ * In a section: slot_load() and slot_judge(), again while the lease changes. 0, -ENOENT, -EUCLEAN;
+ * -EBUSY: it changes each time we look, which takes a member of the group gone mad.
+ */
+int slot_look(struct arena *arena, uint32_t number, bool fenced, struct found *ret_found,
+	      int64_t *ret_deadline_ns);
+
+/* An activity that changes nothing. False: the lease has changed since: look again. */
+bool slot_touch(struct arena *arena, const struct found *found, int64_t now_ns, bool fenced);
 
 /* Note which locks are about to be wanted. Before lock_take(). */
 void slot_want(struct actor *actor, struct bucket *bucket, struct slot *slot);
 
 /*
- * Publish the version in hand as the slot's current one: the slot's lock is held. The former
- * version is then in intent.old, to be retired once the lock is dropped. replaces_ended: the former
- * one's time is up, and slot_forgo() was called. True: somebody sleeps on slot->change.
+ * The slot's lock is held, and a change is about to be published: renew the lease, for the former
+ * or the new time to live, whichever is longer. 0; -EAGAIN: the cart's time is up, or it has ended:
+ * look again. Nothing renews the lease between this and the end of the call: if the time is up
+ * before the change is published, then the change came just before the end.
  */
-bool slot_publish(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms,
-		  int64_t now_ns, bool replaces_ended);
+int slot_renew(struct arena *arena, struct slot *slot, int64_t now_ns, uint64_t ttl_ms,
+	       bool fenced);
+
+/*
+ * Publish the version in hand as the slot's current one: the slot's lock is held, and the lease was
+ * renewed. The former version is then in intent.old, to be retired once the lock is dropped. True:
+ * somebody sleeps on slot->change.
+ */
+bool slot_publish(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms);
+
+/* The same for a new cart, in the place of one that is over (LEASE_OVER). */
+bool slot_publish_anew(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms,
+		       int64_t now_ns);
 
 /*
  * Link intent.hand_slot with the version in hand into the bucket whose lock is held. 0; -EUCLEAN:
@@ -115,31 +161,16 @@ int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint3
 		uint64_t ttl_ms, int64_t now_ns);
 
 /*
- * End a cart: it is found no more; its version is in intent.old, and its slot is freed with it.
- * Both locks are held.
- * True: somebody sleeps on slot->change.
+ * End a cart whose lease is known: it is found no more; its version is in intent.old, and its slot
+ * is freed with it. Both locks are held. 0; -EAGAIN: the lease has changed since: look again.
+ * *ret_wake: somebody sleeps on slot->change.
  */
-bool slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot);
+int slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot, uint64_t lease,
+	     bool *ret_wake);
 
-/*
- * End it only if its time is up and no reader renews it at this moment. -EAGAIN: it lives.
- * *ret_wake as slot_end().
- */
+/* End the cart if its time is up. -EAGAIN: it lives, or is no more. *ret_wake as slot_end(). */
 int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns,
 		     bool *ret_wake);
-
-/* A reader's touch: false when somebody else has changed the time meanwhile: look again. */
-bool slot_touch(struct slot *slot, int64_t touched_ns, int64_t now_ns);
-
-/* For the journal, if one is kept: the slot's time was renewed. */
-void slot_mark_touched(struct arena *arena, struct slot *slot, bool fenced);
-
-/*
- * Before anybody is told that a cart's time is up: from now on no reader whose clock reading is old
- * can renew it. False: somebody just has, look again. A death right after it leaves a cart whose
- * time is up.
- */
-bool slot_forgo(struct slot *slot, int64_t touched_ns);
 
 /* Wake those who wait for the slot's change, or (NULL) for any new cart. */
 void slot_wake(struct arena *arena, struct slot *slot);
@@ -159,55 +190,74 @@ bool slot_key_damaged(uint64_t hash, const struct cart_head *cart, size_t room);
 
 /* ------------------------------------------------- finding, inlined into every read */
 
+/*
+ * The version that a reference names, and how many bytes there are up to the end of the arena (its
+ * class is not looked at, which saves a cache line). NULL: there is no room for one.
+ */
+static inline __attribute__((always_inline)) const struct cart_head *
+slot_version(const struct arena *arena, block_ref ref, size_t *ret_room)
+{
+	const size_t header = sizeof(struct block_header);
+
+	if (unlikely(!arena_block_inside(arena, ref)))
+		return NULL;
+	*ret_room = (size_t)(arena->space_end - ref) * BLOCK_UNIT - header;
+	if (unlikely(*ret_room < sizeof(struct cart_head)))
+		return NULL;
+	return (const struct cart_head *)(arena_block(arena, ref) + 1);
+}
+
 /* Is this the version of a cart, and of this one? */
 static inline __attribute__((always_inline)) int slot_look_at(const struct arena *arena,
 							      block_ref current, uint64_t hash,
 							      const struct corral_key *key,
 							      struct found *found)
 {
-	if (unlikely(!arena_block_inside(arena, current)))
+	found->cart = slot_version(arena, current, &found->room);
+	if (unlikely(found->cart == NULL))
 		return -EUCLEAN;
-	const struct block_header *block = arena_block(arena, current);
-	const struct cart_head *cart = (const struct cart_head *)(block + 1);
-	/* the class is not looked at (a cache line saved); the arena's end bounds it */
-	size_t room = (size_t)(arena->space_end - current) * BLOCK_UNIT - sizeof(*block);
+	if (likely(cart_has_key(found->cart, found->room, key)))
+		return 0;
+	return slot_key_damaged(hash, found->cart, found->room) ? -EUCLEAN : -ENOENT;
+}
 
-	if (unlikely(room < sizeof(*cart)))
-		return -EUCLEAN;
-	if (unlikely(!cart_has_key(cart, room, key)))
-		return slot_key_damaged(hash, cart, room) ? -EUCLEAN : -ENOENT;
-	found->cart = cart;
-	found->room = room;
-	return 0;
+/*
+ * A slot's lease and current version, as one: the lease is read before the version and again after
+ * it. False: it has changed meanwhile, and the version may go with another lease. One after the
+ * other, so that a writer that wants this cache line back takes it once.
+ */
+static inline __attribute__((always_inline)) bool
+slot_read(const struct slot *slot, uint64_t *ret_lease, block_ref *ret_current)
+{
+	*ret_lease = load_acquire(&slot->lease);         /* before current. pairs [S3] */
+	*ret_current = load_acquire(&slot->current);     /* its bytes are written. pairs [S1] */
+	return load_relaxed(&slot->lease) == *ret_lease; /* after current. pairs [S3] */
 }
 
 /*
  * Find a cart. The caller is in a read-side critical section. 0, -ENOENT, or -EUCLEAN when the
- * chain or the version is damaged. Carts whose time is up are found too: the caller looks at the
- * clock.
+ * chain or the version is damaged. A cart whose time is up is found too: slot_judge() decides.
  */
 static inline __attribute__((always_inline)) int slot_find(const struct arena *arena, uint64_t hash,
 							   const struct corral_key *key,
 							   struct found *ret_found)
 {
-	slot_link link = load_acquire(
-		&slot_chain(arena, hash)->head); /* the slot's words are filled in. pairs [S2] */
+	/* the slot's words are filled in. pairs [S2] */
+	slot_link link = load_acquire(&slot_chain(arena, hash)->head);
 	uint32_t bound = arena->max_carts;
 
 	while (link != 0 && bound-- > 0) {
 		struct slot *slot = arena_slot(arena, link);
 		if (unlikely(slot == NULL))
 			return -EUCLEAN;
-		if (likely(load_relaxed(&slot->hash) ==
-			   hash)) { /* relaxed: ordered by the link [S2] */
-			int64_t touched =
-				load_acquire(&slot->touched_ns); /* before current. pairs [S3] */
-			block_ref current = load_acquire(
-				&slot->current); /* its bytes are written. pairs [S1] */
-			if (likely(touched != TOUCHED_ENDED && current != 0)) {
+		if (likely(load_relaxed(&slot->hash) == hash)) { /* ordered by the link [S2] */
+			uint64_t lease =
+				load_acquire(&slot->lease); /* before current. pairs [S3] */
+			block_ref current = load_acquire(&slot->current); /* pairs [S1] */
+			if (likely(lease != LEASE_ENDED && current != 0)) {
 				int r = slot_look_at(arena, current, hash, key, ret_found);
 				ret_found->slot = slot;
-				ret_found->touched_ns = touched;
+				ret_found->lease = lease;
 				if (likely(r != -ENOENT))
 					return r;
 			}
