@@ -152,7 +152,7 @@ static void all_records_alive_is_an_error_of_its_own_until_one_dies(void **state
 	assert_int_equal(member_join(&yard, &us), 0);
 	for (uint32_t i = 0; i < COUNT(lives); i++) {
 		if (alive_open(yard.dir_fd, false, &lives[i], NULL) == -EMFILE)
-			skip(); /* as the limit of descriptors says */
+			skip_because("the limit of open files is too low");
 		assert_int_equal(alive_claim(&us.arena, &lives[i], repair_process, 0), 0);
 		assert_int_equal(lives[i].process, i + 1);
 	}

@@ -229,7 +229,7 @@ static void threads_find_nothing_old_with_membarrier(void **state)
 {
 	(void)state;
 	if (!grace_register())
-		skip();
+		skip_because("membarrier(2) is not to be had here");
 	nobody_finds_what_a_grace_period_has_passed_over(false, MEMBARRIER);
 }
 
@@ -250,7 +250,7 @@ static void processes_find_nothing_old_with_membarrier(void **state)
 	(void)state;
 	NEEDS_PROCESSES();
 	if (!grace_register())
-		skip();
+		skip_because("membarrier(2) is not to be had here");
 	nobody_finds_what_a_grace_period_has_passed_over(true, MEMBARRIER);
 }
 

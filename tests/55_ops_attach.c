@@ -349,7 +349,7 @@ static void one_process_more_than_records_is_told_so_until_one_is_free(void **st
 	struct corral *one_more = NULL;
 
 	if (setrlimit(RLIMIT_NOFILE, &files) != 0)
-		skip();
+		skip_because("the limit of open files cannot be raised");
 	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
 		handles[i] = yard_open(*state, 0);
 	assert_int_equal(corral_open(((struct yard *)*state)->path, 0, &one_more), -EUSERS);

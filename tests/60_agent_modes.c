@@ -167,7 +167,7 @@ static void watch_agent(struct watch *watch)
 					  NULL };
 	int code = run_watched(watch, arguments, true);
 	if (code == CHILD_SKIPS)
-		skip();
+		skip_because("ptrace(2) is not allowed here");
 	assert_int_equal(code, 0);
 	print_message("%u stops, %u different names with modes\n", watch->stops, watch->kinds);
 	for (uint32_t i = 0; i < watch->kinds; i++)
@@ -197,7 +197,7 @@ static void no_file_is_open_to_another_group_at_any_instant(void **state)
 	struct watch watch = { .gid = GROUP };
 
 	if (geteuid() != 0)
-		skip(); /* we could not give that group */
+		skip_because("only root can give that group");
 	snprintf(watch.group, sizeof(watch.group), "%u", GROUP);
 	watch_agent(&watch);
 }
@@ -219,7 +219,7 @@ static void a_program_that_makes_an_open_file_for_an_instant_is_seen(void **stat
 	with_place[3] = watch.yard.path;
 	int code = run_watched(&watch, with_place, false);
 	if (code == CHILD_SKIPS)
-		skip();
+		skip_because("ptrace(2) is not allowed here");
 	assert_int_equal(code, 0);
 	assert_true(strncmp(watch.wrong, "open: mode 666", 14) == 0);
 	yard_remove(&watch.yard);

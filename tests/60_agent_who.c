@@ -85,7 +85,7 @@ static bool ended(pid_t pid)
 static void start(struct stage *stage, uid_t agent_uid)
 {
 	if (geteuid() != 0)
-		skip();
+		skip_because("only root can be somebody else");
 	memset(stage, 0, sizeof(*stage));
 	yard_make_empty(&stage->yard);
 	find_agent(stage->agent);
@@ -98,7 +98,7 @@ static void start(struct stage *stage, uid_t agent_uid)
 	    !pings(stage->directory)) {
 		assert_int_equal(child_wait(stage->pid), CHILD_SKIPS);
 		yard_remove(&stage->yard);
-		skip();
+		skip_because("other users cannot reach the build directory");
 	}
 }
 

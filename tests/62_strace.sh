@@ -12,7 +12,7 @@ log=$(mktemp "${TMPDIR:-/tmp}/corral-strace.XXXXXX") || exit 2
 trap 'rm -f "$log"' EXIT
 
 if ! strace -o /dev/null true 2>/dev/null; then
-	echo "skipped: strace is missing, or may not trace"
+	echo "skipped: strace may not trace here"
 	exit 77
 fi
 [[ -x $BUILD/tests/62_readers_quiet ]] || {

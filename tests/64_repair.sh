@@ -135,7 +135,6 @@ a_full_one_is_rebuilt_whole() {
 }
 
 killed_at_any_step_it_loses_nothing() {
-	command -v strace >/dev/null || skip "no strace"
 	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"
 	local call nth killed=0
 	three_carts

@@ -272,7 +272,6 @@ one_that_is_kept_already_is_not_overwritten() {
 }
 
 killed_at_any_step_it_loses_nothing() {
-	command -v strace >/dev/null || skip "no strace"
 	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"
 	local call nth killed=0 refused=0 code
 	former

@@ -837,8 +837,6 @@ claims=(
 	completion_knows_commands_and_options
 )
 [[ $# -eq 0 ]] || claims=("$@")
-command -v script >/dev/null || # bsdutils
-	mapfile -t claims < <(printf '%s\n' "${claims[@]}" | grep -vE '_fit_the_terminal|^colours_are')
 
 # An arena that nobody serves any more, to be copied and damaged; then the one that is served.
 mkdir "$work/still" "$dir"

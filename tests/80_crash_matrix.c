@@ -187,7 +187,7 @@ static void die_again(const struct image *image)
 	crash_stage_again(
 		&stage, image); /* what was seen after another first death need not be seen again */
 	if (!crash_run(&stage, &plan, look_at_state, &gallery))
-		skip();
+		skip_because("ptrace(2) is not allowed here");
 	count_run();
 	second_deaths += stage.states;
 	look_at_gallery(&gallery);
@@ -240,7 +240,7 @@ static void death_anywhere_in_it_leaves_all_well(void **state)
 
 	NEEDS_PROCESSES();
 	if (under_way && strcmp(wanted, "first") == 0)
-		skip(); /* the last one did not get to its end */
+		skip_because("the operation before did not get to its end");
 	under_way = true;
 	crash_death.operation = operation_of(number);
 	crash_death.repairer = CRASH_ARRIVALS;
@@ -248,7 +248,7 @@ static void death_anywhere_in_it_leaves_all_well(void **state)
 	crash_expect(crash_death.operation, &crash_death.expected);
 	crash_stage_reset(&stage, NULL);
 	if (!crash_run(&stage, &plan, look_at_state, &gallery))
-		skip();
+		skip_because("ptrace(2) is not allowed here");
 	count_run();
 	print_message("%s: %llu instructions, %llu states\n", crash_death.operation->name,
 		      (unsigned long long)stage.instructions, (unsigned long long)stage.states);

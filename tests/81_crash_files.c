@@ -249,7 +249,7 @@ static bool trace_agent(struct watch *watch)
 static void trace_and_tell(struct watch *watch)
 {
 	if (!trace_agent(watch))
-		skip();
+		skip_because("ptrace(2) is not allowed here");
 	print_message("%s: %llu stops, %u states, %llu cells\n", scenario,
 		      (unsigned long long)watch->stops, watch->states, (unsigned long long)cells);
 	assert_true(watch->states > 10);

@@ -68,7 +68,6 @@ not_durable() { [[ $(status_of durable) == false ]]; }
 # strace that ends with an error is no reason to go
 traced() { # INJECTION...: an agent in the foreground whose system calls fail or kill it so; sets pid (strace's)
 	local options=() one
-	command -v strace >/dev/null || skip "no strace"
 	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"
 	for one; do options+=(-e "inject=$one"); done
 	timeout 60 strace -f -qq -o /dev/null -e trace=pwrite64,fdatasync,fsync,openat "${options[@]}" \

@@ -11,7 +11,9 @@
 #   -j JOBS     run so many at once (default: one for each processor, at most 4); they are shown in order all the same
 #
 # A test has 120 s, or what a line "timeout: N" near its head says. A program that crashes, exits
-# with an error, runs out of time or runs no test counts as a failure; exit code 77 is "skipped".
+# with an error, runs out of time or runs no test counts as a failure, and so does one that calls a
+# command that is not there: what tests need is installed (tools/deps.sh). Exit code 77 is "skipped";
+# why, a line "skipped..." says: what the machine cannot do.
 # The last line is `N passed, N failed`; the exit code is 0 if nothing failed.
 set -uo pipefail
 
@@ -123,10 +125,16 @@ show() { # NAME SOURCE: how it went
 		failed=1
 	fi
 
+	if [[ $(count ': command not found$') -gt 0 ]]; then
+		why+=" (a command is not there: is it in tools/deps.sh?)"
+		failed=$((failed + 1))
+	fi
+
 	[[ $skipped -gt 0 ]] && grey+=("$name") && [[ $passed -eq 0 ]] && state=skip
 	[[ $failed -gt 0 ]] && state="RED " && red+=("$name")
 	printf '%s %-28s %4d passed, %d failed%s%s  %d.%03d s\n' "$state" "$name" "$passed" "$failed" \
 		"$([[ $skipped -eq 0 ]] || echo ", $skipped skipped")" "$why" $((took / 1000)) $((took % 1000))
+	[[ $skipped -eq 0 ]] || grep -E '^skipped( [a-z0-9_]+)?: ' "$log" | LC_ALL=C sort | uniq -c | sed -E 's/^ *([0-9]+) /     \1 /'
 	if [[ $failed -gt 0 ]]; then
 		sed -nE 's/^\[  FAILED  \] ([^0-9].*)/     failed: \1/p' "$log" | sort -u
 		tail -n 200 "$log" | sed 's/^/     | /'

@@ -68,11 +68,21 @@ extern __thread uint32_t
 void support_let_crash(void);
 
 bool support_threads_only(void);
+/*
+ * Skip the test, and say why the machine cannot do what it needs. (A package that is missing is no
+ * reason: tools/deps.sh installs it.)
+ */
+#define skip_because(why)                                                                          \
+	do {                                                                                       \
+		print_message("skipped: %s\n", why);                                               \
+		skip();                                                                            \
+	} while (0)
+
 /* First statement of a test that needs processes. */
 #define NEEDS_PROCESSES()                                                                          \
 	do {                                                                                       \
 		if (support_threads_only())                                                        \
-			skip();                                                                    \
+			skip_because("threads only (CORRAL_TEST_MODE)");                           \
 	} while (0)
 
 /* Zeroed memory that children share; until the program ends. */

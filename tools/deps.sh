@@ -9,7 +9,8 @@ set -euo pipefail
 build_commands=(gcc:gcc make:make pkg-config:pkg-config)
 build_headers=(stdlib.h:libc6-dev urcu/arch.h:liburcu-dev msgpack.h:libmsgpack-dev xxhash.h:libxxhash-dev
 	jansson.h:libjansson-dev)
-test_commands=(xxhsum:xxhash xz:xz-utils)
+test_commands=(xxhsum:xxhash xz:xz-utils strace:strace pgrep:procps setpriv:util-linux unshare:util-linux
+	mount:mount script:bsdutils readelf:binutils xmllint:libxml2-utils)
 test_headers=(cmocka.h:libcmocka-dev gmp.h:libgmp-dev)
 lint_commands=(clang-format:clang-format clang-tidy:clang-tidy mandoc:mandoc shellcheck:shellcheck)
 fuzz_commands=(clang:clang)

@@ -75,6 +75,11 @@ check_leftovers() {
 	! grep -nE '\b(TODO|FIXME|XXX)\b' "${c_files[@]}" "${manuals[@]}" ./*.md tools/*.sh tests/*.sh model/*
 }
 
+# A test that is skipped says why.
+check_skips() {
+	! grep -nE '(^|[^_])skip\(\);' tests/*.c && ! grep -nE 'command -v .*skip' tests/*.sh
+}
+
 check_manuals() {
 	mandoc -T lint -W warning "${manuals[@]}"
 }
@@ -139,7 +144,7 @@ check_analyze() {
 }
 
 passed=0 failed=0
-checks=(layers descriptors labels names width spdx leftovers manuals links shell format tidy)
+checks=(layers descriptors labels names width spdx leftovers skips manuals links shell format tidy)
 [[ $# -eq 0 ]] || checks=("$@")
 for check in "${checks[@]}"; do
 	start=$(date +%s%N)
