@@ -115,7 +115,7 @@ static void parent_is_found_dead(enum way how, uint32_t uses)
 static void forked_child_keeps_no_parent_alive(void **state)
 {
 	(void)state;
-	NEEDS_PROCESSES();
+	NEEDS_WIPING_FORK();
 	parent_is_found_dead(BY_FORK, 0);
 	parent_is_found_dead(BY_FORK, 1);
 	parent_is_found_dead(BY_THREE_FORKS, 0);
@@ -125,7 +125,7 @@ static void forked_child_keeps_no_parent_alive(void **state)
 static void child_made_past_the_fork_handlers_acts_as_itself(void **state)
 {
 	(void)state;
-	NEEDS_PROCESSES();
+	NEEDS_WIPING_FORK();
 	parent_is_found_dead(BY_CLONE, 1);
 }
 

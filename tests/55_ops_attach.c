@@ -169,7 +169,7 @@ static int use_inherited(void *context)
 static void
 a_child_attaches_as_itself_over_three_levels_and_cannot_end_its_parents_view(void **state)
 {
-	NEEDS_PROCESSES();
+	NEEDS_WIPING_FORK();
 	struct ranch *ranch = ranch_new(state);
 	struct corral_view view;
 	struct corral_head head;
@@ -209,7 +209,7 @@ static int exit_unused(void *context)
 
 static void a_child_that_closes_or_ignores_its_handle_takes_nothing_from_its_parent(void **state)
 {
-	NEEDS_PROCESSES();
+	NEEDS_WIPING_FORK();
 	struct ranch *ranch = ranch_new(state);
 	struct corral_view view;
 	uint32_t processes;
@@ -245,7 +245,7 @@ static int add_and_go(void *context)
 
 static void forking_while_other_threads_are_in_calls_hurts_neither_side(void **state)
 {
-	NEEDS_PROCESSES();
+	NEEDS_WIPING_FORK();
 	struct ranch *ranch = ranch_new(state);
 	pthread_t threads[3];
 

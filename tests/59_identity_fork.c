@@ -95,7 +95,7 @@ static int hold_and_fork(void *context)
 
 static void child_waits_for_its_parents_lock(bool parent_dies)
 {
-	NEEDS_PROCESSES();
+	NEEDS_WIPING_FORK();
 	struct family *family = family_new();
 	struct corral *ours = family->corral;
 	struct corral_head head;
@@ -153,7 +153,7 @@ static int change_behind_a_view(void *context)
 static void what_a_parent_looks_at_is_not_reused_by_its_child(void **state)
 {
 	(void)state;
-	NEEDS_PROCESSES();
+	NEEDS_WIPING_FORK();
 	struct family *family = family_new();
 	struct corral_view view;
 	char copy[4096];
@@ -235,7 +235,7 @@ static int use_and_be_killed(void *context)
 static void whatever_way_a_child_ends_its_parents_records_stay_as_they_are(void **state)
 {
 	(void)state;
-	NEEDS_PROCESSES();
+	NEEDS_WIPING_FORK();
 	int (*const ways[])(void *) = { end_by_exit_handler, end_by_pthread_exit, end_by_leaving,
 					use_and_end_by_pthread_exit, use_and_be_killed };
 	struct family *family = family_new();
@@ -291,7 +291,7 @@ static int be_first_level(void *context)
 static void of_three_generations_each_dies_for_itself(void **state)
 {
 	(void)state;
-	NEEDS_PROCESSES();
+	NEEDS_WIPING_FORK();
 	struct family *family = family_new();
 	struct corral *corral = family->corral;
 
@@ -342,7 +342,7 @@ static int clone_and_stay(void *context)
 static void a_raw_child_that_calls_nothing_keeps_its_dead_parents_locks_until_it_ends(void **state)
 {
 	(void)state;
-	NEEDS_PROCESSES();
+	NEEDS_WIPING_FORK();
 	struct family *family = family_new();
 	struct corral *ours = family->corral;
 

@@ -96,6 +96,23 @@ bool support_threads_only(void)
 	return mode != NULL && strcmp(mode, "threads") == 0;
 }
 
+bool support_fork_wipes(void)
+{
+	uint8_t *page =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int status = 0;
+
+	assert_ptr_not_equal(page, MAP_FAILED);
+	assert_int_equal(madvise(page, 4096, MADV_WIPEONFORK), 0);
+	*page = 1;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(*page);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	munmap(page, 4096);
+	return status == 0;
+}
+
 void *support_shared(size_t bytes)
 {
 	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -85,6 +85,19 @@ bool support_threads_only(void);
 			skip_because("threads only (CORRAL_TEST_MODE)");                           \
 	} while (0)
 
+/*
+ * Does fork wipe the pages that it is told to wipe? By that the library knows a child. qemu-user
+ * says yes to madvise(2), and does not.
+ */
+bool support_fork_wipes(void);
+
+#define NEEDS_WIPING_FORK()                                                                        \
+	do {                                                                                       \
+		NEEDS_PROCESSES();                                                                 \
+		if (!support_fork_wipes())                                                         \
+			skip_because("fork wipes no pages here, though madvise(2) promises it");   \
+	} while (0)
+
 /* Zeroed memory that children share; until the program ends. */
 void *support_shared(size_t bytes);
 
