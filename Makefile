@@ -187,7 +187,7 @@ deps-%:
 	@$(if $(filter skip,$(DEPS)),:,CC="$(CC)" tools/deps.sh $*)
 
 # (one after the other: apt-get has a lock)
-deps-test deps-lint deps-check deps-fuzz deps-model deps-bench: deps-build
+deps-test deps-lint deps-check deps-fuzz deps-model deps-bench deps-bare: deps-build
 
 deps: deps-build deps-test ## install the packages that build and tests need (deps-lint, deps-check, deps-fuzz, deps-model: the others)
 
@@ -230,6 +230,15 @@ crash: all tests ## the whole crash matrix: death at every instruction (`make te
 
 power: all tests ## the whole power-loss test: every state of the disk (`make test` looks at a sample)
 	CORRAL_POWER=all $(BUILD)/tests/68_power_loss
+
+bare: deps-bare ## the README's two commands on a bare Debian, in a temporary directory; the commit that is checked out, as root
+	@tests/bare.sh demo $(BUILD)
+
+arm64: deps-bare ## in such a root: everything cross-built for arm64 with -Werror, and the C tests under qemu-user
+	@tests/bare.sh arm64 $(BUILD)
+
+nightly: ## all that `.ci/run` has no time for, whole: crash, power, mutants, model, fuzz, storm, bare, arm64. Hours
+	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL bash .ci/run nightly
 
 mutants: all tests ## take steps of the death protocol away one at a time: the crash tests must turn red
 	@tests/mutants.sh '$(or $(K),.)'
@@ -301,9 +310,9 @@ clean: ## remove build/
 	rm -rf $(BUILD)
 
 help: ## list the targets
-	@sed -n 's/^\([a-z][a-z ]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+	@sed -n 's/^\([a-z][a-z0-9 ]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		while IFS='|' read -r names text; do printf '  %-12s %s\n' "$$names" "$$text"; done
 
 FORCE:
 
-.PHONY: all analyze asan bench bench-deps clean compare crash demo deps format FORCE fuzz fuzzers help install install-files lint model mutants power run test tests tsan ubsan uninstall valgrind
+.PHONY: all analyze arm64 asan bare bench bench-deps clean compare crash demo deps format FORCE fuzz fuzzers help install install-files lint model mutants nightly power run test tests tsan ubsan uninstall valgrind

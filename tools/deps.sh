@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Is there what we need? If not, install it (Debian and its relatives), as root or through
 # `sudo -n`; if that cannot be, print the one line to run and exit 1.
-# Usage: tools/deps.sh SET...   sets: build (the default), test, lint, fuzz, model, bench, check (all that .ci/run uses)
+# Usage: tools/deps.sh SET...   sets: build (the default), test, lint, fuzz, model, bench, check (all that .ci/run uses),
+#                               bare (what makes a bare root), arm64 (in it: what cross-builds)
 set -euo pipefail
 
 # command:package, and header:package[:further header needed before it]
@@ -20,6 +21,8 @@ bench_commands=(redis-server:redis-server memcached:memcached)
 bench_headers=(hiredis/hiredis.h:libhiredis-dev libmemcached/memcached.h:libmemcached-dev lmdb.h:liblmdb-dev
 	sqlite3.h:libsqlite3-dev)
 check_commands=(valgrind:valgrind)
+bare_commands=(debootstrap:debootstrap unshare:util-linux git:git)
+arm64_commands=(make:make pkg-config:pkg-config aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu qemu-aarch64:qemu-user)
 
 commands=()
 headers=()
@@ -31,9 +34,16 @@ add_set() {
 	fuzz) add_set test && commands+=("${fuzz_commands[@]}") && headers+=("${fuzz_headers[@]}") ;;
 	model) commands+=("${model_commands[@]}") headers+=(stdlib.h:libc6-dev) ;;
 	bench) add_set build && commands+=("${bench_commands[@]}") headers+=("${bench_headers[@]}") ;;
-	check) add_set lint && add_set fuzz && add_set model && add_set bench && commands+=("${check_commands[@]}") ;;
+	check) add_set lint && add_set fuzz && add_set model && add_set bench && add_set bare && commands+=("${check_commands[@]}") ;;
+	bare) commands+=("${bare_commands[@]}") ;;
+	arm64)
+		commands+=("${arm64_commands[@]}")
+		headers+=("${build_headers[@]/%/:arm64}" "${test_headers[@]/%/:arm64}")
+		CC=aarch64-linux-gnu-gcc
+		command -v dpkg >/dev/null && ! dpkg --print-foreign-architectures | grep -qx arm64 && dpkg --add-architecture arm64
+		;;
 	*)
-		echo "deps.sh: no set of packages is called '$1' (build, test, lint, fuzz, model, bench, check)" >&2
+		echo "deps.sh: no set of packages is called '$1' (build, test, lint, fuzz, model, bench, check, bare, arm64)" >&2
 		exit 2
 		;;
 	esac
@@ -43,7 +53,7 @@ for name in "${@:-build}"; do
 done
 # CC=clang needs clang instead of gcc.
 case ${CC:-gcc} in
-gcc | cc) ;;
+gcc | cc | aarch64-linux-gnu-gcc) ;;
 clang) commands=("${commands[@]/gcc:gcc/clang:clang}") ;;
 *) commands=("${commands[@]/gcc:gcc/${CC%% *}:gcc}") ;;
 esac
