@@ -105,6 +105,8 @@ static void a_limit_of_locked_memory_below_the_arenas_size_is_enough(void **stat
 {
 	(void)state;
 	NEEDS_PROCESSES();
+	if (support_emulated())
+		skip_because("qemu-user keeps no limits of memory");
 	int code = child_wait(child_start(works_with_locked_memory, &yard));
 	if (code == CHILD_SKIPS)
 		skip_because("memory cannot be locked here");
@@ -132,6 +134,8 @@ static void no_room_in_the_address_space_is_told_as_such(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
+	if (support_emulated())
+		skip_because("qemu-user keeps no limits of memory");
 	assert_int_equal(child_wait(child_start(has_no_address_space, NULL)), 0);
 }
 

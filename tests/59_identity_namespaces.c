@@ -370,7 +370,7 @@ static int fork_another_pid_1(struct container *container)
 static void a_child_with_its_parents_thread_id_is_not_its_parent(void **state)
 {
 	(void)state;
-	NEEDS_PROCESSES();
+	NEEDS_WIPING_FORK();
 
 	container_run(container_new(), fork_another_pid_1, CLONE_NEWPID);
 }
@@ -424,7 +424,7 @@ static int attach_in_another_time(struct container *container)
 static void another_time_namespace_is_refused_even_with_an_inherited_handle(void **state)
 {
 	(void)state;
-	NEEDS_PROCESSES();
+	NEEDS_WIPING_FORK();
 
 	container_run(container_new(), attach_in_another_time, CLONE_NEWTIME);
 }

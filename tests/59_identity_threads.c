@@ -402,7 +402,7 @@ static int take_three_records(void *context)
 
 static void records_of_the_dead_are_taken_before_those_that_nobody_had(void **state)
 {
-	NEEDS_PROCESSES();
+	NEEDS_WIPING_FORK();
 	struct stable *stable = stable_new(state);
 	const struct arena_header *h = stable->corral->arena.header;
 	pthread_t threads[4];

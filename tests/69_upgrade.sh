@@ -256,7 +256,7 @@ whatever_is_damaged_in_it_does_no_harm() {
 }
 
 all_carts_of_a_full_one_are_carried_over() {
-	former arena-$FORMER-full
+	former "arena-$FORMER-full"
 	agent 0 --upgrade
 	has "144 carts carried over, 0 left out"
 	sound
@@ -268,7 +268,7 @@ one_that_is_kept_already_is_not_overwritten() {
 	echo precious >"$dir/arena.layout$FORMER"
 	agent 0 --upgrade
 	[[ $(cat "$dir/arena.layout$FORMER") == precious ]] || fail "overwritten"
-	cmp "$dir"/arena.layout$FORMER.* "$place/former" || fail "it is not kept"
+	cmp "$dir/arena.layout$FORMER".* "$place/former" || fail "it is not kept"
 }
 
 killed_at_any_step_it_loses_nothing() {

@@ -96,6 +96,14 @@ bool support_threads_only(void)
 	return mode != NULL && strcmp(mode, "threads") == 0;
 }
 
+bool support_emulated(void)
+{
+	char name[17] = ""; /* as the kernel has it */
+
+	assert_int_equal(prctl(PR_GET_NAME, name), 0);
+	return strncmp(name, "qemu-", 5) == 0;
+}
+
 bool support_fork_wipes(void)
 {
 	uint8_t *page =

@@ -86,6 +86,12 @@ bool support_threads_only(void);
 	} while (0)
 
 /*
+ * Are we a guest of qemu-user? Then limits of memory do not hold, and what is resident is mostly
+ * the emulator's.
+ */
+bool support_emulated(void);
+
+/*
  * Does fork wipe the pages that it is told to wipe? By that the library knows a child. qemu-user
  * says yes to madvise(2), and does not.
  */
