@@ -48,17 +48,35 @@ int aside_rename(int dir_fd, const char *name, const char *wanted, const char *s
 	return r;
 }
 
-/* What is there already is of an agent that died at it. */
+static bool is_kept(const struct recover *recover, int file)
+{
+	return recover->files_there[file].state != -EISDIR;
+}
+
+/* Is there another file under that name? The same one is of an agent that died at it. */
+static bool is_taken(const struct recover *recover, int aside_fd, const char *name)
+{
+	struct stat ours, there;
+
+	return fstatat(aside_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (fstatat(recover->dir_fd, name, &ours, AT_SYMLINK_NOFOLLOW) < 0 ||
+		ours.st_ino != there.st_ino || ours.st_dev != there.st_dev);
+}
+
+/* -EEXIST: what is kept there is of another time. */
 static int link_files(const struct recover *recover, int aside_fd)
 {
 	char name[JOURNAL_NAME_BYTES];
 
 	for (int i = 0; i < recover->count; i++) {
-		if (recover->files_there[i].state == -EISDIR)
-			continue;
 		journal_name(recover->numbers[i], name);
-		if (linkat(recover->dir_fd, name, aside_fd, name, 0) < 0 && errno != EEXIST &&
-		    errno != ENOENT)
+		if (is_kept(recover, i) && is_taken(recover, aside_fd, name))
+			return -EEXIST;
+	}
+	for (int i = 0; i < recover->count; i++) {
+		journal_name(recover->numbers[i], name);
+		if (is_kept(recover, i) && linkat(recover->dir_fd, name, aside_fd, name, 0) < 0 &&
+		    errno != EEXIST && errno != ENOENT)
 			return -errno;
 	}
 	return fsync(aside_fd) < 0 ? -errno : 0;
@@ -72,7 +90,7 @@ static int make_aside(const struct agent *agent, const struct recover *recover, 
 		return -errno;
 	int fd = openat(agent->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return errno == ELOOP || errno == ENOTDIR ? -EEXIST : -errno;
 	if (fstat(fd, &st) == 0 && (st.st_mode & S_ISGID) != 0)
 		(void)fchmod(fd, 02770);
 	int r = link_files(recover, fd);
@@ -82,30 +100,35 @@ static int make_aside(const struct agent *agent, const struct recover *recover, 
 	return r;
 }
 
-void aside_keep(const struct agent *agent, const struct recover *recover)
+void aside_keep(const struct agent *agent, const struct recover *recover, const char *what)
 {
-	char name[ASIDE_NAME_BYTES];
+	char name[ASIDE_NAME_BYTES], suffix[16] = "";
+	int r = -EEXIST;
 
-	/* the same name whoever does it, as often as it is begun */
-	snprintf(name, sizeof(name), ASIDE_DAMAGED "%lld", (long long)recover->head.created_ms);
-	int r = make_aside(agent, recover, name);
+	/* the same name whoever does it, as often as it is begun; another one for other files */
+	for (int i = 1; i <= NAMES_MAX && r == -EEXIST; i++) {
+		snprintf(name, sizeof(name), ASIDE_DAMAGED "%lld%s",
+			 (long long)recover->head.created_ms, suffix);
+		r = make_aside(agent, recover, name);
+		snprintf(suffix, sizeof(suffix), ".%d", i);
+	}
 	if (r < 0)
-		log_line(LOG_ERROR, "%s: the damaged journal cannot be kept as %s: %s",
-			 agent->directory, name, strerror(-r));
+		log_line(LOG_ERROR, "%s: %s cannot be kept as %s: %s", agent->directory, what, name,
+			 strerror(-r));
 	else
 		log_line(LOG_ERROR,
-			 "%s: the damaged journal is kept as %s: `corral-agent --salvage` takes "
-			 "what is sound in it",
-			 agent->directory, name);
+			 "%s: %s is kept as %s: `corral-agent --salvage` takes what is sound in it",
+			 agent->directory, what, name);
 }
 
 int aside_hopeless(const struct agent *agent, const char *why)
 {
-	char name[ASIDE_NAME_BYTES];
+	char wanted[ASIDE_NAME_BYTES], name[NAME_MAX + 1] = "";
 
-	snprintf(name, sizeof(name), HOPELESS "%lld", (long long)arena_wall_ms());
-	if (renameat(agent->dir_fd, JOURNAL_DIRECTORY, agent->dir_fd, name) < 0)
-		return -errno;
+	snprintf(wanted, sizeof(wanted), HOPELESS "%lld", (long long)arena_wall_ms());
+	int r = aside_rename(agent->dir_fd, JOURNAL_DIRECTORY, wanted, "", name);
+	if (r < 0)
+		return r;
 	log_line(LOG_ERROR, "%s: no arena can be made out of the journal: %s; it is kept as %s",
 		 agent->directory, why[0] != '\0' ? why : "no file of it has a valid head", name);
 	return 0;

@@ -17,7 +17,7 @@
  * DIR/journal.damaged.TIME, and are still there when the next base removes them. Says so, also when
  * it cannot be done: that is no reason not to start.
  */
-void aside_keep(const struct agent *agent, const struct recover *recover);
+void aside_keep(const struct agent *agent, const struct recover *recover, const char *what);
 
 /*
  * Nothing can be made of the journal: it is renamed to DIR/journal.hopeless.TIME, and the agent

@@ -79,13 +79,14 @@ static int is_one(const struct dirent *entry)
 
 static int rename_one(const struct agent *agent, const char *name)
 {
-	char done[NAME_MAX + 1];
+	char wanted[NAME_MAX + 1], done[NAME_MAX + 1] = "";
 
-	if (snprintf(done, sizeof(done), SALVAGED "%s", name + strlen(ASIDE_DAMAGED)) >=
-	    (int)sizeof(done))
+	if (snprintf(wanted, sizeof(wanted), SALVAGED "%s", name + strlen(ASIDE_DAMAGED)) >=
+	    (int)sizeof(wanted))
 		return -ENAMETOOLONG;
-	if (renameat(agent->dir_fd, name, agent->dir_fd, done) < 0)
-		return -errno;
+	int r = aside_rename(agent->dir_fd, name, wanted, "", done);
+	if (r < 0)
+		return r;
 	log_line(LOG_INFO, "%s: %s is now %s: remove it if you do not want it any more",
 		 agent->directory, name, done);
 	return 0;

@@ -27,6 +27,7 @@
 
 #include "base/atomic.h"
 #include "journal.h"
+#include "journal_match.h"
 #include "journal_write.h"
 
 #define BASE_PAUSE_MS 10 /* while a base is being written */
@@ -170,8 +171,10 @@ static int write_round(struct journal *j, bool asked)
 	journal_forget_drained(arena);
 	if (sync)
 		(void)fetch_add_relaxed(&arena->header->journal_syncs, 1u);
-	if (sync)
+	if (sync) {
 		j->synced_offset = j->offset;
+		store_relaxed(&arena->header->journal_bytes, j->offset);
+	}
 	if (over)
 		base_is_over(j);
 	if (!j->base_pending)
@@ -257,25 +260,6 @@ static void *journal_thread(void *context)
 
 /* ----------------------------------------------------------- start and stop */
 
-/* Does the last file of the directory continue this arena? Then no base is needed. */
-static bool goes_on(struct journal *j, const uint64_t *numbers, int count)
-{
-	const struct arena_header *h = j->actor->arena->header;
-	struct journal_reader reader;
-	bool same = false;
-
-	if (count == 0 || h->journal_base == 0)
-		return false;
-	for (int i = 0; i < count && !same; i++) {
-		if (numbers[i] != h->journal_base ||
-		    journal_reader_open(j->dir_fd, numbers[i], &reader) < 0)
-			continue;
-		same = memcmp(reader.head.lineage, h->uuid, sizeof(h->uuid)) == 0;
-		journal_reader_close(&reader);
-	}
-	return same && count <= FILES_MAX && load_relaxed(&h->journal_error) == 0;
-}
-
 /* How large the journal has become since its base, and that. */
 static void measure(struct journal *j, const uint64_t *numbers, int count)
 {
@@ -308,7 +292,7 @@ static int open_journal(struct journal *j, char *why)
 	int r = j->dir_fd;
 	int count = r >= 0 ? journal_list(j->dir_fd, &numbers) : r;
 	journal_undrain(arena); /* what the last agent had taken and not written */
-	bool on = count > 0 && goes_on(j, numbers, count);
+	bool on = count >= 0 && journal_match(j->agent, j->dir_fd) && count <= FILES_MAX;
 	if (on)
 		measure(j, numbers, count);
 	else
@@ -389,6 +373,7 @@ static void keep_none(struct arena *arena)
 	const char *what = "arena";
 
 	store_relaxed(&h->journal_base, 0u); /* who keeps one again begins with a base */
+	store_relaxed(&h->journal_nonce, 0u);
 	int r = h->journal != 0 && fsync(arena->fd) < 0 ? -errno : 0;
 	if (r == 0) {
 		r = set_journal(h, JOURNAL_MODE_OFF, 0);

@@ -121,6 +121,19 @@ int journal_create(int dir_fd, int journal_fd, uint64_t number, const struct are
 	return fd;
 }
 
+/*
+ * What a death between two of these stores leaves holds for the former file, or for this one: the
+ * nonce says whose length it is.
+ */
+void journal_note_file(struct arena_header *h, const struct journal_head *head)
+{
+	store_release(&h->journal_bytes, sizeof(*head));
+	store_release(&h->journal_end, UINT64_MAX);
+	store_release(&h->journal_nonce, head->nonce);
+	store_release(&h->journal_number, (uint32_t)head->number);
+	store_release(&h->journal_end, sizeof(*head));
+}
+
 /* ------------------------------------------------------------------- read */
 
 int journal_read(int fd, void *buffer, size_t size, uint64_t offset)

@@ -132,6 +132,9 @@ int journal_open_directory(int dir_fd, bool create);
 int journal_create(int dir_fd, int journal_fd, uint64_t number, const struct arena *arena,
 		   struct journal_head *ret_head);
 
+/* Note in the arena's header that it goes on with this file, which has its head only. */
+void journal_note_file(struct arena_header *h, const struct journal_head *head);
+
 /* ------------------------------------------------------------------- read */
 
 struct journal_reader {

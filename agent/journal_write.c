@@ -75,6 +75,8 @@ int journal_sync(struct journal *j)
 
 int journal_flush(struct journal *j)
 {
+	/* before it is so: who finds more in the file knows that this arena has not written it */
+	store_release(&j->actor->arena->header->journal_end, j->offset + j->fill);
 	for (uint32_t done = 0; done < j->fill;) {
 		ssize_t n =
 			pwrite(j->fd, j->buffer + done, j->fill - done, (off_t)(j->offset + done));
@@ -277,7 +279,7 @@ void journal_forget_drained(struct arena *arena)
  * The last file, if it is of this arena and has a head and nothing else: a recovery leaves one, and
  * an agent that had nothing to write.
  */
-static bool take_over_file(struct journal *j)
+static bool take_over_file(struct journal *j, struct journal_head *ret_head)
 {
 	const struct arena_header *h = j->actor->arena->header;
 	struct journal_reader reader;
@@ -288,7 +290,7 @@ static bool take_over_file(struct journal *j)
 	bool ours = reader.file_bytes == sizeof(reader.head) &&
 		    memcmp(reader.head.lineage, h->uuid, sizeof(h->uuid)) == 0 &&
 		    reader.head.version_epoch == h->version_epoch;
-	j->nonce = reader.head.nonce;
+	*ret_head = reader.head;
 	journal_reader_close(&reader);
 	if (!ours)
 		return false;
@@ -321,13 +323,13 @@ int journal_begin_file(struct journal *j, bool base)
 	if (r < 0)
 		return r;
 	j->number = max_u64(j->number, last); /* recovery goes by the numbers in the heads */
-	if (!take_over_file(j)) {
+	if (!take_over_file(j, &head)) {
 		j->fd = journal_create(j->agent->dir_fd, j->dir_fd, ++j->number, j->actor->arena,
 				       &head);
 		if (j->fd < 0)
 			return j->fd;
-		j->nonce = head.nonce;
 	}
+	j->nonce = head.nonce;
 	j->offset = sizeof(head);
 	j->begun = j->let_go = 0;
 	j->fill = 0;
@@ -338,7 +340,7 @@ int journal_begin_file(struct journal *j, bool base)
 		j->after_base = 0;
 	if (base)
 		memset(j->marks, 0, j->actor->arena->max_carts * sizeof(*j->marks));
-	store_relaxed(&j->actor->arena->header->journal_number, (uint32_t)j->number);
+	journal_note_file(j->actor->arena->header, &head);
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 #include "api/attach.h"
 #include "api/ops.h"
 #include "arena/trust.h"
+#include "aside.h"
 #include "base/atomic.h"
 #include "rebuild.h"
 #include "store/slot.h"
@@ -170,15 +171,13 @@ static int build(const struct agent *agent, struct rebuild *rebuild, int work_fd
 
 int rebuild_set_aside(int dir_fd, const char *name, char aside[REBUILD_NAME_BYTES])
 {
-	if (name != NULL)
-		snprintf(aside, REBUILD_NAME_BYTES, "%s", name);
-	else
-		snprintf(aside, REBUILD_NAME_BYTES, "arena.damaged.%lld",
-			 (long long)arena_wall_ms());
-	if (renameat(dir_fd, ARENA_FILE, dir_fd, aside) == 0)
-		return 0;
-	aside[0] = '\0';
-	return -errno;
+	char wanted[REBUILD_NAME_BYTES], found[NAME_MAX + 1] = "";
+
+	if (name == NULL)
+		snprintf(wanted, sizeof(wanted), "arena.damaged.%lld", (long long)arena_wall_ms());
+	int r = aside_rename(dir_fd, ARENA_FILE, name != NULL ? name : wanted, "", found);
+	snprintf(aside, REBUILD_NAME_BYTES, "%.*s", REBUILD_NAME_BYTES - 1, found);
+	return r;
 }
 
 /* The new arena, as DIR/.rebuild/complete; or nothing is left. */

@@ -31,7 +31,7 @@
 #include "recover_index.h"
 #include "versions.h"
 
-#define FORMER_FILE "arena.former" /* one is kept */
+#define FORMER_FILE "arena.former" /* or with a number behind it: none is ever renamed over */
 #define THREADS_MAX 4u
 #define THREAD_CARTS 1024u /* for fewer another thread is not worth it */
 #define STRIDE 256u        /* slots that a thread takes at a time */
@@ -334,6 +334,7 @@ static void begin_next_file(struct recover *recover, const struct arena *arena)
 	}
 	close(fd);
 	recover->next = number;
+	journal_note_file(arena->header, &head);
 }
 
 /*
@@ -381,7 +382,7 @@ static int recover_carts(struct agent *agent, struct recover *recover, char *why
 			       "it can be, or "
 			       "`corral-agent --salvage` takes what can be read");
 	if (recover->left_records && !recover->salvage)
-		aside_keep(agent, recover);
+		aside_keep(agent, recover, "the damaged journal");
 	recover->goes_on = settle(recover);
 	source.slots = slots_named(recover);
 	r = rebuild_from(agent, &source, tell_finding, FORMER_FILE, aside, &totals, why);

@@ -272,6 +272,7 @@ static int read_head(struct recover *recover, int file)
 	there->next = -1;
 	if (r == 0) {
 		there->head = reader.head;
+		there->bytes = reader.file_bytes;
 		journal_reader_close(&reader);
 		if (there->head.version_epoch <= VERSION_EPOCH_MAX)
 			recover->epochs_used = (uint32_t)max_u64(recover->epochs_used,
@@ -323,12 +324,19 @@ static int link_lineages(struct recover *recover)
 	return 0;
 }
 
-int recover_index(struct recover *recover)
+int recover_heads(struct recover *recover)
 {
 	int r = 0;
 
 	for (int i = 0; i < recover->count && r == 0; i++)
 		r = read_head(recover, i);
+	return r;
+}
+
+int recover_index(struct recover *recover)
+{
+	int r = recover_heads(recover);
+
 	if (r == 0)
 		r = link_lineages(recover);
 	for (int at = recover->count - 1; at >= 0 && r == 0; at--) {

@@ -23,6 +23,7 @@ struct recover_file { /* one of the directory's */
 			 part of    one; -EISDIR: it is no plain file */
 	int first; /* of the files of its lineage, which are linked in the order of their numbers */
 	int next;  /* -1: it is the last */
+	uint64_t bytes;
 	struct journal_head head;
 };
 
@@ -64,6 +65,9 @@ struct recover {
 /* The directory's files. Takes over dir_fd. 0 or -errno. */
 int recover_open(struct recover *recover, int dir_fd, const char *name);
 void recover_close(struct recover *recover);
+
+/* Read the heads of all files. 0 or -errno. */
+int recover_heads(struct recover *recover);
 
 /*
  * Read the newest lineage that has a base. 0; -ENOENT: there is none; -EPROTO: its head asks for

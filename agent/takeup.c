@@ -120,19 +120,41 @@ static bool is_sound(struct agent *agent)
 }
 
 /*
- * The arena is of an earlier boot, or was withdrawn (away, or truncated): go on with it if it is
- * sound. After a boot its clock goes on where it stood.
+ * Its boot id is another one, and nobody lives who has attached to this file: a container may show
+ * an id of its own, but a byte that is held proves this boot.
+ */
+static bool other_boot(const struct agent *agent, const struct arena *arena)
+{
+	uint8_t boot[16];
+
+	return arena_boot_id(boot) && memcmp(boot, arena->header->boot_id, sizeof(boot)) != 0 &&
+	       (arena_is_copy(arena->header, arena->fd) || !alive_anybody(agent->agent_life.fd));
+}
+
+/* Arena time stood still at the last heartbeat: the remaining times to live are what they were. */
+static void begin_boot(struct arena_header *h, const struct arena *arena)
+{
+	int64_t now_without_offset = ns_since(arena_now_ns(arena), h->clock_offset_ns);
+
+	store_relaxed(&h->clock_offset_ns, ns_since(h->heartbeat_ns, now_without_offset));
+	(void)arena_boot_id(h->boot_id);
+}
+
+/*
+ * The arena is of an earlier boot, or a copy, or was withdrawn (away, or truncated): go on with it
+ * if it is sound. After a boot its clock goes on where it stood.
  */
 static int adopt(struct agent *agent, struct arena *arena)
 {
 	struct arena_header *h = arena->header;
-	uint8_t boot[16];
 
-	bool same_boot = !arena_boot_id(boot) || memcmp(boot, h->boot_id, sizeof(boot)) == 0;
-	if (same_boot && load_relaxed(&h->withdrawn) == 0)
+	bool other = other_boot(agent, arena), copy = arena_is_copy(arena->header, arena->fd);
+	if (!other && !copy && load_relaxed(&h->withdrawn) == 0)
 		return 0;
 	log_line(LOG_INFO, "%s: the arena %s; verifying it", agent->directory,
-		 same_boot ? "had been withdrawn" : "is of an earlier boot");
+		 other ? "is of an earlier boot" :
+		 copy  ? "is a copy of another file" :
+			 "had been withdrawn");
 	if (!is_sound(agent))
 		return -EUCLEAN;
 	int r = arena_reserve_again(arena);
@@ -144,25 +166,20 @@ static int adopt(struct agent *agent, struct arena *arena)
 			 agent->directory, strerror(-r));
 	(void)alive_bury_all(arena, &agent->agent_life, repair_process);
 	store_relaxed(&h->withdrawn, 0);
-	if (same_boot)
+	if (!other && !copy)
 		return 0;
 	/*
-	 * changes that were seen may not have reached the disk; the new epoch has to, before
-	 * anybody attaches
+	 * of what was dirty not every page may be here, and changes that were seen may be missing:
+	 * the new epoch has to be on disk before anybody attaches
 	 */
+	store_relaxed(&h->journal_base, 0u);
 	versions_jump(arena, 0);
 	if (msync(h, sizeof(*h), MS_SYNC) < 0)
 		log_line(LOG_WARNING, "%s: cannot sync the arena's header: %s", agent->directory,
 			 strerror(errno));
-	/*
-	 * arena time stood still at the last heartbeat: the remaining times to live are what they
-	 * were
-	 */
-	int64_t now_without_offset = ns_since(arena_now_ns(arena), h->clock_offset_ns);
-	store_relaxed(&h->clock_offset_ns, ns_since(h->heartbeat_ns, now_without_offset));
-	memcpy(h->boot_id, boot, sizeof(boot));
-	store_relaxed(&h->journal_base,
-		      0u); /* of what was dirty not every page may have reached the disk */
+	if (other)
+		begin_boot(h, arena);
+	arena_own_file(h, arena->fd);
 	return 0;
 }
 
@@ -190,6 +207,7 @@ static int create_arena(struct agent *agent, char *why)
 					   .version_epoch = agent->epochs_used };
 	int r = arena_create(agent->dir_fd, &settings, why);
 
+	agent->fresh |= r == 0;
 	if (r == 0)
 		log_line(LOG_INFO, "%s: made an arena of %llu bytes for %u carts", agent->directory,
 			 (unsigned long long)settings.arena_bytes, settings.max_carts);
@@ -222,6 +240,7 @@ static int rebuild(struct agent *agent, char *why)
 	}
 	if (r < 0)
 		return r;
+	agent->fresh = true;
 	log_line(LOG_WARNING,
 		 "%s: rebuilt: %u carts kept (%u of them found again), %u left out, %u ended "
 		 "meanwhile; the damaged "
@@ -229,13 +248,6 @@ static int rebuild(struct agent *agent, char *why)
 		 "is kept as %s",
 		 agent->directory, totals.kept, totals.again, totals.damaged, totals.ended, aside);
 	return 0;
-}
-
-static bool other_boot(const struct arena *arena)
-{
-	uint8_t boot[16];
-
-	return arena_boot_id(boot) && memcmp(boot, arena->header->boot_id, sizeof(boot)) != 0;
 }
 
 /*
@@ -248,6 +260,7 @@ static int recover(struct agent *agent, char *why)
 	int r = recover_arena(agent, why);
 
 	agent->recovered = r == 1;
+	agent->fresh |= agent->recovered;
 	return r;
 }
 
@@ -295,7 +308,7 @@ static int prepare_arena(struct agent *agent, char *why)
 		return r;
 	if (arena.header->version_epoch <= VERSION_EPOCH_MAX)
 		agent->epochs_used = arena.header->version_epoch + 1;
-	if (other_boot(&arena) &&
+	if (other_boot(agent, &arena) &&
 	    load_relaxed(&arena.header->journal) != 0) { /* else the journal is older than it */
 		r = recover(agent, why);
 		if (r != 0) {

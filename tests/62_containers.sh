@@ -24,6 +24,21 @@ corral_in() { # CONTAINER CODE ARGUMENT...
 	[[ $code -eq $want ]] || fail "in ${wrapper[*]}: corral $*: exit code $code, not $want: $out"
 }
 
+# COMMAND...: where another boot id is shown, as some containers show one of their own
+with_another_boot_id() {
+	echo "$boot_id" >"$place/boot_id"
+	# shellcheck disable=SC2016 # the inner shell's
+	unshare --mount sh -c 'mount --bind "$1" /proc/sys/kernel/random/boot_id && shift && exec "$@"' sh \
+		"$place/boot_id" "$@"
+}
+
+boot_id=11111111-2222-4333-8444-555555555555
+
+needs_another_boot_id() {
+	[[ $(with_another_boot_id cat /proc/sys/kernel/random/boot_id 2>/dev/null) == "$boot_id" ]] ||
+		skip "no boot id can be put over ours"
+}
+
 # ------------------------------------------------------------------------- claims
 
 tools_in_a_container_share_the_carts_of_an_agent_outside() {
@@ -57,6 +72,54 @@ an_agent_in_a_container_serves_those_outside_and_dies_with_it() {
 	corral 0 show r s
 	corral 0 show r t
 	sound
+}
+
+another_boot_id_under_living_workers_is_no_other_boot() {
+	needs_another_boot_id
+	local worker i
+	start --journal 1h
+	add r a
+	"$BUILD/corral" --dir "$dir" watch r a >"$place/watched" 2>&1 & # is attached
+	worker=$!
+	echo "$worker" >>"$place/pids"
+	for ((i = 0; i < 200; i++)); do
+		[[ -s $place/watched ]] && break
+		sleep 0.05
+	done
+	kill -9 "$pid"
+	gone "$pid"
+	for ((i = 0; i < 20; i++)); do add r "late$i"; done # in the arena, and nowhere else
+	out=$(with_another_boot_id "$BUILD/corral-agent" --dir "$dir" --journal 1h --daemon 2>&1) || fail "$out"
+	pid=$(agent_pid)
+	echo "$pid" >>"$place/pids"
+	[[ $out != *recovered* && $out != *"earlier boot"* && ! -e $dir/arena.former ]] || fail "$out"
+	for ((i = 0; i < 20; i++)); do corral 0 show r "late$i"; done # who shows the first id
+	add r b
+	out=$(with_another_boot_id "$BUILD/corral" --dir "$dir" add r b --item j --name Jam --price 2.00) || fail "$out"
+	kill -0 "$worker" || fail "the worker has ended: $(cat "$place/watched")"
+}
+
+former_arenas_are_not_overwritten() {
+	needs_another_boot_id
+	local former
+	start --journal 20ms
+	corral 0 add r a --item i --name Item --price 1.00 --sync
+	for former in arena.former arena.former.1 arena.former.2; do
+		kill -9 "$pid"
+		gone "$pid"
+		add r "only-in-$former"
+		out=$(with_another_boot_id "$BUILD/corral-agent" --dir "$dir" --journal 20ms --daemon 2>&1) || fail "$out"
+		pid=$(agent_pid)
+		echo "$pid" >>"$place/pids"
+		[[ -f $dir/$former ]] || fail "$(ls "$dir"): $out"
+		grep -q "only-in-$former" "$dir/$former" || fail "another one"
+		kill -9 "$pid"
+		gone "$pid"
+		# our own id again: another boot, once more
+		rm -f "$dir/arena"
+		start --journal 20ms
+	done
+	grep -q only-in-arena.former "$dir/arena.former" || fail "the first one was overwritten"
 }
 
 another_time_namespace_is_refused_with_the_reason() {

@@ -346,6 +346,25 @@ static int map_epoch(struct corral *corral, char *why)
 	return 0;
 }
 
+/*
+ * Map it. A boot id that differs is that of an earlier boot, or of the container that one of us is
+ * in: a living process that is attached proves this boot.
+ */
+static int map_arena(struct corral *corral, int dir_fd, char *why)
+{
+	unsigned flags = ((corral->flags & CORRAL_CATCH_SIGBUS) != 0 ? ARENA_CATCH_SIGBUS : 0) |
+			 ((corral->flags & ATTACH_AGENT) != 0 ? ARENA_MAKE_HUGE : 0);
+	struct life life;
+	int r = arena_map(dir_fd, flags, &corral->arena, why);
+
+	if (r != -ESTALE || alive_open(dir_fd, false, &life, NULL) < 0)
+		return r;
+	if (alive_anybody(life.fd))
+		r = arena_map(dir_fd, flags | ARENA_THIS_BOOT, &corral->arena, why);
+	alive_close(&life);
+	return r;
+}
+
 static int open_arena(struct corral *corral, char *why)
 {
 	int dir_fd;
@@ -353,9 +372,7 @@ static int open_arena(struct corral *corral, char *why)
 
 	if (r < 0)
 		return r;
-	unsigned map = ((corral->flags & CORRAL_CATCH_SIGBUS) != 0 ? ARENA_CATCH_SIGBUS : 0) |
-		       ((corral->flags & ATTACH_AGENT) != 0 ? ARENA_MAKE_HUGE : 0);
-	r = arena_map(dir_fd, map, &corral->arena, why);
+	r = map_arena(corral, dir_fd, why);
 	close(dir_fd);
 	if (r < 0)
 		return r;

@@ -276,13 +276,55 @@ static int write_whole(int fd, const void *bytes, size_t size)
 	return 0;
 }
 
+struct file_identity {
+	uint64_t device;
+	uint64_t inode;
+	int64_t born_ns;
+};
+
+/* A rename keeps it; a copy has another one. False: it cannot be told. */
+static bool identify(int fd, struct file_identity *ret_identity)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) < 0)
+		return false;
+	*ret_identity = (struct file_identity){
+		.device = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor, .inode = st.stx_ino
+	};
+	if ((st.stx_mask & STATX_BTIME) != 0)
+		ret_identity->born_ns = st.stx_btime.tv_sec * 1000000000ll + st.stx_btime.tv_nsec;
+	return true;
+}
+
+bool arena_is_copy(const struct arena_header *h, int fd)
+{
+	struct file_identity file;
+
+	return identify(fd, &file) &&
+	       (file.device != h->file_device || file.inode != h->file_inode ||
+		file.born_ns != h->file_born_ns);
+}
+
+void arena_own_file(struct arena_header *h, int fd)
+{
+	struct file_identity file;
+
+	if (!identify(fd, &file))
+		return;
+	h->file_device = file.device;
+	h->file_inode = file.inode;
+	h->file_born_ns = file.born_ns;
+}
+
 /* The temporary file is written, not mapped: an error is an error code, never a signal. */
-static int fill_file(int dir_fd, int fd, const struct arena_header *h, char *why)
+static int fill_file(int dir_fd, int fd, struct arena_header *h, char *why)
 {
 	int r = trust_share(dir_fd, fd);
 
 	if (r < 0)
 		return why_set(why, r, "cannot set the arena file's group and mode");
+	arena_own_file(h, fd); /* it stays that when it is renamed */
 	r = arena_may_write_to(h->arena_bytes);
 	if (r == 0 && ftruncate(fd, (off_t)h->arena_bytes) < 0)
 		r = -errno;
@@ -339,8 +381,10 @@ int arena_create(int dir_fd, const struct arena_settings *settings, char *why)
 
 /* ---------------------------------------------------------------- map */
 
-static int check_world(const struct arena_header *h, bool any_boot, char *why)
+static int check_world(const struct arena *arena, unsigned flags, char *why)
 {
+	const struct arena_header *h = arena->header;
+	bool any_boot = (flags & ARENA_ANY_BOOT) != 0;
 	uint8_t boot[16];
 
 	if (arena_other_time(h))
@@ -352,7 +396,12 @@ static int check_world(const struct arena_header *h, bool any_boot, char *why)
 		return why_set(why, -ESTALE,
 			       "the arena was truncated, replaced or away for a while: start "
 			       "corral-agent, which verifies it");
-	if (!any_boot && arena_boot_id(boot) && memcmp(boot, h->boot_id, sizeof(boot)) != 0)
+	if (!any_boot && arena_is_copy(h, arena->fd))
+		return why_set(why, -ESTALE,
+			       "the arena is a copy of another file: start corral-agent, which "
+			       "verifies it");
+	if ((flags & (ARENA_ANY_BOOT | ARENA_THIS_BOOT)) == 0 && arena_boot_id(boot) &&
+	    memcmp(boot, h->boot_id, sizeof(boot)) != 0)
 		return why_set(why, -ESTALE,
 			       "the arena is from before the machine's last boot: start "
 			       "corral-agent, which verifies it");
@@ -466,7 +515,7 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 		r = arena_validate(&arena, arena.bytes, why);
 	assert(r < 0 || arena.header != NULL);
 	if (r == 0)
-		r = check_world(arena.header, (flags & ARENA_ANY_BOOT) != 0, why);
+		r = check_world(&arena, flags, why);
 	if (r == 0) {
 		arena.dir_fd = descriptor_copy(dir_fd);
 		if (arena.dir_fd < 0)

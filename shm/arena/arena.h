@@ -55,6 +55,7 @@ struct arena {
 
 #define ARENA_ANY_BOOT 1u     /* also one of an earlier boot, or withdrawn */
 #define ARENA_CATCH_SIGBUS 2u /* see bus.h */
+#define ARENA_THIS_BOOT 8u    /* whatever its boot id says: somebody who is attached lives */
 #define ARENA_MAKE_HUGE                                                                            \
 	4u /* have the kernel put the tables into huge pages; takes a while the first time */
 
@@ -99,9 +100,9 @@ int arena_create(int dir_fd, const struct arena_settings *settings, char *why);
 uint32_t arena_usual_carts(uint64_t arena_bytes);
 
 /*
- * Map DIR/arena and validate its header. -ENOENT, -EPROTO, -EPROTONOSUPPORT, -ESTALE (another boot
- * or withdrawn, unless ARENA_ANY_BOOT), -EXDEV (time namespace), ... and why. The arena keeps a
- * duplicate of dir_fd.
+ * Map DIR/arena and validate its header. -ENOENT, -EPROTO, -EPROTONOSUPPORT, -ESTALE (another boot,
+ * a copy, or withdrawn, unless ARENA_ANY_BOOT), -EXDEV (time namespace), ... and why. The arena
+ * keeps a duplicate of dir_fd.
  */
 int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why);
 void arena_unmap(struct arena *arena);
@@ -132,6 +133,13 @@ uint32_t arena_carts_said(const struct arena_header *header);
  * salvage.
  */
 void arena_point(struct arena *arena, const struct arena_header *h);
+
+/*
+ * Does the header lie in another file than the one it was made for? Then it was copied here,
+ * perhaps while somebody changed it. Or: this file is the one from now on.
+ */
+bool arena_is_copy(const struct arena_header *h, int fd);
+void arena_own_file(struct arena_header *h, int fd);
 
 /*
  * Is DIR/arena still the file that is mapped, and whole? 0 or -ESTALE and why; 0 also when we

@@ -186,8 +186,27 @@ struct arena_header {
 	uint64_t journal_syncs;    /* of the disk */
 	uint64_t ended_version;    /* no cart that has ended had a greater version. W: all, by CAS;
 				      only grows. R: the journal */
+	/*
+	 * which file of the journal is this arena's last, see journal_match.h: the nonce in its
+	 * head; 0: none
+	 */
+	uint64_t journal_nonce;
 
-	uint8_t reserved_tail[HEADER_BYTES - 10 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
+	/* line 34 */
+	uint64_t journal_bytes
+		__attribute__((aligned(CACHE_LINE))); /* so much of that file is on disk: a CLOCK
+							 record ends there, or the head */
+	uint64_t journal_end;                         /* nothing was written to it beyond this */
+	/*
+	 * the file that this header was made for, or was verified in. What was copied elsewhere
+	 * while somebody changed it is no arena. W: the creator; the agent, when all is verified.
+	 * R: who attaches
+	 */
+	uint64_t file_device;
+	uint64_t file_inode;
+	int64_t file_born_ns; /* since 1970: an inode's number is used again; 0: not known here */
+
+	uint8_t reserved_tail[HEADER_BYTES - 11 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
 };
 
 static_assert(offsetof(struct arena_header, max_carts) == 1 * CACHE_LINE, "geometry begins line 1");

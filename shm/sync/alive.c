@@ -47,6 +47,14 @@ bool alive_test(int lock_fd, uint32_t byte)
 	return fcntl(lock_fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
 }
 
+bool alive_anybody(int lock_fd)
+{
+	struct flock lock = byte_lock(F_WRLCK, ALIVE_BYTE(0));
+
+	lock.l_len = MAX_PROCESSES;
+	return fcntl(lock_fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 int alive_open(int dir_fd, bool create, struct life *ret_life, char *why)
 {
 	int fd = trust_open(dir_fd, ARENA_LOCK_FILE, 0, create, why);

@@ -63,6 +63,12 @@ void alive_drop(const struct life *life, uint32_t byte);
 bool alive_test(int lock_fd, uint32_t byte);
 
 /*
+ * Is any process attached that lives, other than us? One that was attached in an earlier boot does
+ * not.
+ */
+bool alive_anybody(int lock_fd);
+
+/*
  * Claim a process record: one whose byte is free. What a dead predecessor left in it is
  * repaired first (records of the dead are taken before unused ones). -EUSERS when all are alive.
  */
