@@ -128,6 +128,7 @@ int daemon_stop(const char *directory); /* --stop: an exit code */
 
 /* log.c: to standard error, one line each, with the time. */
 extern enum log_level log_threshold;
+extern int log_also; /* a descriptor that each line is written to as well; -1: none */
 __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
 
 #endif

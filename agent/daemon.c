@@ -89,6 +89,7 @@ static void leave_terminal(const struct agent *agent)
 		close(null);
 	}
 	(void)dup2(agent->log_fd, STDERR_FILENO);
+	log_also = -1;
 	close(agent->log_fd);
 	if (chdir("/") < 0)
 		log_line(LOG_DEBUG, "cannot change to /");

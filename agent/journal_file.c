@@ -241,6 +241,12 @@ static void read_what_can_be(struct journal_reader *reader, uint64_t offset, siz
 	}
 }
 
+static bool is_in_window(const struct journal_reader *reader, uint64_t offset, size_t size)
+{
+	return offset >= reader->window_at &&
+	       offset + size <= reader->window_at + reader->window_bytes;
+}
+
 /*
  * These bytes of the file, which has them, for as long as the window stays where it is then; at
  * most RECORD_BYTES_MAX.
@@ -248,8 +254,7 @@ static void read_what_can_be(struct journal_reader *reader, uint64_t offset, siz
 static int look_at(struct journal_reader *reader, uint64_t offset, size_t size,
 		   const uint8_t **ret_bytes)
 {
-	if (offset < reader->window_at ||
-	    offset + size > reader->window_at + reader->window_bytes) {
+	if (!is_in_window(reader, offset, size)) {
 		size_t bytes = (size_t)min_u64(WINDOW_BYTES, reader->file_bytes - offset);
 		reader->window_bytes = 0;
 		int r = journal_read(reader->fd, reader->window, bytes, offset);
@@ -310,6 +315,16 @@ int journal_reader_next(struct journal_reader *reader, struct journal_record *re
 	return 0;
 }
 
+/* No record begins in a hole, and a hole of terabytes takes no room to make. */
+static uint64_t behind_hole(const struct journal_reader *reader, uint64_t offset)
+{
+	off_t data = lseek(reader->fd, (off_t)offset, SEEK_DATA);
+
+	if (data < 0)
+		return errno == ENXIO ? reader->file_bytes : offset;
+	return max_u64(offset, (uint64_t)data & ~7ull);
+}
+
 int journal_reader_skip(struct journal_reader *reader)
 {
 	uint32_t tries =
@@ -320,6 +335,10 @@ int journal_reader_skip(struct journal_reader *reader)
 
 	for (reader->offset += 8; reader->offset + sizeof(record) <= reader->file_bytes;
 	     reader->offset += 8) {
+		if (!is_in_window(reader, reader->offset, sizeof(record)))
+			reader->offset = behind_hole(reader, reader->offset);
+		if (reader->offset + sizeof(record) > reader->file_bytes)
+			break;
 		int r = look_at(reader, reader->offset, sizeof(record), &bytes);
 		if (r < 0)
 			return r;

@@ -345,6 +345,7 @@ int agent_take_up(struct agent *agent)
 		if (agent->log_fd < 0)
 			return refuse(agent->log_fd, agent->directory, why);
 		trust_regroup(agent->dir_fd, agent->log_fd);
+		log_also = agent->log_fd; /* until it is ready */
 	}
 	r = prepare_arena(agent, why);
 	if (r < 0)

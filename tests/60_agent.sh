@@ -53,6 +53,26 @@ it_serves_in_the_foreground_and_logs_to_standard_error() {
 	wait "$pid" || fail "exit code $?"
 }
 
+what_an_agent_says_before_it_is_ready_is_in_its_log_too() {
+	local line
+	start --journal 20ms
+	corral 0 add r s --item i --name Item --price 1.00 --sync
+	agent 0 --stop
+	rm "$dir/arena"
+	start --journal 20ms
+	has "recovered 1 carts from the journal" ready
+	while read -r line; do
+		grep -qxF -- "$line" "$dir/agent.log" || fail "'$line' is not in the log: $(<"$dir/agent.log")"
+	done <<<"$out"
+	[[ $(grep -c ": ready$" "$dir/agent.log") -eq 2 ]] || fail "each line once: $(<"$dir/agent.log")"
+	agent 0 --stop
+	: >"$dir/arena" # what it refuses, and why
+	rm -r "$dir/journal"
+	agent 3 --daemon
+	has "too short for an arena"
+	grep -q "too short for an arena" "$dir/agent.log" || fail "$(<"$dir/agent.log")"
+}
+
 stop_without_an_agent_exits_4() {
 	agent 4 --stop
 	start

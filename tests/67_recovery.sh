@@ -89,6 +89,26 @@ damaged_files_cost_only_what_is_in_them() {
 	[[ -f $(kept damaged)/000000000900 ]] || fail "it is not kept"
 }
 
+holes_in_a_file_are_not_read() { # at its end, and in the middle: a member makes a terabyte of them for nothing
+	local last
+	begin
+	add_synced a b
+	kill_agent
+	begin
+	add_synced c
+	lose_power
+	last=$(journal_files | tail -n 1)
+	truncate -s +1T "$last"
+	begin
+	log_has "is torn at byte"
+	local name
+	for name in a b c; do corral 0 show r "$name"; done
+	lose_power
+	truncate -s +1T "$(journal_files | head -n 1)"
+	begin
+	for name in a b c; do corral 0 show r "$name"; done
+}
+
 what_is_behind_a_damage_is_kept_and_can_be_salvaged() {
 	damaged_in_the_middle
 	begin
