@@ -19,6 +19,33 @@
 #define NEW_THREADS 8u /* records beyond these are never used by so few people */
 #define NEW_PROCESSES 8u
 
+/* Which files the two maps are of: to programs the bytes of one in the other are a copy. */
+static struct file {
+	const uint8_t *map;
+	uint64_t device;
+	uint64_t inode;
+	int64_t born_ns;
+} files[2];
+
+static void note_file(struct file *file, const uint8_t *map)
+{
+	const struct arena_header *h = (const struct arena_header *)(const void *)map;
+
+	*file = (struct file){ map, h->file_device, h->file_inode, h->file_born_ns };
+}
+
+/* Bytes were copied into this map: they are its own. */
+static void own_file(uint8_t *map)
+{
+	struct arena_header *h = (struct arena_header *)(void *)map;
+	const struct file *file = &files[map == files[0].map ? 0 : 1];
+
+	assert_ptr_equal(file->map, map);
+	h->file_device = file->device;
+	h->file_inode = file->inode;
+	h->file_born_ns = file->born_ns;
+}
+
 static uint8_t *map_arena(const struct yard *yard, size_t bytes)
 {
 	int fd = openat(yard->dir_fd, ARENA_FILE, O_RDWR | O_CLOEXEC);
@@ -42,6 +69,8 @@ void crash_stage_make(struct crash_stage *stage, uint64_t bytes, uint32_t max_ca
 	stage->bytes = bytes;
 	stage->map = map_arena(&stage->yard, bytes);
 	stage->other_map = map_arena(&stage->other, bytes);
+	note_file(&files[0], stage->map);
+	note_file(&files[1], stage->other_map);
 	stage->now.size = bytes;
 	stage->now.bytes = malloc(bytes);
 	stage->seen_room = SEEN_ROOM;
@@ -134,6 +163,7 @@ void crash_to_other(struct crash_stage *stage)
 {
 	/* what the last cell left in blocks that were never given out here is of no meaning */
 	copy(stage->other_map, stage->now.bytes);
+	own_file(stage->other_map);
 }
 
 void crash_keep(const struct crash_stage *stage, struct image *ret_image)
@@ -165,8 +195,10 @@ void crash_stage_again(struct crash_stage *stage, const struct image *image)
 		fresh.gp_phase = fresh.gp_completed = fresh.gp_fenced = 1;
 		memcpy(stage->map, &fresh, sizeof(fresh));
 	}
+	own_file(stage->map);
 	memcpy(stage->now.bytes, stage->map, stage->bytes);
 	memcpy(stage->other_map, stage->map, stage->bytes);
+	own_file(stage->other_map);
 	stage->returned = false;
 	stage->instructions = 0;
 	stage->states = 0;
