@@ -339,6 +339,7 @@ an_agent_serves_also_when_the_disk_is_full_at_its_start() {
 a_failed_sync_is_not_tried_again_on_the_same_file() {
 	start --journal off # the arena: its making is not what is to fail
 	agent 0 --stop
+	: >"$dir/agent.log" # it has a "ready"
 	traced fdatasync:error=EIO:when=3..5
 	wait_for grep -q ready "$dir/agent.log"
 	add r a
@@ -362,6 +363,7 @@ errors_of_writing_and_opening_are_told_to_who_syncs() {
 		rm -rf "$dir"
 		start --journal off # the arena: its making is not what is to fail
 		agent 0 --stop
+		: >"$dir/agent.log" # it has a "ready"
 		traced "$injection"
 		wait_for grep -q ready "$dir/agent.log"
 		add r a

@@ -127,7 +127,7 @@ all_its_carts_are_carried_over() {
 	agent 0 --upgrade
 	has "nothing to upgrade: the arena has layout $LAYOUT"
 	start
-	grep -qE 'warning|error' "$dir/agent.log" "$place"/dir/*.log && fail "$(cat "$dir/agent.log")"
+	grep -E 'warning|error' "$dir/agent.log" | grep -qv "keeps its size" && fail "$(cat "$dir/agent.log")"
 	goes_on
 	corral 0 status --json
 	has '"max_carts":100'

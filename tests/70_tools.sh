@@ -764,6 +764,8 @@ refused_by_all() {
 without_an_agent_carts_are_used_and_status_says_so() {
 	local before
 	copy_arena alone
+	"$BUILD/corral-agent" --dir "$dir" --journal off --daemon 2>/dev/null || fail "no agent verifies the copy"
+	"$BUILD/corral-agent" --dir "$dir" --stop || fail "it does not stop"
 	run 4 status
 	has "$dir/arena" "none answers"
 	[[ $err == "corral: no agent answers: "* ]] || fail "it complains: $err"
