@@ -6,6 +6,8 @@
 #include "journal_kit.h"
 
 #include "../agent/journal_file.h"
+#include "api/ops.h"
+#include "cart_seal.h"
 
 #define BIG_LINES 200
 #define NOTES_BYTES 2000
@@ -204,6 +206,45 @@ static void a_version_that_was_seen_never_names_another_content(void **state)
 	stop_agent(pid);
 }
 
+/* One that came from elsewhere with nearly the last version there is does not use up those of all.
+ */
+static void a_huge_version_leaves_epochs_for_the_others(void **state)
+{
+	static uint64_t bytes[1024];
+	const struct corral_key huge = key_of("huge");
+	struct corral_view view;
+	struct cart_head *head = (struct cart_head *)bytes;
+	struct corral_result result;
+	size_t size;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_agent(10);
+	struct corral *corral = yard_open(&yard, 0);
+	assert_int_equal(add(corral, "huge", NULL, NULL), 0);
+	assert_int_equal(add(corral, "other", NULL, NULL), 0);
+	assert_int_equal(corral_read_copy(corral, &huge, bytes, sizeof(bytes), &size, &view), 0);
+	head->version = VERSION_MAX - 1;
+	cart_seal((uint8_t *)bytes, size);
+	assert_int_equal(ops_put(corral, bytes, size, 0), 0);
+	assert_int_equal(corral_sync(corral), 0);
+	for (uint64_t loss = 1; loss <= 3; loss++) {
+		lose_power(pid, corral);
+		pid = start_agent(10);
+		corral = yard_open(&yard, 0);
+		assert_int_equal(add(corral, "other", NULL, &result), 0);
+		assert_in_range(result.version, loss << VERSION_EPOCH_BITS,
+				(loss + 1) << VERSION_EPOCH_BITS);
+		assert_int_equal(corral_sync(corral), 0);
+	}
+	assert_int_equal(add(corral, "huge", NULL, &result), 0);
+	assert_true(result.version == VERSION_MAX);
+	assert_int_equal(add(corral, "huge", NULL, NULL), -EUCLEAN);
+	assert_int_equal(corral_drop(corral, &huge, NULL, NULL), 0);
+	corral_close(corral);
+	stop_agent(pid);
+}
+
 static void operations_are_remembered(void **state)
 {
 	struct corral_result first, again;
@@ -368,6 +409,7 @@ int main(void)
 		CASE(a_cart_that_the_journal_has_twice_comes_back_once),
 		CASE(a_version_that_was_seen_is_not_given_again_when_its_slot_was),
 		CASE(a_version_that_was_seen_never_names_another_content),
+		CASE(a_huge_version_leaves_epochs_for_the_others),
 		CASE(operations_are_remembered),
 		CASE(a_file_that_has_outgrown_its_base_is_followed_by_another),
 	};
