@@ -393,21 +393,47 @@ struct slot {
 	uint64_t lease;
 	uint32_t size; /* of the version, about: so much memory a change will want. W: holder of
 			  lock, relaxed. A hint */
-	uint32_t reserved[7];
+	uint32_t reserved;
+	uint64_t newest; /* SLOT_NEWEST() of the current version; 0: none. W: whoever publishes.
+			    R: salvage, check */
+	uint32_t reserved2[4];
 };
 
 static_assert(sizeof(struct slot) == CACHE_LINE, "one line");
 
+/*
+ * The slot's own word on which version is the newest: the number in the low 48 bits, and above it a
+ * check of number and hash. It is stored after `current`, so it may be one version behind that when
+ * a writer has died; a flipped bit in it or in the hash shows.
+ */
+#define SLOT_NEWEST_BITS 48
+#define SLOT_NEWEST_VERSION(word) ((uint64_t)(word) & ((1ull << SLOT_NEWEST_BITS) - 1))
+#define SLOT_NEWEST(version, hash)                                                                 \
+	(SLOT_NEWEST_VERSION(version) |                                                            \
+	 ((SLOT_NEWEST_VERSION(version) ^ (uint64_t)(hash)) * 0x9e3779b97f4a7c15ull >>             \
+	  SLOT_NEWEST_BITS << SLOT_NEWEST_BITS))
+
 /* ------------------------------------------------------------------- block */
 
 #define BLOCK_MAGIC 0xb10cu
+
+/*
+ * What salvage believes of a version whose slot is lost. A block is marked BLOCK_LIVE just before
+ * its version is published, and BLOCK_STALE before it leaves intent.old for a list; one that is
+ * built and not published stays unmarked. So a live mark on a block that is in no intent.old is the
+ * newest version of its cart, whatever is damaged elsewhere. Many bits apart: no accident turns one
+ * into the other.
+ */
+#define BLOCK_LIVE 0x6c697665u
+#define BLOCK_STALE 0x93b41a5cu
 
 struct block_header {   /* the first 16 bytes of each block; the cart version follows */
 	block_ref next; /* W: who owns the list the block is in; readers never look */
 	uint16_t class; /* constant once carved */
 	uint16_t magic;
 	slot_link slot; /* this slot is free when the block is: the last version of an ended cart */
-	uint32_t reserved;
+	uint32_t mark;  /* BLOCK_LIVE, BLOCK_STALE; else never published. W: who publishes, who
+			   retires. R: salvage, check */
 };
 
 static_assert(sizeof(struct block_header) == 16, "keeps the cart 16-aligned");

@@ -117,6 +117,14 @@ static uint32_t class_at(const struct inspect *inspect, block_ref ref)
 										  CLASS_COUNT;
 }
 
+/* What is in a hand or on the way may have either mark. */
+static bool mark_fits(enum place place, uint32_t mark)
+{
+	if (place == PLACE_LIVE)
+		return mark == BLOCK_LIVE;
+	return mark != BLOCK_LIVE || (place != PLACE_FREE && place != PLACE_RETIRED);
+}
+
 bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const char *where)
 {
 	uint32_t class = class_at(inspect, ref);
@@ -137,6 +145,9 @@ bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const ch
 		walk_tell(inspect, "%s: block 0x%x has a damaged header", where, ref);
 		return false;
 	}
+	if (inspect->accounting && !mark_fits(place, block->mark))
+		walk_tell(inspect, "%s: block 0x%x has the wrong mark (0x%08x)", where, ref,
+			  block->mark);
 	*mark = (uint8_t)place;
 	inspect->counts[class * PLACE_COUNT + place]++;
 	return true;
@@ -279,6 +290,11 @@ static void walk_cart(struct inspect *inspect, uint32_t number, bool verify, uin
 		add_cart(inspect, slot, cart, ended);
 		if (verify)
 			verify_cart(inspect, number, cart, room);
+		/* whoever holds the lock may have died before the word was stored */
+		if (inspect->accounting && load_relaxed(&slot->lock) == 0 &&
+		    slot->newest != SLOT_NEWEST(cart->version, slot->hash))
+			walk_tell(inspect, "slot %u: its word on the newest version is wrong",
+				  number);
 		(void)walk_put(inspect, current, PLACE_LIVE, where);
 		return;
 	}

@@ -107,7 +107,7 @@ static int bump_locked(struct actor *actor, uint32_t class, uint32_t count)
 		block->class = (uint16_t) class;
 		block->magic = BLOCK_MAGIC;
 		block->slot = 0;
-		block->reserved = 0;
+		block->mark = 0;
 		block->next = i + 1 < count ? first + (i + 1) * units : 0;
 	}
 	splice_begin(&record->intent, SPLICE_BUMP, class, first, 0, first + count * units);

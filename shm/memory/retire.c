@@ -169,6 +169,7 @@ void block_retire_old(struct actor *actor)
 		note(&intent->old, 0);
 		return;
 	}
+	note(&block->mark, BLOCK_STALE); /* before it is in a list */
 	stat_add(record, retired, 1);
 	if (unlikely(!lock_try(actor, &lists->lock, LOCK_LISTS))) {
 		block->next = lists->deferred;

@@ -233,10 +233,29 @@ static void leave_hint(const struct arena *arena, const struct slot *slot, block
 		store_relaxed(&chain->hint, version);
 }
 
+/* Salvage's first witness, in the block: before the version is published, or may be. */
+static void mark_block(const struct arena *arena, block_ref ref, uint32_t mark)
+{
+	if (arena_block_inside(arena, ref))
+		note(&arena_block(arena, ref)->mark, mark);
+}
+
+/* The second one, in the slot. */
+static void note_newest(const struct arena *arena, struct slot *slot, block_ref ref)
+{
+	size_t room;
+	const struct cart_head *cart = slot_version(arena, ref, &room);
+
+	if (cart != NULL)
+		note(&slot->newest,
+		     SLOT_NEWEST(load_relaxed(&cart->version), load_relaxed(&slot->hash)));
+}
+
 /* All that follows the publishing store; done again by the repairer when a death came between. */
 static bool after_publish(struct arena *arena, struct thread_record *record, struct slot *slot,
 			  bool fenced)
 {
+	note_newest(arena, slot, load_relaxed(&record->intent.hand));
 	bool wake = bump_change(slot);
 
 	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
@@ -248,6 +267,7 @@ bool slot_publish(struct actor *actor, struct slot *slot, uint32_t size, uint64_
 {
 	struct intent *intent = &actor->record->intent;
 
+	mark_block(actor->arena, intent->hand, BLOCK_LIVE);
 	note(&intent->old, slot->current);
 	store_release(&slot->current, intent->hand); /* the version's bytes first. pairs [S1] */
 	settle_ttl(slot, ttl_ms);
@@ -261,8 +281,11 @@ bool slot_publish_anew(struct actor *actor, struct slot *slot, uint32_t size, ui
 {
 	struct intent *intent = &actor->record->intent;
 
+	mark_block(actor->arena, intent->hand, BLOCK_LIVE);
+	mark_block(actor->arena, intent->hand, BLOCK_LIVE);
 	note(&intent->old, slot->current);
 	store_release(&slot->current, intent->hand); /* the version's bytes first. pairs [S1] */
+	note_newest(actor->arena, slot, intent->hand);
 	/* the cart is there from here on: its version before its lease. pairs [S3] */
 	store_release(&slot->lease, lease_of(now_ns, lease_ttl_code(ttl_ms * 1000000)));
 	store_relaxed(&slot->size, size); /* relaxed: a hint */
@@ -278,9 +301,11 @@ static void after_insert(struct arena *arena, struct thread_record *record, bool
 	if (slot == NULL)
 		return; /* damaged */
 	/* empty only until the first time: others may have changed the cart since */
-	if (record->intent.hand != 0 && load_relaxed(&slot->current) == 0)
+	if (record->intent.hand != 0 && load_relaxed(&slot->current) == 0) {
+		note_newest(arena, slot, record->intent.hand);
 		store_release(&slot->current,
 			      record->intent.hand); /* the cart is there from here on. pairs [S1] */
+	}
 	(void)fetch_add_relaxed(&arena->header->carts_live,
 				1u); /* a counter for people; a death may leave it off */
 	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
@@ -303,6 +328,7 @@ int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint3
 	/* relaxed: published by the head [S2] */
 	store_relaxed(&slot->lease, lease_of(now_ns, lease_ttl_code(ttl_ms * 1000000)));
 	store_relaxed(&slot->size, size);
+	mark_block(actor->arena, intent->hand, BLOCK_LIVE);
 	store_release(&chain->head, link); /* the slot's words before its link. pairs [S2] */
 	leave_hint(actor->arena, slot, intent->hand);
 	after_insert(actor->arena, actor->record, actor->fenced);
@@ -361,6 +387,7 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 		note(&record->intent.old, current);
 	}
 	unlink_slot(arena, bucket, link);
+	note(&slot->newest, 0); /* before current: a slot without a version claims none */
 	if (current != 0) {
 		note(&slot->current, 0);
 		(void)fetch_sub_relaxed(&arena->header->carts_live, 1u); /* a counter for people */
@@ -455,6 +482,8 @@ static uint32_t repair_held(struct arena *arena, struct thread_record *record, s
 		if (cart != NULL)
 			settle_ttl(slot, load_relaxed(&cart->ttl_ms));
 	}
+	if (intent->hand != 0) /* nobody may take it for a version that was published */
+		mark_block(arena, intent->hand, BLOCK_STALE);
 	return found;
 }
 
