@@ -243,7 +243,7 @@ static int salvage_source_carts(void *context, rebuild_take take_one,
 				void *take_context, struct salvage_totals *ret_totals)
 {
 	(void)take_one; /* whatever slots they were in */
-	return salvage_carts(context, take_any, finding, take_context, ret_totals);
+	return salvage_carts(context, NULL, take_any, finding, take_context, ret_totals);
 }
 
 static int salvage_source_floors(void *context, struct arena *arena)

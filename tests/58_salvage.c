@@ -156,7 +156,7 @@ static bool bring_over(const struct scene *scene, struct yard *ret_new,
 	salvage_settings(salvage, &settings);
 	yard_make(ret_new, &settings);
 	bring.corral = yard_open(ret_new, 0);
-	assert_int_equal(salvage_carts(salvage, put, count_finding, &bring, ret_totals), 0);
+	assert_int_equal(salvage_carts(salvage, NULL, put, count_finding, &bring, ret_totals), 0);
 	salvage_floors(salvage, &bring.corral->arena);
 	assert_int_equal(bring.findings, ret_totals->damaged + ret_totals->again);
 	corral_close(bring.corral);

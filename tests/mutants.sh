@@ -12,7 +12,7 @@ killed=0 survived=0
 
 git ls-files -z | xargs -0 cp --parents -t "$root"
 cd "$root" || exit 2
-tests=(45_slot 45_slot_step 40_block_death 40_block_trim 30_lock_death 30_lock 35_grace 35_grace_light 80_crash_matrix 81_crash_files 58_death)
+tests=(45_slot 45_slot_step 58_salvage_death 40_block_death 40_block_trim 30_lock_death 30_lock 35_grace 35_grace_light 80_crash_matrix 81_crash_files 58_death)
 
 build() { make -j"$(nproc)" DEPS=skip build/corral-agent "${tests[@]/#/build/tests/}" >build.log 2>&1; }
 
@@ -124,5 +124,9 @@ mutant 'nobody empties records without owner' shm/memory/pressure.c 's/^\t\tempt
 mutant 'a forked child goes on as its parent' shm/api/attach.c 's/MADV_WIPEONFORK\) != 0/MADV_DOFORK) != 0/'
 mutant 'a stale half arena is not removed' shm/arena/arena.c 's/unlinkat\(dir_fd, TEMPORARY_FILE, 0\) < 0/false/'
 mutant 'an arena is filled in after it is in place' shm/arena/arena.c '/^int arena_create/,/^}/ { s/^\tr = fill_file\(.*$//; s/^\tclose\(fd\);$/\tif (r == 0)\n\t\tr = fill_file(dir_fd, fd, \&header, why);\n&/ }'
+mutant 'a retired version stays marked live' shm/memory/retire.c 's/^\tnote\(&block->mark, BLOCK_STALE\);.*$//'
+mutant 'a version is not marked live' shm/store/slot.c '/^bool slot_publish\(/,/^}/ s/^\tmark_block\(.*$//'
+mutant 'what was not published stays marked live' shm/store/slot.c 's/^\t\tmark_block\(arena, intent->hand, BLOCK_STALE\);$/\t\t;/'
+mutant 'the slot does not say which version is the newest' shm/store/slot.c '/^static bool after_publish/,/^}/ s/^\tnote_newest\(.*$//'
 echo "$killed killed, $survived survived"
 [[ $survived -eq 0 ]]

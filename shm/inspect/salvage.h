@@ -11,6 +11,7 @@
 #define CORRAL_SALVAGE_H
 
 #include "arena/arena.h"
+#include "corral.h"
 
 struct salvage;
 
@@ -36,21 +37,41 @@ bool salvage_process(const struct salvage *salvage, uint32_t number, int32_t *re
 
 struct salvage_totals {
 	uint32_t kept;    /* handed to take() */
-	uint32_t again;   /* of these: their slot had lost them */
+	uint32_t again;   /* of these: known to be the newest, though their slot had lost them */
+	uint32_t older;   /* of these: out of the journal, and not known to be the newest */
 	uint32_t damaged; /* left out */
 	uint32_t ended;   /* their time was up */
 };
 
+/* A second witness: what a journal has of the carts of this arena. Hashes are those of keys. */
+struct salvage_witness {
+	void *context;
+	/* The version that it has of the cart with this hash; 0: it has none. */
+	uint64_t (*version)(void *context, uint64_t hash);
+	/*
+	 * The bytes of that version: cart has room for CORRAL_CART_MAX. *ret_touched_ns: its last
+	 * activity in arena time; 0: not known. 0 or -errno.
+	 */
+	int (*read)(void *context, uint64_t hash, void *cart, size_t *ret_size,
+		    int64_t *ret_touched_ns);
+	/* The hash of the cart that this slot holds; 0: none, or the slots are another arena's. */
+	uint64_t (*in_slot)(void *context, uint32_t slot);
+};
+
 /*
- * Hand each sound cart to take(), with the time since its last activity; tell what is left out.
- * Stops at take()'s first error, and returns it. -ENOMEM.
+ * Hand each cart to take(), in its newest version, with the time since its last activity; tell what
+ * is left out, found elsewhere, or not known to be the newest. Stops at take()'s first error, and
+ * returns it. witness: NULL: there is none. -ENOMEM; -EIO: the file was cut off meanwhile.
  */
-int salvage_carts(struct salvage *salvage,
+int salvage_carts(struct salvage *salvage, const struct salvage_witness *witness,
 		  int (*take)(void *context, const void *cart, size_t size, uint64_t idle_ns),
 		  void (*finding)(void *context, const char *line), void *context,
 		  struct salvage_totals *ret_totals);
 
-/* Carry the chains' version floors over into the new arena: versions go on growing there. */
+/*
+ * Carry the chains' version floors over into the new arena, and raise those of carts that were left
+ * out: versions go on growing there. After salvage_carts().
+ */
 void salvage_floors(const struct salvage *salvage, struct arena *arena);
 
 #endif

@@ -137,7 +137,7 @@ static void salvage(void)
 	}
 	salvage_settings(from, &settings);
 	must(settings.arena_bytes >= ARENA_BYTES_MIN && settings.max_carts >= 1);
-	must(salvage_carts(from, take_salvaged, salvage_finding, &salvaged, &totals) == 0);
+	must(salvage_carts(from, NULL, take_salvaged, salvage_finding, &salvaged, &totals) == 0);
 	must(totals.kept == salvaged.count && (totals.damaged == 0 || salvaged.said > 0));
 	salvage_close(from);
 	uint32_t sound = (1u << IMAGE_CARTS) - 1 - (1u << IMAGE_OVER);
