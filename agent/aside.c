@@ -12,7 +12,6 @@
 #include "aside.h"
 
 #define HOPELESS JOURNAL_DIRECTORY ".hopeless."
-#define ASIDE_NAME_BYTES 64
 
 #define NAMES_MAX 1000 /* for one thing */
 
@@ -82,7 +81,7 @@ static int link_files(const struct recover *recover, int aside_fd)
 	return fsync(aside_fd) < 0 ? -errno : 0;
 }
 
-static int make_aside(const struct agent *agent, const struct recover *recover, const char *name)
+int aside_link(const struct agent *agent, const struct recover *recover, const char *name)
 {
 	struct stat st;
 
@@ -109,7 +108,7 @@ void aside_keep(const struct agent *agent, const struct recover *recover, const 
 	for (int i = 1; i <= NAMES_MAX && r == -EEXIST; i++) {
 		snprintf(name, sizeof(name), ASIDE_DAMAGED "%lld%s",
 			 (long long)recover->head.created_ms, suffix);
-		r = make_aside(agent, recover, name);
+		r = aside_link(agent, recover, name);
 		snprintf(suffix, sizeof(suffix), ".%d", i);
 	}
 	if (r < 0)

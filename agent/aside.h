@@ -11,6 +11,11 @@
 #include "recover_index.h"
 
 #define ASIDE_DAMAGED JOURNAL_DIRECTORY ".damaged."
+#define ASIDE_NAME_BYTES 64
+
+/* Give all files of the journal a second name each in the directory DIR/name, on disk. 0 or -errno.
+ */
+int aside_link(const struct agent *agent, const struct recover *recover, const char *name);
 
 /*
  * Not all that the journal had on disk could be taken: its files get a second name each in

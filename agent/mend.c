@@ -99,11 +99,11 @@ static int mend(struct agent *agent)
 	r = rebuild_arena(agent, print, aside, &totals, why);
 	if (r < 0)
 		return mend_refuse(agent, why, r);
-	printf("rebuilt: %u cart%s kept (%u of them found again), %u left out, %u ended meanwhile; "
-	       "the damaged arena is kept as %s/%s\n",
-	       totals.kept, totals.kept == 1 ? "" : "s", totals.again, totals.damaged, totals.ended,
-	       agent->directory, aside);
-	return totals.damaged > 0 ? EXIT_NO : EXIT_DONE;
+	printf("rebuilt: %u cart%s kept (%u of them found again, %u perhaps older), %u left out, "
+	       "%u ended meanwhile; the damaged arena is kept as %s/%s\n",
+	       totals.kept, totals.kept == 1 ? "" : "s", totals.again, totals.older, totals.damaged,
+	       totals.ended, agent->directory, aside);
+	return totals.damaged + totals.older > 0 ? EXIT_NO : EXIT_DONE;
 }
 
 int mend_take_directory(struct agent *agent)

@@ -26,6 +26,7 @@
 #include "rebuild.h"
 #include "store/slot.h"
 #include "versions.h"
+#include "witness.h"
 
 #define WORK_DIRECTORY ".rebuild"
 #define COMPLETE_FILE "complete"
@@ -228,9 +229,15 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source,
 
 /* ------------------------------------------------------- out of a damaged one */
 
+struct damaged { /* the source */
+	struct agent *agent;
+	struct salvage *salvage;
+	struct witness *witness; /* NULL: there is no journal */
+};
+
 static void salvage_source_settings(void *context, struct arena_settings *ret_settings)
 {
-	salvage_settings(context, ret_settings);
+	salvage_settings(((struct damaged *)context)->salvage, ret_settings);
 }
 
 static int take_any(void *context, const void *cart, size_t size, uint64_t idle_ns)
@@ -238,17 +245,49 @@ static int take_any(void *context, const void *cart, size_t size, uint64_t idle_
 	return take(context, REBUILD_ANY_SLOT, cart, size, idle_ns);
 }
 
+/*
+ * Not all came over in the version that was acknowledged last: what the journal has of them may be
+ * the last copy there is, and the base of the new arena's journal would remove it. Before the new
+ * arena is in place.
+ */
+static int keep_journal(const struct damaged *damaged,
+			void (*finding)(void *context, const char *line), void *context)
+{
+	const char *name;
+	char line[128];
+
+	int r = damaged->witness != NULL ? witness_keep(damaged->witness, &name) : -ENOENT;
+	if (r == -ENOENT)
+		return 0; /* there is no file */
+	if (r < 0) {
+		snprintf(line, sizeof(line), "the journal's files cannot be kept: %s",
+			 strerror(-r));
+		finding(context, line);
+		return r;
+	}
+	snprintf(line, sizeof(line), "the journal's files are kept as %s", name);
+	finding(context, line);
+	return 0;
+}
+
 static int salvage_source_carts(void *context, rebuild_take take_one,
 				void (*finding)(void *context, const char *line),
 				void *take_context, struct salvage_totals *ret_totals)
 {
+	const struct damaged *damaged = context;
+
 	(void)take_one; /* whatever slots they were in */
-	return salvage_carts(context, NULL, take_any, finding, take_context, ret_totals);
+	int r = salvage_carts(damaged->salvage,
+			      damaged->witness != NULL ? witness_voice(damaged->witness) : NULL,
+			      take_any, finding, take_context, ret_totals);
+	return r == 0 && ret_totals->damaged + ret_totals->older > 0 ?
+		       keep_journal(damaged, finding, take_context) :
+		       r;
 }
 
 static int salvage_source_floors(void *context, struct arena *arena)
 {
-	salvage_floors(context, arena);
+	salvage_floors(((struct damaged *)context)->salvage, arena);
 	versions_jump(arena, 0); /* of what is left out nobody knows how far it had got */
 	return 0;
 }
@@ -256,17 +295,26 @@ static int salvage_source_floors(void *context, struct arena *arena)
 int rebuild_arena(struct agent *agent, void (*tell)(const char *line),
 		  char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why)
 {
-	struct salvage *salvage;
-
-	int r = salvage_open(agent->dir_fd, &salvage, why);
-	if (r < 0)
-		return r;
+	struct damaged damaged = { .agent = agent };
 	struct rebuild_source source = {
-		salvage, salvage_source_settings, salvage_source_carts, salvage_source_floors, 0,
+		&damaged, salvage_source_settings, salvage_source_carts, salvage_source_floors, 0,
 		false
 	};
-	r = rebuild_from(agent, &source, tell, NULL, aside, ret_totals, why);
-	salvage_close(salvage);
+	struct arena_settings settings;
+
+	int r = salvage_open(agent->dir_fd, &damaged.salvage, why);
+	if (r < 0)
+		return r;
+	salvage_settings(damaged.salvage, &settings);
+	r = witness_open(agent, settings.hash_seed, salvage_uuid(damaged.salvage),
+			 &damaged.witness);
+	if (r < 0 && r != -ENOENT)
+		why_set(why, r, "cannot look the carts up in the journal");
+	else
+		r = rebuild_from(agent, &source, tell, NULL, aside, ret_totals, why);
+	if (damaged.witness != NULL)
+		witness_close(damaged.witness);
+	salvage_close(damaged.salvage);
 	return r;
 }
 

@@ -214,6 +214,20 @@ static int create_arena(struct agent *agent, char *why)
 	return r;
 }
 
+/*
+ * There is no arena, or one of an earlier boot, whose pages may have reached the disk in any order:
+ * then the journal has the last word, if there is one. 1: there is a new arena; 0: there is no
+ * journal.
+ */
+static int recover(struct agent *agent, char *why)
+{
+	int r = recover_arena(agent, why);
+
+	agent->recovered = r == 1;
+	agent->fresh |= agent->recovered;
+	return r;
+}
+
 static void tell_finding(const char *line)
 {
 	log_line(LOG_WARNING, "rebuild: %s", line);
@@ -231,6 +245,9 @@ static int rebuild(struct agent *agent, char *why)
 	int r = rebuild_arena(agent, tell_finding, aside, &totals, why);
 	if (r == -EPROTO) {
 		log_line(LOG_ERROR, "%s: %s", agent->directory, why);
+		r = recover(agent, why); /* the journal may have what the arena has not */
+		if (r != 0)
+			return r < 0 ? r : 0;
 		r = rebuild_set_aside(agent->dir_fd, NULL, aside);
 		if (r < 0)
 			return why_set(why, r, "cannot set the damaged arena aside");
@@ -242,26 +259,11 @@ static int rebuild(struct agent *agent, char *why)
 		return r;
 	agent->fresh = true;
 	log_line(LOG_WARNING,
-		 "%s: rebuilt: %u carts kept (%u of them found again), %u left out, %u ended "
-		 "meanwhile; the damaged "
-		 "arena "
-		 "is kept as %s",
-		 agent->directory, totals.kept, totals.again, totals.damaged, totals.ended, aside);
+		 "%s: rebuilt: %u carts kept (%u of them found again, %u perhaps older), %u left "
+		 "out, %u ended meanwhile; the damaged arena is kept as %s",
+		 agent->directory, totals.kept, totals.again, totals.older, totals.damaged,
+		 totals.ended, aside);
 	return 0;
-}
-
-/*
- * There is no arena, or one of an earlier boot, whose pages may have reached the disk in any order:
- * then the journal has the last word, if there is one. 1: there is a new arena; 0: there is no
- * journal.
- */
-static int recover(struct agent *agent, char *why)
-{
-	int r = recover_arena(agent, why);
-
-	agent->recovered = r == 1;
-	agent->fresh |= agent->recovered;
-	return r;
 }
 
 /*

@@ -229,6 +229,13 @@ void salvage_settings(const struct salvage *salvage, struct arena_settings *ret_
 						 .hash_seed = salvage->arena.hash_seed };
 }
 
+const uint8_t *salvage_uuid(const struct salvage *salvage)
+{
+	const struct arena_header *header = salvage->arena.header;
+
+	return arena_header_sound(header) ? header->uuid : NULL;
+}
+
 bool salvage_behind_journal(const struct salvage *salvage)
 {
 	return salvage->arena.header->journal != 0 && other_boot(&salvage->arena);

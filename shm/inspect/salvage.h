@@ -25,6 +25,9 @@ void salvage_close(struct salvage *salvage);
 /* How the new arena has to be made: size, carts, time to live, hash seed. */
 void salvage_settings(const struct salvage *salvage, struct arena_settings *ret_settings);
 
+/* Its uuid, which is the lineage of its journal; NULL: the header is damaged. */
+const uint8_t *salvage_uuid(const struct salvage *salvage);
+
 /*
  * Is it of an earlier boot, and a journal was kept? Then the journal has the last word on its
  * carts.
