@@ -45,6 +45,7 @@ static void base_is_over(struct journal *j)
 	struct arena_header *h = j->actor->arena->header;
 
 	j->base_pending = false;
+	journal_end_carrying(j);
 	j->base_bytes = j->after_base;
 	j->after_base = 0;
 	journal_remove_older(j);
@@ -286,7 +287,8 @@ static int open_journal(struct journal *j, char *why)
 	j->actor = j->agent->actor; /* until the thread runs */
 	j->buffer = malloc(JOURNAL_BUFFER_BYTES);
 	j->marks = calloc(arena->max_carts, sizeof(*j->marks));
-	if (j->buffer == NULL || j->marks == NULL)
+	j->told = calloc((arena->max_carts + 63) / 64, sizeof(*j->told));
+	if (j->buffer == NULL || j->marks == NULL || j->told == NULL)
 		return why_set(why, -ENOMEM, "no memory for the journal");
 	j->dir_fd = journal_open_directory(j->agent->dir_fd, true);
 	int r = j->dir_fd;
@@ -319,6 +321,8 @@ static void close_journal(struct journal *j)
 		close(j->dir_fd);
 	free(j->buffer);
 	free(j->marks);
+	free(j->told);
+	journal_end_carrying(j);
 	free(j);
 }
 

@@ -182,6 +182,7 @@ static int put_empty(struct journal *j, uint32_t number, const struct gone *gone
 	return r;
 }
 
+/* 1: its cart is damaged; nothing is written. */
 static int put_slot(struct journal *j, uint32_t number)
 {
 	struct gone gone;
@@ -204,11 +205,14 @@ static int put_slot(struct journal *j, uint32_t number)
 	if (size == 0)
 		return put_empty(j, number, &gone);
 	if (size < 0 || cart_verify(place, (size_t)size) < 0) {
-		log_line(LOG_WARNING,
-			 "the cart in slot %u is damaged: the journal keeps what it had of it",
-			 number);
-		return 0;
+		if (journal_note_damaged(j, number, true))
+			log_line(LOG_WARNING,
+				 "the cart in slot %u is damaged: the journal keeps what it had of "
+				 "it",
+				 number);
+		return 1;
 	}
+	(void)journal_note_damaged(j, number, false);
 	const struct cart_head *head = (const struct cart_head *)(void *)place;
 	uint64_t mark = (head->version * 0x9e3779b97f4a7c15ull ^ head->sum) | 1;
 	if (j->marks[number] == mark)
@@ -259,8 +263,8 @@ int journal_drain(struct journal *j, bool *ret_some)
 	for (uint32_t w = 0; w < words && r == 0; w++) {
 		for (uint64_t bits = arena->drained[w]; bits != 0 && r == 0; bits &= bits - 1) {
 			uint32_t number = w * 64 + (uint32_t)__builtin_ctzll(bits);
-			if (number < arena->max_carts)
-				r = put_slot(j, number);
+			if (number < arena->max_carts && (r = put_slot(j, number)) > 0)
+				r = 0; /* the record that there is stands */
 		}
 	}
 	return r;
@@ -338,6 +342,7 @@ int journal_begin_file(struct journal *j, bool base)
 	j->base_at = 0;
 	if (base)
 		j->after_base = 0;
+	journal_end_carrying(j);
 	if (base)
 		memset(j->marks, 0, j->actor->arena->max_carts * sizeof(*j->marks));
 	journal_note_file(j->actor->arena->header, &head);
@@ -419,8 +424,9 @@ int journal_base_step(struct journal *j, bool *ret_over)
 		 * in it
 		 */
 		if (j->marks[j->base_at] == 0 &&
-		    load_relaxed(&arena->slots[j->base_at].current) != 0)
-			r = put_slot(j, j->base_at);
+		    load_relaxed(&arena->slots[j->base_at].current) != 0 &&
+		    (r = put_slot(j, j->base_at)) > 0)
+			r = journal_carry_over(j, j->base_at);
 	if (r < 0 || j->base_at < high)
 		return r;
 	if (arena_withdrawn(arena))

@@ -39,6 +39,9 @@ struct journal {
 	uint8_t *buffer;
 	uint64_t *marks; /* by slot: which version this file's or an older one's last CART has; 0:
 			    not known */
+	uint64_t *told;  /* a bit for each slot whose cart was said to be damaged */
+	struct witness *former; /* what the files have so far, while a base needs it; else NULL */
+	bool kept;              /* files of which a record could not be read */
 };
 
 /* The buffer to the file. 0 or -errno, like all that follows. */
@@ -61,6 +64,16 @@ void journal_remove_older(const struct journal *j);
 
 /* The base is written and synced: does a recovery find it? Before anything counts on it. */
 int journal_prove_base(const struct journal *j);
+
+/*
+ * journal_carry.c: the cart in this slot is damaged, so the base gets what the journal has of it,
+ * or the journal's files are kept.
+ */
+int journal_carry_over(struct journal *j, uint32_t number);
+void journal_end_carrying(struct journal *j);
+
+/* Its cart is damaged, or is not any more. True: that is news. */
+bool journal_note_damaged(const struct journal *j, uint32_t number, bool damaged);
 
 /* A part of the base. *ret_over: with this round it is whole. */
 int journal_base_step(struct journal *j, bool *ret_over);

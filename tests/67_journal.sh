@@ -466,6 +466,52 @@ it_is_begun_anew_when_it_is_larger_than_it_was_told() { # and not before
 	has "61 items"
 }
 
+damage_in_arena() { # TEXT: one byte of its last place
+	local at
+	at=$(head -c 64M "$dir/arena" | grep -abo "$1" | tail -n 1 | cut -d: -f1)
+	printf 'X' | dd of="$dir/arena" bs=1 seek="$at" conv=notrunc status=none
+}
+
+grow_over() { # NUMBER: until this file of the journal is begun, and its base is whole
+	local i text
+	printf -v text '%2000s' ''
+	for ((i = 0; i < 400; i++)); do
+		"$BUILD/tests/60_agent_socket" fill "$dir" 600 >"$place/fill" 2>&1
+		corral 0 add r s --item "i$((i % 20))" --name Item --price 1.00 --note "${text// /n}" --sync
+		[[ $(status_of file) -ge $1 && $(ls "$dir/journal") == *"$1" && $(ls "$dir/journal" | wc -l) -eq 1 ]] && return
+	done
+	fail "no base: $(ls "$dir/journal")"
+}
+
+a_base_has_the_last_sound_record_of_a_damaged_cart() {
+	begin --journal-size 1M
+	corral 0 add r victim --item i --name Victim-name --price 7.00 --sync
+	corral 0 add r other --item i --name Other-name --price 1.00 --sync
+	damage_in_arena Victim-name
+	grow_over 2
+	grow_over 3 # of the record that was carried over already
+	[[ $(grep -c "is damaged" "$dir/agent.log") -eq 1 ]] || fail "told again: $(grep damaged "$dir/agent.log")"
+	lose_power
+	begin
+	corral 0 show r victim
+	has Victim-name "version 1"
+	corral 0 show r other
+}
+
+a_base_without_a_damaged_cart_leaves_the_files_that_had_it() {
+	local at file
+	begin --journal-size 1M
+	file=$dir/journal/000000000001
+	corral 0 add r victim --item i --name Victim-name --price 7.00 --sync
+	at=$(grep -abo Victim-name "$file" | head -n 1 | cut -d: -f1)
+	printf 'X' | dd of="$file" bs=1 seek="$at" conv=notrunc status=none
+	damage_in_arena Victim-name
+	grow_over 2
+	log_has "the journal has no sound record of it: its files are kept as journal.damaged."
+	grep -qa ictim-name "$dir"/journal.damaged.*/000000000001 || fail "not the file"
+	sync_works || fail "no sync"
+}
+
 what_older_files_say_counts_no_more_after_a_base() {
 	local i # more of them than there are new carts, which may get their slots
 	begin
@@ -520,6 +566,8 @@ if [[ $# -gt 0 ]]; then
 fi
 mapfile -t claims < <(claims_of "$0")
 for i in "${!claims[@]}"; do # helpers among them
-	[[ ${claims[$i]} == trouble || ${claims[$i]} == litter || ${claims[$i]} == corral_any || ${claims[$i]} == sync_* ]] && unset "claims[$i]"
+	case ${claims[$i]} in
+	trouble | litter | damage_in_arena | grow_over | corral_any | sync_*) unset "claims[$i]" ;;
+	esac
 done
 run_claims "${claims[@]}"

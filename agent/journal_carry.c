@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * journal_carry.c: a base in which every slot is, also the damaged ones.
+ *
+ * When a base is whole the older files go. A cart that is damaged in the arena may have its last
+ * sound copy there. So its record is looked up in the files (witness.h), and written into the base
+ * as it was: then it is what the journal has of the slot until the cart is sound again, or ends.
+ * The files are read once for a base, and only when it meets a damaged cart.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/atomic.h"
+#include "cart/cart.h"
+#include "journal_write.h"
+#include "witness.h"
+
+bool journal_note_damaged(const struct journal *j, uint32_t number, bool damaged)
+{
+	uint64_t *word = &j->told[number / 64];
+	uint64_t bit = 1ull << (number % 64);
+	bool was = (*word & bit) != 0;
+
+	*word = damaged ? *word | bit : *word & ~bit;
+	return was != damaged;
+}
+
+void journal_end_carrying(struct journal *j)
+{
+	if (j->former != NULL)
+		witness_close(j->former);
+	j->former = NULL;
+}
+
+/* Of the slot, if the files are about this arena's; else of the key that the slot's hash names. */
+static uint64_t hash_in(const struct journal *j, uint32_t number)
+{
+	const struct salvage_witness *voice = witness_voice(j->former);
+	uint64_t hash = voice->in_slot(voice->context, number);
+
+	return hash != 0 ? hash : load_relaxed(&j->actor->arena->slots[number].hash);
+}
+
+/* No record of it can be had. The files may have one that somebody can read yet. */
+static int keep_files(struct journal *j, uint32_t number)
+{
+	const char *name;
+	int r = j->kept ? -ENOENT : witness_keep(j->former, &name);
+
+	if (r == -ENOENT)
+		return 0;
+	j->kept = r == 0;
+	if (r == 0)
+		log_line(LOG_ERROR,
+			 "the cart in slot %u is damaged, and the journal has no sound record of "
+			 "it: its files are kept as %s",
+			 number, name);
+	return r;
+}
+
+int journal_carry_over(struct journal *j, uint32_t number)
+{
+	const struct arena_header *h = j->actor->arena->header;
+	int64_t touched_ns = 0;
+	size_t size = 0;
+	int r = 0;
+
+	if (j->former == NULL)
+		r = witness_open(j->agent, h->hash_seed, h->uuid, &j->former);
+	if (r < 0)
+		return r; /* no base without it */
+	const struct salvage_witness *voice = witness_voice(j->former);
+	uint8_t *cart = malloc(CORRAL_CART_MAX);
+	if (cart == NULL)
+		return -ENOMEM;
+	r = voice->read(voice->context, hash_in(j, number), cart, &size, &touched_ns);
+	if (r == 0 && cart_verify(cart, size) < 0)
+		r = -EUCLEAN;
+	if (r == 0)
+		r = journal_append(j, JOURNAL_CART, number,
+				   touched_ns != 0 ? touched_ns : arena_now_ns(j->actor->arena),
+				   cart, (uint32_t)size);
+	else
+		r = keep_files(j, number);
+	free(cart);
+	return r;
+}
