@@ -79,6 +79,7 @@ struct agent {
 	int64_t again_ms;     /* when it was taken up anew last (arena_wall_ms()); 0: never */
 	bool recovered;       /* the arena was made out of the journal */
 	bool fresh;           /* we have made the arena, of whatever */
+	uint32_t in_doubt;    /* carts in it that may be older than what was acknowledged */
 	uint32_t epochs_used; /* in those before this one versions may have been given and lost */
 	struct journal *journal; /* NULL: none is kept */
 	int exit_code;

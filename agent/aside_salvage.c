@@ -9,6 +9,10 @@
  * what has ended since. A death before that leaves it to the next run.
  *
  * A cart's time goes on while its journal lies aside: it counts from when the directory was made.
+ *
+ * The carts before the damage are in the arena since recovery. One of them that is not there any
+ * more has ended since, and does not come back. What may have ended in the damaged bytes is named
+ * (recover.c).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,14 +24,69 @@
 
 #include "api/ops.h"
 #include "aside.h"
+#include "cart/cart.h"
 #include "recover.h"
 
 #define SALVAGED JOURNAL_DIRECTORY ".salvaged."
 
+struct bring {
+	struct corral *corral;
+	uint64_t *recovered; /* hashes of the carts that recovery took, ascending */
+	uint32_t count;
+};
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Was it in the arena, and is not any more? */
+static bool ended_since(const struct bring *bring, const struct cart_head *cart, size_t size)
+{
+	struct corral_view view;
+	struct corral_key key;
+
+	if (bsearch(&cart->hash, bring->recovered, bring->count, sizeof(cart->hash), by_value) ==
+		    NULL ||
+	    cart_get_key(cart, size, &key) < 0)
+		return false;
+	int r = corral_read_begin(bring->corral, &key, &view);
+	if (r == 0)
+		(void)corral_read_end(&view);
+	return r == -ENOENT;
+}
+
 static int put(void *context, uint32_t slot, const void *cart, size_t size, uint64_t idle_ns)
 {
+	const struct bring *bring = context;
+
 	(void)slot; /* that of another arena */
-	return ops_put(context, cart, size, idle_ns);
+	return ended_since(bring, cart, size) ? -ETIME :
+						ops_put(bring->corral, cart, size, idle_ns);
+}
+
+/* What recovery took of these files: it read them so, up to the damage. */
+static int list_recovered(const struct agent *agent, const char *name, struct bring *bring)
+{
+	struct recover recover;
+
+	int fd = openat(agent->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	int r = recover_open(&recover, fd, name);
+	if (r == 0 && recover_index(&recover) == 0) { /* else it took nothing */
+		bring->recovered = malloc(((size_t)recover.carts + 1) * sizeof(uint64_t));
+		r = bring->recovered != NULL ? 0 : -ENOMEM;
+		for (uint32_t slot = 0; slot < recover.head.max_carts && r == 0; slot++)
+			if (recover.slots[slot].file != 0 && bring->count < recover.carts)
+				bring->recovered[bring->count++] = recover.slots[slot].hash;
+	}
+	recover_close(&recover);
+	if (bring->count > 0)
+		qsort(bring->recovered, bring->count, sizeof(uint64_t), by_value);
+	return r;
 }
 
 static uint64_t passed_ns(int fd)
@@ -43,27 +102,35 @@ static uint64_t passed_ns(int fd)
 /* 0: done; 1: there is nothing that could be taken; -errno. */
 static int salvage_one(struct agent *agent, const char *name)
 {
+	struct bring bring = { .corral = agent->corral };
 	struct salvage_totals totals = { 0 };
 	struct recover recover;
 
+	int r = list_recovered(agent, name, &bring);
+	if (r < 0)
+		return r;
 	int fd = openat(agent->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0) {
+		free(bring.recovered);
 		return -errno;
-	int r = recover_open(&recover, fd, name);
+	}
+	r = recover_open(&recover, fd, name);
 	recover.salvage = true;
 	recover.passed_ns = passed_ns(fd);
 	if (r == 0)
 		r = recover_index(&recover);
 	if (r == 0)
-		r = recover_put(&recover, put, agent->corral, &totals);
+		r = recover_put(&recover, put, &bring, &totals);
 	if (r == 0)
 		log_line(LOG_INFO,
 			 "%s: %s: %u carts were taken; of %u in all %u have ended meanwhile, %u "
-			 "are damaged, and of the "
-			 "others the arena has the same or a newer version",
+			 "are damaged, %u may be older or have ended, and of the others the arena "
+			 "has the same or a newer version",
 			 agent->directory, name, totals.kept, recover.carts, totals.ended,
-			 totals.damaged);
+			 totals.damaged, totals.older);
+	agent->in_doubt += totals.older;
 	recover_close(&recover);
+	free(bring.recovered);
 	if (r != -ENOENT && r != -EPROTO)
 		return r;
 	log_line(LOG_ERROR,
@@ -123,7 +190,7 @@ int aside_run(struct agent *agent)
 	int r = salvage_all(agent);
 	agent_give_up(agent);
 	if (r == 0)
-		return EXIT_DONE;
+		return agent->in_doubt > 0 ? EXIT_NO : EXIT_DONE;
 	log_line(LOG_ERROR, "%s: not all could be salvaged, and nothing is lost: %s",
 		 agent->directory, corral_strerror(r));
 	return EXIT_ARENA;

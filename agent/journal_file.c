@@ -325,6 +325,22 @@ static uint64_t behind_hole(const struct journal_reader *reader, uint64_t offset
 	return max_u64(offset, (uint64_t)data & ~7ull);
 }
 
+bool journal_reader_was_one(struct journal_reader *reader, uint64_t from,
+			    struct journal_record *ret_record)
+{
+	struct journal_record record;
+	const uint8_t *bytes;
+
+	if (reader->offset - from < sizeof(record) ||
+	    look_at(reader, from, sizeof(record), &bytes) < 0)
+		return false;
+	memcpy(&record, bytes, sizeof(record));
+	if (!is_plausible(&record) || from + journal_record_bytes(record.size) != reader->offset)
+		return false;
+	*ret_record = record;
+	return true;
+}
+
 int journal_reader_skip(struct journal_reader *reader)
 {
 	uint32_t tries =

@@ -174,6 +174,13 @@ int journal_reader_next(struct journal_reader *reader, struct journal_record *re
 /* After -EBADMSG: go on to the next valid record, or the end. 0 or -errno. */
 int journal_reader_skip(struct journal_reader *reader);
 
+/*
+ * What was passed over, from `from` to where the reader is now: is it one record, whose head has
+ * not suffered, as far as kind and size tell? Then *ret_record says what it was.
+ */
+bool journal_reader_was_one(struct journal_reader *reader, uint64_t from,
+			    struct journal_record *ret_record);
+
 /* So many bytes of a file, all of them. 0; -ENODATA: there are fewer; other -errno. */
 int journal_read(int fd, void *buffer, size_t size, uint64_t offset);
 

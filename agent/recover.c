@@ -36,6 +36,8 @@
 #define THREAD_CARTS 1024u /* for fewer another thread is not worth it */
 #define STRIDE 256u        /* slots that a thread takes at a time */
 #define FORGET_BYTES (4u << 20)
+#define SHOWN_BYTES 65   /* of an id, and the NUL */
+#define DOUBTS_NAMED 16u /* by each thread; the others are counted */
 
 struct put { /* what the threads share */
 	const struct recover *recover;
@@ -116,6 +118,35 @@ static bool is_cart_fault(int r)
 	       r == -EOVERFLOW;
 }
 
+/* Printable, whatever it is. */
+static void show(struct corral_text text, char to[SHOWN_BYTES])
+{
+	size_t size = (size_t)min_u64(text.size, SHOWN_BYTES - 1);
+
+	for (size_t i = 0; i < size; i++)
+		to[i] = text.data[i] > ' ' && text.data[i] <= '~' ? text.data[i] : '?';
+	to[size] = '\0';
+}
+
+/* It is in the arena, and may be older than what was acknowledged, or have ended. */
+static void tell_doubt(struct putter *putter, const struct where *where)
+{
+	char restaurant[SHOWN_BYTES], session[SHOWN_BYTES];
+	struct corral_key key;
+
+	putter->totals.older++;
+	if (putter->totals.older > DOUBTS_NAMED ||
+	    cart_get_key(putter->cart, where->size, &key) < 0)
+		return;
+	show(key.restaurant_id, restaurant);
+	show(key.session_id, session);
+	log_line(LOG_WARNING,
+		 "%s: cart %s %s has version %llu: a later one, or its end, may stand in what is "
+		 "damaged",
+		 putter->put->recover->name, restaurant, session,
+		 (unsigned long long)where->version);
+}
+
 static int put_slot(struct putter *putter, uint32_t slot)
 {
 	const struct recover *recover = putter->put->recover;
@@ -140,6 +171,8 @@ static int put_slot(struct putter *putter, uint32_t slot)
 	}
 	if (r < 0 && r != -ETIME && !is_cart_fault(r))
 		return r;
+	if (r >= 0 && where->doubt)
+		tell_doubt(putter, where);
 	putter->totals.kept += r == 0;
 	putter->totals.ended += r == -ETIME;
 	putter->totals.damaged += r < 0 && r != -ETIME;
@@ -223,6 +256,7 @@ int recover_put(struct recover *recover, rebuild_take take, void *take_context,
 	for (uint32_t i = 0; i < THREADS_MAX; i++) {
 		ret_totals->kept += putters[i].totals.kept;
 		ret_totals->ended += putters[i].totals.ended;
+		ret_totals->older += putters[i].totals.older;
 		ret_totals->damaged += putters[i].totals.damaged;
 		recover->ended_version = max_u64(recover->ended_version, putters[i].ended_version);
 	}
@@ -391,18 +425,17 @@ static int recover_carts(struct agent *agent, struct recover *recover, char *why
 		source.slots = 0;
 		r = rebuild_from(agent, &source, tell_finding, FORMER_FILE, aside, &totals, why);
 	}
+	agent->in_doubt = totals.older;
 	if (r < 0) {
 		forget_next_file(recover);
 		return r == -ENOENT ? -EIO : r; /* a file of the journal was taken away meanwhile */
 	}
 	log_line(LOG_INFO,
 		 "%s: recovered %u carts from the journal (%u records, %llu bytes in %u files; %u "
-		 "ended meanwhile, %u "
-		 "damaged) "
-		 "in %lld ms%s%s",
+		 "ended meanwhile, %u damaged, %u perhaps older or ended) in %lld ms%s%s",
 		 agent->directory, totals.kept, recover->records,
 		 (unsigned long long)recover->bytes, recover->files, totals.ended, totals.damaged,
-		 (long long)(arena_wall_ms() - start_ms),
+		 totals.older, (long long)(arena_wall_ms() - start_ms),
 		 aside[0] != '\0' ? "; the former arena is kept as " : "", aside);
 	return 1;
 }

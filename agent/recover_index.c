@@ -42,7 +42,7 @@ static void index_cart(struct recover *recover, struct where *where, int file,
 		note_ended(recover, where); /* another cart has the slot now */
 	*where = (struct where){ .offset = offset + sizeof(*record),
 				 .file = (uint32_t)file + 1,
-				 .size = record->size,
+				 .size = record->size & INT32_MAX,
 				 .hash = head.hash,
 				 .touched_ns = record->time_ns,
 				 .version = head.version };
@@ -107,6 +107,71 @@ static void show_progress(const struct recover *recover, const struct journal_re
 
 /* ------------------------------------------------------------------ damage */
 
+/*
+ * What was passed over, from `from` on, may have been about any slot; or, if it was one record
+ * whose head can be read, about one. A later record of the slot takes the doubt away.
+ */
+static void doubt(struct recover *recover, struct journal_reader *reader, uint64_t from)
+{
+	struct journal_record record;
+	uint32_t slots = recover->head.max_carts;
+
+	if (!journal_reader_was_one(reader, from, &record)) {
+		for (uint32_t slot = 0; slot < slots; slot++)
+			recover->slots[slot].doubt = recover->slots[slot].file != 0;
+	} else if (record.slot < slots &&
+		   (record.kind == JOURNAL_CART || record.kind == JOURNAL_EMPTY)) {
+		recover->slots[record.slot].doubt = recover->slots[record.slot].file != 0;
+	}
+}
+
+/*
+ * A record behind the damage at which we stop. A cart that has ended by then has ended: that was
+ * told, and nothing takes it back. A version is not taken, but there is one.
+ */
+static void index_behind(struct recover *recover, const struct journal_record *record,
+			 const void *payload)
+{
+	struct where *where =
+		record->slot < recover->head.max_carts ? &recover->slots[record->slot] : NULL;
+	struct cart_head head;
+
+	if (where == NULL || where->file == 0)
+		return;
+	if (record->kind == JOURNAL_EMPTY) {
+		index_empty(recover, where, record, payload);
+	} else if (record->kind == JOURNAL_CART && record->size >= sizeof(head)) {
+		memcpy(&head, payload, sizeof(head));
+		if (head.hash != where->hash)
+			note_ended(recover, where); /* another cart has the slot */
+		else
+			where->doubt = 1;
+	}
+}
+
+/* All that is behind the damage, once more. 0 or -errno. */
+static int index_all_behind(struct recover *recover, struct journal_reader *reader, uint64_t from)
+{
+	struct journal_record record;
+	const void *payload;
+	uint64_t offset;
+	int r = -EBADMSG;
+
+	for (reader->offset = from; r == -EBADMSG || r == 0;
+	     r = journal_reader_next(reader, &record, &payload, &offset)) {
+		if (r == 0) {
+			index_behind(recover, &record, payload);
+			continue;
+		}
+		from = reader->offset;
+		r = journal_reader_skip(reader);
+		if (r < 0)
+			return r;
+		doubt(recover, reader, from);
+	}
+	return r == -ENODATA ? 0 : r;
+}
+
 /* Here the last file ends for us: was it torn, or has it been damaged, and what is behind it? */
 static int look_behind(struct recover *recover, struct journal_reader *reader, uint64_t number)
 {
@@ -146,7 +211,8 @@ static int look_behind(struct recover *recover, struct journal_reader *reader, u
 			 (unsigned long long)(reader->file_bytes - from));
 	recover->left_records |= was_synced;
 	recover->torn_at = from;
-	return -ENODATA;
+	r = was_synced ? index_all_behind(recover, reader, from) : 0;
+	return r < 0 ? r : -ENODATA;
 }
 
 /* 0: it goes on with the next valid record; -ENODATA: it is the end; other -errno. */
@@ -160,6 +226,8 @@ static int pass_over(struct recover *recover, struct journal_reader *reader, int
 	int r = journal_reader_skip(reader);
 	if (r != 0 || reader->offset < reader->file_bytes)
 		recover->unbroken = false;
+	if (r == 0 && reader->offset < reader->file_bytes)
+		doubt(recover, reader, from);
 	if (r == 0 && reader->offset < reader->file_bytes)
 		log_line(LOG_WARNING,
 			 "%s: file %012llu: no valid record at byte %llu: %llu bytes are passed "

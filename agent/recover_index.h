@@ -12,8 +12,9 @@
 struct where {           /* what the journal says of a slot */
 	uint64_t offset; /* of its cart, in the file */
 	uint32_t file;   /* in recover.numbers, plus one; 0: it holds no cart */
-	uint32_t size;
-	uint64_t hash; /* of its cart's key */
+	uint32_t size : 31;
+	uint32_t doubt : 1; /* a later version, or its end, may stand in what is damaged */
+	uint64_t hash;      /* of its cart's key */
 	int64_t touched_ns;
 	uint64_t version;
 };
