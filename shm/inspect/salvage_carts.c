@@ -32,6 +32,7 @@
 	60000000000ull /* a touch older than the cart's last change by more than this is damage */
 #define UNITS_PER_PAGE (PAGE_BYTES / BLOCK_UNIT)
 #define NO_SLOT UINT32_MAX
+#define TOUCHED_UNKNOWN (INT64_MIN / 2) /* then its last change counts */
 
 enum fate { FATE_KEPT, FATE_ENDED, FATE_LOST };
 
@@ -115,18 +116,22 @@ static uint64_t idle_of(const struct salvage *salvage, int64_t touched_ns,
 	return (uint64_t)idle_ns > most_ns + CLOCK_SLACK_NS ? most_ns : (uint64_t)idle_ns;
 }
 
+static bool is_over(const struct salvage *salvage, const struct cart_head *cart, int64_t touched_ns)
+{
+	uint64_t ttl_ns = cart->ttl_ms != 0 ? cart->ttl_ms * 1000000 : salvage->ttl_ns;
+
+	return (int64_t)idle_of(salvage, touched_ns, cart) >= deadline_ns(0, ttl_ns);
+}
+
 /* 0: taken; 1: it has ended, or there is one as new; -errno. */
 static int hand_over(struct pass *pass, const struct cart_head *cart, int64_t touched_ns)
 {
-	const struct salvage *salvage = pass->salvage;
-	uint64_t idle_ns = idle_of(salvage, touched_ns, cart);
-	uint64_t ttl_ns = cart->ttl_ms != 0 ? cart->ttl_ms * 1000000 : salvage->ttl_ns;
-
-	if ((int64_t)idle_ns >= deadline_ns(0, ttl_ns)) {
+	if (is_over(pass->salvage, cart, touched_ns)) {
 		pass->totals.ended++;
 		return 1;
 	}
-	int r = pass->take(pass->context, cart, cart->size, idle_ns);
+	int r = pass->take(pass->context, cart, cart->size,
+			   idle_of(pass->salvage, touched_ns, cart));
 	pass->totals.kept += r == 0;
 	return r;
 }
@@ -540,14 +545,16 @@ static int take_orphans(struct pass *pass)
 		const struct cart_head *cart = NULL;
 		if (!is_old(pass, orphans[i].ref))
 			cart = salvage_copy(salvage, orphans[i].ref);
-		if (cart != NULL) {
+		/* reads may have kept it since; or somebody was told that it is over */
+		bool over = cart != NULL && is_over(salvage, cart, TOUCHED_UNKNOWN);
+		if (cart != NULL && !over) {
 			orphans[i].fate = FATE_KEPT;
-			r = deliver(pass, cart, orphans[i].hash, 0, true, "block", orphans[i].ref);
+			r = deliver(pass, cart, orphans[i].hash, TOUCHED_UNKNOWN, true, "block",
+				    orphans[i].ref);
 			continue;
 		}
-		tell(pass,
-		     "block 0x%x: whether its cart has a newer version is not known: left out",
-		     orphans[i].ref);
+		tell(pass, "block 0x%x: whether its cart has %s is not known: left out",
+		     orphans[i].ref, over ? "ended" : "a newer version");
 		pass->totals.damaged++;
 	}
 	pass->by_slots = salvage->entry_count;
