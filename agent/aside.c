@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena/trust.h"
 #include "aside.h"
 
 #define HOPELESS JOURNAL_DIRECTORY ".hopeless."
@@ -83,15 +84,9 @@ static int link_files(const struct recover *recover, int aside_fd)
 
 int aside_link(const struct agent *agent, const struct recover *recover, const char *name)
 {
-	struct stat st;
-
-	if (mkdirat(agent->dir_fd, name, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	int fd = openat(agent->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = trust_enter(agent->dir_fd, name, TRUST_MAKE, NULL);
 	if (fd < 0)
-		return errno == ELOOP || errno == ENOTDIR ? -EEXIST : -errno;
-	if (fstat(fd, &st) == 0 && (st.st_mode & S_ISGID) != 0)
-		(void)fchmod(fd, 02770);
+		return fd == -ELOOP || fd == -ENOTDIR || fd == -EPERM ? -EEXIST : fd;
 	int r = link_files(recover, fd);
 	close(fd);
 	if (r == 0 && fsync(agent->dir_fd) < 0)

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "api/ops.h"
+#include "arena/trust.h"
 #include "aside.h"
 #include "cart/cart.h"
 #include "recover.h"
@@ -109,10 +110,10 @@ static int salvage_one(struct agent *agent, const char *name)
 	int r = list_recovered(agent, name, &bring);
 	if (r < 0)
 		return r;
-	int fd = openat(agent->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = trust_enter(agent->dir_fd, name, 0, NULL);
 	if (fd < 0) {
 		free(bring.recovered);
-		return -errno;
+		return fd;
 	}
 	r = recover_open(&recover, fd, name);
 	recover.salvage = true;

@@ -13,11 +13,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent.h"
+#include "journal_file.h"
 
 static int make_parents(const char *path)
 {
@@ -35,6 +37,60 @@ static int make_parents(const char *path)
 	return 0;
 }
 
+/* What has the directory's present group gets the new one; whatever else is there is not ours. */
+static int hand_over_one(int dir_fd, const char *name, gid_t from, gid_t to)
+{
+	struct stat st;
+
+	int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	int r = fstat(fd, &st) < 0 ? -errno : 0;
+	bool ours = r == 0 && st.st_gid == from &&
+		    (S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink == 1));
+	if (ours && fchownat(fd, "", (uid_t)-1, to, AT_EMPTY_PATH) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+static int hand_over_journal(int dir_fd, gid_t from, gid_t to)
+{
+	char name[JOURNAL_NAME_BYTES];
+	uint64_t *numbers = NULL;
+	struct stat st;
+
+	int journal_fd =
+		openat(dir_fd, JOURNAL_DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (journal_fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	int count = fstat(journal_fd, &st) == 0 && st.st_gid == from ?
+			    journal_list(journal_fd, &numbers) :
+			    0;
+	int r = count < 0 ? count : 0;
+	for (int i = 0; i < count && r == 0; i++) {
+		journal_name(numbers[i], name);
+		r = hand_over_one(journal_fd, name, from, to);
+	}
+	free(numbers);
+	close(journal_fd);
+	return r == 0 ? hand_over_one(dir_fd, JOURNAL_DIRECTORY, from, to) : r;
+}
+
+/*
+ * The directory is to have another group: first the files in it, then the directory itself. So a
+ * death in between leaves a directory of the old group, and the next agent does the rest.
+ */
+static int hand_over(int dir_fd, const struct stat *dir, gid_t to)
+{
+	static const char *const names[] = { ARENA_FILE, ARENA_LOCK_FILE, LOG_FILE };
+	int r = hand_over_journal(dir_fd, dir->st_gid, to);
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && r == 0; i++)
+		r = hand_over_one(dir_fd, names[i], dir->st_gid, to);
+	return r;
+}
+
 /*
  * Through its descriptor; the group first, since a change of it may take the set-group-ID bit away.
  */
@@ -45,9 +101,13 @@ static int give_group(const struct agent *agent, bool made)
 
 	if (fstat(agent->dir_fd, &st) < 0)
 		return -errno;
-	if (options->group_given && st.st_gid != options->group &&
-	    fchown(agent->dir_fd, (uid_t)-1, options->group) < 0)
-		return -errno;
+	if (options->group_given && st.st_gid != options->group) {
+		int r = made ? 0 : hand_over(agent->dir_fd, &st, options->group);
+		if (r == 0 && fchown(agent->dir_fd, (uid_t)-1, options->group) < 0)
+			r = -errno;
+		if (r < 0)
+			return r;
+	}
 	if (!made || fchmod(agent->dir_fd, 02770) == 0)
 		return 0;
 	/*
@@ -63,6 +123,20 @@ static bool is_strangers(const struct agent *agent, const struct stat *st)
 	bool by_group = agent->options->group_given && st->st_gid == agent->options->group;
 
 	return st->st_uid != geteuid() && st->st_uid != 0 && !by_group;
+}
+
+/* Where the group may write, we look for its group at all that is there: we have to be able to give
+ * it. */
+static bool can_share(const struct stat *dir)
+{
+	gid_t groups[NGROUPS_MAX];
+
+	if ((dir->st_mode & S_IWGRP) == 0 || geteuid() == 0 || dir->st_gid == getegid())
+		return true;
+	for (int i = 0, count = getgroups(NGROUPS_MAX, groups); i < count; i++)
+		if (groups[i] == dir->st_gid)
+			return true;
+	return false;
 }
 
 int agent_open_directory(struct agent *agent)
@@ -114,5 +188,11 @@ int agent_open_directory(struct agent *agent)
 	}
 	if (fstat(agent->dir_fd, &st) == 0)
 		agent->group = st.st_gid;
-	return EXIT_DONE;
+	if (can_share(&st))
+		return EXIT_DONE;
+	log_line(LOG_ERROR,
+		 "%s may be written by group %u, which user %u is no member of: run the agent as a "
+		 "member, chgrp the directory, or chmod g-w it",
+		 agent->directory, st.st_gid, geteuid());
+	return EXIT_ARENA;
 }

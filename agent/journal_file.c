@@ -51,22 +51,13 @@ void journal_name(uint64_t number, char name[JOURNAL_NAME_BYTES])
 
 int journal_open_directory(int dir_fd, bool create)
 {
-	bool made = create && mkdirat(dir_fd, JOURNAL_DIRECTORY, 0700) == 0;
+	int fd = trust_enter(dir_fd, JOURNAL_DIRECTORY, create ? TRUST_MAKE : 0, NULL);
 
-	if (create && !made && errno != EEXIST)
-		return -errno;
-	int fd = openat(dir_fd, JOURNAL_DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	struct stat st; /* it has DIR's group, if DIR has the set-group-ID bit, else ours: then it
-			   stays our own */
-	if (made && fstat(fd, &st) == 0 && (st.st_mode & S_ISGID) != 0)
-		(void)fchmod(fd, 02770);
 	/*
 	 * or all that is synced in it may be lost with its name; who made it may have died before
 	 * this
 	 */
-	if (create && fsync(dir_fd) < 0) {
+	if (fd >= 0 && create && fsync(dir_fd) < 0) {
 		int error = errno;
 		close(fd);
 		return -error;

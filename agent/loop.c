@@ -41,9 +41,29 @@ static void socket_address(const struct agent *agent, struct sockaddr_un *addres
 }
 
 /*
- * The socket's file gets the directory's group and 0660 as our other files do. A member of the
- * group may swap it for something else meanwhile: so it is held by a descriptor, and has to be a
- * socket of ours with one name.
+ * Is it we who listen at this socket's file? A member of the group may have moved another socket of
+ * our user there meanwhile; so we connect to it, and the kernel tells who listens.
+ */
+static bool is_our_socket(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct ucred peer = { .pid = 0 };
+	socklen_t size = sizeof(peer);
+
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	bool ours = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+		    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+		    peer.pid == getpid();
+	close(fd); /* the loop finds a client that has nothing to say */
+	return ours;
+}
+
+/*
+ * The socket's file gets the directory's group and 0660 as our other files do, through a
+ * descriptor, once it is certain that it is ours.
  */
 static int share_socket(const struct agent *agent)
 {
@@ -54,16 +74,15 @@ static int share_socket(const struct agent *agent)
 	int fd = openat(agent->dir_fd, ARENA_SOCKET_FILE, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode) || st.st_uid != geteuid() ||
-	    st.st_nlink != 1)
+	    st.st_nlink != 1 || !is_our_socket(path))
 		r = -EPERM;
 	else if (st.st_gid != agent->group &&
 		 fchownat(fd, "", (uid_t)-1, agent->group, AT_EMPTY_PATH) < 0)
 		r = errno == EPERM ? 0 : -errno; /* not our group to give: it stays ours alone */
-	else {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	else
 		r = chmod(path, 0660) < 0 ? -errno : 0;
-	}
 	close(fd);
 	return r;
 }
@@ -82,10 +101,10 @@ static int open_socket(const struct agent *agent)
 		0177); /* ours alone at first; a descriptor of a socket does not reach its file */
 	int r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 	(void)umask(before);
-	if (r == 0)
-		r = share_socket(agent);
 	if (r == 0 && listen(fd, 64) < 0)
 		r = -errno;
+	if (r == 0)
+		r = share_socket(agent);
 	if (r < 0) {
 		close(fd);
 		return r;

@@ -47,12 +47,18 @@ struct rebuild {
 	uint32_t taken;
 };
 
+/* The directory that we make the new arena in: -ENOENT, or -EPERM if it is not of our making. */
+static int enter_work(int dir_fd, unsigned flags, char *why)
+{
+	return trust_enter(dir_fd, WORK_DIRECTORY, TRUST_OURS | flags, why);
+}
+
+/* What is not of our making stays: nothing in it is ours to remove. */
 static void remove_work(int dir_fd)
 {
 	static const char *const names[] = { ARENA_FILE, ".arena.new", ARENA_LOCK_FILE,
 					     COMPLETE_FILE };
-	int work_fd =
-		openat(dir_fd, WORK_DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int work_fd = enter_work(dir_fd, 0, NULL);
 
 	if (work_fd < 0)
 		return;
@@ -62,21 +68,24 @@ static void remove_work(int dir_fd)
 	(void)unlinkat(dir_fd, WORK_DIRECTORY, AT_REMOVEDIR);
 }
 
-/* Both names are ours alone: we hold the agent's byte. */
+/* The new arena has its group and its mode since it was made (build()). */
 static int put_in_place(int dir_fd)
 {
-	int fd = openat(dir_fd, WORK_DIRECTORY "/" COMPLETE_FILE, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	int work_fd = enter_work(dir_fd, 0, NULL);
 
-	if (fd < 0)
-		return -errno;
-	trust_regroup(dir_fd, fd);
-	close(fd);
-	if (renameat(dir_fd, WORK_DIRECTORY "/" COMPLETE_FILE, dir_fd, ARENA_FILE) < 0)
-		return -errno;
-	if (fsync(dir_fd) < 0)
-		return -errno;
-	remove_work(dir_fd);
-	return 0;
+	if (work_fd < 0)
+		return work_fd;
+	int r = trust_open(work_fd, COMPLETE_FILE, 0, false, NULL);
+	if (r >= 0) {
+		close(r);
+		r = renameat(work_fd, COMPLETE_FILE, dir_fd, ARENA_FILE) < 0 ? -errno : 0;
+	}
+	close(work_fd);
+	if (r == 0 && fsync(dir_fd) < 0)
+		r = -errno;
+	if (r == 0)
+		remove_work(dir_fd);
+	return r;
 }
 
 int rebuild_resume(int dir_fd)
@@ -84,8 +93,8 @@ int rebuild_resume(int dir_fd)
 	struct stat st;
 
 	if (fstatat(dir_fd, ARENA_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT &&
-	    fstatat(dir_fd, WORK_DIRECTORY "/" COMPLETE_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return put_in_place(dir_fd);
+	    put_in_place(dir_fd) == 0)
+		return 0;
 	remove_work(dir_fd);
 	return -ENOENT;
 }
@@ -115,12 +124,11 @@ static int sync_arena(const struct rebuild_source *source, const struct arena *a
 }
 
 /* Into the new arena, and that to disk. */
-static int fill(struct rebuild *rebuild, const char *path, struct salvage_totals *ret_totals,
-		char *why)
+static int fill(struct rebuild *rebuild, int work_fd, struct salvage_totals *ret_totals, char *why)
 {
 	const struct rebuild_source *source = rebuild->source;
 
-	int r = corral_open(path, ATTACH_AGENT | CORRAL_OBSERVE, &rebuild->corral);
+	int r = handle_open_at(work_fd, ATTACH_AGENT | CORRAL_OBSERVE, &rebuild->corral);
 	if (r < 0)
 		return why_set(why, r, "%s", corral_why());
 	struct arena *arena = &rebuild->corral->arena;
@@ -145,16 +153,11 @@ static int fill(struct rebuild *rebuild, const char *path, struct salvage_totals
 	return r;
 }
 
-static int build(const struct agent *agent, struct rebuild *rebuild, int work_fd,
-		 struct salvage_totals *ret_totals, char *why)
+static int build(struct rebuild *rebuild, int work_fd, struct salvage_totals *ret_totals, char *why)
 {
 	struct arena_settings settings;
-	char path[PATH_MAX];
 	struct life life;
 
-	if (snprintf(path, sizeof(path), "%s/" WORK_DIRECTORY, agent->directory) >=
-	    (int)sizeof(path))
-		return why_set(why, -ENAMETOOLONG, "the directory's name is too long");
 	rebuild->source->settings(rebuild->source->context, &settings);
 	settings.arena_bytes += rebuild->more_bytes;
 	int r = arena_create(work_fd, &settings, why);
@@ -162,7 +165,7 @@ static int build(const struct agent *agent, struct rebuild *rebuild, int work_fd
 		r = alive_open(work_fd, true, &life, why);
 	if (r == 0) {
 		alive_close(&life);
-		r = fill(rebuild, path, ret_totals, why);
+		r = fill(rebuild, work_fd, ret_totals, why);
 	}
 	if (r == 0 &&
 	    (renameat(work_fd, ARENA_FILE, work_fd, COMPLETE_FILE) < 0 || fsync(work_fd) < 0))
@@ -186,13 +189,10 @@ static int build_aside(const struct agent *agent, struct rebuild *rebuild,
 		       struct salvage_totals *ret_totals, char *why)
 {
 	remove_work(agent->dir_fd);
-	if (mkdirat(agent->dir_fd, WORK_DIRECTORY, 0700) < 0)
-		return why_set(why, -errno, "cannot make %s/" WORK_DIRECTORY, agent->directory);
-	int work_fd = openat(agent->dir_fd, WORK_DIRECTORY,
-			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int work_fd = enter_work(agent->dir_fd, TRUST_MAKE, why);
 	if (work_fd < 0)
-		return why_set(why, -errno, "cannot open %s/" WORK_DIRECTORY, agent->directory);
-	int r = build(agent, rebuild, work_fd, ret_totals, why);
+		return work_fd;
+	int r = build(rebuild, work_fd, ret_totals, why);
 	close(work_fd);
 	if (r < 0)
 		remove_work(agent->dir_fd);

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "arena/lease.h"
+#include "arena/trust.h"
 #include "aside.h"
 #include "base/atomic.h"
 #include "cart/cart.h"
@@ -319,7 +320,7 @@ static bool settle(const struct recover *recover)
 		journal_name(recover->numbers[i], name);
 		int fd =
 			openat(recover->dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-		good = fd >= 0 &&
+		good = fd >= 0 && trust_may_write(recover->dir_fd, fd) &&
 		       (i != recover->last || recover->torn_at == 0 ||
 			ftruncate(fd, (off_t)recover->torn_at) == 0) &&
 		       fsync(fd) == 0;

@@ -365,15 +365,10 @@ static int map_arena(struct corral *corral, int dir_fd, char *why)
 	return r;
 }
 
-static int open_arena(struct corral *corral, char *why)
+static int open_arena(struct corral *corral, int dir_fd, char *why)
 {
-	int dir_fd;
-	int r = arena_open_directory(corral->directory, &dir_fd, why);
+	int r = map_arena(corral, dir_fd, why);
 
-	if (r < 0)
-		return r;
-	r = map_arena(corral, dir_fd, why);
-	close(dir_fd);
 	if (r < 0)
 		return r;
 	r = alive_open(corral->arena.dir_fd, false, &corral->life, why);
@@ -395,7 +390,34 @@ unmap:
 	return r;
 }
 
-static int open_handle(const char *location, unsigned flags, struct corral **ret_corral)
+/* The arena of the location; of the directory dir_fd, unless that is -1. */
+static int find_and_open(struct corral *corral, const char *location, int dir_fd)
+{
+	int own_fd = -1;
+	int r = 0;
+
+	if (dir_fd < 0) {
+		r = arena_directory(location, corral->directory, why_text);
+		if (r == 0 && (corral->flags & CORRAL_START_AGENT) != 0)
+			r = attach_start_agent(corral->directory, why_text);
+	}
+	/* no fork in between: a child must find, and close, the descriptor our life hangs on */
+	pthread_mutex_lock(&handles_mutex);
+	if (r == 0 && dir_fd < 0)
+		r = arena_open_directory(corral->directory, &own_fd, why_text);
+	if (r == 0)
+		r = open_arena(corral, dir_fd < 0 ? own_fd : dir_fd, why_text);
+	if (own_fd >= 0)
+		close(own_fd);
+	if (r == 0) {
+		corral->next = handles;
+		handles = corral;
+	}
+	pthread_mutex_unlock(&handles_mutex);
+	return r;
+}
+
+static int open_handle(const char *location, int dir_fd, unsigned flags, struct corral **ret_corral)
 {
 	why_text[0] = '\0';
 	if ((flags & ~KNOWN_FLAGS) != 0)
@@ -410,22 +432,7 @@ static int open_handle(const char *location, unsigned flags, struct corral **ret
 	corral->flags = flags;
 	corral->patience_ms = PATIENCE_DEFAULT_MS;
 	pthread_mutex_init(&corral->mutex, NULL);
-	int r = arena_directory(location, corral->directory, why_text);
-	if (r == 0 && (flags & CORRAL_START_AGENT) != 0)
-		r = attach_start_agent(corral->directory, why_text);
-	if (r == 0) {
-		/*
-		 * no fork in between: a child must find, and close, the descriptor our life hangs
-		 * on
-		 */
-		pthread_mutex_lock(&handles_mutex);
-		r = open_arena(corral, why_text);
-		if (r == 0) {
-			corral->next = handles;
-			handles = corral;
-		}
-		pthread_mutex_unlock(&handles_mutex);
-	}
+	int r = find_and_open(corral, location, dir_fd);
 	if (r < 0) {
 		pthread_mutex_destroy(&corral->mutex);
 		free(corral);
@@ -440,9 +447,14 @@ int corral_open(const char *location, unsigned flags, struct corral **ret_corral
 	int cancel;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	int r = open_handle(location, flags, ret_corral);
+	int r = open_handle(location, -1, flags, ret_corral);
 	pthread_setcancelstate(cancel, NULL);
 	return r;
+}
+
+int handle_open_at(int dir_fd, unsigned flags, struct corral **ret_corral)
+{
+	return open_handle(NULL, dir_fd, flags, ret_corral);
 }
 
 static void unlink_handle(const struct corral *corral)

@@ -67,6 +67,9 @@ static inline int handle_own_actor(struct corral *corral, struct actor **ret_act
 	return handle_attach_thread(corral, ret_actor);
 }
 
+/* corral_open() of the arena in a directory that the caller has open, and trusts. */
+int handle_open_at(int dir_fd, unsigned flags, struct corral **ret_corral);
+
 /* The same for all that looks into the arena: also -ESTALE, if it was withdrawn. */
 static inline int handle_actor(struct corral *corral, struct actor **ret_actor)
 {

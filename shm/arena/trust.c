@@ -2,8 +2,10 @@
 /*
  * trust.c: see trust.h.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +27,52 @@ int trust_directory(int dir_fd, const char *path, char *why)
 	return 0;
 }
 
+/*
+ * Whoever may write the directory may have made the file; its group shows whom it is meant for.
+ * `closed`: what others may not do with it.
+ */
+static int check_owner(const struct stat *dir, const struct stat *file, mode_t closed,
+		       const char *name, char *why)
+{
+	bool by_group = (dir->st_mode & S_IWGRP) != 0 && file->st_gid == dir->st_gid;
+
+	if (!by_group && file->st_uid != dir->st_uid && file->st_uid != 0 &&
+	    file->st_uid != geteuid())
+		return why_set(
+			why, -EPERM,
+			"%s belongs to user %u, who has no business here: remove or chown it", name,
+			file->st_uid);
+	if ((file->st_mode & closed) != 0)
+		return why_set(why, -EPERM,
+			       "%s: others than its owner and its group may use it: chmod o= it",
+			       name);
+	return 0;
+}
+
+/*
+ * A member of the group can move a file of root's or of the agent's user, which that user keeps
+ * from the group, into a directory that the group may write. What we made there has the group and
+ * its rights from its first instant, so whatever lacks them is not ours.
+ */
+static int check_group(const struct stat *dir, const struct stat *file, const char *name, char *why)
+{
+	if ((dir->st_mode & S_IWGRP) == 0)
+		return 0;
+	if (file->st_gid != dir->st_gid)
+		return why_set(why, -EPERM,
+			       "%s belongs to group %u, not to the directory's group %u, whose "
+			       "members may have moved it there: remove it, or if it is Corral's, "
+			       "chgrp it",
+			       name, file->st_gid, dir->st_gid);
+	if (S_ISREG(file->st_mode) && (file->st_mode & S_IRGRP) == 0)
+		return why_set(
+			why, -EPERM,
+			"%s is closed to the directory's group, whose members may have moved "
+			"it there: remove it, or if it is Corral's, chmod g+rw it",
+			name);
+	return 0;
+}
+
 static int check_file(int dir_fd, int fd, const char *name, char *why)
 {
 	struct stat file, dir;
@@ -36,21 +84,8 @@ static int check_file(int dir_fd, int fd, const char *name, char *why)
 	if (file.st_nlink > 1)
 		return why_set(why, -EPROTO, "%s has %lu names (hard links): remove the others",
 			       name, (unsigned long)file.st_nlink);
-	if ((file.st_mode & S_IRWXO) != 0)
-		return why_set(why, -EPERM,
-			       "%s: others than its owner and its group may use it: chmod o= it",
-			       name);
-	/*
-	 * who may write the directory may have made it: then the group it has shows whom it is
-	 * meant for
-	 */
-	bool by_group = (dir.st_mode & S_IWGRP) != 0 && file.st_gid == dir.st_gid;
-	if (!by_group && file.st_uid != dir.st_uid && file.st_uid != 0 && file.st_uid != geteuid())
-		return why_set(
-			why, -EPERM,
-			"%s belongs to user %u, who has no business here: remove or chown it", name,
-			file.st_uid);
-	return 0;
+	int r = check_owner(&dir, &file, S_IRWXO, name, why);
+	return r < 0 ? r : check_group(&dir, &file, name, why);
 }
 
 int trust_share(int dir_fd, int fd)
@@ -69,8 +104,8 @@ void trust_regroup(int dir_fd, int fd)
 {
 	struct stat file, dir;
 
-	if (fstat(fd, &file) == 0 && fstat(dir_fd, &dir) == 0 && file.st_gid != dir.st_gid &&
-	    fchown(fd, (uid_t)-1, dir.st_gid) < 0)
+	if (fstat(fd, &file) == 0 && fstat(dir_fd, &dir) == 0 && (dir.st_mode & S_IWGRP) == 0 &&
+	    file.st_gid != dir.st_gid && fchown(fd, (uid_t)-1, dir.st_gid) < 0)
 		return; /* its owner's agent will */
 }
 
@@ -95,6 +130,41 @@ static int open_there(int dir_fd, const char *name, int flags, char *why)
 	return fd;
 }
 
+/*
+ * The file gets its name when it has its group and its mode: a death before that leaves nothing.
+ * -EOPNOTSUPP where the file system has no files without a name, or there is no /proc.
+ */
+static int make_nameless(int dir_fd, const char *name, int flags)
+{
+	char path[64];
+
+	int fd = descriptor_open(dir_fd, ".", O_TMPFILE | O_RDWR | flags, 0600);
+	if (fd < 0)
+		return errno == EISDIR || errno == EINVAL || errno == ENOENT ? -EOPNOTSUPP : -errno;
+	int r = trust_share(dir_fd, fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (r == 0 && linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) < 0)
+		r = errno == ENOENT ? -EOPNOTSUPP : -errno;
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
+}
+
+/* A death between the two calls leaves an empty file, which is refused and named afterwards. */
+static int make_named(int dir_fd, const char *name, int flags)
+{
+	int fd =
+		descriptor_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | flags, 0600);
+	int r = fd < 0 ? -errno : trust_share(dir_fd, fd);
+
+	if (r == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
 int trust_open(int dir_fd, const char *name, int flags, bool create, char *why)
 {
 	int fd = open_there(dir_fd, name, flags, why);
@@ -104,14 +174,125 @@ int trust_open(int dir_fd, const char *name, int flags, bool create, char *why)
 	if (!create)
 		return why_set(why, -ENOENT, "there is no %s: start corral-agent, which makes it",
 			       name);
-	fd = descriptor_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | flags, 0600);
-	if (fd < 0 && errno == EEXIST) /* another was quicker */
+	fd = make_nameless(dir_fd, name, flags);
+	if (fd == -EOPNOTSUPP)
+		fd = make_named(dir_fd, name, flags);
+	if (fd == -EEXIST) /* another was quicker */
 		return open_there(dir_fd, name, flags, why);
-	int r = fd < 0 ? -errno : trust_share(dir_fd, fd);
-	if (r < 0) {
-		if (fd >= 0)
-			close(fd);
-		return why_set(why, r, "cannot make %s", name);
+	return fd < 0 ? why_set(why, fd, "cannot make %s", name) : fd;
+}
+
+/* ------------------------------------------------------------ directories in it */
+
+static int check_directory(int dir_fd, int fd, const char *name, unsigned flags, char *why)
+{
+	struct stat file, dir;
+
+	if (fstat(fd, &file) < 0 || fstat(dir_fd, &dir) < 0)
+		return why_set(why, -errno, "cannot stat %s", name);
+	int r = check_owner(&dir, &file, S_IWOTH, name, why);
+	if (r == 0)
+		r = check_group(&dir, &file, name, why);
+	if (r == 0 && (flags & TRUST_OURS) != 0 &&
+	    (file.st_uid != geteuid() || (file.st_mode & S_IRWXG) != 0))
+		r = why_set(why, -EPERM, "%s is not what this agent's user makes: remove it", name);
+	return r;
+}
+
+static bool is_empty(int fd)
+{
+	int own_fd = descriptor_open(fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *dir = own_fd >= 0 ? fdopendir(own_fd) : NULL;
+	int entries = 0;
+
+	if (dir == NULL)
+		return false;
+	while (entries <= 2 && readdir(dir) != NULL)
+		entries++;
+	closedir(dir);
+	return entries <= 2; /* "." and ".." */
+}
+
+/*
+ * Just made: it gets the directory's group. Where that may write the directory, or everything in
+ * it has its group by the set-group-ID bit, it may write here, too.
+ */
+static int share_directory(int dir_fd, int fd, unsigned flags)
+{
+	struct stat file, dir;
+
+	if (fstat(fd, &file) < 0 || fstat(dir_fd, &dir) < 0)
+		return -errno;
+	if (file.st_uid != geteuid() || (file.st_mode & (S_IRWXG | S_IRWXO)) != 0 || !is_empty(fd))
+		return -EPERM; /* somebody put another one in its place */
+	if (file.st_gid != dir.st_gid && fchown(fd, (uid_t)-1, dir.st_gid) < 0)
+		return errno == EPERM ? 0 : -errno; /* as in trust_share() */
+	if ((flags & TRUST_OURS) != 0 || (dir.st_mode & (S_IWGRP | S_ISGID)) == 0)
+		return 0;
+	if ((dir.st_mode & S_ISGID) != 0 && fchmod(fd, 02770) == 0)
+		return 0;
+	return fchmod(fd, 0770) < 0 ? -errno : 0; /* a sandbox may forbid that bit */
+}
+
+static int open_directory(int dir_fd, const char *name)
+{
+	int fd = descriptor_open(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int make_directory(int dir_fd, const char *name, unsigned flags)
+{
+	if (mkdirat(dir_fd, name, 0700) < 0)
+		return -errno;
+	int fd = open_directory(dir_fd, name);
+	int r = fd < 0 ? fd : share_directory(dir_fd, fd, flags);
+	if (r == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+static int refuse_directory(int error, const char *name, char *why)
+{
+	return why_set(why, error,
+		       error == -ELOOP || error == -ENOTDIR ? "%s is not a directory: remove it" :
+							      "cannot open the directory %s",
+		       name);
+}
+
+int trust_enter(int dir_fd, const char *name, unsigned flags, char *why)
+{
+	int fd = open_directory(dir_fd, name);
+	int r = fd < 0 ? fd : check_directory(dir_fd, fd, name, flags, why);
+
+	if (r == 0)
+		return fd;
+	if (fd >= 0) {
+		close(fd);
+		/* a death before it had its group left it empty; what has something in it stays */
+		if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0)
+			return r;
+		r = -ENOENT;
 	}
-	return fd;
+	if (r != -ENOENT || (flags & TRUST_MAKE) == 0)
+		return refuse_directory(r, name, why);
+	fd = make_directory(dir_fd, name, flags);
+	if (fd < 0)
+		return refuse_directory(fd, name, why);
+	r = check_directory(dir_fd, fd, name, flags, why);
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
+}
+
+bool trust_may_write(int dir_fd, int fd)
+{
+	struct stat file, dir;
+
+	return fstat(fd, &file) == 0 && fstat(dir_fd, &dir) == 0 && S_ISREG(file.st_mode) &&
+	       check_owner(&dir, &file, S_IWOTH, "", NULL) == 0 &&
+	       check_group(&dir, &file, "", NULL) == 0;
 }

@@ -9,13 +9,17 @@
  * anything is done with it, since they could have put there whatever they liked, or hold a lock in
  * it for ever.
  *
- * A file of ours is never seen with a wider mode than it shall have: it is made for its owner alone
- * (0600, of which a umask can only take away), gets the directory's group, and then 0660, through
- * its descriptor. Where the group may not be given (we are not in it) it stays with its owner.
+ * A file of ours is never seen with a wider mode than it shall have: it is made without a name and
+ * for its owner alone (0600, of which a umask can only take away), gets the directory's group, then
+ * 0660, through its descriptor, and then its name. Where the group may not be given (we are not in
+ * it) it stays with its owner.
  *
- * Names are opened without following a link or waiting for anybody, and what they lead to has to be
- * a plain file with one name: else a member of the group could make the agent of another user open,
- * or change the mode of, a file elsewhere.
+ * Names are opened one step at a time, without following a link or waiting for anybody, and what
+ * they lead to has to be a plain file with one name: else a member of the group could make the
+ * agent of another user open, or change the mode of, a file elsewhere. Where the group may write
+ * the directory, its members can also move another's file or directory into it: so what is there
+ * has to have the directory's group already, with its rights, before anything is written to it,
+ * renamed or removed in it; no group is ever given to what was found.
  */
 #ifndef CORRAL_TRUST_H
 #define CORRAL_TRUST_H
@@ -35,7 +39,23 @@ int trust_open(int dir_fd, const char *name, int flags, bool create, char *why);
 /* A file just made with 0600 gets the directory's group and 0660. 0 or -errno. */
 int trust_share(int dir_fd, int fd);
 
-/* A file that was there gets the directory's group, if it has another and we may. */
+/*
+ * A file that was there gets the directory's group, if it has another, and we may, and nobody but
+ * the directory's owner can have put it there (the group may not write the directory).
+ */
 void trust_regroup(int dir_fd, int fd);
+
+/* Is this file of the directory one that we may write? (It may have other names.) */
+bool trust_may_write(int dir_fd, int fd);
+
+/*
+ * Open a directory in the directory: of one who may be there, not to be written by others, of the
+ * directory's group if that may write there. Its descriptor, close-on-exec; -ENOENT, -ELOOP or -ENOTDIR,
+ * -EPERM,
+ * ... and why. An empty one that would be refused is removed first.
+ */
+#define TRUST_MAKE 1u /* it is made if it is not there */
+#define TRUST_OURS 2u /* of our user, and closed to the group, too */
+int trust_enter(int dir_fd, const char *name, unsigned flags, char *why);
 
 #endif
