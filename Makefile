@@ -193,7 +193,7 @@ deps: deps-build deps-test ## install the packages that build and tests need (de
 
 # Run ---------------------------------------------------------------------------------------------
 
-run: all ## run the agent in the foreground: make run ARGS="--dir /tmp/corral"
+run: all ## run the agent in the foreground: make run ARGS="--dir ~/carts"
 	$(BUILD)/corral-agent $(ARGS)
 
 demo: all ## a guided tour in the terminal; ORDERS=file.tsv replays real orders

@@ -159,11 +159,15 @@ int agent_open_directory(struct agent *agent)
 			 strerror(-r));
 		return EXIT_ARENA;
 	}
-	r = arena_open_directory(agent->directory, &agent->dir_fd, why);
+	r = arena_open_directory_of(agent->directory,
+				    agent->options->group_given ? agent->options->group : (gid_t)-1,
+				    &agent->dir_fd, why);
 	if (r == 0 && fstat(agent->dir_fd, &st) < 0)
 		r = why_set(why, -errno, "%s: cannot stat the directory", agent->directory);
 	if (r < 0) {
 		log_line(LOG_ERROR, "%s (%s)", why, corral_strerror(r));
+		if (made)
+			(void)rmdir(agent->directory);
 		return EXIT_ARENA;
 	}
 	if (is_strangers(agent, &st)) {

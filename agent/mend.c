@@ -73,7 +73,7 @@ static int look(const struct agent *agent, char *why)
 	uint64_t faults = 0;
 	bool quiet;
 
-	int r = inspect_open(agent->directory, true, &inspect, why, WHY_BYTES);
+	int r = inspect_open_at(agent->dir_fd, agent->directory, true, &inspect, why, WHY_BYTES);
 	if (r < 0)
 		return r == -EPROTO ? 1 : r; /* too short even to look at: it may be cut off */
 	r = inspect_check(inspect, print_finding, NULL, &faults, &quiet, &totals);

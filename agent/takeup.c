@@ -112,7 +112,7 @@ static bool is_sound(struct agent *agent)
 	uint64_t faults = 1;
 	bool quiet;
 
-	if (inspect_open(agent->directory, false, &inspect, why, sizeof(why)) < 0)
+	if (inspect_open_at(agent->dir_fd, agent->directory, false, &inspect, why, sizeof(why)) < 0)
 		return false;
 	(void)inspect_check(inspect, print_finding, NULL, &faults, &quiet, &totals);
 	inspect_close(inspect);

@@ -104,7 +104,8 @@ static bool has_all(struct agent *agent)
 		return false;
 	bool behind = salvage_behind_journal(salvage);
 	salvage_close(salvage);
-	if (behind || inspect_open(agent->directory, false, &inspect, why, sizeof(why)) < 0)
+	if (behind ||
+	    inspect_open_at(agent->dir_fd, agent->directory, false, &inspect, why, sizeof(why)) < 0)
 		return false;
 	if (inspect_check(inspect, print_finding, NULL, &faults, &quiet, &totals) < 0)
 		faults = 1;
@@ -158,7 +159,7 @@ static int upgrade_directory(struct agent *agent, const char *foreign)
 	if (r < 0)
 		return r == -ENOENT ? mend_refuse(agent, foreign, -EPROTONOSUPPORT) :
 				      mend_refuse(agent, "cannot look at the arena", r);
-	r = inspect_open(agent->directory, false, &inspect, why, sizeof(why));
+	r = inspect_open_at(agent->dir_fd, agent->directory, false, &inspect, why, sizeof(why));
 	if (r == -EPROTONOSUPPORT)
 		return upgrade_arena(agent, why, foreign);
 	if (r < 0)

@@ -42,8 +42,8 @@
  *   -ENOTCONN         corral_sync(): no agent runs
  *   -EXDEV            the directory is on a network file system, or the caller in another
  *                     time namespace
- *   -EPERM            outsiders (neither owner nor group) may write the directory, or use a file in
- *                     it
+ *   -EPERM            outsiders (neither owner nor group) may write or replace the directory,
+ *                     or use a file in it
  *   -ELOOP            the directory, or a file in it, is a symbolic link
  *   -EACCES, -EMFILE, -EIO ...   as the system call that failed said
  *

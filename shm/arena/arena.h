@@ -7,6 +7,7 @@
 #define CORRAL_ARENA_H
 
 #include <limits.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "arena/layout.h"
@@ -82,10 +83,12 @@ struct arena_settings {
 int arena_directory(const char *location, char path[PATH_MAX], char *why);
 
 /*
- * Open the directory; refuse a symbolic link (-ELOOP), what everybody may write (-EPERM), network
- * file systems (-EXDEV). *ret_fd is close-on-exec.
+ * Open the directory, whose path is absolute; refuse a symbolic link (-ELOOP), what everybody may
+ * write, or a stranger may replace (-EPERM, see trust_path()), network file systems (-EXDEV). _of:
+ * this group's members are no strangers, either. *ret_fd is close-on-exec.
  */
 int arena_open_directory(const char *path, int *ret_fd, char *why);
+int arena_open_directory_of(const char *path, gid_t also, int *ret_fd, char *why);
 
 /*
  * Create DIR/arena: a temporary file, reserved on disk, filled in, synced, renamed.

@@ -87,7 +87,7 @@ static bool network_magic(uint32_t type)
 	       type == CODA_SUPER_MAGIC;
 }
 
-int arena_open_directory(const char *path, int *ret_fd, char *why)
+int arena_open_directory_of(const char *path, gid_t also, int *ret_fd, char *why)
 {
 	struct statfs fs;
 	struct stat st;
@@ -111,12 +111,19 @@ int arena_open_directory(const char *path, int *ret_fd, char *why)
 			       path);
 	}
 	int r = trust_directory(fd, path, why);
+	if (r == 0)
+		r = trust_path(path, fd, also, why);
 	if (r < 0) {
 		close(fd);
 		return r;
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+int arena_open_directory(const char *path, int *ret_fd, char *why)
+{
+	return arena_open_directory_of(path, (gid_t)-1, ret_fd, why);
 }
 
 static int hex_digit(int c)

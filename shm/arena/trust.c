@@ -131,35 +131,31 @@ static int open_there(int dir_fd, const char *name, int flags, char *why)
 }
 
 /*
- * The file gets its name when it has its group and its mode: a death before that leaves nothing.
- * -EOPNOTSUPP where the file system has no files without a name, or there is no /proc.
+ * The file gets its name when it has its group and its mode: a death before that leaves nothing. It
+ * is opened by that name, or /proc would call it deleted for as long as it is open. -EOPNOTSUPP
+ * where the file system has no files without a name, or there is no /proc.
  */
-static int make_nameless(int dir_fd, const char *name, int flags)
+static int make_nameless(int dir_fd, const char *name)
 {
 	char path[64];
 
-	int fd = descriptor_open(dir_fd, ".", O_TMPFILE | O_RDWR | flags, 0600);
+	int fd = descriptor_open(dir_fd, ".", O_TMPFILE | O_RDWR, 0600);
 	if (fd < 0)
 		return errno == EISDIR || errno == EINVAL || errno == ENOENT ? -EOPNOTSUPP : -errno;
 	int r = trust_share(dir_fd, fd);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (r == 0 && linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) < 0)
 		r = errno == ENOENT ? -EOPNOTSUPP : -errno;
-	if (r == 0)
-		return fd;
 	close(fd);
 	return r;
 }
 
 /* A death between the two calls leaves an empty file, which is refused and named afterwards. */
-static int make_named(int dir_fd, const char *name, int flags)
+static int make_named(int dir_fd, const char *name)
 {
-	int fd =
-		descriptor_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | flags, 0600);
+	int fd = descriptor_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	int r = fd < 0 ? -errno : trust_share(dir_fd, fd);
 
-	if (r == 0)
-		return fd;
 	if (fd >= 0)
 		close(fd);
 	return r;
@@ -174,12 +170,12 @@ int trust_open(int dir_fd, const char *name, int flags, bool create, char *why)
 	if (!create)
 		return why_set(why, -ENOENT, "there is no %s: start corral-agent, which makes it",
 			       name);
-	fd = make_nameless(dir_fd, name, flags);
-	if (fd == -EOPNOTSUPP)
-		fd = make_named(dir_fd, name, flags);
-	if (fd == -EEXIST) /* another was quicker */
-		return open_there(dir_fd, name, flags, why);
-	return fd < 0 ? why_set(why, fd, "cannot make %s", name) : fd;
+	int r = make_nameless(dir_fd, name);
+	if (r == -EOPNOTSUPP)
+		r = make_named(dir_fd, name);
+	if (r < 0 && r != -EEXIST) /* another was quicker */
+		return why_set(why, r, "cannot make %s", name);
+	return open_there(dir_fd, name, flags, why);
 }
 
 /* ------------------------------------------------------------ directories in it */

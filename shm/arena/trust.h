@@ -25,9 +25,19 @@
 #define CORRAL_TRUST_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* May outsiders write this directory? 0 or -EPERM and why. */
 int trust_directory(int dir_fd, const char *path, char *why);
+
+/*
+ * Could a stranger put another directory in place of this one, which was opened by that path? All
+ * directories above it have to belong to root or to us, and nobody else may change names in them;
+ * the directory's owner and group are no strangers to a member of its group, or if that is the
+ * group `also`. In a directory such as /tmp everybody may make names, but only the owner of one may
+ * change it: so what has the name there has to be ours or root's. 0 or -EPERM, -ESTALE and why.
+ */
+int trust_path(const char *path, int dir_fd, gid_t also, char *why);
 
 /*
  * Open a file of the directory, for reading and writing (flags: O_APPEND or 0); made if it is not
@@ -50,8 +60,8 @@ bool trust_may_write(int dir_fd, int fd);
 
 /*
  * Open a directory in the directory: of one who may be there, not to be written by others, of the
- * directory's group if that may write there. Its descriptor, close-on-exec; -ENOENT, -ELOOP or -ENOTDIR,
- * -EPERM,
+ * directory's group if that may write there. Its descriptor, close-on-exec; -ENOENT, -ELOOP or
+ * -ENOTDIR, -EPERM,
  * ... and why. An empty one that would be refused is removed first.
  */
 #define TRUST_MAKE 1u /* it is made if it is not there */

@@ -23,28 +23,49 @@
 
 /* ----------------------------------------------------------- open and close */
 
-static int open_files(const char *path, struct inspect *inspect, char *why)
+static void open_in(int dir_fd, struct inspect *inspect)
+{
+	inspect->arena.fd =
+		descriptor_open(dir_fd, ARENA_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	int error = errno;
+	inspect->lock_fd =
+		descriptor_open(dir_fd, ARENA_LOCK_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	errno = error;
+}
+
+static int open_path(const char *path, struct inspect *inspect, char *why)
 {
 	struct stat st;
 	int dir_fd;
 
-	inspect->lock_fd = -1;
 	if (stat(path, &st) < 0)
 		return why_set(why, -errno, "%s: there is no such file or directory", path);
-	if (S_ISDIR(st.st_mode)) {
-		int r = arena_open_directory(path, &dir_fd, why);
-		if (r < 0)
-			return r;
-		inspect->arena.fd =
-			descriptor_open(dir_fd, ARENA_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-		r = errno;
-		inspect->lock_fd = descriptor_open(dir_fd, ARENA_LOCK_FILE,
-						   O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-		close(dir_fd);
-		errno = r;
-	} else {
+	if (!S_ISDIR(st.st_mode)) {
 		inspect->arena.fd = descriptor_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
+		return 0;
 	}
+	int r = arena_open_directory(path, &dir_fd, why);
+	if (r < 0)
+		return r;
+	open_in(dir_fd, inspect);
+	int error = errno;
+	close(dir_fd);
+	errno = error;
+	return 0;
+}
+
+/* dir_fd: the directory, if the caller has it open and trusts it; else -1. */
+static int open_files(const char *path, int dir_fd, struct inspect *inspect, char *why)
+{
+	struct stat st;
+	int r = 0;
+
+	if (dir_fd < 0)
+		r = open_path(path, inspect, why);
+	else
+		open_in(dir_fd, inspect);
+	if (r < 0)
+		return r;
 	if (inspect->arena.fd < 0)
 		return why_set(
 			why, -errno,
@@ -81,16 +102,16 @@ static int map_file(const char *path, bool lenient, struct inspect *inspect, cha
 	return 0;
 }
 
-int inspect_open(const char *path, bool lenient, struct inspect **ret_inspect, char *why,
-		 size_t why_size)
+int inspect_open_at(int dir_fd, const char *path, bool lenient, struct inspect **ret_inspect,
+		    char *why, size_t why_size)
 {
 	char text[WHY_BYTES] = "";
 	struct inspect *inspect = calloc(1, sizeof(*inspect));
 
 	if (inspect == NULL)
 		return -ENOMEM;
-	inspect->arena.fd = inspect->arena.dir_fd = -1;
-	int r = open_files(path, inspect, text);
+	inspect->arena.fd = inspect->arena.dir_fd = inspect->lock_fd = -1;
+	int r = open_files(path, dir_fd, inspect, text);
 	if (r == 0)
 		r = map_file(path, lenient, inspect, text);
 	if (r < 0) {
@@ -100,6 +121,12 @@ int inspect_open(const char *path, bool lenient, struct inspect **ret_inspect, c
 	}
 	*ret_inspect = inspect;
 	return 0;
+}
+
+int inspect_open(const char *path, bool lenient, struct inspect **ret_inspect, char *why,
+		 size_t why_size)
+{
+	return inspect_open_at(-1, path, lenient, ret_inspect, why, why_size);
 }
 
 void inspect_close(struct inspect *inspect)

@@ -21,6 +21,10 @@ struct inspect;
  */
 int inspect_open(const char *path, bool lenient, struct inspect **ret_inspect, char *why,
 		 size_t why_size);
+/* The same in a directory that the caller has open, and trusts; the path is for messages. */
+int inspect_open_at(int dir_fd, const char *path, bool lenient, struct inspect **ret_inspect,
+		    char *why, size_t why_size);
+
 void inspect_close(struct inspect *inspect);
 
 /* The header as it is in the file. */

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * trust_path.c: whether a stranger can put another directory in place of ours; see trust.h.
+ *
+ * The path is walked again from the root, one name at a time, and links as the kernel would follow
+ * them. Each directory on the way has to belong to somebody we trust, and nobody else may change
+ * the name that comes next in it; at the end there has to be the directory that was opened.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "arena/descriptor.h"
+#include "arena/trust.h"
+#include "base/why.h"
+
+#define LINKS_MAX 40       /* as the kernel follows */
+#define UNMAPPED_UID 65534 /* what a user namespace shows for those that it does not know */
+#define WHOLE_MAP "4294967295"
+
+struct way {
+	const char *path; /* for messages */
+	struct stat end;  /* the directory that was opened */
+	bool member;      /* we are in its group, or were told to trust that */
+	int fd;           /* of the directory that we are in */
+	int links;
+	char done[PATH_MAX]; /* where that is, for messages */
+	char rest[2 * PATH_MAX];
+};
+
+static bool is_member(gid_t group)
+{
+	gid_t groups[NGROUPS_MAX];
+
+	if (group == getegid())
+		return true;
+	for (int i = 0, count = getgroups(NGROUPS_MAX, groups); i < count; i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+/* In a user namespace of its own a container cannot tell the owners of what it was given. */
+static bool in_user_namespace(void)
+{
+	char text[128] = "";
+	int fd = descriptor_open(AT_FDCWD, "/proc/self/uid_map", O_RDONLY, 0);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && strstr(text, WHOLE_MAP) == NULL;
+}
+
+static bool is_trusted(const struct way *way, uid_t uid)
+{
+	return uid == 0 || uid == geteuid() || (way->member && uid == way->end.st_uid) ||
+	       (uid == UNMAPPED_UID && in_user_namespace());
+}
+
+/*
+ * May its members change names in a directory of this group? Those of root's and of our own; and
+ * those of the arena's group, if we trust that.
+ */
+static bool is_trusted_group(const struct way *way, gid_t group)
+{
+	return group == 0 || group == getegid() ||
+	       (group == way->end.st_gid && is_trusted(way, way->end.st_uid));
+}
+
+/* `next`: what the name leads to that we look up in the directory `here`. */
+static int check_step(const struct way *way, const struct stat *here, const struct stat *next,
+		      char *why)
+{
+	const char *done = way->done[0] != '\0' ? way->done : "/";
+
+	if (!is_trusted(way, here->st_uid))
+		return why_set(why, -EPERM,
+			       "%s: %s belongs to user %u, who could put another arena there: use "
+			       "a directory whose parents are yours or root's",
+			       way->path, done, here->st_uid);
+	bool others = (here->st_mode & S_IWOTH) != 0 ||
+		      ((here->st_mode & S_IWGRP) != 0 && !is_trusted_group(way, here->st_gid));
+	if (!others)
+		return 0;
+	if ((here->st_mode & S_ISVTX) == 0)
+		return why_set(why, -EPERM,
+			       "%s: others may write %s and could put another arena there: use a "
+			       "directory whose parents only you and root may write",
+			       way->path, done);
+	if (!is_trusted(way, next->st_uid))
+		return why_set(why, -EPERM,
+			       "%s: everybody may make names in %s, and this one belongs to user "
+			       "%u: use a directory whose parents only you and root may write",
+			       way->path, done, next->st_uid);
+	return 0;
+}
+
+static int go_to(struct way *way, int fd)
+{
+	if (fd < 0)
+		return -errno;
+	if (way->fd >= 0)
+		close(way->fd);
+	way->fd = fd;
+	return 0;
+}
+
+static int go_to_root(struct way *way)
+{
+	way->done[0] = '\0';
+	return go_to(way, descriptor_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0));
+}
+
+/* The next name, out of the rest; false: there is none. */
+static bool take_name(struct way *way, char name[NAME_MAX + 1])
+{
+	const char *at = way->rest + strspn(way->rest, "/");
+	size_t size = strcspn(at, "/");
+
+	if (size == 0 || size > NAME_MAX)
+		return false;
+	memcpy(name, at, size);
+	name[size] = '\0';
+	memmove(way->rest, at + size, strlen(at + size) + 1);
+	return true;
+}
+
+static int follow(struct way *way, const char *name)
+{
+	char target[PATH_MAX], rest[2 * PATH_MAX];
+	ssize_t n = readlinkat(way->fd, name, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	if (++way->links > LINKS_MAX)
+		return -ELOOP;
+	if (snprintf(rest, sizeof(rest), "%s/%s", target, way->rest) >= (int)sizeof(rest))
+		return -ENAMETOOLONG;
+	memcpy(way->rest, rest, sizeof(rest));
+	return target[0] == '/' ? go_to_root(way) : 0;
+}
+
+/* A link of /proc leads where its text does not say. */
+static bool is_proc(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+static int step(struct way *way, const char *name, char *why)
+{
+	struct stat here, next;
+	size_t length = strlen(way->done);
+
+	if (strcmp(name, ".") == 0)
+		return 0;
+	if (fstat(way->fd, &here) < 0 || fstatat(way->fd, name, &next, AT_SYMLINK_NOFOLLOW) < 0)
+		return why_set(why, -errno, "%s: cannot look at its parents", way->path);
+	int r = check_step(way, &here, &next, why);
+	if (r < 0)
+		return r;
+	bool link = S_ISLNK(next.st_mode);
+	if (link && !is_proc(way->fd))
+		return follow(way, name);
+	(void)snprintf(way->done + length, sizeof(way->done) - length, "/%s", name);
+	return go_to(way, descriptor_open(way->fd, name,
+					  O_PATH | O_DIRECTORY | (link ? 0 : O_NOFOLLOW), 0));
+}
+
+int trust_path(const char *path, int dir_fd, gid_t also, char *why)
+{
+	struct way way = { .path = path, .fd = -1 };
+	char name[NAME_MAX + 1];
+	struct stat st;
+
+	if (fstat(dir_fd, &way.end) < 0)
+		return why_set(why, -errno, "%s: cannot stat the directory", path);
+	/* root is a member of no group but by its own choice */
+	way.member = way.end.st_gid == also || (way.end.st_gid != 0 && is_member(way.end.st_gid));
+	char here[PATH_MAX] = "";
+	if (path[0] != '/' && getcwd(here, sizeof(here)) == NULL)
+		return why_set(why, -errno, "cannot tell the current directory");
+	(void)snprintf(way.rest, sizeof(way.rest), "%s/%s", here, path);
+	int r = go_to_root(&way);
+	while (r == 0 && take_name(&way, name))
+		r = step(&way, name, why);
+	if (r == 0 &&
+	    (fstat(way.fd, &st) < 0 || st.st_dev != way.end.st_dev || st.st_ino != way.end.st_ino))
+		r = why_set(why, -ESTALE, "%s was replaced while it was opened", path);
+	if (way.fd >= 0)
+		close(way.fd);
+	return r;
+}
