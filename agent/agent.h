@@ -127,9 +127,17 @@ int daemon_fork(int *ret_ready_fd); /* in the parent: waits for the child, exits
 void daemon_ready(struct agent *agent, int ready_fd);
 int daemon_stop(const char *directory); /* --stop: an exit code */
 
-/* log.c: to standard error, one line each, with the time. */
+/*
+ * log.c: to standard error, one line each, with the time; what others chose is escaped. log_limit:
+ * from now on, as many lines of one kind are held back, and counted; or not any more.
+ */
 extern enum log_level log_threshold;
 extern int log_also; /* a descriptor that each line is written to as well; -1: none */
+void log_limit(bool on);
+void log_tick(void); /* tell what was held back, when its time is over */
+
+/* The log is DIR/agent.log: if that was moved or removed, it is made anew, and written to. */
+void log_follow(int dir_fd);
 __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
 
 #endif

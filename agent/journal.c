@@ -29,6 +29,7 @@
 #include "journal.h"
 #include "journal_match.h"
 #include "journal_write.h"
+#include "undumped.h"
 
 #define BASE_PAUSE_MS 10 /* while a base is being written */
 #define TROUBLE_PAUSE_MS                                                                           \
@@ -285,7 +286,7 @@ static int open_journal(struct journal *j, char *why)
 
 	j->fd = j->dir_fd = -1;
 	j->actor = j->agent->actor; /* until the thread runs */
-	j->buffer = malloc(JOURNAL_BUFFER_BYTES);
+	j->buffer = undumped_alloc(JOURNAL_BUFFER_BYTES);
 	j->marks = calloc(arena->max_carts, sizeof(*j->marks));
 	j->told = calloc((arena->max_carts + 63) / 64, sizeof(*j->told));
 	if (j->buffer == NULL || j->marks == NULL || j->told == NULL)

@@ -21,6 +21,7 @@
 #include "base/hash.h"
 #include "corral.h"
 #include "journal_file.h"
+#include "undumped.h"
 
 #define RECORD_BYTES_MAX (sizeof(struct journal_record) + CORRAL_CART_MAX)
 #define NAME_DIGITS 12
@@ -163,7 +164,7 @@ int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *
 		(void)posix_fadvise(reader.fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 		reader.file_bytes = (uint64_t)st.st_size;
 		reader.offset = sizeof(reader.head);
-		reader.window = malloc(WINDOW_BYTES);
+		reader.window = undumped_alloc(WINDOW_BYTES);
 		r = reader.window != NULL ? 0 : -ENOMEM;
 	}
 	if (r < 0) {

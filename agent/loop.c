@@ -101,7 +101,7 @@ static int open_socket(const struct agent *agent)
 		0177); /* ours alone at first; a descriptor of a socket does not reach its file */
 	int r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 	(void)umask(before);
-	if (r == 0 && listen(fd, 64) < 0)
+	if (r == 0 && listen(fd, SOMAXCONN) < 0)
 		r = -errno;
 	if (r == 0)
 		r = share_socket(agent);
@@ -128,8 +128,11 @@ static void take_signal(struct agent *agent)
 	struct signalfd_siginfo info;
 
 	while (read(agent->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo == SIGHUP)
-			continue; /* a terminal went away: that is no reason to go */
+		if (info.ssi_signo == SIGHUP) {
+			if (agent->in_background)
+				log_follow(agent->dir_fd);
+			continue; /* nor is a terminal that went away a reason to go */
+		}
 		log_line(LOG_INFO, "%s: stopping; the carts stay", strsignal((int)info.ssi_signo));
 		agent->stopping = true;
 	}
@@ -161,19 +164,39 @@ static void serve_clients(struct agent *agent, const struct pollfd *fds)
 	}
 }
 
-static void take_client(struct agent *agent)
+/* The place of one that has gone; else of the one that has been silent for longest. */
+static struct client *place_for_client(struct agent *agent)
 {
-	int fd = accept4(agent->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *oldest = &agent->clients[0];
 
-	if (fd < 0)
-		return;
-	for (unsigned i = 0; i < CLIENTS_MAX && control_may_ask(agent, fd); i++) {
-		if (agent->clients[i].fd >= 0)
-			continue;
-		agent->clients[i] = (struct client){ .fd = fd, .give_up_ms = now_ms() + CLIENT_MS };
-		return;
+	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+		struct client *client = &agent->clients[i];
+		if (client->fd < 0)
+			return client;
+		if (client->give_up_ms < oldest->give_up_ms)
+			oldest = client;
 	}
-	close(fd); /* not allowed, or too many */
+	close(oldest->fd);
+	oldest->fd = -1;
+	return oldest;
+}
+
+/*
+ * All who wait, but no more than there are places. Most have said their line already, and are
+ * answered at once: so those who stay silent keep nobody from it, however many they are.
+ */
+static void take_clients(struct agent *agent)
+{
+	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+		int fd = accept4(agent->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0)
+			return;
+		struct client client = { .fd = fd, .give_up_ms = now_ms() + CLIENT_MS };
+		if (!control_may_ask(agent, fd) || control_serve(agent, &client))
+			close(fd);
+		else
+			*place_for_client(agent) = client;
+	}
 }
 
 void agent_loop(struct agent *agent)
@@ -197,7 +220,7 @@ void agent_loop(struct agent *agent)
 			take_signal(agent);
 		serve_clients(agent, fds + 2);
 		if ((fds[1].revents & POLLIN) != 0)
-			take_client(agent);
+			take_clients(agent);
 	}
 	(void)unlinkat(agent->dir_fd, ARENA_SOCKET_FILE, 0);
 	close(agent->listen_fd);

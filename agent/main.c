@@ -7,6 +7,7 @@
 #include "agent.h"
 #include "aside.h"
 #include "common/streams.h"
+#include "common/text.h"
 #include "rebuild.h"
 
 static const struct agent nothing_open = {
@@ -29,7 +30,9 @@ static int serve(struct agent *agent, int ready_fd)
 	agent_tick(agent); /* repair what the dead left before we say that we are ready */
 	log_line(LOG_INFO, "%s: ready", agent->directory);
 	daemon_ready(agent, ready_fd);
+	log_limit(true);
 	agent_loop(agent);
+	log_limit(false);
 	agent_give_up(agent);
 	return agent->exit_code;
 }
@@ -41,6 +44,7 @@ int main(int argc, char **argv)
 	int ready_fd = -1;
 
 	streams_begin("corral-agent");
+	text_begin();
 	options_parse(argc, argv, &options);
 	agent.options = &options;
 	log_threshold = options.log_level;

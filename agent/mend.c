@@ -6,27 +6,37 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/text.h"
 #include "inspect/inspect.h"
 #include "rebuild.h"
 
-static void print(const char *line)
+/* Lines may name keys and programs, which others chose. */
+void mend_print(const char *line)
 {
-	printf("%s\n", line);
+	char *escaped = text_escape(line, strlen(line));
+
+	printf("%s\n", escaped != NULL ? escaped : "no memory for this line");
+	free(escaped);
 }
 
 static void print_finding(void *context, const char *line)
 {
 	(void)context;
-	print(line);
+	mend_print(line);
 }
 
 int mend_refuse(const struct agent *agent, const char *why, int error)
 {
-	fprintf(stderr, "corral-agent: %s: %s (%s)\n", agent->directory, why,
-		corral_strerror(error));
+	char *escaped = text_escape(why, strlen(why));
+
+	fprintf(stderr, "corral-agent: %s: %s (%s)\n", agent->directory,
+		escaped != NULL ? escaped : "", corral_strerror(error));
+	free(escaped);
 	return EXIT_ARENA;
 }
 
@@ -46,11 +56,13 @@ static void name_holder(const struct agent *agent, uint32_t number)
 		used = salvage_process(salvage, number, &pid, program);
 		salvage_close(salvage);
 	}
-	if (used)
+	char *escaped = used ? text_escape(program, strnlen(program, sizeof(program))) : NULL;
+	if (escaped != NULL)
 		fprintf(stderr, "corral-agent: pid %d (%s) has the arena open: stop it first\n",
-			pid, program);
+			pid, escaped);
 	else
 		fprintf(stderr, "corral-agent: a process has the arena open: stop it first\n");
+	free(escaped);
 }
 
 /* Every byte of a process, so that nobody is attached, and nobody can attach until we end. */
@@ -96,7 +108,7 @@ static int mend(struct agent *agent)
 		printf("sound: nothing is to be repaired\n");
 		return EXIT_DONE;
 	}
-	r = rebuild_arena(agent, print, aside, &totals, why);
+	r = rebuild_arena(agent, mend_print, aside, &totals, why);
 	if (r < 0)
 		return mend_refuse(agent, why, r);
 	printf("rebuilt: %u cart%s kept (%u of them found again, %u perhaps older), %u left out, "

@@ -74,6 +74,9 @@ int mend_run(struct agent *agent);
  */
 int mend_take_directory(struct agent *agent);
 
+/* mend.c: a line on standard output, escaped. */
+void mend_print(const char *line);
+
 /* mend.c: say on standard error why not. EXIT_ARENA. */
 int mend_refuse(const struct agent *agent, const char *why, int error);
 

@@ -164,6 +164,9 @@ void agent_tick(struct agent *agent)
 	note(&agent->actor->record->intent.since_ns, arena_now_ns(arena));
 	agent->buried += alive_bury_all(arena, agent->actor->life, repair_process);
 	log_deaths(arena);
+	if (agent->in_background)
+		log_follow(agent->dir_fd);
+	log_tick();
 	sweep(agent);
 	stalled_watch(agent, block_reclaim_all(agent->actor));
 	scavenge_when_quiet(agent);

@@ -22,15 +22,10 @@
 #include "journal_file.h"
 #include "rebuild.h"
 
-static void print(const char *line)
-{
-	printf("%s\n", line);
-}
-
 static void print_finding(void *context, const char *line)
 {
 	(void)context;
-	print(line);
+	mend_print(line);
 }
 
 /* PREFIX and number; if that is taken, with the time behind it. */
@@ -53,7 +48,7 @@ static int carry_over(struct agent *agent, struct carry *carry, char *why)
 	struct salvage_totals totals = { 0 };
 
 	free_name(agent, ARENA_FILE ".layout", FORMER_LAYOUT, name);
-	int r = rebuild_carried(agent, carry, print, name, aside, &totals, why);
+	int r = rebuild_carried(agent, carry, mend_print, name, aside, &totals, why);
 	if (r < 0)
 		return mend_refuse(agent, why, r);
 	printf("upgraded from layout %u to %u: %u cart%s carried over, %u left out, %u ended "

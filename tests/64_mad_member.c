@@ -13,7 +13,9 @@
 
 #include "orders_support.h"
 
+#include "api/handle.h"
 #include "common/client.h"
+#include "inspect/inspect.h"
 
 #define WORKERS 2
 #define ROUNDS 3
@@ -340,9 +342,46 @@ static void holes_are_damage_and_nothing_worse(void **state)
 	yard_remove(&yard);
 }
 
+/* Else `inspect threads` goes round for as long as the arena has blocks, for each list of each
+ * record. */
+static void lists_that_lead_into_a_ring_are_no_longer_than_the_space(void **state)
+{
+	(void)state;
+	struct corral_key key = orders_key("r", "s");
+	struct inspect_thread row;
+	struct inspect *inspect;
+	struct yard yard;
+	char why[256];
+	uint64_t bytes = 0;
+	bool used;
+
+	yard_make(&yard, NULL);
+	struct corral *corral = orders_come(&yard, NULL);
+	assert_int_equal(orders_add(corral, &key, "burger", 899, 1, NULL, NULL), 0);
+	struct arena *arena = &corral->arena;
+	uint32_t high = arena->header->threads_high;
+	block_ref ring = arena->slots[0].current;
+	arena_block(arena, ring)->next = ring;
+	arena->header->threads_high = arena->max_threads;
+	for (uint32_t number = high; number < arena->max_threads; number++)
+		for (uint32_t class = 0; class < CLASS_COUNT; class ++)
+			arena->threads[number].cache[class] = ring;
+	assert_int_equal(inspect_open(yard.path, false, &inspect, why, sizeof(why)), 0);
+	for (uint32_t i = 0; inspect_thread(inspect, i, &used, &row) == 0; i++)
+		bytes += used ? row.cached_bytes : 0;
+	inspect_close(inspect);
+	assert_true(bytes > 0 && bytes <= arena->bytes);
+	for (uint32_t number = high; number < arena->max_threads; number++)
+		memset(arena->threads[number].cache, 0, sizeof(arena->threads[number].cache));
+	arena->header->threads_high = high;
+	corral_close(corral);
+	yard_remove(&yard);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lists_that_lead_into_a_ring_are_no_longer_than_the_space),
 		cmocka_unit_test(agent_and_workers_live_through_it),
 		cmocka_unit_test(holes_are_damage_and_nothing_worse),
 	};

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "../tools/text.c" /* NOLINT(bugprone-suspicious-include) */
+#include "../tools/common/text.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define RANDOM_ROUNDS 20000
 #define RANDOM_BYTES 64

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "common/parse.h"
+#include "common/text.h"
 #include "sections.h"
 #include "table.h"
-#include "text.h"
 #include "tool.h"
 
 static void print_finding(void *context, const char *line)

@@ -9,8 +9,8 @@
 #include <time.h>
 
 #include "common/parse.h"
+#include "common/text.h"
 #include "table.h"
-#include "text.h"
 #include "tool.h"
 
 static int64_t now_ms(void)

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "common/parse.h"
+#include "common/text.h"
 #include "common/utf8.h"
-#include "text.h"
 #include "tool.h"
 
 const char *status_name(uint32_t status)

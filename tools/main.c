@@ -8,7 +8,7 @@
 
 #include "arena/bus.h"
 #include "common/streams.h"
-#include "text.h"
+#include "common/text.h"
 #include "tool.h"
 
 /* What stands before the command. Returns true when the call ends here, with *ret_code. */

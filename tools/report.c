@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "arena/arena.h"
-#include "text.h"
+#include "common/text.h"
 #include "tool.h"
 
 /* What an error means for the exit code, and for the one who typed. The rest: EXIT_ARENA. */

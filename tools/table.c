@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "common/parse.h"
-#include "text.h"
+#include "common/text.h"
 #include "tool.h"
 
 #define GAP 2             /* columns between columns */

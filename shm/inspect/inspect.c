@@ -97,6 +97,7 @@ static int map_file(const char *path, bool lenient, struct inspect *inspect, cha
 	inspect->arena.header = (struct arena_header *)(void *)inspect->arena.base;
 	int r = arena_validate(&inspect->arena, inspect->file_bytes, inspect->header_fault);
 	inspect->readable = r == 0;
+	inspect->list_bytes = (uint64_t)inspect->arena.page_count * PAGE_BYTES;
 	if (r < 0 && (!lenient || r == -EPROTONOSUPPORT))
 		return why_set(why, r, "%s: %s", path, inspect->header_fault);
 	return 0;
@@ -232,17 +233,22 @@ int inspect_process(struct inspect *inspect, uint32_t index, bool *ret_used,
 	return 0;
 }
 
-static uint64_t list_bytes(const struct arena *arena, block_ref first)
+/*
+ * All lists of all records together are no longer than the space: in an arena that was written to
+ * in bad faith, each of many may lead into one ring.
+ */
+static uint64_t list_bytes(struct inspect *inspect, block_ref first)
 {
-	uint32_t bound = arena->page_count * (PAGE_BYTES / CLASS_SMALLEST);
+	const struct arena *arena = &inspect->arena;
 	uint64_t bytes = 0;
 
-	for (const struct block_header *block; first != 0 && bound > 0; bound--) {
+	for (const struct block_header *block; first != 0; first = block->next) {
 		block = block_at(arena, first);
-		if (block == NULL)
+		uint64_t size = block != NULL ? block_class_bytes(block->class) : 0;
+		if (size == 0 || size > inspect->list_bytes)
 			break;
-		bytes += block_class_bytes(block->class);
-		first = block->next;
+		inspect->list_bytes -= size;
+		bytes += size;
 	}
 	return bytes;
 }
@@ -288,16 +294,18 @@ int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used,
 		ret_row->pid = process->pid;
 		memcpy(ret_row->program, process->program, sizeof(process->program));
 	}
+	if (index == 0)
+		inspect->list_bytes = (uint64_t)arena->page_count * PAGE_BYTES;
 	ret_row->stalled_ms = grace_stalled_ms(arena, record);
 	ret_row->revoked = reader != 0 && reader <= load_relaxed(&record->revoked);
 	if (ret_row->phases_behind > 0 && !ret_row->revoked)
 		ret_row->held_back_bytes = block_held_back(arena, reader);
 	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
-		ret_row->cached_bytes += list_bytes(arena, record->cache[class]);
-	ret_row->retired_bytes = list_bytes(arena, record->retired.open) +
-				 list_bytes(arena, record->retired.waiting) +
-				 list_bytes(arena, record->retired.ready) +
-				 list_bytes(arena, record->retired.deferred);
+		ret_row->cached_bytes += list_bytes(inspect, record->cache[class]);
+	ret_row->retired_bytes = list_bytes(inspect, record->retired.open) +
+				 list_bytes(inspect, record->retired.waiting) +
+				 list_bytes(inspect, record->retired.ready) +
+				 list_bytes(inspect, record->retired.deferred);
 	describe(record, ret_row->doing, sizeof(ret_row->doing));
 	return 0;
 }

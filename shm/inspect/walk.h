@@ -36,7 +36,8 @@ struct inspect {
 	uint32_t *spans;        /* by class */
 	struct inspect_totals totals;
 	uint64_t faults;
-	bool accounting; /* tell of blocks that are nowhere or twice */
+	uint64_t list_bytes; /* that the lists of thread records may still add up to */
+	bool accounting;     /* tell of blocks that are nowhere or twice */
 	void (*finding)(void *context, const char *line);
 	void *context;
 };

@@ -5,7 +5,7 @@
  * UTF-8 is decoded here whatever the locale says, since carts are UTF-8 whatever the
  * locale says; the locale is asked only how wide a character is.
  */
-#include "text.h"
+#include "common/text.h"
 
 #include <langinfo.h>
 #include <locale.h>

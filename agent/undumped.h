@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * undumped.h: memory for copies of carts, which a core dump of the agent leaves out: what customers
+ * said is nobody's who looks into a crash. (The arena's mapping is left out, too: arena.c.)
+ */
+#ifndef CORRAL_AGENT_UNDUMPED_H
+#define CORRAL_AGENT_UNDUMPED_H
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/base.h"
+
+/* As malloc(); free() takes it. */
+static inline void *undumped_alloc(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *memory = aligned_alloc(page, align_up(size, page));
+
+	if (memory != NULL)
+		(void)madvise(memory, align_up(size, page), MADV_DONTDUMP);
+	return memory;
+}
+
+#endif
