@@ -36,6 +36,7 @@ struct agent_options {
 	bool repair;
 	bool upgrade;
 	bool salvage;
+	bool resize;
 	enum log_level log_level;
 };
 
@@ -71,6 +72,11 @@ struct agent {
 		uint64_t stalled;
 		uint64_t revoked;
 	} named[MAX_THREADS];
+	uint32_t carts;        /* in the arena, by the last sweep of all slots */
+	uint32_t carts_so_far; /* by this one */
+#define ROOM_PARTS 4           /* carts, memory, thread records, disk */
+	uint32_t room_percents[ROOM_PARTS];
+	uint32_t room_marks[ROOM_PARTS]; /* that it has passed, and the log has said so */
 	int listen_fd;
 	int signal_fd;
 	bool stopping;
@@ -112,6 +118,11 @@ void agent_tick(struct agent *agent);
 
 /* stalled.c: readers that hold memory back; held_back: some is. */
 void stalled_watch(struct agent *agent, bool held_back);
+
+/* room.c: how full everything is; what is too full, in words. */
+#define ROOM_TEXT_BYTES 160
+void room_watch(struct agent *agent);
+void room_describe(const struct agent *agent, char text[ROOM_TEXT_BYTES]);
 
 /* control.c */
 bool control_may_ask(const struct agent *agent, int fd);

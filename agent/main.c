@@ -54,6 +54,8 @@ int main(int argc, char **argv)
 		return mend_run(&agent);
 	if (options.upgrade)
 		return upgrade_run(&agent);
+	if (options.resize)
+		return resize_run(&agent);
 	if (options.salvage)
 		return aside_run(&agent);
 	if (options.daemon) {

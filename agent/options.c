@@ -23,6 +23,7 @@ enum {
 	OPTION_REPAIR,
 	OPTION_UPGRADE,
 	OPTION_SALVAGE,
+	OPTION_RESIZE,
 	OPTION_LOG_LEVEL
 };
 
@@ -45,7 +46,7 @@ static const struct argp_option option_table[] = {
 	{ "size", OPTION_SIZE, "BYTES", 0,
 	  "size of a new arena, with K, M or G (default 1G); the file grows as needed", 0 },
 	{ "max-carts", OPTION_MAX_CARTS, "N", 0,
-	  "most carts of a new arena (default 65536, fewer in a small one)", 0 },
+	  "most carts of a new arena, with K or M (default 65536, fewer in a small one)", 0 },
 	{ "ttl", OPTION_TTL, "TIME", 0,
 	  "a cart ends after this long without activity: 30m, 2s, 500ms, 1h (default 30m)", 0 },
 	{ "journal", OPTION_JOURNAL, "off|TIME|sync", 0,
@@ -78,6 +79,11 @@ static const struct argp_option option_table[] = {
 	  "unless it has a newer "
 	  "one, and "
 	  "exit; no agent may run",
+	  0 },
+	{ "resize", OPTION_RESIZE, NULL, 0,
+	  "carry all carts over into an arena of the larger --size or --max-carts that is given, "
+	  "and "
+	  "exit; no agent may run; workers get ESTALE meanwhile, and open the directory again",
 	  0 },
 	{ "log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default) or debug", 0 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
@@ -155,7 +161,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		options->size_given = true;
 		break;
 	case OPTION_MAX_CARTS:
-		wrong = parse_number(argument, 1, ARENA_CARTS_MAX, &options->max_carts);
+		wrong = parse_size(argument, 1, ARENA_CARTS_MAX, &options->max_carts);
 		options->max_carts_given = true;
 		break;
 	case OPTION_TTL:
@@ -184,6 +190,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		break;
 	case OPTION_SALVAGE:
 		options->salvage = true;
+		break;
+	case OPTION_RESIZE:
+		options->resize = true;
 		break;
 	case OPTION_LOG_LEVEL:
 		wrong = parse_level(argument, &options->log_level);
@@ -217,10 +226,10 @@ void options_parse(int argc, char **argv, struct agent_options *ret_options)
 	if (argp_parse(&argp, argc, argv, 0, NULL, ret_options) != 0)
 		exit(EXIT_USAGE);
 	if (ret_options->daemon + ret_options->stop + ret_options->repair + ret_options->upgrade +
-		    ret_options->salvage >
+		    ret_options->salvage + ret_options->resize >
 	    1) {
-		fprintf(stderr, "corral-agent: --daemon, --stop, --repair, --upgrade and "
-				"--salvage: give one of them\n");
+		fprintf(stderr, "corral-agent: --daemon, --stop, --repair, --upgrade, "
+				"--salvage and --resize: give one of them\n");
 		exit(EXIT_USAGE);
 	}
 	if (!ret_options->max_carts_given)

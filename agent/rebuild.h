@@ -80,6 +80,9 @@ void mend_print(const char *line);
 /* mend.c: say on standard error why not. EXIT_ARENA. */
 int mend_refuse(const struct agent *agent, const char *why, int error);
 
+/* resize.c: corral-agent --resize: an exit code; says itself what was done. */
+int resize_run(struct agent *agent);
+
 /* upgrade.c: corral-agent --upgrade: an exit code; says itself what was done. */
 int upgrade_run(struct agent *agent);
 

@@ -191,11 +191,13 @@ static void warn_of_settings(const struct agent *agent, const struct arena *aren
 
 	if (options->size_given && options->size_bytes != arena->bytes)
 		log_line(LOG_WARNING,
-			 "the arena keeps its size of %llu bytes; --size is for a new one",
+			 "the arena keeps its size of %llu bytes; corral-agent --resize gives it "
+			 "another",
 			 (unsigned long long)arena->bytes);
 	if (options->max_carts_given && options->max_carts != arena->max_carts)
 		log_line(LOG_WARNING,
-			 "the arena keeps its room for %u carts; --max-carts is for a new one",
+			 "the arena keeps its room for %u carts; corral-agent --resize "
+			 "gives it more",
 			 arena->max_carts);
 }
 

@@ -58,10 +58,16 @@ static void sweep(struct agent *agent)
 	uint64_t ticks = max_u64(1, round_ms / TICK_MS);
 	uint32_t count = (uint32_t)(used / ticks + 1);
 
-	if (agent->sweep_at >= used)
+	if (agent->sweep_at >= used) {
 		agent->sweep_at = 0;
+		agent->carts = agent->carts_so_far;
+		agent->carts_so_far = 0;
+	}
 	agent->expired += expire_slots(agent->actor, agent->sweep_at, count);
-	agent->sweep_at += count;
+	for (uint32_t end = (uint32_t)min_u64((uint64_t)agent->sweep_at + count, used);
+	     agent->sweep_at < end; agent->sweep_at++)
+		/* relaxed: a count for people */
+		agent->carts_so_far += load_relaxed(&arena->slots[agent->sweep_at].current) != 0;
 }
 
 static uint64_t sum_of(const struct arena *arena, enum stat_index index)
@@ -168,6 +174,7 @@ void agent_tick(struct agent *agent)
 		log_follow(agent->dir_fd);
 	log_tick();
 	sweep(agent);
+	room_watch(agent);
 	stalled_watch(agent, block_reclaim_all(agent->actor));
 	scavenge_when_quiet(agent);
 }

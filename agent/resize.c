@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * resize.c: corral-agent --resize: the carts of the arena in a larger one. Prints what it does on
+ * standard output.
+ *
+ * Workers may be attached. The arena is withdrawn first: from then on no change in it is answered
+ * with success, so whatever was answered is in it, and is copied. Each slot's version is copied in
+ * a read-side section, as the journal does; what is changed meanwhile by those who have not noticed
+ * yet is answered with -ESTALE. They open the directory again when the new arena is in place, which
+ * is made and put there as any other (rebuild.c): until then a death leaves the old arena, which
+ * the next agent verifies and takes up. It is kept, under a name of its own.
+ *
+ * The new arena is another one to the journal, which begins with a base of its own; until that is
+ * whole the arena stands alone, and has been synced.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/attach.h"
+#include "arena/lease.h"
+#include "base/atomic.h"
+#include "cart/cart.h"
+#include "rebuild.h"
+#include "store/slot.h"
+#include "sync/grace.h"
+#include "undumped.h"
+#include "versions.h"
+
+#define READ_TRIES 1000u
+
+struct resize {
+	struct agent *agent;
+	struct actor *actor; /* in the old arena */
+	uint64_t bytes;
+	uint32_t max_carts;
+	uint8_t *copy;
+	uint64_t greatest;             /* version of a cart that is over */
+	char name[REBUILD_NAME_BYTES]; /* that the old arena is to have */
+};
+
+/* 0: there is no cart; its size; -EUCLEAN; -EAGAIN: it was freed under us, or is another one. */
+static int copy_slot(struct resize *resize, uint32_t number, int64_t *ret_touched)
+{
+	struct found found;
+
+	grace_enter(resize->actor);
+	int r = slot_load(resize->actor->arena, number, &found);
+	if (r == 0 && found.lease == LEASE_OVER) { /* gone, but for its version */
+		resize->greatest = max_u64(resize->greatest, load_relaxed(&found.cart->version));
+	} else if (r == 0) {
+		uint32_t size = load_relaxed(&found.cart->size);
+		r = -EUCLEAN;
+		if (size >= sizeof(*found.cart) && size <= found.room && size <= CORRAL_CART_MAX) {
+			memcpy(resize->copy, found.cart, size);
+			r = (int)size;
+		}
+		*ret_touched = lease_touched_ns(found.lease);
+		/* the version may be that of the next cart, which does not count yet. pairs [S3] */
+		fence_loads();
+		if (load_relaxed(&found.slot->lease) != found.lease)
+			r = -EAGAIN;
+	}
+	return grace_leave_with(resize->actor, r == -ENOENT ? 0 : r);
+}
+
+static void settings(void *context, struct arena_settings *ret_settings)
+{
+	const struct resize *resize = context;
+	const struct arena_header *h = resize->actor->arena->header;
+
+	*ret_settings = (struct arena_settings){ .arena_bytes = resize->bytes,
+						 .max_carts = resize->max_carts,
+						 .ttl_ns = load_relaxed(&h->ttl_ns),
+						 /* carts have hashes of operation ids in them */
+						 .hash_seed = h->hash_seed,
+						 .version_epoch = load_relaxed(&h->version_epoch) };
+}
+
+static int carts(void *context, rebuild_take take, void (*finding)(void *context, const char *line),
+		 void *take_context, struct salvage_totals *ret_totals)
+{
+	struct resize *resize = context;
+	const struct arena *arena = resize->actor->arena;
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
+	char line[80];
+	int r = 0;
+
+	*ret_totals = (struct salvage_totals){ 0 };
+	for (uint32_t number = 0; number < high && r >= 0; number++) {
+		int64_t touched = 0;
+		int size = -EAGAIN;
+		for (uint32_t tries = 0; tries < READ_TRIES && size == -EAGAIN; tries++)
+			size = copy_slot(resize, number, &touched);
+		if (size == 0)
+			continue;
+		int64_t idle = ns_since(arena_now_ns(arena), touched);
+		r = size > 0 ? take(take_context, REBUILD_ANY_SLOT, resize->copy, (size_t)size,
+				    idle > 0 ? (uint64_t)idle : 0) :
+			       -EUCLEAN;
+		if (r == -EUCLEAN) {
+			snprintf(line, sizeof(line), "slot %u: its cart is damaged: left out",
+				 number);
+			finding(take_context, line);
+			ret_totals->damaged++;
+			r = 0;
+		} else if (r == 0) {
+			ret_totals->kept++;
+		}
+	}
+	/* what was left out is there only: its name says so, and `corral clean` leaves it alone */
+	snprintf(resize->name, sizeof(resize->name),
+		 ret_totals->damaged > 0 ? ARENA_FILE ".damaged.%lld" : ARENA_FILE ".resized.%lld",
+		 (long long)arena_wall_ms());
+	return r < 0 ? r : 0;
+}
+
+/* As recover.c does: of a cart that is gone the chain is not known in the new arena. */
+static int floors(void *context, struct arena *to)
+{
+	const struct resize *resize = context;
+	const struct arena *from = resize->actor->arena;
+	uint64_t greatest = max_u64(resize->greatest, load_relaxed(&from->header->ended_version));
+
+	for (uint32_t i = 0; i <= from->bucket_mask; i++)
+		greatest = max_u64(greatest, load_relaxed(&from->buckets[i].version_floor));
+	for (uint32_t i = 0; greatest <= VERSION_MAX && i <= to->bucket_mask; i++)
+		to->buckets[i].version_floor = max_u64(to->buckets[i].version_floor, greatest);
+	/* a change that is not in the copy may have been seen before its reader noticed */
+	versions_jump(to, load_relaxed(&from->header->version_epoch) + 1);
+	return 0;
+}
+
+static int carry_over(struct resize *resize, char *why)
+{
+	struct rebuild_source source = { resize, settings, carts, floors, 0, false };
+	struct arena *arena = resize->actor->arena;
+	int64_t began_ms = arena_wall_ms();
+	char aside[REBUILD_NAME_BYTES];
+	struct salvage_totals totals = { 0 };
+
+	printf("the arena is withdrawn from those who are attached, for as long as this takes\n");
+	(void)fflush(stdout);
+	arena_withdraw(arena);
+	/* a change whose writer does not see that yet, and answers with success, is seen below */
+	fence_full(); /* pairs [J1] */
+	int r = rebuild_from(resize->agent, &source, mend_print, resize->name, aside, &totals, why);
+	if (r < 0) {
+		store_relaxed(&arena->header->withdrawn, 0u); /* as if nothing had been */
+		return r;
+	}
+	printf("resized to %llu bytes for %u carts in %lld ms: %u cart%s carried over, %u left "
+	       "out\n"
+	       "the former arena is kept as %s/%s: remove it when all is well (corral clean)\n"
+	       "start the agent; workers open the directory again\n",
+	       (unsigned long long)resize->bytes, resize->max_carts,
+	       (long long)(arena_wall_ms() - began_ms), totals.kept, totals.kept == 1 ? "" : "s",
+	       totals.damaged, resize->agent->directory, aside);
+	return totals.damaged > 0 ? EXIT_NO : EXIT_DONE;
+}
+
+/* The new size: what is not given stays. */
+static int settle_size(struct resize *resize, char *why)
+{
+	const struct agent_options *options = resize->agent->options;
+	const struct arena *arena = resize->actor->arena;
+
+	resize->bytes = options->size_given ? options->size_bytes : arena->bytes;
+	resize->max_carts =
+		options->max_carts_given ? (uint32_t)options->max_carts : arena->max_carts;
+	if (resize->bytes == arena->bytes && resize->max_carts == arena->max_carts)
+		return why_set(why, -EINVAL,
+			       "it has that size: give a larger --size or --max-carts");
+	if (resize->bytes < arena->bytes || resize->max_carts < arena->max_carts)
+		return why_set(
+			why, -EINVAL,
+			"an arena only grows, and this one has %llu bytes for %u carts: give "
+			"--size and --max-carts that are no smaller",
+			(unsigned long long)arena->bytes, arena->max_carts);
+	if (!arena_assume(&(struct arena){ .base = NULL }, resize->bytes, resize->max_carts))
+		return why_set(
+			why, -EINVAL,
+			"%llu bytes with room for %u carts is no possible arena: give a larger "
+			"--size",
+			(unsigned long long)resize->bytes, resize->max_carts);
+	return 0;
+}
+
+static int resize_arena(struct resize *resize, char *why)
+{
+	struct corral *corral;
+
+	int r = handle_open_at(resize->agent->dir_fd, ATTACH_AGENT | CORRAL_OBSERVE, &corral);
+	if (r < 0)
+		return why_set(why, r, "%s", corral_why());
+	r = handle_actor(corral, &resize->actor);
+	if (r < 0)
+		why_set(why, r, "no thread record is free");
+	if (r == 0)
+		r = settle_size(resize, why);
+	if (r == 0)
+		r = carry_over(resize, why);
+	corral_close(corral);
+	return r;
+}
+
+int resize_run(struct agent *agent)
+{
+	struct resize resize = { .agent = agent };
+	char why[WHY_BYTES] = "";
+
+	int code = agent_open_directory(agent);
+	if (code != EXIT_DONE)
+		return code;
+	int r = alive_open(agent->dir_fd, true, &agent->agent_life, why);
+	if (r < 0)
+		return mend_refuse(agent, why, r);
+	code = agent_take_byte(agent);
+	if (code != EXIT_DONE)
+		return code;
+	if (rebuild_resume(agent->dir_fd) == 0)
+		printf("finished what an earlier run had begun\n");
+	resize.copy = undumped_alloc(CORRAL_CART_MAX);
+	if (resize.copy == NULL)
+		return mend_refuse(agent, "no memory", -ENOMEM);
+	r = resize_arena(&resize, why);
+	free(resize.copy);
+	return r < 0 ? mend_refuse(agent, why, r) : r;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * room.c: how full the arena and its disk are: a line in the log when a part of it passes 80 and 95
+ * hundredths, and one when it is well below again. What is said is also in the agent's answer to
+ * `status`.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "agent.h"
+#include "base/atomic.h"
+
+#define LOW 80u
+#define HIGH 95u
+#define BELOW 5u /* so much below a mark, it is no longer passed */
+
+static const struct {
+	const char *name;
+	const char *advice;
+} parts[ROOM_PARTS] = {
+	{ "carts", "corral-agent --resize --max-carts makes room for more" },
+	{ "memory", "corral-agent --resize --size makes room for more" },
+	{ "thread records", "see corral inspect threads: end workers, or give them fewer threads" },
+	{ "disk", "free space on the file system: a full one refuses changes, and the journal" },
+};
+
+/* relaxed, all of it: figures for people */
+static uint32_t records_percent(const struct arena *arena)
+{
+	uint32_t high =
+		(uint32_t)min_u64(load_relaxed(&arena->header->threads_high), arena->max_threads);
+	uint32_t used = 0;
+
+	for (uint32_t number = 0; number < high; number++)
+		used += load_relaxed(&arena->threads[number].owner) != 0;
+	return used * 100 / arena->max_threads;
+}
+
+static uint32_t disk_percent(int dir_fd)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(dir_fd, &fs) < 0 || fs.f_blocks == 0)
+		return 0;
+	return (uint32_t)(100 - (uint64_t)min_u64(fs.f_bavail, fs.f_blocks) * 100 / fs.f_blocks);
+}
+
+static uint32_t mark_of(uint32_t percent, uint32_t before)
+{
+	uint32_t mark = percent >= HIGH ? HIGH : percent >= LOW ? LOW : 0;
+
+	/* one that goes up and down around a mark is named once */
+	return mark < before && percent + BELOW >= before ? before : mark;
+}
+
+void room_watch(struct agent *agent)
+{
+	const struct arena *arena = agent->actor->arena;
+	const uint32_t percents[ROOM_PARTS] = {
+		(uint32_t)((uint64_t)agent->carts * 100 / arena->max_carts),
+		(uint32_t)((uint64_t)load_relaxed(&arena->header->pages_used) * 100 /
+			   arena->page_count),
+		records_percent(arena), disk_percent(agent->dir_fd)
+	};
+
+	for (unsigned i = 0; i < ROOM_PARTS; i++) {
+		uint32_t mark = mark_of(percents[i], agent->room_marks[i]);
+		if (mark > agent->room_marks[i])
+			log_line(LOG_WARNING, "%s: %u %% are in use: %s", parts[i].name,
+				 percents[i], parts[i].advice);
+		else if (mark < agent->room_marks[i])
+			log_line(LOG_INFO, "%s: %u %% are in use again", parts[i].name,
+				 percents[i]);
+		agent->room_marks[i] = mark;
+		agent->room_percents[i] = percents[i];
+	}
+}
+
+void room_describe(const struct agent *agent, char text[ROOM_TEXT_BYTES])
+{
+	size_t size = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < ROOM_PARTS; i++)
+		if (agent->room_marks[i] != 0)
+			size += (size_t)snprintf(text + size, ROOM_TEXT_BYTES - size, "%s%s %u %%",
+						 size > 0 ? ", " : "", parts[i].name,
+						 agent->room_percents[i]);
+	if (size == 0)
+		snprintf(text, ROOM_TEXT_BYTES, "nothing");
+}
