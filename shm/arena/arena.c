@@ -573,8 +573,13 @@ int arena_still_there(const struct arena *arena, char *why)
 
 void arena_withdraw(struct arena *arena)
 {
+	const uint32_t one = 1;
 	struct stat st;
 
-	if (fstat(arena->fd, &st) == 0 && st.st_size >= (off_t)HEADER_BYTES)
-		__atomic_store_n(&arena->header->withdrawn, 1u, __ATOMIC_RELEASE);
+	if (fstat(arena->fd, &st) < 0 || st.st_size < (off_t)HEADER_BYTES)
+		return;
+	__atomic_store_n(&arena->header->withdrawn, one, __ATOMIC_RELEASE);
+	/* zeroes may stand in place of our mapping (bus.c): the file has to say it, too */
+	(void)!pwrite(arena->fd, &one, sizeof(one),
+		      (off_t)offsetof(struct arena_header, withdrawn));
 }
