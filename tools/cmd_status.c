@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "arena/arena.h"
+#include "aside.h"
 #include "common/client.h"
 #include "common/parse.h"
 #include "sections.h"
@@ -18,6 +19,29 @@
 #include "tool.h"
 
 #define AGENT_PATIENCE_MS 2000
+
+/* What the directory has besides the arena. */
+static void add_aside(json_t *part, const struct arena_header *header, const char *directory)
+{
+	struct journal_size journal;
+	size_t count;
+	struct aside *all = aside_list(directory, &count);
+	json_t *rows = must_have(json_array());
+	json_t *sizes;
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(
+			rows,
+			must_have(json_pack("{s:o, s:I, s:b}", "name",
+					    json_of_text(all[i].name, strlen(all[i].name)), "bytes",
+					    (json_int_t)all[i].bytes, "spare", (int)all[i].spare)));
+	free(all);
+	json_object_set_new(part, "aside", rows);
+	aside_measure_journal(directory, header->journal_base, &journal);
+	sizes = must_have(json_pack("{s:I, s:I}", "bytes", (json_int_t)journal.bytes, "base_ms",
+				    (json_int_t)journal.base_ms));
+	json_object_set_new(part, "journal_disk", sizes);
+}
 
 static json_t *arena_part(const char *directory, struct inspect *inspect)
 {
@@ -37,6 +61,7 @@ static json_t *arena_part(const char *directory, struct inspect *inspect)
 		json_of_time((int64_t)header->created_ms), "journal", section_journal(inspect)));
 	must_have(json_object_update(value, memory) == 0 ? value : NULL);
 	json_decref(memory);
+	add_aside(value, header, directory);
 	return value;
 }
 
@@ -126,6 +151,21 @@ static void put_journal(struct table *table, const json_t *part)
 	put_durable(table, part);
 }
 
+static void put_aside(struct table *table, const json_t *rows)
+{
+	uint64_t bytes = 0;
+	char text[FORMAT_MAX];
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row) bytes += (uint64_t)number_of(row, "bytes");
+	if (json_array_size(rows) == 0)
+		return;
+	table_put(table, "set aside");
+	table_put(table, "%zu file%s, %s; see: corral clean", json_array_size(rows),
+		  plural(json_array_size(rows)), format_bytes(bytes, text));
+}
+
 static void put_arena(struct table *table, const json_t *part)
 {
 	char size[FORMAT_MAX];
@@ -165,6 +205,7 @@ static void put_arena(struct table *table, const json_t *part)
 		  number_of(part, "readers"), number_of(part, "locks_held"),
 		  plural((uint64_t)number_of(part, "locks_held")));
 	put_journal(table, json_object_get(part, "journal"));
+	put_aside(table, json_object_get(part, "aside"));
 	if (json_is_true(json_object_get(part, "withdrawn"))) {
 		table_put(table, "withdrawn");
 		table_put(table, "no call works until an agent has verified it; one that runs does "
@@ -248,6 +289,8 @@ static enum exit_code show_status(const struct call *call, struct inspect *inspe
 enum exit_code run_status(struct call *call)
 {
 	struct inspect *inspect = NULL;
+	char directory[PATH_MAX];
+	char why[ARENA_WHY_BYTES] = "";
 	enum exit_code code;
 
 	if ((call->given & HAS(OPTION_METRICS)) && (call->given & HAS(OPTION_JSON)))
@@ -256,8 +299,10 @@ enum exit_code run_status(struct call *call)
 	code = open_inspect(call->dir, false, &inspect);
 	if (code)
 		return code;
+	if (arena_directory(call->dir, directory, why) != 0)
+		directory[0] = 0; /* never: open_inspect() has just done the same */
 	if (call->given & HAS(OPTION_METRICS))
-		metrics_print(inspect);
+		metrics_print(inspect, directory);
 	else
 		code = show_status(call, inspect);
 	inspect_close(inspect);

@@ -115,6 +115,16 @@ const struct command commands[] = {
 	  0,
 	  "Prints a line for each fault and a summary. Changes nothing. That each block and slot\n"
 	  "is in exactly one place can be verified only if nothing changes meanwhile." },
+	{ "clean",
+	  run_clean,
+	  "list what was set aside, or remove one of it",
+	  { OPERAND_ASIDE },
+	  0,
+	  EVERYWHERE,
+	  0,
+	  "Former and damaged arenas and journals are kept in the directory. One of which the "
+	  "arena\n"
+	  "has everything is removed by its NAME, once what is in the arena is durable." },
 	{ "snapshot",
 	  run_snapshot,
 	  "write all carts to a file",

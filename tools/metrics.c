@@ -8,9 +8,11 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arena/stat.h"
+#include "aside.h"
 #include "sections.h"
 
 static void begin(const char *name, const char *type, const char *help)
@@ -121,7 +123,25 @@ static void put_journal(struct inspect *inspect)
 		header->sync_requested);
 }
 
-void metrics_print(struct inspect *inspect)
+static void put_aside(const struct arena_header *header, const char *directory)
+{
+	struct journal_size journal;
+	size_t count;
+	struct aside *all = aside_list(directory, &count);
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < count; i++)
+		bytes += all[i].bytes;
+	free(all);
+	aside_measure_journal(directory, header->journal_base, &journal);
+	gauge("journal_bytes", "what the journal takes on disk", journal.bytes);
+	seconds("journal_base_timestamp_seconds",
+		"when its last file with all carts was begun; 0: there is none", journal.base_ms);
+	gauge("aside_files", "former and damaged arenas and journals that are kept", count);
+	gauge("aside_bytes", "what they take on disk; see corral clean", bytes);
+}
+
+void metrics_print(struct inspect *inspect, const char *directory)
 {
 	const struct arena_header *header = inspect_header(inspect);
 	struct inspect_totals totals = { 0 };
@@ -140,6 +160,7 @@ void metrics_print(struct inspect *inspect)
 		put_memory(header, &totals);
 		put_people(&totals);
 	}
+	put_aside(header, directory);
 	put_counters(inspect);
 	put_journal(inspect);
 }

@@ -214,6 +214,7 @@ static const struct {
 	[OPERAND_TTL] = { "TIME", "30m, 90s, 500ms, 2h or 1d without activity; or: default",
 			  take_ttl },
 	[OPERAND_PATH] = { "PATH", "a directory, or a file that is an arena", take_word },
+	[OPERAND_ASIDE] = { "NAME", "one that corral clean lists", take_word },
 	[OPERAND_FILE] = { "FILE", "a snapshot's file", take_word },
 	[OPERAND_SECTION] = { "SECTION",
 			      "header, memory, slots, classes, processes, threads, readers, locks "

@@ -62,6 +62,7 @@ enum operand {
 	OPERAND_TTL,
 	OPERAND_PATH,
 	OPERAND_FILE,
+	OPERAND_ASIDE,
 	OPERAND_SECTION,
 	OPERAND_COMMAND,
 	OPERAND_COUNT
@@ -128,6 +129,7 @@ enum exit_code run_watch(struct call *call);
 enum exit_code run_status(struct call *call);
 enum exit_code run_inspect(struct call *call);
 enum exit_code run_check(struct call *call);
+enum exit_code run_clean(struct call *call);
 enum exit_code run_snapshot(struct call *call);
 enum exit_code run_restore(struct call *call);
 enum exit_code run_help(struct call *call);

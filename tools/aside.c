@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * aside.c: see aside.h. Names are opened one step at a time, and no link is followed.
+ */
+#include "aside.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "arena/arena.h"
+#include "arena/trust.h"
+#include "tool.h"
+
+/* Of the journal, see agent/journal_file.h: these places are the same in all its formats. */
+#define JOURNAL_DIRECTORY "journal"
+#define JOURNAL_MAGIC 0x0a4c4e524a524f43ull
+#define HEAD_WORDS 12
+#define HEAD_CREATED 10 /* the word that says when the file was begun */
+
+#define ASIDE_MAX 1000 /* more are not listed */
+#define BLOCK_BYTES 512
+
+/* What is made of these is whole: see resize.c and aside_salvage.c of the agent. */
+static const char *const spare_names[] = { ARENA_FILE ".resized.", JOURNAL_DIRECTORY ".salvaged." };
+
+static bool begins(const char *name, const char *with)
+{
+	return strncmp(name, with, strlen(with)) == 0;
+}
+
+static bool is_aside(const char *name)
+{
+	return begins(name, ARENA_FILE ".") || begins(name, JOURNAL_DIRECTORY ".");
+}
+
+static bool is_spare(const char *name)
+{
+	for (size_t i = 0; i < sizeof(spare_names) / sizeof(*spare_names); i++)
+		if (begins(name, spare_names[i]))
+			return true;
+	return false;
+}
+
+static int open_directory(const char *directory)
+{
+	char why[ARENA_WHY_BYTES];
+	int fd;
+	int error = arena_open_directory(directory, &fd, why);
+
+	return error ? error : fd;
+}
+
+static DIR *list(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd >= 0)
+		close(fd);
+	return dir;
+}
+
+static uint64_t bytes_of(int dir_fd, const char *name)
+{
+	struct stat st;
+	uint64_t bytes;
+	DIR *dir;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	bytes = (uint64_t)st.st_blocks * BLOCK_BYTES;
+	dir = S_ISDIR(st.st_mode) ? list(dir_fd, name) : NULL;
+	for (struct dirent *entry; dir && (entry = readdir(dir));)
+		if (entry->d_name[0] != '.' &&
+		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			bytes += (uint64_t)st.st_blocks * BLOCK_BYTES;
+	if (dir)
+		closedir(dir);
+	return bytes;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct aside *)a)->name, ((const struct aside *)b)->name);
+}
+
+struct aside *aside_list(const char *directory, size_t *ret_count)
+{
+	struct aside *all = must_have(calloc(ASIDE_MAX, sizeof(*all)));
+	int dir_fd = open_directory(directory);
+	DIR *dir = dir_fd >= 0 ? list(dir_fd, ".") : NULL;
+	size_t count = 0;
+
+	for (struct dirent *entry; dir && count < ASIDE_MAX && (entry = readdir(dir));) {
+		if (!is_aside(entry->d_name))
+			continue;
+		snprintf(all[count].name, sizeof(all[count].name), "%s", entry->d_name);
+		all[count].bytes = bytes_of(dir_fd, entry->d_name);
+		all[count++].spare = is_spare(entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	if (dir_fd >= 0)
+		close(dir_fd);
+	qsort(all, count, sizeof(*all), by_name);
+	*ret_count = count;
+	return all;
+}
+
+static int remove_files(int dir_fd, const char *name)
+{
+	int fd = trust_enter(dir_fd, name, 0, NULL);
+	DIR *dir = fd < 0 ? NULL : list(fd, ".");
+	int error = fd < 0 ? fd : dir ? 0 : -errno;
+
+	for (struct dirent *entry; dir && !error && (entry = readdir(dir));)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    unlinkat(fd, entry->d_name, 0) < 0)
+			error = -errno;
+	if (dir)
+		closedir(dir);
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+int aside_remove(const char *directory, const char *name)
+{
+	struct stat st;
+	int dir_fd;
+	int error = 0;
+
+	if (!is_aside(name) || strchr(name, '/'))
+		return -ENOENT;
+	if (!is_spare(name))
+		return -EPERM;
+	dir_fd = open_directory(directory);
+	if (dir_fd < 0)
+		return dir_fd;
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		error = -errno;
+	else if (S_ISDIR(st.st_mode))
+		error = remove_files(dir_fd, name);
+	if (!error && unlinkat(dir_fd, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
+		error = -errno;
+	close(dir_fd);
+	return error;
+}
+
+void aside_measure_journal(const char *directory, uint32_t base, struct journal_size *ret_size)
+{
+	uint64_t head[HEAD_WORDS];
+	char name[32];
+	int dir_fd = open_directory(directory);
+	int fd;
+
+	*ret_size = (struct journal_size){ 0 };
+	if (dir_fd < 0)
+		return;
+	ret_size->bytes = bytes_of(dir_fd, JOURNAL_DIRECTORY);
+	snprintf(name, sizeof(name), JOURNAL_DIRECTORY "/%012u", base);
+	fd = base ? openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+	if (fd >= 0 && pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+	    head[0] == JOURNAL_MAGIC)
+		ret_size->base_ms = (int64_t)head[HEAD_CREATED];
+	if (fd >= 0)
+		close(fd);
+	close(dir_fd);
+}
