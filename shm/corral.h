@@ -28,14 +28,16 @@
  *   -ENFILE           the arena has its greatest number of carts already
  *   -ENOSPC           the file system is full: the arena cannot reserve more of its file
  *   -EUSERS           all process or thread records are in use by living ones
- *   -EDEADLK          this thread has an open view (corral_wait()), or is in the middle of another
- *                     change: the caller is a signal handler
+ *   -EDEADLK          this thread has an open view (corral_wait()): end it, or see
+ *                     corral_thread_abandon(); or it is in the middle of another change: the caller
+ *                     is a signal handler
  *   -EUCLEAN          the bytes of this cart, or of the arena, are damaged
  *   -EROFS            the handle was opened with CORRAL_READ_ONLY
  *   -ESTALE           the arena was replaced, truncated or removed, or is from another boot: close
  *                     the
  *                     handle and open it again; or this thread's open view was revoked: end it and
  *                     read again
+ *   -ENOLCK           the system has no locks of open files (OFD locks), which tell who lives
  *   -EPROTO           the file is no arena, or a truncated or damaged one
  *   -EPROTONOSUPPORT  the arena has another layout version, or the location an unknown scheme
  *   -EOPNOTSUPP       corral_sync(): the agent keeps no journal
@@ -239,6 +241,16 @@ int corral_set_patience(struct corral *corral, uint32_t patience_ms);
  * happens by itself). -EBUSY if this thread has an open view.
  */
 int corral_leave_thread(struct corral *corral);
+
+/*
+ * Void all views that the calling thread has begun on the handle and not ended, as if it had died,
+ * and take part anew with its next call. Not to be used afterwards: those views, and what points
+ * into them; corral_read_end() of one of them answers -EINVAL and changes nothing. For threads that
+ * are used again by others (pools, coroutines, Go), after an error that has skipped
+ * corral_read_end(). How many views there were; -EDEADLK from a signal handler in the middle of a
+ * change.
+ */
+int corral_thread_abandon(struct corral *corral);
 
 /* ------------------------------------------------------------------ */
 /* Read                                                               */

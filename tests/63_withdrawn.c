@@ -13,6 +13,9 @@
 
 #include "support.h"
 
+#include "api/handle.h"
+#include "base/atomic.h"
+
 #define THREADS 4
 
 static const struct corral_key key = { { "r", 1 }, { "s", 1 } };
@@ -316,6 +319,62 @@ static void who_did_not_dies_of_it(void **state)
 	assert_int_equal(truncated_under(0, 0), -SIGBUS);
 }
 
+struct loser {
+	struct yard yard;
+	uint32_t step;
+	uint32_t process;
+};
+
+static int lose_and_stay(void *context)
+{
+	struct loser *loser = context;
+	struct corral *corral;
+
+	must(corral_open(loser->yard.path, CORRAL_CATCH_SIGBUS, &corral) == 0);
+	must(add(corral) == 0);
+	loser->process = corral->life.process;
+	/* a child of its own that loses it too has no say about our byte */
+	pid_t child = fork();
+	if (child == 0) {
+		must(wait_until(load_acquire(&loser->step) == 2, SUPPORT_WAIT_MS));
+		must(load_acquire((const uint8_t *)&corral->arena.slots[0]) == 0);
+		_exit(0);
+	}
+	store_release(&loser->step, 1);
+	must(child_wait(child) == 0);
+	store_release(&loser->step, 3);
+	must(wait_until(load_acquire(&loser->step) == 4, SUPPORT_WAIT_MS));
+	must(look(corral) == -ESTALE);
+	store_release(&loser->step, 5);
+	must(wait_until(load_acquire(&loser->step) == 6, SUPPORT_WAIT_MS));
+	corral_close(corral);
+	return 0;
+}
+
+static void a_handle_that_lost_its_arena_gives_up_what_it_held(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	struct loser *loser = support_shared(sizeof(*loser));
+
+	yard_make(&loser->yard, NULL);
+	pid_t pid = child_start(lose_and_stay, loser);
+	assert_true(wait_until(load_acquire(&loser->step) == 1, SUPPORT_WAIT_MS));
+	int fd = openat(loser->yard.dir_fd, "lock", O_RDWR | O_CLOEXEC);
+	assert_true(alive_test(fd, ALIVE_BYTE(loser->process)));
+	assert_int_equal(truncate_file(&loser->yard, 0), 0);
+	store_release(&loser->step, 2);
+	assert_true(wait_until(load_acquire(&loser->step) == 3, SUPPORT_WAIT_MS));
+	assert_true(alive_test(fd, ALIVE_BYTE(loser->process)));
+	store_release(&loser->step, 4);
+	assert_true(wait_until(load_acquire(&loser->step) == 5, SUPPORT_WAIT_MS));
+	assert_false(alive_test(fd, ALIVE_BYTE(loser->process))); /* though the handle is open */
+	store_release(&loser->step, 6);
+	assert_int_equal(child_wait(pid), 0);
+	close(fd);
+	yard_remove(&loser->yard);
+}
+
 /* ------------------------------------------- the signal is everybody's */
 
 static volatile uint32_t seen_by_former;
@@ -430,6 +489,7 @@ int main(void)
 		cmocka_unit_test(chmod_touches_only_those_who_come_later),
 		cmocka_unit_test(who_asked_for_it_outlives_a_truncation),
 		cmocka_unit_test(who_did_not_dies_of_it),
+		cmocka_unit_test(a_handle_that_lost_its_arena_gives_up_what_it_held),
 		cmocka_unit_test(what_is_none_of_ours_goes_where_it_went),
 		cmocka_unit_test(sixty_four_handles_of_a_process_may_catch_it),
 	};

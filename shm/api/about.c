@@ -40,14 +40,18 @@ static const struct {
 	{ EUSERS, "all process or thread records are in use" },
 	{ EUCLEAN, "the stored bytes are damaged" },
 	{ EROFS, "the handle is read-only" },
-	{ ESTALE, "the arena was replaced, or is of another boot" },
+	{ ESTALE, "the arena was replaced, or is of another boot; or this thread has a view that "
+		  "was revoked" },
 	{ EPROTO, "the file is no sound arena" },
 	{ EPROTONOSUPPORT,
 	  "the arena has another layout version, or the location an unknown scheme" },
 	{ EXDEV, "a network file system, or another time namespace" },
 	{ EOPNOTSUPP, "the agent keeps no journal" },
 	{ ENOTCONN, "no agent runs" },
-	{ EDEADLK, "not while this thread has an open view, nor from a signal handler" },
+	{ EDEADLK,
+	  "not while this thread has an open view (end it, or corral_thread_abandon()), nor from a "
+	  "signal handler" },
+	{ ENOLCK, "the system has no locks of open files (OFD locks), which tell who lives" },
 	{ EACCES, "permission denied" },
 };
 

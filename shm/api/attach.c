@@ -13,8 +13,10 @@
  *
  * Locks: handles_mutex, a handle's mutex, in this order.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@
 
 #include "api/attach.h"
 #include "api/handle.h"
+#include "arena/bus.h"
 #include "arena/descriptor.h"
 #include "base/atomic.h"
 #include "memory/block.h"
@@ -38,7 +41,13 @@
 	 ATTACH_AGENT)
 
 __thread struct handle_cache handle_cache __attribute__((tls_model("initial-exec")));
-static __thread char why_text[WHY_BYTES];
+
+/*
+ * The sentence of corral_why(), on the heap from a thread's first corral_open() on, until it ends:
+ * a plugin's thread-local words come out of the few hundred bytes that the C library has left over
+ * for all that is loaded later, and are only these two.
+ */
+static __thread char *why_text __attribute__((tls_model("initial-exec")));
 
 /*
  * of the list; and while liveness descriptors come and go: a fork must not see one that no handle
@@ -53,6 +62,22 @@ static int once_error;
 
 const char *corral_why(void)
 {
+	return why_text != NULL ? why_text : "";
+}
+
+/* The calling thread's sentence, empty; NULL, which why_set() takes, if there is no memory. */
+static char *clear_why(void)
+{
+	if (why_text == NULL) {
+		why_text = calloc(1, WHY_BYTES);
+		/* whatever it is, but NULL: then thread_ends() frees the sentence */
+		if (why_text != NULL && pthread_setspecific(thread_key, &thread_key) != 0) {
+			free(why_text);
+			why_text = NULL;
+		}
+	}
+	if (why_text != NULL)
+		why_text[0] = '\0';
 	return why_text;
 }
 
@@ -99,7 +124,8 @@ static void thread_ends(void *unused)
 			if (at->tid != tid || at->epoch != *corral->epoch)
 				continue;
 			unlink_attachment(corral, at);
-			release_record(&at->actor);
+			if (!at->abandoned)
+				release_record(&at->actor);
 			free(at);
 		}
 		pthread_mutex_unlock(&corral->mutex);
@@ -107,6 +133,8 @@ static void thread_ends(void *unused)
 	pthread_mutex_unlock(&handles_mutex);
 	(void)unused;
 	memset(&handle_cache, 0, sizeof(handle_cache));
+	free(why_text);
+	why_text = NULL;
 }
 
 /* ------------------------------------------------------------------- fork */
@@ -135,8 +163,22 @@ static void after_fork_child(void)
 	pthread_mutex_init(&handles_mutex, NULL);
 }
 
+/*
+ * Whatever contains this library (a plugin, with libcorral.a in it) stays in memory from now on:
+ * the C library calls thread_ends() at the end of each thread that has attached, also long after a
+ * dlclose(). That the program itself, or nothing that dlopen() knows, contains us is as good.
+ */
+static void stay_in_memory(void)
+{
+	Dl_info us;
+
+	if (dladdr(&thread_key, &us) != 0 && us.dli_fname != NULL)
+		(void)dlopen(us.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
 static void set_up_process(void)
 {
+	stay_in_memory();
 	once_error = pthread_key_create(&thread_key, thread_ends);
 	if (once_error == 0)
 		once_error = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
@@ -155,6 +197,9 @@ static int join(struct corral *corral, char *why)
 		return why_set(why, r, "all %u process records are in use by living processes",
 			       corral->arena.max_processes);
 	*corral->epoch = fetch_add_relaxed(&last_epoch, 1u) + 1; /* relaxed: only has to differ */
+	if (corral->arena.watched)
+		bus_bind(corral->arena.base, corral->life.fd, ALIVE_BYTE(corral->life.process),
+			 corral->epoch);
 	return 0;
 }
 
@@ -244,7 +289,7 @@ static struct attachment *find_attachment(struct corral *corral)
 
 	pthread_mutex_lock(&corral->mutex);
 	for (at = corral->attachments; at != NULL; at = at->next)
-		if (at->tid == tid)
+		if (at->tid == tid && !at->abandoned)
 			break;
 	pthread_mutex_unlock(&corral->mutex);
 	return at;
@@ -316,6 +361,29 @@ int corral_leave_thread(struct corral *corral)
 	return 0;
 }
 
+/*
+ * The attachment stays, as long as its thread does, though it has no record any more: a view is
+ * known by its attachment's address, which must not become another's.
+ */
+int corral_thread_abandon(struct corral *corral)
+{
+	struct attachment *attachment = find_attachment(corral);
+
+	if (attachment == NULL || *corral->epoch == 0 || attachment->epoch != *corral->epoch)
+		return 0;
+	if (attachment->actor.in_change)
+		return -EDEADLK;
+	uint32_t views = attachment->actor.record->nest;
+	if (views == 0)
+		return 0;
+	pthread_mutex_lock(&corral->mutex);
+	attachment->abandoned = true;
+	pthread_mutex_unlock(&corral->mutex);
+	memset(&handle_cache, 0, sizeof(handle_cache));
+	release_record(&attachment->actor);
+	return views <= INT_MAX ? (int)views : INT_MAX;
+}
+
 int corral_set_patience(struct corral *corral, uint32_t patience_ms)
 {
 	if (patience_ms > PATIENCE_MAX_MS)
@@ -380,29 +448,33 @@ unmap:
 
 static int open_handle(const char *location, unsigned flags, struct corral **ret_corral)
 {
-	why_text[0] = '\0';
-	if ((flags & ~KNOWN_FLAGS) != 0)
-		return why_set(why_text, -EINVAL, "unknown flags 0x%x", flags);
+	static char no_key[] = "no thread-specific key is free";
+
 	pthread_once(&once, set_up_process);
-	if (once_error != 0)
-		return why_set(why_text, -once_error, "no thread-specific key is free");
+	if (once_error != 0) {
+		why_text = no_key;
+		return -once_error;
+	}
+	char *why = clear_why();
+	if ((flags & ~KNOWN_FLAGS) != 0)
+		return why_set(why, -EINVAL, "unknown flags 0x%x", flags);
 	struct corral *corral = aligned_alloc(CACHE_LINE, align_up(sizeof(*corral), CACHE_LINE));
 	if (corral == NULL)
-		return why_set(why_text, -ENOMEM, "no memory for a handle");
+		return why_set(why, -ENOMEM, "no memory for a handle");
 	memset(corral, 0, sizeof(*corral));
 	corral->flags = flags;
 	corral->patience_ms = PATIENCE_DEFAULT_MS;
 	pthread_mutex_init(&corral->mutex, NULL);
-	int r = arena_directory(location, corral->directory, why_text);
+	int r = arena_directory(location, corral->directory, why);
 	if (r == 0 && (flags & CORRAL_START_AGENT) != 0)
-		r = attach_start_agent(corral->directory, why_text);
+		r = attach_start_agent(corral->directory, why);
 	if (r == 0) {
 		/*
 		 * no fork in between: a child must find, and close, the descriptor our life hangs
 		 * on
 		 */
 		pthread_mutex_lock(&handles_mutex);
-		r = open_arena(corral, why_text);
+		r = open_arena(corral, why);
 		if (r == 0) {
 			corral->next = handles;
 			handles = corral;
@@ -451,12 +523,14 @@ void corral_close(struct corral *corral)
 		    0; /* else a forked child that never used it: nothing in the arena is ours */
 	for (struct attachment *at = corral->attachments, *next; at != NULL; at = next) {
 		next = at->next;
-		if (ours)
+		if (ours && !at->abandoned)
 			release_record(&at->actor);
 		free(at);
 	}
 	if (ours)
 		alive_give_back(&corral->arena, &corral->life);
+	if (corral->arena.watched)
+		bus_bind(corral->arena.base, -1, 0, NULL);
 	alive_close(&corral->life);
 	arena_unmap(&corral->arena); /* one at a time, see bus.h */
 	pthread_mutex_unlock(&handles_mutex);

@@ -22,6 +22,7 @@ struct attachment { /* one thread on one handle */
 	int64_t looked_ns; /* arena time when this thread last looked whether the arena is still
 			      there */
 	int32_t tid;
+	bool abandoned;          /* its record was given back: see corral_thread_abandon() */
 	struct attachment *next; /* of the same handle; under corral->mutex */
 };
 

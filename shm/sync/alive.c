@@ -47,12 +47,45 @@ bool alive_test(int lock_fd, uint32_t byte)
 	return fcntl(lock_fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
 }
 
+/*
+ * Sandboxes exist in which these locks are refused, or granted to everybody. So we take one on a
+ * byte that is nobody's, and see whether a second open file finds it taken. (It is shared, with
+ * others who do the same at this moment.) Any lock that is there will do.
+ */
+static int probe_locks(int dir_fd, int fd, char *why)
+{
+	struct flock lock = byte_lock(F_RDLCK, ALIVE_PROBE_BYTE);
+	struct flock seen = byte_lock(F_WRLCK, ALIVE_PROBE_BYTE);
+	int other = trust_open(dir_fd, ARENA_LOCK_FILE, 0, false, why);
+	int error = 0;
+
+	if (other < 0)
+		return other;
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0 || fcntl(other, F_OFD_GETLK, &seen) < 0)
+		error = errno;
+	close(other);
+	lock.l_type = F_UNLCK;
+	(void)fcntl(fd, F_OFD_SETLK, &lock);
+	if (error == 0 && seen.l_type != F_UNLCK)
+		return 0;
+	return why_set(why, -ENOLCK,
+		       "%s: locks of open files (F_OFD_SETLK of fcntl(2)) do not work here: %s; "
+		       "they tell who lives: use a kernel and a sandbox that have them",
+		       ARENA_LOCK_FILE,
+		       error != 0 ? strerrordesc_np(error) : "one that is held is not seen");
+}
+
 int alive_open(int dir_fd, bool create, struct life *ret_life, char *why)
 {
 	int fd = trust_open(dir_fd, ARENA_LOCK_FILE, 0, create, why);
 
 	if (fd < 0)
 		return fd;
+	int r = probe_locks(dir_fd, fd, why);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
 	if (create)
 		trust_regroup(dir_fd, fd);
 	ret_life->fd = fd;

@@ -18,6 +18,7 @@
 
 #define ALIVE_AGENT_BYTE 0u
 #define ALIVE_BYTE(process) ((process) + 1u)
+#define ALIVE_PROBE_BYTE (MAX_PROCESSES + 1u) /* nobody's: to see whether locks work */
 
 /* This process, as one attached to an arena. */
 struct life {
@@ -51,7 +52,10 @@ struct actor {
 	void (*repair)(struct arena *arena, uint32_t process);
 };
 
-/* Open DIR/lock, created if missing when `create`. */
+/*
+ * Open DIR/lock, created if missing when `create`. -ENOLCK: OFD locks do not work here, so nobody
+ * could tell who lives.
+ */
 int alive_open(int dir_fd, bool create, struct life *ret_life, char *why);
 void alive_close(struct life *life);
 
