@@ -36,6 +36,9 @@
  *                     the
  *                     handle and open it again; or this thread's open view was revoked: end it and
  *                     read again
+ *   -EBADF            the program closed descriptors of this handle that are not its own (or closed
+ *                     all there were): close the handle and open it again. What was acknowledged
+ *                     stands, and nobody else is disturbed
  *   -EPROTO           the file is no arena, or a truncated or damaged one
  *   -EPROTONOSUPPORT  the arena has another layout version, or the location an unknown scheme
  *   -EOPNOTSUPP       corral_sync(): the agent keeps no journal

@@ -41,6 +41,7 @@ static const struct {
 	{ EUCLEAN, "the stored bytes are damaged" },
 	{ EROFS, "the handle is read-only" },
 	{ ESTALE, "the arena was replaced, or is of another boot" },
+	{ EBADF, "the program closed descriptors that are the library's: open the arena anew" },
 	{ EPROTO, "the file is no sound arena" },
 	{ EPROTONOSUPPORT,
 	  "the arena has another layout version, or the location an unknown scheme" },

@@ -127,8 +127,7 @@ static void after_fork_child(void)
 {
 	/* the only thread; other handles' mutexes may have been held by threads that are no more */
 	for (struct corral *corral = handles; corral != NULL; corral = corral->next) {
-		close(corral->life.fd);
-		corral->life.fd = -1;
+		alive_disown(&corral->life);
 		pthread_mutex_init(&corral->mutex, NULL);
 	}
 	descriptor_after_fork_child();
@@ -161,9 +160,7 @@ static int join(struct corral *corral, char *why)
 /* In a forked child, under handles_mutex: nothing of the parent's identity may stay. */
 static int rejoin(struct corral *corral)
 {
-	if (corral->life.fd >= 0)
-		close(corral->life.fd);
-	corral->life.fd = -1;
+	alive_disown(&corral->life);
 	for (struct attachment *at = corral->attachments, *next; at != NULL; at = next) {
 		next = at->next;
 		free(at);
@@ -171,6 +168,8 @@ static int rejoin(struct corral *corral)
 	corral->attachments = NULL;
 	if (arena_other_time(corral->arena.header))
 		return -EXDEV; /* a process enters a time namespace by being forked into it */
+	if (!descriptor_is(corral->arena.dir_fd, &corral->arena.dir_id))
+		return -EBADF;
 	int r = alive_open(corral->arena.dir_fd, false, &corral->life, NULL);
 	return r < 0 ? r : join(corral, NULL);
 }
@@ -378,6 +377,30 @@ unmap:
 	return r;
 }
 
+static bool is_one_of(int fd, const struct corral *corral)
+{
+	return fd >= 0 &&
+	       (fd == corral->arena.fd || fd == corral->arena.dir_fd || fd == corral->life.fd);
+}
+
+/*
+ * The kernel has just given us numbers that another handle believes to have: somebody closed them
+ * under it. They may be of the same files again, so only here it can be told. Under handles_mutex.
+ */
+static void lose_those_without(const struct corral *opened)
+{
+	for (struct corral *corral = handles; corral != NULL; corral = corral->next) {
+		if (!is_one_of(corral->arena.fd, opened) &&
+		    !is_one_of(corral->arena.dir_fd, opened) && !is_one_of(corral->life.fd, opened))
+			continue;
+		store_relaxed(&corral->lost, 1u);
+		corral->arena.fd = is_one_of(corral->arena.fd, opened) ? -1 : corral->arena.fd;
+		corral->arena.dir_fd =
+			is_one_of(corral->arena.dir_fd, opened) ? -1 : corral->arena.dir_fd;
+		corral->life.fd = is_one_of(corral->life.fd, opened) ? -1 : corral->life.fd;
+	}
+}
+
 static int open_handle(const char *location, unsigned flags, struct corral **ret_corral)
 {
 	why_text[0] = '\0';
@@ -404,6 +427,7 @@ static int open_handle(const char *location, unsigned flags, struct corral **ret
 		pthread_mutex_lock(&handles_mutex);
 		r = open_arena(corral, why_text);
 		if (r == 0) {
+			lose_those_without(corral);
 			corral->next = handles;
 			handles = corral;
 		}
@@ -457,6 +481,8 @@ void corral_close(struct corral *corral)
 	}
 	if (ours)
 		alive_give_back(&corral->arena, &corral->life);
+	else
+		alive_disown(&corral->life);
 	alive_close(&corral->life);
 	arena_unmap(&corral->arena); /* one at a time, see bus.h */
 	pthread_mutex_unlock(&handles_mutex);

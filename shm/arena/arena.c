@@ -443,6 +443,7 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 	arena.fd = trust_open(dir_fd, ARENA_FILE, 0, false, why);
 	if (arena.fd < 0)
 		return arena.fd;
+	arena.file_id = descriptor_know(arena.fd);
 	if (fstat(arena.fd, &st) < 0 || st.st_size < (off_t)HEADER_BYTES) {
 		r = why_set(why, -EPROTO, "the arena file is too short for an arena");
 		goto fail;
@@ -469,6 +470,7 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 		r = check_world(arena.header, (flags & ARENA_ANY_BOOT) != 0, why);
 	if (r == 0) {
 		arena.dir_fd = descriptor_copy(dir_fd);
+		arena.dir_id = descriptor_know(arena.dir_fd);
 		if (arena.dir_fd < 0)
 			r = why_set(why, -errno, "cannot keep the directory open");
 	}
@@ -493,8 +495,8 @@ void arena_unmap(struct arena *arena)
 	if (arena->watched)
 		bus_forget(arena->base);
 	munmap(arena->base, arena->bytes);
-	close(arena->fd);
-	close(arena->dir_fd);
+	descriptor_close(arena->fd, &arena->file_id);
+	descriptor_close(arena->dir_fd, &arena->dir_id);
 	arena->base = NULL;
 }
 
@@ -502,6 +504,11 @@ int arena_still_there(const struct arena *arena, char *why)
 {
 	struct stat ours, there;
 
+	if (!descriptor_is(arena->fd, &arena->file_id) ||
+	    !descriptor_is(arena->dir_fd, &arena->dir_id))
+		return why_set(why, -EBADF,
+			       "the program closed the descriptors of the arena, which are not its "
+			       "own");
 	/*
 	 * in doubt it is: a process may have lost the right to look, and what we say is final for
 	 * everybody
@@ -526,6 +533,7 @@ void arena_withdraw(struct arena *arena)
 {
 	struct stat st;
 
-	if (fstat(arena->fd, &st) == 0 && st.st_size >= (off_t)HEADER_BYTES)
+	if (descriptor_is(arena->fd, &arena->file_id) && fstat(arena->fd, &st) == 0 &&
+	    st.st_size >= (off_t)HEADER_BYTES)
 		__atomic_store_n(&arena->header->withdrawn, 1u, __ATOMIC_RELEASE);
 }
