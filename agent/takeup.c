@@ -35,7 +35,14 @@
 
 static int refuse(int error, const char *directory, const char *why)
 {
-	log_line(LOG_ERROR, "%s: %s (%s)", directory, why, corral_strerror(error));
+	/* an error's text speaks of carts and calls, so the sentence alone says it, if there is one
+	 */
+	if (why[0] == '\0')
+		why = corral_strerror(error);
+	if (strstr(why, directory) != NULL)
+		log_line(LOG_ERROR, "%s", why);
+	else
+		log_line(LOG_ERROR, "%s: %s", directory, why);
 	return EXIT_ARENA;
 }
 
@@ -215,7 +222,7 @@ static int rebuild(struct agent *agent, char *why)
 		log_line(LOG_ERROR, "%s: %s", agent->directory, why);
 		r = rebuild_set_aside(agent->dir_fd, NULL, aside);
 		if (r < 0)
-			return why_set(why, r, "cannot set the damaged arena aside");
+			return why_system(why, r, "cannot set the damaged arena aside");
 		log_line(LOG_ERROR, "%s: no cart could be saved; the damaged arena is kept as %s",
 			 agent->directory, aside);
 		return create_arena(agent, why);

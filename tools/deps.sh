@@ -4,6 +4,7 @@
 # `sudo -n`; if that cannot be, print the one line to run and exit 1.
 # Usage: tools/deps.sh SET...   sets: build (the default), test, lint, fuzz, model, bench, check (all that .ci/run uses)
 set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin # for mkfs, where they are not on the PATH
 
 # command:package, and header:package[:further header needed before it]
 build_commands=(gcc:gcc make:make pkg-config:pkg-config)

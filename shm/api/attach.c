@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -340,7 +341,7 @@ static int map_epoch(struct corral *corral, char *why)
 		int error = errno;
 		if (corral->epoch != MAP_FAILED)
 			munmap(corral->epoch, page);
-		return why_set(why, -error, "no page that fork wipes (MADV_WIPEONFORK)");
+		return why_system(why, -error, "no page that fork wipes (MADV_WIPEONFORK)");
 	}
 	return 0;
 }
@@ -401,6 +402,17 @@ static void lose_those_without(const struct corral *opened)
 	}
 }
 
+/* The sentence names the directory, also where what said it did not know the name. */
+static void say_where(const char *directory)
+{
+	char text[WHY_BYTES];
+
+	if (directory[0] == '\0' || strstr(why_text, directory) != NULL)
+		return;
+	memcpy(text, why_text, sizeof(text));
+	(void)snprintf(why_text, sizeof(why_text), "%.200s: %.300s", directory, text);
+}
+
 static int open_handle(const char *location, unsigned flags, struct corral **ret_corral)
 {
 	why_text[0] = '\0';
@@ -408,7 +420,7 @@ static int open_handle(const char *location, unsigned flags, struct corral **ret
 		return why_set(why_text, -EINVAL, "unknown flags 0x%x", flags);
 	pthread_once(&once, set_up_process);
 	if (once_error != 0)
-		return why_set(why_text, -once_error, "no thread-specific key is free");
+		return why_system(why_text, -once_error, "no thread-specific key is free");
 	struct corral *corral = aligned_alloc(CACHE_LINE, align_up(sizeof(*corral), CACHE_LINE));
 	if (corral == NULL)
 		return why_set(why_text, -ENOMEM, "no memory for a handle");
@@ -434,6 +446,7 @@ static int open_handle(const char *location, unsigned flags, struct corral **ret
 		pthread_mutex_unlock(&handles_mutex);
 	}
 	if (r < 0) {
+		say_where(corral->directory);
 		pthread_mutex_destroy(&corral->mutex);
 		free(corral);
 		return r;

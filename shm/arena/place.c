@@ -38,7 +38,7 @@ static int absolute(const char *name, char path[PATH_MAX], char *why)
 		n = snprintf(path, PATH_MAX, "%s", name);
 	} else {
 		if (getcwd(here, sizeof(here)) == NULL)
-			return why_set(why, -errno, "cannot tell the current directory");
+			return why_system(why, -errno, "cannot tell the current directory");
 		n = snprintf(path, PATH_MAX, "%s/%s", here, name);
 	}
 	while (n > 1 && n < PATH_MAX &&
@@ -97,13 +97,12 @@ int arena_open_directory(const char *path, int *ret_fd, char *why)
 	if (fd < 0 && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
 		return why_set(why, -ELOOP,
 			       "%s is a symbolic link: give the directory that it leads to", path);
-	errno = error;
-	if (fd < 0)
-		return why_set(why, -errno,
-			       errno == ENOENT ? "%s: there is no such directory: start "
-						 "corral-agent, which makes it" :
-						 "%s: cannot open the directory",
+	if (fd < 0 && error == ENOENT)
+		return why_set(why, -ENOENT,
+			       "%s: there is no such directory: start corral-agent, which makes it",
 			       path);
+	if (fd < 0)
+		return why_system(why, -error, "%s: cannot open the directory", path);
 	if (fstatfs(fd, &fs) == 0 && network_magic((uint32_t)fs.f_type)) {
 		close(fd);
 		return why_set(why, -EXDEV,

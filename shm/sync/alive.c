@@ -64,8 +64,7 @@ int alive_open(int dir_fd, bool create, struct life *ret_life, char *why)
 		if (pin != MAP_FAILED)
 			munmap(pin, page);
 		close(fd);
-		return why_set(why, -error, "cannot map %s: %s", ARENA_LOCK_FILE,
-			       strerrordesc_np(error));
+		return why_system(why, -error, "cannot map %s", ARENA_LOCK_FILE);
 	}
 	ret_life->fd = fd;
 	ret_life->id = descriptor_know(fd);
