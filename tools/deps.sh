@@ -10,7 +10,7 @@ PATH=$PATH:/usr/sbin:/sbin # for mkfs, where they are not on the PATH
 build_commands=(gcc:gcc make:make pkg-config:pkg-config)
 build_headers=(stdlib.h:libc6-dev urcu/arch.h:liburcu-dev msgpack.h:libmsgpack-dev xxhash.h:libxxhash-dev
 	jansson.h:libjansson-dev)
-test_commands=(xxhsum:xxhash xz:xz-utils)
+test_commands=(xxhsum:xxhash xz:xz-utils mkfs.btrfs:btrfs-progs mkfs.xfs:xfsprogs lsattr:e2fsprogs)
 test_headers=(cmocka.h:libcmocka-dev gmp.h:libgmp-dev)
 lint_commands=(clang-format:clang-format clang-tidy:clang-tidy mandoc:mandoc shellcheck:shellcheck)
 fuzz_commands=(clang:clang)

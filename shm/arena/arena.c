@@ -23,6 +23,7 @@
 #include "arena/arena.h"
 #include "arena/bus.h"
 #include "arena/descriptor.h"
+#include "arena/filesystem.h"
 #include "arena/former.h"
 #include "arena/trust.h"
 #include "base/hash.h"
@@ -317,6 +318,7 @@ int arena_create(int dir_fd, const struct arena_settings *settings, char *why)
 				 0600);
 	if (fd < 0)
 		return why_system(why, -errno, "cannot create the arena file");
+	filesystem_write_in_place(fd);
 	r = fill_file(dir_fd, fd, &header, why);
 	if (r == 0 && renameat2(dir_fd, TEMPORARY_FILE, dir_fd, ARENA_FILE, RENAME_NOREPLACE) < 0) {
 		r = -errno;

@@ -13,6 +13,7 @@
 
 #include "arena/bus.h"
 #include "arena/descriptor.h"
+#include "arena/filesystem.h"
 #include "base/atomic.h"
 #include "inspect/walk.h"
 #include "memory/block.h"
@@ -154,6 +155,11 @@ int inspect_totals(struct inspect *inspect, struct inspect_totals *ret_totals)
 	if (r == 0)
 		*ret_totals = inspect->totals;
 	return r;
+}
+
+bool inspect_copies_on_write(const struct inspect *inspect)
+{
+	return filesystem_copies(inspect->arena.fd);
 }
 
 bool inspect_agent_lives(const struct inspect *inspect)
