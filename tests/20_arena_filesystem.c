@@ -62,6 +62,7 @@ static void one_in_user_space_is_refused_unless_it_is_allowed(void **state)
 	(void)state;
 	yard_make(&yard, NULL);
 	said_magic = FUSE;
+	assert_int_equal(corral_open(yard.path, CORRAL_START_AGENT, &corral), -EXDEV);
 	assert_int_equal(corral_open(yard.path, 0, &corral), -EXDEV);
 	assert_non_null(strstr(corral_why(), FILESYSTEM_ALLOW_FUSE "=1"));
 	assert_int_equal(setenv(FILESYSTEM_ALLOW_FUSE, "0", 1), 0);
