@@ -87,9 +87,9 @@ int agent_open_directory(struct agent *agent)
 	}
 	r = arena_open_directory(agent->directory, &agent->dir_fd, why);
 	if (r == 0 && fstat(agent->dir_fd, &st) < 0)
-		r = why_set(why, -errno, "%s: cannot stat the directory", agent->directory);
+		r = why_system(why, -errno, "%s: cannot stat the directory", agent->directory);
 	if (r < 0) {
-		log_line(LOG_ERROR, "%s (%s)", why, corral_strerror(r));
+		log_line(LOG_ERROR, "%s", why);
 		return EXIT_ARENA;
 	}
 	if (is_strangers(agent, &st)) {

@@ -131,14 +131,14 @@ static int fill(struct rebuild *rebuild, const char *path, struct salvage_totals
 	if (rebuild->taken >= 1000)
 		fputc('\n', stderr);
 	if (r < 0)
-		why_set(why, r, "cannot put a cart into the new arena");
+		why_system(why, r, "cannot put a cart into the new arena");
 	if (source->lasting) /* the journal has them, or its next base will have every slot: none
 				has to be dirty */
 		memset(arena->dirty, 0, (arena->max_carts + 63) / 64 * sizeof(arena->dirty[0]));
 	if (r == 0)
 		r = source->floors(source->context, arena);
 	if (r == 0 && (r = sync_arena(source, arena)) < 0)
-		why_set(why, r, "cannot sync the new arena");
+		why_system(why, r, "cannot sync the new arena");
 	corral_close(rebuild->corral);
 	return r;
 }
@@ -164,7 +164,7 @@ static int build(const struct agent *agent, struct rebuild *rebuild, int work_fd
 	}
 	if (r == 0 &&
 	    (renameat(work_fd, ARENA_FILE, work_fd, COMPLETE_FILE) < 0 || fsync(work_fd) < 0))
-		r = why_set(why, -errno, "cannot finish the new arena");
+		r = why_system(why, -errno, "cannot finish the new arena");
 	return r;
 }
 
@@ -187,11 +187,11 @@ static int build_aside(const struct agent *agent, struct rebuild *rebuild,
 {
 	remove_work(agent->dir_fd);
 	if (mkdirat(agent->dir_fd, WORK_DIRECTORY, 0700) < 0)
-		return why_set(why, -errno, "cannot make %s/" WORK_DIRECTORY, agent->directory);
+		return why_system(why, -errno, "cannot make %s/" WORK_DIRECTORY, agent->directory);
 	int work_fd = openat(agent->dir_fd, WORK_DIRECTORY,
 			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (work_fd < 0)
-		return why_set(why, -errno, "cannot open %s/" WORK_DIRECTORY, agent->directory);
+		return why_system(why, -errno, "cannot open %s/" WORK_DIRECTORY, agent->directory);
 	int r = build(agent, rebuild, work_fd, ret_totals, why);
 	close(work_fd);
 	if (r < 0)
@@ -222,9 +222,9 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source,
 		return r;
 	r = rebuild_set_aside(agent->dir_fd, aside_name, aside);
 	if (r < 0 && r != -ENOENT)
-		return why_set(why, r, "cannot set the old arena aside");
+		return why_system(why, r, "cannot set the old arena aside");
 	r = put_in_place(agent->dir_fd);
-	return r < 0 ? why_set(why, r, "cannot put the new arena in place") : 0;
+	return r < 0 ? why_system(why, r, "cannot put the new arena in place") : 0;
 }
 
 /* ------------------------------------------------------- out of a damaged one */

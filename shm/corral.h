@@ -37,12 +37,17 @@
  *                     the
  *                     handle and open it again; or this thread's open view was revoked: end it and
  *                     read again
+ *   -EBADF            the program closed descriptors of this handle that are not its own (or closed
+ *                     all there were): close the handle and open it again. What was acknowledged
+ *                     stands, and nobody else is disturbed
  *   -ENOLCK           the system has no locks of open files (OFD locks), which tell who lives
  *   -EPROTO           the file is no arena, or a truncated or damaged one
  *   -EPROTONOSUPPORT  the arena has another layout version, or the location an unknown scheme
  *   -EOPNOTSUPP       corral_sync(): the agent keeps no journal
  *   -ENOTCONN         corral_sync(): no agent runs
- *   -EXDEV            the directory is on a network file system, or the caller in another
+ *   -EXDEV            the directory is on a network file system, or on one in user space that is
+ *                     neither known to be local nor allowed (CORRAL_ALLOW_FUSE), or the caller in
+ *                     another
  *                     time namespace
  *   -EPERM            outsiders (neither owner nor group) may write the directory, or use a file in
  *                     it
@@ -197,7 +202,8 @@ struct corral_attribute {
 #define CORRAL_START_AGENT                                                                         \
 	4u /* start corral-agent --daemon if none runs, and wait until it is ready */
 /*
- * Catch SIGBUS: if the arena's file is truncated under us, or its disk fails, calls answer -ESTALE;
+ * Catch SIGBUS: if the arena's file is truncated under us, or its disk fails, calls answer -ESTALE,
+ * and a change that does may have been applied or not;
  * without it the process dies at its next access. The handler serves all handles of the process and
  * passes on what is none of ours; do not block the signal, or set another handler that does not
  * call the former one, while such a handle is open.

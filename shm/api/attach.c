@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -155,8 +156,7 @@ static void after_fork_child(void)
 {
 	/* the only thread; other handles' mutexes may have been held by threads that are no more */
 	for (struct corral *corral = handles; corral != NULL; corral = corral->next) {
-		close(corral->life.fd);
-		corral->life.fd = -1;
+		alive_disown(&corral->life);
 		pthread_mutex_init(&corral->mutex, NULL);
 	}
 	descriptor_after_fork_child();
@@ -206,9 +206,7 @@ static int join(struct corral *corral, char *why)
 /* In a forked child, under handles_mutex: nothing of the parent's identity may stay. */
 static int rejoin(struct corral *corral)
 {
-	if (corral->life.fd >= 0)
-		close(corral->life.fd);
-	corral->life.fd = -1;
+	alive_disown(&corral->life);
 	for (struct attachment *at = corral->attachments, *next; at != NULL; at = next) {
 		next = at->next;
 		free(at);
@@ -216,6 +214,8 @@ static int rejoin(struct corral *corral)
 	corral->attachments = NULL;
 	if (arena_other_time(corral->arena.header))
 		return -EXDEV; /* a process enters a time namespace by being forked into it */
+	if (!descriptor_is(corral->arena.dir_fd, &corral->arena.dir_id))
+		return -EBADF;
 	int r = alive_open(corral->arena.dir_fd, false, &corral->life, NULL);
 	return r < 0 ? r : join(corral, NULL);
 }
@@ -409,7 +409,7 @@ static int map_epoch(struct corral *corral, char *why)
 		int error = errno;
 		if (corral->epoch != MAP_FAILED)
 			munmap(corral->epoch, page);
-		return why_set(why, -error, "no page that fork wipes (MADV_WIPEONFORK)");
+		return why_system(why, -error, "no page that fork wipes (MADV_WIPEONFORK)");
 	}
 	return 0;
 }
@@ -446,6 +446,41 @@ unmap:
 	return r;
 }
 
+static bool is_one_of(int fd, const struct corral *corral)
+{
+	return fd >= 0 &&
+	       (fd == corral->arena.fd || fd == corral->arena.dir_fd || fd == corral->life.fd);
+}
+
+/*
+ * The kernel has just given us numbers that another handle believes to have: somebody closed them
+ * under it. They may be of the same files again, so only here it can be told. Under handles_mutex.
+ */
+static void lose_those_without(const struct corral *opened)
+{
+	for (struct corral *corral = handles; corral != NULL; corral = corral->next) {
+		if (!is_one_of(corral->arena.fd, opened) &&
+		    !is_one_of(corral->arena.dir_fd, opened) && !is_one_of(corral->life.fd, opened))
+			continue;
+		store_relaxed(&corral->lost, 1u);
+		corral->arena.fd = is_one_of(corral->arena.fd, opened) ? -1 : corral->arena.fd;
+		corral->arena.dir_fd =
+			is_one_of(corral->arena.dir_fd, opened) ? -1 : corral->arena.dir_fd;
+		corral->life.fd = is_one_of(corral->life.fd, opened) ? -1 : corral->life.fd;
+	}
+}
+
+/* The sentence names the directory, also where what said it did not know the name. */
+static void say_where(const char *directory)
+{
+	char text[WHY_BYTES];
+
+	if (why_text == NULL || directory[0] == '\0' || strstr(why_text, directory) != NULL)
+		return;
+	memcpy(text, why_text, sizeof(text));
+	(void)snprintf(why_text, WHY_BYTES, "%.200s: %.300s", directory, text);
+}
+
 static int open_handle(const char *location, unsigned flags, struct corral **ret_corral)
 {
 	static char no_key[] = "no thread-specific key is free";
@@ -476,12 +511,14 @@ static int open_handle(const char *location, unsigned flags, struct corral **ret
 		pthread_mutex_lock(&handles_mutex);
 		r = open_arena(corral, why);
 		if (r == 0) {
+			lose_those_without(corral);
 			corral->next = handles;
 			handles = corral;
 		}
 		pthread_mutex_unlock(&handles_mutex);
 	}
 	if (r < 0) {
+		say_where(corral->directory);
 		pthread_mutex_destroy(&corral->mutex);
 		free(corral);
 		return r;
@@ -529,6 +566,8 @@ void corral_close(struct corral *corral)
 	}
 	if (ours)
 		alive_give_back(&corral->arena, &corral->life);
+	else
+		alive_disown(&corral->life);
 	if (corral->arena.watched)
 		bus_bind(corral->arena.base, -1, 0, NULL);
 	alive_close(&corral->life);

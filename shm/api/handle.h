@@ -13,6 +13,7 @@
 
 #include <errno.h>
 
+#include "base/atomic.h"
 #include "corral.h"
 #include "sync/alive.h"
 
@@ -36,6 +37,7 @@ struct corral {
 	uint64_t sync_stood_at; /* where the journal stood when a wait for it was given up; see
 				   sync.c */
 	uint64_t *epoch;        /* in a page that fork wipes */
+	uint32_t lost; /* 1: its descriptors were closed by somebody else: no call works any more */
 	pthread_mutex_t mutex;
 	struct attachment *attachments;
 	struct corral *next; /* of all handles of this process; under the list's mutex */
@@ -68,9 +70,15 @@ static inline int handle_own_actor(struct corral *corral, struct actor **ret_act
 	return handle_attach_thread(corral, ret_actor);
 }
 
-/* The same for all that looks into the arena: also -ESTALE, if it was withdrawn. */
+/*
+ * The same for all that looks into the arena: also -ESTALE, if it was withdrawn, and -EBADF, if the
+ * handle is lost.
+ */
 static inline int handle_actor(struct corral *corral, struct actor **ret_actor)
 {
+	/* relaxed: a call that does not see it yet came before */
+	if (unlikely(load_relaxed(&corral->lost) != 0))
+		return -EBADF;
 	return arena_withdrawn(&corral->arena) ? -ESTALE : handle_own_actor(corral, ret_actor);
 }
 

@@ -37,6 +37,8 @@ static int journal_trouble(const struct corral *corral)
 
 	if (arena_withdrawn(&corral->arena))
 		return -ESTALE;
+	if (!descriptor_is(corral->life.fd, &corral->life.id))
+		return -EBADF; /* whether an agent lives cannot be asked */
 	if (load_relaxed(&h->journal) == JOURNAL_MODE_OFF)
 		return -EOPNOTSUPP; /* perhaps the next agent's setting */
 	return error < 0 && error > -4096 ? error : 0;

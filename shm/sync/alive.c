@@ -9,9 +9,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-#include "arena/descriptor.h"
 #include "arena/trust.h"
 #include "base/atomic.h"
 #include "sync/alive.h"
@@ -29,14 +29,16 @@ bool alive_take(const struct life *life, uint32_t byte)
 {
 	struct flock lock = byte_lock(F_WRLCK, byte);
 
-	return fcntl(life->fd, F_OFD_SETLK, &lock) == 0;
+	/* of another file we would get it, and take the living for dead */
+	return descriptor_is(life->fd, &life->id) && fcntl(life->fd, F_OFD_SETLK, &lock) == 0;
 }
 
 void alive_drop(const struct life *life, uint32_t byte)
 {
 	struct flock lock = byte_lock(F_UNLCK, byte);
 
-	(void)fcntl(life->fd, F_OFD_SETLK, &lock);
+	if (descriptor_is(life->fd, &life->id))
+		(void)fcntl(life->fd, F_OFD_SETLK, &lock);
 }
 
 bool alive_test(int lock_fd, uint32_t byte)
@@ -88,16 +90,36 @@ int alive_open(int dir_fd, bool create, struct life *ret_life, char *why)
 	}
 	if (create)
 		trust_regroup(dir_fd, fd);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *pin = mmap(NULL, page, PROT_NONE, MAP_SHARED, fd, 0);
+	if (pin == MAP_FAILED || madvise(pin, page, MADV_DONTFORK) < 0) {
+		int error = errno;
+		if (pin != MAP_FAILED)
+			munmap(pin, page);
+		close(fd);
+		return why_system(why, -error, "cannot map %s", ARENA_LOCK_FILE);
+	}
 	ret_life->fd = fd;
+	ret_life->id = descriptor_know(fd);
+	ret_life->pin = pin;
 	ret_life->process = UINT32_MAX;
 	pthread_mutex_init(&ret_life->repairing, NULL);
 	return 0;
 }
 
+void alive_disown(struct life *life)
+{
+	descriptor_close(life->fd, &life->id);
+	life->fd = -1;
+	life->pin = NULL; /* it was not inherited, and something else may be there by now */
+}
+
 void alive_close(struct life *life)
 {
-	if (life->fd >= 0)
-		close(life->fd);
+	if (life->pin != NULL)
+		munmap(life->pin, (size_t)sysconf(_SC_PAGESIZE));
+	life->pin = NULL;
+	descriptor_close(life->fd, &life->id);
 	life->fd = -1;
 	pthread_mutex_destroy(&life->repairing);
 }
