@@ -205,8 +205,8 @@ struct corral_attribute {
  * Catch SIGBUS: if the arena's file is truncated under us, or its disk fails, calls answer -ESTALE,
  * and a change that does may have been applied or not;
  * without it the process dies at its next access. The handler serves all handles of the process and
- * passes on what is none of ours; do not block the signal, or set another handler that does not
- * call the former one, while such a handle is open.
+ * passes on what is none of ours; do not block the signal (-EINVAL where it is blocked), or set
+ * another handler that does not call the former one, while such a handle is open. See corral(3).
  */
 #define CORRAL_CATCH_SIGBUS 8u
 
@@ -218,7 +218,8 @@ struct corral_attribute {
  *
  * ret_corral: the handle; the caller owns it and gives it back with
  * corral_close(). Errors: see the table above; corral_why() has the details.
- * Thread-safe. A process may hold several handles.
+ * Thread-safe. A process may hold several handles; those of one arena share one attachment, which
+ * goes with the last of them.
  */
 int corral_open(const char *location, unsigned flags, struct corral **ret_corral);
 

@@ -189,8 +189,9 @@ static int opens_once_more(void *unused)
 	if (change(first, 1) != -EBADF || change(second, 1) != 0)
 		return 3;
 	corral_close(first);
-	if (change(second, 1) != 0 || !descriptor_is(second->life.fd, &second->life.id) ||
-	    !descriptor_is(second->arena.fd, &second->arena.file_id))
+	if (change(second, 1) != 0 ||
+	    !descriptor_is(second->share->life.fd, &second->share->life.id) ||
+	    !descriptor_is(second->share->arena.fd, &second->share->arena.file_id))
 		return 4;
 	corral_close(second);
 	return 0;

@@ -40,8 +40,9 @@ static const struct {
 	{ EUSERS, "all process or thread records are in use" },
 	{ EUCLEAN, "the stored bytes are damaged" },
 	{ EROFS, "the handle is read-only (CORRAL_READ_ONLY)" },
-	{ ESTALE, "the arena was replaced, cut off or withdrawn, or is of another boot; or this thread "
-		  "has a view that was revoked" },
+	{ ESTALE,
+	  "the arena was replaced, cut off or withdrawn, or is of another boot; or this thread "
+	  "has a view that was revoked" },
 	{ EBADF, "the program closed descriptors that are the library's: open the arena anew" },
 	{ EPROTO, "the file is no sound arena" },
 	{ EPROTONOSUPPORT,

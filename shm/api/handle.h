@@ -17,30 +17,42 @@
 #include "corral.h"
 #include "sync/alive.h"
 
-struct attachment { /* one thread on one handle */
+struct attachment { /* one thread, for all its handles of one arena */
 	struct actor actor;
 	uint64_t epoch;
 	int64_t looked_ns; /* arena time when this thread last looked whether the arena is still
 			      there */
 	int32_t tid;
-	bool abandoned;          /* its record was given back: see corral_thread_abandon() */
-	struct attachment *next; /* of the same handle; under corral->mutex */
+	bool abandoned;              /* its record was given back: see corral_thread_abandon() */
+	const struct corral *handle; /* whose patience the actor has; under share->mutex */
+	struct attachment *next;     /* of the same share; under share->mutex */
+};
+
+/* This process in one arena: what all its handles of it share. See attach.c. */
+struct share {
+	struct arena arena;
+	struct life life;
+	uint64_t *epoch; /* in a page that fork wipes */
+	bool can_membarrier;
+	bool is_agent;
+	bool usable;       /* by one more handle, as it was just now */
+	uint32_t lost;     /* 1: its descriptors were closed by somebody else: no call works */
+	uint32_t handles;  /* that are open */
+	uint32_t catchers; /* of them, those that want SIGBUS to be caught */
+	pthread_mutex_t mutex;
+	struct attachment *attachments;
+	struct share *next; /* of all of this process. All but `mutex`es' under the list's mutex */
 };
 
 struct corral {
-	struct arena arena;
-	struct life life;
+	struct arena arena; /* a copy of the share's, for reads; it has no descriptors */
+	struct share *share;
+	uint64_t *epoch; /* the share's */
 	unsigned flags;
-	uint32_t patience_ms;
-	bool fenced;
-	bool can_membarrier;
+	bool fenced;            /* see actor.fenced */
+	uint32_t patience_ms;   /* under share->mutex */
 	uint64_t sync_stood_at; /* where the journal stood when a wait for it was given up; see
 				   sync.c */
-	uint64_t *epoch;        /* in a page that fork wipes */
-	uint32_t lost; /* 1: its descriptors were closed by somebody else: no call works any more */
-	pthread_mutex_t mutex;
-	struct attachment *attachments;
-	struct corral *next; /* of all handles of this process; under the list's mutex */
 	char directory[PATH_MAX];
 };
 
@@ -77,7 +89,7 @@ static inline int handle_own_actor(struct corral *corral, struct actor **ret_act
 static inline int handle_actor(struct corral *corral, struct actor **ret_actor)
 {
 	/* relaxed: a call that does not see it yet came before */
-	if (unlikely(load_relaxed(&corral->lost) != 0))
+	if (unlikely(load_relaxed(&corral->share->lost) != 0))
 		return -EBADF;
 	return arena_withdrawn(&corral->arena) ? -ESTALE : handle_own_actor(corral, ret_actor);
 }

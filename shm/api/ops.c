@@ -223,8 +223,10 @@ static void look_after_arena(struct work *work)
 		return;
 	self->looked_ns = now_ns;
 	int r = arena_still_there(arena, NULL);
-	if (r == -EBADF || !descriptor_is(work->corral->life.fd, &work->corral->life.id))
-		store_relaxed(&work->corral->lost, 1u); /* this change stands; it is the last one */
+	if (r == -EBADF ||
+	    !descriptor_is(work->corral->share->life.fd, &work->corral->share->life.id))
+		store_relaxed(&work->corral->share->lost,
+			      1u); /* this change stands; it is the last one */
 	else if (r < 0)
 		arena_withdraw(arena);
 }

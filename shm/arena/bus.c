@@ -33,7 +33,10 @@ static uint32_t watched_count;
 static uint32_t caught;
 static size_t page_bytes;
 static bool installed;
-static struct sigaction former;
+static struct sigaction former;  /* that we pass on to */
+static struct sigaction earlier; /* the one before us, if the host has set `former` after us */
+static bool overtaken;           /* there is an earlier one, to which the host's passes on to us */
+static __thread const void *passing __attribute__((tls_model("initial-exec"))); /* a frame */
 
 /*
  * Nothing of ours reaches the file any more, but what we held in it may: a cart's lock, a reader's
@@ -69,22 +72,35 @@ static bool replace(struct watched *w)
 	return true;
 }
 
-/* Not ours: as if we were not there. */
-static void pass_on(int number, siginfo_t *info, void *context)
+static void pass_to(const struct sigaction *other, int number, siginfo_t *info, void *context)
 {
-	if ((former.sa_flags & SA_SIGINFO) != 0) {
-		former.sa_sigaction(number, info, context);
+	if ((other->sa_flags & SA_SIGINFO) != 0) {
+		other->sa_sigaction(number, info, context);
 		return;
 	}
-	if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
-		former.sa_handler(number);
+	if (other->sa_handler != SIG_DFL && other->sa_handler != SIG_IGN) {
+		other->sa_handler(number);
 		return;
 	}
-	if (former.sa_handler == SIG_IGN && info->si_code <= 0)
+	if (other->sa_handler == SIG_IGN && info->si_code <= 0)
 		return; /* sent by somebody, and not wanted */
 	(void)signal(number, SIG_DFL);
 	if (info->si_code <= 0)
 		(void)raise(number); /* comes when we return; a fault comes again by itself */
+}
+
+/*
+ * Not ours: as if we were not there. A host's handler that was set after us passes on to us what is
+ * not its own, and we have put ourselves before it since: the second time it comes here with the
+ * same signal, it goes to the one before us both.
+ */
+static void pass_on(int number, siginfo_t *info, void *context)
+{
+	bool again = overtaken && passing == context;
+
+	passing = context;
+	pass_to(again ? &earlier : &former, number, info, context);
+	passing = NULL;
 }
 
 static void on_sigbus(int number, siginfo_t *info, void *context)
@@ -106,13 +122,27 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 	errno = error;
 }
 
+static bool is_ours(const struct sigaction *action)
+{
+	return (action->sa_flags & SA_SIGINFO) != 0 && action->sa_sigaction == on_sigbus;
+}
+
+/* To be the first that the signal comes to, also where a host has set its own meanwhile. */
 static int install(void)
 {
 	struct sigaction action = { .sa_sigaction = on_sigbus,
 				    .sa_flags = SA_SIGINFO | SA_RESTART };
 
-	if (installed)
+	struct sigaction now;
+
+	if (sigaction(SIGBUS, NULL, &now) < 0)
+		return -errno;
+	if (installed && is_ours(&now))
 		return 0;
+	if (installed && !overtaken) {
+		earlier = former;
+		overtaken = true;
+	}
 	sigemptyset(&action.sa_mask);
 	if (sigaction(SIGBUS, &action, &former) < 0)
 		return -errno;
@@ -125,9 +155,19 @@ static void uninstall(void)
 {
 	struct sigaction now;
 
-	if (sigaction(SIGBUS, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
-	    now.sa_sigaction == on_sigbus)
-		installed = sigaction(SIGBUS, &former, NULL) < 0;
+	if (sigaction(SIGBUS, NULL, &now) != 0 || !is_ours(&now) ||
+	    sigaction(SIGBUS, &former, NULL) < 0)
+		return;
+	/* overtaken: the host's handler, which is the first now, still knows us as its former */
+	if (overtaken)
+		former = earlier;
+	installed = overtaken;
+	overtaken = false;
+}
+
+int bus_take_signal(void)
+{
+	return install();
 }
 
 int bus_watch(void *base, uint64_t bytes)
