@@ -66,6 +66,7 @@ struct agent {
 	uint32_t trim_ticks;   /* until disk space goes back, a part at each tick; 0: it does not */
 	uint64_t changes_seen;
 	uint32_t quiet_ticks;
+	uint32_t disk_ticks; /* since the disk was looked at */
 	uint64_t expired;
 	uint64_t buried;
 	struct { /* by thread record: the sections that the log has named */

@@ -163,9 +163,9 @@ int agent_open_directory(struct agent *agent)
 				    agent->options->group_given ? agent->options->group : (gid_t)-1,
 				    &agent->dir_fd, why);
 	if (r == 0 && fstat(agent->dir_fd, &st) < 0)
-		r = why_set(why, -errno, "%s: cannot stat the directory", agent->directory);
+		r = why_system(why, -errno, "%s: cannot stat the directory", agent->directory);
 	if (r < 0) {
-		log_line(LOG_ERROR, "%s (%s)", why, corral_strerror(r));
+		log_line(LOG_ERROR, "%s", why);
 		if (made)
 			(void)rmdir(agent->directory);
 		return EXIT_ARENA;

@@ -414,7 +414,7 @@ int journal_start(struct agent *agent, char *why)
 			give_up_file(j, synced); /* nothing is durable before it is */
 	}
 	if (r == 0 && (r = begin_thread(j)) < 0)
-		why_set(why, r, "cannot begin the journal's thread");
+		why_system(why, r, "cannot begin the journal's thread");
 	if (r < 0) {
 		close_journal(j);
 		return r;

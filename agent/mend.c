@@ -32,10 +32,10 @@ static void print_finding(void *context, const char *line)
 
 int mend_refuse(const struct agent *agent, const char *why, int error)
 {
-	char *escaped = text_escape(why, strlen(why));
+	const char *text = why[0] != '\0' ? why : corral_strerror(error);
+	char *escaped = text_escape(text, strlen(text));
 
-	fprintf(stderr, "corral-agent: %s: %s (%s)\n", agent->directory,
-		escaped != NULL ? escaped : "", corral_strerror(error));
+	fprintf(stderr, "corral-agent: %s: %s\n", agent->directory, escaped != NULL ? escaped : "");
 	free(escaped);
 	return EXIT_ARENA;
 }
@@ -91,7 +91,7 @@ static int look(const struct agent *agent, char *why)
 	r = inspect_check(inspect, print_finding, NULL, &faults, &quiet, &totals);
 	inspect_close(inspect);
 	if (r < 0)
-		return why_set(why, r, "it could not be checked to its end");
+		return why_system(why, r, "it could not be checked to its end");
 	return faults > 0;
 }
 
@@ -143,6 +143,8 @@ int mend_run(struct agent *agent)
 		return code;
 	(void)rebuild_resume(agent->dir_fd);
 	if (fstatat(agent->dir_fd, ARENA_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return mend_refuse(agent, "there is no arena to repair", -errno);
+		return mend_refuse(
+			agent, errno == ENOENT ? "there is no arena to repair" : strerror(errno),
+			-errno);
 	return mend(agent);
 }

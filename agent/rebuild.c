@@ -141,14 +141,14 @@ static int fill(struct rebuild *rebuild, int work_fd, struct salvage_totals *ret
 	if (rebuild->taken >= 1000)
 		fputc('\n', stderr);
 	if (r < 0)
-		why_set(why, r, "cannot put a cart into the new arena");
+		why_system(why, r, "cannot put a cart into the new arena");
 	if (source->lasting) /* the journal has them, or its next base will have every slot: none
 				has to be dirty */
 		memset(arena->dirty, 0, (arena->max_carts + 63) / 64 * sizeof(arena->dirty[0]));
 	if (r == 0)
 		r = source->floors(source->context, arena);
 	if (r == 0 && (r = sync_arena(source, arena)) < 0)
-		why_set(why, r, "cannot sync the new arena");
+		why_system(why, r, "cannot sync the new arena");
 	corral_close(rebuild->corral);
 	return r;
 }
@@ -169,7 +169,7 @@ static int build(struct rebuild *rebuild, int work_fd, struct salvage_totals *re
 	}
 	if (r == 0 &&
 	    (renameat(work_fd, ARENA_FILE, work_fd, COMPLETE_FILE) < 0 || fsync(work_fd) < 0))
-		r = why_set(why, -errno, "cannot finish the new arena");
+		r = why_system(why, -errno, "cannot finish the new arena");
 	return r;
 }
 
@@ -222,9 +222,9 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source,
 		return r;
 	r = rebuild_set_aside(agent->dir_fd, aside_name, aside);
 	if (r < 0 && r != -ENOENT)
-		return why_set(why, r, "cannot set the old arena aside");
+		return why_system(why, r, "cannot set the old arena aside");
 	r = put_in_place(agent->dir_fd);
-	return r < 0 ? why_set(why, r, "cannot put the new arena in place") : 0;
+	return r < 0 ? why_system(why, r, "cannot put the new arena in place") : 0;
 }
 
 /* ------------------------------------------------------- out of a damaged one */

@@ -412,10 +412,11 @@ static int recover_carts(struct agent *agent, struct recover *recover, char *why
 	if (r == -ENOENT || r == -EPROTO)
 		return r;
 	if (r < 0)
-		return why_set(why, r,
-			       "the journal cannot be read; nothing is changed: start again when "
-			       "it can be, or "
-			       "`corral-agent --salvage` takes what can be read");
+		return why_system(
+			why, r,
+			"the journal cannot be read; nothing is changed: start again when "
+			"it can be, or "
+			"`corral-agent --salvage` takes what can be read");
 	if (recover->left_records && !recover->salvage)
 		aside_keep(agent, recover, "the damaged journal");
 	recover->goes_on = settle(recover);
@@ -447,12 +448,12 @@ int recover_arena(struct agent *agent, char *why)
 	int fd = journal_open_directory(agent->dir_fd, false);
 
 	if (fd < 0)
-		return fd == -ENOENT ? 0 : why_set(why, fd, "cannot open the journal");
+		return fd == -ENOENT ? 0 : why_system(why, fd, "cannot open the journal");
 	int r = recover_open(&recover, fd, JOURNAL_DIRECTORY);
 	recover.salvage = agent->options->salvage;
 	recover.agent_dir_fd = agent->dir_fd;
 	recover.epochs_used = agent->epochs_used;
-	r = r < 0 ? why_set(why, r, "cannot list the journal's files") :
+	r = r < 0 ? why_system(why, r, "cannot list the journal's files") :
 		    recover_carts(agent, &recover, why);
 	if (r == -EPROTO || r == -EINVAL || (r == -ENOENT && recover.left_records))
 		r = aside_hopeless(agent, why);

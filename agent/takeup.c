@@ -20,6 +20,7 @@
 
 #include "agent.h"
 #include "api/attach.h"
+#include "arena/filesystem.h"
 #include "arena/trust.h"
 #include "base/atomic.h"
 #include "inspect/inspect.h"
@@ -35,7 +36,14 @@
 
 static int refuse(int error, const char *directory, const char *why)
 {
-	log_line(LOG_ERROR, "%s: %s (%s)", directory, why, corral_strerror(error));
+	/* an error's text speaks of carts and calls, so the sentence alone says it, if there is one
+	 */
+	if (why[0] == '\0')
+		why = corral_strerror(error);
+	if (strstr(why, directory) != NULL)
+		log_line(LOG_ERROR, "%s", why);
+	else
+		log_line(LOG_ERROR, "%s: %s", directory, why);
 	return EXIT_ARENA;
 }
 
@@ -201,6 +209,36 @@ static void warn_of_settings(const struct agent *agent, const struct arena *aren
 			 arena->max_carts);
 }
 
+/*
+ * Space that is reserved is of no use where a write goes to a new place on disk: the whole file
+ * system may do so, or the file may have parts that a copy of it shares (cp --reflink, a snapshot
+ * of the volume).
+ */
+static void warn_of_copies(const struct agent *agent, const struct arena *arena)
+{
+	int r = filesystem_unshare(arena->fd, arena->bytes);
+
+	if (r == 1)
+		log_line(LOG_INFO,
+			 "%s: parts of the arena were shared with a copy of it; they are its own "
+			 "now",
+			 agent->directory);
+	else if (r < 0)
+		log_line(LOG_WARNING,
+			 "%s: parts of the arena are shared with a copy of it (a snapshot, or cp "
+			 "--reflink), and stay so: %s; while the disk is full, who writes to them "
+			 "dies of SIGBUS",
+			 agent->directory, strerror(-r));
+	if (filesystem_copies(arena->fd))
+		log_line(
+			LOG_WARNING,
+			"%s: this file system writes to a new place each time (copy on write), so "
+			"no disk space can be reserved: while the disk is full, who changes a cart "
+			"dies of SIGBUS; take a directory on another file system, as ext4, xfs or "
+			"tmpfs, or keep space free",
+			agent->directory);
+}
+
 static int create_arena(struct agent *agent, char *why)
 {
 	struct arena_settings settings = { .arena_bytes = agent->options->size_bytes,
@@ -252,7 +290,7 @@ static int rebuild(struct agent *agent, char *why)
 			return r < 0 ? r : 0;
 		r = rebuild_set_aside(agent->dir_fd, NULL, aside);
 		if (r < 0)
-			return why_set(why, r, "cannot set the damaged arena aside");
+			return why_system(why, r, "cannot set the damaged arena aside");
 		log_line(LOG_ERROR, "%s: no cart could be saved; the damaged arena is kept as %s",
 			 agent->directory, aside);
 		return create_arena(agent, why);
@@ -361,6 +399,7 @@ int agent_take_up(struct agent *agent)
 	r = handle_actor(agent->corral, &agent->actor);
 	if (r < 0)
 		return refuse(r, agent->directory, "no thread record for the agent");
+	warn_of_copies(agent, agent->actor->arena);
 	if (agent->recovered && agent->options->ttl_given)
 		store_relaxed(&agent->actor->arena->header->ttl_ns,
 			      agent->options->ttl_ms * 1000000);

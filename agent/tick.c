@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "agent.h"
+#include "arena/filesystem.h"
 #include "arena/stat.h"
 #include "base/atomic.h"
 #include "memory/block.h"
@@ -16,6 +17,7 @@
 
 #define AGAIN_LEAST_MS 10000     /* an arena is taken up anew no more often */
 #define SWEEP_SLOWEST_MS 10000   /* a whole round over the slots takes no longer */
+#define DISK_TICKS 240           /* a minute */
 #define QUIET_TICKS 20           /* so long without a change: a good time to scavenge */
 #define TRIM_LEAST (16ull << 20) /* less is not worth reserving it again */
 #define TRIM_MOST (64ull << 20)  /* at a tick: who needs a new span waits so long */
@@ -153,6 +155,19 @@ static void take_it_up_anew(struct agent *agent)
 			 agent->directory, AGAIN_LEAST_MS / 1000);
 }
 
+/* Somebody may copy the arena by reflink at any time: then its space is reserved no more. */
+static void look_at_disk(struct agent *agent)
+{
+	const struct arena *arena = agent->actor->arena;
+
+	if (++agent->disk_ticks < DISK_TICKS)
+		return;
+	agent->disk_ticks = 0;
+	if (filesystem_unshare(arena->fd, arena->bytes) == 1)
+		log_line(LOG_INFO, "parts of the arena were shared with a copy of it; they are "
+				   "its own now");
+}
+
 void agent_tick(struct agent *agent)
 {
 	struct arena *arena = agent->actor->arena;
@@ -177,4 +192,5 @@ void agent_tick(struct agent *agent)
 	room_watch(agent);
 	stalled_watch(agent, block_reclaim_all(agent->actor));
 	scavenge_when_quiet(agent);
+	look_at_disk(agent);
 }

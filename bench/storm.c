@@ -129,7 +129,7 @@ static void reclaim(struct storm *storm)
 
 	if (handle_actor(corral, &actor) < 0)
 		return;
-	(void)alive_bury_all(&corral->arena, &corral->life, repair_process);
+	(void)alive_bury_all(&corral->arena, &corral->share->life, repair_process);
 	for (int round = 0; round < RECLAIM_ROUNDS; round++)
 		(void)block_reclaim_all(actor);
 }

@@ -187,7 +187,7 @@ static void lay_ghosts(struct storm_lives *lives)
 		return;
 	if (bench_now_ns() - lives->ghost_ns > GHOST_NS ||
 	    lives->ghosts_seen - lives->ghosts_gone > STORM_GHOSTS / 2)
-		(void)alive_bury_all(arena, &lives->corral->life, repair_process);
+		(void)alive_bury_all(arena, &lives->corral->share->life, repair_process);
 	while (lives->ghosts_gone < lives->ghosts_seen &&
 	       !has_record(arena, lives->ghosts[lives->ghosts_gone % STORM_GHOSTS])) {
 		lives->ghosts_gone++;

@@ -28,19 +28,26 @@
  *   -ENFILE           the arena has its greatest number of carts already
  *   -ENOSPC           the file system is full: the arena cannot reserve more of its file
  *   -EUSERS           all process or thread records are in use by living ones
- *   -EDEADLK          this thread has an open view (corral_wait()), or is in the middle of another
- *                     change: the caller is a signal handler
+ *   -EDEADLK          this thread has an open view (corral_wait()): end it, or see
+ *                     corral_thread_abandon(); or it is in the middle of another change: the caller
+ *                     is a signal handler
  *   -EUCLEAN          the bytes of this cart, or of the arena, are damaged
  *   -EROFS            the handle was opened with CORRAL_READ_ONLY
  *   -ESTALE           the arena was replaced, truncated or removed, or is from another boot: close
  *                     the
  *                     handle and open it again; or this thread's open view was revoked: end it and
  *                     read again
+ *   -EBADF            the program closed descriptors of this handle that are not its own (or closed
+ *                     all there were): close the handle and open it again. What was acknowledged
+ *                     stands, and nobody else is disturbed
+ *   -ENOLCK           the system has no locks of open files (OFD locks), which tell who lives
  *   -EPROTO           the file is no arena, or a truncated or damaged one
  *   -EPROTONOSUPPORT  the arena has another layout version, or the location an unknown scheme
  *   -EOPNOTSUPP       corral_sync(): the agent keeps no journal
  *   -ENOTCONN         corral_sync(): no agent runs
- *   -EXDEV            the directory is on a network file system, or the caller in another
+ *   -EXDEV            the directory is on a network file system, or on one in user space that is
+ *                     neither known to be local nor allowed (CORRAL_ALLOW_FUSE), or the caller in
+ *                     another
  *                     time namespace
  *   -EPERM            outsiders (neither owner nor group) may write or replace the directory,
  *                     or use a file in it
@@ -195,10 +202,11 @@ struct corral_attribute {
 #define CORRAL_START_AGENT                                                                         \
 	4u /* start corral-agent --daemon if none runs, and wait until it is ready */
 /*
- * Catch SIGBUS: if the arena's file is truncated under us, or its disk fails, calls answer -ESTALE;
+ * Catch SIGBUS: if the arena's file is truncated under us, or its disk fails, calls answer -ESTALE,
+ * and a change that does may have been applied or not;
  * without it the process dies at its next access. The handler serves all handles of the process and
- * passes on what is none of ours; do not block the signal, or set another handler that does not
- * call the former one, while such a handle is open.
+ * passes on what is none of ours; do not block the signal (-EINVAL where it is blocked), or set
+ * another handler that does not call the former one, while such a handle is open. See corral(3).
  */
 #define CORRAL_CATCH_SIGBUS 8u
 
@@ -210,7 +218,8 @@ struct corral_attribute {
  *
  * ret_corral: the handle; the caller owns it and gives it back with
  * corral_close(). Errors: see the table above; corral_why() has the details.
- * Thread-safe. A process may hold several handles.
+ * Thread-safe. A process may hold several handles; those of one arena share one attachment, which
+ * goes with the last of them.
  */
 int corral_open(const char *location, unsigned flags, struct corral **ret_corral);
 
@@ -239,6 +248,16 @@ int corral_set_patience(struct corral *corral, uint32_t patience_ms);
  * happens by itself). -EBUSY if this thread has an open view.
  */
 int corral_leave_thread(struct corral *corral);
+
+/*
+ * Void all views that the calling thread has begun on the handle and not ended, as if it had died,
+ * and take part anew with its next call. Not to be used afterwards: those views, and what points
+ * into them; corral_read_end() of one of them answers -EINVAL and changes nothing. For threads that
+ * are used again by others (pools, coroutines, Go), after an error that has skipped
+ * corral_read_end(). How many views there were; -EDEADLK from a signal handler in the middle of a
+ * change.
+ */
+int corral_thread_abandon(struct corral *corral);
 
 /* ------------------------------------------------------------------ */
 /* Read                                                               */

@@ -5,8 +5,11 @@
 #include "support.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -139,12 +142,72 @@ static void no_room_in_the_address_space_is_told_as_such(void **state)
 	assert_int_equal(child_wait(child_start(has_no_address_space, NULL)), 0);
 }
 
+/* -------------------------------------------------------------- what was refused, and why */
+
+/* The sentence has what was refused, where, the system's word, and what to do. */
+static int opens_not(int error, const char *word, const char *advice)
+{
+	struct corral *corral;
+
+	if (corral_open(yard.path, 0, &corral) != error)
+		return 1;
+	const char *why = corral_why();
+	if (strstr(why, yard.path) != NULL && strstr(why, word) != NULL &&
+	    strstr(why, advice) != NULL && strstr(why, "arena is full") == NULL)
+		return 0;
+	fprintf(stderr, "%s\n", why);
+	return 2;
+}
+
+static int may_open_no_more_files(void *unused)
+{
+	const struct rlimit none = { 3, 3 };
+
+	(void)unused;
+	must(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	return opens_not(-EMFILE, "Too many open files", "ulimit -n");
+}
+
+static int has_no_rights(void *unused)
+{
+	(void)unused;
+	if (geteuid() != 0 || setgroups(0, NULL) != 0 || setresgid(65534, 65534, 65534) != 0 ||
+	    setresuid(65534, 65534, 65534) != 0)
+		return CHILD_SKIPS;
+	return opens_not(-EACCES, "Permission denied", "member of its group");
+}
+
+static int finds_it_mounted_read_only(void *unused)
+{
+	(void)unused;
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount(yard.path, yard.path, NULL, MS_BIND, NULL) < 0 ||
+	    mount(NULL, yard.path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
+		return CHILD_SKIPS;
+	return opens_not(-EROFS, "Read-only file system", "mount it so that it can be written");
+}
+
+static void what_the_system_refused_is_told_in_its_words(void **state)
+{
+	int (*const hosts[])(void *) = { may_open_no_more_files, has_no_rights,
+					 finds_it_mounted_read_only };
+
+	(void)state;
+	NEEDS_PROCESSES();
+	for (size_t i = 0; i < COUNT(hosts); i++) {
+		int code = child_wait(child_start(hosts[i], NULL));
+		if (code != 0 && code != CHILD_SKIPS)
+			fail_msg("host %zu: %d", i, code);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(locking_all_memory_to_come_does_not_lock_the_arena),
 		cmocka_unit_test(a_limit_of_locked_memory_below_the_arenas_size_is_enough),
 		cmocka_unit_test(no_room_in_the_address_space_is_told_as_such),
+		cmocka_unit_test(what_the_system_refused_is_told_in_its_words),
 	};
 
 	return cmocka_run_group_tests(tests, make, unmake);

@@ -5,8 +5,13 @@
  */
 #include "support.h"
 
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/atomic.h"
@@ -353,6 +358,55 @@ static void dead_repairer_is_taken_over(void **state)
 	yard_remove(&traffic->yard);
 }
 
+/* ------------------------------------------------------- where there are no locks */
+
+struct sandbox {
+	struct yard yard;
+	uint32_t error; /* that OFD locks are answered with; 0: as if they had been taken */
+};
+
+static int attach_without_locks(void *context)
+{
+	const struct sandbox *sandbox = context;
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_OFD_SETLK, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | sandbox->error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = COUNT(code), .filter = code };
+	struct corral *corral;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		return CHILD_SKIPS;
+	must(corral_open(sandbox->yard.path, 0, &corral) == -ENOLCK);
+	must(strstr(corral_why(), "F_OFD_SETLK") != NULL);
+	return 0;
+}
+
+static void where_locks_do_not_work_attaching_says_so(void **state)
+{
+	static const uint32_t errors[] = { EINVAL, ENOSYS, EPERM, 0 };
+
+	(void)state;
+	NEEDS_PROCESSES();
+	struct sandbox *sandbox = support_shared(sizeof(*sandbox));
+	yard_make(&sandbox->yard, NULL);
+	int code = 0;
+	for (size_t i = 0; i < COUNT(errors) && code == 0; i++) {
+		sandbox->error = errors[i];
+		code = child_wait(child_start(attach_without_locks, sandbox));
+	}
+	yard_check(&sandbox->yard, NULL);
+	yard_remove(&sandbox->yard);
+	if (code == CHILD_SKIPS)
+		skip();
+	assert_int_equal(code, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +420,7 @@ int main(void)
 		cmocka_unit_test(records_that_processes_claim_have_one_owner),
 		cmocka_unit_test(dead_are_buried_once_however_many_come),
 		cmocka_unit_test(dead_repairer_is_taken_over),
+		cmocka_unit_test(where_locks_do_not_work_attaching_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

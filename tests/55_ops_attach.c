@@ -3,6 +3,7 @@
  * 55_ops_attach.c: handles, forks and threads: who one is in the arena, and that records are given
  * back.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -10,15 +11,15 @@
 
 #include "orders_support.h"
 
+#include "api/handle.h"
 #include "base/atomic.h"
 
 #define LEVELS 3
-#define HANDLES 16u
-#define THREADS (MAX_THREADS / HANDLES)
+#define CROWDS 16u
+#define THREADS (MAX_THREADS / CROWDS)
 
 struct ranch {
 	struct corral *corral;
-	struct corral *handles[HANDLES];
 	struct corral_key key;
 	struct corral_view *view;
 	const char *parents_bytes;
@@ -299,65 +300,161 @@ static void a_thread_gives_its_record_back_when_it_ends(void **state)
 	corral_close(ranch->corral);
 }
 
-static void *take_a_record_of_each_handle(void *context)
+static void *take_a_record(void *context)
 {
 	struct ranch *ranch = context;
 	struct corral_head head;
 
-	for (uint32_t i = 0; i < HANDLES; i++)
-		must(orders_head(ranch->handles[i], &ranch->key, &head) == -ENOENT);
+	must(orders_head(ranch->corral, &ranch->key, &head) == -ENOENT);
 	(void)pthread_barrier_wait(&ranch->full);
 	(void)pthread_barrier_wait(&ranch->leave);
 	return NULL;
 }
 
-static void one_thread_more_than_records_is_told_so_until_one_is_free(void **state)
+static int take_many_records(void *context)
 {
-	struct ranch *ranch = ranch_new(state);
 	pthread_t threads[THREADS];
 	pthread_attr_t small;
+
+	must(pthread_attr_init(&small) == 0 && pthread_attr_setstacksize(&small, 256 * 1024) == 0);
+	for (uint32_t i = 0; i < THREADS; i++)
+		must(pthread_create(&threads[i], &small, take_a_record, context) == 0);
+	for (uint32_t i = 0; i < THREADS; i++)
+		must(pthread_join(threads[i], NULL) == 0);
+	(void)pthread_attr_destroy(&small);
+	return 0;
+}
+
+static void one_thread_more_than_records_is_told_so_until_one_is_free(void **state)
+{
+	NEEDS_PROCESSES();
+	struct ranch *ranch = ranch_new(state);
+	pid_t pids[CROWDS];
 	struct corral_head head;
 
-	orders_barrier_init(&ranch->full, THREADS + 1);
-	orders_barrier_init(&ranch->leave, THREADS + 1);
-	for (uint32_t i = 0; i < HANDLES; i++)
-		ranch->handles[i] = yard_open(*state, 0);
-	assert_int_equal(pthread_attr_init(&small), 0);
-	assert_int_equal(pthread_attr_setstacksize(&small, 256 * 1024), 0);
-	for (uint32_t i = 0; i < THREADS; i++)
-		assert_int_equal(
-			pthread_create(&threads[i], &small, take_a_record_of_each_handle, ranch),
-			0);
+	orders_barrier_init(&ranch->full, MAX_THREADS + 1);
+	orders_barrier_init(&ranch->leave, MAX_THREADS + 1);
+	for (uint32_t i = 0; i < CROWDS; i++)
+		pids[i] = child_start(take_many_records, ranch);
 	(void)pthread_barrier_wait(&ranch->full);
 	assert_int_equal(orders_head(ranch->corral, &ranch->key, &head), -EUSERS);
 	assert_int_equal(orders_add(ranch->corral, &ranch->key, "burger", 1, 1, NULL, NULL),
 			 -EUSERS);
 	(void)pthread_barrier_wait(&ranch->leave);
-	for (uint32_t i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	for (uint32_t i = 0; i < CROWDS; i++)
+		assert_int_equal(child_wait(pids[i]), 0);
 	assert_int_equal(orders_add(ranch->corral, &ranch->key, "burger", 1, 1, NULL, NULL), 0);
-	for (uint32_t i = 0; i < HANDLES; i++)
-		corral_close(ranch->handles[i]);
 	corral_close(ranch->corral);
-	(void)pthread_attr_destroy(&small);
 }
 
 static void one_process_more_than_records_is_told_so_until_one_is_free(void **state)
 {
-	static struct corral *handles[MAX_PROCESSES];
+	static struct member members[MAX_PROCESSES];
 	struct rlimit files = { 8192, 8192 };
 	struct corral *one_more = NULL;
 
 	if (setrlimit(RLIMIT_NOFILE, &files) != 0)
 		skip_because("the limit of open files cannot be raised");
 	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
-		handles[i] = yard_open(*state, 0);
+		assert_int_equal(member_join(*state, &members[i]), 0);
 	assert_int_equal(corral_open(((struct yard *)*state)->path, 0, &one_more), -EUSERS);
 	assert_true(strlen(corral_why()) > 0);
-	corral_close(handles[17]);
-	handles[17] = yard_open(*state, 0);
+	member_leave(&members[17]);
+	one_more = yard_open(*state, 0);
+	corral_close(one_more);
 	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
-		corral_close(handles[i]);
+		if (i != 17)
+			member_leave(&members[i]);
+}
+
+/* ------------------------------------------------------------------ handles */
+
+static uint32_t open_files(void)
+{
+	uint32_t count = 0;
+
+	for (int fd = 0; fd < 4096; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static void handles_of_a_process_share_one_attachment(void **state)
+{
+	static struct corral *handles[2 * MAX_PROCESSES]; /* more than there are records */
+	struct ranch *ranch = ranch_new(state);
+	uint32_t processes, files = open_files();
+	struct corral_view view;
+
+	for (uint32_t i = 0; i < COUNT(handles); i++) {
+		handles[i] = yard_open(*state, i % 3 == 0 ? CORRAL_OBSERVE : 0);
+		if (i % 100 == 0)
+			assert_int_equal(
+				orders_add(handles[i], &ranch->key, "burger", 1, 1, NULL, NULL), 0);
+	}
+	assert_int_equal(open_files(), files);
+	assert_int_equal(count_records(*state, &processes), 1); /* one thread, so one record */
+	assert_int_equal(processes, 1);
+	/* whichever is closed first, the others go on; and a view outlives another handle */
+	corral_close(ranch->corral);
+	assert_int_equal(corral_read_begin(handles[7], &ranch->key, &view), 0);
+	for (uint32_t i = 0; i < COUNT(handles); i++)
+		if (i != 7)
+			corral_close(handles[i]);
+	assert_int_equal(corral_read_end(&view), 0);
+	assert_int_equal(orders_add(handles[7], &ranch->key, "burger", 1, 1, NULL, NULL), 0);
+	corral_close(handles[7]);
+	assert_int_equal(count_records(*state, &processes), 0);
+	assert_int_equal(processes, 0);
+}
+
+static void *open_and_end(void *context)
+{
+	struct corral *forgotten = yard_open(context, 0);
+	struct corral_key key = orders_key("restaurant", "session");
+
+	must(orders_add(forgotten, &key, "burger", 1, 1, NULL, NULL) == 0);
+	return NULL;
+}
+
+static int open_and_forget(void *context)
+{
+	pthread_t thread;
+	uint32_t processes;
+
+	for (uint32_t i = 0; i < MAX_PROCESSES + 10; i++) {
+		must(pthread_create(&thread, NULL, open_and_end, context) == 0);
+		must(pthread_join(thread, NULL) == 0);
+	}
+	must(count_records(context, &processes) == 0 && processes == 1);
+	return 0;
+}
+
+static void threads_that_end_without_closing_use_no_records_up(void **state)
+{
+	NEEDS_PROCESSES();
+	assert_int_equal(child_wait(child_start(open_and_forget, *state)), 0);
+	corral_close(yard_open(*state, 0));
+}
+
+static void each_handle_has_its_own_patience(void **state)
+{
+	struct ranch *ranch = ranch_new(state);
+	struct corral *other = yard_open(*state, 0);
+	struct actor *actor;
+
+	assert_int_equal(corral_set_patience(ranch->corral, 7), 0);
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(handle_actor(ranch->corral, &actor), 0);
+		assert_int_equal(actor->patience_ms, 7);
+		assert_int_equal(handle_actor(other, &actor), 0);
+		assert_int_equal(actor->patience_ms, 1000 + (uint32_t)round);
+		assert_int_equal(corral_set_patience(other, 1001), 0);
+		assert_int_equal(actor->patience_ms, 1001);
+		assert_int_equal(corral_set_patience(ranch->corral, 7), 0);
+		assert_int_equal(actor->patience_ms, 1001);
+	}
+	corral_close(ranch->corral);
+	corral_close(other);
 }
 
 static void patience_may_be_changed_while_others_work(void **state)
@@ -394,6 +491,9 @@ int main(void)
 		CASE(a_thread_gives_its_record_back_when_it_ends),
 		CASE(one_thread_more_than_records_is_told_so_until_one_is_free),
 		CASE(one_process_more_than_records_is_told_so_until_one_is_free),
+		CASE(handles_of_a_process_share_one_attachment),
+		CASE(threads_that_end_without_closing_use_no_records_up),
+		CASE(each_handle_has_its_own_patience),
 		CASE(patience_may_be_changed_while_others_work),
 	};
 

@@ -247,7 +247,7 @@ static void whatever_way_a_child_ends_its_parents_records_stay_as_they_are(void 
 	for (size_t i = 0; i < COUNT(ways); i++) {
 		struct thread_record thread = *actor->record;
 		struct process_record process =
-			family->corral->arena.processes[family->corral->life.process];
+			family->corral->arena.processes[family->corral->share->life.process];
 		int expected = ways[i] == use_and_be_killed ? -SIGKILL : 0;
 
 		assert_int_equal(child_wait(child_start(ways[i], family)), expected);
@@ -255,9 +255,10 @@ static void whatever_way_a_child_ends_its_parents_records_stay_as_they_are(void 
 		assert_memory_equal(&thread.reader, &actor->record->reader, CACHE_LINE);
 		assert_memory_equal(&thread.intent, &actor->record->intent, sizeof(thread.intent));
 		assert_memory_equal(thread.cache, actor->record->cache, sizeof(thread.cache));
-		assert_memory_equal(&process,
-				    &family->corral->arena.processes[family->corral->life.process],
-				    sizeof(process));
+		assert_memory_equal(
+			&process,
+			&family->corral->arena.processes[family->corral->share->life.process],
+			sizeof(process));
 	}
 	assert_int_equal(corral_read_end(&view), 0);
 	family_end(family);

@@ -75,7 +75,7 @@ static int read_behind_a_filter(void *context)
 	    !support_filter_membarrier(pen->filter == FORBIDS ? EPERM : 0))
 		return CHILD_SKIPS;
 	must(corral_read_begin(pen->corral, &pen->key, &view) == 0);
-	pen->flags = pen->corral->arena.processes[pen->corral->life.process].flags;
+	pen->flags = pen->corral->arena.processes[pen->corral->share->life.process].flags;
 	store_release(&pen->reads, 1);
 	wait_for_word(&pen->end_read);
 	must(corral_read_end(&view) == 0);
@@ -96,7 +96,7 @@ static void child_is_waited_for(enum filter filter)
 	struct corral *corral = pen->corral;
 	int status = 0;
 
-	bool usual = corral->can_membarrier && !corral->fenced;
+	bool usual = corral->share->can_membarrier;
 	pid_t pid = child_start(read_behind_a_filter, pen);
 	if (!usual || !wait_until(load_acquire(&pen->reads) != 0, SUPPORT_WAIT_MS)) {
 		child_kill(pid);
@@ -105,7 +105,8 @@ static void child_is_waited_for(enum filter filter)
 		skip_because("membarrier(2) or seccomp(2) is not to be had here");
 	}
 	assert_int_equal(pen->flags & PROCESS_FENCED, filter == NO_FILTER ? 0 : PROCESS_FENCED);
-	assert_int_equal(corral->arena.processes[corral->life.process].flags & PROCESS_FENCED, 0);
+	assert_int_equal(
+		corral->arena.processes[corral->share->life.process].flags & PROCESS_FENCED, 0);
 	for (int i = 0; i < 100; i++)
 		assert_false(drives(corral)); /* it reads */
 	read_much(corral, &pen->key);
@@ -158,7 +159,7 @@ static void idle_readers_hold_no_memory_back_where_there_is_no_membarrier(void *
 	struct pen *pen = pen_new(NO_FILTER);
 
 	read_much(pen->corral, &pen->key); /* from here on we are idle, and no view is open */
-	bool usual = pen->corral->can_membarrier;
+	bool usual = pen->corral->share->can_membarrier;
 	int status = usual ? child_wait(child_start(change_much, pen)) : CHILD_SKIPS;
 	corral_close(pen->corral);
 	yard_check(&pen->yard, NULL);
@@ -187,7 +188,7 @@ static void a_child_is_registered_after_its_first_call(void **state)
 	NEEDS_PROCESSES();
 	struct pen *pen = pen_new(NO_FILTER);
 
-	bool usual = pen->corral->can_membarrier;
+	bool usual = pen->corral->share->can_membarrier;
 	int status = child_wait(child_start(look_at_registrations, pen));
 	corral_close(pen->corral);
 	yard_remove(&pen->yard);

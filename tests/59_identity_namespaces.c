@@ -361,7 +361,7 @@ static int fork_another_pid_1(struct container *container)
 	must(unshare(CLONE_NEWPID) == 0);
 	must(child_wait(start_inside(leave_as_another_pid_1, container)) == 0);
 	must(actor->record->nest == 1 && actor->record->reader != 0);
-	must(actor->record->owner == container->corral->life.process + 1);
+	must(actor->record->owner == container->corral->share->life.process + 1);
 	must(corral_read_end(&view) == 0);
 	corral_close(container->corral);
 	return 0;

@@ -132,12 +132,9 @@ static void fill_up(struct corral *corral, const struct corral_key *key)
 static __attribute__((noinline)) void call_everything(struct stable *stable)
 {
 	struct corral_key other = orders_key("restaurant", "other");
-	struct corral_view view;
 	struct corral *corral;
 	uint64_t version;
 
-	must(corral_read_begin(stable->corral, &stable->key, &view) ==
-	     0); /* holds back what is retired */
 	must(pthread_cancel(pthread_self()) == 0);
 	must(corral_open(stable->yard->path, 0, &corral) == 0);
 	must(orders_add(corral, &other, "burger", 899, 1, NULL, NULL) == 0);
@@ -146,7 +143,6 @@ static __attribute__((noinline)) void call_everything(struct stable *stable)
 	must(corral_leave_thread(corral) == 0);
 	must(corral_drop(corral, &other, NULL, NULL) == 0);
 	corral_close(corral);
-	must(corral_read_end(&view) == -ESTALE);
 	store_release(&stable->ready, 1);
 }
 
@@ -160,11 +156,15 @@ static void *call_everything_while_cancelled(void *context)
 static void no_call_is_a_cancellation_point(void **state)
 {
 	struct stable *stable = stable_new(state);
+	struct corral_view view;
 	pthread_t thread;
 
+	/* holds back what is retired */
+	assert_int_equal(corral_read_begin(stable->corral, &stable->key, &view), 0);
 	assert_int_equal(pthread_create(&thread, NULL, call_everything_while_cancelled, stable), 0);
 	assert_cancelled(thread);
 	assert_int_equal(stable->ready, 1);
+	assert_int_equal(corral_read_end(&view), -ESTALE);
 	assert_int_equal(records_used(stable->corral), 1);
 	corral_close(stable->corral);
 	yard_check(stable->yard, NULL);
@@ -244,7 +244,7 @@ static void a_process_without_its_main_thread_lives_until_it_is_killed(void **st
 	NEEDS_PROCESSES();
 	struct stable *stable = stable_new(state);
 	struct corral *corral = stable->corral;
-	struct life *life = &corral->life;
+	struct life *life = &corral->share->life;
 
 	pid_t pid = child_start(leave_main, stable);
 	wait_for_word(&stable->ready);
@@ -323,6 +323,68 @@ static void a_thread_that_used_the_library_may_end_after_it_was_unloaded(void **
 	struct stable *stable = stable_new(state);
 
 	assert_int_equal(child_wait(child_start(load_use_unload, stable)), 0);
+	corral_close(stable->corral);
+	yard_check(stable->yard, NULL);
+}
+
+/* --------------------------------------------------------------- abandoned views */
+
+static void a_thread_can_abandon_the_views_that_it_has_left_open(void **state)
+{
+	struct stable *stable = stable_new(state);
+	struct corral *corral = stable->corral;
+	struct corral_view lost, also, view;
+	struct corral_head head;
+	uint64_t version;
+
+	assert_int_equal(corral_thread_abandon(corral), 0);
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(corral_read_begin(corral, &stable->key, &lost), 0);
+		assert_int_equal(corral_read_begin(corral, &stable->key, &also), 0);
+		assert_int_equal(corral_wait(corral, &stable->key, 1ull << 40, 1, &version),
+				 -EDEADLK);
+		assert_int_equal(corral_thread_abandon(corral), 2);
+		assert_int_equal(corral_thread_abandon(corral), 0);
+		assert_int_equal(readers(corral), 0);
+		assert_int_equal(records_used(corral), 0);
+		assert_int_equal(corral_wait(corral, &stable->key, 1ull << 40, 1, &version),
+				 -ETIMEDOUT);
+		assert_int_equal(records_used(corral), 1);
+		/* ended all the same, and late: that touches no other view */
+		assert_int_equal(corral_read_begin(corral, &stable->key, &view), 0);
+		assert_int_equal(corral_read_end(&lost), -EINVAL);
+		assert_int_equal(corral_read_end(&also), -EINVAL);
+		assert_int_equal(readers(corral), 1);
+		assert_int_equal(corral_view_head(&view, &head), 0);
+		assert_int_equal(corral_read_end(&view), 0);
+		assert_int_equal(readers(corral), 0);
+	}
+	assert_int_equal(orders_add(corral, &stable->key, "coke", 199, 1, NULL, NULL), 0);
+	corral_close(corral);
+	yard_check(stable->yard, NULL);
+}
+
+static void *abandon_and_end(void *context)
+{
+	struct stable *stable = context;
+	struct corral_view view;
+
+	must(corral_read_begin(stable->corral, &stable->key, &view) == 0);
+	must(corral_thread_abandon(stable->corral) == 1);
+	must(corral_read_begin(stable->corral, &stable->key, &view) == 0);
+	return NULL;
+}
+
+static void a_thread_that_has_abandoned_views_may_end_with_others_open(void **state)
+{
+	struct stable *stable = stable_new(state);
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, abandon_and_end, stable), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(readers(stable->corral), 0);
+	assert_int_equal(records_used(stable->corral), 1);
+	assert_null(stable->corral->share->attachments->next);
 	corral_close(stable->corral);
 	yard_check(stable->yard, NULL);
 }
@@ -432,6 +494,8 @@ int main(void)
 		CASE(a_thread_cancelled_in_a_view_holds_nothing_back),
 		CASE(a_process_without_its_main_thread_lives_until_it_is_killed),
 		CASE(a_thread_that_used_the_library_may_end_after_it_was_unloaded),
+		CASE(a_thread_can_abandon_the_views_that_it_has_left_open),
+		CASE(a_thread_that_has_abandoned_views_may_end_with_others_open),
 		CASE(a_change_from_a_signal_handler_in_a_change_is_refused),
 		CASE(records_of_the_dead_are_taken_before_those_that_nobody_had),
 	};

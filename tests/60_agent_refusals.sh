@@ -125,7 +125,7 @@ modes_do_not_depend_on_the_umask() {
 a_full_disk_refuses_the_creation_and_leaves_nothing() {
 	small_disk 1M
 	agent 3 --size 64M --max-carts 60000
-	has "disk is full"
+	has "No space left on device"
 	[[ -z $(find "$dir" -name 'arena*') ]] || fail "left: $(ls "$dir")"
 	mount -o remount,size=64M "$place/disk"
 	agent 0 --daemon --size 64M # and recovers when the trouble ends

@@ -13,6 +13,9 @@
 
 #include "support.h"
 
+#include "api/handle.h"
+#include "base/atomic.h"
+
 #define THREADS 4
 
 static const struct corral_key key = { { "r", 1 }, { "s", 1 } };
@@ -316,6 +319,62 @@ static void who_did_not_dies_of_it(void **state)
 	assert_int_equal(truncated_under(0, 0), -SIGBUS);
 }
 
+struct loser {
+	struct yard yard;
+	uint32_t step;
+	uint32_t process;
+};
+
+static int lose_and_stay(void *context)
+{
+	struct loser *loser = context;
+	struct corral *corral;
+
+	must(corral_open(loser->yard.path, CORRAL_CATCH_SIGBUS, &corral) == 0);
+	must(add(corral) == 0);
+	loser->process = corral->share->life.process;
+	/* a child of its own that loses it too has no say about our byte */
+	pid_t child = fork();
+	if (child == 0) {
+		must(wait_until(load_acquire(&loser->step) == 2, SUPPORT_WAIT_MS));
+		must(load_acquire((const uint8_t *)&corral->arena.slots[0]) == 0);
+		_exit(0);
+	}
+	store_release(&loser->step, 1);
+	must(child_wait(child) == 0);
+	store_release(&loser->step, 3);
+	must(wait_until(load_acquire(&loser->step) == 4, SUPPORT_WAIT_MS));
+	must(look(corral) == -ESTALE);
+	store_release(&loser->step, 5);
+	must(wait_until(load_acquire(&loser->step) == 6, SUPPORT_WAIT_MS));
+	corral_close(corral);
+	return 0;
+}
+
+static void a_handle_that_lost_its_arena_gives_up_what_it_held(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	struct loser *loser = support_shared(sizeof(*loser));
+
+	yard_make(&loser->yard, NULL);
+	pid_t pid = child_start(lose_and_stay, loser);
+	assert_true(wait_until(load_acquire(&loser->step) == 1, SUPPORT_WAIT_MS));
+	int fd = openat(loser->yard.dir_fd, "lock", O_RDWR | O_CLOEXEC);
+	assert_true(alive_test(fd, ALIVE_BYTE(loser->process)));
+	assert_int_equal(truncate_file(&loser->yard, 0), 0);
+	store_release(&loser->step, 2);
+	assert_true(wait_until(load_acquire(&loser->step) == 3, SUPPORT_WAIT_MS));
+	assert_true(alive_test(fd, ALIVE_BYTE(loser->process)));
+	store_release(&loser->step, 4);
+	assert_true(wait_until(load_acquire(&loser->step) == 5, SUPPORT_WAIT_MS));
+	assert_false(alive_test(fd, ALIVE_BYTE(loser->process))); /* though the handle is open */
+	store_release(&loser->step, 6);
+	assert_int_equal(child_wait(pid), 0);
+	close(fd);
+	yard_remove(&loser->yard);
+}
+
 /* ------------------------------------------- the signal is everybody's */
 
 static volatile uint32_t seen_by_former;
@@ -369,6 +428,75 @@ static int share_the_signal(void *context)
 	return 0;
 }
 
+static struct sigaction before_chaining;
+static volatile uint32_t seen_by_chaining;
+
+static void chaining_handler(int number, siginfo_t *info, void *context)
+{
+	seen_by_chaining = seen_by_chaining + 1;
+	must(seen_by_chaining < 10);
+	before_chaining.sa_sigaction(number, info, context);
+}
+
+static int set_a_handler_later(void *context)
+{
+	const struct yard *yard = context;
+	struct sigaction first = { .sa_sigaction = former_handler, .sa_flags = SA_SIGINFO };
+	struct sigaction later = { .sa_sigaction = chaining_handler, .sa_flags = SA_SIGINFO };
+	struct sigaction now;
+	struct corral *one, *two;
+
+	must(sigaction(SIGBUS, &first, NULL) == 0);
+	must(corral_open(yard->path, CORRAL_CATCH_SIGBUS, &one) == 0);
+	must(sigaction(SIGBUS, &later, &before_chaining) == 0);
+	must(corral_open(yard->path, CORRAL_CATCH_SIGBUS, &two) == 0);
+	/* what is the host's goes through all three, each once */
+	for (uint32_t i = 1; i <= 2; i++) {
+		foreign = map_nothing(yard);
+		must(*(volatile char *)foreign == 0);
+		must(seen_by_chaining == i && seen_by_former == i);
+	}
+	/* what is ours goes to none of them */
+	must(truncate_file(yard, 0) == 0);
+	must(look(two) == -ESTALE && add(one) == -ESTALE && seen_by_chaining == 2);
+	corral_close(one);
+	corral_close(two);
+	must(sigaction(SIGBUS, NULL, &now) == 0 && now.sa_sigaction == chaining_handler);
+	foreign = map_nothing(yard);
+	must(*(volatile char *)foreign == 0 && seen_by_chaining == 3 && seen_by_former == 3);
+	return 0;
+}
+
+static void a_handler_that_is_set_later_may_stay(void **state)
+{
+	(void)state;
+	struct yard yard;
+
+	NEEDS_PROCESSES();
+	yard_make(&yard, NULL);
+	assert_int_equal(child_wait(child_start(set_a_handler_later, &yard)), 0);
+	yard_remove(&yard);
+}
+
+static void who_blocks_the_signal_is_told_so_at_once(void **state)
+{
+	(void)state;
+	struct corral *corral;
+	struct yard yard;
+	sigset_t bus, before;
+
+	yard_make(&yard, NULL);
+	sigemptyset(&bus);
+	sigaddset(&bus, SIGBUS);
+	assert_int_equal(pthread_sigmask(SIG_BLOCK, &bus, &before), 0);
+	int r = corral_open(yard.path, CORRAL_CATCH_SIGBUS, &corral);
+	assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+	assert_int_equal(r, -EINVAL);
+	assert_non_null(strstr(corral_why(), "SIGBUS"));
+	yard_check(&yard, NULL);
+	yard_remove(&yard);
+}
+
 static int die_as_ever(void *context)
 {
 	struct corral *corral;
@@ -391,24 +519,31 @@ static void what_is_none_of_ours_goes_where_it_went(void **state)
 
 static int open_many(void *context)
 {
-	struct corral *handles[65];
-	int r = 0;
+	const struct yard *yard = context;
+	struct corral *handles[200], *plain;
+	struct sigaction action;
 
-	for (size_t i = 0; i < COUNT(handles); i++) {
-		r = corral_open(((const struct yard *)context)->path, CORRAL_CATCH_SIGBUS,
-				&handles[i]);
-		must(r == (i < 64 ? 0 : -EUSERS));
+	must(corral_open(yard->path, 0, &plain) == 0);
+	for (int round = 0; round < 2; round++) {
+		must(sigaction(SIGBUS, NULL, &action) == 0 && action.sa_handler == SIG_DFL);
+		for (size_t i = 0; i < COUNT(handles); i++)
+			must(corral_open(yard->path, CORRAL_CATCH_SIGBUS, &handles[i]) == 0);
+		must(sigaction(SIGBUS, NULL, &action) == 0 && action.sa_handler != SIG_DFL);
+		for (size_t i = 0; i < COUNT(handles) - 1; i++)
+			corral_close(handles[i]);
+		must(sigaction(SIGBUS, NULL, &action) == 0 && action.sa_handler != SIG_DFL);
+		if (round == 0)
+			corral_close(handles[COUNT(handles) - 1]);
 	}
-	must(strlen(corral_why()) > 15);
-	corral_close(handles[0]);
-	must(corral_open(((const struct yard *)context)->path, CORRAL_CATCH_SIGBUS, &handles[0]) ==
-	     0);
-	for (size_t i = 0; i < 64; i++)
-		corral_close(handles[i]);
+	must(truncate_file(yard, 0) == 0);
+	must(look(plain) == -ESTALE); /* one handle is left that catches it */
+	corral_close(plain);
+	corral_close(handles[COUNT(handles) - 1]);
+	must(sigaction(SIGBUS, NULL, &action) == 0 && action.sa_handler == SIG_DFL);
 	return 0;
 }
 
-static void sixty_four_handles_of_a_process_may_catch_it(void **state)
+static void any_number_of_handles_of_one_arena_may_catch_it(void **state)
 {
 	(void)state;
 	struct yard yard;
@@ -416,7 +551,6 @@ static void sixty_four_handles_of_a_process_may_catch_it(void **state)
 	NEEDS_PROCESSES();
 	yard_make(&yard, NULL);
 	assert_int_equal(child_wait(child_start(open_many, &yard)), 0);
-	yard_check(&yard, NULL);
 	yard_remove(&yard);
 }
 
@@ -430,8 +564,11 @@ int main(void)
 		cmocka_unit_test(chmod_touches_only_those_who_come_later),
 		cmocka_unit_test(who_asked_for_it_outlives_a_truncation),
 		cmocka_unit_test(who_did_not_dies_of_it),
+		cmocka_unit_test(a_handle_that_lost_its_arena_gives_up_what_it_held),
 		cmocka_unit_test(what_is_none_of_ours_goes_where_it_went),
-		cmocka_unit_test(sixty_four_handles_of_a_process_may_catch_it),
+		cmocka_unit_test(a_handler_that_is_set_later_may_stay),
+		cmocka_unit_test(who_blocks_the_signal_is_told_so_at_once),
+		cmocka_unit_test(any_number_of_handles_of_one_arena_may_catch_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

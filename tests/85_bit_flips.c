@@ -111,7 +111,7 @@ static void look_after(struct corral *corral)
 	struct actor *actor;
 
 	assert_int_equal(handle_actor(corral, &actor), 0);
-	(void)alive_bury_all(&corral->arena, &corral->life, repair_process);
+	(void)alive_bury_all(&corral->arena, &corral->share->life, repair_process);
 	(void)expire_slots(actor, 0, IMAGE_MAX_CARTS);
 	(void)block_reclaim_all(actor);
 	(void)block_scavenge(actor);

@@ -196,7 +196,7 @@ void arena_image_make(struct arena_image *image)
 	must(corral_open(image->directory, 0, &corral) == 0);
 	make_carts(corral);
 	must(corral_open(image->directory, 0, &dead) == 0);
-	must(dead->life.process == IMAGE_DEAD_PROCESS);
+	must(dead->share->life.process == IMAGE_DEAD_PROCESS);
 	find_carts(image);
 	struct corral_key key = arena_image_key(0);
 	struct corral_view view;

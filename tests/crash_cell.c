@@ -134,7 +134,7 @@ static void bury(struct cell *cell)
 {
 	struct corral *corral = cell->guests[0].corral;
 
-	(void)alive_bury_all(&corral->arena, &corral->life, repair_process);
+	(void)alive_bury_all(&corral->arena, &corral->share->life, repair_process);
 }
 
 static uint32_t guests_living(const struct cell *cell)
@@ -143,7 +143,7 @@ static uint32_t guests_living(const struct cell *cell)
 
 	for (int i = 0; i < 2; i++)
 		if (cell->guests[i].corral != NULL)
-			living |= 1u << cell->guests[i].corral->life.process;
+			living |= 1u << cell->guests[i].corral->share->life.process;
 	return living;
 }
 

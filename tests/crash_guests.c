@@ -195,7 +195,7 @@ void crash_arrive(const struct crash_stage *stage, enum crash_arrival who, uint3
 	if (who == CRASH_NEW_AGENT || who == CRASH_RUNNING_AGENT)
 		do_round(&guests[0]);
 	if (who == CRASH_NEWCOMER)
-		(void)alive_bury_all(&guests[0].corral->arena, &guests[0].corral->life,
+		(void)alive_bury_all(&guests[0].corral->arena, &guests[0].corral->share->life,
 				     repair_process);
 	if (crash_two(who))
 		run_both(runners, rets);

@@ -39,7 +39,7 @@ void identity_drop_cart(struct corral *corral, struct slot *slot)
 
 uint32_t identity_bury_all(struct corral *corral)
 {
-	return alive_bury_all(&corral->arena, &corral->life, repair_process);
+	return alive_bury_all(&corral->arena, &corral->share->life, repair_process);
 }
 
 const struct process_record *identity_record_of(const struct corral *corral, pid_t pid)
@@ -48,7 +48,7 @@ const struct process_record *identity_record_of(const struct corral *corral, pid
 
 	for (uint32_t i = 0; i < arena->max_processes; i++) {
 		const struct process_record *record = &arena->processes[i];
-		bool wanted = pid != 0 ? record->pid == pid : i != corral->life.process;
+		bool wanted = pid != 0 ? record->pid == pid : i != corral->share->life.process;
 		if (load_acquire(&record->state) == PROCESS_USED && wanted)
 			return record;
 	}

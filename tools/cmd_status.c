@@ -53,8 +53,9 @@ static json_t *arena_part(const char *directory, struct inspect *inspect)
 
 	snprintf(path, sizeof(path), "%s/%s", directory, ARENA_FILE);
 	value = must_have(json_pack(
-		"{s:o, s:s, s:b, s:I, s:I, s:I, s:o, s:o}", "path",
-		json_of_text(path, strlen(path)), "uuid", section_uuid(header, uuid), "withdrawn",
+		"{s:o, s:s, s:b, s:b, s:I, s:I, s:I, s:o, s:o}", "path",
+		json_of_text(path, strlen(path)), "uuid", section_uuid(header, uuid),
+		"copy_on_write", (int)inspect_copies_on_write(inspect), "withdrawn",
 		(int)(header->withdrawn != 0), "arena_bytes", (json_int_t)header->arena_bytes,
 		"max_carts", (json_int_t)header->max_carts, "ttl_ms",
 		(json_int_t)(header->ttl_ns / 1000000), "created_at",
@@ -210,6 +211,12 @@ static void put_arena(struct table *table, const json_t *part)
 		table_put(table, "withdrawn");
 		table_put(table, "no call works until an agent has verified it; one that runs does "
 				 "so within a second");
+	}
+	if (json_is_true(json_object_get(part, "copy_on_write"))) {
+		table_put(table, "disk");
+		table_put(table,
+			  "copies on write: no space can be reserved; while the disk is full, "
+			  "who changes a cart dies of SIGBUS");
 	}
 	if (json_object_get(part, "damaged")) {
 		table_put(table, "damaged");

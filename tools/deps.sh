@@ -5,13 +5,15 @@
 # Usage: tools/deps.sh SET...   sets: build (the default), test, lint, fuzz, model, bench, check (all that .ci/run uses),
 #                               bare (what makes a bare root), arm64 (in it: what cross-builds)
 set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin # for mkfs, where they are not on the PATH
 
 # command:package, and header:package[:further header needed before it]
 build_commands=(gcc:gcc make:make pkg-config:pkg-config)
 build_headers=(stdlib.h:libc6-dev urcu/arch.h:liburcu-dev msgpack.h:libmsgpack-dev xxhash.h:libxxhash-dev
 	jansson.h:libjansson-dev)
 test_commands=(xxhsum:xxhash xz:xz-utils strace:strace pgrep:procps setpriv:util-linux unshare:util-linux
-	mount:mount script:bsdutils readelf:binutils xmllint:libxml2-utils)
+	mount:mount script:bsdutils readelf:binutils xmllint:libxml2-utils
+	mkfs.btrfs:btrfs-progs mkfs.xfs:xfsprogs lsattr:e2fsprogs)
 test_headers=(cmocka.h:libcmocka-dev gmp.h:libgmp-dev)
 lint_commands=(clang-format:clang-format clang-tidy:clang-tidy mandoc:mandoc shellcheck:shellcheck)
 fuzz_commands=(clang:clang)

@@ -80,7 +80,9 @@ int main(int argc, char **argv)
 	text_begin();
 	code = run(argc, argv);
 	if (bus_caught())
-		code = complain(EXIT_ARENA, "the arena was truncated while we looked at it; what "
-					    "was printed may be wrong");
+		code = complain(EXIT_ARENA,
+				"a part of the arena could not be read while we looked at it "
+				"(SIGBUS): it was truncated, or its disk fails or is full; what "
+				"was printed may be wrong");
 	return (int)code;
 }

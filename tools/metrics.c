@@ -154,6 +154,8 @@ void metrics_print(struct inspect *inspect, const char *directory)
 	gauge("agent_up", "1: an agent has the directory", inspect_agent_lives(inspect));
 	gauge("withdrawn", "1: no call works until an agent has verified the arena",
 	      header->withdrawn != 0);
+	gauge("copy_on_write", "1: a full disk kills who changes a cart (SIGBUS); see corral(7)",
+	      inspect_copies_on_write(inspect));
 	gauge("damaged", "1: not all of the arena could be read; see corral check", !whole);
 	if (whole) {
 		put_carts(header, &totals);

@@ -2,8 +2,11 @@
 /*
  * attach.c: open and close, threads, fork.
  *
- * Open: directory, lock file, map and validate, membarrier, a process record. Each thread gets its
- * record at its first call and gives it back when it ends (a pthread key's destructor) or at close.
+ * Open: directory, lock file, map and validate, membarrier, a process record. All handles of a
+ * process on one arena share that (struct share), which goes with the last of them: a handle that
+ * nobody closes costs some memory of its process, and nothing of the machine. Each thread gets its
+ * record at its first call, one for all handles, and gives it back when it ends (a pthread key's
+ * destructor) or when the last handle is closed.
  *
  * Fork: the child inherits mapping and descriptors, but must not act as its parent. Its atfork
  * handler closes the inherited liveness descriptor at once (an OFD lock lives as long as any copy
@@ -11,11 +14,15 @@
  * child made past the handlers (raw clone) is caught by the wiped epoch and does the same on first
  * use.
  *
- * Locks: handles_mutex, a handle's mutex, in this order.
+ * Locks: shares_mutex, a share's mutex, in this order.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,7 +31,9 @@
 
 #include "api/attach.h"
 #include "api/handle.h"
+#include "arena/bus.h"
 #include "arena/descriptor.h"
+#include "arena/trust.h"
 #include "base/atomic.h"
 #include "memory/block.h"
 #include "store/repair.h"
@@ -38,14 +47,20 @@
 	 ATTACH_AGENT)
 
 __thread struct handle_cache handle_cache __attribute__((tls_model("initial-exec")));
-static __thread char why_text[WHY_BYTES];
 
 /*
- * of the list; and while liveness descriptors come and go: a fork must not see one that no handle
+ * The sentence of corral_why(), on the heap from a thread's first corral_open() on, until it ends:
+ * a plugin's thread-local words come out of the few hundred bytes that the C library has left over
+ * for all that is loaded later, and are only these two.
+ */
+static __thread char *why_text __attribute__((tls_model("initial-exec")));
+
+/*
+ * of the list; and while liveness descriptors come and go: a fork must not see one that no share
  * has yet
  */
-static pthread_mutex_t handles_mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct corral *handles;
+static pthread_mutex_t shares_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct share *shares;
 static uint64_t last_epoch; /* RMW only */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t thread_key;
@@ -53,6 +68,22 @@ static int once_error;
 
 const char *corral_why(void)
 {
+	return why_text != NULL ? why_text : "";
+}
+
+/* The calling thread's sentence, empty; NULL, which why_set() takes, if there is no memory. */
+static char *clear_why(void)
+{
+	if (why_text == NULL) {
+		why_text = calloc(1, WHY_BYTES);
+		/* whatever it is, but NULL: then thread_ends() frees the sentence */
+		if (why_text != NULL && pthread_setspecific(thread_key, &thread_key) != 0) {
+			free(why_text);
+			why_text = NULL;
+		}
+	}
+	if (why_text != NULL)
+		why_text[0] = '\0';
 	return why_text;
 }
 
@@ -76,9 +107,9 @@ static void release_record(struct actor *actor)
 	store_release(&record->owner, 0);
 }
 
-static void unlink_attachment(struct corral *corral, const struct attachment *attachment)
+static void unlink_attachment(struct share *share, const struct attachment *attachment)
 {
-	for (struct attachment **at = &corral->attachments; *at != NULL; at = &(*at)->next) {
+	for (struct attachment **at = &share->attachments; *at != NULL; at = &(*at)->next) {
 		if (*at == attachment) {
 			*at = attachment->next;
 			return;
@@ -86,100 +117,118 @@ static void unlink_attachment(struct corral *corral, const struct attachment *at
 	}
 }
 
-/* The end of a thread: all its attachments, on any handle of this process. */
+/* The end of a thread: all its attachments, to any arena. */
 static void thread_ends(void *unused)
 {
 	pid_t tid = (pid_t)syscall(SYS_gettid);
 
-	pthread_mutex_lock(&handles_mutex);
-	for (struct corral *corral = handles; corral != NULL; corral = corral->next) {
-		pthread_mutex_lock(&corral->mutex);
-		for (struct attachment *at = corral->attachments, *next; at != NULL; at = next) {
+	pthread_mutex_lock(&shares_mutex);
+	for (struct share *share = shares; share != NULL; share = share->next) {
+		pthread_mutex_lock(&share->mutex);
+		for (struct attachment *at = share->attachments, *next; at != NULL; at = next) {
 			next = at->next;
-			if (at->tid != tid || at->epoch != *corral->epoch)
+			if (at->tid != tid || at->epoch != *share->epoch)
 				continue;
-			unlink_attachment(corral, at);
-			release_record(&at->actor);
+			unlink_attachment(share, at);
+			if (!at->abandoned)
+				release_record(&at->actor);
 			free(at);
 		}
-		pthread_mutex_unlock(&corral->mutex);
+		pthread_mutex_unlock(&share->mutex);
 	}
-	pthread_mutex_unlock(&handles_mutex);
+	pthread_mutex_unlock(&shares_mutex);
 	(void)unused;
 	memset(&handle_cache, 0, sizeof(handle_cache));
+	free(why_text);
+	why_text = NULL;
 }
 
 /* ------------------------------------------------------------------- fork */
 
 static void before_fork(void)
 {
-	pthread_mutex_lock(&handles_mutex);
+	pthread_mutex_lock(&shares_mutex);
 	descriptor_before_fork();
 }
 
 static void after_fork_parent(void)
 {
 	descriptor_after_fork_parent();
-	pthread_mutex_unlock(&handles_mutex);
+	pthread_mutex_unlock(&shares_mutex);
 }
 
 static void after_fork_child(void)
 {
-	/* the only thread; other handles' mutexes may have been held by threads that are no more */
-	for (struct corral *corral = handles; corral != NULL; corral = corral->next) {
-		close(corral->life.fd);
-		corral->life.fd = -1;
-		pthread_mutex_init(&corral->mutex, NULL);
+	/* the only thread; other mutexes may have been held by threads that are no more */
+	for (struct share *share = shares; share != NULL; share = share->next) {
+		alive_disown(&share->life);
+		pthread_mutex_init(&share->mutex, NULL);
 	}
 	descriptor_after_fork_child();
-	pthread_mutex_init(&handles_mutex, NULL);
+	pthread_mutex_init(&shares_mutex, NULL);
+}
+
+/*
+ * Whatever contains this library (a plugin, with libcorral.a in it) stays in memory from now on:
+ * the C library calls thread_ends() at the end of each thread that has attached, also long after a
+ * dlclose(). That the program itself, or nothing that dlopen() knows, contains us is as good.
+ */
+static void stay_in_memory(void)
+{
+	Dl_info us;
+
+	if (dladdr(&thread_key, &us) != 0 && us.dli_fname != NULL)
+		(void)dlopen(us.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
 static void set_up_process(void)
 {
+	stay_in_memory();
 	once_error = pthread_key_create(&thread_key, thread_ends);
 	if (once_error == 0)
 		once_error = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }
 
 /* Become a process of our own in the arena: at open, and again in a forked child. */
-static int join(struct corral *corral, char *why)
+static int join(struct share *share, char *why)
 {
 	/* exec cleared it, fork may have: register before the first read */
-	corral->can_membarrier = grace_register();
-	corral->fenced = !corral->can_membarrier;
-	uint32_t flags = (corral->fenced ? PROCESS_FENCED : 0) |
-			 ((corral->flags & ATTACH_AGENT) != 0 ? PROCESS_AGENT : 0);
-	int r = alive_claim(&corral->arena, &corral->life, repair_process, flags);
+	share->can_membarrier = grace_register();
+	uint32_t flags = (share->can_membarrier ? 0 : PROCESS_FENCED) |
+			 (share->is_agent ? PROCESS_AGENT : 0);
+	int r = alive_claim(&share->arena, &share->life, repair_process, flags);
 	if (r < 0)
 		return why_set(why, r, "all %u process records are in use by living processes",
-			       corral->arena.max_processes);
-	*corral->epoch = fetch_add_relaxed(&last_epoch, 1u) + 1; /* relaxed: only has to differ */
+			       share->arena.max_processes);
+	*share->epoch = fetch_add_relaxed(&last_epoch, 1u) + 1; /* relaxed: only has to differ */
+	if (share->arena.watched)
+		bus_bind(share->arena.base, share->life.fd, ALIVE_BYTE(share->life.process),
+			 share->epoch);
 	return 0;
 }
 
-/* In a forked child, under handles_mutex: nothing of the parent's identity may stay. */
-static int rejoin(struct corral *corral)
+/* In a forked child, under shares_mutex: nothing of the parent's identity may stay. */
+static int rejoin(struct share *share)
 {
-	if (corral->life.fd >= 0)
-		close(corral->life.fd);
-	corral->life.fd = -1;
-	for (struct attachment *at = corral->attachments, *next; at != NULL; at = next) {
+	alive_disown(&share->life);
+	for (struct attachment *at = share->attachments, *next; at != NULL; at = next) {
 		next = at->next;
 		free(at);
 	}
-	corral->attachments = NULL;
-	if (arena_other_time(corral->arena.header))
+	share->attachments = NULL;
+	if (arena_other_time(share->arena.header))
 		return -EXDEV; /* a process enters a time namespace by being forked into it */
-	int r = alive_open(corral->arena.dir_fd, false, &corral->life, NULL);
-	return r < 0 ? r : join(corral, NULL);
+	if (!descriptor_is(share->arena.dir_fd, &share->arena.dir_id))
+		return -EBADF;
+	int r = alive_open(share->arena.dir_fd, false, &share->life, NULL);
+	return r < 0 ? r : join(share, NULL);
 }
 
 /* ---------------------------------------------------------- a thread's record */
 
-static int claim_between(struct corral *corral, uint32_t number, uint32_t end, uint32_t *ret_number)
+static int claim_between(struct share *share, uint32_t number, uint32_t end, uint32_t *ret_number)
 {
-	struct arena *arena = &corral->arena;
+	struct arena *arena = &share->arena;
 
 	for (; number < end; number++) {
 		struct thread_record *record = &arena->threads[number];
@@ -192,7 +241,7 @@ static int claim_between(struct corral *corral, uint32_t number, uint32_t end, u
 		for (uint32_t high = load_acquire(&arena->header->threads_high); high <= number;
 		     high = load_acquire(&arena->header->threads_high))
 			(void)cas_acq_rel(&arena->header->threads_high, high, number + 1);
-		if (cas_acq_rel(&record->owner, 0, corral->life.process + 1)) {
+		if (cas_acq_rel(&record->owner, 0, share->life.process + 1)) {
 			*ret_number = number;
 			return 0;
 		}
@@ -201,35 +250,32 @@ static int claim_between(struct corral *corral, uint32_t number, uint32_t end, u
 }
 
 /* One that was used before; then those of the dead; only then one that never was. */
-static int claim_free_record(struct corral *corral, uint32_t *ret_number)
+static int claim_free_record(struct share *share, uint32_t *ret_number)
 {
-	struct arena *arena = &corral->arena;
+	struct arena *arena = &share->arena;
 	uint32_t high =
 		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
-	int r = claim_between(corral, 0, high, ret_number);
+	int r = claim_between(share, 0, high, ret_number);
 
-	if (r < 0 && alive_bury_all(arena, &corral->life, repair_process) > 0)
-		r = claim_between(corral, 0, high, ret_number);
-	return r < 0 ? claim_between(corral, high, arena->max_threads, ret_number) : r;
+	if (r < 0 && alive_bury_all(arena, &share->life, repair_process) > 0)
+		r = claim_between(share, 0, high, ret_number);
+	return r < 0 ? claim_between(share, high, arena->max_threads, ret_number) : r;
 }
 
-static int claim_record(struct corral *corral, struct actor *actor)
+static int claim_record(struct share *share, struct actor *actor)
 {
 	uint32_t number;
-	int r = claim_free_record(corral, &number);
+	int r = claim_free_record(share, &number);
 
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&corral->mutex);
-	uint32_t patience_ms = corral->patience_ms;
-	pthread_mutex_unlock(&corral->mutex);
-	*actor = (struct actor){ .arena = &corral->arena,
-				 .life = &corral->life,
-				 .record = &corral->arena.threads[number],
+	*actor = (struct actor){ .arena = &share->arena,
+				 .life = &share->life,
+				 .record = &share->arena.threads[number],
 				 .name = number + 1,
-				 .patience_ms = patience_ms,
-				 .fenced = corral->fenced,
-				 .can_membarrier = corral->can_membarrier,
+				 .patience_ms = PATIENCE_DEFAULT_MS,
+				 .fenced = !share->can_membarrier,
+				 .can_membarrier = share->can_membarrier,
 				 .repair = repair_process };
 	actor->record->tid = (int32_t)syscall(SYS_gettid);
 	grace_begin(actor);
@@ -237,52 +283,65 @@ static int claim_record(struct corral *corral, struct actor *actor)
 	return 0;
 }
 
-static struct attachment *find_attachment(struct corral *corral)
+static struct attachment *find_attachment(struct share *share)
 {
 	pid_t tid = (pid_t)syscall(SYS_gettid);
 	struct attachment *at;
 
-	pthread_mutex_lock(&corral->mutex);
-	for (at = corral->attachments; at != NULL; at = at->next)
-		if (at->tid == tid)
+	pthread_mutex_lock(&share->mutex);
+	for (at = share->attachments; at != NULL; at = at->next)
+		if (at->tid == tid && !at->abandoned)
 			break;
-	pthread_mutex_unlock(&corral->mutex);
+	pthread_mutex_unlock(&share->mutex);
 	return at;
+}
+
+static int make_attachment(struct share *share, struct attachment **ret_attachment)
+{
+	struct attachment *attachment = calloc(1, sizeof(*attachment));
+
+	if (attachment == NULL)
+		return -ENOMEM;
+	int r = claim_record(share, &attachment->actor);
+	if (r == 0 && pthread_setspecific(thread_key, share) != 0) {
+		release_record(&attachment->actor);
+		r = -ENOMEM;
+	}
+	if (r < 0) {
+		free(attachment);
+		return r;
+	}
+	attachment->tid = attachment->actor.record->tid;
+	attachment->epoch = *share->epoch;
+	pthread_mutex_lock(&share->mutex);
+	attachment->next = share->attachments;
+	share->attachments = attachment;
+	pthread_mutex_unlock(&share->mutex);
+	*ret_attachment = attachment;
+	return 0;
 }
 
 static int attach_thread(struct corral *corral, struct actor **ret_actor)
 {
+	struct share *share = corral->share;
 	int r = 0;
 
-	if (*corral->epoch == 0) {
-		pthread_mutex_lock(&handles_mutex);
-		if (*corral->epoch == 0)
-			r = rejoin(corral);
-		pthread_mutex_unlock(&handles_mutex);
+	if (*share->epoch == 0) {
+		pthread_mutex_lock(&shares_mutex);
+		if (*share->epoch == 0)
+			r = rejoin(share);
+		pthread_mutex_unlock(&shares_mutex);
 		if (r < 0)
 			return r;
 	}
-	struct attachment *attachment = find_attachment(corral);
-	if (attachment == NULL) {
-		attachment = calloc(1, sizeof(*attachment));
-		if (attachment == NULL)
-			return -ENOMEM;
-		r = claim_record(corral, &attachment->actor);
-		if (r == 0 && pthread_setspecific(thread_key, corral) != 0) {
-			release_record(&attachment->actor);
-			r = -ENOMEM;
-		}
-		if (r < 0) {
-			free(attachment);
-			return r;
-		}
-		attachment->tid = attachment->actor.record->tid;
-		attachment->epoch = *corral->epoch;
-		pthread_mutex_lock(&corral->mutex);
-		attachment->next = corral->attachments;
-		corral->attachments = attachment;
-		pthread_mutex_unlock(&corral->mutex);
-	}
+	struct attachment *attachment = find_attachment(share);
+	if (attachment == NULL && (r = make_attachment(share, &attachment)) < 0)
+		return r;
+	/* the thread has one record for all handles; it has this one's patience now */
+	pthread_mutex_lock(&share->mutex);
+	attachment->handle = corral;
+	store_relaxed(&attachment->actor.patience_ms, corral->patience_ms); /* relaxed: ours */
+	pthread_mutex_unlock(&share->mutex);
 	handle_cache = (struct handle_cache){ corral, attachment, attachment->epoch };
 	*ret_actor = &attachment->actor;
 	return 0;
@@ -301,47 +360,74 @@ int handle_attach_thread(struct corral *corral, struct actor **ret_actor)
 
 int corral_leave_thread(struct corral *corral)
 {
-	struct attachment *attachment = find_attachment(corral);
+	struct share *share = corral->share;
+	struct attachment *attachment = find_attachment(share);
 
-	if (attachment == NULL || *corral->epoch == 0)
+	if (attachment == NULL || *share->epoch == 0)
 		return 0;
 	if (attachment->actor.record->nest > 0)
 		return -EBUSY;
-	pthread_mutex_lock(&corral->mutex);
-	unlink_attachment(corral, attachment);
-	pthread_mutex_unlock(&corral->mutex);
+	pthread_mutex_lock(&share->mutex);
+	unlink_attachment(share, attachment);
+	pthread_mutex_unlock(&share->mutex);
 	release_record(&attachment->actor);
 	free(attachment);
 	memset(&handle_cache, 0, sizeof(handle_cache));
 	return 0;
 }
 
+/*
+ * The attachment stays, as long as its thread does, though it has no record any more: a view is
+ * known by its attachment's address, which must not become another's.
+ */
+int corral_thread_abandon(struct corral *corral)
+{
+	struct share *share = corral->share;
+	struct attachment *attachment = find_attachment(share);
+
+	if (attachment == NULL || *share->epoch == 0 || attachment->epoch != *share->epoch)
+		return 0;
+	if (attachment->actor.in_change)
+		return -EDEADLK;
+	uint32_t views = attachment->actor.record->nest;
+	if (views == 0)
+		return 0;
+	pthread_mutex_lock(&share->mutex);
+	attachment->abandoned = true;
+	pthread_mutex_unlock(&share->mutex);
+	memset(&handle_cache, 0, sizeof(handle_cache));
+	release_record(&attachment->actor);
+	return views <= INT_MAX ? (int)views : INT_MAX;
+}
+
 int corral_set_patience(struct corral *corral, uint32_t patience_ms)
 {
+	struct share *share = corral->share;
+
 	if (patience_ms > PATIENCE_MAX_MS)
 		return -ERANGE;
-	pthread_mutex_lock(&corral->mutex);
+	pthread_mutex_lock(&share->mutex);
 	corral->patience_ms = patience_ms;
-	for (struct attachment *at = corral->attachments; at != NULL; at = at->next)
-		store_relaxed(&at->actor.patience_ms,
-			      patience_ms); /* relaxed: the next wait sees it, or the one after */
-	pthread_mutex_unlock(&corral->mutex);
+	/* relaxed: the next wait sees it, or the one after */
+	for (struct attachment *at = share->attachments; at != NULL; at = at->next)
+		if (at->handle == corral)
+			store_relaxed(&at->actor.patience_ms, patience_ms);
+	pthread_mutex_unlock(&share->mutex);
 	return 0;
 }
 
 /* ------------------------------------------------------------ open and close */
 
-static int map_epoch(struct corral *corral, char *why)
+static int map_epoch(struct share *share, char *why)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	corral->epoch =
-		mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (corral->epoch == MAP_FAILED || madvise(corral->epoch, page, MADV_WIPEONFORK) != 0) {
+	share->epoch = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (share->epoch == MAP_FAILED || madvise(share->epoch, page, MADV_WIPEONFORK) != 0) {
 		int error = errno;
-		if (corral->epoch != MAP_FAILED)
-			munmap(corral->epoch, page);
-		return why_set(why, -error, "no page that fork wipes (MADV_WIPEONFORK)");
+		if (share->epoch != MAP_FAILED)
+			munmap(share->epoch, page);
+		return why_system(why, -error, "no page that fork wipes (MADV_WIPEONFORK)");
 	}
 	return 0;
 }
@@ -350,91 +436,266 @@ static int map_epoch(struct corral *corral, char *why)
  * Map it. A boot id that differs is that of an earlier boot, or of the container that one of us is
  * in: a living process that is attached proves this boot.
  */
-static int map_arena(struct corral *corral, int dir_fd, char *why)
+static int map_arena(struct share *share, int dir_fd, char *why)
 {
-	unsigned flags = ((corral->flags & CORRAL_CATCH_SIGBUS) != 0 ? ARENA_CATCH_SIGBUS : 0) |
-			 ((corral->flags & ATTACH_AGENT) != 0 ? ARENA_MAKE_HUGE : 0);
+	unsigned flags = share->is_agent ? ARENA_MAKE_HUGE : 0;
 	struct life life;
-	int r = arena_map(dir_fd, flags, &corral->arena, why);
+	int r = arena_map(dir_fd, flags, &share->arena, why);
 
 	if (r != -ESTALE || alive_open(dir_fd, false, &life, NULL) < 0)
 		return r;
 	if (alive_anybody(life.fd))
-		r = arena_map(dir_fd, flags | ARENA_THIS_BOOT, &corral->arena, why);
+		r = arena_map(dir_fd, flags | ARENA_THIS_BOOT, &share->arena, why);
 	alive_close(&life);
 	return r;
 }
 
-static int open_arena(struct corral *corral, int dir_fd, char *why)
+static int attach(struct share *share, int dir_fd, char *why)
 {
-	int r = map_arena(corral, dir_fd, why);
+	int r = map_arena(share, dir_fd, why);
 
 	if (r < 0)
 		return r;
-	r = alive_open(corral->arena.dir_fd, false, &corral->life, why);
+	r = alive_open(share->arena.dir_fd, false, &share->life, why);
 	if (r < 0)
 		goto unmap;
-	r = map_epoch(corral, why);
+	r = map_epoch(share, why);
 	if (r < 0)
 		goto close_life;
-	r = join(corral, why);
+	r = join(share, why);
 	if (r < 0)
 		goto unmap_epoch;
 	return 0;
 unmap_epoch:
-	munmap(corral->epoch, (size_t)sysconf(_SC_PAGESIZE));
+	munmap(share->epoch, (size_t)sysconf(_SC_PAGESIZE));
 close_life:
-	alive_close(&corral->life);
+	alive_close(&share->life);
 unmap:
-	arena_unmap(&corral->arena);
+	arena_unmap(&share->arena);
 	return r;
 }
 
-/* The arena of the location; of the directory dir_fd, unless that is -1. */
-static int find_and_open(struct corral *corral, const char *location, int dir_fd)
+static bool is_one_of(int fd, const struct share *share)
 {
+	return fd >= 0 &&
+	       (fd == share->arena.fd || fd == share->arena.dir_fd || fd == share->life.fd);
+}
+
+/*
+ * The kernel has just given us numbers that another attachment believes to have: somebody closed
+ * them under it. They may be of the same files again, so only here it can be told.
+ */
+static void lose_those_without(const struct share *opened)
+{
+	for (struct share *share = shares; share != NULL; share = share->next) {
+		if (!is_one_of(share->arena.fd, opened) &&
+		    !is_one_of(share->arena.dir_fd, opened) && !is_one_of(share->life.fd, opened))
+			continue;
+		store_relaxed(&share->lost, 1u);
+		share->arena.fd = is_one_of(share->arena.fd, opened) ? -1 : share->arena.fd;
+		share->arena.dir_fd =
+			is_one_of(share->arena.dir_fd, opened) ? -1 : share->arena.dir_fd;
+		share->life.fd = is_one_of(share->life.fd, opened) ? -1 : share->life.fd;
+	}
+}
+
+/* May a new handle use it? Asked before any file is opened, whose number might be one of its. */
+static bool is_usable(const struct share *share)
+{
+	return *share->epoch != 0 && load_relaxed(&share->lost) == 0 &&
+	       !arena_withdrawn(&share->arena) &&
+	       descriptor_is(share->arena.fd, &share->arena.file_id) &&
+	       descriptor_is(share->arena.dir_fd, &share->arena.dir_id) &&
+	       descriptor_is(share->life.fd, &share->life.id);
+}
+
+static bool is_same(struct descriptor_id a, struct descriptor_id b)
+{
+	return a.device == b.device && a.inode == b.inode;
+}
+
+/*
+ * The attachment that this process has to the arena in the directory. *ret_share: NULL, there is
+ * none. Whoever opens a handle passes the same checks either way.
+ */
+static int find_share(int dir_fd, bool is_agent, struct share **ret_share, char *why)
+{
+	int fd = trust_open(dir_fd, ARENA_FILE, 0, false, why);
+
+	if (fd < 0)
+		return fd;
+	struct descriptor_id file = descriptor_know(fd), directory = descriptor_know(dir_fd);
+	close(fd);
+	*ret_share = NULL;
+	for (struct share *share = shares; share != NULL && *ret_share == NULL; share = share->next)
+		if (share->usable && share->is_agent == is_agent &&
+		    is_same(share->arena.file_id, file) && is_same(share->arena.dir_id, directory))
+			*ret_share = share;
+	return 0;
+}
+
+static int make_share(int dir_fd, bool is_agent, struct share **ret_share, char *why)
+{
+	struct share *share = calloc(1, sizeof(*share));
+
+	if (share == NULL)
+		return why_set(why, -ENOMEM, "no memory for a handle");
+	share->is_agent = is_agent;
+	pthread_mutex_init(&share->mutex, NULL);
+	int r = attach(share, dir_fd, why);
+	if (r < 0) {
+		pthread_mutex_destroy(&share->mutex);
+		free(share);
+		return r;
+	}
+	lose_those_without(share);
+	share->next = shares;
+	shares = share;
+	*ret_share = share;
+	return 0;
+}
+
+/* The last handle is closed. */
+static void free_share(struct share *share)
+{
+	/* false: a forked child that never used it; nothing in the arena is ours */
+	bool ours = *share->epoch != 0;
+
+	for (struct share **at = &shares; *at != NULL; at = &(*at)->next) {
+		if (*at == share) {
+			*at = share->next;
+			break;
+		}
+	}
+	for (struct attachment *at = share->attachments, *next; at != NULL; at = next) {
+		next = at->next;
+		if (ours && !at->abandoned)
+			release_record(&at->actor);
+		free(at);
+	}
+	if (ours)
+		alive_give_back(&share->arena, &share->life);
+	else
+		alive_disown(&share->life);
+	alive_close(&share->life);
+	arena_unmap(&share->arena); /* one at a time, see bus.h */
+	munmap(share->epoch, (size_t)sysconf(_SC_PAGESIZE));
+	pthread_mutex_destroy(&share->mutex);
+	free(share);
+}
+
+/* One more, or one fewer, of the handles that want SIGBUS to be caught. */
+static int catch_sigbus(struct share *share, char *why)
+{
+	sigset_t blocked;
+
+	if (pthread_sigmask(SIG_BLOCK, NULL, &blocked) == 0 && sigismember(&blocked, SIGBUS) == 1)
+		return why_set(why, -EINVAL,
+			       "this thread blocks SIGBUS, so CORRAL_CATCH_SIGBUS could not catch "
+			       "it: unblock it before");
+	if (share->catchers > 0) {
+		int r = bus_take_signal();
+		if (r < 0)
+			return why_system(why, r, "cannot catch SIGBUS");
+	} else {
+		int r = bus_watch(share->arena.base, share->arena.bytes);
+		if (r < 0)
+			return why_set(why, r, "cannot catch SIGBUS for one more arena");
+		share->arena.watched = true;
+		bus_bind(share->arena.base, share->life.fd, ALIVE_BYTE(share->life.process),
+			 share->epoch);
+	}
+	share->catchers++;
+	return 0;
+}
+
+static void catch_no_more(struct share *share)
+{
+	if (--share->catchers > 0)
+		return;
+	share->arena.watched = false;
+	bus_forget(share->arena.base);
+}
+
+/* Under shares_mutex. dir_fd: the directory, if the caller has it open and trusts it; else -1. */
+static int open_shared(struct corral *corral, int dir_fd, char *why)
+{
+	bool is_agent = (corral->flags & ATTACH_AGENT) != 0;
+	struct share *share;
 	int own_fd = -1;
 	int r = 0;
 
-	if (dir_fd < 0) {
-		r = arena_directory(location, corral->directory, why_text);
-		if (r == 0 && (corral->flags & CORRAL_START_AGENT) != 0)
-			r = attach_start_agent(corral->directory, why_text);
-	}
-	/* no fork in between: a child must find, and close, the descriptor our life hangs on */
-	pthread_mutex_lock(&handles_mutex);
-	if (r == 0 && dir_fd < 0)
-		r = arena_open_directory(corral->directory, &own_fd, why_text);
-	if (r == 0)
-		r = open_arena(corral, dir_fd < 0 ? own_fd : dir_fd, why_text);
+	for (share = shares; share != NULL; share = share->next)
+		share->usable = is_usable(share);
+	if (dir_fd < 0)
+		r = arena_open_directory(corral->directory, &own_fd, why);
+	if (r < 0)
+		return r;
+	if (dir_fd < 0)
+		dir_fd = own_fd;
+	r = find_share(dir_fd, is_agent, &share, why);
+	if (r == 0 && share == NULL)
+		r = make_share(dir_fd, is_agent, &share, why);
 	if (own_fd >= 0)
 		close(own_fd);
-	if (r == 0) {
-		corral->next = handles;
-		handles = corral;
-	}
-	pthread_mutex_unlock(&handles_mutex);
-	return r;
+	if (r == 0 && (corral->flags & CORRAL_CATCH_SIGBUS) != 0 &&
+	    (r = catch_sigbus(share, why)) < 0 && share->handles == 0)
+		free_share(share);
+	if (r < 0)
+		return r;
+	share->handles++;
+	corral->share = share;
+	corral->epoch = share->epoch;
+	corral->fenced = !share->can_membarrier;
+	corral->arena = share->arena;
+	corral->arena.fd = corral->arena.dir_fd = -1; /* the attachment's */
+	corral->arena.watched = false;
+	return 0;
+}
+
+/* The sentence names the directory, also where what said it did not know the name. */
+static void say_where(const char *directory)
+{
+	char text[WHY_BYTES];
+
+	if (why_text == NULL || directory[0] == '\0' || strstr(why_text, directory) != NULL)
+		return;
+	memcpy(text, why_text, sizeof(text));
+	(void)snprintf(why_text, WHY_BYTES, "%.200s: %.300s", directory, text);
 }
 
 static int open_handle(const char *location, int dir_fd, unsigned flags, struct corral **ret_corral)
 {
-	why_text[0] = '\0';
-	if ((flags & ~KNOWN_FLAGS) != 0)
-		return why_set(why_text, -EINVAL, "unknown flags 0x%x", flags);
+	static char no_key[] = "no thread-specific key is free";
+
 	pthread_once(&once, set_up_process);
-	if (once_error != 0)
-		return why_set(why_text, -once_error, "no thread-specific key is free");
+	if (once_error != 0) {
+		why_text = no_key;
+		return -once_error;
+	}
+	char *why = clear_why();
+	if ((flags & ~KNOWN_FLAGS) != 0)
+		return why_set(why, -EINVAL, "unknown flags 0x%x", flags);
 	struct corral *corral = aligned_alloc(CACHE_LINE, align_up(sizeof(*corral), CACHE_LINE));
 	if (corral == NULL)
-		return why_set(why_text, -ENOMEM, "no memory for a handle");
+		return why_set(why, -ENOMEM, "no memory for a handle");
 	memset(corral, 0, sizeof(*corral));
 	corral->flags = flags;
 	corral->patience_ms = PATIENCE_DEFAULT_MS;
-	pthread_mutex_init(&corral->mutex, NULL);
-	int r = find_and_open(corral, location, dir_fd);
+	int r = dir_fd < 0 ? arena_directory(location, corral->directory, why) : 0;
+	if (r == 0 && dir_fd < 0 && (flags & CORRAL_START_AGENT) != 0)
+		r = attach_start_agent(corral->directory, why);
+	if (r == 0) {
+		/*
+		 * no fork in between: a child must find, and close, the descriptor our life hangs
+		 * on
+		 */
+		pthread_mutex_lock(&shares_mutex);
+		r = open_shared(corral, dir_fd, why);
+		pthread_mutex_unlock(&shares_mutex);
+	}
 	if (r < 0) {
-		pthread_mutex_destroy(&corral->mutex);
+		say_where(corral->directory);
 		free(corral);
 		return r;
 	}
@@ -457,40 +718,26 @@ int handle_open_at(int dir_fd, unsigned flags, struct corral **ret_corral)
 	return open_handle(NULL, dir_fd, flags, ret_corral);
 }
 
-static void unlink_handle(const struct corral *corral)
-{
-	for (struct corral **at = &handles; *at != NULL; at = &(*at)->next) {
-		if (*at == corral) {
-			*at = corral->next;
-			return;
-		}
-	}
-}
-
 void corral_close(struct corral *corral)
 {
 	int cancel;
 
 	if (corral == NULL)
 		return;
+	struct share *share = corral->share;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	pthread_mutex_lock(&handles_mutex); /* until the descriptor is closed: see corral_open() */
-	unlink_handle(corral);
-	bool ours = *corral->epoch !=
-		    0; /* else a forked child that never used it: nothing in the arena is ours */
-	for (struct attachment *at = corral->attachments, *next; at != NULL; at = next) {
-		next = at->next;
-		if (ours)
-			release_record(&at->actor);
-		free(at);
-	}
-	if (ours)
-		alive_give_back(&corral->arena, &corral->life);
-	alive_close(&corral->life);
-	arena_unmap(&corral->arena); /* one at a time, see bus.h */
-	pthread_mutex_unlock(&handles_mutex);
-	munmap(corral->epoch, (size_t)sysconf(_SC_PAGESIZE));
-	pthread_mutex_destroy(&corral->mutex);
+	pthread_mutex_lock(&shares_mutex); /* until the descriptor is closed: see open_handle() */
+	/* a thread may find another handle at this address, and take it for the one it knows */
+	pthread_mutex_lock(&share->mutex);
+	for (struct attachment *at = share->attachments; at != NULL; at = at->next)
+		if (at->handle == corral)
+			store_relaxed(&at->actor.patience_ms, PATIENCE_DEFAULT_MS);
+	pthread_mutex_unlock(&share->mutex);
+	if ((corral->flags & CORRAL_CATCH_SIGBUS) != 0)
+		catch_no_more(share);
+	if (--share->handles == 0)
+		free_share(share);
+	pthread_mutex_unlock(&shares_mutex);
 	free(corral);
 	pthread_setcancelstate(cancel, NULL);
 }

@@ -13,31 +13,46 @@
 
 #include <errno.h>
 
+#include "base/atomic.h"
 #include "corral.h"
 #include "sync/alive.h"
 
-struct attachment { /* one thread on one handle */
+struct attachment { /* one thread, for all its handles of one arena */
 	struct actor actor;
 	uint64_t epoch;
 	int64_t looked_ns; /* arena time when this thread last looked whether the arena is still
 			      there */
 	int32_t tid;
-	struct attachment *next; /* of the same handle; under corral->mutex */
+	bool abandoned;              /* its record was given back: see corral_thread_abandon() */
+	const struct corral *handle; /* whose patience the actor has; under share->mutex */
+	struct attachment *next;     /* of the same share; under share->mutex */
+};
+
+/* This process in one arena: what all its handles of it share. See attach.c. */
+struct share {
+	struct arena arena;
+	struct life life;
+	uint64_t *epoch; /* in a page that fork wipes */
+	bool can_membarrier;
+	bool is_agent;
+	bool usable;       /* by one more handle, as it was just now */
+	uint32_t lost;     /* 1: its descriptors were closed by somebody else: no call works */
+	uint32_t handles;  /* that are open */
+	uint32_t catchers; /* of them, those that want SIGBUS to be caught */
+	pthread_mutex_t mutex;
+	struct attachment *attachments;
+	struct share *next; /* of all of this process. All but `mutex`es' under the list's mutex */
 };
 
 struct corral {
-	struct arena arena;
-	struct life life;
+	struct arena arena; /* a copy of the share's, for reads; it has no descriptors */
+	struct share *share;
+	uint64_t *epoch; /* the share's */
 	unsigned flags;
-	uint32_t patience_ms;
-	bool fenced;
-	bool can_membarrier;
+	bool fenced;            /* see actor.fenced */
+	uint32_t patience_ms;   /* under share->mutex */
 	uint64_t sync_stood_at; /* where the journal stood when a wait for it was given up; see
 				   sync.c */
-	uint64_t *epoch;        /* in a page that fork wipes */
-	pthread_mutex_t mutex;
-	struct attachment *attachments;
-	struct corral *next; /* of all handles of this process; under the list's mutex */
 	char directory[PATH_MAX];
 };
 
@@ -53,6 +68,9 @@ struct handle_cache {
  */
 extern __thread struct handle_cache handle_cache __attribute__((tls_model("initial-exec")));
 
+/* corral_open() of the arena in a directory that the caller has open, and trusts. */
+int handle_open_at(int dir_fd, unsigned flags, struct corral **ret_corral);
+
 int handle_attach_thread(struct corral *corral, struct actor **ret_actor);
 
 /*
@@ -67,12 +85,15 @@ static inline int handle_own_actor(struct corral *corral, struct actor **ret_act
 	return handle_attach_thread(corral, ret_actor);
 }
 
-/* corral_open() of the arena in a directory that the caller has open, and trusts. */
-int handle_open_at(int dir_fd, unsigned flags, struct corral **ret_corral);
-
-/* The same for all that looks into the arena: also -ESTALE, if it was withdrawn. */
+/*
+ * The same for all that looks into the arena: also -ESTALE, if it was withdrawn, and -EBADF, if the
+ * handle is lost.
+ */
 static inline int handle_actor(struct corral *corral, struct actor **ret_actor)
 {
+	/* relaxed: a call that does not see it yet came before */
+	if (unlikely(load_relaxed(&corral->share->lost) != 0))
+		return -EBADF;
 	return arena_withdrawn(&corral->arena) ? -ESTALE : handle_own_actor(corral, ret_actor);
 }
 

@@ -222,7 +222,12 @@ static void look_after_arena(struct work *work)
 	if (likely((uint64_t)ns_since(now_ns, self->looked_ns) < LOOK_NS))
 		return;
 	self->looked_ns = now_ns;
-	if (arena_still_there(arena, NULL) < 0)
+	int r = arena_still_there(arena, NULL);
+	if (r == -EBADF ||
+	    !descriptor_is(work->corral->share->life.fd, &work->corral->share->life.id))
+		store_relaxed(&work->corral->share->lost,
+			      1u); /* this change stands; it is the last one */
+	else if (r < 0)
 		arena_withdraw(arena);
 }
 

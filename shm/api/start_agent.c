@@ -19,16 +19,18 @@
 
 extern char **environ;
 
-static bool agent_runs(const char *directory)
+/* 1: an agent has the directory; 0: none has, or there is no directory yet; -errno and why. */
+static int agent_runs(const char *directory, char *why)
 {
 	int dir_fd;
+	int r = arena_open_directory(directory, &dir_fd, why);
 
-	if (arena_open_directory(directory, &dir_fd, NULL) < 0)
-		return false;
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	int fd = descriptor_open(dir_fd, ARENA_LOCK_FILE, O_RDWR | O_NOFOLLOW, 0);
 	close(dir_fd);
 	if (fd < 0)
-		return false;
+		return 0;
 	bool runs = alive_test(fd, ALIVE_AGENT_BYTE);
 	close(fd);
 	return runs;
@@ -128,21 +130,23 @@ static bool wait_for_end(pid_t pid, char *text, size_t size)
 int attach_start_agent(const char *directory, char *why)
 {
 	const char *program = getenv("CORRAL_AGENT");
-	char end[128];
+	char end[128] = "";
 	pid_t pid = 0;
 
-	if (agent_runs(directory))
-		return 0;
+	int r = agent_runs(directory, why);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	why[0] = '\0'; /* that there is no directory yet is nothing to complain of */
 	if (program == NULL || program[0] == '\0')
 		program = "corral-agent";
-	int r = spawn(program, directory, &pid);
+	r = spawn(program, directory, &pid);
 	if (r < 0)
 		return why_set(why, r,
 			       "%s: cannot run the agent's program %s: %s: name it with "
 			       "$CORRAL_AGENT, or put it on the PATH",
 			       directory, program, strerrordesc_np(-r));
-	if (wait_for_end(pid, end, sizeof(end)) ||
-	    agent_runs(directory)) /* or another one was quicker, or somebody else reaped ours */
+	/* or another one was quicker, or somebody else reaped ours */
+	if (wait_for_end(pid, end, sizeof(end)) || agent_runs(directory, NULL) == 1)
 		return 0;
 	return why_set(why, -EIO, "%s: %s --dir %s --daemon failed%s%s; run it by hand to see why",
 		       directory, program, directory, end[0] != '\0' ? ": " : "", end);

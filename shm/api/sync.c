@@ -37,6 +37,8 @@ static int journal_trouble(const struct corral *corral)
 
 	if (arena_withdrawn(&corral->arena))
 		return -ESTALE;
+	if (!descriptor_is(corral->share->life.fd, &corral->share->life.id))
+		return -EBADF; /* whether an agent lives cannot be asked */
 	if (load_relaxed(&h->journal) == JOURNAL_MODE_OFF)
 		return -EOPNOTSUPP; /* perhaps the next agent's setting */
 	return error < 0 && error > -4096 ? error : 0;
@@ -44,7 +46,7 @@ static int journal_trouble(const struct corral *corral)
 
 static bool agent_lives(const struct corral *corral)
 {
-	return alive_test(corral->life.fd, ALIVE_AGENT_BYTE);
+	return alive_test(corral->share->life.fd, ALIVE_AGENT_BYTE);
 }
 
 /* Ask for a sync. What is waited for. */

@@ -23,6 +23,7 @@
 #include "arena/arena.h"
 #include "arena/bus.h"
 #include "arena/descriptor.h"
+#include "arena/filesystem.h"
 #include "arena/former.h"
 #include "arena/trust.h"
 #include "base/hash.h"
@@ -241,7 +242,7 @@ static int header_fill(struct arena_header *h, const struct arena_settings *sett
 			       (unsigned long long)settings->arena_bytes, settings->max_carts);
 	if (getrandom(h->uuid, sizeof(h->uuid), 0) != (ssize_t)sizeof(h->uuid) ||
 	    getrandom(&h->hash_seed, sizeof(h->hash_seed), 0) != (ssize_t)sizeof(h->hash_seed))
-		return why_set(why, -errno, "no random bytes");
+		return why_system(why, -errno, "no random bytes");
 	if (settings->hash_seed != 0)
 		h->hash_seed = settings->hash_seed;
 	h->uuid[6] = (uint8_t)((h->uuid[6] & 0x0f) | 0x40); /* RFC 4122, version 4 */
@@ -323,26 +324,23 @@ static int fill_file(int dir_fd, int fd, struct arena_header *h, char *why)
 	int r = trust_share(dir_fd, fd);
 
 	if (r < 0)
-		return why_set(why, r, "cannot set the arena file's group and mode");
+		return why_system(why, r, "cannot set the arena file's group and mode");
 	arena_own_file(h, fd); /* it stays that when it is renamed */
 	r = arena_may_write_to(h->arena_bytes);
 	if (r == 0 && ftruncate(fd, (off_t)h->arena_bytes) < 0)
 		r = -errno;
 	if (r < 0)
-		return why_set(why, r, "cannot make an arena file of %llu bytes: %s%s",
-			       (unsigned long long)h->arena_bytes, strerrordesc_np(-r),
-			       r == -EFBIG ? ": raise the limit of a file's size (ulimit -f, "
-					     "RLIMIT_FSIZE), or give a smaller --size" :
-					     "");
+		return why_system(why, r, "cannot make an arena file of %llu bytes",
+				  (unsigned long long)h->arena_bytes);
 	r = arena_reserve_file(fd, 0, min_u64(align_up(h->space_at, EXTENT_BYTES), h->arena_bytes));
 	if (r < 0)
-		return why_set(why, r, "cannot reserve the first %llu bytes of the arena",
-			       (unsigned long long)h->space_at);
+		return why_system(why, r, "cannot reserve the first %llu bytes of the arena",
+				  (unsigned long long)h->space_at);
 	r = write_whole(fd, h, sizeof(*h));
 	if (r < 0)
-		return why_set(why, r, "cannot write the arena's header");
+		return why_system(why, r, "cannot write the arena's header");
 	if (fsync(fd) < 0)
-		return why_set(why, -errno, "cannot sync the arena");
+		return why_system(why, -errno, "cannot sync the arena");
 	return 0;
 }
 
@@ -357,11 +355,12 @@ int arena_create(int dir_fd, const struct arena_settings *settings, char *why)
 	if (fstatat(dir_fd, ARENA_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return why_set(why, -EEXIST, "there is an arena already");
 	if (unlinkat(dir_fd, TEMPORARY_FILE, 0) < 0 && errno != ENOENT)
-		return why_set(why, -errno, "cannot remove a stale %s", TEMPORARY_FILE);
+		return why_system(why, -errno, "cannot remove a stale %s", TEMPORARY_FILE);
 	int fd = descriptor_open(dir_fd, TEMPORARY_FILE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
 				 0600);
 	if (fd < 0)
-		return why_set(why, -errno, "cannot create the arena file");
+		return why_system(why, -errno, "cannot create the arena file");
+	filesystem_write_in_place(fd);
 	r = fill_file(dir_fd, fd, &header, why);
 	if (r == 0 && renameat2(dir_fd, TEMPORARY_FILE, dir_fd, ARENA_FILE, RENAME_NOREPLACE) < 0) {
 		r = -errno;
@@ -369,7 +368,7 @@ int arena_create(int dir_fd, const struct arena_settings *settings, char *why)
 		    r == -ENOSYS) /* a file system without the flag; we hold the agent's byte */
 			r = renameat(dir_fd, TEMPORARY_FILE, dir_fd, ARENA_FILE) < 0 ? -errno : 0;
 		if (r < 0)
-			why_set(why, r, "cannot put the arena in place");
+			why_system(why, r, "cannot put the arena in place");
 	}
 	close(fd);
 	if (r < 0)
@@ -469,18 +468,16 @@ static uint8_t *map_file(int fd, uint64_t bytes)
 	return base;
 }
 
-static const char *map_advice(int error)
+static int refuse_map(int error, uint64_t bytes, char *why)
 {
-	switch (error) {
-	case EAGAIN:
-		return "mlockall(MCL_FUTURE) is in force, and the process may lock no more memory: "
-		       "raise that limit (ulimit -l, RLIMIT_MEMLOCK)";
-	case ENOMEM:
-		return "the process may have no more address space: raise that limit (ulimit -v, "
-		       "RLIMIT_AS, vm.max_map_count)";
-	default:
-		return "see mmap(2)";
-	}
+	if (error == EAGAIN)
+		return why_set(why, -error,
+			       "cannot map the arena's %llu bytes: %s: mlockall(MCL_FUTURE) is in "
+			       "force, and the process may lock no more memory: raise that limit "
+			       "(ulimit -l, RLIMIT_MEMLOCK)",
+			       (unsigned long long)bytes, strerrordesc_np(error));
+	return why_system(why, -error, "cannot map the arena's %llu bytes",
+			  (unsigned long long)bytes);
 }
 
 int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
@@ -492,24 +489,26 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 	arena.fd = trust_open(dir_fd, ARENA_FILE, 0, false, why);
 	if (arena.fd < 0)
 		return arena.fd;
-	if (fstat(arena.fd, &st) < 0 || st.st_size < (off_t)HEADER_BYTES) {
+	arena.file_id = descriptor_know(arena.fd);
+	if (fstat(arena.fd, &st) < 0) {
+		r = why_system(why, -errno, "cannot stat the arena file");
+		goto fail;
+	}
+	if (st.st_size < (off_t)HEADER_BYTES) {
 		r = why_set(why, -EPROTO, "the arena file is too short for an arena");
 		goto fail;
 	}
 	arena.bytes = (uint64_t)st.st_size;
 	arena.base = map_file(arena.fd, arena.bytes);
 	if (arena.base == NULL) {
-		int error = errno;
-		r = why_set(why, -error, "cannot map the arena's %llu bytes: %s: %s",
-			    (unsigned long long)arena.bytes, strerrordesc_np(error),
-			    map_advice(error));
+		r = refuse_map(errno, arena.bytes, why);
 		goto fail;
 	}
 	if ((flags & ARENA_CATCH_SIGBUS) != 0) {
 		r = bus_watch(arena.base, arena.bytes);
 		arena.watched = r == 0;
 		if (r < 0)
-			why_set(why, r, "cannot catch SIGBUS for one more arena");
+			why_system(why, r, "cannot catch SIGBUS for one more arena");
 	}
 	if (r == 0)
 		r = arena_validate(&arena, arena.bytes, why);
@@ -518,8 +517,9 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 		r = check_world(&arena, flags, why);
 	if (r == 0) {
 		arena.dir_fd = descriptor_copy(dir_fd);
+		arena.dir_id = descriptor_know(arena.dir_fd);
 		if (arena.dir_fd < 0)
-			r = why_set(why, -errno, "cannot keep the directory open");
+			r = why_system(why, -errno, "cannot keep the directory open");
 	}
 	if (r < 0)
 		goto unmap;
@@ -542,8 +542,8 @@ void arena_unmap(struct arena *arena)
 	if (arena->watched)
 		bus_forget(arena->base);
 	munmap(arena->base, arena->bytes);
-	close(arena->fd);
-	close(arena->dir_fd);
+	descriptor_close(arena->fd, &arena->file_id);
+	descriptor_close(arena->dir_fd, &arena->dir_id);
 	arena->base = NULL;
 }
 
@@ -551,6 +551,11 @@ int arena_still_there(const struct arena *arena, char *why)
 {
 	struct stat ours, there;
 
+	if (!descriptor_is(arena->fd, &arena->file_id) ||
+	    !descriptor_is(arena->dir_fd, &arena->dir_id))
+		return why_set(why, -EBADF,
+			       "the program closed the descriptors of the arena, which are not its "
+			       "own");
 	/*
 	 * in doubt it is: a process may have lost the right to look, and what we say is final for
 	 * everybody
@@ -576,7 +581,8 @@ void arena_withdraw(struct arena *arena)
 	const uint32_t one = 1;
 	struct stat st;
 
-	if (fstat(arena->fd, &st) < 0 || st.st_size < (off_t)HEADER_BYTES)
+	if (!descriptor_is(arena->fd, &arena->file_id) || fstat(arena->fd, &st) < 0 ||
+	    st.st_size < (off_t)HEADER_BYTES)
 		return;
 	__atomic_store_n(&arena->header->withdrawn, one, __ATOMIC_RELEASE);
 	/* zeroes may stand in place of our mapping (bus.c): the file has to say it, too */

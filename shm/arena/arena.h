@@ -10,6 +10,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "arena/descriptor.h"
 #include "arena/layout.h"
 #include "base/why.h"
 
@@ -49,8 +50,10 @@ struct arena {
 	uint32_t class_count;
 	uint32_t max_threads;
 	uint32_t max_processes;
-	int fd; /* of the arena file */
+	int fd; /* of the arena file; -1: not ours any more, as dir_fd */
 	int dir_fd;
+	struct descriptor_id file_id;
+	struct descriptor_id dir_id;
 	bool watched; /* bus.h */
 };
 
@@ -145,8 +148,8 @@ bool arena_is_copy(const struct arena_header *h, int fd);
 void arena_own_file(struct arena_header *h, int fd);
 
 /*
- * Is DIR/arena still the file that is mapped, and whole? 0 or -ESTALE and why; 0 also when we
- * cannot tell.
+ * Is DIR/arena still the file that is mapped, and whole? 0 or -ESTALE and why; -EBADF: the arena's
+ * descriptors are not ours any more, which says nothing about the file. 0 also when we cannot tell.
  */
 int arena_still_there(const struct arena *arena, char *why);
 

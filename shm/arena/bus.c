@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bus.c: see bus.h. In the handler: atomic loads, mremap(2) and mmap(2), nothing that
- * takes a lock.
+ * bus.c: see bus.h. In the handler: atomic loads, mremap(2), mmap(2), fstat(2) and fcntl(2),
+ * nothing that takes a lock of the process.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "arena/bus.h"
@@ -19,6 +21,11 @@ struct watched {
 	uint64_t bytes;
 	void *spare;   /* a page with the header that takes the place of the arena's */
 	uint32_t lost; /* 1: it was replaced, or is just being */
+	uint32_t byte;
+	int lock_fd; /* whose lock's bytes; -1: none */
+	dev_t lock_dev;
+	ino_t lock_ino;
+	const uint64_t *epoch;
 };
 
 static struct watched watched[WATCHED_MAX];
@@ -26,7 +33,27 @@ static uint32_t watched_count;
 static uint32_t caught;
 static size_t page_bytes;
 static bool installed;
-static struct sigaction former;
+static struct sigaction former;  /* that we pass on to */
+static struct sigaction earlier; /* the one before us, if the host has set `former` after us */
+static bool overtaken;           /* there is an earlier one, to which the host's passes on to us */
+static __thread const void *passing __attribute__((tls_model("initial-exec"))); /* a frame */
+
+/*
+ * Nothing of ours reaches the file any more, but what we held in it may: a cart's lock, a reader's
+ * phase. For others we are dead from now on. (The descriptor may be the host's own by now.)
+ */
+static void give_byte_up(const struct watched *w)
+{
+	struct flock lock = {
+		.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = (off_t)w->byte, .l_len = 1
+	};
+	int fd = load_acquire(&w->lock_fd);
+	struct stat st;
+
+	if (fd >= 0 && *w->epoch != 0 && fstat(fd, &st) == 0 && st.st_dev == w->lock_dev &&
+	    st.st_ino == w->lock_ino)
+		(void)fcntl(fd, F_OFD_SETLK, &lock);
+}
 
 static bool replace(struct watched *w)
 {
@@ -35,29 +62,45 @@ static bool replace(struct watched *w)
 	if (swap_acq_rel(&w->lost, 1u) != 0)
 		return true; /* another thread is at it: our access fails again until it is done */
 	store_relaxed(&caught, 1u);
-	return mremap(w->spare, page_bytes, page_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, base) !=
-		       MAP_FAILED &&
-	       (w->bytes <= page_bytes ||
-		mmap(base + page_bytes, w->bytes - page_bytes, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED);
+	if (mremap(w->spare, page_bytes, page_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, base) ==
+		    MAP_FAILED ||
+	    (w->bytes > page_bytes &&
+	     mmap(base + page_bytes, w->bytes - page_bytes, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED))
+		return false;
+	give_byte_up(w);
+	return true;
 }
 
-/* Not ours: as if we were not there. */
-static void pass_on(int number, siginfo_t *info, void *context)
+static void pass_to(const struct sigaction *other, int number, siginfo_t *info, void *context)
 {
-	if ((former.sa_flags & SA_SIGINFO) != 0) {
-		former.sa_sigaction(number, info, context);
+	if ((other->sa_flags & SA_SIGINFO) != 0) {
+		other->sa_sigaction(number, info, context);
 		return;
 	}
-	if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
-		former.sa_handler(number);
+	if (other->sa_handler != SIG_DFL && other->sa_handler != SIG_IGN) {
+		other->sa_handler(number);
 		return;
 	}
-	if (former.sa_handler == SIG_IGN && info->si_code <= 0)
+	if (other->sa_handler == SIG_IGN && info->si_code <= 0)
 		return; /* sent by somebody, and not wanted */
 	(void)signal(number, SIG_DFL);
 	if (info->si_code <= 0)
 		(void)raise(number); /* comes when we return; a fault comes again by itself */
+}
+
+/*
+ * Not ours: as if we were not there. A host's handler that was set after us passes on to us what is
+ * not its own, and we have put ourselves before it since: the second time it comes here with the
+ * same signal, it goes to the one before us both.
+ */
+static void pass_on(int number, siginfo_t *info, void *context)
+{
+	bool again = overtaken && passing == context;
+
+	passing = context;
+	pass_to(again ? &earlier : &former, number, info, context);
+	passing = NULL;
 }
 
 static void on_sigbus(int number, siginfo_t *info, void *context)
@@ -79,13 +122,27 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 	errno = error;
 }
 
+static bool is_ours(const struct sigaction *action)
+{
+	return (action->sa_flags & SA_SIGINFO) != 0 && action->sa_sigaction == on_sigbus;
+}
+
+/* To be the first that the signal comes to, also where a host has set its own meanwhile. */
 static int install(void)
 {
 	struct sigaction action = { .sa_sigaction = on_sigbus,
 				    .sa_flags = SA_SIGINFO | SA_RESTART };
 
-	if (installed)
+	struct sigaction now;
+
+	if (sigaction(SIGBUS, NULL, &now) < 0)
+		return -errno;
+	if (installed && is_ours(&now))
 		return 0;
+	if (installed && !overtaken) {
+		earlier = former;
+		overtaken = true;
+	}
 	sigemptyset(&action.sa_mask);
 	if (sigaction(SIGBUS, &action, &former) < 0)
 		return -errno;
@@ -98,9 +155,19 @@ static void uninstall(void)
 {
 	struct sigaction now;
 
-	if (sigaction(SIGBUS, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
-	    now.sa_sigaction == on_sigbus)
-		installed = sigaction(SIGBUS, &former, NULL) < 0;
+	if (sigaction(SIGBUS, NULL, &now) != 0 || !is_ours(&now) ||
+	    sigaction(SIGBUS, &former, NULL) < 0)
+		return;
+	/* overtaken: the host's handler, which is the first now, still knows us as its former */
+	if (overtaken)
+		former = earlier;
+	installed = overtaken;
+	overtaken = false;
+}
+
+int bus_take_signal(void)
+{
+	return install();
 }
 
 int bus_watch(void *base, uint64_t bytes)
@@ -126,9 +193,31 @@ int bus_watch(void *base, uint64_t bytes)
 	w->bytes = bytes;
 	w->spare = spare;
 	w->lost = 0;
+	w->lock_fd = -1;
 	store_release(&w->base,
 		      (uintptr_t)base); /* for our own handler: the other words come first */
 	return 0;
+}
+
+void bus_bind(const void *base, int lock_fd, uint32_t byte, const uint64_t *epoch)
+{
+	struct stat st;
+
+	for (struct watched *w = watched; w < watched + WATCHED_MAX; w++) {
+		if (w->base != (uintptr_t)base)
+			continue;
+		store_release(&w->lock_fd, -1);
+		if (lock_fd < 0 || fstat(lock_fd, &st) < 0)
+			return;
+		w->byte = byte;
+		w->lock_dev = st.st_dev;
+		w->lock_ino = st.st_ino;
+		w->epoch = epoch;
+		store_release(&w->lock_fd, lock_fd); /* for our handler: the others first */
+		if (load_acquire(&w->lost) != 0)
+			give_byte_up(w); /* it was replaced before we were there */
+		return;
+	}
 }
 
 void bus_forget(const void *base)

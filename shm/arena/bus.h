@@ -25,6 +25,20 @@
  */
 int bus_watch(void *base, uint64_t bytes);
 
+/*
+ * Have the signal come to us first again, if the host has set a handler of its own since. 0,
+ * -errno.
+ */
+int bus_take_signal(void);
+
+/*
+ * Whose arena it is: byte `byte` of the lock file, held through lock_fd (-1: nobody's yet, or no
+ * longer), as long as *epoch is not 0, which a forked child is told apart by. When the mapping is
+ * replaced, the byte is given up: what we held in the arena is for others to repair. bus_bind() is
+ * called as bus_watch() is.
+ */
+void bus_bind(const void *base, int lock_fd, uint32_t byte, const uint64_t *epoch);
+
 /* No longer; before it is unmapped. The last one gives the signal back to whoever had it. */
 void bus_forget(const void *base);
 

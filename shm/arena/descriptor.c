@@ -111,6 +111,27 @@ int descriptor_copy(int fd)
 	return fcntl(fd, F_DUPFD_CLOEXEC, DESCRIPTOR_LEAST);
 }
 
+struct descriptor_id descriptor_know(int fd)
+{
+	struct stat st = { 0 };
+
+	(void)fstat(fd, &st);
+	return (struct descriptor_id){ .device = st.st_dev, .inode = st.st_ino };
+}
+
+bool descriptor_is(int fd, const struct descriptor_id *id)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_dev == id->device && st.st_ino == id->inode;
+}
+
+void descriptor_close(int fd, const struct descriptor_id *id)
+{
+	if (fd >= 0 && descriptor_is(fd, id))
+		close(fd);
+}
+
 void descriptor_before_fork(void)
 {
 	pthread_mutex_lock(&filling);

@@ -20,6 +20,7 @@
 #ifndef CORRAL_DESCRIPTOR_H
 #define CORRAL_DESCRIPTOR_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define DESCRIPTOR_LEAST 3 /* the lowest number that is ever ours */
@@ -29,6 +30,26 @@ int descriptor_open(int dir_fd, const char *path, int flags, mode_t mode);
 
 /* A second descriptor of what fd is, close-on-exec. -1 and errno. */
 int descriptor_copy(int fd);
+
+/*
+ * A number is no identity: a host that closes all descriptors (daemonising does) and opens its own
+ * files has them under our numbers. So before a descriptor is used for more than reading, and
+ * before it is closed, it is asked which file it is. A handle whose descriptors are not its own any
+ * more is lost, handle.h.
+ */
+struct descriptor_id {
+	dev_t device;
+	ino_t inode;
+};
+
+/* Which file it is now, when it has just been opened. */
+struct descriptor_id descriptor_know(int fd);
+
+/* Is it that file still? */
+bool descriptor_is(int fd, const struct descriptor_id *id);
+
+/* Close it, unless it is another file by now. */
+void descriptor_close(int fd, const struct descriptor_id *id);
 
 /* Around fork(2): a child must not inherit what fills a hole for a moment. */
 void descriptor_before_fork(void);

@@ -6,26 +6,20 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "arena/arena.h"
 #include "arena/descriptor.h"
+#include "arena/filesystem.h"
 #include "arena/trust.h"
 #include "base/why.h"
 
 #define DIR_SCHEME "dir:"
-#define CIFS_MAGIC 0xff534d42u
-#define SMB2_MAGIC 0xfe534d42u
-#define CEPH_MAGIC 0x00c36400u
-#define P9_MAGIC 0x01021997u
-#define AFS_MAGIC 0x6b414653u
 
 static int absolute(const char *name, char path[PATH_MAX], char *why)
 {
@@ -38,7 +32,7 @@ static int absolute(const char *name, char path[PATH_MAX], char *why)
 		n = snprintf(path, PATH_MAX, "%s", name);
 	} else {
 		if (getcwd(here, sizeof(here)) == NULL)
-			return why_set(why, -errno, "cannot tell the current directory");
+			return why_system(why, -errno, "cannot tell the current directory");
 		n = snprintf(path, PATH_MAX, "%s/%s", here, name);
 	}
 	while (n > 1 && n < PATH_MAX &&
@@ -80,16 +74,8 @@ int arena_directory(const char *location, char path[PATH_MAX], char *why)
 	return absolute(buffer, path, why);
 }
 
-static bool network_magic(uint32_t type)
-{
-	return type == NFS_SUPER_MAGIC || type == SMB_SUPER_MAGIC || type == CIFS_MAGIC ||
-	       type == SMB2_MAGIC || type == CEPH_MAGIC || type == P9_MAGIC || type == AFS_MAGIC ||
-	       type == CODA_SUPER_MAGIC;
-}
-
 int arena_open_directory_of(const char *path, gid_t also, int *ret_fd, char *why)
 {
-	struct statfs fs;
 	struct stat st;
 
 	int fd = descriptor_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
@@ -97,20 +83,15 @@ int arena_open_directory_of(const char *path, gid_t also, int *ret_fd, char *why
 	if (fd < 0 && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
 		return why_set(why, -ELOOP,
 			       "%s is a symbolic link: give the directory that it leads to", path);
-	errno = error;
+	if (fd < 0 && error == ENOENT)
+		return why_set(why, -ENOENT,
+			       "%s: there is no such directory: start corral-agent, which makes it",
+			       path);
 	if (fd < 0)
-		return why_set(why, -errno,
-			       errno == ENOENT ? "%s: there is no such directory: start "
-						 "corral-agent, which makes it" :
-						 "%s: cannot open the directory",
-			       path);
-	if (fstatfs(fd, &fs) == 0 && network_magic((uint32_t)fs.f_type)) {
-		close(fd);
-		return why_set(why, -EXDEV,
-			       "%s is on a network file system, where memory cannot be shared",
-			       path);
-	}
-	int r = trust_directory(fd, path, why);
+		return why_system(why, -error, "%s: cannot open the directory", path);
+	int r = filesystem_check(fd, path, why);
+	if (r == 0)
+		r = trust_directory(fd, path, why);
 	if (r == 0)
 		r = trust_path(path, fd, also, why);
 	if (r < 0) {

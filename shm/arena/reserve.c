@@ -84,6 +84,8 @@ int arena_reserve(struct arena *arena, uint32_t first, uint32_t count)
 
 	if (end <= from)
 		return 0;
+	if (!descriptor_is(arena->fd, &arena->file_id))
+		return -EBADF; /* it would be the host's file that grows */
 	end = min_u64(align_up(end, EXTENT_BYTES), arena->bytes);
 	int r = arena_reserve_file(arena->fd, from, end - from);
 	if (r < 0)
@@ -107,6 +109,8 @@ int64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most)
 
 	if (from >= end)
 		return 0;
+	if (!descriptor_is(arena->fd, &arena->file_id))
+		return -EBADF;
 	if (end - from > most)
 		from = align_up(end - most, EXTENT_BYTES);
 	note(&h->reserved_pages, (uint32_t)((from - arena->space_at) / PAGE_BYTES));

@@ -18,7 +18,7 @@ int trust_directory(int dir_fd, const char *path, char *why)
 	struct stat st;
 
 	if (fstat(dir_fd, &st) < 0)
-		return why_set(why, -errno, "%s: cannot stat the directory", path);
+		return why_system(why, -errno, "%s: cannot stat the directory", path);
 	if ((st.st_mode & S_IWOTH) != 0)
 		return why_set(why, -EPERM,
 			       "%s: everybody may write there and put something in place of the "
@@ -78,7 +78,7 @@ static int check_file(int dir_fd, int fd, const char *name, char *why)
 	struct stat file, dir;
 
 	if (fstat(fd, &file) < 0 || fstat(dir_fd, &dir) < 0)
-		return why_set(why, -errno, "cannot stat %s", name);
+		return why_system(why, -errno, "cannot stat %s", name);
 	if (!S_ISREG(file.st_mode))
 		return why_set(why, -EPROTO, "%s is not a plain file", name);
 	if (file.st_nlink > 1)
@@ -115,13 +115,12 @@ static int open_there(int dir_fd, const char *name, int flags, char *why)
 	int fd = descriptor_open(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | flags,
 				 0);
 
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT;
+	if (fd < 0 && errno == ELOOP)
+		return why_set(why, -ELOOP, "%s is a symbolic link: remove it", name);
 	if (fd < 0)
-		return errno == ENOENT ?
-			       -ENOENT :
-			       why_set(why, -errno,
-				       errno == ELOOP ? "%s is a symbolic link: remove it" :
-							"cannot open %s for reading and writing",
-				       name);
+		return why_system(why, -errno, "cannot open %s for reading and writing", name);
 	int r = check_file(dir_fd, fd, name, why);
 	if (r < 0) {
 		close(fd);
@@ -174,7 +173,7 @@ int trust_open(int dir_fd, const char *name, int flags, bool create, char *why)
 	if (r == -EOPNOTSUPP)
 		r = make_named(dir_fd, name);
 	if (r < 0 && r != -EEXIST) /* another was quicker */
-		return why_set(why, r, "cannot make %s", name);
+		return why_system(why, r, "cannot make %s", name);
 	return open_there(dir_fd, name, flags, why);
 }
 
@@ -185,7 +184,7 @@ static int check_directory(int dir_fd, int fd, const char *name, unsigned flags,
 	struct stat file, dir;
 
 	if (fstat(fd, &file) < 0 || fstat(dir_fd, &dir) < 0)
-		return why_set(why, -errno, "cannot stat %s", name);
+		return why_system(why, -errno, "cannot stat %s", name);
 	int r = check_owner(&dir, &file, S_IWOTH, name, why);
 	if (r == 0)
 		r = check_group(&dir, &file, name, why);
@@ -252,10 +251,9 @@ static int make_directory(int dir_fd, const char *name, unsigned flags)
 
 static int refuse_directory(int error, const char *name, char *why)
 {
-	return why_set(why, error,
-		       error == -ELOOP || error == -ENOTDIR ? "%s is not a directory: remove it" :
-							      "cannot open the directory %s",
-		       name);
+	if (error == -ELOOP || error == -ENOTDIR)
+		return why_set(why, error, "%s is not a directory: remove it", name);
+	return why_system(why, error, "cannot open the directory %s", name);
 }
 
 int trust_enter(int dir_fd, const char *name, unsigned flags, char *why)

@@ -6,8 +6,10 @@
 #ifndef CORRAL_WHY_H
 #define CORRAL_WHY_H
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define WHY_BYTES 512
 
@@ -23,6 +25,52 @@ __attribute__((format(printf, 3, 4))) static inline int why_set(char *why, int e
 		va_end(arguments);
 	}
 	return error;
+}
+
+/* What one may do about it, for the errors that tell enough; "": nothing that we know. */
+static inline const char *why_advice(int error)
+{
+	switch (error) {
+	case -EACCES:
+	case -EPERM:
+		return ": act as its owner, or as a member of its group";
+	case -EMFILE:
+		return ": the process has too many files open: raise that limit (ulimit -n, "
+		       "RLIMIT_NOFILE)";
+	case -ENFILE:
+		return ": the machine has too many files open (fs.file-max)";
+	case -ENOMEM:
+		return ": the process, or the machine, has no memory left (ulimit -v, RLIMIT_AS)";
+	case -ENOSPC:
+	case -EDQUOT:
+		return ": free space there";
+	case -EFBIG:
+		return ": raise the limit of a file's size (ulimit -f, RLIMIT_FSIZE)";
+	case -EROFS:
+		return ": mount it so that it can be written";
+	case -EIO:
+		return ": see what the kernel says of that disk";
+	default:
+		return "";
+	}
+}
+
+/*
+ * The same for what a system call refused: after the sentence, which says what and where, come the
+ * system's own word and what one may do about it.
+ */
+__attribute__((format(printf, 3, 4))) static inline int why_system(char *why, int error,
+								   const char *format, ...)
+{
+	char text[WHY_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	const char *word = strerrordesc_np(-error);
+	return why_set(why, error, "%.300s: %s%s", text, word != NULL ? word : "unknown error",
+		       why_advice(error));
 }
 
 #endif

@@ -73,8 +73,8 @@ static int map(struct carry *carry, int fd, char *why)
 	carry->bytes = min_u64((uint64_t)st.st_size, carry->former.arena_bytes);
 	void *base = mmap(NULL, carry->bytes, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (base == MAP_FAILED)
-		return why_set(why, -errno, "cannot map the arena (%llu bytes)",
-			       (unsigned long long)carry->bytes);
+		return why_system(why, -errno, "cannot map the arena (%llu bytes)",
+				  (unsigned long long)carry->bytes);
 	carry->base = base;
 	return 0;
 }
@@ -85,7 +85,7 @@ int carry_open(int dir_fd, struct carry **ret_carry, char *why)
 
 	if (fd < 0)
 		return errno == ENOENT ? -EPROTONOSUPPORT :
-					 why_set(why, -errno, "cannot open the arena");
+					 why_system(why, -errno, "cannot open the arena");
 	struct carry *carry = calloc(1, sizeof(*carry));
 	uint8_t *cart = malloc(CORRAL_CART_MAX);
 	int r = carry != NULL && cart != NULL ? map(carry, fd, why) :

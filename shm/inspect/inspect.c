@@ -13,6 +13,7 @@
 
 #include "arena/bus.h"
 #include "arena/descriptor.h"
+#include "arena/filesystem.h"
 #include "base/atomic.h"
 #include "inspect/walk.h"
 #include "memory/block.h"
@@ -39,7 +40,7 @@ static int open_path(const char *path, struct inspect *inspect, char *why)
 	int dir_fd;
 
 	if (stat(path, &st) < 0)
-		return why_set(why, -errno, "%s: there is no such file or directory", path);
+		return why_system(why, -errno, "%s: cannot look at it", path);
 	if (!S_ISDIR(st.st_mode)) {
 		inspect->arena.fd = descriptor_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
 		return 0;
@@ -66,13 +67,11 @@ static int open_files(const char *path, int dir_fd, struct inspect *inspect, cha
 		open_in(dir_fd, inspect);
 	if (r < 0)
 		return r;
+	if (inspect->arena.fd < 0 && errno == ENOENT)
+		return why_set(why, -ENOENT,
+			       "%s: there is no arena: start corral-agent, which creates it", path);
 	if (inspect->arena.fd < 0)
-		return why_set(
-			why, -errno,
-			errno == ENOENT ?
-				"%s: there is no arena: start corral-agent, which creates it" :
-				"%s: cannot open the arena",
-			path);
+		return why_system(why, -errno, "%s: cannot open the arena", path);
 	if (fstat(inspect->arena.fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return why_set(why, -EPROTO, "%s: the arena is not a regular file", path);
 	inspect->file_bytes = (uint64_t)st.st_size;
@@ -90,7 +89,7 @@ static int map_file(const char *path, bool lenient, struct inspect *inspect, cha
 		mmap(NULL, inspect->file_bytes, PROT_READ, MAP_SHARED, inspect->arena.fd, 0);
 	if (inspect->arena.base == MAP_FAILED) {
 		inspect->arena.base = NULL;
-		return why_set(why, -errno, "%s: cannot map the arena", path);
+		return why_system(why, -errno, "%s: cannot map the arena", path);
 	}
 	inspect->arena.watched =
 		bus_watch(inspect->arena.base, inspect->file_bytes) == 0; /* else it goes without */
@@ -184,6 +183,11 @@ int inspect_totals(struct inspect *inspect, struct inspect_totals *ret_totals)
 	if (r == 0)
 		*ret_totals = inspect->totals;
 	return r;
+}
+
+bool inspect_copies_on_write(const struct inspect *inspect)
+{
+	return filesystem_copies(inspect->arena.fd);
 }
 
 bool inspect_agent_lives(const struct inspect *inspect)

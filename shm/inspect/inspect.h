@@ -30,6 +30,9 @@ void inspect_close(struct inspect *inspect);
 /* The header as it is in the file. */
 const struct arena_header *inspect_header(const struct inspect *inspect);
 
+/* Is it on a file system, or a file, where a full disk is a SIGBUS? filesystem.h */
+bool inspect_copies_on_write(const struct inspect *inspect);
+
 /* Does an agent hold its byte of the directory's lock file? */
 bool inspect_agent_lives(const struct inspect *inspect);
 

@@ -124,8 +124,8 @@ static int map_damaged(struct salvage *salvage, char *why)
 			       (unsigned long long)bytes, h.max_carts);
 	int r = map_over_zeroes(salvage, bytes, file_bytes);
 	if (r < 0)
-		return why_set(why, r, "cannot map the arena (%llu bytes)",
-			       (unsigned long long)bytes);
+		return why_system(why, r, "cannot map the arena (%llu bytes)",
+				  (unsigned long long)bytes);
 	arena->hash_seed = h.hash_seed;
 	(void)arena_assume(arena, bytes, h.max_carts); /* again: now with a base */
 	/*
@@ -187,7 +187,7 @@ int salvage_open(int dir_fd, struct salvage **ret_salvage, char *why)
 	if (salvage->copy == NULL)
 		r = why_set(why, -ENOMEM, "no memory");
 	else if (salvage->arena.fd < 0)
-		r = why_set(why, -errno, "cannot open the arena");
+		r = why_system(why, -errno, "cannot open the arena");
 	else
 		r = map_damaged(salvage, why);
 	assert(r < 0 || salvage->arena.header != NULL);

@@ -9,9 +9,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-#include "arena/descriptor.h"
 #include "arena/trust.h"
 #include "base/atomic.h"
 #include "sync/alive.h"
@@ -29,14 +29,16 @@ bool alive_take(const struct life *life, uint32_t byte)
 {
 	struct flock lock = byte_lock(F_WRLCK, byte);
 
-	return fcntl(life->fd, F_OFD_SETLK, &lock) == 0;
+	/* of another file we would get it, and take the living for dead */
+	return descriptor_is(life->fd, &life->id) && fcntl(life->fd, F_OFD_SETLK, &lock) == 0;
 }
 
 void alive_drop(const struct life *life, uint32_t byte)
 {
 	struct flock lock = byte_lock(F_UNLCK, byte);
 
-	(void)fcntl(life->fd, F_OFD_SETLK, &lock);
+	if (descriptor_is(life->fd, &life->id))
+		(void)fcntl(life->fd, F_OFD_SETLK, &lock);
 }
 
 bool alive_test(int lock_fd, uint32_t byte)
@@ -55,24 +57,77 @@ bool alive_anybody(int lock_fd)
 	return fcntl(lock_fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
+/*
+ * Sandboxes exist in which these locks are refused, or granted to everybody. So we take one on a
+ * byte that is nobody's, and see whether a second open file finds it taken. (It is shared, with
+ * others who do the same at this moment.) Any lock that is there will do.
+ */
+static int probe_locks(int dir_fd, int fd, char *why)
+{
+	struct flock lock = byte_lock(F_RDLCK, ALIVE_PROBE_BYTE);
+	struct flock seen = byte_lock(F_WRLCK, ALIVE_PROBE_BYTE);
+	int other = trust_open(dir_fd, ARENA_LOCK_FILE, 0, false, why);
+	int error = 0;
+
+	if (other < 0)
+		return other;
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0 || fcntl(other, F_OFD_GETLK, &seen) < 0)
+		error = errno;
+	close(other);
+	lock.l_type = F_UNLCK;
+	(void)fcntl(fd, F_OFD_SETLK, &lock);
+	if (error == 0 && seen.l_type != F_UNLCK)
+		return 0;
+	return why_set(why, -ENOLCK,
+		       "%s: locks of open files (F_OFD_SETLK of fcntl(2)) do not work here: %s; "
+		       "they tell who lives: use a kernel and a sandbox that have them",
+		       ARENA_LOCK_FILE,
+		       error != 0 ? strerrordesc_np(error) : "one that is held is not seen");
+}
+
 int alive_open(int dir_fd, bool create, struct life *ret_life, char *why)
 {
 	int fd = trust_open(dir_fd, ARENA_LOCK_FILE, 0, create, why);
 
 	if (fd < 0)
 		return fd;
+	int r = probe_locks(dir_fd, fd, why);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
 	if (create)
 		trust_regroup(dir_fd, fd);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *pin = mmap(NULL, page, PROT_NONE, MAP_SHARED, fd, 0);
+	if (pin == MAP_FAILED || madvise(pin, page, MADV_DONTFORK) < 0) {
+		int error = errno;
+		if (pin != MAP_FAILED)
+			munmap(pin, page);
+		close(fd);
+		return why_system(why, -error, "cannot map %s", ARENA_LOCK_FILE);
+	}
 	ret_life->fd = fd;
+	ret_life->id = descriptor_know(fd);
+	ret_life->pin = pin;
 	ret_life->process = UINT32_MAX;
 	pthread_mutex_init(&ret_life->repairing, NULL);
 	return 0;
 }
 
+void alive_disown(struct life *life)
+{
+	descriptor_close(life->fd, &life->id);
+	life->fd = -1;
+	life->pin = NULL; /* it was not inherited, and something else may be there by now */
+}
+
 void alive_close(struct life *life)
 {
-	if (life->fd >= 0)
-		close(life->fd);
+	if (life->pin != NULL)
+		munmap(life->pin, (size_t)sysconf(_SC_PAGESIZE));
+	life->pin = NULL;
+	descriptor_close(life->fd, &life->id);
 	life->fd = -1;
 	pthread_mutex_destroy(&life->repairing);
 }

@@ -18,11 +18,15 @@
 
 #define ALIVE_AGENT_BYTE 0u
 #define ALIVE_BYTE(process) ((process) + 1u)
+#define ALIVE_PROBE_BYTE (MAX_PROCESSES + 1u) /* nobody's: to see whether locks work */
 
 /* This process, as one attached to an arena. */
 struct life {
-	int fd;           /* of DIR/lock; our open file description carries our OFD locks */
-	uint32_t process; /* our record's number */
+	int fd; /* of DIR/lock; our open file description carries our OFD locks. -1: not ours any
+		   more */
+	struct descriptor_id id;
+	void *pin;                 /* a mapping of DIR/lock, see alive_open() */
+	uint32_t process;          /* our record's number */
 	pthread_mutex_t repairing; /* OFD locks do not exclude our own threads from each other */
 };
 
@@ -51,9 +55,20 @@ struct actor {
 	void (*repair)(struct arena *arena, uint32_t process);
 };
 
-/* Open DIR/lock, created if missing when `create`. */
+/*
+ * Open DIR/lock, created if missing when `create`. -ENOLCK: OFD locks do not work here, so nobody
+ * could tell who lives.
+ *
+ * A mapping of it is kept, too, which is never touched: a lock lasts as long as the open file that
+ * it was taken with, and a mapping keeps that open as a descriptor does. So a host that closes all
+ * descriptors does not make us look dead, to be repaired while we live. A child made by fork does
+ * not get the mapping.
+ */
 int alive_open(int dir_fd, bool create, struct life *ret_life, char *why);
 void alive_close(struct life *life);
+
+/* In a child, whose parent holds the locks: let go of what was inherited. */
+void alive_disown(struct life *life);
 
 /* Take a byte: true when nobody alive had it. Never waits. */
 bool alive_take(const struct life *life, uint32_t byte);

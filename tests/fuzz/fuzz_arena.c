@@ -344,7 +344,7 @@ static void call(const struct step *step)
 		(void)block_reclaim_all(actor);
 		break;
 	case 4:
-		(void)alive_bury_all(&corral->arena, &corral->life, repair_process);
+		(void)alive_bury_all(&corral->arena, &corral->share->life, repair_process);
 		break;
 	case 5:
 		(void)block_scavenge(actor);
