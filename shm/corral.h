@@ -22,6 +22,7 @@
  *   -ENXIO            the cart has no line of this number
  *   -ESHUTDOWN        the cart is checked out and refuses changes
  *   -ECANCELED        the cart's version is not the expected one
+ *   -ENOTUNIQ         another change was made under this operation id: this one was not
  *   -EBUSY            the cart's lock is held by a living process for longer than our patience
  *   -ETIMEDOUT        corral_wait(): the time is up and the cart has not changed
  *   -ENOMEM           the arena is full (or malloc failed, for calls that allocate)
@@ -129,10 +130,10 @@ enum corral_status { CORRAL_OPEN = 0, CORRAL_CHECKED_OUT = 1 };
 /* What may go with every change; NULL for none of it. */
 struct corral_op {
 	/*
-	 * Operation id, empty for none. Each cart remembers its last
-	 * CORRAL_OPS_KEPT ids: a change that comes again with a remembered id
-	 * changes nothing and answers what it answered the first time
-	 * (applied = 0). Ids end with their cart.
+	 * Operation id, empty for none; one for each change of a cart. Each cart remembers its last
+	 * CORRAL_OPS_KEPT ids, and what was changed under them: the same change with a remembered
+	 * id changes nothing and answers what it answered the first time (applied = 0); another
+	 * change is refused with -ENOTUNIQ. Ids end with their cart.
 	 */
 	struct corral_text id;
 	/* Change only if the cart's version is this one, else -ECANCELED; 0: any. */
@@ -389,9 +390,10 @@ int corral_sync(struct corral *corral);
  * change changed nothing. Inputs are copied; the caller keeps them. Under `corral-agent --journal
  * sync` it returns when it is on disk; if that cannot be had it stands all the same, and
  * ret_result->sync_error says why. Common errors: -EINVAL -ENAMETOOLONG -EILSEQ -ESHUTDOWN
- * -ECANCELED -EBUSY -ENOMEM -ENOSPC -E2BIG -EOVERFLOW -EUCLEAN -EROFS -EUSERS -ESTALE; and -ENOENT
- * for all but corral_add(), corral_set_tax(), corral_set_attribute(), corral_set_ttl() and
- * corral_replace(), which make the cart if it is not there (except when op->if_version is given).
+ * -ECANCELED -ENOTUNIQ -EBUSY -ENOMEM -ENOSPC -E2BIG -EOVERFLOW -EUCLEAN -EROFS -EUSERS -ESTALE;
+ * and -ENOENT for all but corral_add(), corral_set_tax(), corral_set_attribute(), corral_set_ttl()
+ * and corral_replace(), which make the cart if it is not there (except when op->if_version is
+ * given).
  */
 
 /*

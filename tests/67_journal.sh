@@ -237,6 +237,10 @@ every_change_is_on_disk_when_it_is_told_so() {
 	start --journal sync
 	corral 0 show r s1 --json
 	has "\"version\":$second,"
+	corral 0 add r s0 --item i --name Item --price 1.00 --op-id once --json
+	has '"applied":false'
+	corral 1 add r s0 --item i --name Item --price 2.00 --op-id once
+	has "the operation id was given to another change"
 }
 
 nothing_acknowledged_is_lost_when_agents_are_killed_at_any_moment() {

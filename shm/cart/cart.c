@@ -92,14 +92,23 @@ static int plan_first(const struct cart_change *change, struct cart_plan *plan)
 	return 0;
 }
 
-/* 1 and the answer of the remembered operation, 0 if there is none of this id, or -EUCLEAN. */
-static int recall(const uint8_t *ops, const struct cart_head *head, const uint64_t id[2],
-		  struct corral_result *answer)
+/* Were they given to the same change? If one is not known, the id alone decides. */
+static bool same_change(uint64_t one, uint64_t other)
+{
+	return one == other || one == CART_NO_FINGERPRINT || other == CART_NO_FINGERPRINT;
+}
+
+/*
+ * 1 and the answer of the remembered operation; 0 if there is none of this id; -ENOTUNIQ if it was
+ * another change's; -EUCLEAN.
+ */
+static int recall(const uint8_t *ops, const struct cart_head *head,
+		  const struct cart_change *change, struct corral_result *answer)
 {
 	for (uint32_t i = 0; i < head->ops_count; i++) {
 		struct cart_op op;
 
-		if (memcmp(ops + i * sizeof(op) + offsetof(struct cart_op, id), id,
+		if (memcmp(ops + i * sizeof(op) + offsetof(struct cart_op, id), change->op_id,
 			   sizeof(op.id)) != 0)
 			continue;
 		op = cart_op_at(ops, i);
@@ -113,7 +122,7 @@ static int recall(const uint8_t *ops, const struct cart_head *head, const uint64
 		if (cart_all_ops_sum(ops, head->ops_count) != head->ops_sum ||
 		    add_overflows(op.subtotal_cents, op.tax_cents, &answer->total_cents))
 			return -EUCLEAN;
-		return 1;
+		return same_change(op.fingerprint, change->fingerprint) ? 1 : -ENOTUNIQ;
 	}
 	return 0;
 }
@@ -126,7 +135,7 @@ static int plan_next(const uint8_t *old, const struct cart_change *change,
 
 	if (cart_front_sum(old, at) != head->sum)
 		return -EUCLEAN;
-	known = change->has_op ? recall(old + at->ops_at, head, change->op_id, &plan->result) : 0;
+	known = change->has_op ? recall(old + at->ops_at, head, change, &plan->result) : 0;
 	if (known)
 		return known;
 	if (change->kind == CART_REPLACE ?
