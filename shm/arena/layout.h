@@ -152,6 +152,8 @@ struct arena_header {
 	uint32_t reserved_pages; /* pages below this are reserved on disk */
 	uint32_t page_hint;      /* where to look for a free run first; a hint */
 	uint32_t pages_used;     /* a counter, for people */
+	int64_t disk_full_ns; /* arena time when the disk had last no room for more; 0: it has had
+				 since. See space.c */
 
 	/* line 7: slots that were never used or are free again. W: holder of slots_lock */
 	lock_word slots_lock __attribute__((aligned(CACHE_LINE)));
