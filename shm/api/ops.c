@@ -254,6 +254,7 @@ static int change_now(struct work *work)
 	change->key = *work->key;
 	change->hash = slot_hash(&work->corral->arena, work->key);
 	change->seed = work->corral->arena.hash_seed;
+	change->usual_ttl_ms = load_relaxed(&work->corral->arena.header->ttl_ns) / 1000000;
 	change->version_floor = arena_version_floor(&work->corral->arena);
 	work->actor->in_change = true;
 	work->actor->makes_room = makes_room(change);

@@ -127,6 +127,15 @@ static int recall(const uint8_t *ops, const struct cart_head *head,
 	return 0;
 }
 
+/* Payment takes time: a cart that is checked out may live longer, but not end earlier. */
+static bool prolongs(const struct cart_head *head, const struct cart_change *change)
+{
+	uint64_t now_ms = head->ttl_ms != 0 ? head->ttl_ms : change->usual_ttl_ms;
+	uint64_t then_ms = change->ttl_ms != 0 ? change->ttl_ms : change->usual_ttl_ms;
+
+	return change->kind == CART_SET_TTL && then_ms >= now_ms;
+}
+
 static int plan_next(const uint8_t *old, const struct cart_change *change,
 		     const struct cart_sections *at, struct cart_plan *plan)
 {
@@ -142,7 +151,8 @@ static int plan_next(const uint8_t *old, const struct cart_change *change,
 		    change->if_version != head->version :
 		    change->if_version != 0 && change->if_version != head->version)
 		return -ECANCELED;
-	if (head->status == CORRAL_CHECKED_OUT && change->kind != CART_DROP)
+	if (head->status == CORRAL_CHECKED_OUT && change->kind != CART_DROP &&
+	    !prolongs(head, change))
 		return -ESHUTDOWN;
 	plan->head = *head;
 	plan->head.version = max_u64(head->version, change->version_floor) + 1;

@@ -107,6 +107,7 @@ struct cart_change {
 	uint64_t seed;
 	int64_t now_ms;
 	uint64_t first_version; /* for a cart that is not there yet */
+	uint64_t usual_ttl_ms;  /* of a cart without a time to live of its own */
 	uint64_t version_floor; /* the next version of one that is there is greater */
 };
 
