@@ -32,7 +32,8 @@
  *   -EDEADLK          this thread has an open view (corral_wait()), or is in the middle of another
  *                     change: the caller is a signal handler
  *   -EUCLEAN          the bytes of this cart, or of the arena, are damaged
- *   -EROFS            the handle was opened with CORRAL_READ_ONLY
+ *   -EROFS            the handle was opened with CORRAL_READ_ONLY, or the directory is on a
+ *                     read-only mount and the handle was to be opened without
  *   -ESTALE           the arena was replaced, truncated or removed, or is from another boot: close
  *                     the
  *                     handle and open it again; or this thread's open view was revoked: end it and
@@ -191,7 +192,7 @@ struct corral_attribute {
 /* ------------------------------------------------------------------ */
 /* Attach                                                             */
 
-#define CORRAL_READ_ONLY 1u /* refuse changes with -EROFS */
+#define CORRAL_READ_ONLY 1u /* refuse changes with -EROFS; works on a read-only mount, too */
 #define CORRAL_OBSERVE 2u   /* reads do not count as activity (for tools) */
 #define CORRAL_START_AGENT                                                                         \
 	4u /* start corral-agent --daemon if none runs, and wait until it is ready */

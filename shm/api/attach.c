@@ -254,6 +254,8 @@ static int attach_thread(struct corral *corral, struct actor **ret_actor)
 {
 	int r = 0;
 
+	if (corral->unregistered)
+		return -EROFS;
 	if (*corral->epoch == 0) {
 		pthread_mutex_lock(&handles_mutex);
 		if (*corral->epoch == 0)
@@ -356,9 +358,21 @@ static int open_arena(struct corral *corral, char *why)
 	unsigned map = ((corral->flags & CORRAL_CATCH_SIGBUS) != 0 ? ARENA_CATCH_SIGBUS : 0) |
 		       ((corral->flags & ATTACH_AGENT) != 0 ? ARENA_MAKE_HUGE : 0);
 	r = arena_map(dir_fd, map, &corral->arena, why);
+	if (r == -EROFS && (corral->flags & CORRAL_READ_ONLY) != 0) {
+		why[0] = '\0';
+		r = arena_map(dir_fd, map | ARENA_READ_ONLY, &corral->arena, why);
+		corral->unregistered = true;
+	}
 	close(dir_fd);
 	if (r < 0)
 		return r;
+	corral->life.fd = -1;
+	if (corral->unregistered) {
+		r = map_epoch(corral, why);
+		if (r < 0)
+			goto unmap;
+		return 0;
+	}
 	r = alive_open(corral->arena.dir_fd, false, &corral->life, why);
 	if (r < 0)
 		goto unmap;

@@ -32,6 +32,7 @@ struct corral {
 	uint32_t patience_ms;
 	bool fenced;
 	bool can_membarrier;
+	bool unregistered;      /* it may not be written: see unregistered.h */
 	uint64_t sync_stood_at; /* where the journal stood when a wait for it was given up; see
 				   sync.c */
 	uint64_t *epoch;        /* in a page that fork wipes */

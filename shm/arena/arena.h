@@ -55,6 +55,7 @@ struct arena {
 
 #define ARENA_ANY_BOOT 1u     /* also one of an earlier boot, or withdrawn */
 #define ARENA_CATCH_SIGBUS 2u /* see bus.h */
+#define ARENA_READ_ONLY 8u    /* never written: for a read-only mount */
 #define ARENA_MAKE_HUGE                                                                            \
 	4u /* have the kernel put the tables into huge pages; takes a while the first time */
 

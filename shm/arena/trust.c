@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,16 +78,16 @@ void trust_regroup(int dir_fd, int fd)
 /* -ENOENT when it is not there; that is said by the caller. */
 static int open_there(int dir_fd, const char *name, int flags, char *why)
 {
-	int fd = descriptor_open(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | flags,
-				 0);
+	int fd = descriptor_open(dir_fd, name, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | flags, 0);
 
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT;
+	if (fd < 0 && errno == ELOOP)
+		return why_set(why, -ELOOP, "%s is a symbolic link: remove it", name);
 	if (fd < 0)
-		return errno == ENOENT ?
-			       -ENOENT :
-			       why_set(why, -errno,
-				       errno == ELOOP ? "%s is a symbolic link: remove it" :
-							"cannot open %s for reading and writing",
-				       name);
+		return why_set(why, -errno, "cannot open %s for %s: %s", name,
+			       (flags & O_ACCMODE) == O_RDONLY ? "reading" : "reading and writing",
+			       strerrordesc_np(errno));
 	int r = check_file(dir_fd, fd, name, why);
 	if (r < 0) {
 		close(fd);
@@ -97,7 +98,7 @@ static int open_there(int dir_fd, const char *name, int flags, char *why)
 
 int trust_open(int dir_fd, const char *name, int flags, bool create, char *why)
 {
-	int fd = open_there(dir_fd, name, flags, why);
+	int fd = open_there(dir_fd, name, O_RDWR | flags, why);
 
 	if (fd != -ENOENT)
 		return fd;
@@ -106,12 +107,21 @@ int trust_open(int dir_fd, const char *name, int flags, bool create, char *why)
 			       name);
 	fd = descriptor_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | flags, 0600);
 	if (fd < 0 && errno == EEXIST) /* another was quicker */
-		return open_there(dir_fd, name, flags, why);
+		return open_there(dir_fd, name, O_RDWR | flags, why);
 	int r = fd < 0 ? -errno : trust_share(dir_fd, fd);
 	if (r < 0) {
 		if (fd >= 0)
 			close(fd);
 		return why_set(why, r, "cannot make %s", name);
 	}
+	return fd;
+}
+
+int trust_open_to_read(int dir_fd, const char *name, char *why)
+{
+	int fd = open_there(dir_fd, name, O_RDONLY, why);
+
+	if (fd == -ENOENT)
+		return why_set(why, -ENOENT, "there is no %s", name);
 	return fd;
 }
