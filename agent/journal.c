@@ -12,8 +12,9 @@
  * base, the next one begins. Nothing stops meanwhile.
  *
  * Trouble with the disk: what was drained is dirty again, the file is given up for good (a failed
- * sync is never tried again as if it had worked), and each round tries to begin a new one, with a
- * base of its own. Until that base is synced, journal_error says that nothing new is durable.
+ * sync is never tried again as if it had worked), and a new one is begun, with a base of its own,
+ * after pauses that grow. Until that base is synced, journal_error says that nothing new is
+ * durable.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,8 +33,12 @@
 #include "undumped.h"
 
 #define BASE_PAUSE_MS 10 /* while a base is being written */
-#define TROUBLE_PAUSE_MS                                                                           \
-	500             /* so often a new file is tried when the last one could not be written */
+/*
+ * When a file could not be written a new one is tried after a pause, which doubles up to the second
+ * figure: each try costs a base, and a disk that is full mostly stays so for a while.
+ */
+#define TROUBLE_PAUSE_MS 500u
+#define TROUBLE_PAUSE_DOUBLINGS 4u
 #define FILES_MAX 100   /* an agent that finds more begins with a base: they go */
 #define CLOCK_MS 10000  /* in quiet times the clock is written so often, without a sync */
 #define GATHER_NS 30000 /* and the timer's slack */
@@ -47,6 +52,7 @@ static void base_is_over(struct journal *j)
 
 	j->base_pending = false;
 	journal_end_carrying(j);
+	j->failures = 0;
 	j->base_bytes = j->after_base;
 	j->after_base = 0;
 	journal_remove_older(j);
@@ -82,6 +88,7 @@ static void give_up_file(struct journal *j, int error)
 	}
 	j->fd = -1;
 	j->fill = 0;
+	j->failures++;
 	if (load_relaxed(&h->journal_error) == 0) {
 		log_line(LOG_ERROR,
 			 "the journal cannot be written: %s: changes are not durable until it can "
@@ -207,10 +214,17 @@ static void round_of(struct journal *j)
 	}
 }
 
+static uint64_t trouble_pause_ms(const struct journal *j)
+{
+	uint64_t doublings = j->failures > 0 ? j->failures - 1 : 0;
+
+	return TROUBLE_PAUSE_MS << min_u64(doublings, TROUBLE_PAUSE_DOUBLINGS);
+}
+
 static void wait_for_work(struct journal *j)
 {
 	struct arena_header *h = j->actor->arena->header;
-	uint64_t ms = j->fd < 0       ? TROUBLE_PAUSE_MS :
+	uint64_t ms = j->fd < 0       ? trouble_pause_ms(j) :
 		      j->base_pending ? BASE_PAUSE_MS :
 					j->agent->options->journal_ms;
 	struct timespec timeout = { .tv_sec = (time_t)(ms / 1000),

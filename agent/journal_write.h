@@ -32,6 +32,7 @@ struct journal {
 	bool base_pending;
 	uint64_t base_over_at;  /* where its BASE record is */
 	uint64_t synced_offset; /* so much of the file is on disk */
+	uint32_t failures;      /* files given up since a base was whole */
 	bool header_synced;     /* the arena's, which says that a journal goes before it */
 	int64_t clock_ms;
 	uint32_t served; /* requests, by the last sync that served any */

@@ -7,6 +7,7 @@
 
 #include "storm_model.h"
 
+#define USUAL_TTL_MS 1800000u /* the agent's default */
 #define NO_LINE UINT32_MAX
 
 void storm_model_clear(struct storm_model *model, uint64_t version)
@@ -29,6 +30,14 @@ static uint32_t find_item(const struct storm_model *model, uint64_t item)
 		if (model->lines[i].item == item)
 			return i;
 	return NO_LINE;
+}
+
+/* A cart that is checked out may be given a longer life, and nothing else. */
+static bool prolongs(const struct storm_model *model, const struct storm_call *call)
+{
+	uint32_t now_ms = model->ttl_ms != 0 ? model->ttl_ms : USUAL_TTL_MS;
+
+	return call->kind == STORM_TTL && call->value >= now_ms;
 }
 
 static bool makes_cart(const struct storm_call *call)
@@ -58,7 +67,7 @@ int storm_model_error(const struct storm_model *model, const struct storm_call *
 		return -ECANCELED;
 	if (call->kind == STORM_DROP)
 		return 0;
-	if (model->status == CORRAL_CHECKED_OUT)
+	if (model->status == CORRAL_CHECKED_OUT && !prolongs(model, call))
 		return -ESHUTDOWN;
 	if ((call->kind == STORM_SET || call->kind == STORM_REMOVE) &&
 	    find_line(model, call->line) == NO_LINE)

@@ -22,6 +22,7 @@
  *   -ENXIO            the cart has no line of this number
  *   -ESHUTDOWN        the cart is checked out and refuses changes
  *   -ECANCELED        the cart's version is not the expected one
+ *   -ENOTUNIQ         another change was made under this operation id: this one was not
  *   -EBUSY            the cart's lock is held by a living process for longer than our patience
  *   -ETIMEDOUT        corral_wait(): the time is up and the cart has not changed
  *   -ENOMEM           the arena is full (or malloc failed, for calls that allocate)
@@ -32,7 +33,8 @@
  *                     corral_thread_abandon(); or it is in the middle of another change: the caller
  *                     is a signal handler
  *   -EUCLEAN          the bytes of this cart, or of the arena, are damaged
- *   -EROFS            the handle was opened with CORRAL_READ_ONLY
+ *   -EROFS            the handle was opened with CORRAL_READ_ONLY, or the directory is on a
+ *                     read-only mount and the handle was to be opened without
  *   -ESTALE           the arena was replaced, truncated or removed, or is from another boot: close
  *                     the
  *                     handle and open it again; or this thread's open view was revoked: end it and
@@ -136,10 +138,10 @@ enum corral_status { CORRAL_OPEN = 0, CORRAL_CHECKED_OUT = 1 };
 /* What may go with every change; NULL for none of it. */
 struct corral_op {
 	/*
-	 * Operation id, empty for none. Each cart remembers its last
-	 * CORRAL_OPS_KEPT ids: a change that comes again with a remembered id
-	 * changes nothing and answers what it answered the first time
-	 * (applied = 0). Ids end with their cart.
+	 * Operation id, empty for none; one for each change of a cart. Each cart remembers its last
+	 * CORRAL_OPS_KEPT ids, and what was changed under them: the same change with a remembered
+	 * id changes nothing and answers what it answered the first time (applied = 0); another
+	 * change is refused with -ENOTUNIQ. Ids end with their cart.
 	 */
 	struct corral_text id;
 	/* Change only if the cart's version is this one, else -ECANCELED; 0: any. */
@@ -197,7 +199,7 @@ struct corral_attribute {
 /* ------------------------------------------------------------------ */
 /* Attach                                                             */
 
-#define CORRAL_READ_ONLY 1u /* refuse changes with -EROFS */
+#define CORRAL_READ_ONLY 1u /* refuse changes with -EROFS; works on a read-only mount, too */
 #define CORRAL_OBSERVE 2u   /* reads do not count as activity (for tools) */
 #define CORRAL_START_AGENT                                                                         \
 	4u /* start corral-agent --daemon if none runs, and wait until it is ready */
@@ -408,9 +410,10 @@ int corral_sync(struct corral *corral);
  * change changed nothing. Inputs are copied; the caller keeps them. Under `corral-agent --journal
  * sync` it returns when it is on disk; if that cannot be had it stands all the same, and
  * ret_result->sync_error says why. Common errors: -EINVAL -ENAMETOOLONG -EILSEQ -ESHUTDOWN
- * -ECANCELED -EBUSY -ENOMEM -ENOSPC -E2BIG -EOVERFLOW -EUCLEAN -EROFS -EUSERS -ESTALE; and -ENOENT
- * for all but corral_add(), corral_set_tax(), corral_set_attribute(), corral_set_ttl() and
- * corral_replace(), which make the cart if it is not there (except when op->if_version is given).
+ * -ECANCELED -ENOTUNIQ -EBUSY -ENOMEM -ENOSPC -E2BIG -EOVERFLOW -EUCLEAN -EROFS -EUSERS -ESTALE;
+ * and -ENOENT for all but corral_add(), corral_set_tax(), corral_set_attribute(), corral_set_ttl()
+ * and corral_replace(), which make the cart if it is not there (except when op->if_version is
+ * given).
  */
 
 /*
@@ -443,13 +446,16 @@ int corral_set_attribute(struct corral *corral, const struct corral_key *key,
 			 const struct corral_text *name, const struct corral_text *value,
 			 const struct corral_op *op, struct corral_result *ret_result);
 
-/* Set the cart's own time to live: milliseconds without activity; 0: the arena's default. */
+/*
+ * Set the cart's own time to live: milliseconds without activity; 0: the arena's default. A cart
+ * that is checked out may be given a longer one, since payment takes time, but no shorter one.
+ */
 int corral_set_ttl(struct corral *corral, const struct corral_key *key, uint64_t ttl_ms,
 		   const struct corral_op *op, struct corral_result *ret_result);
 
 /*
- * Check the cart out: from now on it refuses changes with -ESHUTDOWN, and may be
- * read until it ends. Again with the same operation id: the same answer.
+ * Check the cart out: from now on it refuses changes with -ESHUTDOWN (but a longer time to live),
+ * and may be read until it ends. Again with the same operation id: the same answer.
  * Use op->if_version with the version that the customer heard.
  */
 int corral_checkout(struct corral *corral, const struct corral_key *key, const struct corral_op *op,

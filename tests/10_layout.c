@@ -50,7 +50,7 @@ static void sizes_are_those_of_the_drawing(void **state)
 		SIZE(chain, 8),           SIZE(slot, 64),
 		SIZE(intent, 64),         SIZE(retired, 64),
 		SIZE(block_header, 16),   SIZE(cart_head, 144),
-		SIZE(cart_line, 56),      SIZE(cart_op, 48),
+		SIZE(cart_line, 56),      SIZE(cart_op, 56),
 	};
 
 	check(claims, COUNT(claims));
@@ -200,7 +200,7 @@ static void cart_structs_have_no_padding(void **state)
 {
 	(void)state;
 	const size_t line = 4 + 4 + 8 + 8 + 16 + 8 + 4 + 4;
-	const size_t op = 16 + 8 + 8 + 8 + 4 + 4;
+	const size_t op = 16 + 8 + 8 + 8 + 8 + 4 + 4;
 	const size_t head =
 		8 + 4 + 2 + 1 + 1 + 8 + 3 * 8 + 4 * 4 + 2 * 8 + 2 * 8 + 2 * 8 + 8 + 5 * 4 + 2 * 2;
 

@@ -8,9 +8,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define TEMPORARY ".arena.new"
@@ -264,6 +268,45 @@ static void reserving_on_a_full_disk_fails_and_changes_nothing(void **state)
 	on_small_disk(reserve_on_filling_disk);
 }
 
+/* As a sandbox does. */
+static bool deny_fallocate(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = COUNT(code), .filter = code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static int create_without_fallocate(void *context)
+{
+	const struct yard *yard = context;
+	struct arena arena;
+	struct stat st;
+
+	if (!deny_fallocate())
+		return CHILD_SKIPS;
+	must(arena_create(yard->dir_fd, &small, NULL) == 0);
+	must(arena_map(yard->dir_fd, false, &arena, NULL) == 0);
+	must(arena_reserve(&arena, 0, arena.page_count) == 0);
+	must(arena.header->reserved_pages == arena.page_count);
+	must(fstat(arena.fd, &st) == 0);
+	must((uint64_t)st.st_blocks * 512 >= arena.bytes); /* nothing is a hole */
+	return 0;
+}
+
+static void where_fallocate_is_denied_zeroes_are_written(void **state)
+{
+	(void)state;
+	NEEDS_PROCESSES();
+	on_small_disk(create_without_fallocate);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +317,7 @@ int main(void)
 		cmocka_unit_test(killed_creator_leaves_no_half_arena),
 		cmocka_unit_test(creation_on_a_full_disk_fails_and_leaves_nothing),
 		cmocka_unit_test(reserving_on_a_full_disk_fails_and_changes_nothing),
+		cmocka_unit_test(where_fallocate_is_denied_zeroes_are_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

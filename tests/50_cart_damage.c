@@ -255,6 +255,9 @@ static void no_answer_comes_from_a_damaged_memory_of_operations(void **state)
 
 	(void)state;
 	assert_int_equal(cart_hash_op(T("op-1"), KIT_SEED, &change), 0);
+	assert_int_equal(kit_apply(&sound, &change), -ENOTUNIQ);
+	memcpy(&change.fingerprint, sound.bytes + op_at + offsetof(struct cart_op, fingerprint),
+	       sizeof(change.fingerprint));
 	assert_int_equal(kit_apply(&sound, &change), 1);
 	for (size_t at = op_at + sizeof(change.op_id); at < op_at + sizeof(struct cart_op); at++)
 		assert_int_equal(plan_after_damage(&sound, at, &change), -EUCLEAN);

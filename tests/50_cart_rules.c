@@ -91,11 +91,43 @@ static void a_checked_out_cart_refuses_all_but_drop_and_the_same_operation(void 
 	assert_int_equal(cart.result.status, CORRAL_OPEN);
 	assert_int_equal(kit_add_item(&cart, &item, T("other")), -ESHUTDOWN);
 	for (int kind = CART_SET_QUANTITY; kind <= CART_CHECKOUT; kind++)
-		assert_int_equal(kit_simple(&cart, (enum cart_change_kind)kind), -ESHUTDOWN);
+		if (kind != CART_SET_TTL)
+			assert_int_equal(kit_simple(&cart, (enum cart_change_kind)kind),
+					 -ESHUTDOWN);
 	change = kit_change(CART_REPLACE);
 	change.if_version = kit_head(&cart).version;
 	assert_int_equal(kit_apply(&cart, &change), -ESHUTDOWN);
 	assert_int_equal(kit_simple(&cart, CART_DROP), 0);
+	kit_free(&cart);
+}
+
+static int set_ttl(struct kit_cart *cart, uint64_t ttl_ms)
+{
+	struct cart_change change = kit_change(CART_SET_TTL);
+
+	change.ttl_ms = ttl_ms;
+	change.usual_ttl_ms = 5000; /* of a cart without one of its own */
+	return kit_apply(cart, &change);
+}
+
+static void a_checked_out_cart_may_live_longer_and_not_shorter(void **state)
+{
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	assert_int_equal(kit_add(&cart, T("a"), 250, 2), 0);
+	assert_int_equal(kit_simple(&cart, CART_CHECKOUT), 0);
+	assert_int_equal(set_ttl(&cart, 4999), -ESHUTDOWN);
+	assert_int_equal(set_ttl(&cart, 0), 0); /* the same */
+	assert_int_equal(set_ttl(&cart, 6000), 0);
+	assert_int_equal(set_ttl(&cart, 0), -ESHUTDOWN);
+	assert_int_equal(set_ttl(&cart, 5999), -ESHUTDOWN);
+	assert_int_equal(set_ttl(&cart, CORRAL_TTL_MS_MAX + 1), -ERANGE);
+	assert_int_equal(set_ttl(&cart, 6001), 0);
+	assert_int_equal(kit_head(&cart).ttl_ms, 6001);
+	assert_int_equal(kit_head(&cart).status, CORRAL_CHECKED_OUT);
+	assert_int_equal(cart.result.total_cents, 500);
+	assert_int_equal(kit_head(&cart).version, 5);
 	kit_free(&cart);
 }
 
@@ -305,6 +337,7 @@ int main(void)
 		cmocka_unit_test(a_cart_is_not_made_under_a_malformed_key),
 		cmocka_unit_test(a_change_for_another_version_is_cancelled),
 		cmocka_unit_test(a_checked_out_cart_refuses_all_but_drop_and_the_same_operation),
+		cmocka_unit_test(a_checked_out_cart_may_live_longer_and_not_shorter),
 		cmocka_unit_test(an_empty_cart_may_be_checked_out),
 		cmocka_unit_test(drop_answers_the_last_version_and_minds_the_expected_one),
 		cmocka_unit_test(a_version_that_cannot_grow_is_damage),

@@ -209,6 +209,34 @@ static void the_same_operation_again_changes_nothing_and_answers_the_same(void *
 	corral_close(b.corral);
 }
 
+static void an_id_of_another_change_is_refused_and_nothing_is_changed(void **state)
+{
+	struct bench b = begin(state);
+	struct corral_op op = orders_op("call-1", 0);
+	struct corral_result untouched, result, first;
+
+	memset(&untouched, 0x5a, sizeof(untouched));
+	assert_int_equal(any_change(&b, 0, &op, &first), 0);
+	struct corral_cart *before = get(&b);
+	for (unsigned kind = 1; kind < 8; kind++) {
+		result = untouched;
+		assert_int_equal(any_change(&b, kind, &op, &result), -ENOTUNIQ);
+		assert_memory_equal(&result, &untouched, sizeof(result));
+	}
+	op.if_version = first.version;
+	assert_int_equal(corral_replace(b.corral, &b.key, before, &op, NULL), -ENOTUNIQ);
+	op.if_version = 999; /* the id is looked at before the version */
+	assert_int_equal(corral_drop(b.corral, &b.key, &op, NULL), -ENOTUNIQ);
+	first.applied = 0;
+	assert_int_equal(any_change(&b, 0, &op, &result), 0);
+	assert_memory_equal(&result, &first, sizeof(result));
+	struct corral_cart *after = get(&b);
+	assert_memory_equal(&after->head, &before->head, sizeof(after->head));
+	corral_cart_free(before);
+	corral_cart_free(after);
+	corral_close(b.corral);
+}
+
 static void sixty_four_operations_are_remembered(void **state)
 {
 	struct bench b = begin(state);
@@ -336,6 +364,7 @@ int main(void)
 		CASE(a_line_number_is_given_once_in_the_life_of_a_cart),
 		CASE(attributes_are_set_replaced_and_taken_away),
 		CASE(the_same_operation_again_changes_nothing_and_answers_the_same),
+		CASE(an_id_of_another_change_is_refused_and_nothing_is_changed),
 		CASE(sixty_four_operations_are_remembered),
 		CASE(an_operation_that_was_refused_is_not_remembered),
 		CASE(operations_are_remembered_across_processes_and_attachments),

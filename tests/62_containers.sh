@@ -141,6 +141,31 @@ another_time_namespace_is_refused_with_the_reason() {
 	corral 0 show r s
 }
 
+on_a_read_only_mount_carts_can_be_seen() {
+	local read_only=(unshare --mount --propagation private sh -c 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 77; d=$1; shift; exec "$@"' sh)
+	start
+	read_only+=("$dir")
+	"${read_only[@]}" true 2>/dev/null || skip "not allowed: a read-only mount"
+	add r s
+	corral 0 show r s --json
+	local shown=$out
+	corral_in read_only 0 show r s --json
+	[[ ${out/expires_at*/} == "${shown/expires_at*/}" ]] || fail "$out"
+	corral_in read_only 0 ls
+	has "r           s"
+	corral_in read_only 0 snapshot "$place/file"
+	has "1 cart"
+	corral_in read_only 1 show r none
+	corral_in read_only 3 add r s --item i --name I --price 1
+	has "Read-only file system"
+	corral 0 show r s --json
+	[[ ${out/expires_at*/} == "${shown/expires_at*/}" ]] || fail "it was changed: $out"
+	corral 0 drop r s
+	corral 0 restore "$place/file"
+	corral 0 show r s
+	sound
+}
+
 if [[ $# -gt 0 ]]; then
 	run_claims "$@"
 fi

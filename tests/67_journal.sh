@@ -237,6 +237,10 @@ every_change_is_on_disk_when_it_is_told_so() {
 	start --journal sync
 	corral 0 show r s1 --json
 	has "\"version\":$second,"
+	corral 0 add r s0 --item i --name Item --price 1.00 --op-id once --json
+	has '"applied":false'
+	corral 1 add r s0 --item i --name Item --price 2.00 --op-id once
+	has "the operation id was given to another change"
 }
 
 nothing_acknowledged_is_lost_when_agents_are_killed_at_any_moment() {
@@ -293,7 +297,7 @@ trouble() { # ERROR: it is there, and said; then it is over
 a_full_disk_is_said_and_does_not_last_longer_than_it_lasts() {
 	small_disk 64k
 	begin
-	local i before
+	local i before first
 	for ((i = 0; i < 400; i++)); do
 		corral 0 add r "s$((i % 8))" --item "i$i" --name "A long name so that it is full before long: $i" --price 1.00
 		not_durable && break
@@ -303,8 +307,10 @@ a_full_disk_is_said_and_does_not_last_longer_than_it_lasts() {
 	done
 	trouble "No space left on device"
 	before=$(find "$dir/journal" -type f | wc -l)
-	sleep 2
+	first=$(status_of file)
+	sleep 6
 	[[ $(find "$dir/journal" -type f | wc -l) -le $((before + 1)) ]] || fail "each try leaves a file"
+	[[ $(status_of file) -le $((first + 5)) ]] || fail "$(($(status_of file) - first)) files were begun in six seconds"
 	add r b # workers go on
 	mount -o remount,size=32M "$place/disk"
 	wait_for durable

@@ -87,6 +87,11 @@ goes_on() {
 	[[ $minutes -ge 479997 && $minutes -le 488000 ]] || fail "$minutes minutes are left of 8000 hours"
 	corral 0 add roma many --item i3 --name 'Item 3' --price 3.05 --op-id n3 --json
 	has '"applied":false'
+	# what was remembered without a fingerprint answers whatever comes with its name
+	corral 0 add roma many --item i4 --name 'Another item' --price 1 --op-id n4 --json
+	has '"applied":false'
+	corral 0 add roma many --item i4 --name 'Item 4' --price 4.05 --op-id new
+	corral 1 add roma many --item i5 --name 'Item 5' --price 5.05 --op-id new
 	corral 1 add napoli out --item i --name Item --price 1
 	add roma gone
 	version=$(sed -n 's/^version \([0-9]*\).*/\1/p' <<<"$out")

@@ -151,8 +151,12 @@ operation_ids_count_in_the_arena_they_were_given_in() {
 	corral 0 drop roma all
 	corral 0 restore "$place/file" --merge
 	has "1 cart restored" "operation ids kept"
-	corral 0 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 --op-id call-1 --json
+	corral 0 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 --modifier cheese=1.50 \
+		--modifier small=-20 --note "well done" --tax 8.25% --op-id call-1 --json
 	has '"applied":false'
+	corral 1 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 3 --modifier cheese=1.50 \
+		--modifier small=-20 --note "well done" --tax 8.25% --op-id call-1
+	has "the operation id was given to another change"
 }
 
 an_arena_with_carts_is_filled_only_if_asked() {

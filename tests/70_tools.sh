@@ -361,6 +361,24 @@ a_named_change_counts_once() {
 	has '"item_count":8,'
 }
 
+a_name_is_refused_to_another_change() {
+	local command
+	add g9 s --op-id x
+	run 1 add g9 s --item coke --name Coke --price 2 --op-id x
+	complains "the operation id was given to another change" "nothing was changed"
+	for command in "quantity g9 s 1 3" "remove g9 s 1" "clear g9 s" "tax g9 s 5%" "attribute g9 s a b" "ttl g9 s 1h" \
+		"checkout g9 s" "drop g9 s"; do
+		run 1 $command --op-id x
+		complains "the operation id was given to another change"
+	done
+	run 0 show g9 s --json
+	has '"version":1,' '"status":"open"' '"item_count":1,'
+	run 0 checkout g9 s --op-id y
+	run 1 checkout g9 s --op-id x
+	run 0 checkout g9 s --op-id y --if-version 1
+	has "(already applied)"
+}
+
 a_named_change_with_tax_counts_once() {
 	local long
 	printf -v long 'é%0126d' 7
@@ -812,6 +830,7 @@ claims=(
 	money_that_does_not_fit_is_refused_and_nothing_is_changed
 	the_answer_is_no_where_nothing_is
 	a_named_change_counts_once
+	a_name_is_refused_to_another_change
 	a_named_change_with_tax_counts_once
 	a_tax_that_is_set_already_is_no_change
 	fifty_adds_at_once_all_land

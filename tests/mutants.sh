@@ -114,7 +114,7 @@ mutant 'a light phase is not taken back' shm/sync/grace.c 's/^\t\t\tstore_releas
 mutant 'idle readers are not waited for without membarrier' shm/sync/grace.c 's/^\treturn now_ns - actor->settle_since_ns >= SETTLE_NS;$/\treturn now_ns != 0;/'
 mutant 'idle readers are waited for without end' shm/sync/grace.c 's/^\treturn now_ns - actor->settle_since_ns >= SETTLE_NS;$/\treturn now_ns == 0;/'
 mutant 'disk space that a slot names is given back' shm/memory/pressure.c 's/some_version_behind\(arena, keep\)\)/some_version_behind == NULL)/'
-mutant 'disk space that a void view reads is given back' shm/memory/pressure.c 's/return some_void_view\(arena\) \?/return some_void_view == NULL ?/'
+mutant 'disk space that a void view reads is given back' shm/memory/pressure.c 's/if \(some_void_view\(arena\)\)/if (some_void_view == NULL)/'
 mutant 'of a span its first page stays' shm/memory/pressure.c 's/return sound \? page - 1 \+ pages : reserved;/return sound ? page : reserved;/'
 mutant 'disk space in use is given back' shm/memory/pressure.c '/^static uint32_t pages_in_use/,/^}/ s/if \(word == 0\)/if (word != UINT32_MAX)/'
 mutant 'an ended version is not retired' shm/store/expire.c 's/^\tblock_retire_old\(.*$/\tnote(\&actor->record->intent.old, 0);/'

@@ -26,6 +26,8 @@ static const struct {
 	{ ESHUTDOWN, EXIT_NO, "it can still be shown, or ended with: corral drop" },
 	{ ECANCELED, EXIT_NO,
 	  "somebody changed it; look at it with: corral show, then decide again" },
+	{ ENOTUNIQ, EXIT_NO,
+	  "nothing was changed; an id names one change: give this one an id of its own" },
 	{ EBUSY, EXIT_NO, "try again; see who holds it with: corral inspect locks" },
 	{ EUCLEAN, EXIT_NO, "see what is damaged with: corral check" },
 	{ EOVERFLOW, EXIT_NO, "nothing was changed; lower the price or the quantity" },

@@ -31,6 +31,7 @@ static const struct {
 	{ ENXIO, "the cart has no such line" },
 	{ ESHUTDOWN, "the cart is checked out" },
 	{ ECANCELED, "the cart's version is not the expected one" },
+	{ ENOTUNIQ, "the operation id was given to another change" },
 	{ EBUSY, "a living process has held the cart's lock for too long" },
 	{ ETIMEDOUT, "the time is up" },
 	{ ENOMEM, "the arena is full, or the process has no memory left" },

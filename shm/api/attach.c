@@ -326,6 +326,8 @@ static int attach_thread(struct corral *corral, struct actor **ret_actor)
 	struct share *share = corral->share;
 	int r = 0;
 
+	if (share->unregistered)
+		return -EROFS;
 	if (*share->epoch == 0) {
 		pthread_mutex_lock(&shares_mutex);
 		if (*share->epoch == 0)
@@ -450,12 +452,25 @@ static int map_arena(struct share *share, int dir_fd, char *why)
 	return r;
 }
 
-static int attach(struct share *share, int dir_fd, char *why)
+/* read_only: where nothing may be written, it is mapped all the same (see unregistered.h). */
+static int attach(struct share *share, int dir_fd, bool read_only, char *why)
 {
 	int r = map_arena(share, dir_fd, why);
 
+	if (r == -EROFS && read_only) {
+		why[0] = '\0';
+		r = arena_map(dir_fd, ARENA_READ_ONLY, &share->arena, why);
+		share->unregistered = true;
+	}
 	if (r < 0)
 		return r;
+	share->life.fd = -1;
+	if (share->unregistered) {
+		r = map_epoch(share, why);
+		if (r < 0)
+			goto unmap;
+		return 0;
+	}
 	r = alive_open(share->arena.dir_fd, false, &share->life, why);
 	if (r < 0)
 		goto unmap;
@@ -522,6 +537,9 @@ static int find_share(int dir_fd, bool is_agent, struct share **ret_share, char 
 {
 	int fd = trust_open(dir_fd, ARENA_FILE, 0, false, why);
 
+	*ret_share = NULL;
+	if (fd == -EROFS)
+		return 0; /* attachments that do not write are not shared */
 	if (fd < 0)
 		return fd;
 	struct descriptor_id file = descriptor_know(fd), directory = descriptor_know(dir_fd);
@@ -534,7 +552,8 @@ static int find_share(int dir_fd, bool is_agent, struct share **ret_share, char 
 	return 0;
 }
 
-static int make_share(int dir_fd, bool is_agent, struct share **ret_share, char *why)
+static int make_share(int dir_fd, bool is_agent, bool read_only, struct share **ret_share,
+		      char *why)
 {
 	struct share *share = calloc(1, sizeof(*share));
 
@@ -542,7 +561,7 @@ static int make_share(int dir_fd, bool is_agent, struct share **ret_share, char 
 		return why_set(why, -ENOMEM, "no memory for a handle");
 	share->is_agent = is_agent;
 	pthread_mutex_init(&share->mutex, NULL);
-	int r = attach(share, dir_fd, why);
+	int r = attach(share, dir_fd, read_only, why);
 	if (r < 0) {
 		pthread_mutex_destroy(&share->mutex);
 		free(share);
@@ -635,7 +654,8 @@ static int open_shared(struct corral *corral, int dir_fd, char *why)
 		dir_fd = own_fd;
 	r = find_share(dir_fd, is_agent, &share, why);
 	if (r == 0 && share == NULL)
-		r = make_share(dir_fd, is_agent, &share, why);
+		r = make_share(dir_fd, is_agent, (corral->flags & CORRAL_READ_ONLY) != 0, &share,
+			       why);
 	if (own_fd >= 0)
 		close(own_fd);
 	if (r == 0 && (corral->flags & CORRAL_CATCH_SIGBUS) != 0 &&
@@ -647,6 +667,7 @@ static int open_shared(struct corral *corral, int dir_fd, char *why)
 	corral->share = share;
 	corral->epoch = share->epoch;
 	corral->fenced = !share->can_membarrier;
+	corral->unregistered = share->unregistered;
 	corral->arena = share->arena;
 	corral->arena.fd = corral->arena.dir_fd = -1; /* the attachment's */
 	corral->arena.watched = false;

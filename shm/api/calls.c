@@ -8,6 +8,7 @@
 
 #include "api/ops.h"
 
+#define WORDS_USUAL 2048u /* most lines' words are a tenth of this */
 #define DRAFT_ATTRIBUTES_BYTES                                                                     \
 	(CORRAL_ATTRIBUTES_MAX * (CORRAL_ATTRIBUTE_NAME_MAX + CORRAL_ATTRIBUTE_VALUE_MAX + 16))
 
@@ -15,13 +16,22 @@ int corral_add(struct corral *corral, const struct corral_key *key, const struct
 	       const struct corral_op *op, struct corral_result *ret_result)
 {
 	struct cart_change add = { .kind = CART_ADD };
-	uint8_t words[CORRAL_WORDS_MAX];
+	uint8_t words[WORDS_USUAL];
+	void *large = NULL;
 
 	int r = cart_pack_item(item, corral->arena.hash_seed, words, sizeof(words), &add.words);
-	if (r < 0)
-		return r;
-	add.quantity = item->quantity;
-	return ops_change(corral, key, &add, op, ret_result);
+	if (unlikely(r == -E2BIG)) { /* too large for the stack, or at all */
+		large = malloc(CORRAL_WORDS_MAX);
+		r = large == NULL ? -ENOMEM :
+				    cart_pack_item(item, corral->arena.hash_seed, large,
+						   CORRAL_WORDS_MAX, &add.words);
+	}
+	if (r == 0) {
+		add.quantity = item->quantity;
+		r = ops_change(corral, key, &add, op, ret_result);
+	}
+	free(large);
+	return r;
 }
 
 int corral_set_quantity(struct corral *corral, const struct corral_key *key, uint32_t line,

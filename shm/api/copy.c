@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "api/copy.h"
+#include "api/unregistered.h"
 #include "base/atomic.h"
 #include "cart/cart.h"
 #include "store/slot.h"
@@ -68,6 +69,12 @@ int copy_slot(struct corral *corral, uint32_t number, void *buffer, size_t *ret_
 	uint64_t hash = 0;
 	struct actor *actor;
 
+	*ret_size = 0;
+	if (unlikely(corral->unregistered)) {
+		int copied = unregistered_copy_slot(corral, number, buffer, ret_size, ret_idle_ns);
+		hash = copied == 0 ? ((const struct cart_head *)buffer)->hash : 0;
+		return copied == 0 ? verify(&corral->arena, buffer, *ret_size, hash) : copied;
+	}
 	int r = handle_actor(corral, &actor);
 	if (r < 0)
 		return r;

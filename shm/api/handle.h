@@ -35,6 +35,7 @@ struct share {
 	uint64_t *epoch; /* in a page that fork wipes */
 	bool can_membarrier;
 	bool is_agent;
+	bool unregistered; /* it may not be written: see unregistered.h */
 	bool usable;       /* by one more handle, as it was just now */
 	uint32_t lost;     /* 1: its descriptors were closed by somebody else: no call works */
 	uint32_t handles;  /* that are open */
@@ -50,6 +51,7 @@ struct corral {
 	uint64_t *epoch; /* the share's */
 	unsigned flags;
 	bool fenced;            /* see actor.fenced */
+	bool unregistered;      /* the share's */
 	uint32_t patience_ms;   /* under share->mutex */
 	uint64_t sync_stood_at; /* where the journal stood when a wait for it was given up; see
 				   sync.c */

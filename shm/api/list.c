@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "api/handle.h"
+#include "api/list.h"
+#include "api/unregistered.h"
 #include "base/atomic.h"
 #include "cart/cart.h"
 #include "store/slot.h"
@@ -18,30 +20,39 @@
 			  */
 #define AGAIN_MAX 10000u /* each time somebody else got on, or the arena is damaged */
 
+bool list_fill_row(const void *cart, size_t room, const struct corral_text *restaurant,
+		   struct corral_entry *ret_entry)
+{
+	struct corral_key key;
+
+	if (cart_verify_front(cart, room) < 0 || cart_get_key(cart, room, &key) < 0 ||
+	    cart_get_head(cart, room, &ret_entry->head) < 0)
+		return false; /* damaged: `corral check` tells */
+	if (key.restaurant_id.size > CORRAL_ID_MAX || key.session_id.size > CORRAL_ID_MAX ||
+	    (restaurant != NULL &&
+	     (restaurant->size != key.restaurant_id.size ||
+	      memcmp(restaurant->data, key.restaurant_id.data, restaurant->size) != 0)))
+		return false;
+	memcpy(ret_entry->restaurant_id, key.restaurant_id.data, key.restaurant_id.size);
+	ret_entry->restaurant_id[key.restaurant_id.size] = '\0';
+	memcpy(ret_entry->session_id, key.session_id.data, key.session_id.size);
+	ret_entry->session_id[key.session_id.size] = '\0';
+	return true;
+}
+
 /* In a section: one slot's cart as a row. 1; 0: there is none to show; -EBUSY as slot_look(). */
 static int fill_entry(struct corral *corral, uint32_t number, bool fenced,
 		      const struct corral_text *restaurant, struct corral_entry *entry)
 {
 	struct found found;
-	struct corral_key key;
 	int64_t deadline = 0;
 
 	int r = slot_look(&corral->arena, number, fenced, &found, &deadline);
 	if (r < 0)
 		return r == -EBUSY ? r : 0; /* none, or damaged: `corral check` tells */
 	size_t room = min_u64(found.room, CLASS_LARGEST - sizeof(struct block_header));
-	if (cart_verify_front(found.cart, room) < 0 || cart_get_key(found.cart, room, &key) < 0 ||
-	    cart_get_head(found.cart, room, &entry->head) < 0)
-		return 0; /* damaged, too */
-	if (key.restaurant_id.size > CORRAL_ID_MAX || key.session_id.size > CORRAL_ID_MAX ||
-	    (restaurant != NULL &&
-	     (restaurant->size != key.restaurant_id.size ||
-	      memcmp(restaurant->data, key.restaurant_id.data, restaurant->size) != 0)))
+	if (!list_fill_row(found.cart, room, restaurant, entry))
 		return 0;
-	memcpy(entry->restaurant_id, key.restaurant_id.data, key.restaurant_id.size);
-	entry->restaurant_id[key.restaurant_id.size] = '\0';
-	memcpy(entry->session_id, key.session_id.data, key.session_id.size);
-	entry->session_id[key.session_id.size] = '\0';
 	entry->expires_ms = handle_wall_ms(corral, deadline);
 	return 1;
 }
@@ -50,8 +61,11 @@ int corral_list(struct corral *corral, const struct corral_text *restaurant_id, 
 		struct corral_entry *ret_entries, size_t max, size_t *ret_count)
 {
 	struct actor *actor;
-	int r = handle_actor(corral, &actor);
 
+	if (unlikely(corral->unregistered))
+		return unregistered_list(corral, restaurant_id, cursor, ret_entries, max,
+					 ret_count);
+	int r = handle_actor(corral, &actor);
 	if (r < 0)
 		return r;
 	uint64_t end = min_u64(load_acquire(&corral->arena.header->slots_used_high),

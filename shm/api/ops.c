@@ -182,7 +182,7 @@ static int change_until_done(struct work *work)
 
 	for (uint32_t tries = 0; tries < TRIES_MAX; tries++) {
 		r = change_once(work, tries == 0);
-		if (r == -ENOMEM || r == -ENFILE) {
+		if (r == -ENOMEM || r == -ENFILE || r == -ENOSPC) {
 			if (!room_make(work->actor, rounds++))
 				return r;
 		} else if (r != -EAGAIN) {
@@ -243,6 +243,14 @@ static int prepare(struct corral *corral, const struct corral_key *key, struct a
 	return r;
 }
 
+/* Does it close the order, or leave less of it? */
+static bool makes_room(const struct cart_change *change)
+{
+	return change->kind == CART_CHECKOUT || change->kind == CART_REMOVE ||
+	       change->kind == CART_CLEAR ||
+	       (change->kind == CART_SET_QUANTITY && change->quantity == 0);
+}
+
 /* All but the operation id is in place. */
 static int change_now(struct work *work)
 {
@@ -251,8 +259,10 @@ static int change_now(struct work *work)
 	change->key = *work->key;
 	change->hash = slot_hash(&work->corral->arena, work->key);
 	change->seed = work->corral->arena.hash_seed;
+	change->usual_ttl_ms = load_relaxed(&work->corral->arena.header->ttl_ns) / 1000000;
 	change->version_floor = arena_version_floor(&work->corral->arena);
 	work->actor->in_change = true;
+	work->actor->makes_room = makes_room(change);
 	fence_compiler(); /* for signal handlers of this thread */
 	int r = change_until_done(work);
 	count(work->actor, change, r);

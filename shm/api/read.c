@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "api/handle.h"
+#include "api/unregistered.h"
 #include "base/atomic.h"
 #include "cart/cart.h"
 #include "store/slot.h"
@@ -102,8 +103,10 @@ static __attribute__((noinline)) int begin_with_care(struct corral *corral,
 	struct found found;
 	int64_t deadline = 0;
 	uint32_t tries = AGAIN_MAX;
-	int r = handle_actor(corral, &actor);
 
+	if (corral->unregistered)
+		return unregistered_read_begin(corral, key, ret_view);
+	int r = handle_actor(corral, &actor);
 	if (r < 0)
 		return r;
 	do {
@@ -235,8 +238,9 @@ static inline int end_here(struct corral_view *view, struct actor *actor)
 /* Not the thread's cached attachment, or not at all its view. */
 static __attribute__((noinline)) int end_with_care(struct corral_view *view)
 {
+	if (view->corral != NULL && view->corral->unregistered)
+		return unregistered_read_end(view);
 	int r = end_elsewhere(view);
-
 	return r < 0 ? r : end_here(view, view->thread);
 }
 
@@ -442,6 +446,8 @@ int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t pa
 	uint32_t tries = AGAIN_MAX;
 
 	int r = handle_check_key(key);
+	if (r == 0 && corral->unregistered)
+		return unregistered_wait(corral, key, past_version, timeout_ms, ret_version);
 	if (r == 0)
 		r = handle_actor(corral, &actor);
 	if (r == 0 && actor->record->nest > 0)

@@ -436,7 +436,7 @@ static void *map_unlocked(void *place, uint64_t bytes, int protection, int flags
  * a cart touches three places, and looking each of them up in a page table takes as long as the
  * read. NULL and errno.
  */
-static uint8_t *map_file(int fd, uint64_t bytes)
+static uint8_t *map_file(int fd, uint64_t bytes, int protection)
 {
 	uint8_t *room = map_unlocked(NULL, bytes + EXTENT_BYTES, PROT_NONE,
 				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
@@ -444,7 +444,7 @@ static uint8_t *map_file(int fd, uint64_t bytes)
 	if (room == MAP_FAILED)
 		return NULL;
 	size_t before = align_up((uintptr_t)room, EXTENT_BYTES) - (uintptr_t)room;
-	uint8_t *base = map_unlocked(room + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+	uint8_t *base = map_unlocked(room + before, bytes, protection, MAP_SHARED, fd);
 	if (base == MAP_FAILED) {
 		int error = errno;
 		munmap(room, bytes + EXTENT_BYTES);
@@ -486,7 +486,10 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 	struct stat st;
 	int r = 0;
 
-	arena.fd = trust_open(dir_fd, ARENA_FILE, 0, false, why);
+	bool look = (flags & ARENA_READ_ONLY) != 0;
+
+	arena.fd = look ? trust_open_to_read(dir_fd, ARENA_FILE, why) :
+			  trust_open(dir_fd, ARENA_FILE, 0, false, why);
 	if (arena.fd < 0)
 		return arena.fd;
 	arena.file_id = descriptor_know(arena.fd);
@@ -499,7 +502,7 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 		goto fail;
 	}
 	arena.bytes = (uint64_t)st.st_size;
-	arena.base = map_file(arena.fd, arena.bytes);
+	arena.base = map_file(arena.fd, arena.bytes, look ? PROT_READ : PROT_READ | PROT_WRITE);
 	if (arena.base == NULL) {
 		r = refuse_map(errno, arena.bytes, why);
 		goto fail;

@@ -60,6 +60,7 @@ struct arena {
 #define ARENA_ANY_BOOT 1u     /* also one of an earlier boot, or withdrawn */
 #define ARENA_CATCH_SIGBUS 2u /* see bus.h */
 #define ARENA_THIS_BOOT 8u    /* whatever its boot id says: somebody who is attached lives */
+#define ARENA_READ_ONLY 16u   /* never written: for a read-only mount */
 #define ARENA_MAKE_HUGE                                                                            \
 	4u /* have the kernel put the tables into huge pages; takes a while the first time */
 

@@ -259,6 +259,8 @@ static struct cart_head head_of(const struct cart_head_2 *old)
 				   .reserved = old->reserved };
 }
 
+/* Without a fingerprint: whatever comes again with such an id counts as the repeat it most likely
+ * is. */
 static struct cart_op op_of(const struct cart_op_2 *old)
 {
 	return (struct cart_op){ .id = { old->id[0], old->id[1] },
@@ -269,7 +271,7 @@ static struct cart_op op_of(const struct cart_op_2 *old)
 				 .line_status = old->line_status };
 }
 
-/* False: their checksum says that they are damaged. */
+/* to: NULL for nowhere. False: their checksum says that they are damaged. */
 static bool convert_ops(const struct cart_head_2 *old, const uint8_t *from, uint8_t *to,
 			uint64_t *ret_sum)
 {
@@ -280,6 +282,8 @@ static bool convert_ops(const struct cart_head_2 *old, const uint8_t *from, uint
 		memcpy(&was, from + (size_t)i * sizeof(was), sizeof(was));
 		old_sum += XXH3_64bits_withSeed(&was, sizeof(was), i);
 		struct cart_op op = op_of(&was);
+		if (to == NULL)
+			continue;
 		sum += XXH3_64bits_withSeed(&op, sizeof(op), i);
 		memcpy(to + (size_t)i * sizeof(op), &op, sizeof(op));
 	}
@@ -309,13 +313,21 @@ bool former_cart(const void *bytes, size_t room, void *to, uint32_t *ret_size)
 	uint64_t rest_at = ops_at + sizeof(struct cart_op_2) * (uint64_t)old.ops_count;
 	uint64_t size = sizeof(struct cart_head) + ids +
 			sizeof(struct cart_op) * (uint64_t)old.ops_count + rest;
+	/* its operations take more room than they did: one that hardly fitted goes on without them
+	 */
+	bool keep_ops = size <= CORRAL_CART_MAX;
+	if (!keep_ops)
+		size = sizeof(struct cart_head) + ids + rest;
 	if (old.format != 2 || old.size > room || rest_at + rest != old.size ||
 	    size > CORRAL_CART_MAX || front_sum(from, ops_at) != old.sum)
 		return false;
 	struct cart_head head = head_of(&old);
 	head.size = (uint32_t)size;
-	if (!convert_ops(&old, from + ops_at, into + sizeof(head) + ids, &head.ops_sum))
+	if (!convert_ops(&old, from + ops_at, keep_ops ? into + sizeof(head) + ids : NULL,
+			 &head.ops_sum))
 		return false;
+	if (!keep_ops)
+		head.ops_count = head.ops_next = 0;
 	memcpy(into, &head, sizeof(head));
 	memcpy(into + sizeof(head), from + sizeof(old), ids);
 	memcpy(into + size - rest, from + rest_at, rest);

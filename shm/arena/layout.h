@@ -152,6 +152,8 @@ struct arena_header {
 	uint32_t reserved_pages; /* pages below this are reserved on disk */
 	uint32_t page_hint;      /* where to look for a free run first; a hint */
 	uint32_t pages_used;     /* a counter, for people */
+	int64_t disk_full_ns; /* arena time when the disk had last no room for more; 0: it has had
+				 since. See space.c */
 
 	/* line 7: slots that were never used or are free again. W: holder of slots_lock */
 	lock_word slots_lock __attribute__((aligned(CACHE_LINE)));
@@ -443,7 +445,7 @@ static_assert(sizeof(struct block_header) == 16, "keeps the cart 16-aligned");
 /*
  * A cart version: immutable once published. It begins 16 bytes into its block.
  *
- *   head (144) | ids, padded to 8 | attributes, padded to 8 | ops 48 * ops_count |
+ *   head (144) | ids, padded to 8 | attributes, padded to 8 | ops 56 * ops_count |
  *   lines 56 * line_count | words of the lines
  *
  * ids: restaurant_id then session_id, without a separator. attributes: a
@@ -518,8 +520,9 @@ struct cart_line {
 
 static_assert(sizeof(struct cart_line) == 56, "as drawn");
 
-struct cart_op {        /* a remembered operation and its answer */
-	uint64_t id[2]; /* XXH3_128 of the operation id */
+struct cart_op {              /* a remembered operation and its answer */
+	uint64_t id[2];       /* XXH3_128 of the operation id */
+	uint64_t fingerprint; /* of the change; 0: not known. See fingerprint.c */
 	uint64_t version;
 	int64_t subtotal_cents;
 	int64_t tax_cents;
@@ -527,7 +530,7 @@ struct cart_op {        /* a remembered operation and its answer */
 	uint32_t line_status; /* bit 31: the status answered; the rest: the line */
 };
 
-static_assert(sizeof(struct cart_op) == 48, "as drawn");
+static_assert(sizeof(struct cart_op) == 56, "as drawn");
 /* Differs as soon as one of the shapes above does. */
 #define LAYOUT_MIX(hash, value)                                                                    \
 	(((uint64_t)(hash) ^ (uint64_t)(value)) * 0x100000001b3ull) /* FNV-1a's step */

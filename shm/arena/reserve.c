@@ -43,7 +43,9 @@ int arena_reserve_file(int fd, uint64_t at, uint64_t bytes)
 	while (r < 0 && errno == EINTR);
 	if (r == 0)
 		return 0;
-	if (errno != EOPNOTSUPP && errno != ENOSYS)
+	/* EPERM: a sandbox denies the call; if the file itself is meant, writing will say so, too
+	 */
+	if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EPERM)
 		return -errno;
 	int limited = arena_may_write_to(at + bytes);
 	if (limited < 0)
@@ -120,7 +122,7 @@ int64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most)
 	while (r < 0 && errno == EINTR);
 	if (r == 0)
 		return (int64_t)(end - from);
-	if (errno == EOPNOTSUPP || errno == ENOSYS)
+	if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM)
 		note(&h->reserved_pages, reserved); /* it is there still, all of it */
 	return -errno;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,15 +113,16 @@ void trust_regroup(int dir_fd, int fd)
 /* -ENOENT when it is not there; that is said by the caller. */
 static int open_there(int dir_fd, const char *name, int flags, char *why)
 {
-	int fd = descriptor_open(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | flags,
-				 0);
+	int fd = descriptor_open(dir_fd, name, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | flags, 0);
 
 	if (fd < 0 && errno == ENOENT)
 		return -ENOENT;
 	if (fd < 0 && errno == ELOOP)
 		return why_set(why, -ELOOP, "%s is a symbolic link: remove it", name);
 	if (fd < 0)
-		return why_system(why, -errno, "cannot open %s for reading and writing", name);
+		return why_system(why, -errno, "cannot open %s for %s", name,
+				  (flags & O_ACCMODE) == O_RDONLY ? "reading" :
+								    "reading and writing");
 	int r = check_file(dir_fd, fd, name, why);
 	if (r < 0) {
 		close(fd);
@@ -162,7 +164,7 @@ static int make_named(int dir_fd, const char *name)
 
 int trust_open(int dir_fd, const char *name, int flags, bool create, char *why)
 {
-	int fd = open_there(dir_fd, name, flags, why);
+	int fd = open_there(dir_fd, name, O_RDWR | flags, why);
 
 	if (fd != -ENOENT)
 		return fd;
@@ -174,7 +176,7 @@ int trust_open(int dir_fd, const char *name, int flags, bool create, char *why)
 		r = make_named(dir_fd, name);
 	if (r < 0 && r != -EEXIST) /* another was quicker */
 		return why_system(why, r, "cannot make %s", name);
-	return open_there(dir_fd, name, flags, why);
+	return open_there(dir_fd, name, O_RDWR | flags, why);
 }
 
 /* ------------------------------------------------------------ directories in it */
@@ -289,4 +291,13 @@ bool trust_may_write(int dir_fd, int fd)
 	return fstat(fd, &file) == 0 && fstat(dir_fd, &dir) == 0 && S_ISREG(file.st_mode) &&
 	       check_owner(&dir, &file, S_IWOTH, "", NULL) == 0 &&
 	       check_group(&dir, &file, "", NULL) == 0;
+}
+
+int trust_open_to_read(int dir_fd, const char *name, char *why)
+{
+	int fd = open_there(dir_fd, name, O_RDONLY, why);
+
+	if (fd == -ENOENT)
+		return why_set(why, -ENOENT, "there is no %s", name);
+	return fd;
 }

@@ -46,6 +46,9 @@ int trust_path(const char *path, int dir_fd, gid_t also, char *why);
  */
 int trust_open(int dir_fd, const char *name, int flags, bool create, char *why);
 
+/* The same, for reading only, of a file that is there. */
+int trust_open_to_read(int dir_fd, const char *name, char *why);
+
 /* A file just made with 0600 gets the directory's group and 0660. 0 or -errno. */
 int trust_share(int dir_fd, int fd);
 

@@ -92,14 +92,23 @@ static int plan_first(const struct cart_change *change, struct cart_plan *plan)
 	return 0;
 }
 
-/* 1 and the answer of the remembered operation, 0 if there is none of this id, or -EUCLEAN. */
-static int recall(const uint8_t *ops, const struct cart_head *head, const uint64_t id[2],
-		  struct corral_result *answer)
+/* Were they given to the same change? If one is not known, the id alone decides. */
+static bool same_change(uint64_t one, uint64_t other)
+{
+	return one == other || one == CART_NO_FINGERPRINT || other == CART_NO_FINGERPRINT;
+}
+
+/*
+ * 1 and the answer of the remembered operation; 0 if there is none of this id; -ENOTUNIQ if it was
+ * another change's; -EUCLEAN.
+ */
+static int recall(const uint8_t *ops, const struct cart_head *head,
+		  const struct cart_change *change, struct corral_result *answer)
 {
 	for (uint32_t i = 0; i < head->ops_count; i++) {
 		struct cart_op op;
 
-		if (memcmp(ops + i * sizeof(op) + offsetof(struct cart_op, id), id,
+		if (memcmp(ops + i * sizeof(op) + offsetof(struct cart_op, id), change->op_id,
 			   sizeof(op.id)) != 0)
 			continue;
 		op = cart_op_at(ops, i);
@@ -113,9 +122,18 @@ static int recall(const uint8_t *ops, const struct cart_head *head, const uint64
 		if (cart_all_ops_sum(ops, head->ops_count) != head->ops_sum ||
 		    add_overflows(op.subtotal_cents, op.tax_cents, &answer->total_cents))
 			return -EUCLEAN;
-		return 1;
+		return same_change(op.fingerprint, change->fingerprint) ? 1 : -ENOTUNIQ;
 	}
 	return 0;
+}
+
+/* Payment takes time: a cart that is checked out may live longer, but not end earlier. */
+static bool prolongs(const struct cart_head *head, const struct cart_change *change)
+{
+	uint64_t now_ms = head->ttl_ms != 0 ? head->ttl_ms : change->usual_ttl_ms;
+	uint64_t then_ms = change->ttl_ms != 0 ? change->ttl_ms : change->usual_ttl_ms;
+
+	return change->kind == CART_SET_TTL && then_ms >= now_ms;
 }
 
 static int plan_next(const uint8_t *old, const struct cart_change *change,
@@ -126,14 +144,15 @@ static int plan_next(const uint8_t *old, const struct cart_change *change,
 
 	if (cart_front_sum(old, at) != head->sum)
 		return -EUCLEAN;
-	known = change->has_op ? recall(old + at->ops_at, head, change->op_id, &plan->result) : 0;
+	known = change->has_op ? recall(old + at->ops_at, head, change, &plan->result) : 0;
 	if (known)
 		return known;
 	if (change->kind == CART_REPLACE ?
 		    change->if_version != head->version :
 		    change->if_version != 0 && change->if_version != head->version)
 		return -ECANCELED;
-	if (head->status == CORRAL_CHECKED_OUT && change->kind != CART_DROP)
+	if (head->status == CORRAL_CHECKED_OUT && change->kind != CART_DROP &&
+	    !prolongs(head, change))
 		return -ESHUTDOWN;
 	plan->head = *head;
 	plan->head.version = max_u64(head->version, change->version_floor) + 1;

@@ -67,6 +67,7 @@ struct cart_draft {
 int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t count, void *buffer,
 			 size_t size, uint32_t *ret_size);
 
+/* The numbers are part of fingerprints: a kind keeps its own. */
 enum cart_change_kind {
 	CART_ADD,
 	CART_SET_QUANTITY, /* 0 removes */
@@ -98,18 +99,28 @@ struct cart_change {
 	/* under which conditions: */
 	bool has_op;
 	uint64_t op_id[2];
-	uint64_t if_version; /* 0: any; REPLACE: 0 means "not there" */
+	uint64_t fingerprint; /* of what the change does, if it has an operation id */
+	uint64_t if_version;  /* 0: any; REPLACE: 0 means "not there" */
 	/* in which world: */
 	struct corral_key key;
 	uint64_t hash;
 	uint64_t seed;
 	int64_t now_ms;
 	uint64_t first_version; /* for a cart that is not there yet */
+	uint64_t usual_ttl_ms;  /* of a cart without a time to live of its own */
 	uint64_t version_floor; /* the next version of one that is there is greater */
 };
 
-/* Fill op_id (and has_op) from an operation id; -ENAMETOOLONG, -EILSEQ. The empty text: no id. */
+/*
+ * Fill op_id, fingerprint and has_op from an operation id, of a change whose kind and arguments are
+ * filled in. -ENAMETOOLONG, -EILSEQ. The empty text: no id.
+ */
 int cart_hash_op(struct corral_text id, uint64_t seed, struct cart_change *change);
+
+#define CART_NO_FINGERPRINT 0u /* of an operation that was remembered without one */
+
+/* What a change does, as a number; see fingerprint.c. Never CART_NO_FINGERPRINT. */
+uint64_t cart_fingerprint(const struct cart_change *change, uint64_t seed);
 
 /* ---------------------------------------------------------------- change */
 
@@ -131,10 +142,10 @@ struct cart_plan {
 
 /*
  * Plan a change of `old` (old_size bytes that may be more than the version has; NULL: no
- * cart). 0: build it. 1: an earlier change had this operation id, ret_plan->result is
- * its answer. Order of the answers: damage, remembered operation, -ENOENT for a change that
- * needs a cart, version (-ECANCELED), -ESHUTDOWN, then the change's own. On failure the plan is
- * nothing to go by.
+ * cart). 0: build it. 1: this change was made before under this operation id, ret_plan->result is
+ * its answer. -ENOTUNIQ: another change was. Order of the answers: damage, remembered operation,
+ * -ENOENT for a change that needs a cart, version (-ECANCELED), -ESHUTDOWN, then the change's own.
+ * On failure the plan is nothing to go by.
  */
 int cart_plan(const void *old, size_t old_size, const struct cart_change *change,
 	      struct cart_plan *ret_plan);

@@ -112,6 +112,7 @@ static void put_op(struct build *b)
 		b->head.ops_sum -= cart_op_sum(&op, index);
 	}
 	op = (struct cart_op){ .id = { b->change->op_id[0], b->change->op_id[1] },
+			       .fingerprint = b->change->fingerprint,
 			       .version = answer->version,
 			       .subtotal_cents = answer->subtotal_cents,
 			       .tax_cents = answer->tax_cents,

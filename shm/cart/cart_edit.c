@@ -208,7 +208,6 @@ __attribute__((noinline)) static int plan_replace(const struct cart_draft *draft
 	struct cart_head *head = &plan->head;
 	uint32_t known = head->next_line; /* numbers below this may be named */
 	__int128 subtotal = 0;
-	struct line_set numbers;
 
 	if (draft->line_count > CORRAL_LINES_MAX ||
 	    draft->attribute_count > CORRAL_ATTRIBUTES_MAX ||
@@ -220,8 +219,10 @@ __attribute__((noinline)) static int plan_replace(const struct cart_draft *draft
 	    (draft->attributes_size && !draft->attributes) ||
 	    (draft->attribute_count == 0) != (draft->attributes_size == 0))
 		return -EINVAL;
+	uint32_t slots[line_set_slots(draft->line_count)];
+	struct line_set numbers;
 	plan_no_lines(plan);
-	line_set_init(&numbers, draft->line_count);
+	line_set_init(&numbers, slots, line_set_slots(draft->line_count));
 	for (uint32_t i = 0; i < draft->line_count; i++) {
 		int error = plan_draft_line(&draft->lines[i], &numbers, head, &subtotal, known);
 

@@ -230,10 +230,11 @@ static int verify_lines(const uint8_t *bytes, const struct cart_head *head,
 static int validate_lines(const uint8_t *bytes, const struct cart_head *head,
 			  const struct cart_sections *at)
 {
+	uint32_t slots[line_set_slots(head->line_count)];
 	struct words_parts parts;
 	struct line_set numbers;
 
-	line_set_init(&numbers, head->line_count);
+	line_set_init(&numbers, slots, line_set_slots(head->line_count));
 	for (uint32_t i = 0; i < head->line_count; i++) {
 		struct cart_line line = cart_line_at(bytes + at->lines_at, i);
 		int error;

@@ -122,23 +122,32 @@ static inline uint64_t cart_all_ops_sum(const uint8_t *ops, uint32_t count)
 	return sum;
 }
 
-/* A set of line numbers, to find a number that comes twice: open addressing, at most half full. */
+/*
+ * A set of line numbers, to find a number that comes twice: open addressing, at most half full. The
+ * slots are the caller's, so that a small cart takes little stack.
+ */
 struct line_set {
 	uint32_t mask;
-	uint32_t slots[2 * CORRAL_LINES_MAX]; /* 0: free */
+	uint32_t *slots; /* 0: free */
 };
 
 static_assert((CORRAL_LINES_MAX & (CORRAL_LINES_MAX - 1)) == 0, "slots are a power of two");
 
-/* Empty the set for up to count numbers, count <= CORRAL_LINES_MAX. */
-static inline void line_set_init(struct line_set *set, uint32_t count)
+/* How many slots a set for up to count numbers has, count <= CORRAL_LINES_MAX. */
+static inline uint32_t line_set_slots(uint32_t count)
 {
 	uint32_t slots = 2;
 
 	while (slots < 2 * count)
 		slots *= 2;
-	set->mask = slots - 1;
-	memset(set->slots, 0, slots * sizeof(set->slots[0]));
+	return slots;
+}
+
+static inline void line_set_init(struct line_set *set, uint32_t *slots, uint32_t slot_count)
+{
+	set->mask = slot_count - 1;
+	set->slots = slots;
+	memset(slots, 0, slot_count * sizeof(slots[0]));
 }
 
 /* Add a number, not 0; false if it is there already. */

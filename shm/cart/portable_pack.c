@@ -3,7 +3,7 @@
  * portable_pack.c (side wing): writes the maps of corral-snapshot(5).
  *
  * A version's own limits keep its map below PORTABLE_MAP_MAX: a line's record has 56 bytes and its
- * map 82 besides the words, an operation's 48 and 127, the rest some hundred. So nothing here can
+ * map 82 besides the words, an operation's 56 and 149, the rest some hundred. So nothing here can
  * fail; the sink's end is asserted all the same.
  *
  * Does not read (portable_unpack.c). Numbers take their shortest form.
@@ -184,6 +184,8 @@ static void put_ops(struct sink *sink, const uint8_t *ops, uint32_t count, uint3
 		put_numbers(sink, &op_shape, &op);
 		put_text(sink, op_specials[OP_STATUS]);
 		put_text(sink, status_names[op.status]);
+		put_text(sink, op_specials[OP_FINGERPRINT]);
+		put_hash(sink, 0, op.record.fingerprint, FINGERPRINT_BYTES);
 	}
 }
 

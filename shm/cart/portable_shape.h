@@ -16,6 +16,7 @@
 #define TAG_TRUE 0xc3
 #define OP_ID_BYTES 16
 #define SEED_BYTES 8
+#define FINGERPRINT_BYTES 8
 #define IDLE_MS_MAX (2 * CORRAL_TTL_MS_MAX) /* more than any cart lives */
 
 /*
@@ -55,6 +56,7 @@ struct shape {
 	uint32_t number_count;
 	const struct corral_text *specials;
 	uint32_t special_count;
+	uint32_t may_miss; /* so many of the last specials: files of former versions lack them */
 };
 
 #define COUNT_OF(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
@@ -124,19 +126,19 @@ static const struct number op_numbers[] = {
 	NUMBER(struct portable_op, record.line_status, "line", 0, LINE_NUMBER_MAX),
 };
 
-enum { OP_ID, OP_STATUS };
-static const struct corral_text op_specials[] = { KEY("id"), KEY("status") };
+enum { OP_ID, OP_STATUS, OP_FINGERPRINT };
+static const struct corral_text op_specials[] = { KEY("id"), KEY("status"), KEY("fingerprint") };
 
-#define SHAPE(name)                                                                                \
+#define SHAPE(name, may_miss)                                                                      \
 	{                                                                                          \
 		name##_numbers, COUNT_OF(name##_numbers), name##_specials,                         \
-			COUNT_OF(name##_specials)                                                  \
+			COUNT_OF(name##_specials), (may_miss)                                      \
 	}
-static const struct shape header_shape = SHAPE(header);
-static const struct shape trailer_shape = SHAPE(trailer);
-static const struct shape cart_map_shape = SHAPE(cart_map);
-static const struct shape line_shape = SHAPE(line);
-static const struct shape op_shape = SHAPE(op);
+static const struct shape header_shape = SHAPE(header, 0);
+static const struct shape trailer_shape = SHAPE(trailer, 0);
+static const struct shape cart_map_shape = SHAPE(cart_map, 0);
+static const struct shape line_shape = SHAPE(line, 0);
+static const struct shape op_shape = SHAPE(op, 1);
 
 static const struct corral_text status_names[] = {
 	[CORRAL_OPEN] = KEY("open"), [CORRAL_CHECKED_OUT] = KEY("checked_out")

@@ -3,11 +3,12 @@
  * portable_unpack.c (side wing): reads the maps of corral-snapshot(5), from bytes that nobody
  * vouches for.
  *
- * A map is taken by its table (portable_shape.h): each key we know exactly once, its number within
- * its range; keys we do not know are skipped, nested as deep as a cursor goes. Of a cart the lines
- * are taken twice: the first time to measure, so that the sections' places are known, the second
- * time to write. What comes out is a version only if cart_validate() says so: totals, texts, sizes
- * and numbers are checked there, as of any bytes.
+ * A map is taken by its table (portable_shape.h): each key we know exactly once (but those that
+ * former versions did not write), its number within its range; keys we do not know are skipped,
+ * nested as deep as a cursor goes. Of a cart the lines are taken twice: the first time to measure,
+ * so that the sections' places are known, the second time to write. What comes out is a version
+ * only if cart_validate() says so: totals, texts, sizes and numbers are checked there, as of any
+ * bytes.
  *
  * Does not allocate; time is linear in the bytes.
  */
@@ -118,7 +119,7 @@ static const char *take_shape(struct cursor *cursor, const struct shape *shape, 
 			return wrong ? wrong : name_of(shape, index);
 		seen |= 1u << index;
 	}
-	for (uint32_t index = 0; index < keys; index++)
+	for (uint32_t index = 0; index < keys - shape->may_miss; index++)
 		if ((seen & 1u << index) == 0)
 			return name_of(shape, index);
 	return NULL;
@@ -278,10 +279,20 @@ static const char *take_lines(struct cursor *cursor, struct lines *lines)
 static const char *take_op(struct cursor *cursor, uint32_t index, void *to)
 {
 	struct portable_op *op = to;
-	bool good = index == OP_ID ?
-			    take_hash(cursor, OP_ID_BYTES, &op->record.id[1], &op->record.id[0]) :
-			    take_status(cursor, &op->status);
+	bool good = true;
+	uint64_t none;
 
+	switch (index) {
+	case OP_ID:
+		good = take_hash(cursor, OP_ID_BYTES, &op->record.id[1], &op->record.id[0]);
+		break;
+	case OP_STATUS:
+		good = take_status(cursor, &op->status);
+		break;
+	case OP_FINGERPRINT:
+		good = take_hash(cursor, FINGERPRINT_BYTES, &none, &op->record.fingerprint);
+		break;
+	}
 	return good ? NULL : op_specials[index].data;
 }
 

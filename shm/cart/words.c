@@ -286,5 +286,7 @@ int cart_hash_op(struct corral_text id, uint64_t seed, struct cart_change *chang
 	change->has_op = id.size != 0;
 	change->op_id[0] = hash.low64;
 	change->op_id[1] = hash.high64;
+	if (change->has_op)
+		change->fingerprint = cart_fingerprint(change, seed);
 	return 0;
 }

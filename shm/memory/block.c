@@ -160,11 +160,6 @@ static int refill_from(struct actor *actor, uint32_t class, bool waits)
 	return r;
 }
 
-static int refill(struct actor *actor, uint32_t class)
-{
-	return refill_from(actor, class, true);
-}
-
 /* Give one class's cache back. */
 static void push_class(struct actor *actor, uint32_t class)
 {
@@ -279,7 +274,7 @@ int block_alloc(struct actor *actor, uint32_t bytes)
 	if (unlikely(record->cache[class] == 0)) {
 		int r = restock(actor, class, true);
 		if (r == -ENOMEM || r == -ENOSPC || r == -EBUSY)
-			r = pressure_relieve(actor, &class, r, refill);
+			r = pressure_relieve(actor, &class, r, refill_from);
 		if (r < 0)
 			return r;
 	}

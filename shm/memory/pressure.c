@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/atomic.h"
 #include "memory/block.h"
@@ -67,16 +66,42 @@ void pressure_dissolve(struct arena *arena, uint32_t class)
 			space_uncarve(arena, page);
 }
 
-/* Those of which all blocks are free. The marks of a damaged page table are taken away. */
-static uint32_t doom(struct arena *arena, uint32_t class, const uint16_t *free_in)
+/*
+ * How many free blocks of which class the span of a page has. Entries of other classes count as 0,
+ * so that nobody has to clear a large table for each of many classes.
+ */
+struct tally {
+	uint32_t class_plus_one;
+	uint32_t blocks;
+};
+
+static uint32_t tally_of(const struct tally *tallies, uint32_t class, uint32_t page)
 {
+	const struct tally *tally = &tallies[page];
+
+	return tally->class_plus_one == class + 1 ? tally->blocks : 0;
+}
+
+/* Returns what there are now. */
+static uint32_t tally_add(struct tally *tallies, uint32_t class, uint32_t page, uint32_t blocks)
+{
+	blocks += tally_of(tallies, class, page);
+	tallies[page] = (struct tally){ class + 1, blocks };
+	return blocks;
+}
+
+/* Those of which all blocks are free. The marks of a damaged page table are taken away. */
+static uint32_t doom(struct arena *arena, uint32_t class, const struct tally *tallies)
+{
+	uint32_t span_word = PAGE_WORD(class, block_span_pages(class));
+	uint32_t span_blocks = block_span_blocks(class);
 	uint32_t pages = 0;
 
 	for (uint32_t page = 0; page < arena->page_count; page++) {
 		uint32_t word = arena->pages[page] & ~PAGE_DOOMED;
-		if (word != PAGE_WORD(class, block_span_pages(class)))
+		if (word != span_word)
 			continue;
-		bool all_free = free_in[page] == block_span_blocks(class);
+		bool all_free = tally_of(tallies, class, page) == span_blocks;
 		if (all_free)
 			pages += PAGE_SPAN_PAGES(word);
 		if (arena->pages[page] != (all_free ? word | PAGE_DOOMED : word))
@@ -86,7 +111,7 @@ static uint32_t doom(struct arena *arena, uint32_t class, const uint16_t *free_i
 }
 
 /* Class lock held. */
-static uint32_t dissolve_spans(struct actor *actor, uint32_t class, const uint16_t *free_in)
+static uint32_t dissolve_spans(struct actor *actor, uint32_t class, const struct tally *tallies)
 {
 	struct intent *intent = &actor->record->intent;
 	lock_word *lock = &actor->arena->header->space_lock;
@@ -95,52 +120,39 @@ static uint32_t dissolve_spans(struct actor *actor, uint32_t class, const uint16
 		return 0;
 	note(&intent->splice_class, class);
 	note(&intent->splice_kind, SPLICE_DISSOLVE);
-	uint32_t pages = doom(actor->arena, class, free_in);
+	uint32_t pages = doom(actor->arena, class, tallies);
 	pressure_dissolve(actor->arena, class);
 	note(&intent->splice_kind, SPLICE_NONE);
 	lock_drop(actor, lock, LOCK_SPACE);
 	return pages;
 }
 
-static bool has_free_span(const struct arena *arena, uint32_t class, const uint16_t *free_in)
-{
-	for (uint32_t page = 0; page < arena->page_count; page++)
-		if (free_in[page] == block_span_blocks(class) &&
-		    arena->pages[page] == PAGE_WORD(class, block_span_pages(class)))
-			return true;
-	return false;
-}
-
 /* Count each span's free blocks, then dissolve those that have them all. Class lock held. */
-static uint32_t scavenge_class(struct actor *actor, uint32_t class, uint16_t *free_in)
+static uint32_t scavenge_class(struct actor *actor, uint32_t class, struct tally *tallies)
 {
 	struct arena *arena = actor->arena;
 	struct size_class *c = &arena->classes[class];
-	uint32_t freed = 0;
+	uint32_t span_blocks = block_span_blocks(class);
 	uint32_t bound = block_bound(arena);
+	bool some = false; /* a span is all free */
 
 	block_ref bump = load_relaxed(&c->bump); /* once: looked at and used as it was */
 
 	if (bump < c->bump_end && arena_block_inside(arena, bump)) {
 		uint32_t page = head_page(arena, bump);
+		uint32_t blocks = (c->bump_end - bump) / (block_class_bytes(class) / BLOCK_UNIT);
 		if (page < arena->page_count)
-			free_in[page] = (uint16_t)((c->bump_end - bump) /
-						   (block_class_bytes(class) / BLOCK_UNIT));
+			some |= tally_add(tallies, class, page, blocks) == span_blocks;
 	}
 	for (block_ref at = c->head; at != 0 && bound > 0; bound--) {
 		struct block_header *block = block_at(arena, at);
 		uint32_t page = block != NULL ? head_page(arena, at) : arena->page_count;
-		if (page >= arena->page_count) { /* damaged */
-			memset(free_in, 0, arena->page_count * sizeof(*free_in));
-			return 0;
-		}
-		free_in[page]++;
+		if (page >= arena->page_count)
+			return 0; /* damaged */
+		some |= tally_add(tallies, class, page, 1) == span_blocks;
 		at = block->next;
 	}
-	if (has_free_span(arena, class, free_in))
-		freed = dissolve_spans(actor, class, free_in);
-	memset(free_in, 0, arena->page_count * sizeof(*free_in));
-	return freed;
+	return some ? dissolve_spans(actor, class, tallies) : 0;
 }
 
 uint32_t block_scavenge(struct actor *actor)
@@ -149,8 +161,8 @@ uint32_t block_scavenge(struct actor *actor)
 	uint32_t freed = 0;
 
 	/* before any lock of this floor: the heap is not ours to wait for inside */
-	uint16_t *free_in = calloc(arena->page_count, sizeof(*free_in));
-	if (free_in == NULL)
+	struct tally *tallies = calloc(arena->page_count, sizeof(*tallies));
+	if (tallies == NULL)
 		return 0;
 	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
 		struct size_class *c = &arena->classes[class];
@@ -158,10 +170,10 @@ uint32_t block_scavenge(struct actor *actor)
 		     load_relaxed(&c->bump) == load_relaxed(&c->bump_end)) ||
 		    !lock_try(actor, &c->lock, LOCK_CLASS))
 			continue;
-		freed += scavenge_class(actor, class, free_in);
+		freed += scavenge_class(actor, class, tallies);
 		lock_drop(actor, &c->lock, LOCK_CLASS);
 	}
-	free(free_in);
+	free(tallies);
 	return freed;
 }
 
@@ -223,9 +235,10 @@ static bool some_void_view(const struct arena *arena)
  */
 static int64_t trim_locked(struct arena *arena, uint32_t keep, uint64_t most)
 {
-	return some_void_view(arena) ?
-		       -EBUSY :
-		       arena_unreserve(arena, (uint32_t)max_u64(keep, pages_in_use(arena)), most);
+	if (some_void_view(arena))
+		return -EBUSY;
+	keep = (uint32_t)max_u64(keep, space_with_spare(arena, pages_in_use(arena)));
+	return arena_unreserve(arena, keep, most);
 }
 
 /*
@@ -236,7 +249,7 @@ int64_t block_trim(struct actor *actor, uint64_t least, uint64_t most)
 {
 	struct arena *arena = actor->arena;
 	lock_word *lock = &arena->header->space_lock;
-	uint32_t keep = pages_in_use(arena);
+	uint32_t keep = space_with_spare(arena, pages_in_use(arena));
 	uint64_t reserved =
 		min_u64(load_relaxed(&arena->header->reserved_pages), arena->page_count);
 
@@ -297,18 +310,25 @@ bool block_reclaim_all(struct actor *actor)
 }
 
 int pressure_relieve(struct actor *actor, uint32_t *class, int error,
-		     int (*refill)(struct actor *, uint32_t))
+		     int (*refill)(struct actor *actor, uint32_t class, bool waits))
 {
+	/*
+	 * A full disk has no new span for another class either, and each would ask for it anew:
+	 * only blocks that are there will do. What makes room may have the spare pages.
+	 */
+	bool may_carve = error != -ENOSPC || actor->makes_room;
+
 	(void)block_reclaim_all(actor);
-	if (refill(actor, *class) == 0)
+	if (refill(actor, *class, may_carve) == 0)
 		return 0;
-	if (block_scavenge(actor) > 0 && refill(actor, *class) == 0)
+	if (block_scavenge(actor) > 0 && refill(actor, *class, true) == 0)
 		return 0;
 	for (uint32_t larger = *class + 1;
 	     larger < CLASS_COUNT && larger <= *class + LARGER_CLASSES; larger++) {
+		if (refill(actor, larger, may_carve) != 0)
+			continue;
 		*class = larger;
-		if (refill(actor, larger) == 0)
-			return 0;
+		return 0;
 	}
 	return error;
 }

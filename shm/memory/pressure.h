@@ -15,7 +15,7 @@
  * held.
  */
 int pressure_relieve(struct actor *actor, uint32_t *class, int error,
-		     int (*refill)(struct actor *, uint32_t));
+		     int (*refill)(struct actor *actor, uint32_t class, bool waits));
 
 /*
  * Take the blocks of a class's doomed spans out of its list and give the pages back. The caller (or

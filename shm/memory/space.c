@@ -6,6 +6,12 @@
  * begins to exist, and ends, with one store to its head's word. The table is walked from
  * page_hint, below which no page is free, always from span to span.
  *
+ * The disk may be full before the arena is. SPARE_PAGES more than are in use are kept reserved, for
+ * changes that close an order or make it smaller: these are not refused, though a version more is
+ * needed for a while. That the disk is full is remembered for DISK_FULL_NS, in the header: asking a
+ * full disk takes longer than all the rest of a refused change, which tries many classes, and
+ * twice.
+ *
  * Carving, under the class's lock and space_lock: note the page in the intent, reserve, store the
  * head word, move the class's bump region there. Repair: when bump has not moved there, the head
  * word is cleared.
@@ -16,6 +22,9 @@
 #include "memory/block.h"
 #include "memory/space.h"
 #include "sync/lock.h"
+
+#define DISK_FULL_NS 100000000u
+#define SPARE_PAGES SPAN_PAGES_MAX /* a span of any class fits */
 
 static block_ref page_block(const struct arena *arena, uint32_t page)
 {
@@ -43,6 +52,37 @@ static uint32_t find_run(const struct arena *arena, uint32_t count)
 	return arena->page_count;
 }
 
+uint32_t space_with_spare(const struct arena *arena, uint32_t pages)
+{
+	return (uint32_t)min_u64((uint64_t)pages + SPARE_PAGES, arena->page_count);
+}
+
+/* Ask the disk, unless it was full a moment ago. space_lock is held. */
+static int ask_disk(struct arena *arena, uint32_t first, uint32_t count)
+{
+	struct arena_header *h = arena->header;
+	int64_t now_ns = arena_now_ns(arena), full_ns = h->disk_full_ns;
+
+	if (full_ns != 0 && (uint64_t)ns_since(now_ns, full_ns) < DISK_FULL_NS)
+		return -ENOSPC;
+	int r = arena_reserve(arena, first, count);
+	if (r == -EDQUOT)
+		r = -ENOSPC; /* full for this user */
+	h->disk_full_ns = r == -ENOSPC ? now_ns : 0;
+	return r;
+}
+
+/* Disk space for these pages, and for those that are kept spare behind them. */
+static int have_disk(struct actor *actor, uint32_t page, uint32_t count)
+{
+	struct arena *arena = actor->arena;
+	uint32_t reserved = arena->header->reserved_pages;
+	uint32_t end = space_with_spare(arena, page + count);
+	int r = end <= reserved ? 0 : ask_disk(arena, page, end - page);
+
+	return r == -ENOSPC && actor->makes_room && page + count <= reserved ? 0 : r;
+}
+
 static int carve_locked(struct actor *actor, uint32_t class)
 {
 	struct arena *arena = actor->arena;
@@ -54,7 +94,7 @@ static int carve_locked(struct actor *actor, uint32_t class)
 	uint32_t page = find_run(arena, count);
 	if (page >= arena->page_count)
 		return -ENOMEM;
-	int r = arena_reserve(arena, page, count);
+	int r = have_disk(actor, page, count);
 	if (r < 0)
 		return r;
 	block_ref first = page_block(arena, page);

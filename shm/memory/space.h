@@ -7,10 +7,12 @@
 
 #include "sync/alive.h"
 
+/* So many pages are to be reserved where this many are in use: some are kept spare. */
+uint32_t space_with_spare(const struct arena *arena, uint32_t pages);
+
 /*
- * Find and reserve a run of free pages and give it to a class. The caller holds the class's lock
- * and no intent; *ret_first: the span's first page. -ENOMEM: no run; -ENOSPC ...: the disk; -EBUSY.
- * On return the class's bump region is the new span.
+ * Find and reserve a run of free pages and give it to a class, whose lock the caller holds, with no
+ * intent: its bump region is the new span. -ENOMEM: no run; -ENOSPC ...: the disk; -EBUSY.
  */
 int space_carve(struct actor *actor, uint32_t class);
 

@@ -39,8 +39,10 @@ struct actor {
 	uint32_t held;        /* levels of the locks held, see lock.h; for assertions */
 	uint32_t patience_ms; /* how long to wait for the living */
 	bool fenced;          /* compiler barriers are not enough: membarrier does not reach us */
-	bool in_change; /* its thread is changing a cart: a signal handler must not begin another
-			   change */
+	bool in_change;  /* its thread is changing a cart: a signal handler must not begin another
+			    change */
+	bool makes_room; /* what it changes is closed or made smaller: it may have the pages that
+			    are kept spare, see space.c */
 	bool can_membarrier;
 	uint32_t heavy_entries; /* sections that began with a full fence in the phase `heavy_phase`
 				 */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * list.h: a cart's version as a row of corral_list().
+ */
+#ifndef CORRAL_LIST_H
+#define CORRAL_LIST_H
+
+#include <stdbool.h>
+
+#include "corral.h"
+
+/*
+ * All of the row but expires_ms. False: it is damaged, or of another restaurant than the one asked
+ * for (NULL: of any).
+ */
+bool list_fill_row(const void *cart, size_t room, const struct corral_text *restaurant,
+		   struct corral_entry *ret_entry);
+
+#endif

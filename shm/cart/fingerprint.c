@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fingerprint.c (side wing): which change an operation id was given to.
+ *
+ * A cart remembers with each operation id a fingerprint of the change, so that the same id with the
+ * same change is a repeat, and the same id with another change is refused. The fingerprint is a
+ * hash of the change in this canonical form:
+ *
+ *   change   its steps in order, then a closing record with their number
+ *   step     a record of its kind and arguments; of a whole cart, a record for each line follows
+ *   record   the number of words behind this one, then the words, of 64 bits
+ *   number   one word
+ *   bytes    two words: how many, and their XXH3_64
+ *
+ * Each record is hashed with the hash of the one before it as seed, the first with the arena's
+ * seed. So the order of the steps counts, no two different lists have the same form, and a change
+ * of several steps needs no memory for it. Today every change is one step.
+ *
+ * Part of a change is what it does. Not part of it are the key (ids belong to one cart), the time,
+ * and the condition if_version: a caller that repeats a change may have learned of a newer version.
+ *
+ * Pure; does not allocate. 64 bits suffice: a false match needs a reused id first.
+ */
+#include "cart/cart_shape.h"
+
+#define RECORD_WORDS 8u
+#define CLOSING UINT64_MAX /* no kind */
+#define LINE_OF_CART (UINT64_MAX - 1)
+
+struct record {
+	uint64_t words[RECORD_WORDS]; /* the first: how many follow */
+};
+
+static void put_number(struct record *record, uint64_t number)
+{
+	assert(record->words[0] < RECORD_WORDS - 1);
+	record->words[++record->words[0]] = number;
+}
+
+static void put_sum(struct record *record, size_t size, uint64_t sum)
+{
+	put_number(record, size);
+	put_number(record, sum);
+}
+
+static void put_text(struct record *record, struct corral_text text)
+{
+	put_sum(record, text.size, XXH3_64bits(text.size ? text.data : "", text.size));
+}
+
+static uint64_t chain(uint64_t before, const struct record *record)
+{
+	return XXH3_64bits_withSeed(record->words, (record->words[0] + 1) * sizeof(uint64_t),
+				    before);
+}
+
+static uint64_t chain_lines(uint64_t print, const struct cart_draft *draft)
+{
+	for (uint32_t i = 0; i < draft->line_count; i++) {
+		const struct cart_draft_line *line = &draft->lines[i];
+		struct record record = { { 0 } };
+
+		put_number(&record, LINE_OF_CART);
+		put_number(&record, line->line);
+		put_number(&record, line->quantity);
+		put_number(&record, (uint64_t)line->words.unit_price_cents);
+		put_sum(&record, line->words.size, line->words.sum);
+		print = chain(print, &record);
+	}
+	return print;
+}
+
+static uint64_t chain_step(uint64_t print, const struct cart_change *step)
+{
+	const struct cart_draft *draft = &step->draft;
+	struct record record = { { 0 } };
+
+	put_number(&record, step->kind);
+	switch (step->kind) {
+	case CART_ADD:
+		put_number(&record, step->quantity);
+		put_number(&record, (uint64_t)step->words.unit_price_cents);
+		put_sum(&record, step->words.size, step->words.sum);
+		break;
+	case CART_SET_QUANTITY:
+		put_number(&record, step->line);
+		put_number(&record, step->quantity);
+		break;
+	case CART_REMOVE:
+		put_number(&record, step->line);
+		break;
+	case CART_SET_TAX:
+		put_number(&record, step->tax_ppm);
+		break;
+	case CART_SET_ATTRIBUTE:
+		put_text(&record, step->name);
+		put_number(&record, step->remove_attribute);
+		put_text(&record, step->value);
+		break;
+	case CART_SET_TTL:
+		put_number(&record, step->ttl_ms);
+		break;
+	case CART_REPLACE:
+		put_number(&record, draft->tax_ppm);
+		put_text(&record,
+			 (struct corral_text){ draft->attributes, draft->attributes_size });
+		put_number(&record, draft->line_count);
+		return chain_lines(chain(print, &record), draft);
+	case CART_CLEAR:
+	case CART_CHECKOUT:
+	case CART_DROP:
+	case CART_PUT:
+		break;
+	}
+	return chain(print, &record);
+}
+
+uint64_t cart_fingerprint(const struct cart_change *change, uint64_t seed)
+{
+	struct record closing = { { 0 } };
+	uint64_t print = chain_step(seed, change);
+
+	put_number(&closing, CLOSING);
+	put_number(&closing, 1); /* step */
+	print = chain(print, &closing);
+	return print != CART_NO_FINGERPRINT ? print : 1;
+}
