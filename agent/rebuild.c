@@ -128,10 +128,11 @@ static int fill(struct rebuild *rebuild, int work_fd, struct salvage_totals *ret
 {
 	const struct rebuild_source *source = rebuild->source;
 
-	int r = handle_open_at(work_fd, ATTACH_AGENT | CORRAL_OBSERVE, &rebuild->corral);
+	int r = handle_open_at(work_fd, WORK_DIRECTORY, ATTACH_AGENT | CORRAL_OBSERVE,
+			       &rebuild->corral);
 	if (r < 0)
 		return why_set(why, r, "%s", corral_why());
-	struct arena *arena = &rebuild->corral->arena;
+	struct arena *arena = &rebuild->corral->share->arena;
 	store_relaxed(&arena->header->heartbeat_ns,
 		      arena_now_ns(arena)); /* nobody has to end carts in an agent's stead */
 	slot_begin_numbered(arena, source->slots);

@@ -191,7 +191,8 @@ static int resize_arena(struct resize *resize, char *why)
 {
 	struct corral *corral;
 
-	int r = handle_open_at(resize->agent->dir_fd, ATTACH_AGENT | CORRAL_OBSERVE, &corral);
+	int r = handle_open_at(resize->agent->dir_fd, resize->agent->directory,
+			       ATTACH_AGENT | CORRAL_OBSERVE, &corral);
 	if (r < 0)
 		return why_set(why, r, "%s", corral_why());
 	r = handle_actor(corral, &resize->actor);

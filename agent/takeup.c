@@ -392,8 +392,8 @@ int agent_take_up(struct agent *agent)
 	r = prepare_arena(agent, why);
 	if (r < 0)
 		return refuse(r, agent->directory, why);
-	r = handle_open_at(agent->dir_fd, ATTACH_AGENT | CORRAL_OBSERVE | CORRAL_CATCH_SIGBUS,
-			   &agent->corral);
+	r = handle_open_at(agent->dir_fd, agent->directory,
+			   ATTACH_AGENT | CORRAL_OBSERVE | CORRAL_CATCH_SIGBUS, &agent->corral);
 	if (r < 0)
 		return refuse(r, agent->directory, corral_why());
 	r = handle_actor(agent->corral, &agent->actor);

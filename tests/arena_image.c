@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "arena_image.h"
@@ -186,23 +187,59 @@ static void make_empty(struct arena_image *image)
 	arena_image_seal_header(image);
 }
 
+/* A byte through a pipe. */
+static void tell(int fd)
+{
+	must(write(fd, "", 1) == 1);
+}
+
+static void await(int fd)
+{
+	char byte;
+
+	must(read(fd, &byte, 1) == 1);
+}
+
+/* The first process: it makes the carts, and a change more once it is told to; then it leaves. */
+static _Noreturn void be_first(const struct arena_image *image, int from_fd, int to_fd)
+{
+	struct corral *corral;
+
+	must(corral_open(image->directory, 0, &corral) == 0);
+	make_carts(corral);
+	tell(to_fd);
+	await(from_fd);
+	add(corral, 0, 1, false); /* retired, and held back: a record that nobody owns has it */
+	corral_close(corral);
+	_exit(0);
+}
+
 void arena_image_make(struct arena_image *image)
 {
-	struct corral *corral, *dead;
+	int to_first[2], from_first[2], status;
+	struct corral *dead;
 
 	make_empty(image);
 	image->pristine = malloc(image->arena.bytes);
 	must(image->pristine != NULL);
-	must(corral_open(image->directory, 0, &corral) == 0);
-	make_carts(corral);
+	must(pipe(to_first) == 0 && pipe(from_first) == 0);
+	pid_t first = fork();
+	must(first >= 0);
+	if (first == 0)
+		be_first(image, to_first[0], from_first[1]);
+	await(from_first[0]);
 	must(corral_open(image->directory, 0, &dead) == 0);
 	must(dead->share->life.process == IMAGE_DEAD_PROCESS);
 	find_carts(image);
 	struct corral_key key = arena_image_key(0);
 	struct corral_view view;
 	must(corral_read_begin(dead, &key, &view) == 0);
-	add(corral, 0, 1, false); /* retired, and held back: a record that nobody owns has it */
-	corral_close(corral);
+	tell(to_first[1]);
+	must(waitpid(first, &status, 0) == first && status == 0);
+	for (int i = 0; i < 2; i++) {
+		close(to_first[i]);
+		close(from_first[i]);
+	}
 	must(corral_read_end(&view) == 0);
 	take_picture(image, dead);
 	corral_close(dead);

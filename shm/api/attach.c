@@ -703,7 +703,11 @@ static int open_handle(const char *location, int dir_fd, unsigned flags, struct 
 	memset(corral, 0, sizeof(*corral));
 	corral->flags = flags;
 	corral->patience_ms = PATIENCE_DEFAULT_MS;
-	int r = dir_fd < 0 ? arena_directory(location, corral->directory, why) : 0;
+	int r = 0;
+	if (dir_fd < 0)
+		r = arena_directory(location, corral->directory, why);
+	else
+		(void)snprintf(corral->directory, sizeof(corral->directory), "%s", location);
 	if (r == 0 && dir_fd < 0 && (flags & CORRAL_START_AGENT) != 0)
 		r = attach_start_agent(corral->directory, why);
 	if (r == 0) {
@@ -734,9 +738,9 @@ int corral_open(const char *location, unsigned flags, struct corral **ret_corral
 	return r;
 }
 
-int handle_open_at(int dir_fd, unsigned flags, struct corral **ret_corral)
+int handle_open_at(int dir_fd, const char *path, unsigned flags, struct corral **ret_corral)
 {
-	return open_handle(NULL, dir_fd, flags, ret_corral);
+	return open_handle(path, dir_fd, flags, ret_corral);
 }
 
 void corral_close(struct corral *corral)

@@ -70,8 +70,11 @@ struct handle_cache {
  */
 extern __thread struct handle_cache handle_cache __attribute__((tls_model("initial-exec")));
 
-/* corral_open() of the arena in a directory that the caller has open, and trusts. */
-int handle_open_at(int dir_fd, unsigned flags, struct corral **ret_corral);
+/*
+ * corral_open() of the arena in a directory that the caller has open, and trusts. path: what it is
+ * called.
+ */
+int handle_open_at(int dir_fd, const char *path, unsigned flags, struct corral **ret_corral);
 
 int handle_attach_thread(struct corral *corral, struct actor **ret_actor);
 
