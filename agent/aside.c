@@ -94,15 +94,16 @@ int aside_link(const struct agent *agent, const struct recover *recover, const c
 	return r;
 }
 
-void aside_keep(const struct agent *agent, const struct recover *recover, const char *what)
+void aside_keep(const struct agent *agent, const struct recover *recover, const char *what,
+		const char *kind)
 {
 	char name[ASIDE_NAME_BYTES], suffix[16] = "";
 	int r = -EEXIST;
 
 	/* the same name whoever does it, as often as it is begun; another one for other files */
 	for (int i = 1; i <= NAMES_MAX && r == -EEXIST; i++) {
-		snprintf(name, sizeof(name), ASIDE_DAMAGED "%lld%s",
-			 (long long)recover->head.created_ms, suffix);
+		snprintf(name, sizeof(name), ASIDE_DAMAGED "%lld%s%s",
+			 (long long)recover->head.created_ms, kind, suffix);
 		r = aside_link(agent, recover, name);
 		snprintf(suffix, sizeof(suffix), ".%d", i);
 	}

@@ -11,6 +11,7 @@
 #include "recover_index.h"
 
 #define ASIDE_DAMAGED JOURNAL_DIRECTORY ".damaged."
+#define ASIDE_UNREAD ".unread" /* behind the time: no arena was made of its files */
 #define ASIDE_NAME_BYTES 64
 
 /* Give all files of the journal a second name each in the directory DIR/name, on disk. 0 or -errno.
@@ -20,9 +21,10 @@ int aside_link(const struct agent *agent, const struct recover *recover, const c
 /*
  * Not all that the journal had on disk could be taken: its files get a second name each in
  * DIR/journal.damaged.TIME, and are still there when the next base removes them. Says so, also when
- * it cannot be done: that is no reason not to start.
+ * it cannot be done: that is no reason not to start. kind: "" or ASIDE_UNREAD.
  */
-void aside_keep(const struct agent *agent, const struct recover *recover, const char *what);
+void aside_keep(const struct agent *agent, const struct recover *recover, const char *what,
+		const char *kind);
 
 /*
  * Nothing can be made of the journal: it is renamed to DIR/journal.hopeless.TIME, and the agent

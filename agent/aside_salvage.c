@@ -107,7 +107,9 @@ static int salvage_one(struct agent *agent, const char *name)
 	struct salvage_totals totals = { 0 };
 	struct recover recover;
 
-	int r = list_recovered(agent, name, &bring);
+	int r = 0;
+	if (strstr(name, ASIDE_UNREAD) == NULL)
+		r = list_recovered(agent, name, &bring);
 	if (r < 0)
 		return r;
 	int fd = trust_enter(agent->dir_fd, name, 0, NULL);

@@ -130,7 +130,8 @@ static void tell(struct agent *agent, const struct match *match)
 	if (match->newer || match->others)
 		aside_keep(agent, match->there,
 			   match->newer ? "the journal, which is newer than the arena," :
-					  "the journal of another arena");
+					  "the journal of another arena",
+			   ASIDE_UNREAD);
 }
 
 static bool compare(struct agent *agent, struct match *match)

@@ -418,7 +418,7 @@ static int recover_carts(struct agent *agent, struct recover *recover, char *why
 			"it can be, or "
 			"`corral-agent --salvage` takes what can be read");
 	if (recover->left_records && !recover->salvage)
-		aside_keep(agent, recover, "the damaged journal");
+		aside_keep(agent, recover, "the damaged journal", "");
 	recover->goes_on = settle(recover);
 	source.slots = slots_named(recover);
 	r = rebuild_from(agent, &source, tell_finding, FORMER_FILE, aside, &totals, why);

@@ -758,10 +758,10 @@ void corral_close(struct corral *corral)
 		if (at->handle == corral)
 			store_relaxed(&at->actor.patience_ms, PATIENCE_DEFAULT_MS);
 	pthread_mutex_unlock(&share->mutex);
-	if ((corral->flags & CORRAL_CATCH_SIGBUS) != 0)
-		catch_no_more(share);
 	if (--share->handles == 0)
-		free_share(share);
+		free_share(share); /* what is watched stays so until it is unmapped */
+	else if ((corral->flags & CORRAL_CATCH_SIGBUS) != 0)
+		catch_no_more(share);
 	pthread_mutex_unlock(&shares_mutex);
 	free(corral);
 	pthread_setcancelstate(cancel, NULL);
