@@ -112,6 +112,8 @@ killed_at_any_step_it_loses_nothing() {
 		for ((nth = 1; nth < 100; nth++)); do
 			rm -rf "$dir"
 			cp -a "$place/image" "$dir"
+			small # a copy of an arena is verified by an agent before anything else
+			agent 0 --stop
 			timeout 30 strace -f -qq -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$nth" \
 				"$BUILD/corral-agent" --dir "$dir" --resize --max-carts 1K >"$place/out" 2>&1
 			grep -q resized "$place/out" && break # there are no more of these calls

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -31,18 +32,22 @@ struct way {
 	int links;
 	char done[PATH_MAX]; /* where that is, for messages */
 	char rest[2 * PATH_MAX];
+	char target[PATH_MAX]; /* of a link; the caller's stack may be small */
+	char joined[2 * PATH_MAX];
 };
 
 static bool is_member(gid_t group)
 {
-	gid_t groups[NGROUPS_MAX];
-
 	if (group == getegid())
 		return true;
-	for (int i = 0, count = getgroups(NGROUPS_MAX, groups); i < count; i++)
-		if (groups[i] == group)
-			return true;
-	return false;
+	int count = getgroups(0, NULL);
+	gid_t *groups = count > 0 ? malloc((size_t)count * sizeof(*groups)) : NULL;
+	bool found = false;
+	count = groups != NULL ? getgroups(count, groups) : 0;
+	for (int i = 0; i < count && !found; i++)
+		found = groups[i] == group;
+	free(groups);
+	return found;
 }
 
 /* In a user namespace of its own a container cannot tell the owners of what it was given. */
@@ -133,18 +138,18 @@ static bool take_name(struct way *way, char name[NAME_MAX + 1])
 
 static int follow(struct way *way, const char *name)
 {
-	char target[PATH_MAX], rest[2 * PATH_MAX];
-	ssize_t n = readlinkat(way->fd, name, target, sizeof(target) - 1);
+	ssize_t n = readlinkat(way->fd, name, way->target, sizeof(way->target) - 1);
 
 	if (n < 0)
 		return -errno;
-	target[n] = '\0';
+	way->target[n] = '\0';
 	if (++way->links > LINKS_MAX)
 		return -ELOOP;
-	if (snprintf(rest, sizeof(rest), "%s/%s", target, way->rest) >= (int)sizeof(rest))
+	if (snprintf(way->joined, sizeof(way->joined), "%s/%s", way->target, way->rest) >=
+	    (int)sizeof(way->joined))
 		return -ENAMETOOLONG;
-	memcpy(way->rest, rest, sizeof(rest));
-	return target[0] == '/' ? go_to_root(way) : 0;
+	memcpy(way->rest, way->joined, sizeof(way->rest));
+	return way->target[0] == '/' ? go_to_root(way) : 0;
 }
 
 /* A link of /proc leads where its text does not say. */
@@ -163,7 +168,7 @@ static int step(struct way *way, const char *name, char *why)
 	if (strcmp(name, ".") == 0)
 		return 0;
 	if (fstat(way->fd, &here) < 0 || fstatat(way->fd, name, &next, AT_SYMLINK_NOFOLLOW) < 0)
-		return why_set(why, -errno, "%s: cannot look at its parents", way->path);
+		return why_system(why, -errno, "%s: cannot look at its parents", way->path);
 	int r = check_step(way, &here, &next, why);
 	if (r < 0)
 		return r;
@@ -175,27 +180,39 @@ static int step(struct way *way, const char *name, char *why)
 					  O_PATH | O_DIRECTORY | (link ? 0 : O_NOFOLLOW), 0));
 }
 
-int trust_path(const char *path, int dir_fd, gid_t also, char *why)
+static int go_all_the_way(struct way *way, gid_t also, char *why)
 {
-	struct way way = { .path = path, .fd = -1 };
 	char name[NAME_MAX + 1];
 	struct stat st;
 
-	if (fstat(dir_fd, &way.end) < 0)
-		return why_set(why, -errno, "%s: cannot stat the directory", path);
 	/* root is a member of no group but by its own choice */
-	way.member = way.end.st_gid == also || (way.end.st_gid != 0 && is_member(way.end.st_gid));
-	char here[PATH_MAX] = "";
-	if (path[0] != '/' && getcwd(here, sizeof(here)) == NULL)
-		return why_set(why, -errno, "cannot tell the current directory");
-	(void)snprintf(way.rest, sizeof(way.rest), "%s/%s", here, path);
-	int r = go_to_root(&way);
-	while (r == 0 && take_name(&way, name))
-		r = step(&way, name, why);
-	if (r == 0 &&
-	    (fstat(way.fd, &st) < 0 || st.st_dev != way.end.st_dev || st.st_ino != way.end.st_ino))
-		r = why_set(why, -ESTALE, "%s was replaced while it was opened", path);
-	if (way.fd >= 0)
-		close(way.fd);
+	way->member =
+		way->end.st_gid == also || (way->end.st_gid != 0 && is_member(way->end.st_gid));
+	if (way->path[0] != '/' && getcwd(way->target, sizeof(way->target)) == NULL)
+		return why_system(why, -errno, "cannot tell the current directory");
+	(void)snprintf(way->rest, sizeof(way->rest), "%s/%s", way->target, way->path);
+	int r = go_to_root(way);
+	while (r == 0 && take_name(way, name))
+		r = step(way, name, why);
+	if (r == 0 && (fstat(way->fd, &st) < 0 || st.st_dev != way->end.st_dev ||
+		       st.st_ino != way->end.st_ino))
+		r = why_set(why, -ESTALE, "%s was replaced while it was opened", way->path);
+	return r;
+}
+
+int trust_path(const char *path, int dir_fd, gid_t also, char *why)
+{
+	struct way *way = calloc(1, sizeof(*way));
+
+	if (way == NULL)
+		return why_set(why, -ENOMEM, "no memory to look at the way to %s", path);
+	way->path = path;
+	way->fd = -1;
+	int r = fstat(dir_fd, &way->end) < 0 ?
+			why_system(why, -errno, "%s: cannot stat the directory", path) :
+			go_all_the_way(way, also, why);
+	if (way->fd >= 0)
+		close(way->fd);
+	free(way);
 	return r;
 }
