@@ -23,7 +23,6 @@ user() { # UID CODE PROGRAM ARGUMENT...
 
 root_and_others() {
 	[[ $EUID -eq 0 ]] || skip "needs root, to be several users"
-	command -v setpriv >/dev/null || skip "no setpriv"
 	chmod 755 "$place"
 	setpriv --reuid=54003 --regid=54003 --clear-groups test -x "$BUILD/corral" || skip "others cannot reach $BUILD"
 }
@@ -39,15 +38,15 @@ planted() { # DIRECTORY
 all_refuse() { # TEXT...: root and a third one
 	local who
 	for who in 0 54004; do
-		user $who 3 corral show r s
+		user "$who" 3 corral show r s
 		has "$@"
-		user $who 3 corral add r s --item i --name Item --price 1.00
+		user "$who" 3 corral add r s --item i --name Item --price 1.00
 		has "$@"
-		user $who 3 corral status
+		user "$who" 3 corral status
 		has "$@"
-		user $who 3 corral inspect slots
+		user "$who" 3 corral inspect slots
 		has "$@"
-		user $who 3 corral-agent
+		user "$who" 3 corral-agent
 		has "$@"
 	done
 }

@@ -131,7 +131,8 @@ of_a_file_cut_anywhere_no_cart_comes_back_older() {
 	agent 0 --stop
 	gone "$pid"
 	cp -a "$dir" "$place/image"
-	for at in $(grep -abo Bread "$dir/arena" | cut -d: -f1 | awk '$1 > last + 4096 { print; last = $1 }'); do
+	mapfile -t places < <(grep -abo Bread "$dir/arena" | cut -d: -f1 | awk '$1 > last + 4096 { print; last = $1 }')
+	for at in "${places[@]}"; do
 		rm -rf "$dir"
 		cp -a "$place/image" "$dir"
 		truncate -s "$at" "$dir/arena"
@@ -189,7 +190,7 @@ what_neither_has_is_named_and_the_journal_is_kept_for_good() {
 	local at file kept
 	damage_two_of_five
 	for file in "$dir"/journal/0*; do
-		for at in $(grep -abo Name-a "$file" | cut -d: -f1); do
+		grep -abo Name-a "$file" | cut -d: -f1 | while read -r at; do
 			printf 'X' | dd of="$file" bs=1 seek="$at" conv=notrunc status=none
 		done
 	done

@@ -484,7 +484,7 @@ grow_over() { # NUMBER: until this file of the journal is begun, and its base is
 	for ((i = 0; i < 400; i++)); do
 		"$BUILD/tests/60_agent_socket" fill "$dir" 600 >"$place/fill" 2>&1
 		corral 0 add r s --item "i$((i % 20))" --name Item --price 1.00 --note "${text// /n}" --sync
-		[[ $(status_of file) -ge $1 && $(ls "$dir/journal") == *"$1" && $(ls "$dir/journal" | wc -l) -eq 1 ]] && return
+		[[ $(status_of file) -ge $1 && $(ls "$dir/journal") == *"$1" && $(find "$dir/journal" -mindepth 1 | wc -l) -eq 1 ]] && return
 	done
 	fail "no base: $(ls "$dir/journal")"
 }

@@ -10,8 +10,8 @@ shopt -s inherit_errexit
 # shellcheck source=tests/agent_kit.sh
 . "$(dirname "$0")/agent_kit.sh"
 
-small() { # ARGUMENT...: an agent of a small arena
-	agent 0 --daemon --size 8M --max-carts 64 --ttl 1h "$@"
+small() { # an agent of a small arena
+	agent 0 --daemon --size 8M --max-carts 64 --ttl 1h
 	pid=$(agent_pid)
 	echo "$pid" >>"$place/pids"
 }
@@ -100,7 +100,6 @@ who_has_it_open_is_told_and_comes_again() {
 }
 
 killed_at_any_step_it_loses_nothing() {
-	command -v strace >/dev/null || skip "no strace"
 	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"
 	local call nth killed=0
 	small

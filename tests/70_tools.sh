@@ -368,7 +368,8 @@ a_name_is_refused_to_another_change() {
 	complains "the operation id was given to another change" "nothing was changed"
 	for command in "quantity g9 s 1 3" "remove g9 s 1" "clear g9 s" "tax g9 s 5%" "attribute g9 s a b" "ttl g9 s 1h" \
 		"checkout g9 s" "drop g9 s"; do
-		run 1 $command --op-id x
+		read -ra words <<<"$command"
+		run 1 "${words[@]}" --op-id x
 		complains "the operation id was given to another change"
 	done
 	run 0 show g9 s --json

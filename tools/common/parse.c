@@ -72,8 +72,8 @@ static enum fixed_fault take_fixed(const char **text, unsigned decimals, uint64_
 const char *parse_money(const char *text, bool may_be_negative, int64_t *ret_cents)
 {
 	static const char *const faults[] = {
-		[FIXED_NO_DIGITS] = "an amount begins with a digit; write it like 12.99, without a "
-				    "currency sign",
+		[FIXED_NO_DIGITS] =
+			"an amount begins with a digit; write it like 12.99, not $12.99",
 		[FIXED_NO_DECIMALS] = "nothing stands behind the point; write 12 or 12.00",
 		[FIXED_TOO_MANY_DECIMALS] =
 			"more than two digits behind the point; write it like 12.99",
