@@ -198,23 +198,25 @@ int journal_refuse_foreign(int dir_fd, uint32_t *ret_format, char *why)
 {
 	uint64_t *numbers = NULL;
 	int journal_fd = journal_open_directory(dir_fd, false);
+	uint32_t format = 0;
 	bool foreign = false;
 
 	if (journal_fd < 0)
 		return 0; /* who needs it will say so */
 	int count = journal_list(journal_fd, &numbers);
 	for (int i = 0; numbers != NULL && i < count && !foreign; i++)
-		foreign = journal_is_foreign(journal_fd, numbers[i], ret_format);
+		foreign = journal_is_foreign(journal_fd, numbers[i], &format);
 	free(numbers);
 	close(journal_fd);
 	if (!foreign)
 		return 0;
+	*ret_format = format;
 	return why_set(why, -EPROTONOSUPPORT,
 		       "the journal has format %u, this program's is %u: another version of Corral "
 		       "wrote it: install "
 		       "that version, or run corral-agent --upgrade, which puts the journal aside "
 		       "if the arena has all carts",
-		       *ret_format, JOURNAL_FORMAT);
+		       format, JOURNAL_FORMAT);
 }
 
 void journal_reader_close(struct journal_reader *reader)
@@ -431,7 +433,7 @@ static void set_aside(int journal_fd, const char *name)
 /* What has a name in digits. Its number if it is, or may be, a file of the journal; else 0. */
 static uint64_t look_at_name(int journal_fd, const char *name)
 {
-	struct journal_reader reader;
+	struct journal_reader reader = { .fd = -1 };
 	uint64_t number;
 	uint32_t format;
 

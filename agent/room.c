@@ -34,7 +34,7 @@ static uint32_t records_percent(const struct arena *arena)
 
 	for (uint32_t number = 0; number < high; number++)
 		used += load_relaxed(&arena->threads[number].owner) != 0;
-	return used * 100 / arena->max_threads;
+	return arena->max_threads > 0 ? used * 100 / arena->max_threads : 0;
 }
 
 static uint32_t disk_percent(int dir_fd)

@@ -658,6 +658,7 @@ static int open_shared(struct corral *corral, int dir_fd, char *why)
 			       why);
 	if (own_fd >= 0)
 		close(own_fd);
+	assert(r < 0 || share != NULL);
 	if (r == 0 && (corral->flags & CORRAL_CATCH_SIGBUS) != 0 &&
 	    (r = catch_sigbus(share, why)) < 0 && share->handles == 0)
 		free_share(share);

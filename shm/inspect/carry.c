@@ -88,10 +88,11 @@ int carry_open(int dir_fd, struct carry **ret_carry, char *why)
 					 why_system(why, -errno, "cannot open the arena");
 	struct carry *carry = calloc(1, sizeof(*carry));
 	uint8_t *cart = malloc(CORRAL_CART_MAX);
-	int r = carry != NULL && cart != NULL ? map(carry, fd, why) :
-						why_set(why, -ENOMEM, "no memory");
+	int r = carry != NULL && cart != NULL ? map(carry, fd, why) : -ENOMEM;
 	close(fd);
-	if (r < 0) {
+	if (carry == NULL || cart == NULL)
+		(void)why_set(why, r, "no memory");
+	if (carry == NULL || cart == NULL || r < 0) {
 		free(cart);
 		free(carry);
 		return r;

@@ -186,7 +186,6 @@ static int deliver(struct pass *pass, const struct cart_head *cart, uint64_t has
 		if (newer != NULL) {
 			cart = newer;
 			touched_ns = later(touched_ns, other_touched_ns);
-			found_again = true;
 		}
 		int r = hand_over(pass, cart, touched_ns);
 		pass->totals.again += r == 0 && newer != NULL;
