@@ -151,8 +151,10 @@ static void an_id_is_refused_to_every_change_but_the_one_it_names(void **state)
 		struct kit_cart cart = two_lines();
 
 		assert_int_equal(kit_apply(&cart, &changes->all[i]), 0);
-		if (changes->all[i].kind == CART_DROP) /* whose cart remembers nothing any more */
+		if (changes->all[i].kind == CART_DROP) { /* then it remembers nothing any more */
+			kit_free(&cart);
 			continue;
+		}
 		struct corral_result first = cart.result;
 		for (uint32_t j = 0; j < changes->count; j++) {
 			struct kit_cart again = kit_copy(&cart);

@@ -108,7 +108,8 @@ struct aside *aside_list(const char *directory, size_t *ret_count)
 		closedir(dir);
 	if (dir_fd >= 0)
 		close(dir_fd);
-	qsort(all, count, sizeof(*all), by_name);
+	if (count > 0)
+		qsort(all, count, sizeof(*all), by_name);
 	*ret_count = count;
 	return all;
 }

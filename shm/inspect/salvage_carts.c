@@ -557,7 +557,8 @@ static int take_orphans(struct pass *pass)
 		pass->totals.damaged++;
 	}
 	pass->by_slots = salvage->entry_count;
-	qsort(salvage->entries, salvage->entry_count, sizeof(*salvage->entries), by_hash);
+	if (salvage->entry_count > 0)
+		qsort(salvage->entries, salvage->entry_count, sizeof(*salvage->entries), by_hash);
 	return r;
 }
 
