@@ -49,7 +49,8 @@ static bool ended_since(const struct bring *bring, const struct cart_head *cart,
 	struct corral_view view;
 	struct corral_key key;
 
-	if (bsearch(&cart->hash, bring->recovered, bring->count, sizeof(cart->hash), by_value) ==
+	if (bring->count == 0 ||
+	    bsearch(&cart->hash, bring->recovered, bring->count, sizeof(cart->hash), by_value) ==
 		    NULL ||
 	    cart_get_key(cart, size, &key) < 0)
 		return false;

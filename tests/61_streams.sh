@@ -142,7 +142,7 @@ corral_bench_measures_without_them() {
 		expect 2 "$closed" "$BUILD/corral-bench" nonsense
 	done
 	for closed in 0 2 7; do
-		printing "$closed" "$BUILD/corral-bench" add --seconds 0.2
+		printing "$closed" "$BUILD/corral-bench" add --carts 100 --seconds 0.1
 	done
 }
 
