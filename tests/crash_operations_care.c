@@ -181,7 +181,7 @@ static int do_tick(struct corral *corral)
 /* A worker that lives (in this process) has retired blocks; the agent takes care of them. */
 static void others_retired(struct corral *corral)
 {
-	struct corral *worker;
+	static struct corral *worker; /* it is never closed */
 
 	must(corral_open(corral->directory, 0, &worker) == 0);
 	crash_dropped_carts(worker);

@@ -18,9 +18,9 @@
 static enum exit_code list_all(const char *directory)
 {
 	static const struct table_column columns[] = { { "NAME", 0 }, { "BYTES", 0 }, { "", 0 } };
-	struct table *table = table_new(columns, 3);
 	size_t count;
 	struct aside *all = aside_list(directory, &count);
+	struct table *table = count > 0 ? table_new(columns, 3) : NULL;
 	char bytes[FORMAT_MAX];
 
 	for (size_t i = 0; i < count; i++) {
@@ -29,8 +29,8 @@ static enum exit_code list_all(const char *directory)
 		table_put(table, all[i].spare ? "the arena has all of it" :
 						"may be the only copy of something");
 	}
-	if (count)
-		table_print(table);
+	if (table)
+		table_print(table); /* and frees it */
 	else
 		printf("nothing is set aside\n");
 	free(all);
