@@ -11,7 +11,6 @@
 
 #include "orders_support.h"
 
-#define STACK_BYTES (512u * 1024)
 #define PAINT 0xa5
 #define KIB 1024u
 
@@ -30,6 +29,7 @@
 #ifndef MEASURED
 #define MEASURED true
 #endif
+#define STACK_BYTES ((MEASURED ? 512 : 8192) * KIB) /* a sanitizer's runtime wants much itself */
 
 struct stage {
 	struct yard *yard;
