@@ -407,6 +407,19 @@ static int check_world(const struct arena *arena, unsigned flags, char *why)
 	return 0;
 }
 
+/* Did this process call mlockall(MCL_FUTURE)? Then a page that nobody has touched is there. */
+static bool are_mappings_locked(size_t page)
+{
+	unsigned char there = 0;
+	void *probe = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (probe == MAP_FAILED)
+		return true; /* as when more may not be locked */
+	bool locked = mincore(probe, page, &there) == 0 && (there & 1) != 0;
+	munmap(probe, page);
+	return locked;
+}
+
 /*
  * After mlockall(MCL_FUTURE) the kernel faults in and locks each new mapping at once: of a sparse
  * file every hole, which in a file system in memory takes the memory of the whole arena. A mapping
@@ -416,6 +429,10 @@ static int check_world(const struct arena *arena, unsigned flags, char *why)
 static void *map_unlocked(void *place, uint64_t bytes, int protection, int flags, int fd)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (!are_mappings_locked(page))
+		return mmap(place, bytes, protection, flags | (place != NULL ? MAP_FIXED : 0), fd,
+			    0);
 	void *first = mmap(NULL, page, protection, flags, fd, 0);
 
 	if (first == MAP_FAILED)
