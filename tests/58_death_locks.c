@@ -106,12 +106,12 @@ static void hold_end(struct hold *hold, struct corral *corral)
 static void a_stopped_holder_blocks_only_changes_of_its_cart(void **state)
 {
 	struct hold *hold = hold_new(HOLD_SLOT, 100);
+	NEEDS_PROCESSES();
 	struct corral *corral = yard_open(&hold->yard, 0);
 	struct corral_key other = orders_key("restaurant", "other");
 	struct corral_head head;
 
 	(void)state;
-	NEEDS_PROCESSES();
 	assert_int_equal(orders_add(corral, &hold->key, "burger", 899, 1, NULL, NULL), 0);
 	pid_t pid = hold_start(hold);
 	child_stop(pid);
@@ -167,11 +167,11 @@ static struct corral_key neighbour(const struct arena *arena, const struct corra
 static void a_stopped_holder_does_not_block_other_carts_of_its_bucket(void **state)
 {
 	struct hold *hold = hold_new(HOLD_SLOT, 100);
+	NEEDS_PROCESSES();
 	struct corral *corral = yard_open(&hold->yard, 0);
 	char name[32];
 
 	(void)state;
-	NEEDS_PROCESSES();
 	struct corral_key other = neighbour(&corral->arena, &hold->key, name);
 	assert_int_equal(orders_add(corral, &hold->key, "burger", 899, 1, NULL, NULL), 0);
 	pid_t holder = hold_start(hold);
@@ -193,10 +193,10 @@ static void a_stopped_holder_does_not_block_other_carts_of_its_bucket(void **sta
 static void a_stopped_reader_sees_its_view_unchanged_and_stops_no_change(void **state)
 {
 	struct hold *hold = hold_new(HOLD_VIEW, 100);
+	NEEDS_PROCESSES();
 	struct corral *corral = yard_open(&hold->yard, 0);
 
 	(void)state;
-	NEEDS_PROCESSES();
 	assert_int_equal(orders_add(corral, &hold->key, "burger", 899, 1, NULL, NULL), 0);
 	pid_t pid = hold_start(hold);
 	child_stop(pid);
@@ -245,11 +245,11 @@ static void the_lock_of_a_dead_creator_is_free_for_the_next(void **state)
 static void a_dead_reader_holds_no_memory_back(void **state)
 {
 	struct hold *hold = hold_new(HOLD_VIEW, 100);
+	NEEDS_PROCESSES();
 	struct corral *corral = yard_open(&hold->yard, 0);
 	char notes[4000];
 
 	(void)state;
-	NEEDS_PROCESSES();
 	memset(notes, 'n', sizeof(notes));
 	struct corral_item item = orders_item("burger", 899, 1);
 	item.notes = (struct corral_text){ notes, sizeof(notes) };
@@ -264,10 +264,10 @@ static void a_dead_reader_holds_no_memory_back(void **state)
 static void a_waiter_that_dies_with_the_holder_leaves_the_lock_free(void **state)
 {
 	struct hold *hold = hold_new(HOLD_SLOT, 100);
+	NEEDS_PROCESSES();
 	struct corral *corral = yard_open(&hold->yard, 0);
 
 	(void)state;
-	NEEDS_PROCESSES();
 	assert_int_equal(orders_add(corral, &hold->key, "burger", 899, 1, NULL, NULL), 0);
 	pid_t holder = hold_start(hold);
 	child_stop(holder);
