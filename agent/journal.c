@@ -243,9 +243,9 @@ static void wait_for_work(struct journal *j)
 }
 
 /*
- * Who was served together comes again together, a moment apart: as many as last time are waited
- * for, for less than a sync takes, or the first of them would get one of his own, and all others
- * another.
+ * Callers that one sync served together ask again together, a moment apart. So we wait for as many
+ * as last time, for less than a sync takes; otherwise the first one would get a sync of its own,
+ * and all the others another one.
  */
 static void gather(const struct journal *j)
 {

@@ -32,7 +32,10 @@ void journal_end_carrying(struct journal *j)
 	j->former = NULL;
 }
 
-/* Of the slot, if the files are about this arena's; else of the key that the slot's hash names. */
+/*
+ * The hash under which the files have the slot's cart: what they say of the slot if they are about
+ * this arena, otherwise the hash that stands in the slot.
+ */
 static uint64_t hash_in(const struct journal *j, uint32_t number)
 {
 	const struct salvage_witness *voice = witness_voice(j->former);

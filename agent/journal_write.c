@@ -124,7 +124,7 @@ int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int
 
 /* ------------------------------------------------------------------- slots */
 
-/* What is known of a slot whose cart is no more. */
+/* What is known of a slot that has no cart to show. */
 struct gone {
 	bool over; /* its time is up, and it may have been told so, but its version is there */
 	uint64_t version; /* of a cart that is over */

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Two builds measured against each other: the revision BASE, built aside, and the programs in BUILD. Both run in turns, A B A B,
-# so that what the machine does besides meets both. For each figure: the median of BASE and of this one, the median of the
-# ratios of the pairs (this one / BASE), and the interval that the ratio is in with a confidence of at least 95 % (by the sign
-# test: no distribution is assumed). A star: the interval leaves out 1. What is the same in all runs is not shown.
+# Two builds measured against each other: the revision BASE, built aside, and the programs in
+# BUILD. Both run in turns, A B A B, so that what the machine does besides meets both. For each
+# figure: the median of BASE and of this one, the median of the ratios of the pairs (this one /
+# BASE), and the interval that the ratio is in with a confidence of at least 95 % (by the sign
+# test: no distribution is assumed). A star: the interval leaves out 1. What is the same in all
+# runs is not shown.
 #
 # Usage: bench/compare.sh [-n PAIRS] BUILD BASE BENCHMARK [ARGUMENT...]     (make compare BASE=REV ARGS="get --carts 100")
+
 set -euo pipefail
 usage() {
 	sed -n 's/^# \{0,1\}//; /^Usage/,/^$/p' "$0" >&2
