@@ -7,7 +7,7 @@
  */
 #include "agent.h"
 #include "base/atomic.h"
-#include "memory/block.h"
+#include "memory/retire.h"
 #include "sync/grace.h"
 
 #define STALL_MS 1000

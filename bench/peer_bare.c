@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "base/atomic.h"
-#include "memory/block.h"
+#include "memory/class.h"
 #include "peer.h"
 
 #define RING 128u
@@ -131,8 +131,8 @@ static int start(const struct peer_place *place, pid_t *ret_pid)
 	*ret_pid = 0;
 	bare.count = load->carts;
 	bare.cart_bytes = load->cart_bytes;
-	bare.stride = block_class_bytes(
-		block_class_of(load->cart_bytes + (uint32_t)sizeof(struct block_header)));
+	bare.stride =
+		class_bytes(class_of(load->cart_bytes + (uint32_t)sizeof(struct block_header)));
 	bare.block_bytes = align_up(bare.stride * (bare.count + RINGS * RING), EXTENT_BYTES);
 	bare.carts = shared(bare.count * sizeof(*bare.carts));
 	bare.rings = shared(RINGS * sizeof(*bare.rings));

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "memory/block.h"
+#include "memory/class.h"
 #include "plain.h"
 
 #define SEED 0x636f7272616cu
@@ -28,8 +28,8 @@ static bool allocate(struct plain *plain, const struct load *load)
 	while (buckets < load->carts)
 		buckets *= 2;
 	/* every cart has the bytes of the first one (notes are padded to fit) */
-	plain->stride = block_class_bytes(
-		block_class_of(load->cart_bytes + (uint32_t)sizeof(struct block_header)));
+	plain->stride =
+		class_bytes(class_of(load->cart_bytes + (uint32_t)sizeof(struct block_header)));
 	plain->value_bytes = plain->stride * load->carts;
 	plain->mask = buckets - 1;
 	plain->seed = SEED;

@@ -15,7 +15,7 @@
 
 #include "api/handle.h"
 #include "inspect/inspect.h"
-#include "memory/block.h"
+#include "memory/retire.h"
 #include "options.h"
 #include "progress.h"
 #include "store/repair.h"

@@ -156,12 +156,12 @@ static void lock_word_has_room_for_every_thread(void **state)
 static void page_word_gives_back_what_it_was_made_of(void **state)
 {
 	(void)state;
-	for (uint32_t class = 0; class < MAX_CLASSES; class ++) {
+	for (uint32_t class_no = 0; class_no < MAX_CLASSES; class_no++) {
 		for (uint32_t pages = 1; pages <= 0xffff; pages += 97) {
-			const uint32_t word = PAGE_WORD(class, pages);
+			const uint32_t word = PAGE_WORD(class_no, pages);
 
 			assert_int_not_equal(word, 0);
-			assert_int_equal(PAGE_SPAN_CLASS(word), class);
+			assert_int_equal(PAGE_SPAN_CLASS(word), class_no);
 			assert_int_equal(PAGE_SPAN_PAGES(word), pages);
 		}
 	}

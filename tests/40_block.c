@@ -14,34 +14,34 @@ static void every_size_has_the_smallest_class_with_room_and_little_waste(void **
 {
 	(void)state;
 	for (uint32_t bytes = 1; bytes <= CLASS_LARGEST; bytes++) {
-		uint32_t class = block_class_of(bytes);
-		uint32_t room = block_class_bytes(class);
-		if (class >= CLASS_COUNT || room < bytes)
-			fail_msg("class %u of %u bytes has %u", class, bytes, room);
-		if (class > 0 && block_class_bytes(class - 1) >= bytes)
-			fail_msg("%u bytes: class %u would do", bytes, class - 1);
+		uint32_t class_no = class_of(bytes);
+		uint32_t room = class_bytes(class_no);
+		if (class_no >= CLASS_COUNT || room < bytes)
+			fail_msg("class %u of %u bytes has %u", class_no, bytes, room);
+		if (class_no > 0 && class_bytes(class_no - 1) >= bytes)
+			fail_msg("%u bytes: class %u would do", bytes, class_no - 1);
 		if (bytes > CLASS_SMALLEST && room - bytes >= 64 && room - bytes > bytes / 16)
 			fail_msg("%u bytes waste %u", bytes, room - bytes);
 	}
-	assert_int_equal(block_class_of(CLASS_LARGEST), CLASS_COUNT - 1);
-	assert_int_equal(block_class_bytes(CLASS_COUNT - 1), CLASS_LARGEST);
+	assert_int_equal(class_of(CLASS_LARGEST), CLASS_COUNT - 1);
+	assert_int_equal(class_bytes(CLASS_COUNT - 1), CLASS_LARGEST);
 }
 
 static void spans_are_whole_pages_of_whole_blocks_and_waste_a_32nd_at_most(void **state)
 {
 	(void)state;
-	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
-		uint32_t bytes = block_class_bytes(class);
-		uint32_t span = block_span_pages(class) * PAGE_BYTES;
+	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++) {
+		uint32_t bytes = class_bytes(class_no);
+		uint32_t span = class_span_pages(class_no) * PAGE_BYTES;
 		assert_int_equal(bytes % BLOCK_UNIT, 0);
-		assert_int_equal(block_class_of(bytes), class);
-		assert_true(class == 0 || bytes > block_class_bytes(class - 1));
-		assert_true(block_span_blocks(class) >= 1);
-		assert_true(block_span_blocks(class) * bytes <= span);
-		assert_true(span - block_span_blocks(class) * bytes <= span / 32);
-		assert_true(block_span_pages(class) <
+		assert_int_equal(class_of(bytes), class_no);
+		assert_true(class_no == 0 || bytes > class_bytes(class_no - 1));
+		assert_true(class_span_blocks(class_no) >= 1);
+		assert_true(class_span_blocks(class_no) * bytes <= span);
+		assert_true(span - class_span_blocks(class_no) * bytes <= span / 32);
+		assert_true(class_span_pages(class_no) <
 			    SPAN_PAGES_MAX); /* as far as the scavenger looks back */
-		assert_true(block_span_blocks(class) <= UINT16_MAX);
+		assert_true(class_span_blocks(class_no) <= UINT16_MAX);
 	}
 }
 
@@ -65,8 +65,8 @@ static void blocks_handed_out_do_not_overlap(void **state)
 			assert_int_equal(r, 0);
 			const struct block_header *block = block_at(&cast->us.arena, refs[count]);
 			assert_non_null(block);
-			assert_true(block_class_bytes(block->class) >= sizes[count]);
-			assert_true(block->class >= block_class_of(sizes[count]));
+			assert_true(class_bytes(block->class_no) >= sizes[count]);
+			assert_true(block->class_no >= class_of(sizes[count]));
 			assert_int_equal(block->slot, 0);
 			kit_fill(&cast->us.arena, refs[count], refs[count] + round);
 			count++;
@@ -159,7 +159,7 @@ static void larger_class_helps_out_when_its_own_is_empty(void **state)
 	kit_give(&cast->one, larger);
 	assert_int_equal(kit_take(&cast->one, 8000, &found), 0);
 	assert_int_equal(found, larger);
-	assert_true(block_at(&cast->us.arena, found)->class > block_class_of(8000));
+	assert_true(block_at(&cast->us.arena, found)->class_no > class_of(8000));
 	kit_give(&cast->one, found);
 	for (uint32_t i = 0; i < count; i++)
 		kit_give(&cast->one, refs[i]);
@@ -178,11 +178,11 @@ static void spans_in_which_all_is_free_go_back(void **state)
 			kit_give(&cast->one, refs[i]);
 	block_flush(&cast->one);
 	uint32_t pages = block_scavenge(&cast->one);
-	assert_int_equal(pages, cast->us.arena.page_count - block_span_pages(block_class_of(2000)));
+	assert_int_equal(pages, cast->us.arena.page_count - class_span_pages(class_of(2000)));
 	assert_int_equal(kit_free_pages(&cast->us.arena), pages);
 	kit_give(&cast->one, refs[count / 2]);
 	block_flush(&cast->one);
-	assert_int_equal(block_scavenge(&cast->one), block_span_pages(block_class_of(2000)));
+	assert_int_equal(block_scavenge(&cast->one), class_span_pages(class_of(2000)));
 	assert_int_equal(kit_free_pages(&cast->us.arena), cast->us.arena.page_count);
 	count = kit_take_all(&cast->one, 500000, refs,
 			     COUNT(refs)); /* for whatever size is wanted next */
@@ -211,7 +211,7 @@ static void a_live_span_that_is_marked_as_doomed_stays(void **state)
 	arena->pages[page] |= PAGE_DOOMED;
 	assert_int_equal(block_scavenge(&cast->one), arena->page_count - PAGE_SPAN_PAGES(word));
 	assert_int_equal(arena->pages[page], word);
-	assert_int_equal(block_at(arena, live)->class, block_class_of(2000));
+	assert_int_equal(block_at(arena, live)->class_no, class_of(2000));
 	kit_give(&cast->one, live);
 	block_flush(&cast->one);
 	assert_int_equal(block_scavenge(&cast->one), PAGE_SPAN_PAGES(word));

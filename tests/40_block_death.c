@@ -101,8 +101,8 @@ static void look_at_what_they_left(const struct yard *yard)
 		assert_int_equal(record->retired.lock, 0);
 		assert_int_equal(record->reader, 0);
 	}
-	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
-		assert_int_equal(us.arena.classes[class].lock, 0);
+	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++)
+		assert_int_equal(us.arena.classes[class_no].lock, 0);
 	assert_int_equal(us.arena.header->space_lock, 0);
 	assert_int_equal(us.arena.header->slots_lock, 0);
 	struct kit_key keys[KEYS];

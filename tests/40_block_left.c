@@ -19,8 +19,7 @@ static void what_others_retired_or_left_is_found_when_memory_is_short(void **sta
 	for (uint32_t i = 0; i < count; i++) /* two lives, and does nothing any more */
 		kit_retire(&cast->two, refs[i]);
 	uint32_t mine = kit_take_all(&cast->one, 4000, all, COUNT(all));
-	assert_true(mine + block_span_blocks(block_class_of(4000)) >=
-		    count); /* (its cache is its own) */
+	assert_true(mine + class_span_blocks(class_of(4000)) >= count); /* (its cache is its own) */
 	for (uint32_t i = 0; i < mine; i++)
 		kit_give(&cast->one, all[i]);
 	block_flush(&cast->one);

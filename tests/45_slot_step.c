@@ -94,7 +94,7 @@ static void alloc_and_free(void)
 static void use_up_a_span(void)
 {
 	block_ref refs[256];
-	uint32_t count = block_span_blocks(block_class_of(700));
+	uint32_t count = class_span_blocks(class_of(700));
 
 	for (uint32_t i = 0; i < count; i++)
 		must(kit_take(&one, 700, &refs[i]) == 0);

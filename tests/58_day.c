@@ -13,7 +13,8 @@
 #include "orders_support.h"
 
 #include "api/handle.h"
-#include "memory/block.h"
+#include "memory/pressure.h"
+#include "memory/retire.h"
 
 #define ORDERS 100u
 #define LINES_MAX 40u

@@ -14,7 +14,7 @@
 #include "orders_support.h"
 
 #include "api/handle.h"
-#include "memory/block.h"
+#include "memory/retire.h"
 #include "store/repair.h"
 #include "sync/alive.h"
 

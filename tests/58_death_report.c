@@ -11,7 +11,7 @@
 
 #include "api/handle.h"
 #include "base/atomic.h"
-#include "memory/block.h"
+#include "memory/allocate.h"
 #include "store/slot.h"
 #include "sync/deaths.h"
 #include "sync/grace.h"

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "inspect/salvage.h"
+#include "memory/block_repair.h"
 
 #define BYTES ARENA_BYTES_MIN
 #define CARTS 64

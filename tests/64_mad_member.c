@@ -364,8 +364,8 @@ static void lists_that_lead_into_a_ring_are_no_longer_than_the_space(void **stat
 	arena_block(arena, ring)->next = ring;
 	arena->header->threads_high = arena->max_threads;
 	for (uint32_t number = high; number < arena->max_threads; number++)
-		for (uint32_t class = 0; class < CLASS_COUNT; class ++)
-			arena->threads[number].cache[class] = ring;
+		for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++)
+			arena->threads[number].cache[class_no] = ring;
 	assert_int_equal(inspect_open(yard.path, false, &inspect, why, sizeof(why)), 0);
 	for (uint32_t i = 0; inspect_thread(inspect, i, &used, &row) == 0; i++)
 		bytes += used ? row.cached_bytes : 0;

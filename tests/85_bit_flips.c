@@ -16,7 +16,9 @@
 
 #include "api/handle.h"
 #include "arena_image.h"
-#include "memory/block.h"
+#include "memory/class.h"
+#include "memory/pressure.h"
+#include "memory/retire.h"
 #include "store/expire.h"
 #include "store/repair.h"
 #include "support.h"
@@ -210,8 +212,8 @@ static void flips_in_the_size_classes_and_the_page_table(void **state)
 {
 	(void)state;
 	begin_piece();
-	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
-		flip_all(&image.arena.classes[class], offsetof(struct size_class, reserved));
+	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++)
+		flip_all(&image.arena.classes[class_no], offsetof(struct size_class, reserved));
 	flip_all(image.arena.pages, image.arena.page_count * sizeof(uint32_t));
 	end_piece("classes and pages");
 	assert_true(counts.found > 0);
@@ -243,8 +245,8 @@ static void flips_in_the_headers_of_blocks(void **state)
 		block_ref ref = arena->space_first + page * (PAGE_BYTES / BLOCK_UNIT);
 		if (word == 0)
 			continue;
-		uint32_t units = block_class_bytes(PAGE_SPAN_CLASS(word)) / BLOCK_UNIT;
-		for (uint32_t i = 0; i < block_span_blocks(PAGE_SPAN_CLASS(word));
+		uint32_t units = class_bytes(PAGE_SPAN_CLASS(word)) / BLOCK_UNIT;
+		for (uint32_t i = 0; i < class_span_blocks(PAGE_SPAN_CLASS(word));
 		     i++, ref += units)
 			if (arena_block(arena, ref)->magic == BLOCK_MAGIC)
 				flip_all(arena_block(arena, ref), sizeof(struct block_header));
@@ -425,7 +427,7 @@ static void a_free_block_that_is_the_live_version_is_refused(void **state)
 	assert_non_null(corral);
 	assert_int_equal(handle_actor(corral, &actor), 0);
 	block_ref live = image.carts[0].ref;
-	actor->record->cache[arena_block(&image.arena, live)->class] = live;
+	actor->record->cache[arena_block(&image.arena, live)->class_no] = live;
 	assert_int_equal(corral_set_tax(corral, &key, 82500, NULL, NULL), -EUCLEAN);
 	assert_int_equal(image.carts[0].slot->current, live);
 	assert_int_equal(corral_set_tax(corral, &key, 82500, NULL, NULL), 0);

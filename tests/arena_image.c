@@ -15,6 +15,7 @@
 #include "api/handle.h"
 #include "base/hash.h"
 #include "cart_seal.h"
+#include "memory/allocate.h"
 #include "memory/block.h"
 #include "store/slot.h"
 #include "sync/lock.h"

@@ -9,7 +9,12 @@
 #include "support.h"
 
 #include "base/atomic.h"
+#include "memory/allocate.h"
 #include "memory/block.h"
+#include "memory/class.h"
+#include "memory/free_slot.h"
+#include "memory/pressure.h"
+#include "memory/retire.h"
 #include "store/repair.h"
 
 #define KIT_BYTES (4u << 20)
@@ -48,7 +53,7 @@ static inline void kit_fill(const struct arena *arena, block_ref ref, uint64_t v
 {
 	struct block_header *block = arena_block(arena, ref);
 	uint64_t *words = (uint64_t *)(void *)(block + 1);
-	size_t count = (block_class_bytes(block->class) - sizeof(*block)) / sizeof(*words);
+	size_t count = (class_bytes(block->class_no) - sizeof(*block)) / sizeof(*words);
 
 	words[0] = value;
 	words[count / 2] = value;
@@ -59,7 +64,7 @@ static inline bool kit_is_filled(const struct arena *arena, block_ref ref, uint6
 {
 	const struct block_header *block = arena_block(arena, ref);
 	const uint64_t *words = (const uint64_t *)(const void *)(block + 1);
-	size_t count = (block_class_bytes(block->class) - sizeof(*block)) / sizeof(*words);
+	size_t count = (class_bytes(block->class_no) - sizeof(*block)) / sizeof(*words);
 
 	return words[0] == value && words[count / 2] == value && words[count - 1] == value;
 }

@@ -5,7 +5,7 @@
 #include "crash_cell.h"
 #include "base/atomic.h"
 #include "crash_guests.h"
-#include "memory/block.h"
+#include "memory/retire.h"
 #include "store/expire.h"
 #include "store/repair.h"
 #include "sync/grace.h"

@@ -9,7 +9,11 @@
 #include "base/atomic.h"
 #include "crash_guests.h"
 #include "crash_operations.h"
+#include "memory/allocate.h"
 #include "memory/block.h"
+#include "memory/class.h"
+#include "memory/pressure.h"
+#include "memory/retire.h"
 #include "store/expire.h"
 #include "store/repair.h"
 #include "store/slot.h"
@@ -59,10 +63,10 @@ static void used_up_cache(struct corral *corral)
 	struct actor *actor = actor_of(corral);
 
 	crash_two_lines(corral);
-	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
-		while (actor->record->cache[class] !=
+	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++) {
+		while (actor->record->cache[class_no] !=
 		       0) { /* to where we find them again: retired */
-			must(block_alloc(actor, block_class_bytes(class)) == 0);
+			must(block_alloc(actor, class_bytes(class_no)) == 0);
 			note(&actor->record->intent.old, actor->record->intent.hand);
 			note(&actor->record->intent.hand, 0);
 			block_retire_old(actor);
@@ -73,15 +77,15 @@ static void used_up_cache(struct corral *corral)
 /*
  * A cart whose version needs about the whole of a block of this class; there may be no room for it.
  */
-static void cart_of_class(struct corral *corral, uint32_t class)
+static void cart_of_class(struct corral *corral, uint32_t class_no)
 {
 	static char notes[CORRAL_WORDS_MAX];
 	char session[16];
 	struct corral_item one = crash_item("cake", "");
 
 	memset(notes, 'y', sizeof(notes));
-	one.notes = (struct corral_text){ notes, block_class_bytes(class) - 340 };
-	snprintf(session, sizeof(session), "%u", class);
+	one.notes = (struct corral_text){ notes, class_bytes(class_no) - 340 };
+	snprintf(session, sizeof(session), "%u", class_no);
 	struct corral_key key = { { "q", 1 }, corral_text(session) };
 	(void)corral_add(corral, &key, &one, NULL, NULL);
 }
@@ -95,10 +99,10 @@ static void short_of_memory(struct corral *corral)
 	struct actor *actor = actor_of(corral);
 
 	crash_two_lines(corral);
-	for (uint32_t class = 13; class < 18; class ++)
-		cart_of_class(corral, class);
-	for (uint32_t class = 70; class >= 18; class --)
-		cart_of_class(corral, class);
+	for (uint32_t class_no = 13; class_no < 18; class_no++)
+		cart_of_class(corral, class_no);
+	for (uint32_t class_no = 70; class_no >= 18; class_no--)
+		cart_of_class(corral, class_no);
 	(void)do_reclaim(corral);
 	(void)block_scavenge(actor);
 	must(actor->arena->header->pages_used == actor->arena->page_count);

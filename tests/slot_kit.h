@@ -11,7 +11,10 @@
 
 #include "base/atomic.h"
 #include "cart/cart.h"
+#include "memory/allocate.h"
 #include "memory/block.h"
+#include "memory/free_slot.h"
+#include "memory/retire.h"
 #include "store/repair.h"
 #include "store/slot.h"
 #include "sync/grace.h"

@@ -12,6 +12,7 @@
 
 #include "base/atomic.h"
 #include "memory/block.h"
+#include "memory/retire.h"
 #include "store/repair.h"
 #include "sync/grace.h"
 

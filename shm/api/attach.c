@@ -36,6 +36,8 @@
 #include "arena/trust.h"
 #include "base/atomic.h"
 #include "memory/block.h"
+#include "memory/block_repair.h"
+#include "memory/retire.h"
 #include "store/repair.h"
 #include "store/slot.h"
 #include "sync/grace.h"

@@ -7,7 +7,9 @@
 
 #include "api/change.h"
 #include "arena/stat.h"
+#include "memory/allocate.h"
 #include "memory/block.h"
+#include "memory/retire.h"
 #include "sync/lock.h"
 
 #define STEP_BACK_ROUNDS 500 /* some 14 us: about twenty changes */

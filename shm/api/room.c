@@ -9,7 +9,7 @@
 #include "api/room.h"
 #include "arena/stat.h"
 #include "base/atomic.h"
-#include "memory/block.h"
+#include "memory/retire.h"
 #include "store/expire.h"
 #include "sync/grace.h"
 

@@ -45,7 +45,7 @@
 #define BLOCK_UNIT 64u /* a block reference counts these */
 #define EXTENT_BYTES                                                                               \
 	(2u * 1024 * 1024) /* reserved on disk at a time, from multiples of it: a huge page */
-#define SPAN_PAGES_MAX 80u /* no span has more, see block_span_pages() */
+#define SPAN_PAGES_MAX 80u /* no span has more, see class_span_pages() */
 
 #define MAX_PROCESSES 1024u
 #define MAX_THREADS 2048u
@@ -350,7 +350,7 @@ static_assert(sizeof(struct size_class) == CACHE_LINE, "one line");
  * that holds blocks of class PAGE_SPAN_CLASS. The words of the span's other pages are 0.
  * W: holder of space_lock.
  */
-#define PAGE_WORD(class, pages) (((uint32_t)(pages) << 16) | ((uint32_t)(class) + 1))
+#define PAGE_WORD(class_no, pages) (((uint32_t)(pages) << 16) | ((uint32_t)(class_no) + 1))
 #define PAGE_SPAN_PAGES(word) ((word) >> 16)
 #define PAGE_SPAN_CLASS(word) (((word)&0x7fffu) - 1)
 #define PAGE_DOOMED 0x8000u /* its span is being dissolved, see pressure.c */
@@ -429,9 +429,9 @@ static_assert(sizeof(struct slot) == CACHE_LINE, "one line");
 #define BLOCK_LIVE 0x6c697665u
 #define BLOCK_STALE 0x93b41a5cu
 
-struct block_header {   /* the first 16 bytes of each block; the cart version follows */
-	block_ref next; /* W: who owns the list the block is in; readers never look */
-	uint16_t class; /* constant once carved */
+struct block_header {      /* the first 16 bytes of each block; the cart version follows */
+	block_ref next;    /* W: who owns the list the block is in; readers never look */
+	uint16_t class_no; /* constant once carved */
 	uint16_t magic;
 	slot_link slot; /* this slot is free when the block is: the last version of an ended cart */
 	uint32_t mark;  /* BLOCK_LIVE, BLOCK_STALE; else never published. W: who publishes, who

@@ -17,6 +17,8 @@
 #include "base/atomic.h"
 #include "inspect/walk.h"
 #include "memory/block.h"
+#include "memory/class.h"
+#include "memory/retire.h"
 #include "store/slot.h"
 #include "sync/alive.h"
 #include "sync/deaths.h"
@@ -248,7 +250,7 @@ static uint64_t list_bytes(struct inspect *inspect, block_ref first)
 
 	for (const struct block_header *block; first != 0; first = block->next) {
 		block = block_at(arena, first);
-		uint64_t size = block != NULL ? block_class_bytes(block->class) : 0;
+		uint64_t size = block != NULL ? class_bytes(block->class_no) : 0;
 		if (size == 0 || size > inspect->list_bytes)
 			break;
 		inspect->list_bytes -= size;
@@ -304,8 +306,8 @@ int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used,
 	ret_row->revoked = reader != 0 && reader <= load_relaxed(&record->revoked);
 	if (ret_row->phases_behind > 0 && !ret_row->revoked)
 		ret_row->held_back_bytes = block_held_back(arena, reader);
-	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
-		ret_row->cached_bytes += list_bytes(inspect, record->cache[class]);
+	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++)
+		ret_row->cached_bytes += list_bytes(inspect, record->cache[class_no]);
 	ret_row->retired_bytes = list_bytes(inspect, record->retired.open) +
 				 list_bytes(inspect, record->retired.waiting) +
 				 list_bytes(inspect, record->retired.ready) +
@@ -328,9 +330,9 @@ int inspect_class(struct inspect *inspect, uint32_t index, bool *ret_used,
 	const uint32_t *counts = &inspect->counts[index * PLACE_COUNT];
 	*ret_used = inspect->spans[index] != 0;
 	*ret_row =
-		(struct inspect_class){ .block_bytes = block_class_bytes(index),
+		(struct inspect_class){ .block_bytes = class_bytes(index),
 					.spans = inspect->spans[index],
-					.blocks = inspect->spans[index] * block_span_blocks(index),
+					.blocks = inspect->spans[index] * class_span_blocks(index),
 					.live = counts[PLACE_LIVE],
 					.free = counts[PLACE_FREE] + counts[PLACE_NEVER_USED],
 					.cached = counts[PLACE_CACHED],
@@ -424,7 +426,7 @@ int inspect_slot(struct inspect *inspect, uint32_t index, bool *ret_used,
 	uint64_t lease = load_relaxed(&slot->lease);
 	*ret_row = (struct inspect_slot){ .number = index,
 					  .bytes = block + 1,
-					  .size = block_class_bytes(block->class) - sizeof(*block),
+					  .size = class_bytes(block->class_no) - sizeof(*block),
 					  .ended = !lease_runs(lease) };
 	ret_row->deadline_ns = ret_row->ended ? 0 : slot_deadline_ns(arena, lease);
 	return 0;

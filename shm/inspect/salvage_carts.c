@@ -25,7 +25,7 @@
 #include "arena/lease.h"
 #include "cart/cart.h"
 #include "inspect/salvage_inside.h"
-#include "memory/block.h"
+#include "memory/class.h"
 #include "store/slot.h"
 
 #define CLOCK_SLACK_NS                                                                             \
@@ -358,12 +358,13 @@ static bool begins_block(const struct arena *arena, block_ref ref)
 		uint32_t word = arena->pages[page - back] & ~PAGE_DOOMED;
 		if (word == 0)
 			continue;
-		uint32_t class = PAGE_SPAN_CLASS(word);
-		if (class >= CLASS_COUNT || PAGE_SPAN_PAGES(word) != block_span_pages(class) ||
+		uint32_t class_no = PAGE_SPAN_CLASS(word);
+		if (class_no >= CLASS_COUNT ||
+		    PAGE_SPAN_PAGES(word) != class_span_pages(class_no) ||
 		    PAGE_SPAN_PAGES(word) <= back)
 			return true;
 		uint32_t offset = ref - arena->space_first - (page - back) * UNITS_PER_PAGE;
-		return offset % (block_class_bytes(class) / BLOCK_UNIT) == 0;
+		return offset % (class_bytes(class_no) / BLOCK_UNIT) == 0;
 	}
 	return true;
 }

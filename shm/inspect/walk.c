@@ -16,7 +16,7 @@
 
 #include "base/atomic.h"
 #include "inspect/walk.h"
-#include "memory/block.h"
+#include "memory/class.h"
 #include "store/slot.h"
 #include "sync/alive.h"
 
@@ -43,7 +43,7 @@ static uint32_t blocks_bound(const struct inspect *inspect)
 
 /* ------------------------------------------------------------------- spans */
 
-static bool is_dissolving(const struct arena *arena, uint32_t class)
+static bool is_dissolving(const struct arena *arena, uint32_t class_no)
 {
 	uint32_t high =
 		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
@@ -51,7 +51,7 @@ static bool is_dissolving(const struct arena *arena, uint32_t class)
 	for (uint32_t number = 0; number < high; number++) {
 		const struct intent *intent = &arena->threads[number].intent;
 		if (load_relaxed(&intent->splice_kind) == SPLICE_DISSOLVE &&
-		    load_relaxed(&intent->splice_class) == class)
+		    load_relaxed(&intent->splice_class) == class_no)
 			return true;
 	}
 	return false;
@@ -67,16 +67,16 @@ static void walk_pages(struct inspect *inspect)
 			page++;
 			continue;
 		}
-		uint32_t class = PAGE_SPAN_CLASS(word);
+		uint32_t class_no = PAGE_SPAN_CLASS(word);
 		uint32_t pages = PAGE_SPAN_PAGES(word);
-		if (class >= CLASS_COUNT || pages != block_span_pages(class) ||
+		if (class_no >= CLASS_COUNT || pages != class_span_pages(class_no) ||
 		    pages > arena->page_count - page) {
 			walk_tell(inspect, "page %u: its page-table word 0x%08x is no span", page,
 				  word);
 			page++;
 			continue;
 		}
-		if ((word & PAGE_DOOMED) != 0 && !is_dissolving(arena, class))
+		if ((word & PAGE_DOOMED) != 0 && !is_dissolving(arena, class_no))
 			walk_tell(inspect,
 				  "page %u: its span is marked as being dissolved, and nobody does "
 				  "it",
@@ -90,7 +90,7 @@ static void walk_pages(struct inspect *inspect)
 					  page + i, page);
 			inspect->head_of_page[page + i] = page + 1;
 		}
-		inspect->spans[class]++;
+		inspect->spans[class_no]++;
 		inspect->totals.span_bytes += (uint64_t)pages * PAGE_BYTES;
 		page += pages;
 	}
@@ -106,15 +106,15 @@ static uint32_t class_at(const struct inspect *inspect, block_ref ref)
 	uint32_t head = inspect->head_of_page[(ref - arena->space_first) / WALK_UNITS_PER_PAGE];
 	if (head == 0)
 		return CLASS_COUNT;
-	uint32_t class = PAGE_SPAN_CLASS(arena->pages[head - 1]);
-	if (class >= CLASS_COUNT)
+	uint32_t class_no = PAGE_SPAN_CLASS(arena->pages[head - 1]);
+	if (class_no >= CLASS_COUNT)
 		return CLASS_COUNT;
-	uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
+	uint32_t units = class_bytes(class_no) / BLOCK_UNIT;
 	uint32_t offset = ref - arena->space_first - (head - 1) * WALK_UNITS_PER_PAGE;
 	if (units > arena->space_end - ref)
 		return CLASS_COUNT; /* the page table has changed since we walked it */
-	return offset % units == 0 && offset / units < block_span_blocks(class) ? class :
-										  CLASS_COUNT;
+	return offset % units == 0 && offset / units < class_span_blocks(class_no) ? class_no :
+										     CLASS_COUNT;
 }
 
 /* What is in a hand or on the way may have either mark. */
@@ -127,9 +127,9 @@ static bool mark_fits(enum place place, uint32_t mark)
 
 bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const char *where)
 {
-	uint32_t class = class_at(inspect, ref);
+	uint32_t class_no = class_at(inspect, ref);
 
-	if (class == CLASS_COUNT) {
+	if (class_no == CLASS_COUNT) {
 		walk_tell(inspect, "%s: reference 0x%x is no block", where, ref);
 		return false;
 	}
@@ -141,7 +141,8 @@ bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const ch
 		return false;
 	}
 	const struct block_header *block = arena_block(&inspect->arena, ref);
-	if (place != PLACE_NEVER_USED && (block->class != class || block->magic != BLOCK_MAGIC)) {
+	if (place != PLACE_NEVER_USED &&
+	    (block->class_no != class_no || block->magic != BLOCK_MAGIC)) {
 		walk_tell(inspect, "%s: block 0x%x has a damaged header", where, ref);
 		return false;
 	}
@@ -149,7 +150,7 @@ bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const ch
 		walk_tell(inspect, "%s: block 0x%x has the wrong mark (0x%08x)", where, ref,
 			  block->mark);
 	*mark = (uint8_t)place;
-	inspect->counts[class * PLACE_COUNT + place]++;
+	inspect->counts[class_no * PLACE_COUNT + place]++;
 	return true;
 }
 
@@ -199,14 +200,14 @@ static void walk_classes(struct inspect *inspect)
 
 	find_carving(inspect, carving);
 
-	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
-		const struct size_class *c = &arena->classes[class];
-		uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
-		snprintf(where, sizeof(where), "class %u (%u bytes), free list", class,
-			 block_class_bytes(class));
+	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++) {
+		const struct size_class *c = &arena->classes[class_no];
+		uint32_t units = class_bytes(class_no) / BLOCK_UNIT;
+		snprintf(where, sizeof(where), "class %u (%u bytes), free list", class_no,
+			 class_bytes(class_no));
 		walk_list(inspect, c->head, 0, PLACE_FREE, where);
 		for (block_ref at = c->bump;
-		     !carving[class] && at < c->bump_end && c->bump_end <= arena->space_end;
+		     !carving[class_no] && at < c->bump_end && c->bump_end <= arena->space_end;
 		     at += units)
 			if (!walk_put(inspect, at, PLACE_NEVER_USED, "never used blocks"))
 				break;
@@ -222,11 +223,11 @@ static void walk_classes(struct inspect *inspect)
 static const struct cart_head *copy_cart(struct inspect *inspect, const struct slot *slot,
 					 block_ref current, uint8_t *copy, size_t *ret_room)
 {
-	uint32_t class = class_at(inspect, current);
+	uint32_t class_no = class_at(inspect, current);
 
-	if (class == CLASS_COUNT)
+	if (class_no == CLASS_COUNT)
 		return NULL;
-	size_t room = block_class_bytes(class) - sizeof(struct block_header);
+	size_t room = class_bytes(class_no) - sizeof(struct block_header);
 	const struct cart_head *cart =
 		(const struct cart_head *)(arena_block(&inspect->arena, current) + 1);
 	size_t size = min_u64(room, max_u64(load_relaxed(&cart->size), sizeof(*cart)));
@@ -362,20 +363,20 @@ static void add_up(struct inspect *inspect)
 					      [PLACE_LIVE] = &totals->live_bytes,
 					      [PLACE_RETIRED] = &totals->retired_bytes };
 
-	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
+	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++) {
 		uint64_t known = 0;
 		for (uint32_t place = PLACE_NEVER_USED; place < PLACE_COUNT; place++) {
-			uint64_t count = inspect->counts[class * PLACE_COUNT + place];
-			*sums[place] += count * block_class_bytes(class);
+			uint64_t count = inspect->counts[class_no * PLACE_COUNT + place];
+			*sums[place] += count * class_bytes(class_no);
 			known += count;
 		}
-		uint64_t all = (uint64_t)inspect->spans[class] * block_span_blocks(class);
+		uint64_t all = (uint64_t)inspect->spans[class_no] * class_span_blocks(class_no);
 		if (known >= all)
 			continue;
-		totals->lost_bytes += (all - known) * block_class_bytes(class);
+		totals->lost_bytes += (all - known) * class_bytes(class_no);
 		if (inspect->accounting)
 			walk_tell(inspect, "class %u (%u bytes): %llu of %llu blocks are nowhere",
-				  class, block_class_bytes(class),
+				  class_no, class_bytes(class_no),
 				  (unsigned long long)(all - known), (unsigned long long)all);
 	}
 }

@@ -10,7 +10,8 @@
 
 #include "base/atomic.h"
 #include "inspect/walk.h"
-#include "memory/block.h"
+#include "memory/class.h"
+#include "memory/retire.h"
 #include "sync/alive.h"
 #include "sync/grace.h"
 
@@ -25,12 +26,12 @@ bool walk_owner_alive(const struct inspect *inspect, const struct thread_record 
 }
 
 /* One that is being made, or dissolved. */
-static void walk_half_span(struct inspect *inspect, uint32_t class, uint32_t page)
+static void walk_half_span(struct inspect *inspect, uint32_t class_no, uint32_t page)
 {
 	block_ref first = inspect->arena.space_first + page * WALK_UNITS_PER_PAGE;
 
-	for (uint32_t i = 0; i < block_span_blocks(class);
-	     i++, first += block_class_bytes(class) / BLOCK_UNIT)
+	for (uint32_t i = 0; i < class_span_blocks(class_no);
+	     i++, first += class_bytes(class_no) / BLOCK_UNIT)
 		if (!walk_placed(inspect, first))
 			(void)walk_put(inspect, first, PLACE_NEVER_USED, "a half made span");
 }
@@ -40,11 +41,11 @@ static void walk_splice(struct inspect *inspect, const struct thread_record *rec
 {
 	const struct intent *intent = &record->intent;
 	const struct arena *arena = &inspect->arena;
-	uint32_t class = intent->splice_class;
+	uint32_t class_no = intent->splice_class;
 
-	if (class >= CLASS_COUNT)
+	if (class_no >= CLASS_COUNT)
 		return;
-	uint32_t units = block_class_bytes(class) / BLOCK_UNIT;
+	uint32_t units = class_bytes(class_no) / BLOCK_UNIT;
 	block_ref first = intent->splice_first;
 	block_ref end = intent->splice_rest;
 	switch ((enum splice_kind)intent->splice_kind) {
@@ -61,13 +62,13 @@ static void walk_splice(struct inspect *inspect, const struct thread_record *rec
 		break;
 	case SPLICE_CARVE:
 		if (first - 1 < arena->page_count && arena->pages[first - 1] != 0)
-			walk_half_span(inspect, class, first - 1);
+			walk_half_span(inspect, class_no, first - 1);
 		break;
 	case SPLICE_DISSOLVE:
 		for (uint32_t page = 0; page < arena->page_count; page++)
 			if ((arena->pages[page] & PAGE_DOOMED) != 0 &&
-			    PAGE_SPAN_CLASS(arena->pages[page]) == class)
-				walk_half_span(inspect, class, page);
+			    PAGE_SPAN_CLASS(arena->pages[page]) == class_no)
+				walk_half_span(inspect, class_no, page);
 		break;
 	case SPLICE_PUSH:
 	case SPLICE_NONE:
@@ -83,12 +84,13 @@ void walk_thread(struct inspect *inspect, uint32_t number)
 	char where[48];
 
 	snprintf(where, sizeof(where), "thread record %u", number);
-	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
-		bool pushing = intent->splice_kind == SPLICE_PUSH && intent->splice_class == class;
-		if (pushing && inspect->arena.classes[class].head == record->cache[class])
+	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++) {
+		bool pushing =
+			intent->splice_kind == SPLICE_PUSH && intent->splice_class == class_no;
+		if (pushing && inspect->arena.classes[class_no].head == record->cache[class_no])
 			continue; /* the class has it already */
 		/* the end of a list that is being pushed may lead on into the class's already */
-		walk_list(inspect, record->cache[class], pushing ? intent->splice_last : 0,
+		walk_list(inspect, record->cache[class_no], pushing ? intent->splice_last : 0,
 			  PLACE_CACHED, where);
 	}
 	walk_list(inspect, lists->deferred, 0, PLACE_RETIRED, where);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * block_repair.c: what a death leaves of this room to do: blocks and slots in hand,
+ * block_repair.c: what a death leaves of memory to do: blocks and slots in hand,
  * splices, lists, locks.
  *
  * Never waits: it looks only at what the dead one holds, decides from facts whether the step had
  * happened, and makes it so. Each part may be done again, by whoever repairs when this repairer
  * dies, too.
  */
+#include "memory/block_repair.h"
 #include "base/atomic.h"
 #include "memory/block.h"
 #include "memory/pressure.h"
@@ -18,27 +19,27 @@ static void drop_hand_if_listed(struct arena *arena, struct thread_record *recor
 {
 	struct block_header *block = block_at(arena, record->intent.hand);
 
-	uint32_t class = block != NULL ? load_relaxed(&block->class) : CLASS_COUNT;
+	uint32_t class_no = block != NULL ? load_relaxed(&block->class_no) : CLASS_COUNT;
 
 	if (record->intent.hand != 0 &&
-	    (class >= CLASS_COUNT || record->cache[class] == record->intent.hand))
+	    (class_no >= CLASS_COUNT || record->cache[class_no] == record->intent.hand))
 		note(&record->intent.hand, 0);
 }
 
 static void splice_repair(struct arena *arena, struct thread_record *record, uint32_t name)
 {
 	struct intent *intent = &record->intent;
-	uint32_t class = load_relaxed(&intent->splice_class);
+	uint32_t class_no = load_relaxed(&intent->splice_class);
 	uint32_t page = load_relaxed(&intent->splice_first) - 1; /* if it is a page */
 
-	if (intent->splice_kind == SPLICE_NONE || class >= CLASS_COUNT) {
+	if (intent->splice_kind == SPLICE_NONE || class_no >= CLASS_COUNT) {
 		note(&intent->splice_kind, SPLICE_NONE);
 		return;
 	}
-	struct size_class *c = &arena->classes[class];
+	struct size_class *c = &arena->classes[class_no];
 	struct block_header *last = block_at(arena, intent->splice_last);
 	if (lock_held_by(&c->lock, name)) {
-		bool adopted = record->cache[class] == intent->splice_first;
+		bool adopted = record->cache[class_no] == intent->splice_first;
 		switch ((enum splice_kind)intent->splice_kind) {
 		case SPLICE_POP: /* not adopted: as if nothing had been popped */
 			if (!adopted && last != NULL) {
@@ -52,7 +53,7 @@ static void splice_repair(struct arena *arena, struct thread_record *record, uin
 			break;
 		case SPLICE_PUSH: /* the head tells whether the class has it */
 			if (c->head == intent->splice_first)
-				note(&record->cache[class], 0);
+				note(&record->cache[class_no], 0);
 			else if (last != NULL)
 				note(&last->next, intent->splice_rest);
 			break;
@@ -64,7 +65,7 @@ static void splice_repair(struct arena *arena, struct thread_record *record, uin
 			}
 			break;
 		case SPLICE_DISSOLVE:
-			pressure_dissolve(arena, class);
+			pressure_dissolve(arena, class_no);
 			break;
 		case SPLICE_NONE:
 			break;
@@ -124,8 +125,8 @@ static uint32_t look_at_held(const struct arena *arena, const struct thread_reco
 		found |= DEATH_SLOTS;
 	if (lock_held_by(&arena->header->space_lock, name))
 		found |= DEATH_SPACE;
-	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
-		if (lock_held_by(&arena->classes[class].lock, name))
+	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++)
+		if (lock_held_by(&arena->classes[class_no].lock, name))
 			found |= DEATH_CLASS;
 	if (intent->splice_kind != SPLICE_NONE)
 		found |= DEATH_SPLICE;
@@ -147,8 +148,8 @@ uint32_t block_repair(struct arena *arena, struct thread_record *record, uint32_
 	splice_repair(arena, record, name);
 	lock_release_of(&arena->header->slots_lock, name);
 	lock_release_of(&arena->header->space_lock, name);
-	for (uint32_t class = 0; class < CLASS_COUNT;
-	     class ++) /* it may have died between lock and intent */
-		lock_release_of(&arena->classes[class].lock, name);
+	for (uint32_t class_no = 0; class_no < CLASS_COUNT;
+	     class_no++) /* it may have died between lock and intent */
+		lock_release_of(&arena->classes[class_no].lock, name);
 	return found;
 }

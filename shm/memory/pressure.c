@@ -14,8 +14,10 @@
 
 #include "base/atomic.h"
 #include "memory/block.h"
+#include "memory/class.h"
 #include "memory/pressure.h"
-#include "memory/space.h"
+#include "memory/retire.h"
+#include "memory/span.h"
 #include "sync/lock.h"
 
 #define LARGER_CLASSES 16u
@@ -37,33 +39,34 @@ static uint32_t head_page(const struct arena *arena, block_ref ref)
 	return arena->page_count;
 }
 
-static bool is_doomed(const struct arena *arena, uint32_t class, uint32_t page)
+static bool is_doomed(const struct arena *arena, uint32_t class_no, uint32_t page)
 {
 	return page < arena->page_count &&
-	       arena->pages[page] == (PAGE_WORD(class, block_span_pages(class)) | PAGE_DOOMED);
+	       arena->pages[page] ==
+		       (PAGE_WORD(class_no, class_span_pages(class_no)) | PAGE_DOOMED);
 }
 
-void pressure_dissolve(struct arena *arena, uint32_t class)
+void pressure_dissolve(struct arena *arena, uint32_t class_no)
 {
-	struct size_class *c = &arena->classes[class];
+	struct size_class *c = &arena->classes[class_no];
 	block_ref bump = load_relaxed(&c->bump); /* once: looked at and used as it was */
 	block_ref *link = &c->head;
 
 	if (bump < c->bump_end && arena_block_inside(arena, bump) &&
-	    is_doomed(arena, class, head_page(arena, bump)))
+	    is_doomed(arena, class_no, head_page(arena, bump)))
 		note(&c->bump_end, bump); /* the never used rest goes with it */
 	for (uint32_t bound = block_bound(arena); *link != 0 && bound > 0; bound--) {
 		struct block_header *block = block_at(arena, *link);
 		if (block == NULL)
 			return; /* damaged: leave all as it is */
-		if (is_doomed(arena, class, head_page(arena, *link)))
+		if (is_doomed(arena, class_no, head_page(arena, *link)))
 			note(link, block->next);
 		else
 			link = &block->next;
 	}
 	for (uint32_t page = 0; page < arena->page_count; page++)
-		if (is_doomed(arena, class, page))
-			space_uncarve(arena, page);
+		if (is_doomed(arena, class_no, page))
+			span_uncarve(arena, page);
 }
 
 /*
@@ -75,33 +78,33 @@ struct tally {
 	uint32_t blocks;
 };
 
-static uint32_t tally_of(const struct tally *tallies, uint32_t class, uint32_t page)
+static uint32_t tally_of(const struct tally *tallies, uint32_t class_no, uint32_t page)
 {
 	const struct tally *tally = &tallies[page];
 
-	return tally->class_plus_one == class + 1 ? tally->blocks : 0;
+	return tally->class_plus_one == class_no + 1 ? tally->blocks : 0;
 }
 
 /* Returns what there are now. */
-static uint32_t tally_add(struct tally *tallies, uint32_t class, uint32_t page, uint32_t blocks)
+static uint32_t tally_add(struct tally *tallies, uint32_t class_no, uint32_t page, uint32_t blocks)
 {
-	blocks += tally_of(tallies, class, page);
-	tallies[page] = (struct tally){ class + 1, blocks };
+	blocks += tally_of(tallies, class_no, page);
+	tallies[page] = (struct tally){ class_no + 1, blocks };
 	return blocks;
 }
 
 /* Those of which all blocks are free. The marks of a damaged page table are taken away. */
-static uint32_t doom(struct arena *arena, uint32_t class, const struct tally *tallies)
+static uint32_t doom(struct arena *arena, uint32_t class_no, const struct tally *tallies)
 {
-	uint32_t span_word = PAGE_WORD(class, block_span_pages(class));
-	uint32_t span_blocks = block_span_blocks(class);
+	uint32_t span_word = PAGE_WORD(class_no, class_span_pages(class_no));
+	uint32_t span_blocks = class_span_blocks(class_no);
 	uint32_t pages = 0;
 
 	for (uint32_t page = 0; page < arena->page_count; page++) {
 		uint32_t word = arena->pages[page] & ~PAGE_DOOMED;
 		if (word != span_word)
 			continue;
-		bool all_free = tally_of(tallies, class, page) == span_blocks;
+		bool all_free = tally_of(tallies, class_no, page) == span_blocks;
 		if (all_free)
 			pages += PAGE_SPAN_PAGES(word);
 		if (arena->pages[page] != (all_free ? word | PAGE_DOOMED : word))
@@ -111,28 +114,28 @@ static uint32_t doom(struct arena *arena, uint32_t class, const struct tally *ta
 }
 
 /* Class lock held. */
-static uint32_t dissolve_spans(struct actor *actor, uint32_t class, const struct tally *tallies)
+static uint32_t dissolve_spans(struct actor *actor, uint32_t class_no, const struct tally *tallies)
 {
 	struct intent *intent = &actor->record->intent;
 	lock_word *lock = &actor->arena->header->space_lock;
 
 	if (!lock_try(actor, lock, LOCK_SPACE))
 		return 0;
-	note(&intent->splice_class, class);
+	note(&intent->splice_class, class_no);
 	note(&intent->splice_kind, SPLICE_DISSOLVE);
-	uint32_t pages = doom(actor->arena, class, tallies);
-	pressure_dissolve(actor->arena, class);
+	uint32_t pages = doom(actor->arena, class_no, tallies);
+	pressure_dissolve(actor->arena, class_no);
 	note(&intent->splice_kind, SPLICE_NONE);
 	lock_drop(actor, lock, LOCK_SPACE);
 	return pages;
 }
 
 /* Count each span's free blocks, then dissolve those that have them all. Class lock held. */
-static uint32_t scavenge_class(struct actor *actor, uint32_t class, struct tally *tallies)
+static uint32_t scavenge_class(struct actor *actor, uint32_t class_no, struct tally *tallies)
 {
 	struct arena *arena = actor->arena;
-	struct size_class *c = &arena->classes[class];
-	uint32_t span_blocks = block_span_blocks(class);
+	struct size_class *c = &arena->classes[class_no];
+	uint32_t span_blocks = class_span_blocks(class_no);
 	uint32_t bound = block_bound(arena);
 	bool some = false; /* a span is all free */
 
@@ -140,19 +143,19 @@ static uint32_t scavenge_class(struct actor *actor, uint32_t class, struct tally
 
 	if (bump < c->bump_end && arena_block_inside(arena, bump)) {
 		uint32_t page = head_page(arena, bump);
-		uint32_t blocks = (c->bump_end - bump) / (block_class_bytes(class) / BLOCK_UNIT);
+		uint32_t blocks = (c->bump_end - bump) / (class_bytes(class_no) / BLOCK_UNIT);
 		if (page < arena->page_count)
-			some |= tally_add(tallies, class, page, blocks) == span_blocks;
+			some |= tally_add(tallies, class_no, page, blocks) == span_blocks;
 	}
 	for (block_ref at = c->head; at != 0 && bound > 0; bound--) {
 		struct block_header *block = block_at(arena, at);
 		uint32_t page = block != NULL ? head_page(arena, at) : arena->page_count;
 		if (page >= arena->page_count)
 			return 0; /* damaged */
-		some |= tally_add(tallies, class, page, 1) == span_blocks;
+		some |= tally_add(tallies, class_no, page, 1) == span_blocks;
 		at = block->next;
 	}
-	return some ? dissolve_spans(actor, class, tallies) : 0;
+	return some ? dissolve_spans(actor, class_no, tallies) : 0;
 }
 
 uint32_t block_scavenge(struct actor *actor)
@@ -160,17 +163,17 @@ uint32_t block_scavenge(struct actor *actor)
 	struct arena *arena = actor->arena;
 	uint32_t freed = 0;
 
-	/* before any lock of this floor: the heap is not ours to wait for inside */
+	/* before any lock of this layer: the heap is not ours to wait for inside */
 	struct tally *tallies = calloc(arena->page_count, sizeof(*tallies));
 	if (tallies == NULL)
 		return 0;
-	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
-		struct size_class *c = &arena->classes[class];
+	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++) {
+		struct size_class *c = &arena->classes[class_no];
 		if ((load_relaxed(&c->head) == 0 &&
 		     load_relaxed(&c->bump) == load_relaxed(&c->bump_end)) ||
 		    !lock_try(actor, &c->lock, LOCK_CLASS))
 			continue;
-		freed += scavenge_class(actor, class, tallies);
+		freed += scavenge_class(actor, class_no, tallies);
 		lock_drop(actor, &c->lock, LOCK_CLASS);
 	}
 	free(tallies);
@@ -184,10 +187,10 @@ static uint32_t pages_in_use(const struct arena *arena)
 
 	for (uint32_t page = reserved; page > 0; page--) {
 		uint32_t word = load_relaxed(&arena->pages[page - 1]);
-		uint32_t class = PAGE_SPAN_CLASS(word), pages = PAGE_SPAN_PAGES(word);
+		uint32_t class_no = PAGE_SPAN_CLASS(word), pages = PAGE_SPAN_PAGES(word);
 		if (word == 0)
 			continue;
-		bool sound = class < CLASS_COUNT && pages == block_span_pages(class) &&
+		bool sound = class_no < CLASS_COUNT && pages == class_span_pages(class_no) &&
 			     pages <= reserved - (page - 1);
 		return sound ? page - 1 + pages : reserved;
 	}
@@ -237,7 +240,7 @@ static int64_t trim_locked(struct arena *arena, uint32_t keep, uint64_t most)
 {
 	if (some_void_view(arena))
 		return -EBUSY;
-	keep = (uint32_t)max_u64(keep, space_with_spare(arena, pages_in_use(arena)));
+	keep = (uint32_t)max_u64(keep, span_pages_with_spare(arena, pages_in_use(arena)));
 	return arena_unreserve(arena, keep, most);
 }
 
@@ -249,7 +252,7 @@ int64_t block_trim(struct actor *actor, uint64_t least, uint64_t most)
 {
 	struct arena *arena = actor->arena;
 	lock_word *lock = &arena->header->space_lock;
-	uint32_t keep = space_with_spare(arena, pages_in_use(arena));
+	uint32_t keep = span_pages_with_spare(arena, pages_in_use(arena));
 	uint64_t reserved =
 		min_u64(load_relaxed(&arena->header->reserved_pages), arena->page_count);
 
@@ -264,53 +267,7 @@ int64_t block_trim(struct actor *actor, uint64_t least, uint64_t most)
 	return bytes;
 }
 
-/* Records that nobody owns: become their owner for a moment and give all they have back. */
-static void empty_orphan(struct actor *actor, uint32_t number)
-{
-	struct thread_record *record = &actor->arena->threads[number];
-	struct actor heir = *actor;
-
-	if (load_relaxed(&record->owner) != 0 || !block_has_leftovers(record) ||
-	    !cas_acq_rel(&record->owner, 0, actor->life->process + 1))
-		return;
-	heir.record = record;
-	heir.name = number + 1;
-	heir.held = 0;
-	heir.light_phase = 0; /* ours is not announced in this record */
-	block_settle(&heir);
-	(void)block_reclaim(&heir, record);
-	block_flush(&heir);
-	store_release(&record->owner, 0);
-}
-
-/* relaxed: another may be at the lists; their lock decides */
-static bool has_retired(const struct actor *actor, const struct thread_record *record)
-{
-	const struct retired *lists = &record->retired;
-
-	return (load_relaxed(&lists->open) | load_relaxed(&lists->waiting) |
-		load_relaxed(&lists->ready) | (record == actor->record ? lists->deferred : 0)) != 0;
-}
-
-bool block_reclaim_all(struct actor *actor)
-{
-	uint32_t high = (uint32_t)min_u64(load_acquire(&actor->arena->header->threads_high),
-					  actor->arena->max_threads);
-	bool left = false;
-
-	for (uint32_t number = 0; number < high; number++) {
-		struct thread_record *record = &actor->arena->threads[number];
-		empty_orphan(actor, number);
-		if (has_retired(actor, record))
-			(void)block_reclaim(actor, record);
-		left |= has_retired(actor, record);
-	}
-	block_flush(actor); /* what we took is everybody's */
-	return left;
-}
-
-int pressure_relieve(struct actor *actor, uint32_t *class, int error,
-		     int (*refill)(struct actor *actor, uint32_t class, bool waits))
+int pressure_relieve(struct actor *actor, uint32_t *class_no, int error)
 {
 	/*
 	 * A full disk has no new span for another class either, and each would ask for it anew:
@@ -319,15 +276,15 @@ int pressure_relieve(struct actor *actor, uint32_t *class, int error,
 	bool may_carve = error != -ENOSPC || actor->makes_room;
 
 	(void)block_reclaim_all(actor);
-	if (refill(actor, *class, may_carve) == 0)
+	if (block_refill(actor, *class_no, may_carve) == 0)
 		return 0;
-	if (block_scavenge(actor) > 0 && refill(actor, *class, true) == 0)
+	if (block_scavenge(actor) > 0 && block_refill(actor, *class_no, true) == 0)
 		return 0;
-	for (uint32_t larger = *class + 1;
-	     larger < CLASS_COUNT && larger <= *class + LARGER_CLASSES; larger++) {
-		if (refill(actor, larger, may_carve) != 0)
+	for (uint32_t larger = *class_no + 1;
+	     larger < CLASS_COUNT && larger <= *class_no + LARGER_CLASSES; larger++) {
+		if (block_refill(actor, larger, may_carve) != 0)
 			continue;
-		*class = larger;
+		*class_no = larger;
 		return 0;
 	}
 	return error;

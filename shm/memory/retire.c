@@ -19,9 +19,12 @@
  * membarrier: a batch of blocks shares them. Nothing here waits for a reader: what is not over yet
  * stays where it is.
  */
+#include "memory/retire.h"
 #include "arena/stat.h"
 #include "base/atomic.h"
 #include "memory/block.h"
+#include "memory/class.h"
+#include "memory/free_slot.h"
 #include "sync/grace.h"
 #include "sync/lock.h"
 
@@ -139,7 +142,7 @@ static void push_open(struct actor *actor, struct retired *lists, struct block_h
 	note(&intent->old, 0);
 	lists->open_count++;
 	lists->open_bytes +=
-		block_class_bytes((uint32_t)min_u64(load_relaxed(&block->class), CLASS_COUNT - 1));
+		class_bytes((uint32_t)min_u64(load_relaxed(&block->class_no), CLASS_COUNT - 1));
 }
 
 /* What had to be deferred comes first. intent.old is 0, the lock of our lists is held. */
@@ -216,8 +219,8 @@ bool block_has_leftovers(const struct thread_record *record)
 			load_relaxed(&intent->hand) | load_relaxed(&intent->old) |
 			load_relaxed(&intent->hand_slot);
 
-	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
-		some |= load_relaxed(&record->cache[class]);
+	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++)
+		some |= load_relaxed(&record->cache[class_no]);
 	return some != 0;
 }
 
@@ -243,13 +246,13 @@ static uint64_t count_cache(const struct actor *actor)
 	uint64_t bytes = 0;
 	uint32_t bound = actor->arena->page_count * (PAGE_BYTES / CLASS_SMALLEST);
 
-	for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
-		block_ref at = actor->record->cache[class];
+	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++) {
+		block_ref at = actor->record->cache[class_no];
 		for (; at != 0 && bound > 0; bound--) {
 			const struct block_header *block = block_at(actor->arena, at);
 			if (block == NULL)
 				break;
-			bytes += block_class_bytes(class);
+			bytes += class_bytes(class_no);
 			at = block->next;
 		}
 	}
@@ -265,4 +268,49 @@ void block_settle(struct actor *actor)
 		block_retire_old(actor);
 	if (record->intent.hand != 0)
 		block_free_hand(actor);
+}
+
+/* Records that nobody owns: become their owner for a moment and give all they have back. */
+static void empty_orphan(struct actor *actor, uint32_t number)
+{
+	struct thread_record *record = &actor->arena->threads[number];
+	struct actor heir = *actor;
+
+	if (load_relaxed(&record->owner) != 0 || !block_has_leftovers(record) ||
+	    !cas_acq_rel(&record->owner, 0, actor->life->process + 1))
+		return;
+	heir.record = record;
+	heir.name = number + 1;
+	heir.held = 0;
+	heir.light_phase = 0; /* ours is not announced in this record */
+	block_settle(&heir);
+	(void)block_reclaim(&heir, record);
+	block_flush(&heir);
+	store_release(&record->owner, 0);
+}
+
+/* relaxed: another may be at the lists; their lock decides */
+static bool has_retired(const struct actor *actor, const struct thread_record *record)
+{
+	const struct retired *lists = &record->retired;
+
+	return (load_relaxed(&lists->open) | load_relaxed(&lists->waiting) |
+		load_relaxed(&lists->ready) | (record == actor->record ? lists->deferred : 0)) != 0;
+}
+
+bool block_reclaim_all(struct actor *actor)
+{
+	uint32_t high = (uint32_t)min_u64(load_acquire(&actor->arena->header->threads_high),
+					  actor->arena->max_threads);
+	bool left = false;
+
+	for (uint32_t number = 0; number < high; number++) {
+		struct thread_record *record = &actor->arena->threads[number];
+		empty_orphan(actor, number);
+		if (has_retired(actor, record))
+			(void)block_reclaim(actor, record);
+		left |= has_retired(actor, record);
+	}
+	block_flush(actor); /* what we took is everybody's */
+	return left;
 }

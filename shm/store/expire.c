@@ -8,7 +8,7 @@
 #include "store/expire.h"
 #include "arena/stat.h"
 #include "base/atomic.h"
-#include "memory/block.h"
+#include "memory/retire.h"
 #include "store/slot.h"
 #include "sync/grace.h"
 #include "sync/lock.h"

@@ -12,7 +12,7 @@
 
 #include "arena/stat.h"
 #include "base/atomic.h"
-#include "memory/block.h"
+#include "memory/block_repair.h"
 #include "store/repair.h"
 #include "store/slot.h"
 #include "sync/deaths.h"

@@ -8,7 +8,7 @@
 
 #include "damage.h"
 
-#include "memory/block.h"
+#include "memory/class.h"
 
 #define REGIONS 14
 
@@ -107,7 +107,7 @@ static uint32_t meaningful(const struct arena_image *image, uint32_t value)
 	case 10:
 		return number % 6; /* of an enum */
 	case 11:
-		return PAGE_WORD(number % CLASS_COUNT, block_span_pages(number % CLASS_COUNT));
+		return PAGE_WORD(number % CLASS_COUNT, class_span_pages(number % CLASS_COUNT));
 	case 12:
 		return arena->threads[image->dead_thread].intent.hand;
 	case 13:

@@ -23,7 +23,8 @@
 #include "cart/cart.h"
 #include "inspect/inspect.h"
 #include "inspect/salvage.h"
-#include "memory/block.h"
+#include "memory/pressure.h"
+#include "memory/retire.h"
 #include "store/expire.h"
 #include "store/repair.h"
 #include "store/slot.h"
@@ -50,7 +51,7 @@ static void look_at_rows(struct inspect *inspect)
 {
 	struct inspect_process process;
 	struct inspect_thread thread;
-	struct inspect_class class;
+	struct inspect_class class_no;
 	struct inspect_slot slot;
 	struct inspect_lock locks[4];
 	size_t count;
@@ -60,7 +61,7 @@ static void look_at_rows(struct inspect *inspect)
 		must(!used || strlen(process.program) < sizeof(process.program));
 	for (uint32_t i = 0; i < 4 && inspect_thread(inspect, i, &used, &thread) == 0; i++)
 		must(!used || strlen(thread.doing) < sizeof(thread.doing));
-	for (uint32_t i = 0; inspect_class(inspect, i, &used, &class) == 0; i++)
+	for (uint32_t i = 0; inspect_class(inspect, i, &used, &class_no) == 0; i++)
 		must(i < CLASS_COUNT);
 	(void)inspect_locks(inspect, locks, COUNT(locks), &count);
 	for (uint32_t i = 0; inspect_slot(inspect, i, &used, &slot) == 0; i++) {

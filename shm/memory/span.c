@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * space.c: which pages belong to which span, and the disk space behind them.
+ * span.c: which pages belong to which span, and the disk space behind them.
  *
  * The page table is an array of words: 0, or a span's head; the words inside a span stay 0. A span
  * begins to exist, and ends, with one store to its head's word. The table is walked from
@@ -19,8 +19,8 @@
 #include <errno.h>
 
 #include "base/atomic.h"
-#include "memory/block.h"
-#include "memory/space.h"
+#include "memory/class.h"
+#include "memory/span.h"
 #include "sync/lock.h"
 
 #define DISK_FULL_NS 100000000u
@@ -52,7 +52,7 @@ static uint32_t find_run(const struct arena *arena, uint32_t count)
 	return arena->page_count;
 }
 
-uint32_t space_with_spare(const struct arena *arena, uint32_t pages)
+uint32_t span_pages_with_spare(const struct arena *arena, uint32_t pages)
 {
 	return (uint32_t)min_u64((uint64_t)pages + SPARE_PAGES, arena->page_count);
 }
@@ -77,19 +77,19 @@ static int have_disk(struct actor *actor, uint32_t page, uint32_t count)
 {
 	struct arena *arena = actor->arena;
 	uint32_t reserved = arena->header->reserved_pages;
-	uint32_t end = space_with_spare(arena, page + count);
+	uint32_t end = span_pages_with_spare(arena, page + count);
 	int r = end <= reserved ? 0 : ask_disk(arena, page, end - page);
 
 	return r == -ENOSPC && actor->makes_room && page + count <= reserved ? 0 : r;
 }
 
-static int carve_locked(struct actor *actor, uint32_t class)
+static int carve_locked(struct actor *actor, uint32_t class_no)
 {
 	struct arena *arena = actor->arena;
 	struct arena_header *h = arena->header;
-	struct size_class *c = &arena->classes[class];
+	struct size_class *c = &arena->classes[class_no];
 	struct intent *intent = &actor->record->intent;
-	uint32_t count = block_span_pages(class);
+	uint32_t count = class_span_pages(class_no);
 
 	uint32_t page = find_run(arena, count);
 	if (page >= arena->page_count)
@@ -98,13 +98,13 @@ static int carve_locked(struct actor *actor, uint32_t class)
 	if (r < 0)
 		return r;
 	block_ref first = page_block(arena, page);
-	note(&intent->splice_class, class);
+	note(&intent->splice_class, class_no);
 	note(&intent->splice_first, page + 1);
 	note(&intent->splice_rest, first);
 	note(&intent->splice_kind, SPLICE_CARVE);
-	note(&arena->pages[page], PAGE_WORD(class, count));
+	note(&arena->pages[page], PAGE_WORD(class_no, count));
 	note(&c->bump_end,
-	     first + block_span_blocks(class) * (block_class_bytes(class) / BLOCK_UNIT));
+	     first + class_span_blocks(class_no) * (class_bytes(class_no) / BLOCK_UNIT));
 	note(&c->bump, first); /* from here on the span is the class's */
 	note(&intent->splice_kind, SPLICE_NONE);
 	if (page == h->page_hint)
@@ -113,18 +113,18 @@ static int carve_locked(struct actor *actor, uint32_t class)
 	return 0;
 }
 
-int space_carve(struct actor *actor, uint32_t class)
+int span_carve(struct actor *actor, uint32_t class_no)
 {
 	lock_word *lock = &actor->arena->header->space_lock;
 
 	if (lock_take(actor, lock, LOCK_SPACE) < 0)
 		return -EBUSY;
-	int r = carve_locked(actor, class);
+	int r = carve_locked(actor, class_no);
 	lock_drop(actor, lock, LOCK_SPACE);
 	return r;
 }
 
-void space_uncarve(struct arena *arena, uint32_t page)
+void span_uncarve(struct arena *arena, uint32_t page)
 {
 	struct arena_header *h = arena->header;
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * allocate.c: a block for a writer: from its cache, else from its own retired blocks, else from the
+ * class, else from whatever pressure.c finds.
+ */
+#include <errno.h>
+
+#include "base/atomic.h"
+#include "memory/allocate.h"
+#include "memory/block.h"
+#include "memory/class.h"
+#include "memory/pressure.h"
+#include "memory/retire.h"
+
+/* From our own retired blocks, if any are over; else from the class. */
+static int restock(struct actor *actor, uint32_t class_no, bool waits)
+{
+	struct thread_record *record = actor->record;
+
+	/* relaxed: another may be at our lists; their lock decides */
+	if (load_relaxed(&record->retired.waiting) != 0 ||
+	    load_relaxed(&record->retired.ready) != 0)
+		(void)block_reclaim(actor, record);
+	return record->cache[class_no] == 0 ? block_refill(actor, class_no, waits) : 0;
+}
+
+void block_stock(struct actor *actor, uint32_t bytes)
+{
+	uint32_t class_no = class_of(bytes);
+
+	if (unlikely(actor->record->cache[class_no] == 0))
+		(void)restock(actor, class_no,
+			      false); /* else block_alloc() will say what is the matter */
+}
+
+int block_alloc(struct actor *actor, uint32_t bytes)
+{
+	struct thread_record *record = actor->record;
+	uint32_t class_no = class_of(bytes);
+
+	if (unlikely(record->cache[class_no] == 0)) {
+		int r = restock(actor, class_no, true);
+		if (r == -ENOMEM || r == -ENOSPC || r == -EBUSY)
+			r = pressure_relieve(actor, &class_no, r);
+		if (r < 0)
+			return r;
+	}
+	block_ref ref = record->cache[class_no];
+	struct block_header *block = block_at(actor->arena, ref);
+	if (unlikely(block == NULL || block->class_no != class_no))
+		return -EUCLEAN;
+	note(&record->intent.hand, ref);
+	note(&record->cache[class_no], block->next);
+	record->cached_bytes -= min_u64(class_bytes(class_no), record->cached_bytes);
+	return 0;
+}
