@@ -4,10 +4,9 @@
  * Takes no lock, makes no system call.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "api/handle.h"
-#include "api/list.h"
+#include "api/list_row.h"
 #include "api/unregistered.h"
 #include "base/atomic.h"
 #include "cart/cart.h"
@@ -19,26 +18,6 @@
 	4096u            /* then the section is left, so that a long list stalls nobody            \
 			  */
 #define AGAIN_MAX 10000u /* each time somebody else got on, or the arena is damaged */
-
-bool list_fill_row(const void *cart, size_t room, const struct corral_text *restaurant,
-		   struct corral_entry *ret_entry)
-{
-	struct corral_key key;
-
-	if (cart_verify_front(cart, room) < 0 || cart_get_key(cart, room, &key) < 0 ||
-	    cart_get_head(cart, room, &ret_entry->head) < 0)
-		return false; /* damaged: `corral check` tells */
-	if (key.restaurant_id.size > CORRAL_ID_MAX || key.session_id.size > CORRAL_ID_MAX ||
-	    (restaurant != NULL &&
-	     (restaurant->size != key.restaurant_id.size ||
-	      memcmp(restaurant->data, key.restaurant_id.data, restaurant->size) != 0)))
-		return false;
-	memcpy(ret_entry->restaurant_id, key.restaurant_id.data, key.restaurant_id.size);
-	ret_entry->restaurant_id[key.restaurant_id.size] = '\0';
-	memcpy(ret_entry->session_id, key.session_id.data, key.session_id.size);
-	ret_entry->session_id[key.session_id.size] = '\0';
-	return true;
-}
 
 /* In a section: one slot's cart as a row. 1; 0: there is none to show; -EBUSY as slot_look(). */
 static int fill_entry(struct corral *corral, uint32_t number, bool fenced,

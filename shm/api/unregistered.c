@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "api/list.h"
+#include "api/list_row.h"
 #include "api/unregistered.h"
 #include "base/atomic.h"
 #include "cart/cart.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart.c (side wing): money, and the frame of every change.
+ * cart.c (side wing): the frame of every change.
  *
  * cart_plan() decides: it checks what the change relies on, asks cart_edit() what the
  * change does to lines and attributes, computes the totals and puts the old and the new
@@ -15,37 +15,6 @@
 #include "cart/cart_shape.h"
 
 static_assert(CORRAL_CHECKED_OUT == 1, "one bit of a remembered operation");
-
-#define PPM 1000000
-
-/* ---------------------------------------------------------------- money */
-
-/*
- * subtotal = whole * PPM + rest, and whole * tax_ppm is an integer of the same sign, so
- * only the rest's share is rounded; no product here exceeds the subtotal or 10^12.
- */
-int64_t cart_tax(int64_t subtotal_cents, uint32_t tax_ppm)
-{
-	int64_t whole = subtotal_cents / PPM;
-	int64_t share = subtotal_cents % PPM * tax_ppm;
-
-	return whole * tax_ppm + (share + (share < 0 ? -PPM / 2 : PPM / 2)) / PPM;
-}
-
-bool cart_line_total(uint32_t quantity, int64_t unit_price_cents, int64_t modifiers_cents,
-		     int64_t *ret_cents)
-{
-	return cart_narrow(((__int128)unit_price_cents + modifiers_cents) * quantity, ret_cents);
-}
-
-int cart_text_check(struct corral_text text, size_t max)
-{
-	if (text.size && !text.data)
-		return -EINVAL;
-	if (text.size > max)
-		return -ENAMETOOLONG;
-	return cart_text_valid(text) ? 0 : -EILSEQ;
-}
 
 /* ------------------------------------------------------------ plan */
 

@@ -15,10 +15,6 @@
 #include "cart/cart_shape.h"
 #include "cart/words.h"
 
-const struct corral_text words_own_keys[WORDS_OWN_KEYS] = {
-	{ "menu_item_id", 12 }, { "modifiers", 9 }, { "notes", 5 }, { "name", 4 }
-};
-
 /* ---------------------------------------------------------------- the packer */
 
 /* Where packed bytes go; what does not fit is refused. */

@@ -17,6 +17,10 @@
 
 /* ---------------------------------------------------------------- items */
 
+const struct corral_text words_own_keys[WORDS_OWN_KEYS] = {
+	{ "menu_item_id", 12 }, { "modifiers", 9 }, { "notes", 5 }, { "name", 4 }
+};
+
 bool words_value_valid(const void *value, size_t size)
 {
 	struct cursor cursor = { value, (const uint8_t *)value + size };
@@ -35,16 +39,6 @@ bool words_extras_distinct(const struct corral_extra *extras, uint32_t count)
 				return false;
 	}
 	return true;
-}
-
-bool words_modifiers_cents(const struct corral_modifier *modifiers, uint32_t count,
-			   int64_t *ret_cents)
-{
-	__int128 sum = 0;
-
-	for (uint32_t i = 0; i < count; i++)
-		sum += modifiers[i].price_cents;
-	return cart_narrow(sum, ret_cents);
 }
 
 /* Take the key that has to come next. */

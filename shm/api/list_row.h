@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * list.h: a cart's version as a row of corral_list().
+ * list_row.h: a cart's version as a row of corral_list().
  */
-#ifndef CORRAL_LIST_H
-#define CORRAL_LIST_H
+#ifndef CORRAL_LIST_ROW_H
+#define CORRAL_LIST_ROW_H
 
 #include <stdbool.h>
 
