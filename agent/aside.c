@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arena/trust.h"
+#include "arena/access.h"
 #include "aside.h"
 
 #define HOPELESS JOURNAL_DIRECTORY ".hopeless."
@@ -84,7 +84,7 @@ static int link_files(const struct recover *recover, int aside_fd)
 
 int aside_link(const struct agent *agent, const struct recover *recover, const char *name)
 {
-	int fd = trust_enter(agent->dir_fd, name, TRUST_MAKE, NULL);
+	int fd = access_enter(agent->dir_fd, name, TRUST_MAKE, NULL);
 	if (fd < 0)
 		return fd == -ELOOP || fd == -ENOTDIR || fd == -EPERM ? -EEXIST : fd;
 	int r = link_files(recover, fd);

@@ -22,8 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/ops.h"
-#include "arena/trust.h"
+#include "api/change.h"
+#include "arena/access.h"
 #include "aside.h"
 #include "cart/cart.h"
 #include "recover.h"
@@ -66,7 +66,7 @@ static int put(void *context, uint32_t slot, const void *cart, size_t size, uint
 
 	(void)slot; /* that of another arena */
 	return ended_since(bring, cart, size) ? -ETIME :
-						ops_put(bring->corral, cart, size, idle_ns);
+						change_put(bring->corral, cart, size, idle_ns);
 }
 
 /* What recovery took of these files: it read them so, up to the damage. */
@@ -113,7 +113,7 @@ static int salvage_one(struct agent *agent, const char *name)
 		r = list_recovered(agent, name, &bring);
 	if (r < 0)
 		return r;
-	int fd = trust_enter(agent->dir_fd, name, 0, NULL);
+	int fd = access_enter(agent->dir_fd, name, 0, NULL);
 	if (fd < 0) {
 		free(bring.recovered);
 		return fd;

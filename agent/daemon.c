@@ -128,7 +128,7 @@ static int wait_until_gone(int lock_fd, const char *directory)
 int daemon_stop(const char *location)
 {
 	char directory[PATH_MAX];
-	char why[WHY_BYTES];
+	char why[REASON_BYTES];
 	int dir_fd;
 	json_t *answer = NULL;
 

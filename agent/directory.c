@@ -141,7 +141,7 @@ static bool can_share(const struct stat *dir)
 
 int agent_open_directory(struct agent *agent)
 {
-	char why[WHY_BYTES] = "";
+	char why[REASON_BYTES] = "";
 	struct stat st = { .st_uid = (uid_t)-1 };
 
 	int r = arena_directory(agent->options->location, agent->directory, why);
@@ -163,7 +163,7 @@ int agent_open_directory(struct agent *agent)
 				    agent->options->group_given ? agent->options->group : (gid_t)-1,
 				    &agent->dir_fd, why);
 	if (r == 0 && fstat(agent->dir_fd, &st) < 0)
-		r = why_system(why, -errno, "%s: cannot stat the directory", agent->directory);
+		r = reason_system(why, -errno, "%s: cannot stat the directory", agent->directory);
 	if (r < 0) {
 		log_line(LOG_ERROR, "%s", why);
 		if (made)

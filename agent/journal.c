@@ -304,7 +304,7 @@ static int open_journal(struct journal *j, char *why)
 	j->marks = calloc(arena->max_carts, sizeof(*j->marks));
 	j->told = calloc((arena->max_carts + 63) / 64, sizeof(*j->told));
 	if (j->buffer == NULL || j->marks == NULL || j->told == NULL)
-		return why_set(why, -ENOMEM, "no memory for the journal");
+		return reason_set(why, -ENOMEM, "no memory for the journal");
 	j->dir_fd = journal_open_directory(j->agent->dir_fd, true);
 	int r = j->dir_fd;
 	int count = r >= 0 ? journal_list(j->dir_fd, &numbers) : r;
@@ -416,7 +416,7 @@ int journal_start(struct agent *agent, char *why)
 	}
 	struct journal *j = calloc(1, sizeof(*j));
 	if (j == NULL)
-		return why_set(why, -ENOMEM, "no memory for the journal");
+		return reason_set(why, -ENOMEM, "no memory for the journal");
 	j->agent = agent;
 	int r = open_journal(j, why);
 	if (r == 0) {
@@ -428,7 +428,7 @@ int journal_start(struct agent *agent, char *why)
 			give_up_file(j, synced); /* nothing is durable before it is */
 	}
 	if (r == 0 && (r = begin_thread(j)) < 0)
-		why_system(why, r, "cannot begin the journal's thread");
+		reason_system(why, r, "cannot begin the journal's thread");
 	if (r < 0) {
 		close_journal(j);
 		return r;

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "arena/trust.h"
+#include "arena/access.h"
 #include "aside.h"
 #include "base/atomic.h"
 #include "base/hash.h"
@@ -52,7 +52,7 @@ void journal_name(uint64_t number, char name[JOURNAL_NAME_BYTES])
 
 int journal_open_directory(int dir_fd, bool create)
 {
-	int fd = trust_enter(dir_fd, JOURNAL_DIRECTORY, create ? TRUST_MAKE : 0, NULL);
+	int fd = access_enter(dir_fd, JOURNAL_DIRECTORY, create ? TRUST_MAKE : 0, NULL);
 
 	/*
 	 * or all that is synced in it may be lost with its name; who made it may have died before
@@ -102,7 +102,7 @@ int journal_create(int dir_fd, int journal_fd, uint64_t number, const struct are
 	int fd = openat(journal_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	(void)trust_share(dir_fd, fd);
+	(void)access_share(dir_fd, fd);
 	int r = write_head(fd, journal_fd, &head);
 	if (r < 0) {
 		close(fd);
@@ -211,12 +211,13 @@ int journal_refuse_foreign(int dir_fd, uint32_t *ret_format, char *why)
 	if (!foreign)
 		return 0;
 	*ret_format = format;
-	return why_set(why, -EPROTONOSUPPORT,
-		       "the journal has format %u, this program's is %u: another version of Corral "
-		       "wrote it: install "
-		       "that version, or run corral-agent --upgrade, which puts the journal aside "
-		       "if the arena has all carts",
-		       format, JOURNAL_FORMAT);
+	return reason_set(
+		why, -EPROTONOSUPPORT,
+		"the journal has format %u, this program's is %u: another version of Corral "
+		"wrote it: install "
+		"that version, or run corral-agent --upgrade, which puts the journal aside "
+		"if the arena has all carts",
+		format, JOURNAL_FORMAT);
 }
 
 void journal_reader_close(struct journal_reader *reader)

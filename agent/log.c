@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "arena/trust.h"
+#include "arena/access.h"
 #include "common/text.h"
 
 #define KINDS_MAX 64 /* there are fewer formats that are said while the agent serves */
@@ -149,8 +149,8 @@ static bool is_there(int dir_fd)
 static void reopen(int dir_fd)
 {
 	static bool said;
-	char why[WHY_BYTES] = "", text[LINE_BYTES];
-	int fd = trust_open(dir_fd, LOG_FILE, O_APPEND, true, why);
+	char why[REASON_BYTES] = "", text[LINE_BYTES];
+	int fd = access_open(dir_fd, LOG_FILE, O_APPEND, true, why);
 
 	if (fd >= 0) {
 		(void)dup3(fd, STDERR_FILENO, 0);

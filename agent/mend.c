@@ -85,13 +85,13 @@ static int look(const struct agent *agent, char *why)
 	uint64_t faults = 0;
 	bool quiet;
 
-	int r = inspect_open_at(agent->dir_fd, agent->directory, true, &inspect, why, WHY_BYTES);
+	int r = inspect_open_at(agent->dir_fd, agent->directory, true, &inspect, why, REASON_BYTES);
 	if (r < 0)
 		return r == -EPROTO ? 1 : r; /* too short even to look at: it may be cut off */
 	r = inspect_check(inspect, print_finding, NULL, &faults, &quiet, &totals);
 	inspect_close(inspect);
 	if (r < 0)
-		return why_system(why, r, "it could not be checked to its end");
+		return reason_system(why, r, "it could not be checked to its end");
 	return faults > 0;
 }
 
@@ -99,7 +99,7 @@ static int mend(struct agent *agent)
 {
 	char aside[REBUILD_NAME_BYTES];
 	struct salvage_totals totals;
-	char why[WHY_BYTES] = "";
+	char why[REASON_BYTES] = "";
 
 	int r = look(agent, why);
 	if (r < 0)
@@ -120,7 +120,7 @@ static int mend(struct agent *agent)
 
 int mend_take_directory(struct agent *agent)
 {
-	char why[WHY_BYTES] = "";
+	char why[REASON_BYTES] = "";
 
 	int code = agent_open_directory(agent);
 	if (code != EXIT_DONE)

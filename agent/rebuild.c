@@ -19,8 +19,8 @@
 
 #include "agent.h"
 #include "api/attach.h"
-#include "api/ops.h"
-#include "arena/trust.h"
+#include "api/change.h"
+#include "arena/access.h"
 #include "aside.h"
 #include "base/atomic.h"
 #include "rebuild.h"
@@ -50,7 +50,7 @@ struct rebuild {
 /* The directory that we make the new arena in: -ENOENT, or -EPERM if it is not of our making. */
 static int enter_work(int dir_fd, unsigned flags, char *why)
 {
-	return trust_enter(dir_fd, WORK_DIRECTORY, TRUST_OURS | flags, why);
+	return access_enter(dir_fd, WORK_DIRECTORY, TRUST_OURS | flags, why);
 }
 
 /* What is not of our making stays: nothing in it is ours to remove. */
@@ -75,7 +75,7 @@ static int put_in_place(int dir_fd)
 
 	if (work_fd < 0)
 		return work_fd;
-	int r = trust_open(work_fd, COMPLETE_FILE, 0, false, NULL);
+	int r = access_open(work_fd, COMPLETE_FILE, 0, false, NULL);
 	if (r >= 0) {
 		close(r);
 		r = renameat(work_fd, COMPLETE_FILE, dir_fd, ARENA_FILE) < 0 ? -errno : 0;
@@ -106,8 +106,8 @@ static int take(void *context, uint32_t slot, const void *cart, size_t size, uin
 	if (rebuild->progress && ++rebuild->taken % 1000 == 0) /* then there is one thread */
 		fprintf(stderr, "\r%u carts", rebuild->taken);
 	return slot == REBUILD_ANY_SLOT ?
-		       ops_put(rebuild->corral, cart, size, idle_ns) :
-		       ops_put_numbered(rebuild->corral, slot, cart, size, idle_ns);
+		       change_put(rebuild->corral, cart, size, idle_ns) :
+		       change_put_numbered(rebuild->corral, slot, cart, size, idle_ns);
 }
 
 static void pass_on(void *context, const char *line)
@@ -131,7 +131,7 @@ static int fill(struct rebuild *rebuild, int work_fd, struct salvage_totals *ret
 	int r = handle_open_at(work_fd, WORK_DIRECTORY, ATTACH_AGENT | CORRAL_OBSERVE,
 			       &rebuild->corral);
 	if (r < 0)
-		return why_set(why, r, "%s", corral_why());
+		return reason_set(why, r, "%s", corral_why());
 	struct arena *arena = &rebuild->corral->share->arena;
 	store_relaxed(&arena->header->heartbeat_ns,
 		      arena_now_ns(arena)); /* nobody has to end carts in an agent's stead */
@@ -142,14 +142,14 @@ static int fill(struct rebuild *rebuild, int work_fd, struct salvage_totals *ret
 	if (rebuild->taken >= 1000)
 		fputc('\n', stderr);
 	if (r < 0)
-		why_system(why, r, "cannot put a cart into the new arena");
+		reason_system(why, r, "cannot put a cart into the new arena");
 	if (source->lasting) /* the journal has them, or its next base will have every slot: none
 				has to be dirty */
 		memset(arena->dirty, 0, (arena->max_carts + 63) / 64 * sizeof(arena->dirty[0]));
 	if (r == 0)
 		r = source->floors(source->context, arena);
 	if (r == 0 && (r = sync_arena(source, arena)) < 0)
-		why_system(why, r, "cannot sync the new arena");
+		reason_system(why, r, "cannot sync the new arena");
 	corral_close(rebuild->corral);
 	return r;
 }
@@ -170,7 +170,7 @@ static int build(struct rebuild *rebuild, int work_fd, struct salvage_totals *re
 	}
 	if (r == 0 &&
 	    (renameat(work_fd, ARENA_FILE, work_fd, COMPLETE_FILE) < 0 || fsync(work_fd) < 0))
-		r = why_system(why, -errno, "cannot finish the new arena");
+		r = reason_system(why, -errno, "cannot finish the new arena");
 	return r;
 }
 
@@ -223,9 +223,9 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source,
 		return r;
 	r = rebuild_set_aside(agent->dir_fd, aside_name, aside);
 	if (r < 0 && r != -ENOENT)
-		return why_system(why, r, "cannot set the old arena aside");
+		return reason_system(why, r, "cannot set the old arena aside");
 	r = put_in_place(agent->dir_fd);
-	return r < 0 ? why_system(why, r, "cannot put the new arena in place") : 0;
+	return r < 0 ? reason_system(why, r, "cannot put the new arena in place") : 0;
 }
 
 /* ------------------------------------------------------- out of a damaged one */
@@ -310,7 +310,7 @@ int rebuild_arena(struct agent *agent, void (*tell)(const char *line),
 	r = witness_open(agent, settings.hash_seed, salvage_uuid(damaged.salvage),
 			 &damaged.witness);
 	if (r < 0 && r != -ENOENT)
-		why_set(why, r, "cannot look the carts up in the journal");
+		reason_set(why, r, "cannot look the carts up in the journal");
 	else
 		r = rebuild_from(agent, &source, tell, NULL, aside, ret_totals, why);
 	if (damaged.witness != NULL)

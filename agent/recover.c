@@ -22,8 +22,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arena/access.h"
 #include "arena/lease.h"
-#include "arena/trust.h"
 #include "aside.h"
 #include "base/atomic.h"
 #include "cart/cart.h"
@@ -320,7 +320,7 @@ static bool settle(const struct recover *recover)
 		journal_name(recover->numbers[i], name);
 		int fd =
 			openat(recover->dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-		good = fd >= 0 && trust_may_write(recover->dir_fd, fd) &&
+		good = fd >= 0 && access_may_write(recover->dir_fd, fd) &&
 		       (i != recover->last || recover->torn_at == 0 ||
 			ftruncate(fd, (off_t)recover->torn_at) == 0) &&
 		       fsync(fd) == 0;
@@ -412,7 +412,7 @@ static int recover_carts(struct agent *agent, struct recover *recover, char *why
 	if (r == -ENOENT || r == -EPROTO)
 		return r;
 	if (r < 0)
-		return why_system(
+		return reason_system(
 			why, r,
 			"the journal cannot be read; nothing is changed: start again when "
 			"it can be, or "
@@ -448,12 +448,12 @@ int recover_arena(struct agent *agent, char *why)
 	int fd = journal_open_directory(agent->dir_fd, false);
 
 	if (fd < 0)
-		return fd == -ENOENT ? 0 : why_system(why, fd, "cannot open the journal");
+		return fd == -ENOENT ? 0 : reason_system(why, fd, "cannot open the journal");
 	int r = recover_open(&recover, fd, JOURNAL_DIRECTORY);
 	recover.salvage = agent->options->salvage;
 	recover.agent_dir_fd = agent->dir_fd;
 	recover.epochs_used = agent->epochs_used;
-	r = r < 0 ? why_system(why, r, "cannot list the journal's files") :
+	r = r < 0 ? reason_system(why, r, "cannot list the journal's files") :
 		    recover_carts(agent, &recover, why);
 	if (r == -EPROTO || r == -EINVAL || (r == -ENOENT && recover.left_records))
 		r = aside_hopeless(agent, why);

@@ -15,8 +15,8 @@
 int recover_arena(struct agent *agent, char *why);
 
 /*
- * Hand each cart of an index (recover_index.h) to take(), which answers as ops_put() does. Several
- * threads at once. 0 or -errno.
+ * Hand each cart of an index (recover_index.h) to take(), which answers as change_put() does.
+ * Several threads at once. 0 or -errno.
  */
 struct recover;
 int recover_put(struct recover *recover, rebuild_take take, void *take_context,

@@ -170,16 +170,16 @@ static int settle_size(struct resize *resize, char *why)
 	resize->max_carts =
 		options->max_carts_given ? (uint32_t)options->max_carts : arena->max_carts;
 	if (resize->bytes == arena->bytes && resize->max_carts == arena->max_carts)
-		return why_set(why, -EINVAL,
-			       "it has that size: give a larger --size or --max-carts");
+		return reason_set(why, -EINVAL,
+				  "it has that size: give a larger --size or --max-carts");
 	if (resize->bytes < arena->bytes || resize->max_carts < arena->max_carts)
-		return why_set(
+		return reason_set(
 			why, -EINVAL,
 			"an arena only grows, and this one has %llu bytes for %u carts: give "
 			"--size and --max-carts that are no smaller",
 			(unsigned long long)arena->bytes, arena->max_carts);
 	if (!arena_assume(&(struct arena){ .base = NULL }, resize->bytes, resize->max_carts))
-		return why_set(
+		return reason_set(
 			why, -EINVAL,
 			"%llu bytes with room for %u carts is no possible arena: give a larger "
 			"--size",
@@ -194,10 +194,10 @@ static int resize_arena(struct resize *resize, char *why)
 	int r = handle_open_at(resize->agent->dir_fd, resize->agent->directory,
 			       ATTACH_AGENT | CORRAL_OBSERVE, &corral);
 	if (r < 0)
-		return why_set(why, r, "%s", corral_why());
+		return reason_set(why, r, "%s", corral_why());
 	r = handle_actor(corral, &resize->actor);
 	if (r < 0)
-		why_set(why, r, "no thread record is free");
+		reason_set(why, r, "no thread record is free");
 	if (r == 0)
 		r = settle_size(resize, why);
 	if (r == 0)
@@ -209,7 +209,7 @@ static int resize_arena(struct resize *resize, char *why)
 int resize_run(struct agent *agent)
 {
 	struct resize resize = { .agent = agent };
-	char why[WHY_BYTES] = "";
+	char why[REASON_BYTES] = "";
 
 	int code = agent_open_directory(agent);
 	if (code != EXIT_DONE)

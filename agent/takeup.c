@@ -20,8 +20,8 @@
 
 #include "agent.h"
 #include "api/attach.h"
+#include "arena/access.h"
 #include "arena/filesystem.h"
-#include "arena/trust.h"
 #include "base/atomic.h"
 #include "inspect/inspect.h"
 #include "journal.h"
@@ -116,7 +116,7 @@ static bool is_sound(struct agent *agent)
 {
 	struct inspect *inspect;
 	struct inspect_totals totals;
-	char why[WHY_BYTES];
+	char why[REASON_BYTES];
 	uint64_t faults = 1;
 	bool quiet;
 
@@ -290,7 +290,7 @@ static int rebuild(struct agent *agent, char *why)
 			return r < 0 ? r : 0;
 		r = rebuild_set_aside(agent->dir_fd, NULL, aside);
 		if (r < 0)
-			return why_system(why, r, "cannot set the damaged arena aside");
+			return reason_system(why, r, "cannot set the damaged arena aside");
 		log_line(LOG_ERROR, "%s: no cart could be saved; the damaged arena is kept as %s",
 			 agent->directory, aside);
 		return create_arena(agent, why);
@@ -312,8 +312,8 @@ static int rebuild(struct agent *agent, char *why)
  */
 static bool is_ours(const struct agent *agent)
 {
-	char why[WHY_BYTES];
-	int fd = trust_open(agent->dir_fd, ARENA_FILE, 0, false, why);
+	char why[REASON_BYTES];
+	int fd = access_open(agent->dir_fd, ARENA_FILE, 0, false, why);
 
 	if (fd >= 0)
 		close(fd);
@@ -323,7 +323,7 @@ static bool is_ours(const struct agent *agent)
 /* Look at the arena before anyone else relies on it: make it, adopt it, set its time to live. */
 static int prepare_arena(struct agent *agent, char *why)
 {
-	char recover_why[WHY_BYTES] = "";
+	char recover_why[REASON_BYTES] = "";
 	struct arena arena;
 	uint32_t format;
 
@@ -344,7 +344,7 @@ static int prepare_arena(struct agent *agent, char *why)
 						 journal it is left for `check --repair` */
 		int recovered = recover(agent, recover_why);
 		if (recovered != 0)
-			return recovered > 0 ? 0 : why_set(why, recovered, "%s", recover_why);
+			return recovered > 0 ? 0 : reason_set(why, recovered, "%s", recover_why);
 	}
 	if (r < 0)
 		return r;
@@ -358,7 +358,7 @@ static int prepare_arena(struct agent *agent, char *why)
 			return r < 0 ? r : 0;
 		}
 	}
-	trust_regroup(agent->dir_fd, arena.fd);
+	access_regroup(agent->dir_fd, arena.fd);
 	r = adopt(agent, &arena);
 	if (r == 0) {
 		warn_of_settings(agent, &arena);
@@ -371,7 +371,7 @@ static int prepare_arena(struct agent *agent, char *why)
 
 int agent_take_up(struct agent *agent)
 {
-	char why[WHY_BYTES] = "";
+	char why[REASON_BYTES] = "";
 
 	int code = agent_open_directory(agent);
 	if (code != EXIT_DONE)
@@ -383,10 +383,10 @@ int agent_take_up(struct agent *agent)
 	if (code != EXIT_DONE)
 		return code;
 	if (agent->options->daemon && !agent->in_background) {
-		agent->log_fd = trust_open(agent->dir_fd, LOG_FILE, O_APPEND, true, why);
+		agent->log_fd = access_open(agent->dir_fd, LOG_FILE, O_APPEND, true, why);
 		if (agent->log_fd < 0)
 			return refuse(agent->log_fd, agent->directory, why);
-		trust_regroup(agent->dir_fd, agent->log_fd);
+		access_regroup(agent->dir_fd, agent->log_fd);
 		log_also = agent->log_fd; /* until it is ready */
 	}
 	r = prepare_arena(agent, why);

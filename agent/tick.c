@@ -14,7 +14,7 @@
 #include "memory/retire.h"
 #include "store/expire.h"
 #include "store/repair.h"
-#include "sync/deaths.h"
+#include "sync/death_log.h"
 
 #define AGAIN_LEAST_MS 10000     /* an arena is taken up anew no more often */
 #define SWEEP_SLOWEST_MS 10000   /* a whole round over the slots takes no longer */
@@ -30,7 +30,7 @@
 static void log_deaths(struct arena *arena)
 {
 	struct arena_header *h = arena->header;
-	uint64_t count = deaths_count(arena);
+	uint64_t count = death_log_count(arena);
 	uint64_t logged = h->deaths_logged;
 	char text[DEATH_TEXT_BYTES];
 	struct death death;
@@ -38,9 +38,9 @@ static void log_deaths(struct arena *arena)
 	if (logged > count || count - logged > DEATHS_KEPT)
 		logged = count < DEATHS_KEPT ? 0 : count - DEATHS_KEPT;
 	for (; logged < count; logged++) {
-		if (!deaths_read(arena, logged + 1, &death))
+		if (!death_log_read(arena, logged + 1, &death))
 			continue;
-		deaths_describe(&death, text);
+		death_log_describe(&death, text);
 		log_line(LOG_INFO,
 			 "pid %d (%.40s, record %u, %u thread%s) is gone without detaching: %s (by "
 			 "pid %d)",
@@ -172,7 +172,7 @@ static void look_at_disk(struct agent *agent)
 void agent_tick(struct agent *agent)
 {
 	struct arena *arena = agent->actor->arena;
-	char why[WHY_BYTES];
+	char why[REASON_BYTES];
 
 	if (arena_still_there(arena, why) < 0) {
 		give_arena_up(agent, why);

@@ -65,7 +65,7 @@ static int carry_over(struct agent *agent, struct carry *carry, char *why)
  */
 static int upgrade_arena(struct agent *agent, const char *validate_why, const char *foreign)
 {
-	char why[WHY_BYTES] = "";
+	char why[REASON_BYTES] = "";
 	struct carry *carry;
 
 	int r = carry_open(agent->dir_fd, &carry, why);
@@ -91,7 +91,7 @@ static bool has_all(struct agent *agent)
 	struct inspect *inspect;
 	struct inspect_totals totals;
 	struct salvage *salvage;
-	char why[WHY_BYTES];
+	char why[REASON_BYTES];
 	uint64_t faults = 1;
 	bool quiet;
 
@@ -142,7 +142,7 @@ static int put_journal_aside(struct agent *agent, uint32_t format, const char *f
 
 static int upgrade_directory(struct agent *agent, const char *foreign)
 {
-	char why[WHY_BYTES] = "";
+	char why[REASON_BYTES] = "";
 	struct inspect *inspect;
 	struct stat st;
 
@@ -166,7 +166,7 @@ static int upgrade_directory(struct agent *agent, const char *foreign)
 
 int upgrade_run(struct agent *agent)
 {
-	char foreign[WHY_BYTES] = "";
+	char foreign[REASON_BYTES] = "";
 	uint32_t format = 0;
 
 	int code = mend_take_directory(agent);

@@ -36,7 +36,7 @@ static const struct {
 
 static void a_directory_on_a_network_file_system_is_refused_by_its_name(void **state)
 {
-	char why[WHY_BYTES];
+	char why[REASON_BYTES];
 	struct yard yard;
 	int fd;
 
@@ -79,7 +79,7 @@ static void one_that_serves_other_machines_is_never_allowed(void **state)
 {
 	static const char *const remote[] = { "fuse.sshfs", "fuse.glusterfs", "virtiofs",
 					      "fuse.s3fs", "fuse.rclone" };
-	char why[WHY_BYTES];
+	char why[REASON_BYTES];
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(remote); i++) {

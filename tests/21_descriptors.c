@@ -98,7 +98,7 @@ static int host_works(void *context)
 	struct corral *corral;
 	struct inspect *inspect;
 	struct salvage *salvage;
-	char why[WHY_BYTES];
+	char why[REASON_BYTES];
 
 	close_some(closed);
 	if (corral_open(yard.path, CORRAL_CATCH_SIGBUS, &corral) != 0 || !is_as_it_was(closed) ||

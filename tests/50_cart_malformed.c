@@ -7,7 +7,7 @@
 
 #include <msgpack.h>
 
-#include "cart/words.h"
+#include "cart/item.h"
 
 /* ------------------------------------------------------------ refusals */
 
@@ -291,7 +291,7 @@ static void msgpack_c_agrees_on_what_one_whole_object_is(void **state)
 		theirs = msgpack_unpack_next(&unpacked, (char *)bytes, size, &offset) ==
 				 MSGPACK_UNPACK_SUCCESS &&
 			 offset == size;
-		assert_int_equal(words_value_valid(bytes, size), theirs);
+		assert_int_equal(item_value_valid(bytes, size), theirs);
 		valid += theirs;
 		msgpack_unpacked_destroy(&unpacked);
 		free(bytes);
@@ -302,7 +302,7 @@ static void msgpack_c_agrees_on_what_one_whole_object_is(void **state)
 static void damaged_words_are_found_and_never_read_past(void **state)
 {
 	struct corral_item item = rich_item();
-	struct words_parts parts;
+	struct item_parts parts;
 	struct cart_words words;
 
 	(void)state;
@@ -312,7 +312,7 @@ static void damaged_words_are_found_and_never_read_past(void **state)
 		uint8_t *exact = malloc(size + 1);
 
 		memcpy(exact + 1, words.bytes, size);
-		assert_int_equal(words_parse(exact + 1, size, &parts), -EUCLEAN);
+		assert_int_equal(item_parse(exact + 1, size, &parts), -EUCLEAN);
 		free(exact);
 	}
 	for (int round = 0; round < 100000; round++) {
@@ -321,7 +321,7 @@ static void damaged_words_are_found_and_never_read_past(void **state)
 		memcpy(exact, words.bytes, words.size);
 		for (uint32_t i = 1 + kit_below(4); i > 0; i--)
 			exact[kit_below(words.size)] = (uint8_t)kit_random();
-		(void)words_parse(exact, words.size, &parts); /* may be other, valid words */
+		(void)item_parse(exact, words.size, &parts); /* may be other, valid words */
 		free(exact);
 	}
 }

@@ -7,7 +7,7 @@
 
 #include <msgpack.h>
 
-#include "cart/words.h"
+#include "cart/item.h"
 
 /* ------------------------------------------------------------ reading back */
 
@@ -79,14 +79,14 @@ static void prices_of_every_width_read_back(void **state)
 	for (size_t i = 0; i < COUNT(prices); i++) {
 		struct corral_modifier modifier = { T("m"), prices[i] };
 		struct corral_item item = kit_item(T("i"), 0, 1);
-		struct words_parts parts;
+		struct item_parts parts;
 		struct cart_words words;
 
 		item.modifiers = &modifier;
 		item.modifier_count = 1;
 		assert_int_equal(pack(&item, &words), 0);
 		assert_int_equal(words.modifiers_cents, prices[i]);
-		assert_int_equal(words_parse(words.bytes, words.size, &parts), 0);
+		assert_int_equal(item_parse(words.bytes, words.size, &parts), 0);
 		assert_int_equal(parts.modifiers[0].price_cents, prices[i]);
 	}
 }

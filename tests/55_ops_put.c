@@ -4,8 +4,8 @@
  * version wins, versions of a key only grow, operation ids count under the seed they were hashed
  * with, and the time to live goes on.
  */
+#include "api/change.h"
 #include "api/copy.h"
-#include "api/ops.h"
 #include "cart/portable.h"
 #include "support.h"
 
@@ -64,7 +64,7 @@ static int carry(struct corral *from, struct corral *to)
 	assert_null(portable_unpack_cart(map, size, to->arena.hash_seed,
 					 from->arena.hash_seed == to->arena.hash_seed, version,
 					 &made, &used));
-	return ops_put(to, version, made.size, made.idle_ms * 1000000);
+	return change_put(to, version, made.size, made.idle_ms * 1000000);
 }
 
 struct pair {
@@ -178,7 +178,7 @@ static void the_time_to_live_goes_on(void **state)
 	(void)copy_only(pair.from, &idle_ns);
 	size_t size = portable_pack_cart(version, SEED, 1200000, map); /* 20 minutes of 30 */
 	assert_null(portable_unpack_cart(map, size, SEED, true, version, &made, &used));
-	assert_int_equal(ops_put(pair.to, version, made.size, made.idle_ms * 1000000), 0);
+	assert_int_equal(change_put(pair.to, version, made.size, made.idle_ms * 1000000), 0);
 	struct corral *observer = yard_open(&pair.to_yard, CORRAL_OBSERVE);
 	assert_int_equal(corral_read_begin(observer, &key, &view), 0);
 	int64_t left_ms = corral_view_expires_ms(&view) - arena_wall_ms();

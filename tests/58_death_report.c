@@ -13,7 +13,7 @@
 #include "base/atomic.h"
 #include "memory/allocate.h"
 #include "store/slot.h"
-#include "sync/deaths.h"
+#include "sync/death_log.h"
 #include "sync/grace.h"
 #include "sync/lock.h"
 
@@ -140,7 +140,7 @@ static void assert_reported(void **state, enum moment moment, uint32_t found, co
 	assert_string_equal(rows[0].program, our_name());
 	assert_int_equal(rows[0].found, found);
 	assert_int_equal(rows[0].slot, (found & DEATH_SLOT) != 0 ? scene->slot : 0);
-	deaths_describe(&rows[0], words);
+	death_log_describe(&rows[0], words);
 	if (strstr(words, text) == NULL)
 		fail_msg("no \"%s\" in \"%s\"", text, words);
 	yard_check(scene->yard, NULL);
@@ -213,13 +213,13 @@ static void a_death_that_is_being_written_is_not_shown(void **state)
 	struct member member;
 
 	assert_int_equal(member_join(*state, &member), 0);
-	deaths_write(&member.arena, &death);
-	assert_true(deaths_read(&member.arena, 1, &back));
+	death_log_write(&member.arena, &death);
+	assert_true(death_log_read(&member.arena, 1, &back));
 	assert_int_equal(back.pid, 7);
 	member.arena.header->death[0].number =
 		0; /* as while its successor is being written there */
-	assert_false(deaths_read(&member.arena, 1, &back));
-	assert_false(deaths_read(&member.arena, 2, &back));
+	assert_false(death_log_read(&member.arena, 1, &back));
+	assert_false(death_log_read(&member.arena, 2, &back));
 	member_leave(&member);
 }
 

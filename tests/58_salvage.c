@@ -11,8 +11,8 @@
 
 #include "orders_support.h"
 
+#include "api/change.h"
 #include "api/handle.h"
-#include "api/ops.h"
 #include "base/atomic.h"
 #include "inspect/salvage.h"
 #include "store/slot.h"
@@ -131,7 +131,7 @@ static int put(void *context, const void *cart, size_t size, uint64_t idle_ns)
 {
 	struct bring *bring = context;
 
-	return ops_put(bring->corral, cart, size, idle_ns);
+	return change_put(bring->corral, cart, size, idle_ns);
 }
 
 static void count_finding(void *context, const char *line)
@@ -149,7 +149,7 @@ static bool bring_over(const struct scene *scene, struct yard *ret_new,
 	struct arena_settings settings;
 	struct salvage *salvage;
 	struct bring bring = { 0 };
-	char why[WHY_BYTES];
+	char why[REASON_BYTES];
 
 	if (salvage_open(scene->yard.dir_fd, &salvage, why) < 0)
 		return false;

@@ -200,7 +200,7 @@ static void assert_newest_or_told(const char *damage, bool told)
 	struct salvage_totals totals;
 	struct salvage *salvage;
 	struct found found;
-	char why[WHY_BYTES];
+	char why[REASON_BYTES];
 
 	memset(taken, 0, sizeof(taken));
 	assert_int_equal(salvage_open(stage.other.dir_fd, &salvage, why), 0);
@@ -254,7 +254,7 @@ static void lose_both(const struct slot *slot, const void *block)
 static void look_at_state(struct crash_stage *unused, uint64_t state, void *context)
 {
 	struct arena mapped;
-	char why[WHY_BYTES];
+	char why[REASON_BYTES];
 	struct found found;
 
 	(void)unused;

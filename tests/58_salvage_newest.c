@@ -179,7 +179,7 @@ static void assert_newest_or_told(bool named, const char *damage, size_t at)
 {
 	struct salvage_totals totals;
 	struct salvage *salvage;
-	char why[WHY_BYTES];
+	char why[REASON_BYTES];
 	uint32_t missing = 0;
 
 	memset(seen.versions, 0, sizeof(seen.versions));

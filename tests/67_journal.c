@@ -6,7 +6,7 @@
 #include "journal_kit.h"
 
 #include "../agent/journal_file.h"
-#include "api/ops.h"
+#include "api/change.h"
 #include "cart_seal.h"
 
 #define BIG_LINES 200
@@ -226,7 +226,7 @@ static void a_huge_version_leaves_epochs_for_the_others(void **state)
 	assert_int_equal(corral_read_copy(corral, &huge, bytes, sizeof(bytes), &size, &view), 0);
 	head->version = VERSION_MAX - 1;
 	cart_seal((uint8_t *)bytes, size);
-	assert_int_equal(ops_put(corral, bytes, size, 0), 0);
+	assert_int_equal(change_put(corral, bytes, size, 0), 0);
 	assert_int_equal(corral_sync(corral), 0);
 	for (uint64_t loss = 1; loss <= 3; loss++) {
 		lose_power(pid, corral);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * slot_kit.h: carts made, changed and ended through the rooms of floors 3 and 4 only, as ops.c does
+ * slot_kit.h: carts made, changed and ended through memory and store only, as change.c does
  * it. A cart has the attributes "0" to "9", each of one byte many times: so a reader can tell a
  * mixture.
  */

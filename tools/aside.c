@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena/access.h"
 #include "arena/arena.h"
-#include "arena/trust.h"
 #include "tool.h"
 
 /* Of the journal, see agent/journal_file.h: these places are the same in all its formats. */
@@ -116,7 +116,7 @@ struct aside *aside_list(const char *directory, size_t *ret_count)
 
 static int remove_files(int dir_fd, const char *name)
 {
-	int fd = trust_enter(dir_fd, name, 0, NULL);
+	int fd = access_enter(dir_fd, name, 0, NULL);
 	DIR *dir = fd < 0 ? NULL : list(fd, ".");
 	int error = fd < 0 ? fd : dir ? 0 : -errno;
 

@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/change.h"
 #include "api/copy.h"
-#include "api/ops.h"
-#include "api/sync.h"
+#include "api/durable.h"
 #include "common/parse.h"
 #include "sections.h"
 #include "snapshot.h"
@@ -205,7 +205,7 @@ static enum exit_code restore_cart(void *context, const void *version,
 		restore->ended++;
 		return EXIT_DONE;
 	}
-	int r = ops_put(restore->corral, version, made->size, idle_ns);
+	int r = change_put(restore->corral, version, made->size, idle_ns);
 	if (r < 0) {
 		restore->refused++;
 		enum exit_code code = complain_put(restore, version, made->size, r);
@@ -284,7 +284,7 @@ enum exit_code run_restore(struct call *call)
 		code = restore_all(&restore);
 	if (restore.restored || restore.refused || !code)
 		print_restore(call, &restore);
-	if (!code && sync_wanted(restore.corral)) { /* once, for all of them */
+	if (!code && durable_wanted(restore.corral)) { /* once, for all of them */
 		int error = corral_sync(restore.corral);
 		code = error ? complain_sync("the carts are restored", error) : EXIT_DONE;
 	}

@@ -6,7 +6,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#include "arena/bus.h"
+#include "arena/sigbus.h"
 #include "common/streams.h"
 #include "common/text.h"
 #include "tool.h"
@@ -79,7 +79,7 @@ int main(int argc, char **argv)
 	streams_begin("corral");
 	text_begin();
 	code = run(argc, argv);
-	if (bus_caught())
+	if (sigbus_caught())
 		code = complain(EXIT_ARENA,
 				"a part of the arena could not be read while we looked at it "
 				"(SIGBUS): it was truncated, or its disk fails or is full; what "

@@ -14,7 +14,7 @@
 
 #include "arena/arena.h"
 #include "cart/cart.h"
-#include "sync/deaths.h"
+#include "sync/death_log.h"
 
 #define LOCKS_MAX 1024
 
@@ -347,7 +347,7 @@ json_t *section_deaths(struct inspect *inspect)
 	if (inspect_deaths(inspect, rows, DEATHS_KEPT, &count) != 0)
 		count = 0;
 	for (size_t i = 0; i < count; i++) {
-		deaths_describe(&rows[i], text);
+		death_log_describe(&rows[i], text);
 		json_array_append_new(
 			list, must_have(json_pack("{s:I, s:o, s:I, s:o, s:I, s:I, s:I, s:o}",
 						  "number", (json_int_t)rows[i].number,

@@ -31,9 +31,9 @@
 
 #include "api/attach.h"
 #include "api/handle.h"
-#include "arena/bus.h"
+#include "arena/access.h"
 #include "arena/descriptor.h"
-#include "arena/trust.h"
+#include "arena/sigbus.h"
 #include "base/atomic.h"
 #include "memory/block.h"
 #include "memory/block_repair.h"
@@ -73,11 +73,11 @@ const char *corral_why(void)
 	return why_text != NULL ? why_text : "";
 }
 
-/* The calling thread's sentence, empty; NULL, which why_set() takes, if there is no memory. */
+/* The calling thread's sentence, empty; NULL, which reason_set() takes, if there is no memory. */
 static char *clear_why(void)
 {
 	if (why_text == NULL) {
-		why_text = calloc(1, WHY_BYTES);
+		why_text = calloc(1, REASON_BYTES);
 		/* whatever it is, but NULL: then thread_ends() frees the sentence */
 		if (why_text != NULL && pthread_setspecific(thread_key, &thread_key) != 0) {
 			free(why_text);
@@ -200,12 +200,12 @@ static int join(struct share *share, char *why)
 			 (share->is_agent ? PROCESS_AGENT : 0);
 	int r = alive_claim(&share->arena, &share->life, repair_process, flags);
 	if (r < 0)
-		return why_set(why, r, "all %u process records are in use by living processes",
-			       share->arena.max_processes);
+		return reason_set(why, r, "all %u process records are in use by living processes",
+				  share->arena.max_processes);
 	*share->epoch = fetch_add_relaxed(&last_epoch, 1u) + 1; /* relaxed: only has to differ */
 	if (share->arena.watched)
-		bus_bind(share->arena.base, share->life.fd, ALIVE_BYTE(share->life.process),
-			 share->epoch);
+		sigbus_bind(share->arena.base, share->life.fd, ALIVE_BYTE(share->life.process),
+			    share->epoch);
 	return 0;
 }
 
@@ -431,7 +431,7 @@ static int map_epoch(struct share *share, char *why)
 		int error = errno;
 		if (share->epoch != MAP_FAILED)
 			munmap(share->epoch, page);
-		return why_system(why, -error, "no page that fork wipes (MADV_WIPEONFORK)");
+		return reason_system(why, -error, "no page that fork wipes (MADV_WIPEONFORK)");
 	}
 	return 0;
 }
@@ -537,7 +537,7 @@ static bool is_same(struct descriptor_id a, struct descriptor_id b)
  */
 static int find_share(int dir_fd, bool is_agent, struct share **ret_share, char *why)
 {
-	int fd = trust_open(dir_fd, ARENA_FILE, 0, false, why);
+	int fd = access_open(dir_fd, ARENA_FILE, 0, false, why);
 
 	*ret_share = NULL;
 	if (fd == -EROFS)
@@ -560,7 +560,7 @@ static int make_share(int dir_fd, bool is_agent, bool read_only, struct share **
 	struct share *share = calloc(1, sizeof(*share));
 
 	if (share == NULL)
-		return why_set(why, -ENOMEM, "no memory for a handle");
+		return reason_set(why, -ENOMEM, "no memory for a handle");
 	share->is_agent = is_agent;
 	pthread_mutex_init(&share->mutex, NULL);
 	int r = attach(share, dir_fd, read_only, why);
@@ -599,7 +599,7 @@ static void free_share(struct share *share)
 	else
 		alive_disown(&share->life);
 	alive_close(&share->life);
-	arena_unmap(&share->arena); /* one at a time, see bus.h */
+	arena_unmap(&share->arena); /* one at a time, see sigbus.h */
 	munmap(share->epoch, (size_t)sysconf(_SC_PAGESIZE));
 	pthread_mutex_destroy(&share->mutex);
 	free(share);
@@ -611,20 +611,21 @@ static int catch_sigbus(struct share *share, char *why)
 	sigset_t blocked;
 
 	if (pthread_sigmask(SIG_BLOCK, NULL, &blocked) == 0 && sigismember(&blocked, SIGBUS) == 1)
-		return why_set(why, -EINVAL,
-			       "this thread blocks SIGBUS, so CORRAL_CATCH_SIGBUS could not catch "
-			       "it: unblock it before");
+		return reason_set(
+			why, -EINVAL,
+			"this thread blocks SIGBUS, so CORRAL_CATCH_SIGBUS could not catch "
+			"it: unblock it before");
 	if (share->catchers > 0) {
-		int r = bus_take_signal();
+		int r = sigbus_take_signal();
 		if (r < 0)
-			return why_system(why, r, "cannot catch SIGBUS");
+			return reason_system(why, r, "cannot catch SIGBUS");
 	} else {
-		int r = bus_watch(share->arena.base, share->arena.bytes);
+		int r = sigbus_watch(share->arena.base, share->arena.bytes);
 		if (r < 0)
-			return why_set(why, r, "cannot catch SIGBUS for one more arena");
+			return reason_set(why, r, "cannot catch SIGBUS for one more arena");
 		share->arena.watched = true;
-		bus_bind(share->arena.base, share->life.fd, ALIVE_BYTE(share->life.process),
-			 share->epoch);
+		sigbus_bind(share->arena.base, share->life.fd, ALIVE_BYTE(share->life.process),
+			    share->epoch);
 	}
 	share->catchers++;
 	return 0;
@@ -635,7 +636,7 @@ static void catch_no_more(struct share *share)
 	if (--share->catchers > 0)
 		return;
 	share->arena.watched = false;
-	bus_forget(share->arena.base);
+	sigbus_forget(share->arena.base);
 }
 
 /* Under shares_mutex. dir_fd: the directory, if the caller has it open and trusts it; else -1. */
@@ -680,12 +681,12 @@ static int open_shared(struct corral *corral, int dir_fd, char *why)
 /* The sentence names the directory, also where what said it did not know the name. */
 static void say_where(const char *directory)
 {
-	char text[WHY_BYTES];
+	char text[REASON_BYTES];
 
 	if (why_text == NULL || directory[0] == '\0' || strstr(why_text, directory) != NULL)
 		return;
 	memcpy(text, why_text, sizeof(text));
-	(void)snprintf(why_text, WHY_BYTES, "%.200s: %.300s", directory, text);
+	(void)snprintf(why_text, REASON_BYTES, "%.200s: %.300s", directory, text);
 }
 
 static int open_handle(const char *location, int dir_fd, unsigned flags, struct corral **ret_corral)
@@ -699,10 +700,10 @@ static int open_handle(const char *location, int dir_fd, unsigned flags, struct 
 	}
 	char *why = clear_why();
 	if ((flags & ~KNOWN_FLAGS) != 0)
-		return why_set(why, -EINVAL, "unknown flags 0x%x", flags);
+		return reason_set(why, -EINVAL, "unknown flags 0x%x", flags);
 	struct corral *corral = aligned_alloc(CACHE_LINE, align_up(sizeof(*corral), CACHE_LINE));
 	if (corral == NULL)
-		return why_set(why, -ENOMEM, "no memory for a handle");
+		return reason_set(why, -ENOMEM, "no memory for a handle");
 	memset(corral, 0, sizeof(*corral));
 	corral->flags = flags;
 	corral->patience_ms = PATIENCE_DEFAULT_MS;

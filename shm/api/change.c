@@ -1,262 +1,354 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * change.c: see change.h. The new version is made before the slot's lock is taken, and
- * under it once more if the slot has changed meanwhile.
+ * change.c: how a cart is changed: glue of the rooms below. The public calls are in change_calls.c.
+ *
+ * The way of a change: find the slot, if need be in a read-side critical section; leave it; make
+ * the new version, take the slot's lock and publish it (a slot stays a slot for ever, so waiting
+ * for its lock needs no section); drop the lock; retire the former version: change.c. A cart that
+ * is not there is made under its bucket's lock instead. One whose time is up is replaced in its
+ * slot by a new one whose versions go on.
+ *
+ * Nothing is allocated from the heap, logged or called back while a lock is held; items are packed
+ * before.
  */
 #include <errno.h>
 
+#include "api/attempt.h"
 #include "api/change.h"
+#include "api/durable.h"
+#include "api/handle.h"
+#include "api/make_room.h"
 #include "arena/stat.h"
+#include "cart/cart.h"
 #include "memory/allocate.h"
 #include "memory/block.h"
+#include "memory/free_slot.h"
 #include "memory/retire.h"
+#include "store/slot.h"
+#include "sync/grace.h"
 #include "sync/lock.h"
 
-#define STEP_BACK_ROUNDS 500 /* some 14 us: about twenty changes */
-#define PUBLISHED_ROUNDS 200 /* some 5 us */
-#ifdef __SANITIZE_THREAD__
-#define BUILT_UNDER_LOCK true
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define BUILT_UNDER_LOCK true
-#endif
-#endif
-#ifndef BUILT_UNDER_LOCK
-#define BUILT_UNDER_LOCK false
-#endif
+#define TRIES_MAX 10000u      /* each retry means that somebody else got on */
+#define LOOK_NS 1000000000ull /* a thread looks no more often whether the arena is still there */
+#define STOCK_MAX                                                                                  \
+	65536u /* a block that is larger is not kept in stock: copying takes longer than what is   \
+		  saved */
 
-bool change_makes_cart(const struct cart_change *change)
+/* The bucket's lock is ours: make the cart, unless another did. */
+static int insert_locked(struct attempt *attempt, struct bucket *bucket)
 {
-	switch (change->kind) {
-	case CART_ADD:
-	case CART_SET_TAX:
-	case CART_SET_ATTRIBUTE:
-	case CART_SET_TTL:
-		return change->if_version == 0;
-	case CART_REPLACE: /* cart_plan() knows */
-	case CART_PUT:
-		return true;
-	default:
-		return false;
+	struct found found = { 0 };
+
+	grace_enter(attempt->actor);
+	int r = slot_find(attempt->actor->arena, attempt->change->hash, attempt->key, &found);
+	r = grace_leave_with(attempt->actor, r);
+	if (r == 0)
+		return -EAGAIN;
+	if (r != -ENOENT)
+		return r;
+	uint64_t floor = min_u64(bucket->version_floor, VERSION_MAX);
+	attempt->change->first_version = max_u64(floor, attempt->change->version_floor) + 1;
+	r = attempt_plan(attempt, NULL, 0);
+	if (r == 0)
+		r = attempt_build(attempt, NULL, true);
+	if (r != 0)
+		return r;
+	r = block_take_slot(attempt->actor);
+	if (r == 0)
+		r = slot_insert(attempt->actor, bucket, attempt->change->hash, attempt->plan.size,
+				attempt_ttl_ms(attempt), attempt->now_ns);
+	if (r < 0)
+		block_free_hand(attempt->actor);
+	return r;
+}
+
+static int change_absent(struct attempt *attempt)
+{
+	struct bucket *bucket = slot_bucket(attempt->actor->arena, attempt->change->hash);
+
+	if (!attempt_makes_cart(attempt->change))
+		return -ENOENT;
+	if (!cart_text_valid(attempt->key->restaurant_id) ||
+	    !cart_text_valid(attempt->key->session_id))
+		return -EILSEQ;
+	slot_want(attempt->actor, bucket, NULL);
+	if (lock_take(attempt->actor, &bucket->lock, LOCK_BUCKET) < 0)
+		return -EBUSY;
+	attempt_look_at_clock(attempt);
+	int r = insert_locked(attempt, bucket);
+	lock_drop(attempt->actor, &bucket->lock, LOCK_BUCKET);
+	if (r == 0) {
+		stat_add(attempt->actor->record, created, 1);
+		slot_wake(attempt->actor->arena, NULL);
 	}
+	return r;
 }
 
-void change_look_at_clock(struct work *work)
+static int drop_locked(struct attempt *attempt, struct bucket *bucket, struct slot *slot)
 {
-	int64_t now_ns = arena_now_ns(work->actor->arena);
+	struct arena *arena = attempt->actor->arena;
+	struct found found = { 0 };
+	int64_t deadline;
+	int r = slot_recheck(arena, slot, attempt->change->hash, attempt->key, &found);
 
-	note(&work->actor->record->intent.since_ns, now_ns);
-	work->now_ns = ns_since(now_ns, (int64_t)work->idle_ns);
+	if (r == -ENOENT)
+		return -EAGAIN;
+	if (r == 0)
+		r = slot_judge(arena, &found, attempt_clock_ns(attempt), attempt->actor->fenced,
+			       &deadline);
+	if (r == 0)
+		r = attempt_plan(attempt, found.cart, found.room);
+	if (r == 0)
+		r = slot_end(attempt->actor, bucket, slot, found.lease, &attempt->wake);
+	return r;
 }
 
-int64_t change_clock_ns(const struct work *work)
+/*
+ * Dropping needs two locks. The bucket's is not kept while we wait for the slot's: a stopped holder
+ * of one cart must not hold up the others of its bucket.
+ */
+static int drop_existing(struct attempt *attempt, struct slot *slot)
 {
-	return ns_add(work->now_ns, work->idle_ns);
+	struct actor *actor = attempt->actor;
+	struct bucket *bucket = slot_bucket(actor->arena, attempt->change->hash);
+	int r = -EAGAIN;
+
+	slot_want(actor, bucket, slot);
+	if (lock_take(actor, &bucket->lock, LOCK_BUCKET) < 0)
+		return -EBUSY;
+	bool both = lock_try(actor, &slot->lock, LOCK_SLOT);
+	if (both) {
+		attempt_look_at_clock(attempt);
+		r = drop_locked(attempt, bucket, slot);
+		lock_drop(actor, &slot->lock, LOCK_SLOT);
+	}
+	lock_drop(actor, &bucket->lock, LOCK_BUCKET);
+	if (!both) { /* wait until it is free, and try again */
+		if (lock_take(actor, &slot->lock, LOCK_SLOT) < 0)
+			return -EBUSY;
+		lock_drop(actor, &slot->lock, LOCK_SLOT);
+	}
+	if (attempt->wake)
+		slot_wake(actor->arena, slot);
+	if (actor->record->intent.old != 0)
+		block_retire_old(actor);
+	return r;
 }
 
-int change_plan(struct work *work, const struct cart_head *old, size_t room)
+/* The new version will be about as large as the old one, or larger by what is added. */
+static void stock(struct attempt *attempt, uint32_t old_size)
 {
-	work->change->now_ms = arena_wall_ms();
-	return cart_plan(old, room, work->change, &work->plan);
+	const uint32_t header = sizeof(struct block_header);
+	uint32_t more = attempt->change->kind == CART_ADD ?
+				attempt->change->words.size + sizeof(struct cart_line) :
+				0;
+
+	if (old_size + more + header > STOCK_MAX || attempt->change->kind == CART_DROP)
+		return;
+	block_stock(attempt->actor, old_size + header);
+	if (more > 0)
+		block_stock(attempt->actor, old_size + more + header);
 }
 
-static bool overlap(const void *a, uint32_t a_size, const void *b, uint32_t b_size)
+static int change_in(struct attempt *attempt, struct slot *slot)
 {
-	return (uintptr_t)a < (uintptr_t)b + b_size && (uintptr_t)b < (uintptr_t)a + a_size;
+	stock(attempt, load_relaxed(&slot->size)); /* relaxed: a hint */
+	return attempt->change->kind == CART_DROP ? drop_existing(attempt, slot) :
+						    attempt_existing(attempt, slot);
 }
 
-/* What was made and not published. */
-static void drop_hand(struct actor *actor)
+/* A guess is right but in rare cases, and needs no section; each further try makes sure. */
+static int change_once(struct attempt *attempt, bool guess)
 {
-	if (unlikely(actor->record->intent.hand != 0))
-		block_free_hand(actor);
+	struct arena *arena = attempt->actor->arena;
+	struct found found = { 0 };
+
+	slot_prefetch_whole(arena, attempt->change->hash);
+	/*
+	 * inside a view of one's own the section tells whether that is void: then this call is, too
+	 */
+	guess = guess && attempt->actor->record->nest == 0;
+	struct slot *slot = guess ? slot_guess(arena, attempt->change->hash) : NULL;
+	if (slot != NULL)
+		return change_in(attempt, slot);
+	grace_enter(attempt->actor);
+	int r = slot_find(arena, attempt->change->hash, attempt->key, &found);
+	r = grace_leave_with(attempt->actor, r);
+	if (r == -ENOENT)
+		return change_absent(attempt);
+	return r < 0 ? r : change_in(attempt, found.slot);
 }
 
-/* A block with the new version in hand. Nothing has changed yet. */
-int change_build(struct work *work, const struct cart_head *old, bool locked)
+static int change_until_done(struct attempt *attempt)
 {
-	uint32_t size = work->plan.size + (uint32_t)sizeof(struct block_header);
-	struct intent *intent = &work->actor->record->intent;
-	drop_hand(work->actor); /* made ahead in vain; mostly it comes back at once */
-	int r = block_alloc(work->actor, size);
+	uint32_t rounds = 0;
+	int r = -EBUSY;
+
+	for (uint32_t tries = 0; tries < TRIES_MAX; tries++) {
+		r = change_once(attempt, tries == 0);
+		if (r == -ENOMEM || r == -ENFILE || r == -ENOSPC) {
+			if (!make_room(attempt->actor, rounds++))
+				return r;
+		} else if (r != -EAGAIN) {
+			return r;
+		}
+	}
+	return r == -EAGAIN ? -EBUSY : r;
+}
+
+static void count(struct actor *actor, const struct cart_change *change, int r)
+{
+	if (r == 0)
+		stat_add(actor->record, changes, 1);
+	if (r == 0 && change->kind == CART_CHECKOUT)
+		stat_add(actor->record, checked_out, 1);
+	if (r == 0 && change->kind == CART_DROP)
+		stat_add(actor->record, dropped, 1);
+	if (r == 1)
+		stat_add(actor->record, repeats, 1);
+	if (r == -ENOMEM || r == -ENFILE || r == -ENOSPC)
+		stat_add(actor->record, refused_full, 1);
+	if (r == -EBUSY)
+		stat_add(actor->record, refused_busy, 1);
+}
+
+/*
+ * Now and then, when a change is done: if the arena's file is not there any more, the change is
+ * lost with it, and nobody shall go on.
+ */
+static void look_after_arena(struct attempt *attempt)
+{
+	struct arena *arena = attempt->actor->arena;
+	struct attachment *self = handle_cache.attachment;
+	int64_t now_ns = attempt->now_ns != 0 ? ns_add(attempt->now_ns, attempt->idle_ns) :
+						arena_now_ns(arena); /* 0: no lock */
+
+	if (likely((uint64_t)ns_since(now_ns, self->looked_ns) < LOOK_NS))
+		return;
+	self->looked_ns = now_ns;
+	int r = arena_still_there(arena, NULL);
+	if (r == -EBADF ||
+	    !descriptor_is(attempt->corral->share->life.fd, &attempt->corral->share->life.id))
+		store_relaxed(&attempt->corral->share->lost,
+			      1u); /* this change stands; it is the last one */
+	else if (r < 0)
+		arena_withdraw(arena);
+}
+
+static int prepare(struct corral *corral, const struct corral_key *key, struct actor **ret_actor)
+{
+	if ((corral->flags & CORRAL_READ_ONLY) != 0)
+		return -EROFS;
+	int r = handle_check_key(key);
+	if (r == 0)
+		r = handle_actor(corral, ret_actor);
+	if (r == 0 && (*ret_actor)->in_change)
+		r = -EDEADLK; /* from a signal handler, in the middle of another change */
+	return r;
+}
+
+/* Does it close the order, or leave less of it? */
+static bool makes_room(const struct cart_change *change)
+{
+	return change->kind == CART_CHECKOUT || change->kind == CART_REMOVE ||
+	       change->kind == CART_CLEAR ||
+	       (change->kind == CART_SET_QUANTITY && change->quantity == 0);
+}
+
+/* All but the operation id is in place. */
+static int change_now(struct attempt *attempt)
+{
+	struct cart_change *change = attempt->change;
+
+	change->key = *attempt->key;
+	change->hash = slot_hash(&attempt->corral->arena, attempt->key);
+	change->seed = attempt->corral->arena.hash_seed;
+	change->usual_ttl_ms = load_relaxed(&attempt->corral->arena.header->ttl_ns) / 1000000;
+	change->version_floor = arena_version_floor(&attempt->corral->arena);
+	attempt->actor->in_change = true;
+	attempt->actor->makes_room = makes_room(change);
+	fence_compiler(); /* for signal handlers of this thread */
+	int r = change_until_done(attempt);
+	count(attempt->actor, change, r);
+	look_after_arena(attempt);
+	fence_compiler();
+	attempt->actor->in_change = false;
+	return handle_verdict(attempt->corral, r);
+}
+
+/* The change stands, whatever comes of this. */
+static void wait_for_disk(struct attempt *attempt)
+{
+	int r = durable_wait(attempt->corral, attempt->actor);
+
+	attempt->plan.result.durable = r == 0;
+	attempt->plan.result.sync_error = r;
+}
+
+int change_cart(struct corral *corral, const struct corral_key *key, struct cart_change *change,
+		const struct corral_op *op, struct corral_result *ret_result)
+{
+	struct attempt
+		attempt; /* but for the plan, which takes a while to clear, and is made later */
+
+	attempt.corral = corral;
+	attempt.key = key;
+	attempt.change = change;
+	attempt.now_ns = 0;
+	attempt.idle_ns = 0;
+	attempt.wake = false;
+	int r = prepare(corral, key, &attempt.actor);
 
 	if (r < 0)
 		return r;
-	/*
-	 * read once, and looked at: damaged bytes may change between taking a block and writing
-	 * into it
-	 */
-	const struct arena *arena = work->actor->arena;
-	block_ref hand = load_relaxed(&intent->hand);
-	if (!arena_block_inside(arena, hand) ||
-	    (uint64_t)(arena->space_end - hand) * BLOCK_UNIT < size)
-		return -EUCLEAN;
-	struct block_header *block = arena_block(arena, hand);
-	if (old != NULL && overlap(block, size, old, work->plan.old.size)) {
-		/*
-		 * in a damaged arena a "free" block may be a live one: it is let go. Without the
-		 * lock it was freed meanwhile
-		 */
-		if (locked)
-			note(&intent->hand, 0);
-		return -EUCLEAN;
+	if (op != NULL) {
+		change->if_version = op->if_version;
+		r = cart_hash_op(op->id, corral->arena.hash_seed, change);
+		if (r < 0)
+			return r;
 	}
-	cart_build(old, work->change, &work->plan, block + 1);
+	r = change_now(&attempt);
+	if (r < 0)
+		return r;
+	if (durable_wanted(corral)) /* also for a repeat: what it repeats may not be on disk yet */
+		wait_for_disk(&attempt);
+	if (ret_result != NULL)
+		*ret_result = attempt.plan.result;
 	return 0;
 }
 
-uint64_t change_ttl_ms(const struct work *work)
+int change_put_numbered(struct corral *corral, uint32_t slot, const void *version, size_t size,
+			uint64_t idle_ns)
 {
-	return work->plan.head.ttl_ms;
-}
+	struct actor *actor;
+	int r = handle_actor(corral, &actor);
 
-/* The new version is in hand, and the lock ours. 0; -EAGAIN: its time was up before: look again. */
-static int publish(struct work *work, struct slot *slot)
-{
-	struct actor *actor = work->actor;
-	uint64_t ttl_ms = change_ttl_ms(work);
-
-	int r = slot_renew(actor->arena, slot, work->now_ns, ttl_ms, actor->fenced);
-	if (r == 0)
-		work->wake = slot_publish(actor, slot, work->plan.size, ttl_ms);
-	return r;
-}
-
-/* The cart is there, and its lock is ours. 0; 1: had been done; -errno. */
-static int change_locked(struct work *work, const struct found *found)
-{
-	struct arena *arena = work->actor->arena;
-	const struct cart_head *old = found->cart;
-	size_t room = found->room;
-	const bool fenced = work->actor->fenced;
-	int64_t deadline;
-
-	int r = slot_judge(arena, found, change_clock_ns(work), fenced, &deadline);
-	if (r == -EAGAIN)
-		return r; /* a reader renewed it just now */
-	const bool over = r == -ENOENT;
-	if (over && !change_makes_cart(work->change))
-		return -ENOENT;
-	if (over) { /* the next cart in the same slot */
-		work->change->first_version =
-			max_u64(old->version, work->change->version_floor) + 1;
-		old = NULL;
-		room = 0;
-	}
-	r = change_plan(work, old, room);
-	if (r ==
-	    1) /* a repeat is activity all the same; if the lease has changed, then by another */
-		(void)slot_touch(arena, found, work->now_ns, fenced);
-	if (r != 0)
-		return r;
-	r = change_build(work, old, true);
 	if (r < 0)
 		return r;
-	if (over) {
-		work->wake = slot_publish_anew(work->actor, found->slot, work->plan.size,
-					       change_ttl_ms(work), work->now_ns);
-		return 0;
-	}
-	return publish(work, found->slot);
-}
-
-/* What the slot's change word counts; its lowest bit is for those who sleep on it. */
-static uint32_t changes_of(const struct slot *slot)
-{
-	return load_relaxed(&slot->change) & ~1u;
-}
-
-/* Has it not changed since? Then what was read of its version was whole. */
-static bool still(const struct slot *slot, uint32_t changes)
-{
-	fence_loads(); /* the version's bytes before the count. pairs [S6] */
-	return changes_of(slot) == changes;
-}
-
-/* Mostly it is held for what publishing takes. */
-static bool becomes_free(const lock_word *lock)
-{
-	for (int round = 0; round < PUBLISHED_ROUNDS; round++) {
-		if (load_relaxed(lock) == 0) /* relaxed: a hint */
-			return true;
-		spin_pause();
-	}
-	return false;
-}
-
-/*
- * Somebody changed the cart meanwhile, and will again. He has its cache lines: his next changes
- * cost less than taking turns would.
- */
-static bool step_back(void)
-{
-	for (int round = 0; round < STEP_BACK_ROUNDS; round++)
-		spin_pause();
-	return false;
-}
-
-/*
- * Make the new version before the lock is taken, so that the lock is held for what publishing takes
- * and no longer: whoever loses the processor mostly does so without it, and nobody has to wait for
- * him. The former version is read as it stands, without a read-side section (that would hold grace
- * periods up for just as long): it may be retired, freed and written anew under our eyes.
- * cart_plan() and cart_build() stay inside their bytes whatever they read, and what they made
- * counts only if the slot has not changed since (a sequence lock's reader). True: it is in hand,
- * *ret_changes is what it was made of. False: to be done under the lock.
- */
-static bool build_ahead(struct work *work, struct slot *slot, uint32_t *ret_changes)
-{
-	const struct arena *arena = work->actor->arena;
-	struct found found = { 0 };
-
-	if (BUILT_UNDER_LOCK || work->actor->record->nest != 0 || !becomes_free(&slot->lock))
-		return false;
-	*ret_changes = load_acquire(&slot->change) & ~1u; /* before the version. pairs [S6] */
-	change_look_at_clock(work);
-	if (slot_recheck(arena, slot, work->change->hash, work->key, &found) != 0 ||
-	    !lease_runs(found.lease) ||
-	    change_clock_ns(work) >= slot_deadline_ns(arena, found.lease) ||
-	    change_plan(work, found.cart, found.room) != 0)
-		return false; /* if it is to be refused, then for what is there under the lock */
-	if (!still(slot, *ret_changes)) /* no block is taken for what torn bytes ask for */
-		return step_back();
-	if (change_build(work, found.cart, false) != 0)
-		return false;
-	return still(slot, *ret_changes) || step_back();
-}
-
-/* The lock is ours. What was made ahead is published, if it was made of what is there now. */
-static bool publish_ahead(struct work *work, struct slot *slot, uint32_t changes)
-{
-	/* what ended has another count, too */
-	return changes_of(slot) == changes && publish(work, slot) == 0;
-}
-
-int change_existing(struct work *work, struct slot *slot)
-{
-	struct found found = { 0 };
-	uint32_t changes = 0;
-	int r = 0;
-
-	slot_want(work->actor, NULL, slot);
-	bool ahead = build_ahead(work, slot, &changes);
-	if (lock_take(work->actor, &slot->lock, LOCK_SLOT) < 0) {
-		drop_hand(work->actor);
-		return -EBUSY;
-	}
-	change_look_at_clock(work); /* waiting may have taken a while */
-	if (!ahead || !publish_ahead(work, slot, changes)) {
-		r = slot_recheck(work->actor->arena, slot, work->change->hash, work->key, &found);
-		if (r == -ENOENT)
-			r = -EAGAIN; /* it ended while we waited: look again */
-		if (r == 0)
-			r = change_locked(work, &found);
-	}
-	lock_drop(work->actor, &slot->lock, LOCK_SLOT);
-	if (work->wake)
-		slot_wake(work->actor->arena, slot);
-	if (work->actor->record->intent.old != 0)
-		block_retire_old(work->actor);
-	drop_hand(work->actor); /* made ahead, and then there was nothing to publish */
+	if (slot >= corral->arena.max_carts)
+		return -ENFILE;
+	note(&actor->record->intent.hand_slot, slot + 1);
+	r = change_put(corral, version, size, idle_ns);
+	note(&actor->record->intent.hand_slot,
+	     0); /* slot_end_numbered() finds those that nobody has used */
 	return r;
+}
+
+int change_put(struct corral *corral, const void *version, size_t size, uint64_t idle_ns)
+{
+	struct cart_change put = { .kind = CART_PUT, .version = version };
+	struct corral_key key;
+	struct attempt attempt = {
+		.corral = corral, .key = &key, .change = &put, .idle_ns = idle_ns
+	};
+
+	int r = cart_validate(version, size);
+	if (r == 0)
+		r = cart_get_key(version, size, &key);
+	if (r == 0)
+		r = prepare(corral, &key, &attempt.actor);
+	if (r != 0)
+		return r;
+	assert(attempt.actor != NULL);
+	return change_now(&attempt);
 }

@@ -1,51 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * change.h: one change of a cart that is there, from looking to publishing; for ops.c.
+ * change.h: the one way by which all public calls change a cart.
  */
 #ifndef CORRAL_CHANGE_H
 #define CORRAL_CHANGE_H
 
 #include "api/handle.h"
 #include "cart/cart.h"
-#include "store/slot.h"
-
-/* One change under way. */
-struct work {
-	struct corral *corral;
-	struct actor *actor;
-	const struct corral_key *key;
-	struct cart_change *change;
-	struct cart_plan plan;
-	int64_t now_ns;
-	uint64_t idle_ns; /* of a version from elsewhere: since its last activity */
-	bool wake;        /* somebody sleeps on the slot's change word */
-};
-
-/* Does it make the cart, if there is none? */
-bool change_makes_cart(const struct cart_change *change);
-
-/* What time is it? Under a lock: from then on it is ours, for those who ask how long. */
-void change_look_at_clock(struct work *work);
-
-/* What the clock said then. (work->now_ns is the activity's time: earlier, for a version from
- * elsewhere.) */
-int64_t change_clock_ns(const struct work *work);
-
-/* As cart_plan(), dated now. */
-int change_plan(struct work *work, const struct cart_head *old, size_t room);
 
 /*
- * The plan's version, in a block in hand; nothing else has changed then. `locked`: nobody else can
- * change or free `old`. 0 or -errno.
+ * Make a change whose kind and inputs are filled in (the key, the world and the conditions are
+ * filled in here). op and ret_result may be NULL. Errors as in corral.h.
  */
-int change_build(struct work *work, const struct cart_head *old, bool locked);
-
-uint64_t change_ttl_ms(const struct work *work);
+int change_cart(struct corral *corral, const struct corral_key *key, struct cart_change *change,
+		const struct corral_op *op, struct corral_result *ret_result);
 
 /*
- * Change the cart in this slot. 0; 1: had been done; -EAGAIN: it is another one's slot by now;
- * -errno.
+ * Put a whole cart version from elsewhere (size bytes, in memory of the caller's own) where the
+ * key's cart is, or make that cart. idle_ns: how long ago its last activity was. 1: what is there
+ * is as new; -EUCLEAN: it is no sound version; other errors as of a change.
  */
-int change_existing(struct work *work, struct slot *slot);
+int change_put(struct corral *corral, const void *version, size_t size, uint64_t idle_ns);
+
+/* The same into this slot, see slot_begin_numbered(). */
+int change_put_numbered(struct corral *corral, uint32_t slot, const void *version, size_t size,
+			uint64_t idle_ns);
 
 #endif

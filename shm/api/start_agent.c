@@ -141,13 +141,14 @@ int attach_start_agent(const char *directory, char *why)
 		program = "corral-agent";
 	r = spawn(program, directory, &pid);
 	if (r < 0)
-		return why_set(why, r,
-			       "%s: cannot run the agent's program %s: %s: name it with "
-			       "$CORRAL_AGENT, or put it on the PATH",
-			       directory, program, strerrordesc_np(-r));
+		return reason_set(why, r,
+				  "%s: cannot run the agent's program %s: %s: name it with "
+				  "$CORRAL_AGENT, or put it on the PATH",
+				  directory, program, strerrordesc_np(-r));
 	/* or another one was quicker, or somebody else reaped ours */
 	if (wait_for_end(pid, end, sizeof(end)) || agent_runs(directory, NULL) == 1)
 		return 0;
-	return why_set(why, -EIO, "%s: %s --dir %s --daemon failed%s%s; run it by hand to see why",
-		       directory, program, directory, end[0] != '\0' ? ": " : "", end);
+	return reason_set(why, -EIO,
+			  "%s: %s --dir %s --daemon failed%s%s; run it by hand to see why",
+			  directory, program, directory, end[0] != '\0' ? ": " : "", end);
 }

@@ -20,14 +20,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena/access.h"
 #include "arena/arena.h"
-#include "arena/bus.h"
 #include "arena/descriptor.h"
 #include "arena/filesystem.h"
 #include "arena/former.h"
-#include "arena/trust.h"
+#include "arena/sigbus.h"
 #include "base/hash.h"
-#include "base/why.h"
+#include "base/reason.h"
 
 #define TEMPORARY_FILE ".arena.new"
 
@@ -186,9 +186,9 @@ static int refuse_layout(uint32_t version, char *why)
 		what = "an older version of Corral wrote it: stop all that use it, and run "
 		       "corral-agent --upgrade, "
 		       "which carries all carts over";
-	return why_set(why, -EPROTONOSUPPORT,
-		       "the arena has layout version %u, this program's is %u: %s", version,
-		       LAYOUT_VERSION, what);
+	return reason_set(why, -EPROTONOSUPPORT,
+			  "the arena has layout version %u, this program's is %u: %s", version,
+			  LAYOUT_VERSION, what);
 }
 
 int arena_validate(struct arena *arena, uint64_t file_bytes, char *why)
@@ -196,29 +196,29 @@ int arena_validate(struct arena *arena, uint64_t file_bytes, char *why)
 	struct arena_header h;
 
 	if (file_bytes < HEADER_BYTES)
-		return why_set(why, -EPROTO, "the file has %llu bytes: too short for an arena",
-			       (unsigned long long)file_bytes);
+		return reason_set(why, -EPROTO, "the file has %llu bytes: too short for an arena",
+				  (unsigned long long)file_bytes);
 	memcpy(&h, arena->base, sizeof(h));
 	if (h.magic != LAYOUT_MAGIC)
-		return why_set(why, -EPROTO,
-			       "the file is not a Corral arena (it begins with other bytes)");
+		return reason_set(why, -EPROTO,
+				  "the file is not a Corral arena (it begins with other bytes)");
 	if (h.byte_order != LAYOUT_BYTE_ORDER)
-		return why_set(why, -EPROTONOSUPPORT,
-			       "the arena is from a machine of another byte order");
+		return reason_set(why, -EPROTONOSUPPORT,
+				  "the arena is from a machine of another byte order");
 	if (h.layout_version != LAYOUT_VERSION)
 		return refuse_layout(h.layout_version, why);
 	if (h.fingerprint != LAYOUT_FINGERPRINT)
-		return why_set(why, -EPROTONOSUPPORT,
-			       "the arena's structs have other sizes than this program's");
+		return reason_set(why, -EPROTONOSUPPORT,
+				  "the arena's structs have other sizes than this program's");
 	if (h.header_sum != header_sum(&h))
-		return why_set(why, -EPROTO,
-			       "the arena's header is damaged (its checksum differs)");
+		return reason_set(why, -EPROTO,
+				  "the arena's header is damaged (its checksum differs)");
 	struct arena_header g = h;
 	if (!geometry_compute(h.arena_bytes, h.max_carts, &g) || header_sum(&g) != h.header_sum)
-		return why_set(why, -EPROTO,
-			       "the arena's header is damaged (its geometry does not add up)");
+		return reason_set(why, -EPROTO,
+				  "the arena's header is damaged (its geometry does not add up)");
 	if (file_bytes != h.arena_bytes)
-		return why_set(
+		return reason_set(
 			why, -EPROTO,
 			"the file has %llu bytes where its header says %llu: it is truncated",
 			(unsigned long long)file_bytes, (unsigned long long)h.arena_bytes);
@@ -236,13 +236,13 @@ static int header_fill(struct arena_header *h, const struct arena_settings *sett
 	h->byte_order = LAYOUT_BYTE_ORDER;
 	h->fingerprint = LAYOUT_FINGERPRINT;
 	if (!geometry_compute(settings->arena_bytes, settings->max_carts, h))
-		return why_set(why, -EINVAL,
-			       "%llu bytes with room for %u carts is no possible arena: "
-			       "give a larger --size or a smaller --max-carts",
-			       (unsigned long long)settings->arena_bytes, settings->max_carts);
+		return reason_set(why, -EINVAL,
+				  "%llu bytes with room for %u carts is no possible arena: "
+				  "give a larger --size or a smaller --max-carts",
+				  (unsigned long long)settings->arena_bytes, settings->max_carts);
 	if (getrandom(h->uuid, sizeof(h->uuid), 0) != (ssize_t)sizeof(h->uuid) ||
 	    getrandom(&h->hash_seed, sizeof(h->hash_seed), 0) != (ssize_t)sizeof(h->hash_seed))
-		return why_system(why, -errno, "no random bytes");
+		return reason_system(why, -errno, "no random bytes");
 	if (settings->hash_seed != 0)
 		h->hash_seed = settings->hash_seed;
 	h->uuid[6] = (uint8_t)((h->uuid[6] & 0x0f) | 0x40); /* RFC 4122, version 4 */
@@ -321,26 +321,26 @@ void arena_own_file(struct arena_header *h, int fd)
 /* The temporary file is written, not mapped: an error is an error code, never a signal. */
 static int fill_file(int dir_fd, int fd, struct arena_header *h, char *why)
 {
-	int r = trust_share(dir_fd, fd);
+	int r = access_share(dir_fd, fd);
 
 	if (r < 0)
-		return why_system(why, r, "cannot set the arena file's group and mode");
+		return reason_system(why, r, "cannot set the arena file's group and mode");
 	arena_own_file(h, fd); /* it stays that when it is renamed */
 	r = arena_may_write_to(h->arena_bytes);
 	if (r == 0 && ftruncate(fd, (off_t)h->arena_bytes) < 0)
 		r = -errno;
 	if (r < 0)
-		return why_system(why, r, "cannot make an arena file of %llu bytes",
-				  (unsigned long long)h->arena_bytes);
+		return reason_system(why, r, "cannot make an arena file of %llu bytes",
+				     (unsigned long long)h->arena_bytes);
 	r = arena_reserve_file(fd, 0, min_u64(align_up(h->space_at, EXTENT_BYTES), h->arena_bytes));
 	if (r < 0)
-		return why_system(why, r, "cannot reserve the first %llu bytes of the arena",
-				  (unsigned long long)h->space_at);
+		return reason_system(why, r, "cannot reserve the first %llu bytes of the arena",
+				     (unsigned long long)h->space_at);
 	r = write_whole(fd, h, sizeof(*h));
 	if (r < 0)
-		return why_system(why, r, "cannot write the arena's header");
+		return reason_system(why, r, "cannot write the arena's header");
 	if (fsync(fd) < 0)
-		return why_system(why, -errno, "cannot sync the arena");
+		return reason_system(why, -errno, "cannot sync the arena");
 	return 0;
 }
 
@@ -353,13 +353,13 @@ int arena_create(int dir_fd, const struct arena_settings *settings, char *why)
 	if (r < 0)
 		return r;
 	if (fstatat(dir_fd, ARENA_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return why_set(why, -EEXIST, "there is an arena already");
+		return reason_set(why, -EEXIST, "there is an arena already");
 	if (unlinkat(dir_fd, TEMPORARY_FILE, 0) < 0 && errno != ENOENT)
-		return why_system(why, -errno, "cannot remove a stale %s", TEMPORARY_FILE);
+		return reason_system(why, -errno, "cannot remove a stale %s", TEMPORARY_FILE);
 	int fd = descriptor_open(dir_fd, TEMPORARY_FILE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
 				 0600);
 	if (fd < 0)
-		return why_system(why, -errno, "cannot create the arena file");
+		return reason_system(why, -errno, "cannot create the arena file");
 	filesystem_write_in_place(fd);
 	r = fill_file(dir_fd, fd, &header, why);
 	if (r == 0 && renameat2(dir_fd, TEMPORARY_FILE, dir_fd, ARENA_FILE, RENAME_NOREPLACE) < 0) {
@@ -368,7 +368,7 @@ int arena_create(int dir_fd, const struct arena_settings *settings, char *why)
 		    r == -ENOSYS) /* a file system without the flag; we hold the agent's byte */
 			r = renameat(dir_fd, TEMPORARY_FILE, dir_fd, ARENA_FILE) < 0 ? -errno : 0;
 		if (r < 0)
-			why_system(why, r, "cannot put the arena in place");
+			reason_system(why, r, "cannot put the arena in place");
 	}
 	close(fd);
 	if (r < 0)
@@ -387,23 +387,23 @@ static int check_world(const struct arena *arena, unsigned flags, char *why)
 	uint8_t boot[16];
 
 	if (arena_other_time(h))
-		return why_set(
+		return reason_set(
 			why, -EXDEV,
 			"this process is in another time namespace than the arena's creator: "
 			"their monotonic clocks differ");
 	if (!any_boot && h->withdrawn != 0)
-		return why_set(why, -ESTALE,
-			       "the arena was truncated, replaced or away for a while: start "
-			       "corral-agent, which verifies it");
+		return reason_set(why, -ESTALE,
+				  "the arena was truncated, replaced or away for a while: start "
+				  "corral-agent, which verifies it");
 	if (!any_boot && arena_is_copy(h, arena->fd))
-		return why_set(why, -ESTALE,
-			       "the arena is a copy of another file: start corral-agent, which "
-			       "verifies it");
+		return reason_set(why, -ESTALE,
+				  "the arena is a copy of another file: start corral-agent, which "
+				  "verifies it");
 	if ((flags & (ARENA_ANY_BOOT | ARENA_THIS_BOOT)) == 0 && arena_boot_id(boot) &&
 	    memcmp(boot, h->boot_id, sizeof(boot)) != 0)
-		return why_set(why, -ESTALE,
-			       "the arena is from before the machine's last boot: start "
-			       "corral-agent, which verifies it");
+		return reason_set(why, -ESTALE,
+				  "the arena is from before the machine's last boot: start "
+				  "corral-agent, which verifies it");
 	return 0;
 }
 
@@ -488,13 +488,14 @@ static uint8_t *map_file(int fd, uint64_t bytes, int protection)
 static int refuse_map(int error, uint64_t bytes, char *why)
 {
 	if (error == EAGAIN)
-		return why_set(why, -error,
-			       "cannot map the arena's %llu bytes: %s: mlockall(MCL_FUTURE) is in "
-			       "force, and the process may lock no more memory: raise that limit "
-			       "(ulimit -l, RLIMIT_MEMLOCK)",
-			       (unsigned long long)bytes, strerrordesc_np(error));
-	return why_system(why, -error, "cannot map the arena's %llu bytes",
-			  (unsigned long long)bytes);
+		return reason_set(
+			why, -error,
+			"cannot map the arena's %llu bytes: %s: mlockall(MCL_FUTURE) is in "
+			"force, and the process may lock no more memory: raise that limit "
+			"(ulimit -l, RLIMIT_MEMLOCK)",
+			(unsigned long long)bytes, strerrordesc_np(error));
+	return reason_system(why, -error, "cannot map the arena's %llu bytes",
+			     (unsigned long long)bytes);
 }
 
 int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
@@ -505,17 +506,17 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 
 	bool look = (flags & ARENA_READ_ONLY) != 0;
 
-	arena.fd = look ? trust_open_to_read(dir_fd, ARENA_FILE, why) :
-			  trust_open(dir_fd, ARENA_FILE, 0, false, why);
+	arena.fd = look ? access_open_to_read(dir_fd, ARENA_FILE, why) :
+			  access_open(dir_fd, ARENA_FILE, 0, false, why);
 	if (arena.fd < 0)
 		return arena.fd;
 	arena.file_id = descriptor_know(arena.fd);
 	if (fstat(arena.fd, &st) < 0) {
-		r = why_system(why, -errno, "cannot stat the arena file");
+		r = reason_system(why, -errno, "cannot stat the arena file");
 		goto fail;
 	}
 	if (st.st_size < (off_t)HEADER_BYTES) {
-		r = why_set(why, -EPROTO, "the arena file is too short for an arena");
+		r = reason_set(why, -EPROTO, "the arena file is too short for an arena");
 		goto fail;
 	}
 	arena.bytes = (uint64_t)st.st_size;
@@ -525,10 +526,10 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 		goto fail;
 	}
 	if ((flags & ARENA_CATCH_SIGBUS) != 0) {
-		r = bus_watch(arena.base, arena.bytes);
+		r = sigbus_watch(arena.base, arena.bytes);
 		arena.watched = r == 0;
 		if (r < 0)
-			why_system(why, r, "cannot catch SIGBUS for one more arena");
+			reason_system(why, r, "cannot catch SIGBUS for one more arena");
 	}
 	if (r == 0)
 		r = arena_validate(&arena, arena.bytes, why);
@@ -539,7 +540,7 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 		arena.dir_fd = descriptor_copy(dir_fd);
 		arena.dir_id = descriptor_know(arena.dir_fd);
 		if (arena.dir_fd < 0)
-			r = why_system(why, -errno, "cannot keep the directory open");
+			r = reason_system(why, -errno, "cannot keep the directory open");
 	}
 	if (r < 0)
 		goto unmap;
@@ -550,7 +551,7 @@ int arena_map(int dir_fd, unsigned flags, struct arena *ret_arena, char *why)
 	return 0;
 unmap:
 	if (arena.watched)
-		bus_forget(arena.base);
+		sigbus_forget(arena.base);
 	munmap(arena.base, (size_t)st.st_size);
 fail:
 	close(arena.fd);
@@ -560,7 +561,7 @@ fail:
 void arena_unmap(struct arena *arena)
 {
 	if (arena->watched)
-		bus_forget(arena->base);
+		sigbus_forget(arena->base);
 	munmap(arena->base, arena->bytes);
 	descriptor_close(arena->fd, &arena->file_id);
 	descriptor_close(arena->dir_fd, &arena->dir_id);
@@ -573,9 +574,10 @@ int arena_still_there(const struct arena *arena, char *why)
 
 	if (!descriptor_is(arena->fd, &arena->file_id) ||
 	    !descriptor_is(arena->dir_fd, &arena->dir_id))
-		return why_set(why, -EBADF,
-			       "the program closed the descriptors of the arena, which are not its "
-			       "own");
+		return reason_set(
+			why, -EBADF,
+			"the program closed the descriptors of the arena, which are not its "
+			"own");
 	/*
 	 * in doubt it is: a process may have lost the right to look, and what we say is final for
 	 * everybody
@@ -583,16 +585,16 @@ int arena_still_there(const struct arena *arena, char *why)
 	if (fstat(arena->fd, &ours) < 0)
 		return 0;
 	if ((uint64_t)ours.st_size != arena->bytes)
-		return why_set(why, -ESTALE,
-			       "the arena file was %s under us: %llu bytes instead of %llu",
-			       (uint64_t)ours.st_size < arena->bytes ? "truncated" : "lengthened",
-			       (unsigned long long)ours.st_size, (unsigned long long)arena->bytes);
+		return reason_set(
+			why, -ESTALE, "the arena file was %s under us: %llu bytes instead of %llu",
+			(uint64_t)ours.st_size < arena->bytes ? "truncated" : "lengthened",
+			(unsigned long long)ours.st_size, (unsigned long long)arena->bytes);
 	if (fstatat(arena->dir_fd, ARENA_FILE, &there, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ?
-			       why_set(why, -ESTALE, "the arena file was removed under us") :
+			       reason_set(why, -ESTALE, "the arena file was removed under us") :
 			       0;
 	if (ours.st_dev != there.st_dev || ours.st_ino != there.st_ino)
-		return why_set(why, -ESTALE, "the arena file was replaced by another under us");
+		return reason_set(why, -ESTALE, "the arena file was replaced by another under us");
 	return 0;
 }
 
@@ -605,7 +607,7 @@ void arena_withdraw(struct arena *arena)
 	    st.st_size < (off_t)HEADER_BYTES)
 		return;
 	__atomic_store_n(&arena->header->withdrawn, one, __ATOMIC_RELEASE);
-	/* zeroes may stand in place of our mapping (bus.c): the file has to say it, too */
+	/* zeroes may stand in place of our mapping (sigbus.c): the file has to say it, too */
 	(void)!pwrite(arena->fd, &one, sizeof(one),
 		      (off_t)offsetof(struct arena_header, withdrawn));
 }

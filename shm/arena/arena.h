@@ -12,12 +12,12 @@
 
 #include "arena/descriptor.h"
 #include "arena/layout.h"
-#include "base/why.h"
+#include "base/reason.h"
 
 #define ARENA_FILE "arena"
 #define ARENA_LOCK_FILE "lock"
 #define ARENA_SOCKET_FILE "agent.sock"
-#define ARENA_WHY_BYTES WHY_BYTES
+#define ARENA_WHY_BYTES REASON_BYTES
 
 /*
  * A mapping, and pointers to its parts. Constant once open, but for what `header` points to. A
@@ -54,11 +54,11 @@ struct arena {
 	int dir_fd;
 	struct descriptor_id file_id;
 	struct descriptor_id dir_id;
-	bool watched; /* bus.h */
+	bool watched; /* sigbus.h */
 };
 
 #define ARENA_ANY_BOOT 1u     /* also one of an earlier boot, or withdrawn */
-#define ARENA_CATCH_SIGBUS 2u /* see bus.h */
+#define ARENA_CATCH_SIGBUS 2u /* see sigbus.h */
 #define ARENA_THIS_BOOT 8u    /* whatever its boot id says: somebody who is attached lives */
 #define ARENA_READ_ONLY 16u   /* never written: for a read-only mount */
 #define ARENA_MAKE_HUGE                                                                            \
@@ -88,7 +88,7 @@ int arena_directory(const char *location, char path[PATH_MAX], char *why);
 
 /*
  * Open the directory, whose path is absolute; refuse a symbolic link (-ELOOP), what everybody may
- * write, or a stranger may replace (-EPERM, see trust_path()), network file systems (-EXDEV). _of:
+ * write, or a stranger may replace (-EPERM, see access_path()), network file systems (-EXDEV). _of:
  * this group's members are no strangers, either. *ret_fd is close-on-exec.
  */
 int arena_open_directory(const char *path, int *ret_fd, char *why);

@@ -19,7 +19,7 @@
 #include "arena/descriptor.h"
 #include "arena/filesystem.h"
 #include "base/base.h"
-#include "base/why.h"
+#include "base/reason.h"
 
 #ifndef FALLOC_FL_UNSHARE_RANGE
 #define FALLOC_FL_UNSHARE_RANGE 0x40
@@ -77,18 +77,19 @@ int filesystem_judge(uint32_t magic, const char *type, bool allow_fuse, const ch
 	    is_listed(type, remote_types, sizeof(remote_types) / sizeof(remote_types[0])))
 		name = type;
 	if (name != NULL)
-		return why_set(why, -EXDEV,
-			       "%s is on a network file system (%s), where memory cannot be "
-			       "shared: take a directory on a disk of this machine",
-			       path, name);
+		return reason_set(why, -EXDEV,
+				  "%s is on a network file system (%s), where memory cannot be "
+				  "shared: take a directory on a disk of this machine",
+				  path, name);
 	if (magic != FUSE_MAGIC || allow_fuse ||
 	    is_listed(type, local_types, sizeof(local_types) / sizeof(local_types[0])))
 		return 0;
-	return why_set(why, -EXDEV,
-		       "%s is on a file system in user space (%s), which other machines may see as "
-		       "well: take a directory elsewhere, or, if only this machine has it, "
-		       "set " FILESYSTEM_ALLOW_FUSE "=1 for the agent and all workers",
-		       path, type[0] != '\0' ? type : "FUSE");
+	return reason_set(
+		why, -EXDEV,
+		"%s is on a file system in user space (%s), which other machines may see as "
+		"well: take a directory elsewhere, or, if only this machine has it, "
+		"set " FILESYSTEM_ALLOW_FUSE "=1 for the agent and all workers",
+		path, type[0] != '\0' ? type : "FUSE");
 }
 
 /* "36 35 98:0 /root /mount rw,noatime master:1 - ext3 /dev/root rw" */
@@ -146,7 +147,8 @@ int filesystem_check(int dir_fd, const char *path, char *why)
 	struct stat st;
 
 	if (fstatfs(dir_fd, &fs) < 0 || fstat(dir_fd, &st) < 0)
-		return why_system(why, -errno, "%s: cannot tell which file system it is on", path);
+		return reason_system(why, -errno, "%s: cannot tell which file system it is on",
+				     path);
 	if ((uint32_t)fs.f_type == FUSE_MAGIC) {
 		char *mountinfo = read_mountinfo();
 		if (mountinfo != NULL)

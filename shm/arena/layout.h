@@ -67,7 +67,7 @@ typedef uint32_t slot_link; /* slot plus one */
 
 #define DEATHS_KEPT 16u
 
-struct death {               /* one repair; see deaths.h. W: the repairer */
+struct death {               /* one repair; see death_log.h. W: the repairer */
 	uint64_t number;     /* from 1; 0 while it is written */
 	int64_t repaired_ms; /* since 1970 */
 	int32_t pid;         /* of the dead, and its program */

@@ -16,7 +16,7 @@
  *   ops_next is 0 until there are CORRAL_OPS_KEPT records, then the oldest one's place.
  */
 #include "cart/cart_shape.h"
-#include "cart/words.h"
+#include "cart/item.h"
 
 /* What all steps need. */
 struct build {
@@ -60,11 +60,11 @@ static void put_attribute(struct build *b)
 	uint32_t behind_at = plan->pair_at + plan->pair_size;
 	uint8_t *at = b->new + b->to.attributes_at;
 
-	at += words_put_map_header(b->head.attribute_count, at);
+	at += pack_map_header(b->head.attribute_count, at);
 	if (plan->pair_at > plan->map_header_size)
 		at = copy(at, map + plan->map_header_size, plan->pair_at - plan->map_header_size);
 	if (!b->change->remove_attribute)
-		at = words_put_text(b->change->value, words_put_text(b->change->name, at));
+		at = pack_text_at(b->change->value, pack_text_at(b->change->name, at));
 	if (plan->old.attributes_size > behind_at)
 		copy(at, map + behind_at, plan->old.attributes_size - behind_at);
 }

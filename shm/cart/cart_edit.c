@@ -12,7 +12,7 @@
 #include <errno.h>
 
 #include "cart/cart_shape.h"
-#include "cart/words.h"
+#include "cart/item.h"
 
 static int move_subtotal(struct cart_plan *plan, int64_t minus_cents, int64_t plus_cents)
 {
@@ -243,8 +243,8 @@ static int plan_attribute(const uint8_t *map, const struct cart_change *change,
 			  struct cart_plan *plan)
 {
 	struct cart_head *head = &plan->head;
-	struct words_place place;
-	uint8_t header[WORDS_MAP_HEADER_MAX];
+	struct attribute_place place;
+	uint8_t header[MAP_HEADER_MAX];
 	int error;
 
 	error = change->name.size ? cart_text_check(change->name, CORRAL_ATTRIBUTE_NAME_MAX) :
@@ -252,8 +252,8 @@ static int plan_attribute(const uint8_t *map, const struct cart_change *change,
 	if (error == 0 && !change->remove_attribute)
 		error = cart_text_check(change->value, CORRAL_ATTRIBUTE_VALUE_MAX);
 	if (error == 0)
-		error = words_find_attribute(map, head->attributes_size, head->attribute_count,
-					     change->name, &place);
+		error = attribute_find(map, head->attributes_size, head->attribute_count,
+				       change->name, &place);
 	if (error)
 		return error;
 	head->attribute_count -= place.size != 0;
@@ -264,11 +264,11 @@ static int plan_attribute(const uint8_t *map, const struct cart_change *change,
 	plan->map_header_size = place.header_size;
 	plan->pair_at = place.at;
 	plan->pair_size = place.size;
-	head->attributes_size += words_put_map_header(head->attribute_count, header);
+	head->attributes_size += pack_map_header(head->attribute_count, header);
 	head->attributes_size -= place.header_size + place.size;
 	if (!change->remove_attribute)
 		head->attributes_size +=
-			words_text_size(change->name) + words_text_size(change->value);
+			packed_text_size(change->name) + packed_text_size(change->value);
 	return 0;
 }
 

@@ -6,12 +6,12 @@
  * at all the rest besides (and is quadratic in attributes and extras).
  *
  * Nothing here writes, allocates, or believes a number before it is checked; all that
- * is wrong with bytes gives -EUCLEAN. What the words say is read by words_read.c.
+ * is wrong with bytes gives -EUCLEAN. What the words say is read by item_unpack.c.
  */
 #include <errno.h>
 
 #include "cart/cart_shape.h"
-#include "cart/words.h"
+#include "cart/item.h"
 
 /* ---------------------------------------------------------------- accessors */
 
@@ -130,8 +130,8 @@ static int validate_front(const uint8_t *bytes, const struct cart_head *head,
 	    !cart_text_valid(
 		    (struct corral_text){ ids + head->restaurant_size, head->session_size }))
 		return -EUCLEAN;
-	return words_attributes_check(bytes + at->attributes_at, head->attributes_size,
-				      head->attribute_count);
+	return attributes_check(bytes + at->attributes_at, head->attributes_size,
+				head->attribute_count);
 }
 
 static int validate_ops(const uint8_t *ops, const struct cart_head *head)
@@ -190,7 +190,7 @@ static int validate_lines(const uint8_t *bytes, const struct cart_head *head,
 			  const struct cart_sections *at)
 {
 	uint32_t slots[line_set_slots(head->line_count)];
-	struct words_parts parts;
+	struct item_parts parts;
 	struct line_set numbers;
 
 	line_set_init(&numbers, slots, line_set_slots(head->line_count));
@@ -201,7 +201,7 @@ static int validate_lines(const uint8_t *bytes, const struct cart_head *head,
 		if (line.words_at > head->words_size ||
 		    line.words_size > head->words_size - line.words_at)
 			return -EUCLEAN; /* it has changed since it was verified */
-		error = words_parse(bytes + at->words_at + line.words_at, line.words_size, &parts);
+		error = item_parse(bytes + at->words_at + line.words_at, line.words_size, &parts);
 		if (error)
 			return error;
 		if (parts.modifiers_cents != line.modifiers_cents ||

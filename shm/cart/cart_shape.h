@@ -2,7 +2,7 @@
 /*
  * cart_shape.h (side wing, inside): where the parts of a cart version lie, and its checksums.
  *
- * For the files cart*.c, words*.c and portable*.c only. Sections follow from a head
+ * For the files cart*.c, item*.c and portable*.c only. Sections follow from a head
  * alone; they are true of bytes once cart_load() has accepted that head for them.
  * Bytes may stand at any address, so records are read with memcpy().
  */

@@ -6,23 +6,23 @@
  * second fills; should the bytes have changed in between, the second finds it has no
  * room and says -EUCLEAN. Not for critical sections.
  *
- * Does not read MessagePack itself (words_read.c). Checksums are verified of a copy only, where
+ * Does not read MessagePack itself (item_unpack.c). Checksums are verified of a copy only, where
  * nobody changes the bytes between the look and the use.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "cart/cart_shape.h"
-#include "cart/words.h"
+#include "cart/item.h"
 
 /* Line and words of an index; the item is complete but for its arrays. */
 static int parse_line(const void *bytes, size_t size, uint32_t index, struct corral_line *line,
-		      struct words_parts *parts)
+		      struct item_parts *parts)
 {
 	int error = cart_get_line(bytes, size, index, line);
 
 	if (error == 0)
-		error = words_parse(line->words, line->words_size, parts);
+		error = item_parse(line->words, line->words_size, parts);
 	if (error)
 		return error;
 	parts->item.quantity = line->quantity;
@@ -38,7 +38,7 @@ struct pool {
 	uint64_t extras_left;
 };
 
-static bool fill_item(const struct words_parts *parts, struct pool *pool,
+static bool fill_item(const struct item_parts *parts, struct pool *pool,
 		      struct corral_item *ret_item)
 {
 	uint32_t modifier_count = parts->item.modifier_count;
@@ -60,7 +60,7 @@ static bool fill_item(const struct words_parts *parts, struct pool *pool,
 
 int cart_decode_item(const void *bytes, size_t size, uint32_t index, struct corral_item **ret_item)
 {
-	struct words_parts parts;
+	struct item_parts parts;
 	struct corral_item *item;
 	struct corral_line line;
 	struct pool pool;
@@ -85,7 +85,7 @@ int cart_decode_item(const void *bytes, size_t size, uint32_t index, struct corr
 
 static int count_arrays(const void *bytes, size_t size, uint32_t line_count, struct pool *pool)
 {
-	struct words_parts parts;
+	struct item_parts parts;
 	struct corral_line line;
 
 	pool->modifiers_left = 0;
@@ -103,7 +103,7 @@ static int count_arrays(const void *bytes, size_t size, uint32_t line_count, str
 
 static int fill_cart(const void *bytes, size_t size, struct pool *pool, struct corral_cart *cart)
 {
-	struct words_parts parts;
+	struct item_parts parts;
 	struct corral_line line;
 	struct corral_head head;
 	int error = cart_get_head(bytes, size, &head);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* money.c (side wing): exact sums in minor units. Nothing here is rounded but the tax. */
 #include "cart/cart_shape.h"
-#include "cart/words.h"
+#include "cart/item.h"
 
 #define PPM 1000000
 
@@ -23,8 +23,8 @@ bool cart_line_total(uint32_t quantity, int64_t unit_price_cents, int64_t modifi
 	return cart_narrow(((__int128)unit_price_cents + modifiers_cents) * quantity, ret_cents);
 }
 
-bool words_modifiers_cents(const struct corral_modifier *modifiers, uint32_t count,
-			   int64_t *ret_cents)
+bool cart_modifiers_cents(const struct corral_modifier *modifiers, uint32_t count,
+			  int64_t *ret_cents)
 {
 	__int128 sum = 0;
 

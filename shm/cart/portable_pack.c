@@ -10,8 +10,8 @@
  */
 #include <string.h>
 
+#include "cart/item.h"
 #include "cart/portable_shape.h"
-#include "cart/words.h"
 
 struct sink {
 	uint8_t *at;
@@ -79,8 +79,8 @@ static void put_array(struct sink *sink, uint32_t count)
 /* Ids, names of keys: short. */
 static void put_text(struct sink *sink, struct corral_text text)
 {
-	assert(words_text_size(text) <= (size_t)(sink->end - sink->at));
-	sink->at = words_put_text(text, sink->at);
+	assert(packed_text_size(text) <= (size_t)(sink->end - sink->at));
+	sink->at = pack_text_at(text, sink->at);
 }
 
 /* A hash, in its canonical form: big-endian. */

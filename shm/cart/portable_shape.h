@@ -10,8 +10,8 @@
 #define CORRAL_PORTABLE_SHAPE_H
 
 #include "cart/cart_shape.h"
-#include "cart/cursor.h"
 #include "cart/portable.h"
+#include "cart/unpack.h"
 
 #define TAG_TRUE 0xc3
 #define OP_ID_BYTES 16

@@ -14,8 +14,8 @@
  */
 #include <string.h>
 
+#include "cart/item.h"
 #include "cart/portable_shape.h"
-#include "cart/words.h"
 
 #define DAMAGED "MessagePack" /* what is wrong when no key is */
 
@@ -41,8 +41,8 @@ static bool take_status(struct cursor *cursor, uint8_t *ret_status)
 
 	if (!take_text(cursor, &name))
 		return false;
-	*ret_status = words_text_equal(name, status_names[CORRAL_CHECKED_OUT]);
-	return *ret_status || words_text_equal(name, status_names[CORRAL_OPEN]);
+	*ret_status = text_equal(name, status_names[CORRAL_CHECKED_OUT]);
+	return *ret_status || text_equal(name, status_names[CORRAL_OPEN]);
 }
 
 /* ----------------------------------------------------------- maps by a table */
@@ -72,10 +72,10 @@ static uint32_t index_of(const struct shape *shape, struct corral_text key)
 	uint32_t index = 0;
 
 	for (; index < shape->number_count; index++)
-		if (words_text_equal(key, shape->numbers[index].key))
+		if (text_equal(key, shape->numbers[index].key))
 			return index;
 	for (; index < shape->number_count + shape->special_count; index++)
-		if (words_text_equal(key, shape->specials[index - shape->number_count]))
+		if (text_equal(key, shape->specials[index - shape->number_count]))
 			return index;
 	return index;
 }
@@ -192,7 +192,7 @@ bool portable_is_trailer(const void *bytes, size_t size)
 	uint64_t pairs;
 
 	return take_map(&cursor, &pairs) && pairs > 0 && take_text(&cursor, &key) &&
-	       words_text_equal(key, trailer_specials[TRAILER_END]);
+	       text_equal(key, trailer_specials[TRAILER_END]);
 }
 
 /* ------------------------------------------------------------------- lines */
@@ -239,12 +239,12 @@ struct lines {
 static bool put_line(struct lines *lines, struct portable_line *line)
 {
 	struct cart_line *record = &line->record;
-	struct words_parts parts;
+	struct item_parts parts;
 
-	if (words_parse(line->words.at, record->words_size, &parts) < 0)
+	if (item_parse(line->words.at, record->words_size, &parts) < 0)
 		return false;
 	parts.item.modifiers = parts.modifiers;
-	words_merge_key(&parts.item, lines->seed, record->merge);
+	item_merge_key(&parts.item, lines->seed, record->merge);
 	record->words_sum = XXH3_64bits(line->words.at, record->words_size);
 	lines->sum += cart_line_sum(record, lines->count);
 	memcpy(lines->records + (size_t)lines->count * sizeof(*record), record, sizeof(*record));

@@ -58,23 +58,24 @@ static int map(struct carry *carry, int fd, char *why)
 		return -EPROTONOSUPPORT;
 	int r = former_read(header, &carry->former);
 	if (r == -EPROTO)
-		return why_set(why, r,
-			       "the header of this arena of layout %u is damaged: install the "
-			       "version of Corral that wrote it, and run corral-agent --repair",
-			       FORMER_LAYOUT);
+		return reason_set(why, r,
+				  "the header of this arena of layout %u is damaged: install the "
+				  "version of Corral that wrote it, and run corral-agent --repair",
+				  FORMER_LAYOUT);
 	if (r < 0)
 		return r;
 	if ((uint64_t)st.st_size <= carry->former.space_at)
-		return why_set(why, -EPROTO,
-			       "the file has %llu bytes of %llu: the tables that lead to its carts "
-			       "are cut off",
-			       (unsigned long long)st.st_size,
-			       (unsigned long long)carry->former.arena_bytes);
+		return reason_set(
+			why, -EPROTO,
+			"the file has %llu bytes of %llu: the tables that lead to its carts "
+			"are cut off",
+			(unsigned long long)st.st_size,
+			(unsigned long long)carry->former.arena_bytes);
 	carry->bytes = min_u64((uint64_t)st.st_size, carry->former.arena_bytes);
 	void *base = mmap(NULL, carry->bytes, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (base == MAP_FAILED)
-		return why_system(why, -errno, "cannot map the arena (%llu bytes)",
-				  (unsigned long long)carry->bytes);
+		return reason_system(why, -errno, "cannot map the arena (%llu bytes)",
+				     (unsigned long long)carry->bytes);
 	carry->base = base;
 	return 0;
 }
@@ -85,13 +86,13 @@ int carry_open(int dir_fd, struct carry **ret_carry, char *why)
 
 	if (fd < 0)
 		return errno == ENOENT ? -EPROTONOSUPPORT :
-					 why_system(why, -errno, "cannot open the arena");
+					 reason_system(why, -errno, "cannot open the arena");
 	struct carry *carry = calloc(1, sizeof(*carry));
 	uint8_t *cart = malloc(CORRAL_CART_MAX);
 	int r = carry != NULL && cart != NULL ? map(carry, fd, why) : -ENOMEM;
 	close(fd);
 	if (carry == NULL || cart == NULL)
-		(void)why_set(why, r, "no memory");
+		(void)reason_set(why, r, "no memory");
 	if (carry == NULL || cart == NULL || r < 0) {
 		free(cart);
 		free(carry);

@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arena/bus.h"
 #include "arena/descriptor.h"
 #include "arena/filesystem.h"
+#include "arena/sigbus.h"
 #include "base/atomic.h"
 #include "inspect/walk.h"
 #include "memory/block.h"
@@ -21,7 +21,7 @@
 #include "memory/retire.h"
 #include "store/slot.h"
 #include "sync/alive.h"
-#include "sync/deaths.h"
+#include "sync/death_log.h"
 #include "sync/grace.h"
 
 /* ----------------------------------------------------------- open and close */
@@ -42,7 +42,7 @@ static int open_path(const char *path, struct inspect *inspect, char *why)
 	int dir_fd;
 
 	if (stat(path, &st) < 0)
-		return why_system(why, -errno, "%s: cannot look at it", path);
+		return reason_system(why, -errno, "%s: cannot look at it", path);
 	if (!S_ISDIR(st.st_mode)) {
 		inspect->arena.fd = descriptor_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
 		return 0;
@@ -70,12 +70,13 @@ static int open_files(const char *path, int dir_fd, struct inspect *inspect, cha
 	if (r < 0)
 		return r;
 	if (inspect->arena.fd < 0 && errno == ENOENT)
-		return why_set(why, -ENOENT,
-			       "%s: there is no arena: start corral-agent, which creates it", path);
+		return reason_set(why, -ENOENT,
+				  "%s: there is no arena: start corral-agent, which creates it",
+				  path);
 	if (inspect->arena.fd < 0)
-		return why_system(why, -errno, "%s: cannot open the arena", path);
+		return reason_system(why, -errno, "%s: cannot open the arena", path);
 	if (fstat(inspect->arena.fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return why_set(why, -EPROTO, "%s: the arena is not a regular file", path);
+		return reason_set(why, -EPROTO, "%s: the arena is not a regular file", path);
 	inspect->file_bytes = (uint64_t)st.st_size;
 	inspect->disk_bytes = (uint64_t)st.st_blocks * 512;
 	return 0;
@@ -84,30 +85,31 @@ static int open_files(const char *path, int dir_fd, struct inspect *inspect, cha
 static int map_file(const char *path, bool lenient, struct inspect *inspect, char *why)
 {
 	if (inspect->file_bytes < HEADER_BYTES)
-		return why_set(why, -EPROTO, "%s: the file has %llu bytes: too short for an arena",
-			       path, (unsigned long long)inspect->file_bytes);
+		return reason_set(why, -EPROTO,
+				  "%s: the file has %llu bytes: too short for an arena", path,
+				  (unsigned long long)inspect->file_bytes);
 	inspect->arena.bytes = inspect->file_bytes;
 	inspect->arena.base =
 		mmap(NULL, inspect->file_bytes, PROT_READ, MAP_SHARED, inspect->arena.fd, 0);
 	if (inspect->arena.base == MAP_FAILED) {
 		inspect->arena.base = NULL;
-		return why_system(why, -errno, "%s: cannot map the arena", path);
+		return reason_system(why, -errno, "%s: cannot map the arena", path);
 	}
-	inspect->arena.watched =
-		bus_watch(inspect->arena.base, inspect->file_bytes) == 0; /* else it goes without */
+	inspect->arena.watched = sigbus_watch(inspect->arena.base, inspect->file_bytes) ==
+				 0; /* else it goes without */
 	inspect->arena.header = (struct arena_header *)(void *)inspect->arena.base;
 	int r = arena_validate(&inspect->arena, inspect->file_bytes, inspect->header_fault);
 	inspect->readable = r == 0;
 	inspect->list_bytes = (uint64_t)inspect->arena.page_count * PAGE_BYTES;
 	if (r < 0 && (!lenient || r == -EPROTONOSUPPORT))
-		return why_set(why, r, "%s: %s", path, inspect->header_fault);
+		return reason_set(why, r, "%s: %s", path, inspect->header_fault);
 	return 0;
 }
 
 int inspect_open_at(int dir_fd, const char *path, bool lenient, struct inspect **ret_inspect,
 		    char *why, size_t why_size)
 {
-	char text[WHY_BYTES] = "";
+	char text[REASON_BYTES] = "";
 	struct inspect *inspect = calloc(1, sizeof(*inspect));
 
 	if (inspect == NULL)
@@ -137,7 +139,7 @@ void inspect_close(struct inspect *inspect)
 		return;
 	walk_forget(inspect);
 	if (inspect->arena.watched)
-		bus_forget(inspect->arena.base);
+		sigbus_forget(inspect->arena.base);
 	if (inspect->arena.base != NULL)
 		munmap(inspect->arena.base, inspect->file_bytes);
 	if (inspect->arena.fd >= 0)
@@ -344,11 +346,11 @@ int inspect_deaths(struct inspect *inspect, struct death *ret_rows, size_t max, 
 {
 	if (!inspect->readable)
 		return -EPROTO;
-	uint64_t end = deaths_count(&inspect->arena);
+	uint64_t end = death_log_count(&inspect->arena);
 	size_t count = 0;
 	for (uint64_t number = end > DEATHS_KEPT ? end - DEATHS_KEPT : 0;
 	     number < end && count < max; number++)
-		count += deaths_read(&inspect->arena, number + 1, &ret_rows[count]);
+		count += death_log_read(&inspect->arena, number + 1, &ret_rows[count]);
 	*ret_count = count;
 	return 0;
 }

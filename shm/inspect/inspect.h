@@ -124,7 +124,7 @@ struct inspect_lock {
 	bool waiters;
 	int64_t held_ms; /* since its holder's call got its locks; -1 unknown */
 };
-/* The last repairs, the oldest first; *ret_count at most max. See deaths.h. */
+/* The last repairs, the oldest first; *ret_count at most max. See death_log.h. */
 int inspect_deaths(struct inspect *inspect, struct death *ret_rows, size_t max, size_t *ret_count);
 
 /* All locks held now, at most max of them. */

@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arena/bus.h"
 #include "arena/descriptor.h"
+#include "arena/sigbus.h"
 #include "cart/cart.h"
 #include "inspect/salvage_inside.h"
 #include "store/slot.h"
@@ -88,7 +88,7 @@ static int map_over_zeroes(struct salvage *salvage, uint64_t bytes, uint64_t fil
 	arena->bytes = bytes;
 	int r = map_pieces(salvage, min_u64(bytes, file_bytes));
 	if (r == 0)
-		r = bus_watch(arena->base, bytes); /* a piece may have a hole yet */
+		r = sigbus_watch(arena->base, bytes); /* a piece may have a hole yet */
 	arena->watched = r == 0;
 	if (r < 0) {
 		munmap(arena->base, bytes);
@@ -109,7 +109,7 @@ static int map_damaged(struct salvage *salvage, char *why)
 
 	if (fstat(arena->fd, &st) < 0 || !S_ISREG(st.st_mode) ||
 	    pread(arena->fd, &h, sizeof(h), 0) != sizeof(h))
-		return why_set(why, -EPROTO, "the file is too short to hold an arena's header");
+		return reason_set(why, -EPROTO, "the file is too short to hold an arena's header");
 	bool sound = arena_header_sound(&h);
 	if (!sound)
 		h.max_carts = arena_carts_said(&h);
@@ -119,13 +119,13 @@ static int map_damaged(struct salvage *salvage, char *why)
 				 h.arena_bytes :
 				 file_bytes;
 	if (!arena_assume(arena, bytes, h.max_carts))
-		return why_set(why, -EPROTO,
-			       "the header is damaged: %llu bytes for %u carts is no arena",
-			       (unsigned long long)bytes, h.max_carts);
+		return reason_set(why, -EPROTO,
+				  "the header is damaged: %llu bytes for %u carts is no arena",
+				  (unsigned long long)bytes, h.max_carts);
 	int r = map_over_zeroes(salvage, bytes, file_bytes);
 	if (r < 0)
-		return why_system(why, r, "cannot map the arena (%llu bytes)",
-				  (unsigned long long)bytes);
+		return reason_system(why, r, "cannot map the arena (%llu bytes)",
+				     (unsigned long long)bytes);
 	arena->hash_seed = h.hash_seed;
 	(void)arena_assume(arena, bytes, h.max_carts); /* again: now with a base */
 	/*
@@ -167,8 +167,9 @@ static int settle_seed(struct salvage *salvage, char *why)
 			other = cart->seed;
 	}
 	if (samples == 0 && arena->header->magic != LAYOUT_MAGIC)
-		return why_set(why, -EPROTO,
-			       "the file is no arena: it has neither a header nor a cart of one");
+		return reason_set(
+			why, -EPROTO,
+			"the file is no arena: it has neither a header nor a cart of one");
 	if (right < (samples + 1) / 2)
 		arena->hash_seed = other;
 	return 0;
@@ -180,14 +181,14 @@ int salvage_open(int dir_fd, struct salvage **ret_salvage, char *why)
 	int r;
 
 	if (salvage == NULL)
-		return why_set(why, -ENOMEM, "no memory");
+		return reason_set(why, -ENOMEM, "no memory");
 	salvage->copy = malloc(CLASS_LARGEST); /* no cart is larger */
 	salvage->arena.fd =
 		descriptor_open(dir_fd, ARENA_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (salvage->copy == NULL)
-		r = why_set(why, -ENOMEM, "no memory");
+		r = reason_set(why, -ENOMEM, "no memory");
 	else if (salvage->arena.fd < 0)
-		r = why_system(why, -errno, "cannot open the arena");
+		r = reason_system(why, -errno, "cannot open the arena");
 	else
 		r = map_damaged(salvage, why);
 	assert(r < 0 || salvage->arena.header != NULL);
@@ -210,7 +211,7 @@ int salvage_open(int dir_fd, struct salvage **ret_salvage, char *why)
 void salvage_close(struct salvage *salvage)
 {
 	if (salvage->arena.watched)
-		bus_forget(salvage->arena.base);
+		sigbus_forget(salvage->arena.base);
 	if (salvage->arena.base != NULL && salvage->arena.base != MAP_FAILED)
 		munmap(salvage->arena.base, salvage->arena.bytes);
 	if (salvage->arena.fd >= 0)

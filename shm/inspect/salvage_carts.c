@@ -21,8 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena/bus.h"
 #include "arena/lease.h"
+#include "arena/sigbus.h"
 #include "cart/cart.h"
 #include "inspect/salvage_inside.h"
 #include "memory/class.h"
@@ -611,7 +611,7 @@ static int take_all(struct pass *pass)
 			r = take_lost(pass, &salvage->entries[i]);
 	if (r == 0)
 		r = take_unheard_of(pass);
-	return r == 0 && bus_caught() ? -EIO : r; /* zeroes stood in place of the file */
+	return r == 0 && sigbus_caught() ? -EIO : r; /* zeroes stood in place of the file */
 }
 
 int salvage_carts(struct salvage *salvage, const struct salvage_witness *witness,

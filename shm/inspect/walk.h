@@ -26,7 +26,7 @@ struct inspect {
 	uint64_t file_bytes;
 	uint64_t disk_bytes;
 	bool readable; /* the header was valid */
-	char header_fault[WHY_BYTES];
+	char header_fault[REASON_BYTES];
 	/* the last walk */
 	uint8_t *
 		places; /* by block reference - space_first: where the block that begins there is */

@@ -11,7 +11,7 @@
 #include "base/atomic.h"
 #include "memory/block.h"
 #include "memory/pressure.h"
-#include "sync/deaths.h"
+#include "sync/death_log.h"
 #include "sync/lock.h"
 
 /* A block in hand that is also still first in the list it was taken from is not in hand. */

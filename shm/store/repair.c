@@ -15,7 +15,7 @@
 #include "memory/block_repair.h"
 #include "store/repair.h"
 #include "store/slot.h"
-#include "sync/deaths.h"
+#include "sync/death_log.h"
 #include "sync/grace.h"
 
 static void repair_thread(struct arena *arena, struct thread_record *record, uint32_t name,
@@ -50,5 +50,5 @@ void repair_process(struct arena *arena, uint32_t process)
 		if (load_acquire(&record->owner) == process + 1)
 			repair_thread(arena, record, number + 1, &death);
 	}
-	deaths_write(arena, &death);
+	death_log_write(arena, &death);
 }

@@ -31,7 +31,7 @@
 
 #include "base/atomic.h"
 #include "store/slot.h"
-#include "sync/deaths.h"
+#include "sync/death_log.h"
 #include "sync/lock.h"
 
 #define LOOK_MAX 1000u   /* as for RENEW_MAX */

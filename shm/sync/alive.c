@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "arena/trust.h"
+#include "arena/access.h"
 #include "base/atomic.h"
 #include "sync/alive.h"
 
@@ -66,7 +66,7 @@ static int probe_locks(int dir_fd, int fd, char *why)
 {
 	struct flock lock = byte_lock(F_RDLCK, ALIVE_PROBE_BYTE);
 	struct flock seen = byte_lock(F_WRLCK, ALIVE_PROBE_BYTE);
-	int other = trust_open(dir_fd, ARENA_LOCK_FILE, 0, false, why);
+	int other = access_open(dir_fd, ARENA_LOCK_FILE, 0, false, why);
 	int error = 0;
 
 	if (other < 0)
@@ -78,16 +78,16 @@ static int probe_locks(int dir_fd, int fd, char *why)
 	(void)fcntl(fd, F_OFD_SETLK, &lock);
 	if (error == 0 && seen.l_type != F_UNLCK)
 		return 0;
-	return why_set(why, -ENOLCK,
-		       "%s: locks of open files (F_OFD_SETLK of fcntl(2)) do not work here: %s; "
-		       "they tell who lives: use a kernel and a sandbox that have them",
-		       ARENA_LOCK_FILE,
-		       error != 0 ? strerrordesc_np(error) : "one that is held is not seen");
+	return reason_set(why, -ENOLCK,
+			  "%s: locks of open files (F_OFD_SETLK of fcntl(2)) do not work here: %s; "
+			  "they tell who lives: use a kernel and a sandbox that have them",
+			  ARENA_LOCK_FILE,
+			  error != 0 ? strerrordesc_np(error) : "one that is held is not seen");
 }
 
 int alive_open(int dir_fd, bool create, struct life *ret_life, char *why)
 {
-	int fd = trust_open(dir_fd, ARENA_LOCK_FILE, 0, create, why);
+	int fd = access_open(dir_fd, ARENA_LOCK_FILE, 0, create, why);
 
 	if (fd < 0)
 		return fd;
@@ -97,7 +97,7 @@ int alive_open(int dir_fd, bool create, struct life *ret_life, char *why)
 		return r;
 	}
 	if (create)
-		trust_regroup(dir_fd, fd);
+		access_regroup(dir_fd, fd);
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	void *pin = mmap(NULL, page, PROT_NONE, MAP_SHARED, fd, 0);
 	if (pin == MAP_FAILED || madvise(pin, page, MADV_DONTFORK) < 0) {
@@ -105,7 +105,7 @@ int alive_open(int dir_fd, bool create, struct life *ret_life, char *why)
 		if (pin != MAP_FAILED)
 			munmap(pin, page);
 		close(fd);
-		return why_system(why, -error, "cannot map %s", ARENA_LOCK_FILE);
+		return reason_system(why, -error, "cannot map %s", ARENA_LOCK_FILE);
 	}
 	ret_life->fd = fd;
 	ret_life->id = descriptor_know(fd);

@@ -16,7 +16,7 @@
 #include "../../tools/tool.h"
 #include "../cart_seal.h"
 #include "cart/cart_shape.h"
-#include "cart/words.h"
+#include "cart/item.h"
 
 #define FRONT 5
 #define SEED 0x5eedull
@@ -223,11 +223,11 @@ static void change_every_way(const uint8_t *bytes, size_t size, const struct num
 
 static void as_words(const uint8_t *bytes, size_t size, const struct numbers *n)
 {
-	struct words_parts parts;
+	struct item_parts parts;
 	uint8_t buffer[CORRAL_WORDS_MAX];
 	struct cart_words words;
 
-	if (words_value_valid(bytes, size)) /* nothing else gets as far as that */
+	if (item_value_valid(bytes, size)) /* nothing else gets as far as that */
 		json_decref(json_of_msgpack(bytes, size));
 	struct corral_text text = { (const char *)bytes, size };
 	struct corral_extra extra = { { "x", 1 }, bytes, size };
@@ -235,12 +235,12 @@ static void as_words(const uint8_t *bytes, size_t size, const struct numbers *n)
 		.menu_item_id = { "i", 1 }, .quantity = 1, .extra_count = 1, .extras = &extra
 	};
 	int r = cart_pack_item(&item, SEED, buffer, sizeof(buffer), &words);
-	must(r != 0 || words_value_valid(bytes, size));
-	must(r != 0 || words_parse(words.bytes, words.size, &parts) == 0);
+	must(r != 0 || item_value_valid(bytes, size));
+	must(r != 0 || item_parse(words.bytes, words.size, &parts) == 0);
 	item = (struct corral_item){ .menu_item_id = { "i", 1 }, .notes = text, .quantity = n->a };
 	r = cart_pack_item(&item, SEED, buffer, sizeof(buffer), &words);
 	must(r != 0 || cart_text_valid(text));
-	if (words_parse(bytes, size, &parts) < 0)
+	if (item_parse(bytes, size, &parts) < 0)
 		return;
 	read_item(&(struct corral_item){ .menu_item_id = parts.item.menu_item_id,
 					 .name = parts.item.name,
@@ -254,11 +254,11 @@ static void as_words(const uint8_t *bytes, size_t size, const struct numbers *n)
 static void as_attributes(const uint8_t *bytes, size_t size, const struct numbers *n)
 {
 	static const struct corral_text name = { "table", 5 };
-	struct words_place place;
+	struct attribute_place place;
 
-	if (words_attributes_check(bytes, (uint32_t)size, n->a) == 0)
-		must(words_find_attribute(bytes, (uint32_t)size, n->a, name, &place) == 0);
-	if (words_find_attribute(bytes, (uint32_t)size, n->a, name, &place) == 0)
+	if (attributes_check(bytes, (uint32_t)size, n->a) == 0)
+		must(attribute_find(bytes, (uint32_t)size, n->a, name, &place) == 0);
+	if (attribute_find(bytes, (uint32_t)size, n->a, name, &place) == 0)
 		must(place.at <= size && place.size <= size - place.at &&
 		     place.header_size <= size);
 }

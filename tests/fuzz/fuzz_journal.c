@@ -297,7 +297,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct writer writer;
 	struct input input = { data, size };
-	char why[WHY_BYTES] = "";
+	char why[REASON_BYTES] = "";
 	char name[JOURNAL_NAME_BYTES];
 
 	if (journal_fd < 0)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sync.h: a change that waits until it is on disk.
+ * durable.h: a change that waits until it is on disk.
  */
-#ifndef CORRAL_SYNC_H
-#define CORRAL_SYNC_H
+#ifndef CORRAL_DURABLE_H
+#define CORRAL_DURABLE_H
 
 #include "api/handle.h"
 #include "base/atomic.h"
 
 /* Does the agent want changes to wait? */
-static inline bool sync_wanted(const struct corral *corral)
+static inline bool durable_wanted(const struct corral *corral)
 {
 	return unlikely(load_relaxed(&corral->arena.header->journal) ==
 			JOURNAL_MODE_SYNC); /* relaxed: a setting */
@@ -21,6 +21,6 @@ static inline bool sync_wanted(const struct corral *corral)
  * sync within our patience; until it does, the same is answered at once), what the disk said,
  * -ESTALE. Signals do not end it.
  */
-int sync_change(struct corral *corral, const struct actor *actor);
+int durable_wait(struct corral *corral, const struct actor *actor);
 
 #endif

@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * why.h: say what was refused. The caller gives ARENA_WHY_BYTES bytes; the library
+ * reason.h: say what was refused. The caller gives ARENA_WHY_BYTES bytes; the library
  * never prints.
  */
-#ifndef CORRAL_WHY_H
-#define CORRAL_WHY_H
+#ifndef CORRAL_REASON_H
+#define CORRAL_REASON_H
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define WHY_BYTES 512
+#define REASON_BYTES 512
 
 /* Write the sentence (when why is not NULL) and return the error. */
-__attribute__((format(printf, 3, 4))) static inline int why_set(char *why, int error,
-								const char *format, ...)
+__attribute__((format(printf, 3, 4))) static inline int reason_set(char *why, int error,
+								   const char *format, ...)
 {
 	va_list arguments;
 
 	if (why != NULL) {
 		va_start(arguments, format);
-		(void)vsnprintf(why, WHY_BYTES, format, arguments);
+		(void)vsnprintf(why, REASON_BYTES, format, arguments);
 		va_end(arguments);
 	}
 	return error;
 }
 
 /* What one may do about it, for the errors that tell enough; "": nothing that we know. */
-static inline const char *why_advice(int error)
+static inline const char *reason_advice(int error)
 {
 	switch (error) {
 	case -EACCES:
@@ -59,18 +59,18 @@ static inline const char *why_advice(int error)
  * The same for what a system call refused: after the sentence, which says what and where, come the
  * system's own word and what one may do about it.
  */
-__attribute__((format(printf, 3, 4))) static inline int why_system(char *why, int error,
-								   const char *format, ...)
+__attribute__((format(printf, 3, 4))) static inline int reason_system(char *why, int error,
+								      const char *format, ...)
 {
-	char text[WHY_BYTES];
+	char text[REASON_BYTES];
 	va_list arguments;
 
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	const char *word = strerrordesc_np(-error);
-	return why_set(why, error, "%.300s: %s%s", text, word != NULL ? word : "unknown error",
-		       why_advice(error));
+	return reason_set(why, error, "%.300s: %s%s", text, word != NULL ? word : "unknown error",
+			  reason_advice(error));
 }
 
 #endif

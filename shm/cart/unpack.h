@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cursor.h (side wing, inside): reads MessagePack in place, from bytes that may be damaged.
+ * unpack.h (side wing, inside): reads MessagePack in place, from bytes that may be damaged.
  *
- * For the files words*.c and portable*.c only. Each take_ moves the cursor past what it took; on
+ * For the files item*.c and portable*.c only. Each take_ moves the cursor past what it took; on
  * false the cursor may stand anywhere within its bytes, and the caller gives up.
  */
-#ifndef CORRAL_CURSOR_H
-#define CORRAL_CURSOR_H
+#ifndef CORRAL_UNPACK_H
+#define CORRAL_UNPACK_H
 
 #include "base/base.h"
 #include "corral.h"

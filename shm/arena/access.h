@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * trust.h: who may get at the directory and the files in it, and how our files come to
+ * access.h: who may get at the directory and the files in it, and how our files come to
  * be.
  *
  * Trusted are the owner of the directory, root, and its group as far as its mode lets that in. All
@@ -21,14 +21,14 @@
  * has to have the directory's group already, with its rights, before anything is written to it,
  * renamed or removed in it; no group is ever given to what was found.
  */
-#ifndef CORRAL_TRUST_H
-#define CORRAL_TRUST_H
+#ifndef CORRAL_ACCESS_H
+#define CORRAL_ACCESS_H
 
 #include <stdbool.h>
 #include <sys/types.h>
 
 /* May outsiders write this directory? 0 or -EPERM and why. */
-int trust_directory(int dir_fd, const char *path, char *why);
+int access_directory(int dir_fd, const char *path, char *why);
 
 /*
  * Could a stranger put another directory in place of this one, which was opened by that path? All
@@ -37,29 +37,29 @@ int trust_directory(int dir_fd, const char *path, char *why);
  * group `also`. In a directory such as /tmp everybody may make names, but only the owner of one may
  * change it: so what has the name there has to be ours or root's. 0 or -EPERM, -ESTALE and why.
  */
-int trust_path(const char *path, int dir_fd, gid_t also, char *why);
+int access_path(const char *path, int dir_fd, gid_t also, char *why);
 
 /*
  * Open a file of the directory, for reading and writing (flags: O_APPEND or 0); made if it is not
  * there when `create`. Its descriptor, close-on-exec; -ENOENT, -ELOOP, -EPROTO (no plain file with
  * one name), -EPERM (outsiders may use it, or it is theirs), ... and why.
  */
-int trust_open(int dir_fd, const char *name, int flags, bool create, char *why);
+int access_open(int dir_fd, const char *name, int flags, bool create, char *why);
 
 /* The same, for reading only, of a file that is there. */
-int trust_open_to_read(int dir_fd, const char *name, char *why);
+int access_open_to_read(int dir_fd, const char *name, char *why);
 
 /* A file just made with 0600 gets the directory's group and 0660. 0 or -errno. */
-int trust_share(int dir_fd, int fd);
+int access_share(int dir_fd, int fd);
 
 /*
  * A file that was there gets the directory's group, if it has another, and we may, and nobody but
  * the directory's owner can have put it there (the group may not write the directory).
  */
-void trust_regroup(int dir_fd, int fd);
+void access_regroup(int dir_fd, int fd);
 
 /* Is this file of the directory one that we may write? (It may have other names.) */
-bool trust_may_write(int dir_fd, int fd);
+bool access_may_write(int dir_fd, int fd);
 
 /*
  * Open a directory in the directory: of one who may be there, not to be written by others, of the
@@ -69,6 +69,6 @@ bool trust_may_write(int dir_fd, int fd);
  */
 #define TRUST_MAKE 1u /* it is made if it is not there */
 #define TRUST_OURS 2u /* of our user, and closed to the group, too */
-int trust_enter(int dir_fd, const char *name, unsigned flags, char *why);
+int access_enter(int dir_fd, const char *name, unsigned flags, char *why);
 
 #endif

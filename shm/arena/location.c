@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * place.c: where and when the arena is: location strings, the directory, the
+ * location.c: where and when the arena is: location strings, the directory, the
  * boot, the time namespace, the clocks. Declared in arena.h.
  */
 #include <dlfcn.h>
@@ -13,11 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "arena/access.h"
 #include "arena/arena.h"
 #include "arena/descriptor.h"
 #include "arena/filesystem.h"
-#include "arena/trust.h"
-#include "base/why.h"
+#include "base/reason.h"
 
 #define DIR_SCHEME "dir:"
 
@@ -27,12 +27,12 @@ static int absolute(const char *name, char path[PATH_MAX], char *why)
 	int n;
 
 	if (name[0] == '\0')
-		return why_set(why, -EINVAL, "the directory's name is empty");
+		return reason_set(why, -EINVAL, "the directory's name is empty");
 	if (name[0] == '/') {
 		n = snprintf(path, PATH_MAX, "%s", name);
 	} else {
 		if (getcwd(here, sizeof(here)) == NULL)
-			return why_system(why, -errno, "cannot tell the current directory");
+			return reason_system(why, -errno, "cannot tell the current directory");
 		n = snprintf(path, PATH_MAX, "%s/%s", here, name);
 	}
 	while (n > 1 && n < PATH_MAX &&
@@ -40,7 +40,7 @@ static int absolute(const char *name, char path[PATH_MAX], char *why)
 		path[--n] = '\0';
 	/* room for the names of the files in it */
 	return n >= PATH_MAX - 32 ?
-		       why_set(why, -ENAMETOOLONG, "the directory's name is too long") :
+		       reason_set(why, -ENAMETOOLONG, "the directory's name is too long") :
 		       0;
 }
 
@@ -55,12 +55,12 @@ int arena_directory(const char *location, char path[PATH_MAX], char *why)
 		if (strncmp(location, DIR_SCHEME, sizeof(DIR_SCHEME) - 1) == 0)
 			return absolute(location + sizeof(DIR_SCHEME) - 1, path, why);
 		if (strstr(location, "://") != NULL)
-			return why_set(why, -EPROTONOSUPPORT,
-				       "%s: this version knows directories only", location);
+			return reason_set(why, -EPROTONOSUPPORT,
+					  "%s: this version knows directories only", location);
 		return absolute(location, path, why);
 	}
 	if (location != NULL)
-		return why_set(why, -EINVAL, "the location is empty");
+		return reason_set(why, -EINVAL, "the location is empty");
 	if (geteuid() == 0)
 		return absolute("/var/lib/corral", path, why);
 	state = getenv("XDG_STATE_HOME");
@@ -69,8 +69,8 @@ int arena_directory(const char *location, char path[PATH_MAX], char *why)
 	else if (getenv("HOME") != NULL)
 		snprintf(buffer, sizeof(buffer), "%s/.local/state/corral", getenv("HOME"));
 	else
-		return why_set(why, -EINVAL,
-			       "neither $CORRAL_DIR nor $HOME is set: say which directory");
+		return reason_set(why, -EINVAL,
+				  "neither $CORRAL_DIR nor $HOME is set: say which directory");
 	return absolute(buffer, path, why);
 }
 
@@ -81,19 +81,20 @@ int arena_open_directory_of(const char *path, gid_t also, int *ret_fd, char *why
 	int fd = descriptor_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	int error = errno;
 	if (fd < 0 && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
-		return why_set(why, -ELOOP,
-			       "%s is a symbolic link: give the directory that it leads to", path);
+		return reason_set(why, -ELOOP,
+				  "%s is a symbolic link: give the directory that it leads to",
+				  path);
 	if (fd < 0 && error == ENOENT)
-		return why_set(why, -ENOENT,
-			       "%s: there is no such directory: start corral-agent, which makes it",
-			       path);
+		return reason_set(
+			why, -ENOENT,
+			"%s: there is no such directory: start corral-agent, which makes it", path);
 	if (fd < 0)
-		return why_system(why, -error, "%s: cannot open the directory", path);
+		return reason_system(why, -error, "%s: cannot open the directory", path);
 	int r = filesystem_check(fd, path, why);
 	if (r == 0)
-		r = trust_directory(fd, path, why);
+		r = access_directory(fd, path, why);
 	if (r == 0)
-		r = trust_path(path, fd, also, why);
+		r = access_path(path, fd, also, why);
 	if (r < 0) {
 		close(fd);
 		return r;

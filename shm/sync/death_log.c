@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * deaths.c: see deaths.h.
+ * death_log.c: see death_log.h.
  */
 #include <string.h>
 #include <unistd.h>
 
 #include "base/atomic.h"
-#include "sync/deaths.h"
+#include "sync/death_log.h"
 
 static struct death *entry_of(const struct arena *arena, uint64_t number)
 {
 	return &arena->header->death[(number - 1) % DEATHS_KEPT];
 }
 
-void deaths_write(struct arena *arena, const struct death *death)
+void death_log_write(struct arena *arena, const struct death *death)
 {
 	uint64_t number =
 		fetch_add_relaxed(&arena->header->deaths, 1u) + 1; /* relaxed: only has to differ */
@@ -28,12 +28,12 @@ void deaths_write(struct arena *arena, const struct death *death)
 	store_release(&entry->number, number); /* the words before their number. pairs [D1] */
 }
 
-uint64_t deaths_count(const struct arena *arena)
+uint64_t death_log_count(const struct arena *arena)
 {
 	return load_acquire(&arena->header->deaths);
 }
 
-bool deaths_read(const struct arena *arena, uint64_t number, struct death *ret_death)
+bool death_log_read(const struct arena *arena, uint64_t number, struct death *ret_death)
 {
 	const struct death *entry = entry_of(arena, number);
 	struct death copy;
@@ -77,7 +77,7 @@ static void append(char text[DEATH_TEXT_BYTES], const char *more)
 	snprintf(text + size, DEATH_TEXT_BYTES - size, "%s%s", size > 0 ? "; " : "", more);
 }
 
-void deaths_describe(const struct death *death, char text[DEATH_TEXT_BYTES])
+void death_log_describe(const struct death *death, char text[DEATH_TEXT_BYTES])
 {
 	char where[32];
 

@@ -1,41 +1,41 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * words_read.c (side wing): takes a line's words and a cart's attributes apart.
+ * item_unpack.c (side wing): takes a line's words and a cart's attributes apart.
  *
  * Everything is bounded by the limits of corral.h and by the bytes, which may be damaged.
  * Texts and values are spans of the bytes; extras stay as they came. The few lines that
  * write a text are here as well, for cart_build(), which may not call a library inside
  * its critical section.
  *
- * Does not pack items (words.c), does not allocate (decode.c does).
+ * Does not pack items (item_pack.c), does not allocate (decode.c does).
  */
 #include <errno.h>
 
 #include "cart/cart_shape.h"
-#include "cart/cursor.h"
-#include "cart/words.h"
+#include "cart/item.h"
+#include "cart/unpack.h"
 
 /* ---------------------------------------------------------------- items */
 
-const struct corral_text words_own_keys[WORDS_OWN_KEYS] = {
+const struct corral_text item_own_keys[ITEM_OWN_KEYS] = {
 	{ "menu_item_id", 12 }, { "modifiers", 9 }, { "notes", 5 }, { "name", 4 }
 };
 
-bool words_value_valid(const void *value, size_t size)
+bool item_value_valid(const void *value, size_t size)
 {
 	struct cursor cursor = { value, (const uint8_t *)value + size };
 
 	return take_value(&cursor) && cursor.at == cursor.end;
 }
 
-bool words_extras_distinct(const struct corral_extra *extras, uint32_t count)
+bool item_extras_distinct(const struct corral_extra *extras, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		for (uint32_t j = 0; j < WORDS_OWN_KEYS; j++)
-			if (words_text_equal(extras[i].key, words_own_keys[j]))
+		for (uint32_t j = 0; j < ITEM_OWN_KEYS; j++)
+			if (text_equal(extras[i].key, item_own_keys[j]))
 				return false;
 		for (uint32_t j = 0; j < i; j++)
-			if (words_text_equal(extras[i].key, extras[j].key))
+			if (text_equal(extras[i].key, extras[j].key))
 				return false;
 	}
 	return true;
@@ -46,10 +46,10 @@ static bool take_own_key(struct cursor *cursor, uint32_t index)
 {
 	struct corral_text key;
 
-	return take_text(cursor, &key) && words_text_equal(key, words_own_keys[index]);
+	return take_text(cursor, &key) && text_equal(key, item_own_keys[index]);
 }
 
-static bool take_modifiers(struct cursor *cursor, struct words_parts *parts)
+static bool take_modifiers(struct cursor *cursor, struct item_parts *parts)
 {
 	uint64_t count, two;
 
@@ -61,11 +61,11 @@ static bool take_modifiers(struct cursor *cursor, struct words_parts *parts)
 		    !take_int(cursor, &parts->modifiers[i].price_cents))
 			return false;
 	parts->item.modifier_count = (uint32_t)count;
-	return words_modifiers_cents(parts->modifiers, parts->item.modifier_count,
-				     &parts->modifiers_cents);
+	return cart_modifiers_cents(parts->modifiers, parts->item.modifier_count,
+				    &parts->modifiers_cents);
 }
 
-static bool take_extras(struct cursor *cursor, uint64_t count, struct words_parts *parts)
+static bool take_extras(struct cursor *cursor, uint64_t count, struct item_parts *parts)
 {
 	for (uint64_t i = 0; i < count; i++) {
 		struct corral_extra *extra = &parts->extras[i];
@@ -78,25 +78,25 @@ static bool take_extras(struct cursor *cursor, uint64_t count, struct words_part
 		extra->value_size = (size_t)(cursor->at - (const uint8_t *)extra->value);
 	}
 	parts->item.extra_count = (uint32_t)count;
-	return words_extras_distinct(parts->extras, parts->item.extra_count);
+	return item_extras_distinct(parts->extras, parts->item.extra_count);
 }
 
-int words_parse(const void *bytes, size_t size, struct words_parts *ret_parts)
+int item_parse(const void *bytes, size_t size, struct item_parts *ret_parts)
 {
 	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
 	struct corral_item *item = &ret_parts->item;
 	uint64_t pairs;
 
 	memset(item, 0, sizeof(*item));
-	if (size > CORRAL_WORDS_MAX || !take_map(&cursor, &pairs) || pairs < WORDS_OWN_KEYS ||
-	    pairs > WORDS_OWN_KEYS + CORRAL_EXTRAS_MAX)
+	if (size > CORRAL_WORDS_MAX || !take_map(&cursor, &pairs) || pairs < ITEM_OWN_KEYS ||
+	    pairs > ITEM_OWN_KEYS + CORRAL_EXTRAS_MAX)
 		return -EUCLEAN;
 	if (!take_own_key(&cursor, 0) || !take_text(&cursor, &item->menu_item_id) ||
 	    item->menu_item_id.size == 0 || !take_own_key(&cursor, 1) ||
 	    !take_modifiers(&cursor, ret_parts) || !take_own_key(&cursor, 2) ||
 	    !take_text(&cursor, &item->notes) || !take_own_key(&cursor, 3) ||
 	    !take_text(&cursor, &item->name) ||
-	    !take_extras(&cursor, pairs - WORDS_OWN_KEYS, ret_parts))
+	    !take_extras(&cursor, pairs - ITEM_OWN_KEYS, ret_parts))
 		return -EUCLEAN;
 	return cursor.at == cursor.end ? 0 : -EUCLEAN;
 }
@@ -120,10 +120,10 @@ static bool open_attributes(const uint8_t *map, uint32_t size, uint32_t count,
 	return count == 0 || (take_map(ret_cursor, &pairs) && pairs == count);
 }
 
-int words_find_attribute(const uint8_t *map, uint32_t size, uint32_t count, struct corral_text name,
-			 struct words_place *ret_place)
+int attribute_find(const uint8_t *map, uint32_t size, uint32_t count, struct corral_text name,
+		   struct attribute_place *ret_place)
 {
-	struct words_place place = { 0, size, 0 };
+	struct attribute_place place = { 0, size, 0 };
 	struct cursor cursor;
 
 	if (!open_attributes(map, size, count, &cursor))
@@ -135,7 +135,7 @@ int words_find_attribute(const uint8_t *map, uint32_t size, uint32_t count, stru
 
 		if (!take_attribute(&cursor, &attribute))
 			return -EUCLEAN;
-		if (place.size == 0 && words_text_equal(attribute.name, name)) {
+		if (place.size == 0 && text_equal(attribute.name, name)) {
 			place.at = (uint32_t)(at - map);
 			place.size = (uint32_t)(cursor.at - at);
 		}
@@ -146,7 +146,7 @@ int words_find_attribute(const uint8_t *map, uint32_t size, uint32_t count, stru
 	return 0;
 }
 
-int words_attributes_check(const uint8_t *map, uint32_t size, uint32_t count)
+int attributes_check(const uint8_t *map, uint32_t size, uint32_t count)
 {
 	struct corral_attribute all[CORRAL_ATTRIBUTES_MAX];
 	struct cursor cursor;
@@ -159,7 +159,7 @@ int words_attributes_check(const uint8_t *map, uint32_t size, uint32_t count)
 		    all[i].value.size > CORRAL_ATTRIBUTE_VALUE_MAX)
 			return -EUCLEAN;
 		for (uint32_t j = 0; j < i; j++)
-			if (words_text_equal(all[j].name, all[i].name))
+			if (text_equal(all[j].name, all[i].name))
 				return -EUCLEAN;
 	}
 	return cursor.at == cursor.end ? 0 : -EUCLEAN;
@@ -197,7 +197,7 @@ int cart_get_attribute(const void *bytes, size_t size, uint32_t index,
 #define STR_8 0xd9
 #define STR_16 0xda
 
-uint32_t words_put_map_header(uint32_t count, uint8_t *at)
+uint32_t pack_map_header(uint32_t count, uint8_t *at)
 {
 	if (count == 0)
 		return 0;
@@ -208,7 +208,7 @@ uint32_t words_put_map_header(uint32_t count, uint8_t *at)
 	at[0] = MAP_16;
 	at[1] = (uint8_t)(count >> 8);
 	at[2] = (uint8_t)count;
-	return WORDS_MAP_HEADER_MAX;
+	return MAP_HEADER_MAX;
 }
 
 static uint32_t text_header_size(size_t size)
@@ -216,12 +216,12 @@ static uint32_t text_header_size(size_t size)
 	return size <= FIXSTR_MAX ? 1 : size <= UINT8_MAX ? 2 : 3;
 }
 
-uint32_t words_text_size(struct corral_text text)
+uint32_t packed_text_size(struct corral_text text)
 {
 	return text_header_size(text.size) + (uint32_t)text.size;
 }
 
-uint8_t *words_put_text(struct corral_text text, uint8_t *at)
+uint8_t *pack_text_at(struct corral_text text, uint8_t *at)
 {
 	if (text.size <= FIXSTR_MAX) {
 		*at++ = (uint8_t)(FIXSTR | text.size);

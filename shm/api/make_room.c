@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * room.c: see room.h.
+ * make_room.c: see make_room.h.
  */
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "api/room.h"
+#include "api/make_room.h"
 #include "arena/stat.h"
 #include "base/atomic.h"
 #include "memory/retire.h"
@@ -39,7 +39,7 @@ static bool look_for_room(struct actor *actor, bool *ret_left)
 	return load_relaxed(&actor->record->stat[STAT_reclaimed]) != before;
 }
 
-bool room_make(struct actor *actor, uint32_t round)
+bool make_room(struct actor *actor, uint32_t round)
 {
 	struct timespec pause = { .tv_sec = 0,
 				  .tv_nsec = PAUSE_NS << (round < ROOM_ROUNDS ? round : 0) };

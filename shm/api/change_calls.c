@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * calls.c: the public calls that change a cart: check and pack the input, outside of any
- * lock, then ops_change().
+ * change_calls.c: the public calls that change a cart: check and pack the input, outside of any
+ * lock, then change_cart().
  */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "api/ops.h"
+#include "api/change.h"
 
 #define WORDS_USUAL 2048u /* most lines' words are a tenth of this */
 #define DRAFT_ATTRIBUTES_BYTES                                                                     \
@@ -28,7 +28,7 @@ int corral_add(struct corral *corral, const struct corral_key *key, const struct
 	}
 	if (r == 0) {
 		add.quantity = item->quantity;
-		r = ops_change(corral, key, &add, op, ret_result);
+		r = change_cart(corral, key, &add, op, ret_result);
 	}
 	free(large);
 	return r;
@@ -42,7 +42,7 @@ int corral_set_quantity(struct corral *corral, const struct corral_key *key, uin
 
 	if (quantity > CORRAL_QUANTITY_MAX)
 		return -ERANGE;
-	return ops_change(corral, key, &set, op, ret_result);
+	return change_cart(corral, key, &set, op, ret_result);
 }
 
 int corral_remove(struct corral *corral, const struct corral_key *key, uint32_t line,
@@ -50,7 +50,7 @@ int corral_remove(struct corral *corral, const struct corral_key *key, uint32_t 
 {
 	struct cart_change drop = { .kind = CART_REMOVE, .line = line };
 
-	return ops_change(corral, key, &drop, op, ret_result);
+	return change_cart(corral, key, &drop, op, ret_result);
 }
 
 int corral_clear(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
@@ -58,7 +58,7 @@ int corral_clear(struct corral *corral, const struct corral_key *key, const stru
 {
 	struct cart_change clear = { .kind = CART_CLEAR };
 
-	return ops_change(corral, key, &clear, op, ret_result);
+	return change_cart(corral, key, &clear, op, ret_result);
 }
 
 int corral_set_tax(struct corral *corral, const struct corral_key *key, uint32_t tax_ppm,
@@ -68,7 +68,7 @@ int corral_set_tax(struct corral *corral, const struct corral_key *key, uint32_t
 
 	if (tax_ppm > CORRAL_TAX_PPM_MAX)
 		return -ERANGE;
-	return ops_change(corral, key, &set, op, ret_result);
+	return change_cart(corral, key, &set, op, ret_result);
 }
 
 int corral_set_attribute(struct corral *corral, const struct corral_key *key,
@@ -88,7 +88,7 @@ int corral_set_attribute(struct corral *corral, const struct corral_key *key,
 	set.name = *name;
 	if (value != NULL)
 		set.value = *value;
-	return ops_change(corral, key, &set, op, ret_result);
+	return change_cart(corral, key, &set, op, ret_result);
 }
 
 int corral_set_ttl(struct corral *corral, const struct corral_key *key, uint64_t ttl_ms,
@@ -98,7 +98,7 @@ int corral_set_ttl(struct corral *corral, const struct corral_key *key, uint64_t
 
 	if (ttl_ms != 0 && (ttl_ms < CORRAL_TTL_MS_MIN || ttl_ms > CORRAL_TTL_MS_MAX))
 		return -ERANGE;
-	return ops_change(corral, key, &set, op, ret_result);
+	return change_cart(corral, key, &set, op, ret_result);
 }
 
 int corral_checkout(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
@@ -106,7 +106,7 @@ int corral_checkout(struct corral *corral, const struct corral_key *key, const s
 {
 	struct cart_change out = { .kind = CART_CHECKOUT };
 
-	return ops_change(corral, key, &out, op, ret_result);
+	return change_cart(corral, key, &out, op, ret_result);
 }
 
 int corral_drop(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
@@ -114,7 +114,7 @@ int corral_drop(struct corral *corral, const struct corral_key *key, const struc
 {
 	struct cart_change drop = { .kind = CART_DROP };
 
-	return ops_change(corral, key, &drop, op, ret_result);
+	return change_cart(corral, key, &drop, op, ret_result);
 }
 
 /* Pack a draft into one heap block: lines, their words, the attributes. */
@@ -171,7 +171,7 @@ int corral_replace(struct corral *corral, const struct corral_key *key,
 	int r = pack_draft(corral, cart, &replace.draft, &block);
 	if (r < 0)
 		return r;
-	r = ops_change(corral, key, &replace, op, ret_result);
+	r = change_cart(corral, key, &replace, op, ret_result);
 	free(block);
 	return r;
 }

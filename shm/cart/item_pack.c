@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * words.c (side wing): packs items and attributes as MessagePack; the sole includer of <msgpack.h>.
+ * item_pack.c (side wing): packs items and attributes as MessagePack; the sole includer of
+ * <msgpack.h>.
  *
  * Everything a caller gives is validated here, before any lock is taken, and packed
  * straight into the caller's buffer: nothing is allocated. The merge key and the checksum
  * that cart_plan() needs are computed on the way.
  *
- * Does not read MessagePack (words_read.c). What is packed is canonical: the same item
+ * Does not read MessagePack (item_unpack.c). What is packed is canonical: the same item
  * always gives the same bytes.
  */
 #include <errno.h>
 #include <msgpack.h>
 
 #include "cart/cart_shape.h"
-#include "cart/words.h"
+#include "cart/item.h"
 
 /* ---------------------------------------------------------------- the packer */
 
@@ -90,10 +91,10 @@ static int extras_error(const struct corral_item *item)
 			return -EINVAL;
 		if (extra->value_size > CORRAL_WORDS_MAX)
 			return -E2BIG;
-		if (!words_value_valid(extra->value, extra->value_size))
+		if (!item_value_valid(extra->value, extra->value_size))
 			return -EINVAL;
 	}
-	return words_extras_distinct(item->extras, item->extra_count) ? 0 : -EINVAL;
+	return item_extras_distinct(item->extras, item->extra_count) ? 0 : -EINVAL;
 }
 
 static int item_error(const struct corral_item *item)
@@ -144,7 +145,7 @@ static XXH128_hash_t hash_text(struct corral_text text, uint64_t seed)
 	return XXH3_128bits_withSeed(text.size ? text.data : "", text.size, seed);
 }
 
-void words_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2])
+void item_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2])
 {
 	struct merge_input input = { .menu_item_id = hash_text(item->menu_item_id, seed),
 				     .notes = hash_text(item->notes, seed),
@@ -183,11 +184,11 @@ static inline __attribute__((always_inline)) bool pack_modifiers(msgpack_packer 
 static inline __attribute__((always_inline)) bool
 pack_words(msgpack_packer *packer, const struct corral_item *item, struct sink *sink)
 {
-	bool fits = msgpack_pack_map(packer, WORDS_OWN_KEYS + item->extra_count) == 0 &&
-		    pack_text(packer, words_own_keys[0]) && pack_text(packer, item->menu_item_id) &&
-		    pack_text(packer, words_own_keys[1]) && pack_modifiers(packer, item) &&
-		    pack_text(packer, words_own_keys[2]) && pack_text(packer, item->notes) &&
-		    pack_text(packer, words_own_keys[3]) && pack_text(packer, item->name);
+	bool fits = msgpack_pack_map(packer, ITEM_OWN_KEYS + item->extra_count) == 0 &&
+		    pack_text(packer, item_own_keys[0]) && pack_text(packer, item->menu_item_id) &&
+		    pack_text(packer, item_own_keys[1]) && pack_modifiers(packer, item) &&
+		    pack_text(packer, item_own_keys[2]) && pack_text(packer, item->notes) &&
+		    pack_text(packer, item_own_keys[3]) && pack_text(packer, item->name);
 
 	for (uint32_t i = 0; fits && i < item->extra_count; i++)
 		fits = pack_text(packer, item->extras[i].key) &&
@@ -209,7 +210,7 @@ int cart_pack_item(const struct corral_item *item, uint64_t seed, void *buffer, 
 	error = item_error(item);
 	if (error)
 		return error;
-	if (!words_modifiers_cents(item->modifiers, item->modifier_count, &modifiers_cents) ||
+	if (!cart_modifiers_cents(item->modifiers, item->modifier_count, &modifiers_cents) ||
 	    add_overflows(item->unit_price_cents, modifiers_cents, &unit_cents))
 		return -EOVERFLOW;
 	msgpack_packer_init(&packer, &sink, sink_write);
@@ -220,7 +221,7 @@ int cart_pack_item(const struct corral_item *item, uint64_t seed, void *buffer, 
 	ret_words->unit_price_cents = item->unit_price_cents;
 	ret_words->modifiers_cents = modifiers_cents;
 	ret_words->sum = XXH3_64bits(buffer, ret_words->size);
-	words_merge_key(item, seed, ret_words->merge);
+	item_merge_key(item, seed, ret_words->merge);
 	return 0;
 }
 
@@ -236,7 +237,7 @@ static int attribute_error(const struct corral_attribute *attributes, uint32_t i
 	if (error == 0)
 		error = cart_text_check(attribute->value, CORRAL_ATTRIBUTE_VALUE_MAX);
 	for (uint32_t i = 0; error == 0 && i < index; i++)
-		if (words_text_equal(attributes[i].name, attribute->name))
+		if (text_equal(attributes[i].name, attribute->name))
 			error = -EINVAL;
 	return error;
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cursor.c (side wing): the grammar of MessagePack.
+ * unpack.c (side wing): the grammar of MessagePack.
  *
  * A cursor never passes its end, follows no length that it has not compared with what
  * is left, and nests no deeper than CURSOR_DEPTH_MAX; each step takes a byte at least, so
  * the time is bounded by the bytes. It builds no tree: what it takes are spans of the bytes.
  *
- * Does not know what the objects mean (words_read.c), does not allocate.
+ * Does not know what the objects mean (item_unpack.c), does not allocate.
  */
 #include <string.h>
 
 #include "cart/cart.h"
-#include "cart/cursor.h"
+#include "cart/unpack.h"
 
 /* ---------------------------------------------------------------- cursor */
 

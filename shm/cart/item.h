@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * words.h (side wing, inside): a line's words and a cart's attributes as MessagePack bytes.
+ * item.h (side wing, inside): a line's words and a cart's attributes as MessagePack bytes.
  *
- * For the files cart*.c, words*.c and portable*.c only. Reading is bounded by the
+ * For the files cart*.c, item*.c and portable*.c only. Reading is bounded by the
  * size given, whatever the bytes say, and nothing declared here allocates.
  */
-#ifndef CORRAL_WORDS_H
-#define CORRAL_WORDS_H
+#ifndef CORRAL_ITEM_H
+#define CORRAL_ITEM_H
 
 #include "cart/cart.h"
 
-#define WORDS_OWN_KEYS 4u       /* menu_item_id, modifiers, notes, name: in this order */
-#define WORDS_MAP_HEADER_MAX 3u /* bytes of the header of an attributes map */
+#define ITEM_OWN_KEYS 4u  /* menu_item_id, modifiers, notes, name: in this order */
+#define MAP_HEADER_MAX 3u /* bytes of the header of an attributes map */
 
-extern const struct corral_text words_own_keys[WORDS_OWN_KEYS];
+extern const struct corral_text item_own_keys[ITEM_OWN_KEYS];
 
 /*
  * Words taken apart; texts and values point into the bytes. item.modifiers and .extras are not set.
  */
-struct words_parts {
+struct item_parts {
 	struct corral_item item; /* the quantity and the unit price are not in the words: 0 */
 	int64_t modifiers_cents;
 	struct corral_modifier modifiers[CORRAL_MODIFIERS_MAX];
@@ -26,48 +26,48 @@ struct words_parts {
 };
 
 /* Take words apart and check all of them. 0 or -EUCLEAN. */
-int words_parse(const void *bytes, size_t size, struct words_parts *ret_parts);
+int item_parse(const void *bytes, size_t size, struct item_parts *ret_parts);
 
 /* Are these bytes one MessagePack object, whole, nested no deeper than a cursor goes? */
-bool words_value_valid(const void *value, size_t size);
+bool item_value_valid(const void *value, size_t size);
 
 /* Do the keys differ from ours and from each other? */
-bool words_extras_distinct(const struct corral_extra *extras, uint32_t count);
+bool item_extras_distinct(const struct corral_extra *extras, uint32_t count);
 
-static inline bool words_text_equal(struct corral_text a, struct corral_text b)
+static inline bool text_equal(struct corral_text a, struct corral_text b)
 {
 	return a.size == b.size && (a.size == 0 || __builtin_memcmp(a.data, b.data, a.size) == 0);
 }
 
 /* What two items have in common that shall be one line (their prices are compared besides). */
-void words_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2]);
+void item_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2]);
 
 /* Sum of the modifiers' prices; false when it does not fit. */
-bool words_modifiers_cents(const struct corral_modifier *modifiers, uint32_t count,
-			   int64_t *ret_cents);
+bool cart_modifiers_cents(const struct corral_modifier *modifiers, uint32_t count,
+			  int64_t *ret_cents);
 
 /* ------------------------------------------------------------ attributes */
 /* A map of strings; no attributes are no bytes at all. */
 
 /* Where an attribute stands in its map. */
-struct words_place {
+struct attribute_place {
 	uint32_t header_size; /* of the map's header */
 	uint32_t at;          /* of the pair, or the end of the map if it has none of this name */
 	uint32_t size;        /* of the pair, 0 if there is none */
 };
 
 /* 0 or -EUCLEAN. */
-int words_find_attribute(const uint8_t *map, uint32_t size, uint32_t count, struct corral_text name,
-			 struct words_place *ret_place);
+int attribute_find(const uint8_t *map, uint32_t size, uint32_t count, struct corral_text name,
+		   struct attribute_place *ret_place);
 
 /* All of them: texts, limits, names that differ. 0 or -EUCLEAN. */
-int words_attributes_check(const uint8_t *map, uint32_t size, uint32_t count);
+int attributes_check(const uint8_t *map, uint32_t size, uint32_t count);
 
-/* Write a map's header, or none for 0; returns its size, at most WORDS_MAP_HEADER_MAX. */
-uint32_t words_put_map_header(uint32_t count, uint8_t *at);
+/* Write a map's header, or none for 0; returns its size, at most MAP_HEADER_MAX. */
+uint32_t pack_map_header(uint32_t count, uint8_t *at);
 
 /* Bytes of a text of at most 65535 bytes, packed; and write it: returns the byte after it. */
-uint32_t words_text_size(struct corral_text text);
-uint8_t *words_put_text(struct corral_text text, uint8_t *at);
+uint32_t packed_text_size(struct corral_text text);
+uint8_t *pack_text_at(struct corral_text text, uint8_t *at);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * trust_path.c: whether a stranger can put another directory in place of ours; see trust.h.
+ * access_path.c: whether a stranger can put another directory in place of ours; see access.h.
  *
  * The path is walked again from the root, one name at a time, and links as the kernel would follow
  * them. Each directory on the way has to belong to somebody we trust, and nobody else may change
@@ -16,9 +16,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "arena/access.h"
 #include "arena/descriptor.h"
-#include "arena/trust.h"
-#include "base/why.h"
+#include "base/reason.h"
 
 #define LINKS_MAX 40       /* as the kernel follows */
 #define UNMAPPED_UID 65534 /* what a user namespace shows for those that it does not know */
@@ -85,24 +85,27 @@ static int check_step(const struct way *way, const struct stat *here, const stru
 	const char *done = way->done[0] != '\0' ? way->done : "/";
 
 	if (!is_trusted(way, here->st_uid))
-		return why_set(why, -EPERM,
-			       "%s: %s belongs to user %u, who could put another arena there: use "
-			       "a directory whose parents are yours or root's",
-			       way->path, done, here->st_uid);
+		return reason_set(
+			why, -EPERM,
+			"%s: %s belongs to user %u, who could put another arena there: use "
+			"a directory whose parents are yours or root's",
+			way->path, done, here->st_uid);
 	bool others = (here->st_mode & S_IWOTH) != 0 ||
 		      ((here->st_mode & S_IWGRP) != 0 && !is_trusted_group(way, here->st_gid));
 	if (!others)
 		return 0;
 	if ((here->st_mode & S_ISVTX) == 0)
-		return why_set(why, -EPERM,
-			       "%s: others may write %s and could put another arena there: use a "
-			       "directory whose parents only you and root may write",
-			       way->path, done);
+		return reason_set(
+			why, -EPERM,
+			"%s: others may write %s and could put another arena there: use a "
+			"directory whose parents only you and root may write",
+			way->path, done);
 	if (!is_trusted(way, next->st_uid))
-		return why_set(why, -EPERM,
-			       "%s: everybody may make names in %s, and this one belongs to user "
-			       "%u: use a directory whose parents only you and root may write",
-			       way->path, done, next->st_uid);
+		return reason_set(
+			why, -EPERM,
+			"%s: everybody may make names in %s, and this one belongs to user "
+			"%u: use a directory whose parents only you and root may write",
+			way->path, done, next->st_uid);
 	return 0;
 }
 
@@ -168,7 +171,7 @@ static int step(struct way *way, const char *name, char *why)
 	if (strcmp(name, ".") == 0)
 		return 0;
 	if (fstat(way->fd, &here) < 0 || fstatat(way->fd, name, &next, AT_SYMLINK_NOFOLLOW) < 0)
-		return why_system(why, -errno, "%s: cannot look at its parents", way->path);
+		return reason_system(why, -errno, "%s: cannot look at its parents", way->path);
 	int r = check_step(way, &here, &next, why);
 	if (r < 0)
 		return r;
@@ -189,27 +192,27 @@ static int go_all_the_way(struct way *way, gid_t also, char *why)
 	way->member =
 		way->end.st_gid == also || (way->end.st_gid != 0 && is_member(way->end.st_gid));
 	if (way->path[0] != '/' && getcwd(way->target, sizeof(way->target)) == NULL)
-		return why_system(why, -errno, "cannot tell the current directory");
+		return reason_system(why, -errno, "cannot tell the current directory");
 	(void)snprintf(way->rest, sizeof(way->rest), "%s/%s", way->target, way->path);
 	int r = go_to_root(way);
 	while (r == 0 && take_name(way, name))
 		r = step(way, name, why);
 	if (r == 0 && (fstat(way->fd, &st) < 0 || st.st_dev != way->end.st_dev ||
 		       st.st_ino != way->end.st_ino))
-		r = why_set(why, -ESTALE, "%s was replaced while it was opened", way->path);
+		r = reason_set(why, -ESTALE, "%s was replaced while it was opened", way->path);
 	return r;
 }
 
-int trust_path(const char *path, int dir_fd, gid_t also, char *why)
+int access_path(const char *path, int dir_fd, gid_t also, char *why)
 {
 	struct way *way = calloc(1, sizeof(*way));
 
 	if (way == NULL)
-		return why_set(why, -ENOMEM, "no memory to look at the way to %s", path);
+		return reason_set(why, -ENOMEM, "no memory to look at the way to %s", path);
 	way->path = path;
 	way->fd = -1;
 	int r = fstat(dir_fd, &way->end) < 0 ?
-			why_system(why, -errno, "%s: cannot stat the directory", path) :
+			reason_system(why, -errno, "%s: cannot stat the directory", path) :
 			go_all_the_way(way, also, why);
 	if (way->fd >= 0)
 		close(way->fd);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sync.c: wait until what was acknowledged is on disk: corral_sync(), and each change
+ * durable.c: wait until what was acknowledged is on disk: corral_sync(), and each change
  * under `--journal sync`.
  *
  * Group commit, over two futex words in the header: a caller counts itself into sync_requested and
@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <limits.h>
 
-#include "api/sync.h"
+#include "api/durable.h"
 #include "sync/lock.h"
 
 #define LOOK_NS 100000000 /* so often a waiter looks whether an agent is there at all */
@@ -105,7 +105,7 @@ static uint64_t standstill(const struct arena_header *h)
 	return 1ull << 32 | load_relaxed(&h->sync_done);
 }
 
-int sync_change(struct corral *corral, const struct actor *actor)
+int durable_wait(struct corral *corral, const struct actor *actor)
 {
 	struct arena_header *h = corral->arena.header;
 	int64_t patience_ns =

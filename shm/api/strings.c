@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * about.c: version, error strings, texts: public calls without an arena.
+ * strings.c: version, error strings, texts: public calls without an arena.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bus.c: see bus.h. In the handler: atomic loads, mremap(2), mmap(2), fstat(2) and fcntl(2),
+ * sigbus.c: see sigbus.h. In the handler: atomic loads, mremap(2), mmap(2), fstat(2) and fcntl(2),
  * nothing that takes a lock of the process.
  */
 #include <errno.h>
@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arena/bus.h"
 #include "arena/layout.h"
+#include "arena/sigbus.h"
 #include "base/atomic.h"
 
 #define WATCHED_MAX 64
@@ -165,12 +165,12 @@ static void uninstall(void)
 	overtaken = false;
 }
 
-int bus_take_signal(void)
+int sigbus_take_signal(void)
 {
 	return install();
 }
 
-int bus_watch(void *base, uint64_t bytes)
+int sigbus_watch(void *base, uint64_t bytes)
 {
 	struct watched *w = watched;
 
@@ -199,7 +199,7 @@ int bus_watch(void *base, uint64_t bytes)
 	return 0;
 }
 
-void bus_bind(const void *base, int lock_fd, uint32_t byte, const uint64_t *epoch)
+void sigbus_bind(const void *base, int lock_fd, uint32_t byte, const uint64_t *epoch)
 {
 	struct stat st;
 
@@ -220,7 +220,7 @@ void bus_bind(const void *base, int lock_fd, uint32_t byte, const uint64_t *epoc
 	}
 }
 
-void bus_forget(const void *base)
+void sigbus_forget(const void *base)
 {
 	for (struct watched *w = watched; w < watched + WATCHED_MAX; w++) {
 		if (w->base != (uintptr_t)base)
@@ -234,7 +234,7 @@ void bus_forget(const void *base)
 	}
 }
 
-bool bus_caught(void)
+bool sigbus_caught(void)
 {
 	return load_relaxed(&caught) != 0; /* relaxed: asked when all is over */
 }

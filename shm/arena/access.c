@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * trust.c: see trust.h.
+ * access.c: see access.h.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -10,21 +10,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena/access.h"
 #include "arena/descriptor.h"
-#include "arena/trust.h"
-#include "base/why.h"
+#include "base/reason.h"
 
-int trust_directory(int dir_fd, const char *path, char *why)
+int access_directory(int dir_fd, const char *path, char *why)
 {
 	struct stat st;
 
 	if (fstat(dir_fd, &st) < 0)
-		return why_system(why, -errno, "%s: cannot stat the directory", path);
+		return reason_system(why, -errno, "%s: cannot stat the directory", path);
 	if ((st.st_mode & S_IWOTH) != 0)
-		return why_set(why, -EPERM,
-			       "%s: everybody may write there and put something in place of the "
-			       "carts: chmod o-w it",
-			       path);
+		return reason_set(why, -EPERM,
+				  "%s: everybody may write there and put something in place of the "
+				  "carts: chmod o-w it",
+				  path);
 	return 0;
 }
 
@@ -39,14 +39,14 @@ static int check_owner(const struct stat *dir, const struct stat *file, mode_t c
 
 	if (!by_group && file->st_uid != dir->st_uid && file->st_uid != 0 &&
 	    file->st_uid != geteuid())
-		return why_set(
+		return reason_set(
 			why, -EPERM,
 			"%s belongs to user %u, who has no business here: remove or chown it", name,
 			file->st_uid);
 	if ((file->st_mode & closed) != 0)
-		return why_set(why, -EPERM,
-			       "%s: others than its owner and its group may use it: chmod o= it",
-			       name);
+		return reason_set(why, -EPERM,
+				  "%s: others than its owner and its group may use it: chmod o= it",
+				  name);
 	return 0;
 }
 
@@ -60,13 +60,14 @@ static int check_group(const struct stat *dir, const struct stat *file, const ch
 	if ((dir->st_mode & S_IWGRP) == 0)
 		return 0;
 	if (file->st_gid != dir->st_gid)
-		return why_set(why, -EPERM,
-			       "%s belongs to group %u, not to the directory's group %u, whose "
-			       "members may have moved it there: remove it, or if it is Corral's, "
-			       "chgrp it",
-			       name, file->st_gid, dir->st_gid);
+		return reason_set(
+			why, -EPERM,
+			"%s belongs to group %u, not to the directory's group %u, whose "
+			"members may have moved it there: remove it, or if it is Corral's, "
+			"chgrp it",
+			name, file->st_gid, dir->st_gid);
 	if (S_ISREG(file->st_mode) && (file->st_mode & S_IRGRP) == 0)
-		return why_set(
+		return reason_set(
 			why, -EPERM,
 			"%s is closed to the directory's group, whose members may have moved "
 			"it there: remove it, or if it is Corral's, chmod g+rw it",
@@ -79,17 +80,17 @@ static int check_file(int dir_fd, int fd, const char *name, char *why)
 	struct stat file, dir;
 
 	if (fstat(fd, &file) < 0 || fstat(dir_fd, &dir) < 0)
-		return why_system(why, -errno, "cannot stat %s", name);
+		return reason_system(why, -errno, "cannot stat %s", name);
 	if (!S_ISREG(file.st_mode))
-		return why_set(why, -EPROTO, "%s is not a plain file", name);
+		return reason_set(why, -EPROTO, "%s is not a plain file", name);
 	if (file.st_nlink > 1)
-		return why_set(why, -EPROTO, "%s has %lu names (hard links): remove the others",
-			       name, (unsigned long)file.st_nlink);
+		return reason_set(why, -EPROTO, "%s has %lu names (hard links): remove the others",
+				  name, (unsigned long)file.st_nlink);
 	int r = check_owner(&dir, &file, S_IRWXO, name, why);
 	return r < 0 ? r : check_group(&dir, &file, name, why);
 }
 
-int trust_share(int dir_fd, int fd)
+int access_share(int dir_fd, int fd)
 {
 	struct stat file, dir;
 
@@ -101,7 +102,7 @@ int trust_share(int dir_fd, int fd)
 	return fchmod(fd, 0660) < 0 ? -errno : 0;
 }
 
-void trust_regroup(int dir_fd, int fd)
+void access_regroup(int dir_fd, int fd)
 {
 	struct stat file, dir;
 
@@ -118,11 +119,11 @@ static int open_there(int dir_fd, const char *name, int flags, char *why)
 	if (fd < 0 && errno == ENOENT)
 		return -ENOENT;
 	if (fd < 0 && errno == ELOOP)
-		return why_set(why, -ELOOP, "%s is a symbolic link: remove it", name);
+		return reason_set(why, -ELOOP, "%s is a symbolic link: remove it", name);
 	if (fd < 0)
-		return why_system(why, -errno, "cannot open %s for %s", name,
-				  (flags & O_ACCMODE) == O_RDONLY ? "reading" :
-								    "reading and writing");
+		return reason_system(why, -errno, "cannot open %s for %s", name,
+				     (flags & O_ACCMODE) == O_RDONLY ? "reading" :
+								       "reading and writing");
 	int r = check_file(dir_fd, fd, name, why);
 	if (r < 0) {
 		close(fd);
@@ -143,7 +144,7 @@ static int make_nameless(int dir_fd, const char *name)
 	int fd = descriptor_open(dir_fd, ".", O_TMPFILE | O_RDWR, 0600);
 	if (fd < 0)
 		return errno == EISDIR || errno == EINVAL || errno == ENOENT ? -EOPNOTSUPP : -errno;
-	int r = trust_share(dir_fd, fd);
+	int r = access_share(dir_fd, fd);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (r == 0 && linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) < 0)
 		r = errno == ENOENT ? -EOPNOTSUPP : -errno;
@@ -155,27 +156,27 @@ static int make_nameless(int dir_fd, const char *name)
 static int make_named(int dir_fd, const char *name)
 {
 	int fd = descriptor_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-	int r = fd < 0 ? -errno : trust_share(dir_fd, fd);
+	int r = fd < 0 ? -errno : access_share(dir_fd, fd);
 
 	if (fd >= 0)
 		close(fd);
 	return r;
 }
 
-int trust_open(int dir_fd, const char *name, int flags, bool create, char *why)
+int access_open(int dir_fd, const char *name, int flags, bool create, char *why)
 {
 	int fd = open_there(dir_fd, name, O_RDWR | flags, why);
 
 	if (fd != -ENOENT)
 		return fd;
 	if (!create)
-		return why_set(why, -ENOENT, "there is no %s: start corral-agent, which makes it",
-			       name);
+		return reason_set(why, -ENOENT,
+				  "there is no %s: start corral-agent, which makes it", name);
 	int r = make_nameless(dir_fd, name);
 	if (r == -EOPNOTSUPP)
 		r = make_named(dir_fd, name);
 	if (r < 0 && r != -EEXIST) /* another was quicker */
-		return why_system(why, r, "cannot make %s", name);
+		return reason_system(why, r, "cannot make %s", name);
 	return open_there(dir_fd, name, O_RDWR | flags, why);
 }
 
@@ -186,13 +187,14 @@ static int check_directory(int dir_fd, int fd, const char *name, unsigned flags,
 	struct stat file, dir;
 
 	if (fstat(fd, &file) < 0 || fstat(dir_fd, &dir) < 0)
-		return why_system(why, -errno, "cannot stat %s", name);
+		return reason_system(why, -errno, "cannot stat %s", name);
 	int r = check_owner(&dir, &file, S_IWOTH, name, why);
 	if (r == 0)
 		r = check_group(&dir, &file, name, why);
 	if (r == 0 && (flags & TRUST_OURS) != 0 &&
 	    (file.st_uid != geteuid() || (file.st_mode & S_IRWXG) != 0))
-		r = why_set(why, -EPERM, "%s is not what this agent's user makes: remove it", name);
+		r = reason_set(why, -EPERM, "%s is not what this agent's user makes: remove it",
+			       name);
 	return r;
 }
 
@@ -223,7 +225,7 @@ static int share_directory(int dir_fd, int fd, unsigned flags)
 	if (file.st_uid != geteuid() || (file.st_mode & (S_IRWXG | S_IRWXO)) != 0 || !is_empty(fd))
 		return -EPERM; /* somebody put another one in its place */
 	if (file.st_gid != dir.st_gid && fchown(fd, (uid_t)-1, dir.st_gid) < 0)
-		return errno == EPERM ? 0 : -errno; /* as in trust_share() */
+		return errno == EPERM ? 0 : -errno; /* as in access_share() */
 	if ((flags & TRUST_OURS) != 0 || (dir.st_mode & (S_IWGRP | S_ISGID)) == 0)
 		return 0;
 	if ((dir.st_mode & S_ISGID) != 0 && fchmod(fd, 02770) == 0)
@@ -254,11 +256,11 @@ static int make_directory(int dir_fd, const char *name, unsigned flags)
 static int refuse_directory(int error, const char *name, char *why)
 {
 	if (error == -ELOOP || error == -ENOTDIR)
-		return why_set(why, error, "%s is not a directory: remove it", name);
-	return why_system(why, error, "cannot open the directory %s", name);
+		return reason_set(why, error, "%s is not a directory: remove it", name);
+	return reason_system(why, error, "cannot open the directory %s", name);
 }
 
-int trust_enter(int dir_fd, const char *name, unsigned flags, char *why)
+int access_enter(int dir_fd, const char *name, unsigned flags, char *why)
 {
 	int fd = open_directory(dir_fd, name);
 	int r = fd < 0 ? fd : check_directory(dir_fd, fd, name, flags, why);
@@ -284,7 +286,7 @@ int trust_enter(int dir_fd, const char *name, unsigned flags, char *why)
 	return r;
 }
 
-bool trust_may_write(int dir_fd, int fd)
+bool access_may_write(int dir_fd, int fd)
 {
 	struct stat file, dir;
 
@@ -293,11 +295,11 @@ bool trust_may_write(int dir_fd, int fd)
 	       check_group(&dir, &file, "", NULL) == 0;
 }
 
-int trust_open_to_read(int dir_fd, const char *name, char *why)
+int access_open_to_read(int dir_fd, const char *name, char *why)
 {
 	int fd = open_there(dir_fd, name, O_RDONLY, why);
 
 	if (fd == -ENOENT)
-		return why_set(why, -ENOENT, "there is no %s", name);
+		return reason_set(why, -ENOENT, "there is no %s", name);
 	return fd;
 }

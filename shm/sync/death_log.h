@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * deaths.h: the arena remembers its last repairs: who died, what it held, what was done.
+ * death_log.h: the arena remembers its last repairs: who died, what it held, what was done.
  * For people: nothing is decided by it. The library does not log; the agent and the tools read what
  * stands here.
  *
@@ -8,8 +8,8 @@
  * that dies in the middle leaves an entry that nobody shows, and the next repairer writes one of
  * its own.
  */
-#ifndef CORRAL_DEATHS_H
-#define CORRAL_DEATHS_H
+#ifndef CORRAL_DEATH_LOG_H
+#define CORRAL_DEATH_LOG_H
 
 #include "arena/arena.h"
 
@@ -29,16 +29,16 @@
 #define DEATH_HAND (1u << 12)       /* a block or slot in its hand: left to its heir */
 
 /* Write an entry. number and repairer_pid are filled in here. */
-void deaths_write(struct arena *arena, const struct death *death);
+void death_log_write(struct arena *arena, const struct death *death);
 
 /* How many there were since the arena was made. */
-uint64_t deaths_count(const struct arena *arena);
+uint64_t death_log_count(const struct arena *arena);
 
-/* Entry number 1 ... deaths_count(). False: it is not kept any more, or not whole. */
-bool deaths_read(const struct arena *arena, uint64_t number, struct death *ret_death);
+/* Entry number 1 ... death_log_count(). False: it is not kept any more, or not whole. */
+bool death_log_read(const struct arena *arena, uint64_t number, struct death *ret_death);
 
 /* "held the lock of the cart in slot 3; its change was published: completed" */
 #define DEATH_TEXT_BYTES 512
-void deaths_describe(const struct death *death, char text[DEATH_TEXT_BYTES]);
+void death_log_describe(const struct death *death, char text[DEATH_TEXT_BYTES]);
 
 #endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * attempt.c: see attempt.h. The new version is made before the slot's lock is taken, and
+ * under it once more if the slot has changed meanwhile.
+ */
+#include <errno.h>
+
+#include "api/attempt.h"
+#include "arena/stat.h"
+#include "memory/allocate.h"
+#include "memory/block.h"
+#include "memory/retire.h"
+#include "sync/lock.h"
+
+#define STEP_BACK_ROUNDS 500 /* some 14 us: about twenty changes */
+#define PUBLISHED_ROUNDS 200 /* some 5 us */
+#ifdef __SANITIZE_THREAD__
+#define BUILT_UNDER_LOCK true
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define BUILT_UNDER_LOCK true
+#endif
+#endif
+#ifndef BUILT_UNDER_LOCK
+#define BUILT_UNDER_LOCK false
+#endif
+
+bool attempt_makes_cart(const struct cart_change *change)
+{
+	switch (change->kind) {
+	case CART_ADD:
+	case CART_SET_TAX:
+	case CART_SET_ATTRIBUTE:
+	case CART_SET_TTL:
+		return change->if_version == 0;
+	case CART_REPLACE: /* cart_plan() knows */
+	case CART_PUT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void attempt_look_at_clock(struct attempt *attempt)
+{
+	int64_t now_ns = arena_now_ns(attempt->actor->arena);
+
+	note(&attempt->actor->record->intent.since_ns, now_ns);
+	attempt->now_ns = ns_since(now_ns, (int64_t)attempt->idle_ns);
+}
+
+int64_t attempt_clock_ns(const struct attempt *attempt)
+{
+	return ns_add(attempt->now_ns, attempt->idle_ns);
+}
+
+int attempt_plan(struct attempt *attempt, const struct cart_head *old, size_t room)
+{
+	attempt->change->now_ms = arena_wall_ms();
+	return cart_plan(old, room, attempt->change, &attempt->plan);
+}
+
+static bool overlap(const void *a, uint32_t a_size, const void *b, uint32_t b_size)
+{
+	return (uintptr_t)a < (uintptr_t)b + b_size && (uintptr_t)b < (uintptr_t)a + a_size;
+}
+
+/* What was made and not published. */
+static void drop_hand(struct actor *actor)
+{
+	if (unlikely(actor->record->intent.hand != 0))
+		block_free_hand(actor);
+}
+
+/* A block with the new version in hand. Nothing has changed yet. */
+int attempt_build(struct attempt *attempt, const struct cart_head *old, bool locked)
+{
+	uint32_t size = attempt->plan.size + (uint32_t)sizeof(struct block_header);
+	struct intent *intent = &attempt->actor->record->intent;
+	drop_hand(attempt->actor); /* made ahead in vain; mostly it comes back at once */
+	int r = block_alloc(attempt->actor, size);
+
+	if (r < 0)
+		return r;
+	/*
+	 * read once, and looked at: damaged bytes may change between taking a block and writing
+	 * into it
+	 */
+	const struct arena *arena = attempt->actor->arena;
+	block_ref hand = load_relaxed(&intent->hand);
+	if (!arena_block_inside(arena, hand) ||
+	    (uint64_t)(arena->space_end - hand) * BLOCK_UNIT < size)
+		return -EUCLEAN;
+	struct block_header *block = arena_block(arena, hand);
+	if (old != NULL && overlap(block, size, old, attempt->plan.old.size)) {
+		/*
+		 * in a damaged arena a "free" block may be a live one: it is let go. Without the
+		 * lock it was freed meanwhile
+		 */
+		if (locked)
+			note(&intent->hand, 0);
+		return -EUCLEAN;
+	}
+	cart_build(old, attempt->change, &attempt->plan, block + 1);
+	return 0;
+}
+
+uint64_t attempt_ttl_ms(const struct attempt *attempt)
+{
+	return attempt->plan.head.ttl_ms;
+}
+
+/* The new version is in hand, and the lock ours. 0; -EAGAIN: its time was up before: look again. */
+static int publish(struct attempt *attempt, struct slot *slot)
+{
+	struct actor *actor = attempt->actor;
+	uint64_t ttl_ms = attempt_ttl_ms(attempt);
+
+	int r = slot_renew(actor->arena, slot, attempt->now_ns, ttl_ms, actor->fenced);
+	if (r == 0)
+		attempt->wake = slot_publish(actor, slot, attempt->plan.size, ttl_ms);
+	return r;
+}
+
+/* The cart is there, and its lock is ours. 0; 1: had been done; -errno. */
+static int change_locked(struct attempt *attempt, const struct found *found)
+{
+	struct arena *arena = attempt->actor->arena;
+	const struct cart_head *old = found->cart;
+	size_t room = found->room;
+	const bool fenced = attempt->actor->fenced;
+	int64_t deadline;
+
+	int r = slot_judge(arena, found, attempt_clock_ns(attempt), fenced, &deadline);
+	if (r == -EAGAIN)
+		return r; /* a reader renewed it just now */
+	const bool over = r == -ENOENT;
+	if (over && !attempt_makes_cart(attempt->change))
+		return -ENOENT;
+	if (over) { /* the next cart in the same slot */
+		attempt->change->first_version =
+			max_u64(old->version, attempt->change->version_floor) + 1;
+		old = NULL;
+		room = 0;
+	}
+	r = attempt_plan(attempt, old, room);
+	if (r ==
+	    1) /* a repeat is activity all the same; if the lease has changed, then by another */
+		(void)slot_touch(arena, found, attempt->now_ns, fenced);
+	if (r != 0)
+		return r;
+	r = attempt_build(attempt, old, true);
+	if (r < 0)
+		return r;
+	if (over) {
+		attempt->wake = slot_publish_anew(attempt->actor, found->slot, attempt->plan.size,
+						  attempt_ttl_ms(attempt), attempt->now_ns);
+		return 0;
+	}
+	return publish(attempt, found->slot);
+}
+
+/* What the slot's change word counts; its lowest bit is for those who sleep on it. */
+static uint32_t changes_of(const struct slot *slot)
+{
+	return load_relaxed(&slot->change) & ~1u;
+}
+
+/* Has it not changed since? Then what was read of its version was whole. */
+static bool still(const struct slot *slot, uint32_t changes)
+{
+	fence_loads(); /* the version's bytes before the count. pairs [S6] */
+	return changes_of(slot) == changes;
+}
+
+/* Mostly it is held for what publishing takes. */
+static bool becomes_free(const lock_word *lock)
+{
+	for (int round = 0; round < PUBLISHED_ROUNDS; round++) {
+		if (load_relaxed(lock) == 0) /* relaxed: a hint */
+			return true;
+		spin_pause();
+	}
+	return false;
+}
+
+/*
+ * Somebody changed the cart meanwhile, and will again. He has its cache lines: his next changes
+ * cost less than taking turns would.
+ */
+static bool step_back(void)
+{
+	for (int round = 0; round < STEP_BACK_ROUNDS; round++)
+		spin_pause();
+	return false;
+}
+
+/*
+ * Make the new version before the lock is taken, so that the lock is held for what publishing takes
+ * and no longer: whoever loses the processor mostly does so without it, and nobody has to wait for
+ * him. The former version is read as it stands, without a read-side section (that would hold grace
+ * periods up for just as long): it may be retired, freed and written anew under our eyes.
+ * cart_plan() and cart_build() stay inside their bytes whatever they read, and what they made
+ * counts only if the slot has not changed since (a sequence lock's reader). True: it is in hand,
+ * *ret_changes is what it was made of. False: to be done under the lock.
+ */
+static bool build_ahead(struct attempt *attempt, struct slot *slot, uint32_t *ret_changes)
+{
+	const struct arena *arena = attempt->actor->arena;
+	struct found found = { 0 };
+
+	if (BUILT_UNDER_LOCK || attempt->actor->record->nest != 0 || !becomes_free(&slot->lock))
+		return false;
+	*ret_changes = load_acquire(&slot->change) & ~1u; /* before the version. pairs [S6] */
+	attempt_look_at_clock(attempt);
+	if (slot_recheck(arena, slot, attempt->change->hash, attempt->key, &found) != 0 ||
+	    !lease_runs(found.lease) ||
+	    attempt_clock_ns(attempt) >= slot_deadline_ns(arena, found.lease) ||
+	    attempt_plan(attempt, found.cart, found.room) != 0)
+		return false; /* if it is to be refused, then for what is there under the lock */
+	if (!still(slot, *ret_changes)) /* no block is taken for what torn bytes ask for */
+		return step_back();
+	if (attempt_build(attempt, found.cart, false) != 0)
+		return false;
+	return still(slot, *ret_changes) || step_back();
+}
+
+/* The lock is ours. What was made ahead is published, if it was made of what is there now. */
+static bool publish_ahead(struct attempt *attempt, struct slot *slot, uint32_t changes)
+{
+	/* what ended has another count, too */
+	return changes_of(slot) == changes && publish(attempt, slot) == 0;
+}
+
+int attempt_existing(struct attempt *attempt, struct slot *slot)
+{
+	struct found found = { 0 };
+	uint32_t changes = 0;
+	int r = 0;
+
+	slot_want(attempt->actor, NULL, slot);
+	bool ahead = build_ahead(attempt, slot, &changes);
+	if (lock_take(attempt->actor, &slot->lock, LOCK_SLOT) < 0) {
+		drop_hand(attempt->actor);
+		return -EBUSY;
+	}
+	attempt_look_at_clock(attempt); /* waiting may have taken a while */
+	if (!ahead || !publish_ahead(attempt, slot, changes)) {
+		r = slot_recheck(attempt->actor->arena, slot, attempt->change->hash, attempt->key,
+				 &found);
+		if (r == -ENOENT)
+			r = -EAGAIN; /* it ended while we waited: look again */
+		if (r == 0)
+			r = change_locked(attempt, &found);
+	}
+	lock_drop(attempt->actor, &slot->lock, LOCK_SLOT);
+	if (attempt->wake)
+		slot_wake(attempt->actor->arena, slot);
+	if (attempt->actor->record->intent.old != 0)
+		block_retire_old(attempt->actor);
+	drop_hand(attempt->actor); /* made ahead, and then there was nothing to publish */
+	return r;
+}
