@@ -7,8 +7,8 @@
 
 /*
  * Find memory: retired blocks whose grace period can be ended now, the leftovers of records without
- * owner, spans in which all is free, a block of a larger class. *class_no may grow. 0, or `error` when
- * there is none. Called with no lock of this layer held.
+ * owner, spans in which all is free, a block of a larger class. *class_no may grow. 0, or `error`
+ * when there is none. Called with no lock of this layer held.
  */
 int pressure_relieve(struct actor *actor, uint32_t *class_no, int error);
 
