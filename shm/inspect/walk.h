@@ -53,6 +53,9 @@ void walk_forget(struct inspect *inspect);
 /* The same, and what the header and the file system say of sizes. */
 int walk_and_sum(struct inspect *inspect, bool verify_carts, bool accounting);
 
+/* The class of the block that begins at ref, or CLASS_COUNT if none does. */
+uint32_t walk_class_at(const struct inspect *inspect, block_ref ref);
+
 /* Put a block into its place. False: it is no block, or has a place already (told). */
 bool walk_put(struct inspect *inspect, block_ref ref, enum place place, const char *where);
 bool walk_placed(const struct inspect *inspect, block_ref ref);

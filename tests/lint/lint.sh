@@ -21,6 +21,25 @@ check_layers() {
 	awk -f tests/lint/layers.awk tests/lint/layers "${c_files[@]}" shm/*/*.def
 }
 
+# No two modules of the library use each other, however far around: tsort puts them in one order, or names the circle.
+# An edge is a name that one object file defines and another one wants.
+check_circles() {
+	local objects object names
+	make -s DEPS=skip "${BUILD:-build}/libcorral.a" >/dev/null || return
+	objects=$(cd "${BUILD:-build}" && echo shm/*/*.o)
+	names=$(cd "${BUILD:-build}" && for object in $objects; do
+		nm -g "$object" | awk -v module="${object%.o}" 'NF == 3 { print $3, "D", module } NF == 2 { print $2, "U", module }'
+	done)
+	awk '$2 == "D" { home[$1] = $3 } $2 == "U" { users[$1] = users[$1] " " $3 }
+		END {
+			for (name in users) {
+				count = split(users[name], list, " ")
+				for (i = 1; i <= count; i++)
+					if (name in home) print home[name], list[i]
+			}
+		}' <<<"$names" | tsort >/dev/null
+}
+
 # A barrier's label, such as [S1], stands at its partner too. X is the letter of examples.
 check_labels() {
 	grep -noE '(^|[ (])\[[A-WYZ][0-9]+\]' shm/*/*.[ch] | awk -F: '
@@ -144,7 +163,7 @@ check_analyze() {
 }
 
 passed=0 failed=0
-checks=(layers descriptors labels names width spdx leftovers skips manuals links shell format tidy)
+checks=(layers circles descriptors labels names width spdx leftovers skips manuals links shell format tidy)
 [[ $# -eq 0 ]] || checks=("$@")
 for check in "${checks[@]}"; do
 	start=$(date +%s%N)
