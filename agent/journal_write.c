@@ -12,13 +12,12 @@
 #include "base/atomic.h"
 #include "cart/cart.h"
 #include "journal_write.h"
+#include "slot_copy.h"
 #include "store/slot.h"
-#include "sync/grace.h"
 
 #define BASE_SLOTS 4096u
 #define FILE_PAGE_BYTES 4096ull /* or a part of one */
 #define WRITE_OUT_BYTES (1u << 20)
-#define READ_TRIES 1000u
 
 /* ------------------------------------------------------------------ bytes */
 
@@ -124,47 +123,11 @@ int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int
 
 /* ------------------------------------------------------------------- slots */
 
-/* What is known of a slot that has no cart to show. */
-struct gone {
-	bool over; /* its time is up, and it may have been told so, but its version is there */
-	uint64_t version; /* of a cart that is over */
-};
-
-/*
- * The slot's version to `place`, which has room for any, and its last activity, whatever the time.
- * Its size; 0: there is none to show, and *ret_gone says of which version; -EUCLEAN, -EAGAIN.
- */
-static int copy_slot(struct journal *j, uint32_t number, uint8_t *place, int64_t *ret_touched,
-		     struct gone *ret_gone)
-{
-	struct found found;
-
-	*ret_gone = (struct gone){ 0 };
-	grace_enter(j->actor);
-	int r = slot_load(j->actor->arena, number, &found);
-	if (r == 0 && found.lease == LEASE_OVER) {
-		*ret_gone = (struct gone){ true, load_relaxed(&found.cart->version) };
-	} else if (r == 0) {
-		uint32_t size = load_relaxed(&found.cart->size);
-		r = -EUCLEAN;
-		if (size >= sizeof(*found.cart) && size <= found.room && size <= CORRAL_CART_MAX) {
-			memcpy(place, found.cart, size);
-			r = (int)size;
-		}
-		*ret_touched = lease_touched_ns(found.lease);
-		/* the version may be that of the next cart, which does not count yet. pairs [S3] */
-		fence_loads();
-		if (load_relaxed(&found.slot->lease) != found.lease)
-			r = -EAGAIN;
-	}
-	return grace_leave_with(j->actor, r == -ENOENT ? 0 : r);
-}
-
 /*
  * The slot holds no cart: no version of what it held was greater than this. Of a cart that is over
  * this is written again only if the file does not say it already.
  */
-static int put_empty(struct journal *j, uint32_t number, const struct gone *gone)
+static int put_empty(struct journal *j, uint32_t number, const struct slot_copied *gone)
 {
 	const struct arena *arena = j->actor->arena;
 	const struct bucket *bucket = slot_bucket(arena, load_relaxed(&arena->slots[number].hash));
@@ -185,9 +148,7 @@ static int put_empty(struct journal *j, uint32_t number, const struct gone *gone
 /* 1: its cart is damaged; nothing is written. */
 static int put_slot(struct journal *j, uint32_t number)
 {
-	struct gone gone;
-	int64_t touched = 0;
-	int size = -EAGAIN;
+	struct slot_copied copied;
 	/*
 	 * it is copied once, to where it is written from; and as much is written at a time as a
 	 * processor's cache keeps
@@ -197,14 +158,13 @@ static int put_slot(struct journal *j, uint32_t number)
 		return r;
 	uint8_t *place = payload_place(j);
 
-	for (uint32_t tries = 0; tries < READ_TRIES && size == -EAGAIN; tries++)
-		size = copy_slot(j, number, place, &touched, &gone);
+	r = slot_copy(j->actor, number, place, &copied);
 	if (arena_withdrawn(j->actor->arena))
 		return -ESTALE; /* zeroes may stand in place of the arena: that says nothing of its
 				   slots */
-	if (size == 0)
-		return put_empty(j, number, &gone);
-	if (size < 0 || cart_verify(place, (size_t)size) < 0) {
+	if (r == 0 && copied.size == 0)
+		return put_empty(j, number, &copied);
+	if (r < 0 || cart_verify(place, copied.size) < 0) {
 		if (journal_note_damaged(j, number, true))
 			log_line(LOG_WARNING,
 				 "the cart in slot %u is damaged: the journal keeps what it had of "
@@ -216,8 +176,8 @@ static int put_slot(struct journal *j, uint32_t number)
 	const struct cart_head *head = (const struct cart_head *)(void *)place;
 	uint64_t mark = (head->version * 0x9e3779b97f4a7c15ull ^ head->sum) | 1;
 	if (j->marks[number] == mark)
-		return journal_append(j, JOURNAL_TOUCH, number, touched, NULL, 0);
-	r = journal_append(j, JOURNAL_CART, number, touched, place, (uint32_t)size);
+		return journal_append(j, JOURNAL_TOUCH, number, copied.touched_ns, NULL, 0);
+	r = journal_append(j, JOURNAL_CART, number, copied.touched_ns, place, copied.size);
 	if (r == 0)
 		j->marks[number] = mark;
 	return r;

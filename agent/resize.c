@@ -18,16 +18,12 @@
 #include <string.h>
 
 #include "api/attach.h"
-#include "arena/lease.h"
 #include "base/atomic.h"
 #include "cart/cart.h"
 #include "rebuild.h"
-#include "store/slot.h"
-#include "sync/grace.h"
+#include "slot_copy.h"
 #include "undumped.h"
 #include "versions.h"
-
-#define READ_TRIES 1000u
 
 struct resize {
 	struct agent *agent;
@@ -38,31 +34,6 @@ struct resize {
 	uint64_t greatest;             /* version of a cart that is over */
 	char name[REBUILD_NAME_BYTES]; /* that the old arena is to have */
 };
-
-/* 0: there is no cart; its size; -EUCLEAN; -EAGAIN: it was freed under us, or is another one. */
-static int copy_slot(struct resize *resize, uint32_t number, int64_t *ret_touched)
-{
-	struct found found;
-
-	grace_enter(resize->actor);
-	int r = slot_load(resize->actor->arena, number, &found);
-	if (r == 0 && found.lease == LEASE_OVER) { /* gone, but for its version */
-		resize->greatest = max_u64(resize->greatest, load_relaxed(&found.cart->version));
-	} else if (r == 0) {
-		uint32_t size = load_relaxed(&found.cart->size);
-		r = -EUCLEAN;
-		if (size >= sizeof(*found.cart) && size <= found.room && size <= CORRAL_CART_MAX) {
-			memcpy(resize->copy, found.cart, size);
-			r = (int)size;
-		}
-		*ret_touched = lease_touched_ns(found.lease);
-		/* the version may be that of the next cart, which does not count yet. pairs [S3] */
-		fence_loads();
-		if (load_relaxed(&found.slot->lease) != found.lease)
-			r = -EAGAIN;
-	}
-	return grace_leave_with(resize->actor, r == -ENOENT ? 0 : r);
-}
 
 static void settings(void *context, struct arena_settings *ret_settings)
 {
@@ -89,16 +60,16 @@ static int carts(void *context, rebuild_take take, void (*finding)(void *context
 
 	*ret_totals = (struct salvage_totals){ 0 };
 	for (uint32_t number = 0; number < high && r >= 0; number++) {
-		int64_t touched = 0;
-		int size = -EAGAIN;
-		for (uint32_t tries = 0; tries < READ_TRIES && size == -EAGAIN; tries++)
-			size = copy_slot(resize, number, &touched);
-		if (size == 0)
+		struct slot_copied copied;
+		r = slot_copy(resize->actor, number, resize->copy, &copied);
+		if (r == 0 && copied.over)
+			resize->greatest = max_u64(resize->greatest, copied.version);
+		if (r == 0 && copied.size == 0)
 			continue;
-		int64_t idle = ns_since(arena_now_ns(arena), touched);
-		r = size > 0 ? take(take_context, REBUILD_ANY_SLOT, resize->copy, (size_t)size,
-				    idle > 0 ? (uint64_t)idle : 0) :
-			       -EUCLEAN;
+		int64_t idle = ns_since(arena_now_ns(arena), copied.touched_ns);
+		r = r == 0 ? take(take_context, REBUILD_ANY_SLOT, resize->copy, copied.size,
+				  idle > 0 ? (uint64_t)idle : 0) :
+			     -EUCLEAN;
 		if (r == -EUCLEAN) {
 			snprintf(line, sizeof(line), "slot %u: its cart is damaged: left out",
 				 number);
