@@ -115,7 +115,7 @@ $(BUILD)/libcorral.a: $(lib_objects)
 	$(archive)
 
 $(BUILD)/libcorral.so.$(VERSION): $(lib_objects) shm/corral.map $(BUILD)/flags
-	$(Q)$(call say,LD)$(CC) $(cflags) $(ldflags) $(so_flags) -o $@ $(lib_objects) $(msgpack_libs)
+	$(Q)$(call say,LD)$(CC) $(cflags) $(ldflags) $(so_flags) -o $@ $(lib_objects)
 
 $(links): $(BUILD)/libcorral.so.$(VERSION)
 	$(Q)ln -sf $(<F) $@
