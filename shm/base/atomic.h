@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * atomic.h: the whole memory model of Corral, and the only includer of
- * liburcu (userspace-rcu) headers.
+ * atomic.h: the whole memory model of Corral. No other file includes a header of liburcu
+ * (userspace-rcu).
  *
- * Three kinds of order, each with a name:
+ * There are three kinds of order, each with a name:
  *
- *   load_/store_  relaxed, acquire, release, and the read-modify-writes: order
- *                 between living threads. GCC's builtins, as liburcu itself uses
- *                 since 0.15; ThreadSanitizer understands them.
- *   note()        order for those who come after a death: a plain store that the
- *                 compiler may not move. No fence is needed: who died by SIGKILL died
- *                 between two instructions, its earlier stores are done, its later ones
- *                 never happen, and the kernel's exit path, which the repairer observes
- *                 through the freed OFD lock, orders the rest.
- *   fences        full fences where a store must be seen before a later
- *                 load is done; that of readers who seldom meet a change is asymmetric, see
- *                 grace.h.
+ *    load_/store_  relaxed, acquire, release, and the read-modify-writes: order between living
+ *                  threads. They are GCC's builtins, as in liburcu itself since 0.15;
+ *                  ThreadSanitizer understands them.
+ *    note()        order for the repairer of a dead thread: a plain store that the compiler may
+ *                  not move. It needs no fence. A SIGKILL lands between two instructions: the
+ *                  victim's earlier stores are done and its later ones never happen. The kernel's
+ *                  exit path, which the repairer observes through the freed OFD lock, orders the
+ *                  rest.
+ *    fences        full fences, where a store must be seen before a later load is done. A reader
+ *                  that seldom meets a change uses an asymmetric one, see grace.h.
  *
- * Labels [X1] mark the partners of a pairing; `make lint` checks that each
- * stands at two sites or more.
+ * Labels [X1] mark the partners of a pairing; `make lint` checks that each label stands at two
+ * sites or more.
  */
 #ifndef CORRAL_ATOMIC_H
 #define CORRAL_ATOMIC_H
@@ -47,7 +46,7 @@
 					    __ATOMIC_ACQUIRE);                                     \
 	})
 
-/* A store for the repairer of the dead: in program order, fenced against the compiler only. */
+/* A store for a repairer: it stays in program order, by a fence against the compiler only. */
 #define note(p, v)                                                                                 \
 	do {                                                                                       \
 		cmm_barrier();                                                                     \
@@ -60,8 +59,8 @@ static inline void fence_full(void)
 {
 #ifdef __x86_64__
 	/*
-	 * For memory that is cached, as full as liburcu's mfence, in an eighth of the time; Linux'
-	 * smp_mb() is this since 450cbdd0125c.
+	 * For cached memory this is as full a fence as liburcu's mfence, in an eighth of the time.
+	 * Linux has used it as smp_mb() since 450cbdd0125c.
 	 */
 	__asm__ __volatile__("lock; addl $0, -4(%%rsp)" ::: "memory", "cc");
 #else
@@ -70,8 +69,8 @@ static inline void fence_full(void)
 }
 
 /*
- * A full fence right behind a read-modify-write: on x86-64 that is one already, whatever order was
- * asked of it. As Linux' smp_mb__after_atomic().
+ * A full fence right behind a read-modify-write. On x86-64 the read-modify-write is itself one, in
+ * every memory order. Linux has the same as smp_mb__after_atomic().
  */
 static inline void fence_after_rmw(void)
 {
@@ -93,26 +92,20 @@ static inline void fence_compiler(void)
 	cmm_barrier();
 }
 
-/*
- * Some 30 ns in which the processor may do something else: how long waiters spin is counted in
- * these.
- */
+/* A pause of about 30 ns, for the other hyperthread. Spin limits are counted in these. */
 static inline void spin_pause(void)
 {
 #ifdef __aarch64__
-	__asm__ volatile(
-		"isb"
-		:
-		:
-		: "memory"); /* liburcu has nothing for it, and `yield` does nothing on most */
+	/* liburcu has nothing for arm64, and `yield` does nothing on most of its processors */
+	__asm__ volatile("isb" : : : "memory");
 #else
 	caa_cpu_relax();
 #endif
 }
 
 /*
- * Sleep while *word == value, at most timeout (NULL: for ever). 0 or -errno. Shared between
- * processes.
+ * Sleep while *word == value, for at most `timeout` (NULL: without limit). 0 or -errno. The word
+ * may be shared between processes.
  */
 static inline int futex_sleep(uint32_t *word, uint32_t value, const struct timespec *timeout)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * base.h: what every room may use: alignment, checks.
- * No state, no system calls.
+ * base.h: what every layer may use: alignment, checked arithmetic. No state, no system calls.
  */
 #ifndef CORRAL_BASE_H
 #define CORRAL_BASE_H
@@ -21,8 +20,8 @@
 #define mul_overflows(a, b, ret) __builtin_mul_overflow((a), (b), (ret))
 
 /*
- * What was copied out of shared bytes into `object` is what it is: the compiler may not read the
- * bytes again.
+ * Pin what was copied out of shared bytes into `object`: the compiler may not read those bytes
+ * again.
  */
 #define read_once(object) __asm__("" : "+m"(object))
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * reason.h: say what was refused. The caller gives ARENA_WHY_BYTES bytes; the library
- * never prints.
+ * reason.h: the sentence that says why a call was refused. The caller provides ARENA_WHY_BYTES
+ * bytes; the library never prints.
  */
 #ifndef CORRAL_REASON_H
 #define CORRAL_REASON_H
@@ -27,7 +27,7 @@ __attribute__((format(printf, 3, 4))) static inline int reason_set(char *why, in
 	return error;
 }
 
-/* What one may do about it, for the errors that tell enough; "": nothing that we know. */
+/* What the user can do about an error, if the error tells enough; else "". */
 static inline const char *reason_advice(int error)
 {
 	switch (error) {
@@ -56,8 +56,8 @@ static inline const char *reason_advice(int error)
 }
 
 /*
- * The same for what a system call refused: after the sentence, which says what and where, come the
- * system's own word and what one may do about it.
+ * The same for a failed system call: the sentence says what failed and where; the system's own text
+ * and the advice follow it.
  */
 __attribute__((format(printf, 3, 4))) static inline int reason_system(char *why, int error,
 								      const char *format, ...)
