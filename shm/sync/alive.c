@@ -2,8 +2,8 @@
 /*
  * alive.c: liveness bytes and process records. See alive.h for the idea.
  *
- * Attach is: take a free byte; repair what stands in its record; write ourselves in. A death
- * at any point frees the byte, and whoever takes it next does the same again.
+ * To attach, a process takes a free byte, repairs what the record's last owner left, and writes
+ * itself in. A death at any point frees the byte, and the next process that takes it repairs again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ bool alive_take(const struct life *life, uint32_t byte)
 {
 	struct flock lock = byte_lock(F_WRLCK, byte);
 
-	/* of another file we would get it, and take the living for dead */
+	/* a lock on another file would be granted and would make the living look dead */
 	return descriptor_is(life->fd, &life->id) && fcntl(life->fd, F_OFD_SETLK, &lock) == 0;
 }
 
@@ -45,7 +45,7 @@ bool alive_test(int lock_fd, uint32_t byte)
 {
 	struct flock lock = byte_lock(F_WRLCK, byte);
 
-	/* when in doubt, alive: the living are never robbed */
+	/* when in doubt, alive: a living process is never repaired */
 	return fcntl(lock_fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
 }
 
@@ -58,9 +58,10 @@ bool alive_anybody(int lock_fd)
 }
 
 /*
- * Sandboxes exist in which these locks are refused, or granted to everybody. So we take one on a
- * byte that is nobody's, and see whether a second open file finds it taken. (It is shared, with
- * others who do the same at this moment.) Any lock that is there will do.
+ * Some sandboxes refuse these locks, or grant them to every caller. So take a lock on a byte that
+ * belongs to no process, and check that a second open file sees it as taken. (The lock is shared,
+ * because other processes may probe at the same moment; it does not matter which of the locks is
+ * seen.)
  */
 static int probe_locks(int dir_fd, int fd, char *why)
 {
@@ -119,7 +120,7 @@ void alive_disown(struct life *life)
 {
 	descriptor_close(life->fd, &life->id);
 	life->fd = -1;
-	life->pin = NULL; /* it was not inherited, and something else may be there by now */
+	life->pin = NULL; /* fork did not copy it, and its address may be in use by now */
 }
 
 void alive_close(struct life *life)
@@ -135,7 +136,8 @@ void alive_close(struct life *life)
 static void free_record(struct process_record *record)
 {
 	note(&record->generation, record->generation + 1);
-	store_release(&record->state, PROCESS_FREE); /* last: until then it counts as used */
+	store_release(&record->state,
+		      PROCESS_FREE); /* last: until then the record counts as used */
 }
 
 static void write_self(struct process_record *record, uint32_t flags)
@@ -155,7 +157,7 @@ static void write_self(struct process_record *record, uint32_t flags)
 	store_release(&record->state, PROCESS_USED);
 }
 
-/* Try one record: ours now, or somebody's. */
+/* Try to claim one record, after repair if its owner is dead. */
 static bool claim_one(struct arena *arena, struct life *life, uint32_t number,
 		      void (*repair)(struct arena *, uint32_t), uint32_t flags)
 {
@@ -181,7 +183,7 @@ int alive_claim(struct arena *arena, struct life *life, void (*repair)(struct ar
 	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high),
 					  arena->max_processes);
 
-	/* first the records that look used: the dead are reused before anything else */
+	/* first the records that look used: those of the dead are reused before any other */
 	for (uint32_t number = 0; number < high; number++)
 		if (load_acquire(&arena->processes[number].state) != PROCESS_FREE &&
 		    claim_one(arena, life, number, repair, flags))
@@ -203,8 +205,8 @@ void alive_give_back(struct arena *arena, struct life *life)
 }
 
 /*
- * Take the byte of a process that may be dead; repair and free it. False: it lives, or a thread of
- * ours is at it.
+ * If the process is dead: take its byte, repair it and free its record. False: it is alive, or
+ * another thread of this process is repairing.
  */
 static bool bury(struct arena *arena, struct life *life, uint32_t number,
 		 void (*repair)(struct arena *, uint32_t))
@@ -229,7 +231,7 @@ static bool bury(struct arena *arena, struct life *life, uint32_t number,
 bool alive_bury_if_dead(struct actor *actor, uint32_t name)
 {
 	if (name - 1 >= actor->arena->max_threads)
-		return false; /* damaged word: wait and give up as busy */
+		return false; /* damaged word: the caller waits and gives up with -EBUSY */
 	uint32_t owner = load_acquire(&actor->arena->threads[name - 1].owner);
 	if (owner == 0)
 		return true;

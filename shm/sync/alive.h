@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * alive.h: who am I, in whose name do I act, and is that one dead for certain.
+ * alive.h: which process this is, for which thread record a call acts, and whether a process is
+ * certainly dead.
  *
- * Life is a fact held by the kernel: each attached process holds an OFD lock
- * (fcntl(2), F_OFD_SETLK) on byte 1 + number of DIR/lock, the agent also on byte 0.
- * The kernel drops it when the last descriptor of that open file is gone, so: with exit,
- * kill, exec. Nobody judges by pid. The same lock is the right to repair: who wants to
- * clean up after a dead process takes its byte first. So there is one repairer at a time, a
- * repairer that dies frees the byte again, and no new process can move in meanwhile.
+ * The kernel decides who is alive: each attached process holds an OFD lock (fcntl(2), F_OFD_SETLK)
+ * on byte 1 + number of DIR/lock; the agent holds byte 0 as well. The kernel drops the lock when
+ * the last descriptor of that open file is closed: at exit, at SIGKILL, at exec. A pid decides
+ * nothing. The same lock is the right to repair: a process must take the byte of a dead process
+ * before it cleans up after it. So there is one repairer at a time, a repairer that dies frees the
+ * byte again, and no new process can claim the record meanwhile.
  */
 #ifndef CORRAL_ALIVE_H
 #define CORRAL_ALIVE_H
@@ -18,88 +19,86 @@
 
 #define ALIVE_AGENT_BYTE 0u
 #define ALIVE_BYTE(process) ((process) + 1u)
-#define ALIVE_PROBE_BYTE (MAX_PROCESSES + 1u) /* nobody's: to see whether locks work */
+#define ALIVE_PROBE_BYTE (MAX_PROCESSES + 1u) /* no process has it; probes whether locks work */
 
-/* This process, as one attached to an arena. */
+/* This process, as attached to one arena. */
 struct life {
-	int fd; /* of DIR/lock; our open file description carries our OFD locks. -1: not ours any
-		   more */
+	/* of DIR/lock; our OFD locks belong to this open file description. -1: no longer ours */
+	int fd;
 	struct descriptor_id id;
 	void *pin;                 /* a mapping of DIR/lock, see alive_open() */
 	uint32_t process;          /* our record's number */
 	pthread_mutex_t repairing; /* OFD locks do not exclude our own threads from each other */
 };
 
-/* In whose name something is done: a thread record, ours or that of the dead we repair. */
+/*
+ * On whose behalf something is done: one of our thread records, or that of a dead thread under
+ * repair.
+ */
 struct actor {
 	struct arena *arena;
 	struct life *life;
 	struct thread_record *record;
-	uint32_t name;        /* its number plus one: what stands in lock words */
+	uint32_t name;        /* the record's number plus one: its value in lock words */
 	uint32_t held;        /* levels of the locks held, see lock.h; for assertions */
-	uint32_t patience_ms; /* how long to wait for the living */
-	bool fenced;          /* compiler barriers are not enough: membarrier does not reach us */
-	bool in_change;  /* its thread is changing a cart: a signal handler must not begin another
-			    change */
-	bool makes_room; /* what it changes is closed or made smaller: it may have the pages that
-			    are kept spare, see space.c */
+	uint32_t patience_ms; /* how long to wait for a living lock holder */
+	bool fenced;          /* membarrier does not reach us: compiler barriers are not enough */
+	bool in_change; /* in the middle of a change: a signal handler must not begin another */
+	/* the change closes a cart or shrinks it, so it may use the spare pages, see span.c */
+	bool makes_room;
 	bool can_membarrier;
-	uint32_t heavy_entries; /* sections that began with a full fence in the phase `heavy_phase`
-				 */
+	uint32_t heavy_entries; /* sections that began with a full fence in `heavy_phase` */
 	uint64_t heavy_phase;
-	uint64_t light_phase;  /* the phase in which ours begin without one; 0: none. See grace.h */
-	uint64_t settle_phase; /* the phase for whose light readers we wait, without membarrier */
+	uint64_t light_phase; /* the phase in which sections begin unfenced; 0: none. See grace.h */
+	uint64_t settle_phase;   /* the phase whose light readers we wait for, without membarrier */
 	int64_t settle_since_ns; /* since when (CLOCK_MONOTONIC) */
 	/*
-	 * Repair all thread records of a dead process whose byte we hold. Set by the floor that
-	 * knows how.
+	 * Repairs all thread records of a dead process whose byte we hold. The store layer provides
+	 * it.
 	 */
 	void (*repair)(struct arena *arena, uint32_t process);
 };
 
 /*
- * Open DIR/lock, created if missing when `create`. -ENOLCK: OFD locks do not work here, so nobody
- * could tell who lives.
+ * Open DIR/lock; `create` creates it if it is missing. -ENOLCK: OFD locks do not work here, so no
+ * process could tell who is alive.
  *
- * A mapping of it is kept, too, which is never touched: a lock lasts as long as the open file that
- * it was taken with, and a mapping keeps that open as a descriptor does. So a host that closes all
- * descriptors does not make us look dead, to be repaired while we live. A child made by fork does
+ * The file is also mapped, though the mapping is never touched: an OFD lock lasts as long as its
+ * open file, and a mapping keeps that open just as a descriptor does. So a host that closes all its
+ * descriptors does not look dead and is not repaired while it is alive. A child made by fork does
  * not get the mapping.
  */
 int alive_open(int dir_fd, bool create, struct life *ret_life, char *why);
 void alive_close(struct life *life);
 
-/* In a child, whose parent holds the locks: let go of what was inherited. */
+/* In a forked child, whose parent holds the locks: close what was inherited. */
 void alive_disown(struct life *life);
 
-/* Take a byte: true when nobody alive had it. Never waits. */
+/* Take a byte. True: no living process had it. Never waits. */
 bool alive_take(const struct life *life, uint32_t byte);
 void alive_drop(const struct life *life, uint32_t byte);
 
-/* Is a byte held by a living process other than us? Any descriptor of DIR/lock will do. */
+/* Does another living process hold the byte? Any descriptor of DIR/lock will do. */
 bool alive_test(int lock_fd, uint32_t byte);
 
-/*
- * Is any process attached that lives, other than us? One that was attached in an earlier boot does
- * not.
- */
+/* Is any other living process attached? Processes of an earlier boot do not count. */
 bool alive_anybody(int lock_fd);
 
 /*
- * Claim a process record: one whose byte is free. What a dead predecessor left in it is
- * repaired first (records of the dead are taken before unused ones). -EUSERS when all are alive.
+ * Claim a process record whose byte is free. What a dead predecessor left in it is repaired first
+ * (records of the dead are claimed before unused ones). -EUSERS: all are alive.
  */
 int alive_claim(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t),
 		uint32_t flags);
 void alive_give_back(struct arena *arena, struct life *life);
 
 /*
- * If the process that owns thread record `name` is dead: repair it and free its record. True when
- * it was dead (and is repaired), or the record has no owner any more.
+ * If the process that owns thread record `name` is dead: repair it and free its record. True: it
+ * was dead (and is repaired), or the record no longer has an owner.
  */
 bool alive_bury_if_dead(struct actor *actor, uint32_t name);
 
-/* Look at all process records; repair the dead ones. Returns how many. */
+/* Check all process records and repair the dead ones. Returns how many were dead. */
 uint32_t alive_bury_all(struct arena *arena, struct life *life,
 			void (*repair)(struct arena *, uint32_t));
 

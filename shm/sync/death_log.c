@@ -15,17 +15,17 @@ static struct death *entry_of(const struct arena *arena, uint64_t number)
 
 void death_log_write(struct arena *arena, const struct death *death)
 {
-	uint64_t number =
-		fetch_add_relaxed(&arena->header->deaths, 1u) + 1; /* relaxed: only has to differ */
+	uint64_t number = fetch_add_relaxed(&arena->header->deaths, 1u) +
+			  1; /* relaxed: numbers only have to be unique */
 	struct death *entry = entry_of(arena, number);
 
 	note(&entry->number, 0);
-	fence_full(); /* not whole, before it changes. pairs [D1] */
+	fence_full(); /* incomplete, before its words change. pairs [D1] */
 	memcpy((uint8_t *)entry + sizeof(entry->number),
 	       (const uint8_t *)death + sizeof(death->number),
 	       sizeof(*entry) - sizeof(entry->number));
 	entry->repairer_pid = getpid();
-	store_release(&entry->number, number); /* the words before their number. pairs [D1] */
+	store_release(&entry->number, number); /* words before the number. pairs [D1] */
 }
 
 uint64_t death_log_count(const struct arena *arena)

@@ -2,14 +2,14 @@
 /*
  * grace.c: the slow side of grace.h.
  *
- * State in the header: phase (what readers copy), fenced (a membarrier was done after the flip to
+ * State in the header: phase (copied by readers), fenced (a membarrier was done after the flip to
  * this phase; not every phase needs one), completed (every reader older than this phase is gone).
  * completed <= phase <= completed + 1. All three only grow, each by a compare-and-swap that fails
- * when another driver was quicker: there is no lock, so a driver that is stopped holds nobody up,
- * and one that dies leaves a state from which the next goes on.
+ * when another driver was faster. There is no lock: a stopped driver holds up no other, and a
+ * driver that dies leaves a state from which the next one continues.
  *
- * Progress: readers that begin after a flip have the new phase and are not waited for, so a
- * stream of readers cannot hold up a grace period. A stalled one can; it costs memory only.
+ * Progress: readers that begin after a flip have the new phase and are not waited for, so a stream
+ * of readers cannot hold up a grace period. A stalled reader can; that costs memory only.
  */
 #include <errno.h>
 #include <linux/membarrier.h>
@@ -21,11 +21,11 @@
 #include "sync/grace.h"
 #include "sync/lock.h"
 
-#define STALL_NS 2000000 /* after this long we ask whether a reader is alive, and then so often */
+#define STALL_NS 2000000 /* how long before, and between, checks that a stalled reader is alive */
 #define WAIT_STEP_NS 100000
 #define SETTLE_NS 10000000 /* see has_settled() */
-#define LIGHT_AFTER                                                                                \
-	4096u /* so many fences cost about what a membarrier does, and what it interrupts */
+/* so many fences cost about as much as one membarrier and its interrupts */
+#define LIGHT_AFTER 4096u
 #define GET_REGISTRATIONS (1 << 9) /* MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3 */
 
 static int membarrier(int command)
@@ -38,14 +38,14 @@ bool grace_register(void)
 	if (membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) != 0)
 		return false;
 	int registered = membarrier(GET_REGISTRATIONS);
-	/* older kernels do not tell; then the successful registration has to do */
+	/* older kernels cannot be asked; there a successful registration has to do */
 	return registered < 0 || (registered & MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) != 0;
 }
 
 void grace_enter_heavy(struct actor *actor)
 {
 	struct thread_record *record = actor->record;
-	/* acquire: who saw the flip sees what was unpublished before it. pairs [G3] */
+	/* acquire: a reader that saw the flip sees what was unpublished before it. pairs [G3] */
 	uint64_t phase = load_acquire(&actor->arena->header->gp_phase);
 
 	store_relaxed(&record->reader, phase); /* relaxed, both: ordered by the fence */
@@ -60,11 +60,12 @@ void grace_enter_heavy(struct actor *actor)
 		store_relaxed(&record->light_phase, phase);
 		actor->light_phase = phase;
 	}
-	fence_full(); /* our phase before pointers, light_phase before the next section's look at
-			 the phase. pairs [G1, G6] */
+	/* our phase before pointers, light_phase before the next section's load of the phase.
+	   pairs [G1, G6] */
+	fence_full();
 }
 
-/* May a section have begun without a fence, in a phase that no membarrier has ended yet? */
+/* Can a section have begun unfenced, in a phase that no membarrier has covered yet? */
 static bool some_light(const struct arena *arena, uint64_t fenced)
 {
 	uint32_t high =
@@ -73,8 +74,8 @@ static bool some_light(const struct arena *arena, uint64_t fenced)
 	for (uint32_t number = 0; number < high; number++) {
 		const struct thread_record *record = &arena->threads[number];
 		/*
-		 * behind the caller's fence; acquire: 0, or no owner, and its light sections'
-		 * loads are done. pairs [G6]
+		 * after the caller's fence. acquire: when this reads 0, or finds no owner, the
+		 * loads of the record's light sections are done. pairs [G6]
 		 */
 		if (unlikely(load_acquire(&record->light_phase) >= fenced) &&
 		    load_acquire(&record->owner) != 0)
@@ -84,14 +85,14 @@ static bool some_light(const struct arena *arena, uint64_t fenced)
 }
 
 /*
- * In place of a membarrier that we may not call: is the flip to `phase` so old that nothing is left
- * of what a light section had in flight at that moment? A thread that reads on takes its
- * light_phase back in its next section, behind a fence, and is not judged here. What is judged is a
- * thread that has begun no section since the flip: of its last one, the store to `reader` waits in
- * a store buffer, at most. Such a buffer holds some tens of stores and empties itself as fast as
- * the cache takes them, in microseconds, whatever its processor does meanwhile; each interrupt and
- * each change of threads empties it, too. No architecture gives a bound in nanoseconds ("in finite
- * time"), so we wait ten thousand times as long, and at most once for each light_phase.
+ * The substitute for a membarrier that we may not call: is the flip to `phase` so old that nothing
+ * a light section had in flight at that moment is still in flight? A thread that goes on reading
+ * resets its light_phase in its next section, behind a fence; it is not judged here. Judged is a
+ * thread that has begun no section since the flip. All that can be outstanding of its last section
+ * is the store to `reader`, in a store buffer. Such a buffer holds some tens of stores and drains
+ * as fast as the cache takes them, in microseconds, whatever else the processor does; each
+ * interrupt and each context switch drains it, too. No architecture gives a bound in nanoseconds
+ * ("in finite time"), so we wait ten thousand times as long, and at most once for each light_phase.
  */
 static bool has_settled(struct actor *actor, uint64_t phase)
 {
@@ -99,46 +100,46 @@ static bool has_settled(struct actor *actor, uint64_t phase)
 
 	if (actor->settle_phase != phase) {
 		actor->settle_phase = phase;
-		actor->settle_since_ns = now_ns; /* behind the caller's fence: the flip is older */
+		actor->settle_since_ns = now_ns; /* after the caller's fence: the flip is older */
 	}
 	return now_ns - actor->settle_since_ns >= SETTLE_NS;
 }
 
 /*
- * Make the sections without a fence in phases from `fenced` on visible to a scan. False: not yet;
- * a later try will, or somebody else's.
+ * Make unfenced sections of the phases from `fenced` on visible to a scan. False: not yet; a later
+ * call, here or in another driver, will succeed.
  */
 static bool fence_light(struct actor *actor, struct arena_header *h, uint64_t fenced,
 			uint64_t phase)
 {
 	if (fenced >= phase || !some_light(actor->arena, fenced))
 		return true;
-	/* pairs [G1]: after it, a light reader either shows its phase or has yet to look at it */
+	/* pairs [G1]: after it, a light reader either shows its phase or has yet to load it */
 	if ((!actor->can_membarrier || membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) != 0) &&
 	    !has_settled(actor, phase))
 		return false;
-	(void)cas_acq_rel(&h->gp_fenced, fenced, phase); /* spares others theirs */
+	(void)cas_acq_rel(&h->gp_fenced, fenced, phase); /* spares other drivers theirs */
 	return true;
 }
 
-/* A reader holds us up: note since when, and ask after its life when that is long. */
+/* A reader holds us up: note since when. After a while, check that it is alive. */
 static void stalled(struct actor *actor, uint32_t number, uint64_t seen)
 {
 	struct thread_record *record = &actor->arena->threads[number];
 	int64_t now = arena_now_ns(actor->arena);
 
-	if (load_relaxed(&record->stalled_phase) !=
-	    seen) { /* relaxed: for people, and a hint for us */
+	/* relaxed: for people, and a hint for us */
+	if (load_relaxed(&record->stalled_phase) != seen) {
 		store_relaxed(&record->stalled_ns, now);
 		store_relaxed(&record->asked_ns, now);
 		store_relaxed(&record->stalled_phase, seen);
 	} else if (ns_since(now, load_relaxed(&record->asked_ns)) > STALL_NS) {
-		store_relaxed(&record->asked_ns, now); /* one asks for all */
+		store_relaxed(&record->asked_ns, now); /* one driver asks for all */
 		(void)alive_bury_if_dead(actor, number + 1);
 	}
 }
 
-/* Is every reader gone that began before `phase`? */
+/* Are all readers gone that began before `phase`? */
 static bool readers_gone(struct actor *actor, uint64_t phase)
 {
 	struct arena *arena = actor->arena;
@@ -150,9 +151,9 @@ static bool readers_gone(struct actor *actor, uint64_t phase)
 	for (uint32_t number = 0; number < high; number++) {
 		/* acquire: the section's loads are done before we free. pairs [G2] */
 		uint64_t seen = load_acquire(&arena->threads[number].reader);
+		/* a revoked section is void: its reader will find that out. pairs [G5] */
 		if (likely(seen == 0 || seen >= phase) ||
-		    seen <= load_acquire(&arena->threads[number].revoked)) /* void: it will find
-									      out. pairs [G5] */
+		    seen <= load_acquire(&arena->threads[number].revoked))
 			continue;
 		stalled(actor, number, seen);
 		gone = false;
@@ -160,29 +161,29 @@ static bool readers_gone(struct actor *actor, uint64_t phase)
 	return gone;
 }
 
-/* The phase of the grace period under way; begins one if there is none. */
+/* The phase of the current grace period; begins one if there is none. */
 static uint64_t current_period(struct arena_header *h)
 {
 	uint64_t phase = load_acquire(&h->gp_phase);
 
-	/* completed is read after the phase: equal means that this phase's period is over */
+	/* completed is loaded after the phase: if they are equal, that phase's period is over */
 	if (load_acquire(&h->gp_completed) < phase)
 		return phase;
-	(void)cas_acq_rel(&h->gp_phase, phase,
-			  phase + 1); /* the flip, by us or another. pairs [G3] */
+	/* the flip, by us or by another driver. pairs [G3] */
+	(void)cas_acq_rel(&h->gp_phase, phase, phase + 1);
 	return load_acquire(&h->gp_phase);
 }
 
-/* One grace period, as far as it goes. True when it is over. */
+/* Drive one grace period as far as it goes. True: it is over. */
 static bool step(struct actor *actor, struct arena_header *h)
 {
 	uint64_t phase = current_period(h);
 
-	fence_full(); /* the flip, whoever did it, before the scans. pairs [G1, G6] */
+	fence_full(); /* the flip, ours or not, before the scans. pairs [G1, G6] */
 	if (!fence_light(actor, h, load_acquire(&h->gp_fenced), phase) ||
 	    !readers_gone(actor, phase))
 		return false;
-	/* what readers did is over for whoever sees this. pairs [G4] */
+	/* a thread that sees this sees all that the readers did. pairs [G4] */
 	if (cas_acq_rel(&h->gp_completed, phase - 1, phase))
 		stat_add(actor->record, grace_periods, 1);
 	return true;
@@ -192,20 +193,20 @@ bool grace_advance(struct actor *actor, uint64_t cookie)
 {
 	struct arena_header *h = actor->arena->header;
 
-	/* at most two: one that was under way, and one that begins now */
+	/* at most two periods: one that was under way, and one that begins now */
 	for (int i = 0; i < 2 && !grace_poll(actor->arena, cookie); i++)
 		if (!step(actor, h))
 			break;
 	return grace_poll(actor->arena, cookie);
 }
 
-/* The section that holds grace periods up, 0 for none, and since when. */
+/* The phase of the record's section if it stalls grace periods (else 0), and since when. */
 static uint64_t stalled_section(const struct arena *arena, const struct thread_record *record,
 				int64_t *ret_since_ns)
 {
 	uint64_t seen = load_acquire(&record->reader);
 
-	*ret_since_ns = load_relaxed(&record->stalled_ns); /* relaxed, these two: about a time */
+	*ret_since_ns = load_relaxed(&record->stalled_ns); /* relaxed, both: a rough time */
 	return seen < load_acquire(&arena->header->gp_phase) &&
 			       seen > load_acquire(&record->revoked) &&
 			       load_relaxed(&record->stalled_phase) == seen ?
@@ -248,11 +249,11 @@ bool grace_revoke_oldest(struct actor *actor, uint32_t min_stall_ms, uint32_t *r
 		*ret_thread = oldest;
 	if (alive_bury_if_dead(actor, oldest + 1) &&
 	    load_acquire(&arena->threads[oldest].reader) != phase)
-		return true; /* else nobody owns the record, and nobody would end its section: the
-				arena is damaged */
+		/* else the record has no owner that would end its section: the arena is damaged */
+		return true;
 	uint64_t *revoked = &arena->threads[oldest].revoked;
 	for (uint64_t old = load_relaxed(revoked); old < phase; old = load_relaxed(revoked))
-		if (cas_acq_rel(revoked, old, phase)) { /* before anything is freed. pairs [G5] */
+		if (cas_acq_rel(revoked, old, phase)) { /* before any free. pairs [G5] */
 			stat_add(actor->record, revoked, 1);
 			break;
 		}

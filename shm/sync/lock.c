@@ -2,16 +2,17 @@
 /*
  * lock.c: see lock.h.
  *
- * Waiting. The lock is held for a microsecond or so, so who finds it taken spins a little. If that
- * does not help its holder does not run: asleep, preempted, stopped or dead. The first nap is on
- * the word, so that the holder wakes the sleeper; but a holder that woke somebody at every drop
- * would do little else where many want one lock, and each of them would be in the others' way. So
- * later naps are just time, and at their end a lock that nobody is at is taken; one that is taken
- * again and again is left to those who run, until one's turn comes (TURN_NS, or a quarter of one's
- * patience): then one looks more often, spins for it, and runs, too, until one loses the processor.
+ * Waiting. A lock is held for a microsecond or so; a thread that finds it taken spins a little. If
+ * that does not help, its holder is not running: it sleeps, is preempted, stopped or dead. The
+ * waiter's first nap is a sleep on the word, from which the holder wakes it. But a holder that woke
+ * a waiter at every drop would do little else where many threads want one lock, and those threads
+ * would get in each other's way. So the later naps are plain sleeps. At the end of each, the waiter
+ * takes the lock if it stays free. A lock that is taken again and again is left to the threads that
+ * run, until it is the waiter's turn (after TURN_NS, or a quarter of its patience): from then on it
+ * naps for a shorter time and spins for the lock, until it gets it or is preempted.
  *
- * Nobody depends on being woken, neither by one who dies nor in the order of sleeping: every nap
- * ends by itself, and with a look at the life of whoever holds the lock then.
+ * No waiter depends on being woken, whether the waker dies or other threads sleep ahead of it:
+ * every nap ends by itself, and ends with a check that the lock's holder is alive.
  */
 #include <errno.h>
 #include <sys/syscall.h>
@@ -21,12 +22,11 @@
 #include "sync/lock.h"
 
 #define SPIN_ROUNDS 1000 /* about 27 us */
-#define IDLE_ROUNDS 32   /* nobody needs that long between two changes */
+#define IDLE_ROUNDS 32   /* no busy thread leaves the lock free that long */
 #define STUCK_ROUNDS 128 /* about 3 us */
 #define NAP_FIRST_NS 200000ll
-#define NAP_LONG_NS                                                                                \
-	8000000ll /* a dead holder is found within that; after that a lock is to be free again in  \
-		     10 ms */
+/* the limit: a dead holder is found within this time; its lock is to be free again in 10 ms */
+#define NAP_LONG_NS 8000000ll
 #define NAP_GROWTH 5
 #define NAP_TURN_NS 1000000ull
 #define TURN_NS 100000000ll
@@ -40,7 +40,7 @@ static void level_enter(struct actor *actor, enum lock_level level, bool waits)
 static bool take_spinning(lock_word *word, uint32_t name)
 {
 	for (int round = 0; round < SPIN_ROUNDS; round++) {
-		/* pairs [L1] with the release in lock_drop: what the last holder wrote is seen */
+		/* pairs [L1] with the release in lock_drop: we see what the last holder wrote */
 		if (load_relaxed(word) == 0 && cas_acq_rel(word, 0, name))
 			return true;
 		spin_pause();
@@ -48,7 +48,7 @@ static bool take_spinning(lock_word *word, uint32_t name)
 	return false;
 }
 
-/* Is it the same for so long? */
+/* Does the word keep this value for `rounds` pauses? */
 static bool stays(const lock_word *word, uint32_t value, int rounds)
 {
 	while (rounds-- > 0) {
@@ -59,25 +59,24 @@ static bool stays(const lock_word *word, uint32_t value, int rounds)
 	return true;
 }
 
-/* On the word, to be woken at the drop; or just for a time. */
+/* Nap on the word, woken at the drop; or just for a time. */
 static void nap(struct actor *actor, lock_word *word, int64_t nap_ns, bool on_word)
 {
 	const struct timespec time = { .tv_sec = nap_ns / 1000000000,
 				       .tv_nsec = nap_ns % 1000000000 };
-	uint32_t seen = load_relaxed(
-		word); /* relaxed: the compare-and-swap and the kernel check it again */
+	/* relaxed: the compare-and-swap and the kernel check it again */
+	uint32_t seen = load_relaxed(word);
 
 	if (seen == 0)
 		return;
 	stat_add(actor->record, lock_sleeps, 1);
-	if (!on_word)
-		(void)syscall(SYS_nanosleep, &time,
-			      NULL); /* by number: glibc's is a cancellation point */
+	if (!on_word) /* by number: glibc's nanosleep is a cancellation point */
+		(void)syscall(SYS_nanosleep, &time, NULL);
 	else if ((seen & LOCK_WAITERS) != 0 || cas_acq_rel(word, seen, seen | LOCK_WAITERS))
 		(void)futex_sleep(word, seen | LOCK_WAITERS, &time);
 	/*
-	 * whoever has it now; a word that goes on changing is in the hands of the living, and to
-	 * ask takes microseconds
+	 * check the present holder; a word that keeps changing is in the hands of the living, and
+	 * the check takes microseconds
 	 */
 	uint32_t now = load_relaxed(word);
 	if (now != 0 && stays(word, now, STUCK_ROUNDS))
@@ -134,9 +133,8 @@ void lock_drop(struct actor *actor, lock_word *word, enum lock_level level)
 	/* pairs [L1]: what we wrote is seen by the next holder */
 	if (likely(cas_acq_rel(word, actor->name, 0)))
 		return;
-	lock_release_of(
-		word,
-		actor->name); /* somebody sleeps; or, in a damaged arena, it is no longer ours */
+	/* a waiter sleeps; or the arena is damaged and the lock is no longer ours */
+	lock_release_of(word, actor->name);
 }
 
 void lock_release_of(lock_word *word, uint32_t name)

@@ -2,13 +2,13 @@
 /*
  * lock.h: spinlocks that survive their holder.
  *
- * The word names the holder (thread record plus one) and says whether somebody sleeps on it.
- * Free to taken is one compare-and-swap; waiting is a short spin, a sleep on the word (a shared
- * futex), and then longer and longer naps, up to a deadline; see lock.c.
- * A waiter asks the kernel whether the holder's process lives; the dead one's
- * records are repaired by the waiter itself, which frees the word.
+ * The word names the holder (thread record plus one) and says whether a waiter sleeps on it. Taking
+ * a free lock is one compare-and-swap. Waiting is a short spin, a sleep on the word (a shared
+ * futex), and then longer and longer naps up to a deadline; see lock.c. A waiter asks the kernel
+ * whether the holder's process is alive; it repairs a dead holder's records itself, which frees the
+ * word.
  *
- * Order: a thread takes them downwards in this list, never two of one level.
+ * Lock order: a thread takes locks downwards in the list below, and never two of one level.
  */
 #ifndef CORRAL_LOCK_H
 #define CORRAL_LOCK_H
@@ -18,7 +18,7 @@
 #include "base/atomic.h"
 #include "sync/alive.h"
 
-/* By which patience is measured. */
+/* The clock that patience is measured by. */
 static inline int64_t clock_now_ns(void)
 {
 	struct timespec now;
@@ -39,19 +39,19 @@ enum lock_level {
 /* Take a lock, within the actor's patience. 0 or -EBUSY: a living process holds it. */
 int lock_take(struct actor *actor, lock_word *word, enum lock_level level);
 
-/* Take it only if that needs no waiting for the living (a dead holder is repaired). */
+/* Take the lock only if no living holder has to be waited for (a dead one is repaired). */
 bool lock_try(struct actor *actor, lock_word *word, enum lock_level level);
 
 void lock_drop(struct actor *actor, lock_word *word, enum lock_level level);
 
-/* Does `name` hold it? */
+/* Does `name` hold the lock? */
 static inline bool lock_held_by(const lock_word *word, uint32_t name)
 {
-	return (load_relaxed(word) & LOCK_HOLDER) ==
-	       name; /* relaxed: asked about ourselves or the dead */
+	/* relaxed: asked about ourselves or the dead */
+	return (load_relaxed(word) & LOCK_HOLDER) == name;
 }
 
-/* Free a lock that `name`, dead and in our hands, holds; and wake a waiter. */
+/* Free a lock held by `name`, which is dead and under repair, and wake a waiter. */
 void lock_release_of(lock_word *word, uint32_t name);
 
 #endif
