@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * allocate.c: a block for a writer: from its cache, else from its own retired blocks, else from the
- * class, else from whatever pressure.c finds.
+ * allocate.c: a block for a writer: from the thread's cache, else from its own retired blocks, else
+ * from the size class, else from what pressure.c finds.
  */
 #include <errno.h>
 
@@ -12,12 +12,12 @@
 #include "memory/pressure.h"
 #include "memory/retire.h"
 
-/* From our own retired blocks, if any are over; else from the class. */
+/* Refill from our own retired blocks, if their grace period is over; else from the class. */
 static int restock(struct actor *actor, uint32_t class_no, bool waits)
 {
 	struct thread_record *record = actor->record;
 
-	/* relaxed: another may be at our lists; their lock decides */
+	/* relaxed: another thread may be working on our lists; their lock decides */
 	if (load_relaxed(&record->retired.waiting) != 0 ||
 	    load_relaxed(&record->retired.ready) != 0)
 		(void)block_reclaim(actor, record);
@@ -29,8 +29,8 @@ void block_stock(struct actor *actor, uint32_t bytes)
 	uint32_t class_no = class_of(bytes);
 
 	if (unlikely(actor->record->cache[class_no] == 0))
-		(void)restock(actor, class_no,
-			      false); /* else block_alloc() will say what is the matter */
+		/* a failure shows again in block_alloc(), which reports it */
+		(void)restock(actor, class_no, false);
 }
 
 int block_alloc(struct actor *actor, uint32_t bytes)

@@ -6,15 +6,15 @@
 #include "sync/alive.h"
 
 /*
- * Before a cart's lock is wanted: see to it that block_alloc() will find a block for `bytes` in the
- * cache, since getting one from elsewhere may take a grace period's barrier or other locks, for
- * which nobody who wants that cart should wait. The hand is empty. Waits for nobody.
+ * Called before a cart's lock is taken: make sure that block_alloc() finds a block for `bytes` in
+ * the cache. Otherwise it might need a grace period's membarrier or other locks, and the threads
+ * that want the cart would wait for those. The hand is empty. Never waits.
  */
 void block_stock(struct actor *actor, uint32_t bytes);
 
 /*
- * Take a free block with room for `bytes` (header included) into the actor's hand. The hand must be
- * empty. -ENOMEM: the arena is full; -ENOSPC...: the disk is; -EUCLEAN.
+ * Take a free block with space for `bytes` (header included) into the actor's hand, which must be
+ * empty. -ENOMEM: the arena is full; -ENOSPC...: the disk is full; -EUCLEAN.
  */
 int block_alloc(struct actor *actor, uint32_t bytes);
 

@@ -4,10 +4,10 @@
  *
  * A class's list is touched in batches only: a thread pops up to REFILL_BLOCKS into its empty
  * cache, and pushes a list back when its cache holds too much. Each such move is a splice:
- * told in the intent (kind, first, last, rest), done under the class's lock, adopted by one store,
- * and undone or completed by splice_repair() if its thread dies in the middle.
+ * described in the intent (kind, first, last, rest), done under the class's lock, adopted by one
+ * store, and undone or completed by splice_repair() if the thread dies in the middle.
  *
- * Lock: the class's. Progress: alloc and free take no lock but once in a batch.
+ * Lock: the class's. Progress: alloc and free take a lock once per batch only.
  */
 #include <errno.h>
 
@@ -40,7 +40,7 @@ static void splice_end(struct intent *intent)
 	note(&intent->splice_kind, SPLICE_NONE);
 }
 
-/* Walk at most count - 1 steps from first. NULL on damage. *ret_last: where we ended. */
+/* Walk at most count - 1 steps from `first`. NULL on damage. *ret_last: the last block reached. */
 static struct block_header *walk(const struct arena *arena, block_ref first, uint32_t count,
 				 block_ref *ret_last)
 {
@@ -54,7 +54,7 @@ static struct block_header *walk(const struct arena *arena, block_ref first, uin
 	return block;
 }
 
-/* From the class's list into the (empty) cache. Class lock held. */
+/* Move blocks from the class's list into the (empty) cache. Class lock held. */
 static int pop_locked(struct actor *actor, uint32_t class_no, uint32_t count)
 {
 	struct size_class *c = &actor->arena->classes[class_no];
@@ -74,7 +74,7 @@ static int pop_locked(struct actor *actor, uint32_t class_no, uint32_t count)
 }
 
 /*
- * From the never used blocks into the (empty) cache: write their headers and link them. Class lock
+ * Move never used blocks into the (empty) cache: write their headers and link them. Class lock
  * held.
  */
 static int bump_locked(struct actor *actor, uint32_t class_no, uint32_t count)
@@ -82,7 +82,7 @@ static int bump_locked(struct actor *actor, uint32_t class_no, uint32_t count)
 	struct size_class *c = &actor->arena->classes[class_no];
 	struct thread_record *record = actor->record;
 	uint32_t units = class_bytes(class_no) / BLOCK_UNIT;
-	block_ref first = load_relaxed(&c->bump); /* once: looked at and used as it was */
+	block_ref first = load_relaxed(&c->bump); /* read once, then checked and used */
 	block_ref end = load_relaxed(&c->bump_end);
 
 	if (first > end || first < actor->arena->space_first || end > actor->arena->space_end)
@@ -159,7 +159,7 @@ static void push_class(struct actor *actor, uint32_t class_no)
 		bytes += class_bytes(class_no);
 	}
 	if (end == NULL || !lock_try(actor, &c->lock, LOCK_CLASS))
-		return; /* it stays in our cache */
+		return; /* the list stays in our cache */
 	splice_begin(&record->intent, SPLICE_PUSH, class_no, first, last, 0);
 	note(&end->next, c->head);
 	note(&c->head, first);
@@ -177,8 +177,8 @@ static void flush_cache(struct actor *actor)
 }
 
 /*
- * Two batches that come back at once; of all threads together an eighth of the space, since nobody
- * else gets at it.
+ * Enough for two retired batches that are freed at once. All caches together are limited to an
+ * eighth of the space, since no other thread gets at what a cache holds.
  */
 static uint64_t cache_limit(const struct arena *arena)
 {
@@ -195,12 +195,12 @@ void block_free_hand(struct actor *actor)
 	block_ref ref = record->intent.hand;
 	struct block_header *block = block_at(actor->arena, ref);
 
-	if (block == NULL) { /* damaged: lost, but nothing is built on it */
+	if (block == NULL) { /* damaged: the block is lost, but nothing depends on it */
 		note(&record->intent.hand, 0);
 		return;
 	}
 	uint32_t class_no = load_relaxed(&block->class_no);
-	if (class_no >= CLASS_COUNT) { /* the same, just now */
+	if (class_no >= CLASS_COUNT) { /* damaged since the check above */
 		note(&record->intent.hand, 0);
 		return;
 	}

@@ -2,27 +2,27 @@
 /*
  * block.h: blocks, the pieces of memory that versions are built in.
  *
- * The modules of this folder, each of which uses those before it only:
+ * The modules of this layer. Each uses only those above it:
  *
- *   class       the sizes that blocks have
- *   span        which pages belong to which span, and the disk space behind them
- *   free_slot   slots without a cart
- *   block       the classes' lists of free blocks, and the threads' caches of them
- *   retire      blocks that readers may still see
- *   pressure    what to do when memory is short; giving disk space back
- *   allocate    a block for a writer
- *   block_repair  what a death leaves to do
+ *   class         the sizes that blocks have
+ *   span          which pages belong to which span, and the disk space behind them
+ *   free_slot     slots without a cart
+ *   block         the classes' lists of free blocks, and the threads' caches of them
+ *   retire        blocks that readers may still see
+ *   pressure      what to do when memory is short; giving disk space back
+ *   allocate      a block for a writer
+ *   block_repair  completes or undoes what a dead thread left half done
  *
- * A block is at every instant in exactly one of these places:
+ * At every instant, a block is in exactly one of these places:
  *   - never used: in its class between bump and bump_end
  *   - free: in its class's list, or in a thread's cache
  *   - in a thread's hand (intent.hand): being filled, or on its way to a list
  *   - live: the current version of a slot
  *   - about to be retired: intent.old
  *   - retired: in a thread's open, waiting or ready list
- * and every step from one to the next is one store, told beforehand in the thread's
- * intent. What the intent says is resolved by block_repair() under the locks the dead one
- * held; what is then still in hand is settled by the record's next owner.
+ * and every step from one to the next is one store, described in advance in the thread's intent.
+ * block_repair() resolves that intent under the locks that the dead thread held; the record's next
+ * owner settles what is still in hand then.
  */
 #ifndef CORRAL_BLOCK_H
 #define CORRAL_BLOCK_H
@@ -30,7 +30,7 @@
 #include "memory/class.h"
 #include "sync/alive.h"
 
-/* A block's header, if the reference and the header are plausible; else NULL. */
+/* A block's header, or NULL if the reference or the header is implausible. */
 static inline struct block_header *block_at(const struct arena *arena, block_ref ref)
 {
 	if (!arena_block_inside(arena, ref))
@@ -45,17 +45,17 @@ static inline struct block_header *block_at(const struct arena *arena, block_ref
 }
 
 /*
- * Fill the actor's cache of a class if it is empty: with blocks of the class, or, if a lock may be
- * waited for, of a new span. 0, -ENOMEM (no block, no page), -ENOSPC ..., -EBUSY, -EUCLEAN.
+ * Fill the actor's cache of a class if it is empty: from the class, or, if `waits` allows waiting
+ * for locks, from a new span. 0, -ENOMEM (no block, no page), -ENOSPC ..., -EBUSY, -EUCLEAN.
  */
 int block_refill(struct actor *actor, uint32_t class_no, bool waits);
 
-/* Free the block in hand: into the cache. Its slot, if it has one, was freed before. */
+/* Free the block in hand into the cache. Its slot, if it has one, is freed already. */
 void block_free_hand(struct actor *actor);
 
 /*
- * Give the cache back to the classes, and a slot in hand to the free slots; what is locked by
- * others stays.
+ * Give the cache back to the classes, and a slot in hand to the free slots. What other threads have
+ * locked is kept.
  */
 void block_flush(struct actor *actor);
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * block_repair.c: what a death leaves of memory to do: blocks and slots in hand,
- * splices, lists, locks.
+ * block_repair.c: completes or undoes what a dead thread left half done in this layer: blocks and
+ * slots in hand, splices, lists, locks.
  *
- * Never waits: it looks only at what the dead one holds, decides from facts whether the step had
- * happened, and makes it so. Each part may be done again, by whoever repairs when this repairer
- * dies, too.
+ * It never waits: it looks only at what the dead thread holds, decides from facts whether a step
+ * had happened, and makes it so. Each part can be done again, if this repairer dies, too.
  */
 #include "memory/block_repair.h"
 #include "base/atomic.h"
@@ -14,7 +13,7 @@
 #include "sync/death_log.h"
 #include "sync/lock.h"
 
-/* A block in hand that is also still first in the list it was taken from is not in hand. */
+/* A block in hand that is also still first in the list it came from does not count as in hand. */
 static void drop_hand_if_listed(struct arena *arena, struct thread_record *record)
 {
 	struct block_header *block = block_at(arena, record->intent.hand);
@@ -30,7 +29,7 @@ static void splice_repair(struct arena *arena, struct thread_record *record, uin
 {
 	struct intent *intent = &record->intent;
 	uint32_t class_no = load_relaxed(&intent->splice_class);
-	uint32_t page = load_relaxed(&intent->splice_first) - 1; /* if it is a page */
+	uint32_t page = load_relaxed(&intent->splice_first) - 1; /* for SPLICE_CARVE: its page */
 
 	if (intent->splice_kind == SPLICE_NONE || class_no >= CLASS_COUNT) {
 		note(&intent->splice_kind, SPLICE_NONE);
@@ -41,7 +40,7 @@ static void splice_repair(struct arena *arena, struct thread_record *record, uin
 	if (lock_held_by(&c->lock, name)) {
 		bool adopted = record->cache[class_no] == intent->splice_first;
 		switch ((enum splice_kind)intent->splice_kind) {
-		case SPLICE_POP: /* not adopted: as if nothing had been popped */
+		case SPLICE_POP: /* not adopted: undo the pop */
 			if (!adopted && last != NULL) {
 				note(&last->next, intent->splice_rest);
 				note(&c->head, intent->splice_first);
@@ -51,7 +50,7 @@ static void splice_repair(struct arena *arena, struct thread_record *record, uin
 			if (!adopted)
 				note(&c->bump, intent->splice_first);
 			break;
-		case SPLICE_PUSH: /* the head tells whether the class has it */
+		case SPLICE_PUSH: /* the head tells whether the class has the list */
 			if (c->head == intent->splice_first)
 				note(&record->cache[class_no], 0);
 			else if (last != NULL)
@@ -82,7 +81,7 @@ static void slots_repair(struct arena *arena, struct thread_record *record, uint
 
 	if (!lock_held_by(&h->slots_lock, name))
 		return;
-	/* taken, but still first in the free list, or above the mark: not taken */
+	/* a slot that is still first in the free list, or above the mark, was not taken */
 	if (intent->hand_slot != 0 &&
 	    (h->slots_free == intent->hand_slot || h->slots_used_high < intent->hand_slot))
 		note(&intent->hand_slot, 0);
@@ -111,7 +110,7 @@ static void lists_repair(struct arena *arena, struct thread_record *record, uint
 	lock_release_of(&lists->lock, name);
 }
 
-/* What is there, before it is mended. */
+/* What the dead thread held, recorded before it is repaired. */
 static uint32_t look_at_held(const struct arena *arena, const struct thread_record *record,
 			     uint32_t name)
 {
@@ -142,14 +141,14 @@ uint32_t block_repair(struct arena *arena, struct thread_record *record, uint32_
 
 	if (intent->old != 0 && record->retired.deferred == intent->old)
 		note(&intent->old, 0);     /* deferred already, or not taken out yet */
-	slots_repair(arena, record, name); /* before the hand is let go */
+	slots_repair(arena, record, name); /* before the hand is cleared */
 	lists_repair(arena, record, name);
 	drop_hand_if_listed(arena, record);
 	splice_repair(arena, record, name);
 	lock_release_of(&arena->header->slots_lock, name);
 	lock_release_of(&arena->header->space_lock, name);
-	for (uint32_t class_no = 0; class_no < CLASS_COUNT;
-	     class_no++) /* it may have died between lock and intent */
+	/* all of them: the thread may have died between a lock and its intent */
+	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++)
 		lock_release_of(&arena->classes[class_no].lock, name);
 	return found;
 }

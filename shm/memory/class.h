@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * class.h: the sizes that blocks have, and the spans of pages that blocks of one size are cut from.
+ * class.h: the sizes of blocks, and of the spans of pages that blocks of one size are cut from.
  */
 #ifndef CORRAL_CLASS_H
 #define CORRAL_CLASS_H
@@ -8,8 +8,9 @@
 #include "arena/layout.h"
 
 /*
- * Classes: 256 to 1024 bytes in steps of 64, then sixteen to each doubling up to 1 MiB (the last
- * one 64 bytes more, for a cart of CORRAL_CART_MAX and its block header): at most 1/16 wasted.
+ * Size classes: 256 to 1024 bytes in steps of 64, then sixteen per doubling up to 1 MiB (the last
+ * one is 64 bytes larger, for a cart of CORRAL_CART_MAX and its block header). At most 1/16 is
+ * wasted.
  */
 static inline uint32_t class_of(uint32_t bytes)
 {
@@ -35,7 +36,7 @@ static inline uint32_t class_bytes(uint32_t class_no)
 	return (1u << exponent) + ((class_no - 13) % 16 + 1) * (1u << (exponent - 4));
 }
 
-/* Pages of a span of this class, and the blocks in it: at most 1/32 of a span is left over. */
+/* The pages of a span of this class, and the blocks in it. At most 1/32 of a span is left over. */
 uint32_t class_span_pages(uint32_t class_no);
 uint32_t class_span_blocks(uint32_t class_no);
 

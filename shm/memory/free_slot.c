@@ -19,8 +19,8 @@ bool block_free_slot(struct actor *actor, struct block_header *block)
 	}
 	if (!lock_try(actor, &h->slots_lock, LOCK_SLOTS))
 		return false;
-	store_relaxed(&slot->next, h->slots_free); /* relaxed: slot_guess() may still look, and
-						      looks again under the lock */
+	/* relaxed: slot_guess() may still read it, and checks again under the lock */
+	store_relaxed(&slot->next, h->slots_free);
 	note(&h->slots_free, block->slot);
 	note(&block->slot, 0);
 	lock_drop(actor, &h->slots_lock, LOCK_SLOTS);
@@ -35,8 +35,8 @@ void block_give_hand_slot(struct actor *actor)
 
 	if (slot == NULL || !lock_try(actor, &h->slots_lock, LOCK_SLOTS))
 		return;
-	store_relaxed(&slot->next, h->slots_free); /* relaxed: slot_guess() may still look, and
-						      looks again under the lock */
+	/* relaxed: slot_guess() may still read it, and checks again under the lock */
+	store_relaxed(&slot->next, h->slots_free);
 	note(&h->slots_free, intent->hand_slot);
 	note(&intent->hand_slot, 0);
 	lock_drop(actor, &h->slots_lock, LOCK_SLOTS);
@@ -48,8 +48,8 @@ int block_take_slot(struct actor *actor)
 	struct intent *intent = &actor->record->intent;
 	int r = 0;
 
-	if (arena_slot(actor->arena, intent->hand_slot) !=
-	    NULL) /* none, or damaged: it is written anew */
+	/* else there is none in hand, or it is damaged and is overwritten */
+	if (arena_slot(actor->arena, intent->hand_slot) != NULL)
 		return 0;
 	if (lock_take(actor, &h->slots_lock, LOCK_SLOTS) < 0)
 		return -EBUSY;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pressure.c: memory is short. See pressure.h. Slow by nature, bounded, waits for nobody:
- * locks are tried, grace periods polled.
+ * pressure.c: memory is short. See pressure.h. It is slow by nature, but bounded, and it never
+ * waits: it tries locks and polls grace periods.
  *
- * Dissolving spans: every block of them is free, in its class's list or never used. That it is done
- * is told in the intent; then their page words are marked (PAGE_DOOMED), the bump region is closed
- * if it is in one of them, their blocks are unlinked one store at a time, each of which leaves a
- * sound list, in one pass for all of them; then the page words are cleared. Repair does the rest of
- * the same, for those that were marked.
+ * A span is dissolved when every block of it is free: in its class's list, or never used. All such
+ * spans of a class go in one pass. The intent says that a dissolve is under way; then their page
+ * words are marked (PAGE_DOOMED); the bump region is closed if it is in one of them; their blocks
+ * are unlinked by single stores, each of which leaves a valid list; last, the page words are
+ * cleared. Repair runs the same steps for the spans that were marked.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -49,7 +49,7 @@ static bool is_doomed(const struct arena *arena, uint32_t class_no, uint32_t pag
 void pressure_dissolve(struct arena *arena, uint32_t class_no)
 {
 	struct size_class *c = &arena->classes[class_no];
-	block_ref bump = load_relaxed(&c->bump); /* once: looked at and used as it was */
+	block_ref bump = load_relaxed(&c->bump); /* read once, then checked and used */
 	block_ref *link = &c->head;
 
 	if (bump < c->bump_end && arena_block_inside(arena, bump) &&
@@ -58,7 +58,7 @@ void pressure_dissolve(struct arena *arena, uint32_t class_no)
 	for (uint32_t bound = block_bound(arena); *link != 0 && bound > 0; bound--) {
 		struct block_header *block = block_at(arena, *link);
 		if (block == NULL)
-			return; /* damaged: leave all as it is */
+			return; /* damaged: leave everything as it is */
 		if (is_doomed(arena, class_no, head_page(arena, *link)))
 			note(link, block->next);
 		else
@@ -70,8 +70,8 @@ void pressure_dissolve(struct arena *arena, uint32_t class_no)
 }
 
 /*
- * How many free blocks of which class the span of a page has. Entries of other classes count as 0,
- * so that nobody has to clear a large table for each of many classes.
+ * The number of free blocks in the span that starts at a page, and their class. An entry of another
+ * class counts as 0, so that this large table need not be cleared for each class.
  */
 struct tally {
 	uint32_t class_plus_one;
@@ -85,7 +85,7 @@ static uint32_t tally_of(const struct tally *tallies, uint32_t class_no, uint32_
 	return tally->class_plus_one == class_no + 1 ? tally->blocks : 0;
 }
 
-/* Returns what there are now. */
+/* Returns the new count. */
 static uint32_t tally_add(struct tally *tallies, uint32_t class_no, uint32_t page, uint32_t blocks)
 {
 	blocks += tally_of(tallies, class_no, page);
@@ -93,7 +93,7 @@ static uint32_t tally_add(struct tally *tallies, uint32_t class_no, uint32_t pag
 	return blocks;
 }
 
-/* Those of which all blocks are free. The marks of a damaged page table are taken away. */
+/* Mark the spans whose blocks are all free. Stale marks of a damaged page table are cleared. */
 static uint32_t doom(struct arena *arena, uint32_t class_no, const struct tally *tallies)
 {
 	uint32_t span_word = PAGE_WORD(class_no, class_span_pages(class_no));
@@ -130,7 +130,7 @@ static uint32_t dissolve_spans(struct actor *actor, uint32_t class_no, const str
 	return pages;
 }
 
-/* Count each span's free blocks, then dissolve those that have them all. Class lock held. */
+/* Count each span's free blocks, then dissolve the spans that are all free. Class lock held. */
 static uint32_t scavenge_class(struct actor *actor, uint32_t class_no, struct tally *tallies)
 {
 	struct arena *arena = actor->arena;
@@ -139,7 +139,7 @@ static uint32_t scavenge_class(struct actor *actor, uint32_t class_no, struct ta
 	uint32_t bound = block_bound(arena);
 	bool some = false; /* a span is all free */
 
-	block_ref bump = load_relaxed(&c->bump); /* once: looked at and used as it was */
+	block_ref bump = load_relaxed(&c->bump); /* read once, then checked and used */
 
 	if (bump < c->bump_end && arena_block_inside(arena, bump)) {
 		uint32_t page = head_page(arena, bump);
@@ -163,7 +163,7 @@ uint32_t block_scavenge(struct actor *actor)
 	struct arena *arena = actor->arena;
 	uint32_t freed = 0;
 
-	/* before any lock of this layer: the heap is not ours to wait for inside */
+	/* before any lock of this layer: malloc may block, and must not while we hold one */
 	struct tally *tallies = calloc(arena->page_count, sizeof(*tallies));
 	if (tallies == NULL)
 		return 0;
@@ -180,7 +180,7 @@ uint32_t block_scavenge(struct actor *actor)
 	return freed;
 }
 
-/* Pages up to the end of the last span; all that are reserved if the table is damaged there. */
+/* Pages up to the end of the last span; all reserved pages if the table is damaged there. */
 static uint32_t pages_in_use(const struct arena *arena)
 {
 	uint32_t reserved = (uint32_t)min_u64(arena->header->reserved_pages, arena->page_count);
@@ -198,8 +198,8 @@ static uint32_t pages_in_use(const struct arena *arena)
 }
 
 /*
- * Is there a version behind these pages? Then the page table is damaged, and salvage shall find it
- * still.
+ * Is there a version behind these pages? Then the page table is damaged, and the pages are kept for
+ * salvage.
  */
 static bool some_version_behind(const struct arena *arena, uint32_t pages)
 {
@@ -216,8 +216,8 @@ static bool some_version_behind(const struct arena *arena, uint32_t pages)
 }
 
 /*
- * Does somebody read on in a view that was revoked? What he reads may be anything, but has to be
- * there.
+ * Is any thread still reading in a revoked view? What it reads may be garbage, but has to be
+ * mapped.
  */
 static bool some_void_view(const struct arena *arena)
 {
@@ -233,8 +233,8 @@ static bool some_void_view(const struct arena *arena)
 }
 
 /*
- * Under the lock no span is dissolved: what those who read are at is in one, unless it was void
- * before we looked.
+ * While the lock is held no span is dissolved: what readers are using is in a span, unless their
+ * view was void before we looked.
  */
 static int64_t trim_locked(struct arena *arena, uint32_t keep, uint64_t most)
 {
@@ -245,8 +245,8 @@ static int64_t trim_locked(struct arena *arena, uint32_t keep, uint64_t most)
 }
 
 /*
- * Who makes a version ahead without a section may still be reading what was freed and dissolved
- * long ago: zeroes then, which he will not publish.
+ * A thread that builds a version ahead of time, outside a section, may still be reading what was
+ * freed and dissolved long ago. It then reads zeroes, and will not publish that version.
  */
 int64_t block_trim(struct actor *actor, uint64_t least, uint64_t most)
 {
@@ -256,7 +256,7 @@ int64_t block_trim(struct actor *actor, uint64_t least, uint64_t most)
 	uint64_t reserved =
 		min_u64(load_relaxed(&arena->header->reserved_pages), arena->page_count);
 
-	/* before the lock: who carves meanwhile makes it more */
+	/* before the lock: a thread that carves meanwhile only adds to the reserve */
 	if (reserved <= keep || (reserved - keep) * PAGE_BYTES < least ||
 	    some_version_behind(arena, keep))
 		return 0;
@@ -270,8 +270,8 @@ int64_t block_trim(struct actor *actor, uint64_t least, uint64_t most)
 int pressure_relieve(struct actor *actor, uint32_t *class_no, int error)
 {
 	/*
-	 * A full disk has no new span for another class either, and each would ask for it anew:
-	 * only blocks that are there will do. What makes room may have the spare pages.
+	 * A full disk has no new span for any class, and each class would ask it again: only
+	 * existing blocks will do. A change that makes room may use the spare pages.
 	 */
 	bool may_carve = error != -ENOSPC || actor->makes_room;
 

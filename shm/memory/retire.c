@@ -2,22 +2,22 @@
 /*
  * retire.c: blocks that readers may still see.
  *
- * Each thread record has three lists, under a lock of their own so that the agent, or a thread
- * that needs memory, can work on the lists of a thread that does nothing:
+ * Each thread record has three lists, under their own lock so that the agent, or a thread that
+ * needs memory, can work on the lists of an idle thread:
  *
  *   open     retired since the last stamp
  *   waiting  stamped with a grace-period cookie
  *   ready    that grace period is over: to be freed one by one, through the hand
  *
- * and one that needs no lock, the owner's alone:
+ * and one that needs no lock, since only the owner uses it:
  *
- *   deferred retired while another held the lock; moved to open when it is to be had. So nobody who
- *            is stopped there stops the owner.
+ *   deferred retired while another thread held the lock; moved to open once the owner has it.
+ *            So a thread that is stopped while it holds the lock does not stop the owner.
  *
- * A list moves on with two stores, "next = this; this = 0"; a death between them shows as two
- * equal heads. Stamping costs a fence, and driving a look at every thread record and sometimes a
- * membarrier: a batch of blocks shares them. Nothing here waits for a reader: what is not over yet
- * stays where it is.
+ * A list moves on with two stores, "next = this; this = 0"; a death between them shows as two equal
+ * heads. A stamp costs a fence; driving a grace period costs a look at every thread record and
+ * sometimes a membarrier. A batch of blocks shares those costs. Nothing here waits for a reader: a
+ * list whose grace period is not over stays where it is.
  */
 #include "memory/retire.h"
 #include "arena/stat.h"
@@ -29,13 +29,13 @@
 #include "sync/lock.h"
 
 /*
- * How many blocks share a grace period. Blocks that wait are memory that is written next time
- * without being in a cache, so few are better as long as a grace period takes no time, which is so
- * but for membarriers that interrupt somebody: microseconds each.
+ * How many blocks share a grace period. A waiting block is memory that will have dropped out of the
+ * CPU's caches when it is written next; so small batches are better as long as a grace period is
+ * cheap. It is cheap unless it needs a membarrier, whose interrupts take microseconds each.
  */
 #define BATCH_BLOCKS_MIN 32u
 #define BATCH_BLOCKS_MAX 128u
-#define BLOCK_SHARE_NS 64 /* of the time of a grace period, for each block */
+#define BLOCK_SHARE_NS 64 /* a batch has one block per this much of a grace period */
 #define BATCH_BYTES_MAX (1024u * 1024)
 
 static uint64_t batch_bytes(const struct arena *arena)
@@ -44,7 +44,7 @@ static uint64_t batch_bytes(const struct arena *arena)
 		       min_u64(BATCH_BYTES_MAX, (uint64_t)arena->page_count * PAGE_BYTES / 1024));
 }
 
-/* No list of blocks is longer. */
+/* The upper bound of every block list's length. */
 static uint64_t block_bound(const struct arena *arena)
 {
 	return (uint64_t)arena->page_count * (PAGE_BYTES / CLASS_SMALLEST);
@@ -69,7 +69,10 @@ static void move_to_waiting(struct arena *arena, struct retired *lists)
 	lists->open_bytes = 0;
 }
 
-/* Stops at a block whose slot cannot be freed now; the next round goes on with it. */
+/*
+ * Free the ready list. Stops at a block whose slot cannot be freed now; the next round resumes
+ * there.
+ */
 static void free_ready(struct actor *actor, struct retired *lists)
 {
 	struct intent *intent = &actor->record->intent;
@@ -78,9 +81,8 @@ static void free_ready(struct actor *actor, struct retired *lists)
 
 	while (lists->ready != 0 && freed < bound) {
 		struct block_header *block = block_at(actor->arena, lists->ready);
-		block_ref next = block != NULL ?
-					 block->next :
-					 0; /* damaged: the rest is lost to check --repair */
+		/* damaged: the rest of the list is lost until check --repair */
+		block_ref next = block != NULL ? block->next : 0;
 		note(&intent->hand, lists->ready);
 		if (block != NULL && block->slot != 0 && !block_free_slot(actor, block)) {
 			note(&intent->hand, 0);
@@ -109,7 +111,7 @@ static uint32_t batch_blocks(const struct retired *lists)
 	return (uint32_t)max_u64(BATCH_BLOCKS_MIN, min_u64(BATCH_BLOCKS_MAX, lists->batch));
 }
 
-/* Move the lists on as far as that goes now. Their lock is held. */
+/* Move the lists on as far as possible now. Their lock is held. */
 static void rotate_locked(struct actor *actor, struct retired *lists)
 {
 	for (int round = 0; round < 2; round++) {
@@ -119,7 +121,9 @@ static void rotate_locked(struct actor *actor, struct retired *lists)
 		if (lists->waiting == 0 && lists->open != 0)
 			move_to_waiting(actor->arena, lists);
 	}
-	/* a second batch that is stamped may be over at once, when nobody reads */
+	/*
+	 * if no thread is reading, the grace period of a list stamped just now may be over at once
+	 */
 	if (lists->waiting != 0 && lists->ready == 0 && is_over(actor, lists)) {
 		move_to_ready(lists);
 		free_ready(actor, lists);
@@ -132,7 +136,7 @@ static struct retired *want_lists(struct actor *actor, struct thread_record *tar
 	return &target->retired;
 }
 
-/* From intent.old into open. The lock of our lists is held. */
+/* Move intent.old to the open list. The lock of our lists is held. */
 static void push_open(struct actor *actor, struct retired *lists, struct block_header *block)
 {
 	struct intent *intent = &actor->record->intent;
@@ -145,7 +149,7 @@ static void push_open(struct actor *actor, struct retired *lists, struct block_h
 		class_bytes((uint32_t)min_u64(load_relaxed(&block->class_no), CLASS_COUNT - 1));
 }
 
-/* What had to be deferred comes first. intent.old is 0, the lock of our lists is held. */
+/* Move deferred blocks to the open list. intent.old is 0; the lock of our lists is held. */
 static void undefer(struct actor *actor, struct retired *lists)
 {
 	for (uint64_t bound = block_bound(actor->arena); lists->deferred != 0 && bound > 0;
@@ -188,8 +192,8 @@ void block_retire_old(struct actor *actor)
 	    (lists->waiting == 0 || lists->open_count >= lists->retry_at)) {
 		rotate_locked(actor, lists);
 		/*
-		 * if some still wait: a reader that stays long makes the list long, and is not
-		 * asked at every block
+		 * if some still wait: retry less often, since a long section makes the list long
+		 * and asking at every block would not end it sooner
 		 */
 		lists->retry_at = lists->open_count + lists->open_count / 4;
 	}
@@ -213,7 +217,7 @@ bool block_has_leftovers(const struct thread_record *record)
 {
 	const struct retired *lists = &record->retired;
 	const struct intent *intent = &record->intent;
-	/* relaxed: a first look; who then wants the record has to become its owner */
+	/* relaxed: a first look; a caller that wants the record has to become its owner */
 	uint32_t some = load_relaxed(&lists->open) | load_relaxed(&lists->waiting) |
 			load_relaxed(&lists->ready) | load_relaxed(&lists->deferred) |
 			load_relaxed(&intent->hand) | load_relaxed(&intent->old) |
@@ -240,7 +244,7 @@ uint64_t block_held_back(const struct arena *arena, uint64_t phase)
 	return bytes;
 }
 
-/* Add up the cache; a death leaves the sum off. */
+/* Add up the cache: a death can leave the stored sum wrong. */
 static uint64_t count_cache(const struct actor *actor)
 {
 	uint64_t bytes = 0;
@@ -270,7 +274,7 @@ void block_settle(struct actor *actor)
 		block_free_hand(actor);
 }
 
-/* Records that nobody owns: become their owner for a moment and give all they have back. */
+/* For a record without an owner: own it for a moment and give back all that it has. */
 static void empty_orphan(struct actor *actor, uint32_t number)
 {
 	struct thread_record *record = &actor->arena->threads[number];
@@ -289,7 +293,7 @@ static void empty_orphan(struct actor *actor, uint32_t number)
 	store_release(&record->owner, 0);
 }
 
-/* relaxed: another may be at the lists; their lock decides */
+/* relaxed: another thread may be working on the lists; their lock decides */
 static bool has_retired(const struct actor *actor, const struct thread_record *record)
 {
 	const struct retired *lists = &record->retired;
@@ -311,6 +315,6 @@ bool block_reclaim_all(struct actor *actor)
 			(void)block_reclaim(actor, record);
 		left |= has_retired(actor, record);
 	}
-	block_flush(actor); /* what we took is everybody's */
+	block_flush(actor); /* what we took is for all threads */
 	return left;
 }

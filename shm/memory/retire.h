@@ -6,31 +6,31 @@
 #include "sync/alive.h"
 
 /*
- * Retire intent.old: into our open list; now and then, drive a grace period and free what is ready.
- * Waits for nobody.
+ * Retire intent.old into our open list; now and then, drive a grace period and free the ready list.
+ * Never waits.
  */
 void block_retire_old(struct actor *actor);
 
 /*
- * Free what of target's retired lists has had its grace period; stamp the rest. False: somebody
- * else is at it.
+ * Free those of target's retired blocks whose grace period is over; stamp the rest. False: another
+ * thread has the lists' lock.
  */
 bool block_reclaim(struct actor *actor, struct thread_record *target);
 
 /*
- * Reclaim from all records that have something retired; empty those that nobody owns; give all of
- * it back to the classes. What somebody else is at is passed over. True: something is still
- * retired, because somebody reads or is at it.
+ * Reclaim from all records that have retired blocks; empty records without an owner; give the
+ * blocks back to their classes. Lists locked by another thread are skipped. True: some blocks are
+ * still retired, because a thread reads or holds a lock.
  */
 bool block_reclaim_all(struct actor *actor);
 
-/* Bytes that are retired and wait for sections that began in this phase or before; about. */
+/* About how many retired bytes wait for sections that began in this phase or before. */
 uint64_t block_held_back(const struct arena *arena, uint64_t phase);
 
-/* Has this record anything in its lists, cache or hand? */
+/* Does this record have anything in its lists, cache or hand? */
 bool block_has_leftovers(const struct thread_record *record);
 
-/* Settle what the last owner of our record left in hand. Before the record is used. */
+/* Settle what our record's last owner left in hand, before the record is used. */
 void block_settle(struct actor *actor);
 
 #endif

@@ -2,19 +2,19 @@
 /*
  * span.c: which pages belong to which span, and the disk space behind them.
  *
- * The page table is an array of words: 0, or a span's head; the words inside a span stay 0. A span
- * begins to exist, and ends, with one store to its head's word. The table is walked from
- * page_hint, below which no page is free, always from span to span.
+ * The page table is an array of words: 0, or a span's head; the words inside a span stay 0. One
+ * store to its head's word makes a span exist, and one ends it. The table is walked from page_hint,
+ * below which no page is free, always from span to span.
  *
  * The disk may be full before the arena is. SPARE_PAGES more than are in use are kept reserved, for
- * changes that close an order or make it smaller: these are not refused, though a version more is
- * needed for a while. That the disk is full is remembered for DISK_FULL_NS, in the header: asking a
- * full disk takes longer than all the rest of a refused change, which tries many classes, and
- * twice.
+ * changes that close an order or make it smaller: such a change is not refused, though for a while
+ * it needs one more version. The header remembers for DISK_FULL_NS that the disk is full: a refused
+ * change tries many classes, twice, and asking a full disk each time would take longer than all the
+ * rest.
  *
  * Carving, under the class's lock and space_lock: note the page in the intent, reserve, store the
- * head word, move the class's bump region there. Repair: when bump has not moved there, the head
- * word is cleared.
+ * head word, move the class's bump region there. Repair: if bump has not moved there, clear the
+ * head word.
  */
 #include <errno.h>
 
@@ -31,7 +31,7 @@ static block_ref page_block(const struct arena *arena, uint32_t page)
 	return arena->space_first + page * (PAGE_BYTES / BLOCK_UNIT);
 }
 
-/* First fit from the hint. page_count when there is none. */
+/* First fit from the hint. page_count: there is none. */
 static uint32_t find_run(const struct arena *arena, uint32_t count)
 {
 	uint32_t page = arena->header->page_hint;
@@ -45,8 +45,8 @@ static uint32_t find_run(const struct arena *arena, uint32_t count)
 				return page - count;
 		} else {
 			run = 0;
-			page += PAGE_SPAN_PAGES(word) != 0 ? PAGE_SPAN_PAGES(word) :
-							     1; /* 0: damaged */
+			/* 0 pages: damaged */
+			page += PAGE_SPAN_PAGES(word) != 0 ? PAGE_SPAN_PAGES(word) : 1;
 		}
 	}
 	return arena->page_count;
@@ -72,7 +72,7 @@ static int ask_disk(struct arena *arena, uint32_t first, uint32_t count)
 	return r;
 }
 
-/* Disk space for these pages, and for those that are kept spare behind them. */
+/* Reserve disk space for these pages, and for the spare pages behind them. */
 static int have_disk(struct actor *actor, uint32_t page, uint32_t count)
 {
 	struct arena *arena = actor->arena;
@@ -130,6 +130,6 @@ void span_uncarve(struct arena *arena, uint32_t page)
 
 	h->pages_used -= PAGE_SPAN_PAGES(arena->pages[page]);
 	if (page < h->page_hint)
-		note(&h->page_hint, page); /* before the page is free: below the hint none is */
+		note(&h->page_hint, page); /* before the page: below the hint none is free */
 	note(&arena->pages[page], 0);
 }

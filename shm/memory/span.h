@@ -7,16 +7,16 @@
 
 #include "sync/alive.h"
 
-/* So many pages are to be reserved where this many are in use: some are kept spare. */
+/* The number of pages to keep reserved when `pages` are in use: some are spare. */
 uint32_t span_pages_with_spare(const struct arena *arena, uint32_t pages);
 
 /*
- * Find and reserve a run of free pages and give it to a class, whose lock the caller holds, with no
- * intent: its bump region is the new span. -ENOMEM: no run; -ENOSPC ...: the disk; -EBUSY.
+ * Find and reserve a run of free pages and make it the bump region of a class. The caller holds the
+ * class's lock and has no intent. -ENOMEM: no run; -ENOSPC ...: the disk; -EBUSY.
  */
 int span_carve(struct actor *actor, uint32_t class_no);
 
-/* Give a span's pages back. The caller holds space_lock; the last store is the one that counts. */
+/* Give a span's pages back. The caller holds space_lock; the last store takes effect. */
 void span_uncarve(struct arena *arena, uint32_t page);
 
 #endif
