@@ -29,8 +29,8 @@ int access_directory(int dir_fd, const char *path, char *why)
 }
 
 /*
- * Whoever may write the directory may have made the file; its group shows whom it is meant for.
- * `closed`: what others may not do with it.
+ * Is the file's owner trusted? If the group may write the directory, a file of that group may
+ * belong to any of its members. `closed`: the mode bits that others must not have.
  */
 static int check_owner(const struct stat *dir, const struct stat *file, mode_t closed,
 		       const char *name, char *why)
@@ -51,9 +51,9 @@ static int check_owner(const struct stat *dir, const struct stat *file, mode_t c
 }
 
 /*
- * A member of the group can move a file of root's or of the agent's user, which that user keeps
- * from the group, into a directory that the group may write. What we made there has the group and
- * its rights from its first instant, so whatever lacks them is not ours.
+ * If the group may write the directory, a member can move a file of root or of the agent's user
+ * into it, even one that the group has no access to. Our own files have the group and its rights
+ * from the first instant, so a file without them is not ours.
  */
 static int check_group(const struct stat *dir, const struct stat *file, const char *name, char *why)
 {
@@ -96,9 +96,9 @@ int access_share(int dir_fd, int fd)
 
 	if (fstat(fd, &file) < 0 || fstat(dir_fd, &dir) < 0)
 		return -errno;
+	/* EPERM: the group is not ours to give; the file stays with its owner */
 	if (file.st_gid != dir.st_gid && fchown(fd, (uid_t)-1, dir.st_gid) < 0)
-		return errno == EPERM ? 0 :
-					-errno; /* not our group to give: it stays with its owner */
+		return errno == EPERM ? 0 : -errno;
 	return fchmod(fd, 0660) < 0 ? -errno : 0;
 }
 
@@ -108,10 +108,10 @@ void access_regroup(int dir_fd, int fd)
 
 	if (fstat(fd, &file) == 0 && fstat(dir_fd, &dir) == 0 && (dir.st_mode & S_IWGRP) == 0 &&
 	    file.st_gid != dir.st_gid && fchown(fd, (uid_t)-1, dir.st_gid) < 0)
-		return; /* its owner's agent will */
+		return; /* the owner's agent will do it */
 }
 
-/* -ENOENT when it is not there; that is said by the caller. */
+/* Open an existing file. -ENOENT without a sentence: the caller says it. */
 static int open_there(int dir_fd, const char *name, int flags, char *why)
 {
 	int fd = descriptor_open(dir_fd, name, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | flags, 0);
@@ -133,9 +133,10 @@ static int open_there(int dir_fd, const char *name, int flags, char *why)
 }
 
 /*
- * The file gets its name when it has its group and its mode: a death before that leaves nothing. It
- * is opened by that name, or /proc would call it deleted for as long as it is open. -EOPNOTSUPP
- * where the file system has no files without a name, or there is no /proc.
+ * The file gets its name only once it has its group and its mode: a death before that leaves
+ * nothing. The caller opens it by that name, because /proc would otherwise show it as deleted while
+ * it is open. -EOPNOTSUPP: the file system cannot create files without a name, or there is no
+ * /proc.
  */
 static int make_nameless(int dir_fd, const char *name)
 {
@@ -152,7 +153,7 @@ static int make_nameless(int dir_fd, const char *name)
 	return r;
 }
 
-/* A death between the two calls leaves an empty file, which is refused and named afterwards. */
+/* A death between the two calls leaves an empty file, which is refused by name from then on. */
 static int make_named(int dir_fd, const char *name)
 {
 	int fd = descriptor_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
@@ -175,7 +176,7 @@ int access_open(int dir_fd, const char *name, int flags, bool create, char *why)
 	int r = make_nameless(dir_fd, name);
 	if (r == -EOPNOTSUPP)
 		r = make_named(dir_fd, name);
-	if (r < 0 && r != -EEXIST) /* another was quicker */
+	if (r < 0 && r != -EEXIST) /* -EEXIST: another process was faster */
 		return reason_system(why, r, "cannot make %s", name);
 	return open_there(dir_fd, name, O_RDWR | flags, why);
 }
@@ -213,8 +214,8 @@ static bool is_empty(int fd)
 }
 
 /*
- * Just made: it gets the directory's group. Where that may write the directory, or everything in
- * it has its group by the set-group-ID bit, it may write here, too.
+ * Give a new directory its parent's group. If that group may write the parent, or the parent's
+ * set-group-ID bit gives everything in it to the group, the group may write here, too.
  */
 static int share_directory(int dir_fd, int fd, unsigned flags)
 {
@@ -223,7 +224,7 @@ static int share_directory(int dir_fd, int fd, unsigned flags)
 	if (fstat(fd, &file) < 0 || fstat(dir_fd, &dir) < 0)
 		return -errno;
 	if (file.st_uid != geteuid() || (file.st_mode & (S_IRWXG | S_IRWXO)) != 0 || !is_empty(fd))
-		return -EPERM; /* somebody put another one in its place */
+		return -EPERM; /* another directory was put in its place */
 	if (file.st_gid != dir.st_gid && fchown(fd, (uid_t)-1, dir.st_gid) < 0)
 		return errno == EPERM ? 0 : -errno; /* as in access_share() */
 	if ((flags & TRUST_OURS) != 0 || (dir.st_mode & (S_IWGRP | S_ISGID)) == 0)
@@ -269,7 +270,9 @@ int access_enter(int dir_fd, const char *name, unsigned flags, char *why)
 		return fd;
 	if (fd >= 0) {
 		close(fd);
-		/* a death before it had its group left it empty; what has something in it stays */
+		/*
+		 * a death before it had its group left it empty; a directory with entries is kept
+		 */
 		if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0)
 			return r;
 		r = -ENOENT;

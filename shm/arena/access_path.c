@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * access_path.c: whether a stranger can put another directory in place of ours; see access.h.
+ * access_path.c: can a stranger put another directory in place of ours? See access.h.
  *
- * The path is walked again from the root, one name at a time, and links as the kernel would follow
- * them. Each directory on the way has to belong to somebody we trust, and nobody else may change
- * the name that comes next in it; at the end there has to be the directory that was opened.
+ * The path is walked again from the root, one name at a time, with links followed as the kernel
+ * does. Each directory on the way must belong to a trusted user, and no other user may change the
+ * next name in it. The end must be the directory that was opened.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,17 +20,17 @@
 #include "arena/descriptor.h"
 #include "base/reason.h"
 
-#define LINKS_MAX 40       /* as the kernel follows */
-#define UNMAPPED_UID 65534 /* what a user namespace shows for those that it does not know */
+#define LINKS_MAX 40       /* the kernel's limit */
+#define UNMAPPED_UID 65534 /* a user namespace shows it for ids outside its map */
 #define WHOLE_MAP "4294967295"
 
 struct way {
 	const char *path; /* for messages */
 	struct stat end;  /* the directory that was opened */
-	bool member;      /* we are in its group, or were told to trust that */
-	int fd;           /* of the directory that we are in */
+	bool member;      /* we are in its group, or were told to trust that group */
+	int fd;           /* of the current directory of the walk */
 	int links;
-	char done[PATH_MAX]; /* where that is, for messages */
+	char done[PATH_MAX]; /* the path so far, for messages */
 	char rest[2 * PATH_MAX];
 	char target[PATH_MAX]; /* of a link; the caller's stack may be small */
 	char joined[2 * PATH_MAX];
@@ -50,7 +50,7 @@ static bool is_member(gid_t group)
 	return found;
 }
 
-/* In a user namespace of its own a container cannot tell the owners of what it was given. */
+/* A container with its own user namespace cannot tell who owns what it was given. */
 static bool in_user_namespace(void)
 {
 	char text[128] = "";
@@ -69,8 +69,8 @@ static bool is_trusted(const struct way *way, uid_t uid)
 }
 
 /*
- * May its members change names in a directory of this group? Those of root's and of our own; and
- * those of the arena's group, if we trust that.
+ * May members of this group change names in a directory? Those of root's group and of our own may;
+ * those of the arena's group may if it is trusted.
  */
 static bool is_trusted_group(const struct way *way, gid_t group)
 {
@@ -78,7 +78,7 @@ static bool is_trusted_group(const struct way *way, gid_t group)
 	       (group == way->end.st_gid && is_trusted(way, way->end.st_uid));
 }
 
-/* `next`: what the name leads to that we look up in the directory `here`. */
+/* May the next name be looked up in the directory `here`? `next`: what the name leads to. */
 static int check_step(const struct way *way, const struct stat *here, const struct stat *next,
 		      char *why)
 {
@@ -125,7 +125,7 @@ static int go_to_root(struct way *way)
 	return go_to(way, descriptor_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0));
 }
 
-/* The next name, out of the rest; false: there is none. */
+/* Take the next name out of the rest. False: there is none. */
 static bool take_name(struct way *way, char name[NAME_MAX + 1])
 {
 	const char *at = way->rest + strspn(way->rest, "/");
@@ -155,7 +155,7 @@ static int follow(struct way *way, const char *name)
 	return way->target[0] == '/' ? go_to_root(way) : 0;
 }
 
-/* A link of /proc leads where its text does not say. */
+/* A link in /proc does not lead where its text says. */
 static bool is_proc(int fd)
 {
 	struct statfs fs;
@@ -188,7 +188,7 @@ static int go_all_the_way(struct way *way, gid_t also, char *why)
 	char name[NAME_MAX + 1];
 	struct stat st;
 
-	/* root is a member of no group but by its own choice */
+	/* group 0 does not count: root is in it without having chosen to be */
 	way->member =
 		way->end.st_gid == also || (way->end.st_gid != 0 && is_member(way->end.st_gid));
 	if (way->path[0] != '/' && getcwd(way->target, sizeof(way->target)) == NULL)

@@ -2,14 +2,13 @@
 /*
  * arena.c: the arena file from the outside in: create, validate, map, reserve.
  *
- * The geometry is a pure function of (arena_bytes, max_carts): creation computes it,
- * validation computes it again and compares, so that no offset of a file is believed.
- * Nobody ever sees half an arena: it is made under a temporary name, reserved, filled,
- * synced and renamed. A death before the rename leaves only the temporary file,
- * which the next creation removes.
+ * The geometry is a pure function of (arena_bytes, max_carts). Creation computes it; validation
+ * computes it again and compares, so that no offset in a file is trusted. A half-made arena is
+ * never visible: the file is created under a temporary name, reserved, filled, synced and renamed.
+ * A death before the rename leaves only the temporary file, which the next creation removes.
  *
- * No SIGBUS by our own doing: the file has its full (sparse) length from the start, all but
- * the pages is reserved at creation, and pages are reserved in extents before their first use.
+ * We cause no SIGBUS: the file has its full (sparse) length from the start, all of it but the pages
+ * is reserved at creation, and pages are reserved in extents before their first use.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,9 +47,7 @@ static uint32_t bucket_count_for(uint32_t max_carts)
 	return count;
 }
 
-/*
- * Fill in the constant part that follows from arena_bytes and max_carts; false if they do not fit.
- */
+/* Fill in the constant part that follows from arena_bytes and max_carts. False: they do not fit. */
 static bool geometry_compute(uint64_t arena_bytes, uint32_t max_carts, struct arena_header *h)
 {
 	if (arena_bytes < ARENA_BYTES_MIN || arena_bytes > ARENA_BYTES_MAX ||
@@ -140,7 +137,7 @@ void arena_point(struct arena *arena, const struct arena_header *h)
 	arena->head_refs = arena->space_end - arena->space_first - HEAD_UNITS + 1;
 }
 
-/* How many of its words say what they would have to, had it room for so many carts? */
+/* How many words of the header agree with the geometry for this many carts? */
 static uint32_t agreement(const struct arena_header *h, uint32_t max_carts)
 {
 	struct arena_header g = { 0 };
@@ -159,7 +156,7 @@ uint32_t arena_carts_said(const struct arena_header *h)
 	uint64_t apart = min_u64((h->pages_at - h->slots_at) / sizeof(struct slot), UINT32_MAX);
 	uint32_t one = agreement(h, h->max_carts), other = agreement(h, (uint32_t)apart);
 
-	/* undecided: rather a slot too many, in which there is no sound cart, than too few */
+	/* undecided: rather too many slots, which hold no valid cart, than too few */
 	return other > one || (other == one && other > 0 && apart > h->max_carts) ?
 		       (uint32_t)apart :
 		       h->max_carts;
@@ -283,7 +280,7 @@ struct file_identity {
 	int64_t born_ns;
 };
 
-/* A rename keeps it; a copy has another one. False: it cannot be told. */
+/* A rename keeps a file's identity; a copy has another one. False: it cannot be determined. */
 static bool identify(int fd, struct file_identity *ret_identity)
 {
 	struct statx st;
@@ -318,14 +315,14 @@ void arena_own_file(struct arena_header *h, int fd)
 	h->file_born_ns = file.born_ns;
 }
 
-/* The temporary file is written, not mapped: an error is an error code, never a signal. */
+/* Write the temporary file rather than map it: an error is then an error code, never a signal. */
 static int fill_file(int dir_fd, int fd, struct arena_header *h, char *why)
 {
 	int r = access_share(dir_fd, fd);
 
 	if (r < 0)
 		return reason_system(why, r, "cannot set the arena file's group and mode");
-	arena_own_file(h, fd); /* it stays that when it is renamed */
+	arena_own_file(h, fd); /* the rename keeps its identity */
 	r = arena_may_write_to(h->arena_bytes);
 	if (r == 0 && ftruncate(fd, (off_t)h->arena_bytes) < 0)
 		r = -errno;
@@ -364,8 +361,8 @@ int arena_create(int dir_fd, const struct arena_settings *settings, char *why)
 	r = fill_file(dir_fd, fd, &header, why);
 	if (r == 0 && renameat2(dir_fd, TEMPORARY_FILE, dir_fd, ARENA_FILE, RENAME_NOREPLACE) < 0) {
 		r = -errno;
-		if (r == -EINVAL ||
-		    r == -ENOSYS) /* a file system without the flag; we hold the agent's byte */
+		/* a file system without the flag; we hold the agent's byte */
+		if (r == -EINVAL || r == -ENOSYS)
 			r = renameat(dir_fd, TEMPORARY_FILE, dir_fd, ARENA_FILE) < 0 ? -errno : 0;
 		if (r < 0)
 			reason_system(why, r, "cannot put the arena in place");
@@ -407,24 +404,24 @@ static int check_world(const struct arena *arena, unsigned flags, char *why)
 	return 0;
 }
 
-/* Did this process call mlockall(MCL_FUTURE)? Then a page that nobody has touched is there. */
+/* Has this process called mlockall(MCL_FUTURE)? Then even an untouched page is resident. */
 static bool are_mappings_locked(size_t page)
 {
 	unsigned char there = 0;
 	void *probe = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (probe == MAP_FAILED)
-		return true; /* as when more may not be locked */
+		return true; /* as if the limit on locked memory were reached */
 	bool locked = mincore(probe, page, &there) == 0 && (there & 1) != 0;
 	munmap(probe, page);
 	return locked;
 }
 
 /*
- * After mlockall(MCL_FUTURE) the kernel faults in and locks each new mapping at once: of a sparse
- * file every hole, which in a file system in memory takes the memory of the whole arena. A mapping
- * keeps what it is when it grows: so it begins as one page, which is unlocked, and grows then. NULL
- * place: anywhere. MAP_FAILED and errno.
+ * After mlockall(MCL_FUTURE) the kernel faults in and locks each new mapping at once. For a sparse
+ * file that fills every hole, and on a memory file system it takes the memory of the whole arena. A
+ * mapping keeps its lock state when it grows: so it begins as one page, is unlocked, and is then
+ * grown. place NULL: anywhere. MAP_FAILED and errno.
  */
 static void *map_unlocked(void *place, uint64_t bytes, int protection, int flags, int fd)
 {
@@ -450,8 +447,8 @@ static void *map_unlocked(void *place, uint64_t bytes, int protection, int flags
 
 /*
  * Map a file at a multiple of EXTENT_BYTES, so that its huge pages can be mapped as such: a read of
- * a cart touches three places, and looking each of them up in a page table takes as long as the
- * read. NULL and errno.
+ * a cart touches three places, and finding each of them in a page table of small pages takes as
+ * long as the read itself. NULL and errno.
  */
 static uint8_t *map_file(int fd, uint64_t bytes, int protection)
 {
@@ -475,8 +472,8 @@ static uint8_t *map_file(int fd, uint64_t bytes, int protection)
 		munmap(behind, (size_t)(room + bytes + EXTENT_BYTES - behind));
 	(void)madvise(base, bytes, MADV_DONTDUMP);
 	/*
-	 * where pages are larger, folios may be larger than an extent, and reach into what is not
-	 * reserved
+	 * where pages are larger, folios may be larger than an extent and reach into unreserved
+	 * space
 	 */
 	if (sysconf(_SC_PAGESIZE) <= SMALL_PAGE)
 		(void)madvise(base, bytes, MADV_HUGEPAGE);
@@ -579,8 +576,8 @@ int arena_still_there(const struct arena *arena, char *why)
 			"the program closed the descriptors of the arena, which are not its "
 			"own");
 	/*
-	 * in doubt it is: a process may have lost the right to look, and what we say is final for
-	 * everybody
+	 * when in doubt, it is still there: this process may have lost the right to look, and a
+	 * verdict is final for all processes
 	 */
 	if (fstat(arena->fd, &ours) < 0)
 		return 0;
@@ -607,7 +604,10 @@ void arena_withdraw(struct arena *arena)
 	    st.st_size < (off_t)HEADER_BYTES)
 		return;
 	__atomic_store_n(&arena->header->withdrawn, one, __ATOMIC_RELEASE);
-	/* zeroes may stand in place of our mapping (sigbus.c): the file has to say it, too */
+	/*
+	 * the handler may have replaced our mapping with zeroes (sigbus.c): write it to the file,
+	 * too
+	 */
 	(void)!pwrite(arena->fd, &one, sizeof(one),
 		      (off_t)offsetof(struct arena_header, withdrawn));
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * arena.h: the file: create, validate, map, reserve; the only place that
- * makes pointers from indices.
+ * arena.h: the file: create, validate, map, reserve. Only this module turns indices into pointers.
  */
 #ifndef CORRAL_ARENA_H
 #define CORRAL_ARENA_H
@@ -20,23 +19,22 @@
 #define ARENA_WHY_BYTES REASON_BYTES
 
 /*
- * A mapping, and pointers to its parts. Constant once open, but for what `header` points to. A
- * handle's begins a cache line.
+ * A mapping, and pointers to its parts. Constant once open, except what `header` points to. In a
+ * handle it begins at a cache line.
  */
 struct arena {
 	uint8_t *base;
 	struct arena_header *header;
 	struct chain *chains;
 	struct slot *slots;
-	/* geometry, copied out of the header when it was validated: never trusted again */
+	/* geometry, copied from the header at validation: the header is not trusted again */
 	uint64_t hash_seed;
 	uint32_t bucket_mask;
 	uint32_t max_carts;
 	block_ref space_first; /* block references are within [space_first, space_end) */
-	uint32_t head_refs;    /* so many references from space_first on leave room for a version's
-				  head */
+	uint32_t head_refs;    /* how many references from space_first on leave space for a head */
 	uint64_t bytes;        /* of the mapping: up to the end of the space */
-	/* so much for what a read needs: one line */
+	/* everything above is what a read needs: one cache line */
 	struct bucket *buckets;
 	struct process_record *processes;
 	struct thread_record *threads;
@@ -50,27 +48,27 @@ struct arena {
 	uint32_t class_count;
 	uint32_t max_threads;
 	uint32_t max_processes;
-	int fd; /* of the arena file; -1: not ours any more, as dir_fd */
+	int fd; /* of the arena file; -1: no longer ours, as dir_fd */
 	int dir_fd;
 	struct descriptor_id file_id;
 	struct descriptor_id dir_id;
 	bool watched; /* sigbus.h */
 };
 
-#define ARENA_ANY_BOOT 1u     /* also one of an earlier boot, or withdrawn */
+#define ARENA_ANY_BOOT 1u     /* accept one of an earlier boot, or withdrawn */
 #define ARENA_CATCH_SIGBUS 2u /* see sigbus.h */
-#define ARENA_THIS_BOOT 8u    /* whatever its boot id says: somebody who is attached lives */
+#define ARENA_THIS_BOOT 8u    /* ignore its boot id: an attached process is alive */
 #define ARENA_READ_ONLY 16u   /* never written: for a read-only mount */
-#define ARENA_MAKE_HUGE                                                                            \
-	4u /* have the kernel put the tables into huge pages; takes a while the first time */
+/* have the kernel put the tables into huge pages; takes a while the first time */
+#define ARENA_MAKE_HUGE 4u
 
-/* What to create. */
+/* The settings of a new arena. */
 struct arena_settings {
 	uint64_t arena_bytes;
 	uint32_t max_carts;
 	uint64_t ttl_ns;
-	uint64_t hash_seed;  /* of the arena that this one continues; 0: a new one */
-	const uint8_t *uuid; /* the same, 16 bytes; NULL: a new one */
+	uint64_t hash_seed;  /* that of the arena which this one continues; 0: a new one */
+	const uint8_t *uuid; /* likewise, 16 bytes; NULL: a new one */
 	int64_t now_ns;      /* where its clock begins; 0: anywhere */
 	uint32_t version_epoch;
 };
@@ -81,28 +79,29 @@ struct arena_settings {
 #define ARENA_CARTS_USUAL 65536u
 
 /*
- * The directory a location string means (see corral_open()), absolute, into path.
- * -EPROTONOSUPPORT for an unknown scheme, -ENAMETOOLONG, -EINVAL.
+ * Write the absolute directory that a location string names (see corral_open()) into path.
+ * -EPROTONOSUPPORT: unknown scheme; -ENAMETOOLONG, -EINVAL.
  */
 int arena_directory(const char *location, char path[PATH_MAX], char *why);
 
 /*
- * Open the directory, whose path is absolute; refuse a symbolic link (-ELOOP), what everybody may
- * write, or a stranger may replace (-EPERM, see access_path()), network file systems (-EXDEV). _of:
- * this group's members are no strangers, either. *ret_fd is close-on-exec.
+ * Open the directory, whose path is absolute. Refused are a symbolic link (-ELOOP), a directory
+ * that every user may write or that a stranger may replace (-EPERM, see access_path()), and a
+ * network file system (-EXDEV). _of: members of this group are not strangers. *ret_fd is
+ * close-on-exec.
  */
 int arena_open_directory(const char *path, int *ret_fd, char *why);
 int arena_open_directory_of(const char *path, gid_t also, int *ret_fd, char *why);
 
 /*
- * Create DIR/arena: a temporary file, reserved on disk, filled in, synced, renamed.
- * The caller holds the agent's liveness byte. -EEXIST if there is one. On failure nothing is left.
+ * Create DIR/arena: a temporary file, reserved on disk, filled in, synced, renamed. The caller
+ * holds the agent's liveness byte. -EEXIST: there is one already. A failure leaves nothing behind.
  */
 int arena_create(int dir_fd, const struct arena_settings *settings, char *why);
 
 /*
- * For how many carts one makes an arena of that size if nobody says: the usual number; where its
- * tables would take more than half, fewer.
+ * The default number of carts for an arena of that size: the usual number, or fewer where its
+ * tables would take more than half.
  */
 uint32_t arena_usual_carts(uint64_t arena_bytes);
 
@@ -120,43 +119,43 @@ void arena_unmap(struct arena *arena);
  */
 int arena_validate(struct arena *arena, uint64_t file_bytes, char *why);
 
-/* Does the checksum of its constant part hold? */
+/* Is the checksum of the header's constant part correct? */
 bool arena_header_sound(const struct arena_header *header);
 
 /*
- * The geometry of an arena of that size, whatever its header says otherwise; false: there is none.
- * Without a base it only says whether there is one. For salvage.
+ * Set the geometry for an arena of that size, regardless of the rest of its header. False: there is
+ * no such geometry. Without a base, only this check is made. For salvage.
  */
 bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts);
 
 /*
- * How many carts a damaged header speaks of: as it says, or as its tables are apart, whatever
- * agrees with more of it. For salvage.
+ * How many carts a damaged header was made for: the number it states, or the one that follows from
+ * the distance of its tables, whichever agrees with more of the header. For salvage.
  */
 uint32_t arena_carts_said(const struct arena_header *header);
 
 /*
- * Let the arena's pointers and geometry be those of a header that is known to fit its mapping. For
+ * Set the arena's pointers and geometry from a header that is known to fit its mapping. For
  * salvage.
  */
 void arena_point(struct arena *arena, const struct arena_header *h);
 
 /*
- * Does the header lie in another file than the one it was made for? Then it was copied here,
- * perhaps while somebody changed it. Or: this file is the one from now on.
+ * arena_is_copy: is the header in another file than the one it was made for? Then the file was
+ * copied, perhaps during a change. arena_own_file: make this file the header's own from now on.
  */
 bool arena_is_copy(const struct arena_header *h, int fd);
 void arena_own_file(struct arena_header *h, int fd);
 
 /*
- * Is DIR/arena still the file that is mapped, and whole? 0 or -ESTALE and why; -EBADF: the arena's
- * descriptors are not ours any more, which says nothing about the file. 0 also when we cannot tell.
+ * Is DIR/arena still the mapped file, and whole? 0, or -ESTALE and why; -EBADF: the arena's
+ * descriptors are no longer ours, which says nothing about the file. 0 also if we cannot tell.
  */
 int arena_still_there(const struct arena *arena, char *why);
 
 /*
- * It is not: say so in the mapping, which all who are attached to the old file share. From then on
- * their calls answer -ESTALE, where they would go on with carts that nobody else sees.
+ * It is not: say so in the mapping, which all processes attached to the old file share. From then
+ * on their calls return -ESTALE; otherwise they would go on with carts that no new process sees.
  */
 void arena_withdraw(struct arena *arena);
 
@@ -175,42 +174,44 @@ int arena_may_write_to(uint64_t end);
 /* Reserve a byte range of a file on disk. 0, -ENOSPC ... */
 int arena_reserve_file(int fd, uint64_t at, uint64_t bytes);
 
-/* Have the kernel put [from, end) into huge pages, if it can. */
+/* Ask the kernel to put [from, end) into huge pages. */
 void arena_make_huge(const struct arena *arena, uint64_t from, uint64_t end);
 
 /*
- * Reserve pages [first, first + count) on disk, and the rest of their extents. Caller holds
+ * Reserve pages [first, first + count) on disk, and the rest of their extents. The caller holds
  * space_lock. -ENOSPC ...
  */
 int arena_reserve(struct arena *arena, uint32_t first, uint32_t count);
 
 /*
- * Give disk space back that is reserved behind the first `keep` pages, whole extents of it, the
- * last ones first, `most` bytes at a time (a multiple of EXTENT_BYTES). Caller holds space_lock,
- * and no span is there. The bytes given back; 0: there are none; -EOPNOTSUPP, and nothing has
- * changed, or what else fallocate() says.
+ * Give back disk space that is reserved behind the first `keep` pages: whole extents, the last ones
+ * first, `most` bytes at a time (a multiple of EXTENT_BYTES). The caller holds space_lock, and no
+ * span is there. Returns the bytes given back; 0: there are none; -EOPNOTSUPP: nothing has changed;
+ * else the error of fallocate().
  */
 int64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most);
 
 /*
- * What is said to be reserved: after a power loss the file may have holes that its header does not
- * know. 0, -ENOSPC ...
+ * Reserve again what the header says is reserved: after a power loss the file may have holes that
+ * the header does not know of. 0, -ENOSPC ...
  */
 int arena_reserve_again(const struct arena *arena);
 
-/* This boot's id; false when the system does not tell. */
+/* This boot's id. False: the system does not provide it. */
 bool arena_boot_id(uint8_t ret_id[16]);
 
-/* Inode of our time namespace, 0 when the system does not tell. */
+/* The inode of our time namespace; 0: the system does not provide it. */
 uint64_t arena_time_namespace(void);
 
-/* Are we in another one than the arena's creator? Then our monotonic clock is another one, too. */
+/*
+ * Are we in another time namespace than the arena's creator? Then our monotonic clock differs, too.
+ */
 bool arena_other_time(const struct arena_header *h);
 
-/* clock_gettime(), or, once the library is loaded, something that takes less. */
+/* clock_gettime(); once the library is loaded, a faster equivalent where there is one. */
 extern int (*arena_clock)(clockid_t clock, struct timespec *ret_now);
 
-/* Wall-clock time now, milliseconds since 1970; coarse. */
+/* Wall-clock time in milliseconds since 1970; coarse. */
 int64_t arena_wall_ms(void);
 
 /* ------------------------------------------------------- pointers, checked */
@@ -221,7 +222,7 @@ static inline struct block_header *arena_block(const struct arena *arena, block_
 }
 
 /*
- * Is it at least inside the space? (One unsigned compare; the class is checked where it matters.)
+ * Is the reference inside the space? (One unsigned compare; the class is checked where it matters.)
  */
 static inline bool arena_block_inside(const struct arena *arena, block_ref ref)
 {
@@ -233,7 +234,7 @@ static inline block_ref arena_block_ref(const struct arena *arena, const void *b
 	return (block_ref)((uint64_t)((const uint8_t *)block - arena->base) / BLOCK_UNIT);
 }
 
-/* A link (plus one) to its slot; NULL for none or for a number that is out of range. */
+/* The slot of a link (plus one); NULL for no slot or a number out of range. */
 static inline struct slot *arena_slot(const struct arena *arena, slot_link link)
 {
 	return likely(link - 1 < arena->max_carts) ? &arena->slots[link - 1] : NULL;
@@ -249,7 +250,7 @@ static inline slot_link arena_slot_link(const struct arena *arena, const struct 
 #define CLOCK_TICK_NS 10000000 /* no Linux clock tick is longer */
 
 /*
- * Times of the arena may be damaged: sums and differences wrap, which is defined, and only makes a
+ * Times in the arena may be damaged: sums and differences wrap, which is defined and only yields a
  * wrong time.
  */
 static inline int64_t ns_add(int64_t a, uint64_t b)
@@ -262,36 +263,36 @@ static inline int64_t ns_since(int64_t now_ns, int64_t then_ns)
 	return (int64_t)((uint64_t)now_ns - (uint64_t)then_ns);
 }
 
-/* Arena time now, in nanoseconds; coarse: one clock tick. No system call (vDSO). */
+/* Arena time now, in nanoseconds; its resolution is one clock tick. No system call (vDSO). */
 static inline int64_t arena_now_ns(const struct arena *arena)
 {
 	struct timespec now;
 
 	(void)arena_clock(CLOCK_MONOTONIC_COARSE, &now);
 	/*
-	 * relaxed: changes only when the agent takes up the arena of an earlier boot, before anyone
-	 * attaches
+	 * relaxed: changes only when the agent takes up the arena of an earlier boot, before any
+	 * process attaches
 	 */
 	return ns_add(now.tv_sec * 1000000000ll + now.tv_nsec,
 		      (uint64_t)__atomic_load_n(&arena->header->clock_offset_ns, __ATOMIC_RELAXED));
 }
 
-/* Each version that is given from now on is greater. Relaxed: set before anybody attaches. */
+/* Every version given from now on is greater. Relaxed: set before any process attaches. */
 static inline uint64_t arena_version_floor(const struct arena *arena)
 {
 	return (uint64_t)__atomic_load_n(&arena->header->version_epoch, __ATOMIC_RELAXED)
 	       << VERSION_EPOCH_BITS;
 }
 
-/* A touch is written only when the stored one is older than this. */
+/* A touch is written only if the stored one is older than this. */
 static inline int64_t ttl_grain_ns(uint64_t ttl_ns)
 {
 	return (int64_t)(ttl_ns / 128);
 }
 
 /*
- * From this arena time on, the cart is gone: at least ttl after the last activity (which may be
- * a grain and a tick newer than `touched`), and less than ttl / 64 and a tick later than that.
+ * From this arena time on, the cart is gone: at least ttl after the last activity (which may be a
+ * grain and a tick newer than `touched`), and less than ttl / 64 and a tick after that.
  */
 static inline int64_t deadline_ns(int64_t touched_ns, uint64_t ttl_ns)
 {

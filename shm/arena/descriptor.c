@@ -11,7 +11,9 @@
 
 #include "arena/descriptor.h"
 
-/* One thread at a time fills and empties the holes: it must not take another's filling for its own.
+/*
+ * One thread at a time fills and empties the holes: it must not mistake another's filling for its
+ * own.
  */
 static pthread_mutex_t filling = PTHREAD_MUTEX_INITIALIZER;
 
@@ -28,7 +30,7 @@ static bool has_holes(void)
 	return false;
 }
 
-/* Fill the holes; a bit for each number that was filled. */
+/* Fill the holes. Returns a bit for each number that was filled. */
 static unsigned fill(void)
 {
 	unsigned filled = 0;
@@ -36,8 +38,8 @@ static unsigned fill(void)
 	while (has_holes()) {
 		int fd = open("/", O_PATH | O_CLOEXEC);
 		if (fd < 0)
-			break;                /* what is to be opened cannot be opened either */
-		if (fd >= DESCRIPTOR_LEAST) { /* the host filled the hole itself meanwhile */
+			break;                /* then the caller's file cannot be opened either */
+		if (fd >= DESCRIPTOR_LEAST) { /* meanwhile the host filled the hole itself */
 			close(fd);
 			break;
 		}
@@ -52,7 +54,7 @@ static bool is_same(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Only what fill() put there: the host may have put something else there meanwhile. */
+/* Close only what fill() put there: the host may have put something else there meanwhile. */
 static void empty(unsigned filled)
 {
 	struct stat root, st;
@@ -68,9 +70,9 @@ static void empty(unsigned filled)
 }
 
 /*
- * The host closed a low number while we opened, and our file got it. The host may do anything with
- * that number, so what is there is not believed to be our file any more: the file is opened once
- * more, and the low number is closed if it is the same file still.
+ * The host closed a low number during our open, and our file got that number. The host may do
+ * anything with it, so it no longer counts as our file: the file is opened once more, and the low
+ * number is closed if it is still the same file.
  */
 static int open_again(int low, int dir_fd, const char *path, int flags)
 {

@@ -42,7 +42,7 @@ static const struct {
 	{ 0xbeefdead, "SNFS" },   { 0xa501fcf5, "VxFS" },   { 0x61636673, "ACFS" },
 };
 
-/* What user space serves from elsewhere: no permission makes one machine's memory of it. */
+/* User-space file systems that serve remote data: no setting makes their memory shared. */
 static const char *const remote_types[] = {
 	"virtiofs",      "fuse.sshfs",       "fuse.glusterfs", "fuse.ceph",     "fuse.ceph-fuse",
 	"fuse.s3fs",     "fuse.rclone",      "fuse.gcsfuse",   "fuse.goofys",   "fuse.mount-s3",
@@ -54,7 +54,7 @@ static const char *const remote_types[] = {
 
 static const char *const local_types[] = { "fuseblk", "fuse.fuse-overlayfs", "fuse.ntfs-3g" };
 
-/* File systems all of whose writes go to a new place. */
+/* File systems that write every change to a new place. */
 static const uint32_t copying[] = { 0x2fc12fc1u /* ZFS */, 0xca451a4eu /* bcachefs */,
 				    0x00003434u /* NILFS2 */, 0xf2f52010u /* F2FS */ };
 
@@ -116,7 +116,7 @@ bool filesystem_type(const char *mountinfo, unsigned major, unsigned minor,
 	return false;
 }
 
-/* The whole text, which has no length that could be asked for; NULL: it cannot be read. */
+/* The whole text; its length cannot be asked for in advance. NULL: it cannot be read. */
 static char *read_mountinfo(void)
 {
 	size_t room = 16384, used = 0;
@@ -167,8 +167,8 @@ void filesystem_write_in_place(int fd)
 	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
 		return;
 	flags |= FS_NOCOW_FL;
-	(void)ioctl(fd, FS_IOC_SETFLAGS,
-		    &flags); /* where it is not heard, filesystem_copies() is */
+	/* a refusal does not matter here: filesystem_copies() reports it */
+	(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
 }
 
 bool filesystem_copies(int fd)
@@ -185,7 +185,7 @@ bool filesystem_copies(int fd)
 	       (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 || (flags & FS_NOCOW_FL) == 0);
 }
 
-/* Is a part of it shared with another file? A file system without FIEMAP shares none. */
+/* Does the file share a part with another file? A file system without FIEMAP shares none. */
 static bool has_shared_parts(int fd, uint64_t bytes)
 {
 	union {

@@ -57,8 +57,7 @@ struct header_6 { /* its first four lines */
 static_assert(sizeof(struct header_6) == 256, "frozen");
 static_assert(offsetof(struct header_6, header_sum) == 48, "frozen");
 static_assert(offsetof(struct header_6, hash_seed) == 168, "frozen");
-static_assert(offsetof(struct header_6, boot_id) == 192,
-	      "frozen: the sum is of what stands before");
+static_assert(offsetof(struct header_6, boot_id) == 192, "frozen: the sum covers what precedes it");
 
 static bool is_sound(const struct header_6 *header)
 {
@@ -69,7 +68,7 @@ static bool is_sound(const struct header_6 *header)
 	return header->header_sum == XXH3_64bits(constant, sizeof(constant));
 }
 
-/* The places follow from size and number of carts; those in the header are not looked at. */
+/* The places follow from the size and the number of carts; those in the header are not used. */
 static bool place_tables(struct former *former)
 {
 	uint64_t bytes = former->arena_bytes, carts = former->max_carts;
@@ -259,8 +258,9 @@ static struct cart_head head_of(const struct cart_head_2 *old)
 				   .reserved = old->reserved };
 }
 
-/* Without a fingerprint: whatever comes again with such an id counts as the repeat it most likely
- * is. */
+/*
+ * The result has no fingerprint: a change with a known id counts as the repeat it most likely is.
+ */
 static struct cart_op op_of(const struct cart_op_2 *old)
 {
 	return (struct cart_op){ .id = { old->id[0], old->id[1] },
@@ -271,7 +271,7 @@ static struct cart_op op_of(const struct cart_op_2 *old)
 				 .line_status = old->line_status };
 }
 
-/* to: NULL for nowhere. False: their checksum says that they are damaged. */
+/* to: NULL to check only. False: the checksum of the operations says that they are damaged. */
 static bool convert_ops(const struct cart_head_2 *old, const uint8_t *from, uint8_t *to,
 			uint64_t *ret_sum)
 {
@@ -291,7 +291,7 @@ static bool convert_ops(const struct cart_head_2 *old, const uint8_t *from, uint
 	return old_sum == old->ops_sum;
 }
 
-/* The checksum of the head and what follows it, up to the operations: alike in both formats. */
+/* The checksum of the head and what follows it, up to the operations: the same in both formats. */
 static uint64_t front_sum(const uint8_t *bytes, uint64_t ops_at)
 {
 	return XXH3_64bits(bytes + sizeof(uint64_t), ops_at - sizeof(uint64_t));
@@ -313,8 +313,7 @@ bool former_cart(const void *bytes, size_t room, void *to, uint32_t *ret_size)
 	uint64_t rest_at = ops_at + sizeof(struct cart_op_2) * (uint64_t)old.ops_count;
 	uint64_t size = sizeof(struct cart_head) + ids +
 			sizeof(struct cart_op) * (uint64_t)old.ops_count + rest;
-	/* its operations take more room than they did: one that hardly fitted goes on without them
-	 */
+	/* operations are larger than they were: a cart that would no longer fit loses them */
 	bool keep_ops = size <= CORRAL_CART_MAX;
 	if (!keep_ops)
 		size = sizeof(struct cart_head) + ids + rest;

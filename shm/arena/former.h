@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * former.h: the one layout that arenas had before LAYOUT_VERSION, and the format that carts had
- * before CART_FORMAT, as far as it takes to find and to read their carts.
+ * former.h: the layout that arenas had before LAYOUT_VERSION, and the format that carts had before
+ * CART_FORMAT, as far as is needed to find and read their carts.
  *
- * Nothing here follows layout.h: every place, size and shape of the former layout is written out
- * in former.c, so that layout.h may change freely. Pure functions on bytes that nobody has checked.
+ * Nothing here depends on layout.h: former.c spells out every place, size and shape of the former
+ * layout, so that layout.h may change freely. All functions are pure and work on unchecked bytes.
  *
- * A new layout: raise LAYOUT_VERSION (and CART_FORMAT if a cart's bytes change), write the layout
- * that was out in former.c in place of this one, and make its sample before (tests/samples).
+ * For a new layout: first make a sample of the current one (tests/samples); raise LAYOUT_VERSION
+ * (and CART_FORMAT if a cart's bytes change); in former.c, replace this layout by the one that was
+ * released.
  */
 #ifndef CORRAL_FORMER_H
 #define CORRAL_FORMER_H
@@ -18,7 +19,7 @@
 #define FORMER_HEADER_BYTES 4096u
 #define FORMER_PROCESSES 1024u
 
-struct former { /* what the header of a former arena says, and where its tables are */
+struct former { /* the contents of a former arena's header, and the places of its tables */
 	uint64_t arena_bytes;
 	uint32_t max_carts;
 	uint32_t bucket_count;
@@ -30,36 +31,36 @@ struct former { /* what the header of a former arena says, and where its tables 
 	uint8_t boot_id[16];
 	int64_t clock_offset_ns;
 	int64_t heartbeat_ns;
-	bool journal; /* one was kept */
+	bool journal; /* a journal was kept */
 };
 
 /*
  * Are these FORMER_HEADER_BYTES the beginning of an arena of the former layout? 0 and *ret_former;
- * -EPROTONOSUPPORT: no; -EPROTO: yes, and the header is damaged. The tables of a *ret_former lie
- * one behind the other from FORMER_HEADER_BYTES up to space_at, and that before arena_bytes.
+ * -EPROTONOSUPPORT: no; -EPROTO: yes, but the header is damaged. The tables of *ret_former lie one
+ * after another from FORMER_HEADER_BYTES to space_at, which is before arena_bytes.
  */
 int former_read(const void *header, struct former *ret_former);
 
 struct former_slot {
 	uint64_t hash;
 	int64_t touched_ns;
-	uint64_t cart_at; /* where in the file its version is; not checked */
+	uint64_t cart_at; /* the place of its version in the file; not checked */
 };
 
-/* base: the file, mapped at least up to space_at. False: the slot holds no cart. */
+/* base: the file, mapped at least up to space_at. False: the slot has no cart. */
 bool former_slot(const uint8_t *base, const struct former *former, uint32_t number,
 		 struct former_slot *ret_slot);
 
-/* No cart of this bucket that ended had a greater version; not checked. */
+/* No ended cart of this bucket had a greater version; not checked. */
 uint64_t former_floor(const uint8_t *base, const struct former *former, uint32_t bucket);
 
-/* Who has, or had, this process record; false: nobody. For people: printable. */
+/* The last process with this record. False: there was none. For people: printable. */
 bool former_process(const uint8_t *base, uint32_t number, int32_t *ret_pid, char ret_program[40]);
 
 /*
- * A cart version of the former format, in today's. to: CORRAL_CART_MAX bytes, *ret_size of which
- * are written. False: it is damaged, as far as what is made anew goes (head, keys, attributes and
- * operations); of its lines their checksums will tell, as ever.
+ * Convert a cart version from the former format to the current one. to: CORRAL_CART_MAX bytes,
+ * *ret_size of which are written. False: a part that is rewritten (head, keys, attributes,
+ * operations) is damaged. The lines keep their own checksums, which show damage to them.
  */
 bool former_cart(const void *bytes, size_t room, void *to, uint32_t *ret_size);
 

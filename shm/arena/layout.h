@@ -2,33 +2,33 @@
 /*
  * layout.h: every struct that lives in the arena.
  *
- * The arena is one file, mapped shared. Offsets and indices, never pointers; no
- * libc type; numbers in the machine's byte order (the header says which).
+ * The arena is one file, mapped shared. It has offsets and indices, never pointers; no libc type;
+ * numbers in the machine's byte order (the header says which).
  *
  *   0             +---------------------------+
- *                 | header            4096 B  |  who we are, geometry, global lists
+ *                 | header            4096 B  |  identity, geometry, global lists
  *   processes_at  | process records   128 B * |  one for each attached process
  *   threads_at    | thread records            |  reader word, intent, retired lists, cache
  *   classes_at    | size classes      64 B *  |  free lists
  *   dirty_at      | dirty bitmap      1 bit * |  slots changed since the journal last looked
  *   drained_at    | the same          1 bit * |  slots it has looked at, and not yet synced
- *   chains_at     | chains            8 B *   |  of each bucket: its first slot, and a hint at that
- *                                                one's version
+ *   chains_at     | chains            8 B *   |  per bucket: its first slot, and a hint at that
+ *                                                slot's version
  *   buckets_at    | buckets           16 B *  |  their locks
  *   slots_at      | slots             64 B *  |  the identity of each cart
  *   pages_at      | page table        4 B *   |  which span a 16 KiB page begins
  *   space_at      | pages             16 KiB *|  spans of blocks; block = header + cart version
  *   arena_bytes   +---------------------------+
  *
- * Everything before space_at is reserved on disk at creation, up to the end of its extent; the
- * pages are reserved in extents, before anyone touches them (header.reserved_pages), and given back
- * when nothing is there.
+ * Everything before space_at is reserved on disk at creation, up to the end of its extent. Pages
+ * are reserved in extents before their first use (header.reserved_pages), and given back when
+ * nothing is in them.
  *
- * Index types: a slot, bucket, thread or process by number, where 0 means none and
- * n + 1 means number n ("plus one"); a block by reference: its offset in the file
- * divided by 64, 0 means none.
+ * Index types: a slot, bucket, thread or process is named by number, where 0 means none and n + 1
+ * means number n ("plus one"). A block is named by reference: its offset in the file divided by 64;
+ * 0 means none.
  *
- * "W:" who writes a word, "R:" who reads it. "its holder" is the holder of the lock named.
+ * "W:" names the writers of a word, "R:" its readers. "its holder" is the holder of the lock named.
  * "noted" words are intents: written for the repairer by note(), see atomic.h.
  */
 #ifndef CORRAL_LAYOUT_H
@@ -37,14 +37,14 @@
 #include "base/base.h"
 
 #define LAYOUT_MAGIC 0x0a1a0d4c41524f43ull /* "COR" "AL" CR SUB LF, read as little endian */
-#define LAYOUT_VERSION 7u /* corral-agent --upgrade carries the one before over; see former.h */
+#define LAYOUT_VERSION 7u /* corral-agent --upgrade converts the previous one, see former.h */
 #define LAYOUT_BYTE_ORDER 0x01020304u
 
 #define HEADER_BYTES 4096u
 #define PAGE_BYTES 16384u
 #define BLOCK_UNIT 64u /* a block reference counts these */
-#define EXTENT_BYTES                                                                               \
-	(2u * 1024 * 1024) /* reserved on disk at a time, from multiples of it: a huge page */
+/* reserved on disk at a time, at multiples of this size: a huge page */
+#define EXTENT_BYTES (2u * 1024 * 1024)
 #define SPAN_PAGES_MAX 80u /* no span has more, see class_span_pages() */
 
 #define MAX_PROCESSES 1024u
@@ -55,8 +55,8 @@
 #define CLASS_LARGEST (1024u * 1024 + 64)
 #define STAT_SLOTS 24u /* room for stat.def */
 
-typedef uint32_t
-	lock_word; /* 0 free; else LOCK_HOLDER = thread plus one, LOCK_WAITERS = somebody sleeps */
+/* 0: free; else LOCK_HOLDER = thread plus one, LOCK_WAITERS = a waiter sleeps */
+typedef uint32_t lock_word;
 typedef uint32_t block_ref; /* offset / BLOCK_UNIT */
 typedef uint32_t slot_link; /* slot plus one */
 
@@ -67,13 +67,13 @@ typedef uint32_t slot_link; /* slot plus one */
 
 #define DEATHS_KEPT 16u
 
-struct death {               /* one repair; see death_log.h. W: the repairer */
-	uint64_t number;     /* from 1; 0 while it is written */
+struct death {               /* one repair; see death_log.h. W: its repairer */
+	uint64_t number;     /* from 1; 0 while the entry is written */
 	int64_t repaired_ms; /* since 1970 */
-	int32_t pid;         /* of the dead, and its program */
+	int32_t pid;         /* of the dead process, as is `program` */
 	int32_t repairer_pid;
 	uint32_t process; /* its record's number */
-	uint32_t threads; /* how many thread records it had */
+	uint32_t threads; /* the number of its thread records */
 	uint32_t found;   /* DEATH_... */
 	slot_link slot;   /* whose lock it held */
 	uint32_t reserved[4];
@@ -85,7 +85,7 @@ static_assert(sizeof(struct death) == 96, "without holes");
 /* ------------------------------------------------------------------ header */
 
 #define JOURNAL_MODE_OFF 0u
-#define JOURNAL_MODE_TIME 1u /* what changed is on disk after a while */
+#define JOURNAL_MODE_TIME 1u /* a change is on disk after a while */
 #define JOURNAL_MODE_SYNC 2u /* a change returns when it is on disk */
 
 struct arena_header {
@@ -93,7 +93,7 @@ struct arena_header {
 	uint64_t magic;
 	uint32_t layout_version;
 	uint32_t byte_order;
-	uint64_t fingerprint; /* of the sizes in this file; differs when the structs differ */
+	uint64_t fingerprint; /* of the sizes in this file; differs if the structs differ */
 	uint64_t arena_bytes;
 	uint8_t uuid[16];
 	uint64_t header_sum; /* XXH3 of the constant part: identity, geometry, seed */
@@ -120,93 +120,87 @@ struct arena_header {
 	uint64_t reserved1[2];
 
 	/*
-	 * line 3: settings. W: the agent (withdrawn: whoever notices). R: all, relaxed: any recent
-	 * value will do
+	 * line 3: settings. W: the agent (withdrawn: any process that notices). R: all, relaxed:
+	 * any recent value will do
 	 */
 	uint8_t boot_id[16];     /* of the boot that clock_offset_ns belongs to */
-	int64_t clock_offset_ns; /* arena time = CLOCK_MONOTONIC_COARSE + this; goes on over reboots
-				  */
+	int64_t clock_offset_ns; /* arena time = CLOCK_MONOTONIC_COARSE + this; survives reboots */
 	uint64_t ttl_ns;         /* default time to live */
-	uint64_t time_ns_inode;  /* time namespace of the creator, 0 unknown */
-	int64_t heartbeat_ns;    /* arena time when the agent last looked */
-	uint32_t withdrawn; /* 1: this file is not DIR/arena any more: nobody shall go on with it */
+	uint64_t time_ns_inode;  /* time namespace of the creator; 0: unknown */
+	int64_t heartbeat_ns;    /* arena time of the agent's last round */
+	uint32_t withdrawn; /* 1: this file is no longer DIR/arena: no process may go on with it */
 	/*
-	 * Versions that are given from now on are greater than this, times 2^VERSION_EPOCH_BITS. W:
-	 * who makes or takes up an arena of which versions may have been lost, before anybody
-	 * attaches; it only grows
+	 * Versions given from now on are greater than this times 2^VERSION_EPOCH_BITS. W: the
+	 * creator, or the agent that takes up an arena which may have lost versions, before any
+	 * process attaches; it only grows
 	 */
 	uint32_t version_epoch;
 	uint32_t journal; /* JOURNAL_MODE_... */
 	uint32_t reserved4;
 
-	/* line 4: grace periods. W: all who drive, by CAS; they only grow. R: all */
-	uint64_t gp_phase __attribute__((
-		aligned(CACHE_LINE))); /* readers copy it; grows by one a grace period */
+	/* line 4: grace periods. W: all drivers, by CAS; they only grow. R: all */
+	/* readers copy it; each grace period adds one */
+	uint64_t gp_phase __attribute__((aligned(CACHE_LINE)));
 	/* line 5 */
-	uint64_t gp_completed __attribute__((
-		aligned(CACHE_LINE))); /* every reader that began before this phase is gone */
-	uint64_t gp_fenced;            /* the last phase whose membarrier is done */
+	/* every reader that began before this phase is gone */
+	uint64_t gp_completed __attribute__((aligned(CACHE_LINE)));
+	uint64_t gp_fenced; /* the last phase whose membarrier is done */
 
 	/* line 6: the page table and the disk behind it. W: holder of space_lock */
 	lock_word space_lock __attribute__((aligned(CACHE_LINE)));
 	uint32_t reserved_pages; /* pages below this are reserved on disk */
-	uint32_t page_hint;      /* where to look for a free run first; a hint */
+	uint32_t page_hint;      /* no page below this is free */
 	uint32_t pages_used;     /* a counter, for people */
-	int64_t disk_full_ns; /* arena time when the disk had last no room for more; 0: it has had
-				 since. See space.c */
+	/* arena time when the disk was last full; 0: it had space since. See span.c */
+	int64_t disk_full_ns;
 
-	/* line 7: slots that were never used or are free again. W: holder of slots_lock */
+	/* line 7: slots that were never used, or are free again. W: holder of slots_lock */
 	lock_word slots_lock __attribute__((aligned(CACHE_LINE)));
 	slot_link slots_free;     /* list through slot.next */
 	uint32_t slots_used_high; /* slots at and above were never used. R: sweepers, acquire */
-	uint32_t threads_high; /* thread records at and above were never used. W: by CAS. R: acquire
-				*/
-	uint32_t processes_high; /* the same for process records */
+	uint32_t threads_high;    /* the same for thread records. W: all, by CAS. R: acquire */
+	uint32_t processes_high;  /* the same for process records */
 
 	/*
-	 * line 8: futex word of those who wait for a cart that is not there yet; bit 0: somebody
-	 * waits
+	 * line 8: futex word for threads that wait for a cart which does not exist yet; bit 0: a
+	 * thread waits
 	 */
 	uint32_t births __attribute__((aligned(CACHE_LINE)));
 	uint32_t carts_live;    /* W: all, atomic add; a counter */
 	uint64_t deaths;        /* entries ever written into `death`. W: repairers, atomic add */
-	uint64_t deaths_logged; /* how many of them the agent's log has named. W: the agent */
+	uint64_t deaths_logged; /* how many of them are in the agent's log. W: the agent */
 
 	/* line 9-32: the last repairs */
 	struct death death[DEATHS_KEPT] __attribute__((aligned(CACHE_LINE)));
 
 	/* line 33: the journal. W: the agent, but for sync_requested */
-	uint32_t sync_requested __attribute__((
-		aligned(CACHE_LINE))); /* futex; calls of corral_sync(). W: all, atomic add */
-	uint32_t sync_done; /* futex; what was acknowledged before this many requests is on disk */
-	int32_t journal_error; /* 0, or -errno: nothing has become durable since journal_since_ms */
-	uint32_t journal_number;   /* of the file that is written */
+	/* futex; calls of corral_sync(). W: all, atomic add */
+	uint32_t sync_requested __attribute__((aligned(CACHE_LINE)));
+	uint32_t sync_done;        /* futex; changes before this many requests are on disk */
+	int32_t journal_error;     /* 0, or -errno: nothing became durable since journal_since_ms */
+	uint32_t journal_number;   /* of the file being written */
 	int64_t journal_since_ms;  /* since 1970 */
-	int64_t journal_synced_ms; /* what had changed until then is on disk */
+	int64_t journal_synced_ms; /* changes up to then are on disk */
 	uint32_t journal_base;     /* number of the file with the last whole base; 0 none */
-	uint32_t journal_ms;       /* so often what is dirty is written, also when nobody asks */
-	uint64_t journal_syncs;    /* of the disk */
-	uint64_t ended_version;    /* no cart that has ended had a greater version. W: all, by CAS;
-				      only grows. R: the journal */
-	/*
-	 * which file of the journal is this arena's last, see journal_match.h: the nonce in its
-	 * head; 0: none
-	 */
+	uint32_t journal_ms;       /* how often dirty carts are written unasked */
+	uint64_t journal_syncs;    /* number of syncs of the disk */
+	uint64_t ended_version; /* no ended cart had a greater version; only grows. W: all, by CAS.
+				   R: the journal */
+	/* the nonce in the head of this arena's last journal file, see journal_match.h; 0: none */
 	uint64_t journal_nonce;
 
 	/* line 34 */
-	uint64_t journal_bytes
-		__attribute__((aligned(CACHE_LINE))); /* so much of that file is on disk: a CLOCK
-							 record ends there, or the head */
-	uint64_t journal_end;                         /* nothing was written to it beyond this */
+	/* how much of that file is on disk: up to a CLOCK record's end, or the head's */
+	uint64_t journal_bytes __attribute__((aligned(CACHE_LINE)));
+	uint64_t journal_end; /* nothing was written to that file beyond this */
 	/*
-	 * the file that this header was made for, or was verified in. What was copied elsewhere
-	 * while somebody changed it is no arena. W: the creator; the agent, when all is verified.
-	 * R: who attaches
+	 * The file that this header was made for, or was verified in: a file copied during a change
+	 * is not a valid arena. W: the creator; the agent, when all is verified. R: attaching
+	 * processes
 	 */
 	uint64_t file_device;
 	uint64_t file_inode;
-	int64_t file_born_ns; /* since 1970: an inode's number is used again; 0: not known here */
+	int64_t file_born_ns; /* since 1970: inode numbers are reused; 0: unknown here */
 
 	uint8_t reserved_tail[HEADER_BYTES - 11 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
 };
@@ -220,11 +214,11 @@ static_assert(offsetof(struct arena_header, births) == 8 * CACHE_LINE, "births i
 /* ----------------------------------------------------------------- process */
 
 /*
- * The process whose OFD lock on byte 1 + number of DIR/lock exists owns record
- * number. Nobody else may write the record: to repair the dead, take the byte first.
+ * Record `number` belongs to the process that holds the OFD lock on byte 1 + number of DIR/lock. No
+ * other process may write the record: a repairer of the dead takes the byte first.
  */
 #define PROCESS_FREE 0u
-#define PROCESS_USED 1u /* in use, or its process died and nobody repaired it yet */
+#define PROCESS_USED 1u /* in use, or its process died and awaits repair */
 
 #define PROCESS_AGENT 1u  /* flags */
 #define PROCESS_FENCED 2u /* its readers use full fences: membarrier could not be registered */
@@ -232,7 +226,7 @@ static_assert(offsetof(struct arena_header, births) == 8 * CACHE_LINE, "births i
 struct process_record {
 	uint32_t state;
 	uint32_t generation; /* grows when the record is freed */
-	int32_t pid;         /* as the process sees itself; for people, never for judging life */
+	int32_t pid;         /* as the process sees it; for people, not to judge liveness */
 	uint32_t flags;
 	int64_t started_ms; /* since 1970 */
 	char program[40];   /* NUL-terminated */
@@ -244,11 +238,10 @@ static_assert(sizeof(struct process_record) == 128, "two lines");
 /* ------------------------------------------------------------------ thread */
 
 /*
- * A thread record is an identity that outlives its threads. Locks are held in its
- * name, blocks are cached and retired in its lists. When its owner dies, whoever
- * holds the owner's liveness byte acts in its name: finishes or undoes what stands in
- * the intent, releases the locks, and sets owner to 0; the next owner inherits
- * the lists and settles what is left in hand.
+ * A thread record is an identity that outlives its threads. Locks are held in its name, blocks are
+ * cached and retired in its lists. When its owner dies, the process that takes the owner's liveness
+ * byte acts in its name: it finishes or undoes what stands in the intent, releases the locks, and
+ * sets owner to 0. The next owner inherits the lists and settles what is left in hand.
  */
 enum splice_kind {
 	SPLICE_NONE = 0,
@@ -260,19 +253,19 @@ enum splice_kind {
 };
 
 struct intent {               /* W: the owner (or its repairer). R: its repairer, inspect */
-	uint32_t bucket;      /* noted before its lock is wanted: bucket plus one */
-	slot_link slot;       /* noted before its lock is wanted */
+	uint32_t bucket;      /* bucket plus one; noted before its lock is taken */
+	slot_link slot;       /* noted before its lock is taken */
 	block_ref hand;       /* the block that is in no list and not published */
 	block_ref old;        /* the block whose successor is published: to be retired */
 	slot_link hand_slot;  /* the slot that is in no list and not linked */
-	uint32_t lists;       /* thread plus one: whose retired lists' lock is wanted */
+	uint32_t lists;       /* thread plus one: the owner of the retired lists to be locked */
 	uint32_t splice_kind; /* a move between a class and the cache */
 	uint32_t splice_class;
 	block_ref splice_first;
 	block_ref splice_last;
 	block_ref splice_rest;
 	uint32_t reserved[3];
-	int64_t since_ns; /* arena time when its call had its locks; for people */
+	int64_t since_ns; /* arena time when the call got its locks; for people */
 };
 
 static_assert(sizeof(struct intent) == CACHE_LINE, "one line");
@@ -283,30 +276,30 @@ struct retired { /* W: holder of lock. Lists through block_header.next */
 	block_ref waiting; /* wait for grace period `cookie` */
 	block_ref ready;   /* their grace period is over */
 	uint64_t cookie;
-	uint32_t open_count; /* these are hints: a death may leave them off */
+	uint32_t open_count; /* from here hints: a death may leave them wrong */
 	uint32_t waiting_count;
 	uint64_t open_bytes;
 	uint64_t waiting_bytes;
-	block_ref deferred; /* retired while another had the lock. W: the owner, without the lock */
-	uint32_t retry_at;  /* open_count at which to try again what did not go on; a hint, too */
-	uint32_t batch;     /* how many blocks shall share a grace period: what the last one took
-			       decides. A hint */
+	block_ref deferred; /* retired while the lock was taken. W: the owner, without the lock */
+	uint32_t retry_at;  /* open_count at which to try a stuck list again; a hint */
+	uint32_t batch;     /* how many blocks shall share a grace period, from how long the last
+			       one took; a hint */
 	uint32_t reserved;
 };
 
 static_assert(sizeof(struct retired) == CACHE_LINE, "one line");
 
 struct thread_record {
-	/* line 0: the reader's. W: the owner. R: whoever drives a grace period, acquire */
+	/* line 0: the reader's. W: the owner. R: drivers of grace periods, acquire */
 	uint64_t reader;      /* 0: in no read-side critical section; else the phase it began in */
 	uint32_t nest;        /* depth of nesting */
-	uint32_t owner;       /* process plus one; 0 free. W: CAS from 0; to 0 by the owner or its
-				 repairer */
+	uint32_t owner;       /* process plus one; 0: free. W: CAS from 0; the owner or its repairer
+				 sets it to 0 */
 	uint32_t generation;  /* grows when the record is freed */
 	int32_t tid;          /* for people */
-	uint64_t revoked;     /* sections that began up to this phase are void. W: all, by CAS; only
-				 grows. See grace.h */
-	uint64_t light_phase; /* in this phase, sections may begin without a fence; 0: in none */
+	uint64_t revoked;     /* sections up to this phase are void; only grows. W: all, by CAS. See
+				 grace.h */
+	uint64_t light_phase; /* in this phase sections may begin unfenced; 0: in none */
 	uint64_t reader_reserved[3];
 
 	/* line 1 */
@@ -314,17 +307,17 @@ struct thread_record {
 	/* line 2 */
 	struct retired retired;
 	/*
-	 * line 3: W: drivers of grace periods, relaxed: for people, and a hint when to ask after
-	 * its life
+	 * line 3. W: drivers of grace periods, relaxed: for people, and a hint when to check that
+	 * the reader is alive
 	 */
-	uint64_t stalled_phase; /* the phase `reader` had when we first had to wait for it */
+	uint64_t stalled_phase; /* the phase of `reader` when a driver first waited for it */
 	int64_t stalled_ns;     /* arena time of that */
-	uint64_t cached_bytes;  /* W: owner; what `cache` holds, about */
-	int64_t asked_ns;       /* arena time when a driver last asked whether it is alive */
+	uint64_t cached_bytes;  /* W: the owner; roughly the size of `cache` */
+	int64_t asked_ns;       /* arena time when a driver last checked that it is alive */
 	uint64_t stalled_reserved[4];
-	/* line 4...: the owner's free blocks, a list for each class */
+	/* line 4...: the owner's free blocks, one list per class */
 	block_ref cache[MAX_CLASSES];
-	/* counters of stat.def, W: the owner; go on from owner to owner */
+	/* counters of stat.def, W: the owner; each owner continues them */
 	uint64_t stat[STAT_SLOTS];
 };
 
@@ -358,15 +351,15 @@ static_assert(sizeof(struct size_class) == CACHE_LINE, "one line");
 /* ------------------------------------------------------------- bucket, slot */
 
 /*
- * All that a read needs of a bucket. The lock is elsewhere, so that a cache line has eight of
- * these, and nobody who waits for a lock disturbs a reader.
+ * All that a read needs of a bucket. Its lock is elsewhere, so that a cache line has eight of
+ * these, and waiting for a lock does not disturb readers.
  */
 struct chain {
 	slot_link head; /* W: holder of the bucket's lock. R: readers, acquire */
 	/*
 	 * The version that the first slot had when it was last changed. W: that slot's holder,
-	 * relaxed. R: all, relaxed, and only to have its cache lines on the way while the slot is
-	 * looked at: nothing is believed of it, and it may be anything.
+	 * relaxed. R: all, relaxed, and only to prefetch its cache lines while the slot is read: it
+	 * may be anything, and nothing relies on it.
 	 */
 	block_ref hint;
 };
@@ -374,39 +367,39 @@ struct chain {
 struct bucket { /* W: holder of lock */
 	lock_word lock;
 	uint32_t reserved;
-	uint64_t version_floor; /* no cart of this chain that ended had a greater version */
+	uint64_t version_floor; /* no ended cart of this chain had a greater version */
 };
 
 static_assert(sizeof(struct bucket) == 16, "four a line");
 
 struct slot {
 	lock_word lock;
-	uint32_t change;   /* futex word: grows by 2 with each change; bit 0: somebody waits. RMW by
-			      all */
-	slot_link next;    /* in the chain (W: holder of the bucket's lock) or in the free list (of
-			      slots_lock); R: all, acquire */
-	block_ref current; /* the version; 0 none, and none while unlinked. W: holder of lock,
-			      release [S1]. R: acquire [S1] */
+	uint32_t change;   /* futex word: each change adds 2; bit 0: a thread waits. RMW by all */
+	slot_link next;    /* in the chain (W: holder of the bucket's lock) or the free list (W: of
+			      slots_lock). R: all, acquire */
+	block_ref current; /* the version; 0: none, or unlinked. W: holder of lock, release [S1]. R:
+			      acquire [S1] */
 	uint64_t hash;     /* of the key; constant while linked */
 	/*
-	 * How long the cart has, see lease.h. W: all, by compare-and-swap from a word that runs;
-	 * from LEASE_OVER and LEASE_ENDED on the holder of lock only. R: all, acquire [S3]
+	 * When the cart was last active, and its time to live, see lease.h. W: all, by
+	 * compare-and-swap, from a word that runs; from LEASE_OVER and LEASE_ENDED only the holder
+	 * of lock. R: all, acquire [S3]
 	 */
 	uint64_t lease;
-	uint32_t size; /* of the version, about: so much memory a change will want. W: holder of
-			  lock, relaxed. A hint */
+	uint32_t size; /* of the version, roughly: the memory a change will need. W: holder of lock,
+			  relaxed. A hint */
 	uint32_t reserved;
-	uint64_t newest; /* SLOT_NEWEST() of the current version; 0: none. W: whoever publishes.
-			    R: salvage, check */
+	uint64_t newest; /* SLOT_NEWEST() of the current version; 0: none. W: its publisher. R:
+			    salvage, check */
 	uint32_t reserved2[4];
 };
 
 static_assert(sizeof(struct slot) == CACHE_LINE, "one line");
 
 /*
- * The slot's own word on which version is the newest: the number in the low 48 bits, and above it a
- * check of number and hash. It is stored after `current`, so it may be one version behind that when
- * a writer has died; a flipped bit in it or in the hash shows.
+ * The slot's own record of its newest version: the number in the low 48 bits, and above it a check
+ * of number and hash. It is stored after `current`, so it may be one version behind if a writer
+ * died in between. A flipped bit in it or in the hash shows.
  */
 #define SLOT_NEWEST_BITS 48
 #define SLOT_NEWEST_VERSION(word) ((uint64_t)(word) & ((1ull << SLOT_NEWEST_BITS) - 1))
@@ -420,22 +413,22 @@ static_assert(sizeof(struct slot) == CACHE_LINE, "one line");
 #define BLOCK_MAGIC 0xb10cu
 
 /*
- * What salvage believes of a version whose slot is lost. A block is marked BLOCK_LIVE just before
- * its version is published, and BLOCK_STALE before it leaves intent.old for a list; one that is
- * built and not published stays unmarked. So a live mark on a block that is in no intent.old is the
- * newest version of its cart, whatever is damaged elsewhere. Many bits apart: no accident turns one
- * into the other.
+ * How salvage judges a version whose slot is lost. A block is marked BLOCK_LIVE just before its
+ * version is published, and BLOCK_STALE before it leaves intent.old for a list; a block that is
+ * built but not published stays unmarked. So a block marked live that is in no intent.old is the
+ * newest version of its cart, no matter what else is damaged. The marks differ in many bits: no
+ * accident turns one into the other.
  */
 #define BLOCK_LIVE 0x6c697665u
 #define BLOCK_STALE 0x93b41a5cu
 
 struct block_header {      /* the first 16 bytes of each block; the cart version follows */
-	block_ref next;    /* W: who owns the list the block is in; readers never look */
+	block_ref next;    /* W: the owner of the block's list; readers never read it */
 	uint16_t class_no; /* constant once carved */
 	uint16_t magic;
-	slot_link slot; /* this slot is free when the block is: the last version of an ended cart */
-	uint32_t mark;  /* BLOCK_LIVE, BLOCK_STALE; else never published. W: who publishes, who
-			   retires. R: salvage, check */
+	slot_link slot; /* of an ended cart's last version: the slot to free with the block */
+	uint32_t mark;  /* BLOCK_LIVE, BLOCK_STALE; else never published. W: publishers and
+			   retirers. R: salvage, check */
 };
 
 static_assert(sizeof(struct block_header) == 16, "keeps the cart 16-aligned");
@@ -448,25 +441,26 @@ static_assert(sizeof(struct block_header) == 16, "keeps the cart 16-aligned");
  *   head (144) | ids, padded to 8 | attributes, padded to 8 | ops 56 * ops_count |
  *   lines 56 * line_count | words of the lines
  *
- * ids: restaurant_id then session_id, without a separator. attributes: a
- * MessagePack map of strings. Sizes follow from the head; `size` is their sum.
+ * ids: restaurant_id then session_id, without a separator. attributes: a MessagePack map of
+ * strings. Sizes follow from the head; `size` is their sum.
  *
- * What finding it takes comes last in the head: version, sizes and the first 32 bytes of the ids
- * are in one cache line.
- * sum:       XXH3_64 of the bytes from offset 8 to the end of the attributes (padding is zero)
- * lines_sum: sum over the lines of XXH3_64(line record, seed = its index), modulo 2^64
- * ops_sum:   the same over the op records
+ * The end of the head has what is needed to find a cart: version, sizes and the first 32 bytes of
+ * the ids share one cache line.
+ *
+ *   sum:       XXH3_64 of the bytes from offset 8 to the end of the attributes (padding is zero)
+ *   lines_sum: sum over the lines of XXH3_64(line record, seed = its index), modulo 2^64
+ *   ops_sum:   the same over the op records
+ *
  * so a change costs checksums of what changed, not of the whole.
  */
 #define CART_FORMAT 3u
-#define VERSION_MAX (1ull << 48) /* no cart has been changed so often: what is beyond is damage */
+#define VERSION_MAX (1ull << 48) /* no cart is changed so often: a greater number is damage */
 /*
- * A version names one content for ever. Where versions that somebody saw may have been lost, all
- * that are given afterwards are of a later epoch, and at least half an epoch's numbers are left
- * out. So none of the lost numbers is given again if no cart was changed 2^27 times since the last
- * sync of the journal, which takes half a minute even if nothing else is done. The upper half of
- * all numbers has no epochs: a cart that came from elsewhere with a huge version does not use up
- * those of the others.
+ * A version names one content for ever. Where versions that a caller saw may have been lost, all
+ * later ones are of a later epoch, and at least half an epoch's numbers are skipped. So no lost
+ * number is given again unless a cart was changed 2^27 times since the last sync of the journal,
+ * which takes half a minute even if nothing else is done. The upper half of all numbers has no
+ * epochs: a cart from elsewhere with a huge version does not use up the numbers of the others.
  */
 #define VERSION_EPOCH_BITS 28
 #define VERSION_EPOCH_MAX ((uint32_t)(VERSION_MAX / 2 >> VERSION_EPOCH_BITS))
@@ -486,7 +480,7 @@ struct cart_head {
 	uint32_t line_count;
 	uint32_t next_line; /* the number that the next new line gets; from 1 */
 	uint32_t ops_count;
-	uint32_t ops_next; /* where the next op record goes once there are CORRAL_OPS_KEPT */
+	uint32_t ops_next; /* index of the next op record once there are CORRAL_OPS_KEPT */
 	uint32_t attributes_size;
 	uint32_t attribute_count;
 	uint32_t words_size;
@@ -522,7 +516,7 @@ static_assert(sizeof(struct cart_line) == 56, "as drawn");
 
 struct cart_op {              /* a remembered operation and its answer */
 	uint64_t id[2];       /* XXH3_128 of the operation id */
-	uint64_t fingerprint; /* of the change; 0: not known. See fingerprint.c */
+	uint64_t fingerprint; /* of the change; 0: unknown. See fingerprint.c */
 	uint64_t version;
 	int64_t subtotal_cents;
 	int64_t tax_cents;
@@ -531,7 +525,7 @@ struct cart_op {              /* a remembered operation and its answer */
 };
 
 static_assert(sizeof(struct cart_op) == 56, "as drawn");
-/* Differs as soon as one of the shapes above does. */
+/* Differs if one of the shapes above does. */
 #define LAYOUT_MIX(hash, value)                                                                    \
 	(((uint64_t)(hash) ^ (uint64_t)(value)) * 0x100000001b3ull) /* FNV-1a's step */
 #define LAYOUT_MIX4(hash, a, b, c, d)                                                              \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * lease.h: how long a cart has, in one word: when it was last active, and its time to live.
+ * lease.h: a cart's lease in one word: when it was last active, and its time to live.
  *
  *   63                             21 20    16 15                   0
  *  +---------------------------------+--------+----------------------+
@@ -8,16 +8,16 @@
  *  +---------------------------------+--------+----------------------+
  *
  * A unit is 2^17 ns, 0.13 ms. The time to live is mantissa << shift units, rounded up; 0 means the
- * arena's default. Since both stand in one word, one compare-and-swap renews a cart or ends it, and
- * of two that try at once one wins. Two words are no times:
+ * arena's default. Since both are in one word, one compare-and-swap renews a cart or ends it, and
+ * if two threads try at once, one of them wins. Two words are not times:
  *
- * LEASE_ENDED: the slot holds no cart, and is being unlinked or is free.
+ * LEASE_ENDED: the slot has no cart, and is being unlinked or is free.
  *
- * LEASE_OVER: the cart's time is up, and somebody may have been told so. Its version is still the
- * slot's current one, for the numbers of the versions that follow, and is shown to nobody. Only the
- * holder of the slot's lock leaves this state: by ending the cart, or by a new cart in its place.
+ * LEASE_OVER: the cart's time is up, and a caller may have been told so. Its version is still the
+ * slot's current one, so that later versions get greater numbers, but is no longer shown. Only the
+ * holder of the slot's lock leaves this state: it ends the cart, or puts a new cart in its place.
  *
- * Pure functions; a damaged word decodes to some time.
+ * All functions are pure; a damaged word decodes to some time.
  */
 #ifndef CORRAL_LEASE_H
 #define CORRAL_LEASE_H
@@ -36,13 +36,13 @@
 #define LEASE_OVER 1ull /* (0: the slot was never used) */
 #define LEASE_ENDED 2ull
 
-/* Does it say a time? If not, it is one of the two words above, or damaged. */
+/* Does the word hold a time? If not, it is one of the two words above, or damaged. */
 static inline bool lease_runs(uint64_t lease)
 {
 	return lease >> LEASE_TTL_BITS != 0;
 }
 
-/* The code of a time to live, rounded up; of 0 (the arena's default) 0. */
+/* The code of a time to live, rounded up; 0 for 0 (the arena's default). */
 static inline uint32_t lease_ttl_code(uint64_t ttl_ns)
 {
 	uint64_t units = ttl_ns / (uint64_t)LEASE_UNIT_NS + (ttl_ns % (uint64_t)LEASE_UNIT_NS != 0);
@@ -69,13 +69,13 @@ static inline uint64_t lease_of(int64_t touched_ns, uint32_t ttl_code)
 	return (uint64_t)units << LEASE_TTL_BITS | (ttl_code & LEASE_TTL_MASK);
 }
 
-/* The last activity, in arena time. Of a word that says no time: longer ago than any. */
+/* The last activity, in arena time. For a word that holds no time: earlier than any. */
 static inline int64_t lease_touched_ns(uint64_t lease)
 {
 	return (int64_t)(((lease >> LEASE_TTL_BITS) - LEASE_EPOCH) << LEASE_UNIT_SHIFT);
 }
 
-/* The time to live, or the default where the lease names none. */
+/* The time to live, or the default if the lease names none. */
 static inline uint64_t lease_ttl_ns(uint64_t lease, uint64_t default_ns)
 {
 	uint64_t code = lease & LEASE_TTL_MASK;
@@ -84,15 +84,17 @@ static inline uint64_t lease_ttl_ns(uint64_t lease, uint64_t default_ns)
 	return likely(units == 0) ? default_ns : units << LEASE_UNIT_SHIFT;
 }
 
-/* From this arena time on, the cart's time is up. (One unit more: the last activity was rounded
- * down.) */
+/*
+ * From this arena time on, the cart's time is up. (One unit is added, since the last activity was
+ * rounded down.)
+ */
 static inline int64_t lease_deadline_ns(uint64_t lease, uint64_t default_ns)
 {
 	return deadline_ns(lease_touched_ns(lease) + LEASE_UNIT_NS,
 			   lease_ttl_ns(lease, default_ns));
 }
 
-/* The same time to live, renewed by an activity; activity never goes back. */
+/* The lease after an activity now, with the same time to live. The time never goes back. */
 static inline uint64_t lease_touched(uint64_t lease, int64_t now_ns)
 {
 	uint64_t renewed = lease_of(now_ns, (uint32_t)(lease & LEASE_TTL_MASK));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * location.c: where and when the arena is: location strings, the directory, the
- * boot, the time namespace, the clocks. Declared in arena.h.
+ * location.c: where and when the arena is: location strings, the directory, the boot, the time
+ * namespace, the clocks. Declared in arena.h.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -35,8 +35,8 @@ static int absolute(const char *name, char path[PATH_MAX], char *why)
 			return reason_system(why, -errno, "cannot tell the current directory");
 		n = snprintf(path, PATH_MAX, "%s/%s", here, name);
 	}
-	while (n > 1 && n < PATH_MAX &&
-	       path[n - 1] == '/') /* it is to name the directory, not what a link leads to */
+	/* without slashes at the end it names the directory itself, not what a link leads to */
+	while (n > 1 && n < PATH_MAX && path[n - 1] == '/')
 		path[--n] = '\0';
 	/* room for the names of the files in it */
 	return n >= PATH_MAX - 32 ?
@@ -155,22 +155,22 @@ bool arena_other_time(const struct arena_header *h)
 int (*arena_clock)(clockid_t clock, struct timespec *ret_now) = clock_gettime;
 
 /*
- * The vDSO's own function: the C library's is the same behind two more jumps, which is a tenth of
- * what a read takes. (Its name is that of vdso(7), for x86-64 and for arm64.) When the library is
- * loaded: later somebody else may hold the loader's lock.
+ * Use the vDSO's own function: the C library reaches it through two more jumps, a tenth of the cost
+ * of a read. (vdso(7) gives its name for x86-64 and for arm64.) This is done when the library is
+ * loaded, because later another thread may hold the loader's lock.
  */
 static __attribute__((constructor)) void find_clock(void)
 {
-	void *vdso =
-		dlopen("linux-vdso.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD); /* never unloaded */
+	/* never unloaded */
+	void *vdso = dlopen("linux-vdso.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
 	void *found = NULL;
 
 	if (arena_clock != clock_gettime)
-		return; /* a test's */
+		return; /* a test has set it */
 	for (size_t i = 0; vdso != NULL && found == NULL && i < 2; i++)
 		found = dlsym(vdso, i == 0 ? "__vdso_clock_gettime" : "__kernel_clock_gettime");
 	if (found != NULL)
-		memcpy(&arena_clock, &found, sizeof(found)); /* C has no cast for it */
+		memcpy(&arena_clock, &found, sizeof(found)); /* C has no cast for this */
 }
 
 int64_t arena_wall_ms(void)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * reserve.c: disk space and huge pages for the arena, before anyone touches it. Declared
- * in arena.h.
+ * reserve.c: disk space and huge pages for the arena, before their first use. Declared in arena.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +17,8 @@
 #endif
 
 /*
- * A file that is made longer than RLIMIT_FSIZE, or written behind it, gets its process the signal
- * SIGXFSZ. The signals are the host's: so the limit is looked at before.
+ * A process that extends a file beyond RLIMIT_FSIZE, or writes beyond it, gets SIGXFSZ. Signals
+ * belong to the host: so the limit is checked first.
  */
 int arena_may_write_to(uint64_t end)
 {
@@ -31,7 +30,7 @@ int arena_may_write_to(uint64_t end)
 		       0;
 }
 
-/* Reserve a byte range; where the file system cannot, write zeroes (nobody uses the range yet). */
+/* Reserve a byte range; if the file system cannot, write zeroes (the range is not in use yet). */
 int arena_reserve_file(int fd, uint64_t at, uint64_t bytes)
 {
 	static const uint8_t zeroes[65536];
@@ -43,7 +42,8 @@ int arena_reserve_file(int fd, uint64_t at, uint64_t bytes)
 	while (r < 0 && errno == EINTR);
 	if (r == 0)
 		return 0;
-	/* EPERM: a sandbox denies the call; if the file itself is meant, writing will say so, too
+	/*
+	 * EPERM: a sandbox denies the call. If it means the file itself, the write will say so, too
 	 */
 	if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EPERM)
 		return -errno;
@@ -64,9 +64,9 @@ int arena_reserve_file(int fd, uint64_t at, uint64_t bytes)
 }
 
 /*
- * In a file system in memory nothing is huge unless one asks for it; here before anyone uses it,
- * which is when it is cheap. Elsewhere the mapping's advice does it, if anything. It is an advice:
- * where it is not heard, reads take longer.
+ * A memory file system makes huge pages only on request; the request is cheap before the range is
+ * used. Elsewhere the mapping's own advice may do it. This is only advice: if it is ignored, reads
+ * take longer.
  */
 void arena_make_huge(const struct arena *arena, uint64_t from, uint64_t end)
 {
@@ -75,8 +75,9 @@ void arena_make_huge(const struct arena *arena, uint64_t from, uint64_t end)
 }
 
 /*
- * Whole extents only, the last one up to the end of the file. The kernel may keep an extent in one
- * huge page, and has disk space for all of a page or kills who writes to it (SIGBUS).
+ * Reserve whole extents only, the last one up to the end of the file. The kernel may keep an extent
+ * in one huge page; unless it has disk space for all of that page, it kills a process that writes
+ * to it (SIGBUS).
  */
 int arena_reserve(struct arena *arena, uint32_t first, uint32_t count)
 {
@@ -98,8 +99,9 @@ int arena_reserve(struct arena *arena, uint32_t first, uint32_t count)
 }
 
 /*
- * First it is not reserved any more, then it is given back: who comes after a death in between
- * reserves again what is there still, or gives it back the next time: whatever is behind goes, too.
+ * First lower reserved_pages, then give the space back. After a death in between, the space is
+ * reserved again when it is needed, or given back the next time, since everything beyond
+ * reserved_pages goes.
  */
 int64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most)
 {
@@ -123,7 +125,7 @@ int64_t arena_unreserve(struct arena *arena, uint32_t keep, uint64_t most)
 	if (r == 0)
 		return (int64_t)(end - from);
 	if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM)
-		note(&h->reserved_pages, reserved); /* it is there still, all of it */
+		note(&h->reserved_pages, reserved); /* all of it is still there */
 	return -errno;
 }
 

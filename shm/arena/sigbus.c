@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sigbus.c: see sigbus.h. In the handler: atomic loads, mremap(2), mmap(2), fstat(2) and fcntl(2),
- * nothing that takes a lock of the process.
+ * sigbus.c: see sigbus.h. The handler uses atomic loads, mremap(2), mmap(2), fstat(2) and fcntl(2);
+ * it takes no lock of the process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +19,10 @@
 struct watched {
 	uintptr_t base; /* 0: none. Written last, cleared first */
 	uint64_t bytes;
-	void *spare;   /* a page with the header that takes the place of the arena's */
-	uint32_t lost; /* 1: it was replaced, or is just being */
+	void *spare;   /* a page with the header that replaces the arena's */
+	uint32_t lost; /* 1: it was replaced, or is being replaced */
 	uint32_t byte;
-	int lock_fd; /* whose lock's bytes; -1: none */
+	int lock_fd; /* of the lock file; -1: none */
 	dev_t lock_dev;
 	ino_t lock_ino;
 	const uint64_t *epoch;
@@ -33,14 +33,15 @@ static uint32_t watched_count;
 static uint32_t caught;
 static size_t page_bytes;
 static bool installed;
-static struct sigaction former;  /* that we pass on to */
-static struct sigaction earlier; /* the one before us, if the host has set `former` after us */
-static bool overtaken;           /* there is an earlier one, to which the host's passes on to us */
+static struct sigaction former;  /* the handler we pass other signals on to */
+static struct sigaction earlier; /* the one before ours, if the host set `former` after us */
+static bool overtaken;           /* `earlier` is set: the host's handler passes on to ours */
 static __thread const void *passing __attribute__((tls_model("initial-exec"))); /* a frame */
 
 /*
- * Nothing of ours reaches the file any more, but what we held in it may: a cart's lock, a reader's
- * phase. For others we are dead from now on. (The descriptor may be the host's own by now.)
+ * We no longer reach the file, but may still hold something in it: a cart's lock, a reader's phase.
+ * From now on, we count as dead to other processes. (The descriptor may have become the host's own
+ * by now.)
  */
 static void give_byte_up(const struct watched *w)
 {
@@ -60,7 +61,7 @@ static bool replace(struct watched *w)
 	uint8_t *base = (uint8_t *)w->base; /* NOLINT(performance-no-int-to-ptr) */
 
 	if (swap_acq_rel(&w->lost, 1u) != 0)
-		return true; /* another thread is at it: our access fails again until it is done */
+		return true; /* another thread replaces it: our access faults again until then */
 	store_relaxed(&caught, 1u);
 	if (mremap(w->spare, page_bytes, page_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, base) ==
 		    MAP_FAILED ||
@@ -83,16 +84,16 @@ static void pass_to(const struct sigaction *other, int number, siginfo_t *info, 
 		return;
 	}
 	if (other->sa_handler == SIG_IGN && info->si_code <= 0)
-		return; /* sent by somebody, and not wanted */
+		return; /* sent by another process, and ignored */
 	(void)signal(number, SIG_DFL);
 	if (info->si_code <= 0)
-		(void)raise(number); /* comes when we return; a fault comes again by itself */
+		(void)raise(number); /* delivered when we return; a fault repeats by itself */
 }
 
 /*
- * Not ours: as if we were not there. A host's handler that was set after us passes on to us what is
- * not its own, and we have put ourselves before it since: the second time it comes here with the
- * same signal, it goes to the one before us both.
+ * The fault is not ours: behave as if we were not installed. If the host set a handler after ours,
+ * and we then installed ours again in front of it, its handler passes on to us what is not its own.
+ * So a signal that arrives here a second time goes to the handler before both.
  */
 static void pass_on(int number, siginfo_t *info, void *context)
 {
@@ -127,7 +128,7 @@ static bool is_ours(const struct sigaction *action)
 	return (action->sa_flags & SA_SIGINFO) != 0 && action->sa_sigaction == on_sigbus;
 }
 
-/* To be the first that the signal comes to, also where a host has set its own meanwhile. */
+/* Make our handler the first to get the signal, even if the host has set its own meanwhile. */
 static int install(void)
 {
 	struct sigaction action = { .sa_sigaction = on_sigbus,
@@ -150,7 +151,7 @@ static int install(void)
 	return 0;
 }
 
-/* Unless somebody took the signal after us: he may go on calling us, and then we pass on. */
+/* Restore the former handler, unless another was set after ours: it may go on calling us. */
 static void uninstall(void)
 {
 	struct sigaction now;
@@ -158,7 +159,7 @@ static void uninstall(void)
 	if (sigaction(SIGBUS, NULL, &now) != 0 || !is_ours(&now) ||
 	    sigaction(SIGBUS, &former, NULL) < 0)
 		return;
-	/* overtaken: the host's handler, which is the first now, still knows us as its former */
+	/* overtaken: the host's handler is first now, and still passes on to ours */
 	if (overtaken)
 		former = earlier;
 	installed = overtaken;
@@ -194,8 +195,8 @@ int sigbus_watch(void *base, uint64_t bytes)
 	w->spare = spare;
 	w->lost = 0;
 	w->lock_fd = -1;
-	store_release(&w->base,
-		      (uintptr_t)base); /* for our own handler: the other words come first */
+	/* release: the handler must see the other words first */
+	store_release(&w->base, (uintptr_t)base);
 	return 0;
 }
 
@@ -213,9 +214,9 @@ void sigbus_bind(const void *base, int lock_fd, uint32_t byte, const uint64_t *e
 		w->lock_dev = st.st_dev;
 		w->lock_ino = st.st_ino;
 		w->epoch = epoch;
-		store_release(&w->lock_fd, lock_fd); /* for our handler: the others first */
+		store_release(&w->lock_fd, lock_fd); /* for our handler: the other words first */
 		if (load_acquire(&w->lost) != 0)
-			give_byte_up(w); /* it was replaced before we were there */
+			give_byte_up(w); /* it was replaced before this call */
 		return;
 	}
 }
@@ -236,5 +237,5 @@ void sigbus_forget(const void *base)
 
 bool sigbus_caught(void)
 {
-	return load_relaxed(&caught) != 0; /* relaxed: asked when all is over */
+	return load_relaxed(&caught) != 0; /* relaxed: asked after the fact */
 }
