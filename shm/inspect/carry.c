@@ -17,17 +17,17 @@
 #include "inspect/carry.h"
 #include "store/slot.h"
 
-#define CLOCK_SLACK_NS                                                                             \
-	60000000000ull /* a touch older than the cart's last change by more than this is damage */
+/* a touch older than the cart's last change by more than this is damage */
+#define CLOCK_SLACK_NS 60000000000ull
 #define TTL_FALLBACK_NS 1800000000000ull
 
 struct carry {
 	struct former former;
 	const uint8_t *base;
-	uint64_t bytes; /* that are mapped */
-	int64_t now_ns; /* arena time: now, or when it stood still */
+	uint64_t bytes; /* mapped */
+	int64_t now_ns; /* arena time: now, or when the arena was last in use */
 	uint64_t ttl_ns;
-	uint8_t *cart; /* the one that is looked at, in today's format */
+	uint8_t *cart; /* the cart being read, in the current format */
 };
 
 /* ------------------------------------------------------------------- open */
@@ -39,7 +39,7 @@ static bool other_boot(const struct former *former)
 	return arena_boot_id(boot) && memcmp(boot, former->boot_id, sizeof(boot)) != 0;
 }
 
-/* The newest time the arena knows: now, or, after another boot, when its agent looked last. */
+/* The newest time the arena knows: now, or, after another boot, its agent's last heartbeat. */
 static int64_t time_of(const struct former *former)
 {
 	struct arena_header clock = { .clock_offset_ns = former->clock_offset_ns };
@@ -137,7 +137,7 @@ bool carry_process(const struct carry *carry, uint32_t number, int32_t *ret_pid,
 
 /* ------------------------------------------------------------------- carts */
 
-/* The cart of a slot, in today's format. NULL: it is damaged, or the slot leads to another's. */
+/* The cart of a slot, in the current format. NULL: it is damaged, or belongs to another slot. */
 static const struct cart_head *cart_of(const struct carry *carry, const struct former_slot *slot)
 {
 	const struct cart_head *cart = (const struct cart_head *)(void *)carry->cart;
@@ -155,15 +155,15 @@ static const struct cart_head *cart_of(const struct carry *carry, const struct f
 }
 
 /*
- * Since its last activity, which is not before its last change: the cart, which has a checksum,
- * bears witness against the slot, which has none.
+ * Time since the cart's last activity. That cannot be before its last change: the cart has a
+ * checksum and is trusted over the slot, which has none.
  */
 static uint64_t idle_of(const struct carry *carry, const struct former_slot *slot,
 			const struct cart_head *cart)
 {
 	int64_t idle_ns = ns_since(carry->now_ns, slot->touched_ns);
-	int64_t since_change_ms = ns_since(
-		arena_wall_ms(), cart->updated_ms); /* wraps: no checksum makes it a time */
+	/* may wrap: a valid checksum does not make updated_ms a sensible time */
+	int64_t since_change_ms = ns_since(arena_wall_ms(), cart->updated_ms);
 	uint64_t most_ns = since_change_ms > 0 ? (uint64_t)since_change_ms * 1000000 : 0;
 
 	if (idle_ns < 0)
@@ -200,7 +200,7 @@ int carry_carts(const struct carry *carry,
 		int r = take(context, cart, cart->size, idle_ns);
 		if (r < 0)
 			return r;
-		totals.kept += r == 0; /* 1: there is one as new */
+		totals.kept += r == 0; /* 1: the new arena has one as new */
 	}
 	*ret_totals = totals;
 	return 0;

@@ -2,9 +2,10 @@
 /*
  * check.c: inspect_check().
  *
- * It accounts for every block only if the arena stood still meanwhile: a fingerprint of all list
- * heads, intents and counters is taken before and after the walk. When it never stands still, the
- * carts and the structures are verified all the same, and only the accounting is left out.
+ * Every block can be accounted for only if the arena did not change meanwhile: so a fingerprint of
+ * all list heads, intents and counters is taken before and after the walk. If the arena never stays
+ * still, the carts and the structures are verified all the same, and only the accounting is left
+ * out.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@
 
 #define STILL_TRIES 5
 
-/* Of everything that moves when blocks move. */
+/* A fingerprint of everything that moves when blocks move. */
 static uint64_t still_mark(const struct inspect *inspect)
 {
 	const struct arena *arena = &inspect->arena;
@@ -35,7 +36,7 @@ static uint64_t still_mark(const struct inspect *inspect)
 	return XXH3_64bits_withSeed(arena->pages, arena->page_count * sizeof(uint32_t), mark);
 }
 
-struct kept { /* findings are kept until we know that the arena stood still */
+struct kept { /* findings, kept until it is known that the arena did not change */
 	char *text;
 	size_t size;
 	FILE *stream;
@@ -46,7 +47,7 @@ static void keep_finding(void *context, const char *line)
 	fprintf(((struct kept *)context)->stream, "%s\n", line);
 }
 
-/* Numbers of the header that others follow. */
+/* Check those numbers in the header that other code relies on. */
 static void check_header(struct inspect *inspect)
 {
 	const struct arena *arena = &inspect->arena;
@@ -73,7 +74,7 @@ static void check_header(struct inspect *inspect)
 			  (unsigned long long)h->gp_phase, (unsigned long long)h->gp_fenced);
 }
 
-/* Locks are held by records that there are and that somebody owns. */
+/* Every lock must be held by a record that exists and has an owner. */
 static int check_locks(struct inspect *inspect)
 {
 	struct inspect_lock rows[64];

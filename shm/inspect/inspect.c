@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * inspect.c: see inspect.h: open for reading only, and the rows. The check is in check.c.
+ * inspect.c: see inspect.h: opening the arena for reading, and the rows. The check is in check.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -95,8 +95,8 @@ static int map_file(const char *path, bool lenient, struct inspect *inspect, cha
 		inspect->arena.base = NULL;
 		return reason_system(why, -errno, "%s: cannot map the arena", path);
 	}
-	inspect->arena.watched = sigbus_watch(inspect->arena.base, inspect->file_bytes) ==
-				 0; /* else it goes without */
+	/* if there is no place for it, go on without the handler */
+	inspect->arena.watched = sigbus_watch(inspect->arena.base, inspect->file_bytes) == 0;
 	inspect->arena.header = (struct arena_header *)(void *)inspect->arena.base;
 	int r = arena_validate(&inspect->arena, inspect->file_bytes, inspect->header_fault);
 	inspect->readable = r == 0;
@@ -209,8 +209,8 @@ void inspect_counters(const struct inspect *inspect, uint64_t ret_sums[STAT_SLOT
 	uint32_t high = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
 	for (uint32_t number = 0; number < high; number++)
 		for (uint32_t index = 0; index < STAT_SLOTS; index++)
-			ret_sums[index] += load_relaxed(
-				&arena->threads[number].stat[index]); /* relaxed: a counter */
+			/* relaxed: a counter */
+			ret_sums[index] += load_relaxed(&arena->threads[number].stat[index]);
 }
 
 /* -------------------------------------------------------------------- rows */
@@ -242,8 +242,8 @@ int inspect_process(struct inspect *inspect, uint32_t index, bool *ret_used,
 }
 
 /*
- * All lists of all records together are no longer than the space: in an arena that was written to
- * in bad faith, each of many may lead into one ring.
+ * The sum over a list, out of a budget: all lists of all records together cannot exceed the space.
+ * In a maliciously written arena, each of many lists may lead into the same ring.
  */
 static uint64_t list_bytes(struct inspect *inspect, block_ref first)
 {

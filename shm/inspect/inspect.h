@@ -2,9 +2,9 @@
 /*
  * inspect.h: a read-only walk over an arena, for the tools.
  *
- * Maps the file PROT_READ and registers nowhere: it works on an arena that no agent
- * serves, on a copy, and on a damaged file, and it never changes a byte. What it shows
- * of a live arena is a moment's picture, put together word by word.
+ * It maps the file PROT_READ and registers nowhere: so it works on an arena without an agent, on a
+ * copy, and on a damaged file, and it never changes a byte. What it shows of a live arena is read
+ * word by word, not as one snapshot.
  */
 #ifndef CORRAL_INSPECT_H
 #define CORRAL_INSPECT_H
@@ -15,25 +15,25 @@
 struct inspect;
 
 /*
- * Open directory/arena (or a file of another name, when `path` is a regular file).
- * `lenient`: map it even if the header is damaged, as far as that is possible (check). 0 or -errno;
- * why (at least 256 bytes) says what and what to do.
+ * Open directory/arena (or a file of another name, if `path` is a regular file). `lenient`: map it
+ * even if the header is damaged, as far as possible (for check). 0 or -errno; why (at least 256
+ * bytes) says what failed and what to do.
  */
 int inspect_open(const char *path, bool lenient, struct inspect **ret_inspect, char *why,
 		 size_t why_size);
-/* The same in a directory that the caller has open, and trusts; the path is for messages. */
+/* The same in a directory that the caller has opened and trusts; the path is for messages. */
 int inspect_open_at(int dir_fd, const char *path, bool lenient, struct inspect **ret_inspect,
 		    char *why, size_t why_size);
 
 void inspect_close(struct inspect *inspect);
 
-/* The header as it is in the file. */
+/* The header in the file. */
 const struct arena_header *inspect_header(const struct inspect *inspect);
 
-/* Is it on a file system, or a file, where a full disk is a SIGBUS? filesystem.h */
+/* Is it on a file system, or in a file, where a full disk raises SIGBUS? See filesystem.h. */
 bool inspect_copies_on_write(const struct inspect *inspect);
 
-/* Does an agent hold its byte of the directory's lock file? */
+/* Does an agent hold its byte of the lock file? */
 bool inspect_agent_lives(const struct inspect *inspect);
 
 /* The counters of stat.def, in its order: sums over all thread records. */
@@ -41,15 +41,15 @@ void inspect_counters(const struct inspect *inspect, uint64_t ret_sums[STAT_SLOT
 
 struct inspect_totals {
 	uint64_t file_bytes;    /* logical size of the file */
-	uint64_t disk_bytes;    /* what the file system has given it */
+	uint64_t disk_bytes;    /* allocated by the file system */
 	uint64_t fixed_bytes;   /* header, records, buckets, slots, page table */
 	uint64_t span_bytes;    /* pages given to size classes */
-	uint64_t cart_bytes;    /* the bytes of the live cart versions themselves */
-	uint64_t live_bytes;    /* of the blocks they are in */
+	uint64_t cart_bytes;    /* of the live cart versions themselves */
+	uint64_t live_bytes;    /* of the blocks that hold them */
 	uint64_t free_bytes;    /* blocks in free lists, and never used parts of spans */
 	uint64_t cached_bytes;  /* in threads' caches and hands */
-	uint64_t retired_bytes; /* wait for a grace period */
-	uint64_t lost_bytes;    /* in none of these (only meaningful when nobody is attached) */
+	uint64_t retired_bytes; /* waiting for a grace period */
+	uint64_t lost_bytes;    /* in none of these (meaningful only if no process is attached) */
 	uint32_t carts_open;
 	uint32_t carts_checked_out;
 	uint32_t carts_ending; /* ended, not yet freed */
@@ -64,12 +64,12 @@ struct inspect_totals {
 	uint32_t locks_held;
 };
 
-/* Walk everything and add up; bounded on damaged files. */
+/* Walk the whole arena and add up; bounded even in damaged files. */
 int inspect_totals(struct inspect *inspect, struct inspect_totals *ret_totals);
 
 /*
- * Rows; each returns 0, or -ENXIO past the end. index runs from 0 over all records; *ret_used
- * false: skip it.
+ * Rows. Each call returns 0, or -ENXIO past the end. index runs from 0 over all records; *ret_used
+ * false: skip this one.
  */
 struct inspect_process {
 	uint32_t number;
@@ -86,18 +86,18 @@ int inspect_process(struct inspect *inspect, uint32_t index, bool *ret_used,
 
 struct inspect_thread {
 	uint32_t number;
-	uint32_t process; /* number; UINT32_MAX when free but with something in its lists */
+	uint32_t process; /* number; UINT32_MAX: none, but there is something in its lists */
 	int32_t pid;      /* of that process */
 	char program[41];
 	int32_t tid;
-	uint32_t nest;            /* depth of its read-side critical section, 0 none */
-	uint64_t phases_behind;   /* grace-period phases since it began, 0 current */
-	int64_t stalled_ms;       /* how long a grace period has waited for it; 0 not */
+	uint32_t nest;            /* nesting depth of its read-side critical section; 0: none */
+	uint64_t phases_behind;   /* grace-period phases since it began; 0: current */
+	int64_t stalled_ms;       /* how long a grace period has waited for it; 0: none does */
 	uint64_t held_back_bytes; /* retired memory that waits for it */
-	bool revoked;             /* its view was taken back, and it does not know yet */
+	bool revoked;             /* its view was revoked, and it has not noticed yet */
 	uint64_t cached_bytes;
 	uint64_t retired_bytes;
-	char doing[64]; /* what stands in its intent, in words; "" nothing */
+	char doing[64]; /* its intent in words; "": nothing */
 };
 int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used,
 		   struct inspect_thread *ret_row);
@@ -122,7 +122,7 @@ struct inspect_lock {
 	int32_t pid;
 	bool alive;
 	bool waiters;
-	int64_t held_ms; /* since its holder's call got its locks; -1 unknown */
+	int64_t held_ms; /* since the holder's call got its locks; -1: unknown */
 };
 /* The last repairs, the oldest first; *ret_count at most max. See death_log.h. */
 int inspect_deaths(struct inspect *inspect, struct death *ret_rows, size_t max, size_t *ret_count);
@@ -131,7 +131,7 @@ int inspect_deaths(struct inspect *inspect, struct death *ret_rows, size_t max, 
 int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t max,
 		  size_t *ret_count);
 
-/* One slot: *ret_used false when it holds no cart. Points into the mapping. */
+/* One slot; *ret_used is false if it has no cart. bytes points into the mapping. */
 struct inspect_slot {
 	uint32_t number;
 	const void *bytes;
@@ -143,10 +143,10 @@ int inspect_slot(struct inspect *inspect, uint32_t index, bool *ret_used,
 		 struct inspect_slot *ret_row);
 
 /*
- * Verify everything: header, page table, spans, chains, every live cart (checksums
- * included), locks, and, when the arena stood still meanwhile, that each block and slot is in
- * exactly one place. finding() gets one line for each fault. *ret_faults counts them.
- * *ret_quiet: it stood still, so the accounting was checked too.
+ * Verify everything: header, page table, spans, chains, every live cart (with its checksums),
+ * locks; and, if the arena did not change meanwhile, that each block and slot is in exactly one
+ * place. finding() gets one line per fault, and *ret_faults counts them. *ret_quiet: the arena did
+ * not change, so the accounting was checked too.
  */
 int inspect_check(struct inspect *inspect, void (*finding)(void *context, const char *line),
 		  void *context, uint64_t *ret_faults, bool *ret_quiet,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * salvage.c: see salvage.h. Opens the file; salvage_carts.c takes the carts out of it.
+ * salvage.c: see salvage.h. It opens the file; salvage_carts.c takes the carts out of it.
  *
- * The file is mapped over zeroes, and only where it has data: what was cut off, and what is a hole,
- * reads as nothing, costs no memory, and cannot end us by SIGBUS in a file system that is full.
+ * The file is mapped over zeroes, and only where it has data. What was cut off, or is a hole, reads
+ * as zeroes, costs no memory, and cannot kill us with SIGBUS on a full memory file system.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,14 +21,14 @@
 
 #define SEED_SAMPLES 16u
 #define TTL_FALLBACK_NS 1800000000000ull
-#define PIECES_MAX 16384u /* a process may have some 65,000 mappings */
+#define PIECES_MAX 16384u /* a process may have about 65,000 mappings */
 
 /* ------------------------------------------------------------------- open */
 
 /*
- * The next piece of the file that has data, from `at` on: *ret_from to *ret_end, in whole extents,
- * and longer ones in a large file, so that there are few. False: there is none. Where the file
- * system cannot tell, all of it is data.
+ * The next piece of the file with data, from `at` on: *ret_from to *ret_end, in whole extents, or
+ * larger units in a large file, to keep the pieces few. False: there is none. If the file system
+ * cannot tell, the whole file is one piece.
  */
 static bool next_piece(int fd, uint64_t at, uint64_t file_bytes, uint64_t *ret_from,
 		       uint64_t *ret_end)
@@ -64,10 +64,10 @@ static int map_pieces(struct salvage *salvage, uint64_t file_bytes)
 	salvage->pieces = calloc(PIECES_MAX, sizeof(*salvage->pieces));
 	if (salvage->pieces == NULL)
 		return -ENOMEM;
-	(void)fdatasync(arena->fd); /* some file systems call a hole what they have yet to write */
+	(void)fdatasync(arena->fd); /* some file systems report unwritten data as a hole */
 	for (uint64_t at = 0; next_piece(arena->fd, at, file_bytes, &from, &end); at = end) {
 		if (salvage->piece_count == PIECES_MAX)
-			return -EFBIG; /* the file grows under our eyes */
+			return -EFBIG; /* the file is growing meanwhile */
 		if (mmap(arena->base + from, end - from, PROT_READ, MAP_PRIVATE | MAP_FIXED,
 			 arena->fd, (off_t)from) == MAP_FAILED)
 			return -errno;
@@ -76,7 +76,7 @@ static int map_pieces(struct salvage *salvage, uint64_t file_bytes)
 	return 0;
 }
 
-/* The file over zeroes. */
+/* Map the file over zeroes. */
 static int map_over_zeroes(struct salvage *salvage, uint64_t bytes, uint64_t file_bytes)
 {
 	struct arena *arena = &salvage->arena;
@@ -88,7 +88,7 @@ static int map_over_zeroes(struct salvage *salvage, uint64_t bytes, uint64_t fil
 	arena->bytes = bytes;
 	int r = map_pieces(salvage, min_u64(bytes, file_bytes));
 	if (r == 0)
-		r = sigbus_watch(arena->base, bytes); /* a piece may have a hole yet */
+		r = sigbus_watch(arena->base, bytes); /* a piece may still have a hole */
 	arena->watched = r == 0;
 	if (r < 0) {
 		munmap(arena->base, bytes);
@@ -98,8 +98,8 @@ static int map_over_zeroes(struct salvage *salvage, uint64_t bytes, uint64_t fil
 }
 
 /*
- * Which length and geometry it had: as a sound header says, else as the file is long, if that can
- * be.
+ * Find the length and geometry that the arena had: those in the header if it is intact; else the
+ * file's length, if an arena can have it.
  */
 static int map_damaged(struct salvage *salvage, char *why)
 {
@@ -127,10 +127,8 @@ static int map_damaged(struct salvage *salvage, char *why)
 		return reason_system(why, r, "cannot map the arena (%llu bytes)",
 				     (unsigned long long)bytes);
 	arena->hash_seed = h.hash_seed;
-	(void)arena_assume(arena, bytes, h.max_carts); /* again: now with a base */
-	/*
-	 * behind the file's end there is nothing to look for: a damaged header may speak of 250 GiB
-	 */
+	(void)arena_assume(arena, bytes, h.max_carts); /* again, now with a base */
+	/* do not search beyond the file's end: a damaged header may claim 250 GiB */
 	arena->space_end = (block_ref)max_u64(arena->space_first,
 					      min_u64(arena->space_end, file_bytes / BLOCK_UNIT));
 	return 0;
@@ -143,13 +141,15 @@ static bool other_boot(const struct arena *arena)
 	return arena_boot_id(boot) && memcmp(boot, arena->header->boot_id, sizeof(boot)) != 0;
 }
 
-/* The newest time the arena knows: now, or, after another boot, when its agent looked last. */
+/* The newest time the arena knows: now, or, after another boot, its agent's last heartbeat. */
 static int64_t time_of(const struct arena *arena)
 {
 	return other_boot(arena) ? arena->header->heartbeat_ns : arena_now_ns(arena);
 }
 
-/* If the header's seed does not hash the carts as their slots say, a cart's own does. */
+/*
+ * If the header's seed does not hash the carts as their slots say, take the seed that a cart has.
+ */
 static int settle_seed(struct salvage *salvage, char *why)
 {
 	struct arena *arena = &salvage->arena;

@@ -3,18 +3,19 @@
  * salvage_carts.c: which version of each cart is the newest, in an arena that may be damaged
  * anywhere.
  *
- * That a version is the newest has to be a fact. These bear witness:
+ * There must be evidence that a version is the newest. The evidence is:
  *   - the slot: `current` leads to the version, and `newest` has its number, checked with the hash;
  *   - the block: its mark says that it was published and has not been retired (BLOCK_LIVE), unless
  *     it is in an intent.old, where a death may have left it;
- *   - the journal: it has no version that was not the newest once.
- * A version is taken if its slot leads to it and either `newest` or the mark confirms it; if it is
- * marked live and its slot is lost; or out of the journal if its number is the one that `newest`
- * has. What only the journal has, and nothing confirms, is taken too, but told as what may be
- * older. Everything else is left out and told.
+ *   - the journal: every version in it was once the newest.
  *
- * Slots are looked at one by one, linked or not; then all blocks, wherever the file has data, since
- * a slot of which nothing is left (a page of zeroes) says nothing of the cart it had.
+ * A version is taken if its slot leads to it and either `newest` or the mark confirms it; if it is
+ * marked live and its slot is lost; or from the journal if its number is that of `newest`. A
+ * version that only the journal has, and nothing confirms, is taken too, but reported as possibly
+ * not the newest. Everything else is left out and reported.
+ *
+ * Slots are examined one by one, linked or not; then all blocks, wherever the file has data,
+ * because a slot that was wiped (a page of zeroes) says nothing about the cart it had.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -28,20 +29,20 @@
 #include "memory/class.h"
 #include "store/slot.h"
 
-#define CLOCK_SLACK_NS                                                                             \
-	60000000000ull /* a touch older than the cart's last change by more than this is damage */
+/* a touch older than the cart's last change by more than this is damage */
+#define CLOCK_SLACK_NS 60000000000ull
 #define UNITS_PER_PAGE (PAGE_BYTES / BLOCK_UNIT)
 #define NO_SLOT UINT32_MAX
-#define TOUCHED_UNKNOWN (INT64_MIN / 2) /* then its last change counts */
+#define TOUCHED_UNKNOWN (INT64_MIN / 2) /* then the time of its last change counts */
 
 enum fate { FATE_KEPT, FATE_ENDED, FATE_LOST };
 
 struct entry {
 	uint64_t hash;
-	uint64_t newest; /* its number, as the slot says; 0: not known */
-	uint64_t best;   /* of a version that is marked live; 0: none was found */
-	block_ref ref;   /* that */
-	uint32_t slot;   /* NO_SLOT: it has none any more */
+	uint64_t newest; /* number of the newest version, from the slot; 0: unknown */
+	uint64_t best;   /* number of a version marked live; 0: none was found */
+	block_ref ref;   /* the block of that version */
+	uint32_t slot;   /* NO_SLOT: its slot is lost */
 	uint32_t fate;
 };
 
@@ -51,13 +52,13 @@ struct pass {
 	int (*take)(void *context, const void *cart, size_t size, uint64_t idle_ns);
 	void (*finding)(void *context, const char *line);
 	void *context;
-	uint8_t *second; /* the witness's version */
-	block_ref *
-		olds; /* about to be retired when their thread died: a successor may be published */
+	uint8_t *second; /* the journal's version */
+	/* about to be retired when their thread died: a successor may be published */
+	block_ref *olds;
 	uint32_t old_count;
-	uint64_t *seen;    /* a bit for each block that a slot leads to */
-	uint8_t *of_slot;  /* what was found out about it: fate plus one; 0: it says nothing */
-	uint32_t room;     /* for entries */
+	uint64_t *seen;    /* a bit for each block that a slot refers to */
+	uint8_t *of_slot;  /* by slot: fate plus one; 0: the slot is blank */
+	uint32_t room;     /* number of entries allocated */
 	uint32_t by_slots; /* entries of slots, sorted by hash; the others follow */
 	struct salvage_totals totals;
 };
@@ -100,15 +101,15 @@ uint64_t salvage_hash(const struct salvage *salvage, const struct cart_head *car
 /* --------------------------------------------------------------- handing over */
 
 /*
- * Since its last activity, which is not before its last change: the cart, which has a checksum,
- * bears witness against the slot, which has none.
+ * Time since the cart's last activity. That cannot be before its last change: the cart has a
+ * checksum and is trusted over the slot, which has none.
  */
 static uint64_t idle_of(const struct salvage *salvage, int64_t touched_ns,
 			const struct cart_head *cart)
 {
 	int64_t idle_ns = ns_since(salvage->now_ns, touched_ns);
-	int64_t since_change_ms = ns_since(
-		arena_wall_ms(), cart->updated_ms); /* wraps: no checksum makes it a time */
+	/* may wrap: a valid checksum does not make updated_ms a sensible time */
+	int64_t since_change_ms = ns_since(arena_wall_ms(), cart->updated_ms);
 	uint64_t most_ns = since_change_ms > 0 ? (uint64_t)since_change_ms * 1000000 : 0;
 
 	if (idle_ns < 0)
@@ -123,7 +124,7 @@ static bool is_over(const struct salvage *salvage, const struct cart_head *cart,
 	return (int64_t)idle_of(salvage, touched_ns, cart) >= deadline_ns(0, ttl_ns);
 }
 
-/* 0: taken; 1: it has ended, or there is one as new; -errno. */
+/* 0: taken; 1: it has ended, or the new arena has one as new; -errno. */
 static int hand_over(struct pass *pass, const struct cart_head *cart, int64_t touched_ns)
 {
 	if (is_over(pass->salvage, cart, touched_ns)) {
@@ -148,7 +149,7 @@ static uint64_t witness_slot(const struct pass *pass, uint32_t slot)
 	return pass->witness != NULL ? pass->witness->in_slot(pass->witness->context, slot) : 0;
 }
 
-/* The witness's version of this cart, if it is sound. */
+/* The journal's version of this cart, if it is valid. */
 static const struct cart_head *witness_cart(const struct pass *pass, uint64_t hash,
 					    int64_t *ret_touched_ns)
 {
@@ -169,7 +170,7 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* A version that the arena knows to be its newest, unless the journal has a newer one. */
+/* Deliver a version that the arena shows to be its newest, unless the journal has a newer one. */
 static int deliver(struct pass *pass, const struct cart_head *cart, uint64_t hash,
 		   int64_t touched_ns, bool found_again, const char *where, uint32_t number)
 {
@@ -261,7 +262,7 @@ static bool is_of(const struct pass *pass, const struct entry *entry, uint64_t h
 	return entry < pass->salvage->entries + pass->by_slots && entry->hash == hash;
 }
 
-/* Is this the fate of some cart with this hash? */
+/* Has any cart with this hash this fate? */
 static bool is_known(const struct pass *pass, uint64_t hash, enum fate fate)
 {
 	const struct entry *entry = first_of(pass, hash);
@@ -273,7 +274,7 @@ static bool is_known(const struct pass *pass, uint64_t hash, enum fate fate)
 
 /* --------------------------------------------------------------------- slots */
 
-/* Which version is the newest, as the slot says; 0: that word, or the hash, is damaged. */
+/* The newest version's number, from the slot; 0: that word, or the hash, is damaged. */
 static uint64_t newest_of(const struct slot *slot)
 {
 	return slot->newest == SLOT_NEWEST(slot->newest, slot->hash) ?
@@ -285,7 +286,7 @@ static bool is_newest(uint64_t version, uint64_t newest, uint32_t mark)
 {
 	if (mark == BLOCK_STALE)
 		return false;
-	/* a writer that died may have published the next version without saying so here */
+	/* a writer that died may have published the next version without noting its number here */
 	return version == newest || (version > newest && mark == BLOCK_LIVE);
 }
 
@@ -326,7 +327,7 @@ static int look_at_slot(struct pass *pass, uint32_t number)
 		return add_entry(pass, slot->hash, number, FATE_ENDED) != NULL ? 0 : -ENOMEM;
 	}
 	if (slot->current == 0 && slot->newest == 0)
-		return 0; /* never used, or of zeroes */
+		return 0; /* never used, or zeroed */
 	const struct cart_head *cart = salvage_copy(salvage, slot->current);
 	note_seen(pass, slot->current);
 	if (cart != NULL) {
@@ -347,8 +348,9 @@ static int look_at_slot(struct pass *pass, uint32_t number)
 /* -------------------------------------------------------------------- blocks */
 
 /*
- * Does a block begin here? Where the page table has a span its blocks begin at multiples of their
- * size, and all else is what somebody wrote into a cart; where it has none it is damaged.
+ * Does a block begin here? Where the page table has a span, its blocks begin at multiples of their
+ * size; a mark elsewhere is cart content that looks like one. Where the page table has no span, it
+ * is damaged, and any place may be a block.
  */
 static bool begins_block(const struct arena *arena, block_ref ref)
 {
@@ -387,8 +389,9 @@ static bool is_old(const struct pass *pass, block_ref ref)
 }
 
 /*
- * A version that is marked live, and no slot leads to it. That some slot says its cart has ended is
- * no word on it: the last version of that one is in the slot yet, or in an intent.old, or retired.
+ * Note a version that is marked live but that no slot leads to. A slot which says that the cart has
+ * ended is no evidence against it: an ended cart's last version is still in its slot, or in an
+ * intent.old, or retired.
  */
 static int note_live(struct pass *pass, block_ref ref, const struct cart_head *cart)
 {
@@ -397,7 +400,7 @@ static int note_live(struct pass *pass, block_ref ref, const struct cart_head *c
 
 	if (is_known(pass, hash, FATE_KEPT) || (old && is_known(pass, hash, FATE_ENDED)))
 		return 0;
-	if (!is_known(pass, hash, FATE_LOST)) { /* of a slot that says nothing */
+	if (!is_known(pass, hash, FATE_LOST)) { /* its slot is blank */
 		struct entry *entry = add_entry(pass, hash, NO_SLOT, FATE_LOST);
 		if (entry == NULL)
 			return -ENOMEM;
@@ -450,7 +453,7 @@ static int search_blocks(struct pass *pass)
 
 /* ---------------------------------------------------------------------- lost */
 
-/* Out of the journal, though it may not be the newest. 1: it has none. */
+/* Take the journal's version, though it may not be the newest. 1: the journal has none. */
 static int deliver_older(struct pass *pass, uint64_t hash, int64_t touched_ns, uint64_t newest,
 			 uint32_t number)
 {
@@ -479,7 +482,7 @@ static int deliver_older(struct pass *pass, uint64_t hash, int64_t touched_ns, u
 	return 0;
 }
 
-/* A slot that says which cart it has, and does not lead to it. */
+/* Take the cart of a slot that names a cart but does not lead to it. */
 static int take_lost(struct pass *pass, struct entry *entry)
 {
 	const struct salvage *salvage = pass->salvage;
@@ -497,10 +500,10 @@ static int take_lost(struct pass *pass, struct entry *entry)
 		return deliver(pass, cart, hash, later(slot_touched_ns, touched_ns), true, "slot",
 			       entry->slot);
 	}
-	if (in_journal == 0) { /* is the hash damaged, too? */
+	if (in_journal == 0) { /* perhaps the hash is damaged, too */
 		hash = witness_slot(pass, entry->slot);
 		if (hash != 0 && is_known(pass, hash, FATE_KEPT)) {
-			entry->fate = FATE_KEPT; /* its cart was found without it */
+			entry->fate = FATE_KEPT; /* its cart was found without this slot */
 			return 0;
 		}
 	}
@@ -525,8 +528,8 @@ static int take_lost(struct pass *pass, struct entry *entry)
 }
 
 /*
- * Live versions whose slot says nothing any more, the newest first. Sorted in among the others
- * then, so that the journal's are not taken besides.
+ * Take live versions whose slot is lost, the newest first. They are then sorted in among the other
+ * entries, so that the journal's versions are not taken as well.
  */
 static int take_orphans(struct pass *pass)
 {
@@ -545,7 +548,10 @@ static int take_orphans(struct pass *pass)
 		const struct cart_head *cart = NULL;
 		if (!is_old(pass, orphans[i].ref))
 			cart = salvage_copy(salvage, orphans[i].ref);
-		/* reads may have kept it since; or somebody was told that it is over */
+		/*
+		 * over by its last change: reads may have renewed it since, or a caller was told
+		 * that it is over
+		 */
 		bool over = cart != NULL && is_over(salvage, cart, TOUCHED_UNKNOWN);
 		if (cart != NULL && !over) {
 			orphans[i].fate = FATE_KEPT;
@@ -563,7 +569,7 @@ static int take_orphans(struct pass *pass)
 	return r;
 }
 
-/* What the journal has, and nothing in the arena says anything of. */
+/* Take the carts that the journal has and nothing in the arena mentions. */
 static int take_unheard_of(struct pass *pass)
 {
 	const struct arena *arena = &pass->salvage->arena;
@@ -572,7 +578,7 @@ static int take_unheard_of(struct pass *pass)
 	for (uint32_t number = 0; number < arena->max_carts && r == 0; number++) {
 		uint64_t hash = witness_slot(pass, number);
 		const struct slot *slot = &arena->slots[number];
-		/* a slot that has another cart, or is about to, has ended this one */
+		/* a slot with another cart, or reserved for one, shows that this cart has ended */
 		if (hash == 0 || pass->of_slot[number] != 0 ||
 		    (slot->hash != 0 && slot->hash != hash) || is_known(pass, hash, FATE_KEPT) ||
 		    is_known(pass, hash, FATE_LOST))
@@ -611,7 +617,7 @@ static int take_all(struct pass *pass)
 			r = take_lost(pass, &salvage->entries[i]);
 	if (r == 0)
 		r = take_unheard_of(pass);
-	return r == 0 && sigbus_caught() ? -EIO : r; /* zeroes stood in place of the file */
+	return r == 0 && sigbus_caught() ? -EIO : r; /* zeroes were read in place of the file */
 }
 
 int salvage_carts(struct salvage *salvage, const struct salvage_witness *witness,

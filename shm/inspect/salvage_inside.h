@@ -8,26 +8,28 @@
 
 #include "inspect/salvage.h"
 
-struct piece { /* of the file: here it has data */
+struct piece { /* a part of the file with data */
 	uint64_t from;
 	uint64_t end;
 };
 
 struct salvage {
 	struct arena arena; /* read only */
-	int64_t now_ns;     /* arena time: now, or when it stood still */
+	int64_t now_ns;     /* arena time: now, or when the arena was last in use */
 	uint64_t ttl_ns;
 	struct piece *pieces; /* ascending */
 	uint32_t piece_count;
-	uint8_t *copy;         /* of the version that is looked at */
-	struct entry *entries; /* what was found out about each slot that says something */
+	uint8_t *copy;         /* of the version being examined */
+	struct entry *entries; /* the findings about each slot that is not blank */
 	uint32_t entry_count;
 };
 
-/* A sound version at a reference, copied out; until the next call. NULL: none. */
+/*
+ * Copy the valid version at a reference; the copy lasts until the next call. NULL: there is none.
+ */
 const struct cart_head *salvage_copy(const struct salvage *salvage, block_ref ref);
 
-/* The hash of its key in this arena; 0: it has no key. */
+/* The hash of a cart's key in this arena; 0: it has no key. */
 uint64_t salvage_hash(const struct salvage *salvage, const struct cart_head *cart);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * walk.c: a read-only walk that finds the place of every block and slot, and verifies
- * what it meets.
+ * walk.c: a read-only walk that finds the place of every block and slot, and verifies what it
+ * meets.
  *
- * Nothing is believed: references are checked against the page table before they are followed,
- * lists are bounded by the number of blocks. A thread that was killed may have left a move half
- * done; its intent says which, and such a block counts as on the way ("cached"), as its repair will
- * make it.
+ * Nothing is trusted: references are checked against the page table before they are followed, and
+ * lists are bounded by the number of blocks. A killed thread may have left a move half done. Its
+ * intent says which move; such a block counts as on the way ("cached"), where its repair will put
+ * it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -76,8 +76,8 @@ static void walk_pages(struct inspect *inspect)
 }
 
 /*
- * Classes whose bump region a killed thread was about to move into a new span: nothing is between
- * its ends.
+ * Classes whose bump region a killed thread was moving into a new span: its ends do not belong
+ * together, so nothing is between them.
  */
 static void find_carving(const struct inspect *inspect, bool carving[CLASS_COUNT])
 {
@@ -117,8 +117,8 @@ static void walk_classes(struct inspect *inspect)
 /* ------------------------------------------------------------------- carts */
 
 /*
- * The version's bytes, to look at in peace: a copy, since others may go on. NULL: gone, or damaged
- * (told).
+ * Copy the version's bytes, since other threads may free them. NULL: the version is gone, or is
+ * damaged (reported).
  */
 static const struct cart_head *copy_cart(struct inspect *inspect, const struct slot *slot,
 					 block_ref current, uint8_t *copy, size_t *ret_room)
@@ -191,7 +191,7 @@ static void walk_cart(struct inspect *inspect, uint32_t number, bool verify, uin
 		add_cart(inspect, slot, cart, ended);
 		if (verify)
 			verify_cart(inspect, number, cart, room);
-		/* whoever holds the lock may have died before the word was stored */
+		/* a lock holder may have died before it stored this word */
 		if (inspect->accounting && load_relaxed(&slot->lock) == 0 &&
 		    slot->newest != SLOT_NEWEST(cart->version, slot->hash))
 			walk_tell(inspect, "slot %u: its word on the newest version is wrong",
@@ -218,7 +218,7 @@ static void walk_chain(struct inspect *inspect, uint32_t index, bool verify, uin
 				walk_tell(inspect,
 					  "bucket %u: slot %u does not belong into its chain",
 					  index, link - 1);
-			return; /* or it was freed and taken again under us */
+			return; /* or it was freed and reused meanwhile */
 		}
 		if (inspect->slot_places[link - 1] == PLACE_LIVE) {
 			if (inspect->accounting)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * walk_places.c: what a walk has found so far: the place of each block, and the faults.
+ * walk_places.c: the results of a walk: the place of each block, and the faults.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,12 +44,12 @@ uint32_t walk_class_at(const struct inspect *inspect, block_ref ref)
 	uint32_t units = class_bytes(class_no) / BLOCK_UNIT;
 	uint32_t offset = ref - arena->space_first - (head - 1) * WALK_UNITS_PER_PAGE;
 	if (units > arena->space_end - ref)
-		return CLASS_COUNT; /* the page table has changed since we walked it */
+		return CLASS_COUNT; /* the page table has changed since it was walked */
 	return offset % units == 0 && offset / units < class_span_blocks(class_no) ? class_no :
 										     CLASS_COUNT;
 }
 
-/* What is in a hand or on the way may have either mark. */
+/* A block in a hand, or on the way, may have either mark. */
 static bool mark_fits(enum place place, uint32_t mark)
 {
 	if (place == PLACE_LIVE)

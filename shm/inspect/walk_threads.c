@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * walk_threads.c: the part of the walk that looks into thread records: caches, retired
- * lists, intents, hands.
+ * walk_threads.c: the part of the walk that covers thread records: caches, retired lists, intents,
+ * hands.
  *
- * A thread that was killed may have left a move half done; its intent says which, and such a block
- * counts as on the way ("cached"), as its repair will make it.
+ * A killed thread may have left a move half done. Its intent says which move; such a block counts
+ * as on the way ("cached"), where its repair will put it.
  */
 #include <stdio.h>
 
@@ -25,7 +25,7 @@ bool walk_owner_alive(const struct inspect *inspect, const struct thread_record 
 	       alive_test(inspect->lock_fd, ALIVE_BYTE(owner - 1));
 }
 
-/* One that is being made, or dissolved. */
+/* A span that was being made, or dissolved. */
 static void walk_half_span(struct inspect *inspect, uint32_t class_no, uint32_t page)
 {
 	block_ref first = inspect->arena.space_first + page * WALK_UNITS_PER_PAGE;
@@ -36,7 +36,7 @@ static void walk_half_span(struct inspect *inspect, uint32_t class_no, uint32_t 
 			(void)walk_put(inspect, first, PLACE_NEVER_USED, "a half made span");
 }
 
-/* What a killed thread had between a class and its cache. */
+/* Blocks that a killed thread was moving between a class and its cache. */
 static void walk_splice(struct inspect *inspect, const struct thread_record *record)
 {
 	const struct intent *intent = &record->intent;
@@ -88,14 +88,14 @@ void walk_thread(struct inspect *inspect, uint32_t number)
 		bool pushing =
 			intent->splice_kind == SPLICE_PUSH && intent->splice_class == class_no;
 		if (pushing && inspect->arena.classes[class_no].head == record->cache[class_no])
-			continue; /* the class has it already */
-		/* the end of a list that is being pushed may lead on into the class's already */
+			continue; /* the class already has the list */
+		/* the end of a list being pushed may already lead on into the class's list */
 		walk_list(inspect, record->cache[class_no], pushing ? intent->splice_last : 0,
 			  PLACE_CACHED, where);
 	}
 	walk_list(inspect, lists->deferred, 0, PLACE_RETIRED, where);
 	walk_list(inspect, lists->ready, 0, PLACE_RETIRED, where);
-	if (lists->waiting != lists->ready) /* else a move was cut short */
+	if (lists->waiting != lists->ready) /* else a move was interrupted */
 		walk_list(inspect, lists->waiting, 0, PLACE_RETIRED, where);
 	if (lists->open != lists->waiting)
 		walk_list(inspect, lists->open, 0, PLACE_RETIRED, where);
@@ -106,8 +106,8 @@ void walk_thread(struct inspect *inspect, uint32_t number)
 }
 
 /*
- * What is in a hand, or about to be retired, and in no list and no slot. After all lists were
- * walked.
+ * Blocks in a hand, or about to be retired, that are in no list and no slot. Called after all lists
+ * were walked.
  */
 void walk_hands(struct inspect *inspect, uint32_t number)
 {
