@@ -87,7 +87,7 @@ static int check_locks(struct inspect *inspect)
 				  rows[i].kind, rows[i].number, rows[i].thread);
 		else if (rows[i].process == UINT32_MAX && inspect->accounting)
 			walk_tell(inspect,
-				  "%s lock %u: held by thread record %u, which nobody owns",
+				  "%s lock %u: held by thread record %u, which has no owner",
 				  rows[i].kind, rows[i].number, rows[i].thread);
 	}
 	return r;

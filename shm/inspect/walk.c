@@ -57,8 +57,8 @@ static void walk_pages(struct inspect *inspect)
 		}
 		if ((word & PAGE_DOOMED) != 0 && !is_dissolving(arena, class_no))
 			walk_tell(inspect,
-				  "page %u: its span is marked as being dissolved, and nobody does "
-				  "it",
+				  "page %u: its span is marked as being dissolved, but no thread "
+				  "is dissolving it",
 				  page);
 		if (page + pages > arena->header->reserved_pages)
 			walk_tell(inspect, "page %u: its span is not reserved on disk", page);
