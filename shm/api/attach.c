@@ -2,19 +2,19 @@
 /*
  * attach.c: open and close, threads, fork.
  *
- * Open: directory, lock file, map and validate, membarrier, a process record. All handles of a
- * process on one arena share that (struct share), which goes with the last of them: a handle that
- * nobody closes costs some memory of its process, and nothing of the machine. Each thread gets its
- * record at its first call, one for all handles, and gives it back when it ends (a pthread key's
- * destructor) or when the last handle is closed.
+ * Open: the directory, the lock file, map and validate, membarrier, a process record. All handles
+ * of a process on one arena share these (struct share); the last handle frees them. A handle that
+ * is never closed costs its process some memory, and the machine nothing. Each thread gets its
+ * record at its first call, one for all handles, and gives it back when the thread ends (a pthread
+ * key's destructor) or when the last handle is closed.
  *
  * Fork: the child inherits mapping and descriptors, but must not act as its parent. Its atfork
- * handler closes the inherited liveness descriptor at once (an OFD lock lives as long as any copy
- * of its descriptor: the parent could not be found dead); on first use it attaches as itself. A
- * child made past the handlers (raw clone) is caught by the wiped epoch and does the same on first
- * use.
+ * handler closes the inherited liveness descriptor at once: an OFD lock lasts as long as any copy
+ * of its descriptor, so the parent could not be found dead. On first use, the child attaches as
+ * itself. A child made without the handlers (raw clone) is detected by the wiped epoch and does the
+ * same on first use.
  *
- * Locks: shares_mutex, a share's mutex, in this order.
+ * Lock order: shares_mutex, then a share's mutex.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -51,15 +51,15 @@
 __thread struct handle_cache handle_cache __attribute__((tls_model("initial-exec")));
 
 /*
- * The sentence of corral_why(), on the heap from a thread's first corral_open() on, until it ends:
- * a plugin's thread-local words come out of the few hundred bytes that the C library has left over
- * for all that is loaded later, and are only these two.
+ * The sentence of corral_why(). It is on the heap, from the thread's first corral_open() until the
+ * thread ends: a plugin's thread-local variables come out of the few hundred bytes that the C
+ * library reserves for all libraries loaded later. Ours are these two words only.
  */
 static __thread char *why_text __attribute__((tls_model("initial-exec")));
 
 /*
- * of the list; and while liveness descriptors come and go: a fork must not see one that no share
- * has yet
+ * Protects the list, and liveness descriptors while they are opened or closed: a fork must not see
+ * one that belongs to no share yet.
  */
 static pthread_mutex_t shares_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct share *shares;
@@ -73,12 +73,12 @@ const char *corral_why(void)
 	return why_text != NULL ? why_text : "";
 }
 
-/* The calling thread's sentence, empty; NULL, which reason_set() takes, if there is no memory. */
+/* Clear the calling thread's sentence. NULL, which reason_set() accepts: there is no memory. */
 static char *clear_why(void)
 {
 	if (why_text == NULL) {
 		why_text = calloc(1, REASON_BYTES);
-		/* whatever it is, but NULL: then thread_ends() frees the sentence */
+		/* any value but NULL makes thread_ends() run, which frees the sentence */
 		if (why_text != NULL && pthread_setspecific(thread_key, &thread_key) != 0) {
 			free(why_text);
 			why_text = NULL;
@@ -91,13 +91,13 @@ static char *clear_why(void)
 
 /* ----------------------------------------------------------------- threads */
 
-/* Our record, to whoever needs one next. What is in its lists is inherited. */
+/* Give our record to the next thread that needs one, which inherits its lists. */
 static void release_record(struct actor *actor)
 {
 	struct thread_record *record = actor->record;
 
-	if (actor->held !=
-	    0) { /* the thread was cancelled in the middle of a call: it is as good as dead */
+	/* the thread was cancelled in the middle of a call: treat it as dead */
+	if (actor->held != 0) {
 		slot_repair(actor->arena, record, actor->name);
 		block_repair(actor->arena, record, actor->name);
 		actor->held = 0;
@@ -119,7 +119,7 @@ static void unlink_attachment(struct share *share, const struct attachment *atta
 	}
 }
 
-/* The end of a thread: all its attachments, to any arena. */
+/* A thread ends: release all its attachments, to any arena. */
 static void thread_ends(void *unused)
 {
 	pid_t tid = (pid_t)syscall(SYS_gettid);
@@ -161,7 +161,7 @@ static void after_fork_parent(void)
 
 static void after_fork_child(void)
 {
-	/* the only thread; other mutexes may have been held by threads that are no more */
+	/* this is the only thread; threads that no longer exist may have held the other mutexes */
 	for (struct share *share = shares; share != NULL; share = share->next) {
 		alive_disown(&share->life);
 		pthread_mutex_init(&share->mutex, NULL);
@@ -171,9 +171,10 @@ static void after_fork_child(void)
 }
 
 /*
- * Whatever contains this library (a plugin, with libcorral.a in it) stays in memory from now on:
- * the C library calls thread_ends() at the end of each thread that has attached, also long after a
- * dlclose(). That the program itself, or nothing that dlopen() knows, contains us is as good.
+ * Keep the object that contains this library (a plugin with libcorral.a in it) in memory from now
+ * on: the C library calls thread_ends() at the end of each thread that has attached, even long
+ * after a dlclose(). If the program itself contains us, or an object that dlopen() does not know,
+ * nothing is needed.
  */
 static void stay_in_memory(void)
 {
@@ -191,10 +192,10 @@ static void set_up_process(void)
 		once_error = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }
 
-/* Become a process of our own in the arena: at open, and again in a forked child. */
+/* Become a process of its own in the arena: at open, and again in a forked child. */
 static int join(struct share *share, char *why)
 {
-	/* exec cleared it, fork may have: register before the first read */
+	/* exec clears the registration, and fork may: register before the first read */
 	share->can_membarrier = grace_register();
 	uint32_t flags = (share->can_membarrier ? 0 : PROCESS_FENCED) |
 			 (share->is_agent ? PROCESS_AGENT : 0);
@@ -202,14 +203,14 @@ static int join(struct share *share, char *why)
 	if (r < 0)
 		return reason_set(why, r, "all %u process records are in use by living processes",
 				  share->arena.max_processes);
-	*share->epoch = fetch_add_relaxed(&last_epoch, 1u) + 1; /* relaxed: only has to differ */
+	*share->epoch = fetch_add_relaxed(&last_epoch, 1u) + 1; /* relaxed: only has to be unique */
 	if (share->arena.watched)
 		sigbus_bind(share->arena.base, share->life.fd, ALIVE_BYTE(share->life.process),
 			    share->epoch);
 	return 0;
 }
 
-/* In a forked child, under shares_mutex: nothing of the parent's identity may stay. */
+/* In a forked child, under shares_mutex: drop the parent's identity and attach anew. */
 static int rejoin(struct share *share)
 {
 	alive_disown(&share->life);
@@ -219,7 +220,7 @@ static int rejoin(struct share *share)
 	}
 	share->attachments = NULL;
 	if (arena_other_time(share->arena.header))
-		return -EXDEV; /* a process enters a time namespace by being forked into it */
+		return -EXDEV; /* a forked process may be in another time namespace */
 	if (!descriptor_is(share->arena.dir_fd, &share->arena.dir_id))
 		return -EBADF;
 	int r = alive_open(share->arena.dir_fd, false, &share->life, NULL);
@@ -237,8 +238,8 @@ static int claim_between(struct share *share, uint32_t number, uint32_t end, uin
 		if (load_relaxed(&record->owner) != 0)
 			continue;
 		/*
-		 * counted before it is claimed: who looks for readers or for the dead looks below
-		 * the mark
+		 * raise the mark before the claim: scans for readers or for the dead stop at the
+		 * mark
 		 */
 		for (uint32_t high = load_acquire(&arena->header->threads_high); high <= number;
 		     high = load_acquire(&arena->header->threads_high))
@@ -251,7 +252,7 @@ static int claim_between(struct share *share, uint32_t number, uint32_t end, uin
 	return -EUSERS;
 }
 
-/* One that was used before; then those of the dead; only then one that never was. */
+/* Prefer a record that was used before; then those of the dead; last, one never used. */
 static int claim_free_record(struct share *share, uint32_t *ret_number)
 {
 	struct arena *arena = &share->arena;
@@ -341,10 +342,10 @@ static int attach_thread(struct corral *corral, struct actor **ret_actor)
 	struct attachment *attachment = find_attachment(share);
 	if (attachment == NULL && (r = make_attachment(share, &attachment)) < 0)
 		return r;
-	/* the thread has one record for all handles; it has this one's patience now */
+	/* the thread has one record for all handles; from now on it uses this handle's patience */
 	pthread_mutex_lock(&share->mutex);
 	attachment->handle = corral;
-	store_relaxed(&attachment->actor.patience_ms, corral->patience_ms); /* relaxed: ours */
+	store_relaxed(&attachment->actor.patience_ms, corral->patience_ms); /* relaxed: our own */
 	pthread_mutex_unlock(&share->mutex);
 	handle_cache = (struct handle_cache){ corral, attachment, attachment->epoch };
 	*ret_actor = &attachment->actor;
@@ -355,7 +356,9 @@ int handle_attach_thread(struct corral *corral, struct actor **ret_actor)
 {
 	int cancel;
 
-	/* no call is a cancellation point: who is cancelled in here would leave the mutex locked */
+	/*
+	 * no call is a cancellation point: a thread cancelled in here would leave the mutex locked
+	 */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	int r = attach_thread(corral, ret_actor);
 	pthread_setcancelstate(cancel, NULL);
@@ -381,8 +384,8 @@ int corral_leave_thread(struct corral *corral)
 }
 
 /*
- * The attachment stays, as long as its thread does, though it has no record any more: a view is
- * known by its attachment's address, which must not become another's.
+ * The attachment stays as long as its thread, though it no longer has a record: a view refers to
+ * its attachment's address, which must not be reused for another one.
  */
 int corral_thread_abandon(struct corral *corral)
 {
@@ -437,8 +440,8 @@ static int map_epoch(struct share *share, char *why)
 }
 
 /*
- * Map it. A boot id that differs is that of an earlier boot, or of the container that one of us is
- * in: a living process that is attached proves this boot.
+ * Map the arena. A different boot id is that of an earlier boot, or of a container that one of us
+ * is in: a living attached process proves that it is this boot.
  */
 static int map_arena(struct share *share, int dir_fd, char *why)
 {
@@ -454,7 +457,7 @@ static int map_arena(struct share *share, int dir_fd, char *why)
 	return r;
 }
 
-/* read_only: where nothing may be written, it is mapped all the same (see unregistered.h). */
+/* read_only: where nothing may be written, map it all the same (see unregistered.h). */
 static int attach(struct share *share, int dir_fd, bool read_only, char *why)
 {
 	int r = map_arena(share, dir_fd, why);
@@ -499,8 +502,9 @@ static bool is_one_of(int fd, const struct share *share)
 }
 
 /*
- * The kernel has just given us numbers that another attachment believes to have: somebody closed
- * them under it. They may be of the same files again, so only here it can be told.
+ * The kernel has just given us descriptor numbers that another share believes to own: so the host
+ * closed them under that share. This is the only place that can tell, because the numbers may refer
+ * to the same files again.
  */
 static void lose_those_without(const struct share *opened)
 {
@@ -516,7 +520,10 @@ static void lose_those_without(const struct share *opened)
 	}
 }
 
-/* May a new handle use it? Asked before any file is opened, whose number might be one of its. */
+/*
+ * May a new handle use this share? Checked before any file is opened, as that may reuse a number of
+ * the share.
+ */
 static bool is_usable(const struct share *share)
 {
 	return *share->epoch != 0 && load_relaxed(&share->lost) == 0 &&
@@ -532,8 +539,8 @@ static bool is_same(struct descriptor_id a, struct descriptor_id b)
 }
 
 /*
- * The attachment that this process has to the arena in the directory. *ret_share: NULL, there is
- * none. Whoever opens a handle passes the same checks either way.
+ * The share that this process already has for the arena in the directory. *ret_share NULL: there is
+ * none. A new handle passes the same checks either way.
  */
 static int find_share(int dir_fd, bool is_agent, struct share **ret_share, char *why)
 {
@@ -541,7 +548,7 @@ static int find_share(int dir_fd, bool is_agent, struct share **ret_share, char 
 
 	*ret_share = NULL;
 	if (fd == -EROFS)
-		return 0; /* attachments that do not write are not shared */
+		return 0; /* read-only attachments are not shared */
 	if (fd < 0)
 		return fd;
 	struct descriptor_id file = descriptor_know(fd), directory = descriptor_know(dir_fd);
@@ -576,7 +583,7 @@ static int make_share(int dir_fd, bool is_agent, bool read_only, struct share **
 	return 0;
 }
 
-/* The last handle is closed. */
+/* The last handle is closed: free the share. */
 static void free_share(struct share *share)
 {
 	/* false: a forked child that never used it; nothing in the arena is ours */
@@ -605,7 +612,7 @@ static void free_share(struct share *share)
 	free(share);
 }
 
-/* One more, or one fewer, of the handles that want SIGBUS to be caught. */
+/* Count one more handle that wants SIGBUS caught. catch_no_more(): one fewer. */
 static int catch_sigbus(struct share *share, char *why)
 {
 	sigset_t blocked;
@@ -639,7 +646,10 @@ static void catch_no_more(struct share *share)
 	sigbus_forget(share->arena.base);
 }
 
-/* Under shares_mutex. dir_fd: the directory, if the caller has it open and trusts it; else -1. */
+/*
+ * Called under shares_mutex. dir_fd: the directory, if the caller has opened it and trusts it; else
+ * -1.
+ */
 static int open_shared(struct corral *corral, int dir_fd, char *why)
 {
 	bool is_agent = (corral->flags & ATTACH_AGENT) != 0;
@@ -673,12 +683,12 @@ static int open_shared(struct corral *corral, int dir_fd, char *why)
 	corral->fenced = !share->can_membarrier;
 	corral->unregistered = share->unregistered;
 	corral->arena = share->arena;
-	corral->arena.fd = corral->arena.dir_fd = -1; /* the attachment's */
+	corral->arena.fd = corral->arena.dir_fd = -1; /* those of the share */
 	corral->arena.watched = false;
 	return 0;
 }
 
-/* The sentence names the directory, also where what said it did not know the name. */
+/* Put the directory's name in front of the sentence, unless the sentence has it already. */
 static void say_where(const char *directory)
 {
 	char text[REASON_BYTES];
@@ -716,8 +726,8 @@ static int open_handle(const char *location, int dir_fd, unsigned flags, struct 
 		r = attach_start_agent(corral->directory, why);
 	if (r == 0) {
 		/*
-		 * no fork in between: a child must find, and close, the descriptor our life hangs
-		 * on
+		 * no fork in between: the child must find, and close, the descriptor that our
+		 * liveness depends on
 		 */
 		pthread_mutex_lock(&shares_mutex);
 		r = open_shared(corral, dir_fd, why);
@@ -756,14 +766,14 @@ void corral_close(struct corral *corral)
 	struct share *share = corral->share;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_mutex_lock(&shares_mutex); /* until the descriptor is closed: see open_handle() */
-	/* a thread may find another handle at this address, and take it for the one it knows */
+	/* a later handle may have the same address, and a thread must not take it for this one */
 	pthread_mutex_lock(&share->mutex);
 	for (struct attachment *at = share->attachments; at != NULL; at = at->next)
 		if (at->handle == corral)
 			store_relaxed(&at->actor.patience_ms, PATIENCE_DEFAULT_MS);
 	pthread_mutex_unlock(&share->mutex);
 	if (--share->handles == 0)
-		free_share(share); /* what is watched stays so until it is unmapped */
+		free_share(share); /* the mapping stays watched until it is unmapped */
 	else if ((corral->flags & CORRAL_CATCH_SIGBUS) != 0)
 		catch_no_more(share);
 	pthread_mutex_unlock(&shares_mutex);

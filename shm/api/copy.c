@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * copy.c: the cart in a slot, whole, for who takes all carts elsewhere.
+ * copy.c: copies whole carts, slot by slot, for callers that take all carts elsewhere.
  *
- * As corral_list() finds carts: slot by slot, each in a read-side section of its own, which lasts
- * as long as copying one version and so stalls nobody. No lock, no system call. What was copied is
- * verified outside of the section.
+ * As in corral_list(), each slot gets its own read-side section, which lasts only as long as
+ * copying one version and so stalls no grace period. No lock, no system call. The copy is verified
+ * outside the section.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #include "store/slot.h"
 #include "sync/grace.h"
 
-#define AGAIN_MAX 10000u /* each time somebody else got on, or the arena is damaged */
+#define AGAIN_MAX 10000u /* each time another thread made progress, or the arena is damaged */
 
 uint32_t copy_slots(const struct corral *corral)
 {
@@ -25,7 +25,7 @@ uint32_t copy_slots(const struct corral *corral)
 	return (uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
 }
 
-/* In a section. */
+/* Called inside a section. */
 static int copy_once(struct corral *corral, uint32_t number, bool fenced, void *buffer,
 		     size_t *ret_size, uint64_t *ret_hash, int64_t *ret_idle_ns)
 {
@@ -37,9 +37,9 @@ static int copy_once(struct corral *corral, uint32_t number, bool fenced, void *
 	if (r < 0)
 		return r;
 	*ret_idle_ns = ns_since(arena_now_ns(arena), lease_touched_ns(found.lease));
-	/* ordered by current: the slot is not another's while we are in here */
+	/* ordered by current: the slot cannot become another cart's while we are in the section */
 	*ret_hash = load_relaxed(&found.slot->hash);
-	uint32_t size = load_relaxed(&found.cart->size); /* once: damaged bytes may change */
+	uint32_t size = load_relaxed(&found.cart->size); /* read once: damaged bytes may change */
 	if (size < sizeof(*found.cart) || size > found.room || size > CORRAL_CART_MAX)
 		return -EUCLEAN;
 	memcpy(buffer, found.cart, size);
@@ -47,7 +47,7 @@ static int copy_once(struct corral *corral, uint32_t number, bool fenced, void *
 	return 0;
 }
 
-/* The copy is ours: is it sound, and the cart of this slot? */
+/* The copy no longer changes: is it valid, and is it the cart of this slot? */
 static int verify(const struct arena *arena, const void *copy, size_t size, uint64_t hash)
 {
 	const struct cart_head *head = copy;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * durable.c: wait until what was acknowledged is on disk: corral_sync(), and each change
- * under `--journal sync`.
+ * durable.c: wait until acknowledged changes are on disk: corral_sync(), and each change under
+ * `--journal sync`.
  *
- * Group commit, over two futex words in the header: a caller counts itself into sync_requested and
- * wakes the journal; the journal reads that number, writes all that is dirty, syncs once, and
- * stores the number into sync_done. Who comes while it syncs is served by its next round, together
- * with all others. An agent that dies takes no request with it: the next one serves it.
+ * Group commit, over two futex words in the header: a caller adds itself to sync_requested and
+ * wakes the journal. The journal reads that number, writes all that is dirty, syncs once, and
+ * stores the number in sync_done. A caller that comes during the sync is served by the next round,
+ * together with all others. If the agent dies, no request is lost: the next agent serves it.
  *
- * No wake-up is lost: a waiter sleeps only while sync_done is what it was before it was compared
- * with the ticket. What ends a wait without a change of sync_done (an error, another agent's
- * setting, a death) is found by looking, ten times a second.
+ * No wake-up is lost: a waiter sleeps only while sync_done has the value that it compared with its
+ * ticket. What ends a wait without changing sync_done (an error, another agent's setting, a death)
+ * is found by polling ten times a second.
  */
 #include <errno.h>
 #include <limits.h>
@@ -18,29 +18,29 @@
 #include "api/durable.h"
 #include "sync/lock.h"
 
-#define LOOK_NS 100000000 /* so often a waiter looks whether an agent is there at all */
+#define LOOK_NS 100000000 /* how often a waiter checks that there is an agent at all */
 #define CHANGE_MS_LEAST 1000u
 
-/* Numbers wrap: compared by their distance. */
+/* Numbers wrap, so they are compared by their distance. */
 static bool is_done(const struct arena_header *h, uint32_t ticket)
 {
-	/* acquire: what the journal stored before */
+	/* acquire: we see what the journal stored before it */
 	return (int32_t)(load_acquire(&h->sync_done) - ticket) >= 0;
 }
 
-/* Why waiting is in vain: 0 it is not. */
+/* Why a wait would be in vain; 0: it would not. */
 static int journal_trouble(const struct corral *corral)
 {
 	const struct arena_header *h = corral->arena.header;
-	int32_t error = load_relaxed(
-		&h->journal_error); /* relaxed, as all of this: any recent value will do */
+	/* relaxed, as all loads here: any recent value will do */
+	int32_t error = load_relaxed(&h->journal_error);
 
 	if (arena_withdrawn(&corral->arena))
 		return -ESTALE;
 	if (!descriptor_is(corral->share->life.fd, &corral->share->life.id))
-		return -EBADF; /* whether an agent lives cannot be asked */
+		return -EBADF; /* it cannot be checked whether an agent is alive */
 	if (load_relaxed(&h->journal) == JOURNAL_MODE_OFF)
-		return -EOPNOTSUPP; /* perhaps the next agent's setting */
+		return -EOPNOTSUPP; /* the next agent may have another setting */
 	return error < 0 && error > -4096 ? error : 0;
 }
 
@@ -49,10 +49,10 @@ static bool agent_lives(const struct corral *corral)
 	return alive_test(corral->share->life.fd, ALIVE_AGENT_BYTE);
 }
 
-/* Ask for a sync. What is waited for. */
+/* Request a sync. Returns the ticket to wait for. */
 static uint32_t request(struct arena_header *h)
 {
-	/* a full barrier: what we changed and marked is seen by who sees the request */
+	/* a full barrier: a thread that sees the request sees what we changed and marked */
 	uint32_t ticket = __atomic_add_fetch(&h->sync_requested, 1, __ATOMIC_SEQ_CST);
 
 	futex_wake(&h->sync_requested, INT_MAX);
@@ -60,8 +60,8 @@ static uint32_t request(struct arena_header *h)
 }
 
 /*
- * Wait for a ticket. give_up_ns: until then (CLOCK_MONOTONIC), also through signals; 0: for as long
- * as an agent lives.
+ * Wait for a ticket. give_up_ns: wait until then (CLOCK_MONOTONIC), in spite of signals; 0: wait as
+ * long as an agent is alive.
  */
 static int wait_for(struct corral *corral, uint32_t ticket, int64_t give_up_ns)
 {
@@ -69,8 +69,8 @@ static int wait_for(struct corral *corral, uint32_t ticket, int64_t give_up_ns)
 	struct arena_header *h = corral->arena.header;
 
 	for (;;) {
-		uint32_t seen = load_relaxed(
-			&h->sync_done); /* relaxed: compared again below, and by the futex */
+		/* relaxed: compared again below, and by the futex */
+		uint32_t seen = load_relaxed(&h->sync_done);
 		if (is_done(h, ticket))
 			return handle_verdict(corral, 0);
 		int r = journal_trouble(corral);
@@ -97,7 +97,7 @@ int corral_sync(struct corral *corral)
 }
 
 /*
- * Where the journal stands when a wait for it has been given up: until it moves nobody waits for it
+ * The journal's position when a wait for it is given up: until it moves, no change waits for it
  * again. Never 0.
  */
 static uint64_t standstill(const struct arena_header *h)
@@ -115,7 +115,7 @@ int durable_wait(struct corral *corral, const struct actor *actor)
 	if (r == 0 && !agent_lives(corral))
 		r = -ENOTCONN;
 	if (r == 0 && load_relaxed(&corral->sync_stood_at) == standstill(h))
-		r = -ETIMEDOUT; /* its request of then stands */
+		r = -ETIMEDOUT; /* the request made then still stands */
 	if (r < 0)
 		return r;
 	r = wait_for(corral, request(h), clock_now_ns() + patience_ns);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * durable.h: a change that waits until it is on disk.
+ * durable.h: changes that wait until they are on disk.
  */
 #ifndef CORRAL_DURABLE_H
 #define CORRAL_DURABLE_H
@@ -8,7 +8,7 @@
 #include "api/handle.h"
 #include "base/atomic.h"
 
-/* Does the agent want changes to wait? */
+/* Does the agent's setting make changes wait? */
 static inline bool durable_wanted(const struct corral *corral)
 {
 	return unlikely(load_relaxed(&corral->arena.header->journal) ==
@@ -16,10 +16,10 @@ static inline bool durable_wanted(const struct corral *corral)
 }
 
 /*
- * Wait until all that this process has changed is on disk. No lock is held. 0, or why that is not
- * known: -ENOTCONN (no agent runs: found out at once), -ETIMEDOUT (an agent lives, but does not
- * sync within our patience; until it does, the same is answered at once), what the disk said,
- * -ESTALE. Signals do not end it.
+ * Wait until all that this process has changed is on disk. The caller holds no lock. 0, or the
+ * reason why that is unknown: -ENOTCONN (no agent runs, found at once), -ETIMEDOUT (an agent is
+ * alive, but does not sync within our patience; until it does, further calls return this at once),
+ * the error of the disk, -ESTALE. Signals do not end the wait.
  */
 int durable_wait(struct corral *corral, const struct actor *actor);
 

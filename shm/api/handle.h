@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * handle.h: the handle behind the public calls, and how a thread finds the record it acts
- * with.
+ * handle.h: the handle behind the public calls, and how a thread finds the record it acts with.
  *
- * The fast way is a thread-local pair (handle, actor) with an epoch. The handle's epoch lies in a
- * page that fork wipes (MADV_WIPEONFORK): in a child, made in whatever way, it reads 0, matches
- * nothing, and the slow way attaches the child as itself. Epochs are never reused, so neither a
- * closed handle nor a former one at the same address matches.
+ * The fast path is a thread-local pair (handle, actor) with an epoch. The handle's epoch is in a
+ * page that fork wipes (MADV_WIPEONFORK): in a child, however it was made, it reads 0 and matches
+ * nothing, and the slow path attaches the child as itself. Epochs are never reused, so a closed
+ * handle does not match, nor does a former handle at the same address.
  */
 #ifndef CORRAL_HANDLE_H
 #define CORRAL_HANDLE_H
@@ -20,29 +19,29 @@
 struct attachment { /* one thread, for all its handles of one arena */
 	struct actor actor;
 	uint64_t epoch;
-	int64_t looked_ns; /* arena time when this thread last looked whether the arena is still
-			      there */
+	int64_t looked_ns; /* arena time when this thread last checked that the file is there */
 	int32_t tid;
-	bool abandoned;              /* its record was given back: see corral_thread_abandon() */
-	const struct corral *handle; /* whose patience the actor has; under share->mutex */
-	struct attachment *next;     /* of the same share; under share->mutex */
+	bool abandoned;              /* its record was given back, see corral_thread_abandon() */
+	const struct corral *handle; /* its patience is the actor's; under share->mutex */
+	struct attachment *next;     /* in the same share; under share->mutex */
 };
 
-/* This process in one arena: what all its handles of it share. See attach.c. */
+/* This process in one arena: what all its handles on that arena share. See attach.c. */
 struct share {
 	struct arena arena;
 	struct life life;
 	uint64_t *epoch; /* in a page that fork wipes */
 	bool can_membarrier;
 	bool is_agent;
-	bool unregistered; /* it may not be written: see unregistered.h */
-	bool usable;       /* by one more handle, as it was just now */
-	uint32_t lost;     /* 1: its descriptors were closed by somebody else: no call works */
-	uint32_t handles;  /* that are open */
-	uint32_t catchers; /* of them, those that want SIGBUS to be caught */
+	bool unregistered; /* the arena may not be written, see unregistered.h */
+	bool usable;       /* by one more handle, when last checked */
+	uint32_t lost;     /* 1: the host closed its descriptors: no call works */
+	uint32_t handles;  /* number of open handles */
+	uint32_t catchers; /* how many of them want SIGBUS caught */
 	pthread_mutex_t mutex;
 	struct attachment *attachments;
-	struct share *next; /* of all of this process. All but `mutex`es' under the list's mutex */
+	/* in the list of all shares. All but what `mutex` protects is under the list's mutex */
+	struct share *next;
 };
 
 struct corral {
@@ -53,8 +52,7 @@ struct corral {
 	bool fenced;            /* see actor.fenced */
 	bool unregistered;      /* the share's */
 	uint32_t patience_ms;   /* under share->mutex */
-	uint64_t sync_stood_at; /* where the journal stood when a wait for it was given up; see
-				   sync.c */
+	uint64_t sync_stood_at; /* the journal's position when a wait was given up; see durable.c */
 	char directory[PATH_MAX];
 };
 
@@ -65,21 +63,20 @@ struct handle_cache {
 };
 
 /*
- * initial-exec: one load instead of a call; 24 bytes of the static TLS block, which dlopen() can
- * spare
+ * initial-exec: one load instead of a call; it takes 24 bytes of the static TLS block, which
+ * dlopen() can spare
  */
 extern __thread struct handle_cache handle_cache __attribute__((tls_model("initial-exec")));
 
 /*
- * corral_open() of the arena in a directory that the caller has open, and trusts. path: what it is
- * called.
+ * corral_open() of the arena in a directory that the caller has opened and trusts. path: its name.
  */
 int handle_open_at(int dir_fd, const char *path, unsigned flags, struct corral **ret_corral);
 
 int handle_attach_thread(struct corral *corral, struct actor **ret_actor);
 
 /*
- * The calling thread's actor on this handle, whatever has become of the arena. 0; -EUSERS, -ENOMEM.
+ * The calling thread's actor on this handle, regardless of the arena's state. 0; -EUSERS, -ENOMEM.
  */
 static inline int handle_own_actor(struct corral *corral, struct actor **ret_actor)
 {
@@ -91,7 +88,7 @@ static inline int handle_own_actor(struct corral *corral, struct actor **ret_act
 }
 
 /*
- * The same for all that looks into the arena: also -ESTALE, if it was withdrawn, and -EBADF, if the
+ * The same for calls that read the arena: also -ESTALE if it was withdrawn, and -EBADF if the
  * handle is lost.
  */
 static inline int handle_actor(struct corral *corral, struct actor **ret_actor)
@@ -102,19 +99,19 @@ static inline int handle_actor(struct corral *corral, struct actor **ret_actor)
 	return arena_withdrawn(&corral->arena) ? -ESTALE : handle_own_actor(corral, ret_actor);
 }
 
-/* What a call answers: the bytes it saw may have been those of an arena withdrawn meanwhile. */
+/* The result of a call: the bytes it read may be those of an arena that was withdrawn meanwhile. */
 static inline int handle_verdict(const struct corral *corral, int r)
 {
 	return arena_withdrawn(&corral->arena) ? -ESTALE : r;
 }
 
-/* Arena time to wall-clock time, as things are now. */
+/* Convert arena time to wall-clock time, by their present difference. */
 static inline int64_t handle_wall_ms(const struct corral *corral, int64_t deadline_ns)
 {
 	return arena_wall_ms() + ns_since(deadline_ns, arena_now_ns(&corral->arena)) / 1000000;
 }
 
-/* Does the key look like one? 0, -EINVAL, -ENAMETOOLONG. */
+/* Is the key well-formed? 0, -EINVAL, -ENAMETOOLONG. */
 static inline int handle_check_key(const struct corral_key *key)
 {
 	if (unlikely(key == NULL || key->restaurant_id.data == NULL ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * list.c: corral_list(): the slots by number, in read-side sections of bounded length.
- * Takes no lock, makes no system call.
+ * list.c: corral_list(): the slots by number, in read-side sections of bounded length. Takes no
+ * lock, makes no system call.
  */
 #include <errno.h>
 
@@ -14,12 +14,15 @@
 #include "sync/grace.h"
 
 #define LIST_ROWS_AT_A_TIME 64u
-#define LIST_SLOTS_AT_A_TIME                                                                       \
-	4096u            /* then the section is left, so that a long list stalls nobody            \
-			  */
-#define AGAIN_MAX 10000u /* each time somebody else got on, or the arena is damaged */
+/* then the section ends, so that a long list stalls no grace period */
+#define LIST_SLOTS_AT_A_TIME 4096u
+/* each time another thread made progress, or the arena is damaged */
+#define AGAIN_MAX 10000u
 
-/* In a section: one slot's cart as a row. 1; 0: there is none to show; -EBUSY as slot_look(). */
+/*
+ * Inside a section: fill a row with one slot's cart. 1; 0: there is none to show; -EBUSY as
+ * slot_look().
+ */
 static int fill_entry(struct corral *corral, uint32_t number, bool fenced,
 		      const struct corral_text *restaurant, struct corral_entry *entry)
 {
@@ -28,7 +31,7 @@ static int fill_entry(struct corral *corral, uint32_t number, bool fenced,
 
 	int r = slot_look(&corral->arena, number, fenced, &found, &deadline);
 	if (r < 0)
-		return r == -EBUSY ? r : 0; /* none, or damaged: `corral check` tells */
+		return r == -EBUSY ? r : 0; /* none, or damaged, which `corral check` reports */
 	size_t room = min_u64(found.room, CLASS_LARGEST - sizeof(struct block_header));
 	if (!list_fill_row(found.cart, room, restaurant, entry))
 		return 0;
@@ -65,7 +68,7 @@ int corral_list(struct corral *corral, const struct corral_text *restaurant_id, 
 		}
 		r = grace_leave_with(actor, r < 0 ? r : 0);
 		if (r == -EAGAIN && --tries > 0)
-			continue; /* the rows may be anything: fill them again */
+			continue; /* the rows may be garbage: fill them again */
 		if (r == -EAGAIN)
 			r = -EUCLEAN;
 		if (r < 0)

@@ -12,7 +12,7 @@ bool list_fill_row(const void *cart, size_t room, const struct corral_text *rest
 
 	if (cart_verify_front(cart, room) < 0 || cart_get_key(cart, room, &key) < 0 ||
 	    cart_get_head(cart, room, &ret_entry->head) < 0)
-		return false; /* damaged: `corral check` tells */
+		return false; /* damaged: `corral check` reports it */
 	if (key.restaurant_id.size > CORRAL_ID_MAX || key.session_id.size > CORRAL_ID_MAX ||
 	    (restaurant != NULL &&
 	     (restaurant->size != key.restaurant_id.size ||

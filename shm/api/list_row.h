@@ -10,8 +10,8 @@
 #include "corral.h"
 
 /*
- * All of the row but expires_ms. False: it is damaged, or of another restaurant than the one asked
- * for (NULL: of any).
+ * Fill in the row, except expires_ms. False: the cart is damaged, or of another restaurant than
+ * asked for (NULL: any).
  */
 bool list_fill_row(const void *cart, size_t room, const struct corral_text *restaurant,
 		   struct corral_entry *ret_entry);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * make_room.h: a change found no room.
+ * make_room.h: what a change does when it finds no memory.
  */
 #ifndef CORRAL_MAKE_ROOM_H
 #define CORRAL_MAKE_ROOM_H
@@ -8,8 +8,8 @@
 #include "sync/alive.h"
 
 /*
- * No lock is held. Readers who hold back what is retired are waited for a little (some milliseconds
- * in all); then the oldest view is revoked, one a round. False: there is nothing more to hope for.
+ * The caller holds no lock. Wait a little (some milliseconds in all) for readers that hold retired
+ * memory back; then revoke the oldest view, one per round. False: there is nothing more to try.
  */
 bool make_room(struct actor *actor, uint32_t round);
 

@@ -2,10 +2,9 @@
 /*
  * read.c: the public calls that read: views, copies, waiting. (Lists: list.c.)
  *
- * A read is: enter; find; look at the clock; hand out a pointer. The clock is the vDSO's coarse
- * one. The activity of a read is written to the slot only when the stored time is older than a
- * grain of the time to live. Nothing here takes a lock or makes a system call, but corral_wait(),
- * which sleeps.
+ * A read is: enter; find; read the clock; return a pointer. The clock is the vDSO's coarse one. A
+ * read's activity is written to the slot only if the stored time is older than a grain of the time
+ * to live. Nothing here takes a lock or makes a system call, except corral_wait(), which sleeps.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,12 +18,12 @@
 #include "store/slot.h"
 #include "sync/grace.h"
 
-#define AGAIN_MAX 10000u /* each time somebody else got on, or the arena is damaged */
-#define WAIT_STEP_MS 250 /* an end by inactivity wakes nobody by itself */
+#define AGAIN_MAX 10000u /* each time another thread made progress, or the arena is damaged */
+#define WAIT_STEP_MS 250 /* an end by inactivity wakes no waiter by itself */
 
 /* ------------------------------------------------------------------- views */
 
-/* A touch is due: with a clock reading that is newer than what we know of the cart. */
+/* A touch is due: do it with a clock reading that is newer than what we know of the cart. */
 static int touch(struct corral *corral, const struct found *found, int64_t *deadline)
 {
 	int64_t now = arena_now_ns(&corral->arena);
@@ -37,10 +36,10 @@ static int touch(struct corral *corral, const struct found *found, int64_t *dead
 }
 
 /*
- * In a section: the cart, if it is there and its time is not up. -EAGAIN: its lease changed under
- * us, look again. The clock is read first, out of the way of the cache misses that follow; what it
- * says may be old by the time we answer, which is as if we had answered then. Only a touch needs a
- * newer one.
+ * Inside a section: the cart, if it exists and its time is not up. -EAGAIN: its lease changed
+ * meanwhile, look again. The clock is read first, ahead of the cache misses that follow. Its
+ * reading may be old by the time we return, which is as if we had returned then. Only a touch needs
+ * a newer one.
  */
 static int look_once(struct corral *corral, const struct corral_key *key, uint64_t hash,
 		     struct found *found, int64_t *ret_deadline)
@@ -59,8 +58,8 @@ static int look_once(struct corral *corral, const struct corral_key *key, uint64
 		r = touch(corral, found, ret_deadline);
 	if (r < 0)
 		return r;
-	/* within its block; what is inside, the accessors check */
-	uint32_t size = load_relaxed(&found->cart->size); /* once: damaged bytes may change */
+	/* it must lie within its block; the accessors check what is inside */
+	uint32_t size = load_relaxed(&found->cart->size); /* read once: damaged bytes may change */
 	if (unlikely(size < sizeof(struct cart_head) || size > found->room ||
 		     size > CORRAL_CART_MAX))
 		return -EUCLEAN;
@@ -74,7 +73,7 @@ static int look_up(struct corral *corral, const struct corral_key *key, uint64_t
 	uint32_t tries = AGAIN_MAX;
 	int r;
 
-	/* each time round somebody else has touched, changed or ended it */
+	/* each round means that another thread has touched, changed or ended the cart */
 	do
 		r = look_once(corral, key, hash, ret_found, ret_deadline);
 	while (unlikely(r == -EAGAIN && --tries > 0));
@@ -94,7 +93,7 @@ static inline void fill_view(struct corral *corral, struct actor *actor,
 					  .epoch = handle_cache.epoch };
 }
 
-/* Whatever may be the matter. */
+/* The slow path, which handles every case. */
 static __attribute__((noinline)) int begin_with_care(struct corral *corral,
 						     const struct corral_key *key, uint64_t hash,
 						     struct corral_view *ret_view)
@@ -122,8 +121,8 @@ static __attribute__((noinline)) int begin_with_care(struct corral *corral,
 }
 
 /*
- * Is this, within the arena, a version of that key? *ret_size is what its head says, which may be
- * damaged and change any time.
+ * Is this reference, within the arena, a version of that key? *ret_size comes from its head, which
+ * may be damaged and may change at any time.
  */
 static inline __attribute__((always_inline)) bool
 is_version_of(const struct arena *arena, block_ref current, const struct corral_key *key,
@@ -141,10 +140,10 @@ is_version_of(const struct arena *arena, block_ref current, const struct corral_
 }
 
 /*
- * What nearly every read is: the thread's outermost section, a cart that is there, and that needs
- * no touch. False, and nothing has happened, if anything is otherwise. It is the fewer instructions
- * that count: a processor looks some 250 ahead, and a read's cache misses overlap with those of the
- * next as far as that reaches.
+ * The fast path, for nearly every read: the thread's outermost section, on a cart that exists and
+ * needs no touch. False: one of these does not hold, and nothing has happened. It saves
+ * instructions, and that counts: a processor looks about 250 of them ahead, and that is how far a
+ * read's cache misses overlap with those of the next.
  */
 static inline __attribute__((always_inline)) bool begin_at_once(struct corral *corral,
 								const struct corral_key *key,
@@ -172,7 +171,9 @@ static inline __attribute__((always_inline)) bool begin_at_once(struct corral *c
 	bool settled = slot_read(slot, &lease, &current);
 	uint64_t ttl = lease_ttl_ns(lease, load_relaxed(&arena->header->ttl_ns)); /* a setting */
 	int64_t touched = lease_touched_ns(lease);
-	/* unsigned: neither does the lease say no time, nor one after we looked at the clock */
+	/*
+	 * unsigned: this also catches a lease that holds no time, or a time after our clock reading
+	 */
 	if (unlikely(!settled || (uint64_t)ns_since(now, touched) > (uint64_t)ttl_grain_ns(ttl)))
 		goto otherwise;
 	int64_t deadline = deadline_ns(touched + LEASE_UNIT_NS, ttl);
@@ -192,7 +193,9 @@ begin(struct corral *corral, const struct corral_key *key, struct corral_view *r
 
 	if (unlikely(r < 0))
 		return r;
-	/* the cache misses begin here; the section and the clock come while they last */
+	/*
+	 * the cache misses begin here; entering the section and reading the clock overlap with them
+	 */
 	uint64_t hash = slot_hash(&corral->arena, key);
 	if (whole)
 		slot_prefetch_whole(&corral->arena, hash);
@@ -209,7 +212,7 @@ int corral_read_begin(struct corral *corral, const struct corral_key *key,
 	return begin(corral, key, ret_view, false);
 }
 
-/* The calling thread is not the one that began it, or is another process's. */
+/* The view was not begun by the calling thread, or belongs to another process. */
 static int end_elsewhere(struct corral_view *view)
 {
 	struct actor *ours;
@@ -217,7 +220,7 @@ static int end_elsewhere(struct corral_view *view)
 	if (view->thread == NULL || view->corral == NULL)
 		return -EINVAL;
 	if (*view->corral->epoch != view->epoch)
-		return -ESTALE; /* of before a fork: not ours to end */
+		return -ESTALE; /* from before a fork: not ours to end */
 	int r = handle_own_actor(view->corral, &ours);
 	if (r < 0)
 		return r;
@@ -235,7 +238,7 @@ static inline int end_here(struct corral_view *view, struct actor *actor)
 	return unlikely(revoked) ? -ESTALE : 0;
 }
 
-/* Not the thread's cached attachment, or not at all its view. */
+/* The view is not of the thread's cached attachment, or not the thread's at all. */
 static __attribute__((noinline)) int end_with_care(struct corral_view *view)
 {
 	if (view->corral != NULL && view->corral->unregistered)
@@ -249,8 +252,8 @@ int corral_read_end(struct corral_view *view)
 	const struct attachment *ours = handle_cache.attachment;
 
 	/*
-	 * this thread's, and still this process's (fork wipes the handle's epoch); a copy has no
-	 * thread
+	 * the view is this thread's, and still this process's (fork wipes the handle's epoch); a
+	 * copy has no thread
 	 */
 	if (unlikely(ours == NULL || view->thread != &ours->actor ||
 		     *view->corral->epoch != view->epoch))
@@ -258,7 +261,7 @@ int corral_read_end(struct corral_view *view)
 	return end_here(view, view->thread);
 }
 
-/* A damaged time to live may end in no time that there is: it wraps. */
+/* A damaged time to live may exceed all times: the product wraps. */
 static int64_t ns_of_ms(int64_t ms)
 {
 	return (int64_t)((uint64_t)ms * 1000000);
@@ -266,7 +269,7 @@ static int64_t ns_of_ms(int64_t ms)
 
 int64_t corral_view_expires_ms(const struct corral_view *view)
 {
-	/* a copy's was reckoned when it was made */
+	/* a copy's time was computed when the copy was made */
 	return view->corral != NULL ? handle_wall_ms(view->corral, view->deadline_ns) :
 				      view->deadline_ns / 1000000;
 }
@@ -279,7 +282,7 @@ int corral_read_copy(struct corral *corral, const struct corral_key *key, void *
 	int r, ended;
 	size_t need;
 
-	do { /* again, if the view was revoked while we copied */
+	do { /* again, if the view was revoked during the copy */
 		r = begin(corral, key, &view, true);
 		if (r < 0)
 			return r;
@@ -307,7 +310,7 @@ int corral_view_verify(const struct corral_view *view)
 	const struct attachment *ours = handle_cache.attachment;
 	int r = cart_verify(view->bytes, view->size);
 
-	/* the bytes of a view that was revoked may be another cart's by now: that is no damage */
+	/* the bytes of a revoked view may have become another cart's: that is no damage */
 	if (unlikely(r < 0) && view->corral != NULL && ours != NULL &&
 	    view->thread == &ours->actor && *view->corral->epoch == view->epoch &&
 	    grace_revoked(&ours->actor))
@@ -353,7 +356,7 @@ int corral_get(struct corral *corral, const struct corral_key *key, struct corra
 	uint32_t tries = AGAIN_MAX;
 	int r, ended;
 
-	do { /* again, if the view was revoked while we decoded */
+	do { /* again, if the view was revoked during decoding */
 		r = begin(corral, key, &view, true);
 		if (r < 0)
 			return r;
@@ -386,7 +389,7 @@ static int64_t monotonic_ms(void)
 	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
 }
 
-/* Say that we are about to sleep on a word; *ret_seen is the value to sleep on. */
+/* Announce that we are about to sleep on a word; *ret_seen is the value to sleep on. */
 static void announce(uint32_t *word, uint32_t *ret_seen)
 {
 	*ret_seen = fetch_or_acq_rel(word, 1u) | 1;
@@ -394,8 +397,8 @@ static void announce(uint32_t *word, uint32_t *ret_seen)
 }
 
 /*
- * One look: 0 and the version when it is past; -EAGAIN and where to sleep; -ERESTART: look again;
- * -ENOENT.
+ * Look once. 0 and the version if it is newer than `past`; -EAGAIN and the word to sleep on;
+ * -ERESTART: look again; -ENOENT.
  */
 static int look_for_change(struct corral *corral, struct actor *actor, const struct corral_key *key,
 			   uint64_t past, uint32_t **ret_word, uint32_t *ret_seen,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * start_agent.c: CORRAL_START_AGENT: run corral-agent --daemon if no agent has the
- * directory.
+ * start_agent.c: CORRAL_START_AGENT: run corral-agent --daemon if no agent has the directory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,9 +36,9 @@ static int agent_runs(const char *directory, char *why)
 }
 
 /*
- * Its standard streams are /dev/null whatever ours are: ours may be closed, closed at exec (a
- * runtime such as Node sets that at its start), or a pipe that nobody reads. What it has to say
- * goes to DIR/agent.log once it is ready.
+ * The agent's standard streams are /dev/null regardless of ours: ours may be closed, closed at exec
+ * (runtimes such as Node set that at their start), or a pipe without a reader. Once it is ready,
+ * the agent logs to DIR/agent.log.
  */
 static int set_actions(posix_spawn_file_actions_t *actions)
 {
@@ -56,8 +55,7 @@ static int set_actions(posix_spawn_file_actions_t *actions)
 			    error;
 }
 
-/* No signal is blocked, and none is ignored: a host that ignores SIGCHLD passes that on through
- * exec. */
+/* Block and ignore no signal: a host that ignores SIGCHLD would pass that on through exec. */
 static int set_attributes(posix_spawnattr_t *attributes)
 {
 	sigset_t none, all;
@@ -73,7 +71,7 @@ static int set_attributes(posix_spawnattr_t *attributes)
 }
 
 /*
- * Run it with nothing of ours but the environment: it outlives us, and must not keep our sockets
+ * Pass on nothing of ours but the environment: the agent outlives us, and must not keep our sockets
  * open or our signals blocked.
  */
 static int spawn(const char *program, const char *directory, pid_t *ret_pid)
@@ -102,9 +100,9 @@ static int spawn(const char *program, const char *directory, pid_t *ret_pid)
 }
 
 /*
- * Wait for the child's end: with --daemon it ends when the agent is ready, or has failed. How it
- * ended, into text; "" when somebody else in this process has asked the kernel for that: a host may
- * ignore SIGCHLD, or reap every child there is.
+ * Wait for the child to end: with --daemon it ends when the agent is ready, or has failed. text:
+ * how it ended; "" if another part of this process has collected its status: a host may ignore
+ * SIGCHLD, or reap all children.
  */
 static bool wait_for_end(pid_t pid, char *text, size_t size)
 {
@@ -136,7 +134,7 @@ int attach_start_agent(const char *directory, char *why)
 	int r = agent_runs(directory, why);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	why[0] = '\0'; /* that there is no directory yet is nothing to complain of */
+	why[0] = '\0'; /* a missing directory is no error here */
 	if (program == NULL || program[0] == '\0')
 		program = "corral-agent";
 	r = spawn(program, directory, &pid);
@@ -145,7 +143,7 @@ int attach_start_agent(const char *directory, char *why)
 				  "%s: cannot run the agent's program %s: %s: name it with "
 				  "$CORRAL_AGENT, or put it on the PATH",
 				  directory, program, strerrordesc_np(-r));
-	/* or another one was quicker, or somebody else reaped ours */
+	/* another agent may have been faster, or the host may have reaped ours */
 	if (wait_for_end(pid, end, sizeof(end)) || agent_runs(directory, NULL) == 1)
 		return 0;
 	return reason_set(why, -EIO,

@@ -2,14 +2,15 @@
 /*
  * unregistered.c: see unregistered.h.
  *
- * Whoever cannot write the arena cannot say that it reads: nobody waits for it, so what it looks at
- * may be freed and written anew meanwhile. Each read is therefore a copy that is judged afterwards,
- * as a sequence lock's reader does: the slot's count of changes is the same before and after
- * [S6], and the checksums of the copy hold. A view is such a copy, in memory of its own.
+ * A process that cannot write the arena cannot announce that it reads: no writer waits for it, so
+ * what it reads may be freed and overwritten meanwhile. Each read is therefore a copy that is
+ * judged afterwards, like a sequence lock's reader does: the slot's change count must be the same
+ * before and after [S6], and the checksums of the copy must hold. A view is such a copy, in memory
+ * of its own.
  *
- * Takes no lock, stores nothing into the arena, counts as no activity, and ends no cart: a cart
- * whose time is up is not shown, though another may still renew it. Retries are bounded. Waiting is
- * polling, since nobody can be told to wake us.
+ * It takes no lock, stores nothing in the arena, counts as no activity, and ends no cart: a cart
+ * whose time is up is not shown, though another process may still renew it. Retries are bounded.
+ * Waiting is polling, since no process can be asked to wake us.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,8 +25,8 @@
 #include "cart/cart.h"
 #include "store/slot.h"
 
-#define AGAIN_MAX 10000u /* each time somebody else changed the cart */
-#define SAME_ANSWERS 8u  /* "none" and "damaged" may be what a moment of change looks like */
+#define AGAIN_MAX 10000u /* each time another process changed the cart */
+#define SAME_ANSWERS 8u  /* "none" and "damaged" may be seen in the middle of a change */
 #define ROOM_FIRST 8192u
 #define POLL_MS 20
 
@@ -45,7 +46,7 @@ static int copy_once(const struct arena *arena, const struct slot *slot, void *b
 
 	if (r < 0)
 		return r;
-	uint32_t need = load_relaxed(&found.cart->size); /* once: it may change any time */
+	uint32_t need = load_relaxed(&found.cart->size); /* read once: it may change at any time */
 	if (need < sizeof(*found.cart) || need > found.room || need > CORRAL_CART_MAX)
 		return -EUCLEAN;
 	if (need <= size)
@@ -62,14 +63,14 @@ static int copy_once(const struct arena *arena, const struct slot *slot, void *b
 	return cart_verify(buffer, need);
 }
 
-/* What has been answered so far. */
+/* The results of a read so far. */
 struct answers {
 	uint32_t tries;
 	uint32_t same;
 	int last;
 };
 
-/* True: this answer stands. */
+/* True: this result is final. */
 static bool stands(struct answers *answers, int r)
 {
 	answers->same = r == answers->last ? answers->same + 1 : 1;
@@ -90,7 +91,7 @@ static int copy_by_key(const struct arena *arena, const struct corral_key *key, 
 		r = slot_find(arena, hash, key, &found);
 		if (r == 0)
 			r = copy_once(arena, found.slot, buffer, size, ret_copied);
-		/* the slot may have become another cart's before it was looked at */
+		/* the slot may have become another cart's before it was read */
 		if (r == 0 && !cart_has_key(buffer, ret_copied->size, key))
 			r = -EAGAIN;
 	} while (!stands(&answers, r));
@@ -121,7 +122,7 @@ int unregistered_read_begin(struct corral *corral, const struct corral_key *key,
 			break;
 		free(bytes);
 		bytes = NULL;
-		room = copied.size + copied.size / 4; /* it may have grown when we come again */
+		room = copied.size + copied.size / 4; /* it may have grown by the next try */
 		r = 0;
 	}
 	if (r < 0) {
@@ -193,7 +194,7 @@ int unregistered_list(struct corral *corral, const struct corral_text *restauran
 	for (; at < end && count < max; at++) {
 		struct copied copied;
 
-		/* one that is damaged is left out: `corral check` tells */
+		/* a damaged one is left out: `corral check` reports it */
 		if (copy_by_number(corral, (uint32_t)at, buffer, &copied) < 0 ||
 		    !list_fill_row(buffer, copied.size, restaurant_id, &ret_entries[count]))
 			continue;
@@ -237,7 +238,7 @@ int unregistered_wait(struct corral *corral, const struct corral_key *key, uint6
 			return r;
 		if (monotonic_ms() >= give_up)
 			return -ETIMEDOUT;
-		/* by number: glibc's is a cancellation point */
+		/* by number: glibc's nanosleep is a cancellation point */
 		if (syscall(SYS_nanosleep, &pause, NULL) < 0)
 			return -EINTR;
 	}

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * unregistered.h: reads on a handle of an arena that may not be written, as on a read-only mount.
+ * unregistered.h: reads on a handle to an arena that may not be written, as on a read-only mount.
  */
 #ifndef CORRAL_UNREGISTERED_H
 #define CORRAL_UNREGISTERED_H
 
 #include "api/handle.h"
 
-/* The calls of corral.h, of a handle with corral->unregistered. */
+/* The calls of corral.h for a handle with corral->unregistered. */
 int unregistered_read_begin(struct corral *corral, const struct corral_key *key,
 			    struct corral_view *ret_view);
 int unregistered_read_end(struct corral_view *view);
@@ -17,7 +17,7 @@ int unregistered_list(struct corral *corral, const struct corral_text *restauran
 int unregistered_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version,
 		      int timeout_ms, uint64_t *ret_version);
 
-/* As copy_slot(), of copy.h; what was copied is verified. */
+/* As copy_slot() in copy.h; the copy is verified. */
 int unregistered_copy_slot(struct corral *corral, uint32_t number, void *buffer, size_t *ret_size,
 			   uint64_t *ret_idle_ns);
 
