@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * aside.c: journals are set aside; see aside.h.
+ * aside.c: sets journals aside; see aside.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,9 +14,9 @@
 
 #define HOPELESS JOURNAL_DIRECTORY ".hopeless."
 
-#define NAMES_MAX 1000 /* for one thing */
+#define NAMES_MAX 1000 /* per entry */
 
-/* As renameat(), but never over something. */
+/* Like renameat(), but never replaces an existing name. */
 static int rename_to_free(int dir_fd, const char *from, const char *to)
 {
 	struct stat st;
@@ -53,7 +53,7 @@ static bool is_kept(const struct recover *recover, int file)
 	return recover->files_there[file].state != -EISDIR;
 }
 
-/* Is there another file under that name? The same one is of an agent that died at it. */
+/* Is another file under that name? The same file is left by an agent that died during this step. */
 static bool is_taken(const struct recover *recover, int aside_fd, const char *name)
 {
 	struct stat ours, there;
@@ -63,7 +63,7 @@ static bool is_taken(const struct recover *recover, int aside_fd, const char *na
 		ours.st_ino != there.st_ino || ours.st_dev != there.st_dev);
 }
 
-/* -EEXIST: what is kept there is of another time. */
+/* -EEXIST: the name holds files of another occasion. */
 static int link_files(const struct recover *recover, int aside_fd)
 {
 	char name[JOURNAL_NAME_BYTES];
@@ -100,7 +100,10 @@ void aside_keep(const struct agent *agent, const struct recover *recover, const 
 	char name[ASIDE_NAME_BYTES], suffix[16] = "";
 	int r = -EEXIST;
 
-	/* the same name whoever does it, as often as it is begun; another one for other files */
+	/*
+	 * each agent and each attempt uses the same name for these files; other files get another
+	 * name
+	 */
 	for (int i = 1; i <= NAMES_MAX && r == -EEXIST; i++) {
 		snprintf(name, sizeof(name), ASIDE_DAMAGED "%lld%s%s",
 			 (long long)recover->head.created_ms, kind, suffix);

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * aside_salvage.c: corral-agent --salvage: the sound carts of journals that were set
- * aside (aside.h).
+ * aside_salvage.c: corral-agent --salvage: the valid carts of journals that were set aside
+ * (aside.h).
  *
- * Such a journal is read to its end, over all that is damaged, and its carts are put into the arena
- * as `restore --merge` would: the newer version of a cart wins, and one whose time is up has ended.
- * When all that was put is on disk the journal is renamed, so that a later run does not bring back
- * what has ended since. A death before that leaves it to the next run.
+ * Such a journal is read to its end, past all damage, and its carts are put into the arena as
+ * `restore --merge` would: the newer version of a cart wins, and a cart whose time is up has ended.
+ * Once all of them are on disk the journal is renamed, so that a later run does not bring back what
+ * has ended since. After a death before that, the next run does it again.
  *
- * A cart's time goes on while its journal lies aside: it counts from when the directory was made.
+ * A cart's time to live goes on while its journal is set aside: it counts from the time when the
+ * directory was made.
  *
- * The carts before the damage are in the arena since recovery. One of them that is not there any
- * more has ended since, and does not come back. What may have ended in the damaged bytes is named
- * (recover.c).
+ * The carts before the damage have been in the arena since recovery. If one of them is no longer
+ * there, it has ended since, and does not come back. recover.c reports carts that may have ended in
+ * the damaged bytes.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -32,7 +33,7 @@
 
 struct bring {
 	struct corral *corral;
-	uint64_t *recovered; /* hashes of the carts that recovery took, ascending */
+	uint64_t *recovered; /* hashes of the carts that recovery took, in ascending order */
 	uint32_t count;
 };
 
@@ -43,7 +44,7 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Was it in the arena, and is not any more? */
+/* Was the cart in the arena, and has it ended since? */
 static bool ended_since(const struct bring *bring, const struct cart_head *cart, size_t size)
 {
 	struct corral_view view;
@@ -64,12 +65,12 @@ static int put(void *context, uint32_t slot, const void *cart, size_t size, uint
 {
 	const struct bring *bring = context;
 
-	(void)slot; /* that of another arena */
+	(void)slot; /* a slot of another arena */
 	return ended_since(bring, cart, size) ? -ETIME :
 						change_put(bring->corral, cart, size, idle_ns);
 }
 
-/* What recovery took of these files: it read them so, up to the damage. */
+/* List what recovery took from these files: it read them the same way, up to the damage. */
 static int list_recovered(const struct agent *agent, const char *name, struct bring *bring)
 {
 	struct recover recover;
@@ -78,7 +79,7 @@ static int list_recovered(const struct agent *agent, const char *name, struct br
 	if (fd < 0)
 		return -errno;
 	int r = recover_open(&recover, fd, name);
-	if (r == 0 && recover_index(&recover) == 0) { /* else it took nothing */
+	if (r == 0 && recover_index(&recover) == 0) { /* else recovery took nothing */
 		bring->recovered = malloc(((size_t)recover.carts + 1) * sizeof(uint64_t));
 		r = bring->recovered != NULL ? 0 : -ENOMEM;
 		for (uint32_t slot = 0; slot < recover.head.max_carts && r == 0; slot++)
@@ -101,7 +102,7 @@ static uint64_t passed_ns(int fd)
 	return ms > 0 ? (uint64_t)ms * 1000000 : 0;
 }
 
-/* 0: done; 1: there is nothing that could be taken; -errno. */
+/* 0: done; 1: there is nothing to take; -errno. */
 static int salvage_one(struct agent *agent, const char *name)
 {
 	struct bring bring = { .corral = agent->corral };

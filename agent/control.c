@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * control.c: the agent's side of the control socket; see client.h for the protocol.
- * Nothing here waits: a client that does not speak, speaks too long, or does not listen is dropped.
+ * control.c: the agent's side of the control socket; see client.h for the protocol. Nothing here
+ * waits: a client that is silent, sends too much, or does not read is dropped.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,8 +14,8 @@
 #include "base/atomic.h"
 
 /*
- * root, we ourselves, and the members of the directory's group (the socket's mode has let nobody
- * else in)
+ * Allowed are root, our own user, and the members of the directory's group (the socket's mode keeps
+ * out all others).
  */
 bool control_may_ask(const struct agent *agent, int fd)
 {
@@ -50,8 +50,8 @@ static json_t *counters(const struct arena *arena)
 	for (uint32_t index = 0; index < STAT_COUNT; index++) {
 		uint64_t sum = 0;
 		for (uint32_t number = 0; number < high; number++)
-			sum += load_relaxed(
-				&arena->threads[number].stat[index]); /* relaxed: a counter */
+			/* relaxed: a counter */
+			sum += load_relaxed(&arena->threads[number].stat[index]);
 		json_object_set_new(object, names[index], json_integer((json_int_t)sum));
 	}
 	return object;
@@ -89,7 +89,7 @@ static json_t *answer(struct agent *agent, const char *line)
 			 "unknown command; there are: ping, status, stop");
 }
 
-/* An answer is smaller than a socket's buffer: it goes at once, or the client does not want it. */
+/* An answer is smaller than a socket's buffer: it is sent at once, or the client is gone. */
 static void write_answer(int fd, const json_t *object)
 {
 	char *text = json_dumps(object, JSON_COMPACT);
@@ -115,7 +115,7 @@ bool control_serve(struct agent *agent, struct client *client)
 	client->size += (uint32_t)n;
 	char *end = memchr(client->line, '\n', client->size);
 	if (end == NULL)
-		return client->size == sizeof(client->line); /* no line of ours is so long */
+		return client->size == sizeof(client->line); /* no request is that long */
 	*end = '\0';
 	json_t *object = answer(agent, client->line);
 	write_answer(client->fd, object);

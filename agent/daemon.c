@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * daemon.c: going to the background, telling that we are ready, and --stop.
+ * daemon.c: going to the background, notifying readiness, and --stop.
  */
 #include <assert.h>
 #include <errno.h>
@@ -27,8 +27,8 @@ int daemon_fork(int *ret_ready_fd)
 
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return -errno;
-	(void)signal(SIGCHLD,
-		     SIG_DFL); /* who started us may ignore it: then nobody is told of an end */
+	/* inherited as ignored, it would keep waitpid() from telling how the child ended */
+	(void)signal(SIGCHLD, SIG_DFL);
 	pid_t pid = fork();
 	if (pid < 0)
 		return -errno;
@@ -45,7 +45,7 @@ int daemon_fork(int *ret_ready_fd)
 	while (n < 0 && errno == EINTR);
 	if (n == 1)
 		_exit(EXIT_DONE);
-	int status = 0; /* it ended before it was ready, and has said why */
+	int status = 0; /* the child ended before it was ready, and has said why */
 	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
 		_exit(WEXITSTATUS(status));
 	if (WIFSIGNALED(status))
@@ -75,7 +75,7 @@ static void notify_service_manager(const char *state)
 	close(fd);
 }
 
-/* From now on standard error is DIR/agent.log; the terminal is let go. */
+/* Redirect standard error to DIR/agent.log and release the terminal. */
 static void leave_terminal(const struct agent *agent)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);

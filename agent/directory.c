@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * directory.c: the directory that the agent is to look after: made, or looked at.
+ * directory.c: the directory that the agent serves: created, or checked.
  *
- * We make it for ourselves alone (0700), then give it its group, then 2770: nobody else sees it in
- * between. The set-group-ID bit lets every file in it have the group from its first instant,
- * whoever makes it.
+ * A new directory is created for our user alone (0700), then gets its group, then 2770: no other
+ * user sees it in between. The set-group-ID bit gives every file in it the group from its first
+ * instant, no matter which process creates it.
  *
- * One that is there keeps its mode. It has to be ours or root's: its owner could put another arena
- * in place of ours at any time. With --group, one of that group will do, since then its members are
- * trusted anyway.
+ * An existing directory keeps its mode. It must belong to us or to root, because its owner could
+ * replace the arena at any time. With --group, an owner in that group is accepted, since its
+ * members are trusted anyway.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +37,10 @@ static int make_parents(const char *path)
 	return 0;
 }
 
-/* What has the directory's present group gets the new one; whatever else is there is not ours. */
+/*
+ * Give the new group to an entry that has the directory's present group; other entries are not
+ * ours.
+ */
 static int hand_over_one(int dir_fd, const char *name, gid_t from, gid_t to)
 {
 	struct stat st;
@@ -78,8 +81,8 @@ static int hand_over_journal(int dir_fd, gid_t from, gid_t to)
 }
 
 /*
- * The directory is to have another group: first the files in it, then the directory itself. So a
- * death in between leaves a directory of the old group, and the next agent does the rest.
+ * Change the directory's group: first that of the files in it, then its own. A death in between
+ * leaves a directory of the old group, and the next agent does the rest.
  */
 static int hand_over(int dir_fd, const struct stat *dir, gid_t to)
 {
@@ -91,9 +94,7 @@ static int hand_over(int dir_fd, const struct stat *dir, gid_t to)
 	return r;
 }
 
-/*
- * Through its descriptor; the group first, since a change of it may take the set-group-ID bit away.
- */
+/* Through the descriptor; the group first, since changing it may clear the set-group-ID bit. */
 static int give_group(const struct agent *agent, bool made)
 {
 	const struct agent_options *options = agent->options;
@@ -117,7 +118,7 @@ static int give_group(const struct agent *agent, bool made)
 	return fchmod(agent->dir_fd, 0770) < 0 ? -errno : 0;
 }
 
-/* An owner who is neither we nor root. */
+/* Is the owner neither us nor root? */
 static bool is_strangers(const struct agent *agent, const struct stat *st)
 {
 	bool by_group = agent->options->group_given && st->st_gid == agent->options->group;
@@ -125,8 +126,10 @@ static bool is_strangers(const struct agent *agent, const struct stat *st)
 	return st->st_uid != geteuid() && st->st_uid != 0 && !by_group;
 }
 
-/* Where the group may write, we look for its group at all that is there: we have to be able to give
- * it. */
+/*
+ * Where the group may write, each file must have its group (access.h): so we must be able to give
+ * it.
+ */
 static bool can_share(const struct stat *dir)
 {
 	gid_t groups[NGROUPS_MAX];

@@ -2,19 +2,18 @@
 /*
  * journal.c: the thread that writes the journal; the format is in journal_file.h.
  *
- * A round: take the dirty bits, note them as drained; behind a fence [J1], write each slot's
- * newest version, read in a read-side section, without its lock; sync once;
- * forget the drained bits, and answer all who asked for a sync before the round began. A death in
- * between leaves drained bits: the next agent makes them dirty again.
+ * A round: take the dirty bits and note them as drained; behind a fence [J1], write each slot's
+ * newest version, read in a read-side section without its lock; sync once; clear the drained bits,
+ * and answer all requests for a sync that were made before the round. A death in between leaves
+ * drained bits, which the next agent makes dirty again.
  *
- * A file begins with a base: besides what is dirty, a part of all slots is written each round until
- * every one has been. Then a BASE record says so, and older files go. When a file has outgrown its
- * base, the next one begins. Nothing stops meanwhile.
+ * A file begins with a base: besides dirty slots, each round writes a part of all slots, until
+ * every slot has been written. Then a BASE record says so, and older files are removed. When a file
+ * has outgrown its base, the next one begins. Changes never stop for this.
  *
- * Trouble with the disk: what was drained is dirty again, the file is given up for good (a failed
- * sync is never tried again as if it had worked), and a new one is begun, with a base of its own,
- * after pauses that grow. Until that base is synced, journal_error says that nothing new is
- * durable.
+ * If the disk fails: what was drained is made dirty again, the file is given up for good (a failed
+ * sync is never retried as if it had worked), and a new one with its own base is begun, after
+ * pauses that grow. Until that base is synced, journal_error says that nothing new is durable.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,14 +33,14 @@
 
 #define BASE_PAUSE_MS 10 /* while a base is being written */
 /*
- * When a file could not be written a new one is tried after a pause, which doubles up to the second
- * figure: each try costs a base, and a disk that is full mostly stays so for a while.
+ * After a file could not be written, a new one is tried after a pause, which doubles up to this
+ * many times: each try costs a base, and a full disk mostly stays full for a while.
  */
 #define TROUBLE_PAUSE_MS 500u
 #define TROUBLE_PAUSE_DOUBLINGS 4u
-#define FILES_MAX 100   /* an agent that finds more begins with a base: they go */
-#define CLOCK_MS 10000  /* in quiet times the clock is written so often, without a sync */
-#define GATHER_NS 30000 /* and the timer's slack */
+#define FILES_MAX 100   /* an agent that finds more begins a base, which removes them */
+#define CLOCK_MS 10000  /* how often the clock is written in quiet times, without a sync */
+#define GATHER_NS 30000 /* plus the timer's slack */
 #define GATHER_TRIES 8u
 
 /* ------------------------------------------------------------------- rounds */
@@ -67,7 +66,7 @@ static void base_is_over(struct journal *j)
 	}
 }
 
-/* Nothing of this file counts from now on. */
+/* From now on this file does not count. */
 static void give_up_file(struct journal *j, int error)
 {
 	struct arena_header *h = j->actor->arena->header;
@@ -77,13 +76,14 @@ static void give_up_file(struct journal *j, int error)
 	journal_undrain(j->actor->arena);
 	if (j->fd >= 0) {
 		/*
-		 * what could not be synced may stay in the page cache, where it would look well to
-		 * a recovery in this boot
+		 * data that could not be synced may stay in the page cache, where a recovery in
+		 * this boot would take it for valid
 		 */
 		(void)!ftruncate(j->fd, (off_t)j->synced_offset);
 		close(j->fd);
 		journal_name(j->number, name);
-		if (j->synced_offset == 0) /* or each try would leave one behind on a full disk */
+		/* else each try would leave a file behind on a full disk */
+		if (j->synced_offset == 0)
 			(void)unlinkat(j->dir_fd, name, 0);
 	}
 	j->fd = -1;
@@ -97,10 +97,10 @@ static void give_up_file(struct journal *j, int error)
 		store_relaxed(&h->journal_since_ms, arena_wall_ms());
 	}
 	store_relaxed(&h->journal_error, error);
-	futex_wake(&h->sync_done, INT_MAX); /* they look at the error */
+	futex_wake(&h->sync_done, INT_MAX); /* waiters check the error */
 }
 
-/* Is the file still where recovery will look for it, and what we made it? */
+/* Is the file still where recovery will look for it, and does it have the size that we wrote? */
 static int check_place(const struct journal *j)
 {
 	struct stat ours, there, dir;
@@ -160,8 +160,8 @@ static int write_round(struct journal *j, bool asked)
 	bool sync = some || asked || over || j->base_pending;
 	if (r == 0 && (sync || due)) {
 		/*
-		 * relaxed: of who had a slot before the cart that we have read in it, it is seen
-		 * with that cart
+		 * relaxed: if we read a slot's present cart, we also see how far the cart before it
+		 * had got
 		 */
 		uint64_t ended = load_relaxed(&arena->header->ended_version);
 		r = journal_append(j, JOURNAL_CLOCK, 0, arena_now_ns(arena), &ended, sizeof(ended));
@@ -200,12 +200,12 @@ static void round_of(struct journal *j)
 
 	int r = write_round(j, requested != done);
 	if (r == -ESTALE)
-		return; /* the arena was taken from us; the journal stays as it is */
+		return; /* the arena was withdrawn; the journal stays as it is */
 	if (r < 0) {
 		give_up_file(j, r);
 		return;
 	}
-	/* without a whole base of this lineage recovery would not look at it */
+	/* without a whole base of this lineage recovery would not use the file */
 	if (requested != done && load_relaxed(&h->journal_error) == 0 &&
 	    load_relaxed(&h->journal_base) != 0) {
 		j->served = requested - done;
@@ -231,21 +231,21 @@ static void wait_for_work(struct journal *j)
 				    .tv_nsec = (long)(ms % 1000) * 1000000 };
 	uint32_t done = load_relaxed(&h->sync_done);
 
-	if (j->fd <
-	    0) { /* who asks meanwhile gets the error, and does not make us try more often */
+	/* requests meanwhile get the error, and do not make us try more often */
+	if (j->fd < 0) {
 		(void)futex_sleep(&j->stop, 0, &timeout);
 		return;
 	}
-	if (load_relaxed(&h->journal_error) !=
-	    0) /* requests are not waited for by those who got the error */
+	/* the callers got the error, so their requests must not wake us */
+	if (load_relaxed(&h->journal_error) != 0)
 		done = load_relaxed(&h->sync_requested);
 	(void)futex_sleep(&h->sync_requested, done, &timeout);
 }
 
 /*
- * Callers that one sync served together ask again together, a moment apart. So we wait for as many
- * as last time, for less than a sync takes; otherwise the first one would get a sync of its own,
- * and all the others another one.
+ * Callers that were served together by one sync ask again together, a moment apart. So wait for as
+ * many requests as last time, but for less than a sync takes; otherwise the first caller would get
+ * a sync of its own, and all the others another one.
  */
 static void gather(const struct journal *j)
 {
@@ -276,7 +276,7 @@ static void *journal_thread(void *context)
 
 /* ----------------------------------------------------------- start and stop */
 
-/* How large the journal has become since its base, and that. */
+/* Measure the base, and what was written since. */
 static void measure(struct journal *j, const uint64_t *numbers, int count)
 {
 	char name[JOURNAL_NAME_BYTES];
@@ -299,7 +299,7 @@ static int open_journal(struct journal *j, char *why)
 	uint64_t *numbers = NULL;
 
 	j->fd = j->dir_fd = -1;
-	j->actor = j->agent->actor; /* until the thread runs */
+	j->actor = j->agent->actor; /* until the thread runs with its own */
 	j->buffer = undumped_alloc(JOURNAL_BUFFER_BYTES);
 	j->marks = calloc(arena->max_carts, sizeof(*j->marks));
 	j->told = calloc((arena->max_carts + 63) / 64, sizeof(*j->told));
@@ -308,23 +308,24 @@ static int open_journal(struct journal *j, char *why)
 	j->dir_fd = journal_open_directory(j->agent->dir_fd, true);
 	int r = j->dir_fd;
 	int count = r >= 0 ? journal_list(j->dir_fd, &numbers) : r;
-	journal_undrain(arena); /* what the last agent had taken and not written */
+	journal_undrain(arena); /* what the last agent had drained but not written */
 	bool on = count >= 0 && journal_match(j->agent, j->dir_fd) && count <= FILES_MAX;
 	if (on)
 		measure(j, numbers, count);
 	else
-		store_relaxed(&arena->header->journal_base,
-			      0); /* nothing counts until there is one */
+		/* nothing counts until there is one */
+		store_relaxed(&arena->header->journal_base, 0);
 	r = count < 0 ? count : journal_begin_file(j, !on);
 	/*
-	 * Files of before a time without a journal would be the last word again, and the arena may
-	 * have gone far since: so it stands alone until there is a base.
+	 * After a time without a journal, a recovery would take the old files as the newest state,
+	 * though the arena may have changed much since. So they are removed, and the arena stands
+	 * alone until there is a base.
 	 */
 	if (!on && arena->header->journal == JOURNAL_MODE_OFF && fsync(arena->fd) == 0)
 		journal_remove_older(j);
 	free(numbers);
 	if (r < 0)
-		give_up_file(j, r); /* the agent serves all the same, and tries again */
+		give_up_file(j, r); /* the agent serves without it, and tries again */
 	return 0;
 }
 
@@ -341,7 +342,7 @@ static void close_journal(struct journal *j)
 	free(j);
 }
 
-/* The thread acts with a record of its own. */
+/* The thread acts with a thread record of its own. */
 static void *thread_begins(void *context)
 {
 	struct journal *j = context;
@@ -354,7 +355,7 @@ static void *thread_begins(void *context)
 	return journal_thread(j);
 }
 
-/* Signals are the main thread's, but for those that are about what the thread itself does. */
+/* Signals go to the main thread, except those that the thread itself causes. */
 static int begin_thread(struct journal *j)
 {
 	sigset_t all, before;
@@ -371,27 +372,27 @@ static int begin_thread(struct journal *j)
 }
 
 /*
- * After a power loss the arena's header is what tells whether the journal goes before the arena: so
- * it says it on disk, before anything is acknowledged.
+ * After a power loss, the arena's header decides whether the journal takes precedence over the
+ * arena. So the header must say so on disk before any change is acknowledged.
  */
 static int set_journal(struct arena_header *h, uint32_t mode, uint64_t interval_ms)
 {
 	store_relaxed(&h->journal_ms, (uint32_t)interval_ms);
 	store_relaxed(&h->journal, mode);
-	futex_wake(&h->sync_done, INT_MAX); /* who waited for an agent may do so in vain now */
+	futex_wake(&h->sync_done, INT_MAX); /* waiters for an agent check whether to give up */
 	return sync_header(h);
 }
 
 /*
- * No journal goes before the arena from now on. Until now one did, so the arena may never have been
- * synced. What cannot be synced is no reason not to serve.
+ * From now on no journal takes precedence over the arena. Until now one may have done so, and then
+ * the arena may never have been synced. A failure to sync is no reason not to serve.
  */
 static void keep_none(struct arena *arena)
 {
 	struct arena_header *h = arena->header;
 	const char *what = "arena";
 
-	store_relaxed(&h->journal_base, 0u); /* who keeps one again begins with a base */
+	store_relaxed(&h->journal_base, 0u); /* the next journal begins with a base */
 	store_relaxed(&h->journal_nonce, 0u);
 	int r = h->journal != 0 && fsync(arena->fd) < 0 ? -errno : 0;
 	if (r == 0) {
@@ -425,7 +426,7 @@ int journal_start(struct agent *agent, char *why)
 			agent->options->journal_ms);
 		j->header_synced = synced == 0;
 		if (synced < 0)
-			give_up_file(j, synced); /* nothing is durable before it is */
+			give_up_file(j, synced); /* nothing is durable until this is */
 	}
 	if (r == 0 && (r = begin_thread(j)) < 0)
 		reason_system(why, r, "cannot begin the journal's thread");
@@ -445,7 +446,7 @@ void journal_stop(struct agent *agent)
 		return;
 	store_release(&j->stop, 1u);
 	futex_wake(&j->stop, INT_MAX);
-	/* a request like any other: it wakes the thread */
+	/* a request like any other, to wake the thread */
 	(void)fetch_add_relaxed(&agent->actor->arena->header->sync_requested, 1u);
 	futex_wake(&agent->actor->arena->header->sync_requested, INT_MAX);
 	pthread_join(j->thread, NULL);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal_carry.c: a base in which every slot is, also the damaged ones.
+ * journal_carry.c: a base contains every slot, even one whose cart is damaged.
  *
- * When a base is whole the older files go. A cart that is damaged in the arena may have its last
- * sound copy there. So its record is looked up in the files (witness.h), and written into the base
- * as it was: then it is what the journal has of the slot until the cart is sound again, or ends.
- * The files are read once for a base, and only when it meets a damaged cart.
+ * Once a base is whole, the older files are removed. They may have the last valid copy of a cart
+ * that is damaged in the arena. So its record is looked up in those files (witness.h), and copied
+ * into the base as it was: it stays the journal's record of the slot until the cart is valid again,
+ * or ends. The files are read once per base, and only if the base meets a damaged cart.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,8 +33,8 @@ void journal_end_carrying(struct journal *j)
 }
 
 /*
- * The hash under which the files have the slot's cart: what they say of the slot if they are about
- * this arena, otherwise the hash that stands in the slot.
+ * The hash under which the files have the slot's cart: the one that they have for the slot if they
+ * are about this arena, else the one in the slot.
  */
 static uint64_t hash_in(const struct journal *j, uint32_t number)
 {
@@ -44,7 +44,7 @@ static uint64_t hash_in(const struct journal *j, uint32_t number)
 	return hash != 0 ? hash : load_relaxed(&j->actor->arena->slots[number].hash);
 }
 
-/* No record of it can be had. The files may have one that somebody can read yet. */
+/* There is no valid record of the cart. Keep the files: one may be readable by other means. */
 static int keep_files(struct journal *j, uint32_t number)
 {
 	const char *name;
@@ -71,7 +71,7 @@ int journal_carry_over(struct journal *j, uint32_t number)
 	if (j->former == NULL)
 		r = witness_open(j->agent, h->hash_seed, h->uuid, &j->former);
 	if (r < 0)
-		return r; /* no base without it */
+		return r; /* without it there is no base */
 	const struct salvage_witness *voice = witness_voice(j->former);
 	uint8_t *cart = malloc(CORRAL_CART_MAX);
 	if (cart == NULL)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal_file.c: see journal_file.h. Reads with pread(): an I/O error is an error code,
- * never a signal.
+ * journal_file.c: see journal_file.h. It reads with pread(): an I/O error is an error code, never a
+ * signal.
  */
 #include <assert.h>
 #include <dirent.h>
@@ -26,7 +26,7 @@
 #define RECORD_BYTES_MAX (sizeof(struct journal_record) + CORRAL_CART_MAX)
 #define NAME_DIGITS 12
 #define WINDOW_BYTES (RECORD_BYTES_MAX + (1u << 20))
-#define PART_BYTES 4096u /* what a disk does not give, it does not give in such parts */
+#define PART_BYTES 4096u /* the unit of unreadable data on a disk */
 #define SKIP_TRIES 10000u
 
 uint64_t journal_record_sum(const struct journal_record *record, const void *payload,
@@ -55,8 +55,8 @@ int journal_open_directory(int dir_fd, bool create)
 	int fd = access_enter(dir_fd, JOURNAL_DIRECTORY, create ? TRUST_MAKE : 0, NULL);
 
 	/*
-	 * or all that is synced in it may be lost with its name; who made it may have died before
-	 * this
+	 * otherwise all that is synced in it could be lost with its name; the agent that made it
+	 * may have died before this sync
 	 */
 	if (fd >= 0 && create && fsync(dir_fd) < 0) {
 		int error = errno;
@@ -66,7 +66,7 @@ int journal_open_directory(int dir_fd, bool create)
 	return fd;
 }
 
-/* Its head, and both on disk. */
+/* Write a file's head, and sync both the file and its name. */
 static int write_head(int fd, int journal_fd, const struct journal_head *head)
 {
 	ssize_t n = pwrite(fd, head, sizeof(*head), 0);
@@ -114,8 +114,8 @@ int journal_create(int dir_fd, int journal_fd, uint64_t number, const struct are
 }
 
 /*
- * What a death between two of these stores leaves holds for the former file, or for this one: the
- * nonce says whose length it is.
+ * A death between two of these stores leaves the lengths valid for the former file, or for this
+ * one: the nonce says which.
  */
 void journal_note_file(struct arena_header *h, const struct journal_head *head)
 {
@@ -202,7 +202,7 @@ int journal_refuse_foreign(int dir_fd, uint32_t *ret_format, char *why)
 	bool foreign = false;
 
 	if (journal_fd < 0)
-		return 0; /* who needs it will say so */
+		return 0; /* a caller that needs it reports the error */
 	int count = journal_list(journal_fd, &numbers);
 	for (int i = 0; numbers != NULL && i < count && !foreign; i++)
 		foreign = journal_is_foreign(journal_fd, numbers[i], &format);
@@ -226,7 +226,7 @@ void journal_reader_close(struct journal_reader *reader)
 	close(reader->fd);
 }
 
-/* Page by page: zeroes stand in place of those that the disk does not give. */
+/* Read in small parts; zeroes replace those that cannot be read. */
 static void read_what_can_be(struct journal_reader *reader, uint64_t offset, size_t size)
 {
 	for (size_t done = 0, part; done < size; done += part) {
@@ -243,8 +243,8 @@ static bool is_in_window(const struct journal_reader *reader, uint64_t offset, s
 }
 
 /*
- * These bytes of the file, which has them, for as long as the window stays where it is then; at
- * most RECORD_BYTES_MAX.
+ * A pointer to these bytes, which must lie within the file; valid until the window moves. At most
+ * RECORD_BYTES_MAX.
  */
 static int look_at(struct journal_reader *reader, uint64_t offset, size_t size,
 		   const uint8_t **ret_bytes)
@@ -310,7 +310,7 @@ int journal_reader_next(struct journal_reader *reader, struct journal_record *re
 	return 0;
 }
 
-/* No record begins in a hole, and a hole of terabytes takes no room to make. */
+/* Skip a hole at once: no record begins in one, and a hole of terabytes costs no disk space. */
 static uint64_t behind_hole(const struct journal_reader *reader, uint64_t offset)
 {
 	off_t data = lseek(reader->fd, (off_t)offset, SEEK_DATA);
@@ -338,8 +338,8 @@ bool journal_reader_was_one(struct journal_reader *reader, uint64_t from,
 
 int journal_reader_skip(struct journal_reader *reader)
 {
-	uint32_t tries =
-		SKIP_TRIES; /* of whole records: bytes made for it could hold us up for hours */
+	/* of whole records: maliciously made bytes could hold us up for hours */
+	uint32_t tries = SKIP_TRIES;
 	struct journal_record record;
 	const uint8_t *bytes;
 	const void *payload;
@@ -417,7 +417,7 @@ int journal_list(int journal_fd, uint64_t **ret_numbers)
 
 /* ------------------------------------------------------------------- tidy */
 
-/* In the directory itself, which may be a file system of its own. */
+/* Rename within the directory itself, which may be a file system of its own. */
 static void set_aside(int journal_fd, const char *name)
 {
 	char stray[NAME_MAX + 1] = "";
@@ -431,7 +431,10 @@ static void set_aside(int journal_fd, const char *name)
 			 name, stray);
 }
 
-/* What has a name in digits. Its number if it is, or may be, a file of the journal; else 0. */
+/*
+ * Examine an entry named in digits. Returns its number if it is, or may be, a file of the journal;
+ * else 0.
+ */
 static uint64_t look_at_name(int journal_fd, const char *name)
 {
 	struct journal_reader reader = { .fd = -1 };
@@ -446,14 +449,14 @@ static uint64_t look_at_name(int journal_fd, const char *name)
 	if (r == 0)
 		journal_reader_close(&reader);
 	if (r == -ENODATA)
-		(void)unlinkat(journal_fd, name, 0); /* a dead agent's: nothing is in it */
+		(void)unlinkat(journal_fd, name, 0); /* left by a dead agent, and empty */
 	if (r == -ENODATA || r == -ENOENT)
 		return 0;
 	if ((r == -EPROTO && !journal_is_foreign(journal_fd, number, &format)) || r == -EISDIR) {
 		set_aside(journal_fd, name);
 		return 0;
 	}
-	return number; /* also of one that cannot be read now */
+	return number; /* also of a file that cannot be read now */
 }
 
 static int is_in_digits(const struct dirent *entry)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal_match.c: see journal_match.h. Reads the files' heads, and one record.
+ * journal_match.c: see journal_match.h. It reads the heads of the files, and one record.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,10 +17,10 @@
 struct match {
 	const struct arena_header *h;
 	struct recover *there;
-	int last;        /* the file that the arena wrote last; -1: it is not there */
+	int last;        /* the arena's last file; -1: it is not there */
 	bool newer;      /* the journal is newer than the arena */
-	bool others;     /* it has records of another arena that a recovery would prefer */
-	char found[200]; /* what does not fit; "": nothing */
+	bool others;     /* it has another arena's records, which a recovery would prefer */
+	char found[200]; /* what does not match; "": all does */
 };
 
 static bool is_ours(const struct match *match, int file)
@@ -66,7 +66,7 @@ static void compare_length(struct match *match)
 							     match->h->journal_bytes));
 }
 
-/* Is what the arena calls synced what a reader finds at that place? */
+/* Does a reader find a CLOCK record where the arena says that the synced part ends? */
 static void compare_clock(struct match *match)
 {
 	uint64_t at = match->h->journal_bytes - journal_record_bytes(sizeof(uint64_t));
@@ -83,13 +83,13 @@ static void compare_clock(struct match *match)
 		r = journal_reader_next(&reader, &record, &payload, &offset);
 		journal_reader_close(&reader);
 	}
-	if (r < 0 || record.kind != JOURNAL_CLOCK) /* its sum is that of this file and place */
+	if (r < 0 || record.kind != JOURNAL_CLOCK) /* its sum proves file and place */
 		snprintf(match->found, sizeof(match->found),
 			 "file %012llu has no CLOCK at byte %llu, where the arena knows of one",
 			 (unsigned long long)number, (unsigned long long)at);
 }
 
-/* A file that was begun after the arena's last one has its head at most: its agent died at it. */
+/* A file begun after the arena's last one has at most a head: its agent died while it made it. */
 static void look_for_later(struct match *match)
 {
 	uint64_t last =
@@ -147,7 +147,7 @@ static bool compare(struct agent *agent, struct match *match)
 	if (match->found[0] == '\0')
 		return match->h->journal_base != 0 && has_base(match);
 	tell(agent, match);
-	if (match->newer) /* what the arena gives next, the journal's arena has given already */
+	if (match->newer) /* else the arena would give versions that the journal already names */
 		versions_jump(arena, match->there->epochs_used);
 	return false;
 }
@@ -159,10 +159,10 @@ bool journal_match(struct agent *agent, int journal_fd)
 
 	if (load_relaxed(&h->journal_error) != 0)
 		return false; /* its last file was given up */
-	if (agent->fresh)     /* made by us: out of this journal, which goes on then, or not */
+	if (agent->fresh)     /* made by us: from this journal, which is continued, or not */
 		return h->journal_base != 0;
 	if (h->journal_nonce == 0)
-		return false; /* none was kept */
+		return false; /* no journal was kept */
 	int fd = fcntl(journal_fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return false;

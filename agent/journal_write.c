@@ -16,12 +16,12 @@
 #include "store/slot.h"
 
 #define BASE_SLOTS 4096u
-#define FILE_PAGE_BYTES 4096ull /* or a part of one */
+#define FILE_PAGE_BYTES 4096ull /* or a fraction of a page */
 #define WRITE_OUT_BYTES (1u << 20)
 
 /* ------------------------------------------------------------------ bytes */
 
-/* Let go of the pages up to here, which are on the disk. */
+/* Drop the file's pages up to here, which are on disk, from the page cache. */
 static void let_go(struct journal *j, uint64_t end)
 {
 	if (end > j->let_go)
@@ -30,18 +30,18 @@ static void let_go(struct journal *j, uint64_t end)
 	j->let_go = max_u64(j->let_go, end);
 }
 
-/* 0 or -errno: of a failed write nobody is told twice, so a sync after it might pass. */
+/* 0 or -errno. The kernel reports a failed write only once, so a later sync might succeed. */
 static int write_range(const struct journal *j, uint64_t from, uint64_t to, unsigned flags)
 {
 	if (from == to || sync_file_range(j->fd, (off_t)from, (off_t)(to - from), flags) == 0)
 		return 0;
-	return errno == ENOSYS || errno == EINVAL ? 0 : -errno; /* not to be had here */
+	return errno == ENOSYS || errno == EINVAL ? 0 : -errno; /* not available here */
 }
 
 /*
- * A round of many carts is written out while it goes on, and its pages are let go of: there is less
- * to wait for at the sync, the next part goes to the same memory, still warm, and the page cache
- * does not fill up with what nobody reads. What counts is the sync alone.
+ * Write a round of many carts out while it goes on, and drop its pages. Then there is less to wait
+ * for at the sync, the next part reuses the same memory, still in the CPU's cache, and the page
+ * cache does not fill up with data that is not read again. Only the sync makes anything durable.
  */
 static int write_out(struct journal *j)
 {
@@ -50,7 +50,7 @@ static int write_out(struct journal *j)
 	if (end < j->begun + WRITE_OUT_BYTES)
 		return 0;
 	int r = write_range(j, j->begun, end, SYNC_FILE_RANGE_WRITE);
-	if (r == 0) /* the part before it */
+	if (r == 0) /* the part before this one */
 		r = write_range(j, j->let_go, j->begun,
 				SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
 					SYNC_FILE_RANGE_WAIT_AFTER);
@@ -74,7 +74,10 @@ int journal_sync(struct journal *j)
 
 int journal_flush(struct journal *j)
 {
-	/* before it is so: who finds more in the file knows that this arena has not written it */
+	/*
+	 * before the write: a reader that finds more in the file knows that this arena did not
+	 * write it
+	 */
 	store_release(&j->actor->arena->header->journal_end, j->offset + j->fill);
 	for (uint32_t done = 0; done < j->fill;) {
 		ssize_t n =
@@ -90,13 +93,13 @@ int journal_flush(struct journal *j)
 	return write_out(j);
 }
 
-/* Where the next record's payload goes. */
+/* The place of the next record's payload. */
 static uint8_t *payload_place(const struct journal *j)
 {
 	return j->buffer + j->fill + sizeof(struct journal_record);
 }
 
-/* payload: anywhere, or where it goes already. */
+/* payload: anywhere, or already at payload_place(). */
 int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int64_t time_ns,
 		   const void *payload, uint32_t size)
 {
@@ -124,19 +127,19 @@ int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int
 /* ------------------------------------------------------------------- slots */
 
 /*
- * The slot holds no cart: no version of what it held was greater than this. Of a cart that is over
- * this is written again only if the file does not say it already.
+ * The slot has no cart; no version of its former cart was greater than this. For a cart that is
+ * over, this is written again only if the file does not say it yet.
  */
 static int put_empty(struct journal *j, uint32_t number, const struct slot_copied *gone)
 {
 	const struct arena *arena = j->actor->arena;
 	const struct bucket *bucket = slot_bucket(arena, load_relaxed(&arena->slots[number].hash));
-	/* relaxed: no less than when its cart ended */
+	/* relaxed: not less than when its cart ended */
 	uint64_t floor = load_relaxed(&bucket->version_floor);
 
 	if (gone->over && gone->version <= VERSION_MAX)
 		floor = max_u64(floor, gone->version);
-	uint64_t mark = gone->over ? floor * 2 + 2 : 0; /* a cart's is odd */
+	uint64_t mark = gone->over ? floor * 2 + 2 : 0; /* a cart's mark is odd */
 	if (mark != 0 && j->marks[number] == mark)
 		return 0;
 	int r = journal_append(j, JOURNAL_EMPTY, number, 0, &floor, sizeof(floor));
@@ -145,13 +148,13 @@ static int put_empty(struct journal *j, uint32_t number, const struct slot_copie
 	return r;
 }
 
-/* 1: its cart is damaged; nothing is written. */
+/* 1: the slot's cart is damaged; nothing is written. */
 static int put_slot(struct journal *j, uint32_t number)
 {
 	struct slot_copied copied;
 	/*
-	 * it is copied once, to where it is written from; and as much is written at a time as a
-	 * processor's cache keeps
+	 * the cart is copied once, to where it is written from; and the buffer is flushed while it
+	 * still fits into the CPU's cache
 	 */
 	int r = j->fill >= JOURNAL_FLUSH_BYTES ? journal_flush(j) : 0;
 	if (r < 0)
@@ -160,8 +163,7 @@ static int put_slot(struct journal *j, uint32_t number)
 
 	r = slot_copy(j->actor, number, place, &copied);
 	if (arena_withdrawn(j->actor->arena))
-		return -ESTALE; /* zeroes may stand in place of the arena: that says nothing of its
-				   slots */
+		return -ESTALE; /* we may have read zeroes in its place: they say nothing */
 	if (r == 0 && copied.size == 0)
 		return put_empty(j, number, &copied);
 	if (r < 0 || cart_verify(place, copied.size) < 0) {
@@ -188,7 +190,7 @@ static uint32_t word_count(const struct arena *arena)
 	return (arena->max_carts + 63) / 64;
 }
 
-/* What was drained and is not on disk is dirty again. */
+/* What was drained and is not on disk is made dirty again. */
 void journal_undrain(struct arena *arena)
 {
 	for (uint32_t w = 0; w < word_count(arena); w++) {
@@ -207,24 +209,24 @@ int journal_drain(struct journal *j, bool *ret_some)
 	int r = 0;
 
 	for (uint32_t w = 0; w < words; w++) {
-		uint64_t bits = load_relaxed(
-			&arena->dirty[w]); /* relaxed: a bit we miss is there next time */
+		/* relaxed: a bit that we miss is found in the next round */
+		uint64_t bits = load_relaxed(&arena->dirty[w]);
 		if (bits == 0)
 			continue;
 		*ret_some = true;
-		note(&arena->drained[w],
-		     load_relaxed(&arena->drained[w]) | bits); /* before it is no longer dirty */
+		/* before the bits are no longer dirty */
+		note(&arena->drained[w], load_relaxed(&arena->drained[w]) | bits);
 		(void)__atomic_fetch_and(&arena->dirty[w], ~bits, __ATOMIC_ACQ_REL);
 	}
 	if (!*ret_some)
 		return 0;
-	/* a writer that still saw a bit that we cleared had made its change visible. pairs [J1] */
+	/* a writer that still saw a bit which we cleared had made its change visible. pairs [J1] */
 	fence_full();
 	for (uint32_t w = 0; w < words && r == 0; w++) {
 		for (uint64_t bits = arena->drained[w]; bits != 0 && r == 0; bits &= bits - 1) {
 			uint32_t number = w * 64 + (uint32_t)__builtin_ctzll(bits);
 			if (number < arena->max_carts && (r = put_slot(j, number)) > 0)
-				r = 0; /* the record that there is stands */
+				r = 0; /* the last record remains valid */
 		}
 	}
 	return r;
@@ -240,8 +242,8 @@ void journal_forget_drained(struct arena *arena)
 /* ------------------------------------------------------------------- files */
 
 /*
- * The last file, if it is of this arena and has a head and nothing else: a recovery leaves one, and
- * an agent that had nothing to write.
+ * Take over the last file, if it is of this arena and has only its head: a recovery leaves one, and
+ * so does an agent that had nothing to write.
  */
 static bool take_over_file(struct journal *j, struct journal_head *ret_head)
 {
@@ -261,14 +263,14 @@ static bool take_over_file(struct journal *j, struct journal_head *ret_head)
 	journal_name(j->number, name);
 	j->fd = openat(j->dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (j->fd >= 0 && fsync(j->fd) == 0 && fsync(j->dir_fd) == 0)
-		return true; /* its agent may have died before it did that */
+		return true; /* its agent may have died before this sync */
 	if (j->fd >= 0)
 		close(j->fd);
 	j->fd = -1;
 	return false;
 }
 
-/* The next file; with a base, unless it goes on where the last one ended. */
+/* Begin the next file; with a base, unless it continues where the last one ended. */
 int journal_begin_file(struct journal *j, bool base)
 {
 	struct journal_head head;
@@ -278,15 +280,15 @@ int journal_begin_file(struct journal *j, bool base)
 	j->fd = -1;
 	if (j->dir_fd >= 0)
 		close(j->dir_fd);
-	j->dir_fd =
-		journal_open_directory(j->agent->dir_fd, true); /* it may be another one by now */
+	/* it may be another directory by now */
+	j->dir_fd = journal_open_directory(j->agent->dir_fd, true);
 	if (j->dir_fd < 0)
 		return j->dir_fd;
 	uint64_t last = 0;
 	int r = journal_tidy(j->dir_fd, &last);
 	if (r < 0)
 		return r;
-	j->number = max_u64(j->number, last); /* recovery goes by the numbers in the heads */
+	j->number = max_u64(j->number, last); /* recovery orders files by their heads' numbers */
 	if (!take_over_file(j, &head)) {
 		j->fd = journal_create(j->agent->dir_fd, j->dir_fd, ++j->number, j->actor->arena,
 				       &head);
@@ -326,7 +328,7 @@ void journal_remove_older(const struct journal *j)
 	(void)fsync(j->dir_fd);
 }
 
-/* Is there, where a reader finds it, the BASE record, and is no other file behind this one? */
+/* Is the BASE record where a reader finds it, and is there no later file? */
 static int read_back(const struct journal *j, struct journal_reader *reader)
 {
 	struct journal_record record;
@@ -368,7 +370,7 @@ int journal_prove_base(const struct journal *j)
 	return r < 0 ? -EIO : 0;
 }
 
-/* A part of the base. *ret_over: with this round it is whole. */
+/* Write a part of the base. *ret_over: this round completes it. */
 int journal_base_step(struct journal *j, bool *ret_over)
 {
 	const struct arena *arena = j->actor->arena;
@@ -379,10 +381,7 @@ int journal_base_step(struct journal *j, bool *ret_over)
 
 	for (uint32_t i = 0; i < BASE_SLOTS && j->base_at < high && j->after_base < stop && r == 0;
 	     i++, j->base_at++)
-		/*
-		 * what is marked was written into this file already; what is empty needs no record
-		 * in it
-		 */
+		/* a marked slot is already in this file; an empty one needs no record in it */
 		if (j->marks[j->base_at] == 0 &&
 		    load_relaxed(&arena->slots[j->base_at].current) != 0 &&
 		    (r = put_slot(j, j->base_at)) > 0)

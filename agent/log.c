@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * log.c: the agent's log: lines on standard error. With --daemon that is DIR/agent.log once the
- * agent is ready; until then the caller reads standard error, and each line goes to the file as
- * well.
+ * log.c: the agent's log: lines on standard error. With --daemon, standard error is DIR/agent.log
+ * once the agent is ready; until then it is the caller's, and each line also goes to the file.
  *
- * A line is one line, whatever is in it: names of programs and files are made by others, so what
- * could move a cursor, or begin another line, is written out (common/text.h).
+ * An entry is always one line: names of programs and files come from other users, so characters
+ * that could move a cursor, or begin another line, are escaped (common/text.h).
  *
- * Once the agent serves, a kind of line (one format) comes at most KIND_LINES times in
- * KIND_PERIOD_MS: what is wrong with each of a million carts fills no disk. How many more there
- * were is said when the time is over. Before that, while an arena is verified or rebuilt, each cart
- * that is left out is named.
+ * Once the agent serves, a kind of line (one format) is written at most KIND_LINES times in
+ * KIND_PERIOD_MS: a fault in each of a million carts must not fill the disk. When the period is
+ * over, the number of further lines is logged. Before that, while an arena is verified or rebuilt,
+ * each cart that is left out is logged.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,25 +26,25 @@
 #include "arena/access.h"
 #include "common/text.h"
 
-#define KINDS_MAX 64 /* there are fewer formats that are said while the agent serves */
+#define KINDS_MAX 64 /* the serving agent uses fewer formats */
 #define KIND_LINES 10
 #define KIND_PERIOD_MS 60000
 #define LINE_BYTES 1024
 #define LINE_FORMAT "%s.%03ldZ corral-agent: %s: %s\n"
 
 struct kind {
-	const char *format; /* NULL: none yet */
+	const char *format; /* NULL: unused */
 	enum log_level level;
 	int64_t began_ms;
 	uint32_t lines;
 	uint32_t held_back;
-	char last[LINE_BYTES]; /* that was held back */
+	char last[LINE_BYTES]; /* the last line held back */
 };
 
 enum log_level log_threshold = LOG_INFO;
 int log_also = -1;
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* the journal's thread has lines, too */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* the journal's thread logs, too */
 static struct kind kinds[KINDS_MAX];
 static bool limited;
 
@@ -62,7 +61,7 @@ static void write_line(enum log_level level, const char *text)
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &utc);
 	const char *line = escaped != NULL ? escaped : "no memory for this line";
 	fprintf(stderr, LINE_FORMAT, when, now.tv_nsec / 1000000, names[level], line);
-	if (log_also >= 0) /* what cannot be written there is on standard error */
+	if (log_also >= 0) /* if it fails, the line is on standard error */
 		(void)dprintf(log_also, LINE_FORMAT, when, now.tv_nsec / 1000000, names[level],
 			      line);
 	free(escaped);
@@ -76,7 +75,7 @@ static int64_t now_ms(void)
 	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
 }
 
-/* The format's own; when all are taken, the last one is shared. */
+/* The entry of a format; when all entries are taken, formats share the last one. */
 static struct kind *find_kind(const char *format)
 {
 	struct kind *kind = kinds;
@@ -156,7 +155,7 @@ static void reopen(int dir_fd)
 		(void)dup3(fd, STDERR_FILENO, 0);
 		close(fd);
 		said = false;
-	} else if (!said) { /* into the former file, once */
+	} else if (!said) { /* to the old file, once */
 		said = true;
 		snprintf(text, sizeof(text), "cannot open " LOG_FILE " anew: %s (%s)", why,
 			 strerror(-fd));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * loop.c: the agent's loop, on one screen: signals, clients, ticks. After
- * agent_open_loop() nothing may fail.
+ * loop.c: the agent's loop, on one screen: signals, clients, ticks. Once agent_open_loop() has
+ * succeeded, nothing may fail.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,10 @@ static int open_signals(void)
 	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Through the directory's descriptor: a socket address is short, a directory's name may be long. */
+/*
+ * The address goes through the directory's descriptor: socket addresses are short, and the
+ * directory's name may be long.
+ */
 static void socket_address(const struct agent *agent, struct sockaddr_un *address)
 {
 	memset(address, 0, sizeof(*address));
@@ -41,8 +44,8 @@ static void socket_address(const struct agent *agent, struct sockaddr_un *addres
 }
 
 /*
- * Is it we who listen at this socket's file? A member of the group may have moved another socket of
- * our user there meanwhile; so we connect to it, and the kernel tells who listens.
+ * Do we listen at this socket's file? A member of the group may have moved another socket of our
+ * user there meanwhile; so we connect to it, and the kernel tells which process listens.
  */
 static bool is_our_socket(const char *path)
 {
@@ -57,13 +60,13 @@ static bool is_our_socket(const char *path)
 	bool ours = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
 		    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
 		    peer.pid == getpid();
-	close(fd); /* the loop finds a client that has nothing to say */
+	close(fd); /* the loop finds a client that has closed */
 	return ours;
 }
 
 /*
- * The socket's file gets the directory's group and 0660 as our other files do, through a
- * descriptor, once it is certain that it is ours.
+ * Give the socket's file the directory's group and 0660, as for our other files, through a
+ * descriptor, and only once it is certain that the file is ours.
  */
 static int share_socket(const struct agent *agent)
 {
@@ -80,7 +83,7 @@ static int share_socket(const struct agent *agent)
 		r = -EPERM;
 	else if (st.st_gid != agent->group &&
 		 fchownat(fd, "", (uid_t)-1, agent->group, AT_EMPTY_PATH) < 0)
-		r = errno == EPERM ? 0 : -errno; /* not our group to give: it stays ours alone */
+		r = errno == EPERM ? 0 : -errno; /* the group is not ours to give */
 	else
 		r = chmod(path, 0660) < 0 ? -errno : 0;
 	close(fd);
@@ -94,11 +97,11 @@ static int open_socket(const struct agent *agent)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	(void)unlinkat(agent->dir_fd, ARENA_SOCKET_FILE,
-		       0); /* a dead agent's: we hold the agent's byte */
+	/* one may be left by a dead agent: we hold the agent's byte */
+	(void)unlinkat(agent->dir_fd, ARENA_SOCKET_FILE, 0);
 	socket_address(agent, &address);
-	mode_t before = umask(
-		0177); /* ours alone at first; a descriptor of a socket does not reach its file */
+	/* private at first; fchmod() on a socket's descriptor does not reach its file */
+	mode_t before = umask(0177);
 	int r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 	(void)umask(before);
 	if (r == 0 && listen(fd, SOMAXCONN) < 0)
@@ -131,7 +134,7 @@ static void take_signal(struct agent *agent)
 		if (info.ssi_signo == SIGHUP) {
 			if (agent->in_background)
 				log_follow(agent->dir_fd);
-			continue; /* nor is a terminal that went away a reason to go */
+			continue; /* a closed terminal is no reason to stop, either */
 		}
 		log_line(LOG_INFO, "%s: stopping; the carts stay", strsignal((int)info.ssi_signo));
 		agent->stopping = true;
@@ -146,7 +149,7 @@ static int64_t now_ms(void)
 	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
 }
 
-/* Those who have spoken are answered; those who are silent for too long are dropped. */
+/* Answer the clients that have sent something; drop those that have been silent for too long. */
 static void serve_clients(struct agent *agent, const struct pollfd *fds)
 {
 	int64_t now = now_ms();
@@ -164,7 +167,7 @@ static void serve_clients(struct agent *agent, const struct pollfd *fds)
 	}
 }
 
-/* The place of one that has gone; else of the one that has been silent for longest. */
+/* A free place; else that of the client that has been silent for longest. */
 static struct client *place_for_client(struct agent *agent)
 {
 	struct client *oldest = &agent->clients[0];
@@ -182,8 +185,8 @@ static struct client *place_for_client(struct agent *agent)
 }
 
 /*
- * All who wait, but no more than there are places. Most have said their line already, and are
- * answered at once: so those who stay silent keep nobody from it, however many they are.
+ * Take all waiting clients, but no more than there are places. Most have already sent their line,
+ * and are answered at once: so silent clients, however many, do not keep others from an answer.
  */
 static void take_clients(struct agent *agent)
 {
@@ -213,8 +216,8 @@ void agent_loop(struct agent *agent)
 			continue;
 		}
 		for (unsigned i = 0; i < CLIENTS_MAX; i++)
-			fds[2 + i] = (struct pollfd){ agent->clients[i].fd, POLLIN,
-						      0 }; /* below 0: passed over */
+			/* poll() ignores descriptors below 0 */
+			fds[2 + i] = (struct pollfd){ agent->clients[i].fd, POLLIN, 0 };
 		(void)poll(fds, 2 + CLIENTS_MAX, (int)left);
 		if ((fds[0].revents & POLLIN) != 0)
 			take_signal(agent);

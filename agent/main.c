@@ -14,7 +14,7 @@ static const struct agent nothing_open = {
 	.dir_fd = -1, .log_fd = -1, .listen_fd = -1, .signal_fd = -1
 };
 
-/* From taking the directory up to giving it up. An exit code. */
+/* Take the directory up, serve it, give it up. Returns an exit code. */
 static int serve(struct agent *agent, int ready_fd)
 {
 	int code = agent_take_up(agent);
@@ -27,7 +27,7 @@ static int serve(struct agent *agent, int ready_fd)
 			 strerror(-r));
 		return EXIT_ARENA;
 	}
-	agent_tick(agent); /* repair what the dead left before we say that we are ready */
+	agent_tick(agent); /* repair after dead processes before reporting ready */
 	log_line(LOG_INFO, "%s: ready", agent->directory);
 	daemon_ready(agent, ready_fd);
 	log_limit(true);
@@ -69,8 +69,9 @@ int main(int argc, char **argv)
 	while (agent.again) {
 		static char directory[PATH_MAX];
 		bool in_background = agent.in_background;
-		/* the location may be relative, and a daemon has left the directory that it began
-		 * in */
+		/*
+		 * the location may be relative, and a daemon has left its first working directory
+		 */
 		memcpy(directory, agent.directory, sizeof(directory));
 		options.location = directory;
 		agent = nothing_open;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mend.c: corral-agent --repair: check the arena of a directory that nobody uses, and
- * rebuild it if it is damaged. Prints what it finds and what it does on standard output.
+ * mend.c: corral-agent --repair: check the arena of a directory that is not in use, and rebuild it
+ * if it is damaged. Prints what it finds and does on standard output.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "inspect/inspect.h"
 #include "rebuild.h"
 
-/* Lines may name keys and programs, which others chose. */
+/* Lines may contain keys and names of programs, which others chose: escape them. */
 void mend_print(const char *line)
 {
 	char *escaped = text_escape(line, strlen(line));
@@ -40,7 +40,7 @@ int mend_refuse(const struct agent *agent, const char *why, int error)
 	return EXIT_ARENA;
 }
 
-/* Who holds this process byte, as far as the arena, of whatever layout, tells. */
+/* Print which process holds this byte, as far as the arena, of either layout, tells. */
 static void name_holder(const struct agent *agent, uint32_t number)
 {
 	struct salvage *salvage;
@@ -65,7 +65,7 @@ static void name_holder(const struct agent *agent, uint32_t number)
 	free(escaped);
 }
 
-/* Every byte of a process, so that nobody is attached, and nobody can attach until we end. */
+/* Take the byte of every process: then no process is attached, and none can attach until we end. */
 static bool take_all_bytes(const struct agent *agent)
 {
 	for (uint32_t number = 0; number < MAX_PROCESSES; number++) {
@@ -77,7 +77,7 @@ static bool take_all_bytes(const struct agent *agent)
 	return true;
 }
 
-/* 1: damaged; 0: sound; -errno. */
+/* 1: the arena is damaged; 0: it is valid; -errno. */
 static int look(const struct agent *agent, char *why)
 {
 	struct inspect *inspect;
@@ -87,7 +87,7 @@ static int look(const struct agent *agent, char *why)
 
 	int r = inspect_open_at(agent->dir_fd, agent->directory, true, &inspect, why, REASON_BYTES);
 	if (r < 0)
-		return r == -EPROTO ? 1 : r; /* too short even to look at: it may be cut off */
+		return r == -EPROTO ? 1 : r; /* too short to check: it may be cut off */
 	r = inspect_check(inspect, print_finding, NULL, &faults, &quiet, &totals);
 	inspect_close(inspect);
 	if (r < 0)

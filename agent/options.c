@@ -132,8 +132,8 @@ static const char *parse_level(const char *text, enum log_level *ret_level)
 static const char *parse_journal(const char *text, struct agent_options *options)
 {
 	options->journal_sync = strcmp(text, "sync") == 0;
-	options->journal_ms =
-		options->journal_sync ? JOURNAL_MS_DEFAULT : 0; /* what nobody waits for */
+	/* sync: the round for what no change waits for */
+	options->journal_ms = options->journal_sync ? JOURNAL_MS_DEFAULT : 0;
 	if (options->journal_sync || strcmp(text, "off") == 0)
 		return NULL;
 	if (parse_duration(text, JOURNAL_MS_MIN, JOURNAL_MS_MAX, &options->journal_ms) != NULL)
@@ -235,6 +235,6 @@ void options_parse(int argc, char **argv, struct agent_options *ret_options)
 	if (!ret_options->max_carts_given)
 		ret_options->max_carts = arena_usual_carts(ret_options->size_bytes);
 	if (ret_options->salvage && ret_options->journal_ms == 0)
-		ret_options->journal_ms =
-			SALVAGE_JOURNAL_MS; /* what it puts is to be on disk when it ends */
+		/* what salvage puts into the arena must be on disk when it ends */
+		ret_options->journal_ms = SALVAGE_JOURNAL_MS;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rebuild.c: a new arena in place of a damaged, former or missing one, with every sound
- * cart in it, out of the old one (shm/salvage.h) or of the journal (recover.c).
+ * rebuild.c: makes a new arena in place of a damaged, former or missing one, with every valid cart
+ * from the old arena (shm/salvage.h) or from the journal (recover.c).
  *
- * It is made in DIR/.rebuild, synced (unless what it is made of stays for as long as the new one
- * may be lost), and renamed there to "complete"; then the damaged one is set aside as
- * DIR/arena.damaged.TIME, and "complete" becomes DIR/arena. A death before "complete" leaves a
- * directory that the next one removes, and the damaged arena where it was; a death after it, a step
- * that rebuild_resume() does. The damaged file is kept whole, for people.
+ * The new arena is made in DIR/.rebuild, synced (unless its source outlasts it), and renamed there
+ * to "complete". Then the damaged one is set aside as DIR/arena.damaged.TIME, and "complete"
+ * becomes DIR/arena. A death before "complete" leaves a directory that the next attempt removes,
+ * and the damaged arena in its place; after a later death, rebuild_resume() does the remaining
+ * step. The damaged file is kept whole, for people.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,8 +32,8 @@
 #define COMPLETE_FILE "complete"
 
 /*
- * The carts of a full arena may not fit into one of the same size: the tables may be larger, the
- * spans cut differently.
+ * The carts of a full arena may not fit into one of the same size: tables may be larger, and spans
+ * cut differently.
  */
 #define MORE_BYTES (1ull << 20)
 #define MORE_BYTES_MAX (1ull << 30)
@@ -42,18 +42,18 @@ struct rebuild {
 	const struct rebuild_source *source;
 	struct corral *corral; /* of the new arena */
 	void (*tell)(const char *line);
-	uint64_t more_bytes; /* than the former one had */
+	uint64_t more_bytes; /* beyond the former arena's size */
 	bool progress;
 	uint32_t taken;
 };
 
-/* The directory that we make the new arena in: -ENOENT, or -EPERM if it is not of our making. */
+/* Open the directory in which the new arena is made. -ENOENT; -EPERM: we did not make it. */
 static int enter_work(int dir_fd, unsigned flags, char *why)
 {
 	return access_enter(dir_fd, WORK_DIRECTORY, TRUST_OURS | flags, why);
 }
 
-/* What is not of our making stays: nothing in it is ours to remove. */
+/* Remove it, unless we did not make it: then nothing in it is ours to remove. */
 static void remove_work(int dir_fd)
 {
 	static const char *const names[] = { ARENA_FILE, ".arena.new", ARENA_LOCK_FILE,
@@ -68,7 +68,7 @@ static void remove_work(int dir_fd)
 	(void)unlinkat(dir_fd, WORK_DIRECTORY, AT_REMOVEDIR);
 }
 
-/* The new arena has its group and its mode since it was made (build()). */
+/* build() has already given the new arena its group and its mode. */
 static int put_in_place(int dir_fd)
 {
 	int work_fd = enter_work(dir_fd, 0, NULL);
@@ -115,7 +115,7 @@ static void pass_on(void *context, const char *line)
 	((struct rebuild *)context)->tell(line);
 }
 
-/* On disk, whole; or only its header, if its carts can be had again. */
+/* Sync the whole arena; or only its header, if its carts can be recovered again. */
 static int sync_arena(const struct rebuild_source *source, const struct arena *arena)
 {
 	if (!source->lasting)
@@ -123,7 +123,7 @@ static int sync_arena(const struct rebuild_source *source, const struct arena *a
 	return msync(arena->header, sizeof(*arena->header), MS_SYNC) < 0 ? -errno : 0;
 }
 
-/* Into the new arena, and that to disk. */
+/* Put the carts into the new arena, and sync it. */
 static int fill(struct rebuild *rebuild, int work_fd, struct salvage_totals *ret_totals, char *why)
 {
 	const struct rebuild_source *source = rebuild->source;
@@ -133,8 +133,8 @@ static int fill(struct rebuild *rebuild, int work_fd, struct salvage_totals *ret
 	if (r < 0)
 		return reason_set(why, r, "%s", corral_why());
 	struct arena *arena = &rebuild->corral->share->arena;
-	store_relaxed(&arena->header->heartbeat_ns,
-		      arena_now_ns(arena)); /* nobody has to end carts in an agent's stead */
+	/* so that no process ends carts in place of a missing agent */
+	store_relaxed(&arena->header->heartbeat_ns, arena_now_ns(arena));
 	slot_begin_numbered(arena, source->slots);
 	r = source->carts(source->context, take, pass_on, rebuild, ret_totals);
 	if (source->slots > 0)
@@ -143,8 +143,8 @@ static int fill(struct rebuild *rebuild, int work_fd, struct salvage_totals *ret
 		fputc('\n', stderr);
 	if (r < 0)
 		reason_system(why, r, "cannot put a cart into the new arena");
-	if (source->lasting) /* the journal has them, or its next base will have every slot: none
-				has to be dirty */
+	/* not dirty: the journal has them, or its next base will have every slot */
+	if (source->lasting)
 		memset(arena->dirty, 0, (arena->max_carts + 63) / 64 * sizeof(arena->dirty[0]));
 	if (r == 0)
 		r = source->floors(source->context, arena);
@@ -185,7 +185,7 @@ int rebuild_set_aside(int dir_fd, const char *name, char aside[REBUILD_NAME_BYTE
 	return r;
 }
 
-/* The new arena, as DIR/.rebuild/complete; or nothing is left. */
+/* Make the new arena as DIR/.rebuild/complete. A failure leaves nothing behind. */
 static int build_aside(const struct agent *agent, struct rebuild *rebuild,
 		       struct salvage_totals *ret_totals, char *why)
 {
@@ -210,7 +210,7 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source,
 	char line[80];
 
 	int r = build_aside(agent, &rebuild, ret_totals, why);
-	/* -EINVAL: this layout's tables alone are too large for the former size */
+	/* -EINVAL: the tables of this layout alone are too large for the former size */
 	for (uint64_t more = MORE_BYTES; (r == -ENOMEM || r == -EINVAL) && more <= MORE_BYTES_MAX;
 	     more *= 4) {
 		snprintf(line, sizeof(line), "it was full: the new arena gets %llu MiB more",
@@ -228,7 +228,7 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source,
 	return r < 0 ? reason_system(why, r, "cannot put the new arena in place") : 0;
 }
 
-/* ------------------------------------------------------- out of a damaged one */
+/* ------------------------------------------------------- from a damaged arena */
 
 struct damaged { /* the source */
 	struct agent *agent;
@@ -247,9 +247,9 @@ static int take_any(void *context, const void *cart, size_t size, uint64_t idle_
 }
 
 /*
- * Not all came over in the version that was acknowledged last: what the journal has of them may be
- * the last copy there is, and the base of the new arena's journal would remove it. Before the new
- * arena is in place.
+ * Not all carts came over in the version that was acknowledged last. The journal may have the last
+ * copy of such a cart, and the base of the new arena's journal would remove it. So keep its files,
+ * before the new arena is in place.
  */
 static int keep_journal(const struct damaged *damaged,
 			void (*finding)(void *context, const char *line), void *context)
@@ -259,7 +259,7 @@ static int keep_journal(const struct damaged *damaged,
 
 	int r = damaged->witness != NULL ? witness_keep(damaged->witness, &name) : -ENOENT;
 	if (r == -ENOENT)
-		return 0; /* there is no file */
+		return 0; /* the journal has no file */
 	if (r < 0) {
 		snprintf(line, sizeof(line), "the journal's files cannot be kept: %s",
 			 strerror(-r));
@@ -277,7 +277,7 @@ static int salvage_source_carts(void *context, rebuild_take take_one,
 {
 	const struct damaged *damaged = context;
 
-	(void)take_one; /* whatever slots they were in */
+	(void)take_one; /* slots are not kept */
 	int r = salvage_carts(damaged->salvage,
 			      damaged->witness != NULL ? witness_voice(damaged->witness) : NULL,
 			      take_any, finding, take_context, ret_totals);
@@ -289,7 +289,7 @@ static int salvage_source_carts(void *context, rebuild_take take_one,
 static int salvage_source_floors(void *context, struct arena *arena)
 {
 	salvage_floors(((struct damaged *)context)->salvage, arena);
-	versions_jump(arena, 0); /* of what is left out nobody knows how far it had got */
+	versions_jump(arena, 0); /* the versions of carts left out are unknown */
 	return 0;
 }
 
@@ -319,7 +319,7 @@ int rebuild_arena(struct agent *agent, void (*tell)(const char *line),
 	return r;
 }
 
-/* ------------------------------------------------------- out of a former one */
+/* ------------------------------------------------------- from a former arena */
 
 static void carry_source_settings(void *context, struct arena_settings *ret_settings)
 {
@@ -330,7 +330,7 @@ static int carry_source_carts(void *context, rebuild_take take_one,
 			      void (*finding)(void *context, const char *line), void *take_context,
 			      struct salvage_totals *ret_totals)
 {
-	(void)take_one; /* whatever slots they were in */
+	(void)take_one; /* slots are not kept */
 	return carry_carts(context, take_any, finding, take_context, ret_totals);
 }
 

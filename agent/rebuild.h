@@ -11,79 +11,78 @@
 
 #define REBUILD_NAME_BYTES 64
 
-/* slot: which one the cart is to have; REBUILD_ANY_SLOT */
+/* slot: the slot for the cart, or REBUILD_ANY_SLOT */
 typedef int (*rebuild_take)(void *context, uint32_t slot, const void *cart, size_t size,
 			    uint64_t idle_ns);
 #define REBUILD_ANY_SLOT UINT32_MAX
 
-/* Where the carts of a new arena come from. */
+/* The source of a new arena's carts. */
 struct rebuild_source {
 	void *context;
 	void (*settings)(void *context, struct arena_settings *ret_settings);
 	int (*carts)(void *context, rebuild_take take,
 		     void (*finding)(void *take_context, const char *line), void *take_context,
 		     struct salvage_totals *ret_totals);
-	/* see salvage_floors(); -ESTALE: the carts are not where they are said to be */
+	/* see salvage_floors(); -ESTALE: the carts are not in the slots that were asked for */
 	int (*floors)(void *context, struct arena *arena);
-	uint32_t slots; /* carts come with the numbers of their slots, all below this; 0: they have
-			   any */
-	bool lasting;   /* after a power loss it is all there again: only the new arena's header has
-			   to be on disk */
+	uint32_t slots; /* carts have numbered slots, all below this; 0: any slots */
+	/* it outlasts a power loss: only the new arena's header has to be on disk */
+	bool lasting;
 };
 
 /*
- * Make a new arena out of a source, put it in place of DIR/arena, and keep that one, if there is
- * any, under the name aside_name (NULL: one of its own), which is then `aside` ("": there was
- * none). tell() gets a line for each cart that is left out. We hold the agent's byte, and nobody is
- * attached. A full arena's carts get a larger one if they need it. On failure all is as before, and
- * why says what failed.
+ * Make a new arena from a source and put it in place of DIR/arena. The old one, if there is one, is
+ * kept under the name aside_name (NULL: a generated one), which is returned in `aside` ("": there
+ * was none). tell() gets a line for each cart that is left out. The caller holds the agent's byte,
+ * and no process is attached. If the carts of a full arena do not fit, the new one is made larger.
+ * A failure changes nothing, and why says what failed.
  */
 int rebuild_from(struct agent *agent, const struct rebuild_source *source,
 		 void (*tell)(const char *line), const char *aside_name,
 		 char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why);
 
 /*
- * Put every sound cart of DIR/arena into a new arena, which takes its place; the damaged one is
+ * Put every valid cart of DIR/arena into a new arena, which takes its place; the damaged one is
  * kept under the name `aside`. tell() gets a line for each cart that is left out or was found
- * elsewhere. We hold the agent's byte, and nobody is attached. On failure all is as before, and why
- * says what failed.
+ * elsewhere. The caller holds the agent's byte, and no process is attached. A failure changes
+ * nothing, and why says what failed.
  */
 int rebuild_arena(struct agent *agent, void (*tell)(const char *line),
 		  char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why);
 
-/* The same out of DIR/arena of the former layout, open already; it gets the name aside_name. */
+/* The same from DIR/arena of the former layout, already open; it is kept as aside_name. */
 int rebuild_carried(struct agent *agent, struct carry *carry, void (*tell)(const char *line),
 		    const char *aside_name, char aside[REBUILD_NAME_BYTES],
 		    struct salvage_totals *ret_totals, char *why);
 
-/* DIR/arena gets this name, or (NULL) one of its own. 0 or -errno. */
+/* Rename DIR/arena to this name, or (NULL) to a generated one. 0 or -errno. */
 int rebuild_set_aside(int dir_fd, const char *name, char aside[REBUILD_NAME_BYTES]);
 
 /*
- * Finish what a rebuild that died had nearly done, or take away what it had begun. 0: it is
- * finished; -ENOENT: nothing was.
+ * Finish a rebuild that died before its last step, or remove what it had begun. 0: finished;
+ * -ENOENT: there was nothing to finish.
  */
 int rebuild_resume(int dir_fd);
 
-/* mend.c: corral-agent --repair: an exit code; says itself what was done. */
+/* mend.c: corral-agent --repair. Returns an exit code; prints what was done. */
 int mend_run(struct agent *agent);
 
 /*
- * mend.c: the directory, for us alone: its bytes, the agent's and those of all processes. An exit
- * code; names who has one.
+ * mend.c: take the directory for this process alone: the bytes of the agent and of all processes.
+ * Returns an exit code; names the holder of a byte.
  */
 int mend_take_directory(struct agent *agent);
 
-/* mend.c: a line on standard output, escaped. */
+/* mend.c: print a line on standard output, escaped. */
 void mend_print(const char *line);
 
-/* mend.c: say on standard error why not. EXIT_ARENA. */
+/* mend.c: print on standard error why it is refused. EXIT_ARENA. */
 int mend_refuse(const struct agent *agent, const char *why, int error);
 
-/* resize.c: corral-agent --resize: an exit code; says itself what was done. */
+/* resize.c: corral-agent --resize. Returns an exit code; prints what was done. */
 int resize_run(struct agent *agent);
 
-/* upgrade.c: corral-agent --upgrade: an exit code; says itself what was done. */
+/* upgrade.c: corral-agent --upgrade. Returns an exit code; prints what was done. */
 int upgrade_run(struct agent *agent);
 
 #endif

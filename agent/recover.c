@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * recover.c: a new arena out of the journal (the format is in journal_file.h).
+ * recover.c: a new arena from the journal (the format is in journal_file.h).
  *
- * An index is made of the files (recover_index.h); then the versions that it names are put into the
- * new arena, by several threads, as workers would put them. They were just read: most of them are
- * still in the page cache.
+ * The files are indexed (recover_index.h); then several threads put the indexed versions into the
+ * new arena, as workers would. The files were just read: most of their pages are still in the page
+ * cache.
  *
  * The arena's clock stood still at the last CLOCK record: the time since a cart's last activity is
  * counted from there.
  *
- * The new arena continues the one that was lost: the same uuid, clock and slots, so the journal
- * goes on with it. Where the journal was damaged it is another one, and the files that it was made
- * of stay until a base of its own is whole. Either way, if the power goes again it is made anew;
- * only its header has to be on disk, which says that the journal goes before the arena.
+ * The new arena continues the lost one: it has the same uuid, clock and slots, so the journal is
+ * continued with it. If the journal was damaged, the new arena has its own identity, and the files
+ * that it was made from stay until a base of its own is whole. Either way, after another power loss
+ * the arena is made again; only its header has to be on disk, which says that the journal takes
+ * precedence over the arena.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,28 +33,28 @@
 #include "recover_index.h"
 #include "versions.h"
 
-#define FORMER_FILE "arena.former" /* or with a number behind it: none is ever renamed over */
+#define FORMER_FILE "arena.former" /* or with a number appended: no file is ever replaced */
 #define THREADS_MAX 4u
-#define THREAD_CARTS 1024u /* for fewer another thread is not worth it */
+#define THREAD_CARTS 1024u /* for fewer, another thread does not pay off */
 #define STRIDE 256u        /* slots that a thread takes at a time */
 #define FORGET_BYTES (4u << 20)
-#define SHOWN_BYTES 65   /* of an id, and the NUL */
-#define DOUBTS_NAMED 16u /* by each thread; the others are counted */
+#define SHOWN_BYTES 65   /* of an id, with the NUL */
+#define DOUBTS_NAMED 16u /* per thread; further ones are only counted */
 
 struct put { /* what the threads share */
 	const struct recover *recover;
 	rebuild_take take;
 	void *take_context;
-	uint32_t next; /* slot */
-	int error;     /* the first */
+	uint32_t next; /* the next slot */
+	int error;     /* the last error */
 };
 
-struct putter { /* one of them */
+struct putter { /* one of the threads */
 	struct put *put;
 	pthread_t thread;
-	int fd; /* of the file */
+	int fd; /* of the journal file */
 	uint32_t file;
-	uint64_t forget_from; /* in it */
+	uint64_t forget_from; /* in that file */
 	uint8_t *cart;
 	struct salvage_totals totals;
 	uint64_t ended_version;
@@ -76,8 +77,8 @@ static void source_settings(void *context, struct arena_settings *ret_settings)
 }
 
 /*
- * What was read is not read again, so its pages can go: the arena gets them, which saves finding
- * others for it. In a virtual machine that is most of the time that recovery takes.
+ * What was read is not read again, so drop its pages: the arena can then use them without the cost
+ * of finding others, which in a virtual machine is most of the time of a recovery.
  */
 static void forget(struct putter *putter, uint64_t offset)
 {
@@ -112,14 +113,14 @@ static int read_cart(struct putter *putter, const struct where *where)
 	return r == -ENODATA || (r == -EIO && recover->salvage) ? -EUCLEAN : r;
 }
 
-/* Is there anything wrong with the cart, and not with the arena that is to have it? */
+/* Is the fault in the cart, not in the arena that receives it? */
 static bool is_cart_fault(int r)
 {
 	return r == -EUCLEAN || r == -EINVAL || r == -EILSEQ || r == -ENAMETOOLONG ||
 	       r == -EOVERFLOW;
 }
 
-/* Printable, whatever it is. */
+/* Copy a text, with anything unprintable replaced. */
 static void show(struct corral_text text, char to[SHOWN_BYTES])
 {
 	size_t size = (size_t)min_u64(text.size, SHOWN_BYTES - 1);
@@ -129,7 +130,7 @@ static void show(struct corral_text text, char to[SHOWN_BYTES])
 	to[size] = '\0';
 }
 
-/* It is in the arena, and may be older than what was acknowledged, or have ended. */
+/* The cart is in the arena, but may be older than what was acknowledged, or may have ended. */
 static void tell_doubt(struct putter *putter, const struct where *where)
 {
 	char restaurant[SHOWN_BYTES], session[SHOWN_BYTES];
@@ -152,8 +153,7 @@ static int put_slot(struct putter *putter, uint32_t slot)
 {
 	const struct recover *recover = putter->put->recover;
 	const struct where *where = &recover->slots[slot];
-	struct cart_head head; /* not validated yet: a damaged cart may as well pass for one that
-				  has ended */
+	struct cart_head head; /* not validated yet: a damaged cart may pass for an ended one */
 
 	int r = read_cart(putter, where);
 	if (r == 0) {
@@ -275,8 +275,8 @@ static int source_carts(void *context, rebuild_take take,
 }
 
 /*
- * Is there in the slot what the journal says, or nothing, and no part of a cart that has ended
- * since?
+ * Does the slot have what the journal says, or nothing? It must not be left over from a cart that
+ * has ended meanwhile.
  */
 static bool is_as_said(const struct arena *arena, const struct where *where,
 		       const struct slot *slot)
@@ -289,10 +289,10 @@ static bool is_as_said(const struct arena *arena, const struct where *where,
 }
 
 /*
- * The journal is the new arena's, as it is: each cart is in the slot that the journal has it in. Of
- * the slots whose cart did not come over it has to learn that. -ESTALE: a cart is elsewhere (the
- * journal may have it twice, if it was dropped and made again in the last round; or memory was
- * short): then the arena cannot be that one.
+ * The journal is continued by the new arena: each cart must be in the slot that the journal has it
+ * in. Slots whose cart did not come over are marked dirty, so that the journal learns of it.
+ * -ESTALE: a cart is elsewhere (the journal may have it twice, if it was dropped and made again in
+ * the last round; or memory was short): then the arena cannot continue this journal.
  */
 static int go_on(const struct recover *recover, struct arena *arena)
 {
@@ -307,8 +307,8 @@ static int go_on(const struct recover *recover, struct arena *arena)
 }
 
 /*
- * May the new arena go on with this journal? Then what was read of it has to be on disk, and what
- * is behind the torn end must never be taken for more of it.
+ * May the new arena continue this journal? Then what was read must be on disk, and what follows the
+ * torn end must never be read as part of the journal: it is cut off.
  */
 static bool settle(const struct recover *recover)
 {
@@ -351,10 +351,10 @@ static void forget_next_file(struct recover *recover)
 }
 
 /*
- * The new arena's first file: its head has the epoch that the arena begins. Were the power lost
+ * Begin the new arena's first file: its head has the arena's new epoch. If the power were lost
  * before that is on disk, and the arena with it, the next recovery would begin the same epoch, in
- * which others may have seen versions by then. Where it cannot be made the arena's header, which is
- * synced, says it alone: that is no reason not to serve.
+ * which callers may have seen versions. If the file cannot be made, only the arena's header has the
+ * epoch, and it is synced: that is no reason not to serve.
  */
 static void begin_next_file(struct recover *recover, const struct arena *arena)
 {
@@ -373,10 +373,10 @@ static void begin_next_file(struct recover *recover, const struct arena *arena)
 }
 
 /*
- * Of a cart that is gone the journal knows its version, not its chain: all go on from the greatest.
- * What was given after the last synced round is not known at all: a later epoch begins. And the
- * arena is one that the journal goes before: it is in place before the journal of its own has a
- * base.
+ * For a cart that is gone, the journal has its version but not its chain: all chains continue from
+ * the greatest version. Versions given after the last synced round are unknown: a later epoch
+ * begins. The arena's header says that the journal takes precedence, since the arena is in place
+ * before its own journal has a base.
  */
 static int source_floors(void *context, struct arena *arena)
 {
@@ -422,7 +422,7 @@ static int recover_carts(struct agent *agent, struct recover *recover, char *why
 	recover->goes_on = settle(recover);
 	source.slots = slots_named(recover);
 	r = rebuild_from(agent, &source, tell_finding, FORMER_FILE, aside, &totals, why);
-	if (r == -ESTALE && recover->goes_on) { /* then into another one */
+	if (r == -ESTALE && recover->goes_on) { /* then into an arena of its own */
 		recover->goes_on = false;
 		source.slots = 0;
 		r = rebuild_from(agent, &source, tell_finding, FORMER_FILE, aside, &totals, why);
@@ -430,7 +430,7 @@ static int recover_carts(struct agent *agent, struct recover *recover, char *why
 	agent->in_doubt = totals.older;
 	if (r < 0) {
 		forget_next_file(recover);
-		return r == -ENOENT ? -EIO : r; /* a file of the journal was taken away meanwhile */
+		return r == -ENOENT ? -EIO : r; /* a file was removed meanwhile */
 	}
 	log_line(LOG_INFO,
 		 "%s: recovered %u carts from the journal (%u records, %llu bytes in %u files; %u "
@@ -459,7 +459,7 @@ int recover_arena(struct agent *agent, char *why)
 		r = aside_hopeless(agent, why);
 	else if (r == -ENOENT)
 		r = 0;
-	agent->epochs_used = recover.epochs_used; /* of an arena that is made instead */
+	agent->epochs_used = recover.epochs_used; /* for an arena that is made instead */
 	recover_close(&recover);
 	return r;
 }

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * recover_index.c: see recover_index.h. The files are read once, from their beginning to
- * their end, and each record's sum is checked. Memory: 40 bytes for each slot, and a window on a
- * file.
+ * recover_index.c: see recover_index.h. The files are read once, from beginning to end, and each
+ * record's sum is checked. Memory: 40 bytes per slot, and a window on a file.
  *
- * Where a file is damaged. An agent that dies leaves a torn record at a file's end, and so does the
- * power, which may also have left out any part of what had not been synced: the last round's
- * records. So in the lineage's last file the first invalid record is the end. But if there is a
- * valid record behind a CLOCK behind it, that round had been synced: what is invalid was on disk
- * once. It stays the end, for what lies behind it is not known to be all that followed; but it is
- * worth keeping (left_records). Only where nothing would be left at all, since the lineage's one
- * base has it, is it passed over.
+ * Damage in a file. An agent that dies leaves a torn record at a file's end. So does a power loss,
+ * which may also lose any part of what had not been synced: the last round's records. So in the
+ * lineage's last file, the first invalid record is the end. But if a CLOCK record follows it, and
+ * then another valid record, that round had been synced: the invalid bytes were on disk once. It is
+ * still the end, since what follows may be incomplete; but the file is worth keeping
+ * (left_records). Such damage is skipped only if otherwise nothing would be left, because the
+ * lineage's only base is in this file.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -66,7 +65,7 @@ static void index_empty(struct recover *recover, struct where *where,
 	note_ended(recover, where);
 }
 
-/* From here on this file says it all. */
+/* From here on, this file is complete: earlier ones no longer count. */
 static void index_base(struct recover *recover, int file, const struct journal_record *record,
 		       const void *payload)
 {
@@ -108,8 +107,8 @@ static void show_progress(const struct recover *recover, const struct journal_re
 /* ------------------------------------------------------------------ damage */
 
 /*
- * What was passed over, from `from` on, may have been about any slot; or, if it was one record
- * whose head can be read, about one. A later record of the slot takes the doubt away.
+ * The skipped bytes, beginning at `from`, may have been about any slot; or about one, if they were
+ * one record whose head is readable. A later record of a slot removes the doubt.
  */
 static void doubt(struct recover *recover, struct journal_reader *reader, uint64_t from)
 {
@@ -126,8 +125,8 @@ static void doubt(struct recover *recover, struct journal_reader *reader, uint64
 }
 
 /*
- * A record behind the damage at which we stop. A cart that has ended by then has ended: that was
- * told, and nothing takes it back. A version is not taken, but there is one.
+ * A record after the damage at which we stop. A cart that has ended by then has ended: callers were
+ * told, and nothing takes that back. A newer version is not taken, but it exists.
  */
 static void index_behind(struct recover *recover, const struct journal_record *record,
 			 const void *payload)
@@ -149,7 +148,7 @@ static void index_behind(struct recover *recover, const struct journal_record *r
 	}
 }
 
-/* All that is behind the damage, once more. 0 or -errno. */
+/* Read all that follows the damage once more. 0 or -errno. */
 static int index_all_behind(struct recover *recover, struct journal_reader *reader, uint64_t from)
 {
 	struct journal_record record;
@@ -172,7 +171,7 @@ static int index_all_behind(struct recover *recover, struct journal_reader *read
 	return r == -ENODATA ? 0 : r;
 }
 
-/* Here the last file ends for us: was it torn, or has it been damaged, and what is behind it? */
+/* The last file ends here for us: was it torn or damaged, and what follows? */
 static int look_behind(struct recover *recover, struct journal_reader *reader, uint64_t number)
 {
 	uint32_t records = 0, carts = 0;
@@ -215,7 +214,7 @@ static int look_behind(struct recover *recover, struct journal_reader *reader, u
 	return r < 0 ? r : -ENODATA;
 }
 
-/* 0: it goes on with the next valid record; -ENODATA: it is the end; other -errno. */
+/* 0: continue with the next valid record; -ENODATA: this is the end; other -errno. */
 static int pass_over(struct recover *recover, struct journal_reader *reader, int file)
 {
 	uint64_t from = reader->offset, number = recover->numbers[file];
@@ -269,7 +268,7 @@ static int read_file(struct recover *recover, int file)
 
 	int r = journal_reader_open(recover->dir_fd, recover->numbers[file], &reader);
 	if (r == -ENODATA || r == -ENOENT)
-		return 0; /* somebody took it away */
+		return 0; /* it was removed meanwhile */
 	if (r < 0)
 		return r;
 	reader.salvage = recover->salvage;
@@ -308,7 +307,7 @@ static int read_lineage(struct recover *recover)
 	return r;
 }
 
-/* The lineage whose last file is this. */
+/* Read the lineage whose last file this is. */
 static int try_lineage(struct recover *recover, int last)
 {
 	recover->last = last;
@@ -325,7 +324,7 @@ static int try_lineage(struct recover *recover, int last)
 
 /* ------------------------------------------------------------------- heads */
 
-/* 0, or -errno: it cannot be read, and perhaps can be another time. */
+/* 0, or -errno: the head cannot be read now, but perhaps another time. */
 static int read_head(struct recover *recover, int file)
 {
 	struct recover_file *there = &recover->files_there[file];
@@ -368,7 +367,7 @@ static int by_lineage(const void *a, const void *b, void *context)
 	return order != 0 ? order : x - y;
 }
 
-/* Link the files of each lineage. Linear but for the sort: there may be thousands. */
+/* Link the files of each lineage. Linear but for the sort, since there may be thousands. */
 static int link_lineages(struct recover *recover)
 {
 	struct recover_file *files = recover->files_there;

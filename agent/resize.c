@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * resize.c: corral-agent --resize: the carts of the arena in a larger one. Prints what it does on
- * standard output.
+ * resize.c: corral-agent --resize: move the carts of the arena into a larger one. Prints what it
+ * does on standard output.
  *
- * Workers may be attached. The arena is withdrawn first: from then on no change in it is answered
- * with success, so whatever was answered is in it, and is copied. Each slot's version is copied in
- * a read-side section, as the journal does; what is changed meanwhile by those who have not noticed
- * yet is answered with -ESTALE. They open the directory again when the new arena is in place, which
- * is made and put there as any other (rebuild.c): until then a death leaves the old arena, which
- * the next agent verifies and takes up. It is kept, under a name of its own.
+ * Workers may be attached. The arena is withdrawn first: from then on no change in it returns
+ * success, so every acknowledged change is in it, and is copied. Each slot's version is copied in a
+ * read-side section, as the journal does; a change by a process that has not noticed yet returns
+ * -ESTALE. Workers open the directory again when the new arena is in place. That arena is made and
+ * put in place like any other (rebuild.c): until then, a death leaves the old arena, which the next
+ * agent verifies and takes up. The old arena is kept, under a name of its own.
  *
- * The new arena is another one to the journal, which begins with a base of its own; until that is
- * whole the arena stands alone, and has been synced.
+ * To the journal the new arena is another one, so it begins with its own base; until that is whole
+ * the arena stands alone, and has been synced.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,8 +31,8 @@ struct resize {
 	uint64_t bytes;
 	uint32_t max_carts;
 	uint8_t *copy;
-	uint64_t greatest;             /* version of a cart that is over */
-	char name[REBUILD_NAME_BYTES]; /* that the old arena is to have */
+	uint64_t greatest;             /* greatest version of a cart that is over */
+	char name[REBUILD_NAME_BYTES]; /* the new name of the old arena */
 };
 
 static void settings(void *context, struct arena_settings *ret_settings)
@@ -80,14 +80,16 @@ static int carts(void *context, rebuild_take take, void (*finding)(void *context
 			ret_totals->kept++;
 		}
 	}
-	/* what was left out is there only: its name says so, and `corral clean` leaves it alone */
+	/*
+	 * carts left out are only in the old arena: its name says so, and `corral clean` keeps it
+	 */
 	snprintf(resize->name, sizeof(resize->name),
 		 ret_totals->damaged > 0 ? ARENA_FILE ".damaged.%lld" : ARENA_FILE ".resized.%lld",
 		 (long long)arena_wall_ms());
 	return r < 0 ? r : 0;
 }
 
-/* As recover.c does: of a cart that is gone the chain is not known in the new arena. */
+/* As in recover.c: the new arena does not know the chain of a cart that is gone. */
 static int floors(void *context, struct arena *to)
 {
 	const struct resize *resize = context;
@@ -98,7 +100,9 @@ static int floors(void *context, struct arena *to)
 		greatest = max_u64(greatest, load_relaxed(&from->buckets[i].version_floor));
 	for (uint32_t i = 0; greatest <= VERSION_MAX && i <= to->bucket_mask; i++)
 		to->buckets[i].version_floor = max_u64(to->buckets[i].version_floor, greatest);
-	/* a change that is not in the copy may have been seen before its reader noticed */
+	/*
+	 * a reader may have seen a change that is not in the copy, before it noticed the withdrawal
+	 */
 	versions_jump(to, load_relaxed(&from->header->version_epoch) + 1);
 	return 0;
 }
@@ -114,11 +118,13 @@ static int carry_over(struct resize *resize, char *why)
 	printf("the arena is withdrawn from those who are attached, for as long as this takes\n");
 	(void)fflush(stdout);
 	arena_withdraw(arena);
-	/* a change whose writer does not see that yet, and answers with success, is seen below */
+	/*
+	 * a writer that does not see it yet, and returns success, made a change that we see below
+	 */
 	fence_full(); /* pairs [J1] */
 	int r = rebuild_from(resize->agent, &source, mend_print, resize->name, aside, &totals, why);
 	if (r < 0) {
-		store_relaxed(&arena->header->withdrawn, 0u); /* as if nothing had been */
+		store_relaxed(&arena->header->withdrawn, 0u); /* restore the former state */
 		return r;
 	}
 	printf("resized to %llu bytes for %u carts in %lld ms: %u cart%s carried over, %u left "
@@ -131,7 +137,7 @@ static int carry_over(struct resize *resize, char *why)
 	return totals.damaged > 0 ? EXIT_NO : EXIT_DONE;
 }
 
-/* The new size: what is not given stays. */
+/* Determine the new size; what is not given is kept. */
 static int settle_size(struct resize *resize, char *why)
 {
 	const struct agent_options *options = resize->agent->options;

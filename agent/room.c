@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * room.c: how full the arena and its disk are: a line in the log when a part of it passes 80 and 95
- * hundredths, and one when it is well below again. What is said is also in the agent's answer to
- * `status`.
+ * room.c: how full the arena and its disk are. Logs a line when a part of it passes 80 and 95 per
+ * cent, and one when it is well below again. The agent's answer to `status` has the same.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +12,7 @@
 
 #define LOW 80u
 #define HIGH 95u
-#define BELOW 5u /* so much below a mark, it is no longer passed */
+#define BELOW 5u /* this far below a mark, it no longer counts as passed */
 
 static const struct {
 	const char *name;
@@ -25,7 +24,7 @@ static const struct {
 	{ "disk", "free space on the file system: a full one refuses changes, and the journal" },
 };
 
-/* relaxed, all of it: figures for people */
+/* relaxed, all loads here: figures for people */
 static uint32_t records_percent(const struct arena *arena)
 {
 	uint32_t high =
@@ -50,7 +49,7 @@ static uint32_t mark_of(uint32_t percent, uint32_t before)
 {
 	uint32_t mark = percent >= HIGH ? HIGH : percent >= LOW ? LOW : 0;
 
-	/* one that goes up and down around a mark is named once */
+	/* a figure that goes up and down around a mark is logged once */
 	return mark < before && percent + BELOW >= before ? before : mark;
 }
 

@@ -8,9 +8,9 @@
 #include "store/slot.h"
 #include "sync/grace.h"
 
-#define TRIES_MAX 1000u /* each time another cart came into the slot, or the copy was freed */
+#define TRIES_MAX 1000u /* each time the slot got another cart, or the view was revoked */
 
-/* In a section. */
+/* Called inside a section. */
 static int copy_once(const struct arena *arena, uint32_t number, void *buffer,
 		     struct slot_copied *copied)
 {
@@ -25,13 +25,13 @@ static int copy_once(const struct arena *arena, uint32_t number, void *buffer,
 		copied->version = load_relaxed(&found.cart->version);
 		return 0;
 	}
-	uint32_t size = load_relaxed(&found.cart->size); /* once: damaged bytes may change */
+	uint32_t size = load_relaxed(&found.cart->size); /* read once: damaged bytes may change */
 	if (size < sizeof(*found.cart) || size > found.room || size > CORRAL_CART_MAX)
 		return -EUCLEAN;
 	memcpy(buffer, found.cart, size);
 	copied->size = size;
 	copied->touched_ns = lease_touched_ns(found.lease);
-	/* the version may be that of the next cart, which does not count yet. pairs [S3] */
+	/* the version may be the next cart's, which does not count yet. pairs [S3] */
 	fence_loads();
 	return load_relaxed(&found.slot->lease) == found.lease ? 0 : -EAGAIN;
 }

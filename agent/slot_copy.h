@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* slot_copy.h: the version in a slot, copied for a journal or another arena. */
+/* slot_copy.h: copies the version in a slot, for a journal or another arena. */
 #ifndef CORRAL_SLOT_COPY_H
 #define CORRAL_SLOT_COPY_H
 
@@ -9,14 +9,13 @@ struct slot_copied {
 	uint32_t size;      /* of the version; 0: there is none to show */
 	int64_t touched_ns; /* its last activity */
 	/* if there is none to show: */
-	bool over;        /* its time is up, and a reader may have been told so, but it is there */
+	bool over;        /* its time is up, and a reader may know, but it is still there */
 	uint64_t version; /* of a cart that is over */
 };
 
 /*
- * Copy a slot's version, whatever the time, into `buffer`, which has room for any cart. Nothing of
- * it is verified but its size. Takes no lock. 0; -EUCLEAN: it is damaged; -EAGAIN: it changed again
- * and again.
+ * Copy a slot's version, regardless of time, into `buffer`, which has space for any cart. Only its
+ * size is verified. Takes no lock. 0; -EUCLEAN: it is damaged; -EAGAIN: it kept changing.
  */
 int slot_copy(struct actor *actor, uint32_t number, void *buffer, struct slot_copied *ret_copied);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stalled.c: readers that hold memory back. Each one is named in the log once it has
- * stalled a grace period for a second; when the arena is nearly full besides, the oldest one's view
- * is revoked (grace.h): one a tick. A worker that finds no memory at all revokes by itself, after
- * some milliseconds: no agent need run.
+ * stalled.c: readers that hold memory back. Each is logged once it has stalled a grace period for a
+ * second. If the arena is also nearly full, the oldest one's view is revoked (grace.h), one per
+ * tick. A worker that finds no memory at all revokes views itself after some milliseconds: that
+ * needs no agent.
  */
 #include "agent.h"
 #include "base/atomic.h"
@@ -13,7 +13,10 @@
 #define STALL_MS 1000
 #define HIGH_WATER_EIGHTHS 7u /* of the pages in use */
 
-/* relaxed, all of it: about times and sums, for people and a mark that need not be exact */
+/*
+ * relaxed, all loads here: rough times and sums, for people and for a threshold that need not be
+ * exact
+ */
 
 static void warn(const struct agent *agent, uint32_t number, const char *text)
 {
@@ -28,7 +31,7 @@ static void warn(const struct agent *agent, uint32_t number, const char *text)
 		 record->tid, text);
 }
 
-/* Once for each section: that it stalls; that it is void. */
+/* Log once per section that it stalls, and that it is void. */
 static void look_at(struct agent *agent, uint32_t number)
 {
 	const struct arena *arena = agent->actor->arena;

@@ -2,13 +2,13 @@
 /*
  * takeup.c: become the agent of a directory.
  *
- * Exactly one: byte 0 of DIR/lock, held for life. Then the arena: made if there is none; carried on
- * with at once if it is of this boot, whatever the number of carts (nothing of it is read but the
- * header and the process records); if it is of an earlier boot, its bytes may have reached the disk
- * in any order, and if it was withdrawn, nobody knows what was done to it: then it is verified
- * whole, and if it is not sound, a new one is made of the sound carts in it (rebuild.c). A file
- * that is no arena of ours, or one of another layout (upgrade.c), is never touched, nor is a
- * journal that we cannot read.
+ * There is exactly one agent: it holds byte 0 of DIR/lock for life. Then comes the arena. If there
+ * is none, it is created. If it is of this boot, it is used at once, regardless of the number of
+ * carts (only its header and the process records are read). If it is of an earlier boot, its bytes
+ * may have reached the disk in any order; if it was withdrawn, there is no telling what was done to
+ * it. Then the whole arena is verified, and if it is not valid, a new one is made from the valid
+ * carts in it (rebuild.c). A file that is not an arena of ours, or has another layout (upgrade.c),
+ * is never touched, nor is a journal that we cannot read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,13 +31,12 @@
 #include "store/repair.h"
 #include "versions.h"
 
-#define ENDING_WAIT_MS 2000 /* for an agent that was killed to be gone */
+#define ENDING_WAIT_MS 2000 /* how long a killed agent may take to end */
 #define ENDING_STEP_MS 5
 
 static int refuse(int error, const char *directory, const char *why)
 {
-	/* an error's text speaks of carts and calls, so the sentence alone says it, if there is one
-	 */
+	/* an error's text speaks of carts and calls, so prefer the sentence, if there is one */
 	if (why[0] == '\0')
 		why = corral_strerror(error);
 	if (strstr(why, directory) != NULL)
@@ -47,7 +46,7 @@ static int refuse(int error, const char *directory, const char *why)
 	return EXIT_ARENA;
 }
 
-/* The pid that stands in the lock file, for people; 0: none. */
+/* The pid in the lock file, for people; 0: none. */
 static long holder_pid(const struct agent *agent)
 {
 	char text[32] = "";
@@ -57,8 +56,8 @@ static long holder_pid(const struct agent *agent)
 }
 
 /*
- * Gone, or a zombie: some thread of it may be in a sync of the disk yet, which even SIGKILL waits
- * for.
+ * Has it ended, or is it a zombie? A thread of it may still be in a sync of the disk, which delays
+ * even SIGKILL.
  */
 static bool is_ending(long pid)
 {
@@ -75,8 +74,8 @@ static bool is_ending(long pid)
 }
 
 /*
- * Byte 0. Who has it lives, as far as we are concerned; but when the last agent was killed just
- * now, it lives for a moment only, and that is worth waiting for.
+ * Take byte 0. Its holder counts as alive; but if the last agent was killed just now, it holds the
+ * byte for a moment only, and that is worth waiting for.
  */
 int agent_take_byte(struct agent *agent)
 {
@@ -128,8 +127,8 @@ static bool is_sound(struct agent *agent)
 }
 
 /*
- * Its boot id is another one, and nobody lives who has attached to this file: a container may show
- * an id of its own, but a byte that is held proves this boot.
+ * Is the arena of another boot? Its boot id differs, and no living process has this file attached:
+ * a container may show an id of its own, but a held byte proves this boot.
  */
 static bool other_boot(const struct agent *agent, const struct arena *arena)
 {
@@ -139,7 +138,7 @@ static bool other_boot(const struct agent *agent, const struct arena *arena)
 	       (arena_is_copy(arena->header, arena->fd) || !alive_anybody(agent->agent_life.fd));
 }
 
-/* Arena time stood still at the last heartbeat: the remaining times to live are what they were. */
+/* Arena time continues from the last heartbeat: remaining times to live are unchanged. */
 static void begin_boot(struct arena_header *h, const struct arena *arena)
 {
 	int64_t now_without_offset = ns_since(arena_now_ns(arena), h->clock_offset_ns);
@@ -149,8 +148,8 @@ static void begin_boot(struct arena_header *h, const struct arena *arena)
 }
 
 /*
- * The arena is of an earlier boot, or a copy, or was withdrawn (away, or truncated): go on with it
- * if it is sound. After a boot its clock goes on where it stood.
+ * If the arena is of an earlier boot, or a copy, or was withdrawn (moved away or truncated): use it
+ * if it is valid. After a boot, its clock continues where it stood.
  */
 static int adopt(struct agent *agent, struct arena *arena)
 {
@@ -177,8 +176,8 @@ static int adopt(struct agent *agent, struct arena *arena)
 	if (!other && !copy)
 		return 0;
 	/*
-	 * of what was dirty not every page may be here, and changes that were seen may be missing:
-	 * the new epoch has to be on disk before anybody attaches
+	 * some dirty pages may be missing, and with them changes that callers saw: the new epoch
+	 * must be on disk before any process attaches
 	 */
 	store_relaxed(&h->journal_base, 0u);
 	versions_jump(arena, 0);
@@ -210,9 +209,8 @@ static void warn_of_settings(const struct agent *agent, const struct arena *aren
 }
 
 /*
- * Space that is reserved is of no use where a write goes to a new place on disk: the whole file
- * system may do so, or the file may have parts that a copy of it shares (cp --reflink, a snapshot
- * of the volume).
+ * Reserved space does not help where a write goes to a new place on disk: the whole file system may
+ * do so, or the file may share parts with a copy of it (cp --reflink, a snapshot of the volume).
  */
 static void warn_of_copies(const struct agent *agent, const struct arena *arena)
 {
@@ -256,7 +254,7 @@ static int create_arena(struct agent *agent, char *why)
 
 /*
  * There is no arena, or one of an earlier boot, whose pages may have reached the disk in any order:
- * then the journal has the last word, if there is one. 1: there is a new arena; 0: there is no
+ * then the journal takes precedence, if there is one. 1: there is a new arena; 0: there is no
  * journal.
  */
 static int recover(struct agent *agent, char *why)
@@ -274,7 +272,7 @@ static void tell_finding(const char *line)
 }
 
 /*
- * Every sound cart into a new arena. Where not even that can be done, the damaged one is set aside
+ * Put every valid cart into a new arena. If not even that is possible, set the damaged one aside
  * for an empty one.
  */
 static int rebuild(struct agent *agent, char *why)
@@ -285,7 +283,7 @@ static int rebuild(struct agent *agent, char *why)
 	int r = rebuild_arena(agent, tell_finding, aside, &totals, why);
 	if (r == -EPROTO) {
 		log_line(LOG_ERROR, "%s: %s", agent->directory, why);
-		r = recover(agent, why); /* the journal may have what the arena has not */
+		r = recover(agent, why); /* the journal may have what the arena lacks */
 		if (r != 0)
 			return r < 0 ? r : 0;
 		r = rebuild_set_aside(agent->dir_fd, NULL, aside);
@@ -307,8 +305,8 @@ static int rebuild(struct agent *agent, char *why)
 }
 
 /*
- * A plain file, of somebody who may have made it; or something in the arena's place, which is
- * nobody's to move away.
+ * Is it a plain file of a trusted user? Anything else in the arena's place is not ours to move
+ * away.
  */
 static bool is_ours(const struct agent *agent)
 {
@@ -320,7 +318,7 @@ static bool is_ours(const struct agent *agent)
 	return fd >= 0;
 }
 
-/* Look at the arena before anyone else relies on it: make it, adopt it, set its time to live. */
+/* Prepare the arena before any process relies on it: create or adopt it, set its time to live. */
 static int prepare_arena(struct agent *agent, char *why)
 {
 	char recover_why[REASON_BYTES] = "";
@@ -329,8 +327,7 @@ static int prepare_arena(struct agent *agent, char *why)
 
 	int r = journal_refuse_foreign(agent->dir_fd, &format, why);
 	if (r < 0)
-		return r; /* also when we keep none: what the arena lacks is in there, and we would
-			     never know */
+		return r; /* even if we keep no journal: it may have carts that the arena lacks */
 	if (rebuild_resume(agent->dir_fd) == 0)
 		log_line(LOG_WARNING,
 			 "%s: finished the rebuilding of the arena that an earlier agent had begun",
@@ -340,8 +337,8 @@ static int prepare_arena(struct agent *agent, char *why)
 		r = recover(agent, why);
 		return r == 0 ? create_arena(agent, why) : r < 0 ? r : 0;
 	}
-	if (r == -EPROTO && is_ours(agent)) { /* cut off or zeroed by a power loss; without a
-						 journal it is left for `check --repair` */
+	/* cut off or zeroed by a power loss; without a journal it is left for `check --repair` */
+	if (r == -EPROTO && is_ours(agent)) {
 		int recovered = recover(agent, recover_why);
 		if (recovered != 0)
 			return recovered > 0 ? 0 : reason_set(why, recovered, "%s", recover_why);
@@ -350,8 +347,8 @@ static int prepare_arena(struct agent *agent, char *why)
 		return r;
 	if (arena.header->version_epoch <= VERSION_EPOCH_MAX)
 		agent->epochs_used = arena.header->version_epoch + 1;
-	if (other_boot(agent, &arena) &&
-	    load_relaxed(&arena.header->journal) != 0) { /* else the journal is older than it */
+	/* if no journal was kept, one that is there is older than the arena */
+	if (other_boot(agent, &arena) && load_relaxed(&arena.header->journal) != 0) {
 		r = recover(agent, why);
 		if (r != 0) {
 			arena_unmap(&arena);
@@ -387,7 +384,7 @@ int agent_take_up(struct agent *agent)
 		if (agent->log_fd < 0)
 			return refuse(agent->log_fd, agent->directory, why);
 		access_regroup(agent->dir_fd, agent->log_fd);
-		log_also = agent->log_fd; /* until it is ready */
+		log_also = agent->log_fd; /* until the agent is ready */
 	}
 	r = prepare_arena(agent, why);
 	if (r < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * tick.c: what the agent does four times a second. Each part is bounded and waits for no
- * lock that a worker may hold: locks are tried, grace periods polled, what is busy is left to the
- * next tick.
+ * tick.c: what the agent does four times a second. Each part is bounded and waits for no lock that
+ * a worker may hold: locks are tried, grace periods polled, and what is busy is left to the next
+ * tick.
  */
 #include <errno.h>
 
@@ -16,16 +16,15 @@
 #include "store/repair.h"
 #include "sync/death_log.h"
 
-#define AGAIN_LEAST_MS 10000     /* an arena is taken up anew no more often */
-#define SWEEP_SLOWEST_MS 10000   /* a whole round over the slots takes no longer */
+#define AGAIN_LEAST_MS 10000     /* an arena is not taken up again more often */
+#define SWEEP_SLOWEST_MS 10000   /* the longest round over all slots */
 #define DISK_TICKS 240           /* a minute */
-#define QUIET_TICKS 20           /* so long without a change: a good time to scavenge */
-#define TRIM_LEAST (16ull << 20) /* less is not worth reserving it again */
-#define TRIM_MOST (64ull << 20)  /* at a tick: who needs a new span waits so long */
+#define QUIET_TICKS 20           /* this long without a change is a good time to scavenge */
+#define TRIM_LEAST (16ull << 20) /* less is not worth the cost of reserving it again */
+#define TRIM_MOST (64ull << 20)  /* per tick: a worker that needs a new span waits for it */
 
 /*
- * Name the dead in the log: those whom we repaired, and those whom workers did, also while no agent
- * ran.
+ * Log the deaths: those that we repaired, and those that workers repaired, also while no agent ran.
  */
 static void log_deaths(struct arena *arena)
 {
@@ -50,7 +49,7 @@ static void log_deaths(struct arena *arena)
 	h->deaths_logged = count;
 }
 
-/* A part of the slots each time, all of them in a 64th of the time to live. */
+/* Sweep a part of the slots at each tick, and all of them in a 64th of the time to live. */
 static void sweep(struct agent *agent)
 {
 	struct arena *arena = agent->actor->arena;
@@ -85,8 +84,8 @@ static uint64_t sum_of(const struct arena *arena, enum stat_index index)
 }
 
 /*
- * A part of the disk space behind the last span; the rest, or what cannot be had now, at the next
- * tick.
+ * Give back a part of the disk space behind the last span; the rest, or what is busy now, follows
+ * at the next tick.
  */
 static void trim(struct agent *agent)
 {
@@ -99,8 +98,8 @@ static void trim(struct agent *agent)
 }
 
 /*
- * In quiet times give spans that are all free back, so that other sizes can use them, and when it
- * stays quiet, disk space behind the last span.
+ * In quiet times give back spans that are all free, so that other size classes can use them; and if
+ * it stays quiet, disk space behind the last span.
  */
 static void scavenge_when_quiet(struct agent *agent)
 {
@@ -123,7 +122,7 @@ static void scavenge_when_quiet(struct agent *agent)
 	}
 }
 
-/* Nobody shall go on with carts that those who come after do not see. */
+/* No process may go on with carts that new processes do not see. */
 static void give_arena_up(struct agent *agent, const char *why)
 {
 	log_line(LOG_ERROR, "%s: %s; it is withdrawn from all who are attached; stopping",
@@ -134,9 +133,9 @@ static void give_arena_up(struct agent *agent, const char *why)
 }
 
 /*
- * A worker withdrew the arena: it found that the file was away while we did not look, or a disk
- * failed. Now the file is here. Nobody can use it before it has been verified, which is what is
- * done to a withdrawn arena that is taken up. One that is withdrawn again and again is left to
+ * A worker withdrew the arena: it found that the file was missing at a time when we did not look,
+ * or a disk failed. Now the file is there. No process can use it until it has been verified, which
+ * is what taking up a withdrawn arena does. One that is withdrawn again and again is left to
  * people.
  */
 static void take_it_up_anew(struct agent *agent)
@@ -156,7 +155,7 @@ static void take_it_up_anew(struct agent *agent)
 			 agent->directory, AGAIN_LEAST_MS / 1000);
 }
 
-/* Somebody may copy the arena by reflink at any time: then its space is reserved no more. */
+/* A reflink copy of the arena, which can be made at any time, ends the reservation of its space. */
 static void look_at_disk(struct agent *agent)
 {
 	const struct arena *arena = agent->actor->arena;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * undumped.h: memory for copies of carts, which a core dump of the agent leaves out: what customers
- * said is nobody's who looks into a crash. (The arena's mapping is left out, too: arena.c.)
+ * undumped.h: memory for copies of carts that is left out of the agent's core dumps: customers'
+ * data must not be seen by those who look into a crash. (The arena's mapping is left out, too:
+ * arena.c.)
  */
 #ifndef CORRAL_AGENT_UNDUMPED_H
 #define CORRAL_AGENT_UNDUMPED_H
@@ -12,7 +13,7 @@
 
 #include "base/base.h"
 
-/* As malloc(); free() takes it. */
+/* Like malloc(); free() takes it. */
 static inline void *undumped_alloc(size_t size)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);

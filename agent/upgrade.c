@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * upgrade.c: corral-agent --upgrade: the carts of an arena that an older version made, in
- * an arena of this one. Prints what it does on standard output.
+ * upgrade.c: corral-agent --upgrade: move the carts of an arena that an older version made into one
+ * of this version. Prints what it does on standard output.
  *
- * The carts are read by the frozen tables of the former layout (inspect/carry.h), and the new arena
- * is made and put in place as any other (rebuild.c): a death before the last step leaves the former
- * arena where it was. It is kept as DIR/arena.layoutN.
+ * The carts are read through the frozen tables of the former layout (inspect/carry.h), and the new
+ * arena is made and put in place like any other (rebuild.c): a death before the last step leaves
+ * the former arena in its place. It is kept as DIR/arena.layoutN.
  *
  * A journal of another format cannot be read. It is put aside, whole, as DIR/journal.formatN, once
- * there is an arena that has all carts without it; where there is none, nothing is done.
+ * there is an arena that has all carts without it; if there is none, nothing is done.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@ static void print_finding(void *context, const char *line)
 	mend_print(line);
 }
 
-/* PREFIX and number; if that is taken, with the time behind it. */
+/* PREFIX and number; if that name is taken, the time is appended. */
 static void free_name(const struct agent *agent, const char *prefix, uint32_t number,
 		      char name[REBUILD_NAME_BYTES])
 {
@@ -60,8 +60,9 @@ static int carry_over(struct agent *agent, struct carry *carry, char *why)
 }
 
 /*
- * validate_why: why today's programs refuse it; foreign: there is a journal that we cannot read,
- * and it knows more than the pages of an earlier boot that reached the disk.
+ * validate_why: why the present programs refuse it; foreign: not empty if there is a journal that
+ * we cannot read. Such a journal has more than those pages of an earlier boot that reached the
+ * disk.
  */
 static int upgrade_arena(struct agent *agent, const char *validate_why, const char *foreign)
 {
@@ -83,8 +84,8 @@ static int upgrade_arena(struct agent *agent, const char *validate_why, const ch
 /* -------------------------------------------------------- a foreign journal */
 
 /*
- * Is the arena sound, and of this boot or of a time when no journal was kept? Then what the journal
- * says is in it.
+ * Is the arena valid, and of this boot or without a journal? Then all that the journal has is in
+ * it.
  */
 static bool has_all(struct agent *agent)
 {

@@ -7,9 +7,9 @@
 #include "base/atomic.h"
 
 #define EPOCH_VERSIONS (1ull << VERSION_EPOCH_BITS)
-#define LOST_VERSIONS (EPOCH_VERSIONS / 2) /* at least so many numbers are left out */
+#define LOST_VERSIONS (EPOCH_VERSIONS / 2) /* at least this many numbers are skipped */
 
-/* Of the cart in a slot; 0: there is none, or it is damaged. */
+/* The version of the cart in a slot; 0: there is none, or it is damaged. */
 static uint64_t version_in(const struct arena *arena, const struct slot *slot)
 {
 	const uint64_t least = sizeof(struct block_header) + sizeof(struct cart_head);
@@ -21,7 +21,7 @@ static uint64_t version_in(const struct arena *arena, const struct slot *slot)
 	return ((const struct cart_head *)(arena_block(arena, current) + 1))->version;
 }
 
-/* Versions beyond are not counted up to: one such cart would leave no epoch for all others. */
+/* Ignore huge versions: one cart with such a version would leave no epoch for the others. */
 static uint64_t greater(uint64_t greatest, uint64_t version)
 {
 	return version > greatest && version <= VERSION_MAX / 2 ? version : greatest;

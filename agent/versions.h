@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * versions.h: a version names one content for ever, also where some were lost.
+ * versions.h: a version names one content for ever, even where versions were lost.
  *
- * Who made or takes up an arena of which versions may have been lost that somebody has seen begins
- * a later epoch in it: one that was recovered from the journal or rebuilt of what was sound, one of
- * an earlier boot, one that is older than its journal, a copy. The carts keep the versions they
- * have, which name what they hold; the next ones jump. An arena of this boot that is what it was
- * needs no jump: nothing of it is lost.
+ * An agent that makes or takes up an arena begins a later epoch in it if versions that callers saw
+ * may have been lost: if the arena was recovered from the journal or rebuilt from its valid parts,
+ * is of an earlier boot, is older than its journal, or is a copy. The carts keep their versions,
+ * which name what they contain; the next ones jump. An unchanged arena of this boot needs no jump:
+ * nothing of it is lost.
  */
 #ifndef CORRAL_AGENT_VERSIONS_H
 #define CORRAL_AGENT_VERSIONS_H
@@ -14,8 +14,8 @@
 #include "arena/arena.h"
 
 /*
- * Begin an epoch behind every version that the arena knows of. `used`: in the epochs before this
- * one others may have given versions. Before anybody attaches.
+ * Begin an epoch beyond every version that the arena knows. `used`: versions of epochs before this
+ * one may have been given elsewhere. Called before any process attaches.
  */
 void versions_jump(struct arena *arena, uint32_t used);
 

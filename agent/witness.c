@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * witness.c: see witness.h. The index that recovery makes of a journal (recover_index.h), and the
- * slots in the order of their carts' hashes.
+ * witness.c: see witness.h. It uses recovery's index of a journal (recover_index.h), and the slots
+ * ordered by their carts' hashes.
  *
- * The hashes of another arena say nothing of this one's carts, so a journal with another hash seed
- * is not listened to. One of another lineage with the same seed is about an arena that this one was
- * made of: its versions count, its slots do not.
+ * The hashes of another arena say nothing about this one's carts, so a journal with another hash
+ * seed is ignored. A journal of another lineage with the same seed is about an arena that this one
+ * was made from: its versions count, its slots do not.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ struct witness {
 	const struct agent *agent;
 	struct recover recover;
 	struct salvage_witness voice;
-	uint32_t *order; /* slots with a cart, by its hash */
+	uint32_t *order; /* slots with a cart, ordered by its hash */
 	uint32_t count;
 	bool same_slots;
 	char name[ASIDE_NAME_BYTES];
@@ -83,7 +83,8 @@ static uint64_t in_slot(void *context, uint32_t slot)
 	return witness->recover.slots[slot].hash;
 }
 
-/* By hash, the newest version first: a cart may be in two slots, if it was dropped and made again.
+/*
+ * By hash, the newest version first: a cart may be in two slots, if it was dropped and made again.
  */
 static int by_hash(const void *a, const void *b, void *context)
 {
@@ -119,7 +120,7 @@ static int listen_to(struct witness *witness, uint64_t hash_seed, const uint8_t 
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0 || recover->head.hash_seed != hash_seed)
-		return 0; /* it knows nothing */
+		return 0; /* the journal is of no use */
 	witness->same_slots =
 		uuid != NULL && memcmp(uuid, recover->lineage, sizeof(recover->lineage)) == 0;
 	return sort_carts(witness);
@@ -146,7 +147,7 @@ int witness_open(const struct agent *agent, uint64_t hash_seed, const uint8_t *u
 		witness_close(witness);
 		return r;
 	}
-	/* the same name whoever does it, as often as it is begun */
+	/* each agent and each attempt uses the same name */
 	snprintf(witness->name, sizeof(witness->name), ASIDE_DAMAGED "%lld",
 		 (long long)(witness->recover.head.created_ms != 0 ?
 				     witness->recover.head.created_ms :

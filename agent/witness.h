@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * witness.h: the journal as the second witness when a damaged arena is rebuilt: what it has of each
- * cart, by the hash of its key.
+ * witness.h: the journal as a second source when a damaged arena is rebuilt: its versions of each
+ * cart, by the hash of the key.
  */
 #ifndef CORRAL_AGENT_WITNESS_H
 #define CORRAL_AGENT_WITNESS_H
@@ -12,22 +12,21 @@
 struct witness;
 
 /*
- * Read the journal of the directory, over all that is damaged in it, for the arena with this hash
- * seed and uuid (NULL: not known). 0; -ENOENT: there is no journal; -ENOMEM; other -errno: the
- * directory cannot be opened. A journal that says nothing of this arena, or cannot be read, is a
- * witness that knows nothing.
+ * Read the journal of the directory, past all damage in it, for the arena with this hash seed and
+ * uuid (NULL: unknown). 0; -ENOENT: there is no journal; -ENOMEM; other -errno: the directory
+ * cannot be opened. A journal that is not about this arena, or cannot be read, is a source without
+ * carts.
  */
 int witness_open(const struct agent *agent, uint64_t hash_seed, const uint8_t *uuid,
 		 struct witness **ret_witness);
 void witness_close(struct witness *witness);
 
-/* For salvage_carts(); as long as it is open. */
+/* For salvage_carts(); valid as long as the witness is open. */
 const struct salvage_witness *witness_voice(struct witness *witness);
 
 /*
- * Not every cart has come over: the journal's files get a second name each, so that the base of the
- * new arena's journal does not remove the last copy of one. *ret_name: of their directory. 0 or
- * -errno.
+ * Not every cart has come over: link the journal's files into a directory, so that the base of the
+ * new arena's journal does not remove the last copy of one. *ret_name: that directory. 0 or -errno.
  */
 int witness_keep(const struct witness *witness, const char **ret_name);
 
