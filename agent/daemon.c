@@ -103,7 +103,7 @@ void daemon_ready(struct agent *agent, int ready_fd)
 	leave_terminal(agent);
 	agent->in_background = true;
 	if (write(ready_fd, "1", 1) != 1)
-		log_line(LOG_DEBUG, "nobody waits for us to be ready");
+		log_line(LOG_DEBUG, "the caller no longer waits for us to be ready");
 	close(ready_fd);
 }
 

@@ -167,9 +167,8 @@ static int adopt(struct agent *agent, struct arena *arena)
 	int r = arena_reserve_again(arena);
 	if (r < 0)
 		log_line(LOG_WARNING,
-			 "%s: cannot reserve the arena's disk space: %s; who writes to it while "
-			 "the disk is full may "
-			 "die of SIGBUS",
+			 "%s: cannot reserve the arena's disk space: %s; a process that writes "
+			 "to it while the disk is full may die of SIGBUS",
 			 agent->directory, strerror(-r));
 	(void)alive_bury_all(arena, &agent->agent_life, repair_process);
 	store_relaxed(&h->withdrawn, 0);
@@ -224,17 +223,16 @@ static void warn_of_copies(const struct agent *agent, const struct arena *arena)
 	else if (r < 0)
 		log_line(LOG_WARNING,
 			 "%s: parts of the arena are shared with a copy of it (a snapshot, or cp "
-			 "--reflink), and stay so: %s; while the disk is full, who writes to them "
-			 "dies of SIGBUS",
+			 "--reflink), and stay so: %s; while the disk is full, a process that "
+			 "writes to them dies of SIGBUS",
 			 agent->directory, strerror(-r));
 	if (filesystem_copies(arena->fd))
-		log_line(
-			LOG_WARNING,
-			"%s: this file system writes to a new place each time (copy on write), so "
-			"no disk space can be reserved: while the disk is full, who changes a cart "
-			"dies of SIGBUS; take a directory on another file system, as ext4, xfs or "
-			"tmpfs, or keep space free",
-			agent->directory);
+		log_line(LOG_WARNING,
+			 "%s: this file system writes to a new place each time (copy on write), so "
+			 "no disk space can be reserved: while the disk is full, a process that "
+			 "changes a cart dies of SIGBUS; take a directory on another file system, "
+			 "as ext4, xfs or tmpfs, or keep space free",
+			 agent->directory);
 }
 
 static int create_arena(struct agent *agent, char *why)

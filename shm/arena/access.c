@@ -21,10 +21,9 @@ int access_directory(int dir_fd, const char *path, char *why)
 	if (fstat(dir_fd, &st) < 0)
 		return reason_system(why, -errno, "%s: cannot stat the directory", path);
 	if ((st.st_mode & S_IWOTH) != 0)
-		return reason_set(why, -EPERM,
-				  "%s: everybody may write there and put something in place of the "
-				  "carts: chmod o-w it",
-				  path);
+		return reason_set(
+			why, -EPERM,
+			"%s: everybody may write there and replace the carts: chmod o-w it", path);
 	return 0;
 }
 
