@@ -3,12 +3,12 @@
  * alive.h: which process this is, for which thread record a call acts, and whether a process is
  * certainly dead.
  *
- * The kernel decides who is alive: each attached process holds an OFD lock (fcntl(2), F_OFD_SETLK)
- * on byte 1 + number of DIR/lock; the agent holds byte 0 as well. The kernel drops the lock when
- * the last descriptor of that open file is closed: at exit, at SIGKILL, at exec. A pid decides
- * nothing. The same lock is the right to repair: a process must take the byte of a dead process
- * before it cleans up after it. So there is one repairer at a time, a repairer that dies frees the
- * byte again, and no new process can claim the record meanwhile.
+ * The kernel decides whether a process is alive: each attached process holds an OFD lock (fcntl(2),
+ * F_OFD_SETLK) on byte 1 + number of DIR/lock; the agent holds byte 0 as well. The kernel drops the
+ * lock when the last descriptor of that open file is closed: at exit, at SIGKILL, at exec. A pid
+ * decides nothing. The same lock is the right to repair: a process must take the byte of a dead
+ * process before it cleans up after it. So there is one repairer at a time, a repairer that dies
+ * frees the byte again, and no new process can claim the record meanwhile.
  */
 #ifndef CORRAL_ALIVE_H
 #define CORRAL_ALIVE_H
@@ -61,7 +61,7 @@ struct actor {
 
 /*
  * Open DIR/lock; `create` creates it if it is missing. -ENOLCK: OFD locks do not work here, so no
- * process could tell who is alive.
+ * process could tell whether another is alive.
  *
  * The file is also mapped, though the mapping is never touched: an OFD lock lasts as long as its
  * open file, and a mapping keeps that open just as a descriptor does. So a host that closes all its
