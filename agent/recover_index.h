@@ -48,7 +48,7 @@ struct recover {
 	uint64_t passed_ns;     /* time passed since then, as far as it counts */
 	uint64_t ended_version; /* the greatest version of a cart that is gone */
 	uint32_t epochs_used;   /* versions of epochs before this may have been given, by all heads
-				   and an arena that is there */
+				   and an existing arena */
 	bool has_base;
 	uint64_t base;     /* number of the file with the last BASE */
 	uint64_t torn_at;  /* offset in the lineage's last file; 0: it is whole */

@@ -502,7 +502,7 @@ static bool is_one_of(int fd, const struct share *share)
 }
 
 /*
- * The kernel has just given us descriptor numbers that another share believes to own: so the host
+ * The kernel has just given us descriptor numbers that another share believes it owns: so the host
  * closed them under that share. This is the only place that can tell, because the numbers may refer
  * to the same files again.
  */

@@ -7,7 +7,7 @@
  * use, is refused before anything is done with it: they could have put anything there, or hold a
  * lock in it for ever.
  *
- * A file of ours is never visible with a wider mode than it shall have. It is created without a
+ * A file of ours is never visible with a wider mode than intended. It is created without a
  * name and for its owner alone (0600, which a umask can only narrow); through its descriptor it
  * gets the directory's group, then 0660; then it gets its name. If we are not in the group and
  * cannot give it, the file stays with its owner.

@@ -168,7 +168,7 @@ static inline bool arena_withdrawn(const struct arena *arena)
 	return unlikely(__atomic_load_n(&arena->header->withdrawn, __ATOMIC_RELAXED) != 0);
 }
 
-/* May this process write a file up to there? 0 or -EFBIG (RLIMIT_FSIZE). */
+/* May this process write a file up to this offset? 0 or -EFBIG (RLIMIT_FSIZE). */
 int arena_may_write_to(uint64_t end);
 
 /* Reserve a byte range of a file on disk. 0, -ENOSPC ... */

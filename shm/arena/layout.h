@@ -282,7 +282,7 @@ struct retired { /* W: holder of lock. Lists through block_header.next */
 	uint64_t waiting_bytes;
 	block_ref deferred; /* retired while the lock was taken. W: the owner, without the lock */
 	uint32_t retry_at;  /* open_count at which to try a stuck list again; a hint */
-	uint32_t batch;     /* how many blocks shall share a grace period, from how long the last
+	uint32_t batch;     /* how many blocks should share a grace period, from how long the last
 			       one took; a hint */
 	uint32_t reserved;
 };

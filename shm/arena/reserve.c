@@ -88,7 +88,7 @@ int arena_reserve(struct arena *arena, uint32_t first, uint32_t count)
 	if (end <= from)
 		return 0;
 	if (!descriptor_is(arena->fd, &arena->file_id))
-		return -EBADF; /* it would be the host's file that grows */
+		return -EBADF; /* else the host's file would grow */
 	end = min_u64(align_up(end, EXTENT_BYTES), arena->bytes);
 	int r = arena_reserve_file(arena->fd, from, end - from);
 	if (r < 0)

@@ -105,7 +105,7 @@ static int carve_locked(struct actor *actor, uint32_t class_no)
 	note(&arena->pages[page], PAGE_WORD(class_no, count));
 	note(&c->bump_end,
 	     first + class_span_blocks(class_no) * (class_bytes(class_no) / BLOCK_UNIT));
-	note(&c->bump, first); /* from here on the span is the class's */
+	note(&c->bump, first); /* from here on the span belongs to the class */
 	note(&intent->splice_kind, SPLICE_NONE);
 	if (page == h->page_hint)
 		h->page_hint = page + count;

@@ -26,7 +26,7 @@
 #define DEATH_INSERTED (1u << 9)    /* its new cart was linked: completed */
 #define DEATH_ENDED (1u << 10)      /* its cart had ended: completed */
 #define DEATH_SPLICE (1u << 11)     /* a move of free blocks: undone or completed */
-#define DEATH_HAND (1u << 12)       /* a block or slot in its hand: left to its heir */
+#define DEATH_HAND (1u << 12)       /* a block or slot in its hand: left to its record's heir */
 
 /* Write an entry. Its number and repairer_pid are filled in here. */
 void death_log_write(struct arena *arena, const struct death *death);
