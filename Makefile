@@ -54,6 +54,7 @@ common_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/common/*.c))
 agent_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard agent/*.c))
 tool_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c))
 bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
+example_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
 # tests/NN_*.c are programs; the other files there are what they share.
 test_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/[0-9]*.c))
 test_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/[!0-9]*.c))
@@ -64,7 +65,7 @@ replays       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/replay_%)
 fuzzers       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/fuzz_%)
 tool_room     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
 all_objects   := $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
-                 $(test_objects) $(test_programs:=.o) $(fuzz_objects)
+                 $(test_objects) $(test_programs:=.o) $(fuzz_objects) $(example_programs:=.o)
 
 # A program whose sources are not there yet is not built.
 programs := $(if $(tool_objects),$(BUILD)/corral) \
@@ -147,6 +148,11 @@ $(BUILD)/tests/68_power_loss: test_ldflags := $(power_calls:%=-Wl,--wrap=%)
 
 $(test_programs): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/support.a $(BUILD)/agent.a $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) $(test_ldflags) -o $@ $^ $(test_libs) $(msgpack_libs) $(jansson_libs) -lm
+
+$(example_programs): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/libcorral.a
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs)
+
+examples: $(example_programs) ## build the small programs in examples/ into build/examples
 
 # What a fuzz target needs besides the library.
 fuzz_room = $($*_room) $(BUILD)/tests/support.a $(BUILD)/libcorral.a
@@ -263,7 +269,7 @@ analyze: deps-lint ## the static analyzer of clang, over all sources but the tes
 	@CC="$(CC)" tests/lint/lint.sh analyze
 
 format: deps-lint ## apply .clang-format to all C files
-	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] tests/*.[ch] tests/fuzz/*.[ch])
+	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] tests/*.[ch] tests/fuzz/*.[ch] examples/*.c)
 
 # Install -----------------------------------------------------------------------------------------
 
@@ -315,4 +321,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all analyze arm64 asan bare bench bench-deps clean compare crash demo deps format FORCE fuzz fuzzers help install install-files lint model mutants nightly power run test tests tsan ubsan uninstall valgrind
+.PHONY: all analyze arm64 asan bare bench bench-deps clean compare crash demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly power run test tests tsan ubsan uninstall valgrind

@@ -11,8 +11,8 @@ CC=${CC:-gcc}
 TIDY_CFLAGS=${TIDY_CFLAGS:--std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent}
 WIDTH_MAX=100 # columns, with tabs of eight
 
-c_files=(shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] tests/*.[ch] tests/fuzz/*.[ch])
-c_sources=(shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c tests/*.c tests/fuzz/*.c)
+c_files=(shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] tests/*.[ch] tests/fuzz/*.[ch] examples/*.c)
+c_sources=(shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c tests/*.c tests/fuzz/*.c examples/*.c)
 scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/samples/*.sh tests/fuzz/*.sh tests/lint/*.sh model/*.sh .ci/run)
 manuals=(shm/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
 
