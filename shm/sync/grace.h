@@ -15,8 +15,7 @@
  * The phase is a 64-bit counter that never wraps, where liburcu's memb flavour has one bit. One bit
  * is ambiguous when a reader stores a phase that it loaded two flips ago; so liburcu waits twice in
  * a grace period, before its flip and after it. A counter is not ambiguous: one flip and one wait
- * are enough (as in liburcu's own qsbr flavour on 64-bit machines). See ARCHITECTURE.md, "Grace
- * periods".
+ * are enough (as in liburcu's own qsbr flavour on 64-bit machines). See docs/grace-periods.md.
  *
  * Ordering, by label:
  *    [G1] reader: store own phase, full fence, then load pointers.
