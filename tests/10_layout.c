@@ -195,7 +195,7 @@ static void parts_of_a_cart_keep_8_byte_alignment(void **state)
 	assert_int_equal(sizeof(struct cart_line) % 8, 0);
 }
 
-/* Bytes that nobody wrote would make equal carts differ, and leak what was there before. */
+/* Bytes that were never written would make equal carts differ, and leak what was there before. */
 static void cart_structs_have_no_padding(void **state)
 {
 	(void)state;

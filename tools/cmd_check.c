@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * cmd_check.c: the command check. It reads the file through inspect.h, attaches nowhere and changes
- * nothing; what --repair does is the agent's.
+ * nothing; check --repair runs `corral-agent --repair` in its place.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,7 +24,7 @@ static void print_finding(void *context, const char *line)
 	free(escaped);
 }
 
-/* The agent does it, and only the agent: it holds the directory's lock. */
+/* The agent repairs, and only the agent: it holds the directory's lock. */
 static enum exit_code repair(const char *directory)
 {
 	const char *program = getenv("CORRAL_AGENT");

@@ -65,7 +65,7 @@ static bool overlap(const void *a, uint32_t a_size, const void *b, uint32_t b_si
 	return (uintptr_t)a < (uintptr_t)b + b_size && (uintptr_t)b < (uintptr_t)a + a_size;
 }
 
-/* What was made and not published. */
+/* Free a version that was made and not published. */
 static void drop_hand(struct actor *actor)
 {
 	if (unlikely(actor->record->intent.hand != 0))
@@ -94,8 +94,8 @@ int attempt_build(struct attempt *attempt, const struct cart_head *old, bool loc
 	struct block_header *block = arena_block(arena, hand);
 	if (old != NULL && overlap(block, size, old, attempt->plan.old.size)) {
 		/*
-		 * in a damaged arena a "free" block may be a live one: it is let go. Without the
-		 * lock it was freed meanwhile
+		 * in a damaged arena a "free" block may be a live one: then it is left alone.
+		 * Without the lock `old` itself may have been freed meanwhile, and be this block
 		 */
 		if (locked)
 			note(&intent->hand, 0);
@@ -110,7 +110,7 @@ uint64_t attempt_ttl_ms(const struct attempt *attempt)
 	return attempt->plan.head.ttl_ms;
 }
 
-/* The new version is in hand, and the lock ours. 0; -EAGAIN: its time was up before: look again. */
+/* The new version is in hand, the lock is ours. 0; -EAGAIN: the cart's time was up: look again. */
 static int publish(struct attempt *attempt, struct slot *slot)
 {
 	struct actor *actor = attempt->actor;
@@ -145,7 +145,7 @@ static int change_locked(struct attempt *attempt, const struct found *found)
 	}
 	r = attempt_plan(attempt, old, room);
 	if (r ==
-	    1) /* a repeat is activity all the same; if the lease has changed, then by another */
+	    1) /* a repeat is activity all the same; if the touch fails, another has just renewed */
 		(void)slot_touch(arena, found, attempt->now_ns, fenced);
 	if (r != 0)
 		return r;
@@ -160,20 +160,20 @@ static int change_locked(struct attempt *attempt, const struct found *found)
 	return publish(attempt, found->slot);
 }
 
-/* What the slot's change word counts; its lowest bit is for those who sleep on it. */
+/* The count in the slot's change word; its lowest bit says that a thread sleeps on it. */
 static uint32_t changes_of(const struct slot *slot)
 {
 	return load_relaxed(&slot->change) & ~1u;
 }
 
-/* Has it not changed since? Then what was read of its version was whole. */
+/* Has the slot not changed since? Then what was read of its version was whole. */
 static bool still(const struct slot *slot, uint32_t changes)
 {
 	fence_loads(); /* the version's bytes before the count. pairs [S6] */
 	return changes_of(slot) == changes;
 }
 
-/* Mostly it is held for what publishing takes. */
+/* Mostly a slot's lock is held for as long as publishing takes. */
 static bool becomes_free(const lock_word *lock)
 {
 	for (int round = 0; round < PUBLISHED_ROUNDS; round++) {
@@ -185,8 +185,8 @@ static bool becomes_free(const lock_word *lock)
 }
 
 /*
- * Somebody changed the cart meanwhile, and will again. He has its cache lines: his next changes
- * cost less than taking turns would.
+ * Another thread changed the cart meanwhile, and will again. Its processor has the cache lines: its
+ * next changes cost less than taking turns would.
  */
 static bool step_back(void)
 {
@@ -197,12 +197,13 @@ static bool step_back(void)
 
 /*
  * Make the new version before the lock is taken, so that the lock is held for what publishing takes
- * and no longer: whoever loses the processor mostly does so without it, and nobody has to wait for
- * him. The former version is read as it stands, without a read-side section (that would hold grace
- * periods up for just as long): it may be retired, freed and written anew under our eyes.
- * cart_plan() and cart_build() stay inside their bytes whatever they read, and what they made
- * counts only if the slot has not changed since (a sequence lock's reader). True: it is in hand,
- * *ret_changes is what it was made of. False: to be done under the lock.
+ * and no longer: a thread that loses its processor mostly does so without the lock, and no other
+ * has to wait for it. The former version is read as it stands, without a read-side section (that
+ * would hold grace periods up for just as long): it may be retired, freed and written anew under
+ * our eyes. cart_plan() and cart_build() stay inside their bytes also when they read garbage, and
+ * what they made counts only if the slot has not changed since (a sequence lock's reader). True:
+ * the version is in hand, and *ret_changes is the count of changes that it was made at. False: it
+ * has to be made under the lock.
  */
 static bool build_ahead(struct attempt *attempt, struct slot *slot, uint32_t *ret_changes)
 {
@@ -217,18 +218,18 @@ static bool build_ahead(struct attempt *attempt, struct slot *slot, uint32_t *re
 	    !lease_runs(found.lease) ||
 	    attempt_clock_ns(attempt) >= slot_deadline_ns(arena, found.lease) ||
 	    attempt_plan(attempt, found.cart, found.room) != 0)
-		return false; /* if it is to be refused, then for what is there under the lock */
-	if (!still(slot, *ret_changes)) /* no block is taken for what torn bytes ask for */
+		return false;           /* a refusal has to be for what is there under the lock */
+	if (!still(slot, *ret_changes)) /* else torn bytes may ask for a block of any size */
 		return step_back();
 	if (attempt_build(attempt, found.cart, false) != 0)
 		return false;
 	return still(slot, *ret_changes) || step_back();
 }
 
-/* The lock is ours. What was made ahead is published, if it was made of what is there now. */
+/* The lock is ours. Publish what was made ahead, if it was made of what is there now. */
 static bool publish_ahead(struct attempt *attempt, struct slot *slot, uint32_t changes)
 {
-	/* what ended has another count, too */
+	/* an end is counted, too */
 	return changes_of(slot) == changes && publish(attempt, slot) == 0;
 }
 

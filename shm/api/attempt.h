@@ -18,16 +18,16 @@ struct attempt {
 	struct cart_plan plan;
 	int64_t now_ns;
 	uint64_t idle_ns; /* of a version from elsewhere: since its last activity */
-	bool wake;        /* somebody sleeps on the slot's change word */
+	bool wake;        /* a thread sleeps on the slot's change word */
 };
 
 /* Does it make the cart, if there is none? */
 bool attempt_makes_cart(const struct cart_change *change);
 
-/* What time is it? Under a lock: from then on it is ours, for those who ask how long. */
+/* Read the clock, and note it in the intent: under a lock, for reports on who holds it how long. */
 void attempt_look_at_clock(struct attempt *attempt);
 
-/* What the clock said then. (attempt->now_ns is the activity's time: earlier, for a version from
+/* The time that was read. (attempt->now_ns is that of the activity: earlier, for a version from
  * elsewhere.) */
 int64_t attempt_clock_ns(const struct attempt *attempt);
 
@@ -35,15 +35,15 @@ int64_t attempt_clock_ns(const struct attempt *attempt);
 int attempt_plan(struct attempt *attempt, const struct cart_head *old, size_t room);
 
 /*
- * The plan's version, in a block in hand; nothing else has changed then. `locked`: nobody else can
- * change or free `old`. 0 or -errno.
+ * Build the plan's version, in a block in hand; nothing else has changed then. `locked`: no other
+ * thread can change or free `old`. 0 or -errno.
  */
 int attempt_build(struct attempt *attempt, const struct cart_head *old, bool locked);
 
 uint64_t attempt_ttl_ms(const struct attempt *attempt);
 
 /*
- * Change the cart in this slot. 0; 1: had been done; -EAGAIN: it is another one's slot by now;
+ * Change the cart in this slot. 0; 1: had been done; -EAGAIN: the slot is another cart's by now;
  * -errno.
  */
 int attempt_existing(struct attempt *attempt, struct slot *slot);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * change.c: how a cart is changed: glue of the rooms below. The public calls are in change_calls.c.
+ * change.c: how a cart is changed, with the layers below. The public calls are in change_calls.c.
  *
  * The way of a change: find the slot, if need be in a read-side critical section; leave it; make
  * the new version, take the slot's lock and publish it (a slot stays a slot for ever, so waiting
@@ -28,13 +28,13 @@
 #include "sync/grace.h"
 #include "sync/lock.h"
 
-#define TRIES_MAX 10000u      /* each retry means that somebody else got on */
+#define TRIES_MAX 10000u      /* each retry means that another process got on */
 #define LOOK_NS 1000000000ull /* a thread looks no more often whether the arena is still there */
 #define STOCK_MAX                                                                                  \
-	65536u /* a block that is larger is not kept in stock: copying takes longer than what is   \
-		  saved */
+	65536u /* a larger block is not stocked: copying the cart takes longer than what is saved  \
+		*/
 
-/* The bucket's lock is ours: make the cart, unless another did. */
+/* The bucket's lock is ours: make the cart, unless another process has made it. */
 static int insert_locked(struct attempt *attempt, struct bucket *bucket)
 {
 	struct found found = { 0 };
@@ -213,8 +213,8 @@ static void count(struct actor *actor, const struct cart_change *change, int r)
 }
 
 /*
- * Now and then, when a change is done: if the arena's file is not there any more, the change is
- * lost with it, and nobody shall go on.
+ * Once a second, when a change is done: if the arena's file is not there any more, the change is
+ * lost with it, so the arena is withdrawn.
  */
 static void look_after_arena(struct attempt *attempt)
 {
@@ -230,7 +230,7 @@ static void look_after_arena(struct attempt *attempt)
 	if (r == -EBADF ||
 	    !descriptor_is(attempt->corral->share->life.fd, &attempt->corral->share->life.id))
 		store_relaxed(&attempt->corral->share->lost,
-			      1u); /* this change stands; it is the last one */
+			      1u); /* this change stands; the next call is refused */
 	else if (r < 0)
 		arena_withdraw(arena);
 }
@@ -255,7 +255,7 @@ static bool makes_room(const struct cart_change *change)
 	       (change->kind == CART_SET_QUANTITY && change->quantity == 0);
 }
 
-/* All but the operation id is in place. */
+/* The change, complete but for key, seed and settings of this arena. */
 static int change_now(struct attempt *attempt)
 {
 	struct cart_change *change = attempt->change;
@@ -276,7 +276,7 @@ static int change_now(struct attempt *attempt)
 	return handle_verdict(attempt->corral, r);
 }
 
-/* The change stands, whatever comes of this. */
+/* The change stands, also if this fails. */
 static void wait_for_disk(struct attempt *attempt)
 {
 	int r = durable_wait(attempt->corral, attempt->actor);
@@ -310,7 +310,7 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 	r = change_now(&attempt);
 	if (r < 0)
 		return r;
-	if (durable_wanted(corral)) /* also for a repeat: what it repeats may not be on disk yet */
+	if (durable_wanted(corral)) /* also for a repeat: the first change may not be on disk yet */
 		wait_for_disk(&attempt);
 	if (ret_result != NULL)
 		*ret_result = attempt.plan.result;
@@ -330,7 +330,7 @@ int change_put_numbered(struct corral *corral, uint32_t slot, const void *versio
 	note(&actor->record->intent.hand_slot, slot + 1);
 	r = change_put(corral, version, size, idle_ns);
 	note(&actor->record->intent.hand_slot,
-	     0); /* slot_end_numbered() finds those that nobody has used */
+	     0); /* slot_end_numbered() frees slots that were not used */
 	return r;
 }
 
