@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart.c (side wing): the frame of every change.
+ * cart.c: the frame of every change.
  *
  * cart_plan() decides: it checks what the change relies on, asks cart_edit() what the
  * change does to lines and attributes, computes the totals and puts the old and the new
@@ -61,15 +61,15 @@ static int plan_first(const struct cart_change *change, struct cart_plan *plan)
 	return 0;
 }
 
-/* Were they given to the same change? If one is not known, the id alone decides. */
+/* Do two fingerprints stand for the same change? If one is not known, the id alone decides. */
 static bool same_change(uint64_t one, uint64_t other)
 {
 	return one == other || one == CART_NO_FINGERPRINT || other == CART_NO_FINGERPRINT;
 }
 
 /*
- * 1 and the answer of the remembered operation; 0 if there is none of this id; -ENOTUNIQ if it was
- * another change's; -EUCLEAN.
+ * 1 and the remembered answer, if the same change was made under this operation id; 0 if the id is
+ * not remembered; -ENOTUNIQ if another change was made under it; -EUCLEAN.
  */
 static int recall(const uint8_t *ops, const struct cart_head *head,
 		  const struct cart_change *change, struct corral_result *answer)
@@ -164,8 +164,9 @@ static int plan_finish(const struct cart_change *change, struct cart_plan *plan)
 }
 
 /*
- * 1: what is there is as new. If none is there but the key has had carts, the version's number goes
- * on from theirs: who waits for a version, or expects one, shall not meet a former number again.
+ * Plan to put a whole version from elsewhere. 1: the cart that is there is as new. If there is none
+ * but the key has had carts, the version's number goes on from theirs: a caller that waits for a
+ * version, or expects one, shall not meet a former number again.
  */
 static int plan_put(const void *old, size_t old_size, const struct cart_change *change,
 		    struct cart_plan *plan)
@@ -185,7 +186,7 @@ int cart_plan(const void *old, size_t old_size, const struct cart_change *change
 	      struct cart_plan *ret_plan)
 {
 	static const struct cart_head
-		nothing; /* stands in for the bytes of a cart that is not there */
+		nothing; /* in place of the bytes of a cart that is not there */
 	struct cart_sections at;
 	int error;
 

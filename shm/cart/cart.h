@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart.h (side wing): the bytes of a cart version (struct cart_head in layout.h).
+ * cart.h: the bytes of a cart version (struct cart_head in layout.h).
  *
  * Pure functions from bytes to bytes: no arena, no lock, no clock, no global state, no
  * system call. What reads a version takes its size and never believes a number in
@@ -108,7 +108,7 @@ struct cart_change {
 	int64_t now_ms;
 	uint64_t first_version; /* for a cart that is not there yet */
 	uint64_t usual_ttl_ms;  /* of a cart without a time to live of its own */
-	uint64_t version_floor; /* the next version of one that is there is greater */
+	uint64_t version_floor; /* each new version is greater */
 };
 
 /*
@@ -119,7 +119,7 @@ int cart_hash_op(struct corral_text id, uint64_t seed, struct cart_change *chang
 
 #define CART_NO_FINGERPRINT 0u /* of an operation that was remembered without one */
 
-/* What a change does, as a number; see fingerprint.c. Never CART_NO_FINGERPRINT. */
+/* The fingerprint of a change; see fingerprint.c. Never CART_NO_FINGERPRINT. */
 uint64_t cart_fingerprint(const struct cart_change *change, uint64_t seed);
 
 /* ---------------------------------------------------------------- change */
@@ -143,9 +143,9 @@ struct cart_plan {
 /*
  * Plan a change of `old` (old_size bytes that may be more than the version has; NULL: no
  * cart). 0: build it. 1: this change was made before under this operation id, ret_plan->result is
- * its answer. -ENOTUNIQ: another change was. Order of the answers: damage, remembered operation,
- * -ENOENT for a change that needs a cart, version (-ECANCELED), -ESHUTDOWN, then the change's own.
- * On failure the plan is nothing to go by.
+ * its answer. -ENOTUNIQ: another change was made under it. Order of the answers: damage, remembered
+ * operation, -ENOENT for a change that needs a cart, version (-ECANCELED), -ESHUTDOWN, then the
+ * change's own. On failure the plan is undefined.
  */
 int cart_plan(const void *old, size_t old_size, const struct cart_change *change,
 	      struct cart_plan *ret_plan);
@@ -170,10 +170,10 @@ int cart_validate(const void *bytes, size_t size);
 
 /*
  * Shape, every checksum, and the money: the totals follow from the lines. No accident passes, only
- * bytes that somebody made up with checksums of their own: texts and words are believed if their
- * checksums hold, and line numbers are not compared with each other. A fifth of the time of
- * cart_validate(), and little stack. This is what a read verifies; bytes that come from a file are
- * validated before they become a cart. 0 or -EUCLEAN.
+ * bytes that were forged with their checksums: texts and words are believed if their checksums
+ * hold, and line numbers are not compared with each other. A fifth of the time of cart_validate(),
+ * and little stack. This is what a read verifies; bytes that come from a file are validated before
+ * they become a cart. 0 or -EUCLEAN.
  */
 int cart_verify(const void *bytes, size_t size);
 
@@ -246,7 +246,7 @@ static inline bool cart_pair_is_zero(cart_pair pair)
 #endif
 }
 
-/* Has this version this key? Within size bytes, whatever its head says. */
+/* Has this version this key? Reads within size bytes, also of a damaged head. */
 static inline __attribute__((always_inline)) bool
 cart_has_key(const struct cart_head *cart, size_t size, const struct corral_key *key)
 {

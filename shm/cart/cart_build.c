@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart_build.c (side wing): writes the version that cart_plan() decided on.
+ * cart_build.c: writes the version that cart_plan() decided on.
  *
  * Every size and offset comes from the plan and none from the old bytes, so bytes that lie,
  * or that change after the plan, can spoil the new version's content but never make it
@@ -18,7 +18,7 @@
 #include "cart/cart_shape.h"
 #include "cart/item.h"
 
-/* What all steps need. */
+/* The inputs that all steps need. */
 struct build {
 	const uint8_t *old; /* NULL: no cart */
 	uint8_t *new;

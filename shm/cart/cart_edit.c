@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart_edit.c (side wing): what each kind of change does to lines, attributes and settings.
+ * cart_edit.c: what each kind of change does to lines, attributes and settings.
  *
  * A step of cart_plan(): it alters the plan's new head and notes what cart_build() has to
  * write. Sums of money and counts are moved by the difference, exactly (128 bits in
  * between), and refused when the true result does not fit.
  *
  * Does not judge whether the change may happen (cart.c), writes no version, does not
- * allocate. Whatever it uses of the old lines is bounded by the head that was loaded.
+ * allocate. All it uses of the old lines is bounded by the head that was loaded.
  */
 #include <errno.h>
 

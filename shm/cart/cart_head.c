@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart_head.c (side wing): a version's head, loaded once and checked.
+ * cart_head.c: a version's head, loaded once and checked.
  *
  * Every accessor that follows an offset loads the head first, in constant time: it is copied out
  * once, so that a head that changes meanwhile cannot get around the check.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart_read.c (side wing): looks at a cart version and says what it finds.
+ * cart_read.c: looks at a cart version and says what it finds.
  *
  * cart_verify() looks at checksums and money, in time linear in the version's size; cart_validate()
  * at all the rest besides (and is quadratic in attributes and extras).
@@ -25,7 +25,8 @@
 	})
 
 /*
- * The hot one: plain numbers, of which nothing is followed, so that only their own range matters.
+ * The accessor that is called most: plain numbers, none of which is followed, so only their own
+ * range is checked.
  */
 int cart_get_head(const void *bytes, size_t size, struct corral_head *ret_head)
 {

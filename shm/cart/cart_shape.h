@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart_shape.h (side wing, inside): where the parts of a cart version lie, and its checksums.
+ * cart_shape.h: where the parts of a cart version lie, and its checksums.
  *
  * For the files cart*.c, item*.c and portable*.c only. Sections follow from a head
  * alone; they are true of bytes once cart_load() has accepted that head for them.

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * decode.c (side wing): a line, or a whole cart, as the structs of corral.h.
+ * decode.c: a line, or a whole cart, as the structs of corral.h.
  *
  * One malloc() holds all of a result, so one free() ends it. A first walk counts, a
  * second fills; should the bytes have changed in between, the second finds it has no
  * room and says -EUCLEAN. Not for critical sections.
  *
- * Does not read MessagePack itself (item_unpack.c). Checksums are verified of a copy only, where
- * nobody changes the bytes between the look and the use.
+ * Does not read MessagePack itself (item_unpack.c). Checksums are verified of a copy only, whose
+ * bytes do not change between the look and the use.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fingerprint.c (side wing): which change an operation id was given to.
+ * fingerprint.c: which change an operation id was given to.
  *
  * A cart remembers with each operation id a fingerprint of the change, so that the same id with the
  * same change is a repeat, and the same id with another change is refused. The fingerprint is a

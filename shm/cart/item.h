@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * item.h (side wing, inside): a line's words and a cart's attributes as MessagePack bytes.
+ * item.h: a line's words and a cart's attributes as MessagePack bytes.
  *
  * For the files cart*.c, item*.c and portable*.c only. Reading is bounded by the
- * size given, whatever the bytes say, and nothing declared here allocates.
+ * size given, also of damaged bytes, and nothing declared here allocates.
  */
 #ifndef CORRAL_ITEM_H
 #define CORRAL_ITEM_H
@@ -39,7 +39,7 @@ static inline bool text_equal(struct corral_text a, struct corral_text b)
 	return a.size == b.size && (a.size == 0 || __builtin_memcmp(a.data, b.data, a.size) == 0);
 }
 
-/* What two items have in common that shall be one line (their prices are compared besides). */
+/* The merge key: items with equal keys and equal unit prices are one line. */
 void item_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2]);
 
 /* Sum of the modifiers' prices; false when it does not fit. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * item_pack.c (side wing): packs items and attributes as MessagePack; the sole includer of
+ * item_pack.c: packs items and attributes as MessagePack; the sole includer of
  * <msgpack.h>.
  *
  * Everything a caller gives is validated here, before any lock is taken, and packed

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * item_unpack.c (side wing): takes a line's words and a cart's attributes apart.
+ * item_unpack.c: takes a line's words and a cart's attributes apart.
  *
  * Everything is bounded by the limits of corral.h and by the bytes, which may be damaged.
  * Texts and values are spans of the bytes; extras stay as they came. The few lines that

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* money.c (side wing): exact sums in minor units. Nothing here is rounded but the tax. */
+/* money.c: exact sums in minor units. Nothing here is rounded but the tax. */
 #include "cart/cart_shape.h"
 #include "cart/item.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * portable.h (side wing): carts as any program reads them: the MessagePack stream of
+ * portable.h: carts as any program reads them: the MessagePack stream of
  * corral-snapshot(5).
  *
  * Pure functions from bytes to bytes. A stream is a header map, a map for each cart, and a trailer
  * map with the checksum of all that is before it. A cart's map says what the version says, by name;
- * of what only serves us (places, checksums, merge keys) it has nothing: that is made anew when a
- * version is made of it, and then everything is validated, the totals included.
+ * it has nothing that serves only the arena (places, checksums, merge keys): these are made anew
+ * when a version is made of the map, and then everything is validated, the totals included.
  */
 #ifndef CORRAL_PORTABLE_H
 #define CORRAL_PORTABLE_H
@@ -46,7 +46,7 @@ size_t portable_pack_cart(const void *version, uint64_t seed, uint64_t idle_ms, 
 
 /* ------------------------------------------------------------------- read */
 /*
- * From bytes that nobody vouches for. NULL, or the key whose value is wrong or missing, a constant.
+ * From untrusted bytes. NULL, or the key whose value is wrong or missing, a constant.
  * *ret_used: bytes of the map, which need not be all of `size`. Keys that we do not know are
  * skipped.
  */

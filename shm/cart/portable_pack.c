@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * portable_pack.c (side wing): writes the maps of corral-snapshot(5).
+ * portable_pack.c: writes the maps of corral-snapshot(5).
  *
  * A version's own limits keep its map below PORTABLE_MAP_MAX: a line's record has 56 bytes and its
  * map 82 besides the words, an operation's 56 and 149, the rest some hundred. So nothing here can

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * portable_shape.h (side wing, inside): the maps of corral-snapshot(5), key by key.
+ * portable_shape.h: the maps of corral-snapshot(5), key by key.
  *
  * For portable_pack.c and portable_unpack.c only: the tables make both, so that what one writes the
  * other reads. A value that is no number is "special": the two files know how to put and take it,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * portable_unpack.c (side wing): reads the maps of corral-snapshot(5), from bytes that nobody
- * vouches for.
+ * portable_unpack.c: reads the maps of corral-snapshot(5), from untrusted bytes.
  *
  * A map is taken by its table (portable_shape.h): each key we know exactly once (but those that
  * former versions did not write), its number within its range; keys we do not know are skipped,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * text.c (side wing): which texts are texts: UTF-8 without a NUL, no longer than they may be.
+ * text.c: which texts are texts: UTF-8 without a NUL, no longer than they may be.
  */
 #include <errno.h>
 #include <string.h>

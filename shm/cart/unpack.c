@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * unpack.c (side wing): the grammar of MessagePack.
+ * unpack.c: the grammar of MessagePack.
  *
  * A cursor never passes its end, follows no length that it has not compared with what
  * is left, and nests no deeper than CURSOR_DEPTH_MAX; each step takes a byte at least, so

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * unpack.h (side wing, inside): reads MessagePack in place, from bytes that may be damaged.
+ * unpack.h: reads MessagePack in place, from bytes that may be damaged.
  *
  * For the files item*.c and portable*.c only. Each take_ moves the cursor past what it took; on
  * false the cursor may stand anywhere within its bytes, and the caller gives up.
