@@ -22,7 +22,7 @@
  *   -ENXIO            the cart has no line of this number
  *   -ESHUTDOWN        the cart is checked out and refuses changes
  *   -ECANCELED        the cart's version is not the expected one
- *   -ENOTUNIQ         another change was made under this operation id: this one was not
+ *   -ENOTUNIQ         another change was made under this operation id; this one was not made
  *   -EBUSY            the cart's lock is held by a living process for longer than our patience
  *   -ETIMEDOUT        corral_wait(): the time is up and the cart has not changed
  *   -ENOMEM           the arena is full (or malloc failed, for calls that allocate)
@@ -36,21 +36,20 @@
  *   -EROFS            the handle was opened with CORRAL_READ_ONLY, or the directory is on a
  *                     read-only mount and the handle was to be opened without
  *   -ESTALE           the arena was replaced, truncated or removed, or is from another boot: close
- *                     the
- *                     handle and open it again; or this thread's open view was revoked: end it and
- *                     read again
+ *                     the handle and open it again; or this thread's open view was revoked: end it
+ *                     and read again
  *   -EBADF            the program closed descriptors of this handle that are not its own (or closed
  *                     all there were): close the handle and open it again. What was acknowledged
- *                     stands, and nobody else is disturbed
- *   -ENOLCK           the system has no locks of open files (OFD locks), which tell who lives
+ *                     stands, and other processes are not disturbed
+ *   -ENOLCK           the system has no locks of open files (OFD locks), which tell whether a
+ *                     process lives
  *   -EPROTO           the file is no arena, or a truncated or damaged one
  *   -EPROTONOSUPPORT  the arena has another layout version, or the location an unknown scheme
  *   -EOPNOTSUPP       corral_sync(): the agent keeps no journal
  *   -ENOTCONN         corral_sync(): no agent runs
  *   -EXDEV            the directory is on a network file system, or on one in user space that is
- *                     neither known to be local nor allowed (CORRAL_ALLOW_FUSE), or the caller in
- *                     another
- *                     time namespace
+ *                     neither known to be local nor allowed (CORRAL_ALLOW_FUSE), or the caller is
+ *                     in another time namespace
  *   -EPERM            outsiders (neither owner nor group) may write or replace the directory,
  *                     or use a file in it
  *   -ELOOP            the directory, or a file in it, is a symbolic link
@@ -135,7 +134,7 @@ struct corral_item {
 
 enum corral_status { CORRAL_OPEN = 0, CORRAL_CHECKED_OUT = 1 };
 
-/* What may go with every change; NULL for none of it. */
+/* Conditions that may go with every change; NULL: none. */
 struct corral_op {
 	/*
 	 * Operation id, empty for none; one for each change of a cart. Each cart remembers its last
@@ -148,7 +147,7 @@ struct corral_op {
 	uint64_t if_version;
 };
 
-/* What a change answers. Money in cents. */
+/* The answer of a change. Money in cents. */
 struct corral_result {
 	uint64_t version; /* of the cart after the change; only ever grows for one key */
 	int64_t subtotal_cents;
@@ -205,10 +204,10 @@ struct corral_attribute {
 	4u /* start corral-agent --daemon if none runs, and wait until it is ready */
 /*
  * Catch SIGBUS: if the arena's file is truncated under us, or its disk fails, calls answer -ESTALE,
- * and a change that does may have been applied or not;
- * without it the process dies at its next access. The handler serves all handles of the process and
- * passes on what is none of ours; do not block the signal (-EINVAL where it is blocked), or set
- * another handler that does not call the former one, while such a handle is open. See corral(3).
+ * and a change that does may have been applied or not; without this flag the process dies at its
+ * next access. The handler serves all handles of the process and passes other faults on; do not
+ * block the signal (-EINVAL where it is blocked), or set another handler that does not call the
+ * former one, while such a handle is open. See corral(3).
  */
 #define CORRAL_CATCH_SIGBUS 8u
 
@@ -232,8 +231,8 @@ int corral_open(const char *location, unsigned flags, struct corral **ret_corral
 void corral_close(struct corral *corral);
 
 /*
- * A sentence that says what corral_open() last refused in this thread, and what
- * to do; "" if nothing. Valid until this thread's next corral_open().
+ * A sentence that says why corral_open() last failed in this thread, and what to
+ * do; "" if it did not. Valid until this thread's next corral_open().
  */
 const char *corral_why(void);
 
@@ -266,9 +265,9 @@ int corral_thread_abandon(struct corral *corral);
 
 /*
  * A cart as it was at one moment. Everything it shows stays unchanged and
- * readable until corral_read_end(), whatever others do meanwhile; unless it lasts so long that
- * the arena runs out of memory: then it is revoked, and corral_read_end() says so. The version
- * is that of the cart; treat the other members as private.
+ * readable until corral_read_end(), also while other processes change the cart; unless the view
+ * lasts so long that the arena runs out of memory: then it is revoked, and corral_read_end() says
+ * so. The version is that of the cart; treat the other members as private.
  */
 struct corral_view {
 	uint64_t version;
@@ -330,7 +329,7 @@ int corral_view_line(const struct corral_view *view, uint32_t index, struct corr
 int corral_view_attribute(const struct corral_view *view, uint32_t index,
 			  struct corral_attribute *ret_attribute);
 
-/* When the cart will end if nobody touches it any more; milliseconds since 1970. */
+/* When the cart will end if it has no further activity; milliseconds since 1970. */
 int64_t corral_view_expires_ms(const struct corral_view *view);
 
 /*
@@ -396,9 +395,9 @@ int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t pa
 /*
  * Wait until everything that was acknowledged to this process before the call is on disk, in the
  * agent's journal. Many callers share one sync. -EOPNOTSUPP: the agent keeps no journal; -ENOTCONN:
- * no agent runs (what is dirty is written by the next one); -EINTR; -EIO, -ENOSPC ...: the journal
- * cannot be written, the error as the disk gave it: what was acknowledged is in the arena, but a
- * power loss would lose it.
+ * no agent runs (the next one will write the changes); -EINTR; -EIO, -ENOSPC ...: the journal
+ * cannot be written, the error as the disk gave it: what was acknowledged is in the arena, but
+ * would not outlive a power loss.
  */
 int corral_sync(struct corral *corral);
 
@@ -408,12 +407,12 @@ int corral_sync(struct corral *corral);
  * All of these: op may be NULL; ret_result may be NULL. The change is seen by
  * all processes before the call returns, and outlives every process. A failed
  * change changed nothing. Inputs are copied; the caller keeps them. Under `corral-agent --journal
- * sync` it returns when it is on disk; if that cannot be had it stands all the same, and
- * ret_result->sync_error says why. Common errors: -EINVAL -ENAMETOOLONG -EILSEQ -ESHUTDOWN
- * -ECANCELED -ENOTUNIQ -EBUSY -ENOMEM -ENOSPC -E2BIG -EOVERFLOW -EUCLEAN -EROFS -EUSERS -ESTALE;
- * and -ENOENT for all but corral_add(), corral_set_tax(), corral_set_attribute(), corral_set_ttl()
- * and corral_replace(), which make the cart if it is not there (except when op->if_version is
- * given).
+ * sync` the call returns when the change is on disk; if it cannot be written, the change stands all
+ * the same, and ret_result->sync_error says why. Common errors: -EINVAL -ENAMETOOLONG -EILSEQ
+ * -ESHUTDOWN -ECANCELED -ENOTUNIQ -EBUSY -ENOMEM -ENOSPC -E2BIG -EOVERFLOW -EUCLEAN -EROFS -EUSERS
+ * -ESTALE; and -ENOENT for all but corral_add(), corral_set_tax(), corral_set_attribute(),
+ * corral_set_ttl() and corral_replace(), which make the cart if it is not there (except when
+ * op->if_version is given).
  */
 
 /*

@@ -2,8 +2,8 @@
 /*
  * expire.c: see expire.h. Used by the agent's sweep, and by a worker that finds the arena
  * full while no agent sweeps. The decision is one compare-and-swap of slot.lease
- * (slot_end_if_over): a reader who renews the cart at the same moment either comes first, and it
- * lives, or finds it gone.
+ * (slot_end_if_over): a reader that renews the cart at the same moment either comes first, and the
+ * cart lives, or finds it gone.
  */
 #include "store/expire.h"
 #include "arena/stat.h"

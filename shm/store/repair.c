@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * repair.c: see repair.h. The rooms that write intents resolve them (slot_repair,
+ * repair.c: see repair.h. The layers that write intents resolve them (slot_repair,
  * block_repair); this is the order: first what was published, then memory, the record last.
  *
  * Idempotent: each step tests a fact of the arena and makes it so; a second repairer, after the

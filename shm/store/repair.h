@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * repair.h: what the dead left: for each thread record of a dead process, finish or undo
- * what stands in its intent, and free its locks, its reader word, the record.
+ * repair.h: for each thread record of a dead process, finish or undo what stands in its intent, and
+ * free its locks, its reader word, the record.
  */
 #ifndef CORRAL_REPAIR_H
 #define CORRAL_REPAIR_H
@@ -10,8 +10,8 @@
 
 /*
  * Repair all thread records of a process, and enter it into the arena's list of deaths. The caller
- * holds its liveness byte, so nobody else is at it. May be cut short by death anywhere and be done
- * again. Waits for no lock.
+ * holds its liveness byte, so there is no other repairer. A death may cut the repair short
+ * anywhere; then it is done again. Waits for no lock.
  */
 void repair_process(struct arena *arena, uint32_t process);
 

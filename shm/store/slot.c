@@ -8,12 +8,12 @@
  *   - A change counts from the store to slot.current on. A new cart's slot is linked empty and then
  *     filled by the same store; after a death in between, the repairer fills it.
  *   - An end counts from a compare-and-swap of the lease on: to LEASE_OVER when the time is up, by
- *     anybody, before anybody is told; to LEASE_ENDED under both locks. A renewal is a
- *     compare-and-swap, too, from the lease that was judged to run still. So of an end and a
- *     renewal one wins; and neither publishing nor repair renews.
+ *     any process, before it answers "no such cart"; to LEASE_ENDED under both locks. A renewal is
+ *     a compare-and-swap, too, from the lease that was judged to run still. So of an end and a
+ *     renewal one wins. Neither publishing nor repair renews.
  *   - LEASE_OVER is left only by the holder of the slot's lock: by an end, or by a new cart in the
  *     same slot, whose version is stored first, and which counts from the store of its lease on. A
- *     version that a death leaves under LEASE_OVER is one that nobody ever sees.
+ *     version that a death leaves under LEASE_OVER is never shown.
  *   - LEASE_ENDED, once stored, stays until the slot is inserted anew; the holder of the slot's
  *     lock finishes the unlinking before dropping it (or its repairer does).
  *   - A slot that is in no chain has no version: a walk by number sees nothing that is freed.
@@ -137,7 +137,7 @@ int slot_judge(struct arena *arena, const struct found *found, int64_t now_ns, b
 	/* compare and swap: an end and a renewal cannot both win. pairs [S3] */
 	if (lease != LEASE_OVER && !cas_acq_rel(&slot->lease, lease, LEASE_OVER))
 		return -EAGAIN;
-	/* all who tell of the end mark it: the one that swapped may have died before it did */
+	/* every call that tells of the end marks it: the one that swapped may have died before */
 	mark_lease(arena, slot, fenced);
 	return -ENOENT;
 }
@@ -191,8 +191,8 @@ int slot_renew(struct arena *arena, struct slot *slot, int64_t now_ns, uint64_t 
 }
 
 /*
- * What the current version says of its time to live becomes the lease's; never over LEASE_OVER.
- * Slot lock held.
+ * Give the lease the time to live that the current version states; LEASE_OVER stays. Slot lock
+ * held.
  */
 static void settle_ttl(struct slot *slot, uint64_t ttl_ms)
 {
@@ -209,20 +209,20 @@ static void settle_ttl(struct slot *slot, uint64_t ttl_ms)
 
 /* -------------------------------------------------------------- publishing */
 
-/* Count a change in the futex word; true when somebody sleeps on it. Slot lock held. */
+/* Count a change in the futex word; true when a thread sleeps on it. Slot lock held. */
 static bool bump_change(struct slot *slot)
 {
 	uint32_t next =
 		(load_relaxed(&slot->change) & ~1u) + 2; /* only we count; waiters set bit 0 */
 
 	/*
-	 * before the former version is retired, let alone written anew: who makes one ahead of its
-	 * lock sees it. pairs [S6]
+	 * before the former version is retired, let alone written anew: a writer that builds ahead
+	 * of its lock sees the count change. pairs [S6]
 	 */
 	return (swap_acq_rel(&slot->change, next) & 1) != 0;
 }
 
-/* For those who come: where the version is, if its slot is the first they see. Slot lock held. */
+/* Leave readers a hint where the version is, if its slot heads its chain. Slot lock held. */
 static void leave_hint(const struct arena *arena, const struct slot *slot, block_ref version)
 {
 	uint64_t hash = load_relaxed(&slot->hash);
@@ -233,14 +233,14 @@ static void leave_hint(const struct arena *arena, const struct slot *slot, block
 		store_relaxed(&chain->hint, version);
 }
 
-/* Salvage's first witness, in the block: before the version is published, or may be. */
+/* Salvage's first witness, in the block; stored before the version is published. */
 static void mark_block(const struct arena *arena, block_ref ref, uint32_t mark)
 {
 	if (arena_block_inside(arena, ref))
 		note(&arena_block(arena, ref)->mark, mark);
 }
 
-/* The second one, in the slot. */
+/* Salvage's second witness, in the slot; stored after `current`. */
 static void note_newest(const struct arena *arena, struct slot *slot, block_ref ref)
 {
 	size_t room;
@@ -259,7 +259,7 @@ static bool after_publish(struct arena *arena, struct thread_record *record, str
 	bool wake = bump_change(slot);
 
 	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
-	note(&record->intent.hand, 0); /* the sentence ends here: old is left to be retired */
+	note(&record->intent.hand, 0); /* the change is complete: old is left to be retired */
 	return wake;
 }
 
@@ -355,9 +355,9 @@ static void unlink_slot(const struct arena *arena, const struct bucket *bucket, 
 }
 
 /*
- * The slot may hold another cart before the journal looks at it again, and would say nothing of
- * this one's last version. relaxed: before the slot's next version is published, through the lists
- * that the slot goes through.
+ * Remember the greatest version of all carts that ended: the slot may hold another cart before the
+ * journal looks at it again, and then says nothing of this one's last version. relaxed: the locks
+ * of the lists that the slot goes through order this before the slot's next version.
  */
 static void raise_ended_version(struct arena_header *h, uint64_t version)
 {
@@ -383,7 +383,7 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 		if (version <= VERSION_MAX)
 			raise_ended_version(arena->header, version);
 		note(&arena_block(arena, current)->slot,
-		     link); /* whoever frees the block frees the slot */
+		     link); /* freeing the block frees the slot, too */
 		note(&record->intent.old, current);
 	}
 	unlink_slot(arena, bucket, link);
@@ -437,8 +437,8 @@ void slot_wake(struct arena *arena, struct slot *slot)
 /* ------------------------------------------------------------------- repair */
 
 /*
- * It had ended: what follows is done again. (Or the slot was freed, and is another cart's now: then
- * it is let be.)
+ * If the cart had ended, do again what follows that. (The slot may have been freed since, and be
+ * another cart's: then it is left alone.)
  */
 static bool repair_end(struct arena *arena, struct thread_record *record, struct bucket *bucket,
 		       struct slot *slot)
@@ -482,7 +482,7 @@ static uint32_t repair_held(struct arena *arena, struct thread_record *record, s
 		if (cart != NULL)
 			settle_ttl(slot, load_relaxed(&cart->ttl_ms));
 	}
-	if (intent->hand != 0) /* nobody may take it for a version that was published */
+	if (intent->hand != 0) /* salvage shall not take it for a published version */
 		mark_block(arena, intent->hand, BLOCK_STALE);
 	return found;
 }

@@ -42,9 +42,9 @@ static inline struct chain *slot_chain(const struct arena *arena, uint64_t hash)
 }
 
 /*
- * Before the cart is looked for: have all its cache lines on the way, those of its version too,
- * where the hint says. Chain, slot and version follow from one another, so without it each miss
- * would wait for the one before.
+ * Before the cart is looked for: ask for all its cache lines, those of its version at the place
+ * that the hint names. Chain, slot and version follow from one another, so without this each cache
+ * miss would wait for the one before.
  */
 static inline __attribute__((always_inline)) void slot_prefetch(const struct arena *arena,
 								uint64_t hash)
@@ -52,7 +52,7 @@ static inline __attribute__((always_inline)) void slot_prefetch(const struct are
 	const struct chain *chain = slot_chain(arena, hash);
 	const uint8_t *version = (const uint8_t *)arena_block(arena, load_relaxed(&chain->hint));
 
-	/* an address, whatever the head is: nothing is read there */
+	/* only an address, even of a damaged head: nothing is read there */
 	__builtin_prefetch(
 		(const void *)((uintptr_t)arena->slots +
 			       (uint64_t)(load_relaxed(&chain->head) - 1) * sizeof(struct slot)));
@@ -63,8 +63,8 @@ static inline __attribute__((always_inline)) void slot_prefetch(const struct are
 }
 
 /*
- * The same for who will read all of the version, or much of it: the first lines, from where on the
- * processor sees where it goes.
+ * The same for a caller that will read most of the version: also its first lines, from which on the
+ * processor fetches ahead by itself.
  */
 static inline void slot_prefetch_whole(const struct arena *arena, uint64_t hash)
 {
@@ -82,7 +82,7 @@ static_assert(offsetof(struct cart_head, version) + sizeof(struct block_header) 
 		      sizeof(struct cart_head) + sizeof(struct block_header) < 3 * CACHE_LINE,
 	      "what finding takes begins the third line");
 
-/* What was found; valid within the read-side critical section, or while the slot's lock is held. */
+/* A cart that was found; valid within the read-side section, or while the slot's lock is held. */
 struct found {
 	struct slot *slot;
 	const struct cart_head *cart;
@@ -97,7 +97,7 @@ struct found {
 int slot_recheck(const struct arena *arena, struct slot *slot, uint64_t hash,
 		 const struct corral_key *key, struct found *ret_found);
 
-/* In a section: whatever cart is in a slot. 0, -ENOENT, -EUCLEAN; slot_judge() decides. */
+/* In a section: the cart in a slot, of any key. 0, -ENOENT, -EUCLEAN; slot_judge() decides. */
 int slot_load(const struct arena *arena, uint32_t number, struct found *ret_found);
 
 /* From this arena time on, the time of a cart with such a lease is up. */
@@ -107,13 +107,14 @@ static inline int64_t slot_deadline_ns(const struct arena *arena, uint64_t lease
 }
 
 /*
- * Is the cart that was found there, as seen by a caller who read the clock at now_ns? Every answer
+ * Is a cart that was found still alive for a caller that read the clock at now_ns? Every answer
  * about a cart that was found comes from here. (A read that finds the lease renewed less than a
  * grain ago knows the answer without asking.)
  *
- *   0        it is there; *ret_deadline_ns says until when
+ *   0        the cart is there; *ret_deadline_ns says until when
  *   -ENOENT  its time is up. That is final when this returns: the slot has LEASE_OVER, and is
- * marked for the journal -EAGAIN  its lease has changed since it was found: look again
+ *            marked for the journal
+ *   -EAGAIN  its lease has changed since it was found: look again
  *
  * fenced: the actor's, as for the dirty mark. In a section, or with the slot's lock.
  */
@@ -121,8 +122,9 @@ int slot_judge(struct arena *arena, const struct found *found, int64_t now_ns, b
 	       int64_t *ret_deadline_ns);
 
 /*
- * In a section: slot_load() and slot_judge(), again while the lease changes. 0, -ENOENT, -EUCLEAN;
- * -EBUSY: it changes each time we look, which takes a member of the group gone mad.
+ * In a section: slot_load() and slot_judge(), repeated while the lease changes. 0, -ENOENT,
+ * -EUCLEAN; -EBUSY: the lease changes each time we look, which only a hostile member of the group
+ * brings about.
  */
 int slot_look(struct arena *arena, uint32_t number, bool fenced, struct found *ret_found,
 	      int64_t *ret_deadline_ns);
@@ -145,7 +147,7 @@ int slot_renew(struct arena *arena, struct slot *slot, int64_t now_ns, uint64_t 
 /*
  * Publish the version in hand as the slot's current one: the slot's lock is held, and the lease was
  * renewed. The former version is then in intent.old, to be retired once the lock is dropped. True:
- * somebody sleeps on slot->change.
+ * a thread sleeps on slot->change.
  */
 bool slot_publish(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms);
 
@@ -163,7 +165,7 @@ int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint3
 /*
  * End a cart whose lease is known: it is found no more; its version is in intent.old, and its slot
  * is freed with it. Both locks are held. 0; -EAGAIN: the lease has changed since: look again.
- * *ret_wake: somebody sleeps on slot->change.
+ * *ret_wake: a thread sleeps on slot->change.
  */
 int slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot, uint64_t lease,
 	     bool *ret_wake);
@@ -172,19 +174,19 @@ int slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot, uint
 int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns,
 		     bool *ret_wake);
 
-/* Wake those who wait for the slot's change, or (NULL) for any new cart. */
+/* Wake the threads that wait for the slot's change, or (NULL) for any new cart. */
 void slot_wake(struct arena *arena, struct slot *slot);
 
 /*
- * Resolve the intents of this floor for a dead thread, and free its slot and bucket locks. Never
+ * Resolve the intents of this layer for a dead thread, and free its slot and bucket locks. Never
  * waits. What was found, DEATH_... of death_log.h.
  */
 uint32_t slot_repair(struct arena *arena, struct thread_record *record, uint32_t name);
 
 /*
- * A slot has the hash of the key that is looked for, and its version another key. True: the version
- * is damaged, and may be the cart that is looked for; a caller that took this for "no such cart"
- * would make a second one. False: two keys have one hash.
+ * For a slot with the hash of the key that is looked for, whose version has another key. True: the
+ * version is damaged, and may be the cart that is looked for; a caller that took this for "no such
+ * cart" would make a second one. False: two keys have one hash.
  */
 bool slot_key_damaged(uint64_t hash, const struct cart_head *cart, size_t room);
 
@@ -268,11 +270,11 @@ static inline __attribute__((always_inline)) int slot_find(const struct arena *a
 }
 
 /*
- * For who will take the slot's lock and look again (slot_recheck): the first slot of the chain with
- * this hash. Needs no read-side section, since slots stay slots and versions are not looked at; so
- * writers hold no grace period up, wherever they lose the processor. But a slot on the way may be
- * freed and linked elsewhere meanwhile, or two keys have one hash: NULL, or a slot that is another
- * cart's, are no answers; then slot_find() gives one.
+ * The first slot of the chain with this hash, for a caller that will take the slot's lock and look
+ * again (slot_recheck). Needs no read-side section, since slots stay slots and versions are not
+ * looked at; so writers hold no grace period up, wherever they lose the processor. But a slot on
+ * the way may be freed and linked elsewhere meanwhile, or two keys may have one hash. So NULL, or a
+ * slot of another cart, does not mean that the cart is not there: slot_find() tells.
  */
 static inline struct slot *slot_guess(const struct arena *arena, uint64_t hash)
 {
@@ -289,8 +291,9 @@ static inline struct slot *slot_guess(const struct arena *arena, uint64_t hash)
 }
 
 /*
- * In an arena that is ours alone: from here on, slots below `count` are taken by number
- * (intent.hand_slot is set); then: those of them that hold no cart are free.
+ * In an arena that only we use. slot_begin_numbered(): from here on, slots below `count` are taken
+ * by number (the caller sets intent.hand_slot). slot_end_numbered(): those that hold no cart are
+ * free.
  */
 void slot_begin_numbered(struct arena *arena, uint32_t count);
 void slot_end_numbered(struct arena *arena);
