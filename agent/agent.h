@@ -13,7 +13,8 @@
 #include "sync/alive.h"
 
 /*
- * EXIT 5: what the program prints (--help, --repair ...) could not be written; see common/streams.h
+ * exit code 5: what the program prints (--help, --repair ...) could not be written; see
+ * common/streams.h
  */
 enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_ARENA = 3, EXIT_NO_AGENT = 4 };
 
