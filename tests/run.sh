@@ -8,12 +8,14 @@
 #   -c          only the C programs (BUILD/tests/NN_name), not the scripts (tests/NN_name.sh)
 #   -w WRAPPER  a command that each C program is run under, such as "valgrind -q"
 #   -s FACTOR   multiply the time limits
-#   -j JOBS     run so many at once (default: one for each processor, at most 4); they are shown in order all the same
+#   -j JOBS     run so many at once (default: one for each processor, at most 4); they are shown
+#               in order all the same
 #
 # A test has 120 s, or what a line "timeout: N" near its head says. A program that crashes, exits
 # with an error, runs out of time or runs no test counts as a failure, and so does one that calls a
-# command that is not there: what tests need is installed (tools/deps.sh). Exit code 77 is "skipped";
-# why, a line "skipped..." says: what the machine cannot do.
+# command that is not there: what tests need is installed (tools/deps.sh). Exit code 77 is
+# "skipped"; why, a line "skipped..." says: what the machine cannot do.
+# On a full disk tests fail for want of room, and logs are cut off: the run says so, and ends there.
 # The last line is `N passed, N failed`; the exit code is 0 if nothing failed.
 set -uo pipefail
 
@@ -51,6 +53,22 @@ trap 'kill $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=0 second_deadlock_stack=1}
 
+# Says which of the places that tests write to is full; fails if none is. (What df says is no
+# answer: file systems keep some blocks back.)
+full_disk() {
+	local place file said
+	for place in "$TMPDIR" "$logs"; do
+		file=$place/room.$BASHPID
+		said=$({ head -c 1M /dev/zero >"$file"; } 2>&1)
+		rm -f "$file"
+		[[ $said =~ 'No space left'|'quota exceeded' ]] || continue
+		echo "the disk is full: $place"
+		return 0
+	done
+	return 1
+}
+! full_disk || exit 2
+
 # names, in order: "NN_name<TAB>source"
 list_tests() {
 	local file
@@ -66,15 +84,21 @@ count() { # how many lines of the log match
 	grep -cE "$1" "$log"
 }
 
+sum_of() { # WORD: of the log's lines "[ WORD ] N test(s)", one for each group
+	sed -nE "s/^\[ +$1 +\] ([0-9]+) test\(s\).*/\1/p" "$log" |
+		awk '{ n += $1 } END { print n + 0 }'
+}
+
 # Read the counts from the log of a cmocka program, or of a script.
 read_counts() {
 	if [[ $source == *.c ]]; then
 		passed=$(count '^\[ +OK \] ')
-		failed=$(sed -nE 's/^\[  FAILED  \] ([0-9]+) test\(s\).*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
-		skipped=$(sed -nE 's/^\[  SKIPPED \] ([0-9]+) test\(s\).*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
+		failed=$(sum_of FAILED)
+		skipped=$(sum_of SKIPPED)
 	else
 		local line
-		line=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$log" | tail -n 1)
+		line=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$log" |
+			tail -n 1)
 		read -r passed _ failed _ skipped _ <<<"$line"
 		passed=${passed:-0} failed=${failed:-0} skipped=${skipped:-0}
 	fi
@@ -84,9 +108,12 @@ read_counts() {
 "$BUILD/corral-agent" --version >/dev/null 2>&1
 [[ $? -ne 126 ]] && runs_programs=true || runs_programs=false
 
-# Run one, and leave what it came to in its results: exit code and milliseconds.
+# Run one, and leave what it came to in its results: exit code and milliseconds. Returns NO_ROOM if
+# it did not end well, or its result cannot be written, while a disk is full; that it says itself.
+NO_ROOM=28
 run_one() { # NAME SOURCE
-	local name=$1 source=$2 log=$logs/${2##*/}.log limit start command child code
+	local name=$1 source=$2 log=$logs/${2##*/}.log result=$TMPDIR/${2##*/}.result
+	local limit start took command child code
 	limit=$(sed -nE '1,30s/.*timeout: ([0-9]+).*/\1/p' "$source" | head -n 1)
 	limit=$((${limit:-120} * factor))
 	if [[ $source == *.c ]]; then
@@ -95,7 +122,7 @@ run_one() { # NAME SOURCE
 		command=(bash "$source")
 	fi
 	if ! $runs_programs && grep -qE 'corral-agent"|agent_path' "$source"; then
-		command=(sh -c 'echo "skipped: the agent of this build cannot be executed here"; exit 77')
+		command=(sh -c 'echo "skipped: an agent of this build cannot be executed"; exit 77')
 	fi
 	start=$(date +%s%N)
 	{
@@ -105,8 +132,12 @@ run_one() { # NAME SOURCE
 		wait "$child"
 		code=$?
 	} 2>/dev/null # bash would tell of a signal; so do we
-	echo "$code $((($(date +%s%N) - start) / 1000000)) $limit" >"$TMPDIR/${source##*/}.part"
-	mv "$TMPDIR/${source##*/}.part" "$TMPDIR/${source##*/}.result"
+	if [[ $code -ne 0 || ! -s $log ]] && full_disk; then
+		return $NO_ROOM
+	fi
+	took=$((($(date +%s%N) - start) / 1000000))
+	{ echo "$code $took $limit" >"$result.part" && mv "$result.part" "$result"; } 2>/dev/null ||
+		{ full_disk && return $NO_ROOM; }
 }
 
 total_passed=0 total_failed=0 red=() grey=()
@@ -139,9 +170,11 @@ show() { # NAME SOURCE: how it went
 
 	[[ $skipped -gt 0 ]] && grey+=("$name") && [[ $passed -eq 0 ]] && state=skip
 	[[ $failed -gt 0 ]] && state="RED " && red+=("$name")
-	printf '%s %-28s %4d passed, %d failed%s%s  %d.%03d s\n' "$state" "$name" "$passed" "$failed" \
-		"$([[ $skipped -eq 0 ]] || echo ", $skipped skipped")" "$why" $((took / 1000)) $((took % 1000))
-	[[ $skipped -eq 0 ]] || grep -E '^skipped( [a-z0-9_]+)?: ' "$log" | LC_ALL=C sort | uniq -c | sed -E 's/^ *([0-9]+) /     \1 /'
+	[[ $skipped -eq 0 ]] || why=", $skipped skipped$why"
+	printf '%s %-28s %4d passed, %d failed%s  %d.%03d s\n' \
+		"$state" "$name" "$passed" "$failed" "$why" $((took / 1000)) $((took % 1000))
+	[[ $skipped -eq 0 ]] || grep -E '^skipped( [a-z0-9_]+)?: ' "$log" | LC_ALL=C sort |
+		uniq -c | sed -E 's/^ *([0-9]+) /     \1 /'
 	if [[ $failed -gt 0 ]]; then
 		sed -nE 's/^\[  FAILED  \] ([^0-9].*)/     failed: \1/p' "$log" | sort -u
 		tail -n 200 "$log" | sed 's/^/     | /'
@@ -162,24 +195,42 @@ show_finished() { # in their order
 	done
 }
 
-for i in "${!names[@]}"; do
-	[[ $i -lt $jobs ]] || wait -n
+finish() {
+	[[ ${#grey[@]} -eq 0 ]] || echo "skipped, or in part: ${grey[*]}"
+	[[ ${#red[@]} -eq 0 ]] || echo "red: ${red[*]} (logs in $logs)"
+	if [[ $((total_passed + total_failed)) -eq 0 && ${#grey[@]} -eq 0 ]]; then
+		echo "no test ran"
+		total_failed=1
+	fi
+	echo "$total_passed passed, $total_failed failed"
+	[[ $total_failed -eq 0 ]]
+	exit
+}
+
+# Wait for one to end. On a full disk the run ends: what comes then says nothing about the program.
+wait_for_one() {
+	local code
+	wait -n
+	code=$?
 	show_finished
+	[[ $code -eq $NO_ROOM ]] || return $code
+	# shellcheck disable=SC2046 # the numbers are many words
+	kill $(jobs -p) 2>/dev/null
+	wait
+	echo "of ${#names[@]} tests, $((${#names[@]} - shown)) did not run to their end"
+	total_failed=$((total_failed + 1))
+	finish
+}
+
+for i in "${!names[@]}"; do
+	[[ $i -lt $jobs ]] || wait_for_one
 	run_one "${names[i]}" "${sources[i]}" &
 done
-while [[ $shown -lt ${#names[@]} ]] && { wait -n || [[ -n $(jobs -p) ]]; }; do
-	show_finished
+while [[ $shown -lt ${#names[@]} ]] && { wait_for_one || [[ -n $(jobs -p) ]]; }; do
+	:
 done
 for source in "${sources[@]:shown}"; do # it was killed, with the shell that ran it
 	[[ -e $TMPDIR/${source##*/}.result ]] || echo "1 0 0" >"$TMPDIR/${source##*/}.result"
 done
 show_finished
-
-[[ ${#grey[@]} -eq 0 ]] || echo "skipped, or in part: ${grey[*]}"
-[[ ${#red[@]} -eq 0 ]] || echo "red: ${red[*]} (logs in $logs)"
-if [[ $((total_passed + total_failed)) -eq 0 && ${#grey[@]} -eq 0 ]]; then
-	echo "no test ran"
-	total_failed=1
-fi
-echo "$total_passed passed, $total_failed failed"
-[[ $total_failed -eq 0 ]]
+finish
