@@ -7,7 +7,8 @@
 # test: no distribution is assumed). A star: the interval leaves out 1. What is the same in all
 # runs is not shown.
 #
-# Usage: bench/compare.sh [-n PAIRS] BUILD BASE BENCHMARK [ARGUMENT...]     (make compare BASE=REV ARGS="get --carts 100")
+# Usage: bench/compare.sh [-n PAIRS] BUILD BASE BENCHMARK [ARGUMENT...]
+#        (make compare BASE=REV ARGS="get --carts 100")
 
 set -euo pipefail
 usage() {
@@ -24,11 +25,15 @@ while getopts n: option; do
 done
 shift $((OPTIND - 1))
 [[ $# -ge 3 && $pairs =~ ^[0-9]+$ ]] || usage
-[[ $pairs -ge 10 ]] || { echo "compare.sh: $pairs pairs are too few for an interval: at least 10" >&2 && exit 2; }
+fail() {
+	echo "compare.sh: $1" >&2
+	exit 2
+}
+[[ $pairs -ge 10 ]] || fail "$pairs pairs are too few for an interval: at least 10"
 BUILD=$(realpath -e "$1") base=$2
 shift 2
 cd "$(dirname "$0")/.."
-commit=$(git rev-parse --verify --quiet "$base^{commit}") || { echo "compare.sh: there is no revision '$base'" >&2 && exit 2; }
+commit=$(git rev-parse --verify --quiet "$base^{commit}") || fail "there is no revision '$base'"
 aside=$BUILD/compare/$commit
 
 # The other revision, as it was committed; kept, for the next comparison with it.
@@ -37,8 +42,8 @@ if [[ ! -e $aside/built ]]; then
 	rm -rf "$aside"
 	mkdir -p "$aside"
 	git archive "$commit" | tar -x -C "$aside"
-	env -u MAKEFLAGS -u MFLAGS make -s -C "$aside" -j"$(nproc)" all BUILD=build DEPS=skip >"$aside/log" 2>&1 ||
-		{ tail -n 20 "$aside/log" >&2 && exit 1; }
+	env -u MAKEFLAGS -u MFLAGS make -s -C "$aside" -j"$(nproc)" all BUILD=build DEPS=skip \
+		>"$aside/log" 2>&1 || { tail -n 20 "$aside/log" >&2 && exit 1; }
 	touch "$aside/built"
 fi
 
@@ -48,16 +53,23 @@ trap 'rm -rf "$runs"' EXIT
 mkdir "$runs/this"
 cp "$BUILD"/corral "$BUILD"/corral-agent "$BUILD"/corral-bench "$runs/this"
 
-run() { # PROGRAMS FILE ARGUMENT...: "FIGURE VALUE UNIT" on each line; out of the JSON where there is one: it is more exact
+measure() { # PROGRAM ARGUMENT...: what it says is shown if it fails
+	"$@" >"$runs/log" 2>&1 || { cat "$runs/log" >&2 && return 1; }
+}
+
+# "FIGURE VALUE UNIT" on each line; out of the JSON where there is one: it is more exact.
+run() { # PROGRAMS FILE ARGUMENT...
 	local programs=$1 file=$2
 	shift 2
 	if "$programs/corral-bench" "$1" --help | grep -q -- --json; then
-		"$programs/corral-bench" "$@" --json "$runs/json" >"$runs/log" 2>&1 || { cat "$runs/log" >&2 && return 1; }
-		awk -F'"' '/"name":/ { name = $4 } /"value":/ { value = $3; gsub(/[:, ]/, "", value) }
+		measure "$programs/corral-bench" "$@" --json "$runs/json" || return 1
+		awk -F'"' '/"name":/ { name = $4 }
+			/"value":/ { value = $3; gsub(/[:, ]/, "", value) }
 			/"unit":/ { print name, value, $4 }' "$runs/json" >"$file"
 	else
-		"$programs/corral-bench" "$@" >"$runs/log" 2>&1 || { cat "$runs/log" >&2 && return 1; }
-		awk 'NF >= 2 && $1 ~ /^[a-z0-9_]+\./ && $2 ~ /^-?[0-9.]+$/ { print $1, $2, $3 }' "$runs/log" >"$file"
+		measure "$programs/corral-bench" "$@" || return 1
+		awk 'NF >= 2 && $1 ~ /^[a-z0-9_]+\./ && $2 ~ /^-?[0-9.]+$/ { print $1, $2, $3 }' \
+			"$runs/log" >"$file"
 	fi
 }
 
@@ -76,9 +88,11 @@ awk -v pairs="$pairs" -v base="${commit:0:12}" '
 			a[j + 1] = x
 		}
 	}
-	function median(a, n) { return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2 }
-	# The greatest k with P(fewer than k of n ratios lie on one side of the true median) <= 2.5 %: it is between the k-th
-	# ratio from below and the k-th from above.
+	function median(a, n) {
+		return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
+	}
+	# The greatest k with P(fewer than k of n ratios lie on one side of the true median) at
+	# most 2.5 %: the median is between the k-th ratio from below and the k-th from above.
 	function rank(n,    k, p, sum) {
 		p = 0.5 ^ n
 		for (k = 0; sum + p <= 0.025; k++) {
@@ -100,7 +114,8 @@ awk -v pairs="$pairs" -v base="${commit:0:12}" '
 		}
 	}
 	END {
-		printf "%-52s %14s %14s  %-6s %6s  %s\n", "figure", base, "this", "unit", "ratio", "95 % interval"
+		printf "%-52s %14s %14s  %-6s %6s  %s\n", "figure", base, "this", "unit", "ratio", \
+			"95 % interval"
 		for (i = 1; i <= names; i++) {
 			f = name[i]
 			n = same = 0
@@ -123,7 +138,10 @@ awk -v pairs="$pairs" -v base="${commit:0:12}" '
 			sort(y, n)
 			sort(r, n)
 			k = rank(n)
-			printf "%-52s %14.6g %14.6g  %-6s %6.3f  %.3f to %.3f%s\n", f, median(x, n), median(y, n), unit[f], \
-				median(r, n), r[k], r[n + 1 - k], (r[k] > 1 || r[n + 1 - k] < 1 ? " *" : "")
+			low = r[k]
+			high = r[n + 1 - k]
+			printf "%-52s %14.6g %14.6g  ", f, median(x, n), median(y, n)
+			printf "%-6s %6.3f  %.3f to %.3f%s\n", unit[f], median(r, n), low, high, \
+				(low > 1 || high < 1 ? " *" : "")
 		}
 	}' "$runs"/base.* "$runs"/this.*

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What `make bench` does: a selection of the benchmarks, some five minutes, and a report of them in OUT (report.html, report.md).
+# What `make bench` does: a selection of the benchmarks, some five minutes, and a report of them in
+# OUT (report.html, report.md).
 #
 # Usage: bench/select.sh BUILD OUT
 set -uo pipefail
@@ -28,7 +29,8 @@ run get --bytes 51200 --carts 1000,10000 --seconds 0.7
 run get --carts 1000000 --bytes 1024 --seconds 1
 run add --seconds 2
 run peers --carts 10000 --seconds 1 --rounds 3
-run peers --carts 10000 --seconds 1 --rounds 3 --no-pin --peers corral,memcached,redis_watch,redis_lua
+run peers --carts 10000 --seconds 1 --rounds 3 --no-pin \
+	--peers corral,memcached,redis_watch,redis_lua
 run scale --carts 1 --workers 50 --seconds 5
 run scale --carts 10000 --workers 2 --seconds 3
 run scale --carts 10000 --workers 4 --seconds 0.7
@@ -39,7 +41,8 @@ run scale --threads --carts 10000 --workers 4 --seconds 1
 run contend
 run rate --seconds 6
 run idle --carts 100
-"$BUILD/corral-bench" report "$out"/*.json --html "$out/report.html" --markdown "$out/report.md" || failed+=(report)
+"$BUILD/corral-bench" report "$out"/*.json --html "$out/report.html" \
+	--markdown "$out/report.md" || failed+=(report)
 cat "$out/report.md"
 echo "written: $out/report.html, $out/report.md"
 [[ ${#failed[@]} -eq 0 ]] || {

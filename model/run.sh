@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The models, checked by spin over all their states: each as it is must hold, each mutant (one barrier or check taken
-# away, by -DMUTANT_...) must be rejected, and in the way that is foretold: a claim that fails, or somebody who is stuck.
+# The models, checked by spin over all their states: each as it is must hold, each mutant (one
+# barrier or check taken away, by -DMUTANT_...) must be rejected, and in the way that is foretold: a
+# claim that fails, or a process that is stuck.
 # Usage: model/run.sh [DIRECTORY [PATTERN]]   where to build; which ones (`make model K=pattern`)
 # CORRAL_MODEL=all: larger ones too (minutes).
 # Prints a line for each: what it is, states, seconds; the last line is `N passed, N failed`.
@@ -12,7 +13,8 @@ mkdir -p "$directory" && directory=$(cd "$directory" && pwd) && cd "$here" || ex
 pattern=${2:-.}
 export directory
 
-# EXPECTED MODEL FLAGS...: holds (all states, no error), claim (an assertion fails), stuck (an invalid end state)
+# EXPECTED MODEL FLAGS...: holds (all states, no error), claim (an assertion fails), stuck (an
+# invalid end state)
 table() {
 	local mutant
 	if [[ ${CORRAL_MODEL:-} == all ]]; then
@@ -32,10 +34,12 @@ table() {
 	echo 'holds grace -DREADERS=1 -DROUNDS=1 -DUPDATES=1 -DSECTIONS=3 -DWITHOUT'
 	echo 'holds grace -DREADERS=2 -DROUNDS=0 -DUPDATES=1 -DWITHOUT'
 	echo 'claim grace -DREADERS=1 -DROUNDS=1 -DWITHOUT -DMUTANT_SETTLED_AT_ONCE'
-	echo 'claim grace -DREADERS=1 -DROUNDS=0 -DUPDATES=1 -DSECTIONS=3 -DDEATHS=0 -DWITHOUT -DNO_TIME -DMUTANT_TAKEN_BACK_EARLY'
+	echo 'claim grace -DREADERS=1 -DROUNDS=0 -DUPDATES=1 -DSECTIONS=3 -DDEATHS=0 -DWITHOUT' \
+		'-DNO_TIME -DMUTANT_TAKEN_BACK_EARLY'
 	echo 'stuck grace -DREADERS=1 -DROUNDS=1 -DWITHOUT -DNO_TIME'
-	for mutant in G1_READER G1_HEAVY G1_DRIVER LOOK_FIRST UNREGISTERED G2_LEAVE G3_UPDATER G4_DRIVER G4_POLL \
-		G6_READER G6_DRIVER LIGHT_BELOW NO_FLIP COOKIE_OLD FENCED_EARLY FENCED_BY_FLIPPER NO_SCAN NO_RECHECK OWNER_FIRST GUESS; do
+	for mutant in G1_READER G1_HEAVY G1_DRIVER LOOK_FIRST UNREGISTERED G2_LEAVE G3_UPDATER \
+		G4_DRIVER G4_POLL G6_READER G6_DRIVER LIGHT_BELOW NO_FLIP COOKIE_OLD FENCED_EARLY \
+		FENCED_BY_FLIPPER NO_SCAN NO_RECHECK OWNER_FIRST GUESS; do
 		echo "claim grace -DREADERS=1 -DROUNDS=1 -DMUTANT_$mutant"
 	done
 	echo 'claim grace -DREADERS=1 -DROUNDS=1 -DUPDATES=3 -DDEATHS=0 -DMUTANT_FLIP_STORED'
@@ -48,8 +52,8 @@ table() {
 	echo 'holds lock -DSEATS=3 -DDEATHS=1'
 	echo 'holds lock -DSEATS=3 -DDEATHS=2 -DNO_HEIRS'
 	echo 'holds lock -DSEATS=3 -DDEATHS=0'
-	for mutant in L1_DROP L1_TAKE OWNER_FIRST NO_RECHECK BYTE_EARLY GUESS RELEASE_UNASKED UNFINISHED NOTED_LATE OLD_LATE \
-		HAND_AFTER_DROP; do
+	for mutant in L1_DROP L1_TAKE OWNER_FIRST NO_RECHECK BYTE_EARLY GUESS RELEASE_UNASKED \
+		UNFINISHED NOTED_LATE OLD_LATE HAND_AFTER_DROP; do
 		echo "claim lock -DSEATS=2 -DPROCESSES=3 -DDEATHS=2 -DMUTANT_$mutant"
 	done
 	echo 'stuck lock -DSEATS=2 -DDEATHS=1 -DNO_HEIRS -DMUTANT_NOBODY_ASKS'
@@ -62,19 +66,25 @@ table() {
 		echo "claim publish -DMUTANT_$mutant"
 	done
 	echo 'holds lease -DREADERS=1 -DREADS=2'
-	for mutant in S3_WRITER S3_READER NO_RECHECK TOLD_FIRST SETTLE_OVER LEASE_FIRST RENEW_BLIND LONG_LATE \
-		PUBLISH_RENEWS REPAIR_RENEWS; do
+	for mutant in S3_WRITER S3_READER NO_RECHECK TOLD_FIRST SETTLE_OVER LEASE_FIRST \
+		RENEW_BLIND LONG_LATE PUBLISH_RENEWS REPAIR_RENEWS; do
 		echo "claim lease -DMUTANT_$mutant"
 	done
 	echo 'stuck publish -DMUTANT_S4_WRITER'
 	echo 'stuck publish -DMUTANT_S4_WAITER'
 }
 
-# Does pan's report say what was foretold? A search that was cut short (depth, memory, time) proves nothing.
+# Does pan's report say what was foretold? A search that was cut short (depth, memory, time) proves
+# nothing.
 as_foretold() { # EXPECTED REPORT
 	case $1 in
-	holds) grep -q 'errors: 0$' "$2" && ! grep -qE 'Search not completed|search depth too small|out of memory' "$2" ;;
-	claim) grep -q '^pan:1: assertion violated' "$2" && ! grep -q 'invalid array index' "$2" ;;
+	holds)
+		grep -q 'errors: 0$' "$2" &&
+			! grep -qE 'Search not completed|search depth too small|out of memory' "$2"
+		;;
+	claim)
+		grep -q '^pan:1: assertion violated' "$2" && ! grep -q 'invalid array index' "$2"
+		;;
 	stuck) grep -q '^pan:1: invalid end state' "$2" ;;
 	esac
 }
@@ -95,15 +105,16 @@ run_one() { # NUMBER EXPECTED MODEL FLAGS...
 	took=$((($(date +%s%N) - start) / 100000000))
 	states=$(awk '/ states, stored/ { print $1; exit }' report)
 	[[ $expected == holds ]] && expected=verified || expected="rejected ($expected)"
-	printf '%s %-17s %-8s %10s states %3d.%d s  %s\n' "$state" "$expected" "$model" "${states:-no}" \
-		$((took / 10)) $((took % 10)) "$*"
+	printf '%s %-17s %-8s %10s states %3d.%d s  %s\n' "$state" "$expected" "$model" \
+		"${states:-no}" $((took / 10)) $((took % 10)) "$*"
 	[[ $state == RED ]] && grep -v '^Depth' report | tail -n 20 | sed 's/^/     | /'
 	[[ $state == RED ]] || rm -rf "$work"
 }
 export -f run_one as_foretold
 
 # the large ones first: two of them at the end would wait for each other
-table | grep -E -e "$pattern" | awk '{ print NR, $0 }' | xargs -P "$(nproc)" -L 1 bash -c 'run_one "$@"' run_one | tee "$directory/lines"
+table | grep -E -e "$pattern" | awk '{ print NR, $0 }' |
+	xargs -P "$(nproc)" -L 1 bash -c 'run_one "$@"' run_one | tee "$directory/lines"
 passed=$(grep -c '^ok ' "$directory/lines")
 failed=$(grep -c '^RED ' "$directory/lines")
 echo "$passed passed, $failed failed"

@@ -1,9 +1,11 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# agent_kit.sh: sourced by the scripts that test corral-agent from the outside. A claim is a function whose name says
-# what holds; run_claims runs each in a subshell with a place of its own: $place, and $dir in it for the
-# arena (not made yet). Every command has a time limit; all agents are killed at the end.
-# shellcheck disable=SC2034,SC2119,SC2120 # dir, pid and out are the claims'; start() may have arguments
+# agent_kit.sh: sourced by the scripts that test corral-agent from the outside. A claim is a
+# function whose name says what holds; run_claims runs each in a subshell with a place of its own:
+# $place, and $dir in it for the arena (not made yet). Every command has a time limit; all agents
+# are killed at the end.
+# shellcheck disable=SC2034 # dir, pid and out are the claims'
+# shellcheck disable=SC2119,SC2120 # start() may have arguments
 
 BUILD=$(realpath -e "${BUILD:-build}") || exit 2
 [[ -x $BUILD/corral && -x $BUILD/corral-agent && -x $BUILD/tests/60_agent_socket ]] || {

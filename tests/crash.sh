@@ -14,7 +14,8 @@ start=$(date +%s%N)
 one() { # operation NUMBER
 	CORRAL_CRASH=all CORRAL_CRASH_ONLY=$1 "$program" >"$logs/$1" 2>&1
 	local code=$?
-	sed -nE 's/^crash matrix: [0-9]+ operations, /    /p; /instructions, .* states$/p' "$logs/$1"
+	sed -nE 's/^crash matrix: [0-9]+ operations, /    /p; /instructions, .* states$/p' \
+		"$logs/$1"
 	[[ $code -eq 0 ]] && return
 	cat "$logs/$1"
 	return 1
@@ -24,13 +25,20 @@ export program logs
 
 # the longest first
 operations=$(CORRAL_CRASH_ONLY=count "$program")
-seq $((operations - 1)) -1 0 | xargs --process-slot-var=CORRAL_CRASH_CPU -P "$(nproc)" -I{} bash -c 'one {}'
+seq $((operations - 1)) -1 0 |
+	xargs --process-slot-var=CORRAL_CRASH_CPU -P "$(nproc)" -I{} bash -c 'one {}'
 code=$?
 cat "$logs"/* | awk -v seconds=$((($(date +%s%N) - start) / 1000000)) '
-	/^crash matrix: / { operations += $3; instructions += $5; states += $7; second += substr($9, 2); cells += $14 }
+	/^crash matrix: / {
+		operations += $3
+		instructions += $5
+		states += $7
+		second += substr($9, 2)
+		cells += $14
+	}
 	END {
-		printf "crash matrix: %d operations, %d instructions, %d states (%d of them second deaths), ", \
-			operations, instructions, states, second
+		printf "crash matrix: %d operations, %d instructions, ", operations, instructions
+		printf "%d states (%d of them second deaths), ", states, second
 		printf "%d cells, %.1f seconds\n", cells, seconds / 1000
 	}'
 exit $((code != 0))

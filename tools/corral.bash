@@ -32,22 +32,25 @@ _corral() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$current")
 		return
 		;;
-	--item | --name | --price | --quantity | --modifier | --note | --tax | --restaurant | --op-id | --if-version)
+	--item | --name | --price | --quantity | --modifier | --note | --tax | --restaurant | \
+		--op-id | --if-version)
 		return
 		;;
 	esac
+	local words=
 	if [[ -z $command ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(_corral_commands "$program") --dir --help --version" -- "$current")
+		words="$(_corral_commands "$program") --dir --help --version"
 	elif [[ $current == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(_corral_options "$program" "$command")" -- "$current")
+		words=$(_corral_options "$program" "$command")
 	elif [[ $command == help && $previous == help ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(_corral_commands "$program")" -- "$current")
+		words=$(_corral_commands "$program")
 	elif [[ $command == inspect && $previous == inspect ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "header memory slots classes processes threads readers locks deaths" -- "$current")
+		words="header memory slots classes processes threads readers locks deaths"
 	elif [[ $command == check || $command == snapshot || $command == restore ]]; then
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 	fi
+	[[ -z $words ]] || mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 
 complete -F _corral corral

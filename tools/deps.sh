@@ -2,50 +2,71 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Is there what we need? If not, install it (Debian and its relatives), as root or through
 # `sudo -n`; if that cannot be, print the one line to run and exit 1.
-# Usage: tools/deps.sh SET...   sets: build (the default), test, lint, fuzz, model, bench, check (all that .ci/run uses),
-#                               bare (what makes a bare root), arm64 (in it: what cross-builds)
+# Usage: tools/deps.sh SET...   sets: build (the default), test, lint, fuzz, model, bench,
+#                               check (all that .ci/run uses), bare (what makes a bare root),
+#                               arm64 (in it: what cross-builds)
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin # for mkfs, where they are not on the PATH
 
 # command:package, and header:package[:further header needed before it]
 build_commands=(gcc:gcc make:make pkg-config:pkg-config)
-build_headers=(stdlib.h:libc6-dev urcu/arch.h:liburcu-dev msgpack.h:libmsgpack-dev xxhash.h:libxxhash-dev
-	jansson.h:libjansson-dev)
-test_commands=(xxhsum:xxhash xz:xz-utils strace:strace pgrep:procps setpriv:util-linux unshare:util-linux
-	mount:mount script:bsdutils readelf:binutils xmllint:libxml2-utils
+build_headers=(stdlib.h:libc6-dev urcu/arch.h:liburcu-dev msgpack.h:libmsgpack-dev
+	xxhash.h:libxxhash-dev jansson.h:libjansson-dev)
+test_commands=(xxhsum:xxhash xz:xz-utils strace:strace pgrep:procps setpriv:util-linux
+	unshare:util-linux mount:mount script:bsdutils readelf:binutils xmllint:libxml2-utils
 	mkfs.btrfs:btrfs-progs mkfs.xfs:xfsprogs lsattr:e2fsprogs)
 test_headers=(cmocka.h:libcmocka-dev gmp.h:libgmp-dev)
-lint_commands=(clang-format:clang-format clang-tidy:clang-tidy mandoc:mandoc shellcheck:shellcheck)
+lint_commands=(clang-format:clang-format clang-tidy:clang-tidy mandoc:mandoc
+	shellcheck:shellcheck)
 fuzz_commands=(clang:clang)
-fuzz_headers=(fuzzer/FuzzedDataProvider.h:libclang-rt-14-dev) # the package that has libFuzzer, too
+fuzz_headers=(fuzzer/FuzzedDataProvider.h:libclang-rt-14-dev) # that package has libFuzzer, too
 model_commands=(spin:spin gcc:gcc)
 bench_commands=(redis-server:redis-server memcached:memcached)
-bench_headers=(hiredis/hiredis.h:libhiredis-dev libmemcached/memcached.h:libmemcached-dev lmdb.h:liblmdb-dev
-	sqlite3.h:libsqlite3-dev)
+bench_headers=(hiredis/hiredis.h:libhiredis-dev libmemcached/memcached.h:libmemcached-dev
+	lmdb.h:liblmdb-dev sqlite3.h:libsqlite3-dev)
 check_commands=(valgrind:valgrind)
 bare_commands=(debootstrap:debootstrap unshare:util-linux git:git)
-arm64_commands=(make:make pkg-config:pkg-config aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu qemu-aarch64:qemu-user)
+arm64_commands=(make:make pkg-config:pkg-config aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
+	qemu-aarch64:qemu-user)
 
 commands=()
 headers=()
 add_set() {
+	local set
 	case $1 in
 	build) commands+=("${build_commands[@]}") headers+=("${build_headers[@]}") ;;
-	test) add_set build && commands+=("${test_commands[@]}") headers+=("${test_headers[@]}") ;;
+	test)
+		add_set build
+		commands+=("${test_commands[@]}") headers+=("${test_headers[@]}")
+		;;
 	lint) add_set test && commands+=("${lint_commands[@]}") ;;
-	fuzz) add_set test && commands+=("${fuzz_commands[@]}") && headers+=("${fuzz_headers[@]}") ;;
+	fuzz)
+		add_set test
+		commands+=("${fuzz_commands[@]}") headers+=("${fuzz_headers[@]}")
+		;;
 	model) commands+=("${model_commands[@]}") headers+=(stdlib.h:libc6-dev) ;;
-	bench) add_set build && commands+=("${bench_commands[@]}") headers+=("${bench_headers[@]}") ;;
-	check) add_set lint && add_set fuzz && add_set model && add_set bench && add_set bare && commands+=("${check_commands[@]}") ;;
+	bench)
+		add_set build
+		commands+=("${bench_commands[@]}") headers+=("${bench_headers[@]}")
+		;;
+	check)
+		for set in lint fuzz model bench bare; do
+			add_set $set
+		done
+		commands+=("${check_commands[@]}")
+		;;
 	bare) commands+=("${bare_commands[@]}") ;;
 	arm64)
 		commands+=("${arm64_commands[@]}")
 		headers+=("${build_headers[@]/%/:arm64}" "${test_headers[@]/%/:arm64}")
 		CC=aarch64-linux-gnu-gcc
-		command -v dpkg >/dev/null && ! dpkg --print-foreign-architectures | grep -qx arm64 && dpkg --add-architecture arm64
+		if command -v dpkg >/dev/null; then # it is a root of its own
+			dpkg --add-architecture arm64
+		fi
 		;;
 	*)
-		echo "deps.sh: no set of packages is called '$1' (build, test, lint, fuzz, model, bench, check, bare, arm64)" >&2
+		echo "deps.sh: no set of packages is called '$1' (build, test, lint, fuzz, model," \
+			"bench, check, bare, arm64)" >&2
 		exit 2
 		;;
 	esac
@@ -69,12 +90,14 @@ find_missing() {
 		command -v "${entry%%:*}" >/dev/null || missing+=("${entry#*:}")
 	done
 	if command -v dpkg-query >/dev/null; then
-		installed+=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "${headers[@]#*:}" 2>/dev/null || :)$'\n'
+		installed+=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "${headers[@]#*:}" \
+			2>/dev/null || :)$'\n'
 	fi
 	for entry in "${headers[@]}"; do
 		[[ $installed == *$'\n'"ii ${entry#*:}"$'\n'* ]] && continue
-		echo "#include <${entry%%:*}>" | ${CC:-gcc} -E -include stdarg.h -include stddef.h -include stdint.h \
-			-include setjmp.h - >/dev/null 2>&1 || missing+=("${entry#*:}")
+		echo "#include <${entry%%:*}>" |
+			${CC:-gcc} -E -include stdarg.h -include stddef.h -include stdint.h \
+				-include setjmp.h - >/dev/null 2>&1 || missing+=("${entry#*:}")
 	done
 }
 
@@ -92,7 +115,8 @@ trap 'rm -f "$log"' EXIT
 if command -v apt-get >/dev/null; then
 	echo "deps.sh: installing ${missing[*]}" >&2
 	if "${install[@]}" </dev/null >"$log" 2>&1 ||
-		{ "${update[@]}" </dev/null >"$log" 2>&1 && "${install[@]}" </dev/null >>"$log" 2>&1; }; then
+		{ "${update[@]}" </dev/null >"$log" 2>&1 &&
+			"${install[@]}" </dev/null >>"$log" 2>&1; }; then
 		wanted="${missing[*]}"
 		find_missing
 		[[ ${#missing[@]} -gt 0 ]] || exit 0

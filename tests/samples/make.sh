@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Make a sample of one version of Corral before its layout changes: an arena and what is in it, or a full arena.
+# Make a sample of one version of Corral before its layout changes: an arena and what is in it, or a
+# full arena.
 #
 # Usage: tests/samples/make.sh arena|full NAME BUILD   BUILD: the build directory of that version
 set -euo pipefail
@@ -9,7 +10,9 @@ here=$(realpath "$(dirname "$0")")
 dir=$(mktemp -d)/dir
 trap '"$BUILD/corral-agent" --dir "$dir" --stop 2>/dev/null || :; rm -rf "${dir%/dir}"' EXIT
 corral() { "$BUILD/corral" --dir "$dir" "$@" >/dev/null; }
-begin() { "$BUILD/corral-agent" --dir "$dir" --size 4M --max-carts "$1" --ttl 45m --daemon 2>/dev/null; }
+begin() {
+	"$BUILD/corral-agent" --dir "$dir" --size 4M --max-carts "$1" --ttl 45m --daemon 2>/dev/null
+}
 end() {
 	"$BUILD/corral-agent" --dir "$dir" --stop
 	# line 3 begins with the id of the boot: of none, so that time stands still in it
@@ -23,7 +26,8 @@ if [[ $kind == full ]]; then
 	sizes=(16 32 48 64) # lines of a cart, and operations that it remembers
 	for ((n = 0; n < 175; n++)); do
 		for ((line = 0; line < sizes[n % 4]; line++)); do
-			corral add full "$n" --item "$line" --name Item --price 1 --note "$note" --op-id "$line" 2>/dev/null || break 2
+			corral add full "$n" --item "$line" --name Item --price 1 --note "$note" \
+				--op-id "$line" 2>/dev/null || break 2
 		done
 	done
 	end
@@ -31,8 +35,8 @@ if [[ $kind == full ]]; then
 fi
 
 begin 100
-corral add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 --modifier cheese=1.50 \
-	--modifier small=-20 --note "well done" --tax 8.25% --op-id call-1
+corral add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 \
+	--modifier cheese=1.50 --modifier small=-20 --note "well done" --tax 8.25% --op-id call-1
 corral add roma all --item p2 --name Wine --price 99999999.99 --quantity 999999
 corral attribute roma all phone 555-0100
 corral attribute roma all table 7
