@@ -204,6 +204,8 @@ static void changes_are_durable_also_by_an_agent_without_membarrier(void **state
 {
 	(void)state;
 	NEEDS_PROCESSES();
+	if (!support_may_filter())
+		skip_because("seccomp(2) is not to be had here");
 	stop_agent(start_syncing_agent());
 	struct corral *worker = yard_open(&yard, 0);
 	assert_int_equal(add(worker, "s", NULL, NULL), 0);
@@ -375,7 +377,7 @@ static int add_under_signals(void *context)
 static void signals_do_not_end_the_wait_of_a_forked_child(void **state)
 {
 	(void)state;
-	NEEDS_PROCESSES();
+	NEEDS_WIPING_FORK();
 	pid_t pid = start_syncing_agent();
 	struct corral *corral = yard_open(&yard, 0);
 	assert_true(is_durable(corral));

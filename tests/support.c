@@ -282,6 +282,17 @@ bool support_filter_membarrier(uint32_t error)
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
+static int filter_something(void *unused)
+{
+	(void)unused;
+	return support_filter_membarrier(EPERM) ? 0 : CHILD_SKIPS;
+}
+
+bool support_may_filter(void)
+{
+	return child_wait(child_start(filter_something, NULL)) == 0;
+}
+
 int support_small_disk(const struct yard *yard, const char *size)
 {
 	char options[32];

@@ -124,6 +124,8 @@ int child_wait(pid_t pid);
  * all is well. False: filters are not to be had here (exit with CHILD_SKIPS).
  */
 bool support_filter_membarrier(uint32_t error);
+/* Would support_filter_membarrier() do it? Tried in a child. */
+bool support_may_filter(void);
 /* SIGKILL, and wait for its end. */
 void child_kill(pid_t pid);
 /* Send SIGSTOP, and wait until it has stopped. */
