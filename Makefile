@@ -240,8 +240,8 @@ power: all tests ## the whole power-loss test: every state of the disk (`make te
 bare: deps-bare ## the README's two commands on a bare Debian, in a temporary directory; the commit that is checked out, as root
 	@tests/bare.sh demo $(BUILD)
 
-arm64: deps-bare ## in such a root: everything cross-built for arm64 with -Werror, and the C tests under qemu-user
-	@tests/bare.sh arm64 $(BUILD)
+arm64: deps-bare ## in such a root: everything cross-built for arm64 with -Werror, and the C tests (K=pattern: some) under qemu-user
+	@tests/bare.sh arm64 $(BUILD) '$(or $(K),.)'
 
 nightly: ## all that `.ci/run` has no time for, whole: crash, power, mutants, model, fuzz, storm, bare, arm64. Hours
 	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL bash .ci/run nightly

@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A Debian 12 that has nothing but git, gcc and make, made by debootstrap in a temporary directory, and the commit that is
-# checked out cloned into it. As root, or where `sudo -n` works.
+# A Debian 12 that has nothing but git, gcc and make, made by debootstrap in a temporary directory,
+# and the commit that is checked out cloned into it. As root, or where `sudo -n` works.
 #
-# Usage: tests/bare.sh demo|arm64 BUILD
+# Usage: tests/bare.sh demo|arm64 BUILD [REGEX]
 #   demo     the README's two commands, make demo and make test
-#   arm64    everything cross-built for arm64 with -Werror, and the C tests under qemu-user. In such a root, so that the
-#            machine itself keeps one architecture
+#   arm64    everything cross-built for arm64 with -Werror, and the C tests under qemu-user; with
+#            REGEX those whose names match. In such a root, so that the machine itself keeps one
+#            architecture
 #
-# All processes and mounts are in namespaces of their own, so that none outlives this script, however it ends. A directory
-# that a killed run left is removed by the next one. The fresh root is kept in BUILD/bare for a day. The last line is
-# `N passed, N failed`.
+# All processes and mounts are in namespaces of their own, so that none outlives this script,
+# however it ends. A directory that a killed run left is removed by the next one. The fresh root is
+# kept in BUILD/bare for a day. The last line is `N passed, N failed`. Where no such root can be
+# made, a line "skipped: ..." says why.
 set -euo pipefail
 release=bookworm
 declare -A limits=([demo]=2400 [arm64]=2400) # seconds
@@ -25,8 +27,9 @@ usage() {
 # Where this machine gets its packages, if it is of that release; else Debian's own address.
 mirror() {
 	local uri
-	uri=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(ORIGIN) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
-		awk -v release=$release '$2 == release && $3 == "Debian" && $4 == "main" { print $1; exit }')
+	uri=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(ORIGIN) $(COMPONENT)' \
+		'Created-By: Packages' 2>/dev/null | awk -v release=$release \
+		'$2 == release && $3 == "Debian" && $4 == "main" { print $1; exit }')
 	echo "${uri:-http://deb.debian.org/debian}"
 }
 
@@ -34,7 +37,8 @@ remove_left() { # directories of runs that are dead
 	local left pid
 	for left in "$place"/corral-bare.*; do
 		pid=${left#*/corral-bare.}
-		[[ -d $left ]] && ! kill -0 "${pid%%.*}" 2>/dev/null && rm -rf --one-file-system "$left"
+		[[ -d $left ]] && ! kill -0 "${pid%%.*}" 2>/dev/null &&
+			rm -rf --one-file-system "$left"
 	done
 	true
 }
@@ -53,41 +57,57 @@ outside() {
 	# (unshare ignores it: after a second timeout kills that, and so all that is inside)
 	trap 'kill "$inside" 2>/dev/null || :; wait "$inside" || :; exit 130' INT TERM HUP
 	git clone -q --no-hardlinks . "$work/corral"
-	[[ -z $(git status --porcelain --untracked-files=no) ]] || echo "what is not committed is left out" >&2
+	[[ -z $(git status --porcelain --untracked-files=no) ]] ||
+		echo "what is not committed is left out" >&2
 	# setpriv: if this script is killed, so are they
-	setpriv --pdeathsig TERM timeout -k 1 "${limits[$mode]}" unshare --mount --pid --fork --kill-child \
-		"$BASH" tests/bare.sh inside "$mode" "$build" "$work" "$(mirror)" </dev/null &
+	setpriv --pdeathsig TERM timeout -k 1 "${limits[$mode]}" \
+		unshare --mount --pid --fork --kill-child "$BASH" tests/bare.sh inside \
+		"$mode" "$pattern" "$build" "$work" "$(mirror)" </dev/null &
 	inside=$!
 	wait "$inside"
 }
 
 # ----------------------------------------------------------------- inside
 
+bootstrap() { # FILE: the fresh root, as a tar file
+	local file=$1 proxy=
+	eval "$(apt-config shell proxy Acquire::http::Proxy 2>/dev/null)"
+	[[ -z $proxy ]] || export http_proxy=$proxy
+	# the root is thrown away: dpkg need not wait for the disk
+	mkdir -p "$root/etc/dpkg/dpkg.cfg.d"
+	echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/unsafe-io"
+	debootstrap --variant=minbase --include=ca-certificates,gcc,git,libc6-dev,make $release \
+		"$root" "$mirror" >"$work/log" 2>&1 || { tail -n 20 "$work/log" && exit 1; }
+	tar -C "$root" -cpf "$file.part" . || { rm -f "$file.part" && exit 1; }
+	mv "$file.part" "$file"
+}
+
 make_root() {
-	local kept=$build/bare/$release.tar proxy=
+	local kept=$build/bare/$release.tar
 	mkdir "$root"
-	if [[ -n $(find "$kept" -mmin -1440 2>/dev/null) ]]; then
-		tar -C "$root" -xpf "$kept"
-	else
-		eval "$(apt-config shell proxy Acquire::http::Proxy 2>/dev/null)"
-		[[ -z $proxy ]] || export http_proxy=$proxy
-		debootstrap --variant=minbase --include=ca-certificates,gcc,git,libc6-dev,make $release "$root" "$mirror" >"$work/log" 2>&1 ||
-			{ tail -n 20 "$work/log" && exit 1; }
-		tar -C "$root" -cpf "$kept.$$" .
-		mv "$kept.$$" "$kept"
-	fi
+	(
+		flock 9 # demo and arm64 share it
+		if [[ -n $(find "$kept" -mmin -1440 2>/dev/null) ]]; then
+			tar -C "$root" -xpf "$kept"
+		else
+			bootstrap "$kept"
+		fi
+	) 9>"$build/bare/lock"
 	cp /etc/resolv.conf "$root/etc/resolv.conf"
 	# how this machine's apt reaches its mirror, and what it thinks of dates
-	apt-config dump 2>/dev/null | grep -E '^Acquire::(https?|Check|Retries)' >"$root/etc/apt/apt.conf.d/00machine" || :
+	apt-config dump 2>/dev/null | grep -E '^Acquire::(https?|Check|Retries)' \
+		>"$root/etc/apt/apt.conf.d/00machine" || :
 }
 
 mount_devices() {
-	local name
+	local device name
 	mount -t proc proc "$root/proc"
 	mount -t tmpfs -o mode=755 dev "$root/dev"
-	for name in null zero full random urandom tty; do
-		: >"$root/dev/$name"
-		mount --bind "/dev/$name" "$root/dev/$name"
+	# (loop: tests mount file systems of their own)
+	for device in /dev/{null,zero,full,random,urandom,tty} /dev/loop*; do
+		[[ -c $device || -b $device ]] || continue
+		: >"$root$device"
+		mount --bind "$device" "$root$device"
 	done
 	mkdir -m 1777 "$root/dev/shm"
 	mkdir "$root/dev/pts"
@@ -114,8 +134,8 @@ inside() {
 	pivot_root . outside
 	cd /
 	umount -l /outside
-	exec chroot . /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM=dumb \
-		/bin/bash -c 'cd /corral && exec tests/bare.sh steps "$1"' bash "$mode"
+	exec chroot . /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+		TERM=dumb /bin/bash -c 'cd /corral && exec tests/bare.sh steps "$@"' bash "$mode" "$pattern"
 }
 
 # ------------------------------------------------------------ in the root
@@ -147,7 +167,7 @@ steps() {
 	else
 		step tools/deps.sh arm64
 		step make all tests CC=$cross-gcc AR=$cross-ar WERROR=1 DEPS=skip BUILD=build/arm64
-		step tests/run.sh -c -s 4 -w qemu-aarch64 build/arm64
+		step tests/run.sh -c -s 4 -k "$pattern" -w qemu-aarch64 build/arm64
 	fi
 	echo "$passed passed, $failed failed"
 	[[ $failed -eq 0 ]]
@@ -156,15 +176,15 @@ steps() {
 # -------------------------------------------------------------------- all
 
 if [[ ${1:-} == inside ]]; then
-	mode=$2 build=$3
-	inside "$4" "$5"
+	mode=$2 pattern=$3 build=$4
+	inside "$5" "$6"
 elif [[ ${1:-} == steps ]]; then
-	mode=$2
+	mode=$2 pattern=$3
 	steps
 	exit
 fi
-[[ $# -eq 2 && -n ${limits[${1:-none}]:-} ]] || usage
-mode=$1
+[[ $# -ge 2 && $# -le 3 && -n ${limits[${1:-none}]:-} ]] || usage
+mode=$1 pattern=${3:-.}
 [[ $EUID -eq 0 ]] || exec sudo -n "$BASH" "$0" "$@"
 cd "$(dirname "$0")/.."
 mkdir -p "$2"
