@@ -243,7 +243,7 @@ bare: deps-bare ## the README's two commands on a bare Debian, in a temporary di
 arm64: deps-bare ## in such a root: everything cross-built for arm64 with -Werror, and the C tests (K=pattern: some) under qemu-user
 	@tests/bare.sh arm64 $(BUILD) '$(or $(K),.)'
 
-nightly: ## all that `.ci/run` has no time for, whole: crash, power, mutants, model, fuzz, storm, bare, arm64. Hours
+nightly: ## all that `.ci/run` has no time for, whole: crash, power, mutants, model, fuzz, storm. Hours
 	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL bash .ci/run nightly
 
 mutants: all tests ## take steps of the death protocol away one at a time: the crash tests must turn red

@@ -22,6 +22,12 @@ usage() {
 	exit 2
 }
 
+cannot() { # WHY
+	echo "skipped: $1"
+	echo "0 passed, 0 failed"
+	exit 0
+}
+
 # ---------------------------------------------------------------- outside
 
 # Where this machine gets its packages, if it is of that release; else Debian's own address.
@@ -44,11 +50,8 @@ remove_left() { # directories of runs that are dead
 }
 
 outside() {
-	if ! unshare --mount --pid --fork mount -t tmpfs none /mnt 2>/dev/null; then
-		echo "skipped: this machine allows no namespaces and mounts"
-		echo "0 passed, 0 failed"
-		return
-	fi
+	unshare --mount --pid --fork mount -t tmpfs none /mnt 2>/dev/null ||
+		cannot "this machine allows no namespaces and mounts"
 	place=$(realpath "${TMPDIR:-/var/tmp}")
 	mkdir -p "$build/bare"
 	remove_left
@@ -135,7 +138,8 @@ inside() {
 	cd /
 	umount -l /outside
 	exec chroot . /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-		TERM=dumb /bin/bash -c 'cd /corral && exec tests/bare.sh steps "$@"' bash "$mode" "$pattern"
+		TERM=dumb /bin/bash -c 'cd /corral && exec tests/bare.sh steps "$@"' \
+		bash "$mode" "$pattern"
 }
 
 # ------------------------------------------------------------ in the root
@@ -185,7 +189,10 @@ elif [[ ${1:-} == steps ]]; then
 fi
 [[ $# -ge 2 && $# -le 3 && -n ${limits[${1:-none}]:-} ]] || usage
 mode=$1 pattern=${3:-.}
-[[ $EUID -eq 0 ]] || exec sudo -n "$BASH" "$0" "$@"
+if [[ $EUID -ne 0 ]]; then
+	sudo -n true 2>/dev/null || cannot "we are not root, and sudo -n is refused"
+	exec sudo -n "$BASH" "$0" "$@"
+fi
 cd "$(dirname "$0")/.."
 mkdir -p "$2"
 build=$(realpath -e "$2")
