@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -94,14 +95,6 @@ bool support_threads_only(void)
 	const char *mode = getenv("CORRAL_TEST_MODE");
 
 	return mode != NULL && strcmp(mode, "threads") == 0;
-}
-
-bool support_emulated(void)
-{
-	char name[17] = ""; /* as the kernel has it */
-
-	assert_int_equal(prctl(PR_GET_NAME, name), 0);
-	return strncmp(name, "qemu-", 5) == 0;
 }
 
 bool support_fork_wipes(void)
@@ -280,6 +273,50 @@ bool support_filter_membarrier(uint32_t error)
 
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static int map_more_than_allowed(void *unused)
+{
+	const struct rlimit limit = { 64u << 20, 64u << 20 };
+
+	(void)unused;
+	must(setrlimit(RLIMIT_AS, &limit) == 0);
+	return mmap(NULL, 2 * limit.rlim_max, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+			       MAP_FAILED ?
+		       0 :
+		       CHILD_SKIPS;
+}
+
+bool support_limits_address_space(void)
+{
+	return child_wait(child_start(map_more_than_allowed, NULL)) == 0;
+}
+
+static void *stay(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+static int make_thread(void *unused)
+{
+	pthread_t thread;
+
+	(void)unused;
+	return pthread_create(&thread, NULL, stay, NULL);
+}
+
+static int make_thread_and_fork(void *unused)
+{
+	int code = make_thread(unused);
+
+	return code != 0 ? code : child_wait(child_start(make_thread, NULL));
+}
+
+bool support_forks_with_threads(void)
+{
+	return child_wait(child_start(make_thread_and_fork, NULL)) == 0;
 }
 
 static int filter_something(void *unused)

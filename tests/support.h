@@ -86,10 +86,11 @@ bool support_threads_only(void);
 	} while (0)
 
 /*
- * Are we a guest of qemu-user? Then limits of memory do not hold, and what is resident is mostly
- * the emulator's.
+ * What is not so under qemu-user, each tried in a child: a limit of the address space holds; a
+ * process that was forked from one with threads may make threads.
  */
-bool support_emulated(void);
+bool support_limits_address_space(void);
+bool support_forks_with_threads(void);
 
 /*
  * Does fork wipe the pages that it is told to wipe? By that the library knows a child. qemu-user
