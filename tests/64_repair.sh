@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A damaged arena made sound again: corral check --repair and corral-agent --repair, also when they are killed.
 #
-# Usage: [BUILD=dir] tests/64_repair.sh [CLAIM...]   from the repository's root; timeout: 120
+# Usage: [BUILD=dir] tests/64_repair.sh [CLAIM...]   from the repository's root; timeout: 240
 # shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119 # claims are called by name, each in a subshell
 set -uo pipefail
 shopt -s inherit_errexit
