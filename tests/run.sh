@@ -8,8 +8,8 @@
 #   -c          only the C programs (BUILD/tests/NN_name), not the scripts (tests/NN_name.sh)
 #   -w WRAPPER  a command that each C program is run under, such as "valgrind -q"
 #   -s FACTOR   multiply the time limits
-#   -j JOBS     run so many at once (default: two for each processor, since they mostly wait, and
-#               at most 4); they are shown in order all the same
+#   -j JOBS     run so many at once (default: one for each processor, at most 4); they are shown
+#               in order all the same
 #
 # A test has 120 s, or what a line "timeout: N" near its head says. A program that crashes, exits
 # with an error, runs out of time or runs no test counts as a failure, and so does one that calls a
@@ -24,7 +24,7 @@ usage() {
 	exit 2
 }
 
-pattern=. c_only=false wrapper=() factor=1 jobs=$((2 * $(nproc)))
+pattern=. c_only=false wrapper=() factor=1 jobs=$(nproc)
 [[ $jobs -le 4 ]] || jobs=4
 while getopts k:cw:s:j: option; do
 	case $option in
