@@ -30,7 +30,7 @@ check_layers() {
 check_circles() {
 	local objects object names
 	make -s DEPS=skip "${BUILD:-build}/libcorral.a" >/dev/null || return
-	objects=$(cd "${BUILD:-build}" && echo shm/*/*.o)
+	objects=$(printf "%s\n" shm/*/*.c | sed "s/c$/o/")
 	names=$(cd "${BUILD:-build}" && for object in $objects; do
 		nm -g "$object" | awk -v module="${object%.o}" '
 			NF == 3 { print $3, "D", module }
