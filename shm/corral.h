@@ -317,9 +317,9 @@ int corral_read_copy(struct corral *corral, const struct corral_key *key, void *
 int corral_view_verify(const struct corral_view *view);
 
 /*
- * What is in a view. Texts and words point into the view's bytes and live as long as it does.
- * corral_view_line() and _attribute() take an index from 0; -ENXIO past the end. Line lookups take
- * constant time, attributes linear. Safe on damaged bytes: never a read outside the view. They
+ * Read the parts of a view. Texts and words point into the view's bytes and live as long as it
+ * does. corral_view_line() and _attribute() take an index from 0; -ENXIO past the end. Line lookups
+ * take constant time, attributes linear. Safe on damaged bytes: never a read outside the view. They
  * check what they follow (-EUCLEAN), no checksums: a number that damage has changed is handed out
  * as it stands, unless corral_view_verify() was asked first. corral(3) says what each one checks.
  */
@@ -482,7 +482,7 @@ int corral_replace(struct corral *corral, const struct corral_key *key,
 /* The library's version, as "0.1.0". */
 const char *corral_version(void);
 
-/* What an error of this library means, in English; takes -ENOENT or ENOENT. Never NULL. */
+/* The meaning of an error of this library, in English; takes -ENOENT or ENOENT. Never NULL. */
 const char *corral_strerror(int error);
 
 #pragma GCC visibility pop

@@ -29,8 +29,8 @@ compile() { # NAME
 	# the runtime of a sanitized library must come first: in the program
 	sanitize=$(grep -oE -- '-fsanitize=[^ ]+' "$BUILD/flags" | head -n 1)
 	flags=$(PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_PATH=$root$prefix/lib/pkgconfig pkg-config --cflags --libs corral) || return
-	# shellcheck disable=SC2086 # the flags are many words
-	"$CC" -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Wall -Wextra -Wpedantic -Werror $sanitize -o "$tmp/$1" "examples/$1.c" $flags
+	# shellcheck disable=SC2086 # the flags are many words, and so may CC be
+	$CC -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Wall -Wextra -Wpedantic -Werror $sanitize -o "$tmp/$1" "examples/$1.c" $flags
 }
 
 # The indented lines behind the line of its head that ends with "the first time:".

@@ -105,9 +105,9 @@ static int tax_is(struct corral *corral, const struct call *call, bool *ret_same
 }
 
 /*
- * The tax first, so that no moment shows the item without it. A change with a name sets it
- * even when it is the same already: had the first try left no trace of that, its repetition
- * could undo a rate that somebody set in between.
+ * Set the tax first, so that no moment shows the item without it. A change with an operation id
+ * sets it even when it is the same already: otherwise the first try would leave no trace, and its
+ * repetition could undo a rate that was set in between.
  */
 static int make_add(struct corral *corral, const struct call *call,
 		    struct corral_result *ret_result)

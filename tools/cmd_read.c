@@ -142,7 +142,8 @@ static void catch_signals(void (*handler)(int))
 		sigaction(numbers[i], &action, NULL);
 }
 
-/* Print each version of the cart that comes, until it ends, a signal comes or nobody reads. */
+/* Print each version of the cart that comes, until it ends, a signal comes or the output is closed.
+ */
 static int watch(struct corral *corral, const struct call *call)
 {
 	bool clear = isatty(STDOUT_FILENO) && !(call->given & HAS(OPTION_JSON));

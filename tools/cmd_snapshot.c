@@ -3,10 +3,9 @@
  * cmd_snapshot.c: the commands that take carts out of an arena and put them into one: snapshot,
  * restore.
  *
- * A snapshot attaches as an observer: it waits for nobody, and nobody waits for it. Each cart is as
- * it was at one moment, but not all at the same. Restoring verifies the whole file first, and then
- * puts cart by cart, as a worker would change
- * them: others may use the arena meanwhile.
+ * A snapshot attaches as an observer: it waits for no worker, and no worker waits for it. Each cart
+ * is as it was at one moment, but not all at the same. Restoring verifies the whole file first, and
+ * then puts cart by cart, as a worker would change them: others may use the arena meanwhile.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -224,7 +224,7 @@ static void put_arena(struct table *table, const json_t *part)
 	}
 }
 
-/* Whatever the agent tells, one row for each value. */
+/* All that the agent tells, one row for each value. */
 static void put_agent(struct table *table, json_t *part)
 {
 	const char *key;

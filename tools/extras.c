@@ -2,8 +2,8 @@
 /*
  * extras.c: one MessagePack value as JSON; the tools' only includer of <msgpack.h>.
  *
- * The further keys of a line hold whatever their writer put there. What JSON can say comes
- * as itself. The rest never fails and never loses anything: an unsigned number beyond 63 bits
+ * The further keys of a line hold any value that their writer put there. What JSON can say
+ * comes as itself. The rest never fails and never loses anything: an unsigned number beyond 63 bits
  * comes as a string of digits; bytes, texts that are no UTF-8 and bytes that are no
  * MessagePack as {"bytes": "hexadecimal"}; an extension with its "type" beside them;
  * infinity and not-a-number as strings. A map's key that is no text is written as JSON.

@@ -15,7 +15,7 @@
 #include "common/text.h"
 #include "tool.h"
 
-/* What an error means for the exit code, and for the one who typed. The rest: EXIT_ARENA. */
+/* What an error means for the exit code, and for the user. Other errors: EXIT_ARENA. */
 static const struct {
 	int error;
 	enum exit_code code;

@@ -3,7 +3,7 @@
  * cart.h: the bytes of a cart version (struct cart_head in layout.h).
  *
  * Pure functions from bytes to bytes: no arena, no lock, no clock, no global state, no
- * system call. What reads a version takes its size and never believes a number in
+ * system call. A function that reads a version takes its size and believes no number in
  * it before checking it: damaged bytes give -EUCLEAN.
  *
  * A change has two steps, so that the arena can find a block in between:

@@ -6,7 +6,7 @@
  * at all the rest besides (and is quadratic in attributes and extras).
  *
  * Nothing here writes, allocates, or believes a number before it is checked; all that
- * is wrong with bytes gives -EUCLEAN. What the words say is read by item_unpack.c.
+ * is wrong with bytes gives -EUCLEAN. item_unpack.c reads the words.
  */
 #include <errno.h>
 
@@ -186,7 +186,7 @@ static int verify_lines(const uint8_t *bytes, const struct cart_head *head,
 	return 0;
 }
 
-/* What is in the lines: numbers that differ, and words that say what their records do. */
+/* The content of the lines: numbers that differ, and words that agree with their records. */
 static int validate_lines(const uint8_t *bytes, const struct cart_head *head,
 			  const struct cart_sections *at)
 {

@@ -19,7 +19,7 @@
 
 #define OP_CHECKED_OUT 0x80000000u /* that bit */
 
-/* What a plan does to the lines and attributes of the old version. */
+/* The effect of a plan on the lines and attributes of the old version. */
 enum lines_edit { LINES_KEEP, LINES_APPEND, LINES_SET, LINES_CUT, LINES_NONE, LINES_DRAFT };
 enum attributes_edit { ATTRIBUTES_KEEP, ATTRIBUTES_PAIR, ATTRIBUTES_DRAFT };
 
@@ -103,13 +103,13 @@ static inline uint64_t cart_op_sum(const struct cart_op *op, uint32_t index)
 	return XXH3_64bits_withSeed(op, sizeof(*op), index);
 }
 
-/* What cart_head.sum has to be. */
+/* The right value of cart_head.sum. */
 static inline uint64_t cart_front_sum(const uint8_t *bytes, const struct cart_sections *at)
 {
 	return XXH3_64bits(bytes + sizeof(uint64_t), at->ops_at - sizeof(uint64_t));
 }
 
-/* What cart_head.ops_sum has to be. */
+/* The right value of cart_head.ops_sum. */
 static inline uint64_t cart_all_ops_sum(const uint8_t *ops, uint32_t count)
 {
 	uint64_t sum = 0;

@@ -7,7 +7,7 @@
  * straight into the caller's buffer: nothing is allocated. The merge key and the checksum
  * that cart_plan() needs are computed on the way.
  *
- * Does not read MessagePack (item_unpack.c). What is packed is canonical: the same item
+ * Does not read MessagePack (item_unpack.c). Packed bytes are canonical: the same item
  * always gives the same bytes.
  */
 #include <errno.h>

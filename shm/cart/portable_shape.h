@@ -20,7 +20,7 @@
 #define IDLE_MS_MAX (2 * CORRAL_TTL_MS_MAX) /* more than any cart lives */
 
 /*
- * What is read into or written from: the native struct, and what else its map says or is made of.
+ * The source or target of a map: the native struct, and what else the map says or is made of.
  */
 struct portable_cart {
 	struct cart_head head;

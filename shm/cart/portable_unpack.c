@@ -5,7 +5,7 @@
  * A map is taken by its table (portable_shape.h): each key we know exactly once (but those that
  * former versions did not write), its number within its range; keys we do not know are skipped,
  * nested as deep as a cursor goes. Of a cart the lines are taken twice: the first time to measure,
- * so that the sections' places are known, the second time to write. What comes out is a version
+ * so that the sections' places are known, the second time to write. The result is a version
  * only if cart_validate() says so: totals, texts, sizes and numbers are checked there, as of any
  * bytes.
  *
@@ -225,7 +225,7 @@ static const char *take_line(struct cursor *cursor, uint32_t index, void *to)
 	return NULL;
 }
 
-/* What lines add up to, and where to write them (NULL: nowhere yet). */
+/* The sums over the lines, and where to write them (NULL: nowhere yet). */
 struct lines {
 	uint8_t *records;
 	uint8_t *words;

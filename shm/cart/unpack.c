@@ -43,7 +43,7 @@ static bool take_number(struct cursor *cursor, unsigned size, uint64_t *ret_numb
 	return true;
 }
 
-/* What follows a tag: a number of bytes, or of elements. */
+/* The kinds of things that follow a tag: a number of bytes, or of elements. */
 enum shape { SHAPE_DATA, SHAPE_ARRAY, SHAPE_MAP, SHAPE_NONE };
 
 struct tag {

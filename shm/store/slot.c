@@ -251,7 +251,7 @@ static void note_newest(const struct arena *arena, struct slot *slot, block_ref 
 		     SLOT_NEWEST(load_relaxed(&cart->version), load_relaxed(&slot->hash)));
 }
 
-/* All that follows the publishing store; done again by the repairer when a death came between. */
+/* The steps behind the publishing store; the repairer does them again after a death in between. */
 static bool after_publish(struct arena *arena, struct thread_record *record, struct slot *slot,
 			  bool fenced)
 {
@@ -293,7 +293,7 @@ bool slot_publish_anew(struct actor *actor, struct slot *slot, uint32_t size, ui
 	return after_publish(actor->arena, actor->record, slot, actor->fenced);
 }
 
-/* All that follows the link; done again by the repairer. */
+/* The steps behind the link; the repairer does them again after a death in between. */
 static void after_insert(struct arena *arena, struct thread_record *record, bool fenced)
 {
 	struct slot *slot = arena_slot(arena, load_relaxed(&record->intent.hand_slot));

@@ -179,7 +179,7 @@ void slot_wake(struct arena *arena, struct slot *slot);
 
 /*
  * Resolve the intents of this layer for a dead thread, and free its slot and bucket locks. Never
- * waits. What was found, DEATH_... of death_log.h.
+ * waits. Returns what was found, DEATH_... of death_log.h.
  */
 uint32_t slot_repair(struct arena *arena, struct thread_record *record, uint32_t name);
 

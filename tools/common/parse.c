@@ -2,7 +2,7 @@
 /*
  * parse.c: what people type, to exact numbers and back.
  *
- * Money is where a guess costs somebody money, so nothing is guessed: a text is
+ * A guess about money costs money, so nothing is guessed: a text is
  * either exactly of the form parse.h states or it is refused with the reason. No
  * strtod, no strtol (they take signs, spaces, hex and "1e3"), no locale.
  *

@@ -2,8 +2,8 @@
 /*
  * text.c: text from a cart, made fit for a terminal. It prints nothing.
  *
- * UTF-8 is decoded here whatever the locale says, since carts are UTF-8 whatever the
- * locale says; the locale is asked only how wide a character is.
+ * UTF-8 is decoded here in every locale, since carts are UTF-8 in every locale; the locale is asked
+ * only how wide a character is.
  */
 #include "common/text.h"
 

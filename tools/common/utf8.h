@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * utf8.h: one UTF-8 sequence at a time, for bytes nobody vouches for. It knows
+ * utf8.h: one UTF-8 sequence at a time, for untrusted bytes. It knows
  * nothing of locales, widths or terminals.
  */
 #ifndef CORRAL_TOOLS_UTF8_H
