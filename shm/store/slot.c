@@ -282,7 +282,6 @@ bool slot_publish_anew(struct actor *actor, struct slot *slot, uint32_t size, ui
 	struct intent *intent = &actor->record->intent;
 
 	mark_block(actor->arena, intent->hand, BLOCK_LIVE);
-	mark_block(actor->arena, intent->hand, BLOCK_LIVE);
 	note(&intent->old, slot->current);
 	store_release(&slot->current, intent->hand); /* the version's bytes first. pairs [S1] */
 	note_newest(actor->arena, slot, intent->hand);
