@@ -53,7 +53,7 @@ lib_objects   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shm/*/*.c))
 common_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/common/*.c))
 agent_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard agent/*.c))
 tool_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c))
-bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
+bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c bench/*/*.c))
 example_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
 # tests/NN_*.c are programs; the other files there are what they share.
 test_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/[0-9]*.c))
@@ -79,7 +79,7 @@ links     := $(BUILD)/libcorral.so.$(SOMAJOR) $(BUILD)/libcorral.so
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
             $(if $(filter 1 yes,$(WERROR)),-Werror)
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-cflags    = -std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent $(warnings) -fPIC -fvisibility=hidden -pthread \
+cflags    = -std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent -Ibench $(warnings) -fPIC -fvisibility=hidden -pthread \
             $(sanitize) $(CPPFLAGS) $(CFLAGS)
 ldflags   = -pthread -Wl,-z,relro,-z,now $(sanitize) $(LDFLAGS)
 # Never unloaded: threads that used it call it at their end. With a sanitizer the names of its runtime stay undefined.
@@ -158,7 +158,7 @@ examples: $(example_programs) ## build the small programs in examples/ into buil
 fuzz_room = $($*_room) $(BUILD)/tests/support.a $(BUILD)/libcorral.a
 arena_room := $(BUILD)/tests/fuzz/damage.o
 cart_room := $(tool_room)
-arguments_room := $(tool_room) $(addprefix $(BUILD)/bench/,bench.o orders.o order_row.o)
+arguments_room := $(tool_room) $(addprefix $(BUILD)/bench/,harness/bench.o orders.o order_row.o)
 journal_room := $(addprefix $(BUILD)/agent/,recover.o recover_index.o aside.o journal_file.o versions.o log.o) $(BUILD)/common.a
 control_room := $(addprefix $(BUILD)/agent/,control.o log.o room.o) $(BUILD)/common.a
 $(foreach t,$(fuzz_targets),$(eval $(BUILD)/tests/fuzz/replay_$(t) $(BUILD)/tests/fuzz/fuzz_$(t): $($(t)_room)))
@@ -269,7 +269,7 @@ analyze: deps-lint ## the static analyzer of clang, over all sources but the tes
 	@CC="$(CC)" tests/lint/lint.sh analyze
 
 format: deps-lint ## apply .clang-format to all C files
-	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] tests/*.[ch] tests/fuzz/*.[ch] examples/*.c)
+	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*.[ch] tests/fuzz/*.[ch] examples/*.c)
 
 # Install -----------------------------------------------------------------------------------------
 

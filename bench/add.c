@@ -11,7 +11,7 @@
  */
 #include <stdlib.h>
 
-#include "measure.h"
+#include "harness/measure.h"
 #include "plain.h"
 
 #define STEPS_MAX (1u << 19)

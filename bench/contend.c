@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "measure.h"
+#include "harness/measure.h"
 #include "peer.h"
 
 #define ROUNDS 10u

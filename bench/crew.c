@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 
 #include "crew.h"
-#include "progress.h"
+#include "harness/progress.h"
 #include "schedule.h"
 #include "seat.h"
 

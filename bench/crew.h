@@ -10,10 +10,10 @@
 #ifndef CORRAL_BENCH_CREW_H
 #define CORRAL_BENCH_CREW_H
 
-#include "bench.h"
-#include "histogram.h"
+#include "harness/bench.h"
+#include "harness/histogram.h"
+#include "harness/stage.h"
 #include "orders.h"
-#include "stage.h"
 
 #define CREW_WORKERS_MAX 256u
 #define CREW_EVENTS_MAX 1000u /* deploys of one worker, restarts of the agent */

@@ -14,8 +14,8 @@
  */
 #include <stdlib.h>
 
-#include "measure.h"
-#include "memory.h"
+#include "harness/measure.h"
+#include "harness/memory.h"
 #include "plain.h"
 
 #define STEPS_MAX (1u << 20)

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "measure.h"
+#include "harness/measure.h"
 
 #define SETTLE_NS 2000000000u
 

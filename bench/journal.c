@@ -16,9 +16,9 @@
 
 #include "api/handle.h"
 #include "base/atomic.h"
-#include "gang.h"
-#include "measure.h"
-#include "memory.h"
+#include "harness/gang.h"
+#include "harness/measure.h"
+#include "harness/memory.h"
 
 #define ROUNDS_MAX 1000u
 #define WINDOW_MS_MIN 1000u

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench.h"
 #include "common/streams.h"
 #include "corral.h"
+#include "harness/bench.h"
 
 static const struct benchmark table[] = {
 	{ "replay", replay_run, "FILE",

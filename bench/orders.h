@@ -14,8 +14,8 @@
 #ifndef CORRAL_BENCH_ORDERS_H
 #define CORRAL_BENCH_ORDERS_H
 
-#include "bench.h"
 #include "corral.h"
+#include "harness/bench.h"
 
 #define ORDERS_BYTES_MAX (1ull << 30)
 #define ORDERS_LINE_MAX 16384u      /* bytes of one line */

@@ -11,8 +11,8 @@
 #ifndef CORRAL_BENCH_PEER_H
 #define CORRAL_BENCH_PEER_H
 
-#include "load.h"
-#include "team.h"
+#include "harness/load.h"
+#include "harness/team.h"
 
 #define PEER_PATH_BYTES 100 /* of a unix socket */
 

@@ -14,7 +14,7 @@
 
 #include <msgpack.h>
 
-#include "load.h"
+#include "harness/load.h"
 
 /* A cart of so many lines and about so many bytes, into out. */
 void peer_cart_make(uint32_t lines, uint32_t bytes, msgpack_sbuffer *out);

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "cart/cart.h"
-#include "memory.h"
+#include "harness/memory.h"
 #include "peer.h"
 
 static const char *missing(void)

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "measure.h"
+#include "harness/measure.h"
+#include "harness/pin.h"
 #include "peer_job.h"
-#include "pin.h"
 
 const char *const peer_work_names[PEER_WORKS] = { "get", "add", "set" };
 

@@ -6,8 +6,8 @@
 #ifndef CORRAL_BENCH_PEER_JOB_H
 #define CORRAL_BENCH_PEER_JOB_H
 
+#include "harness/team.h"
 #include "peer.h"
-#include "team.h"
 
 enum peer_work { PEER_GET, PEER_ADD, PEER_SET, PEER_WORKS };
 

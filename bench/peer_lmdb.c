@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "memory.h"
+#include "harness/memory.h"
 #include "peer_cart.h"
 
 struct lmdb_file {

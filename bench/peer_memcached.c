@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "memory.h"
+#include "harness/memory.h"
 #include "peer_cart.h"
 
 #define TRIES 100000u

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory.h"
+#include "harness/memory.h"
 #include "peer_cart.h"
 
 #define TRIES 100000u

@@ -12,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bench.h"
-#include "child.h"
+#include "harness/bench.h"
+#include "harness/child.h"
+#include "harness/pin.h"
 #include "peer.h"
-#include "pin.h"
 
 #define READY_MS 10000u
 #define STOP_MS 5000

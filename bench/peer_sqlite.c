@@ -11,7 +11,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
-#include "memory.h"
+#include "harness/memory.h"
 #include "peer_cart.h"
 
 #define BUSY_MS 10000

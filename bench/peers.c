@@ -16,11 +16,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "figures.h"
-#include "measure.h"
+#include "harness/figures.h"
+#include "harness/measure.h"
+#include "harness/pin.h"
+#include "harness/progress.h"
 #include "peers.h"
-#include "pin.h"
-#include "progress.h"
 
 #define STEPS_MAX (1u << 18)
 #define STEPS_EXTRA 128u      /* behind the last: a pipeline looks ahead */

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "figures.h"
-#include "measure.h"
+#include "harness/figures.h"
+#include "harness/measure.h"
+#include "harness/pin.h"
 #include "peers.h"
-#include "pin.h"
 
 void peers_tell(const struct peers *run, const struct peers_row *row)
 {

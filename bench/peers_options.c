@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "measure.h"
+#include "harness/measure.h"
 #include "peers.h"
 
 const struct peer *const peers[] = { &peer_corral,         &peer_corral_copy, &peer_map,

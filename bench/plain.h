@@ -15,7 +15,7 @@
 #include "arena/layout.h"
 #include "base/hash.h"
 #include "cart/cart.h"
-#include "load.h"
+#include "harness/load.h"
 
 struct plain_bucket {
 	uint32_t head; /* node plus one */

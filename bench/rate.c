@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "measure.h"
+#include "harness/measure.h"
 #include "peer.h"
 
 #define START_NS 300000000u /* by then all have attached and added once to each of their orders */

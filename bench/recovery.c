@@ -19,10 +19,10 @@
 #include <unistd.h>
 
 #include "cart/cart.h"
-#include "child.h"
-#include "load.h"
-#include "memory.h"
-#include "options.h"
+#include "harness/child.h"
+#include "harness/load.h"
+#include "harness/memory.h"
+#include "harness/options.h"
 
 #define CARTS_MAX 10000000u
 #define BYTES_MAX 100000u

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "crew.h"
-#include "options.h"
+#include "harness/options.h"
 #include "verify.h"
 
 #define WORKERS 4

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "harness/bench.h"
 #include "orders.h"
 #include "wire.h"
 

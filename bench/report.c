@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "options.h"
+#include "harness/options.h"
 #include "report.h"
 
 #define READ "zero-copy read by key, over the bare limit"

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "measure.h"
+#include "harness/measure.h"
+#include "harness/pin.h"
 #include "peer_job.h"
-#include "pin.h"
 
 #define STEPS_MAX (1u << 18)
 #define ROUNDS 5u

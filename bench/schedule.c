@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "bench.h"
+#include "harness/bench.h"
 #include "schedule.h"
 
 static int compare(const void *left, const void *right)

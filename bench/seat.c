@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "child.h"
+#include "harness/child.h"
 #include "seat.h"
 
 #define REAP_MS 5000

@@ -15,10 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "child.h"
-#include "gang.h"
-#include "measure.h"
-#include "memory.h"
+#include "harness/child.h"
+#include "harness/gang.h"
+#include "harness/measure.h"
+#include "harness/memory.h"
 
 #define TOOL "corral"
 #define ROUNDS_MAX 1000u

@@ -14,10 +14,10 @@
 #include <time.h>
 
 #include "api/handle.h"
+#include "harness/options.h"
+#include "harness/progress.h"
 #include "inspect/inspect.h"
 #include "memory/retire.h"
-#include "options.h"
-#include "progress.h"
 #include "store/repair.h"
 #include "storm_crowd.h"
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench.h"
+#include "harness/bench.h"
 #include "storm_call.h"
 
 #define COPY_BYTES 65536 /* more than a cart of a storm has */

@@ -10,7 +10,7 @@
 #ifndef CORRAL_BENCH_STORM_CROWD_H
 #define CORRAL_BENCH_STORM_CROWD_H
 
-#include "stage.h"
+#include "harness/stage.h"
 #include "storm_lives.h"
 
 enum storm_seat_state { STORM_EMPTY, STORM_LIVING, STORM_STOPPED, STORM_DYING, STORM_LEAVING };

@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "api/handle.h"
-#include "bench.h"
+#include "harness/bench.h"
 #include "store/repair.h"
 #include "storm_call.h"
 #include "storm_history.h"

@@ -11,7 +11,7 @@
 #ifndef CORRAL_BENCH_STORM_WAITS_H
 #define CORRAL_BENCH_STORM_WAITS_H
 
-#include "histogram.h"
+#include "harness/histogram.h"
 #include "storm_board.h"
 
 #define STORM_STOPS 1024u /* remembered */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "bench.h"
+#include "harness/bench.h"
 #include "storm_call.h"
 #include "storm_worker.h"
 

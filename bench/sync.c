@@ -9,9 +9,9 @@
 
 #include "api/handle.h"
 #include "base/atomic.h"
-#include "gang.h"
-#include "measure.h"
-#include "memory.h"
+#include "harness/gang.h"
+#include "harness/measure.h"
+#include "harness/memory.h"
 
 #define WARM_NS 200000000u
 #define INTERVAL_MS_MAX 10000u

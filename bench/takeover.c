@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "api/handle.h"
-#include "load.h"
-#include "measure.h"
-#include "memory.h"
+#include "harness/load.h"
+#include "harness/measure.h"
+#include "harness/memory.h"
 #include "store/slot.h"
 #include "sync/grace.h"
 #include "sync/lock.h"

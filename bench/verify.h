@@ -6,8 +6,8 @@
 #ifndef CORRAL_BENCH_VERIFY_H
 #define CORRAL_BENCH_VERIFY_H
 
-#include "bench.h"
 #include "corral.h"
+#include "harness/bench.h"
 #include "orders.h"
 
 struct verdict {         /* counted in the carts, not in the file */

@@ -23,7 +23,9 @@ function find_header(header,    here) {
 		return here header
 	if ("shm/" header in exists)
 		return "shm/" header
-	return "tools/" header in exists ? "tools/" header : ""
+	if ("tools/" header in exists)
+		return "tools/" header
+	return "bench/" header in exists ? "bench/" header : ""
 }
 
 function check_foreign(header,    prefix, count, allowed, i) {

@@ -9,13 +9,13 @@ cd "$(dirname "$0")/../.." || exit 2
 shopt -s nullglob
 
 CC=${CC:-gcc}
-TIDY_CFLAGS=${TIDY_CFLAGS:--std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent}
+TIDY_CFLAGS=${TIDY_CFLAGS:--std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent -Ibench}
 WIDTH_MAX=100 # columns, with tabs of eight
 
 c_files=(shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch]
-	tests/*.[ch] tests/fuzz/*.[ch] examples/*.c)
-c_sources=(shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c tests/*.c tests/fuzz/*.c
-	examples/*.c)
+	bench/*/*.[ch] tests/*.[ch] tests/fuzz/*.[ch] examples/*.c)
+c_sources=(shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c bench/*/*.c
+	tests/*.c tests/fuzz/*.c examples/*.c)
 scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/samples/*.sh tests/fuzz/*.sh
 	tests/lint/*.sh model/*.sh .ci/run)
 manuals=(shm/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
@@ -204,7 +204,8 @@ check_tidy() {
 # All paths through each function, symbolically: nine tenths of what clang-tidy takes. (Not of the
 # tests: see tests/.clang-tidy.)
 check_analyze() {
-	tidy '-bugprone-*,-misc-*' shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c
+	tidy '-bugprone-*,-misc-*' shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c \
+		bench/*/*.c
 }
 
 passed=0 failed=0
