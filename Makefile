@@ -214,7 +214,7 @@ compare: all ## measure two builds in turns, and print each ratio with its inter
 		bench/compare.sh -n $(PAIRS) $(BUILD) '$(BASE)' $(or $(ARGS),get)
 
 bench-deps: deps-bench ## install the programs that `corral-bench peers` compares Corral with
-	@rm -f $(BUILD)/bench/peer_*.o $(BUILD)/corral-bench
+	@rm -f $(BUILD)/bench/peers/*.o $(BUILD)/corral-bench
 
 # Test --------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "harness/measure.h"
-#include "peer.h"
+#include "peers/peer.h"
 
 #define ROUNDS 10u
 

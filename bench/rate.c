@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "harness/measure.h"
-#include "peer.h"
+#include "peers/peer.h"
 
 #define START_NS 300000000u /* by then all have attached and added once to each of their orders */
 #define SLACK_NS 1ul

@@ -2,7 +2,7 @@
 /*
  * scale.c: corral-bench scale: many workers, against one alone, on the same carts, in
  * turns: zero-copy reads, and adds, which are counted afterwards; and with --bare, as a yardstick,
- * as many workers that only copy such carts (peer_bare.c). Workers are processes, or threads that
+ * as many workers that only copy such carts (peers/bare.c). Workers are processes, or threads that
  * share one handle.
  */
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #include "harness/measure.h"
 #include "harness/pin.h"
-#include "peer_job.h"
+#include "peers/job.h"
 
 #define STEPS_MAX (1u << 18)
 #define ROUNDS 5u

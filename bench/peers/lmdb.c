@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_lmdb.c: LMDB: a zero-copy mdb_get() in a read transaction that is renewed and
+ * lmdb.c: LMDB: a zero-copy mdb_get() in a read transaction that is renewed and
  * reset; a change is a write transaction of get, unpack, pack, put. Once without a sync
  * (MDB_NOSYNC, MDB_WRITEMAP), once with one for each change.
  *

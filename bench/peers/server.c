@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_server.c: servers of peers: found on the PATH, started as our children, stopped by
+ * server.c: servers of peers: found on the PATH, started as our children, stopped by
  * their pid.
  */
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_bare.c: the bare limit of changes by many: what is left of Corral's add if a cart
+ * bare.c: the bare limit of changes by many: what is left of Corral's add if a cart
  * is only copied, under a spinlock, into a block that takes the former one's place. No key, no
  * item, no totals, no grace period, no care for who dies.
  *

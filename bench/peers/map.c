@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_map.c: what carts were before: a hash map in memory with a mutex for each cart.
+ * map.c: what carts were before: a hash map in memory with a mutex for each cart.
  * The carts are plain structs, changed in place: the least that excludes others, and nothing
  * survives a death.
  *

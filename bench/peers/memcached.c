@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_memcached.c: memcached over a unix socket, with libmemcached: get; a change is
+ * memcached.c: memcached over a unix socket, with libmemcached: get; a change is
  * gets, unpack, pack, cas, again if another one came between.
  */
 #include "peer.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_corral.c: Corral beside its peers: the arena that load.h has filled.
+ * corral.c: Corral beside its peers: the arena that load.h has filled.
  */
 #include <errno.h>
 

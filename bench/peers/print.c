@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peers_figures.c: what corral-bench peers prints. See peers.h.
+ * print.c: what corral-bench peers prints. See peers.h.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_job.h: a team at work on a peer: one kind of work over and over, along a walk over
+ * job.h: a team at work on a peer: one kind of work over and over, along a walk over
  * the carts, processes with a connection each, or threads.
  */
 #ifndef CORRAL_BENCH_PEER_JOB_H

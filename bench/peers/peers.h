@@ -6,8 +6,8 @@
 #ifndef CORRAL_BENCH_PEERS_H
 #define CORRAL_BENCH_PEERS_H
 
+#include "job.h"
 #include "peer_cart.h"
-#include "peer_job.h"
 
 #define PEERS_ROUNDS_MAX 15u
 #define PEERS_MAX 16u

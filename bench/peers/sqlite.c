@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_sqlite.c: SQLite with a write-ahead log, synchronous=NORMAL (no sync for a
+ * sqlite.c: SQLite with a write-ahead log, synchronous=NORMAL (no sync for a
  * change), prepared statements.
  */
 #include "peer.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_redis.c: Redis over a unix socket, with hiredis, nothing written to disk:
+ * redis.c: Redis over a unix socket, with hiredis, nothing written to disk:
  *
  *   redis_watch      GET; a change is WATCH, GET, unpack, pack, MULTI, SET, EXEC, again if another
  *                    one came between; SET of a whole cart

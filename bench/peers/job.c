@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer_job.c: a team at work on a peer. See peer_job.h.
+ * job.c: a team at work on a peer. See job.h.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "harness/measure.h"
 #include "harness/pin.h"
-#include "peer_job.h"
+#include "job.h"
 
 const char *const peer_work_names[PEER_WORKS] = { "get", "add", "set" };
 
