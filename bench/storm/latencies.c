@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_waits.c: how long the calls of a storm took. See storm_waits.h.
+ * latencies.c: how long the calls of a storm took. See latencies.h.
  */
-#include "storm_waits.h"
+#include "latencies.h"
 
 #define SHORT_NS 1000000u /* not worth a look at who was stopped */
 #define LONGEST_STOP_NS 2000000000u

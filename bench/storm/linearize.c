@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_story.c: a legal order of the calls of one life of a cart. See storm_judge.h.
+ * linearize.c: a legal order of the calls of one life of a cart. See checker.h.
  *
  * The order of the known events is their versions'. Where the next one does not follow, a pending
  * call stands before it: the search tries each. A pending drop takes no version, so it may stand
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storm_hearing.h"
+#include "linearize.h"
 
 #define TRIALS_MAX 50000u /* states looked at; never near it when there is a legal order */
 #define WORD_BITS 64u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_board.h: what the judge of a storm and its workers share: a log for each worker
+ * op_log.h: what the judge of a storm and its workers share: a log for each worker
  * thread, and a gate for each cart.
  *
  * The log is memory that outlives its writer. A call is written down before it is made, and its

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_crowd.h: the worker processes of a storm, and what befalls them: SIGKILL (one, or
+ * nemesis.h: the worker processes of a storm, and what befalls them: SIGKILL (one, or
  * two at once), SIGSTOP and then SIGCONT or SIGKILL, a plain end; and the agent's deaths.
  *
  * Half of the dead are not replaced for a while: a successor that takes over a record would hide
@@ -11,7 +11,7 @@
 #define CORRAL_BENCH_STORM_CROWD_H
 
 #include "harness/stage.h"
-#include "storm_lives.h"
+#include "rounds.h"
 
 enum storm_seat_state { STORM_EMPTY, STORM_LIVING, STORM_STOPPED, STORM_DYING, STORM_LEAVING };
 

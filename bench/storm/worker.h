@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_worker.h: a worker process of a storm: makes calls of all kinds on all carts, and
- * writes them down, until it is told to quit or is killed. See storm_board.h.
+ * worker.h: a worker process of a storm: makes calls of all kinds on all carts, and
+ * writes them down, until it is told to quit or is killed. See op_log.h.
  */
 #ifndef CORRAL_BENCH_STORM_WORKER_H
 #define CORRAL_BENCH_STORM_WORKER_H
 
-#include "storm_board.h"
+#include "op_log.h"
 
 struct storm_birth {
 	struct storm_board *board;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_lives.h: the carts of a storm, life after life: takes the workers' logs, and when
+ * rounds.h: the carts of a storm, life after life: takes the workers' logs, and when
  * a life is over compares it with the cart, drops the cart, and opens its gate again. See
  * storm_board.h.
  */
@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#include "storm_model.h"
-#include "storm_waits.h"
+#include "latencies.h"
+#include "model.h"
 
 #define STORM_GHOSTS 256u
 

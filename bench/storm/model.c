@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_model.c: what a cart must be. See storm_model.h.
+ * model.c: what a cart must be. See model.h.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "storm_model.h"
+#include "model.h"
 
 #define USUAL_TTL_MS 1800000u /* the agent's default */
 #define NO_LINE UINT32_MAX

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_waits.h: how long the calls of a storm took, and what of it is nobody's fault.
+ * latencies.h: how long the calls of a storm took, and what of it is nobody's fault.
  *
  * Nobody may be robbed of a lock, so who is stopped makes others wait: changes in whose time
  * somebody was stopped are kept apart. A worker that was stopped itself did not wait: its call does
@@ -12,7 +12,7 @@
 #define CORRAL_BENCH_STORM_WAITS_H
 
 #include "harness/histogram.h"
-#include "storm_board.h"
+#include "op_log.h"
 
 #define STORM_STOPS 1024u /* remembered */
 

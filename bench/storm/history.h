@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_history.h: the calls of a storm as JSON lines, for an external checker.
+ * history.h: the calls of a storm as JSON lines, for an external checker.
  * The format stands in corral-bench(1).
  */
 #ifndef CORRAL_BENCH_STORM_HISTORY_H
@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "storm_board.h"
+#include "op_log.h"
 
 void storm_history_write(FILE *file, const struct storm_call *call);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_hearing.h: what the judge of a storm has before it: the events of one life of a
+ * linearize.h: what the judge of a storm has before it: the events of one life of a
  * cart. For storm_judge.c and storm_story.c only.
  */
 #ifndef CORRAL_BENCH_STORM_HEARING_H
 #define CORRAL_BENCH_STORM_HEARING_H
 
-#include "storm_judge.h"
+#include "checker.h"
 
 struct storm_event {
 	const struct storm_call

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_call.c: a call of a storm. See storm_call.h.
+ * call.c: a call of a storm. See call.h.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "call.h"
 #include "harness/bench.h"
-#include "storm_call.h"
 
 #define COPY_BYTES 65536 /* more than a cart of a storm has */
 #define LIST_ROWS 16

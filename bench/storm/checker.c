@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_judge.c: one life of a cart before the judge. See storm_judge.h.
+ * checker.c: one life of a cart before the judge. See checker.h.
  *
  * The calls become events, one for each operation however often it was sent; storm_story.c looks
  * for a legal order of them. If there is one, times and refusals are compared with it; if not, the
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storm_hearing.h"
+#include "linearize.h"
 
 __attribute__((format(printf, 3, 4))) static void fault(struct storm_hearing *hearing,
 							uint32_t *counter, const char *format, ...)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_judge.h: one life of a cart before the judge: do its calls, their answers, and
+ * checker.h: one life of a cart before the judge: do its calls, their answers, and
  * the cart as it was found at the end tell one legal story? Pure: knows no arena and no process.
  *
  * A change answers with the version it made, so the order of the acknowledged changes is known. A
@@ -12,7 +12,7 @@
 #ifndef CORRAL_BENCH_STORM_JUDGE_H
 #define CORRAL_BENCH_STORM_JUDGE_H
 
-#include "storm_model.h"
+#include "model.h"
 
 struct storm_verdict {
 	uint32_t lost;     /* acknowledged changes that are not there */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_crowd.c: the worker processes of a storm. See storm_crowd.h.
+ * nemesis.c: the worker processes of a storm. See nemesis.h.
  */
 #include <errno.h>
 #include <signal.h>
@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "storm_crowd.h"
-#include "storm_worker.h"
+#include "nemesis.h"
+#include "worker.h"
 
 #define WORKERS_NICE 5       /* the judge has to keep up with all of them */
 #define STRIKES 16u          /* kinds of strikes, see strike() */

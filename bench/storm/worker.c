@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_worker.c: a worker process of a storm. See storm_worker.h.
+ * worker.c: a worker process of a storm. See worker.h.
  *
  * Each thread: choose a cart and a call, write it down, take a ticket, call, write the answer down.
  * What its predecessor in the seat was killed at is sent again first, with the same operation id.
@@ -9,9 +9,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "call.h"
 #include "harness/bench.h"
-#include "storm_call.h"
-#include "storm_worker.h"
+#include "worker.h"
 
 #define HOT_CARTS 6u /* that every fourth call is for, so that calls meet */
 #define HOT_OF 4u

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_history.c: the calls of a storm as JSON lines. See storm_history.h.
+ * history.c: the calls of a storm as JSON lines. See history.h.
  *
  * Written by hand: all texts are our own and need no escapes, and there are millions of lines.
  */
 #include <inttypes.h>
 #include <string.h>
 
-#include "storm_call.h"
-#include "storm_history.h"
+#include "call.h"
+#include "history.h"
 
 static void write_arguments(FILE *file, const struct storm_call *call)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 66_storm_judge.c: the judge of corral-bench storm acquits what is legal, whatever became of
+ * 66_storm_checker.c: the judge of corral-bench storm acquits what is legal, whatever became of
  * pending calls, and
  * bites: each forgery of a history is found, and counted as what it is. The judge is pure: it is
  * included whole.
@@ -11,9 +11,9 @@
 #include "support.h"
 
 /* NOLINTBEGIN(bugprone-suspicious-include) */
-#include "../bench/storm_judge.c"
-#include "../bench/storm_model.c"
-#include "../bench/storm_story.c"
+#include "../bench/storm/checker.c"
+#include "../bench/storm/linearize.c"
+#include "../bench/storm/model.c"
 /* NOLINTEND(bugprone-suspicious-include) */
 
 #define CALLS 60u

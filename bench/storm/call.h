@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_call.h: a call of a storm, from its numbers to Corral and back.
+ * call.h: a call of a storm, from its numbers to Corral and back.
  */
 #ifndef CORRAL_BENCH_STORM_CALL_H
 #define CORRAL_BENCH_STORM_CALL_H
 
-#include "storm_board.h"
+#include "op_log.h"
 
 #define STORM_RESTAURANT "storm"
 #define STORM_KEY_BYTES 16

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm_lives.c: the carts of a storm, life after life. See storm_lives.h.
+ * rounds.c: the carts of a storm, life after life. See rounds.h.
  *
  * A life is over when its gate has no tickets left, nobody is inside, and what the dead of it held
  * is repaired: a call whose caller died may still happen until then. The dead are left to those who
@@ -11,12 +11,12 @@
 #include <time.h>
 
 #include "api/handle.h"
+#include "call.h"
+#include "checker.h"
 #include "harness/bench.h"
+#include "history.h"
+#include "rounds.h"
 #include "store/repair.h"
-#include "storm_call.h"
-#include "storm_history.h"
-#include "storm_judge.h"
-#include "storm_lives.h"
 
 #define COMPLAINTS_MAX 10u
 #define GHOST_NS 20000000u /* so long the dead are left to the workers and the agent */

@@ -3,8 +3,8 @@
  * storm.c: corral-bench storm: workers that change carts while they are killed and
  * stopped, and a judge who compares all of it with what is there.
  *
- * This process is the judge: it strikes (storm_crowd.h), takes the logs and judges cart for cart
- * (storm_lives.h), and at the end drops all carts and looks whether the arena is as empty as it
+ * This process is the judge: it strikes (nemesis.h), takes the logs and judges cart for cart
+ * (rounds.h), and at the end drops all carts and looks whether the arena is as empty as it
  * was. The last line of standard output is the result.
  */
 #include <errno.h>
@@ -18,8 +18,8 @@
 #include "harness/progress.h"
 #include "inspect/inspect.h"
 #include "memory/retire.h"
+#include "nemesis.h"
 #include "store/repair.h"
-#include "storm_crowd.h"
 
 #define WORKERS 8u
 #define SECONDS 10u
