@@ -9,7 +9,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 BUILD=$(realpath -e "${BUILD:-build}") || exit 2
 bench=$BUILD/corral-bench
-orders=bench/orders.tsv
+orders=bench/replay/orders.tsv
 tmp=$(mktemp -d) || exit 2
 holder=
 cleanup() {

@@ -35,7 +35,7 @@ refused() { # BENCHMARK ARGUMENT...: sets out
 # What it needs besides, so that only one thing is wrong.
 operands_of() { # BENCHMARK
 	case $1 in
-	replay) echo "bench/orders.tsv" ;;
+	replay) echo "bench/replay/orders.tsv" ;;
 	report) echo "$place/none" ;;
 	esac
 }
@@ -140,8 +140,8 @@ arguments_that_nobody_asked_for_are_refused() {
 	refused report
 	has "which file?"
 	refused recovery # it has no directory of its own
-	refused replay bench/orders.tsv --keep
-	refused replay bench/orders.tsv --restaurant ''
+	refused replay bench/replay/orders.tsv --keep
+	refused replay bench/replay/orders.tsv --restaurant ''
 	refused peers --peers corral,nobody
 	has "no peer 'nobody'"
 }

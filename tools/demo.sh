@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A guided tour of Corral: an order, a crash, then a whole file of orders while workers and agent
-# die. `make demo` runs it; ORDERS=file.tsv names the file (default bench/orders.tsv).
+# die. `make demo` runs it; ORDERS=file.tsv names the file (default bench/replay/orders.tsv).
 # The last line is the result of the replay. Nothing is left behind.
 set -uo pipefail
 
 BUILD=$(realpath -e "${BUILD:-build}") || exit 2
-ORDERS=${ORDERS:-$(dirname "$0")/../bench/orders.tsv}
+ORDERS=${ORDERS:-$(dirname "$0")/../bench/replay/orders.tsv}
 memory=/dev/shm
 [[ -d $memory && -w $memory ]] || memory=${TMPDIR:-/tmp}
 tmp=$(mktemp -d "$memory/corral-demo.XXXXXX") || exit 2

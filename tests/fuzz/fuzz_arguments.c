@@ -14,7 +14,7 @@
 
 #include "fuzz.h"
 
-#include "../../bench/orders.h"
+#include "../../bench/replay/orders.h"
 #include "../../tools/tool.h"
 #include "common/parse.h"
 

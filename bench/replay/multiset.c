@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pile.c: lines in a form that can be compared. See pile.h.
+ * multiset.c: lines in a form that can be compared. See multiset.h.
  *
  * What makes two lines the same is written down as bytes: each text with its length before it, so
  * that no two different lines read the same; the modifiers in the order of their names.
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pile.h"
+#include "multiset.h"
 
 #define FIRST_ENTRIES 64u
 #define FIRST_TEXT 16384u

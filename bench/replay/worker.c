@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * replay_worker.c: one worker process of the replay: attaches to the arena as any worker
+ * worker.c: one worker process of the replay: attaches to the arena as any worker
  * would, adds the lines it is told to, and answers with what corral_add() said and took.
  *
  * Started as `corral-bench replay-worker DIR RESTAURANT SOCKET TEXT`, where SOCKET and TEXT are

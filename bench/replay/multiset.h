@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pile.h: lines of an order, or of a cart, in a form that can be compared: sorted by
+ * multiset.h: lines of an order, or of a cart, in a form that can be compared: sorted by
  * what makes two lines the same line (menu item, unit price, modifiers in any order, notes).
  */
 #ifndef CORRAL_BENCH_PILE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * seat.c: one worker process of the replay. See seat.h.
+ * worker_slot.c: one worker process of the replay. See worker_slot.h.
  */
 #include <errno.h>
 #include <signal.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "harness/child.h"
-#include "seat.h"
+#include "worker_slot.h"
 
 #define REAP_MS 5000
 

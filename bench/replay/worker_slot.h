@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * seat.h: one worker process of the replay, as the crew sees it: started, ready, leaving,
- * gone; and the lines it has on its table. See crew.h.
+ * worker_slot.h: one worker process of the replay, as the crew sees it: started, ready, leaving,
+ * gone; and the lines it has on its table. See supervisor.h.
  */
 #ifndef CORRAL_BENCH_SEAT_H
 #define CORRAL_BENCH_SEAT_H

@@ -2,16 +2,16 @@
 /*
  * replay.c: corral-bench replay: real orders through real processes that come and go.
  *
- * The file goes through a crew of worker processes (crew.h), each of which is replaced again and
- * again, half of the time by SIGKILL, while the agent is killed and started. Then every cart is
+ * The file goes through a crew of worker processes (supervisor.h), each of which is replaced again
+ * and again, half of the time by SIGKILL, while the agent is killed and started. Then every cart is
  * compared with the file (verify.h). The last line of standard output is the result.
  */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "crew.h"
 #include "harness/options.h"
+#include "supervisor.h"
 #include "verify.h"
 
 #define WORKERS 4

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * crew.h: the worker processes of a replay, and what happens to them.
+ * supervisor.h: the worker processes of a replay, and what happens to them.
  *
  * A crew has a number of seats, each with one worker process. Every line goes to a seat picked at
  * random that has room; a line whose worker ended before it acknowledged goes to

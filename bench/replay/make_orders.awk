@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# make_orders.awk: write bench/orders.tsv, a sample order file; the same one each time.
+# make_orders.awk: write bench/replay/orders.tsv, a sample order file; the same one each time.
 #
-#   awk -f bench/make_orders.awk > bench/orders.tsv
+#   awk -f bench/replay/make_orders.awk > bench/replay/orders.tsv
 #
 # 300 orders of a made-up restaurant. A price depends on the item and on its choices; some orders
 # have the same line twice (which a cart merges), some items come several at a time.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * crew.c: the poll loop that feeds the workers of a replay. See crew.h.
+ * supervisor.c: the poll loop that feeds the workers of a replay. See supervisor.h.
  *
  * A line is waiting, on a seat's table, to be sent again, or done. At most WIRE_WINDOW lines
  * are on each table, and lines that are to be sent again go first, so that list is bounded.
@@ -15,10 +15,10 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "crew.h"
 #include "harness/progress.h"
 #include "schedule.h"
-#include "seat.h"
+#include "supervisor.h"
+#include "worker_slot.h"
 
 #define ORDER_WINDOW (CORRAL_OPS_KEPT / 2)
 #define LINES_AHEAD                                                                                \

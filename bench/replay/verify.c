@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pile.h"
+#include "multiset.h"
 #include "verify.h"
 
 #define COMPLAINTS_MAX 10
