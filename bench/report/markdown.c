@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report_markdown.c: the report as Markdown: what is to hold, and the charts as tables;
+ * markdown.c: the report as Markdown: what is to hold, and the charts as tables;
  * and how numbers are written for people.
  */
 #include <math.h>
 #include <string.h>
 
-#include "report_charts.h"
+#include "charts.h"
 
 /* ------------------------------------------------------------------ numbers */
 

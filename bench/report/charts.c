@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report_charts.c: which charts there are. See report_charts.h.
+ * charts.c: which charts there are. See charts.h.
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report_charts.h"
+#include "charts.h"
 
 #define PREFIX 96
 

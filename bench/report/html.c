@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report_html.c: the report as one page that needs nothing else: the goals, the charts,
+ * html.c: the report as one page that needs nothing else: the goals, the charts,
  * how it was set up, and all figures.
  */
-#include "report_charts.h"
+#include "charts.h"
 
 static const char head[] =
 	"<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"

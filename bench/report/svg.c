@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report_svg.c: charts as SVG inside a page whose style has the colours: class c0, c1 ...
- * of a column, `ours` of a row that is Corral's. See report_charts.h.
+ * svg.c: charts as SVG inside a page whose style has the colours: class c0, c1 ...
+ * of a column, `ours` of a row that is Corral's. See charts.h.
  */
 #include <math.h>
 #include <string.h>
 
-#include "report_charts.h"
+#include "charts.h"
 
 #define LABEL_WIDTH 210
 #define PLOT_WIDTH 500

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * report.h: the figures of several runs (figures.h), gathered for `corral-bench report`:
- * what is to hold, charts (report_charts.h), and the two forms in which it is written.
+ * what is to hold, charts (charts.h), and the two forms in which it is written.
  */
 #ifndef CORRAL_BENCH_REPORT_H
 #define CORRAL_BENCH_REPORT_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report_charts.h: the figures as people look at them: tables of few numbers, which a
+ * charts.h: the figures as people look at them: tables of few numbers, which a
  * page draws and Markdown prints.
  */
 #ifndef CORRAL_BENCH_REPORT_CHARTS_H
