@@ -265,12 +265,12 @@ static enum bench_exit begin(struct load *load, uint32_t carts, uint32_t bytes)
 	return BENCH_USAGE;
 }
 
-/* The stage is ready. */
+/* The sandbox is ready. */
 static enum bench_exit attach(struct load *load, uint32_t bytes)
 {
 	enum bench_exit result;
 
-	if (corral_open(load->stage.directory, CORRAL_CATCH_SIGBUS, &load->corral) < 0) {
+	if (corral_open(load->sandbox.directory, CORRAL_CATCH_SIGBUS, &load->corral) < 0) {
 		bench_say("%s", corral_why());
 		result = BENCH_NO_ARENA;
 	} else {
@@ -286,8 +286,8 @@ enum bench_exit load_open(struct load *load, const char *directory, uint32_t car
 	enum bench_exit result = begin(load, carts, bytes);
 
 	if (result == BENCH_DONE)
-		result = stage_open(&load->stage, directory, room_for(carts, bytes),
-				    slots_for(carts), false);
+		result = sandbox_open(&load->sandbox, directory, room_for(carts, bytes),
+				      slots_for(carts), false);
 	return result == BENCH_DONE ? attach(load, bytes) : result;
 }
 
@@ -297,8 +297,8 @@ enum bench_exit load_open_on_disk(struct load *load, const char *parent, uint32_
 	enum bench_exit result = begin(load, carts, bytes);
 
 	if (result == BENCH_DONE)
-		result = stage_open_on_disk(&load->stage, parent, room_for(carts, bytes),
-					    slots_for(carts), journal_ms);
+		result = sandbox_open_on_disk(&load->sandbox, parent, room_for(carts, bytes),
+					      slots_for(carts), journal_ms);
 	return result == BENCH_DONE ? attach(load, bytes) : result;
 }
 
@@ -328,9 +328,10 @@ int load_versions(const struct load *load, uint64_t *ret_sum)
 
 void load_close(struct load *load)
 {
-	for (uint32_t i = 0; !load->stage.temporary && load->corral != NULL && i < load->carts; i++)
+	for (uint32_t i = 0; !load->sandbox.temporary && load->corral != NULL && i < load->carts;
+	     i++)
 		(void)drop_cart(load, i); /* those that are there */
 	corral_close(load->corral);
 	load->corral = NULL;
-	stage_close(&load->stage);
+	sandbox_close(&load->sandbox);
 }

@@ -9,7 +9,7 @@
 #define CORRAL_BENCH_LOAD_H
 
 #include "corral.h"
-#include "stage.h"
+#include "sandbox.h"
 
 #define LOAD_RESTAURANT_BYTES 16u
 #define LOAD_SESSION_BYTES 32u
@@ -26,16 +26,16 @@ struct load_step {
 static_assert(sizeof(struct load_step) == CACHE_LINE, "one line");
 
 struct load {
-	struct stage stage;
+	struct sandbox sandbox;
 	struct corral *corral;
 	uint32_t carts;
 	uint32_t lines;      /* of a cart */
 	uint32_t cart_bytes; /* of the first one, as stored */
 };
 
-/* Open a stage with room for the carts, and put them in. Complains itself. */
+/* Open a sandbox with room for the carts, and put them in. Complains itself. */
 enum bench_exit load_open(struct load *load, const char *directory, uint32_t carts, uint32_t bytes);
-/* The same on a stage on a disk, with a journal: see stage_open_on_disk(). */
+/* The same on a sandbox on a disk, with a journal: see sandbox_open_on_disk(). */
 enum bench_exit load_open_on_disk(struct load *load, const char *parent, uint32_t carts,
 				  uint32_t bytes, uint32_t journal_ms);
 void load_close(struct load *load);

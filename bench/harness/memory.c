@@ -20,9 +20,9 @@ bool memory_of_carts(const struct load *load, double *ret_given_bytes, double *r
 	struct inspect *inspect;
 	char why[512];
 
-	if (!load->stage.temporary)
+	if (!load->sandbox.temporary)
 		return false;
-	if (inspect_open(load->stage.directory, false, &inspect, why, sizeof(why)) < 0) {
+	if (inspect_open(load->sandbox.directory, false, &inspect, why, sizeof(why)) < 0) {
 		bench_say("no figures about memory: %s", why);
 		return false;
 	}
@@ -62,7 +62,7 @@ void memory_print_arena(const char *name, const struct load *load)
 {
 	char path[PATH_MAX + 16];
 
-	snprintf(path, sizeof(path), "%s/arena", load->stage.directory);
+	snprintf(path, sizeof(path), "%s/arena", load->sandbox.directory);
 	figure("bytes", (double)bytes_of(path), 0, "%s.carts_%u.arena_bytes", name, load->carts);
 }
 

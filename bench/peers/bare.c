@@ -138,7 +138,7 @@ static int start(const struct peer_place *place, pid_t *ret_pid)
 	bare.rings = shared(RINGS * sizeof(*bare.rings));
 	bare.rings_taken = shared(sizeof(*bare.rings_taken));
 	if (bare.carts == NULL || bare.rings == NULL || bare.rings_taken == NULL ||
-	    !map_blocks(load->stage.directory)) {
+	    !map_blocks(load->sandbox.directory)) {
 		stop(place);
 		return -ENOMEM;
 	}

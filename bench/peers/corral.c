@@ -15,7 +15,7 @@ static const char *missing(void)
 
 static int start(const struct peer_place *place, pid_t *ret_pid)
 {
-	*ret_pid = place->load->stage.agent;
+	*ret_pid = place->load->sandbox.agent;
 	return 0;
 }
 
@@ -27,7 +27,7 @@ static void stop(const struct peer_place *place)
 static int open_arena(const struct peer_place *place, void **ret_connection)
 {
 	struct corral *corral;
-	int r = corral_open(place->load->stage.directory, CORRAL_CATCH_SIGBUS, &corral);
+	int r = corral_open(place->load->sandbox.directory, CORRAL_CATCH_SIGBUS, &corral);
 
 	*ret_connection = r == 0 ? corral : NULL;
 	return r;
@@ -103,14 +103,14 @@ static int set(void *connection, const struct load_step *step, const struct peer
 
 static void tell(const struct peer_place *place, FILE *stream)
 {
-	const struct stage *stage = &place->load->stage;
+	const struct sandbox *sandbox = &place->load->sandbox;
 
 	fprintf(stream, "Corral %s; ", corral_version());
-	if (stage->agent > 0)
-		fprintf(stream, "corral-agent --dir %s --journal %s", stage->directory,
-			stage->journal);
+	if (sandbox->agent > 0)
+		fprintf(stream, "corral-agent --dir %s --journal %s", sandbox->directory,
+			sandbox->journal);
 	else
-		fprintf(stream, "the agent that runs in %s", stage->directory);
+		fprintf(stream, "the agent that runs in %s", sandbox->directory);
 }
 
 static uint64_t memory(const struct peer_place *place)

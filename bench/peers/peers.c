@@ -215,7 +215,7 @@ static bool measure_all(struct peers *run)
 	return run->lost == 0;
 }
 
-/* -------------------------------------------------------------------- stage */
+/* -------------------------------------------------------------------- sandbox */
 
 /* A short path, for sockets; in memory, if there is room. */
 static bool make_place(struct peers *run)
@@ -241,7 +241,7 @@ static void end_peers(struct peers *run)
 			run->rows[i].peer->close(run->rows[i].connection);
 		run->rows[i].peer->stop(&run->place);
 	}
-	stage_remove_directory(run->place.directory);
+	sandbox_remove_directory(run->place.directory);
 }
 
 /* The first cart, whole. */

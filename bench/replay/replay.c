@@ -66,14 +66,14 @@ static enum bench_exit take_options(int argc, char **argv, struct replay_options
 }
 
 /* No cart of an earlier replay may be in our way. */
-static enum bench_exit look_around(const struct stage *stage, const char *restaurant)
+static enum bench_exit look_around(const struct sandbox *sandbox, const char *restaurant)
 {
 	struct corral_text text = corral_text(restaurant);
 	struct corral_entry row;
 	struct corral *corral;
 	uint64_t cursor = 0;
 	size_t count = 0;
-	int err = corral_open(stage->directory, CORRAL_OBSERVE | CORRAL_CATCH_SIGBUS, &corral);
+	int err = corral_open(sandbox->directory, CORRAL_OBSERVE | CORRAL_CATCH_SIGBUS, &corral);
 
 	if (err < 0) {
 		bench_say("%s", corral_why());
@@ -108,20 +108,20 @@ static void drop_carts(struct corral *corral, struct corral_text restaurant,
 	}
 }
 
-static enum bench_exit read_back(const struct replay_options *options, const struct stage *stage,
-				 struct verdict *verdict)
+static enum bench_exit read_back(const struct replay_options *options,
+				 const struct sandbox *sandbox, struct verdict *verdict)
 {
 	struct corral_text restaurant = corral_text(options->restaurant);
 	enum bench_exit result = BENCH_WRONG;
 	struct corral *corral;
 
-	if (corral_open(stage->directory, CORRAL_OBSERVE | CORRAL_CATCH_SIGBUS, &corral) < 0) {
+	if (corral_open(sandbox->directory, CORRAL_OBSERVE | CORRAL_CATCH_SIGBUS, &corral) < 0) {
 		bench_say("%s", corral_why());
 		return BENCH_NO_ARENA;
 	}
 	if (bench_signal == 0)
 		result = verify_carts(corral, restaurant, options->crew.orders, verdict);
-	if (!options->keep && !stage->temporary)
+	if (!options->keep && !sandbox->temporary)
 		drop_carts(corral, restaurant, options->crew.orders);
 	corral_close(corral);
 	return result;
@@ -156,24 +156,24 @@ static void print_result(const struct verdict *verdict, const struct histogram *
 	putchar('\n');
 }
 
-static enum bench_exit play(struct replay_options *options, struct stage *stage)
+static enum bench_exit play(struct replay_options *options, struct sandbox *sandbox)
 {
 	static struct crew_outcome outcome; /* large */
 	struct verdict verdict;
 	uint64_t start = bench_now_ns();
 	enum bench_exit result, checked;
 
-	result = look_around(stage, options->restaurant);
+	result = look_around(sandbox, options->restaurant);
 	if (result != BENCH_DONE)
 		return result;
-	options->crew.stage = stage;
+	options->crew.sandbox = sandbox;
 	options->crew.restaurant = options->restaurant;
 	result = crew_run(&options->crew, &outcome);
 	if (result == BENCH_DONE)
-		result = stage_await_agent(stage);
+		result = sandbox_await_agent(sandbox);
 	if (bench_signal == 0)
 		print_events(options, &outcome, bench_now_ns() - start);
-	checked = read_back(options, stage, &verdict);
+	checked = read_back(options, sandbox, &verdict);
 	if (checked != BENCH_DONE || bench_signal != 0)
 		return checked;
 	print_result(&verdict, &outcome.adds);
@@ -187,7 +187,7 @@ enum bench_exit replay_run(int argc, char **argv)
 	struct replay_options options = { .crew = { .workers = WORKERS, .seed = bench_now_ns() } };
 	char restaurant[32];
 	struct orders orders;
-	struct stage stage;
+	struct sandbox sandbox;
 	enum bench_exit result;
 	uint32_t carts;
 	bool go;
@@ -203,12 +203,12 @@ enum bench_exit replay_run(int argc, char **argv)
 	options.crew.orders = &orders;
 	carts = orders.order_count * 2 > CARTS_MIN ? orders.order_count * 2 : CARTS_MIN;
 	bench_catch_signals();
-	result = stage_open(&stage, options.directory,
-			    ARENA_BYTES + (uint64_t)orders.line_count * LINE_BYTES, carts,
-			    options.crew.agent_restarts > 0);
+	result = sandbox_open(&sandbox, options.directory,
+			      ARENA_BYTES + (uint64_t)orders.line_count * LINE_BYTES, carts,
+			      options.crew.agent_restarts > 0);
 	if (result == BENCH_DONE) {
-		result = play(&options, &stage);
-		stage_close(&stage);
+		result = play(&options, &sandbox);
+		sandbox_close(&sandbox);
 	}
 	orders_free(&orders);
 	bench_die_of_signal();

@@ -34,7 +34,7 @@
 struct crew {
 	const struct crew_settings *settings;
 	struct crew_outcome *outcome;
-	struct stage *stage;
+	struct sandbox *sandbox;
 	struct seat *seats;
 	struct pollfd *polls;
 	struct schedule schedule;
@@ -149,7 +149,7 @@ static void take_answer(struct crew *crew, const struct wire_answer *answer)
 
 static enum bench_exit fill_seat(struct crew *crew, struct seat *seat)
 {
-	int err = seat_start(seat, crew->stage->directory, crew->settings->restaurant,
+	int err = seat_start(seat, crew->sandbox->directory, crew->settings->restaurant,
 			     crew->settings->orders->fd);
 
 	if (err == 0)
@@ -208,7 +208,7 @@ static int can_happen(const struct crew *crew, const struct event *event)
 	case EVENT_KILL:
 		return crew->seats[event->seat].state == SEAT_READY;
 	case EVENT_AGENT_KILL:
-		return stage_agent_ready(crew->stage);
+		return sandbox_agent_ready(crew->sandbox);
 	default:
 		return 1;
 	}
@@ -244,11 +244,11 @@ static enum bench_exit happen(struct crew *crew, const struct event *event)
 		crew->outcome->killed++;
 		break;
 	case EVENT_AGENT_KILL:
-		stage_kill_agent(crew->stage);
+		sandbox_kill_agent(crew->sandbox);
 		crew->outcome->agent_kills++;
 		break;
 	case EVENT_AGENT_START:
-		return stage_start_agent(crew->stage);
+		return sandbox_start_agent(crew->sandbox);
 	}
 	return BENCH_DONE;
 }
@@ -355,7 +355,7 @@ enum bench_exit crew_run(const struct crew_settings *settings, struct crew_outco
 {
 	struct crew crew = { .settings = settings,
 			     .outcome = ret_outcome,
-			     .stage = settings->stage,
+			     .sandbox = settings->sandbox,
 			     .random = settings->seed,
 			     .line_count = settings->orders->line_count };
 	enum bench_exit result = BENCH_DONE;

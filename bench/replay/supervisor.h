@@ -12,7 +12,7 @@
 
 #include "harness/bench.h"
 #include "harness/histogram.h"
-#include "harness/stage.h"
+#include "harness/sandbox.h"
 #include "orders.h"
 
 #define CREW_WORKERS_MAX 256u
@@ -21,7 +21,7 @@
 struct crew_settings {
 	const struct orders *orders;
 	const char *restaurant;
-	struct stage *stage;
+	struct sandbox *sandbox;
 	uint32_t workers;
 	uint32_t deploys; /* of each worker */
 	uint32_t agent_restarts;

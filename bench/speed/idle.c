@@ -75,16 +75,16 @@ static enum bench_exit idle_one(const struct measure *measure, struct load *load
 {
 	struct usage before, after;
 
-	if (load->stage.agent == 0) {
+	if (load->sandbox.agent == 0) {
 		bench_say("an agent that I did not start runs there: I measure only mine");
 		return BENCH_USAGE;
 	}
 	wait_ns(SETTLE_NS);
-	bool good = look(load->stage.agent, &before);
+	bool good = look(load->sandbox.agent, &before);
 	wait_ns(measure->ms * 1000000ull);
 	if (bench_signal != 0)
 		return BENCH_DONE;
-	if (!good || !look(load->stage.agent, &after)) {
+	if (!good || !look(load->sandbox.agent, &after)) {
 		bench_say("cannot read the agent's figures in /proc");
 		return BENCH_NO_AGENT;
 	}

@@ -59,7 +59,8 @@ static uint64_t agent_cpu_ns(const struct load *load)
 	struct timespec used;
 	clockid_t clock;
 
-	if (clock_getcpuclockid(load->stage.agent, &clock) != 0 || clock_gettime(clock, &used) != 0)
+	if (clock_getcpuclockid(load->sandbox.agent, &clock) != 0 ||
+	    clock_gettime(clock, &used) != 0)
 		return 0;
 	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
@@ -235,7 +236,7 @@ static enum bench_exit with_carts(struct journal_bench *bench, uint32_t carts)
 	result = load_open_on_disk(&bench->loads[ON], bench->directory, carts, bench->bytes,
 				   bench->interval_ms);
 	if (result == BENCH_DONE) {
-		stage_print_place(&bench->loads[ON].stage, stdout);
+		sandbox_print_place(&bench->loads[ON].sandbox, stdout);
 		for (uint32_t i = 0;
 		     i < bench->worker_count && result == BENCH_DONE && bench_signal == 0; i++) {
 			result = with_workers(bench, bench->workers[i]);

@@ -75,7 +75,7 @@ static void look_at_memory(struct recovery *recovery)
 	char path[64], line[256];
 	unsigned long long kb;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", recovery->load.stage.agent);
+	snprintf(path, sizeof(path), "/proc/%d/status", recovery->load.sandbox.agent);
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
 		return;
@@ -90,7 +90,7 @@ static void look_at_cpu(struct recovery *recovery)
 	struct timespec used = { 0 };
 	clockid_t clock;
 
-	if (clock_getcpuclockid(recovery->load.stage.agent, &clock) == 0)
+	if (clock_getcpuclockid(recovery->load.sandbox.agent, &clock) == 0)
 		(void)clock_gettime(clock, &used);
 	recovery->cpu_ns = (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
 }
@@ -98,20 +98,23 @@ static void look_at_cpu(struct recovery *recovery)
 /* Nanoseconds from before its start until it says that it is ready; 0: it did not (complains). */
 static uint64_t start_agent(struct recovery *recovery)
 {
-	struct stage *stage = &recovery->load.stage;
-	char *argv[] = { stage->agent_path, "--dir", stage->directory, "--journal", "1s", NULL };
-	struct child_plan plan = {
-		.path = stage->agent_path, .argv = argv, .keep = { -1, -1 }, .output = stage->log
+	struct sandbox *sandbox = &recovery->load.sandbox;
+	char *argv[] = {
+		sandbox->agent_path, "--dir", sandbox->directory, "--journal", "1s", NULL
 	};
+	struct child_plan plan = { .path = sandbox->agent_path,
+				   .argv = argv,
+				   .keep = { -1, -1 },
+				   .output = sandbox->log };
 	char word[64];
 
 	while (recv(recovery->notify_fd, word, sizeof(word), MSG_DONTWAIT) >= 0)
 		; /* of those before it */
 	uint64_t start_ns = bench_now_ns();
-	stage->agent = child_start(&plan);
-	if (stage->agent < 0) {
-		bench_say("cannot start %s: %s", stage->agent_path, strerror(-stage->agent));
-		stage->agent = 0;
+	sandbox->agent = child_start(&plan);
+	if (sandbox->agent < 0) {
+		bench_say("cannot start %s: %s", sandbox->agent_path, strerror(-sandbox->agent));
+		sandbox->agent = 0;
 		return 0;
 	}
 	while (bench_now_ns() - start_ns < READY_MS * 1000000ull && bench_signal == 0) {
@@ -121,7 +124,7 @@ static uint64_t start_agent(struct recovery *recovery)
 			look_at_cpu(recovery);
 			return max_u64(1, ns);
 		}
-		if (stage_agent_gone(stage))
+		if (sandbox_agent_gone(sandbox))
 			return 0;
 		look_at_memory(recovery);
 	}
@@ -141,7 +144,7 @@ static int64_t each_file(const struct recovery *recovery, int64_t (*one)(int fd)
 	struct dirent *entry;
 	int64_t all = 0;
 
-	snprintf(path, sizeof(path), "%s/journal", recovery->load.stage.directory);
+	snprintf(path, sizeof(path), "%s/journal", recovery->load.sandbox.directory);
 	DIR *dir = opendir(path);
 	if (dir == NULL)
 		return -errno;
@@ -204,7 +207,7 @@ static enum bench_exit add_up_carts(const struct recovery *recovery, struct sums
 	int r = 0;
 
 	*ret_sums = (struct sums){ 0 };
-	if (corral_open(recovery->load.stage.directory, CORRAL_OBSERVE, &corral) < 0) {
+	if (corral_open(recovery->load.sandbox.directory, CORRAL_OBSERVE, &corral) < 0) {
 		bench_say("%s", corral_why());
 		return BENCH_NO_ARENA;
 	}
@@ -221,13 +224,13 @@ static enum bench_exit add_up_carts(const struct recovery *recovery, struct sums
 /* An agent writes a journal of what is there, and ends. */
 static enum bench_exit write_journal(struct recovery *recovery)
 {
-	struct stage *stage = &recovery->load.stage;
+	struct sandbox *sandbox = &recovery->load.sandbox;
 
-	stage_stop_agent(stage);
+	sandbox_stop_agent(sandbox);
 	if (start_agent(recovery) == 0)
 		return BENCH_NO_AGENT;
 	int r = corral_sync(recovery->load.corral);
-	stage_stop_agent(stage);
+	sandbox_stop_agent(sandbox);
 	if (r < 0)
 		bench_say("the journal was not written: %s", corral_strerror(r));
 	return r < 0 ? BENCH_WRONG : BENCH_DONE;
@@ -237,7 +240,7 @@ static bool take_arena_away(const struct recovery *recovery)
 {
 	char path[PATH_MAX + 16];
 
-	snprintf(path, sizeof(path), "%s/arena", recovery->load.stage.directory);
+	snprintf(path, sizeof(path), "%s/arena", recovery->load.sandbox.directory);
 	if (unlink(path) == 0)
 		return true;
 	bench_say("cannot remove %s: %s", path, strerror(errno));
@@ -256,7 +259,7 @@ static enum bench_exit warm_restarts(struct recovery *recovery)
 	uint64_t ns[WARM_STARTS];
 
 	for (uint32_t i = 0; i < WARM_STARTS; i++) {
-		stage_stop_agent(&recovery->load.stage);
+		sandbox_stop_agent(&recovery->load.sandbox);
 		ns[i] = start_agent(recovery);
 		if (ns[i] == 0)
 			return BENCH_NO_AGENT;
@@ -364,7 +367,7 @@ enum bench_exit recovery_run(int argc, char **argv)
 		result = measure(&recovery);
 		load_close(&recovery.load);
 	}
-	stage_remove_directory(path);
+	sandbox_remove_directory(path);
 	close(recovery.notify_fd);
 	bench_die_of_signal();
 	return result;

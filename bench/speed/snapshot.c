@@ -52,13 +52,13 @@ struct snapshot_bench {
 
 static enum bench_exit one_snapshot(struct snapshot_bench *bench)
 {
-	char *argv[] = { bench->tool, "--dir",     bench->load.stage.directory,
+	char *argv[] = { bench->tool, "--dir",     bench->load.sandbox.directory,
 			 "snapshot",  bench->file, NULL };
 	uint64_t start = bench_now_ns();
 	pid_t pid = child_start(&(struct child_plan){ .path = bench->tool,
 						      .argv = argv,
 						      .keep = { -1, -1 },
-						      .output = bench->load.stage.log });
+						      .output = bench->load.sandbox.log });
 	int status = 0;
 
 	if (pid < 0) {
@@ -210,8 +210,8 @@ static enum bench_exit with_carts(struct snapshot_bench *bench, uint32_t carts)
 
 	if (result != BENCH_DONE)
 		return result;
-	stage_print_place(&bench->load.stage, stdout);
-	snprintf(bench->file, sizeof(bench->file), "%s/snapshot", bench->load.stage.directory);
+	sandbox_print_place(&bench->load.sandbox, stdout);
+	snprintf(bench->file, sizeof(bench->file), "%s/snapshot", bench->load.sandbox.directory);
 	result = work(bench);
 	if (result == BENCH_DONE && bench_signal == 0)
 		memory_print_arena("snapshot", &bench->load);

@@ -116,7 +116,7 @@ enum bench_exit sync_bench_run(int argc, char **argv)
 	result = load_open_on_disk(&bench.load, bench.directory, bench.carts, bench.bytes,
 				   bench.interval_ms);
 	if (result == BENCH_DONE) {
-		stage_print_place(&bench.load.stage, stdout);
+		sandbox_print_place(&bench.load.sandbox, stdout);
 		for (uint32_t i = 0;
 		     i < bench.worker_count && result == BENCH_DONE && bench_signal == 0; i++) {
 			result = with_workers(&bench, bench.workers[i]);

@@ -101,7 +101,7 @@ static enum bench_exit measure(struct takeover *takeover)
 
 	load_step_at(0, &step);
 	takeover->key = load_key(&step);
-	stage_stop_agent(&takeover->load.stage);
+	sandbox_stop_agent(&takeover->load.sandbox);
 	bench_print_machine(stdout);
 	for (uint32_t i = 0; i < takeover->rounds && r == 0 && bench_signal == 0; i++) {
 		r = one_round(takeover, true, &takeover->held);

@@ -58,7 +58,7 @@ static void start(struct storm_crowd *crowd, uint32_t seat)
 	struct storm_place *place = &crowd->places[seat];
 	struct storm_birth birth = { .board = crowd->lives->board,
 				     .corral = chance(crowd, 2) ? crowd->lives->corral : NULL,
-				     .directory = crowd->stage->directory,
+				     .directory = crowd->sandbox->directory,
 				     .seat = seat,
 				     .threads = chance(crowd, 4) ? 2 : 1,
 				     .patience_ms =
@@ -248,17 +248,17 @@ static void strike(struct storm_crowd *crowd)
 
 static bool strike_agent(struct storm_crowd *crowd, uint64_t now)
 {
-	if (stage_agent_gone(crowd->stage))
+	if (sandbox_agent_gone(crowd->sandbox))
 		crowd->crashes++;
 	if (!crowd->kill_agent || now < crowd->agent_ns)
 		return false;
-	if (crowd->stage->agent != 0) {
-		stage_kill_agent(crowd->stage);
+	if (crowd->sandbox->agent != 0) {
+		sandbox_kill_agent(crowd->sandbox);
 		crowd->agent_kills++;
 		crowd->agent_ns =
 			now + within(crowd, chance(crowd, 4) ? AGENT_AWAY_NS : AGENT_BACK_NS);
 	} else {
-		(void)stage_start_agent(crowd->stage);
+		(void)sandbox_start_agent(crowd->sandbox);
 		crowd->agent_ns = now + within(crowd, 2 * (uint64_t)AGENT_DIES_NS);
 	}
 	return true;

@@ -10,7 +10,7 @@
 #ifndef CORRAL_BENCH_STORM_CROWD_H
 #define CORRAL_BENCH_STORM_CROWD_H
 
-#include "harness/stage.h"
+#include "harness/sandbox.h"
 #include "rounds.h"
 
 enum storm_seat_state { STORM_EMPTY, STORM_LIVING, STORM_STOPPED, STORM_DYING, STORM_LEAVING };
@@ -25,7 +25,7 @@ struct storm_place {
 
 struct storm_crowd {
 	struct storm_lives *lives;
-	struct stage *stage;
+	struct sandbox *sandbox;
 	uint32_t workers;
 	uint64_t kill_every_ns;
 	bool kill_agent;

@@ -44,7 +44,7 @@ struct storm_options {
 
 struct storm {
 	const struct storm_options *options;
-	struct stage *stage;
+	struct sandbox *sandbox;
 	struct storm_lives lives;
 	struct storm_crowd crowd;
 	uint64_t took_ns;
@@ -84,13 +84,13 @@ static void tell_fault(void *context, const char *line)
 }
 
 /* What is in the arena. 0 or -errno; complains. */
-static int take_stock(const struct stage *stage, struct inspect_totals *ret_totals,
+static int take_stock(const struct sandbox *sandbox, struct inspect_totals *ret_totals,
 		      uint64_t *ret_faults)
 {
 	char why[ARENA_WHY_BYTES];
 	struct inspect *inspect;
 	bool quiet;
-	int err = inspect_open(stage->directory, false, &inspect, why, sizeof(why));
+	int err = inspect_open(sandbox->directory, false, &inspect, why, sizeof(why));
 
 	if (err < 0) {
 		bench_say("%s", why);
@@ -104,17 +104,17 @@ static int take_stock(const struct stage *stage, struct inspect_totals *ret_tota
 }
 
 /* The base line is an arena without carts. */
-static enum bench_exit look_around(const struct stage *stage)
+static enum bench_exit look_around(const struct sandbox *sandbox)
 {
 	struct inspect_totals totals;
 	uint64_t faults;
 
-	if (take_stock(stage, &totals, &faults) < 0 || faults > 0)
+	if (take_stock(sandbox, &totals, &faults) < 0 || faults > 0)
 		return BENCH_NO_ARENA;
 	if (totals.slots_used == 0)
 		return BENCH_DONE;
 	bench_say("there are carts in %s already; a storm needs an arena of its own",
-		  stage->directory);
+		  sandbox->directory);
 	return BENCH_USAGE;
 }
 
@@ -139,11 +139,11 @@ static enum bench_exit clear_away(struct storm *storm)
 	struct inspect_totals totals;
 	uint64_t faults = 0;
 
-	stage_stop_agent(storm->stage);
+	sandbox_stop_agent(storm->sandbox);
 	reclaim(storm);
 	corral_close(storm->lives.corral);
 	storm->lives.corral = NULL;
-	if (take_stock(storm->stage, &totals, &faults) < 0)
+	if (take_stock(storm->sandbox, &totals, &faults) < 0)
 		return BENCH_NO_ARENA;
 	storm->leaked =
 		totals.live_bytes + totals.cached_bytes + totals.retired_bytes + totals.lost_bytes;
@@ -271,11 +271,11 @@ static enum bench_exit print_result(const struct storm *storm)
 
 static enum bench_exit play(struct storm *storm)
 {
-	enum bench_exit result = look_around(storm->stage);
+	enum bench_exit result = look_around(storm->sandbox);
 
 	if (result != BENCH_DONE)
 		return result;
-	if (corral_open(storm->stage->directory, CORRAL_CATCH_SIGBUS, &storm->lives.corral) < 0) {
+	if (corral_open(storm->sandbox->directory, CORRAL_CATCH_SIGBUS, &storm->lives.corral) < 0) {
 		bench_say("%s", corral_why());
 		return BENCH_NO_ARENA;
 	}
@@ -309,41 +309,41 @@ static enum bench_exit close_history(const struct storm_options *options, struct
 	return wrong ? BENCH_WRONG : BENCH_DONE;
 }
 
-static void prepare(struct storm *storm, const struct storm_options *options, struct stage *stage,
-		    struct storm_board *board)
+static void prepare(struct storm *storm, const struct storm_options *options,
+		    struct sandbox *sandbox, struct storm_board *board)
 {
 	uint64_t random = options->seed;
 
 	storm->options = options;
-	storm->stage = stage;
+	storm->sandbox = sandbox;
 	storm->lives.board = board;
 	storm->lives.workers = options->workers;
 	storm->lives.random = bench_random(&random);
 	storm->crowd = (struct storm_crowd){ .lives = &storm->lives,
-					     .stage = stage,
+					     .sandbox = sandbox,
 					     .workers = options->workers,
 					     .kill_every_ns = options->kill_every_ms * 1000000ull,
 					     .kill_agent = options->kill_agent,
 					     .random = bench_random(&random) };
 }
 
-/* On its stage, from the opening to the end. */
+/* On its sandbox, from the opening to the end. */
 static enum bench_exit perform(const struct storm_options *options, struct storm *storm,
 			       struct storm_board *board)
 {
-	struct stage stage;
+	struct sandbox sandbox;
 	enum bench_exit result, written;
 
-	prepare(storm, options, &stage, board);
+	prepare(storm, options, &sandbox, board);
 	result = open_history(options, storm);
 	if (result != BENCH_DONE)
 		return result;
 	bench_catch_signals();
-	result = stage_open(&stage, options->directory, ARENA_BYTES, CARTS_MAX, true);
+	result = sandbox_open(&sandbox, options->directory, ARENA_BYTES, CARTS_MAX, true);
 	if (result == BENCH_DONE) {
 		result = play(storm);
 		corral_close(storm->lives.corral);
-		stage_close(&stage);
+		sandbox_close(&sandbox);
 	}
 	written = close_history(options, storm);
 	return result == BENCH_DONE ? written : result;
