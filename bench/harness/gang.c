@@ -35,12 +35,12 @@ enum phase { REST, WARM, MEASURE, END };
 #define PHASE_MASK ((1u << PHASE_BITS) - 1)
 #define LOAD_MASK ((1u << LOAD_BITS) - 1)
 
-static_assert(GANG_LOADS_MAX <= 1u << LOAD_BITS, "or an order cannot name the load");
+static_assert(GANG_DATASETS_MAX <= 1u << LOAD_BITS, "or an order cannot name the data set");
 
 struct worker {         /* W: the worker. R: the parent, while it rests */
 	uint32_t rests; /* the order by which it does */
 	int32_t err;
-	uint64_t changes[GANG_LOADS_MAX];
+	uint64_t changes[GANG_DATASETS_MAX];
 	uint64_t cpu_ns;
 	uint64_t faults;
 	struct histogram calls;
@@ -48,7 +48,7 @@ struct worker {         /* W: the worker. R: the parent, while it rests */
 } __attribute__((aligned(4096)));
 
 struct gang_board {
-	uint32_t order; /* W: the parent. number, load, phase */
+	uint32_t order; /* W: the parent. number, dataset, phase */
 	struct worker workers[GANG_WORKERS_MAX];
 };
 
@@ -66,7 +66,7 @@ void gang_sleep(uint64_t ns)
 struct work {
 	const struct gang *gang;
 	struct worker *me;
-	struct load_item item;
+	struct dataset_item item;
 	uint32_t at;
 	uint64_t spins; /* nothing, for as long as a call */
 };
@@ -77,22 +77,22 @@ static void do_nothing(uint64_t spins)
 		spin_pause();
 }
 
-static int add_one(struct work *work, uint32_t load)
+static int add_one(struct work *work, uint32_t dataset)
 {
-	struct corral *corral = work->gang->loads[load]->corral;
-	struct corral_key key = load_key(&work->gang->steps[work->at]);
+	struct corral *corral = work->gang->datasets[dataset]->corral;
+	struct corral_key key = dataset_key(&work->gang->steps[work->at]);
 	int r;
 
 	work->at = (work->at + 1) & (work->gang->step_count - 1);
 	r = corral_add(corral, &key, &work->item.item, NULL, NULL);
 	if (r == -ERANGE) /* its quantity is as large as may be */
 		r = corral_set_quantity(corral, &key, 1, 1, NULL, NULL);
-	work->me->changes[load] += r == 0;
+	work->me->changes[dataset] += r == 0;
 	return r;
 }
 
 /* How much of nothing takes as long as a call: the median of some trials. */
-static int calibrate(struct work *work, uint32_t load)
+static int calibrate(struct work *work, uint32_t dataset)
 {
 	double ratios[TRIALS];
 
@@ -100,7 +100,7 @@ static int calibrate(struct work *work, uint32_t load)
 		uint64_t start = bench_now_ns(), middle;
 
 		for (uint32_t i = 0; i < TRIAL_CALLS; i++) {
-			int r = add_one(work, load);
+			int r = add_one(work, dataset);
 
 			if (r < 0)
 				return r;
@@ -130,17 +130,17 @@ static int work_on(struct work *work, uint32_t order)
 {
 	const uint32_t *current = &work->gang->board->order;
 	enum gang_work kind = work->gang->work;
-	uint32_t load = order >> PHASE_BITS & LOAD_MASK;
+	uint32_t dataset = order >> PHASE_BITS & LOAD_MASK;
 	bool measured = (order & PHASE_MASK) == MEASURE;
 	struct worker *me = work->me;
 	uint64_t before = bench_now_ns(), after;
 	int r = 0;
 
 	while (r == 0 && load_relaxed(current) == order) { /* relaxed: soon is enough */
-		r = add_one(work, load);
+		r = add_one(work, dataset);
 		if (r == 0 && kind == GANG_ADD_AND_SYNC) {
 			before = bench_now_ns();
-			r = corral_sync(work->gang->loads[load]->corral);
+			r = corral_sync(work->gang->datasets[dataset]->corral);
 		}
 		after = bench_now_ns();
 		if (measured && r == 0)
@@ -201,20 +201,20 @@ static _Noreturn void live(const struct gang *gang, uint32_t number, pid_t paren
 	work = (struct work){ .gang = gang,
 			      .me = &gang->board->workers[number],
 			      .at = gang->step_count / gang->workers * number };
-	load_item_at(0, &work.item);
+	dataset_item_at(0, &work.item);
 	r = obey(&work);
-	for (uint32_t i = 0; i < GANG_LOADS_MAX && gang->loads[i] != NULL; i++)
-		corral_close(gang->loads[i]->corral);
+	for (uint32_t i = 0; i < GANG_DATASETS_MAX && gang->datasets[i] != NULL; i++)
+		corral_close(gang->datasets[i]->corral);
 	_exit(r < 0 ? BENCH_WRONG : BENCH_DONE);
 }
 
 /* ------------------------------------------------------------------ parent */
 
-static void give_order(struct gang *gang, enum phase phase, uint32_t load)
+static void give_order(struct gang *gang, enum phase phase, uint32_t dataset)
 {
 	uint32_t number = ++gang->orders;
 
-	store_release(&gang->board->order, (number << LOAD_BITS | load) << PHASE_BITS | phase);
+	store_release(&gang->board->order, (number << LOAD_BITS | dataset) << PHASE_BITS | phase);
 }
 
 /* Has one ended, which it should not? */
@@ -256,17 +256,17 @@ static enum bench_exit await_rest(struct gang *gang)
 	return BENCH_DONE;
 }
 
-enum bench_exit gang_open(struct gang *gang, const struct load *const *loads, uint32_t load_count,
-			  uint32_t workers, enum gang_work work)
+enum bench_exit gang_open(struct gang *gang, const struct dataset *const *datasets,
+			  uint32_t dataset_count, uint32_t workers, enum gang_work work)
 {
 	pid_t parent = getpid();
 
-	assert(load_count <= GANG_LOADS_MAX && workers <= GANG_WORKERS_MAX);
+	assert(dataset_count <= GANG_DATASETS_MAX && workers <= GANG_WORKERS_MAX);
 	*gang = (struct gang){ .work = work };
-	for (uint32_t i = 0; i < load_count; i++)
-		gang->loads[i] = loads[i];
-	gang->step_count = load_steps(loads[0], STEPS_MAX);
-	gang->steps = load_walk(loads[0], gang->step_count, 1);
+	for (uint32_t i = 0; i < dataset_count; i++)
+		gang->datasets[i] = datasets[i];
+	gang->step_count = dataset_steps(datasets[0], STEPS_MAX);
+	gang->steps = dataset_walk(datasets[0], gang->step_count, 1);
 	gang->board = mmap(NULL, sizeof(*gang->board), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (gang->steps == NULL || gang->board == MAP_FAILED) {
@@ -292,16 +292,16 @@ enum bench_exit gang_open(struct gang *gang, const struct load *const *loads, ui
 	return BENCH_DONE;
 }
 
-enum bench_exit gang_begin(struct gang *gang, uint32_t load, uint64_t warm_ns)
+enum bench_exit gang_begin(struct gang *gang, uint32_t dataset, uint64_t warm_ns)
 {
 	enum bench_exit result = await_rest(gang);
 
 	if (result != BENCH_DONE)
 		return result;
-	give_order(gang, WARM, load);
+	give_order(gang, WARM, dataset);
 	gang_sleep(warm_ns);
 	gang->began_ns = bench_now_ns();
-	give_order(gang, MEASURE, load);
+	give_order(gang, MEASURE, dataset);
 	return BENCH_DONE;
 }
 
@@ -322,10 +322,10 @@ enum bench_exit gang_finish(struct gang *gang, struct gang_window *ret_window)
 	return result;
 }
 
-enum bench_exit gang_run(struct gang *gang, uint32_t load, uint64_t warm_ns, uint64_t ns,
+enum bench_exit gang_run(struct gang *gang, uint32_t dataset, uint64_t warm_ns, uint64_t ns,
 			 struct gang_window *ret_window)
 {
-	enum bench_exit result = gang_begin(gang, load, warm_ns);
+	enum bench_exit result = gang_begin(gang, dataset, warm_ns);
 
 	if (result != BENCH_DONE)
 		return result;
@@ -333,12 +333,12 @@ enum bench_exit gang_run(struct gang *gang, uint32_t load, uint64_t warm_ns, uin
 	return gang_finish(gang, ret_window);
 }
 
-uint64_t gang_changes(const struct gang *gang, uint32_t load)
+uint64_t gang_changes(const struct gang *gang, uint32_t dataset)
 {
 	uint64_t changes = 0;
 
 	for (uint32_t i = 0; i < gang->workers; i++)
-		changes += gang->board->workers[i].changes[load];
+		changes += gang->board->workers[i].changes[dataset];
 	return changes;
 }
 
@@ -363,11 +363,11 @@ enum bench_exit gang_close(struct gang *gang)
 	return result;
 }
 
-enum bench_exit gang_count(const struct gang *gang, uint32_t load, const char *prefix,
+enum bench_exit gang_count(const struct gang *gang, uint32_t dataset, const char *prefix,
 			   uint64_t versions)
 {
-	uint64_t now = 0, changes = gang_changes(gang, load);
-	int r = load_versions(gang->loads[load], &now);
+	uint64_t now = 0, changes = gang_changes(gang, dataset);
+	int r = dataset_versions(gang->datasets[dataset], &now);
 
 	if (r < 0) {
 		bench_say("a cart cannot be read: %s", corral_strerror(r));

@@ -16,11 +16,11 @@
 
 #include <sys/types.h>
 
+#include "dataset.h"
 #include "histogram.h"
-#include "load.h"
 
 #define GANG_WORKERS_MAX 64u
-#define GANG_LOADS_MAX 2u
+#define GANG_DATASETS_MAX 2u
 
 enum gang_work {
 	GANG_ADD,             /* corral_add() of an item that the cart has */
@@ -40,41 +40,41 @@ struct gang_board;
 
 struct gang {
 	struct gang_board *board;
-	const struct load *loads[GANG_LOADS_MAX];
+	const struct dataset *datasets[GANG_DATASETS_MAX];
 	enum gang_work work;
 	uint32_t workers;
 	pid_t pids[GANG_WORKERS_MAX];
-	struct load_step *steps;
+	struct dataset_step *steps;
 	uint32_t step_count; /* a power of two */
 	uint32_t orders;
 	uint64_t began_ns;
 };
 
 /*
- * Start the workers; they rest. loads: of the same number of carts. All of these complain
+ * Start the workers; they rest. datasets: of the same number of carts. All of these complain
  * themselves.
  */
-enum bench_exit gang_open(struct gang *gang, const struct load *const *loads, uint32_t load_count,
-			  uint32_t workers, enum gang_work work);
+enum bench_exit gang_open(struct gang *gang, const struct dataset *const *datasets,
+			  uint32_t dataset_count, uint32_t workers, enum gang_work work);
 
-/* Work on this load: for warm_ns, then the window begins; it ends, and all rest. */
-enum bench_exit gang_begin(struct gang *gang, uint32_t load, uint64_t warm_ns);
+/* Work on this data set: for warm_ns, then the window begins; it ends, and all rest. */
+enum bench_exit gang_begin(struct gang *gang, uint32_t dataset, uint64_t warm_ns);
 enum bench_exit gang_finish(struct gang *gang, struct gang_window *ret_window);
 /* Both, with a window of so long. */
-enum bench_exit gang_run(struct gang *gang, uint32_t load, uint64_t warm_ns, uint64_t ns,
+enum bench_exit gang_run(struct gang *gang, uint32_t dataset, uint64_t warm_ns, uint64_t ns,
 			 struct gang_window *ret_window);
 
-/* Changes of this load's carts that were acknowledged, in windows and before them. */
-uint64_t gang_changes(const struct gang *gang, uint32_t load);
+/* Changes of this data set's carts that were acknowledged, in windows and before them. */
+uint64_t gang_changes(const struct gang *gang, uint32_t dataset);
 
 /* End the workers. */
 enum bench_exit gang_close(struct gang *gang);
 
 /*
  * Each acknowledged change is a version of some cart: are there as many? versions: the sum before
- * the work, see load_versions(). Prints both, as PREFIXchanges and PREFIXnew_versions.
+ * the work, see dataset_versions(). Prints both, as PREFIXchanges and PREFIXnew_versions.
  */
-enum bench_exit gang_count(const struct gang *gang, uint32_t load, const char *prefix,
+enum bench_exit gang_count(const struct gang *gang, uint32_t dataset, const char *prefix,
 			   uint64_t versions);
 
 /* Sleep, unless a signal came. */

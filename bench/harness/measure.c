@@ -38,11 +38,11 @@ static enum bench_exit take_options(int argc, char **argv, uint32_t accepts,
 
 enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc, char **argv,
 			    enum bench_exit (*one)(const struct measure *measure,
-						   struct load *load))
+						   struct dataset *dataset))
 {
 	bool go;
 	enum bench_exit result = take_options(argc, argv, accepts, measure, &go);
-	struct load load;
+	struct dataset dataset;
 
 	if (!go)
 		return result;
@@ -51,14 +51,16 @@ enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc,
 	for (uint32_t i = 0; i < measure->count_count && result == BENCH_DONE && bench_signal == 0;
 	     i++) {
 		fflush(stdout);
-		result = load_open(&load, measure->directory, measure->counts[i], measure->bytes);
+		result = dataset_open(&dataset, measure->directory, measure->counts[i],
+				      measure->bytes);
 		if (result != BENCH_DONE)
 			break;
-		measure_print(measure->name, load.carts, "cart_bytes", "bytes", load.cart_bytes, 0);
-		result = one(measure, &load);
+		measure_print(measure->name, dataset.carts, "cart_bytes", "bytes",
+			      dataset.cart_bytes, 0);
+		result = one(measure, &dataset);
 		if (result == BENCH_DONE && bench_signal == 0)
-			memory_print_arena(measure->name, &load);
-		load_close(&load);
+			memory_print_arena(measure->name, &dataset);
+		dataset_close(&dataset);
 	}
 	if (!figures_end() && result == BENCH_DONE)
 		result = BENCH_WRONG;

@@ -10,14 +10,14 @@
 #ifndef CORRAL_BENCH_MEASURE_H
 #define CORRAL_BENCH_MEASURE_H
 
+#include "dataset.h"
 #include "figures.h"
-#include "load.h"
 #include "options.h"
 
 #define MEASURE_COUNTS_MAX OPTIONS_LIST_MAX
 #define MEASURE_CARTS_MAX 4000000u
 #define MEASURE_BYTES_MIN 512u
-#define MEASURE_BYTES_MAX LOAD_CART_BYTES_MAX
+#define MEASURE_BYTES_MAX DATASET_CART_BYTES_MAX
 #define MEASURE_SECONDS_MAX 60u
 #define MEASURE_WORKERS_MAX 64u
 #define MEASURE_ROUNDS_MIN 5u
@@ -49,7 +49,7 @@ struct measure {
  */
 enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc, char **argv,
 			    enum bench_exit (*one)(const struct measure *measure,
-						   struct load *load));
+						   struct dataset *dataset));
 #define MEASURE_DEFAULT(benchmark)                                                                 \
 	{                                                                                          \
 		.name = (benchmark), .counts = { 100, 10000, 200000 }, .count_count = 3,           \

@@ -14,15 +14,15 @@
 
 #define BLOCK_BYTES 512u /* of st_blocks */
 
-bool memory_of_carts(const struct load *load, double *ret_given_bytes, double *ret_cart_bytes)
+bool memory_of_carts(const struct dataset *dataset, double *ret_given_bytes, double *ret_cart_bytes)
 {
 	struct inspect_totals totals;
 	struct inspect *inspect;
 	char why[512];
 
-	if (!load->sandbox.temporary)
+	if (!dataset->sandbox.temporary)
 		return false;
-	if (inspect_open(load->sandbox.directory, false, &inspect, why, sizeof(why)) < 0) {
+	if (inspect_open(dataset->sandbox.directory, false, &inspect, why, sizeof(why)) < 0) {
 		bench_say("no figures about memory: %s", why);
 		return false;
 	}
@@ -38,15 +38,16 @@ bool memory_of_carts(const struct load *load, double *ret_given_bytes, double *r
 	return good;
 }
 
-void memory_print_carts(const struct load *load)
+void memory_print_carts(const struct dataset *dataset)
 {
 	double given, carts;
 
-	if (!memory_of_carts(load, &given, &carts))
+	if (!memory_of_carts(dataset, &given, &carts))
 		return;
-	figure("bytes", carts, 0, "memory.carts_%u.cart_bytes", load->carts);
-	figure("bytes", given, 0, "memory.carts_%u.given_bytes", load->carts);
-	figure("%", 100 * (given / carts - 1), 1, "memory.carts_%u.overhead_percent", load->carts);
+	figure("bytes", carts, 0, "memory.carts_%u.cart_bytes", dataset->carts);
+	figure("bytes", given, 0, "memory.carts_%u.given_bytes", dataset->carts);
+	figure("%", 100 * (given / carts - 1), 1, "memory.carts_%u.overhead_percent",
+	       dataset->carts);
 }
 
 static uint64_t bytes_of(const char *path)
@@ -58,12 +59,12 @@ static uint64_t bytes_of(const char *path)
 		       0;
 }
 
-void memory_print_arena(const char *name, const struct load *load)
+void memory_print_arena(const char *name, const struct dataset *dataset)
 {
 	char path[PATH_MAX + 16];
 
-	snprintf(path, sizeof(path), "%s/arena", load->sandbox.directory);
-	figure("bytes", (double)bytes_of(path), 0, "%s.carts_%u.arena_bytes", name, load->carts);
+	snprintf(path, sizeof(path), "%s/arena", dataset->sandbox.directory);
+	figure("bytes", (double)bytes_of(path), 0, "%s.carts_%u.arena_bytes", name, dataset->carts);
 }
 
 uint64_t memory_of_process(pid_t pid)

@@ -7,22 +7,23 @@
 
 #include <sys/types.h>
 
-#include "load.h"
+#include "dataset.h"
 
 /*
- * All that the arena has given out for the load's carts (whole spans, free parts included; a slot
- * and a bucket for each cart), and the bytes of the carts. Only in an arena that has no others:
- * else, or if it cannot be read, false (which complains).
+ * All that the arena has given out for the data set's carts (whole spans, free parts included; a
+ * slot and a bucket for each cart), and the bytes of the carts. Only in an arena that has no
+ * others: else, or if it cannot be read, false (which complains).
  */
-bool memory_of_carts(const struct load *load, double *ret_given_bytes, double *ret_cart_bytes);
+bool memory_of_carts(const struct dataset *dataset, double *ret_given_bytes,
+		     double *ret_cart_bytes);
 /* The same as "memory.carts_N.given_bytes", "cart_bytes" and "overhead_percent". */
-void memory_print_carts(const struct load *load);
+void memory_print_carts(const struct dataset *dataset);
 
 /*
  * What the arena's file has of the machine's memory (or of the disk, if it lies there):
  * "NAME.carts_N.arena_bytes".
  */
-void memory_print_arena(const char *name, const struct load *load);
+void memory_print_arena(const char *name, const struct dataset *dataset);
 
 /* Bytes of memory that a process has now; 0: not known. */
 uint64_t memory_of_process(pid_t pid);

@@ -126,19 +126,19 @@ static void stop(const struct peer_place *place)
 
 static int start(const struct peer_place *place, pid_t *ret_pid)
 {
-	const struct load *load = place->load;
+	const struct dataset *dataset = place->dataset;
 
 	*ret_pid = 0;
-	bare.count = load->carts;
-	bare.cart_bytes = load->cart_bytes;
+	bare.count = dataset->carts;
+	bare.cart_bytes = dataset->cart_bytes;
 	bare.stride =
-		class_bytes(class_of(load->cart_bytes + (uint32_t)sizeof(struct block_header)));
+		class_bytes(class_of(dataset->cart_bytes + (uint32_t)sizeof(struct block_header)));
 	bare.block_bytes = align_up(bare.stride * (bare.count + RINGS * RING), EXTENT_BYTES);
 	bare.carts = shared(bare.count * sizeof(*bare.carts));
 	bare.rings = shared(RINGS * sizeof(*bare.rings));
 	bare.rings_taken = shared(sizeof(*bare.rings_taken));
 	if (bare.carts == NULL || bare.rings == NULL || bare.rings_taken == NULL ||
-	    !map_blocks(load->sandbox.directory)) {
+	    !map_blocks(dataset->sandbox.directory)) {
 		stop(place);
 		return -ENOMEM;
 	}
@@ -163,7 +163,7 @@ static void leave_ring(void *connection)
 	(void)connection;
 }
 
-static int get(void *connection, const struct load_step *step, uint64_t *sink)
+static int get(void *connection, const struct dataset_step *step, uint64_t *sink)
 {
 	uint32_t block = load_acquire(&bare.carts[step->cart].block);
 
@@ -183,7 +183,7 @@ static void lock_cart(struct bare_cart *cart)
 	}
 }
 
-static int add(void *connection, const struct load_step *step, const struct load_item *item)
+static int add(void *connection, const struct dataset_step *step, const struct dataset_item *item)
 {
 	struct bare_cart *cart = &bare.carts[step->cart];
 	struct bare_ring *ring = connection;
@@ -201,7 +201,7 @@ static int add(void *connection, const struct load_step *step, const struct load
 	return 0;
 }
 
-static int version(void *connection, const struct load_step *step, uint64_t *ret_version)
+static int version(void *connection, const struct dataset_step *step, uint64_t *ret_version)
 {
 	(void)connection;
 	*ret_version = bare.carts[step->cart].version;

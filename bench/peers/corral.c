@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * corral.c: Corral beside its peers: the arena that load.h has filled.
+ * corral.c: Corral beside its peers: the arena that dataset.h has filled.
  */
 #include <errno.h>
 
@@ -15,7 +15,7 @@ static const char *missing(void)
 
 static int start(const struct peer_place *place, pid_t *ret_pid)
 {
-	*ret_pid = place->load->sandbox.agent;
+	*ret_pid = place->dataset->sandbox.agent;
 	return 0;
 }
 
@@ -27,7 +27,7 @@ static void stop(const struct peer_place *place)
 static int open_arena(const struct peer_place *place, void **ret_connection)
 {
 	struct corral *corral;
-	int r = corral_open(place->load->sandbox.directory, CORRAL_CATCH_SIGBUS, &corral);
+	int r = corral_open(place->dataset->sandbox.directory, CORRAL_CATCH_SIGBUS, &corral);
 
 	*ret_connection = r == 0 ? corral : NULL;
 	return r;
@@ -38,9 +38,9 @@ static void close_arena(void *connection)
 	corral_close(connection);
 }
 
-static int get(void *connection, const struct load_step *step, uint64_t *sink)
+static int get(void *connection, const struct dataset_step *step, uint64_t *sink)
 {
-	struct corral_key key = load_key(step);
+	struct corral_key key = dataset_key(step);
 	struct corral_view view;
 	int r = corral_read_begin(connection, &key, &view);
 
@@ -50,10 +50,10 @@ static int get(void *connection, const struct load_step *step, uint64_t *sink)
 	return corral_read_end(&view);
 }
 
-static int get_copy(void *connection, const struct load_step *step, uint64_t *sink)
+static int get_copy(void *connection, const struct dataset_step *step, uint64_t *sink)
 {
-	static __thread uint8_t buffer[LOAD_CART_BYTES_MAX];
-	struct corral_key key = load_key(step);
+	static __thread uint8_t buffer[DATASET_CART_BYTES_MAX];
+	struct corral_key key = dataset_key(step);
 	struct corral_view view;
 	size_t size = 0;
 	int r = corral_read_copy(connection, &key, buffer, sizeof(buffer), &size, &view);
@@ -62,9 +62,9 @@ static int get_copy(void *connection, const struct load_step *step, uint64_t *si
 	return r;
 }
 
-static int add(void *connection, const struct load_step *step, const struct load_item *item)
+static int add(void *connection, const struct dataset_step *step, const struct dataset_item *item)
 {
-	struct corral_key key = load_key(step);
+	struct corral_key key = dataset_key(step);
 	int r = corral_add(connection, &key, &item->item, NULL, NULL);
 
 	if (r == -ERANGE) /* the quantity is at its limit: set it back, which is a change too */
@@ -72,9 +72,9 @@ static int add(void *connection, const struct load_step *step, const struct load
 	return r;
 }
 
-static int version(void *connection, const struct load_step *step, uint64_t *ret_version)
+static int version(void *connection, const struct dataset_step *step, uint64_t *ret_version)
 {
-	struct corral_key key = load_key(step);
+	struct corral_key key = dataset_key(step);
 	struct corral_view view;
 	struct corral_head head;
 	int r = corral_read_begin(connection, &key, &view);
@@ -87,9 +87,9 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 	return r;
 }
 
-static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+static int set(void *connection, const struct dataset_step *step, const struct peer_whole *whole)
 {
-	struct corral_key key = load_key(step);
+	struct corral_key key = dataset_key(step);
 	struct corral_op op = { 0 };
 	int r;
 
@@ -103,7 +103,7 @@ static int set(void *connection, const struct load_step *step, const struct peer
 
 static void tell(const struct peer_place *place, FILE *stream)
 {
-	const struct sandbox *sandbox = &place->load->sandbox;
+	const struct sandbox *sandbox = &place->dataset->sandbox;
 
 	fprintf(stream, "Corral %s; ", corral_version());
 	if (sandbox->agent > 0)
@@ -117,7 +117,7 @@ static uint64_t memory(const struct peer_place *place)
 {
 	double given, carts;
 
-	return memory_of_carts(place->load, &given, &carts) ? (uint64_t)given : 0;
+	return memory_of_carts(place->dataset, &given, &carts) ? (uint64_t)given : 0;
 }
 
 const struct peer peer_corral = { .name = "corral",

@@ -63,7 +63,7 @@ static int one(void *state)
 	struct hand *hand = state;
 	const struct peer_job *job = hand->job;
 	const struct peer *peer = job->peer;
-	const struct load_step *step = &job->steps[hand->at];
+	const struct dataset_step *step = &job->steps[hand->at];
 
 	hand->at = (hand->at + (uint32_t)max_u64(1, peer->depth)) & (job->step_count - 1);
 	if (job->work == PEER_ADD)

@@ -18,13 +18,13 @@ struct peer_job {
 	const struct peer *peer;
 	const struct peer_place *place;
 	enum peer_work work;
-	void *connection;               /* of this process: what threads share, if the peer is so */
-	const struct load_step *steps;  /* and as many more as the peer's depth */
-	uint32_t step_count;            /* a power of two */
-	const struct load_item *item;   /* what is added */
-	const struct peer_whole *whole; /* what is set */
-	int cpu;                        /* where workers are to stay; PIN_NONE: anywhere */
-	uint64_t warm_ns, ns;           /* of each of the two phases */
+	void *connection; /* of this process: what threads share, if the peer is so */
+	const struct dataset_step *steps; /* and as many more as the peer's depth */
+	uint32_t step_count;              /* a power of two */
+	const struct dataset_item *item;  /* what is added */
+	const struct peer_whole *whole;   /* what is set */
+	int cpu;                          /* where workers are to stay; PIN_NONE: anywhere */
+	uint64_t warm_ns, ns;             /* of each of the two phases */
 };
 
 bool peer_does(const struct peer *peer, enum peer_work work);

@@ -156,12 +156,12 @@ static void stop(const struct peer_place *place)
 	(void)place; /* its files go with the directory */
 }
 
-static MDB_val key_of(const struct load_step *step)
+static MDB_val key_of(const struct dataset_step *step)
 {
-	return (MDB_val){ LOAD_KEY_BYTES, (void *)(uintptr_t)step->key };
+	return (MDB_val){ DATASET_KEY_BYTES, (void *)(uintptr_t)step->key };
 }
 
-static int put(void *connection, const struct load_step *step, const void *bytes, size_t size)
+static int put(void *connection, const struct dataset_step *step, const void *bytes, size_t size)
 {
 	struct lmdb *lmdb = connection;
 	MDB_val key = key_of(step), value = { size, (void *)(uintptr_t)bytes };
@@ -174,7 +174,7 @@ static int put(void *connection, const struct load_step *step, const void *bytes
 	return errno_of(r == 0 ? mdb_txn_commit(txn) : (mdb_txn_abort(txn), r));
 }
 
-static int get(void *connection, const struct load_step *step, uint64_t *sink)
+static int get(void *connection, const struct dataset_step *step, uint64_t *sink)
 {
 	struct lmdb *lmdb = connection;
 	MDB_val key = key_of(step), value;
@@ -189,7 +189,7 @@ static int get(void *connection, const struct load_step *step, uint64_t *sink)
 	return errno_of(r);
 }
 
-static int add(void *connection, const struct load_step *step, const struct load_item *item)
+static int add(void *connection, const struct dataset_step *step, const struct dataset_item *item)
 {
 	struct lmdb *lmdb = connection;
 	MDB_val key = key_of(step), value;
@@ -210,7 +210,7 @@ static int add(void *connection, const struct load_step *step, const struct load
 	return errno_of(r == 0 ? mdb_txn_commit(txn) : (mdb_txn_abort(txn), r));
 }
 
-static int version(void *connection, const struct load_step *step, uint64_t *ret_version)
+static int version(void *connection, const struct dataset_step *step, uint64_t *ret_version)
 {
 	struct lmdb *lmdb = connection;
 	MDB_val key = key_of(step), value;
@@ -245,7 +245,7 @@ static int open_sync(const struct peer_place *place, void **ret_connection)
 	return open_in(place, &sync_file, ret_connection);
 }
 
-static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+static int set(void *connection, const struct dataset_step *step, const struct peer_whole *whole)
 {
 	return put(connection, step, whole->bytes, whole->size);
 }

@@ -18,7 +18,7 @@
 #define LINES_MAX 64u
 
 struct map_line {
-	char id[LOAD_TEXT_BYTES];
+	char id[DATASET_TEXT_BYTES];
 	int64_t price;
 	int64_t modifier_price;
 	uint32_t quantity;
@@ -27,7 +27,7 @@ struct map_line {
 
 struct map_cart {
 	pthread_mutex_t mutex;
-	char key[LOAD_KEY_BYTES];
+	char key[DATASET_KEY_BYTES];
 	uint64_t version;
 	int64_t total;
 	uint32_t line_count;
@@ -57,27 +57,27 @@ static void *shared(size_t bytes)
 
 static uint64_t hash_of(const char *key)
 {
-	return XXH3_64bits(key, LOAD_KEY_BYTES);
+	return XXH3_64bits(key, DATASET_KEY_BYTES);
 }
 
 static void fill(struct map_cart *cart, uint32_t number, const struct peer_place *place)
 {
-	const struct load *load = place->load;
+	const struct dataset *dataset = place->dataset;
 	pthread_mutexattr_t attributes;
-	struct load_step step;
-	struct load_item item;
+	struct dataset_step step;
+	struct dataset_item item;
 
 	pthread_mutexattr_init(&attributes);
 	if (place->mode == TEAM_PROCESSES)
 		pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
 	pthread_mutex_init(&cart->mutex, &attributes);
 	pthread_mutexattr_destroy(&attributes);
-	load_step_at(number, &step);
+	dataset_step_at(number, &step);
 	memcpy(cart->key, step.key, sizeof(cart->key));
 	cart->version = 1;
-	cart->line_count = load->lines < LINES_MAX ? load->lines : LINES_MAX;
+	cart->line_count = dataset->lines < LINES_MAX ? dataset->lines : LINES_MAX;
 	for (uint32_t i = 0; i < cart->line_count; i++) {
-		load_item_at(i, &item);
+		dataset_item_at(i, &item);
 		struct map_line *line = &cart->lines[i];
 		memcpy(line->id, item.id, sizeof(line->id));
 		line->price = item.item.unit_price_cents;
@@ -107,7 +107,7 @@ static int start(const struct peer_place *place, pid_t *ret_pid)
 	uint32_t buckets = 1;
 
 	*ret_pid = 0;
-	map.count = place->load->carts;
+	map.count = place->dataset->carts;
 	while (buckets < map.count)
 		buckets *= 2;
 	map.mask = buckets - 1;
@@ -137,11 +137,11 @@ static void close_map(void *connection)
 }
 
 /* The cart, locked; NULL: there is none. */
-static struct map_cart *lock_cart(const struct load_step *step)
+static struct map_cart *lock_cart(const struct dataset_step *step)
 {
 	for (uint32_t link = map.buckets[hash_of(step->key) & map.mask]; link != 0;) {
 		struct map_cart *cart = &map.carts[link - 1];
-		if (memcmp(cart->key, step->key, LOAD_KEY_BYTES) == 0) {
+		if (memcmp(cart->key, step->key, DATASET_KEY_BYTES) == 0) {
 			pthread_mutex_lock(&cart->mutex);
 			return cart;
 		}
@@ -150,7 +150,7 @@ static struct map_cart *lock_cart(const struct load_step *step)
 	return NULL;
 }
 
-static int get(void *connection, const struct load_step *step, uint64_t *sink)
+static int get(void *connection, const struct dataset_step *step, uint64_t *sink)
 {
 	struct map_cart *cart = lock_cart(step);
 
@@ -162,7 +162,7 @@ static int get(void *connection, const struct load_step *step, uint64_t *sink)
 	return 0;
 }
 
-static int add(void *connection, const struct load_step *step, const struct load_item *item)
+static int add(void *connection, const struct dataset_step *step, const struct dataset_item *item)
 {
 	struct map_cart *cart = lock_cart(step);
 	int64_t total = 0;
@@ -187,7 +187,7 @@ static int add(void *connection, const struct load_step *step, const struct load
 	return found ? 0 : -ENXIO;
 }
 
-static int version(void *connection, const struct load_step *step, uint64_t *ret_version)
+static int version(void *connection, const struct dataset_step *step, uint64_t *ret_version)
 {
 	struct map_cart *cart = lock_cart(step);
 
@@ -199,7 +199,7 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 	return 0;
 }
 
-static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+static int set(void *connection, const struct dataset_step *step, const struct peer_whole *whole)
 {
 	struct map_cart *cart = lock_cart(step);
 

@@ -92,21 +92,21 @@ static int open_cached(const struct peer_place *place, void **ret_connection)
 											     -EIO;
 }
 
-static int put(void *connection, const struct load_step *step, const void *bytes, size_t size)
+static int put(void *connection, const struct dataset_step *step, const void *bytes, size_t size)
 {
 	struct cached *cached = connection;
 
-	return memcached_set(cached->server, step->key, LOAD_KEY_BYTES, bytes, size, 0, 0) ==
+	return memcached_set(cached->server, step->key, DATASET_KEY_BYTES, bytes, size, 0, 0) ==
 			       MEMCACHED_SUCCESS ?
 		       0 :
 		       -EIO;
 }
 
 /* The value, in cached->result, until the next call. */
-static int find(struct cached *cached, const struct load_step *step)
+static int find(struct cached *cached, const struct dataset_step *step)
 {
 	const char *keys[] = { step->key };
-	size_t sizes[] = { LOAD_KEY_BYTES };
+	size_t sizes[] = { DATASET_KEY_BYTES };
 	memcached_return_t r;
 
 	if (memcached_mget(cached->server, keys, sizes, 1) != MEMCACHED_SUCCESS)
@@ -121,14 +121,15 @@ static int find(struct cached *cached, const struct load_step *step)
 	return cas == 0 ? -EIO : 0;
 }
 
-static int get(void *connection, const struct load_step *step, uint64_t *sink)
+static int get(void *connection, const struct dataset_step *step, uint64_t *sink)
 {
 	struct cached *cached = connection;
 	memcached_return_t r;
 	uint32_t flags;
 	size_t size;
 
-	char *value = memcached_get(cached->server, step->key, LOAD_KEY_BYTES, &size, &flags, &r);
+	char *value =
+		memcached_get(cached->server, step->key, DATASET_KEY_BYTES, &size, &flags, &r);
 	if (value == NULL)
 		return r == MEMCACHED_NOTFOUND ? -ENOENT : -EIO;
 	*sink += (uint8_t)value[0] + size;
@@ -136,7 +137,7 @@ static int get(void *connection, const struct load_step *step, uint64_t *sink)
 	return 0;
 }
 
-static int add(void *connection, const struct load_step *step, const struct load_item *item)
+static int add(void *connection, const struct dataset_step *step, const struct dataset_item *item)
 {
 	struct cached *cached = connection;
 
@@ -148,9 +149,9 @@ static int add(void *connection, const struct load_step *step, const struct load
 					  &cached->out);
 		if (r < 0)
 			return r;
-		memcached_return_t done = memcached_cas(cached->server, step->key, LOAD_KEY_BYTES,
-							cached->out.data, cached->out.size, 0, 0,
-							memcached_result_cas(&cached->result));
+		memcached_return_t done = memcached_cas(
+			cached->server, step->key, DATASET_KEY_BYTES, cached->out.data,
+			cached->out.size, 0, 0, memcached_result_cas(&cached->result));
 		if (done == MEMCACHED_SUCCESS)
 			return 0;
 		if (done != MEMCACHED_DATA_EXISTS)
@@ -159,7 +160,7 @@ static int add(void *connection, const struct load_step *step, const struct load
 	return -EAGAIN;
 }
 
-static int version(void *connection, const struct load_step *step, uint64_t *ret_version)
+static int version(void *connection, const struct dataset_step *step, uint64_t *ret_version)
 {
 	struct cached *cached = connection;
 	int r = find(cached, step);
@@ -169,7 +170,7 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 					 memcached_result_length(&cached->result), ret_version);
 }
 
-static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+static int set(void *connection, const struct dataset_step *step, const struct peer_whole *whole)
 {
 	return put(connection, step, whole->bytes, whole->size);
 }

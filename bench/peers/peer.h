@@ -11,7 +11,7 @@
 #ifndef CORRAL_BENCH_PEER_H
 #define CORRAL_BENCH_PEER_H
 
-#include "harness/load.h"
+#include "harness/dataset.h"
 #include "harness/team.h"
 
 #define PEER_PATH_BYTES 100 /* of a unix socket */
@@ -19,7 +19,7 @@
 /* What all peers of a run share. */
 struct peer_place {
 	char directory[PEER_PATH_BYTES]; /* in memory if there is room */
-	struct load *load;               /* Corral's arena, filled */
+	struct dataset *dataset;         /* Corral's arena, filled */
 	uint64_t bytes;                  /* of all carts */
 	uint32_t workers;
 	enum team_mode mode; /* what they are */
@@ -54,25 +54,28 @@ struct peer {
 	bool shared; /* threads use one connection together, as those of a service do */
 
 	/* Keep these bytes under a key; NULL: it is filled by start(). */
-	int (*put)(void *connection, const struct load_step *step, const void *bytes, size_t size);
+	int (*put)(void *connection, const struct dataset_step *step, const void *bytes,
+		   size_t size);
 
 	/*
 	 * Find the cart and read some word of it. *sink: whatever was read. NULL: that is not its
 	 * work.
 	 */
-	int (*get)(void *connection, const struct load_step *step, uint64_t *sink);
+	int (*get)(void *connection, const struct dataset_step *step, uint64_t *sink);
 
 	/*
 	 * Raise the quantity of the item, as one change that excludes others; the cart's version
 	 * grows by one. NULL: the same.
 	 */
-	int (*add)(void *connection, const struct load_step *step, const struct load_item *item);
+	int (*add)(void *connection, const struct dataset_step *step,
+		   const struct dataset_item *item);
 
 	/* Put this whole cart in place of the one that is there. NULL: that is not its work. */
-	int (*set)(void *connection, const struct load_step *step, const struct peer_whole *whole);
+	int (*set)(void *connection, const struct dataset_step *step,
+		   const struct peer_whole *whole);
 
 	/* The cart's version now. */
-	int (*version)(void *connection, const struct load_step *step, uint64_t *ret_version);
+	int (*version)(void *connection, const struct dataset_step *step, uint64_t *ret_version);
 
 	/* After start(): which version, and how it is set up, in one line. */
 	void (*tell)(const struct peer_place *place, FILE *stream);

@@ -59,13 +59,13 @@ static void pack_head(msgpack_packer *packer, uint64_t version, int64_t total)
 
 static void make(uint32_t lines, const char *notes, size_t notes_size, msgpack_sbuffer *out)
 {
-	struct load_item item;
+	struct dataset_item item;
 	msgpack_packer packer;
 	int64_t total = 0;
 
 	msgpack_packer_init(&packer, out, msgpack_sbuffer_write);
 	for (uint32_t i = 0; i < lines; i++) {
-		load_item_at(i, &item);
+		dataset_item_at(i, &item);
 		total += (int64_t)item.item.quantity *
 			 (item.item.unit_price_cents +
 			  (item.item.modifier_count > 0 ? item.modifier.price_cents : 0));
@@ -73,7 +73,7 @@ static void make(uint32_t lines, const char *notes, size_t notes_size, msgpack_s
 	pack_head(&packer, 1, total);
 	msgpack_pack_array(&packer, lines);
 	for (uint32_t i = 0; i < lines; i++) {
-		load_item_at(i, &item);
+		dataset_item_at(i, &item);
 		pack_line(&packer, &item.item, i + 1 == lines && notes_size > 0 ? notes : NULL,
 			  notes_size);
 	}
@@ -81,7 +81,7 @@ static void make(uint32_t lines, const char *notes, size_t notes_size, msgpack_s
 
 void peer_cart_make(uint32_t lines, uint32_t bytes, msgpack_sbuffer *out)
 {
-	static char notes[LOAD_CART_BYTES_MAX];
+	static char notes[DATASET_CART_BYTES_MAX];
 
 	msgpack_sbuffer_clear(out);
 	make(lines, NULL, 0, out);
@@ -93,7 +93,7 @@ void peer_cart_make(uint32_t lines, uint32_t bytes, msgpack_sbuffer *out)
 	}
 }
 
-void peer_cart_item(const struct load_item *item, msgpack_sbuffer *out)
+void peer_cart_item(const struct dataset_item *item, msgpack_sbuffer *out)
 {
 	msgpack_packer packer;
 
@@ -194,7 +194,7 @@ static int add_to(msgpack_object *cart, const struct corral_item *item, msgpack_
 	return 0;
 }
 
-int peer_cart_add(const void *bytes, size_t size, const struct load_item *item,
+int peer_cart_add(const void *bytes, size_t size, const struct dataset_item *item,
 		  msgpack_sbuffer *out)
 {
 	msgpack_unpacked cart;

@@ -96,10 +96,10 @@ static bool take_turn(const struct peers *run, struct peers_row *row, enum peer_
 static int count_versions(const struct peers *run, const struct peers_row *row, uint64_t *ret_sum)
 {
 	*ret_sum = 0;
-	for (uint32_t i = 0; row->peer->version != NULL && i < run->load.carts; i++) {
-		struct load_step step;
+	for (uint32_t i = 0; row->peer->version != NULL && i < run->dataset.carts; i++) {
+		struct dataset_step step;
 		uint64_t version = 0;
-		load_step_at(i, &step);
+		dataset_step_at(i, &step);
 		int r = row->peer->version(row->connection, &step, &version);
 		if (r < 0)
 			return r;
@@ -114,11 +114,11 @@ static int fill(struct peers *run, struct peers_row *row)
 
 	if (row->peer->put == NULL)
 		return 0;
-	for (uint32_t i = 0; i < run->load.carts && r == 0 && bench_signal == 0; i++) {
-		struct load_step step;
-		load_step_at(i, &step);
+	for (uint32_t i = 0; i < run->dataset.carts && r == 0 && bench_signal == 0; i++) {
+		struct dataset_step step;
+		dataset_step_at(i, &step);
 		r = row->peer->put(row->connection, &step, run->whole.bytes, run->whole.size);
-		progress_show(i, run->load.carts, row->peer->name);
+		progress_show(i, run->dataset.carts, row->peer->name);
 	}
 	progress_clear();
 	uint64_t sum;
@@ -165,7 +165,7 @@ static bool come_ready(struct peers *run, const struct peer *peer)
 	struct peers_row *row = &run->rows[run->row_count];
 	const char *why = peer->missing();
 
-	if (why == NULL && peer == &peer_lmdb_sync && run->load.carts > SYNC_CARTS_MAX)
+	if (why == NULL && peer == &peer_lmdb_sync && run->dataset.carts > SYNC_CARTS_MAX)
 		why = "filled with a sync for each cart: too many";
 	if (why != NULL) {
 		figures_note("skipped: %s: %s", peer->name, why);
@@ -223,8 +223,8 @@ static bool make_place(struct peers *run)
 	struct peer_place *place = &run->place;
 	const char *parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 
-	place->load = &run->load;
-	place->bytes = (uint64_t)run->load.carts * (run->load.cart_bytes + 256);
+	place->dataset = &run->dataset;
+	place->bytes = (uint64_t)run->dataset.carts * (run->dataset.cart_bytes + 256);
 	place->workers = run->settings->workers;
 	place->mode = run->settings->threads ? TEAM_THREADS : TEAM_PROCESSES;
 	snprintf(place->directory, sizeof(place->directory), "%s/corral-peers.XXXXXX", parent);
@@ -247,12 +247,12 @@ static void end_peers(struct peers *run)
 /* The first cart, whole. */
 static bool make_whole(struct peers *run)
 {
-	struct load_step step;
+	struct dataset_step step;
 
-	load_step_at(0, &step);
-	struct corral_key key = load_key(&step);
-	peer_cart_make(run->load.lines, run->load.cart_bytes, &run->bytes);
-	int r = corral_get(run->load.corral, &key, &run->cart);
+	dataset_step_at(0, &step);
+	struct corral_key key = dataset_key(&step);
+	peer_cart_make(run->dataset.lines, run->dataset.cart_bytes, &run->bytes);
+	int r = corral_get(run->dataset.corral, &key, &run->cart);
 	if (r < 0)
 		bench_say("cannot read a cart: %s", corral_strerror(r));
 	run->whole = (struct peer_whole){ .bytes = run->bytes.data,
@@ -271,11 +271,11 @@ static void choose_cpus(struct peers *run)
 
 static bool make_steps(struct peers *run)
 {
-	run->step_count = load_steps(&run->load, STEPS_MAX);
+	run->step_count = dataset_steps(&run->dataset, STEPS_MAX);
 	run->steps = run->settings->zipf ?
-			     load_walk_zipf(&run->load, run->step_count + STEPS_EXTRA, 1) :
-			     load_walk(&run->load, run->step_count + STEPS_EXTRA, 1);
-	load_item_at(0, &run->item);
+			     dataset_walk_zipf(&run->dataset, run->step_count + STEPS_EXTRA, 1) :
+			     dataset_walk(&run->dataset, run->step_count + STEPS_EXTRA, 1);
+	dataset_item_at(0, &run->item);
 	return run->steps != NULL;
 }
 
@@ -287,7 +287,7 @@ static enum bench_exit run_peers(const struct peers_settings *settings)
 	if (run == NULL)
 		return BENCH_NO_ARENA;
 	run->settings = settings;
-	result = load_open(&run->load, settings->directory, settings->carts, settings->bytes);
+	result = dataset_open(&run->dataset, settings->directory, settings->carts, settings->bytes);
 	if (result != BENCH_DONE) {
 		free(run);
 		return result;
@@ -307,7 +307,7 @@ static enum bench_exit run_peers(const struct peers_settings *settings)
 	free(run->steps);
 	corral_cart_free(run->cart);
 	msgpack_sbuffer_destroy(&run->bytes);
-	load_close(&run->load);
+	dataset_close(&run->dataset);
 	free(run);
 	return result;
 }

@@ -43,11 +43,11 @@ struct peers_row { /* of one peer */
 
 struct peers {
 	const struct peers_settings *settings;
-	struct load load;
+	struct dataset dataset;
 	struct peer_place place;
-	struct load_step *steps;
+	struct dataset_step *steps;
 	uint32_t step_count; /* a power of two */
-	struct load_item item;
+	struct dataset_item item;
 	struct corral_cart *cart; /* the first, decoded */
 	msgpack_sbuffer bytes;    /* the same, packed */
 	struct peer_whole whole;

@@ -64,7 +64,7 @@ static void print_row(const struct peers *run, const struct peers_row *row, enum
 	char name[128], ways[32];
 
 	name_ways(run->settings, ways);
-	snprintf(name, sizeof(name), "peers.carts_%u.%s%s.%s", run->load.carts,
+	snprintf(name, sizeof(name), "peers.carts_%u.%s%s.%s", run->dataset.carts,
 		 peer_work_names[work], ways, row->peer->name);
 	double ns = median_of(row->ns[work], rounds);
 	figure("ns", ns, ns < 1000 ? 1 : 0, "%s.ns", name);
@@ -88,7 +88,7 @@ static void print_memory(const struct peers *run)
 		const struct peers_row *row = &run->rows[i];
 		if (strcmp(row->peer->store, last) != 0 && row->bytes > 0)
 			figure("bytes", (double)row->bytes, 0, "peers.carts_%u.memory.%s",
-			       run->load.carts, row->peer->store);
+			       run->dataset.carts, row->peer->store);
 		last = row->peer->store;
 	}
 }
@@ -98,11 +98,12 @@ void peers_print(const struct peers *run)
 	char ways[32];
 
 	name_ways(run->settings, ways);
-	figure("bytes", run->load.cart_bytes, 0, "peers.carts_%u.cart_bytes", run->load.carts);
+	figure("bytes", run->dataset.cart_bytes, 0, "peers.carts_%u.cart_bytes",
+	       run->dataset.carts);
 	for (enum peer_work work = PEER_GET; work < PEER_WORKS; work++)
 		for (uint32_t i = 0; i < run->row_count; i++)
 			if (peer_does(run->rows[i].peer, work))
 				print_row(run, &run->rows[i], work);
 	print_memory(run);
-	figure("adds", (double)run->lost, 0, "peers.carts_%u.lost%s", run->load.carts, ways);
+	figure("adds", (double)run->lost, 0, "peers.carts_%u.lost%s", run->dataset.carts, ways);
 }

@@ -182,21 +182,21 @@ static int start(const struct peer_place *place, pid_t *ret_pid)
 
 /* --------------------------------------------------------------------- work */
 
-static int put(void *connection, const struct load_step *step, const void *bytes, size_t size)
+static int put(void *connection, const struct dataset_step *step, const void *bytes, size_t size)
 {
 	struct redis *redis = connection;
 
-	if (redisAppendCommand(redis->context, "SET %b %b", step->key, (size_t)LOAD_KEY_BYTES,
+	if (redisAppendCommand(redis->context, "SET %b %b", step->key, (size_t)DATASET_KEY_BYTES,
 			       bytes, size) != REDIS_OK)
 		return -EIO;
 	return ++redis->pending < PIPELINE ? 0 : drain(redis);
 }
 
 /* The value, to be freed. */
-static int ask(struct redis *redis, const struct load_step *step, redisReply **ret_reply)
+static int ask(struct redis *redis, const struct dataset_step *step, redisReply **ret_reply)
 {
 	const char *argv[] = { "GET", step->key };
-	const size_t sizes[] = { 3, LOAD_KEY_BYTES };
+	const size_t sizes[] = { 3, DATASET_KEY_BYTES };
 	int r = drain(redis);
 
 	if (r < 0)
@@ -210,7 +210,7 @@ static int ask(struct redis *redis, const struct load_step *step, redisReply **r
 	return r < 0 ? r : -ENOENT;
 }
 
-static int get(void *connection, const struct load_step *step, uint64_t *sink)
+static int get(void *connection, const struct dataset_step *step, uint64_t *sink)
 {
 	redisReply *reply;
 	int r = ask(connection, step, &reply);
@@ -222,17 +222,17 @@ static int get(void *connection, const struct load_step *step, uint64_t *sink)
 	return 0;
 }
 
-static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+static int set(void *connection, const struct dataset_step *step, const struct peer_whole *whole)
 {
 	const char *argv[] = { "SET", step->key, whole->bytes };
-	const size_t sizes[] = { 3, LOAD_KEY_BYTES, whole->size };
+	const size_t sizes[] = { 3, DATASET_KEY_BYTES, whole->size };
 	struct redis *redis = connection;
 	int r = drain(redis);
 
 	return r < 0 ? r : finish(redisCommandArgv(redis->context, 3, argv, sizes));
 }
 
-static int get_many(void *connection, const struct load_step *step, uint64_t *sink)
+static int get_many(void *connection, const struct dataset_step *step, uint64_t *sink)
 {
 	struct redis *redis = connection;
 	void *reply;
@@ -240,7 +240,7 @@ static int get_many(void *connection, const struct load_step *step, uint64_t *si
 
 	for (uint32_t i = 0; i < PIPELINE && r == 0; i++) {
 		const char *argv[] = { "GET", step[i].key };
-		const size_t sizes[] = { 3, LOAD_KEY_BYTES };
+		const size_t sizes[] = { 3, DATASET_KEY_BYTES };
 		r = redisAppendCommandArgv(redis->context, 2, argv, sizes) == REDIS_OK ? 0 : -EIO;
 	}
 	for (uint32_t i = 0; i < PIPELINE && r == 0; i++) {
@@ -257,15 +257,15 @@ static int get_many(void *connection, const struct load_step *step, uint64_t *si
 }
 
 /* 1: done; 0: another change came between; -errno. */
-static int try_to_set(struct redis *redis, const struct load_step *step)
+static int try_to_set(struct redis *redis, const struct dataset_step *step)
 {
 	redisContext *context = redis->context;
 	int r = 0, done = 0;
 	void *reply;
 
 	redisAppendCommand(context, "MULTI");
-	redisAppendCommand(context, "SET %b %b", step->key, (size_t)LOAD_KEY_BYTES, redis->out.data,
-			   redis->out.size);
+	redisAppendCommand(context, "SET %b %b", step->key, (size_t)DATASET_KEY_BYTES,
+			   redis->out.data, redis->out.size);
 	redisAppendCommand(context, "EXEC");
 	for (int i = 0; i < MULTI_ANSWERS; i++) {
 		if (redisGetReply(context, &reply) != REDIS_OK)
@@ -277,8 +277,8 @@ static int try_to_set(struct redis *redis, const struct load_step *step)
 	return r < 0 ? r : done;
 }
 
-static int add_watching(void *connection, const struct load_step *step,
-			const struct load_item *item)
+static int add_watching(void *connection, const struct dataset_step *step,
+			const struct dataset_item *item)
 {
 	struct redis *redis = connection;
 	redisReply *reply;
@@ -287,8 +287,9 @@ static int add_watching(void *connection, const struct load_step *step,
 	for (uint32_t i = 0; i < TRIES && r == 0; i++) {
 		/* WATCH and GET go in one write: their answers come together */
 		void *watched;
-		redisAppendCommand(redis->context, "WATCH %b", step->key, (size_t)LOAD_KEY_BYTES);
-		redisAppendCommand(redis->context, "GET %b", step->key, (size_t)LOAD_KEY_BYTES);
+		redisAppendCommand(redis->context, "WATCH %b", step->key,
+				   (size_t)DATASET_KEY_BYTES);
+		redisAppendCommand(redis->context, "GET %b", step->key, (size_t)DATASET_KEY_BYTES);
 		if (redisGetReply(redis->context, &watched) != REDIS_OK || finish(watched) < 0 ||
 		    redisGetReply(redis->context, &watched) != REDIS_OK)
 			return -EIO;
@@ -307,7 +308,8 @@ static int add_watching(void *connection, const struct load_step *step,
 	return r < 0 ? r : -EAGAIN;
 }
 
-static int add_there(void *connection, const struct load_step *step, const struct load_item *item)
+static int add_there(void *connection, const struct dataset_step *step,
+		     const struct dataset_item *item)
 {
 	struct redis *redis = connection;
 	int r = drain(redis);
@@ -316,11 +318,11 @@ static int add_there(void *connection, const struct load_step *step, const struc
 		return r;
 	peer_cart_item(item, &redis->out);
 	const char *argv[] = { "FCALL", "add_item", "1", step->key, redis->out.data };
-	const size_t sizes[] = { 5, 8, 1, LOAD_KEY_BYTES, redis->out.size };
+	const size_t sizes[] = { 5, 8, 1, DATASET_KEY_BYTES, redis->out.size };
 	return finish(redisCommandArgv(redis->context, 5, argv, sizes));
 }
 
-static int version(void *connection, const struct load_step *step, uint64_t *ret_version)
+static int version(void *connection, const struct dataset_step *step, uint64_t *ret_version)
 {
 	redisReply *reply;
 	int r = ask(connection, step, &reply);

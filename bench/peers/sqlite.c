@@ -98,23 +98,23 @@ static int run(struct sqlite *sqlite, int statement)
 	return r == SQLITE_DONE ? 0 : -EIO;
 }
 
-static int put(void *connection, const struct load_step *step, const void *bytes, size_t size)
+static int put(void *connection, const struct dataset_step *step, const void *bytes, size_t size)
 {
 	struct sqlite *sqlite = connection;
 	sqlite3_stmt *stmt = sqlite->statements[REPLACE];
 
-	sqlite3_bind_blob(stmt, 1, step->key, LOAD_KEY_BYTES, SQLITE_STATIC);
+	sqlite3_bind_blob(stmt, 1, step->key, DATASET_KEY_BYTES, SQLITE_STATIC);
 	sqlite3_bind_blob(stmt, 2, bytes, (int)size, SQLITE_STATIC);
 	return run(sqlite, REPLACE);
 }
 
 /* The row, until the statement is reset. */
-static int find(struct sqlite *sqlite, const struct load_step *step, const void **ret_bytes,
+static int find(struct sqlite *sqlite, const struct dataset_step *step, const void **ret_bytes,
 		size_t *ret_size)
 {
 	sqlite3_stmt *stmt = sqlite->statements[SELECT];
 
-	sqlite3_bind_blob(stmt, 1, step->key, LOAD_KEY_BYTES, SQLITE_STATIC);
+	sqlite3_bind_blob(stmt, 1, step->key, DATASET_KEY_BYTES, SQLITE_STATIC);
 	int r = sqlite3_step(stmt);
 	if (r != SQLITE_ROW)
 		return r == SQLITE_DONE ? -ENOENT : -EIO;
@@ -123,7 +123,7 @@ static int find(struct sqlite *sqlite, const struct load_step *step, const void 
 	return 0;
 }
 
-static int get(void *connection, const struct load_step *step, uint64_t *sink)
+static int get(void *connection, const struct dataset_step *step, uint64_t *sink)
 {
 	struct sqlite *sqlite = connection;
 	const void *bytes;
@@ -136,7 +136,7 @@ static int get(void *connection, const struct load_step *step, uint64_t *sink)
 	return r;
 }
 
-static int add(void *connection, const struct load_step *step, const struct load_item *item)
+static int add(void *connection, const struct dataset_step *step, const struct dataset_item *item)
 {
 	struct sqlite *sqlite = connection;
 	const void *bytes;
@@ -157,7 +157,7 @@ static int add(void *connection, const struct load_step *step, const struct load
 	return r;
 }
 
-static int version(void *connection, const struct load_step *step, uint64_t *ret_version)
+static int version(void *connection, const struct dataset_step *step, uint64_t *ret_version)
 {
 	struct sqlite *sqlite = connection;
 	const void *bytes;
@@ -170,7 +170,7 @@ static int version(void *connection, const struct load_step *step, uint64_t *ret
 	return r;
 }
 
-static int set(void *connection, const struct load_step *step, const struct peer_whole *whole)
+static int set(void *connection, const struct dataset_step *step, const struct peer_whole *whole)
 {
 	return put(connection, step, whole->bytes, whole->size);
 }

@@ -22,17 +22,17 @@
 
 struct add {
 	const struct measure *measure;
-	struct load *load;
+	struct dataset *dataset;
 	struct plain plain;
 	uint8_t *ring;
 	size_t ring_at;
-	struct load_step *steps;    /* random */
-	struct load_step *shuffled; /* each cart once */
-	uint32_t step_count;        /* a power of two */
+	struct dataset_step *steps;    /* random */
+	struct dataset_step *shuffled; /* each cart once */
+	uint32_t step_count;           /* a power of two */
 	uint32_t at;
 	uint32_t shuffled_at;
-	struct load_item known; /* in each cart, as its first line */
-	struct load_item fresh; /* in none */
+	struct dataset_item known; /* in each cart, as its first line */
+	struct dataset_item fresh; /* in none */
 	uint32_t lines[NEW_BATCH];
 	int err;
 	struct rounds bare, merge, new_line;
@@ -45,9 +45,9 @@ static void note_error(struct add *add, int err)
 		add->err = err;
 }
 
-static const struct load_step *next_step(struct add *add)
+static const struct dataset_step *next_step(struct add *add)
 {
-	const struct load_step *step = &add->steps[add->at];
+	const struct dataset_step *step = &add->steps[add->at];
 
 	add->at = (add->at + 1) & (add->step_count - 1);
 	return step;
@@ -59,12 +59,12 @@ static double run_bare(struct add *add)
 	uint64_t start = bench_now_ns();
 
 	for (uint32_t i = 0; i < BATCH; i++) {
-		const struct load_step *step = next_step(add);
+		const struct dataset_step *step = next_step(add);
 
 		memcpy(add->ring + add->ring_at,
 		       add->plain.values + step->cart * add->plain.stride +
 			       sizeof(struct block_header),
-		       add->load->cart_bytes);
+		       add->dataset->cart_bytes);
 		measure_use((uint64_t)add->ring_at);
 		add->ring_at += add->plain.stride;
 		if (add->ring_at == add->plain.value_bytes)
@@ -75,17 +75,17 @@ static double run_bare(struct add *add)
 
 static void merge_one(struct add *add)
 {
-	struct corral_key key = load_key(next_step(add));
+	struct corral_key key = dataset_key(next_step(add));
 
-	note_error(add, corral_add(add->load->corral, &key, &add->known.item, NULL, NULL));
+	note_error(add, corral_add(add->dataset->corral, &key, &add->known.item, NULL, NULL));
 }
 
 static void set_back(struct add *add)
 {
-	for (uint32_t i = 0; add->load->carts <= FEW_CARTS && i < add->load->carts; i++) {
-		struct corral_key key = load_key(&add->shuffled[i]);
+	for (uint32_t i = 0; add->dataset->carts <= FEW_CARTS && i < add->dataset->carts; i++) {
+		struct corral_key key = dataset_key(&add->shuffled[i]);
 
-		note_error(add, corral_set_quantity(add->load->corral, &key, 1, 1, NULL, NULL));
+		note_error(add, corral_set_quantity(add->dataset->corral, &key, 1, 1, NULL, NULL));
 	}
 }
 
@@ -103,8 +103,8 @@ static double run_merge(struct add *add)
 /* Add a line to each of the next carts, take them out again. times: of each add; or NULL. */
 static double run_new_line(struct add *add, struct histogram *times)
 {
-	uint32_t carts = add->load->carts, count = (uint32_t)min_u64(NEW_BATCH, carts);
-	const struct load_step *steps;
+	uint32_t carts = add->dataset->carts, count = (uint32_t)min_u64(NEW_BATCH, carts);
+	const struct dataset_step *steps;
 	uint64_t start, before, took;
 
 	if (count > carts - add->shuffled_at)
@@ -112,11 +112,11 @@ static double run_new_line(struct add *add, struct histogram *times)
 	steps = &add->shuffled[add->shuffled_at];
 	start = before = bench_now_ns();
 	for (uint32_t i = 0; i < count; i++) {
-		struct corral_key key = load_key(&steps[i]);
+		struct corral_key key = dataset_key(&steps[i]);
 		struct corral_result result = { 0 };
 
 		note_error(add,
-			   corral_add(add->load->corral, &key, &add->fresh.item, NULL, &result));
+			   corral_add(add->dataset->corral, &key, &add->fresh.item, NULL, &result));
 		add->lines[i] = result.line;
 		if (times != NULL) {
 			uint64_t after = bench_now_ns();
@@ -127,9 +127,10 @@ static double run_new_line(struct add *add, struct histogram *times)
 	}
 	took = bench_now_ns() - start;
 	for (uint32_t i = 0; i < count; i++) {
-		struct corral_key key = load_key(&steps[i]);
+		struct corral_key key = dataset_key(&steps[i]);
 
-		note_error(add, corral_remove(add->load->corral, &key, add->lines[i], NULL, NULL));
+		note_error(add,
+			   corral_remove(add->dataset->corral, &key, add->lines[i], NULL, NULL));
 	}
 	add->shuffled_at += count;
 	return (double)took / count;
@@ -137,7 +138,7 @@ static double run_new_line(struct add *add, struct histogram *times)
 
 static void run_rounds(struct add *add)
 {
-	uint32_t batch = (uint32_t)min_u64(NEW_BATCH, add->load->carts);
+	uint32_t batch = (uint32_t)min_u64(NEW_BATCH, add->dataset->carts);
 	uint64_t start = bench_now_ns();
 
 	assert(batch > 0);
@@ -176,7 +177,7 @@ static void run_single(struct add *add)
 
 static void print_figures(const struct add *add)
 {
-	uint32_t carts = add->load->carts;
+	uint32_t carts = add->dataset->carts;
 
 	measure_print("add", carts, "bare_ns", "ns", rounds_median(&add->bare), 0);
 	measure_print("add", carts, "add_merge_ns", "ns", rounds_median(&add->merge), 0);
@@ -192,12 +193,13 @@ static void print_figures(const struct add *add)
 
 static bool prepare(struct add *add)
 {
-	add->step_count = load_steps(add->load, STEPS_MAX);
-	add->steps = load_walk(add->load, add->step_count, 1);
-	add->shuffled = load_shuffled(add->load, 2);
-	load_item_at(0, &add->known);
-	load_item_at(add->load->lines, &add->fresh);
-	if (add->steps == NULL || add->shuffled == NULL || plain_make(&add->plain, add->load) < 0)
+	add->step_count = dataset_steps(add->dataset, STEPS_MAX);
+	add->steps = dataset_walk(add->dataset, add->step_count, 1);
+	add->shuffled = dataset_shuffled(add->dataset, 2);
+	dataset_item_at(0, &add->known);
+	dataset_item_at(add->dataset->lines, &add->fresh);
+	if (add->steps == NULL || add->shuffled == NULL ||
+	    plain_make(&add->plain, add->dataset) < 0)
 		return false;
 	add->ring = aligned_alloc(CACHE_LINE, add->plain.value_bytes);
 	if (add->ring != NULL)
@@ -205,7 +207,7 @@ static bool prepare(struct add *add)
 	return add->ring != NULL;
 }
 
-static enum bench_exit add_one(const struct measure *measure, struct load *load)
+static enum bench_exit add_one(const struct measure *measure, struct dataset *dataset)
 {
 	struct add *add = calloc(1, sizeof(*add));
 	enum bench_exit result = BENCH_DONE;
@@ -213,7 +215,7 @@ static enum bench_exit add_one(const struct measure *measure, struct load *load)
 	if (add == NULL)
 		return BENCH_NO_ARENA;
 	add->measure = measure;
-	add->load = load;
+	add->dataset = dataset;
 	if (!prepare(add)) {
 		bench_say("cannot copy the carts");
 		result = BENCH_NO_ARENA;

@@ -28,7 +28,7 @@ struct side { /* Corral, or the bare limit */
 
 struct contend {
 	struct peer_place place;
-	struct load_step step;
+	struct dataset_step step;
 	struct side sides[2];
 	uint64_t sink;
 };
@@ -38,12 +38,12 @@ static _Noreturn void change(const struct peer_place *place, const struct peer *
 			     uint64_t each_ns, int ready)
 {
 	uint64_t next = bench_now_ns();
-	struct load_step step;
-	struct load_item item;
+	struct dataset_step step;
+	struct dataset_item item;
 	void *connection;
 
-	load_step_at(0, &step);
-	load_item_at(0, &item);
+	dataset_step_at(0, &step);
+	dataset_item_at(0, &item);
 	int r = peer->open(place, &connection);
 	if (r == 0)
 		r = peer->add(connection, &step, &item);
@@ -174,15 +174,15 @@ static void print(const struct contend *contend, uint32_t carts)
 		      quotient(&corral->changed, &bare->changed), 2);
 }
 
-static enum bench_exit contend_one(const struct measure *measure, struct load *load)
+static enum bench_exit contend_one(const struct measure *measure, struct dataset *dataset)
 {
 	struct contend *contend = calloc(1, sizeof(*contend));
 	pid_t none;
 
 	if (contend == NULL)
 		return BENCH_NO_ARENA;
-	contend->place.load = load;
-	load_step_at(0, &contend->step);
+	contend->place.dataset = dataset;
+	dataset_step_at(0, &contend->step);
 	contend->sides[0] = (struct side){ .peer = &peer_corral,
 					   .idle_name = "idle",
 					   .changed_name = "changed" };
@@ -197,7 +197,7 @@ static enum bench_exit contend_one(const struct measure *measure, struct load *l
 	if (r < 0)
 		bench_say("it failed: %s", corral_strerror(r));
 	else if (bench_signal == 0)
-		print(contend, load->carts);
+		print(contend, dataset->carts);
 	free(contend);
 	return r < 0 ? BENCH_WRONG : BENCH_DONE;
 }

@@ -25,9 +25,9 @@
 
 struct get {
 	const struct measure *measure;
-	struct load *load;
+	struct dataset *dataset;
 	struct plain plain;
-	struct load_step *steps;
+	struct dataset_step *steps;
 	uint32_t step_count; /* a power of two */
 	uint32_t at;         /* the next step */
 	uint32_t missing;    /* carts that were not found: must stay 0 */
@@ -37,11 +37,11 @@ struct get {
 	struct histogram times;
 };
 
-typedef uint64_t getter(struct get *get, const struct load_step *step);
+typedef uint64_t getter(struct get *get, const struct dataset_step *step);
 
-static inline uint64_t get_bare(struct get *get, const struct load_step *step)
+static inline uint64_t get_bare(struct get *get, const struct dataset_step *step)
 {
-	struct corral_key key = load_key(step);
+	struct corral_key key = dataset_key(step);
 	const struct cart_head *cart = plain_find(&get->plain, &key);
 
 	if (unlikely(cart == NULL)) {
@@ -51,12 +51,12 @@ static inline uint64_t get_bare(struct get *get, const struct load_step *step)
 	return cart->version;
 }
 
-static inline uint64_t get_corral(struct get *get, const struct load_step *step)
+static inline uint64_t get_corral(struct get *get, const struct dataset_step *step)
 {
-	struct corral_key key = load_key(step);
+	struct corral_key key = dataset_key(step);
 	struct corral_view view;
 
-	if (unlikely(corral_read_begin(get->load->corral, &key, &view) < 0)) {
+	if (unlikely(corral_read_begin(get->dataset->corral, &key, &view) < 0)) {
 		get->missing++;
 		return 0;
 	}
@@ -64,9 +64,9 @@ static inline uint64_t get_corral(struct get *get, const struct load_step *step)
 	return view.version;
 }
 
-static inline uint64_t get_bare_copy(struct get *get, const struct load_step *step)
+static inline uint64_t get_bare_copy(struct get *get, const struct dataset_step *step)
 {
-	struct corral_key key = load_key(step);
+	struct corral_key key = dataset_key(step);
 	const struct cart_head *cart = plain_find(&get->plain, &key);
 
 	if (unlikely(cart == NULL)) {
@@ -77,28 +77,28 @@ static inline uint64_t get_bare_copy(struct get *get, const struct load_step *st
 	return cart->version;
 }
 
-static inline uint64_t get_corral_copy(struct get *get, const struct load_step *step)
+static inline uint64_t get_corral_copy(struct get *get, const struct dataset_step *step)
 {
-	struct corral_key key = load_key(step);
+	struct corral_key key = dataset_key(step);
 	struct corral_view view;
 	size_t size;
 
-	if (unlikely(corral_read_copy(get->load->corral, &key, get->buffer, CORRAL_CART_MAX, &size,
-				      &view) < 0)) {
+	if (unlikely(corral_read_copy(get->dataset->corral, &key, get->buffer, CORRAL_CART_MAX,
+				      &size, &view) < 0)) {
 		get->missing++;
 		return 0;
 	}
 	return size;
 }
 
-static inline uint64_t get_verified_copy(struct get *get, const struct load_step *step)
+static inline uint64_t get_verified_copy(struct get *get, const struct dataset_step *step)
 {
-	struct corral_key key = load_key(step);
+	struct corral_key key = dataset_key(step);
 	struct corral_view view;
 	size_t size;
 
-	if (unlikely(corral_read_copy(get->load->corral, &key, get->buffer, CORRAL_CART_MAX, &size,
-				      &view) < 0 ||
+	if (unlikely(corral_read_copy(get->dataset->corral, &key, get->buffer, CORRAL_CART_MAX,
+				      &size, &view) < 0 ||
 		     corral_view_verify(&view) < 0)) {
 		get->missing++;
 		return 0;
@@ -177,9 +177,9 @@ static void run_round(struct get *get, runner *side, struct rounds *rounds, uint
 static void run_pair(struct get *get, runner *bare, struct rounds *bare_rounds, runner *corral,
 		     struct rounds *corral_rounds, uint32_t part)
 {
-	uint32_t batch =
-		(uint32_t)max_u64(BATCH_MIN, min_u64(BATCH_MAX, 2 * (uint64_t)get->load->carts)) /
-		part;
+	uint32_t batch = (uint32_t)max_u64(BATCH_MIN,
+					   min_u64(BATCH_MAX, 2 * (uint64_t)get->dataset->carts)) /
+			 part;
 	uint64_t start = bench_now_ns();
 
 	while (measure_goes_on(get->measure, start, bare_rounds->count)) {
@@ -231,7 +231,7 @@ static double clock_ns(void)
 static void print_figures(const struct get *get)
 {
 	const char *name = get->measure->zipf ? "get_zipf" : "get";
-	uint32_t carts = get->load->carts;
+	uint32_t carts = get->dataset->carts;
 
 	measure_print(name, carts, "bare_ns", "ns", rounds_median(&get->bare), 1);
 	measure_print(name, carts, "corral_ns", "ns", rounds_median(&get->corral), 1);
@@ -252,7 +252,7 @@ static void print_figures(const struct get *get)
 	measure_print(name, carts, "clock_ns", "ns", clock_ns(), 1);
 }
 
-static enum bench_exit get_one(const struct measure *measure, struct load *load)
+static enum bench_exit get_one(const struct measure *measure, struct dataset *dataset)
 {
 	struct get *get = calloc(1, sizeof(*get));
 	enum bench_exit result = BENCH_NO_ARENA;
@@ -260,13 +260,13 @@ static enum bench_exit get_one(const struct measure *measure, struct load *load)
 	if (get == NULL)
 		return BENCH_NO_ARENA;
 	get->measure = measure;
-	get->load = load;
-	memory_print_carts(load);
-	get->step_count = load_steps(load, STEPS_MAX);
-	get->steps = measure->zipf ? load_walk_zipf(load, get->step_count, 1) :
-				     load_walk(load, get->step_count, 1);
+	get->dataset = dataset;
+	memory_print_carts(dataset);
+	get->step_count = dataset_steps(dataset, STEPS_MAX);
+	get->steps = measure->zipf ? dataset_walk_zipf(dataset, get->step_count, 1) :
+				     dataset_walk(dataset, get->step_count, 1);
 	get->buffer = malloc(CORRAL_CART_MAX);
-	if (get->steps == NULL || get->buffer == NULL || plain_make(&get->plain, load) < 0) {
+	if (get->steps == NULL || get->buffer == NULL || plain_make(&get->plain, dataset) < 0) {
 		bench_say("cannot copy the carts into a plain map");
 	} else {
 		run_rounds(get);

@@ -71,27 +71,27 @@ static void wait_ns(uint64_t ns)
 		nanosleep(&pause, NULL);
 }
 
-static enum bench_exit idle_one(const struct measure *measure, struct load *load)
+static enum bench_exit idle_one(const struct measure *measure, struct dataset *dataset)
 {
 	struct usage before, after;
 
-	if (load->sandbox.agent == 0) {
+	if (dataset->sandbox.agent == 0) {
 		bench_say("an agent that I did not start runs there: I measure only mine");
 		return BENCH_USAGE;
 	}
 	wait_ns(SETTLE_NS);
-	bool good = look(load->sandbox.agent, &before);
+	bool good = look(dataset->sandbox.agent, &before);
 	wait_ns(measure->ms * 1000000ull);
 	if (bench_signal != 0)
 		return BENCH_DONE;
-	if (!good || !look(load->sandbox.agent, &after)) {
+	if (!good || !look(dataset->sandbox.agent, &after)) {
 		bench_say("cannot read the agent's figures in /proc");
 		return BENCH_NO_AGENT;
 	}
 	double seconds = (double)(after.at_ns - before.at_ns) / 1e9;
-	measure_print("idle", load->carts, "agent_cpu_percent", "%",
+	measure_print("idle", dataset->carts, "agent_cpu_percent", "%",
 		      (double)(after.cpu_ns - before.cpu_ns) / 1e7 / seconds, 4);
-	measure_print("idle", load->carts, "agent_wake_ups", "1/s",
+	measure_print("idle", dataset->carts, "agent_wake_ups", "1/s",
 		      (double)(after.wake_ups - before.wake_ups) / seconds, 1);
 	return BENCH_DONE;
 }

@@ -38,7 +38,7 @@ struct journal_bench {
 	uint32_t rounds;
 	uint32_t interval_ms;
 	const char *directory;
-	struct load loads[SIDES];
+	struct dataset datasets[SIDES];
 	/* of one series of windows */
 	struct histogram all[SIDES];
 	double per_second[SIDES][ROUNDS_MAX];
@@ -54,26 +54,26 @@ struct journal_bench {
 
 /* ----------------------------------------------------------------- windows */
 
-static uint64_t agent_cpu_ns(const struct load *load)
+static uint64_t agent_cpu_ns(const struct dataset *dataset)
 {
 	struct timespec used;
 	clockid_t clock;
 
-	if (clock_getcpuclockid(load->sandbox.agent, &clock) != 0 ||
+	if (clock_getcpuclockid(dataset->sandbox.agent, &clock) != 0 ||
 	    clock_gettime(clock, &used) != 0)
 		return 0;
 	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
-static uint64_t syncs_of(const struct load *load)
+static uint64_t syncs_of(const struct dataset *dataset)
 {
-	return load_relaxed(&load->corral->arena.header->journal_syncs); /* relaxed: a figure */
+	return load_relaxed(&dataset->corral->arena.header->journal_syncs); /* relaxed: a figure */
 }
 
 /* All is on disk, and the journal's next round an interval away. */
-static enum bench_exit settle(const struct load *load)
+static enum bench_exit settle(const struct dataset *dataset)
 {
-	int r = corral_sync(load->corral);
+	int r = corral_sync(dataset->corral);
 
 	if (r == 0)
 		return BENCH_DONE;
@@ -85,22 +85,22 @@ static enum bench_exit one_window(struct journal_bench *bench, struct gang *gang
 {
 	uint64_t interval_ns = bench->interval_ms * 1000000ull;
 	uint64_t intervals = (WINDOW_MS_MIN + bench->interval_ms - 1) / bench->interval_ms;
-	const struct load *load = &bench->loads[side];
+	const struct dataset *dataset = &bench->datasets[side];
 	static struct gang_window window;
 	uint64_t cpu, syncs;
 	double adds;
-	enum bench_exit result = settle(&bench->loads[ON]);
+	enum bench_exit result = settle(&bench->datasets[ON]);
 
 	if (result == BENCH_DONE)
 		result = gang_begin(gang, side, interval_ns / 2);
 	if (result != BENCH_DONE)
 		return result;
-	cpu = agent_cpu_ns(load);
-	syncs = syncs_of(load);
+	cpu = agent_cpu_ns(dataset);
+	syncs = syncs_of(dataset);
 	gang_sleep(intervals * interval_ns);
-	cpu = agent_cpu_ns(load) - cpu;
+	cpu = agent_cpu_ns(dataset) - cpu;
 	bench->cpu_ns[side] += cpu;
-	bench->syncs += syncs_of(load) - syncs;
+	bench->syncs += syncs_of(dataset) - syncs;
 	result = gang_finish(gang, &window);
 	bench->window_ns[side] += window.ns;
 	bench->faults[side] += window.faults;
@@ -146,7 +146,7 @@ static void print(const struct journal_bench *bench, uint32_t workers, const cha
 	char full[96];
 
 	snprintf(full, sizeof(full), "workers_%u.%s", workers, figure);
-	measure_print("journal", bench->loads[OFF].carts, full, unit, value, decimals);
+	measure_print("journal", bench->datasets[OFF].carts, full, unit, value, decimals);
 }
 
 static void print_figures(struct journal_bench *bench, uint32_t workers)
@@ -164,7 +164,7 @@ static void print_figures(struct journal_bench *bench, uint32_t workers)
 		print(bench, workers, name, "1/s",
 		      measure_median(bench->per_second[side], bench->done), 0);
 		snprintf(name, sizeof(name), "workers_%u.%s", workers, side_names[side]);
-		measure_print_quantiles("journal", bench->loads[OFF].carts, name,
+		measure_print_quantiles("journal", bench->datasets[OFF].carts, name,
 					&bench->all[side]);
 		snprintf(name, sizeof(name), "%s_add_cpu_ns", side_names[side]);
 		print(bench, workers, name, "ns",
@@ -193,7 +193,7 @@ static enum bench_exit count_changes(const struct gang *gang, const uint64_t *ve
 
 	for (enum side side = OFF; side < SIDES && result == BENCH_DONE; side++) {
 		snprintf(prefix, sizeof(prefix), "journal.carts_%u.workers_%u.%s_",
-			 gang->loads[side]->carts, gang->workers, side_names[side]);
+			 gang->datasets[side]->carts, gang->workers, side_names[side]);
 		result = gang_count(gang, side, prefix, versions[side]);
 	}
 	return result;
@@ -201,7 +201,7 @@ static enum bench_exit count_changes(const struct gang *gang, const uint64_t *ve
 
 static enum bench_exit with_workers(struct journal_bench *bench, uint32_t workers)
 {
-	const struct load *loads[SIDES] = { &bench->loads[OFF], &bench->loads[ON] };
+	const struct dataset *datasets[SIDES] = { &bench->datasets[OFF], &bench->datasets[ON] };
 	uint64_t versions[SIDES] = { 0 };
 	enum bench_exit result;
 	struct gang gang;
@@ -212,9 +212,9 @@ static enum bench_exit with_workers(struct journal_bench *bench, uint32_t worker
 	memset(bench->window_ns, 0, sizeof(bench->window_ns));
 	bench->syncs = 0;
 	for (enum side side = OFF; side < SIDES; side++)
-		if (load_versions(loads[side], &versions[side]) < 0)
+		if (dataset_versions(datasets[side], &versions[side]) < 0)
 			return BENCH_WRONG;
-	result = gang_open(&gang, loads, SIDES, workers, GANG_ADD);
+	result = gang_open(&gang, datasets, SIDES, workers, GANG_ADD);
 	if (result != BENCH_DONE)
 		return result;
 	result = all_windows(bench, &gang);
@@ -228,25 +228,25 @@ static enum bench_exit with_workers(struct journal_bench *bench, uint32_t worker
 
 static enum bench_exit with_carts(struct journal_bench *bench, uint32_t carts)
 {
-	enum bench_exit result =
-		load_open_on_disk(&bench->loads[OFF], bench->directory, carts, bench->bytes, 0);
+	enum bench_exit result = dataset_open_on_disk(&bench->datasets[OFF], bench->directory,
+						      carts, bench->bytes, 0);
 
 	if (result != BENCH_DONE)
 		return result;
-	result = load_open_on_disk(&bench->loads[ON], bench->directory, carts, bench->bytes,
-				   bench->interval_ms);
+	result = dataset_open_on_disk(&bench->datasets[ON], bench->directory, carts, bench->bytes,
+				      bench->interval_ms);
 	if (result == BENCH_DONE) {
-		sandbox_print_place(&bench->loads[ON].sandbox, stdout);
+		sandbox_print_place(&bench->datasets[ON].sandbox, stdout);
 		for (uint32_t i = 0;
 		     i < bench->worker_count && result == BENCH_DONE && bench_signal == 0; i++) {
 			result = with_workers(bench, bench->workers[i]);
 			fflush(stdout);
 		}
 		if (result == BENCH_DONE && bench_signal == 0)
-			memory_print_arena("journal", &bench->loads[ON]);
-		load_close(&bench->loads[ON]);
+			memory_print_arena("journal", &bench->datasets[ON]);
+		dataset_close(&bench->datasets[ON]);
 	}
-	load_close(&bench->loads[OFF]);
+	dataset_close(&bench->datasets[OFF]);
 	return result;
 }
 

@@ -21,37 +21,37 @@ static void *allocate_huge(size_t bytes)
 	return memory;
 }
 
-static bool allocate(struct plain *plain, const struct load *load)
+static bool allocate(struct plain *plain, const struct dataset *dataset)
 {
 	uint32_t buckets = 1;
 
-	while (buckets < load->carts)
+	while (buckets < dataset->carts)
 		buckets *= 2;
 	/* every cart has the bytes of the first one (notes are padded to fit) */
 	plain->stride =
-		class_bytes(class_of(load->cart_bytes + (uint32_t)sizeof(struct block_header)));
-	plain->value_bytes = plain->stride * load->carts;
+		class_bytes(class_of(dataset->cart_bytes + (uint32_t)sizeof(struct block_header)));
+	plain->value_bytes = plain->stride * dataset->carts;
 	plain->mask = buckets - 1;
 	plain->seed = SEED;
 	plain->buckets = allocate_huge(buckets * sizeof(*plain->buckets));
-	plain->nodes = allocate_huge(load->carts * sizeof(*plain->nodes));
+	plain->nodes = allocate_huge(dataset->carts * sizeof(*plain->nodes));
 	plain->values = allocate_huge(plain->value_bytes);
 	return plain->buckets != NULL && plain->nodes != NULL && plain->values != NULL;
 }
 
-static int copy_cart(struct plain *plain, struct load *load, uint32_t cart)
+static int copy_cart(struct plain *plain, struct dataset *dataset, uint32_t cart)
 {
 	struct plain_node *node = &plain->nodes[cart];
 	struct plain_bucket *bucket;
 	struct corral_view view;
-	struct load_step step;
+	struct dataset_step step;
 	struct corral_key key;
 	uint32_t size;
 	int err;
 
-	load_step_at(cart, &step);
-	key = load_key(&step);
-	err = corral_read_begin(load->corral, &key, &view);
+	dataset_step_at(cart, &step);
+	key = dataset_key(&step);
+	err = corral_read_begin(dataset->corral, &key, &view);
 	if (err < 0)
 		return err;
 	node->at = cart * plain->stride + sizeof(struct block_header);
@@ -68,18 +68,18 @@ static int copy_cart(struct plain *plain, struct load *load, uint32_t cart)
 	return err;
 }
 
-int plain_make(struct plain *plain, struct load *load)
+int plain_make(struct plain *plain, struct dataset *dataset)
 {
 	int err = 0;
 
 	memset(plain, 0, sizeof(*plain));
-	if (!allocate(plain, load)) {
+	if (!allocate(plain, dataset)) {
 		plain_free(plain);
 		return -ENOMEM;
 	}
 	memset(plain->buckets, 0, ((size_t)plain->mask + 1) * sizeof(*plain->buckets));
-	for (uint32_t i = 0; i < load->carts && err == 0; i++)
-		err = copy_cart(plain, load, i);
+	for (uint32_t i = 0; i < dataset->carts && err == 0; i++)
+		err = copy_cart(plain, dataset, i);
 	if (err < 0)
 		plain_free(plain);
 	return err;

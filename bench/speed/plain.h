@@ -15,7 +15,7 @@
 #include "arena/layout.h"
 #include "base/hash.h"
 #include "cart/cart.h"
-#include "harness/load.h"
+#include "harness/dataset.h"
 
 struct plain_bucket {
 	uint32_t head; /* node plus one */
@@ -42,8 +42,8 @@ struct plain {
 	uint64_t seed;
 };
 
-/* Copy all carts of the load. 0 or -errno. */
-int plain_make(struct plain *plain, struct load *load);
+/* Copy all carts of the dataset. 0 or -errno. */
+int plain_make(struct plain *plain, struct dataset *dataset);
 void plain_free(struct plain *plain);
 
 /* The same key in the same form, hashed and compared the same way. */

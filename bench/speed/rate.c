@@ -43,7 +43,7 @@ struct member {
 struct scene {
 	const struct settings *settings;
 	struct peer_place place;
-	struct load_item item;
+	struct dataset_item item;
 	bool idle; /* only wake up */
 	uint64_t start_ns;
 	struct member *members;
@@ -68,9 +68,9 @@ static uint64_t cpu_now_ns(void)
 
 static int add_to(const struct scene *scene, void *connection, uint32_t order)
 {
-	struct load_step step;
+	struct dataset_step step;
 
-	load_step_at(order, &step);
+	dataset_step_at(order, &step);
 	return peer_corral.add(connection, &step, &scene->item);
 }
 
@@ -169,14 +169,14 @@ static int run_both(struct scene *scene)
 static enum bench_exit run_scene(const struct settings *settings)
 {
 	size_t bytes = settings->workers * sizeof(struct member);
-	struct load load;
+	struct dataset dataset;
 	enum bench_exit result =
-		load_open(&load, settings->directory, settings->orders, settings->bytes);
+		dataset_open(&dataset, settings->directory, settings->orders, settings->bytes);
 
 	if (result != BENCH_DONE)
 		return result;
-	struct scene scene = { .settings = settings, .place = { .load = &load } };
-	load_item_at(0, &scene.item);
+	struct scene scene = { .settings = settings, .place = { .dataset = &dataset } };
+	dataset_item_at(0, &scene.item);
 	scene.members =
 		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int r = scene.members == MAP_FAILED ? -errno : run_both(&scene);
@@ -186,7 +186,7 @@ static enum bench_exit run_scene(const struct settings *settings)
 	}
 	if (scene.members != MAP_FAILED)
 		munmap(scene.members, bytes);
-	load_close(&load);
+	dataset_close(&dataset);
 	return result;
 }
 

@@ -20,7 +20,7 @@
 
 #include "cart/cart.h"
 #include "harness/child.h"
-#include "harness/load.h"
+#include "harness/dataset.h"
 #include "harness/memory.h"
 #include "harness/options.h"
 
@@ -34,7 +34,7 @@
 struct recovery {
 	const char *directory;
 	uint32_t carts, bytes;
-	struct load load;
+	struct dataset dataset;
 	int notify_fd;
 	uint64_t memory_kb; /* the most of its own that an agent had when it was looked at */
 	uint64_t cpu_ns;    /* what the last one had used when it was ready, all threads together */
@@ -75,7 +75,7 @@ static void look_at_memory(struct recovery *recovery)
 	char path[64], line[256];
 	unsigned long long kb;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", recovery->load.sandbox.agent);
+	snprintf(path, sizeof(path), "/proc/%d/status", recovery->dataset.sandbox.agent);
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
 		return;
@@ -90,7 +90,7 @@ static void look_at_cpu(struct recovery *recovery)
 	struct timespec used = { 0 };
 	clockid_t clock;
 
-	if (clock_getcpuclockid(recovery->load.sandbox.agent, &clock) == 0)
+	if (clock_getcpuclockid(recovery->dataset.sandbox.agent, &clock) == 0)
 		(void)clock_gettime(clock, &used);
 	recovery->cpu_ns = (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
 }
@@ -98,7 +98,7 @@ static void look_at_cpu(struct recovery *recovery)
 /* Nanoseconds from before its start until it says that it is ready; 0: it did not (complains). */
 static uint64_t start_agent(struct recovery *recovery)
 {
-	struct sandbox *sandbox = &recovery->load.sandbox;
+	struct sandbox *sandbox = &recovery->dataset.sandbox;
 	char *argv[] = {
 		sandbox->agent_path, "--dir", sandbox->directory, "--journal", "1s", NULL
 	};
@@ -144,7 +144,7 @@ static int64_t each_file(const struct recovery *recovery, int64_t (*one)(int fd)
 	struct dirent *entry;
 	int64_t all = 0;
 
-	snprintf(path, sizeof(path), "%s/journal", recovery->load.sandbox.directory);
+	snprintf(path, sizeof(path), "%s/journal", recovery->dataset.sandbox.directory);
 	DIR *dir = opendir(path);
 	if (dir == NULL)
 		return -errno;
@@ -185,11 +185,11 @@ static int64_t read_file(int fd)
 /* 0; -ENOENT and other errors: this one is not to be had. */
 static int add_cart(struct corral *corral, uint32_t number, struct sums *sums)
 {
-	struct load_step step;
+	struct dataset_step step;
 	struct corral_view view;
 
-	load_step_at(number, &step);
-	const struct corral_key key = load_key(&step);
+	dataset_step_at(number, &step);
+	const struct corral_key key = dataset_key(&step);
 	int r = corral_read_begin(corral, &key, &view);
 	if (r < 0)
 		return r;
@@ -207,7 +207,7 @@ static enum bench_exit add_up_carts(const struct recovery *recovery, struct sums
 	int r = 0;
 
 	*ret_sums = (struct sums){ 0 };
-	if (corral_open(recovery->load.sandbox.directory, CORRAL_OBSERVE, &corral) < 0) {
+	if (corral_open(recovery->dataset.sandbox.directory, CORRAL_OBSERVE, &corral) < 0) {
 		bench_say("%s", corral_why());
 		return BENCH_NO_ARENA;
 	}
@@ -224,12 +224,12 @@ static enum bench_exit add_up_carts(const struct recovery *recovery, struct sums
 /* An agent writes a journal of what is there, and ends. */
 static enum bench_exit write_journal(struct recovery *recovery)
 {
-	struct sandbox *sandbox = &recovery->load.sandbox;
+	struct sandbox *sandbox = &recovery->dataset.sandbox;
 
 	sandbox_stop_agent(sandbox);
 	if (start_agent(recovery) == 0)
 		return BENCH_NO_AGENT;
-	int r = corral_sync(recovery->load.corral);
+	int r = corral_sync(recovery->dataset.corral);
 	sandbox_stop_agent(sandbox);
 	if (r < 0)
 		bench_say("the journal was not written: %s", corral_strerror(r));
@@ -240,7 +240,7 @@ static bool take_arena_away(const struct recovery *recovery)
 {
 	char path[PATH_MAX + 16];
 
-	snprintf(path, sizeof(path), "%s/arena", recovery->load.sandbox.directory);
+	snprintf(path, sizeof(path), "%s/arena", recovery->dataset.sandbox.directory);
 	if (unlink(path) == 0)
 		return true;
 	bench_say("cannot remove %s: %s", path, strerror(errno));
@@ -259,7 +259,7 @@ static enum bench_exit warm_restarts(struct recovery *recovery)
 	uint64_t ns[WARM_STARTS];
 
 	for (uint32_t i = 0; i < WARM_STARTS; i++) {
-		sandbox_stop_agent(&recovery->load.sandbox);
+		sandbox_stop_agent(&recovery->dataset.sandbox);
 		ns[i] = start_agent(recovery);
 		if (ns[i] == 0)
 			return BENCH_NO_AGENT;
@@ -307,8 +307,8 @@ static enum bench_exit measure(struct recovery *recovery)
 
 	if (result == BENCH_DONE)
 		result = write_journal(recovery);
-	corral_close(recovery->load.corral);
-	recovery->load.corral = NULL;
+	corral_close(recovery->dataset.corral);
+	recovery->dataset.corral = NULL;
 	if (result != BENCH_DONE || !take_arena_away(recovery))
 		return result != BENCH_DONE ? result : BENCH_NO_ARENA;
 	sync();
@@ -327,7 +327,7 @@ static enum bench_exit measure(struct recovery *recovery)
 	if (recover_ns == 0)
 		return BENCH_NO_AGENT;
 	print_rates(recovery, bytes, read_ns, recover_ns);
-	memory_print_arena("recovery", &recovery->load);
+	memory_print_arena("recovery", &recovery->dataset);
 	result = add_up_carts(recovery, &after);
 	if (result == BENCH_DONE)
 		result = compare(&before, &after);
@@ -362,10 +362,10 @@ enum bench_exit recovery_run(int argc, char **argv)
 	}
 	bench_catch_signals();
 	bench_print_machine(stdout);
-	result = load_open(&recovery.load, path, recovery.carts, recovery.bytes);
+	result = dataset_open(&recovery.dataset, path, recovery.carts, recovery.bytes);
 	if (result == BENCH_DONE) {
 		result = measure(&recovery);
-		load_close(&recovery.load);
+		dataset_close(&recovery.dataset);
 	}
 	sandbox_remove_directory(path);
 	close(recovery.notify_fd);

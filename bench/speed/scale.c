@@ -20,9 +20,9 @@ struct scale {
 	const struct peer *peer;
 	struct peer_place place;
 	void *connection; /* ours */
-	struct load_step *steps;
+	struct dataset_step *steps;
 	uint32_t step_count; /* a power of two */
-	struct load_item item;
+	struct dataset_item item;
 	enum peer_work work;
 };
 
@@ -65,7 +65,7 @@ static int take_turn(struct scale *scale, struct side *side, uint64_t *added)
 /* "scale.carts_N.add_zipf.workers_N", "scale.carts_N.add_bare_zipf.workers_N" */
 static void name_side(const struct scale *scale, const struct side *side, char name[96])
 {
-	snprintf(name, 96, "scale.carts_%u.%s%s%s.%s_%u", scale->place.load->carts,
+	snprintf(name, 96, "scale.carts_%u.%s%s%s.%s_%u", scale->place.dataset->carts,
 		 peer_work_names[scale->work], scale->peer == &peer_bare ? "_bare" : "",
 		 scale->measure->zipf ? "_zipf" : "", team_word(scale->place.mode), side->workers);
 }
@@ -104,16 +104,16 @@ static int take_turns(struct scale *scale, struct side *one_alone, struct side *
 
 static enum bench_exit compare(struct scale *scale, struct side *one_alone, struct side *many)
 {
-	const struct load *load = scale->place.load;
+	const struct dataset *dataset = scale->place.dataset;
 	uint64_t before = 0, after = 0, added = 0;
-	int r = load_versions(load, &before);
+	int r = dataset_versions(dataset, &before);
 
 	if (r == 0)
 		r = take_turns(scale, one_alone, many, &added);
 	if (bench_signal != 0)
 		return BENCH_DONE;
 	if (r == 0)
-		r = load_versions(load, &after);
+		r = dataset_versions(dataset, &after);
 	if (r < 0) {
 		bench_say("a worker failed: %s", corral_strerror(r));
 		return BENCH_WRONG;
@@ -122,7 +122,7 @@ static enum bench_exit compare(struct scale *scale, struct side *one_alone, stru
 	if (scale->work != PEER_ADD)
 		return BENCH_DONE;
 	figure("adds", (double)(int64_t)(before + added - after), 0, "scale.carts_%u.lost%s",
-	       load->carts, scale->place.mode == TEAM_THREADS ? "_threads" : "");
+	       dataset->carts, scale->place.mode == TEAM_THREADS ? "_threads" : "");
 	return after == before + added ? BENCH_DONE : BENCH_WRONG;
 }
 
@@ -160,21 +160,21 @@ static void begin_sides(const struct scale *scale, struct side sides[2])
 	sides[1].workers = scale->measure->workers;
 }
 
-static enum bench_exit scale_one(const struct measure *measure, struct load *load)
+static enum bench_exit scale_one(const struct measure *measure, struct dataset *dataset)
 {
-	struct scale scale = {
-		.measure = measure,
-		.peer = &peer_corral,
-		.connection = load->corral,
-		.place = { .load = load, .mode = measure->threads ? TEAM_THREADS : TEAM_PROCESSES }
-	};
+	struct scale scale = { .measure = measure,
+			       .peer = &peer_corral,
+			       .connection = dataset->corral,
+			       .place = { .dataset = dataset,
+					  .mode = measure->threads ? TEAM_THREADS :
+								     TEAM_PROCESSES } };
 	struct side *sides = calloc(2, sizeof(*sides));
 	enum bench_exit result = BENCH_NO_ARENA;
 
-	scale.step_count = load_steps(load, STEPS_MAX);
-	scale.steps = measure->zipf ? load_walk_zipf(load, scale.step_count, 1) :
-				      load_walk(load, scale.step_count, 1);
-	load_item_at(0, &scale.item);
+	scale.step_count = dataset_steps(dataset, STEPS_MAX);
+	scale.steps = measure->zipf ? dataset_walk_zipf(dataset, scale.step_count, 1) :
+				      dataset_walk(dataset, scale.step_count, 1);
+	dataset_item_at(0, &scale.item);
 	if (sides != NULL && scale.steps != NULL) {
 		for (scale.work = PEER_GET; scale.work <= PEER_ADD; scale.work++) {
 			begin_sides(&scale, sides);

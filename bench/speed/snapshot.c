@@ -37,7 +37,7 @@ struct snapshot_bench {
 	uint32_t bytes;
 	uint32_t rounds;
 	const char *directory;
-	struct load load;
+	struct dataset dataset;
 	char tool[PATH_MAX];
 	char file[PATH_MAX + 16];
 	/* of one number of carts */
@@ -52,13 +52,13 @@ struct snapshot_bench {
 
 static enum bench_exit one_snapshot(struct snapshot_bench *bench)
 {
-	char *argv[] = { bench->tool, "--dir",     bench->load.sandbox.directory,
+	char *argv[] = { bench->tool, "--dir",     bench->dataset.sandbox.directory,
 			 "snapshot",  bench->file, NULL };
 	uint64_t start = bench_now_ns();
 	pid_t pid = child_start(&(struct child_plan){ .path = bench->tool,
 						      .argv = argv,
 						      .keep = { -1, -1 },
-						      .output = bench->load.sandbox.log });
+						      .output = bench->dataset.sandbox.log });
 	int status = 0;
 
 	if (pid < 0) {
@@ -117,7 +117,7 @@ static enum bench_exit one_pair(struct snapshot_bench *bench, struct gang *gang)
 static void print(const struct snapshot_bench *bench, const char *figure, const char *unit,
 		  double value, int decimals)
 {
-	measure_print("snapshot", bench->load.carts, figure, unit, value, decimals);
+	measure_print("snapshot", bench->dataset.carts, figure, unit, value, decimals);
 }
 
 static void print_times(const struct snapshot_bench *bench, const char *side, const char *what,
@@ -177,7 +177,7 @@ static void print_figures(struct snapshot_bench *bench)
 
 static enum bench_exit work(struct snapshot_bench *bench)
 {
-	const struct load *load = &bench->load;
+	const struct dataset *dataset = &bench->dataset;
 	enum bench_exit result, closed;
 	uint64_t versions = 0;
 	struct gang gang;
@@ -185,9 +185,9 @@ static enum bench_exit work(struct snapshot_bench *bench)
 
 	memset(bench->all, 0, sizeof(bench->all));
 	histogram_clear(&bench->snapshots);
-	if (load_versions(load, &versions) < 0)
+	if (dataset_versions(dataset, &versions) < 0)
 		return BENCH_WRONG;
-	result = gang_open(&gang, &load, 1, bench->workers, GANG_ADD_AND_NOTHING);
+	result = gang_open(&gang, &dataset, 1, bench->workers, GANG_ADD_AND_NOTHING);
 	if (result != BENCH_DONE)
 		return result;
 	for (bench->done = 0;
@@ -196,7 +196,7 @@ static enum bench_exit work(struct snapshot_bench *bench)
 		result = one_pair(bench, &gang);
 	if (result == BENCH_DONE && bench_signal == 0) {
 		print_figures(bench);
-		snprintf(prefix, sizeof(prefix), "snapshot.carts_%u.", load->carts);
+		snprintf(prefix, sizeof(prefix), "snapshot.carts_%u.", dataset->carts);
 		result = gang_count(&gang, 0, prefix, versions);
 	}
 	closed = gang_close(&gang);
@@ -206,17 +206,17 @@ static enum bench_exit work(struct snapshot_bench *bench)
 static enum bench_exit with_carts(struct snapshot_bench *bench, uint32_t carts)
 {
 	enum bench_exit result =
-		load_open_on_disk(&bench->load, bench->directory, carts, bench->bytes, 0);
+		dataset_open_on_disk(&bench->dataset, bench->directory, carts, bench->bytes, 0);
 
 	if (result != BENCH_DONE)
 		return result;
-	sandbox_print_place(&bench->load.sandbox, stdout);
-	snprintf(bench->file, sizeof(bench->file), "%s/snapshot", bench->load.sandbox.directory);
+	sandbox_print_place(&bench->dataset.sandbox, stdout);
+	snprintf(bench->file, sizeof(bench->file), "%s/snapshot", bench->dataset.sandbox.directory);
 	result = work(bench);
 	if (result == BENCH_DONE && bench_signal == 0)
-		memory_print_arena("snapshot", &bench->load);
+		memory_print_arena("snapshot", &bench->dataset);
 	fflush(stdout);
-	load_close(&bench->load);
+	dataset_close(&bench->dataset);
 	return result;
 }
 

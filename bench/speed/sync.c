@@ -25,7 +25,7 @@ struct sync_bench {
 	uint32_t bytes;
 	uint32_t interval_ms;
 	const char *directory;
-	struct load load;
+	struct dataset dataset;
 };
 
 static void print(uint32_t workers, const char *figure, const char *unit, double value,
@@ -53,30 +53,30 @@ static void print_figures(uint32_t workers, const struct gang_window *window, ui
 	print(workers, "max_us", "us", (double)calls->max / 1000, 1);
 }
 
-static uint64_t syncs_of(const struct load *load)
+static uint64_t syncs_of(const struct dataset *dataset)
 {
-	return load_relaxed(&load->corral->arena.header->journal_syncs); /* relaxed: a figure */
+	return load_relaxed(&dataset->corral->arena.header->journal_syncs); /* relaxed: a figure */
 }
 
 static enum bench_exit with_workers(struct sync_bench *bench, uint32_t workers)
 {
-	const struct load *load = &bench->load;
+	const struct dataset *dataset = &bench->dataset;
 	static struct gang_window window;
 	uint64_t versions = 0, syncs = 0;
 	enum bench_exit result, closed;
 	struct gang gang;
 	char prefix[64];
 
-	if (load_versions(load, &versions) < 0)
+	if (dataset_versions(dataset, &versions) < 0)
 		return BENCH_WRONG;
-	result = gang_open(&gang, &load, 1, workers, GANG_ADD_AND_SYNC);
+	result = gang_open(&gang, &dataset, 1, workers, GANG_ADD_AND_SYNC);
 	if (result != BENCH_DONE)
 		return result;
 	result = gang_begin(&gang, 0, WARM_NS);
 	if (result == BENCH_DONE) {
-		syncs = syncs_of(load);
+		syncs = syncs_of(dataset);
 		gang_sleep(bench->ms * 1000000ull);
-		syncs = syncs_of(load) - syncs;
+		syncs = syncs_of(dataset) - syncs;
 		result = gang_finish(&gang, &window);
 	}
 	if (result == BENCH_DONE && bench_signal == 0) {
@@ -113,18 +113,18 @@ enum bench_exit sync_bench_run(int argc, char **argv)
 		return result;
 	bench_catch_signals();
 	bench_print_machine(stdout);
-	result = load_open_on_disk(&bench.load, bench.directory, bench.carts, bench.bytes,
-				   bench.interval_ms);
+	result = dataset_open_on_disk(&bench.dataset, bench.directory, bench.carts, bench.bytes,
+				      bench.interval_ms);
 	if (result == BENCH_DONE) {
-		sandbox_print_place(&bench.load.sandbox, stdout);
+		sandbox_print_place(&bench.dataset.sandbox, stdout);
 		for (uint32_t i = 0;
 		     i < bench.worker_count && result == BENCH_DONE && bench_signal == 0; i++) {
 			result = with_workers(&bench, bench.workers[i]);
 			fflush(stdout);
 		}
 		if (result == BENCH_DONE && bench_signal == 0)
-			memory_print_arena("sync", &bench.load);
-		load_close(&bench.load);
+			memory_print_arena("sync", &bench.dataset);
+		dataset_close(&bench.dataset);
 	}
 	bench_die_of_signal();
 	return result;

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "api/handle.h"
-#include "harness/load.h"
+#include "harness/dataset.h"
 #include "harness/measure.h"
 #include "harness/memory.h"
 #include "store/slot.h"
@@ -24,9 +24,9 @@
 #define CART_BYTES 5120u
 
 struct takeover {
-	struct load load;
+	struct dataset dataset;
 	struct corral_key key;
-	struct load_item item;
+	struct dataset_item item;
 	uint32_t rounds;
 	const char *directory;
 	struct histogram held, idle;
@@ -35,7 +35,7 @@ struct takeover {
 /* In the child, which attaches as itself: hold the lock, or only be there. Ends by being killed. */
 _Noreturn static void hold(const struct takeover *takeover, bool lock, int say_fd)
 {
-	struct corral *corral = takeover->load.corral;
+	struct corral *corral = takeover->dataset.corral;
 	struct found found = { 0 };
 	struct actor *actor;
 	bool well = handle_actor(corral, &actor) == 0;
@@ -72,7 +72,7 @@ static int one_round(struct takeover *takeover, bool lock, struct histogram *tim
 	if (r == 0) {
 		kill(pid, SIGKILL);
 		uint64_t start = bench_now_ns();
-		r = corral_set_quantity(takeover->load.corral, &takeover->key, 1, 1, NULL, NULL);
+		r = corral_set_quantity(takeover->dataset.corral, &takeover->key, 1, 1, NULL, NULL);
 		histogram_add(times, bench_now_ns() - start);
 	}
 	close(ends[0]);
@@ -96,12 +96,12 @@ static void print(const char *what, const struct histogram *times)
 
 static enum bench_exit measure(struct takeover *takeover)
 {
-	struct load_step step;
+	struct dataset_step step;
 	int r = 0;
 
-	load_step_at(0, &step);
-	takeover->key = load_key(&step);
-	sandbox_stop_agent(&takeover->load.sandbox);
+	dataset_step_at(0, &step);
+	takeover->key = dataset_key(&step);
+	sandbox_stop_agent(&takeover->dataset.sandbox);
 	bench_print_machine(stdout);
 	for (uint32_t i = 0; i < takeover->rounds && r == 0 && bench_signal == 0; i++) {
 		r = one_round(takeover, true, &takeover->held);
@@ -115,7 +115,7 @@ static enum bench_exit measure(struct takeover *takeover)
 	printf("takeover.rounds %llu rounds\n", (unsigned long long)takeover->held.total);
 	print("held", &takeover->held);
 	print("not_held", &takeover->idle);
-	memory_print_arena("takeover", &takeover->load);
+	memory_print_arena("takeover", &takeover->dataset);
 	return BENCH_DONE;
 }
 
@@ -132,10 +132,10 @@ enum bench_exit takeover_run(int argc, char **argv)
 	if (!go)
 		return result;
 	bench_catch_signals();
-	result = load_open(&takeover.load, takeover.directory, 1, CART_BYTES);
+	result = dataset_open(&takeover.dataset, takeover.directory, 1, CART_BYTES);
 	if (result == BENCH_DONE) {
 		result = measure(&takeover);
-		load_close(&takeover.load);
+		dataset_close(&takeover.dataset);
 	}
 	bench_die_of_signal();
 	return result;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * load.c: an arena filled with carts of a known shape. See load.h.
+ * dataset.c: an arena filled with carts of a known shape. See dataset.h.
  */
 #include <errno.h>
 #include <math.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "cart/cart.h"
-#include "load.h"
+#include "dataset.h"
 #include "progress.h"
 
 #define ROOM_MIN (1ull << 30) /* of the arena, beside the carts: versions that wait to be freed */
@@ -20,35 +20,35 @@
 
 /* ------------------------------------------------------------------- keys */
 
-void load_step_at(uint32_t cart, struct load_step *ret_step)
+void dataset_step_at(uint32_t cart, struct dataset_step *ret_step)
 {
-	char text[LOAD_KEY_BYTES + 1];
+	char text[DATASET_KEY_BYTES + 1];
 	uint64_t state = cart;
 
 	memset(ret_step, 0, sizeof(*ret_step));
 	snprintf(text, sizeof(text), "restaurant-%05ucall-%08x-%018llx", cart % RESTAURANTS, cart,
 		 (unsigned long long)bench_random(&state));
-	static_assert(LOAD_RESTAURANT_BYTES == 11 + 5 && LOAD_SESSION_BYTES == 5 + 8 + 1 + 18,
+	static_assert(DATASET_RESTAURANT_BYTES == 11 + 5 && DATASET_SESSION_BYTES == 5 + 8 + 1 + 18,
 		      "as printed");
-	memcpy(ret_step->key, text, LOAD_KEY_BYTES);
+	memcpy(ret_step->key, text, DATASET_KEY_BYTES);
 	ret_step->cart = cart;
 }
 
-uint32_t load_steps(const struct load *load, uint32_t max)
+uint32_t dataset_steps(const struct dataset *dataset, uint32_t max)
 {
 	uint32_t steps = STEPS_MIN;
 
-	while (steps < max && steps < 4 * (uint64_t)load->carts)
+	while (steps < max && steps < 4 * (uint64_t)dataset->carts)
 		steps *= 2;
 	return steps;
 }
 
-struct load_step *load_walk(const struct load *load, uint32_t count, uint64_t seed)
+struct dataset_step *dataset_walk(const struct dataset *dataset, uint32_t count, uint64_t seed)
 {
-	struct load_step *steps = aligned_alloc(CACHE_LINE, (size_t)count * sizeof(*steps));
+	struct dataset_step *steps = aligned_alloc(CACHE_LINE, (size_t)count * sizeof(*steps));
 
 	for (uint32_t i = 0; steps != NULL && i < count; i++)
-		load_step_at(bench_random_below(&seed, load->carts), &steps[i]);
+		dataset_step_at(bench_random_below(&seed, dataset->carts), &steps[i]);
 	return steps;
 }
 
@@ -67,12 +67,12 @@ static uint32_t rank_of(const double *sums, uint32_t count, double wanted)
 	return low;
 }
 
-struct load_step *load_walk_zipf(const struct load *load, uint32_t count, uint64_t seed)
+struct dataset_step *dataset_walk_zipf(const struct dataset *dataset, uint32_t count, uint64_t seed)
 {
-	struct load_step *steps = aligned_alloc(CACHE_LINE, (size_t)count * sizeof(*steps));
-	double *sums = malloc(load->carts * sizeof(*sums)), sum = 0;
+	struct dataset_step *steps = aligned_alloc(CACHE_LINE, (size_t)count * sizeof(*steps));
+	double *sums = malloc(dataset->carts * sizeof(*sums)), sum = 0;
 
-	for (uint32_t i = 0; sums != NULL && i < load->carts; i++)
+	for (uint32_t i = 0; sums != NULL && i < dataset->carts; i++)
 		sums[i] = sum += pow((double)i + 1, -ZIPF_EXPONENT);
 	for (uint32_t i = 0; steps != NULL && sums != NULL && i < count; i++) {
 		double wanted = sum * (double)(bench_random(&seed) >> 11) / (double)(1ull << 53);
@@ -80,9 +80,9 @@ struct load_step *load_walk_zipf(const struct load *load, uint32_t count, uint64
 		 * a prime greater than any number of carts: neighbours in rank are none in the
 		 * arena
 		 */
-		load_step_at(
-			(uint32_t)(rank_of(sums, load->carts, wanted) * ZIPF_SCATTER % load->carts),
-			&steps[i]);
+		dataset_step_at((uint32_t)(rank_of(sums, dataset->carts, wanted) * ZIPF_SCATTER %
+					   dataset->carts),
+				&steps[i]);
 	}
 	if (sums == NULL) {
 		free(steps);
@@ -92,22 +92,23 @@ struct load_step *load_walk_zipf(const struct load *load, uint32_t count, uint64
 	return steps;
 }
 
-struct load_step *load_shuffled(const struct load *load, uint64_t seed)
+struct dataset_step *dataset_shuffled(const struct dataset *dataset, uint64_t seed)
 {
-	struct load_step *steps = aligned_alloc(CACHE_LINE, (size_t)load->carts * sizeof(*steps));
+	struct dataset_step *steps =
+		aligned_alloc(CACHE_LINE, (size_t)dataset->carts * sizeof(*steps));
 
-	for (uint32_t i = 0; steps != NULL && i < load->carts; i++) {
+	for (uint32_t i = 0; steps != NULL && i < dataset->carts; i++) {
 		uint32_t other = bench_random_below(&seed, i + 1);
 
 		steps[i] = steps[other];
-		load_step_at(i, &steps[other]);
+		dataset_step_at(i, &steps[other]);
 	}
 	return steps;
 }
 
 /* ------------------------------------------------------------------ carts */
 
-void load_item_at(uint32_t line, struct load_item *ret_item)
+void dataset_item_at(uint32_t line, struct dataset_item *ret_item)
 {
 	memset(ret_item, 0, sizeof(*ret_item));
 	snprintf(ret_item->id, sizeof(ret_item->id), "item-%04u", line);
@@ -126,20 +127,20 @@ void load_item_at(uint32_t line, struct load_item *ret_item)
 static struct corral_cart *make_cart(uint32_t lines, uint32_t padding)
 {
 	size_t lines_bytes = lines * sizeof(struct corral_cart_line),
-	       items_bytes = lines * sizeof(struct load_item);
+	       items_bytes = lines * sizeof(struct dataset_item);
 	struct corral_cart *cart = calloc(1, sizeof(*cart) + lines_bytes + items_bytes + padding);
-	struct load_item *items;
+	struct dataset_item *items;
 	char *notes;
 
 	if (cart == NULL)
 		return NULL;
 	cart->line_count = lines;
 	cart->lines = (struct corral_cart_line *)(cart + 1);
-	items = (struct load_item *)(cart->lines + lines);
+	items = (struct dataset_item *)(cart->lines + lines);
 	notes = (char *)(items + lines);
 	memset(notes, 'n', padding);
 	for (uint32_t i = 0; i < lines; i++) {
-		load_item_at(i, &items[i]);
+		dataset_item_at(i, &items[i]);
 		cart->lines[i].item = items[i].item;
 	}
 	if (padding > 0)
@@ -147,15 +148,15 @@ static struct corral_cart *make_cart(uint32_t lines, uint32_t padding)
 	return cart;
 }
 
-static int put_cart(struct load *load, uint32_t number, const struct corral_cart *cart)
+static int put_cart(struct dataset *dataset, uint32_t number, const struct corral_cart *cart)
 {
 	struct corral_op only_new = { .if_version = 0 };
-	struct load_step step;
+	struct dataset_step step;
 	struct corral_key key;
 
-	load_step_at(number, &step);
-	key = load_key(&step);
-	return corral_replace(load->corral, &key, cart, &only_new, NULL);
+	dataset_step_at(number, &step);
+	key = dataset_key(&step);
+	return corral_replace(dataset->corral, &key, cart, &only_new, NULL);
 }
 
 /* What a line takes in a stored cart; 0: it cannot be packed. */
@@ -170,71 +171,72 @@ static uint32_t line_bytes(const struct corral_item *item)
 }
 
 /* A cart of so many bytes, or hardly fewer: as many lines as fit, the rest is notes. */
-static struct corral_cart *fit_cart(struct load *load, uint32_t bytes)
+static struct corral_cart *fit_cart(struct dataset *dataset, uint32_t bytes)
 {
-	uint32_t used = sizeof(struct cart_head) + LOAD_KEY_BYTES, more, want;
+	uint32_t used = sizeof(struct cart_head) + DATASET_KEY_BYTES, more, want;
 	struct corral_cart *cart;
-	struct load_item item;
+	struct dataset_item item;
 
-	for (load->lines = 0; load->lines < CORRAL_LINES_MAX - 1; load->lines++) {
-		load_item_at(load->lines, &item);
+	for (dataset->lines = 0; dataset->lines < CORRAL_LINES_MAX - 1; dataset->lines++) {
+		dataset_item_at(dataset->lines, &item);
 		more = line_bytes(&item.item);
-		if (more == 0 || (load->lines > 0 && used + more > bytes))
+		if (more == 0 || (dataset->lines > 0 && used + more > bytes))
 			break;
 		used += more;
 	}
-	cart = make_cart(load->lines, bytes > used ? bytes - used : 0);
+	cart = make_cart(dataset->lines, bytes > used ? bytes - used : 0);
 	if (cart == NULL || bytes <= used)
 		return cart;
 	/* the notes have some bytes of their own about them: take these off */
-	load_item_at(load->lines - 1, &item);
+	dataset_item_at(dataset->lines - 1, &item);
 	want = line_bytes(&item.item) + bytes - used;
-	more = line_bytes(&cart->lines[load->lines - 1].item);
+	more = line_bytes(&cart->lines[dataset->lines - 1].item);
 	if (more > want)
-		cart->lines[load->lines - 1].item.notes.size -= min_u64(more - want, bytes - used);
+		cart->lines[dataset->lines - 1].item.notes.size -=
+			min_u64(more - want, bytes - used);
 	return cart;
 }
 
 /* How many bytes the first cart has, as stored. */
-static int size_of_first(struct load *load, uint32_t *ret_bytes)
+static int size_of_first(struct dataset *dataset, uint32_t *ret_bytes)
 {
-	struct load_step step;
+	struct dataset_step step;
 	struct corral_view view;
 	struct corral_key key;
 	int err;
 
-	load_step_at(0, &step);
-	key = load_key(&step);
-	err = corral_read_begin(load->corral, &key, &view);
+	dataset_step_at(0, &step);
+	key = dataset_key(&step);
+	err = corral_read_begin(dataset->corral, &key, &view);
 	if (err < 0)
 		return err;
 	*ret_bytes = ((const struct cart_head *)view.bytes)->size;
 	return corral_read_end(&view);
 }
 
-static int drop_cart(struct load *load, uint32_t number)
+static int drop_cart(struct dataset *dataset, uint32_t number)
 {
-	struct load_step step;
+	struct dataset_step step;
 	struct corral_key key;
 
-	load_step_at(number, &step);
-	key = load_key(&step);
-	return corral_drop(load->corral, &key, NULL, NULL);
+	dataset_step_at(number, &step);
+	key = dataset_key(&step);
+	return corral_drop(dataset->corral, &key, NULL, NULL);
 }
 
-static enum bench_exit fill(struct load *load, uint32_t bytes)
+static enum bench_exit fill(struct dataset *dataset, uint32_t bytes)
 {
-	struct corral_cart *cart = fit_cart(load, bytes);
+	struct corral_cart *cart = fit_cart(dataset, bytes);
 	int err = cart == NULL ? -ENOMEM : 0;
 
-	for (uint32_t i = 0; err == 0 && i < load->carts && bench_signal == 0; i++) {
-		err = put_cart(load, i, cart);
-		progress_show(i, load->carts, "carts loaded");
+	for (uint32_t i = 0; err == 0 && i < dataset->carts && bench_signal == 0; i++) {
+		err = put_cart(dataset, i, cart);
+		progress_show(i, dataset->carts, "carts loaded");
 	}
 	progress_clear();
 	free(cart);
 	if (err == 0)
-		err = size_of_first(load, &load->cart_bytes);
+		err = size_of_first(dataset, &dataset->cart_bytes);
 	if (err < 0 && bench_signal == 0)
 		bench_say("cannot fill the arena: %s", corral_strerror(err));
 	return err < 0 ? BENCH_NO_ARENA : BENCH_DONE;
@@ -253,12 +255,12 @@ static uint32_t slots_for(uint32_t carts)
 	return carts + carts / 8 + 1024;
 }
 
-static enum bench_exit begin(struct load *load, uint32_t carts, uint32_t bytes)
+static enum bench_exit begin(struct dataset *dataset, uint32_t carts, uint32_t bytes)
 {
 	uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 
-	memset(load, 0, sizeof(*load));
-	load->carts = carts;
+	memset(dataset, 0, sizeof(*dataset));
+	dataset->carts = carts;
 	if ((uint64_t)carts * (bytes + bytes / 8 + 1024) * 3 <= memory)
 		return BENCH_DONE;
 	bench_say("%u carts of %u bytes are too many for this machine's memory", carts, bytes);
@@ -266,55 +268,56 @@ static enum bench_exit begin(struct load *load, uint32_t carts, uint32_t bytes)
 }
 
 /* The sandbox is ready. */
-static enum bench_exit attach(struct load *load, uint32_t bytes)
+static enum bench_exit attach(struct dataset *dataset, uint32_t bytes)
 {
 	enum bench_exit result;
 
-	if (corral_open(load->sandbox.directory, CORRAL_CATCH_SIGBUS, &load->corral) < 0) {
+	if (corral_open(dataset->sandbox.directory, CORRAL_CATCH_SIGBUS, &dataset->corral) < 0) {
 		bench_say("%s", corral_why());
 		result = BENCH_NO_ARENA;
 	} else {
-		result = fill(load, bytes);
+		result = fill(dataset, bytes);
 	}
 	if (result != BENCH_DONE)
-		load_close(load);
+		dataset_close(dataset);
 	return result;
 }
 
-enum bench_exit load_open(struct load *load, const char *directory, uint32_t carts, uint32_t bytes)
+enum bench_exit dataset_open(struct dataset *dataset, const char *directory, uint32_t carts,
+			     uint32_t bytes)
 {
-	enum bench_exit result = begin(load, carts, bytes);
+	enum bench_exit result = begin(dataset, carts, bytes);
 
 	if (result == BENCH_DONE)
-		result = sandbox_open(&load->sandbox, directory, room_for(carts, bytes),
+		result = sandbox_open(&dataset->sandbox, directory, room_for(carts, bytes),
 				      slots_for(carts), false);
-	return result == BENCH_DONE ? attach(load, bytes) : result;
+	return result == BENCH_DONE ? attach(dataset, bytes) : result;
 }
 
-enum bench_exit load_open_on_disk(struct load *load, const char *parent, uint32_t carts,
-				  uint32_t bytes, uint32_t journal_ms)
+enum bench_exit dataset_open_on_disk(struct dataset *dataset, const char *parent, uint32_t carts,
+				     uint32_t bytes, uint32_t journal_ms)
 {
-	enum bench_exit result = begin(load, carts, bytes);
+	enum bench_exit result = begin(dataset, carts, bytes);
 
 	if (result == BENCH_DONE)
-		result = sandbox_open_on_disk(&load->sandbox, parent, room_for(carts, bytes),
+		result = sandbox_open_on_disk(&dataset->sandbox, parent, room_for(carts, bytes),
 					      slots_for(carts), journal_ms);
-	return result == BENCH_DONE ? attach(load, bytes) : result;
+	return result == BENCH_DONE ? attach(dataset, bytes) : result;
 }
 
-int load_versions(const struct load *load, uint64_t *ret_sum)
+int dataset_versions(const struct dataset *dataset, uint64_t *ret_sum)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t i = 0; i < load->carts; i++) {
-		struct load_step step;
+	for (uint32_t i = 0; i < dataset->carts; i++) {
+		struct dataset_step step;
 		struct corral_view view;
 		struct corral_key key;
 		int r;
 
-		load_step_at(i, &step);
-		key = load_key(&step);
-		r = corral_read_begin(load->corral, &key, &view);
+		dataset_step_at(i, &step);
+		key = dataset_key(&step);
+		r = corral_read_begin(dataset->corral, &key, &view);
 		if (r == 0) {
 			sum += ((const struct cart_head *)view.bytes)->version;
 			r = corral_read_end(&view);
@@ -326,12 +329,12 @@ int load_versions(const struct load *load, uint64_t *ret_sum)
 	return 0;
 }
 
-void load_close(struct load *load)
+void dataset_close(struct dataset *dataset)
 {
-	for (uint32_t i = 0; !load->sandbox.temporary && load->corral != NULL && i < load->carts;
-	     i++)
-		(void)drop_cart(load, i); /* those that are there */
-	corral_close(load->corral);
-	load->corral = NULL;
-	sandbox_close(&load->sandbox);
+	for (uint32_t i = 0;
+	     !dataset->sandbox.temporary && dataset->corral != NULL && i < dataset->carts; i++)
+		(void)drop_cart(dataset, i); /* those that are there */
+	corral_close(dataset->corral);
+	dataset->corral = NULL;
+	sandbox_close(&dataset->sandbox);
 }
