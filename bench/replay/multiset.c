@@ -14,43 +14,44 @@
 #define FIRST_ENTRIES 64u
 #define FIRST_TEXT 16384u
 
-static bool reserve(struct pile *pile, size_t bytes)
+static bool reserve(struct multiset *multiset, size_t bytes)
 {
-	size_t text_room = pile->text_room == 0 ? FIRST_TEXT : pile->text_room;
+	size_t text_room = multiset->text_room == 0 ? FIRST_TEXT : multiset->text_room;
 
-	if (pile->count == pile->room) {
-		uint32_t room = pile->room == 0 ? FIRST_ENTRIES : pile->room * 2;
-		struct pile_entry *entries = reallocarray(pile->entries, room, sizeof(*entries));
+	if (multiset->count == multiset->room) {
+		uint32_t room = multiset->room == 0 ? FIRST_ENTRIES : multiset->room * 2;
+		struct multiset_entry *entries =
+			reallocarray(multiset->entries, room, sizeof(*entries));
 
 		if (entries == NULL)
 			return false;
-		pile->entries = entries;
-		pile->room = room;
+		multiset->entries = entries;
+		multiset->room = room;
 	}
-	while (text_room - pile->text_size < bytes)
+	while (text_room - multiset->text_size < bytes)
 		text_room *= 2;
-	if (text_room != pile->text_room) {
-		char *text = realloc(pile->text, text_room);
+	if (text_room != multiset->text_room) {
+		char *text = realloc(multiset->text, text_room);
 
 		if (text == NULL)
 			return false;
-		pile->text = text;
-		pile->text_room = text_room;
+		multiset->text = text;
+		multiset->text_room = text_room;
 	}
 	return true;
 }
 
-static void put(struct pile *pile, const void *bytes, size_t size)
+static void put(struct multiset *multiset, const void *bytes, size_t size)
 {
 	if (size > 0)
-		memcpy(pile->text + pile->text_size, bytes, size);
-	pile->text_size += size;
+		memcpy(multiset->text + multiset->text_size, bytes, size);
+	multiset->text_size += size;
 }
 
-static void put_text(struct pile *pile, struct corral_text text)
+static void put_text(struct multiset *multiset, struct corral_text text)
 {
-	put(pile, &text.size, sizeof(text.size));
-	put(pile, text.data, text.size);
+	put(multiset, &text.size, sizeof(text.size));
+	put(multiset, text.data, text.size);
 }
 
 static int compare_modifiers(const void *left, const void *right)
@@ -65,63 +66,67 @@ static int compare_modifiers(const void *left, const void *right)
 			    (a->price_cents > b->price_cents) - (a->price_cents < b->price_cents);
 }
 
-int pile_add(struct pile *pile, const struct corral_item *item, int64_t total_cents)
+int multiset_add(struct multiset *multiset, const struct corral_item *item, int64_t total_cents)
 {
 	struct corral_modifier modifiers[CORRAL_MODIFIERS_MAX];
 	uint32_t count = item->modifier_count <= CORRAL_MODIFIERS_MAX ? item->modifier_count :
 									CORRAL_MODIFIERS_MAX;
 	size_t bytes = 4 * sizeof(int64_t) + item->menu_item_id.size + item->notes.size,
-	       at = pile->text_size;
+	       at = multiset->text_size;
 
 	for (uint32_t i = 0; i < count; i++) {
 		modifiers[i] = item->modifiers[i];
 		bytes += 2 * sizeof(int64_t) + modifiers[i].name.size;
 	}
-	if (!reserve(pile, bytes))
+	if (!reserve(multiset, bytes))
 		return -ENOMEM;
 	qsort(modifiers, count, sizeof(modifiers[0]), compare_modifiers);
-	put_text(pile, item->menu_item_id);
-	put_text(pile, item->notes);
-	put(pile, &item->unit_price_cents, sizeof(item->unit_price_cents));
+	put_text(multiset, item->menu_item_id);
+	put_text(multiset, item->notes);
+	put(multiset, &item->unit_price_cents, sizeof(item->unit_price_cents));
 	for (uint32_t i = 0; i < count; i++) {
-		put_text(pile, modifiers[i].name);
-		put(pile, &modifiers[i].price_cents, sizeof(modifiers[i].price_cents));
+		put_text(multiset, modifiers[i].name);
+		put(multiset, &modifiers[i].price_cents, sizeof(modifiers[i].price_cents));
 	}
-	pile->entries[pile->count++] = (struct pile_entry){ .at = at,
-							    .size = pile->text_size - at,
-							    .quantity = item->quantity,
-							    .total_cents = total_cents,
-							    .name = item->name };
+	multiset->entries[multiset->count++] =
+		(struct multiset_entry){ .at = at,
+					 .size = multiset->text_size - at,
+					 .quantity = item->quantity,
+					 .total_cents = total_cents,
+					 .name = item->name };
 	return 0;
 }
 
-int pile_compare(const struct pile *pile_a, uint32_t a, const struct pile *pile_b, uint32_t b)
+int multiset_compare(const struct multiset *multiset_a, uint32_t a,
+		     const struct multiset *multiset_b, uint32_t b)
 {
-	const struct pile_entry *left = &pile_a->entries[a], *right = &pile_b->entries[b];
+	const struct multiset_entry *left = &multiset_a->entries[a],
+				    *right = &multiset_b->entries[b];
 
 	if (left->size != right->size)
 		return left->size < right->size ? -1 : 1;
-	return memcmp(pile_a->text + left->at, pile_b->text + right->at, left->size);
+	return memcmp(multiset_a->text + left->at, multiset_b->text + right->at, left->size);
 }
 
 static int compare_entries(const void *left, const void *right, void *context)
 {
-	const struct pile *pile = context;
-	const struct pile_entry *a = left, *b = right;
+	const struct multiset *multiset = context;
+	const struct multiset_entry *a = left, *b = right;
 
 	if (a->size != b->size)
 		return a->size < b->size ? -1 : 1;
-	return memcmp(pile->text + a->at, pile->text + b->at, a->size);
+	return memcmp(multiset->text + a->at, multiset->text + b->at, a->size);
 }
 
-void pile_sort(struct pile *pile)
+void multiset_sort(struct multiset *multiset)
 {
-	qsort_r(pile->entries, pile->count, sizeof(*pile->entries), compare_entries, pile);
+	qsort_r(multiset->entries, multiset->count, sizeof(*multiset->entries), compare_entries,
+		multiset);
 }
 
-void pile_free(struct pile *pile)
+void multiset_free(struct multiset *multiset)
 {
-	free(pile->entries);
-	free(pile->text);
-	memset(pile, 0, sizeof(*pile));
+	free(multiset->entries);
+	free(multiset->text);
+	memset(multiset, 0, sizeof(*multiset));
 }

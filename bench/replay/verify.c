@@ -22,8 +22,8 @@ struct check {
 	struct corral_text restaurant;
 	const struct orders *orders;
 	struct verdict *verdict;
-	struct pile wanted;
-	struct pile found;
+	struct multiset wanted;
+	struct multiset found;
 	int64_t wanted_cents;
 	uint32_t wanted_items;
 	uint32_t complaints;
@@ -50,7 +50,7 @@ static int want(struct check *check, const struct order *order)
 {
 	int err = 0;
 
-	pile_clear(&check->wanted);
+	multiset_clear(&check->wanted);
 	check->wanted_cents = 0;
 	check->wanted_items = 0;
 	for (uint32_t i = order->first_line; i != ORDERS_NONE && err == 0;
@@ -70,11 +70,11 @@ static int want(struct check *check, const struct order *order)
 					     .quantity = row.quantity,
 					     .modifier_count = row.modifier_count,
 					     .modifiers = modifiers };
-		err = pile_add(&check->wanted, &item, row.total_cents);
+		err = multiset_add(&check->wanted, &item, row.total_cents);
 		check->wanted_cents += row.total_cents;
 		check->wanted_items += row.quantity;
 	}
-	pile_sort(&check->wanted);
+	multiset_sort(&check->wanted);
 	return err;
 }
 
@@ -82,14 +82,14 @@ static int find(struct check *check, const struct corral_cart *cart)
 {
 	int err = 0;
 
-	pile_clear(&check->found);
+	multiset_clear(&check->found);
 	for (uint32_t i = 0; i < cart->line_count && err == 0; i++) {
 		if (cart->lines[i].item.extra_count != 0)
 			complain(check, cart->key.session_id,
 				 "line %u has keys that nobody gave it", cart->lines[i].line);
-		err = pile_add(&check->found, &cart->lines[i].item, cart->lines[i].total_cents);
+		err = multiset_add(&check->found, &cart->lines[i].item, cart->lines[i].total_cents);
 	}
-	pile_sort(&check->found);
+	multiset_sort(&check->found);
 	return err;
 }
 
@@ -103,14 +103,14 @@ static bool same_text(struct corral_text a, struct corral_text b)
  * Lines whose quantity is not covered are lost.
  */
 static void match_group(struct check *check, const struct order *order, uint32_t from, uint32_t to,
-			const struct pile_entry *at)
+			const struct multiset_entry *at)
 {
 	uint64_t quantity = at != NULL ? at->quantity : 0;
 	int64_t total = 0;
 	bool named = false;
 
 	for (uint32_t i = from; i < to; i++) {
-		const struct pile_entry *line = &check->wanted.entries[i];
+		const struct multiset_entry *line = &check->wanted.entries[i];
 
 		total += line->total_cents;
 		named |= at != NULL && same_text(line->name, at->name);
@@ -135,16 +135,16 @@ static void match_group(struct check *check, const struct order *order, uint32_t
 			 at->name.data);
 }
 
-/* Walk both sorted piles in step. Returns how many groups the file has. */
+/* Walk both sorted multisets in step. Returns how many groups the file has. */
 static uint32_t match(struct check *check, const struct order *order)
 {
-	const struct pile *wanted = &check->wanted, *found = &check->found;
+	const struct multiset *wanted = &check->wanted, *found = &check->found;
 	uint32_t i = 0, k = 0, groups = 0;
 
 	while (i < wanted->count || k < found->count) {
 		int way = i == wanted->count ? 1 :
 			  k == found->count  ? -1 :
-					       pile_compare(wanted, i, found, k);
+					       multiset_compare(wanted, i, found, k);
 		uint32_t to = i + 1;
 
 		if (way > 0) {
@@ -153,7 +153,7 @@ static uint32_t match(struct check *check, const struct order *order)
 			k++;
 			continue;
 		}
-		while (to < wanted->count && pile_compare(wanted, i, wanted, to) == 0)
+		while (to < wanted->count && multiset_compare(wanted, i, wanted, to) == 0)
 			to++;
 		match_group(check, order, i, to, way == 0 ? &found->entries[k] : NULL);
 		k += way == 0;
@@ -252,8 +252,8 @@ enum bench_exit verify_carts(struct corral *corral, struct corral_text restauran
 	ret_verdict->lines = orders->line_count - ret_verdict->lost;
 	if (check.complaints > COMPLAINTS_MAX)
 		bench_say("and %u more", check.complaints - COMPLAINTS_MAX);
-	pile_free(&check.wanted);
-	pile_free(&check.found);
+	multiset_free(&check.wanted);
+	multiset_free(&check.found);
 	if (err < 0)
 		bench_say("cannot read the carts back: %s", corral_strerror(err));
 	return err < 0 ? BENCH_NO_ARENA : BENCH_DONE;

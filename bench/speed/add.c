@@ -11,8 +11,8 @@
  */
 #include <stdlib.h>
 
+#include "baseline.h"
 #include "harness/measure.h"
-#include "plain.h"
 
 #define STEPS_MAX (1u << 19)
 #define BATCH 4000u
@@ -23,7 +23,7 @@
 struct add {
 	const struct measure *measure;
 	struct dataset *dataset;
-	struct plain plain;
+	struct baseline baseline;
 	uint8_t *ring;
 	size_t ring_at;
 	struct dataset_step *steps;    /* random */
@@ -62,12 +62,12 @@ static double run_bare(struct add *add)
 		const struct dataset_step *step = next_step(add);
 
 		memcpy(add->ring + add->ring_at,
-		       add->plain.values + step->cart * add->plain.stride +
+		       add->baseline.values + step->cart * add->baseline.stride +
 			       sizeof(struct block_header),
 		       add->dataset->cart_bytes);
 		measure_use((uint64_t)add->ring_at);
-		add->ring_at += add->plain.stride;
-		if (add->ring_at == add->plain.value_bytes)
+		add->ring_at += add->baseline.stride;
+		if (add->ring_at == add->baseline.value_bytes)
 			add->ring_at = 0;
 	}
 	return (double)(bench_now_ns() - start) / BATCH;
@@ -199,11 +199,11 @@ static bool prepare(struct add *add)
 	dataset_item_at(0, &add->known);
 	dataset_item_at(add->dataset->lines, &add->fresh);
 	if (add->steps == NULL || add->shuffled == NULL ||
-	    plain_make(&add->plain, add->dataset) < 0)
+	    baseline_make(&add->baseline, add->dataset) < 0)
 		return false;
-	add->ring = aligned_alloc(CACHE_LINE, add->plain.value_bytes);
+	add->ring = aligned_alloc(CACHE_LINE, add->baseline.value_bytes);
 	if (add->ring != NULL)
-		memset(add->ring, 0, add->plain.value_bytes);
+		memset(add->ring, 0, add->baseline.value_bytes);
 	return add->ring != NULL;
 }
 
@@ -229,7 +229,7 @@ static enum bench_exit add_one(const struct measure *measure, struct dataset *da
 		bench_say("a change failed: %s", corral_strerror(add->err));
 		result = BENCH_WRONG;
 	}
-	plain_free(&add->plain);
+	baseline_free(&add->baseline);
 	free(add->ring);
 	free(add->steps);
 	free(add->shuffled);

@@ -2,7 +2,7 @@
 /*
  * get.c: corral-bench get: find a cart and read its version.
  *
- *   bare    plain.h: hash, probe, compare the key, read
+ *   bare    baseline.h: hash, probe, compare the key, read
  *   corral  corral_read_begin(), corral_read_end()
  *   bare_copy, corral_copy  the same, and the whole cart copied out: memcpy(), corral_read_copy()
  *   verified_copy           corral_read_copy() and corral_view_verify(), beside corral_copy
@@ -14,9 +14,9 @@
  */
 #include <stdlib.h>
 
+#include "baseline.h"
 #include "harness/measure.h"
 #include "harness/memory.h"
-#include "plain.h"
 
 #define STEPS_MAX (1u << 20)
 #define BATCH_MIN 10000u
@@ -26,7 +26,7 @@
 struct get {
 	const struct measure *measure;
 	struct dataset *dataset;
-	struct plain plain;
+	struct baseline baseline;
 	struct dataset_step *steps;
 	uint32_t step_count; /* a power of two */
 	uint32_t at;         /* the next step */
@@ -42,7 +42,7 @@ typedef uint64_t getter(struct get *get, const struct dataset_step *step);
 static inline uint64_t get_bare(struct get *get, const struct dataset_step *step)
 {
 	struct corral_key key = dataset_key(step);
-	const struct cart_head *cart = plain_find(&get->plain, &key);
+	const struct cart_head *cart = baseline_find(&get->baseline, &key);
 
 	if (unlikely(cart == NULL)) {
 		get->missing++;
@@ -67,7 +67,7 @@ static inline uint64_t get_corral(struct get *get, const struct dataset_step *st
 static inline uint64_t get_bare_copy(struct get *get, const struct dataset_step *step)
 {
 	struct corral_key key = dataset_key(step);
-	const struct cart_head *cart = plain_find(&get->plain, &key);
+	const struct cart_head *cart = baseline_find(&get->baseline, &key);
 
 	if (unlikely(cart == NULL)) {
 		get->missing++;
@@ -266,7 +266,8 @@ static enum bench_exit get_one(const struct measure *measure, struct dataset *da
 	get->steps = measure->zipf ? dataset_walk_zipf(dataset, get->step_count, 1) :
 				     dataset_walk(dataset, get->step_count, 1);
 	get->buffer = malloc(CORRAL_CART_MAX);
-	if (get->steps == NULL || get->buffer == NULL || plain_make(&get->plain, dataset) < 0) {
+	if (get->steps == NULL || get->buffer == NULL ||
+	    baseline_make(&get->baseline, dataset) < 0) {
 		bench_say("cannot copy the carts into a plain map");
 	} else {
 		run_rounds(get);
@@ -276,7 +277,7 @@ static enum bench_exit get_one(const struct measure *measure, struct dataset *da
 			bench_say("%u reads found no cart, or a damaged one", get->missing);
 		else if (bench_signal == 0)
 			print_figures(get);
-		plain_free(&get->plain);
+		baseline_free(&get->baseline);
 	}
 	free(get->buffer);
 	free(get->steps);
