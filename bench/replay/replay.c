@@ -2,7 +2,7 @@
 /*
  * replay.c: corral-bench replay: real orders through real processes that come and go.
  *
- * The file goes through a crew of worker processes (supervisor.h), each of which is replaced again
+ * The file goes through worker processes (supervisor.h), each of which is replaced again
  * and again, half of the time by SIGKILL, while the agent is killed and started. Then every cart is
  * compared with the file (verify.h). The last line of standard output is the result.
  */
@@ -24,20 +24,20 @@ struct replay_options {
 	const char *directory;
 	const char *restaurant;
 	bool keep;
-	struct crew_settings crew;
+	struct supervisor_settings supervisor;
 };
 
 static enum bench_exit take_options(int argc, char **argv, struct replay_options *replay,
 				    bool *ret_go)
 {
 	const struct option_row rows[] = {
-		OPTION_NUMBER("workers", "N", &replay->crew.workers, 1, CREW_WORKERS_MAX,
-			      "worker processes"),
-		OPTION_NUMBER("deploys", "K", &replay->crew.deploys, 0, CREW_EVENTS_MAX,
+		OPTION_NUMBER("workers", "N", &replay->supervisor.workers, 1,
+			      SUPERVISOR_WORKERS_MAX, "worker processes"),
+		OPTION_NUMBER("deploys", "K", &replay->supervisor.deploys, 0, SUPERVISOR_EVENTS_MAX,
 			      "replace each worker K times, half of them by SIGKILL"),
-		OPTION_NUMBER("agent-restarts", "K", &replay->crew.agent_restarts, 0,
-			      CREW_EVENTS_MAX, "kill the agent K times, and start it again"),
-		OPTION_LARGE("seed", "S", &replay->crew.seed,
+		OPTION_NUMBER("agent-restarts", "K", &replay->supervisor.agent_restarts, 0,
+			      SUPERVISOR_EVENTS_MAX, "kill the agent K times, and start it again"),
+		OPTION_LARGE("seed", "S", &replay->supervisor.seed,
 			     "for the random choices (default: the clock; it is printed)"),
 		OPTION_TEXT("restaurant", "ID", &replay->restaurant,
 			    "restaurant of the carts (default replay-PID)"),
@@ -120,19 +120,19 @@ static enum bench_exit read_back(const struct replay_options *options,
 		return BENCH_NO_ARENA;
 	}
 	if (bench_signal == 0)
-		result = verify_carts(corral, restaurant, options->crew.orders, verdict);
+		result = verify_carts(corral, restaurant, options->supervisor.orders, verdict);
 	if (!options->keep && !sandbox->temporary)
-		drop_carts(corral, restaurant, options->crew.orders);
+		drop_carts(corral, restaurant, options->supervisor.orders);
 	corral_close(corral);
 	return result;
 }
 
-static void print_events(const struct replay_options *options, const struct crew_outcome *outcome,
-			 uint64_t took_ns)
+static void print_events(const struct replay_options *options,
+			 const struct supervisor_outcome *outcome, uint64_t took_ns)
 {
 	printf("seed=%llu workers=%u deploys=%u (killed %u) agent_kills=%u\n",
-	       (unsigned long long)options->crew.seed, options->crew.workers, outcome->deploys,
-	       outcome->killed, outcome->agent_kills);
+	       (unsigned long long)options->supervisor.seed, options->supervisor.workers,
+	       outcome->deploys, outcome->killed, outcome->agent_kills);
 	printf("acknowledged=%u failed=%u seconds=%llu.%02llu\n", outcome->acknowledged,
 	       outcome->failed, (unsigned long long)(took_ns / 1000000000),
 	       (unsigned long long)(took_ns / 10000000 % 100));
@@ -158,7 +158,7 @@ static void print_result(const struct verdict *verdict, const struct histogram *
 
 static enum bench_exit play(struct replay_options *options, struct sandbox *sandbox)
 {
-	static struct crew_outcome outcome; /* large */
+	static struct supervisor_outcome outcome; /* large */
 	struct verdict verdict;
 	uint64_t start = bench_now_ns();
 	enum bench_exit result, checked;
@@ -166,9 +166,9 @@ static enum bench_exit play(struct replay_options *options, struct sandbox *sand
 	result = look_around(sandbox, options->restaurant);
 	if (result != BENCH_DONE)
 		return result;
-	options->crew.sandbox = sandbox;
-	options->crew.restaurant = options->restaurant;
-	result = crew_run(&options->crew, &outcome);
+	options->supervisor.sandbox = sandbox;
+	options->supervisor.restaurant = options->restaurant;
+	result = supervisor_run(&options->supervisor, &outcome);
 	if (result == BENCH_DONE)
 		result = sandbox_await_agent(sandbox);
 	if (bench_signal == 0)
@@ -184,7 +184,8 @@ static enum bench_exit play(struct replay_options *options, struct sandbox *sand
 
 enum bench_exit replay_run(int argc, char **argv)
 {
-	struct replay_options options = { .crew = { .workers = WORKERS, .seed = bench_now_ns() } };
+	struct replay_options options = { .supervisor = { .workers = WORKERS,
+							  .seed = bench_now_ns() } };
 	char restaurant[32];
 	struct orders orders;
 	struct sandbox sandbox;
@@ -200,12 +201,12 @@ enum bench_exit replay_run(int argc, char **argv)
 	result = orders_read(options.file, &orders);
 	if (result != BENCH_DONE)
 		return result;
-	options.crew.orders = &orders;
+	options.supervisor.orders = &orders;
 	carts = orders.order_count * 2 > CARTS_MIN ? orders.order_count * 2 : CARTS_MIN;
 	bench_catch_signals();
 	result = sandbox_open(&sandbox, options.directory,
 			      ARENA_BYTES + (uint64_t)orders.line_count * LINE_BYTES, carts,
-			      options.crew.agent_restarts > 0);
+			      options.supervisor.agent_restarts > 0);
 	if (result == BENCH_DONE) {
 		result = play(&options, &sandbox);
 		sandbox_close(&sandbox);

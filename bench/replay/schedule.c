@@ -38,7 +38,7 @@ int schedule_make(uint32_t lines, uint32_t workers, uint32_t deploys, uint32_t r
 		events[count++] =
 			(struct event){ .due = part_of(lines, i, replacements),
 					.kind = i % 2 == kill_first ? EVENT_QUIT : EVENT_KILL,
-					.seat = i % workers };
+					.slot = i % workers };
 	}
 	/* 2n parts: the agent dies in each odd one, and comes back in the even one after it */
 	for (uint32_t i = 0; i < 2 * restarts; i++)

@@ -13,7 +13,7 @@ enum event_kind { EVENT_QUIT, EVENT_KILL, EVENT_AGENT_KILL, EVENT_AGENT_START };
 struct event {
 	uint32_t due; /* when so many lines are done */
 	enum event_kind kind;
-	uint32_t seat; /* QUIT, KILL */
+	uint32_t slot; /* QUIT, KILL */
 	uint32_t rank; /* orders those that are due together */
 };
 
@@ -24,7 +24,7 @@ struct schedule {
 };
 
 /*
- * Each of `workers` seats is replaced `deploys` times, one seat after the other, of two
+ * Each of `workers` slots is replaced `deploys` times, one slot after the other, of two
  * replacements always one by SIGKILL; the agent is killed `restarts` times and started halfway to
  * its next death. 0 or -ENOMEM; ret_schedule->events is for free().
  */

@@ -2,23 +2,23 @@
 /*
  * supervisor.h: the worker processes of a replay, and what happens to them.
  *
- * A crew has a number of seats, each with one worker process. Every line goes to a seat picked at
+ * There are a number of slots, each with one worker process. Every line goes to a slot picked at
  * random that has room; a line whose worker ended before it acknowledged goes to
  * another one, with the same operation id. In between, as the schedule says, workers are
  * replaced (told to go, or killed) and the agent is killed and started.
  */
-#ifndef CORRAL_BENCH_CREW_H
-#define CORRAL_BENCH_CREW_H
+#ifndef CORRAL_BENCH_SUPERVISOR_H
+#define CORRAL_BENCH_SUPERVISOR_H
 
 #include "harness/bench.h"
 #include "harness/histogram.h"
 #include "harness/sandbox.h"
 #include "orders.h"
 
-#define CREW_WORKERS_MAX 256u
-#define CREW_EVENTS_MAX 1000u /* deploys of one worker, restarts of the agent */
+#define SUPERVISOR_WORKERS_MAX 256u
+#define SUPERVISOR_EVENTS_MAX 1000u /* deploys of one worker, restarts of the agent */
 
-struct crew_settings {
+struct supervisor_settings {
 	const struct orders *orders;
 	const char *restaurant;
 	struct sandbox *sandbox;
@@ -28,7 +28,7 @@ struct crew_settings {
 	uint64_t seed;
 };
 
-struct crew_outcome {
+struct supervisor_outcome {
 	uint32_t acknowledged; /* lines */
 	uint32_t failed;       /* lines that were given up */
 	uint32_t resent;       /* lines sent again */
@@ -44,6 +44,7 @@ struct crew_outcome {
  * Feed all lines. BENCH_DONE when each was acknowledged and each event has happened; complains
  * itself. No worker is left when it returns.
  */
-enum bench_exit crew_run(const struct crew_settings *settings, struct crew_outcome *ret_outcome);
+enum bench_exit supervisor_run(const struct supervisor_settings *settings,
+			       struct supervisor_outcome *ret_outcome);
 
 #endif

@@ -14,7 +14,7 @@
 
 #include "base/base.h"
 
-#define WIRE_WINDOW 16u /* lines that a worker has at most on its table */
+#define WIRE_WINDOW 16u /* lines that a worker has at most without an answer to them */
 
 enum wire_kind { WIRE_HELLO = 1, WIRE_ADD, WIRE_DONE, WIRE_QUIT };
 

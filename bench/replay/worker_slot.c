@@ -14,7 +14,7 @@
 
 #define REAP_MS 5000
 
-int seat_start(struct seat *seat, const char *directory, const char *restaurant, int text_fd)
+int slot_start(struct worker_slot *slot, const char *directory, const char *restaurant, int text_fd)
 {
 	char path[PATH_MAX], place[PATH_MAX], socket_text[16], text_text[16];
 	char *argv[] = { path,        "replay-worker", place, (char *)(uintptr_t)restaurant,
@@ -29,42 +29,42 @@ int seat_start(struct seat *seat, const char *directory, const char *restaurant,
 	snprintf(place, sizeof(place), "%s", directory);
 	snprintf(socket_text, sizeof(socket_text), "%d", pair[1]);
 	snprintf(text_text, sizeof(text_text), "%d", text_fd);
-	seat->pid = child_start(&(struct child_plan){
+	slot->pid = child_start(&(struct child_plan){
 		.path = path, .argv = argv, .keep = { pair[1], text_fd }, .output = -1 });
 	close(pair[1]);
-	if (seat->pid < 0) {
+	if (slot->pid < 0) {
 		close(pair[0]);
-		return (int)seat->pid;
+		return (int)slot->pid;
 	}
-	seat->socket = pair[0];
-	seat->state = SEAT_STARTING;
-	seat->called = false;
-	seat->table_count = 0;
+	slot->socket = pair[0];
+	slot->state = SLOT_STARTING;
+	slot->called = false;
+	slot->pending_count = 0;
 	return 0;
 }
 
-void seat_give(struct seat *seat, const struct wire_task *task)
+void slot_give(struct worker_slot *slot, const struct wire_task *task)
 {
-	seat->table[seat->table_count++] = task->line;
-	if (send(seat->socket, task, sizeof(*task), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(*task))
-		seat->state = SEAT_LEAVING;
+	slot->pending[slot->pending_count++] = task->line;
+	if (send(slot->socket, task, sizeof(*task), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(*task))
+		slot->state = SLOT_LEAVING;
 }
 
-bool seat_answered(struct seat *seat, uint32_t line)
+bool slot_answered(struct worker_slot *slot, uint32_t line)
 {
-	for (uint32_t i = 0; i < seat->table_count; i++) {
-		if (seat->table[i] == line) {
-			seat->table[i] = seat->table[--seat->table_count];
+	for (uint32_t i = 0; i < slot->pending_count; i++) {
+		if (slot->pending[i] == line) {
+			slot->pending[i] = slot->pending[--slot->pending_count];
 			return true;
 		}
 	}
 	return false;
 }
 
-int seat_receive(struct seat *seat, struct wire_answer *ret_answer)
+int slot_receive(struct worker_slot *slot, struct wire_answer *ret_answer)
 {
 	for (;;) {
-		ssize_t n = recv(seat->socket, ret_answer, sizeof(*ret_answer), MSG_DONTWAIT);
+		ssize_t n = recv(slot->socket, ret_answer, sizeof(*ret_answer), MSG_DONTWAIT);
 
 		if (n == sizeof(*ret_answer))
 			return 1;
@@ -73,38 +73,38 @@ int seat_receive(struct seat *seat, struct wire_answer *ret_answer)
 		/* a peer that died with unread tasks says so first; what it had sent still comes */
 		if (n < 0 && (errno == ECONNRESET || errno == EINTR))
 			continue;
-		seat->state = SEAT_LEAVING;
+		slot->state = SLOT_LEAVING;
 		return -EPIPE;
 	}
 }
 
-void seat_quit(struct seat *seat)
+void slot_quit(struct worker_slot *slot)
 {
 	struct wire_task task = { .kind = WIRE_QUIT };
 
-	(void)!send(seat->socket, &task, sizeof(task), MSG_NOSIGNAL | MSG_DONTWAIT);
-	seat->state = SEAT_LEAVING;
-	seat->called = true;
+	(void)!send(slot->socket, &task, sizeof(task), MSG_NOSIGNAL | MSG_DONTWAIT);
+	slot->state = SLOT_LEAVING;
+	slot->called = true;
 }
 
-void seat_kill(struct seat *seat)
+void slot_kill(struct worker_slot *slot)
 {
-	kill(seat->pid, SIGKILL);
-	seat->state = SEAT_LEAVING;
-	seat->called = true;
+	kill(slot->pid, SIGKILL);
+	slot->state = SLOT_LEAVING;
+	slot->called = true;
 }
 
-int seat_reap(struct seat *seat)
+int slot_reap(struct worker_slot *slot)
 {
 	int status = 0;
 
-	close(seat->socket);
-	if (child_wait(seat->pid, REAP_MS, &status) == 0) {
-		kill(seat->pid, SIGKILL);
-		waitpid(seat->pid, &status, 0);
+	close(slot->socket);
+	if (child_wait(slot->pid, REAP_MS, &status) == 0) {
+		kill(slot->pid, SIGKILL);
+		waitpid(slot->pid, &status, 0);
 	}
-	seat->state = SEAT_EMPTY;
-	seat->pid = 0;
-	seat->socket = -1;
+	slot->state = SLOT_EMPTY;
+	slot->pid = 0;
+	slot->socket = -1;
 	return status;
 }
