@@ -14,7 +14,7 @@ static const struct benchmark table[] = {
 	{ "replay", replay_run, "FILE",
 	  "replay an order file through worker processes, and compare every cart" },
 	{ "storm", storm_run, "",
-	  "kill and stop workers at random, and judge every change that they made" },
+	  "kill and stop workers at random, and check every change that they made" },
 	{ "get", get_run, "", "read a cart, against a plain hash map without any protection" },
 	{ "add", add_run, "", "add an item to a cart, against copying as many bytes" },
 	{ "peers", peers_run, "",

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # corral-bench storm: workers and agent are killed, stopped and replaced, and no change is lost, none counts twice,
 # nothing leaks; the history that it writes has each call, once, in the form that the manual describes.
-# (That the judge would notice is what 66_storm_judge shows.)
+# (That the checker would notice is what 66_storm_checker shows.)
 # timeout: 120
 # shellcheck disable=SC2317 # functions are called by name
 set -uo pipefail
@@ -66,7 +66,7 @@ claim "the agent was killed" more_than 0 agent_kills
 
 # The history, by other means than the program's.
 shape='^\{"cart":"cart-[0-9]+","worker":[0-9]+,"thread":[01],"op":("[0-9a-f]+"|null),"attempt":[0-9]+,"kind":"[a-z_]+",'
-shape+='"arguments":\{"life":[0-9]+[^{}]*\},"invoke_ns":[0-9]+,"return_ns":(null,"error":null|[0-9]+,"error":'
+shape+='"arguments":\{"round":[0-9]+[^{}]*\},"invoke_ns":[0-9]+,"return_ns":(null,"error":null|[0-9]+,"error":'
 shape+='("E[A-Z]+"|null,"version":[0-9]+,"subtotal_cents":[0-9]+,"tax_cents":[0-9]+,"items":[0-9]+,"status":[01],'
 shape+='("line":[0-9]+,"applied":(true|false)|"lines":[0-9]+,"tax_ppm":[0-9]+)))\}$'
 
@@ -74,7 +74,7 @@ all_lines_have_the_shape() {
 	! grep -vE -m 3 "$shape" "$tmp/history"
 }
 
-history_has() { # NUMBER REGEX: so many lines, but for those of the judge (worker 6)
+history_has() { # NUMBER REGEX: so many lines, but for those of the checker (worker 6)
 	local there
 	there=$(grep -v '"worker":6,' "$tmp/history" | grep -c "$2")
 	[[ $there -eq $1 ]] || { echo "$there lines with $2, not $1" && return 1; }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 66_storm_checker.c: the judge of corral-bench storm acquits what is legal, whatever became of
- * pending calls, and
- * bites: each forgery of a history is found, and counted as what it is. The judge is pure: it is
- * included whole.
+ * 66_storm_checker.c: the checker of corral-bench storm passes what is legal, whatever became of
+ * pending calls, and finds each forgery of a history and counts it as what it is. The checker is
+ * pure: it is included whole.
  *
- * A history is made by doing random calls on the judge's own model; that the model is Corral's is
- * seen in 66_storm.sh, where real calls are judged.
+ * A history is made by doing random calls on the checker's own model; that the model is Corral's is
+ * seen in 66_storm.sh, where real calls are checked.
  */
 #include "support.h"
 
@@ -20,8 +19,8 @@
 #define BEFORE 41u
 #define ROUNDS 300u
 
-struct tale {
-	struct storm_call calls[STORM_LIFE_CALLS];
+struct history {
+	struct storm_call calls[STORM_ROUND_CALLS];
 	uint32_t count;
 	struct storm_model model;
 	uint64_t random;
@@ -29,14 +28,14 @@ struct tale {
 
 static uint64_t seed;
 
-/* ------------------------------------------------------------------ a tale */
+/* ------------------------------------------------------------------ a history */
 
-static struct storm_call *say(struct tale *tale, enum storm_kind kind)
+static struct storm_call *say(struct history *history, enum storm_kind kind)
 {
-	struct storm_call *call = &tale->calls[tale->count++];
+	struct storm_call *call = &history->calls[history->count++];
 
-	*call = (struct storm_call){ .op = tale->count, .kind = (uint8_t)kind, .attempt = 1 };
-	call->invoke_ns = 10 * tale->count;
+	*call = (struct storm_call){ .op = history->count, .kind = (uint8_t)kind, .attempt = 1 };
+	call->invoke_ns = 10 * history->count;
 	call->return_ns = call->invoke_ns + 5;
 	return call;
 }
@@ -54,56 +53,56 @@ static void answer_from(const struct storm_model *model, struct storm_call *call
 }
 
 /* It happens now, and is answered. */
-static struct storm_call *happen(struct tale *tale, struct storm_call *call)
+static struct storm_call *happen(struct history *history, struct storm_call *call)
 {
 	call->state = STORM_ANSWERED;
 	call->error = storm_is_change(call) ?
-			      storm_model_apply(&tale->model, call, tale->model.version + 1,
+			      storm_model_apply(&history->model, call, history->model.version + 1,
 						&call->answer_line) :
-			      storm_model_error(&tale->model, call);
+			      storm_model_error(&history->model, call);
 	if (call->error == 0)
-		answer_from(&tale->model, call);
+		answer_from(&history->model, call);
 	return call;
 }
 
 /* Its caller died; whether it had happened nobody knows. */
-static struct storm_call *leave(struct tale *tale, struct storm_call *call, bool happened)
+static struct storm_call *leave(struct history *history, struct storm_call *call, bool happened)
 {
 	uint32_t line;
 
 	if (happened)
-		(void)storm_model_apply(&tale->model, call, tale->model.version + 1, &line);
+		(void)storm_model_apply(&history->model, call, history->model.version + 1, &line);
 	call->state = STORM_PENDING;
 	call->return_ns = 0;
 	return call;
 }
 
-static struct storm_call *add(struct tale *tale, uint64_t item, uint32_t quantity)
+static struct storm_call *add(struct history *history, uint64_t item, uint32_t quantity)
 {
-	struct storm_call *call = say(tale, STORM_ADD);
+	struct storm_call *call = say(history, STORM_ADD);
 
 	call->item = item;
 	call->quantity = quantity;
 	return call;
 }
 
-static void begin(struct tale *tale)
+static void begin(struct history *history)
 {
-	tale->count = 0;
-	storm_model_clear(&tale->model, BEFORE);
+	history->count = 0;
+	storm_model_clear(&history->model, BEFORE);
 }
 
-static struct storm_verdict judge(const struct tale *tale)
+static struct storm_verdict checked(const struct history *history)
 {
 	struct storm_verdict verdict;
 
-	storm_judge(tale->calls, tale->count, BEFORE, &tale->model, &verdict);
+	storm_check(history->calls, history->count, BEFORE, &history->model, &verdict);
 	return verdict;
 }
 
-static void acquit(const struct tale *tale)
+static void assert_clean(const struct history *history)
 {
-	struct storm_verdict verdict = judge(tale);
+	struct storm_verdict verdict = checked(history);
 
 	if (verdict.lost + verdict.twice + verdict.disorder > 0)
 		fail_msg("lost=%u twice=%u disorder=%u: %s", verdict.lost, verdict.twice,
@@ -111,67 +110,68 @@ static void acquit(const struct tale *tale)
 }
 
 /* Nine adds of an item each, of quantity 3. */
-static void nine_adds(struct tale *tale)
+static void nine_adds(struct history *history)
 {
-	begin(tale);
+	begin(history);
 	for (uint32_t i = 0; i < 9; i++)
-		(void)happen(tale, add(tale, 100 + i, 3));
+		(void)happen(history, add(history, 100 + i, 3));
 }
 
 /* --------------------------------------------------------------- acquittals */
 
-static struct storm_call *random_call(struct tale *tale)
+static struct storm_call *random_call(struct history *history)
 {
 	struct storm_call *call =
-		say(tale, (enum storm_kind)random_below(&tale->random, STORM_LIST));
+		say(history, (enum storm_kind)random_below(&history->random, STORM_LIST));
 
-	call->item = random_below(&tale->random, 2) == 0 ?
-			     random_below(&tale->random, STORM_COMMON_ITEMS) :
+	call->item = random_below(&history->random, 2) == 0 ?
+			     random_below(&history->random, STORM_COMMON_ITEMS) :
 			     100 + call->op * 4;
-	call->line = 1 + random_below(&tale->random, 10);
-	call->quantity = 1 + random_below(&tale->random, 4);
-	call->value = random_below(&tale->random, 150);
-	call->name = (uint8_t)random_below(&tale->random, STORM_ATTRIBUTES);
-	if (call->kind == STORM_REPLACE || random_below(&tale->random, 8) == 0)
-		call->if_version = random_below(&tale->random, 3) == 0 ? 0 : tale->model.version;
+	call->line = 1 + random_below(&history->random, 10);
+	call->quantity = 1 + random_below(&history->random, 4);
+	call->value = random_below(&history->random, 150);
+	call->name = (uint8_t)random_below(&history->random, STORM_ATTRIBUTES);
+	if (call->kind == STORM_REPLACE || random_below(&history->random, 8) == 0)
+		call->if_version =
+			random_below(&history->random, 3) == 0 ? 0 : history->model.version;
 	return call;
 }
 
 static void what_happened_is_acquitted(void **state)
 {
-	static struct tale tale;
+	static struct history history;
 
 	(void)state;
-	tale.random = seed;
+	history.random = seed;
 	for (uint32_t round = 0; round < ROUNDS; round++) {
-		begin(&tale);
+		begin(&history);
 		for (uint32_t i = 0; i < CALLS; i++)
-			(void)happen(&tale, random_call(&tale));
-		acquit(&tale);
+			(void)happen(&history, random_call(&history));
+		assert_clean(&history);
 	}
 }
 
 static void whatever_became_of_pending_calls_is_acquitted(void **state)
 {
-	static struct tale tale;
+	static struct history history;
 	uint32_t pending = 0;
 
 	(void)state;
-	tale.random = seed + 1;
+	history.random = seed + 1;
 	for (uint32_t round = 0; round < ROUNDS; round++) {
-		begin(&tale);
+		begin(&history);
 		for (uint32_t i = 0; i < CALLS; i++) {
-			struct storm_call *call = random_call(&tale);
+			struct storm_call *call = random_call(&history);
 
-			if (random_below(&tale.random, 16) != 0) {
-				(void)happen(&tale, call);
+			if (random_below(&history.random, 16) != 0) {
+				(void)happen(&history, call);
 				continue;
 			}
-			(void)leave(&tale, call,
-				    storm_is_change(call) && random_below(&tale.random, 2) == 0);
+			(void)leave(&history, call,
+				    storm_is_change(call) && random_below(&history.random, 2) == 0);
 			pending++;
 		}
-		acquit(&tale);
+		assert_clean(&history);
 	}
 	assert_true(pending > ROUNDS);
 }
@@ -179,28 +179,28 @@ static void whatever_became_of_pending_calls_is_acquitted(void **state)
 /* Sent again after a death: the answer tells which of the two it was. */
 static void a_call_that_is_sent_again_counts_once(void **state)
 {
-	static struct tale tale;
+	static struct history history;
 	struct storm_call *again;
 	struct storm_verdict verdict;
 
 	(void)state;
 	for (int happened = 0; happened < 2; happened++) {
-		nine_adds(&tale);
-		struct storm_call *first = leave(&tale, add(&tale, 200, 2), happened);
-		again = add(&tale, 200, 2);
+		nine_adds(&history);
+		struct storm_call *first = leave(&history, add(&history, 200, 2), happened);
+		again = add(&history, 200, 2);
 		again->op = first->op;
 		again->attempt = 2;
 		if (happened) {
 			again->state = STORM_ANSWERED;
 			again->answer_line = 10;
-			answer_from(&tale.model, again);
+			answer_from(&history.model, again);
 			again->applied = 0;
 		} else {
-			(void)happen(&tale, again);
+			(void)happen(&history, again);
 		}
-		(void)happen(&tale, add(&tale, 300, 1));
-		acquit(&tale);
-		verdict = judge(&tale);
+		(void)happen(&history, add(&history, 300, 1));
+		assert_clean(&history);
+		verdict = checked(&history);
 		assert_int_equal(verdict.happened, happened);
 		assert_int_equal(verdict.missed, !happened);
 	}
@@ -209,15 +209,15 @@ static void a_call_that_is_sent_again_counts_once(void **state)
 /* A cart that is made anew may skip versions: others of its bucket had them. */
 static void versions_may_be_skipped_when_a_cart_is_made(void **state)
 {
-	static struct tale tale;
+	static struct history history;
 
 	(void)state;
-	begin(&tale);
-	(void)happen(&tale, add(&tale, 100, 1));
-	(void)happen(&tale, say(&tale, STORM_DROP));
-	tale.model.version += 7;
-	(void)happen(&tale, add(&tale, 101, 1));
-	acquit(&tale);
+	begin(&history);
+	(void)happen(&history, add(&history, 100, 1));
+	(void)happen(&history, say(&history, STORM_DROP));
+	history.model.version += 7;
+	(void)happen(&history, add(&history, 101, 1));
+	assert_clean(&history);
 }
 
 /* ---------------------------------------------------------------- forgeries */
@@ -229,165 +229,165 @@ static void take_line_out(struct storm_model *model, uint32_t index)
 
 static void a_lost_change_is_found(void **state)
 {
-	static struct tale tale;
+	static struct history history;
 	struct storm_verdict verdict;
 
 	(void)state;
-	nine_adds(&tale);
-	take_line_out(&tale.model, 4);
-	verdict = judge(&tale);
+	nine_adds(&history);
+	take_line_out(&history.model, 4);
+	verdict = checked(&history);
 	assert_int_equal(verdict.lost, 1);
 	assert_int_equal(verdict.twice, 0);
 }
 
 static void a_lost_last_version_is_found(void **state)
 {
-	static struct tale tale;
+	static struct history history;
 
 	(void)state;
-	nine_adds(&tale);
-	take_line_out(&tale.model, 8);
-	tale.model.version--;
-	assert_true(judge(&tale).lost > 0);
+	nine_adds(&history);
+	take_line_out(&history.model, 8);
+	history.model.version--;
+	assert_true(checked(&history).lost > 0);
 }
 
 static void a_lost_cart_is_found(void **state)
 {
-	static struct tale tale;
+	static struct history history;
 
 	(void)state;
-	nine_adds(&tale);
-	tale.model.there = false;
-	assert_int_equal(judge(&tale).lost, 9);
+	nine_adds(&history);
+	history.model.there = false;
+	assert_int_equal(checked(&history).lost, 9);
 }
 
 static void a_doubled_change_is_found(void **state)
 {
-	static struct tale tale;
+	static struct history history;
 	struct storm_verdict verdict;
 
 	(void)state;
-	nine_adds(&tale);
-	set_quantity(&tale.model, 4, 6);
-	verdict = judge(&tale);
+	nine_adds(&history);
+	set_quantity(&history.model, 4, 6);
+	verdict = checked(&history);
 	assert_int_equal(verdict.twice, 1);
 	assert_int_equal(verdict.lost, 0);
 }
 
 static void a_pending_change_that_is_there_twice_is_found(void **state)
 {
-	static struct tale tale;
+	static struct history history;
 
 	(void)state;
-	nine_adds(&tale);
-	(void)leave(&tale, add(&tale, 200, 2), true);
-	acquit(&tale);
-	set_quantity(&tale.model, 9, 4);
-	tale.model.version++;
-	assert_int_equal(judge(&tale).twice, 1);
+	nine_adds(&history);
+	(void)leave(&history, add(&history, 200, 2), true);
+	assert_clean(&history);
+	set_quantity(&history.model, 9, 4);
+	history.model.version++;
+	assert_int_equal(checked(&history).twice, 1);
 }
 
 static void an_operation_applied_by_two_attempts_is_found(void **state)
 {
-	static struct tale tale;
+	static struct history history;
 	struct storm_call *again;
 
 	(void)state;
-	nine_adds(&tale);
-	struct storm_call *first = leave(&tale, add(&tale, 200, 2), true);
-	again = add(&tale, 200, 2); /* a pending one that had happened, and happens again */
+	nine_adds(&history);
+	struct storm_call *first = leave(&history, add(&history, 200, 2), true);
+	again = add(&history, 200, 2); /* a pending one that had happened, and happens again */
 	again->op = first->op;
 	again->attempt = 2;
-	(void)happen(&tale, again);
-	assert_int_equal(judge(&tale).twice, 1);
+	(void)happen(&history, again);
+	assert_int_equal(checked(&history).twice, 1);
 
-	nine_adds(&tale);
-	first = happen(&tale, add(&tale, 200, 2));
-	again = add(&tale, 200, 2); /* an acknowledged one that is applied again */
+	nine_adds(&history);
+	first = happen(&history, add(&history, 200, 2));
+	again = add(&history, 200, 2); /* an acknowledged one that is applied again */
 	again->op = first->op;
 	again->attempt = 2;
-	(void)happen(&tale, again);
-	assert_true(judge(&tale).twice > 0);
+	(void)happen(&history, again);
+	assert_true(checked(&history).twice > 0);
 }
 
 static void versions_that_come_twice_or_go_back_are_found(void **state)
 {
-	static struct tale tale;
+	static struct history history;
 
 	(void)state;
-	nine_adds(&tale);
-	tale.calls[5].version = tale.calls[4].version;
-	assert_true(judge(&tale).disorder > 0);
+	nine_adds(&history);
+	history.calls[5].version = history.calls[4].version;
+	assert_true(checked(&history).disorder > 0);
 
-	nine_adds(&tale); /* its cart went on from a version that it had before */
-	(void)happen(&tale, say(&tale, STORM_DROP));
-	tale.model.version = BEFORE;
-	(void)happen(&tale, add(&tale, 200, 1));
-	assert_true(judge(&tale).disorder > 0);
+	nine_adds(&history); /* its cart went on from a version that it had before */
+	(void)happen(&history, say(&history, STORM_DROP));
+	history.model.version = BEFORE;
+	(void)happen(&history, add(&history, 200, 1));
+	assert_true(checked(&history).disorder > 0);
 }
 
 static void a_call_behind_one_that_began_later_is_found(void **state)
 {
-	static struct tale tale;
+	static struct history history;
 
 	(void)state;
-	nine_adds(&tale);
-	tale.calls[7].invoke_ns =
+	nine_adds(&history);
+	history.calls[7].invoke_ns =
 		1; /* it returned before those whose versions are smaller were called */
-	tale.calls[7].return_ns = 2;
-	assert_int_equal(judge(&tale).disorder, 1);
+	history.calls[7].return_ns = 2;
+	assert_int_equal(checked(&history).disorder, 1);
 
-	nine_adds(
-		&tale); /* a read that returns an old version after a newer one had been answered */
-	struct storm_call *read = happen(&tale, say(&tale, STORM_READ));
-	(void)happen(&tale, add(&tale, 200, 1));
+	nine_adds(&history); /* a read that returns an old version after a newer one had been
+				answered */
+	struct storm_call *read = happen(&history, say(&history, STORM_READ));
+	(void)happen(&history, add(&history, 200, 1));
 	read->invoke_ns = 1000;
 	read->return_ns = 1001;
-	assert_int_equal(judge(&tale).disorder, 1);
+	assert_int_equal(checked(&history).disorder, 1);
 }
 
 static void a_pending_call_cannot_have_happened_before_it_was_made(void **state)
 {
-	static struct tale tale;
+	static struct history history;
 
 	(void)state;
-	nine_adds(&tale);
-	struct storm_call *pending = leave(&tale, add(&tale, 200, 1), true);
-	(void)happen(&tale, add(&tale, 201, 1));
-	acquit(&tale);
+	nine_adds(&history);
+	struct storm_call *pending = leave(&history, add(&history, 200, 1), true);
+	(void)happen(&history, add(&history, 201, 1));
+	assert_clean(&history);
 	pending->invoke_ns = 1000;
-	assert_true(judge(&tale).disorder + judge(&tale).twice > 0);
+	assert_true(checked(&history).disorder + checked(&history).twice > 0);
 }
 
 static void wrong_answers_are_found(void **state)
 {
-	static struct tale tale;
+	static struct history history;
 
 	(void)state;
-	nine_adds(&tale);
-	tale.calls[3].subtotal_cents++;
-	assert_true(judge(&tale).disorder > 0);
+	nine_adds(&history);
+	history.calls[3].subtotal_cents++;
+	assert_true(checked(&history).disorder > 0);
 
-	nine_adds(&tale);
-	tale.calls[3].answer_line = 9;
-	assert_true(judge(&tale).disorder > 0);
+	nine_adds(&history);
+	history.calls[3].answer_line = 9;
+	assert_true(checked(&history).disorder > 0);
 
-	nine_adds(&tale); /* refused for a line that is there all the while */
-	struct storm_call *set = say(&tale, STORM_SET);
+	nine_adds(&history); /* refused for a line that is there all the while */
+	struct storm_call *set = say(&history, STORM_SET);
 	set->line = 2;
 	set->state = STORM_ANSWERED;
 	set->error = -ENXIO;
-	assert_int_equal(judge(&tale).disorder, 1);
+	assert_int_equal(checked(&history).disorder, 1);
 
-	nine_adds(&tale); /* what was read is half a change */
-	struct storm_call *read = happen(&tale, say(&tale, STORM_READ));
-	acquit(&tale);
+	nine_adds(&history); /* what was read is half a change */
+	struct storm_call *read = happen(&history, say(&history, STORM_READ));
+	assert_clean(&history);
 	read->line_count--;
-	assert_true(judge(&tale).disorder > 0);
+	assert_true(checked(&history).disorder > 0);
 
-	nine_adds(&tale);
-	happen(&tale, say(&tale, STORM_READ))->error = -EBADMSG;
-	assert_int_equal(judge(&tale).disorder, 1);
+	nine_adds(&history);
+	happen(&history, say(&history, STORM_READ))->error = -EBADMSG;
+	assert_int_equal(checked(&history).disorder, 1);
 }
 
 int main(void)

@@ -74,8 +74,8 @@ void storm_history_write(FILE *file, const struct storm_call *call)
 		fprintf(file, "\"%" PRIx64 "\"", call->op);
 	else
 		fputs("null", file);
-	fprintf(file, ",\"attempt\":%u,\"kind\":\"%s\",\"arguments\":{\"life\":%u", call->attempt,
-		storm_kind_name(call->kind), call->life);
+	fprintf(file, ",\"attempt\":%u,\"kind\":\"%s\",\"arguments\":{\"round\":%u", call->attempt,
+		storm_kind_name(call->kind), call->round);
 	write_arguments(file, call);
 	fprintf(file, "},\"invoke_ns\":%" PRIu64, call->invoke_ns);
 	write_answer(file, call);

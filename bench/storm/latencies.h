@@ -8,8 +8,8 @@
  * the midst of a call or anywhere else: how long at the most is seen where a worker runs nothing
  * but its own code, from the return of a call to the next.
  */
-#ifndef CORRAL_BENCH_STORM_WAITS_H
-#define CORRAL_BENCH_STORM_WAITS_H
+#ifndef CORRAL_BENCH_STORM_LATENCIES_H
+#define CORRAL_BENCH_STORM_LATENCIES_H
 
 #include "harness/histogram.h"
 #include "op_log.h"
@@ -17,12 +17,12 @@
 #define STORM_STOPS 1024u /* remembered */
 
 struct storm_stop {
-	uint32_t seat;
+	uint32_t slot;
 	uint64_t from_ns;
 	uint64_t to_ns; /* UINT64_MAX: still */
 };
 
-struct storm_waits {
+struct storm_latencies {
 	struct histogram changes; /* while nobody was stopped */
 	uint64_t longest_stopped_ns;
 	uint64_t dying_ns; /* the longest from a SIGKILL to the end of its process */
@@ -32,10 +32,10 @@ struct storm_waits {
 };
 
 /* Somebody is stopped from now on; goes on (or is dead) now. */
-void storm_waits_stop(struct storm_waits *waits, uint32_t seat, uint64_t now_ns);
-void storm_waits_go_on(struct storm_waits *waits, uint32_t seat, uint64_t now_ns);
+void storm_latencies_stop(struct storm_latencies *latencies, uint32_t slot, uint64_t now_ns);
+void storm_latencies_go_on(struct storm_latencies *latencies, uint32_t slot, uint64_t now_ns);
 
 /* An answered call. */
-void storm_waits_take(struct storm_waits *waits, const struct storm_call *call);
+void storm_latencies_take(struct storm_latencies *latencies, const struct storm_call *call);
 
 #endif

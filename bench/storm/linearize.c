@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * linearize.c: a legal order of the calls of one life of a cart. See checker.h.
+ * linearize.c: a legal order of the calls of one round of a cart. See checker.h.
  *
  * The order of the known events is their versions'. Where the next one does not follow, a pending
  * call stands before it: the search tries each. A pending drop takes no version, so it may stand
@@ -16,12 +16,12 @@
 #define TRIALS_MAX 50000u /* states looked at; never near it when there is a legal order */
 #define WORD_BITS 64u
 
-/* Where a story stands. */
+/* How far an order has come. */
 struct state {
 	struct storm_model model;
-	uint64_t explained[STORM_LIFE_CALLS / WORD_BITS]; /* a bit for each refused call */
-	uint32_t next;                                    /* of the known events */
-	uint32_t told;
+	uint64_t explained[STORM_ROUND_CALLS / WORD_BITS]; /* a bit for each refused call */
+	uint32_t next;                                     /* of the known events */
+	uint32_t placed;
 };
 
 /* A copy. Without memory there is no verdict, and a silent one would be a lie. */
@@ -46,24 +46,23 @@ static bool is_explained(const struct state *state, uint32_t refused)
  * Which refusals are right here and now? Not those that were called after something returned that
  * is still to come.
  */
-static void explain(const struct storm_hearing *hearing, struct state *state)
+static void explain(const struct storm_check *check, struct state *state)
 {
-	for (uint32_t i = 0; i < hearing->refused_count; i++) {
-		const struct storm_call *call = hearing->refused[i];
+	for (uint32_t i = 0; i < check->refused_count; i++) {
+		const struct storm_call *call = check->refused[i];
 
-		if (!is_explained(state, i) &&
-		    hearing->returned_ns[state->next] >= call->invoke_ns &&
+		if (!is_explained(state, i) && check->returned_ns[state->next] >= call->invoke_ns &&
 		    storm_model_error(&state->model, call) == call->error)
 			state->explained[i / WORD_BITS] |= 1ull << i % WORD_BITS;
 	}
 }
 
 /* Is every refusal explained that was answered before this time? */
-static bool all_explained(const struct storm_hearing *hearing, const struct state *state,
+static bool all_explained(const struct storm_check *check, const struct state *state,
 			  uint64_t time_ns)
 {
-	for (uint32_t i = 0; hearing->refusals_count && i < hearing->refused_count; i++)
-		if (!is_explained(state, i) && hearing->refused[i]->return_ns < time_ns)
+	for (uint32_t i = 0; check->refusals_count && i < check->refused_count; i++)
+		if (!is_explained(state, i) && check->refused[i]->return_ns < time_ns)
 			return false;
 	return true;
 }
@@ -107,48 +106,48 @@ static enum step step(struct storm_model *model, const struct storm_call *call, 
 	return STEP_GAP;
 }
 
-static bool tell(struct storm_hearing *hearing, const struct state *start);
+static bool extend(struct storm_check *check, const struct state *start);
 
 /* The known event that comes next, if it does. */
-static enum step step_on(struct storm_hearing *hearing, struct state *state, bool skip)
+static enum step step_on(struct storm_check *check, struct state *state, bool skip)
 {
-	struct storm_event *event = hearing->order[state->next];
+	struct storm_event *event = check->order[state->next];
 	enum step way;
 
-	if (!all_explained(hearing, state, event->invoke_ns))
+	if (!all_explained(check, state, event->invoke_ns))
 		return STEP_GAP;
 	way = step(&state->model, event->call, skip);
 	if (way == STEP_DONE) {
-		hearing->story[state->told++] = event;
+		check->linear[state->placed++] = event;
 		state->next++;
-		explain(hearing, state);
+		explain(check, state);
 	}
 	return way;
 }
 
 /* Try a pending call at this place. A cart that it makes may have skipped versions, too. */
-static bool tell_with(struct storm_hearing *hearing, const struct state *state,
-		      struct storm_event *event)
+static bool extend_with(struct storm_check *check, const struct state *state,
+			struct storm_event *event)
 {
 	uint64_t version = state->model.version;
-	uint64_t wanted = state->next < hearing->order_count ?
-				  hearing->order[state->next]->call->version :
-				  hearing->found->version;
+	uint64_t wanted = state->next < check->order_count ?
+				  check->order[state->next]->call->version :
+				  check->found->version;
 	uint64_t firsts[] = { version + 1, wanted, wanted - 1 };
 	uint32_t choices = state->model.there ? 1 : 3, line;
 	struct state *then = new_state(state);
 	bool legal = false;
 
 	event->used = true;
-	hearing->story[state->told] = event;
+	check->linear[state->placed] = event;
 	for (uint32_t i = 0; i < choices && !legal; i++) {
 		if (firsts[i] <= version || (i > 0 && firsts[i] == firsts[0]))
 			continue;
 		*then = *state;
-		then->told++;
+		then->placed++;
 		event->version = firsts[i];
 		legal = storm_model_apply(&then->model, event->call, firsts[i], &line) == 0 &&
-			tell(hearing, then);
+			extend(check, then);
 	}
 	free(then);
 	event->used = legal;
@@ -156,81 +155,80 @@ static bool tell_with(struct storm_hearing *hearing, const struct state *state,
 }
 
 /* Let a pending call come next; only a drop if no version is missing. */
-static bool tell_pending(struct storm_hearing *hearing, const struct state *state, bool only_drops)
+static bool extend_pending(struct storm_check *check, const struct state *state, bool only_drops)
 {
-	for (uint32_t i = 0; i < hearing->pending_count; i++) {
-		struct storm_event *event = hearing->pending[i];
+	for (uint32_t i = 0; i < check->pending_count; i++) {
+		struct storm_event *event = check->pending[i];
 
 		if (event->used || (only_drops && event->call->kind != STORM_DROP) ||
-		    event->invoke_ns > hearing->returned_ns[state->next] ||
-		    !all_explained(hearing, state, event->invoke_ns))
+		    event->invoke_ns > check->returned_ns[state->next] ||
+		    !all_explained(check, state, event->invoke_ns))
 			continue;
-		if (tell_with(hearing, state, event))
+		if (extend_with(check, state, event))
 			return true;
 	}
 	return false;
 }
 
 /* Go on without one: the cart is made with a version that skips some. */
-static bool tell_skipping(struct storm_hearing *hearing, struct state *state)
+static bool extend_skipping(struct storm_check *check, struct state *state)
 {
-	return !state->model.there && state->next < hearing->order_count &&
-	       step_on(hearing, state, true) == STEP_DONE && tell(hearing, state);
+	return !state->model.there && state->next < check->order_count &&
+	       step_on(check, state, true) == STEP_DONE && extend(check, state);
 }
 
 /* May the cart have been ended, and made again, without a gap in the versions? */
-static bool may_have_ended(const struct storm_hearing *hearing)
+static bool may_have_ended(const struct storm_check *check)
 {
-	for (uint32_t i = 0; i < hearing->pending_count; i++)
-		if (!hearing->pending[i]->used && hearing->pending[i]->call->kind == STORM_DROP)
+	for (uint32_t i = 0; i < check->pending_count; i++)
+		if (!check->pending[i]->used && check->pending[i]->call->kind == STORM_DROP)
 			return true;
 	return false;
 }
 
-static bool is_the_end(struct storm_hearing *hearing, const struct state *state)
+static bool is_the_end(struct storm_check *check, const struct state *state)
 {
-	if (state->next < hearing->order_count ||
-	    !storm_model_equal(&state->model, hearing->found) ||
-	    !all_explained(hearing, state, UINT64_MAX))
+	if (state->next < check->order_count || !storm_model_equal(&state->model, check->found) ||
+	    !all_explained(check, state, UINT64_MAX))
 		return false;
-	hearing->story_count = state->told;
+	check->linear_count = state->placed;
 	return true;
 }
 
-/* Go on with a story. */
-static bool tell(struct storm_hearing *hearing, const struct state *start)
+/* Go on with an order. */
+static bool extend(struct storm_check *check, const struct state *start)
 {
-	bool each = may_have_ended(hearing); /* then we must be able to come back to each place */
+	bool each = may_have_ended(check); /* then we must be able to come back to each place */
 	struct state *state;
 	enum step way = STEP_GAP;
 	bool legal = false;
 
-	if (hearing->trials++ >= TRIALS_MAX)
+	if (check->trials++ >= TRIALS_MAX)
 		return false;
 	state = new_state(start);
-	explain(hearing, state);
-	while (state->next < hearing->order_count) {
-		way = step_on(hearing, state, hearing->pending_count == 0);
+	explain(check, state);
+	while (state->next < check->order_count) {
+		way = step_on(check, state, check->pending_count == 0);
 		if (way != STEP_DONE || each)
 			break;
 	}
 	if (way == STEP_DONE && each)
-		legal = tell(hearing, state);
+		legal = extend(check, state);
 	else
-		legal = is_the_end(hearing, state);
+		legal = is_the_end(check, state);
 	if (!legal && each) {
 		*state = *start;
-		explain(hearing, state);
+		explain(check, state);
 	}
 	if (!legal && (each || way != STEP_NEVER))
-		legal = tell_pending(hearing, state, each && way != STEP_GAP);
+		legal = extend_pending(check, state, each && way != STEP_GAP);
 	if (!legal && way == STEP_GAP)
-		legal = tell_skipping(hearing, state);
+		legal = extend_skipping(check, state);
 	free(state);
 	return legal;
 }
 
-bool storm_story_find(struct storm_hearing *hearing, uint64_t before, bool refusals_count)
+bool storm_linearize(struct storm_check *check, uint64_t before, bool refusals_count)
 {
 	struct state *start = calloc(1, sizeof(*start));
 	bool legal;
@@ -238,9 +236,9 @@ bool storm_story_find(struct storm_hearing *hearing, uint64_t before, bool refus
 	if (start == NULL)
 		abort();
 	storm_model_clear(&start->model, before);
-	hearing->refusals_count = refusals_count;
-	hearing->trials = 0;
-	legal = tell(hearing, start);
+	check->refusals_count = refusals_count;
+	check->trials = 0;
+	legal = extend(check, start);
 	free(start);
 	return legal;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * linearize.h: what the judge of a storm has before it: the events of one life of a
- * cart. For storm_judge.c and storm_story.c only.
+ * linearize.h: what the check of a round works on: the events of one round of a
+ * cart. For storm_check.c and linearize.c only.
  */
-#ifndef CORRAL_BENCH_STORM_HEARING_H
-#define CORRAL_BENCH_STORM_HEARING_H
+#ifndef CORRAL_BENCH_STORM_LINEARIZE_H
+#define CORRAL_BENCH_STORM_LINEARIZE_H
 
 #include "checker.h"
 
@@ -15,32 +15,32 @@ struct storm_event {
 	uint64_t return_ns; /* UINT64_MAX: not known */
 	bool known;         /* its version is */
 	bool may_have;      /* it is pending, and may have happened */
-	bool used;          /* the story at hand has it */
-	uint64_t version;   /* in that story, if it is pending */
+	bool used;          /* the order at hand has it */
+	uint64_t version;   /* in that order, if it is pending */
 };
 
-struct storm_hearing {
+struct storm_check {
 	struct storm_verdict *verdict;
 	const struct storm_model *found;
-	struct storm_event events[STORM_LIFE_CALLS];
+	struct storm_event events[STORM_ROUND_CALLS];
 	uint32_t event_count;
-	struct storm_event *order[STORM_LIFE_CALLS]; /* the known ones, sorted */
-	uint64_t returned_ns[STORM_LIFE_CALLS + 1];  /* the first return of those from there on */
+	struct storm_event *order[STORM_ROUND_CALLS]; /* the known ones, sorted */
+	uint64_t returned_ns[STORM_ROUND_CALLS + 1];  /* the first return of those from there on */
 	uint32_t order_count;
-	struct storm_event *pending[STORM_LIFE_CALLS];
+	struct storm_event *pending[STORM_ROUND_CALLS];
 	uint32_t pending_count;
-	const struct storm_call *refused[STORM_LIFE_CALLS];
+	const struct storm_call *refused[STORM_ROUND_CALLS];
 	uint32_t refused_count;
-	struct storm_event *story[STORM_LIFE_CALLS];
-	uint32_t story_count;
+	struct storm_event *linear[STORM_ROUND_CALLS];
+	uint32_t linear_count;
 	uint32_t trials;
-	bool refusals_count; /* the story must explain them */
+	bool refusals_count; /* the order must explain them */
 };
 
 /*
  * Look for a legal order of the known events, and of pending ones between them, that explains the
- * refused calls if these count. True: it is in hearing->story.
+ * refused calls if these count. True: it is in check->linear.
  */
-bool storm_story_find(struct storm_hearing *hearing, uint64_t before, bool refusals_count);
+bool storm_linearize(struct storm_check *check, uint64_t before, bool refusals_count);
 
 #endif

@@ -207,7 +207,7 @@ bool storm_model_equal(const struct storm_model *left, const struct storm_model 
 	return true;
 }
 
-/* The value comes back from its size; see set_attribute() in storm_call.c. */
+/* The value comes back from its size; see set_attribute() in call.c. */
 static bool read_attribute(const struct corral_attribute *attribute, struct storm_model *model)
 {
 	uint32_t name;
@@ -222,7 +222,7 @@ static bool read_attribute(const struct corral_attribute *attribute, struct stor
 	return attribute->value.data[0] == (char)('0' + model->attributes[name] % 10);
 }
 
-/* The number of a menu item, from its id as storm_call.c makes it; UINT64_MAX: none of ours. */
+/* The number of a menu item, from its id as call.c makes it; UINT64_MAX: none of ours. */
 static uint64_t item_number(struct corral_text menu_item_id)
 {
 	uint64_t number = 0;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * model.h: what a cart must be after which calls: the rules of corral.h once more,
- * by other means, for the judge of a storm.
+ * by other means, for the checker of a storm.
  */
 #ifndef CORRAL_BENCH_STORM_MODEL_H
 #define CORRAL_BENCH_STORM_MODEL_H
 
 #include "op_log.h"
 
-#define STORM_LIFE_CALLS 256u /* in one life of a cart, at most */
-#define STORM_LINES (STORM_LIFE_CALLS + STORM_REPLACE_LINES + 1u) /* of a cart in it */
+#define STORM_ROUND_CALLS 256u /* in one round of a cart, at most */
+#define STORM_LINES (STORM_ROUND_CALLS + STORM_REPLACE_LINES + 1u) /* of a cart in it */
 
 struct storm_line {
 	uint64_t item;

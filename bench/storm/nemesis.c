@@ -14,11 +14,11 @@
 #include "nemesis.h"
 #include "worker.h"
 
-#define WORKERS_NICE 5       /* the judge has to keep up with all of them */
+#define WORKERS_NICE 5       /* the checker has to keep up with all of them */
 #define STRIKES 16u          /* kinds of strikes, see strike() */
 #define KILLS_OF_STRIKES 13u /* that so many of them bring */
 #define STOP_NS_MAX 20000000u
-#define LATER_KILLS 16u /* an empty seat stays so for half as many kills, on average */
+#define LATER_KILLS 16u /* an empty slot stays so for half as many kills, on average */
 #define AGENT_DIES_NS 1000000000u
 #define AGENT_BACK_NS 200000000u
 #define AGENT_AWAY_NS 3000000000u
@@ -27,19 +27,19 @@
 #define LEAVE_NS 10000000000u
 #define PAUSE_NS 500000
 
-static uint64_t within(struct storm_crowd *crowd, uint64_t ns)
+static uint64_t within(struct storm_nemesis *nemesis, uint64_t ns)
 {
-	return bench_random(&crowd->random) % (ns + 1);
+	return bench_random(&nemesis->random) % (ns + 1);
 }
 
-static bool chance(struct storm_crowd *crowd, uint32_t of)
+static bool chance(struct storm_nemesis *nemesis, uint32_t of)
 {
-	return bench_random_below(&crowd->random, of) == 0;
+	return bench_random_below(&nemesis->random, of) == 0;
 }
 
-/* ------------------------------------------------------------------- birth */
+/* ------------------------------------------------------------------- start */
 
-static _Noreturn void live(const struct storm_birth *birth, pid_t parent)
+static _Noreturn void live(const struct storm_worker_plan *plan, pid_t parent)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
 
@@ -48,50 +48,51 @@ static _Noreturn void live(const struct storm_birth *birth, pid_t parent)
 	(void)setpriority(PRIO_PROCESS, 0, WORKERS_NICE);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
-	action.sa_handler = SIG_IGN; /* an interrupt is for the judge, who ends all */
+	action.sa_handler = SIG_IGN; /* an interrupt is for the checker, which ends all */
 	sigaction(SIGINT, &action, NULL);
-	_exit(storm_work(birth));
+	_exit(storm_work(plan));
 }
 
-static void start(struct storm_crowd *crowd, uint32_t seat)
+static void start(struct storm_nemesis *nemesis, uint32_t slot)
 {
-	struct storm_place *place = &crowd->places[seat];
-	struct storm_birth birth = { .board = crowd->lives->board,
-				     .corral = chance(crowd, 2) ? crowd->lives->corral : NULL,
-				     .directory = crowd->sandbox->directory,
-				     .seat = seat,
-				     .threads = chance(crowd, 4) ? 2 : 1,
-				     .patience_ms =
-					     chance(crowd, 4) ? SHORT_PATIENCE_MS : PATIENCE_MS,
-				     .random = bench_random(&crowd->random) };
+	struct storm_process *process = &nemesis->processes[slot];
+	struct storm_worker_plan plan = {
+		.op_log = nemesis->rounds->op_log,
+		.corral = chance(nemesis, 2) ? nemesis->rounds->corral : NULL,
+		.directory = nemesis->sandbox->directory,
+		.slot = slot,
+		.threads = chance(nemesis, 4) ? 2 : 1,
+		.patience_ms = chance(nemesis, 4) ? SHORT_PATIENCE_MS : PATIENCE_MS,
+		.random = bench_random(&nemesis->random)
+	};
 	pid_t parent = getpid(), pid;
 
-	store_relaxed(&crowd->lives->board->seats[seat].quit, 0);
+	store_relaxed(&nemesis->rounds->op_log->slots[slot].quit, 0);
 	pid = fork();
 	if (pid == 0)
-		live(&birth, parent);
+		live(&plan, parent);
 	if (pid < 0) {
-		place->due_ns = bench_now_ns() + AGENT_BACK_NS; /* out of memory: later */
+		process->due_ns = bench_now_ns() + AGENT_BACK_NS; /* out of memory: later */
 		return;
 	}
-	place->pid = pid;
-	place->state = STORM_LIVING;
+	process->pid = pid;
+	process->state = STORM_LIVING;
 }
 
-static bool fill_places(struct storm_crowd *crowd, uint64_t now)
+static bool fill_slots(struct storm_nemesis *nemesis, uint64_t now)
 {
 	uint32_t living = 0;
 	bool some = false;
 
-	for (uint32_t seat = 0; seat < crowd->workers; seat++)
-		living += crowd->places[seat].state == STORM_LIVING;
-	for (uint32_t seat = 0; seat < crowd->workers; seat++) {
-		const struct storm_place *place = &crowd->places[seat];
+	for (uint32_t slot = 0; slot < nemesis->workers; slot++)
+		living += nemesis->processes[slot].state == STORM_LIVING;
+	for (uint32_t slot = 0; slot < nemesis->workers; slot++) {
+		const struct storm_process *process = &nemesis->processes[slot];
 
-		if (place->state != STORM_EMPTY ||
-		    (place->due_ns > now && living > crowd->workers / 4))
+		if (process->state != STORM_EMPTY ||
+		    (process->due_ns > now && living > nemesis->workers / 4))
 			continue;
-		start(crowd, seat);
+		start(nemesis, slot);
 		living++;
 		some = true;
 	}
@@ -100,35 +101,35 @@ static bool fill_places(struct storm_crowd *crowd, uint64_t now)
 
 /* ------------------------------------------------------------------- death */
 
-static void took_leave(struct storm_crowd *crowd, uint32_t seat, int status)
+static void took_leave(struct storm_nemesis *nemesis, uint32_t slot, int status)
 {
-	struct storm_place *place = &crowd->places[seat];
-	bool wanted = place->state == STORM_DYING ?
+	struct storm_process *process = &nemesis->processes[slot];
+	bool wanted = process->state == STORM_DYING ?
 			      WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL :
-			      place->state == STORM_LEAVING && WIFEXITED(status) &&
+			      process->state == STORM_LEAVING && WIFEXITED(status) &&
 				      WEXITSTATUS(status) == BENCH_DONE;
 
 	if (!wanted) {
-		crowd->crashes++;
+		nemesis->crashes++;
 		if (WIFSIGNALED(status))
-			bench_say("worker %u (pid %d) died of signal %d", seat, (int)place->pid,
+			bench_say("worker %u (pid %d) died of signal %d", slot, (int)process->pid,
 				  WTERMSIG(status));
 		else
-			bench_say("worker %u (pid %d) ended with exit code %d", seat,
-				  (int)place->pid, WEXITSTATUS(status));
+			bench_say("worker %u (pid %d) ended with exit code %d", slot,
+				  (int)process->pid, WEXITSTATUS(status));
 	}
-	if (place->state == STORM_DYING)
-		crowd->lives->waits.dying_ns =
-			max_u64(crowd->lives->waits.dying_ns, bench_now_ns() - place->due_ns);
-	storm_waits_go_on(&crowd->lives->waits, seat, bench_now_ns());
-	storm_lives_bury(crowd->lives, seat, place->pid);
-	place->state = STORM_EMPTY;
-	place->due_ns = bench_now_ns();
-	if (chance(crowd, 2))
-		place->due_ns += within(crowd, LATER_KILLS * crowd->kill_every_ns);
+	if (process->state == STORM_DYING)
+		nemesis->rounds->latencies.dying_ns = max_u64(nemesis->rounds->latencies.dying_ns,
+							      bench_now_ns() - process->due_ns);
+	storm_latencies_go_on(&nemesis->rounds->latencies, slot, bench_now_ns());
+	storm_rounds_bury(nemesis->rounds, slot, process->pid);
+	process->state = STORM_EMPTY;
+	process->due_ns = bench_now_ns();
+	if (chance(nemesis, 2))
+		process->due_ns += within(nemesis, LATER_KILLS * nemesis->kill_every_ns);
 }
 
-static bool reap(struct storm_crowd *crowd)
+static bool reap(struct storm_nemesis *nemesis)
 {
 	siginfo_t ended = { 0 };
 	bool some = false;
@@ -136,196 +137,197 @@ static bool reap(struct storm_crowd *crowd)
 	/* one question for all of them; the agent is not ours to reap */
 	if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid == 0)
 		return false;
-	for (uint32_t seat = 0; seat < crowd->workers; seat++) {
-		struct storm_place *place = &crowd->places[seat];
+	for (uint32_t slot = 0; slot < nemesis->workers; slot++) {
+		struct storm_process *process = &nemesis->processes[slot];
 		int status;
 
-		if (place->state == STORM_EMPTY ||
-		    waitpid(place->pid, &status, WNOHANG) != place->pid)
+		if (process->state == STORM_EMPTY ||
+		    waitpid(process->pid, &status, WNOHANG) != process->pid)
 			continue;
-		took_leave(crowd, seat, status);
+		took_leave(nemesis, slot, status);
 		some = true;
 	}
 	return some;
 }
 
-static void kill_one(struct storm_crowd *crowd, uint32_t seat)
+static void kill_one(struct storm_nemesis *nemesis, uint32_t slot)
 {
-	kill(crowd->places[seat].pid, SIGKILL);
-	crowd->places[seat].state = STORM_DYING;
-	crowd->places[seat].due_ns = bench_now_ns();
-	crowd->kills++;
+	kill(nemesis->processes[slot].pid, SIGKILL);
+	nemesis->processes[slot].state = STORM_DYING;
+	nemesis->processes[slot].due_ns = bench_now_ns();
+	nemesis->kills++;
 }
 
-static void stop_one(struct storm_crowd *crowd, uint32_t seat, bool kill_stopped)
+static void stop_one(struct storm_nemesis *nemesis, uint32_t slot, bool kill_stopped)
 {
-	struct storm_place *place = &crowd->places[seat];
+	struct storm_process *process = &nemesis->processes[slot];
 	uint64_t now = bench_now_ns();
 
-	storm_waits_stop(&crowd->lives->waits, seat, now);
-	kill(place->pid, SIGSTOP);
-	place->state = STORM_STOPPED;
-	place->kill_stopped = kill_stopped;
-	place->due_ns = now + within(crowd, STOP_NS_MAX);
-	crowd->stops++;
+	storm_latencies_stop(&nemesis->rounds->latencies, slot, now);
+	kill(process->pid, SIGSTOP);
+	process->state = STORM_STOPPED;
+	process->kill_stopped = kill_stopped;
+	process->due_ns = now + within(nemesis, STOP_NS_MAX);
+	nemesis->stops++;
 }
 
-static void end_stop(struct storm_crowd *crowd, uint32_t seat)
+static void end_stop(struct storm_nemesis *nemesis, uint32_t slot)
 {
-	struct storm_place *place = &crowd->places[seat];
+	struct storm_process *process = &nemesis->processes[slot];
 
-	if (place->kill_stopped) {
-		kill_one(crowd, seat); /* it counts as stopped until it is reaped */
+	if (process->kill_stopped) {
+		kill_one(nemesis, slot); /* it counts as stopped until it is reaped */
 		return;
 	}
-	kill(place->pid, SIGCONT);
-	storm_waits_go_on(&crowd->lives->waits, seat, bench_now_ns());
-	place->state = STORM_LIVING;
+	kill(process->pid, SIGCONT);
+	storm_latencies_go_on(&nemesis->rounds->latencies, slot, bench_now_ns());
+	process->state = STORM_LIVING;
 }
 
-static bool end_stops(struct storm_crowd *crowd, uint64_t now)
+static bool end_stops(struct storm_nemesis *nemesis, uint64_t now)
 {
 	bool some = false;
 
-	for (uint32_t seat = 0; seat < crowd->workers; seat++) {
-		if (crowd->places[seat].state != STORM_STOPPED || crowd->places[seat].due_ns > now)
+	for (uint32_t slot = 0; slot < nemesis->workers; slot++) {
+		if (nemesis->processes[slot].state != STORM_STOPPED ||
+		    nemesis->processes[slot].due_ns > now)
 			continue;
-		end_stop(crowd, seat);
+		end_stop(nemesis, slot);
 		some = true;
 	}
 	return some;
 }
 
-static void send_away(struct storm_crowd *crowd, uint32_t seat)
+static void send_away(struct storm_nemesis *nemesis, uint32_t slot)
 {
-	store_relaxed(&crowd->lives->board->seats[seat].quit, 1);
-	crowd->places[seat].state = STORM_LEAVING;
-	crowd->exits++;
+	store_relaxed(&nemesis->rounds->op_log->slots[slot].quit, 1);
+	nemesis->processes[slot].state = STORM_LEAVING;
+	nemesis->exits++;
 }
 
 /* A living worker; UINT32_MAX: there is none. */
-static uint32_t somebody(struct storm_crowd *crowd)
+static uint32_t somebody(struct storm_nemesis *nemesis)
 {
-	uint32_t first = bench_random_below(&crowd->random, crowd->workers);
+	uint32_t first = bench_random_below(&nemesis->random, nemesis->workers);
 
-	for (uint32_t i = 0; i < crowd->workers; i++) {
-		uint32_t seat = (first + i) % crowd->workers;
+	for (uint32_t i = 0; i < nemesis->workers; i++) {
+		uint32_t slot = (first + i) % nemesis->workers;
 
-		if (crowd->places[seat].state == STORM_LIVING)
-			return seat;
+		if (nemesis->processes[slot].state == STORM_LIVING)
+			return slot;
 	}
 	return UINT32_MAX;
 }
 
-static void strike(struct storm_crowd *crowd)
+static void strike(struct storm_nemesis *nemesis)
 {
-	uint32_t seat = somebody(crowd), way = bench_random_below(&crowd->random, STRIKES);
+	uint32_t slot = somebody(nemesis), way = bench_random_below(&nemesis->random, STRIKES);
 
-	if (seat == UINT32_MAX)
+	if (slot == UINT32_MAX)
 		return;
 	switch (way) {
 	case 0:
 	case 1:
-		stop_one(crowd, seat, false);
+		stop_one(nemesis, slot, false);
 		break;
 	case 2:
-		stop_one(crowd, seat, true);
+		stop_one(nemesis, slot, true);
 		break;
 	case 3:
 	case 4:
-		send_away(crowd, seat);
+		send_away(nemesis, slot);
 		break;
 	default:
-		kill_one(crowd, seat);
-		seat = way == 5 ? somebody(crowd) : UINT32_MAX;
-		if (seat != UINT32_MAX)
-			kill_one(crowd, seat); /* two at once */
+		kill_one(nemesis, slot);
+		slot = way == 5 ? somebody(nemesis) : UINT32_MAX;
+		if (slot != UINT32_MAX)
+			kill_one(nemesis, slot); /* two at once */
 		break;
 	}
 }
 
 /* ------------------------------------------------------------------- agent */
 
-static bool strike_agent(struct storm_crowd *crowd, uint64_t now)
+static bool strike_agent(struct storm_nemesis *nemesis, uint64_t now)
 {
-	if (sandbox_agent_gone(crowd->sandbox))
-		crowd->crashes++;
-	if (!crowd->kill_agent || now < crowd->agent_ns)
+	if (sandbox_agent_gone(nemesis->sandbox))
+		nemesis->crashes++;
+	if (!nemesis->kill_agent || now < nemesis->agent_ns)
 		return false;
-	if (crowd->sandbox->agent != 0) {
-		sandbox_kill_agent(crowd->sandbox);
-		crowd->agent_kills++;
-		crowd->agent_ns =
-			now + within(crowd, chance(crowd, 4) ? AGENT_AWAY_NS : AGENT_BACK_NS);
+	if (nemesis->sandbox->agent != 0) {
+		sandbox_kill_agent(nemesis->sandbox);
+		nemesis->agent_kills++;
+		nemesis->agent_ns =
+			now + within(nemesis, chance(nemesis, 4) ? AGENT_AWAY_NS : AGENT_BACK_NS);
 	} else {
-		(void)sandbox_start_agent(crowd->sandbox);
-		crowd->agent_ns = now + within(crowd, 2 * (uint64_t)AGENT_DIES_NS);
+		(void)sandbox_start_agent(nemesis->sandbox);
+		nemesis->agent_ns = now + within(nemesis, 2 * (uint64_t)AGENT_DIES_NS);
 	}
 	return true;
 }
 
-/* ------------------------------------------------------------------- crowd */
+/* ------------------------------------------------------------------- nemesis */
 
-void storm_crowd_begin(struct storm_crowd *crowd)
+void storm_nemesis_begin(struct storm_nemesis *nemesis)
 {
 	uint64_t now = bench_now_ns();
 
-	crowd->strike_ns = now + crowd->kill_every_ns;
-	crowd->agent_ns = now + AGENT_DIES_NS;
-	for (uint32_t seat = 0; seat < crowd->workers; seat++)
-		start(crowd, seat);
+	nemesis->strike_ns = now + nemesis->kill_every_ns;
+	nemesis->agent_ns = now + AGENT_DIES_NS;
+	for (uint32_t slot = 0; slot < nemesis->workers; slot++)
+		start(nemesis, slot);
 }
 
-bool storm_crowd_go_on(struct storm_crowd *crowd)
+bool storm_nemesis_go_on(struct storm_nemesis *nemesis)
 {
 	uint64_t now = bench_now_ns();
-	bool some = reap(crowd);
+	bool some = reap(nemesis);
 
-	some |= end_stops(crowd, now);
-	if (crowd->strike_ns <= now) {
-		strike(crowd);
-		crowd->strike_ns +=
-			within(crowd, 2 * crowd->kill_every_ns * KILLS_OF_STRIKES / STRIKES);
+	some |= end_stops(nemesis, now);
+	if (nemesis->strike_ns <= now) {
+		strike(nemesis);
+		nemesis->strike_ns +=
+			within(nemesis, 2 * nemesis->kill_every_ns * KILLS_OF_STRIKES / STRIKES);
 		some = true;
 	}
-	some |= fill_places(crowd, now);
-	return strike_agent(crowd, now) || some;
+	some |= fill_slots(nemesis, now);
+	return strike_agent(nemesis, now) || some;
 }
 
-static bool everybody_gone(const struct storm_crowd *crowd)
+static bool everybody_gone(const struct storm_nemesis *nemesis)
 {
-	for (uint32_t seat = 0; seat < crowd->workers; seat++)
-		if (crowd->places[seat].state != STORM_EMPTY)
+	for (uint32_t slot = 0; slot < nemesis->workers; slot++)
+		if (nemesis->processes[slot].state != STORM_EMPTY)
 			return false;
 	return true;
 }
 
-bool storm_crowd_end(struct storm_crowd *crowd)
+bool storm_nemesis_end(struct storm_nemesis *nemesis)
 {
 	struct timespec pause = { .tv_nsec = PAUSE_NS };
 	uint64_t give_up = bench_now_ns() + LEAVE_NS;
 	bool patient = true;
 
-	for (uint32_t seat = 0; seat < crowd->workers; seat++) {
-		if (crowd->places[seat].state == STORM_STOPPED)
-			end_stop(crowd, seat);
-		if (crowd->places[seat].state == STORM_LIVING) {
-			store_relaxed(&crowd->lives->board->seats[seat].quit, 1);
-			crowd->places[seat].state = STORM_LEAVING;
+	for (uint32_t slot = 0; slot < nemesis->workers; slot++) {
+		if (nemesis->processes[slot].state == STORM_STOPPED)
+			end_stop(nemesis, slot);
+		if (nemesis->processes[slot].state == STORM_LIVING) {
+			store_relaxed(&nemesis->rounds->op_log->slots[slot].quit, 1);
+			nemesis->processes[slot].state = STORM_LEAVING;
 		}
 	}
-	while (!everybody_gone(crowd)) {
-		(void)storm_lives_go_on(crowd->lives);
-		(void)reap(crowd);
+	while (!everybody_gone(nemesis)) {
+		(void)storm_rounds_go_on(nemesis->rounds);
+		(void)reap(nemesis);
 		nanosleep(&pause, NULL);
 		if (!patient || bench_now_ns() < give_up)
 			continue;
 		patient = false;
-		for (uint32_t seat = 0; seat < crowd->workers; seat++)
-			if (crowd->places[seat].state != STORM_EMPTY) {
-				bench_say("worker %u does not end; killed", seat);
-				kill(crowd->places[seat].pid, SIGKILL);
+		for (uint32_t slot = 0; slot < nemesis->workers; slot++)
+			if (nemesis->processes[slot].state != STORM_EMPTY) {
+				bench_say("worker %u does not end; killed", slot);
+				kill(nemesis->processes[slot].pid, SIGKILL);
 			}
 	}
-	return patient && crowd->crashes == 0;
+	return patient && nemesis->crashes == 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * op_log.h: what the judge of a storm and its workers share: a log for each worker
+ * op_log.h: what the checker of a storm and its workers share: a log for each worker
  * thread, and a gate for each cart.
  *
  * The log is memory that outlives its writer. A call is written down before it is made, and its
@@ -10,22 +10,22 @@
  * so kills would strike the writing of the log; like this most of them strike in the midst of a
  * change.
  *
- * A cart is accounted for in lives of a bounded number of calls. Who wants to call takes a ticket
- * at the gate first; when there are none left the judge waits for those who are inside, compares
- * all of it with the cart, drops it, and opens the gate for the next life. In most lives a call
+ * A cart is accounted for in rounds of a bounded number of calls. Who wants to call takes a ticket
+ * at the gate first; when there are none left the checker waits for those who are inside, compares
+ * all of it with the cart, drops it, and opens the gate for the next round. In most rounds a call
  * whose answer nobody saw is sent again: those have at most CORRAL_OPS_KEPT calls, so that none is
  * forgotten, and are not dropped by workers, since operation ids end with their cart. The others
  * are dropped and made again all the time.
  */
-#ifndef CORRAL_BENCH_STORM_BOARD_H
-#define CORRAL_BENCH_STORM_BOARD_H
+#ifndef CORRAL_BENCH_STORM_OP_LOG_H
+#define CORRAL_BENCH_STORM_OP_LOG_H
 
 #include "base/atomic.h"
 #include "base/base.h"
 #include "corral.h"
 
 #define STORM_CARTS 48u
-#define STORM_SEATS_MAX 128u
+#define STORM_SLOTS_MAX 128u
 #define STORM_THREADS 2u /* of a worker, at most */
 #define STORM_RING 128u  /* calls in a log */
 #define STORM_ATTRIBUTES 4u
@@ -52,7 +52,7 @@ enum storm_state {
 	STORM_CALLED,   /* written down; no answer yet */
 	STORM_ANSWERED, /* the answer is written down */
 	STORM_VOID,     /* there was no ticket, and no call */
-	STORM_PENDING   /* its caller died. W: judge */
+	STORM_PENDING   /* its caller died. W: checker */
 };
 
 struct storm_call {
@@ -61,7 +61,7 @@ struct storm_call {
 	uint64_t if_version; /* 0: any */
 	uint64_t item;       /* ADD, REPLACE */
 	uint32_t cart;
-	uint32_t life;
+	uint32_t round;
 	uint32_t line;     /* SET, REMOVE */
 	uint32_t quantity; /* ADD, SET, REPLACE */
 	uint32_t value;    /* TAX: parts per million; ATTRIBUTE: 0 takes it away; TTL: milliseconds;
@@ -72,7 +72,7 @@ struct storm_call {
 	uint8_t name; /* ATTRIBUTE: which */
 	uint8_t attempt;
 	uint8_t state; /* store release by the worker once the rest is written, load acquire by the
-			  judge */
+			  checker */
 	uint8_t reserved;
 	/* the answer */
 	int32_t error; /* 0 or -errno; -EBADMSG: what was read contradicts itself */
@@ -96,25 +96,25 @@ struct storm_ring {
 	uint64_t head __attribute__((
 		aligned(CACHE_LINE))); /* calls written down, ever. W: worker, release */
 	uint64_t tail
-		__attribute__((aligned(CACHE_LINE))); /* calls taken, ever. W: judge, release */
-	bool has_again;                               /* W: judge, while nobody sits here */
+		__attribute__((aligned(CACHE_LINE))); /* calls taken, ever. W: checker, release */
+	bool has_again;                               /* W: checker, while nobody works here */
 	struct storm_call again;                      /* what the last one here was killed at */
 	struct storm_call calls[STORM_RING];
 };
 
-struct storm_seat {
-	uint32_t quit; /* W: judge: go, plainly */
+struct storm_slot {
+	uint32_t quit; /* W: checker: go, plainly */
 	struct storm_ring rings[STORM_THREADS];
 };
 
 struct storm_gate {
-	uint64_t word __attribute__((aligned(CACHE_LINE))); /* life << 32 | tickets left */
-	uint32_t may_drop; /* W: judge, while there are no tickets */
+	uint64_t word __attribute__((aligned(CACHE_LINE))); /* round << 32 | tickets left */
+	uint32_t may_drop; /* W: checker, while there are no tickets */
 };
 
-struct storm_board {
+struct storm_op_log {
 	struct storm_gate gates[STORM_CARTS];
-	struct storm_seat seats[STORM_SEATS_MAX];
+	struct storm_slot slots[STORM_SLOTS_MAX];
 };
 
 static inline bool storm_is_change(const struct storm_call *call)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * storm.c: corral-bench storm: workers that change carts while they are killed and
- * stopped, and a judge who compares all of it with what is there.
+ * stopped, and a checker that compares all of it with what is there.
  *
- * This process is the judge: it strikes (nemesis.h), takes the logs and judges cart for cart
+ * This process is the checker: it strikes (nemesis.h), takes the logs and checks cart for cart
  * (rounds.h), and at the end drops all carts and looks whether the arena is as empty as it
  * was. The last line of standard output is the result.
  */
@@ -27,7 +27,7 @@
 #define KILL_EVERY_MS 5u
 #define ARENA_BYTES (64ull << 20)
 #define CARTS_MAX 65536u /* buckets enough that two of our carts seldom share one */
-#define JUDGE_PATIENCE_MS 5u
+#define CHECKER_PATIENCE_MS 5u
 #define PAUSE_NS 200000
 #define RECLAIM_ROUNDS 3
 #define SHOW_NS 100000000u
@@ -45,8 +45,8 @@ struct storm_options {
 struct storm {
 	const struct storm_options *options;
 	struct sandbox *sandbox;
-	struct storm_lives lives;
-	struct storm_crowd crowd;
+	struct storm_rounds rounds;
+	struct storm_nemesis nemesis;
 	uint64_t took_ns;
 	uint64_t leaked; /* bytes */
 	uint32_t faults; /* of the arena; locks, records and slots that are still in use */
@@ -58,7 +58,7 @@ static enum bench_exit take_options(int argc, char **argv, struct storm_options 
 				    bool *ret_go)
 {
 	const struct option_row rows[] = {
-		OPTION_NUMBER("workers", "N", &options->workers, 1, STORM_SEATS_MAX,
+		OPTION_NUMBER("workers", "N", &options->workers, 1, STORM_SLOTS_MAX,
 			      "worker processes"),
 		OPTION_NUMBER("kill-every", "MS", &options->kill_every_ms, 1, 60000,
 			      "a SIGKILL so often, on average"),
@@ -124,13 +124,13 @@ static enum bench_exit look_around(const struct sandbox *sandbox)
  */
 static void reclaim(struct storm *storm)
 {
-	struct corral *corral = storm->lives.corral;
+	struct corral *corral = storm->rounds.corral;
 	struct actor *actor;
 
 	if (handle_actor(corral, &actor) < 0)
 		return;
 	(void)alive_bury_all(&corral->arena, &corral->share->life, repair_process);
-	for (int round = 0; round < RECLAIM_ROUNDS; round++)
+	for (int i = 0; i < RECLAIM_ROUNDS; i++)
 		(void)block_reclaim_all(actor);
 }
 
@@ -141,8 +141,8 @@ static enum bench_exit clear_away(struct storm *storm)
 
 	sandbox_stop_agent(storm->sandbox);
 	reclaim(storm);
-	corral_close(storm->lives.corral);
-	storm->lives.corral = NULL;
+	corral_close(storm->rounds.corral);
+	storm->rounds.corral = NULL;
 	if (take_stock(storm->sandbox, &totals, &faults) < 0)
 		return BENCH_NO_ARENA;
 	storm->leaked =
@@ -169,8 +169,8 @@ static void show(const struct storm *storm, uint64_t gone_ns)
 		return;
 	shown = gone_ns / SHOW_NS;
 	snprintf(text, sizeof(text), "s, %llu kills, %llu changes",
-		 (unsigned long long)storm->crowd.kills,
-		 (unsigned long long)storm->lives.counts.acknowledged);
+		 (unsigned long long)storm->nemesis.kills,
+		 (unsigned long long)storm->rounds.counts.acknowledged);
 	progress_show((uint32_t)(gone_ns / 1000000000), storm->options->seconds, text);
 }
 
@@ -179,19 +179,19 @@ static void rage(struct storm *storm)
 	uint64_t start = bench_now_ns(), end = start + storm->options->seconds * 1000000000ull, now;
 	struct timespec pause = { .tv_nsec = PAUSE_NS };
 
-	storm_lives_begin(&storm->lives);
-	storm_crowd_begin(&storm->crowd);
+	storm_rounds_begin(&storm->rounds);
+	storm_nemesis_begin(&storm->nemesis);
 	while ((now = bench_now_ns()) < end && bench_signal == 0) {
-		bool some = storm_crowd_go_on(&storm->crowd);
+		bool some = storm_nemesis_go_on(&storm->nemesis);
 
-		if (!storm_lives_go_on(&storm->lives) && !some)
+		if (!storm_rounds_go_on(&storm->rounds) && !some)
 			nanosleep(&pause, NULL);
 		show(storm, now - start);
 	}
-	if (!storm_crowd_end(&storm->crowd))
+	if (!storm_nemesis_end(&storm->nemesis))
 		storm->faults++;
-	if (!storm_lives_end(&storm->lives)) {
-		bench_say("some carts could not be judged or dropped");
+	if (!storm_rounds_end(&storm->rounds)) {
+		bench_say("some carts could not be checked or dropped");
 		storm->faults++;
 	}
 	progress_clear();
@@ -219,17 +219,17 @@ static void print_number(const char *name, uint64_t value)
 
 static void print_figures(const struct storm *storm)
 {
-	const struct storm_counts *counts = &storm->lives.counts;
-	const struct storm_waits *waits = &storm->lives.waits;
+	const struct storm_counts *counts = &storm->rounds.counts;
+	const struct storm_latencies *latencies = &storm->rounds.latencies;
 
 	print_number("seed", storm->options->seed);
 	print_number("workers", storm->options->workers);
 	print_ms("seconds", storm->took_ns / 1000); /* its milliseconds are seconds */
-	print_number("kills", storm->crowd.kills);
-	print_number("stops", storm->crowd.stops);
-	print_number("exits", storm->crowd.exits);
-	print_number("agent_kills", storm->crowd.agent_kills);
-	print_number("crashes", storm->crowd.crashes);
+	print_number("kills", storm->nemesis.kills);
+	print_number("stops", storm->nemesis.stops);
+	print_number("exits", storm->nemesis.exits);
+	print_number("agent_kills", storm->nemesis.agent_kills);
+	print_number("crashes", storm->nemesis.crashes);
 	print_number("acknowledged", counts->acknowledged);
 	print_number("reads", counts->reads);
 	print_number("declined", counts->declined);
@@ -237,27 +237,27 @@ static void print_figures(const struct storm *storm)
 	print_number("pending", counts->pending);
 	print_number("pending_happened", counts->happened);
 	print_number("sent_again", counts->sent_again);
-	print_number("lives", counts->lives);
-	print_us("p50_us", histogram_quantile(&waits->changes, 500));
-	print_us("p99_us", histogram_quantile(&waits->changes, 990));
-	print_us("p99.9_us", histogram_quantile(&waits->changes, 999));
-	print_ms("longest_wait_ms", waits->changes.max);
-	print_ms("dying_ms", waits->dying_ns);
-	print_ms("longest_wait_stopped_ms", waits->longest_stopped_ns);
-	print_ms("scheduling_ms", waits->scheduling_ns);
+	print_number("rounds", counts->rounds);
+	print_us("p50_us", histogram_quantile(&latencies->changes, 500));
+	print_us("p99_us", histogram_quantile(&latencies->changes, 990));
+	print_us("p99.9_us", histogram_quantile(&latencies->changes, 999));
+	print_ms("longest_wait_ms", latencies->changes.max);
+	print_ms("dying_ms", latencies->dying_ns);
+	print_ms("longest_wait_stopped_ms", latencies->longest_stopped_ns);
+	print_ms("scheduling_ms", latencies->scheduling_ns);
 	print_number("disorder", counts->disorder);
 	print_number("faults", storm->faults);
 }
 
 static enum bench_exit print_result(const struct storm *storm)
 {
-	const struct storm_counts *counts = &storm->lives.counts;
-	uint64_t longest = storm->lives.waits.changes.max;
+	const struct storm_counts *counts = &storm->rounds.counts;
+	uint64_t longest = storm->rounds.latencies.changes.max;
 
 	print_figures(storm);
 	printf("kills=%llu operations=%llu longest_wait_ms=%llu.%02llu lost=%llu twice=%llu "
 	       "leaked=%llu\n",
-	       (unsigned long long)storm->crowd.kills, (unsigned long long)counts->acknowledged,
+	       (unsigned long long)storm->nemesis.kills, (unsigned long long)counts->acknowledged,
 	       (unsigned long long)(longest / 1000000), (unsigned long long)(longest / 10000 % 100),
 	       (unsigned long long)counts->lost, (unsigned long long)counts->twice,
 	       (unsigned long long)storm->leaked);
@@ -275,11 +275,12 @@ static enum bench_exit play(struct storm *storm)
 
 	if (result != BENCH_DONE)
 		return result;
-	if (corral_open(storm->sandbox->directory, CORRAL_CATCH_SIGBUS, &storm->lives.corral) < 0) {
+	if (corral_open(storm->sandbox->directory, CORRAL_CATCH_SIGBUS, &storm->rounds.corral) <
+	    0) {
 		bench_say("%s", corral_why());
 		return BENCH_NO_ARENA;
 	}
-	(void)corral_set_patience(storm->lives.corral, JUDGE_PATIENCE_MS);
+	(void)corral_set_patience(storm->rounds.corral, CHECKER_PATIENCE_MS);
 	rage(storm);
 	result = clear_away(storm);
 	return result != BENCH_DONE || bench_signal != 0 ? result : print_result(storm);
@@ -289,8 +290,8 @@ static enum bench_exit open_history(const struct storm_options *options, struct 
 {
 	if (options->history == NULL)
 		return BENCH_DONE;
-	storm->lives.history = fopen(options->history, "we");
-	if (storm->lives.history != NULL)
+	storm->rounds.history = fopen(options->history, "we");
+	if (storm->rounds.history != NULL)
 		return BENCH_DONE;
 	bench_say("cannot write %s: %s", options->history, strerror(errno));
 	return BENCH_USAGE;
@@ -300,41 +301,42 @@ static enum bench_exit close_history(const struct storm_options *options, struct
 {
 	bool wrong;
 
-	if (storm->lives.history == NULL)
+	if (storm->rounds.history == NULL)
 		return BENCH_DONE;
-	wrong = ferror(storm->lives.history) != 0;
-	wrong |= fclose(storm->lives.history) != 0;
+	wrong = ferror(storm->rounds.history) != 0;
+	wrong |= fclose(storm->rounds.history) != 0;
 	if (wrong)
 		bench_say("cannot write %s to its end", options->history);
 	return wrong ? BENCH_WRONG : BENCH_DONE;
 }
 
 static void prepare(struct storm *storm, const struct storm_options *options,
-		    struct sandbox *sandbox, struct storm_board *board)
+		    struct sandbox *sandbox, struct storm_op_log *op_log)
 {
 	uint64_t random = options->seed;
 
 	storm->options = options;
 	storm->sandbox = sandbox;
-	storm->lives.board = board;
-	storm->lives.workers = options->workers;
-	storm->lives.random = bench_random(&random);
-	storm->crowd = (struct storm_crowd){ .lives = &storm->lives,
-					     .sandbox = sandbox,
-					     .workers = options->workers,
-					     .kill_every_ns = options->kill_every_ms * 1000000ull,
-					     .kill_agent = options->kill_agent,
-					     .random = bench_random(&random) };
+	storm->rounds.op_log = op_log;
+	storm->rounds.workers = options->workers;
+	storm->rounds.random = bench_random(&random);
+	storm->nemesis =
+		(struct storm_nemesis){ .rounds = &storm->rounds,
+					.sandbox = sandbox,
+					.workers = options->workers,
+					.kill_every_ns = options->kill_every_ms * 1000000ull,
+					.kill_agent = options->kill_agent,
+					.random = bench_random(&random) };
 }
 
 /* On its sandbox, from the opening to the end. */
 static enum bench_exit perform(const struct storm_options *options, struct storm *storm,
-			       struct storm_board *board)
+			       struct storm_op_log *op_log)
 {
 	struct sandbox sandbox;
 	enum bench_exit result, written;
 
-	prepare(storm, options, &sandbox, board);
+	prepare(storm, options, &sandbox, op_log);
 	result = open_history(options, storm);
 	if (result != BENCH_DONE)
 		return result;
@@ -342,7 +344,7 @@ static enum bench_exit perform(const struct storm_options *options, struct storm
 	result = sandbox_open(&sandbox, options->directory, ARENA_BYTES, CARTS_MAX, true);
 	if (result == BENCH_DONE) {
 		result = play(storm);
-		corral_close(storm->lives.corral);
+		corral_close(storm->rounds.corral);
 		sandbox_close(&sandbox);
 	}
 	written = close_history(options, storm);
@@ -355,7 +357,7 @@ enum bench_exit storm_run(int argc, char **argv)
 					 .kill_every_ms = KILL_EVERY_MS,
 					 .seconds = SECONDS,
 					 .seed = bench_now_ns() };
-	struct storm_board *board;
+	struct storm_op_log *op_log;
 	struct storm *storm;
 	enum bench_exit result;
 	bool go;
@@ -363,17 +365,17 @@ enum bench_exit storm_run(int argc, char **argv)
 	result = take_options(argc, argv, &options, &go);
 	if (result != BENCH_DONE || !go)
 		return result;
-	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		     0);
+	op_log = mmap(NULL, sizeof(*op_log), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	storm = calloc(1, sizeof(*storm));
-	if (board == MAP_FAILED || storm == NULL) {
+	if (op_log == MAP_FAILED || storm == NULL) {
 		bench_say("no memory: %s", strerror(errno));
 		result = BENCH_NO_ARENA;
 	} else {
-		result = perform(&options, storm, board);
+		result = perform(&options, storm, op_log);
 	}
-	if (board != MAP_FAILED)
-		munmap(board, sizeof(*board));
+	if (op_log != MAP_FAILED)
+		munmap(op_log, sizeof(*op_log));
 	free(storm);
 	bench_die_of_signal();
 	return result;

@@ -3,7 +3,7 @@
  * worker.c: a worker process of a storm. See worker.h.
  *
  * Each thread: choose a cart and a call, write it down, take a ticket, call, write the answer down.
- * What its predecessor in the seat was killed at is sent again first, with the same operation id.
+ * What its predecessor in the slot was killed at is sent again first, with the same operation id.
  */
 #include <pthread.h>
 #include <string.h>
@@ -19,17 +19,17 @@
 #define LINES_GUESSED 8u
 #define TTL_MS_MIN 600000u
 #define RATES 200000u
-#define VALUES 158u /* see set_attribute() in storm_call.c */
+#define VALUES 158u /* see set_attribute() in call.c */
 
 /* What a thread remembers of a cart. */
 struct memory {
-	uint32_t life;
+	uint32_t round;
 	uint32_t line;
 	uint64_t version;
 };
 
 struct hand {
-	const struct storm_birth *birth;
+	const struct storm_worker_plan *plan;
 	struct corral *corral;
 	struct storm_ring *ring;
 	uint32_t thread;
@@ -55,18 +55,18 @@ static uint32_t below(struct hand *hand, uint32_t bound)
 }
 
 /* A cart whose gate is open; false: none is. */
-static bool choose_cart(struct hand *hand, uint32_t *ret_cart, uint32_t *ret_life)
+static bool choose_cart(struct hand *hand, uint32_t *ret_cart, uint32_t *ret_round)
 {
 	uint32_t first = below(hand, below(hand, HOT_OF) == 0 ? HOT_CARTS : STORM_CARTS);
 
 	for (uint32_t i = 0; i < STORM_CARTS; i++) {
 		uint32_t cart = (first + i) % STORM_CARTS;
-		uint64_t word = load_acquire(&hand->birth->board->gates[cart].word);
+		uint64_t word = load_acquire(&hand->plan->op_log->gates[cart].word);
 
 		if ((uint32_t)word == 0)
 			continue;
 		*ret_cart = cart;
-		*ret_life = (uint32_t)(word >> 32);
+		*ret_round = (uint32_t)(word >> 32);
 		return true;
 	}
 	return false;
@@ -92,10 +92,10 @@ static uint8_t choose_kind(struct hand *hand, bool may_drop)
 static void choose_call(struct hand *hand, struct storm_call *call)
 {
 	struct memory *memory = &hand->memories[call->cart];
-	bool may_drop = load_relaxed(&hand->birth->board->gates[call->cart].may_drop) != 0;
+	bool may_drop = load_relaxed(&hand->plan->op_log->gates[call->cart].may_drop) != 0;
 
-	if (memory->life != call->life)
-		*memory = (struct memory){ .life = call->life };
+	if (memory->round != call->round)
+		*memory = (struct memory){ .round = call->round };
 	call->kind = choose_kind(hand, may_drop);
 	call->item = below(hand, 2) == 0 ? below(hand, STORM_COMMON_ITEMS) :
 					   STORM_COMMON_ITEMS + call->op * 4;
@@ -118,12 +118,12 @@ static void choose_call(struct hand *hand, struct storm_call *call)
 
 static bool take_ticket(struct hand *hand, const struct storm_call *call)
 {
-	uint64_t *gate = &hand->birth->board->gates[call->cart].word;
+	uint64_t *gate = &hand->plan->op_log->gates[call->cart].word;
 	uint64_t word = load_acquire(gate);
 
-	while (word >> 32 == call->life && (uint32_t)word > 0) {
+	while (word >> 32 == call->round && (uint32_t)word > 0) {
 		/*
-		 * sequentially consistent: after the call is in the log, see the judge's look at
+		 * sequentially consistent: after the call is in the log, see the checker's look at
 		 * the gates
 		 */
 		if (__atomic_compare_exchange_n(gate, &word, word - 1, false, __ATOMIC_SEQ_CST,
@@ -137,7 +137,7 @@ static bool take_ticket(struct hand *hand, const struct storm_call *call)
 static bool wait_for_room(struct hand *hand)
 {
 	while (hand->ring->head - load_acquire(&hand->ring->tail) == STORM_RING) {
-		if (load_relaxed(&hand->birth->board->seats[hand->birth->seat].quit) != 0)
+		if (load_relaxed(&hand->plan->op_log->slots[hand->plan->slot].quit) != 0)
 			return false;
 		rest(hand);
 	}
@@ -173,18 +173,18 @@ static void do_call(struct hand *hand, const struct storm_call *what)
 
 static bool do_something(struct hand *hand)
 {
-	struct storm_call call = { .worker = (uint16_t)hand->birth->seat,
+	struct storm_call call = { .worker = (uint16_t)hand->plan->slot,
 				   .thread = (uint8_t)hand->thread,
 				   .attempt = 1 };
 
-	if (!choose_cart(hand, &call.cart, &call.life))
+	if (!choose_cart(hand, &call.cart, &call.round))
 		return false;
-	call.op = ((uint64_t)(hand->birth->seat * STORM_THREADS + hand->thread) << 40) +
+	call.op = ((uint64_t)(hand->plan->slot * STORM_THREADS + hand->thread) << 40) +
 		  hand->ring->head + 1;
 	choose_call(hand, &call);
 	do_call(hand, &call);
 	if (storm_is_change(&call) && call.kind != STORM_DROP && below(hand, 64) == 0 &&
-	    load_relaxed(&hand->birth->board->gates[call.cart].may_drop) == 0) {
+	    load_relaxed(&hand->plan->op_log->gates[call.cart].may_drop) == 0) {
 		call.attempt = 2; /* an answer that went astray: the same again */
 		do_call(hand, &call);
 	}
@@ -200,7 +200,7 @@ static void do_again(struct hand *hand, struct storm_ring *left_by)
 		return;
 	left_by->has_again = false;
 	call.attempt++;
-	call.worker = (uint16_t)hand->birth->seat;
+	call.worker = (uint16_t)hand->plan->slot;
 	call.thread = (uint8_t)hand->thread;
 	do_call(hand, &call);
 }
@@ -208,38 +208,38 @@ static void do_again(struct hand *hand, struct storm_ring *left_by)
 static void *work(void *context)
 {
 	struct hand *hand = context;
-	struct storm_seat *seat = &hand->birth->board->seats[hand->birth->seat];
+	struct storm_slot *slot = &hand->plan->op_log->slots[hand->plan->slot];
 
 	do_again(hand, hand->ring);
-	for (uint32_t i = hand->birth->threads; hand->thread == 0 && i < STORM_THREADS; i++)
-		do_again(hand, &seat->rings[i]);
-	while (load_relaxed(&seat->quit) == 0)
+	for (uint32_t i = hand->plan->threads; hand->thread == 0 && i < STORM_THREADS; i++)
+		do_again(hand, &slot->rings[i]);
+	while (load_relaxed(&slot->quit) == 0)
 		if (!do_something(hand))
 			rest(hand);
 	return NULL;
 }
 
-int storm_work(const struct storm_birth *birth)
+int storm_work(const struct storm_worker_plan *plan)
 {
-	struct storm_seat *seat = &birth->board->seats[birth->seat];
+	struct storm_slot *slot = &plan->op_log->slots[plan->slot];
 	static struct hand hands[STORM_THREADS];
-	struct corral *corral = birth->corral;
-	uint64_t random = birth->random;
+	struct corral *corral = plan->corral;
+	uint64_t random = plan->random;
 	pthread_t second;
 	bool has_second = false;
 
-	if (corral == NULL && corral_open(birth->directory, CORRAL_CATCH_SIGBUS, &corral) < 0) {
-		bench_say("worker %u: %s", birth->seat, corral_why());
+	if (corral == NULL && corral_open(plan->directory, CORRAL_CATCH_SIGBUS, &corral) < 0) {
+		bench_say("worker %u: %s", plan->slot, corral_why());
 		return BENCH_NO_ARENA;
 	}
-	(void)corral_set_patience(corral, birth->patience_ms);
-	for (uint32_t i = 0; i < birth->threads; i++)
-		hands[i] = (struct hand){ .birth = birth,
+	(void)corral_set_patience(corral, plan->patience_ms);
+	for (uint32_t i = 0; i < plan->threads; i++)
+		hands[i] = (struct hand){ .plan = plan,
 					  .corral = corral,
-					  .ring = &seat->rings[i],
+					  .ring = &slot->rings[i],
 					  .thread = i,
 					  .random = bench_random(&random) };
-	if (birth->threads > 1)
+	if (plan->threads > 1)
 		has_second = pthread_create(&second, NULL, work, &hands[1]) == 0;
 	(void)work(&hands[0]);
 	if (has_second)

@@ -8,17 +8,17 @@
 
 #include "op_log.h"
 
-struct storm_birth {
-	struct storm_board *board;
+struct storm_worker_plan {
+	struct storm_op_log *op_log;
 	struct corral *corral; /* the parent's, which a child uses as itself; NULL: open one */
 	const char *directory;
-	uint32_t seat;
+	uint32_t slot;
 	uint32_t threads;
 	uint32_t patience_ms;
 	uint64_t random;
 };
 
 /* In the child: work to the end. Its exit code. */
-int storm_work(const struct storm_birth *birth);
+int storm_work(const struct storm_worker_plan *plan);
 
 #endif
