@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,19 +18,34 @@
 #define EXEC_FAILED 127
 #define WAIT_STEP_NS 500000
 
-/* Between fork and exec: system calls only. */
-static _Noreturn void become(const struct child_plan *plan, pid_t parent)
+pid_t child_fork(int (*body)(void *context), void *context)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
-	int null = open("/dev/null", O_RDWR);
+	pid_t pid, parent = getpid();
 
+	fflush(stdout); /* else the child would write it too */
+	pid = fork();
+	if (pid != 0)
+		return pid < 0 ? -errno : pid;
 	/* a parent that died before the prctl sends no signal any more: look for it afterwards */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		_exit(EXEC_FAILED);
-	sigaction(SIGPIPE, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGINT, &action, NULL);
+	_exit(body(context));
+}
+
+/* System calls only. */
+static int become(void *context)
+{
+	const struct child_plan *plan = context;
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	int null = open("/dev/null", O_RDWR);
+
+	sigaction(SIGPIPE, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
 	if (null >= 0)
 		dup2(null, STDIN_FILENO);
 	if (null > STDERR_FILENO)
@@ -42,19 +58,12 @@ static _Noreturn void become(const struct child_plan *plan, pid_t parent)
 		if (plan->keep[i] >= 0)
 			fcntl(plan->keep[i], F_SETFD, 0);
 	execv(plan->path, plan->argv);
-	_exit(EXEC_FAILED);
+	return EXEC_FAILED;
 }
 
 pid_t child_start(const struct child_plan *plan)
 {
-	pid_t parent = getpid();
-	pid_t pid = fork();
-
-	if (pid < 0)
-		return -errno;
-	if (pid == 0)
-		become(plan, parent);
-	return pid;
+	return child_fork(become, (void *)(uintptr_t)plan);
 }
 
 int child_wait(pid_t pid, int timeout_ms, int *ret_status)

@@ -9,6 +9,12 @@
 #include <limits.h>
 #include <sys/types.h>
 
+/*
+ * Fork: in the child, its exit code is what body() returns. An interrupt is for the parent, which
+ * ends its children; SIGTERM and SIGHUP end the child. Its pid, or -errno.
+ */
+pid_t child_fork(int (*body)(void *context), void *context);
+
 struct child_plan {
 	const char *path;
 	char *const *argv;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * job.c: a team at work on a peer. See job.h.
+ * job.c: workers on a peer. See job.h.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,15 +27,16 @@ bool peer_does(const struct peer *peer, enum peer_work work)
 
 static bool is_shared(const struct peer_job *job)
 {
-	return job->place->mode == TEAM_THREADS && job->peer->shared;
+	return job->place->mode == POOL_THREADS && job->peer->shared;
 }
 
-static int begin(void *context, uint32_t number, void **ret_state)
+static int begin(void *context, struct pool_worker *me, uint32_t number, void **ret_state)
 {
 	const struct peer_job *job = context;
 	struct hand *hand = aligned_alloc(CACHE_LINE, CACHE_LINE);
 	int r = 0;
 
+	(void)me;
 	static_assert(sizeof(*hand) <= CACHE_LINE, "one line");
 	if (hand == NULL)
 		return -ENOMEM;
@@ -58,13 +59,14 @@ static int begin(void *context, uint32_t number, void **ret_state)
 	return 0;
 }
 
-static int one(void *state)
+static int one(void *state, uint32_t argument)
 {
 	struct hand *hand = state;
 	const struct peer_job *job = hand->job;
 	const struct peer *peer = job->peer;
 	const struct dataset_step *step = &job->steps[hand->at];
 
+	(void)argument;
 	hand->at = (hand->at + (uint32_t)max_u64(1, peer->depth)) & (job->step_count - 1);
 	if (job->work == PEER_ADD)
 		return peer->add(hand->connection, step, job->item);
@@ -84,21 +86,36 @@ static void end(void *state)
 	free(hand);
 }
 
-int peer_job_run(const struct peer_job *job, struct team_result *ret_result)
+static int run_phases(const struct peer_job *job, struct pool *pool, struct peer_result *result)
 {
-	struct team_plan plan = { .mode = job->place->mode,
+	struct pool_window window;
+	int r = pool_measure(pool, POOL_BATCHES, 0, job->warm_ns, &window);
+
+	if (r == 0)
+		r = pool_measure(pool, POOL_BATCHES, 0, job->ns, &result->batches);
+	if (r == 0)
+		r = pool_measure(pool, POOL_SINGLE_CALLS, 0, job->ns, &result->singles);
+	int rested = pool_rest(pool, &window);
+	result->done = pool_done(pool, 0);
+	r = r < 0 ? r : rested;
+	return r < 0 || result->batches.done > 0 ? r : -ETIME;
+}
+
+int peer_job_run(const struct peer_job *job, struct peer_result *ret_result)
+{
+	struct pool_plan plan = { .mode = job->place->mode,
 				  .workers = job->place->workers,
-				  .warm_ns = job->warm_ns,
-				  .plain_ns = job->ns,
-				  .timed_ns = job->ns,
-				  .depth = (uint32_t)max_u64(1, job->peer->depth),
+				  .depth = job->peer->depth,
 				  .context = (void *)(uintptr_t)job,
 				  .begin = begin,
 				  .one = one,
 				  .end = end };
-	int r = team_run(&plan, ret_result);
+	struct pool pool;
+	int r = pool_open(&pool, &plan);
 
-	if (r == 0)
-		r = ret_result->err;
-	return r < 0 || ret_result->plain_done > 0 ? r : -ETIME;
+	if (r < 0)
+		return r;
+	r = run_phases(job, &pool, ret_result);
+	int closed = pool_close(&pool);
+	return r < 0 ? r : closed;
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * job.h: a team at work on a peer: one kind of work over and over, along a walk over
+ * job.h: workers on a peer: one kind of work over and over, along a walk over
  * the carts, processes with a connection each, or threads.
  */
 #ifndef CORRAL_BENCH_PEER_JOB_H
 #define CORRAL_BENCH_PEER_JOB_H
 
-#include "harness/team.h"
 #include "peer.h"
 
 enum peer_work { PEER_GET, PEER_ADD, PEER_SET, PEER_WORKS };
@@ -29,9 +28,14 @@ struct peer_job {
 
 bool peer_does(const struct peer *peer, enum peer_work work);
 
+struct peer_result {
+	uint64_t done; /* operations of all phases */
+	struct pool_window batches, singles;
+};
+
 /*
  * The place says who works. 0 or -errno, a worker's own error included; -ETIME: nothing was done.
  */
-int peer_job_run(const struct peer_job *job, struct team_result *ret_result);
+int peer_job_run(const struct peer_job *job, struct peer_result *ret_result);
 
 #endif

@@ -68,7 +68,7 @@ static void fill(struct map_cart *cart, uint32_t number, const struct peer_place
 	struct dataset_item item;
 
 	pthread_mutexattr_init(&attributes);
-	if (place->mode == TEAM_PROCESSES)
+	if (place->mode == POOL_PROCESSES)
 		pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
 	pthread_mutex_init(&cart->mutex, &attributes);
 	pthread_mutexattr_destroy(&attributes);
@@ -218,7 +218,7 @@ static int set(void *connection, const struct dataset_step *step, const struct p
 static void tell(const struct peer_place *place, FILE *stream)
 {
 	fprintf(stream, "%s mutexes, structs of %zu bytes",
-		place->mode == TEAM_PROCESSES ? "process-shared" : "private",
+		place->mode == POOL_PROCESSES ? "process-shared" : "private",
 		sizeof(struct map_cart));
 }
 

@@ -12,7 +12,7 @@
 #define CORRAL_BENCH_PEER_H
 
 #include "harness/dataset.h"
-#include "harness/team.h"
+#include "harness/pool.h"
 
 #define PEER_PATH_BYTES 100 /* of a unix socket */
 
@@ -22,7 +22,7 @@ struct peer_place {
 	struct dataset *dataset;         /* Corral's arena, filled */
 	uint64_t bytes;                  /* of all carts */
 	uint32_t workers;
-	enum team_mode mode; /* what they are */
+	enum pool_mode mode; /* what they are */
 	int server_cpu;      /* where servers are to stay; PIN_NONE: anywhere */
 };
 

@@ -67,7 +67,7 @@ static bool take_turn(const struct peers *run, struct peers_row *row, enum peer_
 				.cpu = peers_has_server(row) ? run->worker_cpu : PIN_NONE,
 				.warm_ns = ns / 5,
 				.ns = ns };
-	struct team_result result;
+	struct peer_result result;
 	uint64_t cpu = server_cpu_ns(row->server), start = bench_now_ns();
 	int r = peer_job_run(&job, &result);
 
@@ -81,10 +81,11 @@ static bool take_turn(const struct peers *run, struct peers_row *row, enum peer_
 	/* a server's clock ticks too slowly for one phase: its share of all of them */
 	double whole = (double)(bench_now_ns() - start);
 	double server = (double)(server_cpu_ns(row->server) - cpu) * (double)ns / whole;
-	row->ns[work][round] = 1e9 / result.per_second * settings->workers;
-	row->cpu[work][round] = ((double)result.cpu_ns + (peers_has_server(row) ? server : 0)) /
-				(double)result.plain_done;
-	histogram_merge(&row->times[work], &result.times);
+	row->ns[work][round] = 1e9 / result.batches.per_second * settings->workers;
+	row->cpu[work][round] =
+		((double)result.batches.cpu_ns + (peers_has_server(row) ? server : 0)) /
+		(double)result.batches.done;
+	histogram_merge(&row->times[work], &result.singles.ones);
 	if (work == PEER_ADD)
 		row->added += result.done;
 	return true;
@@ -226,7 +227,7 @@ static bool make_place(struct peers *run)
 	place->dataset = &run->dataset;
 	place->bytes = (uint64_t)run->dataset.carts * (run->dataset.cart_bytes + 256);
 	place->workers = run->settings->workers;
-	place->mode = run->settings->threads ? TEAM_THREADS : TEAM_PROCESSES;
+	place->mode = run->settings->threads ? POOL_THREADS : POOL_PROCESSES;
 	snprintf(place->directory, sizeof(place->directory), "%s/corral-peers.XXXXXX", parent);
 	if (mkdtemp(place->directory) != NULL)
 		return true;

@@ -9,9 +9,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "harness/measure.h"
 #include "peers/peer.h"
@@ -20,6 +17,8 @@
 
 struct side { /* Corral, or the bare limit */
 	const struct peer *peer;
+	const struct peer_place *place;
+	uint64_t each_ns; /* between two changes */
 	const char *idle_name, *changed_name;
 	void *connection;
 	struct histogram idle, changed;
@@ -33,54 +32,55 @@ struct contend {
 	uint64_t sink;
 };
 
-/* A change each so many nanoseconds, or, when that takes longer, without a pause. */
-static _Noreturn void change(const struct peer_place *place, const struct peer *peer,
-			     uint64_t each_ns, int ready)
-{
-	uint64_t next = bench_now_ns();
+/* ------------------------------------------------------------ who changes it */
+
+struct changer {
+	const struct side *side;
 	struct dataset_step step;
 	struct dataset_item item;
 	void *connection;
+	uint64_t next_ns;
+};
 
-	dataset_step_at(0, &step);
-	dataset_item_at(0, &item);
-	int r = peer->open(place, &connection);
-	if (r == 0)
-		r = peer->add(connection, &step, &item);
-	if (r < 0 || write(ready, "", 1) != 1)
-		_exit(1);
-	while (bench_signal == 0 && r == 0) {
-		r = peer->add(connection, &step, &item);
-		for (next += each_ns; bench_now_ns() < next && bench_signal == 0;)
-			;
-	}
-	_exit(r == 0 ? 0 : 1);
-}
-
-/* Its pid, once it changes; or -errno. */
-static pid_t begin_changes(const struct peer_place *place, const struct peer *peer,
-			   uint64_t each_ns)
+static int begin_changes(void *context, struct pool_worker *me, uint32_t number, void **ret_state)
 {
-	int ends[2];
-	char byte;
+	struct changer *changer = calloc(1, sizeof(*changer));
 
-	if (pipe(ends) < 0)
-		return -errno;
-	fflush(NULL);
-	pid_t pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(ends[0]);
-		change(place, peer, each_ns, ends[1]);
-	}
-	close(ends[1]);
-	if (pid > 0 && read(ends[0], &byte, 1) != 1) {
-		waitpid(pid, NULL, 0);
-		pid = -ECHILD;
-	}
-	close(ends[0]);
-	return pid;
+	(void)me;
+	(void)number;
+	if (changer == NULL)
+		return -ENOMEM;
+	*ret_state = changer;
+	changer->side = context;
+	dataset_step_at(0, &changer->step);
+	dataset_item_at(0, &changer->item);
+	int r = changer->side->peer->open(changer->side->place, &changer->connection);
+	changer->next_ns = bench_now_ns();
+	return r;
 }
+
+/* A change each so many nanoseconds, or, when that takes longer, without a pause. */
+static int change(void *state, uint32_t argument)
+{
+	struct changer *changer = state;
+	int r = changer->side->peer->add(changer->connection, &changer->step, &changer->item);
+
+	(void)argument;
+	for (changer->next_ns += changer->side->each_ns; bench_now_ns() < changer->next_ns;)
+		;
+	return r;
+}
+
+static void end_changes(void *state)
+{
+	struct changer *changer = state;
+
+	if (changer->connection != NULL)
+		changer->side->peer->close(changer->connection);
+	free(changer);
+}
+
+/* ------------------------------------------------------------- who reads it */
 
 static int read_for(struct contend *contend, const struct side *side, uint64_t ns,
 		    struct histogram *times)
@@ -98,22 +98,37 @@ static int read_for(struct contend *contend, const struct side *side, uint64_t n
 	return r;
 }
 
+/* Reads while another process changes the cart. */
+static int read_changed(struct contend *contend, struct side *side, uint64_t ns)
+{
+	struct pool_plan plan = { .workers = 1,
+				  .context = side,
+				  .begin = begin_changes,
+				  .one = change,
+				  .end = end_changes };
+	struct pool_window window;
+	struct pool pool;
+	int r = pool_open(&pool, &plan);
+
+	if (r < 0)
+		return r;
+	pool_start(&pool, POOL_BATCHES, 0);
+	r = read_for(contend, side, ns, &side->changed);
+	int rested = pool_rest(&pool, &window);
+	int closed = pool_close(&pool);
+	return r < 0 ? r : rested < 0 ? rested : closed;
+}
+
 static int run_round(struct contend *contend, struct side *side, uint64_t ns, uint64_t each_ns)
 {
 	uint64_t before = 0, after = 0;
-	int status;
 	int r = read_for(contend, side, ns, &side->idle);
 
+	side->each_ns = each_ns;
 	if (r == 0)
 		r = side->peer->version(side->connection, &contend->step, &before);
-	pid_t pid = r == 0 ? begin_changes(&contend->place, side->peer, each_ns) : r;
-	if (pid < 0)
-		return (int)pid;
-	r = read_for(contend, side, ns, &side->changed);
-	if (r == 0 && waitpid(pid, &status, WNOHANG) == pid)
-		return -ECHILD; /* it has ended by itself */
-	kill(pid, SIGTERM); /* between two changes: the bare one has a lock that would survive it */
-	waitpid(pid, &status, 0);
+	if (r == 0)
+		r = read_changed(contend, side, ns);
 	if (r == 0)
 		r = side->peer->version(side->connection, &contend->step, &after);
 	side->round_changes = after - before;
@@ -184,9 +199,11 @@ static enum bench_exit contend_one(const struct measure *measure, struct dataset
 	contend->place.dataset = dataset;
 	dataset_step_at(0, &contend->step);
 	contend->sides[0] = (struct side){ .peer = &peer_corral,
+					   .place = &contend->place,
 					   .idle_name = "idle",
 					   .changed_name = "changed" };
 	contend->sides[1] = (struct side){ .peer = &peer_bare,
+					   .place = &contend->place,
 					   .idle_name = "bare_idle",
 					   .changed_name = "bare_changed" };
 	int r = peer_bare.start(&contend->place, &none);

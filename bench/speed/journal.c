@@ -14,9 +14,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "adders.h"
 #include "api/handle.h"
 #include "base/atomic.h"
-#include "harness/gang.h"
 #include "harness/measure.h"
 #include "harness/memory.h"
 
@@ -81,39 +81,39 @@ static enum bench_exit settle(const struct dataset *dataset)
 	return BENCH_WRONG;
 }
 
-static enum bench_exit one_window(struct journal_bench *bench, struct gang *gang, enum side side)
+static enum bench_exit one_window(struct journal_bench *bench, struct adders *adders,
+				  enum side side)
 {
 	uint64_t interval_ns = bench->interval_ms * 1000000ull;
 	uint64_t intervals = (WINDOW_MS_MIN + bench->interval_ms - 1) / bench->interval_ms;
 	const struct dataset *dataset = &bench->datasets[side];
-	static struct gang_window window;
+	static struct pool_window window;
 	uint64_t cpu, syncs;
 	double adds;
 	enum bench_exit result = settle(&bench->datasets[ON]);
 
-	if (result == BENCH_DONE)
-		result = gang_begin(gang, side, interval_ns / 2);
 	if (result != BENCH_DONE)
 		return result;
+	adders_begin(adders, side, interval_ns / 2);
 	cpu = agent_cpu_ns(dataset);
 	syncs = syncs_of(dataset);
-	gang_sleep(intervals * interval_ns);
+	pool_sleep(intervals * interval_ns);
 	cpu = agent_cpu_ns(dataset) - cpu;
 	bench->cpu_ns[side] += cpu;
 	bench->syncs += syncs_of(dataset) - syncs;
-	result = gang_finish(gang, &window);
+	result = adders_finish(adders, &window);
 	bench->window_ns[side] += window.ns;
 	bench->faults[side] += window.faults;
-	adds = (double)max_u64(window.calls.total, 1);
+	adds = (double)max_u64(window.ones.total, 1);
 	bench->per_second[side][bench->done] = adds * 1e9 / (double)window.ns;
 	bench->add_cpu_ns[side][bench->done] = (double)window.cpu_ns / adds;
 	bench->all_cpu_ns[side][bench->done] = (double)(window.cpu_ns + cpu) / adds;
-	bench->tails[side][bench->done] = (double)histogram_quantile(&window.calls, 999);
-	histogram_merge(&bench->all[side], &window.calls);
+	bench->tails[side][bench->done] = (double)histogram_quantile(&window.ones, 999);
+	histogram_merge(&bench->all[side], &window.ones);
 	return result;
 }
 
-static enum bench_exit all_windows(struct journal_bench *bench, struct gang *gang)
+static enum bench_exit all_windows(struct journal_bench *bench, struct adders *adders)
 {
 	enum bench_exit result = BENCH_DONE;
 
@@ -121,9 +121,9 @@ static enum bench_exit all_windows(struct journal_bench *bench, struct gang *gan
 	     result == BENCH_DONE && bench->done < bench->rounds && bench_signal == 0;) {
 		enum side first = bench->done % 2 == 0 ? OFF : ON;
 
-		result = one_window(bench, gang, first);
+		result = one_window(bench, adders, first);
 		if (result == BENCH_DONE)
-			result = one_window(bench, gang, first == OFF ? ON : OFF);
+			result = one_window(bench, adders, first == OFF ? ON : OFF);
 		bench->done++;
 	}
 	return result;
@@ -186,15 +186,15 @@ static void print_figures(struct journal_bench *bench, uint32_t workers)
 
 /* -------------------------------------------------------------------- runs */
 
-static enum bench_exit count_changes(const struct gang *gang, const uint64_t *versions)
+static enum bench_exit count_changes(const struct adders *adders, const uint64_t *versions)
 {
 	enum bench_exit result = BENCH_DONE;
 	char prefix[64];
 
 	for (enum side side = OFF; side < SIDES && result == BENCH_DONE; side++) {
 		snprintf(prefix, sizeof(prefix), "journal.carts_%u.workers_%u.%s_",
-			 gang->datasets[side]->carts, gang->workers, side_names[side]);
-		result = gang_count(gang, side, prefix, versions[side]);
+			 adders->datasets[side]->carts, adders->workers, side_names[side]);
+		result = adders_count(adders, side, prefix, versions[side]);
 	}
 	return result;
 }
@@ -204,7 +204,7 @@ static enum bench_exit with_workers(struct journal_bench *bench, uint32_t worker
 	const struct dataset *datasets[SIDES] = { &bench->datasets[OFF], &bench->datasets[ON] };
 	uint64_t versions[SIDES] = { 0 };
 	enum bench_exit result;
-	struct gang gang;
+	struct adders adders;
 
 	memset(bench->all, 0, sizeof(bench->all));
 	memset(bench->cpu_ns, 0, sizeof(bench->cpu_ns));
@@ -214,15 +214,15 @@ static enum bench_exit with_workers(struct journal_bench *bench, uint32_t worker
 	for (enum side side = OFF; side < SIDES; side++)
 		if (dataset_versions(datasets[side], &versions[side]) < 0)
 			return BENCH_WRONG;
-	result = gang_open(&gang, datasets, SIDES, workers, GANG_ADD);
+	result = adders_open(&adders, datasets, SIDES, workers, ADDERS_ONLY_ADD);
 	if (result != BENCH_DONE)
 		return result;
-	result = all_windows(bench, &gang);
+	result = all_windows(bench, &adders);
 	if (result == BENCH_DONE && bench_signal == 0) {
 		print_figures(bench, workers);
-		result = count_changes(&gang, versions);
+		result = count_changes(&adders, versions);
 	}
-	enum bench_exit closed = gang_close(&gang);
+	enum bench_exit closed = adders_close(&adders);
 	return result == BENCH_DONE ? closed : result;
 }
 
@@ -262,7 +262,7 @@ enum bench_exit journal_bench_run(int argc, char **argv)
 	const struct option_row rows[] = {
 		OPTION_LIST("carts", bench.counts, &bench.count_count, MEASURE_CARTS_MAX,
 			    "numbers of carts"),
-		OPTION_LIST("workers", bench.workers, &bench.worker_count, GANG_WORKERS_MAX,
+		OPTION_LIST("workers", bench.workers, &bench.worker_count, POOL_WORKERS_MAX,
 			    "numbers of worker processes"),
 		OPTION_NUMBER("interval", "MS", &bench.interval_ms, INTERVAL_MS_MIN,
 			      INTERVAL_MS_MAX, "of the journal"),

@@ -10,12 +10,8 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "harness/measure.h"
 #include "peers/peer.h"
@@ -33,20 +29,21 @@ struct settings {
 	const char *json;
 };
 
-struct member {
-	struct histogram times;
-	uint64_t cpu_ns;
-	uint64_t events;
-	int err;
-};
-
 struct scene {
 	const struct settings *settings;
 	struct peer_place place;
 	struct dataset_item item;
 	bool idle; /* only wake up */
 	uint64_t start_ns;
-	struct member *members;
+};
+
+struct worker {
+	const struct scene *scene;
+	struct pool_worker *me; /* `ones` are counted here: from when an event was due */
+	void *connection;
+	uint32_t number;
+	uint32_t order; /* of the next event */
+	uint64_t event;
 };
 
 static void sleep_until(uint64_t ns)
@@ -58,14 +55,6 @@ static void sleep_until(uint64_t ns)
 		;
 }
 
-static uint64_t cpu_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static int add_to(const struct scene *scene, void *connection, uint32_t order)
 {
 	struct dataset_step step;
@@ -74,77 +63,83 @@ static int add_to(const struct scene *scene, void *connection, uint32_t order)
 	return peer_corral.add(connection, &step, &scene->item);
 }
 
-/* Orders number, number + workers, ...: their events, evenly over the interval. */
-static int work(const struct scene *scene, uint32_t number, struct member *member)
+/* Attach, and add once to each order: a worker's first call registers it. */
+static int begin(void *context, struct pool_worker *me, uint32_t number, void **ret_state)
 {
-	const struct settings *settings = scene->settings;
-	uint64_t interval = settings->interval_ms * 1000000ull,
-		 events = settings->ms / settings->interval_ms;
-	void *connection;
+	const struct scene *scene = context;
+	struct worker *worker = calloc(1, sizeof(*worker));
 
-	int r = peer_corral.open(&scene->place, &connection);
+	if (worker == NULL)
+		return -ENOMEM;
+	*worker = (struct worker){ .scene = scene, .me = me, .number = number, .order = number };
+	*ret_state = worker;
 	prctl(PR_SET_TIMERSLACK, SLACK_NS);
-	for (uint32_t order = number; order < settings->orders && r == 0 && !scene->idle;
-	     order += settings->workers)
-		r = add_to(scene, connection, order); /* a worker's first call registers it */
-	uint64_t cpu = cpu_now_ns();
-	for (uint64_t event = 0; event < events && r == 0; event++) {
-		for (uint32_t order = number; order < settings->orders && r == 0;
-		     order += settings->workers) {
-			uint64_t due = scene->start_ns + event * interval +
-				       interval * order / settings->orders;
-			sleep_until(due);
-			if (!scene->idle)
-				r = add_to(scene, connection, order);
-			histogram_add(&member->times, bench_now_ns() - due);
-			member->events++;
-		}
-	}
-	member->cpu_ns = cpu_now_ns() - cpu;
-	if (connection != NULL)
-		peer_corral.close(connection);
+	int r = peer_corral.open(&scene->place, &worker->connection);
+	for (uint32_t order = number; order < scene->settings->orders && r == 0 && !scene->idle;
+	     order += scene->settings->workers)
+		r = add_to(scene, worker->connection, order);
 	return r;
 }
 
-static int run(struct scene *scene, struct member *ret_all)
+/* Orders number, number + workers, ...: their events, evenly over the interval. */
+static int one(void *state, uint32_t argument)
 {
-	pid_t pids[MEASURE_WORKERS_MAX] = { 0 };
-	uint32_t workers = scene->settings->workers;
-	int r = 0, status;
+	struct worker *worker = state;
+	const struct scene *scene = worker->scene;
+	const struct settings *settings = scene->settings;
+	uint64_t interval = settings->interval_ms * 1000000ull;
+	int r = 0;
+
+	(void)argument;
+	if (worker->order >= settings->orders) {
+		worker->order = worker->number;
+		worker->event++;
+	}
+	if (worker->order >= settings->orders ||
+	    worker->event >= settings->ms / settings->interval_ms)
+		return 1;
+	uint64_t due = scene->start_ns + worker->event * interval +
+		       interval * worker->order / settings->orders;
+	sleep_until(due);
+	if (!scene->idle)
+		r = add_to(scene, worker->connection, worker->order);
+	histogram_add(&worker->me->ones, bench_now_ns() - due);
+	worker->order += settings->workers;
+	return r;
+}
+
+static void end(void *state)
+{
+	struct worker *worker = state;
+
+	if (worker->connection != NULL)
+		peer_corral.close(worker->connection);
+	free(worker);
+}
+
+static int run(struct scene *scene, struct pool_window *ret_window)
+{
+	struct pool_plan plan = { .workers = scene->settings->workers,
+				  .context = scene,
+				  .begin = begin,
+				  .one = one,
+				  .end = end };
+	struct pool pool;
 
 	scene->start_ns = bench_now_ns() + START_NS;
-	fflush(NULL);
-	for (uint32_t i = 0; i < workers && r == 0; i++) {
-		pids[i] = fork();
-		if (pids[i] < 0)
-			r = -errno;
-		if (pids[i] != 0)
-			continue;
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		scene->members[i].err = work(scene, i, &scene->members[i]);
-		_exit(0);
-	}
-	memset(ret_all, 0, sizeof(*ret_all));
-	for (uint32_t i = 0; i < workers && pids[i] > 0; i++) {
-		do
-			if (r < 0 || bench_signal != 0)
-				kill(pids[i], SIGKILL);
-		while (waitpid(pids[i], &status, 0) < 0 && errno == EINTR);
-		const struct member *member = &scene->members[i];
-		if (r == 0)
-			r = status != 0 ? -ECHILD : member->err;
-		histogram_merge(&ret_all->times, &member->times);
-		ret_all->cpu_ns += member->cpu_ns;
-		ret_all->events += member->events;
-	}
-	memset(scene->members, 0, workers * sizeof(*scene->members));
-	return r;
+	int r = pool_open(&pool, &plan);
+	if (r < 0)
+		return r;
+	pool_start(&pool, POOL_BATCHES, 0);
+	r = pool_await(&pool, ret_window);
+	int closed = pool_close(&pool);
+	return r < 0 ? r : closed;
 }
 
 static int run_both(struct scene *scene)
 {
 	const struct settings *settings = scene->settings;
-	struct member *all = calloc(2, sizeof(*all));
+	struct pool_window *all = calloc(2, sizeof(*all));
 	double percent = 100 / (settings->ms * 1e6);
 
 	if (all == NULL)
@@ -155,10 +150,10 @@ static int run_both(struct scene *scene)
 	if (r == 0)
 		r = run(scene, &all[1]);
 	if (r == 0 && bench_signal == 0) {
-		figure("events", (double)all[1].events, 0, "rate.orders_%u.events",
+		figure("events", (double)all[1].ones.total, 0, "rate.orders_%u.events",
 		       settings->orders);
-		figure_quantiles(&all[0].times, "rate.wake_up");
-		figure_quantiles(&all[1].times, "rate.add");
+		figure_quantiles(&all[0].ones, "rate.wake_up");
+		figure_quantiles(&all[1].ones, "rate.add");
 		figure("%", (double)all[0].cpu_ns * percent, 3, "rate.wake_up_cpu_percent");
 		figure("%", (double)all[1].cpu_ns * percent, 3, "rate.add_cpu_percent");
 	}
@@ -168,7 +163,6 @@ static int run_both(struct scene *scene)
 
 static enum bench_exit run_scene(const struct settings *settings)
 {
-	size_t bytes = settings->workers * sizeof(struct member);
 	struct dataset dataset;
 	enum bench_exit result =
 		dataset_open(&dataset, settings->directory, settings->orders, settings->bytes);
@@ -177,15 +171,11 @@ static enum bench_exit run_scene(const struct settings *settings)
 		return result;
 	struct scene scene = { .settings = settings, .place = { .dataset = &dataset } };
 	dataset_item_at(0, &scene.item);
-	scene.members =
-		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int r = scene.members == MAP_FAILED ? -errno : run_both(&scene);
+	int r = run_both(&scene);
 	if (r < 0 && bench_signal == 0) {
 		bench_say("a worker failed: %s", corral_strerror(r));
 		result = BENCH_WRONG;
 	}
-	if (scene.members != MAP_FAILED)
-		munmap(scene.members, bytes);
 	dataset_close(&dataset);
 	return result;
 }

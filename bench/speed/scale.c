@@ -47,17 +47,18 @@ static int take_turn(struct scale *scale, struct side *side, uint64_t *added)
 				.cpu = PIN_NONE,
 				.warm_ns = ns / 10,
 				.ns = ns / 2 };
-	struct team_result result;
+	struct peer_result result;
 
 	scale->place.workers = side->workers;
 	int r = peer_job_run(&job, &result);
 	if (r < 0 || bench_signal != 0)
 		return r;
-	side->rounds.ns[side->rounds.count++] = 1e9 / result.per_second;
+	side->rounds.ns[side->rounds.count++] = 1e9 / result.batches.per_second;
 	side->slowest.ns[side->slowest.count++] =
-		result.slowest * side->workers / result.per_second;
-	side->cpu.ns[side->cpu.count++] = (double)result.cpu_ns / (double)result.plain_done;
-	histogram_merge(&side->times, &result.times);
+		result.batches.slowest * side->workers / result.batches.per_second;
+	side->cpu.ns[side->cpu.count++] =
+		(double)result.batches.cpu_ns / (double)result.batches.done;
+	histogram_merge(&side->times, &result.singles.ones);
 	*added += result.done;
 	return 0;
 }
@@ -67,7 +68,7 @@ static void name_side(const struct scale *scale, const struct side *side, char n
 {
 	snprintf(name, 96, "scale.carts_%u.%s%s%s.%s_%u", scale->place.dataset->carts,
 		 peer_work_names[scale->work], scale->peer == &peer_bare ? "_bare" : "",
-		 scale->measure->zipf ? "_zipf" : "", team_word(scale->place.mode), side->workers);
+		 scale->measure->zipf ? "_zipf" : "", pool_word(scale->place.mode), side->workers);
 }
 
 static void print(const struct scale *scale, const struct side *one_alone, const struct side *many)
@@ -122,7 +123,7 @@ static enum bench_exit compare(struct scale *scale, struct side *one_alone, stru
 	if (scale->work != PEER_ADD)
 		return BENCH_DONE;
 	figure("adds", (double)(int64_t)(before + added - after), 0, "scale.carts_%u.lost%s",
-	       dataset->carts, scale->place.mode == TEAM_THREADS ? "_threads" : "");
+	       dataset->carts, scale->place.mode == POOL_THREADS ? "_threads" : "");
 	return after == before + added ? BENCH_DONE : BENCH_WRONG;
 }
 
@@ -166,8 +167,8 @@ static enum bench_exit scale_one(const struct measure *measure, struct dataset *
 			       .peer = &peer_corral,
 			       .connection = dataset->corral,
 			       .place = { .dataset = dataset,
-					  .mode = measure->threads ? TEAM_THREADS :
-								     TEAM_PROCESSES } };
+					  .mode = measure->threads ? POOL_THREADS :
+								     POOL_PROCESSES } };
 	struct side *sides = calloc(2, sizeof(*sides));
 	enum bench_exit result = BENCH_NO_ARENA;
 

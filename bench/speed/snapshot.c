@@ -5,7 +5,7 @@
  * Worker processes add items without pause, in windows that alternate: while snapshots are taken,
  * one after the other, by the program that lies beside ours; and for as long while none is. More
  * processes than cores have to wait for each other, in the midst of a call or anywhere else: how
- * long at the most is seen where they do nothing (see gang.h). What calls take longer than that,
+ * long at the most is seen where they do nothing (see adders.h). What calls take longer than that,
  * with snapshots against without, is the snapshot's.
  */
 #include <fcntl.h>
@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "adders.h"
 #include "harness/child.h"
-#include "harness/gang.h"
 #include "harness/measure.h"
 #include "harness/memory.h"
 
@@ -41,7 +41,7 @@ struct snapshot_bench {
 	char tool[PATH_MAX];
 	char file[PATH_MAX + 16];
 	/* of one number of carts */
-	struct gang_window all[SIDES];
+	struct pool_window all[SIDES];
 	double calls_max[SIDES][ROUNDS_MAX]; /* of each window */
 	double nothing_max[SIDES][ROUNDS_MAX];
 	struct histogram snapshots; /* how long each took */
@@ -80,33 +80,34 @@ static enum bench_exit one_snapshot(struct snapshot_bench *bench)
 }
 
 static void take_window(struct snapshot_bench *bench, enum side side,
-			const struct gang_window *window)
+			const struct pool_window *window)
 {
-	bench->calls_max[side][bench->done] = (double)window->calls.max;
-	bench->nothing_max[side][bench->done] = (double)window->nothing.max;
-	histogram_merge(&bench->all[side].calls, &window->calls);
-	histogram_merge(&bench->all[side].nothing, &window->nothing);
+	bench->calls_max[side][bench->done] = (double)window->ones.max;
+	bench->nothing_max[side][bench->done] = (double)window->thens.max;
+	histogram_merge(&bench->all[side].ones, &window->ones);
+	histogram_merge(&bench->all[side].thens, &window->thens);
 	bench->all[side].ns += window->ns;
 }
 
 /* A window with snapshots, and one without that lasts as long. */
-static enum bench_exit one_pair(struct snapshot_bench *bench, struct gang *gang)
+static enum bench_exit one_pair(struct snapshot_bench *bench, struct adders *adders)
 {
-	static struct gang_window window;
-	enum bench_exit result = gang_begin(gang, 0, WARM_NS);
-	uint64_t start = bench_now_ns();
+	static struct pool_window window;
+	enum bench_exit result;
 
-	if (result != BENCH_DONE)
-		return result;
+	adders_begin(adders, 0, WARM_NS);
+	uint64_t start = bench_now_ns();
 	do {
 		result = one_snapshot(bench);
 	} while (result == BENCH_DONE && bench_now_ns() - start < WINDOW_NS_MIN &&
 		 bench_signal == 0);
-	enum bench_exit finished = gang_finish(gang, &window);
+	enum bench_exit finished = adders_finish(adders, &window);
 	if (result != BENCH_DONE || finished != BENCH_DONE)
 		return result != BENCH_DONE ? result : finished;
 	take_window(bench, DURING, &window);
-	result = gang_run(gang, 0, WARM_NS, window.ns, &window);
+	adders_begin(adders, 0, WARM_NS);
+	pool_sleep(window.ns);
+	result = adders_finish(adders, &window);
 	if (result == BENCH_DONE)
 		take_window(bench, QUIET, &window);
 	return result;
@@ -140,16 +141,16 @@ static void print_times(const struct snapshot_bench *bench, const char *side, co
 
 static void print_figures(struct snapshot_bench *bench)
 {
-	const struct gang_window *all = bench->all;
+	const struct pool_window *all = bench->all;
 	double calls[SIDES], nothing[SIDES];
 	char full[64];
 
 	for (enum side side = QUIET; side < SIDES; side++) {
-		print_times(bench, side_names[side], "add", &all[side].calls);
-		print_times(bench, side_names[side], "nothing", &all[side].nothing);
+		print_times(bench, side_names[side], "add", &all[side].ones);
+		print_times(bench, side_names[side], "nothing", &all[side].thens);
 		snprintf(full, sizeof(full), "%s_adds_per_second", side_names[side]);
-		print(bench, full, "1/s",
-		      (double)all[side].calls.total * 1e9 / (double)all[side].ns, 0);
+		print(bench, full, "1/s", (double)all[side].ones.total * 1e9 / (double)all[side].ns,
+		      0);
 		calls[side] = measure_median(bench->calls_max[side], bench->done);
 		nothing[side] = measure_median(bench->nothing_max[side], bench->done);
 		snprintf(full, sizeof(full), "%s_add_window_max_us", side_names[side]);
@@ -158,13 +159,13 @@ static void print_figures(struct snapshot_bench *bench)
 		print(bench, full, "us", nothing[side] / 1000, 1);
 	}
 	print(bench, "delay_p99.99_us", "us",
-	      ((double)histogram_quantile_fine(&all[DURING].calls, 9999) -
-	       (double)histogram_quantile_fine(&all[QUIET].calls, 9999)) /
+	      ((double)histogram_quantile_fine(&all[DURING].ones, 9999) -
+	       (double)histogram_quantile_fine(&all[QUIET].ones, 9999)) /
 		      1000,
 	      1);
 	print(bench, "delay_window_max_us", "us", (calls[DURING] - calls[QUIET]) / 1000, 1);
 	print(bench, "delay_max_us", "us",
-	      ((double)all[DURING].calls.max - (double)all[QUIET].calls.max) / 1000, 1);
+	      ((double)all[DURING].ones.max - (double)all[QUIET].ones.max) / 1000, 1);
 	print(bench, "beyond_nothing_window_max_us", "us", (calls[DURING] - nothing[DURING]) / 1000,
 	      1);
 	print(bench, "rounds", "rounds", bench->done, 0);
@@ -180,26 +181,26 @@ static enum bench_exit work(struct snapshot_bench *bench)
 	const struct dataset *dataset = &bench->dataset;
 	enum bench_exit result, closed;
 	uint64_t versions = 0;
-	struct gang gang;
+	struct adders adders;
 	char prefix[64];
 
 	memset(bench->all, 0, sizeof(bench->all));
 	histogram_clear(&bench->snapshots);
 	if (dataset_versions(dataset, &versions) < 0)
 		return BENCH_WRONG;
-	result = gang_open(&gang, &dataset, 1, bench->workers, GANG_ADD_AND_NOTHING);
+	result = adders_open(&adders, &dataset, 1, bench->workers, ADDERS_NOTHING);
 	if (result != BENCH_DONE)
 		return result;
 	for (bench->done = 0;
 	     result == BENCH_DONE && bench->done < bench->rounds && bench_signal == 0;
 	     bench->done++)
-		result = one_pair(bench, &gang);
+		result = one_pair(bench, &adders);
 	if (result == BENCH_DONE && bench_signal == 0) {
 		print_figures(bench);
 		snprintf(prefix, sizeof(prefix), "snapshot.carts_%u.", dataset->carts);
-		result = gang_count(&gang, 0, prefix, versions);
+		result = adders_count(&adders, 0, prefix, versions);
 	}
-	closed = gang_close(&gang);
+	closed = adders_close(&adders);
 	return result == BENCH_DONE ? closed : result;
 }
 
@@ -230,7 +231,7 @@ enum bench_exit snapshot_bench_run(int argc, char **argv)
 	const struct option_row rows[] = {
 		OPTION_LIST("carts", bench.counts, &bench.count_count, MEASURE_CARTS_MAX,
 			    "numbers of carts"),
-		OPTION_WORKERS(&bench.workers, GANG_WORKERS_MAX),
+		OPTION_WORKERS(&bench.workers, POOL_WORKERS_MAX),
 		OPTION_BYTES(&bench.bytes),
 		OPTION_NUMBER("rounds", "N", &bench.rounds, 1, ROUNDS_MAX,
 			      "pairs of windows, of half a second and one snapshot at least"),

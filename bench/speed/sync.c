@@ -7,9 +7,9 @@
  */
 #include <string.h>
 
+#include "adders.h"
 #include "api/handle.h"
 #include "base/atomic.h"
-#include "harness/gang.h"
 #include "harness/measure.h"
 #include "harness/memory.h"
 
@@ -34,13 +34,13 @@ static void print(uint32_t workers, const char *figure, const char *unit, double
 	printf("sync.workers_%u.%s %.*f %s\n", workers, figure, decimals, value, unit);
 }
 
-static void print_figures(uint32_t workers, const struct gang_window *window, uint64_t syncs)
+static void print_figures(uint32_t workers, const struct pool_window *window, uint64_t syncs)
 {
 	static const struct {
 		const char *name;
 		uint32_t per_mille;
 	} quantiles[] = { { "p50_us", 500 }, { "p99_us", 990 }, { "p99.9_us", 999 } };
-	const struct histogram *calls = &window->calls;
+	const struct histogram *calls = &window->thens;
 
 	print(workers, "acknowledged", "syncs", (double)calls->total, 0);
 	print(workers, "disk_syncs", "syncs", (double)syncs, 0);
@@ -61,30 +61,28 @@ static uint64_t syncs_of(const struct dataset *dataset)
 static enum bench_exit with_workers(struct sync_bench *bench, uint32_t workers)
 {
 	const struct dataset *dataset = &bench->dataset;
-	static struct gang_window window;
+	static struct pool_window window;
 	uint64_t versions = 0, syncs = 0;
 	enum bench_exit result, closed;
-	struct gang gang;
+	struct adders adders;
 	char prefix[64];
 
 	if (dataset_versions(dataset, &versions) < 0)
 		return BENCH_WRONG;
-	result = gang_open(&gang, &dataset, 1, workers, GANG_ADD_AND_SYNC);
+	result = adders_open(&adders, &dataset, 1, workers, ADDERS_SYNC);
 	if (result != BENCH_DONE)
 		return result;
-	result = gang_begin(&gang, 0, WARM_NS);
-	if (result == BENCH_DONE) {
-		syncs = syncs_of(dataset);
-		gang_sleep(bench->ms * 1000000ull);
-		syncs = syncs_of(dataset) - syncs;
-		result = gang_finish(&gang, &window);
-	}
+	adders_begin(&adders, 0, WARM_NS);
+	syncs = syncs_of(dataset);
+	pool_sleep(bench->ms * 1000000ull);
+	syncs = syncs_of(dataset) - syncs;
+	result = adders_finish(&adders, &window);
 	if (result == BENCH_DONE && bench_signal == 0) {
 		print_figures(workers, &window, syncs);
 		snprintf(prefix, sizeof(prefix), "sync.workers_%u.", workers);
-		result = gang_count(&gang, 0, prefix, versions);
+		result = adders_count(&adders, 0, prefix, versions);
 	}
-	closed = gang_close(&gang);
+	closed = adders_close(&adders);
 	return result == BENCH_DONE ? closed : result;
 }
 
@@ -97,7 +95,7 @@ enum bench_exit sync_bench_run(int argc, char **argv)
 					   .bytes = 5120,
 					   .interval_ms = 1000 };
 	const struct option_row rows[] = {
-		OPTION_LIST("workers", bench.workers, &bench.worker_count, GANG_WORKERS_MAX,
+		OPTION_LIST("workers", bench.workers, &bench.worker_count, POOL_WORKERS_MAX,
 			    "numbers of worker processes"),
 		OPTION_SECONDS(&bench.ms, MEASURE_SECONDS_MAX, "time for each number"),
 		OPTION_NUMBER("carts", "N", &bench.carts, 1, MEASURE_CARTS_MAX, "number of carts"),

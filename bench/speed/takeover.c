@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "api/handle.h"
+#include "harness/child.h"
 #include "harness/dataset.h"
 #include "harness/measure.h"
 #include "harness/memory.h"
@@ -32,9 +33,17 @@ struct takeover {
 	struct histogram held, idle;
 };
 
+struct holder {
+	const struct takeover *takeover;
+	bool lock;
+	int say_fd;
+};
+
 /* In the child, which attaches as itself: hold the lock, or only be there. Ends by being killed. */
-_Noreturn static void hold(const struct takeover *takeover, bool lock, int say_fd)
+static int hold(void *context)
 {
+	const struct holder *holder = context;
+	const struct takeover *takeover = holder->takeover;
 	struct corral *corral = takeover->dataset.corral;
 	struct found found = { 0 };
 	struct actor *actor;
@@ -46,12 +55,12 @@ _Noreturn static void hold(const struct takeover *takeover, bool lock, int say_f
 				 &takeover->key, &found) == 0;
 		grace_leave(actor);
 	}
-	if (well && lock) {
+	if (well && holder->lock) {
 		slot_want(actor, NULL, found.slot);
 		well = lock_take(actor, &found.slot->lock, LOCK_SLOT) == 0;
 	}
-	if (!well || write(say_fd, "", 1) != 1)
-		_exit(1);
+	if (!well || write(holder->say_fd, "", 1) != 1)
+		return 1;
 	for (;;)
 		pause();
 }
@@ -64,11 +73,10 @@ static int one_round(struct takeover *takeover, bool lock, struct histogram *tim
 
 	if (pipe(ends) < 0)
 		return -errno;
-	pid_t pid = fork();
-	if (pid == 0)
-		hold(takeover, lock, ends[1]);
+	struct holder holder = { .takeover = takeover, .lock = lock, .say_fd = ends[1] };
+	pid_t pid = child_fork(hold, &holder);
 	close(ends[1]);
-	int r = pid < 0 ? -errno : read(ends[0], &byte, 1) == 1 ? 0 : -EIO;
+	int r = pid < 0 ? (int)pid : read(ends[0], &byte, 1) == 1 ? 0 : -EIO;
 	if (r == 0) {
 		kill(pid, SIGKILL);
 		uint64_t start = bench_now_ns();

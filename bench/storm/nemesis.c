@@ -5,12 +5,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/child.h"
 #include "nemesis.h"
 #include "worker.h"
 
@@ -39,18 +39,10 @@ static bool chance(struct storm_nemesis *nemesis, uint32_t of)
 
 /* ------------------------------------------------------------------- start */
 
-static _Noreturn void live(const struct storm_worker_plan *plan, pid_t parent)
+static int live(void *plan)
 {
-	struct sigaction action = { .sa_handler = SIG_DFL };
-
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
-		_exit(BENCH_WRONG);
 	(void)setpriority(PRIO_PROCESS, 0, WORKERS_NICE);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	action.sa_handler = SIG_IGN; /* an interrupt is for the checker, which ends all */
-	sigaction(SIGINT, &action, NULL);
-	_exit(storm_work(plan));
+	return storm_work(plan);
 }
 
 static void start(struct storm_nemesis *nemesis, uint32_t slot)
@@ -65,12 +57,10 @@ static void start(struct storm_nemesis *nemesis, uint32_t slot)
 		.patience_ms = chance(nemesis, 4) ? SHORT_PATIENCE_MS : PATIENCE_MS,
 		.random = bench_random(&nemesis->random)
 	};
-	pid_t parent = getpid(), pid;
+	pid_t pid;
 
 	store_relaxed(&nemesis->rounds->op_log->slots[slot].quit, 0);
-	pid = fork();
-	if (pid == 0)
-		live(&plan, parent);
+	pid = child_fork(live, &plan);
 	if (pid < 0) {
 		process->due_ns = bench_now_ns() + AGENT_BACK_NS; /* out of memory: later */
 		return;
