@@ -12,9 +12,8 @@
 
 #define HISTOGRAM_STEP_BITS 6u
 #define HISTOGRAM_STEPS (1u << HISTOGRAM_STEP_BITS)
-#define HISTOGRAM_TOP_BITS                                                                         \
-	40u /* 2^40 ns are 18 minutes; what is longer counts in the last step                      \
-	     */
+/* 2^40 ns are 18 minutes; what is longer counts in the last step. */
+#define HISTOGRAM_TOP_BITS 40u
 #define HISTOGRAM_COUNTS ((HISTOGRAM_TOP_BITS - HISTOGRAM_STEP_BITS + 1) * HISTOGRAM_STEPS)
 
 struct histogram {
@@ -25,9 +24,6 @@ struct histogram {
 
 void histogram_clear(struct histogram *histogram);
 void histogram_add(struct histogram *histogram, uint64_t value);
-/* All of another one, too. */
-void histogram_merge(struct histogram *histogram, const struct histogram *other);
-
 /* Add what is in `other`. */
 void histogram_merge(struct histogram *histogram, const struct histogram *other);
 
