@@ -273,7 +273,9 @@ format: deps-lint ## apply .clang-format to all C files
 
 # Install -----------------------------------------------------------------------------------------
 
-man_pages := $(wildcard shm/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
+# Not the benchmark: it measures this build, beside the programs that lie there.
+installed_programs := $(filter-out %/corral-bench,$(programs))
+man_pages := $(wildcard shm/*.[1-8] agent/*.[1-8] tools/*.[1-8])
 completions := $(wildcard tools/*.bash)
 
 $(BUILD)/corral.pc: shm/corral.pc.in Makefile FORCE
@@ -286,7 +288,7 @@ install: all ## install below $(DESTDIR)$(PREFIX), by default /usr/local
 # What is built, as it is (the tests install a build of whatever flags).
 install-files: $(BUILD)/corral.pc
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(UNITDIR) $(COMPLETIONDIR))
-	install -m 755 $(programs) $(DESTDIR)$(BINDIR)
+	install -m 755 $(installed_programs) $(DESTDIR)$(BINDIR)
 	install -m 644 $(BUILD)/libcorral.a $(DESTDIR)$(LIBDIR)
 	install -m 755 $(BUILD)/libcorral.so.$(VERSION) $(DESTDIR)$(LIBDIR)
 	ln -sf libcorral.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcorral.so.$(SOMAJOR)
@@ -305,7 +307,7 @@ install-files: $(BUILD)/corral.pc
 	done
 
 uninstall: ## take away what `make install` with the same PREFIX and DESTDIR put there
-	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,corral corral-agent corral-bench)
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,corral corral-agent)
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libcorral.a libcorral.so libcorral.so.$(SOMAJOR) \
 		libcorral.so.$(VERSION) pkgconfig/corral.pc)
 	rm -f $(DESTDIR)$(INCLUDEDIR)/corral.h $(DESTDIR)$(UNITDIR)/corral-agent.service

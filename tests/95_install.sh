@@ -77,10 +77,14 @@ installed() { # installed PATH...: below the prefix
 
 manuals_installed() {
 	local page bad=0
-	for page in */*.[1-8]; do
+	for page in {shm,agent,tools}/*.[1-8]; do
 		cmp "$page" "$root$prefix/share/man/man${page##*.}/${page##*/}" || bad=1
 	done
 	return $bad
+}
+
+no_benchmark() {
+	! find "$root" -name '*bench*' | grep .
 }
 
 links_lead_to_the_library() {
@@ -120,7 +124,8 @@ nothing_left() {
 }
 
 claim "make install works" install_make install-files
-claim "programs are installed" installed bin/corral bin/corral-agent bin/corral-bench
+claim "programs are installed" installed bin/corral bin/corral-agent
+claim "the benchmark is not" no_benchmark
 claim "library, header and pkg-config file are installed" \
 	installed lib/libcorral.so lib/libcorral.so.0 lib/libcorral.a include/corral.h lib/pkgconfig/corral.pc
 claim "every manual page is installed" manuals_installed
