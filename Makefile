@@ -110,6 +110,9 @@ $(BUILD)/%.o: %.c $(BUILD)/flags | deps-build
 	$(Q)$(call say,CC)mkdir -p $(@D); $(CC) $(cflags) -MMD -MP -c -o $@ $< 2>$(@:.o=.said); code=$$?; \
 		if [ -s $(@:.o=.said) ]; then cat $(@:.o=.said) >&2; [ $$code -ne 0 ] || touch -d @0 $@; fi; exit $$code
 
+# What page.c has in it.
+$(BUILD)/bench/report/page.o: bench/report/page.html
+
 archive = $(Q)$(call say,AR)mkdir -p $(@D); rm -f $@; $(AR) rcs $@ $^
 
 $(BUILD)/libcorral.a: $(lib_objects)

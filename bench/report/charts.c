@@ -1,68 +1,93 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * charts.c: which charts there are. See charts.h.
+ * charts.c: which charts there are of what was measured. See report.h.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "charts.h"
+#include "report.h"
+#include "runs.h"
+#include "text.h"
 
-#define PREFIX 96
+#define TITLE 160
+#define LABEL 64
 
-static const char *const quantiles[] = { "p50", "p90", "p99", "p99.9", "max" };
-
-#define QUANTILES (sizeof(quantiles) / sizeof(quantiles[0]))
-
-struct show {
-	void (*show)(const struct chart *chart, FILE *stream);
-	FILE *stream;
+/* What charts of one sort have in common. */
+struct sort {
+	const char *kind, *about, *unit, *row;
+	size_t rows_min; /* with fewer there is nothing to see */
+	const char *columns[6];
 };
 
-static struct chart_row *new_row(struct chart *chart, const char *label)
-{
-	if (chart->row_count == CHART_ROWS_MAX)
-		return NULL;
-	struct chart_row *row = &chart->rows[chart->row_count++];
-	*row = (struct chart_row){ .ours = strncmp(label, "corral", 6) == 0 };
-	snprintf(row->label, sizeof(row->label), "%s", label);
-	for (unsigned i = 0; i < CHART_COLUMNS_MAX; i++)
-		row->values[i] = NAN;
-	return row;
-}
+#define QUANTILES                                                                                  \
+	{                                                                                          \
+		"p50", "p90", "p99", "p99.9", "max"                                                \
+	}
+static const char *const quantiles[] = QUANTILES;
 
-/* Rows without a number do not come that far. */
-static void finish(const struct chart *chart, const struct show *show, unsigned rows_min)
-{
-	if (chart->row_count >= rows_min)
-		show->show(chart, show->stream);
-}
+#define QUANTILE_COUNT (sizeof(quantiles) / sizeof(quantiles[0]))
 
-/* "PREFIX_p50_ns" and so on. */
-static void add_spread(struct chart *chart, const json_t *run, const char *prefix,
-		       const char *label)
+/* The chart of that title, from this one on; a new one if there is none. */
+static json_t *chart_of(json_t *charts, size_t from, const struct sort *sort, const char *title)
 {
-	if (isnan(report_value(run, "%s_p50_ns", prefix)))
-		return;
-	struct chart_row *row = new_row(chart, label);
-	for (unsigned i = 0; row != NULL && i < QUANTILES; i++)
-		row->values[i] = report_value(run, "%s_%s_ns", prefix, quantiles[i]);
-}
-
-static struct chart spread_chart(void)
-{
-	struct chart chart = {
-		.kind = CHART_SPREAD, .unit = "ns", .row_name = "", .column_count = QUANTILES
-	};
-
-	memcpy(chart.columns, quantiles, sizeof(quantiles));
+	for (size_t i = from; i < json_array_size(charts); i++) {
+		json_t *chart = json_array_get(charts, i);
+		if (strcmp(json_string_value(json_object_get(chart, "title")), title) == 0)
+			return chart;
+	}
+	json_t *columns = json_array();
+	for (size_t i = 0; sort->columns[i] != NULL; i++)
+		json_array_append_new(columns, json_string(sort->columns[i]));
+	json_t *chart = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:[]}", "kind", sort->kind,
+				  "title", title, "about", sort->about, "unit", sort->unit, "row",
+				  sort->row, "columns", columns, "rows");
+	json_array_append_new(charts, chart);
 	return chart;
+}
+
+/* The values of the row of that label; a new row stands before those with a greater x. */
+static json_t *row_of(json_t *chart, const char *label, double x)
+{
+	json_t *rows = json_object_get(chart, "rows"), *row, *values = json_array();
+	size_t i, at = json_array_size(rows);
+
+	json_array_foreach(rows, i, row)
+	{
+		if (strcmp(json_string_value(json_object_get(row, "label")), label) == 0) {
+			json_decref(values);
+			return json_object_get(row, "values");
+		}
+		if (at > i && json_number_value(json_object_get(row, "x")) > x)
+			at = i;
+	}
+	for (i = 0; i < json_array_size(json_object_get(chart, "columns")); i++)
+		json_array_append_new(values, json_null());
+	json_array_insert_new(rows, at,
+			      json_pack("{s:s, s:b, s:f, s:o}", "label", label, "ours",
+					strncmp(label, "corral", 6) == 0, "x", x, "values",
+					values));
+	return values;
+}
+
+static void put(json_t *chart, const char *label, double x, size_t column, double value)
+{
+	if (!isnan(value))
+		json_array_set_new(row_of(chart, label, x), column, json_real(value));
+}
+
+/* The last chart, or those from this one on, if they have too few rows: away with them. */
+static void drop_small(json_t *charts, size_t from, const struct sort *sort)
+{
+	for (size_t i = json_array_size(charts); i-- > from;)
+		if (json_array_size(json_object_get(json_array_get(charts, i), "rows")) <
+		    sort->rows_min)
+			json_array_remove(charts, i);
 }
 
 /* -------------------------------------------------------------------- peers */
 
 /* "get_zipf_threads" in words. */
-static void name_work(const char *work, char text[PREFIX])
+static void name_work(const char *work, char text[TITLE])
 {
 	static const struct {
 		const char *word, *text;
@@ -72,7 +97,7 @@ static void name_work(const char *work, char text[PREFIX])
 		      { "zipf", ", some far more often than others" },
 		      { "threads", ", workers are threads" },
 		      { "unpinned", ", servers on any CPU" } };
-	char copy[PREFIX], *next = copy;
+	char copy[LABEL], *next = copy;
 
 	snprintf(copy, sizeof(copy), "%s", work);
 	text[0] = '\0';
@@ -81,258 +106,204 @@ static void name_work(const char *work, char text[PREFIX])
 		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 			if (strcmp(words[i].word, word) == 0)
 				known = words[i].text;
-		snprintf(text + strlen(text), PREFIX - strlen(text), "%s", known);
+		snprintf(text + strlen(text), TITLE - strlen(text), "%s", known);
 	}
 }
 
-/* "peers.carts_N.WORK.": its title, with what follows. */
-static void name_peers_chart(struct chart *chart, const json_t *run, const char *prefix,
-			     const char *what)
+static json_t *peers_chart(json_t *charts, size_t from, const struct sort *sort, const json_t *run,
+			   unsigned carts, const char *work, const char *what)
 {
-	char work[PREFIX], words[PREFIX], number[REPORT_TEXT], size[REPORT_TEXT] = "";
-	unsigned carts = 0;
+	char title[2 * TITLE], words[TITLE], number[NUMBER_TEXT], size[NUMBER_TEXT] = "";
+	double bytes = run_value(run, "peers.carts_%u.cart_bytes", carts);
 
-	if (sscanf(prefix, "peers.carts_%u.%95[^.]", &carts, work) != 2)
-		snprintf(work, sizeof(work), "%s", prefix);
 	name_work(work, words);
-	double bytes = report_value(run, "peers.carts_%u.cart_bytes", carts);
 	if (!isnan(bytes))
-		(void)report_quantity(bytes, "bytes", size);
-	snprintf(chart->title, sizeof(chart->title), "%s: %s (%s carts%s%s)", words, what,
-		 report_number(carts, number), size[0] != '\0' ? " of " : "", size);
+		(void)quantity_text(bytes, "bytes", size);
+	snprintf(title, sizeof(title), "%s: %s (%s carts%s%s)", words, what,
+		 number_text(carts, number), size[0] != '\0' ? " of " : "", size);
+	return chart_of(charts, from, sort, title);
 }
 
-/* "PREFIXlabel.ns" -> label, if the name is so. */
-static bool is_peer(const char *name, const char *prefix, char label[CHART_LABEL])
+/* Does the text end so? Then cut that off. */
+static bool cut_end(char *text, const char *end)
 {
-	size_t size = strlen(prefix);
-	const char *end = strrchr(name, '.');
+	size_t size = strlen(text), end_size = strlen(end);
 
-	if (strncmp(name, prefix, size) != 0 || end == NULL || end <= name + size ||
-	    strcmp(end, ".ns") != 0)
+	if (size <= end_size || strcmp(text + size - end_size, end) != 0)
 		return false;
-	snprintf(label, CHART_LABEL, "%.*s", (int)(end - name - (long)size), name + size);
+	text[size - end_size] = '\0';
 	return true;
 }
 
-static void peers_work(const json_t *run, const char *prefix, const struct show *show)
+/* "peers.carts_N.WORK.PEER.ns" and "peers.carts_N.WORK.PEER_p50_ns". */
+static void add_peers(json_t *charts, const json_t *run)
 {
-	struct chart times = { .kind = CHART_BARS,
-			       .unit = "ns",
-			       .about = "The mean time of an operation. Logarithmic: a step to the "
-					"right is ten times as long.",
-			       .row_name = "peer",
-			       .column_count = 1,
-			       .columns = { "time" } };
-	struct chart spread = spread_chart();
+	static const struct sort times_sort = {
+		"bars",
+		"The mean time of an operation. Logarithmic: a step "
+		"to the right is ten times as long.",
+		"ns",
+		"peer",
+		1,
+		{ "time" }
+	};
+	static const struct sort spread_sort = {
+		"spread", "Single operations, from the median to the longest.", "ns", "peer", 1,
+		QUANTILES
+	};
+	size_t i, from = json_array_size(charts);
 	json_t *figure;
-	size_t i;
-
-	spread.about = "Single operations, from the median to the longest.";
-	spread.row_name = "peer";
-	name_peers_chart(&times, run, prefix, "what it takes");
-	name_peers_chart(&spread, run, prefix, "quantiles");
-	json_array_foreach(json_object_get(run, "figures"), i, figure)
-	{
-		const char *name = json_string_value(json_object_get(figure, "name"));
-		char label[CHART_LABEL], full[PREFIX + CHART_LABEL];
-		if (name == NULL || !is_peer(name, prefix, label))
-			continue;
-		struct chart_row *row = new_row(&times, label);
-		if (row != NULL)
-			row->values[0] = json_number_value(json_object_get(figure, "value"));
-		snprintf(full, sizeof(full), "%s%s", prefix, label);
-		add_spread(&spread, run, full, label);
-	}
-	finish(&times, show, 1);
-	finish(&spread, show, 1);
-}
-
-/* How many rows it has in this run; with a show, it is shown. */
-static unsigned peers_memory(const json_t *run, const struct show *show)
-{
-	struct chart chart = { .kind = CHART_SIZES,
-			       .unit = "bytes",
-			       .about = "Servers: all that they have; files: what they take; "
-					"Corral: what the arena gave "
-					"out for the carts.",
-			       .row_name = "peer",
-			       .column_count = 1,
-			       .columns = { "memory" } };
-	json_t *figure;
-	size_t i;
 
 	json_array_foreach(json_object_get(run, "figures"), i, figure)
 	{
-		const char *name = json_string_value(json_object_get(figure, "name"));
-		char label[CHART_LABEL], number[REPORT_TEXT];
+		char work[LABEL], peer[LABEL], end[16];
 		unsigned carts;
-		if (name == NULL || sscanf(name, "peers.carts_%u.memory.%63s", &carts, label) != 2)
-			continue;
-		snprintf(chart.title, sizeof(chart.title), "Memory for %s carts",
-			 report_number(carts, number));
-		struct chart_row *row = new_row(&chart, label);
-		if (row != NULL)
-			row->values[0] = json_number_value(json_object_get(figure, "value"));
-	}
-	if (show != NULL)
-		finish(&chart, show, 1);
-	return chart.row_count;
-}
 
-/* Each comparison with the peers: "peers.carts_N.get." of its first figure, and so on. */
-static void peers_charts(const json_t *run, const struct show *show)
-{
-	char last[PREFIX] = "", label[CHART_LABEL];
-	json_t *figure;
-	size_t i;
-
-	json_array_foreach(json_object_get(run, "figures"), i, figure)
-	{
-		const char *name = json_string_value(json_object_get(figure, "name"));
-		char prefix[PREFIX];
-		int dots = 0, size = 0;
-		if (name == NULL || strncmp(name, "peers.", 6) != 0)
+		if (sscanf(figure_name(figure), "peers.carts_%u.%63[^.].%63s", &carts, work,
+			   peer) != 3)
 			continue;
-		while (name[size] != '\0' && dots < 3)
-			dots += name[size++] == '.';
-		snprintf(prefix, sizeof(prefix), "%.*s", size, name);
-		if (dots == 3 && strcmp(prefix, last) != 0 && is_peer(name, prefix, label)) {
-			snprintf(last, sizeof(last), "%s", prefix);
-			peers_work(run, prefix, show);
+		json_t *times = NULL, *spread = NULL;
+		size_t column = 0;
+		bool mean = cut_end(peer, ".ns");
+		for (; !mean && column < QUANTILE_COUNT; column++) {
+			snprintf(end, sizeof(end), "_%s_ns", quantiles[column]);
+			if (cut_end(peer, end))
+				break;
 		}
+		if (column == QUANTILE_COUNT)
+			continue;
+		times = peers_chart(charts, from, &times_sort, run, carts, work, "what it takes");
+		spread = peers_chart(charts, from, &spread_sort, run, carts, work, "quantiles");
+		put(mean ? times : spread, peer, 0, column, figure_value(figure));
 	}
+	drop_small(charts, from, &spread_sort);
 }
 
 /* Of the run with most of them: it does not depend on how they are used. */
-static void memory_chart(const struct report *report, const struct show *show)
+static void add_memory(json_t *charts, const json_t *runs)
 {
-	const json_t *most = NULL;
-	json_t *run;
-	size_t i;
+	static const struct sort sort = { "sizes",
+					  "Servers: all that they have; files: what they take; "
+					  "Corral: what the arena gave out for the carts.",
+					  "bytes",
+					  "peer",
+					  1,
+					  { "memory" } };
+	size_t i, j, most = 0;
+	json_t *run, *figure, *best = NULL;
 
-	json_array_foreach(report->runs, i, run)
+	json_array_foreach(runs, i, run)
 	{
-		if (most == NULL || peers_memory(run, NULL) > peers_memory(most, NULL))
-			most = run;
+		json_t *mine = json_array();
+		size_t rows = 0;
+
+		json_array_foreach(json_object_get(run, "figures"), j, figure)
+		{
+			char title[TITLE], label[LABEL], number[NUMBER_TEXT];
+			unsigned carts;
+
+			if (sscanf(figure_name(figure), "peers.carts_%u.memory.%63s", &carts,
+				   label) != 2)
+				continue;
+			snprintf(title, sizeof(title), "Memory for %s carts",
+				 number_text(carts, number));
+			put(chart_of(mine, 0, &sort, title), label, 0, 0, figure_value(figure));
+			rows++;
+		}
+		if (rows > most) {
+			json_t *other = best;
+			best = mine;
+			mine = other;
+			most = rows;
+		}
+		json_decref(mine);
 	}
-	if (most != NULL)
-		(void)peers_memory(most, show);
+	if (best != NULL)
+		json_array_extend(charts, best);
+	json_decref(best);
 }
 
 /* -------------------------------------------------------------------- scale */
 
-static int compare_x(const void *left, const void *right)
-{
-	double a = ((const struct chart_row *)left)->x, b = ((const struct chart_row *)right)->x;
-
-	return (a > b) - (a < b);
-}
-
-static struct chart_row *row_at(struct chart *chart, double x)
-{
-	char label[REPORT_TEXT];
-
-	for (unsigned i = 0; i < chart->row_count; i++)
-		if (chart->rows[i].x == x)
-			return &chart->rows[i];
-	struct chart_row *row = new_row(chart, report_number(x, label));
-	if (row != NULL)
-		row->x = x;
-	return row;
-}
-
 /* What so many workers do together, of all runs on so many carts. */
-static void scale_chart(const struct report *report, unsigned carts, const char *work,
-			const struct show *show)
+static void add_scale(json_t *charts, const json_t *runs, unsigned carts, const char *work)
 {
-	struct chart chart = { .kind = CHART_LINES,
-			       .unit = "1/s",
-			       .about = "All workers together, by the number of workers.",
-			       .row_name = "workers",
-			       .column_count = 2,
-			       .columns = { "processes", "threads" } };
-	char number[REPORT_TEXT], words[PREFIX];
-	json_t *run, *figure;
-	size_t i, j;
+	static const struct sort sort = {
+		"lines", "All workers together, by the number of workers.",
+		"1/s",   "workers",
+		3,       { "processes", "threads" }
+	};
+	char title[2 * TITLE], number[NUMBER_TEXT], words[TITLE];
+	size_t i, j, from = json_array_size(charts);
+	json_t *run, *figure, *chart;
 
 	name_work(work, words);
-	snprintf(chart.title, sizeof(chart.title), "%s: operations a second (%s carts)", words,
-		 report_number(carts, number));
-	json_array_foreach(report->runs, i, run)
+	snprintf(title, sizeof(title), "%s: operations a second (%s carts)", words,
+		 number_text(carts, number));
+	chart = chart_of(charts, from, &sort, title);
+	json_array_foreach(runs, i, run)
 	{
 		json_array_foreach(json_object_get(run, "figures"), j, figure)
 		{
-			const char *name = json_string_value(json_object_get(figure, "name"));
 			char this_work[16], kind[16];
 			unsigned this_carts, workers;
 			int end = 0;
-			if (name == NULL ||
-			    sscanf(name, "scale.carts_%u.%15[^.].%15[a-z]_%u.per_second%n",
-				   &this_carts, this_work, kind, &workers, &end) != 4 ||
-			    end == 0 || this_carts != carts || strcmp(this_work, work) != 0)
-				continue;
-			struct chart_row *row = row_at(&chart, workers);
-			if (row != NULL)
-				row->values[strcmp(kind, "threads") == 0] =
-					json_number_value(json_object_get(figure, "value"));
+
+			if (sscanf(figure_name(figure),
+				   "scale.carts_%u.%15[^.].%15[a-z]_%u.per_second%n", &this_carts,
+				   this_work, kind, &workers, &end) == 4 &&
+			    end > 0 && this_carts == carts && strcmp(this_work, work) == 0)
+				put(chart, number_text(workers, number), workers,
+				    strcmp(kind, "threads") == 0, figure_value(figure));
 		}
 	}
-	qsort(chart.rows, chart.row_count, sizeof(chart.rows[0]), compare_x);
-	finish(&chart, show, 3);
+	drop_small(charts, from, &sort);
 }
 
 /* ---------------------------------------------------------------------- get */
 
 /* Carts of each size, in as many rows as numbers of carts. */
-static void get_chart(const struct report *report, bool copies, const struct show *show)
+static void add_get(json_t *charts, const json_t *runs, const char *title, const char *copy)
 {
-	struct chart chart = { .kind = CHART_BARS,
-			       .unit = "ns",
-			       .about = "Beside the bare limit: the same work in a plain hash map "
-					"without any protection.",
-			       .row_name = "carts",
-			       .column_count = 2,
-			       .columns = { "bare limit", "Corral" } };
-	json_t *run, *figure;
-	size_t i, j;
+	static const struct sort sort = {
+		"bars",
+		"Beside the bare limit: the same work in a plain hash map "
+		"without any protection.",
+		"ns",
+		"carts",
+		2,
+		{ "bare limit", "Corral" }
+	};
+	size_t i, j, from = json_array_size(charts);
+	json_t *run, *figure, *chart = chart_of(charts, from, &sort, title);
 
-	snprintf(chart.title, sizeof(chart.title), "%s, by the size of carts",
-		 copies ? "Read a cart, and copy it out" : "Read a cart where it is");
-	json_array_foreach(report->runs, i, run)
+	json_array_foreach(runs, i, run)
 	{
 		json_array_foreach(json_object_get(run, "figures"), j, figure)
 		{
-			const char *name = json_string_value(json_object_get(figure, "name"));
-			char label[CHART_LABEL], number[REPORT_TEXT], size[REPORT_TEXT];
+			char label[2 * LABEL], number[NUMBER_TEXT], size[NUMBER_TEXT];
+			double bytes = figure_value(figure);
 			unsigned carts;
 			int end = 0;
-			if (name == NULL ||
-			    sscanf(name, "get.carts_%u.cart_bytes%n", &carts, &end) != 1 ||
+
+			if (sscanf(figure_name(figure), "get.carts_%u.cart_bytes%n", &carts,
+				   &end) != 1 ||
 			    end == 0)
 				continue;
-			double bytes = json_number_value(json_object_get(figure, "value"));
-			snprintf(label, sizeof(label), "%s carts of %s",
-				 report_number(carts, number),
-				 report_quantity(bytes, "bytes", size));
-			double bare = report_value(run, "get.carts_%u.bare%s_ns", carts,
-						   copies ? "_copy" : "");
-			struct chart_row *row = isnan(bare) ? NULL : new_row(&chart, label);
-			if (row == NULL)
-				continue;
-			row->x = bytes * 1e8 + carts;
-			row->values[0] = bare;
-			row->values[1] = report_value(run, "get.carts_%u.corral%s_ns", carts,
-						      copies ? "_copy" : "");
+			snprintf(label, sizeof(label), "%s carts of %s", number_text(carts, number),
+				 quantity_text(bytes, "bytes", size));
+			put(chart, label, bytes * 1e8 + carts, 0,
+			    run_value(run, "get.carts_%u.bare%s_ns", carts, copy));
+			put(chart, label, bytes * 1e8 + carts, 1,
+			    run_value(run, "get.carts_%u.corral%s_ns", carts, copy));
 		}
 	}
-	qsort(chart.rows, chart.row_count, sizeof(chart.rows[0]), compare_x);
-	finish(&chart, show, 2);
+	drop_small(charts, from, &sort);
 }
 
 /* ---------------------------------------------------------------- latencies */
 
-static void tails_chart(const struct report *report, const struct show *show)
+static void add_tails(json_t *charts, const json_t *runs)
 {
 	static const struct {
 		const char *label, *prefix;
@@ -345,33 +316,37 @@ static void tails_chart(const struct report *report, const struct show *show)
 		     { "add, 50 processes, Zipf", "scale.carts_10000.add_zipf.workers_50" },
 		     { "wake up at a fixed time", "rate.wake_up" },
 		     { "wake up and add an item", "rate.add" } };
-	struct chart chart = spread_chart();
-	json_t *run;
-	size_t i;
+	static const struct sort sort = {
+		"spread",
+		"Quantiles of single operations. What is done at fixed times counts from when it "
+		"was due: a wait is in it.",
+		"ns",
+		"work",
+		2,
+		QUANTILES
+	};
+	size_t i, from = json_array_size(charts);
+	json_t *run, *chart = chart_of(charts, from, &sort, "How long the slow ones take");
 
-	snprintf(chart.title, sizeof(chart.title), "How long the slow ones take");
-	chart.about = "Quantiles of single operations. What is done at fixed times counts from "
-		      "when it was due: whoever had "
-		      "to wait is in it.";
-	chart.row_name = "work";
-	for (size_t j = 0; j < sizeof(rows) / sizeof(rows[0]); j++)
-		json_array_foreach(report->runs, i, run)
-			add_spread(&chart, run, rows[j].prefix, rows[j].label);
-	finish(&chart, show, 2);
+	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++)
+		json_array_foreach(runs, i, run) for (size_t column = 0; column < QUANTILE_COUNT;
+						      column++)
+			put(chart, rows[row].label, 0, column,
+			    run_value(run, "%s_%s_ns", rows[row].prefix, quantiles[column]));
+	drop_small(charts, from, &sort);
 }
 
-void report_charts(const struct report *report,
-		   void (*show)(const struct chart *chart, FILE *stream), FILE *stream)
+json_t *report_charts(const json_t *runs)
 {
-	const struct show how = { .show = show, .stream = stream };
-	json_t *run;
+	json_t *charts = json_array(), *run;
 	size_t i;
 
-	json_array_foreach(report->runs, i, run) peers_charts(run, &how);
-	memory_chart(report, &how);
-	get_chart(report, false, &how);
-	get_chart(report, true, &how);
-	scale_chart(report, 10000, "get", &how);
-	scale_chart(report, 10000, "add", &how);
-	tails_chart(report, &how);
+	json_array_foreach(runs, i, run) add_peers(charts, run);
+	add_memory(charts, runs);
+	add_get(charts, runs, "Read a cart where it is, by the size of carts", "");
+	add_get(charts, runs, "Read a cart, and copy it out, by the size of carts", "_copy");
+	add_scale(charts, runs, 10000, "get");
+	add_scale(charts, runs, 10000, "add");
+	add_tails(charts, runs);
+	return charts;
 }

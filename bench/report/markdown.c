@@ -1,97 +1,68 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * markdown.c: the report as Markdown: what is to hold, and the charts as tables;
- * and how numbers are written for people.
+ * markdown.c: the report as Markdown: what is to hold, the charts as tables, and how it was set up.
  */
-#include <math.h>
-#include <string.h>
+#include "report.h"
+#include "text.h"
 
-#include "charts.h"
-
-/* ------------------------------------------------------------------ numbers */
-
-const char *report_number(double value, char text[REPORT_TEXT])
+static const char *text_of(const json_t *object, const char *key)
 {
-	char digits[REPORT_TEXT];
-	size_t used = 0;
-
-	if (fabs(value) < 100 && fabs(value - round(value)) > 1e-9) {
-		snprintf(text, REPORT_TEXT, "%.*f",
-			 fabs(value) < 1  ? 3 :
-			 fabs(value) < 10 ? 2 :
-					    1,
-			 value);
-		return text;
-	}
-	snprintf(digits, sizeof(digits), "%.0f", value);
-	for (size_t i = 0, size = strlen(digits); i < size && used + 2 < REPORT_TEXT; i++) {
-		if (i > 0 && (size - i) % 3 == 0 && digits[i - 1] != '-')
-			text[used++] = ',';
-		text[used++] = digits[i];
-	}
-	text[used] = '\0';
-	return text;
+	return json_string_value(json_object_get(object, key));
 }
 
-/* A thousand of a unit is one of the next; three digits or so. */
-static const char *scaled(double value, const char *const *units, char text[REPORT_TEXT])
+static double number_of(const json_t *object, const char *key)
 {
-	while (fabs(value) >= 999.5 && units[1] != NULL) {
-		value /= 1000;
-		units++;
-	}
-	int decimals = fabs(value) >= 99.95 || fabs(value - round(value)) < 1e-9 ? 0 :
-		       fabs(value) < 9.995                                       ? 1 :
-										   0;
-	snprintf(text, REPORT_TEXT, "%.*f%s", decimals, value, *units);
-	return text;
+	return json_number_value(json_object_get(object, key));
 }
 
-const char *report_quantity(double value, const char *unit, char text[REPORT_TEXT])
+static void put_goals(const json_t *document, FILE *stream)
 {
-	static const char *const times[] = { " ns", " \xc2\xb5s", " ms", " s", NULL };
-	static const char *const sizes[] = { " B", " KB", " MB", " GB", NULL };
-	static const char *const counts[] = { "", "k", "M", "G", NULL };
+	char bound[NUMBER_TEXT], measured[NUMBER_TEXT];
+	json_t *goal;
+	size_t i;
 
-	if (strcmp(unit, "ns") == 0)
-		return scaled(value, times, text);
-	if (strcmp(unit, "bytes") == 0)
-		return scaled(value, sizes, text);
-	if (strcmp(unit, "1/s") == 0)
-		return scaled(value, counts, text);
-	return report_number(value, text);
+	fprintf(stream, "Measured on: %s.\n\n| work | wanted | measured | |\n|---|---|---|---|\n",
+		text_of(document, "machine"));
+	json_array_foreach(json_object_get(document, "goals"), i, goal)
+		fprintf(stream, "| %s | %s %s | %s | %s |\n", text_of(goal, "what"),
+			json_is_true(json_object_get(goal, "at_least")) ? "at least" : "at most",
+			number_text(number_of(goal, "bound"), bound),
+			number_text(number_of(goal, "measured"), measured),
+			json_is_true(json_object_get(goal, "met")) ? "yes" : "**no**");
 }
 
-/* ----------------------------------------------------------------- Markdown */
-
-static void put_chart(const struct chart *chart, FILE *stream)
+static void put_chart(const json_t *chart, FILE *stream)
 {
-	char text[REPORT_TEXT];
+	const json_t *columns = json_object_get(chart, "columns");
+	char text[NUMBER_TEXT];
+	json_t *column, *row, *value;
+	size_t i, j;
 
-	fprintf(stream, "\n## %s\n\n%s\n\n| %s |", chart->title, chart->about, chart->row_name);
-	for (unsigned i = 0; i < chart->column_count; i++)
-		fprintf(stream, " %s |", chart->columns[i]);
+	fprintf(stream, "\n## %s\n\n%s\n\n| %s |", text_of(chart, "title"), text_of(chart, "about"),
+		text_of(chart, "row"));
+	json_array_foreach(columns, i, column) fprintf(stream, " %s |", json_string_value(column));
 	fputs("\n|---|", stream);
-	for (unsigned i = 0; i < chart->column_count; i++)
+	for (i = 0; i < json_array_size(columns); i++)
 		fputs("--:|", stream);
-	for (unsigned i = 0; i < chart->row_count; i++) {
-		fprintf(stream, "\n| %s |", chart->rows[i].label);
-		for (unsigned j = 0; j < chart->column_count; j++) {
-			double value = chart->rows[i].values[j];
+	json_array_foreach(json_object_get(chart, "rows"), i, row)
+	{
+		fprintf(stream, "\n| %s |", text_of(row, "label"));
+		json_array_foreach(json_object_get(row, "values"), j, value)
 			fprintf(stream, " %s |",
-				isnan(value) ? "" : report_quantity(value, chart->unit, text));
-		}
+				json_is_null(value) ? "" :
+						      quantity_text(json_number_value(value),
+								    text_of(chart, "unit"), text));
 	}
 	fputs("\n", stream);
 }
 
-static void put_notes(const struct report *report, FILE *stream)
+static void put_notes(const json_t *runs, FILE *stream)
 {
 	json_t *run, *note;
 	size_t i, j;
 
 	fputs("\n## How it was set up\n\n", stream);
-	json_array_foreach(report->runs, i, run)
+	json_array_foreach(runs, i, run)
 	{
 		json_array_foreach(json_object_get(run, "notes"), j, note)
 		{
@@ -101,21 +72,12 @@ static void put_notes(const struct report *report, FILE *stream)
 	}
 }
 
-void report_markdown(const struct report *report, FILE *stream)
+void report_markdown(const json_t *document, FILE *stream)
 {
-	char value_text[REPORT_TEXT], bound_text[REPORT_TEXT];
+	json_t *chart;
+	size_t i;
 
-	fprintf(stream, "Measured on: %s.\n\n| work | wanted | measured | |\n|---|---|---|---|\n",
-		report->machine);
-	for (unsigned i = 0; i < goal_count; i++) {
-		double value;
-		if (!report_find(report, &goals[i], &value))
-			continue;
-		fprintf(stream, "| %s | %s %s | %s | %s |\n", goals[i].what,
-			goals[i].at_least ? "at least" : "at most",
-			report_number(goals[i].bound, bound_text), report_number(value, value_text),
-			report_is_met(&goals[i], value) ? "yes" : "**no**");
-	}
-	report_charts(report, put_chart, stream);
-	put_notes(report, stream);
+	put_goals(document, stream);
+	json_array_foreach(json_object_get(document, "charts"), i, chart) put_chart(chart, stream);
+	put_notes(json_object_get(document, "runs"), stream);
 }

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * text.h: numbers for people: "1,234", "12.3", "0.041"; with their unit "1.2 µs", "4.1 MB", "3M".
+ */
+#ifndef CORRAL_BENCH_REPORT_TEXT_H
+#define CORRAL_BENCH_REPORT_TEXT_H
+
+#define NUMBER_TEXT 32
+
+const char *number_text(double value, char text[NUMBER_TEXT]);
+/* unit: as figures have it. */
+const char *quantity_text(double value, const char *unit, char text[NUMBER_TEXT]);
+
+#endif
