@@ -71,12 +71,13 @@ events_come_at_their_times() {
 	bench 0 rate --orders 10 --interval 100 --workers 3 --seconds 1
 	only_figures
 	[[ $(figure_of rate.orders_10.events) -eq 100 ]] || fail "$out"
+	[[ -n $(figure_of rate.p99.9_to_wake_up) && -n $(figure_of rate.cpu_to_wake_up) ]] || fail "$out"
 }
 
 an_idle_agent_is_watched() {
 	bench 0 idle --carts 2 --seconds 0.2
 	only_figures
-	[[ -n $(figure_of idle.carts_2.agent_wake_ups) ]] || fail "$out"
+	[[ -n $(figure_of idle.carts_2.agent_wake_ups) && -n $(figure_of idle.carts_2.cpu_to_wake_up) ]] || fail "$out"
 }
 
 # What a browser finds in the page for its script to draw: sets out (with each < as itself). Nothing that was measured may end the script.

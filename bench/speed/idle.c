@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * idle.c: corral-bench idle: what the agent costs while nothing happens: processor time,
- * and how often it wakes up.
+ * and how often it wakes up; and, in the same run, the processor time of a process that only wakes
+ * up, as often: no agent that looks after anything can take less.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/child.h"
 #include "harness/measure.h"
+#include "harness/pool.h"
 
 #define SETTLE_NS 2000000000u
+#define START_NS 100000000u
 
 struct usage {
 	uint64_t at_ns;
@@ -62,37 +68,77 @@ static bool look(pid_t pid, struct usage *ret_usage)
 	return good;
 }
 
-static void wait_ns(uint64_t ns)
+/* What a process uses in so long. False: its figures cannot be read. */
+static bool watch(pid_t pid, uint64_t ns, struct usage *ret_used)
 {
-	const struct timespec pause = { .tv_nsec = 50000000 };
-	uint64_t end = bench_now_ns() + ns;
+	struct usage before, after;
 
-	while (bench_signal == 0 && bench_now_ns() < end)
-		nanosleep(&pause, NULL);
+	bool good = look(pid, &before);
+	pool_sleep(ns);
+	good = look(pid, &after) && good;
+	*ret_used = (struct usage){ .at_ns = after.at_ns - before.at_ns,
+				    .cpu_ns = after.cpu_ns - before.cpu_ns,
+				    .wake_ups = after.wake_ups - before.wake_ups };
+	return good;
+}
+
+static int only_wake_up(void *each_ns)
+{
+	const uint64_t *ns = each_ns;
+	const struct timespec step = { .tv_sec = (time_t)(*ns / 1000000000u),
+				       .tv_nsec = (long)(*ns % 1000000000u) };
+
+	while (nanosleep(&step, NULL) == 0 || errno == EINTR)
+		;
+	return BENCH_WRONG;
+}
+
+/* The same of a process that only wakes up, as often as the agent has. */
+static bool watch_sleeper(const struct usage *agent, uint64_t ns, struct usage *ret_used)
+{
+	uint64_t each_ns = agent->at_ns / max_u64(1, agent->wake_ups);
+	pid_t pid = child_fork(only_wake_up, &each_ns);
+
+	if (pid < 0)
+		return false;
+	pool_sleep(START_NS);
+	bool good = watch(pid, ns, ret_used);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return good;
+}
+
+static double percent(const struct usage *used)
+{
+	return 100.0 * (double)used->cpu_ns / (double)used->at_ns;
 }
 
 static enum bench_exit idle_one(const struct measure *measure, struct dataset *dataset)
 {
-	struct usage before, after;
+	uint64_t ns = measure->ms * 1000000ull;
+	struct usage agent, sleeper;
 
 	if (dataset->sandbox.agent == 0) {
 		bench_say("an agent that I did not start runs there: I measure only mine");
 		return BENCH_USAGE;
 	}
-	wait_ns(SETTLE_NS);
-	bool good = look(dataset->sandbox.agent, &before);
-	wait_ns(measure->ms * 1000000ull);
+	pool_sleep(SETTLE_NS);
+	bool good =
+		watch(dataset->sandbox.agent, ns, &agent) && watch_sleeper(&agent, ns, &sleeper);
 	if (bench_signal != 0)
 		return BENCH_DONE;
-	if (!good || !look(dataset->sandbox.agent, &after)) {
-		bench_say("cannot read the agent's figures in /proc");
+	if (!good) {
+		bench_say("cannot read a process's figures in /proc");
 		return BENCH_NO_AGENT;
 	}
-	double seconds = (double)(after.at_ns - before.at_ns) / 1e9;
-	measure_print("idle", dataset->carts, "agent_cpu_percent", "%",
-		      (double)(after.cpu_ns - before.cpu_ns) / 1e7 / seconds, 4);
+	measure_print("idle", dataset->carts, "agent_cpu_percent", "%", percent(&agent), 4);
 	measure_print("idle", dataset->carts, "agent_wake_ups", "1/s",
-		      (double)(after.wake_ups - before.wake_ups) / seconds, 1);
+		      (double)agent.wake_ups * 1e9 / (double)agent.at_ns, 1);
+	measure_print("idle", dataset->carts, "wake_up_cpu_percent", "%", percent(&sleeper), 4);
+	measure_print("idle", dataset->carts, "cpu_to_wake_up", "x",
+		      percent(&agent) * (double)sleeper.at_ns /
+			      (100.0 * (double)max_u64(1, sleeper.cpu_ns)),
+		      2);
 	return BENCH_DONE;
 }
 

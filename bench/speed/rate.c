@@ -136,6 +136,11 @@ static int run(struct scene *scene, struct pool_window *ret_window)
 	return r < 0 ? r : closed;
 }
 
+static double quotient(uint64_t value, uint64_t base)
+{
+	return (double)value / (double)max_u64(1, base);
+}
+
 static int run_both(struct scene *scene)
 {
 	const struct settings *settings = scene->settings;
@@ -156,6 +161,11 @@ static int run_both(struct scene *scene)
 		figure_quantiles(&all[1].ones, "rate.add");
 		figure("%", (double)all[0].cpu_ns * percent, 3, "rate.wake_up_cpu_percent");
 		figure("%", (double)all[1].cpu_ns * percent, 3, "rate.add_cpu_percent");
+		figure("x",
+		       quotient(histogram_quantile(&all[1].ones, 999),
+				histogram_quantile(&all[0].ones, 999)),
+		       2, "rate.p99.9_to_wake_up");
+		figure("x", quotient(all[1].cpu_ns, all[0].cpu_ns), 2, "rate.cpu_to_wake_up");
 	}
 	free(all);
 	return r;
