@@ -91,6 +91,8 @@ so_flags  = -shared -Wl,-z,nodelete -Wl,-soname,libcorral.so.$(SOMAJOR) -Wl,--ve
 pkg_libs = $(eval libs_$(1) := $(shell pkg-config --libs $(1) 2>/dev/null || echo $(2)))$(libs_$(1))
 msgpack_libs = $(or $(libs_msgpack),$(call pkg_libs,msgpack,-lmsgpackc))
 jansson_libs = $(or $(libs_jansson),$(call pkg_libs,jansson,-ljansson))
+# What grace periods are compared with.
+urcu_libs    = $(foreach f,memb mb qsbr,$(or $(libs_liburcu-$f),$(call pkg_libs,liburcu-$f,-lurcu-$f)))
 # Of the peers that corral-bench is compared with, those that are installed (make bench-deps).
 peer_libs    = $(foreach p,hiredis libmemcached lmdb sqlite3,$(or $(libs_$(p)),$(call pkg_libs,$(p),)))
 test_libs    = $(or $(libs_cmocka),$(call pkg_libs,cmocka,-lcmocka)) -lgmp
@@ -131,7 +133,7 @@ $(BUILD)/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
 
 $(BUILD)/corral-bench: $(bench_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
-	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs) $(peer_libs) -lm
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs) $(peer_libs) $(urcu_libs) -lm
 
 $(test_objects) $(test_programs:=.o) $(fuzz_objects): | deps-test
 

@@ -24,6 +24,9 @@ static const struct benchmark table[] = {
 	{ "contend", contend_run, "",
 	  "read a cart while another process changes it without a pause, against nobody changing "
 	  "it" },
+	{ "grace", grace_run, "",
+	  "read-side sections and grace periods between processes, against liburcu's between "
+	  "threads" },
 	{ "rate", rate_run, "",
 	  "voice orders at the pace of people: adds at fixed times, with what waking up takes" },
 	{ "idle", idle_run, "", "the agent's processor time and wake-ups while nothing happens" },

@@ -39,6 +39,7 @@ run scale --carts 10000 --workers 50 --zipf --bare --seconds 4
 run scale --threads --carts 1,10000 --workers 50 --seconds 2
 run scale --threads --carts 10000 --workers 4 --seconds 1
 run contend
+run grace
 run rate --seconds 6
 run idle --carts 100
 "$BUILD/corral-bench" report "$out"/*.json --html "$out/report.html" \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# corral-bench scale, contend, rate, idle and report: they end, count what they did, and what they print and write can be read by
+# corral-bench scale, contend, grace, rate, idle and report: they end, count what they did, and what they print and write can be read by
 # programs. What they measure is judged elsewhere.
 #
 # Usage: [BUILD=dir] tests/66_figures.sh [CLAIM...]   from the repository's root; timeout: 120
@@ -65,6 +65,17 @@ a_cart_is_read_while_it_changes() {
 	[[ $(figure_of contend.carts_2.changes) -gt 10 ]] || fail "$out"
 	[[ $(figure_of contend.carts_2.bare_changes) -gt 10 ]] || fail "$out"
 	[[ $(figure_of contend.carts_2.p99.9_to_bare) != 0.00 ]] || fail "$out"
+}
+
+grace_periods_are_held_against_liburcus() {
+	local name
+	bench 0 grace --workers 2 --seconds 0.4
+	only_figures
+	for name in corral urcu_memb urcu_mb urcu_qsbr; do
+		awk -v name="grace.readers_2.$name.read_ns" '$1 == name && $2 > 0 { good = 1 } END { exit !good }' <<<"$out" || fail "$name: $out"
+		[[ $(figure_of "grace.readers_2.$name.period_max_ns") -gt 0 && $(figure_of "grace.readers_2.$name.quiet_period_max_ns") -gt 0 ]] ||
+			fail "$name: no grace period: $out"
+	done
 }
 
 events_come_at_their_times() {

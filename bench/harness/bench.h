@@ -36,6 +36,7 @@ enum bench_exit get_run(int argc, char **argv);
 enum bench_exit add_run(int argc, char **argv);
 enum bench_exit peers_run(int argc, char **argv);
 enum bench_exit scale_run(int argc, char **argv);
+enum bench_exit grace_run(int argc, char **argv);
 enum bench_exit contend_run(int argc, char **argv);
 enum bench_exit rate_run(int argc, char **argv);
 enum bench_exit idle_run(int argc, char **argv);
