@@ -8,7 +8,11 @@
 
 #include "common/streams.h"
 #include "corral.h"
-#include "harness/bench.h"
+#include "peers/peers.h"
+#include "replay/replay.h"
+#include "report/report.h"
+#include "speed/speed.h"
+#include "storm/storm.h"
 
 static const struct benchmark table[] = {
 	{ "replay", replay_run, "FILE",
@@ -69,17 +73,6 @@ static void print_usage(FILE *stream)
 	fprintf(stream, "\n'" PROGRAM " BENCHMARK --help' lists the options of one.\n");
 }
 
-void bench_help(const char *name)
-{
-	const struct benchmark *row = find(name);
-
-	if (row == NULL)
-		return;
-	printf("Usage: " PROGRAM " %s [OPTION...]%s%s\n\n%s.\n\n", row->name,
-	       row->operands[0] != '\0' ? " " : "", row->operands,
-	       row->about == NULL ? "started by " PROGRAM " itself" : row->about);
-}
-
 int main(int argc, char **argv)
 {
 	const struct benchmark *row;
@@ -106,5 +99,6 @@ int main(int argc, char **argv)
 		bench_say("no benchmark '%s'; '" PROGRAM " list' names them", argv[1]);
 		return BENCH_USAGE;
 	}
+	bench_running = row;
 	return (int)row->run(argc - 1, argv + 1);
 }

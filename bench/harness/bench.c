@@ -10,8 +10,19 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "common/parse.h"
 
 volatile sig_atomic_t bench_signal;
+const struct benchmark *bench_running;
+
+void bench_help(void)
+{
+	const struct benchmark *row = bench_running;
+
+	printf("Usage: " PROGRAM " %s [OPTION...]%s%s\n\n%s.\n\n", row->name,
+	       row->operands[0] != '\0' ? " " : "", row->operands,
+	       row->about == NULL ? "started by " PROGRAM " itself" : row->about);
+}
 
 static void say(const char *format, va_list arguments)
 {
@@ -45,15 +56,11 @@ bool bench_number(const char *option, const char *text, uint64_t min, uint64_t m
 		  uint64_t *ret_value)
 {
 	uint64_t value = 0;
-	const char *c = text;
 
-	do {
-		if (*c < '0' || *c > '9' || mul_overflows(value, 10u, &value) ||
-		    add_overflows(value, (uint64_t)(*c - '0'), &value)) {
-			bench_say("--%s: '%s' is no whole number", option, text);
-			return false;
-		}
-	} while (*++c != '\0');
+	if (parse_number(text, 0, UINT64_MAX, &value) != NULL) {
+		bench_say("--%s: '%s' is no whole number", option, text);
+		return false;
+	}
 	if (value < min || value > max) {
 		bench_say("--%s: %s is not between %llu and %llu", option, text,
 			  (unsigned long long)min, (unsigned long long)max);

@@ -29,26 +29,11 @@ struct benchmark {
 	const char *about;                             /* one line; NULL: not listed */
 };
 
-enum bench_exit replay_run(int argc, char **argv);
-enum bench_exit replay_worker_run(int argc, char **argv);
-enum bench_exit storm_run(int argc, char **argv);
-enum bench_exit get_run(int argc, char **argv);
-enum bench_exit add_run(int argc, char **argv);
-enum bench_exit peers_run(int argc, char **argv);
-enum bench_exit scale_run(int argc, char **argv);
-enum bench_exit grace_run(int argc, char **argv);
-enum bench_exit contend_run(int argc, char **argv);
-enum bench_exit rate_run(int argc, char **argv);
-enum bench_exit idle_run(int argc, char **argv);
-enum bench_exit report_run(int argc, char **argv);
-enum bench_exit takeover_run(int argc, char **argv);
-enum bench_exit journal_bench_run(int argc, char **argv);
-enum bench_exit sync_bench_run(int argc, char **argv);
-enum bench_exit snapshot_bench_run(int argc, char **argv);
-enum bench_exit recovery_run(int argc, char **argv);
+/* The one that runs: main() sets it. */
+extern const struct benchmark *bench_running;
 
-/* How one benchmark is called, and what it does: the beginning of its --help, on stdout. */
-void bench_help(const char *name);
+/* How it is called, and what it does: the beginning of its --help, on stdout. */
+void bench_help(void);
 
 /* "corral-bench: ..." and a newline on stderr. */
 void bench_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -104,7 +104,7 @@ static void print_row(const struct option_row *row)
 
 static void print_help(const struct options *options)
 {
-	bench_help(options->benchmark);
+	bench_help();
 	for (size_t i = 0; i < options->count; i++)
 		print_row(&options->rows[i]);
 	printf("  %-*s %s\n", HELP_WIDTH, "--help", "this text");

@@ -78,4 +78,6 @@ void peers_tell(const struct peers *run, const struct peers_row *row);
 /* All figures, once all rounds are done. */
 void peers_print(const struct peers *run);
 
+enum bench_exit peers_run(int argc, char **argv);
+
 #endif

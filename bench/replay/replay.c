@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "harness/options.h"
+#include "replay.h"
 #include "supervisor.h"
 #include "verify.h"
 

@@ -15,6 +15,7 @@
 
 #include "harness/bench.h"
 #include "orders.h"
+#include "replay.h"
 #include "wire.h"
 
 struct worker {

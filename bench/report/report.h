@@ -19,11 +19,15 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "harness/bench.h"
+
 /* Those goals, and those charts, that there are figures for. */
 json_t *report_goals(const json_t *runs);
 json_t *report_charts(const json_t *runs);
 
 void report_page(const json_t *document, FILE *stream);
 void report_markdown(const json_t *document, FILE *stream);
+
+enum bench_exit report_run(int argc, char **argv);
 
 #endif

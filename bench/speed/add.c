@@ -13,6 +13,7 @@
 
 #include "baseline.h"
 #include "harness/measure.h"
+#include "speed.h"
 
 #define STEPS_MAX (1u << 19)
 #define BATCH 4000u

@@ -12,6 +12,7 @@
 
 #include "harness/measure.h"
 #include "peers/peer.h"
+#include "speed.h"
 
 #define ROUNDS 10u
 

@@ -17,6 +17,7 @@
 #include "baseline.h"
 #include "harness/measure.h"
 #include "harness/memory.h"
+#include "speed.h"
 
 #define STEPS_MAX (1u << 20)
 #define BATCH_MIN 10000u

@@ -18,6 +18,7 @@
 #include "api/handle.h"
 #include "harness/measure.h"
 #include "harness/pool.h"
+#include "speed.h"
 #include "sync/grace.h"
 
 #define ROUNDS 5u

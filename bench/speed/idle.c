@@ -15,6 +15,7 @@
 #include "harness/child.h"
 #include "harness/measure.h"
 #include "harness/pool.h"
+#include "speed.h"
 
 #define SETTLE_NS 2000000000u
 #define START_NS 100000000u

@@ -19,6 +19,7 @@
 #include "base/atomic.h"
 #include "harness/measure.h"
 #include "harness/memory.h"
+#include "speed.h"
 
 #define ROUNDS_MAX 1000u
 #define WINDOW_MS_MIN 1000u

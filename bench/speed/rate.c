@@ -15,6 +15,7 @@
 
 #include "harness/measure.h"
 #include "peers/peer.h"
+#include "speed.h"
 
 #define START_NS 300000000u /* by then all have attached and added once to each of their orders */
 #define SLACK_NS 1ul

@@ -23,6 +23,7 @@
 #include "harness/dataset.h"
 #include "harness/memory.h"
 #include "harness/options.h"
+#include "speed.h"
 
 #define CARTS_MAX 10000000u
 #define BYTES_MAX 100000u

@@ -11,6 +11,7 @@
 #include "harness/measure.h"
 #include "harness/pin.h"
 #include "peers/job.h"
+#include "speed.h"
 
 #define STEPS_MAX (1u << 18)
 #define ROUNDS 5u

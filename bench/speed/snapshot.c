@@ -19,6 +19,7 @@
 #include "harness/child.h"
 #include "harness/measure.h"
 #include "harness/memory.h"
+#include "speed.h"
 
 #define TOOL "corral"
 #define ROUNDS_MAX 1000u

@@ -12,6 +12,7 @@
 #include "base/atomic.h"
 #include "harness/measure.h"
 #include "harness/memory.h"
+#include "speed.h"
 
 #define WARM_NS 200000000u
 #define INTERVAL_MS_MAX 10000u

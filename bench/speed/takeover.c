@@ -17,6 +17,7 @@
 #include "harness/dataset.h"
 #include "harness/measure.h"
 #include "harness/memory.h"
+#include "speed.h"
 #include "store/slot.h"
 #include "sync/grace.h"
 #include "sync/lock.h"

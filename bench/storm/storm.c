@@ -20,6 +20,7 @@
 #include "memory/retire.h"
 #include "nemesis.h"
 #include "store/repair.h"
+#include "storm.h"
 
 #define WORKERS 8u
 #define SECONDS 10u
