@@ -129,40 +129,19 @@ static inline __attribute__((always_inline)) uint64_t run(struct get *get, gette
 /* The same for each side, inlined into a loop of its own. */
 typedef uint64_t runner(struct get *get, uint32_t from, uint32_t count);
 
-static uint64_t run_bare(struct get *get, uint32_t from, uint32_t count)
-{
-	return run(get, get_bare, from, count, false);
-}
+#define RUNNER(NAME, ONE, ALONE)                                                                   \
+	static uint64_t NAME(struct get *get, uint32_t from, uint32_t count)                       \
+	{                                                                                          \
+		return run(get, ONE, from, count, ALONE);                                          \
+	}
 
-static uint64_t run_corral(struct get *get, uint32_t from, uint32_t count)
-{
-	return run(get, get_corral, from, count, false);
-}
-
-static uint64_t run_bare_alone(struct get *get, uint32_t from, uint32_t count)
-{
-	return run(get, get_bare, from, count, true);
-}
-
-static uint64_t run_corral_alone(struct get *get, uint32_t from, uint32_t count)
-{
-	return run(get, get_corral, from, count, true);
-}
-
-static uint64_t run_bare_copy(struct get *get, uint32_t from, uint32_t count)
-{
-	return run(get, get_bare_copy, from, count, false);
-}
-
-static uint64_t run_corral_copy(struct get *get, uint32_t from, uint32_t count)
-{
-	return run(get, get_corral_copy, from, count, false);
-}
-
-static uint64_t run_verified_copy(struct get *get, uint32_t from, uint32_t count)
-{
-	return run(get, get_verified_copy, from, count, false);
-}
+RUNNER(run_bare, get_bare, false)
+RUNNER(run_corral, get_corral, false)
+RUNNER(run_bare_alone, get_bare, true)
+RUNNER(run_corral_alone, get_corral, true)
+RUNNER(run_bare_copy, get_bare_copy, false)
+RUNNER(run_corral_copy, get_corral_copy, false)
+RUNNER(run_verified_copy, get_verified_copy, false)
 
 /* Warm the caches for this side, then measure. */
 static void run_round(struct get *get, runner *side, struct rounds *rounds, uint32_t batch)
