@@ -25,12 +25,13 @@ check_layers() {
 	awk -f tests/lint/layers.awk tests/lint/layers "${c_files[@]}" shm/*/*.def
 }
 
-# No two modules of the library use each other, however far around: tsort puts them in one order, or
-# names the circle. An edge is a name that one object file defines and another one wants.
+# No two modules of the library, or of the benchmark, use each other, however far around: tsort puts
+# them in one order, or names the circle. An edge is a name that one object file defines and another
+# one wants.
 check_circles() {
 	local objects object names
-	make -s DEPS=skip "${BUILD:-build}/libcorral.a" >/dev/null || return
-	objects=$(printf "%s\n" shm/*/*.c | sed "s/c$/o/")
+	make -s DEPS=skip "${BUILD:-build}"/{libcorral.a,corral-bench} >/dev/null || return
+	objects=$(printf "%s\n" shm/*/*.c bench/*.c bench/*/*.c | sed "s/c$/o/")
 	names=$(cd "${BUILD:-build}" && for object in $objects; do
 		nm -g "$object" | awk -v module="${object%.o}" '
 			NF == 3 { print $3, "D", module }
