@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * lease.pml: the end of a cart by time (shm/store/slot.c, shm/arena/lease.h), for spin(1). `make model` runs it,
- * see run.sh.
+ * lease.pml: the end of a cart by time (shm/store/slot.c, shm/arena/lease.h), for spin(1). `make
+ * model` runs it, see run.sh.
  *
- * One slot: its lease (a word of last activity and time to live, or OVER) and its current version. Readers judge
- * the lease by a clock that may be old, renew it, or end it; two writers change the cart under the slot's lock,
- * with the same, a longer or a shorter time to live, or begin a new one in its place; a writer may die at each
- * step, and another process repairs.
+ * One slot: its lease (a word of last activity and time to live, or OVER) and its current version.
+ * Readers judge the lease by a clock that may be old, renew it, or end it. Two writers change the
+ * cart under the slot's lock, with the same, a longer or a shorter time to live, or begin a new
+ * cart in its place. A writer may die at each step, and another process repairs.
  *
- * Claims: once a reader was told that a cart is gone, no later look shows that cart; a new cart's version is shown
- * only when it counts; a time to live that was shown is kept.
+ * Claims: once a reader was told that a cart is gone, no later read shows that cart; a new cart's
+ * version is shown only when it counts; a time to live that was shown is kept.
  *
- * The machine is that of publish.pml: plain stores wait in a buffer, a read-modify-write acts on memory at once and
- * waits for the stores before it, loads take place in order behind an acquire. A process that dies has no stores
- * in its buffer (the kernel's way out is a fence).
+ * The machine is that of publish.pml: plain stores wait in a buffer, a read-modify-write acts on
+ * memory at once and waits for the stores before it, loads happen in order after an acquire. A
+ * process that dies has no stores in its buffer (the kernel's exit path is a fence).
  */
 #define OVER 1
 #define LEASE(touch, ttl) (16 + (touch) * 8 + (ttl))
@@ -40,10 +40,10 @@ byte cart[4];                 /* of each version: which cart it belongs to, from
 byte ttl[4];                  /* of each version */
 byte made[4];                 /* of each version: the clock when it was made */
 bool counts[4];               /* of each version: it is published */
-bool told[3];                 /* of each cart: somebody was told that it is gone */
+bool told[3];                 /* of each cart: a reader was told that it is gone */
 byte holder;                  /* of the slot's lock: 0 none, else writer + 1 */
 bool dead[2];
-byte hand[2];                 /* what stands in the dead one's intent */
+byte hand[2];                 /* intent.hand of a dead writer */
 byte to_current, to_lease;    /* the buffer of the lock's holder; 0: empty */
 
 #define DRAINED (to_current == 0 && to_lease == 0)
@@ -68,7 +68,8 @@ active [READERS] proctype reader()
 	:: n == READS -> break
 	:: n < READS ->
 		n++;
-		atomic { now = clock; was_told[0] = told[0]; was_told[1] = told[1]; was_told[2] = told[2] };
+		atomic { now = clock;
+			was_told[0] = told[0]; was_told[1] = told[1]; was_told[2] = told[2] };
 #if defined(MUTANT_S3_READER)
 		version = current;
 		seen = lease;
@@ -79,11 +80,12 @@ active [READERS] proctype reader()
 #if defined(MUTANT_NO_RECHECK) || defined(MUTANT_S3_READER)
 		again = false;
 #else
-		atomic { again = lease != seen; known = version == 1 || counts[version] }; /* load_relaxed(&slot->lease) [S3] */
+		/* load_relaxed(&slot->lease) [S3] */
+		atomic { again = lease != seen; known = version == 1 || counts[version] };
 #endif
 		if
 		:: again -> skip
-		:: !again && RUNS(seen) && now < DEADLINE(seen) -> /* it is there */
+		:: !again && RUNS(seen) && now < DEADLINE(seen) -> /* it is alive */
 			assert(!was_told[cart[version]]);
 			assert(version == 1 || counts[version]);
 			if
@@ -91,7 +93,7 @@ active [READERS] proctype reader()
 			:: atomic { lease == seen -> lease = RENEWED(seen, now) } /* slot_touch() */
 			:: lease != seen
 			fi
-		:: !again && RUNS(seen) && now >= DEADLINE(seen) -> /* its time is up */
+		:: !again && RUNS(seen) && now >= DEADLINE(seen) -> /* it has expired */
 #if defined(MUTANT_TOLD_FIRST)
 			told[cart[version]] = true
 #else
@@ -101,7 +103,8 @@ active [READERS] proctype reader()
 			:: lease != seen
 			fi
 #endif
-		:: !again && !RUNS(seen) -> /* nothing is said of a version under OVER that does not count */
+		/* a version under OVER that does not count decides nothing */
+		:: !again && !RUNS(seen) ->
 			if
 			:: known -> told[cart[version]] = true
 			:: !known
@@ -110,7 +113,7 @@ active [READERS] proctype reader()
 	od
 }
 
-inline settle(wanted) /* settle_ttl(): never over OVER */
+inline settle(wanted) /* settle_ttl(): never writes over OVER */
 {
 	do
 	:: atomic { !RUNS(lease) ->
@@ -124,7 +127,8 @@ inline settle(wanted) /* settle_ttl(): never over OVER */
 
 active [2] proctype writer()
 {
-	byte me = _pid - READERS - 1, mine = _pid - READERS + 1; /* the memory is 0, then the readers */
+	/* process 0 is the memory, then come the readers */
+	byte me = _pid - READERS - 1, mine = _pid - READERS + 1;
 	byte now, seen, wanted;
 	bool over;
 
@@ -219,7 +223,7 @@ died:
 	skip
 }
 
-/* slot_repair(), for one death: in the dead one's name, while its lock keeps everybody else away */
+/* slot_repair(), for one death: in the dead writer's name, whose lock excludes all others */
 active proctype repairer()
 {
 	byte it;

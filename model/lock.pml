@@ -1,35 +1,43 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * lock.pml: locks that survive their holder: shm/lock.c, shm/alive.c, shm/repair.c and the part of shm/slot.c that
- * publishes a version and repairs it, for spin(1). `make model` runs it, see run.sh.
+ * lock.pml: locks that survive their holder: shm/sync/lock.c, shm/sync/alive.c, shm/store/repair.c
+ * and the part of shm/store/slot.c that publishes a version and repairs it, for spin(1). `make
+ * model` runs it, see run.sh.
  *
- * Claims: one holder at a time, and while a repairer is at the dead one's cart, none; the next holder sees what the last one
- * wrote; each published version is marked for the journal before anybody else has the lock; each version is in one place
- * in the end, retired once when another has replaced it; nobody sleeps for ever (spin's "invalid end state").
+ * Claims: a lock has one holder at a time, and none while a repairer works on a dead process's
+ * cart; the next holder sees what the last one wrote; each published version is marked for the
+ * journal before another process gets the lock; in the end each version is in one place, and was
+ * retired once if another replaced it; no process sleeps for ever (spin's "invalid end state").
  *
- * Who takes part: SEATS processes of one thread each, that change one cart once, under its slot's lock. DEATHS of them
- * may be killed, after any store that others see, also as a repairer or asleep; what then comes to the seat is another
- * process, which attaches (alive_claim, claim_record, block_settle) and makes its own change; with NO_HEIRS nobody comes, and
- * the waiters alone must get on. Stopped (SIGSTOP) needs no word of
- * its own: a process that does not get on for a while is in every run that spin tries.
+ * Processes: SEATS processes of one thread each, which change one cart once, under its slot's lock.
+ * DEATHS of them may be killed, after any store that is visible to others, even as a repairer or
+ * asleep. Another process then takes the seat, attaches (alive_claim, claim_record, block_settle)
+ * and makes its own change; with NO_HEIRS none comes, and the waiters must proceed alone. SIGSTOP
+ * needs no state of its own: spin tries every run in which a process pauses for a while.
  *
- * The machine. The lock word is a read-modify-write word for all. What the lock protects is of two kinds: what a repairer
- * looks at (hand, old, current, the dirty mark) and the rest. The rest is `tally`: it stands for all plain words under a lock
- * (version_floor, the heads of lists), its stores wait in a buffer until they drain. The former need no buffer here: others
- * look at them with the lock [L1], which tally shows, or when the writer is dead: its buffer has drained before the kernel frees its byte.
- * (Readers without the lock: publish.pml.)
+ * The machine. The lock word is changed by read-modify-writes only. The lock protects two kinds of
+ * words: those that a repairer reads (hand, old, current, the dirty mark) and the rest. `tally`
+ * stands for the rest, which is all plain words under a lock (version_floor, the heads of lists);
+ * its stores wait in a buffer until they drain. The first kind needs no buffer here: other
+ * processes read it either with the lock [L1], whose ordering tally shows, or after the writer's
+ * death, when its buffer has drained before the kernel freed its byte. (Readers without the lock:
+ * publish.pml.)
  *
- * Liveness: a byte is an exclusive lock of the kernel, which frees it with its holder's death: `byte_of` says which seat has
- * it. Whoever takes the byte of a process that stands in `used` repairs it. A generation is not looked at by anybody: a
- * record's number in the lock word cannot be that of an earlier owner, since `owner` becomes 0 last of all, when no lock word
- * names it. What would be the missing check of a generation elsewhere are the mutants OWNER_FIRST (a record is
- * given away while a lock word names it) and NO_RECHECK (what was seen before the byte was taken is believed afterwards).
+ * Liveness: a byte is an exclusive lock of the kernel, which frees it when its holder dies:
+ * `byte_of` says which seat holds it. A process that takes the byte of a process in `used` repairs
+ * it. No code compares generations: the record number in a lock word cannot be that of an earlier
+ * owner, since `owner` becomes 0 last of all, when no lock word names the record. The mutants
+ * OWNER_FIRST (a record is given away while a lock word names it) and NO_RECHECK (an observation
+ * made before the byte was taken is trusted afterwards) correspond to a missing generation check in
+ * other designs.
  *
- * Time: each sleep ends by itself; one that does while the holder lives and the word is the same changes nothing, so it is left
- * out. That it may also end by a wake-up, when LOCK_WAITERS was set, decides nothing: nobody depends on it.
+ * Time: each sleep times out by itself; a timeout while the holder lives and the word is unchanged
+ * has no effect, so it is left out. A sleep may also end by a wake-up, when LOCK_WAITERS was set,
+ * but no process depends on it.
  *
- * What is left out: spinning before the sleep, patience (-EBUSY), lock_try (it asks for the holder's life without sleeping),
- * levels of locks, the lists in which a retired block goes (they have a lock of their own, and tests/80_crash_matrix.c).
+ * Left out: spinning before the sleep, patience (-EBUSY), lock_try (it checks the holder's life
+ * without sleeping), levels of locks, the lists of retired blocks (they have their own lock, and
+ * tests/80_crash_matrix.c).
  */
 #ifndef SEATS
 #define SEATS 3
@@ -38,33 +46,33 @@
 #define DEATHS 2
 #endif
 #ifndef PROCESSES
-#define PROCESSES SEATS /* numbers that a process may get */
+#define PROCESSES SEATS /* process numbers */
 #endif
-#define VERSIONS (2 + SEATS + DEATHS) /* numbers of blocks; 0 is none, 1 the first version */
+#define VERSIONS (2 + SEATS + DEATHS) /* block numbers; 0 is none, 1 the first version */
 #define NONE 0
-#define NOBODY 0
+#define UNHELD 0
 
 byte holder;  /* the lock word: LOCK_HOLDER, a record plus one, 0 free ... */
 bool waiters; /* ... and LOCK_WAITERS */
 
 byte owner[SEATS];   /* thread_record.owner: process plus one */
 bool used[PROCESSES];    /* process_record.state */
-byte byte_of[PROCESSES]; /* DIR/lock: which seat (plus one) has the byte of a process */
+byte byte_of[PROCESSES]; /* DIR/lock: the seat (plus one) that holds each process's byte */
 byte hand[SEATS];    /* thread_record.intent.hand */
 byte old[SEATS];     /* thread_record.intent.old */
 
 byte current = 1;     /* slot.current */
 bool dirty[VERSIONS]; /* the dirty bit was set after this version was published */
 byte tally;           /* a plain word under the lock */
-byte buffer[SEATS];   /* stores to tally on their way; 0 none */
+byte buffer[SEATS];   /* stores to tally in flight; 0: none */
 
 bool asleep[SEATS]; /* in the futex's queue */
 
-/* What only the model knows. */
+/* Not in the program: bookkeeping of the model. */
 byte deaths;
 byte fresh = 2;         /* the next block that block_alloc() gives */
 byte changes;           /* what tally should be */
-byte inside;            /* seats between take and drop */
+byte inside;            /* seats between lock_take() and lock_drop() */
 bool over[VERSIONS];    /* retired or freed */
 byte finished;
 
@@ -80,14 +88,14 @@ end:
 	od
 }
 
-/* Somebody may be killed here: after a store that others see. */
+/* A process may be killed here: after a store that is visible to others. */
 #define MAY_DIE \
 	if \
 	:: deaths < DEATHS -> deaths++; goto dead \
 	:: true \
 	fi
 
-/* futex_wake(word, 1): one of those in the queue, whichever */
+/* futex_wake(word, 1): wakes any one of the sleepers */
 inline futex_wake()
 {
 	if
@@ -102,7 +110,10 @@ inline futex_wake()
 
 /* ---------------------------------------------------------------- repair */
 
-/* repair_thread() of record r. The byte of its process is ours. Every step may be the last; the next repairer begins anew. */
+/*
+ * repair_thread() of record r, whose process's byte the repairer holds. It may die after every
+ * step; the next repairer starts over.
+ */
 inline repair_thread()
 {
 #if defined(MUTANT_OWNER_FIRST)
@@ -117,7 +128,8 @@ inline repair_thread()
 #endif
 #ifndef MUTANT_UNFINISHED
 		if
-		:: atomic { hand[r] != NONE && current == hand[r] -> /* published: repair_publish() */
+		/* published: repair_publish() */
+		:: atomic { hand[r] != NONE && current == hand[r] ->
 			assert(inside == 0);
 			dirty[hand[r]] = true;
 			MAY_DIE };
@@ -147,7 +159,7 @@ inline repair_thread()
 #endif
 }
 
-/* repair_process(process), free_record(process): the byte is ours */
+/* repair_process(process), free_record(process): the repairer holds the byte */
 inline repair_process()
 {
 	r = 0;
@@ -162,10 +174,13 @@ inline repair_process()
 
 /* ---------------------------------------------------------------- a seat */
 
-/* swap, wake, and what comes after: in proctype seat, since a death may come between */
+/*
+ * The wake and the later steps of lock_drop() stand in the seat itself, since a death may come
+ * between.
+ */
 proctype seat(byte me)
 {
-	byte process = me; /* ours; while we bury or attach, the dead one's */
+	byte process = me; /* its own process; while it buries or attaches, the dead one */
 	byte mine = me;    /* process while attached */
 	byte record = me;
 	byte r = 0;
@@ -173,19 +188,19 @@ proctype seat(byte me)
 	byte version = 0;
 	byte count = 0;
 	bool wake = false;
-	bool within = false; /* between take and drop */
+	bool within = false; /* between lock_take() and lock_drop() */
 
 	goto attached;
 
 attach:
-	/* alive_claim(): any byte that is free; what stands in its record is repaired first */
+	/* alive_claim(): any free byte; the process in its record is repaired first */
 end_no_byte:
 	atomic {
 		if
-		:: byte_of[0] == NOBODY -> process = 0
-		:: byte_of[1] == NOBODY -> process = 1
+		:: byte_of[0] == UNHELD -> process = 0
+		:: byte_of[1] == UNHELD -> process = 1
 #if PROCESSES > 2
-		:: byte_of[2] == NOBODY -> process = 2
+		:: byte_of[2] == UNHELD -> process = 2
 #endif
 		fi;
 		byte_of[process] = me + 1
@@ -231,13 +246,14 @@ attached:
 	/* lock_take() */
 	do
 #if defined(MUTANT_L1_TAKE)
-	:: count = tally; /* no acquire: what stands after it may be loaded before it */
+	:: count = tally; /* no acquire: later loads may happen before it */
 		if
 		:: atomic { holder == 0 -> holder = record + 1; waiters = false; break }
 		:: else
 		fi
 #endif
-	:: atomic { holder == 0 -> holder = record + 1; waiters = false; break } /* cas_acq_rel(word, 0, name) */
+	/* cas_acq_rel(word, 0, name) */
+	:: atomic { holder == 0 -> holder = record + 1; waiters = false; break }
 	/* nap() */
 	:: atomic { holder != 0 -> seen = holder };
 		atomic { /* cas_acq_rel(word, seen, seen | LOCK_WAITERS) */
@@ -247,20 +263,26 @@ attached:
 			fi
 		};
 		if
-		:: atomic { seen != 0 && holder == seen && waiters -> asleep[me] = true }; /* futex_sleep(): the kernel looks again */
+		/* futex_sleep(): the kernel compares the word again */
+		:: atomic { seen != 0 && holder == seen && waiters -> asleep[me] = true };
 			if
 			:: atomic { !asleep[me] -> seen = 0; MAY_DIE } /* woken */
 			:: atomic { deaths < DEATHS -> deaths++; goto dead }
-			:: atomic { asleep[me] && (holder != seen || !waiters) -> asleep[me] = false; seen = 0 } /* -ETIMEDOUT */
+			/* -ETIMEDOUT */
+			:: atomic { asleep[me] && (holder != seen || !waiters) -> asleep[me] = false; seen = 0 }
 #if defined(MUTANT_GUESS)
-			:: atomic { asleep[me] -> asleep[me] = false; process = owner[seen - 1]; /* "it must be dead by now" */
+			/* "it must be dead by now" */
+			:: atomic { asleep[me] -> asleep[me] = false; process = owner[seen - 1];
 				if
 				:: process == 0 -> seen = 0; process = mine
 				:: else -> process--; goto bury
 				fi }
-#elif !defined(MUTANT_NOBODY_ASKS)
-			/* -ETIMEDOUT, alive_bury_if_dead(): load_acquire(&owner). Asking after one who lives changes nothing. */
-			:: atomic { asleep[me] && (owner[seen - 1] == 0 || byte_of[owner[seen - 1] - 1] == NOBODY) ->
+#elif !defined(MUTANT_NEVER_ASKS)
+			/*
+			 * -ETIMEDOUT, alive_bury_if_dead(): load_acquire(&owner). Checking a live
+			 * process changes nothing.
+			 */
+			:: atomic { asleep[me] && (owner[seen - 1] == 0 || byte_of[owner[seen - 1] - 1] == UNHELD) ->
 				asleep[me] = false;
 				process = owner[seen - 1];
 				if
@@ -268,7 +290,8 @@ attached:
 				:: else -> process--
 				fi };
 				if
-				:: atomic { byte_of[process] == NOBODY -> byte_of[process] = me + 1; goto bury } /* alive_take() */
+				/* alive_take() */
+				:: atomic { byte_of[process] == UNHELD -> byte_of[process] = me + 1; goto bury }
 				:: atomic { else -> seen = 0; process = mine }
 				fi
 #endif
@@ -279,7 +302,7 @@ again:		skip
 	od;
 	atomic { within = true; inside++; assert(inside == 1); MAY_DIE };
 
-	/* slot_recheck() and what else it looks at under the lock */
+	/* slot_recheck() and the other reads under the lock */
 	atomic {
 		version = current;
 #if !defined(MUTANT_L1_TAKE)
@@ -301,7 +324,8 @@ again:		skip
 	atomic { current = seen; MAY_DIE };
 	atomic { hand[record] = seen; seen = 0 };
 #else
-	atomic { current = hand[record]; MAY_DIE }; /* store_release(&slot->current, intent->hand) */
+	/* store_release(&slot->current, intent->hand) */
+	atomic { current = hand[record]; MAY_DIE };
 #endif
 #if defined(MUTANT_OLD_LATE)
 	atomic { old[record] = version; MAY_DIE };
@@ -316,7 +340,7 @@ again:		skip
 	/* lock_drop(): swap_acq_rel(word, 0) [L1]; futex_wake() */
 	atomic {
 #ifndef MUTANT_L1_DROP
-		buffer[me] == 0; /* release: what we wrote first */
+		buffer[me] == 0; /* release: earlier stores first */
 #endif
 		assert(holder == record + 1);
 		holder = 0;
@@ -342,14 +366,16 @@ again:		skip
 	};
 	goto done;
 
-bury:	/* The byte of `process` is ours: bury(), or claim_one(). seen is 0 when it is an attachment. */
+/* The seat holds the byte of `process`: bury(), or claim_one(). seen is 0 when it attaches. */
+bury:
 	atomic { skip; MAY_DIE };
 #if defined(MUTANT_BYTE_EARLY)
-	byte_of[process] = NOBODY; /* asked (F_OFD_GETLK), not taken */
+	byte_of[process] = UNHELD; /* only queried (F_OFD_GETLK), not taken */
 #endif
 #if defined(MUTANT_NO_RECHECK)
 	if
-	:: seen != 0 -> atomic { r = seen - 1 }; /* the record that the lock word named, whose ever it is now */
+	/* the record that the lock word named, whose owner may have changed */
+	:: seen != 0 -> atomic { r = seen - 1 };
 		repair_thread();
 		atomic { r = 0; used[process] = false }
 	:: else ->
@@ -364,10 +390,14 @@ bury:	/* The byte of `process` is ours: bury(), or claim_one(). seen is 0 when i
 #endif
 	if
 	:: atomic { seen == 0 -> skip; MAY_DIE; goto claimed }
-	:: atomic { else -> byte_of[process] = NOBODY; process = mine; seen = 0; MAY_DIE; goto attached }
+	:: atomic { else -> byte_of[process] = UNHELD; process = mine; seen = 0; MAY_DIE; goto attached }
 	fi;
 
-dead:	/* Killed: its stores drain, the kernel frees its bytes, also that of one whom it was repairing. */
+/*
+ * Killed: its stores drain, and the kernel frees its bytes, including that of a process it was
+ * repairing.
+ */
+dead:
 	atomic {
 		if
 		:: buffer[me] != 0 -> tally = buffer[me]; buffer[me] = 0
@@ -381,7 +411,7 @@ dead:	/* Killed: its stores drain, the kernel frees its bytes, also that of one 
 		do
 		:: r < PROCESSES ->
 			if
-			:: byte_of[r] == me + 1 -> byte_of[r] = NOBODY
+			:: byte_of[r] == me + 1 -> byte_of[r] = UNHELD
 			:: else
 			fi;
 			r++
@@ -400,7 +430,7 @@ done:
 	atomic { finished++; process = 0; record = 0; mine = 0 }
 }
 
-/* When all is quiet: each version is in one place. */
+/* At rest, each version is in one place. */
 inline account()
 {
 	n = 1;
@@ -412,7 +442,7 @@ inline account()
 		:: r < SEATS -> places = places + (old[r] == n) + (hand[r] == n && current != n); r++
 		:: else -> break
 		od;
-		/* an old version is still the current one when the death came before the publishing */
+		/* an old version is still current if the death came before the publishing */
 		assert(places == 1 || (current == n && holder != 0));
 		n++
 	:: else -> break

@@ -1,26 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mark.pml: the dirty bit of a slot, between a thread that changes the cart and the journal (mark_dirty in
- * shm/store/slot.c, journal_drain in agent/journal_write.c), for spin(1). `make model` runs it, see run.sh.
+ * mark.pml: the dirty bit of a slot, between a thread that changes the cart and the journal
+ * (mark_dirty in shm/store/slot.c, journal_drain in agent/journal_write.c), for spin(1). `make
+ * model` runs it, see run.sh.
  *
- * Claim [J1]: when nobody changes the cart any more and its bit is clear, the journal has its last version.
+ * Claim [J1]: when no process changes the cart any more and its bit is clear, the journal has its
+ * last version.
  *
- * Who takes part: a worker that changes the cart some times, and may be killed at every step (its repairer does again
- * what follows the publishing); a journal that takes the bit and saves the slot's version, and may be killed at every
- * step (the next agent makes dirty what was drained and not forgotten).
+ * Processes: a worker changes the cart several times, and may be killed at every step (its repairer
+ * repeats the steps after the publishing). A journal takes the bit and saves the slot's version,
+ * and may be killed at every step (the next agent marks dirty what was drained and not forgotten).
  *
- * The machine: the store to slot.current waits in a buffer. A read-modify-write acts on memory at once; acquire and
- * release, it is no full fence, as on arm64: the fence behind it is what waits for the buffer. (On x86-64 it is a fence
- * itself.) Loads take place where they stand; a mutant without the fence has them early. The store buffer of a process
- * that is killed drains before its repairer looks.
+ * The machine: the store to slot.current waits in a buffer. A read-modify-write acts on memory at
+ * once, with acquire and release; as on arm64 it is no full fence: the fence after it is what waits
+ * for the buffer. (On x86-64 it is a fence itself.) Loads happen in program order; a mutant without
+ * the fence has them early. The store buffer of a killed process drains before its repairer reads.
  */
 #define CHANGES 2
 #define KILLS 2 /* of each of the two */
 
-byte current, to_current; /* slot.current; a store to it on its way, 0: none */
+byte current, to_current; /* slot.current; a store to it in flight, 0: none */
 bool dirty, drained;      /* the bits of the slot */
-byte version;             /* that the worker published last */
-byte saved;               /* that the journal wrote and synced last */
+byte version;             /* published last by the worker */
+byte saved;               /* written and synced last by the journal */
 bool done;
 
 active proctype memory()
@@ -76,7 +78,8 @@ active proctype journal()
 	do
 	:: dirty ->
 #ifdef MUTANT_J1_JOURNAL
-		copy = current; /* no fence: the slot may be read before the bit is clear for all */
+		/* no fence: the slot may be read before all processes see the bit clear */
+		copy = current;
 #endif
 #ifndef MUTANT_DRAINED_LATE
 		drained = true; /* note(&arena->drained[w], ...) */
@@ -95,7 +98,7 @@ active proctype journal()
 		MAY_DIE;
 		drained = false /* journal_forget_drained() */
 	:: atomic { !dirty && done && to_current == 0 -> assert(saved == version); break }
-killed:		/* another agent: journal_undrain() */
+killed:		/* the next agent: journal_undrain() */
 		atomic { dirty = dirty || drained; copy = 0 };
 		drained = false
 	od

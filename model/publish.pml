@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * publish.pml: what writers publish and readers without a lock see (shm/store/slot.c, slot.h, shm/api/read.c), and
- * the wait for a cart that is not there yet (corral_wait, slot_wake), for spin(1). `make model` runs it, see run.sh.
- * (How long a cart has is in lease.pml.)
+ * publish.pml: the words that writers publish and that readers see without a lock
+ * (shm/store/slot.c, slot.h, shm/api/read.c), and the wait for a cart that does not exist yet
+ * (corral_wait, slot_wake), for spin(1). `make model` runs it, see run.sh. (The end of a cart by
+ * time is in lease.pml.)
  *
- * Claims: [S1] a version is whole, [S2] a linked slot is filled in; [S4] nobody sleeps while what it waits for is
- * there (spin's "invalid end state").
+ * Claims: [S1] a version is whole, [S2] a linked slot is filled in; [S4] no process sleeps while
+ * what it waits for is there (spin's "invalid end state").
  *
- * The machine: a store waits in a buffer, stores to different words become visible in any order; a release store waits for
- * the stores before it. A read-modify-write acts on memory at once; acquire and release, it is no full fence: its
- * release waits for earlier stores, where it has one, and with the mutants later loads may come before it. Loads take place
- * in order behind an acquire; a mutant without it has them early. (corral_wait sleeps 250 ms at most; here it sleeps
+ * The machine: a store waits in a buffer, and stores to different words become visible in any
+ * order; a release store waits for the stores before it. A read-modify-write acts on memory at
+ * once, with acquire and release, but is no full fence: its release waits for earlier stores, where
+ * it has one, and with the mutants later loads may come before it. Loads happen in order after an
+ * acquire; a mutant without it has them early. (corral_wait sleeps 250 ms at most; here it sleeps
  * until it is woken. Grace periods are in grace.pml: nothing is freed here.)
  */
 #define OLD 1
 #define NEW 2
 
-bool whole;                                              /* the bytes of version NEW */
-bool filled;                                             /* the words of the new slot: hash, lease */
-bool head;                                               /* bucket.head names the new slot */
-byte current = OLD;                                      /* slot.current of another, whose cart is changed */
-bool births;                                             /* bit 0: somebody waits */
-byte births_count;                                       /* the other bits */
-bool asleep;                                             /* in the futex's queue of births */
-bool to_whole, to_filled, to_head, to_current;           /* the writer's buffer: stores on their way */
+bool whole; /* the bytes of version NEW */
+bool filled; /* the words of the new slot: hash, lease */
+bool head; /* bucket.head names the new slot */
+byte current = OLD; /* slot.current of another slot, whose cart is changed */
+bool births; /* bit 0: a process waits */
+byte births_count; /* the other bits */
+bool asleep; /* in the futex's queue of births */
+bool to_whole, to_filled, to_head, to_current; /* the writer's buffer: stores in flight */
 
 #define DRAINED (!to_whole && !to_filled && !to_head && !to_current)
 
@@ -61,7 +63,8 @@ active proctype writer()
 	do
 	:: atomic { births -> seen = births_count }
 		if
-		:: atomic { births && births_count == seen -> births = false; births_count++; seen = 0 } /* cas_acq_rel() */
+		/* cas_acq_rel() */
+		:: atomic { births && births_count == seen -> births = false; births_count++; seen = 0 }
 			asleep = false /* futex_wake(births, INT_MAX) */
 		:: else
 		fi
@@ -69,7 +72,7 @@ active proctype writer()
 	od
 }
 
-/* slot_find(), look_once(): in order, but where a mutant has no acquire */
+/* slot_find(), look_once(): in order, unless a mutant drops an acquire */
 active proctype reader()
 {
 	byte version = 0;
@@ -103,15 +106,17 @@ active proctype waiter()
 	:: there -> break
 	:: !there ->
 #if defined(MUTANT_S4_WAITER)
-		there = head; /* no fence: the look may come before the announcement */
+		there = head; /* no fence: this read may come before the announcement */
 #endif
-		atomic { births = true; seen = births_count }; /* announce(): fetch_or_acq_rel(word, 1), fence_full() [S4] */
+		/* announce(): fetch_or_acq_rel(word, 1), fence_full() [S4] */
+		atomic { births = true; seen = births_count };
 #if !defined(MUTANT_S4_WAITER)
 		there = head; /* slot_find() */
 #endif
 		if
 		:: there
-		:: atomic { !there && births && births_count == seen -> asleep = true }; /* futex_sleep(): the kernel compares */
+		/* futex_sleep(): the kernel compares */
+		:: atomic { !there && births && births_count == seen -> asleep = true };
 			!asleep
 		:: !there && !(births && births_count == seen) /* -EAGAIN */
 		fi

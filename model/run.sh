@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The models, checked by spin over all their states: each as it is must hold, each mutant (one
-# barrier or check taken away, by -DMUTANT_...) must be rejected, and in the way that is foretold: a
-# claim that fails, or a process that is stuck.
-# Usage: model/run.sh [DIRECTORY [PATTERN]]   where to build; which ones (`make model K=pattern`)
-# CORRAL_MODEL=all: larger ones too (minutes).
-# Prints a line for each: what it is, states, seconds; the last line is `N passed, N failed`.
+# Check the models with spin, over all their states. Each model must hold as it is; each mutant (one
+# barrier or check removed by -DMUTANT_...) must be rejected in the expected way: a claim fails, or
+# a process is stuck.
+# Usage: model/run.sh [DIRECTORY [PATTERN]]   where to build; which runs (`make model K=pattern`)
+# CORRAL_MODEL=all: also larger configurations (minutes).
+# Prints a line for each run: result, states, seconds; the last line is `N passed, N failed`.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd) || exit 2
 directory=${1:-$here/../build/model}
@@ -43,7 +43,7 @@ table() {
 		echo "claim grace -DREADERS=1 -DROUNDS=1 -DMUTANT_$mutant"
 	done
 	echo 'claim grace -DREADERS=1 -DROUNDS=1 -DUPDATES=3 -DDEATHS=0 -DMUTANT_FLIP_STORED'
-	echo 'stuck grace -DREADERS=1 -DROUNDS=1 -DMUTANT_NOBODY_ASKS'
+	echo 'stuck grace -DREADERS=1 -DROUNDS=1 -DMUTANT_NEVER_ASKS'
 	echo 'holds grace -DREADERS=2 -DROUNDS=0 -DDEATHS=0 -DONE_BIT'
 	echo 'holds grace -DREADERS=2 -DROUNDS=0 -DDEATHS=0 -DONE_BIT -DTWO_FLIPS'
 	echo 'claim grace -DREADERS=2 -DROUNDS=0 -DDEATHS=0 -DONE_BIT -DMUTANT_ONE_FLIP'
@@ -56,7 +56,7 @@ table() {
 		UNFINISHED NOTED_LATE OLD_LATE HAND_AFTER_DROP; do
 		echo "claim lock -DSEATS=2 -DPROCESSES=3 -DDEATHS=2 -DMUTANT_$mutant"
 	done
-	echo 'stuck lock -DSEATS=2 -DDEATHS=1 -DNO_HEIRS -DMUTANT_NOBODY_ASKS'
+	echo 'stuck lock -DSEATS=2 -DDEATHS=1 -DNO_HEIRS -DMUTANT_NEVER_ASKS'
 	echo 'holds mark'
 	for mutant in J1_WORKER J1_JOURNAL DRAINED_LATE; do
 		echo "claim mark -DMUTANT_$mutant"
@@ -74,9 +74,9 @@ table() {
 	echo 'stuck publish -DMUTANT_S4_WAITER'
 }
 
-# Does pan's report say what was foretold? A search that was cut short (depth, memory, time) proves
-# nothing.
-as_foretold() { # EXPECTED REPORT
+# True if pan's report has the expected result. A search that ended early (depth, memory, time)
+# proves nothing.
+as_expected() { # EXPECTED REPORT
 	case $1 in
 	holds)
 		grep -q 'errors: 0$' "$2" &&
@@ -94,13 +94,13 @@ run_one() { # NUMBER EXPECTED MODEL FLAGS...
 	shift 3
 	start=$(date +%s%N)
 	rm -rf "$work" && mkdir -p "$work" && cp "$model.pml" "$work" && cd "$work" || return
-	# what is stuck is no answer where a claim should fail
+	# where a claim should fail, an invalid end state does not count
 	[[ $expected != claim ]] || ignore=(-E)
-	# -O0: to compile costs more than to search
+	# -O0: compiling takes longer than searching
 	if spin -a "$@" "$model.pml" >report 2>&1 &&
 		gcc -w -O0 -DSAFETY -DCOLLAPSE -DMEMLIM=4096 -o pan pan.c >>report 2>&1; then
 		timeout 600 ./pan -m1000000 "${ignore[@]}" >>report 2>&1
-		as_foretold "$expected" report && state='ok '
+		as_expected "$expected" report && state='ok '
 	fi
 	took=$((($(date +%s%N) - start) / 100000000))
 	states=$(awk '/ states, stored/ { print $1; exit }' report)
@@ -110,9 +110,9 @@ run_one() { # NUMBER EXPECTED MODEL FLAGS...
 	[[ $state == RED ]] && grep -v '^Depth' report | tail -n 20 | sed 's/^/     | /'
 	[[ $state == RED ]] || rm -rf "$work"
 }
-export -f run_one as_foretold
+export -f run_one as_expected
 
-# the large ones first: two of them at the end would wait for each other
+# the large runs first: at the end they would leave CPUs idle
 table | grep -E -e "$pattern" | awk '{ print NR, $0 }' |
 	xargs -P "$(nproc)" -L 1 bash -c 'run_one "$@"' run_one | tee "$directory/lines"
 passed=$(grep -c '^ok ' "$directory/lines")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The C example in README.md compiles against an installed Corral, runs, and prints what the
-# README says that it prints.
+# The C example in README.md compiles against an installed Corral, runs, and prints what the README
+# says.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 BUILD=${BUILD:-$PWD/build}
@@ -24,14 +24,14 @@ claim() { # claim WORDS COMMAND...
 	fi
 }
 
-# The first fenced ```c block, and the ```text block after it: what it prints.
+# The first fenced ```c block, and the ```text block after it, which is its output.
 block() { # block LANGUAGE
 	awk -v start="\`\`\`$1" '$0 == start && !done { inside = 1; next } /^```/ && inside { inside = 0; done = 1 } inside' README.md
 }
 
 compile() {
 	local flags sanitize
-	# the runtime of a sanitized library must come first: in the program
+	# a sanitizer's runtime must be linked first: into the program
 	sanitize=$(grep -oE -- '-fsanitize=[^ ]+' "$BUILD/flags" | head -n 1)
 	flags=$(PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_PATH=$root$prefix/lib/pkgconfig pkg-config --cflags --libs corral) || return
 	# shellcheck disable=SC2086 # the flags are many words

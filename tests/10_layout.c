@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 10_layout.c: the shapes in layout.h are what its drawing and its comments claim.
- * layout.h's own static_asserts hold already, or this would not compile.
+ * 10_layout.c: the structures in layout.h have the shapes that its drawing and comments state. The
+ * static_asserts in layout.h hold already, or this file would not compile.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,7 +80,9 @@ static void groups_of_the_header_begin_their_cache_lines(void **state)
 	check(claims, COUNT(claims));
 }
 
-/* A reader copies gp_phase on every read: nothing that is written often may share its line. */
+/*
+ * A reader copies gp_phase on every read, so no frequently written word may share its cache line.
+ */
 static void readers_words_share_no_line_with_writers(void **state)
 {
 	(void)state;
@@ -94,7 +96,7 @@ static void readers_words_share_no_line_with_writers(void **state)
 	assert_int_equal(offsetof(struct thread_record, cache), 4 * CACHE_LINE);
 }
 
-/* An aligned word is loaded and stored in one piece; one that crosses its alignment is not. */
+/* An aligned word is loaded and stored in one piece; a word that crosses its alignment is not. */
 static void shared_words_are_aligned(void **state)
 {
 	(void)state;
@@ -185,7 +187,7 @@ static void largest_block_holds_the_largest_cart(void **state)
 	assert_true(CLASS_SMALLEST >= sizeof(struct block_header) + sizeof(struct cart_head));
 }
 
-/* A cart follows its block's header: 8-aligned parts stay 8-aligned. */
+/* A cart follows its block's header, so 8-aligned parts stay 8-aligned. */
 static void parts_of_a_cart_keep_8_byte_alignment(void **state)
 {
 	(void)state;
@@ -195,7 +197,7 @@ static void parts_of_a_cart_keep_8_byte_alignment(void **state)
 	assert_int_equal(sizeof(struct cart_line) % 8, 0);
 }
 
-/* Bytes that were never written would make equal carts differ, and leak what was there before. */
+/* Padding that is never written would make equal carts differ and leak earlier contents. */
 static void cart_structs_have_no_padding(void **state)
 {
 	(void)state;
@@ -228,7 +230,7 @@ static void deadline_is_within_a_64th_and_a_tick(void **state)
 	for (size_t i = 0; i < COUNT(ttls_ns); i++) {
 		const int64_t ttl = (int64_t)ttls_ns[i];
 		const int64_t grain = ttl_grain_ns(ttls_ns[i]);
-		/* the activity that counts may be a grain and a tick newer than what is stored */
+		/* the last activity may be a grain and a tick newer than the stored time */
 		const int64_t newest = 1000 + grain + CLOCK_TICK_NS;
 
 		assert_true(deadline_ns(1000, ttls_ns[i]) >= newest + ttl);
@@ -236,7 +238,7 @@ static void deadline_is_within_a_64th_and_a_tick(void **state)
 	}
 }
 
-/* At least the time to live, and at most 1/64 of it and a clock tick longer. */
+/* A lease lasts at least the time to live, and at most 1/64 of it and a clock tick longer. */
 static void a_lease_keeps_its_times(void **state)
 {
 	(void)state;

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The layout's fingerprint differs as soon as one struct of the arena grows: whoever was built
-# with another layout.h is refused at attach. Tried out on altered copies of the header.
+# The layout's fingerprint changes when any struct of the arena grows: a program built with another
+# layout.h is refused at attach. Checked on altered copies of the header.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 passed=0 failed=0
 
-# fingerprint STRUCT BYTES: "SIZE FINGERPRINT" of a layout.h in which this struct has more bytes at its end
+# fingerprint STRUCT BYTES: "SIZE FINGERPRINT" of a layout.h in which this struct has more bytes at
+# its end
 fingerprint() {
-	# the asserts are there to stop just this
+	# the asserts exist to prevent just this change
 	awk -v name="$1" -v bytes="$2" '
 		/^static_assert/ { skip = 1 }
 		skip { if (/;[ \t]*$/) skip = 0; next }
@@ -30,7 +31,7 @@ while read -r name; do
 	for bytes in 8 64; do
 		read -r new_size changed <<<"$(fingerprint "$name" $bytes)"
 		if [[ -n $changed && $new_size == "$size" ]]; then
-			continue # it went into padding: nothing moved
+			continue # the bytes went into padding: nothing moved
 		elif [[ -n $changed && $changed != "$original" ]]; then
 			passed=$((passed + 1))
 		else

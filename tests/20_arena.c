@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 20_arena.c: nobody ever sees half an arena; a full disk is an error code.
- * (20_arena_refused.c: what is no arena of ours; 20_arena_place.c: where an arena is, and its
- * parts.)
+ * 20_arena.c: no process ever sees half an arena; a full disk is an error code.
+ * (20_arena_refused.c: files that are no arena of ours; 20_arena_place.c: locations, and the
+ * arena's parts.)
  */
 #include "support.h"
 
@@ -135,7 +135,7 @@ static void failed_creation_leaves_nothing(void **state)
 		{ SMALL_BYTES - PAGE_BYTES, 64 },
 		{ SMALL_BYTES + 1, 64 },
 		{ SMALL_BYTES, 0 },
-		{ SMALL_BYTES, 1000000 }, /* no page is left */
+		{ SMALL_BYTES, 1000000 }, /* there is no room for a page */
 		{ SMALL_BYTES, UINT32_MAX },
 		{ 1ull << 38, ARENA_CARTS_MAX + 1 },
 		{ ARENA_BYTES_MAX + PAGE_BYTES, 64 },
@@ -153,7 +153,7 @@ static void failed_creation_leaves_nothing(void **state)
 		assert_true(strlen(why) > 15);
 		assert_int_equal(files_in(&yard), 0);
 	}
-	/* a file size limit strikes when the file is made */
+	/* the file size limit is hit while the file is made */
 	const struct rlimit limit = { 1 << 20, RLIM_INFINITY };
 	struct rlimit before;
 	char why[ARENA_WHY_BYTES] = "";
@@ -229,12 +229,12 @@ static int reserve_on_filling_disk(void *context)
 	must(arena_reserve(&arena, 0, 1) == 0);
 	uint32_t reserved = arena.header->reserved_pages;
 	must(arena_reserve(&arena, reserved, arena.page_count - reserved) == -ENOSPC);
-	must(arena.header->reserved_pages == reserved); /* a refusal changed nothing */
+	must(arena.header->reserved_pages == reserved); /* the refusal changed nothing */
 	while (arena_reserve(&arena, reserved, 1) == 0) {
 		must(arena.header->reserved_pages > reserved);
 		reserved = arena.header->reserved_pages;
 	}
-	/* in whole extents, and to the last page: not one of them may give SIGBUS */
+	/* reserved in whole extents up to the last page; no page may give SIGBUS */
 	must((arena.space_at + (uint64_t)reserved * PAGE_BYTES) % EXTENT_BYTES == 0);
 	for (uint32_t page = 0; page < reserved; page++)
 		memset(arena.base + arena.space_at + (uint64_t)page * PAGE_BYTES, 0x5a, PAGE_BYTES);
@@ -268,7 +268,7 @@ static void reserving_on_a_full_disk_fails_and_changes_nothing(void **state)
 	on_small_disk(reserve_on_filling_disk);
 }
 
-/* As a sandbox does. */
+/* Deny fallocate, as a sandbox does. */
 static bool deny_fallocate(void)
 {
 	struct sock_filter code[] = {
@@ -296,7 +296,7 @@ static int create_without_fallocate(void *context)
 	must(arena_reserve(&arena, 0, arena.page_count) == 0);
 	must(arena.header->reserved_pages == arena.page_count);
 	must(fstat(arena.fd, &st) == 0);
-	must((uint64_t)st.st_blocks * 512 >= arena.bytes); /* nothing is a hole */
+	must((uint64_t)st.st_blocks * 512 >= arena.bytes); /* the file has no holes */
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 20_arena_filesystem.c: the file systems that other machines may see are refused, before anything
- * is made there. fstatfs() is this program's own, so that a directory is on any file system.
+ * 20_arena_filesystem.c: file systems that other machines may also mount are refused before
+ * anything is made there. This program defines fstatfs(), so it can place a directory on any file
+ * system.
  */
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -54,7 +55,7 @@ static void a_directory_on_a_network_file_system_is_refused_by_its_name(void **s
 	yard_remove(&yard);
 }
 
-static void one_in_user_space_is_refused_unless_it_is_allowed(void **state)
+static void a_file_system_in_user_space_is_refused_unless_it_is_allowed(void **state)
 {
 	struct corral *corral;
 	struct yard yard;
@@ -75,7 +76,7 @@ static void one_in_user_space_is_refused_unless_it_is_allowed(void **state)
 	yard_remove(&yard);
 }
 
-static void one_that_serves_other_machines_is_never_allowed(void **state)
+static void a_file_system_that_serves_other_machines_is_never_allowed(void **state)
 {
 	static const char *const remote[] = { "fuse.sshfs", "fuse.glusterfs", "virtiofs",
 					      "fuse.s3fs", "fuse.rclone" };
@@ -119,8 +120,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_directory_on_a_network_file_system_is_refused_by_its_name),
-		cmocka_unit_test(one_in_user_space_is_refused_unless_it_is_allowed),
-		cmocka_unit_test(one_that_serves_other_machines_is_never_allowed),
+		cmocka_unit_test(a_file_system_in_user_space_is_refused_unless_it_is_allowed),
+		cmocka_unit_test(a_file_system_that_serves_other_machines_is_never_allowed),
 		cmocka_unit_test(the_type_of_a_mount_is_read_from_mountinfo),
 	};
 

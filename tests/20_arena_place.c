@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 20_arena_place.c: where an arena is and what its parts are: location strings, what may stand in
- * the file's place, the geometry of many sizes, settings that somebody spoiled.
+ * 20_arena_place.c: location strings, objects that may stand in the file's place, the geometry of
+ * many sizes, corrupted settings.
  */
 #include "support.h"
 
@@ -36,7 +36,8 @@ static void refuses(const char *location, int error)
 
 	assert_int_equal(arena_directory(location, path, why), error);
 	assert_true(strlen(why) > 5);
-	assert_int_equal(arena_directory(location, path, NULL), error); /* nobody has to ask why */
+	assert_int_equal(arena_directory(location, path, NULL),
+			 error); /* the caller may pass no buffer for the reason */
 }
 
 static void location_is_a_directory_with_or_without_its_scheme(void **state)
@@ -53,7 +54,7 @@ static void location_is_a_directory_with_or_without_its_scheme(void **state)
 	says("dir:below", expected);
 }
 
-static void location_not_given_is_that_of_the_environment(void **state)
+static void a_missing_location_is_that_of_the_environment(void **state)
 {
 	(void)state;
 	setenv("CORRAL_DIR", "/elsewhere", 1);
@@ -84,11 +85,11 @@ static void location_that_means_nothing_is_refused(void **state)
 	refuses(longest, -ENAMETOOLONG);
 	longest[0] = '/';
 	refuses(longest, -ENAMETOOLONG);
-	longest[PATH_MAX - 10] = '\0'; /* no room for the names in it */
+	longest[PATH_MAX - 10] = '\0'; /* too long for the file names to be appended */
 	refuses(longest, -ENAMETOOLONG);
 }
 
-static void directory_that_is_none_is_refused(void **state)
+static void a_path_that_is_no_directory_is_refused(void **state)
 {
 	(void)state;
 	char path[PATH_MAX], why[ARENA_WHY_BYTES] = "";
@@ -121,7 +122,7 @@ static void refused(const struct yard *yard, int error)
 	assert_true(strlen(why) > 15);
 }
 
-static void what_is_no_plain_file_with_one_name_is_refused(void **state)
+static void anything_but_a_plain_file_with_one_name_is_refused(void **state)
 {
 	(void)state;
 	struct yard yard;
@@ -136,12 +137,12 @@ static void what_is_no_plain_file_with_one_name_is_refused(void **state)
 	refused(&yard, -ELOOP);
 	assert_int_equal(unlinkat(yard.dir_fd, ARENA_FILE, 0), 0);
 	assert_int_equal(mkfifoat(yard.dir_fd, ARENA_FILE, 0666), 0);
-	refused(&yard, -EPROTO); /* at once: nobody writes into it */
+	refused(&yard, -EPROTO); /* at once: a pipe without a writer must not block */
 	assert_int_equal(unlinkat(yard.dir_fd, ARENA_FILE, 0), 0);
 	assert_int_equal(mkdirat(yard.dir_fd, ARENA_FILE, 0777), 0);
 	refused(&yard, -EISDIR);
 	assert_int_equal(arena_create(yard.dir_fd, &small, NULL), -EEXIST);
-	/* the same for the lock file */
+	/* the same check for the lock file */
 	assert_int_equal(linkat(yard.dir_fd, ARENA_LOCK_FILE, yard.dir_fd, "third", 0), 0);
 	assert_int_equal(alive_open(yard.dir_fd, true, &life, NULL), -EPROTO);
 	assert_int_equal(unlinkat(yard.dir_fd, ARENA_LOCK_FILE, 0), 0);
@@ -239,7 +240,8 @@ static void parts_do_not_overlap_for_any_size(void **state)
 			parts_follow_one_another(&arena, &settings);
 			arena_unmap(&arena);
 		} else {
-			assert_int_equal(r, -EINVAL); /* it does not fit: then it would not have */
+			assert_int_equal(r, -EINVAL); /* refused because it does not fit; verify
+							 that it would not have */
 			assert_true(settings.arena_bytes <
 				    (3u << 20) + settings.max_carts * 96ull + 6 * PAGE_BYTES);
 		}
@@ -275,7 +277,7 @@ static void ignore_finding(void *context, const char *line)
 	++*(uint32_t *)context;
 }
 
-/* Everything after the sealed part may say anything: the walk ends, within the file. */
+/* Everything after the sealed part may hold any value: the walk ends, within the file. */
 static void spoiled_settings_and_counters_harm_no_walk(void **state)
 {
 	(void)state;
@@ -315,10 +317,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(location_is_a_directory_with_or_without_its_scheme),
-		cmocka_unit_test(location_not_given_is_that_of_the_environment),
+		cmocka_unit_test(a_missing_location_is_that_of_the_environment),
 		cmocka_unit_test(location_that_means_nothing_is_refused),
-		cmocka_unit_test(directory_that_is_none_is_refused),
-		cmocka_unit_test(what_is_no_plain_file_with_one_name_is_refused),
+		cmocka_unit_test(a_path_that_is_no_directory_is_refused),
+		cmocka_unit_test(anything_but_a_plain_file_with_one_name_is_refused),
 		cmocka_unit_test(arena_that_was_replaced_or_cut_is_stale),
 		cmocka_unit_test(parts_do_not_overlap_for_any_size),
 		cmocka_unit_test(two_arenas_have_other_names_and_other_hashes),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 20_arena_refused.c: what is no arena of ours is refused with a sentence, and not a byte of it is
- * changed.
+ * 20_arena_refused.c: a file that is no arena of ours is refused with a sentence, and not a byte of
+ * it is changed.
  */
 #include "support.h"
 
@@ -18,7 +18,7 @@ static const struct arena_settings small = { .arena_bytes = SMALL_BYTES,
 					     .max_carts = 64,
 					     .ttl_ns = TTL_NS };
 
-/* The arena is refused with this error, in a sentence. */
+/* Assert that opening fails with this error and a sentence. */
 static void refused(const struct yard *yard, int error)
 {
 	struct arena arena = { .fd = -7 };

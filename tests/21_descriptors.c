@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 21_descriptors.c: the library in a process whose standard streams are closed: nothing that it
- * opens for reading or writing ever has the number of one.
+ * 21_descriptors.c: in a process with closed standard streams, the library never opens a file for
+ * reading or writing under the number of a standard stream.
  *
- * open() and openat() are this program's own, so that the number of each file is seen at the
- * instant at which the kernel gave it.
+ * This program defines open() and openat(), so it sees each file's number at the instant at which
+ * the kernel assigns it.
  */
 #include "support.h"
 
@@ -20,8 +20,8 @@
 #include "inspect/salvage.h"
 
 struct seen {
-	uint32_t low;  /* so many files had a number below 3 and could be read or written */
-	uint32_t open; /* so many files were opened */
+	uint32_t low;  /* files below 3 that could be read or written */
+	uint32_t open; /* files opened */
 };
 
 static struct seen *seen;
@@ -79,12 +79,12 @@ static void close_some(unsigned which)
 			close(fd);
 }
 
-/* As the host left it: what it closed is closed, what it kept is open. */
+/* True if the host's streams are as it left them: closed ones are closed, open ones are open. */
 static bool is_as_it_was(unsigned closed)
 {
 	unsigned now = 0;
 
-	/* not compared bit by bit: GCC 12.2 makes wrong code of that */
+	/* not compared as bit masks: GCC 12.2 miscompiles that */
 	for (int fd = 0; fd < DESCRIPTOR_LEAST; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
 			now |= 1u << fd;
@@ -110,7 +110,7 @@ static int host_works(void *context)
 	if (salvage_open(yard.dir_fd, &salvage, why) != 0)
 		return 3;
 	salvage_close(salvage);
-	pid_t pid = fork(); /* a child attaches as itself */
+	pid_t pid = fork(); /* a child attaches by itself */
 	if (pid == 0)
 		_exit(corral_set_tax(corral, &key, 10000, NULL, NULL) != 0 ||
 		      !is_as_it_was(closed));
@@ -173,7 +173,7 @@ static void an_arena_is_made_without_them(void **state)
 
 static uint32_t ended;
 
-/* Opens and closes low numbers all the time, as a host does that redirects its streams. */
+/* Open and close low numbers all the time, as a host does that redirects its streams. */
 static void *redirects(void *unused)
 {
 	(void)unused;
@@ -208,7 +208,7 @@ static int opens_meanwhile(void *unused)
 	pthread_join(thread, NULL);
 	for (int fd = 0; fd < DESCRIPTOR_LEAST; fd++)
 		if (fcntl(fd, F_GETFD) >= 0)
-			return 3; /* the filling of a hole stayed */
+			return 3; /* a file that filled a hole is still open */
 	return 0;
 }
 

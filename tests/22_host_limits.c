@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 22_host_limits.c: the limits of a host's process: memory that is locked, address space.
+ * 22_host_limits.c: the limits of the host process: locked memory, address space.
  */
 #include "support.h"
 
@@ -91,7 +91,7 @@ static int works_with_locked_memory(void *limited)
 	if (status_kib("VmLck:") - locked >= 16384)
 		return 2; /* of an arena of 64 MiB */
 	if (disk_bytes() - before >= 16u << 20)
-		return 3; /* what nobody has used takes no space */
+		return 3; /* unused memory takes no space */
 	corral_close(corral);
 	return 0;
 }
@@ -133,7 +133,7 @@ static int has_no_address_space(void *unused)
 		       2;
 }
 
-static void no_room_in_the_address_space_is_told_as_such(void **state)
+static void a_lack_of_address_space_is_reported_as_such(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
@@ -144,7 +144,7 @@ static void no_room_in_the_address_space_is_told_as_such(void **state)
 
 /* -------------------------------------------------------------- what was refused, and why */
 
-/* The sentence has what was refused, where, the system's word, and what to do. */
+/* The sentence names what was refused, where, the system's error, and the remedy. */
 static int opens_not(int error, const char *word, const char *advice)
 {
 	struct corral *corral;
@@ -187,7 +187,7 @@ static int finds_it_mounted_read_only(void *unused)
 	return opens_not(-EROFS, "Read-only file system", "mount it so that it can be written");
 }
 
-static void what_the_system_refused_is_told_in_its_words(void **state)
+static void a_refusal_by_the_system_is_reported_with_its_error(void **state)
 {
 	int (*const hosts[])(void *) = { may_open_no_more_files, has_no_rights,
 					 finds_it_mounted_read_only };
@@ -206,8 +206,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(locking_all_memory_to_come_does_not_lock_the_arena),
 		cmocka_unit_test(a_limit_of_locked_memory_below_the_arenas_size_is_enough),
-		cmocka_unit_test(no_room_in_the_address_space_is_told_as_such),
-		cmocka_unit_test(what_the_system_refused_is_told_in_its_words),
+		cmocka_unit_test(a_lack_of_address_space_is_reported_as_such),
+		cmocka_unit_test(a_refusal_by_the_system_is_reported_with_its_error),
 	};
 
 	return cmocka_run_group_tests(tests, make, unmake);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 25_alive.c: who lives is a fact that the kernel holds: a killed process's byte is free; nobody
- * alive, starting, stopped or sharing a process is taken for dead. (25_alive_fork.c: children.)
+ * 25_alive.c: the kernel holds the fact of who is alive: a killed process's byte is free, and no
+ * live process (starting, stopped, or sharing a process with another handle) is taken for dead.
+ * (25_alive_fork.c: children.)
  */
 #include "support.h"
 
@@ -17,10 +18,10 @@
 #include "base/atomic.h"
 #include "store/repair.h"
 
-/* A child that joins, says which number it got, and stays. */
+/* A child that joins, reports its record's number, and stays. */
 struct stayer {
 	struct yard yard;
-	uint32_t number; /* plus one; 0: not there yet */
+	uint32_t number; /* plus one; 0: not known yet */
 };
 
 static int join_and_stay(void *context)
@@ -106,8 +107,9 @@ static void two_handles_of_a_process_exclude_each_other(void **state)
 	assert_false(alive_take(&one.life, ALIVE_BYTE(two.life.process)));
 	assert_false(alive_take(&two.life, ALIVE_BYTE(one.life.process)));
 	assert_true(alive_test(one.life.fd, ALIVE_BYTE(two.life.process)));
-	assert_false(
-		alive_test(one.life.fd, ALIVE_BYTE(one.life.process))); /* others, not oneself */
+	assert_false(alive_test(
+		one.life.fd,
+		ALIVE_BYTE(one.life.process))); /* held by another handle, not by this one */
 	assert_int_equal(alive_bury_all(&one.arena, &one.life, repair_process), 0);
 	assert_int_equal(alive_bury_all(&two.arena, &two.life, repair_process), 0);
 	uint32_t number = two.life.process;
@@ -132,7 +134,7 @@ static void dead_records_are_reused_first_and_with_a_new_generation(void **state
 		assert_int_equal(members[i].life.process, i);
 	}
 	uint32_t generation = members[0].arena.processes[5].generation;
-	member_leave(&members[2]); /* free, and lower */
+	member_leave(&members[2]); /* free, and a lower number */
 	member_vanish(&members[5]);
 	assert_int_equal(member_join(&yard, &next), 0);
 	assert_int_equal(next.life.process, 5);
@@ -146,7 +148,7 @@ static void dead_records_are_reused_first_and_with_a_new_generation(void **state
 	yard_remove(&yard);
 }
 
-static void all_records_alive_is_an_error_of_its_own_until_one_dies(void **state)
+static void a_full_table_of_live_records_has_its_own_error_until_one_dies(void **state)
 {
 	(void)state;
 	struct member us;
@@ -179,7 +181,7 @@ static void all_records_alive_is_an_error_of_its_own_until_one_dies(void **state
 	yard_remove(&yard);
 }
 
-static void one_who_just_starts_is_not_taken_for_dead(void **state)
+static void a_process_that_is_starting_is_not_taken_for_dead(void **state)
 {
 	(void)state;
 	struct member us, starting;
@@ -191,7 +193,7 @@ static void one_who_just_starts_is_not_taken_for_dead(void **state)
 	uint32_t number = starting.life.process;
 	struct process_record *record = &us.arena.processes[number];
 	alive_give_back(&us.arena, &starting.life);
-	/* the byte is its own, the record not written yet */
+	/* its byte is taken, its record not written yet */
 	assert_true(alive_take(&starting.life, ALIVE_BYTE(number)));
 	assert_int_equal(alive_bury_all(&us.arena, &us.life, repair_process), 0);
 	record->state = PROCESS_USED;
@@ -202,13 +204,13 @@ static void one_who_just_starts_is_not_taken_for_dead(void **state)
 	assert_int_equal(member_actor(&us, &actor), 0);
 	assert_false(alive_bury_if_dead(&actor, 1));
 	assert_int_equal(us.arena.threads[0].owner, number + 1);
-	/* it dies before it is done */
+	/* it dies before the record is written */
 	alive_drop(&starting.life, ALIVE_BYTE(number));
 	assert_true(alive_bury_if_dead(&actor, 1));
 	assert_int_equal(us.arena.threads[0].owner, 0);
 	assert_int_equal(record->state, PROCESS_FREE);
-	assert_true(alive_bury_if_dead(&actor, 1));           /* nobody's: as good as buried */
-	assert_false(alive_bury_if_dead(&actor, actor.name)); /* never oneself */
+	assert_true(alive_bury_if_dead(&actor, 1)); /* an unused number counts as buried */
+	assert_false(alive_bury_if_dead(&actor, actor.name)); /* a thread never buries itself */
 	assert_false(alive_bury_if_dead(&actor, 0));          /* words that no lock has */
 	assert_false(alive_bury_if_dead(&actor, MAX_THREADS + 1));
 	assert_false(alive_bury_if_dead(&actor, LOCK_HOLDER));
@@ -228,7 +230,7 @@ static void one_who_just_starts_is_not_taken_for_dead(void **state)
 
 struct traffic {
 	struct yard yard;
-	uint32_t owners[MAX_PROCESSES]; /* who thinks that the record is his */
+	uint32_t owners[MAX_PROCESSES]; /* the member that believes it owns the record */
 	uint32_t done;
 	uint32_t repairs;
 };
@@ -270,7 +272,7 @@ static void records_that_come_and_go_have_one_owner(bool processes)
 	traffic = support_shared(sizeof(*traffic));
 	yard_make(&traffic->yard, NULL);
 	crew_run(NULL, processes, COMERS, come_and_go, NULL);
-	assert_int_equal(traffic->repairs, 0); /* nobody died */
+	assert_int_equal(traffic->repairs, 0); /* no process died */
 	yard_remove(&traffic->yard);
 }
 
@@ -299,7 +301,7 @@ static void bury_the_same(struct crewman *self)
 	alive_close(&life);
 }
 
-static void dead_are_buried_once_however_many_come(void **state)
+static void the_dead_are_buried_once_by_however_many_processes(void **state)
 {
 	(void)state;
 	struct member us, dead;
@@ -331,7 +333,7 @@ static int bury_and_die(void *context)
 
 	(void)context;
 	must(member_join(&traffic->yard, &member) ==
-	     0); /* (repairs the dead one; makes two again) */
+	     0); /* (repairs the dead member, so two handles again) */
 	(void)alive_bury_all(&member.arena, &member.life, die_in_repair);
 	return CHILD_FAILED;
 }
@@ -347,7 +349,7 @@ static void dead_repairer_is_taken_over(void **state)
 	assert_int_equal(member_join(&traffic->yard, &us), 0);
 	assert_int_equal(member_join(&traffic->yard, &spare), 0);
 	assert_int_equal(member_join(&traffic->yard, &dead), 0);
-	member_vanish(&spare); /* the child moves in here */
+	member_vanish(&spare); /* the child will take its record */
 	member_vanish(&dead);
 	assert_int_equal(child_wait(child_start(bury_and_die, NULL)), -SIGKILL);
 	uint32_t buried = 0;
@@ -362,7 +364,7 @@ static void dead_repairer_is_taken_over(void **state)
 
 struct sandbox {
 	struct yard yard;
-	uint32_t error; /* that OFD locks are answered with; 0: as if they had been taken */
+	uint32_t error; /* error that OFD locks return; 0: pretend that they were taken */
 };
 
 static int attach_without_locks(void *context)
@@ -387,7 +389,7 @@ static int attach_without_locks(void *context)
 	return 0;
 }
 
-static void where_locks_do_not_work_attaching_says_so(void **state)
+static void attaching_reports_locks_that_do_not_work(void **state)
 {
 	static const uint32_t errors[] = { EINVAL, ENOSYS, EPERM, 0 };
 
@@ -414,13 +416,13 @@ int main(void)
 		cmocka_unit_test(stopped_process_is_alive),
 		cmocka_unit_test(two_handles_of_a_process_exclude_each_other),
 		cmocka_unit_test(dead_records_are_reused_first_and_with_a_new_generation),
-		cmocka_unit_test(all_records_alive_is_an_error_of_its_own_until_one_dies),
-		cmocka_unit_test(one_who_just_starts_is_not_taken_for_dead),
+		cmocka_unit_test(a_full_table_of_live_records_has_its_own_error_until_one_dies),
+		cmocka_unit_test(a_process_that_is_starting_is_not_taken_for_dead),
 		cmocka_unit_test(records_that_threads_claim_have_one_owner),
 		cmocka_unit_test(records_that_processes_claim_have_one_owner),
-		cmocka_unit_test(dead_are_buried_once_however_many_come),
+		cmocka_unit_test(the_dead_are_buried_once_by_however_many_processes),
 		cmocka_unit_test(dead_repairer_is_taken_over),
-		cmocka_unit_test(where_locks_do_not_work_attaching_says_so),
+		cmocka_unit_test(attaching_reports_locks_that_do_not_work),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 25_alive_fork.c: a killed process is found dead, whatever children it made, and those act as
+ * 25_alive_fork.c: a killed process is found dead even if it has children, and the children act as
  * themselves.
  */
 #include "support.h"
@@ -14,7 +14,7 @@
 
 static const struct corral_key some_key = { { "r", 1 }, { "s", 1 } };
 
-/* A parent with a handle makes a child, which stays when the parent is killed. */
+/* A parent with a handle makes a child that stays when the parent is killed. */
 enum way { BY_FORK, BY_THREE_FORKS, BY_CLONE, BY_EXEC };
 
 struct family {
@@ -37,7 +37,7 @@ static int32_t make_child(const struct family *family)
 		_exit(CHILD_FAILED);
 	}
 	for (int level = 0; pid == 0 && family->how == BY_THREE_FORKS && level < 2; level++) {
-		alarm(60); /* not inherited; the last resort */
+		alarm(60); /* the last resort; children do not inherit it */
 		if ((pid = fork()) > 0)
 			pause();
 	}
@@ -47,7 +47,7 @@ static int32_t make_child(const struct family *family)
 static int be_parent(void *context)
 {
 	struct family *family = context;
-	setpgid(0, 0); /* so that all of them can be ended */
+	setpgid(0, 0); /* a group, so that all of them can be killed */
 	struct corral *corral = yard_open(&family->yard, 0);
 	struct inspect *inspect;
 	struct corral_view view;
@@ -66,7 +66,7 @@ static int be_parent(void *context)
 	}
 	if (family->how == BY_EXEC)
 		store_release(&family->child, pid);
-	/* which record has our pid? */
+	/* find the record with our pid */
 	must(inspect_open(family->yard.path, false, &inspect, why, sizeof(why)) == 0);
 	for (uint32_t i = 0;; i++) {
 		struct inspect_process row;
@@ -96,11 +96,11 @@ static void parent_is_found_dead(enum way how, uint32_t uses)
 			   SUPPORT_WAIT_MS));
 	uint32_t byte = ALIVE_BYTE(family->number - 1);
 	assert_true(alive_test(us.life.fd, byte));
-	if (how == BY_EXEC) /* until exec the copy of the descriptor counts */
+	if (how == BY_EXEC) /* until exec the copy of the descriptor keeps the byte */
 		support_sleep_us(100000);
 	child_kill(pid);
 	assert_true(wait_until(!alive_test(us.life.fd, byte), SUPPORT_WAIT_MS));
-	assert_int_equal(kill(family->child, 0), 0); /* and yet its child lives */
+	assert_int_equal(kill(family->child, 0), 0); /* its child is still alive */
 	uint32_t dead = alive_bury_all(&us.arena, &us.life, repair_process);
 	assert_int_equal(dead, 1);
 	struct inspect_totals totals;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The library in programs that load it late: how much of the little static thread-local memory it takes that is left
-# over for them, and what remains of it when a plugin that contains libcorral.a is unloaded.
+# The library in programs that load it late: it takes little of the small rest of static
+# thread-local memory, and nothing of it remains in use when a plugin that contains libcorral.a is
+# unloaded.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 BUILD=$(realpath -e "${BUILD:-build}") || exit 2
@@ -36,7 +37,8 @@ the_library_takes_at_most_64_bytes_of_static_thread_local_memory() {
 	[[ -n $bytes && $((bytes)) -le $TLS_MOST ]]
 }
 
-# Copies of a library with as much static thread-local memory are loaded until no more fits; one less, and libcorral fits.
+# Load copies of a library with as much static thread-local memory until no more fit; with one less,
+# libcorral fits.
 it_loads_where_a_library_of_64_bytes_does() {
 	local n
 	cat >"$tmp/hungry.c" <<-END

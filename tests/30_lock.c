@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 30_lock.c: one holder at a time; nobody sleeps for ever; the waiters bit says what lock.h says.
- * (30_lock_death.c: holders that die or stop.)
+ * 30_lock.c: a lock has one holder at a time; no waiter sleeps for ever; the waiters bit behaves as
+ * lock.h says. (30_lock_death.c: holders that die or stop.)
  */
 #include "support.h"
 
@@ -20,7 +20,7 @@
 
 struct counted {
 	lock_word lock;
-	uint64_t count; /* plain: the lock has to do */
+	uint64_t count; /* a plain variable: only the lock protects it */
 	uint64_t inside;
 };
 
@@ -55,7 +55,7 @@ static void one_holder_at_a_time(bool processes)
 	yard_make(&yard, NULL);
 	crew_run(&yard, processes, CREW, count_up, counted);
 	assert_int_equal(counted->count, CREW * ROUNDS);
-	assert_int_equal(counted->lock, 0); /* nor is a waiters bit left */
+	assert_int_equal(counted->lock, 0); /* and no waiters bit is left */
 	yard_check(&yard, NULL);
 	yard_remove(&yard);
 }
@@ -75,10 +75,7 @@ static void one_process_at_a_time_holds_a_lock(void **state)
 
 /* ----------------------------------------------------------------- waiting */
 
-/*
- * Holders that hold so long that all others sleep: a wake-up lost would show as -EBUSY, or as a
- * hang.
- */
+/* Holders hold so long that all others sleep: a lost wake-up would show as -EBUSY or as a hang. */
 static void hold_long(struct crewman *self)
 {
 	struct counted *counted = self->shared;
@@ -97,7 +94,7 @@ static void hold_long(struct crewman *self)
 	}
 }
 
-static void nobody_sleeps_for_ever(bool processes)
+static void no_waiter_sleeps_for_ever(bool processes)
 {
 	struct counted *counted = support_shared(sizeof(*counted));
 	struct yard yard;
@@ -112,19 +109,19 @@ static void nobody_sleeps_for_ever(bool processes)
 static void no_thread_of_a_crowd_sleeps_for_ever(void **state)
 {
 	(void)state;
-	nobody_sleeps_for_ever(false);
+	no_waiter_sleeps_for_ever(false);
 }
 
 static void no_process_of_a_crowd_sleeps_for_ever(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	nobody_sleeps_for_ever(true);
+	no_waiter_sleeps_for_ever(true);
 }
 
 /* ------------------------------------------------------------ the waiters bit */
 
-static void lock_that_nobody_waits_for_bears_no_waiters_bit(void **state)
+static void a_lock_without_waiters_has_no_waiters_bit(void **state)
 {
 	(void)state;
 	struct member us;
@@ -141,7 +138,7 @@ static void lock_that_nobody_waits_for_bears_no_waiters_bit(void **state)
 	assert_true(lock_held_by(word, one.name));
 	assert_false(lock_held_by(word, two.name));
 	assert_false(lock_try(&two, word, LOCK_SLOT));
-	assert_int_equal(*word, one.name); /* who only tries leaves no trace */
+	assert_int_equal(*word, one.name); /* a thread that only tries leaves no trace */
 	lock_drop(&one, word, LOCK_SLOT);
 	assert_int_equal(*word, 0);
 	assert_true(lock_try(&two, word, LOCK_SLOT));
@@ -155,7 +152,7 @@ static void lock_that_nobody_waits_for_bears_no_waiters_bit(void **state)
 	yard_remove(&yard);
 }
 
-static void who_gives_up_waiting_changes_no_holder(void **state)
+static void a_waiter_that_gives_up_does_not_affect_the_holder(void **state)
 {
 	(void)state;
 	struct member us;
@@ -175,7 +172,7 @@ static void who_gives_up_waiting_changes_no_holder(void **state)
 	assert_true(two.record->stat[STAT_lock_sleeps] > 0);
 	two.patience_ms = 0;
 	assert_int_equal(lock_take(&two, word, LOCK_SLOT), -EBUSY);
-	lock_drop(&one, word, LOCK_SLOT); /* wakes nobody: fine */
+	lock_drop(&one, word, LOCK_SLOT); /* with no waiter to wake: fine */
 	assert_int_equal(*word, 0);
 	assert_int_equal(lock_take(&two, word, LOCK_SLOT), 0);
 	lock_drop(&two, word, LOCK_SLOT);
@@ -187,7 +184,7 @@ static void who_gives_up_waiting_changes_no_holder(void **state)
 
 struct handover {
 	uint32_t held;
-	bool silent; /* no wake-up comes, as if it had been swallowed by a death */
+	bool silent; /* no wake-up comes, as if the waker had died */
 };
 
 static void hand_over(struct crewman *self)
@@ -225,13 +222,13 @@ static void hand_over_rounds(bool silent)
 	yard_remove(&yard);
 }
 
-static void who_sleeps_gets_the_lock_and_leaves_no_waiters_bit(void **state)
+static void a_sleeper_gets_the_lock_and_leaves_no_waiters_bit(void **state)
 {
 	(void)state;
 	hand_over_rounds(false);
 }
 
-static void nobody_depends_on_being_woken(void **state)
+static void no_sleeper_depends_on_a_wake_up(void **state)
 {
 	(void)state;
 	hand_over_rounds(true);
@@ -239,7 +236,7 @@ static void nobody_depends_on_being_woken(void **state)
 
 /* -------------------------------------------------------------- odd words */
 
-static void word_that_names_nobody_is_busy_not_believed(void **state)
+static void a_word_that_names_no_thread_is_busy(void **state)
 {
 	(void)state;
 	const uint32_t words[] = { LOCK_HOLDER, LOCK_HOLDER | LOCK_WAITERS, MAX_THREADS + 1,
@@ -274,7 +271,7 @@ static int take_against_the_order(void *context)
 
 	must(member_join(context, &us) == 0);
 	must(member_actor(&us, &one) == 0);
-	fclose(stderr); /* the assertion's words are expected */
+	fclose(stderr); /* silence the expected assertion message */
 	must(lock_take(&one, &us.arena.slots[0].lock, LOCK_SLOT) == 0);
 	(void)lock_take(&one, &us.arena.buckets[0].lock, LOCK_BUCKET);
 	return CHILD_FAILED;
@@ -299,11 +296,11 @@ static void taking_against_the_order_is_caught(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lock_that_nobody_waits_for_bears_no_waiters_bit),
-		cmocka_unit_test(who_gives_up_waiting_changes_no_holder),
-		cmocka_unit_test(who_sleeps_gets_the_lock_and_leaves_no_waiters_bit),
-		cmocka_unit_test(nobody_depends_on_being_woken),
-		cmocka_unit_test(word_that_names_nobody_is_busy_not_believed),
+		cmocka_unit_test(a_lock_without_waiters_has_no_waiters_bit),
+		cmocka_unit_test(a_waiter_that_gives_up_does_not_affect_the_holder),
+		cmocka_unit_test(a_sleeper_gets_the_lock_and_leaves_no_waiters_bit),
+		cmocka_unit_test(no_sleeper_depends_on_a_wake_up),
+		cmocka_unit_test(a_word_that_names_no_thread_is_busy),
 		cmocka_unit_test(taking_against_the_order_is_caught),
 		cmocka_unit_test(one_thread_at_a_time_holds_a_lock),
 		cmocka_unit_test(one_process_at_a_time_holds_a_lock),

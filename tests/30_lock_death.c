@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 30_lock_death.c: the dead block nobody, the living are never robbed. No agent runs.
+ * 30_lock_death.c: dead holders block no thread; live ones are never robbed. No agent runs.
  */
 #include "support.h"
 
@@ -17,17 +17,17 @@
 #define STORM 5
 #define STORM_ROUNDS 120
 
-/* What a child does with a lock, and how far it is. */
+/* What a child does with a lock, and how far it has got. */
 struct scene {
 	struct yard yard;
 	enum lock_level level;
-	uint32_t holds;   /* it does */
-	uint32_t dropped; /* it did */
+	uint32_t holds;   /* 1: it holds the lock */
+	uint32_t dropped; /* 1: it dropped the lock */
 	uint32_t name;
 	uint32_t progress[STORM];
 	uint32_t stop;
-	uint32_t waits;  /* as whom somebody does */
-	uint64_t sleeps; /* until it had the lock */
+	uint32_t waits;  /* the waiting thread's name */
+	uint64_t sleeps; /* number of sleeps until it had the lock */
 };
 
 static lock_word *word_of(struct arena *arena, enum lock_level level)
@@ -49,7 +49,7 @@ static lock_word *word_of(struct arena *arena, enum lock_level level)
 	return NULL;
 }
 
-/* As the rooms do: say first which lock is wanted. */
+/* Announce the wanted lock first, as the modules do. */
 static void want(struct actor *actor, enum lock_level level)
 {
 	if (level == LOCK_BUCKET)
@@ -128,8 +128,8 @@ static int wait_and_count(void *context)
 }
 
 /*
- * Get the lock from the holder, as if that had dropped it and we were quicker than all who wait;
- * and die.
+ * Take the lock from its holder, as if the holder had dropped it and this thread had beaten all
+ * waiters; then die.
  */
 static int take_over_and_die(void *context)
 {
@@ -149,10 +149,10 @@ static int take_over_and_die(void *context)
 }
 
 /*
- * Not: seen by who slept through the change of holders only at the end of its next sleep. (Mostly:
- * it may be awake just then.)
+ * The sleeper must notice the change of holder before the end of its next sleep. (Mostly: it may be
+ * awake at that moment.)
  */
-static void who_sleeps_finds_one_dead_who_got_the_lock_meanwhile(void **state)
+static void a_sleeper_notices_the_death_of_a_later_holder(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
@@ -170,7 +170,7 @@ static void who_sleeps_finds_one_dead_who_got_the_lock_meanwhile(void **state)
 		const uint64_t *sleeps = &us.arena.threads[scene->waits - 1].stat[STAT_lock_sleeps];
 		uint64_t before = load_relaxed(sleeps);
 		assert_true(wait_until(load_relaxed(sleeps) >= before + 5,
-				       SUPPORT_WAIT_MS)); /* long ones by now */
+				       SUPPORT_WAIT_MS)); /* by now its sleeps are long */
 		(void)child_wait(child_start(take_over_and_die, scene));
 		uint64_t at_death = load_relaxed(sleeps);
 		assert_int_equal(child_wait(waiter), 0);
@@ -209,7 +209,7 @@ static void killed_holders_lock_is_taken_by_the_next_one(void **state)
 	us_leave(scene, &us, &one);
 }
 
-static void trying_suffices_to_take_over_from_the_dead(void **state)
+static void a_try_suffices_to_take_over_from_the_dead(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
@@ -247,7 +247,7 @@ static void stopped_holder_is_waited_for_with_patience_and_never_robbed(void **s
 		assert_int_equal(lock_take(&one, word, LOCK_SLOT), -EBUSY);
 		assert_true(support_now_ms() - before >= 60);
 		assert_true(lock_held_by(word, scene->name));
-		/* other carts are not concerned */
+		/* other carts are not affected */
 		assert_int_equal(lock_take(&one, &us.arena.slots[10].lock, LOCK_SLOT), 0);
 		lock_drop(&one, &us.arena.slots[10].lock, LOCK_SLOT);
 	}
@@ -273,7 +273,7 @@ static int wait_for_the_other(void *context)
 	one.patience_ms = 2 * SUPPORT_WAIT_MS;
 	slot_want(&one, &us.arena.buckets[7], &us.arena.slots[9]);
 	must(lock_take(&one, &us.arena.buckets[7].lock, LOCK_BUCKET) == 0);
-	store_release(&scene->dropped, 1u); /* the bucket is ours */
+	store_release(&scene->dropped, 1u); /* this child holds the bucket */
 	(void)lock_take(&one, &us.arena.slots[9].lock, LOCK_SLOT);
 	for (;;)
 		pause();
@@ -341,7 +341,7 @@ static int take_and_drop(void *context)
 	return 0;
 }
 
-static void storm_of_kills_stops_nobody(bool replace)
+static void a_storm_of_kills_stops_no_survivor(bool replace)
 {
 	struct scene *scene = support_shared(sizeof(*scene));
 	uint64_t random = support_seed();
@@ -362,7 +362,7 @@ static void storm_of_kills_stops_nobody(bool replace)
 			pids[victim] = child_start(take_and_drop, &seats[victim]);
 		else
 			alive--;
-		/* somebody gets on */
+		/* wait until a survivor makes progress */
 		uint32_t last = STORM - 1;
 		uint32_t before = load_relaxed(&scene->progress[last]);
 		if (victim != last)
@@ -384,31 +384,31 @@ static void storm_of_kills_stops_nobody(bool replace)
 	yard_remove(&scene->yard);
 }
 
-static void storm_of_kills_stops_nobody_when_victims_are_replaced(void **state)
+static void a_storm_of_kills_stops_no_survivor_when_victims_are_replaced(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	storm_of_kills_stops_nobody(true);
+	a_storm_of_kills_stops_no_survivor(true);
 }
 
-static void storm_of_kills_stops_nobody_when_victims_are_not_replaced(void **state)
+static void a_storm_of_kills_stops_no_survivor_when_victims_are_not_replaced(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
 	for (uint32_t round = 0; round < 10; round++)
-		storm_of_kills_stops_nobody(false);
+		a_storm_of_kills_stops_no_survivor(false);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed_holders_lock_is_taken_by_the_next_one),
-		cmocka_unit_test(who_sleeps_finds_one_dead_who_got_the_lock_meanwhile),
-		cmocka_unit_test(trying_suffices_to_take_over_from_the_dead),
+		cmocka_unit_test(a_sleeper_notices_the_death_of_a_later_holder),
+		cmocka_unit_test(a_try_suffices_to_take_over_from_the_dead),
 		cmocka_unit_test(stopped_holder_is_waited_for_with_patience_and_never_robbed),
 		cmocka_unit_test(two_that_die_together_free_both_their_locks),
-		cmocka_unit_test(storm_of_kills_stops_nobody_when_victims_are_replaced),
-		cmocka_unit_test(storm_of_kills_stops_nobody_when_victims_are_not_replaced),
+		cmocka_unit_test(a_storm_of_kills_stops_no_survivor_when_victims_are_replaced),
+		cmocka_unit_test(a_storm_of_kills_stops_no_survivor_when_victims_are_not_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 35_grace_torture.c: readers and updaters at once, after liburcu's rcutorture: an updater
- * publishes elements, counts each one's age up with every grace period after its replacement, and
- * poisons it when it is old; no reader may find an element that has survived a whole grace period
- * (age 2 or more), or poison. A last pair of tests leaves the waiting out and must see the harm:
- * else the torture would be worth nothing.
+ * publishes elements, increments each one's age with every grace period after its replacement, and
+ * poisons it when it is old; no reader may find poison, or an element that has survived a whole
+ * grace period (age 2 or more). A last pair of tests omits the waiting and must see the harm, which
+ * proves that the torture can fail.
  */
 #include "support.h"
 
@@ -15,17 +15,17 @@
 #include "sync/grace.h"
 
 #define ELEMENTS 16
-#define AGES 10 /* then it is poisoned and used again */
+#define AGES 10 /* at this age an element is poisoned and used again */
 #define WORDS 6
 #define POISON 0xdeadbeefdeadbeefull
 #define TORTURE_MS 700
 #define UPDATES_MIN 100
 #define READERS 3
-#define CREW (READERS + 2) /* an updater, and one who only drives */
+#define CREW (READERS + 2) /* an updater, and a thread that only drives */
 
 struct element {
-	uint64_t words[WORDS]; /* plain, all equal; written and poisoned with no reader left */
-	uint32_t age;          /* 0 current, 1 replaced, then one more with each grace period */
+	uint64_t words[WORDS]; /* plain, all equal; written and poisoned while no reader is left */
+	uint32_t age;          /* 0 current, 1 replaced, then plus one for each grace period */
 	uint32_t free;
 };
 
@@ -33,9 +33,10 @@ struct torture {
 	struct element elements[ELEMENTS];
 	uint32_t current;
 	uint32_t stop;
-	bool broken;          /* nobody waits for a grace period */
-	bool drivers_without; /* membarrier; readers have it, and time to go without fences */
-	/* what came out */
+	bool broken;          /* updaters do not wait for a grace period */
+	bool drivers_without; /* drivers have no membarrier; readers have it, and time to drop their
+				 fences */
+	/* results */
 	uint64_t histogram[AGES + 1];
 	uint64_t poisoned;
 	uint64_t reads;
@@ -59,7 +60,7 @@ static bool is_poisoned(const struct torture *torture, const struct element *ele
 {
 	bool bad = false;
 
-	if (torture->broken) /* there the words race, as they should */
+	if (torture->broken) /* in the broken variant the words race, as intended */
 		return load_relaxed(&element->words[0]) == POISON;
 	for (uint32_t i = 0; i < WORDS; i++)
 		bad |= element->words[i] == POISON || element->words[i] != element->words[0];
@@ -214,7 +215,8 @@ static struct torture *run_torture(bool processes, enum fences fences, bool brok
 	return torture;
 }
 
-static void nobody_finds_what_a_grace_period_has_passed_over(bool processes, enum fences fences)
+static void no_reader_finds_an_element_that_survived_a_grace_period(bool processes,
+								    enum fences fences)
 {
 	const struct torture *torture = run_torture(processes, fences, false);
 
@@ -229,20 +231,20 @@ static void threads_find_nothing_old_with_membarrier(void **state)
 {
 	(void)state;
 	if (!grace_register())
-		skip_because("membarrier(2) is not to be had here");
-	nobody_finds_what_a_grace_period_has_passed_over(false, MEMBARRIER);
+		skip_because("membarrier(2) is not available here");
+	no_reader_finds_an_element_that_survived_a_grace_period(false, MEMBARRIER);
 }
 
 static void threads_find_nothing_old_where_none_has_membarrier(void **state)
 {
 	(void)state;
-	nobody_finds_what_a_grace_period_has_passed_over(false, NO_MEMBARRIER);
+	no_reader_finds_an_element_that_survived_a_grace_period(false, NO_MEMBARRIER);
 }
 
 static void threads_find_nothing_old_where_no_driver_has_membarrier(void **state)
 {
 	(void)state;
-	nobody_finds_what_a_grace_period_has_passed_over(false, DRIVERS_WITHOUT);
+	no_reader_finds_an_element_that_survived_a_grace_period(false, DRIVERS_WITHOUT);
 }
 
 static void processes_find_nothing_old_with_membarrier(void **state)
@@ -250,31 +252,31 @@ static void processes_find_nothing_old_with_membarrier(void **state)
 	(void)state;
 	NEEDS_PROCESSES();
 	if (!grace_register())
-		skip_because("membarrier(2) is not to be had here");
-	nobody_finds_what_a_grace_period_has_passed_over(true, MEMBARRIER);
+		skip_because("membarrier(2) is not available here");
+	no_reader_finds_an_element_that_survived_a_grace_period(true, MEMBARRIER);
 }
 
 static void processes_find_nothing_old_where_no_driver_has_membarrier(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	nobody_finds_what_a_grace_period_has_passed_over(true, DRIVERS_WITHOUT);
+	no_reader_finds_an_element_that_survived_a_grace_period(true, DRIVERS_WITHOUT);
 }
 
 static void processes_find_nothing_old_where_none_has_membarrier(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	nobody_finds_what_a_grace_period_has_passed_over(true, NO_MEMBARRIER);
+	no_reader_finds_an_element_that_survived_a_grace_period(true, NO_MEMBARRIER);
 }
 
-static void torture_of_threads_notices_when_nobody_waits(void **state)
+static void torture_of_threads_notices_a_missing_wait(void **state)
 {
 	(void)state;
 	assert_true(harmed(run_torture(false, MEMBARRIER, true)));
 }
 
-static void torture_of_processes_notices_when_nobody_waits(void **state)
+static void torture_of_processes_notices_a_missing_wait(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
@@ -290,8 +292,8 @@ int main(void)
 		cmocka_unit_test(processes_find_nothing_old_with_membarrier),
 		cmocka_unit_test(processes_find_nothing_old_where_no_driver_has_membarrier),
 		cmocka_unit_test(processes_find_nothing_old_where_none_has_membarrier),
-		cmocka_unit_test(torture_of_threads_notices_when_nobody_waits),
-		cmocka_unit_test(torture_of_processes_notices_when_nobody_waits),
+		cmocka_unit_test(torture_of_threads_notices_a_missing_wait),
+		cmocka_unit_test(torture_of_processes_notices_a_missing_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 40_block_death.c: processes that use memory are killed at any moment, in a small arena where
- * spans are carved and dissolved all the time; no block and no slot is lost, nothing is in two
- * places, before the repair (as check sees it) and after it. And the disk may be full.
+ * spans are carved and dissolved all the time. No block or slot is lost and none is in two places,
+ * neither before the repair (as check sees it) nor after it. The disk may be full as well.
  */
 #include "block_kit.h"
 #include "slot_kit.h"
@@ -13,7 +13,7 @@
 #define TTL_NS 1800000000000ull
 #define VICTIMS 3
 #define KEYS 12
-#define KILLS 12 /* in a batch, after which all are killed and the arena is looked at */
+#define KILLS 12 /* in one batch; then all are killed and the arena is checked */
 #define BATCHES 25
 
 struct victim {
@@ -23,8 +23,8 @@ struct victim {
 };
 
 /*
- * Each block is in a hand, or a cart's, or to be retired: never is one only in the head of a
- * process that may die.
+ * Each block is in a hand, in a cart, or about to be retired: never known only to the local
+ * variables of a process that may die.
  */
 static void use_memory(struct actor *actor, const struct kit_key *keys, uint64_t *random)
 {
@@ -84,13 +84,13 @@ static int live_and_be_killed(void *context)
 	}
 }
 
-/* Nobody is alive: every fault is one that a death made. */
+/* No process is alive, so every fault was caused by a death. */
 static void look_at_what_they_left(const struct yard *yard)
 {
 	struct member us;
 	struct actor one;
 
-	yard_check(yard, NULL); /* as it is, not repaired yet */
+	yard_check(yard, NULL); /* as it is, before any repair */
 	assert_int_equal(member_join(yard, &us), 0);
 	(void)alive_bury_all(&us.arena, &us.life, repair_process);
 	yard_check(yard, NULL);
@@ -146,7 +146,7 @@ static void kill_and_look(uint32_t victims, bool replace, uint32_t batches, uint
 		}
 		support_sleep_us(random_below(&random, 4000));
 		for (uint32_t i = 0; i < victims; i++)
-			kill(pids[i], SIGKILL); /* all together */
+			kill(pids[i], SIGKILL); /* all at the same time */
 		for (uint32_t i = 0; i < victims; i++)
 			child_kill(pids[i]);
 		look_at_what_they_left(&victim.yard);
@@ -201,7 +201,8 @@ static int use_memory_on_full_disk(void *context)
 	for (uint32_t round = 0; round < 2; round++) {
 		while (counts[round] < COUNT(refs) &&
 		       (r = kit_take(&one, 4000, &refs[counts[round]])) == 0) {
-			kit_fill(&us.arena, refs[counts[round]], counts[round]); /* no SIGBUS */
+			kit_fill(&us.arena, refs[counts[round]],
+				 counts[round]); /* gives no SIGBUS */
 			counts[round]++;
 		}
 		must(r == -ENOSPC);
@@ -214,7 +215,7 @@ static int use_memory_on_full_disk(void *context)
 		}
 	}
 	must(counts[0] > 100);
-	must(counts[1] == counts[0]); /* it goes on with what there is */
+	must(counts[1] == counts[0]); /* it continues with the blocks that exist */
 	kit_base_line(&one);
 	return 0;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 40_block_trim.c: disk space that nothing is in goes back to the file system: what is in use
- * stays, also in a damaged arena, what went back can be had again, and a death anywhere in between
- * costs nothing.
+ * 40_block_trim.c: unused disk space goes back to the file system. Space in use stays, even in a
+ * damaged arena; returned space can be reserved again; a death at any point costs nothing.
  */
 #include "block_kit.h"
 #include "crash_kit.h"
@@ -23,13 +22,13 @@ static const struct arena_settings roomy = { .arena_bytes = 24u << 20,
 
 static int set_up(void **state)
 {
-	struct cast *cast = calloc(1, sizeof(*cast));
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
-	yard_make(&cast->yard, &roomy);
-	assert_int_equal(member_join(&cast->yard, &cast->us), 0);
-	assert_int_equal(member_actor(&cast->us, &cast->one), 0);
-	assert_int_equal(member_actor(&cast->us, &cast->two), 0);
-	*state = cast;
+	yard_make(&fixture->yard, &roomy);
+	assert_int_equal(member_join(&fixture->yard, &fixture->us), 0);
+	assert_int_equal(member_actor(&fixture->us, &fixture->one), 0);
+	assert_int_equal(member_actor(&fixture->us, &fixture->two), 0);
+	*state = fixture;
 	return 0;
 }
 
@@ -46,14 +45,14 @@ static uint64_t reserved_bytes(const struct arena *arena)
 	return (uint64_t)arena->header->reserved_pages * PAGE_BYTES;
 }
 
-/* Use all there is once; `kept` is not given back. */
+/* Use the whole arena once; `kept` is not given back. */
 static void use_up(struct actor *actor, block_ref kept)
 {
 	static block_ref refs[512];
 	uint32_t count = kit_take_all(actor, LARGE, refs, COUNT(refs));
 
 	for (uint32_t i = 0; i < count; i++) {
-		kit_fill(actor->arena, refs[i], refs[i]); /* no SIGBUS */
+		kit_fill(actor->arena, refs[i], refs[i]); /* gives no SIGBUS */
 		if (refs[i] != kept)
 			kit_give(actor, refs[i]);
 	}
@@ -61,18 +60,18 @@ static void use_up(struct actor *actor, block_ref kept)
 	(void)block_scavenge(actor);
 }
 
-static void space_that_nothing_is_in_goes_back_and_can_be_had_again(void **state)
+static void unused_space_is_given_back_and_can_be_reserved_again(void **state)
 {
-	struct cast *cast = *state;
-	struct arena *arena = &cast->us.arena;
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->us.arena;
 	uint64_t before = disk_bytes(arena), bytes = 0;
 	int64_t part;
 
 	for (int round = 0; round < 3; round++, bytes = 0) {
-		use_up(&cast->one, 0);
+		use_up(&fixture->one, 0);
 		uint64_t full = disk_bytes(arena), reserved = reserved_bytes(arena);
 		assert_true(full >= before + 8 * EXTENT_BYTES);
-		while ((part = block_trim(&cast->one, 0, 2 * EXTENT_BYTES)) > 0) {
+		while ((part = block_trim(&fixture->one, 0, 2 * EXTENT_BYTES)) > 0) {
 			assert_true(part <= (int64_t)(2 * EXTENT_BYTES));
 			bytes += (uint64_t)part;
 			assert_int_equal(reserved_bytes(arena), reserved - bytes);
@@ -85,28 +84,31 @@ static void space_that_nothing_is_in_goes_back_and_can_be_had_again(void **state
 	}
 }
 
-static void less_than_is_worth_it_stays(void **state)
+static void too_little_space_to_be_worth_it_stays(void **state)
 {
-	struct cast *cast = *state;
+	struct fixture *fixture = *state;
 	uint32_t reserved;
 
-	use_up(&cast->one, 0);
-	reserved = cast->us.arena.header->reserved_pages;
-	assert_int_equal(block_trim(&cast->one, 24u << 20, ALL), 0);
-	assert_int_equal(cast->us.arena.header->reserved_pages, reserved);
-	assert_true(block_trim(&cast->one, 16u << 20, ALL) >= (int64_t)(8 * EXTENT_BYTES));
-	assert_int_equal(block_trim(&cast->one, 0, ALL), 0);
+	use_up(&fixture->one, 0);
+	reserved = fixture->us.arena.header->reserved_pages;
+	assert_int_equal(block_trim(&fixture->one, 24u << 20, ALL), 0);
+	assert_int_equal(fixture->us.arena.header->reserved_pages, reserved);
+	assert_true(block_trim(&fixture->one, 16u << 20, ALL) >= (int64_t)(8 * EXTENT_BYTES));
+	assert_int_equal(block_trim(&fixture->one, 0, ALL), 0);
 }
 
-static void what_is_in_use_stays(void **state)
+static void space_in_use_stays(void **state)
 {
-	struct cast *cast = *state;
-	struct arena *arena = &cast->us.arena;
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->us.arena;
 	block_ref refs[512];
-	uint32_t count = kit_take_all(&cast->one, LARGE, refs, COUNT(refs));
+	uint32_t count = kit_take_all(&fixture->one, LARGE, refs, COUNT(refs));
 	block_ref live = 0;
 
-	/* one that needs an extent more than its first page would: the spare pages are behind it */
+	/*
+	 * a block whose end needs one more extent than its first page: the spare pages follow its
+	 * end
+	 */
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t at = (uint64_t)refs[i] * BLOCK_UNIT;
 		uint64_t first = align_up(at + PAGE_BYTES + SPARE_BYTES, EXTENT_BYTES);
@@ -116,97 +118,97 @@ static void what_is_in_use_stays(void **state)
 	assert_int_not_equal(live, 0);
 	for (uint32_t i = 0; i < count; i++)
 		if (refs[i] != live)
-			kit_give(&cast->one, refs[i]);
-	block_flush(&cast->one);
-	(void)block_scavenge(&cast->one);
+			kit_give(&fixture->one, refs[i]);
+	block_flush(&fixture->one);
+	(void)block_scavenge(&fixture->one);
 	kit_fill(arena, live, 77);
 	uint64_t end = ((uint64_t)live - arena->space_first) * BLOCK_UNIT + LARGE;
-	assert_true(block_trim(&cast->one, 0, ALL) > 0);
+	assert_true(block_trim(&fixture->one, 0, ALL) > 0);
 	assert_true(reserved_bytes(arena) >= end + SPARE_BYTES &&
 		    reserved_bytes(arena) < end + SPARE_BYTES + 2 * EXTENT_BYTES);
-	assert_int_equal(block_trim(&cast->one, 0, ALL), 0);
+	assert_int_equal(block_trim(&fixture->one, 0, ALL), 0);
 	assert_true(kit_is_filled(arena, live, 77));
-	use_up(&cast->one, 0);
+	use_up(&fixture->one, 0);
 	assert_true(kit_is_filled(arena, live, 77));
-	kit_give(&cast->one, live);
+	kit_give(&fixture->one, live);
 }
 
-/* The page table says that nothing is there, a slot that something is: salvage shall find it. */
+/* The page table says the place is empty, a slot says it is not: it must stay for salvage. */
 static void a_version_that_the_page_table_does_not_know_stays(void **state)
 {
-	struct cast *cast = *state;
-	struct arena *arena = &cast->us.arena;
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->us.arena;
 	uint32_t reserved, high = arena->header->slots_used_high;
 
-	use_up(&cast->one, 0);
+	use_up(&fixture->one, 0);
 	reserved = arena->header->reserved_pages;
 	arena->header->slots_used_high = 2;
 	arena->slots[1].current = arena->space_first + (reserved - 1) * (PAGE_BYTES / BLOCK_UNIT);
-	assert_int_equal(block_trim(&cast->one, 0, ALL), 0);
+	assert_int_equal(block_trim(&fixture->one, 0, ALL), 0);
 	assert_int_equal(arena->header->reserved_pages, reserved);
 	arena->slots[1].current = 0;
 	arena->header->slots_used_high = high;
-	assert_true(block_trim(&cast->one, 0, ALL) > 0);
+	assert_true(block_trim(&fixture->one, 0, ALL) > 0);
 }
 
 /* A bit of the last span's word has flipped: nothing is given back. */
-static void what_a_damaged_page_table_does_not_know_stays(void **state)
+static void space_missing_from_a_damaged_page_table_stays(void **state)
 {
-	struct cast *cast = *state;
-	struct arena *arena = &cast->us.arena;
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->us.arena;
 	block_ref live;
 
-	use_up(&cast->one, 0);
-	assert_int_equal(kit_take(&cast->one, 1000000, &live), 0);
+	use_up(&fixture->one, 0);
+	assert_int_equal(kit_take(&fixture->one, 1000000, &live), 0);
 	uint32_t *word = &arena->pages[(live - arena->space_first) / (PAGE_BYTES / BLOCK_UNIT)];
 	uint32_t whole = *word;
 	assert_int_not_equal(whole, 0);
 	for (uint32_t bit = 0; bit < 32; bit++) {
 		*word = whole ^ 1u << bit;
-		if ((*word & PAGE_DOOMED) == 0) /* (which says nothing about where it is) */
-			assert_int_equal(block_trim(&cast->one, 0, ALL), 0);
+		if ((*word & PAGE_DOOMED) == 0) /* (PAGE_DOOMED does not affect the place) */
+			assert_int_equal(block_trim(&fixture->one, 0, ALL), 0);
 	}
 	*word = whole;
-	assert_true(block_trim(&cast->one, 0, ALL) > 0);
-	kit_give(&cast->one, live);
+	assert_true(block_trim(&fixture->one, 0, ALL) > 0);
+	kit_give(&fixture->one, live);
 }
 
-/* What he reads may be anything, but on a full disk a hole would be a SIGBUS. */
-static void what_a_revoked_view_may_be_reading_stays(void **state)
+/* The reader may see any bytes, but on a full disk a hole would give SIGBUS. */
+static void space_that_a_revoked_view_may_read_stays(void **state)
 {
-	struct cast *cast = *state;
+	struct fixture *fixture = *state;
 
-	use_up(&cast->one, 0);
-	grace_enter(&cast->two);
-	cast->two.record->revoked = cast->two.record->reader;
-	assert_int_equal(block_trim(&cast->one, 0, ALL), -EBUSY);
-	grace_leave(&cast->two);
-	cast->two.record->revoked = 0;
-	assert_true(block_trim(&cast->one, 0, ALL) > 0);
+	use_up(&fixture->one, 0);
+	grace_enter(&fixture->two);
+	fixture->two.record->revoked = fixture->two.record->reader;
+	assert_int_equal(block_trim(&fixture->one, 0, ALL), -EBUSY);
+	grace_leave(&fixture->two);
+	fixture->two.record->revoked = 0;
+	assert_true(block_trim(&fixture->one, 0, ALL) > 0);
 }
 
-static void who_takes_pages_is_not_waited_for(void **state)
+static void a_thread_that_takes_pages_is_not_waited_for(void **state)
 {
-	struct cast *cast = *state;
-	lock_word *lock = &cast->us.arena.header->space_lock;
+	struct fixture *fixture = *state;
+	lock_word *lock = &fixture->us.arena.header->space_lock;
 
-	use_up(&cast->one, 0);
-	assert_int_equal(lock_take(&cast->two, lock, LOCK_SPACE), 0);
-	assert_int_equal(block_trim(&cast->one, 0, ALL), -EBUSY);
-	lock_drop(&cast->two, lock, LOCK_SPACE);
-	assert_true(block_trim(&cast->one, 0, ALL) > 0);
+	use_up(&fixture->one, 0);
+	assert_int_equal(lock_take(&fixture->two, lock, LOCK_SPACE), 0);
+	assert_int_equal(block_trim(&fixture->one, 0, ALL), -EBUSY);
+	lock_drop(&fixture->two, lock, LOCK_SPACE);
+	assert_true(block_trim(&fixture->one, 0, ALL) > 0);
 }
 
-/* As after a power loss that the hole survived and the header's page did not. */
+/* As after a power loss that kept the hole and lost the header's page. */
 static void a_hole_that_the_header_does_not_know_is_filled(void **state)
 {
-	struct cast *cast = *state;
-	struct arena *arena = &cast->us.arena;
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->us.arena;
 
-	use_up(&cast->one, 0);
+	use_up(&fixture->one, 0);
 	uint64_t full = disk_bytes(arena);
 	uint32_t reserved = arena->header->reserved_pages;
-	assert_true(block_trim(&cast->one, 0, ALL) > 0);
+	assert_true(block_trim(&fixture->one, 0, ALL) > 0);
 	arena->header->reserved_pages = reserved;
 	assert_true(disk_bytes(arena) < full);
 	assert_int_equal(arena_reserve_again(arena), 0);
@@ -258,7 +260,7 @@ static void look_at_state(struct crash_stage *unused, uint64_t state, void *cont
 	yard_check(&stage.other, NULL);
 }
 
-static void death_anywhere_in_giving_back_leaves_all_well(void **state)
+static void death_anywhere_in_giving_back_breaks_no_invariant(void **state)
 {
 	const struct crash_plan plan = { prepare_victim, trim_twice, NULL };
 
@@ -281,15 +283,15 @@ static void death_anywhere_in_giving_back_leaves_all_well(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with_room(space_that_nothing_is_in_goes_back_and_can_be_had_again),
-		with_room(less_than_is_worth_it_stays),
-		with_room(what_is_in_use_stays),
+		with_room(unused_space_is_given_back_and_can_be_reserved_again),
+		with_room(too_little_space_to_be_worth_it_stays),
+		with_room(space_in_use_stays),
 		with_room(a_version_that_the_page_table_does_not_know_stays),
-		with_room(what_a_damaged_page_table_does_not_know_stays),
-		with_room(what_a_revoked_view_may_be_reading_stays),
-		with_room(who_takes_pages_is_not_waited_for),
+		with_room(space_missing_from_a_damaged_page_table_stays),
+		with_room(space_that_a_revoked_view_may_read_stays),
+		with_room(a_thread_that_takes_pages_is_not_waited_for),
 		with_room(a_hole_that_the_header_does_not_know_is_filled),
-		cmocka_unit_test(death_anywhere_in_giving_back_leaves_all_well),
+		cmocka_unit_test(death_anywhere_in_giving_back_breaks_no_invariant),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 45_slot_crew.c: many make, change, end and read the carts of two chains. A reader finds the cart
- * of its key or none, whole, unchanging, never in an older version than it saw before; and all of
- * that with processes that are killed at any moment.
+ * 45_slot_crew.c: many workers make, change, end and read the carts of two chains. A reader finds
+ * the cart of its key or none; what it finds is whole, does not change, and is never older than
+ * what it saw before. The same holds with processes that are killed at any moment.
  */
 #include "slot_kit.h"
 
@@ -23,7 +23,7 @@ static const struct arena_settings small = { .arena_bytes = 5 << 20,
 
 struct crowd {
 	struct yard yard;
-	uint64_t versions[KEYS]; /* the greatest known to have been published */
+	uint64_t versions[KEYS]; /* the greatest version known to have been published */
 	uint64_t reads;
 	uint64_t changes;
 };
@@ -64,7 +64,7 @@ static void read_one(struct actor *actor, struct crowd *crowd, const struct kit_
 			sched_yield();
 		r = slot_find(actor->arena, key->hash, &key->key, &again);
 		must(r == -ENOENT || (r == 0 && again.cart->version >= found.cart->version));
-		must(sum_of(&found) == sum); /* whatever has become of it */
+		must(sum_of(&found) == sum); /* even if the cart changed or ended meanwhile */
 		know(crowd, number, found.cart->version);
 	}
 	grace_leave(actor);
@@ -114,7 +114,7 @@ static struct kit_key *make_keys(const struct arena *arena)
 	return keys;
 }
 
-/* Nobody is left: all that is there is sound, can be ended, and leaves nothing. */
+/* No process is left: every cart is sound, can be ended, and leaves nothing. */
 static void tidy_up(struct crowd *crowd)
 {
 	struct member us;
@@ -236,14 +236,14 @@ static void deaths_leave_carts_whole(uint32_t victims, uint32_t batches, uint32_
 		      (unsigned long long)crowd->changes);
 }
 
-static void one_that_is_killed_anywhere_leaves_carts_whole(void **state)
+static void a_process_killed_anywhere_leaves_carts_whole(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
 	deaths_leave_carts_whole(1, 200, 0);
 }
 
-static void many_that_are_killed_together_leave_carts_whole(void **state)
+static void many_processes_killed_together_leave_carts_whole(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
@@ -262,8 +262,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(threads_find_the_cart_of_their_key_or_none),
 		cmocka_unit_test(processes_find_the_cart_of_their_key_or_none),
-		cmocka_unit_test(one_that_is_killed_anywhere_leaves_carts_whole),
-		cmocka_unit_test(many_that_are_killed_together_leave_carts_whole),
+		cmocka_unit_test(a_process_killed_anywhere_leaves_carts_whole),
+		cmocka_unit_test(many_processes_killed_together_leave_carts_whole),
 		cmocka_unit_test(carts_stay_whole_when_the_killed_are_replaced_at_once),
 	};
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 45_slot_step.c: death at every instruction of what floor 4 does: splices, retired lists, spans,
- * slots, chains.
+ * 45_slot_step.c: death at every instruction of the memory and store layers: splices, retired
+ * lists, spans, slots, chains.
  *
  * A process is stopped after each instruction (crash_kit.h); on a copy of each state of the arena
- * it is dead. There: check finds nothing wrong; a newcomer repairs and settles, and check finds
- * nothing wrong; each cart is whole; when all carts are ended, every page and every slot is free
+ * it is dead. There, check finds nothing wrong; a newcomer repairs and settles, and check finds
+ * nothing wrong; each cart is whole; once all carts are ended, every page and every slot is free
  * again. (The same for whole calls: 80_crash_matrix.)
  */
 #include "block_kit.h"
@@ -157,7 +157,7 @@ static void reclaim_own(void)
 	(void)block_reclaim(&one, one.record);
 }
 
-/* A record without owner that has everything; a living thread with retired blocks. */
+/* Make an unowned record with every kind of leftover, and a live thread with retired blocks. */
 static void leave_much(void)
 {
 	make_three();
@@ -212,7 +212,7 @@ static void end_and_make_again(void)
 	make(0);
 }
 
-/* Somebody else has our lists: what we retire is deferred, and taken up later. */
+/* Another thread holds our lists: blocks retired now are deferred and handled later. */
 static void lock_lists(void)
 {
 	make_three();
@@ -256,7 +256,7 @@ static void newcomer_finds_all_well(void)
 
 	yard_check(&stage.other, NULL);
 	assert_int_equal(member_join(&stage.other, &new),
-			 0); /* moves in where they died: repairs */
+			 0); /* takes the dead record, and so repairs it */
 	(void)alive_bury_all(&new.arena, &new.life, repair_process);
 	yard_check(&stage.other, NULL);
 	assert_int_equal(member_actor(&new, &actor), 0); /* settles */
@@ -290,7 +290,7 @@ static void look_at_state(struct crash_stage *unused, uint64_t state, void *cont
 	newcomer_finds_all_well();
 }
 
-static void death_anywhere_leaves_all_well(void **state)
+static void death_anywhere_breaks_no_invariant(void **state)
 {
 	const struct crash_plan plan = { prepare_victim, let_victim_act, NULL };
 
@@ -325,7 +325,7 @@ int main(void)
 	for (size_t i = 0; i < COUNT(operations); i++) {
 		snprintf(names[i], sizeof(names[0]), "death anywhere in %s leaves all well",
 			 operations[i].name);
-		tests[i] = (struct CMUnitTest){ names[i], death_anywhere_leaves_all_well, NULL,
+		tests[i] = (struct CMUnitTest){ names[i], death_anywhere_breaks_no_invariant, NULL,
 						NULL, (void *)(uintptr_t)&operations[i] };
 	}
 	return cmocka_run_group_tests(tests, make_stage, remove_stage);

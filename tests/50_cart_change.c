@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Changes of lines, tax, time to live and attributes, up to their limits. kit_apply()
- * validates every version that is built.
+ * 50_cart_change.c: changes of lines, tax, time to live and attributes, up to their limits.
+ * kit_apply() validates every version that is built.
  */
 #include "cart_kit.h"
 
@@ -33,7 +33,7 @@ static void the_first_item_makes_the_cart(void **state)
 	kit_free(&cart);
 }
 
-/* Ids of each length are compared in other pieces: a difference in any byte is one. */
+/* Ids are compared in pieces that depend on their length; a difference in any byte must count. */
 static void a_key_differs_in_any_byte(void **state)
 {
 	struct {
@@ -58,7 +58,7 @@ static void a_key_differs_in_any_byte(void **state)
 					cart_has_key(&cart.head, sizeof(cart.head) + r + s, &key));
 				ids[i] ^= (char)(1 << i % 7);
 			}
-			ids[r + s - 1] ^= 1; /* what follows does not count */
+			ids[r + s - 1] ^= 1; /* bytes after the id do not count */
 			key.session_id.size = s - (s > 1);
 			cart.head.session_size = (uint16_t)(s - (s > 1));
 			assert_int_equal(cart_has_key(&cart.head, sizeof(cart), &key), s > 1);
@@ -273,7 +273,7 @@ static void attributes_are_set_replaced_in_place_and_taken_away(void **state)
 	kit_free(&cart);
 }
 
-static void as_many_and_as_long_attributes_as_allowed_fit(void **state)
+static void the_most_and_the_longest_attributes_allowed_fit(void **state)
 {
 	static char text[CORRAL_ATTRIBUTE_VALUE_MAX + 1];
 	struct kit_cart cart = { 0 };
@@ -422,7 +422,7 @@ int main(void)
 		cmocka_unit_test(tax_is_rounded_half_away_from_zero),
 		cmocka_unit_test(settings_out_of_range_are_refused),
 		cmocka_unit_test(attributes_are_set_replaced_in_place_and_taken_away),
-		cmocka_unit_test(as_many_and_as_long_attributes_as_allowed_fit),
+		cmocka_unit_test(the_most_and_the_longest_attributes_allowed_fit),
 		cmocka_unit_test(a_cart_takes_its_greatest_number_of_lines_and_no_more),
 		cmocka_unit_test(a_cart_grows_to_its_greatest_size_and_no_further),
 		cmocka_unit_test(money_that_does_not_fit_is_refused_and_nothing_changes),

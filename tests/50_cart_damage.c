@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The codec on damaged bytes: each flipped bit and each truncation is found, damage does not
- * pass for sound in later versions, and none makes it read or write outside.
+ * 50_cart_damage.c: the codec on damaged bytes: each flipped bit and each truncation is found,
+ * damage never passes for sound in a later version, and none causes a read or write out of bounds.
  */
 #include "cart_kit.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* ------------------------------------------------------------ what is done to the bytes */
+/* ------------------------------------------------------------ changes to try */
 
 /* A cart with something in every part. */
 static struct kit_cart small_cart(void)
@@ -47,7 +47,7 @@ static void read_everything(const uint8_t *bytes, size_t size)
 	for (uint32_t i = 0; i < 5; i++) {
 		if (cart_get_line(bytes, size, i, &line) == 0)
 			sum += XXH64(line.words, line.words_size,
-				     0); /* touches every byte it was given */
+				     0); /* reads every byte that was returned */
 		if (cart_get_attribute(bytes, size, i, &attribute) == 0)
 			sum += XXH64(attribute.value.data, attribute.value.size, 0);
 		if (cart_decode_item(bytes, size, i, &item) == 0)
@@ -57,7 +57,7 @@ static void read_everything(const uint8_t *bytes, size_t size)
 		free(cart);
 }
 
-/* Every kind of change, as it would be made of these bytes. */
+/* Each kind of change, as a caller would make it of these bytes. */
 static struct cart_change every_change(uint32_t number, uint8_t buffer[256])
 {
 	static struct cart_draft_line draft_line;
@@ -86,7 +86,10 @@ static struct cart_change every_change(uint32_t number, uint8_t buffer[256])
 
 #define EVERY_CHANGE (2 * (CART_DROP + 1))
 
-/* Plan and build all changes. If given, `later` is what the bytes have become when it is built. */
+/*
+ * Plan and build all changes. `later`, unless NULL, holds the bytes as changed between plan and
+ * build.
+ */
 static uint32_t change_everything(const uint8_t *bytes, size_t size, const uint8_t *later,
 				  int validity)
 {
@@ -114,7 +117,7 @@ static uint32_t change_everything(const uint8_t *bytes, size_t size, const uint8
 
 #define ANY_VALIDITY 1
 
-/* Make the checksum of the head right again, so that damage behind it is met. */
+/* Recompute the head's checksum, so that a test reaches the damage behind it. */
 static void reseal(uint8_t *bytes)
 {
 	struct cart_head head;
@@ -162,7 +165,7 @@ static void every_truncation_is_found_and_survived(void **state)
 	for (size_t size = 0; size < sound.size; size++) {
 		uint8_t *exact = malloc(size + 1);
 
-		memcpy(exact + 1, sound.bytes, size); /* and not aligned, either */
+		memcpy(exact + 1, sound.bytes, size); /* and unaligned */
 		assert_int_equal(cart_validate(exact + 1, size), -EUCLEAN);
 		assert_int_equal(cart_verify(exact + 1, size), -EUCLEAN);
 		read_everything(exact + 1, size);
@@ -198,7 +201,7 @@ static void damage_to_a_line_or_operation_stays_visible_in_later_versions(void *
 
 	(void)state;
 	for (size_t at = ops_at; at < sound.size; at++) {
-		struct cart_change change = every_change(0, words); /* adds a line */
+		struct cart_change change = every_change(0, words); /* this change adds a line */
 		struct kit_cart cart = kit_copy(&sound);
 		struct cart_plan plan;
 		uint8_t *new;

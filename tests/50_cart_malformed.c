@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Malformed items, texts and values are refused, damaged words are found, and nothing is
- * read or written past a buffer.
+ * 50_cart_malformed.c: malformed items, texts and values are refused, damaged words are found, and
+ * nothing is read or written past a buffer.
  */
 #include "cart_words_kit.h"
 
@@ -64,7 +64,7 @@ static void only_utf8_without_nul_is_a_text(void **state)
 		assert_true(cart_text_valid(good_texts[i]));
 }
 
-/* Texts of each length are looked at in other pieces. */
+/* Texts are scanned in pieces that depend on their length. */
 static void a_bad_byte_is_seen_at_any_place_of_a_text_of_any_length(void **state)
 {
 	const char bad[] = { '\0', '\x80', '\xbf', '\xc3', '\xff' };
@@ -129,7 +129,7 @@ static void numbers_out_of_range_are_refused(void **state)
 	item.modifiers = huge;
 	item.modifier_count = 2;
 	assert_int_equal(pack(&item, &words), -EOVERFLOW);
-	item.modifier_count = 3; /* the sum fits, though not on the way */
+	item.modifier_count = 3; /* the sum fits, an intermediate sum does not */
 	assert_int_equal(pack(&item, &words), 0);
 	item.unit_price_cents = 1;
 	assert_int_equal(pack(&item, &words), -EOVERFLOW);
@@ -284,7 +284,8 @@ static void msgpack_c_agrees_on_what_one_whole_object_is(void **state)
 			bytes[i] =
 				(uint8_t)(kit_below(2) ? 0x80 + kit_below(0x60) : kit_below(256));
 			if (bytes[i] == 0xdd ||
-			    bytes[i] == 0xdf) /* msgpack-c allocates whatever these claim */
+			    bytes[i] == 0xdf) /* msgpack-c allocates the number of elements that
+						 these bytes claim */
 				bytes[i] = 0xde;
 		}
 		msgpack_unpacked_init(&unpacked);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 50_cart_operations.c: an operation id names one change: the same change again is a repeat,
- * another one is refused, whatever its kind; and what of a change counts for that.
+ * 50_cart_operations.c: an operation id names one change: the same change again is a repeat, any
+ * other is refused, whatever its kind; and which parts of a change count for that.
  */
 #include "cart_kit.h"
 
 #define CHANGES_MAX 64u
 
-/* Changes that all differ. Their words are packed into `words`, which must outlive them. */
+/*
+ * Changes that all differ from each other. Their words are packed into `words`, which must outlive
+ * them.
+ */
 struct changes {
 	struct cart_change all[CHANGES_MAX];
 	uint32_t count;
@@ -73,7 +76,7 @@ static void attribute(struct changes *changes, struct corral_text name, struct c
 	set->remove_attribute = remove;
 }
 
-/* Of two lines with these quantities; an attribute if it has a name. */
+/* A whole cart of two lines with these quantities; with an attribute if it has a name. */
 static void whole_cart(struct changes *changes, uint32_t number, uint32_t first, uint32_t second,
 		       struct corral_text name)
 {
@@ -151,7 +154,7 @@ static void an_id_is_refused_to_every_change_but_the_one_it_names(void **state)
 		struct kit_cart cart = two_lines();
 
 		assert_int_equal(kit_apply(&cart, &changes->all[i]), 0);
-		if (changes->all[i].kind == CART_DROP) { /* then it remembers nothing any more */
+		if (changes->all[i].kind == CART_DROP) { /* a dropped cart remembers nothing */
 			kit_free(&cart);
 			continue;
 		}
@@ -194,7 +197,7 @@ static void the_condition_the_time_and_other_changes_do_not_matter_to_a_repeat(v
 	kit_free(&cart);
 }
 
-/* As in carts of a former format. */
+/* Carts of a former format have no fingerprints. */
 static void an_operation_without_a_fingerprint_answers_whatever_comes_with_its_id(void **state)
 {
 	struct changes *changes = changes_of_all_kinds();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Random carts against an independent model: a plain array of lines, and money in GMP's
- * integers of any size. After each change every number is compared; a change has to be refused
+ * 50_cart_oracle.c: random carts against an independent model: a plain array of lines, and money in
+ * GMP's unbounded integers. Every number is compared after each change; a change must be refused
  * exactly when the model says so.
  */
 #include "cart_model.h"
@@ -98,7 +98,7 @@ static void make_product(struct product *product, uint32_t number, bool huge)
 		product->modifiers[i].name = names[i];
 		product->modifiers[i].price_cents = kit_below(2) ? price : -price - kit_below(2);
 	}
-	if (number % 3 == 2) /* differs from its neighbours by this alone */
+	if (number % 3 == 2) /* it differs from its neighbours only by this */
 		snprintf(product->notes, sizeof(product->notes), "n%u", number);
 }
 
@@ -144,7 +144,7 @@ static struct corral_item shuffled_item(const struct product *product, uint32_t 
 	return item;
 }
 
-/* What unit price plus modifiers may be at all, whatever the quantity. */
+/* Whether unit price plus modifiers fits at all, for any quantity. */
 static bool product_fits(struct world *w, uint32_t product)
 {
 	struct shadow_line one = { 0, 1, product };
@@ -160,7 +160,7 @@ static bool product_fits(struct world *w, uint32_t product)
 	return sum_fits;
 }
 
-/* The change succeeds exactly when the model's next state does. */
+/* Compare: the change succeeds exactly when the model's next state fits. */
 static void settle(struct world *w, const struct shadow *next, int answer, int refusal)
 {
 	if (refusal == 0 && !compute(w, next))
@@ -238,7 +238,10 @@ static void clear(struct world *w)
 	settle(w, &next, kit_simple(&w->cart, CART_CLEAR), w->cart.bytes ? 0 : -ENOENT);
 }
 
-/* A draft of some old lines in a random order, and some new ones; products at most once each. */
+/*
+ * Draft a random selection of old lines in random order and some new ones; each product at most
+ * once.
+ */
 static uint32_t random_draft(struct world *w, struct shadow *next, struct cart_draft_line *drafts,
 			     uint8_t (*buffers)[256])
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A cart as a map of corral-snapshot(5) and back: nothing is lost, nothing that is wrong gets
- * through, and what others have written otherwise is read all the same.
+ * 50_cart_portable.c: a cart as a map of corral-snapshot(5) and back: nothing is lost, nothing
+ * invalid is accepted, and equivalent encodings by other programs are read.
  */
 #include "cart/portable.h"
 #include "cart_kit.h"
@@ -14,7 +14,7 @@ static size_t pack(const struct kit_cart *cart, uint8_t *to)
 	return portable_pack_cart(cart->bytes, KIT_SEED, 1234, to);
 }
 
-/* The bytes stand alone, so that AddressSanitizer sees one too far. */
+/* The bytes get their own allocation, so AddressSanitizer reports an access one byte past them. */
 static const char *unpack_bytes(const uint8_t *bytes, size_t size, uint64_t seed,
 				struct portable_version *ret)
 {
@@ -35,8 +35,8 @@ static const char *unpack_bytes(const uint8_t *bytes, size_t size, uint64_t seed
 }
 
 /*
- * There and back: the same version, but for the place in the arena (hash) and where the ring of
- * operations begins.
+ * Pack and unpack: the same version, except for its place in the arena (hash) and the start of the
+ * ring of operations.
  */
 static void round_trip(const struct kit_cart *cart)
 {
@@ -60,12 +60,12 @@ static void round_trip(const struct kit_cart *cart)
 			    cart->size - sizeof(after));
 }
 
-/* A cart with something in every part. */
+/* Make a cart with something in every part. */
 static struct kit_cart rich_cart(void)
 {
 	static const struct corral_modifier modifiers[] = { { T("cheese"), 150 },
 							    { T("small"), -70000 } };
-	/* nested as deep as it may be by itself */
+	/* nested as deep as is allowed */
 	static const struct corral_extra extras[] = {
 		{ T("deep"), "\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\xc0",
 		  16 }
@@ -98,7 +98,7 @@ static void a_cart_comes_back_as_it_was(void **state)
 	(void)state;
 	round_trip(&cart);
 	for (uint32_t i = 0; i < 2 * CORRAL_OPS_KEPT + 5;
-	     i++) { /* the ring of operations goes round */
+	     i++) { /* the ring of operations wraps around */
 		struct corral_item item = kit_item(i & 1 ? T("tea") : T("coke"), 199, 1);
 		snprintf(op, sizeof(op), "more-%u", i);
 		assert_int_equal(kit_add_item(&cart, &item, (struct corral_text){ op, strlen(op) }),
@@ -113,7 +113,7 @@ static void a_cart_comes_back_as_it_was(void **state)
 	kit_free(&empty);
 }
 
-/* As many lines as may be, with words that fill the cart. */
+/* Make a cart with the greatest number of lines, and words that fill it. */
 static struct kit_cart largest_cart(void)
 {
 	static struct cart_draft_line lines[CORRAL_LINES_MAX];
@@ -232,7 +232,7 @@ static void each_truncation_is_refused(void **state)
 	kit_free(&cart);
 }
 
-/* What is accepted is sound: unpack_bytes() looks. */
+/* Whatever is accepted must be sound: unpack_bytes() checks that. */
 static void damaged_maps_make_no_unsound_version(void **state)
 {
 	struct kit_cart cart = rich_cart();
@@ -250,7 +250,7 @@ static void damaged_maps_make_no_unsound_version(void **state)
 		}
 	}
 	assert_true(refused >
-		    tries / 2); /* most of what is changed is seen even without the file's sum */
+		    tries / 2); /* most changes are noticed even without the file's checksum */
 	for (uint32_t round = 0; round < 10000; round++) {
 		memcpy(again, map, size);
 		for (uint32_t i = kit_below(8) + 1; i > 0; i--)
@@ -260,7 +260,7 @@ static void damaged_maps_make_no_unsound_version(void **state)
 	kit_free(&cart);
 }
 
-/* Add a key (packed) and its value to the map, which begins with de 00 N. */
+/* Append a packed key and its value to the map, which begins with de 00 N. */
 static size_t with_pair(size_t size, const char *pair, size_t pair_size)
 {
 	assert_int_equal(map[0], 0xde);

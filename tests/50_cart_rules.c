@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * When a change is made, refused or remembered: missing and checked out carts, expected
- * versions, operation ids; and the replacement of whole carts.
+ * 50_cart_rules.c: when a change is made, refused or remembered: missing and checked out carts,
+ * expected versions, operation ids; and the replacement of whole carts.
  */
 #include "cart_kit.h"
 
@@ -106,7 +106,7 @@ static int set_ttl(struct kit_cart *cart, uint64_t ttl_ms)
 	struct cart_change change = kit_change(CART_SET_TTL);
 
 	change.ttl_ms = ttl_ms;
-	change.usual_ttl_ms = 5000; /* of a cart without one of its own */
+	change.usual_ttl_ms = 5000; /* the default for a cart without its own */
 	return kit_apply(cart, &change);
 }
 
@@ -118,7 +118,7 @@ static void a_checked_out_cart_may_live_longer_and_not_shorter(void **state)
 	assert_int_equal(kit_add(&cart, T("a"), 250, 2), 0);
 	assert_int_equal(kit_simple(&cart, CART_CHECKOUT), 0);
 	assert_int_equal(set_ttl(&cart, 4999), -ESHUTDOWN);
-	assert_int_equal(set_ttl(&cart, 0), 0); /* the same */
+	assert_int_equal(set_ttl(&cart, 0), 0); /* no change */
 	assert_int_equal(set_ttl(&cart, 6000), 0);
 	assert_int_equal(set_ttl(&cart, 0), -ESHUTDOWN);
 	assert_int_equal(set_ttl(&cart, 5999), -ESHUTDOWN);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Words and attributes as MessagePack: what is packed reads back, by us and by msgpack-c; the
- * merge key is equal exactly for equal items.
+ * 50_cart_words.c: words and attributes as MessagePack: what is packed reads back, by our parser
+ * and by msgpack-c; the merge keys of two items are equal exactly when the items are.
  */
 #include "cart_words_kit.h"
 
@@ -106,7 +106,7 @@ static void a_whole_cart_decodes_in_place_and_as_a_copy(void **state)
 		struct corral_cart *decoded;
 
 		assert_int_equal(cart_decode(source.bytes, source.size, copy, &decoded), 0);
-		if (copy) /* then nothing may point into the source any more */
+		if (copy) /* nothing may point into the source any more */
 			kit_free(&source);
 		kit_text_equal(decoded->key.restaurant_id, T("restaurant-1"));
 		kit_text_equal(decoded->key.session_id, T("session-9"));

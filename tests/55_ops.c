@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 55_ops.c: the calls that change a cart, one worker at a time: what they answer, what they leave,
+ * 55_ops.c: the calls that change a cart, one worker at a time: their answers and effects,
  * operation ids, expected versions, checking out.
  */
 #include "orders_support.h"
@@ -78,7 +78,7 @@ static void every_change_answers_with_the_totals_and_the_next_version(void **sta
 	assert_int_equal(r.version, 9);
 	assert_int_equal(r.status, CORRAL_CHECKED_OUT);
 	assert_int_equal(corral_drop(b.corral, &b.key, NULL, &r), 0);
-	assert_int_equal(r.version, 9); /* of its last version */
+	assert_int_equal(r.version, 9); /* that of the last version */
 	corral_close(b.corral);
 }
 
@@ -107,7 +107,8 @@ static void the_same_item_raises_the_line_and_another_one_does_not(void **state)
 	assert_int_equal(r.line, 3);
 	struct corral_cart *cart = get(&b);
 	assert_int_equal(cart->lines[0].item.quantity, 2);
-	assert_int_equal(cart->lines[0].item.name.size, 4); /* "Item": it stays as it was */
+	assert_int_equal(cart->lines[0].item.name.size,
+			 4); /* "Item": the line keeps its first name */
 	corral_cart_free(cart);
 	corral_close(b.corral);
 }
@@ -141,7 +142,7 @@ static void attributes_are_set_replaced_and_taken_away(void **state)
 	corral_cart_free(cart);
 	assert_int_equal(corral_set_attribute(b.corral, &b.key, &name, NULL, NULL, NULL), 0);
 	assert_int_equal(corral_set_attribute(b.corral, &b.key, &name, NULL, NULL, NULL),
-			 0); /* is not there: fine */
+			 0); /* missing is fine */
 	cart = get(&b);
 	assert_int_equal(cart->attribute_count, 1);
 	assert_memory_equal(cart->attributes[0].name.data, "table", 5);
@@ -151,7 +152,7 @@ static void attributes_are_set_replaced_and_taken_away(void **state)
 
 /* ------------------------------------------------------------ operation ids */
 
-/* One of each kind of change, by number; -ENOSYS past the last. */
+/* The change of this kind, by number; -ENOSYS past the last. */
 static int any_change(const struct bench *b, unsigned kind, const struct corral_op *op,
 		      struct corral_result *ret)
 {
@@ -225,7 +226,7 @@ static void an_id_of_another_change_is_refused_and_nothing_is_changed(void **sta
 	}
 	op.if_version = first.version;
 	assert_int_equal(corral_replace(b.corral, &b.key, before, &op, NULL), -ENOTUNIQ);
-	op.if_version = 999; /* the id is looked at before the version */
+	op.if_version = 999; /* the id is compared before the version */
 	assert_int_equal(corral_drop(b.corral, &b.key, &op, NULL), -ENOTUNIQ);
 	first.applied = 0;
 	assert_int_equal(any_change(&b, 0, &op, &result), 0);
@@ -256,7 +257,7 @@ static void sixty_four_operations_are_remembered(void **state)
 		}
 	}
 	assert_int_equal(corral_clear(b.corral, &b.key, NULL, NULL), 0);
-	for (unsigned i = 0; i < 100; i++) /* changes without an id push none out */
+	for (unsigned i = 0; i < 100; i++) /* changes without an id evict no id */
 		assert_int_equal(corral_set_tax(b.corral, &b.key, i, NULL, NULL), 0);
 	assert_int_equal(orders_add(b.corral, &b.key, "coke", 199, 1, id, &r), 0);
 	assert_int_equal(r.applied, 0);
@@ -313,7 +314,7 @@ static void a_change_with_another_expected_version_is_refused(void **state)
 
 	for (unsigned kind = 0; kind < 8; kind++)
 		assert_int_equal(any_change(&b, kind, &op, NULL),
-				 -ENOENT); /* a version names a cart that is there */
+				 -ENOENT); /* an expected version implies an existing cart */
 	(void)add(&b, "burger", 899, 1);
 	(void)add(&b, "coke", 199, 1);
 	for (unsigned kind = 0; kind < 8; kind++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 55_ops_attach.c: handles, forks and threads: who one is in the arena, and that records are given
- * back.
+ * 55_ops_attach.c: handles, forks and threads: their identity in the arena, and the return of their
+ * records.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -147,7 +147,7 @@ static int use_inherited(void *context)
 	struct corral_view view;
 	struct corral_head head;
 
-	/* the parent's view is not ours to end, before our first call and after it */
+	/* the child may not end its parent's view, before its first call or after it */
 	if (ranch->view != NULL)
 		must(corral_read_end(ranch->view) == -ESTALE);
 	must(corral_read_begin(ranch->corral, &ranch->key, &view) == 0);
@@ -157,7 +157,7 @@ static int use_inherited(void *context)
 		must(corral_read_end(ranch->view) == -ESTALE);
 	must(orders_add(ranch->corral, &ranch->key, "from a child", 1, 1, NULL, NULL) == 0);
 	fetch_add_relaxed(&ranch->changes, 1u);
-	if (++ranch->level <= LEVELS) { /* the next one inherits us with a view open */
+	if (++ranch->level <= LEVELS) { /* the next child inherits an open view */
 		ranch->view = NULL;
 		must(child_wait(child_start(use_inherited, ranch)) == 0);
 	}
@@ -177,7 +177,7 @@ a_child_attaches_as_itself_over_three_levels_and_cannot_end_its_parents_view(voi
 
 	assert_int_equal(orders_add(ranch->corral, &ranch->key, "burger", 899, 1, NULL, NULL), 0);
 	assert_int_equal(corral_read_begin(ranch->corral, &ranch->key, &view), 0);
-	/* on the heap of this process: each child has a copy */
+	/* on this process's heap: each child has a copy */
 	struct corral_view *inherited = malloc(sizeof(*inherited));
 	*inherited = view;
 	ranch->view = inherited;
@@ -185,7 +185,7 @@ a_child_attaches_as_itself_over_three_levels_and_cannot_end_its_parents_view(voi
 	assert_int_equal(child_wait(child_start(use_inherited, ranch)), 0);
 	assert_int_equal(ranch->changes, LEVELS);
 	assert_int_equal(corral_view_head(&view, &head), 0);
-	assert_int_equal(head.item_count, 1); /* ours is as it was */
+	assert_int_equal(head.item_count, 1); /* our view is unchanged */
 	assert_int_equal(corral_leave_thread(ranch->corral), -EBUSY);
 	assert_int_equal(corral_read_end(&view), 0);
 	assert_int_equal(orders_head(ranch->corral, &ranch->key, &head), 0);
@@ -394,7 +394,7 @@ static void handles_of_a_process_share_one_attachment(void **state)
 	assert_int_equal(open_files(), files);
 	assert_int_equal(count_records(*state, &processes), 1); /* one thread, so one record */
 	assert_int_equal(processes, 1);
-	/* whichever is closed first, the others go on; and a view outlives another handle */
+	/* handles may be closed in any order; a view outlives another handle */
 	corral_close(ranch->corral);
 	assert_int_equal(corral_read_begin(handles[7], &ranch->key, &view), 0);
 	for (uint32_t i = 0; i < COUNT(handles); i++)

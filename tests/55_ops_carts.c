@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 55_ops_carts.c: carts as wholes: dropping and beginning anew, replacing, listing, room for carts
- * and in carts.
+ * 55_ops_carts.c: whole carts: dropping and beginning anew, replacing, listing, the limits of the
+ * arena and of a cart.
  */
 #include "orders_support.h"
 
@@ -173,7 +173,7 @@ static void replace_makes_a_cart_only_where_there_is_none(void **state)
 
 static uint32_t disturbing;
 
-/* Carts come and go and change all the while. */
+/* Make, change and drop carts all the time. */
 static void *disturb(void *context)
 {
 	struct bench *b = context;
@@ -187,7 +187,7 @@ static void *disturb(void *context)
 				orders_add(b->corral, &key, "coke", 199, 1, NULL, NULL) :
 				corral_drop(b->corral, &key, NULL, NULL);
 		/*
-		 * -ENFILE: the lister was preempted in its section, and the places of the dropped
+		 * -ENFILE: the lister was preempted in its section, so the slots of dropped carts
 		 * are not free yet
 		 */
 		must(r == 0 || r == -ENOENT || r == -ENFILE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 55_ops_errors.c: what the calls refuse, with which error; that a refused change changed nothing;
- * and that damage to one cart's bytes is that cart's trouble only.
+ * 55_ops_errors.c: the error of each refused call; a refused change changes nothing; damage to one
+ * cart's bytes affects that cart only.
  */
 #include "orders_support.h"
 
@@ -30,7 +30,7 @@ static struct bench begin(void **state)
 	return bench;
 }
 
-/* Nothing that was refused has changed anything. */
+/* Assert that no refused call changed anything. */
 static void end(struct bench *bench)
 {
 	struct corral_head head;
@@ -94,7 +94,7 @@ static void malformed_keys_are_refused_by_every_call(void **state)
 	for (size_t i = 0; i < COUNT(longer); i++)
 		assert_all_calls_refuse(&b, &longer[i], -ENAMETOOLONG, -ENAMETOOLONG);
 	for (size_t i = 0; i < COUNT(bad);
-	     i++) /* such a cart cannot be there; so a read need not look */
+	     i++) /* no cart can have such a key, so a read need not look */
 		assert_all_calls_refuse(&b, &bad[i], -EILSEQ, -ENOENT);
 	end(&b);
 }
@@ -128,7 +128,7 @@ static int add(struct bench *b, struct corral_item item)
 	memset(&untouched, 0x5a, sizeof(untouched));
 	result = untouched;
 	int r = corral_add(b->corral, &b->key, &item, NULL, &result);
-	assert_memory_equal(&result, &untouched, sizeof(result)); /* on failure */
+	assert_memory_equal(&result, &untouched, sizeof(result)); /* untouched on failure */
 	return r;
 }
 
@@ -137,7 +137,7 @@ static void malformed_items_are_refused(void **state)
 	struct bench b = begin(state);
 	const struct corral_item good = orders_item("coke", 199, 1);
 	struct corral_modifier modifiers[CORRAL_MODIFIERS_MAX + 1];
-	const uint8_t half[] = { 0x92, 0x01 }; /* an array of two, with one in it */
+	const uint8_t half[] = { 0x92, 0x01 }; /* an array of two with only one element */
 	struct corral_extra extra = { T("key"), half, sizeof(half) };
 	struct corral_item item = good;
 
@@ -177,15 +177,14 @@ static void sums_that_do_not_fit_are_refused(void **state)
 
 	assert_int_equal(add(&b, item), -EOVERFLOW);
 	item.quantity = 1;
-	assert_int_equal(add(&b, item), -EOVERFLOW); /* with the burger */
+	assert_int_equal(add(&b, item), -EOVERFLOW); /* together with the burger */
 	item.unit_price_cents = 1, item.modifiers = &modifier, item.modifier_count = 1;
 	assert_int_equal(add(&b, item), -EOVERFLOW);
 	assert_int_equal(
 		corral_set_quantity(b.corral, &b.key, 1, CORRAL_QUANTITY_MAX + 1, NULL, NULL),
 		-ERANGE);
 	item = orders_item("burger", 899, CORRAL_QUANTITY_MAX);
-	assert_int_equal(add(&b, item),
-			 -ERANGE); /* the line's quantity with the one that is there */
+	assert_int_equal(add(&b, item), -ERANGE); /* added to the existing line's quantity */
 	end(&b);
 }
 
@@ -230,7 +229,7 @@ static void malformed_operation_ids_are_refused(void **state)
 	end(&b);
 }
 
-/* Each in a process of its own: it shows at once which one is not looked at. */
+/* Each call runs in its own process, so a missing check shows as that call's crash. */
 static int pass_null(void *context)
 {
 	struct bench *b = context;
@@ -282,7 +281,7 @@ static void null_where_a_value_is_needed_is_refused(void **state)
 
 /* ------------------------------------------------------------------- damage */
 
-/* The version of a cart, to be written into. */
+/* A cart's version, for writing damage into it. */
 static uint8_t *bytes_of(struct bench *b, const struct corral_key *key, size_t *ret_size)
 {
 	struct found found = { 0 };
@@ -324,10 +323,7 @@ static void make_victim(struct bench *b, const struct corral_key *key)
 	assert_int_equal(corral_set_attribute(b->corral, key, &name, &value, NULL, NULL), 0);
 }
 
-/*
- * Flip each bit of a cart's version: whatever is read of it, nothing crashes, and the other cart is
- * as it was.
- */
+/* Flip each bit of a cart's version: no read crashes, and the other cart is unchanged. */
 static void reading_a_damaged_cart_hurts_nobody(void **state)
 {
 	struct bench b = begin(state);
@@ -349,8 +345,8 @@ static void reading_a_damaged_cart_hurts_nobody(void **state)
 }
 
 /*
- * A flip in what a change relies on (the head; but not the ids: that is another cart then) is
- * refused.
+ * A change refuses a flip in anything that it relies on: the head (but not the ids, since such a
+ * flip makes it another cart).
  */
 static void a_damaged_cart_refuses_changes_and_the_others_do_not(void **state)
 {

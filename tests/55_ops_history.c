@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 55_ops_history.c: the calls on a cart have a legal order (linearizability).
+ * 55_ops_history.c: the calls on a cart are linearizable.
  *
- * Workers do random operations on a few carts and write down each answer. Since every change
- * answers with the version it made and every read with the version it saw, the order is known:
- * sorted by (cart, version) there is no gap and no duplicate, replaying the changes one after the
- * other gives each answer and each state that a reader saw, and at the end the cart that is there.
- * No worker sees versions go back.
+ * Workers do random operations on a few carts and record each answer. Every change answers with the
+ * version that it made and every read with the version that it saw, so the order is known. Sorted
+ * by (cart, version), the events have no gap and no duplicate; replaying the changes in that order
+ * gives each answer, each state that a reader saw, and the final carts. No worker sees a version go
+ * back.
  */
 #include "orders_support.h"
 
@@ -210,8 +210,7 @@ static void model_set(struct model *model, uint32_t line, uint32_t quantity)
 
 	while (i < model->line_count && model->lines[i].line != line)
 		i++;
-	assert_true(i <
-		    model->line_count); /* a change of a line that is not there was acknowledged */
+	assert_true(i < model->line_count); /* a change of a missing line was acknowledged */
 	model->lines[i].quantity = quantity;
 	if (quantity == 0)
 		model_cut(model, i);
@@ -243,7 +242,7 @@ static void model_change(struct model *model, const struct event *event)
 
 /* ------------------------------------------------------------------- replay */
 
-/* Changes before the reads of their version, a drop last. */
+/* Changes sort before the reads of their version, a drop last. */
 static int stage(enum kind kind)
 {
 	return kind == DROP ? 2 : kind == READ ? 1 : 0;
@@ -262,7 +261,8 @@ static int by_version(const void *left, const void *right)
 
 static void begin_cart(struct model *model, const struct event *event)
 {
-	assert_true(event->kind == CHANGE_ADD || event->kind == CHANGE_TAX); /* what makes a cart */
+	assert_true(event->kind == CHANGE_ADD ||
+		    event->kind == CHANGE_TAX); /* kinds that make a cart */
 	assert_true(event->result.version > model->version);
 	*model = (struct model){ .there = true, .version = event->result.version, .next_line = 1 };
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 55_ops_many.c: many workers add to one cart at once, as processes and as threads: nothing
- * is lost, nothing is counted twice, every version is given out once.
+ * 55_ops_many.c: many workers add to one cart at the same time, as processes and as threads:
+ * nothing is lost or counted twice, and every version is given out once.
  */
 #include "orders_support.h"
 
@@ -51,7 +51,7 @@ static void add_many(struct crewman *self)
 	uint64_t last = 0;
 	char item[16];
 
-	(void)pthread_barrier_wait(&many->barrier); /* all at once */
+	(void)pthread_barrier_wait(&many->barrier); /* all at the same time */
 	for (unsigned i = 0; i < ADDS; i++) {
 		struct corral_result result = { 0 };
 		snprintf(item, sizeof(item), "item-%u", (self->number + i) % 5);
@@ -61,7 +61,7 @@ static void add_many(struct crewman *self)
 		must(r == 0);
 		must(result.applied == 1);
 		must(result.version > last && result.version <= WORKERS * ADDS);
-		/* each version is one add: so its totals are known */
+		/* each version is one add, so the version determines the totals */
 		must(result.item_count == result.version);
 		must(result.subtotal_cents == (int64_t)result.version * PRICE_CENTS);
 		__atomic_fetch_add(&many->seen[result.version], 1, __ATOMIC_RELAXED);
@@ -118,8 +118,8 @@ static void ten_thousand_adds_of_fifty_threads_all_land(void **state)
 /* ----------------------------------------------- each operation sent twice */
 
 /*
- * A round sends IDS_A_ROUND ids, each by two workers; the barrier keeps a round within what a cart
- * remembers.
+ * Each round sends IDS_A_ROUND ids, each by two workers; the barrier keeps a round within the
+ * number of ids that a cart remembers.
  */
 static void add_twice(struct crewman *self)
 {
@@ -179,7 +179,10 @@ static void an_operation_sent_twice_by_threads_counts_once(void **state)
 
 /* -------------------------------------------------- compare and swap by many */
 
-/* Everybody reads, adds one to a counter and replaces the cart; who comes late does it again. */
+/*
+ * Every worker reads the cart, adds one to a counter and replaces the cart; a worker that comes
+ * late tries again.
+ */
 static void count_by_replacing(struct crewman *self)
 {
 	struct many *many = self->shared;

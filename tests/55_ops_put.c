@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Carts leave an arena slot by slot while it is in use, and are put into another one: the newer
- * version wins, versions of a key only grow, operation ids count under the seed they were hashed
- * with, and the time to live goes on.
+ * 55_ops_put.c: carts are copied out of an arena slot by slot while it is in use, and put into
+ * another one: the newer version wins, versions of a key only grow, operation ids count under the
+ * seed that they were hashed with, and the time to live goes on.
  */
 #include "api/change.h"
 #include "api/copy.h"
@@ -38,7 +38,7 @@ static int add(struct corral *corral, const char *id, const char *op_id,
 	return corral_add(corral, &key, &item, &op, ret_result);
 }
 
-/* The only cart there is. */
+/* Copy the only cart of the arena. */
 static size_t copy_only(struct corral *corral, uint64_t *ret_idle_ns)
 {
 	size_t size = 0, found = 0;
@@ -52,7 +52,7 @@ static size_t copy_only(struct corral *corral, uint64_t *ret_idle_ns)
 	return size;
 }
 
-/* By way of a map into another arena: what `corral restore` does. */
+/* Copy all carts into another arena, by way of a map, as `corral restore` does. */
 static int carry(struct corral *from, struct corral *to)
 {
 	struct portable_version made;
@@ -133,7 +133,7 @@ static void the_newer_version_wins(void **state)
 	(void)state;
 	assert_int_equal(add(pair.from, "p1", "call-1", NULL), 0);
 	assert_int_equal(carry(pair.from, pair.to), 0);
-	assert_int_equal(carry(pair.from, pair.to), 1); /* as new */
+	assert_int_equal(carry(pair.from, pair.to), 1); /* as a new cart */
 	assert_int_equal(add(pair.to, "p3", "", NULL), 0);
 	assert_int_equal(carry(pair.from, pair.to), 1);
 	for (int i = 0; i < 3; i++)

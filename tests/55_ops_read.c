@@ -88,21 +88,21 @@ static void views_nest_on_one_cart_and_on_several(void **state)
 	(void)add(scene, "burger");
 	assert_int_equal(orders_add(scene->corral, &other, "coke", 7, 1, NULL, NULL), 0);
 	assert_int_equal(corral_read_begin(scene->corral, &scene->key, &outer), 0);
-	(void)add(scene, "fries"); /* a change within a read of one's own */
+	(void)add(scene, "fries"); /* a change inside the thread's own read */
 	assert_int_equal(corral_read_begin(scene->corral, &scene->key, &inner), 0);
 	assert_int_equal(corral_read_begin(scene->corral, &other, &third), 0);
 	assert_int_equal(corral_view_head(&outer, &head), 0);
 	assert_int_equal(head.line_count, 1);
 	assert_int_equal(corral_view_head(&inner, &head), 0);
 	assert_int_equal(head.line_count, 2);
-	assert_int_equal(corral_read_end(&outer), 0); /* in any order */
+	assert_int_equal(corral_read_end(&outer), 0); /* views may end in any order */
 	assert_int_equal(corral_view_head(&third, &head), 0);
 	assert_int_equal(head.total_cents, 7);
 	assert_int_equal(corral_read_end(&third), 0);
 	assert_int_equal(corral_view_head(&inner, &head), 0);
 	assert_int_equal(head.total_cents, 200);
 	assert_int_equal(corral_read_end(&inner), 0);
-	assert_int_equal(corral_read_end(&inner), -EINVAL); /* it is void */
+	assert_int_equal(corral_read_end(&inner), -EINVAL); /* a void view */
 	assert_int_equal(corral_leave_thread(scene->corral), 0);
 	corral_close(scene->corral);
 }
@@ -160,7 +160,8 @@ static void a_copy_needs_exactly_the_room_it_says(void **state)
 	assert_int_equal(corral_read_copy(scene->corral, &scene->key, NULL, 0, &need, &view),
 			 -ENOBUFS);
 	for (size_t room = 1; room < need; room += 13) {
-		char *small = malloc(room); /* exactly: a byte more is seen by a sanitizer */
+		char *small = malloc(room); /* exactly the room, so a sanitizer reports an access
+					       one byte past it */
 		assert_int_equal(
 			corral_read_copy(scene->corral, &scene->key, small, room, &size, &view),
 			-ENOBUFS);
@@ -172,7 +173,7 @@ static void a_copy_needs_exactly_the_room_it_says(void **state)
 			 0);
 	assert_int_equal(size, need);
 	assert_int_equal(corral_drop(scene->corral, &scene->key, NULL, NULL), 0);
-	assert_int_equal(corral_leave_thread(scene->corral), 0); /* no section is open */
+	assert_int_equal(corral_leave_thread(scene->corral), 0); /* allowed: no section is open */
 	assert_int_equal(corral_view_head(&view, &head), 0);
 	assert_int_equal(head.total_cents, 100);
 	free(buffer);
@@ -215,11 +216,12 @@ static void *wait_for_change(void *context)
 
 static int wait_in_a_process(void *context)
 {
-	(void)wait_for_change(context); /* the handle is the parent's: we attach as ourselves */
+	(void)wait_for_change(
+		context); /* the handle is the parent's: the child attaches by itself */
 	return 0;
 }
 
-/* A waiter, as a process or a thread; `act` once it waits, and its answer. */
+/* Run a waiter, as a process or a thread; call act() once it waits, and collect its answer. */
 static void wait_while(struct scene *scene, bool process, void (*act)(struct scene *scene))
 {
 	pthread_t thread;
@@ -231,7 +233,8 @@ static void wait_while(struct scene *scene, bool process, void (*act)(struct sce
 	else
 		assert_int_equal(pthread_create(&thread, NULL, wait_for_change, scene), 0);
 	assert_true(wait_until(load_acquire(&scene->waiting) != 0, SUPPORT_WAIT_MS));
-	support_sleep_us(20000); /* asleep, most likely; right in either case */
+	support_sleep_us(
+		20000); /* most likely it is asleep by now; the test is right in either case */
 	act(scene);
 	if (process)
 		assert_int_equal(child_wait(pid), 0);
@@ -289,7 +292,7 @@ static void a_waiter_hears_when_the_cart_ends_by_inactivity(void **state)
 {
 	struct scene *scene = scene_new(state);
 
-	scene->past = add(scene, "burger") + 1; /* the next change is the one of its ttl */
+	scene->past = add(scene, "burger") + 1; /* the next change is that of the time to live */
 	wait_while(scene, false, act_shorten);
 	assert_int_equal(scene->result, -ENOENT);
 	corral_close(scene->corral);
@@ -315,7 +318,7 @@ static void waiting_ends_at_once_when_there_is_something_and_in_time_when_not(vo
 	assert_int_equal(version, 1);
 	assert_int_equal(corral_read_begin(scene->corral, &scene->key, &view), 0);
 	assert_int_equal(corral_wait(scene->corral, &scene->key, 1, 10, &version),
-			 -EDEADLK); /* would hold memory back */
+			 -EDEADLK); /* waiting would hold memory back */
 	assert_int_equal(corral_read_end(&view), 0);
 	corral_close(scene->corral);
 }

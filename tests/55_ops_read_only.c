@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 55_ops_read_only.c: on a read-only mount, as a container may have it, carts can be read while
- * others change them; nothing is written, and nobody is registered.
+ * other processes change them; the reader writes nothing and has no record.
  */
 #include <sched.h>
 #include <sys/mount.h>
@@ -22,7 +22,7 @@ struct show {
 
 static const char *const sessions[CARTS] = { "a", "b", "c" };
 
-/* In a mount namespace of its own: 0, or CHILD_SKIPS. */
+/* Mount the yard read-only, in a new mount namespace: 0, or CHILD_SKIPS. */
 static int mount_read_only(const struct yard *yard)
 {
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -49,7 +49,7 @@ static void read_views(struct corral *corral, const struct corral_key *key)
 	size_t size;
 
 	must(corral_read_begin(corral, key, &view) == 0);
-	must(corral_read_begin(corral, key, &again) == 0); /* nested */
+	must(corral_read_begin(corral, key, &again) == 0); /* nested views */
 	must(corral_view_verify(&view) == 0);
 	must(corral_view_head(&view, &head) == 0);
 	must(head.version == view.version && again.version >= view.version);
@@ -131,7 +131,7 @@ static int look_on(void *context)
 		copy_all(corral);
 	}
 	must(corral->arena.header->processes_high == 1);
-	must(last[0] > 2 && last[1] > 2); /* somebody did change them */
+	must(last[0] > 2 && last[1] > 2); /* another process did change them */
 	corral_close(corral);
 	return 0;
 }
@@ -145,7 +145,7 @@ static int watch(void *context)
 	return r;
 }
 
-/* Lines come and go, so that blocks of many classes are retired and used again at once. */
+/* Add and remove lines, so that blocks of many classes are retired and reused at once. */
 static void change_until_shown(struct show *show, struct corral *corral)
 {
 	struct corral_key key;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 55_ops_stack.c: how much stack a call needs: no more than corral(3) says.
+ * 55_ops_stack.c: a call needs no more stack than corral(3) says.
  *
- * Each call is made on a thread whose stack was painted before; what is not paint any more was
- * used. What a thread uses that does nothing is subtracted. Sanitizers have frames of their own
- * size: nothing is measured there.
+ * Each call runs on a thread whose stack was painted before; the bytes that lost their paint were
+ * used. The use of a thread that does nothing is subtracted. Sanitizers have larger frames: nothing
+ * is measured there.
  */
 #include <pthread.h>
 #include <sys/mman.h>
@@ -14,7 +14,7 @@
 #define PAINT 0xa5
 #define KIB 1024u
 
-/* As corral(3) has them, "Stack". */
+/* The limits in corral(3), section "Stack". */
 #define ANY_CALL_BYTES (8 * KIB)
 #define OPEN_BYTES (16 * KIB)
 #define LARGE_REPLACE_BYTES (40 * KIB) /* of 4096 lines */
@@ -29,13 +29,13 @@
 #ifndef MEASURED
 #define MEASURED true
 #endif
-#define STACK_BYTES ((MEASURED ? 512 : 8192) * KIB) /* a sanitizer's runtime wants much itself */
+#define STACK_BYTES ((MEASURED ? 512 : 8192) * KIB) /* sanitizers need much stack themselves */
 
 struct stage {
 	struct yard *yard;
 	struct corral *corral;
 	struct corral_key key;
-	struct corral_cart *cart; /* to be put in place of the one that is there */
+	struct corral_cart *cart; /* replaces the existing cart */
 	uint8_t *buffer;
 	void (*call)(struct stage *stage);
 };

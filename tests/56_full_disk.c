@@ -2,10 +2,10 @@
 /*
  * 56_full_disk.c: the file system is full, the arena is not.
  *
- * A change that would need more of the file is refused, and refusing is cheap: the disk is asked
- * once in a while, not at every step of every call. What makes room, or ends an order, is not
- * refused. When there is room again, changes go on. The system calls are counted here, by the name
- * through which the library makes them.
+ * A change that would need more of the file is refused, and the refusal is cheap: the disk is asked
+ * only from time to time, not at every step of every call. Changes that make room, or end an order,
+ * are not refused. When the disk has room again, changes go on. This program counts the system
+ * calls by wrapping the functions through which the library makes them.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -48,7 +48,7 @@ long syscall(long number, ...)
 struct disk {
 	struct yard yard;
 	struct corral *corral;
-	uint32_t carts; /* that there are: numbers 0 and up */
+	uint32_t carts; /* number of carts: keys 0 and up */
 };
 
 static struct corral_key key_of(uint32_t number, char session[16])
@@ -70,7 +70,7 @@ static int add(struct disk *disk, uint32_t number, uint32_t item, uint32_t note_
 	return corral_add(disk->corral, &key, &of, NULL, NULL);
 }
 
-/* Carts of two lines and of many sizes, until there is no more disk for another one. */
+/* Make carts of two lines and of many sizes until the disk has no room for another. */
 static void fill(struct disk *disk)
 {
 	int r = 0;
@@ -98,7 +98,7 @@ static bool on_disk(struct disk *disk, const struct yard *yard)
 	disk->yard.dir_fd = support_small_disk(yard, "14M");
 	if (disk->yard.dir_fd < 0)
 		return false;
-	must(fchmod(disk->yard.dir_fd, 0700) == 0); /* the root of a tmpfs is open to all */
+	must(fchmod(disk->yard.dir_fd, 0700) == 0); /* a new tmpfs root is writable for all */
 	must(arena_create(disk->yard.dir_fd, &roomy, NULL) == 0);
 	must(alive_open(disk->yard.dir_fd, true, &life, NULL) == 0);
 	alive_close(&life);
@@ -121,7 +121,7 @@ static void run(int (*body)(void *context))
 
 /* ------------------------------------------------------------------- claims */
 
-/* The disk may be asked once each time that its answer has become too old. */
+/* The disk may be asked once per interval after which its answer is too old. */
 static int refuse_many(void *context)
 {
 	struct disk disk;
@@ -192,7 +192,7 @@ static void orders_can_be_closed_and_made_smaller_on_a_full_disk(void **state)
 	run(make_room);
 }
 
-/* One operation more is remembered with each of these: the version may need a larger block. */
+/* Each check-out remembers one more operation, so the version may need a larger block. */
 static int check_out_named(void *context)
 {
 	struct corral_op op = orders_op("the model's call", 0);

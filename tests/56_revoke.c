@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 56_revoke.c: a view that lasts while the arena runs out of memory is revoked: others go on, and
- * who held it is told. Whoever holds no memory back keeps his view.
+ * 56_revoke.c: a view that lasts while the arena runs out of memory is revoked: other threads
+ * continue, and the view's holder is told. A view that holds no memory back is kept.
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -83,7 +83,7 @@ static uint64_t revoked_views(const struct yard *yard)
 	return sum;
 }
 
-/* Everything the accessors can say of a view, whatever its bytes have become. */
+/* Call every accessor on a view, whose bytes may be overwritten. */
 static uint64_t read_all_of(const struct corral_view *view)
 {
 	struct corral_item *item;
@@ -128,7 +128,7 @@ static int hold_a_view(void *context)
 	scene->copy_result =
 		corral_read_copy(corral, &scene->other, buffer, sizeof(buffer), &size, &nested);
 	scene->end_result = corral_read_end(&view);
-	must(corral_read_end(&view) == -EINVAL); /* it is void */
+	must(corral_read_end(&view) == -EINVAL); /* a void view */
 	scene->again_result = corral_read_begin(corral, &scene->key, &view);
 	must(corral_read_end(&view) == 0);
 	must(orders_add(corral, &scene->other, "item 1", 100, 1, NULL, NULL) == 0);
@@ -147,7 +147,7 @@ static void a_view_that_holds_all_memory_back_is_revoked_and_told_so(void **stat
 	store_release(&scene->done, 1u);
 	assert_int_equal(child_wait(reader), 0);
 	assert_int_equal(scene->end_result, -ESTALE);
-	assert_int_equal(scene->nested_result, -ESTALE); /* void like the view around it */
+	assert_int_equal(scene->nested_result, -ESTALE); /* void, like the view around it */
 	assert_int_equal(scene->add_result, -ESTALE);
 	assert_int_equal(scene->copy_result, -ESTALE);
 	assert_int_equal(scene->again_result, 0);
@@ -155,7 +155,7 @@ static void a_view_that_holds_all_memory_back_is_revoked_and_told_so(void **stat
 	yard_check(scene->yard, NULL);
 }
 
-static void a_stopped_reader_holds_nobody_up_and_is_told_when_it_goes_on(void **state)
+static void a_stopped_reader_holds_up_no_other_and_is_told_when_it_continues(void **state)
 {
 	NEEDS_PROCESSES();
 	struct scene *scene = scene_new(state);
@@ -194,7 +194,7 @@ static void a_dead_reader_is_buried_not_revoked(void **state)
 	assert_int_equal(revoked_views(scene->yard), 0);
 }
 
-/* ------------------------------------------------------------ those who read on */
+/* ------------------------------------------------------------ readers that read on */
 
 static void views_are_left_alone_while_memory_suffices(void **state)
 {
@@ -229,7 +229,7 @@ static void ones_own_view_is_not_revoked_but_memory_runs_out(void **state)
 	corral_close(corral);
 }
 
-/* ---------------------------------------------------------------- the words */
+/* ---------------------------------------------------------------- reader words */
 
 static void revoking_takes_the_oldest_first_and_cannot_be_undone(void **state)
 {
@@ -248,7 +248,7 @@ static void revoking_takes_the_oldest_first_and_cannot_be_undone(void **state)
 	uint64_t second = grace_start_poll(&member.arena);
 	assert_false(grace_advance(&driver, second));
 	assert_false(
-		grace_revoke_oldest(&driver, 60000, NULL)); /* nobody has stalled for so long */
+		grace_revoke_oldest(&driver, 60000, NULL)); /* no reader has stalled for so long */
 	assert_false(grace_revoked(&old));
 
 	assert_true(wait_until(grace_revoke_oldest(&driver, 1, &thread), SUPPORT_WAIT_MS));
@@ -258,17 +258,17 @@ static void revoking_takes_the_oldest_first_and_cannot_be_undone(void **state)
 	assert_true(grace_advance(&driver, first));
 	uint64_t mark = old.record->revoked;
 
-	assert_false(grace_advance(&driver, second)); /* the young one holds this up */
+	assert_false(grace_advance(&driver, second)); /* the younger reader holds this one up */
 	assert_true(wait_until(grace_revoke_oldest(&driver, 1, &thread), SUPPORT_WAIT_MS));
 	assert_int_equal(thread, young.name - 1);
 	assert_true(grace_advance(&driver, second));
-	assert_false(grace_revoke_oldest(&driver, 0, NULL)); /* nobody is left */
+	assert_false(grace_revoke_oldest(&driver, 0, NULL)); /* no reader is left */
 	assert_int_equal(old.record->revoked, mark);
 
-	grace_enter(&old); /* nested in what is void */
+	grace_enter(&old); /* nested in a revoked section */
 	assert_int_equal(grace_leave_with(&old, 7), -ESTALE);
 	assert_int_equal(grace_leave_with(&old, 7), -EAGAIN);
-	grace_enter(&old); /* a new one is sound */
+	grace_enter(&old); /* a new section is valid */
 	assert_false(grace_revoked(&old));
 	assert_int_equal(grace_leave_with(&old, 7), 7);
 	grace_leave(&young);
@@ -288,7 +288,7 @@ int main(void)
 			a_view_that_holds_all_memory_back_is_revoked_and_told_so, setup,
 			orders_teardown),
 		cmocka_unit_test_setup_teardown(
-			a_stopped_reader_holds_nobody_up_and_is_told_when_it_goes_on, setup,
+			a_stopped_reader_holds_up_no_other_and_is_told_when_it_continues, setup,
 			orders_teardown),
 		cmocka_unit_test_setup_teardown(a_dead_reader_is_buried_not_revoked, setup,
 						orders_teardown),

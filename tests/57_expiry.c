@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 57_expiry.c: how long carts live. Most tests set the clock themselves, so the limits are exact to
- * the nanosecond and nothing depends on the machine's speed.
+ * the nanosecond and independent of the machine's speed.
  */
 #include "false_clock.h"
 #include "orders_support.h"
@@ -9,9 +9,9 @@
 #define TTL_MS 2000
 #define DAY_NS (86400ll * 1000 * MS)
 #define LATEST_NS(ttl_ms)                                                                          \
-	((ttl_ms)*MS + (ttl_ms)*MS / 64 + CLOCK_TICK_NS) /* from here on it is gone */
+	((ttl_ms)*MS + (ttl_ms)*MS / 64 + CLOCK_TICK_NS) /* from here on the cart is gone */
 
-struct field {
+struct fixture {
 	struct yard yard;
 	struct corral *corral;
 	struct corral *observer;
@@ -20,52 +20,53 @@ struct field {
 
 static int setup(void **state)
 {
-	struct field *field = calloc(1, sizeof(*field));
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
-	assert_non_null(field);
-	orders_yard(&field->yard, 8u << 20, 20, TTL_MS);
+	assert_non_null(fixture);
+	orders_yard(&fixture->yard, 8u << 20, 20, TTL_MS);
 	clock_freeze();
-	field->corral = yard_open(&field->yard, 0);
-	field->observer = yard_open(&field->yard, CORRAL_OBSERVE);
-	field->key = orders_key("restaurant", "session");
-	*state = field;
+	fixture->corral = yard_open(&fixture->yard, 0);
+	fixture->observer = yard_open(&fixture->yard, CORRAL_OBSERVE);
+	fixture->key = orders_key("restaurant", "session");
+	*state = fixture;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct field *field = *state;
+	struct fixture *fixture = *state;
 
-	corral_close(field->observer);
-	corral_close(field->corral);
+	corral_close(fixture->observer);
+	corral_close(fixture->corral);
 	clock_run();
-	yard_check(&field->yard, NULL);
-	yard_remove(&field->yard);
-	free(field);
+	yard_check(&fixture->yard, NULL);
+	yard_remove(&fixture->yard);
+	free(fixture);
 	return 0;
 }
 
-static void add_one(struct field *field)
+static void add_one(struct fixture *fixture)
 {
-	assert_int_equal(orders_add(field->corral, &field->key, "burger", 899, 1, NULL, NULL), 0);
+	assert_int_equal(orders_add(fixture->corral, &fixture->key, "burger", 899, 1, NULL, NULL),
+			 0);
 }
 
-static bool is_there(struct field *field)
+static bool is_there(struct fixture *fixture)
 {
 	struct corral_head head;
-	int r = orders_head(field->observer, &field->key, &head);
+	int r = orders_head(fixture->observer, &fixture->key, &head);
 
 	assert_true(r == 0 || r == -ENOENT);
 	return r == 0;
 }
 
-static size_t count_list(struct field *field)
+static size_t count_list(struct fixture *fixture)
 {
 	struct corral_entry entries[20];
 	uint64_t cursor = 0;
 	size_t count;
 
-	assert_int_equal(corral_list(field->corral, NULL, &cursor, entries, 20, &count), 0);
+	assert_int_equal(corral_list(fixture->corral, NULL, &cursor, entries, 20, &count), 0);
 	return count;
 }
 
@@ -76,113 +77,113 @@ static void no_cart_ends_before_its_time_and_each_soon_after(void **state)
 	static const int64_t ttls_ms[] = {
 		100, 101, 1000, 2000, 1800000, (int64_t)CORRAL_TTL_MS_MAX
 	};
-	struct field *field = *state;
+	struct fixture *fixture = *state;
 
 	for (size_t i = 0; i < COUNT(ttls_ms); i++) {
-		add_one(field);
-		assert_int_equal(corral_set_ttl(field->corral, &field->key, (uint64_t)ttls_ms[i],
-						NULL, NULL),
+		add_one(fixture);
+		assert_int_equal(corral_set_ttl(fixture->corral, &fixture->key,
+						(uint64_t)ttls_ms[i], NULL, NULL),
 				 0);
 		clock_pass(ttls_ms[i] * MS - 1);
-		assert_true(is_there(field));
+		assert_true(is_there(fixture));
 		clock_pass(1);
-		assert_true(is_there(field));
-		assert_int_equal(count_list(field), 1);
+		assert_true(is_there(fixture));
+		assert_int_equal(count_list(fixture), 1);
 		clock_pass(LATEST_NS(ttls_ms[i]) - ttls_ms[i] * MS);
-		assert_false(is_there(field));
-		assert_int_equal(count_list(field), 0);
+		assert_false(is_there(fixture));
+		assert_int_equal(count_list(fixture), 0);
 	}
 }
 
-/* The touch of a read is stored only when the stored one is old enough: no gap may come of that. */
+/* A read's touch is stored only when the stored one is old enough: that must not shorten a life. */
 static void a_read_at_any_moment_gives_a_whole_time_to_live(void **state)
 {
-	struct field *field = *state;
+	struct fixture *fixture = *state;
 	uint64_t random = support_seed();
 	struct corral_head head;
 
-	add_one(field);
+	add_one(fixture);
 	for (int i = 0; i < 2000; i++) {
 		clock_pass(random_below(&random,
 					TTL_MS * (i % 2 == 0 ? (uint32_t)MS / 64 : (uint32_t)MS)));
-		assert_int_equal(orders_head(field->corral, &field->key, &head), 0);
+		assert_int_equal(orders_head(fixture->corral, &fixture->key, &head), 0);
 		clock_pass(TTL_MS * MS);
-		assert_true(is_there(field));
+		assert_true(is_there(fixture));
 		clock_pass(-TTL_MS * MS);
 	}
 }
 
 static void a_cart_that_is_read_lives_on(void **state)
 {
-	struct field *field = *state;
+	struct fixture *fixture = *state;
 	size_t size = CORRAL_CART_MAX;
 	void *buffer = malloc(size);
 	struct corral_view view;
 	struct corral_cart *cart;
 	struct corral_head head;
 
-	add_one(field);
+	add_one(fixture);
 	for (int i = 0; i < 30; i++) {
 		clock_pass(TTL_MS * MS);
 		if (i % 3 == 0) {
-			assert_int_equal(orders_head(field->corral, &field->key, &head), 0);
+			assert_int_equal(orders_head(fixture->corral, &fixture->key, &head), 0);
 		} else if (i % 3 == 1) {
-			assert_int_equal(corral_get(field->corral, &field->key, &cart), 0);
+			assert_int_equal(corral_get(fixture->corral, &fixture->key, &cart), 0);
 			corral_cart_free(cart);
 		} else {
 			size = CORRAL_CART_MAX;
-			assert_int_equal(corral_read_copy(field->corral, &field->key, buffer, size,
-							  &size, &view),
+			assert_int_equal(corral_read_copy(fixture->corral, &fixture->key, buffer,
+							  size, &size, &view),
 					 0);
 		}
 	}
 	free(buffer);
 	clock_pass(LATEST_NS(TTL_MS));
-	assert_false(is_there(field));
+	assert_false(is_there(fixture));
 }
 
 static void a_change_is_activity_also_when_it_is_a_repetition(void **state)
 {
-	struct field *field = *state;
+	struct fixture *fixture = *state;
 	struct corral_result result;
 
 	for (int i = 0; i < 20; i++) {
-		assert_int_equal(orders_add(field->corral, &field->key, "burger", 899, 1,
+		assert_int_equal(orders_add(fixture->corral, &fixture->key, "burger", 899, 1,
 					    "the same", &result),
 				 0);
 		assert_int_equal(result.applied, i == 0);
 		clock_pass(TTL_MS * MS);
 	}
-	assert_true(is_there(field));
+	assert_true(is_there(fixture));
 }
 
 static void observing_listing_and_waiting_prolong_nothing(void **state)
 {
-	struct field *field = *state;
+	struct fixture *fixture = *state;
 	struct corral_cart *cart;
 	uint64_t version;
 
-	add_one(field);
+	add_one(fixture);
 	for (int i = 0; i < 20; i++) {
 		clock_pass(TTL_MS * MS / 20);
-		assert_int_equal(corral_get(field->observer, &field->key, &cart), 0);
+		assert_int_equal(corral_get(fixture->observer, &fixture->key, &cart), 0);
 		corral_cart_free(cart);
-		assert_int_equal(count_list(field), 1);
-		assert_int_equal(corral_wait(field->corral, &field->key, 0, 0, &version), 0);
-		assert_int_equal(corral_wait(field->corral, &field->key, version, 0, &version),
+		assert_int_equal(count_list(fixture), 1);
+		assert_int_equal(corral_wait(fixture->corral, &fixture->key, 0, 0, &version), 0);
+		assert_int_equal(corral_wait(fixture->corral, &fixture->key, version, 0, &version),
 				 -ETIMEDOUT);
 	}
 	clock_pass(LATEST_NS(TTL_MS) - TTL_MS * MS);
-	assert_false(is_there(field));
+	assert_false(is_there(fixture));
 }
 
 /* ---------------------------------------------------------------- afterwards */
 
 static void from_its_end_on_no_call_finds_the_cart(void **state)
 {
-	struct field *field = *state;
-	struct corral *corral = field->corral;
-	const struct corral_key *key = &field->key;
+	struct fixture *fixture = *state;
+	struct corral *corral = fixture->corral;
+	const struct corral_key *key = &fixture->key;
 	struct corral_text name = T("table");
 	struct corral_result result;
 	struct corral_item item = orders_item("burger", 899, 1);
@@ -199,7 +200,7 @@ static void from_its_end_on_no_call_finds_the_cart(void **state)
 	assert_int_equal(corral_read_copy(corral, key, buffer, sizeof(buffer), &size, &view),
 			 -ENOENT);
 	assert_int_equal(corral_get(corral, key, &cart), -ENOENT);
-	assert_int_equal(count_list(field), 0);
+	assert_int_equal(count_list(fixture), 0);
 	assert_int_equal(corral_wait(corral, key, result.version, 1000, &version), -ENOENT);
 	assert_int_equal(corral_wait(corral, key, 0, 0, &version), -ETIMEDOUT);
 	assert_int_equal(corral_set_quantity(corral, key, 1, 2, NULL, NULL), -ENOENT);
@@ -215,22 +216,23 @@ static void from_its_end_on_no_call_finds_the_cart(void **state)
 
 static void an_add_after_the_end_begins_a_new_cart_with_a_greater_version(void **state)
 {
-	struct field *field = *state;
+	struct fixture *fixture = *state;
 	struct corral_text name = T("table"), value = T("7");
 	struct corral_result before, after;
 	struct corral_cart *cart;
 
-	assert_int_equal(corral_set_tax(field->corral, &field->key, 82500, NULL, NULL), 0);
+	assert_int_equal(corral_set_tax(fixture->corral, &fixture->key, 82500, NULL, NULL), 0);
 	assert_int_equal(
-		corral_set_attribute(field->corral, &field->key, &name, &value, NULL, NULL), 0);
-	assert_int_equal(corral_set_ttl(field->corral, &field->key, 500, NULL, NULL), 0);
-	assert_int_equal(orders_add(field->corral, &field->key, "burger", 899, 3, "call", &before),
-			 0);
+		corral_set_attribute(fixture->corral, &fixture->key, &name, &value, NULL, NULL), 0);
+	assert_int_equal(corral_set_ttl(fixture->corral, &fixture->key, 500, NULL, NULL), 0);
+	assert_int_equal(
+		orders_add(fixture->corral, &fixture->key, "burger", 899, 3, "call", &before), 0);
 	clock_pass(LATEST_NS(500));
-	assert_int_equal(orders_add(field->corral, &field->key, "coke", 199, 1, "call", &after), 0);
+	assert_int_equal(orders_add(fixture->corral, &fixture->key, "coke", 199, 1, "call", &after),
+			 0);
 	assert_true(after.version > before.version);
 	assert_int_equal(after.applied, 1); /* operation ids end with their cart */
-	assert_int_equal(corral_get(field->corral, &field->key, &cart), 0);
+	assert_int_equal(corral_get(fixture->corral, &fixture->key, &cart), 0);
 	assert_int_equal(cart->head.version, after.version);
 	assert_int_equal(cart->head.total_cents, 199);
 	assert_int_equal(cart->head.tax_ppm, 0);
@@ -240,20 +242,21 @@ static void an_add_after_the_end_begins_a_new_cart_with_a_greater_version(void *
 	assert_int_equal(cart->attribute_count, 0);
 	corral_cart_free(cart);
 	clock_pass(TTL_MS * MS);
-	assert_true(is_there(field));
+	assert_true(is_there(fixture));
 }
 
 static void a_checked_out_cart_ends_too_and_makes_room(void **state)
 {
-	struct field *field = *state;
+	struct fixture *fixture = *state;
 	struct corral_result result;
 
-	add_one(field);
-	assert_int_equal(corral_checkout(field->corral, &field->key, NULL, NULL), 0);
-	assert_int_equal(orders_add(field->corral, &field->key, "coke", 199, 1, NULL, NULL),
+	add_one(fixture);
+	assert_int_equal(corral_checkout(fixture->corral, &fixture->key, NULL, NULL), 0);
+	assert_int_equal(orders_add(fixture->corral, &fixture->key, "coke", 199, 1, NULL, NULL),
 			 -ESHUTDOWN);
 	clock_pass(LATEST_NS(TTL_MS));
-	assert_int_equal(orders_add(field->corral, &field->key, "coke", 199, 1, NULL, &result), 0);
+	assert_int_equal(orders_add(fixture->corral, &fixture->key, "coke", 199, 1, NULL, &result),
+			 0);
 	assert_int_equal(result.status, CORRAL_OPEN);
 	assert_int_equal(result.item_count, 1);
 }
@@ -263,16 +266,16 @@ static void a_checked_out_cart_ends_too_and_makes_room(void **state)
 static void a_wall_clock_step_by_a_day_ends_no_cart_and_keeps_none(void **state)
 {
 	static const int64_t steps_ns[] = { DAY_NS, -DAY_NS, 400 * DAY_NS, -400 * DAY_NS };
-	struct field *field = *state;
+	struct fixture *fixture = *state;
 
 	for (size_t i = 0; i < COUNT(steps_ns); i++) {
-		add_one(field);
+		add_one(fixture);
 		false_wall_ns = steps_ns[i];
 		clock_pass(TTL_MS * MS);
-		assert_true(is_there(field));
-		assert_int_equal(count_list(field), 1);
+		assert_true(is_there(fixture));
+		assert_int_equal(count_list(fixture), 1);
 		clock_pass(LATEST_NS(TTL_MS) - TTL_MS * MS);
-		assert_false(is_there(field));
+		assert_false(is_there(fixture));
 		false_wall_ns = 0;
 	}
 }
@@ -293,57 +296,58 @@ static void assert_ends_in(int64_t expires_ms, int64_t before_ms, int64_t ns)
 
 static void a_read_says_when_the_cart_ends_after_this_read(void **state)
 {
-	struct field *field = *state;
+	struct fixture *fixture = *state;
 	struct corral_view view;
 	struct corral_cart *cart;
 
-	add_one(field);
+	add_one(fixture);
 	clock_pass(TTL_MS * MS / 2);
 	int64_t before = wall_ms();
-	assert_int_equal(corral_read_begin(field->observer, &field->key, &view), 0);
+	assert_int_equal(corral_read_begin(fixture->observer, &fixture->key, &view), 0);
 	assert_ends_in(corral_view_expires_ms(&view), before,
-		       TTL_MS * MS / 2); /* observed: as it was */
+		       TTL_MS * MS / 2); /* observed: unchanged */
 	assert_int_equal(corral_read_end(&view), 0);
 	before = wall_ms();
-	assert_int_equal(corral_read_begin(field->corral, &field->key, &view), 0);
+	assert_int_equal(corral_read_begin(fixture->corral, &fixture->key, &view), 0);
 	assert_ends_in(corral_view_expires_ms(&view), before, TTL_MS * MS); /* renewed */
 	assert_int_equal(corral_read_end(&view), 0);
 	clock_pass(TTL_MS * MS / 2);
 	before = wall_ms();
-	assert_int_equal(corral_get(field->corral, &field->key, &cart), 0);
+	assert_int_equal(corral_get(fixture->corral, &fixture->key, &cart), 0);
 	assert_ends_in(cart->expires_ms, before, TTL_MS * MS);
 	corral_cart_free(cart);
 }
 
 /* --------------------------------------------------------------------- room */
 
-static void add_cart(struct field *field, unsigned number, const struct corral_item *item, int want)
+static void add_cart(struct fixture *fixture, unsigned number, const struct corral_item *item,
+		     int want)
 {
 	char session[32];
 
 	snprintf(session, sizeof(session), "session %u", number);
 	struct corral_key key = orders_key("restaurant", session);
-	assert_int_equal(corral_add(field->corral, &key, item, NULL, NULL), want);
+	assert_int_equal(corral_add(fixture->corral, &key, item, NULL, NULL), want);
 }
 
 static void without_an_agent_a_worker_ends_carts_when_all_places_are_taken(void **state)
 {
-	struct field *field = *state;
+	struct fixture *fixture = *state;
 	struct corral_item item = orders_item("burger", 899, 1);
 
 	for (unsigned round = 0; round < 5; round++) {
 		for (unsigned i = 0; i < 20; i++)
-			add_cart(field, 100 * round + i, &item, 0);
-		assert_int_equal(count_list(field), 20);
-		add_cart(field, 9999, &item, -ENFILE); /* and no live cart was dropped for it */
-		assert_int_equal(count_list(field), 20);
+			add_cart(fixture, 100 * round + i, &item, 0);
+		assert_int_equal(count_list(fixture), 20);
+		add_cart(fixture, 9999, &item, -ENFILE); /* no live cart was dropped for it */
+		assert_int_equal(count_list(fixture), 20);
 		clock_pass(LATEST_NS(TTL_MS));
 	}
 }
 
 static void without_an_agent_a_worker_ends_carts_when_memory_is_full(void **state)
 {
-	struct field *field = *state;
+	struct fixture *fixture = *state;
 	static char notes[CORRAL_WORDS_MAX - 256];
 	struct corral_item item = orders_item("burger", 899, 1);
 	unsigned lines = 0;
@@ -358,15 +362,15 @@ static void without_an_agent_a_worker_ends_carts_when_memory_is_full(void **stat
 		snprintf(name, sizeof(name), "%u", lines / 60);
 		key.session_id = corral_text(name);
 		item.unit_price_cents = lines;
-		r = corral_add(field->corral, &key, &item, NULL, NULL);
+		r = corral_add(fixture->corral, &key, &item, NULL, NULL);
 	}
 	assert_int_equal(r, -ENOMEM);
-	assert_int_equal(count_list(field),
-			 (lines + 59) / 60); /* all that were acknowledged live */
+	assert_int_equal(count_list(fixture),
+			 (lines + 59) / 60); /* every acknowledged line is still there */
 	clock_pass(LATEST_NS(TTL_MS));
 	for (unsigned i = 0; i < 60; i++) {
 		item.unit_price_cents = i;
-		assert_int_equal(corral_add(field->corral, &field->key, &item, NULL, NULL), 0);
+		assert_int_equal(corral_add(fixture->corral, &fixture->key, &item, NULL, NULL), 0);
 	}
 }
 
@@ -374,26 +378,26 @@ static void without_an_agent_a_worker_ends_carts_when_memory_is_full(void **stat
 
 static void by_the_real_clock_a_cart_ends_neither_early_nor_never(void **state)
 {
-	struct field *field = *state;
+	struct fixture *fixture = *state;
 	struct corral_head head;
 
 	clock_run();
 	int64_t active = support_now_ms(); /* not later than the last activity */
-	assert_int_equal(corral_set_ttl(field->corral, &field->key, 150, NULL, NULL), 0);
+	assert_int_equal(corral_set_ttl(fixture->corral, &fixture->key, 150, NULL, NULL), 0);
 	for (int i = 0; i < 20;
-	     i++) { /* kept alive for three times its life, unless the machine sleeps */
+	     i++) { /* kept alive for three times its life, unless the machine is suspended */
 		support_sleep_us(20000);
 		int64_t before = support_now_ms();
-		int r = orders_head(field->corral, &field->key, &head);
+		int r = orders_head(fixture->corral, &fixture->key, &head);
 		assert_true(r == 0 || support_now_ms() - active >= 150);
 		active = r == 0 ? before : support_now_ms();
 		if (r != 0)
 			assert_int_equal(
-				corral_set_ttl(field->corral, &field->key, 150, NULL, NULL), 0);
+				corral_set_ttl(fixture->corral, &fixture->key, 150, NULL, NULL), 0);
 	}
 	int64_t last = support_now_ms(), seen = last;
-	add_one(field);
-	while (is_there(field))
+	add_one(fixture);
+	while (is_there(fixture))
 		seen = support_now_ms();
 	assert_true(support_now_ms() - last >= 150 && seen - last < SUPPORT_WAIT_MS);
 }

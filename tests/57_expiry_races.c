@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 57_expiry_races.c: a cart's end and its renewal at the same moment: either the renewal comes
- * first, and the cart lives; or it finds the cart gone. The test moves the clock over the cart's
+ * first and the cart lives, or it finds the cart gone. The test moves the clock past the cart's
  * deadline while a reader reads.
  */
 #include <pthread.h>
@@ -77,7 +77,10 @@ static struct slot *slot_of(struct race *race)
 	return found.slot;
 }
 
-/* Both sides go on from here at the same moment: a futex would let the one that slept come late. */
+/*
+ * Spin until both sides have arrived, so that they continue at the same moment; a futex would let
+ * the sleeping side come late.
+ */
 static void meet(struct race *race)
 {
 	uint32_t mine = __atomic_add_fetch(&race->arrived, 1, __ATOMIC_ACQ_REL);
@@ -88,7 +91,7 @@ static void meet(struct race *race)
 			sched_yield();
 }
 
-/* Spin for a moment, so that the two sides meet at ever different points. */
+/* Spin for a random time, so that the two sides meet at varying points. */
 static void stagger(uint64_t *random)
 {
 	for (uint32_t i = random_below(random, 3000); i > 0; i--)
@@ -113,10 +116,7 @@ static void *renew(void *context)
 	return NULL;
 }
 
-/*
- * The cart's time comes to its end while the other side reads; then this side ends or replaces the
- * cart.
- */
+/* The cart expires while the other side reads; then this side ends or replaces the cart. */
 static void race_with(struct race *race, void (*end)(struct race *race, uint64_t version))
 {
 	struct corral_result result;
@@ -125,7 +125,7 @@ static void race_with(struct race *race, void (*end)(struct race *race, uint64_t
 
 	assert_int_equal(pthread_create(&thread, NULL, renew, race), 0);
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		clock_pass(1000 * LATEST_NS); /* what was there is over */
+		clock_pass(1000 * LATEST_NS); /* every earlier cart has expired */
 		assert_int_equal(
 			orders_add(race->corral, &race->key, "burger", 899, 1, NULL, &result), 0);
 		clock_pass(TTL_MS * MS);
@@ -148,7 +148,7 @@ static void replace_it(struct race *race, uint64_t version)
 	assert_int_equal(r, 0);
 	assert_int_equal(result.version, version + 1);
 	if (race->read_result == 0 && race->read_version == version)
-		assert_int_equal(result.item_count, 2); /* renewed first: it is the same cart */
+		assert_int_equal(result.item_count, 2); /* renewed first, so it is the same cart */
 }
 
 static void a_cart_that_a_reader_renewed_is_not_replaced(void **state)
@@ -165,7 +165,7 @@ static void sweep_it(struct race *race, uint64_t version)
 	uint32_t ended = expire_slots(actor, 0, race->corral->arena.max_carts);
 	meet(race);
 	int r = orders_head(race->observer, &race->key, &head);
-	/* the sweep passes over what is locked; so it may have ended nothing in any case */
+	/* the sweep skips locked slots, so it may have ended nothing in any case */
 	assert_true(race->read_result == -ENOENT || (race->read_result == 0 && ended == 0));
 	assert_int_equal(r, race->read_result);
 	assert_int_equal(head.version, r == 0 ? version : 0);
@@ -182,7 +182,7 @@ static void drop_it(struct race *race, uint64_t version)
 
 	meet(race);
 	assert_true(r == 0 || r == -ENOENT);
-	if (r == 0) /* it was only there for the dropper because the reader had renewed it */
+	if (r == 0) /* the dropper found it only because the reader had renewed it */
 		assert_int_equal(race->read_version, version);
 }
 
@@ -223,7 +223,7 @@ static void a_change_that_waited_for_its_lock_counts_from_when_it_was_done(void 
 	lock_drop(actor, &slot->lock, LOCK_SLOT);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(race->read_result, 0);
-	clock_pass(TTL_MS * MS); /* since the change was acknowledged */
+	clock_pass(TTL_MS * MS); /* counted from the acknowledged change */
 	assert_int_equal(orders_head(race->observer, &race->key, &head), 0);
 	assert_int_equal(head.item_count, 2);
 }

@@ -2,13 +2,13 @@
 /*
  * 58_day.c: a day's worth of changes leaves memory where it began.
  *
- * 100 voice orders at a time, as a restaurant has them: each is begun, gets lines, is changed, is
- * checked out or given up, and is dropped; then the next one comes. Sizes wander through all the
- * classes that orders have. Whatever was freed must be of use for what comes next: after the first
- * orders, no page more is taken.
+ * 100 voice orders at a time, as a restaurant has them: each begins, gets lines, is changed, is
+ * checked out or given up, and is dropped; then the next order begins. Sizes vary over all the
+ * classes that orders have. Freed memory must serve the next orders: after the first ones no
+ * further page is taken.
  *
- * CORRAL_CHANGES=2000000 is a day of 100 orders with two changes in nine seconds each; by default
- * it is a tenth of that.
+ * CORRAL_CHANGES=2000000 is a day of 100 orders with two changes in nine seconds each; the default
+ * is a tenth of that.
  */
 #include "orders_support.h"
 
@@ -87,7 +87,7 @@ static void go_on(struct day *day, struct order *order)
 	}
 }
 
-/* Pages given to size classes; nobody is attached. */
+/* Bytes in pages given to size classes; no process is attached. */
 static uint64_t span_bytes(const struct yard *yard)
 {
 	struct inspect_totals totals;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 58_death.c: workers that are killed and stopped at random moments, without an agent.
+ * 58_death.c: workers are killed and stopped at random moments, without an agent.
  *
- * Each worker changes shared carts and writes down, in memory that outlives it, what it is about to
- * do and what was acknowledged. Every add is of an item of its own, so the carts tell at the end:
- * each acknowledged change is there exactly once, each other one at most once. Half of the dead are
- * not replaced at once: a successor that reuses a record would hide what it left.
+ * Each worker changes shared carts and records, in memory that outlives it, what it is about to do
+ * and what was acknowledged. Every add has its own item, so the carts show at the end that each
+ * acknowledged change is there exactly once and each other one at most once. Half of the dead are
+ * not replaced at once: a successor that reuses a record would hide its leftovers.
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -20,8 +20,8 @@
 
 #define SEATS 8u
 #define SEATS_FEW 3u
-#define CARTS 4u         /* whose content is accounted for */
-#define WILD_CARTS 2u    /* that are dropped and made again all the time */
+#define CARTS 4u         /* their content is accounted for */
+#define WILD_CARTS 2u    /* dropped and made again all the time */
 #define ITEMS (1u << 18) /* of one seat */
 #define LINES_OF_SEAT 20u
 #define KILLS 250u
@@ -30,7 +30,7 @@
 #define STOP_US 20000u
 #define QUANTITY_MAX 5u
 
-/* What is known of one item. Quantities plus one; pending 0: nothing is under way. */
+/* The known state of one item. Quantities are stored plus one; pending 0: no call is under way. */
 struct fate {
 	uint32_t pending;
 	uint32_t acknowledged; /* 0: never */
@@ -39,7 +39,7 @@ struct fate {
 };
 
 struct seat {
-	uint32_t used; /* items of this seat so far */
+	uint32_t used; /* items that this seat has used so far */
 	uint64_t acknowledged;
 	uint64_t refused;
 	uint64_t random;
@@ -71,7 +71,9 @@ static uint32_t cart_of(uint32_t seat, uint32_t item)
 	return (seat + item) % CARTS;
 }
 
-/* Full, or waited too long for somebody who is stopped: refused, and nothing has changed. */
+/*
+ * The arena is full, or a stopped holder kept the lock too long: refused, and nothing has changed.
+ */
 static bool refused(int r)
 {
 	return r == -EBUSY || r == -ENOMEM || r == -ENOSPC || r == -ENFILE;
@@ -108,7 +110,7 @@ static void add_item(struct corral *corral, struct seat *seat, uint32_t number)
 	settle(seat, &seat->items[item], r, result.line);
 }
 
-/* Another quantity, or none, for one of the seat's last items. */
+/* Change the quantity of one of the seat's last items, or remove it. */
 static void change_item(struct corral *corral, struct seat *seat, uint32_t number, uint32_t item,
 			uint32_t quantity)
 {
@@ -117,7 +119,7 @@ static void change_item(struct corral *corral, struct seat *seat, uint32_t numbe
 	struct corral_result result = { .line = fate->line };
 
 	if (fate->pending != 0 || fate->acknowledged <= 1)
-		return; /* a predecessor died at it, or it is gone */
+		return; /* a predecessor died in its call, or the item is gone */
 	__atomic_store_n(&fate->pending, quantity + 1, __ATOMIC_RELEASE);
 	int r = corral_set_quantity(corral, &key, fate->line, quantity, NULL, &result);
 	settle(seat, fate, r, result.line);
@@ -142,7 +144,7 @@ static void change_wild(struct corral *corral, struct seat *seat)
 	must(r == 0 || r == -ENOENT || r == -ERANGE || refused(r));
 }
 
-/* Do the lines come to what the head says? Else it would be half a change. */
+/* True if the lines add up to the head's totals; otherwise it would be half a change. */
 static bool is_whole(const struct corral_view *view)
 {
 	struct corral_line line;
@@ -171,7 +173,7 @@ static void read_all(struct corral *corral)
 			continue;
 		bool whole = is_whole(&view);
 		r = corral_read_end(&view);
-		/* who was stopped in a view while memory ran out may find it revoked */
+		/* a reader stopped inside a view while memory ran out may find it revoked */
 		must(r == -ESTALE || (r == 0 && whole));
 	}
 }
@@ -185,7 +187,7 @@ _Noreturn static int work(void *context)
 	for (;;) {
 		uint32_t chance = random_below(&seat->random, 10);
 		uint32_t recent = seat->used < LINES_OF_SEAT ? seat->used : LINES_OF_SEAT;
-		if (chance < 3 && recent == LINES_OF_SEAT) /* the oldest one makes room */
+		if (chance < 3 && recent == LINES_OF_SEAT) /* remove the oldest item to make room */
 			change_item(corral, seat, start->seat, seat->used - LINES_OF_SEAT, 0);
 		if (chance < 3)
 			add_item(corral, seat, start->seat);
@@ -204,7 +206,7 @@ _Noreturn static int work(void *context)
 
 struct crowd {
 	struct storm *storm;
-	pid_t pids[SEATS]; /* 0: nobody sits there */
+	pid_t pids[SEATS]; /* 0: the seat is empty */
 	struct start starts[SEATS];
 	uint32_t living;
 	uint32_t killed;
@@ -219,7 +221,7 @@ static void sit_down(struct crowd *crowd, uint32_t seat)
 	crowd->living++;
 }
 
-static uint32_t somebody(struct crowd *crowd)
+static uint32_t random_seat(struct crowd *crowd)
 {
 	uint32_t seat;
 
@@ -229,7 +231,7 @@ static uint32_t somebody(struct crowd *crowd)
 	return seat;
 }
 
-/* It must have lived until now: a worker that gave up is a failure. */
+/* Assert that the worker is still running: a worker that gave up is a failure. */
 static void assert_living(struct crowd *crowd, uint32_t seat)
 {
 	int status;
@@ -248,11 +250,11 @@ static void strike(struct crowd *crowd, uint32_t seat)
 
 static void stop_and_go_on(struct crowd *crowd, struct corral *observer)
 {
-	uint32_t seat = somebody(crowd);
+	uint32_t seat = random_seat(crowd);
 
 	child_stop(crowd->pids[seat]);
 	for (int i = 0; i < 20; i++)
-		read_all(observer); /* whatever the stopped one holds */
+		read_all(observer); /* must succeed, whatever the stopped worker holds */
 	support_sleep_us(random_below(&crowd->random, STOP_US));
 	kill(crowd->pids[seat], SIGCONT);
 	crowd->stopped++;
@@ -280,10 +282,10 @@ static void rage(struct crowd *crowd)
 			stop_and_go_on(crowd, observer);
 			continue;
 		}
-		uint32_t seat = somebody(crowd);
+		uint32_t seat = random_seat(crowd);
 		strike(crowd, seat);
 		if (crowd->living > 1 && random_below(&crowd->random, 5) == 0)
-			strike(crowd, somebody(crowd)); /* two at once */
+			strike(crowd, random_seat(crowd)); /* two at once */
 		if (random_below(&crowd->random, 2) == 0 || crowd->living == 0)
 			sit_down(crowd, seat);
 		fill_seats(crowd);
@@ -306,7 +308,7 @@ static void count_line(struct storm *storm, uint32_t cart, const struct corral_c
 	assert_int_equal(sscanf(name, "%u-%u", &seat, &item), 2);
 	assert_true(seat < SEATS && item < ITEMS);
 	assert_int_equal(cart_of(seat, item), cart);
-	assert_int_equal(storm->seats[seat].items[item].found, 0); /* once at most */
+	assert_int_equal(storm->seats[seat].items[item].found, 0); /* each item at most once */
 	storm->seats[seat].items[item].found = line->item.quantity;
 }
 
@@ -356,7 +358,7 @@ static void assert_all_locks_are_free(struct corral *corral)
 	}
 }
 
-/* What a worker does when the arena is full. */
+/* Reclaim, as a worker does when the arena is full. */
 static void reclaim(struct corral *corral)
 {
 	struct actor *actor;

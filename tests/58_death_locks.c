@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 58_death_locks.c: one worker holds something and is stopped, or dies, and nobody takes its place:
- * the others go on. What is held is taken through the rooms' own functions, so that the moment is
+ * 58_death_locks.c: a worker that holds something is stopped, or dies without a replacement: the
+ * others continue. The test takes the lock through the modules' own functions, so the moment is
  * exact.
  */
 #include <signal.h>
@@ -46,7 +46,7 @@ static struct slot *slot_of(struct actor *actor, const struct corral_key *key)
 	return found.slot;
 }
 
-/* Take it, say so, hold it until told, let go, and change the cart. */
+/* Take the lock, report it, hold it until told to drop it, and change the cart. */
 static int hold_it(void *context)
 {
 	struct hold *hold = context;
@@ -123,19 +123,19 @@ static void a_stopped_holder_blocks_only_changes_of_its_cart(void **state)
 	int64_t before = support_now_ms();
 	assert_int_equal(orders_add(corral, &hold->key, "coke", 199, 1, NULL, NULL), -EBUSY);
 	assert_true(support_now_ms() - before >=
-		    PATIENCE_MS); /* not robbed, and not given up too early */
+		    PATIENCE_MS); /* neither robbed nor given up too early */
 	assert_int_equal(corral_drop(corral, &hold->key, NULL, NULL), -EBUSY);
 	assert_int_equal(corral_checkout(corral, &hold->key, NULL, NULL), -EBUSY);
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(orders_add(corral, &other, "fries", 299, 1, NULL, NULL), 0);
 	assert_int_equal(orders_head(corral, &hold->key, &head), 0);
-	assert_int_equal(head.version, 1); /* what was refused changed nothing */
+	assert_int_equal(head.version, 1); /* the refused change changed nothing */
 	say(&hold->go);
 	kill(pid, SIGCONT);
 	assert_int_equal(child_wait(pid), 0);
 	assert_int_equal(orders_add(corral, &hold->key, "coke", 199, 1, NULL, NULL), 0);
 	assert_int_equal(orders_head(corral, &hold->key, &head), 0);
-	assert_int_equal(head.item_count, 3); /* the holder's change, too */
+	assert_int_equal(head.item_count, 3); /* includes the holder's change */
 	hold_end(hold, corral);
 }
 
@@ -151,7 +151,7 @@ static int drop_patiently(void *context)
 	return 0;
 }
 
-/* Another key of the same bucket. */
+/* A different key of the same bucket. */
 static struct corral_key neighbour(const struct arena *arena, const struct corral_key *key,
 				   char name[32])
 {
@@ -177,7 +177,7 @@ static void a_stopped_holder_does_not_block_other_carts_of_its_bucket(void **sta
 	pid_t holder = hold_start(hold);
 	child_stop(holder);
 	pid_t dropper = child_start(drop_patiently, hold);
-	support_sleep_us(300000); /* it waits now */
+	support_sleep_us(300000); /* by now it waits */
 	assert_int_equal(corral_set_patience(corral, PATIENCE_MS), 0);
 	int made = orders_add(corral, &other, "fries", 299, 1, NULL, NULL);
 	int dropped = corral_drop(corral, &other, NULL, NULL);
@@ -210,7 +210,7 @@ static void a_stopped_reader_sees_its_view_unchanged_and_stops_no_change(void **
 
 /* --------------------------------------------------------------------- dead */
 
-static void assert_dead_holder_blocks_nobody(enum hold_what what)
+static void assert_dead_holder_blocks_no_worker(enum hold_what what)
 {
 	struct hold *hold = hold_new(what, 100);
 	struct corral *corral = yard_open(&hold->yard, 0);
@@ -228,19 +228,18 @@ static void the_lock_of_a_dead_changer_is_free_for_the_next(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	assert_dead_holder_blocks_nobody(HOLD_SLOT);
+	assert_dead_holder_blocks_no_worker(HOLD_SLOT);
 }
 
 static void the_lock_of_a_dead_creator_is_free_for_the_next(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	assert_dead_holder_blocks_nobody(HOLD_BUCKET);
+	assert_dead_holder_blocks_no_worker(HOLD_BUCKET);
 }
 
 /*
- * 4 MiB of arena, and 20 times as much is written: were the dead reader waited for, it would be
- * full.
+ * The writes are 20 times the arena's 4 MiB: if they waited for the dead reader, it would be full.
  */
 static void a_dead_reader_holds_no_memory_back(void **state)
 {
@@ -260,7 +259,7 @@ static void a_dead_reader_holds_no_memory_back(void **state)
 	hold_end(hold, corral);
 }
 
-/* Both die at the same lock: one holds it, the other waits for it. */
+/* Both die at the same lock: one as its holder, the other as a waiter. */
 static void a_waiter_that_dies_with_the_holder_leaves_the_lock_free(void **state)
 {
 	struct hold *hold = hold_new(HOLD_SLOT, 100);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 58_death_report.c: who died, what it held and what was done about it stands in the arena; who
- * holds a lock, or a view, and for how long, can be seen while it lasts.
+ * 58_death_report.c: the arena records which process died, what it held and what was done about it;
+ * the holder of a lock or view, and for how long it has held it, can be seen while it lasts.
  */
 #include <signal.h>
 #include <sys/prctl.h>
@@ -27,7 +27,7 @@ struct scene {
 	uint32_t slot;
 };
 
-/* As the kernel has it: under qemu-user that is not the test's. */
+/* The kernel's name of this process: under qemu-user it is not the test's. */
 static const char *our_name(void)
 {
 	static char name[17];
@@ -46,7 +46,7 @@ static struct slot *slot_of(struct actor *actor, const struct corral_key *key)
 	return found.slot;
 }
 
-/* Go as far as the moment, and stay there. */
+/* Run up to the given moment, and stay there. */
 static int stay(void *context)
 {
 	struct scene *scene = context;
@@ -97,7 +97,7 @@ static struct scene *scene_new(void **state, enum moment moment)
 	return scene;
 }
 
-static pid_t somebody_stays(struct scene *scene)
+static pid_t start_child_at_moment(struct scene *scene)
 {
 	pid_t pid = child_start(stay, scene);
 
@@ -126,10 +126,10 @@ static void assert_reported(void **state, enum moment moment, uint32_t found, co
 	char words[DEATH_TEXT_BYTES];
 	struct corral *corral;
 
-	pid_t pid = somebody_stays(scene);
+	pid_t pid = start_child_at_moment(scene);
 	assert_int_equal(all_deaths(scene, rows), 0);
 	child_kill(pid);
-	corral = yard_open(scene->yard, 0); /* takes the dead one's record, and so repairs */
+	corral = yard_open(scene->yard, 0); /* takes the dead process's record, and so repairs it */
 	assert_int_equal(orders_add(corral, &scene->key, "second", 100, 1, NULL, NULL), 0);
 	assert_int_equal(all_deaths(scene, rows), 1);
 	corral_close(corral);
@@ -146,7 +146,7 @@ static void assert_reported(void **state, enum moment moment, uint32_t found, co
 	yard_check(scene->yard, NULL);
 }
 
-static void who_held_nothing_is_named(void **state)
+static void a_dead_process_that_held_nothing_is_named(void **state)
 {
 	NEEDS_PROCESSES();
 	assert_reported(state, IDLE, 0, "held nothing");
@@ -217,7 +217,7 @@ static void a_death_that_is_being_written_is_not_shown(void **state)
 	assert_true(death_log_read(&member.arena, 1, &back));
 	assert_int_equal(back.pid, 7);
 	member.arena.header->death[0].number =
-		0; /* as while its successor is being written there */
+		0; /* as while its successor's report is being written */
 	assert_false(death_log_read(&member.arena, 1, &back));
 	assert_false(death_log_read(&member.arena, 2, &back));
 	member_leave(&member);
@@ -234,14 +234,14 @@ static struct inspect *look(const struct scene *scene)
 	return inspect;
 }
 
-static void who_holds_a_lock_and_for_how_long_is_shown(void **state)
+static void the_holder_of_a_lock_and_for_how_long_is_shown(void **state)
 {
 	struct inspect_lock rows[4];
 	size_t count;
 
 	NEEDS_PROCESSES();
 	struct scene *scene = scene_new(state, LOCKED);
-	pid_t pid = somebody_stays(scene);
+	pid_t pid = start_child_at_moment(scene);
 	child_stop(pid);
 	struct inspect *inspect = look(scene);
 	assert_int_equal(inspect_locks(inspect, rows, COUNT(rows), &count), 0);
@@ -268,21 +268,21 @@ static bool reader_of(struct inspect *inspect, pid_t pid, struct inspect_thread 
 	return false;
 }
 
-static void who_reads_and_what_it_holds_back_is_shown(void **state)
+static void a_reader_and_the_memory_it_holds_back_are_shown(void **state)
 {
 	struct inspect_thread row = { 0 };
 
 	NEEDS_PROCESSES();
 	struct scene *scene = scene_new(state, READING);
-	pid_t pid = somebody_stays(scene);
+	pid_t pid = start_child_at_moment(scene);
 	struct corral *corral = yard_open(scene->yard, 0);
-	for (int i = 0; i < 300; i++) /* some batches of retired versions */
+	for (int i = 0; i < 300; i++) /* enough for some batches of retired versions */
 		assert_int_equal(orders_add(corral, &scene->key, "more", 100, 1, NULL, NULL), 0);
 	struct inspect *inspect = look(scene);
 	assert_true(
 		wait_until(reader_of(inspect, pid, &row) && row.stalled_ms >= 20, SUPPORT_WAIT_MS));
 	assert_string_equal(row.program, our_name());
-	assert_true(row.held_back_bytes >= 256 * 256); /* more than half of what was retired */
+	assert_true(row.held_back_bytes >= 256 * 256); /* more than half of the retired bytes */
 	assert_false(row.revoked);
 	inspect_close(inspect);
 	corral_close(corral);
@@ -293,7 +293,7 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, orders_setup, orders_teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(who_held_nothing_is_named),
+		CASE(a_dead_process_that_held_nothing_is_named),
 		CASE(a_dead_reader_is_named),
 		CASE(a_dead_holder_of_a_cart_is_named_with_its_slot),
 		CASE(a_change_that_was_not_published_is_reported_undone),
@@ -301,8 +301,8 @@ int main(void)
 		CASE(a_dead_holder_of_a_chain_is_named),
 		CASE(the_last_deaths_are_kept_the_oldest_first),
 		CASE(a_death_that_is_being_written_is_not_shown),
-		CASE(who_holds_a_lock_and_for_how_long_is_shown),
-		CASE(who_reads_and_what_it_holds_back_is_shown),
+		CASE(the_holder_of_a_lock_and_for_how_long_is_shown),
+		CASE(a_reader_and_the_memory_it_holds_back_are_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 58_salvage.c: out of an arena that is damaged anywhere, every cart that is not itself damaged
- * comes whole into a new one, and no other bytes than those that were acknowledged.
+ * 58_salvage.c: from an arena damaged anywhere, every undamaged cart comes whole into a new arena,
+ * with exactly the acknowledged bytes.
  *
- * CORRAL_SALVAGES=number: so many random damages instead of 300.
+ * CORRAL_SALVAGES=number: this many random damages instead of 300.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -18,7 +18,7 @@
 #include "store/slot.h"
 
 #define CARTS 40u
-#define DROPPED 8u /* of these */
+#define DROPPED 8u /* dropped ones among CARTS */
 #define DAMAGE_MAX 64u
 
 struct scene {
@@ -30,7 +30,7 @@ struct scene {
 		char session[16];
 		uint8_t bytes[4096];
 		size_t size;
-		size_t slot_at; /* in the file */
+		size_t slot_at; /* offset in the file */
 		size_t block_at;
 		bool dropped;
 	} carts[CARTS];
@@ -142,7 +142,7 @@ static void count_finding(void *context, const char *line)
 	bring->findings++;
 }
 
-/* Into a new arena. False: there is no telling its geometry. */
+/* Salvage into a new arena. False: the geometry cannot be determined. */
 static bool bring_over(const struct scene *scene, struct yard *ret_new,
 		       struct salvage_totals *ret_totals)
 {
@@ -169,7 +169,10 @@ static bool overlaps(size_t at, size_t size, size_t other_at, size_t other_size)
 	return at < other_at + other_size && other_at < at + size;
 }
 
-/* Every cart outside of the damage is there as it was; of the others none is there otherwise. */
+/*
+ * Assert that every cart outside the damage is unchanged, and that no damaged cart came back
+ * altered.
+ */
 static void assert_sound_carts(const struct scene *scene, const struct yard *yard, size_t at,
 			       size_t size)
 {
@@ -209,9 +212,7 @@ static void all_carts_of_a_sound_arena_come_over(void **state)
 	yard_remove(&yard);
 }
 
-/*
- * The new arena goes on where the old one was: operation ids, lines that merge, versions that grow.
- */
+/* The new arena continues the old one: operation ids, lines that merge, versions that grow. */
 static void the_new_arena_remembers_operations_and_versions(void **state)
 {
 	struct scene *scene = *state;
@@ -225,12 +226,12 @@ static void the_new_arena_remembers_operations_and_versions(void **state)
 	struct corral *corral = yard_open(&yard, 0);
 	assert_int_equal(orders_head(corral, &cart->key, &head), 0);
 	assert_int_equal(orders_add(corral, &cart->key, "item 0", 100, 4, "item 0", &result), 0);
-	assert_int_equal(result.applied, 0); /* it had been */
+	assert_int_equal(result.applied, 0); /* the operation had been applied */
 	assert_int_equal(orders_add(corral, &cart->key, "item 1", 101, 5, NULL, &result), 0);
 	assert_int_equal(result.line, 2); /* merged */
 	assert_int_equal(result.version, head.version + 1);
 	assert_int_equal(orders_add(corral, &dropped->key, "item", 1, 1, NULL, &result), 0);
-	assert_true(result.version > 2); /* beyond that of the cart that was dropped */
+	assert_true(result.version > 2); /* beyond the version of the dropped cart */
 	corral_close(corral);
 	yard_remove(&yard);
 }
@@ -248,17 +249,17 @@ static void idle_time_goes_on(void **state)
 	struct cart_head *head = (struct cart_head *)(void *)(scene->image + cart->block_at +
 							      sizeof(struct block_header));
 	head->updated_ms -=
-		20 * 60 * 1000; /* else its last change would bear witness against the slot */
+		20 * 60 * 1000; /* else its last change would contradict the slot's lease */
 	head->sum = 0;
 	slot->lease = lease_of(touched_ns - 20ll * 60 * 1000000000, 0);
 	write_image(scene, scene->image, scene->image_size);
 	assert_true(bring_over(scene, &yard, &totals));
-	assert_int_equal(totals.damaged, 1); /* the sum */
+	assert_int_equal(totals.damaged, 1); /* the checksum */
 	yard_remove(&yard);
 
 	struct original *other = &scene->carts[2];
 	slot = (struct slot *)(void *)(scene->image + other->slot_at);
-	/* damage: before its last change */
+	/* damage: a time before its last change */
 	slot->lease = lease_of(touched_ns - 40ll * 60 * 1000000000, 0);
 	write_image(scene, scene->image, scene->image_size);
 	assert_true(bring_over(scene, &yard, &totals));
@@ -289,7 +290,7 @@ static void a_lost_reference_is_found_again(void **state)
 	yard_remove(&yard);
 }
 
-static void a_header_that_is_damaged_is_made_out(void **state)
+static void a_damaged_header_is_reconstructed(void **state)
 {
 	struct scene *scene = *state;
 	struct salvage_totals totals;
@@ -306,8 +307,8 @@ static void a_header_that_is_damaged_is_made_out(void **state)
 	yard_remove(&yard);
 }
 
-/* By what else the header says. */
-static void a_wrong_number_of_carts_is_seen_through(void **state)
+/* The rest of the header implies the right number. */
+static void a_wrong_number_of_carts_is_corrected(void **state)
 {
 	struct scene *scene = *state;
 	struct arena_header *h = (struct arena_header *)(void *)scene->image;
@@ -327,7 +328,7 @@ static void a_wrong_number_of_carts_is_seen_through(void **state)
 	}
 }
 
-static void of_a_file_cut_short_what_is_left_comes_over(void **state)
+static void the_carts_left_in_a_truncated_file_come_over(void **state)
 {
 	struct scene *scene = *state;
 	struct salvage_totals totals;
@@ -349,7 +350,7 @@ static void of_a_file_cut_short_what_is_left_comes_over(void **state)
 	assert_false(bring_over(scene, &yard, &totals));
 }
 
-/* In turn everywhere: small things are hit as often as large ones. */
+/* Choose each region in turn, so that small ones are hit as often as large ones. */
 static size_t somewhere(const struct scene *scene, uint64_t *random)
 {
 	const struct arena_header *h = (const struct arena_header *)(const void *)scene->image;
@@ -371,7 +372,7 @@ static size_t somewhere(const struct scene *scene, uint64_t *random)
 	       random_below(random, (uint32_t)(ranges[which][1] - ranges[which][0]));
 }
 
-static void whatever_is_damaged_the_other_carts_come_over(void **state)
+static void all_undamaged_carts_come_over_after_any_damage(void **state)
 {
 	struct scene *scene = *state;
 	const char *wanted = getenv("CORRAL_SALVAGES");
@@ -394,13 +395,13 @@ static void whatever_is_damaged_the_other_carts_come_over(void **state)
 		write_image(scene, image, scene->image_size);
 		if (!bring_over(scene, &yard, &totals)) {
 			hopeless++;
-			/* its number of carts, without which there is no geometry */
+			/* the header's number of carts: without it there is no geometry */
 			assert_true(at < offsetof(struct arena_header, max_carts) + 4 &&
 				    at + size > 24);
 			continue;
 		}
-		if (totals.kept > 0 ||
-		    at >= HEADER_BYTES) /* a number of carts that is another, but possible */
+		if (totals.kept > 0 || at >= HEADER_BYTES) /* else the header may have another
+							      possible number of carts */
 			assert_sound_carts(scene, &yard, at, size);
 		yard_remove(&yard);
 	}
@@ -416,10 +417,10 @@ int main(void)
 		CASE(the_new_arena_remembers_operations_and_versions),
 		CASE(idle_time_goes_on),
 		CASE(a_lost_reference_is_found_again),
-		CASE(a_header_that_is_damaged_is_made_out),
-		CASE(a_wrong_number_of_carts_is_seen_through),
-		CASE(of_a_file_cut_short_what_is_left_comes_over),
-		CASE(whatever_is_damaged_the_other_carts_come_over),
+		CASE(a_damaged_header_is_reconstructed),
+		CASE(a_wrong_number_of_carts_is_corrected),
+		CASE(the_carts_left_in_a_truncated_file_come_over),
+		CASE(all_undamaged_carts_come_over_after_any_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

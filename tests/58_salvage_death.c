@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 58_salvage_death.c: which version is the newest is known whenever a writer dies, whatever is
- * damaged then.
+ * 58_salvage_death.c: salvage knows each cart's newest version even if a writer has died and
+ * something is damaged.
  *
  * A process is stopped after each instruction of a change (crash_kit.h). In each state of the arena
- * it is dead, nobody has repaired anything, and something is lost: nothing; the slot of one cart,
- * all of it or a word; the block of its current version; both. What salvage then takes of that cart
- * is what the arena shows, or the version that was just being published; if nothing comes of a cart
- * that is there, that is told, unless both are lost; a cart that has ended does not come.
+ * it is dead, nothing has been repaired, and something is lost: nothing; the slot of one cart, all
+ * of it or a word; the block of its current version; both. Of that cart salvage must take the
+ * version that the arena shows, or the one that was just being published; if it takes none of an
+ * existing cart it must say so, unless both are lost; it must not take a cart that has ended.
  */
 #include "crash_kit.h"
 #include "slot_kit.h"
@@ -107,7 +107,7 @@ static void end_and_make_again(void)
 	change(0, 16);
 }
 
-/* Somebody else has our lists: what we retire is deferred. */
+/* Another thread holds our lists: blocks retired now are deferred. */
 static void lock_lists(void)
 {
 	make_two_old_ones();
@@ -124,7 +124,7 @@ static void change_twice_and_free(void)
 	(void)block_reclaim(&one, one.record);
 }
 
-/* Of two threads that have built the same version the dead one's is never published. */
+/* Of two threads that have built the same version, the dead one's is never published. */
 static void leave_one_unpublished(void)
 {
 	struct found found;
@@ -186,7 +186,7 @@ static void ignore(void *context, const char *line)
 	(void)line;
 }
 
-/* The version that a reader sees; 0: none. */
+/* The version that a reader sees; 0: no cart. */
 static uint64_t version_of(uint32_t key, struct found *ret_found)
 {
 	int r = slot_find(&shown, keys[key].hash, &keys[key].key, ret_found);
@@ -209,7 +209,7 @@ static void assert_newest_or_told(const char *damage, bool told)
 	for (uint32_t i = 0; i < KEYS; i++) {
 		uint64_t version = version_of(i, &found);
 		bool as_shown = taken[i] == version && (version == 0 || sums[i] == found.cart->sum);
-		/* a call whose caller has died may have happened */
+		/* the interrupted call of a dead process may have happened */
 		uint64_t next = version != 0 ? version + 1 :
 					       slot_bucket(&shown, keys[i].hash)->version_floor + 1;
 		bool pending = !stage.returned && taken[i] == next;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 58_salvage_newest.c: out of an arena that is damaged anywhere, each cart comes in the version
- * that was acknowledged last, or not at all, and then that is told. No cart that was dropped comes.
+ * 58_salvage_newest.c: from an arena damaged anywhere, each cart comes back in its last
+ * acknowledged version, or is missing and reported. No dropped cart comes back.
  *
  * The carts have been changed many times, so the arena is full of their older versions, all sound:
- * free, cached, retired, and in blocks that other carts were in before.
+ * free, cached, retired, and in blocks that other carts used before.
  *
- * CORRAL_SALVAGES=number: so many random flips instead of 600; from 10000 on, also every cut and
+ * CORRAL_SALVAGES=number: this many random flips instead of 600; from 10000 on, also every cut and
  * every page instead of a sample.
  */
 #include <fcntl.h>
@@ -35,7 +35,7 @@ static struct scene {
 	uint8_t *image;
 	size_t image_size;
 	size_t space_at;
-	size_t end; /* of what is not zero */
+	size_t end; /* end of the nonzero bytes */
 	struct corral_key keys[CARTS];
 	char sessions[CARTS][16];
 	uint64_t versions[CARTS]; /* acknowledged; 0: dropped */
@@ -44,10 +44,10 @@ static struct scene {
 } scene;
 
 static struct {
-	uint64_t versions[CARTS]; /* taken */
+	uint64_t versions[CARTS]; /* as salvaged */
 	uint32_t lines;
-	uint32_t tries, whole,
-		named; /* of all so far: nothing was lost; something was, and was told */
+	uint32_t tries, whole, named; /* of all salvages so far: nothing was lost; something was
+					 lost and reported */
 } seen;
 
 /* --------------------------------------------------------------------- scene */
@@ -76,7 +76,7 @@ static void find_places(const struct corral *corral, uint32_t cart)
 	assert_true(scene.block_at[cart] != 0);
 }
 
-/* Of one cart that was changed often, older versions are everywhere. */
+/* Older versions of one cart that was changed often are everywhere. */
 static bool one_alone;
 
 static void fill(struct corral *corral)
@@ -174,7 +174,7 @@ static void count_line(void *context, const char *line)
 	seen.lines++;
 }
 
-/* named: what is missing has to be told. */
+/* named: a missing cart must be reported. */
 static void assert_newest_or_told(bool named, const char *damage, size_t at)
 {
 	struct salvage_totals totals;
@@ -186,7 +186,7 @@ static void assert_newest_or_told(bool named, const char *damage, size_t at)
 	seen.lines = 0;
 	seen.tries++;
 	if (salvage_open(scene.yard.dir_fd, &salvage, why) < 0)
-		return; /* not even its geometry is known: that is told, and nothing is made of it
+		return; /* not even its geometry is known: that is reported, and nothing is salvaged
 			 */
 	assert_int_equal(salvage_carts(salvage, NULL, take, count_line, NULL, &totals), 0);
 	salvage_close(salvage);
@@ -200,7 +200,7 @@ static void assert_newest_or_told(bool named, const char *damage, size_t at)
 	seen.whole += missing == 0;
 	seen.named += missing > 0 && totals.damaged > 0;
 	if (named && missing > 0 && (totals.damaged == 0 || seen.lines == 0))
-		fail_msg("%s at %zu: %u carts are missing, and nobody is told", damage, at,
+		fail_msg("%s at %zu: %u carts are missing, and that is not reported", damage, at,
 			 missing);
 	assert_int_equal(totals.older, 0);
 }
@@ -221,7 +221,7 @@ static long wanted(void)
 
 /* --------------------------------------------------------------------- claims */
 
-static void nothing_damaged_all_come(void **state)
+static void without_damage_all_carts_come(void **state)
 {
 	(void)state;
 	assert_newest_or_told(true, "nothing", 0);
@@ -229,7 +229,7 @@ static void nothing_damaged_all_come(void **state)
 	say_counts();
 }
 
-static void of_a_file_cut_anywhere_no_cart_comes_older(void **state)
+static void no_older_cart_comes_from_a_file_cut_anywhere(void **state)
 {
 	uint64_t random = support_seed();
 	uint32_t step = wanted() >= WHOLE || one_alone ? 1 : 16;
@@ -253,7 +253,7 @@ static bool is_zero(const uint8_t *bytes, size_t size)
 	return true;
 }
 
-static void of_a_page_of_zeroes_no_cart_comes_older(void **state)
+static void no_older_cart_comes_from_a_page_of_zeroes(void **state)
 {
 	static const uint8_t zeroes[PAGE];
 
@@ -268,7 +268,7 @@ static void of_a_page_of_zeroes_no_cart_comes_older(void **state)
 	say_counts();
 }
 
-/* Small things are hit as often as large ones. */
+/* Small regions are hit as often as large ones. */
 static size_t somewhere(uint64_t *random)
 {
 	const struct arena_header *h = (const struct arena_header *)(const void *)scene.image;
@@ -300,7 +300,7 @@ static size_t flip(uint64_t *random)
 	return at;
 }
 
-static void of_a_flipped_bit_no_cart_comes_older(void **state)
+static void no_older_cart_comes_from_a_flipped_bit(void **state)
 {
 	uint64_t random = support_seed();
 
@@ -313,8 +313,8 @@ static void of_a_flipped_bit_no_cart_comes_older(void **state)
 	say_counts();
 }
 
-/* Two witnesses of a cart may be gone, and then nobody knows of it; but no older version comes. */
-static void of_two_damages_no_cart_comes_older(void **state)
+/* If both witnesses of a cart are gone its loss goes unnoticed; but no older version comes back. */
+static void no_older_cart_comes_from_two_damages(void **state)
 {
 	uint64_t random = support_seed();
 	uint8_t noise[2 * PAGE];
@@ -339,16 +339,16 @@ static void of_two_damages_no_cart_comes_older(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_damaged_all_come),
-		cmocka_unit_test(of_a_file_cut_anywhere_no_cart_comes_older),
-		cmocka_unit_test(of_a_page_of_zeroes_no_cart_comes_older),
-		cmocka_unit_test(of_a_flipped_bit_no_cart_comes_older),
-		cmocka_unit_test(of_two_damages_no_cart_comes_older),
+		cmocka_unit_test(without_damage_all_carts_come),
+		cmocka_unit_test(no_older_cart_comes_from_a_file_cut_anywhere),
+		cmocka_unit_test(no_older_cart_comes_from_a_page_of_zeroes),
+		cmocka_unit_test(no_older_cart_comes_from_a_flipped_bit),
+		cmocka_unit_test(no_older_cart_comes_from_two_damages),
 	};
 
 	const struct CMUnitTest of_one[] = {
-		cmocka_unit_test(nothing_damaged_all_come),
-		cmocka_unit_test(of_a_file_cut_anywhere_no_cart_comes_older),
+		cmocka_unit_test(without_damage_all_carts_come),
+		cmocka_unit_test(no_older_cart_comes_from_a_file_cut_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, make_scene, remove_scene) +

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 59_identity_descriptors.c: a host that closes all descriptors after it has attached, and opens
- * files of its own, which get the numbers of ours: its handle is lost, and says so; its files are
- * as they were; nobody else is disturbed, and nobody takes it for dead.
+ * 59_identity_descriptors.c: a host closes all descriptors after it has attached, and opens its own
+ * files, which get the same numbers: its handle is lost and says so; its files are unchanged; no
+ * other process is disturbed, and none takes it for dead.
  */
 #include "support.h"
 
@@ -28,7 +28,9 @@ static int change(struct corral *corral, uint32_t session)
 	return corral_add(corral, &key, &item, NULL, NULL);
 }
 
-/* All of them, as a program does that becomes a daemon; then a file of its own under each number.
+/*
+ * Close all descriptors, as a program does that becomes a daemon; then open a file under each
+ * number.
  */
 static void take_all_numbers(void)
 {
@@ -45,7 +47,7 @@ static void take_all_numbers(void)
 	}
 }
 
-/* Nobody has written, grown, locked or closed one of them. */
+/* Assert that no file was written, grown, locked or closed. */
 static bool all_are_as_they_were(void)
 {
 	char path[64];
@@ -89,7 +91,7 @@ static int loses_its_descriptors(void *unused)
 	return corral_open(yard.path, 0, &corral) == 0 && change(corral, 1) == 0 ? 0 : 6;
 }
 
-static void who_closes_our_descriptors_loses_his_handle_and_nothing_else(void **state)
+static void a_host_that_closes_our_descriptors_loses_its_handle_and_nothing_else(void **state)
 {
 	struct inspect_totals totals;
 
@@ -98,7 +100,7 @@ static void who_closes_our_descriptors_loses_his_handle_and_nothing_else(void **
 	yard_make(&yard, NULL);
 	struct corral *other = yard_open(&yard, 0);
 	pid_t pid = child_start(loses_its_descriptors, NULL);
-	for (int i = 0; i < 200; i++) { /* meanwhile, and with a look at the file */
+	for (int i = 0; i < 200; i++) { /* meanwhile check the file */
 		assert_int_equal(change(other, 2), 0);
 		support_sleep_us(10000);
 	}
@@ -156,7 +158,7 @@ static int waits_without_descriptors(void *context)
 	return wait_until(load_acquire(&step->go) != 0, SUPPORT_WAIT_MS) ? 0 : 2;
 }
 
-static void who_has_closed_them_is_alive_until_he_ends(void **state)
+static void a_host_that_closed_them_is_alive_until_it_ends(void **state)
 {
 	struct step *step = support_shared(sizeof(*step));
 	struct member member;
@@ -184,7 +186,8 @@ static int opens_once_more(void *unused)
 		return 1;
 	for (int fd = 3; fd < LAST; fd++)
 		close(fd);
-	if (corral_open(yard.path, 0, &second) != 0) /* gets the same numbers, of the same files */
+	if (corral_open(yard.path, 0, &second) !=
+	    0) /* it gets the same numbers, of the same files */
 		return 2;
 	if (change(first, 1) != -EBADF || change(second, 1) != 0)
 		return 3;
@@ -212,9 +215,10 @@ static void a_handle_that_is_opened_then_is_not_mixed_up_with_the_lost_one(void 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(who_closes_our_descriptors_loses_his_handle_and_nothing_else),
+		cmocka_unit_test(
+			a_host_that_closes_our_descriptors_loses_its_handle_and_nothing_else),
 		cmocka_unit_test(no_file_of_the_host_is_grown_in_place_of_the_arena),
-		cmocka_unit_test(who_has_closed_them_is_alive_until_he_ends),
+		cmocka_unit_test(a_host_that_closed_them_is_alive_until_it_ends),
 		cmocka_unit_test(a_handle_that_is_opened_then_is_not_mixed_up_with_the_lost_one),
 	};
 

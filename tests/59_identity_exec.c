@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 59_identity_exec.c: what a worker starts inherits nothing of it, and a worker that executes
- * another program, or is a zombie, is dead as a worker, though its pid lives.
+ * 59_identity_exec.c: a program started by a worker inherits nothing of it; a worker that executes
+ * another program, or is a zombie, is dead as a worker although its pid lives.
  */
 #include <signal.h>
 #include <spawn.h>
@@ -13,29 +13,30 @@
 
 #include "base/atomic.h"
 
-struct herd {
+struct fixture {
 	struct yard yard;
 	struct corral *corral;
 	struct corral_key key;
 	uint32_t holds;
 };
 
-static struct herd *herd_new(void)
+static struct fixture *fixture_new(void)
 {
-	struct herd *herd = support_shared(sizeof(*herd));
+	struct fixture *fixture = support_shared(sizeof(*fixture));
 
-	orders_yard(&herd->yard, 4u << 20, 100, 30 * 60 * 1000);
-	herd->corral = yard_open(&herd->yard, 0);
-	herd->key = orders_key("restaurant", "session");
-	assert_int_equal(orders_add(herd->corral, &herd->key, "burger", 899, 1, NULL, NULL), 0);
-	return herd;
+	orders_yard(&fixture->yard, 4u << 20, 100, 30 * 60 * 1000);
+	fixture->corral = yard_open(&fixture->yard, 0);
+	fixture->key = orders_key("restaurant", "session");
+	assert_int_equal(orders_add(fixture->corral, &fixture->key, "burger", 899, 1, NULL, NULL),
+			 0);
+	return fixture;
 }
 
-static void herd_end(struct herd *herd)
+static void fixture_end(struct fixture *fixture)
 {
-	corral_close(herd->corral);
-	yard_check(&herd->yard, NULL);
-	yard_remove(&herd->yard);
+	corral_close(fixture->corral);
+	yard_check(&fixture->yard, NULL);
+	yard_remove(&fixture->yard);
 }
 
 static bool has_descriptor_of(pid_t pid, const struct yard *yard)
@@ -82,28 +83,28 @@ static void what_is_executed_inherits_no_descriptor(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	struct herd *herd = herd_new();
+	struct fixture *fixture = fixture_new();
 
-	assert_true(has_descriptor_of(getpid(), &herd->yard)); /* or we look in the wrong place */
+	assert_true(has_descriptor_of(getpid(), &fixture->yard)); /* the search itself works */
 	for (size_t way = 0; way < 4; way++) {
 		pid_t pid = run_sleep(way);
 		bool came = wait_until(identity_is_sleep(pid), SUPPORT_WAIT_MS);
-		bool has = has_descriptor_of(pid, &herd->yard);
+		bool has = has_descriptor_of(pid, &fixture->yard);
 		child_kill(pid);
 		assert_true(came);
 		assert_false(has);
 	}
-	herd_end(herd);
+	fixture_end(fixture);
 }
 
 static int hold_and_execute(void *context)
 {
-	const struct herd *herd = context;
-	struct corral *corral = yard_open(&herd->yard, 0);
+	const struct fixture *fixture = context;
+	struct corral *corral = yard_open(&fixture->yard, 0);
 	struct corral_view view;
 
-	must(corral_read_begin(corral, &herd->key, &view) == 0);
-	(void)identity_take_cart(corral, &herd->key);
+	must(corral_read_begin(corral, &fixture->key, &view) == 0);
+	(void)identity_take_cart(corral, &fixture->key);
 	execlp("sleep", "sleep", "60", NULL);
 	return CHILD_FAILED;
 }
@@ -112,24 +113,24 @@ static void a_worker_that_executes_another_program_is_dead_as_a_worker(void **st
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	struct herd *herd = herd_new();
+	struct fixture *fixture = fixture_new();
 
-	pid_t pid = child_start(hold_and_execute, herd);
+	pid_t pid = child_start(hold_and_execute, fixture);
 	assert_true(wait_until(identity_is_sleep(pid), SUPPORT_WAIT_MS));
-	assert_non_null(identity_record_of(herd->corral, pid));
-	assert_int_equal(orders_add(herd->corral, &herd->key, "coke", 199, 1, NULL, NULL), 0);
-	assert_null(identity_record_of(herd->corral, pid));
+	assert_non_null(identity_record_of(fixture->corral, pid));
+	assert_int_equal(orders_add(fixture->corral, &fixture->key, "coke", 199, 1, NULL, NULL), 0);
+	assert_null(identity_record_of(fixture->corral, pid));
 	assert_int_equal(kill(pid, 0), 0);
 	child_kill(pid);
-	herd_end(herd);
+	fixture_end(fixture);
 }
 
 static int hold_the_cart(void *context)
 {
-	struct herd *herd = context;
+	struct fixture *fixture = context;
 
-	(void)identity_take_cart(yard_open(&herd->yard, 0), &herd->key);
-	store_release(&herd->holds, 1);
+	(void)identity_take_cart(yard_open(&fixture->yard, 0), &fixture->key);
+	store_release(&fixture->holds, 1);
 	pause();
 	return 0;
 }
@@ -138,19 +139,19 @@ static void a_zombie_is_dead(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	struct herd *herd = herd_new();
+	struct fixture *fixture = fixture_new();
 	siginfo_t info;
 
-	pid_t pid = child_start(hold_the_cart, herd);
-	identity_wait_for(&herd->holds);
+	pid_t pid = child_start(hold_the_cart, fixture);
+	identity_wait_for(&fixture->holds);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT),
-			 0); /* and leave it one */
+			 0); /* and it stays a zombie */
 	assert_int_equal(kill(pid, 0), 0);
-	assert_int_equal(orders_add(herd->corral, &herd->key, "coke", 199, 1, NULL, NULL), 0);
-	assert_null(identity_record_of(herd->corral, pid));
+	assert_int_equal(orders_add(fixture->corral, &fixture->key, "coke", 199, 1, NULL, NULL), 0);
+	assert_null(identity_record_of(fixture->corral, pid));
 	child_kill(pid);
-	herd_end(herd);
+	fixture_end(fixture);
 }
 
 int main(void)

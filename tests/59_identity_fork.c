@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 59_identity_fork.c: a child is never its parent: it waits for its parent's locks like anybody,
- * ends none of its views, and nothing it does at its end touches its parent. (25_alive_fork.c: who
- * is found dead; 55_ops_attach.c: use over three levels; 59_identity_exec.c: other programs.)
+ * 59_identity_fork.c: a child is never its parent: it waits for its parent's locks like any
+ * process, ends none of its views, and does nothing at its end that affects its parent.
+ * (25_alive_fork.c: finding the dead; 55_ops_attach.c: use over three levels; 59_identity_exec.c:
+ * other programs.)
  */
 #include <pthread.h>
 #include <signal.h>
@@ -47,7 +48,7 @@ static void family_end(struct family *family)
 
 /* ------------------------------------------------------------------- locks */
 
-/* A thread that is in the middle of a change while another of its process forks. */
+/* This thread is in the middle of a change while another thread of its process forks. */
 static void *hold_the_cart(void *context)
 {
 	struct family *family = context;
@@ -75,7 +76,7 @@ static int wait_for_parents_lock(void *context)
 	return 0;
 }
 
-/* The child is not tied to its parent's life, as that of child_start() is. */
+/* Unlike a child of child_start(), this one outlives its parent. */
 static int hold_and_fork(void *context)
 {
 	struct family *family = context;
@@ -132,9 +133,8 @@ static void a_child_forked_in_another_threads_change_repairs_its_dead_parent(voi
 /* ------------------------------------------------------------------- views */
 
 #define CHANGES_BEHIND                                                                             \
-	2000 /* their blocks have the size of the one that is looked at, and there is room for all \
-	      */
-#define CHANGES_AFTER 50000 /* more than there is room for, were none used again */
+	2000 /* their blocks have the size of the one in the open view, and all fit the arena */
+#define CHANGES_AFTER 50000 /* more than fit the arena unless blocks are reused */
 
 static int change_behind_a_view(void *context)
 {
@@ -172,7 +172,7 @@ static void what_a_parent_looks_at_is_not_reused_by_its_child(void **state)
 
 /* -------------------------------------------------------------------- ends */
 
-static struct family *ending; /* the child's, for its exit handler */
+static struct family *ending; /* of the child, for its exit handler */
 
 static void close_at_exit(void)
 {
@@ -183,17 +183,17 @@ static int end_by_exit_handler(void *context)
 {
 	ending = context;
 	must(at_quick_exit(close_at_exit) ==
-	     0); /* not atexit(): LeakSanitizer would look for what cmocka left */
+	     0); /* not atexit(): LeakSanitizer would report memory that cmocka left */
 	quick_exit(0);
 }
 
 static void *exit_after(void *thread)
 {
 	must(pthread_join(*(pthread_t *)thread, NULL) == 0);
-	_exit(0); /* at the last thread's end it would be exit(), see above */
+	_exit(0); /* the last thread's end would call exit(), see above */
 }
 
-/* The parent's key has a value in this thread, too: its destructor runs. */
+/* The parent's key has a value in this thread too, so its destructor runs. */
 static int end_by_pthread_exit(void *context)
 {
 	static pthread_t first;
@@ -209,7 +209,7 @@ static int end_by_leaving(void *context)
 {
 	struct family *family = context;
 
-	must(corral_leave_thread(family->corral) == 0); /* though its parent has a view open */
+	must(corral_leave_thread(family->corral) == 0); /* although its parent has a view open */
 	return 0;
 }
 
@@ -232,7 +232,7 @@ static int use_and_be_killed(void *context)
 	return 0;
 }
 
-static void whatever_way_a_child_ends_its_parents_records_stay_as_they_are(void **state)
+static void a_child_leaves_its_parents_records_alone_however_it_ends(void **state)
 {
 	(void)state;
 	NEEDS_WIPING_FORK();
@@ -266,7 +266,7 @@ static void whatever_way_a_child_ends_its_parents_records_stay_as_they_are(void 
 
 /* ------------------------------------------------------------------- levels */
 
-/* Attach as itself, open a view, make the next level, wait to be told, change. */
+/* Attach by itself, open a view, make the next level, wait for the signal, change a cart. */
 static int be_level(struct family *family, uint32_t level)
 {
 	struct corral_view view;
@@ -336,9 +336,9 @@ static int clone_and_stay(void *context)
 }
 
 /*
- * The limit that corral(3) states: a copy of the descriptor in a child that was made past the fork
- * handlers and never calls the library keeps the parent's byte. Nobody is robbed; it is over when
- * the child goes.
+ * The limit that corral(3) states: a child that was made past the fork handlers and never calls the
+ * library keeps the parent's byte through its copy of the descriptor. No holder is robbed; it ends
+ * with the child.
  */
 static void a_raw_child_that_calls_nothing_keeps_its_dead_parents_locks_until_it_ends(void **state)
 {
@@ -366,7 +366,7 @@ int main(void)
 		cmocka_unit_test(a_child_forked_in_another_threads_change_waits_for_it),
 		cmocka_unit_test(a_child_forked_in_another_threads_change_repairs_its_dead_parent),
 		cmocka_unit_test(what_a_parent_looks_at_is_not_reused_by_its_child),
-		cmocka_unit_test(whatever_way_a_child_ends_its_parents_records_stay_as_they_are),
+		cmocka_unit_test(a_child_leaves_its_parents_records_alone_however_it_ends),
 		cmocka_unit_test(of_three_generations_each_dies_for_itself),
 		cmocka_unit_test(
 			a_raw_child_that_calls_nothing_keeps_its_dead_parents_locks_until_it_ends),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 59_identity_many.c: processes and threads that come and go leave nothing behind: no record, byte,
- * descriptor, heap memory or block. CORRAL_ROUNDS=2000000 for a million handles (some minutes);
- * prints what it took.
+ * descriptor, heap memory or block. CORRAL_ROUNDS=2000000 runs a million handles (some minutes);
+ * prints the resources used.
  *
  * timeout: 600
  */
@@ -15,12 +15,12 @@
 
 #define ROUNDS_DEFAULT 8192u
 #define WARM_UP 256u
-#define HEAP_SLACK_BYTES 8192u /* stdio and cmocka keep some; a block a round is more */
+#define HEAP_SLACK_BYTES 8192u /* for stdio and cmocka; less than one block per round */
 #define RSS_SLACK_KB 4096l
 
-struct left { /* what there is when nobody is attached */
+struct left { /* resources in use while no process is attached */
 	uint32_t descriptors;
-	size_t heap_bytes; /* 0: the allocator does not tell */
+	size_t heap_bytes; /* 0: the allocator does not report it */
 	long rss_kb;
 	uint32_t threads_high;
 	uint32_t processes_high;
@@ -85,7 +85,7 @@ static struct left look(const struct yard *yard)
 	struct arena arena;
 	struct left left;
 
-	yard_check(yard, &totals); /* each block and slot in one place */
+	yard_check(yard, &totals); /* each block and slot is in one place */
 	left.processes = totals.processes + totals.processes_dead;
 	left.threads = totals.threads;
 	left.span_bytes = totals.span_bytes;
@@ -113,7 +113,7 @@ static void assert_nothing_left(const struct yard *yard, const struct left *befo
 	assert_int_equal(after.span_bytes, before->span_bytes);
 	assert_int_equal(after.live_bytes, before->live_bytes);
 	print_message("resident: %ld KiB before, %ld KiB after\n", before->rss_kb, after.rss_kb);
-	/* not a sanitizer's or valgrind's, which keep what is freed */
+	/* not under a sanitizer or valgrind, which keep freed memory */
 	if (before->heap_bytes != 0 && undone_mappings_are_gone())
 		assert_true(after.rss_kb <= before->rss_kb + RSS_SLACK_KB);
 }
@@ -136,7 +136,7 @@ static void repeat(struct yard *yard, const char *what, uint32_t rounds,
 	struct left before = look(yard);
 	int64_t start = support_now_ms();
 
-	rounds = (rounds + 63) / 64 * 64; /* ends as it began, without a cart */
+	rounds = (rounds + 63) / 64 * 64; /* a multiple, so it ends as it began, without a cart */
 	body(yard, rounds);
 	print_message("%u times %s: %lld ms\n", rounds, what,
 		      (long long)(support_now_ms() - start));
@@ -200,7 +200,7 @@ static int visit_as_child(void *context)
 
 	(void)visit(self);
 	if (self->number % 2 == 0)
-		corral_close(self->corral); /* else it goes without a word */
+		corral_close(self->corral); /* otherwise it ends without closing */
 	return 0;
 }
 
@@ -212,7 +212,7 @@ static void fork_and_end_children(struct yard *yard, uint32_t rounds)
 		self.number = i;
 		assert_int_equal(child_wait(child_start(visit_as_child, &self)), 0);
 	}
-	/* the last ones are found dead by whoever comes */
+	/* the last ones are found dead by the next process that attaches */
 	corral_close(self.corral);
 	corral_close(yard_open(yard, 0));
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 59_identity_membarrier.c: a child registers for membarrier(2) itself, before its first read;
- * where a filter forbids that, or it fails without a word, its readers use fences, and it says so
- * in its record. Such a process drives grace periods all the same, also where others read without
- * fences, or did and are idle.
+ * where a filter forbids that, or it fails silently, its readers use fences and its record says so.
+ * Such a process still drives grace periods, even where others read without fences, or did and are
+ * idle.
  */
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -17,7 +17,7 @@
 
 enum filter { NO_FILTER, FORBIDS, PRETENDS };
 
-struct pen {
+struct fixture {
 	struct yard yard;
 	struct corral *corral;
 	struct corral_key key;
@@ -29,16 +29,17 @@ struct pen {
 	uint32_t alone;
 };
 
-static struct pen *pen_new(enum filter filter)
+static struct fixture *fixture_new(enum filter filter)
 {
-	struct pen *pen = support_shared(sizeof(*pen));
+	struct fixture *fixture = support_shared(sizeof(*fixture));
 
-	orders_yard(&pen->yard, 4u << 20, 100, 30 * 60 * 1000);
-	pen->corral = yard_open(&pen->yard, 0);
-	pen->key = orders_key("restaurant", "session");
-	pen->filter = filter;
-	assert_int_equal(orders_add(pen->corral, &pen->key, "burger", 899, 1, NULL, NULL), 0);
-	return pen;
+	orders_yard(&fixture->yard, 4u << 20, 100, 30 * 60 * 1000);
+	fixture->corral = yard_open(&fixture->yard, 0);
+	fixture->key = orders_key("restaurant", "session");
+	fixture->filter = filter;
+	assert_int_equal(orders_add(fixture->corral, &fixture->key, "burger", 899, 1, NULL, NULL),
+			 0);
+	return fixture;
 }
 
 static void wait_for_word(const uint32_t *word)
@@ -46,7 +47,7 @@ static void wait_for_word(const uint32_t *word)
 	must(wait_until(load_acquire(word) != 0, SUPPORT_WAIT_MS));
 }
 
-/* Can the calling thread drive a grace period to its end? */
+/* True if the calling thread can drive a grace period to its end. */
 static bool drives(struct corral *corral)
 {
 	struct actor *actor;
@@ -55,7 +56,7 @@ static bool drives(struct corral *corral)
 	return grace_advance(actor, grace_start_poll(actor->arena));
 }
 
-/* So much, without a change meanwhile, that sections begin without a fence. */
+/* Read long enough without a change that sections begin without a fence. */
 static void read_much(struct corral *corral, const struct corral_key *key)
 {
 	struct corral_view view;
@@ -68,56 +69,57 @@ static void read_much(struct corral *corral, const struct corral_key *key)
 
 static int read_behind_a_filter(void *context)
 {
-	struct pen *pen = context;
+	struct fixture *fixture = context;
 	struct corral_view view;
 
-	if (pen->filter != NO_FILTER &&
-	    !support_filter_membarrier(pen->filter == FORBIDS ? EPERM : 0))
+	if (fixture->filter != NO_FILTER &&
+	    !support_filter_membarrier(fixture->filter == FORBIDS ? EPERM : 0))
 		return CHILD_SKIPS;
-	must(corral_read_begin(pen->corral, &pen->key, &view) == 0);
-	pen->flags = pen->corral->arena.processes[pen->corral->share->life.process].flags;
-	store_release(&pen->reads, 1);
-	wait_for_word(&pen->end_read);
+	must(corral_read_begin(fixture->corral, &fixture->key, &view) == 0);
+	fixture->flags =
+		fixture->corral->arena.processes[fixture->corral->share->life.process].flags;
+	store_release(&fixture->reads, 1);
+	wait_for_word(&fixture->end_read);
 	must(corral_read_end(&view) == 0);
 	/* its parent has read without fences, and is idle */
-	must(wait_until(drives(pen->corral), SUPPORT_WAIT_MS));
-	store_release(&pen->ended, 1);
-	wait_for_word(&pen->alone);
-	must(drives(pen->corral)); /* a thread that has left needs no fence */
-	must(orders_add(pen->corral, &pen->key, "coke", 199, 1, NULL, NULL) == 0);
-	corral_close(pen->corral);
+	must(wait_until(drives(fixture->corral), SUPPORT_WAIT_MS));
+	store_release(&fixture->ended, 1);
+	wait_for_word(&fixture->alone);
+	must(drives(fixture->corral)); /* a thread that has left needs no fence */
+	must(orders_add(fixture->corral, &fixture->key, "coke", 199, 1, NULL, NULL) == 0);
+	corral_close(fixture->corral);
 	return 0;
 }
 
 static void child_is_waited_for(enum filter filter)
 {
 	NEEDS_PROCESSES();
-	struct pen *pen = pen_new(filter);
-	struct corral *corral = pen->corral;
+	struct fixture *fixture = fixture_new(filter);
+	struct corral *corral = fixture->corral;
 	int status = 0;
 
 	if (!corral->share->can_membarrier || (filter != NO_FILTER && !support_may_filter())) {
 		corral_close(corral);
-		yard_remove(&pen->yard);
-		skip_because("membarrier(2) or seccomp(2) is not to be had here");
+		yard_remove(&fixture->yard);
+		skip_because("membarrier(2) or seccomp(2) is not available here");
 	}
-	pid_t pid = child_start(read_behind_a_filter, pen);
-	assert_true(wait_until(load_acquire(&pen->reads) != 0, SUPPORT_WAIT_MS));
-	assert_int_equal(pen->flags & PROCESS_FENCED, filter == NO_FILTER ? 0 : PROCESS_FENCED);
+	pid_t pid = child_start(read_behind_a_filter, fixture);
+	assert_true(wait_until(load_acquire(&fixture->reads) != 0, SUPPORT_WAIT_MS));
+	assert_int_equal(fixture->flags & PROCESS_FENCED, filter == NO_FILTER ? 0 : PROCESS_FENCED);
 	assert_int_equal(
 		corral->arena.processes[corral->share->life.process].flags & PROCESS_FENCED, 0);
 	for (int i = 0; i < 100; i++)
 		assert_false(drives(corral)); /* it reads */
-	read_much(corral, &pen->key);
-	store_release(&pen->end_read, 1);
-	wait_for_word(&pen->ended);
+	read_much(corral, &fixture->key);
+	store_release(&fixture->end_read, 1);
+	wait_for_word(&fixture->ended);
 	assert_true(drives(corral));
-	read_much(corral, &pen->key);
+	read_much(corral, &fixture->key);
 	corral_close(corral);
-	store_release(&pen->alone, 1);
+	store_release(&fixture->alone, 1);
 	status = child_wait(pid);
-	yard_check(&pen->yard, NULL);
-	yard_remove(&pen->yard);
+	yard_check(&fixture->yard, NULL);
+	yard_remove(&fixture->yard);
 	assert_int_equal(status, 0);
 }
 
@@ -139,15 +141,15 @@ static void a_registration_that_fails_without_a_word_is_noticed(void **state)
 	child_is_waited_for(PRETENDS);
 }
 
-/* More than the arena has room for at once: each change retires a version. */
+/* More changes than the arena has room for: each one retires a version. */
 static int change_much(void *context)
 {
-	struct pen *pen = context;
+	struct fixture *fixture = context;
 
 	if (!support_filter_membarrier(EPERM))
 		return CHILD_SKIPS;
 	for (uint32_t i = 0; i < 100000; i++)
-		must(orders_add(pen->corral, &pen->key, "burger", 899, 1, NULL, NULL) == 0);
+		must(orders_add(fixture->corral, &fixture->key, "burger", 899, 1, NULL, NULL) == 0);
 	return 0;
 }
 
@@ -155,25 +157,26 @@ static void idle_readers_hold_no_memory_back_where_there_is_no_membarrier(void *
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	struct pen *pen = pen_new(NO_FILTER);
+	struct fixture *fixture = fixture_new(NO_FILTER);
 
-	read_much(pen->corral, &pen->key); /* from here on we are idle, and no view is open */
-	bool usual = pen->corral->share->can_membarrier;
-	int status = usual ? child_wait(child_start(change_much, pen)) : CHILD_SKIPS;
-	corral_close(pen->corral);
-	yard_check(&pen->yard, NULL);
-	yard_remove(&pen->yard);
+	read_much(fixture->corral,
+		  &fixture->key); /* from here on this thread is idle and has no view open */
+	bool usual = fixture->corral->share->can_membarrier;
+	int status = usual ? child_wait(child_start(change_much, fixture)) : CHILD_SKIPS;
+	corral_close(fixture->corral);
+	yard_check(&fixture->yard, NULL);
+	yard_remove(&fixture->yard);
 	if (status == CHILD_SKIPS)
-		skip_because("membarrier(2) or seccomp(2) is not to be had here");
+		skip_because("membarrier(2) or seccomp(2) is not available here");
 	assert_int_equal(status, 0);
 }
 
 static int look_at_registrations(void *context)
 {
-	struct pen *pen = context;
+	struct fixture *fixture = context;
 	struct corral_head head;
 
-	must(orders_head(pen->corral, &pen->key, &head) == 0);
+	must(orders_head(fixture->corral, &fixture->key, &head) == 0);
 	long registered = syscall(SYS_membarrier, 1 << 9 /* GET_REGISTRATIONS, Linux 6.3 */, 0, 0);
 	if (registered < 0)
 		return CHILD_SKIPS;
@@ -185,12 +188,12 @@ static void a_child_is_registered_after_its_first_call(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	struct pen *pen = pen_new(NO_FILTER);
+	struct fixture *fixture = fixture_new(NO_FILTER);
 
-	bool usual = pen->corral->share->can_membarrier;
-	int status = child_wait(child_start(look_at_registrations, pen));
-	corral_close(pen->corral);
-	yard_remove(&pen->yard);
+	bool usual = fixture->corral->share->can_membarrier;
+	int status = child_wait(child_start(look_at_registrations, fixture));
+	corral_close(fixture->corral);
+	yard_remove(&fixture->yard);
 	if (!usual || status == CHILD_SKIPS)
 		skip_because("membarrier(2) does not tell registrations here");
 	assert_int_equal(status, 0);

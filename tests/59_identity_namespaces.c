@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 59_identity_namespaces.c: workers in other namespaces, as in containers that share the directory:
- * who they are is their byte of DIR/lock, whatever their pid is there. Needs the right to make
- * namespaces; skipped where there is none.
+ * each one's identity is its byte of DIR/lock, whatever its pid there. Needs the right to make
+ * namespaces; skipped without it.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -64,7 +64,7 @@ static bool written(const char *path, const char *text)
 }
 
 /*
- * Fork into a namespace, where child_start() would take itself for an orphan: its parent has no pid
+ * Fork into a namespace. child_start() would kill the child as an orphan: its parent has no pid
  * there.
  */
 static pid_t start_inside(int (*body)(struct container *), struct container *container)
@@ -79,7 +79,10 @@ static pid_t start_inside(int (*body)(struct container *), struct container *con
 	_exit(body(container));
 }
 
-/* In a child of the test: make the namespaces, and in them a worker, whose exit code is ours. */
+/*
+ * In a child of the test: make the namespaces and a worker in them, and exit with the worker's
+ * code.
+ */
 static int be_container(void *context)
 {
 	struct container *container = context;
@@ -92,7 +95,7 @@ static int be_container(void *context)
 	return child_wait(start_inside(container->worker, container));
 }
 
-/* Wait until the worker has said so; false: there are no namespaces to be had. */
+/* Wait until the worker has set the word; false: namespaces are not available. */
 static bool container_says(pid_t pid, const uint32_t *word)
 {
 	int status = 0;
@@ -106,7 +109,7 @@ static bool container_says(pid_t pid, const uint32_t *word)
 	return !over;
 }
 
-/* Run it to its end; the yard goes, too. Its exit code is 0, or the test is skipped. */
+/* Run it to its end, and remove the yard. Its exit code is 0, or the test is skipped. */
 static void container_run(struct container *container, int (*worker)(struct container *container),
 			  int flags)
 {
@@ -159,7 +162,7 @@ static void worker_in_a_container_is_judged_by_its_byte(int flags, bool dies)
 	assert_int_equal(identity_bury_all(container->corral), 0);
 	assert_int_equal(add_here(container), -EBUSY);
 	if (dies) {
-		child_kill(pid); /* the worker dies with it */
+		child_kill(pid); /* the worker dies with its namespace */
 		assert_true(wait_until(add_here(container) == 0, SUPPORT_WAIT_MS));
 	} else {
 		store_release(&container->go, 1);
@@ -196,7 +199,7 @@ static void a_worker_killed_in_a_container_is_repaired_from_outside(void **state
 		CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC, true);
 }
 
-/* The other way round: a worker in a container meets those who are outside. */
+/* The reverse: a worker in a container meets workers outside. */
 static int wait_in_vain_then_repair(struct container *container)
 {
 	struct corral *corral;
@@ -235,7 +238,7 @@ static void a_worker_in_a_container_repairs_those_outside_once_they_are_dead(voi
 
 /* --------------------------------------------------------------------- pids */
 
-/* The next process of this pid namespace, which is ours alone, gets that pid. */
+/* Arrange that the next process of this pid namespace, which has no other users, gets this pid. */
 static bool next_pid_is(int32_t pid)
 {
 	char text[16];
@@ -263,8 +266,8 @@ static int add_as_child(void *context)
 }
 
 /*
- * One dies holding the cart; another, which is no worker, gets its pid and lives; a third, too, and
- * is a worker.
+ * A worker dies while it holds the cart; its pid goes to a live process that is no worker, and then
+ * to a third one that is a worker.
  */
 static int use_a_pid_again(struct container *container)
 {
@@ -295,12 +298,12 @@ static void a_pid_that_lives_again_keeps_no_dead_worker_alive(void **state)
 	struct container *container = container_new();
 
 	container->pid = 20000;
-	while (kill(container->pid, 0) == 0) /* nobody's outside */
+	while (kill(container->pid, 0) == 0) /* outside our pid namespace */
 		container->pid++;
 	container_run(container, use_a_pid_again, CLONE_NEWPID);
 }
 
-/* The same pid at the same time, and both are alive. */
+/* Two live workers have the same pid at the same time. */
 static int hold_under_our_pid(struct container *container)
 {
 	pid_t same = (pid_t)load_acquire(&container->pid);
@@ -337,7 +340,7 @@ static void a_worker_with_the_pid_of_another_is_told_from_it(void **state)
 }
 
 /*
- * Pid 1 and pid 1: a child has the thread id that its parent has, and the parent's attachments in
+ * Both have pid 1: a child has the same thread id as its parent, and the parent's attachments in
  * its memory.
  */
 static int leave_as_another_pid_1(struct container *container)
@@ -389,7 +392,7 @@ static int use_through_another_path(struct container *container)
 	int r = corral_open(path, 0, &corral);
 	must(r == 0);
 	must(orders_add(corral, &container->key, "coke", 199, 1, NULL, NULL) == 0);
-	must(identity_bury_all(corral) == 0); /* whom it sees under the other name lives */
+	must(identity_bury_all(corral) == 0); /* the workers under the other name are alive */
 	corral_close(corral);
 	must(orders_head(container->corral, &container->key, &head) == 0 && head.item_count == 2);
 	must(umount2(path, MNT_DETACH) == 0);
@@ -414,7 +417,7 @@ static int attach_in_another_time(struct container *container)
 
 	must(corral_open(container->yard.path, 0, &corral) == -EXDEV);
 	must(strstr(corral_why(), "time namespace") != NULL);
-	/* nor with what it inherited, also when asked twice */
+	/* nor with an inherited handle, even on a second try */
 	must(orders_head(container->corral, &container->key, &head) == -EXDEV);
 	must(add_here(container) == -EXDEV);
 	corral_close(container->corral);

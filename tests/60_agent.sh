@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# corral-agent from the outside: starting, stopping, a second one, SIGKILL and restart, carts that end.
+# corral-agent from the outside: starting, stopping, a second agent, SIGKILL and restart, carts that
+# end.
 #
 # Usage: [BUILD=dir] tests/60_agent.sh [CLAIM...]   from the repository's root; timeout: 180
 # shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
@@ -66,7 +67,7 @@ what_an_agent_says_before_it_is_ready_is_in_its_log_too() {
 	done <<<"$out"
 	[[ $(grep -c ": ready$" "$dir/agent.log") -eq 2 ]] || fail "each line once: $(<"$dir/agent.log")"
 	agent 0 --stop
-	: >"$dir/arena" # what it refuses, and why
+	: >"$dir/arena" # an invalid arena, to get a refusal and its reason
 	rm -r "$dir/journal"
 	agent 3 --daemon
 	has "too short for an arena"
@@ -222,7 +223,7 @@ carts_outlive_kill_9_of_everything() {
 	sound
 }
 
-hold() { # a worker with a view of r s open; sets worker; a line into $place/in ends the view
+hold() { # a worker with an open view of r s; sets worker; a line into $place/in ends the view
 	rm -f "$place/in" "$place/held"
 	mkfifo "$place/in"
 	"$BUILD/tests/60_agent_socket" hold "$dir" <"$place/in" >"$place/held" 2>&1 &
@@ -253,7 +254,7 @@ the_log_names_the_dead_also_those_that_no_agent_saw() {
 	hold
 	kill -9 "$worker"
 	gone "$worker"
-	add r s # its process takes the dead one's record, and so repairs
+	add r s # its process takes the dead worker's record, and so repairs it
 	start
 	[[ $out == *"pid $worker (60_agent_socket, record"*") is gone without detaching: was reading"* ]] || fail "it says: $out"
 	corral 0 inspect deaths
@@ -267,7 +268,8 @@ a_stalled_view_is_named_and_when_memory_is_short_revoked() {
 	start
 	add r s
 	hold
-	"$BUILD/tests/60_agent_socket" fill "$dir" 100 >"$place/fill" 2>&1 # something is retired behind the view
+	# something is retired while the view is open
+	"$BUILD/tests/60_agent_socket" fill "$dir" 100 >"$place/fill" 2>&1
 	for ((i = 0; i < 200; i++)); do
 		add r s
 		grep -qs "has had a view open" "$dir/agent.log" && break
@@ -307,7 +309,7 @@ it_gives_their_disk_space_back_when_nothing_happens() {
 	local full
 	"$BUILD/corral-bench" get --dir "$dir" --carts 5000 --seconds 0.001 >/dev/null || fail "no carts were made"
 	full=$(du -k "$dir/arena" | cut -f1)
-	start --ttl 1s # (an arena that is there keeps its size)
+	start --ttl 1s # (an existing arena keeps its size)
 	for ((i = 0; i < 300; i++)); do
 		[[ $(du -k "$dir/arena" | cut -f1) -gt $((full / 2)) ]] || break
 		sleep 0.1

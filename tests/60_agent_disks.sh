@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# File systems that copy on write: what is reserved stays reserved on btrfs, and on xfs after the arena was copied by
-# reflink; where that cannot be had, the agent and the status say so. On loop-mounted images.
+# Copy-on-write file systems: reserved space stays reserved on btrfs, and on xfs after the arena was
+# copied by reflink; where that is impossible, the agent and the status say so. On loop-mounted
+# images.
 #
 # Usage: [BUILD=dir] tests/60_agent_disks.sh [CLAIM...]   from the repository's root; timeout: 240
 # shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
@@ -10,7 +11,7 @@ shopt -s inherit_errexit
 # shellcheck source=tests/agent_kit.sh
 . "$(dirname "$0")/agent_kit.sh"
 
-disk() { # TYPE SIZE MKFS...: an image of that size, mounted
+disk() { # TYPE SIZE MKFS...: mount an image of that size
 	local type=$1 size=$2
 	shift 2
 	[[ $EUID -eq 0 ]] || skip "only root can mount"
@@ -22,13 +23,13 @@ disk() { # TYPE SIZE MKFS...: an image of that size, mounted
 	dir=$place/disk/dir
 }
 
-fill() { # not a byte is left
+fill() { # leave not a byte free
 	dd if=/dev/zero of="$place/disk/full" bs=64K status=none 2>/dev/null
 	dd if=/dev/zero of="$place/disk/full" bs=4K oflag=append conv=notrunc status=none 2>/dev/null
 	sync -f "$place/disk"
 }
 
-# Changes of a cart that is there, with the disk full: each is done, or refused; nobody dies.
+# Change an existing cart while the disk is full: each change is done or refused; no process dies.
 changes() { # COUNT
 	local code
 	for ((i = 0; i < $1; i++)); do

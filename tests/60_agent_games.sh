@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Games with the directory and its files: links, pipes, devices and files of others in the way, directories that everybody
-# may write. Agent and workers refuse them with a sentence, and change nothing. What --group does. And an arena that is cut
-# off, replaced or removed under the agent.
+# Hostile directories and files: links, pipes, devices and other users' files in the way,
+# directories that everyone may write. Agent and workers refuse them with a sentence and change
+# nothing. The effects of --group. And an arena that is truncated, replaced or removed under the
+# agent.
 #
 # Usage: [BUILD=dir] tests/60_agent_games.sh [CLAIM...]   from the repository's root; timeout: 120
 # shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
@@ -11,13 +12,14 @@ shopt -s inherit_errexit
 # shellcheck source=tests/agent_kit.sh
 . "$(dirname "$0")/agent_kit.sh"
 
-# Everything there is, with modes, owners, links and contents (the lock file holds the pid of the last agent).
+# List everything with modes, owners, links and contents (the lock file holds the pid of the last
+# agent).
 picture() {
 	find "$place" ! -name picture -printf '%P %y %#m %U:%G %n %s %l\n' | sort
 	find "$place" -type f ! -name picture ! -name lock -size -1000k -exec cksum {} + | sort
 }
 
-# Agent and worker refuse, with this text, and nothing has changed but for the log, which says why.
+# Agent and worker refuse, with this text, and change nothing except the log, which says why.
 refused_by_both() { # WHAT TEXT
 	picture | grep -v agent.log >"$place/picture"
 	agent 3
@@ -30,21 +32,21 @@ refused_by_both() { # WHAT TEXT
 		fail "$1: something changed: $(diff <(picture) "$place/picture")"
 }
 
-by_agent() { # WHAT TEXT: workers do not use that file
+by_agent() { # WHAT TEXT: as refused_by_both, for a file that workers do not use
 	picture >"$place/picture"
 	agent 3 --daemon
 	has "$2"
 	diff <(picture) "$place/picture" >/dev/null || fail "$1: something changed: $(diff <(picture) "$place/picture")"
 }
 
-made() { # an arena, and no agent
+made() { # make an arena, and stop its agent
 	start
 	agent 0 --stop
 }
 
 # An agent in the foreground; sets pid.
 serve() { # ARGUMENT...
-	rm -f "$place/err" # else the last one's "ready" would do
+	rm -f "$place/err" # else an earlier "ready" would match
 	"$BUILD/corral-agent" --dir "$dir" --size 16M "$@" >"$place/err" 2>&1 &
 	pid=$!
 	echo "$pid" >>"$place/pids"
@@ -178,7 +180,7 @@ a_directory_of_somebody_else_is_refused_unless_its_group_is_named() {
 	picture >"$place/picture"
 	agent 3
 	has "belongs to user 54003" --group
-	agent 3 --group 0 # it is not root's to take, either
+	agent 3 --group 0 # nor may root take it
 	has "belongs to user 54003"
 	diff <(picture) "$place/picture" || fail "something changed"
 	start --group 54321
@@ -196,7 +198,7 @@ directory_and_files_get_the_group_also_those_that_were_there() {
 		[[ $(stat -c %a:%g "$dir/$file") == 660:54321 ]] || fail "$file: $(stat -c %a:%g "$dir/$file")"
 	done
 	agent 0 --stop
-	chgrp 54322 "$dir" # by hand: what the agent makes and finds follows
+	chgrp 54322 "$dir" # changed by hand: the agent's new and existing files follow
 	start
 	for file in arena lock agent.sock agent.log; do
 		[[ $(stat -c %a:%g "$dir/$file") == 660:54322 ]] || fail "$file: $(stat -c %a:%g "$dir/$file")"
@@ -207,7 +209,7 @@ an_agent_whose_arena_is_cut_off_says_so_and_exits_3() {
 	local size
 	for size in 0 4096 100000 5M 20M; do
 		dir=$place/$size
-		serve --journal off # else the next one makes it anew: 67_journal
+		serve --journal off # else the next agent makes it anew: 67_journal
 		add r s
 		truncate -s "$size" "$dir/arena"
 		if [[ $size == 20M ]]; then
@@ -236,7 +238,7 @@ an_arena_that_was_away_is_verified_and_goes_on() {
 	mv "$dir/arena" "$dir/away"
 	gives_up removed
 	mv "$dir/away" "$dir/arena"
-	corral 3 show r s # not before it is verified
+	corral 3 show r s # refused until it is verified
 	has corral-agent
 	serve
 	grep -q "had been withdrawn; verifying" "$place/err" || fail "$(<"$place/err")"
@@ -263,7 +265,7 @@ an_arena_that_lost_its_end_for_a_while_is_rebuilt() {
 chmod_does_not_disturb_who_is_attached() {
 	serve
 	chmod 0 "$dir/arena"
-	sleep 0.6 # two looks of the agent
+	sleep 0.6 # two rounds of the agent
 	chmod 660 "$dir/arena"
 	add r s
 	kill "$pid"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What members of the group put before the agent to read: names that would forge lines of its log, damage without end,
-# clients that say nothing; and what others can read of it: its log when that was rotated, its core dump.
+# Input that members of the group give the agent: names that would forge lines of its log, damage
+# without end, clients that stay silent; and what other users can read of it: its log after a
+# rotation, its core dump.
 #
 # Usage: [BUILD=dir] tests/60_agent_hostile.sh [CLAIM...]   from the repository's root; timeout: 180
 # shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
@@ -19,7 +20,7 @@ logged() { # TEXT: wait until the log has it
 	fail "no '$1' in: $(cat -v "$dir/agent.log")"
 }
 
-# A worker by that name is killed while it has the arena open.
+# Kill a worker of that name while it has the arena open.
 dies() { # NAME
 	local worker n
 	rm -f "$place/watched"
@@ -84,8 +85,8 @@ a_log_that_was_moved_is_made_anew() {
 	kill -0 "$pid" || fail "it has ended"
 }
 
-# What a core dump has of it: all private memory that is not left out ("dd" in smaps). Each area is
-# judged by its own flags: AddressSanitizer's 14 TiB of shadow are left out of a dump.
+# The contents of a core dump: all private memory that is not excluded from it ("dd" in smaps). Each
+# area is judged by its own flags: AddressSanitizer's 14 TiB of shadow are left out of a dump.
 dumped() { # PID
 	local from to
 	awk '/^[0-9a-f]+-[0-9a-f]+ / { range = $1; private = $2 ~ /^rw.p$/ }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 60_agent_modes.c: nothing that corral-agent makes is open to outsiders, not for an instant,
- * whatever the umask.
+ * 60_agent_modes.c: nothing that corral-agent makes is accessible to outsiders, not for an instant,
+ * under any umask.
  *
- * Modes change in system calls only. So the agent is traced, and after each system call that it, or
- * a process that it starts, makes, the whole directory is looked at.
+ * Modes change only in system calls. So the agent is traced, and after each system call of the
+ * agent or of a process that it starts, the whole directory is checked.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 
 #include "support.h"
 
-#define GROUP 54321 /* nobody's */
+#define GROUP 54321 /* a group without members */
 #define STOPS_MAX 200000
 #define KINDS_MAX 64
 
@@ -25,11 +25,11 @@ struct watch {
 	struct yard yard;
 	char directory[160];
 	char group[16]; /* --group, or empty */
-	gid_t gid;      /* the only group that may be let in; GID_ANY: not looked at */
+	gid_t gid;      /* the only group allowed access; GID_ANY: not checked */
 	uint32_t stops;
-	uint32_t kinds; /* different (name, mode) seen */
+	uint32_t kinds; /* number of different (name, mode) pairs seen */
 	char seen[KINDS_MAX][80];
-	char wrong[160]; /* the first thing that was open */
+	char wrong[160]; /* the first object that was accessible */
 };
 
 #define GID_ANY ((gid_t)-1)
@@ -88,8 +88,8 @@ static void become(const char *const *arguments)
 }
 
 /*
- * Run a program to its end, and all that it starts; `stop` is signalled once the first of them has
- * ended. The exit code of the first.
+ * Run a program and all processes that it starts to their end; send `stop` to the others once the
+ * first has ended. Returns the first one's exit code.
  */
 static int run_watched(struct watch *watch, const char *const *arguments, bool stop_rest)
 {
@@ -186,7 +186,7 @@ static void no_file_is_open_to_outsiders_at_any_instant(void **state)
 	assert_true(saw(&watch, "(directory) 2770"));
 	assert_true(saw(&watch, ".arena.new 600"));
 	assert_true(saw(&watch, "arena 660"));
-	assert_true(saw(&watch, "lock 660")); /* has its mode before it has its name */
+	assert_true(saw(&watch, "lock 660")); /* it gets its mode before its name */
 	assert_true(saw(&watch, "agent.sock 600") && saw(&watch, "agent.sock 660"));
 	assert_true(saw(&watch, "agent.log 660"));
 }
@@ -202,7 +202,7 @@ static void no_file_is_open_to_another_group_at_any_instant(void **state)
 	watch_agent(&watch);
 }
 
-/* That the watching sees what it is there for. */
+/* Prove that the watch notices what it is for. */
 static void a_program_that_makes_an_open_file_for_an_instant_is_seen(void **state)
 {
 	(void)state;

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A directory that a stranger owns on the way to the arena, or may put another one in place of: tools, workers and the
-# agent refuse it, with the reason, as root or anybody.
+# A directory on the way to the arena that a stranger owns or may replace: tools, workers and the
+# agent refuse it with the reason, as root and as any other user.
 #
 # Usage: [BUILD=dir] tests/60_agent_paths.sh [CLAIM...]   from the repository's root; timeout: 180
 # shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
 set -uo pipefail
 shopt -s inherit_errexit
-export TMPDIR=/tmp # other users have to reach it
+export TMPDIR=/tmp # other users must be able to reach it
 # shellcheck source=tests/agent_kit.sh
 . "$(dirname "$0")/agent_kit.sh"
 
@@ -27,7 +27,7 @@ root_and_others() {
 	setpriv --reuid=54003 --regid=54003 --clear-groups test -x "$BUILD/corral" || skip "others cannot reach $BUILD"
 }
 
-# What a stranger, 54003, prepared: an arena at a path that looks well.
+# The bait of a stranger, 54003: an arena at a plausible path.
 planted() { # DIRECTORY
 	dir=$1
 	user 54003 0 corral-agent --daemon --size 16M
@@ -35,7 +35,7 @@ planted() { # DIRECTORY
 	user 54003 0 corral add r s --item evil --name Evil --price 0.01
 }
 
-all_refuse() { # TEXT...: root and a third one
+all_refuse() { # TEXT...: root and a third user
 	local who
 	for who in 0 54004; do
 		user "$who" 3 corral show r s
@@ -132,7 +132,7 @@ members_of_the_group_use_a_directory_of_its_owner_below_his_own() {
 	agent_pid >>"$place/pids"
 	groups=54321 user 54004 0 corral add r s --item i --name Item --price 1.00
 	groups=54321 user 54004 0 corral status
-	user 0 3 corral status # root has not joined them
+	user 0 3 corral status # root has not joined the group
 	has "belongs to user 54003"
 	groups=54321 user 54003 0 corral-agent --stop
 	start --group 54321 # unless it says so

@@ -1,22 +1,23 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What a member of the group plants in the directory of an agent that runs as root: links, and files and directories of
-# root's that it could move there. The agent follows none, gives the group nothing that was not the group's, and
-# changes no byte and no name outside the directory.
+# A member of the group plants things in the directory of an agent that runs as root: links, and
+# files and directories of root's that it could move there. The agent follows no link, gives the
+# group nothing that was not the group's, and changes no byte and no name outside the directory.
 #
 # Usage: [BUILD=dir] tests/60_agent_planted.sh [CLAIM...]   from the repository's root; timeout: 180
 # shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
 set -uo pipefail
 shopt -s inherit_errexit
-export TMPDIR=/tmp # other users have to reach it
+export TMPDIR=/tmp # other users must be able to reach it
 # shellcheck source=tests/agent_kit.sh
 . "$(dirname "$0")/agent_kit.sh"
 
-member() { # COMMAND...: as a member of the group who is nobody else
+member() { # COMMAND...: as a user whose only privilege is the group
 	setpriv --reuid=54002 --regid=54002 --groups=54321 "$@"
 }
 
-# A stopped agent's directory, of root and the group; and a spool that the member may write, with what is root's alone.
+# A stopped agent's directory, owned by root and the group; and a spool, writable by the member,
+# with root's private files.
 staged() {
 	[[ $EUID -eq 0 ]] || skip "needs root, to be several users"
 	chmod 755 "$place"
@@ -30,7 +31,7 @@ staged() {
 		echo secret >"$place/spool/private/complete")
 }
 
-picture() { # DIRECTORY: all that could change
+picture() { # DIRECTORY: everything that could change
 	(cd "$1" && find . -printf '%P %y %m %U:%G %s %l\n' | sort && find . -type f -exec cat {} +)
 }
 
@@ -41,7 +42,7 @@ a_link_in_place_of_the_rebuild_directory_is_not_followed() {
 	picture "$place/spool/private" >"$place/before"
 	member mv "$dir/arena" "$dir/away"
 	member ln -s "$place/spool/private" "$dir/.rebuild"
-	agent 3 --daemon # the journal would be recovered from, in a directory of that name
+	agent 3 --daemon # it would recover from the journal, in a directory of that name
 	has .rebuild
 	diff <(picture "$place/spool/private") "$place/before" || fail "root's directory was changed"
 	member rm "$dir/.rebuild"
@@ -53,7 +54,8 @@ a_directory_of_roots_in_place_of_the_rebuild_directory_is_left_alone() {
 	staged
 	picture "$place/spool/private" >"$place/before"
 	member mv "$dir/arena" "$dir/away"
-	mv "$place/spool/private" "$dir/.rebuild" # by mistake: a member cannot move a directory that it may not write
+	# by mistake: a member cannot move a directory that it may not write
+	mv "$place/spool/private" "$dir/.rebuild"
 	agent 3 --daemon
 	has .rebuild
 	diff <(picture "$dir/.rebuild") "$place/before" || fail "root's directory was changed"
@@ -131,7 +133,8 @@ a_change_of_group_hands_over_what_was_the_groups_and_nothing_else() {
 
 a_change_of_group_that_died_half_way_is_finished_by_the_next() {
 	staged
-	chgrp 54322 "$dir/arena" "$dir"/journal/* "$dir/journal" # as the first steps leave it
+	# as the first steps of a change of group leave it
+	chgrp 54322 "$dir/arena" "$dir"/journal/* "$dir/journal"
 	start --group 54322
 	[[ -z $(find "$dir" ! -gid 54322) ]] || fail "$(find "$dir" ! -gid 54322 -printf '%p %g\n')"
 	corral 0 show r s

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What corral-agent refuses, and how: files that are no arena of ours, directories it may not use, full disks; and that
-# others may not use what is its own: the files' modes.
+# What corral-agent refuses, and how: files that are no arena of ours, directories that it may not
+# use, full disks; and the modes of its own files, which keep other users out.
 #
 # Usage: [BUILD=dir] tests/60_agent_refusals.sh [CLAIM...]   from the repository's root; timeout: 180
 # shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
@@ -10,7 +10,7 @@ shopt -s inherit_errexit
 # shellcheck source=tests/agent_kit.sh
 . "$(dirname "$0")/agent_kit.sh"
 
-# The agent refuses $dir/arena and changes no byte.
+# Assert that the agent refuses $dir/arena and changes no byte.
 refuses_unchanged() { # WHAT
 	cp "$dir/arena" "$place/before"
 	agent 3
@@ -29,7 +29,7 @@ small_disk() { # SIZE
 # ------------------------------------------------------------------------- claims
 
 foreign_newer_and_truncated_arenas_are_refused_and_not_touched() {
-	start --journal off # with one the arena is made anew: 67_journal
+	start --journal off # with a journal the arena would be made anew: 67_journal
 	add r s
 	agent 0 --stop
 	cp "$dir/arena" "$place/good"
@@ -86,7 +86,7 @@ the_parent_says_by_what_signal_an_agent_ended_before_it_was_ready() {
 		timeout -k 5 30 "$BUILD/corral-agent" --dir "$dir" --size 16M --daemon 2>&1)
 	[[ $? -eq 3 ]] || fail "not exit code 3: $out"
 	has "signal 9 (Killed)"
-	start # what it left is removed
+	start # its leftovers are removed
 	[[ ! -e $dir/.arena.new ]] || fail "the temporary file is left"
 }
 
@@ -132,7 +132,7 @@ a_full_disk_refuses_the_creation_and_leaves_nothing() {
 	agent_pid >>"$place/pids"
 	add r s
 	agent 0 --stop
-	umount -l "$place/disk" # its agent may still be on its way out
+	umount -l "$place/disk" # its agent may not have ended yet
 }
 
 a_disk_that_runs_full_refuses_adds_and_the_carts_stay_readable() {
@@ -152,7 +152,7 @@ a_disk_that_runs_full_refuses_adds_and_the_carts_stay_readable() {
 	add r second
 	agent 0 --stop
 	sound
-	umount -l "$place/disk" # its agent may still be on its way out
+	umount -l "$place/disk" # its agent may not have ended yet
 }
 
 if [[ $# -gt 0 ]]; then

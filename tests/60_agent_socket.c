@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 60_agent_socket.c: corral-agent as its neighbours see it through sockets: it tells the service
- * manager when it is ready, and no client of the control socket, however it behaves, keeps it from
- * its work.
+ * manager when it is ready, and no client of the control socket, however it behaves, keeps the
+ * agent from its work.
  *
- * With arguments it is no test but a worker, for 60_agent.sh: "fill DIR N" makes N carts; "hold
- * DIR" opens a view of cart r s, says "open", waits for a line, and says how the view ended.
+ * With arguments it is a worker for 60_agent.sh instead of a test: "fill DIR N" makes N carts;
+ * "hold DIR" opens a view of cart r s, prints "open", waits for a line, and prints how the view
+ * ended.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -19,12 +20,12 @@
 
 #include "common/client.h"
 
-#define SILENT 200 /* more than it has places for */
+#define SILENT 200 /* more than the agent has places for */
 #define MANY 200
 
 struct post {
 	struct yard yard;
-	char agent[PATH_MAX];  /* the program */
+	char agent[PATH_MAX];  /* path of the program */
 	char notify[PATH_MAX]; /* NOTIFY_SOCKET, or empty */
 	int notify_fd;
 	pid_t pid;
@@ -175,7 +176,7 @@ static int reach(const struct post *post)
 	return fd;
 }
 
-/* Write what there is, whether it is wanted or not; read to the end. */
+/* Write all bytes, even if the agent stops reading; then read to the end. */
 static void say(const struct post *post, const void *bytes, size_t size)
 {
 	int fd = reach(post);
@@ -251,7 +252,7 @@ static void an_unknown_command_is_answered_as_such(void **state)
 	agent_stop(post);
 }
 
-/* Clients that connect and say nothing, or half a word: others are served all the same. */
+/* Clients that connect and send nothing or half a word do not delay others. */
 static void many_silent_clients_do_not_keep_others_waiting(void **state)
 {
 	struct post *post = *state;

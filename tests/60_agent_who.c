@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 60_agent_who.c: who may do what with an agent's directory: an outsider nothing at all, a member
- * of its group all that a worker does, and the control socket asks the kernel who is there, even
- * when its mode was widened by mistake. Needs root, to become others.
+ * 60_agent_who.c: access to an agent's directory: an outsider has none, a member of its group may
+ * do all that a worker does, and the control socket asks the kernel for the caller's identity, even
+ * when the socket's mode was widened by mistake. Needs root, to become other users.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -26,7 +26,7 @@ struct stage {
 	char agent[PATH_MAX];
 	uid_t agent_uid;
 	pid_t pid;
-	/* who the child is to be */
+	/* the child's identity */
 	uid_t uid;
 	gid_t gid;
 	gid_t supplementary; /* 0: none */
@@ -57,7 +57,7 @@ static int become_agent(void *context)
 	alarm(0);
 	must(stage->agent_uid == 0 || be(stage->agent_uid, stage->agent_uid, GROUP));
 	if (access(stage->agent, X_OK) < 0)
-		return CHILD_SKIPS; /* built where others cannot go */
+		return CHILD_SKIPS; /* the build directory is closed to other users */
 	snprintf(group, sizeof(group), "%u", GROUP);
 	execl(stage->agent, "corral-agent", "--dir", stage->directory, "--size", "8M", "--group",
 	      group, "--log-level", "error", (char *)NULL);
@@ -81,7 +81,7 @@ static bool ended(pid_t pid)
 	       info.si_pid == pid;
 }
 
-/* An agent of that user with --group; Skips where it cannot be run as that user. */
+/* Start an agent as that user with --group. Skips where it cannot run as that user. */
 static void start(struct stage *stage, uid_t agent_uid)
 {
 	if (geteuid() != 0)
@@ -139,7 +139,7 @@ static int try_everything(void *context)
 
 	must(be(stage->uid, stage->gid, stage->supplementary));
 	for (size_t i = 0; i < COUNT(names);
-	     i++) { /* who cannot open a file cannot lock a byte of it */
+	     i++) { /* a process that cannot open a file cannot lock a byte of it */
 		cannot_open(stage->directory, names[i], O_RDONLY);
 		cannot_open(stage->directory, names[i], O_WRONLY);
 		cannot_open(stage->directory, names[i], O_PATH | O_NOFOLLOW);
@@ -151,7 +151,7 @@ static int try_everything(void *context)
 	return 0;
 }
 
-/* The same with the directory opened up by mistake: each file is closed for itself. */
+/* The same with the directory opened up by mistake: each file has its own protection. */
 static int try_files(void *context)
 {
 	struct stage *stage = context;
@@ -241,7 +241,7 @@ static void the_agent_needs_no_root_only_the_group(void **state)
 	members_work(OWNER);
 }
 
-/* As somebody who is not in that group: exits with 3, and leaves nothing. */
+/* As a user outside that group: the agent exits with 3 and leaves nothing. */
 static int become_agent_of_no_member(void *context)
 {
 	struct stage *stage = context;
@@ -281,7 +281,7 @@ static int ask(void *context)
 	return pings(stage->directory) ? 0 : 1;
 }
 
-/* Its mode does not keep outsiders out any more: what the kernel says of the caller does. */
+/* The socket's mode no longer keeps outsiders out: the caller's credentials do. */
 static void the_control_socket_asks_the_kernel_who_is_there(void **state)
 {
 	(void)state;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# An arena of an earlier boot: workers are refused until an agent has verified it; a sound one is carried on
-# with, and the time that carts have left is what it was; a damaged one is set aside, never believed. All without a
-# journal, which would have the last word: 67_journal.
+# An arena of an earlier boot: workers are refused until an agent has verified it. A sound one is
+# kept, with the same time left for its carts; a damaged one is set aside. All without a journal,
+# which would take precedence: 67_journal.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 build=${BUILD:-build}
@@ -28,7 +28,8 @@ claim() { # NAME COMMAND...
 cart() { "$build/corral" --dir "$dir" "$@"; }
 start_agent() { "$build/corral-agent" --dir "$dir" --size 16M --max-carts 64 --journal off --daemon 2>"$root/err"; }
 
-# The header's boot_id is at 192, clock_offset_ns at 208: as after a reboot, when the clock begins anew.
+# The header's boot_id is at 192, clock_offset_ns at 208: set them as after a reboot, when the clock
+# restarts.
 pretend_another_boot() {
 	printf '\x01%.0s' {1..16} | dd of="$dir/arena" bs=1 seek=192 conv=notrunc status=none
 }

@@ -16,7 +16,7 @@
 
 static char agent_path[PATH_MAX];
 
-/* The agent that was built with us: ../corral-agent. */
+/* Find the agent of this build: ../corral-agent. */
 static int find_agent(void **state)
 {
 	char self[PATH_MAX - 32];
@@ -60,7 +60,7 @@ static void an_agent_is_started_where_none_runs(void **state)
 	assert_int_equal(corral_set_tax(corral, &key, 82500, NULL, NULL), 0);
 	corral_close(corral);
 	assert_int_equal(agent_command(yard.path, "--stop"),
-			 0); /* it runs, and goes on running without us */
+			 0); /* it runs, and continues without this process */
 	yard_remove(&yard);
 }
 
@@ -86,7 +86,7 @@ static void an_agent_that_runs_is_left_alone(void **state)
 	yard_remove(&yard);
 }
 
-/* A pipe whose writing end the agent would inherit: we would never see its end. */
+/* A pipe whose write end the agent would inherit: the read below would then never see its end. */
 static void the_agent_keeps_none_of_our_descriptors(void **state)
 {
 	struct corral *corral;
@@ -101,7 +101,7 @@ static void the_agent_keeps_none_of_our_descriptors(void **state)
 	assert_int_equal(corral_open(yard.path, CORRAL_START_AGENT, &corral), 0);
 	close(ends[1]);
 	assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
-	assert_int_equal(read(ends[0], &byte, 1), 0); /* the end, not "try again" */
+	assert_int_equal(read(ends[0], &byte, 1), 0); /* end of file, not "try again" */
 	close(ends[0]);
 	corral_close(corral);
 	assert_int_equal(agent_command(yard.path, "--stop"), 0);
@@ -125,14 +125,13 @@ static void an_agent_that_cannot_be_started_is_an_error_with_a_reason(void **sta
 	yard_remove(&yard);
 }
 
-/* --------------------------------------------------- what a host does to its streams and children
- */
+/* ------------------------------------------- a host's streams and children */
 
 enum streams { CLOSED, CLOSED_AT_EXEC, FULL };
 
 static struct yard there;
 
-/* As a runtime that owns its streams: what it started before is not told apart. */
+/* Put the streams into a state in which some hosts leave them. */
 static void spoil_streams(enum streams how)
 {
 	int ends[2];
@@ -142,7 +141,7 @@ static void spoil_streams(enum streams how)
 			close(fd);
 		return;
 	}
-	if (how == FULL) { /* a pipe that nobody reads, and that has no room left */
+	if (how == FULL) { /* a pipe without a reader, and without room */
 		char block[4096] = "";
 		must(pipe2(ends, O_NONBLOCK) == 0);
 		while (write(ends[1], block, sizeof(block)) > 0)
@@ -151,7 +150,8 @@ static void spoil_streams(enum streams how)
 		must(dup2(ends[1], STDOUT_FILENO) >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
 		return;
 	}
-	for (int fd = 0; fd <= STDERR_FILENO; fd++) /* all three are open, whatever the test has */
+	for (int fd = 0; fd <= STDERR_FILENO;
+	     fd++) /* all three are open, whatever streams the test has */
 		must(dup2(open("/dev/null", O_RDWR), fd) >= 0 &&
 		     fcntl(fd, F_SETFD, FD_CLOEXEC) == 0);
 }
@@ -173,12 +173,12 @@ static int opens_with_an_agent(void *context)
 	int lock_fd = openat(there.dir_fd, ARENA_LOCK_FILE, O_RDONLY | O_CLOEXEC);
 	char text[16] = "";
 	if (pread(lock_fd, text, sizeof(text) - 1, 0) < 11 || text[10] != '\n')
-		return 3; /* something else was written there */
+		return 3; /* something else was written into the lock file */
 	snprintf(path, sizeof(path), "/proc/%d/fd/2", atoi(text));
 	return stat(path, &link) == 0 && S_ISREG(link.st_mode) ? 0 : 4; /* its log */
 }
 
-static void it_is_started_whatever_the_streams_of_the_host_are(void **state)
+static void it_is_started_with_any_state_of_the_hosts_streams(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
@@ -227,7 +227,7 @@ static int opens_and_reaps_them_itself(void *unused)
 	return -r;
 }
 
-static void it_does_not_matter_who_reaps_it(void **state)
+static void hosts_that_ignore_or_reap_their_children_start_it_too(void **state)
 {
 	int (*const hosts[])(void *) = { opens_and_ignores_its_children,
 					 opens_and_reaps_them_itself };
@@ -242,7 +242,7 @@ static void it_does_not_matter_who_reaps_it(void **state)
 	}
 }
 
-/* The error says how the program ended, also by a signal. */
+/* The error says how the program ended, including by a signal. */
 static void the_error_says_how_the_program_ended(void **state)
 {
 	struct corral *corral;
@@ -275,8 +275,8 @@ int main(void)
 		cmocka_unit_test(an_agent_is_started_where_none_runs),
 		cmocka_unit_test(an_agent_that_runs_is_left_alone),
 		cmocka_unit_test(the_agent_keeps_none_of_our_descriptors),
-		cmocka_unit_test(it_is_started_whatever_the_streams_of_the_host_are),
-		cmocka_unit_test(it_does_not_matter_who_reaps_it),
+		cmocka_unit_test(it_is_started_with_any_state_of_the_hosts_streams),
+		cmocka_unit_test(hosts_that_ignore_or_reap_their_children_start_it_too),
 		cmocka_unit_test(the_error_says_how_the_program_ended),
 		cmocka_unit_test(an_agent_that_cannot_be_started_is_an_error_with_a_reason),
 	};

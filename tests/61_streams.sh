@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Our programs with any of their standard streams closed: the exit code is the right one, and nothing that they print
-# lands in a file of theirs.
+# Our programs with any of their standard streams closed: the exit code is right, and no output goes
+# into a file that they opened.
 #
 # Usage: [BUILD=dir] tests/61_streams.sh [CLAIM...]   from the repository's root; timeout: 240
 # shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
@@ -13,7 +13,7 @@ shopt -s inherit_errexit
 # The eight combinations, as bits: 1 standard input, 2 standard output, 4 standard error.
 combinations="0 1 2 3 4 5 6 7"
 
-# without CLOSED COMMAND...: run it without these streams; what it prints on the others goes to files
+# without CLOSED COMMAND...: run it without these streams; its output on the others goes to files
 without() {
 	local closed=$1
 	shift
@@ -39,14 +39,15 @@ printing() { # CLOSED COMMAND...
 	expect "$([[ $(($1 & 2)) -eq 0 ]] && echo 0 || echo 5)" "$@"
 }
 
-# What is in the directory is what the agent and the library made of it.
+# Assert that the directory has only what the agent and the library put there.
 unharmed() {
 	[[ $(head -c 8 "$dir/arena") == $(head -c 8 "$place/magic") ]] || fail "closed $1: the arena begins with other bytes"
 	[[ $(head -c 11 "$dir/lock" | tail -c +1) =~ ^[0-9]+\ *$ ]] || fail "closed $1: the lock file has: $(head -c 80 "$dir/lock")"
 	out=$("$BUILD/corral" --dir "$dir" show r s) || fail "closed $1: the cart is not there"
 }
 
-# No file of the directory has the number of a standard stream in the agent (but its log, as standard error).
+# Assert that in the agent no file of the directory has the number of a standard stream (except its
+# log, as standard error).
 none_of_ours_is_low() {
 	local fd
 	for fd in 0 1 2; do

@@ -12,7 +12,7 @@ shopt -s inherit_errexit
 container=(unshare --user --map-root-user --mount --pid --fork --kill-child --mount-proc)
 other_time=(unshare --user --map-root-user --time --monotonic 100000 --boottime 100000 --fork)
 
-needs() { # COMMAND...: skip unless we may have such namespaces
+needs() { # COMMAND...: skip unless we may make such namespaces
 	"$@" true 2>/dev/null || skip "not allowed: $*"
 }
 
@@ -24,7 +24,7 @@ corral_in() { # CONTAINER CODE ARGUMENT...
 	[[ $code -eq $want ]] || fail "in ${wrapper[*]}: corral $*: exit code $code, not $want: $out"
 }
 
-# COMMAND...: where another boot id is shown, as some containers show one of their own
+# COMMAND...: run it with another boot id, as some containers show one of their own
 with_another_boot_id() {
 	echo "$boot_id" >"$place/boot_id"
 	# shellcheck disable=SC2016 # the inner shell's
@@ -63,12 +63,12 @@ an_agent_in_a_container_serves_those_outside_and_dies_with_it() {
 		sleep 0.05
 	done
 	add r s
-	agent 1 # one runs there, whatever its pid is here
+	agent 1 # an agent runs, although its pid differs here
 	has 'another agent has this directory'
 	kill -9 "$inside"
 	wait "$inside" 2>/dev/null
-	add r t # nobody needs an agent
-	start   # and another is not refused
+	add r t # works without an agent
+	start # and another agent is not refused
 	corral 0 show r s
 	corral 0 show r t
 	sound
@@ -79,7 +79,7 @@ another_boot_id_under_living_workers_is_no_other_boot() {
 	local worker i
 	start --journal 1h
 	add r a
-	"$BUILD/corral" --dir "$dir" watch r a >"$place/watched" 2>&1 & # is attached
+	"$BUILD/corral" --dir "$dir" watch r a >"$place/watched" 2>&1 & # stays attached
 	worker=$!
 	echo "$worker" >>"$place/pids"
 	for ((i = 0; i < 200; i++)); do
@@ -88,12 +88,13 @@ another_boot_id_under_living_workers_is_no_other_boot() {
 	done
 	kill -9 "$pid"
 	gone "$pid"
-	for ((i = 0; i < 20; i++)); do add r "late$i"; done # in the arena, and nowhere else
+	for ((i = 0; i < 20; i++)); do add r "late$i"; done # in the arena only
 	out=$(with_another_boot_id "$BUILD/corral-agent" --dir "$dir" --journal 1h --daemon 2>&1) || fail "$out"
 	pid=$(agent_pid)
 	echo "$pid" >>"$place/pids"
 	[[ $out != *recovered* && $out != *"earlier boot"* && ! -e $dir/arena.former ]] || fail "$out"
-	for ((i = 0; i < 20; i++)); do corral 0 show r "late$i"; done # who shows the first id
+	# these commands see the first boot id
+	for ((i = 0; i < 20; i++)); do corral 0 show r "late$i"; done
 	add r b
 	out=$(with_another_boot_id "$BUILD/corral" --dir "$dir" add r b --item j --name Jam --price 2.00) || fail "$out"
 	kill -0 "$worker" || fail "the worker has ended: $(cat "$place/watched")"
@@ -115,7 +116,7 @@ former_arenas_are_not_overwritten() {
 		grep -q "only-in-$former" "$dir/$former" || fail "another one"
 		kill -9 "$pid"
 		gone "$pid"
-		# our own id again: another boot, once more
+		# our own id again: one more change of boot
 		rm -f "$dir/arena"
 		start --journal 20ms
 	done
@@ -130,7 +131,7 @@ another_time_namespace_is_refused_with_the_reason() {
 	out=$(timeout -k 5 60 "${other_time[@]}" "$BUILD/corral" --dir "$dir" show r s 2>&1) || code=$?
 	[[ $code -ne 0 ]] || fail "shown: $out"
 	has "time namespace"
-	corral 0 show r s # nothing has ended by a clock that is a day ahead
+	corral 0 show r s # no cart has ended by a clock that is a day ahead
 	kill -9 "$pid"
 	gone "$pid"
 	code=0

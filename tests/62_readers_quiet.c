@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 62_readers_quiet.c: a reader makes no system call: a million reads between two marks, counted by
+ * 62_readers_quiet.c: a reader makes no system call: a million reads between two marks, observed by
  * the kernel.
  *
- * As a test it forbids itself every system call but the marks with seccomp: the first other one
- * would kill it. 62_strace.sh runs it with the argument "marks" under strace, which sees it from
- * outside.
+ * As a test it forbids itself with seccomp every system call except the marks: any other would kill
+ * it. 62_strace.sh runs it with the argument "marks" under strace, which observes it from outside.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -38,7 +37,7 @@ static struct corral_key key_of(uint32_t number)
 
 /* ------------------------------------------------------------ what is read */
 
-/* All ways to read; the time of the carts is touched now and then, too (their ttl is short). */
+/* Read in every way; the carts' short time to live makes some reads touch them. */
 static void read_views(struct reader *reader, struct corral *corral)
 {
 	for (uint32_t i = 0; i < READS; i++) {
@@ -102,7 +101,7 @@ static struct corral *prepare(struct reader *reader)
 	return corral;
 }
 
-/* From now on getppid and exit_group; anything else is death by SIGSYS. */
+/* From now on only getppid and exit_group are allowed; any other call is death by SIGSYS. */
 static bool forbid_system_calls(void)
 {
 	struct sock_filter filter[] = {
@@ -189,7 +188,7 @@ static void lists_make_no_system_call(void **state)
 	assert_quiet(list_all, false);
 }
 
-/* For strace: the reads stand between two calls of getppid(). */
+/* For strace: the reads happen between two calls of getppid(). */
 static int read_between_marks(void)
 {
 	struct reader reader = { 0 };
@@ -215,7 +214,7 @@ int main(int argc, char **argv)
 	};
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	_exit(77); /* a sanitizer's runtime makes calls of its own */
+	_exit(77); /* a sanitizer's runtime makes its own system calls */
 #endif
 	if (argc == 2 && strcmp(argv[1], "marks") == 0)
 		return read_between_marks();

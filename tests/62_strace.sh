@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Readers make no system call, as strace sees it: between the two marks of 62_readers_quiet lie a
-# million reads, and nothing else.
+# Readers make no system call, as strace sees it: between the two marks of 62_readers_quiet there
+# are a million reads and no system call.
 #
 # Usage: [BUILD=dir] tests/62_strace.sh   from the repository's root
 set -uo pipefail
@@ -20,7 +20,7 @@ fi
 	exit 1
 }
 
-verdict() { # SENTENCE, or nothing when it holds
+verdict() { # [SENTENCE]: print the result and exit; without SENTENCE the claim holds
 	if [[ -z $1 ]]; then
 		echo "ok $claim"
 		echo "1 passed, 0 failed"

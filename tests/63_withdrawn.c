@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 63_withdrawn.c: the arena file is replaced, removed, truncated or chmod'ed under those who are
- * attached: they get -ESTALE and never go on with carts that nobody else sees. Who asked for SIGBUS
- * to be caught outlives a truncation; who did not dies of it, and holds up nobody.
+ * 63_withdrawn.c: the arena file is replaced, removed, truncated or chmod'ed under attached
+ * workers: they get -ESTALE and never continue with carts that no other worker sees. A worker that
+ * asked for SIGBUS to be caught survives a truncation; one that did not dies of it, and blocks no
+ * other.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -83,7 +84,7 @@ static int wait_a_little(struct corral *corral)
 
 static int (*const calls[])(struct corral *) = { add, look, get, copy, list, wait_a_little, drop };
 
-/* Every call, from now on. */
+/* From now on every call fails with -ESTALE. */
 static void all_stale(struct corral *corral)
 {
 	for (size_t i = 0; i < COUNT(calls); i++)
@@ -104,7 +105,7 @@ static void replace(const struct yard *yard)
 
 /* ------------------------------------------------------- replaced, removed */
 
-static void a_change_notices_and_tells_all_who_are_attached(void **state)
+static void a_change_notices_and_tells_all_attached_workers(void **state)
 {
 	(void)state;
 	struct yard yard;
@@ -118,10 +119,10 @@ static void a_change_notices_and_tells_all_who_are_attached(void **state)
 	assert_int_equal(look(reads), 0);
 	assert_int_equal(corral_read_begin(reads, &key, &view), 0);
 	replace(&yard);
-	/* at most once a second it looks: until then the change may go to the old one */
+	/* it checks at most once a second; until then the change may reach the old file */
 	assert_true(wait_until(add(changes) == -ESTALE, SUPPORT_WAIT_MS));
 	all_stale(changes);
-	/* a view that is open is as it was, and ends */
+	/* an open view is unchanged, and can be ended */
 	assert_int_equal(corral_view_head(&view, &head), 0);
 	assert_int_equal(corral_read_end(&view), 0);
 	all_stale(reads);
@@ -145,7 +146,9 @@ static void a_first_change_looks_at_once(void **state)
 	yard_make(&yard, NULL);
 	struct corral *corral = yard_open(&yard, 0);
 	assert_int_equal(unlinkat(yard.dir_fd, "arena", 0), 0);
-	assert_int_equal(drop(corral), -ESTALE); /* there was no such cart, but who knows */
+	assert_int_equal(
+		drop(corral),
+		-ESTALE); /* there was no such cart, but a withdrawn arena cannot prove that */
 	all_stale(corral);
 	corral_close(corral);
 	yard_remove(&yard);
@@ -189,7 +192,7 @@ static void a_forked_child_does_not_attach_to_it(void **state)
 
 /* ------------------------------------------------------------------ chmod */
 
-static int open_as_nobody(void *context)
+static int open_as_other_user(void *context)
 {
 	const struct yard *yard = context;
 	struct corral *corral;
@@ -202,7 +205,7 @@ static int open_as_nobody(void *context)
 	return 0;
 }
 
-static void chmod_touches_only_those_who_come_later(void **state)
+static void chmod_affects_only_workers_that_attach_later(void **state)
 {
 	(void)state;
 	struct yard yard;
@@ -214,13 +217,13 @@ static void chmod_touches_only_those_who_come_later(void **state)
 	assert_int_equal(fchmodat(yard.dir_fd, "arena", 0, 0), 0);
 	assert_int_equal(fchmod(yard.dir_fd, 0), 0);
 	assert_int_equal(corral_leave_thread(corral),
-			 0); /* so that the next change looks at once */
+			 0); /* so that the next change checks at once */
 	for (size_t i = 0; i < COUNT(calls); i++)
 		assert_int_equal(calls[i](corral), 0);
-	int code = child_wait(child_start(open_as_nobody, &yard));
+	int code = child_wait(child_start(open_as_other_user, &yard));
 	assert_true(code == 0 || code == CHILD_SKIPS);
 	assert_int_equal(fchmod(yard.dir_fd, 0711), 0);
-	code = child_wait(child_start(open_as_nobody, &yard));
+	code = child_wait(child_start(open_as_other_user, &yard));
 	assert_true(code == 0 || code == CHILD_SKIPS);
 	assert_int_equal(add(corral), 0);
 	corral_close(corral);
@@ -234,7 +237,7 @@ struct victim {
 	struct yard yard;
 	unsigned flags;
 	uint32_t calls_done;
-	bool restored; /* the signal's former disposition was there again in the end */
+	bool restored; /* the signal's former disposition was restored in the end */
 };
 
 static void *call_until_stale(void *context)
@@ -301,7 +304,7 @@ static int truncated_under(unsigned flags, off_t size)
 	return code;
 }
 
-static void who_asked_for_it_outlives_a_truncation(void **state)
+static void a_worker_that_asked_for_it_survives_a_truncation(void **state)
 {
 	(void)state;
 	const off_t sizes[] = { 0, 4096, 64 << 10, 512 << 10, (8 << 20) - PAGE_BYTES };
@@ -312,7 +315,7 @@ static void who_asked_for_it_outlives_a_truncation(void **state)
 			assert_int_equal(truncated_under(CORRAL_CATCH_SIGBUS, sizes[i]), 0);
 }
 
-static void who_did_not_dies_of_it(void **state)
+static void a_worker_that_did_not_ask_dies_of_a_truncation(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
@@ -333,7 +336,7 @@ static int lose_and_stay(void *context)
 	must(corral_open(loser->yard.path, CORRAL_CATCH_SIGBUS, &corral) == 0);
 	must(add(corral) == 0);
 	loser->process = corral->share->life.process;
-	/* a child of its own that loses it too has no say about our byte */
+	/* a child that loses the arena too must not release its parent's byte */
 	pid_t child = fork();
 	if (child == 0) {
 		must(wait_until(load_acquire(&loser->step) == 2, SUPPORT_WAIT_MS));
@@ -368,14 +371,14 @@ static void a_handle_that_lost_its_arena_gives_up_what_it_held(void **state)
 	assert_true(alive_test(fd, ALIVE_BYTE(loser->process)));
 	store_release(&loser->step, 4);
 	assert_true(wait_until(load_acquire(&loser->step) == 5, SUPPORT_WAIT_MS));
-	assert_false(alive_test(fd, ALIVE_BYTE(loser->process))); /* though the handle is open */
+	assert_false(alive_test(fd, ALIVE_BYTE(loser->process))); /* although the handle is open */
 	store_release(&loser->step, 6);
 	assert_int_equal(child_wait(pid), 0);
 	close(fd);
 	yard_remove(&loser->yard);
 }
 
-/* ------------------------------------------- the signal is everybody's */
+/* ------------------------------------------- all parts of a program share the signal */
 
 static volatile uint32_t seen_by_former;
 static void *foreign;
@@ -392,7 +395,7 @@ static void former_handler(int number, siginfo_t *info, void *context)
 	seen_by_former = seen_by_former + 1;
 }
 
-/* A mapping of a file without bytes. */
+/* Map a file without bytes. */
 static void *map_nothing(const struct yard *yard)
 {
 	int fd = openat(yard->dir_fd, "nothing", O_RDWR | O_CREAT, 0600);
@@ -450,13 +453,13 @@ static int set_a_handler_later(void *context)
 	must(corral_open(yard->path, CORRAL_CATCH_SIGBUS, &one) == 0);
 	must(sigaction(SIGBUS, &later, &before_chaining) == 0);
 	must(corral_open(yard->path, CORRAL_CATCH_SIGBUS, &two) == 0);
-	/* what is the host's goes through all three, each once */
+	/* the host's signals pass through all three handlers, each once */
 	for (uint32_t i = 1; i <= 2; i++) {
 		foreign = map_nothing(yard);
 		must(*(volatile char *)foreign == 0);
 		must(seen_by_chaining == i && seen_by_former == i);
 	}
-	/* what is ours goes to none of them */
+	/* our signals reach none of them */
 	must(truncate_file(yard, 0) == 0);
 	must(look(two) == -ESTALE && add(one) == -ESTALE && seen_by_chaining == 2);
 	corral_close(one);
@@ -478,7 +481,7 @@ static void a_handler_that_is_set_later_may_stay(void **state)
 	yard_remove(&yard);
 }
 
-static void who_blocks_the_signal_is_told_so_at_once(void **state)
+static void a_thread_that_blocks_the_signal_is_told_at_once(void **state)
 {
 	(void)state;
 	struct corral *corral;
@@ -505,7 +508,7 @@ static int die_as_ever(void *context)
 	return *(volatile char *)map_nothing(context);
 }
 
-static void what_is_none_of_ours_goes_where_it_went(void **state)
+static void a_fault_elsewhere_still_reaches_the_hosts_handler(void **state)
 {
 	(void)state;
 	struct yard yard;
@@ -536,7 +539,7 @@ static int open_many(void *context)
 			corral_close(handles[COUNT(handles) - 1]);
 	}
 	must(truncate_file(yard, 0) == 0);
-	must(look(plain) == -ESTALE); /* one handle is left that catches it */
+	must(look(plain) == -ESTALE); /* one handle is left that catches the signal */
 	corral_close(plain);
 	corral_close(handles[COUNT(handles) - 1]);
 	must(sigaction(SIGBUS, NULL, &action) == 0 && action.sa_handler == SIG_DFL);
@@ -557,17 +560,17 @@ static void any_number_of_handles_of_one_arena_may_catch_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_change_notices_and_tells_all_who_are_attached),
+		cmocka_unit_test(a_change_notices_and_tells_all_attached_workers),
 		cmocka_unit_test(a_first_change_looks_at_once),
 		cmocka_unit_test(a_withdrawn_arena_that_comes_back_is_refused_to_workers),
 		cmocka_unit_test(a_forked_child_does_not_attach_to_it),
-		cmocka_unit_test(chmod_touches_only_those_who_come_later),
-		cmocka_unit_test(who_asked_for_it_outlives_a_truncation),
-		cmocka_unit_test(who_did_not_dies_of_it),
+		cmocka_unit_test(chmod_affects_only_workers_that_attach_later),
+		cmocka_unit_test(a_worker_that_asked_for_it_survives_a_truncation),
+		cmocka_unit_test(a_worker_that_did_not_ask_dies_of_a_truncation),
 		cmocka_unit_test(a_handle_that_lost_its_arena_gives_up_what_it_held),
-		cmocka_unit_test(what_is_none_of_ours_goes_where_it_went),
+		cmocka_unit_test(a_fault_elsewhere_still_reaches_the_hosts_handler),
 		cmocka_unit_test(a_handler_that_is_set_later_may_stay),
-		cmocka_unit_test(who_blocks_the_signal_is_told_so_at_once),
+		cmocka_unit_test(a_thread_that_blocks_the_signal_is_told_at_once),
 		cmocka_unit_test(any_number_of_handles_of_one_arena_may_catch_it),
 	};
 

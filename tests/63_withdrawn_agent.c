@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 63_withdrawn_agent.c: a worker withdraws the arena while the agent does not look: the agent sees
- * it, and nothing says that all is well meanwhile.
+ * 63_withdrawn_agent.c: a worker withdraws the arena while the agent is not checking: the agent
+ * notices, and meanwhile no command claims that all is well.
  */
 #include "support.h"
 
@@ -12,13 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LONG_MS 20000 /* within which all that is waited for has happened, on any machine */
+#define LONG_MS 20000 /* every awaited event happens within this time, on any machine */
 
 static const struct corral_key key = { { "r", 1 }, { "s", 1 } };
 static struct yard yard;
 static char programs[PATH_MAX - 64];
 
-/* The programs that were built with us: ../corral-agent and ../corral. */
+/* Find the programs of this build: ../corral-agent and ../corral. */
 static int find_programs(void **state)
 {
 	char self[PATH_MAX - 64], agent[PATH_MAX];
@@ -32,7 +32,7 @@ static int find_programs(void **state)
 	return setenv("CORRAL_AGENT", agent, 1);
 }
 
-/* What a command prints, both streams. */
+/* Run a command and collect both its streams. */
 static void run(const char *program, const char *arguments, char *text, size_t size)
 {
 	char command[2 * PATH_MAX];
@@ -72,7 +72,7 @@ static int change(struct corral *corral)
 	return corral_set_tax(corral, &key, 82500, NULL, NULL);
 }
 
-/* The agent is stopped, the file is away until a worker has noticed, and then here again. */
+/* Stop the agent, remove the file until a worker has noticed, and put it back. */
 static void withdraw(struct corral *corral, pid_t agent)
 {
 	assert_int_equal(kill(agent, SIGSTOP), 0);
@@ -100,7 +100,7 @@ static void an_agent_takes_an_arena_up_anew_that_a_worker_withdrew(void **state)
 	assert_non_null(strstr(text, "corral_journal_durable 0\n"));
 	assert_int_equal(kill(agent, SIGCONT), 0);
 
-	assert_true(wait_until(change(corral) == 0, LONG_MS)); /* the same handle */
+	assert_true(wait_until(change(corral) == 0, LONG_MS)); /* with the same handle */
 	assert_int_equal(agent_pid(), agent);
 	assert_int_equal(corral_sync(corral), 0);
 	run("corral", "status --metrics", text, sizeof(text));
@@ -114,7 +114,7 @@ static void an_agent_takes_an_arena_up_anew_that_a_worker_withdrew(void **state)
 	assert_non_null(strstr(text, "taking it up anew"));
 	assert_non_null(strstr(text, "had been withdrawn; verifying it"));
 
-	/* at once again: that is left to people, and it ends */
+	/* a second withdrawal soon after: the agent ends, and people decide */
 	withdraw(corral, agent);
 	assert_int_equal(kill(agent, SIGCONT), 0);
 	assert_true(wait_until(!agent_runs() || change(corral) == 0, LONG_MS));

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A damaged arena made sound again: corral check --repair and corral-agent --repair, also when they are killed.
+# Repairing a damaged arena: corral check --repair and corral-agent --repair, even when they are
+# killed.
 #
 # Usage: [BUILD=dir] tests/64_repair.sh [CLAIM...]   from the repository's root; timeout: 240
 # shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119 # claims are called by name, each in a subshell
@@ -13,7 +14,8 @@ shopt -s inherit_errexit
 trap 'umount -l "$work"/*/dir 2>/dev/null; clean_up' EXIT
 export CORRAL_AGENT=$BUILD/corral-agent
 
-three_carts() { # an arena with three carts, one for each of these items, and no journal; nobody has it open
+# an arena with three carts, one for each of these items, and no journal; no process has it open
+three_carts() {
 	start --journal off
 	corral 0 add r a --item apple --name Apple --price 1.00
 	corral 0 add r b --item bread --name Bread --price 2.00
@@ -23,7 +25,7 @@ three_carts() { # an arena with three carts, one for each of these items, and no
 	gone "$pid"
 }
 
-damage() { # TEXT: one byte of its last place in the arena
+damage() { # TEXT: one byte of its last occurrence in the arena
 	local at
 	at=$(head -c 64M "$dir/arena" | grep -abo "$1" | tail -n 1 | cut -d: -f1)
 	[[ -n $at ]] || fail "no $1 in the arena"
@@ -91,7 +93,7 @@ the_sound_carts_are_kept_and_the_damaged_file_too() {
 	sound
 }
 
-while_somebody_has_it_open_it_is_refused_by_name() {
+an_arena_that_a_process_has_open_is_refused_by_name() {
 	three_carts
 	start --journal off
 	damage Bread
@@ -179,7 +181,7 @@ a_slot_of_zeroes_costs_no_cart_that_a_block_or_the_journal_has() {
 	local at
 	at=$(od -An -t u8 -j 144 -N 8 "$dir/arena") # header.slots_at
 	dd if=/dev/zero of="$dir/arena" bs=64 seek=$((at / 64)) count=64 conv=notrunc status=none
-	damage Name-d # and one has nothing left in the arena
+	damage Name-d # and of one cart nothing is left in the arena
 	corral 1 check --repair
 	has "5 carts kept (4 of them found again, 1 perhaps older)" "the journal's files are kept as journal.damaged."
 	five_are_there
@@ -201,7 +203,7 @@ what_neither_has_is_named_and_the_journal_is_kept_for_good() {
 	log_has "the journal's files are kept as journal.damaged."
 	corral 1 show r a
 	corral 0 show r c
-	corral 0 add r f --item i --name Name-f --price 1.00 --sync # there is a base of the new journal
+	corral 0 add r f --item i --name Name-f --price 1.00 --sync # the new journal has a base
 	kept=("$dir"/journal.damaged.*)
 	[[ ${#kept[@]} -eq 1 ]] || fail "${kept[*]}"
 	diff -r "$place/journal" "${kept[0]}" || fail "they are not as they were"
@@ -260,8 +262,8 @@ a_file_that_is_no_arena_is_not_touched() {
 	has "no arena"
 }
 
-# Of carts in several sizes, which another arena of that size may not hold.
-a_full_one_is_rebuilt_whole() {
+# With carts of several sizes, which another arena of that size may not hold.
+a_full_arena_is_rebuilt_whole() {
 	local lines size note cart=0 n
 	agent 0 --daemon --journal off --size 4M --max-carts 175
 	pid=$(agent_pid)
@@ -294,16 +296,17 @@ killed_at_any_step_it_loses_nothing() {
 	cp -a "$dir" "$place/image"
 	local calls=(renameat renameat2 fsync mkdirat unlinkat ftruncate fallocate pwrite64 openat)
 	[[ $BUILD == */asan ]] && calls=("${calls[@]:0:3}") # each start takes long there
-	export ASAN_OPTIONS=detect_leaks=0                  # cannot work in a traced process
+	export ASAN_OPTIONS=detect_leaks=0 # does not work in a traced process
 	for call in "${calls[@]}"; do
 		for ((nth = 1; nth < 100; nth++)); do
 			rm -rf "$dir"
 			cp -a "$place/image" "$dir"
 			timeout 30 strace -f -qq -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$nth" \
 				"$BUILD/corral-agent" --dir "$dir" --repair >"$place/out" 2>&1
-			grep -q rebuilt "$place/out" && break # there are no more of these calls
+			# the program makes no more of these calls
+			grep -q rebuilt "$place/out" && break
 			killed=$((killed + 1))
-			start --journal off # on what is there, or finishes what was begun
+			start --journal off # on the existing arena, or it finishes the repair
 			corral 0 show r a
 			agent 0 --stop
 			gone "$pid"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # corral-bench replay: no line is lost, none counts twice and every cent is right, while workers and
-# agent are killed; and order files that are broken are refused with the number of the line.
+# agent are killed; broken order files are refused with the number of the line.
 # timeout: 180
 # shellcheck disable=SC2016 # the dollars are of prices
 # shellcheck disable=SC2317 # functions are called by name
@@ -32,7 +32,7 @@ claim() { # claim WORDS COMMAND...
 	fi
 }
 
-# Run it; what it prints goes to out and err.
+# Run it; its output goes to out and err.
 replay() {
 	"$bench" replay "$@" >"$tmp/out" 2>"$tmp/err"
 }
@@ -49,7 +49,7 @@ exits() { # exits CODE COMMAND...
 	[[ $code -eq $wanted ]] || { echo "exit code $code" && return 1; }
 }
 
-# The sums of a file, by other means than the program's.
+# The sums of a file, computed independently of the program.
 sums() {
 	awk -F'\t' 'NR > 1 && NF > 1 { price = $5; gsub(/[$. \r]/, "", price)
 		if (!seen[$1]++) orders++
@@ -95,7 +95,7 @@ claim "its sums, merged lines and all" has_sums "$tmp/big.tsv"
 
 claim "--dir and --keep leave the carts in place" \
 	exits 0 replay "$orders" --dir "$tmp/carts" --keep --restaurant kept --agent-restarts 2
-carts() { # how many carts the directory has
+carts() { # the directory has this many carts
 	[[ $("$BUILD/corral" --dir "$tmp/carts" ls --json | grep -c session_id) -eq $1 ]]
 }
 claim "all of them" carts 300
@@ -112,14 +112,14 @@ for ((i = 0; i < 250; i++)); do
 	sleep 0.02
 done
 sleep 0.1
-claim "somebody else's agent is not killed" exits 2 replay "$orders" --dir "$tmp/carts" --agent-restarts 1
+claim "a foreign agent is not killed" exits 2 replay "$orders" --dir "$tmp/carts" --agent-restarts 1
 claim "the message says so" grep -q 'did not start' "$tmp/err"
-claim "somebody else's agent is used" exits 0 replay "$orders" --dir "$tmp/carts"
+claim "a foreign agent is used" exits 0 replay "$orders" --dir "$tmp/carts"
 claim "and runs on" kill -0 "$holder"
 kill "$holder" && wait "$holder" 2>/dev/null
 holder=
 
-# A stranger changes three carts while the replay runs, long after their orders are done.
+# Another program changes three carts while the replay runs, long after their orders are done.
 meddle() {
 	local tool=("$BUILD/corral" --dir "$tmp/carts") pid
 	replay "$orders" --dir "$tmp/carts" --restaurant meddled --deploys 300 &
@@ -136,12 +136,12 @@ meddle() {
 	"${tool[@]}" drop meddled nobody
 	return $code
 }
-claim "carts that somebody else changed are found" exits 1 meddle
-# the first order's first line stands twice in the file
+claim "carts that another program changed are found" exits 1 meddle
+# the first order's first line occurs twice in the file
 claim "each of them, and what is lost" test "$(field lost) $(field wrong)" = "2 3"
 claim "they are named" grep -q 'order nobody: nobody ordered this' "$tmp/err"
 
-# A replay that takes long is ended by a signal. Its directory is told by its worker's command line.
+# A signal ends a long replay. Its directory is found in its worker's command line.
 ended_by() { # ended_by SIGNAL CODE
 	local pid directory=''
 	"$bench" replay "$orders" --deploys 500 --seed 1 --restaurant "ended-$$-$1" >"$tmp/out" 2>"$tmp/err" &
@@ -154,7 +154,7 @@ ended_by() { # ended_by SIGNAL CODE
 	kill -s "$1" "$pid"
 	wait "$pid"
 	[[ $? -eq $2 && -n $directory ]] || { echo "directory '$directory'" && return 1; }
-	for ((i = 0; i < 100; i++)); do # the kernel kills what is left of it
+	for ((i = 0; i < 100; i++)); do # the kernel kills its children
 		grep -qsF "$directory" /proc/[0-9]*/cmdline || break
 		sleep 0.02
 	done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# corral-bench scale, contend, grace, rate, idle and report: they end, count what they did, and what they print and write can be read by
-# programs. What they measure is judged elsewhere.
+# corral-bench scale, contend, grace, rate, idle and report: they end, they count their work, and their
+# output and files can be read by programs. No measured value is judged here.
 #
 # Usage: [BUILD=dir] tests/66_figures.sh [CLAIM...]   from the repository's root; timeout: 120
 # shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154 # claims are called by name, each in a subshell

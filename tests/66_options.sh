@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The command line of each benchmark of corral-bench: --help has all of its options, and what it takes for wrong is refused before
-# anything is done: nothing is measured, made or printed.
+# The command line of each benchmark of corral-bench: --help lists all of its options, and a wrong
+# argument is refused before anything is measured, made or printed.
 #
 # Usage: [BUILD=dir] tests/66_options.sh [CLAIM...]   from the repository's root
 # shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154 # claims are called by name, each in a subshell
@@ -32,7 +32,7 @@ refused() { # BENCHMARK ARGUMENT...: sets out
 	[[ -z $(ls "$place/tmp") ]] || fail "$*: it made $(ls "$place/tmp")"
 }
 
-# What it needs besides, so that only one thing is wrong.
+# The benchmark's other required arguments, so that only one thing is wrong.
 operands_of() { # BENCHMARK
 	case $1 in
 	replay) echo "bench/replay/orders.tsv" ;;
@@ -42,7 +42,7 @@ operands_of() { # BENCHMARK
 
 # ------------------------------------------------------------------------- claims
 
-each_explains_itself() {
+each_benchmark_explains_itself() {
 	local name
 	[[ ${#benchmarks[@]} -gt 10 ]] || fail "few benchmarks: ${benchmarks[*]}"
 	for name in "${benchmarks[@]}"; do
@@ -52,12 +52,12 @@ each_explains_itself() {
 	done
 }
 
-help_shows_the_defaults_whatever_else_is_given() {
+help_shows_the_defaults_beside_any_other_option() {
 	out=$("$BUILD/corral-bench" get --carts 5,6 --bytes 600 --help)
 	has "--carts N[,N...]     numbers of carts (default 100,10000,200000)" "(default 5120)"
 }
 
-what_is_no_option_is_refused() {
+unknown_options_are_refused() {
 	local name
 	mkdir "$place/tmp"
 	for name in "${benchmarks[@]}"; do
@@ -65,7 +65,7 @@ what_is_no_option_is_refused() {
 		refused "$name" $(operands_of "$name") --no-such-option
 		has "unrecognized option '--no-such-option'"
 	done
-	refused get --workers 2 # others have it
+	refused get --workers 2 # other benchmarks have it
 	refused get --threads
 	refused contend --zipf
 }
@@ -127,7 +127,7 @@ lists_have_no_bad_numbers() {
 	done
 }
 
-arguments_that_nobody_asked_for_are_refused() {
+unexpected_arguments_are_refused() {
 	local name
 	mkdir "$place/tmp"
 	for name in "${benchmarks[@]}"; do
@@ -139,7 +139,7 @@ arguments_that_nobody_asked_for_are_refused() {
 	refused replay
 	refused report
 	has "which file?"
-	refused recovery # it has no directory of its own
+	refused recovery # it has no directory option
 	refused replay bench/replay/orders.tsv --keep
 	refused replay bench/replay/orders.tsv --restaurant ''
 	refused peers --peers corral,nobody

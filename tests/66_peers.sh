@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# corral-bench peers: each peer that is installed does its work, nothing it acknowledged is lost, and what is printed and
-# written can be read by programs. What they take is measured elsewhere.
+# corral-bench peers: each installed peer does its work, no acknowledged write is lost, and the
+# output can be read by programs. No measured value is judged here.
 #
 # Usage: [BUILD=dir] tests/66_peers.sh [CLAIM...]   from the repository's root; timeout: 300
 # shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154 # claims are called by name, each in a subshell

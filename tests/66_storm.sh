@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# corral-bench storm: workers and agent are killed, stopped and replaced, and no change is lost, none counts twice,
-# nothing leaks; the history that it writes has each call, once, in the form that the manual describes.
-# (That the checker would notice is what 66_storm_checker shows.)
+# corral-bench storm: workers and agent are killed, stopped and replaced, and no change is lost,
+# none counts twice, nothing leaks; the written history has each call once, in the form that the
+# manual describes. (66_storm_checker shows that the checker notices faults.)
 # timeout: 120
 # shellcheck disable=SC2317 # functions are called by name
 set -uo pipefail
@@ -64,7 +64,7 @@ claim "workers were killed in the midst of calls, stopped, and told to go" \
 	more_than 3 kills stops exits pending sent_again acknowledged reads
 claim "the agent was killed" more_than 0 agent_kills
 
-# The history, by other means than the program's.
+# Check the history independently of the program.
 shape='^\{"cart":"cart-[0-9]+","worker":[0-9]+,"thread":[01],"op":("[0-9a-f]+"|null),"attempt":[0-9]+,"kind":"[a-z_]+",'
 shape+='"arguments":\{"round":[0-9]+[^{}]*\},"invoke_ns":[0-9]+,"return_ns":(null,"error":null|[0-9]+,"error":'
 shape+='("E[A-Z]+"|null,"version":[0-9]+,"subtotal_cents":[0-9]+,"tax_cents":[0-9]+,"items":[0-9]+,"status":[01],'
@@ -74,13 +74,13 @@ all_lines_have_the_shape() {
 	! grep -vE -m 3 "$shape" "$tmp/history"
 }
 
-history_has() { # NUMBER REGEX: so many lines, but for those of the checker (worker 6)
+history_has() { # NUMBER REGEX: that many lines, not counting the checker's (worker 6)
 	local there
 	there=$(grep -v '"worker":6,' "$tmp/history" | grep -c "$2")
 	[[ $there -eq $1 ]] || { echo "$there lines with $2, not $1" && return 1; }
 }
 
-# Each change that was applied has a version of its own in its cart; a drop names the one before it.
+# Each applied change has its own version in its cart; a drop names the version before it.
 versions_are_unique() {
 	! awk -F'[:,]' '/"applied":true/ && !/"kind":"drop"/ {
 		for (i = 3; i < NF; i++)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 66_storm_checker.c: the checker of corral-bench storm passes what is legal, whatever became of
- * pending calls, and finds each forgery of a history and counts it as what it is. The checker is
- * pure: it is included whole.
+ * 66_storm_checker.c: the checker of corral-bench storm accepts every legal history, whatever
+ * became of pending calls, and detects each forged one and counts it under the right fault. The
+ * checker is a pure function, so its source is included here.
  *
- * A history is made by doing random calls on the checker's own model; that the model is Corral's is
- * seen in 66_storm.sh, where real calls are checked.
+ * A history is made by random calls on the checker's own model; 66_storm.sh judges real calls,
+ * which shows that the model is Corral's.
  */
 #include "support.h"
 
@@ -52,7 +52,7 @@ static void answer_from(const struct storm_model *model, struct storm_call *call
 	call->applied = 1;
 }
 
-/* It happens now, and is answered. */
+/* The call happens now, and is answered. */
 static struct storm_call *happen(struct history *history, struct storm_call *call)
 {
 	call->state = STORM_ANSWERED;
@@ -65,7 +65,7 @@ static struct storm_call *happen(struct history *history, struct storm_call *cal
 	return call;
 }
 
-/* Its caller died; whether it had happened nobody knows. */
+/* The call's caller died; it may have happened or not. */
 static struct storm_call *leave(struct history *history, struct storm_call *call, bool happened)
 {
 	uint32_t line;
@@ -109,7 +109,7 @@ static void assert_clean(const struct history *history)
 			 verdict.disorder, verdict.why);
 }
 
-/* Nine adds of an item each, of quantity 3. */
+/* Nine adds of one item each, of quantity 3. */
 static void nine_adds(struct history *history)
 {
 	begin(history);
@@ -137,7 +137,7 @@ static struct storm_call *random_call(struct history *history)
 	return call;
 }
 
-static void what_happened_is_acquitted(void **state)
+static void a_history_that_happened_is_acquitted(void **state)
 {
 	static struct history history;
 
@@ -151,7 +151,7 @@ static void what_happened_is_acquitted(void **state)
 	}
 }
 
-static void whatever_became_of_pending_calls_is_acquitted(void **state)
+static void any_outcome_of_pending_calls_is_acquitted(void **state)
 {
 	static struct history history;
 	uint32_t pending = 0;
@@ -176,7 +176,7 @@ static void whatever_became_of_pending_calls_is_acquitted(void **state)
 	assert_true(pending > ROUNDS);
 }
 
-/* Sent again after a death: the answer tells which of the two it was. */
+/* Sent again after a death: the answer tells which of the two calls was applied. */
 static void a_call_that_is_sent_again_counts_once(void **state)
 {
 	static struct history history;
@@ -206,7 +206,7 @@ static void a_call_that_is_sent_again_counts_once(void **state)
 	}
 }
 
-/* A cart that is made anew may skip versions: others of its bucket had them. */
+/* A new cart may skip versions that other carts of its bucket had. */
 static void versions_may_be_skipped_when_a_cart_is_made(void **state)
 {
 	static struct history history;
@@ -295,7 +295,7 @@ static void an_operation_applied_by_two_attempts_is_found(void **state)
 	(void)state;
 	nine_adds(&history);
 	struct storm_call *first = leave(&history, add(&history, 200, 2), true);
-	again = add(&history, 200, 2); /* a pending one that had happened, and happens again */
+	again = add(&history, 200, 2); /* a pending call that had happened happens again */
 	again->op = first->op;
 	again->attempt = 2;
 	(void)happen(&history, again);
@@ -303,7 +303,7 @@ static void an_operation_applied_by_two_attempts_is_found(void **state)
 
 	nine_adds(&history);
 	first = happen(&history, add(&history, 200, 2));
-	again = add(&history, 200, 2); /* an acknowledged one that is applied again */
+	again = add(&history, 200, 2); /* an acknowledged call is applied again */
 	again->op = first->op;
 	again->attempt = 2;
 	(void)happen(&history, again);
@@ -319,7 +319,7 @@ static void versions_that_come_twice_or_go_back_are_found(void **state)
 	history.calls[5].version = history.calls[4].version;
 	assert_true(checked(&history).disorder > 0);
 
-	nine_adds(&history); /* its cart went on from a version that it had before */
+	nine_adds(&history); /* the cart continues from a version that it had before */
 	(void)happen(&history, say(&history, STORM_DROP));
 	history.model.version = BEFORE;
 	(void)happen(&history, add(&history, 200, 1));
@@ -332,13 +332,11 @@ static void a_call_behind_one_that_began_later_is_found(void **state)
 
 	(void)state;
 	nine_adds(&history);
-	history.calls[7].invoke_ns =
-		1; /* it returned before those whose versions are smaller were called */
+	history.calls[7].invoke_ns = 1; /* it returned before calls with smaller versions began */
 	history.calls[7].return_ns = 2;
 	assert_int_equal(checked(&history).disorder, 1);
 
-	nine_adds(&history); /* a read that returns an old version after a newer one had been
-				answered */
+	nine_adds(&history); /* a read returns an old version after a newer one had been answered */
 	struct storm_call *read = happen(&history, say(&history, STORM_READ));
 	(void)happen(&history, add(&history, 200, 1));
 	read->invoke_ns = 1000;
@@ -372,14 +370,14 @@ static void wrong_answers_are_found(void **state)
 	history.calls[3].answer_line = 9;
 	assert_true(checked(&history).disorder > 0);
 
-	nine_adds(&history); /* refused for a line that is there all the while */
+	nine_adds(&history); /* refused for a line that exists throughout */
 	struct storm_call *set = say(&history, STORM_SET);
 	set->line = 2;
 	set->state = STORM_ANSWERED;
 	set->error = -ENXIO;
 	assert_int_equal(checked(&history).disorder, 1);
 
-	nine_adds(&history); /* what was read is half a change */
+	nine_adds(&history); /* a read sees half a change */
 	struct storm_call *read = happen(&history, say(&history, STORM_READ));
 	assert_clean(&history);
 	read->line_count--;
@@ -393,8 +391,8 @@ static void wrong_answers_are_found(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_happened_is_acquitted),
-		cmocka_unit_test(whatever_became_of_pending_calls_is_acquitted),
+		cmocka_unit_test(a_history_that_happened_is_acquitted),
+		cmocka_unit_test(any_outcome_of_pending_calls_is_acquitted),
 		cmocka_unit_test(a_call_that_is_sent_again_counts_once),
 		cmocka_unit_test(versions_may_be_skipped_when_a_cart_is_made),
 		cmocka_unit_test(a_lost_change_is_found),

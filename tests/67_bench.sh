@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# corral-bench journal, sync and snapshot: their figures have the form that the manual describes, each change that was
-# acknowledged is in the carts, and nothing of them is left. How long anything takes is no test's affair.
+# corral-bench journal, sync and snapshot: their figures have the form that the manual describes,
+# each acknowledged change is in the carts, and they leave nothing behind. No test judges how long
+# anything takes.
 # timeout: 120
 # shellcheck disable=SC2317 # functions are called by name
 set -uo pipefail
@@ -59,13 +60,13 @@ at_least() { # NAME NUMBER
 	[[ -n $there && ${there%.*} -ge $2 ]] || { echo "$1 is $there" && return 1; }
 }
 
-# A machine, a place, and then nothing but figures.
+# A machine, a place, and then only figures.
 has_the_form() { # NAME
 	! grep -vE "^(machine: .+, [0-9]+ cores, kernel .+|directory: /.+ on .+|$1\.[a-z0-9_.]+ -?[0-9]+(\.[0-9]+)? [a-zA-Z%/1]+)$" \
 		"$tmp/out" | grep . && [[ $(head -n 1 "$tmp/out") == machine:* ]]
 }
 
-# All that was acknowledged, and that is something.
+# All acknowledged changes are there, and there are some.
 counts_agree() { # PREFIX
 	at_least "$1changes" 1 && is "$1new_versions" "$(figure "$1changes")"
 }

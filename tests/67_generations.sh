@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# An arena and a journal that are not of the same time, or not of the same place: backups that are put back whole or in
-# part, files of another directory, copies that were made while workers changed carts.
+# An arena and a journal from different times or places: backups that are restored whole or in part,
+# files of another directory, copies made while workers changed carts.
 #
 # Usage: [BUILD=dir] tests/67_generations.sh [CLAIM...]   from the repository's root; timeout: 180
 # shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119,SC2120 # claims are called by name, each in a subshell
@@ -24,7 +24,7 @@ log_lacks() { ! grep -qsF "$1" "$place/log" "$dir/agent.log" || fail "'$1' in th
 forget_log() { : >"$place/log" && : >"$dir/agent.log"; }
 kept() { find "$dir" -maxdepth 1 -type d -name "journal.damaged.*"; }
 
-# `old` with a backup in $place/backup; after it `old` was dropped and `new` made.
+# `old` with a backup in $place/backup; after the backup `old` was dropped and `new` made.
 two_generations() {
 	begin
 	synced old
@@ -37,14 +37,15 @@ two_generations() {
 	forget_log
 }
 
-# The carts are those of the backup, and go on being; what was newer can be had.
+# The carts are those of the backup, and stay; newer ones can be salvaged.
 the_arena_counts() {
 	log_has "$mismatch" "is kept as journal.damaged."
 	corral 0 show r old
 	corral 1 show r new
 	wait_for durable
 	synced later
-	[[ ${out#version } == 1:* ]] && fail "versions did not jump: $out" # the newer one gave some, nobody knows which
+	# the newer arena gave out unknown versions
+	[[ ${out#version } == 1:* ]] && fail "versions did not jump: $out"
 	lose_power
 	begin
 	corral 0 show r old
@@ -91,7 +92,7 @@ an_arena_whose_last_file_has_more_than_it_wrote_is_noticed() {
 	begin
 	synced new
 	stop
-	# the records that are new, behind those that the arena knows of
+	# the new records, after those that the arena knows
 	cp -a "$place/journal/." "$dir/journal/"
 	cat "$place/arena" >"$dir/arena"
 	rm "$dir/journal/000000000002"
@@ -140,7 +141,7 @@ a_journal_that_was_cut_is_noticed() {
 the_journal_of_another_arena_is_noticed_and_kept() {
 	local here=$place/dir
 	dir=$place/other
-	for _ in 1 2 3; do # so that its numbers are later
+	for _ in 1 2 3; do # so that its file numbers are later
 		begin
 		synced theirs
 		stop
@@ -182,7 +183,7 @@ a_copy_that_was_made_while_carts_changed_is_verified_whole() {
 		wait_for durable
 		corral 0 show r w0
 		stop
-		begin # now it is itself
+		begin # now it is its own directory
 		corral 0 show r w0
 		copies=$((copies + 1))
 		stop

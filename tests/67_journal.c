@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 67_journal.c: what of a cart comes back after a power loss that took the arena. Time is set by
- * the test: a later agent's clock may begin anywhere.
+ * 67_journal.c: the state of a cart after a power loss that took the arena. The test sets the time:
+ * a later agent's clock may begin anywhere.
  */
 #include "journal_kit.h"
 
@@ -21,7 +21,7 @@ static void read_it(struct corral *corral, const char *session)
 	assert_int_equal(corral_read_end(&view), 0);
 }
 
-/* What a cart has left, in whole seconds, rounded. */
+/* The cart's remaining life in whole seconds, rounded. */
 static int64_t left_s(struct corral *corral, const char *session)
 {
 	const struct corral_key key = key_of(session);
@@ -39,7 +39,7 @@ static int64_t left_s(struct corral *corral, const char *session)
 
 /* ------------------------------------------------------------------- power loss */
 
-static void time_left_is_what_it_was_and_nobody_rises(void **state)
+static void the_time_left_is_unchanged_and_no_ended_cart_returns(void **state)
 {
 	struct corral_result result;
 
@@ -56,8 +56,8 @@ static void time_left_is_what_it_was_and_nobody_rises(void **state)
 		assert_int_equal(add(corral, "over", NULL, NULL), 0);
 	}
 	assert_int_equal(corral_sync(corral), 0);
-	child_kill(pid); /* the carts' activity is noted by a later agent, whose clock has gone on
-			    with ours */
+	child_kill(pid); /* a later agent, whose clock has advanced with ours, records the carts'
+			    activity */
 	clock_pass(50 * SECOND_NS);
 	const struct corral_key dropped = key_of("dropped");
 	assert_int_equal(corral_drop(corral, &dropped, NULL, &result), 0);
@@ -85,7 +85,7 @@ static void time_left_is_what_it_was_and_nobody_rises(void **state)
 	assert_int_equal(add(corral, "over", NULL, &result), 0);
 	assert_true(result.version > 4);
 	clock_pass(60 * SECOND_NS);
-	assert_int_equal(left_s(corral, "read"), -ENOENT); /* it does end */
+	assert_int_equal(left_s(corral, "read"), -ENOENT); /* the cart does end */
 	corral_close(corral);
 	stop_agent(pid);
 }
@@ -118,8 +118,8 @@ static void versions_grow_over_two_power_losses(void **state)
 }
 
 /*
- * Between two looks of the journal a cart ends and another one gets its slot: then no record is
- * about the first one's end.
+ * Between two rounds of the journal a cart ends and another gets its slot, so no record tells of
+ * the first one's end.
  */
 static void a_version_that_was_seen_is_not_given_again_when_its_slot_was(void **state)
 {
@@ -128,7 +128,7 @@ static void a_version_that_was_seen_is_not_given_again_when_its_slot_was(void **
 
 	(void)state;
 	NEEDS_PROCESSES();
-	pid_t pid = start_agent(3600000); /* it looks when it is asked to */
+	pid_t pid = start_agent(3600000); /* its rounds run only on request */
 	struct corral *corral = yard_open(&yard, 0);
 	assert_int_equal(add(corral, "first", NULL, NULL), 0);
 	for (uint32_t i = 1; i < corral->arena.max_carts; i++) { /* no other slot is free */
@@ -154,7 +154,7 @@ static void a_version_that_was_seen_is_not_given_again_when_its_slot_was(void **
 	stop_agent(pid);
 }
 
-/* The version that an add of this session got; none that was seen before. */
+/* Add to this session's cart; its version must be greater than any seen before. */
 static uint64_t add_later(struct corral *corral, const char *session, uint64_t seen)
 {
 	struct corral_result result;
@@ -165,9 +165,9 @@ static uint64_t add_later(struct corral *corral, const char *session, uint64_t s
 }
 
 /*
- * What was acknowledged, or read, after the last sync is lost with the power. Its numbers are not
- * given again: not after a loss, nor after another one before anything was synced, nor to a cart
- * whose end was lost.
+ * Changes acknowledged or read after the last sync are lost with the power. Their versions are not
+ * given again: neither after one loss, nor after a second before any sync, nor to a cart whose end
+ * was lost.
  */
 static void a_version_that_was_seen_never_names_another_content(void **state)
 {
@@ -178,7 +178,7 @@ static void a_version_that_was_seen_never_names_another_content(void **state)
 
 	(void)state;
 	NEEDS_PROCESSES();
-	pid_t pid = start_agent(3600000); /* it looks when it is asked to */
+	pid_t pid = start_agent(3600000); /* its rounds run only on request */
 	struct corral *corral = yard_open(&yard, 0);
 	synced = add_later(corral, "kept", 0);
 	assert_int_equal(corral_sync(corral), 0);
@@ -193,7 +193,8 @@ static void a_version_that_was_seen_never_names_another_content(void **state)
 		pid = start_agent(3600000);
 		corral = yard_open(&yard, 0);
 		assert_int_equal(corral_get(corral, &kept, &cart), 0);
-		assert_int_equal(cart->head.version, synced); /* it names what it always named */
+		assert_int_equal(cart->head.version,
+				 synced); /* the version still names its content */
 		free(cart);
 		expected.if_version = seen;
 		assert_int_equal(corral_checkout(corral, &kept, &expected, NULL), -ECANCELED);
@@ -206,7 +207,8 @@ static void a_version_that_was_seen_never_names_another_content(void **state)
 	stop_agent(pid);
 }
 
-/* One that came from elsewhere with nearly the last version there is does not use up those of all.
+/*
+ * A cart imported with nearly the last possible version does not use up the versions of all others.
  */
 static void a_huge_version_leaves_epochs_for_the_others(void **state)
 {
@@ -314,8 +316,8 @@ static void a_file_that_has_outgrown_its_base_is_followed_by_another(void **stat
 }
 
 /*
- * A cart that was dropped and made again in one round may be in two slots of the journal, which
- * nobody was told is safe.
+ * Append the cart to another slot of the journal: a cart dropped and made again in one round may be
+ * in two slots, neither yet acknowledged as safe.
  */
 static void append_cart(int fd, const struct journal_reader *file, uint64_t *at, uint32_t slot,
 			int64_t time_ns, const void *payload, uint32_t size)
@@ -335,8 +337,8 @@ static void append_cart(int fd, const struct journal_reader *file, uint64_t *at,
 }
 
 /*
- * The last file's versions of a cart, the older one again into its slot, the newer one into
- * another.
+ * Write both versions of a cart from the last file again: the older one into its slot, the newer
+ * one into another.
  */
 static void have_it_twice(uint32_t other_slot)
 {
@@ -404,7 +406,7 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		CASE(time_left_is_what_it_was_and_nobody_rises),
+		CASE(the_time_left_is_unchanged_and_no_ended_cart_returns),
 		CASE(versions_grow_over_two_power_losses),
 		CASE(a_cart_that_the_journal_has_twice_comes_back_once),
 		CASE(a_version_that_was_seen_is_not_given_again_when_its_slot_was),

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The journal from end to end: carts come back after a power loss, also after agents were killed at any moment; disk
-# trouble is said, costs nobody his carts, and ends by itself.
+# The journal from end to end: carts come back after a power loss, even when agents were killed at
+# any moment; disk trouble is reported, costs no carts, and ends by itself.
 #
-# A power loss is: everybody killed, the arena gone. What the disk may have made of the files is another test's.
+# A power loss means: all processes are killed and the arena is gone. 68_power_loss tests what the
+# disk may make of the files.
 #
 # Usage: [BUILD=dir] tests/67_journal.sh [CLAIM...]   from the repository's root; timeout: 180
 # shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119,SC2120,SC2020 # claims are called by name, each in a subshell
@@ -17,7 +18,7 @@ export CORRAL_AGENT=$BUILD/corral-agent
 trap 'umount -l "$work"/*/dir/journal 2>/dev/null; clean_up' EXIT
 RANDOM=${CORRAL_SEED:=$((SECONDS + $$))}
 
-workers() { # COUNT: they change a cart each, sync, and write down what was acknowledged
+workers() { # COUNT: each changes a cart, syncs, and records what was acknowledged
 	local i
 	for ((i = 0; i < $1; i++)); do
 		"$BUILD/tests/67_sync" work "$dir" "w$i" "$place/acknowledged.$i" >/dev/null 2>>"$place/workers" &
@@ -25,7 +26,7 @@ workers() { # COUNT: they change a cart each, sync, and write down what was ackn
 	done
 }
 
-# Was at least this much acknowledged to all of them?
+# True if at least this much was acknowledged to each of them.
 acknowledged() { # COUNT VERSION
 	local i number
 	for ((i = 0; i < $1; i++)); do
@@ -91,7 +92,7 @@ carts_of_all_kinds_survive() {
 	sound
 }
 
-of_an_arena_of_another_boot_the_journal_has_the_last_word() {
+after_another_boot_the_journal_takes_precedence() {
 	begin
 	add r a
 	corral 0 add r b --item i --name Item --price 1.00 --sync
@@ -101,7 +102,7 @@ of_an_arena_of_another_boot_the_journal_has_the_last_word() {
 	begin
 	log_has "recovered 2 carts"
 	corral 0 show r a
-	agent 0 --stop # and without one it is verified, as before; also when old files are about
+	agent 0 --stop # and without a journal it is verified, as before; even with old files about
 	gone "$pid"
 	start --journal off
 	corral 0 drop r a
@@ -111,7 +112,8 @@ of_an_arena_of_another_boot_the_journal_has_the_last_word() {
 	begin
 	log_has "verifying it"
 	corral 1 show r a
-	corral 0 add r c --item i --name Item --price 1.00 --sync # into a base: not what the old files say
+	# into a base, whatever the old files say
+	corral 0 add r c --item i --name Item --price 1.00 --sync
 	lose_power
 	begin
 	corral 1 show r a
@@ -119,7 +121,7 @@ of_an_arena_of_another_boot_the_journal_has_the_last_word() {
 	corral 0 show r c
 }
 
-# Of any name, and of any content.
+# Files with any name and any content.
 litter() {
 	local name
 	: >"$dir/journal/999999999999"
@@ -137,7 +139,7 @@ litter() {
 	cp "$(find "$dir/journal" -name "00000000000?" | head -n 1)" "$dir/journal/000000000907"
 }
 
-what_else_is_in_the_directory_costs_nothing_that_is_durable() {
+other_files_in_the_directory_cost_nothing_durable() {
 	start --journal sync
 	corral 0 add r a --item i --name Item --price 1.00 --json
 	has '"durable":true'
@@ -152,7 +154,7 @@ what_else_is_in_the_directory_costs_nothing_that_is_durable() {
 	[[ $(status_of durable) == true && $(status_of file) -lt 100 ]] || fail "$(status_of file)"
 	[[ -f $dir/journal/README && -f $dir/journal/000000000901.stray ]] || fail "$(ls "$dir/journal")"
 	kill_agent
-	litter # also when it is there at a recovery
+	litter # even if it is there at a recovery
 	[[ $(cat "$dir/journal/000000000904.stray") == "$(cat /etc/passwd)" ]] || fail "the link is another"
 	rm -f "$dir/arena"
 	start --journal sync
@@ -165,12 +167,13 @@ what_else_is_in_the_directory_costs_nothing_that_is_durable() {
 	for name in a b c; do corral 0 show r "$name"; done
 }
 
-# A file that was whole is another one now, or is hidden behind a later one of another arena.
+# A file that was whole is replaced, or hidden behind a later file of another arena.
 what_is_changed_in_the_directory_is_noticed_before_anything_is_called_durable() {
 	begin
 	corral 0 add r a --item i --name Item --price 1.00 --sync
 	truncate -s 200 "$dir/journal/000000000001"
-	corral_any add r b --item i --name Item --price 1.00 --sync # before that is noticed, or after
+	# before that is noticed, or after it
+	corral_any add r b --item i --name Item --price 1.00 --sync
 	wait_for sync_works
 	log_has "somebody has changed the journal's file"
 	mv "$dir/journal/$(printf %012d "$(status_of file)")" "$dir/journal/away"
@@ -223,7 +226,7 @@ every_change_is_on_disk_when_it_is_told_so() {
 	start --journal sync
 	mv "$dir/journal" "$place/away"
 	ln -s /nowhere "$dir/journal"
-	corral_any add r s1 --item i --name Item --price 1.00 # before that is noticed, or after
+	corral_any add r s1 --item i --name Item --price 1.00 # before that is noticed, or after it
 	wait_for not_durable
 	corral 3 add r s1 --item i --name Item --price 1.00
 	has "not known to be on disk"
@@ -258,7 +261,7 @@ nothing_acknowledged_is_lost_when_agents_are_killed_at_any_moment() {
 	begin
 	nothing_acknowledged_is_missing 4
 	lose_power
-	begin # of a lineage that itself was recovered
+	begin # from a journal that a recovery began
 	nothing_acknowledged_is_missing 4
 }
 
@@ -270,7 +273,7 @@ nothing_acknowledged_is_lost_when_an_agent_dies_at_any_of_its_writes() {
 		for nth in ${call#* }; do
 			kill_agent
 			traced "${call%% *}:signal=KILL:when=$nth"
-			gone "$pid" # the workers see to it that it comes so far
+			gone "$pid" # the workers make it write until it is killed
 			byte_free
 			killed=$((killed + 1))
 			begin
@@ -284,7 +287,7 @@ nothing_acknowledged_is_lost_when_an_agent_dies_at_any_of_its_writes() {
 	[[ $killed -eq 8 ]] || fail "killed $killed times only"
 }
 
-trouble() { # ERROR: it is there, and said; then it is over
+trouble() { # ERROR: the error occurs and is reported; then it ends
 	corral 3 add r a --item i --name Item --price 1.00 --sync
 	wait_for not_durable
 	has "the change is made, but not known to be on disk"
@@ -294,7 +297,7 @@ trouble() { # ERROR: it is there, and said; then it is over
 	[[ $(status_of not_durable_since_ms) -gt 0 ]] || fail "since when?"
 }
 
-a_full_disk_is_said_and_does_not_last_longer_than_it_lasts() {
+a_full_disk_is_reported_until_it_has_room_again() {
 	small_disk 64k
 	begin
 	local i before first
@@ -302,7 +305,8 @@ a_full_disk_is_said_and_does_not_last_longer_than_it_lasts() {
 		corral 0 add r "s$((i % 8))" --item "i$i" --name "A long name so that it is full before long: $i" --price 1.00
 		not_durable && break
 	done
-	for ((i = 0; i < 20; i++)); do # what is given up makes room: the carts themselves are not to fit
+	# the files given up make room, so the carts themselves must not fit
+	for ((i = 0; i < 20; i++)); do
 		corral 0 add r "big$i" --item i --name Item --price 1.00 --note "$(printf '%04000d' 0)"
 	done
 	trouble "No space left on device"
@@ -311,7 +315,7 @@ a_full_disk_is_said_and_does_not_last_longer_than_it_lasts() {
 	sleep 6
 	[[ $(find "$dir/journal" -type f | wc -l) -le $((before + 1)) ]] || fail "each try leaves a file"
 	[[ $(status_of file) -le $((first + 5)) ]] || fail "$(($(status_of file) - first)) files were begun in six seconds"
-	add r b # workers go on
+	add r b # workers continue
 	mount -o remount,size=32M "$place/disk"
 	wait_for durable
 	log_has "the journal is whole again"
@@ -343,9 +347,9 @@ an_agent_serves_also_when_the_disk_is_full_at_its_start() {
 }
 
 a_failed_sync_is_not_tried_again_on_the_same_file() {
-	start --journal off # the arena: its making is not what is to fail
+	start --journal off # make the arena first: that must not fail
 	agent 0 --stop
-	: >"$dir/agent.log" # it has a "ready"
+	: >"$dir/agent.log" # it has an old "ready"
 	traced fdatasync:error=EIO:when=3..5
 	wait_for grep -q ready "$dir/agent.log"
 	add r a
@@ -363,18 +367,18 @@ a_failed_sync_is_not_tried_again_on_the_same_file() {
 	corral 0 show r s
 }
 
-errors_of_writing_and_opening_are_told_to_who_syncs() {
+a_sync_reports_errors_of_writing_and_opening() {
 	local injection
 	for injection in pwrite64:error=EIO:when=3..6 pwrite64:error=EROFS:when=4..5 openat:error=EMFILE:when=3..6; do
 		rm -rf "$dir"
-		start --journal off # the arena: its making is not what is to fail
+		start --journal off # make the arena first: that must not fail
 		agent 0 --stop
-		: >"$dir/agent.log" # it has a "ready"
+		: >"$dir/agent.log" # it has an old "ready"
 		traced "$injection"
 		wait_for grep -q ready "$dir/agent.log"
 		add r a
 		if [[ $injection == openat* ]]; then
-			mv "$dir/journal" "$place/away.$RANDOM" # it has to open files again
+			mv "$dir/journal" "$place/away.$RANDOM" # so that it must open files again
 		fi
 		wait_for sync_fails
 		wait_for sync_works
@@ -397,7 +401,7 @@ a_directory_that_was_taken_away_is_noticed_and_one_made_anew_is_used() {
 	begin
 	corral 0 add r a --item i --name Item --price 1.00 --sync
 	mv "$dir/journal" "$place/away"
-	ln -s /nowhere "$dir/journal" # nothing may be made in its place
+	ln -s /nowhere "$dir/journal" # so that no directory can be made in its place
 	trouble ""
 	rm "$dir/journal"
 	wait_for durable
@@ -407,7 +411,8 @@ a_directory_that_was_taken_away_is_noticed_and_one_made_anew_is_used() {
 	corral 0 show r a
 	corral 0 show r b
 	rm -rf "$dir/journal"
-	corral_any add r c --item i --name Item --price 1.00 --sync # may have the error, and may be in time
+	# may get the error, or come in time
+	corral_any add r c --item i --name Item --price 1.00 --sync
 	wait_for durable
 	corral 0 add r d --item i --name Item --price 1.00 --sync
 	lose_power
@@ -434,7 +439,7 @@ the_journal_does_not_grow_for_ever() {
 	local i bytes
 	begin
 	workers 4
-	for ((i = 0; i < 60; i++)); do # restarts, and more bytes than one file may outgrow its base by
+	for ((i = 0; i < 60; i++)); do # restarts, and more bytes than a file may exceed its base by
 		kill_agent
 		begin
 		[[ $i -lt 8 ]] && sleep 0.2
@@ -448,7 +453,7 @@ the_journal_does_not_grow_for_ever() {
 	nothing_acknowledged_is_missing 4
 }
 
-it_is_begun_anew_when_it_is_larger_than_it_was_told() { # and not before
+it_is_begun_anew_above_the_size_that_was_set() { # and not before
 	local size files=() text
 	printf -v text '%2000s' ''
 	for size in 1M 64M; do
@@ -472,7 +477,7 @@ it_is_begun_anew_when_it_is_larger_than_it_was_told() { # and not before
 	has "61 items"
 }
 
-damage_in_arena() { # TEXT: one byte of its last place
+damage_in_arena() { # TEXT: one byte of its last occurrence
 	local at
 	at=$(head -c 64M "$dir/arena" | grep -abo "$1" | tail -n 1 | cut -d: -f1)
 	printf 'X' | dd of="$dir/arena" bs=1 seek="$at" conv=notrunc status=none
@@ -518,11 +523,12 @@ a_base_without_a_damaged_cart_leaves_the_files_that_had_it() {
 	sync_works || fail "no sync"
 }
 
-what_older_files_say_counts_no_more_after_a_base() {
-	local i # more of them than there are new carts, which may get their slots
+older_files_do_not_count_after_a_base() {
+	local i # more than there are new carts, which may get their slots
 	begin
 	for ((i = 0; i < 6; i++)); do corral 0 add r "dropped$i" --item i --name Item --price 1.00 --sync; done
-	cp "$dir/journal/000000000001" "$place/older" # of two files that a base makes useless, one came back
+	# of two files that a base makes useless, one came back
+	cp "$dir/journal/000000000001" "$place/older"
 	kill_agent
 	begin
 	for ((i = 0; i < 6; i++)); do corral 0 drop r "dropped$i" --sync; done
@@ -536,11 +542,12 @@ what_older_files_say_counts_no_more_after_a_base() {
 	corral 0 show r kept
 }
 
-what_a_dead_agent_had_taken_and_not_written_the_next_one_writes() {
+the_next_agent_writes_what_a_dead_one_had_drained() {
 	begin
 	corral 0 add r first --item i --name Item --price 1.00 --sync
 	kill_agent
-	traced pwrite64:signal=KILL:when=3 # of the journal's thread; its main one has fewer
+	# by the journal's thread; the main thread makes fewer calls
+	traced pwrite64:signal=KILL:when=3
 	wait_for sync_works
 	wait_for sync_works
 	add r late # in the round that is not written
@@ -571,7 +578,7 @@ if [[ $# -gt 0 ]]; then
 	run_claims "$@"
 fi
 mapfile -t claims < <(claims_of "$0")
-for i in "${!claims[@]}"; do # helpers among them
+for i in "${!claims[@]}"; do # some of the functions are helpers
 	case ${claims[$i]} in
 	trouble | litter | damage_in_arena | grow_over | corral_any | sync_*) unset "claims[$i]" ;;
 	esac

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Recovery out of the journal, from the outside: what is damaged and what it costs, what --salvage gets back, trouble with the disk
-# meanwhile, and agents that are killed at any of its system calls.
+# Recovery from the journal, from the outside: damage and its cost, what --salvage recovers, disk
+# trouble during recovery, and agents that are killed at any of their system calls.
 #
 # Usage: [BUILD=dir] tests/67_recovery.sh [CLAIM...]   from the repository's root; timeout: 180
 # shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119,SC2120 # claims are called by name, each in a subshell
@@ -12,19 +12,19 @@ shopt -s inherit_errexit
 # shellcheck source=tests/journal_kit.sh
 . "$(dirname "$0")/journal_kit.sh"
 export CORRAL_AGENT=$BUILD/corral-agent
-CORRAL_EVERY=${CORRAL_EVERY:-4} # of the system calls of a recovery one in so many is the last one
+CORRAL_EVERY=${CORRAL_EVERY:-4} # kill at one in this many of a recovery's system calls
 RANDOM=${CORRAL_SEED:=$((SECONDS + $$))}
 
 can_trace() {
 	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"
 }
 
-add_synced() { # SESSION...: a cart each, in a round of its own
+add_synced() { # SESSION...: one cart each, each in its own round
 	local session
 	for session; do corral 0 add r "$session" --item "item-$session" --name Item --price 1.00 --sync; done
 }
 
-damage() { # FILE TEXT: where it first stands
+damage() { # FILE TEXT: at its first occurrence
 	local at
 	at=$(grep -abo -m 1 -- "$2" "$1" | head -n 1 | cut -d: -f1)
 	[[ -n $at ]] || fail "no $2 in $1"
@@ -34,7 +34,7 @@ damage() { # FILE TEXT: where it first stands
 journal_files() { find "$dir/journal" -type f | sort; }
 kept() { find "$dir" -maxdepth 1 -type d -name "journal.$1.*" | sort; }
 
-# One file: a and the base are before the damage, b is damaged, c and d are behind it.
+# One file: a and the base are before the damage, b is damaged, c and d are after it.
 damaged_in_the_middle() {
 	begin
 	add_synced a b c d
@@ -42,10 +42,11 @@ damaged_in_the_middle() {
 	damage "$(journal_files | tail -n 1)" item-b
 }
 
-# CALL INJECTION [STRACE'S ARGUMENTS]: an agent in the foreground; sets tracer; returns when it is ready or has ended
+# CALL INJECTION [STRACE'S ARGUMENTS]: an agent in the foreground; sets tracer; returns when it is
+# ready or has ended
 under_trace() {
 	local n
-	: >"$place/out" # or what the last one said is read before this one opens it
+	: >"$place/out" # else the earlier output could be read before this agent opens the file
 	timeout 30 strace -f -qq -o /dev/null -e trace="$1" -e inject="$1:$2" "${@:3}" \
 		"$BUILD/corral-agent" --dir "$dir" --size 16M --journal 20ms >"$place/out" 2>&1 &
 	tracer=$!
@@ -64,7 +65,7 @@ damaged_files_cost_only_what_is_in_them() {
 	begin
 	add_synced a b c
 	kill_agent
-	begin # the file after: what comes now is in no danger
+	begin # a second file: later changes are not in danger
 	add_synced d
 	lose_power
 	damage "$(journal_files | head -n 1)" item-b
@@ -82,14 +83,15 @@ damaged_files_cost_only_what_is_in_them() {
 	corral 0 show r d
 	[[ -z $(kept damaged) ]] || fail "kept, but nothing sound was left out"
 	lose_power
-	head -c 10M /dev/urandom >"$dir/journal/000000000900" # no head of ours
+	head -c 10M /dev/urandom >"$dir/journal/000000000900" # its head is not ours
 	begin
 	log_has "has no valid head"
 	corral 0 show r d
 	[[ -f $(kept damaged)/000000000900 ]] || fail "it is not kept"
 }
 
-holes_in_a_file_are_not_read() { # at its end, and in the middle: a member makes a terabyte of them for nothing
+# at its end, and in the middle: a member can make a terabyte of holes at no cost
+holes_in_a_file_are_not_read() {
 	local last
 	begin
 	add_synced a b
@@ -109,7 +111,7 @@ holes_in_a_file_are_not_read() { # at its end, and in the middle: a member makes
 	for name in a b c; do corral 0 show r "$name"; done
 }
 
-what_is_behind_a_damage_is_kept_and_can_be_salvaged() {
+records_after_a_damage_are_kept_and_can_be_salvaged() {
 	damaged_in_the_middle
 	begin
 	log_has "is damaged at byte" "2 of them versions of carts, are not taken" "is kept as journal.damaged." "corral-agent --salvage"
@@ -156,7 +158,7 @@ a_salvage_may_come_first() {
 what_ended_while_a_journal_lay_aside_is_not_salvaged() {
 	damaged_in_the_middle
 	begin
-	wait_for durable # else the damaged journal is still the one that counts
+	wait_for durable # else the damaged journal is still the valid one
 	lose_power
 	touch -d "31 minutes ago" "$(kept damaged)"
 	agent 0 --salvage
@@ -166,7 +168,8 @@ what_ended_while_a_journal_lay_aside_is_not_salvaged() {
 	corral 1 show r c
 }
 
-record_at() { # KIND: byte of the last record of that kind in the journal's last file; 1 CART, 2 EMPTY
+# Offset of the last record of that kind in the journal's last file; 1 CART, 2 EMPTY.
+record_at() { # KIND
 	local file at=96 size kind found=
 	file=$(journal_files | tail -n 1)
 	while [[ $at -lt $(stat -c %s "$file") ]]; do
@@ -188,7 +191,7 @@ drop_synced() { # SESSION...
 	for session; do corral 0 drop r "$session" --sync; done
 }
 
-a_drop_behind_a_damage_is_final() {
+a_drop_after_a_damage_is_final() {
 	begin
 	add_synced a b c d e
 	drop_synced a c
@@ -305,7 +308,7 @@ a_version_that_was_lost_is_never_accepted_for_another_content() {
 		dir=$place/$mode
 		start --journal "$mode"
 		corral 0 add r a --item burger --name Burger --price 8.99 --sync
-		# with `sync`, too, what is visible is not durable yet: here for ever
+		# with `sync`, too, a visible change is not durable yet: here it never becomes so
 		[[ $mode != sync ]] || kill -STOP "$pid"
 		timeout 10 "$BUILD/corral" --dir "$dir" add r a --item fries --name Fries --price 3.00 >/dev/null 2>&1
 		timeout 10 "$BUILD/corral" --dir "$dir" add r a --item coke --name Coke --price 2.00 >/dev/null 2>&1
@@ -323,7 +326,8 @@ a_version_that_was_lost_is_never_accepted_for_another_content() {
 	done
 }
 
-# The arena is in place, the agent is dead, and workers go on: then the power goes, and the arena with it.
+# The arena is in place, the agent is dead, and workers continue: then the power fails, and the
+# arena is gone.
 versions_seen_after_a_recovery_that_was_killed_are_not_given_again() {
 	local call nth seen again judged=0
 	can_trace
@@ -338,7 +342,7 @@ versions_seen_after_a_recovery_that_was_killed_are_not_given_again() {
 			if under_trace "$call" "signal=KILL:when=$nth"; then
 				kill -9 "$(agent_pid)"
 				gone "$tracer"
-				break # there are no more of these calls
+				break # the program makes no more of these calls
 			fi
 			gone "$tracer"
 			byte_free
@@ -356,7 +360,8 @@ versions_seen_after_a_recovery_that_was_killed_are_not_given_again() {
 	[[ $judged -ge 3 ]] || fail "$judged arenas only"
 }
 
-# Told by a tool that only looks, long before the agent's sweep comes by; the cart's slot is in the next rounds.
+# A read-only tool reports the end long before the agent's sweep; the cart's slot is in the next
+# rounds.
 an_end_that_was_told_stays_after_a_power_loss() {
 	local n
 	begin
@@ -377,7 +382,7 @@ an_end_that_was_told_stays_after_a_power_loss() {
 	[[ $out == *'"version":'* && $out != *item-a* ]] || fail "it is the old cart: $out"
 }
 
-what_is_behind_a_torn_end_never_comes_back() {
+records_after_a_torn_end_never_come_back() {
 	local last name
 	begin
 	add_synced a b
@@ -391,7 +396,7 @@ what_is_behind_a_torn_end_never_comes_back() {
 	for name in a b; do corral 0 show r "$name"; done
 }
 
-what_ended_while_no_journal_was_kept_does_not_rise() {
+a_cart_that_ended_while_no_journal_was_kept_stays_ended() {
 	begin
 	add_synced a
 	agent 0 --stop
@@ -401,7 +406,7 @@ what_ended_while_no_journal_was_kept_does_not_rise() {
 	agent 0 --stop
 	gone "$pid"
 	: >"$dir/agent.log"
-	traced fdatasync:error=EIO # a new journal is begun, and its base never synced
+	traced fdatasync:error=EIO # a new journal is begun, and its base is never synced
 	wait_for grep -q "cannot be written" "$dir/agent.log"
 	kill -9 "$(agent_pid)"
 	gone "$pid"
@@ -439,9 +444,10 @@ trouble_with_the_disk_while_recovering_costs_nothing() {
 		rm -rf "$dir"
 		cp -a "$place/image" "$dir"
 		where=()
-		[[ $one != pread64* ]] || where=(-P "$(journal_files | tail -n 1)") # the loader reads, too
+		# the loader reads, too
+		[[ $one != pread64* ]] || where=(-P "$(journal_files | tail -n 1)")
 		if under_trace "${one%%:*}" "${one#*:}" "${where[@]}"; then
-			kill -9 "$(agent_pid)" # that did not matter to it
+			kill -9 "$(agent_pid)" # the injected error did not end it
 		else
 			grep -q error: "$place/out" || fail "$one: not a word: $(cat "$place/out")"
 			[[ $one != pread64*[13] ]] || grep -q "nothing is changed: start again" "$place/out" ||
@@ -463,7 +469,7 @@ what_cannot_be_read_is_left_out_by_a_salvage() {
 	lose_power
 	strace -f -qq -o /dev/null -e trace=pread64 -e inject=pread64:error=EIO:when=4 -P "$(journal_files | tail -n 1)" \
 		timeout 30 "$BUILD/corral-agent" --dir "$dir" --salvage >"$place/out" 2>&1
-	begin # the window once more, in parts
+	begin # the same window again, in parts
 	corral 0 show r a
 	corral 0 show r b
 }
@@ -479,7 +485,7 @@ a_header_that_cannot_be_synced_is_no_reason_not_to_serve() {
 	add r a
 	agent 0 --stop
 	gone "$pid"
-	# with a journal: nothing is durable before it can
+	# with a journal, nothing is durable before it can be
 	: >"$place/out"
 	timeout 60 strace -f -qq -o /dev/null -e trace=msync -e inject=msync:error=EIO:when=1..3 \
 		"$BUILD/corral-agent" --dir "$dir" --journal 20ms >"$place/out" 2>&1 &
@@ -516,7 +522,7 @@ killed_anywhere_in_recovery_the_next_one_recovers_all_the_same() {
 			if under_trace "$call" "signal=KILL:when=$nth"; then
 				kill -9 "$(agent_pid)"
 				gone "$tracer"
-				break # there are no more of these calls
+				break # the program makes no more of these calls
 			fi
 			gone "$tracer"
 			byte_free
@@ -557,7 +563,7 @@ killed_anywhere_in_a_salvage_the_next_one_does_it() {
 				"$BUILD/corral-agent" --dir "$dir" --salvage >"$place/out" 2>&1
 			local code=$?
 			byte_free
-			[[ $code -ne 0 ]] || break # there are no more of these calls
+			[[ $code -ne 0 ]] || break # the program makes no more of these calls
 			killed=$((killed + 1))
 			agent 0 --salvage
 			begin
@@ -575,7 +581,7 @@ if [[ $# -gt 0 ]]; then
 	run_claims "$@"
 fi
 mapfile -t claims < <(claims_of "$0")
-for i in "${!claims[@]}"; do # a helper among them
+for i in "${!claims[@]}"; do # one of the functions is a helper
 	[[ ${claims[$i]} == version_of || ${claims[$i]} == record_at || ${claims[$i]} == zero || ${claims[$i]} == drop_synced ]] && unset "claims[$i]"
 done
 run_claims "${claims[@]}"

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 67_sync.c: corral_sync(): who waits, who is served together, and who is told that nothing can be
- * synced.
+ * 67_sync.c: corral_sync(): which callers wait, which are served together, and which are told that
+ * nothing can be synced.
  *
- * 67_sync work DIR KEY FILE: be a worker of 67_journal.sh: change the cart, sync, and then note in
- * FILE which version was acknowledged; for ever. Exits with 1 when an acknowledged version is not
- * there.
+ * 67_sync work DIR KEY FILE: a worker for 67_journal.sh: change the cart, sync, and then record the
+ * acknowledged version in FILE, for ever. Exits with 1 when an acknowledged version is missing.
  */
 #include <signal.h>
 #include <sys/time.h>
@@ -43,7 +42,7 @@ static int open_and_sync(void *context)
 	return -corral_sync(corral);
 }
 
-static void who_waits_is_served_by_the_next_agent_or_told(void **state)
+static void a_waiting_caller_is_served_by_the_next_agent_or_told(void **state)
 {
 	static const uint64_t next_ms[] = { 10, 0 };
 	static const int expected[] = { 0, EOPNOTSUPP };
@@ -54,7 +53,7 @@ static void who_waits_is_served_by_the_next_agent_or_told(void **state)
 		pid_t pid = start_agent(10);
 		struct corral *corral = yard_open(&yard, 0);
 		struct arena_header *h = corral->arena.header;
-		child_stop(pid); /* it has the byte, and does nothing */
+		child_stop(pid); /* it holds the byte, and does nothing */
 		uint32_t before = load_relaxed(&h->sync_requested);
 		pid_t waiter = child_start(open_and_sync, NULL);
 		assert_true(
@@ -63,7 +62,7 @@ static void who_waits_is_served_by_the_next_agent_or_told(void **state)
 		pid = start_agent(next_ms[i]);
 		int code = child_wait(waiter);
 		assert_true(code == expected[i] ||
-			    code == ENOTCONN); /* there was a moment without an agent */
+			    code == ENOTCONN); /* for a moment no agent ran */
 		assert_int_equal(corral_sync(corral), -expected[i]);
 		corral_close(corral);
 		stop_agent(pid);
@@ -135,7 +134,7 @@ static void many_share_one_sync(void **state)
 static pid_t start_syncing_agent(void)
 {
 	changes_wait = true;
-	return start_agent(3600000); /* nothing is written but what somebody waits for */
+	return start_agent(3600000); /* writes only when a caller waits */
 }
 
 static uint32_t requests(const struct corral *corral)
@@ -199,7 +198,7 @@ static int sync_it(void *context)
 	return 0;
 }
 
-/* On an arena, and beside a worker, that could. */
+/* The arena, and another worker, could use membarrier. */
 static void changes_are_durable_also_by_an_agent_without_membarrier(void **state)
 {
 	(void)state;
@@ -242,7 +241,7 @@ static void a_repeat_waits_for_what_it_repeats(void **state)
 	stop_agent(pid);
 }
 
-static void nobody_waits_unless_the_agent_says_so(void **state)
+static void no_change_waits_unless_the_agent_says_so(void **state)
 {
 	static const uint64_t interval_ms[] = { 0, 1000 };
 	struct corral_result result;
@@ -282,7 +281,7 @@ static void without_an_agent_a_change_stands_and_does_not_wait(void **state)
 	assert_int_equal(requests(corral), before);
 	pid = start_syncing_agent();
 	assert_int_equal(add(corral, "another", NULL, &result), 0);
-	assert_true(result.durable); /* and with it what went before */
+	assert_true(result.durable); /* and with it the earlier changes */
 	lose_power(pid, corral);
 	pid = start_syncing_agent();
 	corral = yard_open(&yard, CORRAL_OBSERVE);
@@ -343,8 +342,7 @@ static void a_change_that_waits_outlives_its_agent(void **state)
 	assert_true(wait_until(requests(corral) != before, SUPPORT_WAIT_MS));
 	child_kill(pid);
 	pid = start_syncing_agent();
-	int code = child_wait(
-		waiter); /* there was a moment without an agent; on a slow machine a long one */
+	int code = child_wait(waiter); /* for a moment no agent ran; on a slow machine for long */
 	assert_true(code == 0 || code == ENOTCONN || code == ETIMEDOUT);
 	assert_int_equal(version_of(corral, "waiter"), 1);
 	assert_true(is_durable(corral));
@@ -365,7 +363,7 @@ static int add_under_signals(void *context)
 	const struct itimerval often = { { 0, 200 }, { 0, 200 } };
 	const struct sigaction action = { .sa_handler = count_signal };
 	struct corral_result result;
-	struct corral *corral = context; /* of our parent: we attach as ourselves */
+	struct corral *corral = context; /* of the parent: the child attaches by itself */
 
 	must(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0);
 	for (int i = 0; i < 200 || signals < 50; i++)
@@ -434,7 +432,7 @@ static int work(const char *directory, const char *session, const char *path)
 				(unsigned long long)result.version, (unsigned long long)last);
 			return 1;
 		}
-		if (corral_sync(corral) < 0) /* no agent, for a moment, or no disk */
+		if (corral_sync(corral) < 0) /* no agent for a moment, or no disk space */
 			continue;
 		int n = snprintf(text, sizeof(text), "%020llu\n",
 				 (unsigned long long)result.version);
@@ -448,13 +446,13 @@ int main(int argc, char **argv)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		CASE(without_a_journal_or_an_agent_it_says_so),
-		CASE(who_waits_is_served_by_the_next_agent_or_told),
+		CASE(a_waiting_caller_is_served_by_the_next_agent_or_told),
 		CASE(the_count_of_requests_may_wrap),
 		CASE(many_share_one_sync),
 		CASE(a_change_is_on_disk_when_its_call_returns),
 		CASE(changes_are_durable_also_by_an_agent_without_membarrier),
 		CASE(a_repeat_waits_for_what_it_repeats),
-		CASE(nobody_waits_unless_the_agent_says_so),
+		CASE(no_change_waits_unless_the_agent_says_so),
 		CASE(without_an_agent_a_change_stands_and_does_not_wait),
 		CASE(a_stopped_agent_is_waited_for_once),
 		CASE(a_change_that_waits_outlives_its_agent),

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 68_power_loss.c: the power goes at any moment of an agent's life, and takes what was not synced,
- * in any combination.
+ * 68_power_loss.c: the power fails at any moment of an agent's life, and any combination of
+ * unsynced writes is lost.
+ *
  * timeout: 300
  *
- * An agent with a journal lives in this process; what it does to files is recorded (power_trace.h),
- * while carts change between any two of its system calls, and corral_sync() is called. Then every
- * state that the disk may be in (power_states.h) is made in a directory, and there a new agent has
- * to start, with the arena gone or as it was last synced, and every cart has to be what was
- * acknowledged as synced, or newer, and a version that existed; nothing whose end was synced rises
- * again (power_history.h).
+ * An agent with a journal runs in this process; its file operations are recorded (power_trace.h)
+ * while carts change between any two of its system calls and corral_sync() is called. Then every
+ * possible state of the disk (power_states.h) is built in a directory. There a new agent must
+ * start, with the arena gone or as last synced. Every cart must be in its last acknowledged synced
+ * state or a newer one that existed, and no cart whose end was synced may come back
+ * (power_history.h).
  *
- * CORRAL_POWER=all: every state; else one in some. CORRAL_POWER=NUMBER: one in so many.
+ * CORRAL_POWER=all: every state; otherwise a sample. CORRAL_POWER=NUMBER: one state in NUMBER.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -23,15 +24,15 @@
 #include "power_history.h"
 #include "power_life.h"
 
-#define STATE_SECONDS 20u /* recovery takes no longer, or it hangs */
-#define SAMPLE 36u        /* one state in so many, in `make test` */
-#define FILES 8u          /* a journal grows through so many */
+#define STATE_SECONDS 20u /* a longer recovery counts as a hang */
+#define SAMPLE 36u        /* one state in SAMPLE, in `make test` */
+#define FILES 8u          /* number of files that a journal grows through */
 
-static bool with_arena; /* recover also beside the arena as it was last synced */
+static bool with_arena; /* also recover beside the arena as it was last synced */
 
 /* ------------------------------------------------------------- the judgement */
 
-static struct shared { /* with the child that recovers */
+static struct shared { /* shared with the recovering child */
 	char state[4096];
 	char fault[1024];
 	struct power_totals totals;
@@ -47,14 +48,14 @@ static uint32_t stride(void)
 	return strcmp(wanted, "all") == 0 ? 1 : (uint32_t)max_u64(1, strtoull(wanted, NULL, 0));
 }
 
-/* In the child, where no assertion may jump. */
+/* In the child, where an assertion must not jump. */
 static _Noreturn void red(const char *fault)
 {
 	snprintf(shared->fault, sizeof(shared->fault), "%s", fault);
 	_exit(CHILD_FAILED);
 }
 
-/* Is there anything that tells that versions were given? */
+/* True if something on the disk shows that versions had been given out. */
 static bool is_known(int dir_fd)
 {
 	struct journal_reader reader;
@@ -114,7 +115,7 @@ static int judge(void *context)
 	return 0;
 }
 
-/* In a child: what does not come back from it is a crash, or has hung. */
+/* In a child: a child that does not report has crashed or hangs. */
 static void judge_all(const char *scenario)
 {
 	int64_t start = support_now_ms();
@@ -173,7 +174,7 @@ static void the_power_goes_when_an_agent_goes_on_where_the_last_one_ended(void *
 	power_come_alive();
 	power_end_life();
 	power_options.journal_ms = journal_ms;
-	/* as of an agent that was killed at once */
+	/* as if an agent had been killed at once */
 	assert_int_equal(mkdirat(power_life.yard.dir_fd, "journal", 0700), 0);
 	for (uint32_t i = 0; i < 4; i++) {
 		power_come_alive();
@@ -182,7 +183,7 @@ static void the_power_goes_when_an_agent_goes_on_where_the_last_one_ended(void *
 		power_end_life();
 	}
 	power_come_alive();
-	power_live(20); /* a new file, and all these go at once */
+	power_live(20); /* the journal begins anew, and all earlier files are removed together */
 	power_end_life();
 	judge_all("agents one after the other");
 }
@@ -281,8 +282,7 @@ static void recover_traced(bool gone)
 	power_begin_trace();
 	power_come_alive();
 	power_live(6);
-	power_life.busy =
-		false; /* or something changes when the last round of the stop has looked */
+	power_life.busy = false; /* else a change may come after the last round of the stop */
 	power_end_life();
 	power_life.busy = true;
 	power_lose_arena(gone);
@@ -317,7 +317,7 @@ static void the_power_goes_after_a_sync_has_failed(void **state)
 		power_fail_sync = true;
 		power_unlock();
 		assert_int_equal(power_ask_for_sync(), -EIO);
-		int r = -EIO; /* a new file is tried twice a second */
+		int r = -EIO; /* the agent tries a new file twice a second */
 		for (int tries = 0;
 		     tries < SUPPORT_WAIT_MS / 100 && (r = power_ask_for_sync()) != 0; tries++)
 			support_sleep_us(100000);

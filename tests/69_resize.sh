@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# corral-agent --resize: an arena that is full, or nearly, becomes a larger one with all that was in it; workers go on
-# in it; killed at any step it loses nothing. And the warnings that come before it is full.
+# corral-agent --resize: a full or nearly full arena becomes a larger one with the same contents;
+# workers continue in it; killed at any step it loses nothing. And the warnings before an arena is
+# full.
 #
 # Usage: [BUILD=dir] tests/69_resize.sh [CLAIM...]   from the repository's root; timeout: 240
 # shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
@@ -23,13 +24,13 @@ fill() { # COUNT
 	done
 }
 
-shown() { # all that is to be the same afterwards
+shown() { # all that must be the same afterwards
 	"$BUILD/corral" --dir "$dir" ls --json | grep -o '"\(session\|session_id\|version\|total_cents\|created_ms\)":[^,}]*'
 }
 
 # ------------------------------------------------------------------------- claims
 
-a_full_one_takes_more_carts_and_has_all_that_it_had() {
+a_full_arena_takes_more_carts_and_keeps_all_it_had() {
 	small
 	fill 64
 	corral 3 add r more --item i --name Item --price 1.00
@@ -46,7 +47,8 @@ a_full_one_takes_more_carts_and_has_all_that_it_had() {
 	[[ $out != *keeps* ]] || fail "$out"
 	diff <(shown) "$place/before" || fail "it has changed"
 	add r more
-	corral 0 add r s3 --item i --name Item --price 1.00 --op op3 # again: it is known
+	# a repeat: the id is remembered
+	corral 0 add r s3 --item i --name Item --price 1.00 --op op3
 	has "already applied"
 	add r s8
 	[[ $(corral 0 show r s8 --json && echo "$out") != *'"version":1,'* ]] || fail "a version was given again"
@@ -84,7 +86,7 @@ acknowledged_changes_of_workers_that_go_on_are_in_it() {
 	done
 }
 
-who_has_it_open_is_told_and_comes_again() {
+a_worker_that_has_it_open_is_told_and_reopens_it() {
 	small
 	add r s
 	"$BUILD/tests/60_agent_socket" hold "$dir" >"$place/held" 2>&1 < <(sleep 3) &
@@ -96,7 +98,7 @@ who_has_it_open_is_told_and_comes_again() {
 	small
 	corral 0 show r s
 	wait "$holder"
-	grep -q open "$place/held" || fail "nobody had it open: $(<"$place/held")"
+	grep -q open "$place/held" || fail "it was never open: $(<"$place/held")"
 }
 
 killed_at_any_step_it_loses_nothing() {
@@ -106,16 +108,17 @@ killed_at_any_step_it_loses_nothing() {
 	fill 5
 	agent 0 --stop
 	cp -a "$dir" "$place/image"
-	export ASAN_OPTIONS=detect_leaks=0 # cannot work in a traced process
+	export ASAN_OPTIONS=detect_leaks=0 # does not work in a traced process
 	for call in renameat renameat2 fsync mkdirat ftruncate fallocate linkat; do
 		for ((nth = 1; nth < 100; nth++)); do
 			rm -rf "$dir"
 			cp -a "$place/image" "$dir"
-			small # a copy of an arena is verified by an agent before anything else
+			small # an agent verifies a copied arena before anything else
 			agent 0 --stop
 			timeout 30 strace -f -qq -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$nth" \
 				"$BUILD/corral-agent" --dir "$dir" --resize --max-carts 1K >"$place/out" 2>&1
-			grep -q resized "$place/out" && break # there are no more of these calls
+			# the program makes no more of these calls
+			grep -q resized "$place/out" && break
 			killed=$((killed + 1))
 			small
 			corral 0 ls
@@ -130,7 +133,7 @@ killed_at_any_step_it_loses_nothing() {
 	[[ $killed -ge 6 ]] || fail "killed $killed times"
 }
 
-what_makes_no_sense_is_refused_and_changes_nothing() {
+senseless_sizes_are_refused_and_change_nothing() {
 	small
 	add r s
 	agent 1 --resize --max-carts 1K

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What former and later versions wrote: arenas and journals of another layout or format are refused with what to do, and not
-# touched; corral-agent --upgrade carries all carts of the former layout over, also when it is killed. tests/samples has its
-# arenas.
+# Files of former and later versions: arenas and journals of another layout or format are refused
+# with advice, and not touched; corral-agent --upgrade carries over all carts of the former layout,
+# even when it is killed. tests/samples has such arenas.
 #
 # Usage: [BUILD=dir] tests/69_upgrade.sh [CLAIM...]   from the repository's root; timeout: 180
 # shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119 # claims are called by name, each in a subshell
@@ -13,12 +13,12 @@ shopt -s inherit_errexit
 export CORRAL_AGENT=$BUILD/corral-agent
 samples=$(realpath tests/samples)
 
-# offsets in the header, alike in all layouts
+# offsets in the header, the same in all layouts
 VERSION_AT=8 FINGERPRINT_AT=16 BOOT_AT=192 JOURNAL_AT=248
 PROCESSES_AT=4096 PROCESS_BYTES=128 # of the former layout
-FORMER=6 LAYOUT=7 FORMAT=3          # the former layout, today's, and the journal's format
+FORMER=6 LAYOUT=7 FORMAT=3 # the former layout, today's, and the journal's format
 
-former() { # [SAMPLE]: an arena of the former layout that nobody has open
+former() { # [SAMPLE]: an arena of the former layout, open in no process
 	mkdir -p "$dir"
 	chmod 770 "$dir"
 	xz -dc "$samples/${1:-arena-$FORMER}.xz" >"$dir/arena"
@@ -44,12 +44,12 @@ journal() { # FORMAT: a journal of that format
 	rm -rf "$place/other"
 }
 
-poke() { # FILE AT BYTES, these as printf has them
+poke() { # FILE AT BYTES; BYTES as printf takes them
 	# shellcheck disable=SC2059
 	printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
-number() { # little-endian, as printf has it: NUMBER BYTES
+number() { # little-endian, as printf takes it: NUMBER BYTES
 	local n text=
 	for ((n = 0; n < $2; n++)); do
 		text+=$(printf '\\x%02x' $((($1 >> (8 * n)) & 255)))
@@ -57,7 +57,7 @@ number() { # little-endian, as printf has it: NUMBER BYTES
 	echo "$text"
 }
 
-carts() { # each cart on a line, without when it ends
+carts() { # each cart on a line, without its end
 	local restaurant session
 	corral 0 ls --json
 	while read -r restaurant session; do
@@ -78,7 +78,7 @@ left() { # R S: minutes that the cart has left
 	echo $((($(date -d "$at" +%s) - $(date +%s)) / 60))
 }
 
-# What is not in the carts' texts: times, operations, versions of what has ended.
+# Properties outside the carts' texts: times, operations, versions of ended carts.
 goes_on() {
 	local minutes version
 	minutes=$(left roma many)
@@ -87,7 +87,7 @@ goes_on() {
 	[[ $minutes -ge 479997 && $minutes -le 488000 ]] || fail "$minutes minutes are left of 8000 hours"
 	corral 0 add roma many --item i3 --name 'Item 3' --price 3.05 --op-id n3 --json
 	has '"applied":false'
-	# what was remembered without a fingerprint answers whatever comes with its name
+	# an operation remembered without a fingerprint answers any call with its id
 	corral 0 add roma many --item i4 --name 'Another item' --price 1 --op-id n4 --json
 	has '"applied":false'
 	corral 0 add roma many --item i4 --name 'Item 4' --price 4.05 --op-id new
@@ -152,7 +152,7 @@ a_directory_without_an_arena_needs_no_upgrade() {
 	has "nothing to upgrade"
 }
 
-while_somebody_has_it_open_it_is_refused_by_name() {
+an_arena_that_a_process_has_open_is_refused_by_name() {
 	start
 	add r a
 	"$BUILD/corral" --dir "$dir" watch r a >"$place/watch" 2>&1 &
@@ -215,16 +215,16 @@ what_is_damaged_in_it_costs_only_itself() {
 	agent 0 --upgrade
 }
 
-one_whose_header_is_damaged_is_left_as_it_is() {
+an_arena_whose_header_is_damaged_is_left_as_it_is() {
 	former
-	poke "$dir/arena" 24 "$(number 1 8)" # arena_bytes; and so the header's sum
+	poke "$dir/arena" 24 "$(number 1 8)" # arena_bytes; this also breaks the header's sum
 	cp "$dir/arena" "$place/former"
 	agent 3 --upgrade
 	has "the header of this arena of layout $FORMER is damaged: install the version of Corral that wrote it"
 	is_unchanged
 }
 
-one_that_was_cut_gives_the_carts_that_are_left() {
+a_truncated_arena_gives_the_carts_that_are_left() {
 	former
 	truncate -s 65536 "$dir/arena"
 	cp "$dir/arena" "$place/former"
@@ -238,7 +238,7 @@ one_that_was_cut_gives_the_carts_that_are_left() {
 	sound
 }
 
-whatever_is_damaged_in_it_does_no_harm() {
+damage_anywhere_in_it_does_no_harm() {
 	local seed=${SEED:-$RANDOM} n at code
 	echo "SEED=$seed"
 	RANDOM=$seed
@@ -246,7 +246,7 @@ whatever_is_damaged_in_it_does_no_harm() {
 	for ((n = 0; n < 40; n++)); do
 		rm -rf "$dir"
 		former
-		for ((at = 0; at <= n % 8; at++)); do # in the tables, and in the pages that are used
+		for ((at = 0; at <= n % 8; at++)); do # in the tables, and in used pages
 			poke "$dir/arena" $((((RANDOM << 15) | RANDOM) % (n % 2 == 0 ? 4194304 : 4096))) "$(number "$RANDOM" 2)"
 		done
 		code=0
@@ -254,13 +254,13 @@ whatever_is_damaged_in_it_does_no_harm() {
 		[[ $code -eq 0 || $code -eq 1 || $code -eq 3 ]] || fail "damage $n: exit code $code: $(cat "$place/out")"
 		[[ $code -ne 3 ]] || continue
 		sound
-		# a wrong answer would be a cart that it did not have
+		# a cart that did not exist would be a wrong answer
 		carts | grep -vxFf "$samples/arena-$FORMER.json" && fail "damage $n: a cart that was not there"
 	done
 	true
 }
 
-all_carts_of_a_full_one_are_carried_over() {
+all_carts_of_a_full_arena_are_carried_over() {
 	former "arena-$FORMER-full"
 	agent 0 --upgrade
 	has "144 carts carried over, 0 left out"
@@ -268,7 +268,7 @@ all_carts_of_a_full_one_are_carried_over() {
 	has "144 carts"
 }
 
-one_that_is_kept_already_is_not_overwritten() {
+an_arena_that_is_kept_already_is_not_overwritten() {
 	former
 	echo precious >"$dir/arena.layout$FORMER"
 	agent 0 --upgrade
@@ -283,16 +283,17 @@ killed_at_any_step_it_loses_nothing() {
 	cp -a "$dir" "$place/image"
 	local calls=(renameat renameat2 fsync mkdirat unlinkat ftruncate fallocate pwrite64 openat)
 	[[ $BUILD == */asan ]] && calls=("${calls[@]:0:3}") # each start takes long there
-	export ASAN_OPTIONS=detect_leaks=0                  # cannot work in a traced process
+	export ASAN_OPTIONS=detect_leaks=0 # does not work in a traced process
 	for call in "${calls[@]}"; do
 		for ((nth = 1; nth < 100; nth++)); do
 			rm -rf "$dir"
 			cp -a "$place/image" "$dir"
 			timeout 30 strace -f -qq -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$nth" \
 				"$BUILD/corral-agent" --dir "$dir" --upgrade >"$place/out" 2>&1
-			grep -q upgraded "$place/out" && break # there are no more of these calls
+			# the program makes no more of these calls
+			grep -q upgraded "$place/out" && break
 			killed=$((killed + 1))
-			code=0 # a plain start finishes what was begun, or refuses
+			code=0 # a plain start finishes the upgrade, or refuses
 			out=$(timeout 30 "$BUILD/corral-agent" --dir "$dir" --daemon 2>&1) || code=$?
 			case $code in
 			0) agent 0 --stop ;;
@@ -351,7 +352,7 @@ a_journal_of_another_format_is_put_aside_once_the_arena_has_all() {
 	journal "$later"
 	boot=$(dd if="$dir/arena" bs=16 skip=12 count=1 status=none | od -An -v -tx1 | sed 's/ /\\x/g')
 	poke "$dir/arena" "$BOOT_AT" 'of another boot.'
-	agent 3 --upgrade # the journal may have what the arena has not
+	agent 3 --upgrade # the journal may have carts that the arena lacks
 	has "the journal has format $later"
 	diff -r "$place/later" "$dir/journal" || fail "it was changed"
 	poke "$dir/arena" "$BOOT_AT" "$boot"
@@ -378,7 +379,7 @@ one_under_an_agent_that_runs_is_not_removed() {
 	mv "$place/swapped" "$dir/journal"
 	kill -CONT "$pid"
 	local n
-	for ((n = 0; n < 400; n++)); do # it begins a file of its own there, and removes what is older
+	for ((n = 0; n < 400; n++)); do # it begins a new file there, and removes older ones
 		[[ -e $dir/journal/000000000000 ]] || break
 		sleep 0.05
 	done
@@ -387,7 +388,7 @@ one_under_an_agent_that_runs_is_not_removed() {
 }
 
 a_former_arena_and_its_journal_go_by_what_is_newer() {
-	former # after a crash of the machine the journal is
+	former # after a crash of the machine the journal is the newer one
 	journal $((FORMAT - 1))
 	poke "$dir/arena" "$JOURNAL_AT" "$(number 1 4)"
 	cp "$dir/arena" "$place/former"

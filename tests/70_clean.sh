@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# corral clean, and what status says of the files beside the arena: what was set aside is listed, and removed by name
-# where the arena has all of it; nothing that may be the only copy of a cart is.
+# corral clean, and what status says of the files beside the arena: files set aside are listed, and
+# removed by name if the arena has all of their contents; a possible only copy of a cart never is.
 #
 # Usage: [BUILD=dir] tests/70_clean.sh [CLAIM...]   from the repository's root; timeout: 120
 # shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
@@ -89,7 +89,7 @@ a_link_in_place_of_one_costs_nothing_else() {
 	mkdir "$place/elsewhere"
 	: >"$place/elsewhere/precious"
 	ln -s "$place/elsewhere" "$dir/journal.salvaged.9"
-	corral 0 clean journal.salvaged.9 # the link goes
+	corral 0 clean journal.salvaged.9 # the link is removed
 	[[ -e $place/elsewhere/precious ]] || fail "it was followed"
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# corral snapshot and corral restore, from the outside: what is restored is what was there, the file can be read by others,
-# a damaged one is refused before anything is changed, and one that is there stays until the new one is whole.
+# corral snapshot and corral restore, from the outside: a restored cart is the same, other programs
+# can read the file, a damaged file is refused before anything is changed, and an existing file
+# stays until the new one is whole.
 #
 # Usage: [BUILD=dir] tests/70_snapshot.sh [CLAIM...]   from the repository's root; timeout: 120
 # shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
@@ -12,13 +13,13 @@ source tests/agent_kit.sh
 
 # ------------------------------------------------------------------------- places
 
-second() { # an agent for another arena; dir is that one's from now on, first the former one's
+second() { # an agent for another arena; `dir` becomes that one's, `first` the former one's
 	first=$dir
 	dir=$place/second
 	start "$@"
 }
 
-carts() { # each cart on a line, without what the time of restoring changes
+carts() { # each cart on a line, without what depends on the time of restoring
 	local restaurant session
 	corral 0 ls --json
 	while read -r restaurant session; do
@@ -48,7 +49,7 @@ fill() { # carts of all kinds
 	corral 0 checkout napoli out --op-id out
 }
 
-# The decoder knows nothing of Corral but corral-snapshot(5), and perl is in every Debian.
+# The decoder knows Corral only by corral-snapshot(5), and perl is in every Debian.
 read_by_others() { # FILE: a line for each cart
 	perl - "$1" <<'END'
 use strict;
@@ -140,7 +141,8 @@ the_time_to_live_goes_on_as_it_was() {
 	after=${out##*\"expires_at\":\"}
 	after=$(date -d "${after%%\"*}" +%s)
 	before=$(($(date +%s) + 3600))
-	# an hour and its grain (28.1 s, so 29 in whole seconds), of which little is over: neither two hours nor none
+	# an hour and its grain (28.1 s, so 29 in whole seconds), of which little has passed:
+	# neither two hours nor none
 	[[ $after -ge $((before - 300)) && $after -le $((before + 29)) ]] || fail "it ends at $after, not by $before"
 }
 
@@ -217,7 +219,7 @@ each_cart_is_whole_while_others_write() {
 	corral 0 check
 }
 
-what_is_no_whole_snapshot_changes_nothing() { # FILE
+an_incomplete_snapshot_changes_nothing() { # FILE
 	corral 1 restore "$1"
 	corral 0 ls --json
 	[[ $out == '['*']' && $out != *restaurant_id* ]] || fail "there are carts now: $out"
@@ -232,10 +234,10 @@ a_file_cut_off_anywhere_is_refused() {
 	size=$(stat -c %s "$place/file")
 	for ((cut = 0; cut < size; cut += cut < size - 12 ? 293 : 1)); do
 		head -c "$cut" "$place/file" >"$place/cut"
-		what_is_no_whole_snapshot_changes_nothing "$place/cut"
+		an_incomplete_snapshot_changes_nothing "$place/cut"
 	done
 	cat "$place/file" "$place/file" >"$place/cut"
-	what_is_no_whole_snapshot_changes_nothing "$place/cut"
+	an_incomplete_snapshot_changes_nothing "$place/cut"
 	corral 0 restore "$place/file"
 }
 
@@ -252,7 +254,7 @@ one_changed_byte_anywhere_is_found() {
 		# shellcheck disable=SC2059 # the byte is a format
 		printf "\\x$(printf %x $((byte ^ 1 << RANDOM % 8)))" |
 			dd of="$place/flipped" bs=1 seek="$at" conv=notrunc status=none
-		what_is_no_whole_snapshot_changes_nothing "$place/flipped" || fail "byte $at"
+		an_incomplete_snapshot_changes_nothing "$place/flipped" || fail "byte $at"
 	done
 }
 
@@ -339,7 +341,7 @@ without_an_arena_nothing_can_be_done() {
 	has corral-agent
 }
 
-# A snapshot of today is readable by all later versions.
+# All later versions must read a snapshot of today.
 format_1_is_readable() {
 	start
 	corral 0 restore tests/samples/snapshot-1

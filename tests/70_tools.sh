@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The program corral, run against a real agent and a real arena: every command, what it
-# prints, its exit codes, and what it refuses. Each claim is a function and has restaurants
-# of its own. Every command has a time limit; nothing is timed.
+# The program corral with a real agent and a real arena: every command, its output, its exit codes,
+# and its refusals. Each claim is a function with its own restaurants. Every command has a time
+# limit; nothing is timed.
 #
 # Usage: [BUILD=dir] tests/70_tools.sh [CLAIM...]   from the repository's root; timeout: 300
 set -uo pipefail
@@ -50,7 +50,7 @@ run() { # CODE ARGUMENT...: run corral on $dir; its exit code must be CODE; sets
 	[[ $code -eq $want ]] || fail "corral $*: exit code $code, not $want; $out $err"
 }
 
-has() { # TEXT...: the output has each
+has() { # TEXT...: the output contains each
 	local text
 	for text; do
 		[[ $out == *"$text"* ]] || fail "no '$text' in: $out"
@@ -61,7 +61,7 @@ lacks() {
 	[[ $out != *"$1"* ]] || fail "'$1' in: $out"
 }
 
-complains() { # TEXT: standard error says so, in the one shape; standard output is empty
+complains() { # TEXT: standard error has it, in the common form; standard output is empty
 	[[ $err == "corral: "*"$1"* ]] || fail "no '$1' in the complaint: $err"
 	[[ -z $out ]] || fail "a complaint, but also: $out"
 }
@@ -90,7 +90,7 @@ start_agent() { # DIRECTORY [OPTION...]: sets started
 	return 1
 }
 
-copy_arena() { # NAME: the arena as a directory of its own that nobody serves; sets dir
+copy_arena() { # NAME: the arena in a new directory without an agent; sets dir
 	mkdir -p "$work/$1"
 	cp --sparse=always "$work/still/arena" "$work/$1/arena"
 	cp "$work/still/lock" "$work/$1/lock"
@@ -526,7 +526,8 @@ wide_names_are_aligned() {
 	run 0 add k2 s --item i --name 北京烤鸭 --price 1
 	run 0 add k2 s --item j --name Ente --price 1
 	run 0 show k2 s
-	# Both prices stand in the same column of the terminal: the wide name has 4 characters in 8 columns.
+	# Both prices are in the same column of the terminal: the wide name has 4 characters in 8
+	# columns.
 	[[ $(grep -o '北京烤鸭 *' <<<"$out" | wc -m) -eq $(($(grep -o 'Ente *' <<<"$out" | wc -m) - 4)) ]] ||
 		fail "not aligned: $out"
 }
@@ -537,7 +538,7 @@ no_colours_without_a_terminal() {
 	lacks $'\e'
 }
 
-on_terminal() { # COLUMNS ARGUMENT...: the same on a terminal of that width; sets out
+on_terminal() { # COLUMNS ARGUMENT...: as run, on a terminal of that width; sets out
 	local call
 	printf -v call '%q ' timeout -k 5 60 "$BUILD/corral" --dir "$dir" "${@:2}"
 	out=$(TERM=xterm script -qec "stty cols $1; $call" /dev/null </dev/null | tr -d '\r') || fail "script: $out"
@@ -618,9 +619,9 @@ status_tells_of_the_journal() {
 	has '"durable":false,"not_durable_since_ms":1' '"error":"no agent runs"}'
 }
 
-# Prometheus' text format, and its habits: HELP, TYPE and the values of a metric together, each metric and each value
-# once, counters named so.
-prometheus_reads() { # the text on standard input; prints what is wrong
+# Prometheus' text format and its conventions: HELP, TYPE and the values of a metric together, each
+# metric and each value once, counters with the right suffix.
+prometheus_reads() { # the text on standard input; prints the faults
 	awk '
 	function wrong(what) { print NR ": " what ": " $0; bad = 1; exit }
 	/^# HELP / {
@@ -764,7 +765,7 @@ a_full_arena_refuses_and_keeps_what_it_has() {
 	eventually has_room
 }
 
-has_room() { # for one more cart, once the agent has freed the one that was dropped
+has_room() { # for one more cart, once the agent has freed the dropped one
 	timeout 60 "$BUILD/corral" --dir "$dir" add r s3 --item i --name I --price 1 >/dev/null 2>&1
 }
 
@@ -860,7 +861,7 @@ claims=(
 )
 [[ $# -eq 0 ]] || claims=("$@")
 
-# An arena that nobody serves any more, to be copied and damaged; then the one that is served.
+# One arena without an agent, to be copied and damaged; then one with an agent.
 mkdir "$work/still" "$dir"
 start_agent "$work/still" || exit 1
 agent=$started

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 70_tools_parse.c: what people type becomes exactly the number they meant, or is refused
- * with a reason and changes nothing. The room is pure: it is included whole.
+ * 70_tools_parse.c: typed text becomes exactly the number that was meant, or is refused with a
+ * reason and changes nothing. The parser is pure, so its source is included here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -280,7 +280,7 @@ static void texts_are_utf8_within_their_length(void **state)
 	assert_int_equal(size, 8);
 }
 
-static void what_is_shown_is_exact(void **state)
+static void shown_numbers_are_exact(void **state)
 {
 	char text[FORMAT_MAX];
 
@@ -315,7 +315,7 @@ int main(void)
 		cmocka_unit_test(durations_have_a_unit),
 		cmocka_unit_test(sizes_are_powers_of_1024),
 		cmocka_unit_test(texts_are_utf8_within_their_length),
-		cmocka_unit_test(what_is_shown_is_exact),
+		cmocka_unit_test(shown_numbers_are_exact),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 70_tools_text.c: whatever bytes a name has, nothing that a terminal obeys comes out, and
- * ordinary words of any language come out as they are. The room is pure: it is included whole.
+ * 70_tools_text.c: for any bytes in a name, no output contains a terminal control, and ordinary
+ * words of any language are unchanged. The module is pure, so its source is included here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,7 +43,7 @@ static size_t encode(uint32_t point, char out[4])
 	return 4;
 }
 
-/* Escaped text is valid UTF-8, whose every character is plain. */
+/* Escaped text is valid UTF-8 and each of its characters is harmless. */
 static void assert_harmless(const char *escaped)
 {
 	size_t size = strlen(escaped);
@@ -111,7 +111,7 @@ static void random_bytes_come_out_harmless(void **state)
 	}
 }
 
-static void what_terminals_obey_is_written_out(void **state)
+static void terminal_controls_are_written_out(void **state)
 {
 	(void)state;
 	expect_escaped("\033[31mred\007", 9, "\\x1b[31mred\\x07");
@@ -155,7 +155,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_code_point_comes_out_harmless),
 		cmocka_unit_test(random_bytes_come_out_harmless),
-		cmocka_unit_test(what_terminals_obey_is_written_out),
+		cmocka_unit_test(terminal_controls_are_written_out),
 		cmocka_unit_test(ordinary_words_stay_as_they_are),
 		cmocka_unit_test(widths_are_columns),
 	};

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 80_crash_matrix.c: death at every instruction of every operation, and who comes then.
+ * 80_crash_matrix.c: death at every instruction of every operation, and the processes that arrive
+ * then.
  *
  * For each operation (crash_operations.h): the states of the arena between its instructions
- * (crash_kit.h); for each state, the one who did it is dead and somebody arrives (crash_guests.h).
- * Then everything must be well (crash_oracle.h): the cart is as before or as after the operation,
- * nothing between, and as after it when the call had returned; the dead are buried, each once; what
- * changed is marked dirty; a grace period completes; the same operation again (with its operation
- * id) leads to the same cart; versions only grow; no lock is held; every block and slot is in one
- * place; and when all carts are dropped, no byte is live, cached, retired or lost. When it was a
- * forked child's operation, there are cells in which only the child is dead and only the parent is:
- * nobody touches the other's records.
+ * (crash_kit.h). In each state the operation's process is dead and others arrive (crash_guests.h).
+ * Then every invariant must hold (crash_oracle.h): the cart is as before or as after the operation,
+ * nothing between, and as after it when the call had returned; the dead are buried, each once;
+ * changed slots are marked dirty; a grace period completes; the same operation again (with its
+ * operation id) leads to the same cart; versions only grow; no lock is held; every block and slot
+ * is in one place; and when all carts are dropped, no byte is live, cached, retired or lost. For a
+ * forked child's operation there are cells in which only the child is dead and cells in which only
+ * the parent is: no process touches the other's records.
  *
  * Repair is an operation too (the second death): by a newcomer, a waiter, the agent, a new agent,
  * for some states.
  *
- * timeout: 300 (it is all single steps)
+ * timeout: 300 (nearly all of the time is single steps)
  *
- * CORRAL_CRASH=all looks at every state; else at about SAMPLE of each operation, spread evenly;
- * =first skips the rest after an operation that is red. CORRAL_CRASH_ONLY=n: only
- * operation n; =count: print how many there are (tests/crash.sh runs the operations side by side).
+ * CORRAL_CRASH=all examines every state; otherwise about SAMPLE states of each operation, evenly
+ * spaced; =first skips the rest after an operation that fails. CORRAL_CRASH_ONLY=n: only operation
+ * n; =count: print the number of operations (tests/crash.sh runs them in parallel).
  */
 #include <sys/ptrace.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@
 #define SAMPLE 8u
 #define SECOND_DEATH true
 #endif
-#define SECOND_DEATH_STATES 6u /* in the whole run, of each operation at least */
+#define SECOND_DEATH_STATES 6u /* in the whole run, at least this many per operation */
 #define OPERATIONS_MAX 64u
 
 static struct crash_stage stage;
@@ -82,14 +83,15 @@ static void let_victim_act(void *prepared)
 /* ------------------------------------------------------------------ states */
 
 /*
- * Images of states, spread evenly over those seen: when there are too many, every other one goes.
+ * Images of states, evenly spaced over those seen: when there are too many, every other one is
+ * discarded.
  */
 struct gallery {
 	struct image images[64];
 	uint32_t count;
-	uint32_t least; /* at least so many are kept, if there are */
+	uint32_t least; /* keep at least this many, if there are */
 	uint64_t every;
-	bool live; /* look at every state while it is there */
+	bool live; /* examine every state at once instead of keeping images */
 };
 
 static void thin_out(struct gallery *gallery)
@@ -143,7 +145,9 @@ static void free_gallery(struct gallery *gallery)
 
 /* -------------------------------------------------------------- second death */
 
-/* Where the first victim died, but for the newcomer before he did. */
+/*
+ * Attach where the first victim died; all repairers but a newcomer had attached before its death.
+ */
 static void *prepare_repairer(const char *directory)
 {
 	struct corral *corral;
@@ -185,7 +189,8 @@ static void die_again(const struct image *image)
 
 	crash_death.first_acknowledged = image->returned;
 	crash_stage_again(
-		&stage, image); /* what was seen after another first death need not be seen again */
+		&stage,
+		image); /* states seen after a different first death need not be examined again */
 	if (!crash_run(&stage, &plan, look_at_state, &gallery))
 		skip_because("ptrace(2) is not allowed here");
 	count_run();
@@ -195,8 +200,8 @@ static void die_again(const struct image *image)
 }
 
 /*
- * Is this one to die after that death? Long ways are gone less often; an arena of an earlier boot
- * is an agent's.
+ * True if this operation is to be interrupted after that death. Slow operations are chosen less
+ * often; an arena of an earlier boot is the agent's.
  */
 static bool dies_there(const struct gallery *first, uint32_t image, size_t operation)
 {
@@ -228,7 +233,7 @@ static const struct crash_operation *operation_of(size_t number)
 		       &crash_care_operations[number - crash_worker_operation_count];
 }
 
-static void death_anywhere_in_it_leaves_all_well(void **state)
+static void death_anywhere_in_it_breaks_no_invariant(void **state)
 {
 	static bool under_way;
 	const char *wanted = getenv("CORRAL_CRASH") != NULL ? getenv("CORRAL_CRASH") : "";
@@ -303,8 +308,8 @@ int main(void)
 		snprintf(names[operations], sizeof(names[0]),
 			 "death anywhere in %s leaves all well", operation_of(i)->name);
 		tests[operations] = (struct CMUnitTest){ names[operations],
-							 death_anywhere_in_it_leaves_all_well, NULL,
-							 NULL, (void *)(uintptr_t)i };
+							 death_anywhere_in_it_breaks_no_invariant,
+							 NULL, NULL, (void *)(uintptr_t)i };
 		operations++;
 	}
 	return _cmocka_run_group_tests("crash matrix", tests, operations, make_stage, remove_stage);

@@ -3,19 +3,17 @@
  * 81_crash_files.c: an agent dies at every system call of its life, from its first instruction to
  * its stop.
  *
- * What an agent does to files it does by system calls: so a real one is traced (ptrace), and
- * between any two of them the directory is looked at: names, types, modes, bytes. Each state not
- * seen before is copied to a directory of its own, where nobody lives, and there:
- *   a worker      attaches, or is told that there is no arena yet: it never sees half of one
- *   a new agent   starts, with whatever is left over; then the arena is sound, nothing temporary is
- *                 left, and a worker can
- *                 make a cart
- *   two agents    start at once: one of them has the directory, the other one says so
- * and no file is ever open to others than owner and group. What is in the arena's memory:
- * 80_crash_matrix.c; the journal's
- * files: 67_journal.sh, 68_power_loss.c.
+ * An agent changes files only by system calls: so a real one is traced (ptrace), and between any
+ * two of them the directory is examined: names, types, modes, bytes. Each new state is copied to
+ * another directory, where no process runs, and there:
+ * a worker      attaches, or is told that there is no arena yet: it never sees half of one
+ * a new agent   starts, with whatever is left over; then the arena is sound, nothing temporary is
+ *               left, and a worker can make a cart
+ * two agents    start at the same time: one of them has the directory, the other one says so
+ * No file is ever accessible to others than owner and group. For the arena's memory see
+ * 80_crash_matrix.c; for the journal's files 67_journal.sh and 68_power_loss.c.
  *
- * CORRAL_CRASH=all: one and two agents start in each state; else in turns.
+ * CORRAL_CRASH=all: one and two agents start in each state; otherwise in turns.
  */
 #include "support.h"
 
@@ -71,7 +69,7 @@ static int exit_code(pid_t pid)
 
 static const char *scenario; /* for messages */
 static uint64_t cells;
-static uint32_t set_aside_expected; /* arenas under another name, in the end */
+static uint32_t set_aside_expected; /* arenas under another name at the end */
 static bool cart_expected;          /* a cart was in it when the agent started */
 
 static void make_a_cart(const char *directory)
@@ -88,7 +86,7 @@ static void make_a_cart(const char *directory)
 	corral_close(corral);
 }
 
-/* What a good directory has in it, and nothing else. */
+/* Assert that the directory has the expected names and no others. */
 static void check_names(const char *directory)
 {
 	static const char *const known[] = { ".", "..", ARENA_FILE, ARENA_LOCK_FILE, "agent.log" };
@@ -109,7 +107,7 @@ static void check_names(const char *directory)
 	assert_int_equal(aside, set_aside_expected);
 }
 
-/* Some agent has run and was stopped. */
+/* Check the arena after an agent has run and was stopped. */
 static void check_arena(const char *directory)
 {
 	struct yard yard;
@@ -148,7 +146,7 @@ static void a_worker_attaches(const char *directory)
 	struct yard yard;
 
 	int r = corral_open(directory, 0, &corral);
-	if (r == -ENOENT || r == -ESTALE) /* no arena yet; of an earlier boot */
+	if (r == -ENOENT || r == -ESTALE) /* there is no arena yet, or it is of an earlier boot */
 		return;
 	if (r != 0)
 		fail_msg("%s: %s", scenario, corral_why());
@@ -196,7 +194,7 @@ static void look(struct watch *watch)
 		cell(watch->directory, two_agents_start);
 }
 
-/* Its first round is over: it is about to listen. */
+/* True once its first round is over and it is about to listen. */
 static bool is_ready(const struct watch *watch)
 {
 	char name[sizeof(watch->directory) + 16];
@@ -213,7 +211,10 @@ static bool is_ready(const struct watch *watch)
 	return header.heartbeat_ns != 0 && header.gp_phase > 0;
 }
 
-/* From exec to exit, told to stop when it is ready. False: ptrace is not allowed here. */
+/*
+ * Trace the agent from exec to exit and stop it when it is ready. False: ptrace is not allowed
+ * here.
+ */
 static bool trace_agent(struct watch *watch)
 {
 	bool told = false;
@@ -226,7 +227,7 @@ static bool trace_agent(struct watch *watch)
 		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
 			_exit(77);
 		(void)setenv("ASAN_OPTIONS", "detect_leaks=0",
-			     1); /* it cannot while it is traced, and says so by its exit code */
+			     1); /* it cannot while it is traced, and its exit code says so */
 		be_agent(watch->directory, "--log-level=error");
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -257,7 +258,7 @@ static void trace_and_tell(struct watch *watch)
 
 /* --------------------------------------------------------------- the tests */
 
-/* A directory for the agent to work in: not there yet. */
+/* Name a directory for the agent; it does not exist yet. */
 static void prepare(struct watch *watch, struct yard *yard, const char *name)
 {
 	memset(watch, 0, sizeof(*watch));
@@ -269,7 +270,7 @@ static void prepare(struct watch *watch, struct yard *yard, const char *name)
 	cart_expected = false;
 }
 
-/* An arena with a cart in it, of another boot; with a free list that leads nowhere, perhaps. */
+/* Make an arena of another boot with a cart in it; `damaged`: with an invalid free list. */
 static void prepare_old_arena(const struct watch *watch, bool damaged)
 {
 	struct arena arena;
@@ -332,7 +333,7 @@ static void death_in_rebuilding_a_damaged_arena_keeps_its_carts(void **state)
 	yard_remove(&yard);
 }
 
-/* The agent that was built with us: ../corral-agent. */
+/* Find the agent of this build: ../corral-agent. */
 static int find_agent(void **state)
 {
 	char self[PATH_MAX - 32];

@@ -2,15 +2,16 @@
 /*
  * 85_bit_flips.c: every single bit of a small arena's metadata, flipped one at a time.
  *
- * After each flip: check, attach, list, read every cart, add to one that is there and to one that
- * is not, look after the dead, expire, reclaim, scavenge; detach. None of it may crash, hang or run
- * on for ever; what it answers is up to it. How many flips the check found is printed, and how many
- * had no effect that it could see (a hint, a counter, a time, a lock of somebody who lives).
+ * After each flip: check, attach, list, read every cart, add to an existing cart and to a missing
+ * one, bury the dead, expire, reclaim, scavenge; detach. No call may crash, hang or run on for
+ * ever; any answer is allowed. The test prints how many flips the check found, and how many had no
+ * effect that it could see (a hint, a counter, a time, a lock of a live thread).
  *
- * Every single bit of a cart's version is flipped as well, under a handle that stays attached: then
- * the calls that verify what they answer must say so, and none may take the cart for absent.
+ * Every single bit of a cart's version is flipped as well, under a handle that stays attached: the
+ * calls that verify their answers must report it, and none may treat the cart as absent.
  *
- * CORRAL_FLIPS=all flips every bit; else one in SAMPLE, beginning at a random one (CORRAL_SEED).
+ * CORRAL_FLIPS=all flips every bit; otherwise one in SAMPLE, beginning at a random one
+ * (CORRAL_SEED).
  */
 #include <unistd.h>
 
@@ -24,7 +25,7 @@
 #include "support.h"
 
 #define SAMPLE 64u
-#define HANGS_S 60 /* no flip takes so long: who takes longer hangs, and is killed */
+#define HANGS_S 60 /* a flip that takes longer counts as a hang, and its process is killed */
 
 static struct arena_image image;
 
@@ -164,7 +165,7 @@ static void live_with(void)
 
 /* -------------------------------------------------------------------- where */
 
-/* All bits of a piece, or every step-th. */
+/* Flip all bits of a piece, or every step-th. */
 static void flip_all(void *piece, size_t size)
 {
 	for (size_t bit = random_below(&random_state, step); bit < 8 * size; bit += step) {
@@ -231,7 +232,7 @@ static void flips_in_buckets_and_slots(void **state)
 	assert_true(counts.found > 0);
 }
 
-/* Of every block of the spans that there are, whatever it is used for. */
+/* In every block of the existing spans, whatever its use. */
 static void flips_in_the_headers_of_blocks(void **state)
 {
 	const struct arena *arena = &image.arena;
@@ -240,8 +241,7 @@ static void flips_in_the_headers_of_blocks(void **state)
 	begin_piece();
 	arena_image_restore(&image);
 	for (uint32_t page = 0; page < arena->page_count; page++) {
-		uint32_t word =
-			arena->pages[page]; /* as it is in the picture: the last flip is undone */
+		uint32_t word = arena->pages[page]; /* as in the image: the last flip is undone */
 		block_ref ref = arena->space_first + page * (PAGE_BYTES / BLOCK_UNIT);
 		if (word == 0)
 			continue;
@@ -256,7 +256,7 @@ static void flips_in_the_headers_of_blocks(void **state)
 	assert_true(counts.found > 0);
 }
 
-/* Every bit counts, and no other cart is the worse for it. */
+/* Every bit is covered, and no other cart is affected. */
 static void a_flip_in_a_cart_is_found_and_costs_no_other_cart(void **state)
 {
 	(void)state;
@@ -271,8 +271,8 @@ static void a_flip_in_a_cart_is_found_and_costs_no_other_cart(void **state)
 			struct corral *corral = attach();
 			assert_non_null(corral);
 			for (uint32_t other = 0; other < IMAGE_CARTS; other++) {
-				bool special =
-					other == IMAGE_OVER || other == 5; /* over; checked out */
+				bool special = other == IMAGE_OVER ||
+					       other == 5; /* expired; checked out */
 				int r = read_one(corral, other);
 				if (other == cart)
 					continue;
@@ -298,11 +298,11 @@ struct flipped {
 	struct corral *corral;
 	struct corral_key key;
 	const struct image_cart *cart;
-	struct corral_entry row; /* as corral_list() shows the cart while it is sound */
+	struct corral_entry row; /* as corral_list() shows the sound cart */
 	uint32_t bit;
 };
 
-/* The row of this cart in a list; false when there is none. */
+/* Find this cart's row in a list; false when there is none. */
 static bool find_row(const struct flipped *f, struct corral_entry *ret_row)
 {
 	struct corral_entry rows[IMAGE_MAX_CARTS];
@@ -355,7 +355,7 @@ static void reads_say_that_it_is_damaged(const struct flipped *f)
 		assert_memory_equal(&row.head, &f->row.head, sizeof(row.head));
 }
 
-/* In the head, the key or the attributes: all that a change relies on whatever it changes. */
+/* True if the bit is in the head, the key or the attributes: every change relies on those. */
 static bool in_front(const struct flipped *f)
 {
 	const struct cart_head *head = (const struct cart_head *)(const void *)f->cart->bytes;
@@ -415,7 +415,7 @@ static void no_answer_about_a_version_with_a_flipped_bit_is_wrong(void **state)
 	print_message("answers: %u flips, each bit of seven versions\n", counts.flips);
 }
 
-/* A list of free blocks leads to a live one: it is not built upon, and is let go. */
+/* A list of free blocks leads to a live block: it is not reused, and the list is dropped. */
 static void a_free_block_that_is_the_live_version_is_refused(void **state)
 {
 	struct corral_key key = arena_image_key(0);

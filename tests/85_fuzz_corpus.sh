@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Every input of the corpus of each fuzz target is run once, without libFuzzer: what was found does not come back.
-# The input that fails is the last one named in the log. `make fuzz` looks for new ones.
+# Run every input of each fuzz target's corpus once, without libFuzzer, so that no fixed fault
+# returns. A failing input is the last one named in the log. `make fuzz` searches for new ones.
 set -uo pipefail
 
 : "${BUILD:?}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What `make install` puts where; the names that the library exports, needs and documents.
+# Where `make install` puts the files; the names that the library exports, needs and documents.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 BUILD=${BUILD:-$PWD/build}

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # agent_kit.sh: sourced by the scripts that test corral-agent from the outside. A claim is a
-# function whose name says what holds; run_claims runs each in a subshell with a place of its own:
+# function whose name says what holds; run_claims runs each in a subshell with its own directory:
 # $place, and $dir in it for the arena (not made yet). Every command has a time limit; all agents
 # are killed at the end.
 # shellcheck disable=SC2034 # dir, pid and out are the claims'
@@ -73,7 +73,7 @@ agent_pid() {
 	head -c 10 "$dir/lock" | tr -d ' \n'
 }
 
-gone() { # PID: wait until it is, or is a zombie that nobody has reaped yet
+gone() { # PID: wait until it has ended, even if it is still an unreaped zombie
 	local n state
 	for ((n = 0; n < 300; n++)); do
 		state=
@@ -88,7 +88,7 @@ add() { # R S
 	corral 0 add "$1" "$2" --item i --name Item --price 1.00
 }
 
-sound() { # nobody is attached: no fault
+sound() { # with no process attached, the arena has no fault
 	corral 0 check
 }
 
@@ -126,7 +126,7 @@ run_claims() { # CLAIM...: run them, say how it went, and exit
 	exit
 }
 
-# The functions that begin at a line's start in the calling script, after its line "# ... claims".
+# Print the functions at the start of a line in the calling script, after its line "# ... claims".
 claims_of() { # SCRIPT
 	sed -n '/^# -* claims$/,$s/^\([a-z][a-z0-9_]*\)() {$/\1/p' "$1"
 }

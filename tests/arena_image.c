@@ -79,7 +79,7 @@ static void add(struct corral *corral, uint32_t cart, uint32_t number, bool rich
 	must(corral_add(corral, &key, &item, &op, NULL) == 0);
 }
 
-/* One of each kind; those from IMAGE_CARTS on are not there. */
+/* Make a cart of each kind; the keys from IMAGE_CARTS on have none. */
 static void make_carts(struct corral *corral)
 {
 	const struct corral_text name = T("table"), value = T("7");
@@ -89,9 +89,9 @@ static void make_carts(struct corral *corral)
 		add(corral, cart, 0, false);
 	for (uint32_t number = 0; number < 3; number++)
 		add(corral, 1, number, true);
-	for (uint32_t number = 0; number < 16; number++) /* a large block */
+	for (uint32_t number = 0; number < 16; number++) /* enough for a large block */
 		add(corral, 3, number, number % 4 == 0);
-	for (uint32_t number = 0; number < 70; number++) /* more operations than are remembered */
+	for (uint32_t number = 0; number < 70; number++) /* more operations than a cart remembers */
 		add(corral, 4, number % 2, true);
 	key = arena_image_key(1);
 	must(corral_set_attribute(corral, &key, &name, &value, NULL, NULL) == 0);
@@ -125,9 +125,9 @@ static void find_carts(struct arena_image *image)
 	over->lease = lease_of(ns_add(lease_touched_ns(over->lease), 0ull - IMAGE_TTL_NS), 0);
 }
 
-/* ------------------------------------------------------------- who was there */
+/* ---------------------------------------------------------- the two processes */
 
-/* As it stands here, the second process dies; what follows is not in the picture. */
+/* Copy the file as it is now; the second process is dead in this copy. */
 static void take_picture(struct arena_image *image, struct corral *dead)
 {
 	struct corral_key key = arena_image_key(0);
@@ -136,7 +136,8 @@ static void take_picture(struct arena_image *image, struct corral *dead)
 	struct corral_view view;
 	struct actor *actor;
 
-	must(corral_read_begin(dead, &key, &view) == 0); /* so what is retired from here on stays */
+	must(corral_read_begin(dead, &key, &view) ==
+	     0); /* so everything retired from here on stays retired */
 	for (uint32_t number = 0; number < 8; number++)
 		add(dead, 1, number % 2, true);
 	must(handle_actor(dead, &actor) == 0);
@@ -188,7 +189,7 @@ static void make_empty(struct arena_image *image)
 	arena_image_seal_header(image);
 }
 
-/* A byte through a pipe. */
+/* Send a byte through a pipe. */
 static void tell(int fd)
 {
 	must(write(fd, "", 1) == 1);
@@ -201,7 +202,7 @@ static void await(int fd)
 	must(read(fd, &byte, 1) == 1);
 }
 
-/* The first process: it makes the carts, and a change more once it is told to; then it leaves. */
+/* The first process: it makes the carts, makes one more change when told to, and leaves. */
 static _Noreturn void be_first(const struct arena_image *image, int from_fd, int to_fd)
 {
 	struct corral *corral;
@@ -210,7 +211,8 @@ static _Noreturn void be_first(const struct arena_image *image, int from_fd, int
 	make_carts(corral);
 	tell(to_fd);
 	await(from_fd);
-	add(corral, 0, 1, false); /* retired, and held back: a record that nobody owns has it */
+	add(corral, 0, 1,
+	    false); /* retired and held back, so the record is left unowned with this block */
 	corral_close(corral);
 	_exit(0);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * block_kit.h: what the 40_block tests share: blocks as a test holds them, outside of hand and
- * slots. (Such a block is nowhere for inspect until it is given back.)
+ * block_kit.h: what the 40_block tests share: blocks that a test holds in its own variables, in no
+ * thread's hand and in no slot. inspect does not find such a block until it is given back.
  */
 #ifndef BLOCK_KIT_H
 #define BLOCK_KIT_H
@@ -24,7 +24,7 @@ static const struct arena_settings kit_small = { .arena_bytes = KIT_BYTES,
 						 .max_carts = KIT_CARTS,
 						 .ttl_ns = 1800000000000ull };
 
-/* Take a block out of the arena. 0 or what block_alloc() said. */
+/* Take a block out of the arena. Returns what block_alloc() returned. */
 static inline int kit_take(struct actor *actor, uint32_t bytes, block_ref *ret_ref)
 {
 	int r = block_alloc(actor, bytes);
@@ -48,7 +48,7 @@ static inline void kit_retire(struct actor *actor, block_ref ref)
 	block_retire_old(actor);
 }
 
-/* The bytes after the header, to the end of its class; plain stores and loads. */
+/* Fill the bytes from the header to the end of the block's class, with plain stores. */
 static inline void kit_fill(const struct arena *arena, block_ref ref, uint64_t value)
 {
 	struct block_header *block = arena_block(arena, ref);
@@ -81,7 +81,7 @@ static inline uint32_t kit_free_pages(const struct arena *arena)
 	return count;
 }
 
-/* Which record has what, when it should not. */
+/* Print which thread records still hold blocks or slots. */
 static inline void kit_say_what_is_left(const struct arena *arena)
 {
 	for (uint32_t number = 0; number < arena->header->threads_high; number++) {
@@ -101,7 +101,7 @@ static inline void kit_say_what_is_left(const struct arena *arena)
 				    PAGE_SPAN_CLASS(arena->pages[page]));
 }
 
-/* Nobody holds a block or a slot: then every page becomes free again. */
+/* With no block and no slot held, every page becomes free again. */
 static inline void kit_base_line(struct actor *actor)
 {
 	for (int i = 0; i < 4; i++)
@@ -113,9 +113,9 @@ static inline void kit_base_line(struct actor *actor)
 	assert_int_equal(kit_free_pages(actor->arena), actor->arena->page_count);
 }
 
-/* ------------------------------------------------------------------- cast */
+/* ------------------------------------------------------------------- fixture */
 
-/* All there is; the last call is refused, and leaves nothing behind. */
+/* Take blocks until the arena refuses; the refused call leaves nothing behind. */
 static inline uint32_t kit_take_all(struct actor *actor, uint32_t bytes, block_ref *refs,
 				    uint32_t max)
 {
@@ -130,7 +130,7 @@ static inline uint32_t kit_take_all(struct actor *actor, uint32_t bytes, block_r
 	return count;
 }
 
-struct cast {
+struct fixture {
 	struct yard yard;
 	struct member us;
 	struct actor one, two;
@@ -138,28 +138,28 @@ struct cast {
 
 static inline int kit_set_up(void **state)
 {
-	struct cast *cast = calloc(1, sizeof(*cast));
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
-	yard_make(&cast->yard, &kit_small);
-	assert_int_equal(member_join(&cast->yard, &cast->us), 0);
-	assert_int_equal(member_actor(&cast->us, &cast->one), 0);
-	assert_int_equal(member_actor(&cast->us, &cast->two), 0);
-	*state = cast;
+	yard_make(&fixture->yard, &kit_small);
+	assert_int_equal(member_join(&fixture->yard, &fixture->us), 0);
+	assert_int_equal(member_actor(&fixture->us, &fixture->one), 0);
+	assert_int_equal(member_actor(&fixture->us, &fixture->two), 0);
+	*state = fixture;
 	return 0;
 }
 
-/* Whatever was done: when all is given back, every page is free again. */
+/* Once a test has given everything back, every page is free again. */
 static inline int kit_tear_down(void **state)
 {
-	struct cast *cast = *state;
+	struct fixture *fixture = *state;
 
-	member_dismiss(&cast->two);
-	kit_base_line(&cast->one);
-	member_dismiss(&cast->one);
-	member_leave(&cast->us);
-	yard_check(&cast->yard, NULL);
-	yard_remove(&cast->yard);
-	free(cast);
+	member_dismiss(&fixture->two);
+	kit_base_line(&fixture->one);
+	member_dismiss(&fixture->one);
+	member_leave(&fixture->us);
+	yard_check(&fixture->yard, NULL);
+	yard_remove(&fixture->yard);
+	free(fixture);
 	return 0;
 }
 

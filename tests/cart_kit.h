@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart_kit.h: what the 50_cart tests share: carts in blocks of exactly their size (so that
- * AddressSanitizer sees a byte too far), short ways to say a change, a seeded generator.
+ * cart_kit.h: what the 50_cart tests share: carts in blocks of exactly their size (so
+ * AddressSanitizer reports an access one byte past the end), short forms for each change, a seeded
+ * generator.
  */
 #ifndef CART_KIT_H
 #define CART_KIT_H
@@ -39,7 +40,7 @@ static inline uint32_t kit_below(uint32_t bound)
 	return (uint32_t)(kit_random() % bound);
 }
 
-/* Start from $CORRAL_SEED, else from a fixed seed; says which. */
+/* Start from $CORRAL_SEED, else from a fixed seed; print which. */
 static inline void kit_seed(const char *test)
 {
 	const char *given = getenv("CORRAL_SEED");
@@ -53,7 +54,7 @@ static inline void kit_seed(const char *test)
 struct kit_cart {
 	uint8_t *bytes; /* NULL: no cart */
 	size_t size;
-	struct corral_result result; /* of the last change that was made or remembered */
+	struct corral_result result; /* of the last change, made now or remembered */
 };
 
 static inline void kit_free(struct kit_cart *cart)
@@ -92,7 +93,7 @@ static inline struct cart_change kit_change(enum cart_change_kind kind)
 	return change;
 }
 
-/* Plan and build; the new version has to be valid. A failure leaves the cart as it was. */
+/* Plan and build; the new version must be valid. A failure leaves the cart as it was. */
 static inline int kit_apply(struct kit_cart *cart, const struct cart_change *change)
 {
 	struct cart_plan plan;

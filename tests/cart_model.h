@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart_model.h: the model that 50_cart_oracle compares with: a plain array of lines, and money
- * in GMP's integers of any size. Shares no code with the codec.
+ * cart_model.h: the model that 50_cart_oracle compares with: a plain array of lines, and money in
+ * GMP's unbounded integers. It shares no code with the codec.
  */
 #ifndef CART_MODEL_H
 #define CART_MODEL_H
@@ -15,7 +15,7 @@
 
 /* ------------------------------------------------------------ the model */
 
-struct product { /* what can be ordered: no two are equal */
+struct product { /* what can be ordered; no two products are equal */
 	char id[16];
 	char notes[16];
 	int64_t price;
@@ -69,7 +69,7 @@ static inline void line_total(struct world *w, const struct shadow_line *line)
 	mpz_clear(price);
 }
 
-/* Half away from zero: the sign of floor((2 * |x| + d) / (2 * d)). */
+/* Round half away from zero: the sign of floor((2 * |x| + d) / (2 * d)). */
 static inline void tax_of(struct world *w, uint32_t tax_ppm)
 {
 	mpz_mul_ui(w->tax, w->subtotal, tax_ppm);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart_seal.h: make the checksums of a damaged cart right again, as far as its shape allows, so
- * that the damage behind them is met. Knows no cmocka.
+ * cart_seal.h: recompute the checksums of a damaged cart as far as its shape allows, so that a test
+ * reaches the damage behind them. Does not use cmocka.
  */
 #ifndef CART_SEAL_H
 #define CART_SEAL_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart_words_kit.h: what the tests of words share: packing into a static buffer, and an item
- * with something in every field.
+ * cart_words_kit.h: what the tests of words share: packing into a static buffer, and an item with
+ * every field set.
  */
 #ifndef CART_WORDS_KIT_H
 #define CART_WORDS_KIT_H

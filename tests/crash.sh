@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The whole crash matrix: every state of every operation, the operations side by side on all CPUs.
+# Run the whole crash matrix: every state of every operation, the operations in parallel on all
+# CPUs.
 # Usage: tests/crash.sh BUILD    (make crash)
-# The last line adds up what all of them did; the exit code is 0 when every cell is green.
+# The last line adds up the results; the exit code is 0 when every cell passes.
 set -uo pipefail
 [[ $# -eq 1 ]] || exit 2
 program=$(realpath -e "$1")/tests/80_crash_matrix || exit 2

@@ -12,7 +12,7 @@
 
 struct crash_death crash_death;
 static const struct crash_sight
-	*acknowledged; /* what a call that had returned has made; NULL: none had */
+	*acknowledged; /* what a call that had returned has made; NULL: no call had returned */
 
 bool crash_whole(void)
 {
@@ -24,7 +24,7 @@ bool crash_whole(void)
 struct cell {
 	enum crash_arrival who;
 	uint64_t state;
-	uint32_t living; /* processes of the operation that are not dead, at first */
+	uint32_t living; /* processes of the operation that are still alive at first */
 	struct crash_guest guests[2];
 	struct crash_sight seen;
 };
@@ -63,7 +63,10 @@ static void expect_cart(struct cell *cell, const struct crash_sight *sight)
 		red(cell, what);
 }
 
-/* Before or after the operation; when a waiter died too, perhaps after his. */
+/*
+ * The cart is as before or after the operation; if a waiter died too, possibly as after its
+ * operation.
+ */
 static bool seen_is_whole(const struct cell *cell)
 {
 	return seen_is(cell, &crash_death.expected.before) ||
@@ -71,10 +74,10 @@ static bool seen_is_whole(const struct cell *cell)
 	       (crash_death.repairer == CRASH_WAITER &&
 		seen_is(cell, &crash_death.expected.again)) ||
 	       (crash_death.operation->kind == CRASH_SEVERAL &&
-		strstr(cell->seen.text, "burger") != NULL); /* each whole */
+		strstr(cell->seen.text, "burger") != NULL); /* each change is whole */
 }
 
-/* As whoever came alone finds it. */
+/* Check the cart as a single arrival finds it. */
 static void check_cart(struct cell *cell)
 {
 	uint64_t version = crash_version_at_beginning();
@@ -112,14 +115,16 @@ static void do_it_again(struct cell *cell)
 		red(cell, "done again, the version goes back");
 }
 
-/* Two have done it, at once; with ids of their own where that is possible. */
+/*
+ * Check the cart after two arrivals did the operation at the same time, with two ids if possible.
+ */
 static void check_two(struct cell *cell, const int rets[2], bool two_ids)
 {
 	char what[128];
 
 	for (int i = 0; i < 2; i++) {
 		bool lost = rets[i] == -ECANCELED &&
-			    crash_death.operation->kind == CRASH_REPLACES; /* to the other */
+			    crash_death.operation->kind == CRASH_REPLACES; /* the other version */
 		lost |= rets[i] == -ENOENT && (crash_death.operation->kind == CRASH_REPLACES ||
 					       crash_death.operation->kind == CRASH_DROPS);
 		snprintf(what, sizeof(what), "number %d of the two fails: %s", i,
@@ -174,7 +179,7 @@ static void drop_all(struct cell *cell)
 	(void)expire_slots(actor, 0, CRASH_CARTS);
 }
 
-/* The next cart of the key goes on from the versions of the last. */
+/* The key's next cart must continue the versions of the last one. */
 static void check_next_cart(struct cell *cell)
 {
 	struct corral *corral = cell->guests[0].corral;
@@ -215,7 +220,7 @@ static int again(struct corral *corral)
 	return crash_again(crash_death.operation, corral);
 }
 
-/* Who came has come: is the cart right, are the dead buried? */
+/* After the arrivals: check that the cart is right and that the dead are buried. */
 static void arrive_and_look(struct cell *cell)
 {
 	bool two_ids = crash_death.expected.two_ids;
@@ -243,11 +248,11 @@ static void cell(enum crash_arrival who, uint64_t state, uint32_t living)
 
 	crash_to_other(crash_death.stage);
 	yard_check(&crash_death.stage->other,
-		   NULL); /* as the dead left it: nothing is lost, only unfinished */
+		   NULL); /* as the dead process left it: unfinished, but nothing is lost */
 	if (living != 0)
 		crash_hold(crash_death.stage, living, &holder);
 	arrive_and_look(&cell);
-	if (living != 0) { /* now all are dead */
+	if (living != 0) { /* now they die as well */
 		alive_close(&holder);
 		bury(&cell);
 		check(&cell, crash_check_buried(crash_death.stage, guests_living(&cell), 0));
@@ -266,7 +271,7 @@ static void cell(enum crash_arrival who, uint64_t state, uint32_t living)
 
 /* ------------------------------------------------------------- told it is gone */
 
-#define LATER_NS (3ll * 3600 * 1000000000) /* longer than any time to live here */
+#define LATER_NS (3ll * 3600 * 1000000000) /* longer than any time to live in these tests */
 
 static void expect_gone(struct cell *cell, const char *when)
 {
@@ -286,9 +291,9 @@ static void expect_gone(struct cell *cell, const char *when)
 }
 
 /*
- * The time of all carts is up while the dead are not known to be dead, and a reader is told so.
- * Then they are found dead: what was told stays true, and the next cart begins empty, with greater
- * versions than all that were seen.
+ * All carts expire before the death is noticed, and a reader is told so. Then the dead are found.
+ * The reader's answer must stay true, and the next cart must begin empty, with a version greater
+ * than any seen before.
  */
 static void cell_of_an_end_that_was_told(uint64_t state)
 {
@@ -313,7 +318,7 @@ static void cell_of_an_end_that_was_told(uint64_t state)
 	crash_death.cells++;
 }
 
-/* It was a forked child's: only he is dead, or only his parent is. */
+/* The state of a forked child: either only the child is dead, or only its parent is. */
 static void cells_of_a_family(uint64_t state)
 {
 	const uint32_t parent = 1, child = 2;
@@ -323,7 +328,7 @@ static void cells_of_a_family(uint64_t state)
 		fail_msg("%s, state %llu: %s", crash_death.operation->name,
 			 (unsigned long long)state, fault);
 	for (enum crash_arrival who = CRASH_NEWCOMER; who <= CRASH_NEW_AGENT; who++) {
-		if (who == CRASH_WAITER) /* he would wait for the living */
+		if (who == CRASH_WAITER) /* a waiter would wait for the living one */
 			continue;
 		cell(who, state, parent);
 		crash_to_other(crash_death.stage);
@@ -345,7 +350,7 @@ void crash_cells_of_state(uint64_t state)
 	for (enum crash_arrival who = CRASH_NEWCOMER; who < CRASH_ARRIVALS; who++)
 		if (all || !crash_two(who) || who == CRASH_TWO_NEWCOMERS + state % 3)
 			cell(who, state, 0);
-	if (crash_death.operation->role != CRASH_STARTING) /* that one sets the clock */
+	if (crash_death.operation->role != CRASH_STARTING) /* an agent that starts sets the clock */
 		cell_of_an_end_that_was_told(state);
 	if (crash_death.repairer == CRASH_ARRIVALS && crash_death.operation->again != NULL)
 		cells_of_a_family(state);

@@ -13,7 +13,7 @@
 
 static uint8_t bytes[ARENA_BYTES_MIN] __attribute__((aligned(CACHE_LINE)));
 
-/* Size of a plain file's bytes, which are in `bytes` then; -1: it is gone. */
+/* The size of a plain file, whose contents are then in `bytes`; -1: the file is gone. */
 static ssize_t read_file(int dir_fd, const char *name)
 {
 	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -37,7 +37,7 @@ static uint64_t hash_entry(int dir_fd, const char *name)
 	if (S_ISREG(st.st_mode)) {
 		ssize_t n = read_file(dir_fd, name);
 		hash ^= XXH3_64bits_withSeed(bytes, n > 0 ? (size_t)n : 0, (uint64_t)st.st_blocks);
-	} else if (S_ISDIR(st.st_mode)) { /* one in which an arena is rebuilt */
+	} else if (S_ISDIR(st.st_mode)) { /* a directory in which an arena is rebuilt */
 		char path[64];
 		snprintf(path, sizeof(path), "/proc/self/fd/%d/%.30s", dir_fd, name);
 		hash ^= crash_directory_hash(path) * 3;
@@ -45,7 +45,7 @@ static uint64_t hash_entry(int dir_fd, const char *name)
 	return hash;
 }
 
-/* Its mode, and the entries in it in any order. */
+/* Hash the directory's mode and its entries, independent of their order. */
 uint64_t crash_directory_hash(const char *path)
 {
 	struct stat st;
@@ -63,7 +63,7 @@ uint64_t crash_directory_hash(const char *path)
 	return hash;
 }
 
-/* An arena here is to be one there: to programs a copy is another matter. */
+/* Change the arena's inode stamp to that of the copy: programs treat a copied arena differently. */
 static void move_arena(int from, int to, size_t size)
 {
 	struct arena_header *h = (struct arena_header *)(void *)bytes;

@@ -20,7 +20,10 @@ const char *const crash_arrival_names[CRASH_ARRIVALS] = { "a newcomer",
 							  "a waiter and the agent" };
 struct agent crash_agent;
 
-/* It is large and zeroed: clearing it again would be thousands of steps of a traced process. */
+/*
+ * The agent is already zeroed; clearing this large struct again would cost a traced process
+ * thousands of steps.
+ */
 static void begin_as(struct agent *agent, const struct agent_options *options)
 {
 	agent->options = options;
@@ -63,8 +66,8 @@ void crash_hold(const struct crash_stage *stage, uint32_t processes, struct life
 /* ------------------------------------------------------------------ arriving */
 
 /*
- * Workers are told to start an agent when the arena is of an earlier boot; so that is what they do,
- * perhaps both at once.
+ * When the arena is of an earlier boot, workers are told to start an agent; so they do, possibly
+ * both at the same time.
  */
 static int open_worker(const struct crash_stage *stage, struct corral **ret_corral)
 {
@@ -115,7 +118,7 @@ struct runner {
 	struct crash_guest *guest;
 	int (*again)(struct corral *corral);
 	const char *id;
-	uint32_t *ready; /* how many have come to the start */
+	uint32_t *ready; /* number of threads at the start */
 	int ret;
 	bool is_agent;
 	unsigned cpu;
@@ -128,7 +131,8 @@ static void *run(void *context)
 
 	CPU_ZERO(&cpu);
 	CPU_SET(self->cpu, &cpu);
-	(void)sched_setaffinity(0, sizeof(cpu), &cpu); /* not allowed: then they take turns */
+	(void)sched_setaffinity(0, sizeof(cpu),
+				&cpu); /* where that is not allowed they take turns */
 	crash_op_id = self->id;
 	fetch_add_relaxed(self->ready, 1u);
 	while (load_acquire(self->ready) < 2)
@@ -139,7 +143,7 @@ static void *run(void *context)
 		do_round(self->guest);
 	if (self->ret == 0)
 		self->ret = self->again(self->guest->corral);
-	return NULL; /* where this thread ends, it gives its record back */
+	return NULL; /* the thread gives its record back as it ends */
 }
 
 static void run_both(struct runner runners[2], int rets[2])
@@ -176,7 +180,7 @@ void crash_arrive(const struct crash_stage *stage, enum crash_arrival who, uint3
 	struct life holder;
 
 	memset(guests, 0, 2 * sizeof(*guests));
-	if (before) /* while these still live */
+	if (before) /* attach while the others still live */
 		crash_hold(stage, dead, &holder);
 	if (who == CRASH_NEW_AGENT)
 		open_new_agent(stage, &guests[0]);

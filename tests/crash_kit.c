@@ -16,10 +16,10 @@
 
 #define SEEN_ROOM 131072u
 #define INSTRUCTIONS_MAX 3000000u
-#define NEW_THREADS 8u /* records beyond these are never used by so few people */
+#define NEW_THREADS 8u /* so few processes never use records beyond these */
 #define NEW_PROCESSES 8u
 
-/* Which files the two maps are of: to programs the bytes of one in the other are a copy. */
+/* The files behind the two maps: programs treat an arena in another file than its own as a copy. */
 static struct file {
 	const uint8_t *map;
 	uint64_t device;
@@ -34,7 +34,7 @@ static void note_file(struct file *file, const uint8_t *map)
 	*file = (struct file){ map, h->file_device, h->file_inode, h->file_born_ns };
 }
 
-/* Bytes were copied into this map: they are its own. */
+/* Stamp this map's own file into the bytes that were copied to it. */
 static void own_file(uint8_t *map)
 {
 	struct arena_header *h = (struct arena_header *)(void *)map;
@@ -93,8 +93,9 @@ void crash_stage_remove(struct crash_stage *stage)
 /* ------------------------------------------------------------------ ranges */
 
 /*
- * What of an arena is in use: everything below the thread records, the first of these, everything
- * from the classes up to the pages; and of each span the blocks that were ever given out.
+ * The parts of an arena that are in use: everything below the thread records, the first NEW_THREADS
+ * of these, everything from the classes up to the pages; and of each span the blocks that were ever
+ * handed out.
  */
 struct range {
 	size_t at;
@@ -161,7 +162,7 @@ static uint64_t hash_of(const uint8_t *map)
 
 void crash_to_other(struct crash_stage *stage)
 {
-	/* what the last cell left in blocks that were never given out here is of no meaning */
+	/* blocks never handed out here may hold leftovers of the last cell; they have no meaning */
 	copy(stage->other_map, stage->now.bytes);
 	own_file(stage->other_map);
 }
@@ -240,8 +241,8 @@ static _Noreturn void be_traced(const struct crash_stage *stage, const struct cr
 }
 
 /*
- * Tracer and traced take turns: on one CPU that costs a third of what it costs on two.
- * CORRAL_CRASH_CPU says which.
+ * Tracer and tracee take turns, so one CPU costs a third of what two cost. CORRAL_CRASH_CPU chooses
+ * it.
  */
 static void stay_on_one_cpu(void)
 {
@@ -265,8 +266,8 @@ static void look(struct crash_stage *stage,
 }
 
 /*
- * The traced process has forked: from now on its child is the traced one, and the parent waits for
- * it.
+ * The traced process has forked: from now on its child is traced, and the parent waits for the
+ * child.
  */
 static pid_t follow_child(pid_t parent)
 {
@@ -280,7 +281,7 @@ static pid_t follow_child(pid_t parent)
 	return (pid_t)child;
 }
 
-/* To the end of act(); false: it did not get there. */
+/* Step to the end of act(); false: the child did not reach it. */
 static bool step_through(struct crash_stage *stage, pid_t *pid,
 			 void (*on_state)(struct crash_stage *, uint64_t, void *), void *context)
 {

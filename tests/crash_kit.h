@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * crash_kit.h: stop a process at every instruction of one operation, and take the arena as it is
- * then.
+ * crash_kit.h: stop a process at every instruction of one operation and examine the arena as it is
+ * at that point.
  *
  * A traced child (ptrace, single steps) does the operation in its arena. After each instruction the
- * tracer compares the arena with what it was; each state not seen before is handed to a callback,
- * which may look at it on a copy, where the child's liveness byte is free: there it is dead.
- * Nothing is placed by hand, so no point can be forgotten.
+ * tracer compares the arena with its previous state and hands each new state to a callback. The
+ * callback may copy the state to a second arena, where the child's liveness byte is free: there the
+ * child is dead. No crash point is placed by hand, so none can be forgotten.
  */
 #ifndef CRASH_KIT_H
 #define CRASH_KIT_H
 
 #include "support.h"
 
-struct image { /* the bytes of an arena that may differ from zero or change */
+struct image { /* the bytes of an arena that may be nonzero or change */
 	uint8_t *bytes;
 	size_t size;
 	bool returned;
@@ -21,8 +21,8 @@ struct image { /* the bytes of an arena that may differ from zero or change */
 
 struct crash_stage {
 	struct yard yard;  /* where the child works */
-	struct yard other; /* where its deaths are looked at */
-	uint8_t *map;      /* of the first one's arena, for the tracer */
+	struct yard other; /* where the callback examines its deaths */
+	uint8_t *map;      /* of yard's arena, for the tracer */
 	uint8_t *other_map;
 	size_t bytes;
 	struct image now;
@@ -31,13 +31,13 @@ struct crash_stage {
 	uint32_t seen_count;
 	uint64_t instructions;
 	uint64_t states;
-	bool returned; /* act() has: what it did is acknowledged */
+	bool returned; /* act() has returned: its effect is acknowledged */
 };
 
 /*
- * What the child does: prepare() at full speed, act() instruction by instruction. begin() (or NULL)
- * is called in the tracer between the two. When act() forks, its child is the one that is stepped
- * from then on.
+ * What the child does: prepare() at full speed, then act() instruction by instruction. The tracer
+ * calls begin() (unless NULL) between the two. When act() forks, its child is the one that is
+ * stepped from then on.
  */
 struct crash_plan {
 	void *(*prepare)(const char *directory);
@@ -45,30 +45,30 @@ struct crash_plan {
 	void (*begin)(struct crash_stage *stage);
 };
 
-/* An arena of `bytes` for each yard. */
+/* Make both yards, each with an arena of `bytes`. */
 void crash_stage_make(struct crash_stage *stage, uint64_t bytes, uint32_t max_carts);
 void crash_stage_remove(struct crash_stage *stage);
 
-/* Give the arena these bytes (NULL: those of a new arena), to begin from. */
+/* Set the arena to these bytes (NULL: those of a new arena), and forget the states seen. */
 void crash_stage_reset(struct crash_stage *stage, const struct image *image);
 
-/* The same, but states that were seen stay seen. */
+/* The same, but the states seen are remembered. */
 void crash_stage_again(struct crash_stage *stage, const struct image *image);
 
 /*
- * Run a plan; on_state() is called for each state not seen since the last reset, with the child
- * stopped there, and once more when act() has returned (stage->returned). It may use
- * crash_to_other(). False: ptrace is not allowed here. The child must end within a bound of
- * instructions.
+ * Run a plan. on_state() is called for each state not seen since the last reset, with the child
+ * stopped there, and once more when act() has returned (stage->returned). It may call
+ * crash_to_other(). Returns false when ptrace is not allowed here. The child must end within a
+ * bounded number of instructions.
  */
 bool crash_run(struct crash_stage *stage, const struct crash_plan *plan,
 	       void (*on_state)(struct crash_stage *stage, uint64_t state, void *context),
 	       void *context);
 
-/* Make the other arena a copy of this state: there, everybody is dead. */
+/* Make the other arena a copy of the current state; there, every process is dead. */
 void crash_to_other(struct crash_stage *stage);
 
-/* Keep the state of now for later; show it again as if it were now. */
+/* Keep the current state for later; show a kept state as the current one. */
 void crash_keep(const struct crash_stage *stage, struct image *ret_image);
 void crash_show(struct crash_stage *stage, const struct image *image);
 

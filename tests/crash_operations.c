@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * crash_operations.c: see crash_operations.h. The calls of a worker.
+ * crash_operations.c: the calls of a worker. See crash_operations.h.
  */
 #include "crash_operations.h"
 #include "api/handle.h"
@@ -63,7 +63,10 @@ void crash_nearly_over(struct corral *corral)
 	support_sleep_us(150000);
 }
 
-/* One more retired block, and the lists are stamped, a grace period driven, the blocks freed. */
+/*
+ * Prepare: with one more retired block the lists are stamped, a grace period is driven and the
+ * blocks are freed.
+ */
 static void nearly_a_batch(struct corral *corral)
 {
 	struct actor *actor;
@@ -175,7 +178,7 @@ static int do_replace(struct corral *corral)
 	return r;
 }
 
-/* A whole cart where there is none. */
+/* Replace a cart that does not exist. */
 static int do_replace_nothing(struct corral *corral)
 {
 	struct corral_cart_line line = { .item = crash_item("burger", "") };
@@ -230,7 +233,7 @@ static int do_list(struct corral *corral)
 	return corral_list(corral, NULL, &cursor, rows, COUNT(rows), &count);
 }
 
-/* Waits a moment for a change that does not come: leaves the mark of a waiter. */
+/* Wait a moment for a change that does not come; this leaves the mark of a waiter. */
 static int do_wait(struct corral *corral)
 {
 	uint64_t version;

@@ -2,8 +2,8 @@
 /*
  * crash_operations.h: the operations of the crash matrix, on the one cart crash_key.
  *
- * crash_operations.c has the calls of a worker, crash_operations_care.c what goes on beneath and
- * beside them: memory, threads, fork, the agent.
+ * crash_operations.c has a worker's calls; crash_operations_care.c has the work beneath and beside
+ * them: memory, threads, fork, the agent.
  */
 #ifndef CRASH_OPERATIONS_H
 #define CRASH_OPERATIONS_H
@@ -15,32 +15,30 @@
 
 enum crash_role {
 	CRASH_WORKER,
-	CRASH_OPENING, /* a worker; the operation is to attach */
+	CRASH_OPENING, /* a worker whose operation is to attach */
 	CRASH_AGENT,
-	CRASH_STARTING, /* an agent; the operation is to take up the arena */
+	CRASH_STARTING, /* an agent whose operation is to take up the arena */
 };
 
 enum crash_kind {
-	CRASH_CHANGES,  /* one change, with an operation id: done again it is the same */
-	CRASH_DROPS,    /* done again: no such cart */
-	CRASH_REPLACES, /* done again: another version */
-	CRASH_SEVERAL,  /* several changes, each whole */
+	CRASH_CHANGES,  /* one change with an operation id; repeating it has no effect */
+	CRASH_DROPS,    /* repeating it finds no cart */
+	CRASH_REPLACES, /* repeating it makes another version */
+	CRASH_SEVERAL,  /* several changes, each atomic */
 	CRASH_NO_CHANGE,
-	CRASH_EXPIRES, /* no call's change, but the cart ends */
+	CRASH_EXPIRES, /* no call changes the cart, but the cart ends */
 };
 
 struct crash_operation {
 	const char *name;
 	void (*prepare)(struct corral *corral); /* at full speed */
-	int (*act)(struct corral *corral);      /* the operation itself; NULL: that of the role */
+	int (*act)(struct corral
+			   *corral); /* the operation itself; NULL: the one that the role implies */
 	enum crash_kind kind;
 	enum crash_role role;
-	/*
-	 * act() forks, its parent has record 0 and its child record 1; `again` is what the child
-	 * does
-	 */
+	/* act() forks: its parent has record 0 and its child record 1; the child does `again` */
 	int (*again)(struct corral *corral);
-	bool long_winded; /* takes its time: in the whole run only */
+	bool long_winded; /* slow: in the whole run only */
 };
 
 extern const struct crash_operation crash_worker_operations[];
@@ -49,13 +47,13 @@ extern const struct crash_operation crash_care_operations[];
 extern const size_t crash_care_operation_count;
 
 extern const struct corral_key crash_key;
-extern __thread const char *crash_op_id; /* the operation id that an act() gives */
+extern __thread const char *crash_op_id; /* the operation id that an act() passes */
 
-/* What both files prepare with, and do. */
+/* Helpers of both files. */
 struct corral_item crash_item(const char *id, const char *notes);
 void crash_two_lines(struct corral *corral);
 void crash_dropped_carts(struct corral *corral);
-void crash_nearly_over(struct corral *corral); /* in fact the time is up when it returns */
+void crash_nearly_over(struct corral *corral); /* when it returns, the cart has expired */
 int crash_add_burger(struct corral *corral);
 int crash_add_coke(struct corral *corral);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * crash_operations_care.c: see crash_operations.h. Memory, threads, fork, the agent.
+ * crash_operations_care.c: memory, threads, fork, the agent. See crash_operations.h.
  */
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,7 +49,7 @@ static int do_scavenge(struct corral *corral)
 	return 0;
 }
 
-/* The blocks of the next version are in their class's list: they are popped, not carved. */
+/* The class's list has the blocks for the next version: they are popped, not carved. */
 static void listed_blocks(struct corral *corral)
 {
 	crash_dropped_carts(corral);
@@ -57,7 +57,7 @@ static void listed_blocks(struct corral *corral)
 	block_flush(actor_of(corral));
 }
 
-/* The class of the next version has never used blocks in a span, and the cache none. */
+/* The class of the next version has no never-used block left in a span, and the cache has none. */
 static void used_up_cache(struct corral *corral)
 {
 	struct actor *actor = actor_of(corral);
@@ -65,7 +65,7 @@ static void used_up_cache(struct corral *corral)
 	crash_two_lines(corral);
 	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++) {
 		while (actor->record->cache[class_no] !=
-		       0) { /* to where we find them again: retired */
+		       0) { /* retired to where a later step finds them */
 			must(block_alloc(actor, class_bytes(class_no)) == 0);
 			note(&actor->record->intent.old, actor->record->intent.hand);
 			note(&actor->record->intent.hand, 0);
@@ -74,9 +74,7 @@ static void used_up_cache(struct corral *corral)
 	}
 }
 
-/*
- * A cart whose version needs about the whole of a block of this class; there may be no room for it.
- */
+/* Make a cart whose version nearly fills a block of this class; the arena may be full. */
 static void cart_of_class(struct corral *corral, uint32_t class_no)
 {
 	static char notes[CORRAL_WORDS_MAX];
@@ -91,7 +89,7 @@ static void cart_of_class(struct corral *corral, uint32_t class_no)
 }
 
 /*
- * No page is free, and no span is whole; the class of the next version is empty, but a larger one
+ * No page is free and no span is whole; the class of the next version is empty, but a larger class
  * has blocks.
  */
 static void short_of_memory(struct corral *corral)
@@ -125,14 +123,16 @@ static int do_close(struct corral *corral)
 
 static struct corral_view parents_view;
 
-/* The parent reads, caches and retires; the child inherits none of it. */
+/*
+ * The parent has an open view, cached blocks and retired blocks; the child inherits none of them.
+ */
 static void with_a_view_open(struct corral *corral)
 {
 	crash_dropped_carts(corral);
 	must(corral_read_begin(corral, &crash_key, &parents_view) == 0);
 }
 
-/* Returns in the child; the parent waits for its end. */
+/* Returns in the child; the parent waits for the child's end. */
 static void go_on_as_child(void)
 {
 	pid_t pid = fork();
@@ -148,7 +148,7 @@ static int do_fork(struct corral *corral)
 {
 	go_on_as_child();
 	must(corral_read_end(&parents_view) ==
-	     -ESTALE); /* of the parent's section nothing may be touched */
+	     -ESTALE); /* the parent's section must not be touched */
 	return crash_add_burger(corral);
 }
 
@@ -182,7 +182,7 @@ static int do_tick(struct corral *corral)
 	return 0;
 }
 
-/* A worker that lives (in this process) has retired blocks; the agent takes care of them. */
+/* A live worker (in this process) has retired blocks; the agent takes care of them. */
 static void others_retired(struct corral *corral)
 {
 	static struct corral *worker; /* it is never closed */
@@ -194,7 +194,7 @@ static void others_retired(struct corral *corral)
 	must(corral_set_quantity(worker, &crash_key, 1, 3, NULL, NULL) == 0);
 }
 
-/* A worker that died with a cart's lock, a block in hand, a view open, blocks retired. */
+/* A worker died with a cart's lock, a block in hand, an open view and retired blocks. */
 static void dead_worker(struct corral *corral)
 {
 	pid_t pid = fork();

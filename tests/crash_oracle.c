@@ -7,7 +7,7 @@
 #include "arena/stat.h"
 #include "store/slot.h"
 
-struct cart_then { /* what a slot held */
+struct cart_then { /* what a slot held at the beginning */
 	uint64_t hash;
 	uint64_t version; /* 0: nothing */
 };
@@ -158,8 +158,8 @@ const char *crash_check_dirty(const struct crash_stage *stage)
 /* ------------------------------------------------------------------ the dead */
 
 /*
- * What only its owner writes. (Others may work on its retired lists, and note how long they have
- * waited for it.)
+ * The fields that only the record's owner writes. (Others may work on its retired lists and note
+ * how long they have waited for it.)
  */
 static bool same_hand(const struct thread_record *a, const struct thread_record *b)
 {
@@ -175,11 +175,11 @@ const char *crash_check_parent(const struct crash_stage *stage)
 	for (uint32_t i = 0; i < CRASH_THREADS; i++)
 		if (threads_at_beginning[i].owner == 1 &&
 		    !same_hand(&threads_at_beginning[i], &threads_of(now)[i]))
-			return "a forked child was at its parent's thread record";
+			return "a forked child wrote its parent's thread record";
 	return memcmp(&processes_at_beginning[0], processes_of(now),
 		      sizeof(struct process_record)) == 0 ?
 		       NULL :
-		       "a forked child was at its parent's process record";
+		       "a forked child wrote its parent's process record";
 }
 
 static const char *check_thread(const struct thread_record *then, const struct thread_record *now,
@@ -189,7 +189,8 @@ static const char *check_thread(const struct thread_record *then, const struct t
 	uint32_t dead = then->owner;
 
 	if (dead != 0 && (untouched >> (dead - 1) & 1) != 0)
-		return same_hand(then, now) ? NULL : "somebody was at a living process's record";
+		return same_hand(then, now) ? NULL :
+					      "another process wrote a living process's record";
 	if (owner > 32 || (owner != 0 && (living >> (owner - 1) & 1) == 0))
 		return "a thread record belongs to a dead process";
 	if (now->reader != 0)
@@ -215,7 +216,7 @@ const char *crash_check_buried(const struct crash_stage *stage, uint32_t living,
 		const struct process_record *before = &processes_of(then)[i];
 		if ((untouched >> i & 1) != 0) {
 			if (memcmp(p, before, sizeof(*p)) != 0)
-				fault = "somebody was at a living process's record";
+				fault = "another process wrote a living process's record";
 			continue;
 		}
 		if (p->state != PROCESS_FREE && (living >> i & 1) == 0)

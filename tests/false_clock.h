@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * false_clock.h: a clock that the test sets. To be included by one file of a program: it defines
- * clock_gettime(), which the library, being linked into the program, then calls.
+ * false_clock.h: a clock that the test sets. Exactly one file of a program includes it: it defines
+ * clock_gettime(), and the library, linked into the program, calls that definition.
  *
- * Only the clock by which carts live (CLOCK_MONOTONIC_COARSE) can be set and only the wall clock
- * (CLOCK_REALTIME...) be stepped; all else, such as patience with a lock, goes by the real clocks.
+ * The test can set the clock that decides a cart's age (CLOCK_MONOTONIC_COARSE) and step the wall
+ * clock (CLOCK_REALTIME...). Everything else, such as patience with a lock, uses the real clocks.
  */
 #ifndef FALSE_CLOCK_H
 #define FALSE_CLOCK_H
@@ -18,10 +18,10 @@
 
 #define MS 1000000ll /* nanoseconds */
 
-static int64_t false_now_ns;  /* 0: the real one */
+static int64_t false_now_ns;  /* 0: the real time */
 static int64_t false_wall_ns; /* added to the wall clock */
 static __thread void (*at_next_look)(
-	void); /* called once, after this thread has read the carts' clock */
+	void); /* called once, right after this thread has read the carts' clock */
 
 static int false_clock(clockid_t id, struct timespec *now)
 {
@@ -48,13 +48,13 @@ int clock_gettime(clockid_t id, struct timespec *now)
 	return false_clock(id, now);
 }
 
-/* The library has found a shorter way to the clock. */
+/* The library reads the clock through this pointer, past clock_gettime(). */
 static __attribute__((constructor(65535))) void set_false_clock(void)
 {
 	arena_clock = false_clock;
 }
 
-/* From now on time stands still, but for clock_pass(). */
+/* From now on the carts' clock advances only by clock_pass(). */
 static inline void clock_freeze(void)
 {
 	struct timespec now;

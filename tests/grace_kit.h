@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * grace_kit.h: what the 35_grace tests share: readers and drivers that are actors of one thread.
+ * grace_kit.h: what the 35_grace tests share: readers and drivers as actors of one thread.
  */
 #ifndef GRACE_KIT_H
 #define GRACE_KIT_H
@@ -10,7 +10,7 @@
 #include "base/atomic.h"
 #include "sync/grace.h"
 
-struct cast { /* who plays */
+struct fixture {
 	struct yard yard;
 	struct member us;
 	struct actor reader, second, driver;
@@ -18,27 +18,27 @@ struct cast { /* who plays */
 
 static inline int kit_set_up(void **state)
 {
-	struct cast *cast = calloc(1, sizeof(*cast));
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
-	yard_make(&cast->yard, NULL);
-	assert_int_equal(member_join(&cast->yard, &cast->us), 0);
-	assert_int_equal(member_actor(&cast->us, &cast->reader), 0);
-	assert_int_equal(member_actor(&cast->us, &cast->second), 0);
-	assert_int_equal(member_actor(&cast->us, &cast->driver), 0);
-	*state = cast;
+	yard_make(&fixture->yard, NULL);
+	assert_int_equal(member_join(&fixture->yard, &fixture->us), 0);
+	assert_int_equal(member_actor(&fixture->us, &fixture->reader), 0);
+	assert_int_equal(member_actor(&fixture->us, &fixture->second), 0);
+	assert_int_equal(member_actor(&fixture->us, &fixture->driver), 0);
+	*state = fixture;
 	return 0;
 }
 
 static inline int kit_tear_down(void **state)
 {
-	struct cast *cast = *state;
+	struct fixture *fixture = *state;
 
-	member_dismiss(&cast->reader);
-	member_dismiss(&cast->second);
-	member_dismiss(&cast->driver);
-	member_leave(&cast->us);
-	yard_remove(&cast->yard);
-	free(cast);
+	member_dismiss(&fixture->reader);
+	member_dismiss(&fixture->second);
+	member_dismiss(&fixture->driver);
+	member_leave(&fixture->us);
+	yard_remove(&fixture->yard);
+	free(fixture);
 	return 0;
 }
 

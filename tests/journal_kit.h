@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal_kit.h: an agent with a journal, in a process of its own, that may be killed or lose
- * power; and a cart or two.
+ * journal_kit.h: an agent with a journal, in its own process, that a test may kill or cut from
+ * power; and helpers for carts.
  */
 #ifndef JOURNAL_KIT_H
 #define JOURNAL_KIT_H
@@ -19,13 +19,13 @@
 #define TTL_MS 100000
 
 static struct yard yard;
-static bool changes_wait;  /* for the disk, with agents that are started from now on */
-static bool no_membarrier; /* for agents that are started from now on */
+static bool changes_wait;  /* agents started from now on make changes wait for the disk */
+static bool no_membarrier; /* agents started from now on have no membarrier */
 
 /* ------------------------------------------------------------------- agent */
 
 static struct {
-	uint32_t ready; /* 1: it serves, 2: it was refused */
+	uint32_t ready; /* 1: it serves, 2: its start was refused */
 	uint32_t stop;
 } * shared;
 
@@ -75,7 +75,7 @@ static inline void stop_agent(pid_t pid)
 	assert_int_equal(child_wait(pid), EXIT_DONE);
 }
 
-/* The agent dies, the memory is gone, the clock begins somewhere else. */
+/* Lose power: the agent dies, the memory is gone, the clock restarts at another value. */
 static inline void lose_power(pid_t pid, struct corral *corral)
 {
 	child_kill(pid);

@@ -1,16 +1,16 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# journal_kit.sh: sourced after agent_kit.sh by the scripts that test the journal: agents that keep
-# one, power losses.
+# journal_kit.sh: sourced after agent_kit.sh by the scripts that test the journal: agents with a
+# journal, power losses.
 # shellcheck disable=SC2034,SC2154,SC2119,SC2120,SC2020 # dir, place and out are of agent_kit.sh
 
 begin() {
 	start --journal 20ms "$@"
-	echo "$out" >>"$place/log" # what was said before it went to the background
+	echo "$out" >>"$place/log" # its output before it went to the background
 }
 
-# A zombie's other threads may not be gone yet: one may be in a sync of the disk, and the agent's
-# byte is held as long.
+# A zombie's other threads may still run: one may be in a sync of the disk, and holds the agent's
+# byte until it ends.
 byte_free() {
 	local n
 	for ((n = 0; n < 500; n++)); do
@@ -18,7 +18,7 @@ byte_free() {
 		[[ $? -eq 4 ]] && return
 		sleep 0.01
 	done
-	fail "somebody has the agent's byte"
+	fail "the agent's byte is still held"
 }
 
 kill_agent() {
@@ -27,7 +27,7 @@ kill_agent() {
 	byte_free
 }
 
-lose_power() { # of whoever has written a pid
+lose_power() { # kill all processes whose pid is in $place/pids
 	local one
 	while read -r one; do
 		kill -9 "$one" 2>/dev/null
@@ -62,14 +62,14 @@ wait_for() { # COMMAND...: for at most 20 s
 		"$@" && return
 		sleep 0.05
 	done
-	fail "in vain: $*; $(tail -n 3 "$dir/agent.log")"
+	fail "still false after 20 s: $*; $(tail -n 3 "$dir/agent.log")"
 }
 
 durable() { [[ $(status_of durable) == true ]]; }
 not_durable() { [[ $(status_of durable) == false ]]; }
 
-# strace that ends with an error is no reason to go
-# An agent in the foreground whose system calls fail or kill it so; sets pid (strace's).
+# strace ending with an error is no failure of the test
+# an agent in the foreground whose system calls fail, or kill it, as injected; sets pid (strace's)
 traced() { # INJECTION...
 	local options=() one
 	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"

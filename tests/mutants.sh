@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Do the crash tests bite? Each mutant takes one step of the death protocol away, in a copy of the tree; the tests
-# that kill a process at every instruction must turn red. Usage: tests/mutants.sh [PATTERN]   (make mutants)
+# Check that the crash tests can fail. Each mutant removes one step of the death protocol in a copy
+# of the tree; the tests that kill a process at every instruction must then fail.
+# Usage: tests/mutants.sh [PATTERN]   (make mutants)
 # Prints a line for each mutant; exits non-zero when one survives.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -16,7 +17,7 @@ tests=(45_slot 45_slot_step 58_salvage_death 40_block_death 40_block_trim 30_loc
 
 build() { make -j"$(nproc)" DEPS=skip build/corral-agent "${tests[@]/#/build/tests/}" >build.log 2>&1; }
 
-is_red() { # the first test that fails
+is_red() { # print the first test that fails
 	local test
 	for test in "${tests[@]}"; do
 		CORRAL_CRASH=first timeout 200 "build/tests/$test" >"$test.log" 2>&1 || {
@@ -24,7 +25,7 @@ is_red() { # the first test that fails
 			return 0
 		}
 	done
-	# a sample may have missed it: every state of one operation, a merge, and of its repair
+	# the sample may have missed it: every state of one operation, a merge, and of its repair
 	CORRAL_CRASH=all CORRAL_CRASH_ONLY=1 timeout 300 build/tests/80_crash_matrix >whole.log 2>&1 || {
 		echo "80_crash_matrix, whole"
 		return 0

@@ -4,7 +4,7 @@
  */
 #include "orders_support.h"
 
-#define PATIENCE_MS 20000 /* many workers on two cores: a living holder may be slow */
+#define PATIENCE_MS 20000 /* many workers share two cores: a live holder may be slow */
 
 void orders_yard(struct yard *yard, uint64_t bytes, uint32_t max_carts, uint64_t ttl_ms)
 {

@@ -16,14 +16,14 @@
 
 struct entry {
 	uint32_t dir;
-	uint32_t node; /* NONE: no such entry */
+	uint32_t node; /* NONE: there is no such entry */
 	const char *name;
 };
 
-struct content { /* of a node */
+struct content { /* the content of a node */
 	uint8_t *bytes;
 	uint64_t size;
-	uint64_t room;                  /* more is never written */
+	uint64_t room;                  /* the most that is ever written */
 	const struct power_step *arena; /* its last sync */
 };
 
@@ -69,7 +69,7 @@ static void grow(struct content *content, uint64_t size)
 		content->size = size;
 }
 
-/* Blocks are those of the disk: counted from the file's beginning. */
+/* Write some blocks only; blocks are counted from the file's beginning, as on the disk. */
 static void write_torn(const struct power_state *state, struct content *content,
 		       const struct power_step *step)
 {
@@ -126,7 +126,7 @@ static void apply_step(const struct power_state *state, const struct power_step 
 	}
 }
 
-/* What did not arrive leaves its room. */
+/* A write that did not arrive may still extend the file. */
 static void miss_step(const struct power_state *state, const struct power_step *step)
 {
 	if (step->kind == POWER_WRITE && state->grown)

@@ -38,7 +38,7 @@ static struct corral_key key_of(uint32_t number, char name[16])
 	return (struct corral_key){ corral_text("r"), corral_text(name) };
 }
 
-/* The cart as it is there now. 0; -ENOENT; other -errno: no good. */
+/* Read the cart's current state: 0, -ENOENT, or another -errno that means a failure. */
 static int look_up(struct corral *corral, uint32_t number, struct event *ret_event)
 {
 	char name[16];
@@ -132,8 +132,8 @@ static bool may_be(const struct event *found, struct power_promise promise)
 }
 
 /*
- * The next version of a cart, also of one that is made where another had ended, is none that
- * anybody has seen before the power went, synced or not.
+ * The next version of a cart, also of one made after another had ended, must differ from every
+ * version that was seen before the power loss, synced or not.
  */
 static bool goes_on(struct corral *corral, uint32_t number, struct power_promise promise)
 {
@@ -185,7 +185,7 @@ const char *power_history_judge(struct corral *corral, struct power_promise prom
 		listed += count;
 	}
 	if (listed != there)
-		return "there are carts that nobody made";
+		return "there are carts that were never made";
 	for (uint32_t number = 0; number < POWER_KEYS && known; number++)
 		if (!goes_on(corral, number, promise))
 			return "a version that was seen is given again";

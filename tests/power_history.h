@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * power_history.h: what happened to each cart, in order, so that a recovered directory can be
- * judged: for the power-loss test.
+ * power_history.h: the events of each cart, in order, so that the power-loss test can judge a
+ * recovered directory.
  *
  * An event is a new version of a cart, or its end. All events are counted; a promise
- * (power_trace.h) names two of these counts. Where the power went, a cart is what it was after its
- * last event that was synced, or after a later one that had
- * happened: byte for byte, or not there.
+ * (power_trace.h) names two of these counts. After a power loss a cart must be in the state after
+ * its last synced event, or after a later event that had happened: byte for byte, or absent.
  */
 #ifndef POWER_HISTORY_H
 #define POWER_HISTORY_H
@@ -19,13 +18,16 @@
 void power_history_begin(uint64_t seed);
 uint32_t power_history_events(void);
 
-/* Change or end some cart; it is in the history before anybody is let go on (power_lock()). */
+/*
+ * Change or end a cart. The event is in the history before any other thread continues
+ * (power_lock()).
+ */
 void power_history_change(struct corral *corral);
 
 /*
- * NULL: what is there is one of what may be, and each next version is a new one; else a sentence
- * that is valid until the next call. Changes each cart, and makes those that are not there.
- * known: something was left that tells that versions had been given.
+ * Judge a recovered arena. NULL: each cart is in an allowed state and gets a new number for its
+ * next version; else a sentence that is valid until the next call. Changes each cart, and makes
+ * those that are absent. `known`: something survived that shows that versions had been given out.
  */
 const char *power_history_judge(struct corral *corral, struct power_promise promise, bool known);
 

@@ -13,15 +13,15 @@
 struct agent_options power_options = { .size_bytes = ARENA_BYTES_MIN,
 				       .max_carts = 64,
 				       .ttl_ms = 30 * 60 * 1000,
-				       .journal_ms = 3600000, /* rounds only when asked for */
+				       .journal_ms = 3600000, /* rounds run only on request */
 				       .journal_bytes = 24 << 10,
 				       .log_level = LOG_ERROR };
 
 struct power_life power_life;
 
 /*
- * Before each step of the agent. A sync is acknowledged from the moment on at which who waits for
- * it could see it.
+ * The promise before each step of the agent. A sync counts as acknowledged from the moment when its
+ * caller could see the ticket advance.
  */
 static struct power_promise promise(void)
 {
@@ -93,7 +93,7 @@ int power_ask_for_sync(void)
 	return corral_sync(power_life.corral);
 }
 
-/* Some changes, and a sync; so many times. */
+/* Make some changes and sync, this many times. */
 void power_live(uint32_t rounds)
 {
 	for (uint32_t i = 0; i < rounds; i++) {
@@ -119,10 +119,10 @@ void power_begin_trace(void)
 	power_life.busy = true;
 }
 
-/* The agent is killed after its next step of this kind. */
+/* Kill the agent after its next step of this kind. */
 void power_die(enum power_kind kind)
 {
-	static struct agent *dead[16]; /* their threads stand still */
+	static struct agent *dead[16]; /* their threads have stopped for good */
 	static uint32_t count;
 
 	struct arena_header *h = power_life.corral->arena.header;

@@ -6,7 +6,7 @@
 #include "power_disk.h"
 #include "support.h"
 
-#define SUBSETS_OF 6u /* so many pending steps: all subsets */
+#define SUBSETS_OF 6u /* up to this many pending steps: all subsets */
 #define RANDOM_SUBSETS 48u
 #define RANDOM_TEARS 8u
 #define WHOLE_OFTENER 12u
@@ -51,7 +51,7 @@ static void consider_one(struct power_state *state)
 		return;
 	must(run.totals.states < SEEN_SLOTS / 2);
 	run.totals.states++;
-	/* torn writes are many, and much alike */
+	/* there are many torn writes, and they are much alike */
 	if (hash % (state->tear == POWER_WHOLE ? run.stride / WHOLE_OFTENER + 1 : run.stride) != 0)
 		return;
 	run.totals.looked_at++;
@@ -133,7 +133,7 @@ static void tear_each(struct power_state *state)
 	keep_all(state);
 }
 
-/* All that may have become of the steps before this one. */
+/* All possible outcomes of the steps before this one. */
 static void states_at(uint32_t at)
 {
 	static struct power_state state;
@@ -141,7 +141,7 @@ static void states_at(uint32_t at)
 	memset(&state, 0, sizeof(state));
 	state.at = at;
 	state.promise = at < power_trace.count ? power_trace.steps[at].promise :
-						 power_trace.promise(); /* the trace is over */
+						 power_trace.promise(); /* the trace has ended */
 	for (uint32_t i = 0; i < at; i++) {
 		if (settled[i] || power_trace.steps[i].kind == POWER_SYNC)
 			continue;

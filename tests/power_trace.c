@@ -82,7 +82,7 @@ static uint32_t node_of(int fd)
 	return recording && fstat(fd, &st) == 0 ? node_of_inode(st.st_ino) : NONE;
 }
 
-/* The directory that a name is in, and the name there: the agent also says "directory/name". */
+/* Find the directory and the last component of a name; the agent also passes "directory/name". */
 static uint32_t node_at(int dir_fd, const char *name, const char **ret_last)
 {
 	const char *slash = strrchr(name, '/');
@@ -119,7 +119,7 @@ static uint32_t node_add(int dir_fd, const char *name)
 	return power_trace.node_count++;
 }
 
-/* What is not ours to look at. */
+/* Files that the trace leaves out. */
 static bool is_other(const char *name)
 {
 	return strcmp(name, ARENA_LOCK_FILE) == 0 || strcmp(name, ARENA_SOCKET_FILE) == 0 ||
@@ -178,7 +178,7 @@ void power_trace_free(void)
 
 /* --------------------------------------------------------------- the calls */
 
-/* The end of a call; for ever, if the agent is to die here. */
+/* End a wrapper; never returns if the agent is to die here. */
 static void leave(enum power_kind kind)
 {
 	bool dies = recording && power_die_after == kind;
@@ -303,7 +303,7 @@ int __wrap_ftruncate(int fd, off_t size)
 	return r;
 }
 
-/* As the disk has it from now on. */
+/* Keep the arena's bytes as the content on disk. */
 static void keep_arena(int fd, struct power_step *step)
 {
 	struct stat st;
@@ -348,7 +348,7 @@ int __wrap_fdatasync(int fd)
 	return sync_and_note(fd, __real_fdatasync);
 }
 
-/* The arena that is mapped from this address on. */
+/* The node of the arena mapped at this address. */
 static uint32_t node_mapped(const void *address)
 {
 	char line[512], start[32];
@@ -367,7 +367,7 @@ static uint32_t node_mapped(const void *address)
 	return node;
 }
 
-/* As the disk had it, but for the part that was synced now. */
+/* Keep the previous content on disk, updated by the part that was synced now. */
 static void keep_part(struct power_step *step, const void *part, size_t size)
 {
 	for (const struct power_step *before = step - 1; before >= power_trace.steps; before--) {
@@ -382,7 +382,7 @@ static void keep_part(struct power_step *step, const void *part, size_t size)
 	}
 }
 
-/* From its beginning: nobody syncs another part of an arena. */
+/* The range begins at the arena's start: no caller syncs another part. */
 int __wrap_msync(void *address, size_t size, int flags)
 {
 	power_lock();

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * power_trace.h: what an agent does to a directory's files, in order, as the disk sees it: for the
- * power-loss test.
+ * power_trace.h: the operations of an agent on a directory's files, in order, as the disk sees
+ * them, for the power-loss test.
  *
  * The program is linked with --wrap for the system calls that change files (Makefile), so the
- * agent's code, which runs in this process, comes by here with each of them. Files and directories
- * are numbered as they appear: node 0 is the directory itself. The lock file, the log and the
- * socket are left out. The arena's file is written through
- * memory: of it only what each fsync found is kept.
+ * agent, which runs in this process, calls the wrappers here. Files and directories are numbered as
+ * they appear: node 0 is the directory itself. The lock file, the log and the socket are left out.
+ * The arena's file is written through memory, so only its contents at each fsync are kept.
  *
- * With each step goes what had been promised when it was about to be done: before it the power may
- * go, and then the promise counts.
+ * Each step carries the promise that held just before it: if the power fails before this step, that
+ * promise must be kept.
  */
 #ifndef POWER_TRACE_H
 #define POWER_TRACE_H
@@ -34,20 +33,20 @@ enum power_kind {
 };
 
 struct power_promise {   /* counts of events (power_history.h) */
-	uint32_t synced; /* so many were acknowledged as synced */
-	uint32_t made;   /* so many had happened */
+	uint32_t synced; /* events acknowledged as synced */
+	uint32_t made;   /* events that had happened */
 };
 
 struct power_step {
 	enum power_kind kind;
 	uint32_t node;
-	uint32_t dir; /* CREATE, MKDIR, UNLINK, RENAME: the entry's */
+	uint32_t dir; /* CREATE, MKDIR, UNLINK, RENAME: the directory of the entry */
 	uint32_t to_dir;
 	char name[POWER_NAME_BYTES];
 	char to_name[POWER_NAME_BYTES];
 	uint64_t offset; /* WRITE; TRUNCATE: the size */
 	uint32_t size;
-	uint8_t *bytes; /* WRITE; SYNC of an arena: all of it */
+	uint8_t *bytes; /* WRITE: the bytes; SYNC of an arena: all of its bytes */
 	struct power_promise promise;
 };
 
@@ -62,37 +61,34 @@ struct power_trace {
 	uint32_t count;
 	struct power_node nodes[POWER_NODES_MAX];
 	uint32_t node_count;
-	struct power_promise (*promise)(void); /* asked before each step */
+	struct power_promise (*promise)(void); /* called before each step */
 };
 
 extern struct power_trace power_trace;
 
-/* Record what is done below this directory from now on. */
+/* Record the operations below this directory from now on. */
 void power_trace_begin(int dir_fd, struct power_promise (*promise)(void));
-/* No more; what is recorded stays. */
+/* Stop recording; what is recorded stays. */
 void power_trace_end(void);
 void power_trace_free(void);
 
-/* One at a time: a step, or a change of a cart together with its note in the history. */
+/* Serialize: one step at a time, or one change of a cart together with its entry in the history. */
 void power_lock(void);
 void power_unlock(void);
 
-/* The next fsync or fdatasync of a file fails with EIO, and what it was to write is lost. */
+/* The next fsync or fdatasync of a file fails with EIO and loses the data that it was to write. */
 extern bool power_fail_sync;
 
 /*
- * After its next step of this kind the thread goes no further, as if its agent had been killed;
- * then this is POWER_NOTHING.
+ * After its next step of this kind the thread stops for good, as if its agent had been killed; then
+ * this becomes POWER_NOTHING.
  */
 extern enum power_kind power_die_after;
 
-/* So much later than it is. */
+/* Added to the wall clock. */
 extern int64_t power_wall_offset_ms;
 
-/*
- * Nothing reaches the disk any more in this process, and nothing has to: fsync and fdatasync do
- * nothing.
- */
+/* Set once this process needs no durability: fsync and fdatasync then do nothing. */
 extern bool power_no_sync;
 
 const char *power_kind_name(enum power_kind kind);

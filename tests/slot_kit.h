@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * slot_kit.h: carts made, changed and ended through memory and store only, as change.c does
- * it. A cart has the attributes "0" to "9", each of one byte many times: so a reader can tell a
- * mixture.
+ * slot_kit.h: make, change and end carts through the memory and store layers only, as change.c
+ * does. A cart has the attributes "0" to "9"; each value is one byte repeated, so a reader notices
+ * a mixture of two versions.
  */
 #ifndef SLOT_KIT_H
 #define SLOT_KIT_H
@@ -26,7 +26,7 @@ struct kit_key {
 	char session[16];
 };
 
-/* Keys whose carts are in one chain: the `number`-th one of this bucket. */
+/* Keys whose carts share a chain: the `number`-th key of this bucket. */
 static inline void kit_key_in(const struct arena *arena, uint32_t bucket, uint32_t number,
 			      struct kit_key *ret_key)
 {
@@ -40,7 +40,10 @@ static inline void kit_key_in(const struct arena *arena, uint32_t bucket, uint32
 	}
 }
 
-/* The version in `found`, or a new cart's first: with one attribute set. In hand afterwards. */
+/*
+ * Build the version that follows `old` (NULL: a new cart's first) with one attribute set. It is in
+ * hand afterwards.
+ */
 static inline int kit_build(struct actor *actor, const struct kit_key *key, const struct found *old,
 			    uint64_t first_version, uint32_t dice, uint64_t *ret_version)
 {
@@ -97,7 +100,7 @@ static inline int kit_insert_locked(struct actor *actor, struct bucket *bucket,
 	return r;
 }
 
-/* Make the cart. -EEXIST, -ENOMEM, -ENFILE, -EBUSY. */
+/* Make the cart. Fails with -EEXIST, -ENOMEM, -ENFILE or -EBUSY. */
 static inline int kit_make(struct actor *actor, const struct kit_key *key, uint32_t dice,
 			   uint64_t *ret_version)
 {
@@ -111,7 +114,7 @@ static inline int kit_make(struct actor *actor, const struct kit_key *key, uint3
 	return r;
 }
 
-/* Change it. -ENOENT, -EAGAIN: it ended just now, ... */
+/* Change the cart. Fails with -ENOENT, with -EAGAIN when it ended just now, ... */
 static inline int kit_change(struct actor *actor, const struct kit_key *key, uint32_t dice,
 			     uint64_t *ret_version)
 {
@@ -141,7 +144,7 @@ static inline int kit_change(struct actor *actor, const struct kit_key *key, uin
 	return r;
 }
 
-/* End it. -ENOENT, -EAGAIN: somebody is at it. */
+/* End the cart. Fails with -ENOENT, or with -EAGAIN while another actor holds its lock. */
 static inline int kit_end(struct actor *actor, const struct kit_key *key)
 {
 	struct bucket *bucket = slot_bucket(actor->arena, key->hash);

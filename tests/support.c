@@ -193,7 +193,8 @@ void child_stop(pid_t pid)
 static struct {
 	char path[128];
 	pid_t maker;
-} left[YARDS_MAX]; /* yards of this process that are there still: a failed test does not tidy up */
+} left[YARDS_MAX]; /* yards of this process that still exist: a failed test does not remove its own
+		    */
 
 static int remove_directory(const char *path)
 {

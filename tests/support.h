@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * support.h: what the tests of the floors above layout.h share: a directory with an arena in it and
- * no agent (struct yard), a process attached to it without the floors above alive.c (struct
+ * support.h: what the tests of the layers above layout.h share: a directory with an arena in it and
+ * no agent (struct yard), a process attached to it without the layers above alive.c (struct
  * member), bodies that run as threads or as processes (crew_run), children with a deadline, seeds.
  *
- * A body that is not the test's own thread says must() instead of assert_...(), whose jump would
- * land in another thread's or process's stack.
+ * A body that runs outside the test's own thread uses must() instead of assert_...(), whose longjmp
+ * would land in another thread's or process's stack.
  *
- * CORRAL_TEST_MODE=threads: only thread bodies run; process tests are skipped (ThreadSanitizer sees
- * no processes). CORRAL_SEED=number: repeats a run as far as the scheduler lets it.
+ * CORRAL_TEST_MODE=threads: only thread bodies run and process tests are skipped (ThreadSanitizer
+ * does not follow processes). CORRAL_SEED=number: repeats a run as far as the scheduler lets it.
  */
 #ifndef SUPPORT_H
 #define SUPPORT_H
@@ -32,11 +32,11 @@
 #include "sync/alive.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define SUPPORT_WAIT_MS 30000 /* no wait of a test is longer; who waits longer hangs */
+#define SUPPORT_WAIT_MS 30000 /* no wait of a test is longer; a longer one counts as a hang */
 
 /* ------------------------------------------------------------- randomness */
 
-uint64_t support_seed(void); /* $CORRAL_SEED, else from the clock; printed once */
+uint64_t support_seed(void); /* $CORRAL_SEED, else derived from the clock; printed once */
 uint64_t random_next(uint64_t *state);
 uint32_t random_below(uint64_t *state, uint32_t bound);
 
@@ -57,19 +57,19 @@ void support_sleep_us(uint32_t us);
 
 /* ------------------------------------------------------------------ bodies */
 
-/* In a body: if it does not hold, say so, and end this child or thread as failed. */
+/* In a body: if the condition does not hold, print it, and end this child or thread as failed. */
 #define must(condition) ((condition) ? (void)0 : support_give_up(__FILE__, __LINE__, #condition))
 _Noreturn void support_give_up(const char *file, int line, const char *what);
 
 extern __thread uint32_t
-	*support_failures; /* where a thread that gives up counts itself; NULL: abort */
+	*support_failures; /* a thread that gives up increments this; NULL: abort */
 
-/* Until this test's end: no signal is caught by cmocka, whose jump would land in another thread. */
+/* Until this test ends, cmocka catches no signal: its longjmp would land in another thread. */
 void support_let_crash(void);
 
 bool support_threads_only(void);
 /*
- * Skip the test, and say why the machine cannot do what it needs. (A package that is missing is no
+ * Skip the test because the machine lacks an ability, and print which. (A missing package is no
  * reason: tools/deps.sh installs it.)
  */
 #define skip_because(why)                                                                          \
@@ -86,15 +86,15 @@ bool support_threads_only(void);
 	} while (0)
 
 /*
- * What is not so under qemu-user, each tried in a child: a limit of the address space holds; a
- * process that was forked from one with threads may make threads.
+ * Abilities that qemu-user lacks, each tried in a child: a limit of the address space holds; a
+ * process forked from one with threads may make threads.
  */
 bool support_limits_address_space(void);
 bool support_forks_with_threads(void);
 
 /*
- * Does fork wipe the pages that it is told to wipe? By that the library knows a child. qemu-user
- * says yes to madvise(2), and does not.
+ * True if fork wipes pages marked with MADV_WIPEONFORK, by which the library recognizes a child.
+ * qemu-user accepts the madvise(2) call but does not wipe.
  */
 bool support_fork_wipes(void);
 
@@ -105,7 +105,7 @@ bool support_fork_wipes(void);
 			skip_because("fork wipes no pages here, though madvise(2) promises it");   \
 	} while (0)
 
-/* Zeroed memory that children share; until the program ends. */
+/* Zeroed memory shared with children; it lasts until the program ends. */
 void *support_shared(size_t bytes);
 
 /* --------------------------------------------------------------- children */
@@ -113,40 +113,40 @@ void *support_shared(size_t bytes);
 #define CHILD_FAILED 99 /* exit code of a child that gave up */
 #define CHILD_SKIPS 77
 
-/* Fork; the child runs body(context) and exits with what that returns. It dies with us. */
+/* Fork; the child runs body(context) and exits with its return value. The child dies with us. */
 pid_t child_start(int (*body)(void *context), void *context);
 /*
- * Exit code; minus the signal that killed it. It is killed, and the test fails, when that takes too
- * long.
+ * Wait for the child: its exit code, or minus the signal that killed it. After too long a wait the
+ * child is killed and the test fails.
  */
 int child_wait(pid_t pid);
 /*
- * In a child: from now on membarrier(2) answers with this error; 0: it does nothing and says that
- * all is well. False: filters are not to be had here (exit with CHILD_SKIPS).
+ * In a child: from now on membarrier(2) fails with this error; with 0 it does nothing and returns
+ * success. Returns false where seccomp filters are not available (exit with CHILD_SKIPS).
  */
 bool support_filter_membarrier(uint32_t error);
-/* Would support_filter_membarrier() do it? Tried in a child. */
+/* True if support_filter_membarrier() would succeed; tried in a child. */
 bool support_may_filter(void);
-/* SIGKILL, and wait for its end. */
+/* Send SIGKILL, and wait for its end. */
 void child_kill(pid_t pid);
 /* Send SIGSTOP, and wait until it has stopped. */
 void child_stop(pid_t pid);
 
 /* ------------------------------------------------------------------- yard */
 
-struct yard { /* a directory; in it an arena and a lock file */
+struct yard { /* a directory that holds an arena and a lock file */
 	char path[128];
 	int dir_fd;
 };
 
-/* settings NULL: 8 MiB, 64 carts, half an hour. */
+/* settings NULL: 8 MiB, 64 carts, a time to live of half an hour. */
 void yard_make(struct yard *yard, const struct arena_settings *settings);
 void yard_make_empty(struct yard *yard); /* no arena, no lock file */
 void yard_remove(struct yard *yard);
 
 /*
- * For a child: a file system of that size ("1M") over the yard's directory, in a mount namespace of
- * its own. A new descriptor of the directory; -1: not allowed (exit with CHILD_SKIPS).
+ * In a child: mount a file system of that size ("1M") over the yard's directory, in a new mount
+ * namespace. Returns a new descriptor of the directory; -1: not allowed (exit with CHILD_SKIPS).
  */
 int support_small_disk(const struct yard *yard, const char *size);
 
@@ -154,33 +154,33 @@ int support_small_disk(const struct yard *yard, const char *size);
 struct corral *yard_open(const struct yard *yard, unsigned flags);
 
 /*
- * Every invariant holds, every block and slot is in exactly one place: fails with the findings if
- * not.
+ * Assert that every invariant holds and that every block and slot is in exactly one place; on
+ * failure print the findings.
  */
 void yard_check(const struct yard *yard, struct inspect_totals *ret_totals);
 
 /* ----------------------------------------------------------------- member */
 
-struct member { /* a process, attached */
+struct member { /* an attached process */
 	struct arena arena;
 	struct life life;
 	bool can_membarrier;
 	bool fenced;
 };
 
-extern bool support_no_membarrier; /* who joins acts as if the kernel had no membarrier(2) */
+extern bool support_no_membarrier; /* members that join act as if the kernel had no membarrier(2) */
 
 /* 0 or -errno. */
 int member_join(const struct yard *yard, struct member *ret_member);
 /* Give the record back. */
 void member_leave(struct member *member);
-/* Go without a word, as the kernel lets a killed process go: all that is in the arena stays. */
+/* End as a killed process does: release the byte and leave everything in the arena as it is. */
 void member_vanish(struct member *member);
 
-/* In a forked child: close what it inherited, or its parent would never be found dead. */
+/* In a forked child: close the inherited descriptors, or the parent would never be found dead. */
 void member_disinherit(void);
 
-/* A thread record of the member's, settled. 0 or -EUSERS. Patience: one second. */
+/* A settled thread record of the member, with a patience of one second. 0 or -EUSERS. */
 int member_actor(struct member *member, struct actor *ret_actor);
 void member_dismiss(struct actor *actor);
 
@@ -195,8 +195,8 @@ struct crewman {
 };
 
 /*
- * Run `count` bodies at once, as threads of one member or as processes that are members of their
- * own, and wait for them; the test fails when one of them does. Yard NULL: no member, no actor.
+ * Run `count` bodies at the same time, as threads of one member or as processes that are each a
+ * member, and wait for them; the test fails when one of them fails. Yard NULL: no member, no actor.
  */
 void crew_run(const struct yard *yard, bool processes, uint32_t count,
 	      void (*body)(struct crewman *self), void *shared);

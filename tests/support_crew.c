@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * support_crew.c: see support.h: processes attached to an arena, and bodies that run as threads or
- * processes.
+ * support_crew.c: processes attached to an arena, and bodies that run as threads or processes. See
+ * support.h.
  */
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -20,7 +20,7 @@
 
 bool support_no_membarrier;
 static uint32_t *crew_failures;         /* shared with children */
-static struct life *lives[MEMBERS_MAX]; /* of this process: a child must not keep them */
+static struct life *lives[MEMBERS_MAX]; /* of this process; a child must not keep them */
 
 /* ----------------------------------------------------------------- member */
 

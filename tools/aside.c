@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * aside.c: see aside.h. Names are opened one step at a time, and no link is followed.
+ * aside.c: see aside.h. Paths are opened one component at a time, without following links.
  */
 #include "aside.h"
 
@@ -17,16 +17,18 @@
 #include "arena/arena.h"
 #include "tool.h"
 
-/* Of the journal, see agent/journal_file.h: these places are the same in all its formats. */
+/* The journal's layout, see agent/journal_file.h: these offsets are the same in all its formats. */
 #define JOURNAL_DIRECTORY "journal"
 #define JOURNAL_MAGIC 0x0a4c4e524a524f43ull
 #define HEAD_WORDS 12
-#define HEAD_CREATED 10 /* the word that says when the file was begun */
+#define HEAD_CREATED 10 /* the word with the time when the file was begun */
 
 #define ASIDE_MAX 1000 /* more are not listed */
 #define BLOCK_BYTES 512
 
-/* What is made of these is whole: see resize.c and aside_salvage.c of the agent. */
+/*
+ * Arenas and journals made from these are complete: see resize.c and aside_salvage.c of the agent.
+ */
 static const char *const spare_names[] = { ARENA_FILE ".resized.", JOURNAL_DIRECTORY ".salvaged." };
 
 static bool begins(const char *name, const char *with)

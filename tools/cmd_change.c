@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cmd_change.c: the commands that change a cart. Each is one call of the library;
- * opening, complaining and printing the answer are the same for all and stand in change().
+ * cmd_change.c: the commands that change a cart. Each is one call of the library; change() does
+ * what they share: opening, complaining and printing the answer.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 #include "common/parse.h"
 #include "tool.h"
 
-/* Make the change that the call asks for: 0 or -errno of the library. */
+/* Make the requested change: 0 or -errno of the library. */
 typedef int change_fn(struct corral *corral, const struct call *call,
 		      struct corral_result *ret_result);
 
@@ -66,8 +66,8 @@ static uint64_t hash_text(struct corral_text text)
 }
 
 /*
- * The name of the tax's part of a change named id: "id:tax", or what fits of id with its hash
- * behind it.
+ * The id of the tax part of a change named id: "id:tax", or as much of id as fits, followed by its
+ * hash.
  */
 static struct corral_text tax_op_id(struct corral_text id, char buffer[CORRAL_ID_MAX + 1])
 {
@@ -79,7 +79,7 @@ static struct corral_text tax_op_id(struct corral_text id, char buffer[CORRAL_ID
 	if (id.size + sizeof(suffix) - 1 <= CORRAL_ID_MAX) {
 		snprintf(buffer, CORRAL_ID_MAX + 1, "%.*s%s", (int)id.size, id.data, suffix);
 	} else {
-		while ((id.data[keep] & 0xc0) == 0x80) /* never half a character */
+		while ((id.data[keep] & 0xc0) == 0x80) /* never split a character */
 			keep--;
 		snprintf(buffer, CORRAL_ID_MAX + 1, "%.*s%016" PRIx64 "%s", (int)keep, id.data,
 			 hash_text(id), suffix);
@@ -87,7 +87,7 @@ static struct corral_text tax_op_id(struct corral_text id, char buffer[CORRAL_ID
 	return corral_text(buffer);
 }
 
-/* Has the cart this rate already? */
+/* True if the cart already has this rate. */
 static int tax_is(struct corral *corral, const struct call *call, bool *ret_same)
 {
 	struct corral_view view;
@@ -105,9 +105,9 @@ static int tax_is(struct corral *corral, const struct call *call, bool *ret_same
 }
 
 /*
- * Set the tax first, so that no moment shows the item without it. A change with an operation id
- * sets it even when it is the same already: otherwise the first try would leave no trace, and its
- * repetition could undo a rate that was set in between.
+ * The tax comes first, so the item is never visible without it. A named change sets the tax even if
+ * the rate is already the same: otherwise a repeated try could undo a rate that another writer set
+ * in between, since the first try would have left no trace.
  */
 static int make_add(struct corral *corral, const struct call *call,
 		    struct corral_result *ret_result)

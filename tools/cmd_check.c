@@ -24,7 +24,7 @@ static void print_finding(void *context, const char *line)
 	free(escaped);
 }
 
-/* The agent repairs, and only the agent: it holds the directory's lock. */
+/* Only the agent repairs, since it holds the directory's lock. */
 static enum exit_code repair(const char *directory)
 {
 	const char *program = getenv("CORRAL_AGENT");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cmd_clean.c: the command clean: what was set aside in the directory, and removing it by name.
+ * cmd_clean.c: the command clean: list what was set aside in the directory, and remove it by name.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -37,7 +37,7 @@ static enum exit_code list_all(const char *directory)
 	return EXIT_DONE;
 }
 
-/* What is removed is in the arena: so that has to be safe itself. */
+/* The removed files' contents are also in the arena, so the arena itself must be safe. */
 static enum exit_code look_at_arena(const struct call *call)
 {
 	struct inspect *inspect = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cmd_inspect.c: `corral inspect`: each section of an arena as a table or as JSON. One
- * description of a section's columns below; the rows come from sections.c.
+ * cmd_inspect.c: `corral inspect`: each section of an arena as a table or as JSON. The table below
+ * describes each section's columns; sections.c makes the rows.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ struct column {
 struct section {
 	const char *name;
 	json_t *(*build)(struct inspect *inspect);
-	json_t *(*build_alone)(struct inspect *inspect); /* when only this section is asked for */
+	json_t *(*build_alone)(struct inspect *inspect); /* when only this section is printed */
 	struct column columns[TABLE_COLUMNS_MAX]; /* ends with a NULL key; none: the rows are keys
 						     and values */
 };
@@ -165,7 +165,7 @@ static void print_section(const struct section *section, json_t *value, bool alo
 		       SECTION_SLOTS_FEW, section->name);
 }
 
-/* All sections, or (not NULL) only this one. */
+/* Print all sections, or only this one (unless NULL). */
 static void inspect_sections(struct inspect *inspect, const struct section *only, bool json)
 {
 	json_t *all = must_have(json_object());

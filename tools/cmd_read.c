@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cmd_read.c: the commands that look at carts: show, ls, watch. They attach as observers:
- * to be looked at does not prolong a cart's life.
+ * cmd_read.c: the commands that read carts: show, ls, watch. They attach as observers: reading does
+ * not prolong a cart's life.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +16,7 @@
 #include "tool.h"
 
 #define LIST_BATCH 256
-#define WATCH_STEP_MS 1000 /* how often we look whether a signal came just before we slept */
+#define WATCH_STEP_MS 1000 /* how often to check for a signal that came just before the sleep */
 #define CLEAR_SCREEN "\033[H\033[2J"
 
 static void print_cart(const struct call *call, const struct corral_cart *cart)
@@ -60,7 +60,7 @@ static void put_entry(struct table *table, const struct corral_entry *entry, int
 	table_put(table, "%s", format_duration(entry->expires_ms - now_ms, left));
 }
 
-/* Each row to the table, or (table NULL) as an element of a JSON array, at once. */
+/* Write each row at once to the table, or (table NULL) as an element of a JSON array. */
 static int list_all(struct corral *corral, const struct corral_text *restaurant_id,
 		    struct table *table)
 {
@@ -142,8 +142,7 @@ static void catch_signals(void (*handler)(int))
 		sigaction(numbers[i], &action, NULL);
 }
 
-/* Print each version of the cart that comes, until it ends, a signal comes or the output is closed.
- */
+/* Print each version of the cart until it ends, a signal arrives or standard output is closed. */
 static int watch(struct corral *corral, const struct call *call)
 {
 	bool clear = isatty(STDOUT_FILENO) && !(call->given & HAS(OPTION_JSON));
@@ -184,7 +183,7 @@ enum exit_code run_watch(struct call *call)
 	catch_signals(SIG_DFL);
 	if (stopped_by) {
 		fflush(stdout);
-		raise(stopped_by); /* so that a shell sees what ended us */
+		raise(stopped_by); /* so that the shell sees the signal that ended the program */
 	}
 	if (error && error != -ENOENT)
 		return complain_cart(call, error);

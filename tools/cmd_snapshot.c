@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cmd_snapshot.c: the commands that take carts out of an arena and put them into one: snapshot,
- * restore.
+ * cmd_snapshot.c: the commands that copy carts out of an arena and into one: snapshot, restore.
  *
- * A snapshot attaches as an observer: it waits for no worker, and no worker waits for it. Each cart
- * is as it was at one moment, but not all at the same. Restoring verifies the whole file first, and
- * then puts cart by cart, as a worker would change them: others may use the arena meanwhile.
+ * A snapshot attaches as an observer: it never waits for another process or makes one wait. Each
+ * cart is as it was at one moment, but not all at the same moment. Restoring verifies the whole
+ * file first, and then puts one cart after the other, as a worker would change them: other
+ * processes may use the arena meanwhile.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -32,7 +32,7 @@ static void on_signal(int number)
 	stopped_by = number;
 }
 
-/* So that a temporary file is not left behind. */
+/* Catch signals, so that no temporary file is left behind. */
 static void catch_signals(void (*handler)(int))
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
@@ -157,7 +157,7 @@ enum exit_code run_snapshot(struct call *call)
 	free(snapshot.version);
 	catch_signals(SIG_DFL);
 	if (stopped_by)
-		raise(stopped_by); /* so that a shell sees what ended us */
+		raise(stopped_by); /* so that the shell sees the signal that ended the program */
 	if (code)
 		return code;
 	print_snapshot(call, &snapshot);
@@ -171,7 +171,7 @@ struct restore {
 	struct corral *corral;
 	struct snapshot_in in;
 	uint64_t restored;
-	uint64_t as_new; /* what is there is */
+	uint64_t as_new; /* the existing cart is as new or newer */
 	uint64_t ended;
 	uint64_t refused;
 };
@@ -208,7 +208,8 @@ static enum exit_code restore_cart(void *context, const void *version,
 	if (r < 0) {
 		restore->refused++;
 		enum exit_code code = complain_put(restore, version, made->size, r);
-		return code == EXIT_NO ? EXIT_DONE : code; /* of this cart, or of the arena */
+		return code == EXIT_NO ? EXIT_DONE :
+					 code; /* it failed for this cart only, or for the arena */
 	}
 	restore->restored += r == 0;
 	restore->as_new += r == 1;
@@ -260,7 +261,7 @@ static enum exit_code restore_all(struct restore *restore)
 	enum exit_code code = snapshot_read(&restore->in, seed, NULL, NULL);
 
 	if (code)
-		return code; /* nothing has been changed */
+		return code; /* nothing has been changed yet */
 	code = snapshot_read(&restore->in, seed, restore_cart, restore);
 	if (code)
 		return complain(code,
@@ -283,7 +284,7 @@ enum exit_code run_restore(struct call *call)
 		code = restore_all(&restore);
 	if (restore.restored || restore.refused || !code)
 		print_restore(call, &restore);
-	if (!code && durable_wanted(restore.corral)) { /* once, for all of them */
+	if (!code && durable_wanted(restore.corral)) { /* one sync for all of them */
 		int error = corral_sync(restore.corral);
 		code = error ? complain_sync("the carts are restored", error) : EXIT_DONE;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cmd_status.c: the command status: how the arena and its agent are, for people, as JSON, and as
- * metrics. It reads the file through inspect.h, attaches nowhere and changes nothing; the agent is
- * asked too.
+ * cmd_status.c: the command status: the state of the arena and of its agent, as text, as JSON, and
+ * as metrics. It reads the file through inspect.h, attaches nowhere and changes nothing; it also
+ * asks the agent.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -20,7 +20,7 @@
 
 #define AGENT_PATIENCE_MS 2000
 
-/* What the directory has besides the arena. */
+/* Add the directory's files besides the arena. */
 static void add_aside(json_t *part, const struct arena_header *header, const char *directory)
 {
 	struct journal_size journal;
@@ -66,7 +66,7 @@ static json_t *arena_part(const char *directory, struct inspect *inspect)
 	return value;
 }
 
-/* The agent's answer, or NULL and what is the matter in *ret_error (0: it refused). */
+/* The agent's answer, or NULL and the error in *ret_error (0: the agent refused). */
 static json_t *agent_part(const char *directory, int *ret_error)
 {
 	json_t *answer = NULL;
@@ -216,7 +216,7 @@ static void put_arena(struct table *table, const json_t *part)
 		table_put(table, "disk");
 		table_put(table,
 			  "copies on write: no space can be reserved; while the disk is full, "
-			  "who changes a cart dies of SIGBUS");
+			  "a worker that changes a cart dies of SIGBUS");
 	}
 	if (json_object_get(part, "damaged")) {
 		table_put(table, "damaged");
@@ -224,7 +224,7 @@ static void put_arena(struct table *table, const json_t *part)
 	}
 }
 
-/* All that the agent tells, one row for each value. */
+/* One row for each value that the agent reports. */
 static void put_agent(struct table *table, json_t *part)
 {
 	const char *key;
@@ -279,7 +279,7 @@ static enum exit_code show_status(const struct call *call, struct inspect *inspe
 	int error = 0;
 
 	if (arena_directory(call->dir, directory, why) != 0)
-		directory[0] = 0; /* never: open_inspect() has just done the same */
+		directory[0] = 0; /* cannot happen: open_inspect() has just done the same */
 	arena = arena_part(directory, inspect);
 	agent = agent_part(directory, &error);
 	if (call->given & HAS(OPTION_JSON))
@@ -307,7 +307,7 @@ enum exit_code run_status(struct call *call)
 	if (code)
 		return code;
 	if (arena_directory(call->dir, directory, why) != 0)
-		directory[0] = 0; /* never: open_inspect() has just done the same */
+		directory[0] = 0; /* cannot happen: open_inspect() has just done the same */
 	if (call->given & HAS(OPTION_METRICS))
 		metrics_print(inspect, directory);
 	else

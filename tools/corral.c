@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * corral.c: the commands of the program `corral` in one table, and the one that explains them. What
- * the others do stands in cmd_*.c; main() is in main.c.
+ * corral.c: the table of the program `corral`'s commands, and the command that explains them. The
+ * others are in cmd_*.c; main() is in main.c.
  */
 #include <stdio.h>
 #include <string.h>
@@ -132,8 +132,8 @@ const struct command commands[] = {
 	  1,
 	  LOOKING,
 	  0,
-	  "At any moment; nobody has to stop. Each cart is whole, as it was at one moment. A FILE\n"
-	  "that is there is replaced once the new one is on disk; - is standard output. Damaged\n"
+	  "At any moment; no worker has to stop. Each cart is whole, as it was at one moment. An\n"
+	  "existing FILE is replaced once the new one is on disk; - is standard output. Damaged\n"
 	  "carts are named and left out. Keep the file private: it has the arena's secret." },
 	{ "restore",
 	  run_restore,

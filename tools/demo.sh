@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A guided tour of Corral: an order, a crash, then a whole file of orders while workers and agent
-# die. `make demo` runs it; ORDERS=file.tsv names the file (default bench/replay/orders.tsv).
-# The last line is the result of the replay. Nothing is left behind.
+# die. `make demo` runs it; ORDERS=file.tsv names the file (default bench/replay/orders.tsv). The
+# last line is the result of the replay. It leaves nothing behind.
 set -uo pipefail
 
 BUILD=$(realpath -e "${BUILD:-build}") || exit 2
@@ -33,7 +33,7 @@ fail() { # what went wrong
 	exit 1
 }
 corral() { "$BUILD/corral" --dir "$dir" "$@"; }
-# Show a command as one would type it, then run it.
+# Print a command as a user would type it, then run it.
 try() {
 	printf '  $ corral'
 	printf ' %s' "$@"

@@ -6,7 +6,7 @@
 #                               check (all that .ci/run uses), bare (what makes a bare root),
 #                               arm64 (in it: what cross-builds)
 set -euo pipefail
-PATH=$PATH:/usr/sbin:/sbin # for mkfs, where they are not on the PATH
+PATH=$PATH:/usr/sbin:/sbin # for mkfs, when these are not on the PATH
 
 # command:package, and header:package[:further header needed before it]
 build_commands=(gcc:gcc make:make pkg-config:pkg-config)
@@ -19,7 +19,7 @@ test_headers=(cmocka.h:libcmocka-dev gmp.h:libgmp-dev)
 lint_commands=(clang-format:clang-format clang-tidy:clang-tidy mandoc:mandoc
 	shellcheck:shellcheck)
 fuzz_commands=(clang:clang)
-fuzz_headers=(fuzzer/FuzzedDataProvider.h:libclang-rt-14-dev) # that package has libFuzzer, too
+fuzz_headers=(fuzzer/FuzzedDataProvider.h:libclang-rt-14-dev) # this package also has libFuzzer
 model_commands=(spin:spin gcc:gcc)
 bench_commands=(redis-server:redis-server memcached:memcached)
 bench_headers=(hiredis/hiredis.h:libhiredis-dev libmemcached/memcached.h:libmemcached-dev
@@ -81,8 +81,8 @@ clang) commands=("${commands[@]/gcc:gcc/clang:clang}") ;;
 *) commands=("${commands[@]/gcc:gcc/${CC%% *}:gcc}") ;;
 esac
 
-# Sets `missing`. Packages are asked of dpkg in one go; a header that no package brings may
-# still have been put there by hand, so the compiler has the last word.
+# Sets `missing`. One call of dpkg queries all packages; a header without a package may have been
+# installed by hand, so the compiler decides.
 find_missing() {
 	missing=()
 	local entry installed=$'\n'

@@ -2,11 +2,11 @@
 /*
  * extras.c: one MessagePack value as JSON; the tools' only includer of <msgpack.h>.
  *
- * The further keys of a line hold any value that their writer put there. What JSON can say
- * comes as itself. The rest never fails and never loses anything: an unsigned number beyond 63 bits
- * comes as a string of digits; bytes, texts that are no UTF-8 and bytes that are no
- * MessagePack as {"bytes": "hexadecimal"}; an extension with its "type" beside them;
- * infinity and not-a-number as strings. A map's key that is no text is written as JSON.
+ * The extra keys of a line hold arbitrary values. A value that JSON can express becomes that. The
+ * others never fail and lose nothing: an unsigned number beyond 63 bits becomes a string of digits;
+ * bytes, texts that are not UTF-8 and bytes that are not MessagePack become {"bytes":
+ * "hexadecimal"}; an extension has its "type" beside them; infinity and not-a-number become
+ * strings. A map's key that is not a text is written as JSON.
  */
 #include <inttypes.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * human.c: carts and values as people read them. Opens nothing, reads no arena; every text
- * goes through a table or text_escape().
+ * human.c: carts and values for people. Opens nothing, reads no arena; every text goes through a
+ * table or text_escape().
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ static void print_title(const struct corral_cart *cart)
 	free(session);
 }
 
-/* A row that has something in the columns ITEM and EACH only; price NULL: nothing. */
+/* A row with the columns ITEM and EACH only; price NULL: an empty EACH. */
 static void put_detail(struct table *table, const char *mark, struct corral_text text,
 		       const int64_t *price_cents)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * json.c: carts, rows and answers as JSON, and JSON as a line of text. Keys come in the
- * order in which they stand here. It reads no arena.
+ * json.c: carts, rows and answers as JSON, and JSON as a line of text. Keys come in the order of
+ * the code. Reads no arena.
  *
- * Texts are UTF-8 in the output; what a terminal would obey (control characters, among
- * them those that JSON lets pass, and marks that turn the direction) is written as \u....
+ * Texts are UTF-8 in the output; characters that control a terminal (control characters, including
+ * those that JSON allows, and marks that change the text direction) are written as \u....
  */
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +28,7 @@ json_t *json_of_text(const char *text, size_t size)
 
 	if (value)
 		return value;
-	escaped = must_have(text_escape(text, size)); /* damaged: no UTF-8 */
+	escaped = must_have(text_escape(text, size)); /* damaged: not UTF-8 */
 	value = must_have(json_string(escaped));
 	free(escaped);
 	return value;
@@ -93,7 +93,7 @@ static json_t *line_of(const struct corral_cart_line *line)
 	return value;
 }
 
-/* The numbers of a cart, behind what the object has already. */
+/* Append the cart's totals to the object. */
 static void put_totals(json_t *object, const struct corral_head *head)
 {
 	json_t *totals = must_have(
@@ -176,11 +176,11 @@ char *json_line(const json_t *value)
 	char *out = line;
 	uint32_t point = 0;
 
-	/* All that is not plain stands within a string, where JSON takes the escape. */
+	/* Everything that is not plain is inside a string, where JSON allows the escape. */
 	for (size_t at = 0, step; at < size; at += step) {
 		step = utf8_next(dump + at, size - at, &point);
 		if (step == 0)
-			step = 1; /* jansson writes valid UTF-8: never */
+			step = 1; /* cannot happen: jansson writes valid UTF-8 */
 		else if (text_is_plain(point))
 			out = mempcpy(out, dump + at, step);
 		else if (point > 0xffff)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * main.c: finds the command (corral.c), lets options.c read the call, and runs it. Whether what was
- * printed has arrived is looked at in the end by common/streams.c.
+ * main.c: find the command (corral.c), let options.c read the call, and run it. In the end
+ * common/streams.c checks that the output was written.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "common/text.h"
 #include "tool.h"
 
-/* What stands before the command. Returns true when the call ends here, with *ret_code. */
+/* Read the options before the command. Returns true when the call ends here, with *ret_code. */
 static bool read_global_options(int argc, char **argv, struct call *call, enum exit_code *ret_code)
 {
 	static const struct option list[] = {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * metrics.c: the arena's numbers in Prometheus' text format (version 0.0.4): for each metric its
- * HELP, its TYPE and its values together. All is read from the arena, so it is there without an
- * agent, too.
+ * HELP, its TYPE and its values together. All are read from the arena, so they need no agent.
  *
- * Names end in their unit, counters in _total. Times are seconds, as Prometheus wants them.
+ * Names end in their unit, counters in _total. Times are in seconds, as Prometheus wants them.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,7 +39,7 @@ static void seconds(const char *name, const char *help, int64_t ms)
 	printf("corral_%s %" PRIu64 ".%03u\n", name, positive / 1000, (unsigned)(positive % 1000));
 }
 
-/* One value of a metric that has several. */
+/* Print one value of a metric that has several. */
 static void labelled(const char *name, const char *label, const char *text, uint64_t value)
 {
 	printf("corral_%s{%s=\"%s\"} %" PRIu64 "\n", name, label, text, value);
@@ -109,7 +108,8 @@ static void put_journal(struct inspect *inspect)
 		labelled("journal_mode", "mode", modes[i],
 			 strcmp(section_journal_mode(header), modes[i]) == 0);
 	seconds("journal_interval_seconds",
-		"what changed is written so often; a power loss costs no more", header->journal_ms);
+		"how often changes are written; a power loss costs no more than this",
+		header->journal_ms);
 	gauge("journal_durable", "1: what is changed now will be on disk in time; 0: it may not",
 	      trouble == NULL);
 	seconds("journal_not_durable_since_timestamp_seconds",
@@ -154,7 +154,8 @@ void metrics_print(struct inspect *inspect, const char *directory)
 	gauge("agent_up", "1: an agent has the directory", inspect_agent_lives(inspect));
 	gauge("withdrawn", "1: no call works until an agent has verified the arena",
 	      header->withdrawn != 0);
-	gauge("copy_on_write", "1: a full disk kills who changes a cart (SIGBUS); see corral(7)",
+	gauge("copy_on_write",
+	      "1: a full disk kills a worker that changes a cart (SIGBUS); see corral(7)",
 	      inspect_copies_on_write(inspect));
 	gauge("damaged", "1: not all of the arena could be read; see corral check", !whole);
 	if (whole) {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * options.c: from argv to a struct call. Two tables say all there is to know of an option or
- * an operand: its name, how it is shown, what it is, and how its text is checked and taken.
- * The same tables make --help, so that the two cannot drift apart.
+ * options.c: from argv to a struct call. Two tables describe each option and operand: its name, how
+ * it is shown, its kind, and how its text is checked and stored. The same tables make --help, so
+ * the two cannot diverge.
  *
- * Everything is checked here, before an arena is opened: a call with anything wrong in it
- * changes nothing.
+ * Everything is checked here, before an arena is opened: a call with an error changes nothing.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -14,7 +13,7 @@
 #include "common/parse.h"
 #include "tool.h"
 
-/* Check a text and put what it means into the call; NULL, or what is wrong with it. */
+/* Check a text and store its value in the call; returns NULL, or what is wrong with it. */
 typedef const char *take_fn(struct call *call, const char *text);
 
 static const char *take_text(const char *text, size_t least, size_t most,
@@ -59,7 +58,7 @@ static const char *take_item_quantity(struct call *call, const char *text)
 	return take_number(text, 1, CORRAL_QUANTITY_MAX, &call->item.quantity);
 }
 
-/* NAME=PRICE; the name may have an equals sign in it, the price has none. */
+/* NAME=PRICE; the name may contain an equals sign, the price may not. */
 static const char *take_modifier(struct call *call, const char *text)
 {
 	const char *equals = strrchr(text, '=');
@@ -156,7 +155,7 @@ static const char *take_word(struct call *call, const char *text)
 
 static const struct {
 	const char *name;
-	const char *value; /* how its value is shown; NULL: it takes none */
+	const char *value; /* how its value is shown; NULL: it takes no value */
 	const char *about;
 	take_fn *take;
 } options[OPTION_COUNT] = {
@@ -184,8 +183,7 @@ static const struct {
 			  NULL },
 	[OPTION_REPAIR] = { "repair", NULL,
 			    "make a new arena of the sound carts in a damaged one, which is kept; "
-			    "nobody may use it "
-			    "meanwhile",
+			    "no process may have it open meanwhile",
 			    NULL },
 	[OPTION_MERGE] = { "merge", NULL,
 			   "also if the arena has carts: the newer version of each cart wins",
@@ -231,7 +229,7 @@ static enum exit_code wrong_use(const struct call *call, const char *what, const
 			call->command->name);
 }
 
-/* What getopt_long() has stumbled over. argv[optind - 1] is the offending word. */
+/* Report an option that getopt_long() refused. argv[optind - 1] is the offending word. */
 static enum exit_code refuse_option(const struct call *call, int found, char **argv)
 {
 	const char *word = argv[optind - 1];
@@ -291,8 +289,8 @@ static enum exit_code check_required(const struct call *call)
 }
 
 /*
- * The command's options as getopt_long() wants them; val is the option's number + 1, since 0 means
- * something.
+ * The command's options in getopt_long()'s form; val is the option's number + 1, since 0 is
+ * special.
  */
 static void list_options(const struct command *command, struct option list[OPTION_COUNT + 1])
 {
@@ -316,7 +314,7 @@ enum exit_code options_read(int argc, char **argv, struct call *call)
 
 	list_options(call->command, list);
 	opterr = 0;
-	optind = 0; /* begin anew: main() has used getopt_long() before */
+	optind = 0; /* restart: main() has used getopt_long() before */
 	while ((found = getopt_long(argc, argv, ":h", list, NULL)) != -1) {
 		if (found == '?' || found == ':')
 			return refuse_option(call, found, argv);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report.c: how the program says that something went wrong, and with which exit code.
+ * report.c: error messages and exit codes.
  *
- * All complaints have one shape, "corral: what: where: what to do", and pass through
- * complain(), which escapes what a terminal would obey.
+ * All messages have one form, "corral: what: where: what to do", and pass through complain(), which
+ * escapes terminal controls.
  */
 #include <errno.h>
 #include <limits.h>
@@ -15,7 +15,7 @@
 #include "common/text.h"
 #include "tool.h"
 
-/* What an error means for the exit code, and for the user. Other errors: EXIT_ARENA. */
+/* The exit code and the advice for each error. Others: EXIT_ARENA. */
 static const struct {
 	int error;
 	enum exit_code code;
@@ -25,7 +25,7 @@ static const struct {
 	{ ENXIO, EXIT_NO, "see its lines with: corral show" },
 	{ ESHUTDOWN, EXIT_NO, "it can still be shown, or ended with: corral drop" },
 	{ ECANCELED, EXIT_NO,
-	  "somebody changed it; look at it with: corral show, then decide again" },
+	  "another change came first; look at it with: corral show, then decide again" },
 	{ ENOTUNIQ, EXIT_NO,
 	  "nothing was changed; an id names one change: give this one an id of its own" },
 	{ EBUSY, EXIT_NO, "try again; see who holds it with: corral inspect locks" },
@@ -86,7 +86,7 @@ enum exit_code complain_sync(const char *done, int error)
 			error == -ETIMEDOUT ? "the agent takes too long" : corral_strerror(error));
 }
 
-/* corral_strerror() speaks of carts ("no such cart"), so what an arena lacks is said by why. */
+/* corral_strerror() speaks of carts ("no such cart"), so `why` says what an arena lacks. */
 enum exit_code complain_arena(const char *where, int error, const char *why)
 {
 	if (!*why)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sections.c: the parts of an arena as JSON. It reads through inspect.h only, from
- * memory that others change meanwhile or that is damaged: what it shows was true of each
- * word when that was read, and no number in it is used to find anything.
+ * sections.c: the parts of an arena as JSON. It reads only through inspect.h, from memory that
+ * other processes change meanwhile or that is damaged: each word shown was true when it was read,
+ * and no number in it is used as an index.
  */
 #include "sections.h"
 
@@ -31,8 +31,8 @@ enum exit_code open_inspect(const char *location, bool lenient, struct inspect *
 }
 
 /*
- * Nanoseconds of arena time as milliseconds from now; false when the arena's clock is that of
- * another boot.
+ * Convert arena time in nanoseconds to milliseconds from now; false when the arena's clock is that
+ * of another boot.
  */
 static bool ms_from_now(const struct arena_header *header, int64_t arena_ns, int64_t *ret_ms)
 {
@@ -186,7 +186,7 @@ json_t *section_journal(struct inspect *inspect)
 		"error", trouble ? trouble : ""));
 }
 
-/* The mapping may change under us: what is shown of an id is first copied. */
+/* The mapping may change meanwhile, so an id is copied before it is shown. */
 static json_t *json_of_id(struct corral_text id)
 {
 	char copy[CORRAL_ID_MAX];
@@ -274,7 +274,7 @@ json_t *section_processes(struct inspect *inspect)
 	return list;
 }
 
-/* The number of a process, or null: none. */
+/* The number of a process; null: none. */
 static json_t *json_of_process(uint32_t number)
 {
 	return number == UINT32_MAX ? must_have(json_null()) : json_of_number(number);

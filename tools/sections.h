@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sections.h: the parts of an arena as JSON, from which both --json and the tables for
- * people are made.
+ * sections.h: the parts of an arena as JSON, which --json prints and from which the tables are
+ * made.
  */
 #ifndef CORRAL_TOOLS_SECTIONS_H
 #define CORRAL_TOOLS_SECTIONS_H
@@ -11,15 +11,15 @@
 
 #define SECTION_SLOTS_FEW 20 /* slots shown when all sections are */
 
-/* Look at the arena of a location (NULL: the default), or at a file; complains on failure. */
+/* Open the arena of a location (NULL: the default), or a file; complains on failure. */
 enum exit_code open_inspect(const char *location, bool lenient, struct inspect **ret_inspect);
 
-/* An object each. The header without its secret, the seed of the hash. */
+/* Each returns an object. The header comes without its secret, the hash seed. */
 json_t *section_header(struct inspect *inspect);
 json_t *section_memory(struct inspect *inspect);
 json_t *section_journal(struct inspect *inspect);
 
-/* An array of objects each. */
+/* Each returns an array of objects. */
 json_t *section_slots(struct inspect *inspect, size_t most);
 json_t *section_classes(struct inspect *inspect);
 json_t *section_processes(struct inspect *inspect);
@@ -32,12 +32,12 @@ json_t *section_deaths(struct inspect *inspect);
 const char *section_journal_mode(const struct arena_header *header);
 
 /*
- * Why what is changed now may be lost to a power loss; NULL: it is on disk in time. *ret_since_ms:
- * since when, 0 not known.
+ * Why current changes may be lost in a power loss; NULL: they reach the disk in time.
+ * *ret_since_ms: since when, 0: not known.
  */
 const char *section_not_durable(struct inspect *inspect, int64_t *ret_since_ms);
 
-/* metrics.c: all numbers of `status` in Prometheus' text format. */
+/* metrics.c: print all numbers of `status` in Prometheus' text format. */
 void metrics_print(struct inspect *inspect, const char *directory);
 
 /* The arena's uuid as text. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * snapshot.h: files in the form of corral-snapshot(5), as the commands snapshot and restore write
- * and read them. The maps in them are those of portable.h; here is what makes a file of them: its
- * checksum, its end, and how it comes to be.
+ * snapshot.h: files in the format of corral-snapshot(5), as the commands snapshot and restore write
+ * and read them. portable.h has the maps in them; this module has the rest of the file: its
+ * checksum, its end, and its creation.
  */
 #ifndef CORRAL_TOOLS_SNAPSHOT_H
 #define CORRAL_TOOLS_SNAPSHOT_H
@@ -17,26 +17,26 @@
 
 struct snapshot_out {
 	const char *path; /* "-": standard output */
-	char *temporary;  /* its name until it is whole; NULL: standard output */
+	char *temporary;  /* its temporary name; NULL: standard output */
 	FILE *stream;
 	uint64_t bytes;
 	uint64_t carts;
-	int64_t rested_ns; /* when we last did */
+	int64_t rested_ns; /* time of the last rest */
 	uint8_t *map;      /* PORTABLE_MAP_MAX bytes */
 	XXH3_state_t *sum;
 };
 
-/* Make a temporary file beside path. Complains on failure, as the others do. */
+/* Make a temporary file beside path. Like the other calls it complains on failure. */
 enum exit_code snapshot_create(const char *path, struct snapshot_out *out);
-/* 0, or the errno of a write. */
+/* Returns 0, or the errno of a write. */
 int snapshot_put_header(struct snapshot_out *out, const struct portable_header *header);
 int snapshot_put_cart(struct snapshot_out *out, const void *version, uint64_t seed,
 		      uint64_t idle_ms);
-/* Between two carts: rest, if it has been a while. */
+/* Between two carts: rest, if the last rest was long enough ago. */
 void snapshot_pause(struct snapshot_out *out);
-/* The trailer; then the file is synced and takes its name. */
+/* Write the trailer, sync the file, and give it its name. */
 enum exit_code snapshot_finish(struct snapshot_out *out);
-/* Remove what is there of it, if it was not finished; give memory back. */
+/* Remove an unfinished file, and free memory. */
 void snapshot_discard(struct snapshot_out *out);
 
 /* ---------------------------------------------------------- snapshot_read.c */
@@ -45,32 +45,32 @@ struct snapshot_in {
 	const char *path;
 	int fd;
 	uint8_t *window;  /* of the file */
-	size_t at;        /* of what is taken next, in the window */
+	size_t at;        /* offset in the window of what is taken next */
 	size_t have;      /* bytes in the window */
-	bool ended;       /* the window's end is the file's */
-	uint64_t offset;  /* of `at` in the file */
-	uint64_t size;    /* of the file, for people */
+	bool ended;       /* the window ends where the file ends */
+	uint64_t offset;  /* offset of `at` in the file */
+	uint64_t size;    /* of the file, for the progress display */
 	uint64_t carts;   /* taken so far */
 	uint8_t *version; /* CORRAL_CART_MAX bytes */
 	struct portable_header header;
 	XXH3_state_t *sum;
 };
 
-/* Gets each cart as a version. EXIT_DONE to go on. */
+/* Takes each cart as a version. Returns EXIT_DONE to continue. */
 typedef enum exit_code take_cart(void *context, const void *version,
 				 const struct portable_version *made);
 
 enum exit_code snapshot_open(const char *path, struct snapshot_in *in);
 /*
- * Read the whole file, from its beginning, and hand each cart to take (NULL: look only). EXIT_DONE
- * only if all of it is sound, and it is whole. seed: of the arena that the carts go to.
+ * Read the whole file from its beginning, and pass each cart to take (NULL: only verify). EXIT_DONE
+ * only if all of it is sound and complete. seed: of the arena that the carts go to.
  */
 enum exit_code snapshot_read(struct snapshot_in *in, uint64_t seed, take_cart *take, void *context);
 void snapshot_close(struct snapshot_in *in);
 
 /* -------------------------------------------------------------- progress */
 
-/* On a terminal, now and then: how far we are. */
+/* On a terminal, show the progress now and then. */
 void snapshot_progress(const char *what, uint64_t done, uint64_t total, uint64_t carts);
 void snapshot_progress_end(void);
 

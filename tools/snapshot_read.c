@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * snapshot_read.c: reads a snapshot's file, of which nothing is believed. Memory is bounded: a
- * window that holds the largest map there may be.
+ * snapshot_read.c: read a snapshot's file without trusting its contents. Memory is bounded: a
+ * window that holds the largest possible map.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,7 @@ void snapshot_close(struct snapshot_in *in)
 	(void)XXH3_freeState(in->sum);
 }
 
-/* From now on a whole map is in the window, if there is one. 0 or an errno. */
+/* Fill the window, so that it holds the next whole map, if there is one. 0 or an errno. */
 static int fill(struct snapshot_in *in)
 {
 	if (in->ended || in->have - in->at >= PORTABLE_MAP_MAX)
@@ -76,7 +76,7 @@ static int fill(struct snapshot_in *in)
 	return 0;
 }
 
-/* What a map may have: no more than its limit. */
+/* The bytes that a map may have: no more than its limit. */
 static size_t room(const struct snapshot_in *in)
 {
 	size_t left = in->have - in->at;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * snapshot_write.c: writes a snapshot's file. It is a temporary one beside the name that it shall
- * have, readable by its owner only, until all of it is on disk; so a file of that name is always a
- * whole one.
+ * snapshot_write.c: write a snapshot's file. Until all of it is on disk it is a temporary file
+ * beside the final name, readable only by its owner; so a file of the final name is always
+ * complete.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "snapshot.h"
 
 #define STREAM_BYTES (64u << 10)
-#define WORK_NS 200000 /* at a stretch */
+#define WORK_NS 200000 /* without a rest */
 #define REST_NS 200000
 #define PROGRESS_MS 100
 
@@ -25,7 +25,7 @@ static enum exit_code cannot_write(const struct snapshot_out *out, int error)
 			strerror(error));
 }
 
-/* A plain file may be replaced; nothing else may. */
+/* Only a plain file may be replaced. */
 static enum exit_code check_path(const char *path)
 {
 	struct stat st;
@@ -66,7 +66,7 @@ enum exit_code snapshot_create(const char *path, struct snapshot_out *out)
 			return complain(
 				EXIT_USAGE,
 				"a snapshot is nothing for a terminal: -: name a file, or a pipe");
-		/* a stream of its own, whose errors are ours to tell */
+		/* a separate stream, so that this module reports its errors */
 		int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 		if (fd < 0 || write(fd, "", 0) < 0) /* standard output may be closed */
 			code = cannot_write(out, errno);
@@ -105,9 +105,9 @@ static int64_t now_ns(void)
 }
 
 /*
- * Workers share the processors with us: one that has to wait for its processor, in the midst of a
- * change, would wait for the rest of our time slice, some milliseconds. So we work in stretches of
- * a fraction of one, and rest as long in between.
+ * Workers share the CPUs with this program: a worker that waits for a CPU in the middle of a change
+ * would wait for the rest of our time slice, some milliseconds. So it works for a fraction of one,
+ * and then rests as long.
  */
 void snapshot_pause(struct snapshot_out *out)
 {
@@ -131,7 +131,7 @@ int snapshot_put_cart(struct snapshot_out *out, const void *version, uint64_t se
 	return put(out, portable_pack_cart(version, seed, idle_ms, out->map));
 }
 
-/* The new name is on disk as well. */
+/* Sync the directory, so that the new name is on disk as well. */
 static int sync_directory(const char *path)
 {
 	char *copy = must_have(strdup(path));
@@ -152,7 +152,7 @@ static int close_stream(struct snapshot_out *out)
 	return fclose(stream) != 0 ? errno : 0;
 }
 
-/* Everything is written to the stream. */
+/* Write the rest of the stream, sync, and give the file its name. */
 static int put_in_place(struct snapshot_out *out)
 {
 	int error = fflush(out->stream) != 0 || fsync(fileno(out->stream)) < 0 ? errno : 0;
@@ -193,7 +193,7 @@ void snapshot_discard(struct snapshot_out *out)
 
 /* ---------------------------------------------------------------- progress */
 
-static int64_t shown_ms; /* when it was shown last; 0: it is not */
+static int64_t shown_ms; /* time of the last display; 0: none is shown */
 
 void snapshot_progress(const char *what, uint64_t done, uint64_t total, uint64_t carts)
 {

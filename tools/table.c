@@ -2,9 +2,9 @@
 /*
  * table.c: aligned columns for people; knows neither carts nor arenas.
  *
- * A row is kept as its escaped cells one behind the other, each ending in NUL, all rows
- * in one growing buffer: a list of a million carts costs little more than its letters.
- * Widths are columns of the terminal, not bytes.
+ * A row is stored as its escaped cells one after the other, each ending in NUL, all rows in one
+ * growing buffer: a list of a million carts costs little more than its text. Widths are terminal
+ * columns, not bytes.
  */
 #include "table.h"
 
@@ -31,10 +31,10 @@ struct table {
 	char *bytes;
 	size_t used;
 	size_t room;
-	size_t *rows; /* where each begins in bytes */
+	size_t *rows; /* offset of each row in bytes */
 	size_t row_count;
 	size_t row_room;
-	size_t cell; /* the next one's column */
+	size_t cell; /* column of the next cell */
 };
 
 struct table *table_new(const struct table_column *columns, size_t count)
@@ -48,7 +48,7 @@ struct table *table_new(const struct table_column *columns, size_t count)
 	return table;
 }
 
-/* Keep an escaped cell. */
+/* Append an escaped cell. */
 static void table_keep(struct table *table, const char *escaped)
 {
 	size_t size = strlen(escaped) + 1;
@@ -141,7 +141,7 @@ static size_t terminal_columns(void)
 	return size.ws_col;
 }
 
-/* Take from the widest column that may shrink until the table fits. */
+/* Shrink the widest shrinkable column until the table fits. */
 static void table_shrink(struct table *table, size_t columns)
 {
 	size_t total = GAP * (table->count - 1);
@@ -169,7 +169,9 @@ static void print_spaces(size_t count)
 		putchar(' ');
 }
 
-/* How much of a cell goes into this row: as many whole words as fit, else what fits. */
+/*
+ * The part of a cell that goes into this row: as many whole words as fit, else as many characters.
+ */
 static size_t wrap_at(const char *text, size_t width)
 {
 	size_t fit = text_fit(text, width);
@@ -182,7 +184,7 @@ static size_t wrap_at(const char *text, size_t width)
 	return space ? space : fit;
 }
 
-/* Print what fits of a cell, padded; returns what is left for the next row ("" for nothing). */
+/* Print the part of a cell that fits, padded; returns the rest, for the next row ("" for none). */
 static const char *print_cell(const struct table_column *column, size_t width, const char *text,
 			      bool last)
 {
@@ -208,13 +210,13 @@ static const char *print_cell(const struct table_column *column, size_t width, c
 	return text + strspn(text, " ");
 }
 
-/* With a style's code before and the end of styles behind it; "" for none. */
+/* Print a row between a style's code and the code that ends it; "" for none. */
 static void print_row(const struct table *table, const char *cells[], const char *begin,
 		      const char *end)
 {
 	size_t last = table->count;
 
-	while (last) { /* once for each row of the terminal */
+	while (last) { /* once for each line of the terminal */
 		for (last = table->count; last && !*cells[last - 1]; last--)
 			;
 		if (last)

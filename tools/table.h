@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * table.h: aligned columns for people. Every cell is escaped on its way in, so that
- * nothing from a cart can reach the terminal but as visible characters.
+ * table.h: aligned columns for people. Every cell is escaped when it is added, so that nothing from
+ * a cart reaches the terminal except as visible characters.
  */
 #ifndef CORRAL_TOOLS_TABLE_H
 #define CORRAL_TOOLS_TABLE_H
@@ -12,9 +12,9 @@
 
 #define TABLE_COLUMNS_MAX 12
 
-#define TABLE_RIGHT 1u /* set to the right: numbers */
-#define TABLE_WRAP 2u  /* when the terminal is too narrow: goes on in the next row */
-#define TABLE_CUT 4u   /* when the terminal is too narrow: ends in "..." as one character */
+#define TABLE_RIGHT 1u /* right-aligned: numbers */
+#define TABLE_WRAP 2u  /* on a narrow terminal: continue in the next line */
+#define TABLE_CUT 4u   /* on a narrow terminal: end in an ellipsis */
 
 struct table_column {
 	const char *heading;
@@ -23,22 +23,22 @@ struct table_column {
 
 struct table;
 
-/* Columns must outlive the table. Headings are printed if the first column has one. */
+/* Columns must outlive the table. The headings are printed if the first column has one. */
 struct table *table_new(const struct table_column *columns, size_t count);
 
-/* The next cell, row by row. */
+/* Add the next cell, row by row. */
 void table_text(struct table *table, const char *text, size_t size);
 void table_put(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void table_skip(struct table *table, size_t cells); /* empty ones */
+void table_skip(struct table *table, size_t cells); /* add empty cells */
 void table_money(struct table *table, int64_t cents);
 
 /* Order the rows by their first cell, then by the second, ... */
 void table_sort(struct table *table);
 
-/* Print to standard output, as wide as the terminal (or as needed, if it is none), and free. */
+/* Print to standard output, as wide as the terminal (or as needed, without one), and free. */
 void table_print(struct table *table);
 
-/* Is standard output a terminal that wants colours? And the codes: "" when not. */
+/* Codes for standard output if it is a terminal that wants colours, else "". */
 const char *style_bold(void);
 const char *style_bad(void);
 const char *style_end(void);

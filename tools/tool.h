@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * tool.h: what the rooms of the program `corral` share: a call as it was typed, how a
- * command is described, and how every command ends.
+ * tool.h: what the modules of the program `corral` share: a parsed call, the description of a
+ * command, and the ways in which a command ends.
  */
 #ifndef CORRAL_TOOLS_TOOL_H
 #define CORRAL_TOOLS_TOOL_H
@@ -19,7 +19,7 @@ enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_NO = 1,    /* the answer is no */
 	EXIT_USAGE = 2, /* the call is wrong */
-	EXIT_ARENA = 3, /* the arena cannot be used */
+	EXIT_ARENA = 3, /* the arena is not usable */
 	EXIT_NO_AGENT = 4,
 	EXIT_NO_OUTPUT = 5, /* standard output could not be written */
 };
@@ -70,10 +70,10 @@ enum operand {
 
 #define OPERANDS_MAX 4
 
-/* All that was typed, checked and converted. Texts point into argv. */
+/* All arguments, checked and converted. Texts point into argv. */
 struct call {
 	const struct command *command;
-	uint32_t given; /* HAS() of the options that were there */
+	uint32_t given; /* HAS() of the options that were given */
 	const char *dir;
 	struct corral_key key;
 	struct corral_item item;
@@ -86,7 +86,7 @@ struct call {
 	struct corral_text value;
 	bool has_value;
 	uint64_t ttl_ms;
-	const char *word; /* PATH, FILE, SECTION or COMMAND; NULL when not there */
+	const char *word; /* PATH, FILE, SECTION or COMMAND; NULL: not given */
 };
 
 struct command {
@@ -94,7 +94,7 @@ struct command {
 	enum exit_code (*run)(struct call *call);
 	const char *about; /* one line */
 	enum operand operands[OPERANDS_MAX + 1];
-	unsigned operands_least; /* the others may be left away */
+	unsigned operands_least; /* the others are optional */
 	uint32_t options;
 	uint32_t required;
 	const char *more; /* for --help; NULL for nothing */
@@ -104,12 +104,12 @@ extern const struct command commands[]; /* ends with a NULL name */
 const struct command *command_find(const char *name);
 
 /*
- * options.c: argv (argv[0]: the command's name) to a call. EXIT_DONE, or EXIT_USAGE when it has
- * complained.
+ * options.c: parse argv (argv[0]: the command's name) into a call. EXIT_DONE, or EXIT_USAGE after a
+ * complaint.
  */
 enum exit_code options_read(int argc, char **argv, struct call *call);
 
-/* Explain a command on standard output. */
+/* Print a command's help on standard output. */
 void options_explain(const struct command *command);
 
 /* ---------------------------------------------------------------- commands */
@@ -136,37 +136,35 @@ enum exit_code run_help(struct call *call);
 
 /* ------------------------------------------------------------------ report.c */
 
-/*
- * "corral: ..." on standard error, with nothing in it that a terminal could obey. Returns `code`.
- */
+/* Print "corral: ..." on standard error, with terminal controls escaped. Returns `code`. */
 enum exit_code complain(enum exit_code code, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* An error of the library about a cart: says what, which cart and what to do. */
+/* Report an error of the library about a cart: the error, the cart and the remedy. */
 enum exit_code complain_cart(const struct call *call, int error);
 
-/* What was done is in the arena, but waiting for the disk ended with this error. */
+/* Report that a change was made, but that waiting for the disk ended with this error. */
 enum exit_code complain_sync(const char *done, int error);
 
 /*
- * An error about an arena as a whole; why says what is wrong and what to do ("": what the error
- * means).
+ * Report an error about an arena as a whole; why says what is wrong and what to do ("": use the
+ * error's meaning).
  */
 enum exit_code complain_arena(const char *where, int error, const char *why);
 
-/* Memory that must be there: ends the program when it is not. */
+/* Returns memory; ends the program when it is NULL. */
 void *must_have(void *memory);
 
 /* Open the call's arena; complains on failure. */
 enum exit_code open_arena(const struct call *call, unsigned flags, struct corral **ret_corral);
 
-/* How tools read: they neither change a cart nor prolong its life. */
+/* Tools read in this way: they neither change a cart nor prolong its life. */
 #define LOOK_ONLY (CORRAL_OBSERVE | CORRAL_READ_ONLY)
 
 /* ------------------------------------------------------------------ json.c */
 
 json_t *json_of_text(const char *text, size_t size);
-json_t *json_of_time(int64_t unix_ms); /* null when no calendar has it */
+json_t *json_of_time(int64_t unix_ms); /* null when the time has no calendar date */
 json_t *json_of_cart(const struct corral_cart *cart);
 json_t *json_of_entry(const struct corral_entry *entry);
 json_t *json_of_result(const struct corral_result *result);
@@ -175,24 +173,24 @@ const char *status_name(uint32_t status);
 /* Add a new reference under a key that need not end in NUL. */
 void json_put(json_t *object, struct corral_text key, json_t *value);
 
-/* As text that no terminal obeys, one line, to be given to free(). */
+/* Terminal-safe text in one line, to be freed with free(). */
 char *json_line(const json_t *value);
 
 /* Print as one line, and drop the reference. */
 void json_print(json_t *value);
 
 /*
- * extras.c: one MessagePack value as JSON. Never fails: what JSON cannot say comes as its bytes in
- * hexadecimal.
+ * extras.c: one MessagePack value as JSON. Never fails: values that JSON cannot express become
+ * their bytes in hexadecimal.
  */
 json_t *json_of_msgpack(const void *bytes, size_t size);
 
 /* ----------------------------------------------------------------- human.c */
 
-/* A cart as people read it. */
+/* Print a cart for people. */
 void human_print_cart(const struct corral_cart *cart);
 
-/* A value as the next cell: the ending of its key says if it is bytes or a time. */
+/* Add a value as the next cell; the ending of its key tells whether it is bytes or a time. */
 struct table;
 void human_put_value(struct table *table, const char *key, const json_t *value);
 

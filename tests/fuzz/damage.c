@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * damage.c: see damage.h. A step names a region (of the kinds of things that are in an arena),
- * which one of them, a word in it, and what becomes of the word: a number, a flipped bit, or a
- * number that means something somewhere.
+ * damage.c: see damage.h. A step names a region (a kind of object in the arena), the object's
+ * index, a word in it, and the change to the word: a number, a flipped bit, or a number that is
+ * meaningful in some field.
  */
 #include <string.h>
 
@@ -38,7 +38,7 @@ static struct region find_region(const struct arena_image *image, const struct s
 	switch (step->region % REGIONS) {
 	case 0:
 		return cart_region(image, step, damage);
-	case 1: /* what changes */
+	case 1: /* its changing fields */
 		return REGION(arena->base + offsetof(struct arena_header, boot_id), 6 * CACHE_LINE,
 			      uint8_t);
 	case 2: /* the whole of it */
@@ -62,7 +62,7 @@ static struct region find_region(const struct arena_image *image, const struct s
 		return REGION(&arena->slots[step->index % arena->max_carts], 1, struct slot);
 	case 9:
 		return REGION(arena->pages, arena->page_count, uint32_t);
-	case 10: /* the header of any block, or what would be one */
+	case 10: /* the header of a block, or of the bytes where one would be */
 		return REGION(arena_block(arena, arena->space_first + step->index % units), 1,
 			      struct block_header);
 	case 11:
@@ -77,7 +77,7 @@ static struct region find_region(const struct arena_image *image, const struct s
 	}
 }
 
-/* A number that means something somewhere. */
+/* A number that is meaningful in some field. */
 static uint32_t meaningful(const struct arena_image *image, uint32_t value)
 {
 	const struct arena *arena = &image->arena;
@@ -105,7 +105,7 @@ static uint32_t meaningful(const struct arena_image *image, uint32_t value)
 	case 9:
 		return arena->page_count - number % 4 + 1;
 	case 10:
-		return number % 6; /* of an enum */
+		return number % 6; /* a value of an enum */
 	case 11:
 		return PAGE_WORD(number % CLASS_COUNT, class_span_pages(number % CLASS_COUNT));
 	case 12:
@@ -151,7 +151,7 @@ void damage_do(const struct arena_image *image, const struct step *step, struct 
 		if ((step->at % words) + 1 < words)
 			memcpy(at, &wide, sizeof(wide));
 		return;
-	default: /* the damage gets past the checksums */
+	default: /* make the checksums fit the damage */
 		if (step->value % 2 != 0)
 			arena_image_seal_header(image);
 		else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * damage.h: one word of the arena, changed as a step of fuzz_arena's input says.
+ * damage.h: change one word of the arena as a step of fuzz_arena's input says.
  */
 #ifndef DAMAGE_H
 #define DAMAGE_H

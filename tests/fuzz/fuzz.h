@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz.h: what the fuzz targets share. A target is one function of bytes that must not crash, hang,
- * or read or write outside of what is its own, whatever the bytes. libFuzzer drives it (make fuzz),
- * or replay.c (make test).
+ * fuzz.h: what the fuzz targets share. A target is a function of bytes that must not crash, hang,
+ * or read or write outside its buffers, for any input. libFuzzer runs it (make fuzz), or replay.c
+ * (make test).
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -17,7 +17,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What has to hold of the answer, besides that there is one. */
+/* Conditions on the answer, beyond the absence of a crash. */
 #define must(condition) ((condition) ? (void)0 : fuzz_give_up(__FILE__, __LINE__, #condition))
 
 static inline _Noreturn void fuzz_give_up(const char *file, int line, const char *what)
@@ -26,7 +26,7 @@ static inline _Noreturn void fuzz_give_up(const char *file, int line, const char
 	abort();
 }
 
-/* The input, taken from the front; zeroes when it is at its end. */
+/* The input, consumed from the front; at its end it yields zeroes. */
 struct input {
 	const uint8_t *at;
 	size_t left;
@@ -43,7 +43,7 @@ static inline uint64_t input_number(struct input *input, size_t bytes)
 	return number;
 }
 
-/* A copy of exactly its size, so that AddressSanitizer sees a byte too far. */
+/* A copy of exactly its size, so that AddressSanitizer reports an access one byte past it. */
 static inline uint8_t *exact_copy(const void *bytes, size_t size)
 {
 	uint8_t *copy = malloc(size != 0 ? size : 1);

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Run the fuzz targets (built with libFuzzer: `make fuzz` does that), each for so long, and as many
-# at once as there are processors, from the corpus in tests/fuzz/corpus and from what earlier runs
-# found. The last line is `N passed, N failed`.
+# Run the fuzz targets (built with libFuzzer by `make fuzz`), each for a given time, and as many at
+# once as there are processors, from the corpus in tests/fuzz/corpus and from the finds of earlier
+# runs. The last line is `N passed, N failed`.
 #
 # Usage: tests/fuzz/fuzz.sh [-s SECONDS] [-k REGEX] BUILD
 #
@@ -29,11 +29,11 @@ cd "$(dirname "$0")" || exit 2
 export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=16:detect_leaks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
-# Bytes that an input may have: what is longer finds little more.
+# Most bytes that an input may have: longer ones find little more.
 declare -A longest=([arena]=480 [cart]=4096 [arguments]=1024 [control]=512 [snapshot]=4096
 	[journal]=1024)
 
-# The smallest set of inputs that reaches as much as all there are, and those that once failed.
+# Find the smallest set of inputs with the coverage of all, and keep those that once failed.
 merge_corpus() {
 	local name=$1 fresh
 	fresh=$(mktemp -d) || return 1

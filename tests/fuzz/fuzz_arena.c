@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz_arena.c: a small arena (arena_image.h) whose bytes are damaged, and what the library and its
- * tools do with it.
+ * fuzz_arena.c: the library and its tools on a small arena (arena_image.h) with damaged bytes.
  *
  * The input is a list of steps of 10 bytes: { code, region, index (2), at (2), value (4) }. Codes
- * below 128 are
- * damage: words of the arena are changed; from 128 on they are calls. Damage that comes before the
- * first call is done to the file while nobody is attached; later damage is done by "somebody else"
- * while we are.
+ * below 128 are damage: words of the arena are changed; codes from 128 on are calls. Damage before
+ * the first call is done to the file while no process is attached; later damage happens while we
+ * are attached, as if by another process.
  *
  * Before the first call the damaged arena is also salvaged.
  *
- * What must hold besides not crashing: when nothing but the bytes of one cart was damaged, all
- * others can be read.
+ * Besides not crashing: when only the bytes of one cart were damaged, all others can be read.
  */
 #include <errno.h>
 
@@ -123,7 +120,7 @@ static void salvage_finding(void *context, const char *line)
 	((struct salvaged *)context)->said += strlen(line);
 }
 
-/* Every cart that was not damaged itself comes out, but the one whose time is up. */
+/* Salvage must return every undamaged cart except the expired one. */
 static void salvage(void)
 {
 	struct salvage_totals totals;
@@ -167,7 +164,7 @@ static void read_view(const struct corral_view *view)
 		must(attribute.name.size <= view->size && attribute.value.size <= view->size);
 }
 
-/* Damage may say that it was revoked. */
+/* The damage may mark the view as revoked. */
 static void end_view(struct corral_view *view)
 {
 	int r = corral_read_end(view);
@@ -193,7 +190,7 @@ static void read_cart(uint32_t number)
 		corral_cart_free(cart);
 }
 
-/* The damage was in one cart's bytes: the others are none the worse for it. */
+/* The damage was in one cart's bytes: the others must be readable. */
 static void others_are_well(void)
 {
 	struct corral_cart *cart;
@@ -310,7 +307,7 @@ static void begin_view(uint32_t number)
 		read_view(&views[view_count++]);
 }
 
-/* Somebody else comes and goes. */
+/* Another handle attaches and detaches. */
 static void second_handle(const struct step *step)
 {
 	struct corral *first = corral;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz_arguments.c: what people type and what files they hand over: numbers, money, times and
- * sizes, whole command lines of `corral`, and order files of `corral-bench`.
+ * fuzz_arguments.c: typed text and user files: numbers, money, times and sizes, whole command lines
+ * of `corral`, and order files of `corral-bench`.
  *
- * The input: a byte that says which, then the text; the words of a command line end in NUL or
- * newline.
+ * The input: a byte that selects one of these, then the text; the words of a command line end in
+ * NUL or newline.
  *
- * What must hold besides not crashing: what was refused left its result alone; what was taken is
- * within its limits, and is the same again when it is written out and read back.
+ * Besides not crashing: a refused text leaves the result unchanged; an accepted one is within its
+ * limits, and reads back the same after it was written out.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -178,7 +178,7 @@ static void order_file(const char *text, size_t size)
 
 /* ------------------------------------------------------------------ the whole */
 
-/* Complaints are not what this is about. */
+/* The messages are not tested here. */
 static void be_silent(void)
 {
 	static FILE *nothing;
@@ -196,8 +196,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1 || size > TEXT_MAX)
 		return 0;
-	char *text =
-		malloc(size); /* the text is one shorter; a NUL takes the place of the first byte */
+	char *text = malloc(size); /* the text is one byte shorter than the input; a NUL replaces
+				      its first byte */
 	must(text != NULL);
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = '\0';

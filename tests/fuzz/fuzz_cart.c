@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz_cart.c: bytes that may be a cart, or words, and all that is done with such bytes.
+ * fuzz_cart.c: bytes that may be a cart, or words, and every operation on such bytes.
  *
  * The input: { flags, of the change: kind, number, number, number }, then the bytes. With SEAL in
- * the flags the checksums are made right first, so that what lies behind them is met.
+ * the flags the checksums are corrected first, so that the code behind them is reached.
  *
- * What must hold besides not crashing: what validates can be read wholly, and its numbers add up;
- * every change of it that is planned is built into a cart that validates again, with the numbers
- * that were answered.
+ * Besides not crashing: what validates can be read completely, and its numbers add up; every
+ * planned change of it is built into a cart that validates again, with the numbers that were
+ * answered.
  */
 #include <errno.h>
 
@@ -32,7 +32,7 @@ struct numbers {
 
 /* ----------------------------------------------------------------- reading */
 
-static uint64_t touched; /* of every byte that was handed out */
+static uint64_t touched; /* from every byte that was returned */
 
 static void touch(const void *bytes, size_t size)
 {
@@ -69,7 +69,7 @@ static void read_decoded(const struct corral_cart *cart)
 	}
 }
 
-/* Every accessor on every index, and one past the end. */
+/* Call every accessor on every index, and on one past the end. */
 static void read_parts(const void *bytes, size_t size, bool valid)
 {
 	struct corral_attribute attribute;
@@ -115,7 +115,7 @@ static void read_whole(const void *bytes, size_t size, bool valid)
 		if (r < 0)
 			continue;
 		read_decoded(cart);
-		if (copy == 0) { /* as the tool shows it, whatever stands in it */
+		if (copy == 0) { /* as the tool shows it, for any bytes */
 			json_t *object = json_of_cart(cart);
 			char *text = json_line(object);
 			must(text != NULL);
@@ -169,7 +169,7 @@ static struct cart_change a_change(enum cart_change_kind kind, const struct numb
 	return change;
 }
 
-/* The numbers answered are the numbers built. */
+/* Assert that the answered numbers are the built ones. */
 static void compare(const struct corral_result *result, const uint8_t *bytes, size_t size)
 {
 	struct corral_head head;
@@ -180,7 +180,7 @@ static void compare(const struct corral_result *result, const uint8_t *bytes, si
 	     head.item_count == result->item_count && head.status == result->status);
 }
 
-/* `later`: what the bytes have become between plan and build; only in a damaged arena. */
+/* `later`: the bytes as changed between plan and build; only in a damaged arena. */
 static void change_it(const uint8_t *bytes, size_t size, const struct cart_change *change,
 		      bool valid, const uint8_t *later)
 {
@@ -227,7 +227,7 @@ static void as_words(const uint8_t *bytes, size_t size, const struct numbers *n)
 	uint8_t buffer[CORRAL_WORDS_MAX];
 	struct cart_words words;
 
-	if (item_value_valid(bytes, size)) /* nothing else gets as far as that */
+	if (item_value_valid(bytes, size)) /* only valid values get this far */
 		json_decref(json_of_msgpack(bytes, size));
 	struct corral_text text = { (const char *)bytes, size };
 	struct corral_extra extra = { { "x", 1 }, bytes, size };

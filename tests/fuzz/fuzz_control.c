@@ -2,13 +2,13 @@
 /*
  * fuzz_control.c: both ends of the agent's control socket.
  *
- * The input: { end, size of a piece }, then the bytes, which come in pieces of that size. To the
- * agent's end they are what a client says (control_serve), to the client's end what an agent
- * answers (agent_read_answer). With the HALF in `end` the other side stops in the middle and stays
+ * The input: { end, size of a piece }, then the bytes, which arrive in pieces of that size. The
+ * agent's end reads them as a client's request (control_serve), the client's end as an agent's
+ * answer (agent_read_answer). With HALF in `end` the other side stops in the middle and stays
  * silent.
  *
- * What must hold besides not crashing: the agent answers one line of JSON with "ok", or nothing; it
- * stops only when told to; the client takes an object of JSON and nothing else.
+ * Besides not crashing: the agent answers one line of JSON with "ok", or nothing; it stops only
+ * when told to; the client accepts a JSON object and nothing else.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -56,7 +56,9 @@ static void check_answer(int fd)
 	json_decref(answer);
 }
 
-/* Is the first line "stop"? (A NUL ends it too, as a C program may send one by mistake.) */
+/*
+ * True if the first line is "stop". (A NUL ends the line too: a C program may send one by mistake.)
+ */
 static bool says_stop(const uint8_t *bytes, size_t size)
 {
 	return size >= 5 && memcmp(bytes, "stop", 4) == 0 &&
@@ -81,8 +83,8 @@ static void to_agent(const uint8_t *bytes, size_t size, size_t piece, bool half)
 		must(client->size <= sizeof(client->line));
 	}
 	if (!done)
-		must(!control_serve(&agent,
-				    client)); /* nothing there yet: it is asked again later */
+		must(!control_serve(
+			&agent, client)); /* nothing has arrived yet: the agent asks again later */
 	if (!done && !half) {
 		must(shutdown(ends[1], SHUT_WR) == 0);
 		done = control_serve(&agent, client);

@@ -2,13 +2,14 @@
 /*
  * fuzz_journal.c: bytes that may be the files of a journal, read back as recovery does.
  *
- * The input is a row of pieces, each { what it is, parameters }, which make up to FILES_MAX files:
- * a file's head, a record with a cart or with bytes of the input, bytes as they are, bytes to be
- * damaged. Sums are made right unless a piece says otherwise, so that what lies behind them is met.
- * recover_arena() then reads them; what would make the new arena is here.
+ * The input is a list of pieces, each { kind, parameters }, which make up to FILES_MAX files: a
+ * file's head, a record with a cart or with bytes of the input, raw bytes, bytes to be damaged.
+ * Checksums are corrected unless a piece says otherwise, so that the code behind them is reached.
+ * recover_arena() then reads the files; this program takes the carts that would go into the new
+ * arena.
  *
- * What must hold besides not crashing: an answer of 1, 0 or -errno; what is handed on is a cart
- * that validates, and each slot's cart is handed on at most once.
+ * Besides not crashing: the answer is 1, 0 or -errno; each cart handed on validates, and each
+ * slot's cart is handed on at most once.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -158,7 +159,7 @@ static void put_head(struct writer *w, struct input *input)
 	put(w, &head, sizeof(head));
 }
 
-/* size: what is there of the payload; the record may say otherwise. */
+/* size: the payload's true size; the record may claim another. */
 static void put_record(struct writer *w, struct journal_record *record, const void *payload,
 		       size_t size)
 {
@@ -254,7 +255,7 @@ static void put_piece(struct writer *w, struct input *input)
 			w->bytes[input_number(input, 2) % w->size] ^=
 				(uint8_t)(1 + input_number(input, 1));
 		break;
-	case AGAIN: /* what stood there before: at another place it is not valid */
+	case AGAIN: /* an earlier record again: it is not valid at another offset */
 		if (w->size > 0)
 			put(w, w->bytes, input_number(input, 2) % w->size);
 		break;
@@ -263,7 +264,7 @@ static void put_piece(struct writer *w, struct input *input)
 	}
 }
 
-/* What was kept of a damaged journal goes. */
+/* Remove the files that were kept of a damaged journal. */
 static void remove_kept(void)
 {
 	char name[64];
@@ -275,7 +276,7 @@ static void remove_kept(void)
 	(void)unlinkat(agent.dir_fd, JOURNAL_DIRECTORY ".damaged.0", AT_REMOVEDIR);
 }
 
-/* A journal that no arena can be made of was set aside, with its directory. */
+/* Undo the setting aside of a journal that no arena could be made of. */
 static void put_back(void)
 {
 	struct dirent **entries;

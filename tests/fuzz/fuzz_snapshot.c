@@ -2,9 +2,9 @@
 /*
  * fuzz_snapshot.c: bytes that may be the maps of a snapshot, one behind the other.
  *
- * The input: a byte that says whether operation ids are kept, then the maps. What is accepted as a
- * cart must be a sound version, which as a map and back is the same version; what is accepted as a
- * header or a trailer says the same when it is written again.
+ * The input: a byte that says whether operation ids are kept, then the maps. An accepted cart must
+ * be a sound version that survives a round trip through a map; an accepted header or trailer must
+ * be the same when it is written again.
  */
 #include "fuzz.h"
 
@@ -16,7 +16,7 @@
 static _Alignas(8) uint8_t version[CORRAL_CART_MAX], again[CORRAL_CART_MAX];
 static uint8_t map[PORTABLE_MAP_MAX];
 
-/* Bytes used, 0: it is none. */
+/* Number of bytes used; 0: the bytes are no header. */
 static size_t try_header(const uint8_t *bytes, size_t size)
 {
 	struct portable_header header, other;

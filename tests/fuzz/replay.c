@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * replay.c: runs a fuzz target on files, and on all files of directories, where there is no
- * libFuzzer. What fails ends the program; the name of the file stands on standard error before it
- * is run.
+ * replay.c: run a fuzz target on files, and on all files of directories, without libFuzzer. A
+ * failure ends the program; the name of each file is printed on standard error before it runs.
  *
  * Usage: replay_NAME FILE|DIRECTORY...
- * Prints how many inputs were run.
+ * Prints the number of inputs.
  */
 #include <dirent.h>
 #include <limits.h>

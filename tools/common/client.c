@@ -30,7 +30,9 @@ static int reach(int fd, const char *directory)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	/* through a descriptor: a socket address is short, a directory's name may be long */
+	/*
+	 * through a descriptor, since a socket address is short and a directory's name may be long
+	 */
 	int dir_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
 		return -errno;

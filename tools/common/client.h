@@ -2,9 +2,9 @@
 /*
  * client.h: talk to the agent of a directory over its control socket.
  *
- * Protocol: a stream socket at DIR/agent.sock; the client writes one line, the
- * agent answers one line of JSON and closes. Lines: "ping", "status", "stop".
- * Every answer has "ok": true or "ok": false with "error": "...".
+ * Protocol: a stream socket at DIR/agent.sock; the client writes one line, the agent answers with
+ * one line of JSON and closes. Lines: "ping", "status", "stop". Every answer has "ok": true, or
+ * "ok": false with "error": "...".
  */
 #ifndef CORRAL_AGENT_CLIENT_H
 #define CORRAL_AGENT_CLIENT_H
@@ -14,14 +14,15 @@
 #include <jansson.h>
 
 /*
- * Ask; wait at most timeout_ms. *ret_answer: a new reference, for json_decref(). 0; -ENOENT or
- * -ECONNREFUSED: no agent runs there; -ETIMEDOUT; -EPROTO: no JSON came; other -errno.
+ * Ask the agent; wait at most timeout_ms. *ret_answer: a new reference, for json_decref(). 0;
+ * -ENOENT or -ECONNREFUSED: no agent runs there; -ETIMEDOUT; -EPROTO: the answer is not JSON; other
+ * -errno.
  */
 int agent_ask(const char *directory, const char *line, int timeout_ms, json_t **ret_answer);
 
 /*
- * The second half of it: read the answer from a socket, up to its end. -ETIMEDOUT, -EPROTO, other
- * -errno.
+ * The second half of agent_ask(): read the answer from a socket, up to its end. -ETIMEDOUT,
+ * -EPROTO, other -errno.
  */
 int agent_read_answer(int fd, int timeout_ms, json_t **ret_answer);
 

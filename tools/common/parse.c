@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * parse.c: what people type, to exact numbers and back.
+ * parse.c: exact numbers from typed text and back.
  *
- * A guess about money costs money, so nothing is guessed: a text is
- * either exactly of the form parse.h states or it is refused with the reason. No
- * strtod, no strtol (they take signs, spaces, hex and "1e3"), no locale.
+ * A wrong guess about money costs money, so nothing is guessed: a text either has exactly the form
+ * that parse.h states or is refused with the reason. No strtod, no strtol (they accept signs,
+ * spaces, hex and "1e3"), no locale.
  *
  * It does not print, allocate or know which option a text came from.
  */
@@ -41,8 +41,8 @@ enum fixed_fault {
 };
 
 /*
- * Read digits and up to `decimals` decimals as a number scaled by 10^decimals; *text
- * is moved to the first character that is not part of it.
+ * Read digits and up to `decimals` decimals as a number scaled by 10^decimals; advances *text to
+ * the first character after it.
  */
 static enum fixed_fault take_fixed(const char **text, unsigned decimals, uint64_t *ret_scaled)
 {

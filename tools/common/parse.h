@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * parse.h: what people type, to exact numbers and back. Pure functions; no
- * floating point anywhere, no locale, no memory allocated.
+ * parse.h: exact numbers from typed text and back. Pure functions; no floating point, no locale, no
+ * memory allocation.
  *
- * parse_*() return NULL and set *ret_..., or return what is wrong and what to
- * write instead (a constant string) and leave *ret_... as it was.
- * format_*() write a NUL-terminated string of fewer than FORMAT_MAX bytes and return it.
+ * parse_*() return NULL and set *ret_..., or return what is wrong and what to write instead (a
+ * constant string) and leave *ret_... unchanged. format_*() write a NUL-terminated string of fewer
+ * than FORMAT_MAX bytes and return it.
  */
 #ifndef CORRAL_TOOLS_PARSE_H
 #define CORRAL_TOOLS_PARSE_H
@@ -42,7 +42,7 @@ char *format_time(
 	int64_t unix_ms,
 	char buffer[FORMAT_MAX]); /* RFC 3339, UTC, milliseconds; "" before 1970 and after 9999 */
 
-/* The letter that "item" needs behind it when there are so many of them. */
+/* The plural ending of "item" for this count. */
 static inline const char *plural(uint64_t count)
 {
 	return count == 1 ? "" : "s";

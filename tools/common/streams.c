@@ -31,12 +31,12 @@ void streams_begin(const char *program)
 
 	/*
 	 * O_PATH: neither read(2) nor write(2) works on it. Not close-on-exec: a program that we
-	 * run must not find the hole either.
+	 * run must not have the gap either.
 	 */
 	do
 		fd = open("/", O_PATH);
 	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd < 0) { /* no descriptor is left: nothing can be done without one */
+	if (fd < 0) { /* no descriptor is left, and the program cannot run without one */
 		fprintf(stderr, "%s: cannot open a descriptor: %s\n", program, strerror(errno));
 		_exit(STREAMS_NO_OUTPUT);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * text.c: text from a cart, made fit for a terminal. It prints nothing.
+ * text.c: text from a cart, made safe for a terminal. It prints nothing.
  *
- * UTF-8 is decoded here in every locale, since carts are UTF-8 in every locale; the locale is asked
- * only how wide a character is.
+ * UTF-8 is decoded here independently of the locale, since carts are always UTF-8; only a
+ * character's width depends on the locale.
  */
 #include "common/text.h"
 
@@ -27,7 +27,7 @@ void text_begin(void)
 
 bool text_is_plain(uint32_t point)
 {
-	/* invisible, or able to turn the direction of what follows */
+	/* invisible, or able to change the direction of the following text */
 	static const struct {
 		uint32_t first;
 		uint32_t last;
@@ -43,7 +43,7 @@ bool text_is_plain(uint32_t point)
 	return point < 0x80 || wcwidth((wchar_t)point) >= 0;
 }
 
-/* Write one code point, or (step 0) one byte that is none; returns the bytes written. */
+/* Write one code point, or (step 0) one invalid byte; returns the number of bytes written. */
 static size_t escape_one(char *out, const char *text, size_t step, uint32_t point)
 {
 	if (step == 0)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * text.h: text from a cart, made fit for a terminal.
+ * text.h: text from a cart, made safe for a terminal.
  *
- * A name in a cart is what a stranger said or typed. Before it reaches a terminal, all
- * that moves a cursor, colours, reverses or hides is written out as \n, \x1b or
- * \u202e, and a backslash as two. The other calls here take such escaped text.
+ * A stranger may have chosen a name in a cart. Before it reaches a terminal, every character that
+ * moves the cursor, colours, reverses or hides text is written out as \n, \x1b or \u202e, and a
+ * backslash as two. The other calls here take such escaped text.
  */
 #ifndef CORRAL_TOOLS_TEXT_H
 #define CORRAL_TOOLS_TEXT_H
@@ -13,23 +13,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Take the caller's locale for character widths, or a UTF-8 one when it has none. Once, first. */
+/*
+ * Use the caller's locale for character widths, or a UTF-8 one if it has none. Call it once, first.
+ */
 void text_begin(void);
 
-/* May this code point be shown as it is? */
+/* True if this code point may be shown as it is. */
 bool text_is_plain(uint32_t point);
 
-/*
- * Escaped, in one malloc() of its own; NULL without memory. Bytes that are no UTF-8 come as \xNN.
- */
+/* Escaped text in one malloc() block; NULL without memory. Invalid UTF-8 becomes \xNN. */
 char *text_escape(const char *text, size_t size);
 
-/* Columns that it takes. */
+/* The number of terminal columns. */
 size_t text_width(const char *escaped);
 
 /*
- * How many of its bytes fit in so many columns: at least one character when there is one; never
- * half of one.
+ * The number of bytes that fit in so many columns: at least one character if there is one; never
+ * part of one.
  */
 size_t text_fit(const char *escaped, size_t columns);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * utf8.h: one UTF-8 sequence at a time, for untrusted bytes. It knows
- * nothing of locales, widths or terminals.
+ * utf8.h: decode one UTF-8 sequence from untrusted bytes. It knows nothing of locales, widths or
+ * terminals.
  */
 #ifndef CORRAL_TOOLS_UTF8_H
 #define CORRAL_TOOLS_UTF8_H
@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 /*
- * Bytes of the sequence that text (size bytes) begins with, and its code point; 0 if it is no valid
- * UTF-8.
+ * The length of the sequence at the start of text (size bytes), and its code point; 0 if it is
+ * invalid UTF-8.
  */
 static inline size_t utf8_next(const char *text, size_t size, uint32_t *ret_point)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 64_mad_member.c: a member of the group has gone mad and writes anywhere in the arena while an
- * agent and workers are at work. Carts may be wrong, and calls may fail; but nobody crashes, nobody
- * aborts, nobody hangs, and all go home.
+ * 64_stray_writes.c: a faulty member of the group writes anywhere in the arena while an agent and
+ * workers run. Carts may be wrong, and calls may fail; but no process crashes, aborts or hangs, and
+ * all exit.
  *
- * Numbers are written while others read them: what is checked has to be what is used.
+ * Words are written while other processes read them: the value that a reader checks must be the
+ * value that it uses.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -19,16 +20,16 @@
 
 #define WORKERS 2
 #define ROUNDS 3
-#define MAD_MS 400
+#define WRITING_MS 400
 #define KEYS 24
 
-struct asylum {
+struct shared {
 	struct yard yard;
 	char agent[PATH_MAX];
 	uint32_t stop;
 	uint64_t seed;
 	uint64_t calls[WORKERS];
-	uint64_t scribbles;
+	uint64_t stray_writes;
 };
 
 static void find_agent(char path[PATH_MAX])
@@ -44,10 +45,10 @@ static void find_agent(char path[PATH_MAX])
 
 static int become_agent(void *context)
 {
-	const struct asylum *asylum = context;
+	const struct shared *shared = context;
 
 	alarm(0);
-	execl(asylum->agent, "corral-agent", "--dir", asylum->yard.path, "--size", "8M",
+	execl(shared->agent, "corral-agent", "--dir", shared->yard.path, "--size", "8M",
 	      "--max-carts", "64", "--log-level", "error", (char *)NULL);
 	return CHILD_FAILED;
 }
@@ -120,17 +121,17 @@ static void change_one(struct corral *corral, const struct corral_key *key, uint
 		(void)corral_clear(corral, key, NULL, NULL);
 }
 
-static int work(struct asylum *asylum, uint32_t number)
+static int work(struct shared *shared, uint32_t number)
 {
-	uint64_t random = asylum->seed + number + 1;
+	uint64_t random = shared->seed + number + 1;
 	struct corral *corral = NULL;
 	char session[16];
 
-	while (!__atomic_load_n(&asylum->stop, __ATOMIC_RELAXED)) {
+	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
 		if (corral == NULL &&
-		    corral_open(asylum->yard.path, CORRAL_CATCH_SIGBUS, &corral) < 0) {
-			corral = NULL; /* no record, or a header that is damaged: that is an answer
-					*/
+		    corral_open(shared->yard.path, CORRAL_CATCH_SIGBUS, &corral) < 0) {
+			corral = NULL; /* no free record, or a damaged header: that is a valid
+					  answer */
 			support_sleep_us(1000);
 			continue;
 		}
@@ -148,7 +149,7 @@ static int work(struct asylum *asylum, uint32_t number)
 			corral_close(corral);
 			corral = NULL;
 		}
-		__atomic_add_fetch(&asylum->calls[number], 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&shared->calls[number], 1, __ATOMIC_RELAXED);
 	}
 	corral_close(corral);
 	return 0;
@@ -164,9 +165,9 @@ static int worker_two(void *context)
 	return work(context, 1);
 }
 
-/* ------------------------------------------------------------------ madness */
+/* ------------------------------------------------------------------ stray writes */
 
-/* A number that looks like something here, or is at an edge, or just any. */
+/* A number that means something here, an edge value, or a random one. */
 static uint64_t any_number(const struct arena *arena, uint64_t *random)
 {
 	switch (random_below(random, 8)) {
@@ -174,7 +175,7 @@ static uint64_t any_number(const struct arena *arena, uint64_t *random)
 		return 0;
 	case 1:
 		return UINT64_MAX;
-	case 2: /* two block references */
+	case 2: /* two block references in one word */
 		return (uint64_t)(arena->space_first +
 				  random_below(random, arena->space_end - arena->space_first)) *
 		       0x100000001ull;
@@ -191,9 +192,7 @@ static uint64_t any_number(const struct arena *arena, uint64_t *random)
 	}
 }
 
-/*
- * Most of the arena is free space: half of what is written goes where lists, locks and carts are.
- */
+/* Most of the arena is free space: half of the writes go to lists, locks and carts instead. */
 static uint64_t anywhere(const struct arena *arena, uint64_t *random)
 {
 	const uint8_t *const places[] = {
@@ -220,16 +219,16 @@ static uint64_t anywhere(const struct arena *arena, uint64_t *random)
 	return (uint64_t)(places[place] - arena->base) + random_below(random, sizes[place]);
 }
 
-static int go_mad(void *context)
+static int write_anywhere(void *context)
 {
-	struct asylum *asylum = context;
-	uint64_t random = asylum->seed;
+	struct shared *shared = context;
+	uint64_t random = shared->seed;
 	struct arena arena;
 
-	must(arena_map(asylum->yard.dir_fd, ARENA_ANY_BOOT, &arena, NULL) == 0);
-	const uint64_t spared =
-		offsetof(struct arena_header, withdrawn) & ~7ull; /* or all would go home at once */
-	while (!__atomic_load_n(&asylum->stop, __ATOMIC_RELAXED)) {
+	must(arena_map(shared->yard.dir_fd, ARENA_ANY_BOOT, &arena, NULL) == 0);
+	const uint64_t spared = offsetof(struct arena_header, withdrawn) &
+				~7ull; /* otherwise all processes would detach at once */
+	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
 		uint64_t at = anywhere(&arena, &random);
 		uint64_t number = any_number(&arena, &random);
 		uint32_t size = 1u << random_below(&random, 4);
@@ -237,7 +236,7 @@ static int go_mad(void *context)
 		if (at / 8 * 8 == spared || at + size > arena.bytes)
 			continue;
 		memcpy(arena.base + at, &number, size);
-		if (++asylum->scribbles % 16 == 0)
+		if (++shared->stray_writes % 16 == 0)
 			support_sleep_us(random_below(&random, 50));
 	}
 	arena_unmap(&arena);
@@ -255,36 +254,36 @@ static bool pings(const char *directory)
 
 static void live_through(uint64_t seed)
 {
-	struct asylum *asylum = support_shared(sizeof(*asylum));
+	struct shared *shared = support_shared(sizeof(*shared));
 	const struct arena_settings settings = { .arena_bytes = 8 << 20,
 						 .max_carts = 64,
 						 .ttl_ns = 300000000ull };
 
-	memset(asylum, 0, sizeof(*asylum));
-	asylum->seed = seed;
-	find_agent(asylum->agent);
-	yard_make(&asylum->yard, &settings);
-	pid_t agent = child_start(become_agent, asylum);
-	assert_true(
-		wait_until(pings(asylum->yard.path), SUPPORT_WAIT_MS)); /* mad members come later */
-	pid_t workers[WORKERS] = { child_start(worker_one, asylum),
-				   child_start(worker_two, asylum) };
-	assert_true(wait_until(asylum->calls[0] > 200 && asylum->calls[1] > 200, SUPPORT_WAIT_MS));
-	pid_t mad = child_start(go_mad, asylum);
-	support_sleep_us(MAD_MS * 1000);
-	__atomic_store_n(&asylum->stop, 1, __ATOMIC_RELAXED);
-	assert_int_equal(child_wait(mad), 0);
+	memset(shared, 0, sizeof(*shared));
+	shared->seed = seed;
+	find_agent(shared->agent);
+	yard_make(&shared->yard, &settings);
+	pid_t agent = child_start(become_agent, shared);
+	assert_true(wait_until(pings(shared->yard.path),
+			       SUPPORT_WAIT_MS)); /* stray writes begin later */
+	pid_t workers[WORKERS] = { child_start(worker_one, shared),
+				   child_start(worker_two, shared) };
+	assert_true(wait_until(shared->calls[0] > 200 && shared->calls[1] > 200, SUPPORT_WAIT_MS));
+	pid_t writer = child_start(write_anywhere, shared);
+	support_sleep_us(WRITING_MS * 1000);
+	__atomic_store_n(&shared->stop, 1, __ATOMIC_RELAXED);
+	assert_int_equal(child_wait(writer), 0);
 	for (size_t i = 0; i < WORKERS; i++)
 		assert_int_equal(child_wait(workers[i]), 0);
 	assert_int_equal(kill(agent, SIGTERM), 0);
 	assert_int_equal(child_wait(agent), 0);
-	print_message("seed %llu: %llu scribbles, %llu and %llu calls\n", (unsigned long long)seed,
-		      (unsigned long long)asylum->scribbles, (unsigned long long)asylum->calls[0],
-		      (unsigned long long)asylum->calls[1]);
-	yard_remove(&asylum->yard);
+	print_message("seed %llu: %llu writes, %llu and %llu calls\n", (unsigned long long)seed,
+		      (unsigned long long)shared->stray_writes,
+		      (unsigned long long)shared->calls[0], (unsigned long long)shared->calls[1]);
+	yard_remove(&shared->yard);
 }
 
-static void agent_and_workers_live_through_it(void **state)
+static void agent_and_workers_survive_stray_writes(void **state)
 {
 	(void)state;
 	const char *rounds = getenv("CORRAL_ROUNDS");
@@ -316,7 +315,10 @@ static int punch(const struct arena *arena, uint64_t from, uint64_t end)
 			 (off_t)(end - from));
 }
 
-/* Whoever may write the file may punch holes in it: zeroes, which are damage like any other. */
+/*
+ * Any process that may write the file may punch holes in it: zeroes, which are damage like any
+ * other.
+ */
 static void holes_are_damage_and_nothing_worse(void **state)
 {
 	(void)state;
@@ -334,7 +336,7 @@ static void holes_are_damage_and_nothing_worse(void **state)
 		skip_because("this file system punches no holes");
 	use(corral, &random);
 	assert_int_equal(punch(&arena, 0, arena.space_at),
-			 0); /* the header too: its geometry is not read again */
+			 0); /* including the header: its geometry is not read again */
 	use(corral, &random);
 	corral_close(corral);
 	arena_unmap(&arena);
@@ -342,8 +344,10 @@ static void holes_are_damage_and_nothing_worse(void **state)
 	yard_remove(&yard);
 }
 
-/* Else `inspect threads` goes round for as long as the arena has blocks, for each list of each
- * record. */
+/*
+ * Without the limit `inspect threads` would follow a ring for as many steps as the arena has
+ * blocks, for each list of each record.
+ */
 static void lists_that_lead_into_a_ring_are_no_longer_than_the_space(void **state)
 {
 	(void)state;
@@ -382,7 +386,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_that_lead_into_a_ring_are_no_longer_than_the_space),
-		cmocka_unit_test(agent_and_workers_live_through_it),
+		cmocka_unit_test(agent_and_workers_survive_stray_writes),
 		cmocka_unit_test(holes_are_damage_and_nothing_worse),
 	};
 
