@@ -67,13 +67,17 @@ static int corral_wait_period(struct actor *actor)
 	return grace_wait(actor, grace_start_poll(actor->arena), PATIENCE_MS);
 }
 
+static void nothing(void)
+{
+}
+
 #define URCU_FLAVOUR(FLAVOUR, BEFORE, AFTER)                                                       \
 	static int FLAVOUR##_join(struct corral *corral, struct actor **ret_actor)                 \
 	{                                                                                          \
 		(void)corral;                                                                      \
 		(void)ret_actor;                                                                   \
 		urcu_##FLAVOUR##_register_thread();                                                \
-		AFTER;                                                                             \
+		(AFTER)();                                                                         \
 		return 0;                                                                          \
 	}                                                                                          \
 	static void FLAVOUR##_leave(void)                                                          \
@@ -85,13 +89,13 @@ static int corral_wait_period(struct actor *actor)
 		uint64_t sum = 0;                                                                  \
                                                                                                    \
 		(void)actor;                                                                       \
-		BEFORE;                                                                            \
+		(BEFORE)();                                                                        \
 		for (uint32_t i = 0; i < SECTIONS; i++) {                                          \
 			urcu_##FLAVOUR##_read_lock();                                              \
 			sum += *load_relaxed(&pointer);                                            \
 			urcu_##FLAVOUR##_read_unlock();                                            \
 		}                                                                                  \
-		AFTER;                                                                             \
+		(AFTER)();                                                                         \
 		return sum;                                                                        \
 	}                                                                                          \
 	static int FLAVOUR##_wait(struct actor *actor)                                             \
@@ -101,9 +105,9 @@ static int corral_wait_period(struct actor *actor)
 		return 0;                                                                          \
 	}
 
-URCU_FLAVOUR(memb, , )
-URCU_FLAVOUR(mb, , )
-URCU_FLAVOUR(qsbr, urcu_qsbr_thread_online(), urcu_qsbr_thread_offline())
+URCU_FLAVOUR(memb, nothing, nothing)
+URCU_FLAVOUR(mb, nothing, nothing)
+URCU_FLAVOUR(qsbr, urcu_qsbr_thread_online, urcu_qsbr_thread_offline)
 
 static const struct flavour flavours[] = {
 	{ "corral", POOL_PROCESSES, corral_join, corral_leave, corral_read, corral_wait_period },
@@ -126,6 +130,7 @@ struct grace_bench {
 	struct flavour_figures {
 		struct rounds read, read_updated;
 		struct histogram quiet, busy; /* grace periods */
+		uint64_t busy_ns, ran_ns;     /* how long, and what processor time readers had */
 	} figures[FLAVOURS];
 };
 
@@ -210,6 +215,8 @@ static int run_phases(struct grace_bench *bench, const struct flavour *flavour, 
 	r = wait_periods(bench, flavour, ns / 2, &figures->busy);
 	int rested = pool_rest(pool, &window);
 	take_read(&figures->read_updated, &window);
+	figures->busy_ns += window.ns;
+	figures->ran_ns += window.cpu_ns;
 	return r < 0 ? r : rested;
 }
 
@@ -246,6 +253,8 @@ static void print(const struct grace_bench *bench)
 		figure("ns", rounds_median(&figures->read_updated), 2, "%s.read_updated_ns", name);
 		snprintf(full, sizeof(full), "%s.period", name);
 		figure_quantiles(&figures->busy, full);
+		figure("%", 100.0 * (double)figures->ran_ns / (double)max_u64(1, figures->busy_ns),
+		       1, "%s.readers_percent", name);
 		snprintf(full, sizeof(full), "%s.quiet_period", name);
 		figure_quantiles(&figures->quiet, full);
 	}
