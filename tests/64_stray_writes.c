@@ -17,6 +17,8 @@
 #include "api/handle.h"
 #include "common/client.h"
 #include "inspect/inspect.h"
+#include "memory/block.h"
+#include "memory/pressure.h"
 
 #define WORKERS 2
 #define ROUNDS 3
@@ -382,9 +384,131 @@ static void lists_that_lead_into_a_ring_are_no_longer_than_the_space(void **stat
 	yard_remove(&yard);
 }
 
+/* ------------------------------------------------------- walks of large arenas */
+
+#define LARGE_BYTES (4ull << 30) /* what is walked for each record or class, takes minutes */
+
+static void make_large(struct yard *yard, struct arena *arena)
+{
+	const struct arena_settings settings = { .arena_bytes = LARGE_BYTES,
+						 .max_carts = 64,
+						 .ttl_ns = 300000000000ull };
+
+	yard_make(yard, &settings);
+	assert_int_equal(arena_map(yard->dir_fd, 0, arena, NULL), 0);
+}
+
+static void pass_over(void *context, const char *line)
+{
+	(void)context;
+	(void)line;
+}
+
+static int check_it(void *context)
+{
+	const struct yard *yard = context;
+	struct inspect_totals totals;
+	struct inspect *inspect;
+	uint64_t faults;
+	char why[256];
+	bool quiet;
+
+	must(inspect_open(yard->path, false, &inspect, why, sizeof(why)) == 0);
+	must(inspect_totals(inspect, &totals) == 0);
+	must(totals.free_bytes == totals.span_bytes);
+	must(inspect_check(inspect, pass_over, NULL, &faults, &quiet, &totals) == 0);
+	inspect_close(inspect);
+	return faults > 0 ? 0 : 1; /* none of it is reserved */
+}
+
+/* Each of all records says that it was dissolving all spans of the arena. */
+static void spans_that_all_dissolve_are_looked_at_once(void **state)
+{
+	(void)state;
+	struct arena arena;
+	struct yard yard;
+
+	NEEDS_PROCESSES();
+	make_large(&yard, &arena);
+	for (uint32_t page = 0; page < arena.page_count; page++)
+		arena.pages[page] = PAGE_WORD(0, 1) | PAGE_DOOMED;
+	for (uint32_t number = 0; number < arena.max_threads; number++)
+		arena.threads[number].intent = (struct intent){ .splice_kind = SPLICE_DISSOLVE };
+	arena.header->threads_high = arena.max_threads;
+	assert_int_equal(child_wait(child_start(check_it, &yard)), 0);
+	arena_unmap(&arena);
+	yard_remove(&yard);
+}
+
+static int scavenge_it(void *context)
+{
+	const struct yard *yard = context;
+	struct actor *actor;
+
+	struct corral *corral = yard_open(yard, 0);
+	must(handle_actor(corral, &actor) == 0);
+	(void)block_scavenge(actor);
+	corral_close(corral);
+	return 0;
+}
+
+/* The free blocks of each class lead into the same ring. */
+static void free_blocks_in_a_ring_are_looked_at_once(void **state)
+{
+	(void)state;
+	struct corral_key key = orders_key("r", "s");
+	struct arena arena;
+	struct yard yard;
+
+	NEEDS_PROCESSES();
+	make_large(&yard, &arena);
+	struct corral *corral = yard_open(&yard, 0);
+	assert_int_equal(orders_add(corral, &key, "burger", 899, 1, NULL, NULL), 0);
+	corral_close(corral);
+	block_ref ring = arena.slots[0].current;
+	arena_block(&arena, ring)->next = ring;
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
+		arena.classes[class].head = ring;
+	assert_int_equal(child_wait(child_start(scavenge_it, &yard)), 0);
+	arena_unmap(&arena);
+	yard_remove(&yard);
+}
+
+/* Whoever claims a record adds up what its last owner left in its cache. */
+static void a_cache_that_is_a_ring_is_as_large_as_a_cache_may_be(void **state)
+{
+	(void)state;
+	struct corral_key key = orders_key("r", "s");
+	struct corral_head head;
+	struct arena arena;
+	struct yard yard;
+
+	yard_make(&yard, NULL);
+	struct corral *corral = yard_open(&yard, 0);
+	assert_int_equal(orders_add(corral, &key, "burger", 899, 1, NULL, NULL), 0);
+	corral_close(corral);
+	assert_int_equal(arena_map(yard.dir_fd, 0, &arena, NULL), 0);
+	block_ref ring = arena.slots[0].current;
+	arena_block(&arena, ring)->next = ring;
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
+		arena.threads[0].cache[class] = ring;
+	corral = yard_open(&yard, 0);
+	assert_int_equal(orders_head(corral, &key, &head), 0);
+	uint64_t cached = arena.threads[0].cached_bytes;
+	assert_true(cached > 0 && cached <= CACHE_BYTES_MAX + CLASS_LARGEST);
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
+		arena.threads[0].cache[class] = 0;
+	corral_close(corral);
+	arena_unmap(&arena);
+	yard_remove(&yard);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(spans_that_all_dissolve_are_looked_at_once),
+		cmocka_unit_test(free_blocks_in_a_ring_are_looked_at_once),
+		cmocka_unit_test(a_cache_that_is_a_ring_is_as_large_as_a_cache_may_be),
 		cmocka_unit_test(lists_that_lead_into_a_ring_are_no_longer_than_the_space),
 		cmocka_unit_test(agent_and_workers_survive_stray_writes),
 		cmocka_unit_test(holes_are_damage_and_nothing_worse),

@@ -22,18 +22,20 @@
 
 /* ------------------------------------------------------------------- spans */
 
-static bool is_dissolving(const struct arena *arena, uint32_t class_no)
+/* Classes of which spans were being dissolved when somebody died: found once, not for each page. */
+static void find_dissolving(struct inspect *inspect)
 {
+	const struct arena *arena = &inspect->arena;
 	uint32_t high =
 		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
 
+	memset(inspect->dissolving, 0, sizeof(inspect->dissolving));
 	for (uint32_t number = 0; number < high; number++) {
 		const struct intent *intent = &arena->threads[number].intent;
-		if (load_relaxed(&intent->splice_kind) == SPLICE_DISSOLVE &&
-		    load_relaxed(&intent->splice_class) == class_no)
-			return true;
+		uint32_t class_no = load_relaxed(&intent->splice_class);
+		if (load_relaxed(&intent->splice_kind) == SPLICE_DISSOLVE && class_no < CLASS_COUNT)
+			inspect->dissolving[class_no] = true;
 	}
-	return false;
 }
 
 static void walk_pages(struct inspect *inspect)
@@ -55,7 +57,7 @@ static void walk_pages(struct inspect *inspect)
 			page++;
 			continue;
 		}
-		if ((word & PAGE_DOOMED) != 0 && !is_dissolving(arena, class_no))
+		if ((word & PAGE_DOOMED) != 0 && !inspect->dissolving[class_no])
 			walk_tell(inspect,
 				  "page %u: its span is marked as being dissolved, but no thread "
 				  "is dissolving it",
@@ -325,6 +327,7 @@ int walk_arena(struct inspect *inspect, bool verify_carts, bool accounting)
 		return -ENOMEM;
 	}
 	uint32_t threads = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
+	find_dissolving(inspect);
 	walk_pages(inspect);
 	for (uint32_t index = 0; index <= arena->bucket_mask; index++)
 		walk_chain(inspect, index, verify_carts, copy);
@@ -332,6 +335,7 @@ int walk_arena(struct inspect *inspect, bool verify_carts, bool accounting)
 	walk_free_slots(inspect);
 	for (uint32_t number = 0; number < threads; number++)
 		walk_thread(inspect, number);
+	walk_dissolving(inspect);
 	for (uint32_t number = 0; number < threads; number++)
 		walk_hands(inspect, number);
 	free(copy);

@@ -30,10 +30,11 @@ struct inspect {
 	/* the last walk */
 	/* by block reference - space_first: the place of the block that begins there */
 	uint8_t *places;
-	uint32_t *head_of_page; /* plus one; 0: in no span */
-	uint8_t *slot_places;   /* enum place, by slot */
-	uint32_t *counts;       /* by class * PLACE_COUNT + place */
-	uint32_t *spans;        /* by class */
+	uint32_t *head_of_page;       /* plus one; 0: in no span */
+	uint8_t *slot_places;         /* enum place, by slot */
+	uint32_t *counts;             /* by class * PLACE_COUNT + place */
+	uint32_t *spans;              /* by class */
+	bool dissolving[CLASS_COUNT]; /* some of its spans are being dissolved */
 	struct inspect_totals totals;
 	uint64_t faults;
 	uint64_t list_bytes; /* the rest of the budget for thread records' lists */
@@ -65,10 +66,11 @@ void walk_list(struct inspect *inspect, block_ref first, block_ref last, enum pl
 	       const char *where);
 
 /*
- * walk_thread: a thread record's lists and half-done moves. walk_hands: what is in its hands; call
- * it after all lists were walked.
+ * walk_thread: a thread record's lists and half-done moves. After all lists were walked:
+ * walk_dissolving, the spans that are being dissolved; then walk_hands, what is in its hands.
  */
 void walk_thread(struct inspect *inspect, uint32_t number);
+void walk_dissolving(struct inspect *inspect);
 void walk_hands(struct inspect *inspect, uint32_t number);
 
 /* Count processes, threads and readers. */

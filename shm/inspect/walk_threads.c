@@ -64,12 +64,7 @@ static void walk_splice(struct inspect *inspect, const struct thread_record *rec
 		if (first - 1 < arena->page_count && arena->pages[first - 1] != 0)
 			walk_half_span(inspect, class_no, first - 1);
 		break;
-	case SPLICE_DISSOLVE:
-		for (uint32_t page = 0; page < arena->page_count; page++)
-			if ((arena->pages[page] & PAGE_DOOMED) != 0 &&
-			    PAGE_SPAN_CLASS(arena->pages[page]) == class_no)
-				walk_half_span(inspect, class_no, page);
-		break;
+	case SPLICE_DISSOLVE: /* walk_dissolving() */
 	case SPLICE_PUSH:
 	case SPLICE_NONE:
 		break;
@@ -103,6 +98,20 @@ void walk_thread(struct inspect *inspect, uint32_t number)
 	if (intent->hand_slot - 1 < inspect->arena.max_carts &&
 	    inspect->slot_places[intent->hand_slot - 1] == PLACE_NONE)
 		inspect->slot_places[intent->hand_slot - 1] = PLACE_CACHED;
+}
+
+/* Once, for all threads that say that they were at it. */
+void walk_dissolving(struct inspect *inspect)
+{
+	const struct arena *arena = &inspect->arena;
+
+	for (uint32_t page = 0; page < arena->page_count; page++) {
+		uint32_t word = arena->pages[page];
+		uint32_t class_no = PAGE_SPAN_CLASS(word);
+		if ((word & PAGE_DOOMED) != 0 && class_no < CLASS_COUNT &&
+		    inspect->dissolving[class_no])
+			walk_half_span(inspect, class_no, page);
+	}
 }
 
 /*

@@ -21,7 +21,6 @@
 
 #define REFILL_BLOCKS 16u
 #define REFILL_BYTES 65536u
-#define CACHE_BYTES_MAX (2048u * 1024)
 
 /* ------------------------------------------------------------------ splices */
 
@@ -150,12 +149,13 @@ static void push_class(struct actor *actor, uint32_t class_no)
 	block_ref last = first;
 	uint64_t bytes = class_bytes(class_no);
 	struct block_header *end = block_at(actor->arena, first);
+	struct ring ring = { 0 };
 
-	/* bounded: a damaged list may be a ring */
+	/* bounded: a damaged list may change under us */
 	for (uint32_t i = actor->arena->page_count * (PAGE_BYTES / CLASS_SMALLEST);
 	     end != NULL && end->next != 0 && i > 0; i--) {
 		last = end->next;
-		end = block_at(actor->arena, last);
+		end = ring_closes(&ring, last) ? NULL : block_at(actor->arena, last);
 		bytes += class_bytes(class_no);
 	}
 	if (end == NULL || !lock_try(actor, &c->lock, LOCK_CLASS))

@@ -30,6 +30,8 @@
 #include "memory/class.h"
 #include "sync/alive.h"
 
+#define CACHE_BYTES_MAX (2048u * 1024) /* a thread's cache that holds more is emptied */
+
 /* A block's header, or NULL if the reference or the header is implausible. */
 static inline struct block_header *block_at(const struct arena *arena, block_ref ref)
 {
@@ -42,6 +44,28 @@ static inline struct block_header *block_at(const struct arena *arena, block_ref
 			     (uint64_t)arena->space_end * BLOCK_UNIT))
 		return NULL;
 	return block;
+}
+
+/*
+ * A list that was written to in bad faith may lead into a ring, where a walk would go on for as
+ * long as the bound on lists says, each time. So a walk remembers one of the blocks, and from time
+ * to time another one, after twice as many steps: coming back to it shows (Brent's way).
+ */
+struct ring {
+	block_ref seen;
+	uint32_t steps, most;
+};
+
+static inline bool ring_closes(struct ring *ring, block_ref at)
+{
+	if (at == ring->seen)
+		return true;
+	if (ring->steps++ >= ring->most) {
+		ring->seen = at;
+		ring->most = 2 * ring->steps;
+		ring->steps = 0;
+	}
+	return false;
 }
 
 /*

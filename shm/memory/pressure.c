@@ -51,13 +51,14 @@ void pressure_dissolve(struct arena *arena, uint32_t class_no)
 	struct size_class *c = &arena->classes[class_no];
 	block_ref bump = load_relaxed(&c->bump); /* read once, then checked and used */
 	block_ref *link = &c->head;
+	struct ring ring = { 0 };
 
 	if (bump < c->bump_end && arena_block_inside(arena, bump) &&
 	    is_doomed(arena, class_no, head_page(arena, bump)))
 		note(&c->bump_end, bump); /* the never used rest goes with it */
 	for (uint32_t bound = block_bound(arena); *link != 0 && bound > 0; bound--) {
 		struct block_header *block = block_at(arena, *link);
-		if (block == NULL)
+		if (block == NULL || ring_closes(&ring, *link))
 			return; /* damaged: leave everything as it is */
 		if (is_doomed(arena, class_no, head_page(arena, *link)))
 			note(link, block->next);
@@ -150,9 +151,12 @@ static uint32_t scavenge_class(struct actor *actor, uint32_t class_no, struct ta
 	for (block_ref at = c->head; at != 0 && bound > 0; bound--) {
 		struct block_header *block = block_at(arena, at);
 		uint32_t page = block != NULL ? head_page(arena, at) : arena->page_count;
-		if (page >= arena->page_count)
+		if (page >= arena->page_count || PAGE_SPAN_CLASS(arena->pages[page]) != class_no)
 			return 0; /* damaged */
-		some |= tally_add(tallies, class_no, page, 1) == span_blocks;
+		uint32_t blocks = tally_add(tallies, class_no, page, 1);
+		if (blocks > span_blocks)
+			return 0; /* damaged: a ring */
+		some |= blocks == span_blocks;
 		at = block->next;
 	}
 	return some ? dissolve_spans(actor, class_no, tallies) : 0;

@@ -244,20 +244,23 @@ uint64_t block_held_back(const struct arena *arena, uint64_t phase)
 	return bytes;
 }
 
-/* Add up the cache: a death can leave the stored sum wrong. */
+/*
+ * Add up the cache: a death can leave the stored sum wrong. A cache that holds more than
+ * CACHE_BYTES_MAX is emptied next time, however much more it is, and a damaged list may be a ring:
+ * so the walk stops there.
+ */
 static uint64_t count_cache(const struct actor *actor)
 {
 	uint64_t bytes = 0;
-	uint32_t bound = actor->arena->page_count * (PAGE_BYTES / CLASS_SMALLEST);
 
 	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++) {
-		block_ref at = actor->record->cache[class_no];
-		for (; at != 0 && bound > 0; bound--) {
-			const struct block_header *block = block_at(actor->arena, at);
+		const struct block_header *block;
+		for (block_ref at = actor->record->cache[class_no];
+		     at != 0 && bytes <= CACHE_BYTES_MAX; at = block->next) {
+			block = block_at(actor->arena, at);
 			if (block == NULL)
 				break;
 			bytes += class_bytes(class_no);
-			at = block->next;
 		}
 	}
 	return bytes;
