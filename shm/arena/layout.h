@@ -169,6 +169,18 @@ struct arena_header {
 	uint32_t carts_live;    /* W: all, atomic add; a counter */
 	uint64_t deaths;        /* entries ever written into `death`. W: repairers, atomic add */
 	uint64_t deaths_logged; /* how many of them are in the agent's log. W: the agent */
+	/* of carts_live. W: all, atomic add; a counter, too: a death may leave both off by one */
+	uint32_t carts_checked_out;
+	/*
+	 * What the agent's last sweep over all slots found, for people. W: the agent, relaxed. R:
+	 * inspect, relaxed
+	 */
+	uint32_t carts_ending;  /* their time was up, and they could not be ended yet */
+	uint32_t carts_damaged; /* of which the agent knows; see damaged.c there */
+	uint32_t reserved5;
+	uint64_t cart_bytes; /* of the versions; about */
+	uint64_t live_bytes; /* of the blocks they are in; about */
+	int64_t counted_ms;  /* when that sweep was over, since 1970; 0: there was none */
 
 	/* line 9-32: the last repairs */
 	struct death death[DEATHS_KEPT] __attribute__((aligned(CACHE_LINE)));
@@ -202,7 +214,15 @@ struct arena_header {
 	uint64_t file_inode;
 	int64_t file_born_ns; /* since 1970: inode numbers are reused; 0: unknown here */
 
-	uint8_t reserved_tail[HEADER_BYTES - 11 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
+	/*
+	 * line 35: how far corral-agent --resize has got with the carts of this arena, which is
+	 * withdrawn meanwhile. W: it, holding the agent's byte. R: who is refused, relaxed
+	 */
+	uint32_t carried __attribute__((aligned(CACHE_LINE))); /* places for carts gone through */
+	uint32_t carried_of;      /* of so many; 0: nothing is carried over */
+	int64_t carried_since_ms; /* since 1970 */
+
+	uint8_t reserved_tail[HEADER_BYTES - 12 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
 };
 
 static_assert(offsetof(struct arena_header, max_carts) == 1 * CACHE_LINE, "geometry begins line 1");
@@ -210,6 +230,7 @@ static_assert(offsetof(struct arena_header, boot_id) == 3 * CACHE_LINE, "setting
 static_assert(offsetof(struct arena_header, gp_phase) == 4 * CACHE_LINE,
 	      "the readers' word is alone");
 static_assert(offsetof(struct arena_header, births) == 8 * CACHE_LINE, "births is line 8");
+static_assert(offsetof(struct arena_header, death) == 9 * CACHE_LINE, "deaths begin line 9");
 
 /* ----------------------------------------------------------------- process */
 

@@ -251,6 +251,26 @@ static void note_newest(const struct arena *arena, struct slot *slot, block_ref 
 		     SLOT_NEWEST(load_relaxed(&cart->version), load_relaxed(&slot->hash)));
 }
 
+static bool is_checked_out(const struct arena *arena, block_ref ref)
+{
+	size_t room;
+	const struct cart_head *cart = slot_version(arena, ref, &room);
+
+	return cart != NULL && load_relaxed(&cart->status) == CORRAL_CHECKED_OUT;
+}
+
+/* Counters for people: a cart of the version `from` (0: none) has become one of `to` (0: none). */
+static void count_carts(const struct arena *arena, block_ref from, block_ref to)
+{
+	struct arena_header *h = arena->header;
+	bool was = is_checked_out(arena, from), is = is_checked_out(arena, to);
+
+	if ((from != 0) != (to != 0))
+		(void)fetch_add_relaxed(&h->carts_live, to != 0 ? 1u : -1u);
+	if (was != is)
+		(void)fetch_add_relaxed(&h->carts_checked_out, is ? 1u : -1u);
+}
+
 /* The steps behind the publishing store; the repairer does them again after a death in between. */
 static bool after_publish(struct arena *arena, struct thread_record *record, struct slot *slot,
 			  bool fenced)
@@ -273,6 +293,7 @@ bool slot_publish(struct actor *actor, struct slot *slot, uint32_t size, uint64_
 	settle_ttl(slot, ttl_ms);
 	store_relaxed(&slot->size, size); /* relaxed: a hint */
 	leave_hint(actor->arena, slot, intent->hand);
+	count_carts(actor->arena, intent->old, intent->hand); /* a death may leave it off */
 	return after_publish(actor->arena, actor->record, slot, actor->fenced);
 }
 
@@ -289,6 +310,7 @@ bool slot_publish_anew(struct actor *actor, struct slot *slot, uint32_t size, ui
 	store_release(&slot->lease, lease_of(now_ns, lease_ttl_code(ttl_ms * 1000000)));
 	store_relaxed(&slot->size, size); /* relaxed: a hint */
 	leave_hint(actor->arena, slot, intent->hand);
+	count_carts(actor->arena, intent->old, intent->hand); /* a death may leave it off */
 	return after_publish(actor->arena, actor->record, slot, actor->fenced);
 }
 
@@ -305,8 +327,7 @@ static void after_insert(struct arena *arena, struct thread_record *record, bool
 		store_release(&slot->current,
 			      record->intent.hand); /* the cart is there from here on. pairs [S1] */
 	}
-	(void)fetch_add_relaxed(&arena->header->carts_live,
-				1u); /* a counter for people; a death may leave it off */
+	count_carts(arena, 0, load_relaxed(&record->intent.hand)); /* a death may leave it off */
 	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
 	note(&record->intent.hand, 0);
 	note(&record->intent.hand_slot, 0);
@@ -389,7 +410,7 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 	note(&slot->newest, 0); /* before current: a slot without a version claims none */
 	if (current != 0) {
 		note(&slot->current, 0);
-		(void)fetch_sub_relaxed(&arena->header->carts_live, 1u); /* a counter for people */
+		count_carts(arena, current, 0); /* a death may leave it off */
 	}
 	bool wake = bump_change(slot);
 
