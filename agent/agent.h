@@ -53,6 +53,20 @@ struct client { /* on the control socket; fd -1: none */
 	char line[CLIENT_LINE_BYTES];
 };
 
+/* What the sweep over all slots has found in the round that is under way. */
+struct sweep {
+	uint32_t round;
+	uint32_t at; /* the slot that is looked at next */
+	uint32_t carts, checked_out, ending;
+	uint64_t cart_bytes, live_bytes;
+	bool recounts;       /* the arena's counters are compared with what is found */
+	uint32_t carts_then; /* what they were when the round began */
+	uint32_t checked_out_then;
+	uint64_t begun_and_ended; /* carts, until then */
+	bool right;               /* a round has confirmed the counters, or mended them */
+	uint64_t deaths;          /* when it did */
+};
+
 struct agent {
 	const struct agent_options *options;
 	char directory[PATH_MAX];
@@ -63,7 +77,6 @@ struct agent {
 	struct corral *corral;
 	struct actor *actor;
 	int64_t started_ms;    /* wall clock */
-	uint32_t sweep_at;     /* the next slot of the sweep */
 	uint64_t scavenged_at; /* the reclaimed counter at the last scavenge */
 	uint32_t trim_ticks;   /* until disk space is given back in parts; 0: none is due */
 	uint64_t changes_seen;
@@ -75,9 +88,9 @@ struct agent {
 		uint64_t stalled;
 		uint64_t revoked;
 	} named[MAX_THREADS];
-	uint32_t carts;        /* in the arena, counted by the last sweep of all slots */
-	uint32_t carts_so_far; /* counted by the present sweep */
-#define ROOM_PARTS 4           /* carts, memory, thread records, disk */
+	struct sweep sweep;
+	uint64_t *damaged; /* a bit for each slot; see damaged.c */
+#define ROOM_PARTS 4       /* carts, memory, thread records, disk */
 	uint32_t room_percents[ROOM_PARTS];
 	uint32_t room_marks[ROOM_PARTS]; /* the marks that were passed, and logged */
 	int listen_fd;
@@ -121,6 +134,11 @@ void agent_loop(struct agent *agent);
 
 /* tick.c: the work of every TICK_MS. */
 void agent_tick(struct agent *agent);
+/* A counter of stat.def, of all thread records together. */
+uint64_t agent_sum_of(const struct arena *arena, uint32_t index);
+
+/* sweep.c: end carts whose time is up, and count the others. */
+void sweep_some(struct agent *agent);
 
 /* stalled.c: watch readers that hold memory back; held_back: some memory is. */
 void stalled_watch(struct agent *agent, bool held_back);
@@ -129,6 +147,15 @@ void stalled_watch(struct agent *agent, bool held_back);
 #define ROOM_TEXT_BYTES 160
 void room_watch(struct agent *agent);
 void room_describe(const struct agent *agent, char text[ROOM_TEXT_BYTES]);
+
+/* damaged.c: carts that were found to be damaged. 0 or -ENOMEM. */
+int damaged_begin(struct agent *agent);
+void damaged_end(struct agent *agent);
+bool damaged_is(const struct agent *agent, uint32_t number);
+/* The cart in this slot is damaged, or is not any more. True: that is news. By any thread. */
+bool damaged_note(const struct agent *agent, uint32_t number, bool damaged);
+/* Verify it. */
+void damaged_look_at(struct agent *agent, uint32_t number);
 
 /* control.c */
 bool control_may_ask(const struct agent *agent, int fd);

@@ -302,8 +302,7 @@ static int open_journal(struct journal *j, char *why)
 	j->actor = j->agent->actor; /* until the thread runs with its own */
 	j->buffer = undumped_alloc(JOURNAL_BUFFER_BYTES);
 	j->marks = calloc(arena->max_carts, sizeof(*j->marks));
-	j->told = calloc((arena->max_carts + 63) / 64, sizeof(*j->told));
-	if (j->buffer == NULL || j->marks == NULL || j->told == NULL)
+	if (j->buffer == NULL || j->marks == NULL)
 		return reason_set(why, -ENOMEM, "no memory for the journal");
 	j->dir_fd = journal_open_directory(j->agent->dir_fd, true);
 	int r = j->dir_fd;
@@ -337,7 +336,6 @@ static void close_journal(struct journal *j)
 		close(j->dir_fd);
 	free(j->buffer);
 	free(j->marks);
-	free(j->told);
 	journal_end_carrying(j);
 	free(j);
 }

@@ -15,16 +15,6 @@
 #include "journal_write.h"
 #include "witness.h"
 
-bool journal_note_damaged(const struct journal *j, uint32_t number, bool damaged)
-{
-	uint64_t *word = &j->told[number / 64];
-	uint64_t bit = 1ull << (number % 64);
-	bool was = (*word & bit) != 0;
-
-	*word = damaged ? *word | bit : *word & ~bit;
-	return was != damaged;
-}
-
 void journal_end_carrying(struct journal *j)
 {
 	if (j->former != NULL)

@@ -167,14 +167,14 @@ static int put_slot(struct journal *j, uint32_t number)
 	if (r == 0 && copied.size == 0)
 		return put_empty(j, number, &copied);
 	if (r < 0 || cart_verify(place, copied.size) < 0) {
-		if (journal_note_damaged(j, number, true))
+		if (damaged_note(j->agent, number, true))
 			log_line(LOG_WARNING,
 				 "the cart in slot %u is damaged: the journal keeps what it had of "
 				 "it",
 				 number);
 		return 1;
 	}
-	(void)journal_note_damaged(j, number, false);
+	(void)damaged_note(j->agent, number, false);
 	const struct cart_head *head = (const struct cart_head *)(void *)place;
 	uint64_t mark = (head->version * 0x9e3779b97f4a7c15ull ^ head->sum) | 1;
 	if (j->marks[number] == mark)

@@ -40,7 +40,6 @@ struct journal {
 	uint8_t *buffer;
 	/* by slot: which version the last CART in the files has; 0: unknown */
 	uint64_t *marks;
-	uint64_t *told;         /* a bit for each slot whose cart was reported as damaged */
 	struct witness *former; /* the older files, while a base needs them; else NULL */
 	bool kept;              /* files with an unreadable record were kept */
 };
@@ -75,9 +74,6 @@ int journal_prove_base(const struct journal *j);
  */
 int journal_carry_over(struct journal *j, uint32_t number);
 void journal_end_carrying(struct journal *j);
-
-/* Note whether the slot's cart is damaged. True: that has changed. */
-bool journal_note_damaged(const struct journal *j, uint32_t number, bool damaged);
 
 /* Write a part of the base. *ret_over: this round completes it. */
 int journal_base_step(struct journal *j, bool *ret_over);

@@ -25,6 +25,14 @@ static const struct {
 };
 
 /* relaxed, all loads here: figures for people */
+static uint32_t carts_percent(const struct arena *arena)
+{
+	uint64_t carts = load_relaxed(&arena->header->carts_live);
+
+	/* one that a death has left below zero is zero */
+	return carts <= arena->max_carts ? (uint32_t)(carts * 100 / arena->max_carts) : 0;
+}
+
 static uint32_t records_percent(const struct arena *arena)
 {
 	uint32_t high =
@@ -57,7 +65,7 @@ void room_watch(struct agent *agent)
 {
 	const struct arena *arena = agent->actor->arena;
 	const uint32_t percents[ROOM_PARTS] = {
-		(uint32_t)((uint64_t)agent->carts * 100 / arena->max_carts),
+		carts_percent(arena),
 		(uint32_t)((uint64_t)load_relaxed(&arena->header->pages_used) * 100 /
 			   arena->page_count),
 		records_percent(arena), disk_percent(agent->dir_fd)

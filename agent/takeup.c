@@ -162,6 +162,7 @@ static int adopt(struct agent *agent, struct arena *arena)
 		 other ? "is of an earlier boot" :
 		 copy  ? "is a copy of another file" :
 			 "had been withdrawn");
+	store_relaxed(&h->carried_of, 0u); /* whoever was at it is gone */
 	if (!is_sound(agent))
 		return -EUCLEAN;
 	int r = arena_reserve_again(arena);
@@ -399,6 +400,9 @@ int agent_take_up(struct agent *agent)
 		store_relaxed(&agent->actor->arena->header->ttl_ns,
 			      agent->options->ttl_ms * 1000000);
 	agent->started_ms = arena_wall_ms();
+	r = damaged_begin(agent);
+	if (r < 0)
+		return refuse(r, agent->directory, "no memory");
 	r = journal_start(agent, why);
 	if (r < 0)
 		return refuse(r, agent->directory, why);
@@ -408,6 +412,7 @@ int agent_take_up(struct agent *agent)
 void agent_give_up(struct agent *agent)
 {
 	journal_stop(agent);
+	damaged_end(agent);
 	corral_close(agent->corral);
 	alive_drop(&agent->agent_life, ALIVE_AGENT_BYTE);
 	alive_close(&agent->agent_life);

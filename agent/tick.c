@@ -12,12 +12,10 @@
 #include "base/atomic.h"
 #include "memory/pressure.h"
 #include "memory/retire.h"
-#include "store/expire.h"
 #include "store/repair.h"
 #include "sync/death_log.h"
 
 #define AGAIN_LEAST_MS 10000     /* an arena is not taken up again more often */
-#define SWEEP_SLOWEST_MS 10000   /* the longest round over all slots */
 #define DISK_TICKS 240           /* a minute */
 #define QUIET_TICKS 20           /* this long without a change is a good time to scavenge */
 #define TRIM_LEAST (16ull << 20) /* less is not worth the cost of reserving it again */
@@ -49,30 +47,7 @@ static void log_deaths(struct arena *arena)
 	h->deaths_logged = count;
 }
 
-/* Sweep a part of the slots at each tick, and all of them in a 64th of the time to live. */
-static void sweep(struct agent *agent)
-{
-	struct arena *arena = agent->actor->arena;
-	uint32_t used =
-		(uint32_t)min_u64(load_acquire(&arena->header->slots_used_high), arena->max_carts);
-	uint64_t round_ms =
-		min_u64(load_relaxed(&arena->header->ttl_ns) / 64000000, SWEEP_SLOWEST_MS);
-	uint64_t ticks = max_u64(1, round_ms / TICK_MS);
-	uint32_t count = (uint32_t)(used / ticks + 1);
-
-	if (agent->sweep_at >= used) {
-		agent->sweep_at = 0;
-		agent->carts = agent->carts_so_far;
-		agent->carts_so_far = 0;
-	}
-	agent->expired += expire_slots(agent->actor, agent->sweep_at, count);
-	for (uint32_t end = (uint32_t)min_u64((uint64_t)agent->sweep_at + count, used);
-	     agent->sweep_at < end; agent->sweep_at++)
-		/* relaxed: a count for people */
-		agent->carts_so_far += load_relaxed(&arena->slots[agent->sweep_at].current) != 0;
-}
-
-static uint64_t sum_of(const struct arena *arena, enum stat_index index)
+uint64_t agent_sum_of(const struct arena *arena, uint32_t index)
 {
 	uint32_t high =
 		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
@@ -104,8 +79,8 @@ static void trim(struct agent *agent)
 static void scavenge_when_quiet(struct agent *agent)
 {
 	const struct arena *arena = agent->actor->arena;
-	uint64_t changes = sum_of(arena, STAT_changes);
-	uint64_t reclaimed = sum_of(arena, STAT_reclaimed);
+	uint64_t changes = agent_sum_of(arena, STAT_changes);
+	uint64_t reclaimed = agent_sum_of(arena, STAT_reclaimed);
 
 	agent->quiet_ticks = changes == agent->changes_seen ? agent->quiet_ticks + 1 : 0;
 	agent->changes_seen = changes;
@@ -188,7 +163,7 @@ void agent_tick(struct agent *agent)
 	if (agent->in_background)
 		log_follow(agent->dir_fd);
 	log_tick();
-	sweep(agent);
+	sweep_some(agent);
 	room_watch(agent);
 	stalled_watch(agent, block_reclaim_all(agent->actor));
 	scavenge_when_quiet(agent);

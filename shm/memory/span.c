@@ -124,6 +124,21 @@ int span_carve(struct actor *actor, uint32_t class_no)
 	return r;
 }
 
+bool span_count_used(struct actor *actor)
+{
+	struct arena *arena = actor->arena;
+	lock_word *lock = &arena->header->space_lock;
+	uint32_t used = 0;
+
+	if (!lock_try(actor, lock, LOCK_SPACE))
+		return false;
+	for (uint32_t page = 0; page < arena->page_count; page++)
+		used += PAGE_SPAN_PAGES(arena->pages[page]);
+	arena->header->pages_used = (uint32_t)min_u64(used, arena->page_count);
+	lock_drop(actor, lock, LOCK_SPACE);
+	return true;
+}
+
 void span_uncarve(struct arena *arena, uint32_t page)
 {
 	struct arena_header *h = arena->header;

@@ -16,6 +16,12 @@ uint32_t span_pages_with_spare(const struct arena *arena, uint32_t pages);
  */
 int span_carve(struct actor *actor, uint32_t class_no);
 
+/*
+ * Count header.pages_used anew, which a death may have left off. False: the table is locked; try
+ * again.
+ */
+bool span_count_used(struct actor *actor);
+
 /* Give a span's pages back. The caller holds space_lock; the last store takes effect. */
 void span_uncarve(struct arena *arena, uint32_t page);
 
