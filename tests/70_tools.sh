@@ -723,6 +723,34 @@ a_flipped_byte_is_found() {
 	run 1 check "$dir/arena"
 }
 
+damaged_carts_are() { # COUNT: as status says in each of its ways, once the agent has noticed
+	local i
+	for ((i = 0; i < 300; i++)); do
+		run 0 status --json
+		[[ $out == *"\"carts_damaged\":$1,"* ]] && break
+		sleep 0.1
+	done
+	has "\"carts_damaged\":$1,"
+	run 0 status --metrics
+	[[ $(metric carts_damaged) == "$1" ]] || fail "it says: $out"
+	run 0 status
+}
+
+status_names_the_number_of_damaged_carts() {
+	local at
+	run 0 add d1 s --item i --name WordsThatAreDamaged --price 1
+	at=$(head -c 64M "$dir/arena" | grep -abo WordsThatAreDamaged | tail -n 1 | cut -d: -f1)
+	damaged_carts_are 0
+	lacks damaged
+	poke "$at" X
+	damaged_carts_are 1
+	has "damaged" "1 cart; see: corral check"
+	grep -q "warning: the cart in slot [0-9]* is damaged" "$dir.log" || fail "the log does not name it"
+	poke "$at" W
+	damaged_carts_are 0
+	lacks damaged
+}
+
 an_arena_that_is_none_is_refused() {
 	copy_arena foreign
 	poke 0 'NOTANARENA'
@@ -854,6 +882,7 @@ claims=(
 	inspect_shows_every_section
 	a_sound_arena_is_sound
 	a_flipped_byte_is_found
+	status_names_the_number_of_damaged_carts
 	an_arena_that_is_none_is_refused
 	a_full_arena_refuses_and_keeps_what_it_has
 	without_an_agent_carts_are_used_and_status_says_so

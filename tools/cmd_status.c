@@ -19,6 +19,8 @@
 #include "tool.h"
 
 #define AGENT_PATIENCE_MS 2000
+#define COUNTED_LATELY_MS                                                                          \
+	30000 /* a round of the agent takes 10 s at most, but for a busy machine */
 
 /* Add the directory's files besides the arena. */
 static void add_aside(json_t *part, const struct arena_header *header, const char *directory)
@@ -48,7 +50,8 @@ static json_t *arena_part(const char *directory, struct inspect *inspect)
 	const struct arena_header *header = inspect_header(inspect);
 	char uuid[SECTION_UUID_BYTES];
 	char path[PATH_MAX + sizeof("/" ARENA_FILE)];
-	json_t *memory = section_memory(inspect);
+	char carrying[ARENA_CARRYING_BYTES];
+	json_t *memory = section_summary(inspect);
 	json_t *value;
 
 	snprintf(path, sizeof(path), "%s/%s", directory, ARENA_FILE);
@@ -60,6 +63,8 @@ static json_t *arena_part(const char *directory, struct inspect *inspect)
 		"max_carts", (json_int_t)header->max_carts, "ttl_ms",
 		(json_int_t)(header->ttl_ns / 1000000), "created_at",
 		json_of_time((int64_t)header->created_ms), "journal", section_journal(inspect)));
+	if (inspect_agent_lives(inspect) && arena_describe_carrying(header, carrying))
+		json_object_set_new(value, "carrying", must_have(json_string(carrying)));
 	must_have(json_object_update(value, memory) == 0 ? value : NULL);
 	json_decref(memory);
 	add_aside(value, header, directory);
@@ -93,18 +98,34 @@ static char *bytes_of(const json_t *part, const char *key, char buffer[FORMAT_MA
 	return format_bytes((uint64_t)number_of(part, key), buffer);
 }
 
+/* " (counted 3h ago)" if the agent's last round over the carts was long ago; else nothing. */
+static void put_age(const json_t *part, char text[FORMAT_MAX + 16])
+{
+	int64_t counted_ms = number_of(part, "counted_ms");
+	int64_t ago_ms = arena_wall_ms() - counted_ms;
+	char buffer[FORMAT_MAX];
+
+	if (counted_ms <= 0)
+		snprintf(text, FORMAT_MAX + 16, " (not counted yet)");
+	else if (ago_ms > COUNTED_LATELY_MS)
+		snprintf(text, FORMAT_MAX + 16, " (counted %s ago)",
+			 format_duration(ago_ms, buffer));
+}
+
 static void put_memory(struct table *table, const json_t *part)
 {
 	uint64_t space =
 		(uint64_t)(number_of(part, "arena_bytes") - number_of(part, "fixed_bytes"));
 	uint64_t used = (uint64_t)(number_of(part, "span_bytes") - number_of(part, "free_bytes"));
 	char text[4][FORMAT_MAX];
+	char ago[FORMAT_MAX + 16] = "";
 
+	put_age(part, ago);
 	table_put(table, "memory");
-	table_put(table, "%s of %s in use (%" PRIu64 "%%): carts %s, waiting to be freed %s",
+	table_put(table, "%s of %s in use (%" PRIu64 "%%): carts %s%s, waiting to be freed %s",
 		  format_bytes(used, text[0]), format_bytes(space, text[1]),
 		  space / 100 ? used / (space / 100) : 0, bytes_of(part, "live_bytes", text[2]),
-		  bytes_of(part, "retired_bytes", text[3]));
+		  ago, bytes_of(part, "retired_bytes", text[3]));
 }
 
 static const char *text_of(const json_t *part, const char *key)
@@ -208,15 +229,24 @@ static void put_arena(struct table *table, const json_t *part)
 	put_journal(table, json_object_get(part, "journal"));
 	put_aside(table, json_object_get(part, "aside"));
 	if (json_is_true(json_object_get(part, "withdrawn"))) {
+		const char *carrying = text_of(part, "carrying");
 		table_put(table, "withdrawn");
-		table_put(table, "no call works until an agent has verified it; one that runs does "
-				 "so within a second");
+		table_put(table, "%s",
+			  carrying ? carrying :
+				     "no call works until an agent has verified it; one that runs "
+				     "does so within a second");
 	}
 	if (json_is_true(json_object_get(part, "copy_on_write"))) {
 		table_put(table, "disk");
 		table_put(table,
 			  "copies on write: no space can be reserved; while the disk is full, "
 			  "a worker that changes a cart dies of SIGBUS");
+	}
+	if (number_of(part, "carts_damaged") > 0) {
+		table_put(table, "damaged");
+		table_put(table, "%" PRId64 " cart%s; see: corral check",
+			  number_of(part, "carts_damaged"),
+			  plural((uint64_t)number_of(part, "carts_damaged")));
 	}
 	if (json_object_get(part, "damaged")) {
 		table_put(table, "damaged");

@@ -63,8 +63,14 @@ static void put_carts(const struct arena_header *header, const struct inspect_to
 	labelled("carts", "state", "open", totals->carts_open);
 	labelled("carts", "state", "checked_out", totals->carts_checked_out);
 	labelled("carts", "state", "ending", totals->carts_ending);
+	gauge("carts_damaged", "of these, those that the agent has found to be damaged",
+	      totals->carts_damaged);
 	gauge("carts_limit", "carts there can be at once", header->max_carts);
-	gauge("cart_bytes", "bytes of the carts themselves", totals->cart_bytes);
+	gauge("cart_bytes", "bytes of the carts themselves, when they were counted",
+	      totals->cart_bytes);
+	seconds("counted_timestamp_seconds",
+		"when the agent last went over all carts: as old are the bytes that they take",
+		header->counted_ms);
 }
 
 static void put_memory(const struct arena_header *header, const struct inspect_totals *totals)
@@ -145,7 +151,7 @@ void metrics_print(struct inspect *inspect, const char *directory)
 {
 	const struct arena_header *header = inspect_header(inspect);
 	struct inspect_totals totals = { 0 };
-	bool whole = inspect_totals(inspect, &totals) == 0;
+	bool whole = inspect_summary(inspect, &totals) == 0;
 	char uuid[SECTION_UUID_BYTES];
 
 	begin("info", "gauge", "the arena, and the version of the program that tells of it");

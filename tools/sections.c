@@ -102,11 +102,10 @@ json_t *section_header(struct inspect *inspect)
 	return value;
 }
 
-json_t *section_memory(struct inspect *inspect)
+static json_t *memory_of(const struct inspect_totals *of)
 {
-	struct inspect_totals totals = { 0 };
 	json_t *value = must_have(json_object());
-	bool whole = inspect_totals(inspect, &totals) == 0;
+	const struct inspect_totals totals = *of;
 	const struct {
 		const char *key;
 		uint64_t number;
@@ -136,10 +135,31 @@ json_t *section_memory(struct inspect *inspect)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		json_object_set_new(value, rows[i].key, json_of_number(rows[i].number));
+	return value;
+}
+
+json_t *section_memory(struct inspect *inspect)
+{
+	struct inspect_totals totals = { 0 };
+	bool whole = inspect_totals(inspect, &totals) == 0;
+	json_t *value = memory_of(&totals);
+
 	if (totals.processes == 0)
 		json_object_set_new(value, "lost_bytes", json_of_number(totals.lost_bytes));
 	if (!whole)
 		json_object_set_new(value, "damaged", json_true());
+	return value;
+}
+
+json_t *section_summary(struct inspect *inspect)
+{
+	struct inspect_totals totals = { 0 };
+
+	if (inspect_summary(inspect, &totals) != 0)
+		return must_have(json_pack("{s:b}", "damaged", 1));
+	json_t *value = memory_of(&totals);
+	json_object_set_new(value, "carts_damaged", json_of_number(totals.carts_damaged));
+	json_object_set_new(value, "counted_ms", json_integer(inspect_header(inspect)->counted_ms));
 	return value;
 }
 
@@ -221,16 +241,24 @@ static json_t *slot_row(const struct arena_header *header, const struct inspect_
 	return row;
 }
 
+json_t *section_slot(struct inspect *inspect, uint32_t *index)
+{
+	struct inspect_slot slot;
+	bool used = false;
+
+	while (!used && inspect_slot(inspect, *index, &used, &slot) == 0)
+		++*index;
+	return used ? slot_row(inspect_header(inspect), &slot) : NULL;
+}
+
 json_t *section_slots(struct inspect *inspect, size_t most)
 {
 	json_t *list = must_have(json_array());
-	struct inspect_slot slot;
-	bool used;
+	uint32_t index = 0;
+	json_t *row;
 
-	for (uint32_t i = 0;
-	     json_array_size(list) < most && inspect_slot(inspect, i, &used, &slot) == 0; i++)
-		if (used)
-			json_array_append_new(list, slot_row(inspect_header(inspect), &slot));
+	while (json_array_size(list) < most && (row = section_slot(inspect, &index)) != NULL)
+		json_array_append_new(list, row);
 	return list;
 }
 

@@ -17,7 +17,12 @@ enum exit_code open_inspect(const char *location, bool lenient, struct inspect *
 /* Each returns an object. The header comes without its secret, the hash seed. */
 json_t *section_header(struct inspect *inspect);
 json_t *section_memory(struct inspect *inspect);
+/* What can be said of it without looking at each cart and block: out of counters. */
+json_t *section_summary(struct inspect *inspect);
 json_t *section_journal(struct inspect *inspect);
+
+/* The next slot that has a cart, from *index on, which goes behind it; NULL: there is none. */
+json_t *section_slot(struct inspect *inspect, uint32_t *index);
 
 /* Each returns an array of objects. */
 json_t *section_slots(struct inspect *inspect, size_t most);

@@ -25,9 +25,11 @@
 #include "arena/filesystem.h"
 #include "arena/former.h"
 #include "arena/sigbus.h"
+#include "base/atomic.h"
 #include "base/hash.h"
 #include "base/reason.h"
 
+#define CARRYING_MS_MAX 86400000 /* what took longer is a clock that was set */
 #define TEMPORARY_FILE ".arena.new"
 
 #define CARTS_LEAST 1024u /* in the smallest arena */
@@ -610,4 +612,31 @@ void arena_withdraw(struct arena *arena)
 	 */
 	(void)!pwrite(arena->fd, &one, sizeof(one),
 		      (off_t)offsetof(struct arena_header, withdrawn));
+}
+
+bool arena_describe_carrying(const struct arena_header *header, char text[ARENA_CARRYING_BYTES])
+{
+	/* relaxed, all of it: for people */
+	uint32_t of = load_relaxed(&header->carried_of);
+	uint32_t done = (uint32_t)min_u64(load_relaxed(&header->carried), of);
+	int64_t since_ms = ns_since(arena_wall_ms(), load_relaxed(&header->carried_since_ms));
+	char left[64] = "";
+
+	if (of == 0 || load_relaxed(&header->withdrawn) == 0)
+		return false;
+	if (done > 0 && done < of && since_ms >= 0 && since_ms < CARRYING_MS_MAX)
+		snprintf(left, sizeof(left), "; about %lld s more",
+			 (long long)(since_ms * (of - done) / done / 1000 + 1));
+	snprintf(text, ARENA_CARRYING_BYTES,
+		 done < of ? "corral-agent --resize is carrying its carts over: %u of %u places "
+			     "are done%s" :
+			     "corral-agent --resize has carried its carts over, and writes the new "
+			     "arena to disk",
+		 done, of, left);
+	return true;
+}
+
+void arena_let_go(const struct arena *arena)
+{
+	(void)madvise(arena->base + arena->space_at, arena->bytes - arena->space_at, MADV_DONTNEED);
 }

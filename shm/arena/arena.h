@@ -214,6 +214,22 @@ extern int (*arena_clock)(clockid_t clock, struct timespec *ret_now);
 /* Wall-clock time in milliseconds since 1970; coarse. */
 int64_t arena_wall_ms(void);
 
+/*
+ * For those who go over all carts once, more or less in the order of their blocks: the pages of
+ * carts that they have looked at stay where they are, in the page cache, but are no longer mapped,
+ * and count no longer as this process's.
+ */
+#define ARENA_LET_GO_BYTES (4u << 20) /* of carts, at a time */
+void arena_let_go(const struct arena *arena);
+
+/*
+ * How far corral-agent --resize says it has got with the carts of a withdrawn arena, and how long
+ * it will take, in words; false: it says nothing. Who asks knows that somebody has the agent's
+ * byte.
+ */
+#define ARENA_CARRYING_BYTES 160
+bool arena_describe_carrying(const struct arena_header *header, char text[ARENA_CARRYING_BYTES]);
+
 /* ------------------------------------------------------- pointers, checked */
 
 static inline struct block_header *arena_block(const struct arena *arena, block_ref ref)

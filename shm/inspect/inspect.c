@@ -23,6 +23,7 @@
 #include "sync/alive.h"
 #include "sync/death_log.h"
 #include "sync/grace.h"
+#include "sync/lock.h"
 
 /* ----------------------------------------------------------- open and close */
 
@@ -187,6 +188,99 @@ int inspect_totals(struct inspect *inspect, struct inspect_totals *ret_totals)
 	if (r == 0)
 		*ret_totals = inspect->totals;
 	return r;
+}
+
+static bool is_held(const lock_word *lock)
+{
+	return (load_relaxed(lock) & LOCK_HOLDER) != 0;
+}
+
+/*
+ * The locks that living and dead threads hold. Each notes the slot and the bucket it wants
+ * beforehand, so nothing else has to be looked at.
+ */
+static uint32_t count_held(const struct arena *arena)
+{
+	uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	uint32_t count = is_held(&arena->header->space_lock) + is_held(&arena->header->slots_lock);
+
+	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
+		count += is_held(&arena->classes[class].lock);
+	for (uint32_t number = 0; number < high; number++) {
+		const struct thread_record *record = &arena->threads[number];
+		const struct slot *slot = arena_slot(arena, load_relaxed(&record->intent.slot));
+		uint32_t bucket = load_relaxed(&record->intent.bucket) - 1;
+		count += is_held(&record->retired.lock);
+		count += slot != NULL && lock_held_by(&slot->lock, number + 1);
+		count += bucket <= arena->bucket_mask &&
+			 lock_held_by(&arena->buckets[bucket].lock, number + 1);
+	}
+	return count;
+}
+
+/* relaxed, all of it: figures for people */
+static void sum_memory(const struct arena *arena, struct inspect_totals *totals)
+{
+	const struct arena_header *h = arena->header;
+	uint32_t high = (uint32_t)min_u64(load_relaxed(&h->threads_high), arena->max_threads);
+	uint64_t span =
+		(uint64_t)min_u64(load_relaxed(&h->pages_used), arena->page_count) * PAGE_BYTES;
+	uint64_t left = span;
+
+	totals->span_bytes = span;
+	for (uint32_t number = 0; number < high; number++) {
+		const struct thread_record *record = &arena->threads[number];
+		totals->cached_bytes += min_u64(load_relaxed(&record->cached_bytes), span);
+		totals->retired_bytes += min_u64(load_relaxed(&record->retired.open_bytes), span);
+		if (load_relaxed(&record->retired.waiting) != 0)
+			totals->retired_bytes +=
+				min_u64(load_relaxed(&record->retired.waiting_bytes), span);
+	}
+	/* counted at different times, and by the dead: together they are no more than there is */
+	left -= totals->cached_bytes = min_u64(totals->cached_bytes, left);
+	left -= totals->retired_bytes = min_u64(totals->retired_bytes, left);
+	left -= totals->live_bytes = min_u64(load_relaxed(&h->live_bytes), left);
+	totals->free_bytes = left;
+	totals->cart_bytes = min_u64(load_relaxed(&h->cart_bytes), totals->live_bytes);
+}
+
+/* A counter that a death has left below zero is zero. */
+static uint32_t count_of(const struct arena *arena, const uint32_t *counter)
+{
+	uint32_t count = load_relaxed(counter);
+
+	return count <= arena->max_carts ? count : 0;
+}
+
+static void sum_carts(const struct arena *arena, struct inspect_totals *totals)
+{
+	const struct arena_header *h = arena->header;
+	uint32_t left = count_of(arena, &h->carts_live);
+
+	totals->slots_used = left;
+	totals->carts_damaged = count_of(arena, &h->carts_damaged);
+	left -= totals->carts_ending = (uint32_t)min_u64(count_of(arena, &h->carts_ending), left);
+	left -= totals->carts_checked_out =
+		(uint32_t)min_u64(count_of(arena, &h->carts_checked_out), left);
+	totals->carts_open = left;
+}
+
+int inspect_summary(struct inspect *inspect, struct inspect_totals *ret_totals)
+{
+	const struct arena *arena = &inspect->arena;
+
+	if (!inspect->readable)
+		return -EPROTO;
+	inspect->totals = (struct inspect_totals){ .file_bytes = inspect->file_bytes,
+						   .disk_bytes = inspect->disk_bytes,
+						   .fixed_bytes = arena->space_at,
+						   .locks_held = count_held(arena) };
+	sum_memory(arena, &inspect->totals);
+	sum_carts(arena, &inspect->totals);
+	walk_count_people(inspect);
+	*ret_totals = inspect->totals;
+	return 0;
 }
 
 bool inspect_copies_on_write(const struct inspect *inspect)

@@ -53,6 +53,8 @@ struct inspect_totals {
 	uint32_t carts_open;
 	uint32_t carts_checked_out;
 	uint32_t carts_ending; /* ended, not yet freed */
+	/* of them all, those that the agent has found to be damaged; by a summary only */
+	uint32_t carts_damaged;
 	uint32_t slots_used;
 	uint32_t processes;      /* alive */
 	uint32_t processes_dead; /* dead and not yet repaired */
@@ -66,6 +68,13 @@ struct inspect_totals {
 
 /* Walk the whole arena and add up; bounded even in damaged files. */
 int inspect_totals(struct inspect *inspect, struct inspect_totals *ret_totals);
+
+/*
+ * The same out of counters, in a time that does not grow with the number of carts. What was counted
+ * by the agent's last sweep (header.counted_ms) is as old as that: carts_ending, cart_bytes and
+ * live_bytes. free_bytes is what then remains of the spans; lost_bytes is not known.
+ */
+int inspect_summary(struct inspect *inspect, struct inspect_totals *ret_totals);
 
 /*
  * Rows. Each call returns 0, or -ENXIO past the end. index runs from 0 over all records; *ret_used
