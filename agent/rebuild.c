@@ -43,6 +43,7 @@ struct rebuild {
 	struct corral *corral; /* of the new arena */
 	void (*tell)(const char *line);
 	uint64_t more_bytes; /* beyond the former arena's size */
+	uint64_t put_bytes;  /* since we let go of what was put */
 	bool progress;
 	uint32_t taken;
 };
@@ -99,10 +100,21 @@ int rebuild_resume(int dir_fd)
 	return -ENOENT;
 }
 
+static void let_go(struct rebuild *rebuild, size_t size)
+{
+	rebuild->put_bytes += size;
+	if (rebuild->put_bytes < ARENA_LET_GO_BYTES)
+		return;
+	rebuild->put_bytes = 0;
+	arena_let_go(&rebuild->corral->share->arena);
+}
+
 static int take(void *context, uint32_t slot, const void *cart, size_t size, uint64_t idle_ns)
 {
 	struct rebuild *rebuild = context;
 
+	if (!rebuild->source->lasting) /* then there is one thread */
+		let_go(rebuild, size);
 	if (rebuild->progress && ++rebuild->taken % 1000 == 0) /* then there is one thread */
 		fprintf(stderr, "\r%u carts", rebuild->taken);
 	return slot == REBUILD_ANY_SLOT ?
@@ -221,6 +233,9 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source,
 	}
 	if (r < 0)
 		return r;
+	/* what was left out is there only: its name says so, and `corral clean` leaves it alone */
+	if (ret_totals->damaged > 0 && !source->lasting)
+		aside_name = NULL;
 	r = rebuild_set_aside(agent->dir_fd, aside_name, aside);
 	if (r < 0 && r != -ENOENT)
 		return reason_system(why, r, "cannot set the old arena aside");

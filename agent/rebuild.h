@@ -32,10 +32,10 @@ struct rebuild_source {
 
 /*
  * Make a new arena from a source and put it in place of DIR/arena. The old one, if there is one, is
- * kept under the name aside_name (NULL: a generated one), which is returned in `aside` ("": there
- * was none). tell() gets a line for each cart that is left out. The caller holds the agent's byte,
- * and no process is attached. If the carts of a full arena do not fit, the new one is made larger.
- * A failure changes nothing, and why says what failed.
+ * kept under the name aside_name (NULL, or carts of it were left out: arena.damaged.TIME), which is
+ * returned in `aside` ("": there was none). tell() gets a line for each cart that is left out. The
+ * caller holds the agent's byte, and no process is attached. If the carts of a full arena do not
+ * fit, the new one is made larger. A failure changes nothing, and why says what failed.
  */
 int rebuild_from(struct agent *agent, const struct rebuild_source *source,
 		 void (*tell)(const char *line), const char *aside_name,

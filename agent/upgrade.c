@@ -53,7 +53,7 @@ static int carry_over(struct agent *agent, struct carry *carry, char *why)
 		return mend_refuse(agent, why, r);
 	printf("upgraded from layout %u to %u: %u cart%s carried over, %u left out, %u ended "
 	       "meanwhile\n"
-	       "the former arena is kept as %s/%s: remove it when all is well\n",
+	       "the former arena is kept as %s/%s: remove it when all is well (corral clean)\n",
 	       FORMER_LAYOUT, LAYOUT_VERSION, totals.kept, totals.kept == 1 ? "" : "s",
 	       totals.damaged, totals.ended, agent->directory, aside);
 	return totals.damaged > 0 ? EXIT_NO : EXIT_DONE;

@@ -208,7 +208,8 @@ what_is_damaged_in_it_costs_only_itself() {
 	at=$(grep -abo 'Mar"gherita' "$dir/arena" | tail -n 1 | cut -d: -f1)
 	poke "$dir/arena" "$at" X
 	agent 1 --upgrade
-	has "left out" "6 carts carried over, 1 left out"
+	has "left out" "6 carts carried over, 1 left out" "the former arena is kept as $dir/arena.damaged."
+	[[ ! -e $dir/arena.layout$FORMER ]] || fail "it is called one of which all was carried over"
 	corral 1 show roma all
 	corral 0 show napoli long
 	sound

@@ -47,12 +47,18 @@ what_was_set_aside_is_listed_and_counted() {
 
 what_the_arena_has_is_removed_by_name() {
 	resized
+	local name
 	mkdir "$dir/journal.salvaged.7"
 	: >"$dir/journal.salvaged.7/000000000001"
 	corral 0 clean "$kept"
 	[[ ! -e $dir/$kept ]] || fail "it is there"
 	corral 0 clean journal.salvaged.7
 	[[ ! -e $dir/journal.salvaged.7 ]] || fail "it is there"
+	for name in arena.layout6 arena.layout6.1796013261317 arena.resized.7.1; do
+		: >"$dir/$name"
+		corral 0 clean "$name"
+		[[ ! -e $dir/$name ]] || fail "it is there"
+	done
 	corral 0 show r s
 	corral 0 clean
 	has "nothing is set aside"
@@ -64,7 +70,15 @@ what_may_be_the_only_copy_is_never_removed() {
 	mkdir "$dir/journal.damaged.2" "$dir/journal.hopeless.3"
 	: >"$dir/arena.damaged.1"
 	: >"$dir/arena.former"
-	for name in arena.damaged.1 journal.damaged.2 journal.hopeless.3 arena.former; do
+	: >"$dir/arena.former.1"
+	: >"$dir/journal.format2"
+	# and what only looks like one of ours
+	: >"$dir/arena.resized.mine"
+	: >"$dir/arena.resized.7.1.sav"
+	: >"$dir/arena.layout"
+	: >"$dir/journal.salvaged."
+	for name in arena.damaged.1 journal.damaged.2 journal.hopeless.3 arena.former arena.former.1 journal.format2 \
+		arena.resized.mine arena.resized.7.1.sav arena.layout journal.salvaged.; do
 		corral 1 clean "$name"
 		has "only copy"
 		[[ -e $dir/$name ]] || fail "$name was removed"

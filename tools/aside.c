@@ -27,9 +27,14 @@
 #define BLOCK_BYTES 512
 
 /*
- * Arenas and journals made from these are complete: see resize.c and aside_salvage.c of the agent.
+ * All that is in these is in the arena, else they would have been named arena.damaged: see rebuild.c
+ * and aside_salvage.c of the agent. That cannot be said of the others. A damaged or hopeless
+ * journal may have carts that nothing else has; a former arena, which a recovery out of the journal
+ * has replaced, changes that had not been written to the journal; and a journal of a former format,
+ * carts that were damaged in the arena when that was upgraded.
  */
-static const char *const spare_names[] = { ARENA_FILE ".resized.", JOURNAL_DIRECTORY ".salvaged." };
+static const char *const spare_names[] = { ARENA_FILE ".resized.", ARENA_FILE ".layout",
+					   JOURNAL_DIRECTORY ".salvaged." };
 
 static bool begins(const char *name, const char *with)
 {
@@ -41,11 +46,21 @@ static bool is_aside(const char *name)
 	return begins(name, ARENA_FILE ".") || begins(name, JOURNAL_DIRECTORY ".");
 }
 
+/* One of our names has a number behind it, and perhaps another: any other is somebody else's. */
 static bool is_spare(const char *name)
 {
-	for (size_t i = 0; i < sizeof(spare_names) / sizeof(*spare_names); i++)
-		if (begins(name, spare_names[i]))
+	static const char *const digits = "0123456789";
+
+	for (size_t i = 0; i < sizeof(spare_names) / sizeof(*spare_names); i++) {
+		const char *end = name + strlen(spare_names[i]);
+		if (!begins(name, spare_names[i]) || strspn(end, digits) == 0)
+			continue;
+		end += strspn(end, digits);
+		if (*end == '.' && strspn(end + 1, digits) > 0)
+			end += 1 + strspn(end + 1, digits);
+		if (*end == '\0')
 			return true;
+	}
 	return false;
 }
 

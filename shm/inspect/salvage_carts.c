@@ -75,7 +75,16 @@ __attribute__((format(printf, 2, 3))) static void tell(const struct pass *pass, 
 	pass->finding(pass->context, line);
 }
 
-const struct cart_head *salvage_copy(const struct salvage *salvage, block_ref ref)
+static void let_go(struct salvage *salvage, uint64_t bytes)
+{
+	salvage->mapped_bytes += bytes;
+	if (salvage->mapped_bytes < ARENA_LET_GO_BYTES)
+		return;
+	salvage->mapped_bytes = 0;
+	arena_let_go(&salvage->arena);
+}
+
+const struct cart_head *salvage_copy(struct salvage *salvage, block_ref ref)
 {
 	const struct arena *arena = &salvage->arena;
 	struct cart_head *copy = (struct cart_head *)(void *)salvage->copy;
@@ -88,6 +97,7 @@ const struct cart_head *salvage_copy(const struct salvage *salvage, block_ref re
 		return NULL;
 	uint32_t size = ((const struct cart_head *)bytes)->size;
 	memcpy(copy, bytes, size);
+	let_go(salvage, size);
 	return cart_validate(copy, size) == 0 ? copy : NULL;
 }
 
@@ -318,7 +328,7 @@ static int keep_slot(struct pass *pass, uint32_t number, const struct cart_head 
 
 static int look_at_slot(struct pass *pass, uint32_t number)
 {
-	const struct salvage *salvage = pass->salvage;
+	struct salvage *salvage = pass->salvage;
 	const struct slot *slot = &salvage->arena.slots[number];
 	uint64_t newest = newest_of(slot);
 
@@ -436,7 +446,7 @@ static int look_at_block(struct pass *pass, block_ref ref)
 
 static int search_blocks(struct pass *pass)
 {
-	const struct salvage *salvage = pass->salvage;
+	struct salvage *salvage = pass->salvage;
 	const struct arena *arena = &salvage->arena;
 	int r = 0;
 
@@ -445,8 +455,11 @@ static int search_blocks(struct pass *pass)
 						    arena->space_first);
 		block_ref end =
 			(block_ref)min_u64(salvage->pieces[i].end / BLOCK_UNIT, arena->space_end);
-		for (block_ref ref = from; ref < end && r == 0; ref++)
+		for (block_ref ref = from; ref < end && r == 0; ref++) {
 			r = look_at_block(pass, ref);
+			if (ref % UNITS_PER_PAGE == 0)
+				let_go(salvage, PAGE_BYTES);
+		}
 	}
 	return r;
 }
@@ -485,7 +498,7 @@ static int deliver_older(struct pass *pass, uint64_t hash, int64_t touched_ns, u
 /* Take the cart of a slot that names a cart but does not lead to it. */
 static int take_lost(struct pass *pass, struct entry *entry)
 {
-	const struct salvage *salvage = pass->salvage;
+	struct salvage *salvage = pass->salvage;
 	int64_t slot_touched_ns = lease_touched_ns(salvage->arena.slots[entry->slot].lease);
 	uint64_t in_journal = witness_version(pass, entry->hash), hash = entry->hash;
 	int64_t touched_ns = 0;

@@ -22,12 +22,13 @@ struct salvage {
 	uint8_t *copy;         /* of the version being examined */
 	struct entry *entries; /* the findings about each slot that is not blank */
 	uint32_t entry_count;
+	uint64_t mapped_bytes; /* that were looked at since we let go of them */
 };
 
 /*
  * Copy the valid version at a reference; the copy lasts until the next call. NULL: there is none.
  */
-const struct cart_head *salvage_copy(const struct salvage *salvage, block_ref ref);
+const struct cart_head *salvage_copy(struct salvage *salvage, block_ref ref);
 
 /* The hash of a cart's key in this arena; 0: it has no key. */
 uint64_t salvage_hash(const struct salvage *salvage, const struct cart_head *cart);
