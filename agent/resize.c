@@ -31,8 +31,7 @@ struct resize {
 	uint64_t bytes;
 	uint32_t max_carts;
 	uint8_t *copy;
-	uint64_t greatest;             /* greatest version of a cart that is over */
-	char name[REBUILD_NAME_BYTES]; /* the new name of the old arena */
+	uint64_t greatest; /* greatest version of a cart that is over */
 };
 
 static void settings(void *context, struct arena_settings *ret_settings)
@@ -59,7 +58,9 @@ static int carts(void *context, rebuild_take take, void (*finding)(void *context
 	int r = 0;
 
 	*ret_totals = (struct salvage_totals){ 0 };
+	store_relaxed(&arena->header->carried_of, high);
 	for (uint32_t number = 0; number < high && r >= 0; number++) {
+		store_relaxed(&arena->header->carried, number);
 		struct slot_copied copied;
 		r = slot_copy(resize->actor, number, resize->copy, &copied);
 		if (r == 0 && copied.over)
@@ -80,12 +81,7 @@ static int carts(void *context, rebuild_take take, void (*finding)(void *context
 			ret_totals->kept++;
 		}
 	}
-	/*
-	 * carts left out are only in the old arena: its name says so, and `corral clean` keeps it
-	 */
-	snprintf(resize->name, sizeof(resize->name),
-		 ret_totals->damaged > 0 ? ARENA_FILE ".damaged.%lld" : ARENA_FILE ".resized.%lld",
-		 (long long)arena_wall_ms());
+	store_relaxed(&arena->header->carried, high);
 	return r < 0 ? r : 0;
 }
 
@@ -112,18 +108,22 @@ static int carry_over(struct resize *resize, char *why)
 	struct rebuild_source source = { resize, settings, carts, floors, 0, false };
 	struct arena *arena = resize->actor->arena;
 	int64_t began_ms = arena_wall_ms();
-	char aside[REBUILD_NAME_BYTES];
+	char name[REBUILD_NAME_BYTES], aside[REBUILD_NAME_BYTES];
 	struct salvage_totals totals = { 0 };
 
+	snprintf(name, sizeof(name), ARENA_FILE ".resized.%lld", (long long)began_ms);
 	printf("the arena is withdrawn from those who are attached, for as long as this takes\n");
 	(void)fflush(stdout);
+	store_relaxed(&arena->header->carried_of, 0u);
+	store_relaxed(&arena->header->carried_since_ms, began_ms);
 	arena_withdraw(arena);
 	/*
 	 * a writer that does not see it yet, and returns success, made a change that we see below
 	 */
 	fence_full(); /* pairs [J1] */
-	int r = rebuild_from(resize->agent, &source, mend_print, resize->name, aside, &totals, why);
+	int r = rebuild_from(resize->agent, &source, mend_print, name, aside, &totals, why);
 	if (r < 0) {
+		store_relaxed(&arena->header->carried_of, 0u);
 		store_relaxed(&arena->header->withdrawn, 0u); /* restore the former state */
 		return r;
 	}

@@ -557,12 +557,52 @@ static void any_number_of_handles_of_one_arena_may_catch_it(void **state)
 	yard_remove(&yard);
 }
 
+static bool is_told(const struct yard *yard, const char *text)
+{
+	struct corral *corral = NULL;
+
+	assert_int_equal(corral_open(yard->path, 0, &corral), -ESTALE);
+	return strstr(corral_why(), text) != NULL;
+}
+
+/* By the words of corral-agent --resize in the arena, as long as somebody has the agent's byte. */
+static void who_comes_while_it_is_carried_over_is_told_how_long(void **state)
+{
+	(void)state;
+	struct arena arena;
+	struct yard yard;
+	struct life life;
+
+	yard_make(&yard, NULL);
+	assert_int_equal(arena_map(yard.dir_fd, 0, &arena, NULL), 0);
+	assert_int_equal(alive_open(yard.dir_fd, false, &life, NULL), 0);
+	arena_withdraw(&arena);
+	assert_true(alive_take(&life, ALIVE_AGENT_BYTE));
+	assert_true(is_told(&yard, "start corral-agent"));
+	arena.header->carried_since_ms = arena_wall_ms() - 1000;
+	arena.header->carried_of = 6000;
+	assert_true(is_told(&yard, "0 of 6000 places are done; then open it again"));
+	arena.header->carried = 10; /* 599 seconds from now, and what we take meanwhile */
+	assert_true(is_told(&yard, "10 of 6000 places are done; about "));
+	arena.header->carried = 6000;
+	assert_true(is_told(&yard, "has carried its carts over, and writes the new arena"));
+	arena.header->carried = UINT32_MAX; /* damage */
+	arena.header->carried_since_ms = INT64_MIN;
+	assert_true(is_told(&yard, "has carried its carts over, and writes the new arena"));
+	alive_drop(&life, ALIVE_AGENT_BYTE); /* it died in the middle */
+	assert_true(is_told(&yard, "start corral-agent"));
+	alive_close(&life);
+	arena_unmap(&arena);
+	yard_remove(&yard);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_change_notices_and_tells_all_attached_workers),
 		cmocka_unit_test(a_first_change_looks_at_once),
 		cmocka_unit_test(a_withdrawn_arena_that_comes_back_is_refused_to_workers),
+		cmocka_unit_test(who_comes_while_it_is_carried_over_is_told_how_long),
 		cmocka_unit_test(a_forked_child_does_not_attach_to_it),
 		cmocka_unit_test(chmod_affects_only_workers_that_attach_later),
 		cmocka_unit_test(a_worker_that_asked_for_it_survives_a_truncation),

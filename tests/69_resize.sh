@@ -101,6 +101,36 @@ a_worker_that_has_it_open_is_told_and_reopens_it() {
 	grep -q open "$place/held" || fail "it was never open: $(<"$place/held")"
 }
 
+who_comes_meanwhile_is_told_how_long_it_takes() {
+	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"
+	local traced n
+	small
+	fill 5
+	agent 0 --stop
+	export ASAN_OPTIONS=detect_leaks=0 # cannot work in a traced process
+	# it is stopped when it writes the new arena to disk
+	timeout -k 5 100 strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:signal=STOP:when=3 \
+		"$BUILD/corral-agent" --dir "$dir" --resize --max-carts 1K >"$place/out" 2>&1 &
+	traced=$!
+	for ((n = 0; n < 500; n++)); do
+		"$BUILD/corral" --dir "$dir" show r s0 >"$place/shown" 2>&1
+		! grep -q "carried its carts over" "$place/shown" || break
+		sleep 0.02
+	done
+	grep -q "the arena is withdrawn: corral-agent --resize has carried its carts over, .*; then open it again" "$place/shown" ||
+		fail "it says: $(<"$place/shown")"
+	corral 4 status
+	[[ $out =~ withdrawn\ +corral-agent\ --resize\ has\ carried ]] || fail "it says: $out"
+	corral 4 status --json
+	has '"carrying":"corral-agent --resize has carried'
+	kill -CONT "$(agent_pid)"
+	wait "$traced" || fail "it failed: $(<"$place/out")"
+	small
+	corral 0 show r s0
+	corral 0 status
+	[[ $out != *carried* ]] || fail "it says: $out"
+}
+
 killed_at_any_step_it_loses_nothing() {
 	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"
 	local call nth killed=0

@@ -439,6 +439,20 @@ static int map_epoch(struct share *share, char *why)
 	return 0;
 }
 
+/* It is withdrawn for a while that can be foretold: say so instead of that it is. */
+static void say_how_long(int dir_fd, int lock_fd, char *why)
+{
+	char text[ARENA_CARRYING_BYTES];
+	struct arena arena;
+
+	if (arena_map(dir_fd, ARENA_ANY_BOOT | ARENA_READ_ONLY, &arena, NULL) < 0)
+		return;
+	if (alive_test(lock_fd, ALIVE_AGENT_BYTE) && arena_describe_carrying(arena.header, text))
+		(void)reason_set(why, -ESTALE, "the arena is withdrawn: %s; then open it again",
+				 text);
+	arena_unmap(&arena);
+}
+
 /*
  * Map the arena. A different boot id is that of an earlier boot, or of a container that one of us
  * is in: a living attached process proves that it is this boot.
@@ -453,6 +467,8 @@ static int map_arena(struct share *share, int dir_fd, char *why)
 		return r;
 	if (alive_anybody(life.fd))
 		r = arena_map(dir_fd, flags | ARENA_THIS_BOOT, &share->arena, why);
+	if (r == -ESTALE)
+		say_how_long(dir_fd, life.fd, why);
 	alive_close(&life);
 	return r;
 }
