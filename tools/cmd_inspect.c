@@ -19,7 +19,11 @@ struct column {
 struct section {
 	const char *name;
 	json_t *(*build)(struct inspect *inspect);
-	json_t *(*build_alone)(struct inspect *inspect); /* when only this section is printed */
+	/*
+	 * Returns the next row when only this section is printed, so that not all rows are in
+	 * memory at once; NULL: there are few rows
+	 */
+	json_t *(*next)(struct inspect *inspect, uint32_t *index);
 	struct column columns[TABLE_COLUMNS_MAX]; /* ends with a NULL key; none: the rows are keys
 						     and values */
 };
@@ -27,11 +31,6 @@ struct section {
 static json_t *build_few_slots(struct inspect *inspect)
 {
 	return section_slots(inspect, SECTION_SLOTS_FEW);
-}
-
-static json_t *build_all_slots(struct inspect *inspect)
-{
-	return section_slots(inspect, SIZE_MAX);
 }
 
 #define THREAD_COLUMNS                                                                             \
@@ -57,11 +56,11 @@ static json_t *build_all_slots(struct inspect *inspect)
 	}
 
 static const struct section sections[] = {
-	{ "header", section_header, section_header, { { NULL, { NULL, 0 } } } },
-	{ "memory", section_memory, section_memory, { { NULL, { NULL, 0 } } } },
+	{ "header", section_header, NULL, { { NULL, { NULL, 0 } } } },
+	{ "memory", section_memory, NULL, { { NULL, { NULL, 0 } } } },
 	{ "slots",
 	  build_few_slots,
-	  build_all_slots,
+	  section_slot,
 	  { { "slot", { "SLOT", TABLE_RIGHT } },
 	    { "restaurant_id", { "RESTAURANT", TABLE_CUT } },
 	    { "session_id", { "SESSION", TABLE_CUT } },
@@ -72,7 +71,7 @@ static const struct section sections[] = {
 	    { "ends_in_ms", { "ENDS IN", TABLE_RIGHT } } } },
 	{ "classes",
 	  section_classes,
-	  section_classes,
+	  NULL,
 	  { { "block_bytes", { "BLOCK", TABLE_RIGHT } },
 	    { "spans", { "SPANS", TABLE_RIGHT } },
 	    { "blocks", { "BLOCKS", TABLE_RIGHT } },
@@ -82,7 +81,7 @@ static const struct section sections[] = {
 	    { "retired", { "RETIRED", TABLE_RIGHT } } } },
 	{ "processes",
 	  section_processes,
-	  section_processes,
+	  NULL,
 	  { { "process", { "PROCESS", TABLE_RIGHT } },
 	    { "pid", { "PID", TABLE_RIGHT } },
 	    { "program", { "PROGRAM", TABLE_CUT } },
@@ -91,11 +90,11 @@ static const struct section sections[] = {
 	    { "full_fences", { "FENCES", 0 } },
 	    { "threads", { "THREADS", TABLE_RIGHT } },
 	    { "started_at", { "STARTED", 0 } } } },
-	{ "threads", section_threads, section_threads, THREAD_COLUMNS },
-	{ "readers", section_readers, section_readers, READER_COLUMNS },
+	{ "threads", section_threads, NULL, THREAD_COLUMNS },
+	{ "readers", section_readers, NULL, READER_COLUMNS },
 	{ "locks",
 	  section_locks,
-	  section_locks,
+	  NULL,
 	  { { "lock", { "LOCK", 0 } },
 	    { "number", { "NUMBER", TABLE_RIGHT } },
 	    { "thread", { "THREAD", TABLE_RIGHT } },
@@ -106,7 +105,7 @@ static const struct section sections[] = {
 	    { "waiters", { "WAITERS", 0 } } } },
 	{ "deaths",
 	  section_deaths,
-	  section_deaths,
+	  NULL,
 	  { { "repaired_at", { "REPAIRED", 0 } },
 	    { "pid", { "PID", TABLE_RIGHT } },
 	    { "program", { "PROGRAM", TABLE_CUT } },
@@ -134,23 +133,81 @@ static void print_object(json_t *object)
 	table_print(table);
 }
 
-static void print_rows(const struct section *section, const json_t *rows)
+static size_t columns_of(const struct section *section,
+			 struct table_column columns[TABLE_COLUMNS_MAX])
 {
-	struct table_column columns[TABLE_COLUMNS_MAX];
-	struct table *table;
 	size_t count = 0;
-	size_t index;
-	json_t *row;
 
 	for (; count < TABLE_COLUMNS_MAX && section->columns[count].key; count++)
 		columns[count] = section->columns[count].table;
-	table = table_new(columns, count);
-	json_array_foreach(rows, index, row) for (size_t i = 0; i < count; i++) human_put_value(
-		table, section->columns[i].key, json_object_get(row, section->columns[i].key));
+	return count;
+}
+
+static void put_row(const struct section *section, size_t count, struct table *table,
+		    const json_t *row)
+{
+	for (size_t i = 0; i < count; i++)
+		human_put_value(table, section->columns[i].key,
+				json_object_get(row, section->columns[i].key));
+}
+
+static void print_rows(const struct section *section, const json_t *rows)
+{
+	struct table_column columns[TABLE_COLUMNS_MAX];
+	size_t count = columns_of(section, columns);
+	struct table *table = table_new(columns, count);
+	size_t index;
+	json_t *row;
+
+	json_array_foreach(rows, index, row) put_row(section, count, table, row);
 	table_print(table);
 }
 
-static void print_section(const struct section *section, json_t *value, bool alone)
+static size_t put_rows(const struct section *section, size_t count, struct table *table,
+		       struct inspect *inspect)
+{
+	uint32_t index = 0;
+	size_t rows = 0;
+
+	for (json_t *row; (row = section->next(inspect, &index)) != NULL; rows++) {
+		put_row(section, count, table, row);
+		json_decref(row);
+	}
+	return rows;
+}
+
+/* Row by row, however many there are: once to see how wide they are, and once more. */
+static void flow_table(const struct section *section, struct inspect *inspect)
+{
+	struct table_column columns[TABLE_COLUMNS_MAX];
+	size_t count = columns_of(section, columns);
+	struct table *table = table_measure(columns, count);
+	bool some = put_rows(section, count, table, inspect) > 0;
+
+	printf("%s%s%s%s\n", style_bold(), section->name, style_end(), some ? "" : ": none");
+	if (some) {
+		table_begin(table);
+		(void)put_rows(section, count, table, inspect);
+	}
+	table_end(table);
+}
+
+static void flow_json(const struct section *section, struct inspect *inspect)
+{
+	const char *separator = "";
+	uint32_t index = 0;
+
+	printf("{\"%s\":[", section->name);
+	for (json_t *row; (row = section->next(inspect, &index)) != NULL; separator = ",") {
+		char *line = json_line(row);
+		printf("%s%s", separator, line);
+		free(line);
+		json_decref(row);
+	}
+	puts("]}");
+}
+
+static void print_section(const struct section *section, json_t *value)
 {
 	printf("%s%s%s", style_bold(), section->name, style_end());
 	if (json_is_array(value) && json_array_size(value) == 0)
@@ -160,7 +217,7 @@ static void print_section(const struct section *section, json_t *value, bool alo
 		print_object(value);
 	else if (json_array_size(value))
 		print_rows(section, value);
-	if (!alone && section->build != section->build_alone && json_array_size(value))
+	if (section->next && json_array_size(value))
 		printf("  (%d at most are shown here; all of them: corral inspect %s)\n",
 		       SECTION_SLOTS_FEW, section->name);
 }
@@ -176,11 +233,11 @@ static void inspect_sections(struct inspect *inspect, const struct section *only
 
 		if (only && only != section)
 			continue;
-		value = only ? section->build_alone(inspect) : section->build(inspect);
+		value = section->build(inspect);
 		if (!json && !only && section != sections)
 			putchar('\n');
 		if (!json)
-			print_section(section, value, only != NULL);
+			print_section(section, value);
 		json_object_set_new(all, section->name, value);
 	}
 	if (json)
@@ -204,7 +261,12 @@ enum exit_code run_inspect(struct call *call)
 	code = open_inspect(call->dir, false, &inspect);
 	if (code)
 		return code;
-	inspect_sections(inspect, only, call->given & HAS(OPTION_JSON));
+	if (!only || !only->next)
+		inspect_sections(inspect, only, call->given & HAS(OPTION_JSON));
+	else if (call->given & HAS(OPTION_JSON))
+		flow_json(only, inspect);
+	else
+		flow_table(only, inspect);
 	inspect_close(inspect);
 	return EXIT_DONE;
 }

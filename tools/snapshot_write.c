@@ -193,7 +193,8 @@ void snapshot_discard(struct snapshot_out *out)
 
 /* ---------------------------------------------------------------- progress */
 
-static int64_t shown_ms; /* time of the last display; 0: none is shown */
+static int64_t looked_ms; /* time of the last look whether a terminal is there */
+static int64_t shown_ms;  /* time of the last display; 0: none is shown */
 
 void snapshot_progress(const char *what, uint64_t done, uint64_t total, uint64_t carts)
 {
@@ -201,7 +202,10 @@ void snapshot_progress(const char *what, uint64_t done, uint64_t total, uint64_t
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	int64_t now_ms = now.tv_sec * 1000ll + now.tv_nsec / 1000000;
-	if (now_ms - shown_ms < PROGRESS_MS || !isatty(STDERR_FILENO))
+	if (now_ms - looked_ms < PROGRESS_MS)
+		return;
+	looked_ms = now_ms; /* not at each cart: it is a system call */
+	if (!isatty(STDERR_FILENO))
 		return;
 	shown_ms = now_ms;
 	fprintf(stderr, "\r%s: %llu%%, %llu carts\033[K", what,

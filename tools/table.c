@@ -3,8 +3,9 @@
  * table.c: aligned columns for people; knows neither carts nor arenas.
  *
  * A row is stored as its escaped cells one after the other, each ending in NUL, all rows in one
- * growing buffer: a list of a million carts costs little more than its text. Widths are terminal
- * columns, not bytes.
+ * growing buffer: a list of a million carts costs little more than its text. A table that flows
+ * keeps one row only: its rows come twice, first to be measured, then to be printed. Widths are
+ * terminal columns, not bytes.
  */
 #include "table.h"
 
@@ -24,7 +25,10 @@
 #define ELLIPSIS "\u2026" /* one column wide */
 #define TERMINAL_COLUMNS 80
 
+enum flow { KEEPS, MEASURES, PRINTS };
+
 struct table {
+	enum flow flow;
 	const struct table_column *columns;
 	size_t count;
 	size_t widths[TABLE_COLUMNS_MAX];
@@ -48,12 +52,15 @@ struct table *table_new(const struct table_column *columns, size_t count)
 	return table;
 }
 
+static void print_kept(const struct table *table, size_t at);
+
 /* Append an escaped cell. */
-static void table_keep(struct table *table, const char *escaped)
+static void keep_cell(struct table *table, const char *escaped)
 {
 	size_t size = strlen(escaped) + 1;
-	size_t width = text_width(escaped);
 
+	if (table->cell == 0 && table->flow == PRINTS)
+		table->used = table->row_count = 0;
 	if (table->cell == 0) {
 		if (table->row_count == table->row_room) {
 			table->row_room = table->row_room * 2 + 64;
@@ -68,9 +75,20 @@ static void table_keep(struct table *table, const char *escaped)
 	}
 	memcpy(table->bytes + table->used, escaped, size);
 	table->used += size;
-	if (width > table->widths[table->cell])
+}
+
+/* An escaped cell. */
+static void table_keep(struct table *table, const char *escaped)
+{
+	size_t width = text_width(escaped);
+
+	if (table->flow != MEASURES)
+		keep_cell(table, escaped);
+	if (table->flow != PRINTS && width > table->widths[table->cell])
 		table->widths[table->cell] = width;
 	table->cell = (table->cell + 1) % table->count;
+	if (table->flow == PRINTS && table->cell == 0)
+		print_kept(table, 0);
 }
 
 void table_text(struct table *table, const char *text, size_t size)
@@ -232,26 +250,60 @@ static void print_row(const struct table *table, const char *cells[], const char
 	}
 }
 
-void table_print(struct table *table)
+static void print_kept(const struct table *table, size_t at)
+{
+	const char *cells[TABLE_COLUMNS_MAX];
+	const char *cell = table->bytes + at;
+
+	for (size_t i = 0; i < table->count; i++, cell += strlen(cell) + 1)
+		cells[i] = cell;
+	print_row(table, cells, "", "");
+}
+
+static void print_headings(struct table *table)
 {
 	const char *cells[TABLE_COLUMNS_MAX];
 
 	table_shrink(table, terminal_columns());
-	if (table->columns[0].heading) {
-		for (size_t i = 0; i < table->count; i++)
-			cells[i] = table->columns[i].heading;
-		print_row(table, cells, style_bold(), style_end());
-	}
-	for (size_t row = 0; row < table->row_count; row++) {
-		const char *cell = table->bytes + table->rows[row];
+	if (!table->columns[0].heading)
+		return;
+	for (size_t i = 0; i < table->count; i++)
+		cells[i] = table->columns[i].heading;
+	print_row(table, cells, style_bold(), style_end());
+}
 
-		for (size_t i = 0; i < table->count; i++, cell += strlen(cell) + 1)
-			cells[i] = cell;
-		print_row(table, cells, "", "");
-	}
+static void table_free(struct table *table)
+{
 	free(table->bytes);
 	free(table->rows);
 	free(table);
+}
+
+void table_print(struct table *table)
+{
+	print_headings(table);
+	for (size_t row = 0; row < table->row_count; row++)
+		print_kept(table, table->rows[row]);
+	table_free(table);
+}
+
+struct table *table_measure(const struct table_column *columns, size_t count)
+{
+	struct table *table = table_new(columns, count);
+
+	table->flow = MEASURES;
+	return table;
+}
+
+void table_begin(struct table *table)
+{
+	table->flow = PRINTS;
+	print_headings(table);
+}
+
+void table_end(struct table *table)
+{
+	table_free(table);
 }
 
 static const char *style(const char *code)

@@ -38,6 +38,15 @@ void table_sort(struct table *table);
 /* Print to standard output, as wide as the terminal (or as needed, without one), and free. */
 void table_print(struct table *table);
 
+/*
+ * A table of any length, of which one row is kept at a time: all its rows are put in to be
+ * measured, and after table_begin() once more, to be printed. A cell that has become longer
+ * meanwhile is treated as in a terminal that is too narrow.
+ */
+struct table *table_measure(const struct table_column *columns, size_t count);
+void table_begin(struct table *table);
+void table_end(struct table *table);
+
 /* Codes for standard output if it is a terminal that wants colours, else "". */
 const char *style_bold(void);
 const char *style_bad(void);
