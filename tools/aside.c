@@ -27,11 +27,11 @@
 #define BLOCK_BYTES 512
 
 /*
- * All that is in these is in the arena, else they would have been named arena.damaged: see rebuild.c
- * and aside_salvage.c of the agent. That cannot be said of the others. A damaged or hopeless
- * journal may have carts that nothing else has; a former arena, which a recovery out of the journal
- * has replaced, changes that had not been written to the journal; and a journal of a former format,
- * carts that were damaged in the arena when that was upgraded.
+ * All that is in these is in the arena, else they would have been named arena.damaged: see
+ * rebuild.c and aside_salvage.c of the agent. That cannot be said of the others. A damaged or
+ * hopeless journal may have carts that nothing else has; a former arena, which a recovery out of
+ * the journal has replaced, changes that had not been written to the journal; and a journal of a
+ * former format, carts that were damaged in the arena when that was upgraded.
  */
 static const char *const spare_names[] = { ARENA_FILE ".resized.", ARENA_FILE ".layout",
 					   JOURNAL_DIRECTORY ".salvaged." };
