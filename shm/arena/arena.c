@@ -190,6 +190,21 @@ static int refuse_layout(uint32_t version, char *why)
 			  LAYOUT_VERSION, what);
 }
 
+/*
+ * Would the checksum hold, were it of our layout? Then the words that say otherwise are damaged,
+ * and no other version of Corral has made it.
+ */
+static bool is_ours_damaged(const struct arena_header *header)
+{
+	struct arena_header h = *header;
+
+	h.magic = LAYOUT_MAGIC;
+	h.byte_order = LAYOUT_BYTE_ORDER;
+	h.layout_version = LAYOUT_VERSION;
+	h.fingerprint = LAYOUT_FINGERPRINT;
+	return memcmp(&h, header, sizeof(h)) != 0 && arena_header_sound(&h);
+}
+
 int arena_validate(struct arena *arena, uint64_t file_bytes, char *why)
 {
 	struct arena_header h;
@@ -198,6 +213,9 @@ int arena_validate(struct arena *arena, uint64_t file_bytes, char *why)
 		return reason_set(why, -EPROTO, "the file has %llu bytes: too short for an arena",
 				  (unsigned long long)file_bytes);
 	memcpy(&h, arena->base, sizeof(h));
+	if (is_ours_damaged(&h))
+		return reason_set(why, -EPROTO,
+				  "the arena's header is damaged (in what says its layout)");
 	if (h.magic != LAYOUT_MAGIC)
 		return reason_set(why, -EPROTO,
 				  "the file is not a Corral arena (it begins with other bytes)");
