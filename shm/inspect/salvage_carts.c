@@ -547,8 +547,8 @@ static int take_lost(struct pass *pass, struct entry *entry)
 static int take_orphans(struct pass *pass)
 {
 	struct salvage *salvage = pass->salvage;
-	struct entry *orphans = salvage->entries + pass->by_slots;
 	uint32_t count = salvage->entry_count - pass->by_slots;
+	struct entry *orphans = count > 0 ? salvage->entries + pass->by_slots : NULL;
 	int r = 0;
 
 	if (count > 0)
