@@ -99,9 +99,9 @@ static int map_over_zeroes(struct salvage *salvage, uint64_t bytes, uint64_t fil
 
 /*
  * Find the length and geometry that the arena had: those in the header if it is intact; else the
- * file's length, if an arena can have it.
+ * file's length, if an arena can have it; else those that the caller knows.
  */
-static int map_damaged(struct salvage *salvage, char *why)
+static int map_damaged(struct salvage *salvage, const struct arena_settings *known, char *why)
 {
 	struct arena *arena = &salvage->arena;
 	struct arena_header h;
@@ -118,6 +118,10 @@ static int map_damaged(struct salvage *salvage, char *why)
 	uint64_t bytes = !by_file && arena_assume(arena, h.arena_bytes, h.max_carts) ?
 				 h.arena_bytes :
 				 file_bytes;
+	if (known != NULL && !arena_assume(arena, bytes, h.max_carts)) {
+		h.max_carts = known->max_carts;
+		bytes = known->arena_bytes;
+	}
 	if (!arena_assume(arena, bytes, h.max_carts))
 		return reason_set(why, -EPROTO,
 				  "the header is damaged: %llu bytes for %u carts is no arena",
@@ -177,6 +181,12 @@ static int settle_seed(struct salvage *salvage, char *why)
 
 int salvage_open(int dir_fd, struct salvage **ret_salvage, char *why)
 {
+	return salvage_open_known(dir_fd, NULL, ret_salvage, why);
+}
+
+int salvage_open_known(int dir_fd, const struct arena_settings *known, struct salvage **ret_salvage,
+		       char *why)
+{
 	struct salvage *salvage = calloc(1, sizeof(*salvage));
 	int r;
 
@@ -190,7 +200,7 @@ int salvage_open(int dir_fd, struct salvage **ret_salvage, char *why)
 	else if (salvage->arena.fd < 0)
 		r = reason_system(why, -errno, "cannot open the arena");
 	else
-		r = map_damaged(salvage, why);
+		r = map_damaged(salvage, known, why);
 	assert(r < 0 || salvage->arena.header != NULL);
 	if (r == 0)
 		r = settle_seed(salvage, why);
@@ -232,14 +242,29 @@ void salvage_settings(const struct salvage *salvage, struct arena_settings *ret_
 
 const uint8_t *salvage_uuid(const struct salvage *salvage)
 {
+	static const uint8_t none[16];
 	const struct arena_header *header = salvage->arena.header;
 
-	return arena_header_sound(header) ? header->uuid : NULL;
+	return memcmp(header->uuid, none, sizeof(none)) != 0 ? header->uuid : NULL;
 }
 
 bool salvage_behind_journal(const struct salvage *salvage)
 {
 	return salvage->arena.header->journal != 0 && other_boot(&salvage->arena);
+}
+
+uint32_t salvage_slot(const struct salvage *salvage, uint64_t hash)
+{
+	uint32_t found = UINT32_MAX;
+
+	for (uint32_t number = 0; number < salvage->arena.max_carts; number++) {
+		const struct slot *slot = &salvage->arena.slots[number];
+		if (slot->hash == hash && slot->current != 0)
+			return number;
+		if (slot->hash == hash && slot->newest != 0)
+			found = number; /* its cart has ended, or its reference is damaged */
+	}
+	return found;
 }
 
 bool salvage_process(const struct salvage *salvage, uint32_t number, int32_t *ret_pid,

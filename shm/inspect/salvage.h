@@ -20,16 +20,26 @@ struct salvage;
  * determined.
  */
 int salvage_open(int dir_fd, struct salvage **ret_salvage, char *why);
+
+/* The same; `known`: size and carts, as its journal has them, where the header does not say. */
+int salvage_open_known(int dir_fd, const struct arena_settings *known, struct salvage **ret_salvage,
+		       char *why);
 void salvage_close(struct salvage *salvage);
 
 /* The settings for the new arena: size, carts, time to live, hash seed. */
 void salvage_settings(const struct salvage *salvage, struct arena_settings *ret_settings);
 
-/* The arena's uuid, which identifies its journal's lineage; NULL: the header is damaged. */
+/*
+ * The arena's uuid, which identifies its journal's lineage; NULL: it is zero. In a damaged header
+ * it may be anything; but if it is a journal's lineage, that is no accident.
+ */
 const uint8_t *salvage_uuid(const struct salvage *salvage);
 
 /* Is the arena of an earlier boot and had a journal? Then the journal's carts take precedence. */
 bool salvage_behind_journal(const struct salvage *salvage);
+
+/* The slot that claims the cart with this hash; UINT32_MAX: none does. */
+uint32_t salvage_slot(const struct salvage *salvage, uint64_t hash);
 
 /* The last process with this record; false: there was none. For people. */
 bool salvage_process(const struct salvage *salvage, uint32_t number, int32_t *ret_pid,
