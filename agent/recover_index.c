@@ -6,10 +6,12 @@
  * Damage in a file. An agent that dies leaves a torn record at a file's end. So does a power loss,
  * which may also lose any part of what had not been synced: the last round's records. So in the
  * lineage's last file, the first invalid record is the end. But if a CLOCK record follows it, and
- * then another valid record, that round had been synced: the invalid bytes were on disk once. It is
- * still the end, since what follows may be incomplete; but the file is worth keeping
- * (left_records). Such damage is skipped only if otherwise nothing would be left, because the
- * lineage's only base is in this file.
+ * then another valid record, that round had been synced: the invalid bytes were on disk once, as
+ * they were if the arena's header says so. It is still the end, since what follows may be
+ * incomplete; but the file is worth keeping (left_records). Such damage is skipped only if
+ * otherwise nothing would be left, because the lineage's only base is in this file. If the BASE
+ * record itself is damaged, no lineage has a base: then the newest lineage with carts is read, all
+ * damage skipped, and counts without one.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,12 +23,32 @@
 
 #define PROGRESS_RECORDS 1024u
 
+/*
+ * A cart may have left a slot in what is damaged, and stand in there for us. That it ended in
+ * another one must not be forgotten when that slot is used again.
+ */
+static void note_end(struct recover *recover, const struct where *where)
+{
+	if (!recover->suspect || where->version == 0 || where->size == 0)
+		return;
+	if ((recover->end_count & (recover->end_count - 1)) == 0) {
+		size_t room = recover->end_count == 0 ? 1 : (size_t)recover->end_count * 2;
+		struct ended *more = realloc(recover->ends, room * sizeof(*more));
+		if (more == NULL)
+			return; /* then it is as if its end were damaged, too */
+		recover->ends = more;
+	}
+	recover->ends[recover->end_count++] = (struct ended){ where->hash, where->version };
+}
+
 static void note_ended(struct recover *recover, struct where *where)
 {
+	note_end(recover, where);
 	if (where->file != 0 && where->version > recover->ended_version &&
 	    where->version <= VERSION_MAX)
 		recover->ended_version = where->version;
 	where->file = 0;
+	where->size = where->doubt = 0;
 }
 
 static void index_cart(struct recover *recover, struct where *where, int file,
@@ -74,7 +96,9 @@ static void index_base(struct recover *recover, int file, const struct journal_r
 	note_greatest(recover, record, payload);
 	for (uint32_t slot = 0; slot < recover->head.max_carts && !recover->damaged_file; slot++)
 		if (recover->slots[slot].file <= (uint32_t)file)
-			recover->slots[slot].file = 0;
+			recover->slots[slot] =
+				(struct where){ .hash = recover->slots[slot].hash,
+						.version = recover->slots[slot].version };
 }
 
 static void index_record(struct recover *recover, int file, const struct journal_record *record,
@@ -106,6 +130,12 @@ static void show_progress(const struct recover *recover, const struct journal_re
 
 /* ------------------------------------------------------------------ damage */
 
+void recover_doubt_all(struct recover *recover)
+{
+	for (uint32_t slot = 0; slot < recover->head.max_carts; slot++)
+		recover->slots[slot].doubt = 1;
+}
+
 /*
  * The skipped bytes, beginning at `from`, may have been about any slot; or about one, if they were
  * one record whose head is readable. A later record of a slot removes the doubt.
@@ -113,14 +143,12 @@ static void show_progress(const struct recover *recover, const struct journal_re
 static void doubt(struct recover *recover, struct journal_reader *reader, uint64_t from)
 {
 	struct journal_record record;
-	uint32_t slots = recover->head.max_carts;
 
 	if (!journal_reader_was_one(reader, from, &record)) {
-		for (uint32_t slot = 0; slot < slots; slot++)
-			recover->slots[slot].doubt = recover->slots[slot].file != 0;
-	} else if (record.slot < slots &&
+		recover_doubt_all(recover);
+	} else if (record.slot < recover->head.max_carts &&
 		   (record.kind == JOURNAL_CART || record.kind == JOURNAL_EMPTY)) {
-		recover->slots[record.slot].doubt = recover->slots[record.slot].file != 0;
+		recover->slots[record.slot].doubt = 1;
 	}
 }
 
@@ -135,7 +163,7 @@ static void index_behind(struct recover *recover, const struct journal_record *r
 		record->slot < recover->head.max_carts ? &recover->slots[record->slot] : NULL;
 	struct cart_head head;
 
-	if (where == NULL || where->file == 0)
+	if (where == NULL)
 		return;
 	if (record->kind == JOURNAL_EMPTY) {
 		index_empty(recover, where, record, payload);
@@ -143,8 +171,12 @@ static void index_behind(struct recover *recover, const struct journal_record *r
 		memcpy(&head, payload, sizeof(head));
 		if (head.hash != where->hash)
 			note_ended(recover, where); /* another cart has the slot */
-		else
-			where->doubt = 1;
+		if (where->file == 0) {             /* which one, in case that we read of its end */
+			where->hash = head.hash;
+			where->version = head.version;
+			where->size = record->size & INT32_MAX;
+		}
+		where->doubt = 1;
 	}
 }
 
@@ -171,14 +203,21 @@ static int index_all_behind(struct recover *recover, struct journal_reader *read
 	return r == -ENODATA ? 0 : r;
 }
 
+/* Does the arena know that this place of the file had been on disk? */
+static bool was_synced(const struct recover *recover, const struct journal_reader *reader,
+		       uint64_t from)
+{
+	return reader->head.nonce == recover->synced_nonce && from < recover->synced_bytes;
+}
+
 /* The last file ends here for us: was it torn or damaged, and what follows? */
 static int look_behind(struct recover *recover, struct journal_reader *reader, uint64_t number)
 {
 	uint32_t records = 0, carts = 0;
-	bool round_over = false, was_synced = false;
 	struct journal_record record;
 	uint64_t from = reader->offset, offset;
 	const void *payload;
+	bool round_over = false, synced = was_synced(recover, reader, from);
 
 	int r = journal_reader_skip(reader);
 	while (r == 0 &&
@@ -187,14 +226,14 @@ static int look_behind(struct recover *recover, struct journal_reader *reader, u
 			r = journal_reader_skip(reader);
 			continue;
 		}
-		was_synced |= round_over;
+		synced |= round_over;
 		round_over |= record.kind == JOURNAL_CLOCK;
 		records++;
 		carts += record.kind == JOURNAL_CART;
 	}
 	if (r != -ENODATA)
 		return r;
-	if (was_synced)
+	if (synced)
 		log_line(LOG_ERROR,
 			 "%s: file %012llu is damaged at byte %llu: %u records behind it, %u of "
 			 "them versions of carts, "
@@ -208,10 +247,21 @@ static int look_behind(struct recover *recover, struct journal_reader *reader, u
 			 "out",
 			 recover->name, (unsigned long long)number, (unsigned long long)from,
 			 (unsigned long long)(reader->file_bytes - from));
-	recover->left_records |= was_synced;
+	recover->left_records |= synced;
 	recover->torn_at = from;
-	r = was_synced ? index_all_behind(recover, reader, from) : 0;
+	r = synced ? index_all_behind(recover, reader, from) : 0;
 	return r < 0 ? r : -ENODATA;
+}
+
+/*
+ * An earlier file ends with a torn record: an agent died there, and the next one wrote the same
+ * carts again. Or it was cut: then carts may be missing that the arena has.
+ */
+static void torn_before(struct recover *recover)
+{
+	recover->torn_before = true;
+	for (uint32_t slot = 0; slot < recover->head.max_carts; slot++)
+		recover->slots[slot].doubt |= recover->slots[slot].file == 0;
 }
 
 /* 0: continue with the next valid record; -ENODATA: this is the end; other -errno. */
@@ -219,13 +269,15 @@ static int pass_over(struct recover *recover, struct journal_reader *reader, int
 {
 	uint64_t from = reader->offset, number = recover->numbers[file];
 
-	recover->damaged_file = true;
+	recover->damaged_file = recover->suspect = true;
 	if (file == recover->last && !recover->pass_over)
 		return look_behind(recover, reader, number);
 	int r = journal_reader_skip(reader);
 	if (r != 0 || reader->offset < reader->file_bytes)
 		recover->unbroken = false;
-	if (r == 0 && reader->offset < reader->file_bytes)
+	else
+		torn_before(recover);
+	if (r == 0 && (reader->offset < reader->file_bytes || was_synced(recover, reader, from)))
 		doubt(recover, reader, from);
 	if (r == 0 && reader->offset < reader->file_bytes)
 		log_line(LOG_WARNING,
@@ -280,6 +332,36 @@ static int read_file(struct recover *recover, int file)
 	return r;
 }
 
+/*
+ * Is something missing between these two of the directory's files, of which we have read the first
+ * and are about to read the second? One that has no head may have said anything of any slot. A
+ * number under which there is nothing may never have been a file, if the disk was full then; but a
+ * file that was taken away looks no other.
+ */
+static void look_for_gap(struct recover *recover, int file, int next)
+{
+	bool gap = false;
+
+	for (int i = file + 1; i < next; i++) {
+		int state = recover->files_there[i].state;
+		/* an agent that finds an empty file removes it, and uses its number again */
+		gap |= state == -EPROTO || (state == -ENODATA && next < recover->count);
+	}
+	if (file >= 0 && next < recover->count &&
+	    recover->numbers[next] - recover->numbers[file] != (uint64_t)(next - file)) {
+		log_line(LOG_WARNING,
+			 "%s: between the files %012llu and %012llu there may have been another "
+			 "one",
+			 recover->name, (unsigned long long)recover->numbers[file],
+			 (unsigned long long)recover->numbers[next]);
+		recover->unbroken = false;
+		gap = true;
+	}
+	recover->suspect |= gap;
+	if (gap)
+		recover_doubt_all(recover);
+}
+
 static int read_lineage(struct recover *recover)
 {
 	int r = 0;
@@ -291,18 +373,29 @@ static int read_lineage(struct recover *recover)
 	recover->slots = calloc(recover->head.max_carts, sizeof(*recover->slots));
 	if (recover->slots == NULL)
 		return -ENOMEM;
+	recover->suspect = recover->baseless;
+	recover->end_count = 0;
+	recover->torn_before = false;
+	if (recover->baseless)
+		recover_doubt_all(recover); /* until records say what the slots hold */
 	recover->has_base = false;
 	recover->torn_at = 0;
 	recover->unbroken = !recover->salvage && !recover->pass_over && !recover->headless;
 	recover->clock_ns = 0;
 	recover->ended_version = recover->bytes = 0;
 	recover->files = recover->records = recover->carts = 0;
+	int before = -1;
 	for (int file = recover->files_there[recover->last].first; file >= 0 && r == 0;
-	     file = recover->files_there[file].next)
+	     file = recover->files_there[file].next) {
+		look_for_gap(recover, before, file);
 		r = read_file(recover, file);
+		before = file;
+	}
+	look_for_gap(recover, before, recover->count);
 	if (recover->progress && recover->records >= PROGRESS_RECORDS)
 		fputs("\r                          \r", stderr);
-	for (uint32_t slot = 0; slot < recover->head.max_carts && recover->has_base; slot++)
+	bool counts = recover->has_base || recover->baseless;
+	for (uint32_t slot = 0; slot < recover->head.max_carts && counts; slot++)
 		recover->carts += recover->slots[slot].file != 0;
 	return r;
 }
@@ -313,7 +406,7 @@ static int try_lineage(struct recover *recover, int last)
 	recover->last = last;
 	recover->head = recover->files_there[last].head;
 	memcpy(recover->lineage, recover->head.lineage, sizeof(recover->lineage));
-	recover->pass_over = recover->salvage;
+	recover->pass_over = recover->salvage || recover->baseless;
 	int r = read_lineage(recover);
 	if (r == 0 && !recover->has_base && recover->left_records && !recover->pass_over) {
 		recover->pass_over = true;
@@ -400,21 +493,46 @@ int recover_heads(struct recover *recover)
 	return r;
 }
 
+/* 0: there is one that counts; -ENOENT; other -errno. */
+static int try_lineages(struct recover *recover)
+{
+	int r = 0;
+
+	for (int at = recover->count - 1; at >= 0 && r == 0; at--) {
+		const struct recover_file *file = &recover->files_there[at];
+		if (file->state != 0 || file->next >= 0)
+			continue; /* not the last of its lineage */
+		r = try_lineage(recover, at);
+		if (r == 0 && (recover->has_base || (recover->baseless && recover->carts > 0)))
+			return 0;
+	}
+	return r < 0 ? r : -ENOENT;
+}
+
 int recover_index(struct recover *recover)
 {
 	int r = recover_heads(recover);
 
 	if (r == 0)
 		r = link_lineages(recover);
-	for (int at = recover->count - 1; at >= 0 && r == 0; at--) {
-		const struct recover_file *file = &recover->files_there[at];
-		if (file->state != 0 || file->next >= 0)
-			continue; /* not the last of its lineage */
-		r = try_lineage(recover, at);
-		if (r == 0 && recover->has_base)
-			return 0;
-	}
-	return r < 0 ? r : -ENOENT;
+	if (r == 0)
+		r = try_lineages(recover);
+	if (r != -ENOENT)
+		return r;
+	/*
+	 * The one record that says that the base is whole may be what is damaged, or its file is
+	 * gone. The others are as sound as ever.
+	 */
+	recover->baseless = true;
+	r = try_lineages(recover);
+	if (r != 0)
+		return r;
+	recover->left_records = true;
+	log_line(LOG_ERROR,
+		 "%s: no file has a whole base: what its files say of each slot is taken, and may "
+		 "not be all",
+		 recover->name);
+	return 0;
 }
 
 int recover_open(struct recover *recover, int dir_fd, const char *name)
@@ -432,6 +550,7 @@ int recover_open(struct recover *recover, int dir_fd, const char *name)
 void recover_close(struct recover *recover)
 {
 	free(recover->slots);
+	free(recover->ends);
 	free(recover->numbers);
 	free(recover->files_there);
 	close(recover->dir_fd);

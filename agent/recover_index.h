@@ -9,13 +9,19 @@
 #include "agent.h"
 #include "journal_file.h"
 
-struct where {           /* the journal's record of a slot */
-	uint64_t offset; /* of the cart in its file */
-	uint32_t file;   /* index in recover.numbers, plus one; 0: the slot has no cart */
-	uint32_t size : 31;
-	uint32_t doubt : 1; /* the damaged bytes may have a later version, or its end */
-	uint64_t hash;      /* of the cart's key */
+struct where {              /* the journal's record of a slot */
+	uint64_t offset;    /* of the cart in its file */
+	uint32_t file;      /* index in recover.numbers, plus one; 0: the slot has no cart */
+	uint32_t size : 31; /* 0: the slot's last cart, if any, has ended */
+	uint32_t doubt : 1; /* the damaged bytes may have a later version, or its end; without a
+			       cart: another cart */
+	uint64_t hash;      /* of the key of the cart, or of the slot's last one */
 	int64_t touched_ns;
+	uint64_t version;
+};
+
+struct ended { /* a cart that ended with this version or an earlier one */
+	uint64_t hash;
 	uint64_t version;
 };
 
@@ -38,20 +44,27 @@ struct recover {
 	int count;
 	bool salvage;   /* take all that is valid and readable */
 	bool pass_over; /* skip damage in the last file, too */
+	bool baseless;  /* no lineage has a base: the newest with a cart counts without one */
 	bool progress;  /* standard error is a terminal */
 	uint8_t lineage[16];
 	struct journal_head head; /* of the lineage's last file */
 	int last;                 /* index of that file */
 	struct where *slots;
 	uint32_t carts; /* slots with a cart */
+	bool suspect;   /* something is missing or damaged: from now on, note ends by cart */
+	struct ended *ends;
+	uint32_t end_count;
 	int64_t clock_ns;
 	uint64_t passed_ns;     /* time passed since then, as far as it counts */
 	uint64_t ended_version; /* the greatest version of a cart that is gone */
 	uint32_t epochs_used;   /* versions of epochs before this may have been given, by all heads
 				   and an existing arena */
+	uint64_t synced_nonce;  /* of the file that DIR/arena wrote last; 0: not known */
+	uint64_t synced_bytes;  /* of that file, on disk, as far as the arena knows */
 	bool has_base;
 	uint64_t base;     /* number of the file with the last BASE */
 	uint64_t torn_at;  /* offset in the lineage's last file; 0: it is whole */
+	bool torn_before;  /* an earlier file of the lineage is torn */
 	bool unbroken;     /* apart from that, nothing was skipped or left out */
 	bool damaged_file; /* a part of the present file was skipped */
 	uint32_t files;
@@ -71,9 +84,13 @@ void recover_close(struct recover *recover);
 int recover_heads(struct recover *recover);
 
 /*
- * Read the newest lineage that has a base. 0; -ENOENT: there is none; -EPROTO: its head asks for
- * more carts than possible; other -errno: it cannot be read. Logs what it finds.
+ * Read the newest lineage that has a base; if none has one, the newest that has a cart. 0; -ENOENT:
+ * there is none; -EPROTO: its head asks for more carts than possible; other -errno: it cannot be
+ * read. Logs what it finds.
  */
 int recover_index(struct recover *recover);
+
+/* Any slot may hold something else than its last record says. */
+void recover_doubt_all(struct recover *recover);
 
 #endif
