@@ -164,7 +164,7 @@ fuzz_room = $($*_room) $(BUILD)/tests/support.a $(BUILD)/libcorral.a
 arena_room := $(BUILD)/tests/fuzz/damage.o
 cart_room := $(tool_room)
 arguments_room := $(tool_room) $(addprefix $(BUILD)/bench/,harness/bench.o replay/orders.o replay/order_row.o)
-journal_room := $(addprefix $(BUILD)/agent/,recover.o recover_index.o aside.o journal_file.o versions.o log.o) $(BUILD)/common.a
+journal_room := $(addprefix $(BUILD)/agent/,recover.o recover_index.o recover_second.o aside.o journal_file.o versions.o log.o) $(BUILD)/common.a
 control_room := $(addprefix $(BUILD)/agent/,control.o log.o room.o) $(BUILD)/common.a
 $(foreach t,$(fuzz_targets),$(eval $(BUILD)/tests/fuzz/replay_$(t) $(BUILD)/tests/fuzz/fuzz_$(t): $($(t)_room)))
 

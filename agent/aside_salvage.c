@@ -28,6 +28,7 @@
 #include "aside.h"
 #include "cart/cart.h"
 #include "recover.h"
+#include "recover_second.h"
 
 #define SALVAGED JOURNAL_DIRECTORY ".salvaged."
 
@@ -124,6 +125,8 @@ static int salvage_one(struct agent *agent, const char *name)
 	recover.passed_ns = passed_ns(fd);
 	if (r == 0)
 		r = recover_index(&recover);
+	if (r == 0)
+		recover_apply_ends(&recover);
 	if (r == 0)
 		r = recover_put(&recover, put, &bring, &totals);
 	if (r == 0)

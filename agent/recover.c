@@ -31,6 +31,7 @@
 #include "rebuild.h"
 #include "recover.h"
 #include "recover_index.h"
+#include "recover_second.h"
 #include "versions.h"
 
 #define FORMER_FILE "arena.former" /* or with a number appended: no file is ever replaced */
@@ -266,12 +267,21 @@ int recover_put(struct recover *recover, rebuild_take take, void *take_context,
 	return r;
 }
 
+static bool is_damaged(const struct recover *recover)
+{
+	return recover->left_records || !recover->unbroken || recover->torn_before;
+}
+
 static int source_carts(void *context, rebuild_take take,
 			void (*finding)(void *take_context, const char *line), void *take_context,
 			struct salvage_totals *ret_totals)
 {
-	(void)finding;
-	return recover_put(context, take, take_context, ret_totals);
+	struct recover *recover = context;
+
+	int r = recover_put(recover, take, take_context, ret_totals);
+	return r == 0 && is_damaged(recover) ?
+		       recover_second(recover, take, finding, take_context, ret_totals) :
+		       r;
 }
 
 /*
@@ -407,7 +417,9 @@ static int recover_carts(struct agent *agent, struct recover *recover, char *why
 	int64_t start_ms = arena_wall_ms();
 	char aside[REBUILD_NAME_BYTES] = "";
 	struct salvage_totals totals = { 0 };
+	struct arena_header h;
 
+	recover_ask_arena(recover, &h);
 	int r = recover_index(recover);
 	if (r == -ENOENT || r == -EPROTO)
 		return r;
@@ -417,6 +429,9 @@ static int recover_carts(struct agent *agent, struct recover *recover, char *why
 			"the journal cannot be read; nothing is changed: start again when "
 			"it can be, or "
 			"`corral-agent --salvage` takes what can be read");
+	recover_compare(recover, &h);
+	source.lasting = !is_damaged(recover); /* the arena that is there may be asked, too */
+	recover_apply_ends(recover);
 	if (recover->left_records && !recover->salvage)
 		aside_keep(agent, recover, "the damaged journal", "");
 	recover->goes_on = settle(recover);
@@ -447,6 +462,7 @@ int recover_arena(struct agent *agent, char *why)
 	struct recover recover;
 	int fd = journal_open_directory(agent->dir_fd, false);
 
+	why[0] = '\0';
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : reason_system(why, fd, "cannot open the journal");
 	int r = recover_open(&recover, fd, JOURNAL_DIRECTORY);
