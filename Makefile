@@ -63,6 +63,8 @@ fuzz_targets  := arena cart arguments control snapshot journal
 fuzz_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/*.c))
 replays       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/replay_%)
 fuzzers       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/fuzz_%)
+# It damages whole directories and runs the programs on them; needs no libFuzzer.
+mutator       := $(BUILD)/tests/fuzz/mutate
 tool_room     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
 all_objects   := $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
                  $(test_objects) $(test_programs:=.o) $(fuzz_objects) $(example_programs:=.o)
@@ -174,13 +176,16 @@ $(replays): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/
 $(fuzzers): $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/support.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $< $(fuzz_room) $(msgpack_libs) $(jansson_libs)
 
-fuzzers: $(fuzzers)
+$(mutator): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/mutate*.c)) $(BUILD)/tests/support.a $(BUILD)/agent.a $(BUILD)/common.a $(BUILD)/libcorral.a
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
 
-tests: $(test_programs) $(replays) ## build the test programs
+fuzzers: $(fuzzers) $(mutator) $(programs)
+
+tests: $(test_programs) $(replays) $(mutator) ## build the test programs
 
 # What the tests that K selects are run with: its C programs, and, for scripts, the test programs that scripts call.
 selected := $(if $(K),$(shell printf '%s\n' $(basename $(notdir $(wildcard tests/[0-9][0-9]_*.c tests/[0-9][0-9]_*.sh))) | grep -E -- '$(K)'))
-script_programs := $(addprefix $(BUILD)/tests/,60_agent_socket 62_readers_quiet 67_sync) $(replays)
+script_programs := $(addprefix $(BUILD)/tests/,60_agent_socket 62_readers_quiet 67_sync) $(replays) $(mutator)
 selected_tests = $(filter $(selected:%=$(BUILD)/tests/%),$(test_programs)) \
                  $(if $(wildcard $(selected:%=tests/%.sh)),$(script_programs))
 

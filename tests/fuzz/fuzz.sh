@@ -9,6 +9,8 @@
 # BUILD/corpus/NAME       what was found so far; `fuzz.sh -m BUILD` merges it into tests/fuzz/corpus
 # BUILD/NAME-crash-...    an input that failed: run it with BUILD/tests/fuzz/fuzz_NAME FILE
 # BUILD/NAME.log          what libFuzzer says
+# BUILD/mutate-SEED-ROUND a directory on which a program failed: see tests/fuzz/mutate.c, which is
+#                         run last, for as many seconds of processor time
 set -uo pipefail
 
 seconds=60 pattern=. merge=false
@@ -78,5 +80,23 @@ done
 while [[ $running -gt 0 ]]; do
 	end_one
 done
+
+# Where nobody waits for a disk, if there is room.
+mutate() {
+	local place=/dev/shm
+	[[ -w $place && $(df --output=avail -k "$place" | tail -n 1) -gt 500000 ]] ||
+		place=${TMPDIR:-/tmp}
+	TMPDIR=$place nice -n 10 "$BUILD/tests/fuzz/mutate" -s "$seconds" "$BUILD"
+}
+if [[ mutate =~ $pattern ]] && ! $merge; then
+	if mutate >"$BUILD/mutate.log" 2>&1; then
+		passed=$((passed + 1))
+		echo "ok   fuzz $(tail -n 1 "$BUILD/mutate.log")"
+	else
+		failed=$((failed + 1))
+		echo "RED  fuzz mutate"
+		tail -n 60 "$BUILD/mutate.log" | sed 's/^/     | /'
+	fi
+fi
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 && $passed -gt 0 ]]

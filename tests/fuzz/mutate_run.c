@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * mutate_run.c: a program is run, and must neither crash, hang nor take much memory.
+ *
+ * Hang: it uses LIMIT_MS of processor time more than the same kind of program took in all on a
+ * sound directory; or it has not ended after STALLED_MS, of which the time in which it was ready to
+ * run and had no processor does not count (/proc/PID/schedstat). So a busy machine, whose pages and
+ * forks stall for seconds, makes no program hang; one that sleeps for less than STALLED_MS is not
+ * found.
+ *
+ * Memory: the most that was resident at a time, as wait4(2) says it. The arena's mapped pages
+ * count, too: it is small, so what is beyond RSS_MAX_KB is the program's own.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mutate.h"
+
+#define LIMIT_MS 2000
+#define STALLED_MS 20000
+#define RSS_MAX_KB (500l * 1000)
+#define ARGUMENTS_MAX 12
+#define STEP_NS 500000
+
+bool run_learns;
+const char *run_build;
+
+static int64_t healthy_ms[PROGRAMS];
+
+void run_blame(struct run *run, const char *format, ...)
+{
+	va_list arguments;
+
+	if (run->fault[0] != '\0')
+		return;
+	va_start(arguments, format);
+	vsnprintf(run->fault, sizeof(run->fault), format, arguments);
+	va_end(arguments);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
+/* How long it has been ready to run without a processor. */
+static int64_t queued_ms(pid_t pid)
+{
+	unsigned long long ran = 0, queued = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%llu %llu", &ran, &queued) != 2) /* NOLINT(cert-err34-c) */
+		queued = 0;
+	fclose(file);
+	return (int64_t)(queued / 1000000);
+}
+
+/* Processor time of all its threads. */
+static int64_t used_ms(pid_t pid)
+{
+	unsigned long long user = 0, system = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return 0;
+	/* NOLINTNEXTLINE(cert-err34-c) */
+	if (fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu",
+		   &user, &system) != 2)
+		user = system = 0;
+	fclose(file);
+	return (int64_t)((user + system) * 1000 / (unsigned long long)sysconf(_SC_CLK_TCK));
+}
+
+/* Wait for its end, or until done() says that it has done its work. 1: over; 0: that; -1: hangs. */
+static int wait_for(pid_t pid, enum program kind, bool (*done)(const void *context),
+		    const void *context, int *ret_status, struct rusage *ret_usage)
+{
+	const struct timespec step = { .tv_nsec = STEP_NS };
+	int64_t start = now_ms(), queued_before = queued_ms(pid), took = 0;
+	bool is_done = false, is_over = false, is_late = false;
+
+	while (!(is_over = wait4(pid, ret_status, WNOHANG, ret_usage) != 0) && !is_done) {
+		if (is_late)
+			return -1;
+		took = now_ms() - start;
+		if (took > LIMIT_MS / 2) /* we may be the one that had no processor */
+			took -= queued_ms(pid) - queued_before;
+		/* it is asked once more: meanwhile we may have had no processor ourselves */
+		is_late = took > LIMIT_MS + healthy_ms[kind] &&
+			  (used_ms(pid) > LIMIT_MS + healthy_ms[kind] || took > STALLED_MS);
+		if (!is_late)
+			(void)nanosleep(&step, NULL);
+		is_done = done != NULL && done(context);
+	}
+	if (run_learns && took > healthy_ms[kind])
+		healthy_ms[kind] = took;
+	return is_over ? 1 : 0;
+}
+
+/* The end of a program, or of its patience with us. Its exit code, or -1. */
+static int judge(struct run *run, const char *name, pid_t pid, int answer, int status,
+		 const struct rusage *usage)
+{
+	struct rusage last;
+
+	if (answer < 0) {
+		(void)kill(pid, SIGABRT);
+		(void)wait4(pid, &status, 0, &last);
+		run_blame(run, "%s hangs", name);
+		return -1;
+	}
+	if (usage->ru_maxrss > run->rss_kb)
+		run->rss_kb = usage->ru_maxrss;
+	if (usage->ru_maxrss > RSS_MAX_KB)
+		run_blame(run, "%s takes %ld kB", name, usage->ru_maxrss);
+	if (WIFSIGNALED(status))
+		run_blame(run, "%s dies of signal %d", name, WTERMSIG(status));
+	else if (WEXITSTATUS(status) > 5)
+		run_blame(run, "%s ends with %d", name, WEXITSTATUS(status));
+	return run->fault[0] == '\0' ? WEXITSTATUS(status) : -1;
+}
+
+/* What it prints goes to the log. */
+static pid_t start(struct run *run, const char *program, const char *const *arguments)
+{
+	const char *argv[ARGUMENTS_MAX + 2] = { program };
+	char path[PATH_MAX];
+
+	for (int i = 0; arguments[i] != NULL; i++) {
+		must(i < ARGUMENTS_MAX);
+		argv[i + 1] = arguments[i];
+	}
+	files_path(path, run_build, "%s", program);
+	int log = open(run->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	must(log >= 0);
+	dprintf(log, "$ %s", program);
+	for (int i = 1; argv[i] != NULL; i++)
+		dprintf(log, " %s", argv[i]);
+	dprintf(log, "\n");
+	pid_t pid = fork();
+	must(pid >= 0);
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		(void)dup2(null, STDIN_FILENO);
+		(void)dup2(log, STDOUT_FILENO);
+		(void)dup2(log, STDERR_FILENO);
+		execv(path, (char *const *)argv);
+		_exit(127);
+	}
+	close(log);
+	return pid;
+}
+
+int run_program(struct run *run, const char *program, const char *const *arguments)
+{
+	struct rusage usage = { 0 };
+	char name[64];
+	int status = 0;
+
+	if (run->fault[0] != '\0')
+		return -1;
+	snprintf(name, sizeof(name), "%s %s", program, arguments[0]);
+	pid_t pid = start(run, program, arguments);
+	int answer = wait_for(pid, PROGRAM_TOOL, NULL, NULL, &status, &usage);
+	int code = judge(run, name, pid, answer, status, &usage);
+	run->complained |= code > 0;
+	return code;
+}
+
+/* ------------------------------------------------------------------ children */
+
+pid_t run_child_begin(struct run *run, void (*body)(void *context), void *context)
+{
+	if (run->fault[0] != '\0')
+		return 0;
+	fflush(NULL);
+	pid_t pid = fork();
+	must(pid >= 0);
+	if (pid == 0) {
+		body(context);
+		_exit(0);
+	}
+	return pid;
+}
+
+int run_child_end(struct run *run, const char *name, pid_t pid)
+{
+	struct rusage usage = { 0 };
+	int status = 0;
+
+	if (pid <= 0)
+		return -1;
+	int answer = wait_for(pid, PROGRAM_CHILD, NULL, NULL, &status, &usage);
+	return judge(run, name, pid, answer, status, &usage);
+}
+
+int run_child(struct run *run, const char *name, void (*body)(void *context), void *context)
+{
+	return run_child_end(run, name, run_child_begin(run, body, context));
+}
+
+/* -------------------------------------------------------------------- agent */
+
+struct lines { /* of a log, from some byte on */
+	const char *path;
+	off_t from;
+};
+
+static bool has_line(const struct lines *lines, const char *text)
+{
+	static char bytes[1 << 16];
+	int fd = open(lines->path, O_RDONLY | O_CLOEXEC);
+
+	must(fd >= 0);
+	ssize_t n = pread(fd, bytes, sizeof(bytes) - 1, lines->from);
+	close(fd);
+	bytes[n > 0 ? n : 0] = '\0';
+	return strstr(bytes, text) != NULL;
+}
+
+static bool is_ready(const void *context)
+{
+	return has_line(context, ": ready\n");
+}
+
+pid_t run_agent(struct run *run, const char *journal)
+{
+	const char *const arguments[] = { "--dir",       run->directory, "--size", "4M",
+					  "--max-carts", "64",           "--ttl",  "24h",
+					  "--journal",   journal,        NULL };
+	struct rusage usage = { 0 };
+	int status = 0;
+	struct stat st = { 0 };
+
+	if (run->fault[0] != '\0')
+		return 0;
+	(void)stat(run->log, &st);
+	const struct lines lines = { run->log, st.st_size };
+	pid_t pid = start(run, "corral-agent", arguments);
+	int answer = wait_for(pid, PROGRAM_AGENT, is_ready, &lines, &status, &usage);
+	run->complained |= has_line(&lines, "warning") || has_line(&lines, "error");
+	if (answer == 0)
+		return pid;
+	run->complained |= judge(run, "the agent's start", pid, answer, status, &usage) > 0;
+	return 0;
+}
+
+void run_agent_stop(struct run *run, pid_t pid, bool gently)
+{
+	struct rusage usage = { 0 };
+	int status = 0;
+
+	if (pid <= 0)
+		return;
+	struct stat st = { 0 };
+	(void)stat(run->log, &st);
+	(void)kill(pid, gently ? SIGTERM : SIGKILL);
+	int answer = wait_for(pid, PROGRAM_STOP, NULL, NULL, &status, &usage);
+	if (answer > 0 && WIFSIGNALED(status) && !gently && WTERMSIG(status) == SIGKILL)
+		return;
+	int code = judge(run, "the agent", pid, answer, status, &usage);
+	run->complained |= code > 0;
+}
