@@ -65,7 +65,7 @@ replays       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/replay_%)
 fuzzers       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/fuzz_%)
 # It damages whole directories and runs the programs on them; needs no libFuzzer.
 mutator       := $(BUILD)/tests/fuzz/mutate
-tool_room     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
+tool_parts     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
 all_objects   := $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
                  $(test_objects) $(test_programs:=.o) $(fuzz_objects) $(example_programs:=.o)
 
@@ -162,19 +162,19 @@ $(example_programs): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/libcorr
 examples: $(example_programs) ## build the small programs in examples/ into build/examples
 
 # What a fuzz target needs besides the library.
-fuzz_room = $($*_room) $(BUILD)/tests/support.a $(BUILD)/libcorral.a
-arena_room := $(BUILD)/tests/fuzz/damage.o
-cart_room := $(tool_room)
-arguments_room := $(tool_room) $(addprefix $(BUILD)/bench/,harness/bench.o replay/orders.o replay/order_row.o)
-journal_room := $(addprefix $(BUILD)/agent/,recover.o recover_index.o recover_second.o aside.o journal_file.o versions.o log.o) $(BUILD)/common.a
-control_room := $(addprefix $(BUILD)/agent/,control.o log.o room.o) $(BUILD)/common.a
-$(foreach t,$(fuzz_targets),$(eval $(BUILD)/tests/fuzz/replay_$(t) $(BUILD)/tests/fuzz/fuzz_$(t): $($(t)_room)))
+fuzz_parts = $($*_parts) $(BUILD)/tests/support.a $(BUILD)/libcorral.a
+arena_parts := $(BUILD)/tests/fuzz/damage.o
+cart_parts := $(tool_parts)
+arguments_parts := $(tool_parts) $(addprefix $(BUILD)/bench/,harness/bench.o replay/orders.o replay/order_row.o)
+journal_parts := $(addprefix $(BUILD)/agent/,recover.o recover_index.o recover_second.o aside.o journal_file.o versions.o log.o) $(BUILD)/common.a
+control_parts := $(addprefix $(BUILD)/agent/,control.o log.o usage.o) $(BUILD)/common.a
+$(foreach t,$(fuzz_targets),$(eval $(BUILD)/tests/fuzz/replay_$(t) $(BUILD)/tests/fuzz/fuzz_$(t): $($(t)_parts)))
 
 $(replays): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/tests/support.a $(BUILD)/libcorral.a
-	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $(filter %/fuzz_$*.o %/replay.o,$^) $(fuzz_room) $(msgpack_libs) $(jansson_libs)
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $(filter %/fuzz_$*.o %/replay.o,$^) $(fuzz_parts) $(msgpack_libs) $(jansson_libs)
 
 $(fuzzers): $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/support.a $(BUILD)/libcorral.a
-	$(Q)$(call say,LD)$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $< $(fuzz_room) $(msgpack_libs) $(jansson_libs)
+	$(Q)$(call say,LD)$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $< $(fuzz_parts) $(msgpack_libs) $(jansson_libs)
 
 $(mutator): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/mutate*.c)) $(BUILD)/tests/support.a $(BUILD)/agent.a $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)

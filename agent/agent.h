@@ -90,9 +90,9 @@ struct agent {
 	} named[MAX_THREADS];
 	struct sweep sweep;
 	uint64_t *damaged; /* a bit for each slot; see damaged.c */
-#define ROOM_PARTS 4       /* carts, memory, thread records, disk */
-	uint32_t room_percents[ROOM_PARTS];
-	uint32_t room_marks[ROOM_PARTS]; /* the marks that were passed, and logged */
+#define USAGE_PARTS 4      /* carts, memory, thread records, disk */
+	uint32_t usage_percents[USAGE_PARTS];
+	uint32_t usage_marks[USAGE_PARTS]; /* the marks that were passed, and logged */
 	int listen_fd;
 	int signal_fd;
 	bool stopping;
@@ -143,10 +143,10 @@ void sweep_some(struct agent *agent);
 /* stalled.c: watch readers that hold memory back; held_back: some memory is. */
 void stalled_watch(struct agent *agent, bool held_back);
 
-/* room.c: how full everything is; room_describe() says what is too full. */
-#define ROOM_TEXT_BYTES 160
-void room_watch(struct agent *agent);
-void room_describe(const struct agent *agent, char text[ROOM_TEXT_BYTES]);
+/* usage.c: how full everything is; usage_describe() says what is too full. */
+#define USAGE_TEXT_BYTES 160
+void usage_watch(struct agent *agent);
+void usage_describe(const struct agent *agent, char text[USAGE_TEXT_BYTES]);
 
 /* damaged.c: carts that were found to be damaged. 0 or -ENOMEM. */
 int damaged_begin(struct agent *agent);

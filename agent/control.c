@@ -61,16 +61,16 @@ static json_t *status(struct agent *agent)
 {
 	const struct arena *arena = agent->actor->arena;
 	const struct arena_header *h = arena->header;
-	char room[ROOM_TEXT_BYTES];
+	char full[USAGE_TEXT_BYTES];
 
-	room_describe(agent, room);
+	usage_describe(agent, full);
 	return json_pack("{s:b, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:o}", "ok", 1, "pid",
 			 getpid(), "version", corral_version(), "directory", agent->directory,
 			 "started_ms", (json_int_t)agent->started_ms, "uptime_ms",
 			 (json_int_t)(arena_wall_ms() - agent->started_ms), "ttl_ms",
 			 (json_int_t)(load_relaxed(&h->ttl_ns) / 1000000), "expired_by_this_agent",
 			 (json_int_t)agent->expired, "buried_by_this_agent",
-			 (json_int_t)agent->buried, "nearly_full", room, "counters",
+			 (json_int_t)agent->buried, "nearly_full", full, "counters",
 			 counters(arena));
 }
 

@@ -164,7 +164,7 @@ void agent_tick(struct agent *agent)
 		log_follow(agent->dir_fd);
 	log_tick();
 	sweep_some(agent);
-	room_watch(agent);
+	usage_watch(agent);
 	stalled_watch(agent, block_reclaim_all(agent->actor));
 	scavenge_when_quiet(agent);
 	look_at_disk(agent);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * room.c: how full the arena and its disk are. Logs a line when a part of it passes 80 and 95 per
+ * usage.c: how full the arena and its disk are. Logs a line when a part of it passes 80 and 95 per
  * cent, and one when it is well below again. The agent's answer to `status` has the same.
  */
 #include <stdio.h>
@@ -17,7 +17,7 @@
 static const struct {
 	const char *name;
 	const char *advice;
-} parts[ROOM_PARTS] = {
+} parts[USAGE_PARTS] = {
 	{ "carts", "corral-agent --resize --max-carts makes room for more" },
 	{ "memory", "corral-agent --resize --size makes room for more" },
 	{ "thread records", "see corral inspect threads: end workers, or give them fewer threads" },
@@ -61,39 +61,39 @@ static uint32_t mark_of(uint32_t percent, uint32_t before)
 	return mark < before && percent + BELOW >= before ? before : mark;
 }
 
-void room_watch(struct agent *agent)
+void usage_watch(struct agent *agent)
 {
 	const struct arena *arena = agent->actor->arena;
-	const uint32_t percents[ROOM_PARTS] = {
+	const uint32_t percents[USAGE_PARTS] = {
 		carts_percent(arena),
 		(uint32_t)((uint64_t)load_relaxed(&arena->header->pages_used) * 100 /
 			   arena->page_count),
 		records_percent(arena), disk_percent(agent->dir_fd)
 	};
 
-	for (unsigned i = 0; i < ROOM_PARTS; i++) {
-		uint32_t mark = mark_of(percents[i], agent->room_marks[i]);
-		if (mark > agent->room_marks[i])
+	for (unsigned i = 0; i < USAGE_PARTS; i++) {
+		uint32_t mark = mark_of(percents[i], agent->usage_marks[i]);
+		if (mark > agent->usage_marks[i])
 			log_line(LOG_WARNING, "%s: %u %% are in use: %s", parts[i].name,
 				 percents[i], parts[i].advice);
-		else if (mark < agent->room_marks[i])
+		else if (mark < agent->usage_marks[i])
 			log_line(LOG_INFO, "%s: %u %% are in use again", parts[i].name,
 				 percents[i]);
-		agent->room_marks[i] = mark;
-		agent->room_percents[i] = percents[i];
+		agent->usage_marks[i] = mark;
+		agent->usage_percents[i] = percents[i];
 	}
 }
 
-void room_describe(const struct agent *agent, char text[ROOM_TEXT_BYTES])
+void usage_describe(const struct agent *agent, char text[USAGE_TEXT_BYTES])
 {
 	size_t size = 0;
 
 	text[0] = '\0';
-	for (unsigned i = 0; i < ROOM_PARTS; i++)
-		if (agent->room_marks[i] != 0)
-			size += (size_t)snprintf(text + size, ROOM_TEXT_BYTES - size, "%s%s %u %%",
+	for (unsigned i = 0; i < USAGE_PARTS; i++)
+		if (agent->usage_marks[i] != 0)
+			size += (size_t)snprintf(text + size, USAGE_TEXT_BYTES - size, "%s%s %u %%",
 						 size > 0 ? ", " : "", parts[i].name,
-						 agent->room_percents[i]);
+						 agent->usage_percents[i]);
 	if (size == 0)
-		snprintf(text, ROOM_TEXT_BYTES, "nothing");
+		snprintf(text, USAGE_TEXT_BYTES, "nothing");
 }
