@@ -55,9 +55,11 @@ agent_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard agent/*.c))
 tool_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c))
 bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c bench/*/*.c))
 example_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
-# tests/NN_*.c are programs; the other files there are what they share.
-test_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/[0-9]*.c))
-test_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/[!0-9]*.c))
+# tests/LAYER/NN_*.c are programs, BUILD/tests/NN_*; tests/kit is what they share.
+test_sources  := $(wildcard tests/*/[0-9][0-9]_*.c)
+test_mains    := $(test_sources:%.c=$(BUILD)/%.o)
+test_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(test_sources))))
+test_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/kit/*.c))
 # A fuzz target is linked with replay.c, or with libFuzzer (make fuzz).
 fuzz_targets  := arena cart arguments control snapshot journal
 fuzz_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/*.c))
@@ -67,7 +69,7 @@ fuzzers       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/fuzz_%)
 mutator       := $(BUILD)/tests/fuzz/mutate
 tool_parts     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
 all_objects   := $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
-                 $(test_objects) $(test_programs:=.o) $(fuzz_objects) $(example_programs:=.o)
+                 $(test_objects) $(test_mains) $(fuzz_objects) $(example_programs:=.o)
 
 # A program whose sources are not there yet is not built.
 programs := $(if $(tool_objects),$(BUILD)/corral) \
@@ -81,7 +83,7 @@ links     := $(BUILD)/libcorral.so.$(SOMAJOR) $(BUILD)/libcorral.so
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
             $(if $(filter 1 yes,$(WERROR)),-Werror)
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-cflags    = -std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent -Ibench $(warnings) -fPIC -fvisibility=hidden -pthread \
+cflags    = -std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent -Ibench -Itests/kit $(warnings) -fPIC -fvisibility=hidden -pthread \
             $(sanitize) $(CPPFLAGS) $(CFLAGS)
 ldflags   = -pthread -Wl,-z,relro,-z,now $(sanitize) $(LDFLAGS)
 # Never unloaded: threads that used it call it at their end. With a sanitizer the names of its runtime stay undefined.
@@ -137,7 +139,7 @@ $(BUILD)/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 $(BUILD)/corral-bench: $(bench_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs) $(peer_libs) $(urcu_libs) -lm
 
-$(test_objects) $(test_programs:=.o) $(fuzz_objects): | deps-test
+$(test_objects) $(test_mains) $(fuzz_objects): | deps-test
 
 $(BUILD)/tests/support.a: $(test_objects)
 	$(archive)
@@ -149,12 +151,14 @@ $(BUILD)/common.a: $(common_objects)
 $(BUILD)/agent.a: $(filter-out $(BUILD)/agent/main.o,$(agent_objects))
 	$(archive)
 
-# The power-loss test stands between the agent and the clock, and the system calls that change files (tests/power_trace.c).
+# The power-loss test stands between the agent and the clock, and the system calls that change files (tests/kit/power_trace.c).
 power_calls := openat mkdirat unlinkat renameat renameat2 pwrite ftruncate fsync fdatasync msync arena_wall_ms
 $(BUILD)/tests/68_power_loss: test_ldflags := $(power_calls:%=-Wl,--wrap=%)
 
-$(test_programs): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/support.a $(BUILD)/agent.a $(BUILD)/common.a $(BUILD)/libcorral.a
-	$(Q)$(call say,LD)$(CC) $(ldflags) $(test_ldflags) -o $@ $^ $(test_libs) $(msgpack_libs) $(jansson_libs) -lm
+$(foreach s,$(test_sources),$(eval $(BUILD)/tests/$(basename $(notdir $s)): $(BUILD)/$(s:.c=.o)))
+$(test_programs): $(BUILD)/tests/support.a $(BUILD)/agent.a $(BUILD)/common.a $(BUILD)/libcorral.a
+	$(Q)$(call say,LD)$(CC) $(ldflags) $(test_ldflags) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+		$(test_libs) $(msgpack_libs) $(jansson_libs) -lm
 
 $(example_programs): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs)
@@ -184,10 +188,10 @@ fuzzers: $(fuzzers) $(mutator) $(programs)
 tests: $(test_programs) $(replays) $(mutator) ## build the test programs
 
 # What the tests that K selects are run with: its C programs, and, for scripts, the test programs that scripts call.
-selected := $(if $(K),$(shell printf '%s\n' $(basename $(notdir $(wildcard tests/[0-9][0-9]_*.c tests/[0-9][0-9]_*.sh))) | grep -E -- '$(K)'))
+selected := $(if $(K),$(shell printf '%s\n' $(basename $(notdir $(wildcard tests/*/[0-9][0-9]_*.c tests/*/[0-9][0-9]_*.sh))) | grep -E -- '$(K)'))
 script_programs := $(addprefix $(BUILD)/tests/,60_agent_socket 62_readers_quiet 67_sync) $(replays) $(mutator)
 selected_tests = $(filter $(selected:%=$(BUILD)/tests/%),$(test_programs)) \
-                 $(if $(wildcard $(selected:%=tests/%.sh)),$(script_programs))
+                 $(if $(wildcard $(selected:%=tests/*/%.sh)),$(script_programs))
 
 # Changes when the compiler or its flags do: then everything is built again.
 flags_text = $(filter-out -Werror,$(CC) $(cflags) $(ldflags))
@@ -264,7 +268,7 @@ fuzz: deps-fuzz ## fuzz each target for FUZZ_SECONDS, from the corpus in tests/f
 	@tests/fuzz/fuzz.sh -s '$(FUZZ_SECONDS)' -k '$(or $(K),.)' $(BUILD)/fuzz
 
 model: deps-model ## check the models of grace periods and locks with spin; K=pattern selects
-	@model/run.sh $(BUILD)/model '$(or $(K),.)'
+	@tests/model/run.sh $(BUILD)/model '$(or $(K),.)'
 
 # The thread bodies only: at the end of each process valgrind reads all that is mapped, which on a full
 # disk is a SIGBUS for every word.
@@ -279,7 +283,7 @@ analyze: deps-lint ## the static analyzer of clang, over all sources but the tes
 	@CC="$(CC)" tests/lint/lint.sh analyze
 
 format: deps-lint ## apply .clang-format to all C files
-	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*.[ch] tests/fuzz/*.[ch] examples/*.c)
+	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] examples/*.c)
 
 # Install -----------------------------------------------------------------------------------------
 

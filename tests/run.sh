@@ -5,7 +5,7 @@
 #
 # Usage: tests/run.sh [-k REGEX] [-c] [-w WRAPPER] [-s FACTOR] [-j JOBS] BUILD
 #   -k REGEX    only the tests whose names match
-#   -c          only the C programs (BUILD/tests/NN_name), not the scripts (tests/NN_name.sh)
+#   -c          only the C programs (BUILD/tests/NN_name), not the scripts (tests/LAYER/NN_name.sh)
 #   -w WRAPPER  a command that each C program is run under, such as "valgrind -q"
 #   -s FACTOR   multiply the time limits
 #   -j JOBS     run so many at once (default: one for each processor, at most 4); they are shown
@@ -71,12 +71,12 @@ full_disk() {
 
 # names, in order: "NN_name<TAB>source"
 list_tests() {
-	local file
-	for file in tests/[0-9][0-9]_*.c tests/[0-9][0-9]_*.sh; do
+	local file name
+	for file in tests/*/[0-9][0-9]_*.c tests/*/[0-9][0-9]_*.sh; do
 		[[ -e $file ]] || continue
 		[[ $file == *.sh ]] && $c_only && continue
-		file=${file##*/}
-		[[ ${file%.*} =~ $pattern ]] && printf '%s\t%s\n' "${file%.*}" "tests/$file"
+		name=${file##*/} name=${name%.*}
+		[[ $name =~ $pattern ]] && printf '%s\t%s\n' "$name" "$file"
 	done | LC_ALL=C sort
 }
 

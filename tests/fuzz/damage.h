@@ -5,7 +5,7 @@
 #ifndef DAMAGE_H
 #define DAMAGE_H
 
-#include "../arena_image.h"
+#include "arena_image.h"
 
 struct step {
 	uint8_t code;

@@ -14,9 +14,9 @@
 
 #include "fuzz.h"
 
-#include "../../bench/replay/orders.h"
-#include "../../tools/tool.h"
 #include "common/parse.h"
+#include "replay/orders.h"
+#include "tool.h"
 
 #define WORDS_MAX 16
 #define TEXT_MAX 65536

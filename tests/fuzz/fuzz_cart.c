@@ -13,10 +13,10 @@
 
 #include "fuzz.h"
 
-#include "../../tools/tool.h"
-#include "../cart_seal.h"
 #include "cart/cart_shape.h"
 #include "cart/item.h"
+#include "cart_seal.h"
+#include "tool.h"
 
 #define FRONT 5
 #define SEED 0x5eedull

@@ -14,10 +14,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../arena_image.h"
+#include "arena_image.h"
 #include "fuzz.h"
 
-#include "../../agent/agent.h"
+#include "agent.h"
 #include "common/client.h"
 
 enum { TO_CLIENT = 1, HALF = 2 };

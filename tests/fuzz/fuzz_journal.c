@@ -19,11 +19,11 @@
 
 #include "fuzz.h"
 
-#include "../../agent/journal_file.h"
-#include "../../agent/rebuild.h"
-#include "../../agent/recover.h"
-#include "../cart_seal.h"
 #include "cart/cart.h"
+#include "cart_seal.h"
+#include "journal_file.h"
+#include "rebuild.h"
+#include "recover.h"
 
 #define FILES_MAX 4u
 #define FILE_BYTES (1u << 16)

@@ -21,9 +21,9 @@
 
 #include "mutate.h"
 
-#include "../cart_seal.h"
 #include "arena/arena.h"
 #include "base/hash.h"
+#include "cart_seal.h"
 #include "journal_file.h"
 
 #define HUGE_BYTES (1ull << 40)

@@ -9,15 +9,14 @@ cd "$(dirname "$0")/../.." || exit 2
 shopt -s nullglob
 
 CC=${CC:-gcc}
-TIDY_CFLAGS=${TIDY_CFLAGS:--std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent -Ibench}
+TIDY_CFLAGS=${TIDY_CFLAGS:--std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent -Ibench -Itests/kit}
 WIDTH_MAX=100 # columns, with tabs of eight
 
 c_files=(shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch]
-	bench/*/*.[ch] tests/*.[ch] tests/fuzz/*.[ch] examples/*.c)
+	bench/*/*.[ch] tests/*/*.[ch] examples/*.c)
 c_sources=(shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c bench/*/*.c
-	tests/*.c tests/fuzz/*.c examples/*.c)
-scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/samples/*.sh tests/fuzz/*.sh
-	tests/lint/*.sh model/*.sh .ci/run)
+	tests/*/*.c examples/*.c)
+scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/*/*.sh .ci/run)
 manuals=(shm/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
 
 # A file includes only headers of lower layers; a foreign library has one includer.
@@ -115,7 +114,7 @@ check_width() {
 
 check_spdx() {
 	local file bad=0
-	for file in "${c_files[@]}" "${scripts[@]}" model/*.pml Makefile; do
+	for file in "${c_files[@]}" "${scripts[@]}" tests/model/*.pml Makefile; do
 		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: LGPL-2.1-or-later' ||
 			{ echo "$file: no SPDX line" && bad=1; }
 	done
@@ -124,12 +123,12 @@ check_spdx() {
 
 check_leftovers() {
 	! grep -nE '\b(TODO|FIXME|XXX)\b' "${c_files[@]}" "${manuals[@]}" ./*.md tools/*.sh \
-		tests/*.sh model/*
+		tests/*.sh tests/*/*_*.sh tests/model/*
 }
 
 # A test that is skipped says why.
 check_skips() {
-	! grep -nE '(^|[^_])skip\(\);' tests/*.c && ! grep -nE 'command -v .*skip' tests/*.sh
+	! grep -nE '(^|[^_])skip\(\);' tests/*/*.c && ! grep -nE 'command -v .*skip' tests/*/*_*.sh
 }
 
 check_manuals() {

@@ -1,0 +1,248 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What was acknowledged comes back if a sound copy of it is anywhere in the directory: in the arena
+# where the journal is damaged, in the journal where the arena is. The mutator (tests/fuzz/mutate.c)
+# found a case of each kind.
+#
+# Usage: [BUILD=dir] tests/agent/67_sound_copies.sh [CLAIM...]   from the root; timeout: 120
+# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119,SC2120 # claims are called by name
+set -uo pipefail
+shopt -s inherit_errexit
+# shellcheck source=tests/kit/agent_kit.sh
+. tests/kit/agent_kit.sh
+# shellcheck source=tests/kit/journal_kit.sh
+. tests/kit/journal_kit.sh
+export CORRAL_AGENT=$BUILD/corral-agent
+
+# Where words of the header are: agent_kit's arenas have no other.
+SUM_AT=48 BOOT_AT=192 VERSION_AT=8
+CART=1 BASE=5
+
+add_synced() { # SESSION...: a cart each, in a round of its own
+	local session
+	for session; do
+		corral 0 add r "$session" --item "item-$session" --name Item --price 1.00 --sync
+	done
+}
+
+poke() { # FILE AT BYTES, these as printf has them
+	# shellcheck disable=SC2059
+	printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+flip() { # FILE AT: all bits of a byte
+	local byte
+	byte=$(od -An -j "$2" -N 1 -t u1 "$1")
+	poke "$1" "$2" "\\x$(printf %02x $((byte ^ 255)))"
+}
+
+file_of() { # NUMBER: of the journal
+	printf '%s/journal/%012d' "$dir" "$1"
+}
+
+# records NUMBER KIND: where the file has them
+records() {
+	local file at=96 size kind
+	file=$(file_of "$1")
+	while [[ $at -lt $(stat -c %s "$file") ]]; do
+		read -r size kind < <(od -An -j "$at" -N 8 -t u4 "$file")
+		[[ $((kind & 65535)) -eq $2 ]] && echo "$at"
+		at=$((at + 32 + (size + 7) / 8 * 8))
+	done
+}
+
+damage_record() { # NUMBER KIND [WHICH]: its first, or the one in that line
+	local at
+	at=$(records "$1" "$2" | sed -n "${3:-1}p")
+	[[ -n $at ]] || fail "file $1 has no such record of kind $2"
+	flip "$(file_of "$1")" $((at + 24))
+}
+
+reboot() { # as after one: the arena is there, and of another boot
+	kill_agent
+	flip "$dir/arena" "$BOOT_AT"
+}
+
+all_there() { # SESSION...
+	local session
+	for session; do corral 0 show r "$session"; done
+}
+
+# ------------------------------------------------------------------------- claims
+
+without_the_record_of_its_base_a_journal_has_its_carts_all_the_same() {
+	begin
+	add_synced a b
+	kill_agent
+	begin
+	add_synced c
+	lose_power
+	damage_record 1 "$BASE"
+	begin
+	log_has "no file has a whole base"
+	all_there a b c
+}
+
+nor_are_they_lost_where_that_is_the_only_file() {
+	begin
+	add_synced a b
+	lose_power
+	damage_record 1 "$BASE"
+	begin
+	all_there a b
+	agent 0 --stop
+	gone "$pid"
+	begin
+	all_there a b
+}
+
+a_record_that_is_damaged_is_made_up_for_by_the_arena() {
+	begin
+	add_synced a b
+	kill_agent
+	begin
+	add_synced c a d
+	reboot
+	damage_record 2 "$CART" 2 # the second version of a
+	begin
+	log_has "is damaged at byte" "the former arena has version 2 of a cart"
+	corral 0 show r a
+	has "version 2"
+	agent 0 --stop
+	gone "$pid"
+	agent 1 --salvage # what was in doubt is told
+	begin
+	all_there a b c d
+}
+
+also_one_of_a_cart_that_the_journal_does_not_know_otherwise() {
+	begin
+	add_synced a
+	kill_agent
+	begin
+	add_synced b c
+	kill_agent
+	begin
+	add_synced d
+	reboot
+	damage_record 2 "$CART" 1
+	begin
+	log_has "and the journal none: it is taken, and may have ended"
+	all_there a b c d
+}
+
+the_last_round_is_damaged_not_torn_if_the_arena_knows_it_was_synced() {
+	begin
+	add_synced a a
+	reboot
+	damage_record 1 "$CART" 2
+	begin
+	log_has "is damaged at byte"
+	corral 0 show r a
+	has "version 2"
+}
+
+a_file_that_was_cut_is_told_and_made_up_for() {
+	begin
+	add_synced a a
+	reboot
+	truncate -s "$(records 1 "$CART" | sed -n 2p)" "$(file_of 1)"
+	begin
+	log_has "is shorter than what was synced of it"
+	corral 0 show r a
+	has "version 2"
+}
+
+a_file_that_is_gone_is_told_and_made_up_for() {
+	local number
+	for number in 2 3; do
+		dir=$place/$number
+		begin
+		add_synced a
+		kill_agent
+		begin
+		add_synced a b
+		kill_agent
+		begin
+		add_synced c b
+		reboot
+		rm "$(file_of "$number")"
+		begin
+		all_there a b c
+		corral 0 show r a
+		has "version 2"
+		corral 0 show r b
+		has "version 2"
+		kill_agent
+	done
+	grep -qs "there may have been another one" "$place/2/agent.log" "$place/log" ||
+		fail "the second one is not missed"
+	grep -qs "which the arena wrote last, is not there" "$place/3/agent.log" "$place/log" ||
+		fail "the third one is not missed"
+}
+
+an_arena_without_a_header_makes_up_for_it_too() {
+	begin
+	add_synced a a b
+	kill_agent
+	damage_record 1 "$CART" 2
+	dd if=/dev/zero of="$dir/arena" bs=64 count=3 conv=notrunc status=none
+	begin
+	corral 0 show r a
+	has "version 2"
+	all_there b
+}
+
+what_ended_behind_a_damage_has_ended_whatever_slot_it_had_before() {
+	begin
+	add_synced a
+	kill_agent
+	begin
+	corral 0 drop r a --sync
+	add_synced x
+	kill_agent
+	begin
+	add_synced y a
+	corral 0 drop r a --sync
+	add_synced z
+	lose_power
+	rm "$(file_of 2)"
+	damage_record 3 "$CART" 1
+	begin
+	corral 1 show r a
+	agent 0 --stop
+	gone "$pid"
+	agent 0 --salvage
+	begin
+	corral 1 show r a
+	corral 0 show r z
+}
+
+a_repair_of_an_arena_that_is_cut_off_listens_to_the_journal() {
+	begin
+	add_synced a b
+	kill_agent
+	flip "$dir/arena" "$SUM_AT"
+	truncate -s 300K "$dir/arena"
+	corral 1 check --repair "$dir"
+	has "rebuilt: 2 carts kept"
+	begin
+	all_there a b
+}
+
+a_layout_that_only_a_flipped_bit_says_is_damage() {
+	begin
+	add_synced a
+	kill_agent
+	flip "$dir/arena" "$VERSION_AT"
+	corral 1 check "$dir"
+	has "is damaged (in what says its layout)"
+	begin
+	all_there a
+}
+
+if [[ $# -gt 0 ]]; then
+	run_claims "$@"
+fi
+mapfile -t claims < <(claims_of "$0")
+run_claims "${claims[@]}"

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# corral-bench storm: workers and agent are killed, stopped and replaced, and no change is lost,
+# none counts twice, nothing leaks; the written history has each call once, in the form that the
+# manual describes. (66_storm_checker shows that the checker notices faults.)
+# timeout: 120
+# shellcheck disable=SC2317 # functions are called by name
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 2
+BUILD=$(realpath -e "${BUILD:-build}") || exit 2
+bench=$BUILD/corral-bench
+tmp=$(mktemp -d) || exit 2
+trap 'rm -rf "$tmp"' EXIT
+passed=0 failed=0
+export LC_ALL=C # the history is large
+
+claim() { # claim WORDS COMMAND...
+	local words=$1
+	shift
+	if "$@" >"$tmp/claim" 2>&1; then
+		passed=$((passed + 1))
+		echo "ok $words"
+	else
+		failed=$((failed + 1))
+		echo "not ok $words: $*"
+		tail -n 60 "$tmp/claim" "$tmp/out" "$tmp/err" | sed 's/^/     /'
+	fi
+}
+
+storm() {
+	timeout -k 5 90 "$bench" storm "$@" >"$tmp/out" 2>"$tmp/err"
+}
+
+exits() { # exits CODE COMMAND...
+	local wanted=$1
+	shift
+	"$@"
+	local code=$?
+	[[ $code -eq $wanted ]] || { echo "exit code $code" && return 1; }
+}
+
+field() { # NAME: of the lines before the last
+	sed -n "s/^$1=\([0-9.]*\)$/\1/p" "$tmp/out"
+}
+
+more_than() { # NUMBER FIELD...
+	local least=$1 name
+	shift
+	for name; do
+		[[ $(field "$name") -gt $least ]] || { echo "$name=$(field "$name")" && return 1; }
+	done
+}
+
+nothing_is_wrong() {
+	tail -n 1 "$tmp/out" |
+		grep -qxE 'kills=[0-9]+ operations=[0-9]+ longest_wait_ms=[0-9.]+ lost=0 twice=0 leaked=0' &&
+		[[ $(field disorder) == 0 && $(field faults) == 0 && $(field crashes) == 0 ]]
+}
+
+claim "a storm with the agent killed too exits with 0" \
+	exits 0 storm --workers 6 --kill-every 5 --seconds 2 --kill-agent --history "$tmp/history" --seed 11
+claim "nothing is lost, doubled, leaked or out of order" nothing_is_wrong
+claim "workers were killed in the midst of calls, stopped, and told to go" \
+	more_than 3 kills stops exits pending sent_again acknowledged reads
+claim "the agent was killed" more_than 0 agent_kills
+
+# Check the history independently of the program.
+shape='^\{"cart":"cart-[0-9]+","worker":[0-9]+,"thread":[01],"op":("[0-9a-f]+"|null),"attempt":[0-9]+,"kind":"[a-z_]+",'
+shape+='"arguments":\{"round":[0-9]+[^{}]*\},"invoke_ns":[0-9]+,"return_ns":(null,"error":null|[0-9]+,"error":'
+shape+='("E[A-Z]+"|null,"version":[0-9]+,"subtotal_cents":[0-9]+,"tax_cents":[0-9]+,"items":[0-9]+,"status":[01],'
+shape+='("line":[0-9]+,"applied":(true|false)|"lines":[0-9]+,"tax_ppm":[0-9]+)))\}$'
+
+all_lines_have_the_shape() {
+	! grep -vE -m 3 "$shape" "$tmp/history"
+}
+
+history_has() { # NUMBER REGEX: that many lines, not counting the checker's (worker 6)
+	local there
+	there=$(grep -v '"worker":6,' "$tmp/history" | grep -c "$2")
+	[[ $there -eq $1 ]] || { echo "$there lines with $2, not $1" && return 1; }
+}
+
+# Each applied change has its own version in its cart; a drop names the version before it.
+versions_are_unique() {
+	! awk -F'[:,]' '/"applied":true/ && !/"kind":"drop"/ {
+		for (i = 3; i < NF; i++)
+			if ($i == "\"version\"" && seen[$2, $(i + 1)]++)
+				print $2, $(i + 1)
+	}' "$tmp/history" | grep -m 3 .
+}
+
+claim "each line of the history has the documented shape" all_lines_have_the_shape
+claim "it has every acknowledged change" history_has "$(field acknowledged)" '"applied":'
+claim "it has every pending change" history_has "$(field pending)" '"op":"[0-9a-f]*".*"return_ns":null'
+claim "no version was given out twice" versions_are_unique
+
+claim "one worker alone, killed again and again" exits 0 storm --workers 1 --kill-every 20 --seconds 1
+claim "nothing is wrong with it" nothing_is_wrong
+
+claim "wrong arguments are refused" exits 2 storm --workers 0
+claim "a file is no argument" exits 2 storm orders.tsv
+claim "a history that cannot be written is an error" exits 2 storm --history "$tmp/none/history"
+
+echo "$passed passed, $failed failed"
+[[ $failed -eq 0 ]]
