@@ -19,7 +19,8 @@
  *   -EOVERFLOW        a sum or product of money does not fit 64 bits: nothing was changed
  *   -E2BIG            the line, the number of lines or the cart would exceed its limit
  *   -ENOENT           no such cart (never there, dropped, or ended by inactivity)
- *   -ENXIO            the cart has no line of this number
+ *   -ENXIO            the cart has no line of this number, or of this menu item
+ *   -EMLINK           several lines of the cart have this menu item: name one by its number
  *   -ESHUTDOWN        the cart is checked out and refuses changes
  *   -ECANCELED        the cart's version is not the expected one
  *   -ENOTUNIQ         another change was made under this operation id; this one was not made
@@ -86,6 +87,7 @@ extern "C" {
 #define CORRAL_ATTRIBUTE_NAME_MAX 128   /* bytes */
 #define CORRAL_ATTRIBUTE_VALUE_MAX 4096 /* bytes */
 #define CORRAL_TAX_PPM_MAX 1000000      /* 100 % in parts per million */
+#define CORRAL_STEPS_MAX 256            /* of one change */
 #define CORRAL_OPS_KEPT 64              /* operation ids that each cart remembers */
 #define CORRAL_TTL_MS_MIN 100           /* the shortest time to live, in milliseconds */
 #define CORRAL_TTL_MS_MAX (366ull * 24 * 3600 * 1000)
@@ -162,6 +164,8 @@ struct corral_result {
 	uint8_t reserved;
 	int32_t sync_error; /* -errno: it should be on disk, and why that is not known; else 0. See
 			       "Change" */
+	uint32_t step;      /* where corral_apply() failed: the step that was refused; else 0 */
+	uint32_t reserved2;
 };
 
 /* A cart's numbers. Times in milliseconds since 1970, UTC. */
@@ -466,6 +470,55 @@ int corral_checkout(struct corral *corral, const struct corral_key *key, const s
  */
 int corral_drop(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
 		struct corral_result *ret_result);
+
+/* What a step of corral_apply() does; in parentheses what it takes of struct corral_step. */
+enum corral_step_kind {
+	CORRAL_STEP_ADD = 1,         /* as corral_add() (item) */
+	CORRAL_STEP_SET_QUANTITY,    /* as corral_set_quantity() (the line, quantity) */
+	CORRAL_STEP_CHANGE_QUANTITY, /* so many more or, negative, less (the line, difference) */
+	CORRAL_STEP_REMOVE,          /* as corral_remove() (the line) */
+	CORRAL_STEP_CLEAR,           /* as corral_clear() */
+	CORRAL_STEP_SET_TAX,         /* as corral_set_tax() (tax_ppm) */
+	CORRAL_STEP_SET_ATTRIBUTE,   /* as corral_set_attribute() (name, value) */
+	CORRAL_STEP_SET_TTL,         /* as corral_set_ttl() (ttl_ms) */
+	CORRAL_STEP_CHECKOUT,        /* as corral_checkout() */
+};
+
+/* One step of a change. Members that its kind does not take are not looked at. */
+struct corral_step {
+	uint32_t kind; /* enum corral_step_kind */
+	/*
+	 * The line: its number; or 0, and the menu item that exactly one line has (-ENXIO: none
+	 * has it, -EMLINK: several have).
+	 */
+	uint32_t line;
+	struct corral_text menu_item_id;
+	uint32_t quantity;
+	int32_t difference; /* the line is removed when nothing is left, -ERANGE below that */
+	const struct corral_item *item;
+	uint32_t tax_ppm;
+	uint32_t reserved;
+	uint64_t ttl_ms;
+	struct corral_text name;
+	const struct corral_text *value;
+};
+
+/*
+ * Several steps as one change, 1 to CORRAL_STEPS_MAX: all of them or none, one version, one
+ * operation id. Each step finds the cart as the one before it leaves it, and the change does what
+ * its steps would do one by one; only the totals, and the size of the whole, count at the end
+ * alone. It makes the cart if it is not there and the first step would.
+ *
+ * ret_result: as of the other changes; `line` is that of the last step that has one. On failure
+ * its `step` says which step was refused, from 1, or is 0 if it was no single one; nothing else of
+ * it changes. ret_lines: NULL, or room for step_count numbers: for each step the line that it added
+ * to, set or removed, else 0. Of a repeat (applied = 0), which the cart remembers with one line,
+ * the last such step has its line of the first time; the others have the line where their item is
+ * now (0: none).
+ */
+int corral_apply(struct corral *corral, const struct corral_key *key,
+		 const struct corral_step *steps, uint32_t step_count, const struct corral_op *op,
+		 struct corral_result *ret_result, uint32_t *ret_lines);
 
 /*
  * Compare-and-swap of a whole cart: its lines, tax rate and attributes become

@@ -27,7 +27,7 @@
 
 bool attempt_makes_cart(const struct cart_change *change)
 {
-	switch (change->kind) {
+	switch (cart_kind(change)) {
 	case CART_ADD:
 	case CART_SET_TAX:
 	case CART_SET_ATTRIBUTE:
@@ -57,7 +57,10 @@ int64_t attempt_clock_ns(const struct attempt *attempt)
 int attempt_plan(struct attempt *attempt, const struct cart_head *old, size_t room)
 {
 	attempt->change->now_ms = arena_wall_ms();
-	return cart_plan(old, room, attempt->change, &attempt->plan);
+	int r = cart_plan(old, room, attempt->change, &attempt->plan);
+	attempt->refused = r;
+	attempt->refused_step = attempt->plan.step;
+	return r;
 }
 
 static bool overlap(const void *a, uint32_t a_size, const void *b, uint32_t b_size)

@@ -18,6 +18,8 @@ struct attempt {
 	struct cart_plan plan;
 	int64_t now_ns;
 	uint64_t idle_ns; /* of a version from elsewhere: since its last activity */
+	int refused;      /* what the last plan said, and of which step */
+	uint32_t refused_step;
 	bool wake;        /* a thread sleeps on the slot's change word */
 };
 

@@ -138,12 +138,15 @@ static int drop_existing(struct attempt *attempt, struct slot *slot)
 /* The new version will be about as large as the old one, or larger by what is added. */
 static void stock(struct attempt *attempt, uint32_t old_size)
 {
+	const struct cart_step *steps = cart_steps(attempt->change);
+	const uint32_t count = cart_step_count(attempt->change);
 	const uint32_t header = sizeof(struct block_header);
-	uint32_t more = attempt->change->kind == CART_ADD ?
-				attempt->change->words.size + sizeof(struct cart_line) :
-				0;
+	uint32_t more = 0;
 
-	if (old_size + more + header > STOCK_MAX || attempt->change->kind == CART_DROP)
+	for (uint32_t i = 0; i < count; i++)
+		if (steps[i].kind == CART_ADD)
+			more += steps[i].words.size + (uint32_t)sizeof(struct cart_line);
+	if (old_size + more + header > STOCK_MAX || steps->kind == CART_DROP)
 		return;
 	block_stock(attempt->actor, old_size + header);
 	if (more > 0)
@@ -153,8 +156,8 @@ static void stock(struct attempt *attempt, uint32_t old_size)
 static int change_in(struct attempt *attempt, struct slot *slot)
 {
 	stock(attempt, load_relaxed(&slot->size)); /* relaxed: a hint */
-	return attempt->change->kind == CART_DROP ? drop_existing(attempt, slot) :
-						    attempt_existing(attempt, slot);
+	return cart_kind(attempt->change) == CART_DROP ? drop_existing(attempt, slot) :
+							 attempt_existing(attempt, slot);
 }
 
 /* A guess is right but in rare cases, and needs no section; each further try makes sure. */
@@ -196,14 +199,25 @@ static int change_until_done(struct attempt *attempt)
 	return r == -EAGAIN ? -EBUSY : r;
 }
 
+static bool has_step(const struct cart_change *change, enum cart_step_kind kind)
+{
+	const struct cart_step *steps = cart_steps(change);
+
+	for (uint32_t i = 0; i < cart_step_count(change); i++)
+		if (steps[i].kind == kind)
+			return true;
+	return false;
+}
+
 static void count(struct actor *actor, const struct cart_change *change, int r)
 {
-	if (r == 0)
+	if (r == 0) {
 		stat_add(actor->record, changes, 1);
-	if (r == 0 && change->kind == CART_CHECKOUT)
-		stat_add(actor->record, checked_out, 1);
-	if (r == 0 && change->kind == CART_DROP)
-		stat_add(actor->record, dropped, 1);
+		if (unlikely(has_step(change, CART_CHECKOUT)))
+			stat_add(actor->record, checked_out, 1);
+		if (cart_kind(change) == CART_DROP)
+			stat_add(actor->record, dropped, 1);
+	}
 	if (r == 1)
 		stat_add(actor->record, repeats, 1);
 	if (r == -ENOMEM || r == -ENFILE || r == -ENOSPC)
@@ -247,12 +261,22 @@ static int prepare(struct corral *corral, const struct corral_key *key, struct a
 	return r;
 }
 
+static bool step_makes_room(const struct cart_step *step)
+{
+	return step->kind == CART_REMOVE || step->kind == CART_CLEAR ||
+	       (step->kind == CART_SET_QUANTITY && step->quantity == 0);
+}
+
 /* Does it close the order, or leave less of it? */
 static bool makes_room(const struct cart_change *change)
 {
-	return change->kind == CART_CHECKOUT || change->kind == CART_REMOVE ||
-	       change->kind == CART_CLEAR ||
-	       (change->kind == CART_SET_QUANTITY && change->quantity == 0);
+	const struct cart_step *steps = cart_steps(change);
+	const uint32_t count = cart_step_count(change);
+	uint32_t less = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		less += step_makes_room(&steps[i]);
+	return less == count || has_step(change, CART_CHECKOUT);
 }
 
 /* The change, complete but for key, seed and settings of this arena. */
@@ -286,7 +310,7 @@ static void wait_for_disk(struct attempt *attempt)
 }
 
 int change_cart(struct corral *corral, const struct corral_key *key, struct cart_change *change,
-		const struct corral_op *op, struct corral_result *ret_result)
+		const struct corral_op *op, struct corral_result *ret_result, uint32_t *ret_step)
 {
 	struct attempt
 		attempt; /* but for the plan, which takes a while to clear, and is made later */
@@ -296,6 +320,8 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 	attempt.change = change;
 	attempt.now_ns = 0;
 	attempt.idle_ns = 0;
+	attempt.refused = 0;
+	attempt.refused_step = 0;
 	attempt.wake = false;
 	int r = prepare(corral, key, &attempt.actor);
 
@@ -308,6 +334,8 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 			return r;
 	}
 	r = change_now(&attempt);
+	if (ret_step != NULL)
+		*ret_step = r < 0 && r == attempt.refused ? attempt.refused_step : 0;
 	if (r < 0)
 		return r;
 	if (durable_wanted(corral)) /* also for a repeat: the first change may not be on disk yet */
@@ -336,7 +364,7 @@ int change_put_numbered(struct corral *corral, uint32_t slot, const void *versio
 
 int change_put(struct corral *corral, const void *version, size_t size, uint64_t idle_ns)
 {
-	struct cart_change put = { .kind = CART_PUT, .version = version };
+	struct cart_change put = { .one = { .kind = CART_PUT }, .version = version };
 	struct corral_key key;
 	struct attempt attempt = {
 		.corral = corral, .key = &key, .change = &put, .idle_ns = idle_ns

@@ -9,11 +9,12 @@
 #include "cart/cart.h"
 
 /*
- * Make a change whose kind and inputs are filled in (the key, the world and the conditions are
- * filled in here). op and ret_result may be NULL. Errors as in corral.h.
+ * Make a change whose steps are filled in (the key, the world and the conditions are filled in
+ * here). op, ret_result and ret_step may be NULL. Errors as in corral.h; *ret_step: of an error,
+ * the step that was refused, from 1, or 0.
  */
 int change_cart(struct corral *corral, const struct corral_key *key, struct cart_change *change,
-		const struct corral_op *op, struct corral_result *ret_result);
+		const struct corral_op *op, struct corral_result *ret_result, uint32_t *ret_step);
 
 /*
  * Put a whole cart version from elsewhere (size bytes, in memory of the caller's own) where the

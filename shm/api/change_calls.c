@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * change_calls.c: the public calls that change a cart: check and pack the input, outside of any
- * lock, then change_cart().
+ * lock, then change_cart(). A call that does one thing is a change of one step; only those of a
+ * whole cart (replace, drop) are none of steps.
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/change.h"
 
@@ -12,109 +14,313 @@
 #define DRAFT_ATTRIBUTES_BYTES                                                                     \
 	(CORRAL_ATTRIBUTES_MAX * (CORRAL_ATTRIBUTE_NAME_MAX + CORRAL_ATTRIBUTE_VALUE_MAX + 16))
 
-int corral_add(struct corral *corral, const struct corral_key *key, const struct corral_item *item,
-	       const struct corral_op *op, struct corral_result *ret_result)
+/* ------------------------------------------------------------------- steps */
+
+/* The line that a step names: by number, or by its menu item. Neither: no line has number 0. */
+static int take_line(const struct corral_step *from, struct cart_step *to)
 {
-	struct cart_change add = { .kind = CART_ADD };
+	struct corral_text id = from->menu_item_id;
+
+	if ((id.size > 0 && id.data == NULL) || (id.size > 0 && from->line != 0))
+		return -EINVAL;
+	if (id.size > CORRAL_WORDS_MAX)
+		return -E2BIG;
+	if (!cart_text_valid(id))
+		return -EILSEQ;
+	to->line = from->line;
+	to->name = id;
+	return 0;
+}
+
+static int take_attribute(const struct corral_step *from, struct cart_step *to)
+{
+	const struct corral_text *value = from->value;
+
+	if (from->name.data == NULL || from->name.size == 0 ||
+	    (value != NULL && value->data == NULL && value->size > 0))
+		return -EINVAL;
+	if (from->name.size > CORRAL_ATTRIBUTE_NAME_MAX ||
+	    (value != NULL && value->size > CORRAL_ATTRIBUTE_VALUE_MAX))
+		return -ENAMETOOLONG;
+	if (!cart_text_valid(from->name) || (value != NULL && !cart_text_valid(*value)))
+		return -EILSEQ;
+	to->kind = CART_SET_ATTRIBUTE;
+	to->name = from->name;
+	to->remove_attribute = value == NULL;
+	if (value != NULL)
+		to->value = *value;
+	return 0;
+}
+
+/*
+ * Check a step and take it over; an item is packed into `words`. -E2BIG: too large for them, or at
+ * all.
+ */
+static int take_step(const struct corral *corral, const struct corral_step *from, void *words,
+		     size_t words_room, struct cart_step *to)
+{
+	switch (from->kind) {
+	case CORRAL_STEP_ADD:
+		to->kind = CART_ADD;
+		to->quantity = from->item != NULL ? from->item->quantity : 0;
+		return cart_pack_item(from->item, corral->arena.hash_seed, words, words_room,
+				      &to->words);
+	case CORRAL_STEP_SET_QUANTITY:
+		to->kind = CART_SET_QUANTITY;
+		to->quantity = from->quantity;
+		return from->quantity > CORRAL_QUANTITY_MAX ? -ERANGE : take_line(from, to);
+	case CORRAL_STEP_CHANGE_QUANTITY:
+		to->kind = CART_CHANGE_QUANTITY;
+		to->difference = from->difference;
+		return from->difference > CORRAL_QUANTITY_MAX ||
+				       from->difference < -CORRAL_QUANTITY_MAX ?
+			       -ERANGE :
+			       take_line(from, to);
+	case CORRAL_STEP_REMOVE:
+		to->kind = CART_REMOVE;
+		return take_line(from, to);
+	case CORRAL_STEP_CLEAR:
+		to->kind = CART_CLEAR;
+		return 0;
+	case CORRAL_STEP_SET_TAX:
+		to->kind = CART_SET_TAX;
+		to->tax_ppm = from->tax_ppm;
+		return from->tax_ppm > CORRAL_TAX_PPM_MAX ? -ERANGE : 0;
+	case CORRAL_STEP_SET_ATTRIBUTE:
+		return take_attribute(from, to);
+	case CORRAL_STEP_SET_TTL:
+		to->kind = CART_SET_TTL;
+		to->ttl_ms = from->ttl_ms;
+		return from->ttl_ms != 0 && (from->ttl_ms < CORRAL_TTL_MS_MIN ||
+					     from->ttl_ms > CORRAL_TTL_MS_MAX) ?
+			       -ERANGE :
+			       0;
+	case CORRAL_STEP_CHECKOUT:
+		to->kind = CART_CHECKOUT;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* A change of one step, which needs no memory but, for a large item, its words. */
+static int apply_one(struct corral *corral, const struct corral_key *key,
+		     const struct corral_step *step, const struct corral_op *op,
+		     struct corral_result *ret_result, uint32_t *ret_step)
+{
+	struct cart_change change = { .steps = NULL };
 	uint8_t words[WORDS_USUAL];
 	void *large = NULL;
 
-	int r = cart_pack_item(item, corral->arena.hash_seed, words, sizeof(words), &add.words);
-	if (unlikely(r == -E2BIG)) { /* too large for the stack, or at all */
+	int r = take_step(corral, step, words, sizeof(words), &change.one);
+	if (unlikely(r == -E2BIG && step->kind == CORRAL_STEP_ADD)) {
+		/* too large for the stack, or at all */
 		large = malloc(CORRAL_WORDS_MAX);
 		r = large == NULL ? -ENOMEM :
-				    cart_pack_item(item, corral->arena.hash_seed, large,
-						   CORRAL_WORDS_MAX, &add.words);
+				    take_step(corral, step, large, CORRAL_WORDS_MAX, &change.one);
 	}
-	if (r == 0) {
-		add.quantity = item->quantity;
-		r = change_cart(corral, key, &add, op, ret_result);
-	}
+	if (r == 0)
+		r = change_cart(corral, key, &change, op, ret_result, ret_step);
+	else
+		*ret_step = 1;
 	free(large);
 	return r;
+}
+
+/* What a change of several steps needs beyond the caller's memory: one heap block. */
+struct apply {
+	struct cart_change change;
+	struct cart_step *steps;
+	uint8_t *words;
+	size_t words_room;
+};
+
+static size_t words_bound(const struct corral_step *step)
+{
+	return step->kind == CORRAL_STEP_ADD ? cart_item_bound(step->item) : 0;
+}
+
+/* The parts that are aligned like pointers come first, then numbers, then bytes. */
+static int apply_prepare(struct apply *apply, const struct corral_step *steps, uint32_t count,
+			 void **ret_block)
+{
+	const size_t each = sizeof(struct cart_step) + sizeof(struct line_edit) +
+			    sizeof(struct pair_edit) + sizeof(uint32_t);
+
+	apply->words_room = 0;
+	for (uint32_t i = 0; i < count; i++)
+		apply->words_room += words_bound(&steps[i]);
+	uint8_t *block = malloc(count * each + apply->words_room);
+	if (block == NULL)
+		return -ENOMEM;
+	*ret_block = block;
+	apply->steps = (struct cart_step *)(void *)block;
+	apply->change.steps = apply->steps;
+	apply->change.step_count = count;
+	block += count * sizeof(struct cart_step);
+	apply->change.line_edits = (struct line_edit *)(void *)block;
+	block += count * sizeof(struct line_edit);
+	apply->change.pair_edits = (struct pair_edit *)(void *)block;
+	block += count * sizeof(struct pair_edit);
+	apply->change.lines = (uint32_t *)(void *)block;
+	apply->words = block + count * sizeof(uint32_t);
+	return 0;
+}
+
+static_assert(sizeof(struct cart_step) % 8 == 0 && sizeof(struct line_edit) % 8 == 0 &&
+		      sizeof(struct pair_edit) % 8 == 0,
+	      "what follows is aligned, too");
+
+static int apply_take(const struct corral *corral, struct apply *apply,
+		      const struct corral_step *steps, uint32_t *ret_step)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < apply->change.step_count && r == 0; i++) {
+		struct cart_step *step = &apply->steps[i];
+
+		*ret_step = i + 1;
+		memset(step, 0, sizeof(*step));
+		r = take_step(corral, &steps[i], apply->words, apply->words_room, step);
+		if (r == 0) {
+			apply->words += step->words.size;
+			apply->words_room -= step->words.size;
+		}
+	}
+	return r;
+}
+
+static int apply_many(struct corral *corral, const struct corral_key *key,
+		      const struct corral_step *steps, uint32_t count, const struct corral_op *op,
+		      struct corral_result *ret_result, uint32_t *ret_step, uint32_t *ret_lines)
+{
+	struct apply apply = { .change = { .steps = NULL } };
+	void *block = NULL;
+
+	int r = apply_prepare(&apply, steps, count, &block);
+	if (r == 0)
+		r = apply_take(corral, &apply, steps, ret_step);
+	if (r == 0)
+		r = change_cart(corral, key, &apply.change, op, ret_result, ret_step);
+	if (r == 0 && ret_lines != NULL)
+		memcpy(ret_lines, apply.change.lines, count * sizeof(ret_lines[0]));
+	free(block);
+	return r;
+}
+
+int corral_apply(struct corral *corral, const struct corral_key *key,
+		 const struct corral_step *steps, uint32_t step_count, const struct corral_op *op,
+		 struct corral_result *ret_result, uint32_t *ret_lines)
+{
+	struct corral_result result;
+	uint32_t step = 0;
+	int r = steps == NULL || step_count == 0 ? -EINVAL :
+		step_count > CORRAL_STEPS_MAX    ? -E2BIG :
+						   0;
+
+	if (r == 0)
+		r = step_count == 1 ? apply_one(corral, key, steps, op, &result, &step) :
+				      apply_many(corral, key, steps, step_count, op, &result, &step,
+						 ret_lines);
+	if (r == 0 && step_count == 1 && ret_lines != NULL)
+		ret_lines[0] = result.line;
+	if (ret_result != NULL && r == 0)
+		*ret_result = result;
+	else if (ret_result != NULL)
+		ret_result->step = step;
+	return r;
+}
+
+/* ------------------------------------------------------- changes of one step */
+
+static int change_by(struct corral *corral, const struct corral_key *key,
+		     const struct corral_step *step, const struct corral_op *op,
+		     struct corral_result *ret_result)
+{
+	uint32_t refused;
+
+	return apply_one(corral, key, step, op, ret_result, &refused);
+}
+
+int corral_add(struct corral *corral, const struct corral_key *key, const struct corral_item *item,
+	       const struct corral_op *op, struct corral_result *ret_result)
+{
+	struct corral_step add = { .kind = CORRAL_STEP_ADD, .item = item };
+
+	return change_by(corral, key, &add, op, ret_result);
 }
 
 int corral_set_quantity(struct corral *corral, const struct corral_key *key, uint32_t line,
 			uint32_t quantity, const struct corral_op *op,
 			struct corral_result *ret_result)
 {
-	struct cart_change set = { .kind = CART_SET_QUANTITY, .line = line, .quantity = quantity };
+	struct corral_step set = { .kind = CORRAL_STEP_SET_QUANTITY,
+				   .line = line,
+				   .quantity = quantity };
 
-	if (quantity > CORRAL_QUANTITY_MAX)
-		return -ERANGE;
-	return change_cart(corral, key, &set, op, ret_result);
+	return change_by(corral, key, &set, op, ret_result);
 }
 
 int corral_remove(struct corral *corral, const struct corral_key *key, uint32_t line,
 		  const struct corral_op *op, struct corral_result *ret_result)
 {
-	struct cart_change drop = { .kind = CART_REMOVE, .line = line };
+	struct corral_step remove = { .kind = CORRAL_STEP_REMOVE, .line = line };
 
-	return change_cart(corral, key, &drop, op, ret_result);
+	return change_by(corral, key, &remove, op, ret_result);
 }
 
 int corral_clear(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
 		 struct corral_result *ret_result)
 {
-	struct cart_change clear = { .kind = CART_CLEAR };
+	struct corral_step clear = { .kind = CORRAL_STEP_CLEAR };
 
-	return change_cart(corral, key, &clear, op, ret_result);
+	return change_by(corral, key, &clear, op, ret_result);
 }
 
 int corral_set_tax(struct corral *corral, const struct corral_key *key, uint32_t tax_ppm,
 		   const struct corral_op *op, struct corral_result *ret_result)
 {
-	struct cart_change set = { .kind = CART_SET_TAX, .tax_ppm = tax_ppm };
+	struct corral_step set = { .kind = CORRAL_STEP_SET_TAX, .tax_ppm = tax_ppm };
 
-	if (tax_ppm > CORRAL_TAX_PPM_MAX)
-		return -ERANGE;
-	return change_cart(corral, key, &set, op, ret_result);
+	return change_by(corral, key, &set, op, ret_result);
 }
 
 int corral_set_attribute(struct corral *corral, const struct corral_key *key,
 			 const struct corral_text *name, const struct corral_text *value,
 			 const struct corral_op *op, struct corral_result *ret_result)
 {
-	struct cart_change set = { .kind = CART_SET_ATTRIBUTE, .remove_attribute = value == NULL };
+	struct corral_step set = { .kind = CORRAL_STEP_SET_ATTRIBUTE, .value = value };
 
-	if (name == NULL || name->data == NULL || name->size == 0 ||
-	    (value != NULL && value->data == NULL && value->size > 0))
+	if (name == NULL)
 		return -EINVAL;
-	if (name->size > CORRAL_ATTRIBUTE_NAME_MAX ||
-	    (value != NULL && value->size > CORRAL_ATTRIBUTE_VALUE_MAX))
-		return -ENAMETOOLONG;
-	if (!cart_text_valid(*name) || (value != NULL && !cart_text_valid(*value)))
-		return -EILSEQ;
 	set.name = *name;
-	if (value != NULL)
-		set.value = *value;
-	return change_cart(corral, key, &set, op, ret_result);
+	return change_by(corral, key, &set, op, ret_result);
 }
 
 int corral_set_ttl(struct corral *corral, const struct corral_key *key, uint64_t ttl_ms,
 		   const struct corral_op *op, struct corral_result *ret_result)
 {
-	struct cart_change set = { .kind = CART_SET_TTL, .ttl_ms = ttl_ms };
+	struct corral_step set = { .kind = CORRAL_STEP_SET_TTL, .ttl_ms = ttl_ms };
 
-	if (ttl_ms != 0 && (ttl_ms < CORRAL_TTL_MS_MIN || ttl_ms > CORRAL_TTL_MS_MAX))
-		return -ERANGE;
-	return change_cart(corral, key, &set, op, ret_result);
+	return change_by(corral, key, &set, op, ret_result);
 }
 
 int corral_checkout(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
 		    struct corral_result *ret_result)
 {
-	struct cart_change out = { .kind = CART_CHECKOUT };
+	struct corral_step out = { .kind = CORRAL_STEP_CHECKOUT };
 
-	return change_cart(corral, key, &out, op, ret_result);
+	return change_by(corral, key, &out, op, ret_result);
 }
+
+/* ------------------------------------------------------------ a whole cart */
 
 int corral_drop(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
 		struct corral_result *ret_result)
 {
-	struct cart_change drop = { .kind = CART_DROP };
+	struct cart_change drop = { .one = { .kind = CART_DROP } };
 
-	return change_cart(corral, key, &drop, op, ret_result);
+	return change_cart(corral, key, &drop, op, ret_result, NULL);
 }
 
 /* Pack a draft into one heap block: lines, their words, the attributes. */
@@ -162,7 +368,7 @@ int corral_replace(struct corral *corral, const struct corral_key *key,
 		   const struct corral_cart *cart, const struct corral_op *op,
 		   struct corral_result *ret_result)
 {
-	struct cart_change replace = { .kind = CART_REPLACE };
+	struct cart_change replace = { .one = { .kind = CART_REPLACE } };
 	void *block;
 
 	if (op == NULL || cart == NULL || (cart->line_count > 0 && cart->lines == NULL) ||
@@ -171,7 +377,7 @@ int corral_replace(struct corral *corral, const struct corral_key *key,
 	int r = pack_draft(corral, cart, &replace.draft, &block);
 	if (r < 0)
 		return r;
-	r = change_cart(corral, key, &replace, op, ret_result);
+	r = change_cart(corral, key, &replace, op, ret_result, NULL);
 	free(block);
 	return r;
 }

@@ -29,6 +29,7 @@ static const struct {
 	{ E2BIG, "the line, or the cart, is too large" },
 	{ ENOENT, "no such cart" },
 	{ ENXIO, "the cart has no such line" },
+	{ EMLINK, "several lines of the cart have this menu item: name one by its number" },
 	{ ESHUTDOWN, "the cart is checked out" },
 	{ ECANCELED, "the cart's version is not the expected one" },
 	{ ENOTUNIQ, "the operation id was given to another change" },

@@ -2,8 +2,8 @@
 /*
  * cart.c: the frame of every change.
  *
- * cart_plan() decides: it checks what the change relies on, asks cart_edit() what the
- * change does to lines and attributes, computes the totals and puts the old and the new
+ * cart_plan() decides: it checks what the change relies on, asks cart_edit() what each
+ * step does to lines and attributes, computes the totals and puts the old and the new
  * head into the plan; cart_build() (cart_build.c) only writes. The old head's checksum
  * is verified, those of lines and operations are carried on.
  *
@@ -20,7 +20,7 @@ static_assert(CORRAL_CHECKED_OUT == 1, "one bit of a remembered operation");
 
 static bool makes_cart(const struct cart_change *change)
 {
-	switch (change->kind) {
+	switch (cart_kind(change)) {
 	case CART_ADD:
 	case CART_SET_TAX:
 	case CART_SET_ATTRIBUTE:
@@ -97,37 +97,93 @@ static int recall(const uint8_t *ops, const struct cart_head *head,
 }
 
 /* Payment takes time: a cart that is checked out may live longer, but not end earlier. */
-static bool prolongs(const struct cart_head *head, const struct cart_change *change)
+static bool prolongs(const struct cart_head *head, const struct cart_change *change,
+		     const struct cart_step *step)
 {
 	uint64_t now_ms = head->ttl_ms != 0 ? head->ttl_ms : change->usual_ttl_ms;
-	uint64_t then_ms = change->ttl_ms != 0 ? change->ttl_ms : change->usual_ttl_ms;
+	uint64_t then_ms = step->ttl_ms != 0 ? step->ttl_ms : change->usual_ttl_ms;
 
-	return change->kind == CART_SET_TTL && then_ms >= now_ms;
+	return step->kind == CART_SET_TTL && then_ms >= now_ms;
+}
+
+/* Every step of these kinds answers a line. */
+static bool has_line(enum cart_step_kind kind)
+{
+	return kind == CART_ADD || kind == CART_SET_QUANTITY || kind == CART_REMOVE ||
+	       kind == CART_CHANGE_QUANTITY;
+}
+
+/*
+ * What a repeat says of the lines. The cart remembers the last line of a change. Of the other
+ * steps it says where their items are now, which is where they were unless they were removed since.
+ */
+static void recall_lines(const uint8_t *old, const struct cart_change *change,
+			 const struct cart_sections *at, struct cart_plan *plan)
+{
+	const struct cart_step *steps = cart_steps(change);
+	bool last = true;
+
+	plan->head = plan->old;
+	for (uint32_t i = cart_step_count(change); i-- > 0;) {
+		change->lines[i] = 0;
+		if (!has_line(steps[i].kind))
+			continue;
+		change->lines[i] =
+			last ? plan->result.line : cart_line_now(old, at, change, &steps[i], plan);
+		last = false;
+	}
 }
 
 static int plan_next(const uint8_t *old, const struct cart_change *change,
 		     const struct cart_sections *at, struct cart_plan *plan)
 {
 	const struct cart_head *head = &plan->old;
+	const enum cart_step_kind kind = cart_kind(change);
 	int known;
 
 	if (cart_front_sum(old, at) != head->sum)
 		return -EUCLEAN;
 	known = change->has_op ? recall(old + at->ops_at, head, change, &plan->result) : 0;
+	if (known == 1 && change->lines != NULL)
+		recall_lines(old, change, at, plan);
 	if (known)
 		return known;
-	if (change->kind == CART_REPLACE ?
-		    change->if_version != head->version :
-		    change->if_version != 0 && change->if_version != head->version)
+	if (kind == CART_REPLACE ? change->if_version != head->version :
+				   change->if_version != 0 && change->if_version != head->version)
 		return -ECANCELED;
-	if (head->status == CORRAL_CHECKED_OUT && change->kind != CART_DROP &&
-	    !prolongs(head, change))
-		return -ESHUTDOWN;
 	plan->head = *head;
 	plan->head.version = max_u64(head->version, change->version_floor) + 1;
-	if (plan->head.version > VERSION_MAX && change->kind != CART_DROP)
+	if (plan->head.version > VERSION_MAX && kind != CART_DROP)
 		return -EUCLEAN; /* no cart lives that long */
 	return 0;
+}
+
+/* Each step finds the cart as the one before it leaves it. */
+static int plan_steps(const void *old, const struct cart_change *change,
+		      const struct cart_sections *at, struct cart_plan *plan)
+{
+	const struct cart_step *steps = cart_steps(change);
+	const uint32_t count = cart_step_count(change);
+	int error = 0;
+
+	for (uint32_t i = 0; i < count && error == 0; i++) {
+		uint32_t line = 0;
+
+		plan->step = i + 1;
+		if (unlikely(plan->head.status == CORRAL_CHECKED_OUT) &&
+		    steps[i].kind != CART_DROP && !prolongs(&plan->head, change, &steps[i]))
+			return -ESHUTDOWN;
+		error = cart_edit(old, at, change, &steps[i], plan, &line);
+		if (line != 0)
+			plan->result.line = line;
+		if (change->lines != NULL)
+			change->lines[i] = line;
+	}
+	if (error == 0)
+		error = cart_edits_check(plan);
+	if (error == 0)
+		plan->step = 0;
+	return error;
 }
 
 /* The totals, the size and the answer, once the change itself is planned. */
@@ -136,7 +192,7 @@ static int plan_finish(const struct cart_change *change, struct cart_plan *plan)
 	struct cart_head *head = &plan->head;
 	uint64_t size;
 
-	if (change->kind != CART_DROP) {
+	if (cart_kind(change) != CART_DROP) {
 		head->tax_cents = cart_tax(head->subtotal_cents, head->tax_ppm);
 		if (add_overflows(head->subtotal_cents, head->tax_cents, &head->total_cents))
 			return -EOVERFLOW;
@@ -190,10 +246,13 @@ int cart_plan(const void *old, size_t old_size, const struct cart_change *change
 	struct cart_sections at;
 	int error;
 
-	if (change->kind == CART_PUT)
+	ret_plan->step = 0;
+	if (cart_kind(change) == CART_PUT)
 		return plan_put(old, old_size, change, ret_plan);
 	memset(ret_plan, 0,
 	       offsetof(struct cart_plan, head)); /* not the heads: they are set below */
+	ret_plan->line_edits = change->steps ? change->line_edits : &ret_plan->line_edit;
+	ret_plan->pair_edits = change->steps ? change->pair_edits : &ret_plan->pair_edit;
 	if (!old)
 		memset(&ret_plan->old, 0, sizeof(ret_plan->old));
 	error = old ? cart_load(old, old_size, &ret_plan->old) : 0;
@@ -203,6 +262,6 @@ int cart_plan(const void *old, size_t old_size, const struct cart_change *change
 	error = old ? plan_next(old, change, &at, ret_plan) : plan_first(change, ret_plan);
 	if (error != 0)
 		return error;
-	error = cart_edit(old ? old : &nothing, &at, change, ret_plan);
+	error = plan_steps(old ? old : &nothing, change, &at, ret_plan);
 	return error == 0 ? plan_finish(change, ret_plan) : error;
 }

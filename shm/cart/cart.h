@@ -41,6 +41,9 @@ struct cart_words {
 int cart_pack_item(const struct corral_item *item, uint64_t seed, void *buffer, size_t buffer_size,
 		   struct cart_words *ret_words);
 
+/* No item packs to more bytes than this, if it packs at all. Its numbers need not be checked. */
+size_t cart_item_bound(const struct corral_item *item);
+
 /* Are these bytes valid UTF-8 without a NUL? */
 bool cart_text_valid(struct corral_text text);
 
@@ -68,7 +71,7 @@ int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t cou
 			 size_t size, uint32_t *ret_size);
 
 /* The numbers are part of fingerprints: a kind keeps its own. */
-enum cart_change_kind {
+enum cart_step_kind {
 	CART_ADD,
 	CART_SET_QUANTITY, /* 0 removes */
 	CART_REMOVE,
@@ -77,24 +80,58 @@ enum cart_change_kind {
 	CART_SET_ATTRIBUTE,
 	CART_SET_TTL,
 	CART_CHECKOUT,
-	CART_REPLACE,
-	CART_DROP, /* planned like the others (version, operation id), never built */
-	CART_PUT,  /* a whole version from elsewhere, unless the one that is there is as new */
+	CART_REPLACE, /* this one and the two below are the only step of their change */
+	CART_DROP,    /* planned like the others (version, operation id), never built */
+	CART_PUT,     /* a whole version from elsewhere, unless the one that is there is as new */
+	CART_CHANGE_QUANTITY, /* by a difference; to 0 removes */
+};
+
+/* One thing that a change does. */
+struct cart_step {
+	enum cart_step_kind kind;
+	uint32_t line; /* SET_QUANTITY, CHANGE_QUANTITY, REMOVE; 0: the line is that of `name` */
+	uint32_t quantity;  /* ADD, SET_QUANTITY */
+	int32_t difference; /* CHANGE_QUANTITY */
+	uint32_t tax_ppm;   /* SET_TAX */
+	bool remove_attribute;
+	uint64_t ttl_ms; /* SET_TTL */
+	struct corral_text
+		name; /* SET_ATTRIBUTE; of a step without a line's number: the menu item */
+	struct corral_text value;
+	struct cart_words words; /* ADD */
+};
+
+/*
+ * What a change of several steps does to one line or to one attribute. Private to cart*.c; in the
+ * header because the caller of cart_plan() has the memory.
+ */
+struct line_edit {
+	struct cart_line line; /* the record to write */
+	const void *words;     /* of a line that is appended; NULL: the line is the old version's */
+	uint32_t index;        /* in the old version */
+	bool cut;
+};
+
+struct pair_edit {
+	const struct cart_step *step; /* that has the new pair; NULL: the old one is cut */
+	uint32_t at;                  /* of the old pair, or the end of the old attributes */
+	uint32_t size;                /* of the old pair; 0: there is none */
 };
 
 struct cart_change {
-	enum cart_change_kind kind;
 	/* what: */
-	struct cart_words words; /* ADD */
-	uint32_t line;           /* SET_QUANTITY, REMOVE */
-	uint32_t quantity;       /* ADD, SET_QUANTITY */
-	uint32_t tax_ppm;        /* SET_TAX */
-	uint64_t ttl_ms;         /* SET_TTL */
-	struct corral_text name; /* SET_ATTRIBUTE */
-	struct corral_text value;
-	bool remove_attribute;
-	struct cart_draft draft; /* REPLACE */
-	const void *version; /* PUT: a version that cart_validate() has accepted, in memory of our
+	struct cart_step one;          /* the only step, if steps is NULL */
+	const struct cart_step *steps; /* NULL: `one` */
+	uint32_t step_count;           /* of steps */
+	/*
+	 * With steps: memory for cart_plan() and cart_build(), step_count of each. A number of
+	 * `lines` becomes that of the line that its step added to, set or removed, or 0.
+	 */
+	struct line_edit *line_edits;
+	struct pair_edit *pair_edits;
+	uint32_t *lines;
+	struct cart_draft draft; /* of a REPLACE */
+	const void *version; /* of a PUT: one that cart_validate() has accepted, in memory of our
 				own */
 	/* under which conditions: */
 	bool has_op;
@@ -110,6 +147,22 @@ struct cart_change {
 	uint64_t usual_ttl_ms;  /* of a cart without a time to live of its own */
 	uint64_t version_floor; /* each new version is greater */
 };
+
+static inline const struct cart_step *cart_steps(const struct cart_change *change)
+{
+	return change->steps == NULL ? &change->one : change->steps;
+}
+
+static inline uint32_t cart_step_count(const struct cart_change *change)
+{
+	return change->steps == NULL ? 1 : change->step_count;
+}
+
+/* What decides whether the change is one of a cart's end, of a whole cart, or of what is in it. */
+static inline enum cart_step_kind cart_kind(const struct cart_change *change)
+{
+	return cart_steps(change)->kind;
+}
 
 /*
  * Fill op_id, fingerprint and has_op from an operation id, of a change whose kind and arguments are
@@ -127,25 +180,32 @@ uint64_t cart_fingerprint(const struct cart_change *change, uint64_t seed);
 struct cart_plan {
 	struct corral_result result; /* what to answer */
 	uint32_t size;               /* bytes of the new version */
-	/* private to cart.c: */
-	uint32_t lines_edit; /* what happens to the lines */
-	uint32_t index;      /* of the line set, appended or cut */
-	uint32_t op_index;   /* where the op record goes */
-	uint32_t attributes_edit;
-	uint32_t pair_at; /* the bytes of the old attributes that the new pair replaces */
-	uint32_t pair_size;
-	uint32_t map_header_size; /* of the old attributes */
-	struct cart_line line;    /* the record to write, or that of the line cut */
-	struct cart_head head;    /* of the new version; sums as in the old */
-	struct cart_head old;     /* of the old version as the plan saw it; all 0: no cart */
+	uint32_t
+		step; /* after an error: from 1, the step that was refused; 0: the change as such */
+	/* private to cart*.c: */
+	uint32_t lines_edit;      /* what becomes of the old lines */
+	uint32_t attributes_edit; /* and of the old attributes */
+	uint32_t op_index;        /* where the op record goes */
+	uint32_t line_edit_count;
+	uint32_t pair_edit_count;
+	uint32_t cut_count;           /* old lines that are cut */
+	uint32_t map_header_size;     /* of the old attributes */
+	uint32_t pairs_size;          /* of the new attributes, without their header */
+	struct line_edit *line_edits; /* old lines by index, then those to be appended */
+	struct pair_edit *pair_edits; /* old pairs by place, then new ones */
+	struct cart_head head;        /* of the new version; sums as in the old */
+	struct cart_head old;         /* of the old version as the plan saw it; all 0: no cart */
+	struct line_edit line_edit;   /* of a change of one step */
+	struct pair_edit pair_edit;
 };
 
 /*
  * Plan a change of `old` (old_size bytes that may be more than the version has; NULL: no
  * cart). 0: build it. 1: this change was made before under this operation id, ret_plan->result is
  * its answer. -ENOTUNIQ: another change was made under it. Order of the answers: damage, remembered
- * operation, -ENOENT for a change that needs a cart, version (-ECANCELED), -ESHUTDOWN, then the
- * change's own. On failure the plan is undefined.
+ * operation, -ENOENT for a change whose first step needs a cart, version (-ECANCELED), then step by
+ * step -ESHUTDOWN and the step's own error, then what the new version is too large for. The plan
+ * points into itself and must not be copied. On failure all of it but `step` is undefined.
  */
 int cart_plan(const void *old, size_t old_size, const struct cart_change *change,
 	      struct cart_plan *ret_plan);

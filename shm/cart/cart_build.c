@@ -52,21 +52,26 @@ static void put_ids(struct build *b)
 	}
 }
 
-/* The old map with another header and another pair. */
-static void put_attribute(struct build *b)
+/* The old map with another header, and other pairs where steps have set or cut them. */
+static void put_pairs(struct build *b)
 {
 	const struct cart_plan *plan = b->plan;
 	const uint8_t *map = b->old ? b->old + b->from.attributes_at : NULL;
-	uint32_t behind_at = plan->pair_at + plan->pair_size;
+	uint32_t from = plan->map_header_size;
 	uint8_t *at = b->new + b->to.attributes_at;
 
 	at += pack_map_header(b->head.attribute_count, at);
-	if (plan->pair_at > plan->map_header_size)
-		at = copy(at, map + plan->map_header_size, plan->pair_at - plan->map_header_size);
-	if (!b->change->remove_attribute)
-		at = pack_text_at(b->change->value, pack_text_at(b->change->name, at));
-	if (plan->old.attributes_size > behind_at)
-		copy(at, map + behind_at, plan->old.attributes_size - behind_at);
+	for (uint32_t i = 0; i < plan->pair_edit_count; i++) {
+		const struct pair_edit *edit = &plan->pair_edits[i];
+
+		if (edit->at > from)
+			at = copy(at, map + from, edit->at - from);
+		if (edit->step)
+			at = pack_text_at(edit->step->value, pack_text_at(edit->step->name, at));
+		from = edit->at + edit->size;
+	}
+	if (plan->old.attributes_size > from)
+		copy(at, map + from, plan->old.attributes_size - from);
 }
 
 static void put_attributes(struct build *b)
@@ -78,7 +83,7 @@ static void put_attributes(struct build *b)
 	if (b->plan->attributes_edit == ATTRIBUTES_DRAFT)
 		copy(at, b->change->draft.attributes, b->head.attributes_size);
 	else
-		put_attribute(b);
+		put_pairs(b);
 }
 
 /* ids, attributes, the old operations: one piece as long as the attributes stay. */
@@ -129,35 +134,93 @@ static void put_line(struct build *b, const struct cart_line *line, uint32_t ind
 	b->head.lines_sum += cart_line_sum(line, index);
 }
 
-/* The old lines and words, or the first of them. */
-static void keep_lines(struct build *b, uint32_t line_count, uint32_t words_size)
+/* Old lines and their words, none of which is cut. */
+struct stretch {
+	uint32_t first;
+	uint32_t end;
+	uint32_t words_first;
+	uint32_t words_end;
+};
+
+/* Behind a cut, lines move up by one, and their words by the size of the words cut. */
+static void keep_stretch(struct build *b, const struct stretch *kept, uint32_t to,
+			 uint32_t words_to)
 {
-	if (!b->old)
+	const uint8_t *lines = b->old + b->from.lines_at;
+
+	copy(b->new + b->to.words_at + words_to, b->old + b->from.words_at + kept->words_first,
+	     kept->words_end - kept->words_first);
+	if (to == kept->first) {
+		copy(b->new + b->to.lines_at, lines, (size_t)kept->end * sizeof(struct cart_line));
 		return;
-	copy(b->new + b->to.lines_at, b->old + b->from.lines_at,
-	     (size_t)line_count * sizeof(struct cart_line));
-	copy(b->new + b->to.words_at, b->old + b->from.words_at, words_size);
+	}
+	for (uint32_t i = kept->first; i < kept->end; i++) {
+		struct cart_line line = cart_line_at(lines, i);
+
+		b->head.lines_sum -= cart_line_sum(&line, i);
+		line.words_at -= kept->words_first - words_to;
+		put_line(b, &line, to++);
+	}
 }
 
-/* The lines behind the cut move up by one, and their words by the size of the words cut. */
-static void cut_line(struct build *b)
+/* The old lines that are not cut. *ret_count, *ret_words: so many lines, and bytes of words. */
+static void keep_lines(struct build *b, uint32_t *ret_count, uint32_t *ret_words)
 {
-	const struct cart_line *cut = &b->plan->line;
-	const uint8_t *lines = b->old + b->from.lines_at;
-	uint32_t index = b->plan->index;
-	uint32_t behind_at = cut->words_at + cut->words_size;
-	struct cart_line line = cart_line_at(lines, index);
+	const struct cart_plan *plan = b->plan;
+	struct stretch kept = { 0 };
+	uint32_t to = 0, words_to = 0;
 
-	keep_lines(b, index, cut->words_at);
-	b->head.lines_sum -= cart_line_sum(&line, index);
-	for (uint32_t i = index + 1; i < b->plan->old.line_count; i++) {
-		line = cart_line_at(lines, i);
-		b->head.lines_sum -= cart_line_sum(&line, i);
-		line.words_at -= cut->words_size;
-		put_line(b, &line, i - 1);
+	for (uint32_t i = 0; plan->cut_count > 0 && i < plan->line_edit_count; i++) {
+		const struct line_edit *edit = &plan->line_edits[i];
+		struct cart_line line;
+
+		if (!edit->cut)
+			continue;
+		kept.end = edit->index;
+		kept.words_end = edit->line.words_at;
+		keep_stretch(b, &kept, to, words_to);
+		to += kept.end - kept.first;
+		words_to += kept.words_end - kept.words_first;
+		line = cart_line_at(b->old + b->from.lines_at, edit->index);
+		b->head.lines_sum -= cart_line_sum(&line, edit->index);
+		kept.first = edit->index + 1;
+		kept.words_first = edit->line.words_at + edit->line.words_size;
 	}
-	copy(b->new + b->to.words_at + cut->words_at, b->old + b->from.words_at + behind_at,
-	     b->plan->old.words_size - behind_at);
+	kept.end = plan->old.line_count;
+	kept.words_end = plan->old.words_size;
+	if (b->old)
+		keep_stretch(b, &kept, to, words_to);
+	*ret_count = to + kept.end - kept.first;
+	*ret_words = words_to + kept.words_end - kept.words_first;
+}
+
+/* The lines that steps have set, where they are now, and those that were added. */
+static void put_edits(struct build *b, uint32_t count, uint32_t words_size)
+{
+	const struct cart_plan *plan = b->plan;
+	uint32_t cuts = 0, words_cut = 0;
+
+	for (uint32_t i = 0; i < plan->line_edit_count; i++) {
+		const struct line_edit *edit = &plan->line_edits[i];
+		struct cart_line line = edit->line;
+		uint32_t place = edit->index - cuts;
+
+		if (edit->cut) {
+			cuts++;
+			words_cut += line.words_size;
+		} else if (edit->words == NULL) {
+			struct cart_line before = cart_line_at(b->new + b->to.lines_at, place);
+
+			b->head.lines_sum -= cart_line_sum(&before, place);
+			line.words_at -= words_cut;
+			put_line(b, &line, place);
+		} else {
+			line.words_at = words_size;
+			copy(b->new + b->to.words_at + words_size, edit->words, line.words_size);
+			words_size += line.words_size;
+			put_line(b, &line, count++);
+		}
+	}
 }
 
 /* Numbers are given out as cart_plan() counted them. */
@@ -188,35 +251,15 @@ static void put_draft(struct build *b)
 
 static void put_lines(struct build *b)
 {
-	const struct cart_plan *plan = b->plan;
-	const struct cart_words *words = &b->change->words;
-	struct cart_line before;
+	uint32_t count = 0, words_size = 0;
 
-	switch ((enum lines_edit)plan->lines_edit) {
-	case LINES_KEEP:
-		keep_lines(b, plan->old.line_count, plan->old.words_size);
-		break;
-	case LINES_APPEND:
-		keep_lines(b, plan->old.line_count, plan->old.words_size);
-		copy(b->new + b->to.words_at + plan->line.words_at, words->bytes,
-		     plan->line.words_size);
-		put_line(b, &plan->line, plan->index);
-		break;
-	case LINES_SET:
-		keep_lines(b, plan->old.line_count, plan->old.words_size);
-		before = cart_line_at(b->new + b->to.lines_at, plan->index);
-		b->head.lines_sum -= cart_line_sum(&before, plan->index);
-		put_line(b, &plan->line, plan->index);
-		break;
-	case LINES_CUT:
-		cut_line(b);
-		break;
-	case LINES_NONE:
-		break;
-	case LINES_DRAFT:
+	if (b->plan->lines_edit == LINES_DRAFT) {
 		put_draft(b);
-		break;
+		return;
 	}
+	if (b->plan->lines_edit == LINES_KEEP)
+		keep_lines(b, &count, &words_size);
+	put_edits(b, count, words_size);
 }
 
 void cart_build(const void *old, const struct cart_change *change, const struct cart_plan *plan,
@@ -230,7 +273,7 @@ void cart_build(const void *old, const struct cart_change *change, const struct 
 			   .to = cart_sections(&plan->head),
 			   .head = plan->head };
 
-	if (change->kind == CART_PUT) {
+	if (cart_kind(change) == CART_PUT) {
 		memcpy(buffer, change->version, plan->size);
 	} else {
 		put_front(&b);

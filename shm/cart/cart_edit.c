@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart_edit.c: what each kind of change does to lines, attributes and settings.
+ * cart_edit.c: what each kind of step does to lines, attributes and settings.
  *
- * A step of cart_plan(): it alters the plan's new head and notes what cart_build() has to
- * write. Sums of money and counts are moved by the difference, exactly (128 bits in
- * between), and refused when the true result does not fit.
+ * A part of cart_plan(), once for each step of a change: it alters the plan's new head and notes
+ * what cart_build() has to write. The old lines stay where they are; the plan has an edit for each
+ * one that a step set or cut, in their order, and behind these one for each line to be appended. A
+ * later step finds the lines as the earlier ones leave them, so that a change of several steps does
+ * what its steps do one by one. The same holds for attributes. A step makes one edit at most.
+ *
+ * Sums of money and counts are moved by the difference, exactly (128 bits in between), and refused
+ * when the true result does not fit.
  *
  * Does not judge whether the change may happen (cart.c), writes no version, does not
  * allocate. All it uses of the old lines is bounded by the head that was loaded.
@@ -13,6 +18,17 @@
 
 #include "cart/cart_shape.h"
 #include "cart/item.h"
+
+/* What all kinds of steps need. */
+struct edit {
+	const uint8_t *lines; /* of the old version */
+	const uint8_t *words;
+	const uint8_t *attributes;
+	const struct cart_change *change;
+	const struct cart_step *step;
+	struct cart_plan *plan;
+	uint32_t line; /* the number of the line that the step is about; 0: none */
+};
 
 static int move_subtotal(struct cart_plan *plan, int64_t minus_cents, int64_t plus_cents)
 {
@@ -33,12 +49,191 @@ static int move_items(struct cart_plan *plan, uint32_t minus, uint32_t plus)
 
 /* ------------------------------------------------------------ lines */
 
-/*
- * Give the line at index, whose record is in plan->line, another quantity; 0 when it is to be cut.
- */
-static int plan_quantity(struct cart_plan *plan, uint32_t index, uint32_t quantity)
+/* So many old lines are there: all of them, or none once they were cleared. */
+static uint32_t old_count(const struct cart_plan *plan)
 {
-	struct cart_line *line = &plan->line;
+	return plan->lines_edit == LINES_KEEP ? plan->old.line_count : 0;
+}
+
+/* Where the edit of an old line is, or belongs. */
+static uint32_t line_place(const struct cart_plan *plan, uint32_t index)
+{
+	uint32_t place = 0;
+
+	while (place < plan->line_edit_count && plan->line_edits[place].index < index)
+		place++;
+	return place;
+}
+
+static bool is_cut(const struct cart_plan *plan, uint32_t index)
+{
+	uint32_t place = line_place(plan, index);
+
+	return place < plan->line_edit_count && plan->line_edits[place].index == index &&
+	       plan->line_edits[place].cut;
+}
+
+/* The edit of an old line: the one it has, or a new one, that leaves it as it is. */
+static struct line_edit *edit_old(const struct edit *e, uint32_t index)
+{
+	struct cart_plan *plan = e->plan;
+	uint32_t place = line_place(plan, index);
+	struct line_edit *edit = &plan->line_edits[place];
+
+	if (place < plan->line_edit_count) {
+		if (edit->index == index)
+			return edit;
+		memmove(edit + 1, edit, (plan->line_edit_count - place) * sizeof(*edit));
+	}
+	edit->line = cart_line_at(e->lines, index);
+	edit->words = NULL;
+	edit->index = index;
+	edit->cut = false;
+	plan->line_edit_count++;
+	return edit;
+}
+
+static bool words_bounded(const struct cart_words *words)
+{
+	return words->bytes && words->size > 0 && words->size <= CORRAL_WORDS_MAX;
+}
+
+/* Looks at three words only: copying whole records costs more than the rest of an add. */
+static bool merges(const void *record, const struct cart_words *words)
+{
+	const uint8_t *bytes = record;
+	uint64_t merge[2];
+	int64_t unit_price_cents;
+
+	memcpy(merge, bytes + offsetof(struct cart_line, merge), sizeof(merge));
+	memcpy(&unit_price_cents, bytes + offsetof(struct cart_line, unit_price_cents),
+	       sizeof(unit_price_cents));
+	return unlikely(merge[0] == words->merge[0]) && merge[1] == words->merge[1] &&
+	       unit_price_cents == words->unit_price_cents;
+}
+
+/*
+ * The line of an equal item, or NULL. Merge keys of different seeds say nothing about each other.
+ */
+static struct line_edit *find_equal(const struct edit *e)
+{
+	const struct cart_words *words = &e->step->words;
+	struct cart_plan *plan = e->plan;
+	uint32_t count = old_count(plan);
+
+	if (plan->head.seed != e->change->seed)
+		return NULL;
+	for (uint32_t i = 0; i < count; i++)
+		if (merges(e->lines + i * sizeof(struct cart_line), words) && !is_cut(plan, i))
+			return edit_old(e, i);
+	for (uint32_t i = 0; i < plan->line_edit_count; i++)
+		if (plan->line_edits[i].words != NULL && merges(&plan->line_edits[i].line, words))
+			return &plan->line_edits[i];
+	return NULL;
+}
+
+static int find_number(const struct edit *e, uint32_t number, struct line_edit **ret_edit)
+{
+	struct cart_plan *plan = e->plan;
+	uint32_t count = old_count(plan);
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t line;
+
+		memcpy(&line, e->lines + i * sizeof(struct cart_line), sizeof(line));
+		if (line != number || is_cut(plan, i))
+			continue;
+		*ret_edit = edit_old(e, i);
+		return 0;
+	}
+	for (uint32_t i = 0; i < plan->line_edit_count; i++) {
+		if (plan->line_edits[i].words == NULL || plan->line_edits[i].line.line != number)
+			continue;
+		*ret_edit = &plan->line_edits[i];
+		return 0;
+	}
+	return -ENXIO;
+}
+
+static_assert(offsetof(struct cart_line, line) == 0, "find_number() reads it there");
+
+/* The one line of this menu item; -ENXIO: there is none; -EMLINK: there are several. */
+static int find_item(const struct edit *e, struct corral_text id, struct line_edit **ret_edit)
+{
+	struct cart_plan *plan = e->plan;
+	struct line_edit *appended = NULL;
+	uint32_t count = old_count(plan), index = 0, found = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct cart_line line = cart_line_at(e->lines, i);
+
+		read_once(line);
+		if (line.words_size > plan->old.words_size ||
+		    line.words_at > plan->old.words_size - line.words_size)
+			return -EUCLEAN;
+		if (!item_is_of(e->words + line.words_at, line.words_size, id) || is_cut(plan, i))
+			continue;
+		index = i;
+		found++;
+	}
+	for (uint32_t i = 0; i < plan->line_edit_count; i++) {
+		struct line_edit *edit = &plan->line_edits[i];
+
+		if (edit->words == NULL || !item_is_of(edit->words, edit->line.words_size, id))
+			continue;
+		appended = edit;
+		found++;
+	}
+	if (found != 1)
+		return found == 0 ? -ENXIO : -EMLINK;
+	*ret_edit = appended != NULL ? appended : edit_old(e, index);
+	return 0;
+}
+
+/* The line that a step names, by number or by its menu item. */
+static int find_line(const struct edit *e, struct line_edit **ret_edit)
+{
+	return e->step->line == 0 && e->step->name.size > 0 ?
+		       find_item(e, e->step->name, ret_edit) :
+		       find_number(e, e->step->line, ret_edit);
+}
+
+/* A cut moves the words behind it, so all lines' words must be where the invariant has them. */
+static int words_in_order(const struct edit *e)
+{
+	const struct cart_head *old = &e->plan->old;
+	uint64_t words_at = 0;
+
+	for (uint32_t i = 0; i < old->line_count; i++) {
+		struct cart_line line = cart_line_at(e->lines, i);
+
+		if (line.words_at != words_at)
+			return -EUCLEAN;
+		words_at += line.words_size;
+	}
+	return words_at == old->words_size ? 0 : -EUCLEAN;
+}
+
+static int cut(const struct edit *e, struct line_edit *edit)
+{
+	struct cart_plan *plan = e->plan;
+	struct line_edit *end = plan->line_edits + plan->line_edit_count;
+
+	plan->head.line_count--;
+	plan->head.words_size -= edit->line.words_size;
+	if (edit->words == NULL) {
+		edit->cut = true;
+		return plan->cut_count++ > 0 ? 0 : words_in_order(e);
+	}
+	memmove(edit, edit + 1, (size_t)((uint8_t *)end - (uint8_t *)(edit + 1)));
+	plan->line_edit_count--;
+	return 0;
+}
+
+/* Give a line another quantity; 0 cuts it. */
+static int plan_quantity(struct edit *e, struct line_edit *edit, uint32_t quantity)
+{
+	struct cart_line *line = &edit->line;
 	int64_t before_cents, after_cents;
 	int error;
 
@@ -48,126 +243,97 @@ static int plan_quantity(struct cart_plan *plan, uint32_t index, uint32_t quanti
 		return -EUCLEAN;
 	if (!cart_line_total(quantity, line->unit_price_cents, line->modifiers_cents, &after_cents))
 		return -EOVERFLOW;
-	error = move_items(plan, line->quantity, quantity);
+	error = move_items(e->plan, line->quantity, quantity);
 	if (error == 0)
-		error = move_subtotal(plan, before_cents, after_cents);
-	plan->lines_edit = LINES_SET;
-	plan->index = index;
-	plan->result.line = line->line;
+		error = move_subtotal(e->plan, before_cents, after_cents);
+	if (error)
+		return error;
+	e->line = line->line;
+	if (quantity == 0)
+		return cut(e, edit);
 	line->quantity = quantity;
-	return error;
+	return 0;
 }
 
-static int plan_append(const struct cart_change *change, struct cart_plan *plan)
+static int plan_append(struct edit *e)
 {
-	const struct cart_words *words = &change->words;
-	struct cart_head *head = &plan->head;
+	const struct cart_words *words = &e->step->words;
+	struct cart_head *head = &e->plan->head;
 	int64_t total_cents;
 	int error;
 
 	if (head->line_count == CORRAL_LINES_MAX || head->next_line > LINE_NUMBER_MAX)
 		return -E2BIG;
-	if (!cart_line_total(change->quantity, words->unit_price_cents, words->modifiers_cents,
+	if (!cart_line_total(e->step->quantity, words->unit_price_cents, words->modifiers_cents,
 			     &total_cents))
 		return -EOVERFLOW;
-	plan->lines_edit = LINES_APPEND;
-	plan->index = head->line_count++;
-	plan->result.line = head->next_line;
-	plan->line = (struct cart_line){ .line = head->next_line++,
-					 .quantity = change->quantity,
-					 .unit_price_cents = words->unit_price_cents,
-					 .modifiers_cents = words->modifiers_cents,
-					 .merge = { words->merge[0], words->merge[1] },
-					 .words_sum = words->sum,
-					 .words_at = head->words_size,
-					 .words_size = words->size };
+	e->line = head->next_line++;
+	e->plan->line_edits[e->plan->line_edit_count++] = (struct line_edit){
+		.line = { .line = e->line,
+			  .quantity = e->step->quantity,
+			  .unit_price_cents = words->unit_price_cents,
+			  .modifiers_cents = words->modifiers_cents,
+			  .merge = { words->merge[0], words->merge[1] },
+			  .words_sum = words->sum,
+			  .words_size = words->size }, /* cart_build() knows where they go */
+		.words = words->bytes,
+		.index = UINT32_MAX
+	};
+	head->line_count++;
 	head->words_size += words->size;
-	error = move_items(plan, 0, change->quantity);
-	return error ? error : move_subtotal(plan, 0, total_cents);
+	error = move_items(e->plan, 0, e->step->quantity);
+	return error ? error : move_subtotal(e->plan, 0, total_cents);
 }
 
-static bool words_bounded(const struct cart_words *words)
+static int plan_add(struct edit *e)
 {
-	return words->bytes && words->size > 0 && words->size <= CORRAL_WORDS_MAX;
-}
+	uint32_t quantity = e->step->quantity;
+	struct line_edit *edit;
 
-/* Looks at three words only: copying whole records costs more than the rest of an add. */
-static bool merges(const uint8_t *record, const struct cart_words *words)
-{
-	uint64_t merge[2];
-	int64_t unit_price_cents;
-
-	memcpy(merge, record + offsetof(struct cart_line, merge), sizeof(merge));
-	memcpy(&unit_price_cents, record + offsetof(struct cart_line, unit_price_cents),
-	       sizeof(unit_price_cents));
-	return unlikely(merge[0] == words->merge[0]) && merge[1] == words->merge[1] &&
-	       unit_price_cents == words->unit_price_cents;
-}
-
-/* Merge keys of different seeds say nothing about each other. */
-static int plan_add(const uint8_t *lines, const struct cart_change *change, struct cart_plan *plan)
-{
-	const struct cart_words *words = &change->words;
-	uint32_t count = plan->head.seed == change->seed ? plan->head.line_count : 0;
-
-	if (!cart_quantity_valid(change->quantity))
+	if (!cart_quantity_valid(quantity))
 		return -ERANGE;
-	if (!words_bounded(words))
+	if (!words_bounded(&e->step->words))
 		return -EINVAL;
-	for (uint32_t i = 0; i < count; i++) {
-		if (!merges(lines + i * sizeof(struct cart_line), words))
-			continue;
-		plan->line = cart_line_at(lines, i);
-		if (!cart_quantity_valid(plan->line.quantity))
-			return -EUCLEAN;
-		if (plan->line.quantity + change->quantity > CORRAL_QUANTITY_MAX)
-			return -ERANGE;
-		return plan_quantity(plan, i, plan->line.quantity + change->quantity);
-	}
-	return plan_append(change, plan);
-}
-
-/* A cut moves the words behind it, so all lines' words must be where the invariant has them. */
-static int plan_cut(const uint8_t *lines, struct cart_plan *plan)
-{
-	uint64_t words_at = 0;
-
-	for (uint32_t i = 0; i < plan->old.line_count; i++) {
-		struct cart_line line = cart_line_at(lines, i);
-
-		if (line.words_at != words_at)
-			return -EUCLEAN;
-		words_at += line.words_size;
-	}
-	if (words_at != plan->old.words_size || plan->line.words_size > plan->old.words_size ||
-	    plan->line.words_at > plan->old.words_size - plan->line.words_size)
+	edit = find_equal(e);
+	if (edit == NULL)
+		return plan_append(e);
+	if (!cart_quantity_valid(edit->line.quantity))
 		return -EUCLEAN;
-	plan->lines_edit = LINES_CUT;
-	plan->head.line_count--;
-	plan->head.words_size -= plan->line.words_size;
-	return 0;
+	if (edit->line.quantity + quantity > CORRAL_QUANTITY_MAX)
+		return -ERANGE;
+	return plan_quantity(e, edit, edit->line.quantity + quantity);
 }
 
-static int plan_set_quantity(const uint8_t *lines, const struct cart_change *change,
-			     uint32_t quantity, struct cart_plan *plan)
+static int plan_set_quantity(struct edit *e, uint32_t quantity)
 {
+	struct line_edit *edit;
+	int error;
+
 	if (quantity > CORRAL_QUANTITY_MAX)
 		return -ERANGE;
-	for (uint32_t i = 0; i < plan->old.line_count; i++) {
-		int error;
+	error = find_line(e, &edit);
+	return error ? error : plan_quantity(e, edit, quantity);
+}
 
-		plan->line = cart_line_at(lines, i);
-		if (plan->line.line != change->line)
-			continue;
-		error = plan_quantity(plan, i, quantity);
-		return error || quantity ? error : plan_cut(lines, plan);
-	}
-	return -ENXIO;
+static int plan_change_quantity(struct edit *e)
+{
+	struct line_edit *edit;
+	int64_t quantity;
+	int error = find_line(e, &edit);
+
+	if (error)
+		return error;
+	quantity = (int64_t)edit->line.quantity + e->step->difference;
+	if (quantity < 0 || quantity > CORRAL_QUANTITY_MAX)
+		return cart_quantity_valid(edit->line.quantity) ? -ERANGE : -EUCLEAN;
+	return plan_quantity(e, edit, (uint32_t)quantity);
 }
 
 static void plan_no_lines(struct cart_plan *plan)
 {
 	plan->lines_edit = LINES_NONE;
+	plan->line_edit_count = 0;
+	plan->cut_count = 0;
 	plan->head.subtotal_cents = 0;
 	plan->head.item_count = 0;
 	plan->head.line_count = 0;
@@ -238,74 +404,232 @@ __attribute__((noinline)) static int plan_replace(const struct cart_draft *draft
 	return cart_narrow(subtotal, &head->subtotal_cents) ? 0 : -EOVERFLOW;
 }
 
-/* The new pair takes the place of the old one of this name, or goes to the end. */
-static int plan_attribute(const uint8_t *map, const struct cart_change *change,
-			  struct cart_plan *plan)
-{
-	struct cart_head *head = &plan->head;
-	struct attribute_place place;
-	uint8_t header[MAP_HEADER_MAX];
-	int error;
+/* ------------------------------------------------------------ attributes */
 
-	error = change->name.size ? cart_text_check(change->name, CORRAL_ATTRIBUTE_NAME_MAX) :
-				    -EINVAL;
-	if (error == 0 && !change->remove_attribute)
-		error = cart_text_check(change->value, CORRAL_ATTRIBUTE_VALUE_MAX);
+static uint32_t pair_size(const struct cart_step *step)
+{
+	return packed_text_size(step->name) + packed_text_size(step->value);
+}
+
+/* The edit of the old pair at a place, if a step has made one. */
+static struct pair_edit *edit_of_pair(const struct cart_plan *plan, uint32_t at)
+{
+	for (uint32_t i = 0; i < plan->pair_edit_count; i++)
+		if (plan->pair_edits[i].size > 0 && plan->pair_edits[i].at == at)
+			return &plan->pair_edits[i];
+	return NULL;
+}
+
+/* The edit of a new pair of this name, if a step has made one. */
+static struct pair_edit *edit_of_name(const struct cart_plan *plan, struct corral_text name)
+{
+	for (uint32_t i = 0; i < plan->pair_edit_count; i++)
+		if (plan->pair_edits[i].size == 0 &&
+		    text_equal(plan->pair_edits[i].step->name, name))
+			return &plan->pair_edits[i];
+	return NULL;
+}
+
+/* Old pairs by their place, new ones behind them in the order in which they came. */
+static void add_pair_edit(struct cart_plan *plan, const struct pair_edit *new)
+{
+	uint32_t place = plan->pair_edit_count++;
+
+	for (; place > 0 && plan->pair_edits[place - 1].at > new->at; place--)
+		plan->pair_edits[place] = plan->pair_edits[place - 1];
+	plan->pair_edits[place] = *new;
+}
+
+static void forget_pair_edit(struct cart_plan *plan, struct pair_edit *edit)
+{
+	const struct pair_edit *end = plan->pair_edits + --plan->pair_edit_count;
+
+	for (; edit < end; edit++)
+		edit[0] = edit[1];
+}
+
+/*
+ * What a step makes of the pair of its name: in its place in the old version, or at the end. `old`:
+ * where the old version has it.
+ */
+static void plan_pair(struct cart_plan *plan, const struct attribute_place *old,
+		      const struct cart_step *step)
+{
+	const struct cart_step *new = step->remove_attribute ? NULL : step;
+	struct pair_edit *edit = old->size > 0 ? edit_of_pair(plan, old->at) : NULL;
+	bool untouched = old->size > 0 && edit == NULL;
+
+	if (old->size == 0 || (edit != NULL && edit->step == NULL))
+		edit = edit_of_name(plan, step->name);
+	plan->head.attribute_count -= untouched || edit != NULL;
+	plan->head.attribute_count += new != NULL;
+	plan->pairs_size -= untouched ? old->size : edit != NULL ? pair_size(edit->step) : 0;
+	plan->pairs_size += new != NULL ? pair_size(new) : 0;
+	if (untouched)
+		add_pair_edit(plan, &(struct pair_edit){ new, old->at, old->size });
+	else if (edit == NULL && new != NULL)
+		add_pair_edit(plan, &(struct pair_edit){ new, plan->old.attributes_size, 0 });
+	else if (edit != NULL && new == NULL && edit->size == 0)
+		forget_pair_edit(plan, edit);
+	else if (edit != NULL)
+		edit->step = new;
+}
+
+static int attribute_check(const struct cart_step *step)
+{
+	int error =
+		step->name.size ? cart_text_check(step->name, CORRAL_ATTRIBUTE_NAME_MAX) : -EINVAL;
+
+	if (error == 0 && !step->remove_attribute)
+		error = cart_text_check(step->value, CORRAL_ATTRIBUTE_VALUE_MAX);
+	return error;
+}
+
+/* The new pair takes the place of the one of this name, or goes to the end. */
+static int plan_attribute(const struct edit *e)
+{
+	const struct cart_step *step = e->step;
+	struct cart_plan *plan = e->plan;
+	struct cart_head *head = &plan->head;
+	struct attribute_place old;
+	uint8_t header[MAP_HEADER_MAX];
+	int error = attribute_check(step);
+
 	if (error == 0)
-		error = attribute_find(map, head->attributes_size, head->attribute_count,
-				       change->name, &place);
+		error = attribute_find(e->attributes, plan->old.attributes_size,
+				       plan->old.attribute_count, step->name, &old);
 	if (error)
 		return error;
-	head->attribute_count -= place.size != 0;
-	head->attribute_count += !change->remove_attribute;
+	if (plan->attributes_edit == ATTRIBUTES_KEEP) { /* the first of them */
+		plan->attributes_edit = ATTRIBUTES_PAIRS;
+		plan->map_header_size = old.header_size;
+		plan->pairs_size = plan->old.attributes_size - old.header_size;
+	}
+	plan_pair(plan, &old, step);
 	if (head->attribute_count > CORRAL_ATTRIBUTES_MAX)
 		return -E2BIG;
-	plan->attributes_edit = ATTRIBUTES_PAIR;
-	plan->map_header_size = place.header_size;
-	plan->pair_at = place.at;
-	plan->pair_size = place.size;
-	head->attributes_size += pack_map_header(head->attribute_count, header);
-	head->attributes_size -= place.header_size + place.size;
-	if (!change->remove_attribute)
-		head->attributes_size +=
-			packed_text_size(change->name) + packed_text_size(change->value);
+	head->attributes_size = pack_map_header(head->attribute_count, header) + plan->pairs_size;
 	return 0;
 }
 
-int cart_edit(const void *old, const struct cart_sections *at, const struct cart_change *change,
-	      struct cart_plan *plan)
-{
-	const uint8_t *lines = (const uint8_t *)old + at->lines_at;
-	const uint8_t *attributes = (const uint8_t *)old + at->attributes_at;
+/* ------------------------------------------------------------ any step */
 
-	switch (change->kind) {
+int cart_edit(const void *old, const struct cart_sections *at, const struct cart_change *change,
+	      const struct cart_step *step, struct cart_plan *plan, uint32_t *ret_line)
+{
+	const uint8_t *bytes = old;
+	struct edit e = { .lines = bytes + at->lines_at,
+			  .words = bytes + at->words_at,
+			  .attributes = bytes + at->attributes_at,
+			  .change = change,
+			  .step = step,
+			  .plan = plan };
+	int error = -EINVAL;
+
+	switch (step->kind) {
 	case CART_ADD:
-		return plan_add(lines, change, plan);
+		error = plan_add(&e);
+		break;
 	case CART_SET_QUANTITY:
-		return plan_set_quantity(lines, change, change->quantity, plan);
+		error = plan_set_quantity(&e, step->quantity);
+		break;
 	case CART_REMOVE:
-		return plan_set_quantity(lines, change, 0, plan);
+		error = plan_set_quantity(&e, 0);
+		break;
+	case CART_CHANGE_QUANTITY:
+		error = plan_change_quantity(&e);
+		break;
 	case CART_CLEAR:
 		plan_no_lines(plan);
-		return 0;
+		error = 0;
+		break;
 	case CART_SET_TAX:
-		plan->head.tax_ppm = change->tax_ppm;
-		return change->tax_ppm <= CORRAL_TAX_PPM_MAX ? 0 : -ERANGE;
+		plan->head.tax_ppm = step->tax_ppm;
+		error = step->tax_ppm <= CORRAL_TAX_PPM_MAX ? 0 : -ERANGE;
+		break;
 	case CART_SET_ATTRIBUTE:
-		return plan_attribute(attributes, change, plan);
+		error = plan_attribute(&e);
+		break;
 	case CART_SET_TTL:
-		plan->head.ttl_ms = change->ttl_ms;
-		return cart_ttl_valid(change->ttl_ms) ? 0 : -ERANGE;
+		plan->head.ttl_ms = step->ttl_ms;
+		error = cart_ttl_valid(step->ttl_ms) ? 0 : -ERANGE;
+		break;
 	case CART_CHECKOUT:
 		plan->head.status = CORRAL_CHECKED_OUT;
-		return 0;
+		error = 0;
+		break;
 	case CART_REPLACE:
-		return plan_replace(&change->draft, plan);
+		error = plan_replace(&change->draft, plan);
+		break;
 	case CART_DROP:
 		plan->head = plan->old;
-		return 0;
+		error = 0;
+		break;
 	case CART_PUT: /* cart_plan() has planned it whole */
 		break;
 	}
-	return -EINVAL;
+	*ret_line = e.line;
+	return error;
+}
+
+/*
+ * Each step has read the old bytes anew, and they may have changed in between. What cart_build()
+ * leaves out has to lie within the old version, in order.
+ */
+int cart_edits_check(const struct cart_plan *plan)
+{
+	uint32_t words_at = 0, pairs_at = plan->map_header_size;
+
+	for (uint32_t i = 0; plan->cut_count > 0 && i < plan->line_edit_count; i++) {
+		const struct line_edit *edit = &plan->line_edits[i];
+
+		if (!edit->cut)
+			continue;
+		if (edit->line.words_at < words_at || edit->line.words_at > plan->old.words_size ||
+		    edit->line.words_size > plan->old.words_size - edit->line.words_at)
+			return -EUCLEAN;
+		words_at = edit->line.words_at + edit->line.words_size;
+	}
+	for (uint32_t i = 0; i < plan->pair_edit_count; i++) {
+		const struct pair_edit *edit = &plan->pair_edits[i];
+
+		if (edit->at < pairs_at || edit->at > plan->old.attributes_size ||
+		    edit->size > plan->old.attributes_size - edit->at)
+			return -EUCLEAN;
+		pairs_at = edit->at + edit->size;
+	}
+	return 0;
+}
+
+uint32_t cart_line_now(const void *old, const struct cart_sections *at,
+		       const struct cart_change *change, const struct cart_step *step,
+		       struct cart_plan *plan)
+{
+	const uint8_t *bytes = old;
+	struct edit e = { .lines = bytes + at->lines_at,
+			  .words = bytes + at->words_at,
+			  .change = change,
+			  .step = step,
+			  .plan = plan };
+	struct line_edit *edit = NULL;
+	uint32_t line = 0;
+
+	switch (step->kind) {
+	case CART_ADD:
+		edit = find_equal(&e);
+		break;
+	case CART_SET_QUANTITY:
+	case CART_REMOVE:
+	case CART_CHANGE_QUANTITY:
+		line = step->line; /* it is what the first answer said, too */
+		if (line == 0 && find_line(&e, &edit) != 0)
+			edit = NULL;
+		break;
+	default:
+		break;
+	}
+	if (edit != NULL)
+		line = edit->line.line;
+	plan->line_edit_count = 0;
+	return line;
 }

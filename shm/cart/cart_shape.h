@@ -19,9 +19,9 @@
 
 #define OP_CHECKED_OUT 0x80000000u /* that bit */
 
-/* The effect of a plan on the lines and attributes of the old version. */
-enum lines_edit { LINES_KEEP, LINES_APPEND, LINES_SET, LINES_CUT, LINES_NONE, LINES_DRAFT };
-enum attributes_edit { ATTRIBUTES_KEEP, ATTRIBUTES_PAIR, ATTRIBUTES_DRAFT };
+/* The effect of a plan on the lines and attributes of the old version, before its edits. */
+enum lines_edit { LINES_KEEP, LINES_NONE, LINES_DRAFT };
+enum attributes_edit { ATTRIBUTES_KEEP, ATTRIBUTES_PAIRS, ATTRIBUTES_DRAFT };
 
 static inline bool cart_ttl_valid(uint64_t ttl_ms)
 {
@@ -59,11 +59,23 @@ static inline struct cart_sections cart_sections(const struct cart_head *head)
 int cart_load(const void *bytes, size_t size, struct cart_head *ret_head);
 
 /*
- * The change itself, on a plan whose heads are set: alters plan->head, notes what is to
- * be written. old: of a cart that is not there, a head of zeros. 0 or the change's error.
+ * One step, on a plan whose heads are set: alters plan->head, notes what is to be written. old: of
+ * a cart that is not there, a head of zeros. *ret_line: the line it added to, set or removed, or
+ * 0. 0 or the step's error.
  */
 int cart_edit(const void *old, const struct cart_sections *at, const struct cart_change *change,
-	      struct cart_plan *plan);
+	      const struct cart_step *step, struct cart_plan *plan, uint32_t *ret_line);
+
+/* When all steps are done: do the edits fit each other and the old version? 0 or -EUCLEAN. */
+int cart_edits_check(const struct cart_plan *plan);
+
+/*
+ * The line that a step of a remembered change is about, by what is in the cart now; 0: none. The
+ * plan has no edits, and plan->head is the old one.
+ */
+uint32_t cart_line_now(const void *old, const struct cart_sections *at,
+		       const struct cart_change *change, const struct cart_step *step,
+		       struct cart_plan *plan);
 
 /* A text of at most max bytes. -EINVAL -ENAMETOOLONG -EILSEQ */
 int cart_text_check(struct corral_text text, size_t max);

@@ -14,7 +14,9 @@
  *
  * Each record is hashed with the hash of the one before it as seed, the first with the arena's
  * seed. So the order of the steps counts, no two different lists have the same form, and a change
- * of several steps needs no memory for it. Today every change is one step.
+ * of several steps needs no memory for it. A change of one step has the form of that step, by
+ * whichever call it was made. A line that is named by its menu item is line 0, with the item's id
+ * at the end of the record.
  *
  * Part of a change is what it does. Not part of it are the key (ids belong to one cart), the time,
  * and the condition if_version: a caller that repeats a change may have learned of a newer version.
@@ -70,9 +72,16 @@ static uint64_t chain_lines(uint64_t print, const struct cart_draft *draft)
 	return print;
 }
 
-static uint64_t chain_step(uint64_t print, const struct cart_change *step)
+/* The menu item by which a step names its line, if it does. */
+static void put_item(struct record *record, const struct cart_step *step)
 {
-	const struct cart_draft *draft = &step->draft;
+	if (step->line == 0 && step->name.size > 0)
+		put_text(record, step->name);
+}
+
+static uint64_t chain_step(uint64_t print, const struct cart_step *step,
+			   const struct cart_draft *draft)
+{
 	struct record record = { { 0 } };
 
 	put_number(&record, step->kind);
@@ -85,9 +94,16 @@ static uint64_t chain_step(uint64_t print, const struct cart_change *step)
 	case CART_SET_QUANTITY:
 		put_number(&record, step->line);
 		put_number(&record, step->quantity);
+		put_item(&record, step);
+		break;
+	case CART_CHANGE_QUANTITY:
+		put_number(&record, step->line);
+		put_number(&record, (uint64_t)(int64_t)step->difference);
+		put_item(&record, step);
 		break;
 	case CART_REMOVE:
 		put_number(&record, step->line);
+		put_item(&record, step);
 		break;
 	case CART_SET_TAX:
 		put_number(&record, step->tax_ppm);
@@ -117,11 +133,15 @@ static uint64_t chain_step(uint64_t print, const struct cart_change *step)
 
 uint64_t cart_fingerprint(const struct cart_change *change, uint64_t seed)
 {
+	const struct cart_step *steps = cart_steps(change);
+	const uint32_t count = cart_step_count(change);
 	struct record closing = { { 0 } };
-	uint64_t print = chain_step(seed, change);
+	uint64_t print = seed;
 
+	for (uint32_t i = 0; i < count; i++)
+		print = chain_step(print, &steps[i], &change->draft);
 	put_number(&closing, CLOSING);
-	put_number(&closing, 1); /* step */
+	put_number(&closing, count);
 	print = chain(print, &closing);
 	return print != CART_NO_FINGERPRINT ? print : 1;
 }

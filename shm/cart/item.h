@@ -28,6 +28,9 @@ struct item_parts {
 /* Take words apart and check all of them. 0 or -EUCLEAN. */
 int item_parse(const void *bytes, size_t size, struct item_parts *ret_parts);
 
+/* Are these the words of this menu item? Looks no further than it has to. */
+bool item_is_of(const void *words, size_t size, struct corral_text menu_item_id);
+
 /* Are these bytes one MessagePack object, whole, nested no deeper than a cursor goes? */
 bool item_value_valid(const void *value, size_t size);
 

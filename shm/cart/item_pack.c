@@ -196,6 +196,31 @@ pack_words(msgpack_packer *packer, const struct corral_item *item, struct sink *
 	return fits;
 }
 
+/* What an object takes at most before its content, a number in all, and our keys with theirs. */
+#define TAG_BYTES 5u
+#define NUMBER_BYTES 9u
+#define OWN_BYTES 80u
+
+size_t cart_item_bound(const struct corral_item *item)
+{
+	size_t bytes = OWN_BYTES;
+
+	if (!item || item->modifier_count > CORRAL_MODIFIERS_MAX ||
+	    item->extra_count > CORRAL_EXTRAS_MAX || (item->modifier_count && !item->modifiers) ||
+	    (item->extra_count && !item->extras))
+		return 0; /* it will be refused */
+	bytes += min_u64(item->menu_item_id.size, CORRAL_WORDS_MAX);
+	bytes += min_u64(item->name.size, CORRAL_WORDS_MAX);
+	bytes += min_u64(item->notes.size, CORRAL_WORDS_MAX);
+	for (uint32_t i = 0; i < item->modifier_count; i++)
+		bytes += min_u64(item->modifiers[i].name.size, CORRAL_WORDS_MAX) + 2 * TAG_BYTES +
+			 NUMBER_BYTES;
+	for (uint32_t i = 0; i < item->extra_count; i++)
+		bytes += min_u64(item->extras[i].key.size, CORRAL_WORDS_MAX) + TAG_BYTES +
+			 min_u64(item->extras[i].value_size, CORRAL_WORDS_MAX);
+	return min_u64(bytes, CORRAL_WORDS_MAX);
+}
+
 int cart_pack_item(const struct corral_item *item, uint64_t seed, void *buffer, size_t buffer_size,
 		   struct cart_words *ret_words)
 {

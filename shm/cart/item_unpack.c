@@ -101,6 +101,16 @@ int item_parse(const void *bytes, size_t size, struct item_parts *ret_parts)
 	return cursor.at == cursor.end ? 0 : -EUCLEAN;
 }
 
+bool item_is_of(const void *words, size_t size, struct corral_text menu_item_id)
+{
+	struct cursor cursor = { words, (const uint8_t *)words + size };
+	struct corral_text id;
+	uint64_t pairs;
+
+	return take_map(&cursor, &pairs) && take_own_key(&cursor, 0) && take_text(&cursor, &id) &&
+	       text_equal(id, menu_item_id);
+}
+
 /* ---------------------------------------------------------------- attributes */
 
 static bool take_attribute(struct cursor *cursor, struct corral_attribute *ret_attribute)

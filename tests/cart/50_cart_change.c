@@ -102,8 +102,9 @@ static void keys_of_another_seed_never_merge(void **state)
 	uint8_t buffer[256];
 
 	(void)state;
-	assert_int_equal(cart_pack_item(&item, KIT_SEED, buffer, sizeof(buffer), &change.words), 0);
-	change.quantity = 1;
+	assert_int_equal(cart_pack_item(&item, KIT_SEED, buffer, sizeof(buffer), &change.one.words),
+			 0);
+	change.one.quantity = 1;
 	assert_int_equal(kit_apply(&cart, &change), 0);
 	change.seed = KIT_SEED + 1;
 	assert_int_equal(kit_apply(&cart, &change), 0);
@@ -178,7 +179,7 @@ static void clear_keeps_tax_attributes_time_to_live_and_operations(void **state)
 	uint64_t version;
 
 	(void)state;
-	ttl.ttl_ms = 5000;
+	ttl.one.ttl_ms = 5000;
 	assert_int_equal(kit_add_item(&cart, &item, T("op-1")), 0);
 	assert_int_equal(kit_set_tax(&cart, 100000), 0);
 	assert_int_equal(kit_set_attribute(&cart, T("k"), T("v")), 0);
@@ -236,13 +237,13 @@ static void settings_out_of_range_are_refused(void **state)
 	(void)state;
 	assert_int_equal(kit_set_tax(&cart, CORRAL_TAX_PPM_MAX + 1), -ERANGE);
 	assert_int_equal(kit_set_tax(&cart, CORRAL_TAX_PPM_MAX), 0);
-	ttl.ttl_ms = CORRAL_TTL_MS_MIN - 1;
+	ttl.one.ttl_ms = CORRAL_TTL_MS_MIN - 1;
 	assert_int_equal(kit_apply(&cart, &ttl), -ERANGE);
-	ttl.ttl_ms = CORRAL_TTL_MS_MAX + 1;
+	ttl.one.ttl_ms = CORRAL_TTL_MS_MAX + 1;
 	assert_int_equal(kit_apply(&cart, &ttl), -ERANGE);
-	ttl.ttl_ms = CORRAL_TTL_MS_MAX;
+	ttl.one.ttl_ms = CORRAL_TTL_MS_MAX;
 	assert_int_equal(kit_apply(&cart, &ttl), 0);
-	ttl.ttl_ms = 0;
+	ttl.one.ttl_ms = 0;
 	assert_int_equal(kit_apply(&cart, &ttl), 0);
 	kit_free(&cart);
 }
@@ -397,7 +398,7 @@ static void a_failed_plan_leaves_the_cart(void **state)
 	(void)state;
 	assert_int_equal(kit_add(&cart, T("a"), 1, 1), 0);
 	before = kit_copy(&cart);
-	change.line = 5;
+	change.one.line = 5;
 	assert_int_equal(cart_plan(cart.bytes, cart.size, &change, &plan), -ENXIO);
 	assert_int_equal(cart_plan(NULL, 0, &change, &plan), -ENOENT);
 	assert_int_equal(cart_plan(cart.bytes, 100, &change, &plan), -EUCLEAN);

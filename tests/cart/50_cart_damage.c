@@ -62,23 +62,22 @@ static struct cart_change every_change(uint32_t number, uint8_t buffer[256])
 {
 	static struct cart_draft_line draft_line;
 	struct corral_item item = kit_item(number & 1 ? T("coke") : T("tea"), 199, 1);
-	struct cart_change change =
-		kit_change((enum cart_change_kind)(number / 2 % (CART_DROP + 1)));
+	struct cart_change change = kit_change((enum cart_step_kind)(number / 2 % (CART_DROP + 1)));
 
-	assert_int_equal(cart_pack_item(&item, KIT_SEED, buffer, 256, &change.words), 0);
+	assert_int_equal(cart_pack_item(&item, KIT_SEED, buffer, 256, &change.one.words), 0);
 	draft_line = (struct cart_draft_line){ .line = number & 1,
 					       .quantity = 3,
-					       .words = change.words };
-	change.line = 2;
-	change.quantity = number & 1;
-	if (change.kind == CART_ADD)
-		change.quantity = 4;
-	change.name = number & 1 ? T("table") : T("new");
-	change.value = T("a new value");
-	change.remove_attribute = number & 2;
+					       .words = change.one.words };
+	change.one.line = 2;
+	change.one.quantity = number & 1;
+	if (change.one.kind == CART_ADD)
+		change.one.quantity = 4;
+	change.one.name = number & 1 ? T("table") : T("new");
+	change.one.value = T("a new value");
+	change.one.remove_attribute = number & 2;
 	change.draft.lines = &draft_line;
 	change.draft.line_count = 1;
-	if (change.kind == CART_REPLACE)
+	if (change.one.kind == CART_REPLACE)
 		change.if_version = 5;
 	assert_int_equal(cart_hash_op(number & 1 ? T("op-9") : T(""), KIT_SEED, &change), 0);
 	return change;
@@ -101,7 +100,7 @@ static uint32_t change_everything(const uint8_t *bytes, size_t size, const uint8
 		struct cart_plan plan;
 		uint8_t *new;
 
-		if (cart_plan(bytes, size, &change, &plan) != 0 || change.kind == CART_DROP)
+		if (cart_plan(bytes, size, &change, &plan) != 0 || change.one.kind == CART_DROP)
 			continue;
 		assert_true(plan.size <= CORRAL_CART_MAX);
 		new = malloc(plan.size);
@@ -275,7 +274,7 @@ static void no_line_is_cut_where_the_words_are_not_in_place(void **state)
 	size_t lines_at = sound.size - head.words_size - head.line_count * sizeof(struct cart_line);
 
 	(void)state;
-	change.line = 2;
+	change.one.line = 2;
 	for (uint32_t i = 0; i < head.line_count; i++) {
 		size_t line_at = lines_at + i * sizeof(struct cart_line);
 

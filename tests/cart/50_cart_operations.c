@@ -19,7 +19,7 @@ struct changes {
 	uint8_t attributes[4][64];
 };
 
-static struct cart_change *next(struct changes *changes, enum cart_change_kind kind)
+static struct cart_change *next(struct changes *changes, enum cart_step_kind kind)
 {
 	assert_true(changes->count < CHANGES_MAX);
 	struct cart_change *change = &changes->all[changes->count++];
@@ -34,8 +34,9 @@ static void item(struct changes *changes, const struct corral_item *item)
 	struct cart_change *add = next(changes, CART_ADD);
 
 	assert_int_equal(
-		cart_pack_item(item, KIT_SEED, words, sizeof(changes->words[0]), &add->words), 0);
-	add->quantity = item->quantity;
+		cart_pack_item(item, KIT_SEED, words, sizeof(changes->words[0]), &add->one.words),
+		0);
+	add->one.quantity = item->quantity;
 }
 
 static void items(struct changes *changes)
@@ -71,9 +72,9 @@ static void attribute(struct changes *changes, struct corral_text name, struct c
 {
 	struct cart_change *set = next(changes, CART_SET_ATTRIBUTE);
 
-	set->name = name;
-	set->value = value;
-	set->remove_attribute = remove;
+	set->one.name = name;
+	set->one.value = value;
+	set->one.remove_attribute = remove;
 }
 
 /* A whole cart of two lines with these quantities; with an attribute if it has a name. */
@@ -110,20 +111,20 @@ static struct changes *changes_of_all_kinds(void)
 	assert_non_null(changes);
 	items(changes);
 	for (uint32_t line = 1; line <= 2; line++) {
-		next(changes, CART_SET_QUANTITY)->line = line;
-		next(changes, CART_SET_QUANTITY)->line = line;
-		changes->all[changes->count - 1].quantity = 5;
-		next(changes, CART_REMOVE)->line = line;
+		next(changes, CART_SET_QUANTITY)->one.line = line;
+		next(changes, CART_SET_QUANTITY)->one.line = line;
+		changes->all[changes->count - 1].one.quantity = 5;
+		next(changes, CART_REMOVE)->one.line = line;
 	}
 	next(changes, CART_CLEAR);
-	next(changes, CART_SET_TAX)->tax_ppm = 1;
-	next(changes, CART_SET_TAX)->tax_ppm = 2;
+	next(changes, CART_SET_TAX)->one.tax_ppm = 1;
+	next(changes, CART_SET_TAX)->one.tax_ppm = 2;
 	attribute(changes, T("ab"), T("c"), false);
 	attribute(changes, T("a"), T("bc"), false);
 	attribute(changes, T("ab"), T(""), false);
 	attribute(changes, T("ab"), T(""), true);
-	next(changes, CART_SET_TTL)->ttl_ms = 1000;
-	next(changes, CART_SET_TTL)->ttl_ms = 1001;
+	next(changes, CART_SET_TTL)->one.ttl_ms = 1000;
+	next(changes, CART_SET_TTL)->one.ttl_ms = 1001;
 	next(changes, CART_CHECKOUT);
 	next(changes, CART_DROP);
 	whole_cart(changes, 0, 1, 2, T(""));
@@ -154,7 +155,7 @@ static void an_id_is_refused_to_every_change_but_the_one_it_names(void **state)
 		struct kit_cart cart = two_lines();
 
 		assert_int_equal(kit_apply(&cart, &changes->all[i]), 0);
-		if (changes->all[i].kind == CART_DROP) { /* a dropped cart remembers nothing */
+		if (changes->all[i].one.kind == CART_DROP) { /* a dropped cart remembers nothing */
 			kit_free(&cart);
 			continue;
 		}
@@ -182,7 +183,7 @@ static void the_condition_the_time_and_other_changes_do_not_matter_to_a_repeat(v
 	struct kit_cart cart = two_lines();
 
 	(void)state;
-	set.tax_ppm = 82500;
+	set.one.tax_ppm = 82500;
 	set.if_version = 2;
 	assert_int_equal(cart_hash_op(T("call-1"), KIT_SEED, &set), 0);
 	assert_int_equal(kit_apply(&cart, &set), 0);

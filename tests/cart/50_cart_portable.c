@@ -79,7 +79,7 @@ static struct kit_cart rich_cart(void)
 	item.extras = extras;
 	item.extra_count = COUNT(extras);
 	item.notes = T("gut gew\xc3\xbcrzt");
-	ttl.ttl_ms = 3600000;
+	ttl.one.ttl_ms = 3600000;
 	assert_int_equal(kit_set_attribute(&cart, T("table"), T("7")), 0);
 	assert_int_equal(kit_set_tax(&cart, 82500), 0);
 	assert_int_equal(kit_apply(&cart, &ttl), 0);
@@ -209,9 +209,9 @@ static void under_another_seed_lines_merge_and_operations_are_forgotten(void **s
 	assert_int_equal(kit_head(&moved).ops_count, 0);
 	assert_int_equal(kit_head(&moved).total_cents, kit_head(&cart).total_cents);
 	change.seed = KIT_SEED + 1;
-	assert_int_equal(cart_pack_item(&item, change.seed, words, sizeof(words), &change.words),
-			 0);
-	change.quantity = 1;
+	assert_int_equal(
+		cart_pack_item(&item, change.seed, words, sizeof(words), &change.one.words), 0);
+	change.one.quantity = 1;
 	assert_int_equal(cart_hash_op(T("op-9"), change.seed, &change), 0);
 	assert_int_equal(cart_plan(version, made.size, &change, &plan), 0);
 	assert_int_equal(plan.result.line, cart.result.line);

@@ -10,7 +10,7 @@
 static void only_some_changes_make_a_cart(void **state)
 {
 	static const struct {
-		enum cart_change_kind kind;
+		enum cart_step_kind kind;
 		int answer;
 	} cases[] = {
 		{ CART_SET_QUANTITY, -ENOENT },
@@ -92,8 +92,7 @@ static void a_checked_out_cart_refuses_all_but_drop_and_the_same_operation(void 
 	assert_int_equal(kit_add_item(&cart, &item, T("other")), -ESHUTDOWN);
 	for (int kind = CART_SET_QUANTITY; kind <= CART_CHECKOUT; kind++)
 		if (kind != CART_SET_TTL)
-			assert_int_equal(kit_simple(&cart, (enum cart_change_kind)kind),
-					 -ESHUTDOWN);
+			assert_int_equal(kit_simple(&cart, (enum cart_step_kind)kind), -ESHUTDOWN);
 	change = kit_change(CART_REPLACE);
 	change.if_version = kit_head(&cart).version;
 	assert_int_equal(kit_apply(&cart, &change), -ESHUTDOWN);
@@ -105,7 +104,7 @@ static int set_ttl(struct kit_cart *cart, uint64_t ttl_ms)
 {
 	struct cart_change change = kit_change(CART_SET_TTL);
 
-	change.ttl_ms = ttl_ms;
+	change.one.ttl_ms = ttl_ms;
 	change.usual_ttl_ms = 5000; /* the default for a cart without its own */
 	return kit_apply(cart, &change);
 }

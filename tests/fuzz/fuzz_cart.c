@@ -128,7 +128,7 @@ static void read_whole(const void *bytes, size_t size, bool valid)
 
 /* ----------------------------------------------------------------- changes */
 
-static struct cart_change a_change(enum cart_change_kind kind, const struct numbers *n,
+static struct cart_change a_change(enum cart_step_kind kind, const struct numbers *n,
 				   uint64_t version)
 {
 	static struct cart_draft_line draft_line;
@@ -141,25 +141,25 @@ static struct cart_change a_change(enum cart_change_kind kind, const struct numb
 				    .quantity = 1 + n->c,
 				    .modifier_count = n->b % 2,
 				    .modifiers = &modifier };
-	struct cart_change change = { .kind = kind,
+	struct cart_change change = { .one = { .kind = kind },
 				      .key = { { "r", 1 }, { "s", 1 } },
 				      .hash = 0x1234,
 				      .seed = SEED,
 				      .now_ms = NOW_MS,
 				      .first_version = 1 };
 
-	must(cart_pack_item(&item, SEED, buffer, sizeof(buffer), &change.words) == 0);
+	must(cart_pack_item(&item, SEED, buffer, sizeof(buffer), &change.one.words) == 0);
 	draft_line = (struct cart_draft_line){ .line = n->a,
 					       .quantity = 1 + n->c,
-					       .words = change.words };
-	change.line = n->a;
-	change.quantity = kind == CART_ADD ? item.quantity : n->c;
-	change.tax_ppm = n->b * 3921u;
-	change.ttl_ms = n->b % 2 != 0 ? 0 : 60000;
-	change.name = n->a % 2 != 0 ? (struct corral_text){ "table", 5 } :
-				      (struct corral_text){ "note", 4 };
-	change.value = (struct corral_text){ "a new value", n->b % 12 };
-	change.remove_attribute = n->c % 2 != 0;
+					       .words = change.one.words };
+	change.one.line = n->a;
+	change.one.quantity = kind == CART_ADD ? item.quantity : n->c;
+	change.one.tax_ppm = n->b * 3921u;
+	change.one.ttl_ms = n->b % 2 != 0 ? 0 : 60000;
+	change.one.name = n->a % 2 != 0 ? (struct corral_text){ "table", 5 } :
+					  (struct corral_text){ "note", 4 };
+	change.one.value = (struct corral_text){ "a new value", n->b % 12 };
+	change.one.remove_attribute = n->c % 2 != 0;
 	change.draft.lines = &draft_line;
 	change.draft.line_count = n->b % 2;
 	if (kind == CART_REPLACE || n->b % 16 == 3)
@@ -186,7 +186,7 @@ static void change_it(const uint8_t *bytes, size_t size, const struct cart_chang
 {
 	struct cart_plan plan;
 
-	if (cart_plan(bytes, size, change, &plan) != 0 || change->kind == CART_DROP)
+	if (cart_plan(bytes, size, change, &plan) != 0 || change->one.kind == CART_DROP)
 		return;
 	must(plan.size <= CORRAL_CART_MAX && plan.size >= sizeof(struct cart_head));
 	uint8_t *built = malloc(plan.size);
@@ -213,7 +213,7 @@ static void change_every_way(const uint8_t *bytes, size_t size, const struct num
 			later[i] ^= (uint8_t)(n->b + i);
 	}
 	for (uint32_t kind = CART_ADD; kind <= CART_DROP; kind++) {
-		struct cart_change change = a_change((enum cart_change_kind)kind, n, head.version);
+		struct cart_change change = a_change((enum cart_step_kind)kind, n, head.version);
 		change_it(bytes, size, &change, valid, later);
 	}
 	free(later);

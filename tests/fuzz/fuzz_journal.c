@@ -174,13 +174,12 @@ static void put_record(struct writer *w, struct journal_record *record, const vo
 
 static void put_cart(struct writer *w, struct input *input)
 {
-	struct cart_change change = { .kind = CART_SET_TAX,
+	struct cart_change change = { .one = { .kind = CART_SET_TAX, .tax_ppm = 1 },
 				      .key = { { "r", 1 },
 					       { "session", 1 + input_number(input, 1) % 7 } },
 				      .hash = 1 + input_number(input, 1) % 4,
 				      .seed = 1,
-				      .now_ms = 1700000000000,
-				      .tax_ppm = 1 };
+				      .now_ms = 1700000000000 };
 	uint8_t flags = (uint8_t)input_number(input, 1);
 	struct cart_plan plan;
 

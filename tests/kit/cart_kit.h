@@ -81,9 +81,9 @@ static inline struct cart_head kit_head(const struct kit_cart *cart)
 	return head;
 }
 
-static inline struct cart_change kit_change(enum cart_change_kind kind)
+static inline struct cart_change kit_change(enum cart_step_kind kind)
 {
-	struct cart_change change = { .kind = kind,
+	struct cart_change change = { .one = { .kind = kind },
 				      .key = { T("restaurant-1"), T("session-9") },
 				      .hash = 0x1234,
 				      .seed = KIT_SEED,
@@ -103,7 +103,7 @@ static inline int kit_apply(struct kit_cart *cart, const struct cart_change *cha
 	if (answer < 0)
 		return answer;
 	cart->result = plan.result;
-	if (answer == 1 || change->kind == CART_DROP)
+	if (answer == 1 || change->one.kind == CART_DROP)
 		return answer;
 	new = malloc(plan.size);
 	assert_non_null(new);
@@ -132,9 +132,9 @@ static inline int kit_add_item(struct kit_cart *cart, const struct corral_item *
 {
 	struct cart_change change = kit_change(CART_ADD);
 	uint8_t buffer[CORRAL_WORDS_MAX];
-	int error = cart_pack_item(item, change.seed, buffer, sizeof(buffer), &change.words);
+	int error = cart_pack_item(item, change.seed, buffer, sizeof(buffer), &change.one.words);
 
-	change.quantity = item->quantity;
+	change.one.quantity = item->quantity;
 	if (error == 0)
 		error = cart_hash_op(op, change.seed, &change);
 	return error ? error : kit_apply(cart, &change);
@@ -152,8 +152,8 @@ static inline int kit_set_quantity(struct kit_cart *cart, uint32_t line, uint32_
 {
 	struct cart_change change = kit_change(CART_SET_QUANTITY);
 
-	change.line = line;
-	change.quantity = quantity;
+	change.one.line = line;
+	change.one.quantity = quantity;
 	return kit_apply(cart, &change);
 }
 
@@ -161,7 +161,7 @@ static inline int kit_remove(struct kit_cart *cart, uint32_t line)
 {
 	struct cart_change change = kit_change(CART_REMOVE);
 
-	change.line = line;
+	change.one.line = line;
 	return kit_apply(cart, &change);
 }
 
@@ -169,7 +169,7 @@ static inline int kit_set_tax(struct kit_cart *cart, uint32_t tax_ppm)
 {
 	struct cart_change change = kit_change(CART_SET_TAX);
 
-	change.tax_ppm = tax_ppm;
+	change.one.tax_ppm = tax_ppm;
 	return kit_apply(cart, &change);
 }
 
@@ -178,8 +178,8 @@ static inline int kit_set_attribute(struct kit_cart *cart, struct corral_text na
 {
 	struct cart_change change = kit_change(CART_SET_ATTRIBUTE);
 
-	change.name = name;
-	change.value = value;
+	change.one.name = name;
+	change.one.value = value;
 	return kit_apply(cart, &change);
 }
 
@@ -187,12 +187,12 @@ static inline int kit_remove_attribute(struct kit_cart *cart, struct corral_text
 {
 	struct cart_change change = kit_change(CART_SET_ATTRIBUTE);
 
-	change.name = name;
-	change.remove_attribute = true;
+	change.one.name = name;
+	change.one.remove_attribute = true;
 	return kit_apply(cart, &change);
 }
 
-static inline int kit_simple(struct kit_cart *cart, enum cart_change_kind kind)
+static inline int kit_simple(struct kit_cart *cart, enum cart_step_kind kind)
 {
 	struct cart_change change = kit_change(kind);
 

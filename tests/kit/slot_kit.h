@@ -53,9 +53,9 @@ static inline int kit_build(struct actor *actor, const struct kit_key *key, cons
 	uint32_t size = dice % 8 != 0 ? dice / 8 % 300 : dice / 8 % sizeof(value);
 
 	memset(value, bytes[dice / 64 % 26], size);
-	struct cart_change change = { .kind = CART_SET_ATTRIBUTE,
-				      .name = { &names[dice / 8 % 10], 1 },
-				      .value = { value, size },
+	struct cart_change change = { .one = { .kind = CART_SET_ATTRIBUTE,
+					       .name = { &names[dice / 8 % 10], 1 },
+					       .value = { value, size } },
 				      .key = key->key,
 				      .hash = key->hash,
 				      .seed = actor->arena->header->hash_seed,
