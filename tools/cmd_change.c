@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cmd_change.c: the commands that change a cart. Each is one call of the library; change() does
+ * cmd_change.c: the commands that change a cart. Each is one change; change() does
  * what they share: opening, complaining and printing the answer.
  */
 #include <errno.h>
@@ -15,17 +15,43 @@
 typedef int change_fn(struct corral *corral, const struct call *call,
 		      struct corral_result *ret_result);
 
+/* Of each step the line it was about, or a dash: "lines 3 1 -, ". */
+static void print_lines(const struct steps *steps)
+{
+	printf("line%s", plural(steps->count));
+	for (uint32_t i = 0; i < steps->count; i++) {
+		if (steps->lines[i])
+			printf(" %" PRIu32, steps->lines[i]);
+		else
+			fputs(" -", stdout);
+	}
+	fputs(", ", stdout);
+}
+
 /* One line, such as "version 3: line 2, 4 items, total 31.17 (added now)". */
-static void print_result(const struct corral_result *result, const char *done)
+static void print_result(const struct call *call, const struct corral_result *result,
+			 const char *done)
 {
 	char total[FORMAT_MAX];
 
 	printf("version %" PRIu64 ": ", result->version);
-	if (result->line)
+	if (call->steps)
+		print_lines(call->steps);
+	else if (result->line)
 		printf("line %" PRIu32 ", ", result->line);
 	printf("%" PRIu32 " item%s, total %s (%s)\n", result->item_count,
 	       plural(result->item_count), format_money(result->total_cents, total),
 	       result->applied ? done : "already applied");
+}
+
+static json_t *json_of_answer(const struct call *call, const struct corral_result *result)
+{
+	json_t *answer = json_of_result(result);
+
+	if (call->steps)
+		json_object_set_new(answer, "lines",
+				    json_of_lines(call->steps->lines, call->steps->count));
+	return answer;
 }
 
 static enum exit_code change(struct call *call, change_fn *make, const char *done)
@@ -44,93 +70,30 @@ static enum exit_code change(struct call *call, change_fn *make, const char *don
 	}
 	corral_close(corral);
 	if (error)
-		return complain_cart(call, error);
+		return complain_step(call, call->steps ? result.step : 0, error);
 	if (call->given & HAS(OPTION_JSON))
-		json_print(json_of_result(&result));
+		json_print(json_of_answer(call, &result));
 	else
-		print_result(&result, done);
+		print_result(call, &result, done);
 	return result.sync_error ? complain_sync("the change is made", result.sync_error) :
 				   EXIT_DONE;
 }
 
 /* ---------------------------------------------------------------------- add */
 
-/* 64-bit FNV-1a. */
-static uint64_t hash_text(struct corral_text text)
-{
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < text.size; i++)
-		hash = (hash ^ (unsigned char)text.data[i]) * 0x100000001b3u;
-	return hash;
-}
-
-/*
- * The id of the tax part of a change named id: "id:tax", or as much of id as fits, followed by its
- * hash.
- */
-static struct corral_text tax_op_id(struct corral_text id, char buffer[CORRAL_ID_MAX + 1])
-{
-	static const char suffix[] = ":tax";
-	size_t keep = CORRAL_ID_MAX - 16 - (sizeof(suffix) - 1);
-
-	if (id.size == 0)
-		return id;
-	if (id.size + sizeof(suffix) - 1 <= CORRAL_ID_MAX) {
-		snprintf(buffer, CORRAL_ID_MAX + 1, "%.*s%s", (int)id.size, id.data, suffix);
-	} else {
-		while ((id.data[keep] & 0xc0) == 0x80) /* never split a character */
-			keep--;
-		snprintf(buffer, CORRAL_ID_MAX + 1, "%.*s%016" PRIx64 "%s", (int)keep, id.data,
-			 hash_text(id), suffix);
-	}
-	return corral_text(buffer);
-}
-
-/* True if the cart already has this rate. */
-static int tax_is(struct corral *corral, const struct call *call, bool *ret_same)
-{
-	struct corral_view view;
-	struct corral_head head;
-	int error = corral_read_begin(corral, &call->key, &view);
-
-	*ret_same = false;
-	if (error)
-		return error == -ENOENT ? 0 : error;
-	error = corral_view_head(&view, &head);
-	if (error == 0)
-		*ret_same = head.tax_ppm == call->tax_ppm;
-	corral_read_end(&view);
-	return error;
-}
-
-/*
- * The tax comes first, so the item is never visible without it. A named change sets the tax even if
- * the rate is already the same: otherwise a repeated try could undo a rate that another writer set
- * in between, since the first try would have left no trace.
- */
+/* With a tax rate both are one change: no moment shows one without the other. */
 static int make_add(struct corral *corral, const struct call *call,
 		    struct corral_result *ret_result)
 {
-	struct corral_op op = call->op;
-	struct corral_op tax_op = call->op;
-	char buffer[CORRAL_ID_MAX + 1];
-	bool same = false;
-	int error = 0;
+	const struct corral_step steps[] = {
+		{ .kind = CORRAL_STEP_SET_TAX, .tax_ppm = call->tax_ppm },
+		{ .kind = CORRAL_STEP_ADD, .item = &call->item },
+	};
+	bool taxed = call->given & HAS(OPTION_TAX);
 
-	if (call->given & HAS(OPTION_TAX)) {
-		if (op.id.size == 0)
-			error = tax_is(corral, call, &same);
-		tax_op.id = tax_op_id(op.id, buffer);
-		if (error == 0 && !same)
-			error = corral_set_tax(corral, &call->key, call->tax_ppm, &tax_op,
-					       ret_result);
-		if (error)
-			return error;
-		if (op.if_version && !same)
-			op.if_version = ret_result->version;
-	}
-	return corral_add(corral, &call->key, &call->item, &op, ret_result);
+	if (!taxed)
+		return corral_add(corral, &call->key, &call->item, &call->op, ret_result);
+	return corral_apply(corral, &call->key, steps, 2, &call->op, ret_result, NULL);
 }
 
 enum exit_code run_add(struct call *call)
@@ -217,6 +180,27 @@ static int make_checkout(struct corral *corral, const struct call *call,
 enum exit_code run_checkout(struct call *call)
 {
 	return change(call, make_checkout, "checked out now");
+}
+
+/* What it does is on standard input, which is read and checked first. */
+static int make_steps(struct corral *corral, const struct call *call,
+		      struct corral_result *ret_result)
+{
+	return corral_apply(corral, &call->key, call->steps->list, call->steps->count, &call->op,
+			    ret_result, call->steps->lines);
+}
+
+enum exit_code run_apply(struct call *call)
+{
+	enum exit_code code;
+
+	call->steps = steps_new();
+	code = steps_read(stdin, call->steps);
+	if (code == EXIT_DONE)
+		code = change(call, make_steps, "applied now");
+	steps_free(call->steps);
+	call->steps = NULL;
+	return code;
 }
 
 static int make_drop(struct corral *corral, const struct call *call,

@@ -26,8 +26,7 @@ const struct command commands[] = {
 	  CHANGING | ITEM_OPTIONS,
 	  ITEM_REQUIRED,
 	  "An item equal to one in the cart (same id, price, modifiers and note) raises that\n"
-	  "line's quantity. With --tax the cart's rate is set first, as a change of its own: when\n"
-	  "it differs, or, with --op-id ID, always, under the name ID:tax." },
+	  "line's quantity. With --tax the cart's rate is set, too, in the same change." },
 	{ "show", run_show, "show a cart", { R_S }, 2, LOOKING, 0, NULL },
 	{ "ls", run_ls, "list the carts", { 0 }, 0, LOOKING | HAS(OPTION_RESTAURANT), 0, NULL },
 	{ "watch",
@@ -73,6 +72,27 @@ const struct command commands[] = {
 	  CHANGING,
 	  0,
 	  NULL },
+	{ "apply",
+	  run_apply,
+	  "make a change of several steps, read as JSON lines",
+	  { R_S },
+	  2,
+	  CHANGING,
+	  0,
+	  "All steps happen or none. Standard input has one on each line, at most 256:\n"
+	  "  {\"step\": \"add\", \"menu_item_id\": \"tea\", \"unit_price_cents\": 199, "
+	  "\"quantity\": 2}\n"
+	  "     and name, notes, modifiers, extras, as corral show --json has them\n"
+	  "  {\"step\": \"set_quantity\", \"line\": 3, \"quantity\": 0}\n"
+	  "  {\"step\": \"change_quantity\", \"menu_item_id\": \"tea\", \"difference\": -1}\n"
+	  "  {\"step\": \"remove\", \"line\": 2}\n"
+	  "  {\"step\": \"clear\"}\n"
+	  "  {\"step\": \"tax\", \"tax_ppm\": 82500}\n"
+	  "  {\"step\": \"attribute\", \"name\": \"table\", \"value\": \"7\"}   without a value: "
+	  "taken away\n"
+	  "  {\"step\": \"ttl\", \"ttl_ms\": 3600000}   0: the default\n"
+	  "  {\"step\": \"checkout\"}\n"
+	  "A line of the cart is named by its number, or by the menu item that only it has." },
 	{ "checkout",
 	  run_checkout,
 	  "check a cart out: it refuses changes from then on",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * extras.c: one MessagePack value as JSON; the tools' only includer of <msgpack.h>.
+ * extras.c: one MessagePack value as JSON, and back; the tools' only includer of <msgpack.h>.
  *
  * The extra keys of a line hold arbitrary values. A value that JSON can express becomes that. The
  * others never fail and lose nothing: an unsigned number beyond 63 bits becomes a string of digits;
@@ -139,4 +139,65 @@ json_t *json_of_msgpack(const void *bytes, size_t size)
 		value = bytes_of(bytes, size);
 	msgpack_unpacked_destroy(&unpacked);
 	return value;
+}
+
+/* ---------------------------------------------------------------- from JSON */
+
+static void pack_text(msgpack_packer *packer, const char *text, size_t size)
+{
+	msgpack_pack_str(packer, size);
+	msgpack_pack_str_body(packer, text, size);
+}
+
+/* A parsed value nests no deeper than jansson's parser goes. */
+static void pack(msgpack_packer *packer, json_t *value)
+{
+	const char *key;
+	json_t *inner;
+
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		msgpack_pack_map(packer, json_object_size(value));
+		json_object_foreach(value, key, inner)
+		{
+			pack_text(packer, key, strlen(key));
+			pack(packer, inner);
+		}
+		break;
+	case JSON_ARRAY:
+		msgpack_pack_array(packer, json_array_size(value));
+		for (size_t i = 0; i < json_array_size(value); i++)
+			pack(packer, json_array_get(value, i));
+		break;
+	case JSON_STRING:
+		pack_text(packer, json_string_value(value), json_string_length(value));
+		break;
+	case JSON_INTEGER:
+		msgpack_pack_int64(packer, json_integer_value(value));
+		break;
+	case JSON_REAL:
+		msgpack_pack_double(packer, json_real_value(value));
+		break;
+	case JSON_TRUE:
+		msgpack_pack_true(packer);
+		break;
+	case JSON_FALSE:
+		msgpack_pack_false(packer);
+		break;
+	case JSON_NULL:
+		msgpack_pack_nil(packer);
+		break;
+	}
+}
+
+void *msgpack_of_json(const json_t *value, size_t *ret_size)
+{
+	msgpack_sbuffer buffer;
+	msgpack_packer packer;
+
+	msgpack_sbuffer_init(&buffer);
+	msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
+	pack(&packer, (json_t *)(uintptr_t)value); /* jansson iterates over non-const ones only */
+	*ret_size = buffer.size;
+	return must_have(msgpack_sbuffer_release(&buffer));
 }

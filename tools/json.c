@@ -166,6 +166,15 @@ json_t *json_of_result(const struct corral_result *result)
 		"status", status_name(result->status), "durable", (int)result->durable));
 }
 
+json_t *json_of_lines(const uint32_t *lines, uint32_t count)
+{
+	json_t *list = must_have(json_array());
+
+	for (uint32_t i = 0; i < count; i++)
+		json_array_append_new(list, must_have(json_integer((json_int_t)lines[i])));
+	return list;
+}
+
 /* -------------------------------------------------------------------- as text */
 
 char *json_line(const json_t *value)

@@ -169,7 +169,7 @@ static const struct {
 			      "repeated",
 			      take_modifier },
 	[OPTION_NOTE] = { "note", "TEXT", "the customer's words about it", take_note },
-	[OPTION_TAX] = { "tax", "RATE", "set the cart's tax rate first: 8.25%", take_tax },
+	[OPTION_TAX] = { "tax", "RATE", "set the cart's tax rate, too: 8.25%", take_tax },
 	[OPTION_RESTAURANT] = { "restaurant", "R", "only the carts of this restaurant",
 				take_restaurant },
 	[OPTION_OP_ID] = { "op-id", "ID",

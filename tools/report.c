@@ -6,6 +6,7 @@
  * escapes terminal controls.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ static const struct {
 } meanings[] = {
 	{ ENOENT, EXIT_NO, "see the carts there are with: corral ls" },
 	{ ENXIO, EXIT_NO, "see its lines with: corral show" },
+	{ EMLINK, EXIT_NO, "see their numbers with: corral show" },
 	{ ESHUTDOWN, EXIT_NO, "it can still be shown, or ended with: corral drop" },
 	{ ECANCELED, EXIT_NO,
 	  "another change came first; look at it with: corral show, then decide again" },
@@ -65,8 +67,9 @@ enum exit_code complain(enum exit_code code, const char *format, ...)
 	return code;
 }
 
-enum exit_code complain_cart(const struct call *call, int error)
+enum exit_code complain_step(const struct call *call, uint32_t step, int error)
 {
+	char which[32] = "";
 	enum exit_code code = EXIT_ARENA;
 	const char *advice = "see: corral status";
 
@@ -75,8 +78,15 @@ enum exit_code complain_cart(const struct call *call, int error)
 			code = meanings[i].code;
 			advice = meanings[i].advice;
 		}
-	return complain(code, "%s: cart %s %s: %s", corral_strerror(error),
+	if (step != 0)
+		snprintf(which, sizeof(which), "step %" PRIu32 ": ", step);
+	return complain(code, "%s%s: cart %s %s: %s", which, corral_strerror(error),
 			call->key.restaurant_id.data, call->key.session_id.data, advice);
+}
+
+enum exit_code complain_cart(const struct call *call, int error)
+{
+	return complain_step(call, 0, error);
 }
 
 enum exit_code complain_sync(const char *done, int error)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <jansson.h>
@@ -86,7 +87,8 @@ struct call {
 	struct corral_text value;
 	bool has_value;
 	uint64_t ttl_ms;
-	const char *word; /* PATH, FILE, SECTION or COMMAND; NULL: not given */
+	struct steps *steps; /* apply: the steps it has read; else NULL */
+	const char *word;    /* PATH, FILE, SECTION or COMMAND; NULL: not given */
 };
 
 struct command {
@@ -122,6 +124,7 @@ enum exit_code run_tax(struct call *call);
 enum exit_code run_attribute(struct call *call);
 enum exit_code run_ttl(struct call *call);
 enum exit_code run_checkout(struct call *call);
+enum exit_code run_apply(struct call *call);
 enum exit_code run_drop(struct call *call);
 enum exit_code run_show(struct call *call);
 enum exit_code run_ls(struct call *call);
@@ -142,6 +145,9 @@ enum exit_code complain(enum exit_code code, const char *format, ...)
 
 /* Report an error of the library about a cart: the error, the cart and the remedy. */
 enum exit_code complain_cart(const struct call *call, int error);
+
+/* The same for a change whose step `step` was refused; 0: the change as a whole was. */
+enum exit_code complain_step(const struct call *call, uint32_t step, int error);
 
 /* Report that a change was made, but that waiting for the disk ended with this error. */
 enum exit_code complain_sync(const char *done, int error);
@@ -168,6 +174,7 @@ json_t *json_of_time(int64_t unix_ms); /* null when the time has no calendar dat
 json_t *json_of_cart(const struct corral_cart *cart);
 json_t *json_of_entry(const struct corral_entry *entry);
 json_t *json_of_result(const struct corral_result *result);
+json_t *json_of_lines(const uint32_t *lines, uint32_t count); /* an array of numbers */
 const char *status_name(uint32_t status);
 
 /* Add a new reference under a key that need not end in NUL. */
@@ -184,6 +191,38 @@ void json_print(json_t *value);
  * their bytes in hexadecimal.
  */
 json_t *json_of_msgpack(const void *bytes, size_t size);
+
+/* The other way: bytes to be given to free(). */
+void *msgpack_of_json(const json_t *value, size_t *ret_size);
+
+/* ----------------------------------------------------------------- steps.c */
+
+/* What is taken of one JSON line. Texts point into `json`. */
+struct step_input {
+	json_t *json;
+	struct corral_item item; /* the id, name and quantity of a step without an item, too */
+	struct corral_modifier modifiers[CORRAL_MODIFIERS_MAX];
+	struct corral_extra extras[CORRAL_EXTRAS_MAX]; /* values from msgpack_of_json() */
+	uint32_t line;
+	int32_t difference;
+	uint32_t tax_ppm;
+	uint64_t ttl_ms;
+	struct corral_text value;
+	bool has_value;
+};
+
+struct steps {
+	uint32_t count;
+	struct corral_step list[CORRAL_STEPS_MAX];
+	struct step_input inputs[CORRAL_STEPS_MAX];
+	uint32_t lines[CORRAL_STEPS_MAX]; /* what the change answers for each */
+};
+
+/* Read steps, one JSON object a line, to the stream's end. Complains about what is wrong. */
+enum exit_code steps_read(FILE *stream, struct steps *steps);
+
+struct steps *steps_new(void); /* none yet */
+void steps_free(struct steps *steps);
 
 /* ----------------------------------------------------------------- human.c */
 

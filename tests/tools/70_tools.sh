@@ -118,7 +118,7 @@ a_cart_as_json_has_all_its_keys_in_order() {
 		--tax 8.25%
 	run 0 attribute a2 s phone 555-0100
 	run 0 show a2 s --json
-	before='{"restaurant_id":"a2","session_id":"s","version":3,"status":"open","items":[{"line":1,'
+	before='{"restaurant_id":"a2","session_id":"s","version":2,"status":"open","items":[{"line":1,'
 	before+='"menu_item_id":"pizza","name":"Mar\"gherita","quantity":2,"unit_price_cents":1299,'
 	before+='"modifiers":[{"name":"cheese","price_cents":150}],"notes":"café","total_cents":2898}],'
 	before+='"item_count":2,"subtotal_cents":2898,"tax_ppm":82500,"tax_cents":239,"total_cents":3137,'
@@ -398,18 +398,113 @@ a_named_change_with_tax_counts_once() {
 	has '"tax_ppm":200000' '"item_count":2,'
 }
 
-a_tax_that_is_set_already_is_no_change() {
+an_item_with_a_tax_is_one_change() {
 	add g3 s --tax 8.25%
+	has "version 1:" "total 1.08"
+	add g3 s --tax 9% --if-version 1
 	has "version 2:"
-	add g3 s --tax 8.25%
-	has "version 3:"
-	add g3 s --tax 8.25% --if-version 3
-	has "version 4:"
-	add g3 s --tax 9% --if-version 4
-	has "version 6:"
-	run 1 add g3 s --item i --name I --price 1 --tax 10% --if-version 4
+	run 1 add g3 s --item i --name I --price 1 --tax 10% --if-version 1
+	run 1 add g3 s --item j --name J --price 92233720368547758.00 --tax 10%
 	run 0 show g3 s --json
-	has '"version":6,' '"tax_ppm":90000,'
+	has '"version":2,' '"tax_ppm":90000,' '"item_count":2,'
+}
+
+apply() { # CODE R S [OPTION...] <steps: the change of several steps
+	run "$1" apply "${@:2}"
+}
+
+steps_are_one_change_and_answer_a_line_each() {
+	add m1 s
+	apply 0 m1 s --json --op-id k < <(
+		echo '{"step": "add", "menu_item_id": "tea", "unit_price_cents": 199, "quantity": 2, "name": "Tea",' \
+			'"notes": "hot", "modifiers": [{"name": "milk", "price_cents": 50}],' \
+			'"extras": {"allergy": ["nuts", 1, -2.5, true, null, {"a": "é"}]}}'
+		echo
+		echo '{"step": "change_quantity", "menu_item_id": "i", "difference": 3}'
+		echo '{"step": "set_quantity", "line": 2, "quantity": 1}'
+		echo '{"step": "attribute", "name": "table", "value": "7"}'
+		echo '{"step": "attribute", "name": "nothing", "value": null}'
+		echo '{"step": "ttl", "ttl_ms": 3600000}'
+		printf '{"step": "tax", "tax_ppm": 100000}'
+	)
+	has '"version":2,' '"applied":true,' '"total_cents":714,' '"lines":[2,1,2,0,0,0,0]'
+	run 0 show m1 s --json
+	has '"notes":"hot","total_cents":249,"extras":{"allergy":["nuts",1,-2.5,true,null,{"a":"é"}]}' \
+		'"attributes":{"table":"7"}' '"tax_ppm":100000'
+	apply 0 m1 s <<<'{"step":"remove","menu_item_id":"tea"}
+{"step":"clear"}
+{"step":"checkout"}'
+	has "version 3: lines 2 - -, 0 items, total 0.00 (applied now)"
+	run 0 show m1 s --json
+	has '"status":"checked_out"'
+}
+
+steps_with_a_name_count_once() {
+	local more='{"step":"change_quantity","line":1,"difference":1}'
+	add m2 s
+	apply 0 m2 s --op-id k <<<"$more"
+	has "2 items" "(applied now)"
+	apply 0 m2 s --op-id k <<<"$more"
+	has "2 items" "(already applied)"
+	apply 1 m2 s --op-id k <<<"$more
+$more"
+	complains "another change"
+	apply 1 m2 s --if-version 1 <<<"$more"
+}
+
+a_step_that_is_refused_is_named_and_nothing_is_changed() {
+	local good='{"step":"attribute","name":"a","value":"b"}'
+	add m3 s
+	apply 1 m3 s <<<"$good
+{\"step\":\"remove\",\"line\":9}"
+	complains "step 2: "
+	run 0 add m3 s --item tea --name Tea --price 1 --note hot
+	run 0 add m3 s --item tea --name Tea --price 1 --note cold
+	apply 1 m3 s <<<'{"step":"remove","menu_item_id":"tea"}'
+	complains "step 1: several lines"
+	while read -r what line; do
+		apply 2 m3 s <<<"$good
+$line"
+		complains "step 2: "
+		[[ $err == *"${what//_/ }"* ]] || fail "no '$what' in: $err"
+	done <<-'END'
+		no_JSON nonsense
+		no_JSON {"step":"clear"
+		no_JSON {"step":"clear"}{"step":"clear"}
+		no_JSON {"step":"clear","step":"clear"}
+		an_object [1]
+		what_it_does {"line":1}
+		what_it_does {"step":"grow"}
+		what_it_does {"step":1}
+		no_such_key {"step":"clear","line":1}
+		no_such_key {"step":"clear","":1}
+		key_is_missing {"step":"add","menu_item_id":"tea"}
+		key_is_missing {"step":"set_quantity","line":1}
+		one_of_the_two {"step":"remove"}
+		one_of_the_two {"step":"remove","line":1,"menu_item_id":"tea"}
+		whole_number {"step":"remove","line":"1"}
+		whole_number {"step":"remove","line":1.0}
+		range {"step":"remove","line":0}
+		range {"step":"remove","line":4294967296}
+		range {"step":"set_quantity","line":1,"quantity":1000000}
+		range {"step":"add","menu_item_id":"tea","unit_price_cents":-1}
+		no_JSON {"step":"tax","tax_ppm":99999999999999999999}
+		range {"step":"tax","tax_ppm":1000001}
+		a_string {"step":"attribute","name":7}
+		an_array {"step":"add","menu_item_id":"tea","unit_price_cents":1,"modifiers":{}}
+		each_modifier {"step":"add","menu_item_id":"tea","unit_price_cents":1,"modifiers":[{"name":"a"}]}
+		an_object {"step":"add","menu_item_id":"tea","unit_price_cents":1,"extras":[]}
+	END
+	apply 2 m3 s </dev/null
+	complains "no steps"
+	for ((i = 0; i < 257; i++)); do echo "$good"; done >"$work/many"
+	apply 2 m3 s <"$work/many"
+	complains "at most 256"
+	head -n 256 "$work/many" >"$work/enough"
+	apply 0 m3 s <"$work/enough"
+	has "version 4:"
+	run 0 show m3 s --json
+	has '"item_count":3,' '"attributes":{"a":"b"}'
 }
 
 fifty_adds_at_once_all_land() {
@@ -584,10 +679,10 @@ help_is_printed_for_the_program_and_each_command() {
 	run 0 --help
 	has "Usage: corral" "Exit codes:"
 	run 0 help
-	for command in add show ls watch quantity remove clear tax attribute ttl checkout drop status inspect check help; do
+	for command in add show ls watch quantity remove clear tax attribute ttl apply checkout drop status inspect check help; do
 		has "  $command "
 	done
-	for command in add show ls watch quantity remove clear tax attribute ttl checkout drop status inspect check help; do
+	for command in add show ls watch quantity remove clear tax attribute ttl apply checkout drop status inspect check help; do
 		run 0 "$command" --help
 		has "Usage: corral $command" "--help"
 		run 0 help "$command"
@@ -862,7 +957,10 @@ claims=(
 	a_named_change_counts_once
 	a_name_is_refused_to_another_change
 	a_named_change_with_tax_counts_once
-	a_tax_that_is_set_already_is_no_change
+	an_item_with_a_tax_is_one_change
+	steps_are_one_change_and_answer_a_line_each
+	steps_with_a_name_count_once
+	a_step_that_is_refused_is_named_and_nothing_is_changed
 	fifty_adds_at_once_all_land
 	a_change_waits_for_its_version
 	a_checked_out_cart_can_be_read_and_dropped_only
