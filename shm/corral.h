@@ -136,7 +136,9 @@ struct corral_item {
 
 enum corral_status { CORRAL_OPEN = 0, CORRAL_CHECKED_OUT = 1 };
 
-/* Conditions that may go with every change; NULL: none. */
+struct corral_content;
+
+/* What may go with every change; NULL: nothing of it. */
 struct corral_op {
 	/*
 	 * Operation id, empty for none; one for each change of a cart. Each cart remembers its last
@@ -147,6 +149,13 @@ struct corral_op {
 	struct corral_text id;
 	/* Change only if the cart's version is this one, else -ECANCELED; 0: any. */
 	uint64_t if_version;
+	/*
+	 * NULL, or what the whole cart is to be handed out to: as the change leaves it (of a
+	 * repeat: as it is now; of a drop: its last version), and as the change found it, with
+	 * the lines that it removed or set as they were.
+	 */
+	struct corral_content *now;
+	struct corral_content *before;
 };
 
 /* The answer of a change. Money in cents. */
@@ -368,6 +377,26 @@ struct corral_cart {
  */
 int corral_get(struct corral *corral, const struct corral_key *key, struct corral_cart **ret_cart);
 void corral_cart_free(struct corral_cart *cart);
+
+/*
+ * A version of a cart, whole, with the answer of a change: one that no other change has come
+ * between. A change that returns 0 fills in `need` and what follows; one that fails touches
+ * nothing. Whatever `error` says, the change stands.
+ */
+struct corral_content {
+	void *buffer;    /* in: NULL, or where to copy it, as corral_read_copy() does */
+	size_t size;     /* in: of buffer, in bytes. CORRAL_CART_MAX always suffices */
+	uint32_t decode; /* in: 1: decode it, too, as corral_get() does */
+	/*
+	 * 0; -ENOENT: there was no cart before, or the change was made by an earlier call;
+	 * -ENOBUFS: the buffer is too small; -ENOMEM; -EUCLEAN; -ESTALE: it took so long that the
+	 * arena ran out of memory: read the cart. Of an error neither view nor cart are set.
+	 */
+	int32_t error;
+	size_t need;              /* bytes of the version */
+	struct corral_view view;  /* of the copy; it lives as long as the buffer */
+	struct corral_cart *cart; /* NULL, or to be given back with corral_cart_free() */
+};
 
 /* One row of a list: a copy. */
 struct corral_entry {

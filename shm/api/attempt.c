@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "api/attempt.h"
+#include "api/content.h"
 #include "arena/stat.h"
 #include "memory/allocate.h"
 #include "memory/block.h"
@@ -120,8 +121,10 @@ static int publish(struct attempt *attempt, struct slot *slot)
 	uint64_t ttl_ms = attempt_ttl_ms(attempt);
 
 	int r = slot_renew(actor->arena, slot, attempt->now_ns, ttl_ms, actor->fenced);
-	if (r == 0)
+	if (r == 0) {
+		content_hold(attempt, NULL);
 		attempt->wake = slot_publish(actor, slot, attempt->plan.size, ttl_ms);
+	}
 	return r;
 }
 
@@ -147,15 +150,19 @@ static int change_locked(struct attempt *attempt, const struct found *found)
 		room = 0;
 	}
 	r = attempt_plan(attempt, old, room);
-	if (r ==
-	    1) /* a repeat is activity all the same; if the touch fails, another has just renewed */
+	if (r == 1) {
+		/* a repeat is activity all the same; if the touch fails, another has just renewed
+		 */
 		(void)slot_touch(arena, found, attempt->now_ns, fenced);
+		content_hold(attempt, found->cart);
+	}
 	if (r != 0)
 		return r;
 	r = attempt_build(attempt, old, true);
 	if (r < 0)
 		return r;
 	if (over) {
+		content_hold(attempt, NULL);
 		attempt->wake = slot_publish_anew(attempt->actor, found->slot, attempt->plan.size,
 						  attempt_ttl_ms(attempt), attempt->now_ns);
 		return 0;
@@ -260,6 +267,7 @@ int attempt_existing(struct attempt *attempt, struct slot *slot)
 	lock_drop(attempt->actor, &slot->lock, LOCK_SLOT);
 	if (attempt->wake)
 		slot_wake(attempt->actor->arena, slot);
+	content_deliver(attempt, r);
 	if (attempt->actor->record->intent.old != 0)
 		block_retire_old(attempt->actor);
 	drop_hand(attempt->actor); /* made ahead, and then there was nothing to publish */

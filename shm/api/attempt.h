@@ -18,9 +18,13 @@ struct attempt {
 	struct cart_plan plan;
 	int64_t now_ns;
 	uint64_t idle_ns; /* of a version from elsewhere: since its last activity */
-	int refused;      /* what the last plan said, and of which step */
+	const struct corral_op *op;
+	bool content_wanted; /* op asks for whole versions, see content.h */
+	bool held;           /* a section keeps `now`, which is to be handed out */
+	const struct cart_head *now;
+	int refused; /* what the last plan said, and of which step */
 	uint32_t refused_step;
-	bool wake;        /* a thread sleeps on the slot's change word */
+	bool wake; /* a thread sleeps on the slot's change word */
 };
 
 /* Does it make the cart, if there is none? */

@@ -15,6 +15,7 @@
 
 #include "api/attempt.h"
 #include "api/change.h"
+#include "api/content.h"
 #include "api/durable.h"
 #include "api/handle.h"
 #include "api/make_room.h"
@@ -55,6 +56,8 @@ static int insert_locked(struct attempt *attempt, struct bucket *bucket)
 		return r;
 	r = block_take_slot(attempt->actor);
 	if (r == 0)
+		content_hold(attempt, NULL);
+	if (r == 0)
 		r = slot_insert(attempt->actor, bucket, attempt->change->hash, attempt->plan.size,
 				attempt_ttl_ms(attempt), attempt->now_ns);
 	if (r < 0)
@@ -81,6 +84,7 @@ static int change_absent(struct attempt *attempt)
 		stat_add(attempt->actor->record, created, 1);
 		slot_wake(attempt->actor->arena, NULL);
 	}
+	content_deliver(attempt, r);
 	return r;
 }
 
@@ -98,6 +102,8 @@ static int drop_locked(struct attempt *attempt, struct bucket *bucket, struct sl
 			       &deadline);
 	if (r == 0)
 		r = attempt_plan(attempt, found.cart, found.room);
+	if (r >= 0)
+		content_hold(attempt, found.cart);
 	if (r == 0)
 		r = slot_end(attempt->actor, bucket, slot, found.lease, &attempt->wake);
 	return r;
@@ -130,6 +136,7 @@ static int drop_existing(struct attempt *attempt, struct slot *slot)
 	}
 	if (attempt->wake)
 		slot_wake(actor->arena, slot);
+	content_deliver(attempt, r);
 	if (actor->record->intent.old != 0)
 		block_retire_old(actor);
 	return r;
@@ -322,6 +329,9 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 	attempt.idle_ns = 0;
 	attempt.refused = 0;
 	attempt.refused_step = 0;
+	attempt.op = op;
+	attempt.content_wanted = op != NULL && (op->now != NULL || op->before != NULL);
+	attempt.held = false;
 	attempt.wake = false;
 	int r = prepare(corral, key, &attempt.actor);
 

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * content.c: see content.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/content.h"
+#include "sync/grace.h"
+
+/* The version in a block, if that is in the arena with all of it. */
+static const struct cart_head *version_in(const struct arena *arena, block_ref ref, uint32_t size)
+{
+	size_t room;
+	const struct cart_head *version = slot_version(arena, ref, &room);
+
+	return version != NULL && size <= room ? version : NULL;
+}
+
+void content_enter(struct attempt *attempt, const struct cart_head *now)
+{
+	const struct intent *intent = &attempt->actor->record->intent;
+
+	grace_enter(attempt->actor);
+	attempt->held = true;
+	attempt->now = now != NULL ? now :
+				     version_in(attempt->actor->arena, load_relaxed(&intent->hand),
+						attempt->plan.size);
+}
+
+/* When this version's cart ends if no activity follows, in milliseconds since 1970. */
+static int64_t expires_ms(const struct attempt *attempt, const struct cart_head *version)
+{
+	const struct arena *arena = &attempt->corral->arena;
+	uint64_t ttl_ms = load_relaxed(&version->ttl_ms);
+	uint64_t ttl_ns = ttl_ms != 0 ? ttl_ms * 1000000 : load_relaxed(&arena->header->ttl_ns);
+
+	if (cart_kind(attempt->change) == CART_DROP)
+		ttl_ns = 0;
+	return handle_wall_ms(attempt->corral, deadline_ns(attempt->now_ns, ttl_ns));
+}
+
+static void copy_out(const struct attempt *attempt, const struct cart_head *version, size_t size,
+		     struct corral_content *content)
+{
+	int64_t until_ms = expires_ms(attempt, version);
+	bool fits = content->buffer != NULL && size <= content->size;
+
+	content->need = size;
+	content->error = content->buffer != NULL && !fits ? -ENOBUFS : 0;
+	if (fits) {
+		memcpy(content->buffer, version, size);
+		content->view = (struct corral_view){
+			.version = version->version,
+			.bytes = content->buffer,
+			.size = size,
+			.deadline_ns = (int64_t)((uint64_t)until_ms * 1000000),
+		};
+	}
+	if (content->decode && content->error == 0)
+		content->error = cart_decode(version, size, true, &content->cart);
+	if (content->cart != NULL)
+		content->cart->expires_ms = until_ms;
+}
+
+static void forget(struct corral_content *content, int error)
+{
+	content->need = 0;
+	content->error = error;
+	memset(&content->view, 0, sizeof(content->view));
+	content->cart = NULL;
+}
+
+/* The section was revoked: what was copied may be anything. */
+static void discard(struct corral_content *content)
+{
+	if (content == NULL)
+		return;
+	free(content->cart);
+	forget(content, -ESTALE);
+}
+
+static void hand_out(const struct attempt *attempt, const struct cart_head *version, size_t size,
+		     int none, struct corral_content *content)
+{
+	if (content == NULL)
+		return;
+	forget(content, none);
+	if (version != NULL)
+		copy_out(attempt, version, size, content);
+}
+
+static void hand_out_all(const struct attempt *attempt, int r)
+{
+	const struct arena *arena = attempt->actor->arena;
+	const struct corral_op *op = attempt->op;
+	const bool built = r == 0 && cart_kind(attempt->change) != CART_DROP;
+	const uint32_t old_size = attempt->plan.old.size; /* 0: there was no cart */
+	const block_ref old = load_relaxed(&attempt->actor->record->intent.old);
+
+	hand_out(attempt, attempt->now, built ? attempt->plan.size : old_size, -EUCLEAN, op->now);
+	hand_out(attempt, r == 0 && old_size != 0 ? version_in(arena, old, old_size) : NULL,
+		 old_size, -ENOENT, op->before);
+	if (unlikely(grace_revoked(attempt->actor))) {
+		discard(op->now);
+		discard(op->before);
+	}
+}
+
+void content_leave(struct attempt *attempt, int r)
+{
+	if (!attempt->held)
+		return;
+	if (r >= 0)
+		hand_out_all(attempt, r);
+	attempt->held = false;
+	grace_leave(attempt->actor);
+}

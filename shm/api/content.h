@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * content.h: whole versions of a cart, handed out with the answer of a change.
+ *
+ * The version is found where the change has it at hand, under its lock, and copied once the lock is
+ * dropped: the caller's memory is not touched while a lock is held. Between the two a read-side
+ * section keeps the new version, which others may replace at once; the former one is this thread's
+ * to retire, and still there.
+ */
+#ifndef CORRAL_CONTENT_H
+#define CORRAL_CONTENT_H
+
+#include "api/attempt.h"
+
+void content_enter(struct attempt *attempt, const struct cart_head *now);
+void content_leave(struct attempt *attempt, int r);
+
+/*
+ * The caller holds the lock and is about to publish the version in hand (`now` is NULL), to end the
+ * version `now`, or to repeat an answer whose cart is `now`.
+ */
+static inline void content_hold(struct attempt *attempt, const struct cart_head *now)
+{
+	if (unlikely(attempt->content_wanted))
+		content_enter(attempt, now);
+}
+
+/*
+ * The change is made (r = 0) or was made before (r = 1), the lock is dropped, and the former
+ * version is still in intent.old: hand out what is wanted. With any other r there is nothing to.
+ */
+static inline void content_deliver(struct attempt *attempt, int r)
+{
+	if (unlikely(attempt->content_wanted))
+		content_leave(attempt, r);
+}
+
+#endif
