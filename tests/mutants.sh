@@ -104,6 +104,7 @@ mutant 'a thread record is freed before its locks' shm/store/repair.c '/^static 
 mutant 'a process record is freed before its threads' shm/sync/alive.c '/^static bool bury/,/^}/ s/^\t\t\trepair\(arena, number\);$//; /^static bool bury/,/^}/ s/^\t\t\tfree_record\(record\);$/&\n\t\t\trepair(arena, number);/'
 mutant 'who buries does not take the byte' shm/sync/alive.c '/^static bool bury/,/^}/ s/if \(alive_take\(life, ALIVE_BYTE\(number\)\)\)/if (true)/'
 mutant 'a changed version is not retired' shm/api/attempt.c '/^int attempt_existing/,/^}/ s/^\t\tblock_retire_old\(.*$/\t\tnote(\&attempt->actor->record->intent.old, 0);/'
+mutant 'the first of several steps is a change of its own' shm/api/change_calls.c '/^int corral_apply/,/^}/ s/^\tif \(r == 0\)$/\tif (r == 0 \&\& step_count > 1)\n\t\t(void)apply_one(corral, key, steps, NULL, \&result, \&step);\n&/'
 mutant 'a version made ahead is published unlooked' shm/api/attempt.c 's/^\treturn changes_of\(slot\) == changes;$/\treturn true;/; s/changes_of\(slot\) != changes \|\| //'
 mutant 'a block that came back to hand is let go' shm/api/attempt.c 's/^\t\tif \(locked\)$//'
 mutant 'who goes without fences does not say so' shm/sync/grace.c 's/^\t\tstore_relaxed\(&record->light_phase, phase\);$//'

@@ -158,6 +158,58 @@ static int do_checkout(struct corral *corral)
 	return corral_checkout(corral, &crash_key, &with, NULL);
 }
 
+/* All kinds of edits in one version: a merge, a line by its item, a new line that is cut again. */
+static int do_steps(struct corral *corral)
+{
+	struct corral_item fries = crash_item("fries", ""), coke = crash_item("coke", ""),
+			   pie = crash_item("pie", "");
+	struct corral_text table = corral_text("table"), nine = corral_text("9");
+	const struct corral_step steps[] = {
+		{ .kind = CORRAL_STEP_ADD, .item = &fries },
+		{ .kind = CORRAL_STEP_CHANGE_QUANTITY,
+		  .menu_item_id = corral_text("burger"),
+		  .difference = 6 },
+		{ .kind = CORRAL_STEP_ADD, .item = &pie },
+		{ .kind = CORRAL_STEP_ADD, .item = &coke },
+		{ .kind = CORRAL_STEP_REMOVE, .menu_item_id = corral_text("pie") },
+		{ .kind = CORRAL_STEP_SET_TAX, .tax_ppm = 82500 },
+		{ .kind = CORRAL_STEP_SET_ATTRIBUTE, .name = table, .value = &nine },
+	};
+	struct corral_op with = op();
+
+	return corral_apply(corral, &crash_key, steps, COUNT(steps), &with, NULL, NULL);
+}
+
+/* The last step cuts an old line, so that it can be done once only. */
+static int do_last_steps(struct corral *corral)
+{
+	struct corral_item coke = crash_item("coke", "");
+	const struct corral_step steps[] = {
+		{ .kind = CORRAL_STEP_ADD, .item = &coke },
+		{ .kind = CORRAL_STEP_SET_QUANTITY, .line = 2, .quantity = 5 },
+		{ .kind = CORRAL_STEP_REMOVE, .line = 1 },
+		{ .kind = CORRAL_STEP_CHECKOUT },
+	};
+	struct corral_op with = op();
+
+	return corral_apply(corral, &crash_key, steps, COUNT(steps), &with, NULL, NULL);
+}
+
+/* With a section that is begun under the lock and left behind it. */
+static int do_content(struct corral *corral)
+{
+	static uint8_t buffers[2][4096];
+	struct corral_content now = { .buffer = buffers[0], .size = sizeof(buffers[0]) };
+	struct corral_content before = { .buffer = buffers[1], .size = sizeof(buffers[1]) };
+	struct corral_item coke = crash_item("coke", "");
+	struct corral_op with = op();
+
+	with.now = &now;
+	with.before = &before;
+	int r = corral_add(corral, &crash_key, &coke, &with, NULL);
+	return r == 0 ? now.error : r;
+}
+
 static int do_drop(struct corral *corral)
 {
 	return corral_drop(corral, &crash_key, NULL, NULL);
@@ -254,6 +306,11 @@ const struct crash_operation crash_worker_operations[] = {
 	{ "a tax rate", crash_two_lines, do_tax, CRASH_CHANGES, CRASH_WORKER, NULL, false },
 	{ "a time to live", crash_two_lines, do_ttl, CRASH_CHANGES, CRASH_WORKER, NULL, false },
 	{ "a checkout", crash_two_lines, do_checkout, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "several steps", crash_two_lines, do_steps, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "a change that hands out the cart", crash_two_lines, do_content, CRASH_CHANGES,
+	  CRASH_WORKER, NULL, false },
+	{ "several steps and a checkout", crash_two_lines, do_last_steps, CRASH_CHANGES,
+	  CRASH_WORKER, NULL, false },
 	{ "a drop", crash_two_lines, do_drop, CRASH_DROPS, CRASH_WORKER, NULL, false },
 	{ "a replacement", crash_two_lines, do_replace, CRASH_REPLACES, CRASH_WORKER, NULL, false },
 	{ "a replacement of nothing", nothing, do_replace_nothing, CRASH_CHANGES, CRASH_WORKER,
