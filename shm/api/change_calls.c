@@ -11,6 +11,7 @@
 #include "api/change.h"
 
 #define WORDS_USUAL 2048u /* most lines' words are a tenth of this */
+#define SMALL_BYTES 1280u /* three steps with usual items, and the stack has room for them */
 #define DRAFT_ATTRIBUTES_BYTES                                                                     \
 	(CORRAL_ATTRIBUTES_MAX * (CORRAL_ATTRIBUTE_NAME_MAX + CORRAL_ATTRIBUTE_VALUE_MAX + 16))
 
@@ -103,15 +104,41 @@ static int take_step(const struct corral *corral, const struct corral_step *from
 	}
 }
 
-/* A change of one step, which needs no memory but, for a large item, its words. */
-static int apply_one(struct corral *corral, const struct corral_key *key,
-		     const struct corral_step *step, const struct corral_op *op,
-		     struct corral_result *ret_result, uint32_t *ret_step)
+/* No step yet. The words of a step that has an item are set as a whole; others have none. */
+static void step_begin(struct cart_step *step)
 {
-	struct cart_change change = { .steps = NULL };
+	memset(step, 0, offsetof(struct cart_step, words));
+	step->words.size = 0;
+}
+
+/*
+ * A change without conditions. What only other kinds of changes have, and what change_cart() sets,
+ * is left as it is: clearing all of it takes longer than finding the cart.
+ */
+static void change_begin(struct cart_change *change)
+{
+	step_begin(&change->one);
+	change->steps = NULL;
+	change->step_count = 0;
+	change->lines = NULL;
+	change->has_op = false;
+	change->if_version = 0;
+}
+
+/*
+ * A change of one step, which needs no memory but, for a large item, its words. Not inlined, like
+ * apply_many(): the stack has room for the buffer of one of them.
+ */
+__attribute__((noinline)) static int apply_one(struct corral *corral, const struct corral_key *key,
+					       const struct corral_step *step,
+					       const struct corral_op *op,
+					       struct corral_result *ret_result, uint32_t *ret_step)
+{
+	struct cart_change change;
 	uint8_t words[WORDS_USUAL];
 	void *large = NULL;
 
+	change_begin(&change);
 	int r = take_step(corral, step, words, sizeof(words), &change.one);
 	if (unlikely(r == -E2BIG && step->kind == CORRAL_STEP_ADD)) {
 		/* too large for the stack, or at all */
@@ -127,49 +154,55 @@ static int apply_one(struct corral *corral, const struct corral_key *key,
 	return r;
 }
 
-/* What a change of several steps needs beyond the caller's memory: one heap block. */
+/* What a change of several steps needs beyond the caller's memory. */
 struct apply {
 	struct cart_change change;
 	struct cart_step *steps;
 	uint8_t *words;
 	size_t words_room;
+	uint64_t small[SMALL_BYTES / sizeof(uint64_t)]; /* all of it, if there are few steps */
 };
 
-static size_t words_bound(const struct corral_step *step)
+/* Divide a block: first what is aligned like pointers, then numbers, then bytes. */
+static void apply_divide(struct apply *apply, uint32_t count, void *block)
 {
-	return step->kind == CORRAL_STEP_ADD ? cart_item_bound(step->item) : 0;
+	uint8_t *at = block;
+
+	apply->steps = (struct cart_step *)(void *)at;
+	apply->change.steps = apply->steps;
+	apply->change.step_count = count;
+	at += count * sizeof(struct cart_step);
+	apply->change.line_edits = (struct line_edit *)(void *)at;
+	at += count * sizeof(struct line_edit);
+	apply->change.pair_edits = (struct pair_edit *)(void *)at;
+	at += count * sizeof(struct pair_edit);
+	apply->change.lines = (uint32_t *)(void *)at;
+	apply->words = at + count * sizeof(uint32_t);
 }
 
-/* The parts that are aligned like pointers come first, then numbers, then bytes. */
+static_assert(sizeof(struct cart_step) % 8 == 0 && sizeof(struct line_edit) % 8 == 0 &&
+		      sizeof(struct pair_edit) % 8 == 0,
+	      "what follows is aligned, too");
+
+/* Find memory: *ret_block is from malloc(), or NULL if none is needed. */
 static int apply_prepare(struct apply *apply, const struct corral_step *steps, uint32_t count,
 			 void **ret_block)
 {
 	const size_t each = sizeof(struct cart_step) + sizeof(struct line_edit) +
 			    sizeof(struct pair_edit) + sizeof(uint32_t);
 
+	change_begin(&apply->change);
 	apply->words_room = 0;
 	for (uint32_t i = 0; i < count; i++)
-		apply->words_room += words_bound(&steps[i]);
-	uint8_t *block = malloc(count * each + apply->words_room);
-	if (block == NULL)
+		if (steps[i].kind == CORRAL_STEP_ADD)
+			apply->words_room += cart_item_bound(steps[i].item);
+	size_t bytes = count * each + apply->words_room;
+	*ret_block = bytes <= sizeof(apply->small) ? NULL : malloc(bytes);
+	if (bytes > sizeof(apply->small) && *ret_block == NULL)
 		return -ENOMEM;
-	*ret_block = block;
-	apply->steps = (struct cart_step *)(void *)block;
-	apply->change.steps = apply->steps;
-	apply->change.step_count = count;
-	block += count * sizeof(struct cart_step);
-	apply->change.line_edits = (struct line_edit *)(void *)block;
-	block += count * sizeof(struct line_edit);
-	apply->change.pair_edits = (struct pair_edit *)(void *)block;
-	block += count * sizeof(struct pair_edit);
-	apply->change.lines = (uint32_t *)(void *)block;
-	apply->words = block + count * sizeof(uint32_t);
+	apply_divide(apply, count, *ret_block != NULL ? *ret_block : apply->small);
 	return 0;
 }
-
-static_assert(sizeof(struct cart_step) % 8 == 0 && sizeof(struct line_edit) % 8 == 0 &&
-		      sizeof(struct pair_edit) % 8 == 0,
-	      "what follows is aligned, too");
 
 static int apply_take(const struct corral *corral, struct apply *apply,
 		      const struct corral_step *steps, uint32_t *ret_step)
@@ -180,7 +213,7 @@ static int apply_take(const struct corral *corral, struct apply *apply,
 		struct cart_step *step = &apply->steps[i];
 
 		*ret_step = i + 1;
-		memset(step, 0, sizeof(*step));
+		step_begin(step);
 		r = take_step(corral, &steps[i], apply->words, apply->words_room, step);
 		if (r == 0) {
 			apply->words += step->words.size;
@@ -190,11 +223,13 @@ static int apply_take(const struct corral *corral, struct apply *apply,
 	return r;
 }
 
-static int apply_many(struct corral *corral, const struct corral_key *key,
-		      const struct corral_step *steps, uint32_t count, const struct corral_op *op,
-		      struct corral_result *ret_result, uint32_t *ret_step, uint32_t *ret_lines)
+__attribute__((noinline)) static int apply_many(struct corral *corral, const struct corral_key *key,
+						const struct corral_step *steps, uint32_t count,
+						const struct corral_op *op,
+						struct corral_result *ret_result,
+						uint32_t *ret_step, uint32_t *ret_lines)
 {
-	struct apply apply = { .change = { .steps = NULL } };
+	struct apply apply;
 	void *block = NULL;
 
 	int r = apply_prepare(&apply, steps, count, &block);

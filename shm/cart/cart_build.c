@@ -148,13 +148,11 @@ static void keep_stretch(struct build *b, const struct stretch *kept, uint32_t t
 {
 	const uint8_t *lines = b->old + b->from.lines_at;
 
+	if (to == kept->first)
+		copy(b->new + b->to.lines_at, lines, (size_t)kept->end * sizeof(struct cart_line));
 	copy(b->new + b->to.words_at + words_to, b->old + b->from.words_at + kept->words_first,
 	     kept->words_end - kept->words_first);
-	if (to == kept->first) {
-		copy(b->new + b->to.lines_at, lines, (size_t)kept->end * sizeof(struct cart_line));
-		return;
-	}
-	for (uint32_t i = kept->first; i < kept->end; i++) {
+	for (uint32_t i = kept->first; to < i && i < kept->end; i++) {
 		struct cart_line line = cart_line_at(lines, i);
 
 		b->head.lines_sum -= cart_line_sum(&line, i);
@@ -194,31 +192,51 @@ static void keep_lines(struct build *b, uint32_t *ret_count, uint32_t *ret_words
 	*ret_words = words_to + kept.words_end - kept.words_first;
 }
 
+/*
+ * A record whose words are elsewhere now. Mostly they are where the plan has them: then the record
+ * is taken as it stands, since to change four bytes of a copy and to read them at once in a larger
+ * piece would hold the processor up.
+ */
+static const struct cart_line *line_with(const struct cart_line *line, uint32_t words_at,
+					 struct cart_line *copied)
+{
+	if (likely(line->words_at == words_at))
+		return line;
+	*copied = *line;
+	copied->words_at = words_at;
+	return copied;
+}
+
+/* The checksum of a line that is in place, as it is there. */
+static uint64_t sum_at(const struct build *b, uint32_t index)
+{
+	return XXH3_64bits_withSeed(b->new + b->to.lines_at +
+					    (size_t)index * sizeof(struct cart_line),
+				    sizeof(struct cart_line), index);
+}
+
 /* The lines that steps have set, where they are now, and those that were added. */
 static void put_edits(struct build *b, uint32_t count, uint32_t words_size)
 {
 	const struct cart_plan *plan = b->plan;
 	uint32_t cuts = 0, words_cut = 0;
+	struct cart_line copied;
 
 	for (uint32_t i = 0; i < plan->line_edit_count; i++) {
 		const struct line_edit *edit = &plan->line_edits[i];
-		struct cart_line line = edit->line;
+		const struct cart_line *line = &edit->line;
 		uint32_t place = edit->index - cuts;
 
 		if (edit->cut) {
 			cuts++;
-			words_cut += line.words_size;
+			words_cut += line->words_size;
 		} else if (edit->words == NULL) {
-			struct cart_line before = cart_line_at(b->new + b->to.lines_at, place);
-
-			b->head.lines_sum -= cart_line_sum(&before, place);
-			line.words_at -= words_cut;
-			put_line(b, &line, place);
+			b->head.lines_sum -= sum_at(b, place);
+			put_line(b, line_with(line, line->words_at - words_cut, &copied), place);
 		} else {
-			line.words_at = words_size;
-			copy(b->new + b->to.words_at + words_size, edit->words, line.words_size);
-			words_size += line.words_size;
-			put_line(b, &line, count++);
+			copy(b->new + b->to.words_at + words_size, edit->words, line->words_size);
+			put_line(b, line_with(line, words_size, &copied), count++);
+			words_size += line->words_size;
 		}
 	}
 }

@@ -73,24 +73,36 @@ static bool is_cut(const struct cart_plan *plan, uint32_t index)
 	       plan->line_edits[place].cut;
 }
 
-/* The edit of an old line: the one it has, or a new one, that leaves it as it is. */
-static struct line_edit *edit_old(const struct edit *e, uint32_t index)
+/* A new edit at a place, that leaves its old line as it is. */
+static inline struct line_edit *add_edit(const struct edit *e, uint32_t place, uint32_t index)
+{
+	struct line_edit *edit = &e->plan->line_edits[place];
+
+	memcpy(&edit->line, e->lines + (size_t)index * sizeof(edit->line), sizeof(edit->line));
+	edit->words = NULL;
+	edit->index = index;
+	edit->cut = false;
+	e->plan->line_edit_count++;
+	return edit;
+}
+
+/* The edit of an old line when there are others. */
+static struct line_edit *edit_among(const struct edit *e, uint32_t index)
 {
 	struct cart_plan *plan = e->plan;
 	uint32_t place = line_place(plan, index);
 	struct line_edit *edit = &plan->line_edits[place];
 
-	if (place < plan->line_edit_count) {
-		if (edit->index == index)
-			return edit;
-		memmove(edit + 1, edit, (plan->line_edit_count - place) * sizeof(*edit));
-	}
-	edit->line = cart_line_at(e->lines, index);
-	edit->words = NULL;
-	edit->index = index;
-	edit->cut = false;
-	plan->line_edit_count++;
-	return edit;
+	if (place < plan->line_edit_count && edit->index == index)
+		return edit;
+	memmove(edit + 1, edit, (plan->line_edit_count - place) * sizeof(*edit));
+	return add_edit(e, place, index);
+}
+
+/* The edit of an old line: the one it has, or a new one. */
+static inline struct line_edit *edit_old(const struct edit *e, uint32_t index)
+{
+	return likely(e->plan->line_edit_count == 0) ? add_edit(e, 0, index) : edit_among(e, index);
 }
 
 static bool words_bounded(const struct cart_words *words)
@@ -119,12 +131,13 @@ static struct line_edit *find_equal(const struct edit *e)
 {
 	const struct cart_words *words = &e->step->words;
 	struct cart_plan *plan = e->plan;
+	const uint8_t *line = e->lines;
 	uint32_t count = old_count(plan);
 
 	if (plan->head.seed != e->change->seed)
 		return NULL;
-	for (uint32_t i = 0; i < count; i++)
-		if (merges(e->lines + i * sizeof(struct cart_line), words) && !is_cut(plan, i))
+	for (uint32_t i = 0; i < count; i++, line += sizeof(struct cart_line))
+		if (merges(line, words) && (plan->line_edit_count == 0 || !is_cut(plan, i)))
 			return edit_old(e, i);
 	for (uint32_t i = 0; i < plan->line_edit_count; i++)
 		if (plan->line_edits[i].words != NULL && merges(&plan->line_edits[i].line, words))
@@ -275,7 +288,8 @@ static int plan_append(struct edit *e)
 			  .modifiers_cents = words->modifiers_cents,
 			  .merge = { words->merge[0], words->merge[1] },
 			  .words_sum = words->sum,
-			  .words_size = words->size }, /* cart_build() knows where they go */
+			  .words_at = head->words_size, /* unless a later step cuts a line */
+			  .words_size = words->size },
 		.words = words->bytes,
 		.index = UINT32_MAX
 	};

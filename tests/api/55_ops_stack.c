@@ -164,6 +164,32 @@ static void sync_now(struct stage *stage)
 	must(corral_sync(stage->corral) < 0); /* no agent runs */
 }
 
+static void apply_of(struct stage *stage, uint32_t count)
+{
+	static struct corral_step steps[CORRAL_STEPS_MAX];
+	static struct corral_item tea;
+	struct corral_content now = { .buffer = stage->buffer,
+				      .size = CORRAL_CART_MAX,
+				      .decode = 1 };
+	struct corral_op op = { .now = &now };
+
+	tea = orders_item("tea", 99, 1);
+	for (uint32_t i = 0; i < count; i++)
+		steps[i] = (struct corral_step){ .kind = CORRAL_STEP_ADD, .item = &tea };
+	must(corral_apply(stage->corral, &stage->key, steps, count, &op, NULL, NULL) == 0);
+	corral_cart_free(now.cart);
+}
+
+static void apply_few(struct stage *stage)
+{
+	apply_of(stage, 3);
+}
+
+static void apply_many(struct stage *stage)
+{
+	apply_of(stage, CORRAL_STEPS_MAX);
+}
+
 static void replace(struct stage *stage)
 {
 	struct corral_view of;
@@ -219,6 +245,8 @@ static void no_call_needs_more_stack_than_the_manual_says(void **state)
 	FITS(quantity);
 	FITS(tax);
 	FITS(attribute);
+	FITS(apply_few);
+	FITS(apply_many);
 	FITS(ttl);
 	FITS(get);
 	FITS(view);
