@@ -130,6 +130,7 @@ struct corral_item {
 	uint32_t quantity;        /* 1 to CORRAL_QUANTITY_MAX */
 	uint32_t modifier_count;
 	uint32_t extra_count;
+	uint32_t separate; /* 1: a line of its own, whatever it equals; else 0 */
 	const struct corral_modifier *modifiers;
 	const struct corral_extra *extras;
 };
@@ -449,9 +450,9 @@ int corral_sync(struct corral *corral);
  */
 
 /*
- * Add an item. If the cart has a line of the same menu item, unit price,
- * modifiers (in any order) and notes, that line's quantity is raised (its name and
- * extras stay as they were); else a line is appended. -ENFILE: no more carts fit.
+ * Add an item. If the cart has a line of the same menu item, unit price, notes, modifiers and
+ * extras (both in any order), and neither is `separate`, that line's quantity is raised (its name
+ * stays as it was); else a line is appended. -ENFILE: no more carts fit.
  */
 int corral_add(struct corral *corral, const struct corral_key *key, const struct corral_item *item,
 	       const struct corral_op *op, struct corral_result *ret_result);

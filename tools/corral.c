@@ -82,7 +82,7 @@ const struct command commands[] = {
 	  "All steps happen or none. Standard input has one on each line, at most 256:\n"
 	  "  {\"step\": \"add\", \"menu_item_id\": \"tea\", \"unit_price_cents\": 199, "
 	  "\"quantity\": 2}\n"
-	  "     and name, notes, modifiers, extras, as corral show --json has them\n"
+	  "     and name, notes, modifiers, extras, separate, as corral show --json has them\n"
 	  "  {\"step\": \"set_quantity\", \"line\": 3, \"quantity\": 0}\n"
 	  "  {\"step\": \"change_quantity\", \"menu_item_id\": \"tea\", \"difference\": -1}\n"
 	  "  {\"step\": \"remove\", \"line\": 2}\n"

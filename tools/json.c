@@ -83,6 +83,8 @@ static json_t *line_of(const struct corral_cart_line *line)
 		"modifiers", modifiers_of(item), "notes",
 		json_of_text(item->notes.data, item->notes.size), "total_cents",
 		(json_int_t)line->total_cents));
+	if (item->separate)
+		json_object_set_new(value, "separate", json_true());
 	if (item->extra_count == 0)
 		return value;
 	extras = must_have(json_object());

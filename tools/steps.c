@@ -158,6 +158,14 @@ static const char *take_extras(struct step_input *input, const json_t *value)
 	return NULL;
 }
 
+static const char *take_separate(struct step_input *input, const json_t *value)
+{
+	if (!json_is_boolean(value))
+		return "write true or false";
+	input->item.separate = json_is_true(value);
+	return NULL;
+}
+
 enum key {
 	KEY_STEP,
 	KEY_LINE,
@@ -168,6 +176,7 @@ enum key {
 	KEY_QUANTITY,
 	KEY_MODIFIERS,
 	KEY_EXTRAS,
+	KEY_SEPARATE,
 	KEY_DIFFERENCE,
 	KEY_TAX,
 	KEY_TTL,
@@ -188,6 +197,7 @@ static const struct {
 	[KEY_QUANTITY] = { "quantity", take_quantity },
 	[KEY_MODIFIERS] = { "modifiers", take_modifiers },
 	[KEY_EXTRAS] = { "extras", take_extras },
+	[KEY_SEPARATE] = { "separate", take_separate },
 	[KEY_DIFFERENCE] = { "difference", take_difference },
 	[KEY_TAX] = { "tax_ppm", take_tax },
 	[KEY_TTL] = { "ttl_ms", take_ttl },
@@ -204,7 +214,7 @@ static const struct step_shape {
 } shapes[] = {
 	{ "add", CORRAL_STEP_ADD, HAS(KEY_MENU_ITEM_ID) | HAS(KEY_PRICE),
 	  HAS(KEY_NAME) | HAS(KEY_NOTES) | HAS(KEY_QUANTITY) | HAS(KEY_MODIFIERS) |
-		  HAS(KEY_EXTRAS) },
+		  HAS(KEY_EXTRAS) | HAS(KEY_SEPARATE) },
 	{ "set_quantity", CORRAL_STEP_SET_QUANTITY, HAS(KEY_QUANTITY), LINE_KEYS },
 	{ "change_quantity", CORRAL_STEP_CHANGE_QUANTITY, HAS(KEY_DIFFERENCE), LINE_KEYS },
 	{ "remove", CORRAL_STEP_REMOVE, 0, LINE_KEYS },

@@ -526,8 +526,11 @@ struct cart_line {
 	uint32_t quantity;
 	int64_t unit_price_cents;
 	int64_t modifiers_cents; /* sum, for one unit */
-	uint64_t merge[2]; /* XXH3_128 of menu item, modifiers (as a set) and notes: equal means the
-			      same line */
+	/*
+	 * XXH3_128 of menu item, modifiers and extras (as sets) and notes: equal means the same
+	 * line. 0 and 0: a line that stays by itself.
+	 */
+	uint64_t merge[2];
 	uint64_t words_sum; /* XXH3_64 of the words */
 	uint32_t words_at;  /* from the beginning of the words */
 	uint32_t words_size;

@@ -110,7 +110,10 @@ static bool words_bounded(const struct cart_words *words)
 	return words->bytes && words->size > 0 && words->size <= CORRAL_WORDS_MAX;
 }
 
-/* Looks at three words only: copying whole records costs more than the rest of an add. */
+/*
+ * Looks at three words only: copying whole records costs more than the rest of an add. A key of 0
+ * and 0 is that of lines which are to stay by themselves, and of items which are to be one.
+ */
 static bool merges(const void *record, const struct cart_words *words)
 {
 	const uint8_t *bytes = record;
@@ -121,7 +124,7 @@ static bool merges(const void *record, const struct cart_words *words)
 	memcpy(&unit_price_cents, bytes + offsetof(struct cart_line, unit_price_cents),
 	       sizeof(unit_price_cents));
 	return unlikely(merge[0] == words->merge[0]) && merge[1] == words->merge[1] &&
-	       unit_price_cents == words->unit_price_cents;
+	       unit_price_cents == words->unit_price_cents && (merge[0] | merge[1]) != 0;
 }
 
 /*

@@ -11,9 +11,12 @@
 #include "cart/cart.h"
 
 #define ITEM_OWN_KEYS 4u  /* menu_item_id, modifiers, notes, name: in this order */
+#define ITEM_KEYS_MAX 5u  /* and separate, which only some items have */
+#define ITEM_SEPARATE 4u  /* its index */
+#define ITEM_TRUE 0xc3    /* its value, packed */
 #define MAP_HEADER_MAX 3u /* bytes of the header of an attributes map */
 
-extern const struct corral_text item_own_keys[ITEM_OWN_KEYS];
+extern const struct corral_text item_own_keys[ITEM_KEYS_MAX];
 
 /*
  * Words taken apart; texts and values point into the bytes. item.modifiers and .extras are not set.
@@ -42,7 +45,10 @@ static inline bool text_equal(struct corral_text a, struct corral_text b)
 	return a.size == b.size && (a.size == 0 || __builtin_memcmp(a.data, b.data, a.size) == 0);
 }
 
-/* The merge key: items with equal keys and equal unit prices are one line. */
+/*
+ * What two items have in common that shall be one line (their prices are compared besides): menu
+ * item, modifiers and extras in any order, notes. 0 and 0: the item is to be a line of its own.
+ */
 void item_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2]);
 
 /* Sum of the modifiers' prices; false when it does not fit. */

@@ -101,7 +101,7 @@ static int item_error(const struct corral_item *item)
 {
 	int error;
 
-	if (item->menu_item_id.size == 0)
+	if (item->menu_item_id.size == 0 || item->separate > 1)
 		return -EINVAL;
 	if (item->quantity < 1 || item->quantity > CORRAL_QUANTITY_MAX ||
 	    item->unit_price_cents < 0)
@@ -145,6 +145,38 @@ static XXH128_hash_t hash_text(struct corral_text text, uint64_t seed)
 	return XXH3_128bits_withSeed(text.size ? text.data : "", text.size, seed);
 }
 
+struct extra_input {
+	XXH128_hash_t key;
+	XXH128_hash_t value;
+	uint64_t key_size;
+	uint64_t value_size;
+};
+
+struct extras_input {
+	XXH128_hash_t others; /* all but the extras */
+	uint64_t extras[2];   /* a sum, as of the modifiers */
+	uint64_t extra_count;
+};
+
+/* Values are compared by their bytes: the same number may be packed in several ways. */
+static XXH128_hash_t hash_extras(const struct corral_item *item, uint64_t seed,
+				 XXH128_hash_t others)
+{
+	struct extras_input input = { .others = others, .extra_count = item->extra_count };
+
+	for (uint32_t i = 0; i < item->extra_count; i++) {
+		const struct corral_extra *extra = &item->extras[i];
+		struct extra_input term = { .key = hash_text(extra->key, seed),
+					    .value = XXH3_128bits_withSeed(extra->value,
+									   extra->value_size, seed),
+					    .key_size = extra->key.size,
+					    .value_size = extra->value_size };
+
+		add_128(input.extras, XXH3_128bits_withSeed(&term, sizeof(term), seed));
+	}
+	return XXH3_128bits_withSeed(&input, sizeof(input), seed);
+}
+
 void item_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2])
 {
 	struct merge_input input = { .menu_item_id = hash_text(item->menu_item_id, seed),
@@ -154,6 +186,10 @@ void item_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_
 				     .modifier_count = item->modifier_count };
 	XXH128_hash_t merge;
 
+	if (item->separate) {
+		ret_merge[0] = ret_merge[1] = 0;
+		return;
+	}
 	for (uint32_t i = 0; i < item->modifier_count; i++) {
 		const struct corral_modifier *modifier = &item->modifiers[i];
 		struct modifier_input term = { .name = hash_text(modifier->name, seed),
@@ -163,7 +199,9 @@ void item_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_
 		add_128(input.modifiers, XXH3_128bits_withSeed(&term, sizeof(term), seed));
 	}
 	merge = XXH3_128bits_withSeed(&input, sizeof(input), seed);
-	ret_merge[0] = merge.low64;
+	if (item->extra_count > 0)
+		merge = hash_extras(item, seed, merge);
+	ret_merge[0] = merge.low64 | (merge.low64 == 0 && merge.high64 == 0);
 	ret_merge[1] = merge.high64;
 }
 
@@ -184,12 +222,16 @@ static inline __attribute__((always_inline)) bool pack_modifiers(msgpack_packer 
 static inline __attribute__((always_inline)) bool
 pack_words(msgpack_packer *packer, const struct corral_item *item, struct sink *sink)
 {
-	bool fits = msgpack_pack_map(packer, ITEM_OWN_KEYS + item->extra_count) == 0 &&
-		    pack_text(packer, item_own_keys[0]) && pack_text(packer, item->menu_item_id) &&
-		    pack_text(packer, item_own_keys[1]) && pack_modifiers(packer, item) &&
-		    pack_text(packer, item_own_keys[2]) && pack_text(packer, item->notes) &&
-		    pack_text(packer, item_own_keys[3]) && pack_text(packer, item->name);
+	uint32_t pairs = ITEM_OWN_KEYS + (item->separate != 0) + item->extra_count;
+	bool fits = msgpack_pack_map(packer, pairs) == 0 && pack_text(packer, item_own_keys[0]) &&
+		    pack_text(packer, item->menu_item_id) && pack_text(packer, item_own_keys[1]) &&
+		    pack_modifiers(packer, item) && pack_text(packer, item_own_keys[2]) &&
+		    pack_text(packer, item->notes) && pack_text(packer, item_own_keys[3]) &&
+		    pack_text(packer, item->name);
 
+	if (fits && unlikely(item->separate))
+		fits = pack_text(packer, item_own_keys[ITEM_SEPARATE]) &&
+		       msgpack_pack_true(packer) == 0;
 	for (uint32_t i = 0; fits && i < item->extra_count; i++)
 		fits = pack_text(packer, item->extras[i].key) &&
 		       sink_write(sink, item->extras[i].value, item->extras[i].value_size) == 0;
@@ -199,7 +241,7 @@ pack_words(msgpack_packer *packer, const struct corral_item *item, struct sink *
 /* What an object takes at most before its content, a number in all, and our keys with theirs. */
 #define TAG_BYTES 5u
 #define NUMBER_BYTES 9u
-#define OWN_BYTES 80u
+#define OWN_BYTES 90u
 
 size_t cart_item_bound(const struct corral_item *item)
 {

@@ -17,8 +17,9 @@
 
 /* ---------------------------------------------------------------- items */
 
-const struct corral_text item_own_keys[ITEM_OWN_KEYS] = {
-	{ "menu_item_id", 12 }, { "modifiers", 9 }, { "notes", 5 }, { "name", 4 }
+const struct corral_text item_own_keys[ITEM_KEYS_MAX] = {
+	{ "menu_item_id", 12 }, { "modifiers", 9 }, { "notes", 5 },
+	{ "name", 4 },          { "separate", 8 },
 };
 
 bool item_value_valid(const void *value, size_t size)
@@ -31,7 +32,7 @@ bool item_value_valid(const void *value, size_t size)
 bool item_extras_distinct(const struct corral_extra *extras, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		for (uint32_t j = 0; j < ITEM_OWN_KEYS; j++)
+		for (uint32_t j = 0; j < ITEM_KEYS_MAX; j++)
 			if (text_equal(extras[i].key, item_own_keys[j]))
 				return false;
 		for (uint32_t j = 0; j < i; j++)
@@ -47,6 +48,22 @@ static bool take_own_key(struct cursor *cursor, uint32_t index)
 	struct corral_text key;
 
 	return take_text(cursor, &key) && text_equal(key, item_own_keys[index]);
+}
+
+/* The key that only some items have, which is followed by true. */
+static bool take_separate(struct cursor *cursor, uint64_t *pairs_left, struct corral_item *item)
+{
+	struct cursor ahead = *cursor;
+
+	if (*pairs_left == 0 || !take_own_key(&ahead, ITEM_SEPARATE))
+		return true;
+	if (ahead.at == ahead.end || *ahead.at != ITEM_TRUE)
+		return false;
+	ahead.at++;
+	*cursor = ahead;
+	--*pairs_left;
+	item->separate = 1;
+	return true;
 }
 
 static bool take_modifiers(struct cursor *cursor, struct item_parts *parts)
@@ -89,14 +106,15 @@ int item_parse(const void *bytes, size_t size, struct item_parts *ret_parts)
 
 	memset(item, 0, sizeof(*item));
 	if (size > CORRAL_WORDS_MAX || !take_map(&cursor, &pairs) || pairs < ITEM_OWN_KEYS ||
-	    pairs > ITEM_OWN_KEYS + CORRAL_EXTRAS_MAX)
+	    pairs > ITEM_KEYS_MAX + CORRAL_EXTRAS_MAX)
 		return -EUCLEAN;
+	pairs -= ITEM_OWN_KEYS;
 	if (!take_own_key(&cursor, 0) || !take_text(&cursor, &item->menu_item_id) ||
 	    item->menu_item_id.size == 0 || !take_own_key(&cursor, 1) ||
 	    !take_modifiers(&cursor, ret_parts) || !take_own_key(&cursor, 2) ||
 	    !take_text(&cursor, &item->notes) || !take_own_key(&cursor, 3) ||
-	    !take_text(&cursor, &item->name) ||
-	    !take_extras(&cursor, pairs - ITEM_OWN_KEYS, ret_parts))
+	    !take_text(&cursor, &item->name) || !take_separate(&cursor, &pairs, item) ||
+	    pairs > CORRAL_EXTRAS_MAX || !take_extras(&cursor, pairs, ret_parts))
 		return -EUCLEAN;
 	return cursor.at == cursor.end ? 0 : -EUCLEAN;
 }

@@ -243,6 +243,7 @@ static bool put_line(struct lines *lines, struct portable_line *line)
 	if (item_parse(line->words.at, record->words_size, &parts) < 0)
 		return false;
 	parts.item.modifiers = parts.modifiers;
+	parts.item.extras = parts.extras;
 	item_merge_key(&parts.item, lines->seed, record->merge);
 	record->words_sum = XXH3_64bits(line->words.at, record->words_size);
 	lines->sum += cart_line_sum(record, lines->count);

@@ -85,8 +85,10 @@ static struct kit_cart rich_cart(void)
 	assert_int_equal(kit_apply(&cart, &ttl), 0);
 	assert_int_equal(kit_add_item(&cart, &item, T("op-1")), 0);
 	assert_int_equal(kit_add_item(&cart, &item, T("op-2")), 0);
+	item.separate = 1;
+	assert_int_equal(kit_add_item(&cart, &item, T("op-3")), 0);
 	assert_int_equal(kit_add(&cart, T("coke"), 199, 1), 0);
-	assert_int_equal(kit_remove(&cart, 2), 0);
+	assert_int_equal(kit_remove(&cart, 3), 0);
 	return cart;
 }
 

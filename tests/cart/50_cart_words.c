@@ -174,17 +174,74 @@ static bool same_merge(const struct corral_item *a, const struct corral_item *b)
 	return first.merge[0] == second.merge[0] && first.merge[1] == second.merge[1];
 }
 
-static void the_order_of_modifiers_the_name_and_extras_do_not_matter_for_merging(void **state)
+static void the_order_of_modifiers_and_extras_and_the_name_do_not_matter_for_merging(void **state)
 {
 	struct corral_modifier turned[] = { cheese_onions[1], cheese_onions[0] };
 	struct corral_item a = rich_item(), b = rich_item();
+	struct corral_extra extras[2] = { a.extras[1], a.extras[0] };
 
 	(void)state;
+	assert_int_equal(a.extra_count, COUNT(extras));
 	b.modifiers = turned;
+	b.extras = extras;
 	b.name = T("Another name");
-	b.extra_count = 0;
 	b.quantity = 77;
 	assert_true(same_merge(&a, &b));
+}
+
+static void any_difference_of_the_extras_makes_another_merge_key(void **state)
+{
+	const struct corral_extra nuts = { T("allergy"), "\xa4nuts", 5 };
+	struct corral_extra lists[][2] = { { nuts, { T("k"), "\x01", 1 } },
+					   { nuts, { T("k"), "\x02", 1 } },
+					   { nuts, { T("l"), "\x01", 1 } },
+					   { { T("allergy"), "\xa3nut", 4 },
+					     { T("k"), "\x01", 1 } } };
+	struct corral_item items[6];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(items); i++) {
+		items[i] = kit_item(T("tea"), 100, 1);
+		items[i].extras = lists[i % COUNT(lists)];
+		items[i].extra_count = i < 4 ? 2 : i == 4 ? 1 : 0;
+	}
+	for (size_t i = 0; i < COUNT(items); i++)
+		for (size_t j = 0; j < i; j++)
+			assert_false(same_merge(&items[i], &items[j]));
+}
+
+static void a_separate_item_reads_back_as_one_and_has_no_merge_key(void **state)
+{
+	struct kit_cart cart = { 0 };
+	struct corral_item item = rich_item(), *read;
+	const struct corral_extra taken = { T("separate"), "\xc3", 1 };
+	struct cart_words words;
+
+	(void)state;
+	item.separate = 1;
+	assert_int_equal(pack(&item, &words), 0);
+	assert_int_equal(words.merge[0] | words.merge[1], 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(kit_add_item(&cart, &item, T("")), 0);
+	item.separate = 0;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(kit_add_item(&cart, &item, T("")), 0);
+	assert_int_equal(kit_head(&cart).line_count, 3);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(kit_line(&cart, i).quantity,
+				 i < 2 ? item.quantity : 2 * item.quantity);
+		assert_int_equal(cart_decode_item(cart.bytes, cart.size, i, &read), 0);
+		assert_int_equal(read->separate, i < 2);
+		assert_int_equal(read->extra_count, item.extra_count);
+		free(read);
+	}
+	item.separate = 2;
+	assert_int_equal(pack(&item, &words), -EINVAL);
+	item.separate = 0;
+	item.extras = &taken;
+	item.extra_count = 1;
+	assert_int_equal(pack(&item, &words), -EINVAL);
+	kit_free(&cart);
 }
 
 static void any_other_difference_makes_another_merge_key(void **state)
@@ -288,7 +345,9 @@ int main(void)
 		cmocka_unit_test(a_whole_cart_decodes_in_place_and_as_a_copy),
 		cmocka_unit_test(msgpack_c_reads_our_words_with_the_keys_in_the_promised_order),
 		cmocka_unit_test(
-			the_order_of_modifiers_the_name_and_extras_do_not_matter_for_merging),
+			the_order_of_modifiers_and_extras_and_the_name_do_not_matter_for_merging),
+		cmocka_unit_test(any_difference_of_the_extras_makes_another_merge_key),
+		cmocka_unit_test(a_separate_item_reads_back_as_one_and_has_no_merge_key),
 		cmocka_unit_test(any_other_difference_makes_another_merge_key),
 		cmocka_unit_test(attributes_are_validated_when_packed),
 		cmocka_unit_test(an_operation_id_is_hashed_and_the_empty_one_is_none),

@@ -439,6 +439,19 @@ steps_are_one_change_and_answer_a_line_each() {
 	has '"status":"checked_out"'
 }
 
+an_item_with_other_extras_or_a_separate_one_is_another_line() {
+	local tea='{"step":"add","menu_item_id":"tea","unit_price_cents":100'
+	apply 0 m4 s --json <<<"$tea}
+$tea,\"extras\":{\"allergy\":\"nuts\"}}
+$tea,\"separate\":true}
+$tea,\"extras\":{\"allergy\":\"nuts\"},\"separate\":false}
+$tea,\"separate\":true}
+$tea}"
+	has '"lines":[1,2,3,2,4,1]'
+	run 0 show m4 s --json
+	has '"total_cents":100,"separate":true}'
+}
+
 steps_with_a_name_count_once() {
 	local more='{"step":"change_quantity","line":1,"difference":1}'
 	add m2 s
@@ -959,6 +972,7 @@ claims=(
 	a_named_change_with_tax_counts_once
 	an_item_with_a_tax_is_one_change
 	steps_are_one_change_and_answer_a_line_each
+	an_item_with_other_extras_or_a_separate_one_is_another_line
 	steps_with_a_name_count_once
 	a_step_that_is_refused_is_named_and_nothing_is_changed
 	fifty_adds_at_once_all_land
