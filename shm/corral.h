@@ -157,7 +157,17 @@ struct corral_op {
 	 */
 	struct corral_content *now;
 	struct corral_content *before;
+	uint32_t flags;       /* 0, or several of CORRAL_OP_... */
+	uint32_t patience_ms; /* with CORRAL_OP_PATIENCE, up to one hour */
 };
+
+/*
+ * The call waits for patience_ms in all, however many locks and the disk it has to wait for, in
+ * place of the handle's patience for each. 0: it answers -EBUSY rather than wait.
+ */
+#define CORRAL_OP_PATIENCE 1u
+/* Under `corral-agent --journal sync`, do not wait for the disk: durable is 0, and sync_error. */
+#define CORRAL_OP_NO_DISK 2u
 
 /* The answer of a change. Money in cents. */
 struct corral_result {

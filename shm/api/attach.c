@@ -43,7 +43,6 @@
 #include "sync/grace.h"
 
 #define PATIENCE_DEFAULT_MS 1000u
-#define PATIENCE_MAX_MS 3600000u
 #define KNOWN_FLAGS                                                                                \
 	(CORRAL_READ_ONLY | CORRAL_OBSERVE | CORRAL_START_AGENT | CORRAL_CATCH_SIGBUS |            \
 	 ATTACH_AGENT)

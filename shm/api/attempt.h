@@ -19,6 +19,7 @@ struct attempt {
 	int64_t now_ns;
 	uint64_t idle_ns; /* of a version from elsewhere: since its last activity */
 	const struct corral_op *op;
+	int64_t give_up_ns;  /* CLOCK_MONOTONIC: the call's own deadline; 0: none */
 	bool content_wanted; /* op asks for whole versions, see content.h */
 	bool held;           /* a section keeps `now`, which is to be handed out */
 	const struct cart_head *now;

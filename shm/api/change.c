@@ -296,6 +296,7 @@ static int change_now(struct attempt *attempt)
 	change->seed = attempt->corral->arena.hash_seed;
 	change->usual_ttl_ms = load_relaxed(&attempt->corral->arena.header->ttl_ns) / 1000000;
 	change->version_floor = arena_version_floor(&attempt->corral->arena);
+	attempt->actor->give_up_ns = attempt->give_up_ns;
 	attempt->actor->in_change = true;
 	attempt->actor->makes_room = makes_room(change);
 	fence_compiler(); /* for signal handlers of this thread */
@@ -304,16 +305,32 @@ static int change_now(struct attempt *attempt)
 	look_after_arena(attempt);
 	fence_compiler();
 	attempt->actor->in_change = false;
+	attempt->actor->give_up_ns = 0;
 	return handle_verdict(attempt->corral, r);
 }
 
 /* The change stands, also if this fails. */
 static void wait_for_disk(struct attempt *attempt)
 {
-	int r = durable_wait(attempt->corral, attempt->actor);
+	int r = durable_wait(attempt->corral, attempt->actor, attempt->give_up_ns);
 
 	attempt->plan.result.durable = r == 0;
 	attempt->plan.result.sync_error = r;
+}
+
+/* *ret_give_up_ns: the deadline of the whole call, if it has one of its own. */
+static int take_options(const struct corral_op *op, int64_t *ret_give_up_ns)
+{
+	if (likely(op->flags == 0))
+		return 0;
+	if ((op->flags & ~(CORRAL_OP_PATIENCE | CORRAL_OP_NO_DISK)) != 0)
+		return -EINVAL;
+	if ((op->flags & CORRAL_OP_PATIENCE) == 0)
+		return 0;
+	if (op->patience_ms > PATIENCE_MAX_MS)
+		return -ERANGE;
+	*ret_give_up_ns = clock_now_ns() + op->patience_ms * 1000000ll;
+	return 0;
 }
 
 int change_cart(struct corral *corral, const struct corral_key *key, struct cart_change *change,
@@ -332,6 +349,7 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 	attempt.op = op;
 	attempt.content_wanted = op != NULL && (op->now != NULL || op->before != NULL);
 	attempt.held = false;
+	attempt.give_up_ns = 0;
 	attempt.wake = false;
 	int r = prepare(corral, key, &attempt.actor);
 
@@ -339,7 +357,9 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 		return r;
 	if (op != NULL) {
 		change->if_version = op->if_version;
-		r = cart_hash_op(op->id, corral->arena.hash_seed, change);
+		r = take_options(op, &attempt.give_up_ns);
+		if (r == 0)
+			r = cart_hash_op(op->id, corral->arena.hash_seed, change);
 		if (r < 0)
 			return r;
 	}
@@ -348,7 +368,10 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 		*ret_step = r < 0 && r == attempt.refused ? attempt.refused_step : 0;
 	if (r < 0)
 		return r;
-	if (durable_wanted(corral)) /* also for a repeat: the first change may not be on disk yet */
+	if (durable_wanted(corral) &&
+	    (op == NULL ||
+	     (op->flags & CORRAL_OP_NO_DISK) ==
+		     0)) /* also for a repeat: the first change may not be on disk yet */
 		wait_for_disk(&attempt);
 	if (ret_result != NULL)
 		*ret_result = attempt.plan.result;

@@ -65,7 +65,7 @@ static uint32_t request(struct arena_header *h)
  */
 static int wait_for(struct corral *corral, uint32_t ticket, int64_t give_up_ns)
 {
-	const struct timespec timeout = { .tv_sec = 0, .tv_nsec = LOOK_NS };
+	struct timespec timeout = { .tv_sec = 0, .tv_nsec = LOOK_NS };
 	struct arena_header *h = corral->arena.header;
 
 	for (;;) {
@@ -76,13 +76,15 @@ static int wait_for(struct corral *corral, uint32_t ticket, int64_t give_up_ns)
 		int r = journal_trouble(corral);
 		if (r < 0)
 			return r;
+		int64_t left = give_up_ns != 0 ? give_up_ns - clock_now_ns() : LOOK_NS;
+		if (left <= 0)
+			return -ETIMEDOUT;
+		timeout.tv_nsec = left < LOOK_NS ? left : LOOK_NS;
 		r = futex_sleep(&h->sync_done, seen, &timeout);
 		if (r == -EINTR && give_up_ns == 0)
 			return r;
 		if (r == -ETIMEDOUT && !agent_lives(corral))
 			return -ENOTCONN;
-		if (give_up_ns != 0 && clock_now_ns() >= give_up_ns && !is_done(h, ticket))
-			return -ETIMEDOUT;
 	}
 }
 
@@ -105,7 +107,7 @@ static uint64_t standstill(const struct arena_header *h)
 	return 1ull << 32 | load_relaxed(&h->sync_done);
 }
 
-int durable_wait(struct corral *corral, const struct actor *actor)
+int durable_wait(struct corral *corral, const struct actor *actor, int64_t give_up_ns)
 {
 	struct arena_header *h = corral->arena.header;
 	int64_t patience_ns =
@@ -118,8 +120,9 @@ int durable_wait(struct corral *corral, const struct actor *actor)
 		r = -ETIMEDOUT; /* the request made then still stands */
 	if (r < 0)
 		return r;
-	r = wait_for(corral, request(h), clock_now_ns() + patience_ns);
-	if (r == -ETIMEDOUT)
+	r = wait_for(corral, request(h),
+		     give_up_ns != 0 ? give_up_ns : clock_now_ns() + patience_ns);
+	if (r == -ETIMEDOUT && give_up_ns == 0)
 		store_relaxed(&corral->sync_stood_at, standstill(h));
 	return r;
 }

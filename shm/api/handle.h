@@ -16,6 +16,8 @@
 #include "corral.h"
 #include "sync/alive.h"
 
+#define PATIENCE_MAX_MS 3600000u
+
 struct attachment { /* one thread, for all its handles of one arena */
 	struct actor actor;
 	uint64_t epoch;

@@ -83,12 +83,19 @@ static void nap(struct actor *actor, lock_word *word, int64_t nap_ns, bool on_wo
 		(void)alive_bury_if_dead(actor, now & LOCK_HOLDER);
 }
 
+/* How long this wait may take: what is left until the call's deadline, or the handle's patience. */
+static int64_t patience_of(const struct actor *actor, int64_t now_ns)
+{
+	if (actor->give_up_ns != 0)
+		return actor->give_up_ns > now_ns ? actor->give_up_ns - now_ns : 0;
+	return load_relaxed(&actor->patience_ms) * 1000000ll; /* relaxed: a setting */
+}
+
 static int take_sleeping(struct actor *actor, lock_word *word)
 {
-	int64_t patience_ns =
-		load_relaxed(&actor->patience_ms) * 1000000ll; /* relaxed: a setting */
-	int64_t turn_ns = (int64_t)min_u64(TURN_NS, (uint64_t)patience_ns / 4);
 	int64_t began = clock_now_ns(), waited = 0;
+	int64_t patience_ns = patience_of(actor, began);
+	int64_t turn_ns = (int64_t)min_u64(TURN_NS, (uint64_t)patience_ns / 4);
 
 	for (int64_t nap_ns = NAP_FIRST_NS;;
 	     nap_ns = nap_ns < NAP_LONG_NS / NAP_GROWTH ? nap_ns * NAP_GROWTH : NAP_LONG_NS) {

@@ -319,6 +319,39 @@ static void a_stopped_agent_is_waited_for_once(void **state)
 	stop_agent(pid);
 }
 
+static int change_with(struct corral *corral, uint32_t flags, struct corral_result *ret_result)
+{
+	const struct corral_key key = key_of("s");
+	struct corral_op op = { .flags = flags };
+
+	return corral_set_tax(corral, &key, 82500, &op, ret_result);
+}
+
+static void a_call_may_wait_for_the_disk_less_than_others_or_not_at_all(void **state)
+{
+	struct corral_result result;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_syncing_agent();
+	struct corral *corral = yard_open(&yard, 0);
+	assert_true(is_durable(corral));
+	uint32_t before = requests(corral);
+	assert_int_equal(change_with(corral, CORRAL_OP_NO_DISK, &result), 0);
+	assert_true(!result.durable && result.sync_error == 0);
+	assert_int_equal(requests(corral), before);
+	child_stop(pid);
+	for (uint32_t i = 0; i < 3; i++) { /* each waits for itself, and asks anew */
+		assert_int_equal(change_with(corral, CORRAL_OP_PATIENCE, &result), 0);
+		assert_true(!result.durable && result.sync_error == -ETIMEDOUT);
+	}
+	assert_int_equal(corral->sync_stood_at, 0); /* others have not given up */
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	assert_true(wait_until(is_durable(corral), SUPPORT_WAIT_MS));
+	corral_close(corral);
+	stop_agent(pid);
+}
+
 static int open_and_add(void *context)
 {
 	struct corral_result result;
@@ -453,6 +486,7 @@ int main(int argc, char **argv)
 		CASE(changes_are_durable_also_by_an_agent_without_membarrier),
 		CASE(a_repeat_waits_for_what_it_repeats),
 		CASE(no_change_waits_unless_the_agent_says_so),
+		CASE(a_call_may_wait_for_the_disk_less_than_others_or_not_at_all),
 		CASE(without_an_agent_a_change_stands_and_does_not_wait),
 		CASE(a_stopped_agent_is_waited_for_once),
 		CASE(a_change_that_waits_outlives_its_agent),
