@@ -391,7 +391,7 @@ void corral_cart_free(struct corral_cart *cart);
 
 /*
  * A version of a cart, whole, with the answer of a change: one that no other change has come
- * between. A change that returns 0 fills in `need` and what follows; one that fails touches
+ * between. A change that returns 0 fills in `need` and what follows; one that fails hands out
  * nothing. Whatever `error` says, the change stands.
  */
 struct corral_content {

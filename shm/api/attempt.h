@@ -22,6 +22,7 @@ struct attempt {
 	int64_t give_up_ns;  /* CLOCK_MONOTONIC: the call's own deadline; 0: none */
 	bool content_wanted; /* op asks for whole versions, see content.h */
 	bool held;           /* a section keeps `now`, which is to be handed out */
+	bool delivered;      /* it is */
 	const struct cart_head *now;
 	int refused; /* what the last plan said, and of which step */
 	uint32_t refused_step;

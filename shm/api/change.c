@@ -349,6 +349,7 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 	attempt.op = op;
 	attempt.content_wanted = op != NULL && (op->now != NULL || op->before != NULL);
 	attempt.held = false;
+	attempt.delivered = false;
 	attempt.give_up_ns = 0;
 	attempt.wake = false;
 	int r = prepare(corral, key, &attempt.actor);
@@ -366,12 +367,12 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 	r = change_now(&attempt);
 	if (ret_step != NULL)
 		*ret_step = r < 0 && r == attempt.refused ? attempt.refused_step : 0;
-	if (r < 0)
+	if (r < 0) {
+		content_withdraw(&attempt);
 		return r;
-	if (durable_wanted(corral) &&
-	    (op == NULL ||
-	     (op->flags & CORRAL_OP_NO_DISK) ==
-		     0)) /* also for a repeat: the first change may not be on disk yet */
+	}
+	/* also for a repeat: the first change may not be on disk yet */
+	if (durable_wanted(corral) && (op == NULL || (op->flags & CORRAL_OP_NO_DISK) == 0))
 		wait_for_disk(&attempt);
 	if (ret_result != NULL)
 		*ret_result = attempt.plan.result;

@@ -72,7 +72,7 @@ static void forget(struct corral_content *content, int error)
 	content->cart = NULL;
 }
 
-/* The section was revoked: what was copied may be anything. */
+/* What was copied may be anything: the section was revoked, or the arena withdrawn. */
 static void discard(struct corral_content *content)
 {
 	if (content == NULL)
@@ -112,8 +112,18 @@ void content_leave(struct attempt *attempt, int r)
 {
 	if (!attempt->held)
 		return;
-	if (r >= 0)
+	if (r >= 0) {
 		hand_out_all(attempt, r);
+		attempt->delivered = true;
+	}
 	attempt->held = false;
 	grace_leave(attempt->actor);
+}
+
+void content_withdraw(struct attempt *attempt)
+{
+	if (!attempt->delivered)
+		return;
+	discard(attempt->op->now);
+	discard(attempt->op->before);
 }

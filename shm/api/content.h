@@ -15,6 +15,9 @@
 void content_enter(struct attempt *attempt, const struct cart_head *now);
 void content_leave(struct attempt *attempt, int r);
 
+/* The arena was withdrawn meanwhile: the change fails after all, and nothing is handed out. */
+void content_withdraw(struct attempt *attempt);
+
 /*
  * The caller holds the lock and is about to publish the version in hand (`now` is NULL), to end the
  * version `now`, or to repeat an answer whose cart is `now`.
