@@ -179,7 +179,7 @@ static int plan_steps(const void *old, const struct cart_change *change,
 		if (change->lines != NULL)
 			change->lines[i] = line;
 	}
-	if (error == 0)
+	if (error == 0 && (plan->cut_count | plan->pair_edit_count) != 0)
 		error = cart_edits_check(plan);
 	if (error == 0)
 		plan->step = 0;
@@ -238,6 +238,23 @@ static int plan_put(const void *old, size_t old_size, const struct cart_change *
 	return old && cart_load(old, old_size, &head) == 0 && head.version >= plan->head.version;
 }
 
+/* Nothing is edited yet. Member by member: to clear all of it takes longer than to plan an add. */
+static void plan_begin(const struct cart_change *change, struct cart_plan *plan)
+{
+	plan->result = (struct corral_result){ .version = 0 };
+	plan->size = 0;
+	plan->lines_edit = LINES_KEEP;
+	plan->attributes_edit = ATTRIBUTES_KEEP;
+	plan->op_index = 0;
+	plan->line_edit_count = 0;
+	plan->pair_edit_count = 0;
+	plan->cut_count = 0;
+	plan->map_header_size = 0;
+	plan->pairs_size = 0;
+	plan->line_edits = change->steps ? change->line_edits : &plan->line_edit;
+	plan->pair_edits = change->steps ? change->pair_edits : &plan->pair_edit;
+}
+
 int cart_plan(const void *old, size_t old_size, const struct cart_change *change,
 	      struct cart_plan *ret_plan)
 {
@@ -249,10 +266,7 @@ int cart_plan(const void *old, size_t old_size, const struct cart_change *change
 	ret_plan->step = 0;
 	if (cart_kind(change) == CART_PUT)
 		return plan_put(old, old_size, change, ret_plan);
-	memset(ret_plan, 0,
-	       offsetof(struct cart_plan, head)); /* not the heads: they are set below */
-	ret_plan->line_edits = change->steps ? change->line_edits : &ret_plan->line_edit;
-	ret_plan->pair_edits = change->steps ? change->pair_edits : &ret_plan->pair_edit;
+	plan_begin(change, ret_plan);
 	if (!old)
 		memset(&ret_plan->old, 0, sizeof(ret_plan->old));
 	error = old ? cart_load(old, old_size, &ret_plan->old) : 0;

@@ -161,6 +161,13 @@ static void keep_stretch(struct build *b, const struct stretch *kept, uint32_t t
 	}
 }
 
+static void keep_all(struct build *b)
+{
+	copy(b->new + b->to.lines_at, b->old + b->from.lines_at,
+	     (size_t)b->plan->old.line_count * sizeof(struct cart_line));
+	copy(b->new + b->to.words_at, b->old + b->from.words_at, b->plan->old.words_size);
+}
+
 /* The old lines that are not cut. *ret_count, *ret_words: so many lines, and bytes of words. */
 static void keep_lines(struct build *b, uint32_t *ret_count, uint32_t *ret_words)
 {
@@ -168,7 +175,14 @@ static void keep_lines(struct build *b, uint32_t *ret_count, uint32_t *ret_words
 	struct stretch kept = { 0 };
 	uint32_t to = 0, words_to = 0;
 
-	for (uint32_t i = 0; plan->cut_count > 0 && i < plan->line_edit_count; i++) {
+	*ret_count = plan->old.line_count;
+	*ret_words = plan->old.words_size;
+	if (likely(plan->cut_count == 0)) { /* in two pieces */
+		if (b->old)
+			keep_all(b);
+		return;
+	}
+	for (uint32_t i = 0; i < plan->line_edit_count; i++) {
 		const struct line_edit *edit = &plan->line_edits[i];
 		struct cart_line line;
 
@@ -186,8 +200,7 @@ static void keep_lines(struct build *b, uint32_t *ret_count, uint32_t *ret_words
 	}
 	kept.end = plan->old.line_count;
 	kept.words_end = plan->old.words_size;
-	if (b->old)
-		keep_stretch(b, &kept, to, words_to);
+	keep_stretch(b, &kept, to, words_to);
 	*ret_count = to + kept.end - kept.first;
 	*ret_words = words_to + kept.words_end - kept.words_first;
 }
