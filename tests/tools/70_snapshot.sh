@@ -186,7 +186,7 @@ another_program_reads_it() {
 napoli|cleared|2|open|0|0|0
 napoli|empty|1|open|0|0|0
 napoli|out|3|checked_out|100|7200000|1|Item
-roma|all|5|open|10824989173916308|0|2|Mar"gherita é|Wine|phone=555-0100|table=7
+roma|all|4|open|10824989173916308|0|1|Mar"gherita é|Wine|phone=555-0100|table=7
 roma|many|22|open|55690|0|20|Item 1|Item 2
 END
 	read -r _ sum _ size _ < <(grep ^sum "$place/read")

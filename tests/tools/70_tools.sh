@@ -414,8 +414,8 @@ apply() { # CODE R S [OPTION...] <steps: the change of several steps
 }
 
 steps_are_one_change_and_answer_a_line_each() {
-	add m1 s
-	apply 0 m1 s --json --op-id k < <(
+	add y1 s
+	apply 0 y1 s --json --op-id k < <(
 		echo '{"step": "add", "menu_item_id": "tea", "unit_price_cents": 199, "quantity": 2, "name": "Tea",' \
 			'"notes": "hot", "modifiers": [{"name": "milk", "price_cents": 50}],' \
 			'"extras": {"allergy": ["nuts", 1, -2.5, true, null, {"a": "é"}]}}'
@@ -428,55 +428,55 @@ steps_are_one_change_and_answer_a_line_each() {
 		printf '{"step": "tax", "tax_ppm": 100000}'
 	)
 	has '"version":2,' '"applied":true,' '"total_cents":714,' '"lines":[2,1,2,0,0,0,0]'
-	run 0 show m1 s --json
+	run 0 show y1 s --json
 	has '"notes":"hot","total_cents":249,"extras":{"allergy":["nuts",1,-2.5,true,null,{"a":"é"}]}' \
 		'"attributes":{"table":"7"}' '"tax_ppm":100000'
-	apply 0 m1 s <<<'{"step":"remove","menu_item_id":"tea"}
+	apply 0 y1 s <<<'{"step":"remove","menu_item_id":"tea"}
 {"step":"clear"}
 {"step":"checkout"}'
 	has "version 3: lines 2 - -, 0 items, total 0.00 (applied now)"
-	run 0 show m1 s --json
+	run 0 show y1 s --json
 	has '"status":"checked_out"'
 }
 
 an_item_with_other_extras_or_a_separate_one_is_another_line() {
 	local tea='{"step":"add","menu_item_id":"tea","unit_price_cents":100'
-	apply 0 m4 s --json <<<"$tea}
+	apply 0 y4 s --json <<<"$tea}
 $tea,\"extras\":{\"allergy\":\"nuts\"}}
 $tea,\"separate\":true}
 $tea,\"extras\":{\"allergy\":\"nuts\"},\"separate\":false}
 $tea,\"separate\":true}
 $tea}"
 	has '"lines":[1,2,3,2,4,1]'
-	run 0 show m4 s --json
+	run 0 show y4 s --json
 	has '"total_cents":100,"separate":true}'
 }
 
 steps_with_a_name_count_once() {
 	local more='{"step":"change_quantity","line":1,"difference":1}'
-	add m2 s
-	apply 0 m2 s --op-id k <<<"$more"
+	add y2 s
+	apply 0 y2 s --op-id k <<<"$more"
 	has "2 items" "(applied now)"
-	apply 0 m2 s --op-id k <<<"$more"
+	apply 0 y2 s --op-id k <<<"$more"
 	has "2 items" "(already applied)"
-	apply 1 m2 s --op-id k <<<"$more
+	apply 1 y2 s --op-id k <<<"$more
 $more"
 	complains "another change"
-	apply 1 m2 s --if-version 1 <<<"$more"
+	apply 1 y2 s --if-version 1 <<<"$more"
 }
 
 a_step_that_is_refused_is_named_and_nothing_is_changed() {
 	local good='{"step":"attribute","name":"a","value":"b"}'
-	add m3 s
-	apply 1 m3 s <<<"$good
+	add y3 s
+	apply 1 y3 s <<<"$good
 {\"step\":\"remove\",\"line\":9}"
 	complains "step 2: "
-	run 0 add m3 s --item tea --name Tea --price 1 --note hot
-	run 0 add m3 s --item tea --name Tea --price 1 --note cold
-	apply 1 m3 s <<<'{"step":"remove","menu_item_id":"tea"}'
+	run 0 add y3 s --item tea --name Tea --price 1 --note hot
+	run 0 add y3 s --item tea --name Tea --price 1 --note cold
+	apply 1 y3 s <<<'{"step":"remove","menu_item_id":"tea"}'
 	complains "step 1: several lines"
 	while read -r what line; do
-		apply 2 m3 s <<<"$good
+		apply 2 y3 s <<<"$good
 $line"
 		complains "step 2: "
 		[[ $err == *"${what//_/ }"* ]] || fail "no '$what' in: $err"
@@ -508,15 +508,15 @@ $line"
 		each_modifier {"step":"add","menu_item_id":"tea","unit_price_cents":1,"modifiers":[{"name":"a"}]}
 		an_object {"step":"add","menu_item_id":"tea","unit_price_cents":1,"extras":[]}
 	END
-	apply 2 m3 s </dev/null
+	apply 2 y3 s </dev/null
 	complains "no steps"
 	for ((i = 0; i < 257; i++)); do echo "$good"; done >"$work/many"
-	apply 2 m3 s <"$work/many"
+	apply 2 y3 s <"$work/many"
 	complains "at most 256"
 	head -n 256 "$work/many" >"$work/enough"
-	apply 0 m3 s <"$work/enough"
+	apply 0 y3 s <"$work/enough"
 	has "version 4:"
-	run 0 show m3 s --json
+	run 0 show y3 s --json
 	has '"item_count":3,' '"attributes":{"a":"b"}'
 }
 
