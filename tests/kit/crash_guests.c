@@ -108,6 +108,8 @@ static void open_new_agent(const struct crash_stage *stage, struct crash_guest *
 static void do_round(struct crash_guest *guest)
 {
 	must(handle_actor(guest->corral, &guest->agent.actor) == 0);
+	if (guest->agent.damaged == NULL)
+		must(damaged_begin(&guest->agent) == 0);
 	agent_tick(&guest->agent);
 }
 
@@ -212,5 +214,6 @@ void crash_leave(struct crash_guest guests[2])
 			agent_give_up(&guests[i].agent);
 		else
 			corral_close(guests[i].corral);
+		damaged_end(&guests[i].agent);
 	}
 }

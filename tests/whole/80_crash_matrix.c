@@ -165,6 +165,7 @@ static void *prepare_repairer(const char *directory)
 	alive_close(&holder);
 	static const struct agent_options options;
 	crash_agent = (struct agent){ .options = &options, .corral = corral, .actor = actor };
+	must(damaged_begin(&crash_agent) == 0);
 	return corral;
 }
 
