@@ -47,7 +47,8 @@ static bool take_own_key(struct cursor *cursor, uint32_t index)
 {
 	struct corral_text key;
 
-	return take_text(cursor, &key) && text_equal(key, item_own_keys[index]);
+	return take_short_text(cursor, item_own_keys[index]) ||
+	       (take_text(cursor, &key) && text_equal(key, item_own_keys[index]));
 }
 
 /* The key that only some items have, which is followed by true. */

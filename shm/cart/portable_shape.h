@@ -28,9 +28,10 @@ struct portable_cart {
 	struct corral_text restaurant_id;
 	struct corral_text session_id;
 	/* unpacking: where they begin, and (attributes) end */
-	struct cursor lines;
+	const uint8_t *lines;
 	struct cursor ops;
 	struct cursor attributes;
+	uint8_t *records; /* unpacking: of the lines; words_at counts from `lines` */
 };
 
 struct portable_line {

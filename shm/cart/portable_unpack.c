@@ -4,10 +4,10 @@
  *
  * A map is taken by its table (portable_shape.h): each key we know exactly once (but those that
  * former versions did not write), its number within its range; keys we do not know are skipped,
- * nested as deep as a cursor goes. Of a cart the lines are taken twice: the first time to measure,
- * so that the sections' places are known, the second time to write. The result is a version
- * only if cart_validate() says so: totals, texts, sizes and numbers are checked there, as of any
- * bytes.
+ * nested as deep as a cursor goes. The sections of a cart have their places only once all of the
+ * map is taken: until then the lines' records stand at the beginning of the buffer, and their words
+ * in the map. The result is a version only if cart_validate() says so: totals, texts, sizes and
+ * numbers are checked there, as of any bytes.
  *
  * Does not allocate; time is linear in the bytes.
  */
@@ -65,24 +65,44 @@ static bool take_number_of(struct cursor *cursor, const struct number *number, v
 	return true;
 }
 
-/* Which key of the shape this is: numbers first, then specials; past them all if it is none. */
-static uint32_t index_of(const struct shape *shape, struct corral_text key)
+static uint32_t keys_of(const struct shape *shape)
 {
-	uint32_t index = 0;
+	return shape->number_count + shape->special_count;
+}
 
-	for (; index < shape->number_count; index++)
-		if (text_equal(key, shape->numbers[index].key))
-			return index;
-	for (; index < shape->number_count + shape->special_count; index++)
-		if (text_equal(key, shape->specials[index - shape->number_count]))
-			return index;
-	return index;
+/* Numbers first, then specials. */
+static struct corral_text key_of(const struct shape *shape, uint32_t index)
+{
+	return index < shape->number_count ? shape->numbers[index].key :
+					     shape->specials[index - shape->number_count];
 }
 
 static const char *name_of(const struct shape *shape, uint32_t index)
 {
-	return index < shape->number_count ? shape->numbers[index].key.data :
-					     shape->specials[index - shape->number_count].data;
+	return key_of(shape, index).data;
+}
+
+/*
+ * Take a key: which of the shape's it is; past them all if it is none. expected: the key that our
+ * own files have here.
+ */
+static bool take_key(struct cursor *cursor, const struct shape *shape, uint64_t expected,
+		     uint32_t *ret_index)
+{
+	struct corral_text key;
+	uint32_t index = 0;
+
+	if (expected < keys_of(shape) &&
+	    take_short_text(cursor, key_of(shape, (uint32_t)expected))) {
+		*ret_index = (uint32_t)expected;
+		return true;
+	}
+	if (!take_text(cursor, &key))
+		return false;
+	while (index < keys_of(shape) && !text_equal(key, key_of(shape, index)))
+		index++;
+	*ret_index = index;
+	return true;
 }
 
 static const char *take_value_of(struct cursor *cursor, const struct shape *shape, uint32_t index,
@@ -97,17 +117,15 @@ static const char *take_value_of(struct cursor *cursor, const struct shape *shap
 static const char *take_shape(struct cursor *cursor, const struct shape *shape, take_special *take,
 			      void *to)
 {
-	uint32_t keys = shape->number_count + shape->special_count;
+	uint32_t keys = keys_of(shape), index;
 	uint32_t seen = 0;
 	uint64_t pairs;
 
 	if (!take_map(cursor, &pairs))
 		return DAMAGED;
 	for (uint64_t i = 0; i < pairs; i++) { /* each takes a byte at least */
-		struct corral_text key;
-		if (!take_text(cursor, &key))
+		if (!take_key(cursor, shape, i, &index))
 			return DAMAGED;
-		uint32_t index = index_of(shape, key);
 		if (index == keys) {
 			if (!take_value(cursor))
 				return DAMAGED;
@@ -118,7 +136,7 @@ static const char *take_shape(struct cursor *cursor, const struct shape *shape, 
 			return wrong ? wrong : name_of(shape, index);
 		seen |= 1u << index;
 	}
-	for (uint32_t index = 0; index < keys - shape->may_miss; index++)
+	for (index = 0; index < keys - shape->may_miss; index++)
 		if ((seen & 1u << index) == 0)
 			return name_of(shape, index);
 	return NULL;
@@ -225,7 +243,7 @@ static const char *take_line(struct cursor *cursor, uint32_t index, void *to)
 	return NULL;
 }
 
-/* The sums over the lines, and where to write them (NULL: nowhere yet). */
+/* The sums over the lines, and where to write them. */
 struct lines {
 	uint8_t *records;
 	uint8_t *words;
@@ -249,29 +267,52 @@ static bool put_line(struct lines *lines, struct portable_line *line)
 	lines->sum += cart_line_sum(record, lines->count);
 	memcpy(lines->records + (size_t)lines->count * sizeof(*record), record, sizeof(*record));
 	memcpy(lines->words + record->words_at, line->words.at, record->words_size);
+	lines->words_size += record->words_size;
+	lines->count++;
 	return true;
 }
 
-static const char *take_lines(struct cursor *cursor, struct lines *lines)
+static_assert(CORRAL_LINES_MAX * sizeof(struct cart_line) <= CORRAL_CART_MAX, "they fit");
+
+static const char *take_lines(struct cursor *cursor, struct portable_cart *cart)
 {
 	const char *wrong = cart_map_specials[CART_LINES].data;
+	struct cart_head *head = &cart->head;
 	uint64_t count;
 
+	cart->lines = cursor->at;
 	if (!take_array(cursor, &count) || count > CORRAL_LINES_MAX)
 		return wrong;
+	head->words_size = 0;
 	for (uint64_t i = 0; i < count; i++) {
-		struct portable_line line = { .record = { .words_at = lines->words_size } };
+		struct portable_line line = { .record = { .line = 0 } };
 
 		wrong = take_shape(cursor, &line_shape, take_line, &line);
 		if (wrong)
 			return wrong;
-		if (lines->words_size + line.record.words_size > CORRAL_CART_MAX ||
-		    (lines->records && !put_line(lines, &line)))
+		if (head->words_size + line.record.words_size > CORRAL_CART_MAX ||
+		    line.words.at - cart->lines > PORTABLE_MAP_MAX)
 			return line_specials[LINE_WORDS].data;
-		lines->words_size += line.record.words_size;
-		lines->count++;
+		head->words_size += line.record.words_size;
+		line.record.words_at = (uint32_t)(line.words.at - cart->lines);
+		memcpy(cart->records + i * sizeof(line.record), &line.record, sizeof(line.record));
 	}
+	head->line_count = (uint32_t)count;
 	return NULL;
+}
+
+/* The records are in their place, but not complete. */
+static bool put_lines(struct lines *lines, const struct portable_cart *cart)
+{
+	for (uint32_t i = 0; i < cart->head.line_count; i++) {
+		struct portable_line line = { .record = cart_line_at(lines->records, i) };
+
+		line.words.at = cart->lines + line.record.words_at;
+		line.record.words_at = lines->words_size;
+		if (!put_line(lines, &line))
+			return false;
+	}
+	return true;
 }
 
 /* --------------------------------------------------------- remembered operations */
@@ -342,17 +383,6 @@ static bool take_attributes(struct cursor *cursor, struct portable_cart *cart)
 	return true;
 }
 
-static const char *measure_lines(struct cursor *cursor, struct portable_cart *cart)
-{
-	struct lines lines = { 0 };
-
-	cart->lines = *cursor;
-	const char *wrong = take_lines(cursor, &lines);
-	cart->head.line_count = lines.count;
-	cart->head.words_size = lines.words_size;
-	return wrong;
-}
-
 static const char *take_cart(struct cursor *cursor, uint32_t index, void *to)
 {
 	struct portable_cart *cart = to;
@@ -375,7 +405,7 @@ static const char *take_cart(struct cursor *cursor, uint32_t index, void *to)
 		cart->ops = *cursor;
 		return take_ops(cursor, NULL, &cart->head.ops_count);
 	case CART_LINES:
-		return measure_lines(cursor, cart);
+		return take_lines(cursor, cart);
 	}
 	return good ? NULL : cart_map_specials[index].data;
 }
@@ -391,14 +421,16 @@ static const char *write_version(struct portable_cart *cart, const struct cart_s
 	uint8_t *ids = to + sizeof(*head);
 	uint32_t op_count;
 
+	memmove(to + at->lines_at, cart->records, head->line_count * sizeof(struct cart_line));
 	memset(ids, 0, at->ops_at - sizeof(*head));
 	memcpy(ids, cart->restaurant_id.data, head->restaurant_size);
 	memcpy(ids + head->restaurant_size, cart->session_id.data, head->session_size);
 	if (head->attributes_size)
 		memcpy(to + at->attributes_at, cart->attributes.at, head->attributes_size);
-	const char *wrong = take_lines(&cart->lines, &lines);
-	if (!wrong && head->ops_count)
-		wrong = take_ops(&cart->ops, to + at->ops_at, &op_count);
+	if (!put_lines(&lines, cart))
+		return line_specials[LINE_WORDS].data;
+	const char *wrong =
+		head->ops_count ? take_ops(&cart->ops, to + at->ops_at, &op_count) : NULL;
 	if (wrong)
 		return wrong;
 	head->lines_sum = lines.sum;
@@ -416,7 +448,8 @@ const char *portable_unpack_cart(const void *bytes, size_t size, uint64_t seed, 
 	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
 	struct portable_cart cart = { .head = { .format = CART_FORMAT, .seed = seed },
 				      .restaurant_id = { "", 0 },
-				      .session_id = { "", 0 } };
+				      .session_id = { "", 0 },
+				      .records = buffer };
 	const char *wrong = take_shape(&cursor, &cart_map_shape, take_cart, &cart);
 
 	if (wrong)

@@ -72,8 +72,12 @@ static const struct tag tags[] = {
 
 static_assert(sizeof(tags) / sizeof(tags[0]) == 0x20, "c0 to df");
 
-/* Take a tag and its length: of which shape, and how many bytes or elements follow. */
-static bool take_tag(struct cursor *cursor, enum shape *ret_shape, uint64_t *ret_length)
+/*
+ * Take a tag and its length: of which shape, and how many bytes or elements follow. Inlined, since
+ * most things are a tag and a few bytes: short texts and small numbers.
+ */
+static inline __attribute__((always_inline)) bool
+take_tag(struct cursor *cursor, enum shape *ret_shape, uint64_t *ret_length)
 {
 	const struct tag *tag;
 	const uint8_t *bytes;
@@ -84,11 +88,15 @@ static bool take_tag(struct cursor *cursor, enum shape *ret_shape, uint64_t *ret
 		bytes, __ATOMIC_RELAXED); /* once: damaged bytes may change any time */
 	*ret_shape = SHAPE_DATA;
 	*ret_length = 0;
+	if (likely(byte >= 0xa0 && byte < 0xc0)) { /* a short text */
+		*ret_length = byte & 0x1f;
+		return true;
+	}
 	if (byte < 0x80 || byte >= 0xe0) /* a small integer */
 		return true;
-	if (byte < 0xc0) {
-		*ret_shape = byte < 0x90 ? SHAPE_MAP : byte < 0xa0 ? SHAPE_ARRAY : SHAPE_DATA;
-		*ret_length = byte & (byte < 0xa0 ? 0x0f : 0x1f);
+	if (byte < 0xa0) {
+		*ret_shape = byte < 0x90 ? SHAPE_MAP : SHAPE_ARRAY;
+		*ret_length = byte & 0x0f;
 		return true;
 	}
 	tag = &tags[byte - 0xc0];
@@ -169,18 +177,18 @@ bool take_int(struct cursor *cursor, int64_t *ret_int)
 
 bool take_value(struct cursor *cursor)
 {
-	uint64_t open[CURSOR_DEPTH_MAX + 1] = { 1 }; /* elements still to come, at each depth */
+	uint64_t open[CURSOR_DEPTH_MAX + 1]; /* elements still to come, at each depth */
 	unsigned depth = 0;
 
-	while (open[0] > 0 || depth > 0) {
+	open[0] = 1;
+	while (true) {
 		const uint8_t *bytes;
 		enum shape shape;
 		uint64_t length;
 
-		if (open[depth] == 0) {
-			depth--;
-			continue;
-		}
+		while (open[depth] == 0)
+			if (depth-- == 0)
+				return true;
 		open[depth]--;
 		if (!take_tag(cursor, &shape, &length))
 			return false;
@@ -196,5 +204,4 @@ bool take_value(struct cursor *cursor)
 			return false;
 		open[++depth] = length;
 	}
-	return true;
 }

@@ -21,6 +21,20 @@ struct cursor {
 /* A string of valid UTF-8. */
 bool take_text(struct cursor *cursor, struct corral_text *ret_text);
 
+/*
+ * This text, of at most 31 bytes, in its shortest form. On false the cursor has not moved: the text
+ * may stand here in another form.
+ */
+static inline bool take_short_text(struct cursor *cursor, struct corral_text text)
+{
+	if ((size_t)(cursor->end - cursor->at) <= text.size ||
+	    *cursor->at != (0xa0 | (uint8_t)text.size) ||
+	    __builtin_memcmp(cursor->at + 1, text.data, text.size) != 0)
+		return false;
+	cursor->at += 1 + text.size;
+	return true;
+}
+
 /* An integer that fits. */
 bool take_int(struct cursor *cursor, int64_t *ret_int);
 
