@@ -109,14 +109,19 @@ static void let_go(struct rebuild *rebuild, size_t size)
 	arena_let_go(&rebuild->corral->share->arena);
 }
 
-static int take(void *context, uint32_t slot, const void *cart, size_t size, uint64_t idle_ns)
+static void note_taken(struct rebuild *rebuild, size_t size)
 {
-	struct rebuild *rebuild = context;
-
 	if (!rebuild->source->lasting) /* then there is one thread */
 		let_go(rebuild, size);
 	if (rebuild->progress && ++rebuild->taken % 1000 == 0) /* then there is one thread */
 		fprintf(stderr, "\r%u carts", rebuild->taken);
+}
+
+static int take(void *context, uint32_t slot, const void *cart, size_t size, uint64_t idle_ns)
+{
+	struct rebuild *rebuild = context;
+
+	note_taken(rebuild, size);
 	return slot == REBUILD_ANY_SLOT ?
 		       change_put(rebuild->corral, cart, size, idle_ns) :
 		       change_put_numbered(rebuild->corral, slot, cart, size, idle_ns);
@@ -256,9 +261,11 @@ static void salvage_source_settings(void *context, struct arena_settings *ret_se
 	salvage_settings(((struct damaged *)context)->salvage, ret_settings);
 }
 
+/* From salvage.h or carry.h: they pass on only what cart_validate() accepts. */
 static int take_any(void *context, const void *cart, size_t size, uint64_t idle_ns)
 {
-	return take(context, REBUILD_ANY_SLOT, cart, size, idle_ns);
+	note_taken(context, size);
+	return change_put_validated(((struct rebuild *)context)->corral, cart, size, idle_ns);
 }
 
 /*

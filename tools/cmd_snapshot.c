@@ -204,7 +204,7 @@ static enum exit_code restore_cart(void *context, const void *version,
 		restore->ended++;
 		return EXIT_DONE;
 	}
-	int r = change_put(restore->corral, version, made->size, idle_ns);
+	int r = change_put_validated(restore->corral, version, made->size, idle_ns);
 	if (r < 0) {
 		restore->refused++;
 		enum exit_code code = complain_put(restore, version, made->size, r);

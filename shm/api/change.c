@@ -398,15 +398,20 @@ int change_put_numbered(struct corral *corral, uint32_t slot, const void *versio
 
 int change_put(struct corral *corral, const void *version, size_t size, uint64_t idle_ns)
 {
+	int r = cart_validate(version, size);
+
+	return r != 0 ? r : change_put_validated(corral, version, size, idle_ns);
+}
+
+int change_put_validated(struct corral *corral, const void *version, size_t size, uint64_t idle_ns)
+{
 	struct cart_change put = { .one = { .kind = CART_PUT }, .version = version };
 	struct corral_key key;
 	struct attempt attempt = {
 		.corral = corral, .key = &key, .change = &put, .idle_ns = idle_ns
 	};
 
-	int r = cart_validate(version, size);
-	if (r == 0)
-		r = cart_get_key(version, size, &key);
+	int r = cart_get_key(version, size, &key);
 	if (r == 0)
 		r = prepare(corral, &key, &attempt.actor);
 	if (r != 0)

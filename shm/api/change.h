@@ -23,7 +23,10 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
  */
 int change_put(struct corral *corral, const void *version, size_t size, uint64_t idle_ns);
 
-/* The same into this slot, see slot_begin_numbered(). */
+/* The same of a version that cart_validate() has accepted, where it now lies. */
+int change_put_validated(struct corral *corral, const void *version, size_t size, uint64_t idle_ns);
+
+/* The same as change_put() into this slot, see slot_begin_numbered(). */
 int change_put_numbered(struct corral *corral, uint32_t slot, const void *version, size_t size,
 			uint64_t idle_ns);
 
