@@ -64,9 +64,9 @@ int arena_reserve_file(int fd, uint64_t at, uint64_t bytes)
 }
 
 /*
- * A memory file system makes huge pages only on request; the request is cheap before the range is
- * used. Elsewhere the mapping's own advice may do it. This is only advice: if it is ignored, reads
- * take longer.
+ * A memory file system makes huge pages only on request; the request is cheap while the range has
+ * few pages of its own, which are copied. Elsewhere the mapping's own advice may do it. This is
+ * only advice: if it is ignored, reads take longer.
  */
 void arena_make_huge(const struct arena *arena, uint64_t from, uint64_t end)
 {
@@ -90,10 +90,19 @@ int arena_reserve(struct arena *arena, uint32_t first, uint32_t count)
 	if (!descriptor_is(arena->fd, &arena->file_id))
 		return -EBADF; /* else the host's file would grow */
 	end = min_u64(align_up(end, EXTENT_BYTES), arena->bytes);
-	int r = arena_reserve_file(arena->fd, from, end - from);
+	/*
+	 * a huge page is made only where there is a page: so one of each extent comes first. What
+	 * could not be made huge is reserved behind it
+	 */
+	int r = 0;
+	for (uint64_t at = from; at < end && r == 0; at += EXTENT_BYTES)
+		r = arena_reserve_file(arena->fd, at, min_u64(PAGE_BYTES, end - at));
 	if (r < 0)
 		return r;
 	arena_make_huge(arena, from, end);
+	r = arena_reserve_file(arena->fd, from, end - from);
+	if (r < 0)
+		return r;
 	h->reserved_pages = (uint32_t)((end - arena->space_at) / PAGE_BYTES);
 	return 0;
 }
