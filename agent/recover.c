@@ -32,6 +32,7 @@
 #include "recover.h"
 #include "recover_index.h"
 #include "recover_second.h"
+#include "undumped.h"
 #include "versions.h"
 
 #define FORMER_FILE "arena.former" /* or with a number appended: no file is ever replaced */
@@ -39,6 +40,7 @@
 #define THREAD_CARTS 1024u /* for fewer, another thread does not pay off */
 #define STRIDE 256u        /* slots that a thread takes at a time */
 #define FORGET_BYTES (4u << 20)
+#define AHEAD_BYTES (64u << 10)
 #define SHOWN_BYTES 65   /* of an id, with the NUL */
 #define DOUBTS_NAMED 16u /* per thread; further ones are only counted */
 
@@ -56,7 +58,11 @@ struct putter { /* one of the threads */
 	int fd; /* of the journal file */
 	uint32_t file;
 	uint64_t forget_from; /* in that file */
+	uint64_t behind;      /* the end of what was read last of that file */
+	uint64_t ahead_at;    /* offset of `ahead` in that file */
+	size_t ahead_bytes;
 	uint8_t *cart;
+	uint8_t *ahead; /* AHEAD_BYTES */
 	struct salvage_totals totals;
 	uint64_t ended_version;
 };
@@ -93,6 +99,28 @@ static void forget(struct putter *putter, uint64_t offset)
 	putter->forget_from = offset;
 }
 
+/*
+ * Read a part of the putter's file into putter->cart. A base has the carts in the order of their
+ * slots, so that most follow the one before: then read ahead. What cannot be read ahead is read
+ * alone, so that an error is that of the cart's own bytes.
+ */
+static int read_part(struct putter *putter, size_t size, uint64_t offset)
+{
+	bool follows = offset - putter->behind <= 2 * sizeof(struct journal_record);
+
+	putter->behind = offset + size;
+	if (follows && size <= AHEAD_BYTES &&
+	    offset + size > putter->ahead_at + putter->ahead_bytes) {
+		ssize_t n = pread(putter->fd, putter->ahead, AHEAD_BYTES, (off_t)offset);
+		putter->ahead_at = offset;
+		putter->ahead_bytes = n > 0 ? (size_t)n : 0;
+	}
+	if (offset < putter->ahead_at || offset + size > putter->ahead_at + putter->ahead_bytes)
+		return journal_read(putter->fd, putter->cart, size, offset);
+	memcpy(putter->cart, putter->ahead + (offset - putter->ahead_at), size);
+	return 0;
+}
+
 static int read_cart(struct putter *putter, const struct where *where)
 {
 	const struct recover *recover = putter->put->recover;
@@ -106,10 +134,11 @@ static int read_cart(struct putter *putter, const struct where *where)
 				    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 		putter->file = putter->fd >= 0 ? where->file : 0;
 		putter->forget_from = where->offset;
+		putter->ahead_bytes = 0;
 	}
 	if (putter->fd < 0)
 		return -errno;
-	int r = journal_read(putter->fd, putter->cart, where->size, where->offset);
+	int r = read_part(putter, where->size, where->offset);
 	forget(putter, where->offset);
 	return r == -ENODATA || (r == -EIO && recover->salvage) ? -EUCLEAN : r;
 }
@@ -200,8 +229,9 @@ static void put_slots(struct putter *putter, bool shows)
 	uint32_t slots = put->recover->head.max_carts;
 	uint32_t from;
 
-	putter->cart = malloc(CORRAL_CART_MAX);
-	if (putter->cart == NULL) {
+	putter->cart = undumped_alloc(CORRAL_CART_MAX);
+	putter->ahead = undumped_alloc(AHEAD_BYTES);
+	if (putter->cart == NULL || putter->ahead == NULL) {
 		store_relaxed(&put->error, -ENOMEM);
 		return;
 	}
@@ -238,6 +268,7 @@ static int put_in_threads(struct put *put, struct putter *putters, uint32_t coun
 		pthread_join(putters[i].thread, NULL);
 	for (uint32_t i = 0; i < THREADS_MAX; i++) {
 		free(putters[i].cart);
+		free(putters[i].ahead);
 		if (putters[i].fd >= 0)
 			close(putters[i].fd);
 	}
