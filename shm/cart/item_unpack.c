@@ -42,8 +42,9 @@ bool item_extras_distinct(const struct corral_extra *extras, uint32_t count)
 	return true;
 }
 
-/* Take the key that has to come next. */
-static bool take_own_key(struct cursor *cursor, uint32_t index)
+/* Take the key that has to come next. Inlined, so that the key's size is a constant. */
+static inline __attribute__((always_inline)) bool take_own_key(struct cursor *cursor,
+							       uint32_t index)
 {
 	struct corral_text key;
 
