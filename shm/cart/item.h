@@ -31,6 +31,9 @@ struct item_parts {
 /* Take words apart and check all of them. 0 or -EUCLEAN. */
 int item_parse(const void *bytes, size_t size, struct item_parts *ret_parts);
 
+/* The same, but more may follow. Returns the size of the words; 0: there are none. */
+size_t item_parse_first(const void *bytes, size_t size, struct item_parts *ret_parts);
+
 /* Are these the words of this menu item? Looks no further than it has to. */
 bool item_is_of(const void *words, size_t size, struct corral_text menu_item_id);
 

@@ -100,16 +100,16 @@ static bool take_extras(struct cursor *cursor, uint64_t count, struct item_parts
 	return item_extras_distinct(parts->extras, parts->item.extra_count);
 }
 
-int item_parse(const void *bytes, size_t size, struct item_parts *ret_parts)
+size_t item_parse_first(const void *bytes, size_t size, struct item_parts *ret_parts)
 {
-	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
+	struct cursor cursor = { bytes, (const uint8_t *)bytes + min_u64(size, CORRAL_WORDS_MAX) };
 	struct corral_item *item = &ret_parts->item;
 	uint64_t pairs;
 
 	memset(item, 0, sizeof(*item));
-	if (size > CORRAL_WORDS_MAX || !take_map(&cursor, &pairs) || pairs < ITEM_OWN_KEYS ||
+	if (!take_map(&cursor, &pairs) || pairs < ITEM_OWN_KEYS ||
 	    pairs > ITEM_KEYS_MAX + CORRAL_EXTRAS_MAX)
-		return -EUCLEAN;
+		return 0;
 	pairs -= ITEM_OWN_KEYS;
 	if (!take_own_key(&cursor, 0) || !take_text(&cursor, &item->menu_item_id) ||
 	    item->menu_item_id.size == 0 || !take_own_key(&cursor, 1) ||
@@ -117,8 +117,15 @@ int item_parse(const void *bytes, size_t size, struct item_parts *ret_parts)
 	    !take_text(&cursor, &item->notes) || !take_own_key(&cursor, 3) ||
 	    !take_text(&cursor, &item->name) || !take_separate(&cursor, &pairs, item) ||
 	    pairs > CORRAL_EXTRAS_MAX || !take_extras(&cursor, pairs, ret_parts))
-		return -EUCLEAN;
-	return cursor.at == cursor.end ? 0 : -EUCLEAN;
+		return 0;
+	return (size_t)(cursor.at - (const uint8_t *)bytes);
+}
+
+int item_parse(const void *bytes, size_t size, struct item_parts *ret_parts)
+{
+	size_t used = item_parse_first(bytes, size, ret_parts);
+
+	return used > 0 && used == size ? 0 : -EUCLEAN;
 }
 
 bool item_is_of(const void *words, size_t size, struct corral_text menu_item_id)

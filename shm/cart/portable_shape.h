@@ -36,7 +36,8 @@ struct portable_cart {
 
 struct portable_line {
 	struct cart_line record;
-	struct cursor words; /* unpacking: all of them */
+	const uint8_t *words; /* unpacking: where they are in the map */
+	uint64_t seed;        /* unpacking: of the merge key */
 };
 
 struct portable_op {

@@ -214,62 +214,21 @@ bool portable_is_trailer(const void *bytes, size_t size)
 
 /* ------------------------------------------------------------------- lines */
 
-/*
- * Words are bounded key by key, as their extras may be nested as deep as a cursor goes by
- * themselves.
- */
-static bool take_words(struct cursor *cursor)
-{
-	struct corral_text key;
-	uint64_t pairs;
-
-	if (!take_map(cursor, &pairs))
-		return false;
-	for (uint64_t i = 0; i < pairs; i++)
-		if (!take_text(cursor, &key) || !take_value(cursor))
-			return false;
-	return true;
-}
-
 static const char *take_line(struct cursor *cursor, uint32_t index, void *to)
 {
 	struct portable_line *line = to;
-
-	line->words.at = cursor->at;
-	if (!take_words(cursor) || cursor->at - line->words.at > CORRAL_WORDS_MAX)
-		return line_specials[index].data;
-	line->words.end = cursor->at;
-	line->record.words_size = (uint32_t)(line->words.end - line->words.at);
-	return NULL;
-}
-
-/* The sums over the lines, and where to write them. */
-struct lines {
-	uint8_t *records;
-	uint8_t *words;
-	uint64_t seed;
-	uint64_t sum;
-	uint32_t count;
-	uint32_t words_size;
-};
-
-static bool put_line(struct lines *lines, struct portable_line *line)
-{
-	struct cart_line *record = &line->record;
 	struct item_parts parts;
 
-	if (item_parse(line->words.at, record->words_size, &parts) < 0)
-		return false;
+	line->words = cursor->at;
+	size_t size = item_parse_first(cursor->at, (size_t)(cursor->end - cursor->at), &parts);
+	if (size == 0)
+		return line_specials[index].data;
+	cursor->at += size;
+	line->record.words_size = (uint32_t)size;
 	parts.item.modifiers = parts.modifiers;
 	parts.item.extras = parts.extras;
-	item_merge_key(&parts.item, lines->seed, record->merge);
-	record->words_sum = XXH3_64bits(line->words.at, record->words_size);
-	lines->sum += cart_line_sum(record, lines->count);
-	memcpy(lines->records + (size_t)lines->count * sizeof(*record), record, sizeof(*record));
-	memcpy(lines->words + record->words_at, line->words.at, record->words_size);
-	lines->words_size += record->words_size;
-	lines->count++;
-	return true;
+	item_merge_key(&parts.item, line->seed, line->record.merge);
+	return NULL;
 }
 
 static_assert(CORRAL_LINES_MAX * sizeof(struct cart_line) <= CORRAL_CART_MAX, "they fit");
@@ -285,34 +244,38 @@ static const char *take_lines(struct cursor *cursor, struct portable_cart *cart)
 		return wrong;
 	head->words_size = 0;
 	for (uint64_t i = 0; i < count; i++) {
-		struct portable_line line = { .record = { .line = 0 } };
+		struct portable_line line = { .seed = head->seed };
 
 		wrong = take_shape(cursor, &line_shape, take_line, &line);
 		if (wrong)
 			return wrong;
 		if (head->words_size + line.record.words_size > CORRAL_CART_MAX ||
-		    line.words.at - cart->lines > PORTABLE_MAP_MAX)
+		    line.words - cart->lines > PORTABLE_MAP_MAX)
 			return line_specials[LINE_WORDS].data;
 		head->words_size += line.record.words_size;
-		line.record.words_at = (uint32_t)(line.words.at - cart->lines);
+		line.record.words_at = (uint32_t)(line.words - cart->lines);
 		memcpy(cart->records + i * sizeof(line.record), &line.record, sizeof(line.record));
 	}
 	head->line_count = (uint32_t)count;
 	return NULL;
 }
 
-/* The records are in their place, but not complete. */
-static bool put_lines(struct lines *lines, const struct portable_cart *cart)
+/* Complete the records, which are in their place, and copy the words to theirs. */
+static void put_lines(struct portable_cart *cart, const struct cart_sections *at, uint8_t *to)
 {
-	for (uint32_t i = 0; i < cart->head.line_count; i++) {
-		struct portable_line line = { .record = cart_line_at(lines->records, i) };
+	uint32_t words_at = 0;
 
-		line.words.at = cart->lines + line.record.words_at;
-		line.record.words_at = lines->words_size;
-		if (!put_line(lines, &line))
-			return false;
+	for (uint32_t i = 0; i < cart->head.line_count; i++) {
+		struct cart_line line = cart_line_at(to + at->lines_at, i);
+		const uint8_t *words = cart->lines + line.words_at;
+
+		line.words_at = words_at;
+		line.words_sum = XXH3_64bits(words, line.words_size);
+		cart->head.lines_sum += cart_line_sum(&line, i);
+		memcpy(to + at->lines_at + (size_t)i * sizeof(line), &line, sizeof(line));
+		memcpy(to + at->words_at + words_at, words, line.words_size);
+		words_at += line.words_size;
 	}
-	return true;
 }
 
 /* --------------------------------------------------------- remembered operations */
@@ -415,9 +378,6 @@ static const char *write_version(struct portable_cart *cart, const struct cart_s
 				 uint8_t *to)
 {
 	struct cart_head *head = &cart->head;
-	struct lines lines = { .records = to + at->lines_at,
-			       .words = to + at->words_at,
-			       .seed = head->seed };
 	uint8_t *ids = to + sizeof(*head);
 	uint32_t op_count;
 
@@ -427,13 +387,11 @@ static const char *write_version(struct portable_cart *cart, const struct cart_s
 	memcpy(ids + head->restaurant_size, cart->session_id.data, head->session_size);
 	if (head->attributes_size)
 		memcpy(to + at->attributes_at, cart->attributes.at, head->attributes_size);
-	if (!put_lines(&lines, cart))
-		return line_specials[LINE_WORDS].data;
+	put_lines(cart, at, to);
 	const char *wrong =
 		head->ops_count ? take_ops(&cart->ops, to + at->ops_at, &op_count) : NULL;
 	if (wrong)
 		return wrong;
-	head->lines_sum = lines.sum;
 	head->ops_sum = cart_all_ops_sum(to + at->ops_at, head->ops_count);
 	memcpy(to, head, sizeof(*head));
 	head->sum = cart_front_sum(to, at);
