@@ -135,7 +135,10 @@ void recover_apply_ends(struct recover *recover)
 		struct where *where = &recover->slots[slot];
 		if (where->file == 0 || !has_ended(recover, where->hash, where->version))
 			continue;
-		*where = (struct where){ .hash = where->hash, .version = where->version };
+		/* another cart may have the slot since: the doubt stays */
+		*where = (struct where){ .hash = where->hash,
+					 .version = where->version,
+					 .doubt = where->doubt };
 		recover->carts--;
 	}
 }

@@ -218,6 +218,25 @@ what_ended_behind_a_damage_has_ended_whatever_slot_it_had_before() {
 	corral 0 show r z
 }
 
+a_slot_whose_cart_ended_elsewhere_may_have_another_one() {
+	begin
+	add_synced a
+	kill_agent
+	begin
+	corral 0 drop r a --sync
+	add_synced x # into the slot of a
+	kill_agent
+	begin
+	add_synced a # into another one
+	corral 0 drop r a --sync
+	reboot
+	rm "$(file_of 2)"
+	begin
+	corral 1 show r a
+	log_has "and the journal none: it is taken, and may have ended"
+	all_there x
+}
+
 a_repair_of_an_arena_that_is_cut_off_listens_to_the_journal() {
 	begin
 	add_synced a b
