@@ -139,12 +139,12 @@ void arena_point(struct arena *arena, const struct arena_header *h)
 	arena->head_refs = arena->space_end - arena->space_first - HEAD_UNITS + 1;
 }
 
-/* How many words of the header agree with the geometry for this many carts? */
-static uint32_t agreement(const struct arena_header *h, uint32_t max_carts)
+/* How many words of the header agree with the geometry of this size, for this many carts? */
+static uint32_t agreement_at(const struct arena_header *h, uint64_t bytes, uint32_t max_carts)
 {
 	struct arena_header g = { 0 };
 
-	if (!geometry_compute(h->arena_bytes, max_carts, &g))
+	if (!geometry_compute(bytes, max_carts, &g))
 		return 0;
 	return (uint32_t)(h->max_carts == g.max_carts) + (h->bucket_count == g.bucket_count) +
 	       (h->page_count == g.page_count) + (h->drained_at == g.drained_at) +
@@ -153,10 +153,20 @@ static uint32_t agreement(const struct arena_header *h, uint32_t max_carts)
 	       (h->space_at == g.space_at);
 }
 
-uint32_t arena_carts_said(const struct arena_header *h)
+/* The header's size may be damaged, and so may the file's. */
+static uint32_t agreement(const struct arena_header *h, uint64_t file_bytes, uint32_t max_carts)
+{
+	uint32_t by_header = agreement_at(h, h->arena_bytes, max_carts);
+	uint32_t by_file = agreement_at(h, file_bytes, max_carts);
+
+	return by_header > by_file ? by_header : by_file;
+}
+
+uint32_t arena_carts_said(const struct arena_header *h, uint64_t file_bytes)
 {
 	uint64_t apart = min_u64((h->pages_at - h->slots_at) / sizeof(struct slot), UINT32_MAX);
-	uint32_t one = agreement(h, h->max_carts), other = agreement(h, (uint32_t)apart);
+	uint32_t one = agreement(h, file_bytes, h->max_carts);
+	uint32_t other = agreement(h, file_bytes, (uint32_t)apart);
 
 	/* undecided: rather too many slots, which hold no valid cart, than too few */
 	return other > one || (other == one && other > 0 && apart > h->max_carts) ?

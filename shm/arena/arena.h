@@ -130,9 +130,10 @@ bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts)
 
 /*
  * How many carts a damaged header was made for: the number it states, or the one that follows from
- * the distance of its tables, whichever agrees with more of the header. For salvage.
+ * the distance of its tables, whichever agrees with more of the header. The size that it states may
+ * be damaged, too: then the file's counts. For salvage.
  */
-uint32_t arena_carts_said(const struct arena_header *header);
+uint32_t arena_carts_said(const struct arena_header *header, uint64_t file_bytes);
 
 /*
  * Set the arena's pointers and geometry from a header that is known to fit its mapping. For

@@ -111,9 +111,9 @@ static int map_damaged(struct salvage *salvage, const struct arena_settings *kno
 	    pread(arena->fd, &h, sizeof(h), 0) != sizeof(h))
 		return reason_set(why, -EPROTO, "the file is too short to hold an arena's header");
 	bool sound = arena_header_sound(&h);
-	if (!sound)
-		h.max_carts = arena_carts_said(&h);
 	uint64_t file_bytes = (uint64_t)st.st_size;
+	if (!sound)
+		h.max_carts = arena_carts_said(&h, file_bytes);
 	bool by_file = !sound && arena_assume(arena, file_bytes, h.max_carts);
 	uint64_t bytes = !by_file && arena_assume(arena, h.arena_bytes, h.max_carts) ?
 				 h.arena_bytes :

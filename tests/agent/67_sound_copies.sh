@@ -15,7 +15,7 @@ shopt -s inherit_errexit
 export CORRAL_AGENT=$BUILD/corral-agent
 
 # Where words of the header are: agent_kit's arenas have no other.
-SUM_AT=48 BOOT_AT=192 VERSION_AT=8
+SUM_AT=48 BOOT_AT=192 VERSION_AT=8 SIZE_AT=24 CARTS_AT=64
 CART=1 BASE=5
 
 add_synced() { # SESSION...: a cart each, in a round of its own
@@ -245,6 +245,23 @@ a_repair_of_an_arena_that_is_cut_off_listens_to_the_journal() {
 	truncate -s 300K "$dir/arena"
 	corral 1 check --repair "$dir"
 	has "rebuilt: 2 carts kept"
+	begin
+	all_there a b
+}
+
+also_where_its_size_and_its_number_of_carts_are_damaged() {
+	local at
+	begin
+	add_synced a b
+	kill_agent
+	# all bytes of the size, and one of the number
+	poke "$dir/arena" "$SIZE_AT" '\xff\xff\xff\xff\xff\xff\xff\xff'
+	poke "$dir/arena" "$CARTS_AT" '\xff'
+	# the one copy of the first cart in the arena
+	at=$(grep -abo "item-a" "$dir/arena" | head -n 1)
+	flip "$dir/arena" "${at%%:*}"
+	corral 0 check --repair "$dir"
+	has "rebuilt: 2 carts kept (1 of them found again, 0 perhaps older), 0 left out"
 	begin
 	all_there a b
 }
