@@ -219,7 +219,11 @@ static void find_in_file(struct life *life, struct journal_reader *reader, uint6
 		if (record.slot >= 64)
 			continue;
 		if (record.kind == JOURNAL_CART) {
-			said = by_slot[record.slot] = said_of(life, payload, record.size);
+			said = said_of(life, payload, record.size);
+			/* a slot that it left says so later, perhaps in the same round */
+			for (uint32_t i = 0; i < 64; i++)
+				by_slot[i] = by_slot[i] == said ? NULL : by_slot[i];
+			by_slot[record.slot] = said;
 			if (said != NULL && !said->there)
 				said->copy_count = 0; /* what ended before is of no interest */
 			if (said != NULL &&
