@@ -76,6 +76,36 @@ static int write_head(int fd, int journal_fd, const struct journal_head *head)
 	return fdatasync(fd) < 0 || fsync(journal_fd) < 0 ? -errno : 0;
 }
 
+/* In units of 8 bytes, as a head has it. */
+static uint32_t units(uint64_t bytes)
+{
+	return (uint32_t)(bytes / 8);
+}
+
+bool journal_was_cut(uint64_t bytes, const struct journal_head *next)
+{
+	return next->former != 0 && (int32_t)(next->former - units(bytes)) > 0;
+}
+
+/*
+ * What the next file's head says of this one. Its length has to be on disk before that head is:
+ * else a power loss might make it shorter, as if it had been cut. After an error nothing is said: a
+ * sync that failed is never tried again.
+ */
+static uint32_t measure_former(int journal_fd, uint64_t number, const struct arena_header *h)
+{
+	struct journal_reader reader;
+	uint32_t former = 0;
+
+	if (number == 0 || load_relaxed(&h->journal_error) != 0 ||
+	    journal_reader_open(journal_fd, number, &reader) < 0)
+		return 0;
+	if (memcmp(reader.head.lineage, h->uuid, sizeof(h->uuid)) == 0 && fsync(reader.fd) == 0)
+		former = units(reader.file_bytes);
+	journal_reader_close(&reader);
+	return former;
+}
+
 int journal_create(int dir_fd, int journal_fd, uint64_t number, const struct arena *arena,
 		   struct journal_head *ret_head)
 {
@@ -83,7 +113,7 @@ int journal_create(int dir_fd, int journal_fd, uint64_t number, const struct are
 	struct journal_head head = { .magic = JOURNAL_MAGIC,
 				     .format = JOURNAL_FORMAT,
 				     .byte_order = LAYOUT_BYTE_ORDER,
-				     .number = number,
+				     .number = (uint32_t)number,
 				     .hash_seed = h->hash_seed,
 				     .arena_bytes = arena->bytes,
 				     .ttl_ns = load_relaxed(&h->ttl_ns),
@@ -97,6 +127,7 @@ int journal_create(int dir_fd, int journal_fd, uint64_t number, const struct are
 	if (getrandom(&head.nonce, sizeof(head.nonce), 0) != (ssize_t)sizeof(head.nonce))
 		return -EIO;
 	memcpy(head.lineage, h->uuid, sizeof(head.lineage));
+	head.former = measure_former(journal_fd, number - 1, h);
 	head.sum = journal_head_sum(&head);
 	journal_name(number, name);
 	int fd = openat(journal_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -122,7 +153,7 @@ void journal_note_file(struct arena_header *h, const struct journal_head *head)
 	store_release(&h->journal_bytes, sizeof(*head));
 	store_release(&h->journal_end, UINT64_MAX);
 	store_release(&h->journal_nonce, head->nonce);
-	store_release(&h->journal_number, (uint32_t)head->number);
+	store_release(&h->journal_number, head->number);
 	store_release(&h->journal_end, sizeof(*head));
 }
 

@@ -10,9 +10,13 @@
  * machine's byte order:
  *
  *   head      0  u64  magic            "CORJRNL" and a line feed
- *             8  u32  format           3: its carts have CART_FORMAT 3. No other is read
+ *             8  u32  format           4: its carts have CART_FORMAT 3. No other is read
  *            12  u32  byte order       0x01020304
- *            16  u64  number           of the file, as in its name
+ *            16  u32  number           of the file, as in its name
+ *            20  u32  former           how long the file with the number before was, on disk, when
+ *                                      this one was begun: in units of 8 bytes, modulo 2^32. Then
+ *                                      it was never written again. 0: not known, or there is none
+ *                                      of this lineage
  *            24  u8[16] lineage        uuid of the arena whose slots the records are about
  *            40  u64  nonce            random: records of another file do not pass for this one's
  *            48  u64  hash seed, arena bytes, default time to live in ns (one u64 each)
@@ -71,7 +75,7 @@
 
 #define JOURNAL_DIRECTORY "journal"
 #define JOURNAL_MAGIC 0x0a4c4e524a524f43ull
-#define JOURNAL_FORMAT 3u
+#define JOURNAL_FORMAT 4u
 #define JOURNAL_NAME_BYTES 16
 #define JOURNAL_NUMBER_MAX 4000000000ull /* of a file: a greater number is not ours */
 
@@ -79,7 +83,8 @@ struct journal_head {
 	uint64_t magic;
 	uint32_t format;
 	uint32_t byte_order;
-	uint64_t number;
+	uint32_t number;
+	uint32_t former;
 	uint8_t lineage[16];
 	uint64_t nonce;
 	uint64_t hash_seed;
@@ -126,11 +131,15 @@ void journal_name(uint64_t number, char name[JOURNAL_NAME_BYTES]);
 int journal_open_directory(int dir_fd, bool create);
 
 /*
- * Create an empty file of the arena's lineage with its head, and sync both. A descriptor and the
- * head; or -errno, and nothing is left behind.
+ * Create an empty file of the arena's lineage with its head, and sync both, and before it the file
+ * with the number before, whose length the head has. A descriptor and the head; or -errno, and
+ * nothing is left behind.
  */
 int journal_create(int dir_fd, int journal_fd, uint64_t number, const struct arena *arena,
 		   struct journal_head *ret_head);
+
+/* Is a file of this length, whose number is the one before the head's, shorter than it once was? */
+bool journal_was_cut(uint64_t bytes, const struct journal_head *next);
 
 /* Note in the arena's header that this file, which has only its head, is now the last. */
 void journal_note_file(struct arena_header *h, const struct journal_head *head);

@@ -89,6 +89,21 @@ static void compare_clock(struct match *match)
 			 (unsigned long long)number, (unsigned long long)at);
 }
 
+/* Was an earlier file cut? The next recovery would miss what is gone, and nobody else would. */
+static void look_for_cuts(struct match *match)
+{
+	int former = -1;
+
+	for (int i = 0; i < match->there->count; i++) {
+		if (!is_ours(match, i))
+			continue;
+		if (former >= 0 && recover_was_cut(match->there, former, i))
+			snprintf(match->found, sizeof(match->found), "file %012llu was cut",
+				 (unsigned long long)match->there->numbers[former]);
+		former = i;
+	}
+}
+
 /* A file begun after the arena's last one has at most a head: its agent died while it made it. */
 static void look_for_later(struct match *match)
 {
@@ -143,6 +158,7 @@ static bool compare(struct agent *agent, struct match *match)
 		compare_length(match);
 	if (match->last >= 0 && match->found[0] == '\0')
 		compare_clock(match);
+	look_for_cuts(match);
 	look_for_later(match);
 	if (match->found[0] == '\0')
 		return match->h->journal_base != 0 && has_base(match);

@@ -332,11 +332,17 @@ static int read_file(struct recover *recover, int file)
 	return r;
 }
 
+bool recover_was_cut(const struct recover *recover, int file, int next)
+{
+	return recover->numbers[next] == recover->numbers[file] + 1 &&
+	       journal_was_cut(recover->files_there[file].bytes, &recover->files_there[next].head);
+}
+
 /*
  * Is something missing between these two of the directory's files, of which we have read the first
  * and are about to read the second? One that has no head may have said anything of any slot. A
  * number under which there is nothing may never have been a file, if the disk was full then; but a
- * file that was taken away looks no other.
+ * file that was taken away looks no other. And the first one may have been cut behind a record.
  */
 static void look_for_gap(struct recover *recover, int file, int next)
 {
@@ -354,6 +360,13 @@ static void look_for_gap(struct recover *recover, int file, int next)
 			 "one",
 			 recover->name, (unsigned long long)recover->numbers[file],
 			 (unsigned long long)recover->numbers[next]);
+		recover->unbroken = false;
+		gap = true;
+	}
+	if (file >= 0 && next < recover->count && recover_was_cut(recover, file, next)) {
+		log_line(LOG_WARNING, "%s: file %012llu was cut: it has %llu bytes, and had more",
+			 recover->name, (unsigned long long)recover->numbers[file],
+			 (unsigned long long)recover->files_there[file].bytes);
 		recover->unbroken = false;
 		gap = true;
 	}

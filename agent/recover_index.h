@@ -90,6 +90,10 @@ int recover_heads(struct recover *recover);
  */
 int recover_index(struct recover *recover);
 
+/* Two files of a lineage: does the second one say that the first one, just before it, was longer?
+ */
+bool recover_was_cut(const struct recover *recover, int file, int next);
+
 /* Any slot may hold something else than its last record says. */
 void recover_doubt_all(struct recover *recover);
 

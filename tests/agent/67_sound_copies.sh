@@ -153,6 +153,62 @@ a_file_that_was_cut_is_told_and_made_up_for() {
 	has "version 2"
 }
 
+an_earlier_file_that_was_cut_behind_a_record_is_told_and_made_up_for() {
+	local at
+	begin
+	add_synced a b
+	kill_agent
+	begin
+	add_synced a
+	kill_agent
+	begin
+	add_synced c
+	reboot
+	at=$(records 2 "$CART" | sed -n 1p) # the second version of a
+	truncate -s "$at" "$(file_of 2)"
+	begin
+	log_has "file 000000000002 was cut"
+	all_there a b c
+	corral 0 show r a
+	has "version 2"
+}
+
+nor_does_the_journal_go_on_behind_it() {
+	begin
+	add_synced a
+	kill_agent
+	begin
+	add_synced a b
+	kill_agent
+	begin
+	add_synced c
+	kill_agent
+	truncate -s "$(records 2 "$CART" | sed -n 1p)" "$(file_of 2)"
+	begin
+	log_has "do not belong together: file 000000000002 was cut"
+	wait_for durable
+	lose_power
+	begin
+	all_there a b c
+	corral 0 show r a
+	has "version 2"
+}
+
+what_recovery_itself_cuts_off_is_no_cut() {
+	begin
+	add_synced a
+	lose_power
+	head -c 100 /dev/urandom >>"$(file_of 1)" # as a death within a write leaves it
+	begin
+	log_has "is torn at byte"
+	add_synced b
+	lose_power
+	begin
+	log_has "recovered 2 carts"
+	all_there a b
+	! grep -qsF "was cut" "$place/log" "$dir/agent.log" || fail "it was not"
+}
+
 a_file_that_is_gone_is_told_and_made_up_for() {
 	local number
 	for number in 2 3; do

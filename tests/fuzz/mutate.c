@@ -34,8 +34,9 @@
  *   1. A copy of the acknowledged version was spared, in the arena or in a record of the journal
  *      (damage_spares()): the cart is there, with that content, and no smaller version.
  *   2. None was: the cart is there all the same, or some program said that something is missing:
- *      an exit code that is not 0, a warning or an error in an agent's log. Except that the journal
- *      was cut or files of it are gone: without an arena nobody can know what was in there.
+ *      an exit code that is not 0, a warning or an error in an agent's log. Except that the last
+ *      file of the journal was cut, or files are gone: without an arena nobody can know what was
+ *      in there.
  *   3. The key's cart was dropped, and the records that say so were spared: it is not there.
  * Under a live agent nobody can say what of the arena was spared: there all this is asked only if
  * the damage was to the journal and to names.
@@ -354,7 +355,6 @@ static void at_rest(struct round *round)
 	enum boot boot = mutate_below(&round->random, BOOTS);
 	char path[PATH_MAX];
 
-	round->damage.other_boot = boot == BOOT_OTHER;
 	if (boot != BOOT_COPY)
 		damage_boot(round->directory, boot == BOOT_OTHER);
 	if (boot == BOOT_NONE) {

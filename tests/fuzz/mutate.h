@@ -79,9 +79,7 @@ struct damage { /* what was done to a directory */
 	const char *directory;
 	uint64_t *random;
 	bool lies; /* sums are made right again, or a clock says another time */
-	bool other_boot;
-	bool unseen; /* an earlier file of the journal was cut, and nothing tells that */
-	bool cut;    /* the journal lacks what nobody can see to be missing */
+	bool cut;  /* the journal lacks what nobody can see to be missing */
 	struct touched touched[TOUCHED_MAX];
 	uint32_t touched_count;
 	char text[1024]; /* for people */

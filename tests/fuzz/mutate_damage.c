@@ -4,11 +4,9 @@
  * (mutate.h) that spares.
  *
  * A copy in a journal's file is spared if neither its bytes nor the file's head, its name and its
- * length up to there were touched; one in the arena if its block was not. After another boot the
- * arena does not count if an earlier file of the journal was cut behind a record: nothing tells
- * that, so nobody asks the arena. And where no arena says how much of the last file had been
- * synced, its last round may have been torn by the power: what is behind its first damaged record
- * is not spared.
+ * length up to there were touched; one in the arena if its block was not. Where no arena says how
+ * much of the last file had been synced, its last round may have been torn by the power: what is
+ * behind its first damaged record is not spared.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -149,21 +147,11 @@ static void set_page(struct file *file, uint64_t from, uint64_t to)
 	tell(file->damage, " the page at %llu;", (unsigned long long)at);
 }
 
-/* Does it end behind a record, in an earlier file of the journal? Then nothing tells that it was
- * cut. */
-static bool ends_whole(const struct file *file, uint64_t length)
+static bool is_last(const struct file *file)
 {
 	const struct life *life = file->damage->life;
-	uint64_t at = sizeof(struct journal_head);
-	struct journal_record record;
 
-	if (file->number == ARENA_NUMBER || file->number == life->files[life->file_count - 1])
-		return false;
-	while (at < length &&
-	       pread(file->fd, &record, sizeof(record), (off_t)at) == sizeof(record) &&
-	       record.size <= CORRAL_CART_MAX)
-		at += journal_record_bytes(record.size);
-	return at == length;
+	return file->number == life->files[life->file_count - 1];
 }
 
 static void set_length(struct file *file)
@@ -178,8 +166,8 @@ static void set_length(struct file *file)
 	tell(file->damage, " length %llu;", (unsigned long long)length);
 	if (length < file->bytes)
 		touch(file->damage, file->number, length, file->bytes);
-	file->damage->unseen |= length < file->bytes && ends_whole(file, length);
-	file->damage->cut |= file->number != ARENA_NUMBER && length < file->bytes;
+	/* of an earlier file the next one says how long it was */
+	file->damage->cut |= length < file->bytes && is_last(file);
 	file->bytes = length;
 }
 
@@ -741,9 +729,8 @@ static bool is_spared(const struct damage *damage, const struct copy *copy)
 	    (copy->number == life->files[life->file_count - 1] && copy->from >= torn_at(damage) &&
 	     !arena_says(damage)))
 		return false;
-	if (copy->number == ARENA_NUMBER)
-		return !(damage->unseen && damage->other_boot);
-	return !is_touched(damage, copy->number, 0, sizeof(struct journal_head));
+	return copy->number == ARENA_NUMBER ||
+	       !is_touched(damage, copy->number, 0, sizeof(struct journal_head));
 }
 
 bool damage_may_end(const struct damage *damage, const struct said *said)
@@ -775,5 +762,5 @@ bool damage_spares(const struct damage *damage, const struct said *said)
 
 	for (uint32_t i = 0; i < said->copy_count; i++)
 		spared += is_spared(damage, &said->copies[i]);
-	return said->there ? spared > 0 : spared == 2 && !damage->unseen;
+	return said->there ? spared > 0 : spared == 2;
 }
