@@ -24,9 +24,9 @@
  * in some rounds it is a snapshot that is damaged, and restored.
  *
  * What must hold, always: no program dies of a signal or ends with a code that is not documented;
- * none takes two seconds more than on a sound directory; none has more than 500 MB resident
- * (mutate_run.c says how both are measured). An agent that refuses to start does start once names
- * that we took are given back.
+ * none uses two seconds more than on a sound directory, or sleeps for five; none has more than 500
+ * MB resident (mutate_run.c says how both are measured). An agent that refuses to start does start
+ * once names that we took are given back.
  *
  * What must hold of the carts, unless the damage lies, at the end of the round, for each key (but
  * for those whose slot's lease was touched, and for all if a clock in the header was: those words

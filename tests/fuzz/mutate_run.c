@@ -3,14 +3,16 @@
  * mutate_run.c: a program is run, and must neither crash, hang nor take much memory.
  *
  * Hang: it uses LIMIT_MS of processor time more than the same kind of program took in all on a
- * sound directory; or it has not ended after STALLED_MS, of which the time in which it was ready to
- * run and had no processor does not count (/proc/PID/schedstat). So a busy machine, whose pages and
- * forks stall for seconds, makes no program hang; one that sleeps for less than STALLED_MS is not
- * found.
+ * sound directory; or it was seen to sleep for ASLEEP_MS, all its threads at once, where a wait for
+ * a processor, a page or the disk is no sleep; or it has not ended after STALLED_MS, of which the
+ * time in which it was ready to run and had no processor does not count (/proc/PID/schedstat). So a
+ * busy machine, whose pages and forks stall for seconds, makes no program hang; one that sleeps for
+ * less than ASLEEP_MS is not found.
  *
  * Memory: the most that was resident at a time, as wait4(2) says it. The arena's mapped pages
  * count, too: it is small, so what is beyond RSS_MAX_KB is the program's own.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -26,10 +28,12 @@
 #include "mutate.h"
 
 #define LIMIT_MS 2000
+#define ASLEEP_MS 4000
 #define STALLED_MS 20000
 #define RSS_MAX_KB (500l * 1000)
 #define ARGUMENTS_MAX 12
 #define STEP_NS 500000
+#define LOOK_MS 10 /* the most that one look counts: we may have had no processor ourselves */
 
 bool run_learns;
 const char *run_build;
@@ -89,23 +93,59 @@ static int64_t used_ms(pid_t pid)
 	return (int64_t)((user + system) * 1000 / (unsigned long long)sysconf(_SC_CLK_TCK));
 }
 
+/* Do all its threads sleep, so that only a signal, a timer or another process wakes them? */
+static bool is_asleep(pid_t pid)
+{
+	struct dirent *entry;
+	char path[PATH_MAX];
+	bool asleep = true;
+	int threads = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	DIR *dir = opendir(path);
+	if (dir == NULL)
+		return false;
+	while (asleep && (entry = readdir(dir)) != NULL) {
+		char state = '?';
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/stat", pid, entry->d_name);
+		FILE *file = fopen(path, "re");
+		/* NOLINTNEXTLINE(cert-err34-c) */
+		asleep = file != NULL && fscanf(file, "%*d (%*[^)]) %c", &state) == 1 &&
+			 state == 'S';
+		threads++;
+		if (file != NULL)
+			fclose(file);
+	}
+	closedir(dir);
+	return asleep && threads > 0;
+}
+
 /* Wait for its end, or until done() says that it has done its work. 1: over; 0: that; -1: hangs. */
 static int wait_for(pid_t pid, enum program kind, bool (*done)(const void *context),
 		    const void *context, int *ret_status, struct rusage *ret_usage)
 {
 	const struct timespec step = { .tv_nsec = STEP_NS };
 	int64_t start = now_ms(), queued_before = queued_ms(pid), took = 0;
+	int64_t slept = 0, looked = 0;
 	bool is_done = false, is_over = false, is_late = false;
 
 	while (!(is_over = wait4(pid, ret_status, WNOHANG, ret_usage) != 0) && !is_done) {
 		if (is_late)
 			return -1;
 		took = now_ms() - start;
-		if (took > LIMIT_MS / 2) /* we may be the one that had no processor */
+		if (took > LIMIT_MS / 2) { /* we may be the one that had no processor */
+			int64_t since = looked > 0 ? took - looked : 0;
+			looked = took;
+			if (is_asleep(pid))
+				slept += since < LOOK_MS ? since : LOOK_MS;
 			took -= queued_ms(pid) - queued_before;
+		}
 		/* it is asked once more: meanwhile we may have had no processor ourselves */
 		is_late = took > LIMIT_MS + healthy_ms[kind] &&
-			  (used_ms(pid) > LIMIT_MS + healthy_ms[kind] || took > STALLED_MS);
+			  (used_ms(pid) > LIMIT_MS + healthy_ms[kind] || slept > ASLEEP_MS ||
+			   took > STALLED_MS);
 		if (!is_late)
 			(void)nanosleep(&step, NULL);
 		is_done = done != NULL && done(context);
