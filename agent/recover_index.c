@@ -351,7 +351,11 @@ static void look_for_gap(struct recover *recover, int file, int next)
 	for (int i = file + 1; i < next; i++) {
 		int state = recover->files_there[i].state;
 		/* an agent that finds an empty file removes it, and uses its number again */
-		gap |= state == -EPROTO || (state == -ENODATA && next < recover->count);
+		bool emptied = state == -ENODATA && next < recover->count;
+		if (emptied)
+			log_line(LOG_WARNING, "%s: file %012llu is empty, and a later one is not",
+				 recover->name, (unsigned long long)recover->numbers[i]);
+		gap |= state == -EPROTO || emptied;
 	}
 	if (file >= 0 && next < recover->count &&
 	    recover->numbers[next] - recover->numbers[file] != (uint64_t)(next - file)) {
@@ -360,17 +364,16 @@ static void look_for_gap(struct recover *recover, int file, int next)
 			 "one",
 			 recover->name, (unsigned long long)recover->numbers[file],
 			 (unsigned long long)recover->numbers[next]);
-		recover->unbroken = false;
 		gap = true;
 	}
 	if (file >= 0 && next < recover->count && recover_was_cut(recover, file, next)) {
 		log_line(LOG_WARNING, "%s: file %012llu was cut: it has %llu bytes, and had more",
 			 recover->name, (unsigned long long)recover->numbers[file],
 			 (unsigned long long)recover->files_there[file].bytes);
-		recover->unbroken = false;
 		gap = true;
 	}
 	recover->suspect |= gap;
+	recover->unbroken &= !gap;
 	if (gap)
 		recover_doubt_all(recover);
 }

@@ -209,6 +209,24 @@ what_recovery_itself_cuts_off_is_no_cut() {
 	! grep -qsF "was cut" "$place/log" "$dir/agent.log" || fail "it was not"
 }
 
+so_is_one_that_is_empty() {
+	begin
+	add_synced a
+	kill_agent
+	begin
+	add_synced a b
+	kill_agent
+	begin
+	add_synced c
+	reboot
+	truncate -s 0 "$(file_of 2)"
+	begin
+	log_has "file 000000000002 is empty, and a later one is not"
+	all_there a b c
+	corral 0 show r a
+	has "version 2"
+}
+
 a_file_that_is_gone_is_told_and_made_up_for() {
 	local number
 	for number in 2 3; do
