@@ -89,17 +89,25 @@ static void compare_clock(struct match *match)
 			 (unsigned long long)number, (unsigned long long)at);
 }
 
-/* Was an earlier file cut? The next recovery would miss what is gone, and nobody else would. */
-static void look_for_cuts(struct match *match)
+/*
+ * Is each file since the base where the next one's head says that it was, and as long? The next
+ * recovery would miss what is gone.
+ */
+static void look_for_gaps(struct match *match)
 {
+	const struct recover *there = match->there;
 	int former = -1;
 
-	for (int i = 0; i < match->there->count; i++) {
+	for (int i = 0; i < there->count; i++) {
 		if (!is_ours(match, i))
 			continue;
-		if (former >= 0 && recover_was_cut(match->there, former, i))
-			snprintf(match->found, sizeof(match->found), "file %012llu was cut",
-				 (unsigned long long)match->there->numbers[former]);
+		bool before = former >= 0 && there->numbers[former] + 1 == there->numbers[i];
+		if (there->numbers[i] > match->h->journal_base &&
+		    there->files_there[i].head.former != 0 &&
+		    (!before || recover_was_cut(there, former, i)))
+			snprintf(match->found, sizeof(match->found), "file %012llu %s",
+				 (unsigned long long)there->numbers[i] - 1,
+				 before ? "was cut" : "is not there, or has no valid head");
 		former = i;
 	}
 }
@@ -158,7 +166,7 @@ static bool compare(struct agent *agent, struct match *match)
 		compare_length(match);
 	if (match->last >= 0 && match->found[0] == '\0')
 		compare_clock(match);
-	look_for_cuts(match);
+	look_for_gaps(match);
 	look_for_later(match);
 	if (match->found[0] == '\0')
 		return match->h->journal_base != 0 && has_base(match);

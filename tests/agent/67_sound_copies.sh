@@ -173,25 +173,34 @@ an_earlier_file_that_was_cut_behind_a_record_is_told_and_made_up_for() {
 	has "version 2"
 }
 
-nor_does_the_journal_go_on_behind_it() {
-	begin
-	add_synced a
-	kill_agent
-	begin
-	add_synced a b
-	kill_agent
-	begin
-	add_synced c
-	kill_agent
-	truncate -s "$(records 2 "$CART" | sed -n 1p)" "$(file_of 2)"
-	begin
-	log_has "do not belong together: file 000000000002 was cut"
-	wait_for durable
-	lose_power
-	begin
-	all_there a b c
-	corral 0 show r a
-	has "version 2"
+nor_does_the_journal_go_on_behind_it_or_one_that_is_gone() {
+	local said
+	for said in "was cut" "is not there, or has no valid head"; do
+		dir="$place/$said"
+		begin
+		add_synced a
+		kill_agent
+		begin
+		add_synced a b
+		kill_agent
+		begin
+		add_synced c
+		kill_agent
+		if [[ $said == "was cut" ]]; then
+			truncate -s "$(records 2 "$CART" | sed -n 1p)" "$(file_of 2)"
+		else
+			rm "$(file_of 2)"
+		fi
+		begin
+		log_has "do not belong together: file 000000000002 $said"
+		wait_for durable
+		lose_power
+		begin
+		all_there a b c
+		corral 0 show r a
+		has "version 2"
+		kill_agent
+	done
 }
 
 what_recovery_itself_cuts_off_is_no_cut() {
