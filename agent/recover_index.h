@@ -61,6 +61,7 @@ struct recover {
 				   and an existing arena */
 	uint64_t synced_nonce;  /* of the file that DIR/arena wrote last; 0: not known */
 	uint64_t synced_bytes;  /* of that file, on disk, as far as the arena knows */
+	bool sound_header;      /* of DIR/arena */
 	bool has_base;
 	uint64_t base;     /* number of the file with the last BASE */
 	uint64_t torn_at;  /* offset in the lineage's last file; 0: it is whole */

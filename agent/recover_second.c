@@ -17,6 +17,8 @@
 #include "inspect/salvage.h"
 #include "recover_second.h"
 
+#define SLOT_SAMPLES 64u
+
 struct second {
 	struct recover *recover;
 	struct salvage *salvage;
@@ -44,6 +46,7 @@ void recover_ask_arena(struct recover *recover, struct arena_header *ret_header)
 		memset(ret_header, 0, sizeof(*ret_header));
 	recover->synced_nonce = ret_header->journal_nonce;
 	recover->synced_bytes = ret_header->journal_bytes;
+	recover->sound_header = arena_header_sound(ret_header);
 }
 
 void recover_compare(struct recover *recover, const struct arena_header *h)
@@ -211,10 +214,26 @@ static bool has_written(const struct recover *recover)
 	return false;
 }
 
+/* Are most of the journal's carts, as far as the arena has them, in the same slots there? */
+static bool slots_agree(const struct second *second)
+{
+	const struct recover *recover = second->recover;
+	uint32_t same = 0, other = 0;
+
+	for (uint32_t i = 0; i < recover->head.max_carts && same + other < SLOT_SAMPLES; i++) {
+		if (recover->slots[i].file == 0)
+			continue;
+		uint32_t slot = salvage_slot(second->salvage, recover->slots[i].hash);
+		same += slot == i;
+		other += slot != i && slot != UINT32_MAX;
+	}
+	return same > other;
+}
+
 /*
  * Are the arena's hashes the journal's? A journal of another lineage with the same seed is about an
- * arena that the other one was made of: versions count, slots do not. Without a header the arena's
- * carts say which seed it is.
+ * arena that the other one was made of: versions count, slots do not. Without a sound header the
+ * arena's carts say which seed it is, and their slots whether it is the very arena.
  */
 static bool belongs(struct second *second)
 {
@@ -223,7 +242,8 @@ static bool belongs(struct second *second)
 
 	salvage_settings(second->salvage, &settings);
 	second->same_slots = uuid == NULL || memcmp(uuid, second->recover->lineage, 16) == 0 ||
-			     has_written(second->recover);
+			     has_written(second->recover) ||
+			     (!second->recover->sound_header && slots_agree(second));
 	return settings.hash_seed == second->recover->head.hash_seed;
 }
 

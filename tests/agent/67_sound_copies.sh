@@ -15,7 +15,7 @@ shopt -s inherit_errexit
 export CORRAL_AGENT=$BUILD/corral-agent
 
 # Where words of the header are: agent_kit's arenas have no other.
-SUM_AT=48 BOOT_AT=192 VERSION_AT=8 SIZE_AT=24 CARTS_AT=64
+SUM_AT=48 BOOT_AT=192 VERSION_AT=8 SIZE_AT=24 UUID_AT=32 CARTS_AT=64
 CART=1 BASE=5
 
 add_synced() { # SESSION...: a cart each, in a round of its own
@@ -274,6 +274,20 @@ an_arena_without_a_header_makes_up_for_it_too() {
 	corral 0 show r a
 	has "version 2"
 	all_there b
+}
+
+nor_does_it_take_a_uuid_to_know_whose_slots_they_are() {
+	begin
+	add_synced a
+	kill_agent
+	begin
+	add_synced b
+	reboot
+	rm "$(file_of 2)"
+	poke "$dir/arena" "$UUID_AT" '\x01\x02\x03\x04\x05\x06\x07\x08'
+	begin
+	log_has "and the journal none: it is taken, and may have ended"
+	all_there a b
 }
 
 what_ended_behind_a_damage_has_ended_whatever_slot_it_had_before() {
