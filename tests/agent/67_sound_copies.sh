@@ -203,6 +203,29 @@ nor_does_the_journal_go_on_behind_it_or_one_that_is_gone() {
 	done
 }
 
+former_of() { # NUMBER: what its head says of the file before
+	od -An -j 20 -N 4 -t u4 "$(file_of "$1")"
+}
+
+a_head_says_nothing_of_a_file_that_cannot_be_synced() {
+	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"
+	begin
+	add_synced a
+	kill_agent
+	begin
+	[[ $(former_of 2) -eq $(($(stat -c %s "$(file_of 1)") / 8)) ]] || fail "$(former_of 2)"
+	add_synced a
+	kill_agent
+	timeout 60 strace -f -qq -o /dev/null -P "$(file_of 2)" -e trace=fsync \
+		-e inject=fsync:error=EIO "$BUILD/corral-agent" --dir "$dir" --journal 20ms \
+		>>"$dir/agent.log" 2>&1 &
+	echo $! >>"$place/pids"
+	wait_for test -s "$(file_of 3)"
+	[[ $(former_of 3) -eq 0 ]] || fail "$(former_of 3)"
+	wait_for durable
+	agent 0 --stop
+}
+
 what_recovery_itself_cuts_off_is_no_cut() {
 	begin
 	add_synced a
