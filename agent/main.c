@@ -25,6 +25,7 @@ static int serve(struct agent *agent, int ready_fd)
 	if (r < 0) {
 		log_line(LOG_ERROR, "%s: cannot open the control socket: %s", agent->directory,
 			 strerror(-r));
+		agent_give_up(agent); /* its journal's thread runs already */
 		return EXIT_ARENA;
 	}
 	agent_tick(agent); /* repair after dead processes before reporting ready */

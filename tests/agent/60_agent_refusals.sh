@@ -155,6 +155,16 @@ a_disk_that_runs_full_refuses_adds_and_the_carts_stay_readable() {
 	umount -l "$place/disk" # its agent may not have ended yet
 }
 
+one_without_a_socket_gives_up_all_that_it_had_begun() {
+	start
+	agent 0 --stop
+	mkdir "$dir/agent.sock"
+	agent 3 --journal 20ms
+	has "cannot open the control socket"
+	corral 0 inspect
+	[[ $out =~ processes_dead\ +0 ]] || fail "it has not detached: $(grep processes <<<"$out")"
+}
+
 if [[ $# -gt 0 ]]; then
 	run_claims "$@"
 fi
