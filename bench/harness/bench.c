@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bench.c: the small things that all benchmarks share. See bench.h.
+ * bench.c: the small helpers that all benchmarks share. See bench.h.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -119,7 +119,7 @@ void bench_die_of_signal(void)
 	raise(number);
 }
 
-/* The text behind "model name : ", as /proc/cpuinfo has it on x86; "unknown cpu" elsewhere. */
+/* The text after "model name : " in /proc/cpuinfo on x86; "unknown cpu" elsewhere. */
 static void cpu_model(char *model, size_t size)
 {
 	char line[256];

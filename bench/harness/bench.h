@@ -25,24 +25,25 @@ enum bench_exit {
 struct benchmark {
 	const char *name;
 	enum bench_exit (*run)(int argc, char **argv); /* argv[0] is the name */
-	const char *operands;                          /* its arguments that are no options */
+	const char *operands;                          /* the arguments that follow its options */
 	const char *about;                             /* one line; NULL: not listed */
 };
 
-/* The one that runs: main() sets it. */
+/* The benchmark that is running; main() sets it. */
 extern const struct benchmark *bench_running;
 
-/* How it is called, and what it does: the beginning of its --help, on stdout. */
+/* Print its usage line and what it does, as the beginning of its --help, to stdout. */
 void bench_help(void);
 
-/* "corral-bench: ..." and a newline on stderr. */
+/* Print "corral-bench: ...", the message and a newline to stderr. */
 void bench_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same for a wrong argument; names --help; returns BENCH_USAGE. */
+/* The same for a wrong argument: the message also points to --help. Returns BENCH_USAGE. */
 enum bench_exit bench_usage(const char *name, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
- * The value of option --option: decimal digits only, in [min, max]; else complain and return false.
+ * Parse the value of --option: decimal digits only, in [min, max]. Otherwise complain and return
+ * false.
  */
 bool bench_number(const char *option, const char *text, uint64_t min, uint64_t max,
 		  uint64_t *ret_value);
@@ -52,13 +53,13 @@ uint64_t bench_now_ns(void);
 
 /* The next number of a splitmix64 sequence. */
 uint64_t bench_random(uint64_t *state);
-/* One of 0 ... below - 1. */
+/* A random number in [0, below). */
 uint32_t bench_random_below(uint64_t *state, uint32_t below);
 
 /*
- * From now on SIGINT, SIGTERM and SIGHUP only set a number, so that what was made can be taken away
- * again; SIGPIPE is ignored. bench_die_of_signal() ends the process by the signal that came, if
- * any.
+ * From now on SIGINT, SIGTERM and SIGHUP only set bench_signal, so that the benchmark can remove
+ * the files and processes it created; SIGPIPE is ignored. bench_die_of_signal() ends the process by
+ * the signal that arrived, if any.
  */
 extern volatile sig_atomic_t bench_signal;
 void bench_catch_signals(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * child.c: children that never outlive us. See child.h.
+ * child.c: child processes that never outlive this one. See child.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,11 +23,11 @@ pid_t child_fork(int (*body)(void *context), void *context)
 	struct sigaction action = { .sa_handler = SIG_DFL };
 	pid_t pid, parent = getpid();
 
-	fflush(stdout); /* else the child would write it too */
+	fflush(stdout); /* otherwise the child would write the buffered text again */
 	pid = fork();
 	if (pid != 0)
 		return pid < 0 ? -errno : pid;
-	/* a parent that died before the prctl sends no signal any more: look for it afterwards */
+	/* if the parent died before the prctl() no signal comes: so check the parent afterwards */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		_exit(EXEC_FAILED);
 	sigaction(SIGTERM, &action, NULL);
@@ -37,7 +37,7 @@ pid_t child_fork(int (*body)(void *context), void *context)
 	_exit(body(context));
 }
 
-/* System calls only. */
+/* It runs between fork and exec, so it makes system calls only. */
 static int become(void *context)
 {
 	const struct child_plan *plan = context;

@@ -12,7 +12,7 @@
 #include "dataset.h"
 #include "progress.h"
 
-#define ROOM_MIN (1ull << 30) /* of the arena, beside the carts: versions that wait to be freed */
+#define ROOM_MIN (1ull << 30) /* beyond the carts: for versions that wait to be freed */
 #define RESTAURANTS 100u
 #define STEPS_MIN 16384u
 #define ZIPF_EXPONENT 0.99
@@ -52,7 +52,7 @@ struct dataset_step *dataset_walk(const struct dataset *dataset, uint32_t count,
 	return steps;
 }
 
-/* The first rank whose share of all visits, summed up from the first, reaches this. */
+/* The first rank at which the cumulative share of all visits reaches `wanted`. */
 static uint32_t rank_of(const double *sums, uint32_t count, double wanted)
 {
 	uint32_t low = 0, high = count - 1;
@@ -77,8 +77,8 @@ struct dataset_step *dataset_walk_zipf(const struct dataset *dataset, uint32_t c
 	for (uint32_t i = 0; steps != NULL && sums != NULL && i < count; i++) {
 		double wanted = sum * (double)(bench_random(&seed) >> 11) / (double)(1ull << 53);
 		/*
-		 * a prime greater than any number of carts: neighbours in rank are none in the
-		 * arena
+		 * The factor is a prime greater than any number of carts, so carts of neighbouring
+		 * ranks are not neighbours in the arena.
 		 */
 		dataset_step_at((uint32_t)(rank_of(sums, dataset->carts, wanted) * ZIPF_SCATTER %
 					   dataset->carts),
@@ -123,7 +123,10 @@ void dataset_item_at(uint32_t line, struct dataset_item *ret_item)
 					       .modifiers = &ret_item->modifier };
 }
 
-/* A cart of so many lines, the last one with notes of `padding` bytes; one malloc(), for free(). */
+/*
+ * A cart of `lines` lines, the last one with `padding` bytes of notes. It is one malloc() block,
+ * which the caller frees.
+ */
 static struct corral_cart *make_cart(uint32_t lines, uint32_t padding)
 {
 	size_t lines_bytes = lines * sizeof(struct corral_cart_line),
@@ -159,7 +162,7 @@ static int put_cart(struct dataset *dataset, uint32_t number, const struct corra
 	return corral_replace(dataset->corral, &key, cart, &only_new, NULL);
 }
 
-/* What a line takes in a stored cart; 0: it cannot be packed. */
+/* The bytes that a line takes in a stored cart; 0: it cannot be packed. */
 static uint32_t line_bytes(const struct corral_item *item)
 {
 	char buffer[CORRAL_WORDS_MAX];
@@ -170,7 +173,7 @@ static uint32_t line_bytes(const struct corral_item *item)
 		       0;
 }
 
-/* A cart of so many bytes, or hardly fewer: as many lines as fit, the rest is notes. */
+/* A cart of `bytes` bytes, or slightly fewer: as many lines as fit, and notes for the rest. */
 static struct corral_cart *fit_cart(struct dataset *dataset, uint32_t bytes)
 {
 	uint32_t used = sizeof(struct cart_head) + DATASET_KEY_BYTES, more, want;
@@ -187,7 +190,7 @@ static struct corral_cart *fit_cart(struct dataset *dataset, uint32_t bytes)
 	cart = make_cart(dataset->lines, bytes > used ? bytes - used : 0);
 	if (cart == NULL || bytes <= used)
 		return cart;
-	/* the notes have some bytes of their own about them: take these off */
+	/* notes carry some bytes of overhead: subtract these */
 	dataset_item_at(dataset->lines - 1, &item);
 	want = line_bytes(&item.item) + bytes - used;
 	more = line_bytes(&cart->lines[dataset->lines - 1].item);
@@ -197,7 +200,7 @@ static struct corral_cart *fit_cart(struct dataset *dataset, uint32_t bytes)
 	return cart;
 }
 
-/* How many bytes the first cart has, as stored. */
+/* The stored size of the first cart. */
 static int size_of_first(struct dataset *dataset, uint32_t *ret_bytes)
 {
 	struct dataset_step step;
@@ -242,7 +245,7 @@ static enum bench_exit fill(struct dataset *dataset, uint32_t bytes)
 	return err < 0 ? BENCH_NO_ARENA : BENCH_DONE;
 }
 
-/* Room for the carts, and as much again as a quarter of them. */
+/* Room for the carts, plus a quarter. */
 static uint64_t room_for(uint32_t carts, uint32_t bytes)
 {
 	uint64_t all = (uint64_t)carts * (bytes + bytes / 8 + 1024);
@@ -267,7 +270,7 @@ static enum bench_exit begin(struct dataset *dataset, uint32_t carts, uint32_t b
 	return BENCH_USAGE;
 }
 
-/* The sandbox is ready. */
+/* Attach to the arena of a sandbox that is ready, and fill it. */
 static enum bench_exit attach(struct dataset *dataset, uint32_t bytes)
 {
 	enum bench_exit result;
@@ -333,7 +336,7 @@ void dataset_close(struct dataset *dataset)
 {
 	for (uint32_t i = 0;
 	     !dataset->sandbox.temporary && dataset->corral != NULL && i < dataset->carts; i++)
-		(void)drop_cart(dataset, i); /* those that are there */
+		(void)drop_cart(dataset, i); /* those that exist */
 	corral_close(dataset->corral);
 	dataset->corral = NULL;
 	sandbox_close(&dataset->sandbox);

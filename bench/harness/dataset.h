@@ -2,8 +2,8 @@
 /*
  * dataset.h: an arena filled with carts of a known shape, for measurements.
  *
- * Cart number n has a key of fixed size and about the same bytes as the others: lines such as a
- * voice order has, a modifier on every second one.
+ * All carts have keys of the same size and nearly the same number of bytes. Their lines are such as
+ * a voice order has, with a modifier on every second one.
  */
 #ifndef CORRAL_BENCH_DATASET_H
 #define CORRAL_BENCH_DATASET_H
@@ -16,7 +16,10 @@
 #define DATASET_KEY_BYTES (DATASET_RESTAURANT_BYTES + DATASET_SESSION_BYTES)
 #define DATASET_CART_BYTES_MAX (256u * 1024)
 
-/* One step of a precomputed walk over the carts: read in order, so that keys cost no cache miss. */
+/*
+ * One step of a precomputed walk over the carts. Steps are read in order, so keys cost no cache
+ * miss.
+ */
 struct dataset_step {
 	char key[DATASET_KEY_BYTES]; /* restaurant, then session */
 	uint32_t cart;
@@ -30,10 +33,10 @@ struct dataset {
 	struct corral *corral;
 	uint32_t carts;
 	uint32_t lines;      /* of a cart */
-	uint32_t cart_bytes; /* of the first one, as stored */
+	uint32_t cart_bytes; /* of the first cart, as stored */
 };
 
-/* Open a sandbox with room for the carts, and put them in. Complains itself. */
+/* Open a sandbox with room for the carts, and fill it with them. Prints its own error messages. */
 enum bench_exit dataset_open(struct dataset *dataset, const char *directory, uint32_t carts,
 			     uint32_t bytes);
 /* The same on a sandbox on a disk, with a journal: see sandbox_open_on_disk(). */
@@ -42,7 +45,8 @@ enum bench_exit dataset_open_on_disk(struct dataset *dataset, const char *parent
 void dataset_close(struct dataset *dataset);
 
 /*
- * The sum of all carts' versions: each change of a cart adds one to it. 0, or what a read answered.
+ * The sum of all carts' versions, to which each change of a cart adds one. 0, or the error of a
+ * read.
  */
 int dataset_versions(const struct dataset *dataset, uint64_t *ret_sum);
 
@@ -55,28 +59,27 @@ static inline struct corral_key dataset_key(const struct dataset_step *step)
 				      DATASET_SESSION_BYTES } };
 }
 
-/* How many steps are enough for these carts: a power of two, at most max. */
+/* The number of steps that suffices for these carts: a power of two, at most max. */
 uint32_t dataset_steps(const struct dataset *dataset, uint32_t max);
 
 /*
- * `count` random steps; or (shuffled) each cart once, in random order. NULL: no memory. For free().
+ * A walk of `count` random steps; or (shuffled) of each cart once, in random order. NULL: no
+ * memory. The caller frees it.
  */
 struct dataset_step *dataset_walk(const struct dataset *dataset, uint32_t count, uint64_t seed);
-/*
- * The same, some carts far more often than others: Zipf's law, with an exponent of 0.99 as in YCSB.
- */
+/* The same, but the carts' frequencies follow Zipf's law, with an exponent of 0.99 as in YCSB. */
 struct dataset_step *dataset_walk_zipf(const struct dataset *dataset, uint32_t count,
 				       uint64_t seed);
 struct dataset_step *dataset_shuffled(const struct dataset *dataset, uint64_t seed);
 
-/* The item of a line, from 0; the one past the last is in no cart. */
+/* The item of a line, counted from 0; the one past the last line is in no cart. */
 #define DATASET_TEXT_BYTES 64u
 struct dataset_item {
 	char id[DATASET_TEXT_BYTES];
 	char name[DATASET_TEXT_BYTES];
 	char modifier_name[DATASET_TEXT_BYTES];
 	struct corral_modifier modifier;
-	struct corral_item item; /* points to the above */
+	struct corral_item item; /* its texts point to the arrays above */
 };
 void dataset_item_at(uint32_t line, struct dataset_item *ret_item);
 

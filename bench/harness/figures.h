@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * figures.h: what a benchmark has measured: the machine's line first, then a line "name
- * value unit" each; and the same in a JSON file, if one is asked for, for `corral-bench report` and
- * for other programs:
+ * figures.h: the output of a benchmark: a line about the machine, then one line "name value unit"
+ * for each figure. If a JSON file is asked for, the same goes into it, for `corral-bench report`
+ * and for other programs:
  *
  *   { "benchmark": "get", "machine": "...", "begun_ms": 0, "figures": [ { "name", "value", "unit"
  *   }, ... ], "notes": [ "...", ... ] }
  *
- * A note says how something was measured; it is printed as it is, and begins with a word and a
- * colon, which no figure does.
+ * A note says how something was measured. It is printed unchanged, and begins with a word and a
+ * colon, as no figure does.
  */
 #ifndef CORRAL_BENCH_FIGURES_H
 #define CORRAL_BENCH_FIGURES_H
@@ -17,7 +17,9 @@
 
 #include "histogram.h"
 
-/* Print the machine's line. path: of the JSON file, which is written at the end; NULL: none. */
+/*
+ * Print the line about the machine. path: of the JSON file, which figures_end() writes; NULL: none.
+ */
 void figures_begin(const char *benchmark, const char *path);
 
 void figure(const char *unit, double value, int decimals, const char *name, ...)
@@ -25,10 +27,10 @@ void figure(const char *unit, double value, int decimals, const char *name, ...)
 
 void figures_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* NAME_p50_ns, _p90_ns, _p99_ns, _p99.9_ns and _max_ns. */
+/* Print the figures NAME_p50_ns, _p90_ns, _p99_ns, _p99.9_ns and _max_ns. */
 void figure_quantiles(const struct histogram *times, const char *name);
 
-/* Write the file. false: it could not be written (complains). */
+/* Write the JSON file. false: it could not be written, and a message says why. */
 bool figures_end(void);
 
 #endif

@@ -7,8 +7,8 @@
 #include "histogram.h"
 
 /*
- * Values below 2 * STEPS are their own index. Above, with the top bit at 6 + n, the index is
- * n * STEPS + (value >> n): the STEPS of each further power of two follow those of the last.
+ * A value below 2 * STEPS is its own index. For a larger value, whose top bit is 6 + n, the index
+ * is n * STEPS + (value >> n): the STEPS of each power of two follow those of the one before.
  */
 static uint32_t index_of(uint64_t value)
 {
@@ -22,7 +22,7 @@ static uint32_t index_of(uint64_t value)
 	return shift * HISTOGRAM_STEPS + (uint32_t)(value >> shift);
 }
 
-/* The greatest value that has this index. */
+/* The greatest value with this index. */
 static uint64_t end_of(uint32_t index)
 {
 	uint32_t shift = index < 2 * HISTOGRAM_STEPS ? 0 : index / HISTOGRAM_STEPS - 1;

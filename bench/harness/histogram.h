@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * histogram.h: how often which time was measured: log-linear, like HdrHistogram.
+ * histogram.h: a log-linear histogram of times, like HdrHistogram.
  *
- * Each power of two has 64 steps of equal width, so a quantile is at most 1/64 too high, whatever
- * its size; values under 128 are exact. The greatest value is kept as it was.
+ * Each power of two has 64 steps of equal width, so a quantile of any size is at most 1/64 too
+ * high; values under 128 are exact. The greatest value is kept exactly.
  */
 #ifndef CORRAL_BENCH_HISTOGRAM_H
 #define CORRAL_BENCH_HISTOGRAM_H
@@ -12,7 +12,7 @@
 
 #define HISTOGRAM_STEP_BITS 6u
 #define HISTOGRAM_STEPS (1u << HISTOGRAM_STEP_BITS)
-/* 2^40 ns are 18 minutes; what is longer counts in the last step. */
+/* 2^40 ns are 18 minutes; longer times count in the last step. */
 #define HISTOGRAM_TOP_BITS 40u
 #define HISTOGRAM_COUNTS ((HISTOGRAM_TOP_BITS - HISTOGRAM_STEP_BITS + 1) * HISTOGRAM_STEPS)
 
@@ -24,12 +24,15 @@ struct histogram {
 
 void histogram_clear(struct histogram *histogram);
 void histogram_add(struct histogram *histogram, uint64_t value);
-/* Add what is in `other`. */
+/* Add the counts of `other`. */
 void histogram_merge(struct histogram *histogram, const struct histogram *other);
 
-/* The smallest step's end that `per_mille` of 1000 values do not exceed; 0 when there are none. */
+/*
+ * The end of the smallest step that `per_mille` of 1000 values do not exceed; 0 if there are no
+ * values.
+ */
 uint64_t histogram_quantile(const struct histogram *histogram, uint32_t per_mille);
-/* The same of 10,000. */
+/* The same, in parts of 10,000. */
 uint64_t histogram_quantile_fine(const struct histogram *histogram, uint32_t per_myriad);
 
 #endif

@@ -12,7 +12,7 @@ static enum bench_exit take_options(int argc, char **argv, uint32_t accepts,
 				    struct measure *measure, bool *ret_go)
 {
 	const struct {
-		uint32_t who; /* has it; 0: all */
+		uint32_t who; /* the benchmarks that have this option; 0: all */
 		struct option_row row;
 	} all[] = {
 		{ 0, OPTION_LIST("carts", measure->counts, &measure->count_count, MEASURE_CARTS_MAX,

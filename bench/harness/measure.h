@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * measure.h: what benchmarks on a filled arena share: options, rounds, and how figures
- * are named.
+ * measure.h: what benchmarks on a filled arena share: options, rounds, and the names of figures.
  *
- * Figures of one machine differ from another's, and of one day from the next; ratios hold. So
- * what is compared is measured in turns within one run, in whole batches, and the ratio is
- * the median of the rounds' ratios.
+ * Absolute figures differ between machines, and between days on one machine; ratios are stable. So
+ * the sides of a comparison are measured in turns within one run, in whole batches, and the ratio
+ * is the median of the rounds' ratios.
  */
 #ifndef CORRAL_BENCH_MEASURE_H
 #define CORRAL_BENCH_MEASURE_H
@@ -31,8 +30,8 @@ struct measure {
 	uint32_t ms;      /* for each figure */
 	uint32_t workers; /* 0: not asked for */
 	bool zipf;
-	bool threads; /* workers are threads of one process */
-	bool bare;    /* as many that only copy, too */
+	bool threads; /* the workers are threads of one process */
+	bool bare;    /* also measure as many workers that only copy */
 	const char *directory;
 	const char *json;
 };
@@ -44,7 +43,7 @@ struct measure {
 #define MEASURE_BARE 8u
 
 /*
- * One benchmark for each number of carts. measure: what holds unless options say otherwise;
+ * Run the benchmark once for each number of carts. measure: the defaults that options override;
  * accepts: MEASURE_...
  */
 enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc, char **argv,
@@ -56,7 +55,7 @@ enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc,
 		.bytes = 5120, .ms = 1000                                                          \
 	}
 
-/* Options that many have, beside those of options.h. */
+/* Options that many benchmarks have, beside those of options.h. */
 #define OPTION_BYTES(target)                                                                       \
 	OPTION_NUMBER("bytes", "N", target, MEASURE_BYTES_MIN, MEASURE_BYTES_MAX,                  \
 		      "bytes of a cart, about")
@@ -66,14 +65,14 @@ enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc,
 /* "NAME.carts_N.WHAT value unit" */
 void measure_print(const char *name, uint32_t carts, const char *what, const char *unit,
 		   double value, int decimals);
-/* Of single calls: "NAME.carts_N.WHAT_p50_ns ..." */
+/* The quantiles of single calls: "NAME.carts_N.WHAT_p50_ns ..." */
 void measure_print_quantiles(const char *name, uint32_t carts, const char *what,
 			     const struct histogram *times);
 
-/* Of so many values, which it sorts; 0 of none. */
+/* The median of `count` values, which it sorts; 0 if there are none. */
 double measure_median(double *values, uint32_t count);
 
-/* Nanoseconds of one operation, round by round. */
+/* The nanoseconds of one operation, for each round. */
 struct rounds {
 	uint32_t count;
 	double ns[MEASURE_ROUNDS_MAX];
@@ -81,10 +80,10 @@ struct rounds {
 double rounds_median(const struct rounds *rounds);
 double rounds_median_ratio(const struct rounds *rounds, const struct rounds *base);
 
-/* Is there time for another round? start_ns: when the first one began. */
+/* Is there time for another round? start_ns: when the first round began. */
 bool measure_goes_on(const struct measure *measure, uint64_t start_ns, uint32_t rounds);
 
-/* So that the compiler cannot leave out what nobody reads. */
+/* Keeps the compiler from optimizing away a value that is not used otherwise. */
 static inline void measure_use(uint64_t value)
 {
 	__asm__ volatile("" : : "r"(value) : "memory");

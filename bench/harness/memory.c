@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * memory.c: what keeping carts takes. See memory.h.
+ * memory.c: the memory that keeping carts takes. See memory.h.
  */
 #include <glob.h>
 #include <limits.h>
@@ -12,7 +12,7 @@
 #include "inspect/inspect.h"
 #include "memory.h"
 
-#define BLOCK_BYTES 512u /* of st_blocks */
+#define BLOCK_BYTES 512u /* the unit of st_blocks */
 
 bool memory_of_carts(const struct dataset *dataset, double *ret_given_bytes, double *ret_cart_bytes)
 {

@@ -11,7 +11,7 @@
 
 /* ------------------------------------------------------------------- values */
 
-/* "100,10000", taken apart in place. */
+/* Parse a list like "100,10000", in place. */
 static bool take_list(const struct option_row *row, char *list)
 {
 	uint32_t count = 0;
@@ -32,7 +32,7 @@ static bool take_list(const struct option_row *row, char *list)
 	return true;
 }
 
-/* "2", "0.25": as milliseconds. */
+/* Parse seconds like "2" or "0.25" into milliseconds. */
 static bool take_seconds(const struct option_row *row, const char *text)
 {
 	static const char *const digits = "0123456789";
@@ -45,7 +45,7 @@ static bool take_seconds(const struct option_row *row, const char *text)
 		bench_say("--%s: '%s' is no number of seconds, such as 2 or 0.25", row->name, text);
 		return false;
 	}
-	/* whole ones, and three decimals of which the last may not be there */
+	/* the whole seconds, then three decimals, the last of which may be missing */
 	for (size_t i = 0; i < whole + 3 && ms <= row->max; i++) {
 		size_t at = i < whole ? i : i + 1;
 		ms = 10 * ms + (i < whole + decimals ? (uint64_t)(text[at] - '0') : 0);
@@ -112,7 +112,7 @@ static void print_help(const struct options *options)
 
 /* ------------------------------------------------------------ command line */
 
-/* Before anything is taken: what targets hold is what the help shows as defaults. */
+/* Checked before any option is stored: the help shows the targets' values as the defaults. */
 static bool asks_for_help(const struct option *long_options, int help, int argc, char **argv)
 {
 	int option;

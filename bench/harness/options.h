@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * options.h: the command line of a benchmark. One table says what its options are called,
- * where their values go, which values are good, and what --help tells of them; what a target holds
- * before is the default that --help shows.
+ * options.h: the command line of a benchmark. One table gives the options' names, where their
+ * values go, which values are valid, and their lines in --help. The value that a target has
+ * beforehand is the default that --help shows.
  */
 #ifndef CORRAL_BENCH_OPTIONS_H
 #define CORRAL_BENCH_OPTIONS_H
@@ -23,12 +23,12 @@ enum option_kind {
 
 struct option_row {
 	const char *name; /* without the hyphens */
-	const char *unit; /* what stands for its value in the help: "N", "MS", "FILE" */
+	const char *unit; /* the placeholder for its value in the help: "N", "MS", "FILE" */
 	enum option_kind kind;
 	union {
 		bool *flag;
 		uint32_t *number; /* or milliseconds */
-		uint64_t *large;  /* has no default that could be shown */
+		uint64_t *large;  /* the help shows no default for it */
 		uint32_t *list;   /* of OPTIONS_LIST_MAX numbers */
 		const char **text;
 	} target;
@@ -47,7 +47,7 @@ struct option_row {
 		.name = (name_), .unit = (unit_), .kind = OPTION_KIND_NUMBER,                      \
 		.target.number = (target_), .min = (min_), .max = (max_), .help = (help_)          \
 	}
-/* Given in seconds, with up to three decimals. */
+/* The user gives seconds, with up to three decimals. */
 #define OPTION_SECONDS(target_ms_, max_, help_)                                                    \
 	{                                                                                          \
 		.name = "seconds", .unit = "S", .kind = OPTION_KIND_SECONDS,                       \
@@ -70,7 +70,7 @@ struct option_row {
 		.target.text = (target_), .help = (help_)                                          \
 	}
 
-/* What many have. */
+/* Options that many benchmarks have. */
 #define OPTION_DIR(target_) OPTION_TEXT("dir", "DIR", target_, "use DIR, not a temporary directory")
 #define OPTION_DISK(target_)                                                                       \
 	OPTION_TEXT("dir", "DIR", target_,                                                         \
@@ -87,17 +87,16 @@ struct options {
 	const char *benchmark;
 	const struct option_row *rows;
 	size_t count;
-	uint32_t operands_min,
-		operands_max; /* arguments that are no options: argv[optind] and on */
+	uint32_t operands_min, operands_max; /* arguments after the options: argv[optind] and on */
 };
 
 /*
- * BENCH_DONE, or BENCH_USAGE (complains itself). *ret_go: there is something to do; else --help was
- * asked for, and given.
+ * BENCH_DONE, or BENCH_USAGE after a message. *ret_go: the benchmark is to run; otherwise --help
+ * was asked for, and has been printed.
  */
 enum bench_exit options_take(const struct options *options, int argc, char **argv, bool *ret_go);
 
-/* The same for a benchmark that takes options only. rows: an array. */
+/* The same for a benchmark without operands. rows: an array. */
 #define options_only(benchmark_, rows_, argc_, argv_, ret_go_)                                     \
 	options_take(&(struct options){ .benchmark = (benchmark_),                                 \
 					.rows = (rows_),                                           \

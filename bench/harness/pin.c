@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pin.c: staying on one CPU. See pin.h.
+ * pin.c: keep threads and processes on one CPU. See pin.h.
  */
 #include <stdint.h>
 

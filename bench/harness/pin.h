@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pin.h: threads and processes that stay on one CPU, so that a server and who asks it do
- * not take turns on the same one.
+ * pin.h: keep threads and processes on one CPU, so that a server and its client do not take turns
+ * on the same one.
  */
 #ifndef CORRAL_BENCH_PIN_H
 #define CORRAL_BENCH_PIN_H
@@ -11,14 +11,15 @@
 
 #define PIN_NONE (-1)
 
-/* Two CPUs that we may use. false: there is only one. */
+/* Two CPUs that this process may use. false: there is only one. */
 bool pin_two(int *ret_first, int *ret_second);
 
 /*
- * From now on the calling thread runs only there, and so does what it starts. PIN_NONE: as before.
+ * From now on the calling thread, and each thread and process it starts, runs only on this CPU.
+ * PIN_NONE: no change.
  */
 void pin_me(int cpu);
-/* The same, until pin_back(). *ret_before: for that. */
+/* The same, until pin_back(), which restores the affinity kept in *ret_before. */
 struct pin_before {
 	cpu_set_t cpus;
 	bool known;

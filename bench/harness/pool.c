@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pool.c: workers that work in phases. See pool.h.
+ * pool.c: workers that run in phases. See pool.h.
  *
- * The parent writes an order, a word that all share; each worker looks at it after every batch or
- * call. A worker that rests says by which order; then its figures are complete.
+ * The parent writes an order, a word that all workers share; each worker reads it after every batch
+ * or call. A worker that rests writes down the order by which it does; from then on its figures are
+ * complete.
  */
 #include <errno.h>
 #include <limits.h>
@@ -20,12 +21,12 @@
 #include "child.h"
 #include "pool.h"
 
-#define BEGIN_NS 60000000000u /* a worker must have begun by then */
-#define REST_NS 30000000000u  /* and must rest so long after it was told to */
+#define BEGIN_NS 60000000000u /* a worker must have begun within this time */
+#define REST_NS 30000000000u  /* and must rest within this time of being told to */
 #define SIGNALLED_NS 1000000000u
 #define POLL_NS 200000
 #define END_MS 10000
-#define BATCH_NS 200000u /* a look at the clock so often in batches, about */
+#define BATCH_NS 200000u /* in batches a worker reads the clock about this often */
 #define BATCH_MAX 4096u
 
 #define PHASE_BITS 2u
@@ -37,7 +38,7 @@ static_assert(POOL_END <= PHASE_MASK && POOL_ARGUMENTS <= ARGUMENT_MASK + 1, "an
 
 struct pool_board {
 	uint32_t order;    /* futex. W: the parent. number, argument, phase */
-	uint64_t phase_ns; /* how long each worker measures in it; 0: until the next order */
+	uint64_t phase_ns; /* how long each worker measures in the phase; 0: until the next order */
 	struct pool_worker workers[];
 };
 
@@ -66,7 +67,7 @@ struct shift {
 	uint64_t phase_ns;
 };
 
-/* What this worker has used up since the figures were taken before; at first: ever. */
+/* What this worker has used since the last call; on the first call, since its start. */
 static void take_usage(const struct shift *shift)
 {
 	bool thread = shift->plan->mode == POOL_THREADS;
@@ -89,13 +90,13 @@ static int one_call(struct shift *shift, uint32_t argument)
 	return r;
 }
 
-/* Is it worth going on? Relaxed: soon is enough. */
+/* Does the phase go on? Relaxed: it is enough that the worker sees a new order soon. */
 static bool goes_on(const struct shift *shift, uint32_t order, uint64_t gone_ns)
 {
 	return load_relaxed(&shift->board->order) == order && gone_ns < shift->phase_ns;
 }
 
-/* The batch's size is fitted to the clock. */
+/* Batches are sized so that each takes about BATCH_NS. */
 static int run_batches(struct shift *shift, uint32_t order, uint32_t argument)
 {
 	uint64_t start = bench_now_ns(), before = start;
@@ -160,8 +161,9 @@ static void run_phase(struct shift *shift, uint32_t order)
 	me->phase_done = me->done[argument] - done;
 	if (r == 0 && (order & PHASE_MASK) == POOL_BATCHES && goes_on(shift, order, 0)) {
 		/*
-		 * the others still measure: what they meet is to be what we met. But not for ever:
-		 * one that waits for us all the time would never come to its end
+		 * The others still measure, and are to meet the same load as this worker met, so it
+		 * goes on. But not for ever: a worker that always waits for this one would never
+		 * reach its end.
 		 */
 		store_release(&me->rests, order);
 		r = run_batches(shift, order, argument);
@@ -213,7 +215,7 @@ static void order(struct pool *pool, enum pool_phase phase, uint32_t argument, u
 	uint32_t number = ++pool->orders;
 
 	pool->began_ns = bench_now_ns();
-	store_relaxed(&pool->board->phase_ns, ns); /* published by the order */
+	store_relaxed(&pool->board->phase_ns, ns); /* the order publishes it */
 	store_release(&pool->board->order,
 		      (number << ARGUMENT_BITS | argument) << PHASE_BITS | phase);
 	syscall(SYS_futex, &pool->board->order, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
@@ -224,7 +226,7 @@ void pool_start(struct pool *pool, enum pool_phase phase, uint32_t argument)
 	order(pool, phase, argument, 0);
 }
 
-/* Has this one ended, which it should not? */
+/* Has this worker ended unexpectedly? */
 static bool is_gone(struct pool *pool, uint32_t number)
 {
 	struct pool_runner *runner = &pool->runners[number];
@@ -237,10 +239,7 @@ static bool is_gone(struct pool *pool, uint32_t number)
 	return true;
 }
 
-/*
- * All rest, or have measured, by the last order. ns: they must within that time; 0: there is no
- * limit.
- */
+/* Wait until all workers rest, or have measured, by the last order. ns: the time limit; 0: none. */
 static int await_all(struct pool *pool, uint64_t ns)
 {
 	uint64_t start = bench_now_ns();

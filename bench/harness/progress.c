@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * progress.c: a bar on a terminal. See progress.h.
+ * progress.c: a progress bar on a terminal. See progress.h.
  */
 #include <stdio.h>
 #include <unistd.h>

@@ -77,7 +77,7 @@ static void remove_temporary(struct sandbox *sandbox)
 
 /* ------------------------------------------------------------------ agent */
 
-/* Is there an agent that answers? 1, 0, or -errno for one that is there but does not. */
+/* Does an agent answer? 1: yes; 0: there is no agent; -errno: there is one that does not answer. */
 static int agent_answers(const struct sandbox *sandbox)
 {
 	json_t *answer;
@@ -151,7 +151,7 @@ enum bench_exit sandbox_start_agent(struct sandbox *sandbox)
 	snprintf(carts, sizeof(carts), "%u", sandbox->max_carts);
 	snprintf(arena, sizeof(arena), "%s/%s", sandbox->directory, ARENA_FILE);
 	if (access(arena, F_OK) == 0)
-		argv[5] = NULL; /* it has its size */
+		argv[5] = NULL; /* the arena exists and has its size */
 	pid = child_start(&plan);
 	if (pid < 0) {
 		bench_say("cannot start %s: %s", sandbox->agent_path, strerror((int)-pid));
@@ -207,7 +207,7 @@ enum bench_exit sandbox_await_agent(struct sandbox *sandbox)
 
 /* ------------------------------------------------------------------ sandbox */
 
-/* Use the agent that is there, or start ours. */
+/* Use the agent that runs there already, or start our own. */
 static enum bench_exit find_agent(struct sandbox *sandbox, bool own_agent)
 {
 	int err, there = agent_answers(sandbox);
@@ -289,7 +289,9 @@ enum bench_exit sandbox_open_on_disk(struct sandbox *sandbox, const char *parent
 	return result;
 }
 
-/* The type of the last mount that holds the path, by /proc/self/mounts. */
+/*
+ * The type of the file system that holds the path: of the last matching mount in /proc/self/mounts.
+ */
 static void file_system_of(const char *path, char *type, size_t size)
 {
 	size_t longest = 0;

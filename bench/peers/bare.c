@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bare.c: the bare limit of changes by many: what is left of Corral's add if a cart
- * is only copied, under a spinlock, into a block that takes the former one's place. No key, no
- * item, no totals, no grace period, no care for who dies.
+ * bare.c: the bare limit of changes by many workers: Corral's add reduced to copying a cart, under
+ * a spinlock, into a block that takes the place of the former one. There is no key, no item, no
+ * total, no grace period, and no recovery from a death.
  *
- * How far that gets with many workers is what the machine's caches allow a store that copies carts:
- * each processor has to fetch what another one has just written. For `scale`; and for `contend`,
- * which reads such a cart while it changes, protected by nothing.
+ * Its rate with many workers is the most that the machine's caches allow a store that copies carts:
+ * each processor has to fetch what another one has just written. `scale` uses it; so does
+ * `contend`, which reads such a cart, without any protection, while it changes.
  *
- * Carts are blocks in a file beside the arena, in huge pages if the kernel has them for that one,
- * which workers find mapped, and fault in before they begin. Each has a ring of free ones, as long
- * as the batches in which Corral retires versions: the block that a copy takes the place of goes to
- * the ring's end.
+ * Carts are blocks in a file beside the arena, in huge pages if the kernel has them for that file.
+ * Workers inherit the mapping, and fault it in before they begin. Each worker has a ring of free
+ * blocks, as long as the batches in which Corral retires versions: the block that a copy replaces
+ * goes to the ring's end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@
 #include "peer.h"
 
 #define RING 128u
-#define RINGS 64u /* workers at a time; the next ones go on with the rings of the last */
+#define RINGS 64u /* workers at a time; later workers take over the rings of earlier ones */
 #define SPINS 1000u
 
 struct bare_cart {
@@ -42,11 +42,11 @@ struct bare_ring {
 	uint32_t reserved[15];
 };
 
-static struct bare { /* in shared memory, but for this */
+static struct bare { /* its pointers are private, their targets are shared memory */
 	struct bare_cart *carts;
 	struct bare_ring *rings;
 	uint32_t *rings_taken;
-	uint8_t *room; /* of which blocks is a part, at a multiple of EXTENT_BYTES */
+	uint8_t *room; /* the mapping; blocks begin in it at a multiple of EXTENT_BYTES */
 	uint8_t *blocks;
 	size_t stride, cart_bytes, block_bytes;
 	uint32_t count;
@@ -64,7 +64,7 @@ static void *shared(size_t bytes)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* In a file without a name, mapped as the arena is. */
+/* The blocks lie in a file without a name, mapped as the arena is. */
 static bool map_blocks(const char *directory)
 {
 	size_t room_bytes = bare.block_bytes + EXTENT_BYTES;
@@ -95,7 +95,10 @@ static bool map_blocks(const char *directory)
 	return true;
 }
 
-/* A forked worker has no page tables for what is shared: else it would measure its page faults. */
+/*
+ * A forked worker has no page tables for shared memory. Without this it would measure its page
+ * faults.
+ */
 static void fault_in(const void *memory, size_t bytes)
 {
 	const volatile uint8_t *at = memory;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * corral.c: Corral beside its peers: the arena that dataset.h has filled.
+ * corral.c: Corral as one of the peers: it works on the arena that dataset.h has filled.
  */
 #include <errno.h>
 
@@ -67,7 +67,7 @@ static int add(void *connection, const struct dataset_step *step, const struct d
 	struct corral_key key = dataset_key(step);
 	int r = corral_add(connection, &key, &item->item, NULL, NULL);
 
-	if (r == -ERANGE) /* the quantity is at its limit: set it back, which is a change too */
+	if (r == -ERANGE) /* the quantity is at its limit: reset it, which is a change too */
 		r = corral_set_quantity(connection, &key, 1, 1, NULL, NULL);
 	return r;
 }
@@ -93,7 +93,7 @@ static int set(void *connection, const struct dataset_step *step, const struct p
 	struct corral_op op = { 0 };
 	int r;
 
-	do { /* it is a compare-and-swap: another change may come between */
+	do { /* a compare-and-swap: another change may come between */
 		r = version(connection, step, &op.if_version);
 		if (r == 0)
 			r = corral_replace(connection, &key, whole->cart, &op, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * job.c: workers on a peer. See job.h.
+ * job.c: workers that drive a peer. See job.h.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 const char *const peer_work_names[PEER_WORKS] = { "get", "add", "set" };
 
-struct hand { /* a line of its own: others are at work beside it */
+struct hand { /* each has a cache line of its own, since its neighbours write too */
 	const struct peer_job *job;
 	void *connection;
 	uint32_t at; /* the next step */

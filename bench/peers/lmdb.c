@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * lmdb.c: LMDB: a zero-copy mdb_get() in a read transaction that is renewed and
- * reset; a change is a write transaction of get, unpack, pack, put. Once without a sync
- * (MDB_NOSYNC, MDB_WRITEMAP), once with one for each change.
+ * lmdb.c: LMDB: a read is a zero-copy mdb_get() in a read transaction that is renewed and reset; a
+ * change is a write transaction of get, unpack, pack, put. It is measured once without syncs
+ * (MDB_NOSYNC, MDB_WRITEMAP), and once with a sync for each change.
  *
- * A process must not open a file twice: the connections of its threads share an environment, and
- * have a read transaction each. What a fork brought along of its parent's is left alone.
+ * A process must not open a file twice, so the connections of its threads share one environment,
+ * and have a read transaction each. A forked worker leaves the environment of its parent alone.
  */
 #include "peer.h"
 
@@ -24,7 +24,7 @@
 struct lmdb_file {
 	const char *name;
 	unsigned flags;
-	pid_t pid; /* whose the rest is */
+	pid_t pid; /* the process that owns the rest */
 	uint32_t users;
 	MDB_env *env;
 	MDB_dbi dbi;
@@ -83,7 +83,7 @@ static int open_env(const struct peer_place *place, struct lmdb_file *file)
 	return r;
 }
 
-/* One more uses it. */
+/* Count one more user of the file; the first one in this process opens it. */
 static int take_file(const struct peer_place *place, struct lmdb *lmdb)
 {
 	struct lmdb_file *file = lmdb->file;
@@ -153,7 +153,7 @@ static int start_in(const struct peer_place *place, const struct lmdb_file *file
 
 static void stop(const struct peer_place *place)
 {
-	(void)place; /* its files go with the directory */
+	(void)place; /* its files are removed with the directory */
 }
 
 static MDB_val key_of(const struct dataset_step *step)

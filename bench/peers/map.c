@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * map.c: what carts were before: a hash map in memory with a mutex for each cart.
- * The carts are plain structs, changed in place: the least that excludes others, and nothing
- * survives a death.
+ * map.c: the usual way to keep carts without a store: a hash map in memory with a mutex for each
+ * cart. The carts are plain structs, changed in place. This is the least that excludes other
+ * writers, and it survives no death.
  *
- * The map lies in memory that the workers inherit; for processes the mutexes are process-shared, so
- * that they can do what threads do in a service of one process.
+ * The map lies in memory that the workers inherit. The mutexes are process-shared if workers are
+ * processes, so that these can do what threads do in a service of one process.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -136,7 +136,7 @@ static void close_map(void *connection)
 	(void)connection;
 }
 
-/* The cart, locked; NULL: there is none. */
+/* Find the cart and lock it; NULL: there is none. */
 static struct map_cart *lock_cart(const struct dataset_step *step)
 {
 	for (uint32_t link = map.buckets[hash_of(step->key) & map.mask]; link != 0;) {
@@ -204,7 +204,7 @@ static int set(void *connection, const struct dataset_step *step, const struct p
 	struct map_cart *cart = lock_cart(step);
 
 	(void)connection;
-	(void)whole; /* the same in the map's form: */
+	(void)whole; /* map.whole is the same cart in the map's form */
 	if (cart == NULL)
 		return -ENOENT;
 	cart->line_count = map.whole.line_count;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * memcached.c: memcached over a unix socket, with libmemcached: get; a change is
- * gets, unpack, pack, cas, again if another one came between.
+ * memcached.c: memcached over a unix socket, with libmemcached. A read is get; a change is gets,
+ * unpack, pack, cas, repeated if another change came between.
  */
 #include "peer.h"
 
@@ -102,7 +102,7 @@ static int put(void *connection, const struct dataset_step *step, const void *by
 		       -EIO;
 }
 
-/* The value, in cached->result, until the next call. */
+/* Fetch the value into cached->result, where it stays until the next call. */
 static int find(struct cached *cached, const struct dataset_step *step)
 {
 	const char *keys[] = { step->key };
@@ -114,7 +114,7 @@ static int find(struct cached *cached, const struct dataset_step *step)
 	if (memcached_fetch_result(cached->server, &cached->result, &r) == NULL)
 		return r == MEMCACHED_NOTFOUND || r == MEMCACHED_END ? -ENOENT : -EIO;
 	uint64_t cas = memcached_result_cas(&cached->result);
-	/* the answer's end is read too; it leaves the result as it is */
+	/* this reads the end of the answer, and leaves the result as it is */
 	memcached_result_st *more = memcached_fetch_result(cached->server, NULL, &r);
 	if (more != NULL)
 		memcached_result_free(more);

@@ -110,7 +110,7 @@ static bool is_text(const msgpack_object *object, const char *text, size_t size)
 	       memcmp(object->via.str.ptr, text, size) == 0;
 }
 
-/* The value of a key; NULL: it is no map, or has none. */
+/* The value of a key; NULL: the object is no map, or lacks the key. */
 static msgpack_object *value_of(const msgpack_object *map, const char *name)
 {
 	if (map->type != MSGPACK_OBJECT_MAP)
@@ -131,7 +131,10 @@ static int64_t number_of(const msgpack_object *map, const char *name)
 		       0;
 }
 
-/* What a server's language makes of an empty list may be an empty map. */
+/*
+ * The length of a list. Anything else counts as empty, since a server's language may have turned an
+ * empty list into an empty map.
+ */
 static uint32_t count_of(const msgpack_object *list)
 {
 	return list != NULL && list->type == MSGPACK_OBJECT_ARRAY ? list->via.array.size : 0;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peers.c: corral-bench peers: Corral beside what people keep carts in today. The same
- * carts, the same work, workers as many, in turns within one run. See peer.h.
+ * peers.c: corral-bench peers: Corral compared with the programs in which people keep carts today.
+ * All do the same work on the same carts with the same number of workers, in turns within one run.
+ * See peer.h.
  *
  *   get   find a cart by its key, and read its version
- *   add   raise the quantity of an item that it has, so that no other change is lost: counted
- *         afterwards
- *   set   put a whole cart in its place
+ *   add   raise the quantity of an item that it has, so that no other change is lost; the adds are
+ *         counted afterwards
+ *   set   replace it by a whole cart
  *
- * All peers stand ready at once; each round goes through them. A figure is the median of the
- * rounds; a ratio, the median of the rounds' ratios to Corral.
+ * All peers run at the same time, and each round measures them one after the other. A figure is the
+ * median of the rounds; a ratio is the median of the rounds' ratios to Corral.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,8 +24,8 @@
 #include "peers.h"
 
 #define STEPS_MAX (1u << 18)
-#define STEPS_EXTRA 128u      /* behind the last: a pipeline looks ahead */
-#define SYNC_CARTS_MAX 20000u /* more take too long to fill where each is synced */
+#define STEPS_EXTRA 128u      /* after the last step, since a pipeline reads ahead */
+#define SYNC_CARTS_MAX 20000u /* more take too long to fill into a store that syncs each */
 
 /* ------------------------------------------------------------------- turns */
 
@@ -50,7 +51,7 @@ static uint64_t server_cpu_ns(pid_t pid)
 	return (user + system) * (1000000000ull / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
-/* One peer's turn. */
+/* Measure one peer's turn in a round. */
 static bool take_turn(const struct peers *run, struct peers_row *row, enum peer_work work,
 		      uint32_t round)
 {
@@ -78,7 +79,8 @@ static bool take_turn(const struct peers *run, struct peers_row *row, enum peer_
 			  r == -ETIME ? "nothing was done" : strerror(-r));
 		return false;
 	}
-	/* a server's clock ticks too slowly for one phase: its share of all of them */
+	/* a server's CPU clock is too coarse for a phase: take a share of all phases
+	 */
 	double whole = (double)(bench_now_ns() - start);
 	double server = (double)(server_cpu_ns(row->server) - cpu) * (double)ns / whole;
 	row->ns[work][round] = 1e9 / result.batches.per_second * settings->workers;
@@ -123,10 +125,10 @@ static int fill(struct peers *run, struct peers_row *row)
 	}
 	progress_clear();
 	uint64_t sum;
-	return r < 0 ? r : count_versions(run, row, &sum); /* and all are there */
+	return r < 0 ? r : count_versions(run, row, &sum); /* and all carts exist */
 }
 
-/* Some peers' rows share a server and its carts: what is counted is one row's own adds. */
+/* Some peers' rows share a server and its carts, so each row counts its own adds only. */
 static bool add_and_count(struct peers *run, struct peers_row *row, uint32_t round)
 {
 	uint64_t before = 0, after = 0;
@@ -146,7 +148,7 @@ static bool add_and_count(struct peers *run, struct peers_row *row, uint32_t rou
 	return r == 0;
 }
 
-/* And all carts are there. */
+/* Measure set, and check that all carts are there afterwards. */
 static bool set_and_look(struct peers *run, struct peers_row *row, uint32_t round)
 {
 	uint64_t sum;
@@ -160,7 +162,7 @@ static bool set_and_look(struct peers *run, struct peers_row *row, uint32_t roun
 	return r == 0;
 }
 
-/* A peer that cannot be used is said so, and left out. */
+/* Start and fill a peer. One that cannot be used is named in a message, and left out. */
 static bool come_ready(struct peers *run, const struct peer *peer)
 {
 	struct peers_row *row = &run->rows[run->row_count];
@@ -218,7 +220,7 @@ static bool measure_all(struct peers *run)
 
 /* -------------------------------------------------------------------- sandbox */
 
-/* A short path, for sockets; in memory, if there is room. */
+/* Make a directory with a path short enough for sockets, in memory if there is room. */
 static bool make_place(struct peers *run)
 {
 	struct peer_place *place = &run->place;
@@ -245,7 +247,7 @@ static void end_peers(struct peers *run)
 	sandbox_remove_directory(run->place.directory);
 }
 
-/* The first cart, whole. */
+/* Make a whole copy of the first cart. */
 static bool make_whole(struct peers *run)
 {
 	struct dataset_step step;
@@ -262,7 +264,10 @@ static bool make_whole(struct peers *run)
 	return r == 0;
 }
 
-/* A server and its only worker have a CPU each; with more workers the kernel knows better. */
+/*
+ * A server and a single worker get a CPU each; with more workers the kernel's own placement is
+ * better.
+ */
 static void choose_cpus(struct peers *run)
 {
 	run->place.server_cpu = run->worker_cpu = PIN_NONE;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peers.h: which peers there are, what corral-bench peers was asked for, and what it
- * found out.
+ * peers.h: the list of peers, and the settings and results of corral-bench peers.
  */
 #ifndef CORRAL_BENCH_PEERS_H
 #define CORRAL_BENCH_PEERS_H
@@ -12,7 +11,7 @@
 #define PEERS_ROUNDS_MAX 15u
 #define PEERS_MAX 16u
 
-/* Corral is the first: ratios are to it. */
+/* Corral is the first, and ratios are to it. */
 extern const struct peer *const peers[];
 extern const uint32_t peer_count;
 
@@ -23,18 +22,18 @@ struct peers_settings {
 	uint32_t ms; /* for each figure, all rounds together */
 	uint32_t rounds;
 	bool zipf;
-	bool threads; /* workers are threads of one process */
-	bool no_pin;  /* servers and workers run wherever the kernel likes */
+	bool threads; /* the workers are threads of one process */
+	bool no_pin;  /* servers and workers are not pinned to CPUs */
 	const char *only;
 	const char *directory;
 	const char *json;
 };
 
-struct peers_row { /* of one peer */
+struct peers_row { /* the results of one peer */
 	const struct peer *peer;
 	pid_t server;
-	void *connection; /* ours */
-	uint64_t bytes;   /* that its carts take, once they are all there */
+	void *connection; /* this process's own */
+	uint64_t bytes;   /* that its carts take, once all are filled in */
 	uint64_t added;   /* acknowledged */
 	double ns[PEER_WORKS][PEERS_ROUNDS_MAX];
 	double cpu[PEER_WORKS][PEERS_ROUNDS_MAX];
@@ -51,31 +50,28 @@ struct peers {
 	struct corral_cart *cart; /* the first, decoded */
 	msgpack_sbuffer bytes;    /* the same, packed */
 	struct peer_whole whole;
-	int worker_cpu; /* where the worker of a peer with a server stays; PIN_NONE: anywhere */
+	int worker_cpu; /* the CPU for the worker of a peer with a server; PIN_NONE: none */
 	struct peers_row rows[PEERS_MAX];
 	uint32_t row_count;
-	int64_t lost; /* adds that were acknowledged and are not there; negative: there are more */
+	int64_t lost; /* acknowledged adds that the carts lack; negative: they have more */
 };
 
-/* Corral has an agent, whom no worker asks anything. */
+/* Is there a server that workers talk to? Corral has an agent, but workers ask it nothing. */
 static inline bool peers_has_server(const struct peers_row *row)
 {
 	return row->server > 0 && row->peer->put != NULL;
 }
 
-/* Is the name in a list "a,b,c"? NULL: every name is. */
+/* Is the name in a list "a,b,c"? A NULL list contains every name. */
 bool peers_is_wanted(const char *list, const char *name);
 
-/*
- * *ret_go: there is something to do, see options.h. settings: what holds unless options say
- * otherwise.
- */
+/* *ret_go: the benchmark is to run, see options.h. settings: the defaults that options override. */
 enum bench_exit peers_options(int argc, char **argv, struct peers_settings *settings, bool *ret_go);
 
-/* A note of how a peer is set up, and where it runs: of each store once. */
+/* Print a note of a peer's settings and place, once for each store. */
 void peers_tell(const struct peers *run, const struct peers_row *row);
 
-/* All figures, once all rounds are done. */
+/* Print all figures, once all rounds are done. */
 void peers_print(const struct peers *run);
 
 enum bench_exit peers_run(int argc, char **argv);

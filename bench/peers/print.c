@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * print.c: what corral-bench peers prints. See peers.h.
+ * print.c: the output of corral-bench peers. See peers.h.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -49,8 +49,8 @@ static double median_ratio_of(const double *values, const double *base, uint32_t
 }
 
 /*
- * Runs of which one may want to see both have figures of different names: "_zipf", "_threads",
- * "_unpinned", "".
+ * Figures of runs with different options have different names, so that one report can show both:
+ * "_zipf", "_threads", "_unpinned", "".
  */
 static void name_ways(const struct peers_settings *settings, char ways[32])
 {
@@ -71,7 +71,7 @@ static void print_row(const struct peers *run, const struct peers_row *row, enum
 	figure("1/s", 1e9 / ns * run->settings->workers, 0, "%s.per_second", name);
 	figure("ns", median_of(row->cpu[work], rounds), 0, "%s.cpu_ns", name);
 	if (row->peer->depth > 1)
-		return; /* a batch's time is none of an operation's */
+		return; /* the time of a batch is not the time of one operation */
 	figure_quantiles(&row->times[work], name);
 	if (row != &run->rows[0] && run->rows[0].peer == &peer_corral) {
 		double times = median_ratio_of(row->ns[work], run->rows[0].ns[work], rounds);
@@ -79,7 +79,7 @@ static void print_row(const struct peers *run, const struct peers_row *row, enum
 	}
 }
 
-/* Of each store once: peers that share one follow one another. */
+/* Print the memory of each store once: peers that share a store follow one another. */
 static void print_memory(const struct peers *run)
 {
 	const char *last = "";

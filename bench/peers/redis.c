@@ -2,8 +2,8 @@
 /*
  * redis.c: Redis over a unix socket, with hiredis, nothing written to disk:
  *
- *   redis_watch      GET; a change is WATCH, GET, unpack, pack, MULTI, SET, EXEC, again if another
- *                    one came between; SET of a whole cart
+ *   redis_watch      GET; a change is WATCH, GET, unpack, pack, MULTI, SET, EXEC, repeated if
+ *                    another change came between; SET of a whole cart
  *   redis_lua        a change is one call of a function on the server, which unpacks and packs with
  *                    cmsgpack
  *   redis_pipelined  GET of 100 carts in one go, as a batch job may do, and a voice call may not
@@ -63,7 +63,7 @@ static const char function[] =
 struct redis {
 	redisContext *context;
 	msgpack_sbuffer out;
-	uint32_t pending; /* answers of put() that were not read yet */
+	uint32_t pending; /* answers to put() that were not read yet */
 };
 
 static struct peer_server server;
@@ -87,7 +87,7 @@ static int errno_of(const redisReply *reply)
 	return reply == NULL ? -EIO : reply->type == REDIS_REPLY_ERROR ? -EPROTO : 0;
 }
 
-/* Frees the reply. */
+/* The result of a reply, which this frees. */
 static int finish(redisReply *reply)
 {
 	int r = errno_of(reply);
@@ -192,7 +192,7 @@ static int put(void *connection, const struct dataset_step *step, const void *by
 	return ++redis->pending < PIPELINE ? 0 : drain(redis);
 }
 
-/* The value, to be freed. */
+/* Fetch the value. The caller frees the reply. */
 static int ask(struct redis *redis, const struct dataset_step *step, redisReply **ret_reply)
 {
 	const char *argv[] = { "GET", step->key };
@@ -285,7 +285,7 @@ static int add_watching(void *connection, const struct dataset_step *step,
 	int r = drain(redis);
 
 	for (uint32_t i = 0; i < TRIES && r == 0; i++) {
-		/* WATCH and GET go in one write: their answers come together */
+		/* WATCH and GET are sent in one write, so their answers arrive together */
 		void *watched;
 		redisAppendCommand(redis->context, "WATCH %b", step->key,
 				   (size_t)DATASET_KEY_BYTES);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * server.c: servers of peers: found on the PATH, started as our children, stopped by
- * their pid.
+ * server.c: the peers' servers: found on the PATH, started as children, stopped by their pid.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +43,7 @@ bool peer_has_program(const char *name)
 	return find(name, path);
 }
 
-/* The words as one would type them. */
+/* Join the words with blanks, as they would be typed. */
 static void join(char *const *argv, char *text, size_t size)
 {
 	size_t used = 0;
@@ -55,7 +54,7 @@ static void join(char *const *argv, char *text, size_t size)
 					 **argv != '\0' ? *argv : "''");
 }
 
-/* Its threads inherit where it is to stay. */
+/* Start the server pinned to the CPU: its threads inherit the affinity. */
 static pid_t start_there(char *const *argv, int output, int cpu)
 {
 	char path[PATH_MAX];

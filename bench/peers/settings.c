@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * settings.c: the peers, and the command line of corral-bench peers.
+ * settings.c: the table of peers, and the command line of corral-bench peers.
  */
 #include <stdio.h>
 #include <string.h>

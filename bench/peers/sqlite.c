@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sqlite.c: SQLite with a write-ahead log, synchronous=NORMAL (no sync for a
- * change), prepared statements.
+ * sqlite.c: SQLite with a write-ahead log, synchronous=NORMAL (a change is not synced), and
+ * prepared statements.
  */
 #include "peer.h"
 
@@ -39,7 +39,7 @@ static int start(const struct peer_place *place, pid_t *ret_pid)
 
 static void stop(const struct peer_place *place)
 {
-	(void)place; /* its files go with the directory */
+	(void)place; /* its files are removed with the directory */
 }
 
 static void close_sqlite(void *connection)
@@ -75,7 +75,7 @@ static int open_sqlite(const struct peer_place *place, void **ret_connection)
 	path_of(place, path);
 	int r = sqlite3_open_v2(path, &sqlite->db,
 				SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-				NULL); /* one thread uses it */
+				NULL); /* only one thread uses it */
 	if (r == SQLITE_OK)
 		r = sqlite3_busy_timeout(sqlite->db, BUSY_MS);
 	if (r == SQLITE_OK)
@@ -108,7 +108,7 @@ static int put(void *connection, const struct dataset_step *step, const void *by
 	return run(sqlite, REPLACE);
 }
 
-/* The row, until the statement is reset. */
+/* Find the cart's row, which is valid until the statement is reset. */
 static int find(struct sqlite *sqlite, const struct dataset_step *step, const void **ret_bytes,
 		size_t *ret_size)
 {

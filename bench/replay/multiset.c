@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * multiset.c: lines in a form that can be compared. See multiset.h.
+ * multiset.c: a multiset of lines, in a form that can be compared. See multiset.h.
  *
- * What makes two lines the same is written down as bytes: each text with its length before it, so
- * that no two different lines read the same; the modifiers in the order of their names.
+ * The identity of a line is written as bytes: each text is preceded by its length, so that no two
+ * different lines have the same bytes, and the modifiers are sorted by name.
  */
 #include <errno.h>
 #include <stdlib.h>

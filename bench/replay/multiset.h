@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * multiset.h: lines of an order, or of a cart, in a form that can be compared: sorted by
- * what makes two lines the same line (menu item, unit price, modifiers in any order, notes).
+ * multiset.h: the lines of an order, or of a cart, in a form that can be compared: sorted by the
+ * identity of a line (menu item, unit price, modifiers in any order, notes).
  */
 #ifndef CORRAL_BENCH_MULTISET_H
 #define CORRAL_BENCH_MULTISET_H
@@ -10,7 +10,7 @@
 #include "corral.h"
 
 struct multiset_entry {
-	size_t at; /* what makes it the same line, in the multiset's text */
+	size_t at; /* its identity, as an offset into the multiset's text */
 	size_t size;
 	uint32_t quantity;
 	int64_t total_cents;
@@ -26,7 +26,7 @@ struct multiset {
 	size_t text_room;
 };
 
-/* Empty it; the memory stays for the next use. */
+/* Empty the multiset; its memory is kept for the next use. */
 static inline void multiset_clear(struct multiset *multiset)
 {
 	multiset->count = 0;

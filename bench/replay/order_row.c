@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * order_row.c: one line of an order file, from bytes to numbers. See orders.h.
- * Pure: no file, no allocation.
+ * order_row.c: one line of an order file, from bytes to numbers. See orders.h. Pure: it opens no
+ * file and allocates nothing.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,10 +14,10 @@ enum { COLUMN_ORDER, COLUMN_QUANTITY, COLUMN_ITEM, COLUMN_CHOICES, COLUMN_PRICE,
 static const char *const column_names[COLUMNS] = { "order_id", "quantity", "item_name",
 						   "choice_description", "item_total_price" };
 
-/* Say why; -EINVAL. */
+/* Write the reason to `why`; yields -EINVAL. */
 #define refuse(why, ...) (snprintf((why), ORDERS_WHY_BYTES, __VA_ARGS__), -EINVAL)
 
-/* As much of a text as an error message shows. */
+/* The beginning of a text, as long as an error message shows it. */
 #define SHOWN(text) (int)min_u64((text).size, 40), (text).data
 
 static int split(const char *line, size_t size, struct corral_text columns[COLUMNS], char *why)
@@ -45,7 +45,9 @@ static int split(const char *line, size_t size, struct corral_text columns[COLUM
 	return 0;
 }
 
-/* Decimal digits of `text` from *at on; at least one; the number is at most max. */
+/*
+ * Parse the decimal digits of `text` from *at on: at least one digit, and a number of at most max.
+ */
 static bool take_digits(struct corral_text text, size_t *at, int64_t max, int64_t *ret_value)
 {
 	int64_t value = 0;
@@ -75,7 +77,7 @@ static int parse_quantity(struct corral_text text, uint32_t *ret_quantity, char 
 	return 0;
 }
 
-/* "$12.34" */
+/* Parse a price like "$12.34". */
 static int parse_price(struct corral_text text, int64_t *ret_cents, char *why)
 {
 	size_t at = 1, point;

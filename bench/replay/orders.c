@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * orders.c: an order file, read and checked as a whole. See orders.h.
+ * orders.c: read an order file, and check it as a whole. See orders.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ static int write_all(int fd, const char *bytes, size_t size)
 	return 0;
 }
 
-/* Copy what fd gives, at most ORDERS_BYTES_MAX, into the memory file. */
+/* Copy the contents of fd, at most ORDERS_BYTES_MAX, into the memory file. */
 static int copy_text(int fd, struct orders *orders)
 {
 	char buffer[COPY_BYTES];
@@ -73,7 +73,7 @@ static int read_text(const char *path, struct orders *orders)
 
 /* ------------------------------------------------------------------ index */
 
-/* FNV-1a. */
+/* The FNV-1a hash of an id. */
 static uint32_t hash_id(struct corral_text id)
 {
 	uint32_t hash = 2166136261u;
@@ -88,7 +88,7 @@ static bool same_text(struct corral_text a, struct corral_text b)
 	return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
 }
 
-/* Where the id's order stands in the table, or would. */
+/* The place in the table where the id's order is, or would be inserted. */
 static uint32_t *find_place(const struct orders *orders, struct corral_text id)
 {
 	uint32_t i = hash_id(id) & orders->table_mask;
@@ -103,7 +103,7 @@ uint32_t orders_find(const struct orders *orders, struct corral_text id)
 	return *find_place(orders, id) - 1;
 }
 
-/* Room for one more line and order; the table stays at most half full. */
+/* Make room for one more line and order; the table is kept at most half full. */
 static int make_room(struct orders *orders)
 {
 	uint32_t room = orders->line_room == 0 ? FIRST_ROOM : orders->line_room * 2;
@@ -187,7 +187,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\r' || c == '\n' || c == '\t';
 }
 
-/* All lines; the number of the one that was refused in *ret_number. */
+/* Parse all lines. On an error *ret_number is the number of the line that was refused. */
 static int take_lines(struct orders *orders, uint32_t *ret_number, char *why)
 {
 	size_t at = 0, end, size = orders->size;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * replay.c: corral-bench replay: real orders through real processes that come and go.
+ * replay.c: corral-bench replay: real orders, added by real processes that come and go.
  *
- * The file goes through worker processes (supervisor.h), each of which is replaced again
- * and again, half of the time by SIGKILL, while the agent is killed and started. Then every cart is
+ * Worker processes (supervisor.h) add the lines of the file. Each of them is replaced again and
+ * again, half of the time by SIGKILL, while the agent is killed and started. Then every cart is
  * compared with the file (verify.h). The last line of standard output is the result.
  */
 #include <errno.h>
@@ -17,7 +17,7 @@
 
 #define WORKERS 4
 #define ARENA_BYTES (64ull << 20)
-#define LINE_BYTES 2048u /* of the arena, for each line of the file: generous */
+#define LINE_BYTES 2048u /* arena bytes for each line of the file, which is generous */
 #define CARTS_MIN 4096u
 
 struct replay_options {
@@ -66,7 +66,7 @@ static enum bench_exit take_options(int argc, char **argv, struct replay_options
 	return BENCH_DONE;
 }
 
-/* No cart of an earlier replay may be in our way. */
+/* Refuse an arena that still has carts of an earlier replay. */
 static enum bench_exit look_around(const struct sandbox *sandbox, const char *restaurant)
 {
 	struct corral_text text = corral_text(restaurant);
@@ -94,7 +94,7 @@ static enum bench_exit look_around(const struct sandbox *sandbox, const char *re
 	return BENCH_DONE;
 }
 
-/* Take our carts out of an arena that stays. */
+/* Remove our carts from an arena that stays. */
 static void drop_carts(struct corral *corral, struct corral_text restaurant,
 		       const struct orders *orders)
 {
@@ -159,7 +159,7 @@ static void print_result(const struct verdict *verdict, const struct histogram *
 
 static enum bench_exit play(struct replay_options *options, struct sandbox *sandbox)
 {
-	static struct supervisor_outcome outcome; /* large */
+	static struct supervisor_outcome outcome; /* static, since it is large */
 	struct verdict verdict;
 	uint64_t start = bench_now_ns();
 	enum bench_exit result, checked;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * schedule.c: what happens when in a replay. See schedule.h.
+ * schedule.c: the schedule of a replay's events. See schedule.h.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ int schedule_make(uint32_t lines, uint32_t workers, uint32_t deploys, uint32_t r
 					.kind = i % 2 == kill_first ? EVENT_QUIT : EVENT_KILL,
 					.slot = i % workers };
 	}
-	/* 2n parts: the agent dies in each odd one, and comes back in the even one after it */
+	/* of 2n parts the agent dies in each odd one, and is started in the even one after it */
 	for (uint32_t i = 0; i < 2 * restarts; i++)
 		events[count++] =
 			(struct event){ .due = part_of(lines, i, 2 * restarts),

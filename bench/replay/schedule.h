@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * schedule.h: what happens when in a replay: spread evenly over its progress, not over
- * time, so that all of it happens on a fast machine too.
+ * schedule.h: the schedule of a replay's events. They are spread evenly over its progress, not over
+ * time, so that all of them happen on a fast machine too.
  */
 #ifndef CORRAL_BENCH_SCHEDULE_H
 #define CORRAL_BENCH_SCHEDULE_H
@@ -11,10 +11,10 @@
 enum event_kind { EVENT_QUIT, EVENT_KILL, EVENT_AGENT_KILL, EVENT_AGENT_START };
 
 struct event {
-	uint32_t due; /* when so many lines are done */
+	uint32_t due; /* the number of done lines at which it is due */
 	enum event_kind kind;
 	uint32_t slot; /* QUIT, KILL */
-	uint32_t rank; /* orders those that are due together */
+	uint32_t rank; /* the order of events that are due together */
 };
 
 struct schedule {
@@ -24,14 +24,14 @@ struct schedule {
 };
 
 /*
- * Each of `workers` slots is replaced `deploys` times, one slot after the other, of two
- * replacements always one by SIGKILL; the agent is killed `restarts` times and started halfway to
- * its next death. 0 or -ENOMEM; ret_schedule->events is for free().
+ * The worker of each of `workers` slots is replaced `deploys` times, one slot after the other;
+ * every second replacement is by SIGKILL. The agent is killed `restarts` times, and started halfway
+ * to its next death. 0 or -ENOMEM; the caller frees ret_schedule->events.
  */
 int schedule_make(uint32_t lines, uint32_t workers, uint32_t deploys, uint32_t restarts,
 		  uint64_t *random, struct schedule *ret_schedule);
 
-/* The event that is due when `done` lines are; NULL: none. */
+/* The event that is due once `done` lines are done; NULL: none. */
 const struct event *schedule_due(const struct schedule *schedule, uint32_t done);
 
 #endif

@@ -2,12 +2,13 @@
 /*
  * supervisor.c: the poll loop that feeds the workers of a replay. See supervisor.h.
  *
- * A line is waiting, pending at a slot, to be sent again, or done. At most WIRE_WINDOW lines
- * are pending at each slot, and lines that are to be sent again go first, so that list is bounded.
+ * A line is waiting, pending at a slot, to be sent again, or done. At most WIRE_WINDOW lines are
+ * pending at each slot, and lines that are to be sent again go first, so the list of these is
+ * bounded.
  *
  * A cart remembers its last CORRAL_OPS_KEPT operation ids. A line that is sent again must find its
- * own still there, so of one order only lines within ORDER_WINDOW of the oldest one that is not
- * done are under way: fewer than ORDER_WINDOW before the line, and as many behind it.
+ * own id still remembered. So of each order only lines within ORDER_WINDOW of the oldest one that
+ * is not done are under way: fewer than ORDER_WINDOW before any line, and as many after it.
  */
 #include <errno.h>
 #include <poll.h>
@@ -24,12 +25,12 @@
 #define LINES_AHEAD                                                                                \
 	(4 * WIRE_WINDOW) /* of an event: so that it finds lines under way, and some are left for  \
 			     the next */
-#define ATTEMPTS_MAX 3    /* of a line that corral_add() refuses */
-#define CRASHES_MAX 16    /* workers that end uncalled, before we give up */
-#define STALL_S 30u       /* without any message: we give up */
+#define ATTEMPTS_MAX 3    /* for a line that corral_add() refuses */
+#define CRASHES_MAX 16    /* unexpected ends of workers before the replay gives up */
+#define STALL_S 30u       /* time without any message after which the replay gives up */
 #define POLL_MS 100
 #define POLL_AGENT_MS 1
-#define KILL_DELAY_NS 100000u /* a kill strikes somewhere in this time */
+#define KILL_DELAY_NS 100000u /* a kill comes at a random moment within this time */
 
 struct supervisor {
 	const struct supervisor_settings *settings;
@@ -43,7 +44,7 @@ struct supervisor {
 	uint32_t next;     /* the first line that was never sent */
 	uint32_t done;     /* acknowledged or given up */
 	uint8_t *is_done;  /* by line */
-	uint8_t *attempts; /* by line: how often corral_add() refused it */
+	uint8_t *attempts; /* by line: the number of corral_add()'s refusals */
 	uint8_t *sent;     /* by line: it went out before */
 	uint32_t *oldest;  /* by order: its first line that is not done */
 	uint32_t *again;   /* lines to send again */
@@ -84,7 +85,7 @@ static bool take_line(struct supervisor *supervisor, uint32_t *ret_line)
 	return true;
 }
 
-/* A slot with room, picked at random; NULL: none. */
+/* Pick a slot with room at random; NULL: none has room. */
 static struct worker_slot *pick_slot(struct supervisor *supervisor)
 {
 	struct worker_slot *picked = NULL;
@@ -98,8 +99,9 @@ static struct worker_slot *pick_slot(struct supervisor *supervisor)
 }
 
 /*
- * Give out lines until all slots are full, or far enough beyond the next event. A worker that is
- * about to be replaced (NULL: none) gets half of them, so that it has some.
+ * Give out lines until all slots are full, or until enough lines beyond the next event are out. A
+ * worker that is about to be replaced (NULL: none) gets half of them, so that it has work when it
+ * ends.
  */
 static void give_lines(struct supervisor *supervisor, struct worker_slot *leaving)
 {
@@ -159,14 +161,14 @@ static enum bench_exit fill_slot(struct supervisor *supervisor, struct worker_sl
 	return BENCH_NO_ARENA;
 }
 
-/* The worker is gone: what it did not answer goes to others, a new one takes its slot. */
+/* A worker is gone: its unanswered lines go to other workers, and a new worker takes its slot. */
 static enum bench_exit replace(struct supervisor *supervisor, struct worker_slot *slot)
 {
 	bool called = slot->called;
 	int status = slot_reap(slot);
 
 	if (!called && bench_signal != 0)
-		return BENCH_DONE; /* a Ctrl-C reaches all */
+		return BENCH_DONE; /* a Ctrl-C also reaches all workers */
 	if (!called) {
 		progress_clear();
 		bench_say("a worker ended by itself (%s %d)",
@@ -201,7 +203,7 @@ static enum bench_exit listen_to(struct supervisor *supervisor, struct worker_sl
 
 /* ----------------------------------------------------------------- events */
 
-/* Can it happen now? 1 or 0; -1: the agent is gone. */
+/* Can the event happen now? 1 or 0; -1: the agent is gone. */
 static int can_happen(const struct supervisor *supervisor, const struct event *event)
 {
 	switch (event->kind) {
@@ -216,8 +218,8 @@ static int can_happen(const struct supervisor *supervisor, const struct event *e
 }
 
 /*
- * So that the kill strikes the worker anywhere in its work. Without giving up the processor: what
- * the workers were given must not be done by then.
+ * Wait so that the kill can strike the worker at any point of its work. The wait does not give up
+ * the processor, since the workers must not have finished their lines before the kill.
  */
 static void wait_a_random_moment(struct supervisor *supervisor)
 {
@@ -274,7 +276,7 @@ static enum bench_exit poll_slot(struct supervisor *supervisor, int timeout_ms)
 	return result;
 }
 
-/* The slot of a worker that is about to be replaced; NULL: none. */
+/* The slot whose worker is about to be replaced; NULL: none. */
 static struct worker_slot *leaving_slot(const struct supervisor *supervisor,
 					const struct event *event)
 {
@@ -284,8 +286,8 @@ static struct worker_slot *leaving_slot(const struct supervisor *supervisor,
 }
 
 /*
- * One turn. An event that is due but cannot happen yet (its worker is still starting) holds the
- * lines back, else the file would be done before the workers are.
+ * One turn of the loop. An event that is due but cannot happen yet (its worker is still starting)
+ * holds back further lines; otherwise the file would be done before all replacements have happened.
  */
 static enum bench_exit turn(struct supervisor *supervisor)
 {

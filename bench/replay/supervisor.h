@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * supervisor.h: the worker processes of a replay, and what happens to them.
+ * supervisor.h: the worker processes of a replay, their replacement and their deaths.
  *
- * There are a number of slots, each with one worker process. Every line goes to a slot picked at
- * random that has room; a line whose worker ended before it acknowledged goes to
- * another one, with the same operation id. In between, as the schedule says, workers are
- * replaced (told to go, or killed) and the agent is killed and started.
+ * There are a number of slots, each with one worker process. Each line goes to a random slot that
+ * has room. If the worker ends before it acknowledges the line, the line goes to another slot, with
+ * the same operation id. Meanwhile, by the schedule, workers are replaced (told to quit, or
+ * killed), and the agent is killed and started.
  */
 #ifndef CORRAL_BENCH_SUPERVISOR_H
 #define CORRAL_BENCH_SUPERVISOR_H
@@ -16,7 +16,7 @@
 #include "orders.h"
 
 #define SUPERVISOR_WORKERS_MAX 256u
-#define SUPERVISOR_EVENTS_MAX 1000u /* deploys of one worker, restarts of the agent */
+#define SUPERVISOR_EVENTS_MAX 1000u /* for each worker's deploys, and for restarts */
 
 struct supervisor_settings {
 	const struct orders *orders;
@@ -30,19 +30,19 @@ struct supervisor_settings {
 
 struct supervisor_outcome {
 	uint32_t acknowledged; /* lines */
-	uint32_t failed;       /* lines that were given up */
+	uint32_t failed;       /* lines given up */
 	uint32_t resent;       /* lines sent again */
-	uint32_t repeated;     /* of these: the first attempt had counted, and the second did not */
+	uint32_t repeated; /* of these: the first attempt had been applied, so the second was not */
 	uint32_t deploys;
 	uint32_t killed; /* of these: by SIGKILL */
 	uint32_t agent_kills;
-	uint32_t crashes;      /* workers that ended uncalled */
-	struct histogram adds; /* times of the corral_add() calls that were acknowledged */
+	uint32_t crashes;      /* workers that ended unexpectedly */
+	struct histogram adds; /* times of the acknowledged corral_add() calls */
 };
 
 /*
- * Feed all lines. BENCH_DONE when each was acknowledged and each event has happened; complains
- * itself. No worker is left when it returns.
+ * Give out all lines. BENCH_DONE once each line was acknowledged and each event has happened.
+ * Prints its own error messages. No worker is left when it returns.
  */
 enum bench_exit supervisor_run(const struct supervisor_settings *settings,
 			       struct supervisor_outcome *ret_outcome);

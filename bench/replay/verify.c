@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * verify.c: the carts of a replay against the file. See verify.h.
+ * verify.c: compare the carts of a replay with the file. See verify.h.
  *
- * corral_add() merges lines that are the same item at the same price with the same modifiers, so
- * both sides are compared as sets: the file's lines grouped by what makes them the same, and
- * the cart's, where each group may stand only once.
+ * corral_add() merges lines with the same item, price and modifiers. So both sides are compared as
+ * sets: the file's lines are grouped by their identity, and each group may be in the cart only
+ * once.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -27,7 +27,7 @@ struct check {
 	int64_t wanted_cents;
 	uint32_t wanted_items;
 	uint32_t complaints;
-	bool differs; /* the cart at hand */
+	bool differs; /* the current cart differs */
 };
 
 __attribute__((format(printf, 3, 4))) static void
@@ -45,7 +45,7 @@ complain(struct check *check, struct corral_text order, const char *format, ...)
 	bench_say("order %.*s: %s", (int)order.size, order.data, text);
 }
 
-/* What the file says of an order. */
+/* Collect the lines that the file has for an order. */
 static int want(struct check *check, const struct order *order)
 {
 	int err = 0;
@@ -99,8 +99,8 @@ static bool same_text(struct corral_text a, struct corral_text b)
 }
 
 /*
- * One group: the lines [from, to) of the file, and the cart's line `at` (NULL: it has none).
- * Lines whose quantity is not covered are lost.
+ * Compare one group: the lines [from, to) of the file, and the cart's line `at` (NULL: it has
+ * none). Lines whose quantity the cart's line does not cover are lost.
  */
 static void match_group(struct check *check, const struct order *order, uint32_t from, uint32_t to,
 			const struct multiset_entry *at)
@@ -135,7 +135,7 @@ static void match_group(struct check *check, const struct order *order, uint32_t
 			 at->name.data);
 }
 
-/* Walk both sorted multisets in step. Returns how many groups the file has. */
+/* Walk both sorted multisets in parallel. Returns the number of groups in the file. */
 static uint32_t match(struct check *check, const struct order *order)
 {
 	const struct multiset *wanted = &check->wanted, *found = &check->found;
@@ -200,7 +200,7 @@ static int check_cart(struct check *check, const struct order *order)
 	return err;
 }
 
-/* The list has each order's cart once, and no other. */
+/* Check that the list has the cart of each order once, and no other cart. */
 static int check_list(struct check *check)
 {
 	uint8_t *seen = calloc((size_t)check->orders->order_count + 1, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * verify.h: are the carts of a replay what the file says? Read back through the public
- * door, compared with an expectation that is computed from the file alone.
+ * verify.h: check the carts of a replay against the file. The carts are read through the public
+ * API, and compared with an expectation that is computed from the file alone.
  */
 #ifndef CORRAL_BENCH_VERIFY_H
 #define CORRAL_BENCH_VERIFY_H
@@ -10,16 +10,19 @@
 #include "harness/bench.h"
 #include "orders.h"
 
-struct verdict {         /* counted in the carts, not in the file */
+struct verdict {         /* counted by reading the carts */
 	uint32_t orders; /* carts that belong to an order of the file */
 	uint32_t lines;  /* lines of the file that are in them */
 	uint64_t items;
 	int64_t revenue_cents;
 	uint32_t lost;  /* lines of the file that are not in them */
-	uint32_t wrong; /* carts that differ from the file, are missing, or are too many */
+	uint32_t wrong; /* carts that differ from the file, are missing, or are surplus */
 };
 
-/* Complains about the first few that are wrong. BENCH_NO_ARENA when the carts cannot be listed. */
+/*
+ * Prints a message for each of the first few wrong carts. BENCH_NO_ARENA if the carts cannot be
+ * listed.
+ */
 enum bench_exit verify_carts(struct corral *corral, struct corral_text restaurant,
 			     const struct orders *orders, struct verdict *ret_verdict);
 

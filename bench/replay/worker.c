@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * worker.c: one worker process of the replay: attaches to the arena as any worker
- * would, adds the lines it is told to, and answers with what corral_add() said and took.
+ * worker.c: one worker process of the replay. It attaches to the arena as any worker would, adds
+ * the lines it is given, and answers with the result and duration of corral_add().
  *
- * Started as `corral-bench replay-worker DIR RESTAURANT SOCKET TEXT`, where SOCKET and TEXT are
- * descriptors that it was born with. It may be killed at any instruction: that is its purpose.
+ * It is started as `corral-bench replay-worker DIR RESTAURANT SOCKET TEXT`, where SOCKET and TEXT
+ * are descriptors that it inherits. It may be killed at any instruction: that is its purpose.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,7 +26,7 @@ struct worker {
 	int socket;
 };
 
-/* Add one line of the file, under the operation id that belongs to this line for good. */
+/* Add one line of the file, under the operation id that always belongs to this line. */
 static int add_row(struct worker *worker, const struct order_row *row, uint32_t number,
 		   struct wire_answer *answer)
 {
@@ -76,7 +76,8 @@ static bool answer_with(const struct worker *worker, const struct wire_answer *a
 }
 
 /*
- * Wait for a task and take what else has come. *ret_over: it was the last, or the replay is gone.
+ * Wait for a task, and take all others that have arrived. *ret_over: there will be no more tasks,
+ * or the replay is gone.
  */
 static uint32_t take_tasks(const struct worker *worker, struct wire_task tasks[WIRE_WINDOW],
 			   bool *ret_over)
@@ -99,8 +100,8 @@ static uint32_t take_tasks(const struct worker *worker, struct wire_task tasks[W
 }
 
 /*
- * Take what has come, do all of it, then answer: so a kill that strikes in between leaves lines
- * that are in the cart and not acknowledged, which is what the operation ids are for.
+ * Take the tasks that have arrived, do all of them, and only then answer. So a kill in between
+ * leaves lines that are in the cart but not acknowledged: the case that operation ids exist for.
  */
 static enum bench_exit serve(struct worker *worker)
 {

@@ -70,7 +70,7 @@ int slot_receive(struct worker_slot *slot, struct wire_answer *ret_answer)
 			return 1;
 		if (n < 0 && errno == EAGAIN)
 			return 0;
-		/* a peer that died with unread tasks says so first; what it had sent still comes */
+		/* ECONNRESET: the worker died with unread tasks; its last messages still follow */
 		if (n < 0 && (errno == ECONNRESET || errno == EINTR))
 			continue;
 		slot->state = SLOT_LEAVING;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * charts.c: which charts there are of what was measured. See report.h.
+ * charts.c: the charts of the measured figures. See report.h.
  */
 #include <math.h>
 #include <string.h>
@@ -12,10 +12,10 @@
 #define TITLE 160
 #define LABEL 64
 
-/* What charts of one sort have in common. */
+/* The properties that charts of one sort share. */
 struct sort {
 	const char *kind, *about, *unit, *row;
-	size_t rows_min; /* with fewer there is nothing to see */
+	size_t rows_min; /* with fewer rows a chart shows nothing */
 	const char *columns[6];
 };
 
@@ -27,7 +27,7 @@ static const char *const quantiles[] = QUANTILES;
 
 #define QUANTILE_COUNT (sizeof(quantiles) / sizeof(quantiles[0]))
 
-/* The chart of that title, from this one on; a new one if there is none. */
+/* The chart with that title, among those from index `from` on; a new one if there is none. */
 static json_t *chart_of(json_t *charts, size_t from, const struct sort *sort, const char *title)
 {
 	for (size_t i = from; i < json_array_size(charts); i++) {
@@ -45,7 +45,7 @@ static json_t *chart_of(json_t *charts, size_t from, const struct sort *sort, co
 	return chart;
 }
 
-/* The values of the row of that label; a new row stands before those with a greater x. */
+/* The values of the row with that label; a new row is inserted before those with a greater x. */
 static json_t *row_of(json_t *chart, const char *label, double x)
 {
 	json_t *rows = json_object_get(chart, "rows"), *row, *values = json_array();
@@ -75,7 +75,7 @@ static void put(json_t *chart, const char *label, double x, size_t column, doubl
 		json_array_set_new(row_of(chart, label, x), column, json_real(value));
 }
 
-/* The last chart, or those from this one on, if they have too few rows: away with them. */
+/* Remove those charts from index `from` on that have too few rows. */
 static void drop_small(json_t *charts, size_t from, const struct sort *sort)
 {
 	for (size_t i = json_array_size(charts); i-- > from;)
@@ -86,7 +86,7 @@ static void drop_small(json_t *charts, size_t from, const struct sort *sort)
 
 /* -------------------------------------------------------------------- peers */
 
-/* "get_zipf_threads" in words. */
+/* Write the name of a work such as "get_zipf_threads" in words. */
 static void name_work(const char *work, char text[TITLE])
 {
 	static const struct {
@@ -124,7 +124,7 @@ static json_t *peers_chart(json_t *charts, size_t from, const struct sort *sort,
 	return chart_of(charts, from, sort, title);
 }
 
-/* Does the text end so? Then cut that off. */
+/* Does the text end with `end`? If so, cut that off. */
 static bool cut_end(char *text, const char *end)
 {
 	size_t size = strlen(text), end_size = strlen(end);
@@ -135,7 +135,7 @@ static bool cut_end(char *text, const char *end)
 	return true;
 }
 
-/* "peers.carts_N.WORK.PEER.ns" and "peers.carts_N.WORK.PEER_p50_ns". */
+/* Chart the figures "peers.carts_N.WORK.PEER.ns" and "peers.carts_N.WORK.PEER_p50_ns". */
 static void add_peers(json_t *charts, const json_t *run)
 {
 	static const struct sort times_sort = {
@@ -179,7 +179,7 @@ static void add_peers(json_t *charts, const json_t *run)
 	drop_small(charts, from, &spread_sort);
 }
 
-/* Of the run with most of them: it does not depend on how they are used. */
+/* Chart the memory of the run with the most peers: memory does not depend on how carts are used. */
 static void add_memory(json_t *charts, const json_t *runs)
 {
 	static const struct sort sort = { "sizes",
@@ -225,7 +225,7 @@ static void add_memory(json_t *charts, const json_t *runs)
 
 /* -------------------------------------------------------------------- scale */
 
-/* What so many workers do together, of all runs on so many carts. */
+/* Chart the joint rate for each number of workers, from all runs on `carts` carts. */
 static void add_scale(json_t *charts, const json_t *runs, unsigned carts, const char *work)
 {
 	static const struct sort sort = {
@@ -262,7 +262,7 @@ static void add_scale(json_t *charts, const json_t *runs, unsigned carts, const 
 
 /* ---------------------------------------------------------------------- get */
 
-/* Carts of each size, in as many rows as numbers of carts. */
+/* Chart reads for each size of cart, with a row for each number of carts. */
 static void add_get(json_t *charts, const json_t *runs, const char *title, const char *copy)
 {
 	static const struct sort sort = {

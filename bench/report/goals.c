@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * goals.c: what is to hold of the figures. See report.h.
+ * goals.c: the goals that the figures are to meet. See report.h.
  *
- * A bound of a time is a ratio: to what the machine allows in the same run, or to another store. A
- * bound that no program could meet says nothing of this one.
+ * A bound on a time is a ratio: to the machine's own limit in the same run, or to another store. A
+ * bound that no program could meet would say nothing about this one.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -15,15 +15,15 @@
 
 #define READ "zero-copy read by key, over the bare limit"
 #define ADD "add an item, one worker, over copying the cart"
-#define USUAL 5120 /* bytes of a cart */
+#define USUAL 5120 /* the usual bytes of a cart */
 
-/* What Corral means to be: a figure, and its bound. */
+/* A goal of Corral: a figure, and its bound. */
 struct goal {
 	const char *what;
 	const char *figure;
-	bool at_least; /* else at most */
+	bool at_least; /* otherwise at most */
 	double bound;
-	unsigned cart_bytes; /* of a run with carts of about so many bytes; 0: of any */
+	unsigned cart_bytes; /* for runs with carts of about this size; 0: for any run */
 };
 
 static const struct goal goals[] = {
@@ -78,8 +78,8 @@ static const struct goal goals[] = {
 };
 
 /*
- * Has the run carts of about so many bytes, or does it not say? "get.carts_100.ratio" is of
- * "get.carts_100.cart_bytes".
+ * Has the run carts of about the goal's size, or does it not say? The size for
+ * "get.carts_100.ratio" is in "get.carts_100.cart_bytes".
  */
 static bool has_size(const json_t *run, const struct goal *goal)
 {
@@ -94,7 +94,7 @@ static bool has_size(const json_t *run, const struct goal *goal)
 	return isnan(bytes) || fabs(bytes - goal->cart_bytes) < goal->cart_bytes / 10.0;
 }
 
-/* The last figure of that goal. NAN: no run had it. */
+/* The last figure for that goal. NAN: no run has one. */
 static double find(const json_t *runs, const struct goal *goal)
 {
 	double found = NAN;

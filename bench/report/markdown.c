@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * markdown.c: the report as Markdown: what is to hold, the charts as tables, and how it was set up.
+ * markdown.c: the report as Markdown: the goals, the charts as tables, and the notes on the setup.
  */
 #include "report.h"
 #include "text.h"

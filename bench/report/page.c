@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * page.c: the report as one page that needs nothing else: page.html, with the document in it.
+ * page.c: the report as one self-contained page: page.html, with the document embedded in it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@ void report_page(const json_t *document, FILE *stream)
 	fwrite(report_page_text, 1, (size_t)(mark - report_page_text), stream);
 	for (const char *at = text; *at != '\0'; at++) {
 		if (*at == '<')
-			fputs("\\u003c", stream); /* so that no text ends the script */
+			fputs("\\u003c", stream); /* so that no text can end the script element */
 		else
 			fputc(*at, stream);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report.c: corral-bench report: what runs with --json have measured, as one page to look at and as
- * Markdown. See report.h.
+ * report.c: corral-bench report: the figures of runs with --json, as one web page and as Markdown.
+ * See report.h.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -30,7 +30,7 @@ static bool write_to(const json_t *document, const char *path,
 	return true;
 }
 
-/* Takes the runs over. The machine is that of the last one. */
+/* Make the document, which takes ownership of the runs. Its machine is that of the last run. */
 static json_t *document_of(json_t *runs)
 {
 	const json_t *last = json_array_get(runs, json_array_size(runs) - 1);

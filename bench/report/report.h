@@ -5,13 +5,13 @@
  *   { "machine": "...", "goals": [ ... ], "charts": [ ... ], "runs": [ ... ] }
  *
  * A goal:  { "what", "at_least" (else at most), "bound", "measured", "met" }
- * A chart: { "kind", "title", "about", "unit" (of all values, as figures have it), "row" (what a
- *          row is), "columns": [ "..." ], "rows": [ { "label", "ours", "x", "values": [ number or
- *          null ] } ] }, of one of these kinds:
- *   bars    of each row a bar for each column, logarithmic
- *   sizes   the same, from 0 on
- *   spread  of each row its quantiles as dots on a line, logarithmic
- *   lines   of each column a line; x is the rows' place on an axis on which each step doubles
+ * A chart: { "kind", "title", "about", "unit" (of all values, in the form that figures use), "row"
+ *          (what a row is), "columns": [ "..." ], "rows": [ { "label", "ours", "x", "values":
+ *          [ number or null ] } ] }, of one of these kinds:
+ *   bars    for each row a bar for each column, on a logarithmic scale
+ *   sizes   the same, on a linear scale from 0
+ *   spread  for each row its quantiles as dots on a line, on a logarithmic scale
+ *   lines   for each column a line; x is the rows' place on an axis on which each step doubles
  */
 #ifndef CORRAL_BENCH_REPORT_REPORT_H
 #define CORRAL_BENCH_REPORT_REPORT_H
@@ -21,7 +21,7 @@
 
 #include "harness/bench.h"
 
-/* Those goals, and those charts, that there are figures for. */
+/* The goals, and the charts, for which there are figures. */
 json_t *report_goals(const json_t *runs);
 json_t *report_charts(const json_t *runs);
 

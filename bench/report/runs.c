@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * runs.c: what runs have written. See runs.h.
+ * runs.c: the figures that runs have written. See runs.h.
  */
 #include <math.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * text.c: numbers for people. See text.h. page.html has the same in its own language.
+ * text.c: numbers as people read them. See text.h. page.html does the same in JavaScript.
  */
 #include <math.h>
 #include <stdio.h>
@@ -31,7 +31,10 @@ const char *number_text(double value, char text[NUMBER_TEXT])
 	return text;
 }
 
-/* A thousand of a unit is one of the next; three digits or so. */
+/*
+ * Scale a value to the unit that fits, each unit being a thousand of the one before, and write
+ * about three digits.
+ */
 static const char *scaled(double value, const char *const *units, char text[NUMBER_TEXT])
 {
 	while (fabs(value) >= 999.5 && units[1] != NULL) {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * add.c: corral-bench add: a change, against copying a cart's bytes, which every change
- * of an immutable version has to do at least.
+ * add.c: corral-bench add: a change, compared with copying a cart's bytes, the least that every
+ * change of an immutable version has to do.
  *
  *   bare          memcpy() of a cart to the next place of a ring as large as all carts
  *   add_merge     corral_add() of an item that the cart has: its quantity is raised
- *   add_new_line  corral_add() of one that it has not; taken out again outside of the measured time
+ *   add_new_line  corral_add() of an item that the cart does not have; the line is removed again
+ *                 outside of the measured time
  *
- * in turns, over random carts.
+ * They are measured in turns, over random carts.
  */
 #include <stdlib.h>
 
@@ -17,9 +18,9 @@
 
 #define STEPS_MAX (1u << 19)
 #define BATCH 4000u
-#define NEW_BATCH 1000u /* and no more than there are carts: each gets one line at a time */
+#define NEW_BATCH 1000u /* at most the number of carts: each gets one line at a time */
 #define FEW_CARTS                                                                                  \
-	1000u /* so few that the quantities must be set back, lest they reach their limit */
+	1000u /* with this few carts quantities would reach their limit, and must be reset */
 
 struct add {
 	const struct measure *measure;
@@ -32,8 +33,8 @@ struct add {
 	uint32_t step_count;           /* a power of two */
 	uint32_t at;
 	uint32_t shuffled_at;
-	struct dataset_item known; /* in each cart, as its first line */
-	struct dataset_item fresh; /* in none */
+	struct dataset_item known; /* the first line of each cart */
+	struct dataset_item fresh; /* in no cart */
 	uint32_t lines[NEW_BATCH];
 	int err;
 	struct rounds bare, merge, new_line;
@@ -54,7 +55,7 @@ static const struct dataset_step *next_step(struct add *add)
 	return step;
 }
 
-/* Each returns the nanoseconds of one operation. */
+/* Each of these returns the nanoseconds of one operation. */
 static double run_bare(struct add *add)
 {
 	uint64_t start = bench_now_ns();
@@ -101,7 +102,10 @@ static double run_merge(struct add *add)
 	return (double)took / BATCH;
 }
 
-/* Add a line to each of the next carts, take them out again. times: of each add; or NULL. */
+/*
+ * Add a line to each of the next carts, then remove the lines again. times: gets the time of each
+ * add; or NULL.
+ */
 static double run_new_line(struct add *add, struct histogram *times)
 {
 	uint32_t carts = add->dataset->carts, count = (uint32_t)min_u64(NEW_BATCH, carts);
@@ -155,7 +159,7 @@ static void run_rounds(struct add *add)
 	}
 }
 
-/* Single adds, for the tail; each has a clock reading in it. */
+/* Time single adds, for the tail; each time includes a clock reading. */
 static void run_single(struct add *add)
 {
 	uint64_t end = bench_now_ns() + add->measure->ms * 1000000ull;

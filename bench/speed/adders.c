@@ -18,7 +18,7 @@ struct adder {
 	struct pool_worker *me;
 	struct dataset_item item;
 	uint32_t at;
-	uint64_t spins; /* nothing, for as long as a call */
+	uint64_t spins; /* turns of an empty loop that take as long as a call */
 };
 
 /* ------------------------------------------------------------------ worker */
@@ -31,7 +31,7 @@ static int add_one(void *state, uint32_t dataset)
 
 	adder->at = (adder->at + 1) & (adder->adders->step_count - 1);
 	int r = corral_add(corral, &key, &adder->item.item, NULL, NULL);
-	if (r == -ERANGE) /* its quantity is as large as may be */
+	if (r == -ERANGE) /* its quantity is at the limit */
 		r = corral_set_quantity(corral, &key, 1, 1, NULL, NULL);
 	return r;
 }
@@ -54,7 +54,7 @@ static int do_nothing(void *state, uint32_t dataset)
 	return 0;
 }
 
-/* How much of nothing takes as long as a call: the median of some trials. */
+/* Find the turns of an empty loop that take as long as a call: the median of some trials. */
 static int calibrate(struct adder *adder)
 {
 	double ratios[TRIALS];

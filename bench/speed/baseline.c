@@ -11,7 +11,7 @@
 
 #define SEED 0x636f7272616cu
 
-/* In huge pages, as the arena's, if the kernel has them. */
+/* Allocate memory, in huge pages if the kernel has them, as the arena does. */
 static void *allocate_huge(size_t bytes)
 {
 	void *memory = aligned_alloc(EXTENT_BYTES, align_up(bytes, EXTENT_BYTES));

@@ -4,8 +4,8 @@
  * memory, without locks, liveness, expiry or protection of any kind.
  *
  * It has the arena's shape: buckets of 8 bytes, chains of nodes of a cache line, values as far
- * apart as the arena's blocks, the same bytes, the same keys, hashed and compared the same way.
- * What Corral takes longer is what its promises cost.
+ * apart as the arena's blocks, the same bytes, the same keys, hashed and compared the same way. The
+ * time that Corral takes beyond it is the cost of its promises.
  */
 #ifndef CORRAL_BENCH_BASELINE_H
 #define CORRAL_BENCH_BASELINE_H
@@ -24,7 +24,7 @@ struct baseline_bucket {
 
 struct baseline_node {
 	uint64_t hash;
-	uint64_t at; /* where the value lies */
+	uint64_t at; /* the value's offset */
 	uint32_t next;
 	uint32_t reserved[11];
 };
@@ -37,7 +37,7 @@ struct baseline {
 	struct baseline_node *nodes;
 	uint8_t *values;
 	size_t stride;      /* from one value to the next */
-	size_t value_bytes; /* of all values, with what is between them */
+	size_t value_bytes; /* of all values, and the gaps between them */
 	uint32_t mask;
 	uint64_t seed;
 };
@@ -46,7 +46,7 @@ struct baseline {
 int baseline_make(struct baseline *baseline, struct dataset *dataset);
 void baseline_free(struct baseline *baseline);
 
-/* The same key in the same form, hashed and compared the same way. */
+/* The hash of the same key, in the same form as in the arena. */
 static inline uint64_t baseline_hash(const struct baseline *baseline, const struct corral_key *key)
 {
 	uint64_t hash = XXH3_64bits_withSeed(key->restaurant_id.data, key->restaurant_id.size,
@@ -55,7 +55,7 @@ static inline uint64_t baseline_hash(const struct baseline *baseline, const stru
 	return XXH3_64bits_withSeed(key->session_id.data, key->session_id.size, hash);
 }
 
-/* Hash, probe, compare the key: the cart, or NULL. */
+/* Hash the key, probe, compare: the cart, or NULL. */
 static inline const struct cart_head *baseline_find(const struct baseline *baseline,
 						    const struct corral_key *key)
 {

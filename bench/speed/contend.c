@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * contend.c: corral-bench contend: one cart is read over and over, once while nothing
- * else happens and once while another process changes that very cart without a pause; in turns.
- * Readers do not wait: what differs is that the cart's lines are in the other processor's cache
- * each time. What that costs by itself, the bare limit of the same work shows: a pointer, and what
- * it points to, in no key's table and protected by nothing, changed as often as Corral has changed
- * its cart in the round before.
+ * contend.c: corral-bench contend: one cart is read over and over, in turns while nothing else
+ * happens and while another process changes this cart without a pause. Readers do not wait: the
+ * only difference is that the cart's cache lines are in the other processor's cache each time. The
+ * bare limit of the same work shows the cost of that alone: a pointer and its target, without a
+ * table of keys and without protection, changed as often as Corral has changed its cart in the
+ * round before.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,10 +16,10 @@
 
 #define ROUNDS 10u
 
-struct side { /* Corral, or the bare limit */
+struct side { /* Corral or the bare limit */
 	const struct peer *peer;
 	const struct peer_place *place;
-	uint64_t each_ns; /* between two changes */
+	uint64_t each_ns; /* the time between two changes */
 	const char *idle_name, *changed_name;
 	void *connection;
 	struct histogram idle, changed;
@@ -33,7 +33,7 @@ struct contend {
 	uint64_t sink;
 };
 
-/* ------------------------------------------------------------ who changes it */
+/* -------------------------------------------------------------------- writer */
 
 struct changer {
 	const struct side *side;
@@ -60,7 +60,7 @@ static int begin_changes(void *context, struct pool_worker *me, uint32_t number,
 	return r;
 }
 
-/* A change each so many nanoseconds, or, when that takes longer, without a pause. */
+/* Make a change every each_ns nanoseconds; without a pause if changes take longer. */
 static int change(void *state, uint32_t argument)
 {
 	struct changer *changer = state;
@@ -81,7 +81,7 @@ static void end_changes(void *state)
 	free(changer);
 }
 
-/* ------------------------------------------------------------- who reads it */
+/* -------------------------------------------------------------------- reader */
 
 static int read_for(struct contend *contend, const struct side *side, uint64_t ns,
 		    struct histogram *times)
@@ -99,7 +99,7 @@ static int read_for(struct contend *contend, const struct side *side, uint64_t n
 	return r;
 }
 
-/* Reads while another process changes the cart. */
+/* Read while another process changes the cart. */
 static int read_changed(struct contend *contend, struct side *side, uint64_t ns)
 {
 	struct pool_plan plan = { .workers = 1,

@@ -7,10 +7,10 @@
  *   bare_copy, corral_copy  the same, and the whole cart copied out: memcpy(), corral_read_copy()
  *   verified_copy           corral_read_copy() and corral_view_verify(), beside corral_copy
  *
- * over the same random walk; the two sides of each pair in turns, each time after some operations
- * that warm the caches for its own side. Once with the keys known beforehand, where the processor
- * works on several reads at a time, and once "alone", where it cannot. Then, once, the memory that
- * the arena takes for these carts.
+ * All go over the same random walk. The two sides of each pair take turns, each time after some
+ * operations that warm the caches for this side. One run knows the keys beforehand, so the
+ * processor works on several reads at a time; another run, "alone", prevents that. Finally the
+ * memory that the arena takes for these carts is printed once.
  */
 #include <stdlib.h>
 
@@ -22,7 +22,7 @@
 #define STEPS_MAX (1u << 20)
 #define BATCH_MIN 10000u
 #define BATCH_MAX 200000u
-#define COPY_PART 4u /* copies take longer: so many fewer */
+#define COPY_PART 4u /* copies take longer, so there are fewer, by this factor */
 
 struct get {
 	const struct measure *measure;
@@ -31,10 +31,10 @@ struct get {
 	struct dataset_step *steps;
 	uint32_t step_count; /* a power of two */
 	uint32_t at;         /* the next step */
-	uint32_t missing;    /* carts that were not found: must stay 0 */
+	uint32_t missing;    /* carts that were not found; must stay 0 */
 	struct rounds bare, corral, bare_alone, corral_alone, bare_copy, corral_copy, again_copy,
 		verified_copy;
-	uint8_t *buffer; /* what is copied out */
+	uint8_t *buffer; /* the target of copies */
 	struct histogram times;
 };
 
@@ -108,8 +108,9 @@ static inline uint64_t get_verified_copy(struct get *get, const struct dataset_s
 }
 
 /*
- * `count` operations from `from` on; how long they took. alone: where the next key lies depends on
- * what was read (by 0: no sum has the top bit), so that the processor cannot begin with it before.
+ * Do `count` operations from step `from` on, and return the time they took. alone: the address of
+ * the next key depends on the value just read (by adding 0: no sum has the top bit), so that the
+ * processor cannot begin the next read early.
  */
 static inline __attribute__((always_inline)) uint64_t run(struct get *get, getter *one,
 							  uint32_t from, uint32_t count, bool alone)
@@ -126,7 +127,7 @@ static inline __attribute__((always_inline)) uint64_t run(struct get *get, gette
 	return bench_now_ns() - start;
 }
 
-/* The same for each side, inlined into a loop of its own. */
+/* The same for each side, which is inlined into a loop of its own. */
 typedef uint64_t runner(struct get *get, uint32_t from, uint32_t count);
 
 #define RUNNER(NAME, ONE, ALONE)                                                                   \
@@ -151,8 +152,8 @@ static void run_round(struct get *get, runner *side, struct rounds *rounds, uint
 }
 
 /*
- * Two sides in turns; not with others, whose traces in the caches would be part of what is
- * measured.
+ * Measure two sides in turns, without the other pairs, whose traces in the caches would distort the
+ * figures.
  */
 static void run_pair(struct get *get, runner *bare, struct rounds *bare_rounds, runner *corral,
 		     struct rounds *corral_rounds, uint32_t part)
@@ -179,7 +180,7 @@ static void run_rounds(struct get *get)
 		 COPY_PART);
 }
 
-/* Single reads, for the tail; each has a clock reading in it. */
+/* Time single reads, for the tail; each time includes a clock reading. */
 static void run_single(struct get *get)
 {
 	uint64_t end = bench_now_ns() + get->measure->ms * 1000000ull, before = bench_now_ns(),
@@ -197,7 +198,7 @@ static void run_single(struct get *get)
 	measure_use(sum);
 }
 
-/* What a clock reading takes, on the average. */
+/* The average time of a clock reading. */
 static double clock_ns(void)
 {
 	uint64_t start = bench_now_ns();

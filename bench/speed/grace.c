@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * grace.c: corral-bench grace: our grace periods, between processes (sync/grace.h), beside
- * liburcu's, between threads: what a read-side section takes while nothing is freed and while grace
- * periods follow one another, and how long a grace period takes while nothing is read and while
- * readers read without a pause. In turns.
+ * grace.c: corral-bench grace: our grace periods, between processes (sync/grace.h), compared with
+ * liburcu's, between threads. Measured in turns are the time of a read-side section while nothing
+ * is freed and while grace periods follow one another, and the time of a grace period while nothing
+ * is read and while readers read without a pause.
  *
- * A section loads a pointer and what it points to. A reader with liburcu's qsbr flavour says for a
- * batch of sections that it is online, since it need not say more.
+ * A section loads a pointer and its target. A reader with liburcu's qsbr flavour goes online once
+ * for a batch of sections, since it need not do more.
  */
 #define _LGPL_SOURCE /* liburcu's read side inline, as ours is */
 #include <errno.h>
@@ -22,7 +22,7 @@
 #include "sync/grace.h"
 
 #define ROUNDS 5u
-#define SECTIONS 100u /* of a call: the pool's part in each is small */
+#define SECTIONS 100u /* sections of a call, which make the pool's overhead small */
 #define CART_BYTES 512u
 #define PATIENCE_MS 10000u
 #define NAME_BYTES 64u
@@ -130,7 +130,7 @@ struct grace_bench {
 	struct flavour_figures {
 		struct rounds read, read_updated;
 		struct histogram quiet, busy; /* grace periods */
-		uint64_t busy_ns, ran_ns;     /* how long, and what processor time readers had */
+		uint64_t busy_ns, ran_ns;     /* the time passed, and the readers' processor time */
 	} figures[FLAVOURS];
 };
 
@@ -192,7 +192,7 @@ static int wait_periods(struct grace_bench *bench, const struct flavour *flavour
 	return r;
 }
 
-/* By processor time: who else uses the machine is not in it. */
+/* Take the processor time of reads: other load on the machine does not count in it. */
 static void take_read(struct rounds *rounds, const struct pool_window *window)
 {
 	if (window->done > 0)

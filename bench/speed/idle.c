@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * idle.c: corral-bench idle: what the agent costs while nothing happens: processor time,
- * and how often it wakes up; and, in the same run, the processor time of a process that only wakes
- * up, as often: no agent that looks after anything can take less.
+ * idle.c: corral-bench idle: the cost of the agent while nothing happens: its processor time and
+ * its wake-ups; and, in the same run, the processor time of a process that only wakes up, as often.
+ * No agent that checks anything can take less than that.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -27,8 +27,8 @@ struct usage {
 };
 
 /*
- * Processor time in ns (the first word of schedstat), and how often it gave the processor back, of
- * one thread.
+ * Add one thread's processor time in ns (the first word of schedstat), and its voluntary context
+ * switches.
  */
 static bool add_thread(pid_t pid, const char *thread, struct usage *usage)
 {
@@ -69,7 +69,7 @@ static bool look(pid_t pid, struct usage *ret_usage)
 	return good;
 }
 
-/* What a process uses in so long. False: its figures cannot be read. */
+/* Measure the usage of a process during `ns`. False: its figures cannot be read. */
 static bool watch(pid_t pid, uint64_t ns, struct usage *ret_used)
 {
 	struct usage before, after;
@@ -94,7 +94,7 @@ static int only_wake_up(void *each_ns)
 	return BENCH_WRONG;
 }
 
-/* The same of a process that only wakes up, as often as the agent has. */
+/* The same for a process that only wakes up, as often as the agent did. */
 static bool watch_sleeper(const struct usage *agent, uint64_t ns, struct usage *ret_used)
 {
 	uint64_t each_ns = agent->at_ns / max_u64(1, agent->wake_ups);

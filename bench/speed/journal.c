@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * journal.c: corral-bench journal: what the journal costs those who change carts.
+ * journal.c: corral-bench journal: the cost of the journal for workers that change carts.
  *
- * Two arenas on the same disk, each with an agent of its own; one of them keeps a journal. The same
- * worker processes add items to the carts of the one and of the other, in windows that alternate. A
+ * There are two arenas on the same disk, each with an agent of its own; one agent keeps a journal.
+ * The same worker processes add items to the carts of both arenas, in windows that alternate. A
  * window with the journal begins half an interval after a sync and lasts for whole intervals, so it
- * has as many rounds of the journal as its time is worth: neither are their costs put off until
- * nobody looks, nor does another window pay for them.
+ * has its fair number of the journal's rounds: their costs are neither deferred past the end of the
+ * measurement, nor paid in another window.
  *
- * Each window is compared with the one beside it; the figure is the median of the pairs.
+ * Each window is compared with its neighbour; the figure is the median of the pairs.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -40,12 +40,12 @@ struct journal_bench {
 	uint32_t interval_ms;
 	const char *directory;
 	struct dataset datasets[SIDES];
-	/* of one series of windows */
+	/* The figures of one series of windows follow. */
 	struct histogram all[SIDES];
 	double per_second[SIDES][ROUNDS_MAX];
 	double tails[SIDES][ROUNDS_MAX];
 	double add_cpu_ns[SIDES][ROUNDS_MAX]; /* of an add, in its worker */
-	double all_cpu_ns[SIDES][ROUNDS_MAX]; /* with the agent's share */
+	double all_cpu_ns[SIDES][ROUNDS_MAX]; /* including the agent's share */
 	uint64_t faults[SIDES];
 	uint64_t cpu_ns[SIDES];
 	uint64_t window_ns[SIDES];
@@ -71,7 +71,7 @@ static uint64_t syncs_of(const struct dataset *dataset)
 	return load_relaxed(&dataset->corral->arena.header->journal_syncs); /* relaxed: a figure */
 }
 
-/* All is on disk, and the journal's next round an interval away. */
+/* Wait until all changes are on disk, and the journal's next round is an interval away. */
 static enum bench_exit settle(const struct dataset *dataset)
 {
 	int r = corral_sync(dataset->corral);
@@ -153,7 +153,7 @@ static void print(const struct journal_bench *bench, uint32_t workers, const cha
 static void print_figures(struct journal_bench *bench, uint32_t workers)
 {
 	uint32_t done = bench->done;
-	/* before the medians, which sort: pairs stand side by side */
+	/* This comes before the medians, which sort and so lose the pairs. */
 	double kept = median_ratio(bench->per_second[ON], bench->per_second[OFF], done);
 	double tail = median_ratio(bench->tails[ON], bench->tails[OFF], done);
 	double add_cpu = median_ratio(bench->add_cpu_ns[ON], bench->add_cpu_ns[OFF], done);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rate.c: corral-bench rate: voice orders at the pace of people: each has an event at
- * fixed times, an add to its cart, whether the one before is done or not. What is measured is the
- * time from when the event was due, the scheduler's part included: so a stall is seen by all events
- * that were due in it (no coordinated omission).
+ * rate.c: corral-bench rate: voice orders at the pace of people. Each order has events at fixed
+ * times, each an add to its cart, whether the event before is done or not. Measured is the time
+ * from the moment at which an event was due, including the scheduler's part. So a stall counts in
+ * all events that were due during it (no coordinated omission).
  *
- * Beside it, in the same run and with the same schedule, workers that only wake up and read the
- * clock: what no store can be faster than.
+ * In the same run and with the same schedule there are workers that only wake up and read the
+ * clock: no store can be faster than these.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "peers/peer.h"
 #include "speed.h"
 
-#define START_NS 300000000u /* by then all have attached and added once to each of their orders */
+#define START_NS 300000000u /* by then all have attached and added to each of their orders */
 #define SLACK_NS 1ul
 
 struct settings {
@@ -40,10 +40,10 @@ struct scene {
 
 struct worker {
 	const struct scene *scene;
-	struct pool_worker *me; /* `ones` are counted here: from when an event was due */
+	struct pool_worker *me; /* its `ones` get the times since events were due */
 	void *connection;
 	uint32_t number;
-	uint32_t order; /* of the next event */
+	uint32_t order; /* the order of the next event */
 	uint64_t event;
 };
 
@@ -64,7 +64,7 @@ static int add_to(const struct scene *scene, void *connection, uint32_t order)
 	return peer_corral.add(connection, &step, &scene->item);
 }
 
-/* Attach, and add once to each order: a worker's first call registers it. */
+/* Attach, and add once to each order, since a worker's first call registers it. */
 static int begin(void *context, struct pool_worker *me, uint32_t number, void **ret_state)
 {
 	const struct scene *scene = context;
@@ -82,7 +82,10 @@ static int begin(void *context, struct pool_worker *me, uint32_t number, void **
 	return r;
 }
 
-/* Orders number, number + workers, ...: their events, evenly over the interval. */
+/*
+ * Serve the events of the orders number, number + workers, ..., which are spread evenly over the
+ * interval.
+ */
 static int one(void *state, uint32_t argument)
 {
 	struct worker *worker = state;

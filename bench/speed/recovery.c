@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * recovery.c: corral-bench recovery: how fast an agent makes an arena that is lost anew
- * out of its journal, against plain reading of the journal's files; and how fast it takes up one
- * that is there.
+ * recovery.c: corral-bench recovery: how fast an agent rebuilds a lost arena from its journal,
+ * compared with plain reading of the journal's files; and how fast it takes up an existing arena.
  *
- * Both rates are of the same files, dropped from the page cache before, in the same run. The carts
- * are counted and added up before and after.
+ * Both rates are for the same files in the same run; the files are dropped from the page cache
+ * before. The carts are counted and their sums added up before and after.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,7 +28,7 @@
 #define BYTES_MAX 100000u
 #define READ_BYTES (1u << 20)
 #define READY_MS 600000
-#define POLL_MS 1 /* so often the memory of a recovering agent is looked at */
+#define POLL_MS 1 /* the interval at which a recovering agent's memory is read */
 #define WARM_STARTS 9u
 
 struct recovery {
@@ -37,8 +36,8 @@ struct recovery {
 	uint32_t carts, bytes;
 	struct dataset dataset;
 	int notify_fd;
-	uint64_t memory_kb; /* the most of its own that an agent had when it was looked at */
-	uint64_t cpu_ns;    /* what the last one had used when it was ready, all threads together */
+	uint64_t memory_kb; /* the most private memory that an agent was seen to have */
+	uint64_t cpu_ns;    /* used by all threads of the last agent until it was ready */
 };
 
 struct sums {
@@ -50,7 +49,7 @@ struct sums {
 
 /* ---------------------------------------------------------------- the agent */
 
-/* Agents that we start say here when they are ready. */
+/* Open the socket on which agents that we start say that they are ready. */
 static int open_notify(struct recovery *recovery)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -96,7 +95,10 @@ static void look_at_cpu(struct recovery *recovery)
 	recovery->cpu_ns = (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
 }
 
-/* Nanoseconds from before its start until it says that it is ready; 0: it did not (complains). */
+/*
+ * Start an agent. Returns the nanoseconds until it says that it is ready; 0: it did not, and a
+ * message says so.
+ */
 static uint64_t start_agent(struct recovery *recovery)
 {
 	struct sandbox *sandbox = &recovery->dataset.sandbox;
@@ -110,7 +112,7 @@ static uint64_t start_agent(struct recovery *recovery)
 	char word[64];
 
 	while (recv(recovery->notify_fd, word, sizeof(word), MSG_DONTWAIT) >= 0)
-		; /* of those before it */
+		; /* drain the messages of earlier agents */
 	uint64_t start_ns = bench_now_ns();
 	sandbox->agent = child_start(&plan);
 	if (sandbox->agent < 0) {
@@ -137,7 +139,8 @@ static uint64_t start_agent(struct recovery *recovery)
 /* ---------------------------------------------------------------- the files */
 
 /*
- * Each file of the journal in turn; what one() answers below 0 is the end. Their bytes, or -errno.
+ * Call one() for each file of the journal; a negative answer ends the loop. Returns the files'
+ * bytes, or -errno.
  */
 static int64_t each_file(const struct recovery *recovery, int64_t (*one)(int fd))
 {
@@ -183,7 +186,7 @@ static int64_t read_file(int fd)
 
 /* ---------------------------------------------------------------- the carts */
 
-/* 0; -ENOENT and other errors: this one is not to be had. */
+/* Add a cart to the sums. 0; -ENOENT and other errors: the cart cannot be read. */
 static int add_cart(struct corral *corral, uint32_t number, struct sums *sums)
 {
 	struct dataset_step step;
@@ -222,7 +225,7 @@ static enum bench_exit add_up_carts(const struct recovery *recovery, struct sums
 
 /* ---------------------------------------------------------------- figures */
 
-/* An agent writes a journal of what is there, and ends. */
+/* Let an agent write a journal of all carts, and end. */
 static enum bench_exit write_journal(struct recovery *recovery)
 {
 	struct sandbox *sandbox = &recovery->dataset.sandbox;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * scale.c: corral-bench scale: many workers, against one alone, on the same carts, in
- * turns: zero-copy reads, and adds, which are counted afterwards; and with --bare, as a yardstick,
- * as many workers that only copy such carts (peers/bare.c). Workers are processes, or threads that
- * share one handle.
+ * scale.c: corral-bench scale: many workers compared with a single one, on the same carts, in
+ * turns. They do zero-copy reads, and adds, which are counted afterwards. With --bare, as a
+ * yardstick, as many workers only copy such carts (peers/bare.c). Workers are processes, or threads
+ * that share one handle.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,18 +20,18 @@ struct scale {
 	const struct measure *measure;
 	const struct peer *peer;
 	struct peer_place place;
-	void *connection; /* ours */
+	void *connection; /* this process's own */
 	struct dataset_step *steps;
 	uint32_t step_count; /* a power of two */
 	struct dataset_item item;
 	enum peer_work work;
 };
 
-struct side { /* so many workers */
+struct side { /* the figures for one number of workers */
 	uint32_t workers;
 	struct rounds rounds;  /* ns of one operation, all workers together */
-	struct rounds slowest; /* slowest worker's part of the mean */
-	struct rounds cpu;     /* ns of processor time of one operation */
+	struct rounds slowest; /* the slowest worker's share of the mean */
+	struct rounds cpu;     /* ns of processor time for one operation */
 	struct histogram times;
 };
 
@@ -89,7 +89,7 @@ static void print(const struct scale *scale, const struct side *one_alone, const
 	figure_quantiles(&many->times, name);
 }
 
-/* Reads, or adds. */
+/* Measure reads or adds, with one worker and with many, in turns. */
 static int take_turns(struct scale *scale, struct side *one_alone, struct side *many,
 		      uint64_t *ret_added)
 {
@@ -128,7 +128,10 @@ static enum bench_exit compare(struct scale *scale, struct side *one_alone, stru
 	return after == before + added ? BENCH_DONE : BENCH_WRONG;
 }
 
-/* The same number of workers, which only copy. add_ns: what an add took Corral's. */
+/*
+ * Measure the same numbers of workers, which only copy. add_ns: the time of an add by Corral's
+ * workers.
+ */
 static enum bench_exit measure_bare(struct scale *scale, struct side *one_alone, struct side *many,
 				    double add_ns)
 {

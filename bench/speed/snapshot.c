@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * snapshot.c: corral-bench snapshot: what `corral snapshot` costs those who change carts.
+ * snapshot.c: corral-bench snapshot: the cost of `corral snapshot` for workers that change carts.
  *
- * Worker processes add items without pause, in windows that alternate: while snapshots are taken,
- * one after the other, by the program that lies beside ours; and for as long while none is. More
- * processes than cores have to wait for each other, in the midst of a call or anywhere else: how
- * long at the most is seen where they do nothing (see adders.h). What calls take longer than that,
- * with snapshots against without, is the snapshot's.
+ * Worker processes add items without pause, in windows that alternate. In one window snapshots are
+ * taken, one after the other, by the program in the same directory; the next window lasts as long,
+ * without snapshots. If there are more processes than cores, a process waits for a core, in a call
+ * or outside of it. The windows in which workers run an empty loop (see adders.h) show the longest
+ * such wait. The time that calls take beyond it, with snapshots compared with without, is the
+ * snapshot's cost.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -41,11 +42,11 @@ struct snapshot_bench {
 	struct dataset dataset;
 	char tool[PATH_MAX];
 	char file[PATH_MAX + 16];
-	/* of one number of carts */
+	/* The figures for one number of carts follow. */
 	struct pool_window all[SIDES];
 	double calls_max[SIDES][ROUNDS_MAX]; /* of each window */
 	double nothing_max[SIDES][ROUNDS_MAX];
-	struct histogram snapshots; /* how long each took */
+	struct histogram snapshots; /* the time of each */
 	uint32_t done;
 };
 
@@ -90,7 +91,7 @@ static void take_window(struct snapshot_bench *bench, enum side side,
 	bench->all[side].ns += window->ns;
 }
 
-/* A window with snapshots, and one without that lasts as long. */
+/* Measure a window with snapshots, and one without that lasts as long. */
 static enum bench_exit one_pair(struct snapshot_bench *bench, struct adders *adders)
 {
 	static struct pool_window window;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * speed.h: the benchmarks that measure times, see main.c.
+ * speed.h: the benchmarks that measure times; see main.c.
  */
 #ifndef CORRAL_BENCH_SPEED_H
 #define CORRAL_BENCH_SPEED_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sync.c: corral-bench sync: how many waiting workers one sync of the disk serves.
+ * sync.c: corral-bench sync: the number of waiting workers that one sync of the disk serves.
  *
- * Each worker adds an item to a random cart and waits in corral_sync(), again and again. The syncs
- * of the disk are those that the journal counts in the arena's header.
+ * Each worker adds an item to a random cart and waits in corral_sync(), again and again. The number
+ * of syncs is the one that the journal counts in the arena's header.
  */
 #include <string.h>
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * takeover.c: corral-bench takeover: how long the next writer waits for a cart whose lock
- * was held by one that is killed. No agent runs: the waiter repairs by itself.
+ * takeover.c: corral-bench takeover: how long the next writer waits for a cart whose lock was held
+ * by a process that is killed. No agent runs: the waiter does the repair itself.
  *
- * Each round forks a holder that takes the cart's lock, says so and does nothing more; we kill it
- * and at once change the cart. For comparison, in turns: the holder holds nothing, and dies too.
+ * Each round forks a holder that takes the cart's lock, says so, and does nothing more; the
+ * benchmark kills it and changes the cart at once. For comparison, in every other round the holder
+ * holds no lock, and dies too.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -40,7 +41,10 @@ struct holder {
 	int say_fd;
 };
 
-/* In the child, which attaches as itself: hold the lock, or only be there. Ends by being killed. */
+/*
+ * Runs in the child, which attaches as a process of its own: hold the lock, or hold nothing, until
+ * killed.
+ */
 static int hold(void *context)
 {
 	const struct holder *holder = context;
@@ -66,7 +70,7 @@ static int hold(void *context)
 		pause();
 }
 
-/* One life and death; the nanoseconds that our change took after it. */
+/* Start and kill a holder. Returns the nanoseconds that the change took afterwards. */
 static int one_round(struct takeover *takeover, bool lock, struct histogram *times)
 {
 	int ends[2];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * call.c: a call of a storm. See call.h.
+ * call.c: make a call of a storm. See call.h.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,13 +9,11 @@
 #include "call.h"
 #include "harness/bench.h"
 
-#define COPY_BYTES 65536 /* more than a cart of a storm has */
+#define COPY_BYTES 65536 /* larger than any cart of a storm */
 #define LIST_ROWS 16
 #define ITEM_BYTES 24
 #define OP_BYTES 24
-#define VALUE_BYTES                                                                                \
-	160 /* attributes' values differ in size, so that carts outgrow their blocks               \
-	     */
+#define VALUE_BYTES 160 /* sizes differ, so that carts outgrow their blocks */
 
 struct corral_key storm_key(uint32_t cart, char session[STORM_KEY_BYTES])
 {
@@ -144,7 +142,10 @@ static void make_change(struct corral *corral, const struct corral_key *key,
 
 /* ------------------------------------------------------------------ reads */
 
-/* What a view says, and that its lines come to what its head says: never half a change. */
+/*
+ * Read a view, and check that its lines add up to the sums in its head: half a change must never be
+ * seen.
+ */
 static int look(const struct corral_view *view, struct storm_call *call)
 {
 	struct corral_head head;
@@ -194,7 +195,7 @@ static int copy_cart(struct corral *corral, const struct corral_key *key, struct
 	return err < 0 ? err : look(&view, call);
 }
 
-/* Every row is a cart of the storm, and whole. */
+/* List the carts, and check that every row is a whole cart of the storm. */
 static int list_carts(struct corral *corral)
 {
 	static __thread struct corral_entry rows[LIST_ROWS];

@@ -2,9 +2,9 @@
 /*
  * checker.c: the check of one round of a cart. See checker.h.
  *
- * The calls become events, one for each operation however often it was sent; linearize.c looks
- * for a legal order of them. If there is one, times and refusals are compared with it; if not, the
- * faults are counted by what is there and what should be.
+ * The calls become events, one for each operation however often it was sent; linearize.c looks for
+ * a legal order of them. If there is one, times and refusals are compared with it. If not, the
+ * faults are counted by comparing the cart with what it should be.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -31,7 +31,8 @@ __attribute__((format(printf, 3, 4))) static void fault(struct storm_check *chec
 /* ----------------------------------------------------------------- events */
 
 /*
- * Refused before anything was looked at, or in want of room: says nothing about earlier attempts.
+ * Is this a refusal from before the cart was read, or for lack of room? Such a refusal says nothing
+ * about earlier attempts.
  */
 static bool says_nothing(int error)
 {
@@ -103,12 +104,12 @@ static void take_call(struct storm_check *check, const struct storm_call *call)
 				      "operation %llx was applied, and later refused with %d",
 				      (unsigned long long)call->op, call->error);
 			check->verdict->missed += event->may_have;
-			event->may_have = false; /* its id would have been known */
+			event->may_have = false; /* otherwise the cart would have known its id */
 		}
 	}
 }
 
-/* Of one version: the change that makes it, the reads, the drop. */
+/* The order of events with the same version: the change that makes it, the reads, the drop. */
 static int rank(const struct storm_call *call)
 {
 	return call->kind == STORM_DROP ? 2 : !storm_is_change(call);
@@ -146,8 +147,8 @@ static void sort_events(struct storm_check *check)
 /* ------------------------------------------------------------------- time */
 
 /*
- * A cart that is not there yet. Without memory there is no verdict, and a silent one would be a
- * lie.
+ * Make the model of a cart that does not exist yet. Without memory there can be no verdict, so the
+ * process ends rather than give a false one.
  */
 static struct storm_model *new_start(uint64_t before)
 {
@@ -159,7 +160,7 @@ static struct storm_model *new_start(uint64_t before)
 	return model;
 }
 
-/* Who returned before another one was called stands before it. */
+/* Check that a call that returned before another one was made is before it in the order. */
 static void check_times(struct storm_check *check)
 {
 	const struct storm_event *latest = NULL;
@@ -178,8 +179,8 @@ static void check_times(struct storm_check *check)
 }
 
 /*
- * After how many events of the legal order may a refused call have happened, at the least and at
- * the most?
+ * The least and the greatest number of events of the legal order after which a refused call may
+ * have happened.
  */
 static void window_of(const struct storm_check *check, const struct storm_call *call,
 		      uint32_t *ret_from, uint32_t *ret_to)
@@ -196,7 +197,7 @@ static void window_of(const struct storm_check *check, const struct storm_call *
 	*ret_to = to;
 }
 
-/* The refusals that were not right at any moment of their time. */
+/* Name the refusals that were not right at any moment between their call and their answer. */
 static void name_refusals(struct storm_check *check, uint64_t before)
 {
 	uint32_t from[STORM_ROUND_CALLS], to[STORM_ROUND_CALLS], line;
@@ -241,7 +242,7 @@ static uint32_t quantity_of(const struct storm_model *model, uint64_t item)
 	return quantity;
 }
 
-/* By how much pending calls can have moved the quantity of an item: up, and down. */
+/* The most by which pending calls can have raised and lowered the quantity of an item. */
 static void pending_moves(const struct storm_check *check, uint64_t item, uint64_t *ret_up,
 			  bool *ret_down)
 {
@@ -278,8 +279,8 @@ static void compare_item(struct storm_check *check, const struct storm_model *du
 }
 
 /*
- * No legal order fits: do what was acknowledged, legal or not, and see what is missing and what is
- * too much.
+ * There is no legal order: apply the acknowledged changes, legal or not, and count what is missing
+ * and what is surplus.
  */
 static void name_faults(struct storm_check *check, uint64_t before)
 {

@@ -2,7 +2,8 @@
 /*
  * history.c: the calls of a storm as JSON lines. See history.h.
  *
- * Written by hand: all texts are our own and need no escapes, and there are millions of lines.
+ * The JSON is written without a library: all texts are our own and need no escapes, and there are
+ * millions of lines.
  */
 #include <inttypes.h>
 #include <string.h>

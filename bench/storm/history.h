@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * history.h: the calls of a storm as JSON lines, for an external checker.
- * The format stands in corral-bench(1).
+ * history.h: the calls of a storm as JSON lines, for an external checker. corral-bench(1) describes
+ * the format.
  */
 #ifndef CORRAL_BENCH_STORM_HISTORY_H
 #define CORRAL_BENCH_STORM_HISTORY_H

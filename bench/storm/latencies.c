@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * latencies.c: how long the calls of a storm took. See latencies.h.
+ * latencies.c: the latencies of a storm's calls. See latencies.h.
  */
 #include "latencies.h"
 
-#define SHORT_NS 1000000u /* not worth a look at who was stopped */
+#define SHORT_NS 1000000u /* shorter calls count without a search for stops */
 #define LONGEST_STOP_NS 2000000000u
 
 void storm_latencies_stop(struct storm_latencies *latencies, uint32_t slot, uint64_t now_ns)
@@ -32,7 +32,7 @@ void storm_latencies_go_on(struct storm_latencies *latencies, uint32_t slot, uin
 	}
 }
 
-/* Was anybody stopped in this time? And was it this one? */
+/* Was any worker stopped in this time? *ret_itself: was the worker of this slot? */
 static bool stopped(struct storm_latencies *latencies, uint32_t slot, uint64_t from_ns,
 		    uint64_t to_ns, bool *ret_itself)
 {
@@ -42,7 +42,7 @@ static bool stopped(struct storm_latencies *latencies, uint32_t slot, uint64_t f
 	*ret_itself = false;
 	for (uint64_t back = 0; (stop = stop_at(latencies, back)) != NULL; back++) {
 		if (stop->from_ns + LONGEST_STOP_NS < from_ns)
-			break; /* and so are those before it */
+			break; /* and the stops before it are too old as well */
 		if (stop->from_ns > to_ns || stop->to_ns < from_ns)
 			continue;
 		any = true;

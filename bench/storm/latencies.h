@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * latencies.h: how long the calls of a storm took, and what of it is nobody's fault.
+ * latencies.h: the latencies of a storm's calls, without the time that is not Corral's.
  *
- * Nobody may be robbed of a lock, so who is stopped makes others wait: changes in whose time
- * somebody was stopped are kept apart. A worker that was stopped itself did not wait: its call does
- * not count. And a machine that has more workers than cores lets each of them stand for a while, in
- * the midst of a call or anywhere else: how long at the most is seen where a worker runs nothing
- * but its own code, from the return of a call to the next.
+ * A lock is never taken from a living process, so a stopped process makes others wait: changes
+ * during which a worker was stopped are counted separately. A worker that was stopped itself did
+ * not wait for others: its call does not count. If there are more workers than cores, a worker
+ * waits for a core, in a call or outside of it. The longest such wait is measured where a worker
+ * runs only its own code, between the return of one call and the next call.
  */
 #ifndef CORRAL_BENCH_STORM_LATENCIES_H
 #define CORRAL_BENCH_STORM_LATENCIES_H
@@ -14,28 +14,28 @@
 #include "harness/histogram.h"
 #include "op_log.h"
 
-#define STORM_STOPS 1024u /* remembered */
+#define STORM_STOPS 1024u /* the stops that are remembered */
 
 struct storm_stop {
 	uint32_t slot;
 	uint64_t from_ns;
-	uint64_t to_ns; /* UINT64_MAX: still */
+	uint64_t to_ns; /* UINT64_MAX: it is still stopped */
 };
 
 struct storm_latencies {
-	struct histogram changes; /* while nobody was stopped */
+	struct histogram changes; /* during which no worker was stopped */
 	uint64_t longest_stopped_ns;
-	uint64_t dying_ns; /* the longest from a SIGKILL to the end of its process */
+	uint64_t dying_ns; /* the longest time from a SIGKILL to the end of the process */
 	uint64_t scheduling_ns;
 	uint64_t stop_count;
 	struct storm_stop stops[STORM_STOPS];
 };
 
-/* Somebody is stopped from now on; goes on (or is dead) now. */
+/* The worker of this slot is stopped from now on; it goes on (or is dead) from now on. */
 void storm_latencies_stop(struct storm_latencies *latencies, uint32_t slot, uint64_t now_ns);
 void storm_latencies_go_on(struct storm_latencies *latencies, uint32_t slot, uint64_t now_ns);
 
-/* An answered call. */
+/* Count an answered call. */
 void storm_latencies_take(struct storm_latencies *latencies, const struct storm_call *call);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * linearize.c: a legal order of the calls of one round of a cart. See checker.h.
+ * linearize.c: find a legal order of the calls of one round of a cart. See checker.h.
  *
- * The order of the known events is their versions'. Where the next one does not follow, a pending
- * call stands before it: the search tries each. A pending drop takes no version, so it may stand
- * anywhere before a call that makes carts. The search stays small, since a wrong choice soon
+ * The known events are ordered by their versions. Where the next one does not follow, a pending
+ * call must come before it: the search tries each. A pending drop makes no version, so it may be
+ * anywhere before a call that makes a cart. The search stays small, since a wrong choice soon
  * contradicts an answer; a refusal, too, must have been right at some moment between its call and
  * its answer.
  */
@@ -13,18 +13,21 @@
 
 #include "linearize.h"
 
-#define TRIALS_MAX 50000u /* states looked at; never near it when there is a legal order */
+#define TRIALS_MAX 50000u /* states to examine; a search that succeeds needs far fewer */
 #define WORD_BITS 64u
 
-/* How far an order has come. */
+/* A partial order of the search. */
 struct state {
 	struct storm_model model;
 	uint64_t explained[STORM_ROUND_CALLS / WORD_BITS]; /* a bit for each refused call */
-	uint32_t next;                                     /* of the known events */
+	uint32_t next;                                     /* the next of the known events */
 	uint32_t placed;
 };
 
-/* A copy. Without memory there is no verdict, and a silent one would be a lie. */
+/*
+ * Make a copy. Without memory there can be no verdict, so the process ends rather than give a false
+ * one.
+ */
 static struct state *new_state(const struct state *state)
 {
 	struct state *copy = malloc(sizeof(*copy));
@@ -43,8 +46,8 @@ static bool is_explained(const struct state *state, uint32_t refused)
 }
 
 /*
- * Which refusals are right here and now? Not those that were called after something returned that
- * is still to come.
+ * Mark the refusals that are right in the present state. A call that was made after the return of
+ * an event that is not placed yet must come after that event.
  */
 static void explain(const struct storm_check *check, struct state *state)
 {
@@ -57,7 +60,7 @@ static void explain(const struct storm_check *check, struct state *state)
 	}
 }
 
-/* Is every refusal explained that was answered before this time? */
+/* Is every refusal that was answered before this time explained? */
 static bool all_explained(const struct storm_check *check, const struct state *state,
 			  uint64_t time_ns)
 {
@@ -71,13 +74,13 @@ static bool all_explained(const struct storm_check *check, const struct state *s
 
 enum step {
 	STEP_DONE,
-	STEP_GAP, /* something has to come before it; the model is as before */
+	STEP_GAP, /* another event has to come first; the model is unchanged */
 	STEP_NEVER
 };
 
 /*
- * Does it come next? Then do it. A cart that it makes may have skipped versions (of others in its
- * bucket) if `skip`.
+ * Apply the call if it can come next. If `skip`, a cart that it makes may skip versions (which
+ * other carts of its bucket have used).
  */
 static enum step step(struct storm_model *model, const struct storm_call *call, bool skip)
 {
@@ -108,7 +111,7 @@ static enum step step(struct storm_model *model, const struct storm_call *call, 
 
 static bool extend(struct storm_check *check, const struct state *start);
 
-/* The known event that comes next, if it does. */
+/* Place the next known event, if it can come next. */
 static enum step step_on(struct storm_check *check, struct state *state, bool skip)
 {
 	struct storm_event *event = check->order[state->next];
@@ -125,7 +128,7 @@ static enum step step_on(struct storm_check *check, struct state *state, bool sk
 	return way;
 }
 
-/* Try a pending call at this place. A cart that it makes may have skipped versions, too. */
+/* Try a pending call at this place. A cart that it makes may skip versions, too. */
 static bool extend_with(struct storm_check *check, const struct state *state,
 			struct storm_event *event)
 {
@@ -154,7 +157,7 @@ static bool extend_with(struct storm_check *check, const struct state *state,
 	return legal;
 }
 
-/* Let a pending call come next; only a drop if no version is missing. */
+/* Try each pending call as the next event; if no version is missing, only drops. */
 static bool extend_pending(struct storm_check *check, const struct state *state, bool only_drops)
 {
 	for (uint32_t i = 0; i < check->pending_count; i++) {
@@ -170,14 +173,16 @@ static bool extend_pending(struct storm_check *check, const struct state *state,
 	return false;
 }
 
-/* Go on without one: the cart is made with a version that skips some. */
+/* Continue without a pending call: the next event makes the cart with a version that skips some. */
 static bool extend_skipping(struct storm_check *check, struct state *state)
 {
 	return !state->model.there && state->next < check->order_count &&
 	       step_on(check, state, true) == STEP_DONE && extend(check, state);
 }
 
-/* May the cart have been ended, and made again, without a gap in the versions? */
+/*
+ * May a pending drop have ended the cart, so that it was made again without a gap in the versions?
+ */
 static bool may_have_ended(const struct storm_check *check)
 {
 	for (uint32_t i = 0; i < check->pending_count; i++)
@@ -195,10 +200,10 @@ static bool is_the_end(struct storm_check *check, const struct state *state)
 	return true;
 }
 
-/* Go on with an order. */
+/* Extend a partial order to a whole one. */
 static bool extend(struct storm_check *check, const struct state *start)
 {
-	bool each = may_have_ended(check); /* then we must be able to come back to each place */
+	bool each = may_have_ended(check); /* then each place must stay reachable */
 	struct state *state;
 	enum step way = STEP_GAP;
 	bool legal = false;

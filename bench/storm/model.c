@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * model.c: what a cart must be. See model.h.
+ * model.c: a model of a cart. See model.h.
  */
 #include <errno.h>
 #include <string.h>
@@ -32,7 +32,9 @@ static uint32_t find_item(const struct storm_model *model, uint64_t item)
 	return NO_LINE;
 }
 
-/* A cart that is checked out may be given a longer life, and nothing else. */
+/*
+ * Does the call prolong the cart's life? That is the only change that a checked out cart accepts.
+ */
 static bool prolongs(const struct storm_model *model, const struct storm_call *call)
 {
 	uint32_t now_ms = model->ttl_ms != 0 ? model->ttl_ms : USUAL_TTL_MS;
@@ -169,7 +171,7 @@ int storm_model_apply(struct storm_model *model, const struct storm_call *call,
 	}
 	model->version++;
 	*ret_line = edit(model, call);
-	/* half a cent counts as a whole one; no subtotal here is negative or large */
+	/* half a cent is rounded up; no subtotal here is negative or large */
 	model->tax_cents = (model->subtotal_cents * model->tax_ppm + 500000) / 1000000;
 	return 0;
 }
@@ -207,7 +209,7 @@ bool storm_model_equal(const struct storm_model *left, const struct storm_model 
 	return true;
 }
 
-/* The value comes back from its size; see set_attribute() in call.c. */
+/* The value is recovered from its size; see set_attribute() in call.c. */
 static bool read_attribute(const struct corral_attribute *attribute, struct storm_model *model)
 {
 	uint32_t name;
@@ -222,7 +224,7 @@ static bool read_attribute(const struct corral_attribute *attribute, struct stor
 	return attribute->value.data[0] == (char)('0' + model->attributes[name] % 10);
 }
 
-/* The number of a menu item, from its id as call.c makes it; UINT64_MAX: none of ours. */
+/* The number of a menu item, from its id as call.c makes it; UINT64_MAX: not an id of call.c. */
 static uint64_t item_number(struct corral_text menu_item_id)
 {
 	uint64_t number = 0;

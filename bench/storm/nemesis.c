@@ -14,11 +14,11 @@
 #include "nemesis.h"
 #include "worker.h"
 
-#define WORKERS_NICE 5       /* the checker has to keep up with all of them */
-#define STRIKES 16u          /* kinds of strikes, see strike() */
-#define KILLS_OF_STRIKES 13u /* that so many of them bring */
+#define WORKERS_NICE 5       /* the checker has to keep up with all workers */
+#define STRIKES 16u          /* the number of kinds of strikes, see strike() */
+#define KILLS_OF_STRIKES 13u /* the kills in one strike of each kind */
 #define STOP_NS_MAX 20000000u
-#define LATER_KILLS 16u /* an empty slot stays so for half as many kills, on average */
+#define LATER_KILLS 16u /* an empty slot stays empty for half this many kills, on average */
 #define AGENT_DIES_NS 1000000000u
 #define AGENT_BACK_NS 200000000u
 #define AGENT_AWAY_NS 3000000000u
@@ -62,7 +62,7 @@ static void start(struct storm_nemesis *nemesis, uint32_t slot)
 	store_relaxed(&nemesis->rounds->op_log->slots[slot].quit, 0);
 	pid = child_fork(live, &plan);
 	if (pid < 0) {
-		process->due_ns = bench_now_ns() + AGENT_BACK_NS; /* out of memory: later */
+		process->due_ns = bench_now_ns() + AGENT_BACK_NS; /* no memory: retry later */
 		return;
 	}
 	process->pid = pid;
@@ -124,7 +124,7 @@ static bool reap(struct storm_nemesis *nemesis)
 	siginfo_t ended = { 0 };
 	bool some = false;
 
-	/* one question for all of them; the agent is not ours to reap */
+	/* ask once for all workers, without reaping: the sandbox reaps the agent */
 	if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid == 0)
 		return false;
 	for (uint32_t slot = 0; slot < nemesis->workers; slot++) {
@@ -166,7 +166,7 @@ static void end_stop(struct storm_nemesis *nemesis, uint32_t slot)
 	struct storm_process *process = &nemesis->processes[slot];
 
 	if (process->kill_stopped) {
-		kill_one(nemesis, slot); /* it counts as stopped until it is reaped */
+		kill_one(nemesis, slot); /* the worker counts as stopped until it is reaped */
 		return;
 	}
 	kill(process->pid, SIGCONT);
@@ -195,7 +195,7 @@ static void send_away(struct storm_nemesis *nemesis, uint32_t slot)
 	nemesis->exits++;
 }
 
-/* A living worker; UINT32_MAX: there is none. */
+/* Pick a living worker at random; UINT32_MAX: there is none. */
 static uint32_t somebody(struct storm_nemesis *nemesis)
 {
 	uint32_t first = bench_random_below(&nemesis->random, nemesis->workers);
@@ -231,7 +231,7 @@ static void strike(struct storm_nemesis *nemesis)
 		kill_one(nemesis, slot);
 		slot = way == 5 ? somebody(nemesis) : UINT32_MAX;
 		if (slot != UINT32_MAX)
-			kill_one(nemesis, slot); /* two at once */
+			kill_one(nemesis, slot); /* a second one at the same time */
 		break;
 	}
 }

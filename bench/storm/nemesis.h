@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nemesis.h: the worker processes of a storm, and what befalls them: SIGKILL (one, or
- * two at once), SIGSTOP and then SIGCONT or SIGKILL, a plain end; and the agent's deaths.
+ * nemesis.h: starts the worker processes of a storm, and strikes them: with SIGKILL (one worker, or
+ * two at once), with SIGSTOP and then SIGCONT or SIGKILL, or by asking them to quit. It also kills
+ * the agent.
  *
- * Half of the dead are not replaced for a while: a successor that takes over a record would hide
- * what was left in it. Workers are forked, not executed: a kill every few milliseconds needs as
- * many starts.
+ * Half of the dead workers are not replaced for a while, since a successor that takes over a record
+ * would hide what its owner left in it. Workers are forked without exec: a kill every few
+ * milliseconds needs as many starts, which must be cheap.
  */
 #ifndef CORRAL_BENCH_STORM_NEMESIS_H
 #define CORRAL_BENCH_STORM_NEMESIS_H
@@ -18,9 +19,9 @@ enum storm_process_state { STORM_EMPTY, STORM_LIVING, STORM_STOPPED, STORM_DYING
 struct storm_process {
 	enum storm_process_state state;
 	pid_t pid;
-	bool kill_stopped; /* it is killed before it goes on */
-	uint64_t due_ns;   /* EMPTY: when to start one; STOPPED: when that ends; DYING: when it was
-			      killed */
+	bool kill_stopped; /* kill it instead of letting it go on */
+	uint64_t due_ns;   /* EMPTY: when to start one; STOPPED: when the stop ends; DYING: when it
+			      was killed */
 };
 
 struct storm_nemesis {
@@ -30,24 +31,24 @@ struct storm_nemesis {
 	uint64_t kill_every_ns;
 	bool kill_agent;
 	uint64_t random;
-	uint64_t strike_ns; /* the next one */
-	uint64_t agent_ns;  /* the agent's next death or start */
+	uint64_t strike_ns; /* the time of the next strike */
+	uint64_t agent_ns;  /* the time of the agent's next death or start */
 	uint64_t kills;
 	uint64_t stops;
 	uint64_t exits;
 	uint64_t agent_kills;
-	uint32_t crashes; /* ends that nobody wanted */
+	uint32_t crashes; /* unexpected ends */
 	struct storm_process processes[STORM_SLOTS_MAX];
 };
 
 void storm_nemesis_begin(struct storm_nemesis *nemesis);
 
-/* Do what is due. False: nothing was. */
+/* Do the strikes and starts that are due. False: none was due. */
 bool storm_nemesis_go_on(struct storm_nemesis *nemesis);
 
 /*
- * All are to go, plainly. False: some had to be killed, or had ended before. Takes their calls from
- * the logs meanwhile.
+ * Ask all workers to quit. Their calls are taken from the logs meanwhile. False: some had to be
+ * killed, or had ended before.
  */
 bool storm_nemesis_end(struct storm_nemesis *nemesis);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rounds.c: the carts of a storm, round after round. See rounds.h.
+ * rounds.c: check the carts of a storm, round after round. See rounds.h.
  *
- * A round is over when its gate has no tickets left, nobody is inside, and what the dead of it held
- * is repaired: a call whose caller died may still happen until then. The dead are left to those who
- * meet them for a while; then the checker buries them.
+ * A round is over when its gate has no tickets left, no call is inside, and everything that its
+ * dead workers held is repaired: until then a call whose caller died may still happen. For a while
+ * dead workers are left to the processes that meet them; then the checker buries them.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,10 +19,10 @@
 #include "store/repair.h"
 
 #define COMPLAINTS_MAX 10u
-#define DEAD_NS 20000000u /* so long the dead are left to the workers and the agent */
+#define DEAD_NS 20000000u /* the time for which the dead are left to the workers and the agent */
 #define DROP_ROUND_CALLS 160u
 #define SHORT_ROUND_CALLS 16u
-#define AGAIN_OF 4u /* of so many pending calls all but one are sent again */
+#define AGAIN_OF 4u /* of this many pending calls all but one are sent again */
 #define END_TURNS 2000
 #define END_PAUSE_NS 1000000
 
@@ -103,7 +103,7 @@ static void take_call(struct storm_rounds *rounds, const struct storm_call *call
 	round = &rounds->carts[call->cart];
 	if (call->round != round->number || round->count == STORM_ROUND_CALLS) {
 		if (call->state == STORM_PENDING && call->round != round->number)
-			return; /* it died before it had asked for a ticket */
+			return; /* the worker died before it took a ticket */
 		bench_say("cart %u: a call too many in round %u", call->cart, round->number);
 		rounds->counts.disorder++;
 		return;
@@ -113,7 +113,10 @@ static void take_call(struct storm_rounds *rounds, const struct storm_call *call
 		round->dead = rounds->dead_seen;
 }
 
-/* Take what is complete. The cart of a call that is not is returned; else STORM_NO_CART. */
+/*
+ * Take the calls that are complete. Returns the cart of a call that is not; otherwise
+ * STORM_NO_CART.
+ */
 static uint32_t drain(struct storm_rounds *rounds, struct storm_ring *ring, bool *ret_some)
 {
 	uint64_t head = __atomic_load_n(&ring->head, __ATOMIC_SEQ_CST);
@@ -130,7 +133,10 @@ static uint32_t drain(struct storm_rounds *rounds, struct storm_ring *ring, bool
 	return STORM_NO_CART;
 }
 
-/* Its answer did not come. Often it is sent again, where its id will be remembered. */
+/*
+ * Mark a call without an answer as pending. Often it is sent again, in rounds whose carts remember
+ * its id.
+ */
 static void leave_pending(struct storm_rounds *rounds, struct storm_ring *ring)
 {
 	struct storm_call *call = &ring->calls[ring->tail % STORM_RING];
@@ -166,7 +172,10 @@ void storm_rounds_bury(struct storm_rounds *rounds, uint32_t slot, pid_t pid)
 
 /* ------------------------------------------------------------------ dead */
 
-/* Has a process of this pid a record? A dead one keeps it until what it held is repaired. */
+/*
+ * Has a process with this pid a record? A dead process keeps its record until everything it held is
+ * repaired.
+ */
 static bool has_record(const struct arena *arena, pid_t pid)
 {
 	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high),
@@ -179,7 +188,10 @@ static bool has_record(const struct arena *arena, pid_t pid)
 	return false;
 }
 
-/* The dead in the order of their deaths; who has waited too long is buried. */
+/*
+ * Wait for the repair of the dead in the order of their deaths. If the oldest has waited too long,
+ * or there are too many, bury them all.
+ */
 static void repair_dead(struct storm_rounds *rounds)
 {
 	struct arena *arena = &rounds->corral->arena;
@@ -212,7 +224,7 @@ static void complain(const struct storm_rounds *rounds, uint32_t cart,
 		storm_history_write(stderr, &round->calls[i]);
 }
 
-/* The cart as it is. 0 or -errno. */
+/* Read the cart as it is. 0 or -errno. */
 static int look(struct storm_rounds *rounds, uint32_t cart, struct storm_model *found)
 {
 	char session[STORM_KEY_BYTES];
@@ -274,7 +286,7 @@ static void tell_drop(const struct storm_rounds *rounds, struct storm_call *call
 				     .return_ns = bench_now_ns() };
 }
 
-/* False: not now. */
+/* Drop the cart. False: this cannot be done now. */
 static bool drop(struct storm_rounds *rounds, uint32_t cart)
 {
 	struct storm_round *round = &rounds->carts[cart];
@@ -305,7 +317,7 @@ static bool drop(struct storm_rounds *rounds, uint32_t cart)
 	return true;
 }
 
-/* Check those rounds that are closed and have nobody inside. */
+/* Check the rounds that are closed and have no call inside. */
 static bool check_rounds(struct storm_rounds *rounds, const bool *closed, const bool *busy)
 {
 	bool some = false;
@@ -330,8 +342,8 @@ bool storm_rounds_go_on(struct storm_rounds *rounds)
 	bool closed[STORM_CARTS], busy[STORM_CARTS] = { false }, some = false;
 
 	/*
-	 * first the gates, then the logs: who is inside had written its call down before it took
-	 * its ticket
+	 * The gates are read first, then the logs: a worker that is inside has logged its call
+	 * before it took its ticket.
 	 */
 	for (uint32_t cart = 0; cart < STORM_CARTS; cart++)
 		closed[cart] = is_closed(rounds, cart);
@@ -347,7 +359,7 @@ bool storm_rounds_go_on(struct storm_rounds *rounds)
 	return check_rounds(rounds, closed, busy) || some;
 }
 
-/* Close the gates one round after the other, until each is at its end. */
+/* Close the gates, round after round, until every round has come to its end. */
 bool storm_rounds_end(struct storm_rounds *rounds)
 {
 	struct timespec pause = { .tv_nsec = END_PAUSE_NS };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm.c: corral-bench storm: workers that change carts while they are killed and
- * stopped, and a checker that compares all of it with what is there.
+ * storm.c: corral-bench storm: workers that change carts while they are killed and stopped, and a
+ * checker that compares all their calls with the carts.
  *
- * This process is the checker: it strikes (nemesis.h), takes the logs and checks cart for cart
- * (rounds.h), and at the end drops all carts and looks whether the arena is as empty as it
- * was. The last line of standard output is the result.
+ * This process is the checker: it strikes the workers (nemesis.h), takes the calls from the logs
+ * and checks cart after cart (rounds.h). At the end it drops all carts and checks that the arena is
+ * as empty as before. The last line of standard output is the result.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@
 #define SECONDS_MAX 86400u
 #define KILL_EVERY_MS 5u
 #define ARENA_BYTES (64ull << 20)
-#define CARTS_MAX 65536u /* buckets enough that two of our carts seldom share one */
+#define CARTS_MAX 65536u /* gives so many buckets that two of our carts seldom share one */
 #define CHECKER_PATIENCE_MS 5u
 #define PAUSE_NS 200000
 #define RECLAIM_ROUNDS 3
@@ -50,7 +50,7 @@ struct storm {
 	struct storm_nemesis nemesis;
 	uint64_t took_ns;
 	uint64_t leaked; /* bytes */
-	uint32_t faults; /* of the arena; locks, records and slots that are still in use */
+	uint32_t faults; /* of the arena, and locks, records and slots that are still in use */
 };
 
 /* ----------------------------------------------------------------- options */
@@ -84,7 +84,7 @@ static void tell_fault(void *context, const char *line)
 	bench_say("check: %s", line);
 }
 
-/* What is in the arena. 0 or -errno; complains. */
+/* Count what the arena has in use. 0, or -errno after a message. */
 static int take_stock(const struct sandbox *sandbox, struct inspect_totals *ret_totals,
 		      uint64_t *ret_faults)
 {
@@ -104,7 +104,7 @@ static int take_stock(const struct sandbox *sandbox, struct inspect_totals *ret_
 	return err;
 }
 
-/* The base line is an arena without carts. */
+/* Check that the arena is without carts: that is the baseline. */
 static enum bench_exit look_around(const struct sandbox *sandbox)
 {
 	struct inspect_totals totals;
@@ -120,8 +120,8 @@ static enum bench_exit look_around(const struct sandbox *sandbox)
 }
 
 /*
- * What a worker does when the arena is full: everybody's leftovers. The agent, who has some too, is
- * stopped before.
+ * Reclaim the memory that all processes have retired, as a worker does when the arena is full. The
+ * agent, which has retired memory too, is stopped before.
  */
 static void reclaim(struct storm *storm)
 {
@@ -225,7 +225,7 @@ static void print_figures(const struct storm *storm)
 
 	print_number("seed", storm->options->seed);
 	print_number("workers", storm->options->workers);
-	print_ms("seconds", storm->took_ns / 1000); /* its milliseconds are seconds */
+	print_ms("seconds", storm->took_ns / 1000); /* microseconds print as seconds */
 	print_number("kills", storm->nemesis.kills);
 	print_number("stops", storm->nemesis.stops);
 	print_number("exits", storm->nemesis.exits);
@@ -330,7 +330,7 @@ static void prepare(struct storm *storm, const struct storm_options *options,
 					.random = bench_random(&random) };
 }
 
-/* On its sandbox, from the opening to the end. */
+/* Run the storm in its sandbox, from opening to closing the arena. */
 static enum bench_exit perform(const struct storm_options *options, struct storm *storm,
 			       struct storm_op_log *op_log)
 {

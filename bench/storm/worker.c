@@ -2,8 +2,9 @@
 /*
  * worker.c: a worker process of a storm. See worker.h.
  *
- * Each thread: choose a cart and a call, write it down, take a ticket, call, write the answer down.
- * What its predecessor in the slot was killed at is sent again first, with the same operation id.
+ * Each thread chooses a cart and a call, logs the call, takes a ticket, makes the call, and logs
+ * the answer. The call at which its predecessor in the slot was killed is sent again first, with
+ * the same operation id.
  */
 #include <pthread.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "harness/bench.h"
 #include "worker.h"
 
-#define HOT_CARTS 6u /* that every fourth call is for, so that calls meet */
+#define HOT_CARTS 6u /* every fourth call is for one of these, so that calls meet */
 #define HOT_OF 4u
 #define PAUSE_NS 50000
 #define LINES_GUESSED 8u
@@ -21,7 +22,7 @@
 #define RATES 200000u
 #define VALUES 158u /* see set_attribute() in call.c */
 
-/* What a thread remembers of a cart. */
+/* What a thread remembers about a cart. */
 struct memory {
 	uint32_t round;
 	uint32_t line;
@@ -34,8 +35,7 @@ struct hand {
 	struct storm_ring *ring;
 	uint32_t thread;
 	uint64_t random;
-	uint64_t returned_ns; /* when the last call did, if nothing but our own code came since; or
-				 0 */
+	uint64_t returned_ns; /* of the last call, if only our own code ran since; or 0 */
 	struct memory memories[STORM_CARTS];
 };
 
@@ -54,7 +54,7 @@ static uint32_t below(struct hand *hand, uint32_t bound)
 	return bench_random_below(&hand->random, bound);
 }
 
-/* A cart whose gate is open; false: none is. */
+/* Choose a cart whose gate is open; false: none is open. */
 static bool choose_cart(struct hand *hand, uint32_t *ret_cart, uint32_t *ret_round)
 {
 	uint32_t first = below(hand, below(hand, HOT_OF) == 0 ? HOT_CARTS : STORM_CARTS);
@@ -100,7 +100,7 @@ static void choose_call(struct hand *hand, struct storm_call *call)
 	call->item = below(hand, 2) == 0 ? below(hand, STORM_COMMON_ITEMS) :
 					   STORM_COMMON_ITEMS + call->op * 4;
 	if (call->kind == STORM_REPLACE)
-		call->item = STORM_COMMON_ITEMS + call->op * 4; /* its lines may not be one */
+		call->item = STORM_COMMON_ITEMS + call->op * 4; /* its lines must not merge */
 	call->line = 1 + below(hand, memory->line + LINES_GUESSED);
 	call->quantity = (call->kind == STORM_SET ? 0 : 1) + below(hand, 5);
 	call->name = (uint8_t)below(hand, STORM_ATTRIBUTES);
@@ -123,8 +123,8 @@ static bool take_ticket(struct hand *hand, const struct storm_call *call)
 
 	while (word >> 32 == call->round && (uint32_t)word > 0) {
 		/*
-		 * sequentially consistent: after the call is in the log, see the checker's look at
-		 * the gates
+		 * Sequentially consistent: the ticket is taken after the call is in the log, see
+		 * the checker's reads of the gates.
 		 */
 		if (__atomic_compare_exchange_n(gate, &word, word - 1, false, __ATOMIC_SEQ_CST,
 						__ATOMIC_ACQUIRE))
@@ -133,7 +133,7 @@ static bool take_ticket(struct hand *hand, const struct storm_call *call)
 	return false;
 }
 
-/* A place in the log; false: we are to go. */
+/* Wait for a place in the log; false: the worker is to quit. */
 static bool wait_for_room(struct hand *hand)
 {
 	while (hand->ring->head - load_acquire(&hand->ring->tail) == STORM_RING) {
@@ -144,7 +144,7 @@ static bool wait_for_room(struct hand *hand)
 	return true;
 }
 
-/* Write it down, make it if there is a ticket, write the answer down. */
+/* Log the call, make it if there is a ticket, and log the answer. */
 static void do_call(struct hand *hand, const struct storm_call *what)
 {
 	struct storm_call *call;
@@ -185,13 +185,13 @@ static bool do_something(struct hand *hand)
 	do_call(hand, &call);
 	if (storm_is_change(&call) && call.kind != STORM_DROP && below(hand, 64) == 0 &&
 	    load_relaxed(&hand->plan->op_log->gates[call.cart].may_drop) == 0) {
-		call.attempt = 2; /* an answer that went astray: the same again */
+		call.attempt = 2; /* as if the answer had been lost: send the same call again */
 		do_call(hand, &call);
 	}
 	return true;
 }
 
-/* What somebody was killed at: the same operation, once more. */
+/* Send the call at which the predecessor was killed again, with the same operation id. */
 static void do_again(struct hand *hand, struct storm_ring *left_by)
 {
 	struct storm_call call = left_by->again;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * worker.h: a worker process of a storm: makes calls of all kinds on all carts, and
- * writes them down, until it is told to quit or is killed. See op_log.h.
+ * worker.h: a worker process of a storm. It makes calls of all kinds on all carts, and logs them,
+ * until it is told to quit or is killed. See op_log.h.
  */
 #ifndef CORRAL_BENCH_STORM_WORKER_H
 #define CORRAL_BENCH_STORM_WORKER_H
@@ -10,7 +10,7 @@
 
 struct storm_worker_plan {
 	struct storm_op_log *op_log;
-	struct corral *corral; /* the parent's, which a child uses as itself; NULL: open one */
+	struct corral *corral; /* the parent's, which a child may use; NULL: open one */
 	const char *directory;
 	uint32_t slot;
 	uint32_t threads;
@@ -18,7 +18,7 @@ struct storm_worker_plan {
 	uint64_t random;
 };
 
-/* In the child: work to the end. Its exit code. */
+/* Runs in the child: work to the end. Returns the child's exit code. */
 int storm_work(const struct storm_worker_plan *plan);
 
 #endif
