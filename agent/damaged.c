@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * damaged.c: which slots have a cart whose checksums do not hold, as far as it was noticed: by the
- * journal, which verifies what it writes, and by the sweep, which verifies a part of all carts in
- * each of its rounds. header.carts_damaged has their number, for those who look.
+ * damaged.c: the slots whose cart is known to have wrong checksums. They are found by the journal,
+ * which verifies the carts it writes, and by the sweep, which verifies a part of all carts in each
+ * of its rounds. header.carts_damaged has their number, for `corral status` and the metrics.
  *
- * A bit for each slot, in our memory: the next agent begins anew. The journal's thread and the
- * agent's both change them; a cart that is damaged is named in the log once.
+ * There is a bit for each slot, in the agent's own memory: the next agent begins anew. The
+ * journal's thread and the agent's both change the bits; a damaged cart is named in the log once.
  */
 #include <errno.h>
 #include <stdlib.h>

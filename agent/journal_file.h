@@ -65,8 +65,8 @@
  * Versions given after the last synced round are lost with the power, though callers have seen
  * them. So recovery begins a later epoch in the new arena than that of any head it finds
  * (versions.h), and before that arena gets its name there is a file with the new epoch in its head.
- * A second power loss finds that file, whatever happened to the arena, and goes to a still later
- * epoch.
+ * After a second power loss recovery finds that file, even if the arena is gone, and goes to a
+ * still later epoch.
  */
 #ifndef CORRAL_AGENT_JOURNAL_FILE_H
 #define CORRAL_AGENT_JOURNAL_FILE_H

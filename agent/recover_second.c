@@ -25,7 +25,7 @@ struct second {
 	uint32_t *order; /* slots of which the journal has heard, by the hash of their cart */
 	uint32_t count;
 	bool same_slots;   /* it is the very arena that the journal is about */
-	bool all_in_doubt; /* whatever slot a cart is in */
+	bool all_in_doubt; /* every slot is, so each cart is */
 	rebuild_take take;
 	void (*finding)(void *context, const char *line);
 	void *context;

@@ -3,7 +3,7 @@
  * sweep.c: the agent's rounds over all slots, a part of them at each tick. Carts whose time is up
  * are ended; the others are counted, for `corral status`, which looks at no cart itself.
  *
- * Carts and checked out carts are also counted by those who begin, check out and end them
+ * Carts and checked out carts are also counted by the processes that begin, check out and end them
  * (header.carts_live, carts_checked_out). A death between the step and its count leaves the counter
  * off by one. So when the agent starts, and after each death, rounds compare: if no cart was begun
  * or ended while a round lasted, what it found is right, and becomes the counter. In an arena that

@@ -162,7 +162,7 @@ static int adopt(struct agent *agent, struct arena *arena)
 		 other ? "is of an earlier boot" :
 		 copy  ? "is a copy of another file" :
 			 "had been withdrawn");
-	store_relaxed(&h->carried_of, 0u); /* whoever was at it is gone */
+	store_relaxed(&h->carried_of, 0u); /* the agent that carried them is gone */
 	if (!is_sound(agent))
 		return -EUCLEAN;
 	int r = arena_reserve_again(arena);

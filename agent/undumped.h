@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * undumped.h: memory for copies of carts that is left out of the agent's core dumps: customers'
- * data must not be seen by those who look into a crash. (The arena's mapping is left out, too:
+ * undumped.h: memory for copies of carts, which is left out of the agent's core dumps, since a
+ * person who examines a crash must not see customers' data. (The arena's mapping is left out, too:
  * arena.c.)
  */
 #ifndef CORRAL_AGENT_UNDUMPED_H
