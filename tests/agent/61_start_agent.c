@@ -151,7 +151,7 @@ static void spoil_streams(enum streams how)
 		return;
 	}
 	for (int fd = 0; fd <= STDERR_FILENO;
-	     fd++) /* all three are open, whatever streams the test has */
+	     fd++) /* all three are open, also if the test's own are not */
 		must(dup2(open("/dev/null", O_RDWR), fd) >= 0 &&
 		     fcntl(fd, F_SETFD, FD_CLOEXEC) == 0);
 }

@@ -565,7 +565,10 @@ static bool is_told(const struct yard *yard, const char *text)
 	return strstr(corral_why(), text) != NULL;
 }
 
-/* By the words of corral-agent --resize in the arena, as long as somebody has the agent's byte. */
+/*
+ * The refusal quotes what corral-agent --resize wrote in the arena, as long as a process holds the
+ * agent's byte.
+ */
 static void who_comes_while_it_is_carried_over_is_told_how_long(void **state)
 {
 	(void)state;

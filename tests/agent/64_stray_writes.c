@@ -474,7 +474,7 @@ static void free_blocks_in_a_ring_are_looked_at_once(void **state)
 	yard_remove(&yard);
 }
 
-/* Whoever claims a record adds up what its last owner left in its cache. */
+/* A thread that claims a record adds up the blocks that its last owner left in its cache. */
 static void a_cache_that_is_a_ring_is_as_large_as_a_cache_may_be(void **state)
 {
 	(void)state;

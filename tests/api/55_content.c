@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 55_content.c: the new order with the answer: every change hands out the version that it made and
- * the one that it was made of, whole, whatever others do at the same time.
+ * the one that it was made of. Both are whole, regardless of concurrent changes.
  */
 #include "orders_support.h"
 

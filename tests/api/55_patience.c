@@ -99,7 +99,10 @@ static void a_call_waits_no_longer_than_it_was_told(void **state)
 	}
 	assert_int_equal(orders_head(scene.corral, &scene.key, &head), 0);
 	assert_int_equal(head.version, 1);
-	/* nobody is in the way: the patience does not matter, and the next call has the handle's */
+	/*
+	 * no other process is in the way: the patience does not matter, and the next call has the
+	 * handle's
+	 */
 	assert_int_equal(add(&scene, &at_once), 0);
 	assert_int_equal(add(&scene, NULL), 0);
 	clear_scene(&scene);

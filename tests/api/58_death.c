@@ -254,7 +254,7 @@ static void stop_and_go_on(struct crowd *crowd, struct corral *observer)
 
 	child_stop(crowd->pids[seat]);
 	for (int i = 0; i < 20; i++)
-		read_all(observer); /* must succeed, whatever the stopped worker holds */
+		read_all(observer); /* must succeed, regardless of the stopped worker's locks */
 	support_sleep_us(random_below(&crowd->random, STOP_US));
 	kill(crowd->pids[seat], SIGCONT);
 	crowd->stopped++;

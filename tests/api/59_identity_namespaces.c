@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * 59_identity_namespaces.c: workers in other namespaces, as in containers that share the directory:
- * each one's identity is its byte of DIR/lock, whatever its pid there. Needs the right to make
+ * each one's identity is its byte of DIR/lock, regardless of its pid there. Needs the right to make
  * namespaces; skipped without it.
  */
 #include <fcntl.h>

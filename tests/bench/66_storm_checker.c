@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 66_storm_checker.c: the checker of corral-bench storm accepts every legal history, whatever
- * became of pending calls, and detects each forged one and counts it under the right fault. The
- * checker is a pure function, so its source is included here.
+ * 66_storm_checker.c: the checker of corral-bench storm accepts every legal history, whether
+ * pending calls happened or not, and detects each forged one and counts it under the right fault.
+ * The checker is a pure function, so its source is included here.
  *
  * A history is made by random calls on the checker's own model; 66_storm.sh judges real calls,
  * which shows that the model is Corral's.

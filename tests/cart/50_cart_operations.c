@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 50_cart_operations.c: an operation id names one change: the same change again is a repeat, any
- * other is refused, whatever its kind; and which parts of a change count for that.
+ * 50_cart_operations.c: an operation id names one change: the same change again is a repeat, and
+ * any other change of any kind is refused. The tests also fix which parts of a change count for
+ * that.
  */
 #include "cart_kit.h"
 

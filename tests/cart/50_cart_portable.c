@@ -234,7 +234,7 @@ static void each_truncation_is_refused(void **state)
 	kit_free(&cart);
 }
 
-/* Whatever is accepted must be sound: unpack_bytes() checks that. */
+/* Every version that is accepted must be sound: unpack_bytes() checks that. */
 static void damaged_maps_make_no_unsound_version(void **state)
 {
 	struct kit_cart cart = rich_cart();

@@ -1,36 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mutate.c: a whole directory is damaged, at rest or under a live agent, and every program of ours
- * has to cope: corral check, check --repair, corral-agent, --salvage, restore, and whoever reads.
+ * mutate.c: a whole directory is damaged, at rest or under a live agent, and all programs of the
+ * project have to cope: corral check, check --repair, corral-agent, --salvage, restore, and
+ * readers.
  *
  * Usage: mutate [-s SECONDS] [-n ROUNDS] [-S SEED] [-r ROUND] BUILD
- *   -s SECONDS  of processor time, of all programs together; -n ROUNDS: so many rounds
- *   -S SEED     of the first round; printed. -r ROUND: this one only, again
- *   BUILD       where corral and corral-agent are
- * A round that fails leaves BUILD/mutate-SEED-ROUND: `before`, the directory as it was damaged;
- * `after`; `log`, what all programs said. A seed repeats the same damage as far as uuid, nonce and
- * hash seed, which are random, let it; `before` is the very case.
+ *   -s SECONDS  processor time of all programs together; -n ROUNDS: the number of rounds
+ *   -S SEED     of the first round; printed. -r ROUND: repeat only this round
+ *   BUILD       the directory of corral and corral-agent
+ * A round that fails leaves BUILD/mutate-SEED-ROUND: `before`, the damaged directory; `after`;
+ * `log`, the output of all programs. A seed repeats the same damage only so far as the random uuid,
+ * nonce and hash seed allow; `before` is the exact case.
  *
- * A round. A life (mutate_life.c) leaves a directory of a killed agent: an arena, a journal of up
- * to three agents, and what was acknowledged and is on disk of each key. Of its copy the arena is
- * left as it is, or is of another boot, or a copied file, or gone; then one to four things are
- * damaged (mutate_damage.c): bytes, words, pages, lengths and holes of the arena's regions and of
- * the journal's heads and records, files that are renamed, swapped or removed, things of other
- * kinds under our names. In one round of four the sums are made right afterwards, so the damage
- * gets past them: it lies. Then, in one of two orders: check, perhaps check --repair, an agent,
- * all carts are read; the agent stops; check, check --repair, --salvage, an agent, all are read.
+ * A round begins with a life (mutate_life.c), which leaves the directory of a killed agent: an
+ * arena, a journal of up to three agents, and for each key the acknowledged version that is on
+ * disk. In a copy of the directory the arena is left as it is, or made to look as if from another
+ * boot, or as a copied file, or removed. Then one to four things are damaged (mutate_damage.c):
+ * bytes, words, pages, lengths and holes of the arena's regions and of the journal's heads and
+ * records; files are renamed, swapped or removed; things of other kinds take our names. In one
+ * round of four the checksums are recomputed afterwards, so that the damage gets past them: this is
+ * called a lie. Then, in one of two orders: check, perhaps check --repair, an agent, all carts are
+ * read; the agent stops; check, check --repair, --salvage, an agent, all carts are read.
  *
- * Live rounds do the damage while the agent and a worker are at work, and go on the same way; and
- * in some rounds it is a snapshot that is damaged, and restored.
+ * Live rounds do the damage while the agent and a worker are at work, and continue the same way. In
+ * some rounds a snapshot is damaged, and restored.
  *
  * What must hold, always: no program dies of a signal or ends with a code that is not documented;
  * none uses two seconds more than on a sound directory, or sleeps for five; none has more than 500
  * MB resident (mutate_run.c says how both are measured). An agent that refuses to start does start
  * once names that we took are given back.
  *
- * What must hold of the carts, unless the damage lies, at the end of the round, for each key (but
- * for those whose slot's lease was touched, and for all if a clock in the header was: those words
- * say that a time is up, and have no checksum):
+ * The carts are checked at the end of the round, unless the damage lies. For each key these rules
+ * hold (except for keys whose slot's lease was damaged, and for all keys if a clock in the header
+ * was: those words say that a time is up, and have no checksum):
  *   1. A copy of the acknowledged version was spared, in the arena or in a record of the journal
  *      (damage_spares()): the cart is there, with that content, and no smaller version.
  *   2. None was: the cart is there all the same, or some program said that something is missing:
@@ -38,8 +40,8 @@
  *      file of the journal was cut, or files are gone: without an arena nobody can know what was
  *      in there.
  *   3. The key's cart was dropped, and the records that say so were spared: it is not there.
- * Under a live agent nobody can say what of the arena was spared: there all this is asked only if
- * the damage was to the journal and to names.
+ * Under a live agent the mutator cannot know which parts of the arena were spared: there the carts
+ * are checked only if the damage was to the journal and to names.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -155,7 +157,7 @@ static bool told_to_stop(void)
 	return __atomic_load_n(&shared->stop, __ATOMIC_ACQUIRE);
 }
 
-/* Works on until it is told to stop; whatever the calls answer. */
+/* Go on working until told to stop, regardless of what the calls answer. */
 static void work_on(void *context)
 {
 	const struct timespec step = { .tv_nsec = 200000 };
@@ -218,7 +220,7 @@ static void look(struct round *round)
 	bool complained = round->run.complained;
 
 	(void)run_program(&round->run, "corral", arguments);
-	round->run.complained = complained; /* they do not look for damage */
+	round->run.complained = complained; /* the readers do not look for damage */
 }
 
 static void salvage(struct round *round)
@@ -228,7 +230,7 @@ static void salvage(struct round *round)
 	(void)run_program(&round->run, "corral-agent", arguments);
 }
 
-/* What we took away is given back. */
+/* Give back the names that the damage took. */
 static void give_back(struct round *round)
 {
 	static const char *const names[] = { "arena", "journal", "lock" };
@@ -262,7 +264,7 @@ static pid_t begin_agent(struct round *round)
 		pid = run_agent(&round->run, "20ms");
 	}
 	if (pid == 0 && damage_looks_foreign(&round->damage))
-		round->judged = false; /* it is left as it is, for whoever has made it */
+		round->judged = false; /* left to the version that made it */
 	else if (pid == 0 && !round->damage.lies)
 		run_blame(&round->run, "no agent starts");
 	return pid;
@@ -296,7 +298,10 @@ static void cope(struct round *round)
 
 /* -------------------------------------------------------------------- judge */
 
-/* A cart that had to be put into another arena may have got a greater number. */
+/*
+ * Is this the acknowledged cart? One that had to be put into another arena may have a greater
+ * version.
+ */
 static bool is_same(uint32_t i)
 {
 	const struct said *said = &shared->life.said[i];
@@ -390,7 +395,7 @@ static void live(struct round *round)
 	round->damage.lies = true; /* where the agent takes up a foreign thing again */
 }
 
-/* A snapshot is damaged, and restored into an empty arena. */
+/* Damage a snapshot, and restore it into an empty arena. */
 static void restore(struct round *round)
 {
 	char path[PATH_MAX], fresh[PATH_MAX];

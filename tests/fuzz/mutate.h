@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mutate.h: what the files of the mutator share; mutate.c says what it does.
+ * mutate.h: declarations that the files of the mutator share; mutate.c describes it.
  */
 #ifndef MUTATE_H
 #define MUTATE_H
@@ -63,7 +63,7 @@ void life_make(struct life *life, const char *directory, uint64_t seed);
 struct corral_key life_key(const struct said *said);
 uint64_t life_digest(const struct corral_cart *cart); /* of all but the version's number */
 
-/* A change of some cart, whatever comes of it. */
+/* Change some cart, and ignore the answer. */
 void life_change(struct corral *corral, uint64_t *random);
 
 /* ----------------------------------------------------------------- damage */
@@ -89,59 +89,65 @@ struct damage { /* what was done to a directory */
 void damage_arena(struct damage *damage);
 void damage_journal(struct damage *damage);
 void damage_names(struct damage *damage);
-/* The bytes of any one file, or its length. */
+/* Damage the bytes of some file, or its length. */
 void damage_file(struct damage *damage, const char *path);
 
-/* Another boot's, or the same file's although it was copied. */
+/* Make the arena look as if from another boot, or as the same file although it was copied. */
 void damage_boot(const char *directory, bool other_boot);
 
 /*
- * May another version of Corral have made the arena, as its header is now? What says its layout was
- * touched, and more besides: then no checksum tells.
+ * Does the damaged header look like that of another version of Corral? This is so if the fields
+ * that name its layout were damaged, and others too: then no checksum tells.
  */
 bool damage_looks_foreign(const struct damage *damage);
 
 /*
- * Does the arena perhaps say that the cart's time is up? The words that say how long it has, and
- * which time it is, have no checksum.
+ * May the arena say that the cart's time is up? The words for its time to live and for the present
+ * time have no checksum.
  */
 bool damage_may_end(const struct damage *damage, const struct said *said);
 
-/* Is there a copy of it that nothing has touched? Of an end both records are needed. */
+/* Was a copy of it spared by all damage? For an end, both records are needed. */
 bool damage_spares(const struct damage *damage, const struct said *said);
 
 /* -------------------------------------------------------------------- run */
 
 enum program { PROGRAM_AGENT, PROGRAM_STOP, PROGRAM_TOOL, PROGRAM_CHILD, PROGRAMS };
 
-struct run { /* how the programs of this round fared */
+struct run { /* the results of this round's programs */
 	char log[PATH_MAX];
 	const char *directory;
 	char fault[512]; /* the first; "": none */
 	bool complained; /* some exit code was not 0, or the log of an agent has a warning */
-	long rss_kb;     /* the most that any of them had */
+	long rss_kb;     /* the largest of any program */
 };
 
-extern bool run_learns; /* the directory is sound: how long do they take? */
+extern bool run_learns; /* the directory is sound: note how long programs take */
 extern const char *run_build;
 
 __attribute__((format(printf, 2, 3))) void run_blame(struct run *run, const char *format, ...);
 
-/* Its exit code; -1: it crashed, hung or took too much, and run->fault says so. */
+/*
+ * Run a program. Returns its exit code; -1: it crashed, hung or took too much, and run->fault says
+ * so.
+ */
 int run_program(struct run *run, const char *program, const char *const *arguments);
 
-/* A body in a child. As above. */
+/* The same for a function in a child. */
 int run_child(struct run *run, const char *name, void (*body)(void *context), void *context);
 pid_t run_child_begin(struct run *run, void (*body)(void *context), void *context);
 int run_child_end(struct run *run, const char *name, pid_t pid);
 
-/* An agent that is ready; 0: it refused to start, or see run->fault. */
+/*
+ * Start an agent, and wait until it is ready. Returns its pid; 0: it refused to start, or see
+ * run->fault.
+ */
 pid_t run_agent(struct run *run, const char *journal);
 void run_agent_stop(struct run *run, pid_t pid, bool gently);
 
 /* ------------------------------------------------------------------ files */
 
-/* mutate_files.c: paths below a directory; what cannot be done ends the mutator. */
+/* mutate_files.c: copy and remove what is below a directory; an error ends the mutator. */
 void files_copy(const char *from, const char *to);
 void files_remove(const char *path);
 __attribute__((format(printf, 3, 4))) const char *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mutate_damage.c: what may become of a directory's files, one thing at a time, and which copies
- * (mutate.h) that spares.
+ * mutate_damage.c: damages a directory's files, one thing at a time, and says which copies
+ * (mutate.h) the damage spares.
  *
  * A copy in a journal's file is spared if neither its bytes nor the file's head, its name and its
  * length up to there were touched; one in the arena if its block was not. Where no arena says how
@@ -99,7 +99,7 @@ static void patch(struct file *file, uint64_t from, uint64_t to)
 	     (unsigned long long)at);
 }
 
-/* A number that may mean something at an aligned place. */
+/* Set an aligned word to a number that may have a meaning there. */
 static void set_word(struct file *file, uint64_t from, uint64_t to)
 {
 	static const uint64_t words[] = { 0,
@@ -267,7 +267,7 @@ static const struct copy *some_cart(const struct damage *damage)
 	return NULL;
 }
 
-/* A cart's head, with its sums. */
+/* Recompute the sums of a cart's head. */
 static void seal_cart(struct file *file, const struct copy *copy)
 {
 	static _Alignas(8) uint8_t bytes[CORRAL_CART_MAX];
@@ -336,7 +336,7 @@ static void change_region(struct file *file, const struct arena_header *h)
 	}
 }
 
-/* What has sums is changed, and gets right ones. */
+/* Change something that has checksums, and make these right again. */
 static void lie(struct file *file)
 {
 	struct damage *damage = file->damage;
@@ -413,7 +413,7 @@ static const char *number_path(char path[PATH_MAX], const struct damage *damage,
 	return files_path(path, damage->directory, JOURNAL_DIRECTORY "/%s", name);
 }
 
-/* A record's head, found by going from one to the next; its place, 0: there is none. */
+/* Find some record by going from one to the next. Returns its offset; 0: there is none. */
 static uint64_t some_record(const struct file *file, struct journal_record *ret_record)
 {
 	uint64_t at = sizeof(struct journal_head), found = 0;
@@ -471,7 +471,7 @@ static void lie_in_record(struct file *file)
 	     (ssize_t)record.size);
 }
 
-/* Bytes behind its end: nothing, garbage that looks like records, or a part of the file again. */
+/* Append bytes to the file: zeros, garbage that looks like records, or a part of the file again. */
 static void append(struct file *file)
 {
 	static uint8_t bytes[1 << 16];
@@ -496,7 +496,7 @@ static void append(struct file *file)
 	tell(file->damage, " more behind it;");
 }
 
-/* A file under another name: a second time, or instead. */
+/* Swap a file with the one of another number, or rename it to that number. */
 static void rename_file(struct damage *damage, uint64_t number)
 {
 	uint64_t other = below(damage, 2) == 0 ? some_number(damage) : 1 + below(damage, 1000);
@@ -577,7 +577,7 @@ void damage_journal(struct damage *damage)
 
 /* --------------------------------------------------------------------- names */
 
-/* Something that is no file of ours. */
+/* Make something that is not one of our files. */
 static void make_thing(struct damage *damage, const char *path)
 {
 	static const char *const kinds[] = { "a directory",       "a link",        "a pipe",
@@ -639,7 +639,7 @@ static void clutter(struct damage *damage)
 	tell(damage, " %s;", name[0] > ' ' && name[0] <= '~' ? name : "odd");
 }
 
-/* One of the names that count stands for something else; what it was is beside it. */
+/* Let one of the names that matter stand for something else; its former file is kept beside it. */
 static void take_name(struct damage *damage)
 {
 	static const char *const names[] = { "arena", "journal", "lock" };
@@ -691,8 +691,8 @@ static bool is_touched(const struct damage *damage, uint64_t number, uint64_t fr
 }
 
 /*
- * Where the last file ends for whoever reads it: at its first damaged record, unless a whole record
- * stands behind a whole CLOCK behind that.
+ * Where the last file ends for a reader: at its first damaged record, unless a whole CLOCK and
+ * after it a whole record follow.
  */
 static uint64_t torn_at(const struct damage *damage)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mutate_files.c: directories are copied and removed. Holes stay holes.
+ * mutate_files.c: copies and removes directories. Holes stay holes.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -80,7 +80,7 @@ static void copy_entry(const char *from, const char *to)
 		must(in >= 0 && out >= 0);
 		copy_bytes(in, out);
 		must(close(in) == 0 && close(out) == 0 && chmod(to, st.st_mode & 0777) == 0);
-	} /* a socket is made anew by its agent, a pipe is of no use */
+	} /* an agent makes its socket itself, and a pipe is of no use */
 }
 
 void files_copy(const char *from, const char *to)

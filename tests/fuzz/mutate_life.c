@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mutate_life.c: a directory with a past: three agents, the last of them killed, each with a worker
- * that makes, changes and drops carts and waits until that is on disk. Then each key's last version
- * is looked up in the arena and in the journal: those are the copies that a mutation may spare.
+ * mutate_life.c: makes a directory with a past: three agents, the last of them killed, each with a
+ * worker that makes, changes and drops carts and waits until this is on disk. Then each key's last
+ * version is looked up in the arena and in the journal: these are the copies that a mutation may
+ * spare.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -225,7 +226,7 @@ static void find_in_file(struct life *life, struct journal_reader *reader, uint6
 				by_slot[i] = by_slot[i] == said ? NULL : by_slot[i];
 			by_slot[record.slot] = said;
 			if (said != NULL && !said->there)
-				said->copy_count = 0; /* what ended before is of no interest */
+				said->copy_count = 0; /* earlier carts of the key do not matter */
 			if (said != NULL &&
 			    (!said->there || is_version(said, payload, record.size)))
 				add_copy(said, number, offset, end);
@@ -286,7 +287,7 @@ void life_make(struct life *life, const char *directory, uint64_t seed)
 	files_remove(life->snapshot);
 	files_remove(run.log);
 	files_remove(directory);
-	work_of.said = life->said; /* which is in shared memory */
+	work_of.said = life->said; /* in shared memory */
 	for (uint32_t i = 0; i < CARTS_MAX; i++)
 		snprintf(life->said[i].session, sizeof(life->said[i].session), "s%u", i);
 	run_learns = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mutate_run.c: a program is run, and must neither crash, hang nor take much memory.
+ * mutate_run.c: runs a program, which must not crash, hang or take much memory.
  *
  * Hang: it uses LIMIT_MS of processor time more than the same kind of program took in all on a
  * sound directory; or it was seen to sleep for ASLEEP_MS, all its threads at once, where a wait for
@@ -9,8 +9,8 @@
  * busy machine, whose pages and forks stall for seconds, makes no program hang; one that sleeps for
  * less than ASLEEP_MS is not found.
  *
- * Memory: the most that was resident at a time, as wait4(2) says it. The arena's mapped pages
- * count, too: it is small, so what is beyond RSS_MAX_KB is the program's own.
+ * Its memory is the most that was resident at a time, by wait4(2). The arena's mapped pages count,
+ * too: it is small, so memory beyond RSS_MAX_KB is the program's own.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -59,7 +59,7 @@ static int64_t now_ms(void)
 	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
 }
 
-/* How long it has been ready to run without a processor. */
+/* How long the process has been ready to run without a processor. */
 static int64_t queued_ms(pid_t pid)
 {
 	unsigned long long ran = 0, queued = 0;
@@ -75,7 +75,7 @@ static int64_t queued_ms(pid_t pid)
 	return (int64_t)(queued / 1000000);
 }
 
-/* Processor time of all its threads. */
+/* The processor time of all the process's threads. */
 static int64_t used_ms(pid_t pid)
 {
 	unsigned long long user = 0, system = 0;
@@ -155,7 +155,7 @@ static int wait_for(pid_t pid, enum program kind, bool (*done)(const void *conte
 	return is_over ? 1 : 0;
 }
 
-/* The end of a program, or of its patience with us. Its exit code, or -1. */
+/* Judge the end of a program, or that it hangs. Returns its exit code, or -1. */
 static int judge(struct run *run, const char *name, pid_t pid, int answer, int status,
 		 const struct rusage *usage)
 {
@@ -178,7 +178,7 @@ static int judge(struct run *run, const char *name, pid_t pid, int answer, int s
 	return run->fault[0] == '\0' ? WEXITSTATUS(status) : -1;
 }
 
-/* What it prints goes to the log. */
+/* Start a program whose output goes to the log. */
 static pid_t start(struct run *run, const char *program, const char *const *arguments)
 {
 	const char *argv[ARGUMENTS_MAX + 2] = { program };

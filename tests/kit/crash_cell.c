@@ -328,7 +328,7 @@ static void cells_of_a_family(uint64_t state)
 		fail_msg("%s, state %llu: %s", crash_death.operation->name,
 			 (unsigned long long)state, fault);
 	for (enum crash_arrival who = CRASH_NEWCOMER; who <= CRASH_NEW_AGENT; who++) {
-		if (who == CRASH_WAITER) /* a waiter would wait for the living one */
+		if (who == CRASH_WAITER) /* a waiter would wait for the living process */
 			continue;
 		cell(who, state, parent);
 		crash_to_other(crash_death.stage);

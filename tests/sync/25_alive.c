@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 25_alive.c: the kernel holds the fact of who is alive: a killed process's byte is free, and no
+ * 25_alive.c: the kernel knows which processes are alive: a killed process's byte is free, and no
  * live process (starting, stopped, or sharing a process with another handle) is taken for dead.
  * (25_alive_fork.c: children.)
  */

@@ -7,8 +7,8 @@
  * two of them the directory is examined: names, types, modes, bytes. Each new state is copied to
  * another directory, where no process runs, and there:
  * a worker      attaches, or is told that there is no arena yet: it never sees half of one
- * a new agent   starts, with whatever is left over; then the arena is sound, nothing temporary is
- *               left, and a worker can make a cart
+ * a new agent   starts, with all leftovers of the dead one; then the arena is sound, nothing
+ *               temporary is left, and a worker can make a cart
  * two agents    start at the same time: one of them has the directory, the other one says so
  * No file is ever accessible to others than owner and group. For the arena's memory see
  * 80_crash_matrix.c; for the journal's files 67_journal.sh and 68_power_loss.c.

@@ -232,7 +232,7 @@ static void flips_in_buckets_and_slots(void **state)
 	assert_true(counts.found > 0);
 }
 
-/* In every block of the existing spans, whatever its use. */
+/* In every block of the existing spans, in use or not. */
 static void flips_in_the_headers_of_blocks(void **state)
 {
 	const struct arena *arena = &image.arena;
