@@ -130,7 +130,7 @@ struct corral_item {
 	uint32_t quantity;        /* 1 to CORRAL_QUANTITY_MAX */
 	uint32_t modifier_count;
 	uint32_t extra_count;
-	uint32_t separate; /* 1: a line of its own, whatever it equals; else 0 */
+	uint32_t separate; /* 1: always a line of its own, never merged; else 0 */
 	const struct corral_modifier *modifiers;
 	const struct corral_extra *extras;
 };
@@ -392,7 +392,7 @@ void corral_cart_free(struct corral_cart *cart);
 /*
  * A version of a cart, whole, with the answer of a change: one that no other change has come
  * between. A change that returns 0 fills in `need` and what follows; one that fails hands out
- * nothing. Whatever `error` says, the change stands.
+ * nothing. The change stands, also if `error` is not 0.
  */
 struct corral_content {
 	void *buffer;    /* in: NULL, or where to copy it, as corral_read_copy() does */

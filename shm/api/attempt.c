@@ -34,7 +34,7 @@ bool attempt_makes_cart(const struct cart_change *change)
 	case CART_SET_ATTRIBUTE:
 	case CART_SET_TTL:
 		return change->if_version == 0;
-	case CART_REPLACE: /* cart_plan() knows */
+	case CART_REPLACE: /* cart_plan() decides */
 	case CART_PUT:
 		return true;
 	default:
@@ -76,7 +76,7 @@ static void drop_hand(struct actor *actor)
 		block_free_hand(actor);
 }
 
-/* A block with the new version in hand. Nothing has changed yet. */
+/* Take a block in hand and build the new version in it. Nothing else changes yet. */
 int attempt_build(struct attempt *attempt, const struct cart_head *old, bool locked)
 {
 	uint32_t size = attempt->plan.size + (uint32_t)sizeof(struct block_header);
@@ -87,8 +87,8 @@ int attempt_build(struct attempt *attempt, const struct cart_head *old, bool loc
 	if (r < 0)
 		return r;
 	/*
-	 * read once, and looked at: damaged bytes may change between taking a block and writing
-	 * into it
+	 * The reference is read once and checked: damaged bytes may change between taking a block
+	 * and writing into it.
 	 */
 	const struct arena *arena = attempt->actor->arena;
 	block_ref hand = load_relaxed(&intent->hand);
@@ -98,8 +98,8 @@ int attempt_build(struct attempt *attempt, const struct cart_head *old, bool loc
 	struct block_header *block = arena_block(arena, hand);
 	if (old != NULL && overlap(block, size, old, attempt->plan.old.size)) {
 		/*
-		 * in a damaged arena a "free" block may be a live one: then it is left alone.
-		 * Without the lock `old` itself may have been freed meanwhile, and be this block
+		 * In a damaged arena a "free" block may be a live one: then it is left alone.
+		 * Without the lock, `old` itself may have been freed meanwhile, and be this block.
 		 */
 		if (locked)
 			note(&intent->hand, 0);
@@ -114,7 +114,10 @@ uint64_t attempt_ttl_ms(const struct attempt *attempt)
 	return attempt->plan.head.ttl_ms;
 }
 
-/* The new version is in hand, the lock is ours. 0; -EAGAIN: the cart's time was up: look again. */
+/*
+ * Publish the version in hand; the caller holds the lock. 0; -EAGAIN: the cart's time was up: look
+ * again.
+ */
 static int publish(struct attempt *attempt, struct slot *slot)
 {
 	struct actor *actor = attempt->actor;
@@ -128,7 +131,9 @@ static int publish(struct attempt *attempt, struct slot *slot)
 	return r;
 }
 
-/* The cart is there, and its lock is ours. 0; 1: had been done; -errno. */
+/*
+ * Change an existing cart, whose lock the caller holds. 0; 1: the change was made before; -errno.
+ */
 static int change_locked(struct attempt *attempt, const struct found *found)
 {
 	struct arena *arena = attempt->actor->arena;
@@ -176,14 +181,14 @@ static uint32_t changes_of(const struct slot *slot)
 	return load_relaxed(&slot->change) & ~1u;
 }
 
-/* Has the slot not changed since? Then what was read of its version was whole. */
+/* Is the slot unchanged since? Then the bytes that were read of its version were whole. */
 static bool still(const struct slot *slot, uint32_t changes)
 {
 	fence_loads(); /* the version's bytes before the count. pairs [S6] */
 	return changes_of(slot) == changes;
 }
 
-/* Mostly a slot's lock is held for as long as publishing takes. */
+/* Wait a little for the lock: a slot's lock is mostly held only for as long as publishing takes. */
 static bool becomes_free(const lock_word *lock)
 {
 	for (int round = 0; round < PUBLISHED_ROUNDS; round++) {
@@ -195,8 +200,8 @@ static bool becomes_free(const lock_word *lock)
 }
 
 /*
- * Another thread changed the cart meanwhile, and will again. Its processor has the cache lines: its
- * next changes cost less than taking turns would.
+ * Another thread changed the cart meanwhile, and will change it again. The cart's cache lines are
+ * in its processor's cache, so it is cheaper to let it make its next changes than to take turns.
  */
 static bool step_back(void)
 {
@@ -208,12 +213,12 @@ static bool step_back(void)
 /*
  * Make the new version before the lock is taken, so that the lock is held for what publishing takes
  * and no longer: a thread that loses its processor mostly does so without the lock, and no other
- * has to wait for it. The former version is read as it stands, without a read-side section (that
- * would hold grace periods up for just as long): it may be retired, freed and written anew under
- * our eyes. cart_plan() and cart_build() stay inside their bytes also when they read garbage, and
- * what they made counts only if the slot has not changed since (a sequence lock's reader). True:
- * the version is in hand, and *ret_changes is the count of changes that it was made at. False: it
- * has to be made under the lock.
+ * has to wait for it. The former version is read without a read-side section (which would hold up
+ * grace periods for just as long), so it may be retired, freed and overwritten meanwhile.
+ * cart_plan() and cart_build() stay inside their bytes even if they read garbage, and their result
+ * counts only if the slot has not changed since, as for a sequence lock's reader. True: the version
+ * is in hand, and *ret_changes is the count of changes at which it was made. False: it has to be
+ * made under the lock.
  */
 static bool build_ahead(struct attempt *attempt, struct slot *slot, uint32_t *ret_changes)
 {
@@ -236,10 +241,13 @@ static bool build_ahead(struct attempt *attempt, struct slot *slot, uint32_t *re
 	return still(slot, *ret_changes) || step_back();
 }
 
-/* The lock is ours. Publish what was made ahead, if it was made of what is there now. */
+/*
+ * The caller holds the lock. Publish the version that was made ahead, if it was made from the
+ * present one.
+ */
 static bool publish_ahead(struct attempt *attempt, struct slot *slot, uint32_t changes)
 {
-	/* an end is counted, too */
+	/* the count includes ends of carts */
 	return changes_of(slot) == changes && publish(attempt, slot) == 0;
 }
 

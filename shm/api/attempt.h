@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * attempt.h: one change of a cart that is there, from looking to publishing; for change.c.
+ * attempt.h: one attempt to change an existing cart, from finding it to publishing the new version;
+ * for change.c.
  */
 #ifndef CORRAL_ATTEMPT_H
 #define CORRAL_ATTEMPT_H
@@ -17,42 +18,45 @@ struct attempt {
 	struct cart_change *change;
 	struct cart_plan plan;
 	int64_t now_ns;
-	uint64_t idle_ns; /* of a version from elsewhere: since its last activity */
+	uint64_t idle_ns; /* of a version from elsewhere: the time since its last activity */
 	const struct corral_op *op;
 	int64_t give_up_ns;  /* CLOCK_MONOTONIC: the call's own deadline; 0: none */
 	bool content_wanted; /* op asks for whole versions, see content.h */
-	bool held;           /* a section keeps `now`, which is to be handed out */
-	bool delivered;      /* it is */
+	bool held;           /* a read-side section keeps `now`, which is to be handed out */
+	bool delivered;      /* `now` has been handed out */
 	const struct cart_head *now;
 	int refused; /* what the last plan said, and of which step */
 	uint32_t refused_step;
 	bool wake; /* a thread sleeps on the slot's change word */
 };
 
-/* Does it make the cart, if there is none? */
+/* Does the change make the cart, if there is none? */
 bool attempt_makes_cart(const struct cart_change *change);
 
-/* Read the clock, and note it in the intent: under a lock, for reports on who holds it how long. */
+/*
+ * Read the clock, and note the time in the intent: under a lock, reports tell from it how long the
+ * lock has been held.
+ */
 void attempt_look_at_clock(struct attempt *attempt);
 
 /* The time that was read. (attempt->now_ns is that of the activity: earlier, for a version from
  * elsewhere.) */
 int64_t attempt_clock_ns(const struct attempt *attempt);
 
-/* As cart_plan(), dated now. */
+/* Plan the change as cart_plan() does, with the present time. */
 int attempt_plan(struct attempt *attempt, const struct cart_head *old, size_t room);
 
 /*
- * Build the plan's version, in a block in hand; nothing else has changed then. `locked`: no other
- * thread can change or free `old`. 0 or -errno.
+ * Build the plan's version in a block that is then in hand; nothing else changes. `locked`: no
+ * other thread can change or free `old`. 0 or -errno.
  */
 int attempt_build(struct attempt *attempt, const struct cart_head *old, bool locked);
 
 uint64_t attempt_ttl_ms(const struct attempt *attempt);
 
 /*
- * Change the cart in this slot. 0; 1: had been done; -EAGAIN: the slot is another cart's by now;
- * -errno.
+ * Change the cart in this slot. 0; 1: the change was made before; -EAGAIN: the slot has another
+ * cart by now; -errno.
  */
 int attempt_existing(struct attempt *attempt, struct slot *slot);
 

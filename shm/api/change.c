@@ -2,14 +2,14 @@
 /*
  * change.c: how a cart is changed, with the layers below. The public calls are in change_calls.c.
  *
- * The way of a change: find the slot, if need be in a read-side critical section; leave it; make
- * the new version, take the slot's lock and publish it (a slot stays a slot for ever, so waiting
- * for its lock needs no section); drop the lock; retire the former version: change.c. A cart that
- * is not there is made under its bucket's lock instead. One whose time is up is replaced in its
- * slot by a new one whose versions go on.
+ * A change takes these steps: find the slot, if need be in a read-side critical section; leave the
+ * section; make the new version, take the slot's lock and publish the version (a slot stays a slot
+ * for ever, so waiting for its lock needs no section); drop the lock; retire the former version. A
+ * cart that does not exist is made under its bucket's lock instead. A cart whose time is up is
+ * replaced in its slot by a new one, which continues its versions.
  *
- * Nothing is allocated from the heap, logged or called back while a lock is held; items are packed
- * before.
+ * While a lock is held nothing is allocated from the heap, nothing is logged, and no callback is
+ * called; items are packed before.
  */
 #include <errno.h>
 
@@ -35,7 +35,7 @@
 	65536u /* a larger block is not stocked: copying the cart takes longer than what is saved  \
 		*/
 
-/* The bucket's lock is ours: make the cart, unless another process has made it. */
+/* The caller holds the bucket's lock: make the cart, unless another process has made it. */
 static int insert_locked(struct attempt *attempt, struct bucket *bucket)
 {
 	struct found found = { 0 };
@@ -129,7 +129,7 @@ static int drop_existing(struct attempt *attempt, struct slot *slot)
 		lock_drop(actor, &slot->lock, LOCK_SLOT);
 	}
 	lock_drop(actor, &bucket->lock, LOCK_BUCKET);
-	if (!both) { /* wait until it is free, and try again */
+	if (!both) { /* wait until the slot's lock is free, and try again */
 		if (lock_take(actor, &slot->lock, LOCK_SLOT) < 0)
 			return -EBUSY;
 		lock_drop(actor, &slot->lock, LOCK_SLOT);
@@ -142,7 +142,10 @@ static int drop_existing(struct attempt *attempt, struct slot *slot)
 	return r;
 }
 
-/* The new version will be about as large as the old one, or larger by what is added. */
+/*
+ * Stock a block for the new version, which will be about as large as the old one, or larger by what
+ * is added.
+ */
 static void stock(struct attempt *attempt, uint32_t old_size)
 {
 	const struct cart_step *steps = cart_steps(attempt->change);
@@ -167,7 +170,10 @@ static int change_in(struct attempt *attempt, struct slot *slot)
 							 attempt_existing(attempt, slot);
 }
 
-/* A guess is right but in rare cases, and needs no section; each further try makes sure. */
+/*
+ * Try the change once. A guess of the slot needs no section and is nearly always right; further
+ * tries search for it.
+ */
 static int change_once(struct attempt *attempt, bool guess)
 {
 	struct arena *arena = attempt->actor->arena;
@@ -175,7 +181,8 @@ static int change_once(struct attempt *attempt, bool guess)
 
 	slot_prefetch_whole(arena, attempt->change->hash);
 	/*
-	 * inside a view of one's own the section tells whether that is void: then this call is, too
+	 * Inside a view of this thread the section tells whether the view was revoked: then this
+	 * call fails, too.
 	 */
 	guess = guess && attempt->actor->record->nest == 0;
 	struct slot *slot = guess ? slot_guess(arena, attempt->change->hash) : NULL;
@@ -274,7 +281,7 @@ static bool step_makes_room(const struct cart_step *step)
 	       (step->kind == CART_SET_QUANTITY && step->quantity == 0);
 }
 
-/* Does it close the order, or leave less of it? */
+/* Does the change check the order out, or only remove from it? */
 static bool makes_room(const struct cart_change *change)
 {
 	const struct cart_step *steps = cart_steps(change);
@@ -286,7 +293,7 @@ static bool makes_room(const struct cart_change *change)
 	return less == count || has_step(change, CART_CHECKOUT);
 }
 
-/* The change, complete but for key, seed and settings of this arena. */
+/* Make the change, which is complete except for the key, and this arena's seed and settings. */
 static int change_now(struct attempt *attempt)
 {
 	struct cart_change *change = attempt->change;
@@ -309,7 +316,7 @@ static int change_now(struct attempt *attempt)
 	return handle_verdict(attempt->corral, r);
 }
 
-/* The change stands, also if this fails. */
+/* Wait until the change is on disk. The change stands, also if this fails. */
 static void wait_for_disk(struct attempt *attempt)
 {
 	int r = durable_wait(attempt->corral, attempt->actor, attempt->give_up_ns);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * change_calls.c: the public calls that change a cart: check and pack the input, outside of any
- * lock, then change_cart(). A call that does one thing is a change of one step; only those of a
- * whole cart (replace, drop) are none of steps.
+ * lock, then change_cart(). A call that does one thing is a change of one step; only changes of a
+ * whole cart (replace, drop) have no steps.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +17,10 @@
 
 /* ------------------------------------------------------------------- steps */
 
-/* The line that a step names: by number, or by its menu item. Neither: no line has number 0. */
+/*
+ * Take the line that a step names, by number or by its menu item. With neither it is line 0, which
+ * no cart has.
+ */
 static int take_line(const struct corral_step *from, struct cart_step *to)
 {
 	struct corral_text id = from->menu_item_id;
@@ -54,8 +57,8 @@ static int take_attribute(const struct corral_step *from, struct cart_step *to)
 }
 
 /*
- * Check a step and take it over; an item is packed into `words`. -E2BIG: too large for them, or at
- * all.
+ * Check a step and convert it; an item is packed into `words`. -E2BIG: the item is too large for
+ * `words`, or for any cart.
  */
 static int take_step(const struct corral *corral, const struct corral_step *from, void *words,
 		     size_t words_room, struct cart_step *to)
@@ -104,7 +107,10 @@ static int take_step(const struct corral *corral, const struct corral_step *from
 	}
 }
 
-/* No step yet. The words of a step that has an item are set as a whole; others have none. */
+/*
+ * Begin with an empty step. The words of a step that has an item are set as a whole; other steps
+ * have none.
+ */
 static void step_begin(struct cart_step *step)
 {
 	memset(step, 0, offsetof(struct cart_step, words));
@@ -112,8 +118,9 @@ static void step_begin(struct cart_step *step)
 }
 
 /*
- * A change without conditions. What only other kinds of changes have, and what change_cart() sets,
- * is left as it is: clearing all of it takes longer than finding the cart.
+ * A change without conditions. Members that only other kinds of changes use, and those that
+ * change_cart() sets, are left as they are: clearing all of them takes longer than finding the
+ * cart.
  */
 static void change_begin(struct cart_change *change)
 {
@@ -126,8 +133,8 @@ static void change_begin(struct cart_change *change)
 }
 
 /*
- * A change of one step, which needs no memory but, for a large item, its words. Not inlined, like
- * apply_many(): the stack has room for the buffer of one of them.
+ * Make a change of one step. It needs no heap memory, except for the words of a large item. Like
+ * apply_many() it is not inlined, so that the stack holds the buffer of only one of them.
  */
 __attribute__((noinline)) static int apply_one(struct corral *corral, const struct corral_key *key,
 					       const struct corral_step *step,
@@ -141,7 +148,7 @@ __attribute__((noinline)) static int apply_one(struct corral *corral, const stru
 	change_begin(&change);
 	int r = take_step(corral, step, words, sizeof(words), &change.one);
 	if (unlikely(r == -E2BIG && step->kind == CORRAL_STEP_ADD)) {
-		/* too large for the stack, or at all */
+		/* the item is too large for the stack, or for any cart */
 		large = malloc(CORRAL_WORDS_MAX);
 		r = large == NULL ? -ENOMEM :
 				    take_step(corral, step, large, CORRAL_WORDS_MAX, &change.one);
@@ -154,16 +161,16 @@ __attribute__((noinline)) static int apply_one(struct corral *corral, const stru
 	return r;
 }
 
-/* What a change of several steps needs beyond the caller's memory. */
+/* The memory for a change of several steps. */
 struct apply {
 	struct cart_change change;
 	struct cart_step *steps;
 	uint8_t *words;
 	size_t words_room;
-	uint64_t small[SMALL_BYTES / sizeof(uint64_t)]; /* all of it, if there are few steps */
+	uint64_t small[SMALL_BYTES / sizeof(uint64_t)]; /* enough for a few steps */
 };
 
-/* Divide a block: first what is aligned like pointers, then numbers, then bytes. */
+/* Divide a block: first the arrays aligned like pointers, then those of numbers, then bytes. */
 static void apply_divide(struct apply *apply, uint32_t count, void *block)
 {
 	uint8_t *at = block;
@@ -184,7 +191,7 @@ static_assert(sizeof(struct cart_step) % 8 == 0 && sizeof(struct line_edit) % 8 
 		      sizeof(struct pair_edit) % 8 == 0,
 	      "what follows is aligned, too");
 
-/* Find memory: *ret_block is from malloc(), or NULL if none is needed. */
+/* Provide the memory. *ret_block is from malloc(), or NULL if `small` suffices. */
 static int apply_prepare(struct apply *apply, const struct corral_step *steps, uint32_t count,
 			 void **ret_block)
 {

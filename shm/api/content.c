@@ -9,7 +9,7 @@
 #include "api/content.h"
 #include "sync/grace.h"
 
-/* The version in a block, if that is in the arena with all of it. */
+/* The version in a block, if all of it lies within the arena. */
 static const struct cart_head *version_in(const struct arena *arena, block_ref ref, uint32_t size)
 {
 	size_t room;
@@ -72,7 +72,7 @@ static void forget(struct corral_content *content, int error)
 	content->cart = NULL;
 }
 
-/* What was copied may be anything: the section was revoked, or the arena withdrawn. */
+/* Discard a copy whose bytes cannot be trusted: the section was revoked, or the arena withdrawn. */
 static void discard(struct corral_content *content)
 {
 	if (content == NULL)

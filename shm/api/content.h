@@ -2,10 +2,10 @@
 /*
  * content.h: whole versions of a cart, handed out with the answer of a change.
  *
- * The version is found where the change has it at hand, under its lock, and copied once the lock is
- * dropped: the caller's memory is not touched while a lock is held. Between the two a read-side
- * section keeps the new version, which others may replace at once; the former one is this thread's
- * to retire, and still there.
+ * The version is noted under the lock, where the change has it at hand, and copied once the lock is
+ * dropped: the caller's memory is not touched while a lock is held. In between a read-side section
+ * keeps the new version from being freed, since other processes may replace it at once. The former
+ * version needs no section: this thread retires it later.
  */
 #ifndef CORRAL_CONTENT_H
 #define CORRAL_CONTENT_H
@@ -30,7 +30,8 @@ static inline void content_hold(struct attempt *attempt, const struct cart_head 
 
 /*
  * The change is made (r = 0) or was made before (r = 1), the lock is dropped, and the former
- * version is still in intent.old: hand out what is wanted. With any other r there is nothing to.
+ * version is still in intent.old: hand out the versions that the caller wants. With any other r
+ * there is nothing to hand out.
  */
 static inline void content_deliver(struct attempt *attempt, int r)
 {

@@ -50,7 +50,7 @@ static bool is_member(gid_t group)
 	return found;
 }
 
-/* A container with its own user namespace cannot tell who owns what it was given. */
+/* A container with its own user namespace cannot tell the true owners of the files it was given. */
 static bool in_user_namespace(void)
 {
 	char text[128] = "";

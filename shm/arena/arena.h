@@ -216,16 +216,16 @@ extern int (*arena_clock)(clockid_t clock, struct timespec *ret_now);
 int64_t arena_wall_ms(void);
 
 /*
- * For those who go over all carts once, more or less in the order of their blocks: the pages of
- * carts that they have looked at stay where they are, in the page cache, but are no longer mapped,
- * and count no longer as this process's.
+ * For callers that go over all carts once, more or less in the order of their blocks: the pages of
+ * the carts that they have read stay in the page cache, but are no longer mapped, so they no longer
+ * count as this process's memory.
  */
 #define ARENA_LET_GO_BYTES (4u << 20) /* of carts, at a time */
 void arena_let_go(const struct arena *arena);
 
 /*
- * How far corral-agent --resize says it has got with the carts of a withdrawn arena, and how long
- * it will take, in words; false: it says nothing. Who asks knows that somebody has the agent's
+ * The progress that corral-agent --resize notes in a withdrawn arena, and how long it will still
+ * take, as a text; false: it notes nothing. The caller knows that some process holds the agent's
  * byte.
  */
 #define ARENA_CARRYING_BYTES 160

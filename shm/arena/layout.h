@@ -216,7 +216,8 @@ struct arena_header {
 
 	/*
 	 * line 35: how far corral-agent --resize has got with the carts of this arena, which is
-	 * withdrawn meanwhile. W: it, holding the agent's byte. R: who is refused, relaxed
+	 * withdrawn meanwhile. W: the agent that resizes, holding the agent's byte. R: processes
+	 * that are refused, relaxed
 	 */
 	uint32_t carried __attribute__((aligned(CACHE_LINE))); /* places for carts gone through */
 	uint32_t carried_of;      /* of so many; 0: nothing is carried over */

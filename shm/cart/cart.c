@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart.c: the frame of every change.
+ * cart.c: plans every change.
  *
- * cart_plan() decides: it checks what the change relies on, asks cart_edit() what each
- * step does to lines and attributes, computes the totals and puts the old and the new
- * head into the plan; cart_build() (cart_build.c) only writes. The old head's checksum
- * is verified, those of lines and operations are carried on.
+ * cart_plan() decides: it checks the change's conditions, lets cart_edit() work out the effect of
+ * each step on lines and attributes, computes the totals, and puts the old and the new head into
+ * the plan. cart_build() (cart_build.c) only writes. The old head's checksum is verified; those of
+ * lines and operations are carried over.
  *
- * Does not write a version, does not allocate, knows no arena. Time: linear in the lines,
+ * This file writes no version, does not allocate, and knows no arena. Time: linear in the lines,
  * operation ids and attributes, each of which is bounded.
  */
 #include <errno.h>
@@ -96,7 +96,10 @@ static int recall(const uint8_t *ops, const struct cart_head *head,
 	return 0;
 }
 
-/* Payment takes time: a cart that is checked out may live longer, but not end earlier. */
+/*
+ * Does the change only prolong the cart's life? Payment takes time, so a cart that is checked out
+ * may get a longer life, but not a shorter one.
+ */
 static bool prolongs(const struct cart_head *head, const struct cart_change *change,
 		     const struct cart_step *step)
 {
@@ -106,7 +109,7 @@ static bool prolongs(const struct cart_head *head, const struct cart_change *cha
 	return step->kind == CART_SET_TTL && then_ms >= now_ms;
 }
 
-/* Every step of these kinds answers a line. */
+/* Does a step of this kind answer with a line? */
 static bool has_line(enum cart_step_kind kind)
 {
 	return kind == CART_ADD || kind == CART_SET_QUANTITY || kind == CART_REMOVE ||
@@ -114,8 +117,9 @@ static bool has_line(enum cart_step_kind kind)
 }
 
 /*
- * What a repeat says of the lines. The cart remembers the last line of a change. Of the other
- * steps it says where their items are now, which is where they were unless they were removed since.
+ * The lines that a repeat answers with. The cart remembers only the last line of a change. For the
+ * other steps the answer is the line in which their item is now; that is the line of the first
+ * answer, unless it was removed since.
  */
 static void recall_lines(const uint8_t *old, const struct cart_change *change,
 			 const struct cart_sections *at, struct cart_plan *plan)
@@ -158,7 +162,7 @@ static int plan_next(const uint8_t *old, const struct cart_change *change,
 	return 0;
 }
 
-/* Each step finds the cart as the one before it leaves it. */
+/* Plan the steps one by one: each finds the cart as the step before leaves it. */
 static int plan_steps(const void *old, const struct cart_change *change,
 		      const struct cart_sections *at, struct cart_plan *plan)
 {
@@ -186,7 +190,7 @@ static int plan_steps(const void *old, const struct cart_change *change,
 	return error;
 }
 
-/* The totals, the size and the answer, once the change itself is planned. */
+/* Compute the totals, the size and the answer, once the steps are planned. */
 static int plan_finish(const struct cart_change *change, struct cart_plan *plan)
 {
 	struct cart_head *head = &plan->head;
@@ -220,9 +224,9 @@ static int plan_finish(const struct cart_change *change, struct cart_plan *plan)
 }
 
 /*
- * Plan to put a whole version from elsewhere. 1: the cart that is there is as new. If there is none
- * but the key has had carts, the version's number goes on from theirs: a caller that waits for a
- * version, or expects one, shall not meet a former number again.
+ * Plan to put a whole version from elsewhere. 1: the present cart is at least as new. If there is
+ * none, but the key has had carts, the version's number continues theirs, so that a caller that
+ * waits for a version, or expects one, never meets a former number again.
  */
 static int plan_put(const void *old, size_t old_size, const struct cart_change *change,
 		    struct cart_plan *plan)
@@ -238,7 +242,10 @@ static int plan_put(const void *old, size_t old_size, const struct cart_change *
 	return old && cart_load(old, old_size, &head) == 0 && head.version >= plan->head.version;
 }
 
-/* Nothing is edited yet. Member by member: to clear all of it takes longer than to plan an add. */
+/*
+ * Begin a plan without edits. It is set member by member, since clearing all of it takes longer
+ * than planning an add.
+ */
 static void plan_begin(const struct cart_change *change, struct cart_plan *plan)
 {
 	plan->result = (struct corral_result){ .version = 0 };

@@ -41,7 +41,10 @@ struct cart_words {
 int cart_pack_item(const struct corral_item *item, uint64_t seed, void *buffer, size_t buffer_size,
 		   struct cart_words *ret_words);
 
-/* No item packs to more bytes than this, if it packs at all. Its numbers need not be checked. */
+/*
+ * An upper bound of the bytes that the item packs to, if it can be packed. Its numbers need not be
+ * valid.
+ */
 size_t cart_item_bound(const struct corral_item *item);
 
 /* Are these bytes valid UTF-8 without a NUL? */
@@ -70,7 +73,7 @@ struct cart_draft {
 int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t count, void *buffer,
 			 size_t size, uint32_t *ret_size);
 
-/* The numbers are part of fingerprints: a kind keeps its own. */
+/* The numbers are part of fingerprints, so a kind must keep its number. */
 enum cart_step_kind {
 	CART_ADD,
 	CART_SET_QUANTITY, /* 0 removes */
@@ -86,7 +89,7 @@ enum cart_step_kind {
 	CART_CHANGE_QUANTITY, /* by a difference; to 0 removes */
 };
 
-/* One thing that a change does. */
+/* One step of a change. */
 struct cart_step {
 	enum cart_step_kind kind;
 	uint32_t line; /* SET_QUANTITY, CHANGE_QUANTITY, REMOVE; 0: the line is that of `name` */
@@ -102,8 +105,8 @@ struct cart_step {
 };
 
 /*
- * What a change of several steps does to one line or to one attribute. Private to cart*.c; in the
- * header because the caller of cart_plan() has the memory.
+ * The effect of a change of several steps on one line or on one attribute. Private to cart*.c;
+ * declared here because the caller of cart_plan() provides the memory.
  */
 struct line_edit {
 	struct cart_line line; /* the record to write */
@@ -158,7 +161,7 @@ static inline uint32_t cart_step_count(const struct cart_change *change)
 	return change->steps == NULL ? 1 : change->step_count;
 }
 
-/* What decides whether the change is one of a cart's end, of a whole cart, or of what is in it. */
+/* The kind that tells whether the change ends a cart, puts a whole one, or changes its contents. */
 static inline enum cart_step_kind cart_kind(const struct cart_change *change)
 {
 	return cart_steps(change)->kind;
@@ -200,11 +203,11 @@ struct cart_plan {
 };
 
 /*
- * Plan a change of `old` (old_size bytes that may be more than the version has; NULL: no
- * cart). 0: build it. 1: this change was made before under this operation id, ret_plan->result is
- * its answer. -ENOTUNIQ: another change was made under it. Order of the answers: damage, remembered
+ * Plan a change of `old` (old_size bytes that may be more than the version has; NULL: no cart). 0:
+ * build it. 1: this change was made before under this operation id, ret_plan->result is its answer.
+ * -ENOTUNIQ: another change was made under it. The checks come in this order: damage, remembered
  * operation, -ENOENT for a change whose first step needs a cart, version (-ECANCELED), then step by
- * step -ESHUTDOWN and the step's own error, then what the new version is too large for. The plan
+ * step -ESHUTDOWN and the step's own error, then the limits that the new version exceeds. The plan
  * points into itself and must not be copied. On failure all of it but `step` is undefined.
  */
 int cart_plan(const void *old, size_t old_size, const struct cart_change *change,
@@ -217,33 +220,36 @@ void cart_build(const void *old, const struct cart_change *change, const struct 
 /* ---------------------------------------------------------------- read */
 
 /*
- * The shape only: constant time, what every accessor that follows a number does first. 0 or
- * -EUCLEAN. When it holds, head, ids, attributes, ops, lines and words lie within size bytes.
+ * Check the shape only, in constant time, as every accessor that follows an offset does first. 0:
+ * head, ids, attributes, ops, lines and words lie within size bytes; or -EUCLEAN.
  */
 int cart_shape(const void *bytes, size_t size);
 
 /*
- * Everything: shape, checksums, totals, words well-formed, texts UTF-8, numbers in range. 0 or
- * -EUCLEAN.
+ * Check everything: shape, checksums, totals, well-formed words, texts in UTF-8, numbers in range.
+ * 0 or -EUCLEAN.
  */
 int cart_validate(const void *bytes, size_t size);
 
 /*
- * Shape, every checksum, and the money: the totals follow from the lines. No accident passes, only
- * bytes that were forged with their checksums: texts and words are believed if their checksums
- * hold, and line numbers are not compared with each other. A fifth of the time of cart_validate(),
- * and little stack. This is what a read verifies; bytes that come from a file are validated before
- * they become a cart. 0 or -EUCLEAN.
+ * Check the shape, every checksum, and the money: the totals must follow from the lines. No
+ * accidental damage passes, only bytes that were forged together with their checksums: texts and
+ * words are believed if their checksums hold, and line numbers are not compared with each other.
+ * This takes a fifth of the time of cart_validate(), and little stack. Reads verify this much;
+ * bytes from a file are validated before they become a cart. 0 or -EUCLEAN.
  */
 int cart_verify(const void *bytes, size_t size);
 
 /*
- * The same for the front only: head, key and attributes. Time: constant but for the attributes.
- * 0 or -EUCLEAN.
+ * The same for the front only: head, key and attributes. The time is constant, except for the
+ * attributes. 0 or -EUCLEAN.
  */
 int cart_verify_front(const void *bytes, size_t size);
 
-/* 16 bytes at any address, as two words; the compiler knows how its machine does that best. */
+/*
+ * 16 bytes at any address, as two words; the compiler chooses the machine's best instructions for
+ * it.
+ */
 typedef uint64_t cart_pair __attribute__((vector_size(16)));
 typedef char cart_bytes __attribute__((vector_size(16)));
 
@@ -275,8 +281,8 @@ static inline cart_pair cart_xor_32(const char *a, const char *b)
 }
 
 /*
- * Where the bytes differ; size > 0. Ids are short: they are compared without a call, in pieces of
- * which the last may overlap the one before.
+ * The bits in which two texts differ; size > 0. Ids are short, so they are compared without a call,
+ * in pieces, the last of which may overlap the one before.
  */
 static inline __attribute__((always_inline)) cart_pair cart_differ(const char *a, const char *b,
 								   size_t size)
@@ -306,7 +312,7 @@ static inline bool cart_pair_is_zero(cart_pair pair)
 #endif
 }
 
-/* Has this version this key? Reads within size bytes, also of a damaged head. */
+/* Has this version this key? It reads only within size bytes, even if the head is damaged. */
 static inline __attribute__((always_inline)) bool
 cart_has_key(const struct cart_head *cart, size_t size, const struct corral_key *key)
 {
@@ -331,8 +337,8 @@ int cart_decode_item(const void *bytes, size_t size, uint32_t index, struct corr
 
 /*
  * Decode a whole cart into one malloc() block. With `copy` the bytes are copied into it first, the
- * copy is verified (cart_verify()), and the texts point there; else they point into bytes, and no
- * checksum is looked at. Give back with free().
+ * copy is verified (cart_verify()), and the texts point into the copy; otherwise they point into
+ * bytes, and no checksum is verified. The caller frees the block.
  */
 int cart_decode(const void *bytes, size_t size, bool copy, struct corral_cart **ret_cart);
 

@@ -2,13 +2,14 @@
 /*
  * cart_build.c: writes the version that cart_plan() decided on.
  *
- * Every size and offset comes from the plan and none from the old bytes, so bytes that lie,
- * or that change after the plan, can spoil the new version's content but never make it
- * read or write outside. Such content does not pass for sound: sums of unchanged parts
- * are carried on, not made anew, so damage stays visible to cart_validate() in all
- * later versions that keep the damaged part.
+ * Every size and offset comes from the plan and none from the old bytes. So old bytes that are
+ * damaged, or that change after the plan, can spoil the new version's content, but never cause a
+ * read or write outside of the buffers. Such content does not pass for sound: the sums of unchanged
+ * parts are carried over, not recomputed, so damage stays visible to cart_validate() in all later
+ * versions that keep the damaged part.
  *
- * Does not decide, cannot fail, does not allocate. Unchanged parts are copied in few pieces.
+ * This file decides nothing, cannot fail, and does not allocate. Unchanged parts are copied in few
+ * pieces.
  *
  * Invariants of a version:
  *   the words of line i + 1 begin where those of line i end, and the last end the version;
@@ -52,7 +53,7 @@ static void put_ids(struct build *b)
 	}
 }
 
-/* The old map with another header, and other pairs where steps have set or cut them. */
+/* Write the old map with a new header, and with other pairs where steps have set or cut them. */
 static void put_pairs(struct build *b)
 {
 	const struct cart_plan *plan = b->plan;
@@ -86,7 +87,7 @@ static void put_attributes(struct build *b)
 		put_pairs(b);
 }
 
-/* ids, attributes, the old operations: one piece as long as the attributes stay. */
+/* Write ids, attributes and the old operations: as one piece if the attributes are unchanged. */
 static void put_front(struct build *b)
 {
 	if (b->old && b->plan->attributes_edit == ATTRIBUTES_KEEP) {
@@ -102,7 +103,7 @@ static void put_front(struct build *b)
 		     b->from.lines_at - b->from.ops_at);
 }
 
-/* Remember the operation in the place planned, which may be that of the oldest. */
+/* Store the operation in its planned place, which may be that of the oldest. */
 static void put_op(struct build *b)
 {
 	const struct corral_result *answer = &b->plan->result;
@@ -134,7 +135,7 @@ static void put_line(struct build *b, const struct cart_line *line, uint32_t ind
 	b->head.lines_sum += cart_line_sum(line, index);
 }
 
-/* Old lines and their words, none of which is cut. */
+/* A run of old lines, none of which is cut, and their words. */
 struct stretch {
 	uint32_t first;
 	uint32_t end;
@@ -142,7 +143,9 @@ struct stretch {
 	uint32_t words_end;
 };
 
-/* Behind a cut, lines move up by one, and their words by the size of the words cut. */
+/*
+ * Copy a stretch. After a cut, lines move up by one, and their words by the size of the words cut.
+ */
 static void keep_stretch(struct build *b, const struct stretch *kept, uint32_t to,
 			 uint32_t words_to)
 {
@@ -168,7 +171,10 @@ static void keep_all(struct build *b)
 	copy(b->new + b->to.words_at, b->old + b->from.words_at, b->plan->old.words_size);
 }
 
-/* The old lines that are not cut. *ret_count, *ret_words: so many lines, and bytes of words. */
+/*
+ * Write the old lines that are not cut. *ret_count: their number; *ret_words: the bytes of their
+ * words.
+ */
 static void keep_lines(struct build *b, uint32_t *ret_count, uint32_t *ret_words)
 {
 	const struct cart_plan *plan = b->plan;
@@ -206,9 +212,9 @@ static void keep_lines(struct build *b, uint32_t *ret_count, uint32_t *ret_words
 }
 
 /*
- * A record whose words are elsewhere now. Mostly they are where the plan has them: then the record
- * is taken as it stands, since to change four bytes of a copy and to read them at once in a larger
- * piece would hold the processor up.
+ * The record of a line whose words may have moved. Mostly they are where the plan has them: then
+ * the record is used as it is, since a write of four bytes into a copy, read back at once as part
+ * of a larger piece, stalls the processor.
  */
 static const struct cart_line *line_with(const struct cart_line *line, uint32_t words_at,
 					 struct cart_line *copied)
@@ -220,7 +226,7 @@ static const struct cart_line *line_with(const struct cart_line *line, uint32_t 
 	return copied;
 }
 
-/* The checksum of a line that is in place, as it is there. */
+/* The checksum of a line as it is written now. */
 static uint64_t sum_at(const struct build *b, uint32_t index)
 {
 	return XXH3_64bits_withSeed(b->new + b->to.lines_at +
@@ -228,7 +234,7 @@ static uint64_t sum_at(const struct build *b, uint32_t index)
 				    sizeof(struct cart_line), index);
 }
 
-/* The lines that steps have set, where they are now, and those that were added. */
+/* Write the lines that steps have set, at their new places, and those that were added. */
 static void put_edits(struct build *b, uint32_t count, uint32_t words_size)
 {
 	const struct cart_plan *plan = b->plan;
@@ -254,7 +260,10 @@ static void put_edits(struct build *b, uint32_t count, uint32_t words_size)
 	}
 }
 
-/* Numbers are given out as cart_plan() counted them. */
+/*
+ * Write the lines of a draft. New ones get their numbers in the order in which cart_plan() counted
+ * them.
+ */
 static void put_draft(struct build *b)
 {
 	const struct cart_draft *draft = &b->change->draft;

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart_edit.c: what each kind of step does to lines, attributes and settings.
+ * cart_edit.c: the effect of each kind of step on lines, attributes and settings.
  *
- * A part of cart_plan(), once for each step of a change: it alters the plan's new head and notes
- * what cart_build() has to write. The old lines stay where they are; the plan has an edit for each
- * one that a step set or cut, in their order, and behind these one for each line to be appended. A
- * later step finds the lines as the earlier ones leave them, so that a change of several steps does
- * what its steps do one by one. The same holds for attributes. A step makes one edit at most.
+ * cart_plan() calls cart_edit() once for each step of a change. It alters the plan's new head and
+ * notes what cart_build() has to write. The old lines stay where they are; the plan has an edit for
+ * each line that a step has set or cut, in the lines' order, followed by one for each line to be
+ * appended. A later step finds the lines as the earlier ones leave them, so a change of several
+ * steps has the effect of its steps one by one. The same holds for attributes. A step makes at most
+ * one edit.
  *
- * Sums of money and counts are moved by the difference, exactly (128 bits in between), and refused
- * when the true result does not fit.
+ * Sums of money and counts are changed by the exact difference (computed in 128 bits), and a change
+ * is refused if the true result does not fit.
  *
- * Does not judge whether the change may happen (cart.c), writes no version, does not
- * allocate. All it uses of the old lines is bounded by the head that was loaded.
+ * This file does not judge whether the change may happen (cart.c does), writes no version, and does
+ * not allocate. Every access to the old lines is bounded by the head that was loaded.
  */
 #include <errno.h>
 
 #include "cart/cart_shape.h"
 #include "cart/item.h"
 
-/* What all kinds of steps need. */
+/* The inputs of all kinds of steps. */
 struct edit {
 	const uint8_t *lines; /* of the old version */
 	const uint8_t *words;
@@ -49,13 +50,13 @@ static int move_items(struct cart_plan *plan, uint32_t minus, uint32_t plus)
 
 /* ------------------------------------------------------------ lines */
 
-/* So many old lines are there: all of them, or none once they were cleared. */
+/* The number of old lines that still count: all of them, or none once they were cleared. */
 static uint32_t old_count(const struct cart_plan *plan)
 {
 	return plan->lines_edit == LINES_KEEP ? plan->old.line_count : 0;
 }
 
-/* Where the edit of an old line is, or belongs. */
+/* The place of an old line's edit, or the place where it has to be inserted. */
 static uint32_t line_place(const struct cart_plan *plan, uint32_t index)
 {
 	uint32_t place = 0;
@@ -73,7 +74,7 @@ static bool is_cut(const struct cart_plan *plan, uint32_t index)
 	       plan->line_edits[place].cut;
 }
 
-/* A new edit at a place, that leaves its old line as it is. */
+/* Insert a new edit at a place. It leaves its old line unchanged so far. */
 static inline struct line_edit *add_edit(const struct edit *e, uint32_t place, uint32_t index)
 {
 	struct line_edit *edit = &e->plan->line_edits[place];
@@ -86,7 +87,7 @@ static inline struct line_edit *add_edit(const struct edit *e, uint32_t place, u
 	return edit;
 }
 
-/* The edit of an old line when there are others. */
+/* The edit of an old line, for a plan that may have other edits. */
 static struct line_edit *edit_among(const struct edit *e, uint32_t index)
 {
 	struct cart_plan *plan = e->plan;
@@ -111,8 +112,8 @@ static bool words_bounded(const struct cart_words *words)
 }
 
 /*
- * Looks at three words only: copying whole records costs more than the rest of an add. A key of 0
- * and 0 is that of lines which are to stay by themselves, and of items which are to be one.
+ * Does an item merge into this line? This reads three words only, since copying whole records costs
+ * more than the rest of an add. A merge key of 0 and 0 marks lines and items that stay separate.
  */
 static bool merges(const void *record, const struct cart_words *words)
 {
@@ -214,7 +215,10 @@ static int find_line(const struct edit *e, struct line_edit **ret_edit)
 		       find_number(e, e->step->line, ret_edit);
 }
 
-/* A cut moves the words behind it, so all lines' words must be where the invariant has them. */
+/*
+ * Check that all lines' words are where the invariant has them, since a cut moves the words after
+ * it.
+ */
 static int words_in_order(const struct edit *e)
 {
 	const struct cart_head *old = &e->plan->old;
@@ -384,7 +388,7 @@ static int plan_draft_line(const struct cart_draft_line *line, struct line_set *
 	return 0;
 }
 
-/* Apart from cart_plan(), so that only a replacement pays for a set on the stack. */
+/* Kept apart from cart_plan(), so that only a replacement pays for a set on the stack. */
 __attribute__((noinline)) static int plan_replace(const struct cart_draft *draft,
 						  struct cart_plan *plan)
 {
@@ -447,7 +451,10 @@ static struct pair_edit *edit_of_name(const struct cart_plan *plan, struct corra
 	return NULL;
 }
 
-/* Old pairs by their place, new ones behind them in the order in which they came. */
+/*
+ * Insert a pair's edit: old pairs are sorted by their place, new ones follow in the order of their
+ * steps.
+ */
 static void add_pair_edit(struct cart_plan *plan, const struct pair_edit *new)
 {
 	uint32_t place = plan->pair_edit_count++;
@@ -466,8 +473,8 @@ static void forget_pair_edit(struct cart_plan *plan, struct pair_edit *edit)
 }
 
 /*
- * What a step makes of the pair of its name: in its place in the old version, or at the end. `old`:
- * where the old version has it.
+ * Plan the pair that a step sets or cuts: at its place in the old version, or at the end. `old`:
+ * the pair's place in the old version.
  */
 static void plan_pair(struct cart_plan *plan, const struct attribute_place *old,
 		      const struct cart_step *step)
@@ -502,7 +509,7 @@ static int attribute_check(const struct cart_step *step)
 	return error;
 }
 
-/* The new pair takes the place of the one of this name, or goes to the end. */
+/* Plan an attribute: the new pair replaces the one of this name, or is appended. */
 static int plan_attribute(const struct edit *e)
 {
 	const struct cart_step *step = e->step;
@@ -590,8 +597,8 @@ int cart_edit(const void *old, const struct cart_sections *at, const struct cart
 }
 
 /*
- * Each step has read the old bytes anew, and they may have changed in between. What cart_build()
- * leaves out has to lie within the old version, in order.
+ * Each step has read the old bytes again, and they may have changed in between. So check that the
+ * parts which cart_build() leaves out lie within the old version, in order.
  */
 int cart_edits_check(const struct cart_plan *plan)
 {

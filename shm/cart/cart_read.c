@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cart_read.c: looks at a cart version and says what it finds.
+ * cart_read.c: accessors and checks of a cart version.
  *
- * cart_verify() looks at checksums and money, in time linear in the version's size; cart_validate()
- * at all the rest besides (and is quadratic in attributes and extras).
+ * cart_verify() checks checksums and money, in time linear in the version's size; cart_validate()
+ * checks everything (and is quadratic in attributes and extras).
  *
- * Nothing here writes, allocates, or believes a number before it is checked; all that
- * is wrong with bytes gives -EUCLEAN. item_unpack.c reads the words.
+ * Nothing here writes, allocates, or uses a number before it is checked; any damage gives -EUCLEAN.
+ * item_unpack.c reads the words.
  */
 #include <errno.h>
 
@@ -25,8 +25,8 @@
 	})
 
 /*
- * The accessor that is called most: plain numbers, none of which is followed, so only their own
- * range is checked.
+ * The accessor that is called most. It answers plain numbers and follows none of them, so only
+ * their ranges are checked.
  */
 int cart_get_head(const void *bytes, size_t size, struct corral_head *ret_head)
 {
@@ -103,7 +103,7 @@ static bool all_zero(const uint8_t *bytes, uint64_t from, uint64_t to)
 	return true;
 }
 
-/* The head's checksum, and its totals: they follow from the subtotal. */
+/* Verify the head's checksum, and that its totals follow from the subtotal. */
 static int verify_front(const uint8_t *bytes, const struct cart_head *head,
 			const struct cart_sections *at)
 {
@@ -118,7 +118,7 @@ static int verify_front(const uint8_t *bytes, const struct cart_head *head,
 		       -EUCLEAN;
 }
 
-/* The rest of the front: padding, ids, attributes, times. */
+/* Check the rest of the front: padding, ids, attributes, times. */
 static int validate_front(const uint8_t *bytes, const struct cart_head *head,
 			  const struct cart_sections *at)
 {
@@ -149,7 +149,10 @@ static int validate_ops(const uint8_t *ops, const struct cart_head *head)
 	return 0;
 }
 
-/* The record against its words, which have to begin at words_at and are not looked into. */
+/*
+ * Check a line's record against its words, which must begin at words_at. The words themselves are
+ * not parsed.
+ */
 static bool line_sound(const uint8_t *words, const struct cart_head *head,
 		       const struct cart_line *line, uint64_t words_at)
 {
@@ -160,7 +163,7 @@ static bool line_sound(const uint8_t *words, const struct cart_head *head,
 	       XXH3_64bits(words + words_at, line->words_size) == line->words_sum;
 }
 
-/* Each line's checksums, and what the head says of all of them together. */
+/* Verify each line's checksums, and the head's sums over all lines. */
 static int verify_lines(const uint8_t *bytes, const struct cart_head *head,
 			const struct cart_sections *at)
 {
@@ -186,7 +189,9 @@ static int verify_lines(const uint8_t *bytes, const struct cart_head *head,
 	return 0;
 }
 
-/* The content of the lines: numbers that differ, and words that agree with their records. */
+/*
+ * Check the content of the lines: their numbers differ, and their words agree with their records.
+ */
 static int validate_lines(const uint8_t *bytes, const struct cart_head *head,
 			  const struct cart_sections *at)
 {

@@ -22,7 +22,9 @@
 
 /* ------------------------------------------------------------------- spans */
 
-/* Classes of which spans were being dissolved when somebody died: found once, not for each page. */
+/*
+ * Find the classes whose spans were being dissolved when a process died: once, not for each page.
+ */
 static void find_dissolving(struct inspect *inspect)
 {
 	const struct arena *arena = &inspect->arena;
