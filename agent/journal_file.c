@@ -94,7 +94,7 @@ bool journal_was_cut(uint64_t bytes, const struct journal_head *next)
  */
 static uint32_t measure_former(int journal_fd, uint64_t number, const struct arena_header *h)
 {
-	struct journal_reader reader;
+	struct journal_reader reader = { .fd = -1 };
 	uint32_t former = 0;
 
 	if (number == 0 || load_relaxed(&h->journal_error) != 0 ||

@@ -203,7 +203,7 @@ static int run_phases(struct grace_bench *bench, const struct flavour *flavour, 
 		      struct flavour_figures *figures)
 {
 	uint64_t ns = bench->ms * 1000000ull / ROUNDS;
-	struct pool_window window;
+	struct pool_window window = { 0 };
 	int r = wait_periods(bench, flavour, ns / 4, &figures->quiet);
 
 	if (r == 0)

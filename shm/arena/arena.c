@@ -208,11 +208,14 @@ static bool is_ours_damaged(const struct arena_header *header)
 {
 	struct arena_header h = *header;
 
+	if (h.magic == LAYOUT_MAGIC && h.byte_order == LAYOUT_BYTE_ORDER &&
+	    h.layout_version == LAYOUT_VERSION && h.fingerprint == LAYOUT_FINGERPRINT)
+		return false;
 	h.magic = LAYOUT_MAGIC;
 	h.byte_order = LAYOUT_BYTE_ORDER;
 	h.layout_version = LAYOUT_VERSION;
 	h.fingerprint = LAYOUT_FINGERPRINT;
-	return memcmp(&h, header, sizeof(h)) != 0 && arena_header_sound(&h);
+	return arena_header_sound(&h);
 }
 
 int arena_validate(struct arena *arena, uint64_t file_bytes, char *why)
@@ -652,9 +655,10 @@ bool arena_describe_carrying(const struct arena_header *header, char text[ARENA_
 
 	if (of == 0 || load_relaxed(&header->withdrawn) == 0)
 		return false;
-	if (done > 0 && done < of && since_ms >= 0 && since_ms < CARRYING_MS_MAX)
-		snprintf(left, sizeof(left), "; about %lld s more",
-			 (long long)(since_ms * (of - done) / done / 1000 + 1));
+	if (done > 0 && done < of && since_ms >= 0 && since_ms < CARRYING_MS_MAX) {
+		long long left_s = since_ms * (of - done) / done / 1000 + 1;
+		snprintf(left, sizeof(left), "; about %lld s more", left_s);
+	}
 	snprintf(text, ARENA_CARRYING_BYTES,
 		 done < of ? "corral-agent --resize is carrying its carts over: %u of %u places "
 			     "are done%s" :
