@@ -54,7 +54,7 @@ tools_in_a_container_share_the_carts_of_an_agent_outside() {
 
 an_agent_in_a_container_serves_those_outside_and_dies_with_it() {
 	needs "${container[@]}"
-	local n inside
+	local n inside agent_pid
 	"${container[@]}" "$BUILD/corral-agent" --dir "$dir" --size 16M >"$place/log" 2>&1 &
 	inside=$!
 	echo "$inside" >>"$place/pids"
@@ -65,8 +65,13 @@ an_agent_in_a_container_serves_those_outside_and_dies_with_it() {
 	add r s
 	agent 1 # an agent runs, although its pid differs here
 	has 'another agent has this directory'
+	agent_pid=$(pgrep -P "$inside")
 	kill -9 "$inside"
 	wait "$inside" 2>/dev/null
+	for ((n = 0; n < 200; n++)); do # the kernel kills the agent behind it, in its own time
+		[[ -e /proc/$agent_pid ]] || break
+		sleep 0.05
+	done
 	add r t # works without an agent
 	start # and another agent is not refused
 	corral 0 show r s
