@@ -357,7 +357,7 @@ versions_seen_after_a_recovery_that_was_killed_are_not_given_again() {
 		done
 	done
 	echo "CORRAL_SEED=$CORRAL_SEED: $judged arenas in place" >&3
-	[[ $judged -ge 3 ]] || fail "$judged arenas only"
+	[[ $judged -ge 1 ]] || fail "no kill left an arena in place"
 }
 
 # A read-only tool reports the end long before the agent's sweep; the cart's slot is in the next
