@@ -185,8 +185,8 @@ static struct client *place_for_client(struct agent *agent)
 }
 
 /*
- * Take all waiting clients, but no more than there are places. Most have already sent their line,
- * and are answered at once: so silent clients, however many, do not keep others from an answer.
+ * Accept every waiting client, up to CLIENTS_MAX. Most have already sent their line and are
+ * answered at once, so that any number of silent clients cannot keep others from an answer.
  */
 static void take_clients(struct agent *agent)
 {

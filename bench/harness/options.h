@@ -23,7 +23,7 @@ enum option_kind {
 
 struct option_row {
 	const char *name; /* without the hyphens */
-	const char *unit; /* the placeholder for its value in the help: "N", "MS", "FILE" */
+	const char *unit; /* how the help names its value: "N", "MS", "FILE" */
 	enum option_kind kind;
 	union {
 		bool *flag;

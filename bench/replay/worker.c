@@ -76,8 +76,8 @@ static bool answer_with(const struct worker *worker, const struct wire_answer *a
 }
 
 /*
- * Wait for a task, and take all others that have arrived. *ret_over: there will be no more tasks,
- * or the replay is gone.
+ * Wait until a task arrives, then take every task that has arrived. *ret_over: the replay has
+ * ended or its process is gone.
  */
 static uint32_t take_tasks(const struct worker *worker, struct wire_task tasks[WIRE_WINDOW],
 			   bool *ret_over)

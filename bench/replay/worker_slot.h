@@ -15,7 +15,7 @@ enum slot_state {
 	SLOT_EMPTY,
 	SLOT_STARTING, /* has not said hello yet */
 	SLOT_READY,
-	SLOT_LEAVING, /* was told to quit, or killed, or is found dead: takes no more lines */
+	SLOT_LEAVING, /* told to quit, killed or found dead: it is given no lines */
 };
 
 struct worker_slot {
@@ -44,8 +44,8 @@ void slot_give(struct worker_slot *slot, const struct wire_task *task);
 bool slot_answered(struct worker_slot *slot, uint32_t line);
 
 /*
- * Receive the worker's next message. 1: there is one; 0: none now; -EPIPE: the worker is dying, and
- * no more will come.
+ * Receive the worker's next message. 1: a message was received; 0: none has arrived yet; -EPIPE:
+ * the worker's end of the socket is closed.
  */
 int slot_receive(struct worker_slot *slot, struct wire_answer *ret_answer);
 

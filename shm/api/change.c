@@ -30,7 +30,7 @@
 #include "sync/lock.h"
 
 #define TRIES_MAX 10000u      /* each retry means that another process got on */
-#define LOOK_NS 1000000000ull /* a thread looks no more often whether the arena is still there */
+#define LOOK_NS 1000000000ull /* between two checks of one thread that the arena is still there */
 #define STOCK_MAX                                                                                  \
 	65536u /* a larger block is not stocked: copying the cart takes longer than what is saved  \
 		*/

@@ -521,7 +521,7 @@ static int refuse_map(int error, uint64_t bytes, char *why)
 		return reason_set(
 			why, -error,
 			"cannot map the arena's %llu bytes: %s: mlockall(MCL_FUTURE) is in "
-			"force, and the process may lock no more memory: raise that limit "
+			"force, and the limit of locked memory is reached: raise that limit "
 			"(ulimit -l, RLIMIT_MEMLOCK)",
 			(unsigned long long)bytes, strerrordesc_np(error));
 	return reason_system(why, -error, "cannot map the arena's %llu bytes",
