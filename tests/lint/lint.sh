@@ -29,7 +29,8 @@ check_layers() {
 # one wants.
 check_circles() {
 	local objects object names
-	make -s DEPS=skip "${BUILD:-build}"/{libcorral.a,corral-bench} >/dev/null || return
+	env -u MAKEFLAGS -u MFLAGS make -s -j"$(nproc)" DEPS=skip \
+		"${BUILD:-build}"/{libcorral.a,corral-bench} >/dev/null || return
 	objects=$(printf "%s\n" shm/*/*.c bench/*.c bench/*/*.c | sed "s/c$/o/")
 	names=$(cd "${BUILD:-build}" && for object in $objects; do
 		nm -g "$object" | awk -v module="${object%.o}" '
