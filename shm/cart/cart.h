@@ -29,7 +29,7 @@ struct cart_words {
 	int64_t unit_price_cents;
 	int64_t modifiers_cents;
 	uint64_t merge[2];
-	uint64_t sum;
+	uint64_t sum; /* 0: not computed yet; an item that merges needs none */
 };
 
 /*
@@ -123,9 +123,9 @@ struct pair_edit {
 
 struct cart_change {
 	/* what: */
-	struct cart_step one;          /* the only step, if steps is NULL */
-	const struct cart_step *steps; /* NULL: `one` */
-	uint32_t step_count;           /* of steps */
+	struct cart_step one;    /* the only step, if steps is NULL */
+	struct cart_step *steps; /* NULL: `one` */
+	uint32_t step_count;     /* of steps */
 	/*
 	 * With steps: memory for cart_plan() and cart_build(), step_count of each. A number of
 	 * `lines` becomes that of the line that its step added to, set or removed, or 0.

@@ -279,7 +279,7 @@ static void put_draft(struct build *b)
 					  .unit_price_cents = from->words.unit_price_cents,
 					  .modifiers_cents = from->words.modifiers_cents,
 					  .merge = { from->words.merge[0], from->words.merge[1] },
-					  .words_sum = from->words.sum,
+					  .words_sum = cart_words_sum(&from->words),
 					  .words_at = words_at,
 					  .words_size = from->words.size };
 

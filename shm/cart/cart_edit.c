@@ -111,21 +111,32 @@ static bool words_bounded(const struct cart_words *words)
 	return words->bytes && words->size > 0 && words->size <= CORRAL_WORDS_MAX;
 }
 
+/* The first word of a line's merge key. It is read alone: copying records costs more than an add.
+ */
+static inline uint64_t merge_word(const void *line)
+{
+	uint64_t word;
+
+	memcpy(&word, (const uint8_t *)line + offsetof(struct cart_line, merge), sizeof(word));
+	return word;
+}
+
 /*
- * Does an item merge into this line? This reads three words only, since copying whole records costs
- * more than the rest of an add. A merge key of 0 and 0 marks lines and items that stay separate.
+ * Does an item merge into this line? A merge key of 0 and 0 marks lines and items that stay
+ * separate.
  */
 static bool merges(const void *record, const struct cart_words *words)
 {
 	const uint8_t *bytes = record;
-	uint64_t merge[2];
+	uint64_t word;
 	int64_t unit_price_cents;
 
-	memcpy(merge, bytes + offsetof(struct cart_line, merge), sizeof(merge));
+	memcpy(&word, bytes + offsetof(struct cart_line, merge[1]), sizeof(word));
 	memcpy(&unit_price_cents, bytes + offsetof(struct cart_line, unit_price_cents),
 	       sizeof(unit_price_cents));
-	return unlikely(merge[0] == words->merge[0]) && merge[1] == words->merge[1] &&
-	       unit_price_cents == words->unit_price_cents && (merge[0] | merge[1]) != 0;
+	return merge_word(record) == words->merge[0] && word == words->merge[1] &&
+	       unit_price_cents == words->unit_price_cents &&
+	       (words->merge[0] | words->merge[1]) != 0;
 }
 
 /*
@@ -135,14 +146,18 @@ static struct line_edit *find_equal(const struct edit *e)
 {
 	const struct cart_words *words = &e->step->words;
 	struct cart_plan *plan = e->plan;
-	const uint8_t *line = e->lines;
-	uint32_t count = old_count(plan);
+	const uint64_t word = words->merge[0];
+	const uint8_t *end = e->lines + (size_t)old_count(plan) * sizeof(struct cart_line);
 
 	if (plan->head.seed != e->change->seed)
 		return NULL;
-	for (uint32_t i = 0; i < count; i++, line += sizeof(struct cart_line))
-		if (merges(line, words) && (plan->line_edit_count == 0 || !is_cut(plan, i)))
-			return edit_old(e, i);
+	for (const uint8_t *line = e->lines; line != end; line += sizeof(struct cart_line)) {
+		if (likely(merge_word(line) != word) || !merges(line, words))
+			continue;
+		uint32_t index = (uint32_t)((size_t)(line - e->lines) / sizeof(struct cart_line));
+		if (plan->line_edit_count == 0 || !is_cut(plan, index))
+			return edit_old(e, index);
+	}
 	for (uint32_t i = 0; i < plan->line_edit_count; i++)
 		if (plan->line_edits[i].words != NULL && merges(&plan->line_edits[i].line, words))
 			return &plan->line_edits[i];
@@ -294,7 +309,7 @@ static int plan_append(struct edit *e)
 			  .unit_price_cents = words->unit_price_cents,
 			  .modifiers_cents = words->modifiers_cents,
 			  .merge = { words->merge[0], words->merge[1] },
-			  .words_sum = words->sum,
+			  .words_sum = cart_words_sum(words),
 			  .words_at = head->words_size, /* unless a later step cuts a line */
 			  .words_size = words->size },
 		.words = words->bytes,

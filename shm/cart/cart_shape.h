@@ -97,6 +97,11 @@ static inline struct cart_line cart_line_at(const uint8_t *lines, uint32_t index
 	return line;
 }
 
+static inline uint64_t cart_words_sum(const struct cart_words *words)
+{
+	return words->sum != 0 ? words->sum : XXH3_64bits(words->bytes, words->size);
+}
+
 static inline struct cart_op cart_op_at(const uint8_t *ops, uint32_t index)
 {
 	struct cart_op op;

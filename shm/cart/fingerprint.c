@@ -66,7 +66,7 @@ static uint64_t chain_lines(uint64_t print, const struct cart_draft *draft)
 		put_number(&record, line->line);
 		put_number(&record, line->quantity);
 		put_number(&record, (uint64_t)line->words.unit_price_cents);
-		put_sum(&record, line->words.size, line->words.sum);
+		put_sum(&record, line->words.size, cart_words_sum(&line->words));
 		print = chain(print, &record);
 	}
 	return print;
@@ -89,7 +89,7 @@ static uint64_t chain_step(uint64_t print, const struct cart_step *step,
 	case CART_ADD:
 		put_number(&record, step->quantity);
 		put_number(&record, (uint64_t)step->words.unit_price_cents);
-		put_sum(&record, step->words.size, step->words.sum);
+		put_sum(&record, step->words.size, cart_words_sum(&step->words));
 		break;
 	case CART_SET_QUANTITY:
 		put_number(&record, step->line);

@@ -16,6 +16,13 @@
 #define ITEM_TRUE 0xc3    /* its value, packed */
 #define MAP_HEADER_MAX 3u /* bytes of the header of an attributes map */
 
+/* The keys, packed: each is a header of one byte, and a text. */
+#define ITEM_KEY_MENU_ITEM_ID "\xacmenu_item_id"
+#define ITEM_KEY_MODIFIERS "\xa9modifiers"
+#define ITEM_KEY_NOTES "\xa5notes"
+#define ITEM_KEY_NAME "\xa4name"
+#define ITEM_KEY_SEPARATE "\xa8separate"
+
 extern const struct corral_text item_own_keys[ITEM_KEYS_MAX];
 
 /*

@@ -17,9 +17,15 @@
 
 /* ---------------------------------------------------------------- items */
 
+/* Without the header, and the literal's final zero. */
+#define KEY_TEXT(packed)                                                                           \
+	{                                                                                          \
+		&(packed)[1], sizeof(packed) - 2                                                   \
+	}
+
 const struct corral_text item_own_keys[ITEM_KEYS_MAX] = {
-	{ "menu_item_id", 12 }, { "modifiers", 9 }, { "notes", 5 },
-	{ "name", 4 },          { "separate", 8 },
+	KEY_TEXT(ITEM_KEY_MENU_ITEM_ID), KEY_TEXT(ITEM_KEY_MODIFIERS), KEY_TEXT(ITEM_KEY_NOTES),
+	KEY_TEXT(ITEM_KEY_NAME),         KEY_TEXT(ITEM_KEY_SEPARATE),
 };
 
 bool item_value_valid(const void *value, size_t size)

@@ -20,7 +20,14 @@ int64_t cart_tax(int64_t subtotal_cents, uint32_t tax_ppm)
 bool cart_line_total(uint32_t quantity, int64_t unit_price_cents, int64_t modifiers_cents,
 		     int64_t *ret_cents)
 {
-	return cart_narrow(((__int128)unit_price_cents + modifiers_cents) * quantity, ret_cents);
+	int64_t one_cents;
+
+	if (unlikely(quantity == 0)) {
+		*ret_cents = 0;
+		return true;
+	}
+	return !add_overflows(unit_price_cents, modifiers_cents, &one_cents) &&
+	       !__builtin_mul_overflow(one_cents, (int64_t)quantity, ret_cents);
 }
 
 bool cart_modifiers_cents(const struct corral_modifier *modifiers, uint32_t count,
