@@ -129,6 +129,6 @@ mutant 'an arena is filled in after it is in place' shm/arena/arena.c '/^int are
 mutant 'a retired version stays marked live' shm/memory/retire.c 's/^\tnote\(&block->mark, BLOCK_STALE\);.*$//'
 mutant 'a version is not marked live' shm/store/slot.c '/^bool slot_publish\(/,/^}/ s/^\tmark_block\(.*$//'
 mutant 'what was not published stays marked live' shm/store/slot.c 's/^\t\tmark_block\(arena, intent->hand, BLOCK_STALE\);$/\t\t;/'
-mutant 'the slot does not say which version is the newest' shm/store/slot.c '/^static bool after_publish/,/^}/ s/^\tnote_newest\(.*$//'
+mutant 'the slot does not say which version is the newest' shm/store/slot.c '/^bool slot_publish\(/,/^}/ s/^\tnote_newest_version\(.*$//'
 echo "$killed killed, $survived survived"
 [[ $survived -eq 0 ]]

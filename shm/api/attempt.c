@@ -114,6 +114,14 @@ uint64_t attempt_ttl_ms(const struct attempt *attempt)
 	return attempt->plan.head.ttl_ms;
 }
 
+/* Of a version from elsewhere the plan does not know. */
+static bool status_differs(const struct attempt *attempt)
+{
+	const struct cart_plan *plan = &attempt->plan;
+
+	return cart_kind(attempt->change) == CART_PUT || plan->head.status != plan->old.status;
+}
+
 /*
  * Publish the version in hand; the caller holds the lock. 0; -EAGAIN: the cart's time was up: look
  * again.
@@ -126,7 +134,8 @@ static int publish(struct attempt *attempt, struct slot *slot)
 	int r = slot_renew(actor->arena, slot, attempt->now_ns, ttl_ms, actor->fenced);
 	if (r == 0) {
 		content_hold(attempt, NULL);
-		attempt->wake = slot_publish(actor, slot, attempt->plan.size, ttl_ms);
+		attempt->wake =
+			slot_publish(actor, slot, &attempt->plan.head, status_differs(attempt));
 	}
 	return r;
 }

@@ -27,7 +27,9 @@ struct attempt {
 	const struct cart_head *now;
 	int refused; /* what the last plan said, and of which step */
 	uint32_t refused_step;
-	bool wake; /* a thread sleeps on the slot's change word */
+	uint32_t adds_bytes; /* what the steps add to the version, about */
+	bool checks_out;     /* a step does */
+	bool wake;           /* a thread sleeps on the slot's change word */
 };
 
 /* Does the change make the cart, if there is none? */

@@ -148,15 +148,10 @@ static int drop_existing(struct attempt *attempt, struct slot *slot)
  */
 static void stock(struct attempt *attempt, uint32_t old_size)
 {
-	const struct cart_step *steps = cart_steps(attempt->change);
-	const uint32_t count = cart_step_count(attempt->change);
 	const uint32_t header = sizeof(struct block_header);
-	uint32_t more = 0;
+	const uint32_t more = attempt->adds_bytes;
 
-	for (uint32_t i = 0; i < count; i++)
-		if (steps[i].kind == CART_ADD)
-			more += steps[i].words.size + (uint32_t)sizeof(struct cart_line);
-	if (old_size + more + header > STOCK_MAX || steps->kind == CART_DROP)
+	if (old_size + more + header > STOCK_MAX || cart_kind(attempt->change) == CART_DROP)
 		return;
 	block_stock(attempt->actor, old_size + header);
 	if (more > 0)
@@ -213,24 +208,17 @@ static int change_until_done(struct attempt *attempt)
 	return r == -EAGAIN ? -EBUSY : r;
 }
 
-static bool has_step(const struct cart_change *change, enum cart_step_kind kind)
+static void count(const struct attempt *attempt, int r)
 {
-	const struct cart_step *steps = cart_steps(change);
+	struct actor *actor = attempt->actor;
 
-	for (uint32_t i = 0; i < cart_step_count(change); i++)
-		if (steps[i].kind == kind)
-			return true;
-	return false;
-}
-
-static void count(struct actor *actor, const struct cart_change *change, int r)
-{
-	if (r == 0) {
+	if (likely(r == 0)) {
 		stat_add(actor->record, changes, 1);
-		if (unlikely(has_step(change, CART_CHECKOUT)))
+		if (unlikely(attempt->checks_out))
 			stat_add(actor->record, checked_out, 1);
-		if (cart_kind(change) == CART_DROP)
+		if (cart_kind(attempt->change) == CART_DROP)
 			stat_add(actor->record, dropped, 1);
+		return;
 	}
 	if (r == 1)
 		stat_add(actor->record, repeats, 1);
@@ -281,16 +269,23 @@ static bool step_makes_room(const struct cart_step *step)
 	       (step->kind == CART_SET_QUANTITY && step->quantity == 0);
 }
 
-/* Does the change check the order out, or only remove from it? */
-static bool makes_room(const struct cart_change *change)
+/* Note what the steps together are like. */
+static void look_at_steps(struct attempt *attempt)
 {
-	const struct cart_step *steps = cart_steps(change);
-	const uint32_t count = cart_step_count(change);
+	const struct cart_step *steps = cart_steps(attempt->change);
+	const uint32_t count = cart_step_count(attempt->change);
 	uint32_t less = 0;
 
-	for (uint32_t i = 0; i < count; i++)
+	attempt->adds_bytes = 0;
+	attempt->checks_out = false;
+	for (uint32_t i = 0; i < count; i++) {
+		if (steps[i].kind == CART_ADD)
+			attempt->adds_bytes +=
+				steps[i].words.size + (uint32_t)sizeof(struct cart_line);
+		attempt->checks_out |= steps[i].kind == CART_CHECKOUT;
 		less += step_makes_room(&steps[i]);
-	return less == count || has_step(change, CART_CHECKOUT);
+	}
+	attempt->actor->makes_room = less == count || attempt->checks_out;
 }
 
 /* Make the change, which is complete except for the key, and this arena's seed and settings. */
@@ -305,10 +300,10 @@ static int change_now(struct attempt *attempt)
 	change->version_floor = arena_version_floor(&attempt->corral->arena);
 	attempt->actor->give_up_ns = attempt->give_up_ns;
 	attempt->actor->in_change = true;
-	attempt->actor->makes_room = makes_room(change);
+	look_at_steps(attempt);
 	fence_compiler(); /* for signal handlers of this thread */
 	int r = change_until_done(attempt);
-	count(attempt->actor, change, r);
+	count(attempt, r);
 	look_after_arena(attempt);
 	fence_compiler();
 	attempt->actor->in_change = false;

@@ -170,21 +170,24 @@ int slot_renew(struct arena *arena, struct slot *slot, int64_t now_ns, uint64_t 
 {
 	const uint64_t standard = load_relaxed(&arena->header->ttl_ns); /* relaxed: a setting */
 	const uint32_t code = lease_ttl_code(ttl_ms * 1000000);
-	struct found found = { .slot = slot };
-	int64_t deadline;
 
 	for (uint32_t tries = 0; tries < RENEW_MAX; tries++) {
-		uint64_t lease = found.lease = load_acquire(&slot->lease); /* pairs [S3] */
+		uint64_t lease = load_acquire(&slot->lease); /* pairs [S3] */
 		if (lease == LEASE_ENDED)
 			return -EAGAIN;
-		int r = slot_judge(arena, &found, now_ns, fenced, &deadline);
-		if (r == -ENOENT)
-			return -EAGAIN;
+		if (unlikely(!lease_runs(lease) || now_ns >= lease_deadline_ns(lease, standard))) {
+			struct found found = { .slot = slot, .lease = lease };
+			int64_t deadline;
+			if (slot_judge(arena, &found, now_ns, fenced, &deadline) == -ENOENT)
+				return -EAGAIN;
+			continue;
+		}
 		uint64_t renewed = lease_touched(lease, now_ns);
-		if (lease_ttl_ns(code, standard) > lease_ttl_ns(lease, standard))
+		if (unlikely(code != (lease & LEASE_TTL_MASK)) &&
+		    lease_ttl_ns(code, standard) > lease_ttl_ns(lease, standard))
 			renewed = (renewed & ~(uint64_t)LEASE_TTL_MASK) | code;
 		/* mostly it was renewed within the same unit of time already */
-		if (r == 0 && (renewed == lease || cas_acq_rel(&slot->lease, lease, renewed)))
+		if (renewed == lease || cas_acq_rel(&slot->lease, lease, renewed))
 			return 0;
 	}
 	return -EAGAIN;
@@ -240,6 +243,11 @@ static void mark_block(const struct arena *arena, block_ref ref, uint32_t mark)
 		note(&arena_block(arena, ref)->mark, mark);
 }
 
+static void note_newest_version(struct slot *slot, uint64_t version)
+{
+	note(&slot->newest, SLOT_NEWEST(version, load_relaxed(&slot->hash)));
+}
+
 /* Salvage's second witness, in the slot; stored after `current`. */
 static void note_newest(const struct arena *arena, struct slot *slot, block_ref ref)
 {
@@ -247,8 +255,7 @@ static void note_newest(const struct arena *arena, struct slot *slot, block_ref 
 	const struct cart_head *cart = slot_version(arena, ref, &room);
 
 	if (cart != NULL)
-		note(&slot->newest,
-		     SLOT_NEWEST(load_relaxed(&cart->version), load_relaxed(&slot->hash)));
+		note_newest_version(slot, load_relaxed(&cart->version));
 }
 
 static bool is_checked_out(const struct arena *arena, block_ref ref)
@@ -271,11 +278,13 @@ static void count_carts(const struct arena *arena, block_ref from, block_ref to)
 		(void)fetch_add_relaxed(&h->carts_checked_out, is ? 1u : -1u);
 }
 
-/* The steps behind the publishing store; the repairer does them again after a death in between. */
+/*
+ * The steps behind the publishing store and the second witness; the repairer does them again after
+ * a death in between.
+ */
 static bool after_publish(struct arena *arena, struct thread_record *record, struct slot *slot,
 			  bool fenced)
 {
-	note_newest(arena, slot, load_relaxed(&record->intent.hand));
 	bool wake = bump_change(slot);
 
 	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
@@ -283,17 +292,20 @@ static bool after_publish(struct arena *arena, struct thread_record *record, str
 	return wake;
 }
 
-bool slot_publish(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms)
+bool slot_publish(struct actor *actor, struct slot *slot, const struct cart_head *head,
+		  bool recount)
 {
 	struct intent *intent = &actor->record->intent;
 
 	mark_block(actor->arena, intent->hand, BLOCK_LIVE);
 	note(&intent->old, slot->current);
 	store_release(&slot->current, intent->hand); /* the version's bytes first. pairs [S1] */
-	settle_ttl(slot, ttl_ms);
-	store_relaxed(&slot->size, size); /* relaxed: a hint */
+	settle_ttl(slot, head->ttl_ms);
+	store_relaxed(&slot->size, head->size); /* relaxed: a hint */
 	leave_hint(actor->arena, slot, intent->hand);
-	count_carts(actor->arena, intent->old, intent->hand); /* a death may leave it off */
+	if (unlikely(recount))
+		count_carts(actor->arena, intent->old, intent->hand); /* a death may leave it off */
+	note_newest_version(slot, head->version);
 	return after_publish(actor->arena, actor->record, slot, actor->fenced);
 }
 
@@ -487,6 +499,7 @@ static uint32_t repair_held(struct arena *arena, struct thread_record *record, s
 	if (slot != NULL && bucket != NULL && repair_end(arena, record, bucket, slot))
 		found |= DEATH_ENDED;
 	if (slot != NULL && intent->hand != 0 && slot->current == intent->hand) {
+		note_newest(arena, slot, intent->hand);
 		(void)after_publish(arena, record, slot, true);
 		found |= DEATH_PUBLISHED;
 	}

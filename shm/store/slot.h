@@ -146,10 +146,12 @@ int slot_renew(struct arena *arena, struct slot *slot, int64_t now_ns, uint64_t 
 
 /*
  * Publish the version in hand as the slot's current one: the slot's lock is held, and the lease was
- * renewed. The former version is then in intent.old, to be retired once the lock is dropped. True:
- * a thread sleeps on slot->change.
+ * renewed. The former version is then in intent.old, to be retired once the lock is dropped. head:
+ * of the version in hand; recount: its status may differ from the former one's. True: a thread
+ * sleeps on slot->change.
  */
-bool slot_publish(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms);
+bool slot_publish(struct actor *actor, struct slot *slot, const struct cart_head *head,
+		  bool recount);
 
 /* The same for a new cart, in the place of one that is over (LEASE_OVER). */
 bool slot_publish_anew(struct actor *actor, struct slot *slot, uint32_t size, uint64_t ttl_ms,

@@ -114,6 +114,16 @@ static inline int kit_make(struct actor *actor, const struct kit_key *key, uint3
 	return r;
 }
 
+/* Publish the version in hand, as one with this time to live. */
+static inline void kit_publish(struct actor *actor, struct slot *slot, uint64_t ttl_ms)
+{
+	struct cart_head head;
+
+	memcpy(&head, arena_block(actor->arena, actor->record->intent.hand) + 1, sizeof(head));
+	head.ttl_ms = ttl_ms;
+	(void)slot_publish(actor, slot, &head, true);
+}
+
 /* Change the cart. Fails with -ENOENT, with -EAGAIN when it ended just now, ... */
 static inline int kit_change(struct actor *actor, const struct kit_key *key, uint32_t dice,
 			     uint64_t *ret_version)
@@ -135,7 +145,7 @@ static inline int kit_change(struct actor *actor, const struct kit_key *key, uin
 	if (r == 0)
 		r = slot_renew(actor->arena, slot, arena_now_ns(actor->arena), 0, actor->fenced);
 	if (r == 0)
-		(void)slot_publish(actor, slot, 0, 0);
+		kit_publish(actor, slot, 0);
 	else if (actor->record->intent.hand != 0)
 		block_free_hand(actor);
 	lock_drop(actor, &slot->lock, LOCK_SLOT);

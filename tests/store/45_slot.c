@@ -436,7 +436,7 @@ static void publishing_does_not_renew(void **state)
 	assert_int_equal(slot_renew(arena, slot, arena_now_ns(arena), 0, true), 0);
 	found.lease = slot->lease;
 	assert_int_equal(slot_judge(arena, &found, INT64_MAX, true, &until), -ENOENT);
-	(void)slot_publish(&fixture->one, slot, 0, 100);
+	kit_publish(&fixture->one, slot, 100);
 	assert_true(slot->lease == LEASE_OVER);
 	lock_drop(&fixture->one, &slot->lock, LOCK_SLOT);
 	block_retire_old(&fixture->one);
@@ -459,7 +459,7 @@ static void a_longer_life_comes_before_the_version_a_shorter_one_after(void **st
 	assert_int_equal(slot_renew(arena, slot, arena_now_ns(arena), hour_ms, true), 0);
 	assert_true(lease_ttl_ns(slot->lease, standard) >= hour_ms * 1000000);
 	assert_int_equal(kit_build(&fixture->one, &fixture->mates[0], &found, 0, 1, &version), 0);
-	(void)slot_publish(&fixture->one, slot, 0, 1000);
+	kit_publish(&fixture->one, slot, 1000);
 	assert_true(lease_ttl_ns(slot->lease, standard) < 1002 * 1000000ull);
 	lock_drop(&fixture->one, &slot->lock, LOCK_SLOT);
 	block_retire_old(&fixture->one);
