@@ -39,15 +39,15 @@ static int id_check(struct corral_text id)
 
 static int plan_first(const struct cart_change *change, struct cart_plan *plan)
 {
-	int error;
+	int r;
 
 	if (!makes_cart(change))
 		return -ENOENT;
-	error = id_check(change->key.restaurant_id);
-	if (error == 0)
-		error = id_check(change->key.session_id);
-	if (error)
-		return error;
+	r = id_check(change->key.restaurant_id);
+	if (r == 0)
+		r = id_check(change->key.session_id);
+	if (r)
+		return r;
 	if (change->first_version == 0 || change->first_version > VERSION_MAX)
 		return -EINVAL;
 	plan->head =
@@ -148,7 +148,7 @@ static int plan_next(const uint8_t *old, const struct cart_change *change,
 	if (cart_front_sum(old, at) != head->sum)
 		return -EUCLEAN;
 	known = change->has_op ? recall(old + at->ops_at, head, change, &plan->result) : 0;
-	if (known == 1 && change->lines != NULL)
+	if (known == 1 && change->lines)
 		recall_lines(old, change, at, plan);
 	if (known)
 		return known;
@@ -168,26 +168,26 @@ static int plan_steps(const void *old, const struct cart_change *change,
 {
 	const struct cart_step *steps = cart_steps(change);
 	const uint32_t count = cart_step_count(change);
-	int error = 0;
+	int r = 0;
 
-	for (uint32_t i = 0; i < count && error == 0; i++) {
+	for (uint32_t i = 0; i < count && r == 0; i++) {
 		uint32_t line = 0;
 
 		plan->step = i + 1;
 		if (unlikely(plan->head.status == CORRAL_CHECKED_OUT) &&
 		    steps[i].kind != CART_DROP && !prolongs(&plan->head, change, &steps[i]))
 			return -ESHUTDOWN;
-		error = cart_edit(old, at, change, &steps[i], plan, &line);
+		r = cart_edit(old, at, change, &steps[i], plan, &line);
 		if (line != 0)
 			plan->result.line = line;
-		if (change->lines != NULL)
+		if (change->lines)
 			change->lines[i] = line;
 	}
-	if (error == 0 && (plan->cut_count | plan->pair_edit_count) != 0)
-		error = cart_edits_check(plan);
-	if (error == 0)
+	if (r == 0 && (plan->cut_count | plan->pair_edit_count) != 0)
+		r = cart_edits_check(plan);
+	if (r == 0)
 		plan->step = 0;
-	return error;
+	return r;
 }
 
 /* Compute the totals, the size and the answer, once the steps are planned. */
@@ -268,7 +268,7 @@ int cart_plan(const void *old, size_t old_size, const struct cart_change *change
 	static const struct cart_head
 		nothing; /* in place of the bytes of a cart that is not there */
 	struct cart_sections at;
-	int error;
+	int r;
 
 	ret_plan->step = 0;
 	if (cart_kind(change) == CART_PUT)
@@ -276,13 +276,13 @@ int cart_plan(const void *old, size_t old_size, const struct cart_change *change
 	plan_begin(change, ret_plan);
 	if (!old)
 		memset(&ret_plan->old, 0, sizeof(ret_plan->old));
-	error = old ? cart_load(old, old_size, &ret_plan->old) : 0;
-	if (error)
-		return error;
+	r = old ? cart_load(old, old_size, &ret_plan->old) : 0;
+	if (r)
+		return r;
 	at = cart_sections(&ret_plan->old);
-	error = old ? plan_next(old, change, &at, ret_plan) : plan_first(change, ret_plan);
-	if (error != 0)
-		return error;
-	error = plan_steps(old ? old : &nothing, change, &at, ret_plan);
-	return error == 0 ? plan_finish(change, ret_plan) : error;
+	r = old ? plan_next(old, change, &at, ret_plan) : plan_first(change, ret_plan);
+	if (r != 0)
+		return r;
+	r = plan_steps(old ? old : &nothing, change, &at, ret_plan);
+	return r == 0 ? plan_finish(change, ret_plan) : r;
 }

@@ -153,12 +153,12 @@ struct cart_change {
 
 static inline const struct cart_step *cart_steps(const struct cart_change *change)
 {
-	return change->steps == NULL ? &change->one : change->steps;
+	return change->steps ? change->steps : &change->one;
 }
 
 static inline uint32_t cart_step_count(const struct cart_change *change)
 {
-	return change->steps == NULL ? 1 : change->step_count;
+	return change->steps ? change->step_count : 1;
 }
 
 /* The kind that tells whether the change ends a cart, puts a whole one, or changes its contents. */

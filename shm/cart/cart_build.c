@@ -249,7 +249,7 @@ static void put_edits(struct build *b, uint32_t count, uint32_t words_size)
 		if (edit->cut) {
 			cuts++;
 			words_cut += line->words_size;
-		} else if (edit->words == NULL) {
+		} else if (!edit->words) {
 			b->head.lines_sum -= sum_at(b, place);
 			put_line(b, line_with(line, line->words_at - words_cut, &copied), place);
 		} else {

@@ -159,7 +159,7 @@ static struct line_edit *find_equal(const struct edit *e)
 			return edit_old(e, index);
 	}
 	for (uint32_t i = 0; i < plan->line_edit_count; i++)
-		if (plan->line_edits[i].words != NULL && merges(&plan->line_edits[i].line, words))
+		if (plan->line_edits[i].words && merges(&plan->line_edits[i].line, words))
 			return &plan->line_edits[i];
 	return NULL;
 }
@@ -179,7 +179,7 @@ static int find_number(const struct edit *e, uint32_t number, struct line_edit *
 		return 0;
 	}
 	for (uint32_t i = 0; i < plan->line_edit_count; i++) {
-		if (plan->line_edits[i].words == NULL || plan->line_edits[i].line.line != number)
+		if (!plan->line_edits[i].words || plan->line_edits[i].line.line != number)
 			continue;
 		*ret_edit = &plan->line_edits[i];
 		return 0;
@@ -211,14 +211,14 @@ static int find_item(const struct edit *e, struct corral_text id, struct line_ed
 	for (uint32_t i = 0; i < plan->line_edit_count; i++) {
 		struct line_edit *edit = &plan->line_edits[i];
 
-		if (edit->words == NULL || !item_is_of(edit->words, edit->line.words_size, id))
+		if (!edit->words || !item_is_of(edit->words, edit->line.words_size, id))
 			continue;
 		appended = edit;
 		found++;
 	}
 	if (found != 1)
 		return found == 0 ? -ENXIO : -EMLINK;
-	*ret_edit = appended != NULL ? appended : edit_old(e, index);
+	*ret_edit = appended ? appended : edit_old(e, index);
 	return 0;
 }
 
@@ -256,7 +256,7 @@ static int cut(const struct edit *e, struct line_edit *edit)
 
 	plan->head.line_count--;
 	plan->head.words_size -= edit->line.words_size;
-	if (edit->words == NULL) {
+	if (!edit->words) {
 		edit->cut = true;
 		return plan->cut_count++ > 0 ? 0 : words_in_order(e);
 	}
@@ -270,7 +270,7 @@ static int plan_quantity(struct edit *e, struct line_edit *edit, uint32_t quanti
 {
 	struct cart_line *line = &edit->line;
 	int64_t before_cents, after_cents;
-	int error;
+	int r;
 
 	if (!cart_quantity_valid(line->quantity) ||
 	    !cart_line_total(line->quantity, line->unit_price_cents, line->modifiers_cents,
@@ -278,11 +278,11 @@ static int plan_quantity(struct edit *e, struct line_edit *edit, uint32_t quanti
 		return -EUCLEAN;
 	if (!cart_line_total(quantity, line->unit_price_cents, line->modifiers_cents, &after_cents))
 		return -EOVERFLOW;
-	error = move_items(e->plan, line->quantity, quantity);
-	if (error == 0)
-		error = move_subtotal(e->plan, before_cents, after_cents);
-	if (error)
-		return error;
+	r = move_items(e->plan, line->quantity, quantity);
+	if (r == 0)
+		r = move_subtotal(e->plan, before_cents, after_cents);
+	if (r)
+		return r;
 	e->line = line->line;
 	if (quantity == 0)
 		return cut(e, edit);
@@ -295,7 +295,7 @@ static int plan_append(struct edit *e)
 	const struct cart_words *words = &e->step->words;
 	struct cart_head *head = &e->plan->head;
 	int64_t total_cents;
-	int error;
+	int r;
 
 	if (head->line_count == CORRAL_LINES_MAX || head->next_line > LINE_NUMBER_MAX)
 		return -E2BIG;
@@ -317,8 +317,8 @@ static int plan_append(struct edit *e)
 	};
 	head->line_count++;
 	head->words_size += words->size;
-	error = move_items(e->plan, 0, e->step->quantity);
-	return error ? error : move_subtotal(e->plan, 0, total_cents);
+	r = move_items(e->plan, 0, e->step->quantity);
+	return r ? r : move_subtotal(e->plan, 0, total_cents);
 }
 
 static int plan_add(struct edit *e)
@@ -331,7 +331,7 @@ static int plan_add(struct edit *e)
 	if (!words_bounded(&e->step->words))
 		return -EINVAL;
 	edit = find_equal(e);
-	if (edit == NULL)
+	if (!edit)
 		return plan_append(e);
 	if (!cart_quantity_valid(edit->line.quantity))
 		return -EUCLEAN;
@@ -343,22 +343,22 @@ static int plan_add(struct edit *e)
 static int plan_set_quantity(struct edit *e, uint32_t quantity)
 {
 	struct line_edit *edit;
-	int error;
+	int r;
 
 	if (quantity > CORRAL_QUANTITY_MAX)
 		return -ERANGE;
-	error = find_line(e, &edit);
-	return error ? error : plan_quantity(e, edit, quantity);
+	r = find_line(e, &edit);
+	return r ? r : plan_quantity(e, edit, quantity);
 }
 
 static int plan_change_quantity(struct edit *e)
 {
 	struct line_edit *edit;
 	int64_t quantity;
-	int error = find_line(e, &edit);
+	int r = find_line(e, &edit);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	quantity = (int64_t)edit->line.quantity + e->step->difference;
 	if (quantity < 0 || quantity > CORRAL_QUANTITY_MAX)
 		return cart_quantity_valid(edit->line.quantity) ? -ERANGE : -EUCLEAN;
@@ -426,10 +426,10 @@ __attribute__((noinline)) static int plan_replace(const struct cart_draft *draft
 	plan_no_lines(plan);
 	line_set_init(&numbers, slots, line_set_slots(draft->line_count));
 	for (uint32_t i = 0; i < draft->line_count; i++) {
-		int error = plan_draft_line(&draft->lines[i], &numbers, head, &subtotal, known);
+		int r = plan_draft_line(&draft->lines[i], &numbers, head, &subtotal, known);
 
-		if (error)
-			return error;
+		if (r)
+			return r;
 	}
 	plan->lines_edit = LINES_DRAFT;
 	plan->attributes_edit = ATTRIBUTES_DRAFT;
@@ -496,32 +496,31 @@ static void plan_pair(struct cart_plan *plan, const struct attribute_place *old,
 {
 	const struct cart_step *new = step->remove_attribute ? NULL : step;
 	struct pair_edit *edit = old->size > 0 ? edit_of_pair(plan, old->at) : NULL;
-	bool untouched = old->size > 0 && edit == NULL;
+	bool untouched = old->size > 0 && !edit;
 
-	if (old->size == 0 || (edit != NULL && edit->step == NULL))
+	if (old->size == 0 || (edit && !edit->step))
 		edit = edit_of_name(plan, step->name);
-	plan->head.attribute_count -= untouched || edit != NULL;
-	plan->head.attribute_count += new != NULL;
-	plan->pairs_size -= untouched ? old->size : edit != NULL ? pair_size(edit->step) : 0;
-	plan->pairs_size += new != NULL ? pair_size(new) : 0;
+	plan->head.attribute_count -= untouched || edit;
+	plan->head.attribute_count += new ? 1 : 0;
+	plan->pairs_size -= untouched ? old->size : edit ? pair_size(edit->step) : 0;
+	plan->pairs_size += new ? pair_size(new) : 0;
 	if (untouched)
 		add_pair_edit(plan, &(struct pair_edit){ new, old->at, old->size });
-	else if (edit == NULL && new != NULL)
+	else if (!edit && new)
 		add_pair_edit(plan, &(struct pair_edit){ new, plan->old.attributes_size, 0 });
-	else if (edit != NULL && new == NULL && edit->size == 0)
+	else if (edit && !new && edit->size == 0)
 		forget_pair_edit(plan, edit);
-	else if (edit != NULL)
+	else if (edit)
 		edit->step = new;
 }
 
 static int attribute_check(const struct cart_step *step)
 {
-	int error =
-		step->name.size ? cart_text_check(step->name, CORRAL_ATTRIBUTE_NAME_MAX) : -EINVAL;
+	int r = step->name.size ? cart_text_check(step->name, CORRAL_ATTRIBUTE_NAME_MAX) : -EINVAL;
 
-	if (error == 0 && !step->remove_attribute)
-		error = cart_text_check(step->value, CORRAL_ATTRIBUTE_VALUE_MAX);
-	return error;
+	if (r == 0 && !step->remove_attribute)
+		r = cart_text_check(step->value, CORRAL_ATTRIBUTE_VALUE_MAX);
+	return r;
 }
 
 /* Plan an attribute: the new pair replaces the one of this name, or is appended. */
@@ -532,13 +531,13 @@ static int plan_attribute(const struct edit *e)
 	struct cart_head *head = &plan->head;
 	struct attribute_place old;
 	uint8_t header[MAP_HEADER_MAX];
-	int error = attribute_check(step);
+	int r = attribute_check(step);
 
-	if (error == 0)
-		error = attribute_find(e->attributes, plan->old.attributes_size,
-				       plan->old.attribute_count, step->name, &old);
-	if (error)
-		return error;
+	if (r == 0)
+		r = attribute_find(e->attributes, plan->old.attributes_size,
+				   plan->old.attribute_count, step->name, &old);
+	if (r)
+		return r;
 	if (plan->attributes_edit == ATTRIBUTES_KEEP) { /* the first of them */
 		plan->attributes_edit = ATTRIBUTES_PAIRS;
 		plan->map_header_size = old.header_size;
@@ -563,52 +562,52 @@ int cart_edit(const void *old, const struct cart_sections *at, const struct cart
 			  .change = change,
 			  .step = step,
 			  .plan = plan };
-	int error = -EINVAL;
+	int r = -EINVAL;
 
 	switch (step->kind) {
 	case CART_ADD:
-		error = plan_add(&e);
+		r = plan_add(&e);
 		break;
 	case CART_SET_QUANTITY:
-		error = plan_set_quantity(&e, step->quantity);
+		r = plan_set_quantity(&e, step->quantity);
 		break;
 	case CART_REMOVE:
-		error = plan_set_quantity(&e, 0);
+		r = plan_set_quantity(&e, 0);
 		break;
 	case CART_CHANGE_QUANTITY:
-		error = plan_change_quantity(&e);
+		r = plan_change_quantity(&e);
 		break;
 	case CART_CLEAR:
 		plan_no_lines(plan);
-		error = 0;
+		r = 0;
 		break;
 	case CART_SET_TAX:
 		plan->head.tax_ppm = step->tax_ppm;
-		error = step->tax_ppm <= CORRAL_TAX_PPM_MAX ? 0 : -ERANGE;
+		r = step->tax_ppm <= CORRAL_TAX_PPM_MAX ? 0 : -ERANGE;
 		break;
 	case CART_SET_ATTRIBUTE:
-		error = plan_attribute(&e);
+		r = plan_attribute(&e);
 		break;
 	case CART_SET_TTL:
 		plan->head.ttl_ms = step->ttl_ms;
-		error = cart_ttl_valid(step->ttl_ms) ? 0 : -ERANGE;
+		r = cart_ttl_valid(step->ttl_ms) ? 0 : -ERANGE;
 		break;
 	case CART_CHECKOUT:
 		plan->head.status = CORRAL_CHECKED_OUT;
-		error = 0;
+		r = 0;
 		break;
 	case CART_REPLACE:
-		error = plan_replace(&change->draft, plan);
+		r = plan_replace(&change->draft, plan);
 		break;
 	case CART_DROP:
 		plan->head = plan->old;
-		error = 0;
+		r = 0;
 		break;
 	case CART_PUT: /* cart_plan() has planned it whole */
 		break;
 	}
 	*ret_line = e.line;
-	return error;
+	return r;
 }
 
 /*
@@ -667,7 +666,7 @@ uint32_t cart_line_now(const void *old, const struct cart_sections *at,
 	default:
 		break;
 	}
-	if (edit != NULL)
+	if (edit)
 		line = edit->line.line;
 	plan->line_edit_count = 0;
 	return line;

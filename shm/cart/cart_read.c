@@ -51,11 +51,11 @@ int cart_get_head(const void *bytes, size_t size, struct corral_head *ret_head)
 int cart_get_key(const void *bytes, size_t size, struct corral_key *ret_key)
 {
 	struct cart_head head;
-	int error = cart_load(bytes, size, &head);
+	int r = cart_load(bytes, size, &head);
 	const char *ids;
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	ids = (const char *)bytes + sizeof(head);
 	ret_key->restaurant_id = (struct corral_text){ ids, head.restaurant_size };
 	ret_key->session_id = (struct corral_text){ ids + head.restaurant_size, head.session_size };
@@ -69,10 +69,10 @@ int cart_get_line(const void *bytes, size_t size, uint32_t index, struct corral_
 	struct cart_head head;
 	struct cart_line line;
 	int64_t total_cents;
-	int error = cart_load(bytes, size, &head);
+	int r = cart_load(bytes, size, &head);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	if (index >= head.line_count)
 		return -ENXIO;
 	at = cart_sections(&head);
@@ -202,14 +202,14 @@ static int validate_lines(const uint8_t *bytes, const struct cart_head *head,
 	line_set_init(&numbers, slots, line_set_slots(head->line_count));
 	for (uint32_t i = 0; i < head->line_count; i++) {
 		struct cart_line line = cart_line_at(bytes + at->lines_at, i);
-		int error;
+		int r;
 
 		if (line.words_at > head->words_size ||
 		    line.words_size > head->words_size - line.words_at)
 			return -EUCLEAN; /* it has changed since it was verified */
-		error = item_parse(bytes + at->words_at + line.words_at, line.words_size, &parts);
-		if (error)
-			return error;
+		r = item_parse(bytes + at->words_at + line.words_at, line.words_size, &parts);
+		if (r)
+			return r;
 		if (parts.modifiers_cents != line.modifiers_cents ||
 		    !line_set_add(&numbers, line.line))
 			return -EUCLEAN;
@@ -220,10 +220,10 @@ static int validate_lines(const uint8_t *bytes, const struct cart_head *head,
 static int verify(const uint8_t *bytes, const struct cart_head *head,
 		  const struct cart_sections *at)
 {
-	int error = verify_front(bytes, head, at);
+	int r = verify_front(bytes, head, at);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	if (cart_all_ops_sum(bytes + at->ops_at, head->ops_count) != head->ops_sum)
 		return -EUCLEAN;
 	return verify_lines(bytes, head, at);
@@ -233,29 +233,29 @@ int cart_validate(const void *bytes, size_t size)
 {
 	struct cart_sections at;
 	struct cart_head head;
-	int error = cart_load(bytes, size, &head);
+	int r = cart_load(bytes, size, &head);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	at = cart_sections(&head);
-	error = verify(bytes, &head, &at);
-	if (error == 0)
-		error = validate_front(bytes, &head, &at);
-	if (error == 0)
-		error = validate_ops((const uint8_t *)bytes + at.ops_at, &head);
-	if (error == 0)
-		error = validate_lines(bytes, &head, &at);
-	return error;
+	r = verify(bytes, &head, &at);
+	if (r == 0)
+		r = validate_front(bytes, &head, &at);
+	if (r == 0)
+		r = validate_ops((const uint8_t *)bytes + at.ops_at, &head);
+	if (r == 0)
+		r = validate_lines(bytes, &head, &at);
+	return r;
 }
 
 int cart_verify(const void *bytes, size_t size)
 {
 	struct cart_sections at;
 	struct cart_head head;
-	int error = cart_load(bytes, size, &head);
+	int r = cart_load(bytes, size, &head);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	at = cart_sections(&head);
 	return verify(bytes, &head, &at);
 }
@@ -264,10 +264,10 @@ int cart_verify_front(const void *bytes, size_t size)
 {
 	struct cart_sections at;
 	struct cart_head head;
-	int error = cart_load(bytes, size, &head);
+	int r = cart_load(bytes, size, &head);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	at = cart_sections(&head);
 	return verify_front(bytes, &head, &at);
 }

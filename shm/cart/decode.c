@@ -19,12 +19,12 @@
 static int parse_line(const void *bytes, size_t size, uint32_t index, struct corral_line *line,
 		      struct item_parts *parts)
 {
-	int error = cart_get_line(bytes, size, index, line);
+	int r = cart_get_line(bytes, size, index, line);
 
-	if (error == 0)
-		error = item_parse(line->words, line->words_size, parts);
-	if (error)
-		return error;
+	if (r == 0)
+		r = item_parse(line->words, line->words_size, parts);
+	if (r)
+		return r;
 	parts->item.quantity = line->quantity;
 	parts->item.unit_price_cents = line->unit_price_cents;
 	return 0;
@@ -64,10 +64,10 @@ int cart_decode_item(const void *bytes, size_t size, uint32_t index, struct corr
 	struct corral_item *item;
 	struct corral_line line;
 	struct pool pool;
-	int error = parse_line(bytes, size, index, &line, &parts);
+	int r = parse_line(bytes, size, index, &line, &parts);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	pool.modifiers_left = parts.item.modifier_count;
 	pool.extras_left = parts.item.extra_count;
 	item = malloc(sizeof(*item) + pool.modifiers_left * sizeof(*pool.modifiers) +
@@ -91,10 +91,10 @@ static int count_arrays(const void *bytes, size_t size, uint32_t line_count, str
 	pool->modifiers_left = 0;
 	pool->extras_left = 0;
 	for (uint32_t i = 0; i < line_count; i++) {
-		int error = parse_line(bytes, size, i, &line, &parts);
+		int r = parse_line(bytes, size, i, &line, &parts);
 
-		if (error)
-			return error == -ENXIO ? -EUCLEAN : error;
+		if (r)
+			return r == -ENXIO ? -EUCLEAN : r;
 		pool->modifiers_left += parts.item.modifier_count;
 		pool->extras_left += parts.item.extra_count;
 	}
@@ -106,19 +106,19 @@ static int fill_cart(const void *bytes, size_t size, struct pool *pool, struct c
 	struct item_parts parts;
 	struct corral_line line;
 	struct corral_head head;
-	int error = cart_get_head(bytes, size, &head);
+	int r = cart_get_head(bytes, size, &head);
 
-	if (error == 0)
-		error = cart_get_key(bytes, size, &cart->key);
-	if (error)
-		return error;
+	if (r == 0)
+		r = cart_get_key(bytes, size, &cart->key);
+	if (r)
+		return r;
 	cart->head = head;
 	if (head.line_count != cart->line_count)
 		return -EUCLEAN;
 	for (uint32_t i = 0; i < cart->line_count; i++) {
-		error = parse_line(bytes, size, i, &line, &parts);
-		if (error)
-			return error == -ENXIO ? -EUCLEAN : error;
+		r = parse_line(bytes, size, i, &line, &parts);
+		if (r)
+			return r == -ENXIO ? -EUCLEAN : r;
 		cart->lines[i].line = line.line;
 		cart->lines[i].reserved = 0;
 		cart->lines[i].total_cents = line.total_cents;
@@ -126,9 +126,9 @@ static int fill_cart(const void *bytes, size_t size, struct pool *pool, struct c
 			return -EUCLEAN;
 	}
 	for (uint32_t i = 0; i < cart->attribute_count; i++) {
-		error = cart_get_attribute(bytes, size, i, &cart->attributes[i]);
-		if (error)
-			return error == -ENXIO ? -EUCLEAN : error;
+		r = cart_get_attribute(bytes, size, i, &cart->attributes[i]);
+		if (r)
+			return r == -ENXIO ? -EUCLEAN : r;
 	}
 	return 0;
 }
@@ -162,24 +162,24 @@ int cart_decode(const void *bytes, size_t size, bool copy, struct corral_cart **
 	struct cart_head head;
 	struct pool pool;
 	void *copied;
-	int error = cart_load(bytes, size, &head);
+	int r = cart_load(bytes, size, &head);
 
-	if (error == 0)
-		error = count_arrays(bytes, size, head.line_count, &pool);
-	if (error)
-		return error;
+	if (r == 0)
+		r = count_arrays(bytes, size, head.line_count, &pool);
+	if (r)
+		return r;
 	cart = alloc_cart(&head, copy ? head.size : 0, &pool, &copied);
 	if (!cart)
 		return -ENOMEM;
 	if (copy) {
 		memcpy(copied, bytes, head.size);
-		error = cart_verify(copied, head.size);
+		r = cart_verify(copied, head.size);
 	}
-	if (error == 0)
-		error = fill_cart(copy ? copied : bytes, head.size, &pool, cart);
-	if (error) {
+	if (r == 0)
+		r = fill_cart(copy ? copied : bytes, head.size, &pool, cart);
+	if (r) {
 		free(cart);
-		return error;
+		return r;
 	}
 	*ret_cart = cart;
 	return 0;

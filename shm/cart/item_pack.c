@@ -70,10 +70,10 @@ static int modifiers_error(const struct corral_item *item)
 	if (item->modifier_count && !item->modifiers)
 		return -EINVAL;
 	for (uint32_t i = 0; i < item->modifier_count; i++) {
-		int error = text_error(item->modifiers[i].name);
+		int r = text_error(item->modifiers[i].name);
 
-		if (error)
-			return error;
+		if (r)
+			return r;
 	}
 	return 0;
 }
@@ -86,10 +86,10 @@ static int extras_error(const struct corral_item *item)
 		return -EINVAL;
 	for (uint32_t i = 0; i < item->extra_count; i++) {
 		const struct corral_extra *extra = &item->extras[i];
-		int error = text_error(extra->key);
+		int r = text_error(extra->key);
 
-		if (error)
-			return error;
+		if (r)
+			return r;
 		if (!extra->value)
 			return -EINVAL;
 		if (extra->value_size > CORRAL_WORDS_MAX)
@@ -102,21 +102,21 @@ static int extras_error(const struct corral_item *item)
 
 static int item_error(const struct corral_item *item)
 {
-	int error;
+	int r;
 
 	if (item->menu_item_id.size == 0 || item->separate > 1)
 		return -EINVAL;
 	if (item->quantity < 1 || item->quantity > CORRAL_QUANTITY_MAX ||
 	    item->unit_price_cents < 0)
 		return -ERANGE;
-	error = text_error(item->menu_item_id);
-	if (error == 0)
-		error = text_error(item->name);
-	if (error == 0)
-		error = text_error(item->notes);
-	if (error == 0)
-		error = modifiers_error(item);
-	return error || item->extra_count == 0 ? error : extras_error(item);
+	r = text_error(item->menu_item_id);
+	if (r == 0)
+		r = text_error(item->name);
+	if (r == 0)
+		r = text_error(item->notes);
+	if (r == 0)
+		r = modifiers_error(item);
+	return r || item->extra_count == 0 ? r : extras_error(item);
 }
 
 /* ---------------------------------------------------------------- merge key */
@@ -272,13 +272,13 @@ int cart_pack_item(const struct corral_item *item, uint64_t seed, void *buffer, 
 	struct sink sink = { buffer, room };
 	msgpack_packer packer;
 	int64_t modifiers_cents = 0, unit_cents;
-	int error;
+	int r;
 
 	if (!item || !buffer)
 		return -EINVAL;
-	error = item_error(item);
-	if (error)
-		return error;
+	r = item_error(item);
+	if (r)
+		return r;
 	if ((item->modifier_count > 0 &&
 	     !cart_modifiers_cents(item->modifiers, item->modifier_count, &modifiers_cents)) ||
 	    add_overflows(item->unit_price_cents, modifiers_cents, &unit_cents))
@@ -300,16 +300,15 @@ int cart_pack_item(const struct corral_item *item, uint64_t seed, void *buffer, 
 static int attribute_error(const struct corral_attribute *attributes, uint32_t index)
 {
 	const struct corral_attribute *attribute = &attributes[index];
-	int error = attribute->name.size ?
-			    cart_text_check(attribute->name, CORRAL_ATTRIBUTE_NAME_MAX) :
-			    -EINVAL;
+	int r = attribute->name.size ? cart_text_check(attribute->name, CORRAL_ATTRIBUTE_NAME_MAX) :
+				       -EINVAL;
 
-	if (error == 0)
-		error = cart_text_check(attribute->value, CORRAL_ATTRIBUTE_VALUE_MAX);
-	for (uint32_t i = 0; error == 0 && i < index; i++)
+	if (r == 0)
+		r = cart_text_check(attribute->value, CORRAL_ATTRIBUTE_VALUE_MAX);
+	for (uint32_t i = 0; r == 0 && i < index; i++)
 		if (text_equal(attributes[i].name, attribute->name))
-			error = -EINVAL;
-	return error;
+			r = -EINVAL;
+	return r;
 }
 
 int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t count, void *buffer,
@@ -324,10 +323,10 @@ int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t cou
 	if (count && (!attributes || !buffer))
 		return -EINVAL;
 	for (uint32_t i = 0; i < count; i++) {
-		int error = attribute_error(attributes, i);
+		int r = attribute_error(attributes, i);
 
-		if (error)
-			return error;
+		if (r)
+			return r;
 	}
 	msgpack_packer_init(&packer, &sink, sink_write);
 	if (count && msgpack_pack_map(&packer, count) != 0)
@@ -344,11 +343,11 @@ int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t cou
 
 int cart_hash_op(struct corral_text id, uint64_t seed, struct cart_change *change)
 {
-	int error = cart_text_check(id, CORRAL_ID_MAX);
+	int r = cart_text_check(id, CORRAL_ID_MAX);
 	XXH128_hash_t hash;
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	hash = hash_text(id, seed);
 	change->has_op = id.size != 0;
 	change->op_id[0] = hash.low64;

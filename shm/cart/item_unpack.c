@@ -214,10 +214,10 @@ int cart_get_attribute(const void *bytes, size_t size, uint32_t index,
 	struct corral_attribute attribute;
 	struct cart_head head;
 	struct cursor cursor;
-	int error = cart_load(bytes, size, &head);
+	int r = cart_load(bytes, size, &head);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	if (index >= head.attribute_count)
 		return -ENXIO;
 	if (!open_attributes((const uint8_t *)bytes + cart_sections(&head).attributes_at,
