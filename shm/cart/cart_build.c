@@ -27,7 +27,9 @@ struct build {
 	const struct cart_plan *plan;
 	struct cart_sections from;
 	struct cart_sections to;
-	struct cart_head head; /* the new one */
+	const struct cart_head *head; /* the new one, but for its sums */
+	uint64_t lines_sum;
+	uint64_t ops_sum;
 };
 
 /* memcpy() that allows NULL when there is nothing to copy; returns the byte after it. */
@@ -41,11 +43,11 @@ static uint8_t *copy(uint8_t *to, const void *from, size_t size)
 static void put_ids(struct build *b)
 {
 	const struct corral_key *key = &b->change->key;
-	size_t size = b->to.attributes_at - sizeof(b->head);
-	uint8_t *at = b->new + sizeof(b->head);
+	size_t size = b->to.attributes_at - sizeof(*b->head);
+	uint8_t *at = b->new + sizeof(*b->head);
 
 	if (b->old) {
-		memcpy(at, b->old + sizeof(b->head), size);
+		memcpy(at, b->old + sizeof(*b->head), size);
 	} else {
 		memset(at + size - PADDING, 0, PADDING);
 		at = copy(at, key->restaurant_id.data, key->restaurant_id.size);
@@ -61,7 +63,7 @@ static void put_pairs(struct build *b)
 	uint32_t from = plan->map_header_size;
 	uint8_t *at = b->new + b->to.attributes_at;
 
-	at += pack_map_header(b->head.attribute_count, at);
+	at += pack_map_header(b->head->attribute_count, at);
 	for (uint32_t i = 0; i < plan->pair_edit_count; i++) {
 		const struct pair_edit *edit = &plan->pair_edits[i];
 
@@ -79,10 +81,10 @@ static void put_attributes(struct build *b)
 {
 	uint8_t *at = b->new + b->to.attributes_at;
 
-	if (b->head.attributes_size)
+	if (b->head->attributes_size)
 		memset(b->new + b->to.ops_at - PADDING, 0, PADDING);
 	if (b->plan->attributes_edit == ATTRIBUTES_DRAFT)
-		copy(at, b->change->draft.attributes, b->head.attributes_size);
+		copy(at, b->change->draft.attributes, b->head->attributes_size);
 	else
 		put_pairs(b);
 }
@@ -91,8 +93,8 @@ static void put_attributes(struct build *b)
 static void put_front(struct build *b)
 {
 	if (b->old && b->plan->attributes_edit == ATTRIBUTES_KEEP) {
-		memcpy(b->new + sizeof(b->head), b->old + sizeof(b->head),
-		       b->from.lines_at - sizeof(b->head));
+		memcpy(b->new + sizeof(*b->head), b->old + sizeof(*b->head),
+		       b->from.lines_at - sizeof(*b->head));
 		return;
 	}
 	put_ids(b);
@@ -115,7 +117,7 @@ static void put_op(struct build *b)
 		return;
 	if (index < b->plan->old.ops_count) {
 		op = cart_op_at(ops, index);
-		b->head.ops_sum -= cart_op_sum(&op, index);
+		b->ops_sum -= cart_op_sum(&op, index);
 	}
 	op = (struct cart_op){ .id = { b->change->op_id[0], b->change->op_id[1] },
 			       .fingerprint = b->change->fingerprint,
@@ -126,13 +128,13 @@ static void put_op(struct build *b)
 			       .line_status =
 				       answer->line | (answer->status ? OP_CHECKED_OUT : 0) };
 	memcpy(ops + (size_t)index * sizeof(op), &op, sizeof(op));
-	b->head.ops_sum += cart_op_sum(&op, index);
+	b->ops_sum += cart_op_sum(&op, index);
 }
 
 static void put_line(struct build *b, const struct cart_line *line, uint32_t index)
 {
 	memcpy(b->new + b->to.lines_at + (size_t)index * sizeof(*line), line, sizeof(*line));
-	b->head.lines_sum += cart_line_sum(line, index);
+	b->lines_sum += cart_line_sum(line, index);
 }
 
 /* A run of old lines, none of which is cut, and their words. */
@@ -158,7 +160,7 @@ static void keep_stretch(struct build *b, const struct stretch *kept, uint32_t t
 	for (uint32_t i = kept->first; to < i && i < kept->end; i++) {
 		struct cart_line line = cart_line_at(lines, i);
 
-		b->head.lines_sum -= cart_line_sum(&line, i);
+		b->lines_sum -= cart_line_sum(&line, i);
 		line.words_at -= kept->words_first - words_to;
 		put_line(b, &line, to++);
 	}
@@ -200,7 +202,7 @@ static void keep_lines(struct build *b, uint32_t *ret_count, uint32_t *ret_words
 		to += kept.end - kept.first;
 		words_to += kept.words_end - kept.words_first;
 		line = cart_line_at(b->old + b->from.lines_at, edit->index);
-		b->head.lines_sum -= cart_line_sum(&line, edit->index);
+		b->lines_sum -= cart_line_sum(&line, edit->index);
 		kept.first = edit->index + 1;
 		kept.words_first = edit->line.words_at + edit->line.words_size;
 	}
@@ -250,7 +252,7 @@ static void put_edits(struct build *b, uint32_t count, uint32_t words_size)
 			cuts++;
 			words_cut += line->words_size;
 		} else if (!edit->words) {
-			b->head.lines_sum -= sum_at(b, place);
+			b->lines_sum -= sum_at(b, place);
 			put_line(b, line_with(line, line->words_at - words_cut, &copied), place);
 		} else {
 			copy(b->new + b->to.words_at + words_size, edit->words, line->words_size);
@@ -267,7 +269,7 @@ static void put_edits(struct build *b, uint32_t count, uint32_t words_size)
 static void put_draft(struct build *b)
 {
 	const struct cart_draft *draft = &b->change->draft;
-	uint32_t next_line = b->head.next_line;
+	uint32_t next_line = b->head->next_line;
 	uint32_t words_at = 0;
 
 	for (uint32_t i = draft->line_count; i > 0; i--)
@@ -302,6 +304,23 @@ static void put_lines(struct build *b)
 	put_edits(b, count, words_size);
 }
 
+static void put_number(uint8_t *at, uint64_t number)
+{
+	memcpy(at, &number, sizeof(number));
+}
+
+/*
+ * Write the head. The sums are written into the copy: a number that is stored and read back at once
+ * as part of a larger piece stalls the processor.
+ */
+static void put_head(struct build *b)
+{
+	memcpy(b->new, b->head, sizeof(*b->head));
+	put_number(b->new + offsetof(struct cart_head, lines_sum), b->lines_sum);
+	put_number(b->new + offsetof(struct cart_head, ops_sum), b->ops_sum);
+	put_number(b->new + offsetof(struct cart_head, sum), cart_front_sum(b->new, &b->to));
+}
+
 void cart_build(const void *old, const struct cart_change *change, const struct cart_plan *plan,
 		void *buffer)
 {
@@ -311,7 +330,9 @@ void cart_build(const void *old, const struct cart_change *change, const struct 
 			   .plan = plan,
 			   .from = cart_sections(&plan->old),
 			   .to = cart_sections(&plan->head),
-			   .head = plan->head };
+			   .head = &plan->head,
+			   .lines_sum = plan->head.lines_sum,
+			   .ops_sum = plan->head.ops_sum };
 
 	if (cart_kind(change) == CART_PUT) {
 		memcpy(buffer, change->version, plan->size);
@@ -320,7 +341,5 @@ void cart_build(const void *old, const struct cart_change *change, const struct 
 		put_op(&b);
 		put_lines(&b);
 	}
-	memcpy(b.new, &b.head, sizeof(b.head));
-	b.head.sum = cart_front_sum(b.new, &b.to);
-	memcpy(b.new, &b.head.sum, sizeof(b.head.sum));
+	put_head(&b);
 }
