@@ -121,26 +121,23 @@ static int item_error(const struct corral_item *item)
 
 /* ---------------------------------------------------------------- merge key */
 
-/* Hashes of the parts and their sizes: no two different items have the same. */
-struct merge_input {
-	XXH128_hash_t menu_item_id;
-	XXH128_hash_t notes;
-	uint64_t modifiers[2]; /* a sum, so that their order does not matter */
-	uint64_t menu_item_id_size;
-	uint64_t notes_size;
-	uint64_t modifier_count;
-};
+/*
+ * The key is a sum of 128-bit hashes, one for each part of the item. So modifiers and extras count
+ * in any order, and what an item has not costs nothing. Each kind of part has a seed of its own, so
+ * that a note never stands for a menu item. (Sums of keyed hashes as hashes of sets: Bellare and
+ * Micciancio, "A New Paradigm for Collision-Free Hashing", 1997. Callers do not know the seed.)
+ */
+enum part { PART_MENU_ITEM, PART_NOTES, PART_MODIFIER, PART_EXTRA };
 
-struct modifier_input {
-	XXH128_hash_t name;
-	uint64_t name_size;
-	int64_t price_cents;
-};
-
-static void add_128(uint64_t sum[2], XXH128_hash_t term)
+static uint64_t part_seed(uint64_t seed, enum part part)
 {
-	sum[0] += term.low64;
-	sum[1] += term.high64 + (sum[0] < term.low64);
+	return seed ^ (uint64_t)part * 0x9e3779b97f4a7c15ull;
+}
+
+static void add_part(uint64_t sum[2], XXH128_hash_t part)
+{
+	sum[0] += part.low64;
+	sum[1] += part.high64 + (sum[0] < part.low64);
 }
 
 static XXH128_hash_t hash_text(struct corral_text text, uint64_t seed)
@@ -148,64 +145,47 @@ static XXH128_hash_t hash_text(struct corral_text text, uint64_t seed)
 	return XXH3_128bits_withSeed(text.size ? text.data : "", text.size, seed);
 }
 
-struct extra_input {
-	XXH128_hash_t key;
-	XXH128_hash_t value;
-	uint64_t key_size;
-	uint64_t value_size;
-};
+static XXH128_hash_t hash_modifier(const struct corral_modifier *modifier, uint64_t seed)
+{
+	const struct {
+		XXH128_hash_t name;
+		uint64_t name_size;
+		int64_t price_cents;
+	} input = { hash_text(modifier->name, seed), modifier->name.size, modifier->price_cents };
 
-struct extras_input {
-	XXH128_hash_t others; /* all but the extras */
-	uint64_t extras[2];   /* a sum, as of the modifiers */
-	uint64_t extra_count;
-};
+	return XXH3_128bits_withSeed(&input, sizeof(input), seed);
+}
 
 /* Values are compared by their bytes: the same number may be packed in several ways. */
-static XXH128_hash_t hash_extras(const struct corral_item *item, uint64_t seed,
-				 XXH128_hash_t others)
+static XXH128_hash_t hash_extra(const struct corral_extra *extra, uint64_t seed)
 {
-	struct extras_input input = { .others = others, .extra_count = item->extra_count };
+	const struct {
+		XXH128_hash_t key;
+		XXH128_hash_t value;
+		uint64_t key_size;
+		uint64_t value_size;
+	} input = { hash_text(extra->key, seed),
+		    XXH3_128bits_withSeed(extra->value, extra->value_size, seed), extra->key.size,
+		    extra->value_size };
 
-	for (uint32_t i = 0; i < item->extra_count; i++) {
-		const struct corral_extra *extra = &item->extras[i];
-		struct extra_input term = { .key = hash_text(extra->key, seed),
-					    .value = XXH3_128bits_withSeed(extra->value,
-									   extra->value_size, seed),
-					    .key_size = extra->key.size,
-					    .value_size = extra->value_size };
-
-		add_128(input.extras, XXH3_128bits_withSeed(&term, sizeof(term), seed));
-	}
 	return XXH3_128bits_withSeed(&input, sizeof(input), seed);
 }
 
 void item_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2])
 {
-	struct merge_input input = { .menu_item_id = hash_text(item->menu_item_id, seed),
-				     .notes = hash_text(item->notes, seed),
-				     .menu_item_id_size = item->menu_item_id.size,
-				     .notes_size = item->notes.size,
-				     .modifier_count = item->modifier_count };
-	XXH128_hash_t merge;
-
-	if (item->separate) {
-		ret_merge[0] = ret_merge[1] = 0;
+	ret_merge[0] = ret_merge[1] = 0;
+	if (item->separate)
 		return;
-	}
-	for (uint32_t i = 0; i < item->modifier_count; i++) {
-		const struct corral_modifier *modifier = &item->modifiers[i];
-		struct modifier_input term = { .name = hash_text(modifier->name, seed),
-					       .name_size = modifier->name.size,
-					       .price_cents = modifier->price_cents };
-
-		add_128(input.modifiers, XXH3_128bits_withSeed(&term, sizeof(term), seed));
-	}
-	merge = XXH3_128bits_withSeed(&input, sizeof(input), seed);
-	if (item->extra_count > 0)
-		merge = hash_extras(item, seed, merge);
-	ret_merge[0] = merge.low64 | (merge.low64 == 0 && merge.high64 == 0);
-	ret_merge[1] = merge.high64;
+	add_part(ret_merge, hash_text(item->menu_item_id, part_seed(seed, PART_MENU_ITEM)));
+	if (item->notes.size > 0)
+		add_part(ret_merge, hash_text(item->notes, part_seed(seed, PART_NOTES)));
+	for (uint32_t i = 0; i < item->modifier_count; i++)
+		add_part(ret_merge,
+			 hash_modifier(&item->modifiers[i], part_seed(seed, PART_MODIFIER)));
+	for (uint32_t i = 0; i < item->extra_count; i++)
+		add_part(ret_merge, hash_extra(&item->extras[i], part_seed(seed, PART_EXTRA)));
+	if ((ret_merge[0] | ret_merge[1]) == 0)
+		ret_merge[0] = 1; /* 0 and 0 mark what stays separate */
 }
 
 /* ---------------------------------------------------------------- items */
