@@ -54,12 +54,13 @@ static int keep_files(struct journal *j, uint32_t number)
 int journal_carry_over(struct journal *j, uint32_t number)
 {
 	const struct arena_header *h = j->actor->arena->header;
+	const struct witness_arena arena = { .hash_seed = h->hash_seed, .uuid = h->uuid };
 	int64_t touched_ns = 0;
 	size_t size = 0;
 	int r = 0;
 
 	if (j->former == NULL)
-		r = witness_open(j->agent, h->hash_seed, h->uuid, &j->former);
+		r = witness_open(j->agent, &arena, &j->former);
 	if (r < 0)
 		return r; /* without it there is no base */
 	const struct salvage_witness *voice = witness_voice(j->former);

@@ -329,8 +329,9 @@ int rebuild_arena(struct agent *agent, void (*tell)(const char *line),
 	if (r < 0)
 		return r;
 	salvage_settings(damaged.salvage, &settings);
-	r = witness_open(agent, settings.hash_seed, salvage_uuid(damaged.salvage),
-			 &damaged.witness);
+	const struct witness_arena arena = { .hash_seed = settings.hash_seed,
+					     .salvage = damaged.salvage };
+	r = witness_open(agent, &arena, &damaged.witness);
 	if (r < 0 && r != -ENOENT)
 		reason_set(why, r, "cannot look the carts up in the journal");
 	else

@@ -214,36 +214,43 @@ static bool has_written(const struct recover *recover)
 	return false;
 }
 
-/* Are most of the journal's carts, as far as the arena has them, in the same slots there? */
-static bool slots_agree(const struct second *second)
+/*
+ * Are most of the journal's carts, as far as the arena's slots name them, in the same slots there?
+ * Where the slots name none of them, nothing contradicts.
+ */
+static bool slots_agree(const struct recover *recover, const struct salvage *salvage)
 {
-	const struct recover *recover = second->recover;
 	uint32_t same = 0, other = 0;
 
 	for (uint32_t i = 0; i < recover->head.max_carts && same + other < SLOT_SAMPLES; i++) {
 		if (recover->slots[i].file == 0)
 			continue;
-		uint32_t slot = salvage_slot(second->salvage, recover->slots[i].hash);
+		uint32_t slot = salvage_slot(salvage, recover->slots[i].hash);
 		same += slot == i;
 		other += slot != i && slot != UINT32_MAX;
 	}
-	return same > other;
+	return other == 0 || same > other;
+}
+
+bool recover_same_arena(const struct recover *recover, const struct salvage *salvage)
+{
+	const uint8_t *uuid = salvage_uuid(salvage);
+
+	if (uuid != NULL && memcmp(uuid, recover->lineage, sizeof(recover->lineage)) == 0)
+		return true;
+	return has_written(recover) || (!recover->sound_header && slots_agree(recover, salvage));
 }
 
 /*
  * Are the arena's hashes the journal's? A journal of another lineage with the same seed is about an
- * arena that the other one was made of: versions count, slots do not. Without a sound header the
- * arena's carts say which seed it is, and their slots whether it is the very arena.
+ * arena that the other one was made of: versions count, slots do not.
  */
 static bool belongs(struct second *second)
 {
-	const uint8_t *uuid = salvage_uuid(second->salvage);
 	struct arena_settings settings;
 
 	salvage_settings(second->salvage, &settings);
-	second->same_slots = uuid == NULL || memcmp(uuid, second->recover->lineage, 16) == 0 ||
-			     has_written(second->recover) ||
-			     (!second->recover->sound_header && slots_agree(second));
+	second->same_slots = recover_same_arena(second->recover, second->salvage);
 	return settings.hash_seed == second->recover->head.hash_seed;
 }
 

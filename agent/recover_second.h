@@ -5,6 +5,7 @@
 #ifndef CORRAL_AGENT_RECOVER_SECOND_H
 #define CORRAL_AGENT_RECOVER_SECOND_H
 
+#include "inspect/salvage.h"
 #include "rebuild.h"
 #include "recover_index.h"
 
@@ -23,6 +24,13 @@ void recover_compare(struct recover *recover, const struct arena_header *h);
  * more, though the record that it left one slot may be what is damaged.
  */
 void recover_apply_ends(struct recover *recover);
+
+/*
+ * After recover_ask_arena() and recover_index(): is it the very arena that the journal is about, so
+ * that the journal's slots are its own? If its header is damaged, and so perhaps its uuid, the file
+ * that it wrote last may say so, or most of its carts being in the same slots.
+ */
+bool recover_same_arena(const struct recover *recover, const struct salvage *salvage);
 
 /* Hand carts of DIR/arena to take() that the journal does not have as new. 0 or -errno. */
 int recover_second(struct recover *recover, rebuild_take take,

@@ -15,6 +15,7 @@
 
 #include "aside.h"
 #include "corral.h"
+#include "recover_second.h"
 #include "witness.h"
 
 struct witness {
@@ -110,23 +111,28 @@ static int sort_carts(struct witness *witness)
 	return 0;
 }
 
-static int listen_to(struct witness *witness, uint64_t hash_seed, const uint8_t *uuid)
+static int listen_to(struct witness *witness, const struct witness_arena *arena)
 {
 	struct recover *recover = &witness->recover;
+	struct arena_header header;
 
 	recover->salvage = true;
 	recover->progress = false;
+	recover->agent_dir_fd = witness->agent->dir_fd;
+	if (arena->salvage != NULL)
+		recover_ask_arena(recover, &header);
 	int r = recover_index(recover);
 	if (r == -ENOMEM)
 		return r;
-	if (r < 0 || recover->head.hash_seed != hash_seed)
+	if (r < 0 || recover->head.hash_seed != arena->hash_seed)
 		return 0; /* the journal is of no use */
-	witness->same_slots =
-		uuid != NULL && memcmp(uuid, recover->lineage, sizeof(recover->lineage)) == 0;
+	witness->same_slots = arena->salvage != NULL ? recover_same_arena(recover, arena->salvage) :
+						       memcmp(arena->uuid, recover->lineage,
+							      sizeof(recover->lineage)) == 0;
 	return sort_carts(witness);
 }
 
-int witness_open(const struct agent *agent, uint64_t hash_seed, const uint8_t *uuid,
+int witness_open(const struct agent *agent, const struct witness_arena *arena,
 		 struct witness **ret_witness)
 {
 	int fd = journal_open_directory(agent->dir_fd, false);
@@ -142,7 +148,7 @@ int witness_open(const struct agent *agent, uint64_t hash_seed, const uint8_t *u
 	witness->voice = (struct salvage_witness){ witness, version_of, read_version, in_slot };
 	int r = recover_open(&witness->recover, fd, JOURNAL_DIRECTORY);
 	if (r == 0)
-		r = listen_to(witness, hash_seed, uuid);
+		r = listen_to(witness, arena);
 	if (r < 0) {
 		witness_close(witness);
 		return r;

@@ -11,13 +11,18 @@
 
 struct witness;
 
+struct witness_arena { /* that the journal is asked about */
+	uint64_t hash_seed;
+	const struct salvage *salvage; /* it is damaged; NULL: it is sound, and has this uuid */
+	const uint8_t *uuid;
+};
+
 /*
- * Read the journal of the directory, past all damage in it, for the arena with this hash seed and
- * uuid (NULL: unknown). 0; -ENOENT: there is no journal; -ENOMEM; other -errno: the directory
- * cannot be opened. A journal that is not about this arena, or cannot be read, is a source without
- * carts.
+ * Read the journal of the directory, past all damage in it, for this arena. 0; -ENOENT: there is no
+ * journal; -ENOMEM; other -errno: the directory cannot be opened. A journal that is not about this
+ * arena, or cannot be read, is a source without carts.
  */
-int witness_open(const struct agent *agent, uint64_t hash_seed, const uint8_t *uuid,
+int witness_open(const struct agent *agent, const struct witness_arena *arena,
 		 struct witness **ret_witness);
 void witness_close(struct witness *witness);
 

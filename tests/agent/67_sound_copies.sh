@@ -16,6 +16,7 @@ export CORRAL_AGENT=$BUILD/corral-agent
 
 # Where words of the header are: agent_kit's arenas have no other.
 SUM_AT=48 BOOT_AT=192 VERSION_AT=8 SIZE_AT=24 UUID_AT=32 CARTS_AT=64
+SLOTS_AT=144 PAGES_AT=152
 CART=1 BASE=5
 
 add_synced() { # SESSION...: a cart each, in a round of its own
@@ -382,6 +383,40 @@ also_where_its_size_and_its_number_of_carts_are_damaged() {
 	flip "$dir/arena" "${at%%:*}"
 	corral 0 check --repair "$dir"
 	has "rebuilt: 2 carts kept (1 of them found again, 0 perhaps older), 0 left out"
+	begin
+	all_there a b
+}
+
+wipe() { # FROM TO: of the arena
+	head -c $(($2 - $1)) /dev/zero | dd of="$dir/arena" bs=64K seek="$1" oflag=seek_bytes \
+		conv=notrunc status=none
+}
+
+word() { # AT: of the arena's header
+	od -An -j "$1" -N 8 -t u8 "$dir/arena" | tr -d ' '
+}
+
+nor_does_a_repair_take_a_uuid_to_know_whose_slots_the_journal_has() {
+	local at slots
+	begin --max-carts 256
+	add_synced a b
+	kill_agent
+	slots=$(word "$SLOTS_AT")
+	# the first cart's version, and its slot: only the journal has it
+	at=$(($(od -An -j $((slots + 12)) -N 4 -t u4 "$dir/arena") * 64))
+	wipe "$at" $((at + 256))
+	wipe "$slots" $((slots + 64))
+	poke "$dir/arena" "$UUID_AT" '\x01\x02\x03\x04\x05\x06\x07\x08'
+	cp "$dir/arena" "$place/damaged"
+	corral 1 check --repair "$dir"
+	has "which the journal has, is taken" "(0 of them found again, 1 perhaps older)"
+	begin
+	all_there a b
+	kill_agent
+	# and all slots, so that none says anything
+	cp "$place/damaged" "$dir/arena"
+	wipe "$slots" "$(word "$PAGES_AT")"
+	corral 1 check --repair "$dir"
 	begin
 	all_there a b
 }
