@@ -82,11 +82,14 @@ void walk_thread(struct inspect *inspect, uint32_t number)
 	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++) {
 		bool pushing =
 			intent->splice_kind == SPLICE_PUSH && intent->splice_class == class_no;
-		if (pushing && inspect->arena.classes[class_no].head == record->cache[class_no])
-			continue; /* the class already has the list */
-		/* the end of a list being pushed may already lead on into the class's list */
-		walk_list(inspect, record->cache[class_no], pushing ? intent->splice_last : 0,
-			  PLACE_CACHED, where);
+		if (!pushing)
+			walk_list(inspect, record->cache[class_no], 0, PLACE_CACHED, where);
+		else if (inspect->arena.classes[class_no].head != intent->splice_first)
+			/* its end may already lead on into the class's list */
+			walk_list(inspect, intent->splice_first, intent->splice_last, PLACE_CACHED,
+				  where);
+		if (pushing) /* what is not pushed stays in the cache */
+			walk_list(inspect, intent->splice_rest, 0, PLACE_CACHED, where);
 	}
 	walk_list(inspect, lists->deferred, 0, PLACE_RETIRED, where);
 	walk_list(inspect, lists->ready, 0, PLACE_RETIRED, where);

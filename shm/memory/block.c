@@ -140,30 +140,46 @@ int block_refill(struct actor *actor, uint32_t class_no, bool waits)
 	return r;
 }
 
-/* Give one class's cache back. */
+/*
+ * All caches together are limited to an eighth of the space, since no other thread gets at what a
+ * cache holds. A cache is enough for two retired batches that are freed at once.
+ */
+static uint64_t cache_limit(const struct arena *arena)
+{
+	uint64_t bytes = (uint64_t)arena->page_count * PAGE_BYTES;
+	uint64_t threads =
+		max_u64(1, load_relaxed(&arena->header->threads_high)); /* relaxed: about as many */
+
+	return max_u64(65536, min_u64(CACHE_BYTES_MAX, min_u64(bytes / 512, bytes / 8 / threads)));
+}
+
+/*
+ * Give one class's cache back: all of it, or as much as a cache may hold. A longer list was left by
+ * a thread that did not get the class's lock several times, or it is damaged: the caches of many
+ * records may then lead into one list that has most of the arena's blocks, and each cache would be
+ * walked to its end. The rest stays in the cache, for the next time.
+ */
 static void push_class(struct actor *actor, uint32_t class_no)
 {
 	struct size_class *c = &actor->arena->classes[class_no];
 	struct thread_record *record = actor->record;
 	block_ref first = record->cache[class_no];
-	block_ref last = first;
-	uint64_t bytes = class_bytes(class_no);
+	block_ref last = first, rest = 0;
+	uint64_t bytes = class_bytes(class_no), limit = cache_limit(actor->arena);
 	struct block_header *end = block_at(actor->arena, first);
 	struct ring ring = { 0 };
 
-	/* bounded: a damaged list may change under us */
-	for (uint32_t i = actor->arena->page_count * (PAGE_BYTES / CLASS_SMALLEST);
-	     end != NULL && end->next != 0 && i > 0; i--) {
-		last = end->next;
+	while (end != NULL && (rest = end->next) != 0 && bytes <= limit) {
+		last = rest;
 		end = ring_closes(&ring, last) ? NULL : block_at(actor->arena, last);
 		bytes += class_bytes(class_no);
 	}
 	if (end == NULL || !lock_try(actor, &c->lock, LOCK_CLASS))
 		return; /* the list stays in our cache */
-	splice_begin(&record->intent, SPLICE_PUSH, class_no, first, last, 0);
+	splice_begin(&record->intent, SPLICE_PUSH, class_no, first, last, rest);
 	note(&end->next, c->head);
 	note(&c->head, first);
-	note(&record->cache[class_no], 0);
+	note(&record->cache[class_no], rest);
 	splice_end(&record->intent);
 	lock_drop(actor, &c->lock, LOCK_CLASS);
 	record->cached_bytes -= min_u64(bytes, record->cached_bytes);
@@ -174,19 +190,6 @@ static void flush_cache(struct actor *actor)
 	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++)
 		if (actor->record->cache[class_no] != 0)
 			push_class(actor, class_no);
-}
-
-/*
- * Enough for two retired batches that are freed at once. All caches together are limited to an
- * eighth of the space, since no other thread gets at what a cache holds.
- */
-static uint64_t cache_limit(const struct arena *arena)
-{
-	uint64_t bytes = (uint64_t)arena->page_count * PAGE_BYTES;
-	uint64_t threads =
-		max_u64(1, load_relaxed(&arena->header->threads_high)); /* relaxed: about as many */
-
-	return max_u64(65536, min_u64(CACHE_BYTES_MAX, min_u64(bytes / 512, bytes / 8 / threads)));
 }
 
 void block_free_hand(struct actor *actor)

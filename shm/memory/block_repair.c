@@ -52,7 +52,7 @@ static void splice_repair(struct arena *arena, struct thread_record *record, uin
 			break;
 		case SPLICE_PUSH: /* the head tells whether the class has the list */
 			if (c->head == intent->splice_first)
-				note(&record->cache[class_no], 0);
+				note(&record->cache[class_no], intent->splice_rest);
 			else if (last != NULL)
 				note(&last->next, intent->splice_rest);
 			break;

@@ -80,6 +80,46 @@ static void blocks_left_by_the_dead_are_inherited(void **state)
 	}
 }
 
+static uint32_t length_of(const struct arena *arena, block_ref first)
+{
+	uint32_t count = 0;
+
+	for (; first != 0; first = block_at(arena, first)->next)
+		count++;
+	return count;
+}
+
+/*
+ * Longer than a cache may be: its thread did not get the class's lock, or a stray write has linked
+ * the caches of all records to one list, and each of them would be walked to its end.
+ */
+static void a_cache_that_is_too_long_is_given_back_in_parts(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct arena *arena = &fixture->us.arena;
+	const uint32_t class_no = class_of(700), limit = 65536 / class_bytes(class_no) + 1;
+	struct thread_record *record = fixture->one.record;
+	const struct size_class *c = &arena->classes[class_no];
+	static block_ref refs[4096];
+	uint32_t count = 5 * limit / 2;
+
+	for (uint32_t i = 0; i < count; i++)
+		assert_int_equal(kit_take(&fixture->one, 700, &refs[i]), 0);
+	block_flush(&fixture->one);
+	uint32_t before = length_of(arena, c->head);
+	for (uint32_t i = 0; i < count; i++) {
+		note(&block_at(arena, refs[i])->next, record->cache[class_no]);
+		note(&record->cache[class_no], refs[i]);
+	}
+	for (uint32_t left = count; left > 0;) {
+		block_flush(&fixture->one);
+		yard_check(&fixture->yard, NULL);
+		left -= left < limit ? left : limit;
+		assert_int_equal(length_of(arena, record->cache[class_no]), left);
+		assert_int_equal(length_of(arena, c->head), before + count - left);
+	}
+}
+
 static void next_owner_of_a_record_settles_what_is_in_hand(void **state)
 {
 	struct fixture *fixture = *state;
@@ -202,6 +242,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_cast(blocks_retired_or_left_by_others_are_found_when_memory_is_short),
 		with_cast(blocks_left_by_the_dead_are_inherited),
+		with_cast(a_cache_that_is_too_long_is_given_back_in_parts),
 		with_cast(next_owner_of_a_record_settles_what_is_in_hand),
 		with_cast(a_slot_is_freed_with_the_block_of_its_last_version),
 		with_cast(a_thread_stopped_at_the_lists_is_not_waited_for),

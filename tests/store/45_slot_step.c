@@ -125,6 +125,20 @@ static void fill_cache(void)
 		kit_give(&one, refs[i]);
 }
 
+/* As if the class's lock had been taken by another thread each time. */
+static void fill_cache_beyond_its_limit(void)
+{
+	block_ref refs[6], *cache = &one.record->cache[class_of(20000)];
+
+	for (uint32_t i = 0; i < COUNT(refs); i++)
+		must(kit_take(&one, 20000, &refs[i]) == 0);
+	block_flush(&one);
+	for (uint32_t i = 0; i < COUNT(refs); i++) {
+		note(&block_at(&us.arena, refs[i])->next, *cache);
+		note(cache, refs[i]);
+	}
+}
+
 static void flush(void)
 {
 	block_flush(&one);
@@ -233,6 +247,7 @@ static const struct operation operations[] = {
 	{ "taking and freeing a block of a new span", NULL, alloc_and_free },
 	{ "taking and freeing a listed block", use_up_a_span, alloc_and_free },
 	{ "giving a cache back", fill_cache, flush },
+	{ "giving a part of a cache back", fill_cache_beyond_its_limit, flush },
 	{ "making a cart", make_three, make_fourth },
 	{ "changing a cart", make_one, change_one },
 	{ "ending a cart in the middle of its chain", make_three, end_middle },
