@@ -112,17 +112,15 @@ bool damage_spares(const struct damage *damage, const struct said *said);
 
 /* -------------------------------------------------------------------- run */
 
-enum program { PROGRAM_AGENT, PROGRAM_STOP, PROGRAM_TOOL, PROGRAM_CHILD, PROGRAMS };
-
 struct run { /* the results of this round's programs */
 	char log[PATH_MAX];
 	const char *directory;
 	char fault[512]; /* the first; "": none */
 	bool complained; /* some exit code was not 0, or the log of an agent has a warning */
 	long rss_kb;     /* the largest of any program */
+	int64_t cpu_ms;  /* the longest of any program, in processor time */
 };
 
-extern bool run_learns; /* the directory is sound: note how long programs take */
 extern const char *run_build;
 
 __attribute__((format(printf, 2, 3))) void run_blame(struct run *run, const char *format, ...);

@@ -290,7 +290,6 @@ void life_make(struct life *life, const char *directory, uint64_t seed)
 	work_of.said = life->said; /* in shared memory */
 	for (uint32_t i = 0; i < CARTS_MAX; i++)
 		snprintf(life->said[i].session, sizeof(life->said[i].session), "s%u", i);
-	run_learns = true;
 	for (uint32_t i = 0; i < AGENTS; i++) {
 		pid_t pid =
 			run_agent(&run, mutate_below(&work_of.random, 2) == 0 ? "sync" : "20ms");
@@ -301,7 +300,6 @@ void life_make(struct life *life, const char *directory, uint64_t seed)
 		run_agent_stop(&run, pid, i + 1 < AGENTS);
 		work_of.random = seed + i + 1;
 	}
-	run_learns = false;
 	must(run.fault[0] == '\0');
 	find_copies(life);
 }

@@ -2,12 +2,15 @@
 /*
  * mutate_run.c: runs a program, which must not crash, hang or take much memory.
  *
- * Hang: it uses LIMIT_MS of processor time more than the same kind of program took in all on a
- * sound directory; or it was seen to sleep for ASLEEP_MS, all its threads at once, where a wait for
- * a processor, a page or the disk is no sleep; or it has not ended after STALLED_MS, of which the
- * time in which it was ready to run and had no processor does not count (/proc/PID/schedstat). So a
- * busy machine, whose pages and forks stall for seconds, makes no program hang; one that sleeps for
- * less than ASLEEP_MS is not found.
+ * Hang: a program uses more than HANG_MS of processor time in all, by wait4(2) or while it runs; or
+ * it sleeps for so long, all its threads at once. On a sound directory each takes some
+ * milliseconds, so two seconds leave room for sanitizers too, and no program is measured first:
+ * that would be at the mercy of what else the machine does. Wall time says nothing here, because
+ * this runs beside other things, also at idle priority: a program that waits for a processor, a
+ * page or the disk does not sleep, and one look counts for at most LOOK_MS, since a sleeping
+ * program may wait for an agent which, like the mutator, has no processor. The first LOOK_FROM_MS
+ * are not looked at: a program that by its own patience waits for two seconds, and then says so,
+ * does not hang. After STALLED_MS a program hangs whatever it waits for.
  *
  * Its memory is the most that was resident at a time, by wait4(2). The arena's mapped pages count,
  * too: it is small, so memory beyond RSS_MAX_KB is the program's own.
@@ -27,18 +30,16 @@
 
 #include "mutate.h"
 
-#define LIMIT_MS 2000
-#define ASLEEP_MS 4000
-#define STALLED_MS 20000
+#define HANG_MS 2000
+#define STALLED_MS 60000
 #define RSS_MAX_KB (500l * 1000)
 #define ARGUMENTS_MAX 12
 #define STEP_NS 500000
-#define LOOK_MS 10 /* the most that one look counts: we may have had no processor ourselves */
+#define LOOK_FROM_MS 100
+#define LOOK_EACH_NS 5000000
+#define LOOK_MS 10 /* the most that one look counts */
 
-bool run_learns;
 const char *run_build;
-
-static int64_t healthy_ms[PROGRAMS];
 
 void run_blame(struct run *run, const char *format, ...)
 {
@@ -57,22 +58,6 @@ static int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
-}
-
-/* How long the process has been ready to run without a processor. */
-static int64_t queued_ms(pid_t pid)
-{
-	unsigned long long ran = 0, queued = 0;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
-	FILE *file = fopen(path, "re");
-	if (file == NULL)
-		return 0;
-	if (fscanf(file, "%llu %llu", &ran, &queued) != 2) /* NOLINT(cert-err34-c) */
-		queued = 0;
-	fclose(file);
-	return (int64_t)(queued / 1000000);
 }
 
 /* The processor time of all the process's threads. */
@@ -122,37 +107,46 @@ static bool is_asleep(pid_t pid)
 	return asleep && threads > 0;
 }
 
-/* Wait for its end, or until done() says that it has done its work. 1: over; 0: that; -1: hangs. */
-static int wait_for(pid_t pid, enum program kind, bool (*done)(const void *context),
-		    const void *context, int *ret_status, struct rusage *ret_usage)
-{
-	const struct timespec step = { .tv_nsec = STEP_NS };
-	int64_t start = now_ms(), queued_before = queued_ms(pid), took = 0;
-	int64_t slept = 0, looked = 0;
-	bool is_done = false, is_over = false, is_late = false;
+struct looks { /* at a program that runs for longer than most */
+	int64_t last_ms;
+	int64_t slept_ms;
+};
 
-	while (!(is_over = wait4(pid, ret_status, WNOHANG, ret_usage) != 0) && !is_done) {
-		if (is_late)
-			return -1;
-		took = now_ms() - start;
-		if (took > LIMIT_MS / 2) { /* we may be the one that had no processor */
-			int64_t since = looked > 0 ? took - looked : 0;
-			looked = took;
-			if (is_asleep(pid))
-				slept += since < LOOK_MS ? since : LOOK_MS;
-			took -= queued_ms(pid) - queued_before;
+static bool hangs(pid_t pid, struct looks *looks, int64_t took_ms)
+{
+	int64_t since = looks->last_ms > 0 ? took_ms - looks->last_ms : 0;
+
+	looks->last_ms = took_ms;
+	if (is_asleep(pid))
+		looks->slept_ms += since < LOOK_MS ? since : LOOK_MS;
+	return looks->slept_ms > HANG_MS || used_ms(pid) > HANG_MS || took_ms > STALLED_MS;
+}
+
+/* Wait for its end, or until done() says that it has done its work. 1: over; 0: that; -1: hangs. */
+static int wait_for(pid_t pid, bool (*done)(const void *context), const void *context,
+		    int *ret_status, struct rusage *ret_usage)
+{
+	struct timespec step = { .tv_nsec = STEP_NS };
+	struct looks looks = { 0 };
+	int64_t start = now_ms();
+
+	while (wait4(pid, ret_status, WNOHANG, ret_usage) == 0) {
+		int64_t took_ms = now_ms() - start;
+		if (done != NULL && done(context))
+			return 0;
+		if (took_ms > LOOK_FROM_MS) {
+			step.tv_nsec = LOOK_EACH_NS;
+			if (hangs(pid, &looks, took_ms))
+				return -1;
 		}
-		/* it is asked once more: meanwhile we may have had no processor ourselves */
-		is_late = took > LIMIT_MS + healthy_ms[kind] &&
-			  (used_ms(pid) > LIMIT_MS + healthy_ms[kind] || slept > ASLEEP_MS ||
-			   took > STALLED_MS);
-		if (!is_late)
-			(void)nanosleep(&step, NULL);
-		is_done = done != NULL && done(context);
+		(void)nanosleep(&step, NULL);
 	}
-	if (run_learns && took > healthy_ms[kind])
-		healthy_ms[kind] = took;
-	return is_over ? 1 : 0;
+	return 1;
+}
+
+static int64_t ms_of(struct timeval time)
+{
+	return (int64_t)time.tv_sec * 1000 + time.tv_usec / 1000;
 }
 
 /* Judge the end of a program, or that it hangs. Returns its exit code, or -1. */
@@ -167,6 +161,11 @@ static int judge(struct run *run, const char *name, pid_t pid, int answer, int s
 		run_blame(run, "%s hangs", name);
 		return -1;
 	}
+	int64_t took_ms = ms_of(usage->ru_utime) + ms_of(usage->ru_stime);
+	if (took_ms > run->cpu_ms)
+		run->cpu_ms = took_ms;
+	if (took_ms > HANG_MS)
+		run_blame(run, "%s takes %lld ms of processor time", name, (long long)took_ms);
 	if (usage->ru_maxrss > run->rss_kb)
 		run->rss_kb = usage->ru_maxrss;
 	if (usage->ru_maxrss > RSS_MAX_KB)
@@ -219,7 +218,7 @@ int run_program(struct run *run, const char *program, const char *const *argumen
 		return -1;
 	snprintf(name, sizeof(name), "%s %s", program, arguments[0]);
 	pid_t pid = start(run, program, arguments);
-	int answer = wait_for(pid, PROGRAM_TOOL, NULL, NULL, &status, &usage);
+	int answer = wait_for(pid, NULL, NULL, &status, &usage);
 	int code = judge(run, name, pid, answer, status, &usage);
 	run->complained |= code > 0;
 	return code;
@@ -248,7 +247,7 @@ int run_child_end(struct run *run, const char *name, pid_t pid)
 
 	if (pid <= 0)
 		return -1;
-	int answer = wait_for(pid, PROGRAM_CHILD, NULL, NULL, &status, &usage);
+	int answer = wait_for(pid, NULL, NULL, &status, &usage);
 	return judge(run, name, pid, answer, status, &usage);
 }
 
@@ -295,7 +294,7 @@ pid_t run_agent(struct run *run, const char *journal)
 	(void)stat(run->log, &st);
 	const struct lines lines = { run->log, st.st_size };
 	pid_t pid = start(run, "corral-agent", arguments);
-	int answer = wait_for(pid, PROGRAM_AGENT, is_ready, &lines, &status, &usage);
+	int answer = wait_for(pid, is_ready, &lines, &status, &usage);
 	run->complained |= has_line(&lines, "warning") || has_line(&lines, "error");
 	if (answer == 0)
 		return pid;
@@ -313,7 +312,7 @@ void run_agent_stop(struct run *run, pid_t pid, bool gently)
 	struct stat st = { 0 };
 	(void)stat(run->log, &st);
 	(void)kill(pid, gently ? SIGTERM : SIGKILL);
-	int answer = wait_for(pid, PROGRAM_STOP, NULL, NULL, &status, &usage);
+	int answer = wait_for(pid, NULL, NULL, &status, &usage);
 	if (answer > 0 && WIFSIGNALED(status) && !gently && WTERMSIG(status) == SIGKILL)
 		return;
 	int code = judge(run, "the agent", pid, answer, status, &usage);
