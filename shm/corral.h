@@ -198,9 +198,10 @@ struct corral_head {
 	uint32_t item_count;
 	uint32_t line_count;
 	uint32_t status; /* enum corral_status */
-	uint64_t ttl_ms;
+	uint64_t ttl_ms; /* the cart's own time to live; 0: it has the arena's default */
 	int64_t created_ms;
 	int64_t updated_ms;
+	uint64_t effective_ttl_ms; /* the one that holds: its own, else the arena's default */
 };
 
 /* One line of a cart. words: a MessagePack map, see corral(7). */
@@ -300,7 +301,10 @@ struct corral_view {
 	struct corral *corral;
 	int64_t deadline_ns;
 	void *thread;
-	uint64_t epoch;
+	union {
+		uint64_t epoch;
+		uint64_t usual_ttl_ms; /* if corral is NULL */
+	} of;
 };
 
 /*
@@ -390,6 +394,132 @@ int corral_get(struct corral *corral, const struct corral_key *key, struct corra
 void corral_cart_free(struct corral_cart *cart);
 
 /*
+ * A whole cart as one array of numbers and one run of text, for a binding that makes objects of its
+ * own language of it: one call and two buffers, instead of a call for each field.
+ *
+ * The numbers are doubles, which hold all integers up to 2^53 exactly: all that a cart has but
+ * amounts of money beyond that, which are rounded to the nearest double and counted in
+ * CORRAL_FLAT_INEXACT. A reader for whom that is not 0 takes the amounts from a view.
+ *
+ * numbers begins with the head, at the places that enum corral_flat_head names. Records follow:
+ * where they begin, how many there are, and how many numbers one of them has stands in the head, or
+ * in the line that they belong to. The enums below name a record's columns. A later library may add
+ * numbers at the end of the head and of each kind of record, and kinds of records; that does not
+ * change CORRAL_FLAT_LAYOUT. A reader that takes places and strides from the numbers can therefore
+ * read what it knows of, and skips the rest.
+ *
+ * text has all texts, one after another. A text is given by where it begins and by its size, in the
+ * unit that was asked for. Behind the last text come the values of extras, MessagePack objects, in
+ * bytes counted from the end of the text.
+ */
+#define CORRAL_FLAT_LAYOUT_NOW 1u
+
+/* The unit of places and sizes in the text. */
+#define CORRAL_FLAT_BYTES 0u
+#define CORRAL_FLAT_UTF16 1u       /* code units of UTF-16: strings of JavaScript, Java, C# */
+#define CORRAL_FLAT_CODE_POINTS 2u /* strings of Python */
+
+struct corral_flat {
+	double *numbers;    /* in: where they go; may be NULL if number_room is 0 */
+	size_t number_room; /* in: how many fit */
+	char *text;
+	size_t text_room;    /* in: in bytes */
+	uint32_t unit;       /* in: CORRAL_FLAT_BYTES or another of these */
+	uint32_t reserved;   /* in: 0 */
+	size_t number_count; /* out, also with -ENOBUFS: what it has */
+	size_t text_size;    /* in bytes */
+	size_t values_size;  /* in bytes; they stand at text + text_size */
+};
+
+/* Places in numbers. _AT and _SIZE of a text: see above; of records: their place in numbers. */
+enum corral_flat_head {
+	CORRAL_FLAT_LAYOUT,     /* CORRAL_FLAT_LAYOUT_NOW */
+	CORRAL_FLAT_HEAD_COUNT, /* how many numbers the head has */
+	CORRAL_FLAT_INEXACT,    /* how many numbers had to be rounded */
+	CORRAL_FLAT_VERSION,
+	CORRAL_FLAT_STATUS, /* enum corral_status */
+	CORRAL_FLAT_SUBTOTAL_CENTS,
+	CORRAL_FLAT_TAX_CENTS,
+	CORRAL_FLAT_TOTAL_CENTS,
+	CORRAL_FLAT_TAX_PPM,
+	CORRAL_FLAT_ITEM_COUNT,
+	CORRAL_FLAT_TTL_MS, /* the cart's own; 0: none */
+	CORRAL_FLAT_EFFECTIVE_TTL_MS,
+	CORRAL_FLAT_CREATED_MS,
+	CORRAL_FLAT_UPDATED_MS,
+	CORRAL_FLAT_EXPIRES_MS,
+	CORRAL_FLAT_RESTAURANT_AT,
+	CORRAL_FLAT_RESTAURANT_SIZE,
+	CORRAL_FLAT_SESSION_AT,
+	CORRAL_FLAT_SESSION_SIZE,
+	CORRAL_FLAT_LINES_AT,
+	CORRAL_FLAT_LINE_COUNT,
+	CORRAL_FLAT_LINE_STRIDE,
+	CORRAL_FLAT_ATTRIBUTES_AT,
+	CORRAL_FLAT_ATTRIBUTE_COUNT,
+	CORRAL_FLAT_ATTRIBUTE_STRIDE,
+	CORRAL_FLAT_MODIFIER_STRIDE,
+	CORRAL_FLAT_EXTRA_STRIDE,
+	CORRAL_FLAT_HEAD_NOW /* how many this header knows of */
+};
+
+enum corral_flat_line {
+	CORRAL_FLAT_LINE_NUMBER,
+	CORRAL_FLAT_LINE_QUANTITY,
+	CORRAL_FLAT_LINE_UNIT_PRICE_CENTS,
+	CORRAL_FLAT_LINE_MODIFIERS_CENTS, /* for one unit */
+	CORRAL_FLAT_LINE_TOTAL_CENTS,
+	CORRAL_FLAT_LINE_SEPARATE, /* 0 or 1 */
+	CORRAL_FLAT_LINE_MENU_ITEM_AT,
+	CORRAL_FLAT_LINE_MENU_ITEM_SIZE,
+	CORRAL_FLAT_LINE_NAME_AT,
+	CORRAL_FLAT_LINE_NAME_SIZE,
+	CORRAL_FLAT_LINE_NOTES_AT,
+	CORRAL_FLAT_LINE_NOTES_SIZE,
+	CORRAL_FLAT_LINE_MODIFIERS_AT,
+	CORRAL_FLAT_LINE_MODIFIER_COUNT,
+	CORRAL_FLAT_LINE_EXTRAS_AT,
+	CORRAL_FLAT_LINE_EXTRA_COUNT,
+	CORRAL_FLAT_LINE_NOW
+};
+
+enum corral_flat_modifier {
+	CORRAL_FLAT_MODIFIER_NAME_AT,
+	CORRAL_FLAT_MODIFIER_NAME_SIZE,
+	CORRAL_FLAT_MODIFIER_PRICE_CENTS,
+	CORRAL_FLAT_MODIFIER_NOW
+};
+
+enum corral_flat_extra {
+	CORRAL_FLAT_EXTRA_KEY_AT,
+	CORRAL_FLAT_EXTRA_KEY_SIZE,
+	CORRAL_FLAT_EXTRA_VALUE_AT, /* in bytes, from the end of the text */
+	CORRAL_FLAT_EXTRA_VALUE_SIZE,
+	CORRAL_FLAT_EXTRA_NOW
+};
+
+enum corral_flat_attribute {
+	CORRAL_FLAT_ATTRIBUTE_NAME_AT,
+	CORRAL_FLAT_ATTRIBUTE_NAME_SIZE,
+	CORRAL_FLAT_ATTRIBUTE_VALUE_AT,
+	CORRAL_FLAT_ATTRIBUTE_VALUE_SIZE,
+	CORRAL_FLAT_ATTRIBUTE_NOW
+};
+
+/*
+ * Read a cart, verify it (as corral_view_verify()) and write it flat into the caller's buffers.
+ * -ENOBUFS: one of them is too small; number_count, text_size and values_size say what is needed
+ * (text_room: the sum of both sizes), and the buffers may hold anything. -EINVAL: an unknown unit.
+ * Other errors as corral_read_copy().
+ */
+int corral_read_flat(struct corral *corral, const struct corral_key *key, struct corral_flat *flat);
+
+/* The same of a view, which may be that of a copy. Like the other calls on views it checks what it
+ * follows, and verifies no checksum. -ENOBUFS, -EINVAL, -EUCLEAN.
+ */
+int corral_view_flat(const struct corral_view *view, struct corral_flat *flat);
+
+/*
  * A version of a cart, whole, with the answer of a change: one that no other change has come
  * between. A change that returns 0 fills in `need` and what follows; one that fails hands out
  * nothing. The change stands, also if `error` is not 0.
@@ -400,10 +530,12 @@ struct corral_content {
 	uint32_t decode; /* in: 1: decode it, too, as corral_get() does */
 	/*
 	 * 0; -ENOENT: there was no cart before, or the change was made by an earlier call;
-	 * -ENOBUFS: the buffer is too small; -ENOMEM; -EUCLEAN; -ESTALE: it took so long that the
-	 * arena ran out of memory: read the cart. Of an error neither view nor cart are set.
+	 * -ENOBUFS: a buffer is too small; -ENOMEM; -EUCLEAN; -EINVAL: an unknown unit of `flat`;
+	 * -ESTALE: it took so long that the arena ran out of memory: read the cart. Of an error
+	 * neither view nor cart are set, and the buffers may hold anything.
 	 */
 	int32_t error;
+	struct corral_flat *flat; /* in: NULL, or write it flat, too, as corral_read_flat() does */
 	size_t need;              /* bytes of the version */
 	struct corral_view view;  /* of the copy; it lives as long as the buffer */
 	struct corral_cart *cart; /* NULL, or to be given back with corral_cart_free() */

@@ -41,32 +41,9 @@ static int64_t expires_ms(const struct attempt *attempt, const struct cart_head 
 	return handle_wall_ms(attempt->corral, deadline_ns(attempt->now_ns, ttl_ns));
 }
 
-static void copy_out(const struct attempt *attempt, const struct cart_head *version, size_t size,
-		     struct corral_content *content)
+static void forget(struct corral_content *content, size_t need, int error)
 {
-	int64_t until_ms = expires_ms(attempt, version);
-	bool fits = content->buffer != NULL && size <= content->size;
-
-	content->need = size;
-	content->error = content->buffer != NULL && !fits ? -ENOBUFS : 0;
-	if (fits) {
-		memcpy(content->buffer, version, size);
-		content->view = (struct corral_view){
-			.version = version->version,
-			.bytes = content->buffer,
-			.size = size,
-			.deadline_ns = (int64_t)((uint64_t)until_ms * 1000000),
-		};
-	}
-	if (content->decode && content->error == 0)
-		content->error = cart_decode(version, size, true, &content->cart);
-	if (content->cart != NULL)
-		content->cart->expires_ms = until_ms;
-}
-
-static void forget(struct corral_content *content, int error)
-{
-	content->need = 0;
+	content->need = need;
 	content->error = error;
 	memset(&content->view, 0, sizeof(content->view));
 	content->cart = NULL;
@@ -78,7 +55,62 @@ static void discard(struct corral_content *content)
 	if (content == NULL)
 		return;
 	free(content->cart);
-	forget(content, -ESTALE);
+	forget(content, 0, -ESTALE);
+}
+
+static int copy_bytes(const struct cart_head *version, size_t size, const struct cart_times *times,
+		      struct corral_content *content)
+{
+	if (size > content->size)
+		return -ENOBUFS;
+	memcpy(content->buffer, version, size);
+	content->view = (struct corral_view){
+		.version = version->version,
+		.bytes = content->buffer,
+		.size = size,
+		.deadline_ns = (int64_t)((uint64_t)times->expires_ms * 1000000),
+		.of.usual_ttl_ms = times->usual_ttl_ms,
+	};
+	return 0;
+}
+
+static int decode(const struct attempt *attempt, const struct cart_head *version, size_t size,
+		  int64_t until_ms, struct corral_content *content)
+{
+	int r = cart_decode(version, size, true, &content->cart);
+
+	if (r < 0)
+		return r;
+	content->cart->expires_ms = until_ms;
+	handle_complete_head(attempt->corral, &content->cart->head);
+	return 0;
+}
+
+static int flatten(const struct cart_head *version, size_t size, const struct cart_times *times,
+		   struct corral_flat *flat)
+{
+	int r = cart_verify(version, size);
+
+	return r == 0 ? cart_flatten(version, size, times, flat) : r;
+}
+
+static void copy_out(const struct attempt *attempt, const struct cart_head *version, size_t size,
+		     struct corral_content *content)
+{
+	const struct cart_times times = { handle_usual_ttl_ms(attempt->corral),
+					  expires_ms(attempt, version) };
+	int r = 0;
+
+	content->need = size;
+	content->error = 0;
+	if (content->buffer != NULL)
+		r = copy_bytes(version, size, &times, content);
+	if (r == 0 && content->flat != NULL)
+		r = flatten(version, size, &times, content->flat);
+	if (r == 0 && content->decode)
+		r = decode(attempt, version, size, times.expires_ms, content);
+	if (r < 0)
+		forget(content, size, r);
 }
 
 static void hand_out(const struct attempt *attempt, const struct cart_head *version, size_t size,
@@ -86,7 +118,7 @@ static void hand_out(const struct attempt *attempt, const struct cart_head *vers
 {
 	if (content == NULL)
 		return;
-	forget(content, none);
+	forget(content, 0, none);
 	if (version != NULL)
 		copy_out(attempt, version, size, content);
 }

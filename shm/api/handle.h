@@ -113,6 +113,19 @@ static inline int64_t handle_wall_ms(const struct corral *corral, int64_t deadli
 	return arena_wall_ms() + ns_since(deadline_ns, arena_now_ns(&corral->arena)) / 1000000;
 }
 
+/* The time to live of carts that have none of their own. Relaxed: a setting. */
+static inline uint64_t handle_usual_ttl_ms(const struct corral *corral)
+{
+	return load_relaxed(&corral->arena.header->ttl_ns) / 1000000;
+}
+
+/* Fill in what a version does not know. */
+static inline void handle_complete_head(const struct corral *corral, struct corral_head *head)
+{
+	if (head->ttl_ms == 0)
+		head->effective_ttl_ms = handle_usual_ttl_ms(corral);
+}
+
 /* Is the key well-formed? 0, -EINVAL, -ENAMETOOLONG. */
 static inline int handle_check_key(const struct corral_key *key)
 {

@@ -36,6 +36,7 @@ static int fill_entry(struct corral *corral, uint32_t number, bool fenced,
 	if (!list_fill_row(found.cart, room, restaurant, entry))
 		return 0;
 	entry->expires_ms = handle_wall_ms(corral, deadline);
+	handle_complete_head(corral, &entry->head);
 	return 1;
 }
 

@@ -90,7 +90,7 @@ static inline void fill_view(struct corral *corral, struct actor *actor,
 					  .corral = corral,
 					  .deadline_ns = deadline,
 					  .thread = actor,
-					  .epoch = handle_cache.epoch };
+					  .of.epoch = handle_cache.epoch };
 }
 
 /* The slow path, which handles every case. */
@@ -219,7 +219,7 @@ static int end_elsewhere(struct corral_view *view)
 
 	if (view->thread == NULL || view->corral == NULL)
 		return -EINVAL;
-	if (*view->corral->epoch != view->epoch)
+	if (*view->corral->epoch != view->of.epoch)
 		return -ESTALE; /* from before a fork: not ours to end */
 	int r = handle_own_actor(view->corral, &ours);
 	if (r < 0)
@@ -256,7 +256,7 @@ int corral_read_end(struct corral_view *view)
 	 * copy has no thread
 	 */
 	if (unlikely(ours == NULL || view->thread != &ours->actor ||
-		     *view->corral->epoch != view->epoch))
+		     *view->corral->epoch != view->of.epoch))
 		return end_with_care(view);
 	return end_here(view, view->thread);
 }
@@ -291,6 +291,7 @@ int corral_read_copy(struct corral *corral, const struct corral_key *key, void *
 		copy.bytes = buffer;
 		copy.thread = NULL;
 		copy.corral = NULL; /* the copy may outlive the handle */
+		copy.of.usual_ttl_ms = handle_usual_ttl_ms(corral);
 		copy.deadline_ns = ns_of_ms(corral_view_expires_ms(&view));
 		if (need <= size)
 			memcpy(buffer, view.bytes, need);
@@ -312,15 +313,24 @@ int corral_view_verify(const struct corral_view *view)
 
 	/* the bytes of a revoked view may have become another cart's: that is no damage */
 	if (unlikely(r < 0) && view->corral != NULL && ours != NULL &&
-	    view->thread == &ours->actor && *view->corral->epoch == view->epoch &&
+	    view->thread == &ours->actor && *view->corral->epoch == view->of.epoch &&
 	    grace_revoked(&ours->actor))
 		return -ESTALE;
 	return r;
 }
 
+static uint64_t usual_ttl_ms(const struct corral_view *view)
+{
+	return view->corral != NULL ? handle_usual_ttl_ms(view->corral) : view->of.usual_ttl_ms;
+}
+
 int corral_view_head(const struct corral_view *view, struct corral_head *ret_head)
 {
-	return cart_get_head(view->bytes, view->size, ret_head);
+	int r = cart_get_head(view->bytes, view->size, ret_head);
+
+	if (r == 0 && ret_head->ttl_ms == 0)
+		ret_head->effective_ttl_ms = usual_ttl_ms(view);
+	return r;
 }
 
 int corral_view_key(const struct corral_view *view, struct corral_key *ret_key)
@@ -361,8 +371,10 @@ int corral_get(struct corral *corral, const struct corral_key *key, struct corra
 		if (r < 0)
 			return r;
 		r = cart_decode(view.bytes, view.size, true, &cart);
-		if (r == 0)
+		if (r == 0) {
 			cart->expires_ms = corral_view_expires_ms(&view);
+			handle_complete_head(corral, &cart->head);
+		}
 		ended = corral_read_end(&view);
 		if (r == 0 && unlikely(ended < 0))
 			free(cart);
@@ -377,6 +389,33 @@ int corral_get(struct corral *corral, const struct corral_key *key, struct corra
 void corral_cart_free(struct corral_cart *cart)
 {
 	free(cart);
+}
+
+int corral_view_flat(const struct corral_view *view, struct corral_flat *flat)
+{
+	const struct cart_times times = { usual_ttl_ms(view), corral_view_expires_ms(view) };
+
+	return cart_flatten(view->bytes, view->size, &times, flat);
+}
+
+int corral_read_flat(struct corral *corral, const struct corral_key *key, struct corral_flat *flat)
+{
+	struct corral_view view;
+	uint32_t tries = AGAIN_MAX;
+	int r, ended;
+
+	do { /* again, if the view was revoked meanwhile */
+		r = begin(corral, key, &view, true);
+		if (r < 0)
+			return r;
+		r = cart_verify(view.bytes, view.size);
+		if (r == 0)
+			r = corral_view_flat(&view, flat);
+		ended = corral_read_end(&view);
+	} while (unlikely(ended < 0 && --tries > 0));
+	if (unlikely(ended < 0))
+		return -EUCLEAN;
+	return r < 0 ? handle_verdict(corral, r) : 0;
 }
 
 /* -------------------------------------------------------------------- wait */

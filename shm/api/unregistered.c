@@ -198,6 +198,7 @@ int unregistered_list(struct corral *corral, const struct corral_text *restauran
 		if (copy_by_number(corral, (uint32_t)at, buffer, &copied) < 0 ||
 		    !list_fill_row(buffer, copied.size, restaurant_id, &ret_entries[count]))
 			continue;
+		handle_complete_head(corral, &ret_entries[count].head);
 		ret_entries[count++].expires_ms = handle_wall_ms(corral, copied.deadline_ns);
 	}
 	free(buffer);

@@ -325,7 +325,10 @@ cart_has_key(const struct cart_head *cart, size_t size, const struct corral_key 
 					cart_differ(ids + r, key->session_id.data, s)));
 }
 
-/* Accessors; the bytes may be damaged. 0, -EUCLEAN, -ENXIO past the end. */
+/*
+ * Accessors; the bytes may be damaged. 0, -EUCLEAN, -ENXIO past the end. A head's effective time to
+ * live is the cart's own, 0 if it has none: a version does not know the arena's default.
+ */
 int cart_get_head(const void *bytes, size_t size, struct corral_head *ret_head);
 int cart_get_key(const void *bytes, size_t size, struct corral_key *ret_key);
 int cart_get_line(const void *bytes, size_t size, uint32_t index, struct corral_line *ret_line);
@@ -341,6 +344,19 @@ int cart_decode_item(const void *bytes, size_t size, uint32_t index, struct corr
  * bytes, and no checksum is verified. The caller frees the block.
  */
 int cart_decode(const void *bytes, size_t size, bool copy, struct corral_cart **ret_cart);
+
+/* What is not in a version's bytes. */
+struct cart_times {
+	uint64_t usual_ttl_ms; /* of a cart without a time to live of its own */
+	int64_t expires_ms;
+};
+
+/*
+ * Write a cart flat into the caller's buffers, see struct corral_flat. Verifies no checksum. 0,
+ * -ENOBUFS, -EINVAL, -EUCLEAN.
+ */
+int cart_flatten(const void *bytes, size_t size, const struct cart_times *times,
+		 struct corral_flat *flat);
 
 /* ---------------------------------------------------------------- money */
 

@@ -44,7 +44,8 @@ int cart_get_head(const void *bytes, size_t size, struct corral_head *ret_head)
 					  .status = FIELD(bytes, status),
 					  .ttl_ms = FIELD(bytes, ttl_ms),
 					  .created_ms = FIELD(bytes, created_ms),
-					  .updated_ms = FIELD(bytes, updated_ms) };
+					  .updated_ms = FIELD(bytes, updated_ms),
+					  .effective_ttl_ms = FIELD(bytes, ttl_ms) };
 	return 0;
 }
 

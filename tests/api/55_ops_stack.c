@@ -143,6 +143,18 @@ static void copy(struct stage *stage)
 			      &of) == 0);
 }
 
+static void read_flat(struct stage *stage)
+{
+	static double numbers[1u << 17];
+	struct corral_flat flat = { .numbers = numbers,
+				    .number_room = COUNT(numbers),
+				    .text = (char *)stage->buffer,
+				    .text_room = CORRAL_CART_MAX,
+				    .unit = CORRAL_FLAT_UTF16 };
+
+	must(corral_read_flat(stage->corral, &stage->key, &flat) == 0);
+}
+
 static void list(struct stage *stage)
 {
 	static struct corral_entry rows[8];
@@ -251,6 +263,7 @@ static void no_call_needs_more_stack_than_the_manual_says(void **state)
 	FITS(get);
 	FITS(view);
 	FITS(copy);
+	FITS(read_flat);
 	FITS(list);
 	FITS(wait_for_it);
 	FITS(sync_now);

@@ -126,6 +126,31 @@ static void read_whole(const void *bytes, size_t size, bool valid)
 	}
 }
 
+/* Flat, first into no room at all, then into as much as that says: exactly, for a sanitizer. */
+static void read_flat(const void *bytes, size_t size, uint32_t unit, bool valid)
+{
+	const struct cart_times times = { 1800000, NOW_MS };
+	struct corral_flat flat = { .unit = unit };
+	int r = cart_flatten(bytes, size, &times, &flat);
+
+	must(r == -ENOBUFS || !valid);
+	if (r != -ENOBUFS)
+		return;
+	size_t count = flat.number_count, text = flat.text_size + flat.values_size;
+	flat.numbers = malloc(count * sizeof(*flat.numbers));
+	flat.text = malloc(text);
+	must(flat.numbers != NULL && flat.text != NULL);
+	flat.number_room = count;
+	flat.text_room = text;
+	must(cart_flatten(bytes, size, &times, &flat) == 0);
+	must(flat.number_count == count && flat.text_size + flat.values_size == text);
+	must(cart_text_valid((struct corral_text){ flat.text, flat.text_size }) || !valid);
+	touch(flat.numbers, count * sizeof(*flat.numbers));
+	touch(flat.text, text);
+	free(flat.numbers);
+	free(flat.text);
+}
+
 /* ----------------------------------------------------------------- changes */
 
 static struct cart_change a_change(enum cart_step_kind kind, const struct numbers *n,
@@ -289,6 +314,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bool valid = cart_validate(bytes, size) == 0;
 		read_parts(bytes, size, valid);
 		read_whole(bytes, size, valid);
+		read_flat(bytes, size, n.a % 3, valid);
 		change_every_way(bytes, size, &n, valid);
 	}
 	free(block);

@@ -333,6 +333,7 @@ static void expect(const struct flipped *f, int answer, const char *call)
 static void reads_say_that_it_is_damaged(const struct flipped *f)
 {
 	static uint8_t buffer[CORRAL_CART_MAX];
+	struct corral_flat flat = { .numbers = NULL };
 	struct corral_view view;
 	struct corral_cart *cart;
 	struct corral_entry row;
@@ -340,6 +341,7 @@ static void reads_say_that_it_is_damaged(const struct flipped *f)
 	size_t size;
 
 	expect(f, corral_get(f->corral, &f->key, &cart), "corral_get()");
+	expect(f, corral_read_flat(f->corral, &f->key, &flat), "corral_read_flat()");
 	int r = corral_read_begin(f->corral, &f->key, &view);
 	if (r == 0) {
 		r = corral_view_verify(&view);
