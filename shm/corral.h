@@ -89,6 +89,8 @@ extern "C" {
 #define CORRAL_TAX_PPM_MAX 1000000      /* 100 % in parts per million */
 #define CORRAL_STEPS_MAX 256            /* of one change */
 #define CORRAL_OPS_KEPT 64              /* operation ids that each cart remembers */
+#define CORRAL_LABEL_MAX 39             /* bytes of a process's label */
+#define CORRAL_STATS_MAX 128            /* rows of corral_stats() */
 #define CORRAL_TTL_MS_MIN 100           /* the shortest time to live, in milliseconds */
 #define CORRAL_TTL_MS_MAX (366ull * 24 * 3600 * 1000)
 
@@ -268,6 +270,15 @@ const char *corral_why(void);
  * change waits for the disk, but not less than 1000.
  */
 int corral_set_patience(struct corral *corral, uint32_t patience_ms);
+
+/*
+ * Name this process in the arena: `corral status` and `inspect`, the agent's log and the list of
+ * deaths show the label instead of the program's name, which of many workers is "node" or "python".
+ * 1 to CORRAL_LABEL_MAX bytes of UTF-8, copied; a later one replaces it. All handles of the process
+ * on this arena share it, and a forked child has it, too, until it sets its own. -EINVAL,
+ * -ENAMETOOLONG, -EILSEQ; -EROFS on a read-only mount, where no process is registered.
+ */
+int corral_set_label(struct corral *corral, struct corral_text label);
 
 /*
  * Give the calling thread's record back before the thread ends (at its end that
@@ -703,12 +714,45 @@ int corral_replace(struct corral *corral, const struct corral_key *key,
 		   struct corral_result *ret_result);
 
 /* ------------------------------------------------------------------ */
+/* About the arena                                                    */
+
+enum corral_stat_kind {
+	CORRAL_STAT_NOW = 0,   /* how much or how many there is now */
+	CORRAL_STAT_TOTAL = 1, /* how often it happened since the arena was made; only grows */
+};
+
+/* A number of the arena. The texts are constants: they outlive the handle. */
+struct corral_stat {
+	const char *name; /* such as "carts_open"; those of corral_stats() keep their names */
+	const char *unit; /* such as "carts", "bytes", "ms", "ms since 1970", "0 or 1" */
+	const char *help; /* a line in English */
+	int64_t value;
+	uint32_t kind; /* enum corral_stat_kind */
+	uint32_t reserved;
+};
+
+/*
+ * What `corral status` tells, for monitors and bindings: counters, sizes and states. They are read
+ * from the arena's own counters, in a time that does not grow with the number of carts, and touch
+ * no file; the kernel is asked which of the processes live. A death can leave a count of carts or
+ * pages slightly wrong until the agent's next sweep mends it, and carts_ending, cart_bytes and
+ * live_bytes are as old as the last sweep (counted_ms). The numbers are read one after another, not
+ * at one moment.
+ *
+ * Fills in at most max rows; *ret_count: how many there are, at most CORRAL_STATS_MAX. -ESTALE,
+ * -EBADF, and on a first call those of a read.
+ */
+int corral_stats(struct corral *corral, struct corral_stat *ret_rows, size_t max,
+		 size_t *ret_count);
 
 /* The library's version, as "0.1.0". */
 const char *corral_version(void);
 
 /* The meaning of an error of this library, in English; takes -ENOENT or ENOENT. Never NULL. */
 const char *corral_strerror(int error);
+
+/* Its name, such as "ENOENT", or "unknown"; takes -ENOENT or ENOENT. Never NULL. */
+const char *corral_error_name(int error);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

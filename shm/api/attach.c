@@ -35,6 +35,7 @@
 #include "arena/descriptor.h"
 #include "arena/sigbus.h"
 #include "base/atomic.h"
+#include "cart/cart.h"
 #include "memory/block.h"
 #include "memory/block_repair.h"
 #include "memory/retire.h"
@@ -202,6 +203,8 @@ static int join(struct share *share, char *why)
 	if (r < 0)
 		return reason_set(why, r, "all %u process records are in use by living processes",
 				  share->arena.max_processes);
+	if (share->label[0] != '\0')
+		alive_label(&share->arena, &share->life, share->label);
 	*share->epoch = fetch_add_relaxed(&last_epoch, 1u) + 1; /* relaxed: only has to be unique */
 	if (share->arena.watched)
 		sigbus_bind(share->arena.base, share->life.fd, ALIVE_BYTE(share->life.process),
@@ -418,6 +421,35 @@ int corral_set_patience(struct corral *corral, uint32_t patience_ms)
 	for (struct attachment *at = share->attachments; at != NULL; at = at->next)
 		if (at->handle == corral)
 			store_relaxed(&at->actor.patience_ms, patience_ms);
+	pthread_mutex_unlock(&share->mutex);
+	return 0;
+}
+
+static int check_label(struct corral_text label)
+{
+	if (label.data == NULL || label.size == 0)
+		return -EINVAL;
+	if (label.size > CORRAL_LABEL_MAX)
+		return -ENAMETOOLONG;
+	return cart_text_valid(label) ? 0 : -EILSEQ;
+}
+
+int corral_set_label(struct corral *corral, struct corral_text label)
+{
+	struct share *share = corral->share;
+	char text[CORRAL_LABEL_MAX + 1] = "";
+	struct actor *actor;
+	int r = check_label(label);
+
+	static_assert(sizeof(text) == ALIVE_LABEL_BYTES, "a label fits a process record");
+	if (r == 0)
+		r = handle_actor(corral, &actor); /* a forked child becomes itself first */
+	if (r < 0)
+		return r;
+	memcpy(text, label.data, label.size);
+	pthread_mutex_lock(&share->mutex);
+	memcpy(share->label, text, sizeof(text));
+	alive_label(&share->arena, &share->life, text);
 	pthread_mutex_unlock(&share->mutex);
 	return 0;
 }

@@ -35,11 +35,12 @@ struct share {
 	uint64_t *epoch; /* in a page that fork wipes */
 	bool can_membarrier;
 	bool is_agent;
-	bool unregistered; /* the arena may not be written, see unregistered.h */
-	bool usable;       /* by one more handle, when last checked */
-	uint32_t lost;     /* 1: the host closed its descriptors: no call works */
-	uint32_t handles;  /* number of open handles */
-	uint32_t catchers; /* how many of them want SIGBUS caught */
+	bool unregistered;                /* the arena may not be written, see unregistered.h */
+	bool usable;                      /* by one more handle, when last checked */
+	uint32_t lost;                    /* 1: the host closed its descriptors: no call works */
+	uint32_t handles;                 /* number of open handles */
+	uint32_t catchers;                /* how many of them want SIGBUS caught */
+	char label[CORRAL_LABEL_MAX + 1]; /* of this process; "": the program's name */
 	pthread_mutex_t mutex;
 	struct attachment *attachments;
 	/* in the list of all shares. All but what `mutex` protects is under the list's mutex */

@@ -59,10 +59,22 @@ static const struct {
 	{ EACCES, "permission denied" },
 };
 
+/* The error without its sign. */
+static int plain(int error)
+{
+	return error < 0 && error > -4096 ? -error : error;
+}
+
+const char *corral_error_name(int error)
+{
+	const char *name = strerrorname_np(plain(error));
+
+	return name != NULL ? name : "unknown";
+}
+
 const char *corral_strerror(int error)
 {
-	if (error < 0 && error > -4096)
-		error = -error;
+	error = plain(error);
 	if (error == 0)
 		return "success";
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)

@@ -195,6 +195,13 @@ int alive_claim(struct arena *arena, struct life *life, void (*repair)(struct ar
 	return -EUSERS;
 }
 
+/* Readers may see a mixture of two labels for a moment. The last byte stays 0, so it always ends.
+ */
+void alive_label(struct arena *arena, const struct life *life, const char *label)
+{
+	memcpy(arena->processes[life->process].program, label, ALIVE_LABEL_BYTES - 1);
+}
+
 void alive_give_back(struct arena *arena, struct life *life)
 {
 	if (life->process == UINT32_MAX)

@@ -91,6 +91,11 @@ bool alive_anybody(int lock_fd);
  */
 int alive_claim(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t),
 		uint32_t flags);
+
+/* What our process record shows instead of the program's name: a text in as many bytes. */
+#define ALIVE_LABEL_BYTES sizeof(((struct process_record *)0)->program)
+void alive_label(struct arena *arena, const struct life *life, const char *label);
+
 void alive_give_back(struct arena *arena, struct life *life);
 
 /*

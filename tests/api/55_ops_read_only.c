@@ -102,6 +102,22 @@ static void refuses_changes(struct corral *corral, const struct corral_key *key)
 	must(corral_leave_thread(corral) == 0);
 }
 
+/* The reader has no record, so the other process is the only one. */
+static void count_processes(struct corral *corral)
+{
+	struct corral_stat rows[CORRAL_STATS_MAX];
+	size_t count, seen = 0;
+
+	must(corral_stats(corral, rows, COUNT(rows), &count) == 0);
+	for (size_t i = 0; i < count; i++) {
+		seen += strcmp(rows[i].name, "processes") == 0 && rows[i].value == 1;
+		seen += strcmp(rows[i].name, "processes_dead") == 0 && rows[i].value == 0;
+		seen += strcmp(rows[i].name, "carts_open") == 0 && rows[i].value == CARTS;
+	}
+	must(seen == 3);
+	must(corral_set_label(corral, T("reader")) == -EROFS);
+}
+
 static int look_on(void *context)
 {
 	struct show *show = context;
@@ -115,6 +131,7 @@ static int look_on(void *context)
 	must(corral_open(show->yard.path, CORRAL_READ_ONLY, &corral) == 0);
 	must(corral->arena.header->processes_high == 1);
 	refuses_changes(corral, &key);
+	count_processes(corral);
 	for (uint32_t round = 0; round < ROUNDS; round++) {
 		struct corral_cart *cart;
 

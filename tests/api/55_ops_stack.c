@@ -164,6 +164,14 @@ static void list(struct stage *stage)
 	must(corral_list(stage->corral, NULL, &cursor, rows, COUNT(rows), &count) == 0);
 }
 
+static void stats(struct stage *stage)
+{
+	static struct corral_stat rows[CORRAL_STATS_MAX];
+	size_t count;
+
+	must(corral_stats(stage->corral, rows, COUNT(rows), &count) == 0);
+}
+
 static void wait_for_it(struct stage *stage)
 {
 	uint64_t version;
@@ -265,6 +273,7 @@ static void no_call_needs_more_stack_than_the_manual_says(void **state)
 	FITS(copy);
 	FITS(read_flat);
 	FITS(list);
+	FITS(stats);
 	FITS(wait_for_it);
 	FITS(sync_now);
 	assert_int_equal(corral_get(stage.corral, &stage.key, &stage.cart), 0);

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stats.c: corral_stats(): the arena's numbers as rows with names, for callers that know none of
+ * our structs. The numbers are those of inspect_summary(), the counters and the header.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "api/handle.h"
+#include "arena/descriptor.h"
+#include "arena/stat.h"
+#include "base/atomic.h"
+#include "inspect/walk.h"
+
+struct rows {
+	struct corral_stat *rows;
+	size_t max;
+	size_t count;
+};
+
+static void put(struct rows *to, enum corral_stat_kind kind, const char *name, const char *unit,
+		const char *help, uint64_t value)
+{
+	if (to->count < to->max)
+		to->rows[to->count] = (struct corral_stat){ .name = name,
+							    .unit = unit,
+							    .help = help,
+							    .value = (int64_t)value,
+							    .kind = kind };
+	to->count++;
+}
+
+static void now(struct rows *to, const char *name, const char *unit, const char *help,
+		uint64_t value)
+{
+	put(to, CORRAL_STAT_NOW, name, unit, help, value);
+}
+
+static void put_carts(struct rows *to, const struct arena_header *h,
+		      const struct inspect_totals *totals)
+{
+	now(to, "carts_open", "carts", "carts that can be changed", totals->carts_open);
+	now(to, "carts_checked_out", "carts", "carts that are checked out",
+	    totals->carts_checked_out);
+	now(to, "carts_ending", "carts", "carts that ended, and whose memory is not free yet",
+	    totals->carts_ending);
+	now(to, "carts_damaged", "carts", "of these, those that the agent found to be damaged",
+	    totals->carts_damaged);
+	now(to, "max_carts", "carts", "carts there can be at once", load_relaxed(&h->max_carts));
+	now(to, "ttl_ms", "ms", "time to live of carts that have none of their own",
+	    load_relaxed(&h->ttl_ns) / 1000000);
+	now(to, "counted_ms", "ms since 1970", "when the agent last went over all carts",
+	    (uint64_t)load_relaxed(&h->counted_ms));
+}
+
+static void put_memory(struct rows *to, const struct arena_header *h,
+		       const struct inspect_totals *totals)
+{
+	now(to, "arena_bytes", "bytes", "size of the arena", load_relaxed(&h->arena_bytes));
+	now(to, "fixed_bytes", "bytes", "tables of fixed size in it", totals->fixed_bytes);
+	now(to, "span_bytes", "bytes", "memory in use for blocks of any state", totals->span_bytes);
+	now(to, "cart_bytes", "bytes", "the carts themselves, when they were counted",
+	    totals->cart_bytes);
+	now(to, "live_bytes", "bytes", "the blocks that hold them", totals->live_bytes);
+	now(to, "free_bytes", "bytes", "blocks that are free", totals->free_bytes);
+	now(to, "cached_bytes", "bytes", "free blocks that threads keep for themselves",
+	    totals->cached_bytes);
+	now(to, "retired_bytes", "bytes", "former versions that wait for readers",
+	    totals->retired_bytes);
+}
+
+static void put_people(struct rows *to, const struct inspect_totals *totals)
+{
+	now(to, "processes", "processes", "processes that have the arena open", totals->processes);
+	now(to, "processes_dead", "processes", "processes that died and are not cleaned up after",
+	    totals->processes_dead);
+	now(to, "threads", "threads", "threads that have a record", totals->threads);
+	now(to, "readers", "threads", "threads that have a view open", totals->readers);
+	now(to, "readers_stalled", "threads",
+	    "of these, those for whom memory has waited for a second or longer",
+	    totals->readers_stalled);
+	now(to, "readers_stalled_ms", "ms", "the longest time that memory has waited for one",
+	    (uint64_t)totals->readers_stalled_ms);
+	now(to, "held_back_bytes", "bytes", "memory that waits for the oldest of them",
+	    totals->held_back_bytes);
+	now(to, "locks_held", "locks", "locks that are held", totals->locks_held);
+}
+
+static void put_journal(struct rows *to, const struct arena_header *h)
+{
+	now(to, "journal_mode", "mode", "0: no journal; 1: --journal TIME; 2: --journal sync",
+	    load_relaxed(&h->journal));
+	now(to, "journal_ms", "ms", "how often changes are written", load_relaxed(&h->journal_ms));
+	now(to, "journal_error", "-errno", "why nothing becomes durable; 0: it does",
+	    (uint64_t)(int64_t)load_relaxed(&h->journal_error));
+	now(to, "journal_since_ms", "ms since 1970", "since when there is that error",
+	    (uint64_t)load_relaxed(&h->journal_since_ms));
+	now(to, "journal_synced_ms", "ms since 1970", "what had changed until then is on disk",
+	    (uint64_t)load_relaxed(&h->journal_synced_ms));
+	now(to, "journal_file", "number", "the file that is written",
+	    load_relaxed(&h->journal_number));
+	now(to, "journal_base", "number",
+	    "the file with the last base; 0: the journal has not been begun",
+	    load_relaxed(&h->journal_base));
+	put(to, CORRAL_STAT_TOTAL, "journal_syncs", "syncs", "syncs of the disk",
+	    load_relaxed(&h->journal_syncs));
+}
+
+static void put_counters(struct rows *to, const struct inspect *inspect)
+{
+	uint64_t sums[STAT_SLOTS];
+
+	inspect_counters(inspect, sums);
+#define STAT(name, unit, line) put(to, CORRAL_STAT_TOTAL, #name, unit, line, sums[STAT_##name]);
+#include "arena/stat.def"
+#undef STAT
+	put(to, CORRAL_STAT_TOTAL, "deaths", "processes",
+	    "processes that died without detaching, and were cleaned up after",
+	    load_relaxed(&inspect->arena.header->deaths));
+}
+
+static void put_all(struct rows *to, struct inspect *inspect, const struct inspect_totals *totals,
+		    bool agent_up)
+{
+	const struct arena_header *h = inspect->arena.header;
+
+	now(to, "agent_up", "0 or 1", "an agent has the directory", agent_up);
+	put_carts(to, h, totals);
+	put_memory(to, h, totals);
+	put_people(to, totals);
+	put_journal(to, h);
+	put_counters(to, inspect);
+}
+
+/* A descriptor of DIR/lock. It is the share's, or, where that has none, one to be closed. */
+static int open_lock(const struct share *share)
+{
+	if (!share->unregistered)
+		return descriptor_is(share->life.fd, &share->life.id) ? share->life.fd : -EBADF;
+	int fd = descriptor_open(share->arena.dir_fd, ARENA_LOCK_FILE,
+				 O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	return fd >= 0 ? fd : -errno;
+}
+
+/* The kernel does not show us the locks that are our own, so this process looks dead. */
+static void count_ourselves(const struct share *share, struct inspect_totals *totals)
+{
+	if (share->unregistered || totals->processes_dead == 0)
+		return;
+	totals->processes_dead--;
+	totals->processes++;
+}
+
+int corral_stats(struct corral *corral, struct corral_stat *ret_rows, size_t max, size_t *ret_count)
+{
+	const struct share *share = corral->share;
+	struct inspect inspect = { .arena = corral->arena,
+				   .file_bytes = corral->arena.bytes,
+				   .readable = true };
+	struct rows to = { .rows = ret_rows, .max = max };
+	struct inspect_totals totals;
+	struct actor *actor;
+	int r = share->unregistered ? handle_verdict(corral, 0) : handle_actor(corral, &actor);
+
+	if (r < 0)
+		return r;
+	inspect.lock_fd = open_lock(share);
+	if (inspect.lock_fd < 0)
+		return inspect.lock_fd;
+	r = inspect_summary(&inspect, &totals);
+	if (r == 0) {
+		count_ourselves(share, &totals);
+		put_all(&to, &inspect, &totals, share->is_agent || inspect_agent_lives(&inspect));
+	}
+	if (share->unregistered)
+		close(inspect.lock_fd);
+	r = handle_verdict(corral, r);
+	if (r == 0)
+		*ret_count = to.count;
+	return r;
+}

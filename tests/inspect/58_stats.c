@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 58_stats.c: what monitors and bindings are told: the arena's numbers by name, without a look at
+ * any cart; the names of errors; and a process's label in place of its program's name.
+ */
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "orders_support.h"
+
+#include "api/handle.h"
+#include "inspect/inspect.h"
+
+struct numbers {
+	struct corral_stat rows[CORRAL_STATS_MAX];
+	size_t count;
+};
+
+static const struct numbers *numbers_of(struct corral *corral)
+{
+	static struct numbers numbers;
+
+	assert_int_equal(corral_stats(corral, numbers.rows, COUNT(numbers.rows), &numbers.count),
+			 0);
+	assert_in_range(numbers.count, 1, CORRAL_STATS_MAX);
+	return &numbers;
+}
+
+static const struct corral_stat *find(const struct numbers *numbers, const char *name)
+{
+	for (size_t i = 0; i < numbers->count; i++)
+		if (strcmp(numbers->rows[i].name, name) == 0)
+			return &numbers->rows[i];
+	return NULL;
+}
+
+static int64_t value_of(struct corral *corral, const char *name)
+{
+	const struct corral_stat *row = find(numbers_of(corral), name);
+
+	if (row == NULL)
+		fail_msg("no row has the name %s", name);
+	assert_non_null(row);
+	return row->value;
+}
+
+/* ----------------------------------------------------------------------- numbers */
+
+static void every_row_has_a_name_of_its_own_a_unit_and_a_line_of_help(void **state)
+{
+	struct corral *corral = yard_open(*state, 0);
+	const struct numbers *numbers = numbers_of(corral);
+
+	for (size_t i = 0; i < numbers->count; i++) {
+		const struct corral_stat *row = &numbers->rows[i];
+
+		assert_ptr_equal(find(numbers, row->name), row);
+		assert_true(row->unit[0] != '\0' && row->help[0] != '\0');
+		assert_in_range(row->kind, CORRAL_STAT_NOW, CORRAL_STAT_TOTAL);
+	}
+	corral_close(corral);
+}
+
+static void fewer_rows_are_filled_in_and_all_are_counted(void **state)
+{
+	struct corral *corral = yard_open(*state, 0);
+	struct numbers all = *numbers_of(corral);
+	struct corral_stat rows[3];
+	size_t count = 0;
+
+	memset(rows, 0xee, sizeof(rows));
+	assert_int_equal(corral_stats(corral, rows, 2, &count), 0);
+	assert_int_equal(count, all.count);
+	assert_string_equal(rows[1].name, all.rows[1].name);
+	assert_int_equal(rows[2].kind, 0xeeeeeeee);
+	assert_int_equal(corral_stats(corral, NULL, 0, &count), 0);
+	assert_int_equal(count, all.count);
+	corral_close(corral);
+}
+
+static void the_numbers_are_those_of_what_happened(void **state)
+{
+	struct corral *corral = yard_open(*state, 0);
+	struct corral_key a = orders_key("r", "a"), b = orders_key("r", "b");
+	struct corral_view view;
+
+	assert_int_equal(value_of(corral, "carts_open"), 0);
+	assert_int_equal(orders_add(corral, &a, "burger", 899, 1, "once", NULL), 0);
+	assert_int_equal(orders_add(corral, &a, "burger", 899, 1, "once", NULL), 0);
+	assert_int_equal(orders_add(corral, &b, "burger", 899, 1, NULL, NULL), 0);
+	assert_int_equal(corral_checkout(corral, &b, NULL, NULL), 0);
+	assert_int_equal(value_of(corral, "carts_open"), 1);
+	assert_int_equal(value_of(corral, "carts_checked_out"), 1);
+	assert_int_equal(value_of(corral, "created"), 2);
+	assert_int_equal(value_of(corral, "changes"), 3);
+	assert_int_equal(value_of(corral, "repeats"), 1);
+	assert_int_equal(value_of(corral, "max_carts"), 1000);
+	assert_int_equal(value_of(corral, "ttl_ms"), 30 * 60 * 1000);
+	assert_int_equal(value_of(corral, "arena_bytes"), 16 << 20);
+	assert_int_equal(value_of(corral, "agent_up"), 0);
+	assert_int_equal(value_of(corral, "processes"), 1);
+	assert_int_equal(value_of(corral, "processes_dead"), 0);
+	assert_int_equal(value_of(corral, "readers"), 0);
+	assert_int_equal(corral_read_begin(corral, &a, &view), 0);
+	assert_int_equal(value_of(corral, "readers"), 1);
+	assert_int_equal(corral_read_end(&view), 0);
+	corral_close(corral);
+}
+
+static int stay(void *context)
+{
+	struct corral *corral = yard_open(context, 0);
+	struct corral_key key = orders_key("r", "mine");
+
+	must(orders_add(corral, &key, "burger", 899, 1, NULL, NULL) == 0);
+	for (;;)
+		pause();
+}
+
+static void the_living_and_the_dead_are_told_apart(void **state)
+{
+	struct corral *corral = yard_open(*state, 0);
+	pid_t pid;
+
+	NEEDS_PROCESSES();
+	pid = child_start(stay, *state);
+	assert_true(wait_until(value_of(corral, "carts_open") == 1, SUPPORT_WAIT_MS));
+	assert_int_equal(value_of(corral, "processes"), 2);
+	child_kill(pid);
+	assert_int_equal(value_of(corral, "processes"), 1);
+	assert_int_equal(value_of(corral, "processes_dead"), 1);
+	corral_close(corral);
+}
+
+/* Whether this process may look at the memory of all carts, and at their slots. */
+static void forbid_carts(struct corral *corral, int protection)
+{
+	const struct arena *arena = &corral->arena;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	/* each thread has noted one slot, which is looked at: that of the first cart */
+	uint64_t slots = align_up((uint64_t)((uint8_t *)(arena->slots + 1) - arena->base), page);
+	uint64_t slots_end = (uint64_t)((uint8_t *)(arena->slots + arena->max_carts) - arena->base);
+	uint64_t space = align_up(arena->space_at, page);
+
+	slots_end -= slots_end % page;
+	assert_true(slots_end > slots);
+	assert_int_equal(mprotect(arena->base + slots, slots_end - slots, protection), 0);
+	assert_int_equal(mprotect(arena->base + space, arena->bytes - space, protection), 0);
+}
+
+static void no_slot_and_no_cart_is_looked_at(void **state)
+{
+	struct corral *corral = yard_open(*state, 0);
+	struct corral_key key = orders_key("r", "s");
+	int64_t open;
+
+	assert_int_equal(orders_add(corral, &key, "burger", 899, 1, NULL, NULL), 0);
+	forbid_carts(corral, PROT_NONE);
+	open = value_of(corral, "carts_open");
+	forbid_carts(corral, PROT_READ | PROT_WRITE);
+	assert_int_equal(open, 1);
+	corral_close(corral);
+}
+
+static void a_withdrawn_arena_answers_estale(void **state)
+{
+	struct corral *corral = yard_open(*state, 0);
+	struct corral_stat row;
+	size_t count = 7;
+
+	corral->arena.header->withdrawn = 1;
+	assert_int_equal(corral_stats(corral, &row, 1, &count), -ESTALE);
+	assert_int_equal(count, 7);
+	corral_close(corral);
+}
+
+/* ------------------------------------------------------------------------ labels */
+
+/* The label of the process with this pid, as `corral inspect processes` shows it. */
+static void assert_shown(const struct yard *yard, pid_t pid, const char *label)
+{
+	struct inspect_process row;
+	struct inspect *inspect;
+	char why[256];
+	bool used, found = false;
+
+	assert_int_equal(inspect_open(yard->path, false, &inspect, why, sizeof(why)), 0);
+	for (uint32_t i = 0; inspect_process(inspect, i, &used, &row) == 0; i++) {
+		if (!used || row.pid != pid)
+			continue;
+		assert_string_equal(row.program, label);
+		found = true;
+	}
+	inspect_close(inspect);
+	assert_true(found);
+}
+
+static void a_process_is_shown_by_its_label(void **state)
+{
+	struct corral *corral = yard_open(*state, 0), *second = yard_open(*state, 0);
+	const char longest[] = "123456789012345678901234567890123456789";
+
+	assert_int_equal(corral_set_label(corral, T("kiosk 7")), 0);
+	assert_shown(*state, getpid(), "kiosk 7");
+	assert_int_equal(corral_set_label(second, corral_text(longest)), 0);
+	assert_shown(*state, getpid(), longest);
+	assert_int_equal(corral_set_label(corral, T("caf\xc3\xa9")), 0);
+	assert_shown(*state, getpid(), "caf\xc3\xa9");
+	corral_close(second);
+	corral_close(corral);
+}
+
+static void what_is_no_label_is_refused_and_changes_nothing(void **state)
+{
+	struct corral *corral = yard_open(*state, 0);
+
+	assert_int_equal(corral_set_label(corral, T("till")), 0);
+	assert_int_equal(corral_set_label(corral, corral_text(NULL)), -EINVAL);
+	assert_int_equal(corral_set_label(corral, T("")), -EINVAL);
+	assert_int_equal(corral_set_label(corral, T("1234567890123456789012345678901234567890")),
+			 -ENAMETOOLONG);
+	assert_int_equal(corral_set_label(corral, T("\xff")), -EILSEQ);
+	assert_int_equal(corral_set_label(corral, T("a\0b")), -EILSEQ);
+	assert_shown(*state, getpid(), "till");
+	corral_close(corral);
+}
+
+struct family {
+	const struct yard *yard;
+	struct corral *corral;
+};
+
+static int child_of_a_labelled_process(void *context)
+{
+	const struct family *family = context;
+	struct corral_key key = orders_key("r", "s");
+
+	must(orders_add(family->corral, &key, "burger", 899, 1, NULL, NULL) == 0);
+	assert_shown(family->yard, getpid(), "parent");
+	must(corral_set_label(family->corral, T("child")) == 0);
+	assert_shown(family->yard, getpid(), "child");
+	assert_shown(family->yard, getppid(), "parent");
+	return 0;
+}
+
+static void a_forked_child_has_its_parents_label_until_it_sets_its_own(void **state)
+{
+	struct family family = { *state, yard_open(*state, 0) };
+
+	NEEDS_WIPING_FORK();
+	assert_int_equal(corral_set_label(family.corral, T("parent")), 0);
+	assert_int_equal(child_wait(child_start(child_of_a_labelled_process, &family)), 0);
+	assert_shown(*state, getpid(), "parent");
+	corral_close(family.corral);
+}
+
+static int die_with_a_label(void *context)
+{
+	struct corral *corral = yard_open(context, 0);
+
+	must(corral_set_label(corral, T("late shift")) == 0);
+	return -kill(getpid(), SIGKILL);
+}
+
+static void the_list_of_deaths_names_the_label(void **state)
+{
+	struct death rows[DEATHS_KEPT];
+	struct inspect *inspect;
+	char why[256];
+	size_t count;
+
+	NEEDS_PROCESSES();
+	assert_int_equal(child_wait(child_start(die_with_a_label, *state)), -SIGKILL);
+	corral_close(yard_open(*state, 0)); /* takes the dead process's record */
+	assert_int_equal(
+		inspect_open(((struct yard *)*state)->path, false, &inspect, why, sizeof(why)), 0);
+	assert_int_equal(inspect_deaths(inspect, rows, DEATHS_KEPT, &count), 0);
+	inspect_close(inspect);
+	assert_int_equal(count, 1);
+	assert_string_equal(rows[0].program, "late shift");
+}
+
+/* ------------------------------------------------------------------------ errors */
+
+static void every_error_has_its_name(void **state)
+{
+	(void)state;
+#define NAMED(error)                                                                               \
+	do {                                                                                       \
+		assert_string_equal(corral_error_name(error), #error);                             \
+		assert_string_equal(corral_error_name(-(error)), #error);                          \
+	} while (0)
+	NAMED(EINVAL);
+	NAMED(ENAMETOOLONG);
+	NAMED(EILSEQ);
+	NAMED(ERANGE);
+	NAMED(EOVERFLOW);
+	NAMED(E2BIG);
+	NAMED(ENOENT);
+	NAMED(ENXIO);
+	NAMED(EMLINK);
+	NAMED(ESHUTDOWN);
+	NAMED(ECANCELED);
+	NAMED(ENOTUNIQ);
+	NAMED(EBUSY);
+	NAMED(ETIMEDOUT);
+	NAMED(ENOMEM);
+	NAMED(ENFILE);
+	NAMED(ENOSPC);
+	NAMED(ENOBUFS);
+	NAMED(EUSERS);
+	NAMED(EDEADLK);
+	NAMED(EUCLEAN);
+	NAMED(EROFS);
+	NAMED(ESTALE);
+	NAMED(EBADF);
+	NAMED(ENOLCK);
+	NAMED(EPROTO);
+	NAMED(EPROTONOSUPPORT);
+	NAMED(EOPNOTSUPP);
+	NAMED(ENOTCONN);
+	NAMED(EXDEV);
+	NAMED(EPERM);
+	NAMED(ELOOP);
+	NAMED(EACCES);
+	NAMED(EINTR);
+	assert_string_equal(corral_error_name(123456), "unknown");
+	assert_string_equal(corral_error_name(INT_MIN), "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			every_row_has_a_name_of_its_own_a_unit_and_a_line_of_help, orders_setup,
+			orders_teardown),
+		cmocka_unit_test_setup_teardown(fewer_rows_are_filled_in_and_all_are_counted,
+						orders_setup, orders_teardown),
+		cmocka_unit_test_setup_teardown(the_numbers_are_those_of_what_happened,
+						orders_setup, orders_teardown),
+		cmocka_unit_test_setup_teardown(the_living_and_the_dead_are_told_apart,
+						orders_setup, orders_teardown),
+		cmocka_unit_test_setup_teardown(no_slot_and_no_cart_is_looked_at, orders_setup,
+						orders_teardown),
+		cmocka_unit_test_setup_teardown(a_withdrawn_arena_answers_estale, orders_setup,
+						orders_teardown),
+		cmocka_unit_test_setup_teardown(a_process_is_shown_by_its_label, orders_setup,
+						orders_teardown),
+		cmocka_unit_test_setup_teardown(what_is_no_label_is_refused_and_changes_nothing,
+						orders_setup, orders_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_forked_child_has_its_parents_label_until_it_sets_its_own, orders_setup,
+			orders_teardown),
+		cmocka_unit_test_setup_teardown(the_list_of_deaths_names_the_label, orders_setup,
+						orders_teardown),
+		cmocka_unit_test(every_error_has_its_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
