@@ -164,8 +164,8 @@ struct corral_op {
 };
 
 /*
- * The call waits for patience_ms in all, however many locks and the disk it has to wait for, in
- * place of the handle's patience for each. 0: it answers -EBUSY rather than wait.
+ * The call waits for patience_ms in all, for locks and for the disk together, in place of the
+ * handle's patience. 0: it answers -EBUSY rather than wait.
  */
 #define CORRAL_OP_PATIENCE 1u
 /* Under `corral-agent --journal sync`, do not wait for the disk: durable is 0, and sync_error. */
@@ -264,7 +264,7 @@ void corral_close(struct corral *corral);
 const char *corral_why(void);
 
 /*
- * How long a change waits for a cart whose lock a living process holds, before
+ * How long a change waits in all for locks that living processes hold, such as the cart's, before
  * it gives up with -EBUSY. In milliseconds, 1000 at first. -ERANGE above one
  * hour. Applies to all threads of the handle. Under `corral-agent --journal sync` also how long a
  * change waits for the disk, but not less than 1000.

@@ -30,6 +30,7 @@
 #include "sync/lock.h"
 
 #define TRIES_MAX 10000u      /* each retry means that another process got on */
+#define TRIES_LATE 16u        /* so many take less time than a wait, and a late call has them too */
 #define LOOK_NS 1000000000ull /* between two checks of one thread that the arena is still there */
 #define STOCK_MAX                                                                                  \
 	65536u /* a larger block is not stocked: copying the cart takes longer than what is saved  \
@@ -191,6 +192,12 @@ static int change_once(struct attempt *attempt, bool guess)
 	return r < 0 ? r : change_in(attempt, found.slot);
 }
 
+/* Has the call's deadline passed, if it has one? A change that has not waited yet has none. */
+static bool is_late(const struct actor *actor)
+{
+	return unlikely(actor->give_up_ns != 0) && clock_now_ns() >= actor->give_up_ns;
+}
+
 static int change_until_done(struct attempt *attempt)
 {
 	uint32_t rounds = 0;
@@ -199,10 +206,12 @@ static int change_until_done(struct attempt *attempt)
 	for (uint32_t tries = 0; tries < TRIES_MAX; tries++) {
 		r = change_once(attempt, tries == 0);
 		if (r == -ENOMEM || r == -ENFILE || r == -ENOSPC) {
-			if (!make_room(attempt->actor, rounds++))
+			/* the first round does not wait */
+			if ((rounds > 0 && is_late(attempt->actor)) ||
+			    !make_room(attempt->actor, rounds++))
 				return r;
-		} else if (r != -EAGAIN) {
-			return r;
+		} else if (r != -EAGAIN || (tries >= TRIES_LATE && is_late(attempt->actor))) {
+			break;
 		}
 	}
 	return r == -EAGAIN ? -EBUSY : r;

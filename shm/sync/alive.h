@@ -42,9 +42,9 @@ struct actor {
 	uint32_t name;        /* the record's number plus one: its value in lock words */
 	uint32_t held;        /* levels of the locks held, see lock.h; for assertions */
 	uint32_t patience_ms; /* how long to wait for a living lock holder */
-	int64_t give_up_ns;   /* CLOCK_MONOTONIC: in place of that, the end of all waits; 0: none */
-	bool fenced;          /* membarrier does not reach us: compiler barriers are not enough */
-	bool in_change; /* in the middle of a change: a signal handler must not begin another */
+	int64_t give_up_ns; /* CLOCK_MONOTONIC: the end of all waits of this call; 0: none so far */
+	bool fenced;        /* membarrier does not reach us: compiler barriers are not enough */
+	bool in_change;     /* in the middle of a change: a signal handler must not begin another */
 	/* the change closes a cart or shrinks it, so it may use the spare pages, see span.c */
 	bool makes_room;
 	bool can_membarrier;

@@ -83,12 +83,21 @@ static void nap(struct actor *actor, lock_word *word, int64_t nap_ns, bool on_wo
 		(void)alive_bury_if_dead(actor, now & LOCK_HOLDER);
 }
 
-/* How long this wait may take: what is left until the call's deadline, or the handle's patience. */
-static int64_t patience_of(const struct actor *actor, int64_t now_ns)
+/*
+ * How long this wait may take: what is left until the call's deadline. A change that has none of
+ * its own gets one when it first has to wait, from the handle's patience, so that it does not wait
+ * so long for each of several locks.
+ */
+static int64_t patience_of(struct actor *actor, int64_t now_ns)
 {
-	if (actor->give_up_ns != 0)
-		return actor->give_up_ns > now_ns ? actor->give_up_ns - now_ns : 0;
-	return load_relaxed(&actor->patience_ms) * 1000000ll; /* relaxed: a setting */
+	int64_t patience_ns =
+		load_relaxed(&actor->patience_ms) * 1000000ll; /* relaxed: a setting */
+
+	if (actor->give_up_ns == 0 && actor->in_change)
+		actor->give_up_ns = now_ns + patience_ns;
+	if (actor->give_up_ns == 0)
+		return patience_ns;
+	return actor->give_up_ns > now_ns ? actor->give_up_ns - now_ns : 0;
 }
 
 static int take_sleeping(struct actor *actor, lock_word *word)

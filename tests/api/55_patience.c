@@ -108,6 +108,27 @@ static void a_call_waits_no_longer_than_it_was_told(void **state)
 	clear_scene(&scene);
 }
 
+/* A deadline that one call's waits have set is gone with the call. */
+static void the_next_call_has_the_handles_patience_again(void **state)
+{
+	struct actor *actor;
+	struct scene scene;
+	pthread_t holder;
+
+	set_scene(&scene, state);
+	assert_int_equal(corral_set_patience(scene.corral, 5), 0);
+	assert_int_equal(pthread_create(&holder, NULL, hold, &scene), 0);
+	(void)pthread_barrier_wait(&scene.barrier);
+	assert_int_equal(add(&scene, NULL), -EBUSY);
+	assert_int_equal(handle_actor(scene.corral, &actor), 0);
+	assert_int_equal(actor->give_up_ns, 0);
+	assert_int_equal(corral_set_patience(scene.corral, HOUR_MS), 0);
+	(void)pthread_barrier_wait(&scene.barrier); /* it lets go while we wait, or just before */
+	assert_int_equal(add(&scene, NULL), 0);
+	assert_int_equal(pthread_join(holder, NULL), 0);
+	clear_scene(&scene);
+}
+
 static void a_patient_call_outwaits_an_impatient_handle(void **state)
 {
 	struct corral_op hour = patience(HOUR_MS);
@@ -147,6 +168,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_call_waits_no_longer_than_it_was_told,
+						orders_setup, orders_teardown),
+		cmocka_unit_test_setup_teardown(the_next_call_has_the_handles_patience_again,
 						orders_setup, orders_teardown),
 		cmocka_unit_test_setup_teardown(a_patient_call_outwaits_an_impatient_handle,
 						orders_setup, orders_teardown),

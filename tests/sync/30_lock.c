@@ -182,6 +182,47 @@ static void a_waiter_that_gives_up_does_not_affect_the_holder(void **state)
 	yard_remove(&yard);
 }
 
+/* The patience is an hour where a wait would show that the deadline is not obeyed. */
+static void one_deadline_holds_for_all_locks_of_a_change(void **state)
+{
+	(void)state;
+	const uint32_t hour_ms = 3600000;
+	struct member us;
+	struct actor one, two;
+	struct yard yard;
+
+	yard_make(&yard, NULL);
+	assert_int_equal(member_join(&yard, &us), 0);
+	assert_int_equal(member_actor(&us, &one), 0);
+	assert_int_equal(member_actor(&us, &two), 0);
+	lock_word *bucket = &us.arena.buckets[3].lock, *slot = &us.arena.slots[3].lock;
+	assert_int_equal(lock_take(&one, bucket, LOCK_BUCKET), 0);
+	assert_int_equal(lock_take(&one, slot, LOCK_SLOT), 0);
+	/* without a change each wait is on its own */
+	two.patience_ms = 1;
+	assert_int_equal(lock_take(&two, bucket, LOCK_BUCKET), -EBUSY);
+	assert_int_equal(two.give_up_ns, 0);
+	/* a change's first wait sets the deadline of all */
+	two.in_change = true;
+	assert_int_equal(lock_take(&two, bucket, LOCK_BUCKET), -EBUSY);
+	two.patience_ms = hour_ms;
+	assert_int_equal(lock_take(&two, bucket, LOCK_BUCKET), -EBUSY);
+	assert_int_equal(lock_take(&two, slot, LOCK_SLOT), -EBUSY);
+	/* and one that the call came with is not moved */
+	const int64_t past_ns = two.give_up_ns = clock_now_ns() - 1;
+	assert_int_equal(lock_take(&two, slot, LOCK_SLOT), -EBUSY);
+	assert_int_equal(two.give_up_ns, past_ns);
+	/* a lock that is free needs no patience */
+	lock_drop(&one, slot, LOCK_SLOT);
+	assert_int_equal(lock_take(&two, slot, LOCK_SLOT), 0);
+	lock_drop(&two, slot, LOCK_SLOT);
+	lock_drop(&one, bucket, LOCK_BUCKET);
+	member_dismiss(&one);
+	member_dismiss(&two);
+	member_leave(&us);
+	yard_remove(&yard);
+}
+
 struct handover {
 	uint32_t held;
 	bool silent; /* no wake-up comes, as if the waker had died */
@@ -298,6 +339,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_lock_without_waiters_has_no_waiters_bit),
 		cmocka_unit_test(a_waiter_that_gives_up_does_not_affect_the_holder),
+		cmocka_unit_test(one_deadline_holds_for_all_locks_of_a_change),
 		cmocka_unit_test(a_sleeper_gets_the_lock_and_leaves_no_waiters_bit),
 		cmocka_unit_test(no_sleeper_depends_on_a_wake_up),
 		cmocka_unit_test(a_word_that_names_no_thread_is_busy),
