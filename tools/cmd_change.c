@@ -64,14 +64,14 @@ static enum exit_code change(struct call *call, change_fn *make, const char *don
 	if (code)
 		return code;
 	error = make(corral, call, &result);
-	if (!error && (call->given & HAS(OPTION_SYNC)) && !result.durable) {
+	if (!error && call->sync && !result.durable) {
 		result.sync_error = corral_sync(corral);
 		result.durable = result.sync_error == 0;
 	}
 	corral_close(corral);
 	if (error)
 		return complain_step(call, call->steps ? result.step : 0, error);
-	if (call->given & HAS(OPTION_JSON))
+	if (call->json)
 		json_print(json_of_answer(call, &result));
 	else
 		print_result(call, &result, done);
@@ -89,9 +89,8 @@ static int make_add(struct corral *corral, const struct call *call,
 		{ .kind = CORRAL_STEP_SET_TAX, .tax_ppm = call->tax_ppm },
 		{ .kind = CORRAL_STEP_ADD, .item = &call->item },
 	};
-	bool taxed = call->given & HAS(OPTION_TAX);
 
-	if (!taxed)
+	if (!call->taxed)
 		return corral_add(corral, &call->key, &call->item, &call->op, ret_result);
 	return corral_apply(corral, &call->key, steps, 2, &call->op, ret_result, NULL);
 }

@@ -41,7 +41,7 @@ static enum exit_code repair(const char *directory)
 
 enum exit_code run_check(struct call *call)
 {
-	if (call->given & HAS(OPTION_REPAIR))
+	if (call->repair)
 		return repair(call->word ? call->word : call->dir);
 
 	struct inspect_totals totals = { 0 };

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/options.h"
 #include "sections.h"
 #include "table.h"
 #include "tool.h"
@@ -248,22 +249,26 @@ static void inspect_sections(struct inspect *inspect, const struct section *only
 
 enum exit_code run_inspect(struct call *call)
 {
+	struct nearest nearest = { .typed = call->word };
 	const struct section *only = NULL;
 	struct inspect *inspect = NULL;
 	enum exit_code code;
 
-	for (size_t i = 0; call->word && i < SECTION_COUNT; i++)
+	for (size_t i = 0; call->word && i < SECTION_COUNT; i++) {
+		nearest_offer(&nearest, sections[i].name);
 		if (strcmp(call->word, sections[i].name) == 0)
 			only = &sections[i];
-	if (call->word && !only)
-		return complain(EXIT_USAGE, "no such section: %s: see corral inspect --help",
-				call->word);
+	}
+	if (call->word && !only) {
+		options_unknown("section", "", &nearest, "corral inspect");
+		return EXIT_USAGE;
+	}
 	code = open_inspect(call->dir, false, &inspect);
 	if (code)
 		return code;
 	if (!only || !only->next)
-		inspect_sections(inspect, only, call->given & HAS(OPTION_JSON));
-	else if (call->given & HAS(OPTION_JSON))
+		inspect_sections(inspect, only, call->json);
+	else if (call->json)
 		flow_json(only, inspect);
 	else
 		flow_table(only, inspect);

@@ -21,7 +21,7 @@
 
 static void print_cart(const struct call *call, const struct corral_cart *cart)
 {
-	if (call->given & HAS(OPTION_JSON))
+	if (call->json)
 		json_print(json_of_cart(cart));
 	else
 		human_print_cart(cart);
@@ -96,8 +96,8 @@ enum exit_code run_ls(struct call *call)
 		{ "VERSION", TABLE_RIGHT },  { "ITEMS", TABLE_RIGHT }, { "TOTAL", TABLE_RIGHT },
 		{ "ENDS IN", TABLE_RIGHT },
 	};
-	bool json = call->given & HAS(OPTION_JSON);
-	bool one = call->given & HAS(OPTION_RESTAURANT);
+	bool json = call->json;
+	bool one = call->key.restaurant_id.size > 0;
 	struct table *table = NULL;
 	struct corral *corral = NULL;
 	enum exit_code code = open_arena(call, LOOK_ONLY, &corral);
@@ -145,7 +145,7 @@ static void catch_signals(void (*handler)(int))
 /* Print each version of the cart until it ends, a signal arrives or standard output is closed. */
 static int watch(struct corral *corral, const struct call *call)
 {
-	bool clear = isatty(STDOUT_FILENO) && !(call->given & HAS(OPTION_JSON));
+	bool clear = isatty(STDOUT_FILENO) && !call->json;
 	struct corral_cart *cart = NULL;
 	uint64_t seen = 0;
 	uint64_t found = 0;
@@ -187,7 +187,7 @@ enum exit_code run_watch(struct call *call)
 	}
 	if (error && error != -ENOENT)
 		return complain_cart(call, error);
-	if (error && !(call->given & HAS(OPTION_JSON)))
+	if (error && !call->json)
 		puts("The cart has ended.");
 	return EXIT_DONE;
 }

@@ -70,15 +70,15 @@ static void name_damaged(struct snapshot *snapshot, uint32_t number, size_t size
 
 	snapshot->damaged++;
 	if (cart_get_key(snapshot->version, size, &key) < 0)
-		complain(EXIT_NO,
-			 "damaged, left out: the cart in slot %" PRIu32 ": see: corral check",
-			 number);
+		(void)complain(EXIT_NO,
+			       "damaged, left out: the cart in slot %" PRIu32 ": see: corral check",
+			       number);
 	else
-		complain(EXIT_NO,
-			 "damaged, left out: the cart in slot %" PRIu32
-			 ", %.*s %.*s: see: corral check",
-			 number, (int)key.restaurant_id.size, key.restaurant_id.data,
-			 (int)key.session_id.size, key.session_id.data);
+		(void)complain(EXIT_NO,
+			       "damaged, left out: the cart in slot %" PRIu32
+			       ", %.*s %.*s: see: corral check",
+			       number, (int)key.restaurant_id.size, key.restaurant_id.data,
+			       (int)key.session_id.size, key.session_id.data);
 }
 
 static enum exit_code cannot_put(const struct snapshot *snapshot, int error)
@@ -128,7 +128,7 @@ static void print_snapshot(const struct call *call, const struct snapshot *snaps
 	FILE *to = strcmp(out->path, "-") == 0 ? stderr : stdout;
 	char bytes[FORMAT_MAX];
 
-	if (call->given & HAS(OPTION_JSON))
+	if (call->json)
 		fprintf(to,
 			"{\"carts\":%" PRIu64 ",\"damaged\":%" PRIu64 ",\"bytes\":%" PRIu64 "}\n",
 			out->carts, snapshot->damaged, out->bytes);
@@ -240,7 +240,7 @@ static void print_restore(const struct call *call, const struct restore *restore
 	uint64_t restored = restore->restored;
 	char taken[FORMAT_MAX];
 
-	if (call->given & HAS(OPTION_JSON)) {
+	if (call->json) {
 		json_print(must_have(json_pack(
 			"{s:I, s:I, s:I, s:I, s:b, s:o}", "restored", (json_int_t)restored,
 			"as_new", (json_int_t)restore->as_new, "ended", (json_int_t)restore->ended,
@@ -278,7 +278,7 @@ enum exit_code run_restore(struct call *call)
 
 	if (!code)
 		code = open_arena(call, CORRAL_OBSERVE, &restore.corral);
-	if (!code && !(call->given & HAS(OPTION_MERGE)))
+	if (!code && !call->merge)
 		code = must_be_empty(restore.corral);
 	if (!code)
 		code = restore_all(&restore);

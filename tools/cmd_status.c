@@ -312,7 +312,7 @@ static enum exit_code show_status(const struct call *call, struct inspect *inspe
 		directory[0] = 0; /* cannot happen: open_inspect() has just done the same */
 	arena = arena_part(directory, inspect);
 	agent = agent_part(directory, &error);
-	if (call->given & HAS(OPTION_JSON))
+	if (call->json)
 		json_print(must_have(json_pack("{s:O, s:O?}", "arena", arena, "agent", agent)));
 	else
 		print_status(arena, agent);
@@ -330,15 +330,12 @@ enum exit_code run_status(struct call *call)
 	char why[ARENA_WHY_BYTES] = "";
 	enum exit_code code;
 
-	if ((call->given & HAS(OPTION_METRICS)) && (call->given & HAS(OPTION_JSON)))
-		return complain(EXIT_USAGE,
-				"--json and --metrics: give one of them: see corral status --help");
 	code = open_inspect(call->dir, false, &inspect);
 	if (code)
 		return code;
 	if (arena_directory(call->dir, directory, why) != 0)
 		directory[0] = 0; /* cannot happen: open_inspect() has just done the same */
-	if (call->given & HAS(OPTION_METRICS))
+	if (call->metrics)
 		metrics_print(inspect, directory);
 	else
 		code = show_status(call, inspect);

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/options.h"
 #include "tool.h"
 
 #define R_S OPERAND_RESTAURANT, OPERAND_SESSION
-#define EVERYWHERE (HAS(OPTION_DIR) | HAS(OPTION_HELP))
-#define LOOKING (EVERYWHERE | HAS(OPTION_JSON))
+#define LOOKING (HAS(OPTION_DIR) | HAS(OPTION_JSON))
 #define CHANGING (LOOKING | HAS(OPTION_OP_ID) | HAS(OPTION_IF_VERSION) | HAS(OPTION_SYNC))
 #define ITEM_REQUIRED (HAS(OPTION_ITEM) | HAS(OPTION_NAME) | HAS(OPTION_PRICE))
 #define ITEM_OPTIONS                                                                               \
@@ -131,7 +131,7 @@ const struct command commands[] = {
 	  "verify every byte of an arena, or of a copy",
 	  { OPERAND_PATH },
 	  0,
-	  EVERYWHERE | HAS(OPTION_REPAIR),
+	  HAS(OPTION_DIR) | HAS(OPTION_REPAIR),
 	  0,
 	  "Prints a line for each fault and a summary. Changes nothing. That each block and slot\n"
 	  "is in exactly one place can be verified only if nothing changes meanwhile." },
@@ -140,7 +140,7 @@ const struct command commands[] = {
 	  "list what was set aside, or remove one of it",
 	  { OPERAND_ASIDE },
 	  0,
-	  EVERYWHERE,
+	  HAS(OPTION_DIR),
 	  0,
 	  "Former and damaged arenas and journals are kept in the directory. One of which the "
 	  "arena\n"
@@ -164,37 +164,33 @@ const struct command commands[] = {
 	  0,
 	  "All of the file is verified before anything is changed. Carts keep what time to live\n"
 	  "they had left. The arena must be there: corral-agent makes one." },
-	{ "help",
-	  run_help,
-	  "explain a command",
-	  { OPERAND_COMMAND },
-	  0,
-	  HAS(OPTION_HELP),
-	  0,
-	  NULL },
+	{ "help", run_help, "explain a command", { OPERAND_COMMAND }, 0, 0, 0, NULL },
 	{ .name = NULL },
 };
 
 const struct command *command_find(const char *name)
 {
-	for (const struct command *command = commands; command->name; command++)
+	struct nearest nearest = { .typed = name };
+
+	for (const struct command *command = commands; command->name; command++) {
 		if (strcmp(command->name, name) == 0)
 			return command;
+		nearest_offer(&nearest, command->name);
+	}
+	options_unknown("command", "", &nearest, "corral");
 	return NULL;
 }
 
-static void explain_all(void)
+void explain_all(const struct options *options)
 {
 	printf("corral: the shared-memory cart store, from the command line\n\n"
 	       "Usage: corral [--dir DIR] COMMAND ...\n\n");
 	for (const struct command *command = commands; command->name; command++)
 		printf("  %-10s  %s\n", command->name, command->about);
+	putchar('\n');
+	options_help_rows(options);
 	printf("\n"
-	       "  --dir DIR   the arena's directory; else $CORRAL_DIR, else /var/lib/corral for "
-	       "root\n"
-	       "              and $XDG_STATE_HOME/corral (~/.local/state/corral) for others\n"
-	       "  --help      print this; `corral COMMAND --help` explains a command\n"
-	       "  --version   print the version\n\n"
+	       "`corral COMMAND --help` explains a command.\n\n"
 	       "Exit codes:\n"
 	       "  0  done\n"
 	       "  1  the answer is no: no such cart or line, another version, checked out, busy,\n"
@@ -207,17 +203,17 @@ static void explain_all(void)
 	       "The manual: man corral\n");
 }
 
+/* As if --help stood on the command's own line. */
 enum exit_code run_help(struct call *call)
 {
-	const struct command *command;
+	static char help[] = "--help";
+	char *words[] = { help, help, NULL };
+	struct call other = { .item.quantity = 1 };
+	bool go;
+	int at;
 
-	if (!call->word) {
-		explain_all();
-		return EXIT_DONE;
-	}
-	command = command_find(call->word);
-	if (!command)
-		return complain(EXIT_USAGE, "no such command: %s: see corral help", call->word);
-	options_explain(command);
-	return EXIT_DONE;
+	if (!call->word)
+		return options_read_first(2, words, &other, &at, &go);
+	other.command = command_find(call->word);
+	return other.command ? options_read(2, words, &other, &go) : EXIT_USAGE;
 }

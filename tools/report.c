@@ -2,18 +2,15 @@
 /*
  * report.c: error messages and exit codes.
  *
- * All messages have one form, "corral: what: where: what to do", and pass through complain(), which
- * escapes terminal controls.
+ * All messages have one form, "corral: what: where: what to do".
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "arena/arena.h"
-#include "common/text.h"
 #include "tool.h"
 
 /* The exit code and the advice for each error. Others: EXIT_ARENA. */
@@ -46,26 +43,6 @@ static const struct {
 	{ EUSERS, EXIT_ARENA, "see who is attached with: corral inspect processes" },
 	{ ESTALE, EXIT_ARENA, "run the command again" },
 };
-
-enum exit_code complain(enum exit_code code, const char *format, ...)
-{
-	char *message;
-	char *escaped;
-	va_list list;
-	int size;
-
-	va_start(list, format);
-	size = vasprintf(&message, format, list);
-	va_end(list);
-	if (size < 0)
-		return code;
-	escaped = text_escape(message, (size_t)size);
-	fflush(stdout);
-	fprintf(stderr, "corral: %s\n", escaped ? escaped : "out of memory");
-	free(escaped);
-	free(message);
-	return code;
-}
 
 enum exit_code complain_step(const struct call *call, uint32_t step, int error)
 {

@@ -14,6 +14,7 @@
 
 #include <jansson.h>
 
+#include "common/streams.h"
 #include "corral.h"
 
 enum exit_code {
@@ -27,7 +28,7 @@ enum exit_code {
 
 /* ------------------------------------------------------------------ a call */
 
-/* Options by number: bit (1 << OPTION_...) in the masks below; the order is that of --help. */
+/* Options by number: HAS(OPTION_...) in the masks below; the order is that of --help. */
 enum option_number {
 	OPTION_ITEM,
 	OPTION_NAME,
@@ -45,7 +46,6 @@ enum option_number {
 	OPTION_METRICS,
 	OPTION_JSON,
 	OPTION_DIR,
-	OPTION_HELP,
 	OPTION_COUNT
 };
 
@@ -74,7 +74,8 @@ enum operand {
 /* All arguments, checked and converted. Texts point into argv. */
 struct call {
 	const struct command *command;
-	uint32_t given; /* HAS() of the options that were given */
+	bool json, metrics, sync, repair, merge;
+	bool taxed; /* --tax was given */
 	const char *dir;
 	struct corral_key key;
 	struct corral_item item;
@@ -102,17 +103,22 @@ struct command {
 	const char *more; /* for --help; NULL for nothing */
 };
 
-extern const struct command commands[]; /* ends with a NULL name */
-const struct command *command_find(const char *name);
+extern const struct command commands[];               /* ends with a NULL name */
+const struct command *command_find(const char *name); /* NULL after a complaint */
+
+/* Print the help of the whole program. */
+struct options;
+void explain_all(const struct options *options);
 
 /*
- * options.c: parse argv (argv[0]: the command's name) into a call. EXIT_DONE, or EXIT_USAGE after a
- * complaint.
+ * options.c: parse argv (argv[0]: the command's name) into a call. *ret_go: the command is to run;
+ * otherwise its help was printed, or EXIT_USAGE follows a complaint.
  */
-enum exit_code options_read(int argc, char **argv, struct call *call);
+enum exit_code options_read(int argc, char **argv, struct call *call, bool *ret_go);
 
-/* Print a command's help on standard output. */
-void options_explain(const struct command *command);
+/* The same for what stands in front of the command, which is argv[*ret_command]. */
+enum exit_code options_read_first(int argc, char **argv, struct call *call, int *ret_command,
+				  bool *ret_go);
 
 /* ---------------------------------------------------------------- commands */
 
@@ -139,9 +145,8 @@ enum exit_code run_help(struct call *call);
 
 /* ------------------------------------------------------------------ report.c */
 
-/* Print "corral: ..." on standard error, with terminal controls escaped. Returns `code`. */
-enum exit_code complain(enum exit_code code, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+/* Print "corral: ..." on standard error, with terminal controls escaped. The value is `code`. */
+#define complain(code, ...) (streams_complain(__VA_ARGS__), (code))
 
 /* Report an error of the library about a cart: the error, the cart and the remedy. */
 enum exit_code complain_cart(const struct call *call, int error);

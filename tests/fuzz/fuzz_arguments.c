@@ -72,6 +72,8 @@ static void numbers(const char *text)
 		must(number >= 100 && number <= 86400000);
 	if (parse_duration(text, 0, UINT64_MAX, &number) == NULL)
 		must(strlen(format_duration((int64_t)number, shown)) < FORMAT_MAX);
+	if (parse_seconds(text, 1, 60000, &number) == NULL)
+		must(number >= 1 && number <= 60000);
 	if (parse_size(text, 4096, 252ull << 30, &number) == NULL) {
 		must(number >= 4096 && number <= 252ull << 30);
 		must(strlen(format_bytes(number, shown)) < FORMAT_MAX);
@@ -90,10 +92,9 @@ static void check_text(struct corral_text text, size_t most)
 
 static void check_call(const struct call *call)
 {
-	if ((call->given & HAS(OPTION_HELP)) != 0)
-		return;
-	must((call->command->required & ~call->given) == 0 &&
-	     (call->given & ~call->command->options) == 0);
+	must((call->command->required & HAS(OPTION_ITEM)) == 0 || call->item.menu_item_id.size > 0);
+	must((call->command->options & HAS(OPTION_JSON)) != 0 || !call->json);
+	must(!call->json || !call->metrics);
 	check_text(call->key.restaurant_id, CORRAL_ID_MAX);
 	check_text(call->key.session_id, CORRAL_ID_MAX);
 	check_text(call->op.id, CORRAL_ID_MAX);
@@ -111,6 +112,7 @@ static void command_line(char *text, size_t size)
 	static struct call call;
 	char *words[WORDS_MAX + 1] = { NULL };
 	int count = 0;
+	bool go;
 
 	for (size_t i = 0; i < size && count < WORDS_MAX; i += strlen(text + i) + 1)
 		words[count++] = text + i;
@@ -120,7 +122,7 @@ static void command_line(char *text, size_t size)
 	call.command = count > 0 ? command_find(words[0]) : NULL;
 	if (call.command == NULL)
 		return;
-	if (options_read(count, words, &call) == EXIT_DONE)
+	if (options_read(count, words, &call, &go) == EXIT_DONE && go)
 		check_call(&call);
 }
 
@@ -178,7 +180,7 @@ static void order_file(const char *text, size_t size)
 
 /* ------------------------------------------------------------------ the whole */
 
-/* The messages are not tested here. */
+/* The messages and --help are not tested here. */
 static void be_silent(void)
 {
 	static FILE *nothing;
@@ -187,12 +189,13 @@ static void be_silent(void)
 		nothing = fopen("/dev/null", "we");
 		must(nothing != NULL);
 	}
-	stderr = nothing;
+	stdout = stderr = nothing;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	FILE *before = stderr;
+	FILE *out = stdout;
+	FILE *err = stderr;
 
 	if (size < 1 || size > TEXT_MAX)
 		return 0;
@@ -220,7 +223,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		order_file(text, size - 1);
 		break;
 	}
-	stderr = before;
+	stdout = out;
+	stderr = err;
 	free(text);
 	return 0;
 }

@@ -224,6 +224,43 @@ static void durations_have_a_unit(void **state)
 	assert_int_equal(ms, UNTOUCHED);
 }
 
+static void seconds_have_at_most_three_decimals(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ms;
+	} good[] = { { "2", 2000 }, { "0.25", 250 }, { "0.001", 1 }, { "060.000", 60000 } };
+	static const char *const bad[] = { "",
+					   ".",
+					   ".5",
+					   "1.",
+					   "1.2345",
+					   "1e3",
+					   "0x1",
+					   " 1",
+					   "1,5",
+					   "+1",
+					   "-1",
+					   "1s",
+					   "0",
+					   "0.0",
+					   "60.001",
+					   "61",
+					   "18446744073709551616" };
+	uint64_t ms = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		assert_null(parse_seconds(good[i].text, 1, 60000, &ms));
+		assert_int_equal(ms, good[i].ms);
+	}
+	ms = UNTOUCHED;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		if (!parse_seconds(bad[i], 1, 60000, &ms))
+			fail_msg("'%s' was taken as %llu ms", bad[i], (unsigned long long)ms);
+	assert_int_equal(ms, UNTOUCHED);
+}
+
 static void sizes_are_powers_of_1024(void **state)
 {
 	static const struct {
@@ -313,6 +350,7 @@ int main(void)
 		cmocka_unit_test(percent_is_exact_parts_per_million),
 		cmocka_unit_test(numbers_are_digits_within_their_range),
 		cmocka_unit_test(durations_have_a_unit),
+		cmocka_unit_test(seconds_have_at_most_three_decimals),
 		cmocka_unit_test(sizes_are_powers_of_1024),
 		cmocka_unit_test(texts_are_utf8_within_their_length),
 		cmocka_unit_test(shown_numbers_are_exact),

@@ -178,6 +178,21 @@ const char *parse_duration(const char *text, uint64_t least_ms, uint64_t most_ms
 		       "no unit of time; write it like 30m, 90s, 500ms or 2h";
 }
 
+const char *parse_seconds(const char *text, uint64_t least_ms, uint64_t most_ms, uint64_t *ret_ms)
+{
+	uint64_t ms = 0;
+	enum fixed_fault fault = take_fixed(&text, 3, &ms);
+
+	if (fault == FIXED_TOO_LARGE || (!fault && !*text && ms > most_ms))
+		return "too long a time";
+	if (fault || *text)
+		return "not a number of seconds with at most three decimals, such as 2 or 0.25";
+	if (ms < least_ms)
+		return "too short a time";
+	*ret_ms = ms;
+	return NULL;
+}
+
 const char *parse_size(const char *text, uint64_t least, uint64_t most, uint64_t *ret_bytes)
 {
 	static const char units[] = "KMG";

@@ -28,6 +28,9 @@ const char *parse_number(const char *text, uint64_t least, uint64_t most, uint64
 /* A time span: a whole number and one of ms, s, m, h, d; from least_ms to most_ms milliseconds. */
 const char *parse_duration(const char *text, uint64_t least_ms, uint64_t most_ms, uint64_t *ret_ms);
 
+/* Seconds with at most three decimals: "2", "0.25"; from least_ms to most_ms milliseconds. */
+const char *parse_seconds(const char *text, uint64_t least_ms, uint64_t most_ms, uint64_t *ret_ms);
+
 /* A size in bytes: a whole number, and K, M or G (1024 each) or nothing; from least to most. */
 const char *parse_size(const char *text, uint64_t least, uint64_t most, uint64_t *ret_bytes);
 

@@ -5,14 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/streams.h"
+#include "common/text.h"
 
-static const char *name;
+static const char *name = "";
 
 static void check_output(void)
 {
@@ -44,4 +46,28 @@ void streams_begin(const char *program)
 	name = program;
 	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)atexit(check_output);
+}
+
+const char *streams_program(void)
+{
+	return name;
+}
+
+void streams_complain(const char *format, ...)
+{
+	char *message;
+	char *escaped;
+	va_list list;
+	int size;
+
+	va_start(list, format);
+	size = vasprintf(&message, format, list);
+	va_end(list);
+	if (size < 0)
+		return;
+	escaped = text_escape(message, (size_t)size);
+	fflush(stdout);
+	fprintf(stderr, "%s: %s\n", name, escaped ? escaped : "out of memory");
+	free(escaped);
+	free(message);
 }

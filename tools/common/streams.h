@@ -19,4 +19,10 @@
  */
 void streams_begin(const char *program);
 
+/* The program's name, as streams_begin() has it. */
+const char *streams_program(void);
+
+/* Print "PROGRAM: message" and a newline on standard error, with terminal controls escaped. */
+void streams_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 #endif
