@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/options.h"
 #include "common/streams.h"
+#include "common/text.h"
 #include "corral.h"
 #include "peers/peers.h"
 #include "replay/replay.h"
@@ -15,46 +17,53 @@
 #include "storm/storm.h"
 
 static const struct benchmark table[] = {
-	{ "replay", replay_run, "FILE",
+	{ "replay", replay_run,
 	  "replay an order file through worker processes, and compare every cart" },
-	{ "storm", storm_run, "",
+	{ "storm", storm_run,
 	  "kill and stop workers at random, and check every change that they made" },
-	{ "get", get_run, "", "read a cart, against a plain hash map without any protection" },
-	{ "add", add_run, "", "add an item to a cart, against copying as many bytes" },
-	{ "peers", peers_run, "",
+	{ "get", get_run, "read a cart, against a plain hash map without any protection" },
+	{ "add", add_run, "add an item to a cart, against copying as many bytes" },
+	{ "peers", peers_run,
 	  "read and change carts, against Redis, memcached, LMDB, SQLite and a map with mutexes" },
-	{ "scale", scale_run, "",
+	{ "scale", scale_run,
 	  "read and change carts with many processes or threads, against one alone" },
-	{ "contend", contend_run, "",
+	{ "contend", contend_run,
 	  "read a cart while another process changes it without a pause, against nobody changing "
 	  "it" },
-	{ "grace", grace_run, "",
+	{ "grace", grace_run,
 	  "read-side sections and grace periods between processes, against liburcu's between "
 	  "threads" },
-	{ "rate", rate_run, "",
+	{ "rate", rate_run,
 	  "voice orders at the pace of people: adds at fixed times, with what waking up takes" },
-	{ "idle", idle_run, "", "the agent's processor time and wake-ups while nothing happens" },
-	{ "takeover", takeover_run, "",
+	{ "idle", idle_run, "the agent's processor time and wake-ups while nothing happens" },
+	{ "takeover", takeover_run,
 	  "change a cart whose lock was held by a process that has just been killed; no agent "
 	  "runs" },
-	{ "journal", journal_bench_run, "", "add items with a journal and without one, in turns" },
-	{ "sync", sync_bench_run, "",
+	{ "journal", journal_bench_run, "add items with a journal and without one, in turns" },
+	{ "sync", sync_bench_run,
 	  "add an item and wait until it is on disk, many workers at once" },
-	{ "snapshot", snapshot_bench_run, "",
+	{ "snapshot", snapshot_bench_run,
 	  "add items while snapshots are taken, and while none is, in turns" },
-	{ "recovery", recovery_run, "",
+	{ "recovery", recovery_run,
 	  "make an arena anew out of its journal, against plain reading of the journal's files" },
-	{ "report", report_run, "FILE...", "make a page of what runs with --json have measured" },
-	{ "replay-worker", replay_worker_run, "", NULL },
+	{ "report", report_run, "make a page of what runs with --json have measured" },
+	{ "replay-worker", replay_worker_run, NULL },
 };
 
 #define TABLE_ROWS (sizeof(table) / sizeof(table[0]))
 
+/* NULL after a complaint. */
 static const struct benchmark *find(const char *name)
 {
-	for (size_t i = 0; i < TABLE_ROWS; i++)
+	struct nearest nearest = { .typed = name };
+
+	for (size_t i = 0; i < TABLE_ROWS; i++) {
 		if (strcmp(table[i].name, name) == 0)
 			return &table[i];
+		if (table[i].about != NULL)
+			nearest_offer(&nearest, table[i].name);
+	}
+	options_unknown("benchmark", "", &nearest, PROGRAM);
 	return NULL;
 }
 
@@ -78,6 +87,7 @@ int main(int argc, char **argv)
 	const struct benchmark *row;
 
 	streams_begin(PROGRAM);
+	text_begin();
 	if (argc < 2) {
 		print_usage(stderr);
 		return BENCH_USAGE;
@@ -95,10 +105,8 @@ int main(int argc, char **argv)
 		return BENCH_DONE;
 	}
 	row = find(argv[1]);
-	if (row == NULL) {
-		bench_say("no benchmark '%s'; '" PROGRAM " list' names them", argv[1]);
+	if (row == NULL)
 		return BENCH_USAGE;
-	}
 	bench_running = row;
 	return (int)row->run(argc - 1, argv + 1);
 }

@@ -3,71 +3,21 @@
  * bench.c: the small helpers that all benchmarks share. See bench.h.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "bench.h"
-#include "common/parse.h"
+#include "options.h"
 
 volatile sig_atomic_t bench_signal;
 const struct benchmark *bench_running;
 
-void bench_help(void)
+enum bench_exit bench_take(struct options *options, int argc, char **argv, bool *ret_go)
 {
-	const struct benchmark *row = bench_running;
-
-	printf("Usage: " PROGRAM " %s [OPTION...]%s%s\n\n%s.\n\n", row->name,
-	       row->operands[0] != '\0' ? " " : "", row->operands,
-	       row->about == NULL ? "started by " PROGRAM " itself" : row->about);
-}
-
-static void say(const char *format, va_list arguments)
-{
-	fflush(stdout);
-	fprintf(stderr, PROGRAM ": ");
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-}
-
-void bench_say(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	say(format, arguments);
-	va_end(arguments);
-}
-
-enum bench_exit bench_usage(const char *name, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	say(format, arguments);
-	va_end(arguments);
-	fprintf(stderr, "Try '" PROGRAM " %s --help'.\n", name);
-	return BENCH_USAGE;
-}
-
-bool bench_number(const char *option, const char *text, uint64_t min, uint64_t max,
-		  uint64_t *ret_value)
-{
-	uint64_t value = 0;
-
-	if (parse_number(text, 0, UINT64_MAX, &value) != NULL) {
-		bench_say("--%s: '%s' is no whole number", option, text);
-		return false;
-	}
-	if (value < min || value > max) {
-		bench_say("--%s: %s is not between %llu and %llu", option, text,
-			  (unsigned long long)min, (unsigned long long)max);
-		return false;
-	}
-	*ret_value = value;
-	return true;
+	options->command = bench_running->name;
+	options->about = bench_running->about;
+	return (enum bench_exit)options_take(options, argc, argv, ret_go);
 }
 
 uint64_t bench_now_ns(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * bench.h: what all benchmarks of corral-bench share: the table's row, exit codes,
- * strict numbers, the clock, random numbers, messages, signals.
+ * the clock, random numbers, messages, signals.
  */
 #ifndef CORRAL_BENCH_BENCH_H
 #define CORRAL_BENCH_BENCH_H
@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/base.h"
+#include "common/streams.h"
 
 #define PROGRAM "corral-bench"
 
@@ -25,28 +26,13 @@ enum bench_exit {
 struct benchmark {
 	const char *name;
 	enum bench_exit (*run)(int argc, char **argv); /* argv[0] is the name */
-	const char *operands;                          /* the arguments that follow its options */
 	const char *about;                             /* one line; NULL: not listed */
 };
 
 /* The benchmark that is running; main() sets it. */
 extern const struct benchmark *bench_running;
 
-/* Print its usage line and what it does, as the beginning of its --help, to stdout. */
-void bench_help(void);
-
-/* Print "corral-bench: ...", the message and a newline to stderr. */
-void bench_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same for a wrong argument: the message also points to --help. Returns BENCH_USAGE. */
-enum bench_exit bench_usage(const char *name, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-/*
- * Parse the value of --option: decimal digits only, in [min, max]. Otherwise complain and return
- * false.
- */
-bool bench_number(const char *option, const char *text, uint64_t min, uint64_t max,
-		  uint64_t *ret_value);
+#define bench_say streams_complain /* "corral-bench: ..." */
 
 /* CLOCK_MONOTONIC, in nanoseconds. */
 uint64_t bench_now_ns(void);

@@ -11,29 +11,24 @@
 static enum bench_exit take_options(int argc, char **argv, uint32_t accepts,
 				    struct measure *measure, bool *ret_go)
 {
-	const struct {
-		uint32_t who; /* the benchmarks that have this option; 0: all */
-		struct option_row row;
-	} all[] = {
-		{ 0, OPTION_LIST("carts", measure->counts, &measure->count_count, MEASURE_CARTS_MAX,
-				 "numbers of carts") },
-		{ MEASURE_WORKERS, OPTION_WORKERS(&measure->workers, MEASURE_WORKERS_MAX) },
-		{ MEASURE_THREADS, OPTION_THREADS(&measure->threads) },
-		{ MEASURE_ZIPF, OPTION_ZIPF(&measure->zipf) },
-		{ MEASURE_BARE, OPTION_FLAG("bare", &measure->bare,
-					    "as many workers that only copy such carts, too") },
-		{ 0, OPTION_BYTES(&measure->bytes) },
-		{ 0, OPTION_SECONDS(&measure->ms, MEASURE_SECONDS_MAX, "time for each figure") },
-		{ 0, OPTION_JSON(&measure->json) },
-		{ 0, OPTION_DIR(&measure->directory) },
+	const struct option_row rows[] = {
+		OPTION(LIST, "carts", "N[,N...]", number = measure->counts, "numbers of carts",
+		       BOUNDS(1, MEASURE_CARTS_MAX), .list_count = &measure->count_count),
+		OPTION_WORKERS(&measure->workers, MEASURE_WORKERS_MAX,
+			       .hidden = !(accepts & MEASURE_WORKERS)),
+		OPTION_THREADS(&measure->threads, .hidden = !(accepts & MEASURE_THREADS)),
+		OPTION_ZIPF(&measure->zipf, .hidden = !(accepts & MEASURE_ZIPF)),
+		OPTION(FLAG, "bare", NULL, flag = &measure->bare,
+		       "as many workers that only copy such carts, too",
+		       .hidden = !(accepts & MEASURE_BARE)),
+		OPTION_BYTES(&measure->bytes),
+		OPTION(SECONDS, "seconds", "S", number = &measure->ms, "time for each figure",
+		       BOUNDS(1, 1000 * MEASURE_SECONDS_MAX)),
+		OPTION_JSON(&measure->json),
+		OPTION_DIR(&measure->directory),
 	};
-	struct option_row rows[sizeof(all) / sizeof(all[0])];
-	struct options options = { .benchmark = measure->name, .rows = rows };
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (all[i].who == 0 || (accepts & all[i].who) != 0)
-			rows[options.count++] = all[i].row;
-	return options_take(&options, argc, argv, ret_go);
+	return bench_options(rows, argc, argv, ret_go);
 }
 
 enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc, char **argv,

@@ -57,10 +57,11 @@ enum bench_exit measure_run(struct measure *measure, uint32_t accepts, int argc,
 
 /* Options that many benchmarks have, beside those of options.h. */
 #define OPTION_BYTES(target)                                                                       \
-	OPTION_NUMBER("bytes", "N", target, MEASURE_BYTES_MIN, MEASURE_BYTES_MAX,                  \
-		      "bytes of a cart, about")
-#define OPTION_WORKERS(target, max)                                                                \
-	OPTION_NUMBER("workers", "N", target, 1, max, "so many workers at a time")
+	OPTION(NUMBER, "bytes", "N", number = (target), "bytes of a cart, about",                  \
+	       BOUNDS(MEASURE_BYTES_MIN, MEASURE_BYTES_MAX))
+#define OPTION_WORKERS(target, max, ...)                                                           \
+	OPTION(NUMBER, "workers", "N", number = (target), "so many workers at a time",             \
+	       BOUNDS(1, max), ##__VA_ARGS__)
 
 /* "NAME.carts_N.WHAT value unit" */
 void measure_print(const char *name, uint32_t carts, const char *what, const char *unit,

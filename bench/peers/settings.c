@@ -29,7 +29,7 @@ static bool known_peers(const char *list)
 		while (i < peer_count && strcmp(peers[i]->name, name) != 0)
 			i++;
 		if (i == peer_count) {
-			bench_say("--peers: no peer '%s'", name);
+			bench_usage("--peers: no peer '%s'", name);
 			return false;
 		}
 	}
@@ -51,22 +51,24 @@ bool peers_is_wanted(const char *list, const char *name)
 enum bench_exit peers_options(int argc, char **argv, struct peers_settings *settings, bool *ret_go)
 {
 	const struct option_row rows[] = {
-		OPTION_NUMBER("carts", "N", &settings->carts, 1, 1000000, "number of carts"),
+		OPTION(NUMBER, "carts", "N", number = &settings->carts, "number of carts",
+		       BOUNDS(1, 1000000)),
 		OPTION_BYTES(&settings->bytes),
 		OPTION_WORKERS(&settings->workers, MEASURE_WORKERS_MAX),
 		OPTION_THREADS(&settings->threads),
-		OPTION_SECONDS(&settings->ms, 60, "for each figure, all rounds together"),
-		OPTION_NUMBER("rounds", "N", &settings->rounds, 1, PEERS_ROUNDS_MAX,
-			      "turns, of which the median counts"),
+		OPTION(SECONDS, "seconds", "S", number = &settings->ms,
+		       "for each figure, all rounds together", BOUNDS(1, 1000 * 60)),
+		OPTION(NUMBER, "rounds", "N", number = &settings->rounds,
+		       "turns, of which the median counts", BOUNDS(1, PEERS_ROUNDS_MAX)),
 		OPTION_ZIPF(&settings->zipf),
-		OPTION_FLAG("no-pin", &settings->no_pin,
-			    "servers, and a worker that is alone with one, run on any CPU"),
-		OPTION_TEXT("peers", "NAME,...", &settings->only,
-			    "only these (default: all that are installed)"),
+		OPTION(FLAG, "no-pin", NULL, flag = &settings->no_pin,
+		       "servers, and a worker that is alone with one, run on any CPU"),
+		OPTION(WORD, "peers", "NAME,...", word = &settings->only,
+		       "only these (default: all that are installed)"),
 		OPTION_JSON(&settings->json),
 		OPTION_DIR(&settings->directory),
 	};
-	enum bench_exit result = options_only("peers", rows, argc, argv, ret_go);
+	enum bench_exit result = bench_options(rows, argc, argv, ret_go);
 
 	if (result == BENCH_DONE && !*ret_go) { /* --help */
 		for (uint32_t i = 0; i < peer_count; i++)
@@ -74,7 +76,7 @@ enum bench_exit peers_options(int argc, char **argv, struct peers_settings *sett
 			       peers[i]->missing() != NULL ? peers[i]->missing() : peers[i]->about);
 	} else if (result == BENCH_DONE && settings->only != NULL && !known_peers(settings->only)) {
 		*ret_go = false;
-		result = bench_usage("peers", "wrong arguments");
+		result = BENCH_USAGE;
 	}
 	return result;
 }

@@ -32,36 +32,36 @@ static enum bench_exit take_options(int argc, char **argv, struct replay_options
 				    bool *ret_go)
 {
 	const struct option_row rows[] = {
-		OPTION_NUMBER("workers", "N", &replay->supervisor.workers, 1,
-			      SUPERVISOR_WORKERS_MAX, "worker processes"),
-		OPTION_NUMBER("deploys", "K", &replay->supervisor.deploys, 0, SUPERVISOR_EVENTS_MAX,
-			      "replace each worker K times, half of them by SIGKILL"),
-		OPTION_NUMBER("agent-restarts", "K", &replay->supervisor.agent_restarts, 0,
-			      SUPERVISOR_EVENTS_MAX, "kill the agent K times, and start it again"),
-		OPTION_LARGE("seed", "S", &replay->supervisor.seed,
-			     "for the random choices (default: the clock; it is printed)"),
-		OPTION_TEXT("restaurant", "ID", &replay->restaurant,
-			    "restaurant of the carts (default replay-PID)"),
-		OPTION_FLAG("keep", &replay->keep, "leave the carts in place (only with --dir)"),
+		OPTION(NUMBER, "workers", "N", number = &replay->supervisor.workers,
+		       "worker processes", BOUNDS(1, SUPERVISOR_WORKERS_MAX)),
+		OPTION(NUMBER, "deploys", "K", number = &replay->supervisor.deploys,
+		       "replace each worker K times, half of them by SIGKILL",
+		       BOUNDS(0, SUPERVISOR_EVENTS_MAX)),
+		OPTION(NUMBER, "agent-restarts", "K", number = &replay->supervisor.agent_restarts,
+		       "kill the agent K times, and start it again",
+		       BOUNDS(0, SUPERVISOR_EVENTS_MAX)),
+		OPTION_SEED(&replay->supervisor.seed),
+		OPTION(WORD, "restaurant", "ID", word = &replay->restaurant,
+		       "restaurant of the carts (default replay-PID)"),
+		OPTION(FLAG, "keep", NULL, flag = &replay->keep,
+		       "leave the carts in place (only with --dir)"),
 		OPTION_DIR(&replay->directory),
 	};
-	const struct options options = { .benchmark = "replay",
-					 .rows = rows,
-					 .count = sizeof(rows) / sizeof(rows[0]),
-					 .operands_min = 1,
-					 .operands_max = 1 };
-	enum bench_exit result = options_take(&options, argc, argv, ret_go);
+	const struct option_row file = OPTION(WORD, "FILE", NULL, word = &replay->file, NULL);
+	struct options options = { .rows = rows,
+				   .count = sizeof(rows) / sizeof(rows[0]),
+				   .operands = &file,
+				   .operand_count = 1,
+				   .operands_min = 1 };
+	enum bench_exit result = bench_take(&options, argc, argv, ret_go);
 
 	if (!*ret_go)
 		return result;
 	*ret_go = false;
 	if (replay->keep && replay->directory == NULL)
-		return bench_usage("replay",
-				   "--keep needs --dir: a temporary directory does not stay");
-	if (replay->restaurant[0] == '\0' || strlen(replay->restaurant) > CORRAL_ID_MAX)
-		return bench_usage("replay", "--restaurant: an id has 1 to %d bytes",
-				   CORRAL_ID_MAX);
-	replay->file = argv[optind];
+		return bench_usage("--keep needs --dir: a temporary directory does not stay");
+	if (strlen(replay->restaurant) > CORRAL_ID_MAX)
+		return bench_usage("--restaurant: an id has 1 to %d bytes", CORRAL_ID_MAX);
 	*ret_go = true;
 	return BENCH_DONE;
 }

@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/bench.h"
+#include "common/parse.h"
+#include "harness/options.h"
 #include "orders.h"
 #include "replay.h"
 #include "wire.h"
@@ -130,13 +131,13 @@ enum bench_exit replay_worker_run(int argc, char **argv)
 	struct stat status;
 	void *text;
 
-	if (argc != 5 || !bench_number("socket", argv[3], 3, INT32_MAX, &socket) ||
-	    !bench_number("text", argv[4], 3, INT32_MAX, &text_fd))
-		return bench_usage("replay", "replay-worker is started by replay");
+	if (argc != 5 || parse_number(argv[3], 3, INT32_MAX, &socket) != NULL ||
+	    parse_number(argv[4], 3, INT32_MAX, &text_fd) != NULL)
+		return bench_usage("replay-worker is started by replay");
 	worker.restaurant = corral_text(argv[2]);
 	worker.socket = (int)socket;
 	if (fstat((int)text_fd, &status) != 0 || status.st_size <= 0)
-		return bench_usage("replay", "replay-worker has no text");
+		return bench_usage("replay-worker has no text");
 	worker.size = (size_t)status.st_size;
 	text = mmap(NULL, worker.size, PROT_READ, MAP_SHARED, (int)text_fd, 0);
 	if (text == MAP_FAILED)

@@ -58,22 +58,26 @@ enum bench_exit report_run(int argc, char **argv)
 {
 	const char *html = NULL, *markdown = NULL;
 	const struct option_row rows[] = {
-		OPTION_TEXT("html", "FILE", &html, "a page with charts, that needs nothing else"),
-		OPTION_TEXT("markdown", "FILE", &markdown,
-			    "tables of the same numbers (default: standard output)"),
+		OPTION(WORD, "html", "FILE", word = &html,
+		       "a page with charts, that needs nothing else"),
+		OPTION(WORD, "markdown", "FILE", word = &markdown,
+		       "tables of the same numbers (default: standard output)"),
 	};
-	const struct options options = { .benchmark = "report",
-					 .rows = rows,
-					 .count = sizeof(rows) / sizeof(rows[0]),
-					 .operands_min = 1,
-					 .operands_max = UINT32_MAX };
+	const struct option_row files = { .name = "FILE",
+					  .kind = OPTION_KIND_WORD,
+					  .repeats = true };
+	struct options options = { .rows = rows,
+				   .count = sizeof(rows) / sizeof(rows[0]),
+				   .operands = &files,
+				   .operand_count = 1,
+				   .operands_min = 1 };
 	bool good = true, go;
-	enum bench_exit result = options_take(&options, argc, argv, &go);
+	enum bench_exit result = bench_take(&options, argc, argv, &go);
 
 	if (!go)
 		return result;
 	json_t *runs = json_array();
-	for (int i = optind; i < argc && good; i++)
+	for (int i = options.operands_at; i < argc && good; i++)
 		good = runs_read(runs, argv[i]);
 	if (good)
 		good = make(runs, html, markdown);

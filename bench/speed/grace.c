@@ -281,14 +281,15 @@ enum bench_exit grace_run(int argc, char **argv)
 {
 	static struct grace_bench bench = { .workers = 1, .ms = 4000 };
 	const struct option_row rows[] = {
-		OPTION_NUMBER("workers", "N", &bench.workers, 1, MEASURE_WORKERS_MAX,
-			      "so many readers"),
-		OPTION_SECONDS(&bench.ms, MEASURE_SECONDS_MAX, "time for each flavour"),
+		OPTION(NUMBER, "workers", "N", number = &bench.workers, "so many readers",
+		       BOUNDS(1, MEASURE_WORKERS_MAX)),
+		OPTION(SECONDS, "seconds", "S", number = &bench.ms, "time for each flavour",
+		       BOUNDS(1, 1000 * MEASURE_SECONDS_MAX)),
 		OPTION_JSON(&bench.json),
 		OPTION_DIR(&bench.directory),
 	};
 	bool go;
-	enum bench_exit result = options_only("grace", rows, argc, argv, &go);
+	enum bench_exit result = bench_options(rows, argc, argv, &go);
 
 	if (!go)
 		return result;

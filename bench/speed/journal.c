@@ -261,19 +261,21 @@ enum bench_exit journal_bench_run(int argc, char **argv)
 					      .rounds = 10,
 					      .interval_ms = 1000 };
 	const struct option_row rows[] = {
-		OPTION_LIST("carts", bench.counts, &bench.count_count, MEASURE_CARTS_MAX,
-			    "numbers of carts"),
-		OPTION_LIST("workers", bench.workers, &bench.worker_count, POOL_WORKERS_MAX,
-			    "numbers of worker processes"),
-		OPTION_NUMBER("interval", "MS", &bench.interval_ms, INTERVAL_MS_MIN,
-			      INTERVAL_MS_MAX, "of the journal"),
+		OPTION(LIST, "carts", "N[,N...]", number = bench.counts, "numbers of carts",
+		       BOUNDS(1, MEASURE_CARTS_MAX), .list_count = &bench.count_count),
+		OPTION(LIST, "workers", "N[,N...]", number = bench.workers,
+		       "numbers of worker processes", BOUNDS(1, POOL_WORKERS_MAX),
+		       .list_count = &bench.worker_count),
+		OPTION(NUMBER, "interval", "MS", number = &bench.interval_ms, "of the journal",
+		       BOUNDS(INTERVAL_MS_MIN, INTERVAL_MS_MAX)),
 		OPTION_BYTES(&bench.bytes),
-		OPTION_NUMBER("rounds", "N", &bench.rounds, 1, ROUNDS_MAX,
-			      "pairs of windows, of an interval and a second at least"),
+		OPTION(NUMBER, "rounds", "N", number = &bench.rounds,
+		       "pairs of windows, of an interval and a second at least",
+		       BOUNDS(1, ROUNDS_MAX)),
 		OPTION_DISK(&bench.directory),
 	};
 	bool go;
-	enum bench_exit result = options_only("journal", rows, argc, argv, &go);
+	enum bench_exit result = bench_options(rows, argc, argv, &go);
 
 	if (!go)
 		return result;

@@ -202,22 +202,24 @@ enum bench_exit rate_run(int argc, char **argv)
 		.orders = 100, .workers = 4, .ms = 10000, .interval_ms = 500, .bytes = 5120
 	};
 	const struct option_row rows[] = {
-		OPTION_NUMBER("orders", "N", &settings.orders, 1, 100000, "orders at a time"),
-		OPTION_NUMBER("interval", "MS", &settings.interval_ms, 1, 1000,
-			      "between two adds of an order"),
+		OPTION(NUMBER, "orders", "N", number = &settings.orders, "orders at a time",
+		       BOUNDS(1, 100000)),
+		OPTION(NUMBER, "interval", "MS", number = &settings.interval_ms,
+		       "between two adds of an order", BOUNDS(1, 1000)),
 		OPTION_WORKERS(&settings.workers, MEASURE_WORKERS_MAX),
-		OPTION_SECONDS(&settings.ms, 3600, "how long"),
+		OPTION(SECONDS, "seconds", "S", number = &settings.ms, "how long",
+		       BOUNDS(1, 1000 * 3600)),
 		OPTION_BYTES(&settings.bytes),
 		OPTION_JSON(&settings.json),
 		OPTION_DIR(&settings.directory),
 	};
 	bool go;
-	enum bench_exit result = options_only("rate", rows, argc, argv, &go);
+	enum bench_exit result = bench_options(rows, argc, argv, &go);
 
 	if (!go)
 		return result;
 	if (settings.ms < settings.interval_ms)
-		return bench_usage("rate", "--seconds %g is less than one interval of %u ms",
+		return bench_usage("--seconds %g is less than one interval of %u ms",
 				   settings.ms / 1000.0, settings.interval_ms);
 	bench_catch_signals();
 	figures_begin("rate", settings.json);

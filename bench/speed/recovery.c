@@ -342,22 +342,22 @@ enum bench_exit recovery_run(int argc, char **argv)
 {
 	static struct recovery recovery = { .carts = 200000, .bytes = 5000, .notify_fd = -1 };
 	const struct option_row rows[] = {
-		OPTION_NUMBER("carts", "N", &recovery.carts, 1, CARTS_MAX, "so many carts"),
-		OPTION_NUMBER("bytes", "N", &recovery.bytes, 1, BYTES_MAX,
-			      "bytes of a cart, about"),
-		OPTION_TEXT("dir", "DIR", &recovery.directory,
-			    "in a new directory in DIR, on the disk that is to be measured; must "
-			    "be given"),
+		OPTION(NUMBER, "carts", "N", number = &recovery.carts, "so many carts",
+		       BOUNDS(1, CARTS_MAX)),
+		OPTION(NUMBER, "bytes", "N", number = &recovery.bytes, "bytes of a cart, about",
+		       BOUNDS(1, BYTES_MAX)),
+		OPTION(WORD, "dir", "DIR", word = &recovery.directory,
+		       "in a new directory in DIR, on the disk that is to be measured; must "
+		       "be given"),
 	};
 	bool go;
-	enum bench_exit result = options_only("recovery", rows, argc, argv, &go);
+	enum bench_exit result = bench_options(rows, argc, argv, &go);
 	char path[PATH_MAX];
 
 	if (!go)
 		return result;
 	if (recovery.directory == NULL)
-		return bench_usage("recovery",
-				   "--dir: give a directory on the disk that is to be measured");
+		return bench_usage("--dir: give a directory on the disk that is to be measured");
 	if (snprintf(path, sizeof(path), "%s/corral-bench.XXXXXX", recovery.directory) >=
 		    (int)sizeof(path) ||
 	    mkdtemp(path) == NULL || open_notify(&recovery) < 0) {

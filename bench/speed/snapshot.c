@@ -231,16 +231,17 @@ enum bench_exit snapshot_bench_run(int argc, char **argv)
 					       .bytes = 5120,
 					       .rounds = 10 };
 	const struct option_row rows[] = {
-		OPTION_LIST("carts", bench.counts, &bench.count_count, MEASURE_CARTS_MAX,
-			    "numbers of carts"),
+		OPTION(LIST, "carts", "N[,N...]", number = bench.counts, "numbers of carts",
+		       BOUNDS(1, MEASURE_CARTS_MAX), .list_count = &bench.count_count),
 		OPTION_WORKERS(&bench.workers, POOL_WORKERS_MAX),
 		OPTION_BYTES(&bench.bytes),
-		OPTION_NUMBER("rounds", "N", &bench.rounds, 1, ROUNDS_MAX,
-			      "pairs of windows, of half a second and one snapshot at least"),
+		OPTION(NUMBER, "rounds", "N", number = &bench.rounds,
+		       "pairs of windows, of half a second and one snapshot at least",
+		       BOUNDS(1, ROUNDS_MAX)),
 		OPTION_DISK(&bench.directory),
 	};
 	bool go;
-	enum bench_exit result = options_only("snapshot", rows, argc, argv, &go);
+	enum bench_exit result = bench_options(rows, argc, argv, &go);
 
 	if (!go)
 		return result;

@@ -96,17 +96,20 @@ enum bench_exit sync_bench_run(int argc, char **argv)
 					   .bytes = 5120,
 					   .interval_ms = 1000 };
 	const struct option_row rows[] = {
-		OPTION_LIST("workers", bench.workers, &bench.worker_count, POOL_WORKERS_MAX,
-			    "numbers of worker processes"),
-		OPTION_SECONDS(&bench.ms, MEASURE_SECONDS_MAX, "time for each number"),
-		OPTION_NUMBER("carts", "N", &bench.carts, 1, MEASURE_CARTS_MAX, "number of carts"),
+		OPTION(LIST, "workers", "N[,N...]", number = bench.workers,
+		       "numbers of worker processes", BOUNDS(1, POOL_WORKERS_MAX),
+		       .list_count = &bench.worker_count),
+		OPTION(SECONDS, "seconds", "S", number = &bench.ms, "time for each number",
+		       BOUNDS(1, 1000 * MEASURE_SECONDS_MAX)),
+		OPTION(NUMBER, "carts", "N", number = &bench.carts, "number of carts",
+		       BOUNDS(1, MEASURE_CARTS_MAX)),
 		OPTION_BYTES(&bench.bytes),
-		OPTION_NUMBER("interval", "MS", &bench.interval_ms, INTERVAL_MS_MIN,
-			      INTERVAL_MS_MAX, "of the journal"),
+		OPTION(NUMBER, "interval", "MS", number = &bench.interval_ms, "of the journal",
+		       BOUNDS(INTERVAL_MS_MIN, INTERVAL_MS_MAX)),
 		OPTION_DISK(&bench.directory),
 	};
 	bool go;
-	enum bench_exit result = options_only("sync", rows, argc, argv, &go);
+	enum bench_exit result = bench_options(rows, argc, argv, &go);
 
 	if (!go)
 		return result;

@@ -136,11 +136,12 @@ enum bench_exit takeover_run(int argc, char **argv)
 {
 	static struct takeover takeover = { .rounds = 1000 };
 	const struct option_row rows[] = {
-		OPTION_NUMBER("rounds", "N", &takeover.rounds, 1, ROUNDS_MAX, "so many deaths"),
+		OPTION(NUMBER, "rounds", "N", number = &takeover.rounds, "so many deaths",
+		       BOUNDS(1, ROUNDS_MAX)),
 		OPTION_DIR(&takeover.directory),
 	};
 	bool go;
-	enum bench_exit result = options_only("takeover", rows, argc, argv, &go);
+	enum bench_exit result = bench_options(rows, argc, argv, &go);
 
 	if (!go)
 		return result;

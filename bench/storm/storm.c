@@ -59,21 +59,21 @@ static enum bench_exit take_options(int argc, char **argv, struct storm_options 
 				    bool *ret_go)
 {
 	const struct option_row rows[] = {
-		OPTION_NUMBER("workers", "N", &options->workers, 1, STORM_SLOTS_MAX,
-			      "worker processes"),
-		OPTION_NUMBER("kill-every", "MS", &options->kill_every_ms, 1, 60000,
-			      "a SIGKILL so often, on average"),
-		OPTION_NUMBER("seconds", "S", &options->seconds, 1, SECONDS_MAX, "how long"),
-		OPTION_FLAG("kill-agent", &options->kill_agent,
-			    "kill the agent too, about once a second, and start it again"),
-		OPTION_TEXT("history", "FILE", &options->history,
-			    "write all calls to FILE, as JSON lines"),
-		OPTION_LARGE("seed", "S", &options->seed,
-			     "for the random choices (default: the clock; it is printed)"),
+		OPTION(NUMBER, "workers", "N", number = &options->workers, "worker processes",
+		       BOUNDS(1, STORM_SLOTS_MAX)),
+		OPTION(NUMBER, "kill-every", "MS", number = &options->kill_every_ms,
+		       "a SIGKILL so often, on average", BOUNDS(1, 60000)),
+		OPTION(NUMBER, "seconds", "S", number = &options->seconds, "how long",
+		       BOUNDS(1, SECONDS_MAX)),
+		OPTION(FLAG, "kill-agent", NULL, flag = &options->kill_agent,
+		       "kill the agent too, about once a second, and start it again"),
+		OPTION(WORD, "history", "FILE", word = &options->history,
+		       "write all calls to FILE, as JSON lines"),
+		OPTION_SEED(&options->seed),
 		OPTION_DIR(&options->directory),
 	};
 
-	return options_only("storm", rows, argc, argv, ret_go);
+	return bench_options(rows, argc, argv, ret_go);
 }
 
 /* ------------------------------------------------------------------- arena */

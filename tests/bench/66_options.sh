@@ -28,7 +28,7 @@ refused() { # BENCHMARK ARGUMENT...: sets out
 	out=$(<"$place/err")
 	[[ $code -eq 2 ]] || fail "$*: exit code $code, not 2: $said $out"
 	[[ -z $said ]] || fail "$*: it says something: $said"
-	has "Try 'corral-bench $1 --help'."
+	[[ $out == "corral-bench: "* ]] || fail "$*: its complaint is: $out"
 	[[ -z $(ls "$place/tmp") ]] || fail "$*: it made $(ls "$place/tmp")"
 }
 
@@ -47,14 +47,14 @@ each_benchmark_explains_itself() {
 	[[ ${#benchmarks[@]} -gt 10 ]] || fail "few benchmarks: ${benchmarks[*]}"
 	for name in "${benchmarks[@]}"; do
 		out=$(help_of "$name") || fail "$name --help: exit code $?"
-		has "Usage: corral-bench $name [OPTION...]" "--help "
+		has "Usage: corral-bench $name " "[OPTION]..." "--help "
 		[[ $(grep -c '^  --' <<<"$out") -ge 2 ]] || fail "$name has no options: $out"
 	done
 }
 
 help_shows_the_defaults_beside_any_other_option() {
 	out=$("$BUILD/corral-bench" get --carts 5,6 --bytes 600 --help)
-	has "--carts N[,N...]     numbers of carts (default 100,10000,200000)" "(default 5120)"
+	has "--carts N[,N...]      numbers of carts (default 100,10000,200000)" "(default 5120)"
 }
 
 unknown_options_are_refused() {
@@ -63,7 +63,7 @@ unknown_options_are_refused() {
 	for name in "${benchmarks[@]}"; do
 		# shellcheck disable=SC2046 # none or one
 		refused "$name" $(operands_of "$name") --no-such-option
-		has "unrecognized option '--no-such-option'"
+		has "no such option: --no-such-option: see corral-bench $name --help"
 	done
 	refused get --workers 2 # other benchmarks have it
 	refused get --threads
@@ -82,9 +82,9 @@ numbers_out_of_range_are_refused() {
 			# shellcheck disable=SC2046
 			refused "$name" $(operands_of "$name") "$option" 5x
 			if [[ $option == --seconds && $out == *"such as 2 or 0.25"* ]]; then
-				has "--seconds: '5x' is no number of seconds"
+				has "--seconds '5x': not a number of seconds"
 			else
-				has "$option: '5x' is no whole number"
+				has "$option '5x': not a whole number"
 			fi
 			# shellcheck disable=SC2046
 			refused "$name" $(operands_of "$name") "$option"
@@ -94,7 +94,7 @@ numbers_out_of_range_are_refused() {
 	[[ $count -gt 30 ]] || fail "only $count options have numbers"
 	refused scale --workers 0
 	refused scale --workers 65
-	has "--workers: 65 is not between 1 and 64"
+	has "--workers '65': too large a number (1 to 64)"
 	refused get --bytes 511
 }
 
@@ -103,11 +103,11 @@ seconds_are_whole_or_have_three_decimals() {
 	mkdir "$place/tmp"
 	for text in '' . .5 1. 1.2345 1e3 0x1 ' 1' 1,5 +1 -1; do
 		refused get --seconds "$text"
-		has "--seconds: '$text' is no number of seconds, such as 2 or 0.25"
+		has "--seconds '$text': not a number of seconds" "such as 2 or 0.25 (0.001 to 60)"
 	done
 	for text in 0 0.000 60.001 61 18446744073709551616; do
 		refused get --seconds "$text"
-		has "--seconds: $text is not between 0.001 and 60"
+		has "--seconds '$text': too " " a time (0.001 to 60)"
 	done
 	refused rate --seconds 0.25 --interval 500
 	has "--seconds 0.25 is less than one interval of 500 ms"
@@ -122,7 +122,7 @@ lists_have_no_bad_numbers() {
 			refused "$name" "$option" 1,,2
 			refused "$name" "$option" ''
 			refused "$name" "$option" 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17
-			has "$option: more than 16 numbers"
+			has "$option '" "more than 16 numbers"
 		done
 	done
 }
@@ -134,11 +134,11 @@ unexpected_arguments_are_refused() {
 		[[ $name != report ]] || continue
 		# shellcheck disable=SC2046
 		refused "$name" $(operands_of "$name") --dir "$place/none" more
-		has "what is 'more'?"
+		has "one word too many: more: see corral-bench $name --help"
 	done
 	refused replay
 	refused report
-	has "which file?"
+	has "something is missing: FILE"
 	refused recovery # it has no directory option
 	refused replay bench/replay/orders.tsv --keep
 	refused replay bench/replay/orders.tsv --restaurant ''
