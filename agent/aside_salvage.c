@@ -179,7 +179,7 @@ static int salvage_all(struct agent *agent)
 	for (int i = 0; i < count && r == 0; i++) {
 		r = salvage_one(agent, entries[i]->d_name);
 		if (r == 0)
-			r = corral_sync(agent->corral);
+			r = corral_sync(agent->corral, -1, NULL);
 		r = r == 0 ? rename_one(agent, entries[i]->d_name) : r > 0 ? 0 : r;
 	}
 	for (int i = 0; i < count; i++)

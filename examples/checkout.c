@@ -10,7 +10,7 @@
  *
  *   the customer hears: 1 item, 8.99
  *   something has changed
- *   checkout: the cart's version is not the expected one
+ *   checkout: the cart's version is not the expected one, or the wait was cancelled
  *   the customer hears: 2 items, 11.49
  *   checkout: placed, 11.49
  *   one more coke: the cart is checked out
@@ -117,7 +117,7 @@ int main(void)
 	uint64_t heard = read_out(corral);
 	another_worker_adds();
 	/* returns at once when the cart has a later version, else when it gets one */
-	if (corral_wait(corral, &key, heard, CUSTOMER_THINKS_MS, &version) == 0)
+	if (corral_wait(corral, &key, heard, CUSTOMER_THINKS_MS, NULL, &version) == 0)
 		puts("something has changed");
 	while (check_out(corral, heard) == -ECANCELED)
 		heard = read_out(corral);

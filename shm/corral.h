@@ -22,10 +22,11 @@
  *   -ENXIO            the cart has no line of this number, or of this menu item
  *   -EMLINK           several lines of the cart have this menu item: name one by its number
  *   -ESHUTDOWN        the cart is checked out and refuses changes
- *   -ECANCELED        the cart's version is not the expected one
+ *   -ECANCELED        the cart's version is not the expected one; or the wait was cancelled
  *   -ENOTUNIQ         another change was made under this operation id; this one was not made
  *   -EBUSY            the cart's lock is held by a living process for longer than our patience
- *   -ETIMEDOUT        corral_wait(): the time is up and the cart has not changed
+ *   -ETIMEDOUT        corral_wait(), corral_sync(): the time is up
+ *   -EINTR            corral_wait(), corral_sync(): a signal came
  *   -ENOMEM           the arena is full (or malloc failed, for calls that allocate)
  *   -ENFILE           the arena has its greatest number of carts already
  *   -ENOSPC           the file system is full: the arena cannot reserve more of its file
@@ -59,8 +60,8 @@
  * Threads. A handle may be used by all threads of a process at once; a view
  * belongs to the thread that began it. Fork. A child may go on using the
  * handle: it attaches as itself on first use; views do not cross fork, and a
- * child of vfork() must not call the library. No call is async-signal-safe,
- * nor a cancellation point. More in corral(3), "Threads, fork, signals".
+ * child of vfork() must not call the library. No call but corral_cancel() is
+ * async-signal-safe; none is a cancellation point. More in corral(3), "Threads, fork, signals".
  */
 #ifndef CORRAL_H
 #define CORRAL_H
@@ -574,19 +575,31 @@ int corral_list(struct corral *corral, const struct corral_text *restaurant_id, 
  * milliseconds (-1: for ever). *ret_version: the version found. With past_version
  * 0 it also waits for a cart that is not there yet. -ETIMEDOUT; -ENOENT if the cart is
  * not there (past_version > 0), also when it ends while we wait; -EINTR when a
- * signal came. Does not count as activity.
+ * signal came; -ECANCELED: see corral_cancel(). Does not count as activity.
  */
 int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version,
-		int timeout_ms, uint64_t *ret_version);
+		int timeout_ms, uint32_t *cancel, uint64_t *ret_version);
 
 /*
  * Wait until everything that was acknowledged to this process before the call is on disk, in the
- * agent's journal. Many callers share one sync. -EOPNOTSUPP: the agent keeps no journal; -ENOTCONN:
- * no agent runs (the next one will write the changes); -EINTR; -EIO, -ENOSPC ...: the journal
- * cannot be written, the error as the disk gave it: what was acknowledged is in the arena, but
- * would not outlive a power loss.
+ * agent's journal, at most timeout_ms milliseconds (-1: for ever). Many callers share one sync.
+ * -ETIMEDOUT, -ECANCELED, -EINTR: it is not known to be on disk, but the journal goes on writing
+ * it. -EOPNOTSUPP: the agent keeps no journal; -ENOTCONN: no agent runs (the next one will write
+ * the changes); -EIO, -ENOSPC ...: the journal cannot be written, the error as the disk gave it:
+ * what was acknowledged is in the arena, but would not outlive a power loss.
  */
-int corral_sync(struct corral *corral);
+int corral_sync(struct corral *corral, int timeout_ms, uint32_t *cancel);
+
+/*
+ * End the waits of other threads, in corral_wait() and corral_sync(), that were given this word:
+ * they return -ECANCELED, at once where the kernel has futex_waitv (Linux 5.16) and allows it,
+ * else within 100 ms. The word is the caller's: 0 at first; this call sets it to 1 and wakes those
+ * that sleep, and it ends all waits that are given it until the caller sets it to 0 again. Where
+ * there is something to report, such as a new version, a wait reports that. The word must live
+ * until the waits have returned. NULL, given to a wait: it cannot be cancelled. May be called from
+ * a signal handler.
+ */
+void corral_cancel(uint32_t *cancel);
 
 /* ------------------------------------------------------------------ */
 /* Change                                                             */

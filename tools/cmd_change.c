@@ -65,7 +65,7 @@ static enum exit_code change(struct call *call, change_fn *make, const char *don
 		return code;
 	error = make(corral, call, &result);
 	if (!error && call->sync && !result.durable) {
-		result.sync_error = corral_sync(corral);
+		result.sync_error = corral_sync(corral, -1, NULL);
 		result.durable = result.sync_error == 0;
 	}
 	corral_close(corral);

@@ -152,7 +152,7 @@ static int watch(struct corral *corral, const struct call *call)
 	int error;
 
 	while (!stopped_by && !ferror(stdout)) {
-		error = corral_wait(corral, &call->key, seen, WATCH_STEP_MS, &found);
+		error = corral_wait(corral, &call->key, seen, WATCH_STEP_MS, NULL, &found);
 		if (error == -ETIMEDOUT || error == -EINTR)
 			continue;
 		if (error == 0)

@@ -285,7 +285,7 @@ enum exit_code run_restore(struct call *call)
 	if (restore.restored || restore.refused || !code)
 		print_restore(call, &restore);
 	if (!code && durable_wanted(restore.corral)) { /* one sync for all of them */
-		int error = corral_sync(restore.corral);
+		int error = corral_sync(restore.corral, -1, NULL);
 		code = error ? complain_sync("the carts are restored", error) : EXIT_DONE;
 	}
 	corral_close(restore.corral);

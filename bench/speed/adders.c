@@ -38,7 +38,7 @@ static int add_one(void *state, uint32_t dataset)
 
 static int sync_it(void *state, uint32_t dataset)
 {
-	return corral_sync(((struct adder *)state)->adders->datasets[dataset]->corral);
+	return corral_sync(((struct adder *)state)->adders->datasets[dataset]->corral, -1, NULL);
 }
 
 static void spin(uint64_t spins)

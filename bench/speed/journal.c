@@ -74,7 +74,7 @@ static uint64_t syncs_of(const struct dataset *dataset)
 /* Wait until all changes are on disk, and the journal's next round is an interval away. */
 static enum bench_exit settle(const struct dataset *dataset)
 {
-	int r = corral_sync(dataset->corral);
+	int r = corral_sync(dataset->corral, -1, NULL);
 
 	if (r == 0)
 		return BENCH_DONE;

@@ -233,7 +233,7 @@ static enum bench_exit write_journal(struct recovery *recovery)
 	sandbox_stop_agent(sandbox);
 	if (start_agent(recovery) == 0)
 		return BENCH_NO_AGENT;
-	int r = corral_sync(recovery->dataset.corral);
+	int r = corral_sync(recovery->dataset.corral, -1, NULL);
 	sandbox_stop_agent(sandbox);
 	if (r < 0)
 		bench_say("the journal was not written: %s", corral_strerror(r));

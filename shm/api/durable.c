@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "api/cancel.h"
 #include "api/durable.h"
 #include "sync/lock.h"
 
@@ -59,13 +60,16 @@ static uint32_t request(struct arena_header *h)
 	return ticket;
 }
 
-/*
- * Wait for a ticket. give_up_ns: wait until then (CLOCK_MONOTONIC), in spite of signals; 0: wait as
- * long as an agent is alive.
- */
-static int wait_for(struct corral *corral, uint32_t ticket, int64_t give_up_ns)
+/* What else ends a wait for the disk. */
+struct limits {
+	int64_t give_up_ns; /* CLOCK_MONOTONIC; INT64_MAX: none, as long as an agent is alive */
+	uint32_t *cancel;   /* NULL: none */
+	bool signals;
+};
+
+/* Wait for a ticket. */
+static int wait_for(struct corral *corral, uint32_t ticket, const struct limits *limits)
 {
-	struct timespec timeout = { .tv_sec = 0, .tv_nsec = LOOK_NS };
 	struct arena_header *h = corral->arena.header;
 
 	for (;;) {
@@ -76,26 +80,33 @@ static int wait_for(struct corral *corral, uint32_t ticket, int64_t give_up_ns)
 		int r = journal_trouble(corral);
 		if (r < 0)
 			return r;
-		int64_t left = give_up_ns != 0 ? give_up_ns - clock_now_ns() : LOOK_NS;
+		if (cancel_wanted(limits->cancel))
+			return -ECANCELED;
+		int64_t left = limits->give_up_ns - clock_now_ns();
 		if (left <= 0)
 			return -ETIMEDOUT;
-		timeout.tv_nsec = left < LOOK_NS ? left : LOOK_NS;
-		r = futex_sleep(&h->sync_done, seen, &timeout);
-		if (r == -EINTR && give_up_ns == 0)
+		r = cancel_sleep(&h->sync_done, seen, limits->cancel,
+				 left < LOOK_NS ? left : LOOK_NS);
+		if (r == -EINTR && limits->signals)
 			return r;
 		if (r == -ETIMEDOUT && !agent_lives(corral))
 			return -ENOTCONN;
 	}
 }
 
-int corral_sync(struct corral *corral)
+int corral_sync(struct corral *corral, int timeout_ms, uint32_t *cancel)
 {
+	const struct limits limits = {
+		.give_up_ns = timeout_ms < 0 ? INT64_MAX : clock_now_ns() + timeout_ms * 1000000ll,
+		.cancel = cancel,
+		.signals = true,
+	};
 	struct actor *actor;
 	int r = handle_actor(corral, &actor);
 
 	if (r == 0)
 		r = journal_trouble(corral);
-	return r == 0 ? wait_for(corral, request(corral->arena.header), 0) : r;
+	return r == 0 ? wait_for(corral, request(corral->arena.header), &limits) : r;
 }
 
 /*
@@ -112,6 +123,9 @@ int durable_wait(struct corral *corral, const struct actor *actor, int64_t give_
 	struct arena_header *h = corral->arena.header;
 	int64_t patience_ns =
 		(int64_t)max_u64(load_relaxed(&actor->patience_ms), CHANGE_MS_LEAST) * 1000000;
+	const struct limits limits = {
+		.give_up_ns = give_up_ns != 0 ? give_up_ns : clock_now_ns() + patience_ns,
+	};
 	int r = journal_trouble(corral);
 
 	if (r == 0 && !agent_lives(corral))
@@ -120,8 +134,7 @@ int durable_wait(struct corral *corral, const struct actor *actor, int64_t give_
 		r = -ETIMEDOUT; /* the request made then still stands */
 	if (r < 0)
 		return r;
-	r = wait_for(corral, request(h),
-		     give_up_ns != 0 ? give_up_ns : clock_now_ns() + patience_ns);
+	r = wait_for(corral, request(h), &limits);
 	if (r == -ETIMEDOUT && give_up_ns == 0)
 		store_relaxed(&corral->sync_stood_at, standstill(h));
 	return r;

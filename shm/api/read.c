@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/cancel.h"
 #include "api/handle.h"
 #include "api/unregistered.h"
 #include "base/atomic.h"
@@ -479,7 +480,7 @@ static int look_for_change(struct corral *corral, struct actor *actor, const str
 }
 
 int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version,
-		int timeout_ms, uint64_t *ret_version)
+		int timeout_ms, uint32_t *cancel, uint64_t *ret_version)
 {
 	int64_t give_up = timeout_ms < 0 ? INT64_MAX : monotonic_ms() + timeout_ms;
 	struct actor *actor;
@@ -489,7 +490,8 @@ int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t pa
 
 	int r = handle_check_key(key);
 	if (r == 0 && corral->unregistered)
-		return unregistered_wait(corral, key, past_version, timeout_ms, ret_version);
+		return unregistered_wait(corral, key, past_version, timeout_ms, cancel,
+					 ret_version);
 	if (r == 0)
 		r = handle_actor(corral, &actor);
 	if (r == 0 && actor->record->nest > 0)
@@ -506,12 +508,13 @@ int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t pa
 			*ret_version = version;
 		if (r != -EAGAIN)
 			return r;
+		if (cancel_wanted(cancel))
+			return -ECANCELED;
 		int64_t left = give_up - monotonic_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
 		left = left < WAIT_STEP_MS ? left : WAIT_STEP_MS;
-		struct timespec timeout = { .tv_sec = 0, .tv_nsec = left * 1000000 };
-		r = futex_sleep(word, seen, &timeout) == -EINTR ? -EINTR : 0;
+		r = cancel_sleep(word, seen, cancel, left * 1000000) == -EINTR ? -EINTR : 0;
 	}
 	return r;
 }

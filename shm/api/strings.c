@@ -31,7 +31,7 @@ static const struct {
 	{ ENXIO, "the cart has no such line" },
 	{ EMLINK, "several lines of the cart have this menu item: name one by its number" },
 	{ ESHUTDOWN, "the cart is checked out" },
-	{ ECANCELED, "the cart's version is not the expected one" },
+	{ ECANCELED, "the cart's version is not the expected one, or the wait was cancelled" },
 	{ ENOTUNIQ, "the operation id was given to another change" },
 	{ EBUSY, "a living process has held the cart's lock for too long" },
 	{ ETIMEDOUT, "the time is up" },

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/cancel.h"
 #include "api/list_row.h"
 #include "api/unregistered.h"
 #include "base/atomic.h"
@@ -221,7 +222,7 @@ static int64_t monotonic_ms(void)
 }
 
 int unregistered_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version,
-		      int timeout_ms, uint64_t *ret_version)
+		      int timeout_ms, const uint32_t *cancel, uint64_t *ret_version)
 {
 	const struct timespec pause = { .tv_nsec = POLL_MS * 1000000l };
 	int64_t give_up = timeout_ms < 0 ? INT64_MAX : monotonic_ms() + timeout_ms;
@@ -237,6 +238,8 @@ int unregistered_wait(struct corral *corral, const struct corral_key *key, uint6
 		}
 		if (r < 0 && r != -EBUSY && (r != -ENOENT || past_version > 0))
 			return r;
+		if (cancel_wanted(cancel))
+			return -ECANCELED;
 		if (monotonic_ms() >= give_up)
 			return -ETIMEDOUT;
 		/* by number: glibc's nanosleep is a cancellation point */

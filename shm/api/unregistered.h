@@ -15,7 +15,7 @@ int unregistered_list(struct corral *corral, const struct corral_text *restauran
 		      uint64_t *cursor, struct corral_entry *ret_entries, size_t max,
 		      size_t *ret_count);
 int unregistered_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version,
-		      int timeout_ms, uint64_t *ret_version);
+		      int timeout_ms, const uint32_t *cancel, uint64_t *ret_version);
 
 /* As copy_slot() in copy.h; the copy is verified. */
 int unregistered_copy_slot(struct corral *corral, uint32_t number, void *buffer, size_t *ret_size,

@@ -167,7 +167,8 @@ static int opens_with_an_agent(void *context)
 	int r = corral_open(there.path, CORRAL_START_AGENT, &corral);
 	if (r != 0)
 		return 1;
-	if (corral_set_tax(corral, &key, 82500, NULL, NULL) != 0 || corral_sync(corral) != 0)
+	if (corral_set_tax(corral, &key, 82500, NULL, NULL) != 0 ||
+	    corral_sync(corral, -1, NULL) != 0)
 		return 2;
 	corral_close(corral);
 	int lock_fd = openat(there.dir_fd, ARENA_LOCK_FILE, O_RDONLY | O_CLOEXEC);

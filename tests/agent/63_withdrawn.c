@@ -77,7 +77,7 @@ static int list(struct corral *corral)
 static int wait_a_little(struct corral *corral)
 {
 	uint64_t version;
-	int r = corral_wait(corral, &key, 1ull << 40, 1, &version);
+	int r = corral_wait(corral, &key, 1ull << 40, 1, NULL, &version);
 
 	return r == -ETIMEDOUT ? 0 : r;
 }

@@ -91,7 +91,7 @@ static void an_agent_takes_an_arena_up_anew_that_a_worker_withdrew(void **state)
 	yard_make_empty(&yard);
 	assert_int_equal(corral_open(yard.path, CORRAL_START_AGENT, &corral), 0);
 	assert_int_equal(change(corral), 0);
-	assert_int_equal(corral_sync(corral), 0);
+	assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	pid_t agent = agent_pid();
 
 	withdraw(corral, agent);
@@ -102,7 +102,7 @@ static void an_agent_takes_an_arena_up_anew_that_a_worker_withdrew(void **state)
 
 	assert_true(wait_until(change(corral) == 0, LONG_MS)); /* with the same handle */
 	assert_int_equal(agent_pid(), agent);
-	assert_int_equal(corral_sync(corral), 0);
+	assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	run("corral", "status --metrics", text, sizeof(text));
 	assert_non_null(strstr(text, "corral_withdrawn 0\n"));
 	assert_non_null(strstr(text, "corral_journal_durable 1\n"));

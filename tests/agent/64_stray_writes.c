@@ -92,7 +92,7 @@ static void read_another_way(struct corral *corral, const struct corral_key *key
 	if (which == 2)
 		(void)corral_list(corral, NULL, &number, entries, COUNT(entries), &size);
 	if (which == 3)
-		(void)corral_wait(corral, key, 1, 1, &number);
+		(void)corral_wait(corral, key, 1, 1, NULL, &number);
 }
 
 static void change_one(struct corral *corral, const struct corral_key *key, uint64_t *random)

@@ -55,7 +55,7 @@ static void the_time_left_is_unchanged_and_no_ended_cart_returns(void **state)
 		assert_int_equal(add(corral, "dropped", NULL, &result), 0);
 		assert_int_equal(add(corral, "over", NULL, NULL), 0);
 	}
-	assert_int_equal(corral_sync(corral), 0);
+	assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	child_kill(pid); /* a later agent, whose clock has advanced with ours, records the carts'
 			    activity */
 	clock_pass(50 * SECOND_NS);
@@ -64,11 +64,11 @@ static void the_time_left_is_unchanged_and_no_ended_cart_returns(void **state)
 	read_it(corral, "read");
 	clock_pass(20 * SECOND_NS);
 	pid = start_agent(10);
-	assert_int_equal(corral_sync(corral), 0);
+	assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	stop_agent(pid);
 	clock_pass(33 * SECOND_NS); /* over: 103 s of 100 */
 	pid = start_agent(10);
-	assert_int_equal(corral_sync(corral), 0);
+	assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	lose_power(pid, corral);
 
 	pid = start_agent(10);
@@ -112,7 +112,7 @@ static void versions_grow_over_two_power_losses(void **state)
 			assert_int_equal(corral_drop(corral, &key, NULL, NULL), 0);
 			assert_int_equal(add(corral, "in its slot", NULL, NULL), 0);
 		}
-		assert_int_equal(corral_sync(corral), 0);
+		assert_int_equal(corral_sync(corral, -1, NULL), 0);
 		lose_power(pid, corral);
 	}
 }
@@ -135,7 +135,7 @@ static void a_version_that_was_seen_is_not_given_again_when_its_slot_was(void **
 		snprintf(session, sizeof(session), "%u", i);
 		assert_int_equal(add(corral, session, NULL, NULL), 0);
 	}
-	assert_int_equal(corral_sync(corral), 0);
+	assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(add(corral, "first", NULL, &seen), 0);
 	uint64_t syncs = load_relaxed(&corral->arena.header->journal_syncs);
@@ -143,7 +143,7 @@ static void a_version_that_was_seen_is_not_given_again_when_its_slot_was(void **
 	assert_int_equal(corral_drop(corral, &first, NULL, NULL), 0);
 	assert_int_equal(add(corral, "second", NULL, NULL), 0);
 	assert_int_equal(load_relaxed(&corral->arena.header->journal_syncs), syncs);
-	assert_int_equal(corral_sync(corral), 0);
+	assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	lose_power(pid, corral);
 	pid = start_agent(10);
 	corral = yard_open(&yard, 0);
@@ -181,7 +181,7 @@ static void a_version_that_was_seen_never_names_another_content(void **state)
 	pid_t pid = start_agent(3600000); /* its rounds run only on request */
 	struct corral *corral = yard_open(&yard, 0);
 	synced = add_later(corral, "kept", 0);
-	assert_int_equal(corral_sync(corral), 0);
+	assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	for (int loss = 0; loss < 4; loss++) {
 		for (int i = 0; i < 2; i++) {
 			seen = add_later(corral, "kept", seen);
@@ -201,7 +201,7 @@ static void a_version_that_was_seen_never_names_another_content(void **state)
 		if (loss != 2)
 			continue; /* the next loss comes before anything is synced */
 		synced = seen = add_later(corral, "kept", seen);
-		assert_int_equal(corral_sync(corral), 0);
+		assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	}
 	corral_close(corral);
 	stop_agent(pid);
@@ -229,7 +229,7 @@ static void a_huge_version_leaves_epochs_for_the_others(void **state)
 	head->version = VERSION_MAX - 1;
 	cart_seal((uint8_t *)bytes, size);
 	assert_int_equal(change_put(corral, bytes, size, 0), 0);
-	assert_int_equal(corral_sync(corral), 0);
+	assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	for (uint64_t loss = 1; loss <= 3; loss++) {
 		lose_power(pid, corral);
 		pid = start_agent(10);
@@ -237,7 +237,7 @@ static void a_huge_version_leaves_epochs_for_the_others(void **state)
 		assert_int_equal(add(corral, "other", NULL, &result), 0);
 		assert_in_range(result.version, loss << VERSION_EPOCH_BITS,
 				(loss + 1) << VERSION_EPOCH_BITS);
-		assert_int_equal(corral_sync(corral), 0);
+		assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	}
 	assert_int_equal(add(corral, "huge", NULL, &result), 0);
 	assert_true(result.version == VERSION_MAX);
@@ -256,7 +256,7 @@ static void operations_are_remembered(void **state)
 	pid_t pid = start_agent(10);
 	struct corral *corral = yard_open(&yard, 0);
 	assert_int_equal(add(corral, "s", "op-1", &first), 0);
-	assert_int_equal(corral_sync(corral), 0);
+	assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	lose_power(pid, corral);
 	pid = start_agent(10);
 	corral = yard_open(&yard, 0);
@@ -289,7 +289,7 @@ static void a_file_that_has_outgrown_its_base_is_followed_by_another(void **stat
 						  .quantity = 1 };
 		assert_int_equal(corral_add(corral, &key, &item, NULL, &result), 0);
 		if (i >= BIG_LINES)
-			assert_int_equal(corral_sync(corral), 0);
+			assert_int_equal(corral_sync(corral, -1, NULL), 0);
 		if (i == BIG_LINES) {
 			assert_int_equal(add(corral, "quiet", NULL, NULL), 0);
 			assert_int_equal(add(corral, "dropped", NULL, NULL), 0);
@@ -387,7 +387,7 @@ static void a_cart_that_the_journal_has_twice_comes_back_once(void **state)
 	struct corral *corral = yard_open(&yard, 0);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(add(corral, "s", NULL, NULL), 0);
-		assert_int_equal(corral_sync(corral), 0);
+		assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	}
 	lose_power(pid, corral);
 	have_it_twice(40);
@@ -397,7 +397,7 @@ static void a_cart_that_the_journal_has_twice_comes_back_once(void **state)
 		assert_int_equal(corral_get(corral, &key, &cart), 0);
 		assert_int_equal(cart->head.version, 2);
 		free(cart);
-		assert_int_equal(corral_sync(corral), 0);
+		assert_int_equal(corral_sync(corral, -1, NULL), 0);
 		lose_power(pid, corral);
 	}
 }

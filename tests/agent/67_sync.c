@@ -20,14 +20,14 @@ static void without_a_journal_or_an_agent_it_says_so(void **state)
 	NEEDS_PROCESSES();
 	pid_t pid = start_agent(0);
 	struct corral *corral = yard_open(&yard, 0);
-	assert_int_equal(corral_sync(corral), -EOPNOTSUPP);
+	assert_int_equal(corral_sync(corral, -1, NULL), -EOPNOTSUPP);
 	stop_agent(pid);
 	pid = start_agent(10);
-	assert_int_equal(corral_sync(corral), 0);
+	assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	stop_agent(pid);
-	assert_int_equal(corral_sync(corral), -ENOTCONN);
+	assert_int_equal(corral_sync(corral, -1, NULL), -ENOTCONN);
 	pid = start_agent(0);
-	assert_int_equal(corral_sync(corral), -EOPNOTSUPP);
+	assert_int_equal(corral_sync(corral, -1, NULL), -EOPNOTSUPP);
 	corral_close(corral);
 	stop_agent(pid);
 }
@@ -39,7 +39,7 @@ static int open_and_sync(void *context)
 	(void)context;
 	if (corral_open(yard.path, 0, &corral) < 0)
 		return CHILD_FAILED;
-	return -corral_sync(corral);
+	return -corral_sync(corral, -1, NULL);
 }
 
 static void a_waiting_caller_is_served_by_the_next_agent_or_told(void **state)
@@ -63,10 +63,51 @@ static void a_waiting_caller_is_served_by_the_next_agent_or_told(void **state)
 		int code = child_wait(waiter);
 		assert_true(code == expected[i] ||
 			    code == ENOTCONN); /* for a moment no agent ran */
-		assert_int_equal(corral_sync(corral), -expected[i]);
+		assert_int_equal(corral_sync(corral, -1, NULL), -expected[i]);
 		corral_close(corral);
 		stop_agent(pid);
 	}
+}
+
+struct sync_wait {
+	struct corral *corral;
+	uint32_t cancel;
+	int result;
+};
+
+static void *sync_for_ever(void *context)
+{
+	struct sync_wait *wait = context;
+
+	wait->result = corral_sync(wait->corral, -1, &wait->cancel);
+	return NULL;
+}
+
+static void a_wait_for_the_disk_ends_when_it_is_cancelled_or_its_time_is_up(void **state)
+{
+	struct sync_wait wait = { .result = 99 };
+	pthread_t thread;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_agent(10);
+	wait.corral = yard_open(&yard, 0);
+	assert_int_equal(corral_sync(wait.corral, -1, &wait.cancel), 0);
+	child_stop(pid); /* it holds the byte, and does nothing */
+	assert_int_equal(corral_sync(wait.corral, 0, NULL), -ETIMEDOUT);
+	assert_int_equal(corral_sync(wait.corral, 20, &wait.cancel), -ETIMEDOUT);
+	uint32_t before = load_relaxed(&wait.corral->arena.header->sync_requested);
+	assert_int_equal(pthread_create(&thread, NULL, sync_for_ever, &wait), 0);
+	assert_true(wait_until(load_relaxed(&wait.corral->arena.header->sync_requested) != before,
+			       SUPPORT_WAIT_MS));
+	corral_cancel(&wait.cancel);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(wait.result, -ECANCELED);
+	assert_int_equal(corral_sync(wait.corral, -1, &wait.cancel), -ECANCELED);
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	assert_int_equal(corral_sync(wait.corral, -1, NULL), 0);
+	corral_close(wait.corral);
+	stop_agent(pid);
 }
 
 static void the_count_of_requests_may_wrap(void **state)
@@ -80,7 +121,7 @@ static void the_count_of_requests_may_wrap(void **state)
 	h->sync_requested = h->sync_done = UINT32_MAX - 1;
 	pid = start_agent(10);
 	for (int i = 0; i < 6; i++)
-		assert_int_equal(corral_sync(corral), 0);
+		assert_int_equal(corral_sync(corral, -1, NULL), 0);
 	assert_true(h->sync_requested < 10);
 	corral_close(corral);
 	stop_agent(pid);
@@ -95,7 +136,7 @@ static void add_and_sync(struct crewman *self)
 	snprintf(session, sizeof(session), "%u", self->number);
 	for (int i = 0; i < SYNCS_EACH; i++) {
 		must(add(corral, session, NULL, NULL) == 0);
-		must(corral_sync(corral) == 0);
+		must(corral_sync(corral, -1, NULL) == 0);
 	}
 	corral_close(corral);
 }
@@ -194,7 +235,7 @@ static int sync_it(void *context)
 		must(add(context, "s", NULL, &result) == 0);
 		must(result.durable && result.sync_error == 0);
 	}
-	must(corral_sync(context) == 0);
+	must(corral_sync(context, -1, NULL) == 0);
 	return 0;
 }
 
@@ -465,7 +506,7 @@ static int work(const char *directory, const char *session, const char *path)
 				(unsigned long long)result.version, (unsigned long long)last);
 			return 1;
 		}
-		if (corral_sync(corral) < 0) /* no agent for a moment, or no disk space */
+		if (corral_sync(corral, -1, NULL) < 0) /* no agent for a moment, or no disk space */
 			continue;
 		int n = snprintf(text, sizeof(text), "%020llu\n",
 				 (unsigned long long)result.version);
@@ -480,6 +521,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(without_a_journal_or_an_agent_it_says_so),
 		CASE(a_waiting_caller_is_served_by_the_next_agent_or_told),
+		CASE(a_wait_for_the_disk_ends_when_it_is_cancelled_or_its_time_is_up),
 		CASE(the_count_of_requests_may_wrap),
 		CASE(many_share_one_sync),
 		CASE(a_change_is_on_disk_when_its_call_returns),

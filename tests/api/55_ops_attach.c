@@ -70,7 +70,7 @@ static void a_read_only_handle_reads_and_refuses_every_change(void **state)
 	assert_int_equal(corral_get(reader, &ranch->key, &cart), 0);
 	assert_int_equal(corral_list(reader, NULL, &cursor, &entry, 1, &count), 0);
 	assert_int_equal(count, 1);
-	assert_int_equal(corral_wait(reader, &ranch->key, 0, 0, &version), 0);
+	assert_int_equal(corral_wait(reader, &ranch->key, 0, 0, NULL, &version), 0);
 	assert_int_equal(corral_set_quantity(reader, &ranch->key, 1, 2, NULL, NULL), -EROFS);
 	assert_int_equal(corral_remove(reader, &ranch->key, 1, NULL, NULL), -EROFS);
 	assert_int_equal(corral_clear(reader, &ranch->key, NULL, NULL), -EROFS);

@@ -63,7 +63,7 @@ static void assert_all_calls_refuse(struct bench *b, const struct corral_key *ke
 	assert_int_equal(corral_read_copy(b->corral, key, buffer, sizeof(buffer), &size, &view),
 			 want_of_reads);
 	assert_int_equal(corral_get(b->corral, key, &cart), want_of_reads);
-	assert_int_equal(corral_wait(b->corral, key, 1, 0, &version), want_of_reads);
+	assert_int_equal(corral_wait(b->corral, key, 1, 0, NULL, &version), want_of_reads);
 	assert_int_equal(corral_add(b->corral, key, &item, NULL, NULL), want);
 	assert_int_equal(corral_set_tax(b->corral, key, 1, NULL, NULL), want);
 	assert_int_equal(corral_set_attribute(b->corral, key, &name, &name, NULL, NULL), want);

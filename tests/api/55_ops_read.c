@@ -209,7 +209,7 @@ static void *wait_for_change(void *context)
 	struct scene *scene = context;
 
 	store_release(&scene->waiting, 1);
-	scene->result = corral_wait(scene->corral, &scene->key, scene->past, SUPPORT_WAIT_MS,
+	scene->result = corral_wait(scene->corral, &scene->key, scene->past, SUPPORT_WAIT_MS, NULL,
 				    &scene->version);
 	return NULL;
 }
@@ -304,20 +304,22 @@ static void waiting_ends_at_once_when_there_is_something_and_in_time_when_not(vo
 	struct corral_view view;
 	uint64_t version = 99;
 
-	assert_int_equal(corral_wait(scene->corral, &scene->key, 1, -1, &version), -ENOENT);
-	assert_int_equal(corral_wait(scene->corral, &scene->key, 0, 0, &version), -ETIMEDOUT);
+	assert_int_equal(corral_wait(scene->corral, &scene->key, 1, -1, NULL, &version), -ENOENT);
+	assert_int_equal(corral_wait(scene->corral, &scene->key, 0, 0, NULL, &version), -ETIMEDOUT);
 	int64_t before = support_now_ms();
-	assert_int_equal(corral_wait(scene->corral, &scene->key, 0, 300, &version), -ETIMEDOUT);
+	assert_int_equal(corral_wait(scene->corral, &scene->key, 0, 300, NULL, &version),
+			 -ETIMEDOUT);
 	assert_true(support_now_ms() - before >= 299);
 	(void)add(scene, "burger");
 	before = support_now_ms();
-	assert_int_equal(corral_wait(scene->corral, &scene->key, 1, 30, &version), -ETIMEDOUT);
+	assert_int_equal(corral_wait(scene->corral, &scene->key, 1, 30, NULL, &version),
+			 -ETIMEDOUT);
 	assert_true(support_now_ms() - before >= 29);
 	assert_int_equal(version, 99); /* untouched on failure */
-	assert_int_equal(corral_wait(scene->corral, &scene->key, 0, -1, &version), 0);
+	assert_int_equal(corral_wait(scene->corral, &scene->key, 0, -1, NULL, &version), 0);
 	assert_int_equal(version, 1);
 	assert_int_equal(corral_read_begin(scene->corral, &scene->key, &view), 0);
-	assert_int_equal(corral_wait(scene->corral, &scene->key, 1, 10, &version),
+	assert_int_equal(corral_wait(scene->corral, &scene->key, 1, 10, NULL, &version),
 			 -EDEADLK); /* waiting would hold memory back */
 	assert_int_equal(corral_read_end(&view), 0);
 	corral_close(scene->corral);
@@ -336,8 +338,8 @@ static int wait_until_signalled(void *context)
 
 	must(sigaction(SIGUSR1, &action, NULL) == 0);
 	store_release(&scene->ready, 1);
-	must(corral_wait(scene->corral, &scene->key, scene->past, SUPPORT_WAIT_MS, &version) ==
-	     -EINTR);
+	must(corral_wait(scene->corral, &scene->key, scene->past, SUPPORT_WAIT_MS, NULL,
+			 &version) == -EINTR);
 	store_release(&scene->go, 1);
 	return 0;
 }

@@ -89,16 +89,18 @@ static void copy_all(struct corral *corral)
 static void refuses_changes(struct corral *corral, const struct corral_key *key)
 {
 	struct corral_key absent = orders_key("r", "none");
+	uint32_t cancelled = 1;
 	uint64_t version = 0;
 	struct corral_cart *cart;
 
 	must(orders_add(corral, key, "coke", 199, 1, NULL, NULL) == -EROFS);
 	must(corral_drop(corral, key, NULL, NULL) == -EROFS);
-	must(corral_sync(corral) == -EROFS);
+	must(corral_sync(corral, -1, NULL) == -EROFS);
 	must(corral_get(corral, &absent, &cart) == -ENOENT);
-	must(corral_wait(corral, &absent, 0, 0, &version) == -ETIMEDOUT);
-	must(corral_wait(corral, &absent, 1, 0, &version) == -ENOENT);
-	must(corral_wait(corral, key, 0, -1, &version) == 0 && version > 0);
+	must(corral_wait(corral, &absent, 0, 0, NULL, &version) == -ETIMEDOUT);
+	must(corral_wait(corral, &absent, 1, 0, NULL, &version) == -ENOENT);
+	must(corral_wait(corral, &absent, 0, -1, &cancelled, &version) == -ECANCELED);
+	must(corral_wait(corral, key, 0, -1, NULL, &version) == 0 && version > 0);
 	must(corral_leave_thread(corral) == 0);
 }
 

@@ -176,12 +176,12 @@ static void wait_for_it(struct stage *stage)
 {
 	uint64_t version;
 
-	must(corral_wait(stage->corral, &stage->key, 0, 0, &version) == 0);
+	must(corral_wait(stage->corral, &stage->key, 0, 0, NULL, &version) == 0);
 }
 
 static void sync_now(struct stage *stage)
 {
-	must(corral_sync(stage->corral) < 0); /* no agent runs */
+	must(corral_sync(stage->corral, -1, NULL) < 0); /* no agent runs */
 }
 
 static void apply_of(struct stage *stage, uint32_t count)

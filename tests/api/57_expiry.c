@@ -169,9 +169,11 @@ static void observing_listing_and_waiting_prolong_nothing(void **state)
 		assert_int_equal(corral_get(fixture->observer, &fixture->key, &cart), 0);
 		corral_cart_free(cart);
 		assert_int_equal(count_list(fixture), 1);
-		assert_int_equal(corral_wait(fixture->corral, &fixture->key, 0, 0, &version), 0);
-		assert_int_equal(corral_wait(fixture->corral, &fixture->key, version, 0, &version),
-				 -ETIMEDOUT);
+		assert_int_equal(corral_wait(fixture->corral, &fixture->key, 0, 0, NULL, &version),
+				 0);
+		assert_int_equal(
+			corral_wait(fixture->corral, &fixture->key, version, 0, NULL, &version),
+			-ETIMEDOUT);
 	}
 	clock_pass(LATEST_NS(TTL_MS) - TTL_MS * MS);
 	assert_false(is_there(fixture));
@@ -201,8 +203,8 @@ static void from_its_end_on_no_call_finds_the_cart(void **state)
 			 -ENOENT);
 	assert_int_equal(corral_get(corral, key, &cart), -ENOENT);
 	assert_int_equal(count_list(fixture), 0);
-	assert_int_equal(corral_wait(corral, key, result.version, 1000, &version), -ENOENT);
-	assert_int_equal(corral_wait(corral, key, 0, 0, &version), -ETIMEDOUT);
+	assert_int_equal(corral_wait(corral, key, result.version, 1000, NULL, &version), -ENOENT);
+	assert_int_equal(corral_wait(corral, key, 0, 0, NULL, &version), -ETIMEDOUT);
 	assert_int_equal(corral_set_quantity(corral, key, 1, 2, NULL, NULL), -ENOENT);
 	assert_int_equal(corral_remove(corral, key, 1, NULL, NULL), -ENOENT);
 	assert_int_equal(corral_clear(corral, key, NULL, NULL), -ENOENT);

@@ -76,7 +76,7 @@ static int loses_its_descriptors(void *unused)
 	take_all_numbers();
 	if (!wait_until(change(corral, 1) != 0, SUPPORT_WAIT_MS / 2))
 		return 2;
-	if (change(corral, 1) != -EBADF || corral_sync(corral) != -EBADF)
+	if (change(corral, 1) != -EBADF || corral_sync(corral, -1, NULL) != -EBADF)
 		return 3;
 	pid_t pid = fork();
 	if (pid == 0)

@@ -143,7 +143,7 @@ static __attribute__((noinline)) void call_everything(struct fixture *fixture)
 	must(pthread_cancel(pthread_self()) == 0);
 	must(corral_open(fixture->yard->path, 0, &corral) == 0);
 	must(orders_add(corral, &other, "burger", 899, 1, NULL, NULL) == 0);
-	must(corral_wait(corral, &other, 1, 1, &version) == -ETIMEDOUT);
+	must(corral_wait(corral, &other, 1, 1, NULL, &version) == -ETIMEDOUT);
 	fill_up(corral, &other);
 	must(corral_leave_thread(corral) == 0);
 	must(corral_drop(corral, &other, NULL, NULL) == 0);
@@ -347,13 +347,13 @@ static void a_thread_can_abandon_the_views_that_it_has_left_open(void **state)
 	for (int round = 0; round < 3; round++) {
 		assert_int_equal(corral_read_begin(corral, &fixture->key, &lost), 0);
 		assert_int_equal(corral_read_begin(corral, &fixture->key, &also), 0);
-		assert_int_equal(corral_wait(corral, &fixture->key, 1ull << 40, 1, &version),
+		assert_int_equal(corral_wait(corral, &fixture->key, 1ull << 40, 1, NULL, &version),
 				 -EDEADLK);
 		assert_int_equal(corral_thread_abandon(corral), 2);
 		assert_int_equal(corral_thread_abandon(corral), 0);
 		assert_int_equal(readers(corral), 0);
 		assert_int_equal(records_used(corral), 0);
-		assert_int_equal(corral_wait(corral, &fixture->key, 1ull << 40, 1, &version),
+		assert_int_equal(corral_wait(corral, &fixture->key, 1ull << 40, 1, NULL, &version),
 				 -ETIMEDOUT);
 		assert_int_equal(records_used(corral), 1);
 		/* a late end of an abandoned view affects no other view */

@@ -360,7 +360,7 @@ static void call(const struct step *step)
 		end_views();
 		break;
 	case 10:
-		(void)corral_wait(corral, &key, step->value, 0, &version);
+		(void)corral_wait(corral, &key, step->value, 0, NULL, &version);
 		break;
 	case 11:
 		second_handle(step);

@@ -141,9 +141,9 @@ static void work(void *context)
 	for (uint32_t i = 0; i < CHANGES; i++) {
 		life_change(corral, &work->random);
 		if (mutate_below(&work->random, 8) == 0)
-			must(corral_sync(corral) == 0);
+			must(corral_sync(corral, -1, NULL) == 0);
 	}
-	must(corral_sync(corral) == 0);
+	must(corral_sync(corral, -1, NULL) == 0);
 	for (uint32_t i = 0; i < CARTS_MAX; i++)
 		note(corral, &work->said[i]);
 	corral_close(corral);

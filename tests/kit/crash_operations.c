@@ -290,7 +290,7 @@ static int do_wait(struct corral *corral)
 {
 	uint64_t version;
 
-	return corral_wait(corral, &crash_key, 1000, 1, &version) == -ETIMEDOUT ? 0 : -EIO;
+	return corral_wait(corral, &crash_key, 1000, 1, NULL, &version) == -ETIMEDOUT ? 0 : -EIO;
 }
 
 const struct crash_operation crash_worker_operations[] = {

@@ -90,7 +90,7 @@ int power_ask_for_sync(void)
 	power_life.asked_events = power_history_events();
 	power_life.asked = power_life.corral->arena.header->sync_requested + 1;
 	power_unlock();
-	return corral_sync(power_life.corral);
+	return corral_sync(power_life.corral, -1, NULL);
 }
 
 /* Make some changes and sync, this many times. */

@@ -262,11 +262,11 @@ void yard_remove(struct yard *yard)
 			memset(&left[i], 0, sizeof(left[i]));
 }
 
-bool support_filter_membarrier(uint32_t error)
+bool support_filter_call(uint32_t number, uint32_t error)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -274,6 +274,11 @@ bool support_filter_membarrier(uint32_t error)
 
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+bool support_filter_membarrier(uint32_t error)
+{
+	return support_filter_call(SYS_membarrier, error);
 }
 
 static int map_more_than_allowed(void *unused)

@@ -121,9 +121,11 @@ pid_t child_start(int (*body)(void *context), void *context);
  */
 int child_wait(pid_t pid);
 /*
- * In a child: from now on membarrier(2) fails with this error; with 0 it does nothing and returns
- * success. Returns false where seccomp filters are not available (exit with CHILD_SKIPS).
+ * In a child: from now on the system call of this number fails with this error; with 0 it does
+ * nothing and returns success. Returns false where seccomp filters are not available (exit with
+ * CHILD_SKIPS).
  */
+bool support_filter_call(uint32_t number, uint32_t error);
 bool support_filter_membarrier(uint32_t error);
 /* True if support_filter_membarrier() would succeed; tried in a child. */
 bool support_may_filter(void);

@@ -350,7 +350,7 @@ static void reads_say_that_it_is_damaged(const struct flipped *f)
 	expect(f, r, "corral_view_verify() of a view");
 	r = corral_read_copy(f->corral, &f->key, buffer, sizeof(buffer), &size, &view);
 	expect(f, r == 0 ? corral_view_verify(&view) : r, "corral_view_verify() of a copy");
-	r = corral_wait(f->corral, &f->key, 0, 0, &version);
+	r = corral_wait(f->corral, &f->key, 0, 0, NULL, &version);
 	if (r != 0 || version != f->row.head.version)
 		expect(f, r, "corral_wait()");
 	if (find_row(f, &row))
