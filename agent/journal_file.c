@@ -173,6 +173,16 @@ int journal_read(int fd, void *buffer, size_t size, uint64_t offset)
 	return 0;
 }
 
+/* A head that names an arena whose slots alone are larger than it is lies, whatever its sum says.
+ */
+static bool is_head(const struct journal_head *head, uint64_t number)
+{
+	return head->magic == JOURNAL_MAGIC && head->format == JOURNAL_FORMAT &&
+	       head->byte_order == LAYOUT_BYTE_ORDER && head->number == number &&
+	       head->sum == journal_head_sum(head) &&
+	       head->max_carts <= head->arena_bytes / sizeof(struct slot);
+}
+
 int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *ret_reader)
 {
 	struct journal_reader reader = { 0 };
@@ -186,10 +196,7 @@ int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *
 	int r = fstat(reader.fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EISDIR;
 	if (r == 0)
 		r = journal_read(reader.fd, &reader.head, sizeof(reader.head), 0);
-	if (r == 0 &&
-	    (reader.head.magic != JOURNAL_MAGIC || reader.head.format != JOURNAL_FORMAT ||
-	     reader.head.byte_order != LAYOUT_BYTE_ORDER || reader.head.number != number ||
-	     reader.head.sum != journal_head_sum(&reader.head)))
+	if (r == 0 && !is_head(&reader.head, number))
 		r = st.st_size > (off_t)sizeof(reader.head) ? -EPROTO : -ENODATA;
 	if (r == 0) {
 		(void)posix_fadvise(reader.fd, 0, 0, POSIX_FADV_SEQUENTIAL);

@@ -329,6 +329,15 @@ static bool is_as_said(const struct arena *arena, const struct where *where,
 	return where->file != 0 && slot->hash == where->hash && cart->version == where->version;
 }
 
+static uint32_t slots_named(const struct recover *recover)
+{
+	uint32_t end = recover->goes_on ? recover->head.max_carts : 0;
+
+	while (end > 0 && recover->slots[end - 1].file == 0)
+		end--;
+	return end;
+}
+
 /*
  * The journal is continued by the new arena: each cart must be in the slot that the journal has it
  * in. Slots whose cart did not come over are marked dirty, so that the journal learns of it.
@@ -337,7 +346,9 @@ static bool is_as_said(const struct arena *arena, const struct where *where,
  */
 static int go_on(const struct recover *recover, struct arena *arena)
 {
-	for (uint32_t slot = 0; slot < recover->head.max_carts; slot++) {
+	const uint32_t used = load_relaxed(&arena->header->slots_used_high);
+
+	for (uint32_t slot = 0; slot < max_u64(used, slots_named(recover)); slot++) {
 		if (!is_as_said(arena, &recover->slots[slot], &arena->slots[slot]))
 			return -ESTALE;
 		if (recover->slots[slot].file != 0 && arena->slots[slot].current == 0)
@@ -369,15 +380,6 @@ static bool settle(const struct recover *recover)
 			close(fd);
 	}
 	return good && fsync(recover->dir_fd) == 0;
-}
-
-static uint32_t slots_named(const struct recover *recover)
-{
-	uint32_t end = recover->goes_on ? recover->head.max_carts : 0;
-
-	while (end > 0 && recover->slots[end - 1].file == 0)
-		end--;
-	return end;
 }
 
 static void forget_next_file(struct recover *recover)

@@ -87,6 +87,12 @@ static void index_empty(struct recover *recover, struct where *where,
 	note_ended(recover, where);
 }
 
+/* Most slots of a large arena were never used: the memory for them is not touched. */
+static bool is_blank(const struct where *where)
+{
+	return where->file == 0 && where->version == 0 && where->doubt == 0;
+}
+
 /* From here on, this file is complete: earlier ones no longer count. */
 static void index_base(struct recover *recover, int file, const struct journal_record *record,
 		       const void *payload)
@@ -95,7 +101,7 @@ static void index_base(struct recover *recover, int file, const struct journal_r
 	recover->base = recover->numbers[file];
 	note_greatest(recover, record, payload);
 	for (uint32_t slot = 0; slot < recover->head.max_carts && !recover->damaged_file; slot++)
-		if (recover->slots[slot].file <= (uint32_t)file)
+		if (recover->slots[slot].file <= (uint32_t)file && !is_blank(&recover->slots[slot]))
 			recover->slots[slot] =
 				(struct where){ .hash = recover->slots[slot].hash,
 						.version = recover->slots[slot].version };

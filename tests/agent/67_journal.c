@@ -402,6 +402,35 @@ static void a_cart_that_the_journal_has_twice_comes_back_once(void **state)
 	}
 }
 
+/* Its sum is right; and an arena of so many carts would be made, which takes half a gigabyte. */
+static void a_head_with_more_carts_than_its_arena_has_bytes_for_is_none(void **state)
+{
+	struct journal_head head;
+	struct journal_reader reader;
+
+	(void)state;
+	NEEDS_PROCESSES();
+	pid_t pid = start_agent(10);
+	struct corral *corral = yard_open(&yard, 0);
+	assert_int_equal(add(corral, "s", NULL, NULL), 0);
+	assert_int_equal(corral_sync(corral, -1, NULL), 0);
+	lose_power(pid, corral);
+	int journal_fd = journal_open_directory(yard.dir_fd, false);
+	int fd = openat(journal_fd, "000000000001", O_RDWR | O_CLOEXEC);
+	assert_int_equal(journal_read(fd, &head, sizeof(head), 0), 0);
+	for (int lies = 0; lies < 2; lies++) {
+		head.max_carts += lies ? 1u << 22 : 0;
+		head.sum = journal_head_sum(&head);
+		assert_int_equal(pwrite(fd, &head, sizeof(head), 0), sizeof(head));
+		int r = journal_reader_open(journal_fd, 1, &reader);
+		assert_int_equal(r, lies ? -EPROTO : 0);
+		if (r == 0)
+			journal_reader_close(&reader);
+	}
+	close(fd);
+	close(journal_fd);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -414,6 +443,7 @@ int main(void)
 		CASE(a_huge_version_leaves_epochs_for_the_others),
 		CASE(operations_are_remembered),
 		CASE(a_file_that_has_outgrown_its_base_is_followed_by_another),
+		CASE(a_head_with_more_carts_than_its_arena_has_bytes_for_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
