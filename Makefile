@@ -67,9 +67,12 @@ replays       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/replay_%)
 fuzzers       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/fuzz_%)
 # It damages whole directories and runs the programs on them; needs no libFuzzer.
 mutator       := $(BUILD)/tests/fuzz/mutate
+# What the public header promises, as cases that are run against a location.
+contract      := $(BUILD)/tests/contract/contract
+contract_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/contract/*.c))
 tool_parts     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
 all_objects   := $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
-                 $(test_objects) $(test_mains) $(fuzz_objects) $(example_programs:=.o)
+                 $(test_objects) $(test_mains) $(fuzz_objects) $(contract_objects) $(example_programs:=.o)
 
 # A program whose sources are not there yet is not built.
 programs := $(if $(tool_objects),$(BUILD)/corral) \
@@ -139,7 +142,7 @@ $(BUILD)/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 $(BUILD)/corral-bench: $(bench_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs) $(peer_libs) $(urcu_libs) -lm
 
-$(test_objects) $(test_mains) $(fuzz_objects): | deps-test
+$(test_objects) $(test_mains) $(fuzz_objects) $(contract_objects): | deps-test
 
 $(BUILD)/tests/support.a: $(test_objects)
 	$(archive)
@@ -183,13 +186,16 @@ $(fuzzers): $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/te
 $(mutator): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/mutate*.c)) $(BUILD)/tests/support.a $(BUILD)/agent.a $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
 
+$(contract): $(contract_objects) $(BUILD)/libcorral.a
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(test_libs) $(msgpack_libs)
+
 fuzzers: $(fuzzers) $(mutator) $(programs)
 
-tests: $(test_programs) $(replays) $(mutator) ## build the test programs
+tests: $(test_programs) $(replays) $(mutator) $(contract) ## build the test programs
 
 # What the tests that K selects are run with: its C programs, and, for scripts, the test programs that scripts call.
 selected := $(if $(K),$(shell printf '%s\n' $(basename $(notdir $(wildcard tests/*/[0-9][0-9]_*.c tests/*/[0-9][0-9]_*.sh))) | grep -E -- '$(K)'))
-script_programs := $(addprefix $(BUILD)/tests/,60_agent_socket 62_readers_quiet 67_sync) $(replays) $(mutator)
+script_programs := $(addprefix $(BUILD)/tests/,60_agent_socket 62_readers_quiet 67_sync) $(replays) $(mutator) $(contract)
 selected_tests = $(filter $(selected:%=$(BUILD)/tests/%),$(test_programs)) \
                  $(if $(wildcard $(selected:%=tests/*/%.sh)),$(script_programs))
 

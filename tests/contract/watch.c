@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * watch.c: lists, waiting for a change, waiting for the disk.
+ */
+#include <pthread.h>
+
+#include "contract.h"
+
+#define ROWS 7u
+#define LONG_MS 60000 /* no case waits for so long, unless it fails */
+
+/* --------------------------------------------------------------------- list */
+
+/* How often each session of this run is listed. */
+static void list_all(struct corral *corral, const struct corral_text *restaurant, size_t max,
+		     uint32_t times[ROWS])
+{
+	struct corral_entry rows[ROWS + 1];
+	uint64_t cursor = 0;
+	size_t count;
+
+	memset(times, 0, ROWS * sizeof(times[0]));
+	for (;;) {
+		gives(0, corral_list(corral, restaurant, &cursor, rows, max, &count));
+		assert_true(count <= max);
+		if (count == 0)
+			return;
+		for (size_t i = 0; i < count; i++) {
+			unsigned number;
+			if (strcmp(rows[i].restaurant_id, contract_restaurant) != 0)
+				assert_null(restaurant);
+			else if (sscanf(rows[i].session_id, "row-%u", &number) == 1) {
+				assert_true(number < ROWS);
+				assert_int_equal(rows[i].head.total_cents, 100 + number);
+				assert_true(rows[i].expires_ms > rows[i].head.created_ms);
+				times[number]++;
+			}
+		}
+	}
+}
+
+static void each_cart_is_listed_once_however_many_rows_are_asked_for(struct contract *c)
+{
+	struct corral_text restaurant = corral_text(contract_restaurant), none = T("no such one");
+	char sessions[ROWS][16];
+	uint32_t times[ROWS];
+
+	for (uint32_t i = 0; i < ROWS; i++) {
+		snprintf(sessions[i], sizeof(sessions[i]), "row-%u", i);
+		struct corral_item item = contract_item("tea", 100 + i, 1);
+		struct corral_key key = contract_key(sessions[i]);
+		gives(0, corral_add(c->corral, &key, &item, NULL, NULL));
+	}
+	for (size_t max = 1; max <= ROWS + 1; max++) {
+		list_all(c->corral, max % 2 != 0 ? &restaurant : NULL, max, times);
+		for (uint32_t i = 0; i < ROWS; i++)
+			assert_int_equal(times[i], 1);
+	}
+	list_all(c->corral, &none, ROWS, times);
+	assert_int_equal(times[0], 0);
+	for (uint32_t i = 0; i < ROWS; i++) {
+		struct corral_key key = contract_key(sessions[i]);
+		gives(0, corral_drop(c->corral, &key, NULL, NULL));
+		list_all(c->corral, &restaurant, ROWS, times);
+		for (uint32_t other = 0; other < ROWS; other++)
+			assert_int_equal(times[other], other > i);
+	}
+}
+
+/* --------------------------------------------------------------------- wait */
+
+static void a_wait_answers_at_once_what_is_known(struct contract *c)
+{
+	struct corral_view view;
+	uint64_t found = 77;
+
+	gives(-ENOENT, corral_wait(c->corral, &c->key, 1, LONG_MS, NULL, &found));
+	gives(-ETIMEDOUT, corral_wait(c->corral, &c->key, 0, 0, NULL, &found));
+	assert_int_equal(found, 77);
+	uint64_t first = contract_add(c, "tea", 150, 1).version;
+	uint64_t version = contract_add(c, "tea", 150, 1).version;
+	gives(0, corral_wait(c->corral, &c->key, 0, LONG_MS, NULL, &found));
+	assert_int_equal(found, version);
+	found = 0;
+	gives(0, corral_wait(c->corral, &c->key, first, LONG_MS, NULL, &found));
+	assert_int_equal(found, version);
+	gives(-ETIMEDOUT, corral_wait(c->corral, &c->key, version, 0, NULL, &found));
+	gives(-ETIMEDOUT, corral_wait(c->corral, &c->key, version, 10, NULL, &found));
+	gives(0, corral_read_begin(c->corral, &c->key, &view));
+	gives(-EDEADLK, corral_wait(c->corral, &c->key, version, LONG_MS, NULL, &found));
+	gives(0, corral_read_end(&view));
+}
+
+struct waiter {
+	const struct contract *c;
+	uint64_t past;
+	int answer;
+	uint64_t found;
+};
+
+static void *wait_for_change(void *context)
+{
+	struct waiter *waiter = context;
+
+	waiter->answer = corral_wait(waiter->c->corral, &waiter->c->key, waiter->past, LONG_MS,
+				     NULL, &waiter->found);
+	return NULL;
+}
+
+/* Whether the thread sleeps already when the cart is changed, or finds the change. */
+static void a_wait_ends_when_the_cart_is_made_changed_or_ends(struct contract *c)
+{
+	struct waiter waiter = { .c = c };
+	struct corral_result r = { 0 };
+	pthread_t thread;
+
+	for (int round = 0; round < 10; round++) {
+		static const int events[] = { ADD, SET_TAX, CHECKOUT, DROP };
+		waiter.past = 0;
+		for (size_t i = 0; i < COUNT(events); i++) {
+			gives(0, pthread_create(&thread, NULL, wait_for_change, &waiter));
+			if (round % 2 != 0) /* mostly it sleeps by now */
+				(void)corral_wait(c->corral, &c->key, waiter.past, 5, NULL,
+						  &(uint64_t){ 0 });
+			gives(0, contract_change(c, &c->key, events[i], NULL, &r));
+			gives(0, pthread_join(thread, NULL));
+			gives(events[i] == DROP ? -ENOENT : 0, waiter.answer);
+			if (events[i] != DROP)
+				assert_int_equal(waiter.found, r.version);
+			waiter.past = r.version;
+		}
+	}
+}
+
+/* --------------------------------------------------------------------- sync */
+
+static void what_was_synced_is_durable_and_no_change_waits_that_need_not(struct contract *c)
+{
+	struct corral_op op = contract_op(NULL, 0);
+	struct corral_result r = contract_add(c, "tea", 150, 1);
+
+	int synced = corral_sync(c->corral, -1, NULL);
+	assert_true(synced == 0 || synced == -EOPNOTSUPP || synced == -ENOTCONN);
+	assert_true(r.durable == 0 || (r.durable == 1 && r.sync_error == 0));
+	if (synced == -EOPNOTSUPP) /* there is no journal */
+		assert_int_equal(r.durable, 0);
+	op.flags = CORRAL_OP_NO_DISK;
+	gives(0, contract_change(c, &c->key, ADD, &op, &r));
+	assert_int_equal(r.durable, 0);
+	assert_int_equal(r.sync_error, 0);
+	gives(synced, corral_sync(c->corral, -1, NULL));
+	op.flags = CORRAL_OP_NO_DISK | CORRAL_OP_PATIENCE;
+	op.patience_ms = 0;
+	int answer = contract_change(c, &c->key, ADD, &op, &r);
+	assert_true(answer == 0 || answer == -EBUSY); /* others may be at work in the same place */
+	op.patience_ms = HOUR_MS + 1;
+	gives(-ERANGE, contract_change(c, &c->key, ADD, &op, &r));
+	op.flags = 1u << 31;
+	gives(-EINVAL, contract_change(c, &c->key, ADD, &op, &r));
+}
+
+const struct contract_case watch_cases[] = {
+	CASE(each_cart_is_listed_once_however_many_rows_are_asked_for),
+	CASE(a_wait_answers_at_once_what_is_known),
+	CASE(a_wait_ends_when_the_cart_is_made_changed_or_ends),
+	CASE(what_was_synced_is_durable_and_no_change_waits_that_need_not),
+	{ NULL, NULL },
+};
