@@ -647,15 +647,17 @@ int corral_set_attribute(struct corral *corral, const struct corral_key *key,
 
 /*
  * Set the cart's own time to live: milliseconds without activity; 0: the arena's default. A cart
- * that is checked out may be given a longer one, since payment takes time, but no shorter one.
+ * that is checked out may be given a longer one (or as long a one), since payment takes time, but
+ * no shorter one.
  */
 int corral_set_ttl(struct corral *corral, const struct corral_key *key, uint64_t ttl_ms,
 		   const struct corral_op *op, struct corral_result *ret_result);
 
 /*
  * Check the cart out: from now on it refuses changes with -ESHUTDOWN (but a longer time to live),
- * and may be read until it ends. Again with the same operation id: the same answer.
- * Use op->if_version with the version that the customer heard.
+ * another checkout, too, and may be read until it ends. Again with the same operation id: the same
+ * answer. Use op->if_version with the version that the customer heard. See corral(7), "Checking
+ * out".
  */
 int corral_checkout(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
 		    struct corral_result *ret_result);
