@@ -285,8 +285,11 @@ valgrind: all tests deps-check ## the unit tests (10 to 59) under valgrind
 lint: deps-lint ## layers, labels, names, manuals, format, clang-tidy
 	@CC="$(CC)" tests/lint/lint.sh
 
-analyze: deps-lint ## the static analyzer of clang, over all sources but the tests; takes minutes
+analyze: deps-lint ## the static analyzer of clang, over library and agent; takes minutes
 	@CC="$(CC)" tests/lint/lint.sh analyze
+
+analyze-all: deps-lint ## the same over all sources but the tests
+	@CC="$(CC)" tests/lint/lint.sh analyze_all
 
 format: deps-lint ## apply .clang-format to all C files
 	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] examples/*.c)
@@ -343,4 +346,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all analyze arm64 asan bare bench bench-deps clean compare crash demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly power run test tests tsan ubsan uninstall valgrind
+.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps clean compare crash demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly power run test tests tsan ubsan uninstall valgrind
