@@ -72,7 +72,8 @@ contract      := $(BUILD)/tests/contract/contract
 contract_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/contract/*.c))
 tool_parts     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
 all_objects   := $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
-                 $(test_objects) $(test_mains) $(fuzz_objects) $(contract_objects) $(example_programs:=.o)
+                 $(test_objects) $(test_mains) $(fuzz_objects) $(contract_objects) $(example_programs:=.o) \
+                 $(patsubst %.c,$(BUILD)/%.o,$(wildcard clients/node/*.c))
 
 # A program whose sources are not there yet is not built.
 programs := $(if $(tool_objects),$(BUILD)/corral) \
@@ -207,13 +208,49 @@ $(BUILD)/flags: FORCE
 
 -include $(all_objects:.o=.d)
 
+# The Node client ---------------------------------------------------------------------------------
+
+# clients/node as it is installed: the addon and the agent's program beside the JavaScript, in BUILD/node.
+node_dir     := $(BUILD)/node
+node_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard clients/node/*.c))
+node_scripts := $(wildcard clients/node/index.* clients/node/lib/* clients/node/package.json clients/node/README.md)
+node_arch     = $(shell node -p 'process.platform + "-" + process.arch')
+node_native   = $(node_dir)/native/$(node_arch)
+# The headers of the node that runs, if they lie beside it, else those of libnode-dev.
+node_headers  = $(firstword $(wildcard $(addsuffix /node_api.h,$(shell node -p 'require("path").resolve(process.execPath, "../../include/node")') /usr/include/node)))
+# What else the library needs is linked in: a user of the package has only glibc.
+static_msgpack := -l:libmsgpackc.a
+static_jansson := -l:libjansson.a
+
+$(node_objects): private cflags += $(if $(node_headers),-isystem $(patsubst %/,%,$(dir $(node_headers)))) -DNAPI_VERSION=8
+$(node_objects): | deps-node
+
+node: all | deps-node ## build the Node client into build/node
+	@$(MAKE) --no-print-directory DEPS=skip node-files
+
+# (names with the architecture in them need node, which deps-node has installed by now)
+node-files: $(node_native)/corral.node $(node_native)/corral-agent $(node_scripts:clients/node/%=$(node_dir)/%)
+
+$(node_dir)/native/%/corral.node: $(node_objects) $(BUILD)/libcorral.a clients/node/addon.map
+	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(cflags) $(ldflags) -shared -Wl,-z,nodelete -Wl,--version-script=clients/node/addon.map \
+		-o $@ $(node_objects) $(BUILD)/libcorral.a $(static_msgpack)
+
+$(node_dir)/native/%/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
+	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(ldflags) -o $@ $^ $(static_msgpack) $(static_jansson)
+
+$(node_dir)/%: clients/node/%
+	$(Q)mkdir -p $(@D); cp $< $@
+
+node-test: node deps-node ## test the Node client; K=pattern selects, NODE_TEST=long repeats as often as the nightly run does
+	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' clients/node/test/run.sh '$(or $(K),.)'
+
 # Packages: looked for in some milliseconds, installed when they are missing ------------------------
 
 deps-%:
 	@$(if $(filter skip,$(DEPS)),:,CC="$(CC)" tools/deps.sh $*)
 
 # (one after the other: apt-get has a lock)
-deps-test deps-lint deps-check deps-fuzz deps-model deps-bench deps-bare: deps-build
+deps-test deps-lint deps-check deps-fuzz deps-model deps-bench deps-bare deps-node: deps-build
 
 deps: deps-build deps-test ## install the packages that build and tests need (deps-lint, deps-check, deps-fuzz, deps-model: the others)
 
@@ -292,7 +329,7 @@ analyze-all: deps-lint ## the same over all sources but the tests
 	@CC="$(CC)" tests/lint/lint.sh analyze_all
 
 format: deps-lint ## apply .clang-format to all C files
-	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] examples/*.c)
+	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch])
 
 # Install -----------------------------------------------------------------------------------------
 
@@ -346,4 +383,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps clean compare crash demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly power run test tests tsan ubsan uninstall valgrind
+.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps clean compare crash demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly node node-files node-test power run test tests tsan ubsan uninstall valgrind

@@ -3,8 +3,8 @@
 # Is there what we need? If not, install it (Debian and its relatives), as root or through
 # `sudo -n`; if that cannot be, print the one line to run and exit 1.
 # Usage: tools/deps.sh SET...   sets: build (the default), test, lint, fuzz, model, bench,
-#                               check (all that .ci/run uses), bare (what makes a bare root),
-#                               arm64 (in it: what cross-builds)
+#                               node (the client for it), check (all that .ci/run uses), bare
+#                               (what makes a bare root), arm64 (in it: what cross-builds)
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin # for mkfs, when these are not on the PATH
 
@@ -24,6 +24,8 @@ model_commands=(spin:spin gcc:gcc)
 bench_commands=(redis-server:redis-server memcached:memcached)
 bench_headers=(hiredis/hiredis.h:libhiredis-dev libmemcached/memcached.h:libmemcached-dev
 	lmdb.h:liblmdb-dev sqlite3.h:libsqlite3-dev)
+node_commands=(node:nodejs npm:npm)
+node_headers=(node/node_api.h:libnode-dev)
 check_commands=(valgrind:valgrind)
 bare_commands=(debootstrap:debootstrap unshare:util-linux git:git)
 arm64_commands=(make:make pkg-config:pkg-config aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
@@ -49,8 +51,15 @@ add_set() {
 		add_set build
 		commands+=("${bench_commands[@]}") headers+=("${bench_headers[@]}")
 		;;
+	node)
+		add_set build
+		commands+=("${node_commands[@]}")
+		# a node that is not Debian's may have its headers beside it
+		node=$(realpath "$(command -v node)" 2>/dev/null) || node=
+		[[ -e ${node%/*}/../include/node/node_api.h ]] || headers+=("${node_headers[@]}")
+		;;
 	check)
-		for set in lint fuzz model bench bare; do
+		for set in lint fuzz model bench node bare; do
 			add_set $set
 		done
 		commands+=("${check_commands[@]}")
@@ -66,7 +75,7 @@ add_set() {
 		;;
 	*)
 		echo "deps.sh: no set of packages is called '$1' (build, test, lint, fuzz, model," \
-			"bench, check, bare, arm64)" >&2
+			"bench, node, check, bare, arm64)" >&2
 		exit 2
 		;;
 	esac

@@ -13,10 +13,12 @@ TIDY_CFLAGS=${TIDY_CFLAGS:--std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent -Ibenc
 WIDTH_MAX=100 # columns, with tabs of eight
 
 c_files=(shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch]
-	bench/*/*.[ch] tests/*/*.[ch] examples/*.c)
+	bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch])
 c_sources=(shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c bench/*/*.c
 	tests/*/*.c examples/*.c)
-scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/*/*.sh .ci/run)
+scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/*/*.sh clients/*/test/*.sh .ci/run)
+javascript=(clients/*/*.[cm]js clients/*/*.ts
+	clients/*/{lib,test,test/*,bench,examples/*}/*.{cjs,mjs,ts,mts,cts})
 manuals=(shm/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
 
 # A file includes only headers of lower layers; a foreign library has one includer.
@@ -110,12 +112,13 @@ check_width() {
 					bad = 1
 				}
 			exit bad
-		}' tests/lint/wide "${c_files[@]}" "${scripts[@]}"
+		}' tests/lint/wide "${c_files[@]}" "${scripts[@]}" "${javascript[@]}"
 }
 
 check_spdx() {
 	local file bad=0
-	for file in "${c_files[@]}" "${scripts[@]}" tests/model/*.pml Makefile; do
+	for file in "${c_files[@]}" "${scripts[@]}" "${javascript[@]}" tests/model/*.pml \
+		Makefile; do
 		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: LGPL-2.1-or-later' ||
 			{ echo "$file: no SPDX line" && bad=1; }
 	done

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * Corral keeps the open carts of a restaurant's voice-ordering service in memory that all worker
+ * processes of a machine share. A cart outlives each of them.
+ *
+ * Calls that need only memory are synchronous: reads take no lock, and a change waits for another
+ * process's change of the same cart for at most the store's patience. What waits (for the disk, for
+ * a change of another process, for an agent to start) is a Promise.
+ *
+ * Money is in minor units (cents) as whole numbers. Nothing is rounded on the way: 8.99, NaN, "899"
+ * and what a number cannot hold exactly are refused with a RangeError or a TypeError that names the
+ * field. A call that throws has changed nothing.
+ */
+
+/** Minor units of the currency: 899 is 8.99 USD. A bigint may be given; a number is answered. */
+export type Cents = number
+
+/** A rate in parts per million: 82500 is 8.25 %. See {@link rate}. */
+export type Ppm = number
+
+/** A value that is kept with an item. */
+export type Extra =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | RawExtra
+  | Extra[]
+  | { [key: string]: Extra }
+
+/** A value that JavaScript cannot express (an extension type of MessagePack ...), as it came. */
+export class RawExtra {
+  constructor(bytes: Uint8Array)
+  readonly bytes: Uint8Array
+}
+
+export interface ModifierInput {
+  name: string
+  /** For one unit of the line; may be negative. */
+  priceCents: Cents | bigint
+}
+
+/**
+ * An item as it is added. A line of an order may be given, too. A field of another name is refused:
+ * a misspelt `note` would be lost without a word.
+ */
+export interface ItemInput {
+  /** What was ordered; not empty. */
+  menuItemId: string
+  /** What people read. */
+  name?: string | undefined
+  /** What the customer said about it. */
+  notes?: string | undefined
+  unitPriceCents: Cents | bigint
+  /** 1 to 999999; 1 if it is left out. */
+  quantity?: number | undefined
+  /** At most 64. */
+  modifiers?: readonly ModifierInput[] | undefined
+  /** Further keys, at most 64, kept as they are: an allergy, the id of a kitchen's ticket. */
+  extras?: { readonly [key: string]: Extra } | undefined
+  /** true: always a line of its own. Otherwise an equal line's quantity is raised. */
+  separate?: boolean | undefined
+  /** Of a line of an order; not looked at (but by `replace()`, for the line's number). */
+  line?: number | undefined
+  modifiersCents?: Cents | undefined
+  totalCents?: Cents | undefined
+}
+
+export interface Modifier {
+  name: string
+  priceCents: Cents
+}
+
+/** A line of an order. */
+export interface Line {
+  /** Its number, which it keeps as long as the cart lives. */
+  line: number
+  menuItemId: string
+  name: string
+  notes: string
+  quantity: number
+  unitPriceCents: Cents
+  /** The sum of the modifiers' prices, for one unit. */
+  modifiersCents: Cents
+  /** quantity * (unitPriceCents + modifiersCents) */
+  totalCents: Cents
+  separate: boolean
+  modifiers: Modifier[]
+  extras: { [key: string]: Extra } | undefined
+}
+
+/** open: it can be changed. checked_out: it can be read and dropped. */
+export type Status = 'open' | 'checked_out'
+
+/** A cart as it was at one moment: a copy, yours to change. Times are milliseconds since 1970. */
+export interface Order {
+  restaurantId: string
+  sessionId: string
+  /** Grows with each change; names one content for ever. */
+  version: number
+  status: Status
+  items: Line[]
+  /** The sum of the lines' quantities. */
+  itemCount: number
+  subtotalCents: Cents
+  taxPpm: Ppm
+  taxCents: Cents
+  totalCents: Cents
+  attributes: { [name: string]: string }
+  /** How long it lives without activity. */
+  ttlMs: number
+  createdMs: number
+  updatedMs: number
+  /** When it ends if nothing else happens. */
+  expiresMs: number
+}
+
+/** What {@link Cart.replace} takes; an {@link Order} will do. */
+export interface OrderInput {
+  /** A line keeps its number; without one it gets a new one. */
+  items: readonly ItemInput[]
+  taxPpm?: Ppm | bigint | undefined
+  attributes?: { readonly [name: string]: string } | undefined
+}
+
+/** A row of {@link Store.list}. */
+export interface Row {
+  restaurantId: string
+  sessionId: string
+  version: number
+  status: Status
+  itemCount: number
+  lineCount: number
+  subtotalCents: Cents
+  taxPpm: Ppm
+  taxCents: Cents
+  totalCents: Cents
+  ttlMs: number
+  createdMs: number
+  updatedMs: number
+  expiresMs: number
+}
+
+/** What a change answers. */
+export interface Answer {
+  readonly version: number
+  readonly subtotalCents: Cents
+  readonly taxCents: Cents
+  readonly totalCents: Cents
+  readonly itemCount: number
+  /** The number of the line that was added to, set or removed; of several the last one; else 0. */
+  readonly line: number
+  /** The same for each step, or each item of an array. */
+  readonly lines: number[]
+  /** false: an earlier call with this operation id has made the change; these are its numbers. */
+  readonly applied: boolean
+  readonly status: Status
+  /** The change is on disk already; else `store.sync()` waits until it is. */
+  readonly durable: boolean
+  /**
+   * The order as this change left it (of a repeat: as it is now; of a drop: its last version),
+   * decoded when it is first looked at. undefined if there was no copy of it to be had.
+   */
+  readonly order: Order | undefined
+}
+
+/** A line: its number, or the menu item that exactly one line has. */
+export type LineRef = number | bigint | { menuItemId: string }
+
+type OfLine =
+  { line: number | bigint; menuItemId?: undefined } | { menuItemId: string; line?: undefined }
+
+/** A step of {@link Cart.apply}. */
+export type Step =
+  | ({ step: 'add' } & ItemInput)
+  /** 0 removes the line. */
+  | ({ step: 'setQuantity'; quantity: number | bigint } & OfLine)
+  /** So many more, or less; the line is removed when nothing is left. */
+  | ({ step: 'changeQuantity'; difference: number | bigint } & OfLine)
+  | ({ step: 'remove' } & OfLine)
+  | { step: 'clear' }
+  | { step: 'tax'; taxPpm: Ppm | bigint }
+  /** null takes it away. */
+  | { step: 'attribute'; name: string; value: string | null }
+  | { step: 'ttl'; ttlMs: number | bigint }
+  | { step: 'checkout' }
+
+export interface ChangeOptions {
+  /**
+   * Operation id, such as a model's tool call id, unique among the changes of a cart: the same
+   * change with an id that the cart remembers (its last 64) is not made again, and answers what it
+   * answered the first time (`applied` is false). Another change is refused (ENOTUNIQ).
+   */
+  opId?: string | undefined
+  /** Change only this version, else ECANCELED. 0: any. */
+  ifVersion?: number | bigint | undefined
+}
+
+/**
+ * Try until the cart is free, without blocking the event loop, instead of EBUSY after the store's
+ * patience. The answer is a Promise then.
+ */
+export interface WaitOptions {
+  wait: true
+  /** Give up; nothing is changed then. */
+  signal?: AbortSignal | undefined
+}
+
+export interface NoWait {
+  wait?: false | undefined
+  signal?: undefined
+}
+
+/**
+ * One cart. Making this object changes nothing: the first item makes the cart. All changes throw
+ * {@link CorralError}: ESHUTDOWN (checked out), ECANCELED (another version), ENOTUNIQ (the id was
+ * given to another change), EBUSY, ENOMEM, ENOSPC, ENOENT, ENXIO (no such line), EMLINK
+ * (several lines have this menu item) ...
+ */
+export class Cart {
+  private constructor()
+  readonly restaurantId: string
+  readonly sessionId: string
+
+  /** Add an item, or several as one change. `taxPpm` also sets the tax rate. */
+  add(
+    item: ItemInput | readonly ItemInput[],
+    options: ChangeOptions & { taxPpm?: Ppm | bigint | undefined } & WaitOptions
+  ): Promise<Answer>
+  add(
+    item: ItemInput | readonly ItemInput[],
+    options?: ChangeOptions & { taxPpm?: Ppm | bigint | undefined } & NoWait
+  ): Answer
+
+  /** Several steps as one change, at most 256: all or none, one version, one operation id. */
+  apply(steps: readonly Step[], options: ChangeOptions & WaitOptions): Promise<Answer>
+  apply(steps: readonly Step[], options?: ChangeOptions & NoWait): Answer
+
+  /** 0 removes the line. */
+  setQuantity(
+    line: LineRef,
+    quantity: number | bigint,
+    options: ChangeOptions & WaitOptions
+  ): Promise<Answer>
+  setQuantity(line: LineRef, quantity: number | bigint, options?: ChangeOptions & NoWait): Answer
+
+  /** So many more, or less; the line is removed when nothing is left. */
+  changeQuantity(
+    line: LineRef,
+    difference: number | bigint,
+    options: ChangeOptions & WaitOptions
+  ): Promise<Answer>
+  changeQuantity(
+    line: LineRef,
+    difference: number | bigint,
+    options?: ChangeOptions & NoWait
+  ): Answer
+
+  remove(line: LineRef, options: ChangeOptions & WaitOptions): Promise<Answer>
+  remove(line: LineRef, options?: ChangeOptions & NoWait): Answer
+
+  /** Remove all lines. */
+  clear(options: ChangeOptions & WaitOptions): Promise<Answer>
+  clear(options?: ChangeOptions & NoWait): Answer
+
+  /** Set the tax rate. */
+  tax(taxPpm: Ppm | bigint, options: ChangeOptions & WaitOptions): Promise<Answer>
+  tax(taxPpm: Ppm | bigint, options?: ChangeOptions & NoWait): Answer
+
+  /** Set an attribute; null takes it away. */
+  attribute(
+    name: string,
+    value: string | null,
+    options: ChangeOptions & WaitOptions
+  ): Promise<Answer>
+  attribute(name: string, value: string | null, options?: ChangeOptions & NoWait): Answer
+
+  /** How long the cart lives without activity; 0: what the arena says. */
+  ttl(ttlMs: number | bigint, options: ChangeOptions & WaitOptions): Promise<Answer>
+  ttl(ttlMs: number | bigint, options?: ChangeOptions & NoWait): Answer
+
+  /** From now on it can only be read and dropped. `ifVersion`: the one that the customer heard. */
+  checkout(options: ChangeOptions & WaitOptions): Promise<Answer>
+  checkout(options?: ChangeOptions & NoWait): Answer
+
+  /** End the cart now. A second drop finds none: ENOENT. */
+  drop(options: ChangeOptions & WaitOptions): Promise<Answer>
+  drop(options?: ChangeOptions & NoWait): Answer
+
+  /** Put another order in its place if the cart has this version still (0: if there is none). */
+  replace(order: OrderInput, options: ChangeOptions & WaitOptions): Promise<Answer>
+  replace(order: OrderInput, options?: ChangeOptions & NoWait): Answer
+
+  /**
+   * Read, change, and put back, again if another change came between (16 times, or `tries`). The
+   * function may change the order that it is given, and return it; null or undefined: leave the
+   * cart as it is. It may be called several times and must not return a Promise.
+   */
+  update(
+    change: (order: Order | null) => OrderInput | null | undefined,
+    options?: { opId?: string | undefined; tries?: number | undefined }
+  ): Answer | null
+
+  /**
+   * The cart, or null if there is none. Counts as activity, which keeps the cart alive, unless
+   * `touch` is false.
+   */
+  get(options?: { touch?: boolean | undefined }): Order | null
+}
+
+/** An open arena. */
+export class Store {
+  private constructor()
+  /** The cart of a restaurant and a session, each 1 to 128 bytes of UTF-8. */
+  cart(restaurantId: string, sessionId: string): Cart
+  /**
+   * The carts, of one restaurant or of all, without order. One that exists all the while comes
+   * exactly once; one that is made or ends meanwhile may come or not. Does not count as activity.
+   */
+  list(options?: { restaurantId?: string | undefined }): IterableIterator<Row>
+  /**
+   * The counters, sizes and states that `corral status` tells, by name, such as `carts_open`.
+   * From memory, in a time that does not grow with the number of carts.
+   */
+  stats(): { [name: string]: number }
+  readonly closed: boolean
+  /** Calls on the store and its carts throw from now on. What was changed stays. */
+  close(): void
+}
+
+export interface OpenOptions {
+  /** The agent's directory; left out: $CORRAL_DIR, else the user's default. */
+  dir?: string | undefined
+  /** How long a change blocks while another process changes the cart, before EBUSY; else 20. */
+  patienceMs?: number | undefined
+  /** What tools and logs call this process, instead of "node"; at most 39 bytes of UTF-8. */
+  label?: string | undefined
+  /** Refuse changes; works on a read-only mount, too. */
+  readOnly?: boolean | undefined
+  /**
+   * Answer ESTALE if the arena's file is cut off under us, instead of dying of SIGBUS. The process
+   * must not have a handler of its own for it (`process.on('SIGBUS')`).
+   */
+  catchSigbus?: boolean | undefined
+}
+
+/**
+ * Attach to an arena that an agent has made. All stores of a process on one arena, those of its
+ * worker threads too, share one attachment.
+ */
+export function open(options?: OpenOptions): Store
+
+export interface StartAgentOptions {
+  /** Its directory, which is made if it is not there. */
+  dir: string
+  /** Another corral-agent than the one in this package. */
+  program?: string | undefined
+  /** Further arguments, such as ['--journal', 'sync']; see corral-agent(8). */
+  args?: readonly string[] | undefined
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Start an agent in the background, which outlives this process. Resolves when it is ready, or when
+ * another one has the directory already. Its environment is empty.
+ */
+export function startAgent(options: StartAgentOptions): Promise<void>
+
+/** End the agent of a directory. Carts stay. */
+export function stopAgent(options: {
+  dir: string
+  program?: string | undefined
+  signal?: AbortSignal | undefined
+}): Promise<void>
+
+/** The library refused a call. Nothing was changed. */
+export class CorralError extends Error {
+  private constructor()
+  /** The error's name, such as 'ECANCELED'. */
+  readonly code: string
+  /** Its number, negative as in Node's own errors. */
+  readonly errno: number
+  /** Which step of the change was refused, from 1. */
+  readonly step?: number
+}
+
+/** money('8.99', 'USD') is 899, money('500', 'JPY') 500. Nothing is rounded: '8.999' is refused. */
+export function money(amount: string, currency: string): Cents
+
+/** rate('8.25%') is 82500. */
+export function rate(percent: string): Ppm
+
+/** The agent's program in this package. */
+export const agentProgram: string
+
+/** The library's version. */
+export const version: string

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+'use strict'
+// store.cjs: an open arena.
+
+const { native } = require('./native.cjs')
+const { errorOf } = require('./errors.cjs')
+const { whole, filled, yes, options } = require('./check.cjs')
+const { readRows, readStats } = require('./order.cjs')
+const { Cart } = require('./cart.cjs')
+
+const PATIENCE_MS = 20
+const CLOSED = -1 // no store's number
+
+const READ_ONLY = 1
+const CATCH_SIGBUS = 8
+
+const OPEN = new Set(['dir', 'patienceMs', 'label', 'readOnly', 'catchSigbus'])
+const LIST = new Set(['restaurantId'])
+
+// A store that was forgotten is closed once its object is collected.
+const forgotten = new FinalizationRegistry((number) => native.close(number))
+
+/** An open arena. */
+class Store {
+  #shared // what its carts see of it: its number, CLOSED once it is closed, and its patience
+
+  constructor(number, patienceMs) {
+    this.#shared = { number, patienceMs }
+    forgotten.register(this, number, this)
+  }
+
+  cart(restaurantId, sessionId) {
+    return new Cart(this.#shared, restaurantId, sessionId)
+  }
+
+  list(given) {
+    const { restaurantId } = options(given, LIST)
+    return this.#rows(restaurantId === undefined ? undefined : filled(restaurantId, 'restaurantId'))
+  }
+
+  *#rows(restaurantId) {
+    let cursor = 0
+    for (;;) {
+      const [next, rows] = readRows(this.#shared.number, cursor, restaurantId)
+      if (rows.length === 0) return
+      yield* rows
+      cursor = next
+    }
+  }
+
+  stats() {
+    return readStats(this.#shared.number)
+  }
+
+  get closed() {
+    return this.#shared.number === CLOSED
+  }
+
+  close() {
+    const { number } = this.#shared
+    if (number === CLOSED) return
+    this.#shared.number = CLOSED
+    forgotten.unregister(this)
+    native.close(number)
+  }
+}
+if (Symbol.dispose) Store.prototype[Symbol.dispose] = Store.prototype.close
+
+function open(given) {
+  const { dir, patienceMs, label, readOnly, catchSigbus } = options(given, OPEN)
+  if (label !== undefined) filled(label, 'label')
+  let flags = 0
+  if (readOnly !== undefined && yes(readOnly, 'readOnly')) flags |= READ_ONLY
+  if (catchSigbus !== undefined && yes(catchSigbus, 'catchSigbus')) flags |= CATCH_SIGBUS
+  const patience =
+    patienceMs === undefined ? PATIENCE_MS : whole(patienceMs, 'patienceMs', 0, 3600000)
+  const number = native.open(dir === undefined ? undefined : filled(dir, 'dir'), flags)
+  if (number < 0) throw errorOf(number, 0, native.why())
+  if (label !== undefined) {
+    const r = native.label(number, label)
+    if (r < 0) {
+      native.close(number)
+      throw errorOf(r)
+    }
+  }
+  return new Store(number, patience)
+}
+
+module.exports = { open, Store }
