@@ -591,15 +591,36 @@ int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t pa
 int corral_sync(struct corral *corral, int timeout_ms, uint32_t *cancel);
 
 /*
- * End the waits of other threads, in corral_wait() and corral_sync(), that were given this word:
- * they return -ECANCELED, at once where the kernel has futex_waitv (Linux 5.16) and allows it,
- * else within 100 ms. The word is the caller's: 0 at first; this call sets it to 1 and wakes those
- * that sleep, and it ends all waits that are given it until the caller sets it to 0 again. Where
- * there is something to report, such as a new version, a wait reports that. The word must live
- * until the waits have returned. NULL, given to a wait: it cannot be cancelled. May be called from
- * a signal handler.
+ * End the waits of other threads, in corral_wait(), corral_wait_any() and corral_sync(), that were
+ * given this word: they return -ECANCELED, at once where the kernel has futex_waitv (Linux 5.16)
+ * and allows it, else within 100 ms. The word is the caller's: 0 at first; this call sets it to 1
+ * and wakes those that sleep, and it ends all waits that are given it until the caller sets it to 0
+ * again. Where there is something to report, such as a new version, a wait reports that. The word
+ * must live until the waits have returned. NULL, given to a wait: it cannot be cancelled. May be
+ * called from a signal handler.
  */
 void corral_cancel(uint32_t *cancel);
+
+/* One of several things that a thread waits for. */
+struct corral_awaited {
+	struct corral *corral;
+	struct corral_key key; /* of a cart; both ids empty: wait for the disk, as corral_sync() */
+	uint64_t past_version; /* as of corral_wait() */
+	uint64_t version;      /* out: the cart's, once it is decided */
+	uint64_t ticket;       /* in: 0 before the first call; then the library's */
+	int32_t result;        /* in: -EAGAIN; out: -EAGAIN as long as it is not decided, then what
+				  corral_wait() or corral_sync() would return */
+	uint32_t reserved;
+};
+
+/*
+ * Wait until at least one of them is decided, at most timeout_ms milliseconds (-1: for ever), for a
+ * host that cannot give a thread to each of its waits. Those that are decided already do not count.
+ * A change is noticed at once for the first 127, for the others within a tenth of a second. 0;
+ * -ETIMEDOUT; -EINTR; -ECANCELED: see corral_cancel().
+ */
+int corral_wait_any(struct corral_awaited *const *awaited, uint32_t count, int timeout_ms,
+		    uint32_t *cancel);
 
 /* ------------------------------------------------------------------ */
 /* Change                                                             */

@@ -17,6 +17,7 @@
 
 #include "api/cancel.h"
 #include "api/durable.h"
+#include "api/look.h"
 #include "sync/lock.h"
 
 #define LOOK_NS 100000000 /* how often a waiter checks that there is an agent at all */
@@ -107,6 +108,30 @@ int corral_sync(struct corral *corral, int timeout_ms, uint32_t *cancel)
 	if (r == 0)
 		r = journal_trouble(corral);
 	return r == 0 ? wait_for(corral, request(corral->arena.header), &limits) : r;
+}
+
+int look_at_disk(struct corral *corral, uint64_t *ticket, bool slept, uint32_t **ret_word,
+		 uint32_t *ret_seen)
+{
+	struct arena_header *h = corral->arena.header;
+	struct actor *actor;
+	int r = handle_actor(corral, &actor);
+
+	if (r < 0)
+		return r;
+	if (*ticket == 0 && (r = journal_trouble(corral)) == 0)
+		*ticket = 1ull << 32 | request(h);
+	*ret_word = &h->sync_done;
+	/* relaxed: compared again below, and by the futex */
+	*ret_seen = load_relaxed(&h->sync_done);
+	if (r < 0)
+		return r;
+	if (is_done(h, (uint32_t)*ticket))
+		return handle_verdict(corral, 0);
+	r = journal_trouble(corral);
+	if (r == 0 && slept && !agent_lives(corral))
+		r = -ENOTCONN;
+	return r < 0 ? r : -EAGAIN;
 }
 
 /*

@@ -13,6 +13,7 @@
 
 #include "api/cancel.h"
 #include "api/handle.h"
+#include "api/look.h"
 #include "api/unregistered.h"
 #include "base/atomic.h"
 #include "cart/cart.h"
@@ -477,6 +478,34 @@ static int look_for_change(struct corral *corral, struct actor *actor, const str
 	if (left < 0)
 		return left == -EUCLEAN ? -EUCLEAN : -ERESTART;
 	return r == -ENOENT && past == 0 ? -EAGAIN : r;
+}
+
+int look_at_cart(struct corral *corral, const struct corral_key *key, uint64_t past_version,
+		 uint32_t **ret_word, uint32_t *ret_seen, uint64_t *ret_version)
+{
+	struct actor *actor;
+	uint32_t tries = AGAIN_MAX;
+
+	int r = handle_check_key(key);
+	if (r == 0 && corral->unregistered) {
+		*ret_word = NULL;
+		r = unregistered_wait(corral, key, past_version, 0, NULL, ret_version);
+		return r == -ETIMEDOUT ? -EAGAIN : r;
+	}
+	if (r == 0)
+		r = handle_actor(corral, &actor);
+	if (r == 0 && actor->record->nest > 0)
+		r = -EDEADLK;
+	if (r < 0)
+		return r;
+	do {
+		uint64_t version = 0;
+		r = look_for_change(corral, actor, key, past_version, ret_word, ret_seen, &version);
+		r = handle_verdict(corral, r);
+		if (r == 0)
+			*ret_version = version;
+	} while (r == -ERESTART && --tries > 0);
+	return r == -ERESTART ? -EUCLEAN : r;
 }
 
 int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version,
