@@ -614,7 +614,8 @@ static const struct {
 	{ "open", call_open },     { "close", call_close },     { "label", call_label },
 	{ "stats", call_stats },   { "change", call_change },   { "get", call_get },
 	{ "decode", call_decode }, { "list", call_list },       { "why", call_why },
-	{ "error", call_error },   { "version", call_version },
+	{ "error", call_error },   { "version", call_version }, { "watch", waits_watch },
+	{ "wait", waits_begin },   { "cancel", waits_cancel },
 };
 
 NAPI_MODULE_INIT()

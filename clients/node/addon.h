@@ -134,7 +134,4 @@ napi_value waits_watch(napi_env env, napi_callback_info info);
 napi_value waits_begin(napi_env env, napi_callback_info info);
 napi_value waits_cancel(napi_env env, napi_callback_info info);
 
-/* The instance ends. */
-void waits_free(struct instance *instance);
-
 #endif

@@ -308,6 +308,17 @@ export class Cart {
    * `touch` is false.
    */
   get(options?: { touch?: boolean | undefined }): Order | null
+
+  /**
+   * Wait until the cart's version is greater than `after`, by default the one that it has now;
+   * 0: until there is a cart at all. Resolves to the new version. Rejects with ENOENT if the cart
+   * ends, ETIMEDOUT after `timeoutMs`, and with the signal's reason.
+   */
+  changed(options?: {
+    after?: number | bigint | undefined
+    timeoutMs?: number | undefined
+    signal?: AbortSignal | undefined
+  }): Promise<number>
 }
 
 /** An open arena. */
@@ -321,12 +332,18 @@ export class Store {
    */
   list(options?: { restaurantId?: string | undefined }): IterableIterator<Row>
   /**
+   * Wait until all that this process has changed is on disk. Many calls share one sync. Rejects
+   * with EOPNOTSUPP (the agent keeps no journal), ENOTCONN (no agent runs), EIO, ENOSPC ...: what
+   * was changed stays, but would not outlive a power loss.
+   */
+  sync(options?: { signal?: AbortSignal | undefined }): Promise<void>
+  /**
    * The counters, sizes and states that `corral status` tells, by name, such as `carts_open`.
    * From memory, in a time that does not grow with the number of carts.
    */
   stats(): { [name: string]: number }
   readonly closed: boolean
-  /** Calls on the store and its carts throw from now on. What was changed stays. */
+  /** Calls on the store and its carts throw from now on, waits reject. What was changed stays. */
   close(): void
 }
 

@@ -9,6 +9,7 @@ const { SAFE, whole, text, filled, yes, options } = require('./check.cjs')
 const { readOrder, decodeOrder, statuses } = require('./order.cjs')
 const request = require('./request.cjs')
 const { Request } = request
+const waits = require('./waits.cjs')
 
 const COPY_BYTES = 1024 * 1024 + 4096 // a cart, and its view
 const LONGEST_PAUSE_MS = 25
@@ -50,6 +51,7 @@ const CHANGE = new Set(['opId', 'ifVersion', 'wait', 'signal'])
 const ADD = new Set([...CHANGE, 'taxPpm'])
 const REPLACE = new Set([...CHANGE])
 const UPDATE = new Set(['opId', 'tries'])
+const CHANGED = new Set(['after', 'timeoutMs', 'signal'])
 const GET = new Set(['touch'])
 
 /** One cart: a restaurant's id and a session's. */
@@ -80,6 +82,7 @@ class Cart {
     const { ifVersion, wait, signal } = given
     const version = ifVersion === undefined ? 0 : whole(ifVersion, 'ifVersion', 0, SAFE)
     const patient = wait !== undefined && yes(wait, 'wait')
+    waits.signalOf(signal)
     written.end(kind, this.key, version, patient ? 0 : this.#store.patienceMs)
     return patient ? this.#persist(written, signal) : this.#try(written)
   }
@@ -199,6 +202,19 @@ class Cart {
   get(given) {
     const { touch } = options(given, GET)
     return readOrder(this.#store.number, this.key, touch === undefined || yes(touch, 'touch'))
+  }
+
+  async changed(given) {
+    const { after, timeoutMs, signal } = options(given, CHANGED)
+    const limit =
+      timeoutMs === undefined ? waits.FOR_EVER : whole(timeoutMs, 'timeoutMs', 0, 2 ** 31 - 1)
+    const past = after === undefined ? this.#version() : whole(after, 'after', 0, SAFE)
+    return waits.change(this.#store, this.key, past, limit, signal)
+  }
+
+  #version() {
+    const order = readOrder(this.#store.number, this.key, false)
+    return order === null ? 0 : order.version
   }
 }
 

@@ -7,6 +7,7 @@ const { errorOf } = require('./errors.cjs')
 const { whole, filled, yes, options } = require('./check.cjs')
 const { readRows, readStats } = require('./order.cjs')
 const { Cart } = require('./cart.cjs')
+const waits = require('./waits.cjs')
 
 const PATIENCE_MS = 20
 const CLOSED = -1 // no store's number
@@ -15,6 +16,7 @@ const READ_ONLY = 1
 const CATCH_SIGBUS = 8
 
 const OPEN = new Set(['dir', 'patienceMs', 'label', 'readOnly', 'catchSigbus'])
+const SYNC = new Set(['signal'])
 const LIST = new Set(['restaurantId'])
 
 // A store that was forgotten is closed once its object is collected.
@@ -22,10 +24,12 @@ const forgotten = new FinalizationRegistry((number) => native.close(number))
 
 /** An open arena. */
 class Store {
-  #shared // what its carts see of it: its number, CLOSED once it is closed, and its patience
+  // what its carts see of it: its number, CLOSED once it is closed, its patience and its waits
+  #shared
+  #syncing // the sync that all calls of this moment share
 
   constructor(number, patienceMs) {
-    this.#shared = { number, patienceMs }
+    this.#shared = { number, patienceMs, waits: new Set() }
     forgotten.register(this, number, this)
   }
 
@@ -48,6 +52,17 @@ class Store {
     }
   }
 
+  sync(given) {
+    const signal = waits.signalOf(options(given, SYNC).signal)
+    if (signal !== undefined) return waits.disk(this.#shared, signal)
+    // all that was changed before the end of this job of the event loop is on disk then
+    this.#syncing ??= Promise.resolve().then(() => {
+      this.#syncing = undefined
+      return waits.disk(this.#shared)
+    })
+    return this.#syncing
+  }
+
   stats() {
     return readStats(this.#shared.number)
   }
@@ -61,6 +76,7 @@ class Store {
     if (number === CLOSED) return
     this.#shared.number = CLOSED
     forgotten.unregister(this)
+    waits.cancelAll(this.#shared)
     native.close(number)
   }
 }

@@ -43,7 +43,14 @@ try {
 } catch (error) {
   if (error instanceof CorralError) console.log(error.code, error.errno, error.step)
 }
+const version: number = await cart.changed({
+  after: 3n,
+  timeoutMs: 100,
+  signal: AbortSignal.timeout(1),
+})
+await store.sync({ signal: AbortSignal.timeout(1) })
 store.close()
+console.log(version)
 const arena = await freshArena({ args: ['--ttl', '1h'], patienceMs: 5 })
 await arena.remove()
 console.log(applied, patient, rows)

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+'use strict'
+// waits.cjs: what waits is a Promise, decided by the one thread of ../waits.c.
+
+const { native } = require('./native.cjs')
+const { errorOf, refuse, ECANCELED } = require('./errors.cjs')
+const { describe } = require('./check.cjs')
+
+const FOR_EVER = -1
+
+let watches = false
+let last = 0
+const waiting = new Map() // id -> what decides its Promise
+
+function decided(id, result, version) {
+  const wait = waiting.get(id)
+  if (wait === undefined) return // it was aborted, and is answered
+  waiting.delete(id)
+  wait.end()
+  if (result < 0) wait.reject(errorOf(result, 0, result === ECANCELED ? wait.why : ''))
+  else wait.resolve(version)
+}
+
+function signalOf(signal) {
+  if (signal === undefined) return undefined
+  if (typeof signal?.addEventListener !== 'function' || typeof signal.aborted !== 'boolean')
+    throw refuse(TypeError, 'signal', `an AbortSignal is wanted, not ${describe(signal)}`)
+  return signal
+}
+
+// Begin a wait: for a change of a cart, or, without a key, for the disk.
+function begin(store, key, after, timeoutMs, given) {
+  const signal = signalOf(given)
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) throw signal.reason
+    if (!watches) {
+      const r = native.watch(decided)
+      if (r < 0) throw errorOf(r)
+      watches = true
+    }
+    const id = ++last
+    const r = native.wait(store.number, key?.key, key?.restaurantUnits ?? 0, after, timeoutMs, id)
+    if (r < 0) throw errorOf(r)
+    const abort = () => {
+      waiting.delete(id)
+      wait.end()
+      native.cancel(id)
+      reject(signal.reason)
+    }
+    const wait = {
+      resolve,
+      reject,
+      why: 'the store was closed',
+      end() {
+        store.waits.delete(id)
+        signal?.removeEventListener('abort', abort)
+      },
+    }
+    waiting.set(id, wait)
+    store.waits.add(id)
+    signal?.addEventListener('abort', abort, { once: true })
+  })
+}
+
+/** Wait for a change of a cart; resolves to its version. */
+function change(store, key, after, timeoutMs, signal) {
+  return begin(store, key, after, timeoutMs, signal)
+}
+
+/** Wait for the disk. */
+async function disk(store, signal) {
+  await begin(store, undefined, 0, FOR_EVER, signal)
+}
+
+/** The waits of a store end: it is closed. */
+function cancelAll(store) {
+  for (const id of store.waits) native.cancel(id)
+}
+
+module.exports = { change, disk, cancelAll, signalOf, FOR_EVER }
