@@ -17,10 +17,14 @@
  *   -EILSEQ           a text is not valid UTF-8, or has a NUL byte in it
  *   -ERANGE           a quantity, price, tax rate or time to live is out of its range
  *   -EOVERFLOW        a sum or product of money does not fit 64 bits: nothing was changed
- *   -E2BIG            the line, the number of lines or the cart would exceed its limit
+ *   -EDOM             the total would be below zero, and the cart does not allow it
+ *   -E2BIG            the line, the number of lines, tax rates or adjustments, or the cart would
+ *                     exceed its limit
  *   -ENOENT           no such cart (never there, dropped, or ended by inactivity)
- *   -ENXIO            the cart has no line of this number, or of this menu item
+ *   -ENXIO            the cart has no line of this number, or of this menu item, or no adjustment
+ *                     of this name
  *   -EMLINK           several lines of the cart have this menu item: name one by its number
+ *   -ENOTEMPTY        the cart has lines or adjustments, so its currency cannot be changed
  *   -ESHUTDOWN        the cart is checked out and refuses changes
  *   -ECANCELED        the cart's version is not the expected one; or the wait was cancelled
  *   -ENOTUNIQ         another change was made under this operation id; this one was not made
@@ -88,6 +92,9 @@ extern "C" {
 #define CORRAL_ATTRIBUTE_NAME_MAX 128   /* bytes */
 #define CORRAL_ATTRIBUTE_VALUE_MAX 4096 /* bytes */
 #define CORRAL_TAX_PPM_MAX 1000000      /* 100 % in parts per million */
+#define CORRAL_RATES_MAX 8              /* tax rates of a cart */
+#define CORRAL_ADJUSTMENTS_MAX 16       /* of a cart */
+#define CORRAL_ADJUSTMENT_NAME_MAX 64   /* bytes */
 #define CORRAL_STEPS_MAX 256            /* of one change */
 #define CORRAL_OPS_KEPT 64              /* operation ids that each cart remembers */
 #define CORRAL_LABEL_MAX 39             /* bytes of a process's label */
@@ -136,6 +143,42 @@ struct corral_item {
 	uint32_t separate; /* 1: always a line of its own, never merged; else 0 */
 	const struct corral_modifier *modifiers;
 	const struct corral_extra *extras;
+	uint32_t own_rate; /* 1: the line is taxed at tax_ppm; 0: at the cart's rate */
+	uint32_t tax_ppm;
+};
+
+/* How a cart's prices are meant; several of these. 0: tax is added to them. */
+#define CORRAL_TAX_INSIDE 1u /* prices have the tax in them */
+#define CORRAL_HALF_EVEN 2u  /* half a cent is rounded to the even one, else away from zero */
+#define CORRAL_BELOW_ZERO 4u /* the total may be below zero */
+
+enum corral_adjustment_kind {
+	CORRAL_DISCOUNT = 1, /* is subtracted; the others are added */
+	CORRAL_FEE,
+	CORRAL_TIP,
+	CORRAL_SERVICE,
+};
+
+/*
+ * What is added to an order, or taken off it, besides its lines. Its name: 1 to
+ * CORRAL_ADJUSTMENT_NAME_MAX bytes; a cart has one adjustment of a name.
+ */
+struct corral_adjustment {
+	struct corral_text name;
+	uint32_t kind;        /* enum corral_adjustment_kind */
+	uint32_t after_tax;   /* 1: it is not taxed; 0: it is part of what is taxed */
+	uint32_t ppm;         /* parts per million of the subtotal, up to CORRAL_TAX_PPM_MAX */
+	uint32_t reserved;    /* 0 */
+	int64_t cents;        /* the amount, 0 or more, if ppm is 0; else 0 */
+	int64_t amount_cents; /* out: what it adds to the total, negative for a discount */
+};
+
+/* What is taxed at one rate. Each rate's tax is rounded once. */
+struct corral_rate {
+	uint32_t tax_ppm;
+	uint32_t reserved;
+	int64_t base_cents; /* without the tax */
+	int64_t tax_cents;
 };
 
 enum corral_status { CORRAL_OPEN = 0, CORRAL_CHECKED_OUT = 1 };
@@ -172,7 +215,12 @@ struct corral_op {
 /* Under `corral-agent --journal sync`, do not wait for the disk: durable is 0, and sync_error. */
 #define CORRAL_OP_NO_DISK 2u
 
-/* The answer of a change. Money in cents. */
+/*
+ * The answer of a change. Money in cents: of a cart with a currency, in its minor units.
+ *
+ * The sums hold exactly: total = base and tax of all rates + after_tax; tax = that of all rates;
+ * base of all rates = subtotal + before_tax, less the tax if the prices have it inside.
+ */
 struct corral_result {
 	uint64_t version; /* of the cart after the change; only ever grows for one key */
 	int64_t subtotal_cents;
@@ -188,7 +236,12 @@ struct corral_result {
 	int32_t sync_error; /* -errno: it should be on disk, and why that is not known; else 0. See
 			       "Change" */
 	uint32_t step;      /* where corral_apply() failed: the step that was refused; else 0 */
-	uint32_t reserved2;
+	uint32_t rate_count;
+	/* Of a repeat the cart does not remember what follows: 0, and no rates. */
+	int64_t before_tax_cents; /* the sum of the adjustments before tax */
+	int64_t after_tax_cents;  /* and of those after tax */
+	/* by rate, the lowest first: rate_count of them, the others are not set */
+	struct corral_rate rates[CORRAL_RATES_MAX];
 };
 
 /* A cart's numbers. Times in milliseconds since 1970, UTC. */
@@ -205,6 +258,15 @@ struct corral_head {
 	int64_t created_ms;
 	int64_t updated_ms;
 	uint64_t effective_ttl_ms; /* the one that holds: its own, else the arena's default */
+	char currency[4];          /* an ISO 4217 code; "": none was said */
+	uint32_t currency_digits;  /* of its minor units, as 2 for 12.99; without a currency 2 */
+	uint32_t pricing;          /* several of CORRAL_TAX_INSIDE ... */
+	uint32_t adjustment_count;
+	int64_t before_tax_cents; /* as in struct corral_result, as are the rates */
+	int64_t after_tax_cents;
+	uint32_t rate_count;
+	uint32_t reserved;
+	struct corral_rate rates[CORRAL_RATES_MAX];
 };
 
 /* One line of a cart. words: a MessagePack map, see corral(7). */
@@ -216,6 +278,8 @@ struct corral_line {
 	int64_t total_cents;     /* quantity * (unit price + modifiers) */
 	const void *words;       /* points into the view */
 	size_t words_size;
+	uint32_t own_rate; /* as in struct corral_item */
+	uint32_t tax_ppm;
 };
 
 struct corral_attribute {
@@ -358,16 +422,19 @@ int corral_view_verify(const struct corral_view *view);
 
 /*
  * Read the parts of a view. Texts and words point into the view's bytes and live as long as it
- * does. corral_view_line() and _attribute() take an index from 0; -ENXIO past the end. Line lookups
- * take constant time, attributes linear. Safe on damaged bytes: never a read outside the view. They
- * check what they follow (-EUCLEAN), no checksums: a number that damage has changed is handed out
- * as it stands, unless corral_view_verify() was asked first. corral(3) says what each one checks.
+ * does. corral_view_line(), _attribute() and _adjustment() take an index from 0; -ENXIO past the
+ * end. Line lookups take constant time, the others linear. Safe on damaged bytes: never a read
+ * outside the view. They check what they follow (-EUCLEAN), no checksums: a number that damage has
+ * changed is handed out as it stands, unless corral_view_verify() was asked first. corral(3) says
+ * what each one checks.
  */
 int corral_view_head(const struct corral_view *view, struct corral_head *ret_head);
 int corral_view_key(const struct corral_view *view, struct corral_key *ret_key);
 int corral_view_line(const struct corral_view *view, uint32_t index, struct corral_line *ret_line);
 int corral_view_attribute(const struct corral_view *view, uint32_t index,
 			  struct corral_attribute *ret_attribute);
+int corral_view_adjustment(const struct corral_view *view, uint32_t index,
+			   struct corral_adjustment *ret_adjustment);
 
 /* When the cart will end if it has no further activity; milliseconds since 1970. */
 int64_t corral_view_expires_ms(const struct corral_view *view);
@@ -389,12 +456,15 @@ struct corral_cart_line {
 
 struct corral_cart {
 	struct corral_key key;   /* in: ignored */
-	struct corral_head head; /* in: only tax_ppm counts */
+	struct corral_head head; /* in: tax_ppm, pricing and currency count */
 	int64_t expires_ms;      /* in: ignored */
 	uint32_t line_count;
 	uint32_t attribute_count;
 	struct corral_cart_line *lines;
 	struct corral_attribute *attributes;
+	struct corral_adjustment *adjustments;
+	uint32_t adjustment_count;
+	uint32_t reserved;
 };
 
 /*
@@ -632,8 +702,8 @@ int corral_wait_any(struct corral_awaited *const *awaited, uint32_t count, int t
  * the same, and ret_result->sync_error says why. Common errors: -EINVAL -ENAMETOOLONG -EILSEQ
  * -ESHUTDOWN -ECANCELED -ENOTUNIQ -EBUSY -ENOMEM -ENOSPC -E2BIG -EOVERFLOW -EUCLEAN -EROFS -EUSERS
  * -ESTALE; and -ENOENT for all but corral_add(), corral_set_tax(), corral_set_attribute(),
- * corral_set_ttl() and corral_replace(), which make the cart if it is not there (except when
- * op->if_version is given).
+ * corral_set_ttl(), corral_replace() and the steps that set an adjustment, the pricing or the
+ * currency, which make the cart if it is not there (except when op->if_version is given).
  */
 
 /*
@@ -653,7 +723,10 @@ int corral_set_quantity(struct corral *corral, const struct corral_key *key, uin
 int corral_remove(struct corral *corral, const struct corral_key *key, uint32_t line,
 		  const struct corral_op *op, struct corral_result *ret_result);
 
-/* Remove all lines. Tax rate, attributes, time to live and remembered operations stay. */
+/*
+ * Remove all lines and adjustments. Tax rate, pricing, currency, attributes, time to live and
+ * remembered operations stay.
+ */
 int corral_clear(struct corral *corral, const struct corral_key *key, const struct corral_op *op,
 		 struct corral_result *ret_result);
 
@@ -701,6 +774,18 @@ enum corral_step_kind {
 	CORRAL_STEP_SET_ATTRIBUTE,   /* as corral_set_attribute() (name, value) */
 	CORRAL_STEP_SET_TTL,         /* as corral_set_ttl() (ttl_ms) */
 	CORRAL_STEP_CHECKOUT,        /* as corral_checkout() */
+	/*
+	 * Set an adjustment, in the place of the one of its name, else behind the others
+	 * (adjustment); take one away (name; -ENXIO: there is none)
+	 */
+	CORRAL_STEP_SET_ADJUSTMENT,
+	CORRAL_STEP_REMOVE_ADJUSTMENT,
+	CORRAL_STEP_SET_PRICING, /* how prices are meant (pricing) */
+	/*
+	 * Set the currency, an ISO 4217 code (name; -EINVAL: it is none). -ENOTEMPTY: the cart has
+	 * another, and lines or adjustments
+	 */
+	CORRAL_STEP_SET_CURRENCY,
 };
 
 /* One step of a change. Members that its kind does not take are not looked at. */
@@ -716,10 +801,12 @@ struct corral_step {
 	int32_t difference; /* the line is removed when nothing is left, -ERANGE below that */
 	const struct corral_item *item;
 	uint32_t tax_ppm;
-	uint32_t reserved;
+	uint32_t pricing; /* several of CORRAL_TAX_INSIDE ..., which are all that hold from then on
+			   */
 	uint64_t ttl_ms;
 	struct corral_text name;
 	const struct corral_text *value;
+	const struct corral_adjustment *adjustment;
 };
 
 /*
@@ -740,10 +827,11 @@ int corral_apply(struct corral *corral, const struct corral_key *key,
 		 struct corral_result *ret_result, uint32_t *ret_lines);
 
 /*
- * Compare-and-swap of a whole cart: its lines, tax rate and attributes become
- * those of `cart` if its version is still op->if_version (0: if the cart is not
- * there at all), else -ECANCELED. op must be given. Totals are computed here.
- * Lines of equal number: -EINVAL; a number the cart never gave out: -ENXIO.
+ * Compare-and-swap of a whole cart: its lines, tax rate, pricing, adjustments and
+ * attributes become those of `cart` if its version is still op->if_version (0: if
+ * the cart is not there at all), else -ECANCELED. op must be given. Totals are
+ * computed here. The currency stays if `cart` has none; another one: as a step that
+ * sets it. Lines of equal number: -EINVAL; a number the cart never gave out: -ENXIO.
  */
 int corral_replace(struct corral *corral, const struct corral_key *key,
 		   const struct corral_cart *cart, const struct corral_op *op,
@@ -780,6 +868,15 @@ struct corral_stat {
  */
 int corral_stats(struct corral *corral, struct corral_stat *ret_rows, size_t max,
 		 size_t *ret_count);
+
+/*
+ * The digits of a currency's minor units (EUR 2, JPY 0, KWD 3), or -EINVAL: this is no code of ISO
+ * 4217 in capital letters.
+ */
+int corral_currency_digits(struct corral_text code);
+
+/* The currency that new carts get (corral-agent --currency), and its digits; "" and 2: none. */
+void corral_default_currency(struct corral *corral, char ret_code[4], uint32_t *ret_digits);
 
 /* The library's version, as "0.1.0". */
 const char *corral_version(void);

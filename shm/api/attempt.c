@@ -33,6 +33,9 @@ bool attempt_makes_cart(const struct cart_change *change)
 	case CART_SET_TAX:
 	case CART_SET_ATTRIBUTE:
 	case CART_SET_TTL:
+	case CART_SET_ADJUSTMENT:
+	case CART_SET_PRICING:
+	case CART_SET_CURRENCY:
 		return change->if_version == 0;
 	case CART_REPLACE: /* cart_plan() decides */
 	case CART_PUT:

@@ -307,6 +307,8 @@ static int change_now(struct attempt *attempt)
 	change->seed = attempt->corral->arena.hash_seed;
 	change->usual_ttl_ms = load_relaxed(&attempt->corral->arena.header->ttl_ns) / 1000000;
 	change->version_floor = arena_version_floor(&attempt->corral->arena);
+	/* relaxed: any recent value will do */
+	change->currency = load_relaxed(&attempt->corral->arena.header->currency);
 	attempt->actor->give_up_ns = attempt->give_up_ns;
 	attempt->actor->in_change = true;
 	look_at_steps(attempt);
@@ -386,7 +388,7 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 	if (durable_wanted(corral) && (op == NULL || (op->flags & CORRAL_OP_NO_DISK) == 0))
 		wait_for_disk(&attempt);
 	if (ret_result != NULL)
-		*ret_result = attempt.plan.result;
+		result_copy(ret_result, &attempt.plan.result);
 	return 0;
 }
 

@@ -5,8 +5,17 @@
 #ifndef CORRAL_CHANGE_H
 #define CORRAL_CHANGE_H
 
+#include <string.h>
+
 #include "api/handle.h"
 #include "cart/cart.h"
+
+/* Copy an answer without the room for rates that it does not list. */
+static inline void result_copy(struct corral_result *to, const struct corral_result *from)
+{
+	memcpy(to, from,
+	       offsetof(struct corral_result, rates) + from->rate_count * sizeof(from->rates[0]));
+}
 
 /*
  * Make a change whose steps are filled in (the key, the world and the conditions are filled in

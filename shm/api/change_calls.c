@@ -11,7 +11,7 @@
 #include "api/change.h"
 
 #define WORDS_USUAL 2048u /* most lines' words are a tenth of this */
-#define SMALL_BYTES 1280u /* three steps with usual items, and the stack has room for them */
+#define SMALL_BYTES 1376u /* three steps with usual items, and the stack has room for them */
 #define DRAFT_ATTRIBUTES_BYTES                                                                     \
 	(CORRAL_ATTRIBUTES_MAX * (CORRAL_ATTRIBUTE_NAME_MAX + CORRAL_ATTRIBUTE_VALUE_MAX + 16))
 
@@ -53,6 +53,21 @@ static int take_attribute(const struct corral_step *from, struct cart_step *to)
 	to->remove_attribute = value == NULL;
 	if (value != NULL)
 		to->value = *value;
+	return 0;
+}
+
+static int take_adjustment(const struct corral_adjustment *from, struct cart_step *to)
+{
+	int r = cart_adjustment_check(from);
+
+	if (r < 0)
+		return r;
+	to->kind = CART_SET_ADJUSTMENT;
+	to->name = from->name;
+	to->adjustment_kind = (uint8_t)from->kind;
+	to->after_tax = from->after_tax;
+	to->tax_ppm = from->ppm;
+	to->cents = from->cents;
 	return 0;
 }
 
@@ -102,6 +117,20 @@ static int take_step(const struct corral *corral, const struct corral_step *from
 	case CORRAL_STEP_CHECKOUT:
 		to->kind = CART_CHECKOUT;
 		return 0;
+	case CORRAL_STEP_SET_ADJUSTMENT:
+		return take_adjustment(from->adjustment, to);
+	case CORRAL_STEP_REMOVE_ADJUSTMENT:
+		to->kind = CART_REMOVE_ADJUSTMENT;
+		to->name = from->name;
+		return from->name.size == 0 || from->name.data == NULL ? -EINVAL : 0;
+	case CORRAL_STEP_SET_PRICING:
+		to->kind = CART_SET_PRICING;
+		to->pricing = (uint8_t)from->pricing;
+		return from->pricing <= UINT8_MAX ? 0 : -EINVAL;
+	case CORRAL_STEP_SET_CURRENCY:
+		to->kind = CART_SET_CURRENCY;
+		to->currency = cart_currency(from->name);
+		return to->currency != 0 ? 0 : -EINVAL;
 	default:
 		return -EINVAL;
 	}
@@ -267,7 +296,7 @@ int corral_apply(struct corral *corral, const struct corral_key *key,
 	if (r == 0 && step_count == 1 && ret_lines != NULL)
 		ret_lines[0] = result.line;
 	if (ret_result != NULL && r == 0)
-		*ret_result = result;
+		result_copy(ret_result, &result);
 	else if (ret_result != NULL)
 		ret_result->step = step;
 	return r;
@@ -365,6 +394,13 @@ int corral_drop(struct corral *corral, const struct corral_key *key, const struc
 	return change_cart(corral, key, &drop, op, ret_result, NULL);
 }
 
+/* The currency that a draft names; "": 0. */
+static int draft_currency(const char code[4], uint32_t *ret_currency)
+{
+	*ret_currency = code[0] == '\0' ? 0 : cart_currency((struct corral_text){ code, 3 });
+	return code[0] == '\0' || (*ret_currency != 0 && code[3] == '\0') ? 0 : -EINVAL;
+}
+
 /* Pack a draft into one heap block: lines, their words, the attributes. */
 static int pack_draft(const struct corral *corral, const struct corral_cart *cart,
 		      struct cart_draft *draft, void **ret_block)
@@ -373,6 +409,9 @@ static int pack_draft(const struct corral *corral, const struct corral_cart *car
 		return -E2BIG;
 	if (cart->head.tax_ppm > CORRAL_TAX_PPM_MAX)
 		return -ERANGE;
+	int r = draft_currency(cart->head.currency, &draft->currency);
+	if (r < 0)
+		return r;
 	size_t lines_bytes = cart->line_count * sizeof(struct cart_draft_line);
 	size_t room = lines_bytes + DRAFT_ATTRIBUTES_BYTES + CORRAL_CART_MAX + CORRAL_WORDS_MAX;
 	uint8_t *block = malloc(room);
@@ -381,7 +420,6 @@ static int pack_draft(const struct corral *corral, const struct corral_cart *car
 	struct cart_draft_line *lines = (struct cart_draft_line *)(void *)block;
 	uint8_t *at = block + lines_bytes;
 	uint8_t *words_end = at + CORRAL_CART_MAX;
-	int r = 0;
 	for (uint32_t i = 0; i < cart->line_count && r == 0; i++) {
 		lines[i].line = cart->lines[i].line;
 		lines[i].quantity = cart->lines[i].item.quantity;
@@ -400,6 +438,9 @@ static int pack_draft(const struct corral *corral, const struct corral_cart *car
 	draft->lines = lines;
 	draft->line_count = cart->line_count;
 	draft->tax_ppm = cart->head.tax_ppm;
+	draft->pricing = cart->head.pricing;
+	draft->adjustments = cart->adjustments;
+	draft->adjustment_count = cart->adjustment_count;
 	draft->attributes = at;
 	draft->attribute_count = cart->attribute_count;
 	*ret_block = block;
@@ -414,7 +455,8 @@ int corral_replace(struct corral *corral, const struct corral_key *key,
 	void *block;
 
 	if (op == NULL || cart == NULL || (cart->line_count > 0 && cart->lines == NULL) ||
-	    (cart->attribute_count > 0 && cart->attributes == NULL))
+	    (cart->attribute_count > 0 && cart->attributes == NULL) ||
+	    (cart->adjustment_count > 0 && cart->adjustments == NULL))
 		return -EINVAL;
 	int r = pack_draft(corral, cart, &replace.draft, &block);
 	if (r < 0)

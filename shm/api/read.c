@@ -351,6 +351,20 @@ int corral_view_attribute(const struct corral_view *view, uint32_t index,
 	return cart_get_attribute(view->bytes, view->size, index, ret_attribute);
 }
 
+int corral_view_adjustment(const struct corral_view *view, uint32_t index,
+			   struct corral_adjustment *ret_adjustment)
+{
+	return cart_get_adjustment(view->bytes, view->size, index, ret_adjustment);
+}
+
+void corral_default_currency(struct corral *corral, char ret_code[4], uint32_t *ret_digits)
+{
+	/* relaxed: any recent value will do */
+	uint32_t currency = load_relaxed(&corral->arena.header->currency);
+
+	cart_currency_code(cart_currency_valid(currency) ? currency : 0, ret_code, ret_digits);
+}
+
 int corral_view_item(const struct corral_view *view, uint32_t index, struct corral_item **ret_item)
 {
 	return cart_decode_item(view->bytes, view->size, index, ret_item);

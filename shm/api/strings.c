@@ -5,11 +5,23 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cart/cart.h"
 #include "corral.h"
 
 struct corral_text corral_text(const char *string)
 {
 	return (struct corral_text){ string, string != NULL ? strlen(string) : 0 };
+}
+
+int corral_currency_digits(struct corral_text code)
+{
+	uint32_t currency = cart_currency(code), digits;
+	char known[4];
+
+	if (currency == 0)
+		return -EINVAL;
+	cart_currency_code(currency, known, &digits);
+	return (int)digits;
 }
 
 const char *corral_version(void)
@@ -26,10 +38,12 @@ static const struct {
 	{ EILSEQ, "a text is not valid UTF-8, or has a NUL byte in it" },
 	{ ERANGE, "a quantity, price, rate or time is out of range" },
 	{ EOVERFLOW, "the amount of money does not fit 64 bits" },
-	{ E2BIG, "the line, or the cart, is too large" },
+	{ EDOM, "the total would be below zero" },
+	{ E2BIG, "the line, or the cart, is too large, or has too many rates or adjustments" },
 	{ ENOENT, "no such cart" },
-	{ ENXIO, "the cart has no such line" },
+	{ ENXIO, "the cart has no such line or adjustment" },
 	{ EMLINK, "several lines of the cart have this menu item: name one by its number" },
+	{ ENOTEMPTY, "the cart has lines or adjustments: its currency cannot be changed" },
 	{ ESHUTDOWN, "the cart is checked out" },
 	{ ECANCELED, "the cart's version is not the expected one, or the wait was cancelled" },
 	{ ENOTUNIQ, "the operation id was given to another change" },

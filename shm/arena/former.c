@@ -243,8 +243,8 @@ static struct cart_head head_of(const struct cart_head_2 *old)
 				   .tax_ppm = old->tax_ppm,
 				   .line_count = old->line_count,
 				   .next_line = old->next_line,
-				   .ops_count = old->ops_count,
-				   .ops_next = old->ops_next,
+				   .ops_count = (uint16_t)old->ops_count,
+				   .ops_next = (uint16_t)old->ops_next,
 				   .attributes_size = old->attributes_size,
 				   .attribute_count = old->attribute_count,
 				   .words_size = old->words_size,
@@ -254,8 +254,7 @@ static struct cart_head head_of(const struct cart_head_2 *old)
 				   .restaurant_size = old->restaurant_size,
 				   .session_size = old->session_size,
 				   .format = CART_FORMAT,
-				   .status = old->status,
-				   .reserved = old->reserved };
+				   .status = old->status };
 }
 
 /*
@@ -317,7 +316,8 @@ bool former_cart(const void *bytes, size_t room, void *to, uint32_t *ret_size)
 	bool keep_ops = size <= CORRAL_CART_MAX;
 	if (!keep_ops)
 		size = sizeof(struct cart_head) + ids + rest;
-	if (old.format != 2 || old.size > room || rest_at + rest != old.size ||
+	if (old.format != 2 || old.reserved != 0 || old.ops_count > UINT16_MAX ||
+	    old.ops_next > UINT16_MAX || old.size > room || rest_at + rest != old.size ||
 	    size > CORRAL_CART_MAX || front_sum(from, ops_at) != old.sum)
 		return false;
 	struct cart_head head = head_of(&old);

@@ -136,7 +136,8 @@ struct arena_header {
 	 */
 	uint32_t version_epoch;
 	uint32_t journal; /* JOURNAL_MODE_... */
-	uint32_t reserved4;
+	/* of new carts: cart_head.currency, and above it, from bit 16, currency_digits; 0: none */
+	uint32_t currency;
 
 	/* line 4: grace periods. W: all drivers, by CAS; they only grow. R: all */
 	/* readers copy it; each grace period adds one */
@@ -460,16 +461,18 @@ static_assert(sizeof(struct block_header) == 16, "keeps the cart 16-aligned");
 /*
  * A cart version: immutable once published. It begins 16 bytes into its block.
  *
- *   head (144) | ids, padded to 8 | attributes, padded to 8 | ops 56 * ops_count |
- *   lines 56 * line_count | words of the lines
+ *   head (144) | ids, padded to 8 | attributes, padded to 8 | money, if money_size is not 0 |
+ *   ops 56 * ops_count | lines 56 * line_count | words of the lines
  *
  * ids: restaurant_id then session_id, without a separator. attributes: a MessagePack map of
- * strings. Sizes follow from the head; `size` is their sum.
+ * strings. money: struct cart_money and what follows it; only a cart that has once had a line with
+ * a tax rate of its own, an adjustment or a way of pricing has it. Sizes follow from the head;
+ * `size` is their sum.
  *
  * The end of the head has what is needed to find a cart: version, sizes and the first 32 bytes of
  * the ids share one cache line.
  *
- *   sum:       XXH3_64 of the bytes from offset 8 to the end of the attributes (padding is zero)
+ *   sum:       XXH3_64 of the bytes from offset 8 to the beginning of the ops (padding is zero)
  *   lines_sum: sum over the lines of XXH3_64(line record, seed = its index), modulo 2^64
  *   ops_sum:   the same over the op records
  *
@@ -501,8 +504,10 @@ struct cart_head {
 	uint32_t tax_ppm;
 	uint32_t line_count;
 	uint32_t next_line; /* the number that the next new line gets; from 1 */
-	uint32_t ops_count;
-	uint32_t ops_next; /* index of the next op record once there are CORRAL_OPS_KEPT */
+	uint16_t ops_count;
+	uint16_t money_size; /* a multiple of 8; 0: there is no such section */
+	uint16_t ops_next;   /* index of the next op record once there are CORRAL_OPS_KEPT */
+	uint16_t currency; /* three letters of five bits, A is 1, the first the highest; 0: none */
 	uint32_t attributes_size;
 	uint32_t attribute_count;
 	uint32_t words_size;
@@ -514,8 +519,8 @@ struct cart_head {
 	uint16_t restaurant_size;
 	uint16_t session_size;
 	uint16_t format;
-	uint8_t status; /* enum corral_status */
-	uint8_t reserved;
+	uint8_t status;          /* enum corral_status */
+	uint8_t currency_digits; /* behind the point of an amount; 0 without a currency */
 };
 
 static_assert(sizeof(struct cart_head) == 144, "as drawn");
@@ -534,7 +539,8 @@ struct cart_line {
 	uint64_t merge[2];
 	uint64_t words_sum; /* XXH3_64 of the words */
 	uint32_t words_at;  /* from the beginning of the words */
-	uint32_t words_size;
+	uint16_t words_size;
+	uint16_t rate; /* 0: the cart's; else this rate of cart_money.own, plus one */
 };
 
 static_assert(sizeof(struct cart_line) == 56, "as drawn");
@@ -550,6 +556,47 @@ struct cart_op {              /* a remembered operation and its answer */
 };
 
 static_assert(sizeof(struct cart_op) == 56, "as drawn");
+
+/*
+ * The section of the money, padded to 8:
+ *
+ *   struct cart_money | struct cart_taxed * taxed_count |
+ *   struct cart_adjustment * adjustment_count | totals 8 * ops_count | names of the adjustments
+ *
+ * taxed: what was computed for each rate, the lowest first. totals: what the remembered operations
+ * answered, in the order of their records (their subtotal and tax do not tell).
+ */
+#define CART_RATES 8u
+#define RATE_UNUSED UINT32_MAX
+
+struct cart_money {
+	uint32_t own[CART_RATES]; /* the rates that lines have of their own, or RATE_UNUSED */
+	uint8_t pricing;          /* CORRAL_TAX_INSIDE ... */
+	uint8_t taxed_count;
+	uint8_t adjustment_count;
+	uint8_t reserved[5];
+};
+
+struct cart_taxed {
+	int64_t base_cents; /* without the tax */
+	int64_t tax_cents;
+	uint32_t tax_ppm;
+	uint32_t reserved;
+};
+
+struct cart_adjustment {
+	int64_t cents;        /* as it was set, if ppm is 0 */
+	int64_t amount_cents; /* what it adds to the total; of a discount negative */
+	uint32_t ppm;         /* of the subtotal */
+	uint16_t name_size;
+	uint8_t kind; /* enum corral_adjustment_kind */
+	uint8_t after_tax;
+};
+
+static_assert(sizeof(struct cart_money) == 40 && sizeof(struct cart_taxed) == 24 &&
+		      sizeof(struct cart_adjustment) == 24,
+	      "as drawn");
+
 /* Differs if one of the shapes above does. */
 #define LAYOUT_MIX(hash, value)                                                                    \
 	(((uint64_t)(hash) ^ (uint64_t)(value)) * 0x100000001b3ull) /* FNV-1a's step */
@@ -563,7 +610,7 @@ static_assert(sizeof(struct cart_op) == 56, "as drawn");
 	LAYOUT_SIZES4(LAYOUT_LIMITS, arena_header, process_record, thread_record, intent)
 #define LAYOUT_TABLES LAYOUT_SIZES4(LAYOUT_RECORDS, retired, size_class, bucket, slot)
 #define LAYOUT_CARTS LAYOUT_SIZES4(LAYOUT_TABLES, block_header, cart_head, cart_line, cart_op)
-#define LAYOUT_FINGERPRINT                                                                         \
-	LAYOUT_MIX(LAYOUT_MIX(LAYOUT_CARTS, sizeof(struct death)), sizeof(struct chain))
+#define LAYOUT_MONEY LAYOUT_SIZES4(LAYOUT_CARTS, cart_money, cart_taxed, cart_adjustment, death)
+#define LAYOUT_FINGERPRINT LAYOUT_MIX(LAYOUT_MONEY, sizeof(struct chain))
 
 #endif

@@ -12,7 +12,7 @@
  */
 #include <errno.h>
 
-#include "cart/cart_shape.h"
+#include "cart/money.h"
 
 static_assert(CORRAL_CHECKED_OUT == 1, "one bit of a remembered operation");
 
@@ -26,6 +26,9 @@ static bool makes_cart(const struct cart_change *change)
 	case CART_SET_ATTRIBUTE:
 	case CART_SET_TTL:
 	case CART_REPLACE:
+	case CART_SET_ADJUSTMENT:
+	case CART_SET_PRICING:
+	case CART_SET_CURRENCY:
 		return change->if_version == 0;
 	default:
 		return false;
@@ -57,7 +60,9 @@ static int plan_first(const struct cart_change *change, struct cart_plan *plan)
 				    .seed = change->seed,
 				    .created_ms = change->now_ms,
 				    .restaurant_size = (uint16_t)change->key.restaurant_id.size,
-				    .session_size = (uint16_t)change->key.session_id.size };
+				    .session_size = (uint16_t)change->key.session_id.size,
+				    .currency = (uint16_t)change->currency,
+				    .currency_digits = (uint8_t)(change->currency >> 16) };
 	return 0;
 }
 
@@ -71,9 +76,13 @@ static bool same_change(uint64_t one, uint64_t other)
  * 1 and the remembered answer, if the same change was made under this operation id; 0 if the id is
  * not remembered; -ENOTUNIQ if another change was made under it; -EUCLEAN.
  */
-static int recall(const uint8_t *ops, const struct cart_head *head,
-		  const struct cart_change *change, struct corral_result *answer)
+static int recall(const uint8_t *old, const struct cart_sections *at,
+		  const struct cart_change *change, struct cart_plan *plan)
 {
+	const struct cart_head *head = &plan->old;
+	const uint8_t *ops = old + at->ops_at;
+	struct corral_result *answer = &plan->result;
+
 	for (uint32_t i = 0; i < head->ops_count; i++) {
 		struct cart_op op;
 
@@ -88,8 +97,12 @@ static int recall(const uint8_t *ops, const struct cart_head *head,
 						.item_count = op.item_count,
 						.line = op.line_status & ~OP_CHECKED_OUT,
 						.status = (op.line_status & OP_CHECKED_OUT) != 0 };
-		if (cart_all_ops_sum(ops, head->ops_count) != head->ops_sum ||
-		    add_overflows(op.subtotal_cents, op.tax_cents, &answer->total_cents))
+		if (cart_all_ops_sum(ops, head->ops_count) != head->ops_sum)
+			return -EUCLEAN;
+		if (plan->priced)
+			answer->total_cents =
+				money_total(old + at->money_at + plan->old_totals_at, i);
+		else if (add_overflows(op.subtotal_cents, op.tax_cents, &answer->total_cents))
 			return -EUCLEAN;
 		return same_change(op.fingerprint, change->fingerprint) ? 1 : -ENOTUNIQ;
 	}
@@ -147,7 +160,13 @@ static int plan_next(const uint8_t *old, const struct cart_change *change,
 
 	if (cart_front_sum(old, at) != head->sum)
 		return -EUCLEAN;
-	known = change->has_op ? recall(old + at->ops_at, head, change, &plan->result) : 0;
+	if (unlikely(head->money_size != 0)) {
+		if (!money_load(old + at->money_at, head, &plan->money))
+			return -EUCLEAN;
+		plan->priced = true;
+		plan->old_totals_at = money_totals_at(&plan->money);
+	}
+	known = change->has_op ? recall(old, at, change, plan) : 0;
 	if (known == 1 && change->lines)
 		recall_lines(old, change, at, plan);
 	if (known)
@@ -191,22 +210,33 @@ static int plan_steps(const void *old, const struct cart_change *change,
 }
 
 /* Compute the totals, the size and the answer, once the steps are planned. */
-static int plan_finish(const struct cart_change *change, struct cart_plan *plan)
+static int plan_finish(const uint8_t *old_lines, const struct cart_change *change,
+		       struct cart_plan *plan)
 {
 	struct cart_head *head = &plan->head;
 	uint64_t size;
 
 	if (cart_kind(change) != CART_DROP) {
-		head->tax_cents = cart_tax(head->subtotal_cents, head->tax_ppm);
-		if (add_overflows(head->subtotal_cents, head->tax_cents, &head->total_cents))
-			return -EOVERFLOW;
 		head->hash = change->hash;
 		head->updated_ms = change->now_ms;
 		if (change->has_op && head->ops_count == CORRAL_OPS_KEPT) {
 			plan->op_index = head->ops_next;
-			head->ops_next = (head->ops_next + 1) % CORRAL_OPS_KEPT;
+			head->ops_next = (uint16_t)((head->ops_next + 1) % CORRAL_OPS_KEPT);
 		} else if (change->has_op) {
 			plan->op_index = head->ops_count++;
+		}
+		if (unlikely(plan->priced)) {
+			int r = cart_price(old_lines, change, plan);
+
+			if (r)
+				return r;
+		} else {
+			head->tax_cents = cart_tax(head->subtotal_cents, head->tax_ppm);
+			if (add_overflows(head->subtotal_cents, head->tax_cents,
+					  &head->total_cents))
+				return -EOVERFLOW;
+			if (head->total_cents < 0)
+				return -EDOM;
 		}
 		size = cart_sections(head).end;
 		if (size > CORRAL_CART_MAX)
@@ -220,6 +250,14 @@ static int plan_finish(const struct cart_change *change, struct cart_plan *plan)
 	plan->result.item_count = head->item_count;
 	plan->result.status = head->status;
 	plan->result.applied = 1;
+	if (unlikely(plan->priced)) {
+		cart_price_result(plan, &plan->result);
+		return 0;
+	}
+	plan->result.rate_count = head->line_count > 0;
+	plan->result.rates[0] = (struct corral_rate){ .tax_ppm = head->tax_ppm,
+						      .base_cents = head->subtotal_cents,
+						      .tax_cents = head->tax_cents };
 	return 0;
 }
 
@@ -248,7 +286,7 @@ static int plan_put(const void *old, size_t old_size, const struct cart_change *
  */
 static void plan_begin(const struct cart_change *change, struct cart_plan *plan)
 {
-	plan->result = (struct corral_result){ .version = 0 };
+	memset(&plan->result, 0, offsetof(struct corral_result, rates));
 	plan->size = 0;
 	plan->lines_edit = LINES_KEEP;
 	plan->attributes_edit = ATTRIBUTES_KEEP;
@@ -258,6 +296,8 @@ static void plan_begin(const struct cart_change *change, struct cart_plan *plan)
 	plan->cut_count = 0;
 	plan->map_header_size = 0;
 	plan->pairs_size = 0;
+	plan->priced = false;
+	plan->old_totals_at = 0;
 	plan->line_edits = change->steps ? change->line_edits : &plan->line_edit;
 	plan->pair_edits = change->steps ? change->pair_edits : &plan->pair_edit;
 }
@@ -284,5 +324,7 @@ int cart_plan(const void *old, size_t old_size, const struct cart_change *change
 	if (r != 0)
 		return r;
 	r = plan_steps(old ? old : &nothing, change, &at, ret_plan);
-	return r == 0 ? plan_finish(change, ret_plan) : r;
+	return r == 0 ? plan_finish((const uint8_t *)(old ? old : &nothing) + at.lines_at, change,
+				    ret_plan) :
+			r;
 }

@@ -26,6 +26,7 @@ struct cart_words {
 	const void *bytes; /* MessagePack map: menu_item_id, modifiers [[name, price], ...], notes,
 			      name, extras */
 	uint32_t size;
+	uint32_t own_rate; /* the line's own tax rate in ppm, plus one; 0: the cart's */
 	int64_t unit_price_cents;
 	int64_t modifiers_cents;
 	uint64_t merge[2];
@@ -64,6 +65,10 @@ struct cart_draft {
 	const void *attributes; /* packed map, cart_pack_attributes() */
 	uint32_t attributes_size;
 	uint32_t attribute_count;
+	uint32_t pricing;
+	uint32_t currency; /* as cart_currency() has it; 0: as it is */
+	const struct corral_adjustment *adjustments;
+	uint32_t adjustment_count;
 };
 
 /*
@@ -87,6 +92,10 @@ enum cart_step_kind {
 	CART_DROP,    /* planned like the others (version, operation id), never built */
 	CART_PUT,     /* a whole version from elsewhere, unless the one that is there is as new */
 	CART_CHANGE_QUANTITY, /* by a difference; to 0 removes */
+	CART_SET_ADJUSTMENT,
+	CART_REMOVE_ADJUSTMENT,
+	CART_SET_PRICING,
+	CART_SET_CURRENCY,
 };
 
 /* One step of a change. */
@@ -95,11 +104,16 @@ struct cart_step {
 	uint32_t line; /* SET_QUANTITY, CHANGE_QUANTITY, REMOVE; 0: the line is that of `name` */
 	uint32_t quantity;  /* ADD, SET_QUANTITY */
 	int32_t difference; /* CHANGE_QUANTITY */
-	uint32_t tax_ppm;   /* SET_TAX */
+	uint32_t tax_ppm;   /* SET_TAX; SET_ADJUSTMENT: its ppm */
+	uint32_t currency;  /* SET_CURRENCY, as cart_currency() has it */
 	bool remove_attribute;
-	uint64_t ttl_ms; /* SET_TTL */
-	struct corral_text
-		name; /* SET_ATTRIBUTE; of a step without a line's number: the menu item */
+	bool after_tax;          /* SET_ADJUSTMENT */
+	uint8_t adjustment_kind; /* SET_ADJUSTMENT */
+	uint8_t pricing;         /* SET_PRICING */
+	int64_t cents;           /* SET_ADJUSTMENT */
+	uint64_t ttl_ms;         /* SET_TTL */
+	/* of an attribute or an adjustment; of a step without a line's number: the menu item */
+	struct corral_text name;
 	struct corral_text value;
 	struct cart_words words; /* ADD */
 };
@@ -112,6 +126,7 @@ struct line_edit {
 	struct cart_line line; /* the record to write */
 	const void *words;     /* of a line that is appended; NULL: the line is the old version's */
 	uint32_t index;        /* in the old version */
+	uint32_t own_rate;     /* of a line that is appended, as in struct cart_words */
 	bool cut;
 };
 
@@ -149,6 +164,7 @@ struct cart_change {
 	uint64_t first_version; /* for a cart that is not there yet */
 	uint64_t usual_ttl_ms;  /* of a cart without a time to live of its own */
 	uint64_t version_floor; /* each new version is greater */
+	uint32_t currency;      /* of a cart that is not there yet, as cart_currency() has it */
 };
 
 static inline const struct cart_step *cart_steps(const struct cart_change *change)
@@ -180,6 +196,23 @@ uint64_t cart_fingerprint(const struct cart_change *change, uint64_t seed);
 
 /* ---------------------------------------------------------------- change */
 
+/*
+ * What the section of the money says. Private to the files of this folder; declared here as part of
+ * a plan.
+ */
+struct money {
+	uint32_t pricing;
+	uint32_t own[CART_RATES]; /* as in struct cart_money */
+	uint32_t rate_count;
+	uint32_t adjustment_count;
+	int64_t before_tax_cents;
+	int64_t after_tax_cents;
+	struct corral_rate rates[CORRAL_RATES_MAX];
+	struct corral_adjustment adjustments[CORRAL_ADJUSTMENTS_MAX];
+};
+
+static_assert(CART_RATES == CORRAL_RATES_MAX, "each rate may be a line's own");
+
 struct cart_plan {
 	struct corral_result result; /* what to answer */
 	uint32_t size;               /* bytes of the new version */
@@ -200,6 +233,9 @@ struct cart_plan {
 	struct cart_head old;         /* of the old version as the plan saw it; all 0: no cart */
 	struct line_edit line_edit;   /* of a change of one step */
 	struct pair_edit pair_edit;
+	uint32_t old_totals_at; /* of operations, in the old section; 0: there was none */
+	bool priced;            /* the new version has a section of the money: */
+	struct money money;     /* this one */
 };
 
 /*
@@ -334,6 +370,8 @@ int cart_get_key(const void *bytes, size_t size, struct corral_key *ret_key);
 int cart_get_line(const void *bytes, size_t size, uint32_t index, struct corral_line *ret_line);
 int cart_get_attribute(const void *bytes, size_t size, uint32_t index,
 		       struct corral_attribute *ret_attribute);
+int cart_get_adjustment(const void *bytes, size_t size, uint32_t index,
+			struct corral_adjustment *ret_adjustment);
 
 /* Decode with one malloc(); texts point into bytes. 0, -EUCLEAN, -ENOMEM, -ENXIO. */
 int cart_decode_item(const void *bytes, size_t size, uint32_t index, struct corral_item **ret_item);
@@ -360,10 +398,28 @@ int cart_flatten(const void *bytes, size_t size, const struct cart_times *times,
 
 /* ---------------------------------------------------------------- money */
 
+/* -EINVAL -ENAMETOOLONG -EILSEQ -ERANGE, as struct corral_adjustment says. */
+int cart_adjustment_check(const struct corral_adjustment *adjustment);
+
+/*
+ * A code of ISO 4217 as one number: cart_head.currency in its low 16 bits, the digits of its minor
+ * units above them. 0: it is no such code.
+ */
+uint32_t cart_currency(struct corral_text code);
+
+/* The code that a number stands for, and its digits; of 0: "" and 2. */
+void cart_currency_code(uint32_t currency, char ret_code[4], uint32_t *ret_digits);
+
+/* Can the number be one that cart_currency() has made? The code need not be known here. */
+bool cart_currency_valid(uint32_t currency);
+
 /*
  * Tax of an amount: parts per million, rounded half away from zero. Exact for every input in range.
  */
 int64_t cart_tax(int64_t subtotal_cents, uint32_t tax_ppm);
+
+/* The same, by the cart's pricing: with the tax added, or inside the amount. */
+int64_t cart_tax_of(int64_t cents, uint32_t tax_ppm, uint32_t pricing);
 
 /* quantity * (unit + modifiers); false when it does not fit. */
 bool cart_line_total(uint32_t quantity, int64_t unit_price_cents, int64_t modifiers_cents,

@@ -16,8 +16,8 @@
  *   line numbers are unique and below next_line; a number is never given out twice;
  *   ops_next is 0 until there are CORRAL_OPS_KEPT records, then the oldest one's place.
  */
-#include "cart/cart_shape.h"
 #include "cart/item.h"
+#include "cart/money.h"
 
 /* The inputs that all steps need. */
 struct build {
@@ -82,24 +82,55 @@ static void put_attributes(struct build *b)
 	uint8_t *at = b->new + b->to.attributes_at;
 
 	if (b->head->attributes_size)
-		memset(b->new + b->to.ops_at - PADDING, 0, PADDING);
+		memset(b->new + b->to.money_at - PADDING, 0, PADDING);
 	if (b->plan->attributes_edit == ATTRIBUTES_DRAFT)
 		copy(at, b->change->draft.attributes, b->head->attributes_size);
 	else
 		put_pairs(b);
 }
 
-/* Write ids, attributes and the old operations: as one piece if the attributes are unchanged. */
+/* The total that an old operation answered. Before the cart was priced it was the sum of two. */
+static int64_t old_op_total(const struct build *b, uint32_t index)
+{
+	struct cart_op op;
+
+	if (b->plan->old_totals_at != 0)
+		return money_total(b->old + b->from.money_at + b->plan->old_totals_at, index);
+	op = cart_op_at(b->old + b->from.ops_at, index);
+	return (int64_t)((uint64_t)op.subtotal_cents + (uint64_t)op.tax_cents);
+}
+
+static void put_money(struct build *b)
+{
+	const struct money *money = &b->plan->money;
+	uint8_t *section = b->new + b->to.money_at;
+	uint8_t *totals = section + money_totals_at(money);
+
+	money_store(money, b->head->ops_count, section);
+	for (uint32_t i = 0; i < b->plan->old.ops_count; i++)
+		money_set_total(totals, i, old_op_total(b, i));
+	if (b->change->has_op)
+		money_set_total(totals, b->plan->op_index, b->plan->result.total_cents);
+}
+
+/* Write ids, attributes and the old operations: as one piece if nothing else is changed. */
 static void put_front(struct build *b)
 {
-	if (b->old && b->plan->attributes_edit == ATTRIBUTES_KEEP) {
+	const bool keep = b->plan->attributes_edit == ATTRIBUTES_KEEP;
+
+	if (likely(b->old && keep && !b->plan->priced)) {
 		memcpy(b->new + sizeof(*b->head), b->old + sizeof(*b->head),
 		       b->from.lines_at - sizeof(*b->head));
 		return;
 	}
 	put_ids(b);
-	if (b->plan->attributes_edit != ATTRIBUTES_KEEP)
+	if (!keep)
 		put_attributes(b);
+	else if (b->old)
+		copy(b->new + b->to.attributes_at, b->old + b->from.attributes_at,
+		     b->from.money_at - b->from.attributes_at);
+	if (b->plan->priced)
+		put_money(b);
 	if (b->old)
 		copy(b->new + b->to.ops_at, b->old + b->from.ops_at,
 		     b->from.lines_at - b->from.ops_at);
@@ -283,7 +314,11 @@ static void put_draft(struct build *b)
 					  .merge = { from->words.merge[0], from->words.merge[1] },
 					  .words_sum = cart_words_sum(&from->words),
 					  .words_at = words_at,
-					  .words_size = from->words.size };
+					  .words_size = (uint16_t)from->words.size };
+
+		if (from->words.own_rate != 0)
+			line.rate =
+				(uint16_t)money_number(&b->plan->money, from->words.own_rate - 1);
 
 		put_line(b, &line, i);
 		copy(b->new + b->to.words_at + words_at, from->words.bytes, line.words_size);

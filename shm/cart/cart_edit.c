@@ -311,10 +311,13 @@ static int plan_append(struct edit *e)
 			  .merge = { words->merge[0], words->merge[1] },
 			  .words_sum = cart_words_sum(words),
 			  .words_at = head->words_size, /* unless a later step cuts a line */
-			  .words_size = words->size },
+			  .words_size = (uint16_t)words->size },
 		.words = words->bytes,
-		.index = UINT32_MAX
+		.index = UINT32_MAX,
+		.own_rate = words->own_rate
 	};
+	if (unlikely(words->own_rate != 0))
+		cart_price_begin(e->plan);
 	head->line_count++;
 	head->words_size += words->size;
 	r = move_items(e->plan, 0, e->step->quantity);
@@ -365,7 +368,7 @@ static int plan_change_quantity(struct edit *e)
 	return plan_quantity(e, edit, (uint32_t)quantity);
 }
 
-static void plan_no_lines(struct cart_plan *plan)
+static void plan_lines_none(struct cart_plan *plan)
 {
 	plan->lines_edit = LINES_NONE;
 	plan->line_edit_count = 0;
@@ -377,11 +380,19 @@ static void plan_no_lines(struct cart_plan *plan)
 	plan->head.lines_sum = 0;
 }
 
+static void plan_clear(struct cart_plan *plan)
+{
+	plan_lines_none(plan);
+	if (plan->priced)
+		plan->money.adjustment_count = 0;
+}
+
 /* ------------------------------------------------------------ attributes and whole carts */
 
 static int plan_draft_line(const struct cart_draft_line *line, struct line_set *numbers,
-			   struct cart_head *head, __int128 *subtotal, uint32_t known)
+			   struct cart_plan *plan, __int128 *subtotal, uint32_t known)
 {
+	struct cart_head *head = &plan->head;
 	int64_t total_cents;
 
 	if (!cart_quantity_valid(line->quantity))
@@ -397,6 +408,8 @@ static int plan_draft_line(const struct cart_draft_line *line, struct line_set *
 	if (!cart_line_total(line->quantity, line->words.unit_price_cents,
 			     line->words.modifiers_cents, &total_cents))
 		return -EOVERFLOW;
+	if (line->words.own_rate != 0)
+		cart_price_begin(plan);
 	*subtotal += total_cents;
 	head->item_count += line->quantity;
 	head->words_size += line->words.size;
@@ -423,10 +436,13 @@ __attribute__((noinline)) static int plan_replace(const struct cart_draft *draft
 		return -EINVAL;
 	uint32_t slots[line_set_slots(draft->line_count)];
 	struct line_set numbers;
-	plan_no_lines(plan);
+	int r = cart_plan_draft_money(plan, draft);
+	if (r)
+		return r;
+	plan_lines_none(plan);
 	line_set_init(&numbers, slots, line_set_slots(draft->line_count));
 	for (uint32_t i = 0; i < draft->line_count; i++) {
-		int r = plan_draft_line(&draft->lines[i], &numbers, head, &subtotal, known);
+		r = plan_draft_line(&draft->lines[i], &numbers, plan, &subtotal, known);
 
 		if (r)
 			return r;
@@ -578,7 +594,7 @@ int cart_edit(const void *old, const struct cart_sections *at, const struct cart
 		r = plan_change_quantity(&e);
 		break;
 	case CART_CLEAR:
-		plan_no_lines(plan);
+		plan_clear(plan);
 		r = 0;
 		break;
 	case CART_SET_TAX:
@@ -598,6 +614,18 @@ int cart_edit(const void *old, const struct cart_sections *at, const struct cart
 		break;
 	case CART_REPLACE:
 		r = plan_replace(&change->draft, plan);
+		break;
+	case CART_SET_ADJUSTMENT:
+		r = cart_plan_adjustment(plan, step);
+		break;
+	case CART_REMOVE_ADJUSTMENT:
+		r = cart_plan_no_adjustment(plan, step->name);
+		break;
+	case CART_SET_PRICING:
+		r = cart_plan_pricing(plan, step->pricing);
+		break;
+	case CART_SET_CURRENCY:
+		r = cart_plan_currency(plan, step->currency);
 		break;
 	case CART_DROP:
 		plan->head = plan->old;

@@ -11,7 +11,7 @@
 
 static bool head_in_range(const struct cart_head *head)
 {
-	return head->format == CART_FORMAT && head->reserved == 0 &&
+	return head->format == CART_FORMAT && cart_currency_valid(cart_currency_of(head)) &&
 	       head->status <= CORRAL_CHECKED_OUT && head->version != 0 &&
 	       head->version != UINT64_MAX && head->tax_ppm <= CORRAL_TAX_PPM_MAX &&
 	       head->restaurant_size >= 1 && head->restaurant_size <= CORRAL_ID_MAX &&
@@ -20,7 +20,7 @@ static bool head_in_range(const struct cart_head *head)
 	       head->next_line <= LINE_NUMBER_MAX + 1 && head->ops_count <= CORRAL_OPS_KEPT &&
 	       head->ops_next < CORRAL_OPS_KEPT &&
 	       (head->ops_next == 0 || head->ops_count == CORRAL_OPS_KEPT) &&
-	       head->attribute_count <= CORRAL_ATTRIBUTES_MAX &&
+	       head->money_size % PADDING == 0 && head->attribute_count <= CORRAL_ATTRIBUTES_MAX &&
 	       (head->attribute_count == 0) == (head->attributes_size == 0);
 }
 

@@ -10,8 +10,8 @@
  */
 #include <errno.h>
 
-#include "cart/cart_shape.h"
 #include "cart/item.h"
+#include "cart/money.h"
 
 /* ---------------------------------------------------------------- accessors */
 
@@ -24,28 +24,92 @@
 		field_;                                                                            \
 	})
 
+/* Load the section of the money of a version, if it has one; *ret_any says so. */
+static int load_money(const void *bytes, size_t size, struct money *ret_money, bool *ret_any)
+{
+	struct cart_head head;
+	int r = cart_load(bytes, size, &head);
+
+	*ret_any = r == 0 && head.money_size != 0;
+	if (*ret_any &&
+	    !money_load((const uint8_t *)bytes + cart_sections(&head).money_at, &head, ret_money))
+		r = -EUCLEAN;
+	return r;
+}
+
+/* What a head says of the section of the money. Kept apart, since most carts have none. */
+__attribute__((noinline)) static int get_money(const void *bytes, size_t size,
+					       struct corral_head *head)
+{
+	struct money money;
+	bool any;
+	int r = load_money(bytes, size, &money, &any);
+
+	if (r == 0 && !any)
+		r = -EUCLEAN; /* it has changed */
+	if (r)
+		return r;
+	head->pricing = money.pricing;
+	head->adjustment_count = money.adjustment_count;
+	head->before_tax_cents = money.before_tax_cents;
+	head->after_tax_cents = money.after_tax_cents;
+	head->rate_count = money.rate_count;
+	memcpy(head->rates, money.rates, money.rate_count * sizeof(money.rates[0]));
+	return 0;
+}
+
 /*
- * The accessor that is called most. It answers plain numbers and follows none of them, so only
- * their ranges are checked.
+ * The accessor that is called most. Of a plain cart it answers plain numbers and follows none of
+ * them, so only their ranges are checked.
  */
 int cart_get_head(const void *bytes, size_t size, struct corral_head *ret_head)
 {
+	struct corral_head *to = ret_head;
+
 	if (unlikely(!bytes || size < sizeof(struct cart_head) ||
 		     FIELD(bytes, format) != CART_FORMAT ||
 		     FIELD(bytes, status) > CORRAL_CHECKED_OUT || FIELD(bytes, version) == 0))
 		return -EUCLEAN;
-	*ret_head = (struct corral_head){ .version = FIELD(bytes, version),
-					  .subtotal_cents = FIELD(bytes, subtotal_cents),
-					  .tax_cents = FIELD(bytes, tax_cents),
-					  .total_cents = FIELD(bytes, total_cents),
-					  .tax_ppm = FIELD(bytes, tax_ppm),
-					  .item_count = FIELD(bytes, item_count),
-					  .line_count = FIELD(bytes, line_count),
-					  .status = FIELD(bytes, status),
-					  .ttl_ms = FIELD(bytes, ttl_ms),
-					  .created_ms = FIELD(bytes, created_ms),
-					  .updated_ms = FIELD(bytes, updated_ms),
-					  .effective_ttl_ms = FIELD(bytes, ttl_ms) };
+	to->version = FIELD(bytes, version);
+	to->subtotal_cents = FIELD(bytes, subtotal_cents);
+	to->tax_cents = FIELD(bytes, tax_cents);
+	to->total_cents = FIELD(bytes, total_cents);
+	to->tax_ppm = FIELD(bytes, tax_ppm);
+	to->item_count = FIELD(bytes, item_count);
+	to->line_count = FIELD(bytes, line_count);
+	to->status = FIELD(bytes, status);
+	to->ttl_ms = FIELD(bytes, ttl_ms);
+	to->created_ms = FIELD(bytes, created_ms);
+	to->updated_ms = FIELD(bytes, updated_ms);
+	to->effective_ttl_ms = to->ttl_ms;
+	cart_currency_code((uint32_t)FIELD(bytes, currency_digits) << 16 | FIELD(bytes, currency),
+			   to->currency, &to->currency_digits);
+	to->pricing = 0;
+	to->adjustment_count = 0;
+	to->before_tax_cents = 0;
+	to->after_tax_cents = 0;
+	to->reserved = 0;
+	to->rate_count = to->line_count > 0;
+	to->rates[0] = (struct corral_rate){ .tax_ppm = to->tax_ppm,
+					     .base_cents = to->subtotal_cents,
+					     .tax_cents = to->tax_cents };
+	return likely(FIELD(bytes, money_size) == 0) ? 0 : get_money(bytes, size, to);
+}
+
+int cart_get_adjustment(const void *bytes, size_t size, uint32_t index,
+			struct corral_adjustment *ret_adjustment)
+{
+	struct money money;
+	bool any;
+	int r = load_money(bytes, size, &money, &any);
+
+	if (r)
+		return r;
+	if (!any || index >= money.adjustment_count)
+		return -ENXIO;
+	if (!cart_text_valid(money.adjustments[index].name))
+		return -EUCLEAN;
+	*ret_adjustment = money.adjustments[index];
 	return 0;
 }
 
@@ -63,6 +127,17 @@ int cart_get_key(const void *bytes, size_t size, struct corral_key *ret_key)
 	return 0;
 }
 
+/* The rate that lines with this number have of their own. False: damaged. */
+static bool own_rate(const uint8_t *section, const struct cart_head *head, uint32_t rate,
+		     uint32_t *ret_ppm)
+{
+	if (rate > CART_RATES || head->money_size < sizeof(struct cart_money))
+		return false;
+	memcpy(ret_ppm, section + offsetof(struct cart_money, own) + (rate - 1) * sizeof(*ret_ppm),
+	       sizeof(*ret_ppm));
+	return *ret_ppm <= CORRAL_TAX_PPM_MAX;
+}
+
 int cart_get_line(const void *bytes, size_t size, uint32_t index, struct corral_line *ret_line)
 {
 	const uint8_t *all = bytes;
@@ -70,6 +145,7 @@ int cart_get_line(const void *bytes, size_t size, uint32_t index, struct corral_
 	struct cart_head head;
 	struct cart_line line;
 	int64_t total_cents;
+	uint32_t tax_ppm = 0;
 	int r = cart_load(bytes, size, &head);
 
 	if (r)
@@ -84,13 +160,17 @@ int cart_get_line(const void *bytes, size_t size, uint32_t index, struct corral_
 	    !cart_line_total(line.quantity, line.unit_price_cents, line.modifiers_cents,
 			     &total_cents))
 		return -EUCLEAN;
+	if (unlikely(line.rate != 0) && !own_rate(all + at.money_at, &head, line.rate, &tax_ppm))
+		return -EUCLEAN;
 	*ret_line = (struct corral_line){ .line = line.line,
 					  .quantity = line.quantity,
 					  .unit_price_cents = line.unit_price_cents,
 					  .modifiers_cents = line.modifiers_cents,
 					  .total_cents = total_cents,
 					  .words = all + at.words_at + line.words_at,
-					  .words_size = line.words_size };
+					  .words_size = line.words_size,
+					  .own_rate = line.rate != 0,
+					  .tax_ppm = tax_ppm };
 	return 0;
 }
 
@@ -104,19 +184,39 @@ static bool all_zero(const uint8_t *bytes, uint64_t from, uint64_t to)
 	return true;
 }
 
-/* Verify the head's checksum, and that its totals follow from the subtotal. */
+/* Do the parts make up the tax and the total? Kept apart, since most carts are not priced so. */
+__attribute__((noinline)) static bool parts_sound(const uint8_t *section,
+						  const struct cart_head *head)
+{
+	struct money money;
+	__int128 tax = 0, total;
+
+	if (!money_load(section, head, &money))
+		return false;
+	total = money.after_tax_cents;
+	for (uint32_t i = 0; i < money.rate_count; i++) {
+		tax += money.rates[i].tax_cents;
+		total += (__int128)money.rates[i].base_cents + money.rates[i].tax_cents;
+	}
+	return tax == head->tax_cents && total == head->total_cents;
+}
+
+/* Verify the head's checksum, and that its totals follow from the subtotal or from the parts. */
 static int verify_front(const uint8_t *bytes, const struct cart_head *head,
 			const struct cart_sections *at)
 {
 	int64_t total_cents;
+	bool sound;
 
-	return cart_front_sum(bytes, at) == head->sum &&
-			       head->tax_cents == cart_tax(head->subtotal_cents, head->tax_ppm) &&
-			       !add_overflows(head->subtotal_cents, head->tax_cents,
-					      &total_cents) &&
-			       total_cents == head->total_cents ?
-		       0 :
-		       -EUCLEAN;
+	if (cart_front_sum(bytes, at) != head->sum)
+		return -EUCLEAN;
+	sound = head->money_size != 0 ?
+			parts_sound(bytes + at->money_at, head) :
+			head->tax_cents == cart_tax(head->subtotal_cents, head->tax_ppm) &&
+				!add_overflows(head->subtotal_cents, head->tax_cents,
+					       &total_cents) &&
+				total_cents == head->total_cents;
+	return sound ? 0 : -EUCLEAN;
 }
 
 /* Check the rest of the front: padding, ids, attributes, times. */
@@ -127,7 +227,7 @@ static int validate_front(const uint8_t *bytes, const struct cart_head *head,
 	uint64_t ids_end = sizeof(*head) + (uint64_t)head->restaurant_size + head->session_size;
 
 	if (!cart_ttl_valid(head->ttl_ms) || !all_zero(bytes, ids_end, at->attributes_at) ||
-	    !all_zero(bytes, at->attributes_at + head->attributes_size, at->ops_at) ||
+	    !all_zero(bytes, at->attributes_at + head->attributes_size, at->money_at) ||
 	    !cart_text_valid((struct corral_text){ ids, head->restaurant_size }) ||
 	    !cart_text_valid(
 		    (struct corral_text){ ids + head->restaurant_size, head->session_size }))
@@ -144,7 +244,8 @@ static int validate_ops(const uint8_t *ops, const struct cart_head *head)
 
 		if (op.version == 0 || op.version > head->version ||
 		    (op.line_status & ~OP_CHECKED_OUT) >= head->next_line ||
-		    add_overflows(op.subtotal_cents, op.tax_cents, &total_cents))
+		    (head->money_size == 0 &&
+		     add_overflows(op.subtotal_cents, op.tax_cents, &total_cents)))
 			return -EUCLEAN;
 	}
 	return 0;
@@ -160,6 +261,7 @@ static bool line_sound(const uint8_t *words, const struct cart_head *head,
 	return line->line != 0 && line->line < head->next_line &&
 	       cart_quantity_valid(line->quantity) && line->unit_price_cents >= 0 &&
 	       line->words_at == words_at && line->words_size <= CORRAL_WORDS_MAX &&
+	       (line->rate == 0 || head->money_size != 0) &&
 	       line->words_size <= head->words_size - words_at &&
 	       XXH3_64bits(words + words_at, line->words_size) == line->words_sum;
 }
@@ -188,6 +290,47 @@ static int verify_lines(const uint8_t *bytes, const struct cart_head *head,
 	    item_count != head->item_count || subtotal != head->subtotal_cents)
 		return -EUCLEAN;
 	return 0;
+}
+
+/*
+ * Compute the money of the lines anew, and compare it with what the section says. The lines are
+ * those that verify_lines() has verified. Kept apart: it has a large stack.
+ */
+__attribute__((noinline)) static int
+verify_money(const uint8_t *bytes, const struct cart_head *head, const struct cart_sections *at)
+{
+	struct tally tally = { 0 };
+	struct money says, is;
+	int64_t tax_cents, total_cents;
+
+	if (!money_load(bytes + at->money_at, head, &says))
+		return -EUCLEAN;
+	is = says;
+	for (uint32_t i = 0; i < head->line_count; i++) {
+		struct cart_line line = cart_line_at(bytes + at->lines_at, i);
+		int64_t cents;
+
+		if (!cart_line_total(line.quantity, line.unit_price_cents, line.modifiers_cents,
+				     &cents) ||
+		    !money_tally(&tally, &is, line.rate, cents))
+			return -EUCLEAN;
+	}
+	for (uint32_t i = 0; i < CART_RATES; i++)
+		if ((is.own[i] != RATE_UNUSED) != (tally.lines[i + 1] > 0))
+			return -EUCLEAN;
+	if (money_compute(&is, &tally, head->subtotal_cents, head->tax_ppm, &tax_cents,
+			  &total_cents) != 0 ||
+	    is.rate_count != says.rate_count)
+		return -EUCLEAN;
+	for (uint32_t i = 0; i < is.rate_count; i++)
+		if (is.rates[i].tax_ppm != says.rates[i].tax_ppm ||
+		    is.rates[i].base_cents != says.rates[i].base_cents ||
+		    is.rates[i].tax_cents != says.rates[i].tax_cents)
+			return -EUCLEAN;
+	for (uint32_t i = 0; i < is.adjustment_count; i++)
+		if (is.adjustments[i].amount_cents != says.adjustments[i].amount_cents)
+			return -EUCLEAN;
+	return tax_cents == head->tax_cents && total_cents == head->total_cents ? 0 : -EUCLEAN;
 }
 
 /*
@@ -227,7 +370,21 @@ static int verify(const uint8_t *bytes, const struct cart_head *head,
 		return r;
 	if (cart_all_ops_sum(bytes + at->ops_at, head->ops_count) != head->ops_sum)
 		return -EUCLEAN;
-	return verify_lines(bytes, head, at);
+	r = verify_lines(bytes, head, at);
+	return likely(r != 0 || head->money_size == 0) ? r : verify_money(bytes, head, at);
+}
+
+/* What verify_money() does not look at. */
+static int validate_money(const uint8_t *bytes, const struct cart_head *head,
+			  const struct cart_sections *at)
+{
+	const uint8_t *section = bytes + at->money_at;
+	struct money money;
+
+	return head->money_size == 0 || (money_load(section, head, &money) &&
+					 money_valid(&money, section, head)) ?
+		       0 :
+		       -EUCLEAN;
 }
 
 int cart_validate(const void *bytes, size_t size)
@@ -242,6 +399,8 @@ int cart_validate(const void *bytes, size_t size)
 	r = verify(bytes, &head, &at);
 	if (r == 0)
 		r = validate_front(bytes, &head, &at);
+	if (r == 0)
+		r = validate_money(bytes, &head, &at);
 	if (r == 0)
 		r = validate_ops((const uint8_t *)bytes + at.ops_at, &head);
 	if (r == 0)

@@ -36,6 +36,7 @@ static inline bool cart_quantity_valid(uint32_t quantity)
 /* Offsets from the head; 64 bits wide, so that no damaged head can make them wrap. */
 struct cart_sections {
 	uint64_t attributes_at;
+	uint64_t money_at;
 	uint64_t ops_at;
 	uint64_t lines_at;
 	uint64_t words_at;
@@ -48,7 +49,8 @@ static inline struct cart_sections cart_sections(const struct cart_head *head)
 
 	at.attributes_at = sizeof(*head) +
 			   align_up((uint64_t)head->restaurant_size + head->session_size, PADDING);
-	at.ops_at = at.attributes_at + align_up(head->attributes_size, PADDING);
+	at.money_at = at.attributes_at + align_up(head->attributes_size, PADDING);
+	at.ops_at = at.money_at + head->money_size;
 	at.lines_at = at.ops_at + (uint64_t)head->ops_count * sizeof(struct cart_op);
 	at.words_at = at.lines_at + (uint64_t)head->line_count * sizeof(struct cart_line);
 	at.end = at.words_at + head->words_size;
@@ -69,6 +71,27 @@ int cart_edit(const void *old, const struct cart_sections *at, const struct cart
 /* When all steps are done: do the edits fit each other and the old version? 0 or -EUCLEAN. */
 int cart_edits_check(const struct cart_plan *plan);
 
+/* ------------------------------------------------------------ cart_price.c */
+
+/* The new version has a section of the money, or gets one. */
+void cart_price_begin(struct cart_plan *plan);
+
+/* One step each, or a draft's part of it. 0 or the step's error. */
+int cart_plan_adjustment(struct cart_plan *plan, const struct cart_step *step);
+int cart_plan_no_adjustment(struct cart_plan *plan, struct corral_text name);
+int cart_plan_pricing(struct cart_plan *plan, uint32_t pricing);
+int cart_plan_currency(struct cart_plan *plan, uint32_t currency);
+int cart_plan_draft_money(struct cart_plan *plan, const struct cart_draft *draft);
+
+/*
+ * Compute the totals of a priced cart and the size of its section, once all else of the new head is
+ * planned. 0 -EOVERFLOW -E2BIG -EDOM -EUCLEAN.
+ */
+int cart_price(const uint8_t *old_lines, const struct cart_change *change, struct cart_plan *plan);
+
+/* Put the money of a priced cart into an answer. */
+void cart_price_result(const struct cart_plan *plan, struct corral_result *result);
+
 /*
  * The line that a step of a remembered change is about, by what is in the cart now; 0: none. The
  * plan has no edits, and plan->head is the old one.
@@ -79,6 +102,12 @@ uint32_t cart_line_now(const void *old, const struct cart_sections *at,
 
 /* A text of at most max bytes. -EINVAL -ENAMETOOLONG -EILSEQ */
 int cart_text_check(struct corral_text text, size_t max);
+
+/* A head's currency as cart_currency() has it. */
+static inline uint32_t cart_currency_of(const struct cart_head *head)
+{
+	return (uint32_t)head->currency_digits << 16 | head->currency;
+}
 
 /* An exact amount as cents; false when it does not fit. */
 static inline bool cart_narrow(__int128 exact, int64_t *ret_cents)

@@ -27,6 +27,8 @@ static int parse_line(const void *bytes, size_t size, uint32_t index, struct cor
 		return r;
 	parts->item.quantity = line->quantity;
 	parts->item.unit_price_cents = line->unit_price_cents;
+	parts->item.own_rate = line->own_rate;
+	parts->item.tax_ppm = line->tax_ppm;
 	return 0;
 }
 
@@ -104,17 +106,22 @@ static int count_arrays(const void *bytes, size_t size, uint32_t line_count, str
 static int fill_cart(const void *bytes, size_t size, struct pool *pool, struct corral_cart *cart)
 {
 	struct item_parts parts;
+	struct corral_head *head = &cart->head;
 	struct corral_line line;
-	struct corral_head head;
-	int r = cart_get_head(bytes, size, &head);
+	int r = cart_get_head(bytes, size, head);
 
 	if (r == 0)
 		r = cart_get_key(bytes, size, &cart->key);
 	if (r)
 		return r;
-	cart->head = head;
-	if (head.line_count != cart->line_count)
+	if (head->line_count != cart->line_count || head->adjustment_count > cart->adjustment_count)
 		return -EUCLEAN;
+	cart->adjustment_count = head->adjustment_count;
+	for (uint32_t i = 0; i < cart->adjustment_count; i++) {
+		r = cart_get_adjustment(bytes, size, i, &cart->adjustments[i]);
+		if (r)
+			return r == -ENXIO ? -EUCLEAN : r;
+	}
 	for (uint32_t i = 0; i < cart->line_count; i++) {
 		r = parse_line(bytes, size, i, &line, &parts);
 		if (r)
@@ -137,10 +144,13 @@ static int fill_cart(const void *bytes, size_t size, struct pool *pool, struct c
 static struct corral_cart *alloc_cart(const struct cart_head *head, size_t copy_size,
 				      struct pool *pool, void **ret_copy)
 {
+	/* their number is in the section, so there is room for all that there may be */
+	uint32_t adjustments = head->money_size != 0 ? CORRAL_ADJUSTMENTS_MAX : 0;
 	struct corral_cart *cart;
 
 	cart = malloc(sizeof(*cart) + head->line_count * sizeof(*cart->lines) +
 		      head->attribute_count * sizeof(*cart->attributes) +
+		      adjustments * sizeof(*cart->adjustments) +
 		      pool->modifiers_left * sizeof(*pool->modifiers) +
 		      pool->extras_left * sizeof(*pool->extras) + copy_size);
 	if (!cart)
@@ -148,9 +158,11 @@ static struct corral_cart *alloc_cart(const struct cart_head *head, size_t copy_
 	memset(cart, 0, sizeof(*cart));
 	cart->line_count = head->line_count;
 	cart->attribute_count = head->attribute_count;
+	cart->adjustment_count = adjustments;
 	cart->lines = (struct corral_cart_line *)(cart + 1);
 	cart->attributes = (struct corral_attribute *)(cart->lines + cart->line_count);
-	pool->modifiers = (struct corral_modifier *)(cart->attributes + cart->attribute_count);
+	cart->adjustments = (struct corral_adjustment *)(cart->attributes + cart->attribute_count);
+	pool->modifiers = (struct corral_modifier *)(cart->adjustments + adjustments);
 	pool->extras = (struct corral_extra *)(pool->modifiers + pool->modifiers_left);
 	*ret_copy = pool->extras + pool->extras_left;
 	return cart;

@@ -7,7 +7,8 @@
  * hash of the change in this canonical form:
  *
  *   change   its steps in order, then a closing record with their number
- *   step     a record of its kind and arguments; of a whole cart, a record for each line follows
+ *   step     a record of its kind and arguments; of a whole cart, a record for each line and then
+ *            one for each adjustment follow
  *   record   the number of words behind this one, then the words, of 64 bits
  *   number   one word
  *   bytes    two words: how many, and their XXH3_64
@@ -28,6 +29,7 @@
 #define RECORD_WORDS 8u
 #define CLOSING UINT64_MAX /* no kind */
 #define LINE_OF_CART (UINT64_MAX - 1)
+#define ADJUSTMENT_OF_CART (UINT64_MAX - 2)
 
 struct record {
 	uint64_t words[RECORD_WORDS]; /* the first: how many follow */
@@ -56,6 +58,13 @@ static uint64_t chain(uint64_t before, const struct record *record)
 				    before);
 }
 
+/* A rate of the line's own, if it has one. */
+static void put_rate(struct record *record, const struct cart_words *words)
+{
+	if (words->own_rate != 0)
+		put_number(record, words->own_rate);
+}
+
 static uint64_t chain_lines(uint64_t print, const struct cart_draft *draft)
 {
 	for (uint32_t i = 0; i < draft->line_count; i++) {
@@ -67,6 +76,25 @@ static uint64_t chain_lines(uint64_t print, const struct cart_draft *draft)
 		put_number(&record, line->quantity);
 		put_number(&record, (uint64_t)line->words.unit_price_cents);
 		put_sum(&record, line->words.size, cart_words_sum(&line->words));
+		put_rate(&record, &line->words);
+		print = chain(print, &record);
+	}
+	return print;
+}
+
+/* Behind the lines; a cart without adjustments has the form that it had before there were any. */
+static uint64_t chain_adjustments(uint64_t print, const struct cart_draft *draft)
+{
+	for (uint32_t i = 0; i < draft->adjustment_count; i++) {
+		const struct corral_adjustment *adjustment = &draft->adjustments[i];
+		struct record record = { { 0 } };
+
+		put_number(&record, ADJUSTMENT_OF_CART);
+		put_text(&record, adjustment->name);
+		put_number(&record, adjustment->kind);
+		put_number(&record, adjustment->after_tax);
+		put_number(&record, adjustment->ppm);
+		put_number(&record, (uint64_t)adjustment->cents);
 		print = chain(print, &record);
 	}
 	return print;
@@ -90,6 +118,7 @@ static uint64_t chain_step(uint64_t print, const struct cart_step *step,
 		put_number(&record, step->quantity);
 		put_number(&record, (uint64_t)step->words.unit_price_cents);
 		put_sum(&record, step->words.size, cart_words_sum(&step->words));
+		put_rate(&record, &step->words);
 		break;
 	case CART_SET_QUANTITY:
 		put_number(&record, step->line);
@@ -121,7 +150,25 @@ static uint64_t chain_step(uint64_t print, const struct cart_step *step,
 		put_text(&record,
 			 (struct corral_text){ draft->attributes, draft->attributes_size });
 		put_number(&record, draft->line_count);
-		return chain_lines(chain(print, &record), draft);
+		if ((draft->pricing | draft->currency) != 0)
+			put_number(&record, (uint64_t)draft->pricing << 32 | draft->currency);
+		return chain_adjustments(chain_lines(chain(print, &record), draft), draft);
+	case CART_SET_ADJUSTMENT:
+		put_text(&record, step->name);
+		put_number(&record, step->adjustment_kind);
+		put_number(&record, step->after_tax);
+		put_number(&record, step->tax_ppm);
+		put_number(&record, (uint64_t)step->cents);
+		break;
+	case CART_REMOVE_ADJUSTMENT:
+		put_text(&record, step->name);
+		break;
+	case CART_SET_PRICING:
+		put_number(&record, step->pricing);
+		break;
+	case CART_SET_CURRENCY:
+		put_number(&record, step->currency);
+		break;
 	case CART_CLEAR:
 	case CART_CHECKOUT:
 	case CART_DROP:

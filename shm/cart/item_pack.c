@@ -104,10 +104,10 @@ static int item_error(const struct corral_item *item)
 {
 	int r;
 
-	if (item->menu_item_id.size == 0 || item->separate > 1)
+	if (item->menu_item_id.size == 0 || item->separate > 1 || item->own_rate > 1)
 		return -EINVAL;
 	if (item->quantity < 1 || item->quantity > CORRAL_QUANTITY_MAX ||
-	    item->unit_price_cents < 0)
+	    item->unit_price_cents < 0 || (item->own_rate && item->tax_ppm > CORRAL_TAX_PPM_MAX))
 		return -ERANGE;
 	r = text_error(item->menu_item_id);
 	if (r == 0)
@@ -127,7 +127,7 @@ static int item_error(const struct corral_item *item)
  * that a note never stands for a menu item. (Sums of keyed hashes as hashes of sets: Bellare and
  * Micciancio, "A New Paradigm for Collision-Free Hashing", 1997. Callers do not know the seed.)
  */
-enum part { PART_MENU_ITEM, PART_NOTES, PART_MODIFIER, PART_EXTRA };
+enum part { PART_MENU_ITEM, PART_NOTES, PART_MODIFIER, PART_EXTRA, PART_RATE };
 
 static uint64_t part_seed(uint64_t seed, enum part part)
 {
@@ -186,6 +186,16 @@ void item_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_
 		add_part(ret_merge, hash_extra(&item->extras[i], part_seed(seed, PART_EXTRA)));
 	if ((ret_merge[0] | ret_merge[1]) == 0)
 		ret_merge[0] = 1; /* 0 and 0 mark what stays separate */
+}
+
+void item_merge_rate(uint32_t own_rate, uint64_t seed, uint64_t merge[2])
+{
+	if (likely(own_rate == 0) || (merge[0] | merge[1]) == 0)
+		return;
+	add_part(merge,
+		 XXH3_128bits_withSeed(&own_rate, sizeof(own_rate), part_seed(seed, PART_RATE)));
+	if ((merge[0] | merge[1]) == 0)
+		merge[0] = 1;
 }
 
 /* ---------------------------------------------------------------- items */
@@ -271,7 +281,9 @@ int cart_pack_item(const struct corral_item *item, uint64_t seed, void *buffer, 
 	ret_words->unit_price_cents = item->unit_price_cents;
 	ret_words->modifiers_cents = modifiers_cents;
 	ret_words->sum = 0;
+	ret_words->own_rate = item->own_rate ? item->tax_ppm + 1 : 0;
 	item_merge_key(item, seed, ret_words->merge);
+	item_merge_rate(ret_words->own_rate, seed, ret_words->merge);
 	return 0;
 }
 

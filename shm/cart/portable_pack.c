@@ -3,7 +3,7 @@
  * portable_pack.c: writes the maps of corral-snapshot(5).
  *
  * A version's own limits keep its map below PORTABLE_MAP_MAX: a line's record has 56 bytes and its
- * map 82 besides the words, an operation's 56 and 149, the rest some hundred. So nothing here can
+ * map 95 besides the words, an operation's 56 and 170, the rest some thousand. So nothing here can
  * fail; the sink's end is asserted all the same.
  *
  * Does not read (portable_unpack.c). Numbers take their shortest form.
@@ -113,11 +113,12 @@ static void put_numbers(struct sink *sink, const struct shape *shape, const void
 	}
 }
 
-static struct sink begin(void *buffer, const struct shape *shape)
+/* The map lacks so many of the shape's keys. */
+static struct sink begin(void *buffer, const struct shape *shape, uint32_t missing)
 {
 	struct sink sink = { buffer, (uint8_t *)buffer + PORTABLE_MAP_MAX };
 
-	put_map(&sink, shape->number_count + shape->special_count);
+	put_map(&sink, shape->number_count + shape->special_count - missing);
 	return sink;
 }
 
@@ -130,7 +131,7 @@ static size_t size_of(const struct sink *sink, const void *buffer)
 
 size_t portable_pack_header(const struct portable_header *header, void *buffer)
 {
-	struct sink sink = begin(buffer, &header_shape);
+	struct sink sink = begin(buffer, &header_shape, 0);
 
 	put_numbers(&sink, &header_shape, header); /* "corral_snapshot" comes first of all */
 	put_text(&sink, header_specials[HEADER_UUID]);
@@ -142,7 +143,7 @@ size_t portable_pack_header(const struct portable_header *header, void *buffer)
 
 size_t portable_pack_trailer(const struct portable_trailer *trailer, void *buffer)
 {
-	struct sink sink = begin(buffer, &trailer_shape);
+	struct sink sink = begin(buffer, &trailer_shape, 0);
 
 	put_text(&sink, trailer_specials[TRAILER_END]); /* first: by it the trailer is known */
 	put_tagged(&sink, TAG_TRUE, 0, 0);
@@ -155,30 +156,38 @@ size_t portable_pack_trailer(const struct portable_trailer *trailer, void *buffe
 /* ------------------------------------------------------------------- a cart */
 
 static void put_lines(struct sink *sink, const uint8_t *version, const struct cart_sections *at,
-		      uint32_t count)
+		      uint32_t count, const struct money *money)
 {
 	put_array(sink, count);
 	for (uint32_t i = 0; i < count; i++) {
 		struct portable_line line = { .record = cart_line_at(version + at->lines_at, i) };
 
-		put_map(sink, line_shape.number_count + line_shape.special_count);
+		const bool own = line.record.rate != 0;
+
+		put_map(sink, line_shape.number_count + line_shape.special_count - !own);
 		put_numbers(sink, &line_shape, &line);
+		if (own) {
+			put_text(sink, line_specials[LINE_RATE]);
+			put_int(sink, money->own[line.record.rate - 1]);
+		}
 		put_text(sink, line_specials[LINE_WORDS]);
 		put_bytes(sink, version + at->words_at + line.record.words_at,
 			  line.record.words_size);
 	}
 }
 
-/* The oldest first, wherever it stands in the ring. */
-static void put_ops(struct sink *sink, const uint8_t *ops, uint32_t count, uint32_t first)
+/* The oldest first, wherever it stands in the ring. totals: NULL, or what they answered. */
+static void put_ops(struct sink *sink, const uint8_t *ops, const uint8_t *totals, uint32_t count,
+		    uint32_t first)
 {
 	put_array(sink, count);
 	for (uint32_t i = 0; i < count; i++) {
-		struct portable_op op = { .record = cart_op_at(ops, (first + i) % count) };
+		const uint32_t place = (first + i) % count;
+		struct portable_op op = { .record = cart_op_at(ops, place) };
 
 		op.status = (op.record.line_status & OP_CHECKED_OUT) != 0;
 		op.record.line_status &= ~OP_CHECKED_OUT;
-		put_map(sink, op_shape.number_count + op_shape.special_count);
+		put_map(sink, op_shape.number_count + op_shape.special_count - !totals);
 		put_text(sink, op_specials[OP_ID]);
 		put_hash(sink, op.record.id[1], op.record.id[0], OP_ID_BYTES);
 		put_numbers(sink, &op_shape, &op);
@@ -186,19 +195,72 @@ static void put_ops(struct sink *sink, const uint8_t *ops, uint32_t count, uint3
 		put_text(sink, status_names[op.status]);
 		put_text(sink, op_specials[OP_FINGERPRINT]);
 		put_hash(sink, 0, op.record.fingerprint, FINGERPRINT_BYTES);
+		if (totals) {
+			put_text(sink, op_specials[OP_TOTAL]);
+			put_int(sink, money_total(totals, place));
+		}
+	}
+}
+
+static void put_currency(struct sink *sink, const struct cart_head *head)
+{
+	uint32_t digits;
+	char code[4];
+
+	cart_currency_code(cart_currency_of(head), code, &digits);
+	put_text(sink, cart_map_specials[CART_CURRENCY]);
+	put_text(sink, (struct corral_text){ code, strlen(code) });
+	put_text(sink, cart_map_specials[CART_DIGITS]);
+	put_int(sink, digits);
+}
+
+static void put_adjustments(struct sink *sink, const struct money *money)
+{
+	put_array(sink, money->adjustment_count);
+	for (uint32_t i = 0; i < money->adjustment_count; i++) {
+		const struct corral_adjustment *adjustment = &money->adjustments[i];
+
+		put_map(sink, adjustment_shape.number_count + adjustment_shape.special_count);
+		put_text(sink, adjustment_specials[ADJUSTMENT_NAME]);
+		put_text(sink, adjustment->name);
+		put_text(sink, adjustment_specials[ADJUSTMENT_KIND]);
+		put_text(sink, kind_names[adjustment->kind]);
+		put_text(sink, adjustment_specials[ADJUSTMENT_AFTER]);
+		put_tagged(sink, adjustment->after_tax ? TAG_TRUE : TAG_FALSE, 0, 0);
+		put_numbers(sink, &adjustment_shape, adjustment);
+	}
+}
+
+static void put_money(struct sink *sink, const struct money *money)
+{
+	put_text(sink, cart_map_specials[CART_PRICING]);
+	put_array(sink, (uint32_t)__builtin_popcount(money->pricing));
+	for (uint32_t i = 0; i < COUNT_OF(pricing_names); i++)
+		if (money->pricing & 1u << i)
+			put_text(sink, pricing_names[i]);
+	put_text(sink, cart_map_specials[CART_ADJUSTMENTS]);
+	put_adjustments(sink, money);
+	put_text(sink, cart_map_specials[CART_TAXED]);
+	put_array(sink, money->rate_count);
+	for (uint32_t i = 0; i < money->rate_count; i++) {
+		put_map(sink, taxed_shape.number_count);
+		put_numbers(sink, &taxed_shape, &money->rates[i]);
 	}
 }
 
 size_t portable_pack_cart(const void *version, uint64_t seed, uint64_t idle_ms, void *buffer)
 {
 	const char *ids = (const char *)version + sizeof(struct cart_head);
-	struct sink sink = begin(buffer, &cart_map_shape);
 	struct portable_cart cart = { .idle_ms = (int64_t)min_u64(idle_ms, IDLE_MS_MAX) };
 	struct cart_head *head = &cart.head;
 	struct cart_sections at;
+	struct sink sink;
 
 	memcpy(head, version, sizeof(*head));
 	at = cart_sections(head);
+	const uint8_t *section = (const uint8_t *)version + at.money_at;
+	cart.priced = head->money_size != 0 && money_load(section, head, &cart.money);
+	sink = begin(buffer, &cart_map_shape, (head->currency ? 0 : 2u) + (cart.priced ? 0 : 3u));
 	put_text(&sink, cart_map_specials[CART_RESTAURANT]);
 	put_text(&sink, (struct corral_text){ ids, head->restaurant_size });
 	put_text(&sink, cart_map_specials[CART_SESSION]);
@@ -207,13 +269,18 @@ size_t portable_pack_cart(const void *version, uint64_t seed, uint64_t idle_ms, 
 	put_text(&sink, status_names[head->status == CORRAL_CHECKED_OUT]);
 	put_numbers(&sink, &cart_map_shape, &cart);
 	put_text(&sink, cart_map_specials[CART_LINES]);
-	put_lines(&sink, version, &at, head->line_count);
+	put_lines(&sink, version, &at, head->line_count, &cart.money);
 	put_text(&sink, cart_map_specials[CART_ATTRIBUTES]);
 	if (head->attribute_count == 0)
 		put_map(&sink, 0);
 	put_bytes(&sink, (const uint8_t *)version + at.attributes_at, head->attributes_size);
 	put_text(&sink, cart_map_specials[CART_OPS]);
 	put_ops(&sink, (const uint8_t *)version + at.ops_at,
+		cart.priced ? section + money_totals_at(&cart.money) : NULL,
 		head->seed == seed ? head->ops_count : 0, head->ops_next);
+	if (head->currency)
+		put_currency(&sink, head);
+	if (cart.priced)
+		put_money(&sink, &cart.money);
 	return size_of(&sink, buffer);
 }

@@ -9,10 +9,11 @@
 #ifndef CORRAL_PORTABLE_SHAPE_H
 #define CORRAL_PORTABLE_SHAPE_H
 
-#include "cart/cart_shape.h"
+#include "cart/money.h"
 #include "cart/portable.h"
 #include "cart/unpack.h"
 
+#define TAG_FALSE 0xc2
 #define TAG_TRUE 0xc3
 #define OP_ID_BYTES 16
 #define SEED_BYTES 8
@@ -32,17 +33,22 @@ struct portable_cart {
 	struct cursor ops;
 	struct cursor attributes;
 	uint8_t *records; /* unpacking: of the lines; words_at counts from `lines` */
+	bool priced;      /* it has a section of the money: */
+	struct money money;
 };
 
 struct portable_line {
 	struct cart_line record;
 	const uint8_t *words; /* unpacking: where they are in the map */
 	uint64_t seed;        /* unpacking: of the merge key */
+	uint32_t own_rate;    /* as in struct cart_words */
 };
 
 struct portable_op {
 	struct cart_op record; /* line_status: the line only */
 	uint8_t status;
+	bool has_total; /* of a cart with a section of the money: */
+	int64_t total_cents;
 };
 
 struct number {
@@ -58,7 +64,7 @@ struct shape {
 	uint32_t number_count;
 	const struct corral_text *specials;
 	uint32_t special_count;
-	uint32_t may_miss; /* so many of the last specials: files of former versions lack them */
+	uint32_t may_miss; /* so many of the last specials are not in every map */
 };
 
 #define COUNT_OF(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
@@ -103,10 +109,26 @@ static const struct number cart_map_numbers[] = {
 	NUMBER(struct portable_cart, head.next_line, "next_line", 1, (int64_t)LINE_NUMBER_MAX + 1),
 };
 
-enum { CART_RESTAURANT, CART_SESSION, CART_STATUS, CART_LINES, CART_ATTRIBUTES, CART_OPS };
+enum {
+	CART_RESTAURANT,
+	CART_SESSION,
+	CART_STATUS,
+	CART_LINES,
+	CART_ATTRIBUTES,
+	CART_OPS,
+	/* these two of a cart with a currency */
+	CART_CURRENCY,
+	CART_DIGITS,
+	/* and these of one with a section of the money */
+	CART_PRICING,
+	CART_ADJUSTMENTS,
+	CART_TAXED,
+	CART_SPECIALS
+};
 static const struct corral_text cart_map_specials[] = {
-	KEY("restaurant_id"), KEY("session_id"), KEY("status"),
-	KEY("lines"),         KEY("attributes"), KEY("ops"),
+	KEY("restaurant_id"), KEY("session_id"),  KEY("status"),   KEY("lines"),
+	KEY("attributes"),    KEY("ops"),         KEY("currency"), KEY("currency_digits"),
+	KEY("pricing"),       KEY("adjustments"), KEY("rates"),
 };
 
 static const struct number line_numbers[] = {
@@ -117,8 +139,24 @@ static const struct number line_numbers[] = {
 	       INT64_MAX),
 };
 
-enum { LINE_WORDS };
-static const struct corral_text line_specials[] = { KEY("words") };
+enum { LINE_WORDS, LINE_RATE };
+static const struct corral_text line_specials[] = { KEY("words"), KEY("tax_ppm") };
+
+static const struct number taxed_numbers[] = {
+	NUMBER(struct corral_rate, tax_ppm, "tax_ppm", 0, CORRAL_TAX_PPM_MAX),
+	NUMBER(struct corral_rate, base_cents, "base_cents", INT64_MIN, INT64_MAX),
+	NUMBER(struct corral_rate, tax_cents, "tax_cents", INT64_MIN, INT64_MAX),
+};
+
+static const struct number adjustment_numbers[] = {
+	NUMBER(struct corral_adjustment, ppm, "ppm", 0, CORRAL_TAX_PPM_MAX),
+	NUMBER(struct corral_adjustment, cents, "cents", 0, INT64_MAX),
+	NUMBER(struct corral_adjustment, amount_cents, "amount_cents", INT64_MIN, INT64_MAX),
+};
+
+enum { ADJUSTMENT_NAME, ADJUSTMENT_KIND, ADJUSTMENT_AFTER };
+static const struct corral_text adjustment_specials[] = { KEY("name"), KEY("kind"),
+							  KEY("after_tax") };
 
 static const struct number op_numbers[] = {
 	NUMBER(struct portable_op, record.version, "version", 1, VERSION_MAX),
@@ -128,8 +166,9 @@ static const struct number op_numbers[] = {
 	NUMBER(struct portable_op, record.line_status, "line", 0, LINE_NUMBER_MAX),
 };
 
-enum { OP_ID, OP_STATUS, OP_FINGERPRINT };
-static const struct corral_text op_specials[] = { KEY("id"), KEY("status"), KEY("fingerprint") };
+enum { OP_ID, OP_STATUS, OP_FINGERPRINT, OP_TOTAL };
+static const struct corral_text op_specials[] = { KEY("id"), KEY("status"), KEY("fingerprint"),
+						  KEY("total_cents") };
 
 #define SHAPE(name, may_miss)                                                                      \
 	{                                                                                          \
@@ -138,12 +177,25 @@ static const struct corral_text op_specials[] = { KEY("id"), KEY("status"), KEY(
 	}
 static const struct shape header_shape = SHAPE(header, 0);
 static const struct shape trailer_shape = SHAPE(trailer, 0);
-static const struct shape cart_map_shape = SHAPE(cart_map, 0);
-static const struct shape line_shape = SHAPE(line, 0);
-static const struct shape op_shape = SHAPE(op, 1);
+static const struct shape cart_map_shape = SHAPE(cart_map, CART_SPECIALS - CART_CURRENCY);
+static const struct shape line_shape = SHAPE(line, 1);
+static const struct shape op_shape = SHAPE(op, 2);
+static const struct shape adjustment_shape = SHAPE(adjustment, 0);
+static const struct shape taxed_shape = { taxed_numbers, COUNT_OF(taxed_numbers), NULL, 0, 0 };
 
 static const struct corral_text status_names[] = {
 	[CORRAL_OPEN] = KEY("open"), [CORRAL_CHECKED_OUT] = KEY("checked_out")
 };
+
+static const struct corral_text kind_names[] = {
+	[CORRAL_DISCOUNT] = KEY("discount"),
+	[CORRAL_FEE] = KEY("fee"),
+	[CORRAL_TIP] = KEY("tip"),
+	[CORRAL_SERVICE] = KEY("service"),
+};
+
+/* By the bits of a pricing. */
+static const struct corral_text pricing_names[] = { KEY("tax_inside"), KEY("half_even"),
+						    KEY("below_zero") };
 
 #endif

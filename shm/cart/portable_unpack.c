@@ -34,6 +34,27 @@ static bool take_hash(struct cursor *cursor, unsigned size, uint64_t *ret_high, 
 	return true;
 }
 
+/* Take one of these names: its index, or `count`. */
+static uint32_t take_name(struct cursor *cursor, const struct corral_text *names, uint32_t count)
+{
+	struct corral_text name;
+	uint32_t index = 0;
+
+	if (!take_text(cursor, &name) || name.size == 0)
+		return count;
+	while (index < count && !text_equal(name, names[index]))
+		index++;
+	return index;
+}
+
+static bool take_bool(struct cursor *cursor, uint32_t *ret_bool)
+{
+	if (cursor->at == cursor->end || (*cursor->at != TAG_TRUE && *cursor->at != TAG_FALSE))
+		return false;
+	*ret_bool = *cursor->at++ == TAG_TRUE;
+	return true;
+}
+
 static bool take_status(struct cursor *cursor, uint8_t *ret_status)
 {
 	struct corral_text name;
@@ -218,13 +239,20 @@ static const char *take_line(struct cursor *cursor, uint32_t index, void *to)
 {
 	struct portable_line *line = to;
 	struct item_parts parts;
+	int64_t ppm;
 
+	if (index == LINE_RATE) {
+		if (!take_int(cursor, &ppm) || ppm < 0 || ppm > CORRAL_TAX_PPM_MAX)
+			return line_specials[index].data;
+		line->own_rate = (uint32_t)ppm + 1;
+		return NULL;
+	}
 	line->words = cursor->at;
 	size_t size = item_parse_first(cursor->at, (size_t)(cursor->end - cursor->at), &parts);
 	if (size == 0)
 		return line_specials[index].data;
 	cursor->at += size;
-	line->record.words_size = (uint32_t)size;
+	line->record.words_size = (uint16_t)size;
 	parts.item.modifiers = parts.modifiers;
 	parts.item.extras = parts.extras;
 	item_merge_key(&parts.item, line->seed, line->record.merge);
@@ -232,6 +260,20 @@ static const char *take_line(struct cursor *cursor, uint32_t index, void *to)
 }
 
 static_assert(CORRAL_LINES_MAX * sizeof(struct cart_line) <= CORRAL_CART_MAX, "they fit");
+
+/* Number the rate that a line has of its own. False: there are too many. */
+static bool number_rate(struct portable_cart *cart, struct portable_line *line)
+{
+	uint32_t number = money_number(&cart->money, line->own_rate - 1);
+
+	if (number == 0)
+		return false;
+	cart->money.own[number - 1] = line->own_rate - 1;
+	cart->priced = true;
+	line->record.rate = (uint16_t)number;
+	item_merge_rate(line->own_rate, line->seed, line->record.merge);
+	return true;
+}
 
 static const char *take_lines(struct cursor *cursor, struct portable_cart *cart)
 {
@@ -249,6 +291,8 @@ static const char *take_lines(struct cursor *cursor, struct portable_cart *cart)
 		wrong = take_shape(cursor, &line_shape, take_line, &line);
 		if (wrong)
 			return wrong;
+		if (line.own_rate != 0 && !number_rate(cart, &line))
+			return line_specials[LINE_RATE].data;
 		if (head->words_size + line.record.words_size > CORRAL_CART_MAX ||
 		    line.words - cart->lines > PORTABLE_MAP_MAX)
 			return line_specials[LINE_WORDS].data;
@@ -296,12 +340,26 @@ static const char *take_op(struct cursor *cursor, uint32_t index, void *to)
 	case OP_FINGERPRINT:
 		good = take_hash(cursor, FINGERPRINT_BYTES, &none, &op->record.fingerprint);
 		break;
+	case OP_TOTAL:
+		op->has_total = true;
+		good = take_int(cursor, &op->total_cents);
+		break;
 	}
 	return good ? NULL : op_specials[index].data;
 }
 
-/* Records to `to`, unless it is NULL. */
-static const char *take_ops(struct cursor *cursor, uint8_t *to, uint32_t *ret_count)
+/* What an operation answered in total that does not say so. */
+static int64_t sum_of(const struct cart_op *op)
+{
+	return (int64_t)((uint64_t)op->subtotal_cents + (uint64_t)op->tax_cents);
+}
+
+/*
+ * Records to `to` and, of a cart with a section of the money, what they answered to `totals`,
+ * unless these are NULL.
+ */
+static const char *take_ops(struct cursor *cursor, uint8_t *to, uint8_t *totals,
+			    uint16_t *ret_count)
 {
 	uint64_t count;
 
@@ -317,9 +375,119 @@ static const char *take_ops(struct cursor *cursor, uint8_t *to, uint32_t *ret_co
 			op.record.line_status |= OP_CHECKED_OUT;
 		if (to)
 			memcpy(to + i * sizeof(op.record), &op.record, sizeof(op.record));
+		if (totals)
+			money_set_total(totals, (uint32_t)i,
+					op.has_total ? op.total_cents : sum_of(&op.record));
 	}
-	*ret_count = (uint32_t)count;
+	*ret_count = (uint16_t)count;
 	return NULL;
+}
+
+/* ---------------------------------------------------------------- the money */
+
+static const char *take_adjustment(struct cursor *cursor, uint32_t index, void *to)
+{
+	struct corral_adjustment *adjustment = to;
+	bool good = false;
+
+	switch (index) {
+	case ADJUSTMENT_NAME:
+		good = take_text(cursor, &adjustment->name) &&
+		       adjustment->name.size <= CORRAL_ADJUSTMENT_NAME_MAX;
+		break;
+	case ADJUSTMENT_KIND:
+		adjustment->kind = take_name(cursor, kind_names, COUNT_OF(kind_names));
+		good = adjustment->kind < COUNT_OF(kind_names);
+		break;
+	case ADJUSTMENT_AFTER:
+		good = take_bool(cursor, &adjustment->after_tax);
+		break;
+	}
+	return good ? NULL : adjustment_specials[index].data;
+}
+
+static const char *take_adjustments(struct cursor *cursor, struct money *money)
+{
+	uint64_t count;
+
+	if (!take_array(cursor, &count) || count > CORRAL_ADJUSTMENTS_MAX)
+		return cart_map_specials[CART_ADJUSTMENTS].data;
+	for (uint64_t i = 0; i < count; i++) {
+		const char *wrong = take_shape(cursor, &adjustment_shape, take_adjustment,
+					       &money->adjustments[i]);
+
+		if (wrong)
+			return wrong;
+	}
+	money->adjustment_count = (uint32_t)count;
+	return NULL;
+}
+
+/* For a map without special keys. */
+static const char *take_nothing(struct cursor *cursor, uint32_t index, void *to)
+{
+	(void)cursor;
+	(void)index;
+	(void)to;
+	return DAMAGED;
+}
+
+static const char *take_taxed(struct cursor *cursor, struct money *money)
+{
+	uint64_t count;
+
+	if (!take_array(cursor, &count) || count > CORRAL_RATES_MAX)
+		return cart_map_specials[CART_TAXED].data;
+	for (uint64_t i = 0; i < count; i++) {
+		const char *wrong =
+			take_shape(cursor, &taxed_shape, take_nothing, &money->rates[i]);
+
+		if (wrong)
+			return wrong;
+	}
+	money->rate_count = (uint32_t)count;
+	return NULL;
+}
+
+static bool take_pricing(struct cursor *cursor, struct money *money)
+{
+	uint64_t count;
+
+	if (!take_array(cursor, &count) || count > COUNT_OF(pricing_names))
+		return false;
+	for (uint64_t i = 0; i < count; i++) {
+		uint32_t bit = take_name(cursor, pricing_names, COUNT_OF(pricing_names));
+
+		if (bit == COUNT_OF(pricing_names) || (money->pricing & 1u << bit) != 0)
+			return false;
+		money->pricing |= 1u << bit;
+	}
+	return true;
+}
+
+/* A code, which need not be one that is known here. */
+static bool take_currency(struct cursor *cursor, struct cart_head *head)
+{
+	struct corral_text code;
+
+	if (!take_text(cursor, &code) || code.size != 3)
+		return false;
+	for (uint32_t i = 0; i < 3; i++) {
+		if (code.data[i] < 'A' || code.data[i] > 'Z')
+			return false;
+		head->currency = (uint16_t)(head->currency << 5 | (code.data[i] - 'A' + 1));
+	}
+	return true;
+}
+
+static bool take_digits(struct cursor *cursor, struct cart_head *head)
+{
+	int64_t digits;
+
+	if (!take_int(cursor, &digits) || digits < 0 || digits > UINT8_MAX)
+		return false;
+	head->currency_digits = (uint8_t)digits;
+	return true;
 }
 
 /* -------------------------------------------------------------------- a cart */
@@ -364,9 +532,25 @@ static const char *take_cart(struct cursor *cursor, uint32_t index, void *to)
 	case CART_ATTRIBUTES:
 		good = take_attributes(cursor, cart);
 		break;
+	case CART_CURRENCY:
+		good = take_currency(cursor, &cart->head);
+		break;
+	case CART_DIGITS:
+		good = take_digits(cursor, &cart->head);
+		break;
+	case CART_PRICING:
+		cart->priced = true;
+		good = take_pricing(cursor, &cart->money);
+		break;
+	case CART_ADJUSTMENTS:
+		cart->priced = true;
+		return take_adjustments(cursor, &cart->money);
+	case CART_TAXED:
+		cart->priced = true;
+		return take_taxed(cursor, &cart->money);
 	case CART_OPS:
 		cart->ops = *cursor;
-		return take_ops(cursor, NULL, &cart->head.ops_count);
+		return take_ops(cursor, NULL, NULL, &cart->head.ops_count);
 	case CART_LINES:
 		return take_lines(cursor, cart);
 	}
@@ -379,7 +563,8 @@ static const char *write_version(struct portable_cart *cart, const struct cart_s
 {
 	struct cart_head *head = &cart->head;
 	uint8_t *ids = to + sizeof(*head);
-	uint32_t op_count;
+	uint8_t *totals = NULL;
+	uint16_t op_count;
 
 	memmove(to + at->lines_at, cart->records, head->line_count * sizeof(struct cart_line));
 	memset(ids, 0, at->ops_at - sizeof(*head));
@@ -387,9 +572,13 @@ static const char *write_version(struct portable_cart *cart, const struct cart_s
 	memcpy(ids + head->restaurant_size, cart->session_id.data, head->session_size);
 	if (head->attributes_size)
 		memcpy(to + at->attributes_at, cart->attributes.at, head->attributes_size);
+	if (cart->priced) {
+		money_store(&cart->money, head->ops_count, to + at->money_at);
+		totals = to + at->money_at + money_totals_at(&cart->money);
+	}
 	put_lines(cart, at, to);
 	const char *wrong =
-		head->ops_count ? take_ops(&cart->ops, to + at->ops_at, &op_count) : NULL;
+		head->ops_count ? take_ops(&cart->ops, to + at->ops_at, totals, &op_count) : NULL;
 	if (wrong)
 		return wrong;
 	head->ops_sum = cart_all_ops_sum(to + at->ops_at, head->ops_count);
@@ -408,12 +597,16 @@ const char *portable_unpack_cart(const void *bytes, size_t size, uint64_t seed, 
 				      .restaurant_id = { "", 0 },
 				      .session_id = { "", 0 },
 				      .records = buffer };
-	const char *wrong = take_shape(&cursor, &cart_map_shape, take_cart, &cart);
+	const char *wrong;
 
+	money_init(&cart.money);
+	wrong = take_shape(&cursor, &cart_map_shape, take_cart, &cart);
 	if (wrong)
 		return wrong;
 	if (!keep_ops)
 		cart.head.ops_count = 0;
+	if (cart.priced)
+		cart.head.money_size = (uint16_t)money_size(&cart.money, cart.head.ops_count);
 	cart.head.restaurant_size = (uint16_t)cart.restaurant_id.size;
 	cart.head.session_size = (uint16_t)cart.session_id.size;
 	struct cart_sections at = cart_sections(&cart.head);

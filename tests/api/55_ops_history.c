@@ -285,7 +285,7 @@ static void replay_event(struct model *model, const struct event *event)
 	want = model_result(model);
 	want.line = event->result.line;
 	want.applied = event->kind != READ;
-	assert_memory_equal(&event->result, &want, sizeof(want));
+	assert_memory_equal(&event->result, &want, offsetof(struct corral_result, rate_count));
 	if (event->kind == READ) {
 		assert_int_equal(event->tax_ppm, model->tax_ppm);
 		assert_int_equal(event->lines, model->line_count);

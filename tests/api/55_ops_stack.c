@@ -15,7 +15,7 @@
 #define KIB 1024u
 
 /* The limits in corral(3), section "Stack". */
-#define ANY_CALL_BYTES (8 * KIB)
+#define ANY_CALL_BYTES (12 * KIB)
 #define OPEN_BYTES (16 * KIB)
 #define LARGE_REPLACE_BYTES (40 * KIB) /* of 4096 lines */
 

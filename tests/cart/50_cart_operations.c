@@ -170,7 +170,8 @@ static void an_id_is_refused_to_every_change_but_the_one_it_names(void **state)
 			assert_memory_equal(again.bytes, cart.bytes, cart.size);
 			first.applied = 0;
 			if (i == j)
-				assert_memory_equal(&again.result, &first, sizeof(first));
+				assert_memory_equal(&again.result, &first,
+						    offsetof(struct corral_result, rate_count));
 			kit_free(&again);
 		}
 		kit_free(&cart);

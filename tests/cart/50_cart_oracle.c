@@ -165,6 +165,8 @@ static void settle(struct world *w, const struct shadow *next, int answer, int r
 {
 	if (refusal == 0 && !compute(w, next))
 		refusal = -EOVERFLOW;
+	else if (refusal == 0 && mpz_sgn(w->total) < 0)
+		refusal = -EDOM;
 	assert_int_equal(answer, refusal);
 	if (answer == 0) {
 		w->shadow = *next;

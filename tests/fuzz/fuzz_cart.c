@@ -67,11 +67,28 @@ static void read_decoded(const struct corral_cart *cart)
 		touch_text(cart->attributes[i].name);
 		touch_text(cart->attributes[i].value);
 	}
+	for (uint32_t i = 0; i < cart->adjustment_count; i++)
+		touch_text(cart->adjustments[i].name);
+}
+
+/* Do the parts of the money make up the whole? */
+static bool adds_up(const struct corral_head *head)
+{
+	__int128 base = 0, tax = 0;
+
+	for (uint32_t i = 0; i < head->rate_count; i++) {
+		base += head->rates[i].base_cents;
+		tax += head->rates[i].tax_cents;
+	}
+	return tax == head->tax_cents && base + tax + head->after_tax_cents == head->total_cents &&
+	       base == (__int128)head->subtotal_cents + head->before_tax_cents -
+			       ((head->pricing & CORRAL_TAX_INSIDE) != 0 ? tax : 0);
 }
 
 /* Call every accessor on every index, and on one past the end. */
 static void read_parts(const void *bytes, size_t size, bool valid)
 {
+	struct corral_adjustment adjustment;
 	struct corral_attribute attribute;
 	struct corral_item *item;
 	struct corral_head head = { 0 };
@@ -100,9 +117,10 @@ static void read_parts(const void *bytes, size_t size, bool valid)
 		touch_text(attribute.name);
 		touch_text(attribute.value);
 	}
+	for (uint32_t i = 0; cart_get_adjustment(bytes, size, i, &adjustment) == 0; i++)
+		touch_text(adjustment.name);
 	must(!valid || (lines == head.line_count && items == head.item_count &&
-			subtotal == head.subtotal_cents &&
-			head.total_cents == head.subtotal_cents + head.tax_cents));
+			subtotal == head.subtotal_cents && adds_up(&head)));
 }
 
 static void read_whole(const void *bytes, size_t size, bool valid)
@@ -165,7 +183,9 @@ static struct cart_change a_change(enum cart_step_kind kind, const struct number
 					    n->a % 2 != 0 ? 899 : INT64_MAX >> n->b % 64,
 				    .quantity = 1 + n->c,
 				    .modifier_count = n->b % 2,
-				    .modifiers = &modifier };
+				    .modifiers = &modifier,
+				    .own_rate = n->b / 2 % 2,
+				    .tax_ppm = n->c * 3921u };
 	struct cart_change change = { .one = { .kind = kind },
 				      .key = { { "r", 1 }, { "s", 1 } },
 				      .hash = 0x1234,
@@ -180,6 +200,12 @@ static struct cart_change a_change(enum cart_step_kind kind, const struct number
 	change.one.line = n->a;
 	change.one.quantity = kind == CART_ADD ? item.quantity : n->c;
 	change.one.tax_ppm = n->b * 3921u;
+	change.one.difference = n->a - n->b;
+	change.one.adjustment_kind = (uint8_t)(n->a % 4 + 1);
+	change.one.after_tax = n->c % 2 != 0;
+	change.one.cents = kind == CART_SET_ADJUSTMENT && n->b == 0 ? INT64_MAX >> n->c % 64 : 0;
+	change.one.pricing = n->a % 8;
+	change.one.currency = cart_currency((struct corral_text){ "JPY", 3 });
 	change.one.ttl_ms = n->b % 2 != 0 ? 0 : 60000;
 	change.one.name = n->a % 2 != 0 ? (struct corral_text){ "table", 5 } :
 					  (struct corral_text){ "note", 4 };
@@ -237,7 +263,9 @@ static void change_every_way(const uint8_t *bytes, size_t size, const struct num
 		for (size_t i = 0; i < size; i += 1 + n->a)
 			later[i] ^= (uint8_t)(n->b + i);
 	}
-	for (uint32_t kind = CART_ADD; kind <= CART_DROP; kind++) {
+	for (uint32_t kind = CART_ADD; kind <= CART_SET_CURRENCY; kind++) {
+		if (kind == CART_PUT)
+			continue;
 		struct cart_change change = a_change((enum cart_step_kind)kind, n, head.version);
 		change_it(bytes, size, &change, valid, later);
 	}

@@ -192,6 +192,53 @@ static inline int kit_remove_attribute(struct kit_cart *cart, struct corral_text
 	return kit_apply(cart, &change);
 }
 
+static inline int kit_set_pricing(struct kit_cart *cart, uint8_t pricing)
+{
+	struct cart_change change = kit_change(CART_SET_PRICING);
+
+	change.one.pricing = pricing;
+	return kit_apply(cart, &change);
+}
+
+/* Set an adjustment, of ppm if it is not 0, else of cents. */
+static inline int kit_adjust(struct kit_cart *cart, struct corral_text name,
+			     enum corral_adjustment_kind kind, bool after_tax, uint32_t ppm,
+			     int64_t cents)
+{
+	struct cart_change change = kit_change(CART_SET_ADJUSTMENT);
+
+	change.one.name = name;
+	change.one.adjustment_kind = (uint8_t)kind;
+	change.one.after_tax = after_tax;
+	change.one.tax_ppm = ppm;
+	change.one.cents = cents;
+	return kit_apply(cart, &change);
+}
+
+static inline int kit_remove_adjustment(struct kit_cart *cart, struct corral_text name)
+{
+	struct cart_change change = kit_change(CART_REMOVE_ADJUSTMENT);
+
+	change.one.name = name;
+	return kit_apply(cart, &change);
+}
+
+static inline int kit_set_currency(struct kit_cart *cart, struct corral_text code)
+{
+	struct cart_change change = kit_change(CART_SET_CURRENCY);
+
+	change.one.currency = cart_currency(code);
+	return kit_apply(cart, &change);
+}
+
+static inline struct corral_head kit_numbers(const struct kit_cart *cart)
+{
+	struct corral_head head = { 0 };
+
+	assert_int_equal(cart_get_head(cart->bytes, cart->size, &head), 0);
+	return head;
+}
+
 static inline int kit_simple(struct kit_cart *cart, enum cart_step_kind kind)
 {
 	struct cart_change change = kit_change(kind);

@@ -32,7 +32,7 @@ carts() { # each cart on a line, without what depends on the time of restoring
 fill() { # carts of all kinds
 	local n
 	corral 0 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 --modifier cheese=1.50 \
-		--modifier small=-20 --note "well done" --tax 8.25% --op-id call-1
+		--modifier small=-2 --note "well done" --tax 8.25% --op-id call-1
 	corral 0 add roma all --item p2 --name Wine --price 99999999.99 --quantity 999999
 	corral 0 attribute roma all phone 555-0100
 	corral 0 attribute roma all table 7
@@ -154,10 +154,10 @@ operation_ids_count_in_the_arena_they_were_given_in() {
 	corral 0 restore "$place/file" --merge
 	has "1 cart restored" "operation ids kept"
 	corral 0 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 --modifier cheese=1.50 \
-		--modifier small=-20 --note "well done" --tax 8.25% --op-id call-1 --json
+		--modifier small=-2 --note "well done" --tax 8.25% --op-id call-1 --json
 	has '"applied":false'
 	corral 1 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 3 --modifier cheese=1.50 \
-		--modifier small=-20 --note "well done" --tax 8.25% --op-id call-1
+		--modifier small=-2 --note "well done" --tax 8.25% --op-id call-1
 	has "the operation id was given to another change"
 }
 
@@ -186,7 +186,7 @@ another_program_reads_it() {
 napoli|cleared|2|open|0|0|0
 napoli|empty|1|open|0|0|0
 napoli|out|3|checked_out|100|7200000|1|Item
-roma|all|4|open|10824989173916308|0|1|Mar"gherita é|Wine|phone=555-0100|table=7
+roma|all|4|open|10824989173920205|0|1|Mar"gherita é|Wine|phone=555-0100|table=7
 roma|many|22|open|55690|0|20|Item 1|Item 2
 END
 	read -r _ sum _ size _ < <(grep ^sum "$place/read")
