@@ -632,13 +632,27 @@ struct corral_entry {
 };
 
 /*
- * List the carts, of one restaurant or (restaurant_id NULL) of all, max rows at
- * a time. *cursor is 0 at first and is moved on; *ret_count = 0 says that the
- * list is done. A cart that exists all the while comes exactly once; one that is
- * made or ends meanwhile may come or not. Order: none. Does not count as activity.
+ * List the carts, of one restaurant or (restaurant_id NULL) of all. A list is memory of this
+ * process: it holds nothing in the arena, and what a process leaves open when it dies is gone with
+ * it. It is for one thread at a time, and is used before its handle is closed.
+ * -EINVAL, -ENAMETOOLONG, -ENOMEM.
  */
-int corral_list(struct corral *corral, const struct corral_text *restaurant_id, uint64_t *cursor,
-		struct corral_entry *ret_entries, size_t max, size_t *ret_count);
+struct corral_list;
+int corral_list_open(struct corral *corral, const struct corral_text *restaurant_id,
+		     struct corral_list **ret_list);
+
+/*
+ * The next carts, at most max. *ret_count = 0 says that the list is done. A cart that exists all
+ * the while comes exactly once; one that is made or ends meanwhile may come or not. Order: none.
+ * Does not count as activity. After an error the list stands where it stood, and the call may be
+ * repeated. -EBUSY: other processes were in the way again and again. Other errors as
+ * corral_read_begin().
+ */
+int corral_list_next(struct corral_list *list, struct corral_entry *ret_entries, size_t max,
+		     size_t *ret_count);
+
+/* Give a list back, also after its handle was closed. NULL is fine. */
+void corral_list_close(struct corral_list *list);
 
 /*
  * Wait until the cart's version is greater than past_version, at most timeout_ms

@@ -61,20 +61,16 @@ static void put_entry(struct table *table, const struct corral_entry *entry, int
 }
 
 /* Write each row at once to the table, or (table NULL) as an element of a JSON array. */
-static int list_all(struct corral *corral, const struct corral_text *restaurant_id,
-		    struct table *table)
+static int list_rows(struct corral_list *list, struct table *table)
 {
 	static struct corral_entry entries[LIST_BATCH];
 	const char *separator = "";
 	struct timespec now;
-	uint64_t cursor = 0;
 	size_t count = 0;
 	int error;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	while (!(error = corral_list(corral, restaurant_id, &cursor, entries, LIST_BATCH,
-				     &count)) &&
-	       count) {
+	while (!(error = corral_list_next(list, entries, LIST_BATCH, &count)) && count) {
 		for (size_t i = 0; i < count; i++) {
 			if (table) {
 				put_entry(table, &entries[i],
@@ -86,6 +82,18 @@ static int list_all(struct corral *corral, const struct corral_text *restaurant_
 			separator = ",";
 		}
 	}
+	return error;
+}
+
+static int list_all(struct corral *corral, const struct corral_text *restaurant_id,
+		    struct table *table)
+{
+	struct corral_list *list = NULL;
+	int error = corral_list_open(corral, restaurant_id, &list);
+
+	if (!error)
+		error = list_rows(list, table);
+	corral_list_close(list);
 	return error;
 }
 

@@ -218,11 +218,14 @@ static enum exit_code restore_cart(void *context, const void *version,
 
 static enum exit_code must_be_empty(struct corral *corral)
 {
+	struct corral_list *list = NULL;
 	struct corral_entry entry;
-	uint64_t cursor = 0;
 	size_t count = 0;
-	int error = corral_list(corral, NULL, &cursor, &entry, 1, &count);
+	int error = corral_list_open(corral, NULL, &list);
 
+	if (!error)
+		error = corral_list_next(list, &entry, 1, &count);
+	corral_list_close(list);
 	if (error)
 		return complain_arena("its carts cannot be listed", error, "");
 	if (count == 0)

@@ -70,9 +70,9 @@ static enum bench_exit take_options(int argc, char **argv, struct replay_options
 static enum bench_exit look_around(const struct sandbox *sandbox, const char *restaurant)
 {
 	struct corral_text text = corral_text(restaurant);
+	struct corral_list *list = NULL;
 	struct corral_entry row;
 	struct corral *corral;
-	uint64_t cursor = 0;
 	size_t count = 0;
 	int err = corral_open(sandbox->directory, CORRAL_OBSERVE | CORRAL_CATCH_SIGBUS, &corral);
 
@@ -80,7 +80,10 @@ static enum bench_exit look_around(const struct sandbox *sandbox, const char *re
 		bench_say("%s", corral_why());
 		return BENCH_NO_ARENA;
 	}
-	err = corral_list(corral, &text, &cursor, &row, 1, &count);
+	err = corral_list_open(corral, &text, &list);
+	if (err == 0)
+		err = corral_list_next(list, &row, 1, &count);
+	corral_list_close(list);
 	corral_close(corral);
 	if (err < 0) {
 		bench_say("cannot list the carts: %s", corral_strerror(err));

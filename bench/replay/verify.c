@@ -205,12 +205,14 @@ static int check_list(struct check *check)
 {
 	uint8_t *seen = calloc((size_t)check->orders->order_count + 1, 1);
 	struct corral_entry *rows = calloc(ROWS, sizeof(*rows));
-	uint64_t cursor = 0;
+	struct corral_list *list = NULL;
 	size_t count = 1;
 	int err = seen == NULL || rows == NULL ? -ENOMEM : 0;
 
+	if (err == 0)
+		err = corral_list_open(check->corral, &check->restaurant, &list);
 	while (err == 0 && count > 0) {
-		err = corral_list(check->corral, &check->restaurant, &cursor, rows, ROWS, &count);
+		err = corral_list_next(list, rows, ROWS, &count);
 		for (size_t i = 0; err == 0 && i < count; i++) {
 			struct corral_text id = corral_text(rows[i].session_id);
 			uint32_t order = orders_find(check->orders, id);
@@ -231,6 +233,7 @@ static int check_list(struct check *check)
 			complain(check, check->orders->orders[i].id, "is not listed");
 			check->verdict->wrong++;
 		}
+	corral_list_close(list);
 	free(seen);
 	free(rows);
 	return err;

@@ -195,15 +195,14 @@ static int copy_cart(struct corral *corral, const struct corral_key *key, struct
 	return err < 0 ? err : look(&view, call);
 }
 
-/* List the carts, and check that every row is a whole cart of the storm. */
-static int list_carts(struct corral *corral)
+/* Check that every row is a whole cart of the storm. */
+static int check_rows(struct corral_list *list)
 {
 	static __thread struct corral_entry rows[LIST_ROWS];
-	uint64_t cursor = 0;
 	size_t count = 1;
 
 	while (count > 0) {
-		int err = corral_list(corral, NULL, &cursor, rows, LIST_ROWS, &count);
+		int err = corral_list_next(list, rows, LIST_ROWS, &count);
 
 		if (err < 0)
 			return err;
@@ -214,6 +213,17 @@ static int list_carts(struct corral *corral)
 				return -EBADMSG;
 	}
 	return 0;
+}
+
+static int list_carts(struct corral *corral)
+{
+	struct corral_list *list = NULL;
+	int err = corral_list_open(corral, NULL, &list);
+
+	if (err == 0)
+		err = check_rows(list);
+	corral_list_close(list);
+	return err;
 }
 
 void storm_make_call(struct corral *corral, struct storm_call *call)

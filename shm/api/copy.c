@@ -2,7 +2,7 @@
 /*
  * copy.c: copies whole carts, slot by slot, for callers that take all carts elsewhere.
  *
- * As in corral_list(), each slot gets its own read-side section, which lasts only as long as
+ * As in corral_list_next(), each slot gets its own read-side section, which lasts only as long as
  * copying one version and so stalls no grace period. No lock, no system call. The copy is verified
  * outside the section.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * list_row.h: a cart's version as a row of corral_list().
+ * list_row.h: a cart's version as a row of corral_list_next().
  */
 #ifndef CORRAL_LIST_ROW_H
 #define CORRAL_LIST_ROW_H

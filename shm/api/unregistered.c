@@ -180,35 +180,25 @@ int unregistered_copy_slot(struct corral *corral, uint32_t number, void *buffer,
 	return handle_verdict(corral, r);
 }
 
-int unregistered_list(struct corral *corral, const struct corral_text *restaurant_id,
-		      uint64_t *cursor, struct corral_entry *ret_entries, size_t max,
-		      size_t *ret_count)
+int unregistered_list(struct corral *corral, const struct corral_text *restaurant_id, void *buffer,
+		      uint64_t *at, struct corral_entry *ret_entries, size_t max, size_t *ret_count)
 {
 	uint64_t end = min_u64(load_acquire(&corral->arena.header->slots_used_high),
 			       corral->arena.max_carts);
-	void *buffer = malloc(CORRAL_CART_MAX);
-	uint64_t at = *cursor;
 	size_t count = 0;
 
-	if (buffer == NULL)
-		return -ENOMEM;
-	for (; at < end && count < max; at++) {
+	for (; *at < end && count < max; ++*at) {
 		struct copied copied;
 
 		/* a damaged one is left out: `corral check` reports it */
-		if (copy_by_number(corral, (uint32_t)at, buffer, &copied) < 0 ||
+		if (copy_by_number(corral, (uint32_t)*at, buffer, &copied) < 0 ||
 		    !list_fill_row(buffer, copied.size, restaurant_id, &ret_entries[count]))
 			continue;
 		handle_complete_head(corral, &ret_entries[count].head);
 		ret_entries[count++].expires_ms = handle_wall_ms(corral, copied.deadline_ns);
 	}
-	free(buffer);
-	int r = check_arena(corral);
-	if (r < 0)
-		return r;
-	*cursor = at;
 	*ret_count = count;
-	return 0;
+	return check_arena(corral);
 }
 
 /* -------------------------------------------------------------------- wait */

@@ -68,10 +68,9 @@ static int copy(struct corral *corral)
 static int list(struct corral *corral)
 {
 	struct corral_entry entries[4];
-	uint64_t cursor = 0;
 	size_t count;
 
-	return corral_list(corral, NULL, &cursor, entries, COUNT(entries), &count);
+	return support_list(corral, NULL, entries, COUNT(entries), &count);
 }
 
 static int wait_a_little(struct corral *corral)

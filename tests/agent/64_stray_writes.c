@@ -90,7 +90,7 @@ static void read_another_way(struct corral *corral, const struct corral_key *key
 	if (which == 1)
 		(void)corral_read_copy(corral, key, buffer, sizeof(buffer), &size, &view);
 	if (which == 2)
-		(void)corral_list(corral, NULL, &number, entries, COUNT(entries), &size);
+		(void)support_list(corral, NULL, entries, COUNT(entries), &size);
 	if (which == 3)
 		(void)corral_wait(corral, key, 1, 1, NULL, &number);
 }

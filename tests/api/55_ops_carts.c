@@ -3,6 +3,7 @@
  * 55_ops_carts.c: whole carts: dropping and beginning anew, replacing, listing, the limits of the
  * arena and of a cart.
  */
+#include "api/handle.h"
 #include "orders_support.h"
 
 #include "base/atomic.h"
@@ -202,14 +203,14 @@ static unsigned list_once(const struct bench *b, const struct corral_text *resta
 			  uint8_t seen[LISTED])
 {
 	struct corral_entry *entries = calloc(max, sizeof(*entries));
-	uint64_t cursor = 0;
 	unsigned rows = 0, number;
+	struct corral_list *list;
 	size_t count;
 
 	assert_non_null(entries);
+	assert_int_equal(corral_list_open(b->corral, restaurant, &list), 0);
 	do {
-		assert_int_equal(corral_list(b->corral, restaurant, &cursor, entries, max, &count),
-				 0);
+		assert_int_equal(corral_list_next(list, entries, max, &count), 0);
 		assert_true(count <= max);
 		for (size_t i = 0; i < count; i++) {
 			if (sscanf(entries[i].session_id, "staying %u", &number) == 1) {
@@ -221,6 +222,7 @@ static unsigned list_once(const struct bench *b, const struct corral_text *resta
 			rows++;
 		}
 	} while (count > 0);
+	corral_list_close(list);
 	free(entries);
 	return rows;
 }
@@ -249,6 +251,61 @@ static void a_list_has_each_cart_once_while_others_come_and_go(void **state)
 	}
 	store_relaxed(&disturbing, 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
+	corral_close(b.corral);
+}
+
+static void lists_do_not_disturb_each_other_and_hold_nothing_between_calls(void **state)
+{
+	struct bench b = begin(state);
+	char sessions[2][3][CORRAL_ID_MAX + 1];
+	struct corral_list *lists[2];
+	struct corral_entry row;
+	struct actor *actor;
+	char session[32];
+	size_t count;
+
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(session, sizeof(session), "%u", i);
+		b.key = orders_key("restaurant", session);
+		(void)add(&b, "burger", 899, 1);
+	}
+	assert_int_equal(handle_actor(b.corral, &actor), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(corral_list_open(b.corral, NULL, &lists[i]), 0);
+	for (unsigned k = 0; k < 6; k++) { /* in turns */
+		assert_int_equal(corral_list_next(lists[k % 2], &row, 1, &count), 0);
+		assert_int_equal(count, 1);
+		assert_int_equal(actor->record->nest, 0);
+		assert_int_equal(actor->record->reader, 0);
+		memcpy(sessions[k % 2][k / 2], row.session_id, sizeof(row.session_id));
+	}
+	assert_memory_equal(sessions[0], sessions[1], sizeof(sessions[0]));
+	corral_list_close(lists[0]); /* the other goes on */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(corral_list_next(lists[1], &row, 1, &count), 0);
+		assert_int_equal(count, 0);
+	}
+	corral_close(b.corral);
+	corral_list_close(lists[1]);
+	corral_list_close(NULL);
+}
+
+static void a_list_of_no_restaurant_is_refused(void **state)
+{
+	static char long_id[CORRAL_ID_MAX + 1];
+	struct corral_text empty = T(""), none = corral_text(NULL);
+	struct corral_text longest = { long_id, CORRAL_ID_MAX },
+			   longer = { long_id, sizeof(long_id) };
+	struct bench b = begin(state);
+	struct corral_list *list = NULL;
+
+	memset(long_id, 'x', sizeof(long_id));
+	assert_int_equal(corral_list_open(b.corral, &empty, &list), -EINVAL);
+	assert_int_equal(corral_list_open(b.corral, &none, &list), -EINVAL);
+	assert_int_equal(corral_list_open(b.corral, &longer, &list), -ENAMETOOLONG);
+	assert_null(list);
+	assert_int_equal(corral_list_open(b.corral, &longest, &list), 0);
+	corral_list_close(list);
 	corral_close(b.corral);
 }
 
@@ -318,6 +375,8 @@ int main(void)
 		CASE(what_get_returns_replace_takes),
 		CASE(replace_makes_a_cart_only_where_there_is_none),
 		CASE(a_list_has_each_cart_once_while_others_come_and_go),
+		CASE(lists_do_not_disturb_each_other_and_hold_nothing_between_calls),
+		CASE(a_list_of_no_restaurant_is_refused),
 		CASE(one_more_cart_than_there_is_room_for_is_refused_and_none_is_lost),
 		CASE(one_cart_may_grow_to_its_limit_in_a_small_arena),
 	};

@@ -107,13 +107,12 @@ static void ids_of_the_longest_kind_work(void **state)
 	struct corral_item item = orders_item("coke", 199, 1);
 	struct corral_entry entries[2];
 	struct corral_result result;
-	uint64_t cursor = 0;
 	size_t count;
 
 	assert_int_equal(corral_add(b.corral, &key, &item, &op, &result), 0);
 	assert_int_equal(corral_add(b.corral, &key, &item, &op, &result), 0);
 	assert_int_equal(result.applied, 0);
-	assert_int_equal(corral_list(b.corral, &key.restaurant_id, &cursor, entries, 2, &count), 0);
+	assert_int_equal(support_list(b.corral, &key.restaurant_id, entries, 2, &count), 0);
 	assert_int_equal(count, 1);
 	assert_int_equal(strlen(entries[0].session_id), CORRAL_ID_MAX);
 	end(&b);
@@ -299,12 +298,11 @@ static void read_all(struct bench *b, const struct corral_key *key)
 	struct corral_line line;
 	struct corral_view view;
 	struct corral_cart *cart;
-	uint64_t cursor = 0;
 	size_t count;
 
 	if (corral_get(b->corral, key, &cart) == 0)
 		corral_cart_free(cart);
-	assert_int_equal(corral_list(b->corral, NULL, &cursor, entries, COUNT(entries), &count), 0);
+	assert_int_equal(support_list(b->corral, NULL, entries, COUNT(entries), &count), 0);
 	if (corral_read_begin(b->corral, key, &view) == 0) {
 		for (uint32_t i = 0; i < 5; i++) {
 			(void)corral_view_line(&view, i, &line);

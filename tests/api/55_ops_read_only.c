@@ -64,10 +64,9 @@ static void list_all(struct corral *corral)
 {
 	const struct corral_text restaurant = corral_text("r");
 	struct corral_entry rows[CARTS + 1];
-	uint64_t cursor = 0;
 	size_t count;
 
-	must(corral_list(corral, &restaurant, &cursor, rows, COUNT(rows), &count) == 0);
+	must(support_list(corral, &restaurant, rows, COUNT(rows), &count) == 0);
 	must(count == CARTS);
 }
 

@@ -158,10 +158,9 @@ static void read_flat(struct stage *stage)
 static void list(struct stage *stage)
 {
 	static struct corral_entry rows[8];
-	uint64_t cursor = 0;
 	size_t count;
 
-	must(corral_list(stage->corral, NULL, &cursor, rows, COUNT(rows), &count) == 0);
+	must(support_list(stage->corral, NULL, rows, COUNT(rows), &count) == 0);
 }
 
 static void stats(struct stage *stage)

@@ -63,10 +63,9 @@ static bool is_there(struct fixture *fixture)
 static size_t count_list(struct fixture *fixture)
 {
 	struct corral_entry entries[20];
-	uint64_t cursor = 0;
 	size_t count;
 
-	assert_int_equal(corral_list(fixture->corral, NULL, &cursor, entries, 20, &count), 0);
+	assert_int_equal(support_list(fixture->corral, NULL, entries, 20, &count), 0);
 	return count;
 }
 

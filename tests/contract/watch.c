@@ -16,15 +16,16 @@ static void list_all(struct corral *corral, const struct corral_text *restaurant
 		     uint32_t times[ROWS])
 {
 	struct corral_entry rows[ROWS + 1];
-	uint64_t cursor = 0;
+	struct corral_list *list;
 	size_t count;
 
 	memset(times, 0, ROWS * sizeof(times[0]));
+	gives(0, corral_list_open(corral, restaurant, &list));
 	for (;;) {
-		gives(0, corral_list(corral, restaurant, &cursor, rows, max, &count));
+		gives(0, corral_list_next(list, rows, max, &count));
 		assert_true(count <= max);
 		if (count == 0)
-			return;
+			break;
 		for (size_t i = 0; i < count; i++) {
 			unsigned number;
 			if (strcmp(rows[i].restaurant_id, contract_restaurant) != 0)
@@ -37,6 +38,7 @@ static void list_all(struct corral *corral, const struct corral_text *restaurant
 			}
 		}
 	}
+	corral_list_close(list);
 }
 
 static void each_cart_is_listed_once_however_many_rows_are_asked_for(struct contract *c)

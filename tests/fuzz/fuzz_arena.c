@@ -209,16 +209,20 @@ static void others_are_well(void)
 static void list_carts(void)
 {
 	struct corral_entry rows[5];
-	uint64_t cursor = 0;
+	struct corral_list *list;
 	size_t count = 1;
 
+	must(corral_list_open(corral, NULL, &list) == 0);
 	for (uint32_t round = 0; round <= IMAGE_MAX_CARTS && count != 0; round++) {
-		if (corral_list(corral, NULL, &cursor, rows, COUNT(rows), &count) < 0)
+		if (corral_list_next(list, rows, COUNT(rows), &count) < 0) {
+			corral_list_close(list);
 			return;
+		}
 		for (size_t i = 0; i < count; i++)
 			must(strlen(rows[i].restaurant_id) <= CORRAL_ID_MAX &&
 			     strlen(rows[i].session_id) <= CORRAL_ID_MAX);
 	}
+	corral_list_close(list);
 	must(count == 0);
 }
 

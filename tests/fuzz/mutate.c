@@ -124,11 +124,13 @@ static double cpu_seconds(void)
 static void list(struct corral *corral)
 {
 	struct corral_entry rows[8];
-	uint64_t cursor = 0;
+	struct corral_list *list;
 	size_t count = 1;
 
-	while (count > 0 && corral_list(corral, NULL, &cursor, rows, 8, &count) == 0)
+	must(corral_list_open(corral, NULL, &list) == 0);
+	while (count > 0 && corral_list_next(list, rows, 8, &count) == 0)
 		continue;
+	corral_list_close(list);
 }
 
 static void read_carts(void *context)

@@ -166,10 +166,9 @@ static void drop_all(struct cell *cell)
 	struct corral *corral = cell->guests[0].corral;
 	struct corral_entry rows[CRASH_CARTS];
 	struct actor *actor;
-	uint64_t cursor = 0;
 	size_t count;
 
-	assert_int_equal(corral_list(corral, NULL, &cursor, rows, COUNT(rows), &count), 0);
+	assert_int_equal(support_list(corral, NULL, rows, COUNT(rows), &count), 0);
 	for (size_t i = 0; i < count; i++) {
 		struct corral_key one = { corral_text(rows[i].restaurant_id),
 					  corral_text(rows[i].session_id) };
@@ -277,13 +276,11 @@ static void expect_gone(struct cell *cell, const char *when)
 {
 	struct corral *corral = cell->guests[0].corral;
 	struct corral_entry row;
-	uint64_t cursor = 0;
 	size_t count = 0;
 	char what[2200];
 
 	crash_describe(corral, &cell->seen);
-	assert_int_equal(corral_list(corral, &crash_key.restaurant_id, &cursor, &row, 1, &count),
-			 0);
+	assert_int_equal(support_list(corral, &crash_key.restaurant_id, &row, 1, &count), 0);
 	snprintf(what, sizeof(what), "%s, the cart is \"%s\", %zu in the list", when,
 		 cell->seen.text, count);
 	if (cell->seen.version != 0 || count != 0)

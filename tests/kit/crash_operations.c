@@ -276,13 +276,24 @@ static int do_copy(struct corral *corral)
 	return corral_read_copy(corral, &crash_key, buffer, sizeof(buffer), &size, &view);
 }
 
+static int do_flat(struct corral *corral)
+{
+	static double numbers[1024];
+	static char text[8192];
+	struct corral_flat flat = { .numbers = numbers,
+				    .number_room = COUNT(numbers),
+				    .text = text,
+				    .text_room = sizeof(text) };
+
+	return corral_read_flat(corral, &crash_key, &flat);
+}
+
 static int do_list(struct corral *corral)
 {
 	struct corral_entry rows[4];
-	uint64_t cursor = 0;
 	size_t count;
 
-	return corral_list(corral, NULL, &cursor, rows, COUNT(rows), &count);
+	return support_list(corral, NULL, rows, COUNT(rows), &count);
 }
 
 /* Wait a moment for a change that does not come; this leaves the mark of a waiter. */
@@ -291,6 +302,15 @@ static int do_wait(struct corral *corral)
 	uint64_t version;
 
 	return corral_wait(corral, &crash_key, 1000, 1, NULL, &version) == -ETIMEDOUT ? 0 : -EIO;
+}
+
+/* The same, asleep on two words. */
+static int do_wait_for_either(struct corral *corral)
+{
+	uint32_t cancel = 0;
+	uint64_t version;
+
+	return corral_wait(corral, &crash_key, 1000, 1, &cancel, &version) == -ETIMEDOUT ? 0 : -EIO;
 }
 
 const struct crash_operation crash_worker_operations[] = {
@@ -321,7 +341,10 @@ const struct crash_operation crash_worker_operations[] = {
 	  CRASH_CHANGES, CRASH_WORKER, NULL, false },
 	{ "a nested read", crash_two_lines, do_read, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
 	{ "a copying read", crash_two_lines, do_copy, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
+	{ "a flat read", crash_two_lines, do_flat, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
 	{ "a list", crash_two_lines, do_list, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
 	{ "a wait", crash_two_lines, do_wait, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
+	{ "a wait that could be cancelled", crash_two_lines, do_wait_for_either, CRASH_NO_CHANGE,
+	  CRASH_WORKER, NULL, false },
 };
 const size_t crash_worker_operation_count = COUNT(crash_worker_operations);

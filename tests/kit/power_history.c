@@ -163,11 +163,28 @@ static const char *tell(const struct event *found, struct power_promise promise)
 	return text;
 }
 
-const char *power_history_judge(struct corral *corral, struct power_promise promise, bool known)
+/* How many carts a list has. Negative: -errno. */
+static long count_carts(struct corral *corral)
 {
 	static struct corral_entry entries[POWER_KEYS + 1];
-	uint64_t cursor = 0;
-	size_t listed = 0, there = 0, count = 1;
+	struct corral_list *list;
+	size_t count = 1;
+	long listed = 0;
+	int r = corral_list_open(corral, NULL, &list);
+
+	if (r < 0)
+		return r;
+	while (r == 0 && count > 0) {
+		r = corral_list_next(list, entries, COUNT(entries), &count);
+		listed += r == 0 ? (long)count : 0;
+	}
+	corral_list_close(list);
+	return r < 0 ? r : listed;
+}
+
+const char *power_history_judge(struct corral *corral, struct power_promise promise, bool known)
+{
+	long there = 0;
 	struct event found;
 
 	for (uint32_t number = 0; number < POWER_KEYS; number++) {
@@ -178,12 +195,9 @@ const char *power_history_judge(struct corral *corral, struct power_promise prom
 			return tell(&found, promise);
 		there += r == 0;
 	}
-	while (count > 0) {
-		int r = corral_list(corral, NULL, &cursor, entries, COUNT(entries), &count);
-		if (r < 0)
-			return corral_strerror(r);
-		listed += count;
-	}
+	long listed = count_carts(corral);
+	if (listed < 0)
+		return corral_strerror((int)listed);
 	if (listed != there)
 		return "there are carts that were never made";
 	for (uint32_t number = 0; number < POWER_KEYS && known; number++)

@@ -362,6 +362,19 @@ static void tell_finding(void *context, const char *line)
 	print_error("%s\n", line);
 }
 
+int support_list(struct corral *corral, const struct corral_text *restaurant_id,
+		 struct corral_entry *ret_entries, size_t max, size_t *ret_count)
+{
+	struct corral_list *list;
+	int r = corral_list_open(corral, restaurant_id, &list);
+
+	if (r < 0)
+		return r;
+	r = corral_list_next(list, ret_entries, max, ret_count);
+	corral_list_close(list);
+	return r;
+}
+
 void yard_check(const struct yard *yard, struct inspect_totals *ret_totals)
 {
 	char why[ARENA_WHY_BYTES] = "";

@@ -155,6 +155,11 @@ int support_small_disk(const struct yard *yard, const char *size);
 /* Open a handle; asserts that it works. */
 struct corral *yard_open(const struct yard *yard, unsigned flags);
 
+/* The first rows of a list: open, next, close. Returns what the first of them that fails returns.
+ */
+int support_list(struct corral *corral, const struct corral_text *restaurant_id,
+		 struct corral_entry *ret_entries, size_t max, size_t *ret_count);
+
 /*
  * Assert that every invariant holds and that every block and slot is in exactly one place; on
  * failure print the findings.

@@ -94,17 +94,20 @@ static int read_one(struct corral *corral, uint32_t number)
 static void list_all(struct corral *corral)
 {
 	struct corral_entry rows[4];
-	uint64_t cursor = 0;
+	struct corral_list *list;
 	size_t count = 1;
 	uint32_t listed = 0;
+	int r = corral_list_open(corral, NULL, &list);
 
-	for (uint32_t round = 0; round <= IMAGE_MAX_CARTS && count > 0; round++) {
-		int r = corral_list(corral, NULL, &cursor, rows, COUNT(rows), &count);
+	assert_int_equal(r, 0);
+	for (uint32_t round = 0; r == 0 && round <= IMAGE_MAX_CARTS && count > 0; round++) {
+		r = corral_list_next(list, rows, COUNT(rows), &count);
 		assert_true(r == 0 || r == -EUCLEAN);
-		if (r < 0)
-			return;
-		listed += (uint32_t)count;
+		listed += r == 0 ? (uint32_t)count : 0;
 	}
+	corral_list_close(list);
+	if (r < 0)
+		return;
 	assert_int_equal(count, 0);
 	assert_true(listed <= IMAGE_MAX_CARTS);
 }
@@ -298,7 +301,7 @@ struct flipped {
 	struct corral *corral;
 	struct corral_key key;
 	const struct image_cart *cart;
-	struct corral_entry row; /* as corral_list() shows the sound cart */
+	struct corral_entry row; /* as a list shows the sound cart */
 	uint32_t bit;
 };
 
@@ -306,10 +309,9 @@ struct flipped {
 static bool find_row(const struct flipped *f, struct corral_entry *ret_row)
 {
 	struct corral_entry rows[IMAGE_MAX_CARTS];
-	uint64_t cursor = 0;
 	size_t count = 0;
 
-	assert_int_equal(corral_list(f->corral, NULL, &cursor, rows, COUNT(rows), &count), 0);
+	assert_int_equal(support_list(f->corral, NULL, rows, COUNT(rows), &count), 0);
 	for (size_t i = 0; i < count; i++) {
 		if (strlen(rows[i].restaurant_id) != f->key.restaurant_id.size ||
 		    memcmp(rows[i].restaurant_id, f->key.restaurant_id.data,
