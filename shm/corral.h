@@ -291,7 +291,7 @@ struct corral_attribute {
 /* Attach                                                             */
 
 #define CORRAL_READ_ONLY 1u /* refuse changes with -EROFS; works on a read-only mount, too */
-#define CORRAL_OBSERVE 2u   /* reads do not count as activity (for tools) */
+#define CORRAL_OBSERVE 2u   /* reads do not count as activity (for tools); of one read, too */
 #define CORRAL_START_AGENT                                                                         \
 	4u /* start corral-agent --daemon if none runs, and wait until it is ready */
 /*
@@ -394,6 +394,10 @@ struct corral_view {
 int corral_read_begin(struct corral *corral, const struct corral_key *key,
 		      struct corral_view *ret_view);
 
+/* The same; flags: 0, or CORRAL_OBSERVE: this read does not count as activity. -EINVAL: others. */
+int corral_read_begin_with(struct corral *corral, const struct corral_key *key, unsigned flags,
+			   struct corral_view *ret_view);
+
 /*
  * End the read, in the thread that began it; the view and all that points into it are void.
  * -ESTALE: the view was revoked, since it lasted while the arena ran out of memory: what was read
@@ -476,6 +480,12 @@ int corral_get(struct corral *corral, const struct corral_key *key, struct corra
 void corral_cart_free(struct corral_cart *cart);
 
 /*
+ * The same of a view, or of a copy: *ret_cart has bytes of its own, and outlives it. -EUCLEAN,
+ * -ENOMEM; -ESTALE as corral_view_verify().
+ */
+int corral_view_cart(const struct corral_view *view, struct corral_cart **ret_cart);
+
+/*
  * A whole cart as one array of numbers and one run of text, for a binding that makes objects of its
  * own language of it: one call and two buffers, instead of a call for each field.
  *
@@ -507,7 +517,7 @@ struct corral_flat {
 	char *text;
 	size_t text_room;    /* in: in bytes */
 	uint32_t unit;       /* in: CORRAL_FLAT_BYTES or another of these */
-	uint32_t reserved;   /* in: 0 */
+	uint32_t flags;      /* in: of corral_read_flat(): 0, or CORRAL_OBSERVE: see there */
 	size_t number_count; /* out, also with -ENOBUFS: what it has */
 	size_t text_size;    /* in bytes */
 	size_t values_size;  /* in bytes; they stand at text + text_size */
@@ -590,9 +600,9 @@ enum corral_flat_attribute {
 
 /*
  * Read a cart, verify it (as corral_view_verify()) and write it flat into the caller's buffers.
- * -ENOBUFS: one of them is too small; number_count, text_size and values_size say what is needed
- * (text_room: the sum of both sizes), and the buffers may hold anything. -EINVAL: an unknown unit.
- * Other errors as corral_read_copy().
+ * flat->flags: as corral_read_begin_with(). -ENOBUFS: one of them is too small; number_count,
+ * text_size and values_size say what is needed (text_room: the sum of both sizes), and the buffers
+ * may hold anything. -EINVAL: an unknown unit or flag. Other errors as corral_read_copy().
  */
 int corral_read_flat(struct corral *corral, const struct corral_key *key, struct corral_flat *flat);
 

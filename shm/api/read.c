@@ -43,7 +43,7 @@ static int touch(struct corral *corral, const struct found *found, int64_t *dead
  * reading may be old by the time we return, which is as if we had returned then. Only a touch needs
  * a newer one.
  */
-static int look_once(struct corral *corral, const struct corral_key *key, uint64_t hash,
+static int look_once(struct corral *corral, const struct corral_key *key, uint64_t hash, bool quiet,
 		     struct found *found, int64_t *ret_deadline)
 {
 	struct arena *arena = &corral->arena;
@@ -55,8 +55,7 @@ static int look_once(struct corral *corral, const struct corral_key *key, uint64
 	if (unlikely(r < 0))
 		return r;
 	uint64_t ttl = lease_ttl_ns(found->lease, load_relaxed(&arena->header->ttl_ns));
-	if (unlikely(ns_since(now, lease_touched_ns(found->lease)) > ttl_grain_ns(ttl)) &&
-	    (corral->flags & CORRAL_OBSERVE) == 0)
+	if (unlikely(ns_since(now, lease_touched_ns(found->lease)) > ttl_grain_ns(ttl)) && !quiet)
 		r = touch(corral, found, ret_deadline);
 	if (r < 0)
 		return r;
@@ -69,7 +68,7 @@ static int look_once(struct corral *corral, const struct corral_key *key, uint64
 	return 0;
 }
 
-static int look_up(struct corral *corral, const struct corral_key *key, uint64_t hash,
+static int look_up(struct corral *corral, const struct corral_key *key, uint64_t hash, bool quiet,
 		   struct found *ret_found, int64_t *ret_deadline)
 {
 	uint32_t tries = AGAIN_MAX;
@@ -77,7 +76,7 @@ static int look_up(struct corral *corral, const struct corral_key *key, uint64_t
 
 	/* each round means that another thread has touched, changed or ended the cart */
 	do
-		r = look_once(corral, key, hash, ret_found, ret_deadline);
+		r = look_once(corral, key, hash, quiet, ret_found, ret_deadline);
 	while (unlikely(r == -EAGAIN && --tries > 0));
 	return r;
 }
@@ -98,8 +97,9 @@ static inline void fill_view(struct corral *corral, struct actor *actor,
 /* The slow path, which handles every case. */
 static __attribute__((noinline)) int begin_with_care(struct corral *corral,
 						     const struct corral_key *key, uint64_t hash,
-						     struct corral_view *ret_view)
+						     unsigned flags, struct corral_view *ret_view)
 {
+	const bool quiet = ((corral->flags | flags) & CORRAL_OBSERVE) != 0;
 	struct actor *actor;
 	struct found found;
 	int64_t deadline = 0;
@@ -112,7 +112,7 @@ static __attribute__((noinline)) int begin_with_care(struct corral *corral,
 		return r;
 	do {
 		grace_enter(actor);
-		r = look_up(corral, key, hash, &found, &deadline);
+		r = look_up(corral, key, hash, quiet, &found, &deadline);
 		if (unlikely(r < 0 || grace_revoked(actor)))
 			r = handle_verdict(corral, grace_leave_with(actor, r));
 	} while (unlikely(r == -EAGAIN && --tries > 0));
@@ -188,8 +188,9 @@ otherwise:
 	return false;
 }
 
-static inline __attribute__((always_inline)) int
-begin(struct corral *corral, const struct corral_key *key, struct corral_view *ret_view, bool whole)
+static inline __attribute__((always_inline)) int begin(struct corral *corral,
+						       const struct corral_key *key, unsigned flags,
+						       struct corral_view *ret_view, bool whole)
 {
 	int r = handle_check_key(key);
 
@@ -205,13 +206,21 @@ begin(struct corral *corral, const struct corral_key *key, struct corral_view *r
 		slot_prefetch(&corral->arena, hash);
 	return likely(begin_at_once(corral, key, hash, ret_view)) ?
 		       0 :
-		       begin_with_care(corral, key, hash, ret_view);
+		       begin_with_care(corral, key, hash, flags, ret_view);
 }
 
 int corral_read_begin(struct corral *corral, const struct corral_key *key,
 		      struct corral_view *ret_view)
 {
-	return begin(corral, key, ret_view, false);
+	return begin(corral, key, 0, ret_view, false);
+}
+
+int corral_read_begin_with(struct corral *corral, const struct corral_key *key, unsigned flags,
+			   struct corral_view *ret_view)
+{
+	if ((flags & ~CORRAL_OBSERVE) != 0)
+		return -EINVAL;
+	return begin(corral, key, flags, ret_view, false);
 }
 
 /* The view was not begun by the calling thread, or belongs to another process. */
@@ -285,7 +294,7 @@ int corral_read_copy(struct corral *corral, const struct corral_key *key, void *
 	size_t need;
 
 	do { /* again, if the view was revoked during the copy */
-		r = begin(corral, key, &view, true);
+		r = begin(corral, key, 0, &view, true);
 		if (r < 0)
 			return r;
 		need = view.size;
@@ -308,17 +317,21 @@ int corral_read_copy(struct corral *corral, const struct corral_key *key, void *
 	return 0;
 }
 
-int corral_view_verify(const struct corral_view *view)
+/* The bytes of a revoked view may have become another cart's: that is no damage. */
+static int judge(const struct corral_view *view, int r)
 {
 	const struct attachment *ours = handle_cache.attachment;
-	int r = cart_verify(view->bytes, view->size);
 
-	/* the bytes of a revoked view may have become another cart's: that is no damage */
-	if (unlikely(r < 0) && view->corral != NULL && ours != NULL &&
+	if (unlikely(r == -EUCLEAN) && view->corral != NULL && ours != NULL &&
 	    view->thread == &ours->actor && *view->corral->epoch == view->of.epoch &&
 	    grace_revoked(&ours->actor))
 		return -ESTALE;
 	return r;
+}
+
+int corral_view_verify(const struct corral_view *view)
+{
+	return judge(view, cart_verify(view->bytes, view->size));
 }
 
 static uint64_t usual_ttl_ms(const struct corral_view *view)
@@ -375,6 +388,23 @@ void corral_item_free(struct corral_item *item)
 	free(item);
 }
 
+static int decode(const struct corral_view *view, struct corral_cart **ret_cart)
+{
+	int r = cart_decode(view->bytes, view->size, true, ret_cart);
+
+	if (r < 0)
+		return r;
+	(*ret_cart)->expires_ms = corral_view_expires_ms(view);
+	if ((*ret_cart)->head.ttl_ms == 0)
+		(*ret_cart)->head.effective_ttl_ms = usual_ttl_ms(view);
+	return 0;
+}
+
+int corral_view_cart(const struct corral_view *view, struct corral_cart **ret_cart)
+{
+	return judge(view, decode(view, ret_cart));
+}
+
 int corral_get(struct corral *corral, const struct corral_key *key, struct corral_cart **ret_cart)
 {
 	struct corral_view view;
@@ -383,14 +413,10 @@ int corral_get(struct corral *corral, const struct corral_key *key, struct corra
 	int r, ended;
 
 	do { /* again, if the view was revoked during decoding */
-		r = begin(corral, key, &view, true);
+		r = begin(corral, key, 0, &view, true);
 		if (r < 0)
 			return r;
-		r = cart_decode(view.bytes, view.size, true, &cart);
-		if (r == 0) {
-			cart->expires_ms = corral_view_expires_ms(&view);
-			handle_complete_head(corral, &cart->head);
-		}
+		r = decode(&view, &cart);
 		ended = corral_read_end(&view);
 		if (r == 0 && unlikely(ended < 0))
 			free(cart);
@@ -420,8 +446,10 @@ int corral_read_flat(struct corral *corral, const struct corral_key *key, struct
 	uint32_t tries = AGAIN_MAX;
 	int r, ended;
 
+	if ((flat->flags & ~CORRAL_OBSERVE) != 0)
+		return -EINVAL;
 	do { /* again, if the view was revoked meanwhile */
-		r = begin(corral, key, &view, true);
+		r = begin(corral, key, flat->flags, &view, true);
 		if (r < 0)
 			return r;
 		r = cart_verify(view.bytes, view.size);

@@ -239,7 +239,7 @@ int cart_flatten(const void *bytes, size_t size, const struct cart_times *times,
 	struct corral_key key;
 	int r;
 
-	if (flat->unit > CORRAL_FLAT_CODE_POINTS || flat->reserved != 0)
+	if (flat->unit > CORRAL_FLAT_CODE_POINTS || (flat->flags & ~CORRAL_OBSERVE) != 0)
 		return -EINVAL;
 	r = cart_get_head(bytes, size, &head);
 	if (r == 0)

@@ -374,9 +374,9 @@ static void wrong_arguments_and_absent_carts_are_refused(void **state)
 	assert_int_equal(orders_add(b.corral, &b.key, "burger", 899, 1, NULL, NULL), 0);
 	assert_int_equal(corral_read_flat(b.corral, &b.key, &flat), -EINVAL);
 	flat = flat_into(&buffers, CORRAL_FLAT_BYTES);
-	flat.reserved = 1;
+	flat.flags = CORRAL_READ_ONLY;
 	assert_int_equal(corral_read_flat(b.corral, &b.key, &flat), -EINVAL);
-	flat.reserved = 0;
+	flat.flags = 0;
 	assert_int_equal(corral_read_flat(b.corral, &absent, &flat), -ENOENT);
 	assert_int_equal(corral_read_flat(b.corral, NULL, &flat), -EINVAL);
 	corral_close(b.corral);
@@ -436,6 +436,35 @@ static void a_change_answers_with_the_flat_cart_that_it_made(void **state)
 	corral_close(b.corral);
 }
 
+/* What corral_view_cart() makes outlives the view, and is what corral_get() gives. */
+static void a_view_can_be_decoded_whole(void **state)
+{
+	struct bench b = begin(state);
+	static struct buffers buffers;
+	static uint8_t bytes[ROOM * 4];
+	struct corral_flat flat = flat_into(&buffers, CORRAL_FLAT_CODE_POINTS);
+	struct corral_cart *of_view, *of_copy;
+	struct corral_view view, copy;
+	size_t size;
+
+	srandom(5);
+	make_any_cart(&b);
+	add_any_line(&b);
+	assert_int_equal(corral_read_begin(b.corral, &b.key, &view), 0);
+	assert_int_equal(corral_view_cart(&view, &of_view), 0);
+	assert_int_equal(corral_read_end(&view), 0);
+	assert_int_equal(corral_read_copy(b.corral, &b.key, bytes, sizeof(bytes), &size, &copy), 0);
+	assert_int_equal(corral_view_cart(&copy, &of_copy), 0);
+	assert_int_equal(corral_read_flat(b.corral, &b.key, &flat), 0);
+	corral_close(b.corral);
+	memset(bytes, 0xff, sizeof(bytes));
+	assert_same(&flat, of_view);
+	assert_same(&flat, of_copy);
+	assert_int_equal(corral_view_cart(&copy, &of_copy), -EUCLEAN);
+	corral_cart_free(of_view);
+	corral_cart_free(of_copy);
+}
+
 static void every_head_says_which_time_to_live_holds(void **state)
 {
 	struct bench b = begin(state);
@@ -476,6 +505,8 @@ int main(void)
 						orders_teardown),
 		cmocka_unit_test_setup_teardown(a_change_answers_with_the_flat_cart_that_it_made,
 						orders_setup, orders_teardown),
+		cmocka_unit_test_setup_teardown(a_view_can_be_decoded_whole, orders_setup,
+						orders_teardown),
 		cmocka_unit_test_setup_teardown(every_head_says_which_time_to_live_holds,
 						orders_setup, orders_teardown),
 	};

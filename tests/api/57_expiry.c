@@ -178,6 +178,64 @@ static void observing_listing_and_waiting_prolong_nothing(void **state)
 	assert_false(is_there(fixture));
 }
 
+/* Read without touching: through a handle whose other reads are activity. */
+static void read_quietly(struct fixture *fixture)
+{
+	static double numbers[256];
+	static char text[1024];
+	struct corral_flat flat = { .numbers = numbers,
+				    .number_room = COUNT(numbers),
+				    .text = text,
+				    .text_room = sizeof(text),
+				    .flags = CORRAL_OBSERVE };
+	struct corral_cart *cart;
+	struct corral_view view;
+
+	assert_int_equal(
+		corral_read_begin_with(fixture->corral, &fixture->key, CORRAL_OBSERVE, &view), 0);
+	assert_int_equal(corral_view_cart(&view, &cart), 0);
+	assert_int_equal(corral_read_end(&view), 0);
+	assert_int_equal(cart->head.total_cents, 899);
+	corral_cart_free(cart);
+	assert_int_equal(corral_read_flat(fixture->corral, &fixture->key, &flat), 0);
+}
+
+static void a_read_that_observes_prolongs_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+
+	add_one(fixture);
+	for (int i = 0; i < 20; i++) {
+		clock_pass(TTL_MS * MS / 20);
+		read_quietly(fixture);
+	}
+	clock_pass(LATEST_NS(TTL_MS) - TTL_MS * MS);
+	assert_false(is_there(fixture));
+}
+
+static void a_read_with_no_flag_or_an_unknown_one(void **state)
+{
+	struct fixture *fixture = *state;
+	struct corral_flat flat = { .flags = CORRAL_READ_ONLY };
+	struct corral_view view;
+
+	add_one(fixture);
+	for (int i = 0; i < 4; i++) {
+		clock_pass(TTL_MS * MS * 3 / 4);
+		assert_int_equal(corral_read_begin_with(fixture->corral, &fixture->key, 0, &view),
+				 0); /* without the flag it is activity */
+		assert_int_equal(corral_read_end(&view), 0);
+	}
+	/* what is refused is no activity */
+	clock_pass(TTL_MS * MS * 3 / 4);
+	assert_int_equal(corral_read_begin_with(fixture->corral, &fixture->key,
+						CORRAL_OBSERVE | CORRAL_READ_ONLY, &view),
+			 -EINVAL);
+	assert_int_equal(corral_read_flat(fixture->corral, &fixture->key, &flat), -EINVAL);
+	clock_pass(LATEST_NS(TTL_MS) - TTL_MS * MS * 3 / 4);
+	assert_false(is_there(fixture));
+}
+
 /* ---------------------------------------------------------------- afterwards */
 
 static void from_its_end_on_no_call_finds_the_cart(void **state)
@@ -412,6 +470,8 @@ int main(void)
 		CASE(a_cart_that_is_read_lives_on),
 		CASE(a_change_is_activity_also_when_it_is_a_repetition),
 		CASE(observing_listing_and_waiting_prolong_nothing),
+		CASE(a_read_that_observes_prolongs_nothing),
+		CASE(a_read_with_no_flag_or_an_unknown_one),
 		CASE(from_its_end_on_no_call_finds_the_cart),
 		CASE(an_add_after_the_end_begins_a_new_cart_with_a_greater_version),
 		CASE(a_checked_out_cart_ends_too_and_makes_room),
