@@ -96,6 +96,7 @@ static void a_wait_answers_at_once_what_is_known(struct contract *c)
 struct waiter {
 	const struct contract *c;
 	uint64_t past;
+	uint32_t *cancel;
 	int answer;
 	uint64_t found;
 };
@@ -105,7 +106,7 @@ static void *wait_for_change(void *context)
 	struct waiter *waiter = context;
 
 	waiter->answer = corral_wait(waiter->c->corral, &waiter->c->key, waiter->past, LONG_MS,
-				     NULL, &waiter->found);
+				     waiter->cancel, &waiter->found);
 	return NULL;
 }
 
@@ -114,6 +115,7 @@ static void a_wait_ends_when_the_cart_is_made_changed_or_ends(struct contract *c
 {
 	struct waiter waiter = { .c = c };
 	struct corral_result r = { 0 };
+	uint64_t found;
 	pthread_t thread;
 
 	for (int round = 0; round < 10; round++) {
@@ -122,8 +124,7 @@ static void a_wait_ends_when_the_cart_is_made_changed_or_ends(struct contract *c
 		for (size_t i = 0; i < COUNT(events); i++) {
 			gives(0, pthread_create(&thread, NULL, wait_for_change, &waiter));
 			if (round % 2 != 0) /* mostly it sleeps by now */
-				(void)corral_wait(c->corral, &c->key, waiter.past, 5, NULL,
-						  &(uint64_t){ 0 });
+				(void)corral_wait(c->corral, &c->key, waiter.past, 5, NULL, &found);
 			gives(0, contract_change(c, &c->key, events[i], NULL, &r));
 			gives(0, pthread_join(thread, NULL));
 			gives(events[i] == DROP ? -ENOENT : 0, waiter.answer);
@@ -134,6 +135,36 @@ static void a_wait_ends_when_the_cart_is_made_changed_or_ends(struct contract *c
 	}
 }
 
+static void a_wait_is_ended_by_another_thread(struct contract *c)
+{
+	uint32_t cancel = 0;
+	struct waiter waiters[3] = { { .c = c, .cancel = &cancel }, { .c = c, .cancel = &cancel } };
+	pthread_t threads[2];
+
+	waiters[1].past = contract_add(c, "tea", 150, 1).version;
+	waiters[0].past = waiters[1].past;
+	for (int round = 0; round < 4; round++) {
+		for (int i = 0; i < 2; i++)
+			gives(0, pthread_create(&threads[i], NULL, wait_for_change, &waiters[i]));
+		contract_sleep_ms(round % 2 != 0 ? 20 : 0); /* mostly they sleep by now */
+		corral_cancel(&cancel);
+		for (int i = 0; i < 2; i++) {
+			gives(0, pthread_join(threads[i], NULL));
+			gives(-ECANCELED, waiters[i].answer);
+		}
+		assert_int_equal(cancel, 1);
+		/* it ends later waits, too, unless there is something to report */
+		(void)wait_for_change(&waiters[0]);
+		gives(-ECANCELED, waiters[0].answer);
+		waiters[2] = waiters[0];
+		waiters[2].past = waiters[0].past - 1;
+		(void)wait_for_change(&waiters[2]);
+		gives(0, waiters[2].answer);
+		assert_int_equal(waiters[2].found, waiters[0].past);
+		cancel = 0;
+	}
+}
+
 /* --------------------------------------------------------------------- sync */
 
 static void what_was_synced_is_durable_and_no_change_waits_that_need_not(struct contract *c)
@@ -141,7 +172,7 @@ static void what_was_synced_is_durable_and_no_change_waits_that_need_not(struct 
 	struct corral_op op = contract_op(NULL, 0);
 	struct corral_result r = contract_add(c, "tea", 150, 1);
 
-	int synced = corral_sync(c->corral, -1, NULL);
+	int synced = corral_sync(c->corral, LONG_MS, NULL);
 	assert_true(synced == 0 || synced == -EOPNOTSUPP || synced == -ENOTCONN);
 	assert_true(r.durable == 0 || (r.durable == 1 && r.sync_error == 0));
 	if (synced == -EOPNOTSUPP) /* there is no journal */
@@ -151,6 +182,12 @@ static void what_was_synced_is_durable_and_no_change_waits_that_need_not(struct 
 	assert_int_equal(r.durable, 0);
 	assert_int_equal(r.sync_error, 0);
 	gives(synced, corral_sync(c->corral, -1, NULL));
+	uint32_t cancel = 1;
+	int cancelled = corral_sync(c->corral, LONG_MS, &cancel);
+	assert_true(cancelled == synced || cancelled == -ECANCELED);
+	gives(0, contract_change(c, &c->key, ADD, &op, &r));
+	int in_time = corral_sync(c->corral, 0, NULL);
+	assert_true(in_time == synced || in_time == -ETIMEDOUT);
 	op.flags = CORRAL_OP_NO_DISK | CORRAL_OP_PATIENCE;
 	op.patience_ms = 0;
 	int answer = contract_change(c, &c->key, ADD, &op, &r);
@@ -165,6 +202,7 @@ const struct contract_case watch_cases[] = {
 	CASE(each_cart_is_listed_once_however_many_rows_are_asked_for),
 	CASE(a_wait_answers_at_once_what_is_known),
 	CASE(a_wait_ends_when_the_cart_is_made_changed_or_ends),
+	CASE(a_wait_is_ended_by_another_thread),
 	CASE(what_was_synced_is_durable_and_no_change_waits_that_need_not),
 	{ NULL, NULL },
 };
