@@ -24,12 +24,20 @@ struct corral_key storm_key(uint32_t cart, char session[STORM_KEY_BYTES])
 const char *storm_kind_name(uint32_t kind)
 {
 	static const char *const names[STORM_KINDS] = {
-		[STORM_ADD] = "add",           [STORM_SET] = "set_quantity",
-		[STORM_REMOVE] = "remove",     [STORM_CLEAR] = "clear",
-		[STORM_TAX] = "set_tax",       [STORM_ATTRIBUTE] = "set_attribute",
-		[STORM_TTL] = "set_ttl",       [STORM_REPLACE] = "replace",
-		[STORM_CHECKOUT] = "checkout", [STORM_DROP] = "drop",
-		[STORM_READ] = "read",         [STORM_COPY] = "read_copy",
+		[STORM_ADD] = "add",
+		[STORM_SET] = "set_quantity",
+		[STORM_REMOVE] = "remove",
+		[STORM_CLEAR] = "clear",
+		[STORM_TAX] = "set_tax",
+		[STORM_ATTRIBUTE] = "set_attribute",
+		[STORM_TTL] = "set_ttl",
+		[STORM_REPLACE] = "replace",
+		[STORM_CHECKOUT] = "checkout",
+		[STORM_APPLY] = "apply",
+		[STORM_CHANGE] = "change_quantity",
+		[STORM_DROP] = "drop",
+		[STORM_READ] = "read",
+		[STORM_COPY] = "read_copy",
 		[STORM_LIST] = "list",
 	};
 
@@ -76,22 +84,86 @@ static int replace(struct corral *corral, const struct corral_key *key,
 	return corral_replace(corral, key, &cart, op, ret_result);
 }
 
+struct attribute { /* the texts of one */
+	char name_bytes[2];
+	char value_bytes[VALUE_BYTES];
+	struct corral_text name, value;
+};
+
+static void make_attribute(uint8_t name, uint32_t value, struct attribute *ret)
+{
+	ret->name_bytes[0] = 'a';
+	ret->name_bytes[1] = (char)('0' + name);
+	ret->name = (struct corral_text){ ret->name_bytes, sizeof(ret->name_bytes) };
+	ret->value = (struct corral_text){ ret->value_bytes, 1 + value % (VALUE_BYTES - 1) };
+	memset(ret->value_bytes, '0' + (int)(value % 10), sizeof(ret->value_bytes));
+}
+
 static int set_attribute(struct corral *corral, const struct corral_key *key,
 			 const struct storm_call *call, const struct corral_op *op,
 			 struct corral_result *ret_result)
 {
-	char name_bytes[2] = { 'a', (char)('0' + call->name) }, value_bytes[VALUE_BYTES];
-	struct corral_text name = { name_bytes, sizeof(name_bytes) };
-	struct corral_text value = { value_bytes, 1 + call->value % (VALUE_BYTES - 1) };
+	struct attribute attribute;
 
-	memset(value_bytes, '0' + (int)(call->value % 10), sizeof(value_bytes));
-	return corral_set_attribute(corral, key, &name, call->value == 0 ? NULL : &value, op,
-				    ret_result);
+	make_attribute(call->name, call->value, &attribute);
+	return corral_set_attribute(corral, key, &attribute.name,
+				    call->value == 0 ? NULL : &attribute.value, op, ret_result);
 }
 
-static int change(struct corral *corral, const struct corral_key *key,
-		  const struct storm_call *call, const struct corral_op *op,
-		  struct corral_result *ret_result)
+struct step_texts { /* what a step points to */
+	char id[ITEM_BYTES];
+	struct corral_item item;
+	struct attribute attribute;
+};
+
+/* A step that names a line by its menu item has no number. */
+static struct corral_step step_of(const struct storm_step *step, struct step_texts *texts)
+{
+	static const uint32_t kinds[STORM_KINDS] = {
+		[STORM_ADD] = CORRAL_STEP_ADD,
+		[STORM_SET] = CORRAL_STEP_SET_QUANTITY,
+		[STORM_REMOVE] = CORRAL_STEP_REMOVE,
+		[STORM_CHANGE] = CORRAL_STEP_CHANGE_QUANTITY,
+		[STORM_CLEAR] = CORRAL_STEP_CLEAR,
+		[STORM_TAX] = CORRAL_STEP_SET_TAX,
+		[STORM_ATTRIBUTE] = CORRAL_STEP_SET_ATTRIBUTE,
+		[STORM_TTL] = CORRAL_STEP_SET_TTL,
+		[STORM_CHECKOUT] = CORRAL_STEP_CHECKOUT,
+	};
+	struct corral_step of = { .kind = kinds[step->kind],
+				  .line = step->line,
+				  .quantity = step->quantity,
+				  .difference = (int32_t)step->value,
+				  .item = &texts->item,
+				  .tax_ppm = step->value,
+				  .ttl_ms = step->value };
+
+	texts->item = item_of(step->item, step->quantity, texts->id);
+	if (step->line == 0)
+		of.menu_item_id = texts->item.menu_item_id;
+	make_attribute(step->name, step->value, &texts->attribute);
+	of.name = texts->attribute.name;
+	of.value = step->value == 0 ? NULL : &texts->attribute.value;
+	return of;
+}
+
+static int apply(struct corral *corral, const struct corral_key *key, struct storm_call *call,
+		 const struct corral_op *op, struct corral_result *ret_result)
+{
+	struct corral_step steps[STORM_STEPS];
+	struct step_texts texts[STORM_STEPS];
+	uint32_t lines[STORM_STEPS] = { 0 };
+
+	for (uint32_t i = 0; i < call->step_count; i++)
+		steps[i] = step_of(&call->steps[i], &texts[i]);
+	int r = corral_apply(corral, key, steps, call->step_count, op, ret_result, lines);
+	for (uint32_t i = 0; i < call->step_count; i++)
+		call->steps[i].answer_line = lines[i];
+	return r;
+}
+
+static int change(struct corral *corral, const struct corral_key *key, struct storm_call *call,
+		  const struct corral_op *op, struct corral_result *ret_result)
 {
 	switch (call->kind) {
 	case STORM_ADD:
@@ -112,6 +184,8 @@ static int change(struct corral *corral, const struct corral_key *key,
 		return replace(corral, key, call, op, ret_result);
 	case STORM_CHECKOUT:
 		return corral_checkout(corral, key, op, ret_result);
+	case STORM_APPLY:
+		return apply(corral, key, call, op, ret_result);
 	case STORM_DROP:
 		return corral_drop(corral, key, op, ret_result);
 	default:
@@ -134,6 +208,7 @@ static void make_change(struct corral *corral, const struct corral_key *key,
 	call->tax_cents = result.tax_cents;
 	call->item_count = result.item_count;
 	call->answer_line = result.line;
+	call->answer_step = result.step;
 	call->applied = result.applied;
 	call->status = result.status;
 	if (call->error == 0 && result.total_cents != result.subtotal_cents + result.tax_cents)

@@ -200,7 +200,8 @@ static void window_of(const struct storm_check *check, const struct storm_call *
 /* Name the refusals that were not right at any moment between their call and their answer. */
 static void name_refusals(struct storm_check *check, uint64_t before)
 {
-	uint32_t from[STORM_ROUND_CALLS], to[STORM_ROUND_CALLS], line;
+	uint32_t from[STORM_ROUND_CALLS], to[STORM_ROUND_CALLS];
+	struct storm_lines lines;
 	bool right[STORM_ROUND_CALLS] = { false };
 	struct storm_model *model;
 
@@ -212,14 +213,13 @@ static void name_refusals(struct storm_check *check, uint64_t before)
 	for (uint32_t i = 0; i <= check->linear_count; i++) {
 		for (uint32_t k = 0; k < check->refused_count; k++)
 			if (!right[k] && from[k] <= i && i <= to[k])
-				right[k] = storm_model_error(model, check->refused[k]) ==
-					   check->refused[k]->error;
+				right[k] = storm_model_refuses(model, check->refused[k]);
 		if (i < check->linear_count && storm_is_change(check->linear[i]->call)) {
 			const struct storm_event *event = check->linear[i];
 
 			(void)storm_model_apply(
 				model, event->call,
-				event->known ? event->call->version : event->version, &line);
+				event->known ? event->call->version : event->version, &lines);
 		}
 	}
 	for (uint32_t k = 0; k < check->refused_count; k++)
@@ -242,25 +242,36 @@ static uint32_t quantity_of(const struct storm_model *model, uint64_t item)
 	return quantity;
 }
 
-/* The most by which pending calls can have raised and lowered the quantity of an item. */
+/* The most by which a call can have raised and lowered the quantity of an item. */
+static void moves_of(const struct storm_call *call, uint64_t item, uint64_t *up, bool *down)
+{
+	struct storm_step steps[STORM_STEPS];
+	uint32_t count = storm_model_steps(call, steps);
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct storm_step *step = &steps[i];
+
+		if (step->kind == STORM_ADD && step->item == item)
+			*up += step->quantity;
+		if (step->kind == STORM_SET)
+			*up += step->quantity;
+		if (step->kind == STORM_CHANGE && (int32_t)step->value > 0)
+			*up += step->value;
+		if (step->kind == STORM_REPLACE && item - step->item < STORM_REPLACE_LINES)
+			*up += step->quantity + STORM_REPLACE_LINES;
+		*down |= step->kind == STORM_SET || step->kind == STORM_REMOVE ||
+			 step->kind == STORM_CHANGE || step->kind == STORM_CLEAR ||
+			 step->kind == STORM_REPLACE || step->kind == STORM_DROP;
+	}
+}
+
 static void pending_moves(const struct storm_check *check, uint64_t item, uint64_t *ret_up,
 			  bool *ret_down)
 {
 	*ret_up = 0;
 	*ret_down = false;
-	for (uint32_t i = 0; i < check->pending_count; i++) {
-		const struct storm_call *call = check->pending[i]->call;
-
-		if (call->kind == STORM_ADD && call->item == item)
-			*ret_up += call->quantity;
-		if (call->kind == STORM_SET)
-			*ret_up += call->quantity;
-		if (call->kind == STORM_REPLACE && item - call->item < STORM_REPLACE_LINES)
-			*ret_up += call->quantity + STORM_REPLACE_LINES;
-		*ret_down |= call->kind == STORM_SET || call->kind == STORM_REMOVE ||
-			     call->kind == STORM_CLEAR || call->kind == STORM_REPLACE ||
-			     call->kind == STORM_DROP;
-	}
+	for (uint32_t i = 0; i < check->pending_count; i++)
+		moves_of(check->pending[i]->call, item, ret_up, ret_down);
 }
 
 static void compare_item(struct storm_check *check, const struct storm_model *due, uint64_t item)
@@ -287,14 +298,14 @@ static void name_faults(struct storm_check *check, uint64_t before)
 	struct storm_verdict *verdict = check->verdict;
 	struct storm_model *due = new_start(before);
 	uint64_t last = before;
-	uint32_t line;
+	struct storm_lines lines;
 
 	for (uint32_t i = 0; i < check->order_count; i++) {
 		const struct storm_call *call = check->order[i]->call;
 
 		if (!storm_is_change(call))
 			continue;
-		(void)storm_model_apply(due, call, call->version, &line);
+		(void)storm_model_apply(due, call, call->version, &lines);
 		if (call->kind != STORM_DROP && call->version <= last)
 			fault(check, &verdict->disorder,
 			      "version %llu comes twice, or after a later one",

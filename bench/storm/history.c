@@ -10,36 +10,79 @@
 
 #include "call.h"
 #include "history.h"
+#include "model.h"
 
-static void write_arguments(FILE *file, const struct storm_call *call)
+static void write_step(FILE *file, const struct storm_step *step)
 {
-	switch (call->kind) {
+	switch (step->kind) {
 	case STORM_ADD:
-	case STORM_REPLACE:
-		fprintf(file, ",\"item\":%" PRIu64 ",\"quantity\":%u", call->item, call->quantity);
-		if (call->kind == STORM_REPLACE)
-			fprintf(file, ",\"tax_ppm\":%u", call->value);
+		fprintf(file, ",\"item\":%" PRIu64 ",\"quantity\":%u", step->item, step->quantity);
 		break;
 	case STORM_SET:
-		fprintf(file, ",\"line\":%u,\"quantity\":%u", call->line, call->quantity);
-		break;
 	case STORM_REMOVE:
-		fprintf(file, ",\"line\":%u", call->line);
+	case STORM_CHANGE:
+		if (step->line != 0)
+			fprintf(file, ",\"line\":%u", step->line);
+		else
+			fprintf(file, ",\"item\":%" PRIu64, step->item);
+		if (step->kind == STORM_SET)
+			fprintf(file, ",\"quantity\":%u", step->quantity);
+		if (step->kind == STORM_CHANGE)
+			fprintf(file, ",\"difference\":%d", (int32_t)step->value);
 		break;
 	case STORM_TAX:
-		fprintf(file, ",\"tax_ppm\":%u", call->value);
+		fprintf(file, ",\"tax_ppm\":%u", step->value);
 		break;
 	case STORM_ATTRIBUTE:
-		fprintf(file, ",\"name\":\"a%u\",\"value\":%u", call->name, call->value);
+		fprintf(file, ",\"name\":\"a%u\",\"value\":%u", step->name, step->value);
 		break;
 	case STORM_TTL:
-		fprintf(file, ",\"ttl_ms\":%u", call->value);
+		fprintf(file, ",\"ttl_ms\":%u", step->value);
 		break;
 	default:
 		break;
 	}
+}
+
+static void write_steps(FILE *file, const struct storm_call *call)
+{
+	fputs(",\"steps\":[", file);
+	for (uint32_t i = 0; i < call->step_count; i++) {
+		fprintf(file, "%s{\"kind\":\"%s\"", i > 0 ? "," : "",
+			storm_kind_name(call->steps[i].kind));
+		write_step(file, &call->steps[i]);
+		fputs("}", file);
+	}
+	fputs("]", file);
+}
+
+static void write_arguments(FILE *file, const struct storm_call *call)
+{
+	struct storm_step steps[STORM_STEPS];
+
+	switch (call->kind) {
+	case STORM_REPLACE:
+		fprintf(file, ",\"item\":%" PRIu64 ",\"quantity\":%u,\"tax_ppm\":%u", call->item,
+			call->quantity, call->value);
+		break;
+	case STORM_APPLY:
+		write_steps(file, call);
+		break;
+	default:
+		(void)storm_model_steps(call, steps);
+		write_step(file, &steps[0]);
+		break;
+	}
 	if (call->if_version != 0 || call->kind == STORM_REPLACE)
 		fprintf(file, ",\"if_version\":%" PRIu64, call->if_version);
+}
+
+static void write_lines(FILE *file, const struct storm_call *call)
+{
+	fputs(",\"step_lines\":[", file);
+	for (uint32_t i = 0; i < call->step_count; i++)
+		fprintf(file, "%s%u", i > 0 ? "," : "", call->steps[i].answer_line);
+	fputs("]", file);
 }
 
 static void write_answer(FILE *file, const struct storm_call *call)
@@ -53,6 +96,8 @@ static void write_answer(FILE *file, const struct storm_call *call)
 		const char *name = strerrorname_np(-call->error);
 
 		fprintf(file, ",\"error\":\"%s\"", name == NULL ? "?" : name);
+		if (call->kind == STORM_APPLY)
+			fprintf(file, ",\"step\":%u", call->answer_step);
 		return;
 	}
 	fprintf(file,
@@ -60,6 +105,8 @@ static void write_answer(FILE *file, const struct storm_call *call)
 		",\"tax_cents\":%" PRId64,
 		call->version, call->subtotal_cents, call->tax_cents);
 	fprintf(file, ",\"items\":%u,\"status\":%u", call->item_count, call->status);
+	if (call->kind == STORM_APPLY)
+		write_lines(file, call);
 	if (storm_is_change(call))
 		fprintf(file, ",\"line\":%u,\"applied\":%s", call->answer_line,
 			call->applied ? "true" : "false");

@@ -18,11 +18,17 @@
 
 /* A partial order of the search. */
 struct state {
-	struct storm_model model;
 	uint64_t explained[STORM_ROUND_CALLS / WORD_BITS]; /* a bit for each refused call */
 	uint32_t next;                                     /* the next of the known events */
 	uint32_t placed;
+	struct storm_model model; /* last: of its lines only those that it has are copied */
 };
+
+static void copy_state(struct state *to, const struct state *from)
+{
+	memcpy(to, from, offsetof(struct state, model));
+	storm_model_copy(&to->model, &from->model);
+}
 
 /*
  * Make a copy. Without memory there can be no verdict, so the process ends rather than give a false
@@ -34,7 +40,7 @@ static struct state *new_state(const struct state *state)
 
 	if (copy == NULL)
 		abort();
-	*copy = *state;
+	copy_state(copy, state);
 	return copy;
 }
 
@@ -55,7 +61,7 @@ static void explain(const struct storm_check *check, struct state *state)
 		const struct storm_call *call = check->refused[i];
 
 		if (!is_explained(state, i) && check->returned_ns[state->next] >= call->invoke_ns &&
-		    storm_model_error(&state->model, call) == call->error)
+		    storm_model_refuses(&state->model, call))
 			state->explained[i / WORD_BITS] |= 1ull << i % WORD_BITS;
 	}
 }
@@ -86,12 +92,14 @@ static enum step step(struct storm_model *model, const struct storm_call *call, 
 {
 	uint64_t before = model->version;
 	bool there = model->there;
-	uint32_t line;
+	struct storm_lines lines;
+	uint32_t refused;
 
 	if (!storm_is_change(call) || call->kind == STORM_DROP) {
 		if (!there || call->version != model->version)
 			return STEP_GAP;
-		if (!storm_model_answers(model, call) || storm_model_error(model, call) != 0)
+		if (!storm_model_answers(model, call) ||
+		    storm_model_error(model, call, &refused) != 0)
 			return STEP_NEVER;
 		model->there = call->kind != STORM_DROP;
 		return STEP_DONE;
@@ -100,8 +108,8 @@ static enum step step(struct storm_model *model, const struct storm_call *call, 
 		return STEP_NEVER;
 	if (call->version != before + 1 && (there || !skip))
 		return STEP_GAP;
-	if (storm_model_apply(model, call, call->version, &line) == 0 &&
-	    line == call->answer_line && storm_model_answers(model, call))
+	if (storm_model_apply(model, call, call->version, &lines) == 0 &&
+	    storm_model_names(&lines, call) && storm_model_answers(model, call))
 		return STEP_DONE;
 	if (there)
 		return STEP_NEVER; /* no version is missing before it */
@@ -137,7 +145,8 @@ static bool extend_with(struct storm_check *check, const struct state *state,
 				  check->order[state->next]->call->version :
 				  check->found->version;
 	uint64_t firsts[] = { version + 1, wanted, wanted - 1 };
-	uint32_t choices = state->model.there ? 1 : 3, line;
+	uint32_t choices = state->model.there ? 1 : 3;
+	struct storm_lines lines;
 	struct state *then = new_state(state);
 	bool legal = false;
 
@@ -146,10 +155,10 @@ static bool extend_with(struct storm_check *check, const struct state *state,
 	for (uint32_t i = 0; i < choices && !legal; i++) {
 		if (firsts[i] <= version || (i > 0 && firsts[i] == firsts[0]))
 			continue;
-		*then = *state;
+		copy_state(then, state);
 		then->placed++;
 		event->version = firsts[i];
-		legal = storm_model_apply(&then->model, event->call, firsts[i], &line) == 0 &&
+		legal = storm_model_apply(&then->model, event->call, firsts[i], &lines) == 0 &&
 			extend(check, then);
 	}
 	free(then);
@@ -222,7 +231,7 @@ static bool extend(struct storm_check *check, const struct state *start)
 	else
 		legal = is_the_end(check, state);
 	if (!legal && each) {
-		*state = *start;
+		copy_state(state, start);
 		explain(check, state);
 	}
 	if (!legal && (each || way != STEP_NEVER))

@@ -32,19 +32,40 @@ static uint32_t find_item(const struct storm_model *model, uint64_t item)
 	return NO_LINE;
 }
 
+void storm_model_copy(struct storm_model *to, const struct storm_model *from)
+{
+	memcpy(to, from,
+	       offsetof(struct storm_model, lines) + from->line_count * sizeof(struct storm_line));
+}
+
+uint32_t storm_model_steps(const struct storm_call *call, struct storm_step steps[STORM_STEPS])
+{
+	if (call->kind == STORM_APPLY) {
+		memcpy(steps, call->steps, call->step_count * sizeof(steps[0]));
+		return call->step_count;
+	}
+	steps[0] = (struct storm_step){ .kind = call->kind,
+					.item = call->item,
+					.line = call->line,
+					.quantity = call->quantity,
+					.value = call->value,
+					.name = call->name };
+	return 1;
+}
+
 /*
- * Does the call prolong the cart's life? That is the only change that a checked out cart accepts.
+ * Does the step prolong the cart's life? That is the only change that a checked out cart accepts.
  */
-static bool prolongs(const struct storm_model *model, const struct storm_call *call)
+static bool prolongs(const struct storm_model *model, const struct storm_step *step)
 {
 	uint32_t now_ms = model->ttl_ms != 0 ? model->ttl_ms : USUAL_TTL_MS;
 
-	return call->kind == STORM_TTL && call->value >= now_ms;
+	return step->kind == STORM_TTL && step->value >= now_ms;
 }
 
 static bool makes_cart(const struct storm_call *call)
 {
-	switch (call->kind) {
+	switch (call->kind == STORM_APPLY ? call->steps[0].kind : call->kind) {
 	case STORM_ADD:
 	case STORM_TAX:
 	case STORM_ATTRIBUTE:
@@ -56,24 +77,14 @@ static bool makes_cart(const struct storm_call *call)
 	}
 }
 
-int storm_model_error(const struct storm_model *model, const struct storm_call *call)
+/* The error of the change as such, whatever its steps are. */
+static int error_of_call(const struct storm_model *model, const struct storm_call *call)
 {
-	if (call->kind == STORM_LIST)
-		return 0;
 	if (!model->there)
 		return makes_cart(call) ? 0 : -ENOENT;
-	if (!storm_is_change(call))
-		return 0;
 	if (call->if_version != model->version &&
 	    (call->if_version != 0 || call->kind == STORM_REPLACE))
 		return -ECANCELED;
-	if (call->kind == STORM_DROP)
-		return 0;
-	if (model->status == CORRAL_CHECKED_OUT && !prolongs(model, call))
-		return -ESHUTDOWN;
-	if ((call->kind == STORM_SET || call->kind == STORM_REMOVE) &&
-	    find_line(model, call->line) == NO_LINE)
-		return -ENXIO;
 	return 0;
 }
 
@@ -119,27 +130,62 @@ static void replace(struct storm_model *model, const struct storm_call *call)
 		(void)add_item(model, call->item + i, call->quantity + i, false);
 }
 
-static uint32_t edit(struct storm_model *model, const struct storm_call *call)
+/* The line that a step names; NO_LINE and *ret_error: there is none, or several. */
+static uint32_t named_line(const struct storm_model *model, const struct storm_step *step,
+			   int *ret_error)
 {
-	switch (call->kind) {
+	uint32_t at = step->line != 0 ? find_line(model, step->line) : find_item(model, step->item);
+
+	*ret_error = at == NO_LINE ? -ENXIO : 0;
+	for (uint32_t i = at + 1; step->line == 0 && at != NO_LINE && i < model->line_count; i++)
+		if (model->lines[i].item == step->item)
+			*ret_error = -EMLINK;
+	return at;
+}
+
+static int edit_line(struct storm_model *model, const struct storm_step *step, uint32_t *ret_line)
+{
+	int error;
+	uint32_t at = named_line(model, step, &error);
+	int64_t quantity = step->kind == STORM_SET ? step->quantity : 0;
+
+	if (error < 0)
+		return error;
+	if (step->kind == STORM_CHANGE)
+		quantity = (int64_t)model->lines[at].quantity + (int32_t)step->value;
+	if (quantity < 0 || quantity > CORRAL_QUANTITY_MAX)
+		return -ERANGE;
+	*ret_line = model->lines[at].line;
+	set_quantity(model, at, (uint32_t)quantity);
+	return 0;
+}
+
+/* Do a step, in the state that the one before leaves. 0 or -errno. */
+static int edit(struct storm_model *model, const struct storm_call *call,
+		const struct storm_step *step, uint32_t *ret_line)
+{
+	*ret_line = 0;
+	if (model->status == CORRAL_CHECKED_OUT && !prolongs(model, step))
+		return -ESHUTDOWN;
+	switch (step->kind) {
 	case STORM_ADD:
-		return add_item(model, call->item, call->quantity, true);
+		*ret_line = add_item(model, step->item, step->quantity, true);
+		return 0;
 	case STORM_SET:
 	case STORM_REMOVE:
-		set_quantity(model, find_line(model, call->line),
-			     call->kind == STORM_SET ? call->quantity : 0);
-		return call->line;
+	case STORM_CHANGE:
+		return edit_line(model, step, ret_line);
 	case STORM_CLEAR:
 		remove_lines(model);
 		return 0;
 	case STORM_TAX:
-		model->tax_ppm = call->value;
+		model->tax_ppm = step->value;
 		return 0;
 	case STORM_ATTRIBUTE:
-		model->attributes[call->name % STORM_ATTRIBUTES] = call->value;
+		model->attributes[step->name % STORM_ATTRIBUTES] = step->value;
 		return 0;
 	case STORM_TTL:
-		model->ttl_ms = call->value;
+		model->ttl_ms = step->value;
 		return 0;
 	case STORM_REPLACE:
 		replace(model, call);
@@ -150,16 +196,37 @@ static uint32_t edit(struct storm_model *model, const struct storm_call *call)
 	}
 }
 
-int storm_model_apply(struct storm_model *model, const struct storm_call *call,
-		      uint64_t first_version, uint32_t *ret_line)
+/* Do all steps. If one is refused, the model is left in the middle. */
+static int edit_all(struct storm_model *model, const struct storm_call *call,
+		    struct storm_lines *ret_lines, uint32_t *ret_step)
 {
-	int err = storm_model_error(model, call);
+	struct storm_step steps[STORM_STEPS];
+	uint32_t count = storm_model_steps(call, steps);
 
+	ret_lines->line = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		int err = edit(model, call, &steps[i], &ret_lines->steps[i]);
+
+		*ret_step = i + 1;
+		if (err < 0)
+			return err;
+		if (ret_lines->steps[i] != 0)
+			ret_lines->line = ret_lines->steps[i];
+	}
+	*ret_step = 0;
+	return 0;
+}
+
+static int apply_in_place(struct storm_model *model, const struct storm_call *call,
+			  uint64_t first_version, struct storm_lines *ret_lines, uint32_t *ret_step)
+{
+	*ret_step = 0;
+	int err = error_of_call(model, call);
 	if (err < 0)
 		return err;
-	if (model->line_count + STORM_REPLACE_LINES > STORM_LINES)
+	if (model->line_count + STORM_STEPS > STORM_LINES)
 		return -E2BIG;
-	*ret_line = 0;
+	ret_lines->line = 0;
 	if (call->kind == STORM_DROP) {
 		model->there = false;
 		return 0;
@@ -170,10 +237,48 @@ int storm_model_apply(struct storm_model *model, const struct storm_call *call,
 		model->next_line = 1;
 	}
 	model->version++;
-	*ret_line = edit(model, call);
+	err = edit_all(model, call, ret_lines, ret_step);
 	/* half a cent is rounded up; no subtotal here is negative or large */
 	model->tax_cents = (model->subtotal_cents * model->tax_ppm + 500000) / 1000000;
-	return 0;
+	return err;
+}
+
+static_assert(STORM_REPLACE_LINES <= STORM_STEPS, "of one call, so many lines at most are new");
+
+int storm_model_apply(struct storm_model *model, const struct storm_call *call,
+		      uint64_t first_version, struct storm_lines *ret_lines)
+{
+	static struct storm_model tried; /* the checker has one thread */
+	uint32_t step;
+
+	storm_model_copy(&tried, model);
+	int err = apply_in_place(&tried, call, first_version, ret_lines, &step);
+	if (err == 0)
+		storm_model_copy(model, &tried);
+	return err;
+}
+
+int storm_model_error(const struct storm_model *model, const struct storm_call *call,
+		      uint32_t *ret_step)
+{
+	static struct storm_model tried;
+	struct storm_lines lines;
+
+	*ret_step = 0;
+	if (call->kind == STORM_LIST)
+		return 0;
+	if (!storm_is_change(call))
+		return model->there ? 0 : -ENOENT;
+	storm_model_copy(&tried, model);
+	return apply_in_place(&tried, call, model->version + 1, &lines, ret_step);
+}
+
+bool storm_model_refuses(const struct storm_model *model, const struct storm_call *call)
+{
+	uint32_t step;
+
+	return storm_model_error(model, call, &step) == call->error &&
+	       (call->kind != STORM_APPLY || step == call->answer_step);
 }
 
 /* ---------------------------------------------------------------- compare */
@@ -186,6 +291,17 @@ bool storm_model_answers(const struct storm_model *model, const struct storm_cal
 		return false;
 	return storm_is_change(call) ||
 	       (call->tax_ppm == model->tax_ppm && call->line_count == model->line_count);
+}
+
+bool storm_model_names(const struct storm_lines *lines, const struct storm_call *call)
+{
+	if (lines->line != call->answer_line)
+		return false;
+	for (uint32_t i = 0; call->kind == STORM_APPLY && call->applied && i < call->step_count;
+	     i++)
+		if (lines->steps[i] != call->steps[i].answer_line)
+			return false;
+	return true;
 }
 
 bool storm_model_equal(const struct storm_model *left, const struct storm_model *right)

@@ -8,8 +8,8 @@
 
 #include "op_log.h"
 
-#define STORM_ROUND_CALLS 256u /* at most, in one round of a cart */
-#define STORM_LINES (STORM_ROUND_CALLS + STORM_REPLACE_LINES + 1u) /* of a cart in a round */
+#define STORM_ROUND_CALLS 256u                             /* at most, in one round of a cart */
+#define STORM_LINES (STORM_ROUND_CALLS * STORM_STEPS + 1u) /* of a cart in a round */
 
 struct storm_line {
 	uint64_t item;
@@ -35,21 +35,44 @@ struct storm_model {
 /* Set the model to: there is no cart, and the last one had this version. */
 void storm_model_clear(struct storm_model *model, uint64_t version);
 
+/* The lines that a change answers. */
+struct storm_lines {
+	uint32_t line;               /* the last one */
+	uint32_t steps[STORM_STEPS]; /* APPLY: of each step; 0: none */
+};
+
 /*
- * Apply a change. 0, or the -errno that the call must answer, with the model unchanged. *ret_line:
- * the line that the call answers. A cart that this makes gets the version first_version.
+ * Apply a change. 0, or the -errno that the call must answer, with the model unchanged. A cart that
+ * this makes gets the version first_version.
  */
 int storm_model_apply(struct storm_model *model, const struct storm_call *call,
-		      uint64_t first_version, uint32_t *ret_line);
+		      uint64_t first_version, struct storm_lines *ret_lines);
 
-/* The error that the call must answer in this state; 0: none. */
-int storm_model_error(const struct storm_model *model, const struct storm_call *call);
+/*
+ * The error that the call must answer in this state; 0: none. *ret_step: the step that is refused,
+ * as corral_apply() tells it; else 0.
+ */
+int storm_model_error(const struct storm_model *model, const struct storm_call *call,
+		      uint32_t *ret_step);
+
+/* Is the call's error the right one in this state? */
+bool storm_model_refuses(const struct storm_model *model, const struct storm_call *call);
 
 /*
  * Is the call's answer the right one for the model's state? (The version and the sums; for reads
  * all of it.)
  */
 bool storm_model_answers(const struct storm_model *model, const struct storm_call *call);
+
+/* Are the lines that the call answers the right ones? A repeat has only the last one of the first.
+ */
+bool storm_model_names(const struct storm_lines *lines, const struct storm_call *call);
+
+/* Copy a model: only the lines that it has. */
+void storm_model_copy(struct storm_model *to, const struct storm_model *from);
+
+/* The steps of a change: those of an APPLY, else the call as one step. Returns how many. */
+uint32_t storm_model_steps(const struct storm_call *call, struct storm_step steps[STORM_STEPS]);
 
 bool storm_model_equal(const struct storm_model *left, const struct storm_model *right);
 

@@ -41,6 +41,8 @@ enum storm_kind {
 	STORM_TTL,
 	STORM_REPLACE,
 	STORM_CHECKOUT,
+	STORM_APPLY,  /* several steps, of the kinds above but REPLACE, and of the next */
+	STORM_CHANGE, /* only as a step */
 	STORM_DROP,
 	STORM_READ, /* from here on the calls are no changes */
 	STORM_COPY,
@@ -53,6 +55,19 @@ enum storm_state {
 	STORM_ANSWERED, /* the answer is logged too */
 	STORM_VOID,     /* there was no ticket, so no call was made */
 	STORM_PENDING   /* the caller died before it logged an answer. W: checker */
+};
+
+#define STORM_STEPS 4u /* at most, of an APPLY */
+
+struct storm_step {
+	uint64_t item;     /* ADD; and SET, REMOVE, CHANGE if line is 0: the line that has it */
+	uint32_t line;     /* SET, REMOVE, CHANGE */
+	uint32_t quantity; /* ADD, SET */
+	uint32_t value;    /* as of a call; CHANGE: the difference, of type int32_t */
+	uint32_t answer_line;
+	uint8_t kind;
+	uint8_t name;
+	uint8_t reserved[6];
 };
 
 struct storm_call {
@@ -73,10 +88,12 @@ struct storm_call {
 	uint8_t attempt;
 	uint8_t state; /* store release by the worker once the rest is written, load acquire by the
 			  checker */
-	uint8_t reserved;
+	uint8_t step_count;                   /* APPLY */
+	struct storm_step steps[STORM_STEPS]; /* with their answers */
 	/* the answer */
 	int32_t error; /* 0 or -errno; -EBADMSG: the cart that was read contradicts itself */
 	uint32_t answer_line;
+	uint32_t answer_step; /* APPLY: the one that was refused; 0: none alone */
 	uint32_t item_count;
 	uint32_t tax_ppm; /* READ, COPY */
 	uint32_t line_count;

@@ -75,11 +75,11 @@ static bool choose_cart(struct hand *hand, uint32_t *ret_cart, uint32_t *ret_rou
 static uint8_t choose_kind(struct hand *hand, bool may_drop)
 {
 	static const uint8_t weights[STORM_KINDS] = {
-		[STORM_ADD] = 76,  [STORM_SET] = 24,    [STORM_REMOVE] = 16,
-		[STORM_CLEAR] = 5, [STORM_TAX] = 10,    [STORM_ATTRIBUTE] = 14,
-		[STORM_TTL] = 6,   [STORM_REPLACE] = 8, [STORM_CHECKOUT] = 1,
-		[STORM_DROP] = 8,  [STORM_READ] = 20,   [STORM_COPY] = 11,
-		[STORM_LIST] = 1,
+		[STORM_ADD] = 60,   [STORM_SET] = 20,    [STORM_REMOVE] = 12,
+		[STORM_CLEAR] = 5,  [STORM_TAX] = 10,    [STORM_ATTRIBUTE] = 12,
+		[STORM_TTL] = 6,    [STORM_REPLACE] = 8, [STORM_CHECKOUT] = 1,
+		[STORM_APPLY] = 26, [STORM_DROP] = 8,    [STORM_READ] = 20,
+		[STORM_COPY] = 11,  [STORM_LIST] = 1,
 	};
 	uint32_t at = below(hand, 200); /* the sum of the weights */
 	uint8_t kind = 0;
@@ -87,6 +87,40 @@ static uint8_t choose_kind(struct hand *hand, bool may_drop)
 	while (at >= weights[kind])
 		at -= weights[kind++];
 	return kind == STORM_DROP && !may_drop ? STORM_ADD : kind;
+}
+
+static uint32_t choose_value(struct hand *hand, uint8_t kind)
+{
+	if (kind == STORM_TTL)
+		return TTL_MS_MIN + below(hand, 1000);
+	if (kind == STORM_CHANGE)
+		return below(hand, 6) - 2; /* wraps: it is a difference */
+	return below(hand, kind == STORM_ATTRIBUTE ? VALUES : RATES);
+}
+
+/* Mostly steps that a cart accepts: one that is refused refuses the others. */
+static void choose_steps(struct hand *hand, const struct memory *memory, struct storm_call *call)
+{
+	static const uint8_t kinds[] = { STORM_ADD,    STORM_ADD,    STORM_ADD, STORM_ADD,
+					 STORM_ADD,    STORM_SET,    STORM_SET, STORM_CHANGE,
+					 STORM_CHANGE, STORM_REMOVE, STORM_TAX, STORM_ATTRIBUTE,
+					 STORM_TTL };
+
+	call->step_count = (uint8_t)(1 + below(hand, STORM_STEPS));
+	for (uint32_t i = 0; i < call->step_count; i++) {
+		struct storm_step *step = &call->steps[i];
+
+		step->kind = kinds[below(hand, sizeof(kinds))];
+		if (below(hand, 64) == 0)
+			step->kind = below(hand, 8) == 0 ? STORM_CHECKOUT : STORM_CLEAR;
+		step->item = step->kind != STORM_ADD || below(hand, 2) == 0 ?
+				     below(hand, STORM_COMMON_ITEMS) :
+				     STORM_COMMON_ITEMS + call->op * 4 + i;
+		step->line = below(hand, 3) == 0 ? 1 + below(hand, memory->line + 2) : 0;
+		step->quantity = (step->kind == STORM_SET ? 0 : 1) + below(hand, 5);
+		step->name = (uint8_t)below(hand, STORM_ATTRIBUTES);
+		step->value = choose_value(hand, step->kind);
+	}
 }
 
 static void choose_call(struct hand *hand, struct storm_call *call)
@@ -104,12 +138,9 @@ static void choose_call(struct hand *hand, struct storm_call *call)
 	call->line = 1 + below(hand, memory->line + LINES_GUESSED);
 	call->quantity = (call->kind == STORM_SET ? 0 : 1) + below(hand, 5);
 	call->name = (uint8_t)below(hand, STORM_ATTRIBUTES);
-	if (call->kind == STORM_TTL)
-		call->value = TTL_MS_MIN + below(hand, 1000);
-	else if (call->kind == STORM_ATTRIBUTE)
-		call->value = below(hand, VALUES);
-	else
-		call->value = below(hand, RATES);
+	call->value = choose_value(hand, call->kind);
+	if (call->kind == STORM_APPLY)
+		choose_steps(hand, memory, call);
 	if (storm_is_change(call) && (call->kind == STORM_REPLACE || below(hand, 12) == 0))
 		call->if_version = memory->version;
 }

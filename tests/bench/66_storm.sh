@@ -66,9 +66,10 @@ claim "the agent was killed" more_than 0 agent_kills
 
 # Check the history independently of the program.
 shape='^\{"cart":"cart-[0-9]+","worker":[0-9]+,"thread":[01],"op":("[0-9a-f]+"|null),"attempt":[0-9]+,"kind":"[a-z_]+",'
-shape+='"arguments":\{"round":[0-9]+[^{}]*\},"invoke_ns":[0-9]+,"return_ns":(null,"error":null|[0-9]+,"error":'
-shape+='("E[A-Z]+"|null,"version":[0-9]+,"subtotal_cents":[0-9]+,"tax_cents":[0-9]+,"items":[0-9]+,"status":[01],'
-shape+='("line":[0-9]+,"applied":(true|false)|"lines":[0-9]+,"tax_ppm":[0-9]+)))\}$'
+shape+='"arguments":\{"round":[0-9]+[^][{}]*(,"steps":\[(\{"kind":"[a-z_]+"[^][{}]*\},?){1,4}\][^][{}]*)?\},'
+shape+='"invoke_ns":[0-9]+,"return_ns":(null,"error":null|[0-9]+,"error":'
+shape+='("E[A-Z]+"(,"step":[0-4])?|null,"version":[0-9]+,"subtotal_cents":[0-9]+,"tax_cents":[0-9]+,"items":[0-9]+,"status":[01],'
+shape+='(("step_lines":\[[0-9]+(,[0-9]+){0,3}\],)?"line":[0-9]+,"applied":(true|false)|"lines":[0-9]+,"tax_ppm":[0-9]+)))\}$'
 
 all_lines_have_the_shape() {
 	! grep -vE -m 3 "$shape" "$tmp/history"
@@ -78,6 +79,13 @@ history_has() { # NUMBER REGEX: that many lines, not counting the checker's (wor
 	local there
 	there=$(grep -v '"worker":6,' "$tmp/history" | grep -c "$2")
 	[[ $there -eq $1 ]] || { echo "$there lines with $2, not $1" && return 1; }
+}
+
+several_steps_are_there() {
+	local kind='"kind":"apply".*\},\{"kind":' one
+	for one in '"applied":true' '"applied":false' '"step":[1-4]' '"error":"ECANCELED","step":0'; do
+		grep -qE "$kind.*$one" "$tmp/history" || { echo "none with $one" && return 1; }
+	done
 }
 
 # Each applied change has its own version in its cart; a drop names the version before it.
@@ -93,6 +101,7 @@ claim "each line of the history has the documented shape" all_lines_have_the_sha
 claim "it has every acknowledged change" history_has "$(field acknowledged)" '"applied":'
 claim "it has every pending change" history_has "$(field pending)" '"op":"[0-9a-f]*".*"return_ns":null'
 claim "no version was given out twice" versions_are_unique
+claim "changes of several steps were made, refused and repeated" several_steps_are_there
 
 claim "one worker alone, killed again and again" exits 0 storm --workers 1 --kill-every 20 --seconds 1
 claim "nothing is wrong with it" nothing_is_wrong

@@ -55,23 +55,29 @@ static void answer_from(const struct storm_model *model, struct storm_call *call
 /* The call happens now, and is answered. */
 static struct storm_call *happen(struct history *history, struct storm_call *call)
 {
+	struct storm_lines lines = { 0 };
+
 	call->state = STORM_ANSWERED;
-	call->error = storm_is_change(call) ?
-			      storm_model_apply(&history->model, call, history->model.version + 1,
-						&call->answer_line) :
-			      storm_model_error(&history->model, call);
-	if (call->error == 0)
-		answer_from(&history->model, call);
+	call->error = storm_model_error(&history->model, call, &call->answer_step);
+	if (call->error == 0 && storm_is_change(call))
+		call->error = storm_model_apply(&history->model, call, history->model.version + 1,
+						&lines);
+	if (call->error != 0)
+		return call;
+	answer_from(&history->model, call);
+	call->answer_line = lines.line;
+	for (uint32_t i = 0; i < call->step_count; i++)
+		call->steps[i].answer_line = lines.steps[i];
 	return call;
 }
 
 /* The call's caller died; it may have happened or not. */
 static struct storm_call *leave(struct history *history, struct storm_call *call, bool happened)
 {
-	uint32_t line;
+	struct storm_lines lines;
 
 	if (happened)
-		(void)storm_model_apply(&history->model, call, history->model.version + 1, &line);
+		(void)storm_model_apply(&history->model, call, history->model.version + 1, &lines);
 	call->state = STORM_PENDING;
 	call->return_ns = 0;
 	return call;
@@ -83,6 +89,35 @@ static struct storm_call *add(struct history *history, uint64_t item, uint32_t q
 
 	call->item = item;
 	call->quantity = quantity;
+	return call;
+}
+
+static struct storm_step *put_step(struct storm_call *call, enum storm_kind kind)
+{
+	struct storm_step *one = &call->steps[call->step_count++];
+
+	one->kind = (uint8_t)kind;
+	return one;
+}
+
+static struct storm_step *add_step(struct storm_call *call, uint64_t item, uint32_t quantity)
+{
+	struct storm_step *added = put_step(call, STORM_ADD);
+
+	added->item = item;
+	added->quantity = quantity;
+	return added;
+}
+
+/* Two of item 200, and one more of item 104. */
+static struct storm_call *apply(struct history *history)
+{
+	struct storm_call *call = say(history, STORM_APPLY);
+
+	(void)add_step(call, 200, 2);
+	struct storm_step *more = put_step(call, STORM_CHANGE);
+	more->item = 104;
+	more->value = 1;
 	return call;
 }
 
@@ -119,11 +154,35 @@ static void nine_adds(struct history *history)
 
 /* --------------------------------------------------------------- acquittals */
 
+static void random_steps(struct history *history, struct storm_call *call)
+{
+	static const enum storm_kind kinds[] = { STORM_ADD,    STORM_ADD,       STORM_ADD,
+						 STORM_SET,    STORM_CHANGE,    STORM_CHANGE,
+						 STORM_REMOVE, STORM_ATTRIBUTE, STORM_TAX,
+						 STORM_TTL,    STORM_CLEAR,     STORM_CHECKOUT };
+	uint32_t count = 1 + random_below(&history->random, STORM_STEPS);
+
+	while (call->step_count < count) {
+		struct storm_step *one =
+			put_step(call, kinds[random_below(&history->random, COUNT(kinds))]);
+		one->item = random_below(&history->random, STORM_COMMON_ITEMS);
+		one->line = random_below(&history->random, 3) * random_below(&history->random, 5);
+		one->quantity = 1 + random_below(&history->random, 4);
+		one->value = one->kind == STORM_CHANGE ? random_below(&history->random, 5) - 2 :
+							 random_below(&history->random, 150);
+		one->name = (uint8_t)random_below(&history->random, STORM_ATTRIBUTES);
+	}
+}
+
 static struct storm_call *random_call(struct history *history)
 {
 	struct storm_call *call =
 		say(history, (enum storm_kind)random_below(&history->random, STORM_LIST));
 
+	if (call->kind == STORM_CHANGE)
+		call->kind = STORM_APPLY;
+	if (call->kind == STORM_APPLY)
+		random_steps(history, call);
 	call->item = random_below(&history->random, 2) == 0 ?
 			     random_below(&history->random, STORM_COMMON_ITEMS) :
 			     100 + call->op * 4;
@@ -388,6 +447,135 @@ static void wrong_answers_are_found(void **state)
 	assert_int_equal(checked(&history).disorder, 1);
 }
 
+/* ------------------------------------------------------------ several steps */
+
+static void all_of_a_changes_steps_or_none_is_acquitted(void **state)
+{
+	static struct history history;
+	struct storm_verdict verdict;
+
+	(void)state;
+	for (int happened = 0; happened < 2; happened++) {
+		nine_adds(&history);
+		(void)leave(&history, apply(&history), happened);
+		(void)happen(&history, add(&history, 300, 1));
+		(void)happen(&history, say(&history, STORM_READ));
+		assert_clean(&history);
+		verdict = checked(&history);
+		assert_int_equal(verdict.happened, happened);
+		assert_int_equal(verdict.missed, !happened);
+	}
+}
+
+static void a_step_that_is_missing_or_comes_twice_is_found(void **state)
+{
+	static struct history history;
+	struct storm_verdict verdict;
+
+	(void)state;
+	nine_adds(&history);
+	(void)happen(&history, apply(&history));
+	assert_clean(&history);
+	take_line_out(&history.model, 9); /* the first step is not in the cart */
+	verdict = checked(&history);
+	assert_int_equal(verdict.lost, 1);
+
+	nine_adds(&history);
+	(void)happen(&history, apply(&history));
+	set_quantity(&history.model, 4, 3); /* nor the second one */
+	verdict = checked(&history);
+	assert_int_equal(verdict.lost, 1);
+
+	nine_adds(&history);
+	(void)happen(&history, apply(&history));
+	set_quantity(&history.model, 4, 5);
+	verdict = checked(&history);
+	assert_int_equal(verdict.twice, 1);
+}
+
+/* Its caller died in the middle, and so did the change: no version has half of it. */
+static void half_of_a_pending_change_is_found(void **state)
+{
+	static struct history history;
+
+	(void)state;
+	for (uint32_t half = 0; half < 2; half++) {
+		nine_adds(&history);
+		struct storm_call *call = leave(&history, apply(&history), true);
+		assert_clean(&history);
+		if (half == 0)
+			take_line_out(&history.model, 9);
+		else
+			set_quantity(&history.model, 4, 3);
+		struct storm_verdict verdict = checked(&history);
+		assert_true(verdict.lost + verdict.twice + verdict.disorder > 0);
+		/* also if a later change was built upon the half */
+		call->return_ns = 0;
+		(void)happen(&history, add(&history, 300, 1));
+		verdict = checked(&history);
+		assert_true(verdict.lost + verdict.twice + verdict.disorder > 0);
+	}
+}
+
+static void a_read_of_half_a_change_is_found(void **state)
+{
+	static struct history history;
+
+	(void)state;
+	nine_adds(&history);
+	struct storm_model before = history.model;
+	struct storm_call *call = happen(&history, apply(&history));
+	struct storm_call *read = happen(&history, say(&history, STORM_READ));
+	assert_clean(&history);
+	read->line_count--;
+	read->item_count -= 2;
+	read->subtotal_cents -= 2 * (storm_price_cents(200) + storm_modifier_cents(200));
+	assert_true(checked(&history).disorder > 0);
+	/* and two versions of which the first has half of the change */
+	call->version++;
+	read->version++;
+	history.model.version++;
+	assert_true(history.model.version == before.version + 2);
+	assert_true(checked(&history).disorder > 0);
+}
+
+static void a_refused_change_of_which_a_step_happened_is_found(void **state)
+{
+	static struct history history;
+
+	(void)state;
+	nine_adds(&history);
+	struct storm_call *call = apply(&history);
+	put_step(call, STORM_REMOVE)->line = 77; /* is refused */
+	(void)happen(&history, call);
+	assert_int_equal(call->error, -ENXIO);
+	assert_int_equal(call->answer_step, 3);
+	assert_clean(&history);
+	call->answer_step = 2; /* the wrong one is named */
+	assert_int_equal(checked(&history).disorder, 1);
+	call->answer_step = 3;
+	call->error = -ERANGE; /* or the wrong error */
+	assert_int_equal(checked(&history).disorder, 1);
+	call->error = -ENXIO;
+	(void)add_item(&history.model, 200, 2, true); /* its first step happened */
+	history.model.version++;
+	assert_true(checked(&history).twice > 0);
+}
+
+static void wrong_lines_of_steps_are_found(void **state)
+{
+	static struct history history;
+
+	(void)state;
+	nine_adds(&history);
+	struct storm_call *call = happen(&history, apply(&history));
+	assert_int_equal(call->steps[0].answer_line, 10);
+	assert_int_equal(call->steps[1].answer_line, 5);
+	assert_int_equal(call->answer_line, 5);
+	call->steps[0].answer_line = 9;
+	assert_true(checked(&history).disorder > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +593,12 @@ int main(void)
 		cmocka_unit_test(a_call_behind_one_that_began_later_is_found),
 		cmocka_unit_test(a_pending_call_cannot_have_happened_before_it_was_made),
 		cmocka_unit_test(wrong_answers_are_found),
+		cmocka_unit_test(all_of_a_changes_steps_or_none_is_acquitted),
+		cmocka_unit_test(a_step_that_is_missing_or_comes_twice_is_found),
+		cmocka_unit_test(half_of_a_pending_change_is_found),
+		cmocka_unit_test(a_read_of_half_a_change_is_found),
+		cmocka_unit_test(a_refused_change_of_which_a_step_happened_is_found),
+		cmocka_unit_test(wrong_lines_of_steps_are_found),
 	};
 
 	seed = support_seed();
