@@ -61,7 +61,7 @@ test_mains    := $(test_sources:%.c=$(BUILD)/%.o)
 test_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(test_sources))))
 test_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/kit/*.c))
 # A fuzz target is linked with replay.c, or with libFuzzer (make fuzz).
-fuzz_targets  := arena cart arguments control snapshot journal
+fuzz_targets  := arena cart arguments control snapshot journal steps
 fuzz_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/*.c))
 replays       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/replay_%)
 fuzzers       := $(fuzz_targets:%=$(BUILD)/tests/fuzz/fuzz_%)
@@ -173,6 +173,7 @@ examples: $(example_programs) ## build the small programs in examples/ into buil
 fuzz_parts = $($*_parts) $(BUILD)/tests/support.a $(BUILD)/libcorral.a
 arena_parts := $(BUILD)/tests/fuzz/damage.o
 cart_parts := $(tool_parts)
+steps_parts := $(tool_parts)
 arguments_parts := $(tool_parts) $(addprefix $(BUILD)/bench/,harness/bench.o replay/orders.o replay/order_row.o)
 journal_parts := $(addprefix $(BUILD)/agent/,recover.o recover_index.o recover_second.o aside.o journal_file.o versions.o log.o) $(BUILD)/common.a
 control_parts := $(addprefix $(BUILD)/agent/,control.o log.o usage.o) $(BUILD)/common.a

@@ -33,7 +33,7 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
 # Most bytes that an input may have: longer ones find little more.
 declare -A longest=([arena]=480 [cart]=4096 [arguments]=1024 [control]=512 [snapshot]=4096
-	[journal]=1024)
+	[journal]=1024 [steps]=1024)
 
 # Find the smallest set of inputs with the coverage of all, and keep those that once failed.
 merge_corpus() {
