@@ -25,9 +25,9 @@ static const char *take_group(void *context, const char *text)
 	const struct group *group = getgrnam(text);
 	uint64_t number;
 
-	if (!group && parse_number(text, 0, UINT32_MAX - 1, &number))
+	if (group == NULL && parse_number(text, 0, UINT32_MAX - 1, &number) != NULL)
 		return "there is no such group";
-	*ret_group = group ? group->gr_gid : (gid_t)number;
+	*ret_group = group != NULL ? group->gr_gid : (gid_t)number;
 	return NULL;
 }
 
@@ -53,7 +53,7 @@ static const char *take_journal(void *context, const char *text)
 	options->journal_ms = options->journal_sync ? JOURNAL_MS_DEFAULT : 0;
 	if (options->journal_sync || strcmp(text, "off") == 0)
 		return NULL;
-	if (parse_duration(text, JOURNAL_MS_MIN, JOURNAL_MS_MAX, &options->journal_ms))
+	if (parse_duration(text, JOURNAL_MS_MIN, JOURNAL_MS_MAX, &options->journal_ms) != NULL)
 		return "give off, sync, or a time from 10ms to 1h, such as 1s";
 	return NULL;
 }

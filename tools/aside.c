@@ -68,9 +68,9 @@ static int open_directory(const char *directory)
 {
 	char why[ARENA_WHY_BYTES];
 	int fd;
-	int error = arena_open_directory(directory, &fd, why);
+	int r = arena_open_directory(directory, &fd, why);
 
-	return error ? error : fd;
+	return r ? r : fd;
 }
 
 static DIR *list(int dir_fd, const char *name)
@@ -78,7 +78,7 @@ static DIR *list(int dir_fd, const char *name)
 	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
-	if (!dir && fd >= 0)
+	if (dir == NULL && fd >= 0)
 		close(fd);
 	return dir;
 }
@@ -93,11 +93,11 @@ static uint64_t bytes_of(int dir_fd, const char *name)
 		return 0;
 	bytes = (uint64_t)st.st_blocks * BLOCK_BYTES;
 	dir = S_ISDIR(st.st_mode) ? list(dir_fd, name) : NULL;
-	for (struct dirent *entry; dir && (entry = readdir(dir));)
+	for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;)
 		if (entry->d_name[0] != '.' &&
 		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			bytes += (uint64_t)st.st_blocks * BLOCK_BYTES;
-	if (dir)
+	if (dir != NULL)
 		closedir(dir);
 	return bytes;
 }
@@ -114,14 +114,15 @@ struct aside *aside_list(const char *directory, size_t *ret_count)
 	DIR *dir = dir_fd >= 0 ? list(dir_fd, ".") : NULL;
 	size_t count = 0;
 
-	for (struct dirent *entry; dir && count < ASIDE_MAX && (entry = readdir(dir));) {
+	for (struct dirent *entry;
+	     dir != NULL && count < ASIDE_MAX && (entry = readdir(dir)) != NULL;) {
 		if (!is_aside(entry->d_name))
 			continue;
 		snprintf(all[count].name, sizeof(all[count].name), "%s", entry->d_name);
 		all[count].bytes = bytes_of(dir_fd, entry->d_name);
 		all[count++].spare = is_spare(entry->d_name);
 	}
-	if (dir)
+	if (dir != NULL)
 		closedir(dir);
 	if (dir_fd >= 0)
 		close(dir_fd);
@@ -135,26 +136,26 @@ static int remove_files(int dir_fd, const char *name)
 {
 	int fd = access_enter(dir_fd, name, 0, NULL);
 	DIR *dir = fd < 0 ? NULL : list(fd, ".");
-	int error = fd < 0 ? fd : dir ? 0 : -errno;
+	int r = fd < 0 ? fd : dir != NULL ? 0 : -errno;
 
-	for (struct dirent *entry; dir && !error && (entry = readdir(dir));)
+	for (struct dirent *entry; dir != NULL && !r && (entry = readdir(dir)) != NULL;)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
 		    unlinkat(fd, entry->d_name, 0) < 0)
-			error = -errno;
-	if (dir)
+			r = -errno;
+	if (dir != NULL)
 		closedir(dir);
 	if (fd >= 0)
 		close(fd);
-	return error;
+	return r;
 }
 
 int aside_remove(const char *directory, const char *name)
 {
 	struct stat st;
 	int dir_fd;
-	int error = 0;
+	int r = 0;
 
-	if (!is_aside(name) || strchr(name, '/'))
+	if (!is_aside(name) || strchr(name, '/') != NULL)
 		return -ENOENT;
 	if (!is_spare(name))
 		return -EPERM;
@@ -162,13 +163,13 @@ int aside_remove(const char *directory, const char *name)
 	if (dir_fd < 0)
 		return dir_fd;
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		error = -errno;
+		r = -errno;
 	else if (S_ISDIR(st.st_mode))
-		error = remove_files(dir_fd, name);
-	if (!error && unlinkat(dir_fd, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
-		error = -errno;
+		r = remove_files(dir_fd, name);
+	if (!r && unlinkat(dir_fd, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
+		r = -errno;
 	close(dir_fd);
-	return error;
+	return r;
 }
 
 void aside_measure_journal(const char *directory, uint32_t base, struct journal_size *ret_size)

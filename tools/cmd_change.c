@@ -35,7 +35,7 @@ static void print_result(const struct call *call, const struct corral_result *re
 	char total[FORMAT_MAX];
 
 	printf("version %" PRIu64 ": ", result->version);
-	if (call->steps)
+	if (call->steps != NULL)
 		print_lines(call->steps);
 	else if (result->line)
 		printf("line %" PRIu32 ", ", result->line);
@@ -48,7 +48,7 @@ static json_t *json_of_answer(const struct call *call, const struct corral_resul
 {
 	json_t *answer = json_of_result(result);
 
-	if (call->steps)
+	if (call->steps != NULL)
 		json_object_set_new(answer, "lines",
 				    json_of_lines(call->steps->lines, call->steps->count));
 	return answer;
@@ -59,18 +59,18 @@ static enum exit_code change(struct call *call, change_fn *make, const char *don
 	struct corral_result result = { 0 };
 	struct corral *corral = NULL;
 	enum exit_code code = open_arena(call, 0, &corral);
-	int error;
+	int r;
 
 	if (code)
 		return code;
-	error = make(corral, call, &result);
-	if (!error && call->sync && !result.durable) {
+	r = make(corral, call, &result);
+	if (!r && call->sync && !result.durable) {
 		result.sync_error = corral_sync(corral, -1, NULL);
 		result.durable = result.sync_error == 0;
 	}
 	corral_close(corral);
-	if (error)
-		return complain_step(call, call->steps ? result.step : 0, error);
+	if (r)
+		return complain_step(call, call->steps != NULL ? result.step : 0, r);
 	if (call->json)
 		json_print(json_of_answer(call, &result));
 	else

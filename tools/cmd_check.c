@@ -42,23 +42,24 @@ static enum exit_code repair(const char *directory)
 enum exit_code run_check(struct call *call)
 {
 	if (call->repair)
-		return repair(call->word ? call->word : call->dir);
+		return repair(call->word != NULL ? call->word : call->dir);
 
 	struct inspect_totals totals = { 0 };
 	struct inspect *inspect = NULL;
-	enum exit_code code = open_inspect(call->word ? call->word : call->dir, true, &inspect);
+	enum exit_code code =
+		open_inspect(call->word != NULL ? call->word : call->dir, true, &inspect);
 	char buffer[FORMAT_MAX];
 	uint64_t faults = 0;
 	uint32_t carts;
 	bool still = false;
-	int error;
+	int r;
 
 	if (code)
 		return code;
-	error = inspect_check(inspect, print_finding, NULL, &faults, &still, &totals);
+	r = inspect_check(inspect, print_finding, NULL, &faults, &still, &totals);
 	inspect_close(inspect);
-	if (error && !faults)
-		return complain_arena(call->word ? call->word : "the arena", error,
+	if (r && !faults)
+		return complain_arena(call->word != NULL ? call->word : "the arena", r,
 				      "it could not be checked to its end");
 	carts = totals.carts_open + totals.carts_checked_out;
 	printf("%s: %" PRIu64 " fault%s; %" PRIu32 " cart%s, %s; %s\n",

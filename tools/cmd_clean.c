@@ -29,7 +29,7 @@ static enum exit_code list_all(const char *directory)
 		table_put(table, all[i].spare ? "the arena has all of it" :
 						"may be the only copy of something");
 	}
-	if (table)
+	if (table != NULL)
 		table_print(table); /* and frees it */
 	else
 		printf("nothing is set aside\n");
@@ -47,7 +47,7 @@ static enum exit_code look_at_arena(const struct call *call)
 	if (code)
 		return code;
 	const char *trouble = section_not_durable(inspect, &since_ms);
-	if (trouble && inspect_header(inspect)->journal != JOURNAL_MODE_OFF)
+	if (trouble != NULL && inspect_header(inspect)->journal != JOURNAL_MODE_OFF)
 		code = complain(EXIT_NO, "nothing is removed: changes are not durable: %s",
 				trouble);
 	inspect_close(inspect);
@@ -59,22 +59,22 @@ enum exit_code run_clean(struct call *call)
 	char directory[PATH_MAX];
 	char why[ARENA_WHY_BYTES] = "";
 	enum exit_code code;
-	int error;
+	int r;
 
 	if (arena_directory(call->dir, directory, why) != 0)
 		return complain(EXIT_USAGE, "%s", why);
 	code = look_at_arena(call);
-	if (code && call->word)
+	if (code && call->word != NULL)
 		return code;
-	if (!call->word)
+	if (call->word == NULL)
 		return code == EXIT_ARENA ? code : list_all(directory);
-	error = aside_remove(directory, call->word);
-	if (error == -EPERM)
+	r = aside_remove(directory, call->word);
+	if (r == -EPERM)
 		return complain(EXIT_NO,
 				"%s: it may be the only copy of a cart: take what is in it "
 				"(corral-agent --salvage), or remove it by hand",
 				call->word);
-	if (error)
-		return complain(EXIT_NO, "%s: %s: see corral clean", call->word, strerror(-error));
+	if (r)
+		return complain(EXIT_NO, "%s: %s: see corral clean", call->word, strerror(-r));
 	return EXIT_DONE;
 }

@@ -139,7 +139,7 @@ static size_t columns_of(const struct section *section,
 {
 	size_t count = 0;
 
-	for (; count < TABLE_COLUMNS_MAX && section->columns[count].key; count++)
+	for (; count < TABLE_COLUMNS_MAX && section->columns[count].key != NULL; count++)
 		columns[count] = section->columns[count].table;
 	return count;
 }
@@ -218,7 +218,7 @@ static void print_section(const struct section *section, json_t *value)
 		print_object(value);
 	else if (json_array_size(value))
 		print_rows(section, value);
-	if (section->next && json_array_size(value))
+	if (section->next != NULL && json_array_size(value))
 		printf("  (%d at most are shown here; all of them: corral inspect %s)\n",
 		       SECTION_SLOTS_FEW, section->name);
 }
@@ -232,10 +232,10 @@ static void inspect_sections(struct inspect *inspect, const struct section *only
 	     section++) {
 		json_t *value;
 
-		if (only && only != section)
+		if (only != NULL && only != section)
 			continue;
 		value = section->build(inspect);
-		if (!json && !only && section != sections)
+		if (!json && only == NULL && section != sections)
 			putchar('\n');
 		if (!json)
 			print_section(section, value);
@@ -254,19 +254,19 @@ enum exit_code run_inspect(struct call *call)
 	struct inspect *inspect = NULL;
 	enum exit_code code;
 
-	for (size_t i = 0; call->word && i < SECTION_COUNT; i++) {
+	for (size_t i = 0; call->word != NULL && i < SECTION_COUNT; i++) {
 		nearest_offer(&nearest, sections[i].name);
 		if (strcmp(call->word, sections[i].name) == 0)
 			only = &sections[i];
 	}
-	if (call->word && !only) {
+	if (call->word != NULL && only == NULL) {
 		options_unknown("section", "", &nearest, "corral inspect");
 		return EXIT_USAGE;
 	}
 	code = open_inspect(call->dir, false, &inspect);
 	if (code)
 		return code;
-	if (!only || !only->next)
+	if (only == NULL || only->next == NULL)
 		inspect_sections(inspect, only, call->json);
 	else if (call->json)
 		flow_json(only, inspect);

@@ -32,14 +32,14 @@ enum exit_code run_show(struct call *call)
 	struct corral_cart *cart = NULL;
 	struct corral *corral = NULL;
 	enum exit_code code = open_arena(call, LOOK_ONLY, &corral);
-	int error;
+	int r;
 
 	if (code)
 		return code;
-	error = corral_get(corral, &call->key, &cart);
+	r = corral_get(corral, &call->key, &cart);
 	corral_close(corral);
-	if (error)
-		return complain_cart(call, error);
+	if (r)
+		return complain_cart(call, r);
 	print_cart(call, cart);
 	corral_cart_free(cart);
 	return EXIT_DONE;
@@ -67,12 +67,12 @@ static int list_rows(struct corral_list *list, struct table *table)
 	const char *separator = "";
 	struct timespec now;
 	size_t count = 0;
-	int error;
+	int r;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	while (!(error = corral_list_next(list, entries, LIST_BATCH, &count)) && count) {
+	while (!(r = corral_list_next(list, entries, LIST_BATCH, &count)) && count) {
 		for (size_t i = 0; i < count; i++) {
-			if (table) {
+			if (table != NULL) {
 				put_entry(table, &entries[i],
 					  (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
 				continue;
@@ -82,19 +82,19 @@ static int list_rows(struct corral_list *list, struct table *table)
 			separator = ",";
 		}
 	}
-	return error;
+	return r;
 }
 
 static int list_all(struct corral *corral, const struct corral_text *restaurant_id,
 		    struct table *table)
 {
 	struct corral_list *list = NULL;
-	int error = corral_list_open(corral, restaurant_id, &list);
+	int r = corral_list_open(corral, restaurant_id, &list);
 
-	if (!error)
-		error = list_rows(list, table);
+	if (!r)
+		r = list_rows(list, table);
 	corral_list_close(list);
-	return error;
+	return r;
 }
 
 enum exit_code run_ls(struct call *call)
@@ -109,7 +109,7 @@ enum exit_code run_ls(struct call *call)
 	struct table *table = NULL;
 	struct corral *corral = NULL;
 	enum exit_code code = open_arena(call, LOOK_ONLY, &corral);
-	int error;
+	int r;
 
 	if (code)
 		return code;
@@ -117,7 +117,7 @@ enum exit_code run_ls(struct call *call)
 		putchar('[');
 	else
 		table = table_new(columns, sizeof(columns) / sizeof(*columns));
-	error = list_all(corral, one ? &call->key.restaurant_id : NULL, table);
+	r = list_all(corral, one ? &call->key.restaurant_id : NULL, table);
 	corral_close(corral);
 	if (json) {
 		puts("]");
@@ -125,9 +125,9 @@ enum exit_code run_ls(struct call *call)
 		table_sort(table);
 		table_print(table);
 	}
-	if (error)
+	if (r)
 		return complain(EXIT_ARENA, "%s: the list is not whole: see corral check",
-				corral_strerror(error));
+				corral_strerror(r));
 	return EXIT_DONE;
 }
 
@@ -157,16 +157,16 @@ static int watch(struct corral *corral, const struct call *call)
 	struct corral_cart *cart = NULL;
 	uint64_t seen = 0;
 	uint64_t found = 0;
-	int error;
+	int r;
 
 	while (!stopped_by && !ferror(stdout)) {
-		error = corral_wait(corral, &call->key, seen, WATCH_STEP_MS, NULL, &found);
-		if (error == -ETIMEDOUT || error == -EINTR)
+		r = corral_wait(corral, &call->key, seen, WATCH_STEP_MS, NULL, &found);
+		if (r == -ETIMEDOUT || r == -EINTR)
 			continue;
-		if (error == 0)
-			error = corral_get(corral, &call->key, &cart);
-		if (error)
-			return error;
+		if (r == 0)
+			r = corral_get(corral, &call->key, &cart);
+		if (r)
+			return r;
 		if (clear)
 			fputs(CLEAR_SCREEN, stdout);
 		print_cart(call, cart);
@@ -181,21 +181,21 @@ enum exit_code run_watch(struct call *call)
 {
 	struct corral *corral = NULL;
 	enum exit_code code = open_arena(call, LOOK_ONLY, &corral);
-	int error;
+	int r;
 
 	if (code)
 		return code;
 	catch_signals(on_signal);
-	error = watch(corral, call);
+	r = watch(corral, call);
 	corral_close(corral);
 	catch_signals(SIG_DFL);
 	if (stopped_by) {
 		fflush(stdout);
 		raise(stopped_by); /* so that the shell sees the signal that ended the program */
 	}
-	if (error && error != -ENOENT)
-		return complain_cart(call, error);
-	if (error && !call->json)
+	if (r && r != -ENOENT)
+		return complain_cart(call, r);
+	if (r && !call->json)
 		puts("The cart has ended.");
 	return EXIT_DONE;
 }

@@ -108,8 +108,8 @@ static enum exit_code put_slot(struct snapshot *snapshot, uint32_t number)
 
 static enum exit_code take_snapshot(struct snapshot *snapshot)
 {
-	int error = put_header(snapshot);
-	enum exit_code code = error ? cannot_put(snapshot, error) : EXIT_DONE;
+	int r = put_header(snapshot);
+	enum exit_code code = r ? cannot_put(snapshot, r) : EXIT_DONE;
 
 	for (uint32_t number = 0; !code && !stopped_by; number++) {
 		uint32_t slots = copy_slots(snapshot->corral);
@@ -221,13 +221,13 @@ static enum exit_code must_be_empty(struct corral *corral)
 	struct corral_list *list = NULL;
 	struct corral_entry entry;
 	size_t count = 0;
-	int error = corral_list_open(corral, NULL, &list);
+	int r = corral_list_open(corral, NULL, &list);
 
-	if (!error)
-		error = corral_list_next(list, &entry, 1, &count);
+	if (!r)
+		r = corral_list_next(list, &entry, 1, &count);
 	corral_list_close(list);
-	if (error)
-		return complain_arena("its carts cannot be listed", error, "");
+	if (r)
+		return complain_arena("its carts cannot be listed", r, "");
 	if (count == 0)
 		return EXIT_DONE;
 	return complain(EXIT_NO,
@@ -288,8 +288,8 @@ enum exit_code run_restore(struct call *call)
 	if (restore.restored || restore.refused || !code)
 		print_restore(call, &restore);
 	if (!code && durable_wanted(restore.corral)) { /* one sync for all of them */
-		int error = corral_sync(restore.corral, -1, NULL);
-		code = error ? complain_sync("the carts are restored", error) : EXIT_DONE;
+		int r = corral_sync(restore.corral, -1, NULL);
+		code = r ? complain_sync("the carts are restored", r) : EXIT_DONE;
 	}
 	corral_close(restore.corral);
 	snapshot_close(&restore.in);

@@ -75,10 +75,10 @@ static json_t *arena_part(const char *directory, struct inspect *inspect)
 static json_t *agent_part(const char *directory, int *ret_error)
 {
 	json_t *answer = NULL;
-	int error = agent_ask(directory, "status", AGENT_PATIENCE_MS, &answer);
+	int r = agent_ask(directory, "status", AGENT_PATIENCE_MS, &answer);
 
-	*ret_error = error;
-	if (error)
+	*ret_error = r;
+	if (r)
 		return NULL;
 	if (!json_is_object(answer) || !json_is_true(json_object_get(answer, "ok"))) {
 		json_decref(answer);
@@ -232,9 +232,10 @@ static void put_arena(struct table *table, const json_t *part)
 		const char *carrying = text_of(part, "carrying");
 		table_put(table, "withdrawn");
 		table_put(table, "%s",
-			  carrying ? carrying :
-				     "no call works until an agent has verified it; one that runs "
-				     "does so within a second");
+			  carrying != NULL ?
+				  carrying :
+				  "no call works until an agent has verified it; one that runs "
+				  "does so within a second");
 	}
 	if (json_is_true(json_object_get(part, "copy_on_write"))) {
 		table_put(table, "disk");
@@ -248,7 +249,7 @@ static void put_arena(struct table *table, const json_t *part)
 			  number_of(part, "carts_damaged"),
 			  plural((uint64_t)number_of(part, "carts_damaged")));
 	}
-	if (json_object_get(part, "damaged")) {
+	if (json_object_get(part, "damaged") != NULL) {
 		table_put(table, "damaged");
 		table_put(table, "not all could be read; see: corral check");
 	}
@@ -278,8 +279,8 @@ static void print_status(const json_t *arena, json_t *agent)
 
 	put_arena(table, arena);
 	table_put(table, "agent");
-	table_put(table, agent ? "runs" : "none answers");
-	if (agent)
+	table_put(table, agent != NULL ? "runs" : "none answers");
+	if (agent != NULL)
 		put_agent(table, agent);
 	table_print(table);
 }
@@ -306,18 +307,18 @@ static enum exit_code show_status(const struct call *call, struct inspect *inspe
 	char why[ARENA_WHY_BYTES] = "";
 	json_t *arena;
 	json_t *agent;
-	int error = 0;
+	int r = 0;
 
 	if (arena_directory(call->dir, directory, why) != 0)
 		directory[0] = 0; /* cannot happen: open_inspect() has just done the same */
 	arena = arena_part(directory, inspect);
-	agent = agent_part(directory, &error);
+	agent = agent_part(directory, &r);
 	if (call->json)
 		json_print(must_have(json_pack("{s:O, s:O?}", "arena", arena, "agent", agent)));
 	else
 		print_status(arena, agent);
-	if (!agent)
-		code = complain_agent(directory, error);
+	if (agent == NULL)
+		code = complain_agent(directory, r);
 	json_decref(arena);
 	json_decref(agent);
 	return code;

@@ -172,7 +172,7 @@ const struct command *command_find(const char *name)
 {
 	struct nearest nearest = { .typed = name };
 
-	for (const struct command *command = commands; command->name; command++) {
+	for (const struct command *command = commands; command->name != NULL; command++) {
 		if (strcmp(command->name, name) == 0)
 			return command;
 		nearest_offer(&nearest, command->name);
@@ -185,7 +185,7 @@ void explain_all(const struct options *options)
 {
 	printf("corral: the shared-memory cart store, from the command line\n\n"
 	       "Usage: corral [--dir DIR] COMMAND ...\n\n");
-	for (const struct command *command = commands; command->name; command++)
+	for (const struct command *command = commands; command->name != NULL; command++)
 		printf("  %-10s  %s\n", command->name, command->about);
 	putchar('\n');
 	options_help_rows(options);
@@ -212,8 +212,8 @@ enum exit_code run_help(struct call *call)
 	bool go;
 	int at;
 
-	if (!call->word)
+	if (call->word == NULL)
 		return options_read_first(2, words, &other, &at, &go);
 	other.command = command_find(call->word);
-	return other.command ? options_read(2, words, &other, &go) : EXIT_USAGE;
+	return other.command != NULL ? options_read(2, words, &other, &go) : EXIT_USAGE;
 }

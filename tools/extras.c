@@ -36,7 +36,7 @@ static json_t *text_of(const char *text, size_t size)
 {
 	json_t *value = json_stringn(size ? text : "", size);
 
-	return value ? value : bytes_of(text, size);
+	return value != NULL ? value : bytes_of(text, size);
 }
 
 static json_t *unsigned_of(uint64_t number)

@@ -43,7 +43,7 @@ static void put_detail(struct table *table, const char *mark, struct corral_text
 {
 	table_skip(table, 2);
 	table_put(table, "  %s%.*s", mark, (int)text.size, text.size ? text.data : "");
-	if (price_cents)
+	if (price_cents != NULL)
 		table_money(table, *price_cents);
 	else
 		table_skip(table, 1);

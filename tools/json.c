@@ -26,7 +26,7 @@ json_t *json_of_text(const char *text, size_t size)
 	json_t *value = json_stringn(size ? text : "", size);
 	char *escaped;
 
-	if (value)
+	if (value != NULL)
 		return value;
 	escaped = must_have(text_escape(text, size)); /* damaged: not UTF-8 */
 	value = must_have(json_string(escaped));
@@ -44,8 +44,8 @@ json_t *json_of_time(int64_t unix_ms)
 
 void json_put(json_t *object, struct corral_text key, json_t *value)
 {
-	bool fine =
-		key.size == 0 || (utf8_valid(key.data, key.size) && !memchr(key.data, 0, key.size));
+	bool fine = key.size == 0 ||
+		    (utf8_valid(key.data, key.size) && memchr(key.data, 0, key.size) == NULL);
 	char *name = must_have(fine ? strndup(key.size ? key.data : "", key.size) :
 				      text_escape(key.data, key.size));
 

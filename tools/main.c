@@ -27,7 +27,7 @@ static enum exit_code run(int argc, char **argv)
 			EXIT_USAGE,
 			"a command is missing: corral [--dir DIR] COMMAND ...: see corral --help");
 	call.command = command_find(argv[at]);
-	if (!call.command)
+	if (call.command == NULL)
 		return EXIT_USAGE;
 	code = options_read(argc - at, argv + at, &call, &go);
 	return go ? call.command->run(&call) : code;

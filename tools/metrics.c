@@ -119,7 +119,7 @@ static void put_journal(struct inspect *inspect)
 	gauge("journal_durable", "1: what is changed now will be on disk in time; 0: it may not",
 	      trouble == NULL);
 	seconds("journal_not_durable_since_timestamp_seconds",
-		"since when it may not; 0: it is, or since ever", trouble ? since_ms : 0);
+		"since when it may not; 0: it is, or since ever", trouble != NULL ? since_ms : 0);
 	seconds("journal_synced_timestamp_seconds", "what had changed until then is on disk",
 		header->journal_synced_ms);
 	gauge("journal_file", "number of the file that is written", header->journal_number);

@@ -22,12 +22,12 @@ static const char *take_modifier(void *context, const char *text)
 
 	if (call->item.modifier_count == CORRAL_MODIFIERS_MAX)
 		return "an item has at most 64 modifiers";
-	if (!equals || equals == text)
+	if (equals == NULL || equals == text)
 		return "write a modifier as NAME=PRICE, like cheese=1.50 or small=-2.00";
 	wrong = parse_text(text, 1, CORRAL_WORDS_MAX, &size);
-	if (!wrong)
+	if (wrong == NULL)
 		wrong = parse_money(equals + 1, true, &modifier->price_cents);
-	if (wrong)
+	if (wrong != NULL)
 		return wrong;
 	modifier->name = (struct corral_text){ text, (size_t)(equals - text) };
 	call->item.modifier_count++;
@@ -40,7 +40,7 @@ static const char *take_value(void *context, const char *text)
 	size_t size = 0;
 	const char *wrong = parse_text(text, 0, CORRAL_ATTRIBUTE_VALUE_MAX, &size);
 
-	if (wrong)
+	if (wrong != NULL)
 		return wrong;
 	call->value = (struct corral_text){ text, size };
 	call->has_value = true;

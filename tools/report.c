@@ -78,14 +78,14 @@ enum exit_code complain_arena(const char *where, int error, const char *why)
 {
 	if (!*why)
 		why = corral_strerror(error);
-	if (strstr(why, where))
+	if (strstr(why, where) != NULL)
 		return complain(EXIT_ARENA, "the arena cannot be used: %s", why);
 	return complain(EXIT_ARENA, "the arena cannot be used: %s: %s", where, why);
 }
 
 void *must_have(void *memory)
 {
-	if (!memory)
+	if (memory == NULL)
 		exit((int)complain(
 			EXIT_ARENA,
 			"out of memory: this program: free some memory, then try again"));
@@ -96,11 +96,12 @@ enum exit_code open_arena(const struct call *call, unsigned flags, struct corral
 {
 	char path[PATH_MAX];
 	char why[ARENA_WHY_BYTES] = "";
-	int error = corral_open(call->dir, flags | CORRAL_CATCH_SIGBUS, ret_corral);
+	int r = corral_open(call->dir, flags | CORRAL_CATCH_SIGBUS, ret_corral);
 
-	if (error == 0)
+	if (r == 0)
 		return EXIT_DONE;
 	if (arena_directory(call->dir, path, why) != 0)
-		snprintf(path, sizeof(path), "%s", call->dir ? call->dir : "the default directory");
-	return complain_arena(path, error, corral_why());
+		snprintf(path, sizeof(path), "%s",
+			 call->dir != NULL ? call->dir : "the default directory");
+	return complain_arena(path, r, corral_why());
 }

@@ -22,12 +22,13 @@ enum exit_code open_inspect(const char *location, bool lenient, struct inspect *
 {
 	char path[PATH_MAX];
 	char why[ARENA_WHY_BYTES] = "";
-	int error = arena_directory(location, path, why);
+	int r = arena_directory(location, path, why);
 
-	if (error)
-		return complain_arena(location ? location : "the default directory", error, why);
-	error = inspect_open(path, lenient, ret_inspect, why, sizeof(why));
-	return error ? complain_arena(path, error, why) : EXIT_DONE;
+	if (r)
+		return complain_arena(location != NULL ? location : "the default directory", r,
+				      why);
+	r = inspect_open(path, lenient, ret_inspect, why, sizeof(why));
+	return r ? complain_arena(path, r, why) : EXIT_DONE;
 }
 
 /*
@@ -202,8 +203,9 @@ json_t *section_journal(struct inspect *inspect)
 		"interval_ms", (json_int_t)header->journal_ms, "file",
 		(json_int_t)header->journal_number, "syncs", (json_int_t)header->journal_syncs,
 		"synced_ms", (json_int_t)header->journal_synced_ms, "durable",
-		(int)(trouble == NULL), "not_durable_since_ms", trouble ? (json_int_t)since_ms : 0,
-		"error", trouble ? trouble : ""));
+		(int)(trouble == NULL), "not_durable_since_ms",
+		trouble != NULL ? (json_int_t)since_ms : 0, "error",
+		trouble != NULL ? trouble : ""));
 }
 
 /* The mapping may change meanwhile, so an id is copied before it is shown. */

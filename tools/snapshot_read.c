@@ -107,7 +107,7 @@ static enum exit_code read_header(struct snapshot_in *in)
 	if (error)
 		return cannot_read(in, error);
 	const char *wrong = portable_unpack_header(in->window, room(in), &in->header, &used);
-	if (wrong)
+	if (wrong != NULL)
 		return damaged(in, wrong);
 	if (in->header.format != PORTABLE_FORMAT)
 		return complain(EXIT_NO,
@@ -124,13 +124,13 @@ static enum exit_code read_trailer(struct snapshot_in *in)
 	size_t used = 0;
 	const char *wrong = portable_unpack_trailer(in->window + in->at, room(in), &trailer, &used);
 
-	if (!wrong && trailer.sum != XXH3_64bits_digest(in->sum))
+	if (wrong == NULL && trailer.sum != XXH3_64bits_digest(in->sum))
 		wrong = "the sum is another";
-	if (!wrong && trailer.carts != in->carts)
+	if (wrong == NULL && trailer.carts != in->carts)
 		wrong = "the number of carts is another";
-	if (!wrong && (!in->ended || in->at + used != in->have))
+	if (wrong == NULL && (!in->ended || in->at + used != in->have))
 		wrong = "something follows the end";
-	return wrong ? damaged(in, wrong) : EXIT_DONE;
+	return wrong != NULL ? damaged(in, wrong) : EXIT_DONE;
 }
 
 static enum exit_code read_cart(struct snapshot_in *in, uint64_t seed, take_cart *take,
@@ -142,11 +142,11 @@ static enum exit_code read_cart(struct snapshot_in *in, uint64_t seed, take_cart
 		portable_unpack_cart(in->window + in->at, room(in), seed,
 				     seed == in->header.hash_seed, in->version, &made, &used);
 
-	if (wrong)
+	if (wrong != NULL)
 		return damaged(in, wrong);
 	pass(in, used);
 	in->carts++;
-	return take ? take(context, in->version, &made) : EXIT_DONE;
+	return take != NULL ? take(context, in->version, &made) : EXIT_DONE;
 }
 
 enum exit_code snapshot_read(struct snapshot_in *in, uint64_t seed, take_cart *take, void *context)
@@ -162,7 +162,8 @@ enum exit_code snapshot_read(struct snapshot_in *in, uint64_t seed, take_cart *t
 			break;
 		}
 		code = read_cart(in, seed, take, context);
-		snapshot_progress(take ? "restore" : "verify", in->offset, in->size, in->carts);
+		snapshot_progress(take != NULL ? "restore" : "verify", in->offset, in->size,
+				  in->carts);
 	}
 	snapshot_progress_end();
 	return code;

@@ -176,15 +176,15 @@ enum exit_code snapshot_finish(struct snapshot_out *out)
 	int error = put(out, portable_pack_trailer(&trailer, out->map));
 
 	if (!error)
-		error = out->temporary ? put_in_place(out) : close_stream(out);
+		error = out->temporary != NULL ? put_in_place(out) : close_stream(out);
 	return error ? cannot_write(out, error) : EXIT_DONE;
 }
 
 void snapshot_discard(struct snapshot_out *out)
 {
-	if (out->temporary)
+	if (out->temporary != NULL)
 		(void)unlink(out->temporary);
-	if (out->stream)
+	if (out->stream != NULL)
 		(void)fclose(out->stream);
 	free(out->temporary);
 	free(out->map);

@@ -42,7 +42,7 @@ static const char *take_u32(const json_t *value, int64_t least, int64_t most, ui
 	int64_t number = 0;
 	const char *wrong = take_number(value, least, most, &number);
 
-	if (!wrong)
+	if (wrong == NULL)
 		*ret_number = (uint32_t)number;
 	return wrong;
 }
@@ -56,7 +56,7 @@ static const char *take_menu_item_id(struct step_input *input, const json_t *val
 {
 	const char *wrong = take_text(value, &input->item.menu_item_id);
 
-	return wrong || input->item.menu_item_id.size > 0 ? wrong : "empty";
+	return wrong != NULL || input->item.menu_item_id.size > 0 ? wrong : "empty";
 }
 
 static const char *take_name(struct step_input *input, const json_t *value)
@@ -117,9 +117,9 @@ static const char *take_modifier(struct corral_modifier *modifier, json_t *objec
 	if (!json_is_object(object) || json_object_size(object) != 2)
 		return "write each modifier as {\"name\": ..., \"price_cents\": ...}";
 	wrong = take_text(json_object_get(object, "name"), &modifier->name);
-	return wrong ? wrong :
-		       take_number(json_object_get(object, "price_cents"), INT64_MIN, INT64_MAX,
-				   &modifier->price_cents);
+	return wrong != NULL ? wrong :
+			       take_number(json_object_get(object, "price_cents"), INT64_MIN,
+					   INT64_MAX, &modifier->price_cents);
 }
 
 static const char *take_modifiers(struct step_input *input, const json_t *value)
@@ -130,7 +130,7 @@ static const char *take_modifiers(struct step_input *input, const json_t *value)
 		return "write an array";
 	if (json_array_size(value) > CORRAL_MODIFIERS_MAX)
 		return "an item has at most 64 modifiers";
-	for (size_t i = 0; !wrong && i < json_array_size(value); i++)
+	for (size_t i = 0; wrong == NULL && i < json_array_size(value); i++)
 		wrong = take_modifier(&input->modifiers[i], json_array_get(value, i));
 	input->item.modifiers = input->modifiers;
 	input->item.modifier_count = (uint32_t)json_array_size(value);
@@ -229,7 +229,7 @@ static const struct step_shape *find_shape(const json_t *object)
 {
 	const char *name = json_string_value(json_object_get(object, keys[KEY_STEP].name));
 
-	for (size_t i = 0; name && i < sizeof(shapes) / sizeof(shapes[0]); i++)
+	for (size_t i = 0; name != NULL && i < sizeof(shapes) / sizeof(shapes[0]); i++)
 		if (strcmp(shapes[i].name, name) == 0)
 			return &shapes[i];
 	return NULL;
@@ -267,9 +267,9 @@ static enum exit_code take_keys(json_t *object, const struct step_shape *shape, 
 		if (key == KEY_COUNT || !(known & HAS(key)))
 			return wrong_step(number, "this step has no such key", name);
 		given |= HAS(key);
-		if (keys[key].take)
+		if (keys[key].take != NULL)
 			wrong = keys[key].take(input, value);
-		if (wrong)
+		if (wrong != NULL)
 			return wrong_step(number, wrong, name);
 	}
 	for (unsigned i = 0; i < KEY_COUNT; i++)
@@ -310,12 +310,12 @@ static enum exit_code take_step(struct steps *steps, const char *line, size_t si
 				CORRAL_STEPS_MAX);
 	input = &steps->inputs[steps->count++];
 	input->json = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error);
-	if (!input->json)
+	if (input->json == NULL)
 		return wrong_step(number, error.text, "no JSON");
 	if (!json_is_object(input->json))
 		return wrong_step(number, "write an object", "the line");
 	shape = find_shape(input->json);
-	if (!shape)
+	if (shape == NULL)
 		return wrong_step(number, "write what it does", keys[KEY_STEP].name);
 	input->item.quantity = 1;
 	code = take_keys(input->json, shape, number, input);
@@ -348,7 +348,7 @@ static char *read_all(FILE *stream, size_t *ret_size)
 static bool is_blank(const char *line, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
-		if (!strchr(" \t\r", line[i]) || !line[i])
+		if (strchr(" \t\r", line[i]) == NULL || !line[i])
 			return false;
 	return true;
 }
@@ -359,12 +359,12 @@ enum exit_code steps_read(FILE *stream, struct steps *steps)
 	size_t size = 0, at = 0;
 	char *text = read_all(stream, &size);
 
-	if (!text)
+	if (text == NULL)
 		return complain(EXIT_USAGE, "the steps: cannot be read, or more than 32 MiB");
 	while (code == EXIT_DONE && at < size) {
 		const char *line = text + at;
 		const char *end = memchr(line, '\n', size - at);
-		size_t length = end ? (size_t)(end - line) : size - at;
+		size_t length = end != NULL ? (size_t)(end - line) : size - at;
 
 		if (!is_blank(line, length))
 			code = take_step(steps, line, length);

@@ -48,7 +48,7 @@ struct table *table_new(const struct table_column *columns, size_t count)
 	table->columns = columns;
 	table->count = count;
 	for (size_t i = 0; i < count; i++)
-		table->widths[i] = columns[i].heading ? text_width(columns[i].heading) : 0;
+		table->widths[i] = columns[i].heading != NULL ? text_width(columns[i].heading) : 0;
 	return table;
 }
 
@@ -265,7 +265,7 @@ static void print_headings(struct table *table)
 	const char *cells[TABLE_COLUMNS_MAX];
 
 	table_shrink(table, terminal_columns());
-	if (!table->columns[0].heading)
+	if (table->columns[0].heading == NULL)
 		return;
 	for (size_t i = 0; i < table->count; i++)
 		cells[i] = table->columns[i].heading;
@@ -310,7 +310,7 @@ static const char *style(const char *code)
 {
 	const char *terminal = getenv("TERM");
 
-	if (getenv("NO_COLOR") || !terminal || strcmp(terminal, "dumb") == 0 ||
+	if (getenv("NO_COLOR") != NULL || terminal == NULL || strcmp(terminal, "dumb") == 0 ||
 	    !isatty(STDOUT_FILENO))
 		return "";
 	return code;

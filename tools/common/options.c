@@ -33,11 +33,12 @@ static const char *take_list(const struct option_row *row, const char *text)
 	uint64_t number;
 	char *rest = strdupa(text);
 
-	for (const char *one; (one = strsep(&rest, ",")); list[count++] = (uint32_t)number) {
+	for (const char *one; (one = strsep(&rest, ",")) != NULL;
+	     list[count++] = (uint32_t)number) {
 		const char *wrong = count < OPTIONS_LIST_MAX ?
 					    parse_number(one, row->min, row->max, &number) :
 					    "more than 16 numbers";
-		if (wrong)
+		if (wrong != NULL)
 			return wrong;
 	}
 	memcpy(row->target.number, list, count * sizeof(*list));
@@ -63,7 +64,7 @@ static const char *take_value(const struct option_row *row, const char *text)
 	case OPTION_KIND_NUMBER:
 	case OPTION_KIND_SECONDS:
 		wrong = parsers[row->kind](text, row->min, row->max, &number);
-		if (!wrong)
+		if (wrong == NULL)
 			*row->target.number = (uint32_t)number;
 		return wrong;
 	case OPTION_KIND_LARGE:
@@ -73,12 +74,12 @@ static const char *take_value(const struct option_row *row, const char *text)
 	case OPTION_KIND_LIST:
 		return take_list(row, text);
 	case OPTION_KIND_WORD:
-		if (*text && row->target.word)
+		if (*text && row->target.word != NULL)
 			*row->target.word = text;
 		return *text ? NULL : "empty";
 	case OPTION_KIND_TEXT:
 		wrong = parse_text(text, row->min, row->max, &size);
-		if (!wrong)
+		if (wrong == NULL)
 			*row->target.text = (struct corral_text){ text, size };
 		return wrong;
 	case OPTION_KIND_MONEY:
@@ -117,8 +118,9 @@ static const char *show(const struct option_row *row, uint64_t number, char buff
 /* "corral add" */
 static const char *name_of(const struct options *options, char buffer[CALL_BYTES])
 {
-	snprintf(buffer, CALL_BYTES, "%s%s%s", streams_program(), options->command ? " " : "",
-		 options->command ? options->command : "");
+	snprintf(buffer, CALL_BYTES, "%s%s%s", streams_program(),
+		 options->command != NULL ? " " : "",
+		 options->command != NULL ? options->command : "");
 	return buffer;
 }
 
@@ -150,7 +152,7 @@ void nearest_offer(struct nearest *nearest, const char *name)
 	while (tail < shorter - head && typed[typed_size - 1 - tail] == name[size - 1 - tail])
 		tail++;
 	size_t differ = head == typed_size ? 0 : typed_size + size - shorter - head - tail;
-	if (head + tail > 1 && differ <= 2 && (!nearest->name || differ < nearest->differ)) {
+	if (head + tail > 1 && differ <= 2 && (nearest->name == NULL || differ < nearest->differ)) {
 		nearest->name = name;
 		nearest->differ = differ;
 	}
@@ -181,7 +183,7 @@ static int refuse_option(const struct options *options, const struct option *lis
 	if (optopt) /* one of several letters, perhaps */
 		return options_wrong(options, "no such option: -%c", optopt);
 	word[strcspn(word, "=")] = 0;
-	for (; list->name; list++)
+	for (; list->name != NULL; list++)
 		nearest_offer(&nearest, list->name);
 	return options_unknown("option", "--", &nearest, name_of(options, call));
 }
@@ -212,10 +214,10 @@ static int take_option(const struct options *options, uint64_t *given, int numbe
 	if (options->once && !row->repeats && (*given & bit))
 		return options_wrong(options, "given twice: --%s", row->name);
 	*given |= bit;
-	if (row->given)
+	if (row->given != NULL)
 		*row->given = true;
 	wrong = take_value(row, text);
-	return wrong ? refuse_value(row, "--", text, wrong) : 0;
+	return wrong != NULL ? refuse_value(row, "--", text, wrong) : 0;
 }
 
 static int take_operands(const struct options *options, char **words)
@@ -224,11 +226,11 @@ static int take_operands(const struct options *options, char **words)
 	const struct option_row *end = row + options->operand_count;
 	uint32_t count = 0;
 
-	for (; *words; words++, count++) {
+	for (; *words != NULL; words++, count++) {
 		if (row == end)
 			return options_wrong(options, "one word too many: %s", *words);
 		const char *wrong = take_value(row, *words);
-		if (wrong)
+		if (wrong != NULL)
 			return refuse_value(row, "", *words, wrong);
 		row += !row->repeats;
 	}
@@ -247,7 +249,7 @@ static int check_given(const struct options *options, uint64_t given)
 			return options_wrong(options, "an option is missing: --%s", row->name);
 		if (!row->exclusive || !(given & 1))
 			continue;
-		if (other)
+		if (other != NULL)
 			return options_wrong(options, "--%s and --%s: give one of them",
 					     other->name, row->name);
 		other = row;
@@ -262,10 +264,11 @@ static void make_list(const struct options *options, struct option list[OPTIONS_
 		if (!options->rows[i].hidden)
 			*list++ = (struct option){
 				.name = options->rows[i].name,
-				.has_arg = options->rows[i].value ? required_argument : no_argument,
+				.has_arg = options->rows[i].value != NULL ? required_argument :
+									    no_argument,
 				.val = FOUND_ROW + (int)i,
 			};
-	if (options->version)
+	if (options->version != NULL)
 		*list++ = (struct option){ .name = "version", .val = FOUND_VERSION };
 	*list = (struct option){ .name = "help", .val = FOUND_HELP };
 }
@@ -291,7 +294,7 @@ int options_take(struct options *options, int argc, char **argv, bool *ret_go)
 		found = getopt_long(argc, argv, letters, list, NULL);
 	while (found >= FOUND_ROW);
 	if (found == 'h' || found == FOUND_HELP) {
-		(options->help ? options->help : options_help)(options);
+		(options->help != NULL ? options->help : options_help)(options);
 		return 0;
 	}
 	if (found == FOUND_VERSION) {
@@ -333,8 +336,8 @@ static void print_words(const char *words, size_t column, size_t indent)
 
 static void print_line(const char *hyphens, const char *name, const char *value, const char *help)
 {
-	size_t column =
-		(size_t)printf("  %s%s%s%s", hyphens, name, value ? " " : "", value ? value : "");
+	size_t column = (size_t)printf("  %s%s%s%s", hyphens, name, value != NULL ? " " : "",
+				       value != NULL ? value : "");
 
 	printf("%*s", column < HELP_INDENT ? (int)(HELP_INDENT - column) : 0, "");
 	print_words(help, column < HELP_INDENT ? HELP_INDENT : HELP_COLUMNS, HELP_INDENT);
@@ -365,14 +368,14 @@ void options_help_rows(const struct options *options)
 	char text[HELP_BYTES];
 
 	for (; row < options->operands + options->operand_count; row++)
-		if (row->help)
+		if (row->help != NULL)
 			print_line("", row->name, NULL, row->help);
 	for (row = options->rows; row < options->rows + options->count; row++)
 		if (!row->hidden)
 			print_line("--", row->name, row->value, describe(row, text, sizeof(text)));
 	if (options->operand_count)
 		print_line("--", "", NULL, "what follows is no option");
-	if (options->version)
+	if (options->version != NULL)
 		print_line("--", "version", NULL, "print the version");
 	print_line("--", "help", NULL, "print this");
 }
@@ -392,6 +395,6 @@ void options_help(const struct options *options)
 	print_words(options->about, 0, 0);
 	putchar('\n');
 	options_help_rows(options);
-	if (options->more)
+	if (options->more != NULL)
 		printf("\n%s\n", options->more);
 }

@@ -204,9 +204,9 @@ const char *parse_size(const char *text, uint64_t least, uint64_t most, uint64_t
 		if (!push_digit(&number, *text))
 			return "too large a size";
 	const char *unit = *text ? strchr(units, *text) : NULL;
-	if (*text && (!unit || text[1]))
+	if (*text && (unit == NULL || text[1]))
 		return "unknown unit of size; write it like 512M or 1G";
-	if (unit && __builtin_mul_overflow(number, 1024ull << 10 * (unit - units), &number))
+	if (unit != NULL && __builtin_mul_overflow(number, 1024ull << 10 * (unit - units), &number))
 		return "too large a size";
 	if (number < least)
 		return "too small a size";
@@ -297,7 +297,7 @@ char *format_time(int64_t unix_ms, char buffer[FORMAT_MAX])
 	size_t size;
 
 	buffer[0] = 0;
-	if (unix_ms < 0 || !gmtime_r(&seconds, &tm) || tm.tm_year > 9999 - 1900)
+	if (unix_ms < 0 || gmtime_r(&seconds, &tm) == NULL || tm.tm_year > 9999 - 1900)
 		return buffer;
 	size = strftime(buffer, FORMAT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(buffer + size, FORMAT_MAX - size, ".%03dZ", (int)(unix_ms % 1000));

@@ -67,7 +67,7 @@ void streams_complain(const char *format, ...)
 		return;
 	escaped = text_escape(message, (size_t)size);
 	fflush(stdout);
-	fprintf(stderr, "%s: %s\n", name, escaped ? escaped : "out of memory");
+	fprintf(stderr, "%s: %s\n", name, escaped != NULL ? escaped : "out of memory");
 	free(escaped);
 	free(message);
 }

@@ -20,7 +20,7 @@
 
 void text_begin(void)
 {
-	if (setlocale(LC_CTYPE, "") && strcmp(nl_langinfo(CODESET), "UTF-8") == 0)
+	if (setlocale(LC_CTYPE, "") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0)
 		return;
 	setlocale(LC_CTYPE, "C.UTF-8");
 }
@@ -69,7 +69,7 @@ char *text_escape(const char *text, size_t size)
 	char *out = escaped;
 	uint32_t point = 0;
 
-	if (!escaped)
+	if (escaped == NULL)
 		return NULL;
 	for (size_t step; size; text += step, size -= step) {
 		step = utf8_next(text, size, &point);
