@@ -47,7 +47,7 @@ static int take(struct options *options, const char *line, bool *ret_go)
 	FILE *err = stderr;
 
 	snprintf(copy, sizeof(copy), "%s", line);
-	for (char *space = strchr(copy, ' '); space; space = strchr(space, ' ')) {
+	for (char *space = strchr(copy, ' '); space != NULL; space = strchr(space, ' ')) {
 		assert_true(count < WORDS_MAX);
 		*space++ = 0;
 		words[count++] = space;
@@ -116,7 +116,7 @@ static void refused(const char *line, const char *why)
 	if (strncmp(said, "prog: ", 6) != 0 ||
 	    strcmp(said + 6 + strcspn(said + 6, "\n"), "\n") != 0)
 		fail_msg("'%s': no complaint in one line: %s", line, said);
-	if (!strstr(said, why))
+	if (strstr(said, why) == NULL)
 		fail_msg("'%s': not '%s', but: %s", line, why, said);
 }
 
@@ -213,7 +213,7 @@ static void help_is_the_table_with_its_defaults(void **state)
 	to.list_count = 2;
 	assert_int_equal(take_line("test --number 7 --help", &go), 0);
 	assert_false(go);
-	for (char *line = strtok(strdupa(said), "\n"); line; line = strtok(NULL, "\n"))
+	for (char *line = strtok(strdupa(said), "\n"); line != NULL; line = strtok(NULL, "\n"))
 		assert_true(strlen(line) <= 79);
 	assert_non_null(strstr(said, "Usage: prog test [FILE] [OPTION]...\n\ntry this\n"));
 	assert_non_null(strstr(said, "\n  FILE                  a file\n"));

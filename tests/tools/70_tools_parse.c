@@ -21,7 +21,7 @@ static void expect_money(const char *text, bool may_be_negative, int64_t cents)
 	int64_t found = UNTOUCHED;
 	const char *wrong = parse_money(text, may_be_negative, &found);
 
-	if (wrong)
+	if (wrong != NULL)
 		fail_msg("'%s' was refused: %s", text, wrong);
 	if (found != cents)
 		fail_msg("'%s' became %lld, not %lld", text, (long long)found, (long long)cents);
@@ -32,7 +32,7 @@ static void refuse_money(const char *text, bool may_be_negative)
 	int64_t found = UNTOUCHED;
 	const char *wrong = parse_money(text, may_be_negative, &found);
 
-	if (!wrong)
+	if (wrong == NULL)
 		fail_msg("'%s' was taken as %lld", text, (long long)found);
 	assert_true(strlen(wrong) > 3);
 	assert_int_equal(found, UNTOUCHED);
@@ -159,7 +159,7 @@ static void percent_is_exact_parts_per_million(void **state)
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		ppm = UNTOUCHED;
-		if (!parse_percent(bad[i], &ppm))
+		if (parse_percent(bad[i], &ppm) == NULL)
 			fail_msg("'%s' was taken as %u ppm", bad[i], ppm);
 		assert_int_equal(ppm, UNTOUCHED);
 	}
@@ -182,7 +182,7 @@ static void numbers_are_digits_within_their_range(void **state)
 	assert_true(number == UINT64_MAX);
 	number = UNTOUCHED;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		if (!parse_number(bad[i], 1, 99, &number))
+		if (parse_number(bad[i], 1, 99, &number) == NULL)
 			fail_msg("'%s' was taken as %llu", bad[i], (unsigned long long)number);
 	assert_int_equal(number, UNTOUCHED);
 }
@@ -219,7 +219,7 @@ static void durations_have_a_unit(void **state)
 	}
 	ms = UNTOUCHED;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		if (!parse_duration(bad[i], 100, 86400000, &ms))
+		if (parse_duration(bad[i], 100, 86400000, &ms) == NULL)
 			fail_msg("'%s' was taken as %llu ms", bad[i], (unsigned long long)ms);
 	assert_int_equal(ms, UNTOUCHED);
 }
@@ -256,7 +256,7 @@ static void seconds_have_at_most_three_decimals(void **state)
 	}
 	ms = UNTOUCHED;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		if (!parse_seconds(bad[i], 1, 60000, &ms))
+		if (parse_seconds(bad[i], 1, 60000, &ms) == NULL)
 			fail_msg("'%s' was taken as %llu ms", bad[i], (unsigned long long)ms);
 	assert_int_equal(ms, UNTOUCHED);
 }
@@ -285,7 +285,7 @@ static void sizes_are_powers_of_1024(void **state)
 	}
 	bytes = UNTOUCHED;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		if (!parse_size(bad[i], 1024, 252ull << 30, &bytes))
+		if (parse_size(bad[i], 1024, 252ull << 30, &bytes) == NULL)
 			fail_msg("'%s' was taken as %llu bytes", bad[i], (unsigned long long)bytes);
 	assert_int_equal(bytes, UNTOUCHED);
 }
@@ -312,7 +312,7 @@ static void texts_are_utf8_within_their_length(void **state)
 	assert_null(parse_text("\xf0\x9f\x8d\x95\xf0\x9f\x8d\x95", 1, 8, &size));
 	assert_int_equal(size, 8);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		if (!parse_text(bad[i], 1, 8, &size))
+		if (parse_text(bad[i], 1, 8, &size) == NULL)
 			fail_msg("text %zu was taken", i);
 	assert_int_equal(size, 8);
 }

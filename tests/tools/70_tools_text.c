@@ -86,7 +86,7 @@ static void every_code_point_comes_out_harmless(void **state)
 static void random_bytes_come_out_harmless(void **state)
 {
 	const char *given = getenv("CORRAL_TEST_SEED");
-	unsigned seed = given ? (unsigned)strtoul(given, NULL, 0) : (unsigned)time(NULL);
+	unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 0) : (unsigned)time(NULL);
 	char bytes[RANDOM_BYTES];
 
 	(void)state;
