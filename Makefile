@@ -159,10 +159,13 @@ $(BUILD)/agent.a: $(filter-out $(BUILD)/agent/main.o,$(agent_objects))
 power_calls := openat mkdirat unlinkat renameat renameat2 pwrite ftruncate fsync fdatasync msync arena_wall_ms
 $(BUILD)/tests/68_power_loss: test_ldflags := $(power_calls:%=-Wl,--wrap=%)
 
+# The torture of grace periods runs over those of liburcu, too.
+$(BUILD)/tests/35_grace_torture: test_own_libs = $(urcu_libs)
+
 $(foreach s,$(test_sources),$(eval $(BUILD)/tests/$(basename $(notdir $s)): $(BUILD)/$(s:.c=.o)))
 $(test_programs): $(BUILD)/tests/support.a $(BUILD)/agent.a $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) $(test_ldflags) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
-		$(test_libs) $(msgpack_libs) $(jansson_libs) -lm
+		$(test_libs) $(msgpack_libs) $(jansson_libs) $(test_own_libs) -lm
 
 $(example_programs): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs)
