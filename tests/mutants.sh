@@ -122,7 +122,7 @@ mutant 'disk space in use is given back' shm/memory/pressure.c '/^static uint32_
 mutant 'an ended version is not retired' shm/store/expire.c 's/^\tblock_retire_old\(.*$/\tnote(\&actor->record->intent.old, 0);/'
 mutant 'the heir does not retire what is old' shm/memory/retire.c '/^void block_settle/,/^}/ s/^\t\tblock_retire_old\(.*$/\t\tnote(\&record->intent.old, 0);/'
 mutant 'the heir does not free what is in hand' shm/memory/retire.c '/^void block_settle/,/^}/ s/^\t\tblock_free_hand\(.*$/\t\tnote(\&record->intent.hand, 0);/'
-mutant 'nobody empties records without owner' shm/memory/retire.c 's/^\t\tempty_orphan\(actor, number\);$/\t\t(void)empty_orphan;/'
+mutant 'nobody empties records without owner' shm/memory/retire.c 's/^\t\tempty_orphan\(actor, number, &budget\);$/\t\t(void)empty_orphan, (void)budget;/'
 mutant 'a forked child goes on as its parent' shm/api/attach.c 's/MADV_WIPEONFORK\) != 0/MADV_DOFORK) != 0/'
 mutant 'a stale half arena is not removed' shm/arena/arena.c 's/unlinkat\(dir_fd, TEMPORARY_FILE, 0\) < 0/false/'
 mutant 'an arena is filled in after it is in place' shm/arena/arena.c '/^int arena_create/,/^}/ { s/^\tr = fill_file\(.*$//; s/^\tclose\(fd\);$/\tif (r == 0)\n\t\tr = fill_file(dir_fd, fd, \&header, why);\n&/ }'

@@ -157,9 +157,10 @@ static uint64_t cache_limit(const struct arena *arena)
  * Give one class's cache back: all of it, or as much as a cache may hold. A longer list was left by
  * a thread that did not get the class's lock several times, or it is damaged: the caches of many
  * records may then lead into one list that has most of the arena's blocks, and each cache would be
- * walked to its end. The rest stays in the cache, for the next time.
+ * walked to its end. The rest stays in the cache. Returns the bytes that were given back; 0: the
+ * class is locked, or the list is damaged.
  */
-static void push_class(struct actor *actor, uint32_t class_no)
+static uint64_t push_class(struct actor *actor, uint32_t class_no)
 {
 	struct size_class *c = &actor->arena->classes[class_no];
 	struct thread_record *record = actor->record;
@@ -175,7 +176,7 @@ static void push_class(struct actor *actor, uint32_t class_no)
 		bytes += class_bytes(class_no);
 	}
 	if (end == NULL || !lock_try(actor, &c->lock, LOCK_CLASS))
-		return; /* the list stays in our cache */
+		return 0; /* the list stays in our cache */
 	splice_begin(&record->intent, SPLICE_PUSH, class_no, first, last, rest);
 	note(&end->next, c->head);
 	note(&c->head, first);
@@ -183,13 +184,18 @@ static void push_class(struct actor *actor, uint32_t class_no)
 	splice_end(&record->intent);
 	lock_drop(actor, &c->lock, LOCK_CLASS);
 	record->cached_bytes -= min_u64(bytes, record->cached_bytes);
+	return bytes;
 }
 
-static void flush_cache(struct actor *actor)
+/* Give back what each class's cache may hold at most. */
+static uint64_t flush_cache(struct actor *actor)
 {
+	uint64_t bytes = 0;
+
 	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++)
 		if (actor->record->cache[class_no] != 0)
-			push_class(actor, class_no);
+			bytes += push_class(actor, class_no);
+	return bytes;
 }
 
 void block_free_hand(struct actor *actor)
@@ -212,12 +218,24 @@ void block_free_hand(struct actor *actor)
 	note(&record->intent.hand, 0);
 	record->cached_bytes += class_bytes(class_no);
 	if (unlikely(record->cached_bytes > cache_limit(actor->arena)))
-		flush_cache(actor);
+		(void)flush_cache(actor);
+}
+
+void block_flush_within(struct actor *actor, uint64_t *budget)
+{
+	while (*budget > 0) {
+		uint64_t bytes = flush_cache(actor);
+		*budget -= min_u64(bytes, *budget);
+		if (bytes == 0)
+			break;
+	}
+	if (actor->record->intent.hand_slot != 0)
+		block_give_hand_slot(actor);
 }
 
 void block_flush(struct actor *actor)
 {
-	flush_cache(actor);
-	if (actor->record->intent.hand_slot != 0)
-		block_give_hand_slot(actor);
+	uint64_t budget = block_bytes_in_all(actor->arena);
+
+	block_flush_within(actor, &budget);
 }

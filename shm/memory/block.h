@@ -83,4 +83,15 @@ void block_free_hand(struct actor *actor);
  */
 void block_flush(struct actor *actor);
 
+/*
+ * The same, of at most *budget bytes, which is lowered by what was given back: for the caches of
+ * many records. If they are sound they have no more than all blocks together.
+ */
+void block_flush_within(struct actor *actor, uint64_t *budget);
+
+static inline uint64_t block_bytes_in_all(const struct arena *arena)
+{
+	return (uint64_t)arena->page_count * PAGE_BYTES;
+}
+
 #endif

@@ -277,8 +277,11 @@ void block_settle(struct actor *actor)
 		block_free_hand(actor);
 }
 
-/* For a record without an owner: own it for a moment and give back all that it has. */
-static void empty_orphan(struct actor *actor, uint32_t number)
+/*
+ * For a record without an owner: own it for a moment and give back all that it has, as far as the
+ * budget goes.
+ */
+static void empty_orphan(struct actor *actor, uint32_t number, uint64_t *budget)
 {
 	struct thread_record *record = &actor->arena->threads[number];
 	struct actor heir = *actor;
@@ -292,7 +295,7 @@ static void empty_orphan(struct actor *actor, uint32_t number)
 	heir.light_phase = 0; /* ours is not announced in this record */
 	block_settle(&heir);
 	(void)block_reclaim(&heir, record);
-	block_flush(&heir);
+	block_flush_within(&heir, budget);
 	store_release(&record->owner, 0);
 }
 
@@ -309,11 +312,12 @@ bool block_reclaim_all(struct actor *actor)
 {
 	uint32_t high = (uint32_t)min_u64(load_acquire(&actor->arena->header->threads_high),
 					  actor->arena->max_threads);
+	uint64_t budget = block_bytes_in_all(actor->arena);
 	bool left = false;
 
 	for (uint32_t number = 0; number < high; number++) {
 		struct thread_record *record = &actor->arena->threads[number];
-		empty_orphan(actor, number);
+		empty_orphan(actor, number, &budget);
 		if (has_retired(actor, record))
 			(void)block_reclaim(actor, record);
 		left |= has_retired(actor, record);

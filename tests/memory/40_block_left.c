@@ -111,13 +111,18 @@ static void a_cache_that_is_too_long_is_given_back_in_parts(void **state)
 		note(&block_at(arena, refs[i])->next, record->cache[class_no]);
 		note(&record->cache[class_no], refs[i]);
 	}
-	for (uint32_t left = count; left > 0;) {
-		block_flush(&fixture->one);
+	for (uint32_t left = count; left > 2 * limit;) {
+		uint64_t budget = 1; /* one part */
+		block_flush_within(&fixture->one, &budget);
+		assert_int_equal(budget, 0);
 		yard_check(&fixture->yard, NULL);
 		left -= left < limit ? left : limit;
 		assert_int_equal(length_of(arena, record->cache[class_no]), left);
 		assert_int_equal(length_of(arena, c->head), before + count - left);
 	}
+	block_flush(&fixture->one);
+	assert_int_equal(record->cache[class_no], 0);
+	assert_int_equal(length_of(arena, c->head), before + count);
 }
 
 static void next_owner_of_a_record_settles_what_is_in_hand(void **state)
