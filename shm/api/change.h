@@ -10,11 +10,13 @@
 #include "api/handle.h"
 #include "cart/cart.h"
 
-/* Copy an answer without the room for rates that it does not list. */
+/* Copy an answer without the room for rates that it does not list. Most carts have one. */
 static inline void result_copy(struct corral_result *to, const struct corral_result *from)
 {
-	memcpy(to, from,
-	       offsetof(struct corral_result, rates) + from->rate_count * sizeof(from->rates[0]));
+	memcpy(to, from, offsetof(struct corral_result, rates[1]));
+	if (unlikely(from->rate_count > 1))
+		memcpy(&to->rates[1], &from->rates[1],
+		       (from->rate_count - 1) * sizeof(from->rates[0]));
 }
 
 /*

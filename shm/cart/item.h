@@ -61,7 +61,7 @@ static inline bool text_equal(struct corral_text a, struct corral_text b)
  */
 void item_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2]);
 
-/* The same for an item with this rate of its own, in ppm plus one; 0: it has none. */
+/* The same for an item with this rate of its own, in ppm plus one. */
 void item_merge_rate(uint32_t own_rate, uint64_t seed, uint64_t merge[2]);
 
 /* Sum of the modifiers' prices; false when it does not fit. */

@@ -190,7 +190,7 @@ void item_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_
 
 void item_merge_rate(uint32_t own_rate, uint64_t seed, uint64_t merge[2])
 {
-	if (likely(own_rate == 0) || (merge[0] | merge[1]) == 0)
+	if ((merge[0] | merge[1]) == 0) /* it stays separate */
 		return;
 	add_part(merge,
 		 XXH3_128bits_withSeed(&own_rate, sizeof(own_rate), part_seed(seed, PART_RATE)));
@@ -283,7 +283,8 @@ int cart_pack_item(const struct corral_item *item, uint64_t seed, void *buffer, 
 	ret_words->sum = 0;
 	ret_words->own_rate = item->own_rate ? item->tax_ppm + 1 : 0;
 	item_merge_key(item, seed, ret_words->merge);
-	item_merge_rate(ret_words->own_rate, seed, ret_words->merge);
+	if (unlikely(ret_words->own_rate != 0))
+		item_merge_rate(ret_words->own_rate, seed, ret_words->merge);
 	return 0;
 }
 
