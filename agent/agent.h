@@ -25,12 +25,14 @@ struct agent_options {
 	uint64_t size_bytes;
 	uint64_t max_carts;
 	uint64_t ttl_ms;
+	uint32_t currency;      /* of new carts, as cart_currency() has it; 0: none */
 	uint64_t journal_ms;    /* 0: off */
 	bool journal_sync;      /* changes wait for the journal */
 	uint64_t journal_bytes; /* a file outgrows its base by this before the next begins */
 	bool size_given;
 	bool max_carts_given;
 	bool ttl_given;
+	bool currency_given;
 	bool group_given;
 	gid_t group;
 	bool daemon;

@@ -112,6 +112,7 @@ int journal_create(int dir_fd, int journal_fd, uint64_t number, const struct are
 	const struct arena_header *h = arena->header;
 	struct journal_head head = { .magic = JOURNAL_MAGIC,
 				     .format = JOURNAL_FORMAT,
+				     .currency = (uint16_t)load_relaxed(&h->currency),
 				     .byte_order = LAYOUT_BYTE_ORDER,
 				     .number = (uint32_t)number,
 				     .hash_seed = h->hash_seed,

@@ -81,7 +81,8 @@
 
 struct journal_head {
 	uint64_t magic;
-	uint32_t format;
+	uint16_t format;
+	uint16_t currency; /* of new carts, as cart_head.currency; 0: none */
 	uint32_t byte_order;
 	uint32_t number;
 	uint32_t former;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "cart/cart.h"
 #include "common/options.h"
 #include "common/parse.h"
 
@@ -28,6 +29,16 @@ static const char *take_group(void *context, const char *text)
 	if (group == NULL && parse_number(text, 0, UINT32_MAX - 1, &number) != NULL)
 		return "there is no such group";
 	*ret_group = group != NULL ? group->gr_gid : (gid_t)number;
+	return NULL;
+}
+
+static const char *take_currency(void *context, const char *text)
+{
+	uint32_t currency = cart_currency(corral_text(text));
+
+	if (currency == 0 && strcmp(text, "none") != 0)
+		return "give an ISO 4217 code in capital letters, such as EUR, or none";
+	*(uint32_t *)context = currency;
 	return NULL;
 }
 
@@ -80,6 +91,9 @@ void options_parse(int argc, char **argv, struct agent_options *agent)
 		       "a cart ends after this long without activity: 30m, 2s, "
 		       "500ms, 1h",
 		       BOUNDS(CORRAL_TTL_MS_MIN, CORRAL_TTL_MS_MAX), .given = &agent->ttl_given),
+		OPTION(OWN, "currency", "CODE|none", context = &agent->currency,
+		       "the currency of new carts, an ISO 4217 code: EUR, JPY; none (the default)",
+		       .take = take_currency, .given = &agent->currency_given),
 		OPTION(OWN, "journal", "off|TIME|sync", context = agent,
 		       "how often what changed is written to DIR/journal and synced: 1s (the "
 		       "default), 200ms; a power loss costs no more. sync: each change waits "

@@ -73,10 +73,12 @@ static void source_settings(void *context, struct arena_settings *ret_settings)
 {
 	const struct recover *recover = context;
 
-	*ret_settings = (struct arena_settings){ .arena_bytes = recover->head.arena_bytes,
-						 .max_carts = recover->head.max_carts,
-						 .ttl_ns = recover->head.ttl_ns,
-						 .hash_seed = recover->head.hash_seed };
+	*ret_settings =
+		(struct arena_settings){ .arena_bytes = recover->head.arena_bytes,
+					 .max_carts = recover->head.max_carts,
+					 .ttl_ns = recover->head.ttl_ns,
+					 .currency = cart_currency_of_code(recover->head.currency),
+					 .hash_seed = recover->head.hash_seed };
 	if (recover->goes_on) {
 		ret_settings->uuid = recover->lineage;
 		ret_settings->now_ns = recover->clock_ns;

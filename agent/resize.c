@@ -42,6 +42,7 @@ static void settings(void *context, struct arena_settings *ret_settings)
 	*ret_settings = (struct arena_settings){ .arena_bytes = resize->bytes,
 						 .max_carts = resize->max_carts,
 						 .ttl_ns = load_relaxed(&h->ttl_ns),
+						 .currency = load_relaxed(&h->currency),
 						 /* carts have hashes of operation ids in them */
 						 .hash_seed = h->hash_seed,
 						 .version_epoch = load_relaxed(&h->version_epoch) };

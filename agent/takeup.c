@@ -236,11 +236,21 @@ static void warn_of_copies(const struct agent *agent, const struct arena *arena)
 			 agent->directory);
 }
 
+/* Settings that are given apply to an arena that is there already, too. */
+static void apply_settings(const struct agent_options *options, struct arena_header *header)
+{
+	if (options->ttl_given)
+		store_relaxed(&header->ttl_ns, options->ttl_ms * 1000000);
+	if (options->currency_given)
+		store_relaxed(&header->currency, options->currency);
+}
+
 static int create_arena(struct agent *agent, char *why)
 {
 	struct arena_settings settings = { .arena_bytes = agent->options->size_bytes,
 					   .max_carts = (uint32_t)agent->options->max_carts,
 					   .ttl_ns = agent->options->ttl_ms * 1000000,
+					   .currency = agent->options->currency,
 					   .version_epoch = agent->epochs_used };
 	int r = arena_create(agent->dir_fd, &settings, why);
 
@@ -358,8 +368,7 @@ static int prepare_arena(struct agent *agent, char *why)
 	r = adopt(agent, &arena);
 	if (r == 0) {
 		warn_of_settings(agent, &arena);
-		if (agent->options->ttl_given)
-			store_relaxed(&arena.header->ttl_ns, agent->options->ttl_ms * 1000000);
+		apply_settings(agent->options, arena.header);
 	}
 	arena_unmap(&arena);
 	return r == -EUCLEAN ? rebuild(agent, why) : r;
@@ -396,9 +405,8 @@ int agent_take_up(struct agent *agent)
 	if (r < 0)
 		return refuse(r, agent->directory, "no thread record for the agent");
 	warn_of_copies(agent, agent->actor->arena);
-	if (agent->recovered && agent->options->ttl_given)
-		store_relaxed(&agent->actor->arena->header->ttl_ns,
-			      agent->options->ttl_ms * 1000000);
+	if (agent->recovered)
+		apply_settings(agent->options, agent->actor->arena->header);
 	agent->started_ms = arena_wall_ms();
 	r = damaged_begin(agent);
 	if (r < 0)

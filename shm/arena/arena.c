@@ -283,6 +283,7 @@ static int header_fill(struct arena_header *h, const struct arena_settings *sett
 	h->header_sum = header_sum(h);
 	(void)arena_boot_id(h->boot_id);
 	h->ttl_ns = settings->ttl_ns;
+	h->currency = settings->currency;
 	h->time_ns_inode = arena_time_namespace();
 	h->version_epoch = (uint32_t)min_u64(settings->version_epoch, VERSION_EPOCH_MAX);
 	if (settings->now_ns != 0)

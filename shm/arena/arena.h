@@ -67,6 +67,7 @@ struct arena_settings {
 	uint64_t arena_bytes;
 	uint32_t max_carts;
 	uint64_t ttl_ns;
+	uint32_t currency;   /* of new carts, as arena_header.currency */
 	uint64_t hash_seed;  /* that of the arena which this one continues; 0: a new one */
 	const uint8_t *uuid; /* likewise, 16 bytes; NULL: a new one */
 	int64_t now_ns;      /* where its clock begins; 0: anywhere */

@@ -410,6 +410,9 @@ uint32_t cart_currency(struct corral_text code);
 /* The code that a number stands for, and its digits; of 0: "" and 2. */
 void cart_currency_code(uint32_t currency, char ret_code[4], uint32_t *ret_digits);
 
+/* The number of a code alone, the low 16 bits of it; 0: there is no such code. */
+uint32_t cart_currency_of_code(uint16_t code);
+
 /* Can the number be one that cart_currency() has made? The code need not be known here. */
 bool cart_currency_valid(uint32_t currency);
 

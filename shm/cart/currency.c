@@ -81,6 +81,15 @@ void cart_currency_code(uint32_t currency, char ret_code[4], uint32_t *ret_digit
 	*ret_digits = currency >> DIGITS_AT;
 }
 
+uint32_t cart_currency_of_code(uint16_t code)
+{
+	uint32_t digits;
+	char text[4];
+
+	cart_currency_code(code, text, &digits);
+	return cart_currency((struct corral_text){ text, strlen(text) });
+}
+
 bool cart_currency_valid(uint32_t currency)
 {
 	if (likely(currency == 0))

@@ -232,11 +232,18 @@ void salvage_close(struct salvage *salvage)
 	free(salvage);
 }
 
+/* The currency of new carts, or none if its bytes are damaged. */
+static uint32_t currency_of(const struct arena_header *header)
+{
+	return cart_currency_valid(header->currency) ? header->currency : 0;
+}
+
 void salvage_settings(const struct salvage *salvage, struct arena_settings *ret_settings)
 {
 	*ret_settings = (struct arena_settings){ .arena_bytes = salvage->arena.bytes,
 						 .max_carts = salvage->arena.max_carts,
 						 .ttl_ns = salvage->ttl_ns,
+						 .currency = currency_of(salvage->arena.header),
 						 .hash_seed = salvage->arena.hash_seed };
 }
 
