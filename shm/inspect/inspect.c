@@ -300,7 +300,8 @@ void inspect_counters(const struct inspect *inspect, uint64_t ret_sums[STAT_SLOT
 	memset(ret_sums, 0, STAT_SLOTS * sizeof(*ret_sums));
 	if (!inspect->readable)
 		return;
-	uint32_t high = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
+	uint32_t high =
+		(uint32_t)min_u64(load_relaxed(&arena->header->threads_high), arena->max_threads);
 	for (uint32_t number = 0; number < high; number++)
 		for (uint32_t index = 0; index < STAT_SLOTS; index++)
 			/* relaxed: a counter */

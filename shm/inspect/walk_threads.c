@@ -151,22 +151,24 @@ static void count_stalled(struct inspect *inspect, const struct thread_record *r
 			block_held_back(&inspect->arena, load_relaxed(&record->reader)));
 }
 
+/* relaxed, all of it: figures for people, which corral_stats() reads beside threads that work */
 void walk_count_people(struct inspect *inspect)
 {
 	const struct arena *arena = &inspect->arena;
-	uint32_t high = (uint32_t)min_u64(arena->header->processes_high, arena->max_processes);
+	uint32_t high = (uint32_t)min_u64(load_relaxed(&arena->header->processes_high),
+					  arena->max_processes);
 
 	for (uint32_t number = 0; number < high; number++) {
 		bool alive =
 			inspect->lock_fd >= 0 && alive_test(inspect->lock_fd, ALIVE_BYTE(number));
 		if (alive)
 			inspect->totals.processes++;
-		else if (arena->processes[number].state != PROCESS_FREE)
+		else if (load_relaxed(&arena->processes[number].state) != PROCESS_FREE)
 			inspect->totals.processes_dead++;
 	}
-	high = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
+	high = (uint32_t)min_u64(load_relaxed(&arena->header->threads_high), arena->max_threads);
 	for (uint32_t number = 0; number < high; number++) {
-		if (arena->threads[number].owner == 0)
+		if (load_relaxed(&arena->threads[number].owner) == 0)
 			continue;
 		inspect->totals.threads++;
 		inspect->totals.readers += load_relaxed(&arena->threads[number].reader) != 0;

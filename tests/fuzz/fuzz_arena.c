@@ -172,6 +172,32 @@ static void end_view(struct corral_view *view)
 	must(r == 0 || r == -ESTALE);
 }
 
+/* In too little room, or in enough for the carts of the image. */
+static void read_flat(const struct corral_key *key)
+{
+	static double numbers[8192];
+	static char text[65536];
+	struct corral_flat flat = { .numbers = numbers,
+				    .number_room = COUNT(numbers),
+				    .text = text,
+				    .text_room = sizeof(text),
+				    .unit = CORRAL_FLAT_UTF16 };
+
+	if (corral_read_flat(corral, key, &flat) == 0)
+		must(numbers[CORRAL_FLAT_HEAD_COUNT] == CORRAL_FLAT_HEAD_NOW &&
+		     flat.number_count <= COUNT(numbers) &&
+		     flat.text_size + flat.values_size <= sizeof(text));
+}
+
+static void read_stats(void)
+{
+	struct corral_stat rows[CORRAL_STATS_MAX];
+	size_t count;
+
+	if (corral_stats(corral, rows, COUNT(rows), &count) == 0)
+		must(count <= COUNT(rows));
+}
+
 static void read_cart(uint32_t number)
 {
 	static uint8_t buffer[65536];
@@ -188,6 +214,7 @@ static void read_cart(uint32_t number)
 		read_view(&view);
 	if (corral_get(corral, &key, &cart) == 0)
 		corral_cart_free(cart);
+	read_flat(&key);
 }
 
 /* The damage was in one cart's bytes: the others must be readable. */
@@ -338,6 +365,7 @@ static void call(const struct step *step)
 		break;
 	case 1:
 		list_carts();
+		read_stats();
 		break;
 	case 2:
 		(void)expire_slots(actor, 0, IMAGE_MAX_CARTS);
