@@ -165,6 +165,44 @@ static void a_wait_is_ended_by_another_thread(struct contract *c)
 	}
 }
 
+static struct corral_awaited await(const struct contract *c, const struct corral_key *key,
+				   uint64_t past)
+{
+	return (struct corral_awaited){
+		.corral = c->corral, .key = *key, .past_version = past, .result = -EAGAIN
+	};
+}
+
+/* Each is decided as its own wait would be; those that are decided already do not count. */
+static void of_many_waits_one_ends_all(struct contract *c)
+{
+	const struct corral_key absent = contract_key("absent"), later = contract_key("later");
+	struct corral_item item = contract_item("tea", 150, 1);
+	struct corral_result r = { 0 };
+	uint32_t cancel = 0;
+
+	uint64_t version = contract_add(c, "tea", 150, 1).version;
+	struct corral_awaited all[] = { await(c, &c->key, version), await(c, &absent, 1),
+					await(c, &later, 0) };
+	struct corral_awaited *const those[] = { &all[0], &all[1], &all[2] };
+	gives(0, corral_wait_any(those, 3, LONG_MS, NULL));
+	gives(-EAGAIN, all[0].result);
+	gives(-ENOENT, all[1].result);
+	gives(-EAGAIN, all[2].result);
+	gives(-ETIMEDOUT, corral_wait_any(those, 3, 0, NULL));
+	gives(0, corral_add(c->corral, &later, &item, NULL, &r));
+	gives(0, corral_wait_any(those, 3, LONG_MS, NULL));
+	gives(0, all[2].result);
+	assert_int_equal(all[2].version, r.version);
+	gives(-EAGAIN, all[0].result);
+	corral_cancel(&cancel);
+	gives(-ECANCELED, corral_wait_any(those, 3, LONG_MS, &cancel));
+	gives(0, corral_drop(c->corral, &c->key, NULL, NULL));
+	gives(0, corral_wait_any(those, 3, LONG_MS, NULL));
+	gives(-ENOENT, all[0].result);
+	gives(0, corral_drop(c->corral, &later, NULL, NULL));
+}
+
 /* --------------------------------------------------------------------- sync */
 
 static void what_was_synced_is_durable_and_no_change_waits_that_need_not(struct contract *c)
@@ -182,6 +220,10 @@ static void what_was_synced_is_durable_and_no_change_waits_that_need_not(struct 
 	assert_int_equal(r.durable, 0);
 	assert_int_equal(r.sync_error, 0);
 	gives(synced, corral_sync(c->corral, -1, NULL));
+	struct corral_awaited disk = { .corral = c->corral, .result = -EAGAIN };
+	struct corral_awaited *const those[] = { &disk };
+	gives(0, corral_wait_any(those, 1, LONG_MS, NULL));
+	gives(synced, disk.result);
 	uint32_t cancel = 1;
 	int cancelled = corral_sync(c->corral, LONG_MS, &cancel);
 	assert_true(cancelled == synced || cancelled == -ECANCELED);
@@ -203,6 +245,7 @@ const struct contract_case watch_cases[] = {
 	CASE(a_wait_answers_at_once_what_is_known),
 	CASE(a_wait_ends_when_the_cart_is_made_changed_or_ends),
 	CASE(a_wait_is_ended_by_another_thread),
+	CASE(of_many_waits_one_ends_all),
 	CASE(what_was_synced_is_durable_and_no_change_waits_that_need_not),
 	{ NULL, NULL },
 };
