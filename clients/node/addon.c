@@ -56,7 +56,8 @@ bool node_arguments(napi_env env, napi_callback_info info, size_t count, napi_va
 					    "wrong number of arguments");
 		return false;
 	}
-	memcpy(ret_values, values, count * sizeof(*values));
+	for (size_t i = 0; i < count; i++)
+		ret_values[i] = values[i];
 	*ret_instance = data;
 	return true;
 }
@@ -295,8 +296,10 @@ static int change(struct instance *instance, struct store *store, napi_value val
 	if (room < ANSWER_NUMBERS + (size_t)request.step_count)
 		return -EINVAL;
 	node_bytes(instance->env, values[4], &now.buffer, &now.size);
-	if (now.buffer != NULL && now.size > sizeof(now.view)) {
-		now.size -= sizeof(now.view);
+	if (now.size <= sizeof(now.view)) {
+		now.buffer = NULL;
+	} else {
+		now.size -= sizeof(now.view); /* it goes behind the cart, see put_view() */
 		request.op.now = &now;
 	}
 	r = make_change(store->corral, &request, &result);

@@ -151,26 +151,41 @@ static bool linger(void)
 	return hub.first != NULL;
 }
 
-/* One round, with the mutex, which it gives up to sleep. */
-static void sleep_once(struct corral_awaited **awaited)
+/*
+ * Free orphans without the mutex, and take it again: meanwhile other waits may have been decided.
+ */
+static void free_orphans(struct wait *orphans)
 {
-	struct wait *orphans = NULL;
-	uint32_t count;
-	int64_t give_up = gather(awaited, &count);
-
-	/* relaxed: it is set under the mutex only, and read by the call below */
-	__atomic_store_n(&hub.cancel, 0, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&hub.mutex);
-	(void)corral_wait_any(awaited, count, timeout_of(give_up), &hub.cancel);
-	pthread_mutex_lock(&hub.mutex);
-	deliver(&orphans);
-	if (orphans == NULL)
-		return;
 	pthread_mutex_unlock(&hub.mutex);
 	for (struct wait *next; orphans != NULL; orphans = next) {
 		next = orphans->next;
 		wait_free(orphans);
 	}
+	pthread_mutex_lock(&hub.mutex);
+}
+
+/* One round, with the mutex, which it gives up to sleep. */
+static void do_round(struct corral_awaited **awaited)
+{
+	struct wait *orphans = NULL;
+	uint32_t count;
+	int64_t give_up;
+
+	deliver(&orphans);
+	if (orphans != NULL) {
+		free_orphans(orphans);
+		return;
+	}
+	give_up = gather(awaited, &count);
+	if (count == 0)
+		return;
+	/*
+	 * All that was said up to now has been looked at under the mutex. Relaxed: the word is set
+	 * under the mutex only, and read by the call below
+	 */
+	__atomic_store_n(&hub.cancel, 0, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&hub.mutex);
+	(void)corral_wait_any(awaited, count, timeout_of(give_up), &hub.cancel);
 	pthread_mutex_lock(&hub.mutex);
 }
 
@@ -180,7 +195,7 @@ static void *run_hub(void *data)
 
 	pthread_mutex_lock(&hub.mutex);
 	while (hub.first != NULL || linger())
-		sleep_once(awaited);
+		do_round(awaited);
 	hub.runs = false;
 	pthread_mutex_unlock(&hub.mutex);
 	free((void *)awaited);
