@@ -229,7 +229,7 @@ static_jansson := -l:libjansson.a
 $(node_objects): private cflags += $(if $(node_headers),-isystem $(patsubst %/,%,$(dir $(node_headers)))) -DNAPI_VERSION=8
 $(node_objects): | deps-node
 
-node: all | deps-node ## build the Node client into build/node
+node: deps-node ## build the Node client into build/node
 	@$(MAKE) --no-print-directory DEPS=skip node-files
 
 # (names with the architecture in them need node, which deps-node has installed by now)
@@ -245,7 +245,7 @@ $(node_dir)/native/%/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/l
 $(node_dir)/%: clients/node/%
 	$(Q)mkdir -p $(@D); cp $< $@
 
-node-test: node deps-node ## test the Node client; K=pattern selects, NODE_TEST=long repeats as often as the nightly run does
+node-test: node $(BUILD)/corral ## test the Node client; K=pattern selects, NODE_TEST=long repeats as often as the nightly run does
 	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' clients/node/test/run.sh '$(or $(K),.)'
 
 # Packages: looked for in some milliseconds, installed when they are missing ------------------------
