@@ -245,6 +245,9 @@ $(node_dir)/native/%/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/l
 $(node_dir)/%: clients/node/%
 	$(Q)mkdir -p $(@D); cp $< $@
 
+node-package: node ## make the npm package build/corral-client-*.tgz, with the addon and the agent in it
+	@clients/node/package.sh $(BUILD)
+
 node-test: node $(BUILD)/corral ## test the Node client; K=pattern selects, NODE_TEST=long repeats as often as the nightly run does
 	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' clients/node/test/run.sh '$(or $(K),.)'
 
@@ -387,4 +390,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps clean compare crash demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly node node-files node-test power run test tests tsan ubsan uninstall valgrind
+.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps clean compare crash demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly node node-files node-package node-test power run test tests tsan ubsan uninstall valgrind

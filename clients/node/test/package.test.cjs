@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+'use strict'
+// package.test.cjs: the npm package can be installed where nothing can be built, and works there.
+
+const { test } = require('node:test')
+const assert = require('node:assert/strict')
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+const { execFileSync } = require('node:child_process')
+
+const PROGRAM = `
+import { open, startAgent, stopAgent, agentProgram, version } from 'corral-client'
+import { createRequire } from 'node:module'
+const dir = process.argv[2]
+if (!agentProgram.startsWith(process.cwd())) throw new Error(agentProgram)
+if (createRequire(import.meta.url)('corral-client').version !== version) throw new Error(version)
+await startAgent({ dir })
+const store = open({ dir })
+console.log(store.cart('r', 's').add({ menuItemId: 'coke', unitPriceCents: 250 }).order.totalCents)
+store.close()
+await stopAgent({ dir })
+`
+
+test('the package is installed without scripts, in an empty folder, and works there', () => {
+  const build = path.dirname(process.env.CORRAL_CLIENT)
+  const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'package-')))
+  const run = (program, args) => execFileSync(program, args, { cwd: folder, encoding: 'utf8' })
+  try {
+    const made = execFileSync(path.join(__dirname, '..', 'package.sh'), [build], {
+      encoding: 'utf8',
+    })
+    const file = path.join(build, made.trim())
+    const names = run('tar', ['-tzf', file]).trim().split('\n')
+    assert.ok(
+      !names.some((name) => /binding\.gyp|\.[ch]$|test\/|node_modules/.test(name)),
+      names.join()
+    )
+    fs.writeFileSync(path.join(folder, 'package.json'), '{ "private": true }')
+    run('npm', [
+      'install',
+      '--ignore-scripts',
+      '--offline',
+      '--no-audit',
+      '--no-fund',
+      '--silent',
+      file,
+    ])
+    const installed = path.join(folder, 'node_modules', 'corral-client', 'package.json')
+    const { scripts, dependencies, devDependencies, gypfile, glibc } = JSON.parse(
+      fs.readFileSync(installed, 'utf8')
+    )
+    assert.deepEqual(
+      { scripts, dependencies, devDependencies, gypfile },
+      {
+        scripts: undefined,
+        dependencies: undefined,
+        devDependencies: undefined,
+        gypfile: undefined,
+      }
+    )
+    assert.match(glibc, /^2\.\d+$/)
+    fs.writeFileSync(path.join(folder, 'program.mjs'), PROGRAM)
+    assert.equal(run(process.execPath, ['program.mjs', path.join(folder, 'carts')]), '250\n')
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true })
+  }
+})
