@@ -22,7 +22,7 @@
 #define LIST_ROWS 64u
 #define CALL_ARGUMENTS_MAX 8u
 /* The answer of a change, in the array of the request; then a line for each step. */
-enum { ANSWER_STEP = 0, ANSWER_NUMBERS = 11 };
+enum { ANSWER_STEP = 0, ANSWER_COPIED = 10, ANSWER_NUMBERS = 11 };
 
 napi_value node_refused(napi_env env)
 {
@@ -245,9 +245,17 @@ static int make_change(struct corral *corral, const struct request *request,
 }
 
 /*
- * The bytes of a cart in JavaScript's hands: a copy, and behind it its view, of which only the
- * library knows what it says.
+ * Where a change hands out the new version: memory of the instance, which has room for any cart and
+ * its view. NULL: there is none.
  */
+static void *copy_room(struct instance *instance)
+{
+	if (instance->copy == NULL)
+		instance->copy = malloc(COPY_MAX);
+	return instance->copy;
+}
+
+/* How many bytes the version is, with its view behind it, of which only the library knows more. */
 static size_t put_view(const struct corral_content *now)
 {
 	if (now->buffer == NULL || now->error != 0)
@@ -258,7 +266,7 @@ static size_t put_view(const struct corral_content *now)
 
 /* The answer, for which there is room. */
 static void put_answer(const struct corral_result *result, const struct request *request,
-		       const struct corral_content *now, double *numbers)
+		       double *numbers)
 {
 	numbers[0] = (double)result->version;
 	numbers[1] = (double)result->subtotal_cents;
@@ -270,9 +278,36 @@ static void put_answer(const struct corral_result *result, const struct request 
 	numbers[7] = result->status;
 	numbers[8] = result->durable;
 	numbers[9] = result->sync_error;
-	numbers[10] = (double)put_view(now);
 	for (uint32_t i = 0; request->lines != NULL && i < request->step_count; i++)
 		numbers[ANSWER_NUMBERS + i] = request->lines[i];
+}
+
+/* Copy the version that the last change has made; false: there is no room for it, or no version. */
+static bool copy_to(const struct instance *instance, napi_value array, napi_value place)
+{
+	size_t room, copied = instance->copied;
+	uint32_t at;
+	void *bytes;
+
+	node_bytes(instance->env, array, &bytes, &room);
+	if (bytes == NULL || copied == 0 || !node_u32(instance->env, place, &at) || at > room ||
+	    copied > room - at)
+		return false;
+	memcpy((char *)bytes + at, instance->copy, copied);
+	return true;
+}
+
+/* take(bytes, at): as change() does; true, or there is no room, or no version. */
+static napi_value call_take(napi_env env, napi_callback_info info)
+{
+	struct instance *instance;
+	napi_value values[2], taken;
+
+	if (!node_arguments(env, info, 2, values, &instance))
+		return NULL;
+	return napi_get_boolean(env, copy_to(instance, values[0], values[1]), &taken) == napi_ok ?
+		       taken :
+		       node_refused(env);
 }
 
 /* Read the request, and make the change. Errors as of request_read(). */
@@ -295,35 +330,39 @@ static int change(struct instance *instance, struct store *store, napi_value val
 	/* that there is room for the answer is known before anything is changed */
 	if (room < ANSWER_NUMBERS + (size_t)request.step_count)
 		return -EINVAL;
-	node_bytes(instance->env, values[4], &now.buffer, &now.size);
-	if (now.size <= sizeof(now.view)) {
-		now.buffer = NULL;
-	} else {
-		now.size -= sizeof(now.view); /* it goes behind the cart, see put_view() */
+	now.buffer = copy_room(instance);
+	now.size = CORRAL_CART_MAX;
+	if (now.buffer != NULL)
 		request.op.now = &now;
-	}
 	r = make_change(store->corral, &request, &result);
-	if (r == 0)
-		put_answer(&result, &request, &now, numbers);
-	else
+	if (r == 0) {
+		instance->copied = put_view(&now);
+		put_answer(&result, &request, numbers);
+		numbers[ANSWER_COPIED] = copy_to(instance, values[4], values[5]) ?
+						 (double)instance->copied :
+						 -(double)instance->copied;
+	} else {
 		numbers[ANSWER_STEP] = result.step;
+	}
 	return r;
 }
 
 /*
- * change(store, numbers, count, text, copy): 0 and the answer in the same numbers, or a negative
- * error and the step that was refused. copy: a Uint8Array for the new version of the cart, or
- * anything else.
+ * change(store, numbers, count, text, bytes, at): 0 and the answer in the same numbers, or a
+ * negative error and the step that was refused. The new version is copied into a Uint8Array, from
+ * there on: its size is in the answer, negative if there was no room, and take() has it until the
+ * next change.
  */
 static napi_value call_change(napi_env env, napi_callback_info info)
 {
 	struct instance *instance;
-	napi_value values[5];
+	napi_value values[6];
 	struct store *store;
 	int r = -EBADF;
 
-	if (!node_arguments(env, info, 5, values, &instance))
+	if (!node_arguments(env, info, 6, values, &instance))
 		return NULL;
+	instance->copied = 0;
 	store = store_find(instance, values[0]);
 	if (store != NULL)
 		r = change(instance, store, values);
@@ -397,7 +436,7 @@ static int take_view(const void *bytes, size_t size, struct corral_view *ret_vie
 {
 	size_t copied = size - sizeof(*ret_view);
 
-	if (bytes == NULL || size <= sizeof(*ret_view))
+	if (size <= sizeof(*ret_view))
 		return -EINVAL;
 	memcpy(ret_view, (const char *)bytes + copied, sizeof(*ret_view));
 	ret_view->corral = NULL;
@@ -407,26 +446,28 @@ static int take_view(const void *bytes, size_t size, struct corral_view *ret_vie
 	return corral_view_verify(ret_view);
 }
 
-/* decode(bytes, numbers): as get(), of bytes that change() has handed out. */
+/* decode(bytes, from, to, numbers): as get(), of bytes that change() has handed out. */
 static napi_value call_decode(napi_env env, napi_callback_info info)
 {
 	struct instance *instance;
 	struct corral_view view;
-	napi_value values[2];
+	napi_value values[4];
+	uint32_t from, to;
 	struct flat flat;
 	double *numbers;
 	void *bytes;
 	size_t room, size;
 	int r;
 
-	if (!node_arguments(env, info, 2, values, &instance))
+	if (!node_arguments(env, info, 4, values, &instance))
 		return NULL;
 	node_bytes(env, values[0], &bytes, &size);
-	if (!node_doubles(env, values[1], &numbers, &room))
+	if (!node_doubles(env, values[3], &numbers, &room) || !node_u32(env, values[1], &from) ||
+	    !node_u32(env, values[2], &to) || from > to || to > size)
 		return node_number(env, -EINVAL);
 	if (!flat_begin(&flat, instance, numbers, room))
 		return node_number(env, -ENOMEM);
-	r = take_view(bytes, size, &view);
+	r = take_view((const char *)bytes + from, to - from, &view);
 	if (r == 0)
 		r = corral_view_flat(&view, &flat.form);
 	return flat_end_cart(&flat, r);
@@ -607,6 +648,7 @@ static void instance_free(napi_env env, void *data, void *hint)
 	free(instance->stores);
 	free(instance->scratch);
 	free(instance->text);
+	free(instance->copy);
 	free(instance);
 }
 
@@ -614,11 +656,11 @@ static const struct {
 	const char *name;
 	napi_callback call;
 } calls[] = {
-	{ "open", call_open },     { "close", call_close },     { "label", call_label },
-	{ "stats", call_stats },   { "change", call_change },   { "get", call_get },
-	{ "decode", call_decode }, { "list", call_list },       { "why", call_why },
-	{ "error", call_error },   { "version", call_version }, { "watch", waits_watch },
-	{ "wait", waits_begin },   { "cancel", waits_cancel },
+	{ "open", call_open },    { "close", call_close },   { "label", call_label },
+	{ "stats", call_stats },  { "change", call_change }, { "take", call_take },
+	{ "get", call_get },      { "decode", call_decode }, { "list", call_list },
+	{ "why", call_why },      { "error", call_error },   { "version", call_version },
+	{ "watch", waits_watch }, { "wait", waits_begin },   { "cancel", waits_cancel },
 };
 
 NAPI_MODULE_INIT()

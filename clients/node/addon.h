@@ -22,6 +22,7 @@
 #include "corral.h"
 
 #define TEXT_MAX CORRAL_CART_MAX /* all texts of a cart, and the values of its extras */
+#define COPY_MAX (CORRAL_CART_MAX + sizeof(struct corral_view))
 #define SAFE_MAX                                                                                   \
 	9007199254740991.0 /* the greatest integer up to which a double has all of them            \
 			    */
@@ -44,7 +45,9 @@ struct instance {
 	uint32_t store_count;
 	void *scratch; /* a request, see request.c */
 	size_t scratch_size;
-	char *text;          /* TEXT_MAX bytes, or NULL: the texts of a cart that is read */
+	char *text; /* TEXT_MAX bytes, or NULL: the texts of a cart that is read */
+	void *copy; /* COPY_MAX bytes, or NULL: what the last change has made */
+	size_t copied;
 	struct waits *waits; /* NULL until the first wait */
 };
 

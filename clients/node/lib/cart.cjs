@@ -11,17 +11,28 @@ const request = require('./request.cjs')
 const { Request } = request
 const waits = require('./waits.cjs')
 
-const COPY_BYTES = 1024 * 1024 + 4096 // a cart, and its view
 const LONGEST_PAUSE_MS = 25
 const TRIES = 16
 const ANSWER = 11 // numbers of an answer before the lines
 
-// Where changes hand out the new version; memory is used as far as carts are large.
-let copy
+// The versions that changes hand out go into one array, one behind the other, until it is full: a
+// small array for each would take longer to make than the change.
+const SLAB = 65536
+let slab = Buffer.allocUnsafeSlow(SLAB)
+let used = 0
+
+// The last change's version did not fit.
+function takeIntoNew(size) {
+  slab = Buffer.allocUnsafeSlow(Math.max(SLAB, size))
+  used = 0
+  native.take(slab, 0)
+}
 
 /** What a change answers. */
 class Answer {
-  #bytes
+  #bytes // in which the order lies, from there to there, until it is decoded
+  #from = 0
+  #to = 0
   #order
 
   constructor(numbers, steps) {
@@ -31,16 +42,23 @@ class Answer {
     this.totalCents = numbers[3]
     this.itemCount = numbers[4]
     this.line = numbers[5]
-    this.lines = Array.from(numbers.subarray(ANSWER, ANSWER + steps))
+    const lines = []
+    for (let i = 0; i < steps; i++) lines.push(numbers[ANSWER + i])
+    this.lines = lines
     this.applied = numbers[6] === 1
     this.status = statuses[numbers[7]]
     this.durable = numbers[8] === 1
-    this.#bytes = numbers[10] > 0 ? copy.slice(0, numbers[10]) : undefined
+    const size = Math.abs(numbers[10])
+    if (numbers[10] < 0) takeIntoNew(size)
+    if (size === 0) return
+    this.#bytes = slab
+    this.#from = used
+    this.#to = used += size
   }
 
   get order() {
     if (this.#bytes !== undefined) {
-      this.#order = decodeOrder(this.#bytes)
+      this.#order = decodeOrder(this.#bytes, this.#from, this.#to)
       this.#bytes = undefined
     }
     return this.#order
@@ -89,8 +107,7 @@ class Cart {
 
   #try(written) {
     const { numbers } = written
-    copy ??= new Uint8Array(COPY_BYTES)
-    const r = native.change(this.#store.number, numbers, written.count, written.text, copy)
+    const r = native.change(this.#store.number, numbers, written.count, written.text, slab, used)
     if (r < 0) {
       written.free()
       throw errorOf(r, numbers[0])

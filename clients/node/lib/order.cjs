@@ -140,8 +140,8 @@ function readOrder(store, cart, touch) {
 }
 
 /** An order from the bytes that a change has handed out. */
-function decodeOrder(bytes) {
-  const text = take((room) => native.decode(bytes, room))
+function decodeOrder(bytes, from, to) {
+  const text = take((room) => native.decode(bytes, from, to, room))
   if (typeof text === 'string') return orderOf(numbers, text)
   throw errorOf(text)
 }

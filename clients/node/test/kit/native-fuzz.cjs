@@ -28,9 +28,10 @@ const places = {
   close: 1,
   label: 2,
   stats: 2,
-  change: 5,
+  change: 6,
+  take: 2,
   get: 5,
-  decode: 2,
+  decode: 4,
   list: 4,
   why: 0,
   error: 1,
@@ -89,15 +90,21 @@ function spoiledRequest() {
       NaN,
     ])
   const text = rng.next() < 0.3 ? right.text.slice(0, rng.below(right.text.length + 1)) : right.text
-  const copy = rng.pick([undefined, new Uint8Array(rng.below(3000)), new Uint8Array(1 << 21)])
-  native.change(store, list, rng.next() < 0.8 ? right.numbers.length : rng.below(80), text, copy)
-  if (copy) {
-    for (let i = rng.below(3); i > 0; i--) copy[rng.below(copy.length)] ^= 1 << rng.below(8)
-    native.decode(
-      rng.next() < 0.7 ? copy.subarray(0, Math.min(copy.length, list[10] || 0)) : copy,
-      new Float64Array(rng.below(500))
-    )
-  }
+  native.change(
+    store,
+    list,
+    rng.next() < 0.8 ? right.numbers.length : rng.below(80),
+    text,
+    undefined,
+    0
+  )
+  const size = rng.next() < 0.5 ? Math.abs(list[10]) || 0 : rng.below(3000)
+  const copy = new Uint8Array(Math.min(size, 4096))
+  native.take(copy, rng.pick([0, 0, 0, 1, 5000]))
+  for (let i = rng.below(3); i > 0 && copy.length > 0; i--)
+    copy[rng.below(copy.length)] ^= 1 << rng.below(8)
+  const to = rng.next() < 0.8 ? copy.length : rng.below(5000)
+  native.decode(copy, rng.pick([0, 0, 0, 8, 5000]), to, new Float64Array(rng.below(500)))
 }
 
 for (let i = 0; i < Number(calls); i++) {
