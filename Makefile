@@ -248,6 +248,9 @@ $(node_dir)/%: clients/node/%
 node-package: node ## make the npm package build/corral-client-*.tgz, with the addon and the agent in it
 	@clients/node/package.sh $(BUILD)
 
+bench-node: node deps-bench ## compare the Node client with Map, Redis, SQLite and LMDB, as Markdown
+	@clients/node/bench/run.sh $(BUILD)
+
 node-test: node $(BUILD)/corral ## test the Node client; K=pattern selects, NODE_TEST=long repeats as often as the nightly run does
 	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' clients/node/test/run.sh '$(or $(K),.)'
 
@@ -390,4 +393,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps clean compare crash demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly node node-files node-package node-test power run test tests tsan ubsan uninstall valgrind
+.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps bench-node clean compare crash demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly node node-files node-package node-test power run test tests tsan ubsan uninstall valgrind
