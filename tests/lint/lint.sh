@@ -16,7 +16,8 @@ c_files=(shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] benc
 	bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch])
 c_sources=(shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c bench/*/*.c
 	tests/*/*.c examples/*.c)
-scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/*/*.sh clients/*/*.sh clients/*/test/*.sh .ci/run)
+scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/*/*.sh clients/*/*.sh
+	clients/*/{test,bench}/*.sh .ci/run)
 javascript=(clients/*/*.[cm]js clients/*/*.ts
 	clients/*/{lib,test,test/*,bench,examples/*}/*.{cjs,mjs,ts,mts,cts})
 manuals=(shm/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
