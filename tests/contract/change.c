@@ -176,6 +176,10 @@ static void tax_is_rounded_half_away_from_zero(struct contract *c)
 	struct corral_modifier rebate = { T("rebate"), -110 };
 	struct corral_item item = contract_item("x", 100, 1);
 	item.modifiers = &rebate, item.modifier_count = 1;
+	gives(-EDOM, corral_add(c->corral, &c->key, &item, NULL, NULL));
+	struct corral_step below = { .kind = CORRAL_STEP_SET_PRICING,
+				     .pricing = CORRAL_BELOW_ZERO };
+	gives(0, corral_apply(c->corral, &c->key, &below, 1, NULL, NULL, NULL));
 	gives(0, corral_add(c->corral, &c->key, &item, NULL, NULL));
 	gives(0, corral_set_tax(c->corral, &c->key, 50000, NULL, &r));
 	assert_int_equal(r.subtotal_cents, -10);

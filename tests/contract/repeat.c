@@ -25,7 +25,9 @@ static void the_same_change_again_changes_nothing_and_answers_the_same(struct co
 			gives(0, contract_change(c, &c->key, earlier, &op, &again));
 			want.durable = again.durable; /* it may have become so meanwhile */
 			want.sync_error = again.sync_error;
-			assert_memory_equal(&again, &want, sizeof(again));
+			/* the rates are not remembered */
+			assert_memory_equal(&again, &want,
+					    offsetof(struct corral_result, rate_count));
 		}
 		assert_int_equal(contract_head(c).version, version);
 	}
