@@ -3,14 +3,15 @@
 # corral-agent from the outside: starting, stopping, a second agent, SIGKILL and restart, carts that
 # end.
 #
-# Usage: [BUILD=dir] tests/agent/60_agent.sh [CLAIM...]   from the repository's root; timeout: 180
-# shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/agent/60_agent.sh [CLAIM...]   from the root; timeout: 180
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2119
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
 . tests/kit/agent_kit.sh
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 it_starts_and_stops_and_the_carts_stay() {
 	start
@@ -63,9 +64,11 @@ what_an_agent_says_before_it_is_ready_is_in_its_log_too() {
 	start --journal 20ms
 	has "recovered 1 carts from the journal" ready
 	while read -r line; do
-		grep -qxF -- "$line" "$dir/agent.log" || fail "'$line' is not in the log: $(<"$dir/agent.log")"
+		grep -qxF -- "$line" "$dir/agent.log" ||
+			fail "'$line' is not in the log: $(<"$dir/agent.log")"
 	done <<<"$out"
-	[[ $(grep -c ": ready$" "$dir/agent.log") -eq 2 ]] || fail "each line once: $(<"$dir/agent.log")"
+	[[ $(grep -c ": ready$" "$dir/agent.log") -eq 2 ]] ||
+		fail "each line once: $(<"$dir/agent.log")"
 	agent 0 --stop
 	: >"$dir/arena" # an invalid arena, to get a refusal and its reason
 	rm -r "$dir/journal"
@@ -167,7 +170,8 @@ twenty_thousand_carts_do_not_delay_a_start() {
 	local i ready
 	agent 0 --daemon --size 256M --max-carts 30000
 	agent_pid >>"$place/pids"
-	"$BUILD/tests/60_agent_socket" fill "$dir" 20000 >"$place/fill" || fail "cannot fill: $(<"$place/fill")"
+	"$BUILD/tests/60_agent_socket" fill "$dir" 20000 >"$place/fill" ||
+		fail "cannot fill: $(<"$place/fill")"
 	kill -9 "$(agent_pid)"
 	gone "$(agent_pid)"
 	ready=$(date +%s%N)
@@ -195,9 +199,10 @@ it_serves_in_a_directory_of_any_length() {
 
 wrong_options_exit_2() {
 	local arguments
-	for arguments in --nonsense "--size 1" "--size 3M" "--size 300G" "--size 10Q" "--size" "--ttl 1ms" \
-		"--ttl nonsense" "--max-carts 0" "--max-carts 99999999999" "--log-level loud" "--daemon --stop" \
-		"--journal" "--journal never" "--journal 5ms" "--journal 2h" "--journal-size 1" "--journal-size 2T" extra; do
+	for arguments in --nonsense "--size 1" "--size 3M" "--size 300G" "--size 10Q" "--size" \
+		"--ttl 1ms" "--ttl nonsense" "--max-carts 0" "--max-carts 99999999999" \
+		"--log-level loud" "--daemon --stop" "--journal" "--journal never" "--journal 5ms" \
+		"--journal 2h" "--journal-size 1" "--journal-size 2T" extra; do
 		# shellcheck disable=SC2086
 		agent 2 $arguments
 		[[ -n $out ]] || fail "$arguments: nothing said"
@@ -249,14 +254,16 @@ the_log_names_the_dead_also_those_that_no_agent_saw() {
 	add r s
 	hold
 	kill -9 "$worker"
-	logged "pid $worker (60_agent_socket, record [0-9]*, 1 thread) is gone without detaching: was reading (by pid $pid)"
+	gone="is gone without detaching: was reading"
+	logged "pid $worker (60_agent_socket, record [0-9]*, 1 thread) $gone (by pid $pid)"
 	agent 0 --stop
 	hold
 	kill -9 "$worker"
 	gone "$worker"
 	add r s # its process takes the dead worker's record, and so repairs it
 	start
-	[[ $out == *"pid $worker (60_agent_socket, record"*") is gone without detaching: was reading"* ]] || fail "it says: $out"
+	[[ $out == *"pid $worker (60_agent_socket, record"*") $gone"* ]] ||
+		fail "it says: $out"
 	corral 0 inspect deaths
 	has "$worker" "was reading"
 	agent 0 --stop
@@ -307,14 +314,16 @@ it_ends_idle_carts_and_frees_their_memory() {
 
 it_gives_their_disk_space_back_when_nothing_happens() {
 	local full
-	"$BUILD/corral-bench" get --dir "$dir" --carts 5000 --seconds 0.001 >/dev/null || fail "no carts were made"
+	"$BUILD/corral-bench" get --dir "$dir" --carts 5000 --seconds 0.001 >/dev/null ||
+		fail "no carts were made"
 	full=$(du -k "$dir/arena" | cut -f1)
 	start --ttl 1s # (an existing arena keeps its size)
 	for ((i = 0; i < 300; i++)); do
 		[[ $(du -k "$dir/arena" | cut -f1) -gt $((full / 2)) ]] || break
 		sleep 0.1
 	done
-	[[ $(du -k "$dir/arena" | cut -f1) -le $((full / 2)) ]] || fail "$(du -k "$dir/arena") of $full K are there still"
+	[[ $(du -k "$dir/arena" | cut -f1) -le $((full / 2)) ]] ||
+		fail "$(du -k "$dir/arena") of $full K are there still"
 	add r s1
 	agent 0 --stop
 	sound

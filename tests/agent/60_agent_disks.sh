@@ -4,8 +4,9 @@
 # copied by reflink; where that is impossible, the agent and the status say so. On loop-mounted
 # images.
 #
-# Usage: [BUILD=dir] tests/agent/60_agent_disks.sh [CLAIM...]   from the repository's root; timeout: 240
-# shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/agent/60_agent_disks.sh [CLAIM...]   from the root; timeout: 240
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2119
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
@@ -15,7 +16,8 @@ disk() { # TYPE SIZE MKFS...: mount an image of that size
 	local type=$1 size=$2
 	shift 2
 	[[ $EUID -eq 0 ]] || skip "only root can mount"
-	grep -qw "$type" /proc/filesystems || modprobe "$type" 2>/dev/null || skip "the kernel has no $type"
+	grep -qw "$type" /proc/filesystems || modprobe "$type" 2>/dev/null ||
+		skip "the kernel has no $type"
 	truncate -s "$size" "$place/image"
 	"$@" "$place/image" >"$place/mkfs" 2>&1 || fail "$(<"$place/mkfs")"
 	mkdir "$place/disk"
@@ -25,7 +27,8 @@ disk() { # TYPE SIZE MKFS...: mount an image of that size
 
 fill() { # leave not a byte free
 	dd if=/dev/zero of="$place/disk/full" bs=64K status=none 2>/dev/null
-	dd if=/dev/zero of="$place/disk/full" bs=4K oflag=append conv=notrunc status=none 2>/dev/null
+	dd if=/dev/zero of="$place/disk/full" bs=4K oflag=append conv=notrunc status=none \
+		2>/dev/null
 	sync -f "$place/disk"
 }
 
@@ -34,18 +37,20 @@ changes() { # COUNT
 	local code
 	for ((i = 0; i < $1; i++)); do
 		code=0
-		out=$(timeout -k 5 30 "$BUILD/corral" --dir "$dir" attribute r s note "$i" 2>&1) || code=$?
+		out=$(timeout -k 5 30 "$BUILD/corral" --dir "$dir" attribute r s note "$i" 2>&1) ||
+			code=$?
 		[[ $code -eq 0 || $code -eq 3 ]] || fail "change $i: exit code $code: $out"
 		[[ $out != *SIGBUS* ]] || fail "change $i: $out"
 	done
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 on_btrfs_what_is_reserved_stays_reserved() {
 	disk btrfs 256M mkfs.btrfs -q
 	start --journal off
-	[[ $(lsattr "$dir/arena") == *C*" $dir/arena" ]] || fail "writes are not in place: $(lsattr "$dir/arena")"
+	[[ $(lsattr "$dir/arena") == *C*" $dir/arena" ]] ||
+		fail "writes are not in place: $(lsattr "$dir/arena")"
 	add r s
 	sync -f "$place/disk"
 	fill

@@ -5,8 +5,9 @@
 # nothing. The effects of --group. And an arena that is truncated, replaced or removed under the
 # agent.
 #
-# Usage: [BUILD=dir] tests/agent/60_agent_games.sh [CLAIM...]   from the repository's root; timeout: 120
-# shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/agent/60_agent_games.sh [CLAIM...]   from the root; timeout: 120
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2119
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
@@ -36,7 +37,8 @@ by_agent() { # WHAT TEXT: as refused_by_both, for a file that workers do not use
 	picture >"$place/picture"
 	agent 3 --daemon
 	has "$2"
-	diff <(picture) "$place/picture" >/dev/null || fail "$1: something changed: $(diff <(picture) "$place/picture")"
+	diff <(picture) "$place/picture" >/dev/null ||
+		fail "$1: something changed: $(diff <(picture) "$place/picture")"
 }
 
 made() { # make an arena, and stop its agent
@@ -70,7 +72,7 @@ gives_up() { # TEXT: it ends by itself with 3, and says why
 	has "$1" withdrawn
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 a_link_to_a_directory_is_refused() {
 	made
@@ -158,7 +160,8 @@ files_of_an_outsider_are_refused() {
 		$both "$name of an outsider" "belongs to user 54003"
 		chmod 700 "$dir"
 		chown 54003:0 "$dir/$name"
-		$both "$name of an outsider, with our group, where only we may write" "belongs to user 54003"
+		$both "$name of an outsider, with our group, where only we may write" \
+			"belongs to user 54003"
 	done
 }
 
@@ -195,13 +198,15 @@ directory_and_files_get_the_group_also_those_that_were_there() {
 	start --group 54321
 	[[ $(stat -c %a:%g "$dir") == 2750:54321 ]] || fail "directory: $(stat -c %a:%g "$dir")"
 	for file in arena lock agent.sock agent.log; do
-		[[ $(stat -c %a:%g "$dir/$file") == 660:54321 ]] || fail "$file: $(stat -c %a:%g "$dir/$file")"
+		[[ $(stat -c %a:%g "$dir/$file") == 660:54321 ]] ||
+			fail "$file: $(stat -c %a:%g "$dir/$file")"
 	done
 	agent 0 --stop
 	chgrp 54322 "$dir" # changed by hand: the agent's new and existing files follow
 	start
 	for file in arena lock agent.sock agent.log; do
-		[[ $(stat -c %a:%g "$dir/$file") == 660:54322 ]] || fail "$file: $(stat -c %a:%g "$dir/$file")"
+		[[ $(stat -c %a:%g "$dir/$file") == 660:54322 ]] ||
+			fail "$file: $(stat -c %a:%g "$dir/$file")"
 	done
 }
 

@@ -4,8 +4,9 @@
 # without end, clients that stay silent; and what other users can read of it: its log after a
 # rotation, its core dump.
 #
-# Usage: [BUILD=dir] tests/agent/60_agent_hostile.sh [CLAIM...]   from the repository's root; timeout: 180
-# shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/agent/60_agent_hostile.sh [CLAIM...]   from the root; timeout: 180
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2119
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
@@ -35,7 +36,7 @@ dies() { # NAME
 	wait "$worker" 2>/dev/null
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 names_of_programs_forge_no_lines_of_the_log() {
 	start
@@ -65,7 +66,8 @@ lines_of_one_kind_are_limited_and_counted() {
 	lines=$(grep -c 'is gone without detaching' "$dir/agent.log")
 	[[ $lines -ge 1 && $lines -le 10 ]] || fail "$lines lines"
 	agent 0 --stop
-	grep -q 'more lines like this one were held back: pid .*worker' "$dir/agent.log" || fail "$(<"$dir/agent.log")"
+	grep -q 'more lines like this one were held back: pid .*worker' "$dir/agent.log" ||
+		fail "$(<"$dir/agent.log")"
 }
 
 a_log_that_was_moved_is_made_anew() {
@@ -105,7 +107,8 @@ its_core_dump_has_no_texts_of_carts() {
 	done
 	dumped "$pid" >"$place/core"
 	grep -qa 'corral-agent' "$place/core" || skip "its memory cannot be read here"
-	! grep -qa SECRETOFACUSTOMER "$place/core" || fail "$(grep -ca SECRETOFACUSTOMER "$place/core") parts have it"
+	! grep -qa SECRETOFACUSTOMER "$place/core" ||
+		fail "$(grep -ca SECRETOFACUSTOMER "$place/core") parts have it"
 }
 
 if [[ $# -gt 0 ]]; then

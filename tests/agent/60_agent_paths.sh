@@ -3,8 +3,9 @@
 # A directory on the way to the arena that a stranger owns or may replace: tools, workers and the
 # agent refuse it with the reason, as root and as any other user.
 #
-# Usage: [BUILD=dir] tests/agent/60_agent_paths.sh [CLAIM...]   from the repository's root; timeout: 180
-# shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/agent/60_agent_paths.sh [CLAIM...]   from the root; timeout: 180
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2119
 set -uo pipefail
 shopt -s inherit_errexit
 export TMPDIR=/tmp # other users must be able to reach it
@@ -16,15 +17,16 @@ user() { # UID CODE PROGRAM ARGUMENT...
 	local user=$1 want=$2 program=$3 code=0 with=(--clear-groups)
 	shift 3
 	[[ -z $groups ]] || with=(--groups="$groups")
-	out=$(timeout -k 5 60 setpriv --reuid="$user" --regid="$user" "${with[@]}" "$BUILD/$program" --dir "$dir" \
-		"$@" 2>&1) || code=$?
+	out=$(timeout -k 5 60 setpriv --reuid="$user" --regid="$user" "${with[@]}" \
+		"$BUILD/$program" --dir "$dir" "$@" 2>&1) || code=$?
 	[[ $code -eq $want ]] || fail "user $user: $program $*: exit code $code, not $want: $out"
 }
 
 root_and_others() {
 	[[ $EUID -eq 0 ]] || skip "needs root, to be several users"
 	chmod 755 "$place"
-	setpriv --reuid=54003 --regid=54003 --clear-groups test -x "$BUILD/corral" || skip "others cannot reach $BUILD"
+	setpriv --reuid=54003 --regid=54003 --clear-groups test -x "$BUILD/corral" ||
+		skip "others cannot reach $BUILD"
 }
 
 # The bait of a stranger, 54003: an arena at a plausible path.
@@ -51,7 +53,7 @@ all_refuse() { # TEXT...: root and a third user
 	done
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 an_arena_under_a_strangers_directory_is_refused() {
 	root_and_others

@@ -4,8 +4,9 @@
 # files and directories of root's that it could move there. The agent follows no link, gives the
 # group nothing that was not the group's, and changes no byte and no name outside the directory.
 #
-# Usage: [BUILD=dir] tests/agent/60_agent_planted.sh [CLAIM...]   from the repository's root; timeout: 180
-# shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/agent/60_agent_planted.sh [CLAIM...]   from the root; timeout: 180
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2119
 set -uo pipefail
 shopt -s inherit_errexit
 export TMPDIR=/tmp # other users must be able to reach it
@@ -27,7 +28,8 @@ staged() {
 	mkdir "$place/spool"
 	chown 54002:54002 "$place/spool"
 	(umask 077 && echo secret >"$place/spool/secret" && mkdir "$place/spool/private" &&
-		echo secret >"$place/spool/private/000000000001" && echo secret >"$place/spool/private/lock" &&
+		echo secret >"$place/spool/private/000000000001" &&
+		echo secret >"$place/spool/private/lock" &&
 		echo secret >"$place/spool/private/complete")
 }
 
@@ -35,7 +37,7 @@ picture() { # DIRECTORY: everything that could change
 	(cd "$1" && find . -printf '%P %y %m %U:%G %s %l\n' | sort && find . -type f -exec cat {} +)
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 a_link_in_place_of_the_rebuild_directory_is_not_followed() {
 	staged
@@ -44,7 +46,8 @@ a_link_in_place_of_the_rebuild_directory_is_not_followed() {
 	member ln -s "$place/spool/private" "$dir/.rebuild"
 	agent 3 --daemon # it would recover from the journal, in a directory of that name
 	has .rebuild
-	diff <(picture "$place/spool/private") "$place/before" || fail "root's directory was changed"
+	diff <(picture "$place/spool/private") "$place/before" ||
+		fail "root's directory was changed"
 	member rm "$dir/.rebuild"
 	start --group 54321
 	corral 0 show r s
@@ -124,7 +127,8 @@ a_change_of_group_hands_over_what_was_the_groups_and_nothing_else() {
 	member cp "$dir/arena" "$dir/copy"
 	start --group 54322
 	for file in . arena lock agent.sock agent.log journal; do
-		[[ $(stat -c %g "$dir/$file") == 54322 ]] || fail "$file: $(stat -c %g "$dir/$file")"
+		[[ $(stat -c %g "$dir/$file") == 54322 ]] ||
+			fail "$file: $(stat -c %g "$dir/$file")"
 	done
 	[[ -z $(find "$dir/journal" ! -gid 54322) ]] || fail "journal: $(ls -l "$dir/journal")"
 	[[ $(stat -c %g "$dir/000000000001") == 0 ]] || fail "root's file was given to the group"

@@ -3,8 +3,9 @@
 # What corral-agent refuses, and how: files that are no arena of ours, directories that it may not
 # use, full disks; and the modes of its own files, which keep other users out.
 #
-# Usage: [BUILD=dir] tests/agent/60_agent_refusals.sh [CLAIM...]   from the repository's root; timeout: 180
-# shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/agent/60_agent_refusals.sh [CLAIM...]   from the root; timeout: 180
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2119
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
@@ -26,7 +27,7 @@ small_disk() { # SIZE
 	dir=$place/disk/dir
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 foreign_newer_and_truncated_arenas_are_refused_and_not_touched() {
 	start --journal off # with a journal the arena would be made anew: 67_journal
@@ -66,7 +67,8 @@ a_limit_on_the_size_of_files_is_told_and_nothing_is_left() {
 		agent 3 --size 16M --daemon
 		has "File too large"
 	) || exit 1
-	[[ $(cd "$dir" && shopt -s dotglob && echo *) == "agent.log lock" ]] || fail "something was left: $(ls -A "$dir")"
+	[[ $(cd "$dir" && shopt -s dotglob && echo *) == "agent.log lock" ]] ||
+		fail "something was left: $(ls -A "$dir")"
 	start --journal off
 	for ((i = 0; i < 20; i++)); do
 		add r "s$i"
@@ -115,9 +117,11 @@ modes_do_not_depend_on_the_umask() {
 		dir=$place/umask$mask
 		(umask "$mask" && agent 0 --daemon --size 16M) || exit 1
 		agent_pid >>"$place/pids"
-		[[ $(stat -c %a "$dir") == 2770 ]] || fail "umask $mask: directory $(stat -c %a "$dir")"
+		[[ $(stat -c %a "$dir") == 2770 ]] ||
+			fail "umask $mask: directory $(stat -c %a "$dir")"
 		for file in arena lock agent.sock agent.log; do
-			[[ $(stat -c %a "$dir/$file") == 660 ]] || fail "umask $mask: $file $(stat -c %a "$dir/$file")"
+			[[ $(stat -c %a "$dir/$file") == 660 ]] ||
+				fail "umask $mask: $file $(stat -c %a "$dir/$file")"
 		done
 	done
 }

@@ -26,7 +26,10 @@ claim() { # NAME COMMAND...
 }
 
 cart() { "$build/corral" --dir "$dir" "$@"; }
-start_agent() { "$build/corral-agent" --dir "$dir" --size 16M --max-carts 64 --journal off --daemon 2>"$root/err"; }
+start_agent() {
+	"$build/corral-agent" --dir "$dir" --size 16M --max-carts 64 --journal off \
+		--daemon 2>"$root/err"
+}
 
 # The header's boot_id is at 192, clock_offset_ns at 208: set them as after a reboot, when the clock
 # restarts.
@@ -37,7 +40,8 @@ pretend_another_boot() {
 fresh() {
 	stop_agent
 	dir=$root/$1
-	start_agent && cart add r s --item burger --name Burger --price 8.99 >/dev/null && stop_agent
+	start_agent && cart add r s --item burger --name Burger --price 8.99 >/dev/null &&
+		stop_agent
 }
 
 a_worker_is_refused() {
@@ -46,7 +50,8 @@ a_worker_is_refused() {
 }
 
 an_agent_carries_on() {
-	start_agent && cart show r s --json >"$root/after" && grep -q '"total_cents":899' "$root/after" &&
+	start_agent && cart show r s --json >"$root/after" &&
+		grep -q '"total_cents":899' "$root/after" &&
 		[[ $(ls "$dir") != *damaged* ]]
 }
 
@@ -66,7 +71,8 @@ damage_the_cart() {
 }
 
 a_damaged_one_is_rebuilt() {
-	start_agent && compgen -G "$dir/arena.damaged.*" >/dev/null && grep -q 'rebuilt: 0 carts kept' "$root/err" &&
+	start_agent && compgen -G "$dir/arena.damaged.*" >/dev/null &&
+		grep -q 'rebuilt: 0 carts kept' "$root/err" &&
 		[[ $(cart ls | wc -l) -eq 1 ]] && carts_can_be_changed
 }
 
@@ -84,7 +90,8 @@ claim 'its carts can be changed' carts_can_be_changed
 claim 'another arena is made' fresh damaged
 claim 'one byte of its cart is damaged' damage_the_cart
 pretend_another_boot
-claim 'a damaged arena of an earlier boot is rebuilt and kept, and the agent starts' a_damaged_one_is_rebuilt
+claim 'a damaged arena of an earlier boot is rebuilt and kept, and the agent starts' \
+	a_damaged_one_is_rebuilt
 claim 'what was set aside can still be looked at' what_was_set_aside_can_be_checked
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 ]]

@@ -3,8 +3,9 @@
 # Our programs with any of their standard streams closed: the exit code is right, and no output goes
 # into a file that they opened.
 #
-# Usage: [BUILD=dir] tests/agent/61_streams.sh [CLAIM...]   from the repository's root; timeout: 240
-# shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/agent/61_streams.sh [CLAIM...]   from the root; timeout: 240
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2119
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
@@ -31,7 +32,8 @@ expect() {
 	local want=$1 code=0
 	shift
 	without "$@" || code=$?
-	[[ $code -eq $want ]] || fail "closed $1: $*: exit code $code, not $want: $(cat "$place/complained")"
+	[[ $code -eq $want ]] ||
+		fail "closed $1: $*: exit code $code, not $want: $(cat "$place/complained")"
 }
 
 # 5 where standard output is closed
@@ -41,8 +43,10 @@ printing() { # CLOSED COMMAND...
 
 # Assert that the directory has only what the agent and the library put there.
 unharmed() {
-	[[ $(head -c 8 "$dir/arena") == $(head -c 8 "$place/magic") ]] || fail "closed $1: the arena begins with other bytes"
-	[[ $(head -c 11 "$dir/lock" | tail -c +1) =~ ^[0-9]+\ *$ ]] || fail "closed $1: the lock file has: $(head -c 80 "$dir/lock")"
+	[[ $(head -c 8 "$dir/arena") == $(head -c 8 "$place/magic") ]] ||
+		fail "closed $1: the arena begins with other bytes"
+	[[ $(head -c 11 "$dir/lock" | tail -c +1) =~ ^[0-9]+\ *$ ]] ||
+		fail "closed $1: the lock file has: $(head -c 80 "$dir/lock")"
 	out=$("$BUILD/corral" --dir "$dir" show r s) || fail "closed $1: the cart is not there"
 }
 
@@ -53,7 +57,10 @@ none_of_ours_is_low() {
 	for fd in 0 1 2; do
 		case $(readlink "/proc/$(agent_pid)/fd/$fd") in
 		"$dir/agent.log" | /dev/null | / | "$place"/*ed) ;;
-		*) fail "closed $1: descriptor $fd of the agent is $(readlink "/proc/$(agent_pid)/fd/$fd")" ;;
+		*)
+			fail "closed $1: descriptor $fd of the agent is" \
+				"$(readlink "/proc/$(agent_pid)/fd/$fd")"
+			;;
 		esac
 	done
 }
@@ -69,7 +76,7 @@ becomes_durable() { # CLOSED
 	fail "closed $1: $out"
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 corral_has_the_right_exit_code_and_prints_into_no_file_of_ours() {
 	local closed
@@ -82,7 +89,8 @@ corral_has_the_right_exit_code_and_prints_into_no_file_of_ours() {
 		printing "$closed" "$BUILD/corral" --dir "$dir" status
 		printing "$closed" "$BUILD/corral" --dir "$dir" inspect header
 		printing "$closed" "$BUILD/corral" --dir "$dir" check
-		printing "$closed" "$BUILD/corral" --dir "$dir" add r t --item i --name Item --price 1.00
+		printing "$closed" "$BUILD/corral" --dir "$dir" add r t --item i --name Item \
+			--price 1.00
 		printing "$closed" "$BUILD/corral" --dir "$dir" snapshot -
 		printing "$closed" "$BUILD/corral" --dir "$dir" snapshot "$place/snapshot"
 		printing "$closed" "$BUILD/corral" --help
@@ -110,11 +118,13 @@ corral_agent_serves_without_them() {
 		dir=$place/dir$closed
 		without "$closed" "$BUILD/corral-agent" --dir "$dir" --size 16M &
 		for ((n = 0; n < 400; n++)); do
-			[[ -S $dir/agent.sock ]] && "$BUILD/corral" --dir "$dir" status >"$place/status" 2>&1 && break
+			[[ -S $dir/agent.sock ]] &&
+				"$BUILD/corral" --dir "$dir" status >"$place/status" 2>&1 && break
 			sleep 0.05
 		done
 		agent_pid >>"$place/pids"
-		[[ $(agent_pid) =~ ^[0-9]+$ ]] || fail "closed $closed: no agent: $(cat "$place/complained" "$place/status")"
+		[[ $(agent_pid) =~ ^[0-9]+$ ]] ||
+			fail "closed $closed: no agent: $(cat "$place/complained" "$place/status")"
 		add r s
 		head -c 8 "$dir/arena" >"$place/magic"
 		unharmed "$closed"

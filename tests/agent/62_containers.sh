@@ -3,7 +3,8 @@
 # Agent, workers and tools in different namespaces, as containers that share the directory.
 #
 # Usage: [BUILD=dir] tests/agent/62_containers.sh [CLAIM...]   from the repository's root
-# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2119 # claims are called by name, each in a subshell
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2119
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
@@ -21,25 +22,28 @@ corral_in() { # CONTAINER CODE ARGUMENT...
 	local want=$2 code=0
 	shift 2
 	out=$(timeout -k 5 60 "${wrapper[@]}" "$BUILD/corral" --dir "$dir" "$@" 2>&1) || code=$?
-	[[ $code -eq $want ]] || fail "in ${wrapper[*]}: corral $*: exit code $code, not $want: $out"
+	[[ $code -eq $want ]] ||
+		fail "in ${wrapper[*]}: corral $*: exit code $code, not $want: $out"
 }
 
 # COMMAND...: run it with another boot id, as some containers show one of their own
 with_another_boot_id() {
 	echo "$boot_id" >"$place/boot_id"
 	# shellcheck disable=SC2016 # the inner shell's
-	unshare --mount sh -c 'mount --bind "$1" /proc/sys/kernel/random/boot_id && shift && exec "$@"' sh \
+	unshare --mount sh \
+		-c 'mount --bind "$1" /proc/sys/kernel/random/boot_id && shift && exec "$@"' sh \
 		"$place/boot_id" "$@"
 }
 
 boot_id=11111111-2222-4333-8444-555555555555
 
 needs_another_boot_id() {
-	[[ $(with_another_boot_id cat /proc/sys/kernel/random/boot_id 2>/dev/null) == "$boot_id" ]] ||
+	[[ $(with_another_boot_id cat /proc/sys/kernel/random/boot_id 2>/dev/null) == \
+		"$boot_id" ]] ||
 		skip "no boot id can be put over ours"
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 tools_in_a_container_share_the_carts_of_an_agent_outside() {
 	needs "${container[@]}"
@@ -94,14 +98,17 @@ another_boot_id_under_living_workers_is_no_other_boot() {
 	kill -9 "$pid"
 	gone "$pid"
 	for ((i = 0; i < 20; i++)); do add r "late$i"; done # in the arena only
-	out=$(with_another_boot_id "$BUILD/corral-agent" --dir "$dir" --journal 1h --daemon 2>&1) || fail "$out"
+	out=$(with_another_boot_id "$BUILD/corral-agent" --dir "$dir" --journal 1h --daemon 2>&1) ||
+		fail "$out"
 	pid=$(agent_pid)
 	echo "$pid" >>"$place/pids"
-	[[ $out != *recovered* && $out != *"earlier boot"* && ! -e $dir/arena.former ]] || fail "$out"
+	[[ $out != *recovered* && $out != *"earlier boot"* && ! -e $dir/arena.former ]] ||
+		fail "$out"
 	# these commands see the first boot id
 	for ((i = 0; i < 20; i++)); do corral 0 show r "late$i"; done
 	add r b
-	out=$(with_another_boot_id "$BUILD/corral" --dir "$dir" add r b --item j --name Jam --price 2.00) || fail "$out"
+	out=$(with_another_boot_id "$BUILD/corral" --dir "$dir" add r b --item j --name Jam \
+		--price 2.00) || fail "$out"
 	kill -0 "$worker" || fail "the worker has ended: $(cat "$place/watched")"
 }
 
@@ -114,7 +121,8 @@ former_arenas_are_not_overwritten() {
 		kill -9 "$pid"
 		gone "$pid"
 		add r "only-in-$former"
-		out=$(with_another_boot_id "$BUILD/corral-agent" --dir "$dir" --journal 20ms --daemon 2>&1) || fail "$out"
+		out=$(with_another_boot_id "$BUILD/corral-agent" --dir "$dir" --journal 20ms \
+			--daemon 2>&1) || fail "$out"
 		pid=$(agent_pid)
 		echo "$pid" >>"$place/pids"
 		[[ -f $dir/$former ]] || fail "$(ls "$dir"): $out"
@@ -133,7 +141,8 @@ another_time_namespace_is_refused_with_the_reason() {
 	start
 	add r s
 	local code=0
-	out=$(timeout -k 5 60 "${other_time[@]}" "$BUILD/corral" --dir "$dir" show r s 2>&1) || code=$?
+	out=$(timeout -k 5 60 "${other_time[@]}" "$BUILD/corral" --dir "$dir" show r s 2>&1) ||
+		code=$?
 	[[ $code -ne 0 ]] || fail "shown: $out"
 	has "time namespace"
 	corral 0 show r s # no cart has ended by a clock that is a day ahead
@@ -148,7 +157,9 @@ another_time_namespace_is_refused_with_the_reason() {
 }
 
 on_a_read_only_mount_carts_can_be_seen() {
-	local read_only=(unshare --mount --propagation private sh -c 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 77; d=$1; shift; exec "$@"' sh)
+	local read_only=(unshare --mount --propagation private sh \
+		-c 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 77
+			d=$1; shift; exec "$@"' sh)
 	start
 	read_only+=("$dir")
 	"${read_only[@]}" true 2>/dev/null || skip "not allowed: a read-only mount"

@@ -3,8 +3,9 @@
 # Repairing a damaged arena: corral check --repair and corral-agent --repair, even when they are
 # killed.
 #
-# Usage: [BUILD=dir] tests/agent/64_repair.sh [CLAIM...]   from the repository's root; timeout: 240
-# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/agent/64_repair.sh [CLAIM...]   from the root; timeout: 240
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
@@ -66,7 +67,7 @@ two_are_left() {
 	has Cheese
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 a_sound_arena_is_left_alone() {
 	three_carts
@@ -82,7 +83,8 @@ the_sound_carts_are_kept_and_the_damaged_file_too() {
 	cp "$dir/arena" "$place/before"
 	corral 1 check
 	corral 1 check --repair
-	has "slot" "left out" "rebuilt: 2 carts kept (0 of them found again, 0 perhaps older), 1 left out"
+	has "slot" "left out" \
+		"rebuilt: 2 carts kept (0 of them found again, 0 perhaps older), 1 left out"
 	cmp "$place/before" "$dir"/arena.damaged.* || fail "it is not kept as it was"
 	[[ ! -e $dir/.rebuild ]] || fail "something is left"
 	sound
@@ -133,7 +135,9 @@ of_a_file_cut_anywhere_no_cart_comes_back_older() {
 	agent 0 --stop
 	gone "$pid"
 	cp -a "$dir" "$place/image"
-	mapfile -t places < <(grep -abo Bread "$dir/arena" | cut -d: -f1 | awk '$1 > last + 4096 { print; last = $1 }')
+	mapfile -t places \
+		< <(grep -abo Bread "$dir/arena" | cut -d: -f1 | awk \
+		'$1 > last + 4096 { print; last = $1 }')
 	for at in "${places[@]}"; do
 		rm -rf "$dir"
 		cp -a "$place/image" "$dir"
@@ -144,7 +148,8 @@ of_a_file_cut_anywhere_no_cart_comes_back_older() {
 		tries=$((tries + 1))
 		if [[ $out == *"version 40"* ]]; then
 			right=$((right + 1))
-		elif [[ $code -eq 1 && $out == *"no such cart"* ]] && grep -q "left out" "$place/out"; then
+		elif [[ $code -eq 1 && $out == *"no such cart"* ]] &&
+			grep -q "left out" "$place/out"; then
 			told=$((told + 1))
 		else
 			fail "cut at $at: exit code $code, $(cat "$place/out"); then: $out"
@@ -183,7 +188,8 @@ a_slot_of_zeroes_costs_no_cart_that_a_block_or_the_journal_has() {
 	dd if=/dev/zero of="$dir/arena" bs=64 seek=$((at / 64)) count=64 conv=notrunc status=none
 	damage Name-d # and of one cart nothing is left in the arena
 	corral 1 check --repair
-	has "5 carts kept (4 of them found again, 1 perhaps older)" "the journal's files are kept as journal.damaged."
+	has "5 carts kept (4 of them found again, 1 perhaps older)" \
+		"the journal's files are kept as journal.damaged."
 	five_are_there
 }
 
@@ -220,7 +226,8 @@ a_version_that_only_the_journal_has_is_taken_and_told() {
 	cp -a "$place/journal" "$dir/journal"
 	damage Later-a
 	corral 1 check --repair
-	has "version 2 of its cart is lost: version 1, which the journal has, is taken" "5 carts kept (0 of them found again, 1 perhaps older)"
+	has "version 2 of its cart is lost: version 1, which the journal has, is taken" \
+		"5 carts kept (0 of them found again, 1 perhaps older)"
 	five_are_there
 	begin
 	corral 0 add r a --item j --name Later-a --price 1.00
@@ -271,11 +278,12 @@ a_full_arena_is_rebuilt_whole() {
 	while read -r lines size; do
 		note=$(printf "%0${size}d" 0)
 		for ((n = 0; n < 500; n++)); do
-			"$BUILD/corral" --dir "$dir" add full "$cart" --item "i$n" --name Bread --price 1 --note "$note" \
-				>"$place/out" 2>&1 || break
+			"$BUILD/corral" --dir "$dir" add full "$cart" --item "i$n" --name Bread \
+				--price 1 --note "$note" >"$place/out" 2>&1 || break
 			[[ $(((n + 1) % lines)) -ne 0 ]] || cart=$((cart + 1))
 		done
-		grep -q "the arena is full" "$place/out" || fail "it does not get full: $(cat "$place/out")"
+		grep -q "the arena is full" "$place/out" ||
+			fail "it does not get full: $(cat "$place/out")"
 		cart=$((cart + 1))
 	done <<<$'16 3900\n4 3900\n1 3900\n1 1500\n1 500'
 	corral 0 check
@@ -301,8 +309,9 @@ killed_at_any_step_it_loses_nothing() {
 		for ((nth = 1; nth < 100; nth++)); do
 			rm -rf "$dir"
 			cp -a "$place/image" "$dir"
-			timeout 30 strace -f -qq -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$nth" \
-				"$BUILD/corral-agent" --dir "$dir" --repair >"$place/out" 2>&1
+			timeout 30 strace -f -qq -o /dev/null -e trace="$call" \
+				-e inject="$call:signal=KILL:when=$nth" "$BUILD/corral-agent" \
+				--dir "$dir" --repair >"$place/out" 2>&1
 			# the program makes no more of these calls
 			grep -q rebuilt "$place/out" && break
 			killed=$((killed + 1))

@@ -3,8 +3,9 @@
 # An arena and a journal from different times or places: backups that are restored whole or in part,
 # files of another directory, copies made while workers changed carts.
 #
-# Usage: [BUILD=dir] tests/agent/67_generations.sh [CLAIM...]   from the repository's root; timeout: 180
-# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119,SC2120 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/agent/67_generations.sh [CLAIM...]   from the root; timeout: 180
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119,SC2120
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
@@ -20,7 +21,10 @@ stop() {
 }
 
 synced() { corral 0 add r "$1" --item i --name Item --price 1.00 --sync; }
-log_lacks() { ! grep -qsF "$1" "$place/log" "$dir/agent.log" || fail "'$1' in the log: $(tail -n 5 "$place/log")"; }
+log_lacks() {
+	! grep -qsF "$1" "$place/log" "$dir/agent.log" ||
+		fail "'$1' in the log: $(tail -n 5 "$place/log")"
+}
 forget_log() { : >"$place/log" && : >"$dir/agent.log"; }
 kept() { find "$dir" -maxdepth 1 -type d -name "journal.damaged.*"; }
 
@@ -58,7 +62,7 @@ the_arena_counts() {
 	corral 0 show r later
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 a_backup_that_is_put_back_over_newer_files_is_noticed() {
 	two_generations
@@ -212,7 +216,8 @@ agents_that_were_killed_anywhere_go_on_with_their_journal() {
 	begin
 	"$BUILD/tests/67_sync" work "$dir" w0 "$place/acknowledged.0" >/dev/null 2>&1 &
 	echo $! >>"$place/pids"
-	for call in "pwrite64 1 2 3 4 5 6 7" "fdatasync 1 2 3 4 5" "fsync 1 2 3" "openat 20 21 22 23 24 25 26"; do
+	for call in "pwrite64 1 2 3 4 5 6 7" "fdatasync 1 2 3 4 5" "fsync 1 2 3" \
+		"openat 20 21 22 23 24 25 26"; do
 		for nth in ${call#* }; do
 			kill_agent
 			traced "${call%% *}:signal=KILL:when=$nth"

@@ -6,8 +6,9 @@
 # A power loss means: all processes are killed and the arena is gone. 68_power_loss tests what the
 # disk may make of the files.
 #
-# Usage: [BUILD=dir] tests/agent/67_journal.sh [CLAIM...]   from the repository's root; timeout: 180
-# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119,SC2120,SC2020 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/agent/67_journal.sh [CLAIM...]   from the root; timeout: 180
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119,SC2120,SC2020
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
@@ -21,7 +22,8 @@ RANDOM=${CORRAL_SEED:=$((SECONDS + $$))}
 workers() { # COUNT: each changes a cart, syncs, and records what was acknowledged
 	local i
 	for ((i = 0; i < $1; i++)); do
-		"$BUILD/tests/67_sync" work "$dir" "w$i" "$place/acknowledged.$i" >/dev/null 2>>"$place/workers" &
+		"$BUILD/tests/67_sync" work "$dir" "w$i" "$place/acknowledged.$i" >/dev/null \
+			2>>"$place/workers" &
 		echo $! >>"$place/pids"
 	done
 }
@@ -42,7 +44,8 @@ nothing_acknowledged_is_missing() { # COUNT
 		want=$(cat "$place/acknowledged.$i")
 		corral 0 show r "w$i" --json
 		version=$(grep -o '"version":[0-9]*' <<<"$out")
-		[[ ${version#*:} -ge $((10#$want)) ]] || fail "w$i: $version, but $want was acknowledged"
+		[[ ${version#*:} -ge $((10#$want)) ]] ||
+			fail "w$i: $version, but $want was acknowledged"
 		all=$((all + 10#$want))
 	done
 	echo "$all changes were acknowledged" >&3
@@ -51,7 +54,8 @@ nothing_acknowledged_is_missing() { # COUNT
 small_disk() { # SIZE: over the journal's directory only
 	[[ $(id -u) -eq 0 ]] || skip "not root"
 	mkdir -p "$dir/journal" "$place/disk" && chmod 700 "$dir" "$dir/journal"
-	mount -t tmpfs -o "size=$1,mode=700" none "$place/disk" 2>/dev/null || skip "cannot mount a tmpfs"
+	mount -t tmpfs -o "size=$1,mode=700" none "$place/disk" 2>/dev/null ||
+		skip "cannot mount a tmpfs"
 	mount --bind "$place/disk" "$dir/journal"
 }
 
@@ -60,11 +64,12 @@ end_disk() {
 	umount -l "$place/disk"
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 carts_of_all_kinds_survive() {
 	begin
-	corral 0 add r plain --item i --name Item --price 1.25 --quantity 3 --modifier "Extra cheese=0.50" --note "no salt"
+	corral 0 add r plain --item i --name Item --price 1.25 --quantity 3 \
+		--modifier "Extra cheese=0.50" --note "no salt"
 	corral 0 tax r plain 8.25%
 	corral 0 attribute r plain table 7
 	corral 0 add r out --item i --name Item --price 9.00
@@ -82,7 +87,8 @@ carts_of_all_kinds_survive() {
 	log_has "recovered 4 carts from the journal"
 	for name in plain out short last; do
 		"$BUILD/corral" --dir "$dir" show r "$name" --json >"$place/$name.after"
-		cmp <(sed 's/"expires_at":"[^"]*"//' "$place/$name.before") <(sed 's/"expires_at":"[^"]*"//' "$place/$name.after") ||
+		cmp <(sed 's/"expires_at":"[^"]*"//' "$place/$name.before") \
+			<(sed 's/"expires_at":"[^"]*"//' "$place/$name.after") ||
 			fail "$name: $(cat "$place/$name.after")"
 	done
 	corral 1 show r dropped
@@ -135,7 +141,9 @@ litter() {
 	ln -s nowhere "$dir/journal/000000000905"
 	mkfifo "$dir/journal/000000000906"
 	echo notes >"$dir/journal/README"
-	for name in 0 7 "$(printf '%0250d' 1)" $'\e[31mred\n' "-rf"; do : >"$dir/journal/$name"; done
+	for name in 0 7 "$(printf '%0250d' 1)" $'\e[31mred\n' "-rf"; do
+		: >"$dir/journal/$name"
+	done
 	cp "$(find "$dir/journal" -name "00000000000?" | head -n 1)" "$dir/journal/000000000907"
 }
 
@@ -147,15 +155,18 @@ other_files_in_the_directory_cost_nothing_durable() {
 	litter
 	start --journal sync
 	echo "$out" >>"$place/log"
-	log_has "journal/999999999999 is no file of the journal: it is now journal/999999999999.stray" \
-		"journal/000000000904 is no file" "journal/000000000903 is no file" "journal/000000000901 is no file"
+	log_has "journal/999999999999 is no file of the journal" \
+		"it is now journal/999999999999.stray" "journal/000000000904 is no file" \
+		"journal/000000000903 is no file" "journal/000000000901 is no file"
 	corral 0 add r b --item i --name Item --price 1.00 --json
 	has '"durable":true'
 	[[ $(status_of durable) == true && $(status_of file) -lt 100 ]] || fail "$(status_of file)"
-	[[ -f $dir/journal/README && -f $dir/journal/000000000901.stray ]] || fail "$(ls "$dir/journal")"
+	[[ -f $dir/journal/README && -f $dir/journal/000000000901.stray ]] ||
+		fail "$(ls "$dir/journal")"
 	kill_agent
 	litter # even if it is there at a recovery
-	[[ $(cat "$dir/journal/000000000904.stray") == "$(cat /etc/passwd)" ]] || fail "the link is another"
+	[[ $(cat "$dir/journal/000000000904.stray") == "$(cat /etc/passwd)" ]] ||
+		fail "the link is another"
 	rm -f "$dir/arena"
 	start --journal sync
 	corral 0 show r a
@@ -302,19 +313,23 @@ a_full_disk_is_reported_until_it_has_room_again() {
 	begin
 	local i before first
 	for ((i = 0; i < 400; i++)); do
-		corral 0 add r "s$((i % 8))" --item "i$i" --name "A long name so that it is full before long: $i" --price 1.00
+		corral 0 add r "s$((i % 8))" --item "i$i" \
+			--name "A long name so that it is full before long: $i" --price 1.00
 		not_durable && break
 	done
 	# the files given up make room, so the carts themselves must not fit
 	for ((i = 0; i < 20; i++)); do
-		corral 0 add r "big$i" --item i --name Item --price 1.00 --note "$(printf '%04000d' 0)"
+		corral 0 add r "big$i" --item i --name Item --price 1.00 \
+			--note "$(printf '%04000d' 0)"
 	done
 	trouble "No space left on device"
 	before=$(find "$dir/journal" -type f | wc -l)
 	first=$(status_of file)
 	sleep 6
-	[[ $(find "$dir/journal" -type f | wc -l) -le $((before + 1)) ]] || fail "each try leaves a file"
-	[[ $(status_of file) -le $((first + 5)) ]] || fail "$(($(status_of file) - first)) files were begun in six seconds"
+	[[ $(find "$dir/journal" -type f | wc -l) -le $((before + 1)) ]] ||
+		fail "each try leaves a file"
+	[[ $(status_of file) -le $((first + 5)) ]] ||
+		fail "$(($(status_of file) - first)) files were begun in six seconds"
 	add r b # workers continue
 	mount -o remount,size=32M "$place/disk"
 	wait_for durable
@@ -369,7 +384,8 @@ a_failed_sync_is_not_tried_again_on_the_same_file() {
 
 a_sync_reports_errors_of_writing_and_opening() {
 	local injection
-	for injection in pwrite64:error=EIO:when=3..6 pwrite64:error=EROFS:when=4..5 openat:error=EMFILE:when=3..6; do
+	for injection in pwrite64:error=EIO:when=3..6 pwrite64:error=EROFS:when=4..5 \
+		openat:error=EMFILE:when=3..6; do
 		rm -rf "$dir"
 		start --journal off # make the arena first: that must not fail
 		agent 0 --stop
@@ -447,7 +463,8 @@ the_journal_does_not_grow_for_ever() {
 	wait_for acknowledged 4 50
 	bytes=$(du -sb "$dir/journal" | cut -f1)
 	echo "$bytes bytes in $(find "$dir/journal" -type f | wc -l) files" >&3
-	[[ $bytes -lt 64000000 && $(find "$dir/journal" -type f | wc -l) -le 102 ]] || fail "$bytes bytes"
+	[[ $bytes -lt 64000000 && $(find "$dir/journal" -type f | wc -l) -le 102 ]] ||
+		fail "$bytes bytes"
 	lose_power
 	begin
 	nothing_acknowledged_is_missing 4
@@ -463,7 +480,8 @@ it_is_begun_anew_above_the_size_that_was_set() { # and not before
 		corral 0 add r s --item i --name Item --price 1.00 --sync
 		for ((i = 0; i < 60; i++)); do
 			"$BUILD/tests/60_agent_socket" fill "$dir" 1000 >"$place/fill" 2>&1
-			corral 0 add r s --item "i$i" --name Item --price 1.00 --note "${text// /n}" --sync
+			corral 0 add r s --item "i$i" --name Item --price 1.00 \
+				--note "${text// /n}" --sync
 		done
 		files+=("$(status_of file)")
 		echo "$size: $(du -sb "$dir/journal" | cut -f1) bytes, file ${files[-1]}" >&3
@@ -488,8 +506,10 @@ grow_over() { # NUMBER: until this file of the journal is begun, and its base is
 	printf -v text '%2000s' ''
 	for ((i = 0; i < 400; i++)); do
 		"$BUILD/tests/60_agent_socket" fill "$dir" 600 >"$place/fill" 2>&1
-		corral 0 add r s --item "i$((i % 20))" --name Item --price 1.00 --note "${text// /n}" --sync
-		[[ $(status_of file) -ge $1 && $(ls "$dir/journal") == *"$1" && $(find "$dir/journal" -mindepth 1 | wc -l) -eq 1 ]] && return
+		corral 0 add r s --item "i$((i % 20))" --name Item --price 1.00 \
+			--note "${text// /n}" --sync
+		[[ $(status_of file) -ge $1 && $(ls "$dir/journal") == *"$1" &&
+			$(find "$dir/journal" -mindepth 1 | wc -l) -eq 1 ]] && return
 	done
 	fail "no base: $(ls "$dir/journal")"
 }
@@ -501,7 +521,8 @@ a_base_has_the_last_sound_record_of_a_damaged_cart() {
 	damage_in_arena Victim-name
 	grow_over 2
 	grow_over 3 # of the record that was carried over already
-	[[ $(grep -c "is damaged" "$dir/agent.log") -eq 1 ]] || fail "told again: $(grep damaged "$dir/agent.log")"
+	[[ $(grep -c "is damaged" "$dir/agent.log") -eq 1 ]] ||
+		fail "told again: $(grep damaged "$dir/agent.log")"
 	lose_power
 	begin
 	corral 0 show r victim
@@ -526,7 +547,9 @@ a_base_without_a_damaged_cart_leaves_the_files_that_had_it() {
 older_files_do_not_count_after_a_base() {
 	local i # more than there are new carts, which may get their slots
 	begin
-	for ((i = 0; i < 6; i++)); do corral 0 add r "dropped$i" --item i --name Item --price 1.00 --sync; done
+	for ((i = 0; i < 6; i++)); do
+		corral 0 add r "dropped$i" --item i --name Item --price 1.00 --sync
+	done
 	# of two files that a base makes useless, one came back
 	cp "$dir/journal/000000000001" "$place/older"
 	kill_agent

@@ -3,8 +3,9 @@
 # Recovery from the journal, from the outside: damage and its cost, what --salvage recovers, disk
 # trouble during recovery, and agents that are killed at any of their system calls.
 #
-# Usage: [BUILD=dir] tests/agent/67_recovery.sh [CLAIM...]   from the repository's root; timeout: 180
-# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119,SC2120 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/agent/67_recovery.sh [CLAIM...]   from the root; timeout: 180
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119,SC2120
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
@@ -21,7 +22,9 @@ can_trace() {
 
 add_synced() { # SESSION...: one cart each, each in its own round
 	local session
-	for session; do corral 0 add r "$session" --item "item-$session" --name Item --price 1.00 --sync; done
+	for session; do
+		corral 0 add r "$session" --item "item-$session" --name Item --price 1.00 --sync
+	done
 }
 
 damage() { # FILE TEXT: at its first occurrence
@@ -59,7 +62,7 @@ under_trace() {
 	fail "neither ready nor ended: $(cat "$place/out")"
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 damaged_files_cost_only_what_is_in_them() {
 	begin
@@ -114,7 +117,8 @@ holes_in_a_file_are_not_read() {
 records_after_a_damage_are_kept_and_can_be_salvaged() {
 	damaged_in_the_middle
 	begin
-	log_has "is damaged at byte" "2 of them versions of carts, are not taken" "is kept as journal.damaged." "corral-agent --salvage"
+	log_has "is damaged at byte" "2 of them versions of carts, are not taken" \
+		"is kept as journal.damaged." "corral-agent --salvage"
 	corral 0 show r a
 	local name
 	for name in b c d; do corral 1 show r "$name"; done
@@ -183,7 +187,8 @@ record_at() { # KIND
 }
 
 zero() { # OFFSET BYTES: of the journal's last file
-	dd if=/dev/zero of="$(journal_files | tail -n 1)" bs=1 seek="$1" count="$2" conv=notrunc status=none
+	dd if=/dev/zero of="$(journal_files | tail -n 1)" bs=1 seek="$1" count="$2" conv=notrunc \
+		status=none
 }
 
 drop_synced() { # SESSION...
@@ -220,14 +225,16 @@ what_may_have_been_dropped_in_a_damage_is_named() {
 	at=$(record_at 2)
 	add_synced c # again: in its own slot
 	lose_power
-	printf 'X' | dd of="$(journal_files | tail -n 1)" bs=1 seek=$((at + 35)) conv=notrunc status=none
+	printf 'X' |
+		dd of="$(journal_files | tail -n 1)" bs=1 seek=$((at + 35)) conv=notrunc status=none
 	begin
 	log_has "cart r a has version 1: a later one, or its end, may stand in what is damaged" \
 		"cart r c has version 1" "2 perhaps older or ended"
 	agent 0 --stop
 	gone "$pid"
 	agent 1 --salvage
-	has "cart r a has version 1" "1 may be older or have ended" "1 carts were taken; of 3 in all"
+	has "cart r a has version 1" "1 may be older or have ended" \
+		"1 carts were taken; of 3 in all"
 	[[ $out != *"cart r b"* ]] || fail "b has not: $out"
 }
 
@@ -261,7 +268,9 @@ what_ended_since_a_recovery_is_not_salvaged() {
 a_damage_in_the_only_base_costs_only_what_is_in_it() {
 	start --journal off
 	local name
-	for name in a b c d; do corral 0 add r "$name" --item "item-$name" --name Item --price 1.00; done
+	for name in a b c d; do
+		corral 0 add r "$name" --item "item-$name" --name Item --price 1.00
+	done
 	agent 0 --stop
 	gone "$pid"
 	begin
@@ -282,7 +291,8 @@ a_second_power_loss_at_once_costs_nothing() {
 	corral 0 drop r b --sync
 	lose_power
 	begin
-	[[ $(status_of durable) == true ]] || fail "the journal does not go on: $(tail -n 5 "$dir/agent.log")"
+	[[ $(status_of durable) == true ]] ||
+		fail "the journal does not go on: $(tail -n 5 "$dir/agent.log")"
 	[[ $(journal_files | wc -l) -eq 2 ]] || fail "it was begun anew: $(journal_files)"
 	add_synced d
 	lose_power
@@ -297,7 +307,8 @@ a_second_power_loss_at_once_costs_nothing() {
 
 version_of() { # SESSION: after another add
 	local text
-	text=$("$BUILD/corral" --dir "$dir" add r "$1" --item i --name Item --price 1.00 --json) || return
+	text=$("$BUILD/corral" --dir "$dir" add r "$1" --item i --name Item --price 1.00 --json) ||
+		return
 	text=${text#*'"version":'}
 	echo "${text%%,*}"
 }
@@ -310,8 +321,10 @@ a_version_that_was_lost_is_never_accepted_for_another_content() {
 		corral 0 add r a --item burger --name Burger --price 8.99 --sync
 		# with `sync`, too, a visible change is not durable yet: here it never becomes so
 		[[ $mode != sync ]] || kill -STOP "$pid"
-		timeout 10 "$BUILD/corral" --dir "$dir" add r a --item fries --name Fries --price 3.00 >/dev/null 2>&1
-		timeout 10 "$BUILD/corral" --dir "$dir" add r a --item coke --name Coke --price 2.00 >/dev/null 2>&1
+		timeout 10 "$BUILD/corral" --dir "$dir" add r a --item fries --name Fries \
+			--price 3.00 >/dev/null 2>&1
+		timeout 10 "$BUILD/corral" --dir "$dir" add r a --item coke --name Coke \
+			--price 2.00 >/dev/null 2>&1
 		corral 0 show r a --json
 		has '"version":3,'
 		lose_power
@@ -351,7 +364,8 @@ versions_seen_after_a_recovery_that_was_killed_are_not_given_again() {
 			rm "$dir/arena"
 			begin
 			again=$(version_of a) || fail "$call $nth: $again"
-			[[ $again -gt $seen ]] || fail "$call $nth: version $again, and $seen was seen"
+			[[ $again -gt $seen ]] ||
+				fail "$call $nth: version $again, and $seen was seen"
 			judged=$((judged + 1))
 			kill_agent
 		done
@@ -392,7 +406,8 @@ records_after_a_torn_end_never_come_back() {
 	truncate -s -8 "$last" # the last CLOCK
 	begin
 	cmp -n "$(stat -c %s "$last")" "$last" "$place/whole" || fail "the file was changed"
-	[[ $(stat -c %s "$last") -lt $(($(stat -c %s "$place/whole") - 8)) ]] || fail "the torn record is still there"
+	[[ $(stat -c %s "$last") -lt $(($(stat -c %s "$place/whole") - 8)) ]] ||
+		fail "the torn record is still there"
 	for name in a b; do corral 0 show r "$name"; done
 }
 
@@ -438,8 +453,9 @@ trouble_with_the_disk_while_recovering_costs_nothing() {
 	add_synced a b
 	lose_power
 	cp -a "$dir" "$place/image"
-	for one in pread64:error=EIO:when=1 pread64:error=EIO:when=3 pread64:error=EIO:when=4 fallocate:error=ENOSPC pwrite64:error=EIO:when=2 \
-		fsync:error=EIO:when=1 fsync:error=EIO:when=2 msync:error=EIO ftruncate:error=ENOSPC mkdirat:error=EROFS \
+	for one in pread64:error=EIO:when=1 pread64:error=EIO:when=3 pread64:error=EIO:when=4 \
+		fallocate:error=ENOSPC pwrite64:error=EIO:when=2 fsync:error=EIO:when=1 \
+		fsync:error=EIO:when=2 msync:error=EIO ftruncate:error=ENOSPC mkdirat:error=EROFS \
 		renameat:error=EIO:when=1 renameat:error=EIO:when=2 openat:error=EMFILE:when=20; do
 		rm -rf "$dir"
 		cp -a "$place/image" "$dir"
@@ -450,7 +466,8 @@ trouble_with_the_disk_while_recovering_costs_nothing() {
 			kill -9 "$(agent_pid)" # the injected error did not end it
 		else
 			grep -q error: "$place/out" || fail "$one: not a word: $(cat "$place/out")"
-			[[ $one != pread64*[13] ]] || grep -q "nothing is changed: start again" "$place/out" ||
+			[[ $one != pread64*[13] ]] ||
+				grep -q "nothing is changed: start again" "$place/out" ||
 				fail "$one: $(cat "$place/out")"
 		fi
 		gone "$tracer"
@@ -467,8 +484,9 @@ what_cannot_be_read_is_left_out_by_a_salvage() {
 	begin
 	add_synced a b
 	lose_power
-	strace -f -qq -o /dev/null -e trace=pread64 -e inject=pread64:error=EIO:when=4 -P "$(journal_files | tail -n 1)" \
-		timeout 30 "$BUILD/corral-agent" --dir "$dir" --salvage >"$place/out" 2>&1
+	strace -f -qq -o /dev/null -e trace=pread64 -e inject=pread64:error=EIO:when=4 \
+		-P "$(journal_files | tail -n 1)" timeout 30 "$BUILD/corral-agent" --dir "$dir" \
+		--salvage >"$place/out" 2>&1
 	begin # the same window again, in parts
 	corral 0 show r a
 	corral 0 show r b
@@ -492,15 +510,17 @@ a_header_that_cannot_be_synced_is_no_reason_not_to_serve() {
 	echo $! >>"$place/pids"
 	wait_for grep -q ready "$place/out"
 	corral 3 add r b --item i --name Item --price 1.00 --sync
-	grep -q "the journal cannot be written: Input/output error" "$place/out" || fail "$(cat "$place/out")"
+	grep -q "the journal cannot be written: Input/output error" "$place/out" ||
+		fail "$(cat "$place/out")"
 	wait_for durable
 	corral 0 add r b --item i --name Item --price 1.00 --sync
 }
 
 many_carts_come_back_through_several_threads() {
 	local out
-	out=$(timeout 100 "$BUILD/corral-bench" recovery --carts 6000 --bytes 900 --dir "$place" 2>&1) || fail "$out"
-	[[ $out == *"recovery.carts 6000 carts"*"recovery.lost 0 carts"*"recovery.warm_restart_ms"* ]] || fail "$out"
+	out=$(timeout 100 "$BUILD/corral-bench" recovery --carts 6000 --bytes 900 --dir "$place" \
+		2>&1) || fail "$out"
+	has "recovery.carts 6000 carts" "recovery.lost 0 carts" "recovery.warm_restart_ms"
 	echo "$out" >&3
 }
 
@@ -515,7 +535,8 @@ killed_anywhere_in_recovery_the_next_one_recovers_all_the_same() {
 	lose_power
 	damage "$(journal_files | tail -n 1)" item-damaged
 	cp -a "$dir" "$place/image"
-	for call in mkdirat renameat unlinkat linkat fsync fdatasync pwrite64 ftruncate fallocate pread64 openat msync fchmod; do
+	for call in mkdirat renameat unlinkat linkat fsync fdatasync pwrite64 ftruncate fallocate \
+		pread64 openat msync fchmod; do
 		for ((nth = 1 + RANDOM % CORRAL_EVERY % 4; nth < 60; nth += CORRAL_EVERY)); do
 			rm -rf "$dir"
 			cp -a "$place/image" "$dir"
@@ -541,7 +562,8 @@ killed_anywhere_in_recovery_the_next_one_recovers_all_the_same() {
 			kill_agent
 			agent 0 --salvage
 			has "2 carts were taken"
-			[[ $(kept salvaged | wc -l) -eq 1 && -z $(kept damaged) ]] || fail "$call $nth: $(ls "$dir")"
+			[[ $(kept salvaged | wc -l) -eq 1 && -z $(kept damaged) ]] ||
+				fail "$call $nth: $(ls "$dir")"
 		done
 	done
 	echo "CORRAL_SEED=$CORRAL_SEED: killed $killed times in recovery" >&3
@@ -559,8 +581,9 @@ killed_anywhere_in_a_salvage_the_next_one_does_it() {
 		for ((nth = 1 + RANDOM % 3; nth < 60; nth += CORRAL_EVERY)); do
 			rm -rf "$dir"
 			cp -a "$place/image" "$dir"
-			timeout 30 strace -f -qq -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$nth" \
-				"$BUILD/corral-agent" --dir "$dir" --salvage >"$place/out" 2>&1
+			timeout 30 strace -f -qq -o /dev/null -e trace="$call" \
+				-e inject="$call:signal=KILL:when=$nth" "$BUILD/corral-agent" \
+				--dir "$dir" --salvage >"$place/out" 2>&1
 			local code=$?
 			byte_free
 			[[ $code -ne 0 ]] || break # the program makes no more of these calls
@@ -582,6 +605,7 @@ if [[ $# -gt 0 ]]; then
 fi
 mapfile -t claims < <(claims_of "$0")
 for i in "${!claims[@]}"; do # one of the functions is a helper
-	[[ ${claims[$i]} == version_of || ${claims[$i]} == record_at || ${claims[$i]} == zero || ${claims[$i]} == drop_synced ]] && unset "claims[$i]"
+	[[ ${claims[$i]} == version_of || ${claims[$i]} == record_at || ${claims[$i]} == zero ||
+		${claims[$i]} == drop_synced ]] && unset "claims[$i]"
 done
 run_claims "${claims[@]}"

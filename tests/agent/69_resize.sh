@@ -4,8 +4,9 @@
 # workers continue in it; killed at any step it loses nothing. And the warnings before an arena is
 # full.
 #
-# Usage: [BUILD=dir] tests/agent/69_resize.sh [CLAIM...]   from the repository's root; timeout: 240
-# shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/agent/69_resize.sh [CLAIM...]   from the root; timeout: 240
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2119
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
@@ -25,10 +26,11 @@ fill() { # COUNT
 }
 
 shown() { # all that must be the same afterwards
-	"$BUILD/corral" --dir "$dir" ls --json | grep -o '"\(session\|session_id\|version\|total_cents\|created_ms\)":[^,}]*'
+	"$BUILD/corral" --dir "$dir" ls --json |
+		grep -o '"\(session\|session_id\|version\|total_cents\|created_ms\)":[^,}]*'
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 a_full_arena_takes_more_carts_and_keeps_all_it_had() {
 	small
@@ -41,7 +43,8 @@ a_full_arena_takes_more_carts_and_keeps_all_it_had() {
 	[[ $(wc -l <"$place/before") -ge 100 ]] || fail "nothing to compare: $(<"$place/before")"
 	agent 0 --stop
 	agent 0 --resize --size 16M --max-carts 1K
-	has "resized to 16777216 bytes for 1024 carts" "63 carts carried over, 0 left out" "arena.resized."
+	has "resized to 16777216 bytes for 1024 carts" "63 carts carried over, 0 left out" \
+		"arena.resized."
 	agent 0 --daemon --size 16M --max-carts 1K
 	agent_pid >>"$place/pids"
 	[[ $out != *keeps* ]] || fail "$out"
@@ -51,7 +54,8 @@ a_full_arena_takes_more_carts_and_keeps_all_it_had() {
 	corral 0 add r s3 --item i --name Item --price 1.00 --op op3
 	has "already applied"
 	add r s8
-	[[ $(corral 0 show r s8 --json && echo "$out") != *'"version":1,'* ]] || fail "a version was given again"
+	[[ $(corral 0 show r s8 --json && echo "$out") != *'"version":1,'* ]] ||
+		fail "a version was given again"
 	agent 0 --stop
 	sound
 }
@@ -62,8 +66,10 @@ acknowledged_changes_of_workers_that_go_on_are_in_it() {
 	for ((i = 0; i < 3; i++)); do
 		(
 			acked=0
-			for ((n = 0; n < 2000 && !$(test -e "$place/over" && echo 1 || echo 0); n++)); do
-				"$BUILD/corral" --dir "$dir" add r "w$i" --item i --name Item --price 1.00 >/dev/null 2>&1 &&
+			for ((n = 0; n < 2000; n++)); do
+			[[ ! -e $place/over ]] || break
+				"$BUILD/corral" --dir "$dir" add r "w$i" --item i --name Item \
+				--price 1.00 >/dev/null 2>&1 &&
 					acked=$((acked + 1))
 			done
 			echo "$acked" >"$place/acked$i"
@@ -109,15 +115,17 @@ who_comes_meanwhile_is_told_how_long_it_takes() {
 	agent 0 --stop
 	export ASAN_OPTIONS=detect_leaks=0 # cannot work in a traced process
 	# it is stopped when it writes the new arena to disk
-	timeout -k 5 100 strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:signal=STOP:when=3 \
-		"$BUILD/corral-agent" --dir "$dir" --resize --max-carts 1K >"$place/out" 2>&1 &
+	timeout -k 5 100 strace -f -qq -o /dev/null -e trace=fsync \
+		-e inject=fsync:signal=STOP:when=3 "$BUILD/corral-agent" --dir "$dir" --resize \
+		--max-carts 1K >"$place/out" 2>&1 &
 	traced=$!
 	for ((n = 0; n < 500; n++)); do
 		"$BUILD/corral" --dir "$dir" show r s0 >"$place/shown" 2>&1
 		! grep -q "carried its carts over" "$place/shown" || break
 		sleep 0.02
 	done
-	grep -q "the arena is withdrawn: corral-agent --resize has carried its carts over, .*; then open it again" "$place/shown" ||
+	said="the arena is withdrawn: corral-agent --resize has carried its carts over, .*"
+	grep -q "$said; then open it again" "$place/shown" ||
 		fail "it says: $(<"$place/shown")"
 	corral 4 status
 	[[ $out =~ withdrawn\ +corral-agent\ --resize\ has\ carried ]] || fail "it says: $out"
@@ -145,8 +153,9 @@ killed_at_any_step_it_loses_nothing() {
 			cp -a "$place/image" "$dir"
 			small # an agent verifies a copied arena before anything else
 			agent 0 --stop
-			timeout 30 strace -f -qq -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$nth" \
-				"$BUILD/corral-agent" --dir "$dir" --resize --max-carts 1K >"$place/out" 2>&1
+			timeout 30 strace -f -qq -o /dev/null -e trace="$call" \
+				-e inject="$call:signal=KILL:when=$nth" "$BUILD/corral-agent" \
+				--dir "$dir" --resize --max-carts 1K >"$place/out" 2>&1
 			# the program makes no more of these calls
 			grep -q resized "$place/out" && break
 			killed=$((killed + 1))
@@ -185,11 +194,13 @@ a_warning_comes_before_it_is_full() {
 	fill 53
 	local n
 	for ((n = 0; n < 600; n++)); do
-		! grep -q 'carts: 8[0-9] % are in use: corral-agent --resize' "$dir/agent.log" || break
+		! grep -q 'carts: 8[0-9] % are in use: corral-agent --resize' "$dir/agent.log" ||
+			break
 		sleep 0.05
 	done
 	[[ $n -lt 600 ]] || fail "no warning: $(<"$dir/agent.log")"
-	[[ $(grep -c 'carts: ' "$dir/agent.log") -eq 1 ]] || fail "more than one: $(<"$dir/agent.log")"
+	[[ $(grep -c 'carts: ' "$dir/agent.log") -eq 1 ]] ||
+		fail "more than one: $(<"$dir/agent.log")"
 	corral 0 status
 	has nearly_full "carts 8"
 }

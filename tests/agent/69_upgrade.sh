@@ -4,8 +4,9 @@
 # with advice, and not touched; corral-agent --upgrade carries over all carts of the former layout,
 # even when it is killed. tests/samples has such arenas.
 #
-# Usage: [BUILD=dir] tests/agent/69_upgrade.sh [CLAIM...]   from the repository's root; timeout: 180
-# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/agent/69_upgrade.sh [CLAIM...]   from the root; timeout: 180
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154,SC2119
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
@@ -29,12 +30,16 @@ former() { # [SAMPLE]: an arena of the former layout, open in no process
 journal() { # FORMAT: a journal of that format
 	local file
 	mkdir -p "$place/other"
-	"$BUILD/corral-agent" --dir "$place/other" --size 4M --journal 20ms --daemon >"$place/out" 2>&1 || fail "$(cat "$place/out")"
-	"$BUILD/corral" --dir "$place/other" add roma all --item i --name Item --price 1 --sync >"$place/out" || fail "$(cat "$place/out")"
+	"$BUILD/corral-agent" --dir "$place/other" --size 4M --journal 20ms --daemon >"$place/out" \
+		2>&1 || fail "$(cat "$place/out")"
+	"$BUILD/corral" --dir "$place/other" add roma all --item i --name Item --price 1 \
+		--sync >"$place/out" || fail "$(cat "$place/out")"
 	"$BUILD/corral-agent" --dir "$place/other" --stop || fail "it does not stop"
 	for file in "$place/other/journal"/*; do
 		poke "$file" 8 "$(number "$1" 4)"
-		poke "$file" 88 "$(number "0x$(head -c 88 "$file" | xxhsum -H3 - | grep -oE '[0-9a-f]{16}')" 8)"
+		poke "$file" 88 \
+			"$(number "0x$(head -c 88 "$file" | xxhsum -H3 - |
+				grep -oE '[0-9a-f]{16}')" 8)"
 	done
 	mkdir -p "$dir"
 	chmod 770 "$dir"
@@ -63,7 +68,8 @@ carts() { # each cart on a line, without its end
 	while read -r restaurant session; do
 		corral 0 show "$restaurant" "$session" --json
 		echo "${out%,\"expires_at\"*}"
-	done < <(tr '{' '\n' <<<"$out" | sed -n 's/^"restaurant_id":"\([^"]*\)","session_id":"\([^"]*\)".*/\1 \2/p' |
+	done < <(tr '{' '\n' <<<"$out" | sed \
+		-n 's/^"restaurant_id":"\([^"]*\)","session_id":"\([^"]*\)".*/\1 \2/p' |
 		LC_ALL=C sort)
 }
 
@@ -84,7 +90,8 @@ goes_on() {
 	minutes=$(left roma many)
 	[[ $minutes -ge 42 && $minutes -le 46 ]] || fail "$minutes minutes are left of 45"
 	minutes=$(left napoli long)
-	[[ $minutes -ge 479997 && $minutes -le 488000 ]] || fail "$minutes minutes are left of 8000 hours"
+	[[ $minutes -ge 479997 && $minutes -le 488000 ]] ||
+		fail "$minutes minutes are left of 8000 hours"
 	corral 0 add roma many --item i3 --name 'Item 3' --price 3.05 --op-id n3 --json
 	has '"applied":false'
 	# an operation remembered without a fingerprint answers any call with its id
@@ -105,7 +112,7 @@ is_unchanged() {
 	[[ ! -e $dir/.rebuild ]] || fail "something is left"
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 a_former_arena_is_refused_with_what_to_do() {
 	former
@@ -114,7 +121,8 @@ a_former_arena_is_refused_with_what_to_do() {
 	agent 3 --daemon
 	has "corral-agent --upgrade"
 	local command
-	for command in "show r s" ls check "check --repair" "inspect slots" "add r s --item i --name I --price 1"; do
+	for command in "show r s" ls check "check --repair" "inspect slots" \
+		"add r s --item i --name I --price 1"; do
 		# shellcheck disable=SC2086
 		corral 3 $command
 		has "corral-agent --upgrade"
@@ -125,14 +133,16 @@ a_former_arena_is_refused_with_what_to_do() {
 all_its_carts_are_carried_over() {
 	former
 	agent 0 --upgrade
-	has "upgraded from layout $FORMER to $LAYOUT: 7 carts carried over, 0 left out" "$dir/arena.layout$FORMER"
+	has "upgraded from layout $FORMER to $LAYOUT: 7 carts carried over, 0 left out" \
+		"$dir/arena.layout$FORMER"
 	cmp "$dir/arena.layout$FORMER" "$place/former" || fail "it is not kept as it was"
 	sound
 	has_carts_of "arena-$FORMER"
 	agent 0 --upgrade
 	has "nothing to upgrade: the arena has layout $LAYOUT"
 	start
-	grep -E 'warning|error' "$dir/agent.log" | grep -qv "keeps its size" && fail "$(cat "$dir/agent.log")"
+	grep -E 'warning|error' "$dir/agent.log" | grep -qv "keeps its size" &&
+		fail "$(cat "$dir/agent.log")"
 	goes_on
 	corral 0 status --json
 	has '"max_carts":100'
@@ -208,7 +218,8 @@ what_is_damaged_in_it_costs_only_itself() {
 	at=$(grep -abo 'Mar"gherita' "$dir/arena" | tail -n 1 | cut -d: -f1)
 	poke "$dir/arena" "$at" X
 	agent 1 --upgrade
-	has "left out" "6 carts carried over, 1 left out" "the former arena is kept as $dir/arena.damaged."
+	has "left out" "6 carts carried over, 1 left out" \
+		"the former arena is kept as $dir/arena.damaged."
 	[[ ! -e $dir/arena.layout$FORMER ]] || fail "it is called one of which all was carried over"
 	corral 1 show roma all
 	corral 0 show napoli long
@@ -221,7 +232,8 @@ an_arena_whose_header_is_damaged_is_left_as_it_is() {
 	poke "$dir/arena" 24 "$(number 1 8)" # arena_bytes; this also breaks the header's sum
 	cp "$dir/arena" "$place/former"
 	agent 3 --upgrade
-	has "the header of this arena of layout $FORMER is damaged: install the version of Corral that wrote it"
+	has "the header of this arena of layout $FORMER is damaged:" \
+		"install the version of Corral that wrote it"
 	is_unchanged
 }
 
@@ -233,7 +245,8 @@ a_truncated_arena_gives_the_carts_that_are_left() {
 	has "the tables that lead to its carts are cut off"
 	is_unchanged
 	former
-	truncate -s $(($(grep -abo 'Mar"gherita' "$dir/arena" | tail -n 1 | cut -d: -f1) - 100)) "$dir/arena"
+	truncate -s $(($(grep -abo 'Mar"gherita' "$dir/arena" | tail -n 1 | cut -d: -f1) - 100)) \
+		"$dir/arena"
 	agent 1 --upgrade
 	has "left out"
 	sound
@@ -248,15 +261,20 @@ damage_anywhere_in_it_does_no_harm() {
 		rm -rf "$dir"
 		former
 		for ((at = 0; at <= n % 8; at++)); do # in the tables, and in used pages
-			poke "$dir/arena" $((((RANDOM << 15) | RANDOM) % (n % 2 == 0 ? 4194304 : 4096))) "$(number "$RANDOM" 2)"
+			poke "$dir/arena" \
+				$((((RANDOM << 15) | RANDOM) % (n % 2 == 0 ? 4194304 : 4096))) \
+				"$(number "$RANDOM" 2)"
 		done
 		code=0
-		timeout 30 "$BUILD/corral-agent" --dir "$dir" --upgrade >"$place/out" 2>&1 || code=$?
-		[[ $code -eq 0 || $code -eq 1 || $code -eq 3 ]] || fail "damage $n: exit code $code: $(cat "$place/out")"
+		timeout 30 "$BUILD/corral-agent" --dir "$dir" --upgrade >"$place/out" 2>&1 ||
+			code=$?
+		[[ $code -eq 0 || $code -eq 1 || $code -eq 3 ]] ||
+			fail "damage $n: exit code $code: $(cat "$place/out")"
 		[[ $code -ne 3 ]] || continue
 		sound
 		# a cart that did not exist would be a wrong answer
-		carts | grep -vxFf "$samples/arena-$FORMER.json" && fail "damage $n: a cart that was not there"
+		carts | grep -vxFf "$samples/arena-$FORMER.json" &&
+			fail "damage $n: a cart that was not there"
 	done
 	true
 }
@@ -289,13 +307,15 @@ killed_at_any_step_it_loses_nothing() {
 		for ((nth = 1; nth < 100; nth++)); do
 			rm -rf "$dir"
 			cp -a "$place/image" "$dir"
-			timeout 30 strace -f -qq -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$nth" \
+			timeout 30 strace -f -qq -o /dev/null -e trace="$call" \
+				-e inject="$call:signal=KILL:when=$nth" \
 				"$BUILD/corral-agent" --dir "$dir" --upgrade >"$place/out" 2>&1
 			# the program makes no more of these calls
 			grep -q upgraded "$place/out" && break
 			killed=$((killed + 1))
 			code=0 # a plain start finishes the upgrade, or refuses
-			out=$(timeout 30 "$BUILD/corral-agent" --dir "$dir" --daemon 2>&1) || code=$?
+			out=$(timeout 30 "$BUILD/corral-agent" --dir "$dir" --daemon 2>&1) ||
+				code=$?
 			case $code in
 			0) agent 0 --stop ;;
 			3) has "corral-agent --upgrade" && refused=$((refused + 1)) ;;
@@ -303,14 +323,16 @@ killed_at_any_step_it_loses_nothing() {
 			esac
 			agent 0 --upgrade
 			[[ ! -e $dir/.rebuild ]] || fail "$call $nth: something is left"
-			cmp "$dir/arena.layout$FORMER" "$place/former" || fail "$call $nth: it is not kept"
+			cmp "$dir/arena.layout$FORMER" "$place/former" ||
+				fail "$call $nth: it is not kept"
 			sound
 			has "7 carts"
 		done
 		[[ $nth -lt 100 ]] || fail "$call never ends"
 	done
 	echo "killed $killed times; $refused starts were refused"
-	[[ $killed -ge $((2 * ${#calls[@]})) && $refused -lt $killed ]] || fail "killed $killed times, $refused refused"
+	[[ $killed -ge $((2 * ${#calls[@]})) && $refused -lt $killed ]] ||
+		fail "killed $killed times, $refused refused"
 }
 
 a_former_arena_whose_journal_is_gone_is_carried_over() {
@@ -327,7 +349,8 @@ a_journal_of_another_format_is_refused_and_not_touched() {
 		rm -rf "$dir"
 		journal "$format"
 		agent 3
-		has "the journal has format $format, this program's is $FORMAT" "install that version"
+		has "the journal has format $format, this program's is $FORMAT" \
+			"install that version"
 		agent 3 --journal 20ms
 		[[ ! -e $dir/arena ]] || fail "an empty arena in place of what the journal has"
 		agent 3 --upgrade
@@ -351,7 +374,8 @@ a_journal_of_another_format_is_put_aside_once_the_arena_has_all() {
 	agent 0 --stop
 	local later=$((FORMAT + 1)) boot
 	journal "$later"
-	boot=$(dd if="$dir/arena" bs=16 skip=12 count=1 status=none | od -An -v -tx1 | sed 's/ /\\x/g')
+	boot=$(dd if="$dir/arena" bs=16 skip=12 count=1 status=none | od -An -v -tx1 |
+		sed 's/ /\\x/g')
 	poke "$dir/arena" "$BOOT_AT" 'of another boot.'
 	agent 3 --upgrade # the journal may have carts that the arena lacks
 	has "the journal has format $later"

@@ -28,7 +28,7 @@ claim() { # NAME: the function of that name
 	fi
 }
 
-# ------------------------------------------------------------------------- thread-local memory
+# ------------------------------------------------------------- thread-local memory
 
 the_library_takes_at_most_64_bytes_of_static_thread_local_memory() {
 	local bytes
@@ -42,7 +42,8 @@ the_library_takes_at_most_64_bytes_of_static_thread_local_memory() {
 it_loads_where_a_library_of_64_bytes_does() {
 	local n
 	cat >"$tmp/hungry.c" <<-END
-		__thread char room[$TLS_MOST] __attribute__((tls_model("initial-exec"), aligned(8)));
+		__thread char room[$TLS_MOST]
+			__attribute__((tls_model("initial-exec"), aligned(8)));
 		char *hungry_room(void);
 		char *hungry_room(void) { return room; }
 	END
@@ -65,7 +66,8 @@ it_loads_where_a_library_of_64_bytes_does() {
 			return 0;
 		}
 	END
-	"$CC" -shared -fPIC -O2 "$tmp/hungry.c" -o "$tmp/hungry.0" && "$CC" "$tmp/host.c" -o "$tmp/host" -ldl || return 1
+	"$CC" -shared -fPIC -O2 "$tmp/hungry.c" -o "$tmp/hungry.0" &&
+		"$CC" "$tmp/host.c" -o "$tmp/host" -ldl || return 1
 	for n in {1..127}; do
 		cp "$tmp/hungry.0" "$tmp/hungry.$n"
 	done
@@ -74,7 +76,7 @@ it_loads_where_a_library_of_64_bytes_does() {
 	[[ $n -gt 1 && $n -lt 128 ]] && "$tmp/host" "$tmp" "$BUILD/libcorral.so.0" $((n - 1))
 }
 
-# ------------------------------------------------------------------------- a plugin that comes and goes
+# ------------------------------------------------------------- a plugin that comes and goes
 
 threads_end_well_after_a_plugin_with_the_library_in_it_was_closed() {
 	cat >"$tmp/plugin.c" <<-'END'
@@ -116,7 +118,9 @@ threads_end_well_after_a_plugin_with_the_library_in_it_was_closed() {
 			for (int i = 0; i < 30 && argc == 3; i++) {
 				pthread_t threads[4];
 				void *plugin = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL), *result;
-				if (plugin == NULL || (use = (int (*)(const char *))dlsym(plugin, "use")) == NULL) {
+				if (plugin != NULL)
+					use = (int (*)(const char *))dlsym(plugin, "use");
+				if (plugin == NULL || use == NULL) {
 					puts(dlerror());
 					return 1;
 				}
@@ -126,13 +130,15 @@ threads_end_well_after_a_plugin_with_the_library_in_it_was_closed() {
 				dlclose(plugin);
 				pthread_barrier_wait(&closed);
 				for (int t = 0; t < 4; t++)
-					if (pthread_join(threads[t], &result) != 0 || result != NULL)
+					if (pthread_join(threads[t], &result) != 0 ||
+					    result != NULL)
 						return 2;
 			}
 			return 0;
 		}
 	END
-	"$CC" -shared -fPIC -O2 -I shm "$tmp/plugin.c" -o "$tmp/plugin.so" "$BUILD/libcorral.a" -lmsgpackc -pthread &&
+	"$CC" -shared -fPIC -O2 -I shm "$tmp/plugin.c" -o "$tmp/plugin.so" "$BUILD/libcorral.a" \
+		-lmsgpackc -pthread &&
 		"$CC" -O2 "$tmp/loop.c" -o "$tmp/loop" -pthread -ldl &&
 		"$BUILD/corral-agent" --dir "$dir" --size 16M --journal off --daemon &&
 		timeout 60 "$tmp/loop" "$tmp/plugin.so" "$dir"

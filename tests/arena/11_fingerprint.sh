@@ -21,7 +21,11 @@ fingerprint() {
 	cat >"$tmp/main.c" <<-END
 		#include <stdio.h>
 		#include "layout.h"
-		int main(void) { printf("%zu %016llx\n", sizeof(struct $1), (unsigned long long)LAYOUT_FINGERPRINT); }
+		int main(void)
+		{
+			printf("%zu %016llx\n", sizeof(struct $1),
+			       (unsigned long long)LAYOUT_FINGERPRINT);
+		}
 	END
 	"${CC:-gcc}" -std=gnu11 -I"$tmp" -Ishm -o "$tmp/main" "$tmp/main.c" && "$tmp/main"
 }
@@ -36,7 +40,8 @@ while read -r name; do
 			passed=$((passed + 1))
 		else
 			failed=$((failed + 1))
-			echo "struct $name of $new_size instead of $size bytes: fingerprint '$changed' as before"
+			echo "struct $name of $new_size instead of $size bytes:" \
+				"fingerprint '$changed' as before"
 		fi
 	done
 done < <(sed -nE 's/^struct ([a-z_]+) \{.*/\1/p' shm/arena/layout.h)

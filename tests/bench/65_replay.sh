@@ -54,16 +54,18 @@ sums() {
 	awk -F'\t' 'NR > 1 && NF > 1 { price = $5; gsub(/[$. \r]/, "", price)
 		if (!seen[$1]++) orders++
 		lines++; items += $2; cents += price }
-		END { printf "orders=%d lines=%d items=%d revenue_cents=%.0f lost=0 wrong=0", orders, lines, items, cents }' "$1"
+		END { printf "orders=%d lines=%d items=%d revenue_cents=%.0f lost=0 wrong=0",
+			orders, lines, items, cents }' "$1"
 }
 
 has_sums() { # the result line of the last replay begins with the file's sums
 	local line
 	line=$(tail -n 1 "$tmp/out")
-	[[ $line =~ ^"$(sums "$1") "p50_us=[0-9.]+\ p99_us=[0-9.]+\ max_us=[0-9.]+$ ]] || { echo "$line" && return 1; }
+	[[ $line =~ ^"$(sums "$1") "p50_us=[0-9.]+\ p99_us=[0-9.]+\ max_us=[0-9.]+$ ]] ||
+		{ echo "$line" && return 1; }
 }
 
-# ------------------------------------------------------------------ right files
+# ------------------------------------------------------------- right files
 
 claim "a plain replay exits with 0" exits 0 replay "$orders" --workers 2
 claim "its sums are those of the file" has_sums "$orders"
@@ -75,7 +77,8 @@ claim "every worker was replaced, half of the time by SIGKILL, and the agent was
 	grep -qx 'seed=7 workers=4 deploys=24 (killed 12) agent_kills=5' "$tmp/out"
 claim "lines were sent again under their operation ids" grep -qE 'sent_again=[1-9]' "$tmp/out"
 
-claim "one worker alone is replaced and loses nothing" exits 0 replay "$orders" --workers 1 --deploys 5
+claim "one worker alone is replaced and loses nothing" exits 0 replay "$orders" --workers 1 \
+	--deploys 5
 claim "the sums of one worker" has_sums "$orders"
 
 head -n 40 "$orders" | sed 's/$/ \r/' >"$tmp/dos.tsv"
@@ -85,13 +88,16 @@ claim "the sums of such a file" has_sums "$tmp/dos.tsv"
 
 {
 	printf 'order_id\tquantity\titem_name\tchoice_description\titem_total_price\n'
-	for ((i = 0; i < 300; i++)); do printf 'big\t%d\tBurger %d\tA, B\t$%d.00\n' $((i % 9 + 1)) $((i % 90)) $((i % 9 + 1)); done
+	for ((i = 0; i < 300; i++)); do
+		printf 'big\t%d\tBurger %d\tA, B\t$%d.00\n' $((i % 9 + 1)) $((i % 90)) \
+			$((i % 9 + 1))
+	done
 } >"$tmp/big.tsv"
 claim "an order of more lines than a cart remembers operations" \
 	exits 0 replay "$tmp/big.tsv" --workers 4 --deploys 10
 claim "its sums, merged lines and all" has_sums "$tmp/big.tsv"
 
-# ------------------------------------------------------------------ directories
+# ------------------------------------------------------------- directories
 
 claim "--dir and --keep leave the carts in place" \
 	exits 0 replay "$orders" --dir "$tmp/carts" --keep --restaurant kept --agent-restarts 2
@@ -102,7 +108,8 @@ claim "all of them" carts 300
 claim "the arena has no fault" "$BUILD/corral" --dir "$tmp/carts" check
 claim "a second replay over them is refused" \
 	exits 2 replay "$orders" --dir "$tmp/carts" --keep --restaurant kept
-claim "without --keep another one takes its carts away again" exits 0 replay "$orders" --dir "$tmp/carts"
+claim "without --keep another one takes its carts away again" exits 0 replay "$orders" \
+	--dir "$tmp/carts"
 claim "and no others" carts 300
 
 "$BUILD/corral-agent" --dir "$tmp/carts" >"$tmp/agent.log" 2>&1 &
@@ -144,11 +151,13 @@ claim "they are named" grep -q 'order nobody: nobody ordered this' "$tmp/err"
 # A signal ends a long replay. Its directory is found in its worker's command line.
 ended_by() { # ended_by SIGNAL CODE
 	local pid directory=''
-	"$bench" replay "$orders" --deploys 500 --seed 1 --restaurant "ended-$$-$1" >"$tmp/out" 2>"$tmp/err" &
+	"$bench" replay "$orders" --deploys 500 --seed 1 --restaurant "ended-$$-$1" >"$tmp/out" \
+		2>"$tmp/err" &
 	pid=$!
 	for ((i = 0; i < 250 && ${#directory} == 0; i++)); do
 		sleep 0.02
-		directory=$(cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -xB 1 "ended-$$-$1" |
+		directory=$(cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -xB 1 \
+			"ended-$$-$1" |
 			grep -m 1 '/corral-bench\.')
 	done
 	kill -s "$1" "$pid"
@@ -165,7 +174,7 @@ claim "an interrupt ends it, and leaves nothing behind" ended_by INT 130
 claim "so does SIGTERM" ended_by TERM 143
 claim "a replay that is killed leaves no process behind" ended_by KILL 137
 
-# ------------------------------------------------------------------ broken files
+# ------------------------------------------------------------- broken files
 
 refused() { # refused WORDS MESSAGE [BAD LINE...]: a file with these lines from line 2 on
 	local words=$1 message=$2
@@ -175,23 +184,27 @@ refused() { # refused WORDS MESSAGE [BAD LINE...]: a file with these lines from 
 		[[ $# -eq 0 ]] || printf '%b\n' "$@"
 	} >"$tmp/bad.tsv"
 	claim "$words is refused" exits 2 replay "$tmp/bad.tsv"
-	claim "$words: the message says where and why" grep -qF -- "$tmp/bad.tsv:$message" "$tmp/err"
+	claim "$words: the message says where and why" grep -qF -- "$tmp/bad.tsv:$message" \
+		"$tmp/err"
 }
 
 good='1\t1\tBurger\tNULL\t$1.00'
-refused "a missing column" "3: 4 columns instead of 5: no item_total_price" "$good" '1\t1\tBurger\tNULL'
+refused "a missing column" "3: 4 columns instead of 5: no item_total_price" "$good" \
+	'1\t1\tBurger\tNULL'
 refused "a column too many" "2: 6 columns" '1\t1\tBurger\tNULL\t$1.00\tx'
 refused "an empty line in the middle" "3: 1 columns" "$good" '' "$good"
 refused "a price without a dollar" "2: item_total_price '1.00'" '1\t1\tBurger\tNULL\t1.00'
 refused "a price with one decimal" "2: item_total_price" '1\t1\tBurger\tNULL\t$1.0'
 refused "a price with three decimals" "2: item_total_price" '1\t1\tBurger\tNULL\t$1.000'
 refused "a negative price" "2: item_total_price" '1\t1\tBurger\tNULL\t$-1.00'
-refused "a price beyond all bounds" "2: item_total_price" '1\t1\tBurger\tNULL\t$99999999999999999999.00'
+refused "a price beyond all bounds" "2: item_total_price" \
+	'1\t1\tBurger\tNULL\t$99999999999999999999.00'
 refused "an uneven price" "4: item_total_price '\$1.00' does not divide evenly by the quantity 3" \
 	"$good" "$good" '1\t3\tBurger\tNULL\t$1.00'
 refused "a quantity of 0" "2: quantity '0'" '1\t0\tBurger\tNULL\t$1.00'
 refused "a quantity with a letter" "2: quantity '1x'" '1\t1x\tBurger\tNULL\t$1.00'
-refused "a quantity that is too large" "2: quantity '4294967297'" '1\t4294967297\tBurger\tNULL\t$1.00'
+refused "a quantity that is too large" "2: quantity '4294967297'" \
+	'1\t4294967297\tBurger\tNULL\t$1.00'
 refused "an empty order id" "2: order_id" '\t1\tBurger\tNULL\t$1.00'
 refused "an empty item" "2: item_name" '1\t1\t\tNULL\t$1.00'
 refused "an empty modifier" "2: choice_description" '1\t1\tBurger\tA, , B\t$1.00'
@@ -211,16 +224,20 @@ claim "a worker count with a letter is refused" exits 2 replay "$orders" --worke
 claim "--keep without --dir is refused" exits 2 replay "$orders" --keep
 claim "no file is refused" exits 2 replay
 
-# ---------------------------------------------------------------------- the rest
+# ------------------------------------------------------------- the rest
 
 figures() { # "name value unit" lines behind a machine line
-	"$bench" "$1" --carts 50 --bytes 2000 >"$tmp/out" 2>"$tmp/err" && head -n 1 "$tmp/out" | grep -q '^machine: ' &&
-		! tail -n +2 "$tmp/out" | grep -vE '^[a-z]+\.carts_50\.[a-z0-9_.]+ [0-9.]+ (ns|x|bytes|%|rounds)$' &&
+	"$bench" "$1" --carts 50 --bytes 2000 >"$tmp/out" 2>"$tmp/err" &&
+		head -n 1 "$tmp/out" | grep -q '^machine: ' &&
+		! tail -n +2 "$tmp/out" |
+		grep -vE '^[a-z]+\.carts_50\.[a-z0-9_.]+ [0-9.]+ (ns|x|bytes|%|rounds)$' &&
 		grep -qE "$2" "$tmp/out"
 }
 claim "get prints its figures" figures get '^get\.carts_50\.ratio [0-9.]+ x$'
 claim "add prints its figures" figures add '^add\.carts_50\.add_merge_ratio [0-9.]+ x$'
-claim "list names the benchmarks" test "$("$bench" list | awk '{ printf "%s ", $1 }')" = "replay storm get add peers scale contend grace rate idle takeover journal sync snapshot recovery report "
+claim "list names the benchmarks" test "$("$bench" list | awk '{ printf "%s ", $1 }')" = \
+	"replay storm get add peers scale contend grace rate idle takeover journal sync snapshot \
+recovery report "
 claim "an unknown benchmark is refused" exits 2 "$bench" nothing
 
 echo "$passed passed, $failed failed"

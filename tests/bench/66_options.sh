@@ -4,7 +4,8 @@
 # argument is refused before anything is measured, made or printed.
 #
 # Usage: [BUILD=dir] tests/bench/66_options.sh [CLAIM...]   from the repository's root
-# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154 # claims are called by name, each in a subshell
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2034,SC2154
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
@@ -24,7 +25,8 @@ options_of() { # BENCHMARK REGEX
 
 refused() { # BENCHMARK ARGUMENT...: sets out
 	local code=0 said
-	said=$(TMPDIR=$place/tmp timeout -k 5 20 "$BUILD/corral-bench" "$@" 2>"$place/err") || code=$?
+	said=$(TMPDIR=$place/tmp timeout -k 5 20 "$BUILD/corral-bench" "$@" 2>"$place/err") ||
+		code=$?
 	out=$(<"$place/err")
 	[[ $code -eq 2 ]] || fail "$*: exit code $code, not 2: $said $out"
 	[[ -z $said ]] || fail "$*: it says something: $said"
@@ -40,7 +42,7 @@ operands_of() { # BENCHMARK
 	esac
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 each_benchmark_explains_itself() {
 	local name

@@ -53,23 +53,27 @@ more_than() { # NUMBER FIELD...
 
 nothing_is_wrong() {
 	tail -n 1 "$tmp/out" |
-		grep -qxE 'kills=[0-9]+ operations=[0-9]+ longest_wait_ms=[0-9.]+ lost=0 twice=0 leaked=0' &&
+		grep -qxE \
+		'kills=[0-9]+ operations=[0-9]+ longest_wait_ms=[0-9.]+ lost=0 twice=0 leaked=0' &&
 		[[ $(field disorder) == 0 && $(field faults) == 0 && $(field crashes) == 0 ]]
 }
 
-claim "a storm with the agent killed too exits with 0" \
-	exits 0 storm --workers 6 --kill-every 5 --seconds 2 --kill-agent --history "$tmp/history" --seed 11
+claim "a storm with the agent killed too exits with 0" exits 0 storm --workers 6 --kill-every 5 \
+	--seconds 2 --kill-agent --history "$tmp/history" --seed 11
 claim "nothing is lost, doubled, leaked or out of order" nothing_is_wrong
 claim "workers were killed in the midst of calls, stopped, and told to go" \
 	more_than 3 kills stops exits pending sent_again acknowledged reads
 claim "the agent was killed" more_than 0 agent_kills
 
 # Check the history independently of the program.
-shape='^\{"cart":"cart-[0-9]+","worker":[0-9]+,"thread":[01],"op":("[0-9a-f]+"|null),"attempt":[0-9]+,"kind":"[a-z_]+",'
-shape+='"arguments":\{"round":[0-9]+[^][{}]*(,"steps":\[(\{"kind":"[a-z_]+"[^][{}]*\},?){1,4}\][^][{}]*)?\},'
+shape='^\{"cart":"cart-[0-9]+","worker":[0-9]+,"thread":[01],"op":("[0-9a-f]+"|null),'
+shape+='"attempt":[0-9]+,"kind":"[a-z_]+","arguments":\{"round":[0-9]+[^][{}]*'
+shape+='(,"steps":\[(\{"kind":"[a-z_]+"[^][{}]*\},?){1,4}\][^][{}]*)?\},'
 shape+='"invoke_ns":[0-9]+,"return_ns":(null,"error":null|[0-9]+,"error":'
-shape+='("E[A-Z]+"(,"step":[0-4])?|null,"version":[0-9]+,"subtotal_cents":[0-9]+,"tax_cents":[0-9]+,"items":[0-9]+,"status":[01],'
-shape+='(("step_lines":\[[0-9]+(,[0-9]+){0,3}\],)?"line":[0-9]+,"applied":(true|false)|"lines":[0-9]+,"tax_ppm":[0-9]+)))\}$'
+shape+='("E[A-Z]+"(,"step":[0-4])?|null,"version":[0-9]+,"subtotal_cents":[0-9]+,'
+shape+='"tax_cents":[0-9]+,"items":[0-9]+,"status":[01],'
+shape+='(("step_lines":\[[0-9]+(,[0-9]+){0,3}\],)?"line":[0-9]+,"applied":(true|false)|'
+shape+='"lines":[0-9]+,"tax_ppm":[0-9]+)))\}$'
 
 all_lines_have_the_shape() {
 	! grep -vE -m 3 "$shape" "$tmp/history"
@@ -99,11 +103,13 @@ versions_are_unique() {
 
 claim "each line of the history has the documented shape" all_lines_have_the_shape
 claim "it has every acknowledged change" history_has "$(field acknowledged)" '"applied":'
-claim "it has every pending change" history_has "$(field pending)" '"op":"[0-9a-f]*".*"return_ns":null'
+claim "it has every pending change" history_has "$(field pending)" \
+	'"op":"[0-9a-f]*".*"return_ns":null'
 claim "no version was given out twice" versions_are_unique
 claim "changes of several steps were made, refused and repeated" several_steps_are_there
 
-claim "one worker alone, killed again and again" exits 0 storm --workers 1 --kill-every 20 --seconds 1
+claim "one worker alone, killed again and again" exits 0 storm --workers 1 --kill-every 20 \
+	--seconds 1
 claim "nothing is wrong with it" nothing_is_wrong
 
 claim "wrong arguments are refused" exits 2 storm --workers 0

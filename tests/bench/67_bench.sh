@@ -46,7 +46,8 @@ figure() { # NAME
 is_there() { # NAME...: each once
 	local name
 	for name; do
-		[[ $(figure "$name" | wc -l) -eq 1 ]] || { echo "$name: $(figure "$name")" && return 1; }
+		[[ $(figure "$name" | wc -l) -eq 1 ]] || { echo "$name: $(figure "$name")" &&
+			return 1; }
 	done
 }
 
@@ -62,8 +63,9 @@ at_least() { # NAME NUMBER
 
 # A machine, a place, and then only figures.
 has_the_form() { # NAME
-	! grep -vE "^(machine: .+, [0-9]+ cores, kernel .+|directory: /.+ on .+|$1\.[a-z0-9_.]+ -?[0-9]+(\.[0-9]+)? [a-zA-Z%/1]+)$" \
-		"$tmp/out" | grep . && [[ $(head -n 1 "$tmp/out") == machine:* ]]
+	! grep -vE -e '^machine: .+, [0-9]+ cores, kernel .+$' -e '^directory: /.+ on .+$' \
+		-e "^$1\.[a-z0-9_.]+ -?[0-9]+(\.[0-9]+)? [a-zA-Z%/1]+$" "$tmp/out" | grep . &&
+		[[ $(head -n 1 "$tmp/out") == machine:* ]]
 }
 
 # All acknowledged changes are there, and there are some.
@@ -81,11 +83,14 @@ claim "journal exits with 0" \
 	exits 0 bench journal --carts 20 --workers 1,2 --rounds 2 --interval 50 "${small[@]}"
 claim "its output has the form" has_the_form journal
 for one in carts_20.workers_1 carts_20.workers_2; do
-	claim "$one has each figure" is_there "journal.$one."{off,on}_{adds_per_second,p50_ns,p99_ns,p99.9_ns,add_cpu_ns,agent_cpu} \
+	claim "$one has each figure" is_there \
+		"journal.$one."{off,on}_{adds_per_second,p50_ns,p99_ns,p99.9_ns} \
+		"journal.$one."{off,on}_{add_cpu_ns,agent_cpu} \
 		"journal.$one."{loss,cpu_loss,cpu_loss_with_agent,p99.9_ratio}
 	claim "$one has as many rounds as it was told" is "journal.$one.rounds" 2
 	claim "$one: the journal was written meanwhile" at_least "journal.$one.disk_syncs" 2
-	claim "$one: what was acknowledged without a journal is there" counts_agree "journal.$one.off_"
+	claim "$one: what was acknowledged without a journal is there" counts_agree \
+		"journal.$one.off_"
 	claim "$one: what was acknowledged with one is there" counts_agree "journal.$one.on_"
 done
 claim "its directories are gone" nothing_is_left
@@ -93,7 +98,8 @@ claim "its directories are gone" nothing_is_left
 claim "sync exits with 0" exits 0 bench sync --workers 1,4 --seconds 1 --carts 20 "${small[@]}"
 claim "its output has the form" has_the_form sync
 for one in 1 4; do
-	claim "$one has each figure" is_there "sync.workers_$one."{per_disk_sync,per_second,p50_us,p99_us,p99.9_us,max_us}
+	claim "$one has each figure" is_there \
+		"sync.workers_$one."{per_disk_sync,per_second,p50_us,p99_us,p99.9_us,max_us}
 	claim "$one: syncs were acknowledged" at_least "sync.workers_$one.acknowledged" 1
 	claim "$one: after syncs of the disk" at_least "sync.workers_$one.disk_syncs" 1
 	claim "$one: what was acknowledged is there" counts_agree "sync.workers_$one."
@@ -114,7 +120,8 @@ for one in journal sync snapshot; do
 	claim "$one explains itself" exits 0 bench "$one" --help
 	claim "$one: a file is no argument" exits 2 bench "$one" orders.tsv
 	claim "$one: no carts are refused" exits 2 bench "$one" --carts 0
-	claim "$one: a directory that is not there is an error" exits 3 bench "$one" --dir "$tmp/none"
+	claim "$one: a directory that is not there is an error" exits 3 bench "$one" \
+		--dir "$tmp/none"
 done
 
 echo "$passed passed, $failed failed"

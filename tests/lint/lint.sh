@@ -96,24 +96,15 @@ check_names() {
 		<(sed -n '/global:/,/local:/s/^\t\(corral_.*\);$/\1/p' shm/corral.map)
 }
 
-# No line is too long, but in the scripts that tests/lint/wide names; those have such lines.
+# No line is too long.
 check_width() {
 	awk -v max=$WIDTH_MAX '
-		FILENAME == ARGV[1] { if (!/^#/) wide[$1] = 1; next }
 		{ line = $0; gsub(/\t/, "        ", line) }
-		length(line) > max && FILENAME in wide { wide[FILENAME] = 0; next }
 		length(line) > max {
 			print FILENAME ":" FNR ": " length(line) " columns, more than " max
 			bad = 1
 		}
-		END {
-			for (file in wide)
-				if (wide[file]) {
-					print file ": is narrow now: take it off tests/lint/wide"
-					bad = 1
-				}
-			exit bad
-		}' tests/lint/wide "${c_files[@]}" "${scripts[@]}" "${javascript[@]}"
+		END { exit bad }' "${c_files[@]}" "${scripts[@]}" "${javascript[@]}"
 }
 
 check_spdx() {

@@ -3,8 +3,9 @@
 # corral clean, and what status says of the files beside the arena: files set aside are listed, and
 # removed by name if the arena has all of their contents; a possible only copy of a cart never is.
 #
-# Usage: [BUILD=dir] tests/tools/70_clean.sh [CLAIM...]   from the repository's root; timeout: 120
-# shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/tools/70_clean.sh [CLAIM...]   from the root; timeout: 120
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2119
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
@@ -21,7 +22,7 @@ resized() {
 	kept=$(basename "$dir"/arena.resized.*)
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 what_was_set_aside_is_listed_and_counted() {
 	start
@@ -41,7 +42,8 @@ what_was_set_aside_is_listed_and_counted() {
 	corral 0 status --json
 	has "\"name\":\"$kept\"" '"spare":true' '"base_ms":1'
 	corral 0 status --metrics
-	has "corral_aside_files 3" corral_aside_bytes corral_journal_bytes corral_journal_base_timestamp_seconds
+	has "corral_aside_files 3" corral_aside_bytes corral_journal_bytes \
+		corral_journal_base_timestamp_seconds
 	[[ $out =~ corral_journal_bytes\ [1-9] ]] || fail "no bytes of the journal: $out"
 }
 
@@ -77,13 +79,15 @@ what_may_be_the_only_copy_is_never_removed() {
 	: >"$dir/arena.resized.7.1.sav"
 	: >"$dir/arena.layout"
 	: >"$dir/journal.salvaged."
-	for name in arena.damaged.1 journal.damaged.2 journal.hopeless.3 arena.former arena.former.1 journal.format2 \
-		arena.resized.mine arena.resized.7.1.sav arena.layout journal.salvaged.; do
+	for name in arena.damaged.1 journal.damaged.2 journal.hopeless.3 arena.former \
+		arena.former.1 journal.format2 arena.resized.mine arena.resized.7.1.sav \
+		arena.layout journal.salvaged.; do
 		corral 1 clean "$name"
 		has "only copy"
 		[[ -e $dir/$name ]] || fail "$name was removed"
 	done
-	for name in arena journal lock agent.log . .. ../dir/arena arena.resized.1/../arena nothing; do
+	for name in arena journal lock agent.log . .. ../dir/arena arena.resized.1/../arena \
+		nothing; do
 		corral 1 clean "$name"
 	done
 	corral 0 show r s

@@ -4,14 +4,15 @@
 # can read the file, a damaged file is refused before anything is changed, and an existing file
 # stays until the new one is whole.
 #
-# Usage: [BUILD=dir] tests/tools/70_snapshot.sh [CLAIM...]   from the repository's root; timeout: 120
-# shellcheck disable=SC2317,SC2030,SC2031,SC2119 # claims are called by name, each in a subshell
+# Usage: [BUILD=dir] tests/tools/70_snapshot.sh [CLAIM...]   from the root; timeout: 120
+# claims are called by name, each in a subshell
+# shellcheck disable=SC2317,SC2030,SC2031,SC2119
 set -uo pipefail
 shopt -s inherit_errexit
 # shellcheck source=tests/kit/agent_kit.sh
 source tests/kit/agent_kit.sh
 
-# ------------------------------------------------------------------------- places
+# ------------------------------------------------------------- places
 
 second() { # an agent for another arena; `dir` becomes that one's, `first` the former one's
 	first=$dir
@@ -25,14 +26,16 @@ carts() { # each cart on a line, without what depends on the time of restoring
 	while read -r restaurant session; do
 		corral 0 show "$restaurant" "$session" --json
 		echo "${out%,\"expires_at\"*}"
-	done < <(tr '{' '\n' <<<"$out" | sed -n 's/^"restaurant_id":"\([^"]*\)","session_id":"\([^"]*\)".*/\1 \2/p' |
+	done < <(tr '{' '\n' <<<"$out" | sed \
+		-n 's/^"restaurant_id":"\([^"]*\)","session_id":"\([^"]*\)".*/\1 \2/p' |
 		LC_ALL=C sort)
 }
 
 fill() { # carts of all kinds
 	local n
-	corral 0 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 --modifier cheese=1.50 \
-		--modifier small=-2 --note "well done" --tax 8.25% --op-id call-1
+	corral 0 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 \
+		--modifier cheese=1.50 --modifier small=-2 --note "well done" --tax 8.25% \
+		--op-id call-1
 	corral 0 add roma all --item p2 --name Wine --price 99999999.99 --quantity 999999
 	corral 0 attribute roma all phone 555-0100
 	corral 0 attribute roma all table 7
@@ -57,10 +60,27 @@ use warnings;
 open my $file, '<:raw', $ARGV[0] or die;
 my $bytes = do { local $/; <$file> };
 my $at = 0;
-sub take { my $n = shift; die "cut off" if $at + $n > length $bytes; my $s = substr $bytes, $at, $n; $at += $n; $s }
+sub take {
+	my $n = shift;
+	die "cut off" if $at + $n > length $bytes;
+	$at += $n;
+	substr $bytes, $at - $n, $n
+}
 sub uint { my $n = shift; my $v = 0; $v = $v << 8 | $_ for unpack 'C*', take($n); $v }
-sub sint { my $n = shift; my $v = uint($n); $n < 8 && $v >> (8 * $n - 1) ? $v - (1 << 8 * $n) : unpack 'q', pack 'Q', $v }
-sub map_of { my $n = shift; my %m; for (1 .. $n) { my $k = object(); die "twice: $k" if exists $m{$k}; $m{$k} = object() } \%m }
+sub sint {
+	my $n = shift;
+	my $v = uint($n);
+	$n < 8 && $v >> (8 * $n - 1) ? $v - (1 << 8 * $n) : unpack 'q', pack 'Q', $v
+}
+sub map_of {
+	my ($n, %m) = shift;
+	for (1 .. $n) {
+		my $k = object();
+		die "twice: $k" if exists $m{$k};
+		$m{$k} = object();
+	}
+	\%m
+}
 sub object {
 	my $t = uint(1);
 	return $t if $t < 0x80;
@@ -79,13 +99,15 @@ sub object {
 	die sprintf 'no such tag: %02x', $t;
 }
 my $header = object();
-die 'header' if $header->{corral_snapshot} != 1 || length $header->{hash_seed} != 8 || !$header->{taken_ms};
+die 'header' if $header->{corral_snapshot} != 1 || length $header->{hash_seed} != 8 ||
+	!$header->{taken_ms};
 my ($carts, $before) = (0, 0);
 while (1) {
 	$before = $at;
 	my $cart = object();
 	if ($cart->{end}) {
-		die 'trailer' if $cart->{carts} != $carts || length $cart->{sum} != 8 || $at != length $bytes;
+		die 'trailer' if $cart->{carts} != $carts || length $cart->{sum} != 8 ||
+			$at != length $bytes;
 		printf "sum %s of %d bytes\n", unpack('H*', $cart->{sum}), $before;
 		last;
 	}
@@ -94,7 +116,8 @@ while (1) {
 	for my $line (@{$cart->{lines}}) {
 		my $modifiers = 0;
 		$modifiers += $_->[1] for @{$line->{words}{modifiers}};
-		die 'modifiers' if $modifiers != $line->{modifiers_cents} || $line->{line} >= $cart->{next_line};
+		die 'modifiers' if $modifiers != $line->{modifiers_cents} ||
+			$line->{line} >= $cart->{next_line};
 		$subtotal += $line->{quantity} * ($line->{unit_price_cents} + $modifiers);
 		$items += $line->{quantity};
 	}
@@ -103,12 +126,13 @@ while (1) {
 	length $_->{id} == 16 && $_->{version} <= $cart->{version} or die 'ops' for @{$cart->{ops}};
 	my @names = map { $_->{words}{name} } @{$cart->{lines}};
 	my @pairs = map { "$_=$cart->{attributes}{$_}" } sort keys %{$cart->{attributes}};
-	print join('|', @$cart{qw(restaurant_id session_id version status total_cents ttl_ms)}, scalar @{$cart->{ops}}, @names[0 .. ($#names > 1 ? 1 : $#names)], @pairs), "\n";
+	print join('|', @$cart{qw(restaurant_id session_id version status total_cents ttl_ms)},
+		scalar @{$cart->{ops}}, @names[0 .. ($#names > 1 ? 1 : $#names)], @pairs), "\n";
 }
 END
 }
 
-# ------------------------------------------------------------------------- claims
+# ------------------------------------------------------------- claims
 
 carts_of_all_kinds_come_back_as_they_were() {
 	local before
@@ -143,7 +167,8 @@ the_time_to_live_goes_on_as_it_was() {
 	before=$(($(date +%s) + 3600))
 	# an hour and its grain (28.1 s, so 29 in whole seconds), of which little has passed:
 	# neither two hours nor none
-	[[ $after -ge $((before - 300)) && $after -le $((before + 29)) ]] || fail "it ends at $after, not by $before"
+	[[ $after -ge $((before - 300)) && $after -le $((before + 29)) ]] ||
+		fail "it ends at $after, not by $before"
 }
 
 operation_ids_count_in_the_arena_they_were_given_in() {
@@ -153,11 +178,13 @@ operation_ids_count_in_the_arena_they_were_given_in() {
 	corral 0 drop roma all
 	corral 0 restore "$place/file" --merge
 	has "1 cart restored" "operation ids kept"
-	corral 0 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 --modifier cheese=1.50 \
-		--modifier small=-2 --note "well done" --tax 8.25% --op-id call-1 --json
+	corral 0 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 \
+		--modifier cheese=1.50 --modifier small=-2 --note "well done" --tax 8.25% \
+		--op-id call-1 --json
 	has '"applied":false'
-	corral 1 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 3 --modifier cheese=1.50 \
-		--modifier small=-2 --note "well done" --tax 8.25% --op-id call-1
+	corral 1 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 3 \
+		--modifier cheese=1.50 --modifier small=-2 --note "well done" --tax 8.25% \
+		--op-id call-1
 	has "the operation id was given to another change"
 }
 
@@ -170,7 +197,9 @@ an_arena_with_carts_is_filled_only_if_asked() {
 	add roma s
 	add roma later
 	corral 0 restore "$place/file" --merge --json
-	[[ $out == '{"restored":0,"as_new":1,"ended":0,"refused":0,"operation_ids_kept":true,'* ]] || fail "$out"
+	[[ $out == \
+		'{"restored":0,"as_new":1,"ended":0,"refused":0,"operation_ids_kept":true,'* ]] ||
+		fail "$out"
 	corral 0 show roma s --json
 	has '"version":2'
 }
@@ -190,7 +219,8 @@ roma|all|4|open|10824989173920205|0|1|Mar"gherita é|Wine|phone=555-0100|table=7
 roma|many|22|open|55690|0|20|Item 1|Item 2
 END
 	read -r _ sum _ size _ < <(grep ^sum "$place/read")
-	[[ $(head -c "$size" "$place/file" | xxhsum -H3 - | grep -oE '[0-9a-f]{16}') == "$sum" ]] || fail "another sum than $sum"
+	[[ $(head -c "$size" "$place/file" | xxhsum -H3 - | grep -oE '[0-9a-f]{16}') == "$sum" ]] ||
+		fail "another sum than $sum"
 }
 
 each_cart_is_whole_while_others_write() {
@@ -198,7 +228,8 @@ each_cart_is_whole_while_others_write() {
 	start
 	for n in 1 2 3; do
 		(while [[ ! -e $place/stop ]]; do
-			"$BUILD/corral" --dir "$dir" add roma "$n" --item "i$RANDOM" --name I --price 0.99 --quantity 3 --tax 7% ||
+			"$BUILD/corral" --dir "$dir" add roma "$n" --item "i$RANDOM" --name I \
+			--price 0.99 --quantity 3 --tax 7% ||
 				exit
 			"$BUILD/corral" --dir "$dir" quantity roma "$n" 1 "$((RANDOM + 1))"
 			"$BUILD/corral" --dir "$dir" clear roma "$n"
@@ -209,8 +240,10 @@ each_cart_is_whole_while_others_write() {
 	add roma still
 	for n in {1..8}; do
 		corral 0 snapshot "$place/$n"
-		read_by_others "$place/$n" >"$place/read" || { touch "$place/stop" && fail "cart in snapshot $n"; }
-		grep -q '^roma|still|1|' "$place/read" || fail "a cart that was there all the while is not in snapshot $n"
+		read_by_others "$place/$n" >"$place/read" || { touch "$place/stop" &&
+			fail "cart in snapshot $n"; }
+		grep -q '^roma|still|1|' "$place/read" ||
+			fail "a cart that was there all the while is not in snapshot $n"
 	done
 	touch "$place/stop"
 	wait "${writers[@]}"
@@ -279,9 +312,11 @@ what_is_no_plain_file_is_refused() {
 standard_output_is_a_file_too() {
 	start
 	add roma s
-	"$BUILD/corral" --dir "$dir" snapshot - >"$place/file" 2>"$place/said" || fail "$(<"$place/said")"
+	"$BUILD/corral" --dir "$dir" snapshot - >"$place/file" 2>"$place/said" ||
+		fail "$(<"$place/said")"
 	grep -q '^1 cart, ' "$place/said" || fail "it says: $(<"$place/said")"
-	out=$("$BUILD/corral" --dir "$dir" snapshot - 2>&1 >/dev/full) && fail "a full device went unnoticed"
+	out=$("$BUILD/corral" --dir "$dir" snapshot - 2>&1 >/dev/full) &&
+		fail "a full device went unnoticed"
 	has "cannot be written"
 	second
 	corral 0 restore "$place/file"
@@ -298,7 +333,8 @@ on_a_full_disk_the_former_file_stays() {
 	corral 5 snapshot "$place/disk/file"
 	has "No space left"
 	[[ $(md5sum <"$place/disk/file") == "$sum" ]] || fail "it is another"
-	[[ $(ls "$place/disk") == "file"$'\n'"fill" ]] || fail "something is left: $(ls "$place/disk")"
+	[[ $(ls "$place/disk") == "file"$'\n'"fill" ]] ||
+		fail "something is left: $(ls "$place/disk")"
 	rm "$place/disk/fill"
 	add roma s2
 	corral 0 snapshot "$place/disk/file"
@@ -350,7 +386,7 @@ format_1_is_readable() {
 	corral 0 check
 }
 
-# -------------------------------------------------------------------------------------------------- run
+# ------------------------------------------------------------- run
 
 mapfile -t all < <(claims_of "$0" | grep -v ^what_is_no_whole)
 run_claims "${@:-${all[@]}}"

@@ -4,7 +4,7 @@
 # and its refusals. Each claim is a function with its own restaurants. Every command has a time
 # limit; nothing is timed.
 #
-# Usage: [BUILD=dir] tests/tools/70_tools.sh [CLAIM...]   from the repository's root; timeout: 300
+# Usage: [BUILD=dir] tests/tools/70_tools.sh [CLAIM...]   from the root; timeout: 300
 set -uo pipefail
 shopt -s inherit_errexit
 
@@ -35,7 +35,7 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# ------------------------------------------------------------------------- saying what must hold
+# ------------------------------------------------------------- saying what must hold
 
 fail() {
 	echo "$*"
@@ -102,11 +102,11 @@ poke() { # OFFSET BYTES (as printf takes them): overwrite in $dir/arena
 	printf "$2" | dd of="$dir/arena" bs=1 seek="$1" conv=notrunc status=none
 }
 
-# ------------------------------------------------------------------------------ changing and showing
+# ------------------------------------------------------------- changing and showing
 
 an_item_is_added_and_shown() {
-	run 0 add a1 s --item pizza --name Margherita --price 12.99 --quantity 2 --modifier cheese=1.50 \
-		--modifier small=-2.00 --note "well done"
+	run 0 add a1 s --item pizza --name Margherita --price 12.99 --quantity 2 \
+		--modifier cheese=1.50 --modifier small=-2.00 --note "well done"
 	[[ $out == "version 1: line 1, 2 items, total 24.98 (added now)" ]] || fail "it says: $out"
 	run 0 show a1 s
 	has Margherita 12.99 24.98 cheese 1.50 -2.00 "well done" "version 1" pizza
@@ -114,24 +114,30 @@ an_item_is_added_and_shown() {
 
 a_cart_as_json_has_all_its_keys_in_order() {
 	local before after shape
-	run 0 add a2 s --item pizza --name 'Mar"gherita' --price 12.99 --quantity 2 --modifier cheese=1.50 --note café \
-		--tax 8.25%
+	run 0 add a2 s --item pizza --name 'Mar"gherita' --price 12.99 --quantity 2 \
+		--modifier cheese=1.50 --note café --tax 8.25%
 	run 0 attribute a2 s phone 555-0100
 	run 0 show a2 s --json
-	before='{"restaurant_id":"a2","session_id":"s","version":2,"status":"open","items":[{"line":1,'
+	before='{"restaurant_id":"a2","session_id":"s","version":2,"status":"open",'
+	before+='"items":[{"line":1,'
 	before+='"menu_item_id":"pizza","name":"Mar\"gherita","quantity":2,"unit_price_cents":1299,'
-	before+='"modifiers":[{"name":"cheese","price_cents":150}],"notes":"café","total_cents":2898}],'
-	before+='"item_count":2,"subtotal_cents":2898,"tax_ppm":82500,"tax_cents":239,"total_cents":3137,'
+	before+='"modifiers":[{"name":"cheese","price_cents":150}],'
+	before+='"notes":"café","total_cents":2898}],'
+	before+='"item_count":2,"subtotal_cents":2898,"tax_ppm":82500,"tax_cents":239,'
+	before+='"total_cents":3137,'
 	before+='"attributes":{"phone":"555-0100"},"created_at":'
 	[[ $out == "$before"* ]] || fail "not $before: $out"
 	after=${out#"$before"}
 	shape='"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"'
-	[[ $after =~ ^$shape,\"updated_at\":$shape,\"expires_at\":$shape\}$ ]] || fail "the times: $after"
+	[[ $after =~ ^$shape,\"updated_at\":$shape,\"expires_at\":$shape\}$ ]] ||
+		fail "the times: $after"
 }
 
 a_change_as_json_has_all_its_keys_in_order() {
 	run 0 add a3 s --item i --name I --price 0.10 --quantity 3 --json
-	[[ $out == '{"version":1,"applied":true,"line":1,"item_count":3,"subtotal_cents":30,"tax_cents":0,"total_cents":30,"status":"open","durable":false}' ]] ||
+	whole='{"version":1,"applied":true,"line":1,"item_count":3,"subtotal_cents":30,'
+	whole+='"tax_cents":0,"total_cents":30,"status":"open","durable":false}'
+	[[ $out == "$whole" ]] ||
 		fail "it says: $out"
 }
 
@@ -182,9 +188,11 @@ options_stand_anywhere_and_two_dashes_end_them() {
 	run 0 show --json -- b3 -s
 	has '"session_id":"-s"'
 	run 0 -- show b3 s
-	out=$(CORRAL_DIR=$dir timeout 60 "$BUILD/corral" show b3 s --json) || fail "CORRAL_DIR is not heard"
+	out=$(CORRAL_DIR=$dir timeout 60 "$BUILD/corral" show b3 s --json) ||
+		fail "CORRAL_DIR is not heard"
 	has '"restaurant_id":"b3"'
-	out=$(timeout 60 "$BUILD/corral" show b3 s --json --dir "$dir") || fail "--dir behind the command is not heard"
+	out=$(timeout 60 "$BUILD/corral" show b3 s --json --dir "$dir") ||
+		fail "--dir behind the command is not heard"
 	has '"restaurant_id":"b3"'
 }
 
@@ -209,7 +217,8 @@ carts_are_listed_in_order() {
 	run 0 ls --restaurant d1
 	[[ $out == RESTAURANT*SESSION*TOTAL*alpha*beta* ]] || fail "it says: $out"
 	run 0 ls --restaurant d1 --json
-	[[ $out == "["*"]" && $(grep -c '^[[,]{"restaurant_id":"d1",' <<<"$out") -eq 2 ]] || fail "it says: $out"
+	[[ $out == "["*"]" && $(grep -c '^[[,]{"restaurant_id":"d1",' <<<"$out") -eq 2 ]] ||
+		fail "it says: $out"
 	run 0 ls --restaurant none --json
 	[[ $out == '[]' ]] || fail "it says: $out"
 	run 0 ls
@@ -228,7 +237,7 @@ looking_does_not_prolong_a_carts_life() {
 	[[ ${out##*expires_at} == "$first" ]] || fail "it ends at $first, then ${out##*expires_at}"
 }
 
-# ------------------------------------------------------------------------------------- what is refused
+# ------------------------------------------------------------- what is refused
 
 wrong_money_is_refused_and_nothing_is_changed() {
 	local money
@@ -342,7 +351,7 @@ the_answer_is_no_where_nothing_is() {
 	run 1 drop f1 s
 }
 
-# ---------------------------------------------------------------------------------- exactly once, in order
+# ------------------------------------------------------------- exactly once, in order
 
 a_named_change_counts_once() {
 	add g1 s --op-id k1 --quantity 2
@@ -366,8 +375,8 @@ a_name_is_refused_to_another_change() {
 	add g9 s --op-id x
 	run 1 add g9 s --item coke --name Coke --price 2 --op-id x
 	complains "the operation id was given to another change" "nothing was changed"
-	for command in "quantity g9 s 1 3" "remove g9 s 1" "clear g9 s" "tax g9 s 5%" "attribute g9 s a b" "ttl g9 s 1h" \
-		"checkout g9 s" "drop g9 s"; do
+	for command in "quantity g9 s 1 3" "remove g9 s 1" "clear g9 s" "tax g9 s 5%" \
+		"attribute g9 s a b" "ttl g9 s 1h" "checkout g9 s" "drop g9 s"; do
 		read -ra words <<<"$command"
 		run 1 "${words[@]}" --op-id x
 		complains "the operation id was given to another change"
@@ -416,8 +425,9 @@ apply() { # CODE R S [OPTION...] <steps: the change of several steps
 steps_are_one_change_and_answer_a_line_each() {
 	add y1 s
 	apply 0 y1 s --json --op-id k < <(
-		echo '{"step": "add", "menu_item_id": "tea", "unit_price_cents": 199, "quantity": 2, "name": "Tea",' \
-			'"notes": "hot", "modifiers": [{"name": "milk", "price_cents": 50}],' \
+		echo '{"step": "add", "menu_item_id": "tea", "unit_price_cents": 199,' \
+			'"quantity": 2, "name": "Tea", "notes": "hot",' \
+			'"modifiers": [{"name": "milk", "price_cents": 50}],' \
 			'"extras": {"allergy": ["nuts", 1, -2.5, true, null, {"a": "é"}]}}'
 		echo
 		echo '{"step": "change_quantity", "menu_item_id": "i", "difference": 3}'
@@ -429,8 +439,8 @@ steps_are_one_change_and_answer_a_line_each() {
 	)
 	has '"version":2,' '"applied":true,' '"total_cents":714,' '"lines":[2,1,2,0,0,0,0]'
 	run 0 show y1 s --json
-	has '"notes":"hot","total_cents":249,"extras":{"allergy":["nuts",1,-2.5,true,null,{"a":"é"}]}' \
-		'"attributes":{"table":"7"}' '"tax_ppm":100000'
+	has '"notes":"hot","total_cents":249,' '"attributes":{"table":"7"}' '"tax_ppm":100000' \
+		'"extras":{"allergy":["nuts",1,-2.5,true,null,{"a":"é"}]}'
 	apply 0 y1 s <<<'{"step":"remove","menu_item_id":"tea"}
 {"step":"clear"}
 {"step":"checkout"}'
@@ -505,7 +515,7 @@ $line"
 		range {"step":"tax","tax_ppm":1000001}
 		a_string {"step":"attribute","name":7}
 		an_array {"step":"add","menu_item_id":"tea","unit_price_cents":1,"modifiers":{}}
-		each_modifier {"step":"add","menu_item_id":"tea","unit_price_cents":1,"modifiers":[{"name":"a"}]}
+		each_modifier {"step":"add","modifiers":[{"name":"a"}]}
 		an_object {"step":"add","menu_item_id":"tea","unit_price_cents":1,"extras":[]}
 	END
 	apply 2 y3 s </dev/null
@@ -523,8 +533,9 @@ $line"
 fifty_adds_at_once_all_land() {
 	local pids=() pid
 	for i in {1..50}; do
-		timeout -k 5 60 "$BUILD/corral" --dir "$dir" add h1 s --item "i$((i % 5))" --name Item --price 12.35 \
-			--quantity 2 --modifier "m=-0.01" >"$work/add.$i" 2>&1 &
+		timeout -k 5 60 "$BUILD/corral" --dir "$dir" add h1 s --item "i$((i % 5))" \
+			--name Item --price 12.35 --quantity 2 --modifier "m=-0.01" \
+			>"$work/add.$i" 2>&1 &
 		pids+=($!)
 	done
 	for pid in "${pids[@]}"; do
@@ -565,7 +576,7 @@ a_checked_out_cart_can_be_read_and_dropped_only() {
 	run 0 drop i2 s
 }
 
-# ------------------------------------------------------------------------------------------------ watch
+# ------------------------------------------------------------- watch
 
 saw() { # TEXT: the watcher has printed it
 	grep -qF -- "$1" "$work/watched"
@@ -610,10 +621,11 @@ watch_ends_on_a_signal() {
 	[[ $code -eq 143 ]] || fail "exit code $code"
 }
 
-# -------------------------------------------------------------------------------------- what is printed
+# ------------------------------------------------------------- what is printed
 
 names_cannot_command_the_terminal() {
-	run 0 add k1 $'s\e[31m' --item i --name $'red\e]0;title\a\nrow\u202e\u009b' --price 1 --note $'\e[2J'
+	run 0 add k1 $'s\e[31m' --item i --name $'red\e]0;title\a\nrow\u202e\u009b' --price 1 \
+		--note $'\e[2J'
 	run 0 show k1 $'s\e[31m'
 	lacks $'\e'
 	lacks $'\a'
@@ -636,7 +648,8 @@ wide_names_are_aligned() {
 	run 0 show k2 s
 	# Both prices are in the same column of the terminal: the wide name has 4 characters in 8
 	# columns.
-	[[ $(grep -o '北京烤鸭 *' <<<"$out" | wc -m) -eq $(($(grep -o 'Ente *' <<<"$out" | wc -m) - 4)) ]] ||
+	[[ $(grep -o '北京烤鸭 *' <<<"$out" | wc -m) \
+		-eq $(($(grep -o 'Ente *' <<<"$out" | wc -m) - 4)) ]] ||
 		fail "not aligned: $out"
 }
 
@@ -649,14 +662,17 @@ no_colours_without_a_terminal() {
 on_terminal() { # COLUMNS ARGUMENT...: as run, on a terminal of that width; sets out
 	local call
 	printf -v call '%q ' timeout -k 5 60 "$BUILD/corral" --dir "$dir" "${@:2}"
-	out=$(TERM=xterm script -qec "stty cols $1; $call" /dev/null </dev/null | tr -d '\r') || fail "script: $out"
+	out=$(TERM=xterm script -qec "stty cols $1; $call" /dev/null </dev/null | tr -d '\r') ||
+		fail "script: $out"
 }
 
 tables_fit_the_terminal() {
-	local width command
-	run 0 add k5 "a-session-with-a-long-id-0123456789-0123456789-0123456789" --item an-item-with-a-long-id-0123456789 \
-		--name "A name that goes on, and on, and on, much longer than a terminal is wide, with 北京烤鸭 in it" \
-		--price 1 --note "and a note, which also has more to say than fits in one row of the terminal"
+	local width command name note
+	name="A name that goes on, and on, and on, much longer than a terminal is wide,"
+	note="and a note, which also has more to say than fits in one row of the terminal"
+	run 0 add k5 "a-session-with-a-long-id-0123456789-0123456789-0123456789" \
+		--item an-item-with-a-long-id-0123456789 --name "$name with 北京烤鸭 in it" \
+		--price 1 --note "$note"
 	for width in 60 80 100; do
 		for command in "show k5 a-session-with-a-long-id-0123456789-0123456789-0123456789" \
 			"ls --restaurant k5" "inspect slots" "inspect classes" "status"; do
@@ -664,7 +680,8 @@ tables_fit_the_terminal() {
 			# shellcheck disable=SC2086 # words
 			on_terminal $width $command
 			out=$(sed -E $'s/\e\\[[0-9;]*m//g' <<<"$out" | tail -n +2)
-			[[ -n $out && $(LC_ALL=C.UTF-8 wc -L <<<"$out") -le $width ]] || fail "wider than $width: $out"
+			[[ -n $out && $(LC_ALL=C.UTF-8 wc -L <<<"$out") -le $width ]] ||
+				fail "wider than $width: $out"
 		done
 	done
 }
@@ -692,10 +709,12 @@ help_is_printed_for_the_program_and_each_command() {
 	run 0 --help
 	has "Usage: corral" "Exit codes:"
 	run 0 help
-	for command in add show ls watch quantity remove clear tax attribute ttl apply checkout drop status inspect check help; do
+	for command in add show ls watch quantity remove clear tax attribute ttl apply checkout \
+		drop status inspect check help; do
 		has "  $command "
 	done
-	for command in add show ls watch quantity remove clear tax attribute ttl apply checkout drop status inspect check help; do
+	for command in add show ls watch quantity remove clear tax attribute ttl apply checkout \
+		drop status inspect check help; do
 		run 0 "$command" --help
 		has "Usage: corral $command" "--help"
 		run 0 help "$command"
@@ -703,13 +722,14 @@ help_is_printed_for_the_program_and_each_command() {
 	done
 }
 
-# ------------------------------------------------------------------------------------------- the arena
+# ------------------------------------------------------------- the arena
 
 status_tells_of_arena_and_agent() {
 	run 0 status
 	has "$dir/arena" "64.0 MiB" "open" "in use" "processes" "runs"
 	run 0 status --json
-	[[ $out == '{"arena":{"path":"'"$dir"'/arena","uuid":"'*'"agent":{'*'}}' ]] || fail "it says: $out"
+	[[ $out == '{"arena":{"path":"'"$dir"'/arena","uuid":"'*'"agent":{'*'}}' ]] ||
+		fail "it says: $out"
 	has '"carts_open":' '"processes":' '"retired_bytes":'
 }
 
@@ -719,10 +739,12 @@ status_tells_of_the_journal() {
 	grep -qE '^last sync +([0-9.]+s ago|none)$' <<<"$out" || fail "it says: $out"
 	grep -qE '^durable +yes$' <<<"$out" || fail "it says: $out"
 	run 0 status --json
-	has '"journal":{"mode":"time","interval_ms":1000,"file":' '"durable":true,"not_durable_since_ms":0,"error":""}'
+	has '"journal":{"mode":"time","interval_ms":1000,"file":' \
+		'"durable":true,"not_durable_since_ms":0,"error":""}'
 	copy_arena unserved
 	run 4 status
-	grep -qE '^durable +NOT durable since 20[0-9-]+T[0-9:.]+Z: no agent runs$' <<<"$out" || fail "it says: $out"
+	grep -qE '^durable +NOT durable since 20[0-9-]+T[0-9:.]+Z: no agent runs$' <<<"$out" ||
+		fail "it says: $out"
 	run 4 status --json
 	has '"durable":false,"not_durable_since_ms":1' '"error":"no agent runs"}'
 }
@@ -743,12 +765,14 @@ prometheus_reads() { # the text on standard input; prints the faults
 	/^# TYPE / {
 		if ($3 != name || typed || values || NF != 4) wrong("TYPE out of place")
 		if ($4 != "counter" && $4 != "gauge") wrong("type")
-		if (($4 == "counter") != (name ~ /_total$/)) wrong("a counter ends in _total, and nothing else does")
+		if (($4 == "counter") != (name ~ /_total$/))
+			wrong("a counter ends in _total, and nothing else does")
 		typed = 1
 		next
 	}
 	{
-		if (!match($0, /^[a-z_0-9]+/) || substr($0, 1, RLENGTH) != name || !typed) wrong("value out of place")
+		if (!match($0, /^[a-z_0-9]+/) || substr($0, 1, RLENGTH) != name || !typed)
+			wrong("value out of place")
 		rest = substr($0, RLENGTH + 1)
 		label = "[a-z_]+=\"[^\"\\\\]*\""
 		if (rest !~ ("^(\\{" label "(," label ")*\\})? [0-9]+(\\.[0-9]+)?$")) wrong("value")
@@ -769,12 +793,15 @@ metrics_are_as_prometheus_reads_them() {
 	run 0 status --metrics
 	wrong=$(prometheus_reads <<<"$out")
 	[[ -z $wrong ]] || fail "$wrong"
-	[[ $(metric agent_up) == 1 && $(metric journal_durable) == 1 && $(metric damaged) == 0 ]] || fail "it says: $out"
-	[[ $(metric 'journal_mode{mode="time"}') == 1 && $(metric journal_interval_seconds) == 1.000 ]] || fail "it says: $out"
+	[[ $(metric agent_up) == 1 && $(metric journal_durable) == 1 && $(metric damaged) == 0 ]] ||
+		fail "it says: $out"
+	[[ $(metric 'journal_mode{mode="time"}') == 1 &&
+		$(metric journal_interval_seconds) == 1.000 ]] || fail "it says: $out"
 	changes=$(metric changes_total)
 	add m1 s
 	run 0 status --metrics
-	[[ $(metric changes_total) -eq $((changes + 1)) ]] || fail "$changes changes, and $(metric changes_total) after one more"
+	[[ $(metric changes_total) -eq $((changes + 1)) ]] ||
+		fail "$changes changes, and $(metric changes_total) after one more"
 	open=$(metric 'carts{state="open"}')
 	run 0 status --json
 	has "\"carts_open\":$open,"
@@ -784,9 +811,11 @@ metrics_are_as_prometheus_reads_them() {
 	run 0 status --metrics
 	wrong=$(prometheus_reads <<<"$out")
 	[[ -z $wrong ]] || fail "$wrong"
-	[[ $(metric agent_up) == 0 && $(metric journal_durable) == 0 && $(metric 'carts{state="open"}') == 1 ]] ||
+	[[ $(metric agent_up) == 0 && $(metric journal_durable) == 0 &&
+		$(metric 'carts{state="open"}') == 1 ]] ||
 		fail "it says: $out"
-	[[ $(metric journal_not_durable_since_timestamp_seconds) =~ ^[1-9][0-9]+\. ]] || fail "it says: $out"
+	[[ $(metric journal_not_durable_since_timestamp_seconds) =~ ^[1-9][0-9]+\. ]] ||
+		fail "it says: $out"
 }
 
 inspect_shows_every_section() {
@@ -853,7 +882,8 @@ status_names_the_number_of_damaged_carts() {
 	poke "$at" X
 	damaged_carts_are 1
 	has "damaged" "1 cart; see: corral check"
-	grep -q "warning: the cart in slot [0-9]* is damaged" "$dir.log" || fail "the log does not name it"
+	grep -q "warning: the cart in slot [0-9]* is damaged" "$dir.log" ||
+		fail "the log does not name it"
 	poke "$at" W
 	damaged_carts_are 0
 	lacks damaged
@@ -920,7 +950,8 @@ refused_by_all() {
 without_an_agent_carts_are_used_and_status_says_so() {
 	local before
 	copy_arena alone
-	"$BUILD/corral-agent" --dir "$dir" --journal off --daemon 2>/dev/null || fail "no agent verifies the copy"
+	"$BUILD/corral-agent" --dir "$dir" --journal off --daemon 2>/dev/null ||
+		fail "no agent verifies the copy"
 	"$BUILD/corral-agent" --dir "$dir" --stop || fail "it does not stop"
 	run 4 status
 	has "$dir/arena" "none answers"
@@ -943,14 +974,16 @@ completion_knows_commands_and_options() {
 		source tools/corral.bash
 		COMP_WORDS=(corral ch) COMP_CWORD=1
 		_corral corral ch corral
-		[[ "${COMPREPLY[*]}" == "checkout check" ]] || { echo "commands: ${COMPREPLY[*]}"; exit 1; }
+		[[ "${COMPREPLY[*]}" == "checkout check" ]] ||
+			{ echo "commands: ${COMPREPLY[*]}"; exit 1; }
 		COMP_WORDS=(corral add r s --mo) COMP_CWORD=4
 		_corral corral --mo s
-		[[ "${COMPREPLY[*]}" == "--modifier" ]] || { echo "options: ${COMPREPLY[*]}"; exit 1; }
+		[[ "${COMPREPLY[*]}" == "--modifier" ]] ||
+			{ echo "options: ${COMPREPLY[*]}"; exit 1; }
 	' || fail "it completes something else"
 }
 
-# -------------------------------------------------------------------------------------------------- run
+# ------------------------------------------------------------- run
 
 claims=(
 	an_item_is_added_and_shown
@@ -1006,7 +1039,8 @@ claims=(
 mkdir "$work/still" "$dir"
 start_agent "$work/still" || exit 1
 agent=$started
-"$BUILD/corral" --dir "$work/still" add still s --item i --name UniqueWordsOfThisCart --price 1 >/dev/null || exit 1
+"$BUILD/corral" --dir "$work/still" add still s --item i --name UniqueWordsOfThisCart --price 1 \
+	>/dev/null || exit 1
 stop_agent "$agent"
 agent=
 start_agent "$dir" || exit 1

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Each program in examples/ compiles against an installed Corral, runs, and prints what the comment at its head says.
+# Each program in examples/ compiles against an installed Corral, runs, and prints what the comment
+# at its head says.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 BUILD=$(realpath -e "${BUILD:-build}") || exit 2
@@ -28,9 +29,11 @@ compile() { # NAME
 	local flags sanitize
 	# the runtime of a sanitized library must come first: in the program
 	sanitize=$(grep -oE -- '-fsanitize=[^ ]+' "$BUILD/flags" | head -n 1)
-	flags=$(PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_PATH=$root$prefix/lib/pkgconfig pkg-config --cflags --libs corral) || return
+	flags=$(PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_PATH=$root$prefix/lib/pkgconfig pkg-config \
+		--cflags --libs corral) || return
 	# shellcheck disable=SC2086 # the flags are many words, and so may CC be
-	$CC -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Wall -Wextra -Wpedantic -Werror $sanitize -o "$tmp/$1" "examples/$1.c" $flags
+	$CC -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Wall -Wextra -Wpedantic \
+		-Werror $sanitize -o "$tmp/$1" "examples/$1.c" $flags
 }
 
 # The indented lines behind the line of its head that ends with "the first time:".
@@ -43,10 +46,12 @@ fails_without_a_store() { # NAME
 }
 
 prints_what_it_promises() { # NAME
-	[[ -n $(promised "$1") ]] && timeout 30 "$tmp/$1" >"$tmp/printed" && diff <(promised "$1") "$tmp/printed"
+	[[ -n $(promised "$1") ]] && timeout 30 "$tmp/$1" >"$tmp/printed" &&
+		diff <(promised "$1") "$tmp/printed"
 }
 
-claim "make install works" env -u MAKEFLAGS -u MFLAGS make -s install-files BUILD="$BUILD" DESTDIR="$root" PREFIX=$prefix
+claim "make install works" env -u MAKEFLAGS -u MFLAGS make -s install-files BUILD="$BUILD" \
+	DESTDIR="$root" PREFIX=$prefix
 claim "the agent starts" "$BUILD/corral-agent" --size 16M --max-carts 100 --daemon
 for source in examples/*.c; do
 	name=$(basename "$source" .c)

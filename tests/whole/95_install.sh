@@ -29,20 +29,26 @@ install_make() { # install_make TARGET
 }
 
 public_names() {
-	"$CC" -fpreprocessed -E -P shm/corral.h | grep -oE '\bcorral_[a-z0-9_]+\(' | tr -d '(' | sort -u
+	"$CC" -fpreprocessed -E -P shm/corral.h | grep -oE '\bcorral_[a-z0-9_]+\(' | tr -d '(' |
+		sort -u
 }
 
 exports_are_those_of_the_header() {
-	diff <(public_names) <(nm -D --defined-only "$lib" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u)
+	diff <(public_names) \
+		<(nm -D --defined-only "$lib" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
+		sort -u)
 }
 
 exports_are_versioned() {
-	[[ -f $lib ]] && ! nm -D --defined-only "$lib" | awk '$2 != "A" { print $3 }' | grep -v '@@CORRAL_0$'
+	[[ -f $lib ]] &&
+		! nm -D --defined-only "$lib" | awk '$2 != "A" { print $3 }' | grep -v '@@CORRAL_0$'
 }
 
 # Each name that is not its own comes from libc, or is msgpack's; or is weak and may be missing.
 needs_libc_only() {
-	[[ -f $lib ]] && ! nm -D --undefined-only "$lib" | awk '$1 == "U" { print $2 }' | grep -vE '@(GLIBC|GCC)_' &&
+	[[ -f $lib ]] &&
+		! nm -D --undefined-only "$lib" | awk '$1 == "U" { print $2 }' |
+		grep -vE '@(GLIBC|GCC)_' &&
 		! readelf -d "$lib" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
 			grep -vE '^(libc\.so\.6|libpthread.*|ld-linux.*|libgcc_s\.so\.1)$'
 }
@@ -50,9 +56,12 @@ needs_libc_only() {
 documented_in_manual() {
 	local name bad=0
 	while read -r name; do
-		grep -qE "^\.Nm $name( ,)?$" shm/corral.3 || { echo "$name is not under NAME" && bad=1; }
-		grep -qE "^\.F[no] $name( |$)" shm/corral.3 || { echo "$name has no synopsis" && bad=1; }
-		grep -qE "^\.(It Fn|Fn) .*\b$name\b|^\.It Fn .*, Fn $name\b" shm/corral.3 || { echo "$name is not described" && bad=1; }
+		grep -qE "^\.Nm $name( ,)?$" shm/corral.3 || { echo "$name is not under NAME" &&
+			bad=1; }
+		grep -qE "^\.F[no] $name( |$)" shm/corral.3 || { echo "$name has no synopsis" &&
+			bad=1; }
+		grep -qE "^\.(It Fn|Fn) .*\b$name\b|^\.It Fn .*, Fn $name\b" shm/corral.3 ||
+			{ echo "$name is not described" && bad=1; }
 	done < <(public_names)
 	return $bad
 }
@@ -97,25 +106,29 @@ soname() {
 }
 
 unit_starts_the_installed_agent() {
-	grep -E "^ExecStart=$prefix/bin/corral-agent " "$root$prefix/lib/systemd/system/corral-agent.service"
+	grep -E "^ExecStart=$prefix/bin/corral-agent " \
+		"$root$prefix/lib/systemd/system/corral-agent.service"
 }
 
 pkg_config_version() {
 	local version
 	version=$(sed -nE 's/^#define CORRAL_VERSION "(.*)"/\1/p' shm/corral.h)
-	[[ $(PKG_CONFIG_PATH=$root$prefix/lib/pkgconfig pkg-config --modversion corral) == "$version" ]] &&
+	[[ $(PKG_CONFIG_PATH=$root$prefix/lib/pkgconfig pkg-config --modversion corral) == \
+		"$version" ]] &&
 		[[ $(readlink "$lib") == "libcorral.so.$version" ]]
 }
 
 header_compiles_alone() { # header_compiles_alone LANGUAGE STANDARD
-	echo '#include <corral.h>' | "$CC" -x "$1" -std="$2" -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
+	echo '#include <corral.h>' |
+		"$CC" -x "$1" -std="$2" -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
 		-I"$root$prefix/include" -
 }
 
 static_library_links() {
 	echo '#include <corral.h>
 int main(void) { return corral_version()[0] == 48 ? 0 : 1; }' >"$tmp/main.c"
-	"$CC" -I"$root$prefix/include" -o "$tmp/main" "$tmp/main.c" "$root$prefix/lib/libcorral.a" -lmsgpackc -pthread &&
+	"$CC" -I"$root$prefix/include" -o "$tmp/main" "$tmp/main.c" "$root$prefix/lib/libcorral.a" \
+		-lmsgpackc -pthread &&
 		"$tmp/main"
 }
 
@@ -126,8 +139,8 @@ nothing_left() {
 claim "make install works" install_make install-files
 claim "programs are installed" installed bin/corral bin/corral-agent
 claim "the benchmark is not" no_benchmark
-claim "library, header and pkg-config file are installed" \
-	installed lib/libcorral.so lib/libcorral.so.0 lib/libcorral.a include/corral.h lib/pkgconfig/corral.pc
+claim "library, header and pkg-config file are installed" installed lib/libcorral.so \
+	lib/libcorral.so.0 lib/libcorral.a include/corral.h lib/pkgconfig/corral.pc
 claim "every manual page is installed" manuals_installed
 claim "bash completion is installed" installed share/bash-completion/completions/corral
 claim "the systemd unit starts the installed agent" unit_starts_the_installed_agent
@@ -141,7 +154,8 @@ fi
 claim "every public name is in corral(3)" documented_in_manual
 claim "every error of corral.h is in corral(3) and corral(7)" errors_documented_in_manuals
 if ! grep -q -- -fsanitize "$BUILD/flags"; then # with a sanitizer its names come too
-	claim "the library exports the public names and nothing else" exports_are_those_of_the_header
+	claim "the library exports the public names and nothing else" \
+		exports_are_those_of_the_header
 	claim "its names carry the version CORRAL_0" exports_are_versioned
 	claim "it needs nothing but libc" needs_libc_only
 	claim "the static library links" static_library_links
