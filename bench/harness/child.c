@@ -96,10 +96,10 @@ int child_own_path(char path[PATH_MAX])
 int child_path_beside(const char *name, char path[PATH_MAX])
 {
 	char *slash;
-	int err = child_own_path(path);
+	int r = child_own_path(path);
 
-	if (err < 0)
-		return err;
+	if (r < 0)
+		return r;
 	slash = strrchr(path, '/');
 	if (slash == NULL || (size_t)(slash + 1 - path) + strlen(name) >= PATH_MAX)
 		return -ENAMETOOLONG;

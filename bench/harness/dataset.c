@@ -206,13 +206,13 @@ static int size_of_first(struct dataset *dataset, uint32_t *ret_bytes)
 	struct dataset_step step;
 	struct corral_view view;
 	struct corral_key key;
-	int err;
+	int r;
 
 	dataset_step_at(0, &step);
 	key = dataset_key(&step);
-	err = corral_read_begin(dataset->corral, &key, &view);
-	if (err < 0)
-		return err;
+	r = corral_read_begin(dataset->corral, &key, &view);
+	if (r < 0)
+		return r;
 	*ret_bytes = ((const struct cart_head *)view.bytes)->size;
 	return corral_read_end(&view);
 }
@@ -230,19 +230,19 @@ static int drop_cart(struct dataset *dataset, uint32_t number)
 static enum bench_exit fill(struct dataset *dataset, uint32_t bytes)
 {
 	struct corral_cart *cart = fit_cart(dataset, bytes);
-	int err = cart == NULL ? -ENOMEM : 0;
+	int r = cart == NULL ? -ENOMEM : 0;
 
-	for (uint32_t i = 0; err == 0 && i < dataset->carts && bench_signal == 0; i++) {
-		err = put_cart(dataset, i, cart);
+	for (uint32_t i = 0; r == 0 && i < dataset->carts && bench_signal == 0; i++) {
+		r = put_cart(dataset, i, cart);
 		progress_show(i, dataset->carts, "carts loaded");
 	}
 	progress_clear();
 	free(cart);
-	if (err == 0)
-		err = size_of_first(dataset, &dataset->cart_bytes);
-	if (err < 0 && bench_signal == 0)
-		bench_say("cannot fill the arena: %s", corral_strerror(err));
-	return err < 0 ? BENCH_NO_ARENA : BENCH_DONE;
+	if (r == 0)
+		r = size_of_first(dataset, &dataset->cart_bytes);
+	if (r < 0 && bench_signal == 0)
+		bench_say("cannot fill the arena: %s", corral_strerror(r));
+	return r < 0 ? BENCH_NO_ARENA : BENCH_DONE;
 }
 
 /* Room for the carts, plus a quarter. */

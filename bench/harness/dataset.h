@@ -26,7 +26,7 @@ struct dataset_step {
 	uint32_t reserved[3];
 };
 
-static_assert(sizeof(struct dataset_step) == CACHE_LINE, "one line");
+static_assert(sizeof(struct dataset_step) == CACHE_LINE, "one cache line");
 
 struct dataset {
 	struct sandbox sandbox;
@@ -63,13 +63,14 @@ static inline struct corral_key dataset_key(const struct dataset_step *step)
 uint32_t dataset_steps(const struct dataset *dataset, uint32_t max);
 
 /*
- * A walk of `count` random steps; or (shuffled) of each cart once, in random order. NULL: no
- * memory. The caller frees it.
+ * A walk of `count` random steps, in which all carts are equally likely. NULL: no memory. The
+ * caller frees it, as those below.
  */
 struct dataset_step *dataset_walk(const struct dataset *dataset, uint32_t count, uint64_t seed);
 /* The same, but the carts' frequencies follow Zipf's law, with an exponent of 0.99 as in YCSB. */
 struct dataset_step *dataset_walk_zipf(const struct dataset *dataset, uint32_t count,
 				       uint64_t seed);
+/* A walk to each cart once, in random order. */
 struct dataset_step *dataset_shuffled(const struct dataset *dataset, uint64_t seed);
 
 /* The item of a line, counted from 0; the one past the last line is in no cart. */

@@ -243,13 +243,13 @@ static bool is_gone(struct pool *pool, uint32_t number)
 static int await_all(struct pool *pool, uint64_t ns)
 {
 	uint64_t start = bench_now_ns();
-	int err = 0;
+	int r = 0;
 
 	for (uint32_t i = 0; i < pool->started;) {
 		const struct pool_worker *worker = &pool->board->workers[i];
 
 		if (load_acquire(&worker->rests) == pool->board->order) {
-			err = err == 0 ? worker->err : err;
+			r = r == 0 ? worker->err : r;
 			i++;
 			continue;
 		}
@@ -260,7 +260,7 @@ static int await_all(struct pool *pool, uint64_t ns)
 			return -ETIMEDOUT;
 		nanosleep(&(struct timespec){ .tv_nsec = POLL_NS }, NULL);
 	}
-	return err;
+	return r;
 }
 
 int pool_open(struct pool *pool, const struct pool_plan *plan)

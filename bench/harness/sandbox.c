@@ -81,15 +81,15 @@ static void remove_temporary(struct sandbox *sandbox)
 static int agent_answers(const struct sandbox *sandbox)
 {
 	json_t *answer;
-	int err = agent_ask(sandbox->directory, "ping", PING_MS, &answer);
+	int r = agent_ask(sandbox->directory, "ping", PING_MS, &answer);
 
-	if (err == 0) {
+	if (r == 0) {
 		int ok = json_is_true(json_object_get(answer, "ok"));
 
 		json_decref(answer);
 		return ok;
 	}
-	return err == -ENOENT || err == -ECONNREFUSED ? 0 : err;
+	return r == -ENOENT || r == -ECONNREFUSED ? 0 : r;
 }
 
 static void show_log(struct sandbox *sandbox)
@@ -210,7 +210,7 @@ enum bench_exit sandbox_await_agent(struct sandbox *sandbox)
 /* Use the agent that runs there already, or start our own. */
 static enum bench_exit find_agent(struct sandbox *sandbox, bool own_agent)
 {
-	int err, there = agent_answers(sandbox);
+	int r, there = agent_answers(sandbox);
 	enum bench_exit result;
 
 	if (there == 1 && !own_agent)
@@ -227,9 +227,9 @@ static enum bench_exit find_agent(struct sandbox *sandbox, bool own_agent)
 			  strerror(-there));
 		return BENCH_NO_AGENT;
 	}
-	err = child_path_beside(AGENT, sandbox->agent_path);
-	if (err < 0) {
-		bench_say("cannot find %s beside myself: %s", AGENT, strerror(-err));
+	r = child_path_beside(AGENT, sandbox->agent_path);
+	if (r < 0) {
+		bench_say("cannot find %s beside myself: %s", AGENT, strerror(-r));
 		return BENCH_NO_AGENT;
 	}
 	result = sandbox_start_agent(sandbox);

@@ -136,24 +136,24 @@ int order_row_parse(const char *line, size_t size, struct order_row *ret_row,
 {
 	struct corral_text columns[COLUMNS];
 	struct order_row row;
-	int err;
+	int r;
 
 	if (!cart_text_valid((struct corral_text){ line, size }))
 		return refuse(why, "not UTF-8, or with a NUL byte");
-	err = split(line, size, columns, why);
-	if (err == 0)
-		err = parse_quantity(columns[COLUMN_QUANTITY], &row.quantity, why);
-	if (err == 0)
-		err = parse_choices(columns[COLUMN_CHOICES], &row, why);
-	if (err == 0)
-		err = parse_price(columns[COLUMN_PRICE], &row.total_cents, why);
-	if (err != 0)
-		return err;
+	r = split(line, size, columns, why);
+	if (r == 0)
+		r = parse_quantity(columns[COLUMN_QUANTITY], &row.quantity, why);
+	if (r == 0)
+		r = parse_choices(columns[COLUMN_CHOICES], &row, why);
+	if (r == 0)
+		r = parse_price(columns[COLUMN_PRICE], &row.total_cents, why);
+	if (r != 0)
+		return r;
 	row.order_id = columns[COLUMN_ORDER];
 	row.item_name = columns[COLUMN_ITEM];
-	err = check_ids(&row, why);
-	if (err != 0)
-		return err;
+	r = check_ids(&row, why);
+	if (r != 0)
+		return r;
 	if (row.total_cents % row.quantity != 0)
 		return refuse(why,
 			      "item_total_price '%.*s' does not divide evenly by the quantity %u",

@@ -37,7 +37,7 @@ static int copy_text(int fd, struct orders *orders)
 {
 	char buffer[COPY_BYTES];
 	ssize_t n;
-	int err;
+	int r;
 
 	while ((n = read(fd, buffer, sizeof(buffer))) != 0) {
 		if (n < 0)
@@ -45,25 +45,25 @@ static int copy_text(int fd, struct orders *orders)
 		orders->size += (size_t)n;
 		if (orders->size > ORDERS_BYTES_MAX)
 			return -EFBIG;
-		err = write_all(orders->fd, buffer, (size_t)n);
-		if (err < 0)
-			return err;
+		r = write_all(orders->fd, buffer, (size_t)n);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
 
 static int read_text(const char *path, struct orders *orders)
 {
-	int err, fd = open(path, O_RDONLY | O_CLOEXEC);
+	int r, fd = open(path, O_RDONLY | O_CLOEXEC);
 	void *text;
 
 	if (fd < 0)
 		return -errno;
 	orders->fd = memfd_create("orders", MFD_CLOEXEC);
-	err = orders->fd < 0 ? -errno : copy_text(fd, orders);
+	r = orders->fd < 0 ? -errno : copy_text(fd, orders);
 	close(fd);
-	if (err < 0 || orders->size == 0)
-		return err;
+	if (r < 0 || orders->size == 0)
+		return r;
 	text = mmap(NULL, orders->size, PROT_READ, MAP_SHARED, orders->fd, 0);
 	if (text == MAP_FAILED)
 		return -errno;
@@ -143,18 +143,18 @@ static int take_line(struct orders *orders, size_t at, size_t size, uint32_t num
 	struct order *order;
 	struct order_row row;
 	uint32_t *place;
-	int err;
+	int r;
 
 	if (size > ORDERS_LINE_MAX) {
 		snprintf(why, ORDERS_WHY_BYTES, "the line has %zu bytes (at most %u)", size,
 			 ORDERS_LINE_MAX);
 		return -EINVAL;
 	}
-	err = order_row_parse(orders->text + at, size, &row, why);
-	if (err == 0)
-		err = make_room(orders);
-	if (err < 0)
-		return err;
+	r = order_row_parse(orders->text + at, size, &row, why);
+	if (r == 0)
+		r = make_room(orders);
+	if (r < 0)
+		return r;
 	place = find_place(orders, row.order_id);
 	if (*place == 0) {
 		orders->orders[orders->order_count++] =
@@ -191,11 +191,11 @@ static bool is_blank(char c)
 static int take_lines(struct orders *orders, uint32_t *ret_number, char *why)
 {
 	size_t at = 0, end, size = orders->size;
-	int err = 0;
+	int r = 0;
 
 	while (size > 0 && is_blank(orders->text[size - 1]))
 		size--;
-	for (*ret_number = 1; at < size && err == 0; at = end + 1) {
+	for (*ret_number = 1; at < size && r == 0; at = end + 1) {
 		const char *newline = memchr(orders->text + at, '\n', size - at);
 		size_t length;
 
@@ -205,54 +205,54 @@ static int take_lines(struct orders *orders, uint32_t *ret_number, char *why)
 			    orders->text[at + length - 1] != ' ')
 				break;
 		if (*ret_number > 1) {
-			err = take_line(orders, at, length, *ret_number, why);
+			r = take_line(orders, at, length, *ret_number, why);
 		} else if (length != sizeof(header) - 1 ||
 			   memcmp(orders->text + at, header, length) != 0) {
 			snprintf(why, ORDERS_WHY_BYTES,
 				 "not the header of an order file (order_id, quantity, item_name, "
 				 "choice_description, item_total_price, separated by tabs)");
-			err = -EINVAL;
+			r = -EINVAL;
 		}
-		if (err == 0)
+		if (r == 0)
 			(*ret_number)++;
 	}
-	if (err == 0 && orders->line_count == 0) {
+	if (r == 0 && orders->line_count == 0) {
 		snprintf(why, ORDERS_WHY_BYTES,
 			 size == 0 ? "the file is empty" : "the file has no orders");
-		err = -EINVAL;
+		r = -EINVAL;
 	}
-	return err;
+	return r;
 }
 
 enum bench_exit orders_read(const char *path, struct orders *ret_orders)
 {
 	char why[ORDERS_WHY_BYTES] = "";
 	uint32_t number = 0;
-	int err;
+	int r;
 
 	memset(ret_orders, 0, sizeof(*ret_orders));
 	ret_orders->fd = -1;
-	err = read_text(path, ret_orders);
-	if (err < 0) {
-		bench_say("%s: %s", path, strerror(-err));
+	r = read_text(path, ret_orders);
+	if (r < 0) {
+		bench_say("%s: %s", path, strerror(-r));
 	} else {
-		err = take_lines(ret_orders, &number, why);
-		if (err < 0)
-			bench_say("%s:%u: %s", path, number, why[0] != '\0' ? why : strerror(-err));
+		r = take_lines(ret_orders, &number, why);
+		if (r < 0)
+			bench_say("%s:%u: %s", path, number, why[0] != '\0' ? why : strerror(-r));
 	}
-	if (err < 0)
+	if (r < 0)
 		orders_free(ret_orders);
-	return err < 0 ? BENCH_USAGE : BENCH_DONE;
+	return r < 0 ? BENCH_USAGE : BENCH_DONE;
 }
 
 void orders_row(const struct orders *orders, uint32_t line, struct order_row *ret_row)
 {
 	char why[ORDERS_WHY_BYTES];
-	int err = order_row_parse(orders->text + orders->lines[line].at, orders->lines[line].size,
-				  ret_row, why);
+	int r = order_row_parse(orders->text + orders->lines[line].at, orders->lines[line].size,
+				ret_row, why);
 
-	assert(err == 0);
-	(void)err;
+	assert(r == 0);
+	(void)r;
 }
 
 void orders_free(struct orders *orders)

@@ -74,19 +74,19 @@ static enum bench_exit look_around(const struct sandbox *sandbox, const char *re
 	struct corral_entry row;
 	struct corral *corral;
 	size_t count = 0;
-	int err = corral_open(sandbox->directory, CORRAL_OBSERVE | CORRAL_CATCH_SIGBUS, &corral);
+	int r = corral_open(sandbox->directory, CORRAL_OBSERVE | CORRAL_CATCH_SIGBUS, &corral);
 
-	if (err < 0) {
+	if (r < 0) {
 		bench_say("%s", corral_why());
 		return BENCH_NO_ARENA;
 	}
-	err = corral_list_open(corral, &text, &list);
-	if (err == 0)
-		err = corral_list_next(list, &row, 1, &count);
+	r = corral_list_open(corral, &text, &list);
+	if (r == 0)
+		r = corral_list_next(list, &row, 1, &count);
 	corral_list_close(list);
 	corral_close(corral);
-	if (err < 0) {
-		bench_say("cannot list the carts: %s", corral_strerror(err));
+	if (r < 0) {
+		bench_say("cannot list the carts: %s", corral_strerror(r));
 		return BENCH_NO_ARENA;
 	}
 	if (count > 0) {
@@ -103,12 +103,12 @@ static void drop_carts(struct corral *corral, struct corral_text restaurant,
 {
 	for (uint32_t i = 0; i < orders->order_count; i++) {
 		struct corral_key key = { restaurant, orders->orders[i].id };
-		int err = corral_drop(corral, &key, NULL, NULL);
+		int r = corral_drop(corral, &key, NULL, NULL);
 
-		if (err < 0 && err != -ENOENT)
+		if (r < 0 && r != -ENOENT)
 			bench_say("cannot drop the cart of order %.*s: %s",
 				  (int)key.session_id.size, key.session_id.data,
-				  corral_strerror(err));
+				  corral_strerror(r));
 	}
 }
 

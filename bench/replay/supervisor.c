@@ -152,12 +152,12 @@ static void take_answer(struct supervisor *supervisor, const struct wire_answer 
 
 static enum bench_exit fill_slot(struct supervisor *supervisor, struct worker_slot *slot)
 {
-	int err = slot_start(slot, supervisor->sandbox->directory, supervisor->settings->restaurant,
-			     supervisor->settings->orders->fd);
+	int r = slot_start(slot, supervisor->sandbox->directory, supervisor->settings->restaurant,
+			   supervisor->settings->orders->fd);
 
-	if (err == 0)
+	if (r == 0)
 		return BENCH_DONE;
-	bench_say("cannot start a worker: %s", strerror(-err));
+	bench_say("cannot start a worker: %s", strerror(-r));
 	return BENCH_NO_ARENA;
 }
 

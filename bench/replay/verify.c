@@ -48,12 +48,12 @@ complain(struct check *check, struct corral_text order, const char *format, ...)
 /* Collect the lines that the file has for an order. */
 static int want(struct check *check, const struct order *order)
 {
-	int err = 0;
+	int r = 0;
 
 	multiset_clear(&check->wanted);
 	check->wanted_cents = 0;
 	check->wanted_items = 0;
-	for (uint32_t i = order->first_line; i != ORDERS_NONE && err == 0;
+	for (uint32_t i = order->first_line; i != ORDERS_NONE && r == 0;
 	     i = check->orders->lines[i].next) {
 		struct corral_modifier modifiers[CORRAL_MODIFIERS_MAX] = { 0 };
 		char slug[ORDERS_NAME_MAX];
@@ -70,27 +70,27 @@ static int want(struct check *check, const struct order *order)
 					     .quantity = row.quantity,
 					     .modifier_count = row.modifier_count,
 					     .modifiers = modifiers };
-		err = multiset_add(&check->wanted, &item, row.total_cents);
+		r = multiset_add(&check->wanted, &item, row.total_cents);
 		check->wanted_cents += row.total_cents;
 		check->wanted_items += row.quantity;
 	}
 	multiset_sort(&check->wanted);
-	return err;
+	return r;
 }
 
 static int find(struct check *check, const struct corral_cart *cart)
 {
-	int err = 0;
+	int r = 0;
 
 	multiset_clear(&check->found);
-	for (uint32_t i = 0; i < cart->line_count && err == 0; i++) {
+	for (uint32_t i = 0; i < cart->line_count && r == 0; i++) {
 		if (cart->lines[i].item.extra_count != 0)
 			complain(check, cart->key.session_id,
 				 "line %u has keys that nobody gave it", cart->lines[i].line);
-		err = multiset_add(&check->found, &cart->lines[i].item, cart->lines[i].total_cents);
+		r = multiset_add(&check->found, &cart->lines[i].item, cart->lines[i].total_cents);
 	}
 	multiset_sort(&check->found);
-	return err;
+	return r;
 }
 
 static bool same_text(struct corral_text a, struct corral_text b)
@@ -168,20 +168,20 @@ static int check_cart(struct check *check, const struct order *order)
 	struct corral_key key = { check->restaurant, order->id };
 	struct corral_cart *cart;
 	const struct corral_head *head;
-	int err = corral_get(check->corral, &key, &cart);
+	int r = corral_get(check->corral, &key, &cart);
 
 	check->differs = false;
-	if (err < 0) {
-		complain(check, order->id, "%s", corral_strerror(err));
+	if (r < 0) {
+		complain(check, order->id, "%s", corral_strerror(r));
 		check->verdict->lost += order->line_count;
 		check->verdict->wrong++;
-		return err == -ENOMEM ? err : 0;
+		return r == -ENOMEM ? r : 0;
 	}
 	head = &cart->head;
-	err = want(check, order);
-	if (err == 0)
-		err = find(check, cart);
-	if (err == 0 && match(check, order) != head->line_count)
+	r = want(check, order);
+	if (r == 0)
+		r = find(check, cart);
+	if (r == 0 && match(check, order) != head->line_count)
 		complain(check, order->id, "%u lines, but that is not what the file has",
 			 head->line_count);
 	if (head->subtotal_cents != check->wanted_cents ||
@@ -197,7 +197,7 @@ static int check_cart(struct check *check, const struct order *order)
 	check->verdict->revenue_cents += head->subtotal_cents;
 	check->verdict->wrong += check->differs;
 	corral_cart_free(cart);
-	return err;
+	return r;
 }
 
 /* Check that the list has the cart of each order once, and no other cart. */
@@ -207,13 +207,13 @@ static int check_list(struct check *check)
 	struct corral_entry *rows = calloc(ROWS, sizeof(*rows));
 	struct corral_list *list = NULL;
 	size_t count = 1;
-	int err = seen == NULL || rows == NULL ? -ENOMEM : 0;
+	int r = seen == NULL || rows == NULL ? -ENOMEM : 0;
 
-	if (err == 0)
-		err = corral_list_open(check->corral, &check->restaurant, &list);
-	while (err == 0 && count > 0) {
-		err = corral_list_next(list, rows, ROWS, &count);
-		for (size_t i = 0; err == 0 && i < count; i++) {
+	if (r == 0)
+		r = corral_list_open(check->corral, &check->restaurant, &list);
+	while (r == 0 && count > 0) {
+		r = corral_list_next(list, rows, ROWS, &count);
+		for (size_t i = 0; r == 0 && i < count; i++) {
 			struct corral_text id = corral_text(rows[i].session_id);
 			uint32_t order = orders_find(check->orders, id);
 
@@ -228,7 +228,7 @@ static int check_list(struct check *check)
 			check->verdict->orders++;
 		}
 	}
-	for (uint32_t i = 0; err == 0 && i < check->orders->order_count; i++)
+	for (uint32_t i = 0; r == 0 && i < check->orders->order_count; i++)
 		if (!seen[i]) {
 			complain(check, check->orders->orders[i].id, "is not listed");
 			check->verdict->wrong++;
@@ -236,7 +236,7 @@ static int check_list(struct check *check)
 	corral_list_close(list);
 	free(seen);
 	free(rows);
-	return err;
+	return r;
 }
 
 enum bench_exit verify_carts(struct corral *corral, struct corral_text restaurant,
@@ -245,19 +245,19 @@ enum bench_exit verify_carts(struct corral *corral, struct corral_text restauran
 	struct check check = {
 		.corral = corral, .restaurant = restaurant, .orders = orders, .verdict = ret_verdict
 	};
-	int err = 0;
+	int r = 0;
 
 	memset(ret_verdict, 0, sizeof(*ret_verdict));
-	for (uint32_t i = 0; i < orders->order_count && err == 0 && bench_signal == 0; i++)
-		err = check_cart(&check, &orders->orders[i]);
-	if (err == 0 && bench_signal == 0)
-		err = check_list(&check);
+	for (uint32_t i = 0; i < orders->order_count && r == 0 && bench_signal == 0; i++)
+		r = check_cart(&check, &orders->orders[i]);
+	if (r == 0 && bench_signal == 0)
+		r = check_list(&check);
 	ret_verdict->lines = orders->line_count - ret_verdict->lost;
 	if (check.complaints > COMPLAINTS_MAX)
 		bench_say("and %u more", check.complaints - COMPLAINTS_MAX);
 	multiset_free(&check.wanted);
 	multiset_free(&check.found);
-	if (err < 0)
-		bench_say("cannot read the carts back: %s", corral_strerror(err));
-	return err < 0 ? BENCH_NO_ARENA : BENCH_DONE;
+	if (r < 0)
+		bench_say("cannot read the carts back: %s", corral_strerror(r));
+	return r < 0 ? BENCH_NO_ARENA : BENCH_DONE;
 }

@@ -45,15 +45,15 @@ static int add_row(struct worker *worker, const struct order_row *row, uint32_t 
 	struct corral_op op = { .id = { id, (size_t)snprintf(id, sizeof(id), "line-%u", number) } };
 	struct corral_result result = { 0 };
 	uint64_t start;
-	int err;
+	int r;
 
 	for (uint32_t i = 0; i < row->modifier_count; i++)
 		modifiers[i].name = row->modifiers[i];
 	start = bench_now_ns();
-	err = corral_add(worker->corral, &key, &item, &op, &result);
+	r = corral_add(worker->corral, &key, &item, &op, &result);
 	answer->add_ns = bench_now_ns() - start;
 	answer->applied = result.applied;
-	return err;
+	return r;
 }
 
 static void do_task(struct worker *worker, const struct wire_task *task, struct wire_answer *answer)

@@ -19,11 +19,11 @@ int slot_start(struct worker_slot *slot, const char *directory, const char *rest
 	char path[PATH_MAX], place[PATH_MAX], socket_text[16], text_text[16];
 	char *argv[] = { path,        "replay-worker", place, (char *)(uintptr_t)restaurant,
 			 socket_text, text_text,       NULL };
-	int err, pair[2];
+	int r, pair[2];
 
-	err = child_own_path(path);
-	if (err < 0)
-		return err;
+	r = child_own_path(path);
+	if (r < 0)
+		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return -errno;
 	snprintf(place, sizeof(place), "%s", directory);

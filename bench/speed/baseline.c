@@ -47,17 +47,17 @@ static int copy_cart(struct baseline *baseline, struct dataset *dataset, uint32_
 	struct dataset_step step;
 	struct corral_key key;
 	uint32_t size;
-	int err;
+	int r;
 
 	dataset_step_at(cart, &step);
 	key = dataset_key(&step);
-	err = corral_read_begin(dataset->corral, &key, &view);
-	if (err < 0)
-		return err;
+	r = corral_read_begin(dataset->corral, &key, &view);
+	if (r < 0)
+		return r;
 	node->at = cart * baseline->stride + sizeof(struct block_header);
 	size = ((const struct cart_head *)view.bytes)->size;
 	if (size > baseline->stride - sizeof(struct block_header))
-		err = -E2BIG;
+		r = -E2BIG;
 	else
 		memcpy(baseline->values + node->at, view.bytes, size);
 	corral_read_end(&view);
@@ -65,12 +65,12 @@ static int copy_cart(struct baseline *baseline, struct dataset *dataset, uint32_
 	bucket = &baseline->buckets[node->hash & baseline->mask];
 	node->next = bucket->head;
 	bucket->head = cart + 1;
-	return err;
+	return r;
 }
 
 int baseline_make(struct baseline *baseline, struct dataset *dataset)
 {
-	int err = 0;
+	int r = 0;
 
 	memset(baseline, 0, sizeof(*baseline));
 	if (!allocate(baseline, dataset)) {
@@ -78,11 +78,11 @@ int baseline_make(struct baseline *baseline, struct dataset *dataset)
 		return -ENOMEM;
 	}
 	memset(baseline->buckets, 0, ((size_t)baseline->mask + 1) * sizeof(*baseline->buckets));
-	for (uint32_t i = 0; i < dataset->carts && err == 0; i++)
-		err = copy_cart(baseline, dataset, i);
-	if (err < 0)
+	for (uint32_t i = 0; i < dataset->carts && r == 0; i++)
+		r = copy_cart(baseline, dataset, i);
+	if (r < 0)
 		baseline_free(baseline);
-	return err;
+	return r;
 }
 
 void baseline_free(struct baseline *baseline)

@@ -227,15 +227,15 @@ static int look(const struct corral_view *view, struct storm_call *call)
 	struct corral_line line;
 	int64_t cents = 0;
 	uint64_t items = 0;
-	int err = corral_view_head(view, &head);
+	int r = corral_view_head(view, &head);
 
-	for (uint32_t i = 0; err == 0 && i < head.line_count; i++) {
-		err = corral_view_line(view, i, &line);
+	for (uint32_t i = 0; r == 0 && i < head.line_count; i++) {
+		r = corral_view_line(view, i, &line);
 		cents += line.total_cents;
 		items += line.quantity;
 	}
-	if (err < 0)
-		return err;
+	if (r < 0)
+		return r;
 	call->version = head.version;
 	call->subtotal_cents = head.subtotal_cents;
 	call->tax_cents = head.tax_cents;
@@ -252,12 +252,12 @@ static int look(const struct corral_view *view, struct storm_call *call)
 static int read_cart(struct corral *corral, const struct corral_key *key, struct storm_call *call)
 {
 	struct corral_view view;
-	int err = corral_read_begin(corral, key, &view);
+	int r = corral_read_begin(corral, key, &view);
 
-	if (err < 0)
-		return err;
-	err = look(&view, call);
-	return corral_read_end(&view) < 0 ? -EBADMSG : err;
+	if (r < 0)
+		return r;
+	r = look(&view, call);
+	return corral_read_end(&view) < 0 ? -EBADMSG : r;
 }
 
 static int copy_cart(struct corral *corral, const struct corral_key *key, struct storm_call *call)
@@ -265,9 +265,9 @@ static int copy_cart(struct corral *corral, const struct corral_key *key, struct
 	char buffer[COPY_BYTES] __attribute__((aligned(8)));
 	struct corral_view view;
 	size_t size;
-	int err = corral_read_copy(corral, key, buffer, sizeof(buffer), &size, &view);
+	int r = corral_read_copy(corral, key, buffer, sizeof(buffer), &size, &view);
 
-	return err < 0 ? err : look(&view, call);
+	return r < 0 ? r : look(&view, call);
 }
 
 /* Check that every row is a whole cart of the storm. */
@@ -277,10 +277,10 @@ static int check_rows(struct corral_list *list)
 	size_t count = 1;
 
 	while (count > 0) {
-		int err = corral_list_next(list, rows, LIST_ROWS, &count);
+		int r = corral_list_next(list, rows, LIST_ROWS, &count);
 
-		if (err < 0)
-			return err;
+		if (r < 0)
+			return r;
 		for (size_t i = 0; i < count; i++)
 			if (strcmp(rows[i].restaurant_id, STORM_RESTAURANT) != 0 ||
 			    rows[i].head.total_cents !=
@@ -293,12 +293,12 @@ static int check_rows(struct corral_list *list)
 static int list_carts(struct corral *corral)
 {
 	struct corral_list *list = NULL;
-	int err = corral_list_open(corral, NULL, &list);
+	int r = corral_list_open(corral, NULL, &list);
 
-	if (err == 0)
-		err = check_rows(list);
+	if (r == 0)
+		r = check_rows(list);
 	corral_list_close(list);
-	return err;
+	return r;
 }
 
 void storm_make_call(struct corral *corral, struct storm_call *call)

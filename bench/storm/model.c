@@ -205,11 +205,11 @@ static int edit_all(struct storm_model *model, const struct storm_call *call,
 
 	ret_lines->line = 0;
 	for (uint32_t i = 0; i < count; i++) {
-		int err = edit(model, call, &steps[i], &ret_lines->steps[i]);
+		int r = edit(model, call, &steps[i], &ret_lines->steps[i]);
 
 		*ret_step = i + 1;
-		if (err < 0)
-			return err;
+		if (r < 0)
+			return r;
 		if (ret_lines->steps[i] != 0)
 			ret_lines->line = ret_lines->steps[i];
 	}
@@ -221,9 +221,9 @@ static int apply_in_place(struct storm_model *model, const struct storm_call *ca
 			  uint64_t first_version, struct storm_lines *ret_lines, uint32_t *ret_step)
 {
 	*ret_step = 0;
-	int err = error_of_call(model, call);
-	if (err < 0)
-		return err;
+	int r = error_of_call(model, call);
+	if (r < 0)
+		return r;
 	if (model->line_count + STORM_STEPS > STORM_LINES)
 		return -E2BIG;
 	ret_lines->line = 0;
@@ -237,10 +237,10 @@ static int apply_in_place(struct storm_model *model, const struct storm_call *ca
 		model->next_line = 1;
 	}
 	model->version++;
-	err = edit_all(model, call, ret_lines, ret_step);
+	r = edit_all(model, call, ret_lines, ret_step);
 	/* half a cent is rounded up; no subtotal here is negative or large */
 	model->tax_cents = (model->subtotal_cents * model->tax_ppm + 500000) / 1000000;
-	return err;
+	return r;
 }
 
 static_assert(STORM_REPLACE_LINES <= STORM_STEPS, "of one call, so many lines at most are new");
@@ -252,10 +252,10 @@ int storm_model_apply(struct storm_model *model, const struct storm_call *call,
 	uint32_t step;
 
 	storm_model_copy(&tried, model);
-	int err = apply_in_place(&tried, call, first_version, ret_lines, &step);
-	if (err == 0)
+	int r = apply_in_place(&tried, call, first_version, ret_lines, &step);
+	if (r == 0)
 		storm_model_copy(model, &tried);
-	return err;
+	return r;
 }
 
 int storm_model_error(const struct storm_model *model, const struct storm_call *call,

@@ -230,14 +230,14 @@ static int look(struct storm_rounds *rounds, uint32_t cart, struct storm_model *
 	char session[STORM_KEY_BYTES];
 	struct corral_key key = storm_key(cart, session);
 	struct corral_cart *whole;
-	int err = corral_get(rounds->corral, &key, &whole);
+	int r = corral_get(rounds->corral, &key, &whole);
 
 	storm_model_clear(found, 0);
-	if (err < 0)
-		return err == -ENOENT ? 0 : err;
-	err = storm_model_read(whole, found);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = storm_model_read(whole, found);
 	corral_cart_free(whole);
-	return err;
+	return r;
 }
 
 static void check_round(struct storm_rounds *rounds, uint32_t cart)
@@ -245,10 +245,10 @@ static void check_round(struct storm_rounds *rounds, uint32_t cart)
 	struct storm_round *round = &rounds->carts[cart];
 	static struct storm_model found;
 	struct storm_verdict verdict;
-	int err = look(rounds, cart, &found);
+	int r = look(rounds, cart, &found);
 
-	if (err < 0) {
-		bench_say("cart %u cannot be read: %s", cart, corral_strerror(err));
+	if (r < 0) {
+		bench_say("cart %u cannot be read: %s", cart, corral_strerror(r));
 		rounds->counts.disorder++;
 	}
 	storm_check(round->calls, round->count, round->before, &found, &verdict);
@@ -295,15 +295,15 @@ static bool drop(struct storm_rounds *rounds, uint32_t cart)
 	struct corral_result result;
 	struct storm_call call;
 	uint64_t invoke_ns = bench_now_ns();
-	int err = corral_drop(rounds->corral, &key, NULL, &result);
+	int r = corral_drop(rounds->corral, &key, NULL, &result);
 
-	if (err == -EBUSY)
+	if (r == -EBUSY)
 		return false;
-	if (err < 0 && err != -ENOENT) {
-		bench_say("cart %u cannot be dropped: %s", cart, corral_strerror(err));
+	if (r < 0 && r != -ENOENT) {
+		bench_say("cart %u cannot be dropped: %s", cart, corral_strerror(r));
 		rounds->counts.disorder++;
 	}
-	if (err < 0)
+	if (r < 0)
 		return true;
 	if (result.version != round->before) {
 		bench_say("cart %u was dropped at version %llu, not %llu", cart,

@@ -91,17 +91,17 @@ static int take_stock(const struct sandbox *sandbox, struct inspect_totals *ret_
 	char why[ARENA_WHY_BYTES];
 	struct inspect *inspect;
 	bool quiet;
-	int err = inspect_open(sandbox->directory, false, &inspect, why, sizeof(why));
+	int r = inspect_open(sandbox->directory, false, &inspect, why, sizeof(why));
 
-	if (err < 0) {
+	if (r < 0) {
 		bench_say("%s", why);
-		return err;
+		return r;
 	}
-	err = inspect_check(inspect, tell_fault, NULL, ret_faults, &quiet, ret_totals);
+	r = inspect_check(inspect, tell_fault, NULL, ret_faults, &quiet, ret_totals);
 	inspect_close(inspect);
-	if (err < 0)
-		bench_say("cannot check the arena: %s", corral_strerror(err));
-	return err;
+	if (r < 0)
+		bench_say("cannot check the arena: %s", corral_strerror(r));
+	return r;
 }
 
 /* Check that the arena is without carts: that is the baseline. */
