@@ -20,7 +20,8 @@ int damaged_begin(struct agent *agent)
 {
 	struct arena *arena = agent->actor->arena;
 
-	store_relaxed(&arena->header->carts_damaged, 0u); /* relaxed, all of it: for people */
+	/* relaxed, here and below: the number is only shown */
+	store_relaxed(&arena->header->carts_damaged, 0u);
 	agent->damaged = calloc((arena->max_carts + 63) / 64, sizeof(*agent->damaged));
 	return agent->damaged != NULL ? 0 : -ENOMEM;
 }

@@ -8,7 +8,7 @@
 
 #include "agent.h"
 
-/* Begin to keep a journal, written every interval_ms; or to keep none. 0 or -errno and why. */
+/* Begin to keep a journal, or none, as the options say. 0, or -errno and why. */
 int journal_start(struct agent *agent, char *why);
 
 /* Write all that is dirty, and end the thread. */

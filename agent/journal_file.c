@@ -55,8 +55,8 @@ int journal_open_directory(int dir_fd, bool create)
 	int fd = access_enter(dir_fd, JOURNAL_DIRECTORY, create ? TRUST_MAKE : 0, NULL);
 
 	/*
-	 * otherwise all that is synced in it could be lost with its name; the agent that made it
-	 * may have died before this sync
+	 * The directory's name is synced even if the directory was there: the agent that made it
+	 * may have died before it did this, and what is synced in it would be lost with the name.
 	 */
 	if (fd >= 0 && create && fsync(dir_fd) < 0) {
 		int error = errno;
@@ -76,7 +76,7 @@ static int write_head(int fd, int journal_fd, const struct journal_head *head)
 	return fdatasync(fd) < 0 || fsync(journal_fd) < 0 ? -errno : 0;
 }
 
-/* In units of 8 bytes, as a head has it. */
+/* A file's length in the unit of journal_head.former: 8 bytes. */
 static uint32_t units(uint64_t bytes)
 {
 	return (uint32_t)(bytes / 8);
@@ -192,7 +192,7 @@ int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *
 
 	journal_name(number, name);
 	reader.fd = openat(journal_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (reader.fd < 0) /* a link, a socket */
+	if (reader.fd < 0) /* ELOOP: it is a symbolic link; ENXIO: a socket */
 		return errno == ELOOP || errno == ENXIO ? -EISDIR : -errno;
 	int r = fstat(reader.fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EISDIR;
 	if (r == 0)
@@ -377,7 +377,10 @@ bool journal_reader_was_one(struct journal_reader *reader, uint64_t from,
 
 int journal_reader_skip(struct journal_reader *reader)
 {
-	/* of whole records: maliciously made bytes could hold us up for hours */
+	/*
+	 * How often a sum is computed over what looks like a record: bytes that were made to look
+	 * like records everywhere would otherwise take hours.
+	 */
 	uint32_t tries = SKIP_TRIES;
 	struct journal_record record;
 	const uint8_t *bytes;

@@ -24,12 +24,12 @@ static const struct {
 	{ "disk", "free space on the file system: a full one refuses changes, and the journal" },
 };
 
-/* relaxed, all loads here: figures for people */
+/* The loads here are relaxed: the figures are only shown. */
 static uint32_t carts_percent(const struct arena *arena)
 {
 	uint64_t carts = load_relaxed(&arena->header->carts_live);
 
-	/* one that a death has left below zero is zero */
+	/* a death may have left the counter below zero, where it is a huge number */
 	return carts <= arena->max_carts ? (uint32_t)(carts * 100 / arena->max_carts) : 0;
 }
 

@@ -113,6 +113,7 @@ static void copy_out(const struct attempt *attempt, const struct cart_head *vers
 		forget(content, size, r);
 }
 
+/* version NULL: there is none, and the content's error is `none`. */
 static void hand_out(const struct attempt *attempt, const struct cart_head *version, size_t size,
 		     int none, struct corral_content *content)
 {

@@ -54,7 +54,7 @@ bool former_slot(const uint8_t *base, const struct former *former, uint32_t numb
 /* No ended cart of this bucket had a greater version; not checked. */
 uint64_t former_floor(const uint8_t *base, const struct former *former, uint32_t bucket);
 
-/* The last process with this record. False: there was none. For people: printable. */
+/* The last process that had this record; its program's name is made printable. False: none had. */
 bool former_process(const uint8_t *base, uint32_t number, int32_t *ret_pid, char ret_program[40]);
 
 /*

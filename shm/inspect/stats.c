@@ -70,7 +70,7 @@ static void put_memory(struct rows *to, const struct arena_header *h,
 	    totals->retired_bytes);
 }
 
-static void put_people(struct rows *to, const struct inspect_totals *totals)
+static void put_processes(struct rows *to, const struct inspect_totals *totals)
 {
 	now(to, "processes", "processes", "processes that have the arena open", totals->processes);
 	now(to, "processes_dead", "processes", "processes that died and are not cleaned up after",
@@ -128,7 +128,7 @@ static void put_all(struct rows *to, struct inspect *inspect, const struct inspe
 	now(to, "agent_up", "0 or 1", "an agent has the directory", agent_up);
 	put_carts(to, h, totals);
 	put_memory(to, h, totals);
-	put_people(to, totals);
+	put_processes(to, totals);
 	put_journal(to, h);
 	put_counters(to, inspect);
 }
