@@ -3,39 +3,7 @@
  * 55_ops.c: the calls that change a cart, one worker at a time: their answers and effects,
  * operation ids, expected versions, checking out.
  */
-#include "orders_support.h"
-
-struct bench {
-	struct corral *corral;
-	struct corral_key key;
-};
-
-static struct bench begin(void **state)
-{
-	struct bench bench = { .corral = yard_open(*state, 0),
-			       .key = orders_key("restaurant", "session") };
-
-	return bench;
-}
-
-static struct corral_cart *get(const struct bench *bench)
-{
-	struct corral_cart *cart = NULL;
-
-	assert_int_equal(corral_get(bench->corral, &bench->key, &cart), 0);
-	return cart;
-}
-
-static struct corral_result add(const struct bench *bench, const char *item, int64_t price_cents,
-				uint32_t quantity)
-{
-	struct corral_result result = { 0 };
-
-	assert_int_equal(
-		orders_add(bench->corral, &bench->key, item, price_cents, quantity, NULL, &result),
-		0);
-	return result;
-}
+#include "orders_bench.h"
 
 /* ------------------------------------------------------------------ answers */
 

@@ -9,79 +9,23 @@
  * version that the arena shows, or the one that was just being published; if it takes none of an
  * existing cart it must say so, unless both are lost; it must not take a cart that has ended.
  */
-#include "crash_kit.h"
-#include "slot_kit.h"
+#include "crash_slots.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "inspect/salvage.h"
 #include "memory/block_repair.h"
 
-#define BYTES ARENA_BYTES_MIN
 #define CARTS 64
-#define KEYS 3 /* in one chain */
-
-struct operation {
-	const char *name;
-	void (*prepare)(void);
-	void (*act)(void);
-};
-
-static const struct operation *current;
-static struct crash_stage stage;
-static struct member us;
-static struct actor one, two;
-static struct kit_key keys[KEYS];
-
-static void find_keys(const struct arena *arena)
-{
-	for (uint32_t i = 0; i < KEYS; i++)
-		kit_key_in(arena, 9, i, &keys[i]);
-}
-
-static void *prepare_victim(const char *directory)
-{
-	struct yard yard;
-
-	snprintf(yard.path, sizeof(yard.path), "%s", directory);
-	yard.dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	must(member_join(&yard, &us) == 0);
-	must(member_actor(&us, &one) == 0);
-	must(member_actor(&us, &two) == 0);
-	find_keys(&us.arena);
-	current->prepare();
-	return NULL;
-}
-
-static void let_victim_act(void *prepared)
-{
-	(void)prepared;
-	current->act();
-}
 
 /* -------------------------------------------------------------- operations */
-
-static void make(uint32_t key)
-{
-	uint64_t version;
-
-	must(kit_make(&one, &keys[key], 16, &version) == 0);
-}
-
-static void change(uint32_t key, uint32_t dice)
-{
-	uint64_t version;
-
-	must(kit_change(&one, &keys[key], dice, &version) == 0);
-}
 
 static void make_two_old_ones(void)
 {
 	make(0);
 	make(1);
 	for (uint32_t i = 0; i < 6; i++)
-		change(i % 2, 16);
+		change(&one, i % 2, 16);
 }
 
 static void make_a_third(void)
@@ -91,36 +35,34 @@ static void make_a_third(void)
 
 static void change_one(void)
 {
-	change(0, 16);
+	change(&one, 0, 16);
 }
 
 static void end_one(void)
 {
-	must(kit_end(&one, &keys[0]) == 0);
+	end(0);
 }
 
 static void end_and_make_again(void)
 {
-	must(kit_end(&one, &keys[0]) == 0);
+	end(0);
 	(void)block_reclaim(&one, one.record);
 	make(0);
-	change(0, 16);
+	change(&one, 0, 16);
 }
 
-/* Another thread holds our lists: blocks retired now are deferred. */
 static void lock_lists(void)
 {
 	make_two_old_ones();
-	note(&two.record->intent.lists, one.name);
-	must(lock_take(&two, &one.record->retired.lock, LOCK_LISTS) == 0);
+	lock_lists_of_one();
 }
 
 static void change_twice_and_free(void)
 {
-	change(0, 16);
-	change(1, 16);
-	lock_drop(&two, &one.record->retired.lock, LOCK_LISTS);
-	change(0, 16);
+	change(&one, 0, 16);
+	change(&one, 1, 16);
+	unlock_lists_of_one();
+	change(&one, 0, 16);
 	(void)block_reclaim(&one, one.record);
 }
 
@@ -144,11 +86,11 @@ static void repair_and_change(void)
 {
 	(void)slot_repair(two.arena, two.record, two.name);
 	(void)block_repair(two.arena, two.record, two.name);
-	change(0, 24);
+	change(&one, 0, 24);
 	block_settle(&two);
 }
 
-static const struct operation operations[] = {
+static const struct crash_slots_operation operations[] = {
 	{ "making a cart", make_two_old_ones, make_a_third },
 	{ "changing a cart", make_two_old_ones, change_one },
 	{ "ending a cart", make_two_old_ones, end_one },
@@ -159,7 +101,7 @@ static const struct operation operations[] = {
 
 /* ------------------------------------------------------------------- a state */
 
-static uint64_t taken[KEYS], sums[KEYS];
+static uint64_t taken[CRASH_KEYS], sums[CRASH_KEYS];
 static int arena_fd;
 static struct arena shown; /* the state, before it is damaged */
 
@@ -170,7 +112,7 @@ static int take(void *context, const void *cart, size_t size, uint64_t idle_ns)
 	(void)context;
 	(void)idle_ns;
 	assert_int_equal(cart_get_key(cart, size, &key), 0);
-	for (uint32_t i = 0; i < KEYS; i++)
+	for (uint32_t i = 0; i < CRASH_KEYS; i++)
 		if (key.session_id.size == keys[i].key.session_id.size &&
 		    memcmp(key.session_id.data, keys[i].session, key.session_id.size) == 0) {
 			assert_int_equal(taken[i], 0);
@@ -206,7 +148,7 @@ static void assert_newest_or_told(const char *damage, bool told)
 	assert_int_equal(salvage_open(stage.other.dir_fd, &salvage, why), 0);
 	assert_int_equal(salvage_carts(salvage, NULL, take, ignore, NULL, &totals), 0);
 	salvage_close(salvage);
-	for (uint32_t i = 0; i < KEYS; i++) {
+	for (uint32_t i = 0; i < CRASH_KEYS; i++) {
 		uint64_t version = version_of(i, &found);
 		bool as_shown = taken[i] == version && (version == 0 || sums[i] == found.cart->sum);
 		/* the interrupted call of a dead process may have happened */
@@ -251,15 +193,12 @@ static void lose_both(const struct slot *slot, const void *block)
 	restore(block, 256);
 }
 
-static void look_at_state(struct crash_stage *unused, uint64_t state, void *context)
+static void look_at_state(void)
 {
 	struct arena mapped;
 	char why[REASON_BYTES];
 	struct found found;
 
-	(void)unused;
-	(void)state;
-	(void)context;
 	crash_to_other(&stage);
 	assert_int_equal(arena_map(stage.other.dir_fd, 0, &mapped, why), 0);
 	uint8_t *copy = malloc(mapped.bytes);
@@ -271,7 +210,7 @@ static void look_at_state(struct crash_stage *unused, uint64_t state, void *cont
 	find_keys(&shown);
 	arena_fd = mapped.fd;
 	assert_newest_or_told("nothing is lost", true);
-	for (uint32_t i = 0; i < KEYS; i++) {
+	for (uint32_t i = 0; i < CRASH_KEYS; i++) {
 		if (version_of(i, &found) == 0)
 			continue;
 		struct slot *slot = found.slot;
@@ -286,43 +225,9 @@ static void look_at_state(struct crash_stage *unused, uint64_t state, void *cont
 	arena_unmap(&mapped);
 }
 
-static void death_anywhere_leaves_the_newest_known(void **state)
-{
-	const struct crash_plan plan = { prepare_victim, let_victim_act, NULL };
-
-	NEEDS_PROCESSES();
-	current = *state;
-	crash_stage_reset(&stage, NULL);
-	if (!crash_run(&stage, &plan, look_at_state, NULL))
-		skip_because("ptrace is not allowed here");
-	print_message("%llu instructions, %llu states\n", (unsigned long long)stage.instructions,
-		      (unsigned long long)stage.states);
-}
-
-static int make_stage(void **unused)
-{
-	(void)unused;
-	crash_stage_make(&stage, BYTES, CARTS);
-	return 0;
-}
-
-static int remove_stage(void **unused)
-{
-	(void)unused;
-	crash_stage_remove(&stage);
-	return 0;
-}
-
 int main(void)
 {
-	struct CMUnitTest tests[COUNT(operations)];
-	char names[COUNT(operations)][96];
-
-	for (size_t i = 0; i < COUNT(operations); i++) {
-		snprintf(names[i], sizeof(names[0]), "death anywhere in %s leaves the newest known",
-			 operations[i].name);
-		tests[i] = (struct CMUnitTest){ names[i], death_anywhere_leaves_the_newest_known,
-						NULL, NULL, (void *)(uintptr_t)&operations[i] };
-	}
-	return cmocka_run_group_tests(tests, make_stage, remove_stage);
+	return crash_slots_run(operations, COUNT(operations),
+			       "death anywhere in %s leaves the newest known", ARENA_BYTES_MIN,
+			       CARTS, look_at_state);
 }

@@ -9,75 +9,9 @@
  * again. (The same for whole calls: 80_crash_matrix.)
  */
 #include "block_kit.h"
-#include "crash_kit.h"
-#include "slot_kit.h"
-
-#include <fcntl.h>
-
-#define KEYS 4 /* in one chain */
-
-struct operation {
-	const char *name;
-	void (*prepare)(void);
-	void (*act)(void);
-};
-
-static const struct operation *current;
-static struct crash_stage stage;
-
-/* ------------------------------------------------------------- the victims */
-
-static struct member us;
-static struct actor one, two; /* both die */
-static struct kit_key keys[KEYS];
-
-static void find_keys(const struct arena *arena)
-{
-	for (uint32_t i = 0; i < KEYS; i++)
-		kit_key_in(arena, 9, i, &keys[i]);
-}
-
-static void *prepare_victim(const char *directory)
-{
-	struct yard yard;
-
-	snprintf(yard.path, sizeof(yard.path), "%s", directory);
-	yard.dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	must(member_join(&yard, &us) == 0);
-	must(member_actor(&us, &one) == 0);
-	must(member_actor(&us, &two) == 0);
-	find_keys(&us.arena);
-	if (current->prepare != NULL)
-		current->prepare();
-	return NULL;
-}
-
-static void let_victim_act(void *prepared)
-{
-	(void)prepared;
-	current->act();
-}
+#include "crash_slots.h"
 
 /* -------------------------------------------------------------- operations */
-
-static void make(uint32_t key)
-{
-	uint64_t version;
-
-	must(kit_make(&one, &keys[key], 16, &version) == 0);
-}
-
-static void change(struct actor *actor, uint32_t key, uint32_t dice)
-{
-	uint64_t version;
-
-	must(kit_change(actor, &keys[key], dice, &version) == 0);
-}
-
-static void end(uint32_t key)
-{
-	must(kit_end(&one, &keys[key]) == 0);
-}
 
 static void make_three(void)
 {
@@ -226,24 +160,22 @@ static void end_and_make_again(void)
 	make(0);
 }
 
-/* Another thread holds our lists: blocks retired now are deferred and handled later. */
 static void lock_lists(void)
 {
 	make_three();
 	change(&one, 1, 3000);
-	note(&two.record->intent.lists, one.name);
-	must(lock_take(&two, &one.record->retired.lock, LOCK_LISTS) == 0);
+	lock_lists_of_one();
 }
 
 static void defer_and_take_up(void)
 {
 	change(&one, 0, 100);
 	change(&one, 2, 200);
-	lock_drop(&two, &one.record->retired.lock, LOCK_LISTS);
+	unlock_lists_of_one();
 	change(&one, 1, 300);
 }
 
-static const struct operation operations[] = {
+static const struct crash_slots_operation operations[] = {
 	{ "taking and freeing a block of a new span", NULL, alloc_and_free },
 	{ "taking and freeing a listed block", use_up_a_span, alloc_and_free },
 	{ "giving a cache back", fill_cache, flush },
@@ -276,7 +208,7 @@ static void newcomer_finds_all_well(void)
 	yard_check(&stage.other, NULL);
 	assert_int_equal(member_actor(&new, &actor), 0); /* settles */
 	find_keys(&new.arena);
-	for (uint32_t i = 0; i < KEYS; i++) {
+	for (uint32_t i = 0; i < CRASH_KEYS; i++) {
 		int r = kit_find(&actor, &keys[i], &found);
 		assert_true(r == -ENOENT || (r == 0 && cart_validate(found.cart, found.room) == 0));
 		if (r == 0)
@@ -296,52 +228,15 @@ static void newcomer_finds_all_well(void)
 	yard_check(&stage.other, NULL);
 }
 
-static void look_at_state(struct crash_stage *unused, uint64_t state, void *context)
+static void look_at_state(void)
 {
-	(void)unused;
-	(void)state;
-	(void)context;
 	crash_to_other(&stage);
 	newcomer_finds_all_well();
 }
 
-static void death_anywhere_breaks_no_invariant(void **state)
-{
-	const struct crash_plan plan = { prepare_victim, let_victim_act, NULL };
-
-	NEEDS_PROCESSES();
-	current = *state;
-	crash_stage_reset(&stage, NULL);
-	if (!crash_run(&stage, &plan, look_at_state, NULL))
-		skip_because("ptrace(2) is not allowed here");
-	print_message("%llu instructions, %llu states\n", (unsigned long long)stage.instructions,
-		      (unsigned long long)stage.states);
-}
-
-static int make_stage(void **unused)
-{
-	(void)unused;
-	crash_stage_make(&stage, KIT_BYTES, KIT_CARTS);
-	return 0;
-}
-
-static int remove_stage(void **unused)
-{
-	(void)unused;
-	crash_stage_remove(&stage);
-	return 0;
-}
-
 int main(void)
 {
-	struct CMUnitTest tests[COUNT(operations)];
-	char names[COUNT(operations)][96];
-
-	for (size_t i = 0; i < COUNT(operations); i++) {
-		snprintf(names[i], sizeof(names[0]), "death anywhere in %s leaves all well",
-			 operations[i].name);
-		tests[i] = (struct CMUnitTest){ names[i], death_anywhere_breaks_no_invariant, NULL,
-						NULL, (void *)(uintptr_t)&operations[i] };
-	}
-	return cmocka_run_group_tests(tests, make_stage, remove_stage);
+	return crash_slots_run(operations, COUNT(operations),
+			       "death anywhere in %s leaves all well", KIT_BYTES, KIT_CARTS,
+			       look_at_state);
 }

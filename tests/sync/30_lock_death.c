@@ -60,14 +60,26 @@ static void want(struct actor *actor, enum lock_level level)
 		note(&actor->record->intent.lists, 6u);
 }
 
+/* Children end at the first failure. */
+static void child_join(struct scene *scene, struct member *us, struct actor *one)
+{
+	must(member_join(&scene->yard, us) == 0);
+	must(member_actor(us, one) == 0);
+}
+
+static void child_leave(struct member *us, struct actor *one)
+{
+	member_dismiss(one);
+	member_leave(us);
+}
+
 static int hold_until_dropped(void *context)
 {
 	struct scene *scene = context;
 	struct member us;
 	struct actor one;
 
-	must(member_join(&scene->yard, &us) == 0);
-	must(member_actor(&us, &one) == 0);
+	child_join(scene, &us, &one);
 	scene->name = one.name;
 	want(&one, scene->level);
 	must(lock_take(&one, word_of(&us.arena, scene->level), scene->level) == 0);
@@ -76,8 +88,7 @@ static int hold_until_dropped(void *context)
 		support_sleep_us(500);
 	lock_drop(&one, word_of(&us.arena, scene->level), scene->level);
 	store_release(&scene->dropped, 1u);
-	member_dismiss(&one);
-	member_leave(&us);
+	child_leave(&us, &one);
 	return 0;
 }
 
@@ -90,12 +101,15 @@ static pid_t start_holder(struct scene *scene, enum lock_level level)
 	return pid;
 }
 
-static void us_join(struct scene *scene, struct member *us, struct actor *one)
+static struct scene *us_join(struct member *us, struct actor *one)
 {
+	struct scene *scene = support_shared(sizeof(*scene));
+
 	yard_make(&scene->yard, NULL);
 	assert_int_equal(member_join(&scene->yard, us), 0);
 	assert_int_equal(member_actor(us, one), 0);
 	one->patience_ms = SUPPORT_WAIT_MS;
+	return scene;
 }
 
 static void us_leave(struct scene *scene, struct member *us, struct actor *one)
@@ -112,8 +126,7 @@ static int wait_and_count(void *context)
 	struct member us;
 	struct actor one;
 
-	must(member_join(&scene->yard, &us) == 0);
-	must(member_actor(&us, &one) == 0);
+	child_join(scene, &us, &one);
 	one.patience_ms = SUPPORT_WAIT_MS;
 	uint64_t before = one.record->stat[STAT_lock_sleeps];
 	store_release(&scene->waits, one.name);
@@ -122,8 +135,7 @@ static int wait_and_count(void *context)
 	scene->sleeps = one.record->stat[STAT_lock_sleeps];
 	must(scene->sleeps > before);
 	lock_drop(&one, &us.arena.slots[9].lock, LOCK_SLOT);
-	member_dismiss(&one);
-	member_leave(&us);
+	child_leave(&us, &one);
 	return 0;
 }
 
@@ -137,8 +149,7 @@ static int take_over_and_die(void *context)
 	struct member us;
 	struct actor one;
 
-	must(member_join(&scene->yard, &us) == 0);
-	must(member_actor(&us, &one) == 0);
+	child_join(scene, &us, &one);
 	slot_want(&one, NULL, &us.arena.slots[9]);
 	lock_word *word = &us.arena.slots[9].lock;
 	for (uint32_t seen = load_relaxed(word); !cas_acq_rel(word, seen, one.name);
@@ -156,12 +167,11 @@ static void a_sleeper_notices_the_death_of_a_later_holder(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	struct scene *scene = support_shared(sizeof(*scene));
 	struct member us;
 	struct actor one;
+	struct scene *scene = us_join(&us, &one);
 	uint64_t more = 0;
 
-	us_join(scene, &us, &one);
 	for (uint32_t round = 0; round < 20; round++) {
 		pid_t holder = start_holder(scene, LOCK_SLOT);
 		scene->waits = 0;
@@ -186,11 +196,10 @@ static void killed_holders_lock_is_taken_by_the_next_one(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	struct scene *scene = support_shared(sizeof(*scene));
 	struct member us;
 	struct actor one;
+	struct scene *scene = us_join(&us, &one);
 
-	us_join(scene, &us, &one);
 	for (enum lock_level level = LOCK_BUCKET; level <= LOCK_SPACE; level++) {
 		lock_word *word = word_of(&us.arena, level);
 		pid_t pid = start_holder(scene, level);
@@ -213,11 +222,10 @@ static void a_try_suffices_to_take_over_from_the_dead(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	struct scene *scene = support_shared(sizeof(*scene));
 	struct member us;
 	struct actor one;
+	struct scene *scene = us_join(&us, &one);
 
-	us_join(scene, &us, &one);
 	for (enum lock_level level = LOCK_BUCKET; level <= LOCK_SPACE; level++) {
 		lock_word *word = word_of(&us.arena, level);
 		child_kill(start_holder(scene, level));
@@ -232,11 +240,10 @@ static void stopped_holder_is_waited_for_with_patience_and_never_robbed(void **s
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	struct scene *scene = support_shared(sizeof(*scene));
 	struct member us;
 	struct actor one;
+	struct scene *scene = us_join(&us, &one);
 
-	us_join(scene, &us, &one);
 	lock_word *word = word_of(&us.arena, LOCK_SLOT);
 	pid_t pid = start_holder(scene, LOCK_SLOT);
 	child_stop(pid);
@@ -268,8 +275,7 @@ static int wait_for_the_other(void *context)
 	struct member us;
 	struct actor one;
 
-	must(member_join(&scene->yard, &us) == 0);
-	must(member_actor(&us, &one) == 0);
+	child_join(scene, &us, &one);
 	one.patience_ms = 2 * SUPPORT_WAIT_MS;
 	slot_want(&one, &us.arena.buckets[7], &us.arena.slots[9]);
 	must(lock_take(&one, &us.arena.buckets[7].lock, LOCK_BUCKET) == 0);
@@ -283,11 +289,10 @@ static void two_that_die_together_free_both_their_locks(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	struct scene *scene = support_shared(sizeof(*scene));
 	struct member us;
 	struct actor one;
+	struct scene *scene = us_join(&us, &one);
 
-	us_join(scene, &us, &one);
 	for (uint32_t round = 0; round < 10; round++) {
 		pid_t holder = start_holder(scene, LOCK_SLOT);
 		pid_t waiter = child_start(wait_for_the_other, scene);
@@ -323,8 +328,7 @@ static int take_and_drop(void *context)
 	struct member us;
 	struct actor one;
 
-	must(member_join(&scene->yard, &us) == 0);
-	must(member_actor(&us, &one) == 0);
+	child_join(scene, &us, &one);
 	one.patience_ms = SUPPORT_WAIT_MS;
 	while (load_acquire(&scene->stop) == 0) {
 		struct slot *slot = &us.arena.slots[random_below(&random, LOCKS)];
@@ -336,8 +340,7 @@ static int take_and_drop(void *context)
 		lock_drop(&one, &slot->lock, LOCK_SLOT);
 		(void)fetch_add_relaxed(&scene->progress[seat->number], 1u);
 	}
-	member_dismiss(&one);
-	member_leave(&us);
+	child_leave(&us, &one);
 	return 0;
 }
 
