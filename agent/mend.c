@@ -65,8 +65,7 @@ static void name_holder(const struct agent *agent, uint32_t number)
 	free(escaped);
 }
 
-/* Take the byte of every process: then no process is attached, and none can attach until we end. */
-static bool take_all_bytes(const struct agent *agent)
+bool mend_take_processes(const struct agent *agent)
 {
 	for (uint32_t number = 0; number < MAX_PROCESSES; number++) {
 		if (!alive_take(&agent->agent_life, ALIVE_BYTE(number))) {
@@ -128,10 +127,7 @@ int mend_take_directory(struct agent *agent)
 	int r = alive_open(agent->dir_fd, true, &agent->agent_life, why);
 	if (r < 0)
 		return mend_refuse(agent, why, r);
-	code = agent_take_byte(agent);
-	if (code != EXIT_DONE)
-		return code;
-	return take_all_bytes(agent) ? EXIT_DONE : EXIT_NO;
+	return agent_take_byte(agent);
 }
 
 int mend_run(struct agent *agent)
@@ -139,6 +135,8 @@ int mend_run(struct agent *agent)
 	struct stat st;
 
 	int code = mend_take_directory(agent);
+	if (code == EXIT_DONE && !mend_take_processes(agent))
+		code = EXIT_NO;
 	if (code != EXIT_DONE)
 		return code;
 	(void)rebuild_resume(agent->dir_fd);

@@ -67,11 +67,14 @@ int rebuild_resume(int dir_fd);
 /* mend.c: corral-agent --repair. Returns an exit code; prints what was done. */
 int mend_run(struct agent *agent);
 
-/*
- * mend.c: take the directory for this process alone: the bytes of the agent and of all processes.
- * Returns an exit code; names the holder of a byte.
- */
+/* mend.c: take the directory in place of an agent. Returns an exit code. */
 int mend_take_directory(struct agent *agent);
+
+/*
+ * mend.c: take the byte of every process: then no process is attached, and none can attach until we
+ * end. If one is attached, print which, and return false.
+ */
+bool mend_take_processes(const struct agent *agent);
 
 /* mend.c: print a line on standard output, escaped. */
 void mend_print(const char *line);

@@ -9,6 +9,9 @@
  *
  * A journal of another format cannot be read. It is put aside, whole, as DIR/journal.formatN, once
  * there is an arena that has all carts without it; if there is none, nothing is done.
+ *
+ * Workers may be attached while there is nothing to upgrade: a service manager may run this before
+ * each start of the agent.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -69,6 +72,8 @@ static int upgrade_arena(struct agent *agent, const char *validate_why, const ch
 	char why[REASON_BYTES] = "";
 	struct carry *carry;
 
+	if (!mend_take_processes(agent))
+		return EXIT_NO;
 	int r = carry_open(agent->dir_fd, &carry, why);
 	if (r == -EPROTONOSUPPORT) /* it is newer, too old, or its structs have other sizes */
 		return mend_refuse(agent, validate_why, r);
@@ -124,6 +129,8 @@ static int put_journal_aside(struct agent *agent, uint32_t format, const char *f
 {
 	char name[REBUILD_NAME_BYTES];
 
+	if (!mend_take_processes(agent))
+		return EXIT_NO;
 	if (!has_all(agent))
 		return mend_refuse(agent, foreign, -EPROTONOSUPPORT);
 	int r = sync_arena(agent);

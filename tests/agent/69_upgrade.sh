@@ -112,6 +112,18 @@ is_unchanged() {
 	[[ ! -e $dir/.rebuild ]] || fail "something is left"
 }
 
+attach_worker() { # sets worker
+	local n
+	"$BUILD/corral" --dir "$dir" watch r a >"$place/watch" 2>&1 &
+	worker=$!
+	echo "$worker" >>"$place/pids"
+	for ((n = 0; n < 200; n++)); do
+		grep -qs Item "$place/watch" && return
+		sleep 0.02
+	done
+	fail "it does not attach"
+}
+
 # ------------------------------------------------------------- claims
 
 a_former_arena_is_refused_with_what_to_do() {
@@ -165,14 +177,9 @@ a_directory_without_an_arena_needs_no_upgrade() {
 an_arena_that_a_process_has_open_is_refused_by_name() {
 	start
 	add r a
-	"$BUILD/corral" --dir "$dir" watch r a >"$place/watch" 2>&1 &
-	local worker=$! n
-	echo "$worker" >>"$place/pids"
-	for ((n = 0; n < 200; n++)); do
-		grep -qs Item "$place/watch" && break
-		sleep 0.02
-	done
+	attach_worker
 	kill -STOP "$worker"
+	local n
 	agent 0 --stop
 	gone "$pid"
 	former
@@ -189,6 +196,16 @@ an_arena_that_a_process_has_open_is_refused_by_name() {
 	gone "$worker"
 	agent 0 --upgrade
 	has_carts_of "arena-$FORMER"
+}
+
+a_worker_may_stay_while_there_is_nothing_to_upgrade() {
+	start
+	add r a
+	attach_worker
+	agent 0 --stop
+	agent 0 --upgrade
+	has "nothing to upgrade: the arena has layout $LAYOUT"
+	kill -0 "$worker" || fail "it has ended"
 }
 
 later_and_unknown_layouts_are_left_alone() {
