@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Corral's only makefile. `make help` lists the targets.
 
-VERSION := 0.1.0
+# The version's one place is CORRAL_VERSION in shm/corral.h.
+VERSION := $(shell sed -n 's/^.define CORRAL_VERSION "\(.*\)"$$/\1/p' shm/corral.h)
 SOMAJOR := 0
 
 # What one may set on the command line ------------------------------------------------------------
@@ -366,7 +367,9 @@ install-files: $(BUILD)/corral.pc
 	install -m 644 shm/corral.h $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 $(BUILD)/corral.pc $(DESTDIR)$(LIBDIR)/pkgconfig
 	for page in $(man_pages); do \
-		install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; \
+		to=$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \
+		install -D -m 644 /dev/null $$to && \
+			sed 's/^\.Os$$/.Os Corral $(VERSION)/' $$page > $$to || exit 1; \
 	done
 	sed 's,/usr/bin/corral-agent,$(BINDIR)/corral-agent,' agent/corral-agent.service \
 		> $(DESTDIR)$(UNITDIR)/corral-agent.service

@@ -78,7 +78,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-#define CORRAL_VERSION "0.1.0"
+#define CORRAL_VERSION "0.2.0"
 
 /* Limits. */
 #define CORRAL_ID_MAX 128     /* bytes of a restaurant, session or operation id, 1 at least */

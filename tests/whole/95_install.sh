@@ -84,10 +84,15 @@ installed() { # installed PATH...: below the prefix
 	return $bad
 }
 
+version() {
+	sed -nE 's/^#define CORRAL_VERSION "(.*)"/\1/p' shm/corral.h
+}
+
 manuals_installed() {
 	local page bad=0
 	for page in {shm,agent,tools}/*.[1-8]; do
-		cmp "$page" "$root$prefix/share/man/man${page##*.}/${page##*/}" || bad=1
+		sed "s/^\.Os$/.Os Corral $(version)/" "$page" |
+			cmp - "$root$prefix/share/man/man${page##*.}/${page##*/}" || bad=1
 	done
 	return $bad
 }
@@ -111,11 +116,9 @@ unit_starts_the_installed_agent() {
 }
 
 pkg_config_version() {
-	local version
-	version=$(sed -nE 's/^#define CORRAL_VERSION "(.*)"/\1/p' shm/corral.h)
 	[[ $(PKG_CONFIG_PATH=$root$prefix/lib/pkgconfig pkg-config --modversion corral) == \
-		"$version" ]] &&
-		[[ $(readlink "$lib") == "libcorral.so.$version" ]]
+		"$(version)" ]] &&
+		[[ $(readlink "$lib") == "libcorral.so.$(version)" ]]
 }
 
 header_compiles_alone() { # header_compiles_alone LANGUAGE STANDARD
