@@ -24,7 +24,11 @@ LIBDIR  ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR  ?= $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
-COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 # Arguments of the program that `make run` and `make bench` start.
 ARGS    ?=
 # A regular expression: `make test K=lock` runs the tests whose names match.
@@ -347,7 +351,9 @@ format: deps-lint ## apply .clang-format to all C files
 # Not the benchmark: it measures this build, beside the programs that lie there.
 installed_programs := $(filter-out %/corral-bench,$(programs))
 man_pages := $(wildcard shm/*.[1-8] agent/*.[1-8] tools/*.[1-8])
-completions := $(wildcard tools/*.bash)
+# One file for each shell does for all programs; shells look for a file by a program's name.
+completed := corral corral-agent
+completion_files := $(completed:%=$(BASHDIR)/%) $(completed:%=$(ZSHDIR)/_%) $(completed:%=$(FISHDIR)/%.fish)
 
 $(BUILD)/corral.pc: shm/corral.pc.in Makefile FORCE
 	@mkdir -p $(@D)
@@ -358,7 +364,8 @@ install: all ## install below $(DESTDIR)$(PREFIX), by default /usr/local
 
 # What is built, as it is (the tests install a build of whatever flags).
 install-files: $(BUILD)/corral.pc
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(UNITDIR) $(COMPLETIONDIR))
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(UNITDIR) \
+		$(SYSUSERSDIR) $(TMPFILESDIR) $(BASHDIR) $(ZSHDIR) $(FISHDIR))
 	install -m 755 $(installed_programs) $(DESTDIR)$(BINDIR)
 	install -m 644 $(BUILD)/libcorral.a $(DESTDIR)$(LIBDIR)
 	install -m 755 $(BUILD)/libcorral.so.$(VERSION) $(DESTDIR)$(LIBDIR)
@@ -371,12 +378,16 @@ install-files: $(BUILD)/corral.pc
 		install -D -m 644 /dev/null $$to && \
 			sed 's/^\.Os$$/.Os Corral $(VERSION)/' $$page > $$to || exit 1; \
 	done
-	sed 's,/usr/bin/corral-agent,$(BINDIR)/corral-agent,' agent/corral-agent.service \
+	sed 's,/usr/bin/corral-agent,$(BINDIR)/corral-agent,g' agent/corral-agent.service \
 		> $(DESTDIR)$(UNITDIR)/corral-agent.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/corral-agent.service
-	for file in $(completions); do \
-		name=$${file##*/}; \
-		install -m 644 $$file $(DESTDIR)$(COMPLETIONDIR)/$${name%.bash} || exit 1; \
+	install -m 644 agent/corral.sysusers $(DESTDIR)$(SYSUSERSDIR)/corral.conf
+	install -m 644 agent/corral.tmpfiles $(DESTDIR)$(TMPFILESDIR)/corral.conf
+	for name in $(completed); do \
+		install -m 644 tools/completion/corral.bash $(DESTDIR)$(BASHDIR)/$$name && \
+		install -m 644 tools/completion/corral.zsh $(DESTDIR)$(ZSHDIR)/_$$name && \
+		install -m 644 tools/completion/corral.fish $(DESTDIR)$(FISHDIR)/$$name.fish || \
+		exit 1; \
 	done
 
 uninstall: ## take away what `make install` with the same PREFIX and DESTDIR put there
@@ -384,8 +395,9 @@ uninstall: ## take away what `make install` with the same PREFIX and DESTDIR put
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libcorral.a libcorral.so libcorral.so.$(SOMAJOR) \
 		libcorral.so.$(VERSION) pkgconfig/corral.pc)
 	rm -f $(DESTDIR)$(INCLUDEDIR)/corral.h $(DESTDIR)$(UNITDIR)/corral-agent.service
+	rm -f $(addprefix $(DESTDIR),$(SYSUSERSDIR)/corral.conf $(TMPFILESDIR)/corral.conf)
 	rm -f $(foreach page,$(man_pages),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)))
-	rm -f $(foreach file,$(completions),$(DESTDIR)$(COMPLETIONDIR)/$(basename $(notdir $(file))))
+	rm -f $(addprefix $(DESTDIR),$(completion_files))
 
 clean: ## remove build/
 	rm -rf $(BUILD)

@@ -42,12 +42,27 @@ static const char *take_currency(void *context, const char *text)
 	return NULL;
 }
 
+static const char *const level_names[] = { "error", "warning", "info", "debug", NULL };
+
+static struct option_choice level_choice(uint32_t index)
+{
+	return (struct option_choice){ .name = level_names[index] };
+}
+
+static struct option_choice journal_choice(uint32_t index)
+{
+	static const struct option_choice choices[] = { { "off", "a power loss may cost all" },
+							{ "1s", "the default" },
+							{ "sync", "each change waits" },
+							{ NULL, NULL } };
+
+	return choices[index];
+}
+
 static const char *take_level(void *context, const char *text)
 {
-	static const char *const names[] = { "error", "warning", "info", "debug" };
-
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(text, names[i]) == 0) {
+	for (unsigned i = 0; level_names[i]; i++) {
+		if (strcmp(text, level_names[i]) == 0) {
 			*(enum log_level *)context = (enum log_level)i;
 			return NULL;
 		}
@@ -98,13 +113,14 @@ void options_parse(int argc, char **argv, struct agent_options *agent)
 		       "how often what changed is written to DIR/journal and synced: 1s (the "
 		       "default), 200ms; a power loss costs no more. sync: each change waits "
 		       "until it is on disk",
-		       .take = take_journal),
+		       .take = take_journal, .choices = journal_choice),
 		OPTION(SIZE, "journal-size", "BYTES", large = &agent->journal_bytes,
 		       "begin the journal anew, with all carts, when it has grown by this "
 		       "much, and by twice what the carts took",
 		       BOUNDS(JOURNAL_BYTES_MIN, JOURNAL_BYTES_MAX)),
 		OPTION(OWN, "log-level", "LEVEL", context = &agent->log_level,
-		       "error, warning, info (default) or debug", .take = take_level),
+		       "error, warning, info (default) or debug", .take = take_level,
+		       .choices = level_choice),
 		MODE("daemon", &agent->daemon,
 		     "go to the background; return 0 once ready. Logs to "
 		     "DIR/agent.log"),

@@ -82,31 +82,47 @@ static void print_usage(FILE *stream)
 	fprintf(stream, "\n'" PROGRAM " BENCHMARK --help' lists the options of one.\n");
 }
 
+static void print_help(const struct options *options)
+{
+	(void)options;
+	print_usage(stdout);
+}
+
+/* For completion: the rows that are listed come first. */
+static struct option_choice choice(uint32_t index)
+{
+	if (index == TABLE_ROWS || table[index].about == NULL)
+		return (struct option_choice){ .name = NULL };
+	return (struct option_choice){ table[index].name, table[index].about };
+}
+
 int main(int argc, char **argv)
 {
+	struct options options = { .help = print_help,
+				   .version = corral_version(),
+				   .ends_at_operand = true,
+				   .commands = choice };
 	const struct benchmark *row;
+	bool go;
 
 	streams_begin(PROGRAM);
 	text_begin();
-	if (argc < 2) {
+	int code = options_take(&options, argc, argv, &go);
+	if (!go)
+		return code;
+	argc -= options.operands_at;
+	argv += options.operands_at;
+	if (argc == 0) {
 		print_usage(stderr);
 		return BENCH_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		print_usage(stdout);
-		return BENCH_DONE;
-	}
-	if (strcmp(argv[1], "--version") == 0) {
-		printf(PROGRAM " %s\n", corral_version());
-		return BENCH_DONE;
-	}
-	if (strcmp(argv[1], "list") == 0) {
+	if (strcmp(argv[0], "list") == 0) {
 		list(stdout, "");
 		return BENCH_DONE;
 	}
-	row = find(argv[1]);
+	row = find(argv[0]);
 	if (row == NULL)
 		return BENCH_USAGE;
 	bench_running = row;
-	return (int)row->run(argc - 1, argv + 1);
+	return (int)row->run(argc, argv);
 }

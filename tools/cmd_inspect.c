@@ -117,6 +117,12 @@ static const struct section sections[] = {
 
 #define SECTION_COUNT (sizeof(sections) / sizeof(*sections))
 
+struct option_choice section_choice(uint32_t index)
+{
+	return (struct option_choice){ .name = index < SECTION_COUNT ? sections[index].name :
+								       NULL };
+}
+
 /* ------------------------------------------------------------------ printing */
 
 static void print_object(json_t *object)

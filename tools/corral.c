@@ -168,6 +168,11 @@ const struct command commands[] = {
 	{ .name = NULL },
 };
 
+struct option_choice command_choice(uint32_t index)
+{
+	return (struct option_choice){ commands[index].name, commands[index].about };
+}
+
 const struct command *command_find(const char *name)
 {
 	struct nearest nearest = { .typed = name };

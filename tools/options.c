@@ -92,9 +92,10 @@ static uint32_t list_operands(struct call *call, struct option_row list[OPERANDS
 			OPTION(WORD, "FILE", NULL, word = &call->word, "a snapshot's file"),
 		[OPERAND_SECTION] = OPTION(WORD, "SECTION", NULL, word = &call->word,
 					   "header, memory, slots, classes, processes, "
-					   "threads, readers, locks or deaths"),
-		[OPERAND_COMMAND] =
-			OPTION(WORD, "COMMAND", NULL, word = &call->word, "one of: corral help"),
+					   "threads, readers, locks or deaths",
+					   .choices = section_choice),
+		[OPERAND_COMMAND] = OPTION(WORD, "COMMAND", NULL, word = &call->word,
+					   "one of: corral help", .choices = command_choice),
 	};
 	uint32_t count = 0;
 
@@ -186,7 +187,8 @@ enum exit_code options_read_first(int argc, char **argv, struct call *call, int 
 				   .version = corral_version(),
 				   .rows = rows,
 				   .count = 1,
-				   .ends_at_operand = true };
+				   .ends_at_operand = true,
+				   .commands = command_choice };
 	enum exit_code code = (enum exit_code)options_take(&options, argc, argv, ret_go);
 
 	*ret_command = options.operands_at;

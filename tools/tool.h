@@ -106,6 +106,11 @@ struct command {
 extern const struct command commands[];               /* ends with a NULL name */
 const struct command *command_find(const char *name); /* NULL after a complaint */
 
+/* For completion, see common/options.h. */
+struct option_choice;
+struct option_choice command_choice(uint32_t index);
+struct option_choice section_choice(uint32_t index); /* cmd_inspect.c */
+
 /* Print the help of the whole program. */
 struct options;
 void explain_all(const struct options *options);

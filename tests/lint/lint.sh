@@ -16,7 +16,7 @@ c_files=(shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] benc
 	bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch])
 c_sources=(shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c bench/*/*.c
 	tests/*/*.c examples/*.c)
-scripts=(tools/*.sh tools/*.bash bench/*.sh tests/*.sh tests/*/*.sh clients/*/*.sh
+scripts=(tools/*.sh tools/completion/*.bash bench/*.sh tests/*.sh tests/*/*.sh clients/*/*.sh
 	clients/*/{test,bench}/*.sh .ci/run)
 javascript=(clients/*/*.[cm]js clients/*/*.ts
 	clients/*/{lib,test,test/*,bench,examples/*}/*.{cjs,mjs,ts,mts,cts})
@@ -109,7 +109,8 @@ check_width() {
 
 check_spdx() {
 	local file bad=0
-	for file in "${c_files[@]}" "${scripts[@]}" "${javascript[@]}" tests/model/*.pml \
+	for file in "${c_files[@]}" "${scripts[@]}" "${javascript[@]}" tools/completion/* \
+		tests/model/*.pml \
 		Makefile; do
 		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: LGPL-2.1-or-later' ||
 			{ echo "$file: no SPDX line" && bad=1; }

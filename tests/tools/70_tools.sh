@@ -968,10 +968,61 @@ without_an_agent_carts_are_used_and_status_says_so() {
 	run 0 check
 }
 
-completion_knows_commands_and_options() {
+# offers LINE [WORD...]: these are among what the line's last word may be; without any, nothing is. A
+# blank at the line's end begins a new word.
+offers() {
+	local line=$1 last word
+	local -a words
+	read -ra words <<<"$line"
+	last=${words[-1]}
+	unset 'words[-1]'
+	[[ $line != *' ' ]] || { words+=("$last") && last=''; }
+	out=$(timeout 60 "$BUILD/${words[0]}" --complete "${words[@]:1}" "$last" | cut -f 1) ||
+		fail "$line: it fails"
+	shift
+	[[ $# -gt 0 || -z $out ]] || fail "$line: something is offered: $out"
+	for word; do
+		grep -qxF -e "$word" <<<"$out" || fail "$line: no $word in: $out"
+	done
+}
+
+completion_offers_what_the_program_takes() {
+	local command count=0
+	offers 'corral ' add show inspect help
+	offers 'corral -' --dir --help --version
+	offers 'corral --dir ' :directories
+	offers 'corral inspect ' header deaths
+	offers 'corral help ' add inspect
+	offers 'corral add ' # an id is what a stranger sent
+	offers 'corral add r s --item '
+	offers 'corral add r s --item x --' --name --price --dir
+	offers 'corral add -- -'
+	offers 'corral --dir x restore ' :files
+	offers 'corral restore --dir ' :directories
+	offers 'corral restore x '
+	offers 'corral-agent ' # it has no operands
+	offers 'corral-agent --' --dir --group --help --version
+	offers 'corral-agent --journal ' off sync
+	offers 'corral-agent --log-level ' error debug
+	offers 'corral-bench ' replay storm report
+	offers 'corral-bench get --carts 1 --' --zipf --dir
+	while read -r command; do
+		run 0 "$command" --help
+		grep -oE '^  --[a-z][a-z-]*' <<<"$out" | sed 's/ *//' | sort >"$work/helped"
+		offers "corral $command -" --help
+		sort <<<"$out" | diff "$work/helped" - || fail "$command: the help has others"
+		count=$((count + 1))
+	done < <("$BUILD/corral" --complete '' | cut -f 1)
+	[[ $count -ge 20 ]] || fail "only $count commands"
+	for command in $("$BUILD/corral" --complete inspect '' | cut -f 1); do
+		run 0 inspect "$command"
+	done
+}
+
+completion_for_bash_asks_the_program() {
 	# shellcheck disable=SC2016 # the inner shell's
 	PATH=$BUILD:$PATH timeout 60 bash -c '
-		source tools/corral.bash
+		source tools/completion/corral.bash
 		COMP_WORDS=(corral ch) COMP_CWORD=1
 		_corral corral ch corral
 		[[ "${COMPREPLY[*]}" == "checkout check" ]] ||
@@ -980,6 +1031,10 @@ completion_knows_commands_and_options() {
 		_corral corral --mo s
 		[[ "${COMPREPLY[*]}" == "--modifier" ]] ||
 			{ echo "options: ${COMPREPLY[*]}"; exit 1; }
+		COMP_WORDS=(corral-agent --log-level =) COMP_CWORD=2
+		_corral corral-agent "" --log-level
+		[[ "${COMPREPLY[*]}" == "error warning info debug" ]] ||
+			{ echo "values: ${COMPREPLY[*]}"; exit 1; }
 	' || fail "it completes something else"
 }
 
@@ -1031,7 +1086,8 @@ claims=(
 	an_arena_that_is_none_is_refused
 	a_full_arena_refuses_and_keeps_what_it_has
 	without_an_agent_carts_are_used_and_status_says_so
-	completion_knows_commands_and_options
+	completion_offers_what_the_program_takes
+	completion_for_bash_asks_the_program
 )
 [[ $# -eq 0 ]] || claims=("$@")
 

@@ -144,8 +144,10 @@ claim "programs are installed" installed bin/corral bin/corral-agent
 claim "the benchmark is not" no_benchmark
 claim "library, header and pkg-config file are installed" installed lib/libcorral.so \
 	lib/libcorral.so.0 lib/libcorral.a include/corral.h lib/pkgconfig/corral.pc
-claim "every manual page is installed" manuals_installed
-claim "bash completion is installed" installed share/bash-completion/completions/corral
+claim "every manual page is installed, and says the version" manuals_installed
+claim "completions of three shells are installed" installed \
+	share/{bash-completion/completions/,zsh/site-functions/_}corral{,-agent} \
+	share/fish/vendor_completions.d/corral{,-agent}.fish
 claim "the systemd unit starts the installed agent" unit_starts_the_installed_agent
 claim "the library's links lead to it" links_lead_to_the_library
 claim "its soname is libcorral.so.0" soname
@@ -163,6 +165,8 @@ if ! grep -q -- -fsanitize "$BUILD/flags"; then # with a sanitizer its names com
 	claim "it needs nothing but libc" needs_libc_only
 	claim "the static library links" static_library_links
 fi
+claim "the agent's user and directory are described" \
+	installed lib/sysusers.d/corral.conf lib/tmpfiles.d/corral.conf
 claim "make uninstall works" install_make uninstall
 claim "it leaves no file behind" nothing_left
 

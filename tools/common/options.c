@@ -203,7 +203,7 @@ static int refuse_value(const struct option_row *row, const char *hyphens, const
 	return OPTIONS_USAGE;
 }
 
-/* ------------------------------------------------------------ command lines */
+/* -------------------------------------------------------- options, operands */
 
 static int take_option(const struct options *options, uint64_t *given, int number, const char *text)
 {
@@ -273,6 +273,79 @@ static void make_list(const struct options *options, struct option list[OPTIONS_
 	*list = (struct option){ .name = "help", .val = FOUND_HELP };
 }
 
+/* --------------------------------------------------------------- completion */
+
+static bool completing; /* the program's first argument is --complete */
+
+/* What an operand, or the value of an option, may be. */
+static void print_choices(const char *kind, option_choices *choices)
+{
+	if (choices)
+		for (uint32_t i = 0; choices(i).name; i++)
+			printf("%s\t%s\n", choices(i).name,
+			       choices(i).about ? choices(i).about : "");
+	else if (strcmp(kind, "FILE") == 0 || strcmp(kind, "PATH") == 0)
+		printf(":files\n");
+	else if (strcmp(kind, "DIR") == 0)
+		printf(":directories\n");
+}
+
+static void print_names(const struct options *options)
+{
+	for (uint32_t i = 0; i < options->count; i++)
+		if (!options->rows[i].hidden)
+			printf("--%s\t%s\n", options->rows[i].name, options->rows[i].help);
+	if (options->version)
+		printf("--version\tprint the version\n");
+	printf("--help\tprint the help\n");
+}
+
+/* The option that takes the next word as its value; or NULL. */
+static const struct option_row *wants_value(const struct options *options, const char *word)
+{
+	for (const struct option_row *row = options->rows; row < options->rows + options->count;
+	     row++)
+		if (row->value && !row->hidden && strcmp(word + 2, row->name) == 0)
+			return row;
+	return NULL;
+}
+
+/* argv[at] and what follows was typed, the last word perhaps in part. */
+static int complete(struct options *options, int at, int argc, char **argv, bool *ret_go)
+{
+	const struct option_row *operand = options->operands;
+	const struct option_row *end = operand + options->operand_count;
+	const struct option_row *option = NULL; /* its value comes next */
+	const char *last = argv[argc - 1];
+	bool only_operands = false;
+
+	for (; at < argc - 1; at++) {
+		if (option) {
+			option = NULL;
+		} else if (!only_operands && strncmp(argv[at], "--", 2) == 0) {
+			option = wants_value(options, argv[at]);
+			only_operands = !argv[at][2];
+		} else if (options->ends_at_operand) {
+			options->operands_at = at;
+			*ret_go = true;
+			return 0;
+		} else if (operand < end && !operand->repeats) {
+			operand++;
+		}
+	}
+	if (option)
+		print_choices(option->value, option->choices);
+	else if (!only_operands && last[0] == '-')
+		print_names(options);
+	else if (options->ends_at_operand)
+		print_choices("", options->commands);
+	else if (operand < end)
+		print_choices(operand->name, operand->choices);
+	return 0;
+}
+
+/* ------------------------------------------------------------- command lines */
+
 /*
  * The words are read twice: first for --help and --version, since --help shows the targets as they
  * were.
@@ -286,8 +359,12 @@ int options_take(struct options *options, int argc, char **argv, bool *ret_go)
 	int code;
 
 	assert(options->count <= OPTIONS_MAX);
-	make_list(options, list);
 	*ret_go = false;
+	if (!options->command && argc > 1 && strcmp(argv[1], "--complete") == 0)
+		completing = true;
+	if (completing)
+		return complete(options, options->command ? 1 : 2, argc, argv, ret_go);
+	make_list(options, list);
 	opterr = 0;
 	optind = 0; /* from the start; the program may have read another command line */
 	do

@@ -37,6 +37,13 @@ enum option_kind {
 /* Check a text and store its value; returns NULL, or what is wrong with it. */
 typedef const char *option_take(void *context, const char *text);
 
+/* The words that a value may be, one by one, for completion; without a name behind the last. */
+struct option_choice {
+	const char *name;
+	const char *about; /* or NULL */
+};
+typedef struct option_choice option_choices(uint32_t index);
+
 struct option_row {
 	const char *name;  /* an option's without the hyphens; an operand's as --help shows it */
 	const char *value; /* how --help names the option's value: "N", "MS", "FILE" */
@@ -57,6 +64,7 @@ struct option_row {
 	} target;
 	uint32_t *list_count;
 	option_take *take;
+	option_choices *choices; /* or NULL */
 	uint64_t min, max;
 	const char *help;
 };
@@ -81,6 +89,7 @@ struct options {
 	uint32_t count;
 	bool once;            /* an option that is given twice is refused; else the last counts */
 	bool ends_at_operand; /* what follows the first operand is no option of this table */
+	option_choices *commands; /* what that operand may be, or NULL */
 
 	const struct option_row *operands;
 	uint32_t operand_count;
@@ -93,6 +102,10 @@ struct options {
  * Read the command line; argv[0] is skipped. *ret_go: the program is to run. Otherwise the result
  * is its exit code: 0 after --help or --version, OPTIONS_USAGE after a complaint on standard error.
  * Targets are set up to the first fault.
+ *
+ * If the program's first argument is --complete, no target is set: the shells' completion asks what
+ * the last word may be (tools/completion). It is printed, each possibility in a line with a tab and
+ * a description; ":files" and ":directories" stand for all of those.
  */
 int options_take(struct options *options, int argc, char **argv, bool *ret_go);
 
