@@ -56,7 +56,7 @@ static void put_entry(struct table *table, const struct corral_entry *entry, int
 	table_put(table, "%s", entry->head.status == CORRAL_OPEN ? "open" : "checked out");
 	table_put(table, "%" PRIu64, entry->head.version);
 	table_put(table, "%" PRIu32, entry->head.item_count);
-	table_money(table, entry->head.total_cents);
+	table_money(table, entry->head.total_cents, entry->head.currency_digits);
 	table_put(table, "%s", format_duration(entry->expires_ms - now_ms, left));
 }
 

@@ -12,6 +12,7 @@
 
 #include "arena/arena.h"
 #include "aside.h"
+#include "cart/cart.h"
 #include "common/client.h"
 #include "common/parse.h"
 #include "sections.h"
@@ -45,6 +46,18 @@ static void add_aside(json_t *part, const struct arena_header *header, const cha
 	json_object_set_new(part, "journal_disk", sizes);
 }
 
+/* Add the currency of new carts, if they get one. */
+static void put_currency(json_t *part, const struct arena_header *header)
+{
+	char code[4];
+	uint32_t digits;
+
+	cart_currency_code(cart_currency_valid(header->currency) ? header->currency : 0, code,
+			   &digits);
+	if (*code)
+		json_object_set_new(part, "currency", must_have(json_string(code)));
+}
+
 static json_t *arena_part(const char *directory, struct inspect *inspect)
 {
 	const struct arena_header *header = inspect_header(inspect);
@@ -63,6 +76,7 @@ static json_t *arena_part(const char *directory, struct inspect *inspect)
 		"max_carts", (json_int_t)header->max_carts, "ttl_ms",
 		(json_int_t)(header->ttl_ns / 1000000), "created_at",
 		json_of_time((int64_t)header->created_ms), "journal", section_journal(inspect)));
+	put_currency(value, header);
 	if (inspect_agent_lives(inspect) && arena_describe_carrying(header, carrying))
 		json_object_set_new(value, "carrying", must_have(json_string(carrying)));
 	must_have(json_object_update(value, memory) == 0 ? value : NULL);
@@ -206,6 +220,11 @@ static void put_arena(struct table *table, const json_t *part)
 		  " at most",
 		  number_of(part, "carts_open"), number_of(part, "carts_checked_out"),
 		  number_of(part, "carts_ending"), number_of(part, "max_carts"));
+	if (json_object_get(part, "currency") != NULL) {
+		table_put(table, "currency");
+		table_put(table, "%s, of new carts",
+			  json_string_value(json_object_get(part, "currency")));
+	}
 	put_memory(table, part);
 	if (number_of(part, "readers_stalled") > 0) {
 		char held[FORMAT_MAX], stalled[FORMAT_MAX];

@@ -15,7 +15,7 @@
 #define ITEM_REQUIRED (HAS(OPTION_ITEM) | HAS(OPTION_NAME) | HAS(OPTION_PRICE))
 #define ITEM_OPTIONS                                                                               \
 	(ITEM_REQUIRED | HAS(OPTION_QUANTITY) | HAS(OPTION_MODIFIER) | HAS(OPTION_NOTE) |          \
-	 HAS(OPTION_TAX))
+	 HAS(OPTION_TAX) | HAS(OPTION_RATE))
 
 const struct command commands[] = {
 	{ "add",
@@ -25,8 +25,10 @@ const struct command commands[] = {
 	  2,
 	  CHANGING | ITEM_OPTIONS,
 	  ITEM_REQUIRED,
-	  "An item equal to one in the cart (same id, price, modifiers and note) raises that\n"
-	  "line's quantity. With --tax the cart's rate is set, too, in the same change." },
+	  "An item equal to one in the cart (same id, price, rate, modifiers and note) raises "
+	  "that\n"
+	  "line's quantity. With --tax the cart's rate is set, too, in the same change. Amounts\n"
+	  "are in the cart's currency: 500 is 500 yen, 5.00 euros are 5." },
 	{ "show", run_show, "show a cart", { R_S }, 2, LOOKING, 0, NULL },
 	{ "ls", run_ls, "list the carts", { 0 }, 0, LOOKING | HAS(OPTION_RESTAURANT), 0, NULL },
 	{ "watch",
@@ -54,7 +56,8 @@ const struct command commands[] = {
 	  2,
 	  CHANGING,
 	  0,
-	  "Its tax rate, attributes and time to live stay." },
+	  "Its adjustments go, too. Its tax rate, pricing, currency, attributes and time to live\n"
+	  "stay." },
 	{ "tax", run_tax, "set a cart's tax rate", { R_S, OPERAND_TAX }, 3, CHANGING, 0, NULL },
 	{ "attribute",
 	  run_attribute,
@@ -64,6 +67,30 @@ const struct command commands[] = {
 	  CHANGING,
 	  0,
 	  NULL },
+	{ "adjust",
+	  run_adjust,
+	  "set a discount, fee, tip or service charge, or take it away",
+	  { R_S, OPERAND_ADJUSTMENT, OPERAND_AMOUNT },
+	  3,
+	  CHANGING | HAS(OPTION_KIND) | HAS(OPTION_AFTER_TAX),
+	  0,
+	  "With an AMOUNT --kind is needed. A part of the subtotal is written as 10%." },
+	{ "pricing",
+	  run_pricing,
+	  "set how a cart's prices are meant",
+	  { R_S },
+	  2,
+	  CHANGING | HAS(OPTION_TAX_INSIDE) | HAS(OPTION_HALF_EVEN) | HAS(OPTION_BELOW_ZERO),
+	  0,
+	  "What is not given does not hold from then on." },
+	{ "currency",
+	  run_currency,
+	  "set the currency of a cart without lines and adjustments",
+	  { R_S, OPERAND_CURRENCY },
+	  3,
+	  CHANGING,
+	  0,
+	  "New carts have that of the arena: corral-agent --currency." },
 	{ "ttl",
 	  run_ttl,
 	  "set how long a cart lives without activity",
@@ -82,7 +109,8 @@ const struct command commands[] = {
 	  "All steps happen or none. Standard input has one on each line, at most 256:\n"
 	  "  {\"step\": \"add\", \"menu_item_id\": \"tea\", \"unit_price_cents\": 199, "
 	  "\"quantity\": 2}\n"
-	  "     and name, notes, modifiers, extras, separate, as corral show --json has them\n"
+	  "     and name, notes, modifiers, extras, separate, tax_ppm, as corral show --json has "
+	  "them\n"
 	  "  {\"step\": \"set_quantity\", \"line\": 3, \"quantity\": 0}\n"
 	  "  {\"step\": \"change_quantity\", \"menu_item_id\": \"tea\", \"difference\": -1}\n"
 	  "  {\"step\": \"remove\", \"line\": 2}\n"
@@ -91,6 +119,14 @@ const struct command commands[] = {
 	  "  {\"step\": \"attribute\", \"name\": \"table\", \"value\": \"7\"}   without a value: "
 	  "taken away\n"
 	  "  {\"step\": \"ttl\", \"ttl_ms\": 3600000}   0: the default\n"
+	  "  {\"step\": \"adjustment\", \"name\": \"10 % off\", \"kind\": \"discount\", \"ppm\": "
+	  "100000}\n"
+	  "     or cents instead of ppm; kind discount, fee, tip, service; after_tax: true\n"
+	  "  {\"step\": \"remove_adjustment\", \"name\": \"10 % off\"}\n"
+	  "  {\"step\": \"pricing\", \"tax_inside\": true}   half_even, below_zero: what is left "
+	  "out "
+	  "ends\n"
+	  "  {\"step\": \"currency\", \"currency\": \"EUR\"}\n"
 	  "  {\"step\": \"checkout\"}\n"
 	  "A line of the cart is named by its number, or by the menu item that only it has." },
 	{ "checkout",

@@ -39,31 +39,42 @@ static void print_title(const struct corral_cart *cart)
 
 /* A row with the columns ITEM and EACH only; price NULL: an empty EACH. */
 static void put_detail(struct table *table, const char *mark, struct corral_text text,
-		       const int64_t *price_cents)
+		       const int64_t *price_cents, uint32_t digits)
 {
 	table_skip(table, 2);
 	table_put(table, "  %s%.*s", mark, (int)text.size, text.size ? text.data : "");
 	if (price_cents != NULL)
-		table_money(table, *price_cents);
+		table_money(table, *price_cents, digits);
 	else
 		table_skip(table, 1);
 	table_skip(table, 2);
 }
 
-static void put_line(struct table *table, const struct corral_cart_line *line)
+/* The rate of a line that has one of its own. */
+static void put_rate(struct table *table, uint32_t tax_ppm)
+{
+	char rate[FORMAT_MAX];
+
+	put_detail(table, "taxed at ", corral_text(format_percent(tax_ppm, rate)), NULL, 0);
+}
+
+static void put_line(struct table *table, const struct corral_cart_line *line, uint32_t digits)
 {
 	const struct corral_item *item = &line->item;
 
 	table_put(table, "%" PRIu32, line->line);
 	table_put(table, "%" PRIu32, item->quantity);
 	table_text(table, item->name.data, item->name.size);
-	table_money(table, item->unit_price_cents);
-	table_money(table, line->total_cents);
+	table_money(table, item->unit_price_cents, digits);
+	table_money(table, line->total_cents, digits);
 	table_text(table, item->menu_item_id.data, item->menu_item_id.size);
 	for (uint32_t i = 0; i < item->modifier_count; i++)
-		put_detail(table, "+ ", item->modifiers[i].name, &item->modifiers[i].price_cents);
+		put_detail(table, "+ ", item->modifiers[i].name, &item->modifiers[i].price_cents,
+			   digits);
+	if (item->own_rate)
+		put_rate(table, item->tax_ppm);
 	if (item->notes.size)
-		put_detail(table, "note: ", item->notes, NULL);
+		put_detail(table, "note: ", item->notes, NULL, digits);
 	for (uint32_t i = 0; i < item->extra_count; i++) {
 		const struct corral_extra *extra = &item->extras[i];
 		json_t *value = json_of_msgpack(extra->value, extra->value_size);
@@ -73,20 +84,59 @@ static void put_line(struct table *table, const struct corral_cart_line *line)
 		if (asprintf(&shown, "%.*s: %s", (int)extra->key.size, extra->key.data, line_text) <
 		    0)
 			shown = must_have(NULL);
-		put_detail(table, "", corral_text(shown), NULL);
+		put_detail(table, "", corral_text(shown), NULL, digits);
 		free(shown);
 		free(line_text);
 		json_decref(value);
 	}
 }
 
-static void put_total(struct table *table, const char *name, int64_t cents)
+static void put_total(struct table *table, const char *name, int64_t cents, uint32_t digits)
 {
 	table_skip(table, 2);
 	table_put(table, "%s", name);
 	table_skip(table, 1);
-	table_money(table, cents);
+	table_money(table, cents, digits);
 	table_skip(table, 1);
+}
+
+static void put_adjustments(struct table *table, const struct corral_cart *cart, uint32_t after_tax)
+{
+	for (uint32_t i = 0; i < cart->adjustment_count; i++) {
+		const struct corral_adjustment *adjustment = &cart->adjustments[i];
+
+		if (adjustment->after_tax != after_tax)
+			continue;
+		table_skip(table, 2);
+		table_text(table, adjustment->name.data, adjustment->name.size);
+		table_skip(table, 1);
+		table_money(table, adjustment->amount_cents, cart->head.currency_digits);
+		table_skip(table, 1);
+	}
+}
+
+/* A row for each rate, with its base where there are several. */
+static void put_taxes(struct table *table, const struct corral_head *head)
+{
+	const char *inside = head->pricing & CORRAL_TAX_INSIDE ? " inside" : "";
+	char rate[FORMAT_MAX], base[FORMAT_MAX], name[128];
+
+	if (head->rate_count == 0) {
+		snprintf(name, sizeof(name), "Tax %s%s", format_percent(head->tax_ppm, rate),
+			 inside);
+		put_total(table, name, 0, head->currency_digits);
+	}
+	for (uint32_t i = 0; i < head->rate_count; i++) {
+		const struct corral_rate *taxed = &head->rates[i];
+
+		format_percent(taxed->tax_ppm, rate);
+		format_amount(taxed->base_cents, head->currency_digits, base);
+		if (head->rate_count == 1)
+			snprintf(name, sizeof(name), "Tax %s%s", rate, inside);
+		else
+			snprintf(name, sizeof(name), "Tax %s of %s%s", rate, base, inside);
+		put_total(table, name, taxed->tax_cents, head->currency_digits);
+	}
 }
 
 static void print_lines(const struct corral_cart *cart)
@@ -96,17 +146,20 @@ static void print_lines(const struct corral_cart *cart)
 		{ "EACH", TABLE_RIGHT }, { "TOTAL", TABLE_RIGHT }, { "ID", TABLE_CUT },
 	};
 	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	const uint32_t digits = cart->head.currency_digits;
 	char name[64];
-	char rate[FORMAT_MAX];
 
 	for (uint32_t i = 0; i < cart->line_count; i++)
-		put_line(table, &cart->lines[i]);
+		put_line(table, &cart->lines[i], digits);
 	snprintf(name, sizeof(name), "Subtotal (%" PRIu32 " item%s)", cart->head.item_count,
 		 plural(cart->head.item_count));
-	put_total(table, name, cart->head.subtotal_cents);
-	snprintf(name, sizeof(name), "Tax %s", format_percent(cart->head.tax_ppm, rate));
-	put_total(table, name, cart->head.tax_cents);
-	put_total(table, "Total", cart->head.total_cents);
+	put_total(table, name, cart->head.subtotal_cents, digits);
+	put_adjustments(table, cart, 0);
+	put_taxes(table, &cart->head);
+	put_adjustments(table, cart, 1);
+	snprintf(name, sizeof(name), "Total%s%s", *cart->head.currency ? " " : "",
+		 cart->head.currency);
+	put_total(table, name, cart->head.total_cents, digits);
 	table_print(table);
 }
 

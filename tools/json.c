@@ -83,6 +83,8 @@ static json_t *line_of(const struct corral_cart_line *line)
 		"modifiers", modifiers_of(item), "notes",
 		json_of_text(item->notes.data, item->notes.size), "total_cents",
 		(json_int_t)line->total_cents));
+	if (item->own_rate)
+		json_object_set_new(value, "tax_ppm", must_have(json_integer(item->tax_ppm)));
 	if (item->separate)
 		json_object_set_new(value, "separate", json_true());
 	if (item->extra_count == 0)
@@ -93,6 +95,86 @@ static json_t *line_of(const struct corral_cart_line *line)
 			 json_of_msgpack(item->extras[i].value, item->extras[i].value_size));
 	json_object_set_new(value, "extras", extras);
 	return value;
+}
+
+static const char *kind_name(uint32_t kind)
+{
+	static const char *const names[] = { "unknown", "discount", "fee", "tip", "service" };
+
+	return names[kind < sizeof(names) / sizeof(names[0]) ? kind : 0];
+}
+
+/* Append the sums of the adjustments, and base and tax by rate. */
+static void put_rates(json_t *object, int64_t before_tax_cents, int64_t after_tax_cents,
+		      const struct corral_rate *rates, uint32_t count)
+{
+	json_t *list = must_have(json_array());
+
+	for (uint32_t i = 0; i < count; i++)
+		json_array_append_new(
+			list, must_have(json_pack("{s:I, s:I, s:I}", "tax_ppm",
+						  (json_int_t)rates[i].tax_ppm, "base_cents",
+						  (json_int_t)rates[i].base_cents, "tax_cents",
+						  (json_int_t)rates[i].tax_cents)));
+	json_object_set_new(object, "before_tax_cents", must_have(json_integer(before_tax_cents)));
+	json_object_set_new(object, "after_tax_cents", must_have(json_integer(after_tax_cents)));
+	json_object_set_new(object, "rates", list);
+}
+
+/* Does all that is taxed have one rate, and does the subtotal say how much it is? */
+static bool is_plain(int64_t subtotal_cents, int64_t after_tax_cents,
+		     const struct corral_rate *rates, uint32_t count)
+{
+	return after_tax_cents == 0 &&
+	       (count == 0 || (count == 1 && rates[0].base_cents == subtotal_cents));
+}
+
+static json_t *pricing_of(uint32_t pricing)
+{
+	static const char *const names[] = { "tax_inside", "half_even", "below_zero" };
+	json_t *list = must_have(json_array());
+
+	for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (pricing & 1u << i)
+			json_array_append_new(list, must_have(json_string(names[i])));
+	return list;
+}
+
+/* Append what only some carts have. */
+static void put_money(json_t *object, const struct corral_head *head)
+{
+	if (*head->currency) {
+		json_object_set_new(object, "currency", must_have(json_string(head->currency)));
+		json_object_set_new(object, "currency_digits",
+				    must_have(json_integer(head->currency_digits)));
+	}
+	if (head->pricing)
+		json_object_set_new(object, "pricing", pricing_of(head->pricing));
+	if (head->adjustment_count ||
+	    !is_plain(head->subtotal_cents, head->after_tax_cents, head->rates, head->rate_count))
+		put_rates(object, head->before_tax_cents, head->after_tax_cents, head->rates,
+			  head->rate_count);
+}
+
+static json_t *adjustments_of(const struct corral_cart *cart)
+{
+	json_t *list = must_have(json_array());
+
+	for (uint32_t i = 0; i < cart->adjustment_count; i++) {
+		const struct corral_adjustment *from = &cart->adjustments[i];
+		json_t *to = must_have(json_pack(
+			"{s:o, s:s, s:b}", "name", json_of_text(from->name.data, from->name.size),
+			"kind", kind_name(from->kind), "after_tax", (int)from->after_tax));
+
+		if (from->ppm)
+			json_object_set_new(to, "ppm", must_have(json_integer(from->ppm)));
+		else
+			json_object_set_new(to, "cents", must_have(json_integer(from->cents)));
+		json_object_set_new(to, "amount_cents",
+				    must_have(json_integer(from->amount_cents)));
+		json_array_append_new(list, to);
+	}
+	return list;
 }
 
 /* Append the cart's totals to the object. */
@@ -141,6 +223,9 @@ json_t *json_of_cart(const struct corral_cart *cart)
 	}
 	json_object_set_new(value, "items", items);
 	put_totals(value, &cart->head);
+	put_money(value, &cart->head);
+	if (cart->adjustment_count)
+		json_object_set_new(value, "adjustments", adjustments_of(cart));
 	json_object_set_new(value, "attributes", attributes);
 	put_times(value, &cart->head, cart->expires_ms);
 	return value;
@@ -153,19 +238,26 @@ json_t *json_of_entry(const struct corral_entry *entry)
 				   &entry->head);
 
 	put_totals(value, &entry->head);
+	put_money(value, &entry->head);
 	put_times(value, &entry->head, entry->expires_ms);
 	return value;
 }
 
 json_t *json_of_result(const struct corral_result *result)
 {
-	return must_have(json_pack(
+	json_t *answer = must_have(json_pack(
 		"{s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:s, s:b}", "version",
 		(json_int_t)result->version, "applied", (int)result->applied, "line",
 		(json_int_t)result->line, "item_count", (json_int_t)result->item_count,
 		"subtotal_cents", (json_int_t)result->subtotal_cents, "tax_cents",
 		(json_int_t)result->tax_cents, "total_cents", (json_int_t)result->total_cents,
 		"status", status_name(result->status), "durable", (int)result->durable));
+
+	if (!is_plain(result->subtotal_cents, result->after_tax_cents, result->rates,
+		      result->rate_count))
+		put_rates(answer, result->before_tax_cents, result->after_tax_cents, result->rates,
+			  result->rate_count);
+	return answer;
 }
 
 json_t *json_of_lines(const uint32_t *lines, uint32_t count)

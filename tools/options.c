@@ -11,12 +11,27 @@
 #include "common/parse.h"
 #include "tool.h"
 
+/*
+ * Has it the form of an amount in some currency? More is not known before the cart's is. What is
+ * wrong is said as of amounts with two digits.
+ */
+static const char *amount_form(const char *text, bool may_be_negative)
+{
+	int64_t any;
+	const char *wrong = parse_money(text, may_be_negative, &any);
+
+	for (uint32_t digits = 0; wrong != NULL && digits <= AMOUNT_DIGITS_MAX; digits++)
+		if (parse_amount(text, digits, may_be_negative, &any) == NULL)
+			return NULL;
+	return wrong;
+}
+
 /* NAME=PRICE; the name may contain an equals sign, the price may not. */
 static const char *take_modifier(void *context, const char *text)
 {
 	struct call *call = context;
 	const char *equals = strrchr(text, '=');
-	struct corral_modifier *modifier = &call->modifiers[call->item.modifier_count];
+	const uint32_t place = call->item.modifier_count;
 	const char *wrong;
 	size_t size = 0;
 
@@ -26,12 +41,53 @@ static const char *take_modifier(void *context, const char *text)
 		return "write a modifier as NAME=PRICE, like cheese=1.50 or small=-2.00";
 	wrong = parse_text(text, 1, CORRAL_WORDS_MAX, &size);
 	if (wrong == NULL)
-		wrong = parse_money(equals + 1, true, &modifier->price_cents);
+		wrong = amount_form(equals + 1, true);
 	if (wrong != NULL)
 		return wrong;
-	modifier->name = (struct corral_text){ text, (size_t)(equals - text) };
+	call->modifiers[place].name = (struct corral_text){ text, (size_t)(equals - text) };
+	call->modifier_prices[place] = equals + 1;
 	call->item.modifier_count++;
 	return NULL;
+}
+
+static const char *take_price(void *context, const char *text)
+{
+	struct call *call = context;
+
+	call->price = text;
+	return amount_form(text, false);
+}
+
+/* An amount, or a part of the subtotal as 10%. */
+static const char *take_amount(void *context, const char *text)
+{
+	struct call *call = context;
+
+	call->amount = text;
+	if (strchr(text, '%') != NULL)
+		return parse_percent(text, &call->adjustment.ppm);
+	return amount_form(text, false);
+}
+
+static const char *take_kind(void *context, const char *text)
+{
+	static const char *const names[] = { "discount", "fee", "tip", "service" };
+	struct call *call = context;
+
+	for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(text, names[i]) == 0)
+			call->adjustment.kind = CORRAL_DISCOUNT + i;
+	return call->adjustment.kind != 0 ? NULL : "write discount, fee, tip or service";
+}
+
+static const char *take_currency(void *context, const char *text)
+{
+	struct call *call = context;
+
+	call->name = corral_text(text);
+	return corral_currency_digits(call->name) >= 0 ?
+		       NULL :
+		       "no currency; write an ISO 4217 code in capital letters, such as EUR";
 }
 
 static const char *take_value(void *context, const char *text)
@@ -80,6 +136,15 @@ static uint32_t list_operands(struct call *call, struct option_row list[OPERANDS
 					 "its value, up to 4096 bytes; without one the "
 					 "attribute is taken away",
 					 .take = take_value),
+		[OPERAND_ADJUSTMENT] = OPTION(TEXT, "NAME", NULL, text = &call->adjustment.name,
+					      "the adjustment's name, 1 to 64 bytes",
+					      BOUNDS(1, CORRAL_ADJUSTMENT_NAME_MAX)),
+		[OPERAND_AMOUNT] = OPTION(OWN, "AMOUNT", NULL, context = call,
+					  "3.50, or 10% of the subtotal; without one the "
+					  "adjustment is taken away",
+					  .take = take_amount),
+		[OPERAND_CURRENCY] = OPTION(OWN, "CODE", NULL, context = call,
+					    "an ISO 4217 code: EUR, JPY", .take = take_currency),
 		[OPERAND_TTL] = OPTION(OWN, "TIME", NULL, context = call,
 				       "30m, 90s, 500ms, 2h or 1d without activity; or: "
 				       "default",
@@ -107,14 +172,14 @@ static uint32_t list_operands(struct call *call, struct option_row list[OPERANDS
 enum exit_code options_read(int argc, char **argv, struct call *call, bool *ret_go)
 {
 	const struct command *command = call->command;
+	bool own_rate = false;
 	struct option_row rows[OPTION_COUNT] = {
 		[OPTION_ITEM] = OPTION(TEXT, "item", "ID", text = &call->item.menu_item_id,
 				       "the menu's id of the item", BOUNDS(1, CORRAL_WORDS_MAX)),
 		[OPTION_NAME] = OPTION(TEXT, "name", "NAME", text = &call->item.name,
 				       "the item's name", BOUNDS(0, CORRAL_WORDS_MAX)),
-		[OPTION_PRICE] =
-			OPTION(MONEY, "price", "MONEY", cents = &call->item.unit_price_cents,
-			       "price of one: 12, 12.5 or 12.99"),
+		[OPTION_PRICE] = OPTION(OWN, "price", "MONEY", context = call,
+					"price of one: 12, 12.5 or 12.99", .take = take_price),
 		[OPTION_QUANTITY] = OPTION(NUMBER, "quantity", "N", number = &call->item.quantity,
 					   "how many, 1 to 999999", BOUNDS(1, CORRAL_QUANTITY_MAX)),
 		[OPTION_MODIFIER] = OPTION(OWN, "modifier", "NAME=MONEY", context = call,
@@ -126,6 +191,20 @@ enum exit_code options_read(int argc, char **argv, struct call *call, bool *ret_
 			       "the customer's words about it", BOUNDS(0, CORRAL_WORDS_MAX)),
 		[OPTION_TAX] = OPTION(PERCENT, "tax", "RATE", number = &call->tax_ppm,
 				      "set the cart's tax rate, too: 8.25%", .given = &call->taxed),
+		[OPTION_RATE] = OPTION(PERCENT, "rate", "RATE", number = &call->item.tax_ppm,
+				       "the item's own tax rate, instead of the cart's: 19%",
+				       .given = &own_rate),
+		[OPTION_KIND] = OPTION(OWN, "kind", "KIND", context = call,
+				       "discount, fee, tip or service; discounts are taken off",
+				       .take = take_kind),
+		[OPTION_AFTER_TAX] = OPTION(FLAG, "after-tax", NULL, flag = &call->after_tax,
+					    "it is not part of what is taxed"),
+		[OPTION_TAX_INSIDE] = OPTION(FLAG, "tax-inside", NULL, flag = &call->tax_inside,
+					     "prices have the tax in them"),
+		[OPTION_HALF_EVEN] = OPTION(FLAG, "half-even", NULL, flag = &call->half_even,
+					    "half a cent is rounded to the even one"),
+		[OPTION_BELOW_ZERO] = OPTION(FLAG, "below-zero", NULL, flag = &call->below_zero,
+					     "the total may be below zero"),
 		[OPTION_RESTAURANT] =
 			OPTION(TEXT, "restaurant", "R", text = &call->key.restaurant_id,
 			       "only the carts of this restaurant", BOUNDS(1, CORRAL_ID_MAX)),
@@ -172,7 +251,9 @@ enum exit_code options_read(int argc, char **argv, struct call *call, bool *ret_
 		rows[i].hidden = !(command->options & HAS(i));
 		rows[i].required = command->required & HAS(i);
 	}
-	return (enum exit_code)options_take(&options, argc, argv, ret_go);
+	enum exit_code code = (enum exit_code)options_take(&options, argc, argv, ret_go);
+	call->item.own_rate = own_rate;
+	return code;
 }
 
 enum exit_code options_read_first(int argc, char **argv, struct call *call, int *ret_command,

@@ -20,7 +20,7 @@ static const struct {
 	const char *advice;
 } meanings[] = {
 	{ ENOENT, EXIT_NO, "see the carts there are with: corral ls" },
-	{ ENXIO, EXIT_NO, "see its lines with: corral show" },
+	{ ENXIO, EXIT_NO, "see what it has with: corral show" },
 	{ EMLINK, EXIT_NO, "see their numbers with: corral show" },
 	{ ESHUTDOWN, EXIT_NO, "it can still be shown, or ended with: corral drop" },
 	{ ECANCELED, EXIT_NO,
@@ -30,6 +30,9 @@ static const struct {
 	{ EBUSY, EXIT_NO, "try again; see who holds it with: corral inspect locks" },
 	{ EUCLEAN, EXIT_NO, "see what is damaged with: corral check" },
 	{ EOVERFLOW, EXIT_NO, "nothing was changed; lower the price or the quantity" },
+	{ EDOM, EXIT_NO,
+	  "nothing was changed; lower what is taken off, or allow it with: corral pricing" },
+	{ ENOTEMPTY, EXIT_NO, "nothing was changed; take another cart, or clear it first" },
 	{ E2BIG, EXIT_NO, "nothing was changed; shorten it or use another cart" },
 	{ EINVAL, EXIT_USAGE, "see: corral help" },
 	{ ENAMETOOLONG, EXIT_USAGE, "shorten it" },

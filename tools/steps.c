@@ -90,6 +90,7 @@ static const char *take_difference(struct step_input *input, const json_t *value
 
 static const char *take_tax(struct step_input *input, const json_t *value)
 {
+	input->item.own_rate = 1; /* of a step that has an item */
 	return take_u32(value, 0, CORRAL_TAX_PPM_MAX, &input->tax_ppm);
 }
 
@@ -166,6 +167,75 @@ static const char *take_separate(struct step_input *input, const json_t *value)
 	return NULL;
 }
 
+static const char *take_bool(const json_t *value, bool *ret_bool)
+{
+	*ret_bool = json_is_true(value);
+	return json_is_boolean(value) ? NULL : "write true or false";
+}
+
+static const char *take_kind(struct step_input *input, const json_t *value)
+{
+	static const char *const names[] = { "discount", "fee", "tip", "service" };
+	const char *name = json_string_value(value);
+
+	for (uint32_t i = 0; name != NULL && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			input->adjustment.kind = CORRAL_DISCOUNT + i;
+	return input->adjustment.kind != 0 ? NULL : "write discount, fee, tip or service";
+}
+
+static const char *take_ppm(struct step_input *input, const json_t *value)
+{
+	return take_u32(value, 0, CORRAL_TAX_PPM_MAX, &input->adjustment.ppm);
+}
+
+static const char *take_cents(struct step_input *input, const json_t *value)
+{
+	return take_number(value, 0, INT64_MAX, &input->adjustment.cents);
+}
+
+static const char *take_after_tax(struct step_input *input, const json_t *value)
+{
+	bool after = false;
+	const char *wrong = take_bool(value, &after);
+
+	input->adjustment.after_tax = after;
+	return wrong;
+}
+
+static const char *take_pricing(struct step_input *input, const json_t *value, uint32_t bit)
+{
+	bool holds = false;
+	const char *wrong = take_bool(value, &holds);
+
+	input->pricing |= holds ? bit : 0;
+	return wrong;
+}
+
+static const char *take_tax_inside(struct step_input *input, const json_t *value)
+{
+	return take_pricing(input, value, CORRAL_TAX_INSIDE);
+}
+
+static const char *take_half_even(struct step_input *input, const json_t *value)
+{
+	return take_pricing(input, value, CORRAL_HALF_EVEN);
+}
+
+static const char *take_below_zero(struct step_input *input, const json_t *value)
+{
+	return take_pricing(input, value, CORRAL_BELOW_ZERO);
+}
+
+static const char *take_currency(struct step_input *input, const json_t *value)
+{
+	const char *wrong = take_text(value, &input->currency);
+
+	return wrong != NULL || corral_currency_digits(input->currency) >= 0 ?
+		       wrong :
+		       "write an ISO 4217 code, such as EUR";
+}
+
 enum key {
 	KEY_STEP,
 	KEY_LINE,
@@ -181,6 +251,14 @@ enum key {
 	KEY_TAX,
 	KEY_TTL,
 	KEY_VALUE,
+	KEY_KIND,
+	KEY_PPM,
+	KEY_CENTS,
+	KEY_AFTER_TAX,
+	KEY_TAX_INSIDE,
+	KEY_HALF_EVEN,
+	KEY_BELOW_ZERO,
+	KEY_CURRENCY,
 	KEY_COUNT
 };
 
@@ -202,6 +280,14 @@ static const struct {
 	[KEY_TAX] = { "tax_ppm", take_tax },
 	[KEY_TTL] = { "ttl_ms", take_ttl },
 	[KEY_VALUE] = { "value", take_value },
+	[KEY_KIND] = { "kind", take_kind },
+	[KEY_PPM] = { "ppm", take_ppm },
+	[KEY_CENTS] = { "cents", take_cents },
+	[KEY_AFTER_TAX] = { "after_tax", take_after_tax },
+	[KEY_TAX_INSIDE] = { "tax_inside", take_tax_inside },
+	[KEY_HALF_EVEN] = { "half_even", take_half_even },
+	[KEY_BELOW_ZERO] = { "below_zero", take_below_zero },
+	[KEY_CURRENCY] = { "currency", take_currency },
 };
 
 #define LINE_KEYS (HAS(KEY_LINE) | HAS(KEY_MENU_ITEM_ID)) /* one of the two */
@@ -214,7 +300,7 @@ static const struct step_shape {
 } shapes[] = {
 	{ "add", CORRAL_STEP_ADD, HAS(KEY_MENU_ITEM_ID) | HAS(KEY_PRICE),
 	  HAS(KEY_NAME) | HAS(KEY_NOTES) | HAS(KEY_QUANTITY) | HAS(KEY_MODIFIERS) |
-		  HAS(KEY_EXTRAS) | HAS(KEY_SEPARATE) },
+		  HAS(KEY_EXTRAS) | HAS(KEY_SEPARATE) | HAS(KEY_TAX) },
 	{ "set_quantity", CORRAL_STEP_SET_QUANTITY, HAS(KEY_QUANTITY), LINE_KEYS },
 	{ "change_quantity", CORRAL_STEP_CHANGE_QUANTITY, HAS(KEY_DIFFERENCE), LINE_KEYS },
 	{ "remove", CORRAL_STEP_REMOVE, 0, LINE_KEYS },
@@ -222,6 +308,12 @@ static const struct step_shape {
 	{ "tax", CORRAL_STEP_SET_TAX, HAS(KEY_TAX), 0 },
 	{ "attribute", CORRAL_STEP_SET_ATTRIBUTE, HAS(KEY_NAME), HAS(KEY_VALUE) },
 	{ "ttl", CORRAL_STEP_SET_TTL, HAS(KEY_TTL), 0 },
+	{ "adjustment", CORRAL_STEP_SET_ADJUSTMENT, HAS(KEY_NAME) | HAS(KEY_KIND),
+	  HAS(KEY_PPM) | HAS(KEY_CENTS) | HAS(KEY_AFTER_TAX) },
+	{ "remove_adjustment", CORRAL_STEP_REMOVE_ADJUSTMENT, HAS(KEY_NAME), 0 },
+	{ "pricing", CORRAL_STEP_SET_PRICING, 0,
+	  HAS(KEY_TAX_INSIDE) | HAS(KEY_HALF_EVEN) | HAS(KEY_BELOW_ZERO) },
+	{ "currency", CORRAL_STEP_SET_CURRENCY, HAS(KEY_CURRENCY), 0 },
 	{ "checkout", CORRAL_STEP_CHECKOUT, 0, 0 },
 };
 
@@ -281,18 +373,24 @@ static enum exit_code take_keys(json_t *object, const struct step_shape *shape, 
 	return EXIT_DONE;
 }
 
-static void fill_step(const struct step_input *input, enum corral_step_kind kind,
+static void fill_step(struct step_input *input, enum corral_step_kind kind,
 		      struct corral_step *step)
 {
+	input->item.tax_ppm = input->tax_ppm;
+	input->adjustment.name = input->item.name;
 	*step = (struct corral_step){ .kind = kind,
 				      .line = input->line,
 				      .quantity = input->item.quantity,
 				      .difference = input->difference,
 				      .item = &input->item,
 				      .tax_ppm = input->tax_ppm,
+				      .pricing = input->pricing,
+				      .adjustment = &input->adjustment,
 				      .ttl_ms = input->ttl_ms,
 				      .name = input->item.name,
 				      .value = input->has_value ? &input->value : NULL };
+	if (kind == CORRAL_STEP_SET_CURRENCY)
+		step->name = input->currency;
 	if (input->line == 0)
 		step->menu_item_id = input->item.menu_item_id;
 }

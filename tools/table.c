@@ -118,11 +118,11 @@ void table_skip(struct table *table, size_t cells)
 		table_keep(table, "");
 }
 
-void table_money(struct table *table, int64_t cents)
+void table_money(struct table *table, int64_t amount, uint32_t digits)
 {
 	char buffer[FORMAT_MAX];
 
-	table_keep(table, format_money(cents, buffer));
+	table_keep(table, format_amount(amount, digits, buffer));
 }
 
 static int compare_rows(const void *a, const void *b, void *context)

@@ -30,7 +30,7 @@ struct table *table_new(const struct table_column *columns, size_t count);
 void table_text(struct table *table, const char *text, size_t size);
 void table_put(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void table_skip(struct table *table, size_t cells); /* add empty cells */
-void table_money(struct table *table, int64_t cents);
+void table_money(struct table *table, int64_t amount, uint32_t digits);
 
 /* Order the rows by their first cell, then by the second, ... */
 void table_sort(struct table *table);

@@ -37,6 +37,12 @@ enum option_number {
 	OPTION_MODIFIER,
 	OPTION_NOTE,
 	OPTION_TAX,
+	OPTION_RATE,
+	OPTION_KIND,
+	OPTION_AFTER_TAX,
+	OPTION_TAX_INSIDE,
+	OPTION_HALF_EVEN,
+	OPTION_BELOW_ZERO,
 	OPTION_RESTAURANT,
 	OPTION_OP_ID,
 	OPTION_IF_VERSION,
@@ -60,6 +66,9 @@ enum operand {
 	OPERAND_TAX,
 	OPERAND_NAME,
 	OPERAND_VALUE,
+	OPERAND_ADJUSTMENT,
+	OPERAND_AMOUNT,
+	OPERAND_CURRENCY,
 	OPERAND_TTL,
 	OPERAND_PATH,
 	OPERAND_FILE,
@@ -71,15 +80,30 @@ enum operand {
 
 #define OPERANDS_MAX 4
 
+struct currency {
+	char code[4]; /* "": none */
+	uint32_t digits;
+};
+
 /* All arguments, checked and converted. Texts point into argv. */
 struct call {
 	const struct command *command;
 	bool json, metrics, sync, repair, merge;
 	bool taxed; /* --tax was given */
+	bool tax_inside, half_even, below_zero, after_tax;
 	const char *dir;
 	struct corral_key key;
 	struct corral_item item;
 	struct corral_modifier modifiers[CORRAL_MODIFIERS_MAX];
+	/*
+	 * Amounts as they are written. They are read when the currency is known, that of the cart
+	 * or else that of the arena.
+	 */
+	const char *price;
+	const char *modifier_prices[CORRAL_MODIFIERS_MAX];
+	const char *amount; /* of an adjustment; NULL: take it away */
+	struct corral_adjustment adjustment;
+	struct currency currency;
 	struct corral_op op;
 	uint32_t line;
 	uint32_t quantity;
@@ -134,6 +158,9 @@ enum exit_code run_clear(struct call *call);
 enum exit_code run_tax(struct call *call);
 enum exit_code run_attribute(struct call *call);
 enum exit_code run_ttl(struct call *call);
+enum exit_code run_adjust(struct call *call);
+enum exit_code run_pricing(struct call *call);
+enum exit_code run_currency(struct call *call);
 enum exit_code run_checkout(struct call *call);
 enum exit_code run_apply(struct call *call);
 enum exit_code run_drop(struct call *call);
@@ -217,6 +244,9 @@ struct step_input {
 	int32_t difference;
 	uint32_t tax_ppm;
 	uint64_t ttl_ms;
+	uint32_t pricing;
+	struct corral_adjustment adjustment; /* its name is the item's */
+	struct corral_text currency;
 	struct corral_text value;
 	bool has_value;
 };

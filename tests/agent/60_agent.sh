@@ -329,6 +329,27 @@ it_gives_their_disk_space_back_when_nothing_happens() {
 	sound
 }
 
+the_currency_of_new_carts_is_the_agents() {
+	start --currency JPY
+	corral 0 add r s1 --item i --name Item --price 1
+	"$BUILD/corral" --dir "$dir" show r s1 --json | grep -q '"total_cents":1,"currency":"JPY","currency_digits":0' ||
+		fail "$("$BUILD/corral" --dir "$dir" show r s1 --json)"
+	agent 0 --stop
+	gone "$pid"
+	start # without the option it stays
+	corral 0 add r s2 --item i --name Item --price 1
+	"$BUILD/corral" --dir "$dir" show r s2 | grep -q "Total JPY" || fail "s2 has another currency"
+	agent 0 --stop
+	gone "$pid"
+	start --currency none
+	add r s3
+	"$BUILD/corral" --dir "$dir" show r s3 | grep -q "Total  *1.00" || fail "s3 has a currency"
+	"$BUILD/corral" --dir "$dir" show r s1 | grep -q "Total JPY" || fail "s1 lost its currency"
+	agent 2 --currency jpy
+	agent 0 --stop
+	sound
+}
+
 if [[ $# -gt 0 ]]; then
 	run_claims "$@"
 fi

@@ -6,7 +6,7 @@
  * Each cart is made by a change of many steps and changed a few times more. After each change all
  * amounts are compared, and a change must be refused exactly when the judge says so. What the cart
  * remembers of its operations is asked for again, and some carts go through a snapshot's map.
- * CORRAL_CARTS says how many carts (make nightly: a million).
+ * CORRAL_CARTS says how many carts (make nightly: a million). timeout: 1200
  */
 #include "cart/portable.h"
 #include "cart_kit.h"

@@ -449,6 +449,84 @@ steps_are_one_change_and_answer_a_line_each() {
 	has '"status":"checked_out"'
 }
 
+amounts_are_in_the_carts_currency() {
+	run 0 currency z1 s JPY
+	run 0 add z1 s --item ramen --name Ramen --price 500 --modifier egg=120
+	has "total 620 (added now)"
+	run 2 add z1 s --item tea --name Tea --price 1.50
+	complains "wrong value: --price '1.50': this currency has no digits"
+	run 2 add z1 s --item tea --name Tea --price 150 --modifier milk=0.5
+	complains "wrong value: --modifier '0.5'"
+	run 2 adjust z1 s tip 1.5 --kind tip
+	complains "wrong value: AMOUNT '1.5'"
+	run 1 currency z1 s EUR
+	complains "its currency cannot be changed"
+	run 0 currency z1 t KWD
+	run 0 add z1 t --item tea --name Tea --price 1.25
+	has "total 1.250 (added now)"
+	run 0 show z1 t
+	has "Total KWD"
+	run 0 show z1 t --json
+	has '"currency":"KWD","currency_digits":3'
+	run 0 ls --restaurant z1
+	has "620" "1.250"
+	run 2 currency z1 u eur
+	complains "no currency"
+}
+
+an_order_has_rates_and_adjustments() {
+	run 0 add z2 s --item burger --name Burger --price 8.99 --tax 7%
+	run 0 add z2 s --item wine --name Wine --price 6.50 --rate 19%
+	has "total 17.36"
+	run 0 adjust z2 s "ten off" 10% --kind discount
+	has "total 15.62 (set now)"
+	run 0 adjust z2 s tip 2 --kind tip --after-tax
+	has "total 17.62 (set now)"
+	run 0 show z2 s
+	has "taxed at 19%" "ten off" "-1.55" "Tax 7% of 8.09" "Tax 19% of 5.85" "17.62"
+	run 0 show z2 s --json
+	has '"total_cents":650,"tax_ppm":190000}' '"before_tax_cents":-155,"after_tax_cents":200,' \
+		'"rates":[{"tax_ppm":70000,"base_cents":809,"tax_cents":57},' \
+		'{"tax_ppm":190000,"base_cents":585,"tax_cents":111}]' \
+		'"adjustments":[{"name":"ten off","kind":"discount","after_tax":false,"ppm":100000,"amount_cents":-155},' \
+		'{"name":"tip","kind":"tip","after_tax":true,"cents":200,"amount_cents":200}]'
+	run 0 pricing z2 s --tax-inside --half-even
+	has "total 15.94"
+	run 0 show z2 s --json
+	has '"pricing":["tax_inside","half_even"]'
+	run 0 adjust z2 s tip
+	has "total 13.94 (taken away now)"
+	run 1 adjust z2 s tip
+	complains "no such line or adjustment"
+	run 1 adjust z2 s voucher 20.00 --kind discount
+	complains "below zero"
+	run 2 adjust z2 s voucher 20.00
+	complains "--kind"
+	run 2 adjust z2 s voucher 20.00 --kind rebate
+	run 0 pricing z2 s --below-zero
+	run 0 adjust z2 s voucher 20.00 --kind discount --after-tax
+	has "total -4.38"
+}
+
+steps_set_rates_adjustments_pricing_and_currency() {
+	apply 0 z3 s --json <<<'{"step":"currency","currency":"CHF"}
+{"step":"add","menu_item_id":"tea","unit_price_cents":1000,"tax_ppm":81000}
+{"step":"pricing","tax_inside":true,"below_zero":false}
+{"step":"adjustment","name":"off","kind":"discount","cents":100}
+{"step":"adjustment","name":"svc","kind":"service","ppm":50000,"after_tax":true}
+{"step":"remove_adjustment","name":"off"}'
+	has '"total_cents":1050' '"rates":[{"tax_ppm":81000,"base_cents":925,"tax_cents":75}]'
+	run 0 show z3 s --json
+	has '"currency":"CHF"' '"pricing":["tax_inside"]' '"name":"svc","kind":"service"'
+	apply 2 z3 s <<<'{"step":"adjustment","name":"off","kind":"rebate","cents":1}'
+	apply 2 z3 s <<<'{"step":"adjustment","name":"off","cents":1}'
+	apply 2 z3 s <<<'{"step":"adjustment","name":"off","kind":"fee","ppm":1,"cents":1}'
+	apply 2 z3 s <<<'{"step":"currency","currency":"euro"}'
+	apply 2 z3 s <<<'{"step":"pricing","half_even":1}'
+	apply 1 z3 s <<<'{"step":"currency","currency":"EUR"}'
+	complains "step 1: "
+}
+
 an_item_with_other_extras_or_a_separate_one_is_another_line() {
 	local tea='{"step":"add","menu_item_id":"tea","unit_price_cents":100'
 	apply 0 y4 s --json <<<"$tea}
@@ -1060,6 +1138,9 @@ claims=(
 	a_named_change_with_tax_counts_once
 	an_item_with_a_tax_is_one_change
 	steps_are_one_change_and_answer_a_line_each
+	amounts_are_in_the_carts_currency
+	an_order_has_rates_and_adjustments
+	steps_set_rates_adjustments_pricing_and_currency
 	an_item_with_other_extras_or_a_separate_one_is_another_line
 	steps_with_a_name_count_once
 	a_step_that_is_refused_is_named_and_nothing_is_changed

@@ -64,6 +64,39 @@ static void every_cent_comes_back(void **state)
 	}
 }
 
+static void amounts_have_the_digits_of_their_currency(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t digits;
+		int64_t amount; /* UNTOUCHED: refused */
+	} rows[] = {
+		{ "500", 0, 500 },
+		{ "500.0", 0, (int64_t)UNTOUCHED },
+		{ "5.5", 1, 55 },
+		{ "5.55", 1, (int64_t)UNTOUCHED },
+		{ "1.25", 3, 1250 },
+		{ "1.2505", 3, (int64_t)UNTOUCHED },
+		{ "-1.2505", 4, -12505 },
+		{ "9223372036854775807", 0, INT64_MAX },
+		{ "9223372036854775808", 0, (int64_t)UNTOUCHED },
+	};
+	char text[FORMAT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t found = (int64_t)UNTOUCHED;
+		const char *wrong = parse_amount(rows[i].text, rows[i].digits, true, &found);
+
+		assert_int_equal(found, rows[i].amount);
+		assert_true((wrong == NULL) == (found != (int64_t)UNTOUCHED));
+	}
+	assert_string_equal(format_amount(-5, 0, text), "-5");
+	assert_string_equal(format_amount(-5, 3, text), "-0.005");
+	assert_string_equal(format_amount(12345, 4, text), "1.2345");
+	assert_string_equal(format_amount(INT64_MIN, 1, text), "-922337203685477580.8");
+}
+
 static void wrong_money_is_refused(void **state)
 {
 	static const char *const texts[] = {
@@ -344,6 +377,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(money_is_exact),
 		cmocka_unit_test(every_cent_comes_back),
+		cmocka_unit_test(amounts_have_the_digits_of_their_currency),
 		cmocka_unit_test(wrong_money_is_refused),
 		cmocka_unit_test(money_is_negative_only_where_it_may),
 		cmocka_unit_test(the_largest_money_fits_and_no_more),

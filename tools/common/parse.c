@@ -71,13 +71,30 @@ static enum fixed_fault take_fixed(const char **text, unsigned decimals, uint64_
 
 const char *parse_money(const char *text, bool may_be_negative, int64_t *ret_cents)
 {
-	static const char *const faults[] = {
+	return parse_amount(text, 2, may_be_negative, ret_cents);
+}
+
+/* What is wrong with an amount that has too many digits behind the point, by how many it may have.
+ */
+static const char *const too_many_digits[AMOUNT_DIGITS_MAX + 1] = {
+	"this currency has no digits behind the point; write it like 500",
+	"more than one digit behind the point; write it like 12.9",
+	"more than two digits behind the point; write it like 12.99",
+	"more than three digits behind the point; write it like 12.999",
+	"more than four digits behind the point; write it like 12.9999",
+};
+
+const char *parse_amount(const char *text, uint32_t digits, bool may_be_negative,
+			 int64_t *ret_amount)
+{
+	const uint32_t most = digits < AMOUNT_DIGITS_MAX ? digits : AMOUNT_DIGITS_MAX;
+	const char *const faults[] = {
 		[FIXED_NO_DIGITS] =
 			"an amount begins with a digit; write it like 12.99, not $12.99",
 		[FIXED_NO_DECIMALS] = "nothing stands behind the point; write 12 or 12.00",
-		[FIXED_TOO_MANY_DECIMALS] =
-			"more than two digits behind the point; write it like 12.99",
-		[FIXED_TOO_LARGE] = "too large; at most 92233720368547758.07",
+		[FIXED_TOO_MANY_DECIMALS] = too_many_digits[most],
+		[FIXED_TOO_LARGE] = "too large; at most 2^63-1 of the smallest units, which are "
+				    "92233720368547758.07 with two digits",
 	};
 	bool negative = text[0] == '-';
 	enum fixed_fault fault;
@@ -88,7 +105,7 @@ const char *parse_money(const char *text, bool may_be_negative, int64_t *ret_cen
 	if (negative && !may_be_negative)
 		return "this amount cannot be negative; write it like 12.99";
 	text += negative;
-	fault = take_fixed(&text, 2, &cents);
+	fault = take_fixed(&text, most, &cents);
 	if (fault)
 		return faults[fault];
 	if (*text)
@@ -97,7 +114,7 @@ const char *parse_money(const char *text, bool may_be_negative, int64_t *ret_cen
 		return faults[FIXED_TOO_LARGE];
 	if (negative && cents == 0)
 		return "there is no negative zero; write 0";
-	*ret_cents = negative ? -(int64_t)cents : (int64_t)cents;
+	*ret_amount = negative ? -(int64_t)cents : (int64_t)cents;
 	return NULL;
 }
 
@@ -232,10 +249,21 @@ const char *parse_text(const char *text, size_t least, size_t most, size_t *ret_
 
 char *format_money(int64_t cents, char buffer[FORMAT_MAX])
 {
-	uint64_t absolute = cents < 0 ? -(uint64_t)cents : (uint64_t)cents;
+	return format_amount(cents, 2, buffer);
+}
 
-	snprintf(buffer, FORMAT_MAX, "%s%" PRIu64 ".%02" PRIu64, cents < 0 ? "-" : "",
-		 absolute / 100, absolute % 100);
+char *format_amount(int64_t amount, uint32_t digits, char buffer[FORMAT_MAX])
+{
+	static const uint64_t units[AMOUNT_DIGITS_MAX + 1] = { 1, 10, 100, 1000, 10000 };
+	uint64_t absolute = amount < 0 ? -(uint64_t)amount : (uint64_t)amount;
+	const char *sign = amount < 0 ? "-" : "";
+	uint64_t unit = units[digits < AMOUNT_DIGITS_MAX ? digits : AMOUNT_DIGITS_MAX];
+
+	if (unit == 1)
+		snprintf(buffer, FORMAT_MAX, "%s%" PRIu64, sign, absolute);
+	else
+		snprintf(buffer, FORMAT_MAX, "%s%" PRIu64 ".%0*" PRIu64, sign, absolute / unit,
+			 (int)digits, absolute % unit);
 	return buffer;
 }
 

@@ -19,6 +19,12 @@
 /* Money: digits, or digits, a point and one or two digits: "12", "12.5", "12.99". */
 const char *parse_money(const char *text, bool may_be_negative, int64_t *ret_cents);
 
+#define AMOUNT_DIGITS_MAX 4u /* behind the point, of any currency */
+
+/* The same with so many digits at most: of 0, a whole number. */
+const char *parse_amount(const char *text, uint32_t digits, bool may_be_negative,
+			 int64_t *ret_amount);
+
 /* A rate from 0 to 100 %: digits, at most four decimals, and the sign: "8.25%". */
 const char *parse_percent(const char *text, uint32_t *ret_ppm);
 
@@ -37,7 +43,8 @@ const char *parse_size(const char *text, uint64_t least, uint64_t most, uint64_t
 /* A text of valid UTF-8, from least to most bytes. */
 const char *parse_text(const char *text, size_t least, size_t most, size_t *ret_size);
 
-char *format_money(int64_t cents, char buffer[FORMAT_MAX]);  /* "-12.99" */
+char *format_money(int64_t cents, char buffer[FORMAT_MAX]); /* "-12.99" */
+char *format_amount(int64_t amount, uint32_t digits, char buffer[FORMAT_MAX]);
 char *format_percent(uint32_t ppm, char buffer[FORMAT_MAX]); /* "8.25%" */
 char *format_duration(int64_t ms, char buffer[FORMAT_MAX]);  /* "29m58s", the two largest units */
 char *format_bytes(uint64_t bytes, char buffer[FORMAT_MAX]); /* "64.0 MiB" */
