@@ -223,10 +223,10 @@ $(BUILD)/flags: FORCE
 node_dir     := $(BUILD)/node
 node_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard clients/node/*.c))
 node_scripts := $(wildcard clients/node/index.* clients/node/lib/* clients/node/package.json clients/node/README.md)
-node_arch     = $(shell node -p 'process.platform + "-" + process.arch')
+node_arch     = $(shell node -p 'process.platform + "-" + process.arch' 2>/dev/null)
 node_native   = $(node_dir)/native/$(node_arch)
 # The headers of the node that runs, if they lie beside it, else those of libnode-dev.
-node_headers  = $(firstword $(wildcard $(addsuffix /node_api.h,$(shell node -p 'require("path").resolve(process.execPath, "../../include/node")') /usr/include/node)))
+node_headers  = $(firstword $(wildcard $(addsuffix /node_api.h,$(shell node -p 'require("path").resolve(process.execPath, "../../include/node")' 2>/dev/null) /usr/include/node)))
 # What else the library needs is linked in: a user of the package has only glibc.
 static_msgpack := -l:libmsgpackc.a
 static_jansson := -l:libjansson.a
