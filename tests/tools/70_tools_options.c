@@ -39,7 +39,7 @@ static const char *take_own(void *context, const char *text)
 /* Read a line whose words have single spaces between them. */
 static int take(struct options *options, const char *line, bool *ret_go)
 {
-	char copy[512];
+	static char copy[512]; /* the targets point into it */
 	char *words[WORDS_MAX + 1] = { copy };
 	int count = 1;
 	size_t size;
