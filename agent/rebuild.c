@@ -7,7 +7,7 @@
  * to "complete". Then the damaged one is set aside as DIR/arena.damaged.TIME, and "complete"
  * becomes DIR/arena. A death before "complete" leaves a directory that the next attempt removes,
  * and the damaged arena in its place; after a later death, rebuild_resume() does the remaining
- * step. The damaged file is kept whole, for people.
+ * step. The damaged file is kept, whole, for whatever a person may still find in it.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -14,8 +14,8 @@
 #define HIGH_WATER_EIGHTHS 7u /* of the pages in use */
 
 /*
- * relaxed, all loads here: rough times and sums, for people and for a threshold that need not be
- * exact
+ * The loads here are relaxed: times and sums are only shown, or compared with a threshold that need
+ * not be met exactly.
  */
 
 static void warn(const struct agent *agent, uint32_t number, const char *text)

@@ -27,7 +27,7 @@
 #define VERIFY_ROUNDS 64u
 #define SLOTS_LEAST 4096 /* at a tick: so what is counted of a small arena is a tick old */
 
-/* relaxed, all of it: counts for people */
+/* All atomics here are relaxed: the counts are only shown. */
 
 static uint64_t begun_and_ended(const struct arena *arena)
 {

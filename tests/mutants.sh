@@ -103,7 +103,7 @@ mutant 'the slots lock is not freed' shm/memory/block_repair.c \
 	's/^\tlock_release_of\(&arena->header->slots_lock, name\);$//'
 mutant 'a dead reader is not cleared' shm/store/repair.c 's/^\tgrace_end\(record\);$//'
 mutant 'the heir does not settle' shm/api/attach.c 's/^\tblock_settle\(actor\);$//'
-mutant 'nobody asks after the holder' shm/sync/lock.c \
+mutant 'no waiter asks whether the holder lives' shm/sync/lock.c \
 	's/^\t\t\(void\)alive_bury_if_dead\(actor, now & LOCK_HOLDER\);$/\t\t;/'
 mutant 'only a holder that was seen before is asked after' shm/sync/lock.c \
 	's/now != 0 && stays\(/(now \& LOCK_HOLDER) == (seen \& LOCK_HOLDER) \&\& stays(/'
@@ -162,7 +162,7 @@ mutant 'a process record is freed before its threads' shm/sync/alive.c \
 		s/^\t\t\trepair\(arena, number\);$//
 		s/^\t\t\tfree_record\(record\);$/&\n\t\t\trepair(arena, number);/
 	}'
-mutant 'who buries does not take the byte' shm/sync/alive.c \
+mutant 'a burial does not take the byte' shm/sync/alive.c \
 	'/^static bool bury/,/^}/ s/if \(alive_take\(life, ALIVE_BYTE\(number\)\)\)/if (true)/'
 mutant 'a changed version is not retired' shm/api/attempt.c \
 	'/^int attempt_existing/,/^}/ {
@@ -178,14 +178,14 @@ mutant 'a version made ahead is published unlooked' shm/api/attempt.c \
 	's/^\treturn changes_of\(slot\) == changes;$/\treturn true;/
 		s/changes_of\(slot\) != changes \|\| //'
 mutant 'a block that came back to hand is let go' shm/api/attempt.c 's/^\t\tif \(locked\)$//'
-mutant 'who goes without fences does not say so' shm/sync/grace.c \
+mutant 'a reader without fences does not say so' shm/sync/grace.c \
 	's/^\t\tstore_relaxed\(&record->light_phase, phase\);$//'
 mutant 'readers without fences get no membarrier' shm/sync/grace.c \
 	's/ \|\| !some_light\(actor->arena, fenced\)\)/ || some_light != NULL)/'
-mutant 'who must fence goes without' shm/sync/grace.c 's/ && !actor->fenced\)/)/'
+mutant 'a reader that must fence goes without' shm/sync/grace.c 's/ && !actor->fenced\)/)/'
 mutant 'the next owner goes without fences at once' shm/sync/grace.h \
 	's/^\tstore_relaxed\(&record->light_phase, 0\);.*$//'
-mutant 'who leaves goes on without fences' shm/sync/grace.h \
+mutant 'a thread that leaves goes on without fences' shm/sync/grace.h \
 	'/^static inline void grace_end/,/^}/ s/^\tstore_release\(&record->light_phase, 0\);.*$//
 		s/ && load_acquire\(&record->owner\) != 0//'
 mutant 'a light phase is not taken back' shm/sync/grace.c \
@@ -208,7 +208,7 @@ mutant 'the heir does not retire what is old' shm/memory/retire.c \
 	'/^void block_settle/,/^}/ s/^\t\tblock_retire_old\(.*$/\t\tnote(\&record->intent.old, 0);/'
 mutant 'the heir does not free what is in hand' shm/memory/retire.c \
 	'/^void block_settle/,/^}/ s/^\t\tblock_free_hand\(.*$/\t\tnote(\&record->intent.hand, 0);/'
-mutant 'nobody empties records without owner' shm/memory/retire.c \
+mutant 'records without an owner are not emptied' shm/memory/retire.c \
 	's/^\t\tempty_orphan\(actor, number, &budget\);$/\t\t(void)empty_orphan, (void)budget;/'
 mutant 'a forked child goes on as its parent' shm/api/attach.c \
 	's/MADV_WIPEONFORK\) != 0/MADV_DOFORK) != 0/'

@@ -648,7 +648,7 @@ void arena_withdraw(struct arena *arena)
 
 bool arena_describe_carrying(const struct arena_header *header, char text[ARENA_CARRYING_BYTES])
 {
-	/* relaxed, all of it: for people */
+	/* relaxed: these numbers are only shown */
 	uint32_t of = load_relaxed(&header->carried_of);
 	uint32_t done = (uint32_t)min_u64(load_relaxed(&header->carried), of);
 	int64_t since_ms = ns_since(arena_wall_ms(), load_relaxed(&header->carried_since_ms));

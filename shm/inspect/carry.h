@@ -28,7 +28,7 @@ void carry_settings(const struct carry *carry, struct arena_settings *ret_settin
 /* Is the arena of an earlier boot and had a journal? Then the journal may have newer carts. */
 bool carry_behind_journal(const struct carry *carry);
 
-/* The last process with this record; false: there was none. For people. */
+/* The last process that had this record, to be shown; false: none had. */
 bool carry_process(const struct carry *carry, uint32_t number, int32_t *ret_pid,
 		   char ret_program[40]);
 

@@ -219,7 +219,7 @@ static uint32_t count_held(const struct arena *arena)
 	return count;
 }
 
-/* relaxed, all of it: figures for people */
+/* The loads here are relaxed: the figures are only shown. */
 static void sum_memory(const struct arena *arena, struct inspect_totals *totals)
 {
 	const struct arena_header *h = arena->header;

@@ -41,7 +41,7 @@ bool salvage_behind_journal(const struct salvage *salvage);
 /* The slot that claims the cart with this hash; UINT32_MAX: none does. */
 uint32_t salvage_slot(const struct salvage *salvage, uint64_t hash);
 
-/* The last process with this record; false: there was none. For people. */
+/* The last process that had this record, to be shown; false: none had. */
 bool salvage_process(const struct salvage *salvage, uint32_t number, int32_t *ret_pid,
 		     char ret_program[40]);
 

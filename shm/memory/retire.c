@@ -236,7 +236,7 @@ uint64_t block_held_back(const struct arena *arena, uint64_t phase)
 
 	for (uint32_t number = 0; number < high; number++) {
 		const struct retired *lists = &arena->threads[number].retired;
-		/* relaxed: for people */
+		/* relaxed: the sum is only shown */
 		bytes += load_relaxed(&lists->open_bytes);
 		if (load_relaxed(&lists->waiting) != 0 && load_relaxed(&lists->cookie) > phase)
 			bytes += load_relaxed(&lists->waiting_bytes);

@@ -128,7 +128,7 @@ static void stalled(struct actor *actor, uint32_t number, uint64_t seen)
 	struct thread_record *record = &actor->arena->threads[number];
 	int64_t now = arena_now_ns(actor->arena);
 
-	/* relaxed: for people, and a hint for us */
+	/* relaxed: shown to people, and to us a hint when to ask whether the reader lives */
 	if (load_relaxed(&record->stalled_phase) != seen) {
 		store_relaxed(&record->stalled_ns, now);
 		store_relaxed(&record->asked_ns, now);
