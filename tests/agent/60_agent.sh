@@ -332,7 +332,8 @@ it_gives_their_disk_space_back_when_nothing_happens() {
 the_currency_of_new_carts_is_the_agents() {
 	start --currency JPY
 	corral 0 add r s1 --item i --name Item --price 1
-	"$BUILD/corral" --dir "$dir" show r s1 --json | grep -q '"total_cents":1,"currency":"JPY","currency_digits":0' ||
+	"$BUILD/corral" --dir "$dir" show r s1 --json |
+		grep -q '"total_cents":1,"currency":"JPY","currency_digits":0' ||
 		fail "$("$BUILD/corral" --dir "$dir" show r s1 --json)"
 	agent 0 --stop
 	gone "$pid"

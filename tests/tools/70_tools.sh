@@ -488,7 +488,8 @@ an_order_has_rates_and_adjustments() {
 	has '"total_cents":650,"tax_ppm":190000}' '"before_tax_cents":-155,"after_tax_cents":200,' \
 		'"rates":[{"tax_ppm":70000,"base_cents":809,"tax_cents":57},' \
 		'{"tax_ppm":190000,"base_cents":585,"tax_cents":111}]' \
-		'"adjustments":[{"name":"ten off","kind":"discount","after_tax":false,"ppm":100000,"amount_cents":-155},' \
+		'"adjustments":[{"name":"ten off","kind":"discount","after_tax":false,"ppm":100000,' \
+		'"amount_cents":-155},' \
 		'{"name":"tip","kind":"tip","after_tax":true,"cents":200,"amount_cents":200}]'
 	run 0 pricing z2 s --tax-inside --half-even
 	has "total 15.94"
@@ -1046,8 +1047,8 @@ without_an_agent_carts_are_used_and_status_says_so() {
 	run 0 check
 }
 
-# offers LINE [WORD...]: these are among what the line's last word may be; without any, nothing is. A
-# blank at the line's end begins a new word.
+# offers LINE [WORD...]: these are among what the line's last word may be; without any, nothing is.
+# A blank at the line's end begins a new word.
 offers() {
 	local line=$1 last word
 	local -a words
