@@ -115,6 +115,10 @@ void store_drop(struct store *store)
 		return;
 	corral_close(store->quiet);
 	corral_close(store->corral);
+	/* those of generators that were dropped half-way */
+	for (uint32_t i = 0; i < store->list_count; i++)
+		corral_list_close(store->lists[i]);
+	free(store->lists);
 	free(store->location);
 	free(store);
 }
@@ -473,40 +477,68 @@ static napi_value call_decode(napi_env env, napi_callback_info info)
 	return flat_end_cart(&flat, r);
 }
 
-/* Fetch rows. numbers[0] is the cursor, and then how many rows there are in numbers[1]. */
-static int list(struct instance *instance, struct store *store, napi_value values[],
-		struct flat *flat)
+/* The place of a list by its number; NULL: there is none. */
+static struct corral_list **find_list(const struct store *store, double number)
 {
-	struct corral_text restaurant, *only = NULL;
-	struct corral_entry *entries;
+	if (!(number >= 1 && number <= store->list_count) || number != (uint32_t)number)
+		return NULL;
+	struct corral_list **list = &store->lists[(uint32_t)number - 1];
+	return *list != NULL ? list : NULL;
+}
+
+/* The first free place for a list. -ENOMEM. */
+static int find_place(struct store *store, uint32_t *ret_index)
+{
+	uint32_t count = store->list_count;
+	struct corral_list **lists;
+
+	for (*ret_index = 0; *ret_index < count; ++*ret_index)
+		if (store->lists[*ret_index] == NULL)
+			return 0;
+	lists = realloc(store->lists, (count + 1) * sizeof(struct corral_list *));
+	if (lists == NULL)
+		return -ENOMEM;
+	lists[count] = NULL;
+	store->lists = lists;
+	store->list_count = count + 1;
+	return 0;
+}
+
+static int open_list(struct instance *instance, struct store *store, napi_value values[],
+		     double *ret_number)
+{
+	struct corral_text *only = NULL;
 	struct corral_key key;
 	napi_valuetype type;
-	uint64_t cursor;
-	double *numbers;
-	size_t room, count;
+	uint32_t index;
 	int r;
 
-	if (!node_doubles(instance->env, values[1], &numbers, &room) || room < 2 ||
-	    !(numbers[0] >= 0 && numbers[0] <= SAFE_MAX))
-		return -EINVAL;
-	cursor = (uint64_t)numbers[0];
-	if (!flat_begin(flat, instance, numbers + 2, room - 2))
-		return -ENOMEM;
 	if (napi_typeof(instance->env, values[2], &type) != napi_ok)
 		return 1;
 	if (type != napi_undefined) {
 		r = request_key(instance, values[2], values[3], &key);
 		if (r != 0)
 			return r;
-		restaurant = key.restaurant_id;
-		only = &restaurant;
+		only = &key.restaurant_id;
 	}
-	entries = malloc(LIST_ROWS * sizeof(*entries));
+	r = find_place(store, &index);
+	if (r == 0)
+		r = corral_list_open(store->corral, only, &store->lists[index]);
+	if (r == 0)
+		*ret_number = index + 1;
+	return r;
+}
+
+static int next_rows(struct corral_list *list, double *numbers, struct flat *flat)
+{
+	struct corral_entry *entries = malloc(LIST_ROWS * sizeof(*entries));
+	size_t count;
+	int r;
+
 	if (entries == NULL)
 		return -ENOMEM;
-	r = corral_list(store->corral, only, &cursor, entries, LIST_ROWS, &count);
+	r = corral_list_next(list, entries, LIST_ROWS, &count);
 	if (r == 0) {
-		numbers[0] = (double)cursor;
 		numbers[1] = (double)count;
 		for (size_t i = 0; i < count; i++)
 			flat_row(flat, &entries[i]);
@@ -516,8 +548,47 @@ static int list(struct instance *instance, struct store *store, napi_value value
 }
 
 /*
+ * Fetch rows. numbers[0] is the list: 0 for a new one, or its number, negative if it is to be
+ * closed. Then it is the list's number, or 0 when it is closed, since it is done or an error came;
+ * and numbers[1] is how many rows there are.
+ */
+static int list(struct instance *instance, struct store *store, napi_value values[],
+		struct flat *flat)
+{
+	struct corral_list **place;
+	double *numbers, number;
+	bool closes;
+	size_t room;
+	int r = 0;
+
+	if (!node_doubles(instance->env, values[1], &numbers, &room) || room < 2)
+		return -EINVAL;
+	number = numbers[0];
+	closes = number < 0;
+	if (!flat_begin(flat, instance, numbers + 2, room - 2))
+		return -ENOMEM;
+	if (number == 0)
+		r = open_list(instance, store, values, &number);
+	if (r != 0)
+		return r;
+	numbers[0] = number;
+	numbers[1] = 0;
+	place = find_list(store, closes ? -number : number);
+	if (place == NULL)
+		return closes ? 0 : -EINVAL;
+	if (!closes)
+		r = next_rows(*place, numbers, flat);
+	if (r < 0 || numbers[1] == 0) {
+		corral_list_close(*place);
+		*place = NULL;
+		numbers[0] = 0;
+	}
+	return r;
+}
+
+/*
  * list(store, numbers, restaurant or undefined, its units): the text, and in the numbers the
- * cursor, how many rows there are, and the rows; or a negative error.
+ * list, how many rows there are, and the rows; or a negative error.
  */
 static napi_value call_list(napi_env env, napi_callback_info info)
 {

@@ -34,6 +34,10 @@ struct store {
 	char *location;       /* as it was opened; NULL: the default */
 	unsigned flags;
 	uint32_t references; /* atomic: waits are dropped by the thread that waits */
+	/* lists that are not done, by their numbers in JavaScript less one; NULL: this one is free
+	 */
+	struct corral_list **lists;
+	uint32_t list_count;
 };
 
 struct waits; /* the waits of one instance, see waits.c */

@@ -148,9 +148,9 @@ function decodeOrder(bytes, from, to) {
 
 const ROW = 15
 
-/** Some rows of a list: [the next cursor, the rows]; none: the list is done. */
-function readRows(store, cursor, restaurant) {
-  numbers[0] = cursor
+/** Some rows of a list: [the list, 0 if it is done, and the rows]. 0 begins one. */
+function readRows(store, list, restaurant) {
+  numbers[0] = list
   const text = native.list(
     store,
     numbers,
@@ -184,6 +184,12 @@ function readRows(store, cursor, restaurant) {
   return [numbers[0], rows]
 }
 
+/** Close a list that is not done. */
+function closeRows(store, list) {
+  numbers[0] = -list
+  native.list(store, numbers, undefined, 0)
+}
+
 /** The arena's numbers by name. */
 function readStats(store) {
   const names = native.stats(store, numbers)
@@ -195,4 +201,4 @@ function readStats(store) {
   return stats
 }
 
-module.exports = { readStats, readOrder, decodeOrder, readRows, statuses }
+module.exports = { readStats, readOrder, decodeOrder, readRows, closeRows, statuses }

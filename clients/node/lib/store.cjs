@@ -5,7 +5,7 @@
 const { native } = require('./native.cjs')
 const { errorOf } = require('./errors.cjs')
 const { whole, filled, yes, options } = require('./check.cjs')
-const { readRows, readStats } = require('./order.cjs')
+const { readRows, closeRows, readStats } = require('./order.cjs')
 const { Cart } = require('./cart.cjs')
 const waits = require('./waits.cjs')
 
@@ -43,12 +43,16 @@ class Store {
   }
 
   *#rows(restaurantId) {
-    let cursor = 0
-    for (;;) {
-      const [next, rows] = readRows(this.#shared.number, cursor, restaurantId)
-      if (rows.length === 0) return
-      yield* rows
-      cursor = next
+    let list = 0
+    try {
+      do {
+        const [next, rows] = readRows(this.#shared.number, list, restaurantId)
+        list = next
+        yield* rows
+      } while (list !== 0)
+    } finally {
+      // one that was left half-way; of a closed store it is closed already
+      if (list !== 0) closeRows(this.#shared.number, list)
     }
   }
 

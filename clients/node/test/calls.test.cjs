@@ -323,6 +323,26 @@ test('list() has each cart once, of one restaurant or of all', () => {
   assert.deepEqual([...store.list({ restaurantId: 'nobody' })], [])
 })
 
+test('lists may be left half-way, and go on beside each other', () => {
+  for (let i = 0; i < 150; i++) store.cart('lists', `s-${i}`).add(COKE)
+  for (let i = 0; i < 100; i++) {
+    for (const row of store.list({ restaurantId: 'lists' })) {
+      assert.equal(row.restaurantId, 'lists')
+      break
+    }
+  }
+  const one = store.list({ restaurantId: 'lists' })
+  const two = store.list({ restaurantId: 'lists' })
+  for (let i = 0; i < 150; i++) assert.deepEqual(one.next().value, two.next().value)
+  assert.equal(one.next().done, true)
+  assert.equal(two.next().done, true)
+  const other = corral.open({ dir: arena.dir })
+  const cut = other.list()
+  cut.next()
+  other.close()
+  cut.return() // closed already
+})
+
 test('get({ touch: false }) reads too, and does not prolong the cart', async () => {
   const cart = fresh()
   cart.add(COKE)
