@@ -5,6 +5,7 @@
  *
  *   bare          memcpy() of a cart to the next place of a ring as large as all carts
  *   add_merge     corral_add() of an item that the cart has: its quantity is raised
+ *   add_three     corral_apply() of three such items, as one change
  *   add_new_line  corral_add() of an item that the cart does not have; the line is removed again
  *                 outside of the measured time
  *
@@ -19,6 +20,7 @@
 #define STEPS_MAX (1u << 19)
 #define BATCH 4000u
 #define NEW_BATCH 1000u /* at most the number of carts: each gets one line at a time */
+#define THREE 3u
 #define FEW_CARTS                                                                                  \
 	1000u /* with this few carts quantities would reach their limit, and must be reset */
 
@@ -33,11 +35,12 @@ struct add {
 	uint32_t step_count;           /* a power of two */
 	uint32_t at;
 	uint32_t shuffled_at;
-	struct dataset_item known; /* the first line of each cart */
+	struct dataset_item known[THREE]; /* the first lines of each cart */
+	struct corral_step steps_of_three[THREE];
 	struct dataset_item fresh; /* in no cart */
 	uint32_t lines[NEW_BATCH];
 	int err;
-	struct rounds bare, merge, new_line;
+	struct rounds bare, merge, three, new_line;
 	struct histogram merge_times, new_times;
 };
 
@@ -79,7 +82,7 @@ static void merge_one(struct add *add)
 {
 	struct corral_key key = dataset_key(next_step(add));
 
-	note_error(add, corral_add(add->dataset->corral, &key, &add->known.item, NULL, NULL));
+	note_error(add, corral_add(add->dataset->corral, &key, &add->known[0].item, NULL, NULL));
 }
 
 static void set_back(struct add *add)
@@ -87,7 +90,9 @@ static void set_back(struct add *add)
 	for (uint32_t i = 0; add->dataset->carts <= FEW_CARTS && i < add->dataset->carts; i++) {
 		struct corral_key key = dataset_key(&add->shuffled[i]);
 
-		note_error(add, corral_set_quantity(add->dataset->corral, &key, 1, 1, NULL, NULL));
+		for (uint32_t line = 1; line <= THREE; line++)
+			note_error(add, corral_set_quantity(add->dataset->corral, &key, line, 1,
+							    NULL, NULL));
 	}
 }
 
@@ -97,6 +102,21 @@ static double run_merge(struct add *add)
 
 	for (uint32_t i = 0; i < BATCH; i++)
 		merge_one(add);
+	took = bench_now_ns() - start;
+	set_back(add);
+	return (double)took / BATCH;
+}
+
+static double run_three(struct add *add)
+{
+	uint64_t start = bench_now_ns(), took;
+
+	for (uint32_t i = 0; i < BATCH; i++) {
+		struct corral_key key = dataset_key(next_step(add));
+
+		note_error(add, corral_apply(add->dataset->corral, &key, add->steps_of_three, THREE,
+					     NULL, NULL, NULL));
+	}
 	took = bench_now_ns() - start;
 	set_back(add);
 	return (double)took / BATCH;
@@ -153,6 +173,7 @@ static void run_rounds(struct add *add)
 
 		add->bare.ns[add->bare.count++] = run_bare(add);
 		add->merge.ns[add->merge.count++] = run_merge(add);
+		add->three.ns[add->three.count++] = run_three(add);
 		for (uint32_t i = 0; i < batches; i++)
 			sum += run_new_line(add, NULL);
 		add->new_line.ns[add->new_line.count++] = sum / batches;
@@ -188,6 +209,9 @@ static void print_figures(const struct add *add)
 	measure_print("add", carts, "add_merge_ns", "ns", rounds_median(&add->merge), 0);
 	measure_print("add", carts, "add_merge_ratio", "x",
 		      rounds_median_ratio(&add->merge, &add->bare), 2);
+	measure_print("add", carts, "add_three_ns", "ns", rounds_median(&add->three), 0);
+	measure_print("add", carts, "add_three_to_merge", "x",
+		      rounds_median_ratio(&add->three, &add->merge), 2);
 	measure_print("add", carts, "add_new_line_ns", "ns", rounds_median(&add->new_line), 0);
 	measure_print("add", carts, "add_new_line_ratio", "x",
 		      rounds_median_ratio(&add->new_line, &add->bare), 2);
@@ -201,7 +225,11 @@ static bool prepare(struct add *add)
 	add->step_count = dataset_steps(add->dataset, STEPS_MAX);
 	add->steps = dataset_walk(add->dataset, add->step_count, 1);
 	add->shuffled = dataset_shuffled(add->dataset, 2);
-	dataset_item_at(0, &add->known);
+	for (uint32_t i = 0; i < THREE; i++) {
+		dataset_item_at(i, &add->known[i]);
+		add->steps_of_three[i] = (struct corral_step){ .kind = CORRAL_STEP_ADD,
+							       .item = &add->known[i].item };
+	}
 	dataset_item_at(add->dataset->lines, &add->fresh);
 	if (add->steps == NULL || add->shuffled == NULL ||
 	    baseline_make(&add->baseline, add->dataset) < 0)
