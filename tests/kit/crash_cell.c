@@ -270,7 +270,8 @@ static void cell(enum crash_arrival who, uint64_t state, uint32_t living)
 
 /* ------------------------------------------------------------- told it is gone */
 
-#define LATER_NS (3ll * 3600 * 1000000000) /* longer than any time to live in these tests */
+#define LATER_NS                                                                                   \
+	((int64_t)(3 * CRASH_TTL_MS * 1000000)) /* longer than any time to live in these tests */
 
 static void expect_gone(struct cell *cell, const char *when)
 {

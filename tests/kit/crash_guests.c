@@ -34,7 +34,7 @@ int crash_take_up(struct agent *agent, const char *directory)
 {
 	static __thread struct agent_options options = { .size_bytes = ARENA_BYTES_MIN,
 							 .max_carts = 64,
-							 .ttl_ms = 1800000 };
+							 .ttl_ms = CRASH_TTL_MS };
 
 	options.location = directory;
 	begin_as(agent, &options);

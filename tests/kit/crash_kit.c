@@ -61,7 +61,7 @@ void crash_stage_make(struct crash_stage *stage, uint64_t bytes, uint32_t max_ca
 {
 	const struct arena_settings settings = { .arena_bytes = bytes,
 						 .max_carts = max_carts,
-						 .ttl_ns = 1800ull * 1000000000 };
+						 .ttl_ns = CRASH_TTL_MS * 1000000 };
 
 	memset(stage, 0, sizeof(*stage));
 	yard_make(&stage->yard, &settings);

@@ -11,6 +11,9 @@
 #ifndef CRASH_KIT_H
 #define CRASH_KIT_H
 
+/* Of the carts: longer than any run takes, also beside other work. */
+#define CRASH_TTL_MS (24 * 3600 * 1000ull)
+
 #include "support.h"
 
 struct image { /* the bytes of an arena that may be nonzero or change */

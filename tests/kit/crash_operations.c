@@ -4,6 +4,7 @@
  */
 #include "crash_operations.h"
 #include "api/handle.h"
+#include "crash_kit.h"
 #include "support.h"
 
 const struct corral_key crash_key = { { "r", 1 }, { "s", 1 } };
@@ -148,7 +149,7 @@ static int do_ttl(struct corral *corral)
 {
 	struct corral_op with = op();
 
-	return corral_set_ttl(corral, &crash_key, 7200000, &with, NULL);
+	return corral_set_ttl(corral, &crash_key, 2 * CRASH_TTL_MS, &with, NULL);
 }
 
 static int do_checkout(struct corral *corral)

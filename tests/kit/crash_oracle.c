@@ -59,7 +59,7 @@ void crash_expect(const struct crash_operation *operation, struct crash_expected
 {
 	const struct arena_settings settings = { .arena_bytes = ARENA_BYTES_MIN,
 						 .max_carts = CRASH_CARTS,
-						 .ttl_ns = 1800ull * 1000000000 };
+						 .ttl_ns = CRASH_TTL_MS * 1000000 };
 	const char *id = crash_op_id;
 	struct yard yard;
 

@@ -12,7 +12,7 @@
 
 struct agent_options power_options = { .size_bytes = ARENA_BYTES_MIN,
 				       .max_carts = 64,
-				       .ttl_ms = 30 * 60 * 1000,
+				       .ttl_ms = 24 * 3600 * 1000ull,
 				       .journal_ms = 3600000, /* rounds run only on request */
 				       .journal_bytes = 24 << 10,
 				       .log_level = LOG_ERROR };
