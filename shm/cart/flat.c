@@ -2,7 +2,8 @@
 /*
  * flat.c: a whole cart as one array of numbers and one run of text (struct corral_flat).
  *
- *   numbers   head | attributes | lines | modifiers and extras of line 0 | of line 1 | ...
+ *   numbers   head | attributes | rates | adjustments | lines | modifiers and extras of line 0 |
+ *             of line 1 | ...
  *   text      texts, in the order in which numbers name them | values of the extras
  *
  * One walk writes as far as there is room and counts on, so that the caller learns what a cart
@@ -147,6 +148,8 @@ static int put_line(struct writer *to, const void *bytes, size_t size, uint32_t 
 	set_count(to, at + CORRAL_FLAT_LINE_EXTRAS_AT, to->flat->number_count);
 	set_number(to, at + CORRAL_FLAT_LINE_EXTRA_COUNT, parts.item.extra_count);
 	put_extras(to, &parts);
+	set_number(to, at + CORRAL_FLAT_LINE_OWN_RATE, line.own_rate);
+	set_number(to, at + CORRAL_FLAT_LINE_TAX_PPM, line.tax_ppm);
 	return 0;
 }
 
@@ -208,6 +211,41 @@ static int put_attributes(struct writer *to, const void *bytes, size_t size)
 	return r == -ENXIO ? 0 : r;
 }
 
+static void put_rates(struct writer *to, const struct corral_head *head)
+{
+	set_count(to, CORRAL_FLAT_RATES_AT, to->flat->number_count);
+	set_number(to, CORRAL_FLAT_RATE_COUNT, head->rate_count);
+	set_number(to, CORRAL_FLAT_RATE_STRIDE, CORRAL_FLAT_RATE_NOW);
+	for (uint32_t i = 0; i < head->rate_count; i++) {
+		size_t at = begin_record(to, CORRAL_FLAT_RATE_NOW);
+
+		set_number(to, at + CORRAL_FLAT_RATE_TAX_PPM, head->rates[i].tax_ppm);
+		set_number(to, at + CORRAL_FLAT_RATE_BASE_CENTS, head->rates[i].base_cents);
+		set_number(to, at + CORRAL_FLAT_RATE_TAX_CENTS, head->rates[i].tax_cents);
+	}
+}
+
+static int put_adjustments(struct writer *to, const void *bytes, size_t size, uint32_t count)
+{
+	set_count(to, CORRAL_FLAT_ADJUSTMENTS_AT, to->flat->number_count);
+	set_number(to, CORRAL_FLAT_ADJUSTMENT_COUNT, count);
+	set_number(to, CORRAL_FLAT_ADJUSTMENT_STRIDE, CORRAL_FLAT_ADJUSTMENT_NOW);
+	for (uint32_t i = 0; i < count; i++) {
+		struct corral_adjustment adjustment;
+		size_t at = begin_record(to, CORRAL_FLAT_ADJUSTMENT_NOW);
+
+		if (cart_get_adjustment(bytes, size, i, &adjustment) != 0)
+			return -EUCLEAN;
+		set_text(to, at + CORRAL_FLAT_ADJUSTMENT_NAME_AT, adjustment.name);
+		set_number(to, at + CORRAL_FLAT_ADJUSTMENT_KIND, adjustment.kind);
+		set_number(to, at + CORRAL_FLAT_ADJUSTMENT_AFTER_TAX, adjustment.after_tax);
+		set_number(to, at + CORRAL_FLAT_ADJUSTMENT_PPM, adjustment.ppm);
+		set_number(to, at + CORRAL_FLAT_ADJUSTMENT_CENTS, adjustment.cents);
+		set_number(to, at + CORRAL_FLAT_ADJUSTMENT_AMOUNT_CENTS, adjustment.amount_cents);
+	}
+	return 0;
+}
+
 static void put_head(struct writer *to, const struct corral_head *head,
 		     const struct cart_times *times)
 {
@@ -229,6 +267,10 @@ static void put_head(struct writer *to, const struct corral_head *head,
 	set_number(to, CORRAL_FLAT_EXPIRES_MS, times->expires_ms);
 	set_number(to, CORRAL_FLAT_MODIFIER_STRIDE, CORRAL_FLAT_MODIFIER_NOW);
 	set_number(to, CORRAL_FLAT_EXTRA_STRIDE, CORRAL_FLAT_EXTRA_NOW);
+	set_number(to, CORRAL_FLAT_PRICING, head->pricing);
+	set_number(to, CORRAL_FLAT_CURRENCY_DIGITS, head->currency_digits);
+	set_number(to, CORRAL_FLAT_BEFORE_TAX_CENTS, head->before_tax_cents);
+	set_number(to, CORRAL_FLAT_AFTER_TAX_CENTS, head->after_tax_cents);
 }
 
 int cart_flatten(const void *bytes, size_t size, const struct cart_times *times,
@@ -251,7 +293,12 @@ int cart_flatten(const void *bytes, size_t size, const struct cart_times *times,
 	put_head(&to, &head, times);
 	set_text(&to, CORRAL_FLAT_RESTAURANT_AT, key.restaurant_id);
 	set_text(&to, CORRAL_FLAT_SESSION_AT, key.session_id);
+	set_text(&to, CORRAL_FLAT_CURRENCY_AT,
+		 (struct corral_text){ head.currency, strlen(head.currency) });
 	r = put_attributes(&to, bytes, size);
+	put_rates(&to, &head);
+	if (r == 0)
+		r = put_adjustments(&to, bytes, size, head.adjustment_count);
 	if (r == 0)
 		r = put_lines(&to, bytes, size, head.line_count);
 	if (r == 0 && flat->values_size > 0)

@@ -96,6 +96,37 @@ static void assert_text(const struct reader *reader, size_t at, struct corral_te
 		assert_memory_equal(text, expected.data, expected.size);
 }
 
+static void assert_money(const struct reader *reader, const struct corral_cart *cart)
+{
+	size_t at = (size_t)number(reader, CORRAL_FLAT_RATES_AT);
+
+	for (uint32_t i = 0; i < cart->head.rate_count; i++) {
+		const struct corral_rate *rate = &cart->head.rates[i];
+
+		assert_int_equal(number(reader, at + CORRAL_FLAT_RATE_TAX_PPM), rate->tax_ppm);
+		assert_int_equal(number(reader, at + CORRAL_FLAT_RATE_BASE_CENTS),
+				 rate->base_cents);
+		assert_int_equal(number(reader, at + CORRAL_FLAT_RATE_TAX_CENTS), rate->tax_cents);
+		at += (size_t)number(reader, CORRAL_FLAT_RATE_STRIDE);
+	}
+	at = (size_t)number(reader, CORRAL_FLAT_ADJUSTMENTS_AT);
+	for (uint32_t i = 0; i < cart->adjustment_count; i++) {
+		const struct corral_adjustment *adjustment = &cart->adjustments[i];
+
+		assert_text(reader, at + CORRAL_FLAT_ADJUSTMENT_NAME_AT, adjustment->name);
+		assert_int_equal(number(reader, at + CORRAL_FLAT_ADJUSTMENT_KIND),
+				 adjustment->kind);
+		assert_int_equal(number(reader, at + CORRAL_FLAT_ADJUSTMENT_AFTER_TAX),
+				 adjustment->after_tax);
+		assert_int_equal(number(reader, at + CORRAL_FLAT_ADJUSTMENT_PPM), adjustment->ppm);
+		assert_int_equal(number(reader, at + CORRAL_FLAT_ADJUSTMENT_CENTS),
+				 adjustment->cents);
+		assert_int_equal(number(reader, at + CORRAL_FLAT_ADJUSTMENT_AMOUNT_CENTS),
+				 adjustment->amount_cents);
+		at += (size_t)number(reader, CORRAL_FLAT_ADJUSTMENT_STRIDE);
+	}
+}
+
 static void assert_head(const struct reader *reader, const struct corral_cart *cart)
 {
 	const struct corral_head *head = &cart->head;
@@ -117,7 +148,13 @@ static void assert_head(const struct reader *reader, const struct corral_cart *c
 		    { CORRAL_FLAT_CREATED_MS, head->created_ms },
 		    { CORRAL_FLAT_UPDATED_MS, head->updated_ms },
 		    { CORRAL_FLAT_LINE_COUNT, head->line_count },
-		    { CORRAL_FLAT_ATTRIBUTE_COUNT, cart->attribute_count } };
+		    { CORRAL_FLAT_ATTRIBUTE_COUNT, cart->attribute_count },
+		    { CORRAL_FLAT_PRICING, head->pricing },
+		    { CORRAL_FLAT_CURRENCY_DIGITS, head->currency_digits },
+		    { CORRAL_FLAT_BEFORE_TAX_CENTS, head->before_tax_cents },
+		    { CORRAL_FLAT_AFTER_TAX_CENTS, head->after_tax_cents },
+		    { CORRAL_FLAT_RATE_COUNT, head->rate_count },
+		    { CORRAL_FLAT_ADJUSTMENT_COUNT, cart->adjustment_count } };
 
 	for (size_t i = 0; i < COUNT(all); i++)
 		assert_int_equal(number(reader, all[i].at), all[i].expected);
@@ -126,6 +163,8 @@ static void assert_head(const struct reader *reader, const struct corral_cart *c
 			cart->expires_ms + 60000);
 	assert_text(reader, CORRAL_FLAT_RESTAURANT_AT, cart->key.restaurant_id);
 	assert_text(reader, CORRAL_FLAT_SESSION_AT, cart->key.session_id);
+	assert_text(reader, CORRAL_FLAT_CURRENCY_AT, corral_text(head->currency));
+	assert_money(reader, cart);
 }
 
 static void assert_parts(const struct reader *reader, size_t line_at,
@@ -175,6 +214,9 @@ static void assert_same(const struct corral_flat *flat, const struct corral_cart
 				 line->total_cents);
 		assert_int_equal(number(reader, at + CORRAL_FLAT_LINE_SEPARATE),
 				 line->item.separate);
+		assert_int_equal(number(reader, at + CORRAL_FLAT_LINE_OWN_RATE),
+				 line->item.own_rate);
+		assert_int_equal(number(reader, at + CORRAL_FLAT_LINE_TAX_PPM), line->item.tax_ppm);
 		assert_text(reader, at + CORRAL_FLAT_LINE_MENU_ITEM_AT, line->item.menu_item_id);
 		assert_text(reader, at + CORRAL_FLAT_LINE_NAME_AT, line->item.name);
 		assert_text(reader, at + CORRAL_FLAT_LINE_NOTES_AT, line->item.notes);
@@ -219,6 +261,8 @@ static void add_any_line(const struct bench *b)
 				    .unit_price_cents = random() % 100000,
 				    .quantity = (uint32_t)random() % 9 + 1,
 				    .separate = random() % 8 == 0,
+				    .own_rate = (uint32_t)random() % 2,
+				    .tax_ppm = (uint32_t)random() % 4 * 50000,
 				    .modifier_count = (uint32_t)random() % 4,
 				    .extra_count = (uint32_t)random() % 4,
 				    .modifiers = modifiers,
@@ -236,6 +280,28 @@ static void add_any_line(const struct bench *b)
 	assert_int_equal(corral_add(b->corral, &b->key, &item, NULL, NULL), 0);
 }
 
+static void make_any_money(const struct bench *b)
+{
+	char name[40];
+	struct corral_adjustment adjustment = { .name = any_text(name, false),
+						.kind = 1 + (uint32_t)random() % 4,
+						.after_tax = (uint32_t)random() % 2 };
+	const struct corral_step steps[] = {
+		{ .kind = CORRAL_STEP_SET_CURRENCY,
+		  .name = corral_text(random() % 2 ? "KWD" : "JPY") },
+		{ .kind = CORRAL_STEP_SET_PRICING,
+		  .pricing = CORRAL_BELOW_ZERO | (uint32_t)random() % 4 },
+		{ .kind = CORRAL_STEP_SET_ADJUSTMENT, .adjustment = &adjustment },
+	};
+
+	if (random() % 2)
+		adjustment.cents = random() % 1000;
+	else
+		adjustment.ppm = (uint32_t)random() % 100000;
+	assert_int_equal(corral_apply(b->corral, &b->key, steps, COUNT(steps), NULL, NULL, NULL),
+			 0);
+}
+
 static void make_any_cart(const struct bench *b)
 {
 	char name[40], value[40];
@@ -244,6 +310,8 @@ static void make_any_cart(const struct bench *b)
 	(void)corral_drop(b->corral, &b->key, NULL, NULL);
 	assert_int_equal(
 		corral_set_tax(b->corral, &b->key, (uint32_t)random() % 200000, NULL, NULL), 0);
+	if (random() % 2)
+		make_any_money(b);
 	for (uint32_t i = 0; i < lines; i++)
 		add_any_line(b);
 	for (uint32_t i = 0; i < attributes; i++) {
@@ -356,10 +424,11 @@ static void money_beyond_the_exact_integers_is_rounded_and_counted(void **state)
 	assert_int_equal(corral_read_flat(b.corral, &b.key, &flat), 0);
 	assert_int_equal((int64_t)flat.numbers[CORRAL_FLAT_TOTAL_CENTS], exact);
 	assert_int_equal((int64_t)flat.numbers[CORRAL_FLAT_INEXACT], 0);
-	/* the subtotal and the total are beyond, and so are the new line's price and total */
+	/* the subtotal, the total and the base of the rate are beyond, and so are the new line's
+	 * price and total */
 	assert_int_equal(orders_add(b.corral, &b.key, "crown", exact + 1, 1, NULL, NULL), 0);
 	assert_int_equal(corral_read_flat(b.corral, &b.key, &flat), 0);
-	assert_int_equal((int64_t)flat.numbers[CORRAL_FLAT_INEXACT], 4);
+	assert_int_equal((int64_t)flat.numbers[CORRAL_FLAT_INEXACT], 5);
 	assert_true(flat.numbers[CORRAL_FLAT_TOTAL_CENTS] == (double)(2 * exact + 1));
 	corral_close(b.corral);
 }
@@ -431,7 +500,8 @@ static void a_change_answers_with_the_flat_cart_that_it_made(void **state)
 	assert_int_equal(corral_add(b.corral, &b.key, &item, &op, NULL), 0);
 	assert_int_equal(now.error, -ENOBUFS);
 	assert_null(now.cart);
-	assert_int_equal(flat.number_count, CORRAL_FLAT_HEAD_NOW + CORRAL_FLAT_LINE_NOW);
+	assert_int_equal(flat.number_count,
+			 CORRAL_FLAT_HEAD_NOW + CORRAL_FLAT_RATE_NOW + CORRAL_FLAT_LINE_NOW);
 	assert_int_equal(corral_drop(b.corral, &b.key, NULL, NULL), 0);
 	corral_close(b.corral);
 }
