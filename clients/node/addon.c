@@ -113,13 +113,11 @@ void store_drop(struct store *store)
 	/* acquire and release: what others did with the store comes before its end */
 	if (__atomic_sub_fetch(&store->references, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
-	corral_close(store->quiet);
 	corral_close(store->corral);
 	/* those of generators that were dropped half-way */
 	for (uint32_t i = 0; i < store->list_count; i++)
 		corral_list_close(store->lists[i]);
 	free(store->lists);
-	free(store->location);
 	free(store);
 }
 
@@ -168,17 +166,11 @@ static int open_store(struct instance *instance, const char *location, unsigned 
 	store = calloc(1, sizeof(*store));
 	if (store == NULL)
 		return -ENOMEM;
-	store->location = location != NULL ? strdup(location) : NULL;
-	if (location != NULL && store->location == NULL)
-		r = -ENOMEM;
-	else
-		r = corral_open(location, flags, &store->corral);
+	r = corral_open(location, flags, &store->corral);
 	if (r < 0) {
-		free(store->location);
 		free(store);
 		return r;
 	}
-	store->flags = flags;
 	store->references = 1;
 	instance->stores[number] = store;
 	*ret_number = number;
@@ -376,23 +368,10 @@ static napi_value call_change(napi_env env, napi_callback_info info)
 
 /* -------------------------------------------------------------------- reads */
 
-/* The handle to read with: reads with the first one are activity of the cart. */
-static int reading_handle(struct store *store, bool touch, struct corral **ret_corral)
-{
-	unsigned flags = (store->flags & ~CORRAL_START_AGENT) | CORRAL_OBSERVE;
-	int r = 0;
-
-	if (!touch && store->quiet == NULL)
-		r = corral_open(store->location, flags, &store->quiet);
-	*ret_corral = touch ? store->corral : store->quiet;
-	return r;
-}
-
 /* 1: Node-API refused. */
 static int get(struct instance *instance, struct store *store, napi_value values[],
 	       struct flat *flat)
 {
-	struct corral *corral;
 	struct corral_key key;
 	double *numbers;
 	size_t room;
@@ -404,10 +383,9 @@ static int get(struct instance *instance, struct store *store, napi_value values
 		return -EINVAL;
 	if (!flat_begin(flat, instance, numbers, room))
 		return -ENOMEM;
-	r = reading_handle(store, touch, &corral);
-	if (r == 0)
-		r = request_key(instance, values[1], values[2], &key);
-	return r == 0 ? corral_read_flat(corral, &key, &flat->form) : r;
+	flat->form.flags = touch ? 0 : CORRAL_OBSERVE;
+	r = request_key(instance, values[1], values[2], &key);
+	return r == 0 ? corral_read_flat(store->corral, &key, &flat->form) : r;
 }
 
 /*

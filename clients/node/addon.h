@@ -30,9 +30,6 @@
 /* An open store. Its JavaScript object holds one reference, and so does each wait. */
 struct store {
 	struct corral *corral;
-	struct corral *quiet; /* whose reads are no activity; NULL until it is needed */
-	char *location;       /* as it was opened; NULL: the default */
-	unsigned flags;
 	uint32_t references; /* atomic: waits are dropped by the thread that waits */
 	/* lists that are not done, by their numbers in JavaScript less one; NULL: this one is free
 	 */
