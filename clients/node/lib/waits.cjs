@@ -8,17 +8,16 @@ const { describe } = require('./check.cjs')
 
 const FOR_EVER = -1
 
-let watches = false
-let last = 0
-const waiting = new Map() // id -> what decides its Promise
+// Some hosts (Jest) evaluate this file several times over one addon: what belongs to that is kept
+// with it. waiting: id -> what decides its Promise.
+const shared = (native.shared ??= { watches: false, last: 0, waiting: new Map() })
+const { waiting } = shared
 
 function decided(id, result, version) {
   const wait = waiting.get(id)
   if (wait === undefined) return // it was aborted, and is answered
   waiting.delete(id)
-  wait.end()
-  if (result < 0) wait.reject(errorOf(result, 0, result === ECANCELED ? wait.why : ''))
-  else wait.resolve(version)
+  wait.decide(result, version)
 }
 
 function signalOf(signal) {
@@ -33,30 +32,31 @@ function begin(store, key, after, timeoutMs, given) {
   const signal = signalOf(given)
   return new Promise((resolve, reject) => {
     if (signal?.aborted) throw signal.reason
-    if (!watches) {
+    if (!shared.watches) {
       const r = native.watch(decided)
       if (r < 0) throw errorOf(r)
-      watches = true
+      shared.watches = true
     }
-    const id = ++last
+    const id = ++shared.last
     const r = native.wait(store.number, key?.key, key?.restaurantUnits ?? 0, after, timeoutMs, id)
     if (r < 0) throw errorOf(r)
     const abort = () => {
       waiting.delete(id)
-      wait.end()
+      end()
       native.cancel(id)
       reject(signal.reason)
     }
-    const wait = {
-      resolve,
-      reject,
-      why: 'the store was closed',
-      end() {
-        store.waits.delete(id)
-        signal?.removeEventListener('abort', abort)
-      },
+    const end = () => {
+      store.waits.delete(id)
+      signal?.removeEventListener('abort', abort)
     }
-    waiting.set(id, wait)
+    waiting.set(id, {
+      decide(result, version) {
+        end()
+        if (result >= 0) resolve(version)
+        else reject(errorOf(result, 0, result === ECANCELED ? 'the store was closed' : ''))
+      },
+    })
     store.waits.add(id)
     signal?.addEventListener('abort', abort, { once: true })
   })

@@ -80,6 +80,22 @@ test('sync() waits for the disk, and calls of one moment share one', async () =>
   assert.ok(store.stats().journal_syncs > before.journal_syncs)
 })
 
+test('this client may be evaluated again over the same addon, as Jest does', async () => {
+  const kept = Object.keys(require.cache).filter((file) =>
+    file.startsWith(`${process.env.CORRAL_CLIENT}/lib/`)
+  )
+  assert.ok(kept.length > 5)
+  const before = new Map(kept.map((file) => [file, require.cache[file]]))
+  for (const file of kept) delete require.cache[file]
+  const again = require(`${process.env.CORRAL_CLIENT}/lib/store.cjs`).open({ dir: arena.dir })
+  for (const [file, module] of before) require.cache[file] = module
+  const cart = fresh()
+  const waits = [again.cart('r', cart.sessionId).changed(), cart.changed()]
+  cart.add(COKE)
+  assert.deepEqual(await Promise.all(waits), [1, 1])
+  again.close()
+})
+
 test('close() ends the waits of the store', async () => {
   const other = open({ dir: arena.dir })
   const cart = other.cart('r', 'closing')
