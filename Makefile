@@ -312,6 +312,12 @@ power: all tests ## the whole power-loss test: every state of the disk (`make te
 bare: deps-bare ## the README's two commands on a bare Debian, in a temporary directory; the commit that is checked out, as root
 	@tests/bare.sh demo $(BUILD)
 
+deb: deps-bare ## in such a root: the Debian packages, into build/deb, and what lintian says of them
+	@tests/bare.sh deb $(BUILD)
+
+deb-test: deb ## the packages: built again to the same bytes, installed, upgraded, removed, purged under systemd
+	@tests/bare.sh packages $(BUILD)
+
 arm64: deps-bare ## in such a root: everything cross-built for arm64 with -Werror, and the C tests (K=pattern: some) under qemu-user
 	@tests/bare.sh arm64 $(BUILD) '$(or $(K),.)'
 
@@ -408,4 +414,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps bench-node clean compare crash demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly node node-files node-package node-test power run test tests tsan ubsan uninstall valgrind
+.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps bench-node clean compare crash deb deb-test demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly node node-files node-package node-test power run test tests tsan ubsan uninstall valgrind

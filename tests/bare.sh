@@ -3,8 +3,11 @@
 # A Debian 12 that has nothing but git, gcc and make, made by debootstrap in a temporary directory,
 # and the commit that is checked out cloned into it. As root, or where `sudo -n` works.
 #
-# Usage: tests/bare.sh demo|arm64 BUILD [REGEX]
+# Usage: tests/bare.sh demo|deb|packages|arm64 BUILD [REGEX]
 #   demo     the README's two commands, make demo and make test
+#   deb      the Debian packages and what lintian says of them; the packages come into BUILD/deb
+#   packages what is in BUILD/deb: a second build has the same bytes, and a second such root, with
+#            systemd as its first process, has them installed, upgraded, removed and purged
 #   arm64    everything cross-built for arm64 with -Werror, and the C tests under qemu-user; with
 #            REGEX those whose names match. In such a root, so that the machine itself keeps one
 #            architecture
@@ -15,7 +18,7 @@
 # made, a line "skipped: ..." says why.
 set -euo pipefail
 release=bookworm
-declare -A limits=([demo]=2400 [arm64]=2400) # seconds
+declare -A limits=([demo]=2400 [deb]=1200 [packages]=2400 [arm64]=2400) # seconds
 
 usage() {
 	sed -n 's/^# \{0,1\}//; /^Usage/,/^$/p' "$0" >&2
@@ -68,6 +71,10 @@ outside() {
 		"$mode" "$pattern" "$build" "$work" "$(mirror)" </dev/null &
 	inside=$!
 	wait "$inside"
+	if [[ $mode == deb ]]; then
+		rm -rf "$build/deb"
+		cp -r "$work/root/packages" "$build/deb"
+	fi
 }
 
 # ----------------------------------------------------------------- inside
@@ -85,11 +92,11 @@ bootstrap() { # FILE: the fresh root, as a tar file
 	mv "$file.part" "$file"
 }
 
-make_root() {
-	local kept=$build/bare/$release.tar
+make_root() { # DIRECTORY
+	local kept=$build/bare/$release.tar root=$1
 	mkdir "$root"
 	(
-		flock 9 # demo and arm64 share it
+		flock 9 # all modes share it
 		if [[ -n $(find "$kept" -mmin -1440 2>/dev/null) ]]; then
 			tar -C "$root" -xpf "$kept"
 		else
@@ -102,8 +109,8 @@ make_root() {
 		>"$root/etc/apt/apt.conf.d/00machine" || :
 }
 
-mount_devices() {
-	local device name
+mount_devices() { # DIRECTORY
+	local device name root=$1
 	mount -t proc proc "$root/proc"
 	mount -t tmpfs -o mode=755 dev "$root/dev"
 	# (loop: tests mount file systems of their own)
@@ -125,12 +132,16 @@ mount_devices() {
 inside() {
 	work=$1 mirror=$2 root=$work/root
 	local start=$SECONDS
-	make_root
+	make_root "$root"
 	mv "$work/corral" "$root/corral"
 	chown -R 0:0 "$root/corral"
+	if [[ $mode == packages ]]; then
+		make_root "$root/machine"
+		cp -r "$build/deb" "$root/packages"
+	fi
 	mkdir "$root/outside"
 	mount --bind "$root" "$root"
-	mount_devices
+	mount_devices "$root"
 	echo "-- a bare Debian ($release): $((SECONDS - start)) s"
 	# not chroot(2) alone: who is in one may make no user namespace, and tests do
 	cd "$root"
@@ -163,16 +174,136 @@ step() {
 	failed=$((failed + ${counts%% *}))
 }
 
+# -------------------------------------------------------------- packages
+
+quietly() { # COMMAND...: what it says is shown if it fails
+	"$@" >/tmp/said 2>&1 || { tail -n 50 /tmp/said && return 1; }
+}
+
+apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends)
+
+apt_install() { # PACKAGE...
+	quietly "${apt[@]}" install "$@"
+}
+
+# What debian/control says, and nothing else.
+build_deps() {
+	quietly "${apt[@]}" update
+	quietly "${apt[@]}" build-dep ./
+}
+
+build_packages() { # DIRECTORY RESULTS [ARGUMENT...]: of dpkg-buildpackage
+	local directory=$1 results=$2
+	shift 2
+	[[ -d $directory ]] || { mkdir -p "${directory%/*}" && cp -r . "$directory"; }
+	(cd "$directory" && quietly dpkg-buildpackage -us -uc "$@")
+	mkdir -p "$results"
+	find "${directory%/*}" -maxdepth 1 -type f -exec mv {} "$results" \;
+	(cd "$results" && ls -l ./*.deb)
+}
+
+lint_packages() {
+	apt_install lintian
+	lintian --display-info --pedantic --show-overrides --allow-root --fail-on none \
+		/packages/*.changes >/tmp/lintian || { cat /tmp/lintian && return 1; }
+	cat /tmp/lintian
+	# (its own --fail-on counts what is overridden, too)
+	! grep -E '^[EWIP]: ' /tmp/lintian >/dev/null &&
+		echo "lintian $(dpkg-query -W -f '${Version}' lintian): nothing but overrides"
+}
+
+# Built from the source package, at another place and time, with other settings of the user.
+same_bytes() {
+	local one bad=0
+	mkdir -p /again/quite
+	(
+		umask 027
+		export TZ=Pacific/Kiritimati LC_ALL=C HOME=/nonexistent DEB_BUILD_OPTIONS=parallel=3
+		quietly dpkg-source -x /packages/*.dsc /again/quite/elsewhere
+		build_packages /again/quite/elsewhere /packages.again -b >/dev/null
+	)
+	for one in /packages/*.deb; do
+		cmp "$one" "/packages.again/${one##*/}" || bad=1
+	done
+	(cd /packages.again && sha256sum ./*.deb)
+	return $bad
+}
+
+# The same tree with a lower version.
+build_former() {
+	mkdir -p /former
+	cp -r . /former/corral
+	sed -i 's/^\(#define CORRAL_VERSION\) .*/\1 "0.1.9"/' /former/corral/shm/corral.h
+	sed -i '1s/(.*)/(0.1.9)/' /former/corral/debian/changelog
+	DEB_BUILD_OPTIONS='noautodbgsym noopt' build_packages /former/corral /packages.former -b
+}
+
+# The second root has systemd as its first process, and in it tests/packages.sh.
+life() {
+	mkdir -p /machine/packages
+	mv /packages.former /machine/packages/former
+	cp -r /packages /machine/packages/new
+	cp -r . /machine/corral
+	quietly chroot /machine "${apt[@]}" update
+	quietly chroot /machine "${apt[@]}" install systemd
+	unshare --mount --pid --fork --kill-child --cgroup --uts --ipc --propagation private \
+		bash tests/bare.sh machine
+	cat /machine/transcript
+	grep -q '^[1-9][0-9]* passed, 0 failed$' /machine/transcript
+}
+
+# In namespaces of its own: becomes systemd.
+machine() {
+	local root=/machine
+	mount --bind $root $root
+	mount -t proc proc $root/proc
+	mount -t sysfs -o ro sysfs $root/sys
+	mount -t cgroup2 cgroup2 $root/sys/fs/cgroup
+	mount_devices $root
+	mount -t tmpfs run $root/run
+	cat >$root/etc/systemd/system/packages.service <<-'end'
+		[Unit]
+		SuccessAction=exit
+		FailureAction=exit
+		[Service]
+		Type=oneshot
+		ExecStart=/bin/bash /corral/tests/packages.sh
+		StandardOutput=file:/transcript
+		StandardError=inherit
+	end
+	cd $root
+	mkdir outside
+	pivot_root . outside
+	cd /
+	umount -l /outside
+	exec env -i container=corral PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+		/lib/systemd/systemd --system --unit=packages.service --log-target=null
+}
+
 steps() {
 	local cross=aarch64-linux-gnu
-	if [[ $mode == demo ]]; then
+	case $mode in
+	demo)
 		step make demo
 		step make test
-	else
+		;;
+	deb)
+		step build_deps
+		step build_packages /build/corral /packages
+		step lint_packages
+		;;
+	packages)
+		step build_deps
+		step same_bytes
+		step build_former
+		step life
+		;;
+	arm64)
 		step tools/deps.sh arm64
 		step make all tests CC=$cross-gcc AR=$cross-ar WERROR=1 DEPS=skip BUILD=build/arm64
 		step tests/run.sh -c -s 4 -k "$pattern" -w qemu-aarch64 build/arm64
-	fi
+		;;
+	esac
 	echo "$passed passed, $failed failed"
 	[[ $failed -eq 0 ]]
 }
@@ -186,6 +317,8 @@ elif [[ ${1:-} == steps ]]; then
 	mode=$2 pattern=$3
 	steps
 	exit
+elif [[ ${1:-} == machine ]]; then
+	machine
 fi
 [[ $# -ge 2 && $# -le 3 && -n ${limits[${1:-none}]:-} ]] || usage
 mode=$1 pattern=${3:-.}

@@ -13,11 +13,13 @@ TIDY_CFLAGS=${TIDY_CFLAGS:--std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent -Ibenc
 WIDTH_MAX=100 # columns, with tabs of eight
 
 c_files=(shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch]
-	bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch])
+	bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch]
+	debian/tests/*.c)
 c_sources=(shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c bench/*/*.c
-	tests/*/*.c examples/*.c)
+	tests/*/*.c examples/*.c debian/tests/*.c)
 scripts=(tools/*.sh tools/completion/*.bash bench/*.sh tests/*.sh tests/*/*.sh clients/*/*.sh
-	clients/*/{test,bench}/*.sh .ci/run)
+	clients/*/{test,bench}/*.sh .ci/run debian/*.postrm
+	debian/tests/{completion,life,upgrade,removal})
 javascript=(clients/*/*.[cm]js clients/*/*.ts
 	clients/*/{lib,test,test/*,bench,examples/*}/*.{cjs,mjs,ts,mts,cts})
 manuals=(shm/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
@@ -96,6 +98,18 @@ check_names() {
 		<(sed -n '/global:/,/local:/s/^\t\(corral_.*\);$/\1/p' shm/corral.map)
 }
 
+# The changelogs begin with the version of corral.h, and the packages' symbols are those exported.
+check_packages() {
+	local version
+	version=$(sed -n 's/^#define CORRAL_VERSION "\(.*\)"$/\1/p' shm/corral.h)
+	diff --label shm/corral.h --label CHANGELOG.md -u <(echo "$version") \
+		<(sed -n 's/^## \[\(.*\)\].*/\1/p' CHANGELOG.md | head -n 1) &&
+		diff --label shm/corral.h --label debian/changelog -u <(echo "$version") \
+			<(sed -n '1s/^corral (\(.*\)) .*/\1/p' debian/changelog) &&
+		diff --label shm/corral.h --label debian/libcorral0.symbols -u <(public_names) \
+			<(sed -n 's/^ \(corral_.*\)@CORRAL_0 .*/\1/p' debian/libcorral0.symbols)
+}
+
 # No line is too long.
 check_width() {
 	awk -v max=$WIDTH_MAX '
@@ -110,8 +124,7 @@ check_width() {
 check_spdx() {
 	local file bad=0
 	for file in "${c_files[@]}" "${scripts[@]}" "${javascript[@]}" tools/completion/* \
-		tests/model/*.pml \
-		Makefile; do
+		tests/model/*.pml Makefile debian/rules; do
 		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: LGPL-2.1-or-later' ||
 			{ echo "$file: no SPDX line" && bad=1; }
 	done
@@ -210,8 +223,8 @@ check_analyze_all() {
 }
 
 passed=0 failed=0
-checks=(layers circles descriptors labels names width spdx leftovers skips manuals links shell
-	format tidy)
+checks=(layers circles descriptors labels names packages width spdx leftovers skips manuals links
+	shell format tidy)
 [[ $# -eq 0 ]] || checks=("$@")
 for check in "${checks[@]}"; do
 	start=$(date +%s%N)

@@ -135,6 +135,21 @@ int main(void) { return corral_version()[0] == 48 ? 0 : 1; }' >"$tmp/main.c"
 		"$tmp/main"
 }
 
+# Each file that is installed is in a package, and each package's file is installed.
+packages_take_what_is_installed() {
+	local list files=$tmp/packages taken lines
+	env -u MAKEFLAGS -u MFLAGS make -s install-files BUILD="$BUILD" DESTDIR="$files" PREFIX=/usr \
+		LIBDIR=/usr/lib/any UNITDIR=/lib/systemd/system \
+		ZSHDIR=/usr/share/zsh/vendor-completions || return
+	mapfile -t lines < <(grep -hv '^build/' debian/*.install)
+	taken=$(cd "$files" && for list in "${lines[@]}"; do
+		# shellcheck disable=SC2086 # patterns
+		find $list ! -type d || exit
+	done) || { echo "$taken" && return 1; }
+	diff --label installed --label debian -u <(cd "$files" && find . ! -type d -printf '%P\n' | sort) \
+		<(sort <<<"$taken")
+}
+
 nothing_left() {
 	! find "$root" ! -type d | grep .
 }
@@ -149,6 +164,8 @@ claim "completions of three shells are installed" installed \
 	share/{bash-completion/completions/,zsh/site-functions/_}corral{,-agent} \
 	share/fish/vendor_completions.d/corral{,-agent}.fish
 claim "the systemd unit starts the installed agent" unit_starts_the_installed_agent
+claim "the agent's user and directory are described" \
+	installed lib/sysusers.d/corral.conf lib/tmpfiles.d/corral.conf
 claim "the library's links lead to it" links_lead_to_the_library
 claim "its soname is libcorral.so.0" soname
 claim "header, pkg-config file and library have one version" pkg_config_version
@@ -165,8 +182,7 @@ if ! grep -q -- -fsanitize "$BUILD/flags"; then # with a sanitizer its names com
 	claim "it needs nothing but libc" needs_libc_only
 	claim "the static library links" static_library_links
 fi
-claim "the agent's user and directory are described" \
-	installed lib/sysusers.d/corral.conf lib/tmpfiles.d/corral.conf
+claim "the Debian packages have what make install installs" packages_take_what_is_installed
 claim "make uninstall works" install_make uninstall
 claim "it leaves no file behind" nothing_left
 

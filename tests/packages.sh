@@ -1,0 +1,289 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The packages' life on a Debian of their own, whose first process is systemd (tests/bare.sh
+# packages): a lower version is installed and used, upgraded while a worker goes on, removed, and
+# purged. /packages/former and /packages/new have the packages, /corral has the sources.
+# shellcheck disable=SC2317 # claims are functions that are called by name
+set -uo pipefail
+cd /corral || exit 2
+export DEBIAN_FRONTEND=noninteractive HOME=/root
+place=/var/lib/corral tmp=$(mktemp -d)
+chmod 755 "$tmp"
+passed=0 failed=0
+exec 3>&1 # the transcript, also while a claim is tried
+
+# ------------------------------------------------------------------ what is said
+
+claim() { # WORDS COMMAND...
+	local words=$1
+	shift
+	if "$@" >"$tmp/out" 2>&1; then
+		passed=$((passed + 1))
+		echo "ok   $words"
+	else
+		failed=$((failed + 1))
+		echo "FAIL $words"
+		tail -n 20 "$tmp/out" | sed 's/^/     /'
+	fi
+}
+
+show() { # COMMAND...: as in a terminal
+	echo "# $*"
+	"$@" 2>&1 | sed 's/^/    /'
+	return "${PIPESTATUS[0]}"
+}
+
+apt() { # of what it says, that which is of our packages; all of it if it fails
+	echo "# apt-get $*" >&3
+	if ! apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 "$@" >"$tmp/apt" 2>&1; then
+		cat "$tmp/apt"
+		return 1
+	fi
+	sed -n '/corral/s/^/    /p' "$tmp/apt" >&3
+}
+
+wait_until() { # SECONDS COMMAND...
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[[ $SECONDS -lt $end ]] || return 1
+		sleep 0.05
+	done
+}
+
+# ------------------------------------------------------------------ what must hold
+
+served() { # VERSION
+	wait_until 20 systemctl -q is-active corral-agent &&
+		[[ $(corral --version) == "corral $1" ]] &&
+		[[ $(corral-agent --version) == "corral-agent $1" ]]
+}
+
+agent_pid() {
+	systemctl show -P MainPID corral-agent
+}
+
+running_agent_is_the_installed_one() {
+	[[ $(readlink "/proc/$(agent_pid)/exe") == /usr/bin/corral-agent ]]
+}
+
+as() { # USER COMMAND...: in the groups that the user has, without rights
+	setpriv --reuid "$1" --regid "$1" --init-groups env CORRAL_DIR=$place HOME=/ "${@:2}"
+}
+
+start_worker() { # sets worker; it adds until end_worker
+	setpriv --reuid worker --regid worker --init-groups env CORRAL_DIR=$place HOME=/ \
+		"$tmp/pulse" >"$tmp/pulse.out" &
+	worker=$!
+}
+
+end_worker() {
+	kill "$worker"
+	wait "$worker"
+	echo "    the worker: $(cat "$tmp/pulse.out")"
+}
+
+more_than() { # COUNT: are there more in the worker's line?
+	[[ $(quantity) -gt $1 ]]
+}
+
+quantity() { # of the worker's line; by a copy of the tool that no package removes
+	as worker "$tmp/corral" show luigi pulse --json 2>/dev/null |
+		sed -n 's/.*"item_count":\([0-9]*\).*/\1/p'
+}
+
+added() { # what the worker says
+	sed -n 's/ added.*//p' "$1"
+}
+
+directory_is_the_groups() {
+	[[ $(stat -c '%U:%G %a' $place) == "corral:corral 2770" ]]
+}
+
+agent_has_no_rights() {
+	grep -E '^Uid:\s+0\s' "/proc/$(agent_pid)/status" && return 1
+	grep -E '^CapEff:\s+0+$' "/proc/$(agent_pid)/status" &&
+		grep -E '^NoNewPrivs:\s+1$' "/proc/$(agent_pid)/status"
+}
+
+readme_example_prints() { # TEXT
+	[[ $(as worker "$tmp/example") == "$1" ]]
+}
+
+stranger_is_refused() {
+	local code=0
+	as stranger corral show luigi call-17 || code=$?
+	[[ $code -eq 3 ]]
+}
+
+unit_is_sound() {
+	[[ -z $(systemd-analyze --man=no verify corral-agent.service 2>&1 | tee /dev/stderr) ]]
+}
+
+agent_is_gone() {
+	! systemctl is-active corral-agent && [[ ! -S $place/agent.sock ]]
+}
+
+other_agent() { # PID: is the agent up, and not this one?
+	[[ $(agent_pid) != "$1" && $(agent_pid) != 0 ]] && corral status >/dev/null 2>&1
+}
+
+restarts_after_a_kill() {
+	local pid
+	pid=$(agent_pid)
+	[[ $pid -gt 0 ]] && kill -9 "$pid"
+	wait_until 20 other_agent "$pid"
+}
+
+all_is_sound() {
+	corral --dir $place check
+}
+
+former_sample() { # the newest
+	find tests/samples -name 'arena-*.json' | sort -V | sed -n '$s/\.json$//p'
+}
+
+has_carts_of() { # FILE
+	local count
+	count=$(grep -o '"restaurant_id"' "$1" | wc -l)
+	[[ $count -gt 0 && $(corral ls --json | grep -o '"restaurant_id"' | wc -l) -eq $count ]]
+}
+
+find_former() {
+	[[ -e $(echo $place/arena.layout*) ]]
+}
+
+left() { # what has our name on this machine
+	find / -xdev \( -path /packages -o -path /corral -o -path "$tmp" \
+		-o -path /var/cache/apt \) -prune -o -name '*corral*' -print
+}
+
+nothing_but_configuration() { # and what systemd and dpkg remember
+	! left | grep -vE "^(/etc|/var/lib/systemd|/var/lib/dpkg/info)/|^$place$"
+}
+
+nothing_is_left() {
+	! left | grep . && ! dpkg -l '*corral*' | grep -E '^[a-z]+ '
+}
+
+autopkgtests_pass() {
+	autopkgtest --no-built-binaries /packages/new/*.deb /corral -- null
+}
+
+# ------------------------------------------------------------------ measured
+
+# How long nobody answered: a line of milliseconds for each outage of the agent.
+watch_agent() {
+	local start=0 now
+	while [[ ! -e $tmp/watched ]]; do
+		now=$(date +%s%3N)
+		if corral --dir $place status >/dev/null 2>&1; then
+			[[ $start -eq 0 ]] || echo $((now - start))
+			start=0
+		elif [[ $start -eq 0 ]]; then
+			start=$now
+		fi
+		sleep 0.01
+	done
+}
+
+# ------------------------------------------------------------------ the life
+
+echo "== a lower version is installed and used"
+useradd --system --no-create-home worker
+useradd --system --no-create-home stranger
+claim "the lower version can be installed" apt install /packages/former/*.deb
+cp /usr/bin/corral "$tmp/corral"
+claim "the agent serves, of version 0.1.9" served 0.1.9
+claim "it is started with the machine" systemctl is-enabled corral-agent
+claim "it has neither root's user nor a capability" agent_has_no_rights
+claim "the carts' directory is of user and group corral, 2770" directory_is_the_groups
+claim "systemd finds nothing to say of the unit" unit_is_sound
+show systemd-analyze --no-pager security corral-agent.service | tail -n 1
+claim "its exposure is at most 1.5" \
+	systemd-analyze --no-pager security --threshold=15 corral-agent.service
+show usermod -a -G corral worker
+claim "a worker without rights, in the group, adds by the README's lines" as worker corral add \
+	luigi call-17 --item burger --name Burger --price 8.99 --quantity 2 --modifier bacon=1.50
+claim "and shows" as worker corral show luigi call-17
+claim "a stranger is refused" stranger_is_refused
+claim "a compiler and pkg-config can be installed" apt install gcc libc6-dev pkg-config
+sed -n '/^```c$/,/^```$/{/^```/!p}' README.md >"$tmp/example.c"
+# shellcheck disable=SC2046 # words
+claim "the README's worker is built with the packages" \
+	gcc -o "$tmp/example" "$tmp/example.c" $(pkg-config --cflags --libs corral)
+claim "and counts" readme_example_prints "3 items, 2048 cents"
+claim "an agent that is killed is started again" restarts_after_a_kill
+claim "with the carts" readme_example_prints "6 items, 4096 cents"
+
+echo "== upgraded while a worker adds"
+# shellcheck disable=SC2046
+claim "a worker that adds without end is built" \
+	gcc -o "$tmp/pulse" debian/tests/pulse.c $(pkg-config --cflags --libs corral)
+as worker corral show luigi call-18 --json | sed 's/,"expires_at.*//' >"$tmp/before"
+start_worker
+watch_agent >"$tmp/outages" &
+watcher=$!
+claim "it adds" wait_until 20 more_than 0
+former=$(agent_pid)
+start=$(date +%s%3N)
+claim "the new version can be installed over it" apt install /packages/new/*.deb
+echo "    the upgrade took $(($(date +%s%3N) - start)) ms"
+claim "another agent runs" wait_until 20 other_agent "$former"
+claim "it serves, of the new version" served "$(sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)"
+claim "it is the program that is installed" running_agent_is_the_installed_one
+claim "the worker goes on with the library that it had" wait_until 20 more_than "$(quantity)"
+end_worker
+touch "$tmp/watched"
+wait "$watcher"
+echo "    no agent answered for: $(tr '\n' ' ' <"$tmp/outages")ms"
+claim "what it added is there, once" test "$(quantity)" = "$(added "$tmp/pulse.out")"
+as worker corral show luigi call-18 --json | sed 's/,"expires_at.*//' >"$tmp/after"
+claim "a cart of before has the same bytes" cmp "$tmp/before" "$tmp/after"
+claim "the README's worker of the lower version counts on" \
+	readme_example_prints "9 items, 6144 cents"
+claim "all is sound" all_is_sound
+
+echo "== removed, with a worker at it"
+before=$(quantity)
+start_worker
+claim "it adds" wait_until 20 more_than "$before"
+claim "agent and tool can be removed" apt remove corral corral-agent corral-bench
+claim "no agent runs" agent_is_gone
+claim "the carts are left, and the worker goes on" wait_until 20 more_than "$(quantity)"
+end_worker
+before=$(quantity)
+claim "the library can be removed" apt remove libcorral0 libcorral-dev
+claim "no program, page or unit is left" nothing_but_configuration
+
+echo "== installed again"
+claim "the packages can be installed again" apt install /packages/new/*.deb
+claim "the agent serves" wait_until 20 corral status
+claim "with the carts" test "$(quantity)" = "$before"
+
+echo "== an arena of the former layout"
+claim "xz can be installed" apt install xz-utils
+claim "the agent is stopped" systemctl stop corral-agent
+rm -rf ${place:?}/*
+xz -dc "$(former_sample).xz" >$place/arena
+chown corral:corral $place/arena
+chmod 660 $place/arena
+claim "the agent starts" systemctl start corral-agent
+claim "with all of its carts" has_carts_of "$(former_sample).json"
+claim "and keeps the former file" find_former
+
+echo "== purged"
+claim "the packages can be purged" apt purge libcorral0 libcorral-dev corral corral-agent \
+	corral-bench '*corral*-dbgsym'
+claim "the carts are gone" test ! -e $place
+claim "nothing else is left" nothing_is_left
+claim "but the user" getent passwd corral
+
+echo "== autopkgtest"
+claim "autopkgtest can be installed" apt install autopkgtest build-essential
+claim "all tests of debian/tests pass" autopkgtests_pass
+sed -n '/@ summary$/,/ Binaries: /{/autopkgtest \[/!s/^/    /p}' "$tmp/out"
+
+rm -rf "$tmp"
+echo "$passed passed, $failed failed"
+[[ $failed -eq 0 ]]
