@@ -339,7 +339,8 @@ the_currency_of_new_carts_is_the_agents() {
 	gone "$pid"
 	start # without the option it stays
 	corral 0 add r s2 --item i --name Item --price 1
-	"$BUILD/corral" --dir "$dir" show r s2 | grep -q "Total JPY" || fail "s2 has another currency"
+	"$BUILD/corral" --dir "$dir" show r s2 | grep -q "Total JPY" ||
+		fail "s2 has another currency"
 	agent 0 --stop
 	gone "$pid"
 	start --currency none

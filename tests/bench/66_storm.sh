@@ -87,7 +87,8 @@ history_has() { # NUMBER REGEX: that many lines, not counting the checker's (wor
 
 several_steps_are_there() {
 	local kind='"kind":"apply".*\},\{"kind":' one
-	for one in '"applied":true' '"applied":false' '"step":[1-4]' '"error":"ECANCELED","step":0'; do
+	for one in '"applied":true' '"applied":false' '"step":[1-4]' \
+		'"error":"ECANCELED","step":0'; do
 		grep -qE "$kind.*$one" "$tmp/history" || { echo "none with $one" && return 1; }
 	done
 }

@@ -488,8 +488,8 @@ an_order_has_rates_and_adjustments() {
 	has '"total_cents":650,"tax_ppm":190000}' '"before_tax_cents":-155,"after_tax_cents":200,' \
 		'"rates":[{"tax_ppm":70000,"base_cents":809,"tax_cents":57},' \
 		'{"tax_ppm":190000,"base_cents":585,"tax_cents":111}]' \
-		'"adjustments":[{"name":"ten off","kind":"discount","after_tax":false,"ppm":100000,' \
-		'"amount_cents":-155},' \
+		'"adjustments":[{"name":"ten off","kind":"discount","after_tax":false,' \
+		'"ppm":100000,"amount_cents":-155},' \
 		'{"name":"tip","kind":"tip","after_tax":true,"cents":200,"amount_cents":200}]'
 	run 0 pricing z2 s --tax-inside --half-even
 	has "total 15.94"

@@ -138,16 +138,16 @@ int main(void) { return corral_version()[0] == 48 ? 0 : 1; }' >"$tmp/main.c"
 # Each file that is installed is in a package, and each package's file is installed.
 packages_take_what_is_installed() {
 	local list files=$tmp/packages taken lines
-	env -u MAKEFLAGS -u MFLAGS make -s install-files BUILD="$BUILD" DESTDIR="$files" PREFIX=/usr \
-		LIBDIR=/usr/lib/any UNITDIR=/lib/systemd/system \
+	env -u MAKEFLAGS -u MFLAGS make -s install-files BUILD="$BUILD" DESTDIR="$files" \
+		PREFIX=/usr LIBDIR=/usr/lib/any UNITDIR=/lib/systemd/system \
 		ZSHDIR=/usr/share/zsh/vendor-completions || return
 	mapfile -t lines < <(grep -hv '^build/' debian/*.install)
 	taken=$(cd "$files" && for list in "${lines[@]}"; do
 		# shellcheck disable=SC2086 # patterns
 		find $list ! -type d || exit
 	done) || { echo "$taken" && return 1; }
-	diff --label installed --label debian -u <(cd "$files" && find . ! -type d -printf '%P\n' | sort) \
-		<(sort <<<"$taken")
+	diff --label installed --label debian -u \
+		<(cd "$files" && find . ! -type d -printf '%P\n' | sort) <(sort <<<"$taken")
 }
 
 nothing_left() {
