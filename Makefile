@@ -363,7 +363,7 @@ completion_files := $(completed:%=$(BASHDIR)/%) $(completed:%=$(ZSHDIR)/_%) $(co
 
 $(BUILD)/corral.pc: shm/corral.pc.in Makefile FORCE
 	@mkdir -p $(@D)
-	@sed -e 's,@PREFIX@,$(PREFIX),; s,@LIBDIR@,$(LIBDIR),; s,@INCLUDEDIR@,$(INCLUDEDIR),; s,@VERSION@,$(VERSION),' $< > $@
+	@sed -e 's,@PREFIX@,$(PREFIX),; s,@LIBDIR@,$(LIBDIR),; s,@INCLUDEDIR@,$(INCLUDEDIR),; s,@VERSION@,$(VERSION),' $< > $@.$$$$ && mv $@.$$$$ $@ # tests install at the same time
 
 install: all ## install below $(DESTDIR)$(PREFIX), by default /usr/local
 	@$(MAKE) --no-print-directory install-files
