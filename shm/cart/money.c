@@ -133,16 +133,26 @@ static int add_at(struct money *money, uint32_t tax_ppm, __int128 cents)
 	return cart_narrow(rate->base_cents + cents, &rate->base_cents) ? 0 : -EOVERFLOW;
 }
 
-/* The rates at which there are lines, and their sums. */
+/*
+ * The rates at which there are lines, and their sums. Where lines have the cart's rate as their
+ * own, only the sum of both has to fit.
+ */
 static int list_rates(struct money *money, const struct tally *tally, uint32_t tax_ppm)
 {
+	__int128 at_carts_rate = tally->cents[0];
+	uint32_t lines = tally->lines[0];
 	int r = 0;
 
 	money->rate_count = 0;
-	for (uint32_t i = 0; i <= CART_RATES && r == 0; i++)
-		if (tally->lines[i] > 0)
-			r = add_at(money, i == 0 ? tax_ppm : money->own[i - 1], tally->cents[i]);
-	return r;
+	for (uint32_t i = 1; i <= CART_RATES && r == 0; i++) {
+		if (tally->lines[i] > 0 && money->own[i - 1] == tax_ppm) {
+			at_carts_rate += tally->cents[i];
+			lines += tally->lines[i];
+		} else if (tally->lines[i] > 0) {
+			r = add_at(money, money->own[i - 1], tally->cents[i]);
+		}
+	}
+	return r == 0 && lines > 0 ? add_at(money, tax_ppm, at_carts_rate) : r;
 }
 
 /* ------------------------------------------------------------ adjustments */

@@ -193,11 +193,13 @@ static void every_flipped_bit_is_found_and_survived(void **state)
 		assert_int_equal(cart_validate(cart.bytes, cart.size), -EUCLEAN);
 		assert_int_equal(cart_verify(cart.bytes, cart.size), -EUCLEAN);
 		read_everything(cart.bytes, cart.size);
-		(void)change_everything(cart.bytes, cart.size, NULL, ANY_VALIDITY);
+		if (bit % 2 == 0) /* half of the bits with each: it takes the most time */
+			(void)change_everything(cart.bytes, cart.size, NULL, ANY_VALIDITY);
 		if (bit / 8 < sizeof(uint64_t) || bit / 8 >= sizeof(uint64_t) + sizeof(uint32_t))
 			reseal(cart.bytes);
 		read_everything(cart.bytes, cart.size);
-		(void)change_everything(cart.bytes, cart.size, NULL, ANY_VALIDITY);
+		if (bit % 2 == 1)
+			(void)change_everything(cart.bytes, cart.size, NULL, ANY_VALIDITY);
 		kit_free(&cart);
 	}
 	kit_free(&sound);

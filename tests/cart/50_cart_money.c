@@ -145,6 +145,24 @@ static void half_a_cent_goes_away_from_zero_or_to_the_even_one(void **state)
 	}
 }
 
+static void only_the_sum_of_a_rate_has_to_fit(void **state)
+{
+	static const struct corral_modifier less = { T("less"), INT64_MIN + 1 };
+	struct corral_item item = kit_item(T("less"), 0, 1);
+	struct kit_cart cart = { 0 };
+
+	(void)state;
+	item.modifiers = &less;
+	item.modifier_count = 1;
+	item.own_rate = 1; /* 0 %, as the cart's */
+	assert_int_equal(kit_set_pricing(&cart, CORRAL_BELOW_ZERO), 0);
+	assert_int_equal(kit_add_item(&cart, &item, T("")), 0);
+	sell(&cart, T("a"), INT64_MAX);
+	sell(&cart, T("b"), 10); /* with "a" more than fits, with "less" 10 */
+	assert_int_equal(kit_numbers(&cart).total_cents, 10);
+	kit_free(&cart);
+}
+
 /* ------------------------------------------------------------ adjustments */
 
 static void adjustments_come_before_or_after_tax(void **state)
@@ -428,6 +446,7 @@ int main(void)
 		cmocka_unit_test(a_cart_has_eight_rates_at_most),
 		cmocka_unit_test(prices_may_have_the_tax_inside),
 		cmocka_unit_test(half_a_cent_goes_away_from_zero_or_to_the_even_one),
+		cmocka_unit_test(only_the_sum_of_a_rate_has_to_fit),
 		cmocka_unit_test(adjustments_come_before_or_after_tax),
 		cmocka_unit_test(a_discount_is_spread_without_losing_a_cent),
 		cmocka_unit_test(an_adjustment_keeps_its_place_until_it_is_taken_away),
