@@ -75,24 +75,24 @@ const GET = new Set(['touch'])
 /** One cart: a restaurant's id and a session's. */
 class Cart {
   #store
+  #key // both ids in one string, and how many units each has
 
   constructor(store, restaurantId, sessionId) {
     this.#store = store
     this.restaurantId = filled(restaurantId, 'restaurantId')
     this.sessionId = filled(sessionId, 'sessionId')
-    this.key = {
+    this.#key = {
       key: restaurantId + sessionId,
       restaurantUnits: restaurantId.length,
       sessionUnits: sessionId.length,
     }
-    Object.defineProperty(this, 'key', { enumerable: false })
   }
 
   // ---------------------------------------------------------------- changes
 
   #begin(given) {
     const { opId } = given
-    return new Request().begin(this.key, opId === undefined ? '' : filled(opId, 'opId'))
+    return new Request().begin(this.#key, opId === undefined ? '' : filled(opId, 'opId'))
   }
 
   // Make the change that was written. With `wait` it is a Promise, and tried until it is made.
@@ -101,7 +101,7 @@ class Cart {
     const version = ifVersion === undefined ? 0 : whole(ifVersion, 'ifVersion', 0, SAFE)
     const patient = wait !== undefined && yes(wait, 'wait')
     waits.signalOf(signal)
-    written.end(kind, this.key, version, patient ? 0 : this.#store.patienceMs)
+    written.end(kind, this.#key, version, patient ? 0 : this.#store.patienceMs)
     return patient ? this.#persist(written, signal) : this.#try(written)
   }
 
@@ -218,7 +218,7 @@ class Cart {
 
   get(given) {
     const { touch } = options(given, GET)
-    return readOrder(this.#store.number, this.key, touch === undefined || yes(touch, 'touch'))
+    return readOrder(this.#store.number, this.#key, touch === undefined || yes(touch, 'touch'))
   }
 
   async changed(given) {
@@ -226,11 +226,11 @@ class Cart {
     const limit =
       timeoutMs === undefined ? waits.FOR_EVER : whole(timeoutMs, 'timeoutMs', 0, 2 ** 31 - 1)
     const past = after === undefined ? this.#version() : whole(after, 'after', 0, SAFE)
-    return waits.change(this.#store, this.key, past, limit, signal)
+    return waits.change(this.#store, this.#key, past, limit, signal)
   }
 
   #version() {
-    const order = readOrder(this.#store.number, this.key, false)
+    const order = readOrder(this.#store.number, this.#key, false)
     return order === null ? 0 : order.version
   }
 }
