@@ -329,6 +329,7 @@ static void read_apply(struct reader *reader, struct request *request, char *mem
 	values = carve(&memory, count * sizeof(*values));
 	request->lines = carve(&memory, count * sizeof(*request->lines));
 	memset(request->steps, 0, count * sizeof(*request->steps));
+	memset(items, 0, count * sizeof(*items));
 	memset(request->lines, 0, count * sizeof(*request->lines));
 	for (uint32_t i = 0; i < count && reader->error == 0; i++)
 		read_step(reader, &request->steps[i], &items[i], &values[i]);
