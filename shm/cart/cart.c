@@ -167,7 +167,7 @@ static int plan_next(const uint8_t *old, const struct cart_change *change,
 		plan->old_totals_at = money_totals_at(&plan->money);
 	}
 	known = change->has_op ? recall(old, at, change, plan) : 0;
-	if (known == 1 && change->lines)
+	if (known == 1 && change->lines != NULL)
 		recall_lines(old, change, at, plan);
 	if (known)
 		return known;
@@ -199,7 +199,7 @@ static int plan_steps(const void *old, const struct cart_change *change,
 		r = cart_edit(old, at, change, &steps[i], plan, &line);
 		if (line != 0)
 			plan->result.line = line;
-		if (change->lines)
+		if (change->lines != NULL)
 			change->lines[i] = line;
 	}
 	if (r == 0 && (plan->cut_count | plan->pair_edit_count) != 0)
@@ -273,11 +273,12 @@ static int plan_put(const void *old, size_t old_size, const struct cart_change *
 
 	memcpy(&plan->head, change->version, sizeof(plan->head));
 	plan->head.hash = change->hash;
-	if (!old)
+	if (old == NULL)
 		plan->head.version = max_u64(plan->head.version, change->first_version);
 	plan->size = plan->head.size;
 	plan->result = (struct corral_result){ .version = plan->head.version, .applied = 1 };
-	return old && cart_load(old, old_size, &head) == 0 && head.version >= plan->head.version;
+	return old != NULL && cart_load(old, old_size, &head) == 0 &&
+	       head.version >= plan->head.version;
 }
 
 /*
@@ -298,8 +299,8 @@ static void plan_begin(const struct cart_change *change, struct cart_plan *plan)
 	plan->pairs_size = 0;
 	plan->priced = false;
 	plan->old_totals_at = 0;
-	plan->line_edits = change->steps ? change->line_edits : &plan->line_edit;
-	plan->pair_edits = change->steps ? change->pair_edits : &plan->pair_edit;
+	plan->line_edits = change->steps != NULL ? change->line_edits : &plan->line_edit;
+	plan->pair_edits = change->steps != NULL ? change->pair_edits : &plan->pair_edit;
 }
 
 int cart_plan(const void *old, size_t old_size, const struct cart_change *change,
@@ -314,17 +315,17 @@ int cart_plan(const void *old, size_t old_size, const struct cart_change *change
 	if (cart_kind(change) == CART_PUT)
 		return plan_put(old, old_size, change, ret_plan);
 	plan_begin(change, ret_plan);
-	if (!old)
+	if (old == NULL)
 		memset(&ret_plan->old, 0, sizeof(ret_plan->old));
-	r = old ? cart_load(old, old_size, &ret_plan->old) : 0;
+	r = old != NULL ? cart_load(old, old_size, &ret_plan->old) : 0;
 	if (r)
 		return r;
 	at = cart_sections(&ret_plan->old);
-	r = old ? plan_next(old, change, &at, ret_plan) : plan_first(change, ret_plan);
+	r = old != NULL ? plan_next(old, change, &at, ret_plan) : plan_first(change, ret_plan);
 	if (r != 0)
 		return r;
-	r = plan_steps(old ? old : &nothing, change, &at, ret_plan);
-	return r == 0 ? plan_finish((const uint8_t *)(old ? old : &nothing) + at.lines_at, change,
-				    ret_plan) :
+	r = plan_steps(old != NULL ? old : &nothing, change, &at, ret_plan);
+	return r == 0 ? plan_finish((const uint8_t *)(old != NULL ? old : &nothing) + at.lines_at,
+				    change, ret_plan) :
 			r;
 }

@@ -169,12 +169,12 @@ struct cart_change {
 
 static inline const struct cart_step *cart_steps(const struct cart_change *change)
 {
-	return change->steps ? change->steps : &change->one;
+	return change->steps != NULL ? change->steps : &change->one;
 }
 
 static inline uint32_t cart_step_count(const struct cart_change *change)
 {
-	return change->steps ? change->step_count : 1;
+	return change->steps != NULL ? change->step_count : 1;
 }
 
 /* The kind that tells whether the change ends a cart, puts a whole one, or changes its contents. */

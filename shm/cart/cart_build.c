@@ -35,7 +35,7 @@ struct build {
 /* memcpy() that allows NULL when there is nothing to copy; returns the byte after it. */
 static uint8_t *copy(uint8_t *to, const void *from, size_t size)
 {
-	if (from && size)
+	if (from != NULL && size)
 		memcpy(to, from, size);
 	return to + size;
 }
@@ -46,7 +46,7 @@ static void put_ids(struct build *b)
 	size_t size = b->to.attributes_at - sizeof(*b->head);
 	uint8_t *at = b->new + sizeof(*b->head);
 
-	if (b->old) {
+	if (b->old != NULL) {
 		memcpy(at, b->old + sizeof(*b->head), size);
 	} else {
 		memset(at + size - PADDING, 0, PADDING);
@@ -59,7 +59,7 @@ static void put_ids(struct build *b)
 static void put_pairs(struct build *b)
 {
 	const struct cart_plan *plan = b->plan;
-	const uint8_t *map = b->old ? b->old + b->from.attributes_at : NULL;
+	const uint8_t *map = b->old != NULL ? b->old + b->from.attributes_at : NULL;
 	uint32_t from = plan->map_header_size;
 	uint8_t *at = b->new + b->to.attributes_at;
 
@@ -69,7 +69,7 @@ static void put_pairs(struct build *b)
 
 		if (edit->at > from)
 			at = copy(at, map + from, edit->at - from);
-		if (edit->step)
+		if (edit->step != NULL)
 			at = pack_text_at(edit->step->value, pack_text_at(edit->step->name, at));
 		from = edit->at + edit->size;
 	}
@@ -118,7 +118,7 @@ static void put_front(struct build *b)
 {
 	const bool keep = b->plan->attributes_edit == ATTRIBUTES_KEEP;
 
-	if (likely(b->old && keep && !b->plan->priced)) {
+	if (likely(b->old != NULL && keep && !b->plan->priced)) {
 		memcpy(b->new + sizeof(*b->head), b->old + sizeof(*b->head),
 		       b->from.lines_at - sizeof(*b->head));
 		return;
@@ -126,12 +126,12 @@ static void put_front(struct build *b)
 	put_ids(b);
 	if (!keep)
 		put_attributes(b);
-	else if (b->old)
+	else if (b->old != NULL)
 		copy(b->new + b->to.attributes_at, b->old + b->from.attributes_at,
 		     b->from.money_at - b->from.attributes_at);
 	if (b->plan->priced)
 		put_money(b);
-	if (b->old)
+	if (b->old != NULL)
 		copy(b->new + b->to.ops_at, b->old + b->from.ops_at,
 		     b->from.lines_at - b->from.ops_at);
 }
@@ -217,7 +217,7 @@ static void keep_lines(struct build *b, uint32_t *ret_count, uint32_t *ret_words
 	*ret_count = plan->old.line_count;
 	*ret_words = plan->old.words_size;
 	if (likely(plan->cut_count == 0)) { /* in two pieces */
-		if (b->old)
+		if (b->old != NULL)
 			keep_all(b);
 		return;
 	}
@@ -282,7 +282,7 @@ static void put_edits(struct build *b, uint32_t count, uint32_t words_size)
 		if (edit->cut) {
 			cuts++;
 			words_cut += line->words_size;
-		} else if (!edit->words) {
+		} else if (edit->words == NULL) {
 			b->lines_sum -= sum_at(b, place);
 			put_line(b, line_with(line, line->words_at - words_cut, &copied), place);
 		} else {

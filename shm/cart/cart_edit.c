@@ -108,7 +108,7 @@ static inline struct line_edit *edit_old(const struct edit *e, uint32_t index)
 
 static bool words_bounded(const struct cart_words *words)
 {
-	return words->bytes && words->size > 0 && words->size <= CORRAL_WORDS_MAX;
+	return words->bytes != NULL && words->size > 0 && words->size <= CORRAL_WORDS_MAX;
 }
 
 /* The first word of a line's merge key. It is read alone: copying records costs more than an add.
@@ -159,7 +159,7 @@ static struct line_edit *find_equal(const struct edit *e)
 			return edit_old(e, index);
 	}
 	for (uint32_t i = 0; i < plan->line_edit_count; i++)
-		if (plan->line_edits[i].words && merges(&plan->line_edits[i].line, words))
+		if (plan->line_edits[i].words != NULL && merges(&plan->line_edits[i].line, words))
 			return &plan->line_edits[i];
 	return NULL;
 }
@@ -179,7 +179,7 @@ static int find_number(const struct edit *e, uint32_t number, struct line_edit *
 		return 0;
 	}
 	for (uint32_t i = 0; i < plan->line_edit_count; i++) {
-		if (!plan->line_edits[i].words || plan->line_edits[i].line.line != number)
+		if (plan->line_edits[i].words == NULL || plan->line_edits[i].line.line != number)
 			continue;
 		*ret_edit = &plan->line_edits[i];
 		return 0;
@@ -211,14 +211,14 @@ static int find_item(const struct edit *e, struct corral_text id, struct line_ed
 	for (uint32_t i = 0; i < plan->line_edit_count; i++) {
 		struct line_edit *edit = &plan->line_edits[i];
 
-		if (!edit->words || !item_is_of(edit->words, edit->line.words_size, id))
+		if (edit->words == NULL || !item_is_of(edit->words, edit->line.words_size, id))
 			continue;
 		appended = edit;
 		found++;
 	}
 	if (found != 1)
 		return found == 0 ? -ENXIO : -EMLINK;
-	*ret_edit = appended ? appended : edit_old(e, index);
+	*ret_edit = appended != NULL ? appended : edit_old(e, index);
 	return 0;
 }
 
@@ -256,7 +256,7 @@ static int cut(const struct edit *e, struct line_edit *edit)
 
 	plan->head.line_count--;
 	plan->head.words_size -= edit->line.words_size;
-	if (!edit->words) {
+	if (edit->words == NULL) {
 		edit->cut = true;
 		return plan->cut_count++ > 0 ? 0 : words_in_order(e);
 	}
@@ -334,7 +334,7 @@ static int plan_add(struct edit *e)
 	if (!words_bounded(&e->step->words))
 		return -EINVAL;
 	edit = find_equal(e);
-	if (!edit)
+	if (edit == NULL)
 		return plan_append(e);
 	if (!cart_quantity_valid(edit->line.quantity))
 		return -EUCLEAN;
@@ -430,8 +430,8 @@ __attribute__((noinline)) static int plan_replace(const struct cart_draft *draft
 		return -E2BIG;
 	if (draft->tax_ppm > CORRAL_TAX_PPM_MAX)
 		return -ERANGE;
-	if ((draft->line_count && !draft->lines) ||
-	    (draft->attributes_size && !draft->attributes) ||
+	if ((draft->line_count && draft->lines == NULL) ||
+	    (draft->attributes_size && draft->attributes == NULL) ||
 	    (draft->attribute_count == 0) != (draft->attributes_size == 0))
 		return -EINVAL;
 	uint32_t slots[line_set_slots(draft->line_count)];
@@ -512,21 +512,21 @@ static void plan_pair(struct cart_plan *plan, const struct attribute_place *old,
 {
 	const struct cart_step *new = step->remove_attribute ? NULL : step;
 	struct pair_edit *edit = old->size > 0 ? edit_of_pair(plan, old->at) : NULL;
-	bool untouched = old->size > 0 && !edit;
+	bool untouched = old->size > 0 && edit == NULL;
 
-	if (old->size == 0 || (edit && !edit->step))
+	if (old->size == 0 || (edit != NULL && edit->step == NULL))
 		edit = edit_of_name(plan, step->name);
-	plan->head.attribute_count -= untouched || edit;
-	plan->head.attribute_count += new ? 1 : 0;
-	plan->pairs_size -= untouched ? old->size : edit ? pair_size(edit->step) : 0;
-	plan->pairs_size += new ? pair_size(new) : 0;
+	plan->head.attribute_count -= untouched || edit != NULL;
+	plan->head.attribute_count += new != NULL ? 1 : 0;
+	plan->pairs_size -= untouched ? old->size : edit != NULL ? pair_size(edit->step) : 0;
+	plan->pairs_size += new != NULL ? pair_size(new) : 0;
 	if (untouched)
 		add_pair_edit(plan, &(struct pair_edit){ new, old->at, old->size });
-	else if (!edit && new)
+	else if (edit == NULL && new != NULL)
 		add_pair_edit(plan, &(struct pair_edit){ new, plan->old.attributes_size, 0 });
-	else if (edit && !new && edit->size == 0)
+	else if (edit != NULL && new == NULL && edit->size == 0)
 		forget_pair_edit(plan, edit);
-	else if (edit)
+	else if (edit != NULL)
 		edit->step = new;
 }
 
@@ -694,7 +694,7 @@ uint32_t cart_line_now(const void *old, const struct cart_sections *at,
 	default:
 		break;
 	}
-	if (edit)
+	if (edit != NULL)
 		line = edit->line.line;
 	plan->line_edit_count = 0;
 	return line;

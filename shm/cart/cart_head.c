@@ -28,7 +28,7 @@ int cart_load(const void *bytes, size_t size, struct cart_head *ret_head)
 {
 	struct cart_head head;
 
-	if (!bytes || size < sizeof(head))
+	if (bytes == NULL || size < sizeof(head))
 		return -EUCLEAN;
 	memcpy(&head, bytes, sizeof(head));
 	read_once(head);

@@ -38,7 +38,7 @@ int cart_plan_adjustment(struct cart_plan *plan, const struct cart_step *step)
 		return r;
 	cart_price_begin(plan);
 	place = money_adjustment(&plan->money, new.name);
-	if (!place) {
+	if (place == NULL) {
 		if (plan->money.adjustment_count == CORRAL_ADJUSTMENTS_MAX)
 			return -E2BIG;
 		place = &plan->money.adjustments[plan->money.adjustment_count++];
@@ -52,7 +52,7 @@ int cart_plan_no_adjustment(struct cart_plan *plan, struct corral_text name)
 	struct money *money = &plan->money;
 	struct corral_adjustment *place = plan->priced ? money_adjustment(money, name) : NULL;
 
-	if (!place)
+	if (place == NULL)
 		return -ENXIO;
 	money->adjustment_count--;
 	for (; place < money->adjustments + money->adjustment_count; place++)
@@ -100,7 +100,7 @@ int cart_plan_draft_money(struct cart_plan *plan, const struct cart_draft *draft
 		plan->money.adjustment_count = 0;
 	for (uint32_t i = 0; i < draft->adjustment_count && r == 0; i++) {
 		r = cart_adjustment_check(&draft->adjustments[i]);
-		if (r == 0 && money_adjustment(&plan->money, draft->adjustments[i].name))
+		if (r == 0 && money_adjustment(&plan->money, draft->adjustments[i].name) != NULL)
 			r = -EINVAL;
 		plan->money.adjustments[i] = draft->adjustments[i];
 		plan->money.adjustment_count = i + 1;
@@ -163,7 +163,7 @@ static int tally_appended(struct cart_plan *plan, struct tally *tally)
 	for (uint32_t i = 0; i < plan->line_edit_count; i++) {
 		struct line_edit *edit = &plan->line_edits[i];
 
-		if (!edit->words)
+		if (edit->words == NULL)
 			continue;
 		if (!take_number(&plan->money, edit->own_rate, &edit->line.rate))
 			return -E2BIG;

@@ -66,7 +66,7 @@ int cart_get_head(const void *bytes, size_t size, struct corral_head *ret_head)
 {
 	struct corral_head *to = ret_head;
 
-	if (unlikely(!bytes || size < sizeof(struct cart_head) ||
+	if (unlikely(bytes == NULL || size < sizeof(struct cart_head) ||
 		     FIELD(bytes, format) != CART_FORMAT ||
 		     FIELD(bytes, status) > CORRAL_CHECKED_OUT || FIELD(bytes, version) == 0))
 		return -EUCLEAN;

@@ -50,7 +50,7 @@ uint32_t cart_currency(struct corral_text code)
 {
 	uint32_t letters = 0;
 
-	if (code.size != 3 || !code.data)
+	if (code.size != 3 || code.data == NULL)
 		return 0;
 	for (uint32_t i = 0; i < 3; i++) {
 		if (!is_capital(code.data[i]))

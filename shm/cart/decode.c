@@ -74,7 +74,7 @@ int cart_decode_item(const void *bytes, size_t size, uint32_t index, struct corr
 	pool.extras_left = parts.item.extra_count;
 	item = malloc(sizeof(*item) + pool.modifiers_left * sizeof(*pool.modifiers) +
 		      pool.extras_left * sizeof(*pool.extras));
-	if (!item)
+	if (item == NULL)
 		return -ENOMEM;
 	pool.modifiers = (struct corral_modifier *)(item + 1);
 	pool.extras = (struct corral_extra *)(pool.modifiers + pool.modifiers_left);
@@ -153,7 +153,7 @@ static struct corral_cart *alloc_cart(const struct cart_head *head, size_t copy_
 		      adjustments * sizeof(*cart->adjustments) +
 		      pool->modifiers_left * sizeof(*pool->modifiers) +
 		      pool->extras_left * sizeof(*pool->extras) + copy_size);
-	if (!cart)
+	if (cart == NULL)
 		return NULL;
 	memset(cart, 0, sizeof(*cart));
 	cart->line_count = head->line_count;
@@ -181,7 +181,7 @@ int cart_decode(const void *bytes, size_t size, bool copy, struct corral_cart **
 	if (r)
 		return r;
 	cart = alloc_cart(&head, copy ? head.size : 0, &pool, &copied);
-	if (!cart)
+	if (cart == NULL)
 		return -ENOMEM;
 	if (copy) {
 		memcpy(copied, bytes, head.size);

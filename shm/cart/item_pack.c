@@ -56,7 +56,7 @@ static inline __attribute__((always_inline)) bool pack_text(msgpack_packer *pack
 
 static int text_error(struct corral_text text)
 {
-	if (text.size && !text.data)
+	if (text.size && text.data == NULL)
 		return -EINVAL;
 	if (text.size > CORRAL_WORDS_MAX)
 		return -E2BIG;
@@ -67,7 +67,7 @@ static int modifiers_error(const struct corral_item *item)
 {
 	if (item->modifier_count > CORRAL_MODIFIERS_MAX)
 		return -E2BIG;
-	if (item->modifier_count && !item->modifiers)
+	if (item->modifier_count && item->modifiers == NULL)
 		return -EINVAL;
 	for (uint32_t i = 0; i < item->modifier_count; i++) {
 		int r = text_error(item->modifiers[i].name);
@@ -82,7 +82,7 @@ static int extras_error(const struct corral_item *item)
 {
 	if (item->extra_count > CORRAL_EXTRAS_MAX)
 		return -E2BIG;
-	if (item->extra_count && !item->extras)
+	if (item->extra_count && item->extras == NULL)
 		return -EINVAL;
 	for (uint32_t i = 0; i < item->extra_count; i++) {
 		const struct corral_extra *extra = &item->extras[i];
@@ -90,7 +90,7 @@ static int extras_error(const struct corral_item *item)
 
 		if (r)
 			return r;
-		if (!extra->value)
+		if (extra->value == NULL)
 			return -EINVAL;
 		if (extra->value_size > CORRAL_WORDS_MAX)
 			return -E2BIG;
@@ -239,9 +239,10 @@ size_t cart_item_bound(const struct corral_item *item)
 {
 	size_t bytes = OWN_BYTES;
 
-	if (!item || item->modifier_count > CORRAL_MODIFIERS_MAX ||
-	    item->extra_count > CORRAL_EXTRAS_MAX || (item->modifier_count && !item->modifiers) ||
-	    (item->extra_count && !item->extras))
+	if (item == NULL || item->modifier_count > CORRAL_MODIFIERS_MAX ||
+	    item->extra_count > CORRAL_EXTRAS_MAX ||
+	    (item->modifier_count && item->modifiers == NULL) ||
+	    (item->extra_count && item->extras == NULL))
 		return 0; /* it will be refused */
 	bytes += min_u64(item->menu_item_id.size, CORRAL_WORDS_MAX);
 	bytes += min_u64(item->name.size, CORRAL_WORDS_MAX);
@@ -264,7 +265,7 @@ int cart_pack_item(const struct corral_item *item, uint64_t seed, void *buffer, 
 	int64_t modifiers_cents = 0, unit_cents;
 	int r;
 
-	if (!item || !buffer)
+	if (item == NULL || buffer == NULL)
 		return -EINVAL;
 	r = item_error(item);
 	if (r)
@@ -313,7 +314,7 @@ int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t cou
 
 	if (count > CORRAL_ATTRIBUTES_MAX)
 		return -E2BIG;
-	if (count && (!attributes || !buffer))
+	if (count && (attributes == NULL || buffer == NULL))
 		return -EINVAL;
 	for (uint32_t i = 0; i < count; i++) {
 		int r = attribute_error(attributes, i);

@@ -128,7 +128,7 @@ static int add_at(struct money *money, uint32_t tax_ppm, __int128 cents)
 {
 	struct corral_rate *rate = entry_of(money, tax_ppm);
 
-	if (!rate)
+	if (rate == NULL)
 		return -E2BIG;
 	return cart_narrow(rate->base_cents + cents, &rate->base_cents) ? 0 : -EOVERFLOW;
 }
@@ -167,9 +167,10 @@ struct corral_adjustment *money_adjustment(struct money *money, struct corral_te
 
 int cart_adjustment_check(const struct corral_adjustment *adjustment)
 {
-	if (!adjustment || adjustment->name.size == 0 || adjustment->kind < CORRAL_DISCOUNT ||
-	    adjustment->kind > CORRAL_SERVICE || adjustment->after_tax > 1 ||
-	    adjustment->reserved != 0 || (adjustment->ppm != 0 && adjustment->cents != 0))
+	if (adjustment == NULL || adjustment->name.size == 0 ||
+	    adjustment->kind < CORRAL_DISCOUNT || adjustment->kind > CORRAL_SERVICE ||
+	    adjustment->after_tax > 1 || adjustment->reserved != 0 ||
+	    (adjustment->ppm != 0 && adjustment->cents != 0))
 		return -EINVAL;
 	if (adjustment->ppm > CORRAL_TAX_PPM_MAX || adjustment->cents < 0)
 		return -ERANGE;

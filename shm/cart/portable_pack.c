@@ -187,7 +187,7 @@ static void put_ops(struct sink *sink, const uint8_t *ops, const uint8_t *totals
 
 		op.status = (op.record.line_status & OP_CHECKED_OUT) != 0;
 		op.record.line_status &= ~OP_CHECKED_OUT;
-		put_map(sink, op_shape.number_count + op_shape.special_count - !totals);
+		put_map(sink, op_shape.number_count + op_shape.special_count - (totals == NULL));
 		put_text(sink, op_specials[OP_ID]);
 		put_hash(sink, op.record.id[1], op.record.id[0], OP_ID_BYTES);
 		put_numbers(sink, &op_shape, &op);
@@ -195,7 +195,7 @@ static void put_ops(struct sink *sink, const uint8_t *ops, const uint8_t *totals
 		put_text(sink, status_names[op.status]);
 		put_text(sink, op_specials[OP_FINGERPRINT]);
 		put_hash(sink, 0, op.record.fingerprint, FINGERPRINT_BYTES);
-		if (totals) {
+		if (totals != NULL) {
 			put_text(sink, op_specials[OP_TOTAL]);
 			put_int(sink, money_total(totals, place));
 		}

@@ -153,8 +153,8 @@ static const char *take_shape(struct cursor *cursor, const struct shape *shape, 
 			continue;
 		}
 		const char *wrong = take_value_of(cursor, shape, index, take, to);
-		if (wrong || (seen & 1u << index) != 0)
-			return wrong ? wrong : name_of(shape, index);
+		if (wrong != NULL || (seen & 1u << index) != 0)
+			return wrong != NULL ? wrong : name_of(shape, index);
 		seen |= 1u << index;
 	}
 	for (index = 0; index < keys - shape->may_miss; index++)
@@ -202,7 +202,7 @@ const char *portable_unpack_header(const void *bytes, size_t size,
 	struct portable_header header = { 0 };
 	const char *wrong = take_shape(&cursor, &header_shape, take_header, &header);
 
-	if (wrong)
+	if (wrong != NULL)
 		return wrong;
 	*ret_header = header;
 	*ret_used = (size_t)(cursor.at - (const uint8_t *)bytes);
@@ -216,7 +216,7 @@ const char *portable_unpack_trailer(const void *bytes, size_t size,
 	struct portable_trailer trailer = { 0 };
 	const char *wrong = take_shape(&cursor, &trailer_shape, take_trailer, &trailer);
 
-	if (wrong)
+	if (wrong != NULL)
 		return wrong;
 	*ret_trailer = trailer;
 	*ret_used = (size_t)(cursor.at - (const uint8_t *)bytes);
@@ -289,7 +289,7 @@ static const char *take_lines(struct cursor *cursor, struct portable_cart *cart)
 		struct portable_line line = { .seed = head->seed };
 
 		wrong = take_shape(cursor, &line_shape, take_line, &line);
-		if (wrong)
+		if (wrong != NULL)
 			return wrong;
 		if (line.own_rate != 0 && !number_rate(cart, &line))
 			return line_specials[LINE_RATE].data;
@@ -369,13 +369,13 @@ static const char *take_ops(struct cursor *cursor, uint8_t *to, uint8_t *totals,
 		struct portable_op op = { 0 };
 		const char *wrong = take_shape(cursor, &op_shape, take_op, &op);
 
-		if (wrong)
+		if (wrong != NULL)
 			return wrong;
 		if (op.status == CORRAL_CHECKED_OUT)
 			op.record.line_status |= OP_CHECKED_OUT;
-		if (to)
+		if (to != NULL)
 			memcpy(to + i * sizeof(op.record), &op.record, sizeof(op.record));
-		if (totals)
+		if (totals != NULL)
 			money_set_total(totals, (uint32_t)i,
 					op.has_total ? op.total_cents : sum_of(&op.record));
 	}
@@ -416,7 +416,7 @@ static const char *take_adjustments(struct cursor *cursor, struct money *money)
 		const char *wrong = take_shape(cursor, &adjustment_shape, take_adjustment,
 					       &money->adjustments[i]);
 
-		if (wrong)
+		if (wrong != NULL)
 			return wrong;
 	}
 	money->adjustment_count = (uint32_t)count;
@@ -442,7 +442,7 @@ static const char *take_taxed(struct cursor *cursor, struct money *money)
 		const char *wrong =
 			take_shape(cursor, &taxed_shape, take_nothing, &money->rates[i]);
 
-		if (wrong)
+		if (wrong != NULL)
 			return wrong;
 	}
 	money->rate_count = (uint32_t)count;
@@ -579,7 +579,7 @@ static const char *write_version(struct portable_cart *cart, const struct cart_s
 	put_lines(cart, at, to);
 	const char *wrong =
 		head->ops_count ? take_ops(&cart->ops, to + at->ops_at, totals, &op_count) : NULL;
-	if (wrong)
+	if (wrong != NULL)
 		return wrong;
 	head->ops_sum = cart_all_ops_sum(to + at->ops_at, head->ops_count);
 	memcpy(to, head, sizeof(*head));
@@ -601,7 +601,7 @@ const char *portable_unpack_cart(const void *bytes, size_t size, uint64_t seed, 
 
 	money_init(&cart.money);
 	wrong = take_shape(&cursor, &cart_map_shape, take_cart, &cart);
-	if (wrong)
+	if (wrong != NULL)
 		return wrong;
 	if (!keep_ops)
 		cart.head.ops_count = 0;
@@ -614,7 +614,7 @@ const char *portable_unpack_cart(const void *bytes, size_t size, uint64_t seed, 
 		return "lines (the cart is too large)";
 	cart.head.size = (uint32_t)at.end;
 	wrong = write_version(&cart, &at, buffer);
-	if (wrong)
+	if (wrong != NULL)
 		return wrong;
 	if (cart_validate(buffer, cart.head.size) < 0)
 		return "totals, or a number that does not go with the others";

@@ -88,7 +88,7 @@ bool cart_text_valid(struct corral_text text)
 
 int cart_text_check(struct corral_text text, size_t max)
 {
-	if (text.size && !text.data)
+	if (text.size && text.data == NULL)
 		return -EINVAL;
 	if (text.size > max)
 		return -ENAMETOOLONG;
