@@ -144,10 +144,10 @@ static int find_number(struct instance *instance, uint32_t *ret_number)
 	}
 	if (count == STORES_MAX)
 		return -EMFILE;
-	stores = realloc(instance->stores, (count * 2 + 1) * sizeof(*stores));
+	stores = realloc(instance->stores, (count * 2 + 1) * sizeof(struct store *));
 	if (stores == NULL)
 		return -ENOMEM;
-	memset(stores + count, 0, (count + 1) * sizeof(*stores));
+	memset(stores + count, 0, (count + 1) * sizeof(struct store *));
 	instance->stores = stores;
 	instance->store_count = count * 2 + 1;
 	*ret_number = count;
@@ -711,6 +711,11 @@ static const struct {
 	{ "why", call_why },      { "error", call_error },   { "version", call_version },
 	{ "watch", waits_watch }, { "wait", waits_begin },   { "cancel", waits_cancel },
 };
+
+/* Node's macro defines this without declaring it, of which clang warns. */
+#ifdef NODE_API_MODULE_GET_API_VERSION
+NAPI_MODULE_EXPORT int32_t NODE_API_MODULE_GET_API_VERSION(void);
+#endif
 
 NAPI_MODULE_INIT()
 {

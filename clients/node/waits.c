@@ -213,7 +213,8 @@ static int start_hub(void)
 
 	if (hub.runs)
 		return 0;
-	awaited = malloc(WAITS_MAX * sizeof(*awaited)); /* used as far as there are waits */
+	awaited = malloc(WAITS_MAX *
+			 sizeof(struct corral_awaited *)); /* used as far as there are waits */
 	if (awaited == NULL)
 		return -ENOMEM;
 	sigfillset(&all);
