@@ -12,11 +12,27 @@
  *
  * Texts are in UTF-8 here, and are counted in the units of JavaScript's strings.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "addon.h"
+
+/* The places that lib/order.cjs has as numbers: of what it reads, none has moved. */
+static_assert(CORRAL_FLAT_INEXACT == 2 && CORRAL_FLAT_EXPIRES_MS == 14 &&
+		      CORRAL_FLAT_RESTAURANT_AT == 15 && CORRAL_FLAT_LINES_AT == 19 &&
+		      CORRAL_FLAT_ATTRIBUTES_AT == 22 && CORRAL_FLAT_EXTRA_STRIDE == 26 &&
+		      CORRAL_FLAT_PRICING == 27 && CORRAL_FLAT_CURRENCY_AT == 28 &&
+		      CORRAL_FLAT_CURRENCY_DIGITS == 30 && CORRAL_FLAT_BEFORE_TAX_CENTS == 31 &&
+		      CORRAL_FLAT_AFTER_TAX_CENTS == 32 && CORRAL_FLAT_RATES_AT == 33 &&
+		      CORRAL_FLAT_ADJUSTMENTS_AT == 36,
+	      "change lib/order.cjs with the head");
+static_assert(CORRAL_FLAT_LINE_TOTAL_CENTS == 4 && CORRAL_FLAT_LINE_NOTES_AT == 10 &&
+		      CORRAL_FLAT_LINE_EXTRA_COUNT == 15 && CORRAL_FLAT_LINE_OWN_RATE == 16 &&
+		      CORRAL_FLAT_LINE_TAX_PPM == 17 && CORRAL_FLAT_RATE_TAX_CENTS == 2 &&
+		      CORRAL_FLAT_ADJUSTMENT_AMOUNT_CENTS == 6,
+	      "change lib/order.cjs with the records");
 
 bool flat_begin(struct flat *flat, struct instance *instance, double *numbers, size_t room)
 {

@@ -62,6 +62,8 @@ export interface ItemInput {
   extras?: { readonly [key: string]: Extra } | undefined
   /** true: always a line of its own. Otherwise an equal line's quantity is raised. */
   separate?: boolean | undefined
+  /** Its own tax rate (alcohol, take-away); left out: the cart's. */
+  taxPpm?: Ppm | bigint | undefined
   /** Of a line of an order; not looked at (but by `replace()`, for the line's number). */
   line?: number | undefined
   modifiersCents?: Cents | undefined
@@ -89,6 +91,51 @@ export interface Line {
   separate: boolean
   modifiers: Modifier[]
   extras: { [key: string]: Extra } | undefined
+  /** Its own tax rate; undefined: it is taxed at the cart's. */
+  taxPpm: Ppm | undefined
+}
+
+/** What is added to an order, or taken off it, besides its lines. A cart has one of a name. */
+export interface AdjustmentInput {
+  name: string
+  /** A discount is subtracted, the others are added. */
+  kind: 'discount' | 'fee' | 'tip' | 'service'
+  /** true: it is not taxed. false, or left out: it is part of what is taxed. */
+  afterTax?: boolean | undefined
+  /** Parts per million of the subtotal; or `cents`. */
+  ppm?: Ppm | bigint | undefined
+  /** The amount, 0 or more; or `ppm`. */
+  cents?: Cents | bigint | undefined
+  /** Not looked at. */
+  amountCents?: Cents | undefined
+}
+
+export interface Adjustment {
+  name: string
+  kind: 'discount' | 'fee' | 'tip' | 'service'
+  afterTax: boolean
+  ppm: Ppm | undefined
+  cents: Cents | undefined
+  /** What it adds to the total: negative for a discount. */
+  amountCents: Cents
+}
+
+/** How prices are meant. What is left out is false. */
+export interface Pricing {
+  /** Prices have the tax in them. */
+  taxInside?: boolean | undefined
+  /** Half a cent is rounded to the even one; else away from zero. */
+  halfEven?: boolean | undefined
+  /** The total may be below zero; else such a change is refused (EDOM). */
+  belowZero?: boolean | undefined
+}
+
+/** What is taxed at one rate. */
+export interface Rate {
+  taxPpm: Ppm
+  /** Without the tax. */
+  baseCents: Cents
+  taxCents: Cents
 }
 
 /** open: it can be changed. checked_out: it can be read and dropped. */
@@ -108,6 +155,16 @@ export interface Order {
   taxPpm: Ppm
   taxCents: Cents
   totalCents: Cents
+  /** The sums of the adjustments before and after tax. */
+  beforeTaxCents: Cents
+  afterTaxCents: Cents
+  /** By rate, the lowest first. */
+  rates: Rate[]
+  adjustments: Adjustment[]
+  pricing: Pricing
+  /** A code of ISO 4217, or '' if none was said; and the digits of its minor unit. */
+  currency: string
+  currencyDigits: number
   attributes: { [name: string]: string }
   /** How long it lives without activity. */
   ttlMs: number
@@ -122,6 +179,11 @@ export interface OrderInput {
   /** A line keeps its number; without one it gets a new one. */
   items: readonly ItemInput[]
   taxPpm?: Ppm | bigint | undefined
+  /** Left out: none. */
+  adjustments?: readonly AdjustmentInput[] | undefined
+  pricing?: Pricing | undefined
+  /** '' or left out: it stays. */
+  currency?: string | undefined
   attributes?: { readonly [name: string]: string } | undefined
 }
 
@@ -186,6 +248,10 @@ export type Step =
   | { step: 'attribute'; name: string; value: string | null }
   | { step: 'ttl'; ttlMs: number | bigint }
   | { step: 'checkout' }
+  | ({ step: 'adjust' } & AdjustmentInput)
+  | { step: 'removeAdjustment'; name: string }
+  | ({ step: 'pricing' } & Pricing)
+  | { step: 'currency'; currency: string }
 
 export interface ChangeOptions {
   /**
@@ -280,6 +346,21 @@ export class Cart {
   /** How long the cart lives without activity; 0: what the arena says. */
   ttl(ttlMs: number | bigint, options: ChangeOptions & WaitOptions): Promise<Answer>
   ttl(ttlMs: number | bigint, options?: ChangeOptions & NoWait): Answer
+
+  /** Set an adjustment: a discount, fee, tip or service charge. */
+  adjust(adjustment: AdjustmentInput, options: ChangeOptions & WaitOptions): Promise<Answer>
+  adjust(adjustment: AdjustmentInput, options?: ChangeOptions & NoWait): Answer
+
+  removeAdjustment(name: string, options: ChangeOptions & WaitOptions): Promise<Answer>
+  removeAdjustment(name: string, options?: ChangeOptions & NoWait): Answer
+
+  /** Say how prices are meant; all that is left out is false from then on. */
+  pricing(pricing: Pricing, options: ChangeOptions & WaitOptions): Promise<Answer>
+  pricing(pricing: Pricing, options?: ChangeOptions & NoWait): Answer
+
+  /** Set the currency; ENOTEMPTY if the cart has another, and lines or adjustments. */
+  currency(currency: string, options: ChangeOptions & WaitOptions): Promise<Answer>
+  currency(currency: string, options?: ChangeOptions & NoWait): Answer
 
   /** From now on it can only be read and dropped. `ifVersion`: the one that the customer heard. */
   checkout(options: ChangeOptions & WaitOptions): Promise<Answer>

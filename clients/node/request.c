@@ -6,9 +6,12 @@
  *   kind, if_version, patience_ms, restaurant, session, op_id (three lengths),
  *   step_count, modifier_count, extra_count (in all), and then
  *   APPLY     for each step its kind and what the kind takes, see read_step()
- *   REPLACE   tax_ppm, attribute_count, for each two lengths; for each line its number and item
- *   item      id, name, notes (three lengths), unit price, quantity, separate, modifier_count,
- *             extra_count, for each modifier a length and a price, for each extra two lengths
+ *   REPLACE   tax_ppm, pricing, currency (a length), adjustment_count, the adjustments,
+ *             attribute_count, for each two lengths; for each line its number and item
+ *   adjustment   name (a length), kind, after_tax, ppm, cents
+ *   item      id, name, notes (three lengths), unit price, quantity, separate, own_rate, tax_ppm,
+ *             modifier_count, extra_count, for each modifier a length and a price, for each extra
+ *             two lengths
  *
  * An extra's value is MessagePack: a unit of the string is a byte of it.
  */
@@ -172,6 +175,8 @@ static void read_item(struct reader *reader, struct corral_item *item)
 	item->unit_price_cents = read_money(reader);
 	item->quantity = read_u32(reader, UINT32_MAX);
 	item->separate = read_u32(reader, 1);
+	item->own_rate = read_u32(reader, 1);
+	item->tax_ppm = read_u32(reader, UINT32_MAX);
 	modifiers = read_u32(reader, reader->modifiers_left);
 	extras = read_u32(reader, reader->extras_left);
 	item->modifiers = reader->modifiers;
@@ -201,15 +206,31 @@ static void read_attribute(struct reader *reader, struct corral_text *name,
 	*value = read_text(reader);
 }
 
-/* What each kind of step takes, in this order. `value` is room for an attribute's. */
-static void read_step(struct reader *reader, struct corral_step *step, struct corral_item *item,
-		      struct corral_text *value)
+static void read_adjustment(struct reader *reader, struct corral_adjustment *adjustment)
+{
+	memset(adjustment, 0, sizeof(*adjustment));
+	adjustment->name = read_text(reader);
+	adjustment->kind = read_u32(reader, UINT32_MAX);
+	adjustment->after_tax = read_u32(reader, 1);
+	adjustment->ppm = read_u32(reader, UINT32_MAX);
+	adjustment->cents = read_money(reader);
+}
+
+/* What a step points to. */
+struct step_room {
+	struct corral_item item;
+	struct corral_text value;
+	struct corral_adjustment adjustment;
+};
+
+/* What each kind of step takes, in this order. */
+static void read_step(struct reader *reader, struct corral_step *step, struct step_room *room)
 {
 	step->kind = read_u32(reader, UINT32_MAX);
 	switch (step->kind) {
 	case CORRAL_STEP_ADD:
-		read_item(reader, item);
-		step->item = item;
+		read_item(reader, &room->item);
+		step->item = &room->item;
 		break;
 	case CORRAL_STEP_SET_QUANTITY:
 		read_line(reader, step);
@@ -226,11 +247,22 @@ static void read_step(struct reader *reader, struct corral_step *step, struct co
 		step->tax_ppm = read_u32(reader, UINT32_MAX);
 		break;
 	case CORRAL_STEP_SET_ATTRIBUTE:
-		read_attribute(reader, &step->name, value);
-		step->value = read_u32(reader, 1) ? value : NULL; /* 0: take it away */
+		read_attribute(reader, &step->name, &room->value);
+		step->value = read_u32(reader, 1) ? &room->value : NULL; /* 0: take it away */
 		break;
 	case CORRAL_STEP_SET_TTL:
 		step->ttl_ms = (uint64_t)read_integer(reader, 0, SAFE_MAX);
+		break;
+	case CORRAL_STEP_SET_ADJUSTMENT:
+		read_adjustment(reader, &room->adjustment);
+		step->adjustment = &room->adjustment;
+		break;
+	case CORRAL_STEP_REMOVE_ADJUSTMENT:
+	case CORRAL_STEP_SET_CURRENCY:
+		step->name = read_text(reader);
+		break;
+	case CORRAL_STEP_SET_PRICING:
+		step->pricing = read_u32(reader, UINT32_MAX);
 		break;
 	case CORRAL_STEP_CLEAR:
 	case CORRAL_STEP_CHECKOUT:
@@ -321,18 +353,27 @@ static int fetch_units(struct instance *instance, napi_value text, size_t size,
 static void read_apply(struct reader *reader, struct request *request, char *memory)
 {
 	uint32_t count = request->step_count;
-	struct corral_item *items;
-	struct corral_text *values;
+	struct step_room *rooms;
 
 	request->steps = carve(&memory, count * sizeof(*request->steps));
-	items = carve(&memory, count * sizeof(*items));
-	values = carve(&memory, count * sizeof(*values));
+	rooms = carve(&memory, count * sizeof(*rooms));
 	request->lines = carve(&memory, count * sizeof(*request->lines));
 	memset(request->steps, 0, count * sizeof(*request->steps));
-	memset(items, 0, count * sizeof(*items));
+	memset(rooms, 0, count * sizeof(*rooms));
 	memset(request->lines, 0, count * sizeof(*request->lines));
 	for (uint32_t i = 0; i < count && reader->error == 0; i++)
-		read_step(reader, &request->steps[i], &items[i], &values[i]);
+		read_step(reader, &request->steps[i], &rooms[i]);
+}
+
+/* As the library has it in a cart; -EINVAL if it is too long for a code. */
+static void read_currency(struct reader *reader, char currency[4])
+{
+	struct corral_text text = read_text(reader);
+
+	if (text.size > 3)
+		fail(reader, -EINVAL);
+	else if (text.size > 0)
+		memcpy(currency, text.data, text.size);
 }
 
 static void read_cart(struct reader *reader, struct request *request, char *memory)
@@ -340,6 +381,12 @@ static void read_cart(struct reader *reader, struct request *request, char *memo
 	struct corral_cart *cart = &request->cart;
 
 	cart->head.tax_ppm = read_u32(reader, UINT32_MAX);
+	cart->head.pricing = read_u32(reader, UINT32_MAX);
+	read_currency(reader, cart->head.currency);
+	cart->adjustment_count = read_u32(reader, CORRAL_ADJUSTMENTS_MAX);
+	cart->adjustments = carve(&memory, CORRAL_ADJUSTMENTS_MAX * sizeof(*cart->adjustments));
+	for (uint32_t i = 0; i < cart->adjustment_count && reader->error == 0; i++)
+		read_adjustment(reader, &cart->adjustments[i]);
 	cart->line_count = request->step_count;
 	cart->attribute_count = read_u32(reader, CORRAL_ATTRIBUTES_MAX);
 	cart->lines = carve(&memory, cart->line_count * sizeof(*cart->lines));
@@ -356,8 +403,7 @@ static void read_cart(struct reader *reader, struct request *request, char *memo
 /* What is in front of the steps; returns how many bytes those, or the lines, need. */
 static size_t read_front(struct reader *reader, struct request *request, uint32_t lengths[3])
 {
-	size_t each = sizeof(struct corral_step) + sizeof(struct corral_item) +
-		      sizeof(struct corral_text) + sizeof(uint32_t);
+	size_t each = sizeof(struct corral_step) + sizeof(struct step_room) + sizeof(uint32_t);
 	uint32_t most;
 
 	request->kind = (enum change_kind)read_u32(reader, CHANGE_DROP);
@@ -374,7 +420,8 @@ static size_t read_front(struct reader *reader, struct request *request, uint32_
 	reader->extras_left = read_u32(reader, most);
 	if (request->kind == CHANGE_REPLACE)
 		return request->step_count * sizeof(struct corral_cart_line) +
-		       CORRAL_ATTRIBUTES_MAX * sizeof(struct corral_attribute) + 2 * ALIGNMENT;
+		       CORRAL_ATTRIBUTES_MAX * sizeof(struct corral_attribute) +
+		       CORRAL_ADJUSTMENTS_MAX * sizeof(struct corral_adjustment) + 3 * ALIGNMENT;
 	return request->step_count * each + 4 * ALIGNMENT;
 }
 

@@ -180,6 +180,22 @@ class Cart {
     return this.#one(given, (written) => request.putTtl(written, ttlMs))
   }
 
+  adjust(adjustment, given) {
+    return this.#one(given, (written) => request.putAdjust(written, adjustment))
+  }
+
+  removeAdjustment(name, given) {
+    return this.#one(given, (written) => request.putRemoveAdjustment(written, name))
+  }
+
+  pricing(pricing, given) {
+    return this.#one(given, (written) => request.putPricing(written, pricing))
+  }
+
+  currency(currency, given) {
+    return this.#one(given, (written) => request.putCurrency(written, currency))
+  }
+
   checkout(given) {
     return this.#one(given, (written) => request.addStep(written, request.CHECKOUT))
   }

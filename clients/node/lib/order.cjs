@@ -6,6 +6,7 @@
 const { native } = require('./native.cjs')
 const { errorOf, ENOENT, EOVERFLOW } = require('./errors.cjs')
 const msgpack = require('./msgpack.cjs')
+const { KINDS, PRICING } = require('./request.cjs')
 
 // Places in the head.
 const COUNT = 0 // of all numbers; the bytes of the extras' values follow
@@ -27,6 +28,13 @@ const LINES = 19 // of records: where they begin, how many, how many numbers eac
 const ATTRIBUTES = 22
 const MODIFIER_STRIDE = 25
 const EXTRA_STRIDE = 26
+const PRICING_BITS = 27
+const CURRENCY = 28
+const CURRENCY_DIGITS = 30
+const BEFORE_TAX = 31
+const AFTER_TAX = 32
+const RATES = 33
+const ADJUSTMENTS = 36
 
 const ROOM = 4096
 let numbers = new Float64Array(ROOM)
@@ -76,6 +84,7 @@ function lineAt(n, text, at) {
     separate: n[at + 5] === 1,
     modifiers: modifiersAt(n, text, n[at + 12], n[at + 13]),
     extras: undefined,
+    taxPpm: n[at + 16] === 1 ? n[at + 17] : undefined,
   }
   if (n[at + 15] > 0) line.extras = extrasAt(n, text, n[at + 14], n[at + 15])
   return line
@@ -93,6 +102,41 @@ function attributesOf(n, text) {
       configurable: true,
     })
   return attributes
+}
+
+function ratesOf(n) {
+  const rates = []
+  const stride = n[RATES + 2]
+  let at = n[RATES]
+  for (let i = n[RATES + 1]; i > 0; i--, at += stride)
+    rates.push({ taxPpm: n[at], baseCents: n[at + 1], taxCents: n[at + 2] })
+  return rates
+}
+
+function adjustmentsOf(n, text) {
+  const adjustments = []
+  const stride = n[ADJUSTMENTS + 2]
+  let at = n[ADJUSTMENTS]
+  for (let i = n[ADJUSTMENTS + 1]; i > 0; i--, at += stride) {
+    const share = n[at + 4] > 0
+    adjustments.push({
+      name: textAt(n, text, at),
+      kind: KINDS[n[at + 2] - 1],
+      afterTax: n[at + 3] === 1,
+      ppm: share ? n[at + 4] : undefined,
+      cents: share ? undefined : n[at + 5],
+      amountCents: n[at + 6],
+    })
+  }
+  return adjustments
+}
+
+function pricingOf(bits) {
+  const pricing = {}
+  PRICING.forEach((name, i) => {
+    pricing[name] = (bits & (1 << i)) !== 0
+  })
+  return pricing
 }
 
 function orderOf(n, text) {
@@ -113,6 +157,13 @@ function orderOf(n, text) {
     taxPpm: n[TAX_PPM],
     taxCents: n[TAX],
     totalCents: n[TOTAL],
+    beforeTaxCents: n[BEFORE_TAX],
+    afterTaxCents: n[AFTER_TAX],
+    rates: ratesOf(n),
+    adjustments: adjustmentsOf(n, text),
+    pricing: pricingOf(n[PRICING_BITS]),
+    currency: textAt(n, text, CURRENCY),
+    currencyDigits: n[CURRENCY_DIGITS],
     attributes: attributesOf(n, text),
     ttlMs: n[EFFECTIVE_TTL],
     createdMs: n[CREATED],

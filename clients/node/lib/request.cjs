@@ -17,7 +17,7 @@ const LINES_MAX = 4096
 const ROOM = 1024
 const ROOM_KEPT = 65536
 // what a step, or a line, has at most besides its modifiers and extras
-const STEP_ROOM = 16
+const STEP_ROOM = 20
 
 const ADD = 1
 const SET_QUANTITY = 2
@@ -28,6 +28,10 @@ const TAX = 6
 const ATTRIBUTE = 7
 const TTL = 8
 const CHECKOUT = 9
+const SET_ADJUSTMENT = 10
+const REMOVE_ADJUSTMENT = 11
+const SET_PRICING = 12
+const SET_CURRENCY = 13
 
 // Numbers that no request uses at present. A getter of a user's object may make a change in the
 // middle of another one; so who writes a request takes them, and the next one takes new ones.
@@ -110,6 +114,7 @@ const ITEM = new Set([
   'modifiers',
   'extras',
   'separate',
+  'taxPpm',
 ])
 // a line of an order may be given as an item: what it has besides is not looked at
 const LINE = new Set([...ITEM, 'line', 'modifiersCents', 'totalCents'])
@@ -156,7 +161,7 @@ function putExtras(request, extras) {
 function putItem(request, item, known) {
   object(item, 'item')
   fields(item, known, 'an item')
-  const { name, notes, quantity, modifiers, extras, separate } = item
+  const { name, notes, quantity, modifiers, extras, separate, taxPpm } = item
   request.room(STEP_ROOM)
   request.putText(filled(item.menuItemId, 'menuItemId'))
   request.putText(name === undefined ? '' : text(name, 'name'))
@@ -164,6 +169,8 @@ function putItem(request, item, known) {
   request.put(minor(item.unitPriceCents, 'unitPriceCents', 0))
   request.put(quantity === undefined ? 1 : whole(quantity, 'quantity', 1, 999999))
   request.put(separate !== undefined && yes(separate, 'separate') ? 1 : 0)
+  request.put(taxPpm === undefined ? 0 : 1)
+  request.put(taxPpm === undefined ? 0 : whole(taxPpm, 'taxPpm', 0, 1000000))
   const modifierCount = request.count++
   const extraCount = request.count++
   const before = request.modifiers
@@ -235,6 +242,61 @@ function putTtl(request, ttlMs) {
   request.put(whole(ttlMs, 'ttlMs', 0, 366 * 24 * 3600 * 1000))
 }
 
+// ------------------------------------------------------- adjustments, pricing
+
+const KINDS = ['discount', 'fee', 'tip', 'service']
+const ADJUSTMENT = new Set(['name', 'kind', 'afterTax', 'ppm', 'cents', 'amountCents'])
+const STEP_ADJUSTMENT = new Set([...ADJUSTMENT, 'step'])
+const PRICING = ['taxInside', 'halfEven', 'belowZero'] // a bit each, in this order
+const PRICING_FIELDS = new Set(PRICING)
+
+function putAdjustmentFields(request, adjustment, known) {
+  object(adjustment, 'adjustment')
+  fields(adjustment, known, 'an adjustment')
+  const { name, kind, afterTax, ppm, cents } = adjustment
+  if (!KINDS.includes(kind))
+    throw refuse(TypeError, 'kind', `${describe(kind)} is none of ${KINDS.join(', ')}`)
+  if ((ppm === undefined) === (cents === undefined))
+    throw refuse(TypeError, 'cents', 'an adjustment has either cents or ppm')
+  request.room(STEP_ROOM)
+  request.putText(filled(name, 'name'))
+  request.put(KINDS.indexOf(kind) + 1)
+  request.put(afterTax !== undefined && yes(afterTax, 'afterTax') ? 1 : 0)
+  request.put(ppm === undefined ? 0 : whole(ppm, 'ppm', 1, 1000000))
+  request.put(cents === undefined ? 0 : minor(cents, 'cents', 0))
+}
+
+function putAdjust(request, adjustment, known = ADJUSTMENT) {
+  addStep(request, SET_ADJUSTMENT)
+  putAdjustmentFields(request, adjustment, known)
+}
+
+function putRemoveAdjustment(request, name) {
+  addStep(request, REMOVE_ADJUSTMENT)
+  request.putText(filled(name, 'name'))
+}
+
+function pricingBits(pricing) {
+  let bits = 0
+  PRICING.forEach((name, i) => {
+    const value = pricing[name]
+    if (value !== undefined && yes(value, name)) bits |= 1 << i
+  })
+  return bits
+}
+
+function putPricing(request, pricing) {
+  object(pricing, 'pricing')
+  fields(pricing, PRICING_FIELDS, 'the pricing')
+  addStep(request, SET_PRICING)
+  request.put(pricingBits(pricing))
+}
+
+function putCurrency(request, currency) {
+  addStep(request, SET_CURRENCY)
+  request.putText(filled(currency, 'currency'))
+}
+
 function lineStep(put, ...also) {
   return { known: new Set(['step', 'line', 'menuItemId', ...also]), put, hasLine: true }
 }
@@ -265,6 +327,25 @@ const STEPS = {
   },
   ttl: { known: new Set(['step', 'ttlMs']), put: (request, step) => putTtl(request, step.ttlMs) },
   checkout: { known: new Set(['step']), put: (request) => addStep(request, CHECKOUT) },
+  adjust: {
+    known: STEP_ADJUSTMENT,
+    put: (request, step) => putAdjust(request, step, STEP_ADJUSTMENT),
+  },
+  removeAdjustment: {
+    known: new Set(['step', 'name']),
+    put: (request, step) => putRemoveAdjustment(request, step.name),
+  },
+  pricing: {
+    known: new Set(['step', ...PRICING]),
+    put(request, step) {
+      addStep(request, SET_PRICING)
+      request.put(pricingBits(step))
+    },
+  },
+  currency: {
+    known: new Set(['step', 'currency']),
+    put: (request, step) => putCurrency(request, step.currency),
+  },
 }
 
 function lineOf(step) {
@@ -324,12 +405,32 @@ function putAttributes(request, attributes) {
   }
 }
 
-/** The lines, tax rate and attributes of an order. */
+function putAdjustments(request, adjustments) {
+  if (!Array.isArray(adjustments))
+    throw refuse(TypeError, 'adjustments', `an array is wanted, not ${describe(adjustments)}`)
+  const count = adjustments.length
+  if (count > 16) throw refuse(RangeError, 'adjustments', 'an order has at most 16')
+  request.put(count)
+  for (let i = 0; i < count; i++) {
+    try {
+      putAdjustmentFields(request, adjustments[i], ADJUSTMENT)
+    } catch (error) {
+      throw located(error, `adjustments[${i}]`)
+    }
+  }
+}
+
+/** All of an order that is not computed. */
 function putOrder(request, order) {
   object(order, 'order')
-  const { items, taxPpm, attributes } = order
+  const { items, taxPpm, attributes, adjustments = [], pricing = {}, currency = '' } = order
   request.room(STEP_ROOM)
   request.put(taxPpm === undefined ? 0 : whole(taxPpm, 'taxPpm', 0, 1000000))
+  object(pricing, 'pricing')
+  fields(pricing, PRICING_FIELDS, 'the pricing')
+  request.put(pricingBits(pricing))
+  request.putText(text(currency, 'currency'))
+  putAdjustments(request, adjustments)
   putAttributes(request, attributes === undefined ? {} : attributes)
   if (!Array.isArray(items))
     throw refuse(TypeError, 'items', `an array is wanted, not ${describe(items)}`)
@@ -353,6 +454,12 @@ module.exports = {
   putTax,
   putAttribute,
   putTtl,
+  putAdjust,
+  putRemoveAdjustment,
+  putPricing,
+  putCurrency,
+  KINDS,
+  PRICING,
   putStep,
   putAll,
   putOrder,

@@ -60,6 +60,7 @@ test('an item comes back as it was added', () => {
       separate: false,
       modifiers: BURGER.modifiers,
       extras: undefined,
+      taxPpm: undefined,
     },
   ])
   assert.equal(order.restaurantId, 'luigi')
@@ -270,6 +271,54 @@ test('extras come back as they were: JSON, bigint, bytes, keys of any name', () 
   const raw = new corral.RawExtra(new Uint8Array([0xd4, 1, 7])) // an extension type
   cart.add({ menuItemId: 'raw', unitPriceCents: 1, extras: { raw } })
   assert.deepEqual(cart.get().items[1].extras.raw, raw)
+})
+
+test('rates, adjustments, pricing and currency come back, and survive an update()', () => {
+  const cart = fresh()
+  cart.currency('USD')
+  cart.pricing({ halfEven: true })
+  cart.tax(corral.rate('8.25%'))
+  cart.add([COKE, { menuItemId: 'beer', unitPriceCents: 600, taxPpm: corral.rate('10%') }])
+  cart.adjust({ name: 'coupon', kind: 'discount', ppm: 100000 })
+  const { order } = cart.adjust({ name: 'tip', kind: 'tip', cents: 150n, afterTax: true })
+  // 2.50 and 6.00, less 10 % of 8.50: 2.25 at 8.25 % and 5.40 at 10 %
+  assert.deepEqual(order.rates, [
+    { taxPpm: 82500, baseCents: 225, taxCents: 19 },
+    { taxPpm: 100000, baseCents: 540, taxCents: 54 },
+  ])
+  assert.equal(order.beforeTaxCents, -85)
+  assert.equal(order.afterTaxCents, 150)
+  assert.equal(order.totalCents, 225 + 19 + 540 + 54 + 150)
+  assert.deepEqual(order.adjustments, [
+    {
+      name: 'coupon',
+      kind: 'discount',
+      afterTax: false,
+      ppm: 100000,
+      cents: undefined,
+      amountCents: -85,
+    },
+    { name: 'tip', kind: 'tip', afterTax: true, ppm: undefined, cents: 150, amountCents: 150 },
+  ])
+  assert.deepEqual(order.pricing, { taxInside: false, halfEven: true, belowZero: false })
+  assert.equal(order.currency, 'USD')
+  assert.equal(order.currencyDigits, 2)
+  assert.deepEqual(
+    order.items.map((item) => item.taxPpm),
+    [undefined, 100000]
+  )
+  const same = ({ version, updatedMs, expiresMs, ...rest }) => rest
+  assert.deepEqual(same(cart.update((now) => now).order), same(order))
+  assert.throws(() => cart.currency('EUR'), refused('ENOTEMPTY', 1))
+  assert.throws(() => cart.removeAdjustment('none'), refused('ENXIO', 1))
+  const last = cart.apply([
+    { step: 'removeAdjustment', name: 'coupon' },
+    { step: 'adjust', name: 'tip', kind: 'tip', cents: 1 },
+    { step: 'pricing', taxInside: true },
+  ])
+  assert.equal(last.order.adjustments.length, 1)
+  assert.equal(last.order.pricing.taxInside, true)
+  assert.throws(() => cart.adjust({ name: 'x', kind: 'discount', cents: 100000 }), refused('EDOM'))
 })
 
 test('a separate item is a line of its own', () => {

@@ -60,11 +60,22 @@ function argument(name, place) {
 // kind, if_version, patience_ms, restaurant, session, op_id, steps, modifiers, extras, ...
 const RIGHT = [
   {
-    numbers: [0, 0, 0, 1, 1, 0, 2, 1, 1, 1, 1, 1, 0, 5, 1, 0, 1, 1, 1, 7, 1, 1, 5, 0, 0],
+    numbers: [0, 0, 0, 1, 1, 0, 2, 1, 1, 1, 1, 1, 0, 5, 1, 0, 1, 9, 1, 1, 1, 7, 1, 1, 5],
     text: 'rsabmk\x05',
   },
-  { numbers: [1, 0, 0, 1, 1, 1, 1, 0, 0, 5, 1, 1, 1, 0, 1, 0, 0, 5, 1, 0, 0, 0], text: 'rsoaba' },
-  { numbers: [0, 0, 0, 1, 1, 0, 3, 0, 0, 2, 1, 0, 4, 3, 0, 1, -1, 7, 1, 1, 1], text: 'rsaab' },
+  {
+    numbers: [
+      1, 0, 0, 1, 1, 1, 1, 0, 0, 5, 1, 3, 1, 1, 1, 0, 0, 5, 1, 1, 1, 0, 1, 0, 0, 5, 1, 0, 0, 0, 0,
+      0,
+    ],
+    text: 'rsoEURtaba',
+  },
+  {
+    numbers: [
+      0, 0, 0, 1, 1, 0, 5, 0, 0, 2, 1, 0, 4, 3, 0, 1, -1, 7, 1, 1, 1, 10, 1, 3, 1, 0, 5, 12, 1,
+    ],
+    text: 'rsaabt',
+  },
 ]
 
 function spoiledRequest() {
