@@ -474,4 +474,6 @@ test('CommonJS and ESM are one instance', async () => {
   assert.equal(esm.open, corral.open)
   assert.equal(esm.CorralError, corral.CorralError)
   assert.deepEqual(Object.keys(esm).sort(), Object.keys(corral).sort())
+  const { version } = require(`${process.env.CORRAL_CLIENT}/package.json`)
+  assert.equal(version, corral.version)
 })
