@@ -93,8 +93,7 @@ const char *parse_amount(const char *text, uint32_t digits, bool may_be_negative
 			"an amount begins with a digit; write it like 12.99, not $12.99",
 		[FIXED_NO_DECIMALS] = "nothing stands behind the point; write 12 or 12.00",
 		[FIXED_TOO_MANY_DECIMALS] = too_many_digits[most],
-		[FIXED_TOO_LARGE] = "too large; at most 2^63-1 of the smallest units, which are "
-				    "92233720368547758.07 with two digits",
+		[FIXED_TOO_LARGE] = "too large; with two digits at most 92233720368547758.07",
 	};
 	bool negative = text[0] == '-';
 	enum fixed_fault fault;
