@@ -196,6 +196,29 @@ static int do_last_steps(struct corral *corral)
 	return corral_apply(corral, &crash_key, steps, COUNT(steps), &with, NULL, NULL);
 }
 
+/* The version gets a section that the former one has not. */
+static int do_money(struct corral *corral)
+{
+	struct corral_item wine = crash_item("wine", "");
+	const struct corral_adjustment ten_off = { .name = corral_text("ten off"),
+						   .kind = CORRAL_DISCOUNT,
+						   .ppm = 100000 };
+	const struct corral_adjustment tip = {
+		.name = corral_text("tip"), .kind = CORRAL_TIP, .after_tax = 1, .cents = 50
+	};
+	const struct corral_step steps[] = {
+		{ .kind = CORRAL_STEP_SET_TAX, .tax_ppm = 70000 },
+		{ .kind = CORRAL_STEP_ADD, .item = &wine },
+		{ .kind = CORRAL_STEP_SET_ADJUSTMENT, .adjustment = &ten_off },
+		{ .kind = CORRAL_STEP_SET_ADJUSTMENT, .adjustment = &tip },
+	};
+	struct corral_op with = op();
+
+	wine.own_rate = 1;
+	wine.tax_ppm = 190000;
+	return corral_apply(corral, &crash_key, steps, COUNT(steps), &with, NULL, NULL);
+}
+
 /* With a section that is begun under the lock and left behind it. */
 static int do_content(struct corral *corral)
 {
@@ -328,6 +351,8 @@ const struct crash_operation crash_worker_operations[] = {
 	{ "a time to live", crash_two_lines, do_ttl, CRASH_CHANGES, CRASH_WORKER, NULL, false },
 	{ "a checkout", crash_two_lines, do_checkout, CRASH_CHANGES, CRASH_WORKER, NULL, false },
 	{ "several steps", crash_two_lines, do_steps, CRASH_CHANGES, CRASH_WORKER, NULL, false },
+	{ "rates and adjustments", crash_two_lines, do_money, CRASH_CHANGES, CRASH_WORKER, NULL,
+	  false },
 	{ "a change that hands out the cart", crash_two_lines, do_content, CRASH_CHANGES,
 	  CRASH_WORKER, NULL, false },
 	{ "several steps and a checkout", crash_two_lines, do_last_steps, CRASH_CHANGES,

@@ -39,6 +39,11 @@ void crash_describe(struct corral *corral, struct crash_sight *sight)
 			sight->text + at, size - at, " %u:%.*s*%u", cart->lines[i].line,
 			(int)cart->lines[i].item.menu_item_id.size,
 			cart->lines[i].item.menu_item_id.data, cart->lines[i].item.quantity);
+	for (uint32_t i = 0; i < cart->adjustment_count && at < size; i++)
+		at += (size_t)snprintf(sight->text + at, size - at, " %.*s=%lld",
+				       (int)cart->adjustments[i].name.size,
+				       cart->adjustments[i].name.data,
+				       (long long)cart->adjustments[i].amount_cents);
 	for (uint32_t i = 0; i < cart->attribute_count && at < size; i++)
 		at += (size_t)snprintf(sight->text + at, size - at, " %.*s",
 				       (int)cart->attributes[i].name.size,
