@@ -143,7 +143,7 @@ inside() {
 	mount --bind "$root" "$root"
 	mount_devices "$root"
 	echo "-- a bare Debian ($release): $((SECONDS - start)) s"
-	# not chroot(2) alone: who is in one may make no user namespace, and tests do
+	# not chroot(2) alone: a process in one may make no user namespace, and tests do
 	cd "$root"
 	pivot_root . outside
 	cd /

@@ -504,7 +504,7 @@ static int map_arena(struct share *share, int dir_fd, char *why)
 	return r;
 }
 
-/* read_only: where nothing may be written, map it all the same (see unregistered.h). */
+/* read_only: where nothing may be written, it is mapped for reading (see unregistered.h). */
 static int attach(struct share *share, int dir_fd, bool read_only, char *why)
 {
 	int r = map_arena(share, dir_fd, why);

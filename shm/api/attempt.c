@@ -168,8 +168,7 @@ static int change_locked(struct attempt *attempt, const struct found *found)
 	}
 	r = attempt_plan(attempt, old, room);
 	if (r == 1) {
-		/* a repeat is activity all the same; if the touch fails, another has just renewed
-		 */
+		/* a repeat counts as activity; if the touch fails, another has just renewed */
 		(void)slot_touch(arena, found, attempt->now_ns, fenced);
 		content_hold(attempt, found->cart);
 	}

@@ -316,7 +316,7 @@ static int change_by(struct corral *corral, const struct corral_key *key,
 int corral_add(struct corral *corral, const struct corral_key *key, const struct corral_item *item,
 	       const struct corral_op *op, struct corral_result *ret_result)
 {
-	struct corral_step add; /* its kind takes no more: clearing it takes a while */
+	struct corral_step add; /* only what its kind uses is set: clearing it all takes a while */
 
 	add.kind = CORRAL_STEP_ADD;
 	add.item = item;

@@ -144,7 +144,7 @@ static int tally_old(const uint8_t *lines, const struct cart_plan *plan, struct 
 	return r;
 }
 
-/* A number for a rate that a new line has of its own. False: no more rates. */
+/* A number for a rate that a new line has of its own. False: the cart has its most. */
 static bool take_number(struct money *money, uint32_t own_rate, uint16_t *ret_rate)
 {
 	uint32_t number = own_rate ? money_number(money, own_rate - 1) : 0;

@@ -4,7 +4,7 @@
  *
  * A version's own limits keep its map below PORTABLE_MAP_MAX: a line's record has 56 bytes and its
  * map 95 besides the words, an operation's 56 and 170, the rest some thousand. So nothing here can
- * fail; the sink's end is asserted all the same.
+ * fail; an assertion still checks the sink's end.
  *
  * Does not read (portable_unpack.c). Numbers take their shortest form.
  */

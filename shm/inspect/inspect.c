@@ -237,7 +237,7 @@ static void sum_memory(const struct arena *arena, struct inspect_totals *totals)
 			totals->retired_bytes +=
 				min_u64(load_relaxed(&record->retired.waiting_bytes), span);
 	}
-	/* counted at different times, and by the dead: together they are no more than there is */
+	/* counted at different times, and left off by deaths: the sum must not exceed the space */
 	left -= totals->cached_bytes = min_u64(totals->cached_bytes, left);
 	left -= totals->retired_bytes = min_u64(totals->retired_bytes, left);
 	left -= totals->live_bytes = min_u64(load_relaxed(&h->live_bytes), left);

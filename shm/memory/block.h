@@ -85,7 +85,7 @@ void block_flush(struct actor *actor);
 
 /*
  * The same, of at most *budget bytes, which is lowered by what was given back: for the caches of
- * many records. If they are sound they have no more than all blocks together.
+ * many records. Sound caches hold at most the bytes of all blocks together.
  */
 void block_flush_within(struct actor *actor, uint64_t *budget);
 

@@ -165,14 +165,14 @@ int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint3
 		uint64_t ttl_ms, int64_t now_ns);
 
 /*
- * End a cart whose lease is known: it is found no more; its version is in intent.old, and its slot
- * is freed with it. Both locks are held. 0; -EAGAIN: the lease has changed since: look again.
+ * End a cart whose lease is known: readers no longer find it; its version is in intent.old, and its
+ * slot is freed with it. Both locks are held. 0; -EAGAIN: the lease has changed since: look again.
  * *ret_wake: a thread sleeps on slot->change.
  */
 int slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot, uint64_t lease,
 	     bool *ret_wake);
 
-/* End the cart if its time is up. -EAGAIN: it lives, or is no more. *ret_wake as slot_end(). */
+/* End the cart if its time is up. -EAGAIN: it still lives, or has ended. *ret_wake: slot_end(). */
 int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns,
 		     bool *ret_wake);
 

@@ -35,10 +35,10 @@
  * was: those words say that a time is up, and have no checksum):
  *   1. A copy of the acknowledged version was spared, in the arena or in a record of the journal
  *      (damage_spares()): the cart is there, with that content, and no smaller version.
- *   2. None was: the cart is there all the same, or some program said that something is missing:
+ *   2. None was: the cart is there nevertheless, or some program said that something is missing:
  *      an exit code that is not 0, a warning or an error in an agent's log. Except that the last
- *      file of the journal was cut, or files are gone: without an arena nobody can know what was
- *      in there.
+ *      file of the journal was cut, or files are gone: without an arena no program can know what
+ *      was in there.
  *   3. The key's cart was dropped, and the records that say so were spared: it is not there.
  * Under a live agent the mutator cannot know which parts of the arena were spared: there the carts
  * are checked only if the damage was to the journal and to names.
