@@ -131,7 +131,7 @@ static int put_line(struct writer *to, const void *bytes, size_t size, uint32_t 
 
 	if (r == 0)
 		r = item_parse(line.words, line.words_size, &parts);
-	if (r < 0)
+	if (r != 0)
 		return -EUCLEAN;
 	set_number(to, at + CORRAL_FLAT_LINE_NUMBER, line.line);
 	set_number(to, at + CORRAL_FLAT_LINE_QUANTITY, line.quantity);
@@ -177,8 +177,8 @@ static int put_values(struct corral_flat *flat, const void *bytes, size_t size, 
 	struct corral_line line;
 
 	for (uint32_t i = 0; i < count; i++) {
-		if (cart_get_line(bytes, size, i, &line) < 0 ||
-		    item_parse(line.words, line.words_size, &parts) < 0)
+		if (cart_get_line(bytes, size, i, &line) != 0 ||
+		    item_parse(line.words, line.words_size, &parts) != 0)
 			return -EUCLEAN;
 		for (uint32_t j = 0; j < parts.item.extra_count; j++) {
 			put_bytes(flat, at, parts.extras[j].value, parts.extras[j].value_size);
@@ -286,7 +286,7 @@ int cart_flatten(const void *bytes, size_t size, const struct cart_times *times,
 	r = cart_get_head(bytes, size, &head);
 	if (r == 0)
 		r = cart_get_key(bytes, size, &key);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	flat->number_count = flat->text_size = flat->values_size = 0;
 	(void)begin_record(&to, CORRAL_FLAT_HEAD_NOW);

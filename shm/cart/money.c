@@ -192,12 +192,13 @@ static int spread(struct money *money, int64_t cents, __int128 whole)
 {
 	struct share shares[CORRAL_RATES_MAX];
 	__int128 amount = cents < 0 ? -(__int128)cents : cents;
+	const uint32_t count = money->rate_count;
 	__int128 left = amount;
 	int sign = whole < 0 ? -1 : 1;
 	int r = 0;
 
 	whole *= sign;
-	for (uint32_t i = 0; i < money->rate_count; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		__int128 exact = amount * (money->rates[i].base_cents * (__int128)sign);
 
 		shares[i].cents = exact / whole - (exact % whole < 0);
@@ -207,13 +208,13 @@ static int spread(struct money *money, int64_t cents, __int128 whole)
 	for (; left > 0; left--) {
 		struct share *largest = &shares[0];
 
-		for (uint32_t i = 1; i < money->rate_count; i++)
+		for (uint32_t i = 1; i < count; i++)
 			if (shares[i].rest > largest->rest)
 				largest = &shares[i];
 		largest->cents++;
 		largest->rest = -1;
 	}
-	for (uint32_t i = 0; i < money->rate_count && r == 0; i++)
+	for (uint32_t i = 0; i < count && r == 0; i++)
 		r = add_at(money, money->rates[i].tax_ppm,
 			   cents < 0 ? -shares[i].cents : shares[i].cents);
 	return r;
