@@ -64,6 +64,7 @@ on_btrfs_what_is_reserved_stays_reserved() {
 	start --journal off
 	corral 0 show r s
 	agent 0 --stop
+	gone "$pid" # it lets go of the disk last
 	umount "$place/disk"
 }
 
@@ -83,6 +84,7 @@ on_btrfs_with_copies_for_sure_the_agent_and_the_status_say_so() {
 	corral 0 status --metrics
 	has "corral_copy_on_write 1"
 	agent 0 --stop
+	gone "$pid" # it lets go of the disk last
 	umount "$place/disk"
 }
 
@@ -99,6 +101,7 @@ on_xfs_an_agent_makes_an_arena_its_own_that_was_copied_by_reflink() {
 	kill -0 "$pid" || fail "the agent is gone: $(tail -n 3 "$dir/agent.log")"
 	corral 0 show r s
 	agent 0 --stop
+	gone "$pid" # it lets go of the disk last
 	umount "$place/disk"
 }
 
