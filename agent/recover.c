@@ -302,7 +302,8 @@ int recover_put(struct recover *recover, rebuild_take take, void *take_context,
 
 static bool is_damaged(const struct recover *recover)
 {
-	return recover->left_records || !recover->unbroken || recover->torn_before;
+	return recover->left_records || !recover->unbroken || recover->torn_before ||
+	       recover->last_unknown;
 }
 
 static int source_carts(void *context, rebuild_take take,

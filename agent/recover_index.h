@@ -65,6 +65,7 @@ struct recover {
 	bool has_base;
 	uint64_t base;     /* number of the file with the last BASE */
 	uint64_t torn_at;  /* offset in the lineage's last file; 0: it is whole */
+	bool last_unknown; /* the arena does not say which file it wrote last */
 	bool torn_before;  /* an earlier file of the lineage is torn */
 	bool unbroken;     /* apart from that, nothing was skipped or left out */
 	bool damaged_file; /* a part of the present file was skipped */

@@ -51,8 +51,18 @@ void recover_ask_arena(struct recover *recover, struct arena_header *ret_header)
 
 void recover_compare(struct recover *recover, const struct arena_header *h)
 {
+	const bool same_arena =
+		arena_header_sound(h) && memcmp(h->uuid, recover->lineage, sizeof(h->uuid)) == 0;
 	int file = recover->count - 1;
 
+	if (h->journal_nonce == 0 && same_arena) { /* it wrote these files, and does not say so */
+		log_line(LOG_WARNING,
+			 "%s: the arena does not say which file it wrote last: it was used without "
+			 "a journal later, or its header is damaged",
+			 recover->name);
+		recover->last_unknown = true;
+		recover_doubt_all(recover);
+	}
 	if (h->journal_nonce == 0)
 		return;
 	while (file >= 0 && (recover->files_there[file].state != 0 ||
@@ -62,7 +72,7 @@ void recover_compare(struct recover *recover, const struct arena_header *h)
 	if (is_there)
 		is_short = file == recover->last &&
 			   recover->files_there[file].bytes < h->journal_bytes;
-	else if (arena_header_sound(h) && memcmp(h->uuid, recover->lineage, sizeof(h->uuid)) != 0)
+	else if (arena_header_sound(h) && !same_arena)
 		return; /* it is about another arena */
 	if (is_there && !is_short)
 		return;

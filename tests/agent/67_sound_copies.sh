@@ -16,7 +16,7 @@ export CORRAL_AGENT=$BUILD/corral-agent
 
 # Where words of the header are: agent_kit's arenas have no other.
 SUM_AT=48 BOOT_AT=192 VERSION_AT=8 SIZE_AT=24 UUID_AT=32 CARTS_AT=64
-SLOTS_AT=144 PAGES_AT=152
+SLOTS_AT=144 PAGES_AT=152 NONCE_AT=2168
 CART=1 BASE=5
 
 add_synced() { # SESSION...: a cart each, in a round of its own
@@ -150,6 +150,18 @@ a_file_that_was_cut_is_told_and_made_up_for() {
 	truncate -s "$(records 1 "$CART" | sed -n 2p)" "$(file_of 1)"
 	begin
 	log_has "is shorter than what was synced of it"
+	corral 0 show r a
+	has "version 2"
+}
+
+also_where_the_arena_has_lost_which_file_it_wrote_last() {
+	begin
+	add_synced a a
+	reboot
+	truncate -s "$(records 1 "$CART" | sed -n 2p)" "$(file_of 1)"
+	poke "$dir/arena" "$NONCE_AT" '\0\0\0\0\0\0\0\0'
+	begin
+	log_has "does not say which file it wrote last"
 	corral 0 show r a
 	has "version 2"
 }
@@ -412,6 +424,7 @@ nor_does_a_repair_take_a_uuid_to_know_whose_slots_the_journal_has() {
 	has "which the journal has, is taken" "(0 of them found again, 1 perhaps older)"
 	begin
 	all_there a b
+	add_synced c # the new journal has its base by then
 	kill_agent
 	# and all slots, so that none says anything
 	cp "$place/damaged" "$dir/arena"
