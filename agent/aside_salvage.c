@@ -178,6 +178,12 @@ static int salvage_all(struct agent *agent)
 			 agent->directory);
 	for (int i = 0; i < count && r == 0; i++) {
 		r = salvage_one(agent, entries[i]->d_name);
+		if (r == -ENOTDIR || r == -ELOOP) {
+			log_line(LOG_WARNING, "%s: %s is no directory: it is left alone",
+				 agent->directory, entries[i]->d_name);
+			r = 0;
+			continue;
+		}
 		if (r == 0)
 			r = corral_sync(agent->corral, -1, NULL);
 		r = r == 0 ? rename_one(agent, entries[i]->d_name) : r > 0 ? 0 : r;

@@ -103,7 +103,7 @@ int arena_reserve(struct arena *arena, uint32_t first, uint32_t count)
 	r = arena_reserve_file(arena->fd, from, end - from);
 	if (r < 0)
 		return r;
-	h->reserved_pages = (uint32_t)((end - arena->space_at) / PAGE_BYTES);
+	note(&h->reserved_pages, (uint32_t)((end - arena->space_at) / PAGE_BYTES));
 	return 0;
 }
 

@@ -187,7 +187,8 @@ uint32_t block_scavenge(struct actor *actor)
 /* Pages up to the end of the last span; all reserved pages if the table is damaged there. */
 static uint32_t pages_in_use(const struct arena *arena)
 {
-	uint32_t reserved = (uint32_t)min_u64(arena->header->reserved_pages, arena->page_count);
+	uint32_t reserved = (uint32_t)min_u64(load_relaxed(&arena->header->reserved_pages),
+					      arena->page_count); /* it may grow */
 
 	for (uint32_t page = reserved; page > 0; page--) {
 		uint32_t word = load_relaxed(&arena->pages[page - 1]);

@@ -434,6 +434,22 @@ nor_does_a_repair_take_a_uuid_to_know_whose_slots_the_journal_has() {
 	all_there a b
 }
 
+a_salvage_passes_what_only_has_the_name_of_a_damaged_journal() {
+	begin
+	add_synced a b
+	kill_agent
+	: >"$dir/journal.damaged.1"
+	ln -s "$place" "$dir/journal.damaged.2"
+	mkdir "$dir/journal.damaged.3.unread"
+	cp "$dir"/journal/* "$dir/journal.damaged.3.unread"
+	chmod 770 "$dir/journal.damaged.3.unread"
+	rm -r "$dir/arena" "$dir/journal"
+	agent 0 --size 16M --salvage
+	has "journal.damaged.1 is no directory: it is left alone"
+	begin
+	all_there a b
+}
+
 a_layout_that_only_a_flipped_bit_says_is_damage() {
 	begin
 	add_synced a

@@ -269,7 +269,7 @@ static bool is_documented(int error)
 /* Totals and sizes count at the end of a change only, but after each single step. */
 static bool may_differ(int error)
 {
-	return error == -ENOMEM || error == -EOVERFLOW || error == -E2BIG;
+	return error == -ENOMEM || error == -EOVERFLOW || error == -E2BIG || error == -EDOM;
 }
 
 /* The first error of the steps one by one in the other cart, and at which it came; 0: none. */
