@@ -86,7 +86,8 @@ mutate() {
 	local place=/dev/shm
 	[[ -w $place && $(df --output=avail -k "$place" | tail -n 1) -gt 500000 ]] ||
 		place=${TMPDIR:-/tmp}
-	TMPDIR=$place nice -n 10 "$BUILD/tests/fuzz/mutate" -s "$seconds" "$BUILD"
+	TMPDIR=$place nice -n 10 "$BUILD/tests/fuzz/mutate" -s "$seconds" \
+		${CORRAL_SEED:+-S "$CORRAL_SEED"} "$BUILD"
 }
 if [[ mutate =~ $pattern ]] && ! $merge; then
 	if mutate >"$BUILD/mutate.log" 2>&1; then

@@ -30,7 +30,18 @@
 
 #include "mutate.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifdef SANITIZED
+#define HANG_MS 10000 /* a sanitized program takes several times as long */
+#else
 #define HANG_MS 2000
+#endif
 #define STALLED_MS 60000
 #define RSS_MAX_KB (500l * 1000)
 #define ARGUMENTS_MAX 12
