@@ -257,8 +257,9 @@ static int copy_cart(const struct corral_key *key, struct bytes *bytes, uint64_t
 
 static bool is_documented(int error)
 {
-	static const int errors[] = { EINVAL, ENAMETOOLONG, EILSEQ, ERANGE, EOVERFLOW, E2BIG,
-				      ENOENT, ENXIO,        EMLINK, ENOMEM, ESHUTDOWN };
+	static const int errors[] = { EINVAL,    ENAMETOOLONG, EILSEQ,   ERANGE, EOVERFLOW,
+				      E2BIG,     ENOENT,       ENXIO,    EMLINK, ENOMEM,
+				      ESHUTDOWN, EDOM,         ENOTEMPTY };
 
 	for (size_t i = 0; i < COUNT(errors); i++)
 		if (error == -errors[i])
