@@ -225,7 +225,7 @@ static void a_list_has_each_cart_once_while_others_come_and_go(void **state)
 static void lists_do_not_disturb_each_other_and_hold_nothing_between_calls(void **state)
 {
 	struct bench b = begin(state);
-	char sessions[2][3][CORRAL_ID_MAX + 1];
+	char sessions[2][3][CORRAL_ID_MAX + 1] = { 0 };
 	struct corral_list *lists[2];
 	struct corral_entry row;
 	struct actor *actor;
@@ -245,7 +245,7 @@ static void lists_do_not_disturb_each_other_and_hold_nothing_between_calls(void 
 		assert_int_equal(count, 1);
 		assert_int_equal(actor->record->nest, 0);
 		assert_int_equal(actor->record->reader, 0);
-		memcpy(sessions[k % 2][k / 2], row.session_id, sizeof(row.session_id));
+		strcpy(sessions[k % 2][k / 2], row.session_id);
 	}
 	assert_memory_equal(sessions[0], sessions[1], sizeof(sessions[0]));
 	corral_list_close(lists[0]); /* the other goes on */

@@ -158,10 +158,10 @@ static int play_refused(void *context)
 
 static void one_thread_waits_for_many_without_futex_waitv(void **state)
 {
-	struct scene *scene = calloc(1, sizeof(*scene));
 	int code;
 
 	NEEDS_PROCESSES();
+	struct scene *scene = calloc(1, sizeof(*scene));
 	assert_non_null(scene);
 	scene->yard = *state;
 	code = child_wait(child_start(play_refused, scene));
