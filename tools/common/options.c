@@ -222,20 +222,20 @@ static int take_option(const struct options *options, uint64_t *given, int numbe
 
 static int take_operands(const struct options *options, char **words)
 {
-	const struct option_row *row = options->operands;
-	const struct option_row *end = row + options->operand_count;
-	uint32_t count = 0;
+	uint32_t count = 0, at = 0;
 
 	for (; *words != NULL; words++, count++) {
-		if (row == end)
+		if (at == options->operand_count)
 			return options_wrong(options, "one word too many: %s", *words);
+		const struct option_row *row = &options->operands[at];
 		const char *wrong = take_value(row, *words);
 		if (wrong != NULL)
 			return refuse_value(row, "", *words, wrong);
-		row += !row->repeats;
+		at += !row->repeats;
 	}
 	if (count < options->operands_min)
-		return options_wrong(options, "something is missing: %s", row->name);
+		return options_wrong(options, "something is missing: %s",
+				     options->operands[at].name);
 	return 0;
 }
 
@@ -313,9 +313,8 @@ static const struct option_row *wants_value(const struct options *options, const
 /* argv[at] and what follows was typed, the last word perhaps in part. */
 static int complete(struct options *options, int at, int argc, char **argv, bool *ret_go)
 {
-	const struct option_row *operand = options->operands;
-	const struct option_row *end = operand + options->operand_count;
 	const struct option_row *option = NULL; /* its value comes next */
+	uint32_t operand = 0;
 	const char *last = argv[argc - 1];
 	bool only_operands = false;
 
@@ -329,7 +328,8 @@ static int complete(struct options *options, int at, int argc, char **argv, bool
 			options->operands_at = at;
 			*ret_go = true;
 			return 0;
-		} else if (operand < end && !operand->repeats) {
+		} else if (operand < options->operand_count &&
+			   !options->operands[operand].repeats) {
 			operand++;
 		}
 	}
@@ -339,8 +339,8 @@ static int complete(struct options *options, int at, int argc, char **argv, bool
 		print_names(options);
 	else if (options->ends_at_operand)
 		print_choices("", options->commands);
-	else if (operand < end)
-		print_choices(operand->name, operand->choices);
+	else if (operand < options->operand_count)
+		print_choices(options->operands[operand].name, options->operands[operand].choices);
 	return 0;
 }
 
@@ -441,13 +441,13 @@ static const char *describe(const struct option_row *row, char *text, size_t siz
 
 void options_help_rows(const struct options *options)
 {
-	const struct option_row *row = options->operands;
 	char text[HELP_BYTES];
 
-	for (; row < options->operands + options->operand_count; row++)
-		if (row->help != NULL)
-			print_line("", row->name, NULL, row->help);
-	for (row = options->rows; row < options->rows + options->count; row++)
+	for (uint32_t i = 0; i < options->operand_count; i++)
+		if (options->operands[i].help != NULL)
+			print_line("", options->operands[i].name, NULL, options->operands[i].help);
+	for (const struct option_row *row = options->rows; row < options->rows + options->count;
+	     row++)
 		if (!row->hidden)
 			print_line("--", row->name, row->value, describe(row, text, sizeof(text)));
 	if (options->operand_count)
