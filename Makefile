@@ -343,8 +343,8 @@ valgrind: all tests deps-check ## the unit tests (10 to 59) under valgrind
 lint: deps-lint ## layers, labels, names, manuals, format, clang-tidy
 	@CC="$(CC)" tests/lint/lint.sh
 
-analyze: deps-lint ## the static analyzer of clang, over library and agent; takes minutes
-	@CC="$(CC)" tests/lint/lint.sh analyze
+analyze: deps-lint ## the static analyzer of clang, over library and agent, and clang-tidy over the tests; takes minutes
+	@CC="$(CC)" tests/lint/lint.sh tidy_tests analyze
 
 analyze-all: deps-lint ## the same over all sources but the tests
 	@CC="$(CC)" tests/lint/lint.sh analyze_all

@@ -111,8 +111,8 @@ void options_parse(int argc, char **argv, struct agent_options *agent)
 		       .take = take_currency, .given = &agent->currency_given),
 		OPTION(OWN, "journal", "off|TIME|sync", context = agent,
 		       "how often what changed is written to DIR/journal and synced: 1s (the "
-		       "default), 200ms; a power loss costs no more. sync: each change waits "
-		       "until it is on disk",
+		       "default), 200ms; a power loss costs at most that much. sync: each "
+		       "change waits until it is on disk",
 		       .take = take_journal, .choices = journal_choice),
 		OPTION(SIZE, "journal-size", "BYTES", large = &agent->journal_bytes,
 		       "begin the journal anew, with all carts, when it has grown by this "

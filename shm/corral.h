@@ -237,7 +237,7 @@ struct corral_result {
 			       "Change" */
 	uint32_t step;      /* where corral_apply() failed: the step that was refused; else 0 */
 	uint32_t rate_count;
-	/* Of a repeat the cart does not remember what follows: 0, and no rates. */
+	/* 0 in the answer to a repeat, since the cart does not remember what follows. */
 	int64_t before_tax_cents; /* the sum of the adjustments before tax */
 	int64_t after_tax_cents;  /* and of those after tax */
 	/* by rate, the lowest first: rate_count of them, the others are not set */

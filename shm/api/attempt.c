@@ -117,7 +117,7 @@ uint64_t attempt_ttl_ms(const struct attempt *attempt)
 	return attempt->plan.head.ttl_ms;
 }
 
-/* Of a version from elsewhere the plan does not know. */
+/* May the new version have another status? A plan for a version from elsewhere cannot tell. */
 static bool status_differs(const struct attempt *attempt)
 {
 	const struct cart_plan *plan = &attempt->plan;

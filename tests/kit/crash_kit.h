@@ -11,7 +11,7 @@
 #ifndef CRASH_KIT_H
 #define CRASH_KIT_H
 
-/* Of the carts: longer than any run takes, also beside other work. */
+/* The carts live for longer than any run takes, even one that has to share the processors. */
 #define CRASH_TTL_MS (24 * 3600 * 1000ull)
 
 #include "support.h"

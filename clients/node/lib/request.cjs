@@ -34,7 +34,8 @@ const SET_PRICING = 12
 const SET_CURRENCY = 13
 
 // Numbers that no request uses at present. A getter of a user's object may make a change in the
-// middle of another one; so who writes a request takes them, and the next one takes new ones.
+// middle of another one. So a request takes the array while it is written; one that begins
+// meanwhile makes an array of its own.
 let spare = new Float64Array(ROOM)
 
 class Request {

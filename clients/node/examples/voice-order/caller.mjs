@@ -8,7 +8,8 @@ import WebSocket from 'ws'
 export class Caller {
   constructor(url) {
     this.url = url
-    this.open = new Map() // call id -> the event that is not answered yet, and who waits for it
+    // call id -> the event that is not answered yet, and the promise of its answer
+    this.open = new Map()
     this.answered = 0
   }
 
