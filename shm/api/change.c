@@ -173,16 +173,17 @@ static int change_in(struct attempt *attempt, struct slot *slot)
 static int change_once(struct attempt *attempt, bool guess)
 {
 	struct arena *arena = attempt->actor->arena;
+	const struct chain *chain = slot_chain(arena, attempt->change->hash);
 	struct found found = { 0 };
+	struct slot *slot;
 
-	slot_prefetch_whole(arena, attempt->change->hash);
+	slot_prefetch_whole(arena, chain);
 	/*
 	 * Inside a view of this thread the section tells whether the view was revoked: then this
 	 * call fails, too.
 	 */
 	guess = guess && attempt->actor->record->nest == 0;
-	struct slot *slot = guess ? slot_guess(arena, attempt->change->hash) : NULL;
-	if (slot != NULL)
+	if (guess && slot_guess(arena, chain, attempt->change->hash, &slot))
 		return change_in(attempt, slot);
 	grace_enter(attempt->actor);
 	int r = slot_find(arena, attempt->change->hash, attempt->key, &found);

@@ -147,13 +147,13 @@ is_version_of(const struct arena *arena, block_ref current, const struct corral_
  * instructions, and that counts: a processor looks about 250 of them ahead, and that is how far a
  * read's cache misses overlap with those of the next.
  */
-static inline __attribute__((always_inline)) bool begin_at_once(struct corral *corral,
-								const struct corral_key *key,
-								uint64_t hash,
-								struct corral_view *ret_view)
+static inline __attribute__((always_inline)) bool
+begin_at_once(struct corral *corral, const struct corral_key *key, const struct chain *chain,
+	      uint64_t hash, struct corral_view *ret_view)
 {
 	const struct arena *arena = &corral->arena;
 	const struct cart_head *cart;
+	struct slot *slot;
 	uint32_t size;
 
 	if (unlikely(handle_cache.corral != corral || handle_cache.epoch != *corral->epoch ||
@@ -165,8 +165,7 @@ static inline __attribute__((always_inline)) bool begin_at_once(struct corral *c
 		return false;
 	grace_enter_first(actor, record, arena->header);
 	int64_t now = arena_now_ns(arena);
-	const struct slot *slot = slot_guess(arena, hash);
-	if (unlikely(slot == NULL))
+	if (unlikely(!slot_guess(arena, chain, hash, &slot)))
 		goto otherwise;
 	uint64_t lease;
 	block_ref current;
@@ -200,11 +199,12 @@ static inline __attribute__((always_inline)) int begin(struct corral *corral,
 	 * the cache misses begin here; entering the section and reading the clock overlap with them
 	 */
 	uint64_t hash = slot_hash(&corral->arena, key);
+	const struct chain *chain = slot_chain(&corral->arena, hash);
 	if (whole)
-		slot_prefetch_whole(&corral->arena, hash);
+		slot_prefetch_whole(&corral->arena, chain);
 	else
-		slot_prefetch(&corral->arena, hash);
-	return likely(begin_at_once(corral, key, hash, ret_view)) ?
+		slot_prefetch(&corral->arena, chain);
+	return likely(begin_at_once(corral, key, chain, hash, ret_view)) ?
 		       0 :
 		       begin_with_care(corral, key, hash, flags, ret_view);
 }

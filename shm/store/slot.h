@@ -47,9 +47,8 @@ static inline struct chain *slot_chain(const struct arena *arena, uint64_t hash)
  * miss would wait for the one before.
  */
 static inline __attribute__((always_inline)) void slot_prefetch(const struct arena *arena,
-								uint64_t hash)
+								const struct chain *chain)
 {
-	const struct chain *chain = slot_chain(arena, hash);
 	const uint8_t *version = (const uint8_t *)arena_block(arena, load_relaxed(&chain->hint));
 
 	/* only an address, even of a damaged head: nothing is read there */
@@ -66,12 +65,11 @@ static inline __attribute__((always_inline)) void slot_prefetch(const struct are
  * The same for a caller that will read most of the version: also its first lines, from which on the
  * processor fetches ahead by itself.
  */
-static inline void slot_prefetch_whole(const struct arena *arena, uint64_t hash)
+static inline void slot_prefetch_whole(const struct arena *arena, const struct chain *chain)
 {
-	const uint8_t *version =
-		(const uint8_t *)arena_block(arena, load_relaxed(&slot_chain(arena, hash)->hint));
+	const uint8_t *version = (const uint8_t *)arena_block(arena, load_relaxed(&chain->hint));
 
-	slot_prefetch(arena, hash);
+	slot_prefetch(arena, chain);
 	__builtin_prefetch(version);
 	__builtin_prefetch(version + CACHE_LINE);
 	for (uint32_t line = 4; line < SLOT_PREFETCH_LINES; line++)
@@ -275,21 +273,24 @@ static inline __attribute__((always_inline)) int slot_find(const struct arena *a
  * The first slot of the chain with this hash, for a caller that will take the slot's lock and look
  * again (slot_recheck). Needs no read-side section, since slots stay slots and versions are not
  * looked at; so writers hold no grace period up, wherever they lose the processor. But a slot on
- * the way may be freed and linked elsewhere meanwhile, or two keys may have one hash. So NULL, or a
- * slot of another cart, does not mean that the cart is not there: slot_find() tells.
+ * the way may be freed and linked elsewhere meanwhile, or two keys may have one hash. So false, or
+ * a slot of another cart, does not mean that the cart is not there: slot_find() tells. chain: the
+ * hash's.
  */
-static inline struct slot *slot_guess(const struct arena *arena, uint64_t hash)
+static inline bool slot_guess(const struct arena *arena, const struct chain *chain, uint64_t hash,
+			      struct slot **ret_slot)
 {
-	slot_link link = load_acquire(&slot_chain(arena, hash)->head); /* pairs [S2] */
+	slot_link link = load_acquire(&chain->head); /* pairs [S2] */
 
 	for (int steps = 0; link - 1 < arena->max_carts && steps < SLOT_GUESS_STEPS; steps++) {
 		struct slot *slot = &arena->slots[link - 1];
+		*ret_slot = slot;
 		if (likely(load_relaxed(&slot->hash) ==
 			   hash)) /* relaxed: ordered by the link [S2] */
-			return slot;
+			return true;
 		link = load_acquire(&slot->next); /* pairs [S2] */
 	}
-	return NULL;
+	return false;
 }
 
 /*
