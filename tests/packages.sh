@@ -7,25 +7,13 @@
 set -uo pipefail
 cd /corral || exit 2
 export DEBIAN_FRONTEND=noninteractive HOME=/root
-place=/var/lib/corral tmp=$(mktemp -d)
+place=/var/lib/corral
+# shellcheck source=tests/kit/claim_kit.sh
+. tests/kit/claim_kit.sh
 chmod 755 "$tmp"
-passed=0 failed=0
 exec 3>&1 # the transcript, also while a claim is tried
 
 # ------------------------------------------------------------------ what is said
-
-claim() { # WORDS COMMAND...
-	local words=$1
-	shift
-	if "$@" >"$tmp/out" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok   $words"
-	else
-		failed=$((failed + 1))
-		echo "FAIL $words"
-		tail -n 20 "$tmp/out" | sed 's/^/     /'
-	fi
-}
 
 show() { # COMMAND...: as in a terminal
 	echo "# $*"

@@ -6,29 +6,17 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 build=${BUILD:-build}
-root=$(mktemp -d "${TMPDIR:-/tmp}/corral-boot.XXXXXX")
-passed=0 failed=0
+# shellcheck source=tests/kit/claim_kit.sh
+. tests/kit/claim_kit.sh
 dir=
 
 stop_agent() { "$build/corral-agent" --dir "$dir" --stop >/dev/null 2>&1; }
-trap 'stop_agent; rm -rf "$root"' EXIT
-
-claim() { # NAME COMMAND...
-	local name=$1
-	shift
-	if "$@"; then
-		echo "ok $name"
-		passed=$((passed + 1))
-	else
-		echo "not ok $name"
-		failed=$((failed + 1))
-	fi
-}
+at_the_end() { stop_agent; }
 
 cart() { "$build/corral" --dir "$dir" "$@"; }
 start_agent() {
 	"$build/corral-agent" --dir "$dir" --size 16M --max-carts 64 --journal off \
-		--daemon 2>"$root/err"
+		--daemon 2>"$tmp/err"
 }
 
 # The header's boot_id is at 192, clock_offset_ns at 208: set them as after a reboot, when the clock
@@ -39,19 +27,19 @@ pretend_another_boot() {
 
 fresh() {
 	stop_agent
-	dir=$root/$1
+	dir=$tmp/$1
 	start_agent && cart add r s --item burger --name Burger --price 8.99 >/dev/null &&
 		stop_agent
 }
 
 a_worker_is_refused() {
-	cart show r s >/dev/null 2>"$root/err"
-	[[ $? -eq 3 ]] && grep -q 'last boot' "$root/err"
+	cart show r s >/dev/null 2>"$tmp/err"
+	[[ $? -eq 3 ]] && grep -q 'last boot' "$tmp/err"
 }
 
 an_agent_carries_on() {
-	start_agent && cart show r s --json >"$root/after" &&
-		grep -q '"total_cents":899' "$root/after" &&
+	start_agent && cart show r s --json >"$tmp/after" &&
+		grep -q '"total_cents":899' "$tmp/after" &&
 		[[ $(ls "$dir") != *damaged* ]]
 }
 
@@ -72,12 +60,12 @@ damage_the_cart() {
 
 a_damaged_one_is_rebuilt() {
 	start_agent && compgen -G "$dir/arena.damaged.*" >/dev/null &&
-		grep -q 'rebuilt: 0 carts kept' "$root/err" &&
+		grep -q 'rebuilt: 0 carts kept' "$tmp/err" &&
 		[[ $(cart ls | wc -l) -eq 1 ]] && carts_can_be_changed
 }
 
 what_was_set_aside_can_be_checked() {
-	"$build/corral" check "$dir"/arena.damaged.* >"$root/out"
+	"$build/corral" check "$dir"/arena.damaged.* >"$tmp/out"
 	[[ $? -eq 1 ]]
 }
 
@@ -93,5 +81,4 @@ pretend_another_boot
 claim 'a damaged arena of an earlier boot is rebuilt and kept, and the agent starts' \
 	a_damaged_one_is_rebuilt
 claim 'what was set aside can still be looked at' what_was_set_aside_can_be_checked
-echo "$passed passed, $failed failed"
-[[ $failed -eq 0 ]]
+report_claims

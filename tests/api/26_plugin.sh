@@ -12,20 +12,12 @@ if grep -q -- -fsanitize "$BUILD/flags"; then
 	echo "a sanitizer's runtime has to be loaded first"
 	exit 77
 fi
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/corral-plugin.XXXXXX") || exit 2
+# shellcheck source=tests/kit/claim_kit.sh
+. tests/kit/claim_kit.sh
 dir=$tmp/dir
-trap '"$BUILD/corral-agent" --dir "$dir" --stop >/dev/null 2>&1; rm -rf "$tmp"' EXIT
-passed=0 failed=0
 
-claim() { # NAME: the function of that name
-	if "$1" >"$tmp/out" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok $1"
-	else
-		failed=$((failed + 1))
-		echo "not ok $1"
-		sed 's/^/     /' "$tmp/out"
-	fi
+at_the_end() {
+	"$BUILD/corral-agent" --dir "$dir" --stop >/dev/null 2>&1
 }
 
 # ------------------------------------------------------------- thread-local memory
@@ -147,5 +139,4 @@ threads_end_well_after_a_plugin_with_the_library_in_it_was_closed() {
 claim the_library_takes_at_most_64_bytes_of_static_thread_local_memory
 claim it_loads_where_a_library_of_64_bytes_does
 claim threads_end_well_after_a_plugin_with_the_library_in_it_was_closed
-echo "$passed passed, $failed failed"
-[[ $failed -eq 0 ]]
+report_claims

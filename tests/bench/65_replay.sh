@@ -10,26 +10,12 @@ cd "$(dirname "$0")/../.." || exit 2
 BUILD=$(realpath -e "${BUILD:-build}") || exit 2
 bench=$BUILD/corral-bench
 orders=bench/replay/orders.tsv
-tmp=$(mktemp -d) || exit 2
+# shellcheck source=tests/kit/claim_kit.sh
+. tests/kit/claim_kit.sh
 holder=
-cleanup() {
-	[[ -z $holder ]] || { kill "$holder" && wait "$holder"; } 2>/dev/null
-	rm -rf "$tmp"
-}
-trap cleanup EXIT
-passed=0 failed=0
 
-claim() { # claim WORDS COMMAND...
-	local words=$1
-	shift
-	if "$@" >"$tmp/claim" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok $words"
-	else
-		failed=$((failed + 1))
-		echo "not ok $words: $*"
-		sed 's/^/     /' "$tmp/claim" "$tmp/out" "$tmp/err"
-	fi
+at_the_end() {
+	[[ -z $holder ]] || { kill "$holder" && wait "$holder"; } 2>/dev/null
 }
 
 # Run it; its output goes to out and err.
@@ -240,5 +226,4 @@ claim "list names the benchmarks" test "$("$bench" list | awk '{ printf "%s ", $
 recovery report "
 claim "an unknown benchmark is refused" exits 2 "$bench" nothing
 
-echo "$passed passed, $failed failed"
-[[ $failed -eq 0 ]]
+report_claims

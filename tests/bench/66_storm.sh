@@ -9,23 +9,9 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 BUILD=$(realpath -e "${BUILD:-build}") || exit 2
 bench=$BUILD/corral-bench
-tmp=$(mktemp -d) || exit 2
-trap 'rm -rf "$tmp"' EXIT
-passed=0 failed=0
+# shellcheck source=tests/kit/claim_kit.sh
+. tests/kit/claim_kit.sh
 export LC_ALL=C # the history is large
-
-claim() { # claim WORDS COMMAND...
-	local words=$1
-	shift
-	if "$@" >"$tmp/claim" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok $words"
-	else
-		failed=$((failed + 1))
-		echo "not ok $words: $*"
-		tail -n 60 "$tmp/claim" "$tmp/out" "$tmp/err" | sed 's/^/     /'
-	fi
-}
 
 storm() {
 	timeout -k 5 90 "$bench" storm "$@" >"$tmp/out" 2>"$tmp/err"
@@ -117,5 +103,4 @@ claim "wrong arguments are refused" exits 2 storm --workers 0
 claim "a file is no argument" exits 2 storm orders.tsv
 claim "a history that cannot be written is an error" exits 2 storm --history "$tmp/none/history"
 
-echo "$passed passed, $failed failed"
-[[ $failed -eq 0 ]]
+report_claims

@@ -9,23 +9,9 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 BUILD=$(realpath -e "${BUILD:-build}") || exit 2
 bench=$BUILD/corral-bench
-tmp=$(mktemp -d) || exit 2
-trap 'rm -rf "$tmp"' EXIT
+# shellcheck source=tests/kit/claim_kit.sh
+. tests/kit/claim_kit.sh
 mkdir "$tmp/disk"
-passed=0 failed=0
-
-claim() { # claim WORDS COMMAND...
-	local words=$1
-	shift
-	if "$@" >"$tmp/claim" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok $words"
-	else
-		failed=$((failed + 1))
-		echo "not ok $words: $*"
-		tail -n 60 "$tmp/claim" "$tmp/out" "$tmp/err" | sed 's/^/     /'
-	fi
-}
 
 bench() {
 	timeout -k 5 60 "$bench" "$@" >"$tmp/out" 2>"$tmp/err"
@@ -124,5 +110,4 @@ for one in journal sync snapshot; do
 		--dir "$tmp/none"
 done
 
-echo "$passed passed, $failed failed"
-[[ $failed -eq 0 ]]
+report_claims

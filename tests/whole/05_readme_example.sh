@@ -6,22 +6,12 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 BUILD=${BUILD:-$PWD/build}
 CC=${CC:-gcc}
-tmp=$(mktemp -d)
+# shellcheck source=tests/kit/claim_kit.sh
+. tests/kit/claim_kit.sh
 root=$tmp/root prefix=/opt/corral dir=$tmp/carts
-trap '"$BUILD/corral-agent" --dir "$dir" --stop >/dev/null 2>&1; rm -rf "$tmp"' EXIT
-passed=0 failed=0
 
-claim() { # claim WORDS COMMAND...
-	local words=$1
-	shift
-	if "$@" >"$tmp/out" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok   $words"
-	else
-		failed=$((failed + 1))
-		echo "FAIL $words: $*"
-		sed 's/^/     /' "$tmp/out"
-	fi
+at_the_end() {
+	"$BUILD/corral-agent" --dir "$dir" --stop >/dev/null 2>&1
 }
 
 # The first fenced ```c block, and the ```text block after it, which is its output.
@@ -68,5 +58,4 @@ claim "the agent stops" "$BUILD/corral-agent" --dir "$dir" --stop
 claim "it runs without an agent" run_example
 claim "on the cart that is still there" grep -qx '6 items, 4096 cents' "$tmp/printed"
 
-echo "$passed passed, $failed failed"
-[[ $failed -eq 0 ]]
+report_claims

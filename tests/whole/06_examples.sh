@@ -6,23 +6,13 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 BUILD=$(realpath -e "${BUILD:-build}") || exit 2
 CC=${CC:-gcc}
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/corral-examples.XXXXXX") || exit 2
+# shellcheck source=tests/kit/claim_kit.sh
+. tests/kit/claim_kit.sh
 root=$tmp/root prefix=/opt/corral
 export CORRAL_DIR=$tmp/carts LD_LIBRARY_PATH=$root$prefix/lib
-trap '"$BUILD/corral-agent" --stop >/dev/null 2>&1; rm -rf "$tmp"' EXIT
-passed=0 failed=0
 
-claim() { # claim WORDS COMMAND...
-	local words=$1
-	shift
-	if "$@" >"$tmp/out" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok   $words"
-	else
-		failed=$((failed + 1))
-		echo "FAIL $words: $*"
-		sed 's/^/     /' "$tmp/out"
-	fi
+at_the_end() {
+	"$BUILD/corral-agent" --stop >/dev/null 2>&1
 }
 
 compile() { # NAME
@@ -61,5 +51,4 @@ for source in examples/*.c; do
 done
 claim "the store is sound afterwards" "$BUILD/corral" check
 
-echo "$passed passed, $failed failed"
-[[ $failed -eq 0 ]]
+report_claims

@@ -5,24 +5,10 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 BUILD=${BUILD:-$PWD/build}
 CC=${CC:-gcc}
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+# shellcheck source=tests/kit/claim_kit.sh
+. tests/kit/claim_kit.sh
 root=$tmp/root prefix=/usr
 lib=$root$prefix/lib/libcorral.so.0
-passed=0 failed=0
-
-claim() { # claim WORDS COMMAND...
-	local words=$1
-	shift
-	if "$@" >"$tmp/out" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok   $words"
-	else
-		failed=$((failed + 1))
-		echo "FAIL $words"
-		sed 's/^/     /' "$tmp/out"
-	fi
-}
 
 install_make() { # install_make TARGET
 	env -u MAKEFLAGS -u MFLAGS make -s "$1" BUILD="$BUILD" DESTDIR="$root" PREFIX=$prefix
@@ -186,5 +172,4 @@ claim "the Debian packages have what make install installs" packages_take_what_i
 claim "make uninstall works" install_make uninstall
 claim "it leaves no file behind" nothing_left
 
-echo "$passed passed, $failed failed"
-[[ $failed -eq 0 ]]
+report_claims
