@@ -471,12 +471,12 @@ static int map_epoch(struct share *share, char *why)
 }
 
 /* It is withdrawn for a while that can be foretold: say so instead of that it is. */
-static void say_how_long(int dir_fd, int lock_fd, char *why)
+static void say_how_long(int dir_fd, unsigned flags, int lock_fd, char *why)
 {
 	char text[ARENA_CARRYING_BYTES];
 	struct arena arena;
 
-	if (arena_map(dir_fd, ARENA_ANY_BOOT | ARENA_READ_ONLY, &arena, NULL) < 0)
+	if (arena_map(dir_fd, flags | ARENA_ANY_BOOT | ARENA_READ_ONLY, &arena, NULL) < 0)
 		return;
 	if (alive_test(lock_fd, ALIVE_AGENT_BYTE) && arena_describe_carrying(arena.header, text))
 		(void)reason_set(why, -ESTALE, "the arena is withdrawn: %s; then open it again",
@@ -486,11 +486,11 @@ static void say_how_long(int dir_fd, int lock_fd, char *why)
 
 /*
  * Map the arena. A different boot id is that of an earlier boot, or of a container that one of us
- * is in: a living attached process proves that it is this boot.
+ * is in: a living attached process proves that it is this boot. catches: 0 or ARENA_CATCH_SIGBUS.
  */
-static int map_arena(struct share *share, int dir_fd, char *why)
+static int map_arena(struct share *share, int dir_fd, unsigned catches, char *why)
 {
-	unsigned flags = share->is_agent ? ARENA_MAKE_HUGE : 0;
+	unsigned flags = catches | (share->is_agent ? ARENA_MAKE_HUGE : 0);
 	struct life life;
 	int r = arena_map(dir_fd, flags, &share->arena, why);
 
@@ -499,19 +499,23 @@ static int map_arena(struct share *share, int dir_fd, char *why)
 	if (alive_anybody(life.fd))
 		r = arena_map(dir_fd, flags | ARENA_THIS_BOOT, &share->arena, why);
 	if (r == -ESTALE)
-		say_how_long(dir_fd, life.fd, why);
+		say_how_long(dir_fd, catches, life.fd, why);
 	alive_close(&life);
 	return r;
 }
 
-/* read_only: where nothing may be written, it is mapped for reading (see unregistered.h). */
-static int attach(struct share *share, int dir_fd, bool read_only, char *why)
+/*
+ * With CORRAL_READ_ONLY, where nothing may be written, it is mapped for reading (see
+ * unregistered.h). With CORRAL_CATCH_SIGBUS its file may be truncated from the first access on.
+ */
+static int attach(struct share *share, int dir_fd, unsigned flags, char *why)
 {
-	int r = map_arena(share, dir_fd, why);
+	unsigned catches = (flags & CORRAL_CATCH_SIGBUS) != 0 ? ARENA_CATCH_SIGBUS : 0;
+	int r = map_arena(share, dir_fd, catches, why);
 
-	if (r == -EROFS && read_only) {
+	if (r == -EROFS && (flags & CORRAL_READ_ONLY) != 0) {
 		why[0] = '\0';
-		r = arena_map(dir_fd, ARENA_READ_ONLY, &share->arena, why);
+		r = arena_map(dir_fd, catches | ARENA_READ_ONLY, &share->arena, why);
 		share->unregistered = true;
 	}
 	if (r < 0)
@@ -608,16 +612,15 @@ static int find_share(int dir_fd, bool is_agent, struct share **ret_share, char 
 	return 0;
 }
 
-static int make_share(int dir_fd, bool is_agent, bool read_only, struct share **ret_share,
-		      char *why)
+static int make_share(int dir_fd, unsigned flags, struct share **ret_share, char *why)
 {
 	struct share *share = calloc(1, sizeof(*share));
 
 	if (share == NULL)
 		return reason_set(why, -ENOMEM, "no memory for a handle");
-	share->is_agent = is_agent;
+	share->is_agent = (flags & ATTACH_AGENT) != 0;
 	pthread_mutex_init(&share->mutex, NULL);
-	int r = attach(share, dir_fd, read_only, why);
+	int r = attach(share, dir_fd, flags, why);
 	if (r < 0) {
 		pthread_mutex_destroy(&share->mutex);
 		free(share);
@@ -659,8 +662,7 @@ static void free_share(struct share *share)
 	free(share);
 }
 
-/* Count one more handle that wants SIGBUS caught. catch_no_more(): one fewer. */
-static int catch_sigbus(struct share *share, char *why)
+static int check_signal(char *why)
 {
 	sigset_t blocked;
 
@@ -669,11 +671,20 @@ static int catch_sigbus(struct share *share, char *why)
 			why, -EINVAL,
 			"this thread blocks SIGBUS, so CORRAL_CATCH_SIGBUS could not catch "
 			"it: unblock it before");
+	return 0;
+}
+
+/*
+ * Count one more handle that wants SIGBUS caught; catch_no_more(): one fewer. A share that such a
+ * handle has made is watched already.
+ */
+static int catch_sigbus(struct share *share, char *why)
+{
 	if (share->catchers > 0) {
 		int r = sigbus_take_signal();
 		if (r < 0)
 			return reason_system(why, r, "cannot catch SIGBUS");
-	} else {
+	} else if (!share->arena.watched) {
 		int r = sigbus_watch(share->arena.base, share->arena.bytes);
 		if (r < 0)
 			return reason_set(why, r, "cannot catch SIGBUS for one more arena");
@@ -702,8 +713,10 @@ static int open_shared(struct corral *corral, int dir_fd, char *why)
 	bool is_agent = (corral->flags & ATTACH_AGENT) != 0;
 	struct share *share;
 	int own_fd = -1;
-	int r = 0;
+	int r = (corral->flags & CORRAL_CATCH_SIGBUS) != 0 ? check_signal(why) : 0;
 
+	if (r < 0)
+		return r;
 	for (share = shares; share != NULL; share = share->next)
 		share->usable = is_usable(share);
 	if (dir_fd < 0)
@@ -714,8 +727,7 @@ static int open_shared(struct corral *corral, int dir_fd, char *why)
 		dir_fd = own_fd;
 	r = find_share(dir_fd, is_agent, &share, why);
 	if (r == 0 && share == NULL)
-		r = make_share(dir_fd, is_agent, (corral->flags & CORRAL_READ_ONLY) != 0, &share,
-			       why);
+		r = make_share(dir_fd, corral->flags, &share, why);
 	if (own_fd >= 0)
 		close(own_fd);
 	assert(r < 0 || share != NULL);

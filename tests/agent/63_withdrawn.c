@@ -9,7 +9,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -314,6 +316,81 @@ static void a_worker_that_asked_for_it_survives_a_truncation(void **state)
 			assert_int_equal(truncated_under(CORRAL_CATCH_SIGBUS, sizes[i]), 0);
 }
 
+struct opener {
+	struct yard yard;
+	bool opened;
+};
+
+static int open_traced(void *context)
+{
+	struct opener *opener = context;
+	struct corral *corral;
+
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+		return CHILD_SKIPS;
+	raise(SIGSTOP);
+	int r = corral_open(opener->yard.path, CORRAL_CATCH_SIGBUS, &corral);
+	store_release(&opener->opened, true);
+	if (r < 0)
+		return 0;
+	r = add(corral);
+	must(r == 0 || r == -ESTALE);
+	corral_close(corral);
+	return 0;
+}
+
+/* Its stop at the next system call, or the end of one. False: it has ended, with *ret_code. */
+static bool next_stop(pid_t pid, int *ret_code)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFSTOPPED(status))
+		return true;
+	*ret_code = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+	return false;
+}
+
+/* Truncate at this stop of an open. True: it was open before. */
+static bool truncated_at(uint32_t stop, int *ret_code)
+{
+	struct opener *opener = support_shared(sizeof(*opener));
+	bool late = false;
+
+	memset(opener, 0, sizeof(*opener));
+	yard_make(&opener->yard, NULL);
+	pid_t pid = child_start(open_traced, opener);
+	for (uint32_t i = 0; next_stop(pid, ret_code); i++) {
+		late |= load_acquire(&opener->opened);
+		if (i == stop || late) {
+			assert_int_equal(truncate_file(&opener->yard, 0), 0);
+			assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
+			*ret_code = child_wait(pid);
+			break;
+		}
+		assert_int_equal(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
+	}
+	yard_remove(&opener->yard);
+	return late;
+}
+
+static void also_one_while_it_opens_the_arena(void **state)
+{
+	(void)state;
+	bool late = false;
+	uint32_t stop = 0;
+
+	NEEDS_PROCESSES();
+	for (int code = 0; !late; stop++) {
+		late = truncated_at(stop, &code);
+		if (code == CHILD_SKIPS)
+			skip_because("ptrace(2) is not allowed here");
+		if (code != 0)
+			fail_msg("truncated at stop %u, it ends with %d", stop, code);
+	}
+	assert_true(stop > 20);
+}
+
 static void a_worker_that_did_not_ask_dies_of_a_truncation(void **state)
 {
 	(void)state;
@@ -608,6 +685,7 @@ int main(void)
 		cmocka_unit_test(a_forked_child_does_not_attach_to_it),
 		cmocka_unit_test(chmod_affects_only_workers_that_attach_later),
 		cmocka_unit_test(a_worker_that_asked_for_it_survives_a_truncation),
+		cmocka_unit_test(also_one_while_it_opens_the_arena),
 		cmocka_unit_test(a_worker_that_did_not_ask_dies_of_a_truncation),
 		cmocka_unit_test(a_handle_that_lost_its_arena_gives_up_what_it_held),
 		cmocka_unit_test(a_fault_elsewhere_still_reaches_the_hosts_handler),
