@@ -126,6 +126,7 @@ static int listen_to(struct witness *witness, const struct witness_arena *arena)
 		return r;
 	if (r < 0 || recover->head.hash_seed != arena->hash_seed)
 		return 0; /* the journal is of no use */
+	recover_apply_ends(recover);
 	witness->same_slots = arena->salvage != NULL ? recover_same_arena(recover, arena->salvage) :
 						       memcmp(arena->uuid, recover->lineage,
 							      sizeof(recover->lineage)) == 0;
