@@ -29,6 +29,12 @@
 #define PART_BYTES 4096u /* the unit of unreadable data on a disk */
 #define SKIP_TRIES 10000u
 
+uint32_t journal_record_check(const struct journal_record *record, uint64_t nonce, uint64_t offset)
+{
+	return (uint32_t)XXH3_64bits_withSeed(record, offsetof(struct journal_record, check),
+					      nonce + offset);
+}
+
 uint64_t journal_record_sum(const struct journal_record *record, const void *payload,
 			    uint64_t nonce, uint64_t offset)
 {
@@ -303,11 +309,13 @@ static int look_at(struct journal_reader *reader, uint64_t offset, size_t size,
 	return 0;
 }
 
-/* Can a valid record begin with these bytes? */
-static bool is_plausible(const struct journal_record *record)
+/* Are its kind, size and slot those of a record that was written at this offset? */
+static bool is_plausible(const struct journal_reader *reader, uint64_t offset,
+			 const struct journal_record *record)
 {
 	return record->kind >= JOURNAL_CART && record->kind <= JOURNAL_BASE &&
-	       record->size <= CORRAL_CART_MAX && record->reserved == 0 && record->reserved2 == 0;
+	       record->size <= CORRAL_CART_MAX && record->reserved == 0 &&
+	       record->check == journal_record_check(record, reader->head.nonce, offset);
 }
 
 static int record_at(struct journal_reader *reader, uint64_t offset,
@@ -322,7 +330,7 @@ static int record_at(struct journal_reader *reader, uint64_t offset,
 	if (r < 0)
 		return r;
 	memcpy(&record, bytes, sizeof(record));
-	if (!is_plausible(&record) ||
+	if (!is_plausible(reader, offset, &record) ||
 	    reader->file_bytes - offset < journal_record_bytes(record.size))
 		return -EBADMSG;
 	r = look_at(reader, offset, sizeof(record) + record.size, &bytes);
@@ -369,7 +377,8 @@ bool journal_reader_was_one(struct journal_reader *reader, uint64_t from,
 	    look_at(reader, from, sizeof(record), &bytes) < 0)
 		return false;
 	memcpy(&record, bytes, sizeof(record));
-	if (!is_plausible(&record) || from + journal_record_bytes(record.size) != reader->offset)
+	if (!is_plausible(reader, from, &record) ||
+	    from + journal_record_bytes(record.size) != reader->offset)
 		return false;
 	*ret_record = record;
 	return true;
@@ -396,7 +405,7 @@ int journal_reader_skip(struct journal_reader *reader)
 		if (r < 0)
 			return r;
 		memcpy(&record, bytes, sizeof(record));
-		if (!is_plausible(&record))
+		if (!is_plausible(reader, reader->offset, &record))
 			continue;
 		if (tries-- == 0)
 			break;

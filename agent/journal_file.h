@@ -10,7 +10,7 @@
  * machine's byte order:
  *
  *   head      0  u64  magic            "CORJRNL" and a line feed
- *             8  u32  format           4: its carts have CART_FORMAT 3. No other is read
+ *             8  u32  format           5: its carts have CART_FORMAT 3. No other is read
  *            12  u32  byte order       0x01020304
  *            16  u32  number           of the file, as in its name
  *            20  u32  former           how long the file with the number before was, on disk, when
@@ -30,7 +30,9 @@
  *             4  u16  kind             see below
  *             6  u16  0
  *             8  u32  slot
- *            12  u32  0
+ *            12  u32  check            of bytes 0 to 11: the low half of their XXH3_64 with the
+ *                                      seed nonce + offset. It says which slot a damaged record
+ *                                      is about
  *            16  i64  time             arena time in ns
  *            24  u64  sum              XXH3_64 of bytes 0 to 23 and the payload, with the seed
  *                                      nonce + offset
@@ -49,7 +51,7 @@
  *                       had a greater version
  *
  * A record is valid if and only if its size is at most CORRAL_CART_MAX, its kind is one of these,
- * it ends within the file, and its sum is correct. A slot's last valid record says what it has.
+ * it ends within the file, and its check and its sum are correct. A slot's last valid record says what it has.
  * Records of different slots may be lost independently, since each is complete in itself.
  *
  * Another format keeps the directory, the names, and the places of magic, format and sum in the
@@ -75,7 +77,7 @@
 
 #define JOURNAL_DIRECTORY "journal"
 #define JOURNAL_MAGIC 0x0a4c4e524a524f43ull
-#define JOURNAL_FORMAT 4u
+#define JOURNAL_FORMAT 5u
 #define JOURNAL_NAME_BYTES 16
 #define JOURNAL_NUMBER_MAX 4000000000ull /* of a file: a greater number is not ours */
 
@@ -106,7 +108,7 @@ struct journal_record {
 	uint16_t kind;
 	uint16_t reserved;
 	uint32_t slot;
-	uint32_t reserved2;
+	uint32_t check;
 	int64_t time_ns;
 	uint64_t sum;
 };
@@ -119,7 +121,11 @@ static inline uint32_t journal_record_bytes(uint32_t size)
 	return (uint32_t)(sizeof(struct journal_record) + align_up(size, 8));
 }
 
-/* The sum that a record at this offset must have. payload: size bytes. */
+/*
+ * The check and the sum that a record at this offset must have; the sum covers the check. payload:
+ * size bytes.
+ */
+uint32_t journal_record_check(const struct journal_record *record, uint64_t nonce, uint64_t offset);
 uint64_t journal_record_sum(const struct journal_record *record, const void *payload,
 			    uint64_t nonce, uint64_t offset);
 
@@ -186,8 +192,8 @@ int journal_reader_next(struct journal_reader *reader, struct journal_record *re
 int journal_reader_skip(struct journal_reader *reader);
 
 /*
- * Were the skipped bytes, from `from` to the reader's position, one record whose head is intact, as
- * far as kind and size tell? Then *ret_record is that head.
+ * Were the skipped bytes, from `from` to the reader's position, one record whose kind, size and
+ * slot are intact? Then *ret_record has them.
  */
 bool journal_reader_was_one(struct journal_reader *reader, uint64_t from,
 			    struct journal_record *ret_record);

@@ -117,6 +117,7 @@ int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int
 	if (size > 0 && payload != place)
 		memcpy(place, payload, size);
 	memset(place + size, 0, bytes - sizeof(record) - size); /* the padding */
+	record.check = journal_record_check(&record, j->nonce, j->offset + j->fill);
 	record.sum = journal_record_sum(&record, place, j->nonce, j->offset + j->fill);
 	memcpy(at, &record, sizeof(record));
 	j->fill += bytes;

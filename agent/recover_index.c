@@ -144,7 +144,7 @@ void recover_doubt_all(struct recover *recover)
 
 /*
  * The skipped bytes, beginning at `from`, may have been about any slot; or about one, if they were
- * one record whose head is readable. A later record of a slot removes the doubt.
+ * one record whose head is sound. A later record of a slot removes the doubt.
  */
 static void doubt(struct recover *recover, struct journal_reader *reader, uint64_t from)
 {

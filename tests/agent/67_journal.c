@@ -327,6 +327,7 @@ static void append_cart(int fd, const struct journal_reader *file, uint64_t *at,
 	};
 	static const uint8_t padding[8];
 
+	record.check = journal_record_check(&record, file->head.nonce, *at);
 	record.sum = journal_record_sum(&record, payload, file->head.nonce, *at);
 	assert_int_equal(pwrite(fd, &record, sizeof(record), (off_t)*at), sizeof(record));
 	assert_int_equal(pwrite(fd, payload, size, (off_t)(*at + sizeof(record))), size);

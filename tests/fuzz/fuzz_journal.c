@@ -165,6 +165,7 @@ static void put_record(struct writer *w, struct journal_record *record, const vo
 {
 	static const uint8_t padding[8];
 
+	record->check = journal_record_check(record, w->nonce, w->size);
 	if (record->size <= size)
 		record->sum = journal_record_sum(record, payload, w->nonce, w->size);
 	put(w, record, sizeof(*record));

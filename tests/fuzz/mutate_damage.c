@@ -465,6 +465,7 @@ static void lie_in_record(struct file *file)
 		return;
 	if (record.kind == JOURNAL_CART)
 		cart_seal(payload, record.size);
+	record.check = journal_record_check(&record, head.nonce, at);
 	record.sum = journal_record_sum(&record, payload, head.nonce, at);
 	must(pwrite(file->fd, &record, sizeof(record), (off_t)at) == sizeof(record));
 	must(pwrite(file->fd, payload, record.size, (off_t)(at + sizeof(record))) ==
