@@ -13,7 +13,8 @@
  *
  * The carts before the damage have been in the arena since recovery. If one of them is no longer
  * there, it has ended since, and does not come back. recover.c reports carts that may have ended in
- * the damaged bytes.
+ * the damaged bytes. An arena that was made anew since (somebody removed the one before) has never
+ * had them: what is made from a journal, or from another arena, keeps the hash seed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -71,7 +72,10 @@ static int put(void *context, uint32_t slot, const void *cart, size_t size, uint
 						change_put(bring->corral, cart, size, idle_ns);
 }
 
-/* List what recovery took from these files: it read them the same way, up to the damage. */
+/*
+ * List what recovery took from these files, if the arena goes back to it: it read them the same
+ * way, up to the damage.
+ */
 static int list_recovered(const struct agent *agent, const char *name, struct bring *bring)
 {
 	struct recover recover;
@@ -80,7 +84,9 @@ static int list_recovered(const struct agent *agent, const char *name, struct br
 	if (fd < 0)
 		return -errno;
 	int r = recover_open(&recover, fd, name);
-	if (r == 0 && recover_index(&recover) == 0) { /* else recovery took nothing */
+	/* else recovery took nothing, or into another arena */
+	if (r == 0 && recover_index(&recover) == 0 &&
+	    recover.head.hash_seed == agent->actor->arena->hash_seed) {
 		bring->recovered = malloc(((size_t)recover.carts + 1) * sizeof(uint64_t));
 		r = bring->recovered != NULL ? 0 : -ENOMEM;
 		for (uint32_t slot = 0; slot < recover.head.max_carts && r == 0; slot++)

@@ -17,7 +17,7 @@ export CORRAL_AGENT=$BUILD/corral-agent
 # Where words of the header are: agent_kit's arenas have no other.
 SUM_AT=48 BOOT_AT=192 VERSION_AT=8 SIZE_AT=24 UUID_AT=32 CARTS_AT=64
 SLOTS_AT=144 PAGES_AT=152 NONCE_AT=2168
-CART=1 BASE=5
+CART=1 EMPTY=2 BASE=5
 
 add_synced() { # SESSION...: a cart each, in a round of its own
 	local session
@@ -130,6 +130,44 @@ also_one_of_a_cart_that_the_journal_does_not_know_otherwise() {
 	begin
 	log_has "and the journal none: it is taken, and may have ended"
 	all_there a b c d
+}
+
+damage_slot() { # NUMBER KIND SLOT: its first such record says that it is about that slot
+	local at
+	at=$(records "$1" "$2" | sed -n 1p)
+	[[ -n $at ]] || fail "file $1 has no such record of kind $2"
+	poke "$(file_of "$1")" $((at + 8)) "\\x$3"
+}
+
+and_where_its_slot_is_damaged_it_may_be_about_any() {
+	begin
+	add_synced a
+	kill_agent
+	begin
+	add_synced b c
+	kill_agent
+	begin
+	add_synced d
+	reboot
+	damage_slot 2 "$CART" 00 # that of b is about the slot of a now
+	begin
+	log_has "and the journal none: it is taken, and may have ended"
+	all_there a b c d
+}
+
+also_one_that_says_of_a_cart_that_it_has_ended() {
+	begin
+	add_synced a b
+	kill_agent
+	begin
+	corral 0 drop r b --sync
+	kill_agent
+	begin
+	add_synced a
+	lose_power
+	damage_slot 2 "$EMPTY" 00
+	begin
+	log_has "cart r b has version 1: a later one, or its end, may stand in what is damaged"
 }
 
 the_last_round_is_damaged_not_torn_if_the_arena_knows_it_was_synced() {
@@ -432,6 +470,47 @@ nor_does_a_repair_take_a_uuid_to_know_whose_slots_the_journal_has() {
 	corral 1 check --repair "$dir"
 	begin
 	all_there a b
+}
+
+nor_does_it_take_what_ended_in_another_slot_than_it_had_before() {
+	begin
+	add_synced a
+	kill_agent
+	begin
+	corral 0 drop r a --sync
+	add_synced x # into the slot of a
+	kill_agent
+	begin
+	add_synced a # into another one
+	corral 0 drop r a --sync
+	add_synced z
+	kill_agent
+	rm "$(file_of 2)"
+	truncate -s 300K "$dir/arena"
+	corral 1 check --repair "$dir"
+	begin
+	corral 1 show r a
+	all_there z
+}
+
+a_salvage_into_an_arena_that_is_new_takes_all_of_a_damaged_journal() {
+	begin
+	add_synced a b
+	kill_agent
+	begin
+	add_synced a c
+	lose_power
+	damage_record 2 "$CART" 1
+	begin
+	log_has "the damaged journal is kept as journal.damaged."
+	all_there a b
+	kill_agent
+	rm -r "$dir/arena" "$dir/journal"
+	begin
+	kill_agent
+	agent 1 --salvage # of b there may be more in what is damaged
+	begin
+	all_there a b c
 }
 
 a_salvage_passes_what_only_has_the_name_of_a_damaged_journal() {
