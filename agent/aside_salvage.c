@@ -13,8 +13,9 @@
  *
  * The carts before the damage have been in the arena since recovery. If one of them is no longer
  * there, it has ended since, and does not come back. recover.c reports carts that may have ended in
- * the damaged bytes. An arena that was made anew since (somebody removed the one before) has never
- * had them: what is made from a journal, or from another arena, keeps the hash seed.
+ * the damaged bytes. An arena that was made anew since, because the one before was removed, has
+ * never had them: it has another hash seed, which what is made from a journal, or from another
+ * arena, keeps.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -72,12 +72,14 @@ int journal_open_directory(int dir_fd, bool create)
 	return fd;
 }
 
-/* Write a file's head, and sync both the file and its name. */
-static int write_head(int fd, int journal_fd, const struct journal_head *head)
+/* Write a file's heads, and sync both the file and its name. */
+static int write_heads(int fd, int journal_fd, const struct journal_head *head)
 {
-	ssize_t n = pwrite(fd, head, sizeof(*head), 0);
+	const struct journal_head heads[] = { *head, *head };
+	ssize_t n = pwrite(fd, heads, sizeof(heads), 0);
 
-	if (n != (ssize_t)sizeof(*head))
+	static_assert(sizeof(heads) == JOURNAL_HEADS_BYTES, "two");
+	if (n != (ssize_t)sizeof(heads))
 		return n < 0 ? -errno : -ENOSPC;
 	return fdatasync(fd) < 0 || fsync(journal_fd) < 0 ? -errno : 0;
 }
@@ -141,7 +143,7 @@ int journal_create(int dir_fd, int journal_fd, uint64_t number, const struct are
 	if (fd < 0)
 		return -errno;
 	(void)access_share(dir_fd, fd);
-	int r = write_head(fd, journal_fd, &head);
+	int r = write_heads(fd, journal_fd, &head);
 	if (r < 0) {
 		close(fd);
 		(void)unlinkat(journal_fd, name, 0);
@@ -157,11 +159,11 @@ int journal_create(int dir_fd, int journal_fd, uint64_t number, const struct are
  */
 void journal_note_file(struct arena_header *h, const struct journal_head *head)
 {
-	store_release(&h->journal_bytes, sizeof(*head));
+	store_release(&h->journal_bytes, JOURNAL_HEADS_BYTES);
 	store_release(&h->journal_end, UINT64_MAX);
 	store_release(&h->journal_nonce, head->nonce);
 	store_release(&h->journal_number, head->number);
-	store_release(&h->journal_end, sizeof(*head));
+	store_release(&h->journal_end, JOURNAL_HEADS_BYTES);
 }
 
 /* ------------------------------------------------------------------- read */
@@ -180,14 +182,38 @@ int journal_read(int fd, void *buffer, size_t size, uint64_t offset)
 	return 0;
 }
 
+/* Of any format. */
+static bool is_any_head(const struct journal_head *head)
+{
+	return head->magic == JOURNAL_MAGIC && head->sum == journal_head_sum(head);
+}
+
 /* A head that names an arena whose slots alone are larger than it is lies, whatever its sum says.
  */
 static bool is_head(const struct journal_head *head, uint64_t number)
 {
-	return head->magic == JOURNAL_MAGIC && head->format == JOURNAL_FORMAT &&
+	return is_any_head(head) && head->format == JOURNAL_FORMAT &&
 	       head->byte_order == LAYOUT_BYTE_ORDER && head->number == number &&
-	       head->sum == journal_head_sum(head) &&
 	       head->max_carts <= head->arena_bytes / sizeof(struct slot);
+}
+
+/*
+ * Read the first head, or the second one if the first one is damaged. *ret_second: which. 0, with a
+ * head of some format and number; -EPROTO: both are damaged; other -errno.
+ */
+static int read_head(int fd, struct journal_head *ret_head, bool *ret_second)
+{
+	struct journal_head heads[2];
+	int r = journal_read(fd, &heads[0], sizeof(heads[0]), 0);
+
+	*ret_second = r == 0 && !is_any_head(&heads[0]);
+	if (*ret_second)
+		r = journal_read(fd, &heads[1], sizeof(heads[1]), sizeof(heads[0]));
+	if (r == -ENODATA && *ret_second)
+		return -EPROTO;
+	if (r == 0)
+		*ret_head = heads[*ret_second];
+	return r < 0 || is_any_head(ret_head) ? r : -EPROTO;
 }
 
 int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *ret_reader)
@@ -202,13 +228,15 @@ int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *
 		return errno == ELOOP || errno == ENXIO ? -EISDIR : -errno;
 	int r = fstat(reader.fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EISDIR;
 	if (r == 0)
-		r = journal_read(reader.fd, &reader.head, sizeof(reader.head), 0);
+		r = read_head(reader.fd, &reader.head, &reader.spare);
 	if (r == 0 && !is_head(&reader.head, number))
-		r = st.st_size > (off_t)sizeof(reader.head) ? -EPROTO : -ENODATA;
+		r = -EPROTO;
+	if (r == -EPROTO && st.st_size <= (off_t)JOURNAL_HEADS_BYTES)
+		r = -ENODATA;
 	if (r == 0) {
 		(void)posix_fadvise(reader.fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 		reader.file_bytes = (uint64_t)st.st_size;
-		reader.offset = sizeof(reader.head);
+		reader.offset = JOURNAL_HEADS_BYTES;
 		reader.window = undumped_alloc(WINDOW_BYTES);
 		r = reader.window != NULL ? 0 : -ENOMEM;
 	}
@@ -225,15 +253,15 @@ bool journal_is_foreign(int journal_fd, uint64_t number, uint32_t *ret_format)
 {
 	struct journal_head head;
 	char name[JOURNAL_NAME_BYTES];
+	bool second;
 
 	journal_name(number, name);
 	int fd = openat(journal_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return false;
-	int r = journal_read(fd, &head, sizeof(head), 0);
+	int r = read_head(fd, &head, &second);
 	close(fd);
-	if (r < 0 || head.magic != JOURNAL_MAGIC || head.format == JOURNAL_FORMAT ||
-	    head.sum != journal_head_sum(&head))
+	if (r < 0 || head.format == JOURNAL_FORMAT)
 		return false;
 	*ret_format = head.format;
 	return true;

@@ -6,8 +6,8 @@
  * A file's name is its number, in twelve digits. Anything else in the directory is skipped, and so
  * is a file whose head is not valid or has another number: a name alone does not count.
  *
- * A file is a head followed by records, each at an offset divisible by 8, all numbers in the
- * machine's byte order:
+ * A file is a head, the same head once more, and records, each at an offset divisible by 8, all
+ * numbers in the machine's byte order:
  *
  *   head      0  u64  magic            "CORJRNL" and a line feed
  *             8  u32  format           5: its carts have CART_FORMAT 3. No other is read
@@ -50,9 +50,13 @@
  *                       files no longer count for any slot. payload: u64, no cart that has ended
  *                       had a greater version
  *
+ * The head counts if one of the two is valid: without it no record could be verified, so that a
+ * flipped bit in it would cost the whole file.
+ *
  * A record is valid if and only if its size is at most CORRAL_CART_MAX, its kind is one of these,
- * it ends within the file, and its check and its sum are correct. A slot's last valid record says what it has.
- * Records of different slots may be lost independently, since each is complete in itself.
+ * it ends within the file, and its check and its sum are correct. A slot's last valid record says
+ * what it has. Records of different slots may be lost independently, since each is complete in
+ * itself.
  *
  * Another format keeps the directory, the names, and the places of magic, format and sum in the
  * head: so a program that does not know the format recognises that, and touches none of its files
@@ -100,6 +104,8 @@ struct journal_head {
 };
 
 static_assert(sizeof(struct journal_head) == 96, "as drawn");
+
+#define JOURNAL_HEADS_BYTES (2 * sizeof(struct journal_head)) /* the records begin there */
 
 enum journal_kind { JOURNAL_CART = 1, JOURNAL_EMPTY, JOURNAL_TOUCH, JOURNAL_CLOCK, JOURNAL_BASE };
 
@@ -156,6 +162,7 @@ void journal_note_file(struct arena_header *h, const struct journal_head *head);
 struct journal_reader {
 	int fd;
 	bool salvage; /* what cannot be read counts as zeroes */
+	bool spare;   /* the first head is damaged: it is the second one */
 	struct journal_head head;
 	uint64_t file_bytes;
 	uint64_t offset;    /* of the next record */
@@ -174,8 +181,8 @@ bool journal_is_foreign(int journal_fd, uint64_t number, uint32_t *ret_format);
 int journal_refuse_foreign(int dir_fd, uint32_t *ret_format, char *why);
 
 /*
- * Open a file and check its head. 0; -EPROTO: its head is not valid; -ENODATA: its head is not
- * valid and nothing follows it: the file was begun but not finished; -EISDIR: it is no plain file;
+ * Open a file and check its heads. 0; -EPROTO: neither is valid; -ENODATA: neither is valid and
+ * nothing follows them: the file was begun but not finished; -EISDIR: it is no plain file;
  * other -errno.
  */
 int journal_reader_open(int journal_fd, uint64_t number, struct journal_reader *ret_reader);

@@ -35,7 +35,7 @@ static bool has_records(const struct match *match, int file)
 {
 	const struct recover_file *there = &match->there->files_there[file];
 
-	return there->state == 0 && there->bytes > sizeof(struct journal_head);
+	return there->state == 0 && there->bytes > JOURNAL_HEADS_BYTES;
 }
 
 static void find_last(struct match *match)
@@ -75,11 +75,11 @@ static void compare_clock(struct match *match)
 	struct journal_reader reader;
 	const void *payload;
 
-	if (match->h->journal_bytes <= sizeof(struct journal_head))
+	if (match->h->journal_bytes <= JOURNAL_HEADS_BYTES)
 		return; /* nothing yet */
 	int r = journal_reader_open(match->there->dir_fd, number, &reader);
 	if (r == 0) {
-		reader.offset = max_u64(at, sizeof(struct journal_head)) & ~7ull;
+		reader.offset = max_u64(at, JOURNAL_HEADS_BYTES) & ~7ull;
 		r = journal_reader_next(&reader, &record, &payload, &offset);
 		journal_reader_close(&reader);
 	}

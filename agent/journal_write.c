@@ -254,7 +254,7 @@ static bool take_over_file(struct journal *j, struct journal_head *ret_head)
 
 	if (journal_reader_open(j->dir_fd, j->number, &reader) < 0)
 		return false;
-	bool ours = reader.file_bytes == sizeof(reader.head) &&
+	bool ours = reader.file_bytes == JOURNAL_HEADS_BYTES &&
 		    memcmp(reader.head.lineage, h->uuid, sizeof(h->uuid)) == 0 &&
 		    reader.head.version_epoch == h->version_epoch;
 	*ret_head = reader.head;
@@ -297,7 +297,7 @@ int journal_begin_file(struct journal *j, bool base)
 			return j->fd;
 	}
 	j->nonce = head.nonce;
-	j->offset = sizeof(head);
+	j->offset = JOURNAL_HEADS_BYTES;
 	j->begun = j->let_go = 0;
 	j->fill = 0;
 	j->base_pending = base;

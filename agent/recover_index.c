@@ -456,6 +456,10 @@ static int read_head(struct recover *recover, int file)
 		there->head = reader.head;
 		there->bytes = reader.file_bytes;
 		journal_reader_close(&reader);
+		if (reader.spare)
+			log_line(LOG_WARNING,
+				 "%s: the head of file %012llu is damaged: there is another one",
+				 recover->name, number);
 		if (there->head.version_epoch <= VERSION_EPOCH_MAX)
 			recover->epochs_used = (uint32_t)max_u64(recover->epochs_used,
 								 there->head.version_epoch + 1);

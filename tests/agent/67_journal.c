@@ -406,7 +406,7 @@ static void a_cart_that_the_journal_has_twice_comes_back_once(void **state)
 /* Its sum is right; and an arena of so many carts would be made, which takes half a gigabyte. */
 static void a_head_with_more_carts_than_its_arena_has_bytes_for_is_none(void **state)
 {
-	struct journal_head head;
+	struct journal_head head, heads[2];
 	struct journal_reader reader;
 
 	(void)state;
@@ -422,7 +422,8 @@ static void a_head_with_more_carts_than_its_arena_has_bytes_for_is_none(void **s
 	for (int lies = 0; lies < 2; lies++) {
 		head.max_carts += lies ? 1u << 22 : 0;
 		head.sum = journal_head_sum(&head);
-		assert_int_equal(pwrite(fd, &head, sizeof(head), 0), sizeof(head));
+		heads[0] = heads[1] = head;
+		assert_int_equal(pwrite(fd, heads, sizeof(heads), 0), sizeof(heads));
 		int r = journal_reader_open(journal_fd, 1, &reader);
 		assert_int_equal(r, lies ? -EPROTO : 0);
 		if (r == 0)

@@ -174,7 +174,7 @@ what_ended_while_a_journal_lay_aside_is_not_salvaged() {
 
 # Offset of the last record of that kind in the journal's last file; 1 CART, 2 EMPTY.
 record_at() { # KIND
-	local file at=96 size kind found=
+	local file at=192 size kind found=
 	file=$(journal_files | tail -n 1)
 	while [[ $at -lt $(stat -c %s "$file") ]]; do
 		read -r size kind < <(od -An -j "$at" -N 8 -t u4 "$file")
@@ -435,7 +435,7 @@ hopeless_files_are_set_aside_and_the_agent_starts() {
 	begin
 	add_synced a
 	lose_power
-	dd if=/dev/urandom of="$(journal_files)" bs=96 count=1 conv=notrunc status=none
+	dd if=/dev/urandom of="$(journal_files)" bs=192 count=1 conv=notrunc status=none
 	begin
 	log_has "no arena can be made out of the journal" "it is kept as journal.hopeless."
 	[[ -n $(kept hopeless) ]] || fail "$(ls "$dir")"

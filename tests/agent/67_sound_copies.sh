@@ -43,7 +43,7 @@ file_of() { # NUMBER: of the journal
 
 # records NUMBER KIND: where the file has them
 records() {
-	local file at=96 size kind
+	local file at=192 size kind
 	file=$(file_of "$1")
 	while [[ $at -lt $(stat -c %s "$file") ]]; do
 		read -r size kind < <(od -An -j "$at" -N 8 -t u4 "$file")
@@ -469,6 +469,24 @@ nor_does_a_repair_take_a_uuid_to_know_whose_slots_the_journal_has() {
 	wipe "$slots" "$(word "$PAGES_AT")"
 	corral 1 check --repair "$dir"
 	begin
+	all_there a b
+}
+
+a_file_has_two_heads_of_which_one_is_enough() {
+	local at number
+	begin
+	add_synced a
+	kill_agent
+	begin
+	add_synced b
+	lose_power
+	for number in 1 2; do
+		for at in 0 20 30 40 72 90; do
+			flip "$(file_of "$number")" $(((number - 1) * 96 + at))
+		done
+	done
+	begin
+	log_has "the head of file 000000000001 is damaged: there is another one"
 	all_there a b
 }
 

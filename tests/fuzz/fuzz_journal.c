@@ -154,8 +154,11 @@ static void put_head(struct writer *w, struct input *input)
 	w->number++;
 	w->size = 0;
 	memset(head.lineage, flags & 4, sizeof(head.lineage));
-	head.sum = journal_head_sum(&head) ^ ((flags & 8) / 8);
+	uint64_t sum = journal_head_sum(&head);
 	w->nonce = head.nonce;
+	head.sum = sum ^ ((flags & 8) / 8);
+	put(w, &head, sizeof(head));
+	head.sum = (flags & 4) != 0 ? sum : head.sum;
 	put(w, &head, sizeof(head));
 }
 

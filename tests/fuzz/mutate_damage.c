@@ -3,10 +3,10 @@
  * mutate_damage.c: damages a directory's files, one thing at a time, and says which copies
  * (mutate.h) the damage spares.
  *
- * A copy in a journal's file is spared if neither its bytes nor the file's head, its name and its
- * length up to there were touched; one in the arena if its block was not. Where no arena says how
- * much of the last file had been synced, its last round may have been torn by the power: what is
- * behind its first damaged record is not spared.
+ * A copy in a journal's file is spared if neither its bytes nor both of the file's heads, its name
+ * and its length up to there were touched; one in the arena if its block was not. Where no arena
+ * says how much of the last file had been synced, its last round may have been torn by the power:
+ * what is behind its first damaged record is not spared.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -157,7 +157,7 @@ static bool is_last(const struct file *file)
 static void set_length(struct file *file)
 {
 	uint64_t length = below_long(file->damage, file->bytes);
-	uint64_t whole[] = { 0, sizeof(struct journal_head), HUGE_BYTES, file->bytes & ~4095ull };
+	uint64_t whole[] = { 0, JOURNAL_HEADS_BYTES, HUGE_BYTES, file->bytes & ~4095ull };
 
 	if (below(file->damage, 2) == 0)
 		length = whole[below(file->damage, 4)];
@@ -416,7 +416,7 @@ static const char *number_path(char path[PATH_MAX], const struct damage *damage,
 /* Find some record by going from one to the next. Returns its offset; 0: there is none. */
 static uint64_t some_record(const struct file *file, struct journal_record *ret_record)
 {
-	uint64_t at = sizeof(struct journal_head), found = 0;
+	uint64_t at = JOURNAL_HEADS_BYTES, found = 0;
 	struct journal_record record;
 	uint32_t seen = 0;
 
@@ -542,7 +542,7 @@ void damage_journal(struct damage *damage)
 	uint64_t at = some_record(&file, &record);
 	switch (below(damage, 10)) {
 	case 0:
-		change_bytes(&file, 0, sizeof(struct journal_head));
+		change_bytes(&file, 0, JOURNAL_HEADS_BYTES);
 		break;
 	case 1:
 	case 2:
@@ -722,6 +722,14 @@ static bool arena_says(const struct damage *damage)
 	       !is_touched(damage, ARENA_NUMBER, HEADER_BYTES - 1, HEADER_BYTES);
 }
 
+/* Both. */
+static bool are_heads_touched(const struct damage *damage, uint64_t number)
+{
+	const uint64_t size = sizeof(struct journal_head);
+
+	return is_touched(damage, number, 0, size) && is_touched(damage, number, size, 2 * size);
+}
+
 static bool is_spared(const struct damage *damage, const struct copy *copy)
 {
 	const struct life *life = damage->life;
@@ -730,8 +738,7 @@ static bool is_spared(const struct damage *damage, const struct copy *copy)
 	    (copy->number == life->files[life->file_count - 1] && copy->from >= torn_at(damage) &&
 	     !arena_says(damage)))
 		return false;
-	return copy->number == ARENA_NUMBER ||
-	       !is_touched(damage, copy->number, 0, sizeof(struct journal_head));
+	return copy->number == ARENA_NUMBER || !are_heads_touched(damage, copy->number);
 }
 
 bool damage_may_end(const struct damage *damage, const struct said *said)
