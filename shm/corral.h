@@ -842,6 +842,11 @@ enum corral_step_kind {
 	 * another, and lines or adjustments
 	 */
 	CORRAL_STEP_SET_CURRENCY,
+	/*
+	 * Tax a line at a rate of its own, or at the cart's again (the line, own_rate, tax_ppm).
+	 * Equal items that are added later merge into it; lines that have become equal stay two
+	 */
+	CORRAL_STEP_SET_LINE_TAX,
 };
 
 /* One step of a change. Members that its kind does not take are not looked at. */
@@ -856,6 +861,7 @@ struct corral_step {
 	uint32_t quantity;
 	int32_t difference; /* the line is removed when nothing is left, -ERANGE below that */
 	const struct corral_item *item;
+	uint32_t own_rate; /* 1: the line's own rate is tax_ppm; 0: it has none */
 	uint32_t tax_ppm;
 	uint32_t pricing; /* several of CORRAL_TAX_INSIDE ..., which are all that hold from then on
 			   */

@@ -98,6 +98,13 @@ static int take_step(const struct corral *corral, const struct corral_step *from
 	case CORRAL_STEP_REMOVE:
 		to->kind = CART_REMOVE;
 		return take_line(from, to);
+	case CORRAL_STEP_SET_LINE_TAX:
+		to->kind = CART_SET_LINE_TAX;
+		to->own_rate = from->own_rate ? from->tax_ppm + 1 : 0;
+		if (from->own_rate > 1)
+			return -EINVAL;
+		return from->own_rate && from->tax_ppm > CORRAL_TAX_PPM_MAX ? -ERANGE :
+									      take_line(from, to);
 	case CORRAL_STEP_CLEAR:
 		to->kind = CART_CLEAR;
 		return 0;

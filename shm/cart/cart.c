@@ -126,7 +126,7 @@ static bool prolongs(const struct cart_head *head, const struct cart_change *cha
 static bool has_line(enum cart_step_kind kind)
 {
 	return kind == CART_ADD || kind == CART_SET_QUANTITY || kind == CART_REMOVE ||
-	       kind == CART_CHANGE_QUANTITY;
+	       kind == CART_CHANGE_QUANTITY || kind == CART_SET_LINE_TAX;
 }
 
 /*

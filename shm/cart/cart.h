@@ -96,16 +96,18 @@ enum cart_step_kind {
 	CART_REMOVE_ADJUSTMENT,
 	CART_SET_PRICING,
 	CART_SET_CURRENCY,
+	CART_SET_LINE_TAX,
 };
 
 /* One step of a change. */
 struct cart_step {
 	enum cart_step_kind kind;
-	uint32_t line; /* SET_QUANTITY, CHANGE_QUANTITY, REMOVE; 0: the line is that of `name` */
+	uint32_t line; /* SET_QUANTITY, CHANGE_QUANTITY, REMOVE, SET_LINE_TAX; 0: that of `name` */
 	uint32_t quantity;  /* ADD, SET_QUANTITY */
 	int32_t difference; /* CHANGE_QUANTITY */
 	uint32_t tax_ppm;   /* SET_TAX; SET_ADJUSTMENT: its ppm */
 	uint32_t currency;  /* SET_CURRENCY, as cart_currency() has it */
+	uint32_t own_rate;  /* SET_LINE_TAX, as in struct cart_words */
 	bool remove_attribute;
 	bool after_tax;          /* SET_ADJUSTMENT */
 	uint8_t adjustment_kind; /* SET_ADJUSTMENT */
@@ -126,7 +128,8 @@ struct line_edit {
 	struct cart_line line; /* the record to write */
 	const void *words;     /* of a line that is appended; NULL: the line is the old version's */
 	uint32_t index;        /* in the old version */
-	uint32_t own_rate;     /* of a line that is appended, as in struct cart_words */
+	uint32_t own_rate;     /* if `rated`, as in struct cart_words */
+	bool rated;            /* line.rate follows from own_rate, once all steps are planned */
 	bool cut;
 };
 

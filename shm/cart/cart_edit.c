@@ -66,12 +66,29 @@ static uint32_t line_place(const struct cart_plan *plan, uint32_t index)
 	return place;
 }
 
-static bool is_cut(const struct cart_plan *plan, uint32_t index)
+/* The edit of an old line, or NULL. */
+static const struct line_edit *edit_of_line(const struct cart_plan *plan, uint32_t index)
 {
 	uint32_t place = line_place(plan, index);
 
-	return place < plan->line_edit_count && plan->line_edits[place].index == index &&
-	       plan->line_edits[place].cut;
+	return place < plan->line_edit_count && plan->line_edits[place].index == index ?
+		       &plan->line_edits[place] :
+		       NULL;
+}
+
+static bool is_cut(const struct cart_plan *plan, uint32_t index)
+{
+	const struct line_edit *edit = edit_of_line(plan, index);
+
+	return edit != NULL && edit->cut;
+}
+
+/* Is an old line still there, with the merge key that its record has? */
+static bool keeps_merge_key(const struct cart_plan *plan, uint32_t index)
+{
+	const struct line_edit *edit = edit_of_line(plan, index);
+
+	return edit == NULL || (!edit->cut && !edit->rated);
 }
 
 /* Insert a new edit at a place. It leaves its old line unchanged so far. */
@@ -82,6 +99,7 @@ static inline struct line_edit *add_edit(const struct edit *e, uint32_t place, u
 	memcpy(&edit->line, e->lines + (size_t)index * sizeof(edit->line), sizeof(edit->line));
 	edit->words = NULL;
 	edit->index = index;
+	edit->rated = false;
 	edit->cut = false;
 	e->plan->line_edit_count++;
 	return edit;
@@ -140,28 +158,44 @@ static bool merges(const void *record, const struct cart_words *words)
 }
 
 /*
- * The line of an equal item, or NULL. Merge keys of different seeds say nothing about each other.
+ * The place of the first old line into which an item merges as its record has it; UINT32_MAX: there
+ * is none.
  */
-static struct line_edit *find_equal(const struct edit *e)
+static uint32_t find_equal_old(const struct edit *e)
 {
 	const struct cart_words *words = &e->step->words;
-	struct cart_plan *plan = e->plan;
 	const uint64_t word = words->merge[0];
-	const uint8_t *end = e->lines + (size_t)old_count(plan) * sizeof(struct cart_line);
+	const uint8_t *end = e->lines + (size_t)old_count(e->plan) * sizeof(struct cart_line);
 
-	if (plan->head.seed != e->change->seed)
-		return NULL;
 	for (const uint8_t *line = e->lines; line != end; line += sizeof(struct cart_line)) {
 		if (likely(merge_word(line) != word) || !merges(line, words))
 			continue;
 		uint32_t index = (uint32_t)((size_t)(line - e->lines) / sizeof(struct cart_line));
-		if (plan->line_edit_count == 0 || !is_cut(plan, index))
-			return edit_old(e, index);
+		if (e->plan->line_edit_count == 0 || keeps_merge_key(e->plan, index))
+			return index;
 	}
-	for (uint32_t i = 0; i < plan->line_edit_count; i++)
-		if (plan->line_edits[i].words != NULL && merges(&plan->line_edits[i].line, words))
-			return &plan->line_edits[i];
-	return NULL;
+	return UINT32_MAX;
+}
+
+/*
+ * The first line of an equal item, or NULL. Merge keys of different seeds say nothing about each
+ * other.
+ */
+static struct line_edit *find_equal(const struct edit *e)
+{
+	struct cart_plan *plan = e->plan;
+	uint32_t index;
+
+	if (plan->head.seed != e->change->seed)
+		return NULL;
+	index = find_equal_old(e);
+	for (uint32_t i = 0; i < plan->line_edit_count && plan->line_edits[i].index <= index; i++) {
+		struct line_edit *edit = &plan->line_edits[i];
+
+		if (edit->rated && !edit->cut && merges(&edit->line, &e->step->words))
+			return edit;
+	}
+	return index != UINT32_MAX ? edit_old(e, index) : NULL;
 }
 
 static int find_number(const struct edit *e, uint32_t number, struct line_edit **ret_edit)
@@ -314,7 +348,8 @@ static int plan_append(struct edit *e)
 			  .words_size = (uint16_t)words->size },
 		.words = words->bytes,
 		.index = UINT32_MAX,
-		.own_rate = words->own_rate
+		.own_rate = words->own_rate,
+		.rated = true
 	};
 	if (unlikely(words->own_rate != 0))
 		cart_price_begin(e->plan);
@@ -366,6 +401,48 @@ static int plan_change_quantity(struct edit *e)
 	if (quantity < 0 || quantity > CORRAL_QUANTITY_MAX)
 		return cart_quantity_valid(edit->line.quantity) ? -ERANGE : -EUCLEAN;
 	return plan_quantity(e, edit, (uint32_t)quantity);
+}
+
+/* The rate of its own that a line has so far, as in struct cart_words. False: it is damaged. */
+static bool own_rate_of(const struct cart_plan *plan, const struct line_edit *edit,
+			uint32_t *ret_own_rate)
+{
+	const uint32_t number = edit->line.rate;
+
+	*ret_own_rate = edit->rated ? edit->own_rate : 0;
+	if (edit->rated || number == 0)
+		return true;
+	if (!plan->priced || number > CART_RATES || plan->money.own[number - 1] == RATE_UNUSED)
+		return false;
+	*ret_own_rate = plan->money.own[number - 1] + 1;
+	return true;
+}
+
+/*
+ * Tax a line at another rate. The rate is part of its merge key, so that equal items merge into it
+ * from then on. Two lines that have become equal stay two.
+ */
+static int plan_line_tax(struct edit *e)
+{
+	const uint32_t own_rate = e->step->own_rate;
+	struct cart_plan *plan = e->plan;
+	struct line_edit *edit;
+	uint32_t former;
+	int r = own_rate > CORRAL_TAX_PPM_MAX + 1 ? -ERANGE : find_line(e, &edit);
+
+	if (r)
+		return r;
+	if (!own_rate_of(plan, edit, &former))
+		return -EUCLEAN;
+	e->line = edit->line.line;
+	item_merge_rate_anew(former, own_rate,
+			     edit->words != NULL ? e->change->seed : plan->head.seed,
+			     edit->line.merge);
+	edit->own_rate = own_rate;
+	edit->rated = true;
+	if (own_rate != 0)
+		cart_price_begin(plan);
+	return 0;
 }
 
 static void plan_lines_none(struct cart_plan *plan)
@@ -593,6 +670,9 @@ int cart_edit(const void *old, const struct cart_sections *at, const struct cart
 	case CART_CHANGE_QUANTITY:
 		r = plan_change_quantity(&e);
 		break;
+	case CART_SET_LINE_TAX:
+		r = plan_line_tax(&e);
+		break;
 	case CART_CLEAR:
 		plan_clear(plan);
 		r = 0;
@@ -687,6 +767,7 @@ uint32_t cart_line_now(const void *old, const struct cart_sections *at,
 	case CART_SET_QUANTITY:
 	case CART_REMOVE:
 	case CART_CHANGE_QUANTITY:
+	case CART_SET_LINE_TAX:
 		line = step->line; /* it is what the first answer said, too */
 		if (line == 0 && find_line(&e, &edit) != 0)
 			edit = NULL;

@@ -9,7 +9,8 @@
  * them all anyway, and what is added up anew cannot drift.
  *
  * The lines name their own rates by numbers, which stay as long as a line has them. Which numbers
- * are unused is known at the end of a change, so only then new lines get theirs.
+ * are unused is known at the end of a change, so only then new lines get theirs, and old lines that
+ * a step has given a rate.
  *
  * This file writes no version and does not allocate; old bytes may be damaged.
  */
@@ -122,7 +123,10 @@ static int tally_record(const struct cart_line *line, const struct money *money,
 		       -EUCLEAN;
 }
 
-/* Count the old lines as the steps leave them. */
+/*
+ * Count the old lines as the steps leave them, but for those that a step has given a rate, which
+ * have no number for it yet.
+ */
 static int tally_old(const uint8_t *lines, const struct cart_plan *plan, struct tally *tally)
 {
 	const struct line_edit *edit = plan->line_edits;
@@ -133,7 +137,8 @@ static int tally_old(const uint8_t *lines, const struct cart_plan *plan, struct 
 		struct cart_line line;
 
 		if (edit < end && edit->index == i) {
-			r = edit->cut ? 0 : tally_record(&edit->line, &plan->money, tally);
+			if (!edit->cut && !edit->rated)
+				r = tally_record(&edit->line, &plan->money, tally);
 			edit++;
 			continue;
 		}
@@ -144,7 +149,7 @@ static int tally_old(const uint8_t *lines, const struct cart_plan *plan, struct 
 	return r;
 }
 
-/* A number for a rate that a new line has of its own. False: the cart has its most. */
+/* A number for a rate that a line gets. False: the cart has its most. */
 static bool take_number(struct money *money, uint32_t own_rate, uint16_t *ret_rate)
 {
 	uint32_t number = own_rate ? money_number(money, own_rate - 1) : 0;
@@ -157,13 +162,13 @@ static bool take_number(struct money *money, uint32_t own_rate, uint16_t *ret_ra
 	return true;
 }
 
-/* Count the lines that steps have appended, and number their rates. */
-static int tally_appended(struct cart_plan *plan, struct tally *tally)
+/* Count the lines that steps have appended or given a rate, and number their rates. */
+static int tally_rated(struct cart_plan *plan, struct tally *tally)
 {
 	for (uint32_t i = 0; i < plan->line_edit_count; i++) {
 		struct line_edit *edit = &plan->line_edits[i];
 
-		if (edit->words == NULL)
+		if (!edit->rated || edit->cut)
 			continue;
 		if (!take_number(&plan->money, edit->own_rate, &edit->line.rate))
 			return -E2BIG;
@@ -203,7 +208,7 @@ int cart_price(const uint8_t *old_lines, const struct cart_change *change, struc
 			money->own[i] = RATE_UNUSED;
 	if (r == 0)
 		r = plan->lines_edit == LINES_DRAFT ? tally_draft(&change->draft, money, &tally) :
-						      tally_appended(plan, &tally);
+						      tally_rated(plan, &tally);
 	if (r == 0)
 		r = money_compute(money, &tally, head->subtotal_cents, head->tax_ppm,
 				  &head->tax_cents, &head->total_cents);

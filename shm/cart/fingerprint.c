@@ -169,6 +169,11 @@ static uint64_t chain_step(uint64_t print, const struct cart_step *step,
 	case CART_SET_CURRENCY:
 		put_number(&record, step->currency);
 		break;
+	case CART_SET_LINE_TAX:
+		put_number(&record, step->line);
+		put_number(&record, step->own_rate);
+		put_item(&record, step);
+		break;
 	case CART_CLEAR:
 	case CART_CHECKOUT:
 	case CART_DROP:

@@ -64,6 +64,9 @@ void item_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_
 /* The same for an item with this rate of its own, in ppm plus one. */
 void item_merge_rate(uint32_t own_rate, uint64_t seed, uint64_t merge[2]);
 
+/* The key of a line that gets another rate. 0: it has, or gets, none of its own. */
+void item_merge_rate_anew(uint32_t former, uint32_t own_rate, uint64_t seed, uint64_t merge[2]);
+
 /* Sum of the modifiers' prices; false when it does not fit. */
 bool cart_modifiers_cents(const struct corral_modifier *modifiers, uint32_t count,
 			  int64_t *ret_cents);

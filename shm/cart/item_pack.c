@@ -140,6 +140,12 @@ static void add_part(uint64_t sum[2], XXH128_hash_t part)
 	sum[1] += part.high64 + (sum[0] < part.low64);
 }
 
+static void take_part(uint64_t sum[2], XXH128_hash_t part)
+{
+	sum[1] -= part.high64 + (sum[0] < part.low64);
+	sum[0] -= part.low64;
+}
+
 static XXH128_hash_t hash_text(struct corral_text text, uint64_t seed)
 {
 	return XXH3_128bits_withSeed(text.size ? text.data : "", text.size, seed);
@@ -188,13 +194,29 @@ void item_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_
 		ret_merge[0] = 1; /* 0 and 0 mark what stays separate */
 }
 
+static XXH128_hash_t hash_rate(uint32_t own_rate, uint64_t seed)
+{
+	return XXH3_128bits_withSeed(&own_rate, sizeof(own_rate), part_seed(seed, PART_RATE));
+}
+
 void item_merge_rate(uint32_t own_rate, uint64_t seed, uint64_t merge[2])
 {
 	if ((merge[0] | merge[1]) == 0) /* it stays separate */
 		return;
-	add_part(merge,
-		 XXH3_128bits_withSeed(&own_rate, sizeof(own_rate), part_seed(seed, PART_RATE)));
+	add_part(merge, hash_rate(own_rate, seed));
 	if ((merge[0] | merge[1]) == 0)
+		merge[0] = 1;
+}
+
+void item_merge_rate_anew(uint32_t former, uint32_t own_rate, uint64_t seed, uint64_t merge[2])
+{
+	const bool separate = (merge[0] | merge[1]) == 0;
+
+	if (former != 0 && !separate)
+		take_part(merge, hash_rate(former, seed));
+	if (own_rate != 0 && !separate)
+		add_part(merge, hash_rate(own_rate, seed));
+	if (!separate && (merge[0] | merge[1]) == 0)
 		merge[0] = 1;
 }
 

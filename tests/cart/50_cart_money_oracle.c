@@ -421,6 +421,21 @@ static void set_quantity(struct world *w)
 	line->quantity = step->quantity = 1 + kit_below(9);
 }
 
+static void set_line_tax(struct world *w)
+{
+	struct model_line *line;
+	struct cart_step *step;
+
+	if (w->next.line_count == 0)
+		return;
+	line = &w->next.lines[kit_below(w->next.line_count)];
+	step = step_of(w, CART_SET_LINE_TAX);
+	step->line = line->number;
+	line->own = kit_below(3) > 0;
+	line->ppm = random_ppm();
+	step->own_rate = line->own ? line->ppm + 1 : 0;
+}
+
 static uint32_t find_adjustment(const struct model *model, struct corral_text name)
 {
 	uint32_t i = 0;
@@ -480,8 +495,10 @@ static void random_step(struct world *w)
 {
 	uint32_t dice = kit_below(100);
 
-	if (dice < 45)
+	if (dice < 40)
 		add(w);
+	else if (dice < 47)
+		set_line_tax(w);
 	else if (dice < 55)
 		remove_line(w);
 	else if (dice < 62)

@@ -172,6 +172,93 @@ static void another_amount_is_another_change(struct contract *c)
 	gives(-ENOTUNIQ, corral_apply(c->corral, &c->key, &sell, 1, &op, NULL, NULL));
 }
 
+static struct corral_step tax_line(uint32_t line, uint32_t percent)
+{
+	return (struct corral_step){ .kind = CORRAL_STEP_SET_LINE_TAX,
+				     .line = line,
+				     .own_rate = 1,
+				     .tax_ppm = percent * PERCENT };
+}
+
+static void a_line_gets_another_rate_and_the_carts_again(struct contract *c)
+{
+	struct corral_step step = tax_line(1, 19);
+	struct corral_op op = contract_op("take away", 0);
+	struct corral_result r;
+	uint32_t line = 0;
+
+	(void)order(c, NULL);
+	gives(0, corral_apply(c->corral, &c->key, &step, 1, &op, &r, &line)); /* the burger */
+	assert_int_equal(line, 1);
+	assert_int_equal(r.rate_count, 1);
+	assert_int_equal(r.rates[0].tax_ppm, 19 * PERCENT);
+	assert_int_equal(r.rates[0].base_cents, 1350);
+	assert_int_equal(r.rates[0].tax_cents, 257); /* of 256.5 */
+	assert_int_equal(r.total_cents, 1350 + 257 + 200);
+	gives(0, corral_apply(c->corral, &c->key, &step, 1, &op, &r, &line));
+	assert_int_equal(r.applied, 0);
+	assert_int_equal(line, 1);
+	step.tax_ppm++;
+	gives(-ENOTUNIQ, corral_apply(c->corral, &c->key, &step, 1, &op, NULL, NULL));
+	step = (struct corral_step){ .kind = CORRAL_STEP_SET_LINE_TAX, .line = 1 };
+	gives(0, apply(c, &step, 1, &r));
+	assert_order(r.rates, r.rate_count);
+	step.line = 0, step.menu_item_id = T("wine");
+	gives(0, apply(c, &step, 1, &r));
+	assert_int_equal(r.line, 2);
+	assert_int_equal(r.rate_count, 1);
+	assert_int_equal(r.rates[0].tax_ppm, 7 * PERCENT);
+	assert_int_equal(r.rates[0].base_cents, 1350);
+}
+
+static void equal_items_merge_into_the_line_with_their_rate(struct contract *c)
+{
+	struct corral_item in[2], out[2];
+	struct corral_step steps[] = {
+		sell_at(&in[0], "tea", 100, 19), /* line 1 */
+		tax_line(1, 7),
+		sell_at(&in[1], "tea", 100, 19), /* line 2 */
+		sell_at(&out[0], "tea", 100, 7), /* into line 1 */
+		tax_line(2, 7),                  /* equal to line 1, but another line */
+		sell_at(&out[1], "tea", 100, 7), /* into the first of them */
+	};
+	static const uint32_t want[] = { 1, 1, 2, 1, 2, 1 };
+	uint32_t lines[COUNT(steps)];
+	struct corral_result r;
+
+	gives(0, corral_apply(c->corral, &c->key, steps, COUNT(steps), NULL, &r, lines));
+	assert_memory_equal(lines, want, sizeof(want));
+	assert_int_equal(r.rate_count, 1);
+	assert_int_equal(r.rates[0].base_cents, 400);
+	/* what is in the cart already goes the same way */
+	gives(0, corral_clear(c->corral, &c->key, NULL, NULL));
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		steps[i].line += steps[i].line != 0 ? 2 : 0; /* numbers are not given out again */
+		gives(0, apply(c, &steps[i], 1, &r));
+		assert_int_equal(r.line, want[i] + 2);
+	}
+	assert_int_equal(r.rates[0].base_cents, 400);
+}
+
+static void a_cart_has_so_many_rates_and_no_more(struct contract *c)
+{
+	struct corral_item items[CORRAL_RATES_MAX + 1];
+	struct corral_step steps[CORRAL_RATES_MAX + 1];
+	struct corral_result r;
+
+	for (uint32_t i = 0; i < COUNT(steps); i++)
+		steps[i] = sell_at(&items[i], i % 2 != 0 ? "tea" : "pie", 100, i < 8 ? i : 3);
+	gives(0, apply(c, steps, COUNT(steps), &r));
+	assert_int_equal(r.rate_count, CORRAL_RATES_MAX);
+	steps[0] = tax_line(9, 50); /* the pie at 3 %, which is a line of its own */
+	gives(-E2BIG, apply(c, steps, 1, &r));
+	assert_int_equal(r.step, 0); /* rates count when all steps are done */
+	steps[1] = tax_line(1, 50);  /* now no line is at 0 % any more */
+	gives(0, apply(c, steps, 2, &r));
+	assert_int_equal(r.rate_count, CORRAL_RATES_MAX);
+	assert_int_equal(r.rates[CORRAL_RATES_MAX - 1].base_cents, 200);
+}
+
 static void an_adjustment_is_taken_away_by_its_name(struct contract *c)
 {
 	struct corral_step steps[] = {
@@ -271,6 +358,9 @@ const struct contract_case money_cases[] = {
 	CASE(a_cart_that_was_read_can_be_put_back_whole),
 	CASE(a_repeat_answers_the_total_of_the_first_time),
 	CASE(another_amount_is_another_change),
+	CASE(a_line_gets_another_rate_and_the_carts_again),
+	CASE(equal_items_merge_into_the_line_with_their_rate),
+	CASE(a_cart_has_so_many_rates_and_no_more),
 	CASE(an_adjustment_is_taken_away_by_its_name),
 	CASE(a_total_below_zero_is_refused_unless_the_cart_allows_it),
 	CASE(malformed_steps_are_refused),

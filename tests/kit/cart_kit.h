@@ -192,6 +192,16 @@ static inline int kit_remove_attribute(struct kit_cart *cart, struct corral_text
 	return kit_apply(cart, &change);
 }
 
+/* own_rate: in ppm plus one; 0: the cart's. */
+static inline int kit_set_line_tax(struct kit_cart *cart, uint32_t line, uint32_t own_rate)
+{
+	struct cart_change change = kit_change(CART_SET_LINE_TAX);
+
+	change.one.line = line;
+	change.one.own_rate = own_rate;
+	return kit_apply(cart, &change);
+}
+
 static inline int kit_set_pricing(struct kit_cart *cart, uint8_t pricing)
 {
 	struct cart_change change = kit_change(CART_SET_PRICING);

@@ -209,6 +209,7 @@ static int do_money(struct corral *corral)
 	const struct corral_step steps[] = {
 		{ .kind = CORRAL_STEP_SET_TAX, .tax_ppm = 70000 },
 		{ .kind = CORRAL_STEP_ADD, .item = &wine },
+		{ .kind = CORRAL_STEP_SET_LINE_TAX, .line = 2, .own_rate = 1, .tax_ppm = 25000 },
 		{ .kind = CORRAL_STEP_SET_ADJUSTMENT, .adjustment = &ten_off },
 		{ .kind = CORRAL_STEP_SET_ADJUSTMENT, .adjustment = &tip },
 	};
