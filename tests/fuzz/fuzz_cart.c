@@ -200,6 +200,7 @@ static struct cart_change a_change(enum cart_step_kind kind, const struct number
 	change.one.line = n->a;
 	change.one.quantity = kind == CART_ADD ? item.quantity : n->c;
 	change.one.tax_ppm = n->b * 3921u;
+	change.one.own_rate = n->c % 2 != 0 ? change.one.tax_ppm + 1 : 0;
 	change.one.difference = n->a - n->b;
 	change.one.adjustment_kind = (uint8_t)(n->a % 4 + 1);
 	change.one.after_tax = n->c % 2 != 0;
@@ -263,7 +264,7 @@ static void change_every_way(const uint8_t *bytes, size_t size, const struct num
 		for (size_t i = 0; i < size; i += 1 + n->a)
 			later[i] ^= (uint8_t)(n->b + i);
 	}
-	for (uint32_t kind = CART_ADD; kind <= CART_SET_CURRENCY; kind++) {
+	for (uint32_t kind = CART_ADD; kind <= CART_SET_LINE_TAX; kind++) {
 		if (kind == CART_PUT)
 			continue;
 		struct cart_change change = a_change((enum cart_step_kind)kind, n, head.version);

@@ -22,6 +22,7 @@
 		(literal), sizeof(literal) - 1                                                     \
 	}
 #define TEXT_MAX 65536
+#define KINDS (CORRAL_STEP_SET_LINE_TAX + 2) /* and two that are none */
 #define NUMBERS_MAX 131072
 #define TTL_MS_MIN 60000 /* so that no cart ends while it is looked at */
 
@@ -149,7 +150,10 @@ static const struct corral_item *pick_item(struct input *input, struct corral_it
 	*item = (struct corral_item){ .menu_item_id = pick_text(input),
 				      .unit_price_cents = 100,
 				      .quantity = 1,
-				      .separate = with >> 6 & 1 };
+				      .separate = with >> 6 & 1,
+				      .own_rate = with >> 7 };
+	if (item->own_rate != 0)
+		item->tax_ppm = (uint32_t)pick_number(input);
 	if ((with & 1) != 0)
 		item->name = pick_text(input);
 	if ((with & 2) != 0)
@@ -165,6 +169,21 @@ static const struct corral_item *pick_item(struct input *input, struct corral_it
 	return with == 255 ? NULL : item;
 }
 
+static const struct corral_adjustment *pick_adjustment(struct input *input,
+						       struct corral_adjustment *adjustment)
+{
+	uint8_t with = (uint8_t)input_number(input, 1);
+
+	*adjustment = (struct corral_adjustment){ .name = pick_text(input),
+						  .kind = with & 7,
+						  .after_tax = with >> 3 & 3 };
+	if ((with & 32) != 0)
+		adjustment->ppm = (uint32_t)pick_number(input);
+	if ((with & 64) != 0)
+		adjustment->cents = (int64_t)pick_number(input);
+	return with == 255 ? NULL : adjustment;
+}
+
 static uint32_t pick_steps(struct input *input, struct steps *steps)
 {
 	uint32_t count = 0;
@@ -173,10 +192,20 @@ static uint32_t pick_steps(struct input *input, struct steps *steps)
 		struct corral_step *step = &steps->list[count];
 		uint8_t kind = (uint8_t)input_number(input, 1);
 
-		*step = (struct corral_step){ .kind = kind % 12 };
-		if (kind % 12 == CORRAL_STEP_ADD)
+		*step = (struct corral_step){ .kind = kind % KINDS };
+		if (kind % KINDS == CORRAL_STEP_ADD)
 			step->item = pick_item(input, &steps->inputs[count].item);
-		if (kind % 12 == CORRAL_STEP_SET_ATTRIBUTE) {
+		if (kind % KINDS == CORRAL_STEP_SET_ADJUSTMENT)
+			step->adjustment = pick_adjustment(input, &steps->inputs[count].adjustment);
+		if (kind % KINDS == CORRAL_STEP_SET_CURRENCY)
+			step->name = kind < 128 ? (struct corral_text)T("EUR") : pick_text(input);
+		if (kind % KINDS == CORRAL_STEP_REMOVE_ADJUSTMENT)
+			step->name = pick_text(input);
+		if (kind % KINDS == CORRAL_STEP_SET_PRICING)
+			step->pricing = (uint32_t)pick_number(input);
+		if (kind % KINDS == CORRAL_STEP_SET_LINE_TAX)
+			step->own_rate = (uint32_t)input_number(input, 1) & 3;
+		if (kind % KINDS == CORRAL_STEP_SET_ATTRIBUTE) {
 			step->name = pick_text(input);
 			steps->inputs[count].value = pick_text(input);
 			step->value = kind < 128 ? &steps->inputs[count].value : NULL;
