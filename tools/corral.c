@@ -116,6 +116,8 @@ const struct command commands[] = {
 	  "  {\"step\": \"remove\", \"line\": 2}\n"
 	  "  {\"step\": \"clear\"}\n"
 	  "  {\"step\": \"tax\", \"tax_ppm\": 82500}\n"
+	  "  {\"step\": \"line_tax\", \"line\": 1, \"tax_ppm\": 190000}   without tax_ppm: "
+	  "the cart's rate\n"
 	  "  {\"step\": \"attribute\", \"name\": \"table\", \"value\": \"7\"}   without a value: "
 	  "taken away\n"
 	  "  {\"step\": \"ttl\", \"ttl_ms\": 3600000}   0: the default\n"

@@ -90,7 +90,7 @@ static const char *take_difference(struct step_input *input, const json_t *value
 
 static const char *take_tax(struct step_input *input, const json_t *value)
 {
-	input->item.own_rate = 1; /* of a step that has an item */
+	input->item.own_rate = 1; /* of a step that has an item, or a line */
 	return take_u32(value, 0, CORRAL_TAX_PPM_MAX, &input->tax_ppm);
 }
 
@@ -306,6 +306,7 @@ static const struct step_shape {
 	{ "remove", CORRAL_STEP_REMOVE, 0, LINE_KEYS },
 	{ "clear", CORRAL_STEP_CLEAR, 0, 0 },
 	{ "tax", CORRAL_STEP_SET_TAX, HAS(KEY_TAX), 0 },
+	{ "line_tax", CORRAL_STEP_SET_LINE_TAX, 0, LINE_KEYS | HAS(KEY_TAX) },
 	{ "attribute", CORRAL_STEP_SET_ATTRIBUTE, HAS(KEY_NAME), HAS(KEY_VALUE) },
 	{ "ttl", CORRAL_STEP_SET_TTL, HAS(KEY_TTL), 0 },
 	{ "adjustment", CORRAL_STEP_SET_ADJUSTMENT, HAS(KEY_NAME) | HAS(KEY_KIND),
@@ -383,6 +384,7 @@ static void fill_step(struct step_input *input, enum corral_step_kind kind,
 				      .quantity = input->item.quantity,
 				      .difference = input->difference,
 				      .item = &input->item,
+				      .own_rate = input->item.own_rate,
 				      .tax_ppm = input->tax_ppm,
 				      .pricing = input->pricing,
 				      .adjustment = &input->adjustment,
