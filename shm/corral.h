@@ -237,7 +237,10 @@ struct corral_result {
 			       "Change" */
 	uint32_t step;      /* where corral_apply() failed: the step that was refused; else 0 */
 	uint32_t rate_count;
-	/* 0 in the answer to a repeat, since the cart does not remember what follows. */
+	/*
+	 * rate_count and what follows: of a repeat as the first time, if nothing has changed the
+	 * cart since; else 0, since the cart does not remember them with an operation.
+	 */
 	int64_t before_tax_cents; /* the sum of the adjustments before tax */
 	int64_t after_tax_cents;  /* and of those after tax */
 	/* by rate, the lowest first: rate_count of them, the others are not set */

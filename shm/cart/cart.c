@@ -72,6 +72,20 @@ static bool same_change(uint64_t one, uint64_t other)
 	return one == other || one == CART_NO_FINGERPRINT || other == CART_NO_FINGERPRINT;
 }
 
+/* Put the amounts of a version by rate, and of its adjustments, into its answer. */
+static void answer_parts(const struct cart_plan *plan, const struct cart_head *head,
+			 struct corral_result *answer)
+{
+	if (unlikely(plan->priced)) {
+		cart_price_result(plan, answer);
+		return;
+	}
+	answer->rate_count = head->line_count > 0;
+	answer->rates[0] = (struct corral_rate){ .tax_ppm = head->tax_ppm,
+						 .base_cents = head->subtotal_cents,
+						 .tax_cents = head->tax_cents };
+}
+
 /*
  * 1 and the remembered answer, if the same change was made under this operation id; 0 if the id is
  * not remembered; -ENOTUNIQ if another change was made under it; -EUCLEAN.
@@ -104,6 +118,8 @@ static int recall(const uint8_t *old, const struct cart_sections *at,
 				money_total(old + at->money_at + plan->old_totals_at, i);
 		else if (add_overflows(op.subtotal_cents, op.tax_cents, &answer->total_cents))
 			return -EUCLEAN;
+		if (op.version == head->version) /* nothing has changed the cart since */
+			answer_parts(plan, head, answer);
 		return same_change(op.fingerprint, change->fingerprint) ? 1 : -ENOTUNIQ;
 	}
 	return 0;
@@ -250,14 +266,7 @@ static int plan_finish(const uint8_t *old_lines, const struct cart_change *chang
 	plan->result.item_count = head->item_count;
 	plan->result.status = head->status;
 	plan->result.applied = 1;
-	if (unlikely(plan->priced)) {
-		cart_price_result(plan, &plan->result);
-		return 0;
-	}
-	plan->result.rate_count = head->line_count > 0;
-	plan->result.rates[0] = (struct corral_rate){ .tax_ppm = head->tax_ppm,
-						      .base_cents = head->subtotal_cents,
-						      .tax_cents = head->tax_cents };
+	answer_parts(plan, head, &plan->result);
 	return 0;
 }
 

@@ -140,15 +140,21 @@ static void a_cart_that_was_read_can_be_put_back_whole(struct contract *c)
 static void a_repeat_answers_the_total_of_the_first_time(struct contract *c)
 {
 	struct corral_op op = contract_op("order", 0);
-	struct corral_result first = order(c, &op), again;
+	struct corral_result first = order(c, &op), again = order(c, &op);
 
+	assert_int_equal(again.applied, 0);
+	assert_int_equal(again.before_tax_cents, first.before_tax_cents);
+	assert_int_equal(again.after_tax_cents, first.after_tax_cents);
+	assert_order(again.rates, again.rate_count); /* nothing has changed it since */
 	gives(0, corral_clear(c->corral, &c->key, NULL, NULL));
 	again = order(c, &op);
 	assert_int_equal(again.applied, 0);
 	assert_int_equal(again.subtotal_cents, first.subtotal_cents);
 	assert_int_equal(again.tax_cents, first.tax_cents);
 	assert_int_equal(again.total_cents, first.total_cents);
-	assert_int_equal(again.rate_count, 0);
+	assert_int_equal(again.rate_count, 0); /* they are not remembered with an operation */
+	assert_int_equal(again.before_tax_cents, 0);
+	assert_int_equal(again.after_tax_cents, 0);
 }
 
 static void another_amount_is_another_change(struct contract *c)
