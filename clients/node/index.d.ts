@@ -244,6 +244,8 @@ export type Step =
   | ({ step: 'remove' } & OfLine)
   | { step: 'clear' }
   | { step: 'tax'; taxPpm: Ppm | bigint }
+  /** A rate of the line's own; null: the order's rate again. */
+  | ({ step: 'lineTax'; taxPpm: Ppm | bigint | null } & OfLine)
   /** null takes it away. */
   | { step: 'attribute'; name: string; value: string | null }
   | { step: 'ttl'; ttlMs: number | bigint }

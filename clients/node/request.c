@@ -243,6 +243,11 @@ static void read_step(struct reader *reader, struct corral_step *step, struct st
 	case CORRAL_STEP_REMOVE:
 		read_line(reader, step);
 		break;
+	case CORRAL_STEP_SET_LINE_TAX:
+		read_line(reader, step);
+		step->own_rate = read_u32(reader, 1);
+		step->tax_ppm = read_u32(reader, UINT32_MAX);
+		break;
 	case CORRAL_STEP_SET_TAX:
 		step->tax_ppm = read_u32(reader, UINT32_MAX);
 		break;

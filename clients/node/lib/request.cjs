@@ -32,6 +32,7 @@ const SET_ADJUSTMENT = 10
 const REMOVE_ADJUSTMENT = 11
 const SET_PRICING = 12
 const SET_CURRENCY = 13
+const SET_LINE_TAX = 14
 
 // Numbers that no request uses at present. A getter of a user's object may make a change in the
 // middle of another one. So a request takes the array while it is written; one that begins
@@ -231,6 +232,13 @@ function putTax(request, taxPpm) {
   request.put(whole(taxPpm, 'taxPpm', 0, 1000000))
 }
 
+function putLineTax(request, line, taxPpm) {
+  addStep(request, SET_LINE_TAX)
+  putLine(request, line)
+  request.put(taxPpm === null ? 0 : 1)
+  request.put(taxPpm === null ? 0 : whole(taxPpm, 'taxPpm', 0, 1000000))
+}
+
 function putAttribute(request, name, value) {
   addStep(request, ATTRIBUTE)
   request.putText(filled(name, 'name'))
@@ -322,6 +330,7 @@ const STEPS = {
   remove: lineStep((request, step, line) => putRemove(request, line)),
   clear: { known: new Set(['step']), put: (request) => addStep(request, CLEAR) },
   tax: { known: new Set(['step', 'taxPpm']), put: (request, step) => putTax(request, step.taxPpm) },
+  lineTax: lineStep((request, step, line) => putLineTax(request, line, step.taxPpm), 'taxPpm'),
   attribute: {
     known: new Set(['step', 'name', 'value']),
     put: (request, step) => putAttribute(request, step.name, step.value),

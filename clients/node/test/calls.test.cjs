@@ -321,6 +321,16 @@ test('rates, adjustments, pricing and currency come back, and survive an update(
   assert.throws(() => cart.adjust({ name: 'x', kind: 'discount', cents: 100000 }), refused('EDOM'))
 })
 
+test('a line gets another rate, and that of the order again', () => {
+  const cart = fresh()
+  const rated = (taxPpm) => cart.apply([{ step: 'lineTax', line: 1, taxPpm }]).order.items[0].taxPpm
+  cart.add({ ...COKE, taxPpm: 190000 })
+  assert.equal(rated(70000), 70000)
+  assert.equal(rated(null), undefined)
+  assert.throws(() => rated(undefined), TypeError)
+  assert.throws(() => rated(1000001), RangeError)
+})
+
 test('a separate item is a line of its own', () => {
   const answer = fresh().add([COKE, COKE, { ...COKE, separate: true }, COKE])
   assert.deepEqual(answer.lines, [1, 1, 2, 1])
