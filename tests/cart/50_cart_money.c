@@ -89,6 +89,45 @@ static void items_of_different_rates_are_different_lines(void **state)
 	kit_free(&cart);
 }
 
+static void a_line_may_get_another_rate_later(void **state)
+{
+	struct kit_cart cart = { 0 };
+	struct corral_head head;
+
+	(void)state;
+	assert_int_equal(sell_at(&cart, T("coffee"), 360, 19), 0);
+	head = kit_numbers(&cart);
+	assert_rate(&head, 0, 19, 360, 68); /* of 68.4 */
+	assert_int_equal(kit_set_line_tax(&cart, 1, 7 * PERCENT + 1), 0);
+	head = kit_numbers(&cart);
+	assert_rate(&head, 0, 7, 360, 25); /* of 25.2 */
+	assert_int_equal(kit_line(&cart, 0).own_rate, 1);
+	assert_int_equal(sell_at(&cart, T("coffee"), 360, 7), 0); /* merges */
+	assert_int_equal(sell_at(&cart, T("coffee"), 360, 19), 0);
+	assert_int_equal(kit_numbers(&cart).line_count, 2);
+	assert_int_equal(kit_set_line_tax(&cart, 1, 0), 0);
+	sell(&cart, T("coffee"), 360); /* merges, too */
+	assert_int_equal(kit_line(&cart, 0).quantity, 3);
+	assert_int_equal(kit_line(&cart, 0).own_rate, 0);
+	assert_int_equal(kit_set_line_tax(&cart, 1, CORRAL_TAX_PPM_MAX + 2), -ERANGE);
+	assert_int_equal(kit_set_line_tax(&cart, 3, 0), -ENXIO);
+	kit_free(&cart);
+}
+
+static void a_line_that_stays_separate_does_so_at_any_rate(void **state)
+{
+	struct kit_cart cart = { 0 };
+	struct corral_item item = kit_item(T("cake"), 500, 1);
+
+	(void)state;
+	item.separate = 1;
+	assert_int_equal(kit_add_item(&cart, &item, T("")), 0);
+	assert_int_equal(kit_set_line_tax(&cart, 1, 7 * PERCENT + 1), 0);
+	assert_int_equal(sell_at(&cart, T("cake"), 500, 7), 0);
+	assert_int_equal(kit_numbers(&cart).line_count, 2);
+	kit_free(&cart);
+}
+
 static void a_cart_has_eight_rates_at_most(void **state)
 {
 	struct kit_cart cart = { 0 };
@@ -443,6 +482,8 @@ int main(void)
 		cmocka_unit_test(each_rate_is_rounded_once_on_the_sum_of_its_lines),
 		cmocka_unit_test(a_rate_of_its_own_stays_when_the_carts_is_changed),
 		cmocka_unit_test(items_of_different_rates_are_different_lines),
+		cmocka_unit_test(a_line_may_get_another_rate_later),
+		cmocka_unit_test(a_line_that_stays_separate_does_so_at_any_rate),
 		cmocka_unit_test(a_cart_has_eight_rates_at_most),
 		cmocka_unit_test(prices_may_have_the_tax_inside),
 		cmocka_unit_test(half_a_cent_goes_away_from_zero_or_to_the_even_one),

@@ -512,6 +512,9 @@ an_order_has_rates_and_adjustments() {
 steps_set_rates_adjustments_pricing_and_currency() {
 	apply 0 z3 s --json <<<'{"step":"currency","currency":"CHF"}
 {"step":"add","menu_item_id":"tea","unit_price_cents":1000,"tax_ppm":81000}
+{"step":"line_tax","line":1,"tax_ppm":26000}
+{"step":"line_tax","menu_item_id":"tea"}
+{"step":"line_tax","line":1,"tax_ppm":81000}
 {"step":"pricing","tax_inside":true,"below_zero":false}
 {"step":"adjustment","name":"off","kind":"discount","cents":100}
 {"step":"adjustment","name":"svc","kind":"service","ppm":50000,"after_tax":true}
@@ -522,6 +525,8 @@ steps_set_rates_adjustments_pricing_and_currency() {
 	apply 2 z3 s <<<'{"step":"adjustment","name":"off","kind":"rebate","cents":1}'
 	apply 2 z3 s <<<'{"step":"adjustment","name":"off","cents":1}'
 	apply 2 z3 s <<<'{"step":"adjustment","name":"off","kind":"fee","ppm":1,"cents":1}'
+	apply 2 z3 s <<<'{"step":"line_tax","line":1,"tax_ppm":1000001}'
+	apply 2 z3 s <<<'{"step":"line_tax","tax_ppm":70000}'
 	apply 2 z3 s <<<'{"step":"currency","currency":"euro"}'
 	apply 2 z3 s <<<'{"step":"pricing","half_even":1}'
 	apply 1 z3 s <<<'{"step":"currency","currency":"EUR"}'
