@@ -922,11 +922,12 @@ struct corral_stat {
 
 /*
  * What `corral status` tells, for monitors and bindings: counters, sizes and states. They are read
- * from the arena's own counters, in a time that does not grow with the number of carts, and touch
- * no file; the kernel is asked which of the processes live. A death can leave a count of carts or
- * pages slightly wrong until the agent's next sweep mends it, and carts_ending, cart_bytes and
- * live_bytes are as old as the last sweep (counted_ms). The numbers are read one after another, not
- * at one moment.
+ * from the arena's memory, in a time that does not grow with the number of carts: it is bounded by
+ * the most processes and threads there ever were at once. The kernel is asked one thing, whether an
+ * agent runs (agent_up). A death can leave a count of carts or pages slightly wrong until the
+ * agent's next sweep mends it, and a dead process counts until the agent has cleaned up after it,
+ * mostly for a quarter of a second; carts_ending, cart_bytes and live_bytes are as old as the last
+ * sweep (counted_ms). The numbers are read one after another, not at one moment.
  *
  * Fills in at most max rows; *ret_count: how many there are, at most CORRAL_STATS_MAX. -ESTALE,
  * -EBADF, and on a first call those of a read.

@@ -2,6 +2,10 @@
 /*
  * stats.c: corral_stats(): the arena's numbers as rows with names, for callers that know none of
  * our structs. The numbers are those of inspect_summary(), the counters and the header.
+ *
+ * All of them come from memory, but for one: whether an agent runs is asked of the kernel, which
+ * alone knows it. Processes are counted by their records, so one that died counts until the agent
+ * has buried it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -72,9 +76,9 @@ static void put_memory(struct rows *to, const struct arena_header *h,
 
 static void put_processes(struct rows *to, const struct inspect_totals *totals)
 {
-	now(to, "processes", "processes", "processes that have the arena open", totals->processes);
-	now(to, "processes_dead", "processes", "processes that died and are not cleaned up after",
-	    totals->processes_dead);
+	now(to, "processes", "processes",
+	    "processes that have the arena open, or died since the agent last looked",
+	    totals->processes);
 	now(to, "threads", "threads", "threads that have a record", totals->threads);
 	now(to, "readers", "threads", "threads that have a view open", totals->readers);
 	now(to, "readers_stalled", "threads",
@@ -133,7 +137,8 @@ static void put_all(struct rows *to, struct inspect *inspect, const struct inspe
 	put_counters(to, inspect);
 }
 
-/* A descriptor of DIR/lock. It is the share's, or, where that has none, one to be closed. */
+/* A descriptor of DIR/lock, for that one question. It is the share's, or, where that has none, one
+ * to be closed. */
 static int open_lock(const struct share *share)
 {
 	if (!share->unregistered)
@@ -143,21 +148,13 @@ static int open_lock(const struct share *share)
 	return fd >= 0 ? fd : -errno;
 }
 
-/* The kernel does not show us the locks that are our own, so this process looks dead. */
-static void count_ourselves(const struct share *share, struct inspect_totals *totals)
-{
-	if (share->unregistered || totals->processes_dead == 0)
-		return;
-	totals->processes_dead--;
-	totals->processes++;
-}
-
 int corral_stats(struct corral *corral, struct corral_stat *ret_rows, size_t max, size_t *ret_count)
 {
 	const struct share *share = corral->share;
 	struct inspect inspect = { .arena = corral->arena,
 				   .file_bytes = corral->arena.bytes,
-				   .readable = true };
+				   .readable = true,
+				   .by_records = true };
 	struct rows to = { .rows = ret_rows, .max = max };
 	struct inspect_totals totals;
 	struct actor *actor;
@@ -169,10 +166,8 @@ int corral_stats(struct corral *corral, struct corral_stat *ret_rows, size_t max
 	if (inspect.lock_fd < 0)
 		return inspect.lock_fd;
 	r = inspect_summary(&inspect, &totals);
-	if (r == 0) {
-		count_ourselves(share, &totals);
+	if (r == 0)
 		put_all(&to, &inspect, &totals, share->is_agent || inspect_agent_lives(&inspect));
-	}
 	if (share->unregistered)
 		close(inspect.lock_fd);
 	r = handle_verdict(corral, r);

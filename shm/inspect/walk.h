@@ -23,6 +23,7 @@ enum place {
 struct inspect {
 	struct arena arena; /* mapped for reading only; fd is the arena file's */
 	int lock_fd;        /* -1: none; then no process counts as attached */
+	bool by_records;    /* processes are counted by their records; the kernel is not asked */
 	uint64_t file_bytes;
 	uint64_t disk_bytes;
 	bool readable; /* the header was valid */

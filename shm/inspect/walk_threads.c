@@ -159,11 +159,14 @@ void walk_count_people(struct inspect *inspect)
 					  arena->max_processes);
 
 	for (uint32_t number = 0; number < high; number++) {
-		bool alive =
-			inspect->lock_fd >= 0 && alive_test(inspect->lock_fd, ALIVE_BYTE(number));
+		bool used = load_relaxed(&arena->processes[number].state) != PROCESS_FREE;
+		bool alive = inspect->by_records ?
+				     used :
+				     inspect->lock_fd >= 0 &&
+					     alive_test(inspect->lock_fd, ALIVE_BYTE(number));
 		if (alive)
 			inspect->totals.processes++;
-		else if (load_relaxed(&arena->processes[number].state) != PROCESS_FREE)
+		else if (used)
 			inspect->totals.processes_dead++;
 	}
 	high = (uint32_t)min_u64(load_relaxed(&arena->header->threads_high), arena->max_threads);
