@@ -320,6 +320,15 @@ struct corral_attribute {
 int corral_open(const char *location, unsigned flags, struct corral **ret_corral);
 
 /*
+ * The same under a label from the first moment on, see corral_set_label(): this process is never
+ * shown by its program's name. Where the process has a handle on this arena already, its label is
+ * replaced. On a read-only mount no process is registered, and the label is not shown. Also
+ * -EINVAL, -ENAMETOOLONG, -EILSEQ: the label.
+ */
+int corral_open_as(const char *location, unsigned flags, struct corral_text label,
+		   struct corral **ret_corral);
+
+/*
  * Detach. No other thread may be in a call on the handle, and no view of it
  * open. NULL is fine. Every change that was acknowledged stays.
  */

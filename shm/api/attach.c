@@ -199,12 +199,10 @@ static int join(struct share *share, char *why)
 	share->can_membarrier = grace_register();
 	uint32_t flags = (share->can_membarrier ? 0 : PROCESS_FENCED) |
 			 (share->is_agent ? PROCESS_AGENT : 0);
-	int r = alive_claim(&share->arena, &share->life, repair_process, flags);
+	int r = alive_claim(&share->arena, &share->life, repair_process, flags, share->label);
 	if (r < 0)
 		return reason_set(why, r, "all %u process records are in use by living processes",
 				  share->arena.max_processes);
-	if (share->label[0] != '\0')
-		alive_label(&share->arena, &share->life, share->label);
 	*share->epoch = fetch_add_relaxed(&last_epoch, 1u) + 1; /* relaxed: only has to be unique */
 	if (share->arena.watched)
 		sigbus_bind(share->arena.base, share->life.fd, ALIVE_BYTE(share->life.process),
@@ -425,33 +423,41 @@ int corral_set_patience(struct corral *corral, uint32_t patience_ms)
 	return 0;
 }
 
-static int check_label(struct corral_text label)
+/* Check a label, and write it as a string, zeros behind it. -EINVAL -ENAMETOOLONG -EILSEQ */
+static int take_label(struct corral_text label, char ret_text[CORRAL_LABEL_MAX + 1])
 {
 	if (label.data == NULL || label.size == 0)
 		return -EINVAL;
 	if (label.size > CORRAL_LABEL_MAX)
 		return -ENAMETOOLONG;
-	return cart_text_valid(label) ? 0 : -EILSEQ;
+	if (!cart_text_valid(label))
+		return -EILSEQ;
+	memset(ret_text, 0, CORRAL_LABEL_MAX + 1);
+	memcpy(ret_text, label.data, label.size);
+	return 0;
+}
+
+static void change_label(struct share *share, const char text[CORRAL_LABEL_MAX + 1])
+{
+	static_assert(sizeof(share->label) == ALIVE_LABEL_BYTES, "a label fits a process record");
+	pthread_mutex_lock(&share->mutex);
+	memcpy(share->label, text, sizeof(share->label));
+	if (!share->unregistered)
+		alive_label(&share->arena, &share->life, text);
+	pthread_mutex_unlock(&share->mutex);
 }
 
 int corral_set_label(struct corral *corral, struct corral_text label)
 {
-	struct share *share = corral->share;
-	char text[CORRAL_LABEL_MAX + 1] = "";
+	char text[CORRAL_LABEL_MAX + 1];
 	struct actor *actor;
-	int r = check_label(label);
+	int r = take_label(label, text);
 
-	static_assert(sizeof(text) == ALIVE_LABEL_BYTES, "a label fits a process record");
 	if (r == 0)
 		r = handle_actor(corral, &actor); /* a forked child becomes itself first */
-	if (r < 0)
-		return r;
-	memcpy(text, label.data, label.size);
-	pthread_mutex_lock(&share->mutex);
-	memcpy(share->label, text, sizeof(text));
-	alive_label(&share->arena, &share->life, text);
-	pthread_mutex_unlock(&share->mutex);
-	return 0;
+	if (r == 0)
+		change_label(corral->share, text);
+	return r;
 }
 
 /* ------------------------------------------------------------ open and close */
@@ -612,13 +618,16 @@ static int find_share(int dir_fd, bool is_agent, struct share **ret_share, char 
 	return 0;
 }
 
-static int make_share(int dir_fd, unsigned flags, struct share **ret_share, char *why)
+/* label: of this process, or "". */
+static int make_share(int dir_fd, unsigned flags, const char *label, struct share **ret_share,
+		      char *why)
 {
 	struct share *share = calloc(1, sizeof(*share));
 
 	if (share == NULL)
 		return reason_set(why, -ENOMEM, "no memory for a handle");
 	share->is_agent = (flags & ATTACH_AGENT) != 0;
+	memcpy(share->label, label, sizeof(share->label));
 	pthread_mutex_init(&share->mutex, NULL);
 	int r = attach(share, dir_fd, flags, why);
 	if (r < 0) {
@@ -706,9 +715,9 @@ static void catch_no_more(struct share *share)
 
 /*
  * Called under shares_mutex. dir_fd: the directory, if the caller has opened it and trusts it; else
- * -1.
+ * -1. label: a new one for this process, or "".
  */
-static int open_shared(struct corral *corral, int dir_fd, char *why)
+static int open_shared(struct corral *corral, int dir_fd, const char *label, char *why)
 {
 	bool is_agent = (corral->flags & ATTACH_AGENT) != 0;
 	struct share *share;
@@ -727,7 +736,7 @@ static int open_shared(struct corral *corral, int dir_fd, char *why)
 		dir_fd = own_fd;
 	r = find_share(dir_fd, is_agent, &share, why);
 	if (r == 0 && share == NULL)
-		r = make_share(dir_fd, corral->flags, &share, why);
+		r = make_share(dir_fd, corral->flags, label, &share, why);
 	if (own_fd >= 0)
 		close(own_fd);
 	assert(r < 0 || share != NULL);
@@ -736,6 +745,8 @@ static int open_shared(struct corral *corral, int dir_fd, char *why)
 		free_share(share);
 	if (r < 0)
 		return r;
+	if (label[0] != '\0' && share->handles > 0)
+		change_label(share, label);
 	share->handles++;
 	corral->share = share;
 	corral->epoch = share->epoch;
@@ -758,9 +769,12 @@ static void say_where(const char *directory)
 	(void)snprintf(why_text, REASON_BYTES, "%.200s: %.300s", directory, text);
 }
 
-static int open_handle(const char *location, int dir_fd, unsigned flags, struct corral **ret_corral)
+static int open_handle(const char *location, int dir_fd, unsigned flags,
+		       const struct corral_text *label, struct corral **ret_corral)
 {
 	static char no_key[] = "no thread-specific key is free";
+	char label_text[CORRAL_LABEL_MAX + 1] = "";
+	int r = 0;
 
 	pthread_once(&once, set_up_process);
 	if (once_error != 0) {
@@ -770,13 +784,16 @@ static int open_handle(const char *location, int dir_fd, unsigned flags, struct 
 	char *why = clear_why();
 	if ((flags & ~KNOWN_FLAGS) != 0)
 		return reason_set(why, -EINVAL, "unknown flags 0x%x", flags);
+	if (label != NULL)
+		r = take_label(*label, label_text);
+	if (r < 0)
+		return reason_set(why, r, "a label has 1 to %d bytes of UTF-8", CORRAL_LABEL_MAX);
 	struct corral *corral = aligned_alloc(CACHE_LINE, align_up(sizeof(*corral), CACHE_LINE));
 	if (corral == NULL)
 		return reason_set(why, -ENOMEM, "no memory for a handle");
 	memset(corral, 0, sizeof(*corral));
 	corral->flags = flags;
 	corral->patience_ms = PATIENCE_DEFAULT_MS;
-	int r = 0;
 	if (dir_fd < 0)
 		r = arena_directory(location, corral->directory, why);
 	else
@@ -789,7 +806,7 @@ static int open_handle(const char *location, int dir_fd, unsigned flags, struct 
 		 * liveness depends on
 		 */
 		pthread_mutex_lock(&shares_mutex);
-		r = open_shared(corral, dir_fd, why);
+		r = open_shared(corral, dir_fd, label_text, why);
 		pthread_mutex_unlock(&shares_mutex);
 	}
 	if (r < 0) {
@@ -801,19 +818,31 @@ static int open_handle(const char *location, int dir_fd, unsigned flags, struct 
 	return 0;
 }
 
-int corral_open(const char *location, unsigned flags, struct corral **ret_corral)
+static int open_uncancelled(const char *location, int dir_fd, unsigned flags,
+			    const struct corral_text *label, struct corral **ret_corral)
 {
 	int cancel;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	int r = open_handle(location, -1, flags, ret_corral);
+	int r = open_handle(location, dir_fd, flags, label, ret_corral);
 	pthread_setcancelstate(cancel, NULL);
 	return r;
 }
 
+int corral_open(const char *location, unsigned flags, struct corral **ret_corral)
+{
+	return open_uncancelled(location, -1, flags, NULL, ret_corral);
+}
+
+int corral_open_as(const char *location, unsigned flags, struct corral_text label,
+		   struct corral **ret_corral)
+{
+	return open_uncancelled(location, -1, flags, &label, ret_corral);
+}
+
 int handle_open_at(int dir_fd, const char *path, unsigned flags, struct corral **ret_corral)
 {
-	return open_handle(path, dir_fd, flags, ret_corral);
+	return open_handle(path, dir_fd, flags, NULL, ret_corral);
 }
 
 void corral_close(struct corral *corral)

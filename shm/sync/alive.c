@@ -140,17 +140,25 @@ static void free_record(struct process_record *record)
 		      PROCESS_FREE); /* last: until then the record counts as used */
 }
 
-static void write_self(struct process_record *record, uint32_t flags)
+static void read_program(char *program, size_t size)
 {
 	int fd = descriptor_open(AT_FDCWD, "/proc/self/comm", O_RDONLY, 0);
 
+	if (fd < 0)
+		return;
+	ssize_t n = read(fd, program, size - 1);
+	close(fd);
+	if (n > 0 && program[n - 1] == '\n')
+		program[n - 1] = '\0';
+}
+
+static void write_self(struct process_record *record, uint32_t flags, const char *label)
+{
 	memset(record->program, 0, sizeof(record->program));
-	if (fd >= 0) {
-		ssize_t n = read(fd, record->program, sizeof(record->program) - 1);
-		close(fd);
-		if (n > 0 && record->program[n - 1] == '\n')
-			record->program[n - 1] = '\0';
-	}
+	if (label[0] != '\0')
+		memcpy(record->program, label, strnlen(label, ALIVE_LABEL_BYTES - 1));
+	else
+		read_program(record->program, sizeof(record->program));
 	record->pid = getpid();
 	record->flags = flags;
 	record->started_ms = arena_wall_ms();
@@ -159,7 +167,7 @@ static void write_self(struct process_record *record, uint32_t flags)
 
 /* Try to claim one record, after repair if its owner is dead. */
 static bool claim_one(struct arena *arena, struct life *life, uint32_t number,
-		      void (*repair)(struct arena *, uint32_t), uint32_t flags)
+		      void (*repair)(struct arena *, uint32_t), uint32_t flags, const char *label)
 {
 	struct process_record *record = &arena->processes[number];
 
@@ -172,13 +180,13 @@ static bool claim_one(struct arena *arena, struct life *life, uint32_t number,
 	for (uint32_t high = load_acquire(&arena->header->processes_high); high <= number;
 	     high = load_acquire(&arena->header->processes_high))
 		(void)cas_acq_rel(&arena->header->processes_high, high, number + 1);
-	write_self(record, flags);
+	write_self(record, flags, label);
 	life->process = number;
 	return true;
 }
 
 int alive_claim(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t),
-		uint32_t flags)
+		uint32_t flags, const char *label)
 {
 	uint32_t high = (uint32_t)min_u64(load_acquire(&arena->header->processes_high),
 					  arena->max_processes);
@@ -186,11 +194,11 @@ int alive_claim(struct arena *arena, struct life *life, void (*repair)(struct ar
 	/* first the records that look used: those of the dead are reused before any other */
 	for (uint32_t number = 0; number < high; number++)
 		if (load_acquire(&arena->processes[number].state) != PROCESS_FREE &&
-		    claim_one(arena, life, number, repair, flags))
+		    claim_one(arena, life, number, repair, flags, label))
 			return 0;
 	for (uint32_t number = 0; number < arena->max_processes; number++)
 		if (load_acquire(&arena->processes[number].state) == PROCESS_FREE &&
-		    claim_one(arena, life, number, repair, flags))
+		    claim_one(arena, life, number, repair, flags, label))
 			return 0;
 	return -EUSERS;
 }

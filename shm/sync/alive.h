@@ -85,15 +85,18 @@ bool alive_test(int lock_fd, uint32_t byte);
 /* Is any other living process attached? Processes of an earlier boot do not count. */
 bool alive_anybody(int lock_fd);
 
+/* What a process record shows instead of the program's name: a text in as many bytes. */
+#define ALIVE_LABEL_BYTES sizeof(((struct process_record *)0)->program)
+
 /*
  * Claim a process record whose byte is free. What a dead predecessor left in it is repaired first
- * (records of the dead are claimed before unused ones). -EUSERS: all are alive.
+ * (records of the dead are claimed before unused ones). The record has the label, or, if that is
+ * "", the program's name, before it counts as used. -EUSERS: all are alive.
  */
 int alive_claim(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t),
-		uint32_t flags);
+		uint32_t flags, const char *label);
 
-/* What our process record shows instead of the program's name: a text in as many bytes. */
-#define ALIVE_LABEL_BYTES sizeof(((struct process_record *)0)->program)
+/* Show another label from now on. */
 void alive_label(struct arena *arena, const struct life *life, const char *label);
 
 void alive_give_back(struct arena *arena, struct life *life);

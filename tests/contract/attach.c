@@ -162,6 +162,10 @@ static void a_process_may_have_a_label(struct contract *c)
 	      corral_set_label(c->corral, (struct corral_text){ longest, sizeof(longest) }));
 	gives(0, corral_set_label(c->corral, (struct corral_text){ longest, CORRAL_LABEL_MAX }));
 	gives(0, corral_set_label(c->corral, corral_text("contract")));
+	struct corral *second = NULL;
+	gives(-EILSEQ, corral_open_as(contract_location, 0, bad, &second));
+	gives(0, corral_open_as(contract_location, 0, corral_text("contract"), &second));
+	corral_close(second);
 }
 
 const struct contract_case attach_cases[] = {

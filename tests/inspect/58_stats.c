@@ -220,6 +220,30 @@ static void a_process_is_shown_by_its_label(void **state)
 	corral_close(corral);
 }
 
+static void a_process_may_be_opened_under_a_label(void **state)
+{
+	const struct yard *yard = *state;
+	struct corral *corral, *second;
+
+	assert_int_equal(corral_open_as(yard->path, 0, T("kiosk 7"), &corral), 0);
+	assert_shown(*state, getpid(), "kiosk 7");
+	second = yard_open(*state, 0);
+	assert_shown(*state, getpid(), "kiosk 7");
+	corral_close(second);
+	assert_int_equal(corral_open_as(yard->path, 0, T("till"), &second), 0); /* is shared */
+	assert_shown(*state, getpid(), "till");
+	corral_close(corral);
+	assert_int_equal(corral_open_as(yard->path, 0, T(""), &corral), -EINVAL);
+	assert_non_null(strstr(corral_why(), "label"));
+	assert_int_equal(corral_open_as(yard->path, 0,
+					T("1234567890123456789012345678901234567890"), &corral),
+			 -ENAMETOOLONG);
+	assert_int_equal(corral_open_as(yard->path, 0, T("\xff"), &corral), -EILSEQ);
+	assert_int_equal(corral_open_as(yard->path, ~0u, T("x"), &corral), -EINVAL);
+	assert_shown(*state, getpid(), "till");
+	corral_close(second);
+}
+
 static void what_is_no_label_is_refused_and_changes_nothing(void **state)
 {
 	struct corral *corral = yard_open(*state, 0);
@@ -355,6 +379,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_withdrawn_arena_answers_estale, orders_setup,
 						orders_teardown),
 		cmocka_unit_test_setup_teardown(a_process_is_shown_by_its_label, orders_setup,
+						orders_teardown),
+		cmocka_unit_test_setup_teardown(a_process_may_be_opened_under_a_label, orders_setup,
 						orders_teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_label_is_refused_and_changes_nothing,
 						orders_setup, orders_teardown),

@@ -46,6 +46,8 @@ extern const size_t crash_worker_operation_count;
 extern const struct crash_operation crash_care_operations[];
 extern const size_t crash_care_operation_count;
 
+#define CRASH_LABEL "the kiosk at the door" /* of a process that attaches */
+
 extern const struct corral_key crash_key;
 extern __thread const char *crash_op_id; /* the operation id that an act() passes */
 

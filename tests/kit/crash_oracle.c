@@ -2,9 +2,11 @@
 /*
  * crash_oracle.c: see crash_oracle.h.
  */
-#include "crash_oracle.h"
+#include <sys/prctl.h>
+
 #include "api/handle.h"
 #include "arena/stat.h"
+#include "crash_oracle.h"
 #include "store/slot.h"
 
 struct cart_then { /* what a slot held at the beginning */
@@ -208,6 +210,16 @@ static const char *check_thread(const struct thread_record *then, const struct t
 						    "a freed thread record has its old generation";
 }
 
+/* Does the record have a whole name, that of the program or a label? */
+static bool is_named(const struct process_record *record)
+{
+	char program[16] = "";
+
+	(void)prctl(PR_GET_NAME, program);
+	return memcmp(record->program, CRASH_LABEL, sizeof(CRASH_LABEL)) == 0 ||
+	       memcmp(record->program, program, strlen(program) + 1) == 0;
+}
+
 const char *crash_check_buried(const struct crash_stage *stage, uint32_t living, uint32_t untouched)
 {
 	const uint8_t *then = stage->now.bytes;
@@ -224,7 +236,9 @@ const char *crash_check_buried(const struct crash_stage *stage, uint32_t living,
 				fault = "another process wrote a living process's record";
 			continue;
 		}
-		if (p->state != PROCESS_FREE && (living >> i & 1) == 0)
+		if (before->state != PROCESS_FREE && !is_named(before))
+			fault = "a process record is in use before it has a name";
+		else if (p->state != PROCESS_FREE && (living >> i & 1) == 0)
 			fault = "a dead process's record is not freed";
 		else if (before->state != PROCESS_FREE && p->generation <= before->generation)
 			fault = "a freed process record has its old generation";

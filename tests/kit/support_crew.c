@@ -49,7 +49,7 @@ int member_join(const struct yard *yard, struct member *ret_member)
 	ret_member->can_membarrier = !support_no_membarrier && grace_register();
 	ret_member->fenced = !ret_member->can_membarrier;
 	r = alive_claim(&ret_member->arena, &ret_member->life, repair_process,
-			ret_member->fenced ? PROCESS_FENCED : 0);
+			ret_member->fenced ? PROCESS_FENCED : 0, "");
 	if (r < 0) {
 		alive_close(&ret_member->life);
 		arena_unmap(&ret_member->arena);

@@ -160,15 +160,15 @@ static void a_full_table_of_live_records_has_its_own_error_until_one_dies(void *
 	for (uint32_t i = 0; i < COUNT(lives); i++) {
 		if (alive_open(yard.dir_fd, false, &lives[i], NULL) == -EMFILE)
 			skip_because("the limit of open files is too low");
-		assert_int_equal(alive_claim(&us.arena, &lives[i], repair_process, 0), 0);
+		assert_int_equal(alive_claim(&us.arena, &lives[i], repair_process, 0, ""), 0);
 		assert_int_equal(lives[i].process, i + 1);
 	}
 	assert_int_equal(alive_open(yard.dir_fd, false, &more, NULL), 0);
-	assert_int_equal(alive_claim(&us.arena, &more, repair_process, 0), -EUSERS);
-	assert_int_equal(alive_claim(&us.arena, &more, repair_process, 0), -EUSERS);
+	assert_int_equal(alive_claim(&us.arena, &more, repair_process, 0, ""), -EUSERS);
+	assert_int_equal(alive_claim(&us.arena, &more, repair_process, 0, ""), -EUSERS);
 	uint32_t generation = us.arena.processes[701].generation;
 	alive_close(&lives[700]);
-	assert_int_equal(alive_claim(&us.arena, &more, repair_process, 0), 0);
+	assert_int_equal(alive_claim(&us.arena, &more, repair_process, 0, ""), 0);
 	assert_int_equal(more.process, 701);
 	assert_true(us.arena.processes[701].generation > generation);
 	lives[700] = more;
@@ -256,7 +256,7 @@ static void come_and_go(struct crewman *self)
 			must(alive_bury_all(&arena, &life, count_repair) == 0);
 			continue;
 		}
-		must(alive_claim(&arena, &life, count_repair, 0) == 0);
+		must(alive_claim(&arena, &life, count_repair, 0, "") == 0);
 		must(swap_acq_rel(&traffic->owners[life.process], self->number) == 0);
 		if (random_below(&self->random, 4) == 0)
 			sched_yield();

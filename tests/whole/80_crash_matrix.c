@@ -66,7 +66,7 @@ static void open_and_attach(const char *directory)
 	struct corral *corral;
 	struct actor *actor;
 
-	must(corral_open(directory, 0, &corral) == 0);
+	must(corral_open_as(directory, 0, corral_text(CRASH_LABEL), &corral) == 0);
 	must(handle_actor(corral, &actor) == 0);
 }
 
