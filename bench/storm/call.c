@@ -35,6 +35,8 @@ const char *storm_kind_name(uint32_t kind)
 		[STORM_CHECKOUT] = "checkout",
 		[STORM_APPLY] = "apply",
 		[STORM_CHANGE] = "change_quantity",
+		[STORM_LINE_TAX] = "line_tax",
+		[STORM_ADJUST] = "adjust",
 		[STORM_DROP] = "drop",
 		[STORM_READ] = "read",
 		[STORM_COPY] = "read_copy",
@@ -114,7 +116,26 @@ struct step_texts { /* what a step points to */
 	char id[ITEM_BYTES];
 	struct corral_item item;
 	struct attribute attribute;
+	struct corral_adjustment adjustment;
 };
+
+static struct corral_adjustment adjustment_of(const struct storm_step *step)
+{
+	switch (step->name) {
+	case STORM_DISCOUNT:
+		return (struct corral_adjustment){ .name = { "off", 3 },
+						   .kind = CORRAL_DISCOUNT,
+						   .ppm = step->value };
+	case STORM_FEE:
+		return (struct corral_adjustment){ .name = { "box", 3 },
+						   .kind = CORRAL_FEE,
+						   .cents = step->value };
+	default:
+		return (struct corral_adjustment){
+			.name = { "tip", 3 }, .kind = CORRAL_TIP, .after_tax = 1, .ppm = step->value
+		};
+	}
+}
 
 /* A step that names a line by its menu item has no number. */
 static struct corral_step step_of(const struct storm_step *step, struct step_texts *texts)
@@ -129,6 +150,8 @@ static struct corral_step step_of(const struct storm_step *step, struct step_tex
 		[STORM_ATTRIBUTE] = CORRAL_STEP_SET_ATTRIBUTE,
 		[STORM_TTL] = CORRAL_STEP_SET_TTL,
 		[STORM_CHECKOUT] = CORRAL_STEP_CHECKOUT,
+		[STORM_LINE_TAX] = CORRAL_STEP_SET_LINE_TAX,
+		[STORM_ADJUST] = CORRAL_STEP_SET_ADJUSTMENT,
 	};
 	struct corral_step of = { .kind = kinds[step->kind],
 				  .line = step->line,
@@ -144,6 +167,17 @@ static struct corral_step step_of(const struct storm_step *step, struct step_tex
 	make_attribute(step->name, step->value, &texts->attribute);
 	of.name = texts->attribute.name;
 	of.value = step->value == 0 ? NULL : &texts->attribute.value;
+	if (step->kind == STORM_LINE_TAX) {
+		of.own_rate = step->value != 0;
+		of.tax_ppm = step->value != 0 ? step->value - 1 : 0;
+	}
+	if (step->kind == STORM_ADJUST) {
+		texts->adjustment = adjustment_of(step);
+		of.adjustment = &texts->adjustment;
+		of.name = texts->adjustment.name;
+		if (step->value == 0)
+			of.kind = CORRAL_STEP_REMOVE_ADJUSTMENT;
+	}
 	return of;
 }
 
@@ -193,6 +227,41 @@ static int change(struct corral *corral, const struct corral_key *key, struct st
 	}
 }
 
+/* The sums of an answer or a head, whose parts must be the whole. */
+struct sums {
+	int64_t subtotal_cents, tax_cents, total_cents, before_tax_cents, after_tax_cents;
+	uint32_t rate_count;
+	const struct corral_rate *rates;
+};
+
+static bool adds_up(const struct sums *sums)
+{
+	int64_t base_cents = 0, tax_cents = 0;
+
+	for (uint32_t i = 0; i < sums->rate_count && i < CORRAL_RATES_MAX; i++) {
+		base_cents += sums->rates[i].base_cents;
+		tax_cents += sums->rates[i].tax_cents;
+	}
+	return sums->rate_count <= CORRAL_RATES_MAX && tax_cents == sums->tax_cents &&
+	       base_cents == sums->subtotal_cents + sums->before_tax_cents &&
+	       base_cents + tax_cents + sums->after_tax_cents == sums->total_cents;
+}
+
+static bool answer_adds_up(const struct corral_result *result)
+{
+	return adds_up(&(struct sums){ result->subtotal_cents, result->tax_cents,
+				       result->total_cents, result->before_tax_cents,
+				       result->after_tax_cents, result->rate_count,
+				       result->rates });
+}
+
+static bool head_adds_up(const struct corral_head *head)
+{
+	return adds_up(&(struct sums){ head->subtotal_cents, head->tax_cents, head->total_cents,
+				       head->before_tax_cents, head->after_tax_cents,
+				       head->rate_count, head->rates });
+}
+
 static void make_change(struct corral *corral, const struct corral_key *key,
 			struct storm_call *call)
 {
@@ -206,12 +275,15 @@ static void make_change(struct corral *corral, const struct corral_key *key,
 	call->version = result.version;
 	call->subtotal_cents = result.subtotal_cents;
 	call->tax_cents = result.tax_cents;
+	call->total_cents = result.total_cents;
 	call->item_count = result.item_count;
 	call->answer_line = result.line;
 	call->answer_step = result.step;
 	call->applied = result.applied;
 	call->status = result.status;
-	if (call->error == 0 && result.total_cents != result.subtotal_cents + result.tax_cents)
+	/* a repeat has no parts once the cart was changed again */
+	if (call->error == 0 && (result.applied || result.rate_count > 0) &&
+	    !answer_adds_up(&result))
 		call->error = -EBADMSG;
 }
 
@@ -239,12 +311,12 @@ static int look(const struct corral_view *view, struct storm_call *call)
 	call->version = head.version;
 	call->subtotal_cents = head.subtotal_cents;
 	call->tax_cents = head.tax_cents;
+	call->total_cents = head.total_cents;
 	call->item_count = head.item_count;
 	call->tax_ppm = head.tax_ppm;
 	call->line_count = head.line_count;
 	call->status = (uint8_t)head.status;
-	return cents != head.subtotal_cents || items != head.item_count ||
-			       head.total_cents != head.subtotal_cents + head.tax_cents ?
+	return cents != head.subtotal_cents || items != head.item_count || !head_adds_up(&head) ?
 		       -EBADMSG :
 		       0;
 }
@@ -283,8 +355,7 @@ static int check_rows(struct corral_list *list)
 			return r;
 		for (size_t i = 0; i < count; i++)
 			if (strcmp(rows[i].restaurant_id, STORM_RESTAURANT) != 0 ||
-			    rows[i].head.total_cents !=
-				    rows[i].head.subtotal_cents + rows[i].head.tax_cents)
+			    !head_adds_up(&rows[i].head))
 				return -EBADMSG;
 	}
 	return 0;

@@ -12,6 +12,12 @@
 #include "history.h"
 #include "model.h"
 
+static const char *const adjustments[STORM_ADJUSTMENTS] = {
+	[STORM_DISCOUNT] = "discount",
+	[STORM_FEE] = "fee",
+	[STORM_TIP] = "tip",
+};
+
 static void write_step(FILE *file, const struct storm_step *step)
 {
 	switch (step->kind) {
@@ -21,6 +27,7 @@ static void write_step(FILE *file, const struct storm_step *step)
 	case STORM_SET:
 	case STORM_REMOVE:
 	case STORM_CHANGE:
+	case STORM_LINE_TAX:
 		if (step->line != 0)
 			fprintf(file, ",\"line\":%u", step->line);
 		else
@@ -29,6 +36,12 @@ static void write_step(FILE *file, const struct storm_step *step)
 			fprintf(file, ",\"quantity\":%u", step->quantity);
 		if (step->kind == STORM_CHANGE)
 			fprintf(file, ",\"difference\":%d", (int32_t)step->value);
+		if (step->kind == STORM_LINE_TAX && step->value != 0)
+			fprintf(file, ",\"tax_ppm\":%u", step->value - 1);
+		break;
+	case STORM_ADJUST:
+		fprintf(file, ",\"name\":\"%s\",\"value\":%u", adjustments[step->name],
+			step->value);
 		break;
 	case STORM_TAX:
 		fprintf(file, ",\"tax_ppm\":%u", step->value);
@@ -102,8 +115,8 @@ static void write_answer(FILE *file, const struct storm_call *call)
 	}
 	fprintf(file,
 		",\"error\":null,\"version\":%" PRIu64 ",\"subtotal_cents\":%" PRId64
-		",\"tax_cents\":%" PRId64,
-		call->version, call->subtotal_cents, call->tax_cents);
+		",\"tax_cents\":%" PRId64 ",\"total_cents\":%" PRId64,
+		call->version, call->subtotal_cents, call->tax_cents, call->total_cents);
 	fprintf(file, ",\"items\":%u,\"status\":%u", call->item_count, call->status);
 	if (call->kind == STORM_APPLY)
 		write_lines(file, call);

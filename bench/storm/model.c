@@ -72,6 +72,8 @@ static bool makes_cart(const struct storm_call *call)
 	case STORM_TTL:
 	case STORM_REPLACE:
 		return call->if_version == 0;
+	case STORM_ADJUST:
+		return call->if_version == 0 && call->steps[0].value != 0;
 	default:
 		return false;
 	}
@@ -106,6 +108,10 @@ static uint32_t add_item(struct storm_model *model, uint64_t item, uint32_t quan
 {
 	uint32_t at = merge ? find_item(model, item) : NO_LINE;
 
+	/* the item is taxed at the cart's rate, so it merges into a line that is, too */
+	while (at != NO_LINE && (model->lines[at].item != item || model->lines[at].own_rate != 0))
+		at = at + 1 < model->line_count ? at + 1 : NO_LINE;
+
 	if (at == NO_LINE) {
 		at = model->line_count++;
 		model->lines[at] = (struct storm_line){ .item = item, .line = model->next_line++ };
@@ -124,6 +130,7 @@ static void remove_lines(struct storm_model *model)
 static void replace(struct storm_model *model, const struct storm_call *call)
 {
 	remove_lines(model);
+	model->adjustment_count = 0;
 	model->tax_ppm = call->value;
 	memset(model->attributes, 0, sizeof(model->attributes));
 	for (uint32_t i = 0; i < STORM_REPLACE_LINES; i++)
@@ -151,6 +158,11 @@ static int edit_line(struct storm_model *model, const struct storm_step *step, u
 
 	if (error < 0)
 		return error;
+	if (step->kind == STORM_LINE_TAX) {
+		*ret_line = model->lines[at].line;
+		model->lines[at].own_rate = step->value;
+		return 0;
+	}
 	if (step->kind == STORM_CHANGE)
 		quantity = (int64_t)model->lines[at].quantity + (int32_t)step->value;
 	if (quantity < 0 || quantity > CORRAL_QUANTITY_MAX)
@@ -159,6 +171,120 @@ static int edit_line(struct storm_model *model, const struct storm_step *step, u
 	set_quantity(model, at, (uint32_t)quantity);
 	return 0;
 }
+
+/* Set an adjustment in its place or behind the others, or take it away. */
+static int adjust(struct storm_model *model, const struct storm_step *step)
+{
+	uint32_t at = 0;
+
+	while (at < model->adjustment_count && model->adjustments[at].name != step->name)
+		at++;
+	if (step->value != 0) {
+		model->adjustments[at] = (struct storm_adjustment){ step->name, step->value };
+		model->adjustment_count += at == model->adjustment_count;
+		return 0;
+	}
+	if (at == model->adjustment_count)
+		return -ENXIO;
+	model->adjustment_count--;
+	for (; at < model->adjustment_count; at++)
+		model->adjustments[at] = model->adjustments[at + 1];
+	return 0;
+}
+
+/* ---------------------------------------------------------------- totals */
+
+/* What is taxed at each rate, the lowest first. No amount here is negative or large. */
+struct bases {
+	uint32_t count;
+	struct {
+		uint32_t ppm;
+		int64_t cents;
+	} of[CORRAL_RATES_MAX];
+};
+
+static int64_t share_of(int64_t cents, uint32_t ppm)
+{
+	return (cents * ppm + 500000) / 1000000; /* half a cent is rounded up */
+}
+
+static void add_at(struct bases *bases, uint32_t ppm, int64_t cents)
+{
+	uint32_t at = bases->count;
+
+	while (at > 0 && bases->of[at - 1].ppm >= ppm)
+		at--;
+	if (at == bases->count || bases->of[at].ppm != ppm) {
+		memmove(&bases->of[at + 1], &bases->of[at],
+			(bases->count++ - at) * sizeof(bases->of[0]));
+		bases->of[at].ppm = ppm;
+		bases->of[at].cents = 0;
+	}
+	bases->of[at].cents += cents;
+}
+
+/* Spread an amount over the rates in proportion, what is left over by the largest remainder. */
+static void spread(struct bases *bases, int64_t cents, int64_t sign)
+{
+	int64_t whole = 0, left = cents, rest[CORRAL_RATES_MAX], taken[CORRAL_RATES_MAX];
+
+	for (uint32_t i = 0; i < bases->count; i++)
+		whole += bases->of[i].cents;
+	for (uint32_t i = 0; i < bases->count; i++) {
+		taken[i] = cents * bases->of[i].cents / whole;
+		rest[i] = cents * bases->of[i].cents % whole;
+		left -= taken[i];
+	}
+	for (; left > 0; left--) {
+		uint32_t best = 0;
+
+		for (uint32_t i = 1; i < bases->count; i++)
+			if (rest[i] > rest[best])
+				best = i;
+		taken[best]++;
+		rest[best] = -1;
+	}
+	for (uint32_t i = 0; i < bases->count; i++)
+		bases->of[i].cents += sign * taken[i];
+}
+
+/* Compute the totals out of the lines, their rates and the adjustments. */
+static void price(struct storm_model *model)
+{
+	struct bases bases = { .count = 0 };
+	int64_t after_cents = 0;
+
+	for (uint32_t i = 0; i < model->line_count; i++) {
+		const struct storm_line *line = &model->lines[i];
+		int64_t each = storm_price_cents(line->item) + storm_modifier_cents(line->item);
+
+		add_at(&bases, line->own_rate != 0 ? line->own_rate - 1 : model->tax_ppm,
+		       each * line->quantity);
+	}
+	for (uint32_t i = 0; i < model->adjustment_count; i++) {
+		const struct storm_adjustment *one = &model->adjustments[i];
+		int64_t cents = one->name == STORM_FEE ?
+					one->value :
+					share_of(model->subtotal_cents, one->value);
+
+		if (one->name == STORM_TIP)
+			after_cents += cents;
+		else if (bases.count > 0)
+			spread(&bases, cents, one->name == STORM_DISCOUNT ? -1 : 1);
+		else if (cents > 0)
+			add_at(&bases, model->tax_ppm, cents);
+	}
+	model->tax_cents = 0;
+	model->total_cents = after_cents;
+	for (uint32_t i = 0; i < bases.count; i++) {
+		int64_t tax_cents = share_of(bases.of[i].cents, bases.of[i].ppm);
+
+		model->tax_cents += tax_cents;
+		model->total_cents += bases.of[i].cents + tax_cents;
+	}
+}
+
+/* ---------------------------------------------------------------- steps */
 
 /* Do a step, in the state that the one before leaves. 0 or -errno. */
 static int edit(struct storm_model *model, const struct storm_call *call,
@@ -174,9 +300,13 @@ static int edit(struct storm_model *model, const struct storm_call *call,
 	case STORM_SET:
 	case STORM_REMOVE:
 	case STORM_CHANGE:
+	case STORM_LINE_TAX:
 		return edit_line(model, step, ret_line);
+	case STORM_ADJUST:
+		return adjust(model, step);
 	case STORM_CLEAR:
 		remove_lines(model);
+		model->adjustment_count = 0;
 		return 0;
 	case STORM_TAX:
 		model->tax_ppm = step->value;
@@ -238,8 +368,8 @@ static int apply_in_place(struct storm_model *model, const struct storm_call *ca
 	}
 	model->version++;
 	r = edit_all(model, call, ret_lines, ret_step);
-	/* half a cent is rounded up; no subtotal here is negative or large */
-	model->tax_cents = (model->subtotal_cents * model->tax_ppm + 500000) / 1000000;
+	if (r == 0)
+		price(model);
 	return r;
 }
 
@@ -286,8 +416,8 @@ bool storm_model_refuses(const struct storm_model *model, const struct storm_cal
 bool storm_model_answers(const struct storm_model *model, const struct storm_call *call)
 {
 	if (call->version != model->version || call->subtotal_cents != model->subtotal_cents ||
-	    call->tax_cents != model->tax_cents || call->item_count != model->item_count ||
-	    call->status != model->status)
+	    call->tax_cents != model->tax_cents || call->total_cents != model->total_cents ||
+	    call->item_count != model->item_count || call->status != model->status)
 		return false;
 	return storm_is_change(call) ||
 	       (call->tax_ppm == model->tax_ppm && call->line_count == model->line_count);
@@ -314,13 +444,17 @@ bool storm_model_equal(const struct storm_model *left, const struct storm_model 
 	    left->tax_ppm != right->tax_ppm || left->line_count != right->line_count ||
 	    left->item_count != right->item_count ||
 	    left->subtotal_cents != right->subtotal_cents || left->tax_cents != right->tax_cents ||
-	    left->ttl_ms != right->ttl_ms ||
+	    left->total_cents != right->total_cents || left->ttl_ms != right->ttl_ms ||
+	    left->adjustment_count != right->adjustment_count ||
+	    memcmp(left->adjustments, right->adjustments,
+		   left->adjustment_count * sizeof(left->adjustments[0])) != 0 ||
 	    memcmp(left->attributes, right->attributes, sizeof(left->attributes)) != 0)
 		return false;
 	for (uint32_t i = 0; i < left->line_count; i++)
 		if (left->lines[i].item != right->lines[i].item ||
 		    left->lines[i].line != right->lines[i].line ||
-		    left->lines[i].quantity != right->lines[i].quantity)
+		    left->lines[i].quantity != right->lines[i].quantity ||
+		    left->lines[i].own_rate != right->lines[i].own_rate)
 			return false;
 	return true;
 }
@@ -363,19 +497,37 @@ static bool read_line(const struct corral_cart_line *line, struct storm_model *m
 	uint64_t number = item_number(item->menu_item_id);
 	int64_t modifiers = item->modifier_count == 1 ? item->modifiers[0].price_cents : 0;
 
-	model->lines[model->line_count++] = (struct storm_line){ .item = number,
-								 .line = line->line,
-								 .quantity = item->quantity };
+	model->lines[model->line_count++] =
+		(struct storm_line){ .item = number,
+				     .line = line->line,
+				     .quantity = item->quantity,
+				     .own_rate = item->own_rate ? item->tax_ppm + 1 : 0 };
 	return number != UINT64_MAX && item->unit_price_cents == storm_price_cents(number) &&
 	       modifiers == storm_modifier_cents(number) && item->modifier_count <= 1 &&
 	       line->total_cents == (item->unit_price_cents + modifiers) * item->quantity;
 }
 
+/* An adjustment as call.c makes it. */
+static bool read_adjustment(const struct corral_adjustment *from, struct storm_model *model)
+{
+	static const uint32_t names[] = { [CORRAL_DISCOUNT] = STORM_DISCOUNT,
+					  [CORRAL_FEE] = STORM_FEE,
+					  [CORRAL_TIP] = STORM_TIP };
+
+	if (from->kind < CORRAL_DISCOUNT || from->kind > CORRAL_TIP ||
+	    model->adjustment_count == STORM_ADJUSTMENTS)
+		return false;
+	model->adjustments[model->adjustment_count++] = (struct storm_adjustment){
+		.name = names[from->kind],
+		.value = from->ppm != 0 ? from->ppm : (uint32_t)from->cents,
+	};
+	return from->after_tax == (from->kind == CORRAL_TIP);
+}
+
 int storm_model_read(const struct corral_cart *cart, struct storm_model *ret_model)
 {
 	const struct corral_head *head = &cart->head;
-	bool ours = cart->line_count <= STORM_LINES &&
-		    head->total_cents == head->subtotal_cents + head->tax_cents;
+	bool ours = cart->line_count <= STORM_LINES;
 
 	storm_model_clear(ret_model, head->version);
 	ret_model->there = true;
@@ -385,9 +537,12 @@ int storm_model_read(const struct corral_cart *cart, struct storm_model *ret_mod
 	ret_model->item_count = head->item_count;
 	ret_model->subtotal_cents = head->subtotal_cents;
 	ret_model->tax_cents = head->tax_cents;
+	ret_model->total_cents = head->total_cents;
 	for (uint32_t i = 0; ours && i < cart->line_count; i++)
 		ours = read_line(&cart->lines[i], ret_model);
 	for (uint32_t i = 0; ours && i < cart->attribute_count; i++)
 		ours = read_attribute(&cart->attributes[i], ret_model);
+	for (uint32_t i = 0; ours && i < cart->adjustment_count; i++)
+		ours = read_adjustment(&cart->adjustments[i], ret_model);
 	return ours ? 0 : -EUCLEAN;
 }

@@ -15,6 +15,12 @@ struct storm_line {
 	uint64_t item;
 	uint32_t line;
 	uint32_t quantity;
+	uint32_t own_rate; /* in ppm, plus one; 0: the cart's */
+};
+
+struct storm_adjustment {
+	uint32_t name;
+	uint32_t value; /* as in struct storm_step */
 };
 
 struct storm_model {
@@ -29,6 +35,9 @@ struct storm_model {
 	uint64_t item_count;
 	int64_t subtotal_cents;
 	int64_t tax_cents;
+	int64_t total_cents;
+	uint32_t adjustment_count;
+	struct storm_adjustment adjustments[STORM_ADJUSTMENTS]; /* in the order of their places */
 	struct storm_line lines[STORM_LINES];
 };
 

@@ -42,7 +42,9 @@ enum storm_kind {
 	STORM_REPLACE,
 	STORM_CHECKOUT,
 	STORM_APPLY,  /* several steps, of the kinds above but REPLACE, and of the next */
-	STORM_CHANGE, /* only as a step */
+	STORM_CHANGE, /* only as a step, and so the next two */
+	STORM_LINE_TAX,
+	STORM_ADJUST,
 	STORM_DROP,
 	STORM_READ, /* from here on the calls are no changes */
 	STORM_COPY,
@@ -60,13 +62,18 @@ enum storm_state {
 #define STORM_STEPS 4u /* at most, of an APPLY */
 
 struct storm_step {
-	uint64_t item;     /* ADD; and SET, REMOVE, CHANGE if line is 0: the line that has it */
-	uint32_t line;     /* SET, REMOVE, CHANGE */
+	/* ADD; and of the kinds that name a line, if line is 0: the line that has it */
+	uint64_t item;
+	uint32_t line;     /* SET, REMOVE, CHANGE, LINE_TAX */
 	uint32_t quantity; /* ADD, SET */
-	uint32_t value;    /* as of a call; CHANGE: the difference, of type int32_t */
+	/*
+	 * As of a call; CHANGE: the difference, of type int32_t; LINE_TAX: the line's own rate in
+	 * ppm, plus one, or 0: it has none; ADJUST: see storm_adjustments, 0 takes it away.
+	 */
+	uint32_t value;
 	uint32_t answer_line;
 	uint8_t kind;
-	uint8_t name;
+	uint8_t name; /* ATTRIBUTE, ADJUST: which one */
 	uint8_t reserved[6];
 };
 
@@ -102,6 +109,7 @@ struct storm_call {
 	uint64_t version;
 	int64_t subtotal_cents;
 	int64_t tax_cents;
+	int64_t total_cents;
 	/* when */
 	uint64_t before_ns; /* when the call before it returned, if only the worker's own code ran
 			       in between; or 0 */
@@ -144,6 +152,9 @@ static inline bool storm_is_change(const struct storm_call *call)
  */
 #define STORM_COMMON_ITEMS 6u
 #define STORM_REPLACE_LINES 3u
+
+/* A discount and a tip in parts per million, and a fee in cents. The tip is not taxed. */
+enum { STORM_DISCOUNT, STORM_FEE, STORM_TIP, STORM_ADJUSTMENTS };
 
 static inline int64_t storm_price_cents(uint64_t item)
 {

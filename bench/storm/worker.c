@@ -95,16 +95,31 @@ static uint32_t choose_value(struct hand *hand, uint8_t kind)
 		return TTL_MS_MIN + below(hand, 1000);
 	if (kind == STORM_CHANGE)
 		return below(hand, 6) - 2; /* wraps: it is a difference */
+	if (kind == STORM_LINE_TAX)
+		return below(hand, 3) * 95000; /* so few that with the cart's they are never 8 */
 	return below(hand, kind == STORM_ATTRIBUTE ? VALUES : RATES);
+}
+
+/* Adjustments that leave no total below zero. */
+static void choose_adjustment(struct hand *hand, struct storm_step *step)
+{
+	static const uint32_t most[STORM_ADJUSTMENTS] = {
+		[STORM_DISCOUNT] = 150000,
+		[STORM_FEE] = 500,
+		[STORM_TIP] = 250000,
+	};
+
+	step->name = (uint8_t)below(hand, STORM_ADJUSTMENTS);
+	step->value = below(hand, 8) == 0 ? 0 : 1 + below(hand, most[step->name]);
 }
 
 /* Mostly steps that a cart accepts: one that is refused refuses the others. */
 static void choose_steps(struct hand *hand, const struct memory *memory, struct storm_call *call)
 {
-	static const uint8_t kinds[] = { STORM_ADD,    STORM_ADD,    STORM_ADD, STORM_ADD,
-					 STORM_ADD,    STORM_SET,    STORM_SET, STORM_CHANGE,
-					 STORM_CHANGE, STORM_REMOVE, STORM_TAX, STORM_ATTRIBUTE,
-					 STORM_TTL };
+	static const uint8_t kinds[] = { STORM_ADD,    STORM_ADD,      STORM_ADD,   STORM_ADD,
+					 STORM_ADD,    STORM_SET,      STORM_SET,   STORM_CHANGE,
+					 STORM_CHANGE, STORM_REMOVE,   STORM_TAX,   STORM_ATTRIBUTE,
+					 STORM_TTL,    STORM_LINE_TAX, STORM_ADJUST };
 
 	call->step_count = (uint8_t)(1 + below(hand, STORM_STEPS));
 	for (uint32_t i = 0; i < call->step_count; i++) {
@@ -120,6 +135,8 @@ static void choose_steps(struct hand *hand, const struct memory *memory, struct 
 		step->quantity = (step->kind == STORM_SET ? 0 : 1) + below(hand, 5);
 		step->name = (uint8_t)below(hand, STORM_ATTRIBUTES);
 		step->value = choose_value(hand, step->kind);
+		if (step->kind == STORM_ADJUST)
+			choose_adjustment(hand, step);
 	}
 }
 

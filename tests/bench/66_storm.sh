@@ -57,7 +57,7 @@ shape+='"attempt":[0-9]+,"kind":"[a-z_]+","arguments":\{"round":[0-9]+[^][{}]*'
 shape+='(,"steps":\[(\{"kind":"[a-z_]+"[^][{}]*\},?){1,4}\][^][{}]*)?\},'
 shape+='"invoke_ns":[0-9]+,"return_ns":(null,"error":null|[0-9]+,"error":'
 shape+='("E[A-Z]+"(,"step":[0-4])?|null,"version":[0-9]+,"subtotal_cents":[0-9]+,'
-shape+='"tax_cents":[0-9]+,"items":[0-9]+,"status":[01],'
+shape+='"tax_cents":[0-9]+,"total_cents":[0-9]+,"items":[0-9]+,"status":[01],'
 shape+='(("step_lines":\[[0-9]+(,[0-9]+){0,3}\],)?"line":[0-9]+,"applied":(true|false)|'
 shape+='"lines":[0-9]+,"tax_ppm":[0-9]+)))\}$'
 
@@ -79,6 +79,14 @@ several_steps_are_there() {
 	done
 }
 
+rates_and_adjustments_are_there() {
+	local one
+	for one in line_tax discount fee tip; do
+		grep -qE "\"$one\".*\"applied\":true" "$tmp/history" ||
+			{ echo "no change has $one" && return 1; }
+	done
+}
+
 # Each applied change has its own version in its cart; a drop names the version before it.
 versions_are_unique() {
 	! awk -F'[:,]' '/"applied":true/ && !/"kind":"drop"/ {
@@ -94,6 +102,7 @@ claim "it has every pending change" history_has "$(field pending)" \
 	'"op":"[0-9a-f]*".*"return_ns":null'
 claim "no version was given out twice" versions_are_unique
 claim "changes of several steps were made, refused and repeated" several_steps_are_there
+claim "with rates of lines and adjustments" rates_and_adjustments_are_there
 
 claim "one worker alone, killed again and again" exits 0 storm --workers 1 --kill-every 20 \
 	--seconds 1

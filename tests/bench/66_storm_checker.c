@@ -45,6 +45,7 @@ static void answer_from(const struct storm_model *model, struct storm_call *call
 	call->version = model->version;
 	call->subtotal_cents = model->subtotal_cents;
 	call->tax_cents = model->tax_cents;
+	call->total_cents = model->total_cents;
 	call->item_count = (uint32_t)model->item_count;
 	call->status = model->status;
 	call->tax_ppm = model->tax_ppm;
@@ -159,7 +160,8 @@ static void random_steps(struct history *history, struct storm_call *call)
 	static const enum storm_kind kinds[] = { STORM_ADD,    STORM_ADD,       STORM_ADD,
 						 STORM_SET,    STORM_CHANGE,    STORM_CHANGE,
 						 STORM_REMOVE, STORM_ATTRIBUTE, STORM_TAX,
-						 STORM_TTL,    STORM_CLEAR,     STORM_CHECKOUT };
+						 STORM_TTL,    STORM_CLEAR,     STORM_CHECKOUT,
+						 STORM_ADJUST, STORM_LINE_TAX };
 	uint32_t count = 1 + random_below(&history->random, STORM_STEPS);
 
 	while (call->step_count < count) {
@@ -170,7 +172,11 @@ static void random_steps(struct history *history, struct storm_call *call)
 		one->quantity = 1 + random_below(&history->random, 4);
 		one->value = one->kind == STORM_CHANGE ? random_below(&history->random, 5) - 2 :
 							 random_below(&history->random, 150);
-		one->name = (uint8_t)random_below(&history->random, STORM_ATTRIBUTES);
+		one->name = (uint8_t)random_below(&history->random, one->kind == STORM_ADJUST ?
+									    STORM_ADJUSTMENTS :
+									    STORM_ATTRIBUTES);
+		if (one->kind == STORM_LINE_TAX)
+			one->value = one->value % 3 * 95000;
 	}
 }
 
@@ -179,7 +185,7 @@ static struct storm_call *random_call(struct history *history)
 	struct storm_call *call =
 		say(history, (enum storm_kind)random_below(&history->random, STORM_LIST));
 
-	if (call->kind == STORM_CHANGE)
+	if (call->kind >= STORM_CHANGE && call->kind <= STORM_ADJUST)
 		call->kind = STORM_APPLY;
 	if (call->kind == STORM_APPLY)
 		random_steps(history, call);
@@ -416,6 +422,56 @@ static void a_pending_call_cannot_have_happened_before_it_was_made(void **state)
 	assert_true(checked(&history).disorder + checked(&history).twice > 0);
 }
 
+static void put_value(struct storm_call *call, enum storm_kind kind, uint8_t name, uint64_t item,
+		      uint32_t value)
+{
+	struct storm_step *one = put_step(call, kind);
+
+	one->name = name;
+	one->item = item;
+	one->value = value;
+}
+
+/* 9.90 at 10 % and 5.99 at 19 %, 10 % off, and a tip of 5 %. */
+static void one_priced_cart(struct history *history)
+{
+	struct storm_call *call;
+
+	begin(history);
+	call = say(history, STORM_APPLY);
+	(void)add_step(call, 0, 10);
+	(void)add_step(call, 2, 1);
+	(void)happen(history, call);
+	call = say(history, STORM_APPLY);
+	put_value(call, STORM_TAX, 0, 0, 100000);
+	put_value(call, STORM_LINE_TAX, 0, 2, 190001);
+	put_value(call, STORM_ADJUST, STORM_DISCOUNT, 0, 100000);
+	put_value(call, STORM_ADJUST, STORM_TIP, 0, 50000);
+	(void)happen(history, call);
+}
+
+static void totals_are_those_of_rates_and_adjustments(void **state)
+{
+	static struct history history;
+
+	(void)state;
+	one_priced_cart(&history);
+	/* 1.59 off, as 0.99 and 0.60; on 8.91 and 5.39 taxes of 0.89 and 1.02; 0.79 as a tip */
+	assert_int_equal(history.model.tax_cents, 191);
+	assert_int_equal(history.model.total_cents, 1700);
+	assert_clean(&history);
+	history.calls[1].total_cents++;
+	assert_true(checked(&history).disorder > 0);
+
+	one_priced_cart(&history);
+	history.model.lines[1].own_rate = 0;
+	assert_true(checked(&history).disorder > 0);
+
+	one_priced_cart(&history);
+	history.model.adjustment_count--;
+	assert_true(checked(&history).disorder > 0);
+}
+
 static void wrong_answers_are_found(void **state)
 {
 	static struct history history;
@@ -592,6 +648,7 @@ int main(void)
 		cmocka_unit_test(versions_that_come_twice_or_go_back_are_found),
 		cmocka_unit_test(a_call_behind_one_that_began_later_is_found),
 		cmocka_unit_test(a_pending_call_cannot_have_happened_before_it_was_made),
+		cmocka_unit_test(totals_are_those_of_rates_and_adjustments),
 		cmocka_unit_test(wrong_answers_are_found),
 		cmocka_unit_test(all_of_a_changes_steps_or_none_is_acquitted),
 		cmocka_unit_test(a_step_that_is_missing_or_comes_twice_is_found),
