@@ -2,29 +2,33 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Test the Node client of a build (make node-test). Usage: BUILD=dir clients/node/test/run.sh REGEX
 #
-# What the tests need from npm is in a lock file, and is installed into BUILD/node-dev. With
+# What the tests need from npm is in lock files, and is installed into BUILD/node-*. With
 # NODE_TEST=long the tests that repeat something do so as often as the nightly run does.
 # The last line is `N passed, N failed`.
 set -uo pipefail
 cd "$(dirname "$0")" || exit 2
 BUILD=$(realpath -e "../../../${BUILD:-build}" 2>/dev/null || realpath -e "$BUILD") || exit 2
 pattern=${1:-.}
-export CORRAL_CLIENT=$BUILD/node CORRAL_DEV=$BUILD/node-dev
+export CORRAL_CLIENT=$BUILD/node CORRAL_DEV=$BUILD/node-dev CORRAL_EXAMPLE=$BUILD/node-example
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/cn.XXXXXX") || exit 2
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
 
-# Install what package-lock.json says, unless that has been done.
-mkdir -p "$CORRAL_DEV"
-if ! cmp -s ../package-lock.json "$CORRAL_DEV/package-lock.json" ||
-	[[ ! -d $CORRAL_DEV/node_modules ]]; then
-	cp ../package.json ../package-lock.json "$CORRAL_DEV/" || exit 2
-	npm ci --prefix "$CORRAL_DEV" --ignore-scripts --no-audit --no-fund --silent || {
-		rm -f "$CORRAL_DEV/package-lock.json"
-		echo "npm cannot install what the tests need" >&2
-		exit 1
-	}
-fi
+# What package-lock.json of a folder says, unless that has been installed.
+install() { # FROM TO
+	cmp -s "$1/package-lock.json" "$2/installed" && return
+	cp "$1/package.json" "$1/package-lock.json" "$2/" &&
+		npm ci --prefix "$2" --ignore-scripts --no-audit --no-fund --silent &&
+		cp "$1/package-lock.json" "$2/installed" && return
+	echo "npm cannot install what the tests need" >&2
+	exit 1
+}
+mkdir -p "$CORRAL_DEV" "$CORRAL_EXAMPLE"
+install .. "$CORRAL_DEV"
+# (a copy of the example, with this build's client)
+install ../examples/voice-order "$CORRAL_EXAMPLE"
+cp ../examples/voice-order/*.* "$CORRAL_EXAMPLE/"
+ln -sfn "$CORRAL_CLIENT" "$CORRAL_EXAMPLE/node_modules/corral-client"
 
 # A sanitizer's runtime has to be in the process before the addon.
 if [[ ${SANITIZE:-} == *address* ]]; then

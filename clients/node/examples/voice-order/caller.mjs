@@ -3,44 +3,71 @@
 // made at once. What is not answered, since the worker was killed, is sent again, with the same id.
 import { once } from 'node:events'
 import fs from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import WebSocket from 'ws'
 
+const PAUSE_MS = 50
+// A connection that the primary has handed to a worker which died before it took it stays open, and
+// is answered by no one.
+const GIVE_UP_MS = 2000
+
 export class Caller {
+  #ended = false
+
   constructor(url) {
     this.url = url
-    // call id -> the event that is not answered yet, and the promise of its answer
+    // call id -> the event that is not answered yet, and what its answer goes to
     this.open = new Map()
-    this.answered = 0
+    this.connections = 0
   }
 
+  /** Until a worker has answered. */
   async connect() {
-    this.socket = new WebSocket(this.url)
-    this.socket.on('error', () => {})
-    const [text] = await once(this.socket, 'message')
-    this.worker = JSON.parse(text).worker
-    this.socket.on('message', (message) => this.#answer(JSON.parse(message).item))
-    this.socket.on('close', () => this.open.size > 0 && this.#again())
-    for (const { event } of this.open.values()) this.socket.send(JSON.stringify(event))
+    while (!this.#ended) {
+      try {
+        return await this.#connect()
+      } catch {
+        await sleep(PAUSE_MS)
+      }
+    }
+    return undefined
   }
 
-  async #again() {
-    await this.connect().catch(() => setTimeout(() => this.#again(), 50))
+  #connect() {
+    const socket = new WebSocket(this.url, { handshakeTimeout: GIVE_UP_MS })
+    this.socket = socket
+    return new Promise((resolve, reject) => {
+      let greeted = false
+      socket.on('error', () => {}) // and then it is closed
+      socket.on('message', (text) => {
+        const event = JSON.parse(text)
+        if (event.type !== 'session.created') return this.#answer(event.item)
+        greeted = true
+        this.worker = event.worker
+        this.connections++
+        for (const { text: unanswered } of this.open.values()) socket.send(unanswered)
+        return resolve()
+      })
+      socket.on('close', () => {
+        if (!greeted) reject(new Error('no worker has answered'))
+        else this.connecting = this.connect()
+      })
+    })
   }
 
   #answer({ call_id: id, output }) {
     const waits = this.open.get(id)
     if (!waits) return // the answer of a call that was sent twice
     this.open.delete(id)
-    this.answered++
     waits.resolve(JSON.parse(output))
   }
 
   call(id, name, given) {
     const event = { type: 'response.function_call_arguments.done', call_id: id, name }
-    event.arguments = JSON.stringify(given)
+    const text = JSON.stringify({ ...event, arguments: JSON.stringify(given) })
     return new Promise((resolve) => {
-      this.open.set(id, { event, resolve })
-      if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(event))
+      this.open.set(id, { text, resolve })
+      if (this.socket.readyState === WebSocket.OPEN) this.socket.send(text)
     })
   }
 
@@ -48,7 +75,12 @@ export class Caller {
     const closed = once(this.socket, 'close')
     this.socket.close()
     await closed
-    await this.connect()
+    await this.connecting
+  }
+
+  close() {
+    this.#ended = true
+    this.socket.close()
   }
 }
 
@@ -70,6 +102,6 @@ export async function play(url, file, { kill, say = console.log }) {
     all.forEach((answer, i) => say(`  ${calls[i][1]} -> ${JSON.stringify(answer)}`))
     last = all.at(-1) ?? last
   }
-  caller.socket.close()
+  caller.close()
   return last
 }

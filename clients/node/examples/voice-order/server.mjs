@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// server.mjs: one worker: Fastify and a websocket that speaks the events of a realtime voice API.
+// server.mjs: Fastify and a websocket that speaks the events of a realtime voice API.
 import Fastify from 'fastify'
 import websocket from '@fastify/websocket'
-import { open } from 'corral-client'
 import { call } from './tools.mjs'
 
-export async function serve({ dir, port }) {
-  const store = open({ dir, label: `voice-order ${process.pid}` })
-  const server = Fastify()
+export async function serve({ store, port }) {
+  const server = Fastify({ forceCloseConnections: true })
   await server.register(websocket)
 
   server.get('/realtime/:restaurant/:session', { websocket: true }, (socket, request) => {
@@ -29,4 +27,5 @@ export async function serve({ dir, port }) {
   ])
 
   await server.listen({ port, host: '127.0.0.1' })
+  return server
 }

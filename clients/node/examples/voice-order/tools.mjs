@@ -46,6 +46,7 @@ const meanings = {
   ENXIO: 'that is not in the order',
   EMLINK: 'there are several of these: ask which one',
   EBUSY: 'try again',
+  ENOTUNIQ: 'another call had this id',
 }
 
 /** Make a tool call; what it answers is for the model. */
@@ -54,7 +55,7 @@ export function call(cart, { call_id: opId, name, arguments: given }) {
   try {
     return tools[name](cart, JSON.parse(given), opId)
   } catch (error) {
-    if (error instanceof CorralError && meanings[error.code]) return { error: meanings[error.code] }
+    if (error instanceof CorralError) return { error: meanings[error.code] ?? error.message }
     if (error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError)
       return { error: error.message }
     throw error

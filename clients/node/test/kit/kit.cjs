@@ -2,6 +2,7 @@
 'use strict'
 // kit.cjs: what tests share.
 
+const net = require('node:net')
 const { fork } = require('node:child_process')
 
 /** As often as the nightly run does it, or as often as there is time for. */
@@ -38,6 +39,15 @@ function child(file, ...args) {
   }
 }
 
+function freePort() {
+  return new Promise((resolve) => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address()
+      server.close(() => resolve(port))
+    })
+  })
+}
+
 /** Numbers from a seed, which is printed: CORRAL_SEED repeats a run. */
 function random(t) {
   let state = Number(process.env.CORRAL_SEED ?? Math.floor(Math.random() * 2 ** 31)) || 1
@@ -55,4 +65,4 @@ function random(t) {
   }
 }
 
-module.exports = { often, until, child, random }
+module.exports = { often, until, child, freePort, random }
