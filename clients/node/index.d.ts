@@ -433,7 +433,10 @@ export class Store {
 export interface OpenOptions {
   /** The agent's directory; left out: $CORRAL_DIR, else the user's default. */
   dir?: string | undefined
-  /** How long a change blocks while another process changes the cart, before EBUSY; else 20. */
+  /**
+   * How long a change blocks while another process changes the cart, before EBUSY; else 20. Changes
+   * of one turn of the event loop that block in vain do so for this time in all.
+   */
   patienceMs?: number | undefined
   /** What tools and logs call this process, instead of "node"; at most 39 bytes of UTF-8. */
   label?: string | undefined

@@ -65,6 +65,20 @@ class Answer {
   }
 }
 
+// The changes of one turn of the event loop wait in vain for one patience in all. Many of them, for
+// a cart that a stopped process holds, would else stop the loop for as long as all of theirs.
+function patienceOf(store) {
+  return store.waited ? 0 : store.patienceMs
+}
+
+function hasWaited(store) {
+  if (store.waited) return
+  store.waited = true
+  setImmediate(() => {
+    store.waited = false
+  })
+}
+
 const CHANGE = new Set(['opId', 'ifVersion', 'wait', 'signal'])
 const ADD = new Set([...CHANGE, 'taxPpm'])
 const REPLACE = new Set([...CHANGE])
@@ -101,7 +115,7 @@ class Cart {
     const version = ifVersion === undefined ? 0 : whole(ifVersion, 'ifVersion', 0, SAFE)
     const patient = wait !== undefined && yes(wait, 'wait')
     waits.signalOf(signal)
-    written.end(kind, this.#key, version, patient ? 0 : this.#store.patienceMs)
+    written.end(kind, this.#key, version, patient ? 0 : patienceOf(this.#store))
     return patient ? this.#persist(written, signal) : this.#try(written)
   }
 
@@ -109,6 +123,7 @@ class Cart {
     const { numbers } = written
     const r = native.change(this.#store.number, numbers, written.count, written.text, slab, used)
     if (r < 0) {
+      if (r === EBUSY) hasWaited(this.#store)
       written.free()
       throw errorOf(r, numbers[0])
     }

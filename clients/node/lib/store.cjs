@@ -24,12 +24,13 @@ const forgotten = new FinalizationRegistry((number) => native.close(number))
 
 /** An open arena. */
 class Store {
-  // what its carts see of it: its number, CLOSED once it is closed, its patience and its waits
+  // what its carts see of it: its number, CLOSED once it is closed, its patience, whether that is
+  // used up in this turn of the event loop, and its waits
   #shared
   #syncing // the sync that all calls of this moment share
 
   constructor(number, patienceMs) {
-    this.#shared = { number, patienceMs, waits: new Set() }
+    this.#shared = { number, patienceMs, waited: false, waits: new Set() }
     forgotten.register(this, number, this)
   }
 
