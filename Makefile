@@ -75,9 +75,12 @@ mutator       := $(BUILD)/tests/fuzz/mutate
 # What the public header promises, as cases that are run against a location.
 contract      := $(BUILD)/tests/contract/contract
 contract_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/contract/*.c))
+# It stops in the middle of a change, for the tests of other languages.
+holder        := $(BUILD)/tests/holder
 tool_parts     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
 all_objects   := $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
                  $(test_objects) $(test_mains) $(fuzz_objects) $(contract_objects) $(example_programs:=.o) \
+                 $(BUILD)/tests/whole/holder.o \
                  $(patsubst %.c,$(BUILD)/%.o,$(wildcard clients/node/*.c))
 
 # A program whose sources are not there yet is not built.
@@ -199,6 +202,9 @@ $(mutator): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/mutate*.c)) $(BUIL
 $(contract): $(contract_objects) $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(test_libs) $(msgpack_libs)
 
+$(holder): $(BUILD)/tests/whole/holder.o $(BUILD)/libcorral.a
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs)
+
 fuzzers: $(fuzzers) $(mutator) $(programs)
 
 tests: $(test_programs) $(replays) $(mutator) $(contract) ## build the test programs
@@ -256,7 +262,7 @@ node-package: node ## make the npm package build/corral-client-*.tgz, with the a
 bench-node: node deps-bench ## compare the Node client with Map, Redis, SQLite and LMDB, as Markdown
 	@clients/node/bench/run.sh $(BUILD)
 
-node-test: node $(BUILD)/corral ## test the Node client; K=pattern selects, NODE_TEST=long repeats as often as the nightly run does
+node-test: node $(BUILD)/corral $(holder) ## test the Node client; K=pattern selects, NODE_TEST=long repeats as often as the nightly run does
 	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' clients/node/test/run.sh '$(or $(K),.)'
 
 # Packages: looked for in some milliseconds, installed when they are missing ------------------------
