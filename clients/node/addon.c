@@ -678,6 +678,21 @@ static napi_value call_error(napi_env env, napi_callback_info info)
 		       node_refused(env);
 }
 
+/* digits(code): of a currency's minor units; negative: it is none. */
+static napi_value call_digits(napi_env env, napi_callback_info info)
+{
+	struct instance *instance;
+	napi_value value;
+	char code[16]; /* a longer text is cut off, and is no code then, either */
+	size_t size;
+
+	if (!node_arguments(env, info, 1, &value, &instance))
+		return NULL;
+	if (napi_get_value_string_utf8(env, value, code, sizeof(code), &size) != napi_ok)
+		return node_number(env, -EINVAL);
+	return node_number(env, corral_currency_digits((struct corral_text){ code, size }));
+}
+
 static napi_value call_version(napi_env env, napi_callback_info info)
 {
 	(void)info;
@@ -705,11 +720,12 @@ static const struct {
 	const char *name;
 	napi_callback call;
 } calls[] = {
-	{ "open", call_open },    { "close", call_close },   { "label", call_label },
-	{ "stats", call_stats },  { "change", call_change }, { "take", call_take },
-	{ "get", call_get },      { "decode", call_decode }, { "list", call_list },
-	{ "why", call_why },      { "error", call_error },   { "version", call_version },
-	{ "watch", waits_watch }, { "wait", waits_begin },   { "cancel", waits_cancel },
+	{ "open", call_open },     { "close", call_close },   { "label", call_label },
+	{ "stats", call_stats },   { "change", call_change }, { "take", call_take },
+	{ "get", call_get },       { "decode", call_decode }, { "list", call_list },
+	{ "why", call_why },       { "error", call_error },   { "version", call_version },
+	{ "watch", waits_watch },  { "wait", waits_begin },   { "cancel", waits_cancel },
+	{ "digits", call_digits },
 };
 
 /* Node's macro defines this without declaring it, of which clang warns. */

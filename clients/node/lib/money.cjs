@@ -2,24 +2,15 @@
 'use strict'
 // money.cjs: amounts and rates from the way people write them, without a floating-point number.
 
+const { native } = require('./native.cjs')
 const { text, describe } = require('./check.cjs')
 const { refuse } = require('./errors.cjs')
 
-// ISO 4217: how many digits the minor unit of a currency has, where that is not two.
-const digits = new Map()
-for (const code of 'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF'.split(' '))
-  digits.set(code, 0)
-for (const code of 'BHD IQD JOD KWD LYD OMR TND'.split(' ')) digits.set(code, 3)
-for (const code of 'CLF UYW'.split(' ')) digits.set(code, 4)
-
-let known
-
 function digitsOf(currency) {
-  text(currency, 'currency')
-  known ??= new Set(Intl.supportedValuesOf('currency'))
-  if (!known.has(currency))
+  const digits = native.digits(text(currency, 'currency'))
+  if (digits < 0)
     throw refuse(RangeError, 'currency', `${describe(currency)} is no currency of ISO 4217`)
-  return digits.get(currency) ?? 2
+  return digits
 }
 
 // '8.99' with two digits is 899. The value of digits beyond them is not rounded: it is refused.

@@ -39,6 +39,7 @@ const places = {
   watch: 1,
   wait: 6,
   cancel: 1,
+  digits: 1,
 }
 if (Object.keys(places).sort().join() !== Object.keys(native).sort().join())
   throw new Error('a function has no line here')
