@@ -10,6 +10,9 @@ const { startAgent, stopAgent } = require('./lib/agent.cjs')
 const { money, rate } = require('./lib/money.cjs')
 const { RawExtra } = require('./lib/msgpack.cjs')
 
+const version = native.version()
+
+// (names only: then `import` finds them, too)
 module.exports = {
   open,
   startAgent,
@@ -21,5 +24,5 @@ module.exports = {
   Store,
   Cart,
   agentProgram,
-  version: native.version(),
+  version,
 }
