@@ -48,11 +48,12 @@ async function throughput(call) {
   const delay = monitorEventLoopDelay({ resolution: 1 })
   const end = Date.now() + SECONDS * 1000
   let count = 0
+  // what answers at once lets others run, as a server does between two requests: each caller makes
+  // one call in a turn of the event loop
   const one = async (i) => {
     while (Date.now() < end) {
       await call(i + count++)
-      // what answers at once must let others run, as a server does between two requests
-      if (count % UNDER_WAY === 0) await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setImmediate(resolve))
     }
   }
   delay.enable()
@@ -158,10 +159,8 @@ function row(...cells) {
 function print(results, together) {
   const machine = `Node ${process.version}, ${os.cpus().length} processors`
   console.log(
-    console.log(
-      `${machine}; ${CARTS} carts of ${LINES} lines; microseconds; ` +
-        `the median of ${ROUNDS} rounds in turns.\n`
-    )
+    `${machine}; ${CARTS} carts of ${LINES} lines; microseconds; ` +
+      `the median of ${ROUNDS} rounds in turns.\n`
   )
   row('', 'add p50', 'add p99', 'get p50', 'get p99', 'adds a second¹', 'event-loop delay p99¹')
   console.log('|---|---|---|---|---|---|---|')
