@@ -81,7 +81,7 @@ tool_parts     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
 all_objects   := $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
                  $(test_objects) $(test_mains) $(fuzz_objects) $(contract_objects) $(example_programs:=.o) \
                  $(BUILD)/tests/whole/holder.o \
-                 $(patsubst %.c,$(BUILD)/%.o,$(wildcard clients/node/*.c))
+                 $(patsubst %.c,$(BUILD)/%.o,$(wildcard clients/*/*.c))
 
 # A program whose sources are not there yet is not built.
 programs := $(if $(tool_objects),$(BUILD)/corral) \
@@ -265,13 +265,44 @@ bench-node: node deps-bench ## compare the Node client with Map, Redis, SQLite a
 node-test: node $(BUILD)/corral $(holder) ## test the Node client; K=pattern selects, NODE_TEST=long repeats as often as the nightly run does
 	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' clients/node/test/run.sh '$(or $(K),.)'
 
+# The Python client -------------------------------------------------------------------------------
+
+# clients/python/corral as it is used: the extension and the agent's program beside the modules, in BUILD/python/corral.
+# The extension is made for the limited API, so any headers do, and any CPython since 3.11 loads it.
+PYTHON         ?= $(firstword $(wildcard /usr/bin/python3) python3)
+python_dir     := $(BUILD)/python/corral
+python_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard clients/python/*.c))
+python_modules := $(wildcard clients/python/corral/*.py clients/python/corral/*.pyi clients/python/corral/py.typed)
+python_headers  = $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))' 2>/dev/null)
+
+$(python_objects): private cflags += $(if $(python_headers),-isystem $(python_headers))
+$(python_objects): | deps-python
+
+python: deps-python ## build the Python client into build/python
+	@$(MAKE) --no-print-directory DEPS=skip python-files
+
+python-files: $(python_dir)/_corral.abi3.so $(python_dir)/corral-agent $(python_modules:clients/python/%=$(BUILD)/python/%)
+
+$(python_dir)/_corral.abi3.so: $(python_objects) $(BUILD)/libcorral.a clients/python/ext.map
+	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(cflags) $(ldflags) -shared -Wl,-z,nodelete -Wl,--version-script=clients/python/ext.map \
+		-o $@ $(python_objects) $(BUILD)/libcorral.a $(static_msgpack)
+
+$(python_dir)/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
+	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(ldflags) -o $@ $^ $(static_msgpack) $(static_jansson)
+
+$(BUILD)/python/%: clients/python/%
+	$(Q)mkdir -p $(@D); cp $< $@
+
+python-test: python $(BUILD)/corral ## test the Python client; K=pattern selects, PYTHON_TEST=long repeats as often as the nightly run does
+	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' PYTHON=$(PYTHON) clients/python/test/run.sh '$(or $(K),.)'
+
 # Packages: looked for in some milliseconds, installed when they are missing ------------------------
 
 deps-%:
 	@$(if $(filter skip,$(DEPS)),:,CC="$(CC)" tools/deps.sh $*)
 
 # (one after the other: apt-get has a lock)
-deps-test deps-lint deps-check deps-fuzz deps-model deps-bench deps-bare deps-node: deps-build
+deps-test deps-lint deps-check deps-fuzz deps-model deps-bench deps-bare deps-node deps-python: deps-build
 
 deps: deps-build deps-test ## install the packages that build and tests need (deps-lint, deps-check, deps-fuzz, deps-model: the others)
 
@@ -420,4 +451,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps bench-node clean compare crash deb deb-test demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly node node-files node-package node-test power run test tests tsan ubsan uninstall valgrind
+.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps bench-node clean compare crash deb deb-test demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly node node-files node-package node-test power python python-files python-test run test tests tsan ubsan uninstall valgrind

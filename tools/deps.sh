@@ -3,7 +3,7 @@
 # Is there what we need? If not, install it (Debian and its relatives), as root or through
 # `sudo -n`; if that cannot be, print the one line to run and exit 1.
 # Usage: tools/deps.sh SET...   sets: build (the default), test, lint, fuzz, model, bench,
-#                               node (the client for it), check (all that .ci/run uses), bare
+#                               node, python (the clients), check (all that .ci/run uses), bare
 #                               (what makes a bare root), arm64 (in it: what cross-builds)
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin # for mkfs, when these are not on the PATH
@@ -26,6 +26,8 @@ bench_headers=(hiredis/hiredis.h:libhiredis-dev libmemcached/memcached.h:libmemc
 	lmdb.h:liblmdb-dev sqlite3.h:libsqlite3-dev)
 node_commands=(node:nodejs npm:npm)
 node_headers=(node/node_api.h:libnode-dev)
+python_commands=(python3:python3 mypy:mypy)
+python_headers=(python3/Python.h:python3-dev)
 check_commands=(valgrind:valgrind)
 bare_commands=(debootstrap:debootstrap unshare:util-linux git:git)
 arm64_commands=(make:make pkg-config:pkg-config aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
@@ -58,8 +60,12 @@ add_set() {
 		node=$(realpath "$(command -v node)" 2>/dev/null) || node=
 		[[ -e ${node%/*}/../include/node/node_api.h ]] || headers+=("${node_headers[@]}")
 		;;
+	python)
+		add_set build
+		commands+=("${python_commands[@]}") headers+=("${python_headers[@]}")
+		;;
 	check)
-		for set in lint fuzz model bench node bare; do
+		for set in lint fuzz model bench node python bare; do
 			add_set $set
 		done
 		commands+=("${check_commands[@]}")
@@ -75,7 +81,7 @@ add_set() {
 		;;
 	*)
 		echo "deps.sh: no set of packages is called '$1' (build, test, lint, fuzz, model," \
-			"bench, node, check, bare, arm64)" >&2
+			"bench, node, python, check, bare, arm64)" >&2
 		exit 2
 		;;
 	esac

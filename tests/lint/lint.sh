@@ -20,6 +20,7 @@ scripts=(tools/*.sh tools/completion/*.bash bench/*.sh tests/*.sh tests/*/*.sh c
 	debian/tests/{completion,life,upgrade,removal})
 javascript=(clients/*/*.[cm]js clients/*/*.ts
 	clients/*/{lib,test,test/*,bench,examples/*}/*.{cjs,mjs,ts,mts,cts})
+python=(clients/python/{corral,test,bench,examples}/*.py clients/python/corral/*.pyi)
 manuals=(shm/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
 
 # A file includes only headers of lower layers; a foreign library has one includer.
@@ -122,13 +123,13 @@ check_width() {
 			print FILENAME ":" FNR ": " length(line) " columns, more than " max
 			bad = 1
 		}
-		END { exit bad }' "${c_files[@]}" "${scripts[@]}" "${javascript[@]}"
+		END { exit bad }' "${c_files[@]}" "${scripts[@]}" "${javascript[@]}" "${python[@]}"
 }
 
 check_spdx() {
 	local file bad=0
-	for file in "${c_files[@]}" "${scripts[@]}" "${javascript[@]}" tools/completion/* \
-		tests/model/*.pml Makefile debian/rules; do
+	for file in "${c_files[@]}" "${scripts[@]}" "${javascript[@]}" "${python[@]}" \
+		tools/completion/* tests/model/*.pml Makefile debian/rules; do
 		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: LGPL-2.1-or-later' ||
 			{ echo "$file: no SPDX line" && bad=1; }
 	done
