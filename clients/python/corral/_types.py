@@ -5,7 +5,7 @@ the calls take, as are dicts with the same keys."""
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Mapping, Optional, Sequence, TypedDict, Union
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Item:
 class Line(Item):
     """A line of an order."""
 
+    modifiers: list[Modifier] = field(default_factory=list)
     line: int = 0  # its number, which it keeps as long as the cart lives
     modifiers_cents: int = 0  # the sum of the modifiers' prices, for one unit
     total_cents: int = 0  # quantity * (unit_price_cents + modifiers_cents)

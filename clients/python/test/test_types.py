@@ -16,7 +16,9 @@ def mypy(*files):
 
 class Types(unittest.TestCase):
     def test_the_package_is_typed_and_each_wrong_use_refused_and_no_right_one(self):
-        said = mypy(BUILD / "python" / "corral", HERE / "typed.py")
+        examples = HERE.parent / "examples" / "voice_order"
+        ours = (examples / f"{name}.py" for name in ("tools", "menu", "pipecat_tools", "start"))
+        said = mypy(BUILD / "python" / "corral", HERE / "typed.py", *ours)
         self.assertIn("Found", said)
         wrong = {
             number
