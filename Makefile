@@ -200,7 +200,7 @@ $(mutator): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/mutate*.c)) $(BUIL
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
 
 $(contract): $(contract_objects) $(BUILD)/libcorral.a
-	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(test_libs) $(msgpack_libs)
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(test_libs) $(msgpack_libs) $(jansson_libs)
 
 $(holder): $(BUILD)/tests/whole/holder.o $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs)

@@ -287,8 +287,8 @@ static int end_run(void **state)
 }
 
 static const struct contract_case *const tables[] = {
-	attach_cases, read_cases,  watch_cases, change_cases,   repeat_cases,
-	refuse_cases, apply_cases, money_cases, checkout_cases, together_cases,
+	attach_cases, read_cases,  watch_cases,    change_cases,   repeat_cases,   refuse_cases,
+	apply_cases,  money_cases, checkout_cases, together_cases, scenario_cases,
 };
 
 int main(int argc, char **argv)

@@ -120,6 +120,6 @@ struct contract_case {
 /* Each ends with an entry without a name. */
 extern const struct contract_case attach_cases[], read_cases[], watch_cases[], change_cases[],
 	repeat_cases[], refuse_cases[], apply_cases[], money_cases[], checkout_cases[],
-	together_cases[];
+	together_cases[], scenario_cases[];
 
 #endif
