@@ -293,6 +293,9 @@ $(python_dir)/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorra
 $(BUILD)/python/%: clients/python/%
 	$(Q)mkdir -p $(@D); cp $< $@
 
+bench-python: python deps-bench-python ## compare the Python client with a dict, copy.deepcopy and Redis, as Markdown
+	@PYTHON=$(PYTHON) clients/python/bench/run.sh $(BUILD)
+
 python-test: python $(BUILD)/corral ## test the Python client; K=pattern selects, PYTHON_TEST=long repeats as often as the nightly run does
 	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' PYTHON=$(PYTHON) clients/python/test/run.sh '$(or $(K),.)'
 
@@ -302,7 +305,7 @@ deps-%:
 	@$(if $(filter skip,$(DEPS)),:,CC="$(CC)" tools/deps.sh $*)
 
 # (one after the other: apt-get has a lock)
-deps-test deps-lint deps-check deps-fuzz deps-model deps-bench deps-bare deps-node deps-python: deps-build
+deps-test deps-lint deps-check deps-fuzz deps-model deps-bench deps-bare deps-node deps-python deps-bench-python: deps-build
 
 deps: deps-build deps-test ## install the packages that build and tests need (deps-lint, deps-check, deps-fuzz, deps-model: the others)
 
@@ -451,4 +454,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps bench-node clean compare crash deb deb-test demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly node node-files node-package node-test power python python-files python-test run test tests tsan ubsan uninstall valgrind
+.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps bench-node bench-python clean compare crash deb deb-test demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly node node-files node-package node-test power python python-files python-test run test tests tsan ubsan uninstall valgrind
