@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,6 +105,21 @@ int descriptor_open(int dir_fd, const char *path, int flags, mode_t mode)
 {
 	pthread_mutex_lock(&filling);
 	int fd = open_above(dir_fd, path, flags, mode);
+	pthread_mutex_unlock(&filling);
+	return fd;
+}
+
+int descriptor_socket(int domain, int type)
+{
+	pthread_mutex_lock(&filling);
+	unsigned filled = fill();
+	int fd = socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && fd < DESCRIPTOR_LEAST) { /* the host closed a low number meanwhile */
+		int low = fd;
+		fd = descriptor_copy(low);
+		close(low);
+	}
+	empty(filled);
 	pthread_mutex_unlock(&filling);
 	return fd;
 }

@@ -27,6 +27,9 @@
 /* openat(2), close-on-exec, never below DESCRIPTOR_LEAST. -1 and errno on failure. */
 int descriptor_open(int dir_fd, const char *path, int flags, mode_t mode);
 
+/* socket(2), close-on-exec and non-blocking, never below DESCRIPTOR_LEAST. -1 and errno. */
+int descriptor_socket(int domain, int type);
+
 /* Duplicate fd, close-on-exec. -1 and errno on failure. */
 int descriptor_copy(int fd);
 
