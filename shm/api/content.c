@@ -41,7 +41,7 @@ static int64_t expires_ms(const struct attempt *attempt, const struct cart_head 
 	return handle_wall_ms(attempt->corral, deadline_ns(attempt->now_ns, ttl_ns));
 }
 
-static void forget(struct corral_content *content, size_t need, int error)
+void content_forget(struct corral_content *content, size_t need, int error)
 {
 	content->need = need;
 	content->error = error;
@@ -55,7 +55,7 @@ static void discard(struct corral_content *content)
 	if (content == NULL)
 		return;
 	free(content->cart);
-	forget(content, 0, -ESTALE);
+	content_forget(content, 0, -ESTALE);
 }
 
 static int copy_bytes(const struct cart_head *version, size_t size, const struct cart_times *times,
@@ -74,7 +74,7 @@ static int copy_bytes(const struct cart_head *version, size_t size, const struct
 	return 0;
 }
 
-static int decode(const struct attempt *attempt, const struct cart_head *version, size_t size,
+static int decode(const struct corral *corral, const struct cart_head *version, size_t size,
 		  int64_t until_ms, struct corral_content *content)
 {
 	int r = cart_decode(version, size, true, &content->cart);
@@ -82,7 +82,7 @@ static int decode(const struct attempt *attempt, const struct cart_head *version
 	if (r < 0)
 		return r;
 	content->cart->expires_ms = until_ms;
-	handle_complete_head(attempt->corral, &content->cart->head);
+	handle_complete_head(corral, &content->cart->head);
 	return 0;
 }
 
@@ -94,11 +94,10 @@ static int flatten(const struct cart_head *version, size_t size, const struct ca
 	return r == 0 ? cart_flatten(version, size, times, flat) : r;
 }
 
-static void copy_out(const struct attempt *attempt, const struct cart_head *version, size_t size,
-		     struct corral_content *content)
+void content_copy(const struct corral *corral, const struct cart_head *version, size_t size,
+		  int64_t until_ms, struct corral_content *content)
 {
-	const struct cart_times times = { handle_usual_ttl_ms(attempt->corral),
-					  expires_ms(attempt, version) };
+	const struct cart_times times = { handle_usual_ttl_ms(corral), until_ms };
 	int r = 0;
 
 	content->need = size;
@@ -108,9 +107,9 @@ static void copy_out(const struct attempt *attempt, const struct cart_head *vers
 	if (r == 0 && content->flat != NULL)
 		r = flatten(version, size, &times, content->flat);
 	if (r == 0 && content->decode)
-		r = decode(attempt, version, size, times.expires_ms, content);
+		r = decode(corral, version, size, until_ms, content);
 	if (r < 0)
-		forget(content, size, r);
+		content_forget(content, size, r);
 }
 
 /* version NULL: there is none, and the content's error is `none`. */
@@ -119,9 +118,9 @@ static void hand_out(const struct attempt *attempt, const struct cart_head *vers
 {
 	if (content == NULL)
 		return;
-	forget(content, 0, none);
+	content_forget(content, 0, none);
 	if (version != NULL)
-		copy_out(attempt, version, size, content);
+		content_copy(attempt->corral, version, size, expires_ms(attempt, version), content);
 }
 
 static void hand_out_all(const struct attempt *attempt, int r)

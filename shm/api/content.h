@@ -18,6 +18,16 @@ void content_leave(struct attempt *attempt, int r);
 /* The arena was withdrawn meanwhile: the change fails after all, and nothing is handed out. */
 void content_withdraw(struct attempt *attempt);
 
+/* Nothing is handed out, for this reason. */
+void content_forget(struct corral_content *content, size_t need, int error);
+
+/*
+ * Hand out a version, whose cart ends at until_ms if no activity follows; content->error says
+ * whether that failed. The view and the cart of `content` are empty before.
+ */
+void content_copy(const struct corral *corral, const struct cart_head *version, size_t size,
+		  int64_t until_ms, struct corral_content *content);
+
 /*
  * The caller holds the lock and is about to publish the version in hand (`now` is NULL), to end the
  * version `now`, or to repeat an answer whose cart is `now`.
