@@ -78,7 +78,9 @@ contract_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/contract/*.c))
 # It stops in the middle of a change, for the tests of other languages.
 holder        := $(BUILD)/tests/holder
 tool_parts     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
-all_objects   := $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
+# The engine for carts on other machines, a module of its own. tests/redis/*.c are built with it.
+redis_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard redis/*.c))
+all_objects   := $(redis_objects) $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
                  $(test_objects) $(test_mains) $(fuzz_objects) $(contract_objects) $(example_programs:=.o) \
                  $(BUILD)/tests/whole/holder.o \
                  $(patsubst %.c,$(BUILD)/%.o,$(wildcard clients/*/*.c))
@@ -87,7 +89,8 @@ all_objects   := $(lib_objects) $(common_objects) $(agent_objects) $(tool_object
 programs := $(if $(tool_objects),$(BUILD)/corral) \
             $(if $(agent_objects),$(BUILD)/corral-agent) \
             $(if $(bench_objects),$(BUILD)/corral-bench)
-libraries := $(BUILD)/libcorral.a $(BUILD)/libcorral.so.$(VERSION)
+redis_module := $(BUILD)/libcorral-redis.so
+libraries := $(BUILD)/libcorral.a $(BUILD)/libcorral.so.$(VERSION) $(redis_module)
 links     := $(BUILD)/libcorral.so.$(SOMAJOR) $(BUILD)/libcorral.so
 
 # Flags -------------------------------------------------------------------------------------------
@@ -111,6 +114,7 @@ jansson_libs = $(or $(libs_jansson),$(call pkg_libs,jansson,-ljansson))
 urcu_libs    = $(foreach f,memb mb qsbr,$(or $(libs_liburcu-$f),$(call pkg_libs,liburcu-$f,-lurcu-$f)))
 # Of the peers that corral-bench is compared with, those that are installed (make bench-deps).
 peer_libs    = $(foreach p,hiredis libmemcached lmdb sqlite3,$(or $(libs_$(p)),$(call pkg_libs,$(p),)))
+hiredis_libs = $(or $(libs_hiredis),$(call pkg_libs,hiredis,-lhiredis))
 test_libs    = $(or $(libs_cmocka),$(call pkg_libs,cmocka,-lcmocka)) -lgmp
 
 # Build -------------------------------------------------------------------------------------------
@@ -138,6 +142,11 @@ $(BUILD)/libcorral.a: $(lib_objects)
 
 $(BUILD)/libcorral.so.$(VERSION): $(lib_objects) shm/corral.map $(BUILD)/flags
 	$(Q)$(call say,LD)$(CC) $(cflags) $(ldflags) $(so_flags) -o $@ $(lib_objects)
+
+# It imports nothing from libcorral, which may be linked into the program that loads it.
+$(redis_module): $(redis_objects) redis/module.map $(BUILD)/flags
+	$(Q)$(call say,LD)$(CC) $(cflags) $(ldflags) -shared -Wl,-soname,$(@F) -Wl,--version-script=redis/module.map \
+		$(if $(SANITIZE),,-Wl,-z,defs) -o $@ $(redis_objects) $(hiredis_libs)
 
 $(links): $(BUILD)/libcorral.so.$(VERSION)
 	$(Q)ln -sf $(<F) $@
@@ -390,7 +399,7 @@ analyze-all: deps-lint ## the same over all sources but the tests
 	@CC="$(CC)" tests/lint/lint.sh analyze_all
 
 format: deps-lint ## apply .clang-format to all C files
-	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch])
+	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] redis/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch])
 
 # Install -----------------------------------------------------------------------------------------
 
@@ -414,7 +423,7 @@ install-files: $(BUILD)/corral.pc
 		$(SYSUSERSDIR) $(TMPFILESDIR) $(BASHDIR) $(ZSHDIR) $(FISHDIR))
 	install -m 755 $(installed_programs) $(DESTDIR)$(BINDIR)
 	install -m 644 $(BUILD)/libcorral.a $(DESTDIR)$(LIBDIR)
-	install -m 755 $(BUILD)/libcorral.so.$(VERSION) $(DESTDIR)$(LIBDIR)
+	install -m 755 $(BUILD)/libcorral.so.$(VERSION) $(redis_module) $(DESTDIR)$(LIBDIR)
 	ln -sf libcorral.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcorral.so.$(SOMAJOR)
 	ln -sf libcorral.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcorral.so
 	install -m 644 shm/corral.h $(DESTDIR)$(INCLUDEDIR)
@@ -439,7 +448,7 @@ install-files: $(BUILD)/corral.pc
 uninstall: ## take away what `make install` with the same PREFIX and DESTDIR put there
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,corral corral-agent)
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libcorral.a libcorral.so libcorral.so.$(SOMAJOR) \
-		libcorral.so.$(VERSION) pkgconfig/corral.pc)
+		libcorral.so.$(VERSION) libcorral-redis.so pkgconfig/corral.pc)
 	rm -f $(DESTDIR)$(INCLUDEDIR)/corral.h $(DESTDIR)$(UNITDIR)/corral-agent.service
 	rm -f $(addprefix $(DESTDIR),$(SYSUSERSDIR)/corral.conf $(TMPFILESDIR)/corral.conf)
 	rm -f $(foreach page,$(man_pages),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)))

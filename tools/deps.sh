@@ -12,10 +12,10 @@ PATH=$PATH:/usr/sbin:/sbin # for mkfs, when these are not on the PATH
 # command:package, and header:package[:further header needed before it]
 build_commands=(gcc:gcc make:make pkg-config:pkg-config)
 build_headers=(stdlib.h:libc6-dev urcu/arch.h:liburcu-dev msgpack.h:libmsgpack-dev
-	xxhash.h:libxxhash-dev jansson.h:libjansson-dev)
+	xxhash.h:libxxhash-dev jansson.h:libjansson-dev hiredis/hiredis.h:libhiredis-dev)
 test_commands=(xxhsum:xxhash xz:xz-utils strace:strace pgrep:procps setpriv:util-linux
 	unshare:util-linux mount:mount script:bsdutils readelf:binutils xmllint:libxml2-utils
-	mkfs.btrfs:btrfs-progs mkfs.xfs:xfsprogs lsattr:e2fsprogs)
+	mkfs.btrfs:btrfs-progs mkfs.xfs:xfsprogs lsattr:e2fsprogs redis-server:redis-server)
 test_headers=(cmocka.h:libcmocka-dev gmp.h:libgmp-dev)
 lint_commands=(clang-format:clang-format clang-tidy:clang-tidy mandoc:mandoc
 	shellcheck:shellcheck)
@@ -23,7 +23,7 @@ fuzz_commands=(clang:clang)
 fuzz_headers=(fuzzer/FuzzedDataProvider.h:libclang-rt-14-dev) # this package also has libFuzzer
 model_commands=(spin:spin gcc:gcc)
 bench_commands=(redis-server:redis-server memcached:memcached)
-bench_headers=(hiredis/hiredis.h:libhiredis-dev libmemcached/memcached.h:libmemcached-dev
+bench_headers=(libmemcached/memcached.h:libmemcached-dev
 	lmdb.h:liblmdb-dev sqlite3.h:libsqlite3-dev)
 node_commands=(node:nodejs npm:npm)
 node_headers=(node/node_api.h:libnode-dev)

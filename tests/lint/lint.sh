@@ -12,8 +12,8 @@ CC=${CC:-gcc}
 TIDY_CFLAGS=${TIDY_CFLAGS:--std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent -Ibench -Itests/kit}
 WIDTH_MAX=100 # columns, with tabs of eight
 
-c_files=(shm/*.h shm/*/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch]
-	bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch]
+c_files=(shm/*.h shm/*/*.[ch] redis/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch]
+	bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch]
 	debian/tests/*.c)
 scripts=(tools/*.sh tools/completion/*.bash bench/*.sh tests/*.sh tests/*/*.sh clients/*/*.sh
 	clients/*/{test,bench}/*.sh .ci/run debian/*.postrm
@@ -83,7 +83,8 @@ check_descriptors() {
 	local main opens bad=0
 	opens='open|openat|openat2|creat|dup|fopen|fdopen|opendir|scandir|mkostemp|memfd_create'
 	opens+='|socket|pipe2?|eventfd'
-	grep -nE "\b($opens)\(|F_DUPFD" shm/*/*.[ch] | grep -v '^shm/arena/descriptor\.' && bad=1
+	grep -nE "\b($opens)\(|F_DUPFD" shm/*/*.[ch] redis/*.[ch] |
+		grep -v '^shm/arena/descriptor\.' && bad=1
 	for main in agent/main.c tools/main.c bench/main.c; do
 		awk '/^int main\(/ { inside = 1 }
 			inside && /\);$/ { exit !/streams_begin\(/ }' "$main" ||
@@ -213,8 +214,8 @@ tidy() { # CHECKS FILE...: what to leave out of those in .clang-tidy
 }
 
 check_tidy() {
-	tidy '-clang-analyzer-*' shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c \
-		bench/*/*.c examples/*.c
+	tidy '-clang-analyzer-*' shm/*/*.c redis/*.c agent/*.c tools/*.c tools/common/*.c \
+		bench/*.c bench/*/*.c examples/*.c
 }
 
 check_tidy_tests() {
@@ -224,12 +225,12 @@ check_tidy_tests() {
 # All paths through each function, symbolically: nine tenths of what clang-tidy takes. (Not of the
 # tests: see tests/.clang-tidy.)
 check_analyze() {
-	tidy '-bugprone-*,-misc-*' shm/*/*.c agent/*.c tools/common/*.c
+	tidy '-bugprone-*,-misc-*' shm/*/*.c redis/*.c agent/*.c tools/common/*.c
 }
 
 check_analyze_all() {
-	tidy '-bugprone-*,-misc-*' shm/*/*.c agent/*.c tools/*.c tools/common/*.c bench/*.c \
-		bench/*/*.c
+	tidy '-bugprone-*,-misc-*' shm/*/*.c redis/*.c agent/*.c tools/*.c tools/common/*.c \
+		bench/*.c bench/*/*.c
 }
 
 passed=0 failed=0

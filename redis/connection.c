@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * connection.c: see connection.h.
+ *
+ * hiredis writes commands and reads replies as bytes in memory; the sockets are ours, non-blocking,
+ * so that every wait has a deadline and no write raises SIGPIPE.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/reason.h"
+#include "connection.h"
+
+#define READ_BYTES (32 * 1024)
+
+int64_t connection_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
+
+/* ---------------------------------------------------------------- commands */
+
+void command_add(struct command *command, const void *word, size_t size)
+{
+	command->words[command->count] = word;
+	command->sizes[command->count++] = size;
+}
+
+void command_add_text(struct command *command, const char *word)
+{
+	command_add(command, word, strlen(word));
+}
+
+void command_begin(struct command *command, const char *word)
+{
+	command->count = 0;
+	command_add_text(command, word);
+}
+
+void command_add_number(struct command *command, uint64_t number, char room[COMMAND_NUMBER_BYTES])
+{
+	(void)snprintf(room, COMMAND_NUMBER_BYTES, "%llu", (unsigned long long)number);
+	command_add_text(command, room);
+}
+
+/* --------------------------------------------------------------- the socket */
+
+/* Wait until the socket can be read or written. 0, -ETIMEDOUT, -EINTR. */
+static int wait_for(const struct connection *connection, short events, int64_t give_up_ns)
+{
+	struct pollfd poll_fd = { .fd = connection->fd, .events = events };
+	int64_t left_ns = give_up_ns - connection_now_ns();
+
+	if (left_ns <= 0)
+		return -ETIMEDOUT;
+	int64_t left_ms = left_ns / 1000000 + 1;
+	int r = poll(&poll_fd, 1, left_ms < INT32_MAX ? (int)left_ms : INT32_MAX);
+	return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
+}
+
+/* The same, whatever signals come. */
+static int wait_through(const struct connection *connection, short events, int64_t give_up_ns)
+{
+	int r;
+
+	do
+		r = wait_for(connection, events, give_up_ns);
+	while (r == -EINTR);
+	return r;
+}
+
+static int finish_connect(struct connection *connection, int64_t give_up_ns)
+{
+	socklen_t size = sizeof(int);
+	int error = 0;
+	int r = wait_through(connection, POLLOUT, give_up_ns);
+
+	if (r == 0 && getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+		r = -errno;
+	return r < 0 ? r : -error;
+}
+
+static int connect_to(struct connection *connection, const struct engine_host *callbacks,
+		      const struct sockaddr *address, socklen_t size, int64_t give_up_ns)
+{
+	const int on = 1;
+
+	connection->fd = callbacks->open_socket(address->sa_family, SOCK_STREAM);
+	if (connection->fd < 0)
+		return -errno;
+	if (address->sa_family != AF_UNIX)
+		(void)setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	int r = connect(connection->fd, address, size) == 0 ? 0 : -errno;
+	if (r == -EINPROGRESS || r == -EINTR)
+		r = finish_connect(connection, give_up_ns);
+	if (r < 0) {
+		close(connection->fd);
+		connection->fd = -1;
+	}
+	return r;
+}
+
+static int connect_unix(struct connection *connection, const struct location_host *host,
+			const struct engine_host *callbacks, int64_t give_up_ns)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	if (strlen(host->host) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, host->host, strlen(host->host) + 1);
+	return connect_to(connection, callbacks, (const struct sockaddr *)&address, sizeof(address),
+			  give_up_ns);
+}
+
+static int connect_tcp(struct connection *connection, const struct location_host *host,
+		       const struct engine_host *callbacks, int64_t give_up_ns, char *why)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
+	struct addrinfo *found = NULL;
+	int code = getaddrinfo(host->host, host->port, &hints, &found);
+	int r = -EHOSTUNREACH;
+
+	if (code != 0)
+		return reason_set(why, code == EAI_SYSTEM ? -errno : -EHOSTUNREACH, "%.200s: %s",
+				  host->host, gai_strerror(code));
+	for (const struct addrinfo *at = found; at != NULL && r < 0 && r != -ETIMEDOUT;
+	     at = at->ai_next)
+		r = connect_to(connection, callbacks, at->ai_addr, at->ai_addrlen, give_up_ns);
+	freeaddrinfo(found);
+	return r;
+}
+
+void connection_close(struct connection *connection)
+{
+	if (connection == NULL)
+		return;
+	if (connection->fd >= 0)
+		close(connection->fd);
+	if (connection->reader != NULL)
+		redisReaderFree(connection->reader);
+	free(connection);
+}
+
+/* ------------------------------------------------------ commands and replies */
+
+static int send_all(struct connection *connection, const char *bytes, size_t size,
+		    int64_t give_up_ns, bool *ret_begun)
+{
+	while (size > 0) {
+		ssize_t n = send(connection->fd, bytes, size, MSG_NOSIGNAL);
+		if (n > 0) {
+			*ret_begun = true;
+			bytes += n;
+			size -= (size_t)n;
+			continue;
+		}
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		int r = n < 0 && errno == EINTR ? 0 : wait_through(connection, POLLOUT, give_up_ns);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int connection_send(struct connection *connection, const struct command *commands, int count,
+		    int64_t give_up_ns, bool *ret_begun)
+{
+	char *parts[4] = { NULL };
+	size_t sizes[4], all = 0;
+	char *bytes = NULL;
+	int r = 0;
+
+	*ret_begun = false;
+	for (int i = 0; i < count && r == 0; i++) {
+		int size = redisFormatCommandArgv(&parts[i], commands[i].count,
+						  (const char **)(uintptr_t)commands[i].words,
+						  commands[i].sizes);
+		if (size < 0)
+			r = -ENOMEM;
+		else
+			all += sizes[i] = (size_t)size;
+	}
+	if (r == 0 && (bytes = malloc(all)) == NULL)
+		r = -ENOMEM;
+	for (size_t i = 0, at = 0; r == 0 && i < (size_t)count; at += sizes[i++])
+		memcpy(bytes + at, parts[i], sizes[i]);
+	if (r == 0)
+		r = send_all(connection, bytes, all, give_up_ns, ret_begun);
+	for (int i = 0; i < count; i++)
+		free(parts[i]);
+	free(bytes);
+	return r;
+}
+
+/* Read what has come. 0; -EAGAIN: nothing has. */
+static int read_some(struct connection *connection)
+{
+	char bytes[READ_BYTES];
+	ssize_t n = recv(connection->fd, bytes, sizeof(bytes), 0);
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (n == 0)
+		return -ECONNRESET;
+	return redisReaderFeed(connection->reader, bytes, (size_t)n) == REDIS_OK ? 0 : -ENOMEM;
+}
+
+static int receive(struct connection *connection, int64_t give_up_ns, bool signals,
+		   redisReply **ret_reply)
+{
+	for (;;) {
+		void *reply = NULL;
+		if (redisReaderGetReply(connection->reader, &reply) != REDIS_OK)
+			return -EPROTO;
+		if (reply != NULL) {
+			*ret_reply = reply;
+			return 0;
+		}
+		int r = read_some(connection);
+		if (r == -EAGAIN)
+			r = signals ? wait_for(connection, POLLIN, give_up_ns) :
+				      wait_through(connection, POLLIN, give_up_ns);
+		if (r < 0)
+			return r;
+	}
+}
+
+int connection_receive(struct connection *connection, int64_t give_up_ns, redisReply **ret_reply)
+{
+	return receive(connection, give_up_ns, false, ret_reply);
+}
+
+int connection_listen(struct connection *connection, int64_t give_up_ns, redisReply **ret_reply)
+{
+	return receive(connection, give_up_ns, true, ret_reply);
+}
+
+/* A command whose answer is OK, or an error. why: NULL, or what the server said. */
+static int must_do(struct connection *connection, const struct command *command, int64_t give_up_ns,
+		   char *why)
+{
+	redisReply *reply = NULL;
+	bool begun;
+	int r = connection_send(connection, command, 1, give_up_ns, &begun);
+
+	if (r == 0)
+		r = connection_receive(connection, give_up_ns, &reply);
+	if (r == 0 && reply->type == REDIS_REPLY_ERROR)
+		r = reason_set(why, -EACCES, "the server refuses the user or the password: %.200s",
+			       reply->str);
+	freeReplyObject(reply);
+	return r;
+}
+
+static int log_in(struct connection *connection, const struct location *location,
+		  int64_t give_up_ns, char *why)
+{
+	struct command command;
+
+	if (location->password[0] == '\0')
+		return 0;
+	command_begin(&command, "AUTH");
+	if (location->user[0] != '\0')
+		command_add_text(&command, location->user);
+	command_add_text(&command, location->password);
+	return must_do(connection, &command, give_up_ns, why);
+}
+
+/* A name for CLIENT LIST, which takes no space and nothing beyond ASCII. A refusal is no failure.
+ */
+static int name_it(struct connection *connection, const char *label, int64_t give_up_ns)
+{
+	char name[CORRAL_LABEL_MAX + 1];
+	struct command command;
+	size_t size = 0;
+
+	for (; label[size] != '\0' && size < CORRAL_LABEL_MAX; size++)
+		name[size] = label[size] > ' ' && label[size] <= '~' ? label[size] : '_';
+	name[size] = '\0';
+	command_begin(&command, "CLIENT");
+	command_add_text(&command, "SETNAME");
+	command_add_text(&command, name);
+	int r = must_do(connection, &command, give_up_ns, NULL);
+	return r == -EACCES ? 0 : r;
+}
+
+int connection_open(const struct location *location, const struct location_host *host,
+		    const struct engine_host *callbacks, const char *label, int64_t give_up_ns,
+		    struct connection **ret_connection, char *why)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+
+	if (connection == NULL)
+		return -ENOMEM;
+	connection->fd = -1;
+	connection->pid = getpid();
+	connection->reader = redisReaderCreate();
+	int r = connection->reader == NULL ? -ENOMEM :
+		host->port[0] == '\0'      ? connect_unix(connection, host, callbacks, give_up_ns) :
+					connect_tcp(connection, host, callbacks, give_up_ns, why);
+	if (r == 0)
+		r = log_in(connection, location, give_up_ns, why);
+	if (r == 0 && label != NULL && label[0] != '\0')
+		r = name_it(connection, label, give_up_ns);
+	if (r < 0) {
+		connection_close(connection);
+		return r;
+	}
+	*ret_connection = connection;
+	return 0;
+}

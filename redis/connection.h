@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * connection.h: one connection to one server: commands out, replies in, each with a deadline.
+ */
+#ifndef CORRAL_REDIS_CONNECTION_H
+#define CORRAL_REDIS_CONNECTION_H
+
+#include <hiredis/hiredis.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "api/engine.h"
+#include "location.h"
+
+struct connection {
+	int fd;
+	pid_t pid; /* of the process that made it: a forked child must not use it */
+	redisReader *reader;
+	struct connection *next; /* in a list of idle ones */
+};
+
+/* A command: its words, which may be binary. */
+#define COMMAND_WORDS_MAX 12
+struct command {
+	const char *words[COMMAND_WORDS_MAX];
+	size_t sizes[COMMAND_WORDS_MAX];
+	int count;
+};
+
+void command_begin(struct command *command, const char *word);
+void command_add(struct command *command, const void *word, size_t size);
+void command_add_text(struct command *command, const char *word);
+
+/* room[]: where the number is written; it has to live as long as the command. */
+#define COMMAND_NUMBER_BYTES 24
+void command_add_number(struct command *command, uint64_t number, char room[COMMAND_NUMBER_BYTES]);
+
+int64_t connection_now_ns(void);
+
+/*
+ * Connect, and log in if the location says as whom. label: NULL, or the connection's name for
+ * CLIENT LIST. 0; -ETIMEDOUT, -ECONNREFUSED, ...; -EACCES: not with this name and password. why:
+ * NULL, or what people are told.
+ */
+int connection_open(const struct location *location, const struct location_host *host,
+		    const struct engine_host *callbacks, const char *label, int64_t give_up_ns,
+		    struct connection **ret_connection, char *why);
+void connection_close(struct connection *connection);
+
+/*
+ * Send commands in one go. 0 or -errno; *ret_begun: bytes have been sent, so that the server may
+ * carry out the commands.
+ */
+int connection_send(struct connection *connection, const struct command *commands, int count,
+		    int64_t give_up_ns, bool *ret_begun);
+
+/* The next reply, given back with freeReplyObject(). 0; -ETIMEDOUT, -ECONNRESET, -EPROTO, ... */
+int connection_receive(struct connection *connection, int64_t give_up_ns, redisReply **ret_reply);
+
+/* The same, but a signal ends the wait. */
+int connection_listen(struct connection *connection, int64_t give_up_ns, redisReply **ret_reply);
+
+#endif
