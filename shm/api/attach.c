@@ -30,7 +30,9 @@
 #include <unistd.h>
 
 #include "api/attach.h"
+#include "api/engine_load.h"
 #include "api/handle.h"
+#include "api/remote.h"
 #include "arena/access.h"
 #include "arena/descriptor.h"
 #include "arena/sigbus.h"
@@ -368,8 +370,10 @@ int handle_attach_thread(struct corral *corral, struct actor **ret_actor)
 int corral_leave_thread(struct corral *corral)
 {
 	struct share *share = corral->share;
-	struct attachment *attachment = find_attachment(share);
 
+	if (corral->remote != NULL)
+		return remote_leave_thread(corral);
+	struct attachment *attachment = find_attachment(share);
 	if (attachment == NULL || *share->epoch == 0)
 		return 0;
 	if (attachment->actor.record->nest > 0)
@@ -390,8 +394,10 @@ int corral_leave_thread(struct corral *corral)
 int corral_thread_abandon(struct corral *corral)
 {
 	struct share *share = corral->share;
-	struct attachment *attachment = find_attachment(share);
 
+	if (corral->remote != NULL)
+		return remote_thread_abandon(corral);
+	struct attachment *attachment = find_attachment(share);
 	if (attachment == NULL || *share->epoch == 0 || attachment->epoch != *share->epoch)
 		return 0;
 	if (attachment->actor.in_change)
@@ -413,6 +419,10 @@ int corral_set_patience(struct corral *corral, uint32_t patience_ms)
 
 	if (patience_ms > PATIENCE_MAX_MS)
 		return -ERANGE;
+	if (corral->remote != NULL) {
+		store_relaxed(&corral->patience_ms, patience_ms); /* relaxed: as below */
+		return 0;
+	}
 	pthread_mutex_lock(&share->mutex);
 	corral->patience_ms = patience_ms;
 	/* relaxed: the next wait sees it, or the one after */
@@ -455,6 +465,8 @@ int corral_set_label(struct corral *corral, struct corral_text label)
 
 	if (r == 0)
 		r = handle_actor(corral, &actor); /* a forked child becomes itself first */
+	if (r == -EREMOTE)
+		return remote_set_label(corral, text);
 	if (r == 0)
 		change_label(corral->share, text);
 	return r;
@@ -769,6 +781,39 @@ static void say_where(const char *directory)
 	(void)snprintf(why_text, REASON_BYTES, "%.200s: %.300s", directory, text);
 }
 
+/* Open the carts of an engine. label: of this process, or "". */
+static int open_remote(struct corral *corral, const char *location, const char *label, char *why)
+{
+	if ((corral->flags & (CORRAL_START_AGENT | ATTACH_AGENT)) != 0)
+		return reason_set(why, -EINVAL, "carts on other machines have no corral-agent");
+	int r = remote_open(corral, location, why);
+	return r == 0 && label[0] != '\0' ? remote_set_label(corral, label) : r;
+}
+
+/* Attach to the arena of a directory. label: of this process, or "". */
+static int open_directory(struct corral *corral, const char *location, int dir_fd,
+			  const char *label, char *why)
+{
+	int r = 0;
+
+	if (dir_fd < 0)
+		r = arena_directory(location, corral->directory, why);
+	else
+		(void)snprintf(corral->directory, sizeof(corral->directory), "%s", location);
+	if (r == 0 && dir_fd < 0 && (corral->flags & CORRAL_START_AGENT) != 0)
+		r = attach_start_agent(corral->directory, why);
+	if (r < 0)
+		return r;
+	/*
+	 * no fork in between: the child must find, and close, the descriptor that our liveness
+	 * depends on
+	 */
+	pthread_mutex_lock(&shares_mutex);
+	r = open_shared(corral, dir_fd, label, why);
+	pthread_mutex_unlock(&shares_mutex);
+	return r;
+}
+
 static int open_handle(const char *location, int dir_fd, unsigned flags,
 		       const struct corral_text *label, struct corral **ret_corral)
 {
@@ -794,21 +839,10 @@ static int open_handle(const char *location, int dir_fd, unsigned flags,
 	memset(corral, 0, sizeof(*corral));
 	corral->flags = flags;
 	corral->patience_ms = PATIENCE_DEFAULT_MS;
-	if (dir_fd < 0)
-		r = arena_directory(location, corral->directory, why);
-	else
-		(void)snprintf(corral->directory, sizeof(corral->directory), "%s", location);
-	if (r == 0 && dir_fd < 0 && (flags & CORRAL_START_AGENT) != 0)
-		r = attach_start_agent(corral->directory, why);
-	if (r == 0) {
-		/*
-		 * no fork in between: the child must find, and close, the descriptor that our
-		 * liveness depends on
-		 */
-		pthread_mutex_lock(&shares_mutex);
-		r = open_shared(corral, dir_fd, label_text, why);
-		pthread_mutex_unlock(&shares_mutex);
-	}
+	const char *set = location != NULL ? location : getenv("CORRAL_DIR");
+	r = dir_fd < 0 && set != NULL && engine_is_location(set) ?
+		    open_remote(corral, set, label_text, why) :
+		    open_directory(corral, location, dir_fd, label_text, why);
 	if (r < 0) {
 		say_where(corral->directory);
 		free(corral);
@@ -853,6 +887,11 @@ void corral_close(struct corral *corral)
 		return;
 	struct share *share = corral->share;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	if (corral->remote != NULL) {
+		remote_close(corral);
+		pthread_setcancelstate(cancel, NULL);
+		return;
+	}
 	pthread_mutex_lock(&shares_mutex); /* until the descriptor is closed: see open_handle() */
 	/* a later handle may have the same address, and a thread must not take it for this one */
 	pthread_mutex_lock(&share->mutex);

@@ -19,6 +19,7 @@
 #include "api/durable.h"
 #include "api/handle.h"
 #include "api/make_room.h"
+#include "api/remote.h"
 #include "arena/stat.h"
 #include "cart/cart.h"
 #include "memory/allocate.h"
@@ -347,6 +348,23 @@ static int take_options(const struct corral_op *op, int64_t *ret_give_up_ns)
 	return 0;
 }
 
+/* The same as change_cart() of a cart that is not in an arena. */
+static int change_remote(struct corral *corral, const struct corral_key *key,
+			 struct cart_change *change, const struct corral_op *op,
+			 struct corral_result *ret_result, uint32_t *ret_step)
+{
+	int64_t give_up_ns = 0;
+	int r = 0;
+
+	if (op != NULL) {
+		change->if_version = op->if_version;
+		r = take_options(op, &give_up_ns);
+		if (r == 0)
+			r = cart_hash_op(op->id, corral->arena.hash_seed, change);
+	}
+	return r < 0 ? r : remote_change(corral, key, change, op, give_up_ns, ret_result, ret_step);
+}
+
 int change_cart(struct corral *corral, const struct corral_key *key, struct cart_change *change,
 		const struct corral_op *op, struct corral_result *ret_result, uint32_t *ret_step)
 {
@@ -369,7 +387,9 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 	int r = prepare(corral, key, &attempt.actor);
 
 	if (r < 0)
-		return r;
+		return r == -EREMOTE ?
+			       change_remote(corral, key, change, op, ret_result, ret_step) :
+			       r;
 	if (op != NULL) {
 		change->if_version = op->if_version;
 		r = take_options(op, &attempt.give_up_ns);
@@ -429,7 +449,7 @@ int change_put_validated(struct corral *corral, const void *version, size_t size
 	if (r == 0)
 		r = prepare(corral, &key, &attempt.actor);
 	if (r != 0)
-		return r;
+		return r == -EREMOTE ? remote_put(corral, &key, &put, idle_ns) : r;
 	assert(attempt.actor != NULL);
 	return change_now(&attempt);
 }

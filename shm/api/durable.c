@@ -18,6 +18,7 @@
 #include "api/cancel.h"
 #include "api/durable.h"
 #include "api/look.h"
+#include "api/remote.h"
 #include "sync/lock.h"
 
 #define LOOK_NS 100000000 /* how often a waiter checks that there is an agent at all */
@@ -105,6 +106,8 @@ int corral_sync(struct corral *corral, int timeout_ms, uint32_t *cancel)
 	struct actor *actor;
 	int r = handle_actor(corral, &actor);
 
+	if (r == -EREMOTE)
+		return remote_sync(corral, timeout_ms, cancel);
 	if (r == 0)
 		r = journal_trouble(corral);
 	return r == 0 ? wait_for(corral, request(corral->arena.header), &limits) : r;
@@ -117,6 +120,10 @@ int look_at_disk(struct corral *corral, uint64_t *ticket, bool slept, uint32_t *
 	struct actor *actor;
 	int r = handle_actor(corral, &actor);
 
+	if (r == -EREMOTE) {
+		*ret_word = NULL;
+		return remote_look_at_disk(corral);
+	}
 	if (r < 0)
 		return r;
 	if (*ticket == 0 && (r = journal_trouble(corral)) == 0)

@@ -56,6 +56,7 @@ struct corral {
 	bool unregistered;      /* the share's */
 	uint32_t patience_ms;   /* under share->mutex */
 	uint64_t sync_stood_at; /* the journal's position when a wait was given up; see durable.c */
+	struct remote *remote;  /* NULL, or its carts are not in an arena: see remote.h */
 	char directory[PATH_MAX];
 };
 
@@ -91,14 +92,14 @@ static inline int handle_own_actor(struct corral *corral, struct actor **ret_act
 }
 
 /*
- * The same for calls that read the arena: also -ESTALE if it was withdrawn, and -EBADF if the
- * handle is lost.
+ * The same for calls that read the arena: also -ESTALE if it was withdrawn, -EBADF if the handle is
+ * lost, and -EREMOTE if its carts are not in an arena.
  */
 static inline int handle_actor(struct corral *corral, struct actor **ret_actor)
 {
 	/* relaxed: a call that does not see it yet came before */
 	if (unlikely(load_relaxed(&corral->share->lost) != 0))
-		return -EBADF;
+		return corral->remote != NULL ? -EREMOTE : -EBADF;
 	return arena_withdrawn(&corral->arena) ? -ESTALE : handle_own_actor(corral, ret_actor);
 }
 

@@ -12,6 +12,7 @@
 
 #include "api/handle.h"
 #include "api/list_row.h"
+#include "api/remote.h"
 #include "api/unregistered.h"
 #include "base/atomic.h"
 #include "cart/cart.h"
@@ -34,6 +35,8 @@ struct corral_list {
 	void *buffer;                         /* of an unregistered handle; else NULL */
 	const struct corral_text *restaurant; /* NULL: all; else &text */
 	struct corral_text text;
+	const struct engine *engine; /* of a handle to one; it outlives the handle */
+	void *cursor;                /* its */
 	char id[CORRAL_ID_MAX];
 };
 
@@ -57,6 +60,7 @@ int corral_list_open(struct corral *corral, const struct corral_text *restaurant
 	if (list == NULL)
 		return -ENOMEM;
 	list->corral = corral;
+	list->engine = corral->remote != NULL ? corral->remote->engine : NULL;
 	if (corral->unregistered && (list->buffer = malloc(CORRAL_CART_MAX)) == NULL) {
 		free(list);
 		return -ENOMEM;
@@ -74,6 +78,8 @@ void corral_list_close(struct corral_list *list)
 {
 	if (list == NULL)
 		return;
+	if (list->engine != NULL)
+		list->engine->list_end(list->cursor);
 	free(list->buffer);
 	free(list);
 }
@@ -154,6 +160,9 @@ int corral_list_next(struct corral_list *list, struct corral_entry *ret_entries,
 	size_t count = 0;
 	int r;
 
+	if (unlikely(list->engine != NULL))
+		return remote_list(corral, &list->cursor, list->restaurant, ret_entries, max,
+				   ret_count);
 	if (unlikely(corral->unregistered)) {
 		r = unregistered_list(corral, list->restaurant, list->buffer, &at, ret_entries, max,
 				      &count);

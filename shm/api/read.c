@@ -14,6 +14,7 @@
 #include "api/cancel.h"
 #include "api/handle.h"
 #include "api/look.h"
+#include "api/remote.h"
 #include "api/unregistered.h"
 #include "base/atomic.h"
 #include "cart/cart.h"
@@ -107,6 +108,8 @@ static __attribute__((noinline)) int begin_with_care(struct corral *corral,
 
 	if (corral->unregistered)
 		return unregistered_read_begin(corral, key, ret_view);
+	if (corral->remote != NULL)
+		return remote_read_begin(corral, key, flags, ret_view);
 	int r = handle_actor(corral, &actor);
 	if (r < 0)
 		return r;
@@ -254,6 +257,8 @@ static __attribute__((noinline)) int end_with_care(struct corral_view *view)
 {
 	if (view->corral != NULL && view->corral->unregistered)
 		return unregistered_read_end(view);
+	if (view->corral != NULL && view->corral->remote != NULL)
+		return remote_read_end(view);
 	int r = end_elsewhere(view);
 	return r < 0 ? r : end_here(view, view->thread);
 }
@@ -536,6 +541,10 @@ int look_at_cart(struct corral *corral, const struct corral_key *key, uint64_t p
 	}
 	if (r == 0)
 		r = handle_actor(corral, &actor);
+	if (r == -EREMOTE) {
+		*ret_word = NULL;
+		return remote_look(corral, key, past_version, ret_version);
+	}
 	if (r == 0 && actor->record->nest > 0)
 		r = -EDEADLK;
 	if (r < 0)
@@ -565,6 +574,8 @@ int corral_wait(struct corral *corral, const struct corral_key *key, uint64_t pa
 					 ret_version);
 	if (r == 0)
 		r = handle_actor(corral, &actor);
+	if (r == -EREMOTE)
+		return remote_wait(corral, key, past_version, timeout_ms, cancel, ret_version);
 	if (r == 0 && actor->record->nest > 0)
 		r = -EDEADLK;
 	while (r == 0) {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "api/handle.h"
+#include "api/remote.h"
 #include "arena/descriptor.h"
 #include "arena/stat.h"
 #include "base/atomic.h"
@@ -148,6 +149,38 @@ static int open_lock(const struct share *share)
 	return fd >= 0 ? fd : -errno;
 }
 
+/* Of carts that an engine keeps. What this process has done, and what its servers say. */
+static int remote_stats(struct corral *corral, struct rows *to)
+{
+	const uint64_t *counts = corral->remote->counts;
+	struct engine_about about;
+	int r = remote_about(corral, &about);
+
+	if (r < 0)
+		return r;
+	now(to, "carts_open", "carts", "carts, and carts that ended within the last hour",
+	    (uint64_t)about.keys);
+	now(to, "masters", "servers", "servers that take changes", (uint64_t)about.masters);
+	now(to, "replicas", "servers", "replicas that a change waits for, at the least",
+	    (uint64_t)about.replicas);
+	/* relaxed: figures */
+	put(to, CORRAL_STAT_TOTAL, "changes", "changes", "changes of this handle",
+	    load_relaxed(&counts[REMOTE_CHANGES]));
+	put(to, CORRAL_STAT_TOTAL, "repeats", "changes",
+	    "changes that had been made before, and were not made again",
+	    load_relaxed(&counts[REMOTE_REPEATS]));
+	put(to, CORRAL_STAT_TOTAL, "conflicts", "times",
+	    "a change was made anew since another came first",
+	    load_relaxed(&counts[REMOTE_CONFLICTS]));
+	put(to, CORRAL_STAT_TOTAL, "sent_again", "times",
+	    "a change was sent again since no server took it", load_relaxed(&counts[REMOTE_AGAIN]));
+	put(to, CORRAL_STAT_TOTAL, "refused_full", "changes",
+	    "refused: the server's memory is full", load_relaxed(&counts[REMOTE_FULL]));
+	put(to, CORRAL_STAT_TOTAL, "refused_busy", "changes",
+	    "refused: others came first for too long", load_relaxed(&counts[REMOTE_BUSY]));
+	return 0;
+}
+
 int corral_stats(struct corral *corral, struct corral_stat *ret_rows, size_t max, size_t *ret_count)
 {
 	const struct share *share = corral->share;
@@ -158,7 +191,15 @@ int corral_stats(struct corral *corral, struct corral_stat *ret_rows, size_t max
 	struct rows to = { .rows = ret_rows, .max = max };
 	struct inspect_totals totals;
 	struct actor *actor;
-	int r = share->unregistered ? handle_verdict(corral, 0) : handle_actor(corral, &actor);
+	int r = corral->remote != NULL ? remote_stats(corral, &to) : 0;
+
+	if (r < 0)
+		return r;
+	if (corral->remote != NULL) {
+		*ret_count = to.count;
+		return 0;
+	}
+	r = share->unregistered ? handle_verdict(corral, 0) : handle_actor(corral, &actor);
 
 	if (r < 0)
 		return r;

@@ -122,7 +122,7 @@ static void what_is_wrong_with_a_location_is_said(void **state)
 	struct corral *corral = NULL;
 	char location[256];
 
-	assert_int_equal(corral_open("redis://host:6379", 0, &corral), -EPROTONOSUPPORT);
+	assert_int_equal(corral_open("nosuch://host:6379", 0, &corral), -EPROTONOSUPPORT);
 	assert_true(strlen(corral_why()) > 0);
 	assert_int_equal(corral_open("/nowhere/at/all", 0, &corral), -ENOENT);
 	assert_non_null(strstr(corral_why(), "/nowhere/at/all"));

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * remote.c: open and close handles to an engine, and what all calls on them need.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/engine_load.h"
+#include "api/remote.h"
+#include "api/remote_record.h"
+#include "arena/descriptor.h"
+#include "sync/lock.h"
+
+#define WORKS_KEPT 16u
+#define PAUSE_FIRST_NS 1000000ll
+#define PAUSE_LAST_NS 50000000ll
+#define SECOND_NS 1000000000ll
+#define LEAST_NS 500000000ll /* for one request, however little patience there is */
+
+static const struct engine_host host = { .open_socket = descriptor_socket };
+
+/* In a forked child, a thread that the child does not have may hold the mutex. */
+void remote_lock(struct remote *remote)
+{
+	const pid_t self = getpid();
+
+	for (;;) {
+		pid_t owner = load_acquire(&remote->pid);
+		if (owner == self)
+			break;
+		if (owner == 0 || !cas_acq_rel(&remote->pid, owner, 0)) {
+			sched_yield(); /* another thread of this child is at it */
+			continue;
+		}
+		pthread_mutex_init(&remote->mutex, NULL);
+		store_release(&remote->pid, self);
+	}
+	pthread_mutex_lock(&remote->mutex);
+}
+
+void remote_unlock(struct remote *remote)
+{
+	pthread_mutex_unlock(&remote->mutex);
+}
+
+/* ------------------------------------------------------------ open and close */
+
+static void fill_in(struct corral *corral, struct remote *remote)
+{
+	const struct engine_settings *settings = &remote->settings;
+	struct arena_header *header = &remote->header;
+
+	header->ttl_ns = settings->ttl_ms * 1000000;
+	header->hash_seed = settings->seed;
+	if (settings->currency[0] != '\0')
+		header->currency = cart_currency(corral_text(settings->currency));
+	corral->arena = (struct arena){ .base = (uint8_t *)header,
+					.header = header,
+					.chains = &remote->chain,
+					.hash_seed = settings->seed,
+					.fd = -1,
+					.dir_fd = -1 };
+	remote->share.lost = 1;
+	corral->share = &remote->share;
+	corral->epoch = &remote->epoch;
+	corral->patience_ms = REMOTE_PATIENCE_MS;
+	corral->remote = remote;
+}
+
+/* The location as people may see it: the servers, without a password. */
+static void name_it(struct corral *corral, const char *location)
+{
+	const char *servers = strstr(location, "://") + 3;
+	const size_t scheme = (size_t)(servers - location);
+	size_t size = strcspn(servers, "?");
+	const char *at = memrchr(servers, '@', size);
+
+	if (at != NULL) {
+		size -= (size_t)(at + 1 - servers);
+		servers = at + 1;
+	}
+	(void)snprintf(corral->directory, sizeof(corral->directory), "%.*s%.*s", (int)scheme,
+		       location, (int)size, servers);
+}
+
+int remote_open(struct corral *corral, const char *location, char *why)
+{
+	struct remote *remote = aligned_alloc(CACHE_LINE, align_up(sizeof(*remote), CACHE_LINE));
+
+	if (remote == NULL)
+		return reason_set(why, -ENOMEM, "no memory for a handle");
+	memset(remote, 0, sizeof(*remote));
+	name_it(corral, location);
+	remote->pid = getpid();
+	pthread_mutex_init(&remote->mutex, NULL);
+	int r = engine_load(location, &remote->engine, why);
+	if (r == 0)
+		r = remote->engine->open_store(location, &host, &remote->store, &remote->settings,
+					       why);
+	if (r == 0 && remote->settings.currency[0] != '\0' &&
+	    cart_currency(corral_text(remote->settings.currency)) == 0) {
+		remote->engine->close_store(remote->store);
+		r = reason_set(why, -EINVAL, "the location's currency is no code of ISO 4217");
+	}
+	if (r < 0) {
+		pthread_mutex_destroy(&remote->mutex);
+		free(remote);
+		return r;
+	}
+	fill_in(corral, remote);
+	return 0;
+}
+
+void remote_close(struct corral *corral)
+{
+	struct remote *remote = corral->remote;
+
+	remote->engine->close_store(remote->store);
+	for (struct remote_view *at = remote->views, *next; at != NULL; at = next) {
+		next = at->next;
+		free(at);
+	}
+	for (struct remote_work *at = remote->idle, *next; at != NULL; at = next) {
+		next = at->next;
+		free(at);
+	}
+	pthread_mutex_destroy(&remote->mutex);
+	free(remote);
+	free(corral);
+}
+
+int remote_set_label(struct corral *corral, const char *label)
+{
+	corral->remote->engine->name(corral->remote->store, label);
+	return 0;
+}
+
+/* --------------------------------------------------------------------- memory */
+
+struct remote_work *remote_take_work(struct remote *remote)
+{
+	remote_lock(remote);
+	struct remote_work *work = remote->idle;
+	if (work != NULL) {
+		remote->idle = work->next;
+		remote->idle_count--;
+	}
+	remote_unlock(remote);
+	if (work == NULL) {
+		work = malloc(sizeof(*work));
+		if (work != NULL)
+			memset(&work->base, 0, sizeof(work->base));
+	}
+	return work;
+}
+
+void remote_give_work(struct remote *remote, struct remote_work *work)
+{
+	free(work->base.record);
+	memset(&work->base, 0, sizeof(work->base));
+	remote_lock(remote);
+	const bool keep = remote->idle_count < WORKS_KEPT;
+	if (keep) {
+		work->next = remote->idle;
+		remote->idle = work;
+		remote->idle_count++;
+	}
+	remote_unlock(remote);
+	if (!keep)
+		free(work);
+}
+
+/* ----------------------------------------------------------------------- time */
+
+int64_t remote_give_up_ns(const struct corral *corral)
+{
+	return clock_now_ns() + load_relaxed(&corral->patience_ms) * 1000000ll;
+}
+
+int64_t remote_request_end(int64_t give_up_ns)
+{
+	int64_t least_ns = clock_now_ns() + LEAST_NS;
+
+	return give_up_ns > least_ns ? give_up_ns : least_ns;
+}
+
+uint64_t remote_random(void)
+{
+	uint64_t number = 0;
+
+	(void)getrandom(&number, sizeof(number), 0);
+	return number;
+}
+
+bool remote_pause(uint32_t round, int64_t give_up_ns)
+{
+	int64_t most_ns = PAUSE_FIRST_NS << (round < 6 ? round : 6);
+	int64_t left_ns = give_up_ns - clock_now_ns();
+
+	if (left_ns <= 0)
+		return false;
+	most_ns = most_ns < PAUSE_LAST_NS ? most_ns : PAUSE_LAST_NS;
+	int64_t ns = (int64_t)(remote_random() % (uint64_t)most_ns) + 1;
+	ns = ns < left_ns ? ns : left_ns;
+	struct timespec time = { .tv_sec = ns / SECOND_NS, .tv_nsec = ns % SECOND_NS };
+	/* by number: glibc's nanosleep is a cancellation point */
+	(void)syscall(SYS_nanosleep, &time, NULL);
+	return true;
+}
+
+/* ---------------------------------------------------------------------- values */
+
+int remote_get(struct corral *corral, const struct corral_key *key, unsigned flags,
+	       int64_t give_up_ns, struct engine_value *ret_value,
+	       struct engine_durable *ret_durable)
+{
+	struct remote *remote = corral->remote;
+	struct engine_durable unused;
+	uint32_t round = 0;
+	int r, cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	do
+		r = remote->engine->get(remote->store, key, flags, remote_request_end(give_up_ns),
+					ret_value, ret_durable != NULL ? ret_durable : &unused);
+	while ((r == ENGINE_NOT_DONE || r == ENGINE_UNKNOWN) && remote_pause(round++, give_up_ns));
+	pthread_setcancelstate(cancel, NULL);
+	return r == ENGINE_NOT_DONE || r == ENGINE_UNKNOWN ? -EHOSTDOWN : r;
+}
+
+int remote_unpack(const struct corral *corral, const struct engine_value *value,
+		  const struct corral_key *key, void *buffer, uint32_t *ret_size)
+{
+	struct portable_version made;
+	const struct cart_head *head = buffer;
+	size_t used;
+
+	if (value->version == 0 || value->ended)
+		return -ENOENT;
+	const size_t at = record_map_at(value);
+	const uint8_t *map = (const uint8_t *)value->record + at;
+	if (portable_unpack_cart(map, value->size - at, corral->arena.hash_seed, true, buffer,
+				 &made, &used) != NULL ||
+	    head->version != value->version || (key != NULL && !cart_has_key(head, made.size, key)))
+		return -EUCLEAN;
+	*ret_size = made.size;
+	return 0;
+}
+
+int remote_about(struct corral *corral, struct engine_about *ret_about)
+{
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	int r = corral->remote->engine->about(corral->remote->store, remote_give_up_ns(corral),
+					      ret_about);
+	pthread_setcancelstate(cancel, NULL);
+	return r == ENGINE_NOT_DONE || r == ENGINE_UNKNOWN ? -EHOSTDOWN : r;
+}
+
+int remote_sync(struct corral *corral, int timeout_ms, uint32_t *cancel)
+{
+	int64_t give_up_ns = timeout_ms < 0 ? INT64_MAX : clock_now_ns() + timeout_ms * 1000000ll;
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	int r = corral->remote->engine->sync(corral->remote->store, give_up_ns, cancel);
+	pthread_setcancelstate(state, NULL);
+	return r == ENGINE_NOT_DONE || r == ENGINE_UNKNOWN ? -ETIMEDOUT : r;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * remote.h: handles to carts on other machines, behind an engine (engine.h).
+ *
+ * Such a handle has an arena and a share, too, that belong to nobody: an arena without carts, with
+ * the store's seed and settings, so that what asks a handle for them need not know which kind it
+ * is; and a share that is lost, so that handle_actor() refuses with -EREMOTE on its slow path. That
+ * is where calls turn off to the functions below: the way of directories is as long as before.
+ */
+#ifndef CORRAL_REMOTE_H
+#define CORRAL_REMOTE_H
+
+#include "api/engine.h"
+#include "api/handle.h"
+#include "cart/cart.h"
+#include "cart/portable.h"
+
+#define REMOTE_PATIENCE_MS                                                                         \
+	6000u /* a cluster takes 2 to 4 s to put a replica in a master's place                     \
+	       */
+
+struct remote_view { /* the version's bytes follow */
+	struct remote_view *next;
+	uint64_t number; /* of the view, among all of the process */
+	pid_t pid;
+	int32_t tid;
+};
+
+/* Memory to change a cart in. Only the pages that are used cost anything. */
+struct remote_work {
+	struct remote_work *next;
+	struct cart_plan plan;
+	struct engine_value base; /* what the change starts from; its record is the work's */
+	uint64_t old[CORRAL_CART_MAX / 8];
+	uint64_t made[CORRAL_CART_MAX / 8];
+	uint8_t record[1024 + PORTABLE_MAP_MAX];
+};
+
+enum remote_count {
+	REMOTE_CHANGES,
+	REMOTE_REPEATS,
+	REMOTE_CONFLICTS,
+	REMOTE_AGAIN,
+	REMOTE_BUSY,
+	REMOTE_FULL,
+	REMOTE_COUNTS
+};
+
+struct remote {
+	const struct engine *engine;
+	void *store;
+	struct engine_settings settings;
+	uint64_t counts[REMOTE_COUNTS]; /* relaxed */
+	uint64_t epoch;                 /* of no thread */
+	struct share share;
+	struct chain chain; /* of no cart */
+	struct arena_header header __attribute__((aligned(CACHE_LINE)));
+	pthread_mutex_t mutex; /* protects what follows */
+	pid_t pid; /* of the process that the mutex belongs to; 0: it is being made new */
+	struct remote_view *views;
+	uint64_t view_number;
+	struct remote_work *idle;
+	uint32_t idle_count;
+};
+
+/* attach.c: corral->flags is set. 0 or -errno and why. */
+int remote_open(struct corral *corral, const char *location, char *why);
+void remote_close(struct corral *corral);
+int remote_set_label(struct corral *corral, const char *label);
+
+/* Take and drop the mutex; the caller does nothing that waits meanwhile. */
+void remote_lock(struct remote *remote);
+void remote_unlock(struct remote *remote);
+
+/* NULL: there is no memory. */
+struct remote_work *remote_take_work(struct remote *remote);
+void remote_give_work(struct remote *remote, struct remote_work *work);
+
+static inline void remote_count(struct remote *remote, enum remote_count which)
+{
+	(void)fetch_add_relaxed(&remote->counts[which], 1u);
+}
+
+/* When a call that begins now gives up. */
+int64_t remote_give_up_ns(const struct corral *corral);
+
+/* When one request of such a call has to be answered, however little patience is left. */
+int64_t remote_request_end(int64_t give_up_ns);
+
+uint64_t remote_random(void);
+
+/* Sleep a little longer with each round (from 0 on), in all until then. False: the time is up. */
+bool remote_pause(uint32_t round, int64_t give_up_ns);
+
+/*
+ * What the key has, asked again and again until then. 0; -EHOSTDOWN: no server answers; others as
+ * the engine's. ret_durable: NULL, or of ENGINE_TOUCH_DURABLY.
+ */
+int remote_get(struct corral *corral, const struct corral_key *key, unsigned flags,
+	       int64_t give_up_ns, struct engine_value *ret_value,
+	       struct engine_durable *ret_durable);
+
+/*
+ * The version in a value's record, into buffer (CORRAL_CART_MAX bytes). 0; -ENOENT: there is no
+ * cart; -EUCLEAN: it is no cart, or another's. key: NULL, or whose it has to be.
+ */
+int remote_unpack(const struct corral *corral, const struct engine_value *value,
+		  const struct corral_key *key, void *buffer, uint32_t *ret_size);
+
+/*
+ * The calls of corral.h. The key is well-formed, and the handle may be written where need be.
+ * give_up_ns: when the call's own patience ends; 0: it has none.
+ */
+int remote_change(struct corral *corral, const struct corral_key *key, struct cart_change *change,
+		  const struct corral_op *op, int64_t give_up_ns, struct corral_result *ret_result,
+		  uint32_t *ret_step);
+int remote_put(struct corral *corral, const struct corral_key *key, struct cart_change *put,
+	       uint64_t idle_ns);
+int remote_read_begin(struct corral *corral, const struct corral_key *key, unsigned flags,
+		      struct corral_view *ret_view);
+int remote_read_end(struct corral_view *view);
+int remote_leave_thread(struct corral *corral);
+int remote_thread_abandon(struct corral *corral);
+int remote_list(struct corral *corral, void **cursor, const struct corral_text *restaurant,
+		struct corral_entry *ret_entries, size_t max, size_t *ret_count);
+int remote_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version,
+		int timeout_ms, uint32_t *cancel, uint64_t *ret_version);
+int remote_look(struct corral *corral, const struct corral_key *key, uint64_t past_version,
+		uint64_t *ret_version);
+int remote_look_at_disk(struct corral *corral);
+int remote_sync(struct corral *corral, int timeout_ms, uint32_t *cancel);
+int remote_about(struct corral *corral, struct engine_about *ret_about);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * remote_change.c: changes of carts that an engine keeps.
+ *
+ * A change reads the cart, makes the next version with the same pure functions as in an arena, and
+ * asks the engine to swap the one for the other. If another version is there by now, the engine
+ * says which, and the change is made anew from that.
+ *
+ * Exactly once. Each call has a random write id, which its record carries. If the answer to a swap
+ * is lost, the very same swap is sent again: either it was not carried out, and is now; or it was,
+ * and the engine answers with a record that has our id. If the record that is there does not have
+ * it, and has the ids of all changes since the version that the swap was to replace, then the swap
+ * was not carried out and never will be, since that version does not come back: the change is made
+ * anew. Only if so many others came between that ids are missing, or the cart ended by its time,
+ * nobody can tell, and the call answers -ETIMEDOUT.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/change.h"
+#include "api/content.h"
+#include "api/remote.h"
+#include "api/remote_record.h"
+#include "arena/arena.h"
+#include "store/slot.h"
+#include "sync/lock.h"
+
+#define GRAIN 128 /* of the time to live: so much may pass before it is renewed */
+
+struct trial {
+	struct corral *corral;
+	const struct corral_key *key;
+	struct cart_change *change;
+	const struct corral_op *op;
+	struct remote_work *work;
+	uint64_t write_id;
+	uint64_t idle_ms;
+	int64_t give_up_ns;
+	uint32_t old_size; /* of the version that the plan is for; 0: there is none */
+	bool unknown;      /* a swap of the present plan may have been carried out */
+	bool wait;         /* for the replicas */
+	struct engine_durable durable;
+};
+
+static const void *old_of(const struct trial *trial)
+{
+	return trial->old_size != 0 ? trial->work->old : NULL;
+}
+
+static bool ends(const struct trial *trial)
+{
+	return cart_kind(trial->change) == CART_DROP;
+}
+
+/* Plan the change of what work->base has. As cart_plan(). */
+static int plan(struct trial *trial)
+{
+	struct remote_work *work = trial->work;
+	struct cart_change *change = trial->change;
+	int r = remote_unpack(trial->corral, &work->base, trial->key, work->old, &trial->old_size);
+
+	if (r == -ENOENT)
+		trial->old_size = 0;
+	else if (r < 0)
+		return r;
+	change->now_ms = arena_wall_ms();
+	change->first_version = work->base.floor + 1;
+	return cart_plan(old_of(trial), trial->old_size, change, &work->plan);
+}
+
+static uint64_t new_ttl_ms(const struct trial *trial)
+{
+	const struct cart_plan *made = &trial->work->plan;
+
+	return made->head.ttl_ms != 0 ? made->head.ttl_ms : trial->corral->remote->settings.ttl_ms;
+}
+
+/* Make the record that the plan leads to; returns its size. */
+static size_t make_record(struct trial *trial)
+{
+	struct remote_work *work = trial->work;
+	size_t size = record_begin(&work->base, trial->write_id, work->record);
+
+	if (ends(trial))
+		return size;
+	cart_build(old_of(trial), trial->change, &work->plan, work->made);
+	return size + portable_pack_cart(work->made, trial->change->seed, 0, work->record + size);
+}
+
+/* Send the swap once. 0; 1: another value is there, and it is *ret_now; as the engine's. */
+static int swap_once(struct trial *trial, size_t size, struct engine_value *ret_now)
+{
+	const struct remote *remote = trial->corral->remote;
+	const struct engine_value *base = &trial->work->base;
+	const struct engine_swap swap = {
+		.expected = base->version,
+		.expected_ended = base->ended,
+		.floor = base->floor,
+		.version = ends(trial) ? base->version + 1 : trial->work->plan.head.version,
+		.ttl_ms = new_ttl_ms(trial),
+		.idle_ms = trial->idle_ms,
+		.record = trial->work->record,
+		.size = size,
+		.no_wait = !trial->wait,
+	};
+
+	return (ends(trial) ? remote->engine->end : remote->engine->swap)(
+		remote->store, trial->key, &swap, remote_request_end(trial->give_up_ns), ret_now,
+		&trial->durable);
+}
+
+/* The change was made by a swap whose answer was lost: what is known of its durability? */
+static void ask_durable(struct trial *trial)
+{
+	struct engine_value value;
+
+	trial->durable = (struct engine_durable){ .error = trial->wait ? -ETIMEDOUT : 0 };
+	if (!trial->wait)
+		return;
+	if (remote_get(trial->corral, trial->key, ENGINE_TOUCH_DURABLY, trial->give_up_ns, &value,
+		       &trial->durable) == 0)
+		free(value.record);
+}
+
+/*
+ * Another value is there than the swap was for. 0: it is our own change; 1: the change is to be
+ * made anew; -ETIMEDOUT: it cannot be known whether it was made.
+ */
+static int judge_conflict(struct trial *trial, const struct engine_value *now)
+{
+	const struct engine_value *base = &trial->work->base;
+	bool ours;
+	int r = record_has(now, trial->write_id, &ours);
+
+	if (r < 0 || !trial->unknown)
+		return r < 0 ? r : 1;
+	if (ours) {
+		ask_durable(trial);
+		return 0;
+	}
+	if (now->version == 0 && base->version != 0 && !base->ended)
+		return -ETIMEDOUT;
+	return record_tells_all_since(now, base->version != 0 ? base->version : base->floor) ?
+		       1 :
+		       -ETIMEDOUT;
+}
+
+/*
+ * Swap until it is known what became of it. 0: the change is made; 1: make it anew, from the base
+ * that is there now; -errno.
+ */
+static int swap_until_known(struct trial *trial)
+{
+	struct remote *remote = trial->corral->remote;
+	size_t size = make_record(trial);
+	uint32_t round = 0;
+
+	trial->unknown = false;
+	for (;;) {
+		struct engine_value now = { 0 };
+		int r = swap_once(trial, size, &now);
+		if (r == 1) {
+			r = judge_conflict(trial, &now);
+			if (r != 1) {
+				free(now.record);
+				return r;
+			}
+			free(trial->work->base.record);
+			trial->work->base = now;
+			return 1;
+		}
+		if (r != ENGINE_NOT_DONE && r != ENGINE_UNKNOWN)
+			return trial->unknown && r < 0 ? -ETIMEDOUT : r;
+		trial->unknown |= r == ENGINE_UNKNOWN;
+		remote_count(remote, REMOTE_AGAIN);
+		if (!remote_pause(round++, trial->give_up_ns))
+			return trial->unknown ? -ETIMEDOUT : -EHOSTDOWN;
+	}
+}
+
+/* A repeat is an activity of the cart; and what it repeats may not be durable yet. */
+static void renew(struct trial *trial)
+{
+	const struct engine_value *base = &trial->work->base;
+	struct engine_value value;
+	unsigned flags = trial->wait ? ENGINE_TOUCH_DURABLY : ENGINE_TOUCH;
+	const uint64_t idle_ms = base->ttl_ms - min_u64((uint64_t)base->left_ms, base->ttl_ms);
+
+	trial->durable = (struct engine_durable){ .error = trial->wait ? -ETIMEDOUT : 0 };
+	if (!trial->wait && idle_ms <= base->ttl_ms / GRAIN)
+		return;
+	if (remote_get(trial->corral, trial->key, flags, trial->give_up_ns, &value,
+		       &trial->durable) == 0)
+		free(value.record);
+}
+
+/* Make the change. 0; 1: it was made before; -errno, and *ret_step: the step that was refused. */
+static int try_until_done(struct trial *trial, uint32_t *ret_step)
+{
+	struct remote_work *work = trial->work;
+	int r = remote_get(trial->corral, trial->key, 0, trial->give_up_ns, &work->base, NULL);
+
+	while (r == 0) {
+		r = plan(trial);
+		*ret_step = r < 0 ? work->plan.step : 0;
+		if (r != 0)
+			break;
+		r = swap_until_known(trial);
+		*ret_step = 0;
+		if (r != 1)
+			break;
+		remote_count(trial->corral->remote, REMOTE_CONFLICTS);
+		/*
+		 * Again at once: whoever stepped back would lose to all who come anew. So each of n
+		 * writers wins one time in n.
+		 */
+		r = clock_now_ns() < trial->give_up_ns ? 0 : -EBUSY;
+	}
+	if (r == 1)
+		renew(trial);
+	return r;
+}
+
+static void count(struct remote *remote, int r)
+{
+	if (r == 0)
+		remote_count(remote, REMOTE_CHANGES);
+	else if (r == 1)
+		remote_count(remote, REMOTE_REPEATS);
+	else if (r == -EBUSY)
+		remote_count(remote, REMOTE_BUSY);
+	else if (r == -ENOMEM)
+		remote_count(remote, REMOTE_FULL);
+}
+
+static void hand_out(const struct trial *trial, const void *version, size_t size, uint64_t left_ms,
+		     int none, struct corral_content *content)
+{
+	if (content == NULL)
+		return;
+	content_forget(content, 0, none);
+	if (size != 0)
+		content_copy(trial->corral, version, size, arena_wall_ms() + (int64_t)left_ms,
+			     content);
+}
+
+static void hand_out_all(const struct trial *trial, int r)
+{
+	const struct remote_work *work = trial->work;
+	const struct corral_op *op = trial->op;
+	const bool built = r == 0 && !ends(trial);
+
+	if (op == NULL)
+		return;
+	hand_out(trial, built ? work->made : work->old, built ? work->plan.size : trial->old_size,
+		 ends(trial) ? 0 : new_ttl_ms(trial), -EUCLEAN, op->now);
+	hand_out(trial, work->old, r == 0 ? trial->old_size : 0,
+		 ends(trial) ? 0 : new_ttl_ms(trial), -ENOENT, op->before);
+}
+
+static void begin(struct trial *trial)
+{
+	const struct arena *arena = &trial->corral->arena;
+	struct cart_change *change = trial->change;
+
+	change->key = *trial->key;
+	change->hash = slot_hash(arena, trial->key);
+	change->seed = arena->hash_seed;
+	change->usual_ttl_ms = trial->corral->remote->settings.ttl_ms;
+	change->version_floor = 0;
+	change->currency = arena->header->currency;
+	trial->write_id = remote_random();
+}
+
+int remote_change(struct corral *corral, const struct corral_key *key, struct cart_change *change,
+		  const struct corral_op *op, int64_t give_up_ns, struct corral_result *ret_result,
+		  uint32_t *ret_step)
+{
+	struct remote *remote = corral->remote;
+	struct trial trial = {
+		.corral = corral,
+		.key = key,
+		.change = change,
+		.op = op,
+		.give_up_ns = give_up_ns != 0 ? give_up_ns : remote_give_up_ns(corral),
+		.wait = remote->settings.replicas > 0 &&
+			(op == NULL || (op->flags & CORRAL_OP_NO_DISK) == 0),
+	};
+	uint32_t step = 0;
+	int cancel;
+
+	trial.work = remote_take_work(remote);
+	if (trial.work == NULL)
+		return -ENOMEM;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	begin(&trial);
+	int r = try_until_done(&trial, &step);
+	pthread_setcancelstate(cancel, NULL);
+	count(remote, r);
+	if (ret_step != NULL)
+		*ret_step = step;
+	if (r >= 0) {
+		trial.work->plan.result.durable = trial.durable.durable;
+		trial.work->plan.result.sync_error = trial.durable.error;
+		if (ret_result != NULL)
+			result_copy(ret_result, &trial.work->plan.result);
+		hand_out_all(&trial, r);
+	}
+	remote_give_work(remote, trial.work);
+	return r < 0 ? r : 0;
+}
+
+int remote_put(struct corral *corral, const struct corral_key *key, struct cart_change *put,
+	       uint64_t idle_ns)
+{
+	struct trial trial = { .corral = corral,
+			       .key = key,
+			       .change = put,
+			       .idle_ms = idle_ns / 1000000,
+			       .give_up_ns = remote_give_up_ns(corral) };
+	uint32_t step = 0;
+	int cancel;
+
+	trial.work = remote_take_work(corral->remote);
+	if (trial.work == NULL)
+		return -ENOMEM;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	begin(&trial);
+	int r = try_until_done(&trial, &step);
+	pthread_setcancelstate(cancel, NULL);
+	remote_give_work(corral->remote, trial.work);
+	return r;
+}

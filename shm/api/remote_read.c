@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * remote_read.c: reads of carts that an engine keeps: views, lists, waiting.
+ *
+ * A view is a copy in memory of its own, so it is never revoked, and beginning it waits for a
+ * server. The handle knows its views and their threads, to answer as directories do.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "api/cancel.h"
+#include "api/list_row.h"
+#include "api/remote.h"
+#include "arena/arena.h"
+#include "sync/lock.h"
+
+#define LOOK_NS 1000000000ll /* a look at a cart that nobody tells of */
+#define CANCEL_NS 50000000ll /* a look at the word that ends a wait */
+#define DISK_NS 100000000ll
+
+static int32_t own_tid(void)
+{
+	return (int32_t)syscall(SYS_gettid);
+}
+
+/* ------------------------------------------------------------------- views */
+
+static const void *bytes_of(const struct remote_view *view)
+{
+	return view + 1;
+}
+
+static void add_view(struct remote *remote, struct remote_view *view)
+{
+	view->pid = getpid();
+	view->tid = own_tid();
+	remote_lock(remote);
+	view->number = ++remote->view_number;
+	view->next = remote->views;
+	remote->views = view;
+	remote_unlock(remote);
+}
+
+int remote_read_begin(struct corral *corral, const struct corral_key *key, unsigned flags,
+		      struct corral_view *ret_view)
+{
+	const bool quiet = ((corral->flags | flags) & CORRAL_OBSERVE) != 0;
+	struct remote *remote = corral->remote;
+	struct remote_work *work = remote_take_work(remote);
+	struct remote_view *view = NULL;
+	uint32_t size = 0;
+
+	if (work == NULL)
+		return -ENOMEM;
+	int r = remote_get(corral, key, quiet ? 0 : ENGINE_TOUCH, remote_give_up_ns(corral),
+			   &work->base, NULL);
+	if (r == 0)
+		r = remote_unpack(corral, &work->base, key, work->old, &size);
+	if (r == 0 && (view = malloc(sizeof(*view) + size)) == NULL)
+		r = -ENOMEM;
+	if (r == 0) {
+		memcpy(view + 1, work->old, size);
+		add_view(remote, view);
+		*ret_view = (struct corral_view){
+			.version = work->base.version,
+			.bytes = bytes_of(view),
+			.size = size,
+			.corral = corral,
+			/* of the clock of this machine; a part of a millisecond counts whole */
+			.deadline_ns = ns_add(clock_now_ns(),
+					      ((uint64_t)work->base.left_ms + 1) * 1000000),
+			.thread = view,
+			.of.epoch = view->number,
+		};
+	}
+	remote_give_work(remote, work);
+	return r;
+}
+
+static_assert(sizeof(struct remote_view) % 8 == 0, "the version that follows is aligned");
+
+int remote_read_end(struct corral_view *view)
+{
+	struct remote *remote = view->corral->remote;
+	struct remote_view *found = NULL;
+	int r = -EINVAL;
+
+	remote_lock(remote);
+	for (struct remote_view **at = &remote->views; *at != NULL; at = &(*at)->next) {
+		if (*at != view->thread || (*at)->number != view->of.epoch)
+			continue;
+		r = (*at)->pid != getpid() ? -ESTALE : (*at)->tid != own_tid() ? -EINVAL : 0;
+		if (r == 0) {
+			found = *at;
+			*at = found->next;
+		}
+		break;
+	}
+	remote_unlock(remote);
+	if (r < 0)
+		return r;
+	free(found);
+	view->bytes = NULL;
+	view->size = 0;
+	view->thread = NULL;
+	return 0;
+}
+
+/* Take the calling thread's views out of the list, or (take false) count them only. */
+static int own_views(struct remote *remote, bool take)
+{
+	const int32_t tid = own_tid();
+	const pid_t pid = getpid();
+	int count = 0;
+
+	remote_lock(remote);
+	for (struct remote_view **at = &remote->views; *at != NULL;) {
+		struct remote_view *view = *at;
+		const bool ours = view->tid == tid && view->pid == pid;
+
+		count += ours;
+		if (ours && take) {
+			*at = view->next;
+			free(view);
+		} else {
+			at = &view->next;
+		}
+	}
+	remote_unlock(remote);
+	return count;
+}
+
+int remote_leave_thread(struct corral *corral)
+{
+	return own_views(corral->remote, false) > 0 ? -EBUSY : 0;
+}
+
+int remote_thread_abandon(struct corral *corral)
+{
+	return own_views(corral->remote, true);
+}
+
+/* -------------------------------------------------------------------- list */
+
+int remote_list(struct corral *corral, void **cursor, const struct corral_text *restaurant,
+		struct corral_entry *ret_entries, size_t max, size_t *ret_count)
+{
+	struct remote *remote = corral->remote;
+	struct remote_work *work = remote_take_work(remote);
+	const int64_t give_up_ns = remote_give_up_ns(corral);
+	uint32_t round = 0, size;
+	size_t count = 0;
+	int r = 0, cancel;
+
+	if (work == NULL)
+		return -ENOMEM;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	while (count < max && r == 0) {
+		struct engine_value value = { 0 };
+		r = remote->engine->list(remote->store, cursor, restaurant,
+					 remote_request_end(give_up_ns), &value);
+		if (r == ENGINE_NOT_DONE || r == ENGINE_UNKNOWN) {
+			r = remote_pause(round++, give_up_ns) ? 0 : -EHOSTDOWN;
+			continue;
+		}
+		if (r != 0)
+			break;
+		/* one that is damaged is left out, as in a directory */
+		if (remote_unpack(corral, &value, NULL, work->old, &size) == 0 &&
+		    list_fill_row(work->old, size, restaurant, &ret_entries[count])) {
+			handle_complete_head(corral, &ret_entries[count].head);
+			ret_entries[count++].expires_ms = arena_wall_ms() + value.left_ms;
+		}
+		free(value.record);
+	}
+	pthread_setcancelstate(cancel, NULL);
+	remote_give_work(remote, work);
+	if (r < 0 && count == 0)
+		return r; /* else it comes again with the next call */
+	*ret_count = count;
+	return 0;
+}
+
+/* -------------------------------------------------------------------- wait */
+
+int remote_look(struct corral *corral, const struct corral_key *key, uint64_t past_version,
+		uint64_t *ret_version)
+{
+	struct engine_value value;
+
+	if (own_views(corral->remote, false) > 0)
+		return -EDEADLK;
+	int r = remote_get(corral, key, 0, remote_give_up_ns(corral), &value, NULL);
+	if (r < 0)
+		return r;
+	free(value.record);
+	if (value.version == 0 || value.ended)
+		return past_version == 0 ? -EAGAIN : -ENOENT;
+	if (value.version <= past_version)
+		return -EAGAIN;
+	*ret_version = value.version;
+	return 0;
+}
+
+/* Sleep until the cart may have changed, or a second is over, or a caller wants us to end. */
+static int sleep_until_told(struct remote *remote, const struct corral_key *key, void **watch,
+			    int64_t give_up_ns, const uint32_t *cancel)
+{
+	const int64_t look_ns = clock_now_ns() + LOOK_NS;
+	const int64_t until_ns = look_ns < give_up_ns ? look_ns : give_up_ns;
+
+	for (;;) {
+		int64_t now_ns = clock_now_ns();
+		int64_t slice_ns = cancel != NULL ? now_ns + CANCEL_NS : until_ns;
+		if (cancel_wanted(cancel) || now_ns >= until_ns)
+			return 0;
+		int r = remote->engine->watch(remote->store, key, watch,
+					      slice_ns < until_ns ? slice_ns : until_ns);
+		if (r != -ETIMEDOUT)
+			return r;
+	}
+}
+
+int remote_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version,
+		int timeout_ms, uint32_t *cancel, uint64_t *ret_version)
+{
+	const int64_t give_up_ns =
+		timeout_ms < 0 ? INT64_MAX : clock_now_ns() + timeout_ms * 1000000ll;
+	struct remote *remote = corral->remote;
+	void *watch = NULL;
+	int r, state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	for (;;) {
+		r = remote_look(corral, key, past_version, ret_version);
+		if (r != -EAGAIN)
+			break;
+		r = cancel_wanted(cancel) ?
+			    -ECANCELED :
+		    clock_now_ns() >= give_up_ns ?
+			    -ETIMEDOUT :
+			    sleep_until_told(remote, key, &watch, give_up_ns, cancel);
+		if (r < 0)
+			break;
+	}
+	if (watch != NULL)
+		remote->engine->watch_end(remote->store, watch);
+	pthread_setcancelstate(state, NULL);
+	return r;
+}
+
+int remote_look_at_disk(struct corral *corral)
+{
+	int r = remote_sync(corral, (int)(DISK_NS / 1000000), NULL);
+
+	return r == -ETIMEDOUT ? -EAGAIN : r;
+}
