@@ -78,9 +78,11 @@ contract_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/contract/*.c))
 # It stops in the middle of a change, for the tests of other languages.
 holder        := $(BUILD)/tests/holder
 tool_parts     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
+# Workers that change carts while servers are killed, and a judge.
+redis_history := $(BUILD)/tests/redis/history
 # The engine for carts on other machines, a module of its own. tests/redis/*.c are built with it.
 redis_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard redis/*.c))
-all_objects   := $(redis_objects) $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
+all_objects   := $(redis_objects) $(BUILD)/tests/redis/history.o $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
                  $(test_objects) $(test_mains) $(fuzz_objects) $(contract_objects) $(example_programs:=.o) \
                  $(BUILD)/tests/whole/holder.o \
                  $(patsubst %.c,$(BUILD)/%.o,$(wildcard clients/*/*.c))
@@ -89,7 +91,7 @@ all_objects   := $(redis_objects) $(lib_objects) $(common_objects) $(agent_objec
 programs := $(if $(tool_objects),$(BUILD)/corral) \
             $(if $(agent_objects),$(BUILD)/corral-agent) \
             $(if $(bench_objects),$(BUILD)/corral-bench)
-redis_module := $(BUILD)/libcorral-redis.so
+redis_module := $(BUILD)/libcorral-redis.so.$(SOMAJOR)
 libraries := $(BUILD)/libcorral.a $(BUILD)/libcorral.so.$(VERSION) $(redis_module)
 links     := $(BUILD)/libcorral.so.$(SOMAJOR) $(BUILD)/libcorral.so
 
@@ -214,13 +216,16 @@ $(contract): $(contract_objects) $(BUILD)/libcorral.a
 $(holder): $(BUILD)/tests/whole/holder.o $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs)
 
+$(redis_history): $(BUILD)/tests/redis/history.o $(BUILD)/libcorral.a
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs)
+
 fuzzers: $(fuzzers) $(mutator) $(programs)
 
-tests: $(test_programs) $(replays) $(mutator) $(contract) ## build the test programs
+tests: $(test_programs) $(replays) $(mutator) $(contract) $(redis_history) ## build the test programs
 
 # What the tests that K selects are run with: its C programs, and, for scripts, the test programs that scripts call.
 selected := $(if $(K),$(shell printf '%s\n' $(basename $(notdir $(wildcard tests/*/[0-9][0-9]_*.c tests/*/[0-9][0-9]_*.sh))) | grep -E -- '$(K)'))
-script_programs := $(addprefix $(BUILD)/tests/,60_agent_socket 62_readers_quiet 67_sync) $(replays) $(mutator) $(contract)
+script_programs := $(addprefix $(BUILD)/tests/,60_agent_socket 62_readers_quiet 67_sync) $(replays) $(mutator) $(contract) $(redis_history)
 selected_tests = $(filter $(selected:%=$(BUILD)/tests/%),$(test_programs)) \
                  $(if $(wildcard $(selected:%=tests/*/%.sh)),$(script_programs))
 
@@ -405,7 +410,7 @@ format: deps-lint ## apply .clang-format to all C files
 
 # Not the benchmark: it measures this build, beside the programs that lie there.
 installed_programs := $(filter-out %/corral-bench,$(programs))
-man_pages := $(wildcard shm/*.[1-8] agent/*.[1-8] tools/*.[1-8])
+man_pages := $(wildcard shm/*.[1-8] redis/*.[1-8] agent/*.[1-8] tools/*.[1-8])
 # One file for each shell does for all programs; shells look for a file by a program's name.
 completed := corral corral-agent
 completion_files := $(completed:%=$(BASHDIR)/%) $(completed:%=$(ZSHDIR)/_%) $(completed:%=$(FISHDIR)/%.fish)
@@ -448,7 +453,7 @@ install-files: $(BUILD)/corral.pc
 uninstall: ## take away what `make install` with the same PREFIX and DESTDIR put there
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,corral corral-agent)
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libcorral.a libcorral.so libcorral.so.$(SOMAJOR) \
-		libcorral.so.$(VERSION) libcorral-redis.so pkgconfig/corral.pc)
+		libcorral.so.$(VERSION) libcorral-redis.so.$(SOMAJOR) pkgconfig/corral.pc)
 	rm -f $(DESTDIR)$(INCLUDEDIR)/corral.h $(DESTDIR)$(UNITDIR)/corral-agent.service
 	rm -f $(addprefix $(DESTDIR),$(SYSUSERSDIR)/corral.conf $(TMPFILESDIR)/corral.conf)
 	rm -f $(foreach page,$(man_pages),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)))

@@ -59,6 +59,9 @@
  *   -EPERM            outsiders (neither owner nor group) may write or replace the directory,
  *                     or use a file in it
  *   -ELOOP            the directory, or a file in it, is a symbolic link
+ *   -EHOSTDOWN        carts on other machines: no server takes the call at present; nothing was
+ *                     changed. (-ETIMEDOUT of a change there: it may have been made or not.)
+ *   -ELIBACC          the module for such a location is missing, or of another version
  *   -EACCES, -EMFILE, -EIO ...   as the system call that failed said
  *
  * Threads. A handle may be used by all threads of a process at once; a view
@@ -307,7 +310,8 @@ struct corral_attribute {
 #define CORRAL_CATCH_SIGBUS 8u
 
 /*
- * Attach to the arena at a location: a directory (or "dir:" and a directory);
+ * Attach to the arena at a location: a directory (or "dir:" and a directory), or carts on other
+ * machines ("redis+cluster://..." and its kin, with differences: corral-redis(7)).
  * NULL means $CORRAL_DIR, else /var/lib/corral for root and
  * $XDG_STATE_HOME/corral (default ~/.local/state/corral) for others.
  * An agent need not run, but one must have created the arena once.

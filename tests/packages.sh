@@ -241,7 +241,7 @@ claim "no agent runs" agent_is_gone
 claim "the carts are left, and the worker goes on" wait_until 20 more_than "$(quantity)"
 end_worker
 before=$(quantity)
-claim "the library can be removed" apt remove libcorral0 libcorral-dev
+claim "the library can be removed" apt remove libcorral0 libcorral-redis0 libcorral-dev
 claim "no program, page or unit is left" nothing_but_configuration
 
 echo "== installed again"
@@ -261,8 +261,8 @@ claim "with all of its carts" has_carts_of "$(former_sample).json"
 claim "and keeps the former file" find_former
 
 echo "== purged"
-claim "the packages can be purged" apt purge libcorral0 libcorral-dev corral corral-agent \
-	corral-bench '*corral*-dbgsym'
+claim "the packages can be purged" apt purge libcorral0 libcorral-redis0 libcorral-dev corral \
+	corral-agent corral-bench '*corral*-dbgsym'
 claim "the carts are gone" test ! -e $place
 claim "nothing else is left" nothing_is_left
 claim "but the user" getent passwd corral

@@ -3,9 +3,9 @@
  * engine.h: the door to engines that keep carts on other machines: five calls (get, swap, end,
  * list, watch) and a few about the store itself. Directories do not pass through it.
  *
- * An engine is a module of its own, such as libcorral-redis.so, that is loaded when a location asks
- * for it. It imports nothing from libcorral: it gets a table of functions (struct engine_host) and
- * gives one (struct engine). Both sides are of one version, ENGINE_ABI.
+ * An engine is a module of its own, such as libcorral-redis.so.0, that is loaded when a location
+ * asks for it. It imports nothing from libcorral: it gets a table of functions (struct engine_host)
+ * and gives one (struct engine). Both sides are of one version, ENGINE_ABI.
  *
  * An engine knows nothing of carts. For each key it keeps a version, a time to live, and a record:
  * bytes whose meaning is above the door (remote_record.h). It compares versions and swaps records;

@@ -16,7 +16,7 @@
 #include "api/engine_load.h"
 #include "base/reason.h"
 
-#define MODULE "libcorral-redis.so"
+#define MODULE "libcorral-redis.so.0"
 #define OPTION "module="
 
 bool engine_is_location(const char *location)

@@ -71,6 +71,8 @@ static const struct {
 	  "signal handler" },
 	{ ENOLCK, "the system has no locks of open files (OFD locks), which tell who lives" },
 	{ EACCES, "permission denied" },
+	{ EHOSTDOWN, "no server takes the call at present" },
+	{ ELIBACC, "the module for this location is missing, or of another version" },
 };
 
 /* The error without its sign. */

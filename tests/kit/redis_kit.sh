@@ -5,7 +5,7 @@
 # shellcheck disable=SC2154 # place is the claim's
 # shellcheck disable=SC2034 # location is the claim's
 
-export CORRAL_REDIS_MODULE=$BUILD/libcorral-redis.so
+export CORRAL_REDIS_MODULE=$BUILD/libcorral-redis.so.0
 unset CORRAL_REDIS_PASSWORD
 
 server() { # NAME ARGUMENT...: in the directory $place/NAME, where its pid is in the file pid

@@ -21,7 +21,7 @@ scripts=(tools/*.sh tools/completion/*.bash bench/*.sh tests/*.sh tests/*/*.sh c
 javascript=(clients/*/*.[cm]js clients/*/*.ts
 	clients/*/{lib,test,test/*,bench,examples/*}/*.{cjs,mjs,ts,mts,cts})
 python=(clients/python/{corral,test,bench,examples/*}/*.py clients/python/corral/*.pyi)
-manuals=(shm/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
+manuals=(shm/*.[1-8] redis/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
 
 # A file includes only headers of lower layers; a foreign library has one includer.
 check_layers() {

@@ -76,7 +76,7 @@ version() {
 
 manuals_installed() {
 	local page bad=0
-	for page in {shm,agent,tools}/*.[1-8]; do
+	for page in {shm,redis,agent,tools}/*.[1-8]; do
 		sed "s/^\.Os$/.Os Corral $(version)/" "$page" |
 			cmp - "$root$prefix/share/man/man${page##*.}/${page##*/}" || bad=1
 	done
