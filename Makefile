@@ -378,6 +378,12 @@ arm64: deps-bare ## in such a root: everything cross-built for arm64 with -Werro
 nightly: ## all that `.ci/run` has no time for, whole: crash, power, mutants, model, fuzz, storm. Hours
 	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL bash .ci/run nightly
 
+cluster: all tests ## carts on a Redis Cluster whose servers are killed, stopped and moved; K=claims selects. Minutes
+	@BUILD=$(BUILD) tests/redis/cluster.sh $(K)
+
+cluster-mutants: all tests ## take what makes a cluster's carts safe away, piece by piece: a test must turn red
+	@BUILD=$(BUILD) tests/redis/mutants.sh '$(or $(K),.)'
+
 mutants: all tests ## take steps of the death protocol away one at a time: the crash tests must turn red
 	@tests/mutants.sh '$(or $(K),.)'
 
@@ -468,4 +474,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps bench-node bench-python clean compare crash deb deb-test demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly node node-files node-package node-test power python python-files python-test run test tests tsan ubsan uninstall valgrind
+.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps bench-node bench-python clean cluster cluster-mutants compare crash deb deb-test demo deps examples format FORCE fuzz fuzzers help install install-files lint model mutants nightly node node-files node-package node-test power python python-files python-test run test tests tsan ubsan uninstall valgrind

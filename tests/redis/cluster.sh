@@ -15,8 +15,8 @@ shopt -s inherit_errexit
 
 NODE_TIMEOUT_MS=1000
 
-cluster() { # ARGUMENT...: of the servers
-	cluster_of 3 $NODE_TIMEOUT_MS "$@"
+cluster() {
+	cluster_of 3 "$NODE_TIMEOUT_MS"
 	plain=$location
 	location+="?replicas=1"
 }
@@ -82,7 +82,7 @@ signal() { # SIGNAL PORT
 
 again() { # PORT: start a server that was killed, with what it has on disk
 	server "$1" --port "$1" --bind 127.0.0.1 --cluster-enabled yes \
-		--cluster-node-timeout $NODE_TIMEOUT_MS --repl-diskless-sync-delay 0 "${@:2}"
+		--cluster-node-timeout "$NODE_TIMEOUT_MS" --repl-diskless-sync-delay 0 "${@:2}"
 	ready "$1"
 }
 
@@ -184,6 +184,26 @@ all_servers_of_a_shard_are_killed_and_come_back() {
 	again "$master" --appendonly yes
 	again "$replica" --appendonly yes
 	history_holds
+}
+
+# A WAIT behind a read would be answered at once, by a connection that has written nothing.
+a_repeat_waits_for_what_it_repeats() {
+	local port
+	cluster
+	at 0 add r s --item a --name Item --price 1.00 --op first
+	for port in $(of_role slave); do
+		signal STOP "$port"
+	done
+	at 3 add r s --item b --name Item --price 1.00 --op second
+	has "not known to be on disk"
+	at 3 add r s --item b --name Item --price 1.00 --op second
+	has "not known to be on disk"
+	for port in "${ports[@]}"; do
+		signal CONT "$port"
+	done
+	sleep 2
+	at 0 add r s --item b --name Item --price 1.00 --op second
+	has "already applied" "2 items"
 }
 
 scripts_are_flushed_and_connections_cut() {

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Check that the tests of carts on a cluster can fail. Each mutant takes one thing away that such
+# carts rely on, in a copy of the tree; the claim that is named with it must then fail.
+# Usage: [BUILD=dir] tests/redis/mutants.sh [PATTERN]   (make cluster-mutants)
+# Prints a line for each mutant; exits non-zero when one survives.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 2
+root=$(mktemp -d "${TMPDIR:-/tmp}/c.XXXXXX") # short: a socket's path has 107 bytes at most
+trap 'rm -rf "$root"' EXIT
+pattern=${1:-.}
+killed=0 survived=0
+build=$(realpath -e "${BUILD:-build}") || exit 2
+
+git ls-files -z | xargs -0 cp -p --parents -t "$root"
+cp -a "$build" "$root/build"
+cd "$root" || exit 2
+unset BUILD
+
+build() {
+	make DEPS=skip build/libcorral-redis.so.0 build/corral build/tests/contract/contract \
+		build/tests/redis/history >build.log 2>&1
+}
+
+# mutant NAME SCRIPT CLAIM FILE SED: the sed script must change the file
+mutant() {
+	local tries
+	[[ $1 =~ $pattern ]] || return 0
+	cp "$4" "$4.whole"
+	sed -i -E "$5" "$4"
+	if cmp -s "$4" "$4.whole"; then
+		echo "BROKEN   $1: nothing to take away in $4"
+		survived=$((survived + 1))
+	elif ! build; then
+		echo "BROKEN   $1: does not compile"
+		survived=$((survived + 1))
+	else
+		for tries in 1 2 3; do # what happens in a failover is different each time
+			TMPDIR=$root timeout 200 "tests/redis/$2" "$3" >claim.log 2>&1 || break
+		done
+		if grep -q '^not ok ' claim.log; then
+			echo "killed   $1 (by $3, in round $tries)"
+			killed=$((killed + 1))
+		else
+			echo "SURVIVED $1"
+			survived=$((survived + 1))
+		fi
+	fi
+	mv "$4.whole" "$4"
+	touch "$4"
+}
+
+build || {
+	tail -n 5 build.log
+	exit 2
+}
+mutant 'the server does not compare versions' 86_redis.sh the_contract_holds_on_one_server \
+	redis/scripts.h 's/^\t"local fits = .*$/\t"local fits = true\\n"/'
+mutant 'a read does not renew the time' 86_redis.sh the_contract_holds_on_one_server \
+	redis/scripts.h 's/^\t"  elseif ttl - left > ttl \/ 128 then/\t"  elseif false then/'
+mutant 'the tombstone of a cart is left out' 86_redis.sh the_contract_holds_on_one_server \
+	redis/engine.c 's/^#define ENDED_MS .*$/#define ENDED_MS 1ull/
+		s/now->integer \* FLOOR_PER_MS/0/'
+mutant 'nothing waits for replicas' cluster.sh \
+	a_killed_master_costs_no_durable_change_and_no_caller_an_error \
+	redis/engine.c '/^static bool waits/,/^}/ s/return .*$/return store == NULL;/'
+mutant 'any count of replicas will do' cluster.sh \
+	a_stopped_master_that_goes_on_loses_nothing_durable \
+	redis/engine.c 's/counted && reply->integer >= .*$/counted;/'
+mutant 'a wait ahead of the change, not behind it' cluster.sh \
+	a_repeat_waits_for_what_it_repeats \
+	redis/store.c '/^static int ask_once/,/^}/ {
+		s/^\tmemcpy\(all \+ extra, .*$/\tfor (int i = 0; i < count; i++)\
+			all[extra + i] = commands[count - 1 - i];/
+		s/^\tr = receive_all\(.*$/&\
+			if (r == 0 \&\& count == 2) {\
+				redisReply *first = replies[0];\
+				replies[0] = replies[1];\
+				replies[1] = first;\
+			}/
+	}'
+mutant 'a repeat writes nothing before it waits' cluster.sh a_repeat_waits_for_what_it_repeats \
+	redis/engine.c 's/durably \? "2" :/durably ? "0" :/'
+mutant 'a change does not know its own id' cluster.sh scripts_are_flushed_and_connections_cut \
+	shm/api/remote_record.c \
+	's/\*ret_has \|= memcmp.*$/*ret_has |= bytes == (const void *)\&id;/'
+
+echo "$killed killed, $survived survived"
+[[ $survived -eq 0 ]]
