@@ -91,8 +91,68 @@ int attributes_check(const uint8_t *map, uint32_t size, uint32_t count);
 /* Write a map's header, or none for 0; returns its size, at most MAP_HEADER_MAX. */
 uint32_t pack_map_header(uint32_t count, uint8_t *at);
 
-/* Bytes of a text of at most 65535 bytes, packed; and write it: returns the byte after it. */
-uint32_t packed_text_size(struct corral_text text);
-uint8_t *pack_text_at(struct corral_text text, uint8_t *at);
+/* ------------------------------------------------------------ texts */
+
+#define FIXSTR 0xa0
+#define FIXSTR_MAX 31u
+#define STR_8 0xd9
+#define STR_16 0xda
+
+static inline uint32_t text_header_size(size_t size)
+{
+	return size <= FIXSTR_MAX ? 1 : size <= UINT8_MAX ? 2 : 3;
+}
+
+/* Bytes of a text of at most 65535 bytes, packed. */
+static inline uint32_t packed_text_size(struct corral_text text)
+{
+	return text_header_size(text.size) + (uint32_t)text.size;
+}
+
+/*
+ * Copy bytes that are mostly few, then in two pieces which may overlap: a call of memcpy() takes
+ * longer than the copying.
+ */
+static inline __attribute__((always_inline)) void copy_few(uint8_t *to, const char *from,
+							   size_t size)
+{
+	if (size > 2 * sizeof(cart_pair)) {
+		__builtin_memcpy(to, from, size);
+	} else if (size >= sizeof(cart_pair)) {
+		size_t last = size - sizeof(cart_pair);
+		__builtin_memcpy(to, from, sizeof(cart_pair));
+		__builtin_memcpy(to + last, from + last, sizeof(cart_pair));
+	} else if (size >= sizeof(uint64_t)) {
+		size_t last = size - sizeof(uint64_t);
+		__builtin_memcpy(to, from, sizeof(uint64_t));
+		__builtin_memcpy(to + last, from + last, sizeof(uint64_t));
+	} else if (size >= sizeof(uint32_t)) {
+		size_t last = size - sizeof(uint32_t);
+		__builtin_memcpy(to, from, sizeof(uint32_t));
+		__builtin_memcpy(to + last, from + last, sizeof(uint32_t));
+	} else if (size > 0) {
+		to[0] = (uint8_t)from[0];
+		to[size / 2] = (uint8_t)from[size / 2];
+		to[size - 1] = (uint8_t)from[size - 1];
+	}
+}
+
+/* Write such a text, packed. Returns the byte after it. */
+static inline __attribute__((always_inline)) uint8_t *pack_text_at(struct corral_text text,
+								   uint8_t *at)
+{
+	if (text.size <= FIXSTR_MAX) {
+		*at++ = (uint8_t)(FIXSTR | text.size);
+	} else if (text.size <= UINT8_MAX) {
+		*at++ = STR_8;
+		*at++ = (uint8_t)text.size;
+	} else {
+		*at++ = STR_16;
+		*at++ = (uint8_t)(text.size >> 8);
+		*at++ = (uint8_t)text.size;
+	}
+	copy_few(at, text.data, text.size);
+	return at + text.size;
+}
 
 #endif

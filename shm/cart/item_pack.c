@@ -42,11 +42,18 @@ static inline __attribute__((always_inline)) int sink_write(void *data, const ch
 	return 0;
 }
 
-static inline __attribute__((always_inline)) bool pack_text(msgpack_packer *packer,
+/* A text of at most 65535 bytes, with one check of the room for it. */
+static inline __attribute__((always_inline)) bool pack_text(struct sink *sink,
 							    struct corral_text text)
 {
-	return msgpack_pack_str(packer, text.size) == 0 &&
-	       msgpack_pack_str_body(packer, text.data, text.size) == 0;
+	const size_t size = packed_text_size(text);
+
+	if (size > sink->left)
+		return false;
+	(void)pack_text_at(text, (uint8_t *)sink->at);
+	sink->at += size;
+	sink->left -= size;
+	return true;
 }
 
 /* Copying a constant number of bytes takes an instruction or two; packing them takes dozens. */
@@ -222,14 +229,14 @@ void item_merge_rate_anew(uint32_t former, uint32_t own_rate, uint64_t seed, uin
 
 /* ---------------------------------------------------------------- items */
 
-static inline __attribute__((always_inline)) bool pack_modifiers(msgpack_packer *packer,
-								 const struct corral_item *item)
+static inline __attribute__((always_inline)) bool
+pack_modifiers(msgpack_packer *packer, const struct corral_item *item, struct sink *sink)
 {
 	bool fits = msgpack_pack_array(packer, item->modifier_count) == 0;
 
 	for (uint32_t i = 0; fits && i < item->modifier_count; i++)
 		fits = msgpack_pack_array(packer, 2) == 0 &&
-		       pack_text(packer, item->modifiers[i].name) &&
+		       pack_text(sink, item->modifiers[i].name) &&
 		       msgpack_pack_int64(packer, item->modifiers[i].price_cents) == 0;
 	return fits;
 }
@@ -239,15 +246,15 @@ pack_words(msgpack_packer *packer, const struct corral_item *item, struct sink *
 {
 	uint32_t pairs = ITEM_OWN_KEYS + (item->separate != 0) + item->extra_count;
 	bool fits = msgpack_pack_map(packer, pairs) == 0 && PACK_KEY(sink, ITEM_KEY_MENU_ITEM_ID) &&
-		    pack_text(packer, item->menu_item_id) && PACK_KEY(sink, ITEM_KEY_MODIFIERS) &&
-		    pack_modifiers(packer, item) && PACK_KEY(sink, ITEM_KEY_NOTES) &&
-		    pack_text(packer, item->notes) && PACK_KEY(sink, ITEM_KEY_NAME) &&
-		    pack_text(packer, item->name);
+		    pack_text(sink, item->menu_item_id) && PACK_KEY(sink, ITEM_KEY_MODIFIERS) &&
+		    pack_modifiers(packer, item, sink) && PACK_KEY(sink, ITEM_KEY_NOTES) &&
+		    pack_text(sink, item->notes) && PACK_KEY(sink, ITEM_KEY_NAME) &&
+		    pack_text(sink, item->name);
 
 	if (fits && unlikely(item->separate))
 		fits = PACK_KEY(sink, ITEM_KEY_SEPARATE) && msgpack_pack_true(packer) == 0;
 	for (uint32_t i = 0; fits && i < item->extra_count; i++)
-		fits = pack_text(packer, item->extras[i].key) &&
+		fits = pack_text(sink, item->extras[i].key) &&
 		       sink_write(sink, item->extras[i].value, item->extras[i].value_size) == 0;
 	return fits;
 }
@@ -348,8 +355,7 @@ int cart_pack_attributes(const struct corral_attribute *attributes, uint32_t cou
 	if (count && msgpack_pack_map(&packer, count) != 0)
 		return -E2BIG;
 	for (uint32_t i = 0; i < count; i++)
-		if (!pack_text(&packer, attributes[i].name) ||
-		    !pack_text(&packer, attributes[i].value))
+		if (!pack_text(&sink, attributes[i].name) || !pack_text(&sink, attributes[i].value))
 			return -E2BIG;
 	*ret_size = (uint32_t)(room - sink.left);
 	return 0;

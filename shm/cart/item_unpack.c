@@ -235,10 +235,6 @@ int cart_get_attribute(const void *bytes, size_t size, uint32_t index,
 #define FIXMAP 0x80
 #define FIXMAP_MAX 15
 #define MAP_16 0xde
-#define FIXSTR 0xa0
-#define FIXSTR_MAX 31
-#define STR_8 0xd9
-#define STR_16 0xda
 
 uint32_t pack_map_header(uint32_t count, uint8_t *at)
 {
@@ -252,31 +248,4 @@ uint32_t pack_map_header(uint32_t count, uint8_t *at)
 	at[1] = (uint8_t)(count >> 8);
 	at[2] = (uint8_t)count;
 	return MAP_HEADER_MAX;
-}
-
-static uint32_t text_header_size(size_t size)
-{
-	return size <= FIXSTR_MAX ? 1 : size <= UINT8_MAX ? 2 : 3;
-}
-
-uint32_t packed_text_size(struct corral_text text)
-{
-	return text_header_size(text.size) + (uint32_t)text.size;
-}
-
-uint8_t *pack_text_at(struct corral_text text, uint8_t *at)
-{
-	if (text.size <= FIXSTR_MAX) {
-		*at++ = (uint8_t)(FIXSTR | text.size);
-	} else if (text.size <= UINT8_MAX) {
-		*at++ = STR_8;
-		*at++ = (uint8_t)text.size;
-	} else {
-		*at++ = STR_16;
-		*at++ = (uint8_t)(text.size >> 8);
-		*at++ = (uint8_t)text.size;
-	}
-	if (text.size)
-		memcpy(at, text.data, text.size);
-	return at + text.size;
 }
