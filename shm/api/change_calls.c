@@ -227,23 +227,30 @@ static_assert(sizeof(struct cart_step) % 8 == 0 && sizeof(struct line_edit) % 8 
 		      sizeof(struct pair_edit) % 8 == 0,
 	      "what follows is aligned, too");
 
-/* Provide the memory. *ret_block is from malloc(), or NULL if `small` suffices. */
+/*
+ * Provide the memory: `small`, or, if that is not enough, as much as the items can need, from
+ * malloc(), as *ret_block.
+ */
 static int apply_prepare(struct apply *apply, const struct corral_step *steps, uint32_t count,
-			 void **ret_block)
+			 bool large, void **ret_block)
 {
-	const size_t each = sizeof(struct cart_step) + sizeof(struct line_edit) +
-			    sizeof(struct pair_edit) + sizeof(uint32_t);
+	size_t bytes = count * (sizeof(struct cart_step) + sizeof(struct line_edit) +
+				sizeof(struct pair_edit) + sizeof(uint32_t));
 
 	change_begin(&apply->change);
+	if (likely(!large && bytes <= sizeof(apply->small))) {
+		apply->words_room = sizeof(apply->small) - bytes;
+		apply_divide(apply, count, apply->small);
+		return 0;
+	}
 	apply->words_room = 0;
 	for (uint32_t i = 0; i < count; i++)
 		if (steps[i].kind == CORRAL_STEP_ADD)
 			apply->words_room += cart_item_bound(steps[i].item);
-	size_t bytes = count * each + apply->words_room;
-	*ret_block = bytes <= sizeof(apply->small) ? NULL : malloc(bytes);
-	if (bytes > sizeof(apply->small) && *ret_block == NULL)
+	*ret_block = malloc(bytes + apply->words_room);
+	if (*ret_block == NULL)
 		return -ENOMEM;
-	apply_divide(apply, count, *ret_block != NULL ? *ret_block : apply->small);
+	apply_divide(apply, count, *ret_block);
 	return 0;
 }
 
@@ -275,9 +282,15 @@ __attribute__((noinline)) static int apply_many(struct corral *corral, const str
 	struct apply apply;
 	void *block = NULL;
 
-	int r = apply_prepare(&apply, steps, count, &block);
+	int r = apply_prepare(&apply, steps, count, false, &block);
 	if (r == 0)
 		r = apply_take(corral, &apply, steps, ret_step);
+	if (unlikely(r == -E2BIG && block == NULL)) {
+		/* an item is too large for the stack, or for any cart */
+		r = apply_prepare(&apply, steps, count, true, &block);
+		if (r == 0)
+			r = apply_take(corral, &apply, steps, ret_step);
+	}
 	if (r == 0)
 		r = change_cart(corral, key, &apply.change, op, ret_result, ret_step);
 	if (r == 0 && ret_lines != NULL)
@@ -290,22 +303,21 @@ int corral_apply(struct corral *corral, const struct corral_key *key,
 		 const struct corral_step *steps, uint32_t step_count, const struct corral_op *op,
 		 struct corral_result *ret_result, uint32_t *ret_lines)
 {
-	struct corral_result result;
+	struct corral_result unwanted;
+	struct corral_result *result = ret_result != NULL ? ret_result : &unwanted;
 	uint32_t step = 0;
 	int r = steps == NULL || step_count == 0 ? -EINVAL :
 		step_count > CORRAL_STEPS_MAX    ? -E2BIG :
 						   0;
 
 	if (r == 0)
-		r = step_count == 1 ? apply_one(corral, key, steps, op, &result, &step) :
-				      apply_many(corral, key, steps, step_count, op, &result, &step,
-						 ret_lines);
+		r = step_count == 1 ? apply_one(corral, key, steps, op, result, &step) :
+				      apply_many(corral, key, steps, step_count, op, ret_result,
+						 &step, ret_lines);
 	if (r == 0 && step_count == 1 && ret_lines != NULL)
-		ret_lines[0] = result.line;
-	if (ret_result != NULL && r == 0)
-		result_copy(ret_result, &result);
-	else if (ret_result != NULL)
-		ret_result->step = step;
+		ret_lines[0] = result->line;
+	if (r != 0)
+		result->step = step;
 	return r;
 }
 

@@ -56,10 +56,17 @@ static uint32_t old_count(const struct cart_plan *plan)
 	return plan->lines_edit == LINES_KEEP ? plan->old.line_count : 0;
 }
 
-/* The place of an old line's edit, or the place where it has to be inserted. */
+/*
+ * The place of an old line's edit, or the place where it has to be inserted: mostly at the end,
+ * since callers name lines in the order in which they see them.
+ */
 static uint32_t line_place(const struct cart_plan *plan, uint32_t index)
 {
-	uint32_t place = 0;
+	uint32_t place = plan->line_edit_count;
+
+	if (place == 0 || plan->line_edits[place - 1].index < index)
+		return place;
+	place = 0;
 
 	while (place < plan->line_edit_count && plan->line_edits[place].index < index)
 		place++;
@@ -114,7 +121,8 @@ static struct line_edit *edit_among(const struct edit *e, uint32_t index)
 
 	if (place < plan->line_edit_count && edit->index == index)
 		return edit;
-	memmove(edit + 1, edit, (plan->line_edit_count - place) * sizeof(*edit));
+	if (place < plan->line_edit_count)
+		memmove(edit + 1, edit, (plan->line_edit_count - place) * sizeof(*edit));
 	return add_edit(e, place, index);
 }
 
@@ -303,14 +311,14 @@ static int cut(const struct edit *e, struct line_edit *edit)
 static int plan_quantity(struct edit *e, struct line_edit *edit, uint32_t quantity)
 {
 	struct cart_line *line = &edit->line;
-	int64_t before_cents, after_cents;
+	int64_t one_cents, before_cents, after_cents;
 	int r;
 
 	if (!cart_quantity_valid(line->quantity) ||
-	    !cart_line_total(line->quantity, line->unit_price_cents, line->modifiers_cents,
-			     &before_cents))
+	    add_overflows(line->unit_price_cents, line->modifiers_cents, &one_cents) ||
+	    mul_overflows(one_cents, (int64_t)line->quantity, &before_cents))
 		return -EUCLEAN;
-	if (!cart_line_total(quantity, line->unit_price_cents, line->modifiers_cents, &after_cents))
+	if (mul_overflows(one_cents, (int64_t)quantity, &after_cents))
 		return -EOVERFLOW;
 	r = move_items(e->plan, line->quantity, quantity);
 	if (r == 0)
