@@ -599,6 +599,11 @@ static bool read_step_of(struct request *request, PyObject *first, PyObject *sec
 		return true;
 	case CORRAL_STEP_REMOVE:
 		return read_line(request, first, step);
+	case CORRAL_STEP_SET_LINE_TAX:
+		step->own_rate = second != Py_None; /* None: it has none */
+		return read_line(request, first, step) &&
+		       (second == Py_None || read_u32(request, second, "tax_ppm", 0,
+						      CORRAL_TAX_PPM_MAX, &step->tax_ppm));
 	case CORRAL_STEP_SET_TAX:
 		return read_u32(request, first, "tax_ppm", 0, CORRAL_TAX_PPM_MAX, &step->tax_ppm);
 	case CORRAL_STEP_SET_ATTRIBUTE:
@@ -640,6 +645,7 @@ static bool read_step(struct request *request, PyObject *tuple, struct corral_st
 		[CORRAL_STEP_REMOVE_ADJUSTMENT] = 2,
 		[CORRAL_STEP_SET_PRICING] = 2,
 		[CORRAL_STEP_SET_CURRENCY] = 2,
+		[CORRAL_STEP_SET_LINE_TAX] = 3,
 	};
 	Py_ssize_t size;
 

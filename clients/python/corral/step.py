@@ -79,3 +79,8 @@ def pricing(pricing: int) -> Step:
 def currency(currency: str) -> Step:
     """Set the currency; ENOTEMPTY if the cart has another, and lines or adjustments."""
     return Step((13, currency))
+
+
+def line_tax(line: LineRef, tax_ppm: Optional[int]) -> Step:
+    """Tax a line at a rate of its own; None: at the cart's rate again."""
+    return Step((14, line, tax_ppm))

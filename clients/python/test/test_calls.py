@@ -166,6 +166,15 @@ class Calls(ArenaTest):
         # what is read can be put back
         self.assertEqual(cart.replace(cart.get(), if_version=cart.get().version).total_cents, 1167)
 
+    def test_a_line_gets_another_rate_and_that_of_the_cart_again(self):
+        cart = self.fresh()
+        cart.add([burger(), COKE])
+        for line, ppm in ((1, 190000), ("coke", 70000), (1, None)):
+            item = cart.apply([step.line_tax(line, ppm)]).order.items[line != 1]
+            self.assertEqual(item.tax_ppm, ppm)
+        with self.assertRaises(ValueError):
+            cart.apply([step.line_tax(1, 1000001)])
+
     def test_the_same_change_with_an_operation_id_is_made_once(self):
         cart = self.fresh()
         first, again = cart.add(burger(), op_id="call_1"), cart.add(burger(), op_id="call_1")
