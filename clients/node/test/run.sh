@@ -14,21 +14,20 @@ TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/cn.XXXXXX") || exit 2
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
 
-# What package-lock.json of a folder says, unless that has been installed.
 install() { # FROM TO
-	cmp -s "$1/package-lock.json" "$2/installed" && return
-	cp "$1/package.json" "$1/package-lock.json" "$2/" &&
-		npm ci --prefix "$2" --ignore-scripts --no-audit --no-fund --silent &&
-		cp "$1/package-lock.json" "$2/installed" && return
+	../install.sh "$1" "$2" "$CORRAL_CLIENT" && return
 	echo "npm cannot install what the tests need" >&2
 	exit 1
 }
-mkdir -p "$CORRAL_DEV" "$CORRAL_EXAMPLE"
 install .. "$CORRAL_DEV"
-# (a copy of the example, with this build's client)
 install ../examples/voice-order "$CORRAL_EXAMPLE"
-cp ../examples/voice-order/*.* "$CORRAL_EXAMPLE/"
-ln -sfn "$CORRAL_CLIENT" "$CORRAL_EXAMPLE/node_modules/corral-client"
+if [[ ${NODE_TEST:-} == long ]]; then
+	export CORRAL_HOSTS=$BUILD/node-hosts
+	install hosts "$CORRAL_HOSTS"
+	for kind in jest.cjs vitest.mjs; do
+		cp "hosts/first.$kind" "$CORRAL_HOSTS/second.$kind"
+	done
+fi
 
 # A sanitizer's runtime has to be in the process before the addon.
 if [[ ${SANITIZE:-} == *address* ]]; then

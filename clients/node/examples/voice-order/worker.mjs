@@ -11,5 +11,5 @@ const server = await serve({ store, port: Number(process.env.PORT ?? 8080) })
 process.once('SIGTERM', async () => {
   await server.close() // callers come back to another worker
   store.close()
-  cluster.worker?.disconnect()
+  if (process.connected) cluster.worker.disconnect()
 })

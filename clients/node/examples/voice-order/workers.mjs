@@ -25,6 +25,7 @@ export class Workers {
     const worker = cluster.fork(this.#env)
     return new Promise((resolve) => {
       worker.once('exit', resolve)
+      worker.on('error', () => {}) // it died while it was told something
       worker.once('listening', () => {
         worker.listens = true
         resolve()
