@@ -273,8 +273,8 @@ $(node_dir)/%: clients/node/%
 node-package: node ## make the npm package build/corral-client-*.tgz, with the addon and the agent in it
 	@clients/node/package.sh $(BUILD)
 
-bench-node: node deps-bench ## compare the Node client with Map, Redis, SQLite and LMDB, as Markdown
-	@clients/node/bench/run.sh $(BUILD)
+bench-node: node $(holder) deps-bench ## compare the Node client with Map, Redis, SQLite and LMDB, as Markdown (ARGS=calls or cluster: one part)
+	@clients/node/bench/run.sh $(BUILD) $(ARGS)
 
 node-test: node $(BUILD)/corral $(holder) ## test the Node client; K=pattern selects, NODE_TEST=long repeats as often as the nightly run does
 	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' clients/node/test/run.sh '$(or $(K),.)'
