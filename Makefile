@@ -273,10 +273,12 @@ $(node_dir)/%: clients/node/%
 node-package: node ## make the npm package build/corral-client-*.tgz, with the addon and the agent in it
 	@clients/node/package.sh $(BUILD)
 
-bench-node: node $(holder) deps-bench ## compare the Node client with Map, Redis, SQLite and LMDB, as Markdown (ARGS=calls or cluster: one part)
+bench-node: deps-node deps-bench ## compare the Node client with Map, Redis, SQLite and LMDB, as Markdown (ARGS=calls or cluster: one part)
+	@$(MAKE) --no-print-directory DEPS=skip node-files $(holder)
 	@clients/node/bench/run.sh $(BUILD) $(ARGS)
 
-node-test: node $(BUILD)/corral $(holder) ## test the Node client; K=pattern selects, NODE_TEST=long repeats as often as the nightly run does
+node-test: deps-node ## test the Node client; K=pattern selects, NODE_TEST=long repeats as often as the nightly run does
+	@$(MAKE) --no-print-directory DEPS=skip node-files $(BUILD)/corral $(holder)
 	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' clients/node/test/run.sh '$(or $(K),.)'
 
 # The Python client -------------------------------------------------------------------------------

@@ -22,7 +22,19 @@ store.close()
 await stopAgent({ dir })
 `
 
-test('the package is installed without scripts, in an empty folder, and works there', () => {
+/** All that is in the package. */
+function wanted() {
+  const source = path.join(__dirname, '..')
+  const native = `native/${process.platform}-${process.arch}`
+  return [
+    ...['LICENSE', 'README.md', 'package.json', 'index.cjs', 'index.d.ts', 'index.mjs'],
+    ...fs.readdirSync(path.join(source, 'lib')).map((name) => `lib/${name}`),
+    ...['corral.node', 'corral-agent'].map((name) => `${native}/${name}`),
+    ...['jansson', 'msgpack', 'xxhash'].map((name) => `licenses/${name}`),
+  ].map((name) => `package/${name}`)
+}
+
+test('the package is installed without scripts, in an empty folder, and works there', (t) => {
   const build = path.dirname(process.env.CORRAL_CLIENT)
   const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'package-')))
   const run = (program, args) => execFileSync(program, args, { cwd: folder, encoding: 'utf8' })
@@ -31,11 +43,9 @@ test('the package is installed without scripts, in an empty folder, and works th
       encoding: 'utf8',
     })
     const file = path.join(build, made.trim())
-    const names = run('tar', ['-tzf', file]).trim().split('\n')
-    assert.ok(
-      !names.some((name) => /binding\.gyp|\.[ch]$|test\/|node_modules/.test(name)),
-      names.join()
-    )
+    const names = run('tar', ['-tzf', file]).trim().split('\n').sort()
+    t.diagnostic(names.join(' '))
+    assert.deepEqual(names, wanted().sort())
     fs.writeFileSync(path.join(folder, 'package.json'), '{ "private": true }')
     run('npm', [
       'install',
@@ -59,6 +69,8 @@ test('the package is installed without scripts, in an empty folder, and works th
         gypfile: undefined,
       }
     )
+    for (const name of ['LICENSE', 'licenses/jansson'])
+      assert.match(fs.readFileSync(path.join(installed, '..', name), 'utf8'), /Copyright/)
     assert.match(glibc, /^2\.\d+$/)
     fs.writeFileSync(path.join(folder, 'program.mjs'), PROGRAM)
     assert.equal(run(process.execPath, ['program.mjs', path.join(folder, 'carts')]), '250\n')

@@ -14,14 +14,31 @@ TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/cn.XXXXXX") || exit 2
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
 
+files=()
+for file in *.test.cjs; do
+	[[ $file =~ $pattern ]] && files+=("$PWD/$file")
+done
+[[ ${#files[@]} -gt 0 ]] || {
+	echo "no test is called so: $pattern" >&2
+	exit 2
+}
+has() { # NAME: is this test selected?
+	[[ " ${files[*]} " == *"/$1.test.cjs "* ]]
+}
+
+# What the tests that were selected need from npm.
 install() { # FROM TO
 	../install.sh "$1" "$2" "$CORRAL_CLIENT" && return
 	echo "npm cannot install what the tests need" >&2
 	exit 1
 }
-install .. "$CORRAL_DEV"
-install ../examples/voice-order "$CORRAL_EXAMPLE"
-if [[ ${NODE_TEST:-} == long ]]; then
+if has types; then
+	install .. "$CORRAL_DEV"
+fi
+if has example || has cluster; then
+	install ../examples/voice-order "$CORRAL_EXAMPLE"
+fi
+if has hosts && [[ ${NODE_TEST:-} == long ]]; then
 	export CORRAL_HOSTS=$BUILD/node-hosts
 	install hosts "$CORRAL_HOSTS"
 	for kind in jest.cjs vitest.mjs; do
@@ -36,14 +53,6 @@ if [[ ${SANITIZE:-} == *address* ]]; then
 	export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:handle_segv=0}
 fi
 
-files=()
-for file in *.test.cjs; do
-	[[ $file =~ $pattern ]] && files+=("$PWD/$file")
-done
-[[ ${#files[@]} -gt 0 ]] || {
-	echo "no test is called so: $pattern" >&2
-	exit 2
-}
 LD_PRELOAD=${CORRAL_PRELOAD:-} node --test --test-reporter=tap "${files[@]}" >"$TMPDIR/tap"
 code=$?
 # (what passed is shown in one line, and what did not with all that it said)
