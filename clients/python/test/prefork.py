@@ -47,7 +47,6 @@ def main():
     def fork():
         pid = os.fork()
         if pid == 0:
-            signal.pthread_sigmask(signal.SIG_SETMASK, [])
             try:
                 serve(listener, store, workers | {os.getpid()})
             finally:
@@ -57,20 +56,24 @@ def main():
     for _ in range(WORKERS):
         fork()
     print(path, flush=True)
-    ended = threading.Event()
+    ended = False
+    lock = threading.Lock()  # no worker comes after the end
 
     def watch():
+        nonlocal ended
         sys.stdin.read()
-        ended.set()
-        for pid in list(workers):
-            os.kill(pid, signal.SIGTERM)
+        with lock:
+            ended = True
+            for pid in workers:
+                os.kill(pid, signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
     while workers:
         pid, _ = os.wait()
-        workers.discard(pid)
-        if not ended.is_set():
-            fork()
+        with lock:
+            workers.discard(pid)
+            if not ended:
+                fork()
 
 
 if __name__ == "__main__":

@@ -30,9 +30,9 @@ class Job:
         line = self.process.stdout.readline()
         return json.loads(line) if line else None
 
-    def tell(self, call: list[Any]) -> None:
+    def tell(self, calls: list[Any]) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(call) + "\n")
+        self.process.stdin.write("".join(json.dumps(call) + "\n" for call in calls))
         self.process.stdin.flush()
 
     def end(self, kill: bool = False) -> None:
@@ -51,14 +51,16 @@ def play(dir: str, script: pathlib.Path) -> Any:
         if event.get("reconnect"):
             job.end()
             job = Job(dir)
-        for id, name, said in event["calls"]:
-            if name == "confirm_order":
-                said = {"version": last["version"]}
-            job.tell([id, name, said])
-            if event.get("killed"):  # was the change made? The same call again, to another job
-                job.end(kill=True)
-                job = Job(dir)
-                job.tell([id, name, said])
+        calls = [
+            [id, name, {"version": last["version"]} if name == "confirm_order" else said]
+            for id, name, said in event["calls"]
+        ]
+        job.tell(calls)
+        if event.get("killed"):  # were they made? The same calls again, to another job
+            job.end(kill=True)
+            job = Job(dir)
+            job.tell(calls)
+        for _, name, _ in calls:
             answer = job.hear()
             print(f"  {name} -> {json.dumps(answer)}")
             last = answer if "version" in answer else last
