@@ -2,6 +2,7 @@
 """A small pre-fork server: it opens the store, forks four workers that share a socket, and replaces
 those that die, until its input ends. Usage: prefork.py DIR; it prints the socket's path."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -65,7 +66,8 @@ def main():
         with lock:
             ended = True
             for pid in workers:
-                os.kill(pid, signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
+                    os.kill(pid, signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
     while workers:
