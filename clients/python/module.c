@@ -17,13 +17,18 @@ PyObject *raise_corral(struct state *state, int r, uint32_t step, const char *wh
 {
 	PyObject *type = state->given[r == -ETIMEDOUT ? GIVEN_TIMEOUT : GIVEN_ERROR];
 	const char *code = corral_error_name(r);
-	PyObject *error;
+	PyObject *error, *text;
 
 	if (why == NULL && r == -EBADF)
 		why = "the store is closed, or the program has closed descriptors of it";
 	if (why == NULL)
 		why = corral_strerror(r);
-	error = PyObject_CallFunction(type, "siIs", code, -r, (unsigned int)step, why);
+	/* it may have a file's name in it, which is any bytes */
+	text = PyUnicode_DecodeUTF8(why, (Py_ssize_t)strlen(why), "replace");
+	if (text == NULL)
+		return NULL;
+	error = PyObject_CallFunction(type, "siIO", code, -r, (unsigned int)step, text);
+	Py_DECREF(text);
 	if (error != NULL) {
 		PyErr_SetObject((PyObject *)Py_TYPE(error), error);
 		Py_DECREF(error);

@@ -55,21 +55,22 @@ static bool expect(Py_ssize_t count, Py_ssize_t wanted)
 
 /* ------------------------------------------------------------ open and close */
 
-/* Store(location or None, flags, patience_ms) */
+/* Store(location as bytes or None, flags, patience_ms) */
 static PyObject *store_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
 	struct state *state = PyType_GetModuleState(type);
-	const char *location;
+	PyObject *directory;
+	char *location = NULL;
 	unsigned int flags, patience_ms;
 	struct handle *handle;
 	struct store *self;
 	int r;
 
-	if (keywords != NULL || !PyArg_ParseTuple(args, "zII", &location, &flags, &patience_ms)) {
-		if (!PyErr_Occurred())
-			PyErr_SetString(PyExc_TypeError, "Store() takes no keywords");
+	if (keywords != NULL)
+		return PyErr_Format(PyExc_TypeError, "Store() takes no keywords");
+	if (!PyArg_ParseTuple(args, "OII", &directory, &flags, &patience_ms) ||
+	    (directory != Py_None && PyBytes_AsStringAndSize(directory, &location, NULL) < 0))
 		return NULL;
-	}
 	if (state->given[GIVEN_ERROR] == NULL)
 		return PyErr_Format(PyExc_RuntimeError, "setup() was not called");
 	self = (struct store *)PyType_GenericAlloc(type, 0);

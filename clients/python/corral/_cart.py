@@ -419,7 +419,7 @@ def open(
     for field, value in (("read_only", read_only), ("catch_sigbus", catch_sigbus)):
         if not isinstance(value, bool):
             raise TypeError(f"{field}: True or False is wanted, not {type(value).__name__}")
-    location = None if dir is None else _text(os.fspath(dir), "dir")
+    location = None if dir is None else os.fsencode(_text(os.fspath(dir), "dir"))
     flags = _READ_ONLY * read_only | _CATCH_SIGBUS * catch_sigbus
     store = Store(_corral.Store(location, flags, patience_ms))
     if label is not None:

@@ -39,6 +39,16 @@ _loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopWaits] = (
 )
 
 
+def _waits_of(loop: asyncio.AbstractEventLoop) -> _LoopWaits:
+    waits = _loops.get(loop)
+    if waits is None:
+        # waits that were left in a loop that is closed would keep it for ever
+        for other in [other for other in _loops if other.is_closed()]:
+            del _loops[other]
+        waits = _loops[loop] = _LoopWaits()
+    return waits
+
+
 def timeout_ms(timeout: Optional[float]) -> int:
     """Seconds, or None, as the extension takes them."""
     if timeout is None:
@@ -60,16 +70,14 @@ async def wait(
     """What Store.wait() does, for a coroutine. Cancelling its task ends the wait."""
     limit = timeout_ms(timeout)
     loop = asyncio.get_running_loop()
-    waits = _loops.get(loop)
-    if waits is None:
-        waits = _loops[loop] = _LoopWaits()
+    waits = _waits_of(loop)
     id = next(_ids)
     future: asyncio.Future[int] = loop.create_future()
-    waits.native.begin(store, restaurant, session, after, limit, id)
     if not waits.pending:
         loop.add_reader(waits.native.fileno(), waits.ready)
     waits.pending[id] = future
     try:
+        waits.native.begin(store, restaurant, session, after, limit, id)
         return await future
     finally:
         if waits.pending.pop(id, None) is not None:

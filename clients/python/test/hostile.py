@@ -6,7 +6,7 @@ import random
 import sys
 
 import corral
-from corral import Adjustment, Draft, Item, Modifier, _corral, step
+from corral import Draft, Item, Modifier, _corral, step
 
 
 class Hostile(Exception):
@@ -208,7 +208,7 @@ def call_cart(rng, cart):
 
 def native_calls(rng, dir):
     """The extension's own functions, and how many arguments each takes."""
-    store = _corral.Store(dir, 0, 0)
+    store = _corral.Store(dir.encode(), 0, 0)
     waits = _corral.Waits()
     store.apply("r", "native", None, [(1, Item("a", 1, extras={"a": 1}))], None, None, None)
     order = store.get("r", "native", True)

@@ -10,6 +10,7 @@ import os
 import pathlib
 import pickle
 import subprocess
+import sys
 import time
 import unittest
 import weakref
@@ -328,6 +329,47 @@ class Calls(ArenaTest):
         with corral.open(pathlib.Path(self.dir), read_only=True) as store:
             with self.refused("EROFS"):
                 store.cart("r", "s").add(COKE)
+
+    def test_a_directory_may_have_any_name_that_linux_allows(self):
+        name = os.fsdecode(self.dir.encode() + b"/\xff \xc3\xa9")
+        os.symlink(self.dir, name)
+        self.addCleanup(os.unlink, name)
+        with self.assertRaises(CorralError) as caught:
+            corral.open(name)
+        self.assertEqual(caught.exception.code, "ELOOP")  # found, and refused as a link
+        with self.assertRaises(ValueError):
+            corral.open("a\0b")
+
+    def test_no_call_keeps_or_loses_a_reference_to_what_it_was_given(self):
+        cart = self.fresh()
+        texts = ["".join(("text ", str(i))) for i in range(8)]
+        extras = {texts[0]: [texts[1]]}
+        modifier = Modifier(texts[2], 10**6)
+        item = Item(texts[3], 10**7, texts[4], texts[5], 10**3, [modifier], extras)
+        as_dict = {"menu_item_id": texts[6], "unit_price_cents": 10**7, "modifiers": [modifier]}
+        bad = {**as_dict, "quantity": 0}
+        wrong = {**as_dict, texts[7]: 1}
+        given = [*texts, extras, modifier, item, as_dict, bad, wrong, item.modifiers]
+
+        def use():
+            cart.add([item, as_dict, item], op_id=texts[0])
+            cart.apply([step.attribute(texts[1], texts[2]), step.set_quantity(texts[3], 5)])
+            draft = Draft([item], attributes={texts[1]: texts[2]})
+            cart.replace(draft, if_version=cart.get().version)
+            for one in (bad, wrong, [item, bad], Item(texts[3], -1)):
+                with self.assertRaises((TypeError, ValueError)):
+                    cart.add(one)
+            with self.assertRaises(CorralError):
+                cart.add(item, op_id=texts[3], if_version=7)
+            cart.get().items, cart.drop().order
+
+        use()
+        gc.collect()
+        before = [sys.getrefcount(one) for one in given]
+        for _ in range(20):
+            use()
+        gc.collect()
+        self.assertEqual([sys.getrefcount(one) for one in given], before)
 
     def test_orders_are_pickled_copied_and_compared(self):
         cart = self.fresh()

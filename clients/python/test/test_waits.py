@@ -8,6 +8,7 @@ import pathlib
 import signal
 import threading
 import unittest
+import weakref
 
 import corral
 from corral import CorralTimeout
@@ -224,6 +225,24 @@ class Loops(ArenaTest):
             thread.join()
         gc.collect()
         self.assertEqual(descriptors(), before)
+
+    def test_waits_in_a_loop_that_was_stopped_go_with_it(self):
+        cart = self.fresh()
+        cart.add(COKE)
+
+        def stopped():
+            loop = asyncio.new_event_loop()
+            task = loop.create_task(cart.changed_async())
+            loop.call_soon(loop.call_soon, loop.stop)
+            loop.run_forever()
+            task._log_destroy_pending = False
+            loop.close()
+            return weakref.ref(loop)
+
+        loops = [stopped() for _ in range(3)]
+        asyncio.run(cart.changed_async(after=0))
+        gc.collect()
+        self.assertEqual([loop() for loop in loops], [None] * 3)
 
     def test_the_thread_for_waits_goes_when_there_are_none_and_comes_again(self):
         cart = self.fresh()
