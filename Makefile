@@ -312,7 +312,7 @@ $(BUILD)/python/%: clients/python/%
 bench-python: python deps-bench-python ## compare the Python client with a dict, copy.deepcopy and Redis, as Markdown
 	@PYTHON=$(PYTHON) clients/python/bench/run.sh $(BUILD)
 
-python-test: python $(BUILD)/corral ## test the Python client; K=pattern selects, PYTHON_TEST=long repeats as often as the nightly run does
+python-test: python $(BUILD)/corral $(if $(filter long,$(PYTHON_TEST)),deps-python-long) ## test the Python client; K=pattern selects, PYTHON_TEST=long repeats as often as the nightly run does
 	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' PYTHON=$(PYTHON) clients/python/test/run.sh '$(or $(K),.)'
 
 # Packages: looked for in some milliseconds, installed when they are missing ------------------------
@@ -321,7 +321,7 @@ deps-%:
 	@$(if $(filter skip,$(DEPS)),:,CC="$(CC)" tools/deps.sh $*)
 
 # (one after the other: apt-get has a lock)
-deps-test deps-lint deps-check deps-fuzz deps-model deps-bench deps-bare deps-node deps-python deps-bench-python: deps-build
+deps-test deps-lint deps-check deps-fuzz deps-model deps-bench deps-bare deps-node deps-python deps-python-long deps-bench-python: deps-build
 
 deps: deps-build deps-test ## install the packages that build and tests need (deps-lint, deps-check, deps-fuzz, deps-model: the others)
 

@@ -3,7 +3,7 @@
 # Is there what we need? If not, install it (Debian and its relatives), as root or through
 # `sudo -n`; if that cannot be, print the one line to run and exit 1.
 # Usage: tools/deps.sh SET...   sets: build (the default), test, lint, fuzz, model, bench,
-#                               node, python (the clients), bench-python,
+#                               node, python (the clients), python-long, bench-python,
 #                               check (all that .ci/run uses), bare
 #                               (what makes a bare root), arm64 (in it: what cross-builds)
 set -euo pipefail
@@ -29,6 +29,7 @@ node_commands=(node:nodejs npm:npm)
 node_headers=(node/node_api.h:libnode-dev)
 python_commands=(python3:python3 mypy:mypy)
 python_headers=(python3/Python.h:python3-dev)
+python_long_commands=(gunicorn:gunicorn uvicorn:uvicorn)
 bench_python_commands=(redis-server:redis-server)
 bench_python_headers=(redis.py:python3-redis) # no header: there is none to be found without it
 check_commands=(valgrind:valgrind)
@@ -67,6 +68,10 @@ add_set() {
 		add_set build
 		commands+=("${python_commands[@]}") headers+=("${python_headers[@]}")
 		;;
+	python-long) # with PYTHON_TEST=long
+		add_set python
+		commands+=("${python_long_commands[@]}")
+		;;
 	bench-python)
 		add_set python
 		commands+=("${bench_python_commands[@]}") headers+=("${bench_python_headers[@]}")
@@ -88,7 +93,7 @@ add_set() {
 		;;
 	*)
 		echo "deps.sh: no set of packages is called '$1' (build, test, lint, fuzz, model," \
-			"bench, node, python, bench-python, check, bare, arm64)" >&2
+			"bench, node, python, python-long, bench-python, check, bare, arm64)" >&2
 		exit 2
 		;;
 	esac

@@ -23,7 +23,7 @@ class Readme(unittest.TestCase):
                 self.assertEqual(run.stdout, said + "\n")
 
     def test_the_example_of_the_client_answers_what_it_says(self):
-        program, helper = programs("clients/python/README.md")
+        program, _, helper = programs("clients/python/README.md")
         checked, count = re.subn(r"(answer\.total_cents)  # (\d+)", r"assert \1 == \2", program)
         self.assertEqual(count, 1)
         with fresh_arena() as (dir, _):
