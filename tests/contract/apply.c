@@ -167,6 +167,31 @@ static void what_is_refused_as_a_whole_names_no_step(struct contract *c)
 	assert_int_equal(contract_head(c).item_count, CORRAL_STEPS_MAX);
 }
 
+static void items_are_as_large_as_a_line_may_be_and_no_larger(struct contract *c)
+{
+	static char words[CORRAL_WORDS_MAX];
+	struct corral_item tea = contract_item("tea", 150, 1), cake = contract_item("cake", 500, 1),
+			   wish = contract_item("wish", 0, 1);
+	const struct corral_step steps[] = { add(&tea), add(&cake), add(&wish) };
+	struct corral_result r = { 0 };
+
+	memset(words, 'x', sizeof(words));
+	cake.notes = (struct corral_text){ words, CORRAL_WORDS_MAX / 2 };
+	wish.notes = (struct corral_text){ words, CORRAL_WORDS_MAX - 100 };
+	gives(0, corral_apply(c->corral, &c->key, steps, COUNT(steps), NULL, &r, NULL));
+	struct corral_cart *cart = contract_get(c);
+	assert_int_equal(cart->line_count, 3);
+	assert_true(contract_same_text(cart->lines[2].item.notes, wish.notes));
+	corral_cart_free(cart);
+	wish.notes.size = CORRAL_WORDS_MAX - 10; /* with the rest of it more than a line may have */
+	gives(-E2BIG, corral_apply(c->corral, &c->key, steps, COUNT(steps), NULL, &r, NULL));
+	assert_int_equal(r.step, 3);
+	cake.notes.size = CORRAL_WORDS_MAX;
+	gives(-E2BIG, corral_apply(c->corral, &c->key, steps, COUNT(steps), NULL, &r, NULL));
+	assert_int_equal(r.step, 2);
+	assert_int_equal(contract_head(c).line_count, 3);
+}
+
 static void nothing_left_removes_the_line(struct contract *c)
 {
 	const struct corral_step less = more(T("burger"), -1);
@@ -259,6 +284,7 @@ const struct contract_case apply_cases[] = {
 	CASE(the_first_step_decides_whether_the_cart_is_made),
 	CASE(a_refused_step_is_named_and_none_happens),
 	CASE(what_is_refused_as_a_whole_names_no_step),
+	CASE(items_are_as_large_as_a_line_may_be_and_no_larger),
 	CASE(nothing_left_removes_the_line),
 	CASE(a_repeat_has_the_first_answer_and_says_where_the_items_are_now),
 	CASE(one_step_is_the_same_change_as_the_call_of_its_name),
