@@ -247,9 +247,11 @@ node_arch     = $(shell node -p 'process.platform + "-" + process.arch' 2>/dev/n
 node_native   = $(node_dir)/native/$(node_arch)
 # The headers of the node that runs, if they lie beside it, else those of libnode-dev.
 node_headers  = $(firstword $(wildcard $(addsuffix /node_api.h,$(shell node -p 'require("path").resolve(process.execPath, "../../include/node")' 2>/dev/null) /usr/include/node)))
-# What else the library needs is linked in: a user of the package has only glibc.
+# What else the library needs is linked in: a user of the package has only glibc. A distribution has
+# the library: NODE_LIBS=BUILD/libcorral.so.
 static_msgpack := -l:libmsgpackc.a
 static_jansson := -l:libjansson.a
+NODE_LIBS ?= $(BUILD)/libcorral.a $(static_msgpack)
 
 $(node_objects): private cflags += $(if $(node_headers),-isystem $(patsubst %/,%,$(dir $(node_headers)))) -DNAPI_VERSION=8
 $(node_objects): | deps-node
@@ -260,9 +262,9 @@ node: deps-node ## build the Node client into build/node
 # (names with the architecture in them need node, which deps-node has installed by now)
 node-files: $(node_native)/corral.node $(node_native)/corral-agent $(node_scripts:clients/node/%=$(node_dir)/%)
 
-$(node_dir)/native/%/corral.node: $(node_objects) $(BUILD)/libcorral.a clients/node/addon.map
+$(node_dir)/native/%/corral.node: $(node_objects) $(firstword $(NODE_LIBS)) clients/node/addon.map
 	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(cflags) $(ldflags) -shared -Wl,-z,nodelete -Wl,--version-script=clients/node/addon.map \
-		-o $@ $(node_objects) $(BUILD)/libcorral.a $(static_msgpack)
+		-o $@ $(node_objects) $(NODE_LIBS)
 
 $(node_dir)/native/%/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(ldflags) -o $@ $^ $(static_msgpack) $(static_jansson)

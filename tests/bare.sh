@@ -5,7 +5,8 @@
 #
 # Usage: tests/bare.sh demo|deb|packages|arm64 BUILD [REGEX]
 #   demo     the README's two commands, make demo and make test
-#   deb      the Debian packages and what lintian says of them; the packages come into BUILD/deb
+#   deb      the Debian packages and what lintian says of them, and the npm package, made and
+#            tried with Debian's Node; the packages come into BUILD/deb
 #   packages what is in BUILD/deb: a second build has the same bytes, and a second such root, with
 #            systemd as its first process, has them installed, upgraded, removed and purged
 #   arm64    everything cross-built for arm64 with -Werror, and the C tests under qemu-user; with
@@ -212,6 +213,13 @@ lint_packages() {
 		echo "lintian $(dpkg-query -W -f '${Version}' lintian): nothing but overrides"
 }
 
+# The npm package, which is installed without scripts in an empty folder, and used there.
+npm_package() {
+	make node-test K=package &&
+		cp build/corral-client-*.tgz /packages/ &&
+		tar -tzvf /packages/corral-client-*.tgz
+}
+
 # Built from the source package, at another place and time, with other settings of the user.
 same_bytes() {
 	local one bad=0
@@ -291,6 +299,7 @@ steps() {
 		step build_deps
 		step build_packages /build/corral /packages
 		step lint_packages
+		step npm_package
 		;;
 	packages)
 		step build_deps

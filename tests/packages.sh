@@ -98,6 +98,14 @@ readme_example_prints() { # TEXT
 	[[ $(as worker "$tmp/example") == "$1" ]]
 }
 
+javascript_worker_prints() { # TEXT
+	[[ $(as worker node -e "
+		const cart = require('corral-client').open().cart('luigi', 'call-19')
+		const item = { menuItemId: 'coke', name: 'Coke', unitPriceCents: 250 }
+		const { itemCount, totalCents } = cart.add(item, { opId: 'javascript' })
+		console.log(itemCount + ' items, ' + totalCents + ' cents')") == "$1" ]]
+}
+
 stranger_is_refused() {
 	local code=0
 	as stranger corral show luigi call-17 || code=$?
@@ -201,6 +209,7 @@ sed -n '/^```c$/,/^```$/{/^```/!p}' README.md >"$tmp/example.c"
 claim "the README's worker is built with the packages" \
 	gcc -o "$tmp/example" "$tmp/example.c" $(pkg-config --cflags --libs corral)
 claim "and counts" readme_example_prints "3 items, 2048 cents"
+claim "and so does one in JavaScript" javascript_worker_prints "1 items, 250 cents"
 claim "an agent that is killed is started again" restarts_after_a_kill
 claim "with the carts" readme_example_prints "6 items, 4096 cents"
 
@@ -262,7 +271,7 @@ claim "and keeps the former file" find_former
 
 echo "== purged"
 claim "the packages can be purged" apt purge libcorral0 libcorral-redis0 libcorral-dev corral \
-	corral-agent corral-bench '*corral*-dbgsym'
+	corral-agent corral-bench node-corral '*corral*-dbgsym'
 claim "the carts are gone" test ! -e $place
 claim "nothing else is left" nothing_is_left
 claim "but the user" getent passwd corral
