@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 'use strict'
-// cluster.test.cjs: a cluster of four of the example's workers, at which 200 callers order, while
+// cluster.test.cjs: a cluster of four of the example's workers, at which many callers order, while
 // workers are killed and replaced by deploys, the agent is killed, and a process stops in the
 // middle of a change.
 
@@ -14,7 +14,7 @@ const { freshArena } = require(`${process.env.CORRAL_CLIENT}/lib/test-helper.cjs
 const { often, freePort, random } = require('./kit/kit.cjs')
 
 const WORKERS = 4
-const CALLERS = 200
+const CALLERS = often(100, 200)
 const WHILE = { timeout: often(300000, 1800000) } // only a test that fails takes so long
 const BUILD = path.dirname(process.env.CORRAL_CLIENT)
 
@@ -61,7 +61,7 @@ test('no call is lost or made twice, whatever is killed and deployed', WHILE, as
   let over = false
   const talking = storm.talk(sessions, { enough: () => over, pauseMs: 400, random: dice })
   await Promise.all([
-    storm.repeat(often(4, 120), often(300, 1000), () =>
+    storm.repeat(often(3, 120), often(300, 1000), () =>
       dice.pick(workers.serving)?.process.kill('SIGKILL')
     ),
     storm.repeat(often(1, 10), often(500, 5000), () => workers.deploy()),

@@ -50,7 +50,7 @@ fi
 if [[ ${SANITIZE:-} == *address* ]]; then
 	runtime=$(${CC:-gcc} -print-file-name=libasan.so)
 	export CORRAL_PRELOAD=$runtime
-	export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:handle_segv=0}
+	export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:handle_segv=0:handle_sigbus=0}
 fi
 
 LD_PRELOAD=${CORRAL_PRELOAD:-} node --test --test-reporter=tap "${files[@]}" >"$TMPDIR/tap"
