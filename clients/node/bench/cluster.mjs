@@ -21,8 +21,8 @@ const { Workers } = await import(pathToFileURL(path.join(EXAMPLE, 'workers.mjs')
 
 const WORKERS = 4
 const CALLERS = 200
-const ROUNDS = 3
-const SECONDS = Number(process.env.BENCH_SECONDS ?? 8)
+const ROUNDS = 4
+const SECONDS = Number(process.env.BENCH_SECONDS ?? 4)
 const PAUSE_MS = 400 // at most, between two sentences of a caller
 const INTERVAL_NS = 1e6 // of the timer that the delay is measured with
 
@@ -31,10 +31,9 @@ const random = kit.random({ diagnostic: () => {} })
 /** What the workers tell, put together: pairs of a delay and how often there was one like it. */
 class Delays {
   pairs = []
-  listening = true
 
   add({ count, percentiles }) {
-    if (!this.listening || count === 0) return
+    if (count === 0) return
     let before = 0
     for (const [percent, ns] of percentiles) {
       if (percent > before) this.pairs.push([ns - INTERVAL_NS, ((percent - before) / 100) * count])
@@ -57,6 +56,7 @@ const phases = new Map() // name -> [Delays of each round]
 let delays
 cluster.on('message', (_, message) => delays?.add(message))
 
+/** All talk for some seconds; what the workers tell meanwhile belongs to the name. */
 async function phase(name, sessions, during = () => {}) {
   console.error(name) // it takes minutes
   delays = new Delays()
@@ -105,6 +105,7 @@ async function one(name, arena) {
   const make = (prefix) =>
     callers({ folder: EXAMPLE, port, count: CALLERS, random, name: `${prefix}-${Date.now()}` })
   const calm = await make('calm')
+  await phase('(warming up)', calm)
   await phase(name, calm)
   if (arena) {
     await phase(`${name}, a peer stopped in a change of one of the carts`, calm, (end) =>
@@ -136,15 +137,20 @@ const figures = (name) => {
 
 const arena = await freshArena()
 for (let round = 0; round < ROUNDS; round++) {
-  await one('Corral', arena)
-  await one('Map', undefined)
+  const turns = [
+    ['Corral', arena],
+    ['Map', undefined],
+  ]
+  // each is the first one now and then
+  for (const [name, where] of round % 2 ? turns.reverse() : turns) await one(name, where)
 }
 await arena.remove()
 
 console.log(`\n${WORKERS} workers, ${CALLERS} callers; the event loops' delay in milliseconds.\n`)
 console.log('| carts in | calls a second | p50 | p99 | longest |')
 console.log('|---|---|---|---|---|')
-for (const name of phases.keys()) {
+phases.delete('(warming up)')
+for (const name of [...phases.keys()].sort()) {
   const { each, p50, p99, most } = figures(name)
   console.log(`| ${name} | ${each} | ${ms(p50)} | ${ms(p99)} | ${ms(most)} |`)
 }
