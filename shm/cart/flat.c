@@ -54,32 +54,42 @@ static void put_bytes(struct corral_flat *flat, size_t at, const void *bytes, si
 		memcpy(flat->text + at, bytes, size);
 }
 
-static bool is_ascii(const char *eight_bytes)
+static uint64_t load_eight(const char *bytes)
 {
 	uint64_t eight;
 
-	memcpy(&eight, eight_bytes, sizeof(eight));
-	return (eight & 0x8080808080808080ull) == 0;
+	memcpy(&eight, bytes, sizeof(eight));
+	return eight;
+}
+
+/* Is each character one byte? Most texts are so. */
+static bool is_ascii(struct corral_text text)
+{
+	uint64_t seen = 0;
+
+	if (text.size < 8) {
+		for (size_t i = 0; i < text.size; i++)
+			seen |= (uint8_t)text.data[i];
+		return seen < 0x80;
+	}
+	for (size_t at = 0; at < text.size - 8; at += 8)
+		seen |= load_eight(text.data + at);
+	seen |= load_eight(text.data + text.size - 8); /* some of them again */
+	return (seen & 0x8080808080808080ull) == 0;
 }
 
 /* How long a text of valid UTF-8 is in a unit. */
 static size_t size_in_units(struct corral_text text, uint32_t unit)
 {
-	size_t size = 0, at = 0;
+	size_t size = 0;
 
-	if (unit == CORRAL_FLAT_BYTES)
+	if (unit == CORRAL_FLAT_BYTES || is_ascii(text))
 		return text.size;
-	while (at < text.size) {
+	for (size_t at = 0; at < text.size; at++) {
 		uint8_t byte = (uint8_t)text.data[at];
 
-		if (text.size - at >= 8 && is_ascii(text.data + at)) { /* most of them are */
-			size += 8;
-			at += 8;
-			continue;
-		}
 		size += (byte & 0xc0) != 0x80;                     /* begins a character */
 		size += unit == CORRAL_FLAT_UTF16 && byte >= 0xf0; /* which takes a pair */
-		at++;
 	}
 	return size;
 }
