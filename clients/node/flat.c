@@ -115,11 +115,16 @@ void flat_stat(struct flat *flat, const struct corral_stat *stat)
 
 static bool is_ascii(const char *bytes, size_t size)
 {
-	unsigned char seen = 0;
+	uint64_t seen = 0, eight;
+	size_t at = 0;
 
-	for (size_t i = 0; i < size; i++)
-		seen |= (unsigned char)bytes[i];
-	return seen < 0x80;
+	for (; at + sizeof(eight) <= size; at += sizeof(eight)) {
+		memcpy(&eight, bytes + at, sizeof(eight));
+		seen |= eight & 0x8080808080808080ull;
+	}
+	for (; at < size; at++)
+		seen |= (unsigned char)bytes[at] & 0x80;
+	return seen == 0;
 }
 
 napi_value flat_end(struct flat *flat, int result)

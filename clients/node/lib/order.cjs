@@ -42,8 +42,10 @@ let numbers = new Float64Array(ROOM)
 const statuses = ['open', 'checked_out']
 
 function textAt(n, text, at) {
+  const size = n[at + 1]
+  if (size === 0) return ''
   const from = n[at]
-  return text.slice(from, from + n[at + 1])
+  return text.slice(from, from + size)
 }
 
 function modifiersAt(n, text, at, count) {
