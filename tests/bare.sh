@@ -19,7 +19,7 @@
 # made, a line "skipped: ..." says why.
 set -euo pipefail
 release=bookworm
-declare -A limits=([demo]=2400 [deb]=1200 [packages]=2400 [arm64]=2400) # seconds
+declare -A limits=([demo]=2400 [deb]=2400 [packages]=2400 [arm64]=2400) # seconds
 
 usage() {
 	sed -n 's/^# \{0,1\}//; /^Usage/,/^$/p' "$0" >&2

@@ -89,9 +89,12 @@ async function kill(workers, end) {
 async function hold(dir, session, kind, end) {
   const args = [dir, RESTAURANT, session, kind]
   const holder = spawn(path.join(build, 'tests', 'holder'), args, { stdio: ['pipe', 'pipe', 2] })
-  await once(holder.stdout, 'data')
+  const ended = once(holder, 'exit')
+  await Promise.race([once(holder.stdout, 'data'), ended])
+  if (holder.exitCode !== null) throw new Error(`nothing held a lock: ${holder.exitCode}`)
   await sleep(end - Date.now())
   holder.stdin.end()
+  await ended
 }
 
 async function one(name, arena) {
