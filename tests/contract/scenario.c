@@ -154,6 +154,7 @@ static const struct {
 	{ "remove_adjustment", CORRAL_STEP_REMOVE_ADJUSTMENT },
 	{ "pricing", CORRAL_STEP_SET_PRICING },
 	{ "currency", CORRAL_STEP_SET_CURRENCY },
+	{ "line_tax", CORRAL_STEP_SET_LINE_TAX },
 };
 
 static void read_step(const json_t *given, struct request *request)
@@ -172,6 +173,7 @@ static void read_step(const json_t *given, struct request *request)
 		.quantity = (uint32_t)number_of(given, "quantity"),
 		.difference = (int32_t)number_of(given, "difference"),
 		.item = &request->items[at],
+		.own_rate = json_is_integer(json_object_get(given, "tax_ppm")),
 		.tax_ppm = (uint32_t)number_of(given, "tax_ppm"),
 		.pricing = pricing_of(given),
 		.ttl_ms = (uint64_t)number_of(given, "ttl_ms"),
