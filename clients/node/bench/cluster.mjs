@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // cluster.mjs: the example's cluster of four workers under 200 callers, with carts in Corral and in
 // a Map in each worker, in turns: how late the event loops are, when nothing happens, when a worker
-// is killed every second, and when a process has stopped in the middle of a change. Prints Markdown.
+// is killed every second, and when a process has stopped in the middle of a change. Prints
+// Markdown.
 // Usage: cluster.mjs BUILD
 import { spawn } from 'node:child_process'
 import cluster from 'node:cluster'
