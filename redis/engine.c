@@ -688,8 +688,9 @@ static int engine_open(const char *location, const struct engine_host *host, voi
 	*ret_settings = (struct engine_settings){ .ttl_ms = store->location.ttl_ms,
 						  .replicas = store->location.replicas };
 	memcpy(ret_settings->currency, store->location.currency, sizeof(ret_settings->currency));
-	if (getrandom(&ret_settings->seed, sizeof(ret_settings->seed), 0) !=
-	    (ssize_t)sizeof(ret_settings->seed))
+	ret_settings->seed = store->location.seed;
+	if (ret_settings->seed == 0 && getrandom(&ret_settings->seed, sizeof(ret_settings->seed),
+						 0) != (ssize_t)sizeof(ret_settings->seed))
 		r = reason_set(why, -EIO, "no random numbers");
 	if (r == 0)
 		r = settle(store, ret_settings, why);

@@ -29,7 +29,7 @@ static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
-	c |= 0x20;
+	c = (char)(c | 0x20);
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -129,6 +129,23 @@ static int take_count(const char *value, size_t size, uint32_t *ret_count)
 	return r;
 }
 
+/* 16 hexadecimal digits. */
+static int take_seed(const char *value, size_t size, uint64_t *ret_seed)
+{
+	uint64_t seed = 0;
+
+	if (size != 16)
+		return -EINVAL;
+	for (size_t i = 0; i < size; i++) {
+		int digit = hex_digit(value[i]);
+		if (digit < 0)
+			return -EINVAL;
+		seed = seed << 4 | (uint64_t)digit;
+	}
+	*ret_seed = seed;
+	return 0;
+}
+
 static int take_option(const char *name, size_t name_size, const char *value, size_t size,
 		       struct location *location)
 {
@@ -145,6 +162,8 @@ static int take_option(const char *name, size_t name_size, const char *value, si
 	if (is(name, name_size, "ttl"))
 		return take_time(value, size, CORRAL_TTL_MS_MIN, CORRAL_TTL_MS_MAX,
 				 &location->ttl_ms);
+	if (is(name, name_size, "seed"))
+		return take_seed(value, size, &location->seed);
 	if (is(name, name_size, "module"))
 		return 0; /* libcorral has found us by it */
 	return -ENOENT;

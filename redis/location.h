@@ -31,6 +31,7 @@ struct location {
 	uint32_t wait_ms;    /* for the replicas */
 	uint32_t timeout_ms; /* of one request */
 	uint64_t ttl_ms;
+	uint64_t seed; /* of a store that is made now; 0: a random one */
 };
 
 /* 0; -EINVAL, -ENAMETOOLONG, -E2BIG, -ERANGE, -EPROTONOSUPPORT, and why. */

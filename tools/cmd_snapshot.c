@@ -16,6 +16,7 @@
 #include "api/change.h"
 #include "api/copy.h"
 #include "api/durable.h"
+#include "api/remote.h"
 #include "common/parse.h"
 #include "sections.h"
 #include "snapshot.h"
@@ -61,6 +62,10 @@ static int put_header(struct snapshot *snapshot)
 
 	static_assert(PORTABLE_UUID_BYTES == SECTION_UUID_BYTES, "the same text");
 	section_uuid(arena->header, header.arena_uuid);
+	if (snapshot->corral->remote != NULL) { /* what has no size may have any */
+		header.arena_bytes = INT64_MAX;
+		header.max_carts = UINT32_MAX;
+	}
 	return snapshot_put_header(&snapshot->out, &header);
 }
 
@@ -106,11 +111,48 @@ static enum exit_code put_slot(struct snapshot *snapshot, uint32_t number)
 	return r ? cannot_put(snapshot, r) : EXIT_DONE;
 }
 
+/* The next cart of an engine. *ret_more: there was one. */
+static enum exit_code put_next(struct snapshot *snapshot, void **cursor, bool *ret_more)
+{
+	uint64_t idle_ms = 0;
+	uint32_t size;
+	int r = remote_next(snapshot->corral, cursor, snapshot->version, &size, &idle_ms);
+
+	*ret_more = r == 0 || r == -EUCLEAN;
+	if (r == 1)
+		return EXIT_DONE;
+	if (r == -EUCLEAN) {
+		snapshot->damaged++;
+		return EXIT_DONE;
+	}
+	if (r < 0)
+		return complain_arena("the snapshot was not finished", r, "");
+	r = snapshot_put_cart(&snapshot->out, snapshot->version, snapshot->corral->arena.hash_seed,
+			      idle_ms);
+	return r ? cannot_put(snapshot, r) : EXIT_DONE;
+}
+
+static enum exit_code take_remote(struct snapshot *snapshot)
+{
+	enum exit_code code = EXIT_DONE;
+	void *cursor = NULL;
+	bool more = true;
+
+	while (!code && !stopped_by && more) {
+		code = put_next(snapshot, &cursor, &more);
+		snapshot_pause(&snapshot->out);
+	}
+	remote_list_end(snapshot->corral, cursor);
+	return code || stopped_by ? code : snapshot_finish(&snapshot->out);
+}
+
 static enum exit_code take_snapshot(struct snapshot *snapshot)
 {
 	int r = put_header(snapshot);
 	enum exit_code code = r ? cannot_put(snapshot, r) : EXIT_DONE;
 
+	if (!code && snapshot->corral->remote != NULL)
+		return take_remote(snapshot);
 	for (uint32_t number = 0; !code && !stopped_by; number++) {
 		uint32_t slots = copy_slots(snapshot->corral);
 		if (number >= slots)

@@ -59,6 +59,7 @@ static void fill_in(struct corral *corral, struct remote *remote)
 
 	header->ttl_ns = settings->ttl_ms * 1000000;
 	header->hash_seed = settings->seed;
+	header->journal = settings->replicas > 0 ? JOURNAL_MODE_SYNC : JOURNAL_MODE_OFF;
 	if (settings->currency[0] != '\0')
 		header->currency = cart_currency(corral_text(settings->currency));
 	corral->arena = (struct arena){ .base = (uint8_t *)header,

@@ -123,6 +123,13 @@ int remote_leave_thread(struct corral *corral);
 int remote_thread_abandon(struct corral *corral);
 int remote_list(struct corral *corral, void **cursor, const struct corral_text *restaurant,
 		struct corral_entry *ret_entries, size_t max, size_t *ret_count);
+/*
+ * The version of the next cart of a list, into buffer (CORRAL_CART_MAX bytes). 1: there are no
+ * more; -EUCLEAN: it is damaged, and the list goes on.
+ */
+int remote_next(struct corral *corral, void **cursor, void *buffer, uint32_t *ret_size,
+		uint64_t *ret_idle_ms);
+void remote_list_end(struct corral *corral, void *cursor);
 int remote_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version,
 		int timeout_ms, uint32_t *cancel, uint64_t *ret_version);
 int remote_look(struct corral *corral, const struct corral_key *key, uint64_t past_version,

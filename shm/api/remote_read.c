@@ -185,6 +185,34 @@ int remote_list(struct corral *corral, void **cursor, const struct corral_text *
 	return 0;
 }
 
+int remote_next(struct corral *corral, void **cursor, void *buffer, uint32_t *ret_size,
+		uint64_t *ret_idle_ms)
+{
+	struct remote *remote = corral->remote;
+	const int64_t give_up_ns = remote_give_up_ns(corral);
+	struct engine_value value = { 0 };
+	uint32_t round = 0;
+	int r, cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	do
+		r = remote->engine->list(remote->store, cursor, NULL,
+					 remote_request_end(give_up_ns), &value);
+	while ((r == ENGINE_NOT_DONE || r == ENGINE_UNKNOWN) && remote_pause(round++, give_up_ns));
+	pthread_setcancelstate(cancel, NULL);
+	if (r != 0)
+		return r == ENGINE_NOT_DONE || r == ENGINE_UNKNOWN ? -EHOSTDOWN : r;
+	*ret_idle_ms = value.ttl_ms - min_u64((uint64_t)value.left_ms, value.ttl_ms);
+	r = remote_unpack(corral, &value, NULL, buffer, ret_size);
+	free(value.record);
+	return r;
+}
+
+void remote_list_end(struct corral *corral, void *cursor)
+{
+	corral->remote->engine->list_end(cursor);
+}
+
 /* -------------------------------------------------------------------- wait */
 
 int remote_look(struct corral *corral, const struct corral_key *key, uint64_t past_version,

@@ -51,6 +51,53 @@ what_is_no_cart_is_no_answer() {
 	at 0 ls
 }
 
+the_carts_of() { # LOCATION: each on a line, without what depends on where and when
+	local restaurant session
+	"$BUILD/corral" --dir "$1" ls --json | tr '{' '\n' | sed \
+		-n 's/^"restaurant_id":"\([^"]*\)","session_id":"\([^"]*\)".*/\1 \2/p' |
+		LC_ALL=C sort | while read -r restaurant session; do
+		"$BUILD/corral" --dir "$1" show "$restaurant" "$session" --json |
+			sed 's/"version":[0-9]*,//; s/,"expires_at.*//'
+	done
+}
+
+carts_move_from_a_directory_to_a_server_and_back() {
+	local n back seed
+	one_server
+	start
+	corral 0 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 \
+		--modifier cheese=1.50 --note "well done" --tax 8.25% --op-id call-1
+	corral 0 attribute roma all phone 555-0100
+	for ((n = 1; n <= 20; n++)); do
+		corral 0 add roma many --item "i$n" --name "Item $n" --price "$n.05"
+	done
+	corral 0 ttl roma many 2h
+	corral 0 checkout roma many
+	corral 0 snapshot "$place/there"
+	at 0 restore "$place/there"
+	has "2 carts restored"
+	diff <(the_carts_of "$dir") <(the_carts_of "$location") || fail "other carts"
+	[[ $(the_carts_of "$location" | wc -l) -eq 2 ]] || fail "not two carts"
+	at 1 restore "$place/there" # there are carts already
+	at 0 add roma all --item p2 --name Wine --price 9
+	at 0 snapshot "$place/back"
+	back=$location
+	dir=$place/second
+	start
+	corral 0 restore "$place/back"
+	diff <(the_carts_of "$back") <(the_carts_of "$dir") || fail "other carts on the way back"
+	at 0 restore --merge "$place/back"
+	has "2 there as new"
+	seed=$(od -An -tx1 -j "$(grep -abo hash_seed "$place/there" | head -n 1 | cut -d: -f1)" \
+		-N 19 "$place/there" | tr -d ' \n')
+	location+="?prefix=other:&seed=${seed:22}"
+	at 0 restore "$place/there"
+	has "operation ids kept"
+	at 0 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 \
+		--modifier cheese=1.50 --note "well done" --tax 8.25% --op-id call-1
+	has "already applied"
+}
+
 if [[ $# -gt 0 ]]; then
 	run_claims "$@"
 fi
