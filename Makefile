@@ -116,6 +116,7 @@ jansson_libs = $(or $(libs_jansson),$(call pkg_libs,jansson,-ljansson))
 urcu_libs    = $(foreach f,memb mb qsbr,$(or $(libs_liburcu-$f),$(call pkg_libs,liburcu-$f,-lurcu-$f)))
 # Of the peers that corral-bench is compared with, those that are installed (make bench-deps).
 peer_libs    = $(foreach p,hiredis libmemcached lmdb sqlite3,$(or $(libs_$(p)),$(call pkg_libs,$(p),)))
+openssl_libs = $(or $(libs_openssl),$(call pkg_libs,openssl,-lssl -lcrypto))
 hiredis_libs = $(or $(libs_hiredis),$(call pkg_libs,hiredis,-lhiredis))
 test_libs    = $(or $(libs_cmocka),$(call pkg_libs,cmocka,-lcmocka)) -lgmp
 
@@ -148,7 +149,7 @@ $(BUILD)/libcorral.so.$(VERSION): $(lib_objects) shm/corral.map $(BUILD)/flags
 # It imports nothing from libcorral, which may be linked into the program that loads it.
 $(redis_module): $(redis_objects) redis/module.map $(BUILD)/flags
 	$(Q)$(call say,LD)$(CC) $(cflags) $(ldflags) -shared -Wl,-soname,$(@F) -Wl,--version-script=redis/module.map \
-		$(if $(SANITIZE),,-Wl,-z,defs) -o $@ $(redis_objects) $(hiredis_libs)
+		$(if $(SANITIZE),,-Wl,-z,defs) -o $@ $(redis_objects) $(hiredis_libs) $(openssl_libs)
 
 $(links): $(BUILD)/libcorral.so.$(VERSION)
 	$(Q)ln -sf $(<F) $@

@@ -149,6 +149,7 @@ void connection_close(struct connection *connection)
 		return;
 	if (connection->fd >= 0)
 		close(connection->fd);
+	tls_free(connection->tls);
 	if (connection->reader != NULL)
 		redisReaderFree(connection->reader);
 	free(connection);
@@ -156,8 +157,8 @@ void connection_close(struct connection *connection)
 
 /* ------------------------------------------------------ commands and replies */
 
-static int send_all(struct connection *connection, const char *bytes, size_t size,
-		    int64_t give_up_ns, bool *ret_begun)
+static int send_plain(struct connection *connection, const char *bytes, size_t size,
+		      int64_t give_up_ns, bool *ret_begun)
 {
 	while (size > 0) {
 		ssize_t n = send(connection->fd, bytes, size, MSG_NOSIGNAL);
@@ -174,6 +175,27 @@ static int send_all(struct connection *connection, const char *bytes, size_t siz
 			return r;
 	}
 	return 0;
+}
+
+/* Send what TLS has for the server. */
+static int flush_tls(struct connection *connection, int64_t give_up_ns, bool *ret_begun)
+{
+	char bytes[READ_BYTES];
+	size_t size;
+	int r = 0;
+
+	while (r == 0 && (size = tls_take(connection->tls, bytes, sizeof(bytes))) > 0)
+		r = send_plain(connection, bytes, size, give_up_ns, ret_begun);
+	return r;
+}
+
+static int send_all(struct connection *connection, const char *bytes, size_t size,
+		    int64_t give_up_ns, bool *ret_begun)
+{
+	if (connection->tls == NULL)
+		return send_plain(connection, bytes, size, give_up_ns, ret_begun);
+	int r = tls_write(connection->tls, bytes, size);
+	return r < 0 ? r : flush_tls(connection, give_up_ns, ret_begun);
 }
 
 int connection_send(struct connection *connection, const struct command *commands, int count,
@@ -206,16 +228,42 @@ int connection_send(struct connection *connection, const struct command *command
 	return r;
 }
 
+/* What has come over the socket. More than 0; -EAGAIN: nothing has; -ECONNRESET, ... */
+static ssize_t read_plain(struct connection *connection, char *bytes, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = recv(connection->fd, bytes, size, 0);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n == 0 ? -ECONNRESET : n;
+}
+
+/* The same, decrypted. */
+static ssize_t read_secret(struct connection *connection, char *bytes, size_t size)
+{
+	for (;;) {
+		ssize_t n = tls_read(connection->tls, bytes, size);
+		if (n != -EAGAIN)
+			return n;
+		n = read_plain(connection, bytes, size);
+		if (n < 0)
+			return n;
+		int r = tls_feed(connection->tls, bytes, (size_t)n);
+		if (r < 0)
+			return r;
+	}
+}
+
 /* Read what has come. 0; -EAGAIN: nothing has. */
 static int read_some(struct connection *connection)
 {
 	char bytes[READ_BYTES];
-	ssize_t n = recv(connection->fd, bytes, sizeof(bytes), 0);
+	ssize_t n = (connection->tls != NULL ? read_secret : read_plain)(connection, bytes,
+									 sizeof(bytes));
 
 	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
-	if (n == 0)
-		return -ECONNRESET;
+		return (int)n;
 	return redisReaderFeed(connection->reader, bytes, (size_t)n) == REDIS_OK ? 0 : -ENOMEM;
 }
 
@@ -247,6 +295,30 @@ int connection_receive(struct connection *connection, int64_t give_up_ns, redisR
 int connection_listen(struct connection *connection, int64_t give_up_ns, redisReply **ret_reply)
 {
 	return receive(connection, give_up_ns, true, ret_reply);
+}
+
+static int begin_tls(struct connection *connection, struct tls_settings *settings, const char *host,
+		     int64_t give_up_ns, char *why)
+{
+	char bytes[READ_BYTES];
+	bool begun;
+
+	connection->tls = tls_begin(settings, host);
+	if (connection->tls == NULL)
+		return -ENOMEM;
+	for (;;) {
+		int done = tls_handshake(connection->tls, why);
+		int r = flush_tls(connection, give_up_ns, &begun);
+		if (done != -EAGAIN || r < 0)
+			return r < 0 && done == -EAGAIN ? r : done;
+		ssize_t n = read_plain(connection, bytes, sizeof(bytes));
+		if (n == -EAGAIN)
+			r = wait_through(connection, POLLIN, give_up_ns);
+		else
+			r = n < 0 ? (int)n : tls_feed(connection->tls, bytes, (size_t)n);
+		if (r < 0)
+			return r;
+	}
 }
 
 /* A command whose answer is OK, or an error. why: NULL, or what the server said. */
@@ -298,10 +370,11 @@ static int name_it(struct connection *connection, const char *label, int64_t giv
 	return r == -EACCES ? 0 : r;
 }
 
-int connection_open(const struct location *location, const struct location_host *host,
-		    const struct engine_host *callbacks, const char *label, int64_t give_up_ns,
-		    struct connection **ret_connection, char *why)
+int connection_open(const struct connection_settings *settings, const struct location_host *host,
+		    const char *label, int64_t give_up_ns, struct connection **ret_connection,
+		    char *why)
 {
+	const struct engine_host *callbacks = &settings->callbacks;
 	struct connection *connection = calloc(1, sizeof(*connection));
 
 	if (connection == NULL)
@@ -312,8 +385,10 @@ int connection_open(const struct location *location, const struct location_host 
 	int r = connection->reader == NULL ? -ENOMEM :
 		host->port[0] == '\0'      ? connect_unix(connection, host, callbacks, give_up_ns) :
 					connect_tcp(connection, host, callbacks, give_up_ns, why);
+	if (r == 0 && settings->tls != NULL)
+		r = begin_tls(connection, settings->tls, host->host, give_up_ns, why);
 	if (r == 0)
-		r = log_in(connection, location, give_up_ns, why);
+		r = log_in(connection, &settings->location, give_up_ns, why);
 	if (r == 0 && label != NULL && label[0] != '\0')
 		r = name_it(connection, label, give_up_ns);
 	if (r < 0) {

@@ -12,11 +12,13 @@
 
 #include "api/engine.h"
 #include "location.h"
+#include "tls.h"
 
 struct connection {
 	int fd;
 	pid_t pid; /* of the process that made it: a forked child must not use it */
 	redisReader *reader;
+	struct tls *tls;         /* NULL: none */
 	struct connection *next; /* in a list of idle ones */
 };
 
@@ -38,14 +40,21 @@ void command_add_number(struct command *command, uint64_t number, char room[COMM
 
 int64_t connection_now_ns(void);
 
+/* What all connections of a store have in common. */
+struct connection_settings {
+	struct location location;
+	struct engine_host callbacks;
+	struct tls_settings *tls; /* NULL: none */
+};
+
 /*
  * Connect, and log in if the location says as whom. label: NULL, or the connection's name for
  * CLIENT LIST. 0; -ETIMEDOUT, -ECONNREFUSED, ...; -EACCES: not with this name and password. why:
  * NULL, or what people are told.
  */
-int connection_open(const struct location *location, const struct location_host *host,
-		    const struct engine_host *callbacks, const char *label, int64_t give_up_ns,
-		    struct connection **ret_connection, char *why);
+int connection_open(const struct connection_settings *settings, const struct location_host *host,
+		    const char *label, int64_t give_up_ns, struct connection **ret_connection,
+		    char *why);
 void connection_close(struct connection *connection);
 
 /*

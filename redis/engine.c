@@ -103,7 +103,7 @@ static int take_answer(const redisReply *reply, struct engine_value *value)
 
 static bool waits(const struct store *store)
 {
-	return store->location.replicas > 0;
+	return store->settings.location.replicas > 0;
 }
 
 /* `numbers` has to live as long as the command. */
@@ -112,7 +112,7 @@ static void make_wait(struct store *store, uint32_t slot, struct command *comman
 {
 	command_begin(command, "WAIT");
 	command_add_number(command, store_replicas_for(store, slot), numbers[0]);
-	command_add_number(command, store->location.wait_ms, numbers[1]);
+	command_add_number(command, store->settings.location.wait_ms, numbers[1]);
 }
 
 static void judge_wait(struct store *store, uint32_t node, const redisReply *reply,
@@ -139,7 +139,7 @@ static int engine_get(void *context, const struct corral_key *key, unsigned flag
 	struct slots_key name;
 	uint32_t node;
 
-	slots_key(store->location.prefix, key, &name);
+	slots_key(store->settings.location.prefix, key, &name);
 	command_begin(&commands[0], "EVALSHA");
 	command_add_text(&commands[0], store->shas[SCRIPT_GET]);
 	command_add_text(&commands[0], "1");
@@ -182,7 +182,7 @@ static int swap_for(struct store *store, const struct corral_key *key,
 	put_big(value + VALUE_STAMP, ttl_ms);
 	memcpy(value + VALUE_HEADER, swap->record, swap->size);
 	put_stamp(expected, swap->expected, swap->expected_ended);
-	slots_key(store->location.prefix, key, &name);
+	slots_key(store->settings.location.prefix, key, &name);
 	command_begin(&commands[0], "EVALSHA");
 	command_add_text(&commands[0], store->shas[SCRIPT_SWAP]);
 	command_add_text(&commands[0], "1");
@@ -415,7 +415,7 @@ static int cursor_make(struct store *store, const struct corral_text *restaurant
 		return -ENOMEM;
 	cursor->node_count = store_masters(store, give_up_ns, cursor->nodes);
 	cursor->at[0] = '0';
-	slots_pattern(store->location.prefix, restaurant_id, cursor->pattern);
+	slots_pattern(store->settings.location.prefix, restaurant_id, cursor->pattern);
 	if (cursor->node_count == 0) {
 		free(cursor);
 		return ENGINE_NOT_DONE;
@@ -502,9 +502,9 @@ static int engine_watch(void *context, const struct corral_key *key, void **watc
 	int r;
 
 	if (connection == NULL) {
-		slots_key(store->location.prefix, key, &name);
+		slots_key(store->settings.location.prefix, key, &name);
 		r = subscribe(store, &name,
-			      connection_now_ns() + store->location.timeout_ms * 1000000ll,
+			      connection_now_ns() + store->settings.location.timeout_ms * 1000000ll,
 			      &connection);
 		if (r == 0) {
 			*watch = connection;
@@ -539,8 +539,9 @@ static bool key_at(struct store *store, uint32_t node, struct slots_key *ret_key
 		ret_key->slot = slots_of(tag);
 		if (!store_has_slot(store, node, ret_key->slot))
 			continue;
-		ret_key->size = (uint32_t)snprintf(ret_key->text, sizeof(ret_key->text),
-						   "%s{%s}sync", store->location.prefix, tag);
+		ret_key->size =
+			(uint32_t)snprintf(ret_key->text, sizeof(ret_key->text), "%s{%s}sync",
+					   store->settings.location.prefix, tag);
 		return true;
 	}
 	return false;
@@ -639,7 +640,7 @@ static int settle(struct store *store, struct engine_settings *settings, char *w
 	char value[sizeof(SETTINGS_FORMAT) + SEED_DIGITS];
 	uint32_t node;
 
-	(void)snprintf(key, sizeof(key), "%s" SETTINGS_KEY, store->location.prefix);
+	(void)snprintf(key, sizeof(key), "%s" SETTINGS_KEY, store->settings.location.prefix);
 	(void)snprintf(value, sizeof(value), SETTINGS_FORMAT "%016llx",
 		       (unsigned long long)settings->seed);
 	for (int tries = 0; tries < 100; tries++) {
@@ -685,10 +686,11 @@ static int engine_open(const char *location, const struct engine_host *host, voi
 
 	if (r < 0)
 		return r;
-	*ret_settings = (struct engine_settings){ .ttl_ms = store->location.ttl_ms,
-						  .replicas = store->location.replicas };
-	memcpy(ret_settings->currency, store->location.currency, sizeof(ret_settings->currency));
-	ret_settings->seed = store->location.seed;
+	*ret_settings = (struct engine_settings){ .ttl_ms = store->settings.location.ttl_ms,
+						  .replicas = store->settings.location.replicas };
+	memcpy(ret_settings->currency, store->settings.location.currency,
+	       sizeof(ret_settings->currency));
+	ret_settings->seed = store->settings.location.seed;
 	if (ret_settings->seed == 0 && getrandom(&ret_settings->seed, sizeof(ret_settings->seed),
 						 0) != (ssize_t)sizeof(ret_settings->seed))
 		r = reason_set(why, -EIO, "no random numbers");

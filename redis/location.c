@@ -151,6 +151,12 @@ static int take_option(const char *name, size_t name_size, const char *value, si
 {
 	if (is(name, name_size, "prefix"))
 		return take_text(value, size, location->prefix, sizeof(location->prefix));
+	if (is(name, name_size, "cacert"))
+		return take_text(value, size, location->authorities, sizeof(location->authorities));
+	if (is(name, name_size, "cert"))
+		return take_text(value, size, location->certificate, sizeof(location->certificate));
+	if (is(name, name_size, "key"))
+		return take_text(value, size, location->key, sizeof(location->key));
 	if (is(name, name_size, "currency"))
 		return take_text(value, size, location->currency, sizeof(location->currency));
 	if (is(name, name_size, "replicas"))

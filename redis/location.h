@@ -26,6 +26,9 @@ struct location {
 	char user[LOCATION_TEXT_MAX]; /* "": the server's default user */
 	char password[LOCATION_TEXT_MAX];
 	char prefix[LOCATION_TEXT_MAX];
+	char authorities[LOCATION_TEXT_MAX]; /* files for TLS; "": none given */
+	char certificate[LOCATION_TEXT_MAX];
+	char key[LOCATION_TEXT_MAX];
 	char currency[4]; /* "": none */
 	uint32_t replicas;
 	uint32_t wait_ms;    /* for the replicas */

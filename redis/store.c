@@ -133,8 +133,7 @@ static int take(struct store *store, uint32_t node, int64_t give_up_ns,
 	host = store->nodes[node].host;
 	memcpy(label, store->label, sizeof(label));
 	unlock(store);
-	return connection_open(&store->location, &host, &store->callbacks, label, give_up_ns,
-			       ret_connection, why);
+	return connection_open(&store->settings, &host, label, give_up_ns, ret_connection, why);
 }
 
 static void give_back(struct store *store, uint32_t node, struct connection *connection)
@@ -153,7 +152,7 @@ static void give_back(struct store *store, uint32_t node, struct connection *con
 
 static int64_t request_end(const struct store *store, int64_t give_up_ns)
 {
-	int64_t end_ns = connection_now_ns() + store->location.timeout_ms * 1000000ll;
+	int64_t end_ns = connection_now_ns() + store->settings.location.timeout_ms * 1000000ll;
 
 	return end_ns < give_up_ns ? end_ns : give_up_ns;
 }
@@ -292,8 +291,8 @@ static int route(struct store *store, uint32_t slot, int64_t give_up_ns, uint32_
 	for (int tries = 0; tries < 2; tries++) {
 		lock(store);
 		uint64_t number = store->map_number;
-		bool stale = store->location.cluster && store->map_stale;
-		*ret_node = store->location.cluster ? store->owner[slot] : 0;
+		bool stale = store->settings.location.cluster && store->map_stale;
+		*ret_node = store->settings.location.cluster ? store->owner[slot] : 0;
 		unlock(store);
 		if (!stale && *ret_node != NO_NODE)
 			return 0;
@@ -456,7 +455,7 @@ int store_ask(struct store *store, uint32_t slot, struct command *commands, int 
 			break;
 		case MOVED:
 		case ASK:
-			if (!store->location.cluster) {
+			if (!store->settings.location.cluster) {
 				r = -EPROTO;
 				break;
 			}
@@ -519,8 +518,8 @@ int store_connect(struct store *store, uint32_t slot, int64_t give_up_ns,
 	host = store->nodes[node].host;
 	memcpy(label, store->label, sizeof(label));
 	unlock(store);
-	r = connection_open(&store->location, &host, &store->callbacks, label,
-			    request_end(store, give_up_ns), ret_connection, NULL);
+	r = connection_open(&store->settings, &host, label, request_end(store, give_up_ns),
+			    ret_connection, NULL);
 	if (r < 0)
 		doubt_map(store);
 	return r;
@@ -534,7 +533,7 @@ uint32_t store_masters(struct store *store, int64_t give_up_ns, uint16_t ret_nod
 		    NULL); /* a map that is known to be wrong is renewed */
 	lock(store);
 	for (uint32_t i = 0; i < store->node_count; i++)
-		if (!store->location.cluster || store->nodes[i].is_master)
+		if (!store->settings.location.cluster || store->nodes[i].is_master)
 			ret_nodes[count++] = (uint16_t)i;
 	unlock(store);
 	return count;
@@ -545,22 +544,24 @@ uint32_t store_replicas(struct store *store, uint32_t node)
 	lock(store);
 	uint32_t replicas = store->nodes[node].replicas;
 	unlock(store);
-	return replicas > store->location.replicas ? replicas : store->location.replicas;
+	return replicas > store->settings.location.replicas ? replicas :
+							      store->settings.location.replicas;
 }
 
 uint32_t store_replicas_for(struct store *store, uint32_t slot)
 {
 	lock(store);
-	uint16_t node = store->location.cluster ? store->owner[slot] : 0;
+	uint16_t node = store->settings.location.cluster ? store->owner[slot] : 0;
 	uint32_t replicas = node != NO_NODE ? store->nodes[node].replicas : 0;
 	unlock(store);
-	return replicas > store->location.replicas ? replicas : store->location.replicas;
+	return replicas > store->settings.location.replicas ? replicas :
+							      store->settings.location.replicas;
 }
 
 bool store_has_slot(struct store *store, uint32_t node, uint32_t slot)
 {
 	lock(store);
-	bool has = !store->location.cluster || store->owner[slot] == node;
+	bool has = !store->settings.location.cluster || store->owner[slot] == node;
 	unlock(store);
 	return has;
 }
@@ -607,13 +608,13 @@ static int meet(struct store *store, char *why)
 	uint32_t node = 0;
 	int r = 0;
 
-	for (uint32_t i = 0; i < store->location.host_count; i++)
-		if (find_node(store, store->location.hosts[i].host,
-			      store->location.hosts[i].port) == NO_NODE)
+	for (uint32_t i = 0; i < store->settings.location.host_count; i++)
+		if (find_node(store, store->settings.location.hosts[i].host,
+			      store->settings.location.hosts[i].port) == NO_NODE)
 			return reason_set(why, -E2BIG, "the location has too many servers");
-	if (store->location.cluster)
+	if (store->settings.location.cluster)
 		r = refresh(store, 0, give_up_ns, why);
-	if (r == 0 && store->location.cluster)
+	if (r == 0 && store->settings.location.cluster)
 		r = route(store, 0, give_up_ns, &node, why);
 	for (int script = 0; script < SCRIPTS && r == 0; script++)
 		r = load_script(store, node, (enum script)script, request_end(store, give_up_ns),
@@ -628,11 +629,15 @@ int store_open(const char *text, const struct engine_host *callbacks, struct sto
 
 	if (store == NULL)
 		return reason_set(why, -ENOMEM, "no memory for a store");
-	store->callbacks = *callbacks;
+	store->settings.callbacks = *callbacks;
 	store->pid = getpid();
 	pthread_mutex_init(&store->mutex, NULL);
 	memset(store->owner, 0xff, sizeof(store->owner));
-	int r = location_parse(text, &store->location, why);
+	int r = location_parse(text, &store->settings.location, why);
+	const struct location *location = &store->settings.location;
+	if (r == 0 && location->tls)
+		r = tls_settings_make(location->authorities, location->certificate, location->key,
+				      &store->settings.tls, why);
 	if (r == 0)
 		r = meet(store, why);
 	if (r < 0) {
@@ -646,6 +651,7 @@ int store_open(const char *text, const struct engine_host *callbacks, struct sto
 void store_close(struct store *store)
 {
 	forget_connections(store);
+	tls_settings_free(store->settings.tls);
 	pthread_mutex_destroy(&store->mutex);
 	free(store);
 }

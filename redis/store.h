@@ -26,8 +26,7 @@ struct node {
 };
 
 struct store {
-	struct location location;
-	struct engine_host callbacks;
+	struct connection_settings settings;
 	pthread_mutex_t mutex; /* protects all that follows */
 	pid_t pid;             /* of the process that this belongs to; 0: it is being taken over */
 	char label[CORRAL_LABEL_MAX + 1];

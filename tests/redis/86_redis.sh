@@ -51,6 +51,46 @@ what_is_no_cart_is_no_answer() {
 	at 0 ls
 }
 
+certificate() { # NAME SUBJECT-ALTERNATIVE: signed by itself
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+		-subj /CN=corral -addext "subjectAltName=$2" -keyout "$place/$1.key" \
+		-out "$place/$1.pem" >"$place/openssl" 2>&1 ||
+		fail "no certificate: $(tail -n 3 "$place/openssl")"
+}
+
+by_tls_the_server_has_to_be_the_one_that_is_meant() {
+	local port
+	certificate ours IP:127.0.0.1
+	certificate other IP:127.0.0.2
+	port=$(free_ports 1)
+	server one --port 0 --tls-port "$port" --bind 127.0.0.1 --tls-auth-clients no \
+		--tls-cert-file "$place/ours.pem" --tls-key-file "$place/ours.key" \
+		--requirepass secret
+	for ((n = 0; n < 200; n++)); do
+		[[ $(ask one PING) == *NOAUTH* ]] && break
+		sleep 0.05
+	done
+	export CORRAL_REDIS_PASSWORD=secret
+	location="rediss://127.0.0.1:$port?cacert=$place/ours.pem"
+	contract_holds_at "$location"
+	location="rediss://127.0.0.1:$port?cacert=$place/other.pem"
+	at 3 ls
+	has "certificate"
+	ask one -a secret CONFIG SET tls-cert-file "$place/other.pem" tls-key-file \
+		"$place/other.key" >/dev/null
+	at 3 ls # for another address than the one that is asked
+	has "certificate"
+	location="redis://127.0.0.1:$port"
+	at 3 ls
+	CORRAL_REDIS_PASSWORD=wrong
+	location=redis+unix://$place/one/sock
+	at 3 ls
+	has "password"
+	[[ $out != *wrong* ]] || fail "it says the password: $out"
+	location=redis+unix://:secret@$place/one/sock
+	at 0 ls
+}
+
 the_carts_of() { # LOCATION: each on a line, without what depends on where and when
 	local restaurant session
 	"$BUILD/corral" --dir "$1" ls --json | tr '{' '\n' | sed \
