@@ -78,11 +78,11 @@ contract_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/contract/*.c))
 # It stops in the middle of a change, for the tests of other languages.
 holder        := $(BUILD)/tests/holder
 tool_parts     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
-# Workers that change carts while servers are killed, and a judge.
-redis_history := $(BUILD)/tests/redis/history
+# Workers that change carts while servers are killed, and a judge; and the same calls on two locations.
+redis_tests := $(BUILD)/tests/redis/history $(BUILD)/tests/redis/differential
 # The engine for carts on other machines, a module of its own. tests/redis/*.c are built with it.
 redis_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard redis/*.c))
-all_objects   := $(redis_objects) $(BUILD)/tests/redis/history.o $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
+all_objects   := $(redis_objects) $(redis_tests:=.o) $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
                  $(test_objects) $(test_mains) $(fuzz_objects) $(contract_objects) $(example_programs:=.o) \
                  $(BUILD)/tests/whole/holder.o \
                  $(patsubst %.c,$(BUILD)/%.o,$(wildcard clients/*/*.c))
@@ -217,16 +217,16 @@ $(contract): $(contract_objects) $(BUILD)/libcorral.a
 $(holder): $(BUILD)/tests/whole/holder.o $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs)
 
-$(redis_history): $(BUILD)/tests/redis/history.o $(BUILD)/libcorral.a
+$(redis_tests): $(BUILD)/tests/redis/%: $(BUILD)/tests/redis/%.o $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs)
 
 fuzzers: $(fuzzers) $(mutator) $(programs)
 
-tests: $(test_programs) $(replays) $(mutator) $(contract) $(redis_history) ## build the test programs
+tests: $(test_programs) $(replays) $(mutator) $(contract) $(redis_tests) ## build the test programs
 
 # What the tests that K selects are run with: its C programs, and, for scripts, the test programs that scripts call.
 selected := $(if $(K),$(shell printf '%s\n' $(basename $(notdir $(wildcard tests/*/[0-9][0-9]_*.c tests/*/[0-9][0-9]_*.sh))) | grep -E -- '$(K)'))
-script_programs := $(addprefix $(BUILD)/tests/,60_agent_socket 62_readers_quiet 67_sync) $(replays) $(mutator) $(contract) $(redis_history)
+script_programs := $(addprefix $(BUILD)/tests/,60_agent_socket 62_readers_quiet 67_sync) $(replays) $(mutator) $(contract) $(redis_tests)
 selected_tests = $(filter $(selected:%=$(BUILD)/tests/%),$(test_programs)) \
                  $(if $(wildcard $(selected:%=tests/*/%.sh)),$(script_programs))
 

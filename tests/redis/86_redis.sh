@@ -51,6 +51,15 @@ what_is_no_cart_is_no_answer() {
 	at 0 ls
 }
 
+# Versions and times differ; `make cluster` does it a hundred thousand times.
+a_directory_and_a_server_answer_the_same() {
+	one_server
+	start
+	out=$(timeout 60 "$BUILD/tests/redis/differential" "$dir" "$location" 3000 2>&1) ||
+		fail "$out"
+	has "all alike"
+}
+
 certificate() { # NAME SUBJECT-ALTERNATIVE: signed by itself
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
 		-subj /CN=corral -addext "subjectAltName=$2" -keyout "$place/$1.key" \

@@ -93,6 +93,14 @@ the_contract_holds_on_a_cluster() {
 	contract_holds_at "$location"
 }
 
+a_directory_and_a_cluster_answer_the_same() {
+	cluster
+	start
+	out=$(timeout 600 "$BUILD/tests/redis/differential" "$dir" "$location" 100000 2>&1) ||
+		fail "$out"
+	has "all alike"
+}
+
 a_killed_master_costs_no_durable_change_and_no_caller_an_error() {
 	cluster
 	history_begins 9
