@@ -45,11 +45,12 @@ static uint64_t take_big(const uint8_t *at)
 	return number;
 }
 
-static void put_stamp(uint8_t stamp[VALUE_STAMP], uint64_t version, bool ended)
+static void put_stamp(uint8_t stamp[VALUE_STAMP], uint64_t version, uint64_t id, bool ended)
 {
 	stamp[0] = ended ? VALUE_ENDED : VALUE_CART;
 	stamp[1] = VALUE_FORMAT;
 	put_big(stamp + 2, version);
+	put_big(stamp + 10, id);
 }
 
 static const redisReply *element(const redisReply *reply, size_t index, int type)
@@ -71,7 +72,8 @@ static int take_value(const char *bytes, size_t size, struct engine_value *value
 		return -EPROTONOSUPPORT;
 	value->ended = at[0] == VALUE_ENDED;
 	value->version = take_big(at + 2);
-	value->ttl_ms = take_big(at + 10);
+	value->id = take_big(at + 10);
+	value->ttl_ms = take_big(at + 18);
 	value->size = size - VALUE_HEADER;
 	value->record = malloc(value->size + 1);
 	if (value->record == NULL)
@@ -178,10 +180,10 @@ static int swap_for(struct store *store, const struct corral_key *key,
 	uint8_t *value = malloc(VALUE_HEADER + swap->size);
 	if (value == NULL)
 		return -ENOMEM;
-	put_stamp(value, swap->version, ends);
+	put_stamp(value, swap->version, swap->id, ends);
 	put_big(value + VALUE_STAMP, ttl_ms);
 	memcpy(value + VALUE_HEADER, swap->record, swap->size);
-	put_stamp(expected, swap->expected, swap->expected_ended);
+	put_stamp(expected, swap->expected, swap->expected_id, swap->expected_ended);
 	slots_key(store->settings.location.prefix, key, &name);
 	command_begin(&commands[0], "EVALSHA");
 	command_add_text(&commands[0], store->shas[SCRIPT_SWAP]);

@@ -7,7 +7,11 @@
  *   byte 0       'C': a cart; 'T': a cart that has ended
  *   byte 1       '1': the format
  *   bytes 2-9    the version, the most significant byte first
- *   bytes 10-17  the time to live in milliseconds, likewise
+ *   bytes 10-17  the id of the change that made it
+ *   bytes 18-25  the time to live in milliseconds, as the version
+ *
+ * What comes before the time to live is the stamp, which names one content: after a failover that
+ * lost a change, its version may be given to another.
  *
  * A script that is refused in the middle would leave half of what it does. So what may be refused
  * (a full memory, a replica) is the first thing that writes, and what follows it cannot fail the
@@ -19,8 +23,8 @@
 #define VALUE_CART 'C'
 #define VALUE_ENDED 'T'
 #define VALUE_FORMAT '1'
-#define VALUE_STAMP 10  /* bytes that say which version it is */
-#define VALUE_HEADER 18 /* bytes of the whole header */
+#define VALUE_STAMP 18  /* bytes that say which version it is */
+#define VALUE_HEADER 26 /* bytes of the whole header */
 
 /* A floor is the server's time in milliseconds, times this: so it grows faster than versions do. */
 #define FLOOR_PER_MS 64u
@@ -39,7 +43,7 @@ static const char script_get[] =
 	"local left = redis.call('PTTL', KEYS[1])\n"
 	"if ARGV[1] ~= '0' and v:byte(1) == 67 then\n"
 	"  local ttl = 0\n"
-	"  for i = 11, 18 do ttl = ttl * 256 + v:byte(i) end\n"
+	"  for i = 19, 26 do ttl = ttl * 256 + v:byte(i) end\n"
 	"  if ARGV[1] == '2' then\n"
 	"    redis.call('PEXPIRE', KEYS[1], ttl)\n"
 	"    left = ttl\n"
@@ -55,7 +59,7 @@ static const char script_get[] =
  * get() answers.
  */
 static const char script_swap[] =
-	"local fits = redis.call('GETRANGE', KEYS[1], 0, 9) == ARGV[1]\n"
+	"local fits = redis.call('GETRANGE', KEYS[1], 0, 17) == ARGV[1]\n"
 	"local t = redis.call('TIME')\n"
 	"local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
 	"if fits and ARGV[1] == '' and now - ARGV[4] > " FLOOR_FRESH_MS " then fits = false end\n"

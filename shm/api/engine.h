@@ -40,6 +40,7 @@ struct engine_host {
 /* What a key has. */
 struct engine_value {
 	uint64_t version; /* 0: nothing, not even an ended cart */
+	uint64_t id;      /* of the change that made it: both together name one content */
 	uint64_t ttl_ms;
 	int64_t left_ms; /* of the time to live */
 	uint64_t floor;  /* without a cart: the version of a new one has to be greater */
@@ -55,13 +56,15 @@ struct engine_durable {
 };
 
 struct engine_swap {
-	uint64_t expected;   /* the version that is to be replaced; 0: there is none */
-	bool expected_ended; /* and it is that of an ended cart */
-	uint64_t floor;      /* of a creation: the floor it was made with */
-	uint64_t version;    /* the new one */
-	uint64_t ttl_ms;     /* likewise; of an end: how long the engine remembers it */
-	uint64_t idle_ms;    /* so much of it has passed already */
-	const void *record;  /* likewise */
+	uint64_t expected;    /* the version that is to be replaced; 0: there is none */
+	uint64_t expected_id; /* of that version */
+	bool expected_ended;  /* and it is that of an ended cart */
+	uint64_t floor;       /* of a creation: the floor it was made with */
+	uint64_t version;     /* the new one */
+	uint64_t id;          /* likewise */
+	uint64_t ttl_ms;      /* likewise; of an end: how long the engine remembers it */
+	uint64_t idle_ms;     /* so much of it has passed already */
+	const void *record;   /* likewise */
 	size_t size;
 	bool no_wait; /* the caller does not ask for durability */
 };

@@ -132,6 +132,8 @@ void remote_close(struct corral *corral)
 		next = at->next;
 		free(at);
 	}
+	for (uint32_t i = 0; i < REMOTE_BASES; i++)
+		free(remote->bases[i].value.record);
 	pthread_mutex_destroy(&remote->mutex);
 	free(remote);
 	free(corral);
@@ -176,6 +178,61 @@ void remote_give_work(struct remote *remote, struct remote_work *work)
 	remote_unlock(remote);
 	if (!keep)
 		free(work);
+}
+
+static struct remote_base *base_of(struct remote *remote, uint64_t hash)
+{
+	return &remote->bases[hash % REMOTE_BASES];
+}
+
+/* Make room for a record. False: there is none, or it is too large to be kept. */
+static bool base_fits(struct remote_base *base, size_t size)
+{
+	if (size > REMOTE_BASE_MAX)
+		return false;
+	if (size <= base->room)
+		return true;
+	void *record = realloc(base->value.record, align_up(size, 1024));
+	if (record == NULL)
+		return false;
+	base->value.record = record;
+	base->room = align_up(size, 1024);
+	return true;
+}
+
+void remote_keep_base(struct remote *remote, uint64_t hash, const struct engine_value *value)
+{
+	remote_lock(remote);
+	struct remote_base *base = base_of(remote, hash);
+	if (value->version != 0 && !value->ended && base_fits(base, value->size)) {
+		void *record = base->value.record;
+		memcpy(record, value->record, value->size);
+		base->value = *value;
+		base->value.record = record;
+		base->hash = hash;
+	} else if (base->hash == hash) {
+		base->value.version = 0;
+	}
+	remote_unlock(remote);
+}
+
+bool remote_take_base(struct remote *remote, uint64_t hash, struct engine_value *ret_value)
+{
+	struct engine_value value = { 0 };
+
+	remote_lock(remote);
+	const struct remote_base *base = base_of(remote, hash);
+	if (base->hash == hash && base->value.version != 0) {
+		value = base->value;
+		value.record = malloc(value.size + 1);
+		if (value.record != NULL)
+			memcpy(value.record, base->value.record, value.size);
+	}
+	remote_unlock(remote);
+	if (value.record == NULL)
+		return false;
+	*ret_value = value;
+	return true;
 }
 
 /* ----------------------------------------------------------------------- time */

@@ -36,6 +36,18 @@ struct remote_work {
 	uint8_t record[1024 + PORTABLE_MAP_MAX];
 };
 
+/*
+ * What this handle has last seen of a cart, so that a change need not ask for it first. A guess:
+ * the engine compares the stamp.
+ */
+#define REMOTE_BASES 64u
+#define REMOTE_BASE_MAX 65536u /* a larger record is not kept */
+struct remote_base {
+	uint64_t hash; /* of the cart's key */
+	struct engine_value value;
+	size_t room; /* of value.record */
+};
+
 enum remote_count {
 	REMOTE_CHANGES,
 	REMOTE_REPEATS,
@@ -61,6 +73,7 @@ struct remote {
 	uint64_t view_number;
 	struct remote_work *idle;
 	uint32_t idle_count;
+	struct remote_base bases[REMOTE_BASES];
 };
 
 /* attach.c: corral->flags is set. 0 or -errno and why. */
@@ -75,6 +88,12 @@ void remote_unlock(struct remote *remote);
 /* NULL: there is no memory. */
 struct remote_work *remote_take_work(struct remote *remote);
 void remote_give_work(struct remote *remote, struct remote_work *work);
+
+/* Note what was seen of a cart; nothing (version 0), or one that ended, forgets it. */
+void remote_keep_base(struct remote *remote, uint64_t hash, const struct engine_value *value);
+
+/* A copy of it. False: nothing is known. */
+bool remote_take_base(struct remote *remote, uint64_t hash, struct engine_value *ret_value);
 
 static inline void remote_count(struct remote *remote, enum remote_count which)
 {

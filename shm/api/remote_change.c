@@ -95,9 +95,11 @@ static int swap_once(struct trial *trial, size_t size, struct engine_value *ret_
 	const struct engine_value *base = &trial->work->base;
 	const struct engine_swap swap = {
 		.expected = base->version,
+		.expected_id = base->id,
 		.expected_ended = base->ended,
 		.floor = base->floor,
 		.version = ends(trial) ? base->version + 1 : trial->work->plan.head.version,
+		.id = trial->write_id,
 		.ttl_ms = new_ttl_ms(trial),
 		.idle_ms = trial->idle_ms,
 		.record = trial->work->record,
@@ -146,6 +148,22 @@ static int judge_conflict(struct trial *trial, const struct engine_value *now)
 		       -ETIMEDOUT;
 }
 
+/* The next change of this cart may begin with what this one has made of it. */
+static void keep_base(const struct trial *trial, size_t size)
+{
+	const struct engine_value made = {
+		.version = trial->work->plan.head.version,
+		.id = trial->write_id,
+		.ttl_ms = new_ttl_ms(trial),
+		.left_ms = (int64_t)new_ttl_ms(trial),
+		.record = trial->work->record,
+		.size = size,
+		.ended = ends(trial),
+	};
+
+	remote_keep_base(trial->corral->remote, trial->change->hash, &made);
+}
+
 /*
  * Swap until it is known what became of it. 0: the change is made; 1: make it anew, from the base
  * that is there now; -errno.
@@ -153,13 +171,15 @@ static int judge_conflict(struct trial *trial, const struct engine_value *now)
 static int swap_until_known(struct trial *trial)
 {
 	struct remote *remote = trial->corral->remote;
-	size_t size = make_record(trial);
+	const size_t size = make_record(trial);
 	uint32_t round = 0;
 
 	trial->unknown = false;
 	for (;;) {
 		struct engine_value now = { 0 };
 		int r = swap_once(trial, size, &now);
+		if (r == 0)
+			keep_base(trial, size);
 		if (r == 1) {
 			r = judge_conflict(trial, &now);
 			if (r != 1) {
@@ -195,14 +215,30 @@ static void renew(struct trial *trial)
 		free(value.record);
 }
 
+static int get_base(struct trial *trial)
+{
+	struct engine_value *base = &trial->work->base;
+
+	free(base->record);
+	base->record = NULL;
+	return remote_get(trial->corral, trial->key, 0, trial->give_up_ns, base, NULL);
+}
+
 /* Make the change. 0; 1: it was made before; -errno, and *ret_step: the step that was refused. */
 static int try_until_done(struct trial *trial, uint32_t *ret_step)
 {
 	struct remote_work *work = trial->work;
-	int r = remote_get(trial->corral, trial->key, 0, trial->give_up_ns, &work->base, NULL);
+	bool guess = remote_take_base(trial->corral->remote, trial->change->hash, &work->base);
+	int r = guess ? 0 : get_base(trial);
 
 	while (r == 0) {
 		r = plan(trial);
+		if (guess && r != 0) { /* only what the engine has now may refuse, or be a repeat */
+			guess = false;
+			r = get_base(trial);
+			continue;
+		}
+		guess = false;
 		*ret_step = r < 0 ? work->plan.step : 0;
 		if (r != 0)
 			break;

@@ -16,6 +16,7 @@
 #include "api/list_row.h"
 #include "api/remote.h"
 #include "arena/arena.h"
+#include "store/slot.h"
 #include "sync/lock.h"
 
 #define LOOK_NS 1000000000ll /* a look at a cart that nobody tells of */
@@ -60,6 +61,8 @@ int remote_read_begin(struct corral *corral, const struct corral_key *key, unsig
 			   &work->base, NULL);
 	if (r == 0)
 		r = remote_unpack(corral, &work->base, key, work->old, &size);
+	if (!quiet && (r == 0 || r == -ENOENT))
+		remote_keep_base(remote, slot_hash(&corral->arena, key), &work->base);
 	if (r == 0 && (view = malloc(sizeof(*view) + size)) == NULL)
 		r = -ENOMEM;
 	if (r == 0) {

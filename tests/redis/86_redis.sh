@@ -51,6 +51,21 @@ what_is_no_cart_is_no_answer() {
 	at 0 ls
 }
 
+version_in() { # what `out` says
+	sed -n 's/^version \([0-9]*\).*/\1/p' <<<"$out"
+}
+
+a_cart_that_is_made_again_goes_on_with_its_versions() {
+	local last n
+	one_server
+	for ((n = 0; n < 3; n++)); do
+		at 0 add r s --item burger --name Burger --price 8.99
+		[[ $(version_in) -gt ${last:-0} ]] || fail "after version $last: $out"
+		at 0 drop r s
+		last=$(version_in)
+	done
+}
+
 # Versions and times differ; `make cluster` does it a hundred thousand times.
 a_directory_and_a_server_answer_the_same() {
 	one_server
