@@ -270,7 +270,7 @@ static int read_some(struct connection *connection)
 static int receive(struct connection *connection, int64_t give_up_ns, bool signals,
 		   redisReply **ret_reply)
 {
-	for (;;) {
+	for (bool waited = connection->tls != NULL;; waited = true) {
 		void *reply = NULL;
 		if (redisReaderGetReply(connection->reader, &reply) != REDIS_OK)
 			return -EPROTO;
@@ -278,7 +278,8 @@ static int receive(struct connection *connection, int64_t give_up_ns, bool signa
 			*ret_reply = reply;
 			return 0;
 		}
-		int r = read_some(connection);
+		/* a reply is hardly there at once; but TLS may have bytes of it */
+		int r = waited ? read_some(connection) : -EAGAIN;
 		if (r == -EAGAIN)
 			r = signals ? wait_for(connection, POLLIN, give_up_ns) :
 				      wait_through(connection, POLLIN, give_up_ns);

@@ -19,6 +19,7 @@ struct connection {
 	pid_t pid; /* of the process that made it: a forked child must not use it */
 	redisReader *reader;
 	struct tls *tls;         /* NULL: none */
+	int64_t used_ns;         /* when the last reply came */
 	struct connection *next; /* in a list of idle ones */
 };
 

@@ -59,10 +59,12 @@ static const char script_get[] =
  * get() answers.
  */
 static const char script_swap[] =
+	"local function now()\n"
+	"  local t = redis.call('TIME')\n"
+	"  return t[1] * 1000 + math.floor(t[2] / 1000)\n"
+	"end\n"
 	"local fits = redis.call('GETRANGE', KEYS[1], 0, 17) == ARGV[1]\n"
-	"local t = redis.call('TIME')\n"
-	"local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-	"if fits and ARGV[1] == '' and now - ARGV[4] > " FLOOR_FRESH_MS " then fits = false end\n"
+	"if fits and ARGV[1] == '' then fits = now() - ARGV[4] <= " FLOOR_FRESH_MS " end\n"
 	"if fits then\n"
 	"  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])\n"
 	"  redis.pcall('SPUBLISH', KEYS[1], '1')\n"
@@ -71,6 +73,6 @@ static const char script_swap[] =
 	"local v = redis.call('GET', KEYS[1])\n"
 	"local left = 0\n"
 	"if v then left = redis.call('PTTL', KEYS[1]) end\n"
-	"return {v, left, now}\n";
+	"return {v, left, now()}\n";
 
 #endif

@@ -30,7 +30,8 @@
 
 #define IDLE_MAX 64u
 #define REDIRECTS_MAX 16
-#define MAP_NS 500000000ll /* for one server to say what it knows of the cluster */
+#define MAP_NS 500000000ll    /* for one server to say what it knows of the cluster */
+#define CHECK_NS 1000000000ll /* a connection that was idle for so long is looked at */
 #define OPEN_NS 6000000000ll
 
 static const char *const sources[SCRIPTS] = { script_get, script_swap };
@@ -114,7 +115,9 @@ static struct connection *take_idle(struct store *store, uint32_t node)
 			store->nodes[node].idle_count--;
 		}
 		unlock(store);
-		if (connection == NULL || is_quiet(connection))
+		/* one that was used just now will be well; if not, the request is sent again */
+		if (connection == NULL || connection_now_ns() - connection->used_ns < CHECK_NS ||
+		    is_quiet(connection))
 			return connection;
 		connection_close(connection);
 	}
@@ -138,6 +141,7 @@ static int take(struct store *store, uint32_t node, int64_t give_up_ns,
 
 static void give_back(struct store *store, uint32_t node, struct connection *connection)
 {
+	connection->used_ns = connection_now_ns();
 	lock(store);
 	const bool keep = store->nodes[node].idle_count < IDLE_MAX && connection->pid == getpid();
 	if (keep) {

@@ -43,7 +43,7 @@ struct engine_value {
 	uint64_t id;      /* of the change that made it: both together name one content */
 	uint64_t ttl_ms;
 	int64_t left_ms; /* of the time to live */
-	uint64_t floor;  /* without a cart: the version of a new one has to be greater */
+	uint64_t floor;  /* without a cart: the version of a new one has to be greater; or 0 */
 	void *record;    /* from malloc(): whoever gets the value frees it; NULL: none */
 	size_t size;
 	bool ended; /* the cart of this version has ended: the record has no cart in it */
@@ -70,6 +70,7 @@ struct engine_swap {
 };
 
 #define ENGINE_TOUCH 1u /* get: if its time is due to be renewed, renew it */
+#define ENGINE_FLOOR 4u /* get: of no cart, the floor is wanted */
 /* get: renew it in any case, and wait until that, and all before it, has reached the replicas */
 #define ENGINE_TOUCH_DURABLY 2u
 

@@ -221,7 +221,7 @@ static int get_base(struct trial *trial)
 
 	free(base->record);
 	base->record = NULL;
-	return remote_get(trial->corral, trial->key, 0, trial->give_up_ns, base, NULL);
+	return remote_get(trial->corral, trial->key, ENGINE_FLOOR, trial->give_up_ns, base, NULL);
 }
 
 /* Make the change. 0; 1: it was made before; -errno, and *ret_step: the step that was refused. */
