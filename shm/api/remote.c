@@ -133,7 +133,7 @@ void remote_close(struct corral *corral)
 		free(at);
 	}
 	for (uint32_t i = 0; i < REMOTE_BASES; i++)
-		free(remote->bases[i].value.record);
+		free(remote->bases[i].version);
 	pthread_mutex_destroy(&remote->mutex);
 	free(remote);
 	free(corral);
@@ -185,54 +185,71 @@ static struct remote_base *base_of(struct remote *remote, uint64_t hash)
 	return &remote->bases[hash % REMOTE_BASES];
 }
 
-/* Make room for a record. False: there is none, or it is too large to be kept. */
-static bool base_fits(struct remote_base *base, size_t size)
+/* Make room for a version. False: there is none, or it is too large to be kept. */
+static bool base_fits(struct remote_base *base, uint32_t size)
 {
 	if (size > REMOTE_BASE_MAX)
 		return false;
 	if (size <= base->room)
 		return true;
-	void *record = realloc(base->value.record, align_up(size, 1024));
-	if (record == NULL)
+	void *version = realloc(base->version, align_up(size, 1024));
+	if (version == NULL)
 		return false;
-	base->value.record = record;
+	base->version = version;
 	base->room = align_up(size, 1024);
 	return true;
 }
 
-void remote_keep_base(struct remote *remote, uint64_t hash, const struct engine_value *value)
+void remote_keep_base(struct remote *remote, uint64_t hash, const struct engine_value *value,
+		      const void *version, uint32_t size)
 {
 	remote_lock(remote);
 	struct remote_base *base = base_of(remote, hash);
-	if (value->version != 0 && !value->ended && base_fits(base, value->size)) {
-		void *record = base->value.record;
-		memcpy(record, value->record, value->size);
-		base->value = *value;
-		base->value.record = record;
+	if (value->version != 0 && !value->ended && base_fits(base, size)) {
+		memcpy(base->version, version, size);
+		base->size = size;
 		base->hash = hash;
+		base->value = *value;
+		base->value.record = NULL;
+		base->value.size = record_map_at(value);
+		memcpy(base->record, value->record, base->value.size);
 	} else if (base->hash == hash) {
 		base->value.version = 0;
 	}
 	remote_unlock(remote);
 }
 
-bool remote_take_base(struct remote *remote, uint64_t hash, struct engine_value *ret_value)
+/* The caller has the lock. */
+static bool is_base_of(const struct remote_base *base, uint64_t hash,
+		       const struct engine_value *value)
 {
-	struct engine_value value = { 0 };
+	return base->hash == hash && base->value.version != 0 &&
+	       (value == NULL || (value->version == base->value.version &&
+				  value->id == base->value.id && !value->ended));
+}
 
+uint32_t remote_take_base(struct remote *remote, uint64_t hash, const struct engine_value *value,
+			  struct remote_work *work)
+{
+	void *record = value == NULL ? malloc(RECORD_HEADER_MAX) : NULL;
+	uint32_t size = 0;
+
+	if (value == NULL && record == NULL)
+		return 0;
 	remote_lock(remote);
 	const struct remote_base *base = base_of(remote, hash);
-	if (base->hash == hash && base->value.version != 0) {
-		value = base->value;
-		value.record = malloc(value.size + 1);
-		if (value.record != NULL)
-			memcpy(value.record, base->value.record, value.size);
+	if (is_base_of(base, hash, value)) {
+		size = base->size;
+		memcpy(work->old, base->version, size);
+	}
+	if (size != 0 && value == NULL) {
+		work->base = base->value;
+		work->base.record = memcpy(record, base->record, base->value.size);
+		record = NULL;
 	}
 	remote_unlock(remote);
-	if (value.record == NULL)
-		return false;
-	*ret_value = value;
-	return true;
+	free(record);
+	return size;
 }
 
 /* ----------------------------------------------------------------------- time */

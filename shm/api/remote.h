@@ -12,6 +12,7 @@
 
 #include "api/engine.h"
 #include "api/handle.h"
+#include "api/remote_record.h"
 #include "cart/cart.h"
 #include "cart/portable.h"
 
@@ -37,15 +38,19 @@ struct remote_work {
 };
 
 /*
- * What this handle has last seen of a cart, so that a change need not ask for it first. A guess:
- * the engine compares the stamp.
+ * What this handle has last seen of a cart, made into a version: so that a change need not ask for
+ * it first, and a read of the same content need not make a version again. A guess: the stamp
+ * decides.
  */
 #define REMOTE_BASES 64u
-#define REMOTE_BASE_MAX 65536u /* a larger record is not kept */
+#define REMOTE_BASE_MAX 65536u /* a larger version is not kept */
 struct remote_base {
-	uint64_t hash; /* of the cart's key */
-	struct engine_value value;
-	size_t room; /* of value.record */
+	uint64_t hash;             /* of the cart's key */
+	struct engine_value value; /* its record is only what precedes the map */
+	uint8_t record[RECORD_HEADER_MAX];
+	void *version;
+	uint32_t size; /* of the version */
+	size_t room;
 };
 
 enum remote_count {
@@ -89,11 +94,20 @@ void remote_unlock(struct remote *remote);
 struct remote_work *remote_take_work(struct remote *remote);
 void remote_give_work(struct remote *remote, struct remote_work *work);
 
-/* Note what was seen of a cart; nothing (version 0), or one that ended, forgets it. */
-void remote_keep_base(struct remote *remote, uint64_t hash, const struct engine_value *value);
+/*
+ * Note what was seen of a cart: a value, and the version that is in it. No cart, or one that ended:
+ * nothing is known any more.
+ */
+void remote_keep_base(struct remote *remote, uint64_t hash, const struct engine_value *value,
+		      const void *version, uint32_t size);
 
-/* A copy of it. False: nothing is known. */
-bool remote_take_base(struct remote *remote, uint64_t hash, struct engine_value *ret_value);
+/*
+ * Copy it: the version into work->old, the value, with the beginning of its record, into
+ * work->base. value: NULL, or only if it is this value's (then work->base stays). The version's
+ * size, or 0: nothing is known.
+ */
+uint32_t remote_take_base(struct remote *remote, uint64_t hash, const struct engine_value *value,
+			  struct remote_work *work);
 
 static inline void remote_count(struct remote *remote, enum remote_count which)
 {

@@ -38,6 +38,7 @@ struct trial {
 	uint64_t idle_ms;
 	int64_t give_up_ns;
 	uint32_t old_size; /* of the version that the plan is for; 0: there is none */
+	bool guess;        /* it is what this handle has last seen */
 	bool unknown;      /* a swap of the present plan may have been carried out */
 	bool wait;         /* for the replicas */
 	struct engine_durable durable;
@@ -58,7 +59,9 @@ static int plan(struct trial *trial)
 {
 	struct remote_work *work = trial->work;
 	struct cart_change *change = trial->change;
-	int r = remote_unpack(trial->corral, &work->base, trial->key, work->old, &trial->old_size);
+	int r = trial->guess ? 0 :
+			       remote_unpack(trial->corral, &work->base, trial->key, work->old,
+					     &trial->old_size);
 
 	if (r == -ENOENT)
 		trial->old_size = 0;
@@ -151,17 +154,19 @@ static int judge_conflict(struct trial *trial, const struct engine_value *now)
 /* The next change of this cart may begin with what this one has made of it. */
 static void keep_base(const struct trial *trial, size_t size)
 {
+	struct remote_work *work = trial->work;
 	const struct engine_value made = {
-		.version = trial->work->plan.head.version,
+		.version = work->plan.head.version,
 		.id = trial->write_id,
 		.ttl_ms = new_ttl_ms(trial),
 		.left_ms = (int64_t)new_ttl_ms(trial),
-		.record = trial->work->record,
+		.record = work->record,
 		.size = size,
 		.ended = ends(trial),
 	};
 
-	remote_keep_base(trial->corral->remote, trial->change->hash, &made);
+	remote_keep_base(trial->corral->remote, trial->change->hash, &made, work->made,
+			 ends(trial) ? 0 : work->plan.size);
 }
 
 /*
@@ -228,17 +233,19 @@ static int get_base(struct trial *trial)
 static int try_until_done(struct trial *trial, uint32_t *ret_step)
 {
 	struct remote_work *work = trial->work;
-	bool guess = remote_take_base(trial->corral->remote, trial->change->hash, &work->base);
-	int r = guess ? 0 : get_base(trial);
+	trial->old_size = remote_take_base(trial->corral->remote, trial->change->hash, NULL, work);
+	trial->guess = trial->old_size != 0 && cart_has_key((const struct cart_head *)work->old,
+							    trial->old_size, trial->key);
+	int r = trial->guess ? 0 : get_base(trial);
 
 	while (r == 0) {
 		r = plan(trial);
+		const bool guess = trial->guess;
+		trial->guess = false;
 		if (guess && r != 0) { /* only what the engine has now may refuse, or be a repeat */
-			guess = false;
 			r = get_base(trial);
 			continue;
 		}
-		guess = false;
 		*ret_step = r < 0 ? work->plan.step : 0;
 		if (r != 0)
 			break;

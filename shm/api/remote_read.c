@@ -46,6 +46,21 @@ static void add_view(struct remote *remote, struct remote_view *view)
 	remote_unlock(remote);
 }
 
+/* Make a version of what was read, unless it is what was seen last. */
+static int unpack(struct corral *corral, const struct corral_key *key, struct remote_work *work,
+		  uint32_t *ret_size)
+{
+	const uint64_t hash = slot_hash(&corral->arena, key);
+
+	*ret_size = remote_take_base(corral->remote, hash, &work->base, work);
+	if (*ret_size != 0 && cart_has_key((const struct cart_head *)work->old, *ret_size, key))
+		return 0;
+	int r = remote_unpack(corral, &work->base, key, work->old, ret_size);
+	if (r == 0 || r == -ENOENT)
+		remote_keep_base(corral->remote, hash, &work->base, work->old, *ret_size);
+	return r;
+}
+
 int remote_read_begin(struct corral *corral, const struct corral_key *key, unsigned flags,
 		      struct corral_view *ret_view)
 {
@@ -60,9 +75,7 @@ int remote_read_begin(struct corral *corral, const struct corral_key *key, unsig
 	int r = remote_get(corral, key, quiet ? 0 : ENGINE_TOUCH, remote_give_up_ns(corral),
 			   &work->base, NULL);
 	if (r == 0)
-		r = remote_unpack(corral, &work->base, key, work->old, &size);
-	if (!quiet && (r == 0 || r == -ENOENT))
-		remote_keep_base(remote, slot_hash(&corral->arena, key), &work->base);
+		r = unpack(corral, key, work, &size);
 	if (r == 0 && (view = malloc(sizeof(*view) + size)) == NULL)
 		r = -ENOMEM;
 	if (r == 0) {
