@@ -21,6 +21,8 @@
 #define WORKS_KEPT 16u
 #define PAUSE_FIRST_NS 1000000ll
 #define PAUSE_LAST_NS 50000000ll
+#define SPREAD_MAX_NS 400000000ll
+#define SPREAD_LEAST_NS 20000ll
 #define SECOND_NS 1000000000ll
 #define LEAST_NS 500000000ll /* for one request, however little patience there is */
 
@@ -208,6 +210,8 @@ void remote_keep_base(struct remote *remote, uint64_t hash, const struct engine_
 	if (value->version != 0 && !value->ended && base_fits(base, size)) {
 		memcpy(base->version, version, size);
 		base->size = size;
+		if (base->hash != hash)
+			base->spread_ns = 0;
 		base->hash = hash;
 		base->value = *value;
 		base->value.record = NULL;
@@ -274,20 +278,63 @@ uint64_t remote_random(void)
 	return number;
 }
 
-bool remote_pause(uint32_t round, int64_t give_up_ns)
+void remote_step_aside(int64_t spread_ns, int64_t give_up_ns)
 {
-	int64_t most_ns = PAUSE_FIRST_NS << (round < 6 ? round : 6);
-	int64_t left_ns = give_up_ns - clock_now_ns();
+	const int64_t left_ns = give_up_ns - clock_now_ns();
+	int64_t ns = (int64_t)(remote_random() % (uint64_t)spread_ns) + 1;
 
-	if (left_ns <= 0)
-		return false;
-	most_ns = most_ns < PAUSE_LAST_NS ? most_ns : PAUSE_LAST_NS;
-	int64_t ns = (int64_t)(remote_random() % (uint64_t)most_ns) + 1;
 	ns = ns < left_ns ? ns : left_ns;
+	if (ns <= 0)
+		return;
 	struct timespec time = { .tv_sec = ns / SECOND_NS, .tv_nsec = ns % SECOND_NS };
 	/* by number: glibc's nanosleep is a cancellation point */
 	(void)syscall(SYS_nanosleep, &time, NULL);
+}
+
+bool remote_pause(uint32_t round, int64_t give_up_ns)
+{
+	const int64_t most_ns = PAUSE_FIRST_NS << (round < 6 ? round : 6);
+
+	if (give_up_ns <= clock_now_ns())
+		return false;
+	remote_step_aside(most_ns < PAUSE_LAST_NS ? most_ns : PAUSE_LAST_NS, give_up_ns);
 	return true;
+}
+
+/*
+ * Nobody knows how many others change the cart. So each handle finds the spread at which half of
+ * its swaps succeed: it grows with each that met another, and shrinks with each that did not. It
+ * holds for the first try of a change, too: else those that have just succeeded, and know what is
+ * there, would go on succeeding, and those that step aside would not get their turn.
+ */
+void remote_learn(struct remote *remote, uint64_t hash, bool met, int64_t took_ns)
+{
+	remote_lock(remote);
+	struct remote_base *base = base_of(remote, hash);
+	if (base->hash != hash && met) { /* its place is another cart's */
+		base->hash = hash;
+		base->spread_ns = 0;
+	}
+	if (met)
+		base->value.version = 0; /* what was seen last is no more */
+	if (base->hash == hash && met)
+		base->spread_ns += base->spread_ns / 2 + took_ns;
+	else if (base->hash == hash)
+		base->spread_ns -= base->spread_ns / 3;
+	if (base->spread_ns > SPREAD_MAX_NS)
+		base->spread_ns = SPREAD_MAX_NS;
+	if (base->spread_ns < SPREAD_LEAST_NS)
+		base->spread_ns = 0;
+	remote_unlock(remote);
+}
+
+int64_t remote_spread_ns(struct remote *remote, uint64_t hash)
+{
+	remote_lock(remote);
+	const struct remote_base *base = base_of(remote, hash);
+	const int64_t spread_ns = base->hash == hash ? base->spread_ns : 0;
+	remote_unlock(remote);
+	return spread_ns;
 }
 
 /* ---------------------------------------------------------------------- values */

@@ -51,6 +51,7 @@ struct remote_base {
 	void *version;
 	uint32_t size; /* of the version */
 	size_t room;
+	int64_t spread_ns; /* over so long a time this handle's changes of the cart are spread */
 };
 
 enum remote_count {
@@ -108,6 +109,15 @@ void remote_keep_base(struct remote *remote, uint64_t hash, const struct engine_
  */
 uint32_t remote_take_base(struct remote *remote, uint64_t hash, const struct engine_value *value,
 			  struct remote_work *work);
+
+/* How long changes of this cart are spread over, so that those of many do not meet. */
+int64_t remote_spread_ns(struct remote *remote, uint64_t hash);
+
+/* A swap took so long, and was made, or met another. */
+void remote_learn(struct remote *remote, uint64_t hash, bool met, int64_t took_ns);
+
+/* Sleep for a part of this time, by chance; at most until then. */
+void remote_step_aside(int64_t spread_ns, int64_t give_up_ns);
 
 static inline void remote_count(struct remote *remote, enum remote_count which)
 {

@@ -229,40 +229,65 @@ static int get_base(struct trial *trial)
 	return remote_get(trial->corral, trial->key, ENGINE_FLOOR, trial->give_up_ns, base, NULL);
 }
 
+/* Find out what to start from. Where others change the cart, too: at a time by chance. */
+static int begin_try(struct trial *trial)
+{
+	struct remote *remote = trial->corral->remote;
+	struct remote_work *work = trial->work;
+	const int64_t spread_ns = remote_spread_ns(remote, trial->change->hash);
+
+	trial->guess = false;
+	if (spread_ns != 0) { /* what was seen last will not be there any more */
+		remote_step_aside(spread_ns, trial->give_up_ns);
+		return get_base(trial);
+	}
+	if (work->base.version != 0)
+		return 0; /* the swap that met another has told */
+	trial->old_size = remote_take_base(remote, trial->change->hash, NULL, work);
+	trial->guess = trial->old_size != 0 && cart_has_key((const struct cart_head *)work->old,
+							    trial->old_size, trial->key);
+	return trial->guess ? 0 : get_base(trial);
+}
+
+/* Plan; only what the engine has now, and no guess, may refuse the change, or say it is a repeat.
+ */
+static int plan_surely(struct trial *trial)
+{
+	int r = plan(trial);
+
+	if (r == 0 || !trial->guess)
+		return r;
+	trial->guess = false;
+	r = get_base(trial);
+	return r < 0 ? r : plan(trial);
+}
+
 /* Make the change. 0; 1: it was made before; -errno, and *ret_step: the step that was refused. */
 static int try_until_done(struct trial *trial, uint32_t *ret_step)
 {
-	struct remote_work *work = trial->work;
-	trial->old_size = remote_take_base(trial->corral->remote, trial->change->hash, NULL, work);
-	trial->guess = trial->old_size != 0 && cart_has_key((const struct cart_head *)work->old,
-							    trial->old_size, trial->key);
-	int r = trial->guess ? 0 : get_base(trial);
+	struct remote *remote = trial->corral->remote;
 
-	while (r == 0) {
-		r = plan(trial);
-		const bool guess = trial->guess;
-		trial->guess = false;
-		if (guess && r != 0) { /* only what the engine has now may refuse, or be a repeat */
-			r = get_base(trial);
-			continue;
-		}
-		*ret_step = r < 0 ? work->plan.step : 0;
-		if (r != 0)
-			break;
-		r = swap_until_known(trial);
+	for (;;) {
+		int r = begin_try(trial);
 		*ret_step = 0;
+		if (r < 0)
+			return r;
+		trial->work->plan.step = 0;
+		r = plan_surely(trial);
+		*ret_step = r < 0 ? trial->work->plan.step : 0;
+		if (r == 1)
+			renew(trial);
+		if (r != 0)
+			return r;
+		const int64_t begun_ns = clock_now_ns();
+		r = swap_until_known(trial);
+		remote_learn(remote, trial->change->hash, r == 1, clock_now_ns() - begun_ns);
 		if (r != 1)
-			break;
-		remote_count(trial->corral->remote, REMOTE_CONFLICTS);
-		/*
-		 * Again at once: whoever stepped back would lose to all who come anew. So each of n
-		 * writers wins one time in n.
-		 */
-		r = clock_now_ns() < trial->give_up_ns ? 0 : -EBUSY;
+			return r;
+		remote_count(remote, REMOTE_CONFLICTS);
+		if (clock_now_ns() >= trial->give_up_ns)
+			return -EBUSY;
 	}
-	if (r == 1)
-		renew(trial);
-	return r;
 }
 
 static void count(struct remote *remote, int r)

@@ -51,6 +51,11 @@ what_is_no_cart_is_no_answer() {
 	at 0 ls
 }
 
+adds_of_many_processes_count_once_each() {
+	one_server
+	out=$(timeout 60 "$BUILD/tests/redis/crowd" "$location" 20 20 2>&1) || fail "$out"
+}
+
 version_in() { # what `out` says
 	sed -n 's/^version \([0-9]*\).*/\1/p' <<<"$out"
 }
