@@ -81,7 +81,8 @@ enum exit_code complain_arena(const char *where, int error, const char *why)
 {
 	if (!*why)
 		why = corral_strerror(error);
-	if (strstr(why, where) != NULL)
+	/* a location of servers may have a password in it */
+	if (strstr(why, where) != NULL || strstr(where, "://") != NULL)
 		return complain(EXIT_ARENA, "the arena cannot be used: %s", why);
 	return complain(EXIT_ARENA, "the arena cannot be used: %s: %s", where, why);
 }

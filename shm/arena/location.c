@@ -56,7 +56,8 @@ int arena_directory(const char *location, char path[PATH_MAX], char *why)
 			return absolute(location + sizeof(DIR_SCHEME) - 1, path, why);
 		if (strstr(location, "://") != NULL)
 			return reason_set(why, -EPROTONOSUPPORT,
-					  "%s: this version knows directories only", location);
+					  "the location is none of a directory, and of no other "
+					  "kind that can be used here");
 		return absolute(location, path, why);
 	}
 	if (location != NULL)

@@ -118,6 +118,11 @@ by_tls_the_server_has_to_be_the_one_that_is_meant() {
 	[[ $out != *wrong* ]] || fail "it says the password: $out"
 	location=redis+unix://:secret@$place/one/sock
 	at 0 ls
+	at 3 status
+	[[ $out != *secret* ]] || fail "it says the password: $out"
+	location=redis+unix://:secret@$place/no/sock
+	at 3 ls
+	[[ $out != *secret* ]] || fail "it says the password: $out"
 }
 
 the_carts_of() { # LOCATION: each on a line, without what depends on where and when
