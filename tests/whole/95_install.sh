@@ -127,7 +127,8 @@ packages_take_what_is_installed() {
 	env -u MAKEFLAGS -u MFLAGS make -s install-files BUILD="$BUILD" DESTDIR="$files" \
 		PREFIX=/usr LIBDIR=/usr/lib/any UNITDIR=/lib/systemd/system \
 		ZSHDIR=/usr/share/zsh/vendor-completions || return
-	mapfile -t lines < <(grep -hv '^build/' debian/*.install)
+	# but the clients' packages, which are made beside it
+	mapfile -t lines < <(grep -hv '^build/' debian/{lib,}corral*.install)
 	taken=$(cd "$files" && for list in "${lines[@]}"; do
 		# shellcheck disable=SC2086 # patterns
 		find $list ! -type d || exit
