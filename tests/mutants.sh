@@ -131,8 +131,8 @@ mutant 'an end is not marked dirty' shm/store/slot.c \
 	'/^static bool finish_end/,/^}/ s/^\tmark_dirty\(.*$//'
 mutant 'repair does not mark what was published' shm/store/slot.c \
 	'/^static uint32_t repair_held/,/^}/ {
-		s/\(void\)after_publish\(arena, record, slot, true\);$/(void)bump_change(slot), &/
-		s/(bump_change\(slot\), ).*/\1note(\&intent->hand, 0);/
+		s/\(void\)after_publish\(arena, record, slot, true\);$/(void)bump_change(slot); &/
+		s/(bump_change\(slot\); ).*/\1note(\&intent->hand, 0);/
 	}'
 mutant 'repair renews what was published' shm/store/slot.c \
 	'/^static uint32_t repair_held/,/^}/ {
