@@ -176,7 +176,7 @@ mutant 'the first of several steps is a change of its own' shm/api/change_calls.
 	}'
 mutant 'a version made ahead is published unlooked' shm/api/attempt.c \
 	's/^\treturn changes_of\(slot\) == changes;$/\treturn true;/
-		s/changes_of\(slot\) != changes \|\| //'
+		s/changes_of\(slot\) == changes && //'
 mutant 'a block that came back to hand is let go' shm/api/attempt.c 's/^\t\tif \(locked\)$//'
 mutant 'a reader without fences does not say so' shm/sync/grace.c \
 	's/^\t\tstore_relaxed\(&record->light_phase, phase\);$//'
