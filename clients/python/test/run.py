@@ -3,6 +3,7 @@
 
 import pathlib
 import re
+import signal
 import sys
 import time
 import traceback
@@ -54,6 +55,8 @@ def chosen(suite, pattern):
 
 
 def main():
+    # a shell's background job ignores it, and so would all that the tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.path.insert(0, str(HERE))
     tests = list(chosen(unittest.defaultTestLoader.discover(str(HERE)), sys.argv[1]))
     if not tests:
