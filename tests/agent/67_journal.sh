@@ -566,21 +566,25 @@ older_files_do_not_count_after_a_base() {
 }
 
 the_next_agent_writes_what_a_dead_one_had_drained() {
+	local late
 	begin
 	corral 0 add r first --item i --name Item --price 1.00 --sync
 	kill_agent
-	# by the journal's thread; the main thread makes fewer calls
-	traced pwrite64:signal=KILL:when=3
+	# by the journal's thread; the main thread makes fewer calls. How many there are until it is
+	# ready depends on how fast it is
+	traced pwrite64:signal=KILL:when=6
 	wait_for sync_works
-	wait_for sync_works
-	add r late # in the round that is not written
+	for ((late = 0; late < 50; late++)); do
+		add r "late$late" # the last one is in the round that is not written
+		sync_works || break
+	done
 	gone "$pid"
 	byte_free
 	begin
 	corral 0 add r another --item i --name Item --price 1.00 --sync
 	lose_power
 	begin
-	corral 0 show r late
+	corral 0 show r "late$late"
 	corral 0 show r another
 }
 
