@@ -182,7 +182,7 @@ int journal_read(int fd, void *buffer, size_t size, uint64_t offset)
 	return 0;
 }
 
-/* Of any format. */
+/* Is this a sound head of a journal file, in this format or another one? */
 static bool is_any_head(const struct journal_head *head)
 {
 	return head->magic == JOURNAL_MAGIC && head->sum == journal_head_sum(head);

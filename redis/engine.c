@@ -379,7 +379,7 @@ static void seen_note(struct cursor *cursor, const uint64_t hash[2])
 	cursor->seen_count++;
 }
 
-/* The next batch of keys. 0; 1: there are no more. */
+/* Fetch the next batch of keys. Returns 0, 1 after the last batch, or -errno. */
 static int scan(struct store *store, struct cursor *cursor, int64_t give_up_ns)
 {
 	redisReply *reply = NULL;

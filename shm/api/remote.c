@@ -302,10 +302,11 @@ bool remote_pause(uint32_t round, int64_t give_up_ns)
 }
 
 /*
- * Nobody knows how many others change the cart. So each handle finds the spread at which half of
- * its swaps succeed: it grows with each that met another, and shrinks with each that did not. It
- * holds for the first try of a change, too: else those that have just succeeded, and know what is
- * there, would go on succeeding, and those that step aside would not get their turn.
+ * A handle does not know how many others change the cart, so it adapts the time that it waits at
+ * most before a swap (the spread) until about half of its swaps succeed: the spread grows when a
+ * swap fails because another change came first, and shrinks when a swap succeeds. The first try of
+ * a change waits, too. Otherwise a handle that has just succeeded, and so knows the newest version,
+ * would keep winning, and handles that wait would not get their turn.
  */
 void remote_learn(struct remote *remote, uint64_t hash, bool met, int64_t took_ns)
 {
@@ -316,7 +317,7 @@ void remote_learn(struct remote *remote, uint64_t hash, bool met, int64_t took_n
 		base->spread_ns = 0;
 	}
 	if (met)
-		base->value.version = 0; /* what was seen last is no more */
+		base->value.version = 0; /* the version that was seen last has been replaced */
 	if (base->hash == hash && met)
 		base->spread_ns += base->spread_ns / 2 + took_ns;
 	else if (base->hash == hash)

@@ -341,6 +341,21 @@ static void begin(struct trial *trial)
 	trial->write_id = remote_random();
 }
 
+/*
+ * Try until the change is made or refused. The thread cannot be canceled meanwhile: it would not
+ * give its work back.
+ */
+static int carry_out(struct trial *trial, uint32_t *ret_step)
+{
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	begin(trial);
+	int r = try_until_done(trial, ret_step);
+	pthread_setcancelstate(cancel, NULL);
+	return r;
+}
+
 int remote_change(struct corral *corral, const struct corral_key *key, struct cart_change *change,
 		  const struct corral_op *op, int64_t give_up_ns, struct corral_result *ret_result,
 		  uint32_t *ret_step)
@@ -356,15 +371,11 @@ int remote_change(struct corral *corral, const struct corral_key *key, struct ca
 			(op == NULL || (op->flags & CORRAL_OP_NO_DISK) == 0),
 	};
 	uint32_t step = 0;
-	int cancel;
 
 	trial.work = remote_take_work(remote);
 	if (trial.work == NULL)
 		return -ENOMEM;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	begin(&trial);
-	int r = try_until_done(&trial, &step);
-	pthread_setcancelstate(cancel, NULL);
+	int r = carry_out(&trial, &step);
 	count(remote, r);
 	if (ret_step != NULL)
 		*ret_step = step;
@@ -388,15 +399,11 @@ int remote_put(struct corral *corral, const struct corral_key *key, struct cart_
 			       .idle_ms = idle_ns / 1000000,
 			       .give_up_ns = remote_give_up_ns(corral) };
 	uint32_t step = 0;
-	int cancel;
 
 	trial.work = remote_take_work(corral->remote);
 	if (trial.work == NULL)
 		return -ENOMEM;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	begin(&trial);
-	int r = try_until_done(&trial, &step);
-	pthread_setcancelstate(cancel, NULL);
+	int r = carry_out(&trial, &step);
 	remote_give_work(corral->remote, trial.work);
 	return r;
 }

@@ -149,7 +149,10 @@ static int open_lock(const struct share *share)
 	return fd >= 0 ? fd : -errno;
 }
 
-/* Of carts that an engine keeps. What this process has done, and what its servers say. */
+/*
+ * The rows of a handle to an engine: what this handle has done, and what the engine's servers
+ * report.
+ */
 static int remote_stats(struct corral *corral, struct rows *to)
 {
 	const uint64_t *counts = corral->remote->counts;

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What must hold of the sources besides that they compile. `make lint` runs it.
-# Usage: tests/lint/lint.sh [CHECK...]   without arguments: all but those that take longer,
-#                                        tidy_tests, analyze (make analyze) and analyze_all
+# Usage: tests/lint/lint.sh [CHECK...]   without arguments: all but those that take longer, circles
+#                                        and tidy_bench (make lint-slow), tidy_tests and analyze
+#                                        (make analyze), and analyze_all
 # shellcheck disable=SC2317 # the checks are called by name
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
@@ -28,15 +29,14 @@ check_layers() {
 	awk -f tests/lint/layers.awk tests/lint/layers "${c_files[@]}" shm/*/*.def
 }
 
-# No two modules of the library, or of the benchmark, use each other, however far around: tsort puts
-# them in one order, or names the circle. An edge is a name that one object file defines and another
-# one wants.
-check_circles() {
+# No two of these modules use each other, however far around: tsort puts them in one order, or names
+# the circle. An edge is a name that one object file defines and another one wants.
+find_circles() { # FILE...
 	local objects file names
 	objects=$(mktemp -d) || return
 	export CC TIDY_CFLAGS objects
 	# not optimized: only names count, and it takes a fifth of the time
-	printf '%s\n' shm/*/*.c bench/*.c bench/*/*.c | xargs -P "$(nproc)" -I{} bash -c \
+	printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} bash -c \
 		'file={} && "$CC" $TIDY_CFLAGS -O0 -w -c "$file" -o "$objects/${file//\//@}"' || {
 		rm -rf "$objects"
 		return 1
@@ -56,6 +56,8 @@ check_circles() {
 			}
 		}' <<<"$names" | tsort >/dev/null
 }
+
+check_circles() { find_circles shm/*/*.c && find_circles bench/*.c bench/*/*.c; }
 
 # A barrier's label, such as [S1], stands at its partner too. X is the letter of examples.
 check_labels() {
@@ -214,8 +216,11 @@ tidy() { # CHECKS FILE...: what to leave out of those in .clang-tidy
 }
 
 check_tidy() {
-	tidy '-clang-analyzer-*' shm/*/*.c redis/*.c agent/*.c tools/*.c tools/common/*.c \
-		bench/*.c bench/*/*.c examples/*.c
+	tidy '-clang-analyzer-*' shm/*/*.c redis/*.c agent/*.c tools/*.c tools/common/*.c
+}
+
+check_tidy_bench() {
+	tidy '-clang-analyzer-*' bench/*.c bench/*/*.c examples/*.c
 }
 
 check_tidy_tests() {
@@ -234,7 +239,7 @@ check_analyze_all() {
 }
 
 passed=0 failed=0
-checks=(layers circles descriptors labels names packages width spdx leftovers skips manuals links
+checks=(layers descriptors labels names packages width spdx leftovers skips manuals links
 	shell format tidy)
 [[ $# -eq 0 ]] || checks=("$@")
 for check in "${checks[@]}"; do
