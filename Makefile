@@ -408,14 +408,14 @@ valgrind: all tests deps-check ## the unit tests (10 to 59) under valgrind
 lint: deps-lint ## layers, labels, names, manuals, format, clang-tidy
 	@CC="$(CC)" tests/lint/lint.sh
 
-lint-slow: deps-lint ## modules that use each other in circles; clang-tidy over benchmark and examples
-	@CC="$(CC)" tests/lint/lint.sh circles tidy_bench
+lint-slow: deps-lint ## modules that use each other in circles; clang-tidy over tests, benchmark and examples
+	@CC="$(CC)" tests/lint/lint.sh circles tidy_bench tidy_tests
 
-analyze: deps-lint ## the static analyzer of clang, over library and agent, and clang-tidy over the tests; takes minutes
-	@CC="$(CC)" tests/lint/lint.sh tidy_tests analyze
+analyze: deps-lint ## the static analyzer of clang, over library and agent; takes minutes
+	@CC="$(CC)" tests/lint/lint.sh analyze
 
-analyze-all: deps-lint ## the same, the analyzer over all sources but the tests
-	@CC="$(CC)" tests/lint/lint.sh tidy_tests analyze_all
+analyze-all: deps-lint ## the same over all sources but the tests
+	@CC="$(CC)" tests/lint/lint.sh analyze_all
 
 format: deps-lint ## apply .clang-format to all C files
 	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] redis/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch])

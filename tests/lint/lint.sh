@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What must hold of the sources besides that they compile. `make lint` runs it.
-# Usage: tests/lint/lint.sh [CHECK...]   without arguments: all but those that take longer, circles
-#                                        and tidy_bench (make lint-slow), tidy_tests and analyze
-#                                        (make analyze), and analyze_all
+# Usage: tests/lint/lint.sh [CHECK...]   without arguments: all but those that take longer: circles,
+#                                        tidy_bench and tidy_tests (make lint-slow), analyze (make
+#                                        analyze) and analyze_all
 # shellcheck disable=SC2317 # the checks are called by name
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2

@@ -175,7 +175,7 @@ static int judge(void)
 				all[count++] = call;
 		}
 	}
-	qsort(all, count, sizeof(all[0]), by_cart_and_version);
+	qsort(all, count, sizeof(void *), by_cart_and_version); /* pointers to calls */
 	for (size_t i = 1; i < count; i++)
 		reused += by_cart_and_version(&all[i - 1], &all[i]) == 0;
 	printf("changes=%u durable=%u lost=%u gone=%u twice=%u undone=%u reused=%u errors=%u "
