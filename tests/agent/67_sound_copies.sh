@@ -389,7 +389,8 @@ what_ended_behind_a_damage_has_ended_whatever_slot_it_had_before() {
 	corral 0 show r z
 }
 
-a_slot_whose_cart_ended_elsewhere_may_have_another_one() {
+# Cart a has ended twice: in its first slot, which x has now, and in another one.
+a_ended_in_two_slots() {
 	begin
 	add_synced a
 	kill_agent
@@ -400,6 +401,10 @@ a_slot_whose_cart_ended_elsewhere_may_have_another_one() {
 	begin
 	add_synced a # into another one
 	corral 0 drop r a --sync
+}
+
+a_slot_whose_cart_ended_elsewhere_may_have_another_one() {
+	a_ended_in_two_slots
 	reboot
 	rm "$(file_of 2)"
 	begin
@@ -491,16 +496,7 @@ a_file_has_two_heads_of_which_one_is_enough() {
 }
 
 nor_does_it_take_what_ended_in_another_slot_than_it_had_before() {
-	begin
-	add_synced a
-	kill_agent
-	begin
-	corral 0 drop r a --sync
-	add_synced x # into the slot of a
-	kill_agent
-	begin
-	add_synced a # into another one
-	corral 0 drop r a --sync
+	a_ended_in_two_slots
 	add_synced z
 	kill_agent
 	rm "$(file_of 2)"
