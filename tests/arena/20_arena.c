@@ -4,7 +4,7 @@
  * (20_arena_refused.c: files that are no arena of ours; 20_arena_place.c: locations, and the
  * arena's parts.)
  */
-#include "support.h"
+#include "arena_kit.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -18,13 +18,6 @@
 #include <unistd.h>
 
 #define TEMPORARY ".arena.new"
-#define SMALL_BYTES (4u << 20)
-#define TTL_NS 1800000000000ull
-
-static const struct arena_settings small = { .arena_bytes = SMALL_BYTES,
-					     .max_carts = 64,
-					     .ttl_ns = TTL_NS };
-
 static uint32_t files_in(const struct yard *yard)
 {
 	uint32_t count = 0;
@@ -40,24 +33,6 @@ static uint32_t files_in(const struct yard *yard)
 static bool there_is(const struct yard *yard, const char *name)
 {
 	return faccessat(yard->dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-static void accepted(const struct yard *yard)
-{
-	struct arena arena;
-	char why[ARENA_WHY_BYTES] = "";
-
-	if (arena_map(yard->dir_fd, false, &arena, why) != 0)
-		fail_msg("%s", why);
-	arena_unmap(&arena);
-}
-
-static void read_file(const struct yard *yard, void *bytes, size_t size)
-{
-	int fd = openat(yard->dir_fd, ARENA_FILE, O_RDONLY);
-
-	assert_int_equal(pread(fd, bytes, size, 0), size);
-	close(fd);
 }
 
 /* --------------------------------------------------------------- creation */

@@ -3,19 +3,12 @@
  * 20_arena_place.c: location strings, objects that may stand in the file's place, the geometry of
  * many sizes, corrupted settings.
  */
-#include "support.h"
+#include "arena_kit.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define SMALL_BYTES (4u << 20)
-#define TTL_NS 1800000000000ull
-
-static const struct arena_settings small = { .arena_bytes = SMALL_BYTES,
-					     .max_carts = 64,
-					     .ttl_ns = TTL_NS };
 
 /* -------------------------------------------------------------- locations */
 

@@ -3,20 +3,13 @@
  * 20_arena_refused.c: a file that is no arena of ours is refused with a sentence, and not a byte of
  * it is changed.
  */
-#include "support.h"
+#include "arena_kit.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hash.h"
-
-#define SMALL_BYTES (4u << 20)
-#define TTL_NS 1800000000000ull
-
-static const struct arena_settings small = { .arena_bytes = SMALL_BYTES,
-					     .max_carts = 64,
-					     .ttl_ns = TTL_NS };
 
 /* Assert that opening fails with this error and a sentence. */
 static void refused(const struct yard *yard, int error)
@@ -29,24 +22,6 @@ static void refused(const struct yard *yard, int error)
 		fail_msg("%d (%s), not %d", r, why, error);
 	assert_true(strlen(why) > 15 && strlen(why) < ARENA_WHY_BYTES - 1);
 	assert_int_equal(arena.fd, -7); /* untouched on failure */
-}
-
-static void accepted(const struct yard *yard)
-{
-	struct arena arena;
-	char why[ARENA_WHY_BYTES] = "";
-
-	if (arena_map(yard->dir_fd, false, &arena, why) != 0)
-		fail_msg("%s", why);
-	arena_unmap(&arena);
-}
-
-static void read_file(const struct yard *yard, void *bytes, size_t size)
-{
-	int fd = openat(yard->dir_fd, ARENA_FILE, O_RDONLY);
-
-	assert_int_equal(pread(fd, bytes, size, 0), size);
-	close(fd);
 }
 
 static void write_file(const struct yard *yard, const void *bytes, size_t size, off_t at)
