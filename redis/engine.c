@@ -46,12 +46,14 @@ static uint64_t take_big(const uint8_t *at)
 	return number;
 }
 
-static void put_stamp(uint8_t stamp[VALUE_STAMP], uint64_t version, uint64_t id, bool ended)
+/* The head of a value that is not kept for a change. */
+static void put_head(uint8_t head[VALUE_TTL], uint64_t version, uint64_t id, bool ended)
 {
-	stamp[0] = ended ? VALUE_ENDED : VALUE_CART;
-	stamp[1] = VALUE_FORMAT;
-	put_big(stamp + 2, version);
-	put_big(stamp + 10, id);
+	head[0] = ended ? VALUE_ENDED : VALUE_CART;
+	head[1] = VALUE_FORMAT;
+	put_big(head + 2, version);
+	put_big(head + 10, id);
+	memcpy(head + VALUE_STAMP, VALUE_NOT_KEPT, VALUE_TTL - VALUE_STAMP);
 }
 
 static const redisReply *element(const redisReply *reply, size_t index, int type)
@@ -74,7 +76,7 @@ static int take_value(const char *bytes, size_t size, struct engine_value *value
 	value->ended = at[0] == VALUE_ENDED;
 	value->version = take_big(at + 2);
 	value->id = take_big(at + 10);
-	value->ttl_ms = take_big(at + 18);
+	value->ttl_ms = take_big(at + VALUE_TTL);
 	value->size = size - VALUE_HEADER;
 	value->record = malloc(value->size + 1);
 	if (value->record == NULL)
@@ -83,7 +85,7 @@ static int take_value(const char *bytes, size_t size, struct engine_value *value
 	return 0;
 }
 
-/* What get() answers, and swap() if it did not fit: {value or nil, left, now}. */
+/* What get() answers, and swap() if it did not fit: {value or nil, left, now [, kept]}. */
 static int take_answer(const redisReply *reply, struct engine_value *value)
 {
 	const redisReply *bytes = element(reply, 0, REDIS_REPLY_STRING);
@@ -97,6 +99,8 @@ static int take_answer(const redisReply *reply, struct engine_value *value)
 		return -EPROTO;
 	if (bytes != NULL)
 		r = take_value(bytes->str, bytes->len, value);
+	const redisReply *kept = element(reply, 3, REDIS_REPLY_INTEGER); /* only of swap() */
+	value->kept = kept != NULL && kept->integer == 1;
 	value->left_ms = left->integer > 0 ? left->integer : 0;
 	value->floor = max_u64(value->version, (uint64_t)now->integer * FLOOR_PER_MS);
 	return r;
@@ -232,18 +236,19 @@ static int swap_for(struct store *store, const struct corral_key *key,
 	const uint64_t left_ms = swap->idle_ms < ttl_ms ? ttl_ms - swap->idle_ms : 1;
 	redisReply *replies[STORE_COMMANDS_MAX];
 	struct command commands[STORE_COMMANDS_MAX];
-	char numbers[2][COMMAND_NUMBER_BYTES], wait_numbers[2][COMMAND_NUMBER_BYTES];
-	uint8_t expected[VALUE_STAMP];
+	char numbers[3][COMMAND_NUMBER_BYTES], wait_numbers[2][COMMAND_NUMBER_BYTES];
+	uint8_t expected[VALUE_TTL], id[8];
 	struct slots_key name;
 	uint32_t node;
 
 	uint8_t *value = malloc(VALUE_HEADER + swap->size);
 	if (value == NULL)
 		return -ENOMEM;
-	put_stamp(value, swap->version, swap->id, ends);
-	put_big(value + VALUE_STAMP, ttl_ms);
+	put_head(value, swap->version, swap->id, ends);
+	put_big(value + VALUE_TTL, ttl_ms);
+	put_big(id, swap->id);
 	memcpy(value + VALUE_HEADER, swap->record, swap->size);
-	put_stamp(expected, swap->expected, swap->expected_id, swap->expected_ended);
+	put_head(expected, swap->expected, swap->expected_id, swap->expected_ended);
 	slots_key(store->settings.location.prefix, key, &name);
 	command_begin(&commands[0], "EVALSHA");
 	command_add_text(&commands[0], store->shas[SCRIPT_SWAP]);
@@ -253,6 +258,8 @@ static int swap_for(struct store *store, const struct corral_key *key,
 	command_add(&commands[0], value, VALUE_HEADER + swap->size);
 	command_add_number(&commands[0], left_ms, numbers[0]);
 	command_add_number(&commands[0], swap->floor / FLOOR_PER_MS, numbers[1]);
+	command_add(&commands[0], id, sizeof(id));
+	command_add_number(&commands[0], swap->keep_ms, numbers[2]);
 	const bool wait = waits(store) && !swap->no_wait;
 	if (wait)
 		make_wait(store, name.slot, &commands[1], wait_numbers);
@@ -264,6 +271,8 @@ static int swap_for(struct store *store, const struct corral_key *key,
 	if (replies[0]->type == REDIS_REPLY_INTEGER && replies[0]->integer == 1) {
 		if (wait)
 			judge_wait(store, node, replies[1], ret_durable);
+	} else if (replies[0]->type == REDIS_REPLY_INTEGER) {
+		r = 2;
 	} else {
 		r = take_answer(replies[0], ret_now);
 		r = r < 0 ? r : 1;

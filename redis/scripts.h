@@ -8,10 +8,12 @@
  *   byte 1       '1': the format
  *   bytes 2-9    the version, the most significant byte first
  *   bytes 10-17  the id of the change that made it
- *   bytes 18-25  the time to live in milliseconds, as the version
+ *   bytes 18-25  the id of the change that the key is kept for
+ *   bytes 26-38  until when: the server's time in milliseconds, 13 digits; all 0: it is not kept
+ *   bytes 39-46  the time to live in milliseconds, as the version
  *
- * What comes before the time to live is the stamp, which names one content: after a failover that
- * lost a change, its version may be given to another.
+ * The first 18 bytes are the stamp, which names one content: after a failover that lost a change,
+ * its version may be given to another.
  *
  * A script that is refused in the middle would leave half of what it does. So what may be refused
  * (a full memory, a replica) is the first thing that writes, and what follows it cannot fail the
@@ -23,8 +25,12 @@
 #define VALUE_CART 'C'
 #define VALUE_ENDED 'T'
 #define VALUE_FORMAT '1'
-#define VALUE_STAMP 18  /* bytes that say which version it is */
-#define VALUE_HEADER 26 /* bytes of the whole header */
+#define VALUE_STAMP 18 /* bytes that say which version it is */
+#define VALUE_NOT_KEPT                                                                             \
+	"\0\0\0\0\0\0\0\0"                                                                         \
+	"0000000000000"
+#define VALUE_TTL 39    /* where the time to live is */
+#define VALUE_HEADER 47 /* bytes of the whole header */
 
 /* A floor is the server's time in milliseconds, times this: so it grows faster than versions do. */
 #define FLOOR_PER_MS 64u
@@ -43,7 +49,7 @@ static const char script_get[] =
 	"local left = redis.call('PTTL', KEYS[1])\n"
 	"if ARGV[1] ~= '0' and v:byte(1) == 67 then\n"
 	"  local ttl = 0\n"
-	"  for i = 19, 26 do ttl = ttl * 256 + v:byte(i) end\n"
+	"  for i = 40, 47 do ttl = ttl * 256 + v:byte(i) end\n"
 	"  if ARGV[1] == '2' then\n"
 	"    redis.call('PEXPIRE', KEYS[1], ttl)\n"
 	"    left = ttl\n"
@@ -54,25 +60,39 @@ static const char script_get[] =
 	"return {v, left, now}\n";
 
 /*
- * swap(key; stamp, value, milliseconds, floor): 1, and the value stands, if the value that was
- * there has this stamp ('': nothing was there, and the floor, in server time, is fresh). Else what
- * get() answers.
+ * swap(key; head, value, milliseconds, floor, id, keep): 1, and the value stands, if the value that
+ * was there begins with this head: the stamp, and that it is not kept for a change ('': nothing was
+ * there, and the floor, in server time, is fresh); or if it has this stamp and is kept for this
+ * change, or no longer. 2: it has this stamp, and is kept for another change. Else what get()
+ * answers, and 1 if the value that is there is now kept for this change, for `keep` milliseconds.
  */
 static const char script_swap[] =
-	"local function now()\n"
-	"  local t = redis.call('TIME')\n"
-	"  return t[1] * 1000 + math.floor(t[2] / 1000)\n"
+	"local call, key, head, id = redis.call, KEYS[1], ARGV[1], ARGV[5]\n"
+	"local h = call('GETRANGE', key, 0, 38)\n"
+	"local fits = h == head\n"
+	"local t, now\n"
+	"if not fits or h == '' then\n"
+	"  t = call('TIME')\n"
+	"  now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+	"  if fits then\n"
+	"    fits = now - ARGV[4] <= " FLOOR_FRESH_MS "\n"
+	"  elseif head ~= '' and h:sub(1, 18) == head:sub(1, 18) then\n"
+	"    fits = h:sub(19, 26) == id or tonumber(h:sub(27)) < now\n"
+	"    if not fits then return 2 end\n"
+	"  end\n"
 	"end\n"
-	"local fits = redis.call('GETRANGE', KEYS[1], 0, 17) == ARGV[1]\n"
-	"if fits and ARGV[1] == '' then fits = now() - ARGV[4] <= " FLOOR_FRESH_MS " end\n"
 	"if fits then\n"
-	"  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])\n"
-	"  redis.pcall('SPUBLISH', KEYS[1], '1')\n"
+	"  call('SET', key, ARGV[2], 'PX', ARGV[3])\n"
+	"  redis.pcall('SPUBLISH', key, '1')\n"
 	"  return 1\n"
 	"end\n"
-	"local v = redis.call('GET', KEYS[1])\n"
-	"local left = 0\n"
-	"if v then left = redis.call('PTTL', KEYS[1]) end\n"
-	"return {v, left, now()}\n";
+	"local v = call('GET', key)\n"
+	"if not v then return {v, 0, now, 0} end\n"
+	"local kept = 0\n"
+	"if ARGV[6] ~= '0' and h:byte(2) == 49 and tonumber(h:sub(27)) < now then\n"
+	"  local keep = id .. string.format('%013.0f', now + ARGV[6])\n"
+	"  if redis.pcall('SETRANGE', key, 18, keep) == #v then kept = 1 end\n"
+	"end\n"
+	"return {v, call('PTTL', key), now, kept}\n";
 
 #endif

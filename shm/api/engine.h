@@ -47,6 +47,7 @@ struct engine_value {
 	void *record;    /* from malloc(): whoever gets the value frees it; NULL: none */
 	size_t size;
 	bool ended; /* the cart of this version has ended: the record has no cart in it */
+	bool kept;  /* swap: the key is kept for this change, as it asked */
 };
 
 /* Did what was written reach the replicas? */
@@ -66,6 +67,11 @@ struct engine_swap {
 	uint64_t idle_ms;     /* so much of it has passed already */
 	const void *record;   /* likewise */
 	size_t size;
+	/*
+	 * If another version is there: keep the key for this change for so long, in which no other
+	 * change swaps it, unless it is kept already. 0: do not.
+	 */
+	uint64_t keep_ms;
 	bool no_wait; /* the caller does not ask for durability */
 };
 
@@ -101,7 +107,7 @@ struct engine {
 
 	int (*get)(void *store, const struct corral_key *key, unsigned flags, int64_t give_up_ns,
 		   struct engine_value *ret_value, struct engine_durable *ret_durable);
-	/* 0; 1: another version is there, *ret_now: which. */
+	/* 0; 1: another version is there, *ret_now: which; 2: it is kept for another change. */
 	int (*swap)(void *store, const struct corral_key *key, const struct engine_swap *swap,
 		    int64_t give_up_ns, struct engine_value *ret_now,
 		    struct engine_durable *ret_durable);

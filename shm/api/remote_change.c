@@ -26,7 +26,10 @@
 #include "store/slot.h"
 #include "sync/lock.h"
 
-#define GRAIN 128 /* of the time to live: so much may pass before it is renewed */
+#define GRAIN 128              /* of the time to live: so much may pass before it is renewed */
+#define PRESSED_NS 100000000ll /* a change that met others for so long has the key kept for it */
+#define KEEP_LEAST_NS 5000000ll
+#define KEEP_MAX_NS 1000000000ll
 
 struct trial {
 	struct corral *corral;
@@ -41,6 +44,10 @@ struct trial {
 	bool guess;        /* it is what this handle has last seen */
 	bool unknown;      /* a swap of the present plan may have been carried out */
 	bool wait;         /* for the replicas */
+	int64_t begun_ns;
+	uint32_t met;    /* so many swaps have met another change */
+	int64_t swap_ns; /* what the slowest swap took */
+	bool kept;       /* the engine keeps the key for this change, which goes on at once */
 	struct engine_durable durable;
 };
 
@@ -91,7 +98,25 @@ static size_t make_record(struct trial *trial)
 	return size + portable_pack_cart(work->made, trial->change->seed, 0, work->record + size);
 }
 
-/* Send the swap once. 0; 1: another value is there, and it is *ret_now; as the engine's. */
+/*
+ * How long the engine shall keep the key for this change, if the swap meets another: so long that
+ * the next swap comes in time. Changes by chance are faster, as long as they get their turn: the
+ * process that has just made one is running, and goes on. A change that has not for some time has
+ * its turn granted.
+ */
+static uint64_t keep_ms(const struct trial *trial)
+{
+	const int64_t ns = KEEP_LEAST_NS + 2 * trial->swap_ns;
+
+	if (clock_now_ns() - trial->begun_ns < PRESSED_NS)
+		return 0;
+	return (uint64_t)(ns < KEEP_MAX_NS ? ns : KEEP_MAX_NS) / 1000000;
+}
+
+/*
+ * Send the swap once. 0; 1: another value is there, and it is *ret_now; 2: the key is kept for
+ * another change; as the engine's.
+ */
 static int swap_once(struct trial *trial, size_t size, struct engine_value *ret_now)
 {
 	const struct remote *remote = trial->corral->remote;
@@ -107,6 +132,7 @@ static int swap_once(struct trial *trial, size_t size, struct engine_value *ret_
 		.idle_ms = trial->idle_ms,
 		.record = trial->work->record,
 		.size = size,
+		.keep_ms = keep_ms(trial),
 		.no_wait = !trial->wait,
 	};
 
@@ -170,6 +196,45 @@ static void keep_base(const struct trial *trial, size_t size)
 }
 
 /*
+ * Wait until this change may try again: for a shorter time, the more often it met another. False:
+ * there is no need to wait.
+ */
+static bool step_aside(const struct trial *trial)
+{
+	const int64_t spread_ns = remote_spread_ns(trial->corral->remote, trial->change->hash);
+
+	if (spread_ns != 0)
+		remote_step_aside(spread_ns / (1 + trial->met) + 1, trial->give_up_ns);
+	return spread_ns != 0;
+}
+
+/* A swap met another change, or the key is kept for one. False: the time is up. */
+static bool note_conflict(struct trial *trial, int64_t took_ns)
+{
+	struct remote *remote = trial->corral->remote;
+
+	remote_count(remote, REMOTE_CONFLICTS);
+	remote_learn(remote, trial->change->hash, true, took_ns);
+	trial->met++;
+	return clock_now_ns() < trial->give_up_ns;
+}
+
+/* What is there instead of what the swap was for. As judge_conflict(). */
+static int take_conflict(struct trial *trial, struct engine_value *now, int64_t took_ns)
+{
+	int r = judge_conflict(trial, now);
+
+	if (r != 1) {
+		free(now->record);
+		return r;
+	}
+	free(trial->work->base.record);
+	trial->work->base = *now;
+	trial->kept = now->kept;
+	return note_conflict(trial, took_ns) ? 1 : -EBUSY;
+}
+
+/*
  * Swap until it is known what became of it. 0: the change is made; 1: make it anew, from the base
  * that is there now; -errno.
  */
@@ -181,19 +246,23 @@ static int swap_until_known(struct trial *trial)
 
 	trial->unknown = false;
 	for (;;) {
+		const int64_t begun_ns = clock_now_ns();
 		struct engine_value now = { 0 };
 		int r = swap_once(trial, size, &now);
-		if (r == 0)
+		const int64_t took_ns = clock_now_ns() - begun_ns;
+		trial->swap_ns = took_ns > trial->swap_ns ? took_ns : trial->swap_ns;
+		if (r == 0) {
 			keep_base(trial, size);
-		if (r == 1) {
-			r = judge_conflict(trial, &now);
-			if (r != 1) {
-				free(now.record);
-				return r;
-			}
-			free(trial->work->base.record);
-			trial->work->base = now;
-			return 1;
+			remote_learn(remote, trial->change->hash, false, took_ns);
+			return 0;
+		}
+		if (r == 1)
+			return take_conflict(trial, &now, took_ns);
+		if (r == 2) { /* the base is the same, and so is the swap */
+			if (!note_conflict(trial, took_ns))
+				return trial->unknown ? -ETIMEDOUT : -EBUSY;
+			(void)step_aside(trial);
+			continue;
 		}
 		if (r != ENGINE_NOT_DONE && r != ENGINE_UNKNOWN)
 			return trial->unknown && r < 0 ? -ETIMEDOUT : r;
@@ -232,18 +301,18 @@ static int get_base(struct trial *trial)
 /* Find out what to start from. Where others change the cart, too: at a time by chance. */
 static int begin_try(struct trial *trial)
 {
-	struct remote *remote = trial->corral->remote;
 	struct remote_work *work = trial->work;
-	const int64_t spread_ns = remote_spread_ns(remote, trial->change->hash);
+
+	const bool kept = trial->kept;
 
 	trial->guess = false;
-	if (spread_ns != 0) { /* what was seen last will not be there any more */
-		remote_step_aside(spread_ns, trial->give_up_ns);
+	trial->kept = false;
+	/* what was seen last will not be there any more; but to ask for a turn, it will do */
+	if (!kept && step_aside(trial) && (keep_ms(trial) == 0 || work->base.version == 0))
 		return get_base(trial);
-	}
 	if (work->base.version != 0)
 		return 0; /* the swap that met another has told */
-	trial->old_size = remote_take_base(remote, trial->change->hash, NULL, work);
+	trial->old_size = remote_take_base(trial->corral->remote, trial->change->hash, NULL, work);
 	trial->guess = trial->old_size != 0 && cart_has_key((const struct cart_head *)work->old,
 							    trial->old_size, trial->key);
 	return trial->guess ? 0 : get_base(trial);
@@ -265,8 +334,6 @@ static int plan_surely(struct trial *trial)
 /* Make the change. 0; 1: it was made before; -errno, and *ret_step: the step that was refused. */
 static int try_until_done(struct trial *trial, uint32_t *ret_step)
 {
-	struct remote *remote = trial->corral->remote;
-
 	for (;;) {
 		int r = begin_try(trial);
 		*ret_step = 0;
@@ -279,14 +346,9 @@ static int try_until_done(struct trial *trial, uint32_t *ret_step)
 			renew(trial);
 		if (r != 0)
 			return r;
-		const int64_t begun_ns = clock_now_ns();
 		r = swap_until_known(trial);
-		remote_learn(remote, trial->change->hash, r == 1, clock_now_ns() - begun_ns);
 		if (r != 1)
 			return r;
-		remote_count(remote, REMOTE_CONFLICTS);
-		if (clock_now_ns() >= trial->give_up_ns)
-			return -EBUSY;
 	}
 }
 
@@ -339,6 +401,7 @@ static void begin(struct trial *trial)
 	change->version_floor = 0;
 	change->currency = arena->header->currency;
 	trial->write_id = remote_random();
+	trial->begun_ns = clock_now_ns();
 }
 
 /*

@@ -2,12 +2,20 @@
 /*
  * crowd.c: many processes add to one cart at once; each add has to count once.
  *
- * Usage: crowd LOCATION PROCESSES EACH
+ * Usage: crowd LOCATION PROCESSES EACH [SOCKET RELAY]
+ *   SOCKET  of the server. The first process then reaches it through a relay, a socket at the path
+ *           RELAY, that passes each answer on with a delay of 20 ms, and the others go on adding
+ *           until it has added EACH.
  * Prints how long the adds took. Exit code 1: adds were lost, counted twice or refused.
  */
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,7 +28,10 @@
 static const char *location;
 static char restaurant[48];
 static uint32_t *took_us; /* of each add; UINT32_MAX: it was refused */
+static uint32_t *added;   /* shared, as the others: how many adds were made */
+static uint32_t *done;    /* the first process has added all of its own */
 static uint32_t each;
+static const char *server, *relay; /* paths of sockets; NULL: all reach the server directly */
 
 static int64_t now_us(void)
 {
@@ -35,6 +46,67 @@ static struct corral_key cart(void)
 	return (struct corral_key){ corral_text(restaurant), corral_text("crowd") };
 }
 
+/* ------------------------------------------------------------------- the relay */
+
+static int unix_socket(const char *path, struct sockaddr_un *address)
+{
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(address->sun_path, sizeof(address->sun_path), "%s", path);
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+/* Pass on what one side says. False: it has closed. */
+static int pass(int from, int to, unsigned delay_us)
+{
+	char bytes[65536];
+	ssize_t n = read(from, bytes, sizeof(bytes));
+
+	usleep(delay_us);
+	return n > 0 && write(to, bytes, (size_t)n) == n;
+}
+
+static void serve(int client)
+{
+	struct sockaddr_un address;
+	int fd = unix_socket(server, &address);
+	struct pollfd sides[2] = { { client, POLLIN, 0 }, { fd, POLLIN, 0 } };
+
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		_exit(2);
+	while (poll(sides, 2, -1) > 0)
+		if ((sides[0].revents != 0 && !pass(client, fd, 0)) ||
+		    (sides[1].revents != 0 && !pass(fd, client, 20000)))
+			_exit(0);
+	_exit(2);
+}
+
+static pid_t start_relay(void)
+{
+	struct sockaddr_un address;
+	int fd = unix_socket(relay, &address);
+
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 8) < 0)
+		exit(2);
+	pid_t pid = fork();
+	while (pid == 0) {
+		int client = accept(fd, NULL, NULL);
+		if (fork() == 0)
+			serve(client);
+		close(client);
+	}
+	close(fd);
+	return pid;
+}
+
+/* -------------------------------------------------------------------- the crowd */
+
+static int goes_on(uint32_t number, uint32_t made)
+{
+	if (relay == NULL || number == 0)
+		return made < each;
+	return __atomic_load_n(done, __ATOMIC_RELAXED) == 0;
+}
+
 static void add_many(uint32_t number)
 {
 	const struct corral_item item = { .menu_item_id = corral_text("tea"),
@@ -43,14 +115,23 @@ static void add_many(uint32_t number)
 					  .quantity = 1 };
 	const struct corral_key key = cart();
 	struct corral *corral;
+	char far[256];
 
-	if (corral_open(location, 0, &corral) < 0)
+	snprintf(far, sizeof(far), "redis+unix://%s", relay != NULL ? relay : "");
+	if (corral_open(relay != NULL && number == 0 ? far : location, 0, &corral) < 0) {
+		fprintf(stderr, "open: %s\n", corral_why());
 		_exit(2);
-	for (uint32_t i = 0; i < each; i++) {
+	}
+	for (uint32_t i = 0; goes_on(number, i); i++) {
 		int64_t begun_us = now_us();
 		int r = corral_add(corral, &key, &item, NULL, NULL);
-		took_us[number * each + i] = r < 0 ? UINT32_MAX : (uint32_t)(now_us() - begun_us);
+		__atomic_fetch_add(added, r == 0, __ATOMIC_RELAXED);
+		if (relay == NULL || number == 0)
+			took_us[number * each + i] =
+				r < 0 ? UINT32_MAX : (uint32_t)(now_us() - begun_us);
 	}
+	if (number == 0)
+		__atomic_store_n(done, 1, __ATOMIC_RELAXED);
 	corral_close(corral);
 	_exit(0);
 }
@@ -62,7 +143,7 @@ static int by_size(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static int judge(uint32_t adds)
+static int judge(uint32_t timed)
 {
 	const struct corral_key key = cart();
 	struct corral_cart *found;
@@ -74,35 +155,54 @@ static int judge(uint32_t adds)
 	corral_cart_free(found);
 	(void)corral_drop(corral, &key, NULL, NULL);
 	corral_close(corral);
-	qsort(took_us, adds, sizeof(took_us[0]), by_size);
+	qsort(took_us, timed, sizeof(took_us[0]), by_size);
 	uint32_t refused = 0;
-	while (refused < adds && took_us[adds - 1 - refused] == UINT32_MAX)
+	while (refused < timed && took_us[timed - 1 - refused] == UINT32_MAX)
 		refused++;
-	printf("adds=%u counted=%u refused=%u median_us=%u p999_us=%u slowest_us=%u\n", adds,
-	       counted, refused, took_us[adds / 2], took_us[adds - 1 - adds / 1000],
-	       took_us[adds - 1]);
-	return counted != adds || refused > 0;
+	printf("adds=%u counted=%u timed=%u refused=%u median_us=%u p999_us=%u slowest_us=%u\n",
+	       *added, counted, timed, refused, took_us[timed / 2],
+	       took_us[timed - 1 - timed / 1000], took_us[timed - 1]);
+	return counted != *added || refused > 0;
+}
+
+static void *shared(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		exit(2);
+	return memory;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc < 4) {
-		fprintf(stderr, "Usage: crowd LOCATION PROCESSES EACH\n");
+	if (argc != 4 && argc != 6) {
+		fprintf(stderr, "Usage: crowd LOCATION PROCESSES EACH [SOCKET RELAY]\n");
 		return 2;
 	}
 	location = argv[1];
 	const uint32_t processes = (uint32_t)strtoul(argv[2], NULL, 10) % PROCESSES_MAX;
 	each = (uint32_t)strtoul(argv[3], NULL, 10) % EACH_MAX;
-	const size_t bytes = (size_t)processes * each * sizeof(took_us[0]);
-	took_us = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (took_us == MAP_FAILED)
-		return 2;
+	took_us = shared((size_t)processes * each * sizeof(took_us[0]));
+	added = shared(sizeof(*added));
+	done = shared(sizeof(*done));
 	snprintf(restaurant, sizeof(restaurant), "crowd-%lld", (long long)time(NULL));
+	pid_t relay_pid = 0, pid;
+	if (argc == 6) {
+		server = argv[4];
+		relay = argv[5];
+		relay_pid = start_relay();
+	}
 	for (uint32_t i = 0; i < processes; i++)
 		if (fork() == 0)
 			add_many(i);
 	int failed = 0, status;
-	while (wait(&status) > 0)
-		failed |= status;
-	return failed != 0 ? 2 : judge(processes * each);
+	for (uint32_t left = processes; left > 0; left--)
+		failed |= wait(&status) < 0 ? 1 : status;
+	if (relay_pid > 0) {
+		kill(relay_pid, SIGKILL);
+		while ((pid = wait(&status)) > 0 && pid != relay_pid)
+			continue;
+	}
+	return failed != 0 ? 2 : judge(relay != NULL ? each : processes * each);
 }
