@@ -281,7 +281,7 @@ bench-node: deps-node deps-bench ## compare the Node client with Map, Redis, SQL
 	@clients/node/bench/run.sh $(BUILD) $(ARGS)
 
 node-test: deps-node ## test the Node client; K=pattern selects, NODE_TEST=long repeats as often as the nightly run does
-	@$(MAKE) --no-print-directory DEPS=skip node-files $(BUILD)/corral $(holder)
+	@$(MAKE) --no-print-directory DEPS=skip node-files $(BUILD)/corral $(holder) $(redis_module)
 	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' clients/node/test/run.sh '$(or $(K),.)'
 
 # The Python client -------------------------------------------------------------------------------
@@ -315,7 +315,7 @@ $(BUILD)/python/%: clients/python/%
 bench-python: python deps-bench-python ## compare the Python client with a dict, copy.deepcopy and Redis, as Markdown
 	@PYTHON=$(PYTHON) clients/python/bench/run.sh $(BUILD)
 
-python-test: python $(BUILD)/corral $(if $(filter long,$(PYTHON_TEST)),deps-python-long) ## test the Python client; K=pattern selects, PYTHON_TEST=long repeats as often as the nightly run does
+python-test: python $(BUILD)/corral $(redis_module) $(if $(filter long,$(PYTHON_TEST)),deps-python-long) ## test the Python client; K=pattern selects, PYTHON_TEST=long repeats as often as the nightly run does
 	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' PYTHON=$(PYTHON) clients/python/test/run.sh '$(or $(K),.)'
 
 # Packages: looked for in some milliseconds, installed when they are missing ------------------------
@@ -383,7 +383,7 @@ arm64: deps-bare ## in such a root: everything cross-built for arm64 with -Werro
 nightly: ## all that `.ci/run` has no time for, whole: crash, power, mutants, model, fuzz, storm. Hours
 	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL bash .ci/run nightly
 
-cluster: all tests ## carts on a Redis Cluster whose servers are killed, stopped and moved; K=claims selects. Minutes
+cluster: all tests node python ## carts on a Redis Cluster whose servers are killed, stopped and moved; K=claims selects. Minutes
 	@BUILD=$(BUILD) tests/redis/cluster.sh $(K)
 
 cluster-mutants: all tests ## take what makes a cluster's carts safe away, piece by piece: a test must turn red

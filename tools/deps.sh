@@ -27,12 +27,11 @@ model_commands=(spin:spin gcc:gcc)
 bench_commands=(redis-server:redis-server memcached:memcached)
 bench_headers=(libmemcached/memcached.h:libmemcached-dev
 	lmdb.h:liblmdb-dev sqlite3.h:libsqlite3-dev)
-node_commands=(node:nodejs npm:npm)
+node_commands=(node:nodejs npm:npm redis-server:redis-server)
 node_headers=(node/node_api.h:libnode-dev)
-python_commands=(python3:python3 mypy:mypy)
+python_commands=(python3:python3 mypy:mypy redis-server:redis-server)
 python_headers=(python3/Python.h:python3-dev)
 python_long_commands=(gunicorn:gunicorn uvicorn:uvicorn)
-bench_python_commands=(redis-server:redis-server)
 bench_python_headers=(redis.py:python3-redis) # no header: there is none to be found without it
 check_commands=(valgrind:valgrind)
 bare_commands=(debootstrap:debootstrap unshare:util-linux git:git)
@@ -76,7 +75,7 @@ add_set() {
 		;;
 	bench-python)
 		add_set python
-		commands+=("${bench_python_commands[@]}") headers+=("${bench_python_headers[@]}")
+		headers+=("${bench_python_headers[@]}")
 		;;
 	check)
 		for set in lint fuzz model bench node python bare; do

@@ -93,6 +93,15 @@ the_contract_holds_on_a_cluster() {
 	contract_holds_at "$location"
 }
 
+# What each client answers alike, scenario by scenario, by Node and Python as well.
+the_scenarios_of_all_clients_hold_on_a_cluster() {
+	cluster
+	export CORRAL_SERVERS=$location
+	out=$(clients/node/test/run.sh scenarios 2>&1) || fail "Node: $out"
+	out=$(clients/python/test/run.sh OnServers 2>&1) || fail "Python: $out"
+	has "1 passed, 0 failed"
+}
+
 a_directory_and_a_cluster_answer_the_same() {
 	cluster
 	start

@@ -3,21 +3,16 @@
 // scenarios.test.cjs: what every client answers alike: tests/contract/scenarios.json, which says
 // what it means.
 
-const { test, before, after } = require('node:test')
+const { test } = require('node:test')
 const assert = require('node:assert/strict')
 const fs = require('node:fs')
 const path = require('node:path')
-const { CorralError } = require(process.env.CORRAL_CLIENT)
+const { CorralError, open } = require(process.env.CORRAL_CLIENT)
 const { freshArena } = require(`${process.env.CORRAL_CLIENT}/lib/test-helper.cjs`)
+const { redisServer } = require('./kit/redis.cjs')
 
 const file = path.join(__dirname, '../../../tests/contract/scenarios.json')
 const { scenarios } = JSON.parse(fs.readFileSync(file, 'utf8'))
-
-let arena
-before(async () => {
-  arena = await freshArena()
-})
-after(() => arena.remove())
 
 const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase())
 const named = new Set(['attributes', 'extras']) // whose keys are data
@@ -62,6 +57,7 @@ function make(cart, call, ifVersion) {
 function player(store, number) {
   const versions = {}
   const last = {}
+  const carts = new Set()
   const version = (name) => (typeof name === 'string' ? versions[name] : name)
 
   function compare(expected, found, place) {
@@ -95,9 +91,17 @@ function player(store, number) {
     assert.equal(versionNow(), before)
   }
 
-  return (call) => {
+  const cartOf = (name) => store.cart('scenarios', `${number}-${name}`)
+
+  // Servers may have other carts.
+  function end() {
+    for (const name of carts) if (cartOf(name).get() !== null) cartOf(name).drop()
+  }
+
+  function play(call) {
     const name = call.cart ?? ''
-    const cart = store.cart('scenarios', `${number}-${name}`)
+    const cart = cartOf(name)
+    carts.add(name)
     if (call.call === 'get') {
       const order = cart.get()
       assert.equal(order === null, call.order === null)
@@ -116,12 +120,15 @@ function player(store, number) {
     }
     if (call.as) versions[call.as] = answer.version
   }
+
+  return { play, end }
 }
 
-test('the scenarios of all clients hold', () => {
+function playAll(store) {
   assert.ok(scenarios.length > 20)
+  const run = `${process.pid}-${Date.now()}`
   scenarios.forEach(({ name, calls }, number) => {
-    const play = player(arena.store, number)
+    const { play, end } = player(store, `${run}-${number}`)
     calls.forEach((call, i) => {
       try {
         play(call)
@@ -130,5 +137,27 @@ test('the scenarios of all clients hold', () => {
         throw error
       }
     })
+    end()
   })
+}
+
+test('the scenarios of all clients hold', async () => {
+  const { store, remove } = await freshArena()
+  try {
+    playAll(store)
+  } finally {
+    await remove()
+  }
+})
+
+// At the location $CORRAL_SERVERS (make cluster), else on one server of our own.
+test('the scenarios of all clients hold on servers', async () => {
+  const own = process.env.CORRAL_SERVERS ? undefined : await redisServer()
+  try {
+    const store = open({ dir: own?.location ?? process.env.CORRAL_SERVERS, patienceMs: 60000 })
+    playAll(store)
+    store.close()
+  } finally {
+    await own?.end()
+  }
 })

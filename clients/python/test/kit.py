@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What tests share."""
 
+import contextlib
 import itertools
 import os
 import pathlib
 import random
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -58,6 +61,40 @@ def python(script, *args, **options):
     """Run a script, given as text, in a process of its own."""
     options = {"check": True, "capture_output": True, "text": True, "timeout": 300, **options}
     return subprocess.run([sys.executable, "-c", script, *map(str, args)], **options)
+
+
+def plain_environment():
+    """Ours, without what a sanitizer needs, which is not for programs that are not ours."""
+    return {
+        key: text
+        for key, text in os.environ.items()
+        if key not in ("LD_PRELOAD", "PYTHONMALLOC")
+    }
+
+
+@contextlib.contextmanager
+def redis_server():
+    """One that runs as long as the block; its location."""
+    os.environ["CORRAL_REDIS_MODULE"] = str(BUILD / "libcorral-redis.so.0")
+    with tempfile.TemporaryDirectory() as dir:
+        path = f"{dir}/socket"
+        settings = ["--port", "0", "--unixsocket", path, "--dir", dir]
+        server = subprocess.Popen(
+            ["redis-server", *settings, "--save", "", "--appendonly", "no"],
+            stdout=subprocess.DEVNULL,
+            env=plain_environment(),
+        )
+
+        def answers():
+            with socket.socket(socket.AF_UNIX) as client:
+                return client.connect_ex(path) == 0
+
+        try:
+            until(answers)
+            yield f"redis+unix://{path}"
+        finally:
+            server.kill()
+            server.wait()
 
 
 class ArenaTest(unittest.TestCase):

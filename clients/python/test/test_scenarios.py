@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What every client answers alike: tests/contract/scenarios.json, which says what it means."""
 
+import contextlib
 import itertools
 import json
 import os
+import unittest
 
 import corral
 from corral import Adjustment, Draft, Pricing, step
-from kit import ROOT, ArenaTest
+from kit import PATIENCE_S, ROOT, ArenaTest, redis_server
 
 
 def pricing_of(given):
@@ -46,6 +48,12 @@ class Runner:
         if name not in self.carts:
             self.carts[name] = self.store.cart("scenarios", f"{os.getpid()}-{self.number}-{name}")
         return name, self.carts[name]
+
+    def end(self):
+        """Servers may have other carts."""
+        for cart in self.carts.values():
+            if cart.get() is not None:
+                cart.drop()
 
     def version(self, name):
         return self.versions[name] if isinstance(name, str) else name
@@ -107,13 +115,28 @@ class Runner:
         self.test.assertEqual(before and before.version, after and after.version)
 
 
+def play_all(test, store):
+    numbers = itertools.count()
+    data = json.loads((ROOT / "tests/contract/scenarios.json").read_text())
+    for scenario in data["scenarios"]:
+        runner = Runner(test, store, next(numbers))
+        for i, call in enumerate(scenario["calls"], 1):
+            with test.subTest(scenario["name"], call=i):
+                runner.play(call)
+        runner.end()
+    test.assertGreater(next(numbers), 20)
+
+
 class Scenarios(ArenaTest):
     def test_the_scenarios_of_all_clients_hold(self):
-        numbers = itertools.count()
-        data = json.loads((ROOT / "tests/contract/scenarios.json").read_text())
-        for scenario in data["scenarios"]:
-            runner = Runner(self, self.store, next(numbers))
-            for i, call in enumerate(scenario["calls"], 1):
-                with self.subTest(scenario["name"], call=i):
-                    runner.play(call)
-        self.assertGreater(next(numbers), 20)
+        play_all(self, self.store)
+
+
+class OnServers(unittest.TestCase):
+    """At the location $CORRAL_SERVERS (make cluster), else on one server of our own."""
+
+    def test_the_scenarios_of_all_clients_hold_on_servers(self):
+        with contextlib.ExitStack() as stack:
+            servers = os.environ.get("CORRAL_SERVERS") or stack.enter_context(redis_server())
+            store = stack.enter_context(corral.open(servers, patience_ms=PATIENCE_S * 1000))
+            play_all(self, store)

@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """mypy finds the package's types right, allows what is right, and refuses what is wrong."""
 
-import os
 import re
 import subprocess
 import unittest
 
-from kit import BUILD, HERE
-
-
-NOT_FOR_MYPY = ("LD_PRELOAD", "PYTHONMALLOC")
+from kit import BUILD, HERE, plain_environment
 
 
 def mypy(*files):
     command = ["mypy", "--strict", "--no-incremental", "--cache-dir=/dev/null", *map(str, files)]
-    # (what a sanitizer needs is not for mypy)
-    env = {key: text for key, text in os.environ.items() if key not in NOT_FOR_MYPY}
-    run = subprocess.run(command, capture_output=True, text=True, cwd=HERE, env=env)
+    run = subprocess.run(
+        command, capture_output=True, text=True, cwd=HERE, env=plain_environment()
+    )
     return run.stdout + run.stderr
 
 
