@@ -312,6 +312,9 @@ $(python_dir)/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorra
 $(BUILD)/python/%: clients/python/%
 	$(Q)mkdir -p $(@D); cp $< $@
 
+python-package: python ## make the wheel build/corral_client-*.whl, with the extension and the agent in it
+	@$(PYTHON) clients/python/package.py $(BUILD) $(VERSION)
+
 bench-python: python deps-bench-python ## compare the Python client with a dict, copy.deepcopy and Redis, as Markdown
 	@PYTHON=$(PYTHON) clients/python/bench/run.sh $(BUILD)
 
@@ -482,4 +485,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps bench-node bench-python clean cluster cluster-mutants compare crash deb deb-test demo deps examples format FORCE fuzz fuzzers help install install-files lint lint-slow model mutants nightly node node-files node-package node-test power python python-files python-test run test tests tsan ubsan uninstall valgrind
+.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps bench-node bench-python clean cluster cluster-mutants compare crash deb deb-test demo deps examples format FORCE fuzz fuzzers help install install-files lint lint-slow model mutants nightly node node-files node-package node-test power python python-files python-package python-test run test tests tsan ubsan uninstall valgrind

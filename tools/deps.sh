@@ -29,7 +29,7 @@ bench_headers=(libmemcached/memcached.h:libmemcached-dev
 	lmdb.h:liblmdb-dev sqlite3.h:libsqlite3-dev)
 node_commands=(node:nodejs npm:npm redis-server:redis-server)
 node_headers=(node/node_api.h:libnode-dev)
-python_commands=(python3:python3 mypy:mypy redis-server:redis-server)
+python_commands=(python3:python3 pip3:python3-pip mypy:mypy redis-server:redis-server)
 python_headers=(python3/Python.h:python3-dev)
 python_long_commands=(gunicorn:gunicorn uvicorn:uvicorn)
 bench_python_headers=(redis.py:python3-redis) # no header: there is none to be found without it
