@@ -292,6 +292,8 @@ PYTHON         ?= $(firstword $(wildcard /usr/bin/python3) python3)
 python_dir     := $(BUILD)/python/corral
 python_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard clients/python/*.c))
 python_modules := $(wildcard clients/python/corral/*.py clients/python/corral/*.pyi clients/python/corral/py.typed)
+# As NODE_LIBS: a distribution has the library.
+PYTHON_LIBS ?= $(BUILD)/libcorral.a $(static_msgpack)
 python_headers  = $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))' 2>/dev/null)
 
 $(python_objects): private cflags += $(if $(python_headers),-isystem $(python_headers))
@@ -302,9 +304,9 @@ python: deps-python ## build the Python client into build/python
 
 python-files: $(python_dir)/_corral.abi3.so $(python_dir)/corral-agent $(python_modules:clients/python/%=$(BUILD)/python/%)
 
-$(python_dir)/_corral.abi3.so: $(python_objects) $(BUILD)/libcorral.a clients/python/ext.map
+$(python_dir)/_corral.abi3.so: $(python_objects) $(firstword $(PYTHON_LIBS)) clients/python/ext.map
 	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(cflags) $(ldflags) -shared -Wl,-z,nodelete -Wl,--version-script=clients/python/ext.map \
-		-o $@ $(python_objects) $(BUILD)/libcorral.a $(static_msgpack)
+		-o $@ $(python_objects) $(PYTHON_LIBS)
 
 $(python_dir)/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(ldflags) -o $@ $^ $(static_msgpack) $(static_jansson)

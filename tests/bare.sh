@@ -5,8 +5,8 @@
 #
 # Usage: tests/bare.sh demo|deb|packages|arm64 BUILD [REGEX]
 #   demo     the README's two commands, make demo and make test
-#   deb      the Debian packages and what lintian says of them, and the npm package, made and
-#            tried with Debian's Node; the packages come into BUILD/deb
+#   deb      the Debian packages and what lintian says of them, the npm package and the wheel,
+#            made and tried with Debian's Node and Python; the packages come into BUILD/deb
 #   packages what is in BUILD/deb: a second build has the same bytes, and a second such root, with
 #            systemd as its first process, has them installed, upgraded, removed and purged
 #   arm64    everything cross-built for arm64 with -Werror, and the C tests under qemu-user; with
@@ -220,6 +220,13 @@ npm_package() {
 		tar -tzvf /packages/corral-client-*.tgz
 }
 
+# The wheel, which is installed without a network in an empty environment, and used there.
+wheel() {
+	make python-test K=package &&
+		cp build/corral_client-*.whl /packages/ &&
+		python3 -m zipfile -l /packages/corral_client-*.whl
+}
+
 # Built from the source package, at another place and time, with other settings of the user.
 same_bytes() {
 	local one bad=0
@@ -300,6 +307,7 @@ steps() {
 		step build_packages /build/corral /packages
 		step lint_packages
 		step npm_package
+		step wheel
 		;;
 	packages)
 		step build_deps

@@ -106,6 +106,14 @@ javascript_worker_prints() { # TEXT
 		console.log(itemCount + ' items, ' + totalCents + ' cents')") == "$1" ]]
 }
 
+python_worker_prints() { # TEXT
+	[[ $(as worker python3 -c "
+import corral
+cart = corral.open().cart('luigi', 'call-20')
+answer = cart.add(corral.Item('coke', 250), op_id='python')
+print(f'{answer.item_count} items, {answer.total_cents} cents')") == "$1" ]]
+}
+
 stranger_is_refused() {
 	local code=0
 	as stranger corral show luigi call-17 || code=$?
@@ -210,6 +218,7 @@ claim "the README's worker is built with the packages" \
 	gcc -o "$tmp/example" "$tmp/example.c" $(pkg-config --cflags --libs corral)
 claim "and counts" readme_example_prints "3 items, 2048 cents"
 claim "and so does one in JavaScript" javascript_worker_prints "1 items, 250 cents"
+claim "and one in Python" python_worker_prints "1 items, 250 cents"
 claim "an agent that is killed is started again" restarts_after_a_kill
 claim "with the carts" readme_example_prints "6 items, 4096 cents"
 
@@ -271,7 +280,7 @@ claim "and keeps the former file" find_former
 
 echo "== purged"
 claim "the packages can be purged" apt purge libcorral0 libcorral-redis0 libcorral-dev corral \
-	corral-agent corral-bench node-corral '*corral*-dbgsym'
+	corral-agent corral-bench node-corral python3-corral '*corral*-dbgsym'
 claim "the carts are gone" test ! -e $place
 claim "nothing else is left" nothing_is_left
 claim "but the user" getent passwd corral
