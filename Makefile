@@ -320,7 +320,7 @@ python-package: python ## make the wheel build/corral_client-*.whl, with the ext
 bench-python: python deps-bench-python ## compare the Python client with a dict, copy.deepcopy and Redis, as Markdown
 	@PYTHON=$(PYTHON) clients/python/bench/run.sh $(BUILD)
 
-python-test: python $(BUILD)/corral $(redis_module) $(if $(filter long,$(PYTHON_TEST)),deps-python-long) ## test the Python client; K=pattern selects, PYTHON_TEST=long repeats as often as the nightly run does
+python-test: python $(BUILD)/corral $(holder) $(redis_module) $(if $(filter long,$(PYTHON_TEST)),deps-python-long) ## test the Python client; K=pattern selects, PYTHON_TEST=long repeats as often as the nightly run does
 	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' PYTHON=$(PYTHON) clients/python/test/run.sh '$(or $(K),.)'
 
 # Packages: looked for in some milliseconds, installed when they are missing ------------------------

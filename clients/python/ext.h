@@ -10,8 +10,9 @@
  *
  * The GIL. Calls that need only memory keep it: to let it go and take it again costs more than they
  * do. It is let go of where a call waits: to open and to close a store, for another process's
- * change of the same cart, for a change, for the disk. Then other threads may run any code, so a
- * call that lets go holds references to all that it uses, the handle included.
+ * change of the same cart, for a change, for the disk; and, where carts are on servers, in each
+ * call. Then other threads may run any code, so a call that lets go holds references to all that it
+ * uses, the handle included.
  */
 #ifndef CORRAL_PYTHON_EXT_H
 #define CORRAL_PYTHON_EXT_H
@@ -110,6 +111,7 @@ struct handle {
 	struct corral *observer; /* of the same attachment: its reads do not count as activity */
 	uint32_t references;     /* atomic: the thread for waits drops some */
 	uint32_t cancel;         /* the library's cancel word, of calls that block */
+	bool far;                /* carts are on servers: a call takes a round trip */
 };
 
 struct store {
@@ -125,6 +127,9 @@ PyObject *raise_corral(struct state *state, int r, uint32_t step, const char *wh
 /* CORRAL_CART_MAX bytes that are used until the next call of Python's; NULL and an exception. */
 char *scratch_of(struct state *state);
 
+/* How long a call that blocks sleeps before it looks for signals, also for those of others. */
+#define SLICE_MS 500
+
 /* ---------------------------------------------------------------- store.c */
 
 extern PyType_Spec store_spec, listing_spec;
@@ -134,6 +139,10 @@ void handle_drop(struct handle *handle);
 
 /* The handle of a store; NULL and an exception: it is closed, or no store. */
 struct handle *handle_of(struct state *state, PyObject *store);
+
+/* Around a call on a handle: the GIL is let go of if the call takes a round trip. */
+PyThreadState *handle_leave(struct handle *handle);
+void handle_return(struct handle *handle, PyThreadState *left);
 
 /* -------------------------------------------------------------- request.c */
 

@@ -9,6 +9,8 @@
 #include "ext.h"
 
 #define LIST_ROWS 64u
+#define PATIENCE_MS 20u       /* if none is said */
+#define PATIENCE_FAR_MS 6000u /* on servers: one that fails is replaced in 2 to 4 s */
 
 /* ----------------------------------------------------------------- handles */
 
@@ -26,6 +28,22 @@ void handle_drop(struct handle *handle)
 	corral_close(handle->observer);
 	corral_close(handle->corral);
 	free(handle);
+}
+
+PyThreadState *handle_leave(struct handle *handle)
+{
+	if (!handle->far)
+		return NULL;
+	handle_hold(handle);
+	return PyEval_SaveThread();
+}
+
+void handle_return(struct handle *handle, PyThreadState *left)
+{
+	if (left == NULL)
+		return;
+	handle_drop(handle);
+	PyEval_RestoreThread(left);
 }
 
 static struct state *state_of(PyObject *self)
@@ -55,20 +73,36 @@ static bool expect(Py_ssize_t count, Py_ssize_t wanted)
 
 /* ------------------------------------------------------------ open and close */
 
-/* Store(location as bytes or None, flags, patience_ms) */
+/* A location with a scheme is servers; but for "dir:", a directory has none. */
+static bool is_far(const char *location)
+{
+	if (location == NULL)
+		location = getenv("CORRAL_DIR");
+	return location != NULL && strstr(location, "://") != NULL;
+}
+
+static int set_patience(struct handle *handle, uint32_t patience_ms)
+{
+	int r = corral_set_patience(handle->corral, patience_ms);
+
+	return r == 0 ? corral_set_patience(handle->observer, patience_ms) : r;
+}
+
+/* Store(location as bytes or None, flags, patience_ms, or -1: as it is usual there) */
 static PyObject *store_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
 	struct state *state = PyType_GetModuleState(type);
 	PyObject *directory;
 	char *location = NULL;
-	unsigned int flags, patience_ms;
+	unsigned int flags;
+	int patience_ms;
 	struct handle *handle;
 	struct store *self;
 	int r;
 
 	if (keywords != NULL)
 		return PyErr_Format(PyExc_TypeError, "Store() takes no keywords");
-	if (!PyArg_ParseTuple(args, "OII", &directory, &flags, &patience_ms) ||
+	if (!PyArg_ParseTuple(args, "OIi", &directory, &flags, &patience_ms) ||
 	    (directory != Py_None && PyBytes_AsStringAndSize(directory, &location, NULL) < 0))
 		return NULL;
 	if (state->given[GIVEN_ERROR] == NULL)
@@ -76,19 +110,25 @@ static PyObject *store_new(PyTypeObject *type, PyObject *args, PyObject *keyword
 	self = (struct store *)PyType_GenericAlloc(type, 0);
 	if (self == NULL)
 		return NULL;
-	self->patience_ms = patience_ms;
 	handle = calloc(1, sizeof(*handle));
 	if (handle == NULL) {
 		Py_DECREF(self);
 		return PyErr_NoMemory();
 	}
 	handle->references = 1;
+	handle->far = is_far(location);
+	self->patience_ms = patience_ms >= 0 ? (uint32_t)patience_ms :
+			    handle->far      ? PATIENCE_FAR_MS :
+					       PATIENCE_MS;
 	Py_BEGIN_ALLOW_THREADS;
 	r = corral_open(location, flags, &handle->corral);
 	if (r == 0)
 		r = corral_open(location, flags | CORRAL_OBSERVE, &handle->observer);
+	if (r == 0 && handle->far) /* which holds for reads there, too */
+		r = set_patience(handle, self->patience_ms);
 	Py_END_ALLOW_THREADS;
 	if (r < 0) {
+		corral_close(handle->observer);
 		corral_close(handle->corral);
 		free(handle);
 		Py_DECREF(self);
@@ -153,23 +193,39 @@ static int make_change(struct corral *corral, enum change kind, struct request *
 	}
 }
 
-/*
- * The change, once more and as long as its patience lasts, without the GIL: another thread, or
- * another process, changes this cart.
- */
-static int change_patiently(struct handle *handle, enum change kind, struct request *request,
-			    struct corral_content *now, struct corral_result *ret_result)
+/* The change, with so much patience and without the GIL. */
+static int change_away(struct handle *handle, enum change kind, struct request *request,
+		       uint32_t patience_ms, struct corral_result *ret_result)
 {
 	int r;
 
+	request->op.patience_ms = patience_ms;
 	handle_hold(handle);
 	Py_BEGIN_ALLOW_THREADS;
-	now->buffer = malloc(CORRAL_CART_MAX);
-	now->size = now->buffer != NULL ? CORRAL_CART_MAX : 0;
-	request->op.now = now->buffer != NULL ? now : NULL;
 	r = make_change(handle->corral, kind, request, ret_result);
 	handle_drop(handle);
 	Py_END_ALLOW_THREADS;
+	return r;
+}
+
+/*
+ * Another thread, or another process, changes this cart: the change once more, as long as its
+ * patience lasts. -EINTR and an exception: a signal's handler has raised it, or closed the store.
+ */
+static int change_patiently(struct state *state, PyObject *store, enum change kind,
+			    struct request *request, uint32_t patience_ms,
+			    struct corral_result *ret_result)
+{
+	struct handle *handle;
+	uint32_t slice;
+	int r = -EBUSY;
+
+	for (; r == -EBUSY && patience_ms > 0; patience_ms -= slice) {
+		if (PyErr_CheckSignals() < 0 || (handle = handle_of(state, store)) == NULL)
+			return -EINTR;
+		slice = patience_ms < SLICE_MS ? patience_ms : SLICE_MS;
+		r = change_away(handle, kind, request, slice, ret_result);
+	}
 	return r;
 }
 
@@ -179,33 +235,34 @@ static PyObject *change(struct state *state, PyObject *store, enum change kind,
 {
 	/* what was read may have run code of a user, which closed the store */
 	struct handle *handle = handle_of(state, store);
-	struct corral_content now = { .buffer = NULL };
+	struct corral_content now = { .size = CORRAL_CART_MAX };
 	struct corral_result result = { .step = 0 };
 	uint32_t patience_ms = request->op.patience_ms;
+	char *own = NULL; /* while the GIL is let go of, others use the scratch memory */
 	PyObject *answer = NULL;
-	bool again;
-	int r;
+	int r = -EBUSY;
 
 	now.buffer = handle != NULL ? scratch_of(state) : NULL;
 	if (now.buffer == NULL) {
 		request_end(request);
 		return NULL;
 	}
-	now.size = CORRAL_CART_MAX;
 	request->op.now = &now;
 	request->op.patience_ms = 0;
-	r = make_change(handle->corral, kind, request, &result);
-	again = r == -EBUSY && patience_ms > 0;
-	if (again) {
-		request->op.patience_ms = patience_ms;
-		r = change_patiently(handle, kind, request, &now, &result);
+	if (!handle->far)
+		r = make_change(handle->corral, kind, request, &result);
+	if (handle->far || (r == -EBUSY && patience_ms > 0)) {
+		now.buffer = own = malloc(CORRAL_CART_MAX);
+		request->op.now = own != NULL ? &now : NULL;
+		r = handle->far ?
+			    change_away(handle, kind, request, patience_ms, &result) :
+			    change_patiently(state, store, kind, request, patience_ms, &result);
 	}
-	if (r < 0)
+	if (r == 0)
+		answer = answer_new(state, &result, request, request->op.now);
+	else if (!PyErr_Occurred())
 		raise_corral(state, r, result.step, NULL);
-	else
-		answer = answer_new(state, &result, request, now.buffer != NULL ? &now : NULL);
-	if (again)
-		free(now.buffer);
+	free(own);
 	request_end(request);
 	return answer;
 }
@@ -272,25 +329,36 @@ static PyObject *store_get(PyObject *self, PyObject *const *values, Py_ssize_t c
 	struct handle *handle;
 	struct request request;
 	struct corral_view view;
+	PyThreadState *left;
 	PyObject *order = NULL;
+	char *buffer, *own = NULL;
 	size_t size = 0;
+	bool touch;
 	int r;
 
 	if (!expect(count, 3) || (handle = handle_of(state, self)) == NULL)
 		return NULL;
 	if (!PyBool_Check(values[2]))
 		return PyErr_Format(PyExc_TypeError, "touch: True or False is wanted");
+	touch = PyObject_IsTrue(values[2]);
 	request_begin(&request, state);
-	if (!request_key(&request, values[0], values[1]) || scratch_of(state) == NULL) {
+	buffer = handle->far ? own = malloc(CORRAL_CART_MAX) : scratch_of(state);
+	if (buffer == NULL && handle->far)
+		PyErr_NoMemory();
+	if (buffer == NULL || !request_key(&request, values[0], values[1])) {
+		free(own);
 		request_end(&request);
 		return NULL;
 	}
-	r = corral_read_copy(PyObject_IsTrue(values[2]) ? handle->corral : handle->observer,
-			     &request.key, state->scratch, CORRAL_CART_MAX, &size, &view);
+	left = handle_leave(handle);
+	r = corral_read_copy(touch ? handle->corral : handle->observer, &request.key, buffer,
+			     CORRAL_CART_MAX, &size, &view);
+	handle_return(handle, left);
 	if (r == 0)
 		r = corral_view_verify(&view);
 	if (r == 0)
 		order = order_new(state, &view, size);
+	free(own);
 	request_end(&request);
 	if (r == -ENOENT)
 		Py_RETURN_NONE;
@@ -304,23 +372,25 @@ static PyObject *store_version(PyObject *self, PyObject *const *values, Py_ssize
 	struct handle *handle;
 	struct request request;
 	struct corral_view view;
-	int r = 1;
+	PyThreadState *left;
+	int r;
 
 	if (!expect(count, 2) || (handle = handle_of(state, self)) == NULL)
 		return NULL;
 	request_begin(&request, state);
-	if (request_key(&request, values[0], values[1]))
-		r = corral_read_begin(handle->observer, &request.key, &view);
-	request_end(&request);
-	if (r == 1)
+	if (!request_key(&request, values[0], values[1])) {
+		request_end(&request);
 		return NULL;
-	if (r == -ENOENT)
-		return PyLong_FromLong(0);
-	if (r < 0)
+	}
+	left = handle_leave(handle);
+	r = corral_read_begin(handle->observer, &request.key, &view);
+	if (r == 0)
+		(void)corral_read_end(&view); /* a version is right also if it was revoked */
+	handle_return(handle, left);
+	request_end(&request);
+	if (r < 0 && r != -ENOENT)
 		return raise_corral(state, r, 0, NULL);
-	(void)corral_read_end(
-		&view); /* a version is a number: it is right also if it was revoked */
-	return PyLong_FromUnsignedLongLong(view.version);
+	return PyLong_FromUnsignedLongLong(r == 0 ? view.version : 0);
 }
 
 static PyObject *store_stats(PyObject *self, PyObject *none)
@@ -329,13 +399,16 @@ static PyObject *store_stats(PyObject *self, PyObject *none)
 	struct state *state = state_of(self);
 	struct handle *handle = handle_of(state, self);
 	PyObject *stats, *value;
+	PyThreadState *left;
 	size_t count;
 	int r;
 
 	(void)none;
 	if (handle == NULL)
 		return NULL;
+	left = handle_leave(handle);
 	r = corral_stats(handle->corral, rows, CORRAL_STATS_MAX, &count);
+	handle_return(handle, left);
 	if (r < 0)
 		return raise_corral(state, r, 0, NULL);
 	stats = PyDict_New();
@@ -375,6 +448,7 @@ struct listing {
 	PyObject_HEAD PyObject *store;
 	struct corral_list *list;
 	size_t count, at; /* of the rows */
+	bool busy;        /* another thread asks for more of them */
 	struct corral_entry rows[LIST_ROWS];
 };
 
@@ -411,13 +485,22 @@ static PyObject *listing_next(PyObject *object)
 	struct listing *self = (struct listing *)object;
 	struct state *state = state_of(object);
 	struct handle *handle = handle_of(state, self->store);
+	PyThreadState *left;
 	int r;
 
 	if (handle == NULL)
 		return NULL;
+	if (self->busy)
+		return PyErr_Format(PyExc_ValueError, "another thread is in this iterator");
 	if (self->at == self->count) {
-		self->at = self->count = 0;
+		self->busy = true;
+		left = handle_leave(handle);
 		r = corral_list_next(self->list, self->rows, LIST_ROWS, &self->count);
+		handle_return(handle, left);
+		self->busy = false;
+		self->at = 0;
+		if (r < 0)
+			self->count = 0;
 		if (r < 0)
 			return raise_corral(state, r, 0, NULL);
 		if (self->count == 0)

@@ -38,8 +38,6 @@
 #define NS_IN_MS 1000000ll
 #define NS_IN_S 1000000000ll
 #define NEVER INT64_MAX
-/* A call that blocks looks for signals so often, also for those that came to another thread. */
-#define SLICE_MS 500
 
 struct owner {
 	struct wait *done;

@@ -15,6 +15,7 @@ from .step import LineRef, Step
 _TRIES = 16
 _READ_ONLY = 1
 _CATCH_SIGBUS = 8
+_USUAL = -1
 _AGAIN = ("ECANCELED", "ENOENT")
 
 
@@ -402,19 +403,23 @@ def open(
     dir: Union[str, os.PathLike[str], None] = None,
     *,
     label: Optional[str] = None,
-    patience_ms: int = 20,
+    patience_ms: Optional[int] = None,
     read_only: bool = False,
     catch_sigbus: bool = False,
 ) -> Store:
-    """Attach to an arena that an agent has made: its directory, or $CORRAL_DIR, or the user's.
+    """Attach to an arena that an agent has made: its directory, or $CORRAL_DIR, or the user's; or
+    to carts on servers ("redis+cluster://...", corral-redis(7)), where calls let the GIL go.
 
     patience_ms: how long a change blocks while another process changes the same cart; then EBUSY.
+    20 if it is not said; on servers 6000, which also is how long to wait for one that fails.
     read_only: refuse changes; works on a read-only mount, too.
     catch_sigbus: raise ESTALE if the arena's file is cut off under us, instead of dying of SIGBUS.
     """
-    if isinstance(patience_ms, bool) or not isinstance(patience_ms, int):
+    if patience_ms is None:
+        patience_ms = _USUAL
+    elif isinstance(patience_ms, bool) or not isinstance(patience_ms, int):
         raise TypeError(f"patience_ms: an int is wanted, not {type(patience_ms).__name__}")
-    if not 0 <= patience_ms <= 3_600_000:
+    elif not 0 <= patience_ms <= 3_600_000:
         raise ValueError("patience_ms: the number is not from 0 to 3600000")
     for field, value in (("read_only", read_only), ("catch_sigbus", catch_sigbus)):
         if not isinstance(value, bool):

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -50,6 +51,22 @@ def until(condition):
         time.sleep(0.002)
 
 
+def in_thread(test, call):
+    """Run it in a thread; what it answers, or raises, as a list, empty at first."""
+    said = []
+
+    def run():
+        try:
+            said.append(call())
+        except BaseException as error:
+            said.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    test.addCleanup(thread.join)
+    return said
+
+
 def seeded():
     """Numbers from a seed, which is printed: CORRAL_SEED repeats a run."""
     seed = int(os.environ.get("CORRAL_SEED") or random.randrange(2**31))
@@ -74,7 +91,7 @@ def plain_environment():
 
 @contextlib.contextmanager
 def redis_server():
-    """One that runs as long as the block; its location."""
+    """One that runs as long as the block; its location, and the process."""
     os.environ["CORRAL_REDIS_MODULE"] = str(BUILD / "libcorral-redis.so.0")
     with tempfile.TemporaryDirectory() as dir:
         path = f"{dir}/socket"
@@ -91,10 +108,28 @@ def redis_server():
 
         try:
             until(answers)
-            yield f"redis+unix://{path}"
+            yield f"redis+unix://{path}", server
         finally:
             server.kill()
             server.wait()
+
+
+@contextlib.contextmanager
+def another_holds(dir, cart):
+    """Another process is stopped in the middle of a change of this cart, which it makes at last."""
+    holder = subprocess.Popen(
+        [BUILD / "tests/holder", dir, cart.restaurant_id, cart.session_id, "slot"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=plain_environment(),
+    )
+    try:
+        assert holder.stdout.readline() == "held\n"
+        yield
+    finally:
+        holder.communicate()
+    assert holder.returncode == 0, holder.returncode
 
 
 class ArenaTest(unittest.TestCase):

@@ -12,7 +12,7 @@ import weakref
 
 import corral
 from corral import CorralTimeout
-from kit import COKE, PATIENCE_S, ArenaTest, until
+from kit import COKE, PATIENCE_S, ArenaTest, in_thread, until
 
 
 def threads():
@@ -30,25 +30,10 @@ def waiting():
 class Blocking(ArenaTest):
     agent_args = ("--journal", "1h")
 
-    def in_thread(self, call):
-        """Run it in a thread; what it answers, or raises, as a list, empty at first."""
-        said = []
-
-        def run():
-            try:
-                said.append(call())
-            except BaseException as error:
-                said.append(error)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        self.addCleanup(thread.join)
-        return said
-
     def test_changed_answers_the_version_of_a_change_that_comes_later(self):
         cart = self.fresh()
         version = cart.add(COKE).version
-        said = self.in_thread(lambda: cart.changed(after=version, timeout=PATIENCE_S))
+        said = in_thread(self, lambda: cart.changed(after=version, timeout=PATIENCE_S))
         cart.add(COKE)  # while the other thread waits: it has let the GIL go
         until(lambda: said)
         self.assertEqual(said, [version + 1])
@@ -56,7 +41,7 @@ class Blocking(ArenaTest):
 
     def test_changed_waits_for_a_cart_that_is_not_there_yet(self):
         cart = self.fresh()
-        said = self.in_thread(cart.changed)
+        said = in_thread(self, cart.changed)
         cart.add(COKE)
         until(lambda: said)
         self.assertEqual(said, [1])
@@ -69,13 +54,13 @@ class Blocking(ArenaTest):
                 cart.changed(timeout=timeout)
             self.assertIsInstance(caught.exception, CorralTimeout)
             self.assertEqual(caught.exception.code, "ETIMEDOUT")
-        said = self.in_thread(lambda: cart.changed(after=1))
+        said = in_thread(self, lambda: cart.changed(after=1))
         cart.drop()
         until(lambda: said)
         self.assertEqual(said[0].code, "ENOENT")
         other = corral.open(self.dir)
         other.cart("r", "never").add(COKE)
-        said = self.in_thread(lambda: other.cart("r", "never").changed(after=7))
+        said = in_thread(self, lambda: other.cart("r", "never").changed(after=7))
         until(waiting)
         other.close()
         until(lambda: said)
