@@ -376,6 +376,9 @@ power: all tests ## the whole power-loss test: every state of the disk (`make te
 bare: deps-bare ## the README's two commands on a bare Debian, in a temporary directory; the commit that is checked out, as root
 	@tests/bare.sh demo $(BUILD)
 
+bare-node: deps-bare ## in such a root: `make node-test` with Debian's own Node; K=pattern selects
+	@tests/bare.sh node $(BUILD) '$(or $(K),.)'
+
 deb: deps-bare ## in such a root: the Debian packages, into build/deb, and what lintian says of them
 	@tests/bare.sh deb $(BUILD)
 
@@ -487,4 +490,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all analyze analyze-all arm64 asan bare bench bench-deps bench-node bench-python clean cluster cluster-mutants compare crash deb deb-test demo deps examples format FORCE fuzz fuzzers help install install-files lint lint-slow model mutants nightly node node-files node-package node-test power python python-files python-package python-test run test tests tsan ubsan uninstall valgrind
+.PHONY: FORCE all analyze analyze-all arm64 asan bare bare-node bench bench-deps bench-node bench-python clean cluster cluster-mutants compare crash deb deb-test demo deps examples format fuzz fuzzers help install install-files lint lint-slow model mutants nightly node node-files node-package node-test power python python-files python-package python-test run test tests tsan ubsan uninstall valgrind

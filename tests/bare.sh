@@ -3,8 +3,9 @@
 # A Debian 12 that has nothing but git, gcc and make, made by debootstrap in a temporary directory,
 # and the commit that is checked out cloned into it. As root, or where `sudo -n` works.
 #
-# Usage: tests/bare.sh demo|deb|packages|arm64 BUILD [REGEX]
+# Usage: tests/bare.sh demo|node|deb|packages|arm64 BUILD [REGEX]
 #   demo     the README's two commands, make demo and make test
+#   node     the Node client's tests with Debian's own Node; with REGEX those that match
 #   deb      the Debian packages and what lintian says of them, the npm package and the wheel,
 #            made and tried with Debian's Node and Python; the packages come into BUILD/deb
 #   packages what is in BUILD/deb: a second build has the same bytes, and a second such root, with
@@ -19,7 +20,7 @@
 # made, a line "skipped: ..." says why.
 set -euo pipefail
 release=bookworm
-declare -A limits=([demo]=2400 [deb]=2400 [packages]=2400 [arm64]=2400) # seconds
+declare -A limits=([demo]=2400 [node]=2400 [deb]=2400 [packages]=2400 [arm64]=2400) # seconds
 
 usage() {
 	sed -n 's/^# \{0,1\}//; /^Usage/,/^$/p' "$0" >&2
@@ -108,6 +109,8 @@ make_root() { # DIRECTORY
 	# how this machine's apt reaches its mirror, and what it thinks of dates
 	apt-config dump 2>/dev/null | grep -E '^Acquire::(https?|Check|Retries)' \
 		>"$root/etc/apt/apt.conf.d/00machine" || :
+	# whom this machine's npm trusts besides
+	[[ ! -f ${NODE_EXTRA_CA_CERTS:-} ]] || cp "$NODE_EXTRA_CA_CERTS" "$root/etc/ssl/npm.pem"
 }
 
 mount_devices() { # DIRECTORY
@@ -301,6 +304,11 @@ steps() {
 	demo)
 		step make demo
 		step make test
+		;;
+	node)
+		[[ ! -f /etc/ssl/npm.pem ]] || export NODE_EXTRA_CA_CERTS=/etc/ssl/npm.pem
+		step make node-test "K=$pattern"
+		step node --version
 		;;
 	deb)
 		step build_deps
