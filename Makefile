@@ -240,6 +240,8 @@ $(BUILD)/flags: FORCE
 
 # The Node client ---------------------------------------------------------------------------------
 
+# What clients share: one thread for all that a process waits for.
+client_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard clients/common/*.c))
 # clients/node as it is installed: the addon and the agent's program beside the JavaScript, in BUILD/node.
 node_dir     := $(BUILD)/node
 node_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard clients/node/*.c))
@@ -254,8 +256,9 @@ static_msgpack := -l:libmsgpackc.a
 static_jansson := -l:libjansson.a
 NODE_LIBS ?= $(BUILD)/libcorral.a $(static_msgpack)
 
-$(node_objects): private cflags += $(if $(node_headers),-isystem $(patsubst %/,%,$(dir $(node_headers)))) -DNAPI_VERSION=8
+$(node_objects): private cflags += -Iclients $(if $(node_headers),-isystem $(patsubst %/,%,$(dir $(node_headers)))) -DNAPI_VERSION=8
 $(node_objects): | deps-node
+$(client_objects): private cflags += -Iclients
 
 node: deps-node ## build the Node client into build/node
 	@$(MAKE) --no-print-directory DEPS=skip node-files
@@ -263,9 +266,9 @@ node: deps-node ## build the Node client into build/node
 # (names with the architecture in them need node, which deps-node has installed by now)
 node-files: $(node_native)/corral.node $(node_native)/corral-agent $(node_scripts:clients/node/%=$(node_dir)/%)
 
-$(node_dir)/native/%/corral.node: $(node_objects) $(firstword $(NODE_LIBS)) clients/node/addon.map
+$(node_dir)/native/%/corral.node: $(node_objects) $(client_objects) $(firstword $(NODE_LIBS)) clients/node/addon.map
 	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(cflags) $(ldflags) -shared -Wl,-z,nodelete -Wl,--version-script=clients/node/addon.map \
-		-o $@ $(node_objects) $(NODE_LIBS)
+		-o $@ $(node_objects) $(client_objects) $(NODE_LIBS)
 
 $(node_dir)/native/%/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(ldflags) -o $@ $^ $(static_msgpack) $(static_jansson)
@@ -296,7 +299,7 @@ python_modules := $(wildcard clients/python/corral/*.py clients/python/corral/*.
 PYTHON_LIBS ?= $(BUILD)/libcorral.a $(static_msgpack)
 python_headers  = $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))' 2>/dev/null)
 
-$(python_objects): private cflags += $(if $(python_headers),-isystem $(python_headers))
+$(python_objects): private cflags += -Iclients $(if $(python_headers),-isystem $(python_headers))
 $(python_objects): | deps-python
 
 python: deps-python ## build the Python client into build/python
@@ -304,9 +307,9 @@ python: deps-python ## build the Python client into build/python
 
 python-files: $(python_dir)/_corral.abi3.so $(python_dir)/corral-agent $(python_modules:clients/python/%=$(BUILD)/python/%)
 
-$(python_dir)/_corral.abi3.so: $(python_objects) $(firstword $(PYTHON_LIBS)) clients/python/ext.map
+$(python_dir)/_corral.abi3.so: $(python_objects) $(client_objects) $(firstword $(PYTHON_LIBS)) clients/python/ext.map
 	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(cflags) $(ldflags) -shared -Wl,-z,nodelete -Wl,--version-script=clients/python/ext.map \
-		-o $@ $(python_objects) $(PYTHON_LIBS)
+		-o $@ $(python_objects) $(client_objects) $(PYTHON_LIBS)
 
 $(python_dir)/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(ldflags) -o $@ $^ $(static_msgpack) $(static_jansson)

@@ -25,6 +25,8 @@ function find_header(header,    here) {
 		return "shm/" header
 	if ("tools/" header in exists)
 		return "tools/" header
+	if ("clients/" header in exists)
+		return "clients/" header
 	return "bench/" header in exists ? "bench/" header : ""
 }
 
