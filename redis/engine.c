@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "about.h"
 #include "base/atomic.h"
 #include "base/base.h"
 #include "base/reason.h"
@@ -673,29 +674,23 @@ static int engine_sync(void *context, int64_t give_up_ns, uint32_t *cancel)
 	return count > 0 ? 0 : -EHOSTDOWN;
 }
 
-static int engine_about(void *context, int64_t give_up_ns, struct engine_about *ret_about)
+static int engine_about(void *store, int64_t give_up_ns, struct engine_about *ret_about)
 {
-	struct store *store = context;
-	uint16_t nodes[NODES_MAX];
-	uint32_t count = store_masters(store, give_up_ns, nodes);
-	struct command command;
+	return about_store(store, give_up_ns, ret_about);
+}
 
-	*ret_about = (struct engine_about){ .appendonly = -1, .noeviction = -1 };
-	ret_about->masters = count;
-	ret_about->replicas = INT64_MAX;
-	command_begin(&command, "DBSIZE");
-	for (uint32_t i = 0; i < count; i++) {
-		redisReply *reply = NULL;
-		int r = store_ask_node(store, nodes[i], &command, give_up_ns, &reply);
-		if (r < 0)
-			return r;
-		if (reply->type == REDIS_REPLY_INTEGER)
-			ret_about->keys += reply->integer;
-		freeReplyObject(reply);
-		ret_about->replicas = (int64_t)min_u64((uint64_t)ret_about->replicas,
-						       store_replicas(store, nodes[i]));
-	}
-	return 0;
+/* The option strict: an open is refused where durable would not mean what it says. */
+static int check(struct store *store, char *why)
+{
+	struct engine_about about;
+
+	if (!store->settings.location.strict)
+		return 0;
+	int r = about_store(store, connection_now_ns() + OPEN_NS, &about);
+	if (r < 0)
+		return reason_set(why, r == ENGINE_NOT_DONE || r == ENGINE_UNKNOWN ? -EHOSTDOWN : r,
+				  "strict: the servers cannot be asked how they are set up");
+	return about_judge(store, &about, why);
 }
 
 /*
@@ -767,6 +762,8 @@ static int engine_open(const char *location, const struct engine_host *host, voi
 		r = reason_set(why, -EIO, "no random numbers");
 	if (r == 0)
 		r = settle(store, ret_settings, why);
+	if (r == 0)
+		r = check(store, why);
 	if (r < 0) {
 		store_close(store);
 		return r;

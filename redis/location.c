@@ -129,6 +129,15 @@ static int take_count(const char *value, size_t size, uint32_t *ret_count)
 	return r;
 }
 
+/* 0 or 1. */
+static int take_switch(const char *value, size_t size, bool *ret_on)
+{
+	if (size != 1 || (value[0] != '0' && value[0] != '1'))
+		return -EINVAL;
+	*ret_on = value[0] == '1';
+	return 0;
+}
+
 /* 16 hexadecimal digits. */
 static int take_seed(const char *value, size_t size, uint64_t *ret_seed)
 {
@@ -161,6 +170,8 @@ static int take_option(const char *name, size_t name_size, const char *value, si
 		return take_text(value, size, location->currency, sizeof(location->currency));
 	if (is(name, name_size, "replicas"))
 		return take_count(value, size, &location->replicas);
+	if (is(name, name_size, "strict"))
+		return take_switch(value, size, &location->strict);
 	if (is(name, name_size, "wait"))
 		return take_ms(value, size, &location->wait_ms);
 	if (is(name, name_size, "timeout"))

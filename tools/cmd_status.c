@@ -343,6 +343,106 @@ static enum exit_code show_status(const struct call *call, struct inspect *inspe
 	return code;
 }
 
+/* ------------------------------------------------------- carts on other machines */
+
+/* The value of a row of corral_stats(); -1: there is none. */
+static int64_t row_of(const json_t *rows, const char *name)
+{
+	const json_t *value = json_object_get(rows, name);
+
+	return value != NULL ? json_integer_value(value) : -1;
+}
+
+/* What an operator of the servers should know. */
+static json_t *warnings_of(const json_t *rows)
+{
+	const int64_t replicas = row_of(rows, "replicas");
+	json_t *all = must_have(json_array());
+	const char *warning;
+
+	warning = row_of(rows, "appendonly") == 0 ?
+			  "a server does not write its file: a crash of it can lose changes that "
+			  "were durable; set appendonly yes" :
+		  row_of(rows, "appendonly") < 0 ?
+			  "the servers do not tell this user how they are set up (INFO): whether "
+			  "they write their files, and drop nothing, could not be checked" :
+			  NULL;
+	if (warning != NULL)
+		json_array_append_new(all, must_have(json_string(warning)));
+	if (row_of(rows, "noeviction") == 0)
+		json_array_append_new(
+			all, must_have(json_string("a server drops carts when its memory is full; "
+						   "set maxmemory-policy noeviction")));
+	if (replicas >= 0 && replicas < row_of(rows, "replicas_wanted"))
+		json_array_append_new(
+			all, must_have(json_string("a server has fewer replicas than the location "
+						   "wants: its changes are not durable")));
+	return all;
+}
+
+static void print_servers(const json_t *rows, const json_t *warnings)
+{
+	static const struct table_column columns[] = { { NULL, 0 }, { NULL, TABLE_WRAP } };
+	struct table *table = table_new(columns, 2);
+	const char *name;
+	json_t *value;
+	size_t i;
+
+	json_object_foreach((json_t *)rows, name, value)
+	{
+		table_put(table, "%s", name);
+		if (json_integer_value(value) < 0)
+			table_put(table, "not known");
+		else
+			human_put_value(table, name, value);
+	}
+	json_array_foreach(warnings, i, value)
+	{
+		table_put(table, "WARNING");
+		table_put(table, "%s", json_string_value(value));
+	}
+	table_print(table);
+}
+
+static enum exit_code show_servers(const struct call *call)
+{
+	struct corral_stat stats[CORRAL_STATS_MAX];
+	struct corral *corral = NULL;
+	size_t count = 0;
+
+	if (call->metrics)
+		return complain(EXIT_USAGE, "--metrics are those of a directory");
+	enum exit_code code = open_arena(call, LOOK_ONLY, &corral);
+	if (code)
+		return code;
+	int r = corral_stats(corral, stats, CORRAL_STATS_MAX, &count);
+	corral_close(corral);
+	if (r < 0)
+		return complain_arena("the servers", r, "");
+	json_t *rows = must_have(json_object());
+	for (size_t i = 0; i < count; i++)
+		if (stats[i].kind == CORRAL_STAT_NOW) /* the others count what this handle did */
+			json_object_set_new(rows, stats[i].name,
+					    must_have(json_integer(stats[i].value)));
+	json_t *warnings = warnings_of(rows);
+	if (call->json)
+		json_print(
+			must_have(json_pack("{s:O, s:O}", "servers", rows, "warnings", warnings)));
+	else
+		print_servers(rows, warnings);
+	json_decref(rows);
+	json_decref(warnings);
+	return EXIT_DONE;
+}
+
+/* Does the call name servers, not a directory? */
+static bool is_of_servers(const struct call *call)
+{
+	const char *location = call->dir != NULL ? call->dir : getenv("CORRAL_DIR");
+
+	return location != NULL && strstr(location, "://") != NULL;
+}
+
 enum exit_code run_status(struct call *call)
 {
 	struct inspect *inspect = NULL;
@@ -350,6 +450,8 @@ enum exit_code run_status(struct call *call)
 	char why[ARENA_WHY_BYTES] = "";
 	enum exit_code code;
 
+	if (is_of_servers(call))
+		return show_servers(call);
 	code = open_inspect(call->dir, false, &inspect);
 	if (code)
 		return code;

@@ -84,7 +84,7 @@ struct engine_swap {
 struct engine_about {
 	int64_t keys;       /* carts, and those that ended lately; -1: not known */
 	int64_t masters;    /* servers that take changes */
-	int64_t replicas;   /* the least number that a master has */
+	int64_t replicas;   /* the least number that a master has; likewise */
 	int32_t appendonly; /* 1: changes are written to disk; 0: they are not; -1: not known */
 	int32_t noeviction; /* 1: nothing is dropped when memory is full; likewise */
 };

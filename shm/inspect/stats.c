@@ -164,8 +164,15 @@ static int remote_stats(struct corral *corral, struct rows *to)
 	now(to, "carts_open", "carts", "carts, and carts that ended within the last hour",
 	    (uint64_t)about.keys);
 	now(to, "masters", "servers", "servers that take changes", (uint64_t)about.masters);
-	now(to, "replicas", "servers", "replicas that a change waits for, at the least",
+	now(to, "replicas", "servers", "the least replicas that a master has; -1: not known",
 	    (uint64_t)about.replicas);
+	now(to, "replicas_wanted", "servers", "replicas that a change waits for, at the least",
+	    corral->remote->settings.replicas);
+	now(to, "appendonly", "0 or 1", "all masters write their file; -1: not known",
+	    (uint64_t)about.appendonly);
+	now(to, "noeviction", "0 or 1",
+	    "no master drops carts when its memory is full; -1: not known",
+	    (uint64_t)about.noeviction);
 	/* relaxed: figures */
 	put(to, CORRAL_STAT_TOTAL, "changes", "changes", "changes of this handle",
 	    load_relaxed(&counts[REMOTE_CHANGES]));

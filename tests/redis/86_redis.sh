@@ -87,6 +87,40 @@ a_directory_and_a_server_answer_the_same() {
 	has "all alike"
 }
 
+servers_that_do_not_keep_what_durable_means_are_told_of() {
+	one_server
+	at 0 add r s --item burger --name Burger --price 8.99
+	at 0 status
+	has "WARNING" "appendonly yes"
+	ask one CONFIG SET appendonly yes >/dev/null
+	at 0 status
+	[[ $out != *WARNING* ]] || fail "$out"
+	ask one CONFIG SET maxmemory 1gb maxmemory-policy allkeys-lru >/dev/null
+	at 0 status --json
+	has '"noeviction":0' '"appendonly":1' "set maxmemory-policy noeviction"
+	location+="?strict=1"
+	at 3 ls
+	has "strict" "maxmemory-policy"
+	ask one CONFIG SET maxmemory-policy noeviction >/dev/null
+	at 0 ls
+	location+="&replicas=1"
+	at 3 ls
+	has "has 0 replicas"
+	location=${location/strict=1/strict=0}
+	at 0 status
+	has "fewer replicas"
+	location=${location/replicas=1/replicas=0}
+	ask one ACL SETUSER default -info >/dev/null
+	at 0 status
+	has "not known" "could not be checked"
+	location=${location/strict=0/strict=1}
+	at 3 ls
+	has "do not tell"
+	location=${location/strict=1/strict=x}
+	at 3 ls
+	has "wrong value"
+}
+
 certificate() { # NAME SUBJECT-ALTERNATIVE: signed by itself
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
 		-subj /CN=corral -addext "subjectAltName=$2" -keyout "$place/$1.key" \
@@ -125,7 +159,7 @@ by_tls_the_server_has_to_be_the_one_that_is_meant() {
 	[[ $out != *wrong* ]] || fail "it says the password: $out"
 	location=redis+unix://:secret@$place/one/sock
 	at 0 ls
-	at 3 status
+	at 0 status
 	[[ $out != *secret* ]] || fail "it says the password: $out"
 	location=redis+unix://:secret@$place/no/sock
 	at 3 ls
