@@ -621,8 +621,10 @@ static int meet(struct store *store, char *why)
 	if (r == 0 && store->settings.location.cluster)
 		r = route(store, 0, give_up_ns, &node, why);
 	for (int script = 0; script < SCRIPTS && r == 0; script++)
-		r = load_script(store, node, (enum script)script, request_end(store, give_up_ns),
-				why);
+		do /* a server that has too much to do is given as much time as a cluster */
+			r = load_script(store, node, (enum script)script,
+					request_end(store, give_up_ns), why);
+		while (r == -ETIMEDOUT && connection_now_ns() < give_up_ns);
 	return r;
 }
 
@@ -646,7 +648,10 @@ int store_open(const char *text, const struct engine_host *callbacks, struct sto
 		r = meet(store, why);
 	if (r < 0) {
 		store_close(store);
-		return r == ENGINE_NOT_DONE ? -EHOSTDOWN : r;
+		r = r == ENGINE_NOT_DONE ? -EHOSTDOWN : r;
+		errno = -r; /* for %m */
+		return why == NULL || why[0] != '\0' ? r :
+						       reason_set(why, r, "no server answers: %m");
 	}
 	*ret_store = store;
 	return 0;

@@ -163,6 +163,7 @@ by_tls_the_server_has_to_be_the_one_that_is_meant() {
 	[[ $out != *secret* ]] || fail "it says the password: $out"
 	location=redis+unix://:secret@$place/no/sock
 	at 3 ls
+	has "$place/no/sock" "no server answers"
 	[[ $out != *secret* ]] || fail "it says the password: $out"
 }
 
