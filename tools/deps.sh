@@ -17,7 +17,7 @@ build_headers=(stdlib.h:libc6-dev urcu/arch.h:liburcu-dev msgpack.h:libmsgpack-d
 test_commands=(xxhsum:xxhash xz:xz-utils strace:strace pgrep:procps setpriv:util-linux
 	unshare:util-linux mount:mount script:bsdutils readelf:binutils xmllint:libxml2-utils
 	mkfs.btrfs:btrfs-progs mkfs.xfs:xfsprogs lsattr:e2fsprogs redis-server:redis-server
-	openssl:openssl)
+	openssl:openssl ip:iproute2)
 test_headers=(cmocka.h:libcmocka-dev gmp.h:libgmp-dev)
 lint_commands=(clang-format:clang-format clang-tidy:clang-tidy mandoc:mandoc
 	shellcheck:shellcheck)

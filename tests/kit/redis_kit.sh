@@ -8,11 +8,13 @@
 export CORRAL_REDIS_MODULE=$BUILD/libcorral-redis.so.0
 unset CORRAL_REDIS_PASSWORD
 
+within=() # a command that runs servers, and the like, elsewhere
+
 server() { # NAME ARGUMENT...: in the directory $place/NAME, where its pid is in the file pid
 	local name=$1
 	shift
 	mkdir -p "$place/$name"
-	redis-server --dir "$place/$name" --daemonize no --save "" --loglevel notice \
+	"${within[@]}" redis-server --dir "$place/$name" --daemonize no --save "" --loglevel notice \
 		--unixsocket "$place/$name/sock" "$@" >"$place/$name/log" 2>&1 &
 	echo $! | tee -a "$place/pids" >"$place/$name/pid"
 }
@@ -55,20 +57,28 @@ cluster_of() { # COUNT TIMEOUT_MS ARGUMENT...: masters, each with a replica; set
 	shift 2
 	mapfile -t ports < <(free_ports $((count * 2)))
 	for port in "${ports[@]}"; do
-		server "$port" --port "$port" --bind 127.0.0.1 --cluster-enabled yes \
-			--cluster-node-timeout "$timeout" --appendonly yes \
-			--repl-diskless-sync-delay 0 "$@"
+		of_cluster "$port" 127.0.0.1 "$timeout" "$@"
 	done
-	for port in "${ports[@]}"; do
+	make_cluster "${ports[@]/#/127.0.0.1:}"
+}
+
+of_cluster() { # PORT ADDRESS TIMEOUT_MS ARGUMENT...: a server
+	server "$1" --port "$1" --bind "$2" --cluster-enabled yes --cluster-node-timeout "$3" \
+		--appendonly yes --repl-diskless-sync-delay 0 "${@:4}"
+}
+
+make_cluster() { # ADDRESS:PORT...: of servers, half of which become masters; sets location
+	local port
+	for port in "${@#*:}"; do
 		ready "$port"
 	done
-	timeout 60 redis-cli --cluster create "${ports[@]/#/127.0.0.1:}" --cluster-replicas 1 \
+	timeout 60 "${within[@]}" redis-cli --cluster create "$@" --cluster-replicas 1 \
 		--cluster-yes >"$place/create" 2>&1 ||
 		fail "no cluster: $(tail -n 5 "$place/create")"
-	for port in "${ports[@]}"; do
+	for port in "${@#*:}"; do
 		settled "$port"
 	done
-	location="redis+cluster://127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}"
+	location="redis+cluster://$1,$2,$3"
 }
 
 settled() { # PORT: it knows the whole cluster, and a replica has its master's data
