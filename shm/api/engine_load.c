@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/engine_load.h"
 #include "base/reason.h"
@@ -51,9 +52,16 @@ static bool path_given(const char *location, char path[PATH_MAX])
 static bool path_beside(char path[PATH_MAX])
 {
 	static const char here;
+	char program[PATH_MAX];
 	Dl_info us;
 
 	const char *name = dladdr(&here, &us) != 0 ? us.dli_fname : NULL;
+	if (name != NULL && strchr(name, '/') == NULL) {
+		/* a program that the shell found through $PATH was given its bare name */
+		ssize_t size = readlink("/proc/self/exe", program, sizeof(program) - 1);
+		program[size < 0 ? 0 : size] = 0;
+		name = program;
+	}
 	const char *slash = name != NULL ? strrchr(name, '/') : NULL;
 	if (slash == NULL || slash - name > PATH_MAX - 32)
 		return false;

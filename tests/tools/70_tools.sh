@@ -1000,6 +1000,13 @@ an_arena_that_is_none_is_refused() {
 	refused_by_all
 }
 
+the_module_of_a_location_is_found_beside_the_program() {
+	# the shell finds the program through PATH and passes its bare name; no server listens there
+	out='' err=$(cd / && PATH=$BUILD:$PATH timeout 60 corral --dir redis://127.0.0.1:1 ls 2>&1)
+	complains "redis://127.0.0.1:1: "
+	[[ $err != *"module"* ]] || fail "no module was found: $err"
+}
+
 a_full_arena_refuses_and_keeps_what_it_has() {
 	dir=$work/small
 	mkdir "$dir"
@@ -1171,6 +1178,7 @@ claims=(
 	a_flipped_byte_is_found
 	status_names_the_number_of_damaged_carts
 	an_arena_that_is_none_is_refused
+	the_module_of_a_location_is_found_beside_the_program
 	a_full_arena_refuses_and_keeps_what_it_has
 	without_an_agent_carts_are_used_and_status_says_so
 	completion_offers_what_the_program_takes
