@@ -96,7 +96,9 @@ int agent_take_byte(struct agent *agent)
 	}
 	long pid = holder_pid(agent);
 	if (pid > 0)
-		log_line(LOG_ERROR, "%s: another agent has this directory: pid %ld",
+		log_line(LOG_ERROR,
+			 "%s: another agent has this directory: pid %ld; to stop it: "
+			 "corral-agent --stop",
 			 agent->directory, pid);
 	else
 		log_line(LOG_ERROR, "%s: another agent has this directory", agent->directory);

@@ -39,8 +39,8 @@ static void log_deaths(struct arena *arena)
 			continue;
 		death_log_describe(&death, text);
 		log_line(LOG_INFO,
-			 "pid %d (%.40s, record %u, %u thread%s) is gone without detaching: %s (by "
-			 "pid %d)",
+			 "pid %d (%.40s, record %u, %u thread%s) is gone without detaching: %s "
+			 "(cleaned up by pid %d)",
 			 death.pid, death.program, death.process, death.threads,
 			 death.threads == 1 ? "" : "s", text, death.repairer_pid);
 	}

@@ -74,6 +74,9 @@ enum exit_code run_clean(struct call *call)
 				"%s: it may be the only copy of a cart: take what is in it "
 				"(corral-agent --salvage), or remove it by hand",
 				call->word);
+	if (r == -ENOENT)
+		return complain(EXIT_NO, "nothing of this name is set aside: %s: see corral clean",
+				call->word);
 	if (r)
 		return complain(EXIT_NO, "%s: %s: see corral clean", call->word, strerror(-r));
 	return EXIT_DONE;

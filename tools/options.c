@@ -110,7 +110,9 @@ static const char *take_ttl(void *context, const char *text)
 	call->ttl_ms = 0;
 	if (strcmp(text, "default") == 0)
 		return NULL;
-	return parse_duration(text, CORRAL_TTL_MS_MIN, CORRAL_TTL_MS_MAX, &call->ttl_ms);
+	if (parse_duration(text, CORRAL_TTL_MS_MIN, CORRAL_TTL_MS_MAX, &call->ttl_ms) == NULL)
+		return NULL;
+	return "give a time from 100ms to 366d, such as 30m, 90s, 500ms or 2h; or default";
 }
 
 /* The operands of a command, in its order; returns how many. */

@@ -54,10 +54,14 @@ int arena_directory(const char *location, char path[PATH_MAX], char *why)
 	if (location != NULL && location[0] != '\0') {
 		if (strncmp(location, DIR_SCHEME, sizeof(DIR_SCHEME) - 1) == 0)
 			return absolute(location + sizeof(DIR_SCHEME) - 1, path, why);
-		if (strstr(location, "://") != NULL)
+		/* what follows the scheme may have a password in it */
+		const char *rest = strstr(location, "://");
+		if (rest != NULL)
 			return reason_set(why, -EPROTONOSUPPORT,
-					  "the location is none of a directory, and of no other "
-					  "kind that can be used here");
+					  "a location that begins with %.*s:// cannot be used "
+					  "here: give a directory",
+					  rest - location < 32 ? (int)(rest - location) : 32,
+					  location);
 		return absolute(location, path, why);
 	}
 	if (location != NULL)

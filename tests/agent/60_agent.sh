@@ -208,7 +208,8 @@ wrong_options_exit_2() {
 		[[ -n $out ]] || fail "$arguments: nothing said"
 	done
 	[[ ! -e $dir ]] || fail "a directory was made"
-	dir=redis://host agent 2
+	dir=redis://:secret@host agent 2
+	[[ $out == *redis://\ cannot\ be\ used* && $out != *secret* ]] || fail "it says: $out"
 }
 
 carts_outlive_kill_9_of_everything() {
@@ -255,7 +256,8 @@ the_log_names_the_dead_also_those_that_no_agent_saw() {
 	hold
 	kill -9 "$worker"
 	gone="is gone without detaching: was reading"
-	logged "pid $worker (60_agent_socket, record [0-9]*, 1 thread) $gone (by pid $pid)"
+	who="pid $worker (60_agent_socket, record [0-9]*, 1 thread)"
+	logged "$who $gone (cleaned up by pid $pid)"
 	agent 0 --stop
 	hold
 	kill -9 "$worker"

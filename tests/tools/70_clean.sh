@@ -89,6 +89,7 @@ what_may_be_the_only_copy_is_never_removed() {
 	for name in arena journal lock agent.log . .. ../dir/arena arena.resized.1/../arena \
 		nothing; do
 		corral 1 clean "$name"
+		has "nothing of this name is set aside"
 	done
 	corral 0 show r s
 	[[ -e $dir/lock && -d $dir/journal ]] || fail "$(ls "$dir")"

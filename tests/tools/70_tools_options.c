@@ -160,7 +160,7 @@ static void a_wrong_value_is_refused_with_its_bounds(void **state)
 	refused("test --number 10", "--number '10': too large a number (2 to 9)");
 	refused("test --number 5x", "--number '5x': not a whole number");
 	refused("test --large 18446744073709551616", "too large a number\n");
-	refused("test --size 5M", "--size '5M': too large a size (4K to 4M)");
+	refused("test --size 5M", "--size '5M': too large (4K to 4M)");
 	refused("test --time 9ms", "--time '9ms': too short a time (10ms to 1h)");
 	refused("test --seconds 61", "--seconds '61': too long a time (0.001 to 60)");
 	refused("test --list 1,65", "--list '1,65': too large a number (1 to 64)");

@@ -98,8 +98,9 @@ static const char *show(const struct option_row *row, uint64_t number, char buff
 	static const struct unit {
 		const char *name;
 		uint64_t factor;
-	} sizes[] = { { "G", 1 << 30 }, { "M", 1 << 20 }, { "K", 1 << 10 }, { "", 1 } },
-	  times[] = { { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
+	} sizes[] = { { "G", 1 << 30 }, { "M", 1 << 20 }, { "K", 1 << 10 }, { "", 1 } }, times[] = {
+		{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }
+	};
 	const struct unit *unit = row->kind == OPTION_KIND_SIZE ? sizes :
 				  row->kind == OPTION_KIND_TIME ? times :
 								  &sizes[3];

@@ -218,16 +218,16 @@ const char *parse_size(const char *text, uint64_t least, uint64_t most, uint64_t
 		return "a size begins with a digit; write it like 512M or 1G";
 	for (; is_digit(*text); text++)
 		if (!push_digit(&number, *text))
-			return "too large a size";
+			return "too large";
 	const char *unit = *text ? strchr(units, *text) : NULL;
 	if (*text && (unit == NULL || text[1]))
 		return "unknown unit of size; write it like 512M or 1G";
 	if (unit != NULL && __builtin_mul_overflow(number, 1024ull << 10 * (unit - units), &number))
-		return "too large a size";
+		return "too large";
 	if (number < least)
-		return "too small a size";
+		return "too small";
 	if (number > most)
-		return "too large a size";
+		return "too large";
 	*ret_bytes = number;
 	return NULL;
 }
