@@ -30,7 +30,7 @@ struct location {
 	char certificate[LOCATION_TEXT_MAX];
 	char key[LOCATION_TEXT_MAX];
 	char currency[4]; /* "": none */
-	bool strict; /* the open is refused if the servers do not keep what durable means */
+	bool strict;      /* the open is refused if the servers do not keep what durable means */
 	uint32_t replicas;
 	uint32_t wait_ms;    /* for the replicas */
 	uint32_t timeout_ms; /* of one request */

@@ -20,7 +20,6 @@
 #include "common/hub.h"
 #include "ext.h"
 
-
 struct owner {
 	struct hub_owner hub;
 	int wake; /* an eventfd */

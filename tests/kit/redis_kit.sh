@@ -14,8 +14,9 @@ server() { # NAME ARGUMENT...: in the directory $place/NAME, where its pid is in
 	local name=$1
 	shift
 	mkdir -p "$place/$name"
-	"${within[@]}" redis-server --dir "$place/$name" --daemonize no --save "" --loglevel notice \
-		--unixsocket "$place/$name/sock" "$@" >"$place/$name/log" 2>&1 &
+	"${within[@]}" redis-server --dir "$place/$name" --daemonize no --save "" \
+		--loglevel notice --unixsocket "$place/$name/sock" "$@" \
+		>"$place/$name/log" 2>&1 &
 	echo $! | tee -a "$place/pids" >"$place/$name/pid"
 }
 

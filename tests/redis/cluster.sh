@@ -280,9 +280,10 @@ a_full_memory_refuses_and_loses_nothing() {
 }
 
 # Two networks with a wire between them: one master and the clients on one side, all others, and so
-# most masters, on the other. A network ends with the processes in it. Sets sides, ports and location.
+# most masters, on the other. A network ends with the processes in it. Sets sides, ports and
+# location.
 two_sides() {
-	local port side
+	local port side ours
 	sides=()
 	for side in 1 2; do
 		unshare -n sleep 600 >/dev/null 2>&1 &
@@ -290,9 +291,9 @@ two_sides() {
 		echo $! >>"$place/pids"
 	done
 	for ((n = 0; n < 200; n++)); do # until both are in a network of their own
-		[[ $(readlink "/proc/${sides[0]}/ns/net") != "$(readlink /proc/self/ns/net)" &&
-			$(readlink "/proc/${sides[1]}/ns/net") != "$(readlink /proc/self/ns/net)" ]] &&
-			break
+		ours=$(readlink /proc/self/ns/net)
+		[[ $(readlink "/proc/${sides[0]}/ns/net") != "$ours" &&
+			$(readlink "/proc/${sides[1]}/ns/net") != "$ours" ]] && break
 		sleep 0.05
 	done
 	on_side 1 ip link add wire type veth peer name wire netns "${sides[1]}"
