@@ -360,6 +360,8 @@ static int carry_source_carts(void *context, rebuild_take take_one,
 static int carry_source_floors(void *context, struct arena *arena)
 {
 	carry_floors(context, arena);
+	/* what the former arena gave last may not have reached its file */
+	versions_jump(arena, carry_epoch(context) + 1);
 	return 0;
 }
 

@@ -33,7 +33,11 @@
 #define TEMPORARY_FILE ".arena.new"
 
 #define CARTS_LEAST 1024u /* in the smallest arena */
-#define SMALL_PAGE 4096   /* 512 of them are a huge page, and an extent */
+#define FEED_EVENTS_MAX 131072u
+#define LANE_ENTRIES_MIN 8u
+#define LANE_ENTRIES_MAX 256u
+#define LANE_SHARE (4u << 20) /* of the arena, for each entry of a lane */
+#define SMALL_PAGE 4096       /* 512 of them are a huge page, and an extent */
 #define HEAD_UNITS                                                                                 \
 	((uint32_t)(sizeof(struct block_header) + sizeof(struct cart_head) + BLOCK_UNIT - 1) /     \
 	 BLOCK_UNIT)
@@ -47,6 +51,26 @@ static uint32_t bucket_count_for(uint32_t max_carts)
 	while (count < max_carts)
 		count *= 2;
 	return count;
+}
+
+/* A 64th of the arena is the feed's, and at most 64 MiB. */
+static uint64_t feed_events_for(uint64_t arena_bytes)
+{
+	uint64_t events = 1;
+
+	while (events < FEED_EVENTS_MAX && events * 2 * FEED_ENTRY_BYTES <= arena_bytes / 64)
+		events *= 2;
+	return events;
+}
+
+/* Events that each thread's lane has room for; the lanes of many threads are to stay small. */
+static uint32_t lane_entries_for(uint64_t arena_bytes)
+{
+	uint32_t entries = LANE_ENTRIES_MIN;
+
+	while (entries < LANE_ENTRIES_MAX && (uint64_t)entries * LANE_SHARE < arena_bytes)
+		entries *= 2;
+	return entries;
 }
 
 /* Fill in the constant part that follows from arena_bytes and max_carts. False: they do not fit. */
@@ -80,6 +104,9 @@ static bool geometry_compute(uint64_t arena_bytes, uint32_t max_carts, struct ar
 	at += sizeof(struct slot) * (uint64_t)max_carts;
 	h->pages_at = at;
 	at += align_up(arena_bytes / PAGE_BYTES * sizeof(uint32_t), CACHE_LINE);
+	h->feed_at = at;
+	h->feed_events = feed_events_for(arena_bytes);
+	at += FEED_ENTRY_BYTES * h->feed_events;
 	h->space_at = align_up(at, PAGE_BYTES);
 	if (h->space_at + 4 * PAGE_BYTES > arena_bytes)
 		return false;
@@ -124,6 +151,9 @@ void arena_point(struct arena *arena, const struct arena_header *h)
 	arena->buckets = (struct bucket *)(void *)(arena->base + h->buckets_at);
 	arena->slots = (struct slot *)(void *)(arena->base + h->slots_at);
 	arena->pages = (uint32_t *)(void *)(arena->base + h->pages_at);
+	arena->feed = (struct feed_entry *)(void *)(arena->base + h->feed_at);
+	arena->feed_mask = h->feed_events - 1;
+	arena->lane_mask = lane_entries_for(h->arena_bytes) - 1;
 	arena->bytes = h->arena_bytes;
 	arena->hash_seed = h->hash_seed;
 	arena->bucket_mask = h->bucket_count - 1;
@@ -292,6 +322,8 @@ static int header_fill(struct arena_header *h, const struct arena_settings *sett
 	h->gp_phase = 1;
 	h->gp_completed = 1;
 	h->gp_fenced = 1;
+	h->feed = settings->feed ? 1 : 0;
+	h->feed_next = h->feed_first = arena_feed_begin(h->version_epoch);
 	return 0;
 }
 

@@ -42,6 +42,9 @@ struct arena {
 	uint64_t *dirty;
 	uint64_t *drained;
 	uint32_t *pages;
+	struct feed_entry *feed; /* the ring of numbered events; feed_mask + 1 of them */
+	uint64_t feed_mask;
+	uint32_t lane_mask; /* each lane has lane_mask + 1 entries */
 	uint64_t space_at;
 	block_ref space_end;
 	uint32_t page_count;
@@ -72,7 +75,10 @@ struct arena_settings {
 	const uint8_t *uuid; /* likewise, 16 bytes; NULL: a new one */
 	int64_t now_ns;      /* where its clock begins; 0: anywhere */
 	uint32_t version_epoch;
+	bool feed; /* events are written */
 };
+
+#define FEED_EPOCH_BITS 40
 
 #define ARENA_BYTES_MIN (4ull << 20)
 #define ARENA_BYTES_MAX (252ull << 30) /* what a block_ref reaches */
@@ -300,6 +306,12 @@ static inline uint64_t arena_version_floor(const struct arena *arena)
 {
 	return (uint64_t)__atomic_load_n(&arena->header->version_epoch, __ATOMIC_RELAXED)
 	       << VERSION_EPOCH_BITS;
+}
+
+/* The first number that the feed gives in an epoch of versions: no number is given twice. */
+static inline uint64_t arena_feed_begin(uint32_t version_epoch)
+{
+	return ((uint64_t)version_epoch << FEED_EPOCH_BITS) + 1;
 }
 
 /* A touch is written only if the stored one is older than this. */

@@ -15,7 +15,7 @@
 
 #include "base/base.h"
 
-#define FORMER_LAYOUT 6u
+#define FORMER_LAYOUT 7u
 #define FORMER_HEADER_BYTES 4096u
 #define FORMER_PROCESSES 1024u
 
@@ -31,6 +31,8 @@ struct former { /* the contents of a former arena's header, and the places of it
 	uint8_t boot_id[16];
 	int64_t clock_offset_ns;
 	int64_t heartbeat_ns;
+	uint32_t version_epoch; /* not checked, as the currency is not */
+	uint32_t currency;
 	bool journal; /* a journal was kept */
 };
 
@@ -59,8 +61,8 @@ bool former_process(const uint8_t *base, uint32_t number, int32_t *ret_pid, char
 
 /*
  * Convert a cart version from the former format to the current one. to: CORRAL_CART_MAX bytes,
- * *ret_size of which are written. False: a part that is rewritten (head, keys, attributes,
- * operations) is damaged. The lines keep their own checksums, which show damage to them.
+ * *ret_size of which are written. False: it is no cart. What is not rewritten keeps its checksums,
+ * which show damage: the caller validates the result.
  */
 bool former_cart(const void *bytes, size_t room, void *to, uint32_t *ret_size);
 

@@ -14,9 +14,10 @@
  *   drained_at    | the same          1 bit * |  slots it has looked at, and not yet synced
  *   chains_at     | chains            8 B *   |  per bucket: its first slot, and a hint at that
  *                                                slot's version
- *   buckets_at    | buckets           16 B *  |  their locks
+ *   buckets_at    | buckets           24 B *  |  their locks
  *   slots_at      | slots             64 B *  |  the identity of each cart
  *   pages_at      | page table        4 B *   |  which span a 16 KiB page begins
+ *   feed_at       | feed              512 B * |  the last events, numbered: a ring
  *   space_at      | pages             16 KiB *|  spans of blocks; block = header + cart version
  *   arena_bytes   +---------------------------+
  *
@@ -37,7 +38,7 @@
 #include "base/base.h"
 
 #define LAYOUT_MAGIC 0x0a1a0d4c41524f43ull /* "COR" "AL" CR SUB LF, read as little endian */
-#define LAYOUT_VERSION 7u /* corral-agent --upgrade converts the previous one, see former.h */
+#define LAYOUT_VERSION 8u /* corral-agent --upgrade converts the previous one, see former.h */
 #define LAYOUT_BYTE_ORDER 0x01020304u
 
 #define HEADER_BYTES 4096u
@@ -117,7 +118,8 @@ struct arena_header {
 	uint64_t pages_at;
 	uint64_t space_at;
 	uint64_t hash_seed; /* secret: keys hash differently in each arena */
-	uint64_t reserved1[2];
+	uint64_t feed_at;
+	uint64_t feed_events; /* room for so many: a power of two */
 
 	/*
 	 * line 3: settings. W: the agent (withdrawn: any process that notices). R: all, relaxed:
@@ -224,7 +226,24 @@ struct arena_header {
 	uint32_t carried_of;      /* of so many; 0: nothing is carried over */
 	int64_t carried_since_ms; /* since 1970 */
 
-	uint8_t reserved_tail[HEADER_BYTES - 12 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
+	/* line 36: what each change looks at for the feed, see store/feed.h */
+	/* 1: events are written. W: the agent. R: all, relaxed: a setting */
+	uint32_t feed __attribute__((aligned(CACHE_LINE)));
+	/* futex word; 1: a reader sleeps until there is an event. W: readers; by CAS to 0, wakers
+	 */
+	uint32_t feed_sleepers;
+
+	/* line 37: the numbered events. W: holder of feed_lock, but for feed_woken_ns */
+	lock_word feed_lock __attribute__((aligned(CACHE_LINE)));
+	uint32_t feed_reserved;
+	uint64_t feed_next; /* the number that the next event gets; never 0. R: readers, acquire */
+	/* no event before this one is in the ring: numbers begin anew with each epoch of versions
+	 */
+	uint64_t feed_first;
+	/* CLOCK_MONOTONIC when sleepers were last woken; a hint. W: readers, relaxed */
+	int64_t feed_woken_ns;
+
+	uint8_t reserved_tail[HEADER_BYTES - 14 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
 };
 
 static_assert(offsetof(struct arena_header, max_carts) == 1 * CACHE_LINE, "geometry begins line 1");
@@ -287,11 +306,16 @@ struct intent {               /* W: the owner (or its repairer). R: its repairer
 	block_ref splice_first;
 	block_ref splice_last;
 	block_ref splice_rest;
-	uint32_t reserved[3];
+	/* EVENT_NOTED: the change is to be told: once it has happened, lane_head (in its low bits)
+	   is to be this */
+	uint32_t event;
+	uint32_t reserved[2];
 	int64_t since_ns; /* arena time when the call got its locks; for people */
 };
 
 static_assert(sizeof(struct intent) == CACHE_LINE, "one line");
+
+#define EVENT_NOTED 0x80000000u
 
 struct retired { /* W: holder of lock. Lists through block_header.next */
 	lock_word lock;
@@ -337,7 +361,15 @@ struct thread_record {
 	int64_t stalled_ns;     /* arena time of that */
 	uint64_t cached_bytes;  /* W: the owner; roughly the size of `cache` */
 	int64_t asked_ns;       /* arena time when a driver last checked that it is alive */
-	uint64_t stalled_reserved[4];
+	/*
+	 * The lane: the events of this record's changes, in their order, until they are numbered.
+	 * See store/feed.h
+	 */
+	uint64_t lane_head;  /* events ever told. W: the owner, release [F1]. R: acquire [F1] */
+	uint64_t lane_tail;  /* how many of them are numbered, or lost. W: holder of feed_lock */
+	uint64_t lane_stamp; /* of the last event that was noted. W: the owner */
+	block_ref lane;      /* the block that the last of them are in; 0: none. W: the owner */
+	uint32_t lane_reserved;
 	/* line 4...: the owner's free blocks, one list per class */
 	block_ref cache[MAX_CLASSES];
 	/* counters of stat.def, W: the owner; each owner continues them */
@@ -391,9 +423,10 @@ struct bucket { /* W: holder of lock */
 	lock_word lock;
 	uint32_t reserved;
 	uint64_t version_floor; /* no ended cart of this chain had a greater version */
+	uint64_t stamp;         /* of the last end in this chain, as in feed_entry; 0: none */
 };
 
-static_assert(sizeof(struct bucket) == 16, "four a line");
+static_assert(sizeof(struct bucket) == 24, "eight in three lines");
 
 struct slot {
 	lock_word lock;
@@ -414,7 +447,8 @@ struct slot {
 	uint32_t reserved;
 	uint64_t newest; /* SLOT_NEWEST() of the current version; 0: none. W: its publisher. R:
 			    salvage, check */
-	uint32_t reserved2[4];
+	uint64_t stamp;  /* of the cart's last event, as in feed_entry. W: holder of lock */
+	uint32_t reserved2[2];
 };
 
 static_assert(sizeof(struct slot) == CACHE_LINE, "one line");
@@ -597,6 +631,66 @@ static_assert(sizeof(struct cart_money) == 40 && sizeof(struct cart_taxed) == 24
 		      sizeof(struct cart_adjustment) == 24,
 	      "as drawn");
 
+/* -------------------------------------------------------------------- feed */
+
+/*
+ * An event: in a lane, a block of a thread record whose entries begin one cache line into it, or
+ * numbered, in the feed's ring. Only as many bytes of it are written as it needs: the fixed part,
+ * the texts (restaurant_id, session_id, operation id, without separators, padded to 8), and steps.
+ */
+#define FEED_ENTRY_BYTES 512u
+#define FEED_STEPS 8u /* of a change with more steps the first ones are told */
+
+/* Names an event by its place in a lane; 0: none. */
+#define FEED_MARK(thread, index) (((uint64_t)(index)*MAX_THREADS + (uint64_t)(thread)) + 1)
+#define FEED_MARK_THREAD(mark) ((uint32_t)(((mark)-1) % MAX_THREADS))
+#define FEED_MARK_INDEX(mark) (((mark)-1) / MAX_THREADS)
+
+struct feed_step {
+	uint32_t kind; /* enum cart_step_kind */
+	uint32_t line; /* its number, if the step names one; else 0 */
+	int64_t amount;
+};
+
+static_assert(sizeof(struct feed_step) == 16, "without holes");
+
+struct feed_entry {
+	/*
+	 * In a lane: its index plus one; in the ring: its number. 0 while the rest is written:
+	 * a reader copies the entry and looks at this again [F2].
+	 */
+	uint64_t number;
+	/*
+	 * Greater than those of all events that came before it in this lane, and of this cart: a
+	 * Lamport clock. In the ring: FEED_MARK() of the lane's entry that it was, or 0.
+	 */
+	uint64_t stamp;
+	uint64_t version;
+	int64_t time_ms; /* since 1970 */
+	int64_t subtotal_cents;
+	int64_t tax_cents;
+	int64_t total_cents;
+	uint32_t item_count;
+	uint32_t line_count;
+	/* line 1 */
+	uint64_t missed; /* of a gap: so many events were lost */
+	int32_t pid;
+	uint16_t process; /* its record's number */
+	uint16_t step_count;
+	uint16_t currency; /* as in cart_head */
+	uint8_t currency_digits;
+	uint8_t status;
+	uint8_t kind; /* one of CORRAL_EVENT_... */
+	uint8_t restaurant_size;
+	uint8_t session_size;
+	uint8_t op_size;
+	char label[40]; /* of the process; in the ring only */
+	uint8_t bytes[FEED_ENTRY_BYTES - 2 * CACHE_LINE];
+};
+
+static_assert(sizeof(struct feed_entry) == FEED_ENTRY_BYTES, "as drawn");
+static_assert(offsetof(struct feed_entry, bytes) == 2 * CACHE_LINE, "as drawn");
+
 /* Differs if one of the shapes above does. */
 #define LAYOUT_MIX(hash, value)                                                                    \
 	(((uint64_t)(hash) ^ (uint64_t)(value)) * 0x100000001b3ull) /* FNV-1a's step */
@@ -611,6 +705,8 @@ static_assert(sizeof(struct cart_money) == 40 && sizeof(struct cart_taxed) == 24
 #define LAYOUT_TABLES LAYOUT_SIZES4(LAYOUT_RECORDS, retired, size_class, bucket, slot)
 #define LAYOUT_CARTS LAYOUT_SIZES4(LAYOUT_TABLES, block_header, cart_head, cart_line, cart_op)
 #define LAYOUT_MONEY LAYOUT_SIZES4(LAYOUT_CARTS, cart_money, cart_taxed, cart_adjustment, death)
-#define LAYOUT_FINGERPRINT LAYOUT_MIX(LAYOUT_MONEY, sizeof(struct chain))
+#define LAYOUT_FINGERPRINT                                                                         \
+	LAYOUT_MIX4(LAYOUT_MONEY, sizeof(struct chain), sizeof(struct feed_entry),                 \
+		    sizeof(struct feed_step), FEED_STEPS)
 
 #endif

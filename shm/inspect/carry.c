@@ -117,10 +117,20 @@ void carry_close(struct carry *carry)
 
 void carry_settings(const struct carry *carry, struct arena_settings *ret_settings)
 {
-	*ret_settings = (struct arena_settings){ .arena_bytes = carry->former.arena_bytes,
-						 .max_carts = carry->former.max_carts,
-						 .ttl_ns = carry->ttl_ns,
-						 .hash_seed = carry->former.hash_seed };
+	const uint32_t currency = carry->former.currency;
+
+	*ret_settings = (struct arena_settings){
+		.arena_bytes = carry->former.arena_bytes,
+		.max_carts = carry->former.max_carts,
+		.ttl_ns = carry->ttl_ns,
+		.hash_seed = carry->former.hash_seed,
+		.currency = cart_currency_valid(currency) ? currency : 0,
+	};
+}
+
+uint32_t carry_epoch(const struct carry *carry)
+{
+	return (uint32_t)min_u64(carry->former.version_epoch, VERSION_EPOCH_MAX);
 }
 
 bool carry_behind_journal(const struct carry *carry)

@@ -22,8 +22,11 @@ struct carry;
 int carry_open(int dir_fd, struct carry **ret_carry, char *why);
 void carry_close(struct carry *carry);
 
-/* The settings for the new arena: size, carts, time to live, hash seed. */
+/* The settings for the new arena: size, carts, time to live, hash seed, currency. */
 void carry_settings(const struct carry *carry, struct arena_settings *ret_settings);
+
+/* The epoch of the versions that the former arena gave last. */
+uint32_t carry_epoch(const struct carry *carry);
 
 /* Is the arena of an earlier boot and had a journal? Then the journal may have newer carts. */
 bool carry_behind_journal(const struct carry *carry);

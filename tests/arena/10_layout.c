@@ -46,7 +46,7 @@ static void sizes_are_those_of_the_drawing(void **state)
 	(void)state;
 	const struct claim claims[] = {
 		SIZE(arena_header, 4096), SIZE(process_record, 128),
-		SIZE(size_class, 64),     SIZE(bucket, 16),
+		SIZE(size_class, 64),     SIZE(bucket, 24),
 		SIZE(chain, 8),           SIZE(slot, 64),
 		SIZE(intent, 64),         SIZE(retired, 64),
 		SIZE(block_header, 16),   SIZE(cart_head, 144),

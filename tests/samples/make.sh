@@ -36,7 +36,7 @@ fi
 
 begin 100
 corral add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 \
-	--modifier cheese=1.50 --modifier small=-20 --note "well done" --tax 8.25% --op-id call-1
+	--modifier cheese=1.50 --modifier small=-2 --note "well done" --tax 8.25% --op-id call-1
 corral add roma all --item p2 --name Wine --price 99999999.99 --quantity 999999
 corral attribute roma all phone 555-0100
 corral attribute roma all table 7
