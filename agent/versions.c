@@ -5,6 +5,7 @@
 #include "versions.h"
 #include "agent.h"
 #include "base/atomic.h"
+#include "store/feed.h"
 
 #define EPOCH_VERSIONS (1ull << VERSION_EPOCH_BITS)
 #define LOST_VERSIONS (EPOCH_VERSIONS / 2) /* at least this many numbers are skipped */
@@ -53,4 +54,5 @@ void versions_jump(struct arena *arena, uint32_t used)
 			 "be given again");
 	}
 	store_relaxed(&arena->header->version_epoch, (uint32_t)epoch);
+	feed_begin_epoch(arena); /* numbers of events may have been lost with the versions */
 }

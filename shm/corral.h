@@ -765,6 +765,100 @@ int corral_wait_any(struct corral_awaited *const *awaited, uint32_t count, int t
 		    uint32_t *cancel);
 
 /* ------------------------------------------------------------------ */
+/* The feed                                                           */
+
+/*
+ * Each change of a cart is one event, and so is each end; all of them have numbers, in the order in
+ * which they are read, and the events of one cart stand in the order of its versions. No reader
+ * holds a writer up: a reader that is too slow is told which numbers it missed. See corral(7).
+ */
+enum corral_event_kind {
+	CORRAL_EVENT_CHANGED = 1, /* a change, of one step or of several; also a new cart's first */
+	CORRAL_EVENT_CHECKED_OUT = 2, /* the change that checked the cart out */
+	CORRAL_EVENT_DROPPED = 4,     /* the cart was dropped; as it was at last */
+	CORRAL_EVENT_EXPIRED = 8,     /* its time was up; as it was at last */
+	CORRAL_EVENT_GAP = 16,        /* events were missed */
+};
+
+/* What else a step may be: the only one of its change, a whole cart. */
+#define CORRAL_STEP_REPLACE 100u /* corral_replace() */
+#define CORRAL_STEP_RESTORE 101u /* from a snapshot, or from a journal */
+
+#define CORRAL_EVENT_STEPS 8 /* a change with more has its first ones in its event */
+
+struct corral_event_step {
+	uint32_t kind;  /* enum corral_step_kind, CORRAL_STEP_REPLACE or CORRAL_STEP_RESTORE */
+	uint32_t line;  /* the number of the line that it added to, set or removed; else 0 */
+	int64_t amount; /* quantity, difference, tax_ppm, ttl_ms, or an adjustment's cents or ppm */
+};
+
+struct corral_event {
+	uint64_t number;
+	uint32_t kind; /* enum corral_event_kind */
+	/*
+	 * A gap: the events with the numbers `from` to `to` were not read, of which `missed` had
+	 * been; from and to its own number: so many events were lost before they had numbers. 0:
+	 * it is not known how many; after a recovery, numbers begin anew with greater ones. What
+	 * follows is not set but for the time: list the carts, and go on.
+	 */
+	uint32_t status; /* of the cart after it: enum corral_status */
+	uint64_t from;
+	uint64_t to;
+	uint64_t missed;
+	int64_t time_ms;  /* since 1970, UTC */
+	uint64_t version; /* of the cart after it */
+	int64_t subtotal_cents;
+	int64_t tax_cents;
+	int64_t total_cents;
+	uint32_t item_count;
+	uint32_t line_count;
+	uint32_t currency_digits; /* as in struct corral_head */
+	int32_t pid;              /* of the process that did it, as that sees it */
+	uint32_t step_count;      /* of the change; the first ones are in steps */
+	uint32_t steps_told;
+	char currency[4];
+	char label[CORRAL_LABEL_MAX + 1]; /* of the process, or its program's name; "": unknown */
+	char restaurant_id[CORRAL_ID_MAX + 1];
+	char session_id[CORRAL_ID_MAX + 1];
+	char op_id[CORRAL_ID_MAX + 1]; /* the operation id; "": there was none */
+	struct corral_event_step steps[CORRAL_EVENT_STEPS];
+};
+
+/* Which events are wanted; NULL, or 0, for all. A gap is always told. */
+struct corral_feed_filter {
+	const struct corral_text *restaurant_id;
+	const struct corral_text *session_id;
+	uint32_t kinds; /* several of CORRAL_EVENT_... */
+};
+
+#define CORRAL_FEED_OLDEST 0u      /* from the oldest event there is */
+#define CORRAL_FEED_NOW UINT64_MAX /* what happens from now on */
+
+struct corral_feed;
+
+/*
+ * Begin to read the feed, from an event's number on: that of the last event read, plus one, goes on
+ * behind it. Between two calls a feed holds nothing that others wait for. The caller owns it and
+ * closes it, before the handle. -EINVAL, -ENAMETOOLONG, -ENOMEM.
+ */
+int corral_feed_open(struct corral *corral, uint64_t from, const struct corral_feed_filter *filter,
+		     struct corral_feed **ret_feed);
+
+/*
+ * The next events, at most `max`. Waits until there is one, for timeout_ms (negative: without
+ * limit; 0: not at all), and returns what there is. 0 and *ret_count > 0; -ETIMEDOUT;
+ * -ECANCELED, as corral_cancel() says; -EOPNOTSUPP: corral-agent --feed off; -EINTR, -EUSERS,
+ * -ESTALE. One thread at a time.
+ */
+int corral_feed_next(struct corral_feed *feed, struct corral_event *ret_events, size_t max,
+		     int timeout_ms, uint32_t *cancel, size_t *ret_count);
+
+/* The number from which corral_feed_next() goes on: behind what it has gone through. */
+uint64_t corral_feed_position(const struct corral_feed *feed);
+
+void corral_feed_close(struct corral_feed *feed);
+
+/* ------------------------------------------------------------------ */
 /* Change                                                             */
 /*
  * All of these: op may be NULL; ret_result may be NULL. The change is seen by

@@ -11,6 +11,7 @@
 #include "memory/allocate.h"
 #include "memory/block.h"
 #include "memory/retire.h"
+#include "store/feed.h"
 #include "sync/lock.h"
 
 #define STEP_BACK_ROUNDS 500 /* some 14 us: about twenty changes */
@@ -79,6 +80,57 @@ static void drop_hand(struct actor *actor)
 		block_free_hand(actor);
 }
 
+/* ------------------------------------------------------------------ the event */
+
+static int64_t amount_of(const struct cart_step *step)
+{
+	switch (step->kind) {
+	case CART_ADD:
+	case CART_SET_QUANTITY:
+		return step->quantity;
+	case CART_CHANGE_QUANTITY:
+		return step->difference;
+	case CART_SET_TAX:
+		return step->tax_ppm;
+	case CART_SET_TTL:
+		return (int64_t)min_u64(step->ttl_ms, INT64_MAX);
+	case CART_SET_ADJUSTMENT:
+		return step->tax_ppm != 0 ? step->tax_ppm : step->cents;
+	case CART_SET_PRICING:
+		return step->pricing;
+	default:
+		return 0;
+	}
+}
+
+void attempt_tell(struct attempt *attempt, uint32_t place)
+{
+	const struct cart_change *change = attempt->change;
+	const struct cart_plan *plan = &attempt->plan;
+	const struct cart_step *steps = cart_steps(change);
+	struct feed_step told[FEED_STEPS];
+
+	if (!feed_on(attempt->actor->arena))
+		return;
+	const uint32_t count = cart_step_count(change);
+	for (uint32_t i = 0; i < count && i < FEED_STEPS; i++)
+		told[i] = (struct feed_step){ .kind = steps[i].kind,
+					      .line = change->steps != NULL ? change->lines[i] :
+									      plan->result.line,
+					      .amount = amount_of(&steps[i]) };
+	feed_prepare(attempt->actor, place,
+		     &(struct feed_about){ .kind = attempt->checks_out ? CORRAL_EVENT_CHECKED_OUT :
+									 CORRAL_EVENT_CHANGED,
+					   .time_ms = change->now_ms,
+					   .head = &plan->head,
+					   .key = attempt->key,
+					   .op_id = attempt_op_id(attempt),
+					   .steps = told,
+					   .step_count = count });
+}
+
+/* ------------------------------------------------------------------ the version */
+
 /* Take a block in hand and build the new version in it. Nothing else changes yet. */
 int attempt_build(struct attempt *attempt, const struct cart_head *old, bool locked)
 {
@@ -109,6 +161,7 @@ int attempt_build(struct attempt *attempt, const struct cart_head *old, bool loc
 		return -EUCLEAN;
 	}
 	cart_build(old, attempt->change, &attempt->plan, block + 1);
+	attempt_tell(attempt, 0);
 	return 0;
 }
 
@@ -178,6 +231,9 @@ static int change_locked(struct attempt *attempt, const struct found *found)
 	if (r < 0)
 		return r;
 	if (over) {
+		slot_prepare_end(attempt->actor, found->cart, found->room, CORRAL_EVENT_EXPIRED,
+				 (struct corral_text){ 0 });
+		attempt_tell(attempt, attempt->actor->events);
 		content_hold(attempt, NULL);
 		attempt->wake = slot_publish_anew(attempt->actor, found->slot, attempt->plan.size,
 						  attempt_ttl_ms(attempt), attempt->now_ns);
@@ -286,6 +342,7 @@ int attempt_existing(struct attempt *attempt, struct slot *slot)
 	lock_drop(attempt->actor, &slot->lock, LOCK_SLOT);
 	if (attempt->wake)
 		slot_wake(attempt->actor->arena, slot);
+	feed_wake(attempt->actor->arena);
 	content_deliver(attempt, r);
 	if (attempt->actor->record->intent.old != 0)
 		block_retire_old(attempt->actor);

@@ -54,6 +54,17 @@ int attempt_plan(struct attempt *attempt, const struct cart_head *old, size_t ro
  */
 int attempt_build(struct attempt *attempt, const struct cart_head *old, bool locked);
 
+static inline struct corral_text attempt_op_id(const struct attempt *attempt)
+{
+	return attempt->op != NULL ? attempt->op->id : (struct corral_text){ 0 };
+}
+
+/*
+ * Prepare the event of the planned change, as the first or the second one of the call (place 0 or
+ * 1); attempt_build() has done so, as the first.
+ */
+void attempt_tell(struct attempt *attempt, uint32_t place);
+
 uint64_t attempt_ttl_ms(const struct attempt *attempt);
 
 /*

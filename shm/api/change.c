@@ -26,6 +26,7 @@
 #include "memory/block.h"
 #include "memory/free_slot.h"
 #include "memory/retire.h"
+#include "store/feed.h"
 #include "store/slot.h"
 #include "sync/grace.h"
 #include "sync/lock.h"
@@ -86,6 +87,7 @@ static int change_absent(struct attempt *attempt)
 		stat_add(attempt->actor->record, created, 1);
 		slot_wake(attempt->actor->arena, NULL);
 	}
+	feed_wake(attempt->actor->arena);
 	content_deliver(attempt, r);
 	return r;
 }
@@ -106,8 +108,11 @@ static int drop_locked(struct attempt *attempt, struct bucket *bucket, struct sl
 		r = attempt_plan(attempt, found.cart, found.room);
 	if (r >= 0)
 		content_hold(attempt, found.cart);
-	if (r == 0)
+	if (r == 0) {
+		slot_prepare_end(attempt->actor, found.cart, found.room, CORRAL_EVENT_DROPPED,
+				 attempt_op_id(attempt));
 		r = slot_end(attempt->actor, bucket, slot, found.lease, &attempt->wake);
+	}
 	return r;
 }
 
@@ -138,6 +143,7 @@ static int drop_existing(struct attempt *attempt, struct slot *slot)
 	}
 	if (attempt->wake)
 		slot_wake(actor->arena, slot);
+	feed_wake(actor->arena);
 	content_deliver(attempt, r);
 	if (actor->record->intent.old != 0)
 		block_retire_old(actor);
@@ -315,6 +321,7 @@ static int change_now(struct attempt *attempt)
 	attempt->actor->in_change = true;
 	look_at_steps(attempt);
 	fence_compiler(); /* for signal handlers of this thread */
+	feed_get_ready(attempt->actor);
 	int r = change_until_done(attempt);
 	count(attempt, r);
 	look_after_arena(attempt);

@@ -87,6 +87,12 @@ static inline void fence_loads(void)
 	cmm_smp_rmb();
 }
 
+/* Every store before it is seen before any store after it. */
+static inline void fence_stores(void)
+{
+	cmm_smp_wmb();
+}
+
 static inline void fence_compiler(void)
 {
 	cmm_barrier();

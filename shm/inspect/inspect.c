@@ -19,6 +19,7 @@
 #include "memory/block.h"
 #include "memory/class.h"
 #include "memory/retire.h"
+#include "store/feed.h"
 #include "store/slot.h"
 #include "sync/alive.h"
 #include "sync/death_log.h"
@@ -203,7 +204,9 @@ static uint32_t count_held(const struct arena *arena)
 {
 	uint32_t high =
 		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
-	uint32_t count = is_held(&arena->header->space_lock) + is_held(&arena->header->slots_lock);
+	uint32_t count = (uint32_t)(is_held(&arena->header->space_lock) +
+				    is_held(&arena->header->slots_lock) +
+				    is_held(&arena->header->feed_lock));
 
 	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
 		count += is_held(&arena->classes[class].lock);
@@ -232,6 +235,8 @@ static void sum_memory(const struct arena *arena, struct inspect_totals *totals)
 	for (uint32_t number = 0; number < high; number++) {
 		const struct thread_record *record = &arena->threads[number];
 		totals->cached_bytes += min_u64(load_relaxed(&record->cached_bytes), span);
+		if (load_relaxed(&record->lane) != 0)
+			totals->lane_bytes += class_bytes(class_of(feed_lane_bytes(arena)));
 		totals->retired_bytes += min_u64(load_relaxed(&record->retired.open_bytes), span);
 		if (load_relaxed(&record->retired.waiting) != 0)
 			totals->retired_bytes +=
@@ -240,6 +245,7 @@ static void sum_memory(const struct arena *arena, struct inspect_totals *totals)
 	/* counted at different times, and left off by deaths: the sum must not exceed the space */
 	left -= totals->cached_bytes = min_u64(totals->cached_bytes, left);
 	left -= totals->retired_bytes = min_u64(totals->retired_bytes, left);
+	left -= totals->lane_bytes = min_u64(totals->lane_bytes, left);
 	left -= totals->live_bytes = min_u64(load_relaxed(&h->live_bytes), left);
 	totals->free_bytes = left;
 	totals->cart_bytes = min_u64(load_relaxed(&h->cart_bytes), totals->live_bytes);
@@ -493,6 +499,7 @@ int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t
 	if (!inspect->readable)
 		return -EPROTO;
 	add_lock(&to, "space", 0, &arena->header->space_lock);
+	add_lock(&to, "feed", 0, &arena->header->feed_lock);
 	add_lock(&to, "slots", 0, &arena->header->slots_lock);
 	for (uint32_t i = 0; i < CLASS_COUNT; i++)
 		add_lock(&to, "class", i, &arena->classes[i].lock);

@@ -49,6 +49,7 @@ struct inspect_totals {
 	uint64_t free_bytes;    /* blocks in free lists, and never used parts of spans */
 	uint64_t cached_bytes;  /* in threads' caches and hands */
 	uint64_t retired_bytes; /* waiting for a grace period */
+	uint64_t lane_bytes;    /* threads' events, before they are numbered */
 	uint64_t lost_bytes;    /* in none of these (meaningful only if no process is attached) */
 	uint32_t carts_open;
 	uint32_t carts_checked_out;
@@ -124,7 +125,7 @@ int inspect_class(struct inspect *inspect, uint32_t index, bool *ret_used,
 		  struct inspect_class *ret_row);
 
 struct inspect_lock {
-	const char *kind; /* "slot", "bucket", "class", "space", "slots", "lists" */
+	const char *kind; /* "slot", "bucket", "class", "space", "slots", "lists", "feed" */
 	uint32_t number;
 	uint32_t thread; /* the holder */
 	uint32_t process;

@@ -73,6 +73,8 @@ static void put_memory(struct rows *to, const struct arena_header *h,
 	    totals->cached_bytes);
 	now(to, "retired_bytes", "bytes", "former versions that wait for readers",
 	    totals->retired_bytes);
+	now(to, "lane_bytes", "bytes", "events of threads that have no number yet",
+	    totals->lane_bytes);
 }
 
 static void put_processes(struct rows *to, const struct inspect_totals *totals)

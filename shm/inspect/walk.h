@@ -17,6 +17,7 @@ enum place {
 	PLACE_CACHED, /* in a cache, a hand, or on the way */
 	PLACE_LIVE,
 	PLACE_RETIRED,
+	PLACE_LANE, /* a thread record's, for its events */
 	PLACE_COUNT,
 };
 

@@ -91,6 +91,8 @@ void walk_thread(struct inspect *inspect, uint32_t number)
 		if (pushing) /* what is not pushed stays in the cache */
 			walk_list(inspect, intent->splice_rest, 0, PLACE_CACHED, where);
 	}
+	if (record->lane != 0)
+		(void)walk_put(inspect, record->lane, PLACE_LANE, where);
 	walk_list(inspect, lists->deferred, 0, PLACE_RETIRED, where);
 	walk_list(inspect, lists->ready, 0, PLACE_RETIRED, where);
 	if (lists->waiting != lists->ready) /* else a move was interrupted */

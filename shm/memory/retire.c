@@ -271,6 +271,8 @@ void block_settle(struct actor *actor)
 	struct thread_record *record = actor->record;
 
 	record->cached_bytes = count_cache(actor);
+	if (record->intent.hand == record->lane)
+		note(&record->intent.hand, 0); /* it has become the lane, see store/feed.c */
 	if (record->intent.old != 0)
 		block_retire_old(actor);
 	if (record->intent.hand != 0)

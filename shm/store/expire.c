@@ -9,6 +9,7 @@
 #include "arena/stat.h"
 #include "base/atomic.h"
 #include "memory/retire.h"
+#include "store/feed.h"
 #include "store/slot.h"
 #include "sync/grace.h"
 #include "sync/lock.h"
@@ -48,6 +49,7 @@ static bool expire_one(struct actor *actor, struct slot *slot, int64_t now_ns)
 		return false;
 	if (wake)
 		slot_wake(arena, slot);
+	feed_wake(arena);
 	block_retire_old(actor);
 	stat_add(actor->record, expired, 1);
 	return true;
@@ -62,10 +64,14 @@ uint32_t expire_slots(struct actor *actor, uint32_t first, uint32_t count)
 	uint32_t ended = 0;
 
 	end = (uint32_t)min_u64(end, arena->max_carts);
+	feed_get_ready(actor);
 	for (uint32_t number = first; number < end; number++) {
 		if (!time_is_up(arena, &arena->slots[number], now))
 			continue;
 		ended += expire_one(actor, &arena->slots[number], now);
+		/* many may end at once: their events are not to overwrite one another */
+		if (actor->record->lane_head - actor->record->lane_tail > arena->lane_mask / 2)
+			(void)feed_number(actor, UINT32_MAX, NULL);
 	}
 	return ended;
 }

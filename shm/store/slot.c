@@ -28,8 +28,10 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 
 #include "base/atomic.h"
+#include "store/feed.h"
 #include "store/slot.h"
 #include "sync/death_log.h"
 #include "sync/lock.h"
@@ -285,6 +287,7 @@ static void count_carts(const struct arena *arena, block_ref from, block_ref to)
 static bool after_publish(struct arena *arena, struct thread_record *record, struct slot *slot,
 			  bool fenced)
 {
+	feed_complete(record, &slot->stamp, NULL);
 	bool wake = bump_change(slot);
 
 	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
@@ -298,6 +301,7 @@ bool slot_publish(struct actor *actor, struct slot *slot, const struct cart_head
 	struct intent *intent = &actor->record->intent;
 
 	mark_block(actor->arena, intent->hand, BLOCK_LIVE);
+	feed_note(actor, slot->stamp);
 	note(&intent->old, slot->current);
 	store_release(&slot->current, intent->hand); /* the version's bytes first. pairs [S1] */
 	settle_ttl(slot, head->ttl_ms);
@@ -315,6 +319,7 @@ bool slot_publish_anew(struct actor *actor, struct slot *slot, uint32_t size, ui
 	struct intent *intent = &actor->record->intent;
 
 	mark_block(actor->arena, intent->hand, BLOCK_LIVE);
+	feed_note(actor, slot->stamp);
 	note(&intent->old, slot->current);
 	store_release(&slot->current, intent->hand); /* the version's bytes first. pairs [S1] */
 	note_newest(actor->arena, slot, intent->hand);
@@ -333,6 +338,11 @@ static void after_insert(struct arena *arena, struct thread_record *record, bool
 
 	if (slot == NULL)
 		return; /* damaged */
+	/*
+	 * The slot is linked, so the cart is sure to be there. It is told of first: its slot is not
+	 * locked, and the next change must not be told of before this one.
+	 */
+	feed_complete(record, &slot->stamp, NULL);
 	/* empty only until the first time: others may have changed the cart since */
 	if (record->intent.hand != 0 && load_relaxed(&slot->current) == 0) {
 		note_newest(arena, slot, record->intent.hand);
@@ -361,6 +371,7 @@ int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint3
 	store_relaxed(&slot->lease, lease_of(now_ns, lease_ttl_code(ttl_ms * 1000000)));
 	store_relaxed(&slot->size, size);
 	mark_block(actor->arena, intent->hand, BLOCK_LIVE);
+	feed_note(actor, bucket->stamp);
 	store_release(&chain->head, link); /* the slot's words before its link. pairs [S2] */
 	leave_hint(actor->arena, slot, intent->hand);
 	after_insert(actor->arena, actor->record, actor->fenced);
@@ -424,6 +435,7 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 		note(&slot->current, 0);
 		count_carts(arena, current, 0); /* a death may leave it off */
 	}
+	feed_complete(record, &bucket->stamp, &slot->stamp);
 	bool wake = bump_change(slot);
 
 	mark_dirty(arena, link, fenced);
@@ -433,13 +445,46 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 int slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot, uint64_t lease,
 	     bool *ret_wake)
 {
-	if (lease == LEASE_ENDED || load_relaxed(&slot->current) == 0 ||
-	    !cas_acq_rel(&slot->lease, lease, LEASE_ENDED)) /* a reader was quicker. pairs [S3] */
+	if (lease == LEASE_ENDED || load_relaxed(&slot->current) == 0) {
+		feed_forget(actor);
 		return -EAGAIN;
+	}
+	feed_note(actor, slot->stamp);
+	if (!cas_acq_rel(&slot->lease, lease, LEASE_ENDED)) { /* a reader was quicker. pairs [S3] */
+		feed_void(actor->record);
+		return -EAGAIN;
+	}
 	fence_compiler();
 	*ret_wake =
 		finish_end(actor->arena, actor->record, bucket, slot, slot->current, actor->fenced);
 	return 0;
+}
+
+void slot_prepare_end(struct actor *actor, const struct cart_head *cart, size_t room, uint32_t kind,
+		      struct corral_text op_id)
+{
+	struct cart_head head;
+	struct corral_key key;
+
+	feed_forget(actor);
+	if (!feed_on(actor->arena) || cart == NULL || cart_get_key(cart, room, &key) < 0)
+		return;
+	memcpy(&head, cart, sizeof(head));
+	feed_prepare(actor, 0,
+		     &(struct feed_about){ .kind = kind,
+					   .time_ms = arena_wall_ms(),
+					   .head = &head,
+					   .key = &key,
+					   .op_id = op_id });
+}
+
+static void tell_expired(struct actor *actor, const struct slot *slot)
+{
+	size_t room = 0;
+	const struct cart_head *cart =
+		slot_version(actor->arena, load_relaxed(&slot->current), &room);
+
+	slot_prepare_end(actor, cart, room, CORRAL_EVENT_EXPIRED, (struct corral_text){ 0 });
 }
 
 int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns,
@@ -449,6 +494,7 @@ int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *sl
 
 	if (lease_runs(lease) && now_ns < slot_deadline_ns(actor->arena, lease))
 		return -EAGAIN;
+	tell_expired(actor, slot);
 	return slot_end(actor, bucket, slot, lease, ret_wake);
 }
 
@@ -515,6 +561,7 @@ static uint32_t repair_held(struct arena *arena, struct thread_record *record, s
 		if (cart != NULL)
 			settle_ttl(slot, load_relaxed(&cart->ttl_ms));
 	}
+	feed_void(record);     /* of what has happened it was told above */
 	if (intent->hand != 0) /* salvage shall not take it for a published version */
 		mark_block(arena, intent->hand, BLOCK_STALE);
 	return found;
@@ -533,6 +580,7 @@ uint32_t slot_repair(struct arena *arena, struct thread_record *record, uint32_t
 	if (bucket != NULL && !lock_held_by(&bucket->lock, name))
 		bucket = NULL;
 	found |= repair_held(arena, record, slot, bucket);
+	feed_repair(arena, name);
 	if (slot != NULL) {
 		futex_wake(&slot->change, INT_MAX);
 		lock_release_of(&slot->lock, name);

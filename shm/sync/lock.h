@@ -34,6 +34,7 @@ enum lock_level {
 	LOCK_SLOTS,      /* the free slots */
 	LOCK_CLASS,      /* a size class's free list */
 	LOCK_SPACE,      /* the page table */
+	LOCK_FEED,       /* the numbered events */
 };
 
 /* Take a lock, within the actor's patience. 0 or -EBUSY: a living process holds it. */

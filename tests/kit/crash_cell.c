@@ -4,6 +4,7 @@
  */
 #include "crash_cell.h"
 #include "base/atomic.h"
+#include "crash_feed.h"
 #include "crash_guests.h"
 #include "memory/retire.h"
 #include "store/expire.h"
@@ -258,10 +259,12 @@ static void cell(enum crash_arrival who, uint64_t state, uint32_t living)
 	}
 	check(&cell, crash_check_dirty(crash_death.stage));
 	check_grace(&cell);
+	check(&cell, crash_check_feed(cell.guests[0].corral, false));
 	if (who != CRASH_WAITER && !crash_two(who))
 		do_it_again(&cell);
 	drop_all(&cell);
 	check_next_cart(&cell);
+	check(&cell, crash_check_feed(cell.guests[0].corral, true));
 	reclaim_everything(&cell);
 	crash_leave(cell.guests);
 	check_memory(&cell);
@@ -310,6 +313,7 @@ static void cell_of_an_end_that_was_told(uint64_t state)
 	expect_gone(&cell, "after the repair, although a reader was told that it is gone");
 	check_next_cart(&cell);
 	drop_all(&cell);
+	check(&cell, crash_check_feed(cell.guests[0].corral, true));
 	reclaim_everything(&cell);
 	crash_leave(cell.guests);
 	check_memory(&cell);

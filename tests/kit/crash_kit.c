@@ -18,6 +18,7 @@
 #define INSTRUCTIONS_MAX 3000000u
 #define NEW_THREADS 8u /* so few processes never use records beyond these */
 #define NEW_PROCESSES 8u
+#define NEW_EVENTS 32u /* so few are numbered */
 
 /* The files behind the two maps: programs treat an arena in another file than its own as a copy. */
 static struct file {
@@ -94,8 +95,8 @@ void crash_stage_remove(struct crash_stage *stage)
 
 /*
  * The parts of an arena that are in use: everything below the thread records, the first NEW_THREADS
- * of these, everything from the classes up to the pages; and of each span the blocks that were ever
- * handed out.
+ * of these, everything from the classes up to the feed, and its first events; and of each span the
+ * blocks that were ever handed out.
  */
 struct range {
 	size_t at;
@@ -117,7 +118,9 @@ static uint32_t ranges(const uint8_t *map, struct range range[RANGES_MAX])
 	range[count++] =
 		(struct range){ h->threads_at,
 				h->threads_at + NEW_THREADS * sizeof(struct thread_record) };
-	range[count++] = (struct range){ h->classes_at, h->space_at };
+	range[count++] = (struct range){ h->classes_at, h->feed_at };
+	range[count++] =
+		(struct range){ h->feed_at, h->feed_at + NEW_EVENTS * sizeof(struct feed_entry) };
 	for (uint32_t page = 0; page < h->page_count && count < RANGES_MAX; page++) {
 		if (pages[page] == 0)
 			continue;
@@ -194,6 +197,8 @@ void crash_stage_again(struct crash_stage *stage, const struct image *image)
 		memset((uint8_t *)&fresh + offsetof(struct arena_header, gp_phase), 0,
 		       sizeof(fresh) - offsetof(struct arena_header, gp_phase));
 		fresh.gp_phase = fresh.gp_completed = fresh.gp_fenced = 1;
+		fresh.feed = 1;
+		fresh.feed_next = fresh.feed_first = arena_feed_begin(fresh.version_epoch);
 		memcpy(stage->map, &fresh, sizeof(fresh));
 	}
 	own_file(stage->map);

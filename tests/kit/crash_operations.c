@@ -2,9 +2,11 @@
 /*
  * crash_operations.c: the calls of a worker. See crash_operations.h.
  */
-#include "crash_operations.h"
+#include <pthread.h>
+
 #include "api/handle.h"
 #include "crash_kit.h"
+#include "crash_operations.h"
 #include "support.h"
 
 const struct corral_key crash_key = { { "r", 1 }, { "s", 1 } };
@@ -338,6 +340,41 @@ static int do_wait_for_either(struct corral *corral)
 	return corral_wait(corral, &crash_key, 1000, 1, &cancel, &version) == -ETIMEDOUT ? 0 : -EIO;
 }
 
+/* Number the events of two threads, as any reader does, and read them. */
+static int do_feed(struct corral *corral)
+{
+	static struct corral_event events[16];
+	struct corral_feed *feed;
+	size_t count;
+
+	must(corral_feed_open(corral, CORRAL_FEED_OLDEST, NULL, &feed) == 0);
+	must(corral_feed_next(feed, events, COUNT(events), 0, NULL, &count) == 0);
+	must(corral_feed_next(feed, events, COUNT(events), 1, NULL, &count) == -ETIMEDOUT);
+	corral_feed_close(feed);
+	return 0;
+}
+
+static void *add_in_thread(void *corral)
+{
+	add_plain(corral, "tea");
+	must(corral_leave_thread(corral) == 0);
+	return NULL;
+}
+
+static void two_threads_and_a_drop(struct corral *corral)
+{
+	struct corral_key other = { { "q", 1 }, { "a", 1 } };
+	struct corral_item one = crash_item("burger", "");
+	pthread_t thread;
+
+	crash_two_lines(corral);
+	must(pthread_create(&thread, NULL, add_in_thread, corral) == 0);
+	must(pthread_join(thread, NULL) == 0);
+	must(corral_add(corral, &other, &one, NULL, NULL) == 0);
+	must(corral_drop(corral, &other, NULL, NULL) == 0);
+	add_plain(corral, "fries");
+}
+
 const struct crash_operation crash_worker_operations[] = {
 	{ "a new cart", nothing, crash_add_burger, CRASH_CHANGES, CRASH_WORKER, NULL, false },
 	{ "a merge", crash_two_lines, crash_add_burger, CRASH_CHANGES, CRASH_WORKER, NULL, false },
@@ -370,6 +407,8 @@ const struct crash_operation crash_worker_operations[] = {
 	{ "a copying read", crash_two_lines, do_copy, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
 	{ "a flat read", crash_two_lines, do_flat, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
 	{ "a list", crash_two_lines, do_list, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
+	{ "reading the feed", two_threads_and_a_drop, do_feed, CRASH_NO_CHANGE, CRASH_WORKER, NULL,
+	  false },
 	{ "a wait", crash_two_lines, do_wait, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
 	{ "a wait that could be cancelled", crash_two_lines, do_wait_for_either, CRASH_NO_CHANGE,
 	  CRASH_WORKER, NULL, false },

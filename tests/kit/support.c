@@ -243,11 +243,13 @@ void yard_make(struct yard *yard, const struct arena_settings *settings)
 	const struct arena_settings small = { .arena_bytes = 8 << 20,
 					      .max_carts = 64,
 					      .ttl_ns = 1800000000000ull };
+	struct arena_settings with_feed = settings != NULL ? *settings : small;
 	char why[ARENA_WHY_BYTES] = "";
 	struct life life;
 
+	with_feed.feed = true; /* as an agent has it */
 	yard_make_empty(yard);
-	if (arena_create(yard->dir_fd, settings != NULL ? settings : &small, why) != 0)
+	if (arena_create(yard->dir_fd, &with_feed, why) != 0)
 		fail_msg("%s", why);
 	assert_int_equal(alive_open(yard->dir_fd, true, &life, why), 0);
 	alive_close(&life);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * feed.c: the calls of the feed. Positions are numbers, so a reader that dies leaves nothing.
+ *
+ * A reader that has come to the end numbers what the lanes have (store/feed.h); if there is nothing
+ * it sleeps on one word of the header, which all readers share. It sets the word and then looks at
+ * the lanes once more, and a writer completes its event and then looks at the word [F3]: so no
+ * wake-up is lost. The word is not set for 50 us after a wake-up; until then readers nap. So
+ * writers wake sleepers at most every 50 us, whatever the number of readers. What a death swallows
+ * is found after 100 ms.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "api/cancel.h"
+#include "api/handle.h"
+#include "store/feed.h"
+#include "sync/lock.h"
+
+#define NUMBER_MOST 4096u /* events at a time */
+#define LOOK_NS 100000000ll
+#define WAKE_NS 50000ll
+#define BLIND_NS 10000000ll /* how often a handle looks that may write nothing */
+
+struct corral_feed {
+	struct corral *corral;
+	uint64_t at; /* the number to be read next */
+	uint32_t kinds;
+	uint32_t restaurant_size; /* 0: any */
+	uint32_t session_size;
+	char restaurant[CORRAL_ID_MAX];
+	char session[CORRAL_ID_MAX];
+	struct feed_entry entry;
+};
+
+static int take_filter(const struct corral_text *text, char id[CORRAL_ID_MAX], uint32_t *ret_size)
+{
+	if (text == NULL)
+		return 0;
+	if (text->data == NULL || text->size == 0)
+		return -EINVAL;
+	if (text->size > CORRAL_ID_MAX)
+		return -ENAMETOOLONG;
+	memcpy(id, text->data, text->size);
+	*ret_size = (uint32_t)text->size;
+	return 0;
+}
+
+/* Number what the lanes have. Nothing, for a handle that may write nothing. */
+static int number(struct corral *corral)
+{
+	struct actor *actor;
+
+	if (unlikely(corral->unregistered))
+		return 0;
+	int r = handle_actor(corral, &actor);
+	if (r == 0)
+		(void)feed_number(actor, NUMBER_MOST, NULL);
+	return r;
+}
+
+int corral_feed_open(struct corral *corral, uint64_t from, const struct corral_feed_filter *filter,
+		     struct corral_feed **ret_feed)
+{
+	struct corral_feed *feed = calloc(1, sizeof(*feed));
+	int r = feed != NULL ? 0 : -ENOMEM;
+
+	if (r == 0 && filter != NULL) {
+		feed->kinds = filter->kinds;
+		r = take_filter(filter->restaurant_id, feed->restaurant, &feed->restaurant_size);
+		if (r == 0)
+			r = take_filter(filter->session_id, feed->session, &feed->session_size);
+	}
+	if (r == 0 && from == CORRAL_FEED_NOW)
+		r = number(corral); /* what has happened already is behind us */
+	if (r < 0) {
+		free(feed);
+		return r;
+	}
+	feed->corral = corral;
+	feed->at = from == CORRAL_FEED_OLDEST ? feed_oldest(&corral->arena) :
+		   from == CORRAL_FEED_NOW    ? feed_next(&corral->arena) :
+						from;
+	*ret_feed = feed;
+	return 0;
+}
+
+void corral_feed_close(struct corral_feed *feed)
+{
+	free(feed);
+}
+
+uint64_t corral_feed_position(const struct corral_feed *feed)
+{
+	return feed->at;
+}
+
+/* ------------------------------------------------------------------ events */
+
+static uint32_t public_kind(uint32_t kind)
+{
+	static const uint8_t kinds[] = {
+		[CART_ADD] = CORRAL_STEP_ADD,
+		[CART_SET_QUANTITY] = CORRAL_STEP_SET_QUANTITY,
+		[CART_REMOVE] = CORRAL_STEP_REMOVE,
+		[CART_CLEAR] = CORRAL_STEP_CLEAR,
+		[CART_SET_TAX] = CORRAL_STEP_SET_TAX,
+		[CART_SET_ATTRIBUTE] = CORRAL_STEP_SET_ATTRIBUTE,
+		[CART_SET_TTL] = CORRAL_STEP_SET_TTL,
+		[CART_CHECKOUT] = CORRAL_STEP_CHECKOUT,
+		[CART_REPLACE] = CORRAL_STEP_REPLACE,
+		[CART_PUT] = CORRAL_STEP_RESTORE,
+		[CART_CHANGE_QUANTITY] = CORRAL_STEP_CHANGE_QUANTITY,
+		[CART_SET_ADJUSTMENT] = CORRAL_STEP_SET_ADJUSTMENT,
+		[CART_REMOVE_ADJUSTMENT] = CORRAL_STEP_REMOVE_ADJUSTMENT,
+		[CART_SET_PRICING] = CORRAL_STEP_SET_PRICING,
+		[CART_SET_CURRENCY] = CORRAL_STEP_SET_CURRENCY,
+	};
+
+	return kind < sizeof(kinds) ? kinds[kind] : 0;
+}
+
+static const uint8_t *take_text(char *to, const uint8_t *from, uint32_t size)
+{
+	memcpy(to, from, size);
+	to[size] = '\0';
+	return from + size;
+}
+
+static void tell(const struct feed_entry *entry, struct corral_event *event)
+{
+	const uint32_t currency = entry->currency | (uint32_t)entry->currency_digits << 16;
+	const struct feed_step *steps = feed_steps(entry);
+
+	event->number = event->from = event->to = entry->number;
+	event->kind = entry->kind;
+	event->status = entry->status;
+	event->missed = entry->missed;
+	event->time_ms = entry->time_ms;
+	event->version = entry->version;
+	event->subtotal_cents = entry->subtotal_cents;
+	event->tax_cents = entry->tax_cents;
+	event->total_cents = entry->total_cents;
+	event->item_count = entry->item_count;
+	event->line_count = entry->line_count;
+	event->pid = entry->pid;
+	event->step_count = entry->step_count;
+	event->steps_told = feed_steps_told(entry);
+	cart_currency_code(cart_currency_valid(currency) ? currency : 0, event->currency,
+			   &event->currency_digits);
+	memcpy(event->label, entry->label, sizeof(event->label));
+	event->label[sizeof(event->label) - 1] = '\0';
+	const uint8_t *at = take_text(event->restaurant_id, entry->bytes, entry->restaurant_size);
+	at = take_text(event->session_id, at, entry->session_size);
+	(void)take_text(event->op_id, at, entry->op_size);
+	for (uint32_t i = 0; i < event->steps_told; i++)
+		event->steps[i] = (struct corral_event_step){ .kind = public_kind(steps[i].kind),
+							      .line = steps[i].line,
+							      .amount = steps[i].amount };
+}
+
+/* A gap that this reader has, for it was too slow, or was away for a while. */
+static void tell_gap(uint64_t from, uint64_t to, uint64_t missed, struct corral_event *event)
+{
+	memset(event, 0, sizeof(*event));
+	event->kind = CORRAL_EVENT_GAP;
+	event->number = event->to = to;
+	event->from = from;
+	event->missed = missed;
+	event->time_ms = arena_wall_ms();
+}
+
+static bool is_wanted(const struct corral_feed *feed, const struct feed_entry *entry)
+{
+	if (entry->kind == CORRAL_EVENT_GAP)
+		return true;
+	return (feed->kinds == 0 || (feed->kinds & entry->kind) != 0) &&
+	       (feed->restaurant_size == 0 ||
+		(feed->restaurant_size == entry->restaurant_size &&
+		 memcmp(feed->restaurant, entry->bytes, feed->restaurant_size) == 0)) &&
+	       (feed->session_size == 0 ||
+		(feed->session_size == entry->session_size &&
+		 memcmp(feed->session, entry->bytes + entry->restaurant_size, feed->session_size) ==
+			 0));
+}
+
+/* Go on behind what is not there any more. */
+static void skip(struct corral_feed *feed, uint64_t oldest, struct corral_event *ret_event)
+{
+	const struct arena *arena = &feed->corral->arena;
+	/* relaxed: set before any process attaches */
+	const uint64_t first = load_relaxed(&arena->header->feed_first);
+	/* an earlier epoch's numbers, or another arena's: how many there were is not known */
+	const bool other = feed->at < first || feed->at > feed_next(arena);
+
+	tell_gap(feed->at, other ? max_u64(feed->at, oldest - 1) : oldest - 1,
+		 other ? 0 : oldest - feed->at, ret_event);
+	feed->at = oldest;
+}
+
+/* The events up to the present end. */
+static size_t collect(struct corral_feed *feed, struct corral_event *events, size_t max)
+{
+	const struct arena *arena = &feed->corral->arena;
+	const uint64_t next = feed_next(arena);
+	size_t count = 0;
+
+	while (count < max && feed->at != next) {
+		const uint64_t oldest = feed_oldest(arena);
+		if (feed->at < oldest || feed->at > next) {
+			skip(feed, oldest, &events[count++]);
+		} else if (feed_read(arena, feed->at, &feed->entry)) {
+			feed->at++;
+			if (is_wanted(feed, &feed->entry))
+				tell(&feed->entry, &events[count++]);
+		} else if (feed->at >= feed_oldest(arena)) {
+			skip(feed, feed->at + 1, &events[count++]); /* damaged */
+		}
+	}
+	return count;
+}
+
+/* ----------------------------------------------------------------- waiting */
+
+static void nap(int64_t ns)
+{
+	const struct timespec time = { .tv_nsec = ns };
+
+	/* by number: glibc's nanosleep is a cancellation point */
+	(void)syscall(SYS_nanosleep, &time, NULL);
+}
+
+/* Sleep until there may be an event, for at most left_ns. 0, -ETIMEDOUT, -EINTR. */
+static int wait_for_event(struct corral_feed *feed, uint32_t *cancel, int64_t left_ns)
+{
+	const struct arena *arena = &feed->corral->arena;
+	struct arena_header *h = arena->header;
+	const int64_t now_ns = clock_now_ns();
+	/* relaxed: a hint, that a clock in the future does not stop */
+	const int64_t since_ns = now_ns - load_relaxed(&h->feed_woken_ns);
+
+	if (feed->corral->unregistered) {
+		nap((int64_t)min_u64(BLIND_NS, (uint64_t)left_ns));
+		return 0;
+	}
+	if (since_ns >= 0 && since_ns < WAKE_NS) {
+		nap((int64_t)min_u64((uint64_t)(WAKE_NS - since_ns), (uint64_t)left_ns));
+		return 0;
+	}
+	store_relaxed(&h->feed_sleepers, 1u);
+	fence_full(); /* before the look. pairs [F3] */
+	if (feed_next(arena) != feed->at)
+		return 0;
+	if (feed_pending(arena)) { /* another process numbers it, or we do at once */
+		if (load_relaxed(&h->feed_lock) != 0)
+			nap(WAKE_NS);
+		return 0;
+	}
+	int r = cancel_sleep(&h->feed_sleepers, 1, cancel,
+			     (int64_t)min_u64(LOOK_NS, (uint64_t)left_ns));
+	if (r == 0)
+		store_relaxed(&h->feed_woken_ns, clock_now_ns());
+	return r;
+}
+
+static int collect_or_number(struct corral_feed *feed, struct corral_event *events, size_t max,
+			     size_t *ret_count)
+{
+	*ret_count = collect(feed, events, max);
+	if (*ret_count > 0)
+		return 0;
+	int r = number(feed->corral);
+	if (r == 0)
+		*ret_count = collect(feed, events, max);
+	return r;
+}
+
+int corral_feed_next(struct corral_feed *feed, struct corral_event *ret_events, size_t max,
+		     int timeout_ms, uint32_t *cancel, size_t *ret_count)
+{
+	struct corral *corral = feed->corral;
+	const int64_t give_up_ns =
+		timeout_ms < 0 ? INT64_MAX : clock_now_ns() + timeout_ms * 1000000ll;
+	size_t count = 0;
+
+	if (max == 0)
+		return -EINVAL;
+	for (;;) {
+		int r = handle_verdict(corral, collect_or_number(feed, ret_events, max, &count));
+		if (r < 0)
+			return r;
+		if (count > 0)
+			break;
+		if (cancel_wanted(cancel))
+			return -ECANCELED;
+		const int64_t left_ns = give_up_ns - clock_now_ns();
+		if (left_ns <= 0)
+			return feed_on(&corral->arena) ? -ETIMEDOUT : -EOPNOTSUPP;
+		if (!feed_on(&corral->arena))
+			return -EOPNOTSUPP;
+		if (wait_for_event(feed, cancel, left_ns) == -EINTR)
+			return -EINTR;
+	}
+	*ret_count = count;
+	return 0;
+}

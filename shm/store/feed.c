@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * feed.c: see feed.h.
+ *
+ * Numbering one event takes three stores that others see, in this order: the ring's entry gets its
+ * number; feed_next moves past it, which is the moment that counts; the lane's tail moves past the
+ * entry. A death before the second leaves nothing but a place in the ring that is written anew. A
+ * death before the third leaves an event that is numbered and still in its lane: the ring's last
+ * entry names its place in the lane, so the next holder of feed_lock, or a repairer, moves the tail
+ * (feed_finish()).
+ *
+ * Order. Events are numbered by their stamps. A writer completes its event before it drops the
+ * cart's lock, and the next writer of that cart takes the lock before it completes the next event,
+ * with a greater stamp. So a sequencer that has loaded a lane's head (acquire [F1]), and with it an
+ * event, finds all events of that cart before it, if it loads the heads of the other lanes
+ * afterwards. It loads all heads twice: what it saw in the first pass may be numbered, in the order
+ * of the stamps, as far as no smaller stamp was seen in the second pass. Lost events do not matter:
+ * the stamps of those that are left still tell.
+ */
+#include <limits.h>
+#include <string.h>
+
+#include "memory/allocate.h"
+#include "memory/block.h"
+#include "store/feed.h"
+#include "sync/lock.h"
+
+#define IDLE_MAX 16u    /* passes that each found a still smaller stamp */
+#define LANE_RETRY 256u /* events, before a thread without a lane asks for memory again */
+
+/* ------------------------------------------------------------------ writers */
+
+/* An entry of a lane; NULL: there is no lane, or its reference is damaged. */
+static struct feed_entry *lane_entry(const struct arena *arena, block_ref lane, uint64_t index)
+{
+	if (lane == 0 || !arena_block_inside(arena, lane) ||
+	    (uint64_t)(arena->space_end - lane) * BLOCK_UNIT < feed_lane_bytes(arena))
+		return NULL;
+	struct block_header *block = arena_block(arena, lane);
+
+	if (block->magic != BLOCK_MAGIC || block->class_no != class_of(feed_lane_bytes(arena)))
+		return NULL;
+	return (struct feed_entry *)(void *)((uint8_t *)block + CACHE_LINE) +
+	       (index & arena->lane_mask);
+}
+
+/* The block goes from the hand to the lane with one store; the heir of a death in between sees it
+ * in both, and leaves it to the lane (block_settle()). */
+void feed_take_lane(struct actor *actor)
+{
+	struct thread_record *record = actor->record;
+	const uint32_t bytes = feed_lane_bytes(actor->arena);
+
+	if (record->lane_head % LANE_RETRY != 0 || record->intent.hand != 0 ||
+	    block_alloc(actor, bytes) < 0)
+		return;
+	block_ref hand = record->intent.hand;
+	if (!arena_block_inside(actor->arena, hand) ||
+	    (uint64_t)(actor->arena->space_end - hand) * BLOCK_UNIT < bytes) {
+		note(&record->intent.hand, 0); /* damaged */
+		return;
+	}
+	memset((uint8_t *)arena_block(actor->arena, hand) + CACHE_LINE, 0, bytes - CACHE_LINE);
+	store_release(&record->lane, hand); /* zeroes first. pairs [F1] */
+	note(&record->intent.hand, 0);
+}
+
+static uint32_t texts_bytes(const struct feed_entry *entry)
+{
+	return (uint32_t)align_up(
+		(uint64_t)entry->restaurant_size + entry->session_size + entry->op_size, 8);
+}
+
+uint32_t feed_steps_told(const struct feed_entry *event)
+{
+	const uint32_t room = sizeof(event->bytes) - texts_bytes(event);
+
+	return (uint32_t)min_u64(min_u64(event->step_count, FEED_STEPS),
+				 room / sizeof(struct feed_step));
+}
+
+const struct feed_step *feed_steps(const struct feed_entry *event)
+{
+	return (const struct feed_step *)(const void *)(event->bytes + texts_bytes(event));
+}
+
+static uint8_t *put_text(uint8_t *at, struct corral_text text)
+{
+	memcpy(at, text.data, text.size);
+	return at + text.size;
+}
+
+void feed_prepare(struct actor *actor, uint32_t place, const struct feed_about *about)
+{
+	const struct arena *arena = actor->arena;
+	const uint64_t index = actor->record->lane_head + place;
+	const struct cart_head *head = about->head;
+	const struct corral_key *key = about->key;
+	struct feed_entry *entry = lane_entry(arena, actor->record->lane, index);
+
+	actor->events = place + 1;
+	if (unlikely(entry == NULL || key->restaurant_id.size > CORRAL_ID_MAX ||
+		     key->session_id.size > CORRAL_ID_MAX || about->op_id.size > CORRAL_ID_MAX))
+		return; /* there is no lane, or the cart is damaged: it will be counted, and lost */
+	store_relaxed(&entry->number, 0); /* relaxed: ordered by the fence */
+	fence_stores();                   /* before the entry changes. pairs [F2] */
+	entry->version = head->version;
+	entry->time_ms = about->time_ms;
+	entry->subtotal_cents = head->subtotal_cents;
+	entry->tax_cents = head->tax_cents;
+	entry->total_cents = head->total_cents;
+	entry->item_count = head->item_count;
+	entry->line_count = head->line_count;
+	entry->missed = 0;
+	entry->pid = arena->processes[actor->life->process].pid;
+	entry->process = (uint16_t)actor->life->process;
+	entry->step_count = (uint16_t)about->step_count;
+	entry->currency = head->currency;
+	entry->currency_digits = head->currency_digits;
+	entry->status = head->status;
+	entry->kind = (uint8_t)about->kind;
+	entry->restaurant_size = (uint8_t)key->restaurant_id.size;
+	entry->session_size = (uint8_t)key->session_id.size;
+	entry->op_size = (uint8_t)about->op_id.size;
+	uint8_t *at = put_text(entry->bytes, key->restaurant_id);
+	at = put_text(at, key->session_id);
+	if (about->op_id.size > 0)
+		(void)put_text(at, about->op_id);
+	memcpy(entry->bytes + texts_bytes(entry), about->steps,
+	       feed_steps_told(entry) * sizeof(struct feed_step));
+	store_release(&entry->number, index + 1); /* the entry first. pairs [F2] */
+}
+
+void feed_note(struct actor *actor, uint64_t before)
+{
+	struct thread_record *record = actor->record;
+	const uint32_t count = actor->events;
+	uint64_t stamp = max_u64(before, record->lane_stamp);
+
+	if (count == 0)
+		return;
+	for (uint32_t place = 0; place < count; place++) {
+		struct feed_entry *entry =
+			lane_entry(actor->arena, record->lane, record->lane_head + place);
+		stamp++;
+		if (entry != NULL)
+			store_relaxed(&entry->stamp, stamp); /* relaxed: told by the head [F1] */
+	}
+	note(&record->lane_stamp, stamp);
+	note(&record->intent.event, ((uint32_t)record->lane_head + count) | EVENT_NOTED);
+	actor->events = 0;
+}
+
+void feed_wake_sleepers(struct arena *arena)
+{
+	uint32_t *sleepers = &arena->header->feed_sleepers;
+
+	if (cas_acq_rel(sleepers, 1u, 0u))
+		futex_wake(sleepers, INT_MAX);
+}
+
+/* --------------------------------------------------------------- one event */
+
+/* Are the sizes of the texts possible? (The bytes were copied once, and may be damaged.) */
+static bool is_sound(const struct feed_entry *entry)
+{
+	return entry->restaurant_size <= CORRAL_ID_MAX && entry->session_size <= CORRAL_ID_MAX &&
+	       entry->op_size <= CORRAL_ID_MAX && texts_bytes(entry) <= sizeof(entry->bytes);
+}
+
+/*
+ * Words of a place that may be written anew meanwhile: the caller looks at its number afterwards.
+ * ThreadSanitizer knows no such readers, so it is not to look here.
+ */
+__attribute__((no_sanitize("thread"))) static void copy_words(void *to, const void *from,
+							      uint32_t bytes)
+{
+	uint64_t *into = to;
+	const uint64_t *words = from;
+
+	for (uint32_t i = 0; i < bytes / sizeof(*words); i++)
+		into[i] = load_relaxed(&words[i]);
+}
+
+/* As many bytes of it as are used. *to is a copy of our own; false: it is damaged. */
+static bool copy_entry(struct feed_entry *to, const struct feed_entry *from)
+{
+	const uint32_t fixed = offsetof(struct feed_entry, bytes);
+
+	copy_words(to, from, fixed);
+	if (!is_sound(to))
+		return false;
+	copy_words(to->bytes, from->bytes,
+		   texts_bytes(to) + feed_steps_told(to) * (uint32_t)sizeof(struct feed_step));
+	return true;
+}
+
+/* Copy what is at a place if it is what `number` says, and stays that. */
+static bool copy_if_numbered(struct feed_entry *to, const struct feed_entry *from, uint64_t number)
+{
+	if (load_acquire(&from->number) != number) /* pairs [F2] */
+		return false;
+	bool sound = copy_entry(to, from);
+	fence_loads(); /* the copy before the second look. pairs [F2] */
+	return load_relaxed(&from->number) == number && sound;
+}
+
+bool feed_read(const struct arena *arena, uint64_t number, struct feed_entry *ret_event)
+{
+	return copy_if_numbered(ret_event, &arena->feed[number & arena->feed_mask], number);
+}
+
+uint64_t feed_next(const struct arena *arena)
+{
+	return load_acquire(&arena->header->feed_next); /* pairs [F4] */
+}
+
+uint64_t feed_oldest(const struct arena *arena)
+{
+	const uint64_t next = feed_next(arena);
+	/* relaxed: set before any process attaches */
+	const uint64_t first = load_relaxed(&arena->header->feed_first);
+
+	/* one less than the ring has: that one may be about to be overwritten */
+	return next > first + arena->feed_mask ? next - arena->feed_mask : first;
+}
+
+/* ------------------------------------------------------------- the sequencer */
+
+/* Move the tail past the event that was numbered last, if its sequencer died before it did. */
+static void feed_finish(struct arena *arena)
+{
+	const struct arena_header *h = arena->header;
+	const uint64_t number = h->feed_next - 1;
+	const struct feed_entry *last = &arena->feed[number & arena->feed_mask];
+
+	if (number < h->feed_first || last->number != number || last->stamp == 0)
+		return;
+	struct thread_record *record = &arena->threads[FEED_MARK_THREAD(last->stamp)];
+	const uint64_t index = FEED_MARK_INDEX(last->stamp);
+	if (record->lane_tail <= index && index < load_acquire(&record->lane_head)) /* pairs [F1] */
+		store_release(&record->lane_tail, index + 1);
+}
+
+/* The process's name is that of its record, unless another process has the record by now. */
+static void name_process(const struct arena *arena, struct feed_entry *event)
+{
+	const struct process_record *process =
+		&arena->processes[event->process % arena->max_processes];
+
+	memset(event->label, 0, sizeof(event->label));
+	if (event->process < arena->max_processes && load_relaxed(&process->pid) == event->pid)
+		memcpy(event->label, process->program, sizeof(event->label) - 1);
+}
+
+/* Number an event. mark: the last entry of its lane that it stands for; 0: none. */
+static void append(struct arena *arena, struct feed_entry *event, uint64_t mark)
+{
+	struct arena_header *h = arena->header;
+	const uint64_t number = h->feed_next;
+	struct feed_entry *to = &arena->feed[number & arena->feed_mask];
+	const uint32_t fixed = sizeof(event->number);
+	const uint32_t used = (uint32_t)offsetof(struct feed_entry, bytes) + texts_bytes(event) +
+			      feed_steps_told(event) * (uint32_t)sizeof(struct feed_step);
+
+	name_process(arena, event);
+	event->stamp = mark;
+	store_relaxed(&to->number, 0); /* relaxed: ordered by the fence */
+	fence_stores();                /* before the entry changes. pairs [F2] */
+	memcpy((uint8_t *)to + fixed, (const uint8_t *)event + fixed, used - fixed);
+	store_release(&to->number, number);       /* the entry first. pairs [F2] */
+	store_release(&h->feed_next, number + 1); /* it is numbered from here on. pairs [F4] */
+	if (mark != 0) {
+		struct thread_record *record = &arena->threads[FEED_MARK_THREAD(mark)];
+		fence_compiler(); /* a repairer finishes it */
+		store_release(&record->lane_tail, FEED_MARK_INDEX(mark) + 1);
+	}
+}
+
+static void append_gap(struct arena *arena, uint64_t missed, uint64_t mark)
+{
+	struct feed_entry gap;
+
+	memset(&gap, 0, sizeof(gap));
+	gap.kind = CORRAL_EVENT_GAP;
+	gap.time_ms = arena_wall_ms();
+	gap.missed = missed;
+	gap.process = UINT16_MAX;
+	append(arena, &gap, mark);
+}
+
+static uint32_t lanes(const struct arena *arena)
+{
+	return (uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+}
+
+/* A lane that is being numbered. */
+struct view {
+	uint64_t at;    /* the next entry */
+	uint64_t end;   /* its head in the first pass */
+	uint64_t stamp; /* of the next entry */
+	uint32_t thread;
+};
+
+#define VIEWS 64u /* lanes at a time */
+
+struct merge {
+	struct view views[VIEWS]; /* by stamp, the smallest first */
+	uint32_t count;
+	uint64_t limit;                  /* smaller stamps may be numbered */
+	uint64_t seen[MAX_THREADS / 64]; /* a bit for each lane that is in `views` */
+};
+
+/* The stamp of an entry; false: it was overwritten. */
+static bool peek(const struct arena *arena, uint32_t thread, uint64_t at, uint64_t *ret_stamp)
+{
+	const struct feed_entry *entry =
+		lane_entry(arena, load_acquire(&arena->threads[thread].lane), at);
+
+	if (entry == NULL || load_acquire(&entry->number) != at + 1) /* pairs [F2] */
+		return false;
+	*ret_stamp = load_relaxed(&entry->stamp);
+	fence_loads(); /* pairs [F2] */
+	return load_relaxed(&entry->number) == at + 1;
+}
+
+/*
+ * Move a view on to an entry that is still there. What was lost before it is told at once: what
+ * comes after the lost events, in any lane, has greater stamps and is numbered later.
+ */
+static void find_next(struct arena *arena, struct view *view)
+{
+	const struct thread_record *record = &arena->threads[view->thread];
+	const uint64_t room = load_relaxed(&record->lane) != 0 ? arena->lane_mask + 1 : 0;
+	const uint64_t from = view->at;
+
+	for (; view->at < view->end; view->at++) {
+		const uint64_t head = load_acquire(&record->lane_head); /* pairs [F1] */
+		if (head - view->at > room)
+			view->at += min_u64(head - view->at - room, view->end - view->at);
+		if (view->at == view->end || peek(arena, view->thread, view->at, &view->stamp))
+			break;
+	}
+	if (view->at > from)
+		append_gap(arena, view->at - from, FEED_MARK(view->thread, view->at - 1));
+}
+
+static void put_view(struct merge *merge, const struct view *view)
+{
+	uint32_t at = merge->count;
+
+	if (merge->count == VIEWS) { /* the one with the greatest stamp waits for the next time */
+		struct view *last = &merge->views[--at];
+		merge->limit = min_u64(merge->limit, max_u64(last->stamp, view->stamp));
+		if (view->stamp >= last->stamp)
+			return;
+		merge->count--;
+	}
+	for (; at > 0 && merge->views[at - 1].stamp > view->stamp; at--)
+		merge->views[at] = merge->views[at - 1];
+	merge->views[at] = *view;
+	merge->count++;
+}
+
+/* The first pass: the lanes that have events. */
+static void see_lanes(struct arena *arena, struct merge *merge)
+{
+	const uint32_t high = lanes(arena);
+
+	merge->count = 0;
+	merge->limit = UINT64_MAX;
+	for (uint32_t thread = 0; thread < high; thread++) {
+		const struct thread_record *record = &arena->threads[thread];
+		struct view view = { .thread = thread,
+				     .at = record->lane_tail,
+				     .end = load_acquire(&record->lane_head) }; /* pairs [F1] */
+		if (view.at >= view.end)
+			continue;
+		find_next(arena, &view);
+		if (view.at < view.end)
+			put_view(merge, &view);
+	}
+	memset(merge->seen, 0, sizeof(merge->seen));
+	for (uint32_t i = 0; i < merge->count; i++)
+		merge->seen[merge->views[i].thread / 64] |= 1ull << merge->views[i].thread % 64;
+}
+
+/* An event that was completed since the first pass: what comes after it has to wait. */
+static void limit_by(const struct arena *arena, struct merge *merge, uint32_t thread, uint64_t at)
+{
+	uint64_t stamp = 0;
+
+	if (load_acquire(&arena->threads[thread].lane_head) <= at) /* pairs [F1] */
+		return;
+	(void)peek(arena, thread, at, &stamp); /* overwritten already: all has to wait */
+	merge->limit = min_u64(merge->limit, stamp);
+}
+
+/* The second pass. */
+static void see_lanes_again(const struct arena *arena, struct merge *merge)
+{
+	const uint32_t high = lanes(arena);
+
+	for (uint32_t thread = 0; thread < high; thread++)
+		if ((merge->seen[thread / 64] & 1ull << thread % 64) == 0)
+			limit_by(arena, merge, thread, arena->threads[thread].lane_tail);
+	for (uint32_t i = 0; i < merge->count; i++)
+		limit_by(arena, merge, merge->views[i].thread, merge->views[i].end);
+}
+
+/* Number the next entry of a view. */
+static void number_next(struct arena *arena, struct view *view)
+{
+	const struct thread_record *record = &arena->threads[view->thread];
+	const struct feed_entry *entry = lane_entry(arena, load_acquire(&record->lane), view->at);
+	struct feed_entry event;
+
+	if (entry != NULL && copy_if_numbered(&event, entry, view->at + 1))
+		append(arena, &event, FEED_MARK(view->thread, view->at));
+	else /* overwritten since, or damaged */
+		append_gap(arena, 1, FEED_MARK(view->thread, view->at));
+	view->at++;
+	find_next(arena, view);
+}
+
+/* Number what may be numbered, the smallest stamps first. */
+static void number_views(struct arena *arena, struct merge *merge, uint32_t *left)
+{
+	while (merge->count > 0 && *left > 0) {
+		struct view view = merge->views[0];
+		const uint64_t next = merge->count > 1 ? merge->views[1].stamp : UINT64_MAX;
+
+		if (view.stamp >= merge->limit && merge->limit != UINT64_MAX)
+			return;
+		do {
+			number_next(arena, &view);
+			--*left;
+		} while (view.at<view.end && * left> 0 && view.stamp <= next &&
+			 view.stamp < merge->limit);
+		merge->count--;
+		memmove(&merge->views[0], &merge->views[1], merge->count * sizeof(merge->views[0]));
+		if (view.at < view.end)
+			put_view(merge, &view);
+	}
+}
+
+bool feed_number(struct actor *actor, uint32_t most, bool *ret_left)
+{
+	struct arena *arena = actor->arena;
+	uint32_t left = most;
+	struct merge merge;
+
+	if (ret_left != NULL)
+		*ret_left = false;
+	if (!lock_try(actor, &arena->header->feed_lock, LOCK_FEED))
+		return false;
+	feed_finish(arena);
+	for (uint32_t idle = 0; left > 0 && idle < IDLE_MAX;) {
+		const uint32_t before = left;
+		see_lanes(arena, &merge);
+		if (merge.count == 0)
+			break;
+		see_lanes_again(arena, &merge);
+		number_views(arena, &merge, &left);
+		idle = left == before ? idle + 1 : 0;
+	}
+	lock_drop(actor, &arena->header->feed_lock, LOCK_FEED);
+	if (ret_left != NULL)
+		*ret_left = left == 0;
+	return true;
+}
+
+static bool is_pending(const struct thread_record *record)
+{
+	/* relaxed: a first look; the holder of feed_lock looks again */
+	return load_relaxed(&record->lane_head) > load_relaxed(&record->lane_tail);
+}
+
+bool feed_number_gap(struct actor *actor, uint64_t missed)
+{
+	struct arena *arena = actor->arena;
+
+	if (!lock_try(actor, &arena->header->feed_lock, LOCK_FEED))
+		return false;
+	feed_finish(arena);
+	append_gap(arena, missed, 0);
+	lock_drop(actor, &arena->header->feed_lock, LOCK_FEED);
+	return true;
+}
+
+bool feed_pending(const struct arena *arena)
+{
+	const uint32_t high = lanes(arena);
+
+	for (uint32_t thread = 0; thread < high; thread++)
+		if (is_pending(&arena->threads[thread]))
+			return true;
+	return false;
+}
+
+void feed_begin_epoch(struct arena *arena)
+{
+	struct arena_header *h = arena->header;
+	const uint64_t begin = arena_feed_begin(load_relaxed(&h->version_epoch));
+
+	for (uint32_t thread = 0; thread < arena->max_threads; thread++)
+		arena->threads[thread].lane_tail = arena->threads[thread].lane_head;
+	h->feed_next = max_u64(h->feed_next, begin);
+	h->feed_first = h->feed_next;
+}
+
+void feed_repair(struct arena *arena, uint32_t name)
+{
+	if (!lock_held_by(&arena->header->feed_lock, name))
+		return;
+	feed_finish(arena);
+	lock_release_of(&arena->header->feed_lock, name);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * feed.h: each change and each end of a cart is told as an event. See docs/feed.md.
+ *
+ * A writer prepares its event in the next entry of its own lane, before the cart's lock is taken
+ * where that is possible; notes it in its intent, under the lock; and completes it behind the store
+ * by which the change happens. The intent tells a repairer that an event was prepared, and the
+ * store tells whether it counts. Nothing here waits, and no word is written that other writers
+ * write.
+ *
+ * A sequencer (a reader, or the agent) gives the events of all lanes their numbers, under
+ * feed_lock: it copies them into the ring, in the order of their stamps.
+ *
+ * A writer that is quicker than all sequencers overwrites its oldest entries. A sequencer finds
+ * that, and numbers a gap in their place.
+ */
+#ifndef CORRAL_FEED_H
+#define CORRAL_FEED_H
+
+#include "arena/layout.h"
+#include "base/atomic.h"
+#include "cart/cart.h"
+#include "sync/alive.h"
+
+#define FEED_PER_CHANGE 2u /* at most: an end, and the beginning of the next cart */
+
+/* What a writer knows of its event. */
+struct feed_about {
+	uint32_t kind; /* one of CORRAL_EVENT_... */
+	int64_t time_ms;
+	const struct cart_head *head; /* the cart's numbers after it */
+	const struct corral_key *key;
+	struct corral_text op_id; /* may be empty */
+	const struct feed_step *steps;
+	uint32_t step_count; /* of the change; the first FEED_STEPS of them are in `steps` */
+};
+
+/* Are events written? Relaxed: a setting. */
+static inline bool feed_on(const struct arena *arena)
+{
+	return load_relaxed(&arena->header->feed) != 0;
+}
+
+/* Bytes of a lane's block: its header, in a cache line, and the entries. */
+static inline uint32_t feed_lane_bytes(const struct arena *arena)
+{
+	return CACHE_LINE + (arena->lane_mask + 1) * FEED_ENTRY_BYTES;
+}
+
+/*
+ * Before a change, with no lock held: see that the thread has a lane. If there is no memory for
+ * one, its events are counted and lost, and that is tried again later.
+ */
+void feed_take_lane(struct actor *actor);
+
+static inline void feed_get_ready(struct actor *actor)
+{
+	actor->events = 0;
+	if (unlikely(actor->record->lane == 0) && feed_on(actor->arena))
+		feed_take_lane(actor);
+}
+
+/*
+ * Write the event of a change that is about to be made into the lane: the first of it, or the
+ * second (`place` 0 or 1). May be done again; nothing is told yet.
+ */
+void feed_prepare(struct actor *actor, uint32_t place, const struct feed_about *about);
+
+/* There will be no such change. */
+static inline void feed_forget(struct actor *actor)
+{
+	actor->events = 0;
+}
+
+/*
+ * Under the cart's lock, before the store by which the change happens: note what was prepared, if
+ * anything was. before: the stamp of the event that comes before it.
+ */
+void feed_note(struct actor *actor, uint64_t before);
+
+/*
+ * Under the cart's lock, behind that store: tell what was noted, once. `last` and `also` (may be
+ * NULL) become the stamp of the last event. By the thread itself, or its repairer.
+ */
+static inline void feed_complete(struct thread_record *record, uint64_t *last, uint64_t *also)
+{
+	const uint32_t noted = load_relaxed(&record->intent.event);
+	const uint64_t head = record->lane_head;
+
+	if (noted == 0)
+		return;
+	const uint32_t more = (noted - (uint32_t)head) & ~EVENT_NOTED;
+	if (likely(more - 1 < FEED_PER_CHANGE)) { /* else it was told before a death */
+		note(last, record->lane_stamp);
+		if (also != NULL)
+			note(also, record->lane_stamp);
+		/* the entries, and what the next writer of the cart finds. pairs [F1] */
+		store_release(&record->lane_head, head + more);
+	}
+	note(&record->intent.event, 0);
+}
+
+/* The change did not happen. */
+static inline void feed_void(struct thread_record *record)
+{
+	note(&record->intent.event, 0);
+}
+
+void feed_wake_sleepers(struct arena *arena);
+
+/*
+ * After a change that was told, with no lock held, and a full fence behind feed_complete(): wake
+ * the readers that sleep.
+ */
+static inline void feed_wake(struct arena *arena)
+{
+	if (unlikely(load_relaxed(&arena->header->feed_sleepers) != 0)) /* pairs [F3] */
+		feed_wake_sleepers(arena);
+}
+
+/* ------------------------------------------------------------------ readers */
+
+/*
+ * Number events, at most about so many at a time. False: another process is at it. With no lock
+ * held. *ret_left, which may be NULL: there are more.
+ */
+bool feed_number(struct actor *actor, uint32_t most, bool *ret_left);
+
+/* Is there an event without a number? */
+bool feed_pending(const struct arena *arena);
+
+/*
+ * Number a gap: events were lost that no lane has. False: another process numbers events.
+ */
+bool feed_number_gap(struct actor *actor, uint64_t missed);
+
+/* The oldest number that can be read, and the one that the next event gets. */
+uint64_t feed_oldest(const struct arena *arena);
+uint64_t feed_next(const struct arena *arena);
+
+/*
+ * Copy a numbered event; its sizes are checked. False: it is not there any more.
+ */
+bool feed_read(const struct arena *arena, uint64_t number, struct feed_entry *ret_event);
+
+/* How many steps an event tells; the first of them, behind the texts. */
+uint32_t feed_steps_told(const struct feed_entry *event);
+const struct feed_step *feed_steps(const struct feed_entry *event);
+
+/*
+ * In an arena that only we use: events without a number are given up, and the next numbers are
+ * those of the present epoch of versions.
+ */
+void feed_begin_epoch(struct arena *arena);
+
+/* Finish or undo what a dead sequencer has left, and free its lock. */
+void feed_repair(struct arena *arena, uint32_t name);
+
+#endif
