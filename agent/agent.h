@@ -33,6 +33,7 @@ struct agent_options {
 	bool max_carts_given;
 	bool ttl_given;
 	bool currency_given;
+	bool feed_off; /* no events are written */
 	bool group_given;
 	gid_t group;
 	bool daemon;

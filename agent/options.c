@@ -59,6 +59,21 @@ static struct option_choice journal_choice(uint32_t index)
 	return choices[index];
 }
 
+static struct option_choice feed_choice(uint32_t index)
+{
+	static const struct option_choice choices[] = { { "on", "the default" },
+							{ "off", "no events" },
+							{ NULL, NULL } };
+
+	return choices[index];
+}
+
+static const char *take_feed(void *context, const char *text)
+{
+	*(bool *)context = strcmp(text, "off") == 0;
+	return *(bool *)context || strcmp(text, "on") == 0 ? NULL : "give on or off";
+}
+
 static const char *take_level(void *context, const char *text)
 {
 	for (unsigned i = 0; level_names[i]; i++) {
@@ -118,6 +133,10 @@ void options_parse(int argc, char **argv, struct agent_options *agent)
 		       "begin the journal anew, with all carts, when it has grown by this "
 		       "much, and by twice what the carts took",
 		       BOUNDS(JOURNAL_BYTES_MIN, JOURNAL_BYTES_MAX)),
+		OPTION(OWN, "feed", "on|off", context = &agent->feed_off,
+		       "whether changes and ends of carts are told as events (corral events): on "
+		       "(the default) or off",
+		       .take = take_feed, .choices = feed_choice),
 		OPTION(OWN, "log-level", "LEVEL", context = &agent->log_level,
 		       "error, warning, info (default) or debug", .take = take_level,
 		       .choices = level_choice),

@@ -28,6 +28,7 @@
 #include "journal_file.h"
 #include "rebuild.h"
 #include "recover.h"
+#include "store/feed.h"
 #include "store/repair.h"
 #include "versions.h"
 
@@ -376,6 +377,19 @@ static int prepare_arena(struct agent *agent, char *why)
 	return r == -EUCLEAN ? rebuild(agent, why) : r;
 }
 
+/* Events are written from now on, or no more. What happened in between is a gap. */
+static void turn_feed(struct agent *agent)
+{
+	struct arena *arena = agent->actor->arena;
+	const uint32_t on = agent->options->feed_off ? 0 : 1;
+
+	if (load_relaxed(&arena->header->feed) == on)
+		return;
+	if (on != 0 && feed_next(arena) != feed_oldest(arena))
+		(void)feed_number_gap(agent->actor, 0);
+	store_relaxed(&arena->header->feed, on);
+}
+
 int agent_take_up(struct agent *agent)
 {
 	char why[REASON_BYTES] = "";
@@ -409,6 +423,7 @@ int agent_take_up(struct agent *agent)
 	warn_of_copies(agent, agent->actor->arena);
 	if (agent->recovered)
 		apply_settings(agent->options, agent->actor->arena->header);
+	turn_feed(agent);
 	agent->started_ms = arena_wall_ms();
 	r = damaged_begin(agent);
 	if (r < 0)

@@ -12,12 +12,14 @@
 #include "base/atomic.h"
 #include "memory/pressure.h"
 #include "memory/retire.h"
+#include "store/feed.h"
 #include "store/repair.h"
 #include "sync/death_log.h"
 
 #define AGAIN_LEAST_MS 10000     /* an arena is not taken up again more often */
 #define DISK_TICKS 240           /* a minute */
 #define QUIET_TICKS 20           /* this long without a change is a good time to scavenge */
+#define FEED_MOST 65536u         /* events at a tick */
 #define TRIM_LEAST (16ull << 20) /* less is not worth the cost of reserving it again */
 #define TRIM_MOST (64ull << 20)  /* per tick: a worker that needs a new span waits for it */
 
@@ -164,6 +166,8 @@ void agent_tick(struct agent *agent)
 		log_follow(agent->dir_fd);
 	log_tick();
 	sweep_some(agent);
+	/* for readers that come later: the lanes are small */
+	(void)feed_number(agent->actor, FEED_MOST, NULL);
 	usage_watch(agent);
 	stalled_watch(agent, block_reclaim_all(agent->actor));
 	scavenge_when_quiet(agent);
