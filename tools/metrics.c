@@ -78,7 +78,8 @@ static void put_memory(const struct arena_header *header, const struct inspect_t
 	gauge("arena_bytes", "size of the arena", header->arena_bytes);
 	gauge("arena_disk_bytes", "what the file system has given it", totals->disk_bytes);
 	gauge("arena_fixed_bytes", "tables of fixed size in it", totals->fixed_bytes);
-	begin("memory_bytes", "gauge", "memory for carts by state; retired: waits for readers; lane: threads' events");
+	begin("memory_bytes", "gauge",
+	      "memory for carts by state; retired: waits for readers; lane: threads' events");
 	labelled("memory_bytes", "state", "live", totals->live_bytes);
 	labelled("memory_bytes", "state", "free", totals->free_bytes);
 	labelled("memory_bytes", "state", "cached", totals->cached_bytes);

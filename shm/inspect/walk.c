@@ -261,12 +261,11 @@ static void walk_free_slots(struct inspect *inspect)
 static void add_up(struct inspect *inspect)
 {
 	struct inspect_totals *totals = &inspect->totals;
-	uint64_t *const sums[PLACE_COUNT] = { [PLACE_NEVER_USED] = &totals->free_bytes,
-					      [PLACE_FREE] = &totals->free_bytes,
-					      [PLACE_CACHED] = &totals->cached_bytes,
-					      [PLACE_LIVE] = &totals->live_bytes,
-					      [PLACE_RETIRED] = &totals->retired_bytes,
-					      [PLACE_LANE] = &totals->lane_bytes };
+	uint64_t *const sums[PLACE_COUNT] = {
+		[PLACE_NEVER_USED] = &totals->free_bytes, [PLACE_FREE] = &totals->free_bytes,
+		[PLACE_CACHED] = &totals->cached_bytes,   [PLACE_LIVE] = &totals->live_bytes,
+		[PLACE_RETIRED] = &totals->retired_bytes, [PLACE_LANE] = &totals->lane_bytes
+	};
 
 	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++) {
 		uint64_t known = 0;

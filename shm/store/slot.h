@@ -174,8 +174,8 @@ int slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot, uint
  * Under the slot's lock, before slot_end(): prepare the event of the end of this cart, of a kind
  * CORRAL_EVENT_...; nothing is told of a damaged one.
  */
-void slot_prepare_end(struct actor *actor, const struct cart_head *cart, size_t room,
-		      uint32_t kind, struct corral_text op_id);
+void slot_prepare_end(struct actor *actor, const struct cart_head *cart, size_t room, uint32_t kind,
+		      struct corral_text op_id);
 
 /* End the cart if its time is up. -EAGAIN: it still lives, or has ended. *ret_wake: slot_end(). */
 int slot_end_if_over(struct actor *actor, struct bucket *bucket, struct slot *slot, int64_t now_ns,

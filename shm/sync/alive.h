@@ -48,7 +48,7 @@ struct actor {
 	/* the change closes a cart or shrinks it, so it may use the spare pages, see span.c */
 	bool makes_room;
 	bool can_membarrier;
-	uint32_t events; /* that are prepared for the change under way, see store/feed.h */
+	uint32_t events;        /* that are prepared for the change under way, see store/feed.h */
 	uint32_t heavy_entries; /* sections that began with a full fence in `heavy_phase` */
 	uint64_t heavy_phase;
 	uint64_t light_phase; /* the phase in which sections begin unfenced; 0: none. See grace.h */

@@ -140,7 +140,7 @@ a_full_disk_refuses_the_creation_and_leaves_nothing() {
 }
 
 a_disk_that_runs_full_refuses_adds_and_the_carts_stay_readable() {
-	small_disk 12M
+	small_disk 16M
 	agent 0 --daemon --size 64M
 	agent_pid >>"$place/pids"
 	add r first

@@ -45,6 +45,8 @@ static lock_word *word_of(struct arena *arena, enum lock_level level)
 		return &arena->classes[33].lock;
 	case LOCK_SPACE:
 		return &arena->header->space_lock;
+	case LOCK_FEED:
+		return &arena->header->feed_lock;
 	}
 	return NULL;
 }
@@ -200,7 +202,7 @@ static void killed_holders_lock_is_taken_by_the_next_one(void **state)
 	struct actor one;
 	struct scene *scene = us_join(&us, &one);
 
-	for (enum lock_level level = LOCK_BUCKET; level <= LOCK_SPACE; level++) {
+	for (enum lock_level level = LOCK_BUCKET; level <= LOCK_FEED; level++) {
 		lock_word *word = word_of(&us.arena, level);
 		pid_t pid = start_holder(scene, level);
 		uint32_t generation = us.arena.threads[scene->name - 1].generation;
@@ -226,7 +228,7 @@ static void a_try_suffices_to_take_over_from_the_dead(void **state)
 	struct actor one;
 	struct scene *scene = us_join(&us, &one);
 
-	for (enum lock_level level = LOCK_BUCKET; level <= LOCK_SPACE; level++) {
+	for (enum lock_level level = LOCK_BUCKET; level <= LOCK_FEED; level++) {
 		lock_word *word = word_of(&us.arena, level);
 		child_kill(start_holder(scene, level));
 		want(&one, level);
