@@ -839,7 +839,8 @@ struct corral_feed;
 /*
  * Begin to read the feed, from an event's number on: that of the last event read, plus one, goes on
  * behind it. Between two calls a feed holds nothing that others wait for. The caller owns it and
- * closes it, before the handle. -EINVAL, -ENAMETOOLONG, -ENOMEM.
+ * closes it, before the handle. -EINVAL, -ENAMETOOLONG, -ENOMEM; -EOPNOTSUPP: at this location
+ * there are no events.
  */
 int corral_feed_open(struct corral *corral, uint64_t from, const struct corral_feed_filter *filter,
 		     struct corral_feed **ret_feed);

@@ -91,6 +91,7 @@ static int64_t amount_of(const struct cart_step *step)
 	case CART_CHANGE_QUANTITY:
 		return step->difference;
 	case CART_SET_TAX:
+	case CART_SET_LINE_TAX:
 		return step->tax_ppm;
 	case CART_SET_TTL:
 		return (int64_t)min_u64(step->ttl_ms, INT64_MAX);

@@ -65,6 +65,8 @@ static int number(struct corral *corral)
 int corral_feed_open(struct corral *corral, uint64_t from, const struct corral_feed_filter *filter,
 		     struct corral_feed **ret_feed)
 {
+	if (corral->remote != NULL)
+		return -EOPNOTSUPP; /* an engine keeps no events */
 	struct corral_feed *feed = calloc(1, sizeof(*feed));
 	int r = feed != NULL ? 0 : -ENOMEM;
 
@@ -118,6 +120,7 @@ static uint32_t public_kind(uint32_t kind)
 		[CART_REMOVE_ADJUSTMENT] = CORRAL_STEP_REMOVE_ADJUSTMENT,
 		[CART_SET_PRICING] = CORRAL_STEP_SET_PRICING,
 		[CART_SET_CURRENCY] = CORRAL_STEP_SET_CURRENCY,
+		[CART_SET_LINE_TAX] = CORRAL_STEP_SET_LINE_TAX,
 	};
 
 	return kind < sizeof(kinds) ? kinds[kind] : 0;

@@ -33,7 +33,8 @@
 #define TEMPORARY_FILE ".arena.new"
 
 #define CARTS_LEAST 1024u /* in the smallest arena */
-#define FEED_EVENTS_MAX 131072u
+#define FEED_EVENTS_MAX 32768u
+#define FEED_SHARE 128 /* the ring takes this part of the arena */
 #define LANE_ENTRIES_MIN 8u
 #define LANE_ENTRIES_MAX 256u
 #define LANE_SHARE (4u << 20) /* of the arena, for each entry of a lane */
@@ -53,12 +54,13 @@ static uint32_t bucket_count_for(uint32_t max_carts)
 	return count;
 }
 
-/* A 64th of the arena is the feed's, and at most 64 MiB. */
+/* The room of the feed's ring: at most 16 MiB, since all of it is reserved on disk. */
 static uint64_t feed_events_for(uint64_t arena_bytes)
 {
 	uint64_t events = 1;
 
-	while (events < FEED_EVENTS_MAX && events * 2 * FEED_ENTRY_BYTES <= arena_bytes / 64)
+	while (events < FEED_EVENTS_MAX &&
+	       events * 2 * FEED_ENTRY_BYTES <= arena_bytes / FEED_SHARE)
 		events *= 2;
 	return events;
 }
