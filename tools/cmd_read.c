@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -133,23 +132,6 @@ enum exit_code run_ls(struct call *call)
 
 /* -------------------------------------------------------------------- watch */
 
-static volatile sig_atomic_t stopped_by;
-
-static void on_signal(int number)
-{
-	stopped_by = number;
-}
-
-/* Signals end a wait (no SA_RESTART), so that we detach before we end. */
-static void catch_signals(void (*handler)(int))
-{
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = handler };
-
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		sigaction(numbers[i], &action, NULL);
-}
-
 /* Print each version of the cart until it ends, a signal arrives or standard output is closed. */
 static int watch(struct corral *corral, const struct call *call)
 {
@@ -159,7 +141,7 @@ static int watch(struct corral *corral, const struct call *call)
 	uint64_t found = 0;
 	int r;
 
-	while (!stopped_by && !ferror(stdout)) {
+	while (!signals_stop() && !ferror(stdout)) {
 		r = corral_wait(corral, &call->key, seen, WATCH_STEP_MS, NULL, &found);
 		if (r == -ETIMEDOUT || r == -EINTR)
 			continue;
@@ -185,14 +167,10 @@ enum exit_code run_watch(struct call *call)
 
 	if (code)
 		return code;
-	catch_signals(on_signal);
+	signals_catch();
 	r = watch(corral, call);
 	corral_close(corral);
-	catch_signals(SIG_DFL);
-	if (stopped_by) {
-		fflush(stdout);
-		raise(stopped_by); /* so that the shell sees the signal that ended the program */
-	}
+	signals_end();
 	if (r && r != -ENOENT)
 		return complain_cart(call, r);
 	if (r && !call->json)

@@ -40,6 +40,25 @@ const struct command commands[] = {
 	  0,
 	  "Waits for a cart that is not there yet. With --json one line for each change that was\n"
 	  "seen; of changes in quick succession only the last may be seen." },
+	{ "events",
+	  run_events,
+	  "print what happened to carts, one line for each change and each end",
+	  { 0 },
+	  0,
+	  LOOKING | HAS(OPTION_RESTAURANT) | HAS(OPTION_FROM) | HAS(OPTION_EVENT_KIND) |
+		  HAS(OPTION_FOLLOW),
+	  0,
+	  "With --json each line is an object with its kind: changed, checked_out, dropped,\n"
+	  "expired, or gap, where events were missed. The agent numbers events four times a\n"
+	  "second, and keeps the last ones: how many follows from the arena's size." },
+	{ "history",
+	  run_history,
+	  "print what happened to one cart, also to one that has ended",
+	  { R_S },
+	  2,
+	  LOOKING | HAS(OPTION_FOLLOW),
+	  0,
+	  "As far back as there are events: see corral events." },
 	{ "quantity",
 	  run_quantity,
 	  "set how many of a line",

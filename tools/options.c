@@ -80,6 +80,48 @@ static const char *take_kind(void *context, const char *text)
 	return call->adjustment.kind != 0 ? NULL : "write discount, fee, tip or service";
 }
 
+/* now, oldest, or a number. */
+static const char *take_from(void *context, const char *text)
+{
+	struct call *call = context;
+
+	call->from = CORRAL_FEED_OLDEST;
+	if (strcmp(text, "oldest") == 0)
+		return NULL;
+	call->from = CORRAL_FEED_NOW;
+	if (strcmp(text, "now") == 0)
+		return NULL;
+	if (parse_number(text, 1, UINT64_MAX - 1, &call->from) == NULL)
+		return NULL;
+	return "write now, oldest, or the number of an event";
+}
+
+static struct option_choice event_kind_choice(uint32_t index)
+{
+	static const struct option_choice choices[] = {
+		{ "changed", "a change" },
+		{ "checked_out", "the change that checked the cart out" },
+		{ "dropped", "the end of a cart by a call" },
+		{ "expired", "the end of a cart by inactivity" },
+		{ NULL, NULL },
+	};
+
+	return choices[index];
+}
+
+static const char *take_event_kind(void *context, const char *text)
+{
+	struct call *call = context;
+
+	for (uint32_t i = 0; event_kind_choice(i).name != NULL; i++) {
+		if (strcmp(text, event_kind_choice(i).name) == 0) {
+			call->kinds |= 1u << i; /* in the order of enum corral_event_kind */
+			return NULL;
+		}
+	}
+	return "write changed, checked_out, dropped or expired";
+}
+
 static const char *take_currency(void *context, const char *text)
 {
 	struct call *call = context;
@@ -230,6 +272,17 @@ enum exit_code options_read(int argc, char **argv, struct call *call, bool *ret_
 		[OPTION_METRICS] =
 			OPTION(FLAG, "metrics", NULL, flag = &call->metrics,
 			       "print metrics in Prometheus' text format", .exclusive = true),
+		[OPTION_FROM] = OPTION(OWN, "from", "now|oldest|N", context = call,
+				       "where to begin: now, the oldest event there is (the "
+				       "default), or an event's number",
+				       .take = take_from),
+		[OPTION_EVENT_KIND] = OPTION(OWN, "kind", "KIND", context = call,
+					     "only such events: changed, checked_out, dropped or "
+					     "expired; may be repeated",
+					     .take = take_event_kind, .choices = event_kind_choice,
+					     .repeats = true),
+		[OPTION_FOLLOW] = OPTION(FLAG, "follow", NULL, flag = &call->follow,
+					 "wait for further events, until a signal"),
 		[OPTION_JSON] = OPTION(FLAG, "json", NULL, flag = &call->json, "print JSON",
 				       .exclusive = true),
 		[OPTION_DIR] = OPTION(WORD, "dir", "DIR", word = &call->dir,

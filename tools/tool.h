@@ -50,6 +50,9 @@ enum option_number {
 	OPTION_REPAIR,
 	OPTION_MERGE,
 	OPTION_METRICS,
+	OPTION_FROM,
+	OPTION_EVENT_KIND,
+	OPTION_FOLLOW,
 	OPTION_JSON,
 	OPTION_DIR,
 	OPTION_COUNT
@@ -88,8 +91,10 @@ struct currency {
 /* All arguments, checked and converted. Texts point into argv. */
 struct call {
 	const struct command *command;
-	bool json, metrics, sync, repair, merge;
-	bool taxed; /* --tax was given */
+	bool json, metrics, sync, repair, merge, follow;
+	uint64_t from;  /* an event's number, CORRAL_FEED_OLDEST or CORRAL_FEED_NOW */
+	uint32_t kinds; /* of events; 0: all */
+	bool taxed;     /* --tax was given */
 	bool tax_inside, half_even, below_zero, after_tax;
 	const char *dir;
 	struct corral_key key;
@@ -167,6 +172,8 @@ enum exit_code run_drop(struct call *call);
 enum exit_code run_show(struct call *call);
 enum exit_code run_ls(struct call *call);
 enum exit_code run_watch(struct call *call);
+enum exit_code run_events(struct call *call);
+enum exit_code run_history(struct call *call);
 enum exit_code run_status(struct call *call);
 enum exit_code run_inspect(struct call *call);
 enum exit_code run_check(struct call *call);
@@ -203,6 +210,16 @@ enum exit_code open_arena(const struct call *call, unsigned flags, struct corral
 
 /* Tools read in this way: they neither change a cart nor prolong its life. */
 #define LOOK_ONLY (CORRAL_OBSERVE | CORRAL_READ_ONLY)
+
+/* --------------------------------------------------------------- signals.c */
+
+/*
+ * For a command that waits: from now on a signal ends the wait only; did one come; and, once all is
+ * given back, end by it if one came.
+ */
+void signals_catch(void);
+bool signals_stop(void);
+void signals_end(void);
 
 /* ------------------------------------------------------------------ json.c */
 

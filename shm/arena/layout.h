@@ -684,7 +684,7 @@ struct feed_entry {
 	uint8_t restaurant_size;
 	uint8_t session_size;
 	uint8_t op_size;
-	char label[40]; /* of the process; in the ring only */
+	char label[40]; /* of the process, or its program's name */
 	uint8_t bytes[FEED_ENTRY_BYTES - 2 * CACHE_LINE];
 };
 

@@ -112,7 +112,8 @@ void feed_prepare(struct actor *actor, uint32_t place, const struct feed_about *
 	entry->item_count = head->item_count;
 	entry->line_count = head->line_count;
 	entry->missed = 0;
-	entry->pid = arena->processes[actor->life->process].pid;
+	const struct process_record *process = &arena->processes[actor->life->process];
+	entry->pid = process->pid;
 	entry->process = (uint16_t)actor->life->process;
 	entry->step_count = (uint16_t)about->step_count;
 	entry->currency = head->currency;
@@ -122,6 +123,7 @@ void feed_prepare(struct actor *actor, uint32_t place, const struct feed_about *
 	entry->restaurant_size = (uint8_t)key->restaurant_id.size;
 	entry->session_size = (uint8_t)key->session_id.size;
 	entry->op_size = (uint8_t)about->op_id.size;
+	memcpy(entry->label, process->program, sizeof(entry->label));
 	uint8_t *at = put_text(entry->bytes, key->restaurant_id);
 	at = put_text(at, key->session_id);
 	if (about->op_id.size > 0)
@@ -242,17 +244,6 @@ static void feed_finish(struct arena *arena)
 		store_release(&record->lane_tail, index + 1);
 }
 
-/* The process's name is that of its record, unless another process has the record by now. */
-static void name_process(const struct arena *arena, struct feed_entry *event)
-{
-	const struct process_record *process =
-		&arena->processes[event->process % arena->max_processes];
-
-	memset(event->label, 0, sizeof(event->label));
-	if (event->process < arena->max_processes && load_relaxed(&process->pid) == event->pid)
-		memcpy(event->label, process->program, sizeof(event->label) - 1);
-}
-
 /* Number an event. mark: the last entry of its lane that it stands for; 0: none. */
 static void append(struct arena *arena, struct feed_entry *event, uint64_t mark)
 {
@@ -263,7 +254,6 @@ static void append(struct arena *arena, struct feed_entry *event, uint64_t mark)
 	const uint32_t used = (uint32_t)offsetof(struct feed_entry, bytes) + texts_bytes(event) +
 			      feed_steps_told(event) * (uint32_t)sizeof(struct feed_step);
 
-	name_process(arena, event);
 	event->stamp = mark;
 	store_relaxed(&to->number, 0); /* relaxed: ordered by the fence */
 	fence_stores();                /* before the entry changes. pairs [F2] */
@@ -285,7 +275,6 @@ static void append_gap(struct arena *arena, uint64_t missed, uint64_t mark)
 	gap.kind = CORRAL_EVENT_GAP;
 	gap.time_ms = arena_wall_ms();
 	gap.missed = missed;
-	gap.process = UINT16_MAX;
 	append(arena, &gap, mark);
 }
 

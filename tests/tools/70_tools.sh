@@ -705,6 +705,44 @@ watch_ends_on_a_signal() {
 	[[ $code -eq 143 ]] || fail "exit code $code"
 }
 
+events_tell_each_change_and_each_end() {
+	add j4 s
+	run 0 quantity j4 s 1 3 --op-id call-7
+	run 0 checkout j4 s
+	run 0 drop j4 s
+	run 0 events --restaurant j4 --json
+	[[ $(grep -oE '"kind":"[a-z_]+"' <<<"$out" | tr '\n' ' ') == \
+		'"kind":"changed" "kind":"changed" "kind":"checked_out" "kind":"dropped" ' ]] ||
+		fail "$out"
+	has '"operation_id":"call-7"' '"steps":[{"step":"set_quantity","line":1,"amount":3}]' \
+		'"process":"corral"'
+	run 0 history j4 s
+	[[ $(wc -l <<<"$out") -eq 4 ]] || fail "$out"
+	has "version 1 changed: add line 1 1; 1 item, " \
+		"version 2 changed: set_quantity line 1 3; 3 items, " "; operation call-7"
+	run 0 events --restaurant j4 --kind dropped --kind expired --json
+	[[ $(wc -l <<<"$out") -eq 1 ]] || fail "$out"
+	has '"kind":"dropped"'
+	run 0 events --from now --json
+	[[ -z $out ]] || fail "$out"
+	run 2 events --kind wrong
+	run 2 events --from yesterday
+}
+
+events_that_are_followed_come_at_once_until_a_signal() {
+	local watcher code=0
+	"$BUILD/corral" --dir "$dir" events --restaurant j5 --follow >"$work/watched" 2>&1 &
+	watcher=$!
+	add j5 s
+	eventually saw "version 1 changed"
+	run 0 drop j5 s
+	eventually saw "version 1 dropped"
+	kill -TERM $watcher
+	eventually gone $watcher
+	wait $watcher || code=$?
+	[[ $code -eq 143 ]] || fail "exit code $code"
+}
+
 # ------------------------------------------------------------- what is printed
 
 names_cannot_command_the_terminal() {
@@ -1163,6 +1201,8 @@ claims=(
 	watch_shows_each_change_until_the_end
 	watch_ends_when_the_carts_time_is_over
 	watch_ends_on_a_signal
+	events_tell_each_change_and_each_end
+	events_that_are_followed_come_at_once_until_a_signal
 	names_cannot_command_the_terminal
 	wide_names_are_aligned
 	no_colours_without_a_terminal
