@@ -20,7 +20,6 @@
 #include "store/feed.h"
 #include "sync/lock.h"
 
-#define NUMBER_MOST 4096u /* events at a time */
 #define LOOK_NS 100000000ll
 #define WAKE_NS 50000ll
 #define BLIND_NS 10000000ll /* how often a handle looks that may write nothing */
@@ -58,7 +57,7 @@ static int number(struct corral *corral)
 		return 0;
 	int r = handle_actor(corral, &actor);
 	if (r == 0)
-		(void)feed_number(actor, NUMBER_MOST, NULL);
+		(void)feed_number(actor, FEED_BATCH, NULL);
 	return r;
 }
 

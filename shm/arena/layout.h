@@ -645,6 +645,7 @@ static_assert(sizeof(struct cart_money) == 40 && sizeof(struct cart_taxed) == 24
 #define FEED_MARK(thread, index) (((uint64_t)(index)*MAX_THREADS + (uint64_t)(thread)) + 1)
 #define FEED_MARK_THREAD(mark) ((uint32_t)(((mark)-1) % MAX_THREADS))
 #define FEED_MARK_INDEX(mark) (((mark)-1) / MAX_THREADS)
+#define FEED_INDEX_END (UINT64_MAX / MAX_THREADS) /* a lane's indices are smaller */
 
 struct feed_step {
 	uint32_t kind; /* enum cart_step_kind */

@@ -71,7 +71,7 @@ uint32_t expire_slots(struct actor *actor, uint32_t first, uint32_t count)
 		ended += expire_one(actor, &arena->slots[number], now);
 		/* many may end at once: their events are not to overwrite one another */
 		if (actor->record->lane_head - actor->record->lane_tail > arena->lane_mask / 2)
-			(void)feed_number(actor, UINT32_MAX, NULL);
+			(void)feed_number(actor, FEED_BATCH, NULL);
 	}
 	return ended;
 }

@@ -16,6 +16,9 @@
  * afterwards. It loads all heads twice: what it saw in the first pass may be numbered, in the order
  * of the stamps, as far as no smaller stamp was seen in the second pass. Lost events do not matter:
  * the stamps of those that are left still tell.
+ *
+ * It ends: the entries of a call are counted, each pass is as long as the lanes were when it began,
+ * and after some passes in which writers were quicker each time it is left for the next call.
  */
 #include <limits.h>
 #include <string.h>
@@ -236,7 +239,8 @@ static void feed_finish(struct arena *arena)
 	const uint64_t number = h->feed_next - 1;
 	const struct feed_entry *last = &arena->feed[number & arena->feed_mask];
 
-	if (number < h->feed_first || last->number != number || last->stamp == 0)
+	if (number < h->feed_first || last->number != number || last->stamp == 0 ||
+	    FEED_MARK_THREAD(last->stamp) >= arena->max_threads)
 		return;
 	struct thread_record *record = &arena->threads[FEED_MARK_THREAD(last->stamp)];
 	const uint64_t index = FEED_MARK_INDEX(last->stamp);
@@ -296,7 +300,7 @@ struct view {
 struct merge {
 	struct view views[VIEWS]; /* by stamp, the smallest first */
 	uint32_t count;
-	uint64_t limit;                  /* smaller stamps may be numbered */
+	uint64_t limit;                  /* greater stamps have to wait */
 	uint64_t seen[MAX_THREADS / 64]; /* a bit for each lane that is in `views` */
 };
 
@@ -338,7 +342,11 @@ static void put_view(struct merge *merge, const struct view *view)
 {
 	uint32_t at = merge->count;
 
-	if (merge->count == VIEWS) { /* the one with the greatest stamp waits for the next time */
+	/*
+	 * The one with the greatest stamp waits for the next time, and with it what has a greater
+	 * one. Equal ones do not: of two changes with one stamp neither came before the other.
+	 */
+	if (merge->count == VIEWS) {
 		struct view *last = &merge->views[--at];
 		merge->limit = min_u64(merge->limit, max_u64(last->stamp, view->stamp));
 		if (view->stamp >= last->stamp)
@@ -351,19 +359,32 @@ static void put_view(struct merge *merge, const struct view *view)
 	merge->count++;
 }
 
+/* Is there anything to number? Counts that are damaged are told as a gap, and made whole. */
+static bool begin_view(struct arena *arena, uint32_t thread, struct view *ret_view)
+{
+	struct thread_record *record = &arena->threads[thread];
+	const uint64_t head = load_acquire(&record->lane_head); /* pairs [F1] */
+
+	*ret_view = (struct view){ .thread = thread, .at = record->lane_tail, .end = head };
+	if (likely(record->lane_tail <= head && head < FEED_INDEX_END))
+		return record->lane_tail < head;
+	if (record->lane_tail != head) {
+		append_gap(arena, 0, 0);
+		store_release(&record->lane_tail, head);
+	}
+	return false;
+}
+
 /* The first pass: the lanes that have events. */
 static void see_lanes(struct arena *arena, struct merge *merge)
 {
 	const uint32_t high = lanes(arena);
+	struct view view;
 
 	merge->count = 0;
 	merge->limit = UINT64_MAX;
 	for (uint32_t thread = 0; thread < high; thread++) {
-		const struct thread_record *record = &arena->threads[thread];
-		struct view view = { .thread = thread,
-				     .at = record->lane_tail,
-				     .end = load_acquire(&record->lane_head) }; /* pairs [F1] */
-		if (view.at >= view.end)
+		if (!begin_view(arena, thread, &view))
 			continue;
 		find_next(arena, &view);
 		if (view.at < view.end)
@@ -374,27 +395,31 @@ static void see_lanes(struct arena *arena, struct merge *merge)
 		merge->seen[merge->views[i].thread / 64] |= 1ull << merge->views[i].thread % 64;
 }
 
-/* An event that was completed since the first pass: what comes after it has to wait. */
-static void limit_by(const struct arena *arena, struct merge *merge, uint32_t thread, uint64_t at)
-{
-	uint64_t stamp = 0;
-
-	if (load_acquire(&arena->threads[thread].lane_head) <= at) /* pairs [F1] */
-		return;
-	(void)peek(arena, thread, at, &stamp); /* overwritten already: all has to wait */
-	merge->limit = min_u64(merge->limit, stamp);
-}
-
-/* The second pass. */
-static void see_lanes_again(const struct arena *arena, struct merge *merge)
+/*
+ * The second pass: the smallest stamp that was told since the first one. A lane that was lapped
+ * since tells none, so all has to wait; of a lane that has nothing else the loss is told at once.
+ */
+static void see_lanes_again(struct arena *arena, struct merge *merge)
 {
 	const uint32_t high = lanes(arena);
+	struct view view;
 
-	for (uint32_t thread = 0; thread < high; thread++)
-		if ((merge->seen[thread / 64] & 1ull << thread % 64) == 0)
-			limit_by(arena, merge, thread, arena->threads[thread].lane_tail);
-	for (uint32_t i = 0; i < merge->count; i++)
-		limit_by(arena, merge, merge->views[i].thread, merge->views[i].end);
+	for (uint32_t thread = 0; thread < high; thread++) {
+		if ((merge->seen[thread / 64] & 1ull << thread % 64) != 0 ||
+		    !begin_view(arena, thread, &view))
+			continue;
+		find_next(arena, &view);
+		if (view.at < view.end)
+			merge->limit = min_u64(merge->limit, view.stamp);
+	}
+	for (uint32_t i = 0; i < merge->count; i++) {
+		const struct view *seen = &merge->views[i];
+		uint64_t stamp = 0;
+		if (load_acquire(&arena->threads[seen->thread].lane_head) <= seen->end)
+			continue; /* pairs [F1] */
+		(void)peek(arena, seen->thread, seen->end, &stamp);
+		merge->limit = min_u64(merge->limit, stamp);
+	}
 }
 
 /* Number the next entry of a view. */
@@ -419,13 +444,13 @@ static void number_views(struct arena *arena, struct merge *merge, uint32_t *lef
 		struct view view = merge->views[0];
 		const uint64_t next = merge->count > 1 ? merge->views[1].stamp : UINT64_MAX;
 
-		if (view.stamp >= merge->limit && merge->limit != UINT64_MAX)
+		if (view.stamp > merge->limit)
 			return;
 		do {
 			number_next(arena, &view);
 			--*left;
-		} while (view.at<view.end && * left> 0 && view.stamp <= next &&
-			 view.stamp < merge->limit);
+		} while (view.at<view.end && * left> 0 &&
+			 view.stamp <= min_u64(next, merge->limit));
 		merge->count--;
 		memmove(&merge->views[0], &merge->views[1], merge->count * sizeof(merge->views[0]));
 		if (view.at < view.end)
@@ -462,7 +487,7 @@ bool feed_number(struct actor *actor, uint32_t most, bool *ret_left)
 static bool is_pending(const struct thread_record *record)
 {
 	/* relaxed: a first look; the holder of feed_lock looks again */
-	return load_relaxed(&record->lane_head) > load_relaxed(&record->lane_tail);
+	return load_relaxed(&record->lane_head) != load_relaxed(&record->lane_tail);
 }
 
 bool feed_number_gap(struct actor *actor, uint64_t missed)

@@ -120,6 +120,8 @@ static inline void feed_wake(struct arena *arena)
 
 /* ------------------------------------------------------------------ readers */
 
+#define FEED_BATCH 4096u /* a few milliseconds' work */
+
 /*
  * Number events, at most about so many at a time. False: another process is at it. With no lock
  * held. *ret_left, which may be NULL: there are more.

@@ -376,6 +376,64 @@ static void nonsense_is_refused(void **state)
 	corral_close(bench.corral);
 }
 
+struct meeting {
+	struct corral *corral;
+	pthread_barrier_t barrier;
+	uint32_t came;
+};
+
+static void *add_one_and_stay(void *context)
+{
+	struct meeting *meeting = context;
+	char name[8];
+
+	snprintf(name, sizeof(name), "%u", fetch_add_relaxed(&meeting->came, 1u));
+	const struct corral_key key = orders_key("r", name);
+	must(orders_add(meeting->corral, &key, "tea", 1, 1, NULL, NULL) == 0);
+	(void)pthread_barrier_wait(&meeting->barrier);
+	(void)pthread_barrier_wait(&meeting->barrier);
+	return NULL;
+}
+
+/* More lanes than a sequencer looks at at once, and none of their events came before another. */
+static void first_events_of_many_threads_are_told(void **state)
+{
+	struct meeting meeting = { .corral = yard_open(*state, 0) };
+	pthread_t threads[80];
+
+	assert_int_equal(pthread_barrier_init(&meeting.barrier, NULL, COUNT(threads) + 1), 0);
+	for (unsigned i = 0; i < COUNT(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, add_one_and_stay, &meeting), 0);
+	(void)pthread_barrier_wait(&meeting.barrier);
+	assert_int_equal(read_from(meeting.corral, CORRAL_FEED_OLDEST), COUNT(threads));
+	(void)pthread_barrier_wait(&meeting.barrier);
+	for (unsigned i = 0; i < COUNT(threads); i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	pthread_barrier_destroy(&meeting.barrier);
+	corral_close(meeting.corral);
+}
+
+static void damaged_counts_are_a_gap(void **state)
+{
+	static const uint64_t damage[] = { 1ull << 62, 1ull << 53, 1ull << 40, 77, UINT64_MAX };
+	struct bench bench = begin(state);
+	struct actor *actor;
+
+	add(&bench, "tea", 1, 1);
+	assert_int_equal(handle_actor(bench.corral, &actor), 0);
+	for (unsigned i = 0; i < 2 * COUNT(damage); i++) {
+		uint64_t *const words[] = { &actor->record->lane_head, &actor->record->lane_tail };
+		*words[i % 2] = damage[i / 2];
+		struct corral_feed *feed = open_feed(bench.corral, CORRAL_FEED_OLDEST);
+		size_t count = read_all(feed);
+		assert_in_range(count, 1, EVENTS - 1);
+		assert_int_equal(events[count - 1].kind, CORRAL_EVENT_GAP);
+		assert_false(feed_pending(&bench.corral->arena));
+		corral_feed_close(feed);
+	}
+	corral_close(bench.corral);
+}
+
 /* ------------------------------------------------------------------- waiting */
 
 struct waiter {
@@ -470,7 +528,7 @@ static void write_much(struct crewman *self)
 			(void)fetch_add_relaxed(&crowd->changes, 1u);
 		}
 	}
-	(void)fetch_sub_relaxed(&crowd->working, 1u);
+	(void)__atomic_sub_fetch(&crowd->working, 1u, __ATOMIC_RELEASE); /* and the counts */
 	orders_go(corral, crowd->corral);
 }
 
@@ -592,6 +650,8 @@ int main(void)
 		TEST(numbers_of_another_arena_are_a_gap),
 		TEST(numbers_begin_anew_with_an_epoch),
 		TEST(nonsense_is_refused),
+		TEST(first_events_of_many_threads_are_told),
+		TEST(damaged_counts_are_a_gap),
 		TEST(a_reader_that_sleeps_is_woken_by_the_change),
 		TEST(a_wait_ends_when_it_is_cancelled_or_takes_too_long),
 		TEST(two_readers_see_the_changes_of_threads_in_order),
