@@ -27,8 +27,9 @@ static void warn(const struct agent *agent, uint32_t number, const char *text)
 	if (owner >= arena->max_processes)
 		return;
 	const struct process_record *process = &arena->processes[owner];
-	log_line(LOG_WARNING, "pid %d (%.40s), thread %d: %s", process->pid, process->program,
-		 record->tid, text);
+	char name[PROCESS_NAME_BYTES];
+	alive_name(process, name);
+	log_line(LOG_WARNING, "pid %d (%s), thread %d: %s", process->pid, name, record->tid, text);
 }
 
 /* Log once per section that it stalls, and that it is void. */

@@ -449,7 +449,7 @@ static int take_label(struct corral_text label, char ret_text[CORRAL_LABEL_MAX +
 
 static void change_label(struct share *share, const char text[CORRAL_LABEL_MAX + 1])
 {
-	static_assert(sizeof(share->label) == ALIVE_LABEL_BYTES, "a label fits a process record");
+	static_assert(sizeof(share->label) == PROCESS_NAME_BYTES, "a label fits a process record");
 	pthread_mutex_lock(&share->mutex);
 	memcpy(share->label, text, sizeof(share->label));
 	if (!share->unregistered)

@@ -265,14 +265,18 @@ static_assert(offsetof(struct arena_header, death) == 9 * CACHE_LINE, "deaths be
 #define PROCESS_AGENT 1u  /* flags */
 #define PROCESS_FENCED 2u /* its readers use full fences: membarrier could not be registered */
 
+#define PROCESS_NAME_BYTES 40 /* NUL-terminated, zeros behind it */
+
 struct process_record {
 	uint32_t state;
 	uint32_t generation; /* grows when the record is freed */
 	int32_t pid;         /* as the process sees it; for people, not to judge liveness */
 	uint32_t flags;
 	int64_t started_ms; /* since 1970 */
-	char program[40];   /* NUL-terminated */
-	uint8_t reserved[64];
+	/* The label, or the program's name: names[name_changes % 2]; see alive_name() */
+	uint64_t names[2][PROCESS_NAME_BYTES / sizeof(uint64_t)];
+	uint32_t name_changes;
+	uint8_t reserved[20];
 };
 
 static_assert(sizeof(struct process_record) == 128, "two lines");

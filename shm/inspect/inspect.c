@@ -335,7 +335,7 @@ int inspect_process(struct inspect *inspect, uint32_t index, bool *ret_used,
 					     .fenced = (record->flags & PROCESS_FENCED) != 0,
 					     .pid = record->pid,
 					     .started_ms = record->started_ms };
-	memcpy(ret_row->program, record->program, sizeof(record->program));
+	alive_name(record, ret_row->program);
 	uint32_t high = (uint32_t)min_u64(arena->header->threads_high, arena->max_threads);
 	for (uint32_t number = 0; number < high; number++)
 		ret_row->threads += arena->threads[number].owner == index + 1;
@@ -401,7 +401,7 @@ int inspect_thread(struct inspect *inspect, uint32_t index, bool *ret_used,
 	if (ret_row->process < arena->max_processes) {
 		const struct process_record *process = &arena->processes[ret_row->process];
 		ret_row->pid = process->pid;
-		memcpy(ret_row->program, process->program, sizeof(process->program));
+		alive_name(process, ret_row->program);
 	}
 	if (index == 0)
 		inspect->list_bytes = (uint64_t)arena->page_count * PAGE_BYTES;

@@ -281,8 +281,7 @@ bool salvage_process(const struct salvage *salvage, uint32_t number, int32_t *re
 
 	if (number >= salvage->arena.max_processes || record->state != PROCESS_USED)
 		return false;
-	memcpy(ret_program, record->program, sizeof(record->program));
-	ret_program[sizeof(record->program) - 1] = '\0';
+	alive_name(record, ret_program);
 	for (char *c = ret_program; *c != '\0'; c++)
 		if (*c < ' ' || *c > '~')
 			*c = '?';

@@ -126,7 +126,7 @@ void feed_prepare(struct actor *actor, uint32_t place, const struct feed_about *
 	entry->restaurant_size = (uint8_t)key->restaurant_id.size;
 	entry->session_size = (uint8_t)key->session_id.size;
 	entry->op_size = (uint8_t)about->op_id.size;
-	memcpy(entry->label, process->program, sizeof(entry->label));
+	alive_name(process, entry->label);
 	uint8_t *at = put_text(entry->bytes, key->restaurant_id);
 	at = put_text(at, key->session_id);
 	if (about->op_id.size > 0)

@@ -44,7 +44,7 @@ void repair_process(struct arena *arena, uint32_t process)
 			       .process = process,
 			       .repaired_ms = arena_wall_ms() };
 
-	memcpy(death.program, dead->program, sizeof(death.program));
+	alive_name(dead, death.program);
 	for (uint32_t number = 0; number < high; number++) {
 		struct thread_record *record = &arena->threads[number];
 		if (load_acquire(&record->owner) == process + 1)

@@ -152,13 +152,25 @@ static void read_program(char *program, size_t size)
 		program[n - 1] = '\0';
 }
 
+static void show_name(struct process_record *record, const char *name)
+{
+	uint32_t changes = record->name_changes + 1;
+	uint64_t words[PROCESS_NAME_BYTES / sizeof(uint64_t)] = { 0 };
+
+	memcpy(words, name, strnlen(name, PROCESS_NAME_BYTES - 1));
+	fence_stores(); /* the last change is seen before words that were shown change. pairs [N1] */
+	for (size_t word = 0; word < PROCESS_NAME_BYTES / sizeof(uint64_t); word++)
+		store_relaxed(&record->names[changes % 2][word], words[word]);
+	store_release(&record->name_changes, changes); /* pairs [N2] */
+}
+
 static void write_self(struct process_record *record, uint32_t flags, const char *label)
 {
-	memset(record->program, 0, sizeof(record->program));
-	if (label[0] != '\0')
-		memcpy(record->program, label, strnlen(label, ALIVE_LABEL_BYTES - 1));
-	else
-		read_program(record->program, sizeof(record->program));
+	char program[PROCESS_NAME_BYTES] = "";
+
+	if (label[0] == '\0')
+		read_program(program, sizeof(program));
+	show_name(record, label[0] != '\0' ? label : program);
 	record->pid = getpid();
 	record->flags = flags;
 	record->started_ms = arena_wall_ms();
@@ -203,11 +215,9 @@ int alive_claim(struct arena *arena, struct life *life, void (*repair)(struct ar
 	return -EUSERS;
 }
 
-/* Readers may see a mixture of two labels for a moment. The last byte stays 0, so it always ends.
- */
 void alive_label(struct arena *arena, const struct life *life, const char *label)
 {
-	memcpy(arena->processes[life->process].program, label, ALIVE_LABEL_BYTES - 1);
+	show_name(&arena->processes[life->process], label);
 }
 
 void alive_give_back(struct arena *arena, struct life *life)

@@ -14,8 +14,10 @@
 #define CORRAL_ALIVE_H
 
 #include <pthread.h>
+#include <string.h>
 
 #include "arena/arena.h"
+#include "base/atomic.h"
 
 #define ALIVE_AGENT_BYTE 0u
 #define ALIVE_BYTE(process) ((process) + 1u)
@@ -86,8 +88,29 @@ bool alive_test(int lock_fd, uint32_t byte);
 /* Is any other living process attached? Processes of an earlier boot do not count. */
 bool alive_anybody(int lock_fd);
 
-/* What a process record shows instead of the program's name: a text in as many bytes. */
-#define ALIVE_LABEL_BYTES sizeof(((struct process_record *)0)->program)
+/*
+ * The name that a process record shows. It has two places: a new name is written into the one that
+ * is not shown, and one store shows it, so a death in between leaves the old name, and a reader
+ * that the process's next name overtakes begins again. After eight times it gives up, with "".
+ */
+static inline void alive_name(const struct process_record *record,
+			      char ret_name[PROCESS_NAME_BYTES])
+{
+	uint64_t words[PROCESS_NAME_BYTES / sizeof(uint64_t)];
+
+	for (int i = 0; i < 8; i++) {
+		uint32_t changes = load_acquire(&record->name_changes); /* pairs [N2] */
+		for (size_t word = 0; word < PROCESS_NAME_BYTES / sizeof(uint64_t); word++)
+			words[word] = load_relaxed(&record->names[changes % 2][word]);
+		fence_loads(); /* the words are read before it is looked at again. pairs [N1] */
+		if (load_relaxed(&record->name_changes) != changes)
+			continue;
+		memcpy(ret_name, words, PROCESS_NAME_BYTES);
+		ret_name[PROCESS_NAME_BYTES - 1] = '\0';
+		return;
+	}
+	memset(ret_name, 0, PROCESS_NAME_BYTES);
+}
 
 /*
  * Claim a process record whose byte is free. What a dead predecessor left in it is repaired first

@@ -259,6 +259,44 @@ static void what_is_no_label_is_refused_and_changes_nothing(void **state)
 	corral_close(corral);
 }
 
+struct renamer {
+	struct corral *corral;
+	uint32_t done;
+};
+
+/* Two labels of full length, one after the other, each of one letter. */
+static void *rename_often(void *context)
+{
+	struct renamer *renamer = context;
+	char label[CORRAL_LABEL_MAX];
+
+	for (int i = 0; i < 20000; i++) {
+		memset(label, i % 2 == 0 ? 'a' : 'b', sizeof(label));
+		must(corral_set_label(renamer->corral,
+				      (struct corral_text){ label, sizeof(label) }) == 0);
+	}
+	store_release(&renamer->done, 1);
+	return NULL;
+}
+
+static void a_label_is_never_seen_half_written(void **state)
+{
+	struct renamer renamer = { .corral = yard_open(*state, 0) };
+	const struct arena *arena = &renamer.corral->arena;
+	uint32_t number = renamer.corral->share->life.process;
+	char name[PROCESS_NAME_BYTES];
+	pthread_t thread;
+
+	assert_int_equal(corral_set_label(renamer.corral, T("b")), 0);
+	assert_int_equal(pthread_create(&thread, NULL, rename_often, &renamer), 0);
+	while (load_acquire(&renamer.done) == 0) {
+		alive_name(&arena->processes[number], name);
+		assert_int_equal(strspn(name, name[0] == 'a' ? "a" : "b"), strlen(name));
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	corral_close(renamer.corral);
+}
+
 struct family {
 	const struct yard *yard;
 	struct corral *corral;
@@ -379,6 +417,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_withdrawn_arena_answers_estale, orders_setup,
 						orders_teardown),
 		cmocka_unit_test_setup_teardown(a_process_is_shown_by_its_label, orders_setup,
+						orders_teardown),
+		cmocka_unit_test_setup_teardown(a_label_is_never_seen_half_written, orders_setup,
 						orders_teardown),
 		cmocka_unit_test_setup_teardown(a_process_may_be_opened_under_a_label, orders_setup,
 						orders_teardown),

@@ -229,6 +229,11 @@ static void earlier_boot(struct corral *corral)
 	memset(h->boot_id, 0x5a, sizeof(h->boot_id));
 }
 
+static int do_label(struct corral *corral)
+{
+	return corral_set_label(corral, corral_text(CRASH_LABEL));
+}
+
 static int do_stop(struct corral *corral)
 {
 	(void)corral;
@@ -269,6 +274,8 @@ const struct crash_operation crash_care_operations[] = {
 	{ "an agent's start after another boot", earlier_boot, NULL, CRASH_NO_CHANGE,
 	  CRASH_STARTING, NULL, true },
 	{ "an agent's stop", crash_dropped_carts, do_stop, CRASH_NO_CHANGE, CRASH_AGENT, NULL,
+	  false },
+	{ "another label", crash_dropped_carts, do_label, CRASH_NO_CHANGE, CRASH_WORKER, NULL,
 	  false },
 };
 const size_t crash_care_operation_count = COUNT(crash_care_operations);

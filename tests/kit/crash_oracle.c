@@ -213,11 +213,11 @@ static const char *check_thread(const struct thread_record *then, const struct t
 /* Does the record have a whole name, that of the program or a label? */
 static bool is_named(const struct process_record *record)
 {
-	char program[16] = "";
+	char program[16] = "", name[PROCESS_NAME_BYTES];
 
+	alive_name(record, name);
 	(void)prctl(PR_GET_NAME, program);
-	return memcmp(record->program, CRASH_LABEL, sizeof(CRASH_LABEL)) == 0 ||
-	       memcmp(record->program, program, strlen(program) + 1) == 0;
+	return strcmp(name, CRASH_LABEL) == 0 || strcmp(name, program) == 0;
 }
 
 const char *crash_check_buried(const struct crash_stage *stage, uint32_t living, uint32_t untouched)
