@@ -61,8 +61,10 @@ static void listed_blocks(struct corral *corral)
 static void used_up_cache(struct corral *corral)
 {
 	struct actor *actor = actor_of(corral);
+	struct corral_view view;
 
 	crash_two_lines(corral);
+	must(corral_read_begin(corral, &crash_key, &view) == 0); /* nothing comes back meanwhile */
 	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++) {
 		while (actor->record->cache[class_no] !=
 		       0) { /* retired to where a later step finds them */
@@ -72,6 +74,7 @@ static void used_up_cache(struct corral *corral)
 			block_retire_old(actor);
 		}
 	}
+	must(corral_read_end(&view) == 0);
 }
 
 /* Make a cart whose version nearly fills a block of this class; the arena may be full. */
