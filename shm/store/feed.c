@@ -41,7 +41,8 @@ static struct feed_entry *lane_entry(const struct arena *arena, block_ref lane, 
 		return NULL;
 	struct block_header *block = arena_block(arena, lane);
 
-	if (block->magic != BLOCK_MAGIC || block->class_no != class_of(feed_lane_bytes(arena)))
+	/* where memory is short, a larger block was given */
+	if (block->magic != BLOCK_MAGIC || block->class_no < class_of(feed_lane_bytes(arena)))
 		return NULL;
 	return (struct feed_entry *)(void *)((uint8_t *)block + CACHE_LINE) +
 	       (index & arena->lane_mask);

@@ -6,7 +6,7 @@
 #include "crash_feed.h"
 #include "support.h"
 
-#define KEYS_MAX 32u
+#define KEYS_MAX 128u
 
 struct story { /* of one key */
 	char restaurant_id[CORRAL_ID_MAX + 1];
