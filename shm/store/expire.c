@@ -64,10 +64,10 @@ uint32_t expire_slots(struct actor *actor, uint32_t first, uint32_t count)
 	uint32_t ended = 0;
 
 	end = (uint32_t)min_u64(end, arena->max_carts);
-	feed_get_ready(actor);
 	for (uint32_t number = first; number < end; number++) {
 		if (!time_is_up(arena, &arena->slots[number], now))
 			continue;
+		feed_get_ready(actor); /* not before: a lane takes memory */
 		ended += expire_one(actor, &arena->slots[number], now);
 		/* many may end at once: their events are not to overwrite one another */
 		if (actor->record->lane_head - actor->record->lane_tail > arena->lane_mask / 2)
