@@ -705,22 +705,30 @@ watch_ends_on_a_signal() {
 	[[ $code -eq 143 ]] || fail "exit code $code"
 }
 
+# The arena is small: an event may be lost if the agent does not come to number those of earlier
+# claims. A look at the feed does so, and gaps from before are left out.
+told() { # ARGUMENT...: sets out
+	run 0 "$@"
+	out=$(grep -v '"kind":"gap"\|events were missed' <<<"$out")
+}
+
 events_tell_each_change_and_each_end() {
+	run 0 events --from now
 	add j4 s
 	run 0 quantity j4 s 1 3 --op-id call-7
 	run 0 checkout j4 s
 	run 0 drop j4 s
-	run 0 events --restaurant j4 --json
+	told events --restaurant j4 --json
 	[[ $(grep -oE '"kind":"[a-z_]+"' <<<"$out" | tr '\n' ' ') == \
 		'"kind":"changed" "kind":"changed" "kind":"checked_out" "kind":"dropped" ' ]] ||
 		fail "$out"
 	has '"operation_id":"call-7"' '"steps":[{"step":"set_quantity","line":1,"amount":3}]' \
 		'"process":"corral"'
-	run 0 history j4 s
+	told history j4 s
 	[[ $(wc -l <<<"$out") -eq 4 ]] || fail "$out"
 	has "version 1 changed: add line 1 1; 1 item, " \
 		"version 2 changed: set_quantity line 1 3; 3 items, " "; operation call-7"
-	run 0 events --restaurant j4 --kind dropped --kind expired --json
+	told events --restaurant j4 --kind dropped --kind expired --json
 	[[ $(wc -l <<<"$out") -eq 1 ]] || fail "$out"
 	has '"kind":"dropped"'
 	run 0 events --from now --json
