@@ -158,7 +158,7 @@ static void show_name(struct process_record *record, const char *name)
 	uint64_t words[PROCESS_NAME_BYTES / sizeof(uint64_t)] = { 0 };
 
 	memcpy(words, name, strnlen(name, PROCESS_NAME_BYTES - 1));
-	fence_stores(); /* the last change is seen before words that were shown change. pairs [N1] */
+	fence_stores(); /* the last change is seen before its predecessor goes. pairs [N1] */
 	for (size_t word = 0; word < PROCESS_NAME_BYTES / sizeof(uint64_t); word++)
 		store_relaxed(&record->names[changes % 2][word], words[word]);
 	store_release(&record->name_changes, changes); /* pairs [N2] */
