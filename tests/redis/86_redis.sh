@@ -63,6 +63,11 @@ a_client_far_away_gets_its_turn() {
 		"$place/relay" 2>&1) || fail "$out"
 }
 
+a_forked_child_goes_on_with_its_parents_handle() {
+	one_server
+	out=$(timeout 60 "$BUILD/tests/redis/forked" "$location" 2>&1) || fail "$out"
+}
+
 version_in() { # what `out` says
 	sed -n 's/^version \([0-9]*\).*/\1/p' <<<"$out"
 }

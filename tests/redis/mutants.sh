@@ -64,6 +64,9 @@ mutant 'the tombstone of a cart is left out' 86_redis.sh \
 		s/value->floor = max_u64\(value->version,/value->floor = min_u64(0,/'
 mutant 'a change that waits for long gets no turn' 86_redis.sh a_client_far_away_gets_its_turn \
 	redis/scripts.h 's/ARGV\[6\] ~= .0. and/false and/'
+mutant 'a child goes on with connections of its parent' 86_redis.sh \
+	a_forked_child_goes_on_with_its_parents_handle \
+	redis/store.c '/^static void lock/,/^}/ s/^\t\tforget_connections\(store\);//'
 mutant 'nothing waits for replicas' cluster.sh \
 	a_killed_master_costs_no_durable_change_and_no_caller_an_error \
 	redis/engine.c '/^static bool waits/,/^}/ s/return .*$/return store == NULL;/'
