@@ -8,8 +8,10 @@ import WebSocket from 'ws'
 
 const PAUSE_MS = 50
 // A connection that the primary has handed to a worker which died before it took it stays open, and
-// is answered by no one.
+// is answered by no one. Each time it is given up later, else workers that are too slow for so many
+// callers at once would never be done with them.
 const GIVE_UP_MS = 2000
+const GIVE_UP_MAX_MS = 60000
 
 export class Caller {
   #ended = false
@@ -23,9 +25,9 @@ export class Caller {
 
   /** Until a worker has answered. */
   async connect() {
-    while (!this.#ended) {
+    for (let wait = GIVE_UP_MS; !this.#ended; wait = Math.min(2 * wait, GIVE_UP_MAX_MS)) {
       try {
-        return await this.#connect()
+        return await this.#connect(wait)
       } catch {
         await sleep(PAUSE_MS)
       }
@@ -33,8 +35,8 @@ export class Caller {
     return undefined
   }
 
-  #connect() {
-    const socket = new WebSocket(this.url, { handshakeTimeout: GIVE_UP_MS })
+  #connect(handshakeTimeout) {
+    const socket = new WebSocket(this.url, { handshakeTimeout })
     this.socket = socket
     return new Promise((resolve, reject) => {
       let greeted = false
