@@ -16,6 +16,7 @@
 #include "api/remote.h"
 #include "api/remote_record.h"
 #include "arena/descriptor.h"
+#include "base/hash.h"
 #include "sync/lock.h"
 
 #define WORKS_KEPT 16u
@@ -270,12 +271,20 @@ int64_t remote_request_end(int64_t give_up_ns)
 	return give_up_ns > least_ns ? give_up_ns : least_ns;
 }
 
+/* A sandbox may refuse getrandom(2). Then the thread and the time make the number unique. */
 uint64_t remote_random(void)
 {
-	uint64_t number = 0;
+	struct {
+		struct timespec now;
+		const void *place; /* two machines have other stacks, also at the same time */
+		uint64_t thread;
+	} unique = { .place = &unique, .thread = (uint64_t)syscall(SYS_gettid) };
+	uint64_t number;
 
-	(void)getrandom(&number, sizeof(number), 0);
-	return number;
+	if (getrandom(&number, sizeof(number), 0) == (ssize_t)sizeof(number))
+		return number;
+	clock_gettime(CLOCK_REALTIME, &unique.now);
+	return XXH3_64bits(&unique, sizeof(unique));
 }
 
 void remote_step_aside(int64_t spread_ns, int64_t give_up_ns)
