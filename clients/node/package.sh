@@ -14,7 +14,7 @@ cp -R "$build/node/." "$folder"
 cp ../../LICENSE README.md "$folder"
 # What is linked in has licences of its own, which want to be told.
 mkdir "$folder/licenses"
-for library in jansson msgpack xxhash; do
+for library in jansson msgpack urcu xxhash; do
 	cp "/usr/share/doc/lib$library-dev/copyright" "$folder/licenses/$library"
 done
 strip --strip-unneeded "$folder"/native/*/*

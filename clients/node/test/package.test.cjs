@@ -30,7 +30,7 @@ function wanted() {
     ...['LICENSE', 'README.md', 'package.json', 'index.cjs', 'index.d.ts', 'index.mjs'],
     ...fs.readdirSync(path.join(source, 'lib')).map((name) => `lib/${name}`),
     ...['corral.node', 'corral-agent'].map((name) => `${native}/${name}`),
-    ...['jansson', 'msgpack', 'xxhash'].map((name) => `licenses/${name}`),
+    ...['jansson', 'msgpack', 'urcu', 'xxhash'].map((name) => `licenses/${name}`),
   ].map((name) => `package/${name}`)
 }
 
