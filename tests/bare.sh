@@ -55,6 +55,7 @@ remove_left() { # directories of runs that are dead
 }
 
 outside() {
+	local code=0
 	unshare --mount --pid --fork mount -t tmpfs none /mnt 2>/dev/null ||
 		cannot "this machine allows no namespaces and mounts"
 	place=$(realpath "${TMPDIR:-/var/tmp}")
@@ -72,7 +73,9 @@ outside() {
 		unshare --mount --pid --fork --kill-child "$BASH" tests/bare.sh inside \
 		"$mode" "$pattern" "$build" "$work" "$(mirror)" </dev/null &
 	inside=$!
-	wait "$inside"
+	wait "$inside" || code=$?
+	echo "-- in all: $SECONDS s" >&2
+	[[ $code -eq 0 ]] || exit "$code"
 	if [[ $mode == deb ]]; then
 		rm -rf "$build/deb"
 		cp -r "$work/root/packages" "$build/deb"
@@ -196,18 +199,37 @@ build_deps() {
 	quietly "${apt[@]}" build-dep ./
 }
 
+# Of what a build says: when each of its steps began, and how many files are compiled.
+show_progress() {
+	local line start=$SECONDS shown=-1 compiled=0
+	while read -r line; do
+		[[ $line != *' -c -o '* ]] || line="$((++compiled)) files compiled"
+		case $line in
+		dh_* | dpkg-* | *0' files compiled')
+			[[ $SECONDS -eq $shown ]] || echo "   $((SECONDS - start)) s: $line"
+			shown=$SECONDS
+			;;
+		esac
+	done
+}
+
 build_packages() { # DIRECTORY RESULTS [ARGUMENT...]: of dpkg-buildpackage
-	local directory=$1 results=$2
+	local directory=$1 results=$2 log=/tmp/build.log
 	shift 2
 	[[ -d $directory ]] || { mkdir -p "${directory%/*}" && cp -r . "$directory"; }
-	(cd "$directory" && quietly dpkg-buildpackage -us -uc "$@")
+	(cd "$directory" && dpkg-buildpackage -us -uc "$@" 2>&1) | tee $log | show_progress ||
+		{ tail -n 50 $log && return 1; }
 	mkdir -p "$results"
 	find "${directory%/*}" -maxdepth 1 -type f -exec mv {} "$results" \;
 	(cd "$results" && ls -l ./*.deb)
 }
 
+# A file that has a warning is compiled again by each of the build's calls of make.
+no_warnings() {
+	! grep -E -A 3 '^[^ ]+\.[ch]:[0-9]+:[0-9]+: warning: ' /tmp/build.log
+}
+
 lint_packages() {
-	apt_install lintian
 	lintian --display-info --pedantic --show-overrides --allow-root --fail-on none \
 		/packages/*.changes >/tmp/lintian || { cat /tmp/lintian && return 1; }
 	cat /tmp/lintian
@@ -216,17 +238,28 @@ lint_packages() {
 		echo "lintian $(dpkg-query -W -f '${Version}' lintian): nothing but overrides"
 }
 
-# The npm package, which is installed without scripts in an empty folder, and used there.
+# Made of what was compiled for the Debian packages.
+make_client() { # TARGET...
+	local flags
+	cd /build/corral &&
+		flags=$(DEB_BUILD_MAINT_OPTIONS=hardening=+all dpkg-buildflags --export=sh) &&
+		eval "$flags" && make DEPS=skip "$@"
+}
+
+# The npm package, which is installed without scripts in an empty folder, and used there. (What lies
+# in build/node and build/python is linked with the packaged library.)
 npm_package() {
-	make node-test K=package &&
-		cp build/corral-client-*.tgz /packages/ &&
+	rm -r /build/corral/build/node &&
+		(make_client node-test K=package) &&
+		cp /build/corral/build/corral-client-*.tgz /packages/ &&
 		tar -tzvf /packages/corral-client-*.tgz
 }
 
 # The wheel, which is installed without a network in an empty environment, and used there.
 wheel() {
-	make python-test K=package &&
-		cp build/corral_client-*.whl /packages/ &&
+	rm -r /build/corral/build/python &&
+		(make_client python-test K=test_package) &&
+		cp /build/corral/build/corral_client-*.whl /packages/ &&
 		python3 -m zipfile -l /packages/corral_client-*.whl
 }
 
@@ -264,9 +297,11 @@ life() {
 	cp -r . /machine/corral
 	quietly chroot /machine "${apt[@]}" update
 	quietly chroot /machine "${apt[@]}" install systemd
+	touch /machine/transcript
 	unshare --mount --pid --fork --kill-child --cgroup --uts --ipc --propagation private \
-		bash tests/bare.sh machine
-	cat /machine/transcript
+		bash tests/bare.sh machine &
+	tail -f -n +1 --pid=$! /machine/transcript
+	wait $!
 	grep -q '^[1-9][0-9]* passed, 0 failed$' /machine/transcript
 }
 
@@ -313,6 +348,8 @@ steps() {
 	deb)
 		step build_deps
 		step build_packages /build/corral /packages
+		step no_warnings
+		step apt_install lintian npm python3-pip
 		step lint_packages
 		step npm_package
 		step wheel
