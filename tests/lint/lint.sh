@@ -18,7 +18,7 @@ c_files=(shm/*.h shm/*/*.[ch] redis/*.[ch] agent/*.[ch] tools/*.[ch] tools/commo
 	debian/tests/*.c)
 scripts=(tools/*.sh tools/completion/*.bash bench/*.sh tests/*.sh tests/*/*.sh clients/*/*.sh
 	clients/*/{test,bench}/*.sh .ci/run debian/*.postrm
-	debian/tests/{completion,life,upgrade,removal})
+	debian/tests/{completion,life,redis,removal,upgrade})
 javascript=(clients/*/*.[cm]js clients/*/*.ts
 	clients/*/{lib,test,test/*,bench,examples/*}/*.{cjs,mjs,ts,mts,cts})
 python=(clients/python/{corral,test,bench,examples/*}/*.py clients/python/corral/*.pyi)
