@@ -78,8 +78,8 @@ int block_refill(struct actor *actor, uint32_t class_no, bool waits);
 void block_free_hand(struct actor *actor);
 
 /*
- * Give the cache back to the classes, and a slot in hand to the free slots. What other threads have
- * locked is kept.
+ * Give the cache back to the classes, and a slot in hand to the free slots. Blocks of a class that
+ * another thread has locked stay in the cache.
  */
 void block_flush(struct actor *actor);
 

@@ -110,7 +110,7 @@ static void lists_repair(struct arena *arena, struct thread_record *record, uint
 	lock_release_of(&lists->lock, name);
 }
 
-/* What the dead thread held, recorded before it is repaired. */
+/* List what the dead thread held, as DEATH_... bits, before it is repaired. */
 static uint32_t look_at_held(const struct arena *arena, const struct thread_record *record,
 			     uint32_t name)
 {

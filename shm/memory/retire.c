@@ -324,6 +324,6 @@ bool block_reclaim_all(struct actor *actor)
 			(void)block_reclaim(actor, record);
 		left |= has_retired(actor, record);
 	}
-	block_flush(actor); /* what we took is for all threads */
+	block_flush(actor); /* the blocks taken are for all threads */
 	return left;
 }

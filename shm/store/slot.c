@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * slot.c: find, publish, insert, end; and what of it a death leaves to do.
+ * slot.c: find, publish, insert and end carts, and repair these steps after a death.
  *
  * Invariants:
  *   - A chain is sound at every instruction: insertion fills the slot, then stores the chain's
@@ -95,11 +95,11 @@ void slot_want(struct actor *actor, struct bucket *bucket, struct slot *slot)
 }
 
 /*
- * For the journal: this slot changed. Mostly a load: the bit is set already. Then the journal has
- * yet to clear it, and to read the slot after that. So the change has to be visible before we look
- * at the bit: otherwise we see the bit that the journal is about to clear, and the journal reads
- * the slot as it was before. Every caller has just done a read-modify-write of the slot, or says
- * `fenced`.
+ * For the journal: this slot changed. Mostly this is one load, because the bit is set already: the
+ * journal has yet to clear it, and reads the slot after that. The change has to be visible before
+ * we look at the bit: otherwise we may see a bit that the journal is about to clear, while the
+ * journal reads the slot as it was before. Every caller has just done a read-modify-write of the
+ * slot, or says `fenced`.
  */
 static void mark_dirty(struct arena *arena, slot_link link, bool fenced)
 {

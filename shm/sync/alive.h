@@ -113,9 +113,10 @@ static inline void alive_name(const struct process_record *record,
 }
 
 /*
- * Claim a process record whose byte is free. What a dead predecessor left in it is repaired first
+ * Claim a process record whose byte is free. The leftovers of a dead predecessor are repaired first
  * (records of the dead are claimed before unused ones). The record has the label, or, if that is
- * "", the program's name, before it counts as used. -EUSERS: all are alive.
+ * "", the program's name, before it counts as used. -EUSERS: every record belongs to a living
+ * process.
  */
 int alive_claim(struct arena *arena, struct life *life, void (*repair)(struct arena *, uint32_t),
 		uint32_t flags, const char *label);

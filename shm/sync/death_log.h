@@ -13,7 +13,10 @@
 
 #include "arena/arena.h"
 
-/* What a dead process held, and what became of it. Or'ed over its threads. */
+/*
+ * The bits of death.found: what a dead process held, and what became of it. They are combined over
+ * its threads.
+ */
 #define DEATH_READING (1u << 0)     /* it was in a read-side critical section */
 #define DEATH_SLOT (1u << 1)        /* held a cart's lock */
 #define DEATH_BUCKET (1u << 2)      /* ... a chain's */

@@ -88,11 +88,12 @@ static bool some_light(const struct arena *arena, uint64_t fenced)
  * The substitute for a membarrier that we may not call: is the flip to `phase` so old that nothing
  * a light section had in flight at that moment is still in flight? A thread that goes on reading
  * resets its light_phase in its next section, behind a fence; it is not judged here. A thread that
- * has begun no section since the flip is: all that can be outstanding of its last section is the
- * store to `reader`, in a store buffer. Such a buffer holds some tens of stores and drains as fast
- * as the cache takes them, in microseconds, no matter what else the processor does; each interrupt
- * and each context switch drains it, too. No architecture gives a bound in nanoseconds ("in finite
- * time"), so we wait ten thousand times as long, and at most once for each light_phase.
+ * has begun no section since the flip is judged here: all that can be outstanding of its last
+ * section is the store to `reader`, in a store buffer. Such a buffer holds some tens of stores and
+ * drains as fast as the cache takes them, in microseconds, no matter what else the processor does;
+ * each interrupt and each context switch drains it, too. No architecture gives a bound in
+ * nanoseconds ("in finite time"), so we wait ten thousand times as long, and at most once for each
+ * light_phase.
  */
 static bool has_settled(struct actor *actor, uint64_t phase)
 {
