@@ -29,7 +29,7 @@
 #include "base/hash.h"
 #include "base/reason.h"
 
-#define CARRYING_MS_MAX 86400000 /* what took longer is a clock that was set */
+#define CARRYING_MS_MAX 86400000 /* a longer time means that the clock was set */
 #define TEMPORARY_FILE ".arena.new"
 
 #define CARTS_LEAST 1024u /* in the smallest arena */
@@ -200,7 +200,7 @@ uint32_t arena_carts_said(const struct arena_header *h, uint64_t file_bytes)
 	uint32_t one = agreement(h, file_bytes, h->max_carts);
 	uint32_t other = agreement(h, file_bytes, (uint32_t)apart);
 
-	/* undecided: rather too many slots, which hold no valid cart, than too few */
+	/* undecided: take too many slots, some without a valid cart, rather than too few */
 	return other > one || (other == one && other > 0 && apart > h->max_carts) ?
 		       (uint32_t)apart :
 		       h->max_carts;

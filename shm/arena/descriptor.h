@@ -11,10 +11,10 @@
  *
  * The guarantee: at no instant is a descriptor that can be read or written below 3, unless another
  * thread of the host closes 0, 1 or 2 within the microseconds of the call; even then, the returned
- * descriptor is above 2 and refers to the file. What the host can notice: another thread that opens
- * a file within those microseconds does not get the low number it may count on; one that duplicates
- * a descriptor onto that number keeps it. No system call opens a file at a given number, so a hole
- * has to be filled for a moment.
+ * descriptor is above 2 and refers to the file. The host can notice two things: another thread that
+ * opens a file within those microseconds does not get the low number it may count on, and one that
+ * duplicates a descriptor onto that number keeps it. No system call opens a file at a given number,
+ * so a hole has to be filled for a moment.
  */
 #ifndef CORRAL_DESCRIPTOR_H
 #define CORRAL_DESCRIPTOR_H

@@ -4,9 +4,9 @@
  *
  * A file system must meet two conditions. First, all processes that map a file share its memory. A
  * file system that other machines mount as well breaks this silently: each machine has its own
- * pages, and acknowledged changes are lost. Second, reserved space stays reserved. Where a write to
- * a page goes to a new place on disk (copy on write), a full disk kills the writing process
- * (SIGBUS), in spite of the reservation.
+ * pages, and acknowledged changes are lost. Second, reserved space stays reserved. If a write to a
+ * page goes to a new place on disk (copy on write), a full disk kills the writing process (SIGBUS),
+ * in spite of the reservation.
  */
 #ifndef CORRAL_FILESYSTEM_H
 #define CORRAL_FILESYSTEM_H

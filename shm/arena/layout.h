@@ -519,8 +519,8 @@ static_assert(sizeof(struct block_header) == 16, "keeps the cart 16-aligned");
 #define CART_FORMAT 3u
 #define VERSION_MAX (1ull << 48) /* no cart is changed so often: a greater number is damage */
 /*
- * A version names one content for ever. Where versions that a caller saw may have been lost, all
- * later ones are of a later epoch, and at least half an epoch's numbers are skipped. So no lost
+ * A version names one content for ever. Once versions that a caller saw may have been lost, all
+ * later ones belong to a later epoch, and at least half an epoch's numbers are skipped. So no lost
  * number is given again unless a cart was changed 2^27 times since the last sync of the journal,
  * which takes half a minute even if nothing else is done. The upper half of all numbers has no
  * epochs: a cart from elsewhere with a huge version does not use up the numbers of the others.
