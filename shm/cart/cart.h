@@ -200,8 +200,8 @@ uint64_t cart_fingerprint(const struct cart_change *change, uint64_t seed);
 /* ---------------------------------------------------------------- change */
 
 /*
- * What the section of the money says. Private to the files of this folder; declared here as part of
- * a plan.
+ * The contents of the section of the money. Private to the files of this folder; declared here as
+ * part of a plan.
  */
 struct money {
 	uint32_t pricing;
@@ -386,7 +386,7 @@ int cart_decode_item(const void *bytes, size_t size, uint32_t index, struct corr
  */
 int cart_decode(const void *bytes, size_t size, bool copy, struct corral_cart **ret_cart);
 
-/* What is not in a version's bytes. */
+/* The facts about a cart that its version's bytes do not have. */
 struct cart_times {
 	uint64_t usual_ttl_ms; /* of a cart without a time to live of its own */
 	int64_t expires_ms;

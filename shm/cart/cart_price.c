@@ -8,9 +8,9 @@
  * sums by rate are not kept from version to version but added up over all lines: a change reads
  * them all anyway, and what is added up anew cannot drift.
  *
- * The lines name their own rates by numbers, which stay as long as a line has them. Which numbers
- * are unused is known at the end of a change, so only then new lines get theirs, and old lines that
- * a step has given a rate.
+ * The lines name their own rates by numbers, which stay as long as a line has them. The unused
+ * numbers are known only at the end of a change; so new lines, and old lines that a step has given
+ * a rate, get their numbers then.
  *
  * This file writes no version and does not allocate; old bytes may be damaged.
  */

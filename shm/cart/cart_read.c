@@ -37,7 +37,10 @@ static int load_money(const void *bytes, size_t size, struct money *ret_money, b
 	return r;
 }
 
-/* What a head says of the section of the money. Kept apart, since most carts have none. */
+/*
+ * Fill in the members of a head that the section of the money has. Kept apart, since most carts
+ * have no such section.
+ */
 __attribute__((noinline)) static int get_money(const void *bytes, size_t size,
 					       struct corral_head *head)
 {
@@ -374,7 +377,7 @@ static int verify(const uint8_t *bytes, const struct cart_head *head,
 	return likely(r != 0 || head->money_size == 0) ? r : verify_money(bytes, head, at);
 }
 
-/* What verify_money() does not look at. */
+/* Check the parts of the section that verify_money() does not look at. */
 static int validate_money(const uint8_t *bytes, const struct cart_head *head,
 			  const struct cart_sections *at)
 {

@@ -32,7 +32,7 @@ static int parse_line(const void *bytes, size_t size, uint32_t index, struct cor
 	return 0;
 }
 
-/* Where the arrays of items go, and how much room is left there. */
+/* The place for the arrays of items, and the room that is left there. */
 struct pool {
 	struct corral_modifier *modifiers;
 	struct corral_extra *extras;

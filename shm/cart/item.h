@@ -56,8 +56,9 @@ static inline bool text_equal(struct corral_text a, struct corral_text b)
 }
 
 /*
- * What two items have in common that shall be one line (their prices are compared besides): menu
- * item, modifiers and extras in any order, notes. 0 and 0: the item is to be a line of its own.
+ * The merge key of an item: items with equal keys become one line (their prices are compared
+ * besides). It covers the menu item, modifiers and extras in any order, and notes. 0 and 0: the
+ * item is to be a line of its own.
  */
 void item_merge_key(const struct corral_item *item, uint64_t seed, uint64_t ret_merge[2]);
 
@@ -74,7 +75,7 @@ bool cart_modifiers_cents(const struct corral_modifier *modifiers, uint32_t coun
 /* ------------------------------------------------------------ attributes */
 /* A map of strings; no attributes are no bytes at all. */
 
-/* Where an attribute stands in its map. */
+/* The place of an attribute in its map. */
 struct attribute_place {
 	uint32_t header_size; /* of the map's header */
 	uint32_t at;          /* of the pair, or the end of the map if it has none of this name */

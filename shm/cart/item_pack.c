@@ -18,7 +18,7 @@
 
 /* ---------------------------------------------------------------- the packer */
 
-/* Where packed bytes go; what does not fit is refused. */
+/* The place for packed bytes. Bytes that do not fit are refused. */
 struct sink {
 	char *at;
 	size_t left;
@@ -259,7 +259,7 @@ pack_words(msgpack_packer *packer, const struct corral_item *item, struct sink *
 	return fits;
 }
 
-/* What an object takes at most before its content, a number in all, and our keys with theirs. */
+/* At most: the bytes of an object before its content, of a number, and of our own keys. */
 #define TAG_BYTES 5u
 #define NUMBER_BYTES 9u
 #define OWN_BYTES 90u

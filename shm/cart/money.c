@@ -134,7 +134,7 @@ static int add_at(struct money *money, uint32_t tax_ppm, __int128 cents)
 }
 
 /*
- * The rates at which there are lines, and their sums. Where lines have the cart's rate as their
+ * List the rates at which there are lines, and their sums. If lines have the cart's rate as their
  * own, only the sum of both has to fit.
  */
 static int list_rates(struct money *money, const struct tally *tally, uint32_t tax_ppm)
@@ -220,7 +220,7 @@ static int spread(struct money *money, int64_t cents, __int128 whole)
 	return r;
 }
 
-/* Make an amount part of what is taxed. Where nothing is to be taxed, it is at the cart's rate. */
+/* Add an amount to what is taxed. If nothing else is taxed, it is taxed at the cart's rate. */
 static int tax_adjustment(struct money *money, uint32_t tax_ppm, int64_t cents)
 {
 	__int128 whole = 0;

@@ -52,7 +52,7 @@ bool money_load(const uint8_t *section, const struct cart_head *head, struct mon
 /* Write it; the totals of the operations are written one by one. */
 void money_store(const struct money *money, uint32_t ops_count, uint8_t *section);
 
-/* Where in it the totals are that the remembered operations answered. */
+/* The offset in the section of the totals that the remembered operations answered. */
 uint32_t money_totals_at(const struct money *money);
 
 static inline int64_t money_total(const uint8_t *totals, uint32_t index)

@@ -348,7 +348,7 @@ static const char *take_op(struct cursor *cursor, uint32_t index, void *to)
 	return good ? NULL : op_specials[index].data;
 }
 
-/* What an operation answered in total that does not say so. */
+/* The total that an operation answered, if its map does not have it. */
 static int64_t sum_of(const struct cart_op *op)
 {
 	return (int64_t)((uint64_t)op->subtotal_cents + (uint64_t)op->tax_cents);

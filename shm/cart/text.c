@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * text.c: which texts are texts: UTF-8 without a NUL, no longer than they may be.
- */
+/* text.c: checks texts: UTF-8 without a NUL, no longer than allowed. */
 #include <errno.h>
 #include <string.h>
 
