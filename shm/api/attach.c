@@ -488,7 +488,7 @@ static int map_epoch(struct share *share, char *why)
 	return 0;
 }
 
-/* It is withdrawn for a while that can be foretold: say so instead of that it is. */
+/* If a resize has withdrawn the arena, say how long that will take. */
 static void say_how_long(int dir_fd, unsigned flags, int lock_fd, char *why)
 {
 	char text[ARENA_CARRYING_BYTES];

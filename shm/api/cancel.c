@@ -2,9 +2,9 @@
 /*
  * cancel.c: see cancel.h.
  *
- * Two words are slept on at once with futex_waitv (Linux 5.16). Where there is none, or a sandbox
- * refuses it, the sleep is on the arena's word alone and ends after 100 ms, so that a cancel is
- * noticed by then. Nothing is remembered of a refusal: a filter may be that of one thread.
+ * Two words are slept on at once with futex_waitv (Linux 5.16). If the kernel lacks it, or a
+ * sandbox refuses it, the sleep is on the arena's word alone and ends after 100 ms, so that a
+ * cancel is noticed by then. A refusal is not remembered: a filter may apply to one thread only.
  *
  * No wake-up is lost: the kernel compares both words with what the caller has seen before it puts
  * the thread to sleep, and corral_cancel() stores before it wakes.

@@ -9,8 +9,8 @@
  * together with all others. If the agent dies, no request is lost: the next agent serves it.
  *
  * No wake-up is lost: a waiter sleeps only while sync_done has the value that it compared with its
- * ticket. What ends a wait without changing sync_done (an error, another agent's setting, a death)
- * is found by polling ten times a second.
+ * ticket. The other ends of a wait, which do not change sync_done (an error, another agent's
+ * setting, a death), are found by polling ten times a second.
  */
 #include <errno.h>
 #include <limits.h>
@@ -62,7 +62,7 @@ static uint32_t request(struct arena_header *h)
 	return ticket;
 }
 
-/* What else ends a wait for the disk. */
+/* The other ends of a wait for the disk. */
 struct limits {
 	int64_t give_up_ns; /* CLOCK_MONOTONIC; INT64_MAX: none, as long as an agent is alive */
 	uint32_t *cancel;   /* NULL: none */

@@ -31,7 +31,7 @@ bool engine_is_location(const char *location)
 	return false;
 }
 
-/* The path that the location, or the environment, says. False: none. */
+/* The module's path as the location or the environment gives it. False: neither does. */
 static bool path_given(const char *location, char path[PATH_MAX])
 {
 	const char *from = strchr(location, '?');

@@ -36,7 +36,7 @@ struct corral_list {
 	const struct corral_text *restaurant; /* NULL: all; else &text */
 	struct corral_text text;
 	const struct engine *engine; /* of a handle to one; it outlives the handle */
-	void *cursor;                /* its */
+	void *cursor;                /* the engine's cursor */
 	char id[CORRAL_ID_MAX];
 };
 

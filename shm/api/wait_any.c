@@ -2,11 +2,11 @@
 /*
  * wait_any.c: corral_wait_any(): one thread waits for many carts, and for the disk, at once.
  *
- * Each round looks at all of them, and sleeps on the words that the looks have told. No wake-up is
- * lost: the kernel compares each word with what was seen before it puts the thread to sleep. It
- * takes 128 words; what is beyond that, and a cart's end by inactivity, which changes no word, is
- * seen by the next round, a tenth of a second later at most. Where there is no futex_waitv
- * (Linux 5.16), the thread sleeps on the cancel word only, and looks a hundred times a second.
+ * Each round looks at all of them, and sleeps on the words that the looks have returned. No wake-up
+ * is lost: the kernel compares each word with what was seen before it puts the thread to sleep. It
+ * takes 128 words; changes of further words, and a cart's end by inactivity, which changes no word,
+ * are seen by the next round, a tenth of a second later at most. Without futex_waitv (Linux 5.16),
+ * the thread sleeps on the cancel word only, and looks a hundred times a second.
  */
 #include <errno.h>
 #include <linux/futex.h>

@@ -3,8 +3,8 @@
  * inspect.h: a read-only walk over an arena, for the tools.
  *
  * It maps the file PROT_READ and registers nowhere: so it works on an arena without an agent, on a
- * copy, and on a damaged file, and it never changes a byte. What it shows of a live arena is read
- * word by word, not as one snapshot.
+ * copy, and on a damaged file, and it never changes a byte. It reads a live arena word by word, so
+ * what it shows is no snapshot of one moment.
  */
 #ifndef CORRAL_INSPECT_H
 #define CORRAL_INSPECT_H
@@ -71,9 +71,9 @@ struct inspect_totals {
 int inspect_totals(struct inspect *inspect, struct inspect_totals *ret_totals);
 
 /*
- * The same out of counters, in a time that does not grow with the number of carts. What was counted
- * by the agent's last sweep (header.counted_ms) is as old as that: carts_ending, cart_bytes and
- * live_bytes. free_bytes is what then remains of the spans; lost_bytes is not known.
+ * The same out of counters, in a time that does not grow with the number of carts. Three figures
+ * come from the agent's last sweep and are as old as that (header.counted_ms): carts_ending,
+ * cart_bytes and live_bytes. free_bytes is what then remains of the spans; lost_bytes is not known.
  */
 int inspect_summary(struct inspect *inspect, struct inspect_totals *ret_totals);
 

@@ -2,8 +2,8 @@
 /*
  * salvage.c: see salvage.h. It opens the file; salvage_carts.c takes the carts out of it.
  *
- * The file is mapped over zeroes, and only where it has data. What was cut off, or is a hole, reads
- * as zeroes, costs no memory, and cannot kill us with SIGBUS on a full memory file system.
+ * The file is mapped over zeroes, and only where it has data. Parts that were cut off, and holes,
+ * read as zeroes, cost no memory, and cannot kill us with SIGBUS on a full memory file system.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -111,7 +111,7 @@ uint64_t salvage_hash(const struct salvage *salvage, const struct cart_head *car
 /* --------------------------------------------------------------- handing over */
 
 /*
- * Time since the cart's last activity. That cannot be before its last change: the cart has a
+ * The time since the cart's last activity, which cannot be before its last change: the cart has a
  * checksum and is trusted over the slot, which has none.
  */
 static uint64_t idle_of(const struct salvage *salvage, int64_t touched_ns,

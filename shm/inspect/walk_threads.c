@@ -105,7 +105,7 @@ void walk_thread(struct inspect *inspect, uint32_t number)
 		inspect->slot_places[intent->hand_slot - 1] = PLACE_CACHED;
 }
 
-/* Once, for all threads that say that they were at it. */
+/* Called once, for all threads whose intents say that they were dissolving spans. */
 void walk_dissolving(struct inspect *inspect)
 {
 	const struct arena *arena = &inspect->arena;
