@@ -56,7 +56,7 @@ struct client { /* on the control socket; fd -1: none */
 	char line[CLIENT_LINE_BYTES];
 };
 
-/* What the sweep over all slots has found in the round that is under way. */
+/* The findings of the sweep over all slots in its present round. */
 struct sweep {
 	uint32_t round;
 	uint32_t at; /* the slot that is looked at next */

@@ -127,8 +127,7 @@ static bool is_strangers(const struct agent *agent, const struct stat *st)
 }
 
 /*
- * Where the group may write, each file must have its group (access.h): so we must be able to give
- * it.
+ * If the group may write, each file must have its group (access.h), so we must be able to give it.
  */
 static bool can_share(const struct stat *dir)
 {

@@ -96,9 +96,9 @@ bool journal_was_cut(uint64_t bytes, const struct journal_head *next)
 }
 
 /*
- * What the next file's head says of this one. Its length has to be on disk before that head is:
- * else a power loss might make it shorter, as if it had been cut. After an error nothing is said: a
- * sync that failed is never tried again.
+ * Returns the length of this file for the head of the next one, in that head's unit. The length has
+ * to be on disk before that head is: otherwise a power loss might make the file shorter, as if it
+ * had been cut. 0 (not known) after an error: a sync that failed is never tried again.
  */
 static uint32_t measure_former(int journal_fd, uint64_t number, const struct arena_header *h)
 {
@@ -188,7 +188,9 @@ static bool is_any_head(const struct journal_head *head)
 	return head->magic == JOURNAL_MAGIC && head->sum == journal_head_sum(head);
 }
 
-/* A head that names an arena whose slots alone are larger than it is lies, whatever its sum says.
+/*
+ * Is this a sound head of our format and this number? The slots of its arena must fit into that
+ * arena: such a number is wrong even if the sum is right.
  */
 static bool is_head(const struct journal_head *head, uint64_t number)
 {

@@ -191,7 +191,7 @@ static uint32_t word_count(const struct arena *arena)
 	return (arena->max_carts + 63) / 64;
 }
 
-/* What was drained and is not on disk is made dirty again. */
+/* Make the slots dirty again that were drained and are not on disk. */
 void journal_undrain(struct arena *arena)
 {
 	for (uint32_t w = 0; w < word_count(arena); w++) {

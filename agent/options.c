@@ -17,7 +17,7 @@
 #define JOURNAL_BYTES_MIN (1ull << 20)
 #define JOURNAL_BYTES_MAX (1ull << 40)
 
-/* What it does instead of looking after the arena, or in which way. */
+/* A mode: a task that the agent does instead of serving, or the way in which it serves. */
 #define MODE(name, target, help) OPTION(FLAG, name, NULL, flag = (target), help, .exclusive = true)
 
 static const char *take_group(void *context, const char *text)
@@ -90,7 +90,7 @@ static const char *take_journal(void *context, const char *text)
 	struct agent_options *options = context;
 
 	options->journal_sync = strcmp(text, "sync") == 0;
-	/* sync: the round for what no change waits for */
+	/* sync: the interval for activity that no change waits for */
 	options->journal_ms = options->journal_sync ? JOURNAL_MS_DEFAULT : 0;
 	if (options->journal_sync || strcmp(text, "off") == 0)
 		return NULL;

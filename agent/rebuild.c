@@ -238,7 +238,7 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source,
 	}
 	if (r < 0)
 		return r;
-	/* what was left out is there only: its name says so, and `corral clean` leaves it alone */
+	/* the carts left out are only here: the name protects the file from `corral clean` */
 	if (ret_totals->damaged > 0 && !source->lasting)
 		aside_name = NULL;
 	r = rebuild_set_aside(agent->dir_fd, aside_name, aside);

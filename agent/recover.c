@@ -86,8 +86,8 @@ static void source_settings(void *context, struct arena_settings *ret_settings)
 }
 
 /*
- * What was read is not read again, so drop its pages: the arena can then use them without the cost
- * of finding others, which in a virtual machine is most of the time of a recovery.
+ * Drop the pages of what was read, since it is not read again: the arena can then use them without
+ * the cost of finding others, which in a virtual machine is most of the time of a recovery.
  */
 static void forget(struct putter *putter, uint64_t offset)
 {
@@ -103,8 +103,8 @@ static void forget(struct putter *putter, uint64_t offset)
 
 /*
  * Read a part of the putter's file into putter->cart. A base has the carts in the order of their
- * slots, so that most follow the one before: then read ahead. What cannot be read ahead is read
- * alone, so that an error is that of the cart's own bytes.
+ * slots, so most parts follow the one before: then read ahead. If that fails, the part is read
+ * alone, so that an error is one of the cart's own bytes.
  */
 static int read_part(struct putter *putter, size_t size, uint64_t offset)
 {

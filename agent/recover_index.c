@@ -24,8 +24,9 @@
 #define PROGRESS_RECORDS 1024u
 
 /*
- * A cart may have left a slot in what is damaged, and stand in there for us. That it ended in
- * another one must not be forgotten when that slot is used again.
+ * Remember the end of a cart by its hash. The record that the cart left an earlier slot may be
+ * among the damaged bytes: the index then still has it in that slot, and recover_apply_ends() takes
+ * it out.
  */
 static void note_end(struct recover *recover, const struct where *where)
 {
@@ -143,8 +144,8 @@ void recover_doubt_all(struct recover *recover)
 }
 
 /*
- * The skipped bytes, beginning at `from`, may have been about any slot; or about one, if they were
- * one record whose head is sound. A later record of a slot removes the doubt.
+ * Put every slot in doubt, since the skipped bytes, from `from` on, may be about any; or only one
+ * slot, if they were one record whose head is sound. A later record of a slot removes the doubt.
  */
 static void doubt(struct recover *recover, struct journal_reader *reader, uint64_t from)
 {
@@ -159,8 +160,8 @@ static void doubt(struct recover *recover, struct journal_reader *reader, uint64
 }
 
 /*
- * A record after the damage at which we stop. A cart that has ended by then has ended: callers were
- * told, and nothing takes that back. A newer version is not taken, but it exists.
+ * Index a record that follows the damage at which recovery stops. An end counts, because callers
+ * were told of it. A newer version is not taken, but its slot is in doubt.
  */
 static void index_behind(struct recover *recover, const struct journal_record *record,
 			 const void *payload)
@@ -177,7 +178,7 @@ static void index_behind(struct recover *recover, const struct journal_record *r
 		memcpy(&head, payload, sizeof(head));
 		if (head.hash != where->hash)
 			note_ended(recover, where); /* another cart has the slot */
-		if (where->file == 0) {             /* which one, in case that we read of its end */
+		if (where->file == 0) {             /* remember which, in case its end follows */
 			where->hash = head.hash;
 			where->version = head.version;
 			where->size = record->size & INT32_MAX;

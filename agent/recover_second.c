@@ -2,11 +2,11 @@
 /*
  * recover_second.c: where the journal is damaged, the arena that it was about is asked, too.
  *
- * After another boot an arena's pages may be of any time, and one whose header is damaged says
- * nothing of its boot. But a version whose sums hold was published once, so a newer one than the
- * journal has of a cart is taken. Of a cart that the journal does not have it may be that it ended,
- * and that the arena's pages are older than that: it is taken only if the journal is in doubt about
- * its slot, and is told. What the journal says has ended, has.
+ * After another boot an arena's pages may be of any time, and a damaged header does not say which
+ * boot it is of. But a version whose sums hold was published once, so a version that is newer than
+ * the journal's is taken. A cart that the journal does not have may have ended, and the arena's
+ * pages may be older than that end: it is taken only if the journal is in doubt about its slot, and
+ * is reported. A cart whose end is in the journal has ended.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 struct second {
 	struct recover *recover;
 	struct salvage *salvage;
-	uint32_t *order; /* slots of which the journal has heard, by the hash of their cart */
+	uint32_t *order; /* slots that the journal has records of, by the hash of their cart */
 	uint32_t count;
 	bool same_slots;   /* it is the very arena that the journal is about */
 	bool all_in_doubt; /* every slot is, so each cart is */
@@ -225,8 +225,8 @@ static bool has_written(const struct recover *recover)
 }
 
 /*
- * Are most of the journal's carts, as far as the arena's slots name them, in the same slots there?
- * Where the slots name none of them, nothing contradicts.
+ * Are most of the journal's carts in the same slots of the arena, as far as those name them? If
+ * they name none, nothing contradicts.
  */
 static bool slots_agree(const struct recover *recover, const struct salvage *salvage)
 {

@@ -9,26 +9,28 @@
 #include "rebuild.h"
 #include "recover_index.h"
 
-/* Before recover_index(): what does the header of DIR/arena say of the journal, if it can be read?
+/*
+ * Called before recover_index(): note what the header of DIR/arena says of the journal, if it can
+ * be read.
  */
 void recover_ask_arena(struct recover *recover, struct arena_header *ret_header);
 
 /*
- * After it: is the file that the arena wrote last not there, or shorter than what it knows to be on
- * disk? Then that is damage, and is said.
+ * Called after recover_index(): if the file that the arena wrote last is missing, or shorter than
+ * the arena knows it to be on disk, log that as damage.
  */
 void recover_compare(struct recover *recover, const struct arena_header *h);
 
 /*
- * After recover_index(), where the journal is damaged: a cart that has ended is in no slot any
- * more, though the record that it left one slot may be what is damaged.
+ * Called after recover_index(), if the journal is damaged: take a cart that has ended out of every
+ * slot, since the record that it left one of them may be what is damaged.
  */
 void recover_apply_ends(struct recover *recover);
 
 /*
- * After recover_ask_arena() and recover_index(): is it the very arena that the journal is about, so
- * that the journal's slots are its own? If its header is damaged, and so perhaps its uuid, the file
- * that it wrote last may say so, or most of its carts being in the same slots.
+ * Called after recover_ask_arena() and recover_index(): is this the very arena that the journal is
+ * about, so that the journal's slots are its own? If its header is damaged, and so perhaps its
+ * uuid, the file that it wrote last may show it, or that most of its carts are in the same slots.
  */
 bool recover_same_arena(const struct recover *recover, const struct salvage *salvage);
 

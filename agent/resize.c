@@ -98,7 +98,7 @@ static int floors(void *context, struct arena *to)
 	for (uint32_t i = 0; greatest <= VERSION_MAX && i <= to->bucket_mask; i++)
 		to->buckets[i].version_floor = max_u64(to->buckets[i].version_floor, greatest);
 	/*
-	 * a reader may have seen a change that is not in the copy, before it noticed the withdrawal
+	 * before it noticed the withdrawal, a reader may have seen a change that is not in the copy
 	 */
 	versions_jump(to, load_relaxed(&from->header->version_epoch) + 1);
 	return 0;
@@ -119,7 +119,8 @@ static int carry_over(struct resize *resize, char *why)
 	store_relaxed(&arena->header->carried_since_ms, began_ms);
 	arena_withdraw(arena);
 	/*
-	 * a writer that does not see it yet, and returns success, made a change that we see below
+	 * a writer that does not see the withdrawal yet, and returns success, has made a change
+	 * that we see below
 	 */
 	fence_full(); /* pairs [J1] */
 	int r = rebuild_from(resize->agent, &source, mend_print, name, aside, &totals, why);

@@ -58,7 +58,7 @@ static bool mend(uint32_t *counter, uint32_t then, uint32_t found)
 	return then == found ? load_relaxed(counter) == then : cas_acq_rel(counter, then, found);
 }
 
-/* What was found goes before the counters, if nothing has moved. */
+/* Correct the counters by the findings, if no cart was begun or ended meanwhile. */
 static void mend_counters(struct agent *agent)
 {
 	struct arena_header *h = agent->actor->arena->header;
@@ -85,7 +85,7 @@ static void end_round(struct agent *agent)
 	store_relaxed(&h->counted_ms, arena_wall_ms());
 }
 
-/* Its version may be freed under us, but for a section. */
+/* Is the cart in this slot checked out? The section keeps its version from being freed. */
 static bool is_checked_out(struct agent *agent, const struct slot *slot)
 {
 	const struct arena *arena = agent->actor->arena;

@@ -11,7 +11,7 @@
 
 struct witness;
 
-struct witness_arena { /* that the journal is asked about */
+struct witness_arena { /* the arena whose carts the journal is asked for */
 	uint64_t hash_seed;
 	const struct salvage *salvage; /* it is damaged; NULL: it is sound, and has this uuid */
 	const uint8_t *uuid;
