@@ -27,11 +27,11 @@
 #define BLOCK_BYTES 512
 
 /*
- * All that is in these is in the arena, else they would have been named arena.damaged: see
- * rebuild.c and aside_salvage.c of the agent. That cannot be said of the others. A damaged or
- * hopeless journal may have carts that nothing else has; a former arena, which a recovery out of
- * the journal has replaced, changes that had not been written to the journal; and a journal of a
- * former format, carts that were damaged in the arena when that was upgraded.
+ * The arena has all contents of files with these names, which otherwise would be named
+ * arena.damaged: see rebuild.c and aside_salvage.c of the agent. That cannot be said of other
+ * names. A damaged or hopeless journal may have carts that nothing else has; a former arena, which
+ * a recovery out of the journal has replaced, changes that had not been written to the journal; and
+ * a journal of a former format, carts that were damaged in the arena when that was upgraded.
  */
 static const char *const spare_names[] = { ARENA_FILE ".resized.", ARENA_FILE ".layout",
 					   JOURNAL_DIRECTORY ".salvaged." };
@@ -46,7 +46,7 @@ static bool is_aside(const char *name)
 	return begins(name, ARENA_FILE ".") || begins(name, JOURNAL_DIRECTORY ".");
 }
 
-/* One of our names has a number behind it, and perhaps another: any other is somebody else's. */
+/* One of our names ends in a number, or in two: any other name is another program's. */
 static bool is_spare(const char *name)
 {
 	static const char *const digits = "0123456789";

@@ -15,7 +15,7 @@
 typedef int change_fn(struct corral *corral, const struct call *call,
 		      struct corral_result *ret_result);
 
-/* Of each step the line it was about, or a dash: "lines 3 1 -, ". */
+/* Print the line that each step was about, or a dash: "lines 3 1 -, ". */
 static void print_lines(const struct steps *steps)
 {
 	printf("line%s", plural(steps->count));
@@ -320,7 +320,7 @@ enum exit_code run_checkout(struct call *call)
 	return change(call, make_checkout, "checked out now");
 }
 
-/* What it does is on standard input, which is read and checked first. */
+/* The steps are on standard input, which is read and checked first. */
 static int make_steps(struct corral *corral, const struct call *call,
 		      struct corral_result *ret_result)
 {

@@ -12,8 +12,8 @@
 #include "tool.h"
 
 /*
- * Has it the form of an amount in some currency? More is not known before the cart's is. What is
- * wrong is said as of amounts with two digits.
+ * Check that a text has the form of an amount in some currency: that of the cart is not known yet.
+ * A complaint is as for amounts with two digits.
  */
 static const char *amount_form(const char *text, bool may_be_negative)
 {

@@ -251,7 +251,7 @@ void *msgpack_of_json(const json_t *value, size_t *ret_size);
 
 /* ----------------------------------------------------------------- steps.c */
 
-/* What is taken of one JSON line. Texts point into `json`. */
+/* The contents of one JSON line. Texts point into `json`. */
 struct step_input {
 	json_t *json;
 	struct corral_item item; /* the id, name and quantity of a step without an item, too */

@@ -278,7 +278,7 @@ static void make_list(const struct options *options, struct option list[OPTIONS_
 
 static bool completing; /* the program's first argument is --complete */
 
-/* What an operand, or the value of an option, may be. */
+/* The possible values of an operand, or of an option. */
 static void print_choices(const char *kind, option_choices *choices)
 {
 	if (choices)

@@ -74,8 +74,7 @@ const char *parse_money(const char *text, bool may_be_negative, int64_t *ret_cen
 	return parse_amount(text, 2, may_be_negative, ret_cents);
 }
 
-/* What is wrong with an amount that has too many digits behind the point, by how many it may have.
- */
+/* The complaint about too many digits behind the point, by how many there may be. */
 static const char *const too_many_digits[AMOUNT_DIGITS_MAX + 1] = {
 	"this currency has no digits behind the point; write it like 500",
 	"more than one digit behind the point; write it like 12.9",
