@@ -97,7 +97,7 @@ a_second_agent_is_told_the_pid_of_the_first_and_exits_1() {
 	corral 0 status
 }
 
-of_many_started_at_once_one_serves() {
+one_of_many_agents_started_at_once_serves() {
 	local i codes='' started=()
 	for ((i = 0; i < 20; i++)); do
 		timeout -k 5 30 "$BUILD/corral-agent" --dir "$dir" --size 16M --daemon 2>/dev/null &

@@ -102,7 +102,7 @@ a_directory_that_others_may_write_on_the_way_is_refused() {
 	has "others may write $place/open"
 }
 
-one_of_its_own_in_a_directory_such_as_tmp_is_used() {
+an_own_directory_in_one_such_as_tmp_is_used() {
 	root_and_others
 	mkdir -m 1777 "$place/tmp"
 	planted "$place/tmp/carts"

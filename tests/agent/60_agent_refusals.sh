@@ -159,7 +159,7 @@ a_disk_that_runs_full_refuses_adds_and_the_carts_stay_readable() {
 	umount -l "$place/disk" # its agent may not have ended yet
 }
 
-one_without_a_socket_gives_up_all_that_it_had_begun() {
+an_agent_without_a_socket_gives_up_all_that_it_had_begun() {
 	start
 	agent 0 --stop
 	mkdir "$dir/agent.sock"

@@ -218,7 +218,7 @@ static void garbage_long_lines_and_nul_bytes_are_survived(void **state)
 	agent_stop(post);
 }
 
-static void who_hangs_up_without_reading_does_no_harm(void **state)
+static void a_client_that_hangs_up_without_reading_does_no_harm(void **state)
 {
 	struct post *post = *state;
 
@@ -375,7 +375,7 @@ int main(int argc, char **argv)
 		CASE(it_tells_a_manager_with_an_abstract_socket_too),
 		CASE(a_manager_that_does_not_listen_is_no_reason_not_to_serve),
 		CASE(garbage_long_lines_and_nul_bytes_are_survived),
-		CASE(who_hangs_up_without_reading_does_no_harm),
+		CASE(a_client_that_hangs_up_without_reading_does_no_harm),
 		CASE(an_unknown_command_is_answered_as_such),
 		CASE(many_silent_clients_do_not_keep_others_waiting),
 		CASE(many_clients_at_once_are_all_served),

@@ -374,7 +374,7 @@ static bool truncated_at(uint32_t stop, int *ret_code)
 	return late;
 }
 
-static void also_one_while_it_opens_the_arena(void **state)
+static void a_worker_that_asked_for_it_survives_a_truncation_while_it_opens(void **state)
 {
 	(void)state;
 	bool late = false;
@@ -645,7 +645,7 @@ static bool is_told(const struct yard *yard, const char *text)
  * The refusal quotes what corral-agent --resize wrote in the arena, as long as a process holds the
  * agent's byte.
  */
-static void who_comes_while_it_is_carried_over_is_told_how_long(void **state)
+static void an_open_while_carts_are_carried_over_is_told_how_long(void **state)
 {
 	(void)state;
 	struct arena arena;
@@ -681,11 +681,11 @@ int main(void)
 		cmocka_unit_test(a_change_notices_and_tells_all_attached_workers),
 		cmocka_unit_test(a_first_change_looks_at_once),
 		cmocka_unit_test(a_withdrawn_arena_that_comes_back_is_refused_to_workers),
-		cmocka_unit_test(who_comes_while_it_is_carried_over_is_told_how_long),
+		cmocka_unit_test(an_open_while_carts_are_carried_over_is_told_how_long),
 		cmocka_unit_test(a_forked_child_does_not_attach_to_it),
 		cmocka_unit_test(chmod_affects_only_workers_that_attach_later),
 		cmocka_unit_test(a_worker_that_asked_for_it_survives_a_truncation),
-		cmocka_unit_test(also_one_while_it_opens_the_arena),
+		cmocka_unit_test(a_worker_that_asked_for_it_survives_a_truncation_while_it_opens),
 		cmocka_unit_test(a_worker_that_did_not_ask_dies_of_a_truncation),
 		cmocka_unit_test(a_handle_that_lost_its_arena_gives_up_what_it_held),
 		cmocka_unit_test(a_fault_elsewhere_still_reaches_the_hosts_handler),

@@ -128,7 +128,7 @@ a_file_cut_short_gives_what_is_left() {
 	has Bread
 }
 
-of_a_file_cut_anywhere_no_cart_comes_back_older() {
+a_file_cut_anywhere_gives_no_cart_in_an_older_version() {
 	local i at tries=0 right=0 told=0
 	start --journal off
 	for ((i = 0; i < 40; i++)); do corral 0 add r a --item "i$i" --name Bread --price 1.00; done
@@ -159,7 +159,7 @@ of_a_file_cut_anywhere_no_cart_comes_back_older() {
 	[[ $told -gt 0 ]] || fail "never cut where it costs anything"
 }
 
-what_the_arena_lost_comes_back_out_of_the_journal() {
+carts_that_the_arena_lost_come_back_from_the_journal() {
 	five_durable_carts
 	cp -a "$dir" "$place/image"
 	damage_two_of_five
@@ -193,7 +193,7 @@ a_slot_of_zeroes_costs_no_cart_that_a_block_or_the_journal_has() {
 	five_are_there
 }
 
-what_neither_has_is_named_and_the_journal_is_kept_for_good() {
+a_cart_that_neither_has_is_named_and_the_journal_is_kept() {
 	five_durable_carts
 	local at file kept
 	damage_two_of_five

@@ -179,7 +179,7 @@ other_files_in_the_directory_cost_nothing_durable() {
 }
 
 # A file that was whole is replaced, or hidden behind a later file of another arena.
-what_is_changed_in_the_directory_is_noticed_before_anything_is_called_durable() {
+a_changed_directory_is_noticed_before_anything_is_called_durable() {
 	begin
 	corral 0 add r a --item i --name Item --price 1.00 --sync
 	truncate -s 200 "$dir/journal/000000000001"

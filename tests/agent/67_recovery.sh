@@ -159,7 +159,7 @@ a_salvage_may_come_first() {
 	[[ -z $(kept damaged) ]] || fail "kept, but all that is sound was taken"
 }
 
-what_ended_while_a_journal_lay_aside_is_not_salvaged() {
+a_cart_that_ended_while_a_journal_lay_aside_is_not_salvaged() {
 	damaged_in_the_middle
 	begin
 	wait_for durable # else the damaged journal is still the valid one
@@ -217,7 +217,7 @@ a_drop_after_a_damage_is_final() {
 	corral 0 show r e
 }
 
-what_may_have_been_dropped_in_a_damage_is_named() {
+carts_that_may_have_been_dropped_in_a_damage_are_named() {
 	begin
 	add_synced a b c
 	drop_synced a
@@ -238,7 +238,7 @@ what_may_have_been_dropped_in_a_damage_is_named() {
 	[[ $out != *"cart r b"* ]] || fail "b has not: $out"
 }
 
-what_may_be_anything_leaves_every_earlier_cart_in_doubt() {
+an_unreadable_record_leaves_every_earlier_cart_in_doubt() {
 	begin
 	add_synced a b c
 	drop_synced a
@@ -252,7 +252,7 @@ what_may_be_anything_leaves_every_earlier_cart_in_doubt() {
 	[[ $out != *"cart r c"* ]] || fail "c is behind it: $out"
 }
 
-what_ended_since_a_recovery_is_not_salvaged() {
+a_cart_that_ended_since_a_recovery_is_not_salvaged() {
 	damaged_in_the_middle
 	begin
 	drop_synced a

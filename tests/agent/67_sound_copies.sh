@@ -71,7 +71,7 @@ all_there() { # SESSION...
 
 # ------------------------------------------------------------------------- claims
 
-without_the_record_of_its_base_a_journal_has_its_carts_all_the_same() {
+a_lost_base_record_costs_no_cart() {
 	begin
 	add_synced a b
 	kill_agent
@@ -84,7 +84,7 @@ without_the_record_of_its_base_a_journal_has_its_carts_all_the_same() {
 	all_there a b c
 }
 
-nor_are_they_lost_where_that_is_the_only_file() {
+a_lost_base_record_in_the_only_file_costs_no_cart() {
 	begin
 	add_synced a b
 	lose_power
@@ -97,7 +97,7 @@ nor_are_they_lost_where_that_is_the_only_file() {
 	all_there a b
 }
 
-a_record_that_is_damaged_is_made_up_for_by_the_arena() {
+the_arena_replaces_a_damaged_record() {
 	begin
 	add_synced a b
 	kill_agent
@@ -116,7 +116,7 @@ a_record_that_is_damaged_is_made_up_for_by_the_arena() {
 	all_there a b c d
 }
 
-also_one_of_a_cart_that_the_journal_does_not_know_otherwise() {
+the_arena_replaces_a_damaged_only_record_of_a_cart() {
 	begin
 	add_synced a
 	kill_agent
@@ -139,7 +139,7 @@ damage_slot() { # NUMBER KIND SLOT: its first such record says that it is about 
 	poke "$(file_of "$1")" $((at + 8)) "\\x$3"
 }
 
-and_where_its_slot_is_damaged_it_may_be_about_any() {
+a_record_with_a_damaged_slot_puts_every_slot_in_doubt() {
 	begin
 	add_synced a
 	kill_agent
@@ -155,7 +155,7 @@ and_where_its_slot_is_damaged_it_may_be_about_any() {
 	all_there a b c d
 }
 
-also_one_that_says_of_a_cart_that_it_has_ended() {
+an_end_with_a_damaged_slot_puts_every_slot_in_doubt() {
 	begin
 	add_synced a b
 	kill_agent
@@ -181,7 +181,7 @@ the_last_round_is_damaged_not_torn_if_the_arena_knows_it_was_synced() {
 	has "version 2"
 }
 
-a_file_that_was_cut_is_told_and_made_up_for() {
+the_arena_replaces_what_was_cut_off_the_last_file() {
 	begin
 	add_synced a a
 	reboot
@@ -192,7 +192,7 @@ a_file_that_was_cut_is_told_and_made_up_for() {
 	has "version 2"
 }
 
-also_where_the_arena_has_lost_which_file_it_wrote_last() {
+a_cut_file_is_replaced_though_the_arena_does_not_name_it() {
 	begin
 	add_synced a a
 	reboot
@@ -204,7 +204,7 @@ also_where_the_arena_has_lost_which_file_it_wrote_last() {
 	has "version 2"
 }
 
-an_earlier_file_that_was_cut_behind_a_record_is_told_and_made_up_for() {
+the_arena_replaces_what_was_cut_off_an_earlier_file() {
 	local at
 	begin
 	add_synced a b
@@ -224,7 +224,7 @@ an_earlier_file_that_was_cut_behind_a_record_is_told_and_made_up_for() {
 	has "version 2"
 }
 
-nor_does_the_journal_go_on_behind_it_or_one_that_is_gone() {
+a_journal_with_a_cut_or_missing_file_is_begun_anew() {
 	local said
 	for said in "was cut" "is not there, or has no valid head"; do
 		dir="$place/$said"
@@ -258,7 +258,7 @@ former_of() { # NUMBER: what its head says of the file before
 	od -An -j 20 -N 4 -t u4 "$(file_of "$1")"
 }
 
-a_head_says_nothing_of_a_file_that_cannot_be_synced() {
+a_head_has_no_length_of_a_file_that_cannot_be_synced() {
 	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"
 	begin
 	add_synced a
@@ -277,7 +277,7 @@ a_head_says_nothing_of_a_file_that_cannot_be_synced() {
 	agent 0 --stop
 }
 
-what_recovery_itself_cuts_off_is_no_cut() {
+a_torn_end_that_recovery_cut_off_is_no_damage() {
 	begin
 	add_synced a
 	lose_power
@@ -292,7 +292,7 @@ what_recovery_itself_cuts_off_is_no_cut() {
 	! grep -qsF "was cut" "$place/log" "$dir/agent.log" || fail "it was not"
 }
 
-so_is_one_that_is_empty() {
+the_arena_replaces_an_emptied_file() {
 	begin
 	add_synced a
 	kill_agent
@@ -310,7 +310,7 @@ so_is_one_that_is_empty() {
 	has "version 2"
 }
 
-a_file_that_is_gone_is_told_and_made_up_for() {
+the_arena_replaces_a_missing_file() {
 	local number
 	for number in 2 3; do
 		dir=$place/$number
@@ -338,7 +338,7 @@ a_file_that_is_gone_is_told_and_made_up_for() {
 		fail "the third one is not missed"
 }
 
-an_arena_without_a_header_makes_up_for_it_too() {
+an_arena_without_a_header_replaces_a_damaged_record() {
 	begin
 	add_synced a a b
 	kill_agent
@@ -350,7 +350,7 @@ an_arena_without_a_header_makes_up_for_it_too() {
 	all_there b
 }
 
-nor_does_it_take_a_uuid_to_know_whose_slots_they_are() {
+recovery_knows_its_arena_without_the_uuid() {
 	begin
 	add_synced a
 	kill_agent
@@ -364,7 +364,7 @@ nor_does_it_take_a_uuid_to_know_whose_slots_they_are() {
 	all_there a b
 }
 
-what_ended_behind_a_damage_has_ended_whatever_slot_it_had_before() {
+an_end_after_the_damage_ends_the_cart_in_every_slot() {
 	begin
 	add_synced a
 	kill_agent
@@ -389,8 +389,7 @@ what_ended_behind_a_damage_has_ended_whatever_slot_it_had_before() {
 	corral 0 show r z
 }
 
-# Cart a has ended twice: in its first slot, which x has now, and in another one.
-a_ended_in_two_slots() {
+end_in_two_slots() { # cart a ends twice: in its first slot, which x has now, and in another
 	begin
 	add_synced a
 	kill_agent
@@ -403,8 +402,8 @@ a_ended_in_two_slots() {
 	corral 0 drop r a --sync
 }
 
-a_slot_whose_cart_ended_elsewhere_may_have_another_one() {
-	a_ended_in_two_slots
+an_end_recorded_elsewhere_costs_no_later_cart_of_the_slot() {
+	end_in_two_slots
 	reboot
 	rm "$(file_of 2)"
 	begin
@@ -413,7 +412,7 @@ a_slot_whose_cart_ended_elsewhere_may_have_another_one() {
 	all_there x
 }
 
-a_repair_of_an_arena_that_is_cut_off_listens_to_the_journal() {
+a_repair_of_a_truncated_arena_uses_the_journal() {
 	begin
 	add_synced a b
 	kill_agent
@@ -425,7 +424,7 @@ a_repair_of_an_arena_that_is_cut_off_listens_to_the_journal() {
 	all_there a b
 }
 
-also_where_its_size_and_its_number_of_carts_are_damaged() {
+a_repair_copes_with_a_damaged_size_and_number_of_carts() {
 	local at
 	begin
 	add_synced a b
@@ -451,7 +450,7 @@ word() { # AT: of the arena's header
 	od -An -j "$1" -N 8 -t u8 "$dir/arena" | tr -d ' '
 }
 
-nor_does_a_repair_take_a_uuid_to_know_whose_slots_the_journal_has() {
+a_repair_knows_its_journal_without_the_uuid() {
 	local at slots
 	begin --max-carts 256
 	add_synced a b
@@ -477,7 +476,7 @@ nor_does_a_repair_take_a_uuid_to_know_whose_slots_the_journal_has() {
 	all_there a b
 }
 
-a_file_has_two_heads_of_which_one_is_enough() {
+one_of_a_files_two_heads_is_enough() {
 	local at number
 	begin
 	add_synced a
@@ -495,8 +494,8 @@ a_file_has_two_heads_of_which_one_is_enough() {
 	all_there a b
 }
 
-nor_does_it_take_what_ended_in_another_slot_than_it_had_before() {
-	a_ended_in_two_slots
+a_repair_takes_no_cart_that_ended_in_another_slot() {
+	end_in_two_slots
 	add_synced z
 	kill_agent
 	rm "$(file_of 2)"
@@ -507,7 +506,7 @@ nor_does_it_take_what_ended_in_another_slot_than_it_had_before() {
 	all_there z
 }
 
-a_salvage_into_an_arena_that_is_new_takes_all_of_a_damaged_journal() {
+a_salvage_into_a_new_arena_takes_all_of_a_damaged_journal() {
 	begin
 	add_synced a b
 	kill_agent
@@ -527,7 +526,7 @@ a_salvage_into_an_arena_that_is_new_takes_all_of_a_damaged_journal() {
 	all_there a b c
 }
 
-a_salvage_passes_what_only_has_the_name_of_a_damaged_journal() {
+a_salvage_leaves_other_entries_of_that_name_alone() {
 	begin
 	add_synced a b
 	kill_agent
@@ -543,7 +542,7 @@ a_salvage_passes_what_only_has_the_name_of_a_damaged_journal() {
 	all_there a b
 }
 
-a_layout_that_only_a_flipped_bit_says_is_damage() {
+a_flipped_bit_in_the_layout_number_is_damage() {
 	begin
 	add_synced a
 	kill_agent

@@ -107,7 +107,7 @@ a_worker_that_has_it_open_is_told_and_reopens_it() {
 	grep -q open "$place/held" || fail "it was never open: $(<"$place/held")"
 }
 
-who_comes_meanwhile_is_told_how_long_it_takes() {
+an_open_meanwhile_is_told_how_long_it_takes() {
 	strace -qq -e trace=none true 2>/dev/null || skip "strace may not trace here"
 	local traced n
 	small

@@ -227,7 +227,7 @@ later_and_unknown_layouts_are_left_alone() {
 	is_unchanged
 }
 
-what_is_damaged_in_it_costs_only_itself() {
+a_damaged_cart_in_it_costs_no_other() {
 	former
 	local at
 	at=$(grep -abo 'Mar"gherita' "$dir/arena" | tail -n 1 | cut -d: -f1)
@@ -406,7 +406,7 @@ a_journal_of_another_format_is_put_aside_once_the_arena_has_all() {
 	diff -r "$place/later" "$dir/journal.format$later" || fail "it was changed"
 }
 
-one_under_an_agent_that_runs_is_not_removed() {
+a_foreign_journal_put_under_a_running_agent_is_not_removed() {
 	journal $((FORMAT + 1))
 	rm -rf "$dir/journal"
 	start --journal 20ms

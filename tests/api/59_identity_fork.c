@@ -289,7 +289,7 @@ static int be_first_level(void *context)
 	return be_level(context, 0);
 }
 
-static void of_three_generations_each_dies_for_itself(void **state)
+static void each_of_three_generations_dies_for_itself(void **state)
 {
 	(void)state;
 	NEEDS_WIPING_FORK();
@@ -367,7 +367,7 @@ int main(void)
 		cmocka_unit_test(a_child_forked_in_another_threads_change_repairs_its_dead_parent),
 		cmocka_unit_test(what_a_parent_looks_at_is_not_reused_by_its_child),
 		cmocka_unit_test(a_child_leaves_its_parents_records_alone_however_it_ends),
-		cmocka_unit_test(of_three_generations_each_dies_for_itself),
+		cmocka_unit_test(each_of_three_generations_dies_for_itself),
 		cmocka_unit_test(
 			a_raw_child_that_calls_nothing_keeps_its_dead_parents_locks_until_it_ends),
 	};

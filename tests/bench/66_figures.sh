@@ -56,7 +56,7 @@ threads_have_figures_of_their_own() {
 	! grep -q workers_ <<<"$out" || fail "figures of processes: $out"
 }
 
-what_it_takes_is_said() {
+processor_time_and_memory_are_printed() {
 	bench 0 scale --workers 2 --carts 20 --seconds 0.2 --bytes 1000
 	[[ $(figure_of scale.carts_20.get.workers_1.cpu_ns) != 0.0 ]] || fail "$out"
 	awk '$1 == "scale.carts_20.add.workers_2.cpu_ns" && $2 > 50 { good = 1 }

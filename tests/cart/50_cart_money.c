@@ -350,7 +350,7 @@ static void a_total_below_zero_is_refused_unless_the_cart_allows_it(void **state
 	kit_free(&cart);
 }
 
-static void so_is_one_of_a_plain_cart(void **state)
+static void a_total_below_zero_of_a_plain_cart_is_refused(void **state)
 {
 	static const struct corral_modifier less = { T("less"), -200 };
 	struct corral_item item = kit_item(T("a"), 100, 1);
@@ -495,7 +495,7 @@ int main(void)
 		cmocka_unit_test(a_cleared_cart_has_no_adjustments_and_keeps_its_pricing),
 		cmocka_unit_test(malformed_adjustments_are_refused),
 		cmocka_unit_test(a_total_below_zero_is_refused_unless_the_cart_allows_it),
-		cmocka_unit_test(so_is_one_of_a_plain_cart),
+		cmocka_unit_test(a_total_below_zero_of_a_plain_cart_is_refused),
 		cmocka_unit_test(a_cart_with_lines_keeps_its_currency),
 		cmocka_unit_test(codes_are_those_of_iso_4217),
 		cmocka_unit_test(a_new_cart_gets_the_currency_of_its_arena),

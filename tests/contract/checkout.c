@@ -83,7 +83,7 @@ static void check_out(const struct contract_hand *hand)
 							  &together->results[hand->number]);
 }
 
-static void of_checkouts_at_once_one_happens(struct contract *c)
+static void one_of_several_checkouts_at_once_happens(struct contract *c)
 {
 	struct together *together = contract_shared(sizeof(*together));
 
@@ -318,7 +318,7 @@ static void a_cart_may_be_given_its_time_in_the_change_that_checks_it_out(struct
 const struct contract_case checkout_cases[] = {
 	CASE(a_checked_out_cart_can_be_read_and_dropped_and_not_changed),
 	CASE(a_cart_is_checked_out_once),
-	CASE(of_checkouts_at_once_one_happens),
+	CASE(one_of_several_checkouts_at_once_happens),
 	CASE(what_is_added_at_once_is_in_the_order_or_refused),
 	CASE(with_the_version_that_was_heard_nothing_slips_in_between),
 	CASE(at_the_end_of_its_time_a_cart_is_checked_out_or_gone),

@@ -85,7 +85,7 @@ static void change_both_or_read(const struct contract_hand *hand)
 	}
 }
 
-static void of_a_change_all_steps_are_seen_or_none(struct contract *c)
+static void all_steps_of_a_change_are_seen_or_none(struct contract *c)
 {
 	for (int processes = 0; processes < 2; processes++) {
 		(void)contract_add(c, "a", 100, 10);
@@ -133,7 +133,7 @@ static void a_read_is_activity_and_a_look_is_none(struct contract *c)
 
 const struct contract_case together_cases[] = {
 	CASE(every_add_counts_once),
-	CASE(of_a_change_all_steps_are_seen_or_none),
+	CASE(all_steps_of_a_change_are_seen_or_none),
 	CASE(a_read_is_activity_and_a_look_is_none),
 	{ NULL, NULL },
 };

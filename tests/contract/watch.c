@@ -174,7 +174,7 @@ static struct corral_awaited await(const struct contract *c, const struct corral
 }
 
 /* Each is decided as its own wait would be; those that are decided already do not count. */
-static void of_many_waits_one_ends_all(struct contract *c)
+static void one_of_many_waits_ends_the_call(struct contract *c)
 {
 	const struct corral_key absent = contract_key("absent"), later = contract_key("later");
 	struct corral_item item = contract_item("tea", 150, 1);
@@ -245,7 +245,7 @@ const struct contract_case watch_cases[] = {
 	CASE(a_wait_answers_at_once_what_is_known),
 	CASE(a_wait_ends_when_the_cart_is_made_changed_or_ends),
 	CASE(a_wait_is_ended_by_another_thread),
-	CASE(of_many_waits_one_ends_all),
+	CASE(one_of_many_waits_ends_the_call),
 	CASE(what_was_synced_is_durable_and_no_change_waits_that_need_not),
 	{ NULL, NULL },
 };

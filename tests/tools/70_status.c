@@ -94,7 +94,7 @@ static long most_kb(const struct yard *yard, const char *command, const char *fi
 
 #define NO_AGENT 4
 
-static void what_is_shown_takes_no_more_for_many_carts(void **state)
+static void status_takes_no_more_memory_for_many_carts(void **state)
 {
 	(void)state;
 	struct yard yard;
@@ -185,7 +185,7 @@ static void each_step_of_a_cart_is_counted_at_once(void **state)
 }
 
 /* In place of a cart whose time is up, nothing is dropped: the new one has its slot. */
-static void one_in_place_of_a_checked_out_one_is_open(void **state)
+static void the_cart_after_a_checked_out_one_is_open(void **state)
 {
 	const struct yard *yard = *state;
 	struct corral_key a = orders_key("r", "a");
@@ -217,7 +217,7 @@ static bool all_is_right(const struct yard *yard, uint32_t open, uint32_t checke
 	       now.cart_bytes == walked.cart_bytes;
 }
 
-static void what_a_death_left_wrong_the_agent_mends(void **state)
+static void the_agent_corrects_counters_that_a_death_left_wrong(void **state)
 {
 	const struct yard *yard = *state;
 	struct run run = { .directory = yard->path };
@@ -275,13 +275,13 @@ static void locks_that_are_held_are_counted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_shown_takes_no_more_for_many_carts),
+		cmocka_unit_test(status_takes_no_more_memory_for_many_carts),
 		cmocka_unit_test(a_repair_does_not_have_both_arenas_in_memory),
 		cmocka_unit_test_setup_teardown(each_step_of_a_cart_is_counted_at_once,
 						orders_setup, orders_teardown),
-		cmocka_unit_test_setup_teardown(one_in_place_of_a_checked_out_one_is_open,
+		cmocka_unit_test_setup_teardown(the_cart_after_a_checked_out_one_is_open,
 						orders_setup, orders_teardown),
-		cmocka_unit_test_setup_teardown(what_a_death_left_wrong_the_agent_mends,
+		cmocka_unit_test_setup_teardown(the_agent_corrects_counters_that_a_death_left_wrong,
 						orders_setup, orders_teardown),
 		cmocka_unit_test_setup_teardown(locks_that_are_held_are_counted, orders_setup,
 						orders_teardown),
