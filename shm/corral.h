@@ -1044,6 +1044,33 @@ int corral_stats(struct corral *corral, struct corral_stat *ret_rows, size_t max
 		 size_t *ret_count);
 
 /*
+ * How long changes took, from call to return, since the arena was made: a histogram, whose buckets
+ * are a quarter of a power of two wide. A thread times each change that it makes after a pause (of
+ * a quarter of a second), and of many in a row one of 32, which counts for 32; so the counts are
+ * right about, and so is their sum. Calls that failed are not in it. Kept with the feed: with
+ * corral-agent --feed off there is none. The difference of two tells of the time between.
+ */
+#define CORRAL_LATENCY_BUCKETS 117u
+
+struct corral_latency {
+	uint64_t changes; /* the sum of counts */
+	uint64_t total_ns;
+	uint64_t counts[CORRAL_LATENCY_BUCKETS];
+};
+
+/* -ESTALE, and on a first call those of a read; -EOPNOTSUPP: the carts are not in an arena. */
+int corral_latency(struct corral *corral, struct corral_latency *ret_latency);
+
+/* All times in this bucket are less than this; UINT64_MAX for the last, and those beyond. */
+uint64_t corral_latency_bound_ns(uint32_t bucket);
+
+/*
+ * The time that so many millionths of the changes did not exceed, such as 990000; to about a tenth.
+ * 0: there were none.
+ */
+uint64_t corral_latency_ns(const struct corral_latency *latency, uint32_t millionths);
+
+/*
  * The digits of a currency's minor units (EUR 2, JPY 0, KWD 3), or -EINVAL: this is no code of ISO
  * 4217 in capital letters.
  */

@@ -281,6 +281,7 @@ static int claim_record(struct share *share, struct actor *actor)
 				 .patience_ms = PATIENCE_DEFAULT_MS,
 				 .fenced = !share->can_membarrier,
 				 .can_membarrier = share->can_membarrier,
+				 .timed_tick = -1, /* the first change is timed */
 				 .repair = repair_process };
 	actor->record->tid = (int32_t)syscall(SYS_gettid);
 	grace_begin(actor);

@@ -20,6 +20,7 @@
 #include "api/handle.h"
 #include "api/make_room.h"
 #include "api/remote.h"
+#include "api/timing.h"
 #include "arena/stat.h"
 #include "cart/cart.h"
 #include "memory/allocate.h"
@@ -405,6 +406,7 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 		if (r < 0)
 			return r;
 	}
+	const struct timing timing = timing_begin(attempt.actor);
 	r = change_now(&attempt);
 	if (ret_step != NULL)
 		*ret_step = r < 0 && r == attempt.refused ? attempt.refused_step : 0;
@@ -415,6 +417,7 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 	/* also for a repeat: the first change may not be on disk yet */
 	if (durable_wanted(corral) && (op == NULL || (op->flags & CORRAL_OP_NO_DISK) == 0))
 		wait_for_disk(&attempt);
+	timing_end(attempt.actor, &timing);
 	if (ret_result != NULL)
 		result_copy(ret_result, &attempt.plan.result);
 	return 0;

@@ -36,6 +36,7 @@
 #define CORRAL_LAYOUT_H
 
 #include "base/base.h"
+#include "corral.h"
 
 #define LAYOUT_MAGIC 0x0a1a0d4c41524f43ull /* "COR" "AL" CR SUB LF, read as little endian */
 #define LAYOUT_VERSION 8u /* corral-agent --upgrade converts the previous one, see former.h */
@@ -638,9 +639,12 @@ static_assert(sizeof(struct cart_money) == 40 && sizeof(struct cart_taxed) == 24
 /* -------------------------------------------------------------------- feed */
 
 /*
- * An event: in a lane, a block of a thread record whose entries begin one cache line into it, or
- * numbered, in the feed's ring. Only as many bytes of it are written as it needs: the fixed part,
- * the texts (restaurant_id, session_id, operation id, without separators, padded to 8), and steps.
+ * A lane is a block of a thread record: the block's header, in a cache line; how long the record's
+ * changes took (struct lane_latency); and entries for events.
+ *
+ * An event lies in an entry of a lane, or numbered, in the feed's ring. Only as many bytes of it
+ * are written as it needs: the fixed part, the texts (restaurant_id, session_id, operation id,
+ * without separators, padded to 8), and steps.
  */
 #define FEED_ENTRY_BYTES 512u
 #define FEED_STEPS 8u /* of a change with more steps the first ones are told */
@@ -650,6 +654,15 @@ static_assert(sizeof(struct cart_money) == 40 && sizeof(struct cart_taxed) == 24
 #define FEED_MARK_THREAD(mark) ((uint32_t)(((mark)-1) % MAX_THREADS))
 #define FEED_MARK_INDEX(mark) (((mark)-1) / MAX_THREADS)
 #define FEED_INDEX_END (UINT64_MAX / MAX_THREADS) /* a lane's indices are smaller */
+
+/* How long changes took; see arena/latency.h. W: the owner; each owner continues it */
+struct lane_latency {
+	uint64_t total_ns;
+	uint64_t reserved[2];
+	uint64_t changes[CORRAL_LATENCY_BUCKETS]; /* about how many took so long */
+};
+
+static_assert(sizeof(struct lane_latency) == 15 * CACHE_LINE, "whole lines");
 
 struct feed_step {
 	uint32_t kind; /* enum cart_step_kind */
@@ -711,7 +724,7 @@ static_assert(offsetof(struct feed_entry, bytes) == 2 * CACHE_LINE, "as drawn");
 #define LAYOUT_CARTS LAYOUT_SIZES4(LAYOUT_TABLES, block_header, cart_head, cart_line, cart_op)
 #define LAYOUT_MONEY LAYOUT_SIZES4(LAYOUT_CARTS, cart_money, cart_taxed, cart_adjustment, death)
 #define LAYOUT_FINGERPRINT                                                                         \
-	LAYOUT_MIX4(LAYOUT_MONEY, sizeof(struct chain), sizeof(struct feed_entry),                 \
-		    sizeof(struct feed_step), FEED_STEPS)
+	LAYOUT_SIZES4(LAYOUT_MIX(LAYOUT_MONEY, FEED_STEPS), chain, lane_latency, feed_entry,       \
+		      feed_step)
 
 #endif

@@ -314,6 +314,30 @@ void inspect_counters(const struct inspect *inspect, uint64_t ret_sums[STAT_SLOT
 			ret_sums[index] += load_relaxed(&arena->threads[number].stat[index]);
 }
 
+void inspect_latency(const struct inspect *inspect, struct corral_latency *ret_latency)
+{
+	const struct arena *arena = &inspect->arena;
+
+	memset(ret_latency, 0, sizeof(*ret_latency));
+	if (!inspect->readable)
+		return;
+	const uint32_t high =
+		(uint32_t)min_u64(load_relaxed(&arena->header->threads_high), arena->max_threads);
+	for (uint32_t number = 0; number < high; number++) {
+		const struct lane_latency *of = feed_latency(arena, &arena->threads[number]);
+
+		if (of == NULL)
+			continue;
+		/* relaxed: counters */
+		ret_latency->total_ns += load_relaxed(&of->total_ns);
+		for (uint32_t i = 0; i < CORRAL_LATENCY_BUCKETS; i++) {
+			const uint64_t changes = load_relaxed(&of->changes[i]);
+			ret_latency->counts[i] += changes;
+			ret_latency->changes += changes;
+		}
+	}
+}
+
 /* -------------------------------------------------------------------- rows */
 
 int inspect_process(struct inspect *inspect, uint32_t index, bool *ret_used,

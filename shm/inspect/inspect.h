@@ -39,6 +39,9 @@ bool inspect_agent_lives(const struct inspect *inspect);
 /* The counters of stat.def, in its order: sums over all thread records. */
 void inspect_counters(const struct inspect *inspect, uint64_t ret_sums[STAT_SLOTS]);
 
+/* How long changes took, of all thread records together. */
+void inspect_latency(const struct inspect *inspect, struct corral_latency *ret_latency);
+
 struct inspect_totals {
 	uint64_t file_bytes;    /* logical size of the file */
 	uint64_t disk_bytes;    /* allocated by the file system */

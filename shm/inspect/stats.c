@@ -14,6 +14,7 @@
 #include "api/handle.h"
 #include "api/remote.h"
 #include "arena/descriptor.h"
+#include "arena/latency.h"
 #include "arena/stat.h"
 #include "base/atomic.h"
 #include "inspect/walk.h"
@@ -193,13 +194,59 @@ static int remote_stats(struct corral *corral, struct rows *to)
 	return 0;
 }
 
+static struct inspect inspect_of(const struct corral *corral)
+{
+	return (struct inspect){ .arena = corral->arena,
+				 .file_bytes = corral->arena.bytes,
+				 .readable = true,
+				 .by_records = true };
+}
+
+int corral_latency(struct corral *corral, struct corral_latency *ret_latency)
+{
+	struct corral_latency latency;
+	struct actor *actor;
+
+	if (corral->remote != NULL)
+		return -EOPNOTSUPP;
+	int r = corral->share->unregistered ? 0 : handle_actor(corral, &actor);
+	if (r == 0) {
+		const struct inspect inspect = inspect_of(corral);
+		inspect_latency(&inspect, &latency);
+		r = handle_verdict(corral, 0);
+	}
+	if (r == 0)
+		*ret_latency = latency;
+	return r;
+}
+
+uint64_t corral_latency_bound_ns(uint32_t bucket)
+{
+	return bucket < CORRAL_LATENCY_BUCKETS - 1 ? latency_least_ns(bucket + 1) : UINT64_MAX;
+}
+
+/* Within a bucket, as if its changes were spread evenly. */
+uint64_t corral_latency_ns(const struct corral_latency *latency, uint32_t millionths)
+{
+	const double share = millionths < 1000000 ? millionths / 1e6 : 1.0;
+	double rank = (double)latency->changes * share;
+	uint32_t bucket = 0;
+
+	if (latency->changes == 0)
+		return 0;
+	while (bucket < CORRAL_LATENCY_BUCKETS - 1 && rank > (double)latency->counts[bucket])
+		rank -= (double)latency->counts[bucket++];
+	const double least = (double)latency_least_ns(bucket);
+	const double bound = (double)latency_least_ns(bucket + 1);
+	const double count = (double)latency->counts[bucket];
+	const double part = count > rank ? rank / count : 1.0;
+	return (uint64_t)(least + (bound - least) * part);
+}
+
 int corral_stats(struct corral *corral, struct corral_stat *ret_rows, size_t max, size_t *ret_count)
 {
 	const struct share *share = corral->share;
-	struct inspect inspect = { .arena = corral->arena,
-				   .file_bytes = corral->arena.bytes,
-				   .readable = true,
-				   .by_records = true };
+	struct inspect inspect = inspect_of(corral);
 	struct rows to = { .rows = ret_rows, .max = max };
 	struct inspect_totals totals;
 	struct actor *actor;

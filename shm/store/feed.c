@@ -33,8 +33,8 @@
 
 /* ------------------------------------------------------------------ writers */
 
-/* An entry of a lane; NULL: there is no lane, or its reference is damaged. */
-static struct feed_entry *lane_entry(const struct arena *arena, block_ref lane, uint64_t index)
+/* The block of a lane; NULL: there is none, or its reference is damaged. */
+static uint8_t *lane_block(const struct arena *arena, block_ref lane)
 {
 	if (lane == 0 || !arena_block_inside(arena, lane) ||
 	    (uint64_t)(arena->space_end - lane) * BLOCK_UNIT < feed_lane_bytes(arena))
@@ -44,8 +44,24 @@ static struct feed_entry *lane_entry(const struct arena *arena, block_ref lane, 
 	/* where memory is short, a larger block was given */
 	if (block->magic != BLOCK_MAGIC || block->class_no < class_of(feed_lane_bytes(arena)))
 		return NULL;
-	return (struct feed_entry *)(void *)((uint8_t *)block + CACHE_LINE) +
-	       (index & arena->lane_mask);
+	return (uint8_t *)block;
+}
+
+/* An entry of a lane, or NULL. */
+static struct feed_entry *lane_entry(const struct arena *arena, block_ref lane, uint64_t index)
+{
+	uint8_t *block = lane_block(arena, lane);
+
+	return block != NULL ? (struct feed_entry *)(void *)(block + FEED_LANE_ENTRIES_AT) +
+				       (index & arena->lane_mask) :
+			       NULL;
+}
+
+struct lane_latency *feed_latency(const struct arena *arena, const struct thread_record *record)
+{
+	uint8_t *block = lane_block(arena, load_acquire(&record->lane)); /* pairs [F1] */
+
+	return block != NULL ? (struct lane_latency *)(void *)(block + CACHE_LINE) : NULL;
 }
 
 /* The block goes from the hand to the lane with one store; the heir of a death in between sees it

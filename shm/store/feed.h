@@ -41,11 +41,16 @@ static inline bool feed_on(const struct arena *arena)
 	return load_relaxed(&arena->header->feed) != 0;
 }
 
-/* Bytes of a lane's block: its header, in a cache line, and the entries. */
+/* Where in a lane's block the entries begin; its bytes. */
+#define FEED_LANE_ENTRIES_AT (CACHE_LINE + (uint32_t)sizeof(struct lane_latency))
+
 static inline uint32_t feed_lane_bytes(const struct arena *arena)
 {
-	return CACHE_LINE + (arena->lane_mask + 1) * FEED_ENTRY_BYTES;
+	return FEED_LANE_ENTRIES_AT + (arena->lane_mask + 1) * FEED_ENTRY_BYTES;
 }
+
+/* How long the changes of a record took. NULL: it has no lane, or a damaged one. */
+struct lane_latency *feed_latency(const struct arena *arena, const struct thread_record *record);
 
 /*
  * Before a change, with no lock held: see that the thread has a lane. If there is no memory for

@@ -10,6 +10,7 @@
 #include "orders_support.h"
 
 #include "api/handle.h"
+#include "arena/latency.h"
 #include "inspect/inspect.h"
 
 struct numbers {
@@ -104,6 +105,92 @@ static void the_numbers_are_those_of_what_happened(void **state)
 	assert_int_equal(corral_read_begin(corral, &a, &view), 0);
 	assert_int_equal(value_of(corral, "readers"), 1);
 	assert_int_equal(corral_read_end(&view), 0);
+	corral_close(corral);
+}
+
+/* ----------------------------------------------------------------------- latencies */
+
+static void every_time_is_in_the_bucket_whose_bounds_it_lies_between(void **state)
+{
+	(void)state;
+	for (uint32_t bit = 0; bit < 64; bit++) {
+		for (int near = -1; near <= 1; near++) {
+			const uint64_t ns = (1ull << bit) + (uint64_t)near;
+			const uint32_t bucket = latency_bucket(ns);
+
+			assert_in_range(bucket, 0, CORRAL_LATENCY_BUCKETS - 1);
+			assert_true(latency_least_ns(bucket) <= ns);
+			assert_true(ns < corral_latency_bound_ns(bucket) || ns == UINT64_MAX);
+		}
+	}
+	for (uint32_t bucket = 1; bucket < CORRAL_LATENCY_BUCKETS; bucket++) {
+		const uint64_t least = latency_least_ns(bucket);
+
+		assert_int_equal(latency_bucket(least), bucket);
+		assert_int_equal(latency_bucket(least - 1), bucket - 1);
+		assert_int_equal(corral_latency_bound_ns(bucket - 1), least);
+		assert_true(latency_least_ns(bucket + 1) <= least + least / 4);
+	}
+}
+
+static void a_share_of_the_changes_took_no_longer_than_that(void **state)
+{
+	struct corral_latency latency = { 0 };
+
+	(void)state;
+	assert_int_equal(corral_latency_ns(&latency, 500000), 0);
+	latency.counts[latency_bucket(1000)] = 98;
+	latency.counts[latency_bucket(50000)] = 1;
+	latency.counts[latency_bucket(7000000)] = 1;
+	latency.changes = 100;
+	assert_in_range(corral_latency_ns(&latency, 500000), 900, 1100);
+	assert_in_range(corral_latency_ns(&latency, 980000), 900, 1100);
+	assert_in_range(corral_latency_ns(&latency, 990000), 49152, 57344);
+	assert_in_range(corral_latency_ns(&latency, 999000), 6291456, 7340032);
+	assert_in_range(corral_latency_ns(&latency, 2000000), 6291456, 7340032);
+}
+
+static struct corral_latency latency_of(struct corral *corral)
+{
+	struct corral_latency latency;
+	uint64_t sum = 0;
+
+	assert_int_equal(corral_latency(corral, &latency), 0);
+	for (uint32_t i = 0; i < CORRAL_LATENCY_BUCKETS; i++)
+		sum += latency.counts[i];
+	assert_int_equal(latency.changes, sum);
+	return latency;
+}
+
+/* The first change of an attachment comes after a pause; what fails does not count. */
+static void each_change_that_comes_alone_is_timed(void **state)
+{
+	struct corral_key key = orders_key("r", "a");
+	struct corral_latency latency;
+
+	for (uint64_t round = 1; round <= 3; round++) {
+		struct corral *corral = yard_open(*state, 0);
+
+		corral->arena.header->feed = 1;
+		assert_int_equal(orders_add(corral, &key, "burger", 899, 1, NULL, NULL), 0);
+		assert_int_equal(corral_set_quantity(corral, &key, 77, 1, NULL, NULL), -ENXIO);
+		latency = latency_of(corral);
+		assert_int_equal(latency.changes, round);
+		assert_in_range(latency.total_ns, latency_least_ns(1), INT64_MAX);
+		corral_close(corral);
+	}
+}
+
+static void of_many_changes_some_are_timed_for_all(void **state)
+{
+	const uint64_t rounds = 16 * 1024;
+	struct corral_key key = orders_key("r", "a");
+	struct corral *corral = yard_open(*state, 0);
+
+	corral->arena.header->feed = 1;
+	for (uint64_t i = 0; i < rounds; i++)
+		assert_int_equal(corral_set_tax(corral, &key, 82500, NULL, NULL), 0);
+	assert_in_range(latency_of(corral).changes, rounds * 3 / 4, rounds * 5 / 4);
 	corral_close(corral);
 }
 
@@ -409,6 +496,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(fewer_rows_are_filled_in_and_all_are_counted,
 						orders_setup, orders_teardown),
 		cmocka_unit_test_setup_teardown(the_numbers_are_those_of_what_happened,
+						orders_setup, orders_teardown),
+		cmocka_unit_test(every_time_is_in_the_bucket_whose_bounds_it_lies_between),
+		cmocka_unit_test(a_share_of_the_changes_took_no_longer_than_that),
+		cmocka_unit_test_setup_teardown(each_change_that_comes_alone_is_timed, orders_setup,
+						orders_teardown),
+		cmocka_unit_test_setup_teardown(of_many_changes_some_are_timed_for_all,
 						orders_setup, orders_teardown),
 		cmocka_unit_test_setup_teardown(the_dead_count_until_they_are_buried, orders_setup,
 						orders_teardown),
