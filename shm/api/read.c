@@ -16,6 +16,7 @@
 #include "api/look.h"
 #include "api/remote.h"
 #include "api/unregistered.h"
+#include "arena/stat.h"
 #include "base/atomic.h"
 #include "cart/cart.h"
 #include "store/slot.h"
@@ -122,6 +123,7 @@ static __attribute__((noinline)) int begin_with_care(struct corral *corral,
 	if (unlikely(r < 0))
 		return r == -EAGAIN ? -EUCLEAN : r;
 	fill_view(corral, actor, found.cart, found.room, deadline, ret_view);
+	stat_add(actor->record, reads, 1);
 	return 0;
 }
 
@@ -184,6 +186,7 @@ begin_at_once(struct corral *corral, const struct corral_key *key, const struct 
 	if (unlikely(!is_version_of(arena, current, key, &cart, &size) || grace_revoked(actor)))
 		goto otherwise;
 	fill_view(corral, actor, cart, size, deadline, ret_view);
+	stat_add(record, reads, 1);
 	return true;
 otherwise:
 	grace_leave(actor);

@@ -194,6 +194,22 @@ static void of_many_changes_some_are_timed_for_all(void **state)
 	corral_close(corral);
 }
 
+static void reads_are_counted(void **state)
+{
+	struct corral *corral = yard_open(*state, 0);
+	struct corral_key key = orders_key("r", "a");
+	struct corral_view view;
+
+	assert_int_equal(orders_add(corral, &key, "burger", 899, 1, NULL, NULL), 0);
+	assert_int_equal(value_of(corral, "reads"), 0);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(corral_read_begin(corral, &key, &view), 0);
+		assert_int_equal(corral_read_end(&view), 0);
+	}
+	assert_int_equal(value_of(corral, "reads"), 5);
+	corral_close(corral);
+}
+
 static int stay(void *context)
 {
 	struct corral *corral = yard_open(context, 0);
@@ -503,6 +519,7 @@ int main(void)
 						orders_teardown),
 		cmocka_unit_test_setup_teardown(of_many_changes_some_are_timed_for_all,
 						orders_setup, orders_teardown),
+		cmocka_unit_test_setup_teardown(reads_are_counted, orders_setup, orders_teardown),
 		cmocka_unit_test_setup_teardown(the_dead_count_until_they_are_buried, orders_setup,
 						orders_teardown),
 		cmocka_unit_test_setup_teardown(no_slot_and_no_cart_is_looked_at, orders_setup,
