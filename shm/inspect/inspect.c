@@ -514,6 +514,44 @@ static void add_lock(struct lock_rows *to, const char *kind, uint32_t number, co
 	to->rows[to->count++] = row;
 }
 
+/* All but those of buckets and slots. */
+static void add_few_locks(struct lock_rows *to)
+{
+	const struct arena *arena = &to->inspect->arena;
+
+	add_lock(to, "space", 0, &arena->header->space_lock);
+	add_lock(to, "feed", 0, &arena->header->feed_lock);
+	add_lock(to, "slots", 0, &arena->header->slots_lock);
+	for (uint32_t i = 0; i < CLASS_COUNT; i++)
+		add_lock(to, "class", i, &arena->classes[i].lock);
+	for (uint32_t i = 0; i < min_u64(arena->header->threads_high, arena->max_threads); i++)
+		add_lock(to, "lists", i, &arena->threads[i].retired.lock);
+}
+
+int inspect_locks_noted(struct inspect *inspect, struct inspect_lock *ret_rows, size_t max,
+			size_t *ret_count)
+{
+	const struct arena *arena = &inspect->arena;
+	struct lock_rows to = { inspect, ret_rows, max, 0 };
+
+	if (!inspect->readable)
+		return -EPROTO;
+	add_few_locks(&to);
+	for (uint32_t i = 0; i < min_u64(arena->header->threads_high, arena->max_threads); i++) {
+		const struct intent *intent = &arena->threads[i].intent;
+		const uint32_t slot = load_relaxed(&intent->slot) - 1;
+		const uint32_t bucket = load_relaxed(&intent->bucket) - 1;
+
+		if (bucket <= arena->bucket_mask &&
+		    lock_held_by(&arena->buckets[bucket].lock, i + 1))
+			add_lock(&to, "bucket", bucket, &arena->buckets[bucket].lock);
+		if (slot < arena->max_carts && lock_held_by(&arena->slots[slot].lock, i + 1))
+			add_lock(&to, "slot", slot, &arena->slots[slot].lock);
+	}
+	*ret_count = to.count;
+	return 0;
+}
+
 int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t max,
 		  size_t *ret_count)
 {
@@ -522,13 +560,7 @@ int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t
 
 	if (!inspect->readable)
 		return -EPROTO;
-	add_lock(&to, "space", 0, &arena->header->space_lock);
-	add_lock(&to, "feed", 0, &arena->header->feed_lock);
-	add_lock(&to, "slots", 0, &arena->header->slots_lock);
-	for (uint32_t i = 0; i < CLASS_COUNT; i++)
-		add_lock(&to, "class", i, &arena->classes[i].lock);
-	for (uint32_t i = 0; i < min_u64(arena->header->threads_high, arena->max_threads); i++)
-		add_lock(&to, "lists", i, &arena->threads[i].retired.lock);
+	add_few_locks(&to);
 	for (uint32_t i = 0; i <= arena->bucket_mask; i++)
 		add_lock(&to, "bucket", i, &arena->buckets[i].lock);
 	for (uint32_t i = 0; i < min_u64(arena->header->slots_used_high, arena->max_carts); i++)

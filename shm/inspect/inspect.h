@@ -144,6 +144,10 @@ int inspect_deaths(struct inspect *inspect, struct death *ret_rows, size_t max, 
 int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t max,
 		  size_t *ret_count);
 
+/* The same, found by what threads have noted: no bucket and no slot is gone over. */
+int inspect_locks_noted(struct inspect *inspect, struct inspect_lock *ret_rows, size_t max,
+			size_t *ret_count);
+
 /* One slot; *ret_used is false if it has no cart. bytes points into the mapping. */
 struct inspect_slot {
 	uint32_t number;
