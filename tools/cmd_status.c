@@ -65,6 +65,7 @@ static json_t *arena_part(const char *directory, struct inspect *inspect)
 	char path[PATH_MAX + sizeof("/" ARENA_FILE)];
 	char carrying[ARENA_CARRYING_BYTES];
 	json_t *memory = section_summary(inspect);
+	struct corral_latency latency;
 	json_t *value;
 
 	snprintf(path, sizeof(path), "%s/%s", directory, ARENA_FILE);
@@ -77,6 +78,8 @@ static json_t *arena_part(const char *directory, struct inspect *inspect)
 		(json_int_t)(header->ttl_ns / 1000000), "created_at",
 		json_of_time((int64_t)header->created_ms), "journal", section_journal(inspect)));
 	put_currency(value, header);
+	inspect_latency(inspect, &latency);
+	json_object_set_new(value, "latency", section_latency(&latency));
 	if (inspect_agent_lives(inspect) && arena_describe_carrying(header, carrying))
 		json_object_set_new(value, "carrying", must_have(json_string(carrying)));
 	must_have(json_object_update(value, memory) == 0 ? value : NULL);
@@ -187,6 +190,19 @@ static void put_journal(struct table *table, const json_t *part)
 	put_durable(table, part);
 }
 
+static void put_latency(struct table *table, const json_t *part)
+{
+	char p50[FORMAT_MAX], p99[FORMAT_MAX], p999[FORMAT_MAX];
+
+	if (number_of(part, "changes") == 0)
+		return;
+	table_put(table, "latency");
+	table_put(table, "of changes: p50 %s, p99 %s, p99.9 %s",
+		  format_ns((uint64_t)number_of(part, "p50_ns"), p50),
+		  format_ns((uint64_t)number_of(part, "p99_ns"), p99),
+		  format_ns((uint64_t)number_of(part, "p999_ns"), p999));
+}
+
 static void put_aside(struct table *table, const json_t *rows)
 {
 	uint64_t bytes = 0;
@@ -245,6 +261,7 @@ static void put_arena(struct table *table, const json_t *part)
 		  number_of(part, "threads"), plural((uint64_t)number_of(part, "threads")),
 		  number_of(part, "readers"), number_of(part, "locks_held"),
 		  plural((uint64_t)number_of(part, "locks_held")));
+	put_latency(table, json_object_get(part, "latency"));
 	put_journal(table, json_object_get(part, "journal"));
 	put_aside(table, json_object_get(part, "aside"));
 	if (json_is_true(json_object_get(part, "withdrawn"))) {

@@ -57,6 +57,29 @@ static void put_counters(struct inspect *inspect)
 		inspect_header(inspect)->deaths);
 }
 
+/* A power of two has four buckets; only each fourth is told. */
+static void put_latency(struct inspect *inspect)
+{
+	const char *name = "change_duration_seconds";
+	struct corral_latency latency;
+	uint64_t below = 0;
+
+	inspect_latency(inspect, &latency);
+	begin(name, "histogram",
+	      "how long changes took, from call to return; of many in a row a sample, weighted");
+	for (uint32_t i = 0; i < CORRAL_LATENCY_BUCKETS - 1; i++) {
+		const uint64_t bound_ns = corral_latency_bound_ns(i);
+		below += latency.counts[i];
+		if ((bound_ns & (bound_ns - 1)) == 0)
+			printf("corral_%s_bucket{le=\"%" PRIu64 ".%09u\"} %" PRIu64 "\n", name,
+			       bound_ns / 1000000000, (unsigned)(bound_ns % 1000000000), below);
+	}
+	printf("corral_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, latency.changes);
+	printf("corral_%s_sum %" PRIu64 ".%09u\n", name, latency.total_ns / 1000000000,
+	       (unsigned)(latency.total_ns % 1000000000));
+	printf("corral_%s_count %" PRIu64 "\n", name, latency.changes);
+}
+
 static void put_carts(const struct arena_header *header, const struct inspect_totals *totals)
 {
 	begin("carts", "gauge", "carts by state; ending: their memory is not free yet");
@@ -173,5 +196,6 @@ void metrics_print(struct inspect *inspect, const char *directory)
 	}
 	put_aside(header, directory);
 	put_counters(inspect);
+	put_latency(inspect);
 	put_journal(inspect);
 }

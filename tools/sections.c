@@ -392,3 +392,13 @@ json_t *section_deaths(struct inspect *inspect)
 	}
 	return list;
 }
+
+json_t *section_latency(const struct corral_latency *latency)
+{
+	return must_have(json_pack("{s:o, s:o, s:o, s:o, s:o}", "changes",
+				   json_of_number(latency->changes), "total_ns",
+				   json_of_number(latency->total_ns), "p50_ns",
+				   json_of_number(corral_latency_ns(latency, 500000)), "p99_ns",
+				   json_of_number(corral_latency_ns(latency, 990000)), "p999_ns",
+				   json_of_number(corral_latency_ns(latency, 999000))));
+}

@@ -33,6 +33,9 @@ json_t *section_readers(struct inspect *inspect);
 json_t *section_locks(struct inspect *inspect);
 json_t *section_deaths(struct inspect *inspect);
 
+/* How long changes took: how many, and what the 50th, 99th ... percentile is, in nanoseconds. */
+json_t *section_latency(const struct corral_latency *latency);
+
 /* "off", "time" or "sync". */
 const char *section_journal_mode(const struct arena_header *header);
 

@@ -894,20 +894,22 @@ prometheus_reads() { # the text on standard input; prints the faults
 	}
 	/^# TYPE / {
 		if ($3 != name || typed || values || NF != 4) wrong("TYPE out of place")
-		if ($4 != "counter" && $4 != "gauge") wrong("type")
+		if ($4 != "counter" && $4 != "gauge" && $4 != "histogram") wrong("type")
 		if (($4 == "counter") != (name ~ /_total$/))
 			wrong("a counter ends in _total, and nothing else does")
-		typed = 1
+		typed = $4
 		next
 	}
 	{
-		if (!match($0, /^[a-z_0-9]+/) || substr($0, 1, RLENGTH) != name || !typed)
-			wrong("value out of place")
+		if (!match($0, /^[a-z_0-9]+/) || !typed) wrong("value out of place")
+		of = substr($0, 1, RLENGTH)
+		if (typed == "histogram" && !sub(/_(bucket|sum|count)$/, "", of)) wrong("suffix")
+		if (of != name) wrong("value out of place")
 		rest = substr($0, RLENGTH + 1)
 		label = "[a-z_]+=\"[^\"\\\\]*\""
 		if (rest !~ ("^(\\{" label "(," label ")*\\})? [0-9]+(\\.[0-9]+)?$")) wrong("value")
 		sub(/ [^ ]*$/, "", rest)
-		if (seen[name rest " value"]++) wrong("a second time")
+		if (seen[$1 rest " value"]++) wrong("a second time")
 		values++
 	}
 	END { if (!bad && (name == "" || !values)) print "nothing at the end" }'

@@ -360,6 +360,12 @@ static void shown_numbers_are_exact(void **state)
 	assert_string_equal(format_duration(5900, text), "5.9s");
 	assert_string_equal(format_duration(3600000, text), "1h00m");
 	assert_true(strlen(format_duration(INT64_MAX, text)) < FORMAT_MAX);
+	assert_string_equal(format_ns(0, text), "0 ns");
+	assert_string_equal(format_ns(999, text), "999 ns");
+	assert_string_equal(format_ns(1050, text), "1.0 us");
+	assert_string_equal(format_ns(12999, text), "12 us");
+	assert_string_equal(format_ns(9990000000, text), "9.9 s");
+	assert_true(strlen(format_ns(UINT64_MAX, text)) < FORMAT_MAX);
 	assert_string_equal(format_bytes(0, text), "0 B");
 	assert_string_equal(format_bytes(64 << 20, text), "64.0 MiB");
 	assert_string_equal(format_bytes(1536, text), "1.5 KiB");

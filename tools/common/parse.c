@@ -297,6 +297,24 @@ char *format_duration(int64_t ms, char buffer[FORMAT_MAX])
 	return buffer;
 }
 
+char *format_ns(uint64_t ns, char buffer[FORMAT_MAX])
+{
+	static const char *const units[] = { "ns", "us", "ms", "s" };
+	uint64_t whole = ns, rest = 0;
+	unsigned unit = 0;
+
+	for (; whole >= 1000 && unit < 3; unit++) {
+		rest = whole % 1000;
+		whole /= 1000;
+	}
+	if (unit == 0 || whole >= 10)
+		snprintf(buffer, FORMAT_MAX, "%" PRIu64 " %s", whole, units[unit]);
+	else
+		snprintf(buffer, FORMAT_MAX, "%" PRIu64 ".%u %s", whole, (unsigned)(rest / 100),
+			 units[unit]);
+	return buffer;
+}
+
 char *format_bytes(uint64_t bytes, char buffer[FORMAT_MAX])
 {
 	static const char units[] = "BKMGTPE";

@@ -47,6 +47,7 @@ char *format_money(int64_t cents, char buffer[FORMAT_MAX]); /* "-12.99" */
 char *format_amount(int64_t amount, uint32_t digits, char buffer[FORMAT_MAX]);
 char *format_percent(uint32_t ppm, char buffer[FORMAT_MAX]); /* "8.25%" */
 char *format_duration(int64_t ms, char buffer[FORMAT_MAX]);  /* "29m58s", the two largest units */
+char *format_ns(uint64_t ns, char buffer[FORMAT_MAX]);       /* "870 ns", "1.3 us", "250 ms" */
 char *format_bytes(uint64_t bytes, char buffer[FORMAT_MAX]); /* "64.0 MiB" */
 char *format_time(
 	int64_t unix_ms,
