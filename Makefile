@@ -111,6 +111,7 @@ so_flags  = -shared -Wl,-z,nodelete -Wl,-soname,libcorral.so.$(SOMAJOR) -Wl,--ve
 # read: it may not be installed yet.
 pkg_libs = $(eval libs_$(1) := $(shell pkg-config --libs $(1) 2>/dev/null || echo $(2)))$(libs_$(1))
 msgpack_libs = $(or $(libs_msgpack),$(call pkg_libs,msgpack,-lmsgpackc))
+ncurses_libs = $(or $(libs_ncursesw),$(call pkg_libs,ncursesw,-lncursesw -ltinfo))
 jansson_libs = $(or $(libs_jansson),$(call pkg_libs,jansson,-ljansson))
 # What grace periods are compared with.
 urcu_libs    = $(foreach f,memb mb qsbr,$(or $(libs_liburcu-$f),$(call pkg_libs,liburcu-$f,-lurcu-$f)))
@@ -155,7 +156,7 @@ $(links): $(BUILD)/libcorral.so.$(VERSION)
 	$(Q)ln -sf $(<F) $@
 
 $(BUILD)/corral: $(tool_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
-	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs) $(ncurses_libs)
 
 $(BUILD)/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
@@ -178,6 +179,10 @@ $(BUILD)/agent.a: $(filter-out $(BUILD)/agent/main.o,$(agent_objects))
 # The power-loss test stands between the agent and the clock, and the system calls that change files (tests/kit/power_trace.c).
 power_calls := openat mkdirat unlinkat renameat renameat2 pwrite ftruncate fsync fdatasync msync arena_wall_ms
 $(BUILD)/tests/68_power_loss: test_ldflags := $(power_calls:%=-Wl,--wrap=%)
+
+# The model of corral top is one of the tools' modules.
+$(BUILD)/tests/70_top_model: $(filter-out %/main.o,$(tool_objects))
+$(BUILD)/tests/70_top_model: test_own_libs = $(ncurses_libs)
 
 # The torture of grace periods runs over those of liburcu, too.
 $(BUILD)/tests/35_grace_torture: test_own_libs = $(urcu_libs)
@@ -203,10 +208,12 @@ control_parts := $(addprefix $(BUILD)/agent/,control.o log.o usage.o) $(BUILD)/c
 $(foreach t,$(fuzz_targets),$(eval $(BUILD)/tests/fuzz/replay_$(t) $(BUILD)/tests/fuzz/fuzz_$(t): $($(t)_parts)))
 
 $(replays): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/tests/support.a $(BUILD)/libcorral.a
-	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $(filter %/fuzz_$*.o %/replay.o,$^) $(fuzz_parts) $(msgpack_libs) $(jansson_libs)
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $(filter %/fuzz_$*.o %/replay.o,$^) $(fuzz_parts) $(msgpack_libs) $(jansson_libs) \
+		$(ncurses_libs)
 
 $(fuzzers): $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/support.a $(BUILD)/libcorral.a
-	$(Q)$(call say,LD)$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $< $(fuzz_parts) $(msgpack_libs) $(jansson_libs)
+	$(Q)$(call say,LD)$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $< $(fuzz_parts) $(msgpack_libs) $(jansson_libs) \
+		$(ncurses_libs)
 
 $(mutator): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/mutate*.c)) $(BUILD)/tests/support.a $(BUILD)/agent.a $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)

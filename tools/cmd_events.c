@@ -26,7 +26,7 @@ static const char *kind_name(uint32_t kind)
 						  "unknown";
 }
 
-static const char *step_name(uint32_t kind)
+const char *step_name(uint32_t kind)
 {
 	static const char *const names[] = {
 		[CORRAL_STEP_ADD] = "add",
@@ -133,49 +133,66 @@ static void describe(const struct corral_event *event, char *to, size_t size)
 			       event->step_count - event->steps_told);
 }
 
-static void print_text(const char *string)
+static void put_text(FILE *to, const char *string)
 {
 	char *escaped = must_have(text_escape(string, strlen(string)));
 
-	fputs(escaped, stdout);
+	fputs(escaped, to);
 	free(escaped);
 }
 
-/* One line. with_key: also whose cart it is. */
-static void print_line(const struct corral_event *event, bool with_key)
+static void put_line(FILE *to, const struct corral_event *event, bool with_key)
 {
 	char when[FORMAT_MAX], total[FORMAT_MAX], what[512];
 
-	printf("%s  ", format_time(event->time_ms, when));
+	fprintf(to, "%s  ", format_time(event->time_ms, when));
 	if (event->kind == CORRAL_EVENT_GAP) {
 		if (event->missed > 0)
-			printf("%" PRIu64 " events were missed\n", event->missed);
+			fprintf(to, "%" PRIu64 " events were missed", event->missed);
 		else
-			puts("events were missed");
+			fputs("events were missed", to);
 		return;
 	}
 	if (with_key) {
-		print_text(event->restaurant_id);
-		putchar(' ');
-		print_text(event->session_id);
-		fputs("  ", stdout);
+		put_text(to, event->restaurant_id);
+		fputc(' ', to);
+		put_text(to, event->session_id);
+		fputs("  ", to);
 	}
-	printf("version %" PRIu64 " %s", event->version, kind_name(event->kind));
+	fprintf(to, "version %" PRIu64 " %s", event->version, kind_name(event->kind));
 	describe(event, what, sizeof(what));
 	if (what[0] != '\0')
-		printf(": %s", what);
-	printf("; %" PRIu32 " item%s, %s", event->item_count, plural(event->item_count),
-	       format_amount(event->total_cents, event->currency_digits, total));
+		fprintf(to, ": %s", what);
+	fprintf(to, "; %" PRIu32 " item%s, %s", event->item_count, plural(event->item_count),
+		format_amount(event->total_cents, event->currency_digits, total));
 	if (event->label[0] != '\0') {
-		fputs("; by ", stdout);
-		print_text(event->label);
-		printf(" (pid %" PRId32 ")", event->pid);
+		fputs("; by ", to);
+		put_text(to, event->label);
+		fprintf(to, " (pid %" PRId32 ")", event->pid);
 	}
 	if (event->op_id[0] != '\0') {
-		fputs("; operation ", stdout);
-		print_text(event->op_id);
+		fputs("; operation ", to);
+		put_text(to, event->op_id);
 	}
-	putchar('\n');
+}
+
+char *event_line(const struct corral_event *event, bool with_key)
+{
+	char *line = NULL;
+	size_t size;
+	FILE *to = must_have(open_memstream(&line, &size));
+
+	put_line(to, event, with_key);
+	fclose(to);
+	return must_have(line);
+}
+
+static void print_line(const struct corral_event *event, bool with_key)
+{
+	char *line = event_line(event, with_key);
+
+	puts(line);
+	free(line);
 }
 
 /* ------------------------------------------------------------------ commands */

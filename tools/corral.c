@@ -59,6 +59,16 @@ const struct command commands[] = {
 	  LOOKING | HAS(OPTION_FOLLOW),
 	  0,
 	  "As far back as there are events: see corral events." },
+	{ "top",
+	  run_top,
+	  "show carts, processes and figures as they change",
+	  { 0 },
+	  0,
+	  LOOKING | HAS(OPTION_RESTAURANT) | HAS(OPTION_ORDER) | HAS(OPTION_INTERVAL) |
+		  HAS(OPTION_FRAMES) | HAS(OPTION_BATCH),
+	  0,
+	  "Keys: h explains them. Where standard output is no terminal, one frame is printed, as\n"
+	  "with --batch --frames 1. With --json each frame is an object in a line." },
 	{ "quantity",
 	  run_quantity,
 	  "set how many of a line",

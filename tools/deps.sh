@@ -13,11 +13,11 @@ PATH=$PATH:/usr/sbin:/sbin # for mkfs, when these are not on the PATH
 build_commands=(gcc:gcc make:make pkg-config:pkg-config)
 build_headers=(stdlib.h:libc6-dev urcu/arch.h:liburcu-dev msgpack.h:libmsgpack-dev
 	xxhash.h:libxxhash-dev jansson.h:libjansson-dev hiredis/hiredis.h:libhiredis-dev
-	openssl/ssl.h:libssl-dev)
+	openssl/ssl.h:libssl-dev ncurses.h:libncurses-dev)
 test_commands=(xxhsum:xxhash xz:xz-utils strace:strace pgrep:procps setpriv:util-linux
 	unshare:util-linux mount:mount script:bsdutils readelf:binutils xmllint:libxml2-utils
 	mkfs.btrfs:btrfs-progs mkfs.xfs:xfsprogs lsattr:e2fsprogs redis-server:redis-server
-	openssl:openssl ip:iproute2)
+	openssl:openssl ip:iproute2 tmux:tmux)
 test_headers=(cmocka.h:libcmocka-dev gmp.h:libgmp-dev)
 lint_commands=(clang-format:clang-format clang-tidy:clang-tidy mandoc:mandoc
 	shellcheck:shellcheck)

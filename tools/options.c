@@ -10,6 +10,7 @@
 #include "common/options.h"
 #include "common/parse.h"
 #include "tool.h"
+#include "top_model.h"
 
 /*
  * Check that a text has the form of an amount in some currency: that of the cart is not known yet.
@@ -120,6 +121,24 @@ static const char *take_event_kind(void *context, const char *text)
 		}
 	}
 	return "write changed, checked_out, dropped or expired";
+}
+
+static struct option_choice order_choice(uint32_t index)
+{
+	return (struct option_choice){ top_order_name(index), NULL };
+}
+
+static const char *take_order(void *context, const char *text)
+{
+	struct call *call = context;
+
+	for (uint32_t i = 0; top_order_name(i) != NULL; i++) {
+		if (strcmp(text, top_order_name(i)) == 0) {
+			call->order = i;
+			return NULL;
+		}
+	}
+	return "write age, total, idle, change, items or name";
 }
 
 static const char *take_currency(void *context, const char *text)
@@ -283,6 +302,17 @@ enum exit_code options_read(int argc, char **argv, struct call *call, bool *ret_
 					     .repeats = true),
 		[OPTION_FOLLOW] = OPTION(FLAG, "follow", NULL, flag = &call->follow,
 					 "wait for further events, until a signal"),
+		[OPTION_ORDER] = OPTION(OWN, "order", "ORDER", context = call,
+					"age (the default), total, idle, change, items or name",
+					.take = take_order, .choices = order_choice),
+		[OPTION_INTERVAL] =
+			OPTION(SECONDS, "interval", "SECONDS", number = &call->interval_ms,
+			       "between two frames; 1 if not given", BOUNDS(100, 3600 * 1000)),
+		[OPTION_FRAMES] = OPTION(NUMBER, "frames", "N", number = &call->frames,
+					 "end after so many", BOUNDS(1, UINT32_MAX)),
+		[OPTION_BATCH] = OPTION(FLAG, "batch", NULL, flag = &call->batch,
+					"print frames as plain text, one below the other",
+					.exclusive = true),
 		[OPTION_JSON] = OPTION(FLAG, "json", NULL, flag = &call->json, "print JSON",
 				       .exclusive = true),
 		[OPTION_DIR] = OPTION(WORD, "dir", "DIR", word = &call->dir,

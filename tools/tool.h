@@ -53,6 +53,10 @@ enum option_number {
 	OPTION_FROM,
 	OPTION_EVENT_KIND,
 	OPTION_FOLLOW,
+	OPTION_ORDER,
+	OPTION_INTERVAL,
+	OPTION_FRAMES,
+	OPTION_BATCH,
 	OPTION_JSON,
 	OPTION_DIR,
 	OPTION_COUNT
@@ -91,10 +95,13 @@ struct currency {
 /* All arguments, checked and converted. Texts point into argv. */
 struct call {
 	const struct command *command;
-	bool json, metrics, sync, repair, merge, follow;
-	uint64_t from;  /* an event's number, CORRAL_FEED_OLDEST or CORRAL_FEED_NOW */
-	uint32_t kinds; /* of events; 0: all */
-	bool taxed;     /* --tax was given */
+	bool json, metrics, sync, repair, merge, follow, batch;
+	uint32_t order;       /* enum top_order */
+	uint32_t interval_ms; /* 0: not given */
+	uint32_t frames;      /* 0: not given */
+	uint64_t from;        /* an event's number, CORRAL_FEED_OLDEST or CORRAL_FEED_NOW */
+	uint32_t kinds;       /* of events; 0: all */
+	bool taxed;           /* --tax was given */
 	bool tax_inside, half_even, below_zero, after_tax;
 	const char *dir;
 	struct corral_key key;
@@ -174,6 +181,7 @@ enum exit_code run_ls(struct call *call);
 enum exit_code run_watch(struct call *call);
 enum exit_code run_events(struct call *call);
 enum exit_code run_history(struct call *call);
+enum exit_code run_top(struct call *call);
 enum exit_code run_status(struct call *call);
 enum exit_code run_inspect(struct call *call);
 enum exit_code run_check(struct call *call);
@@ -280,6 +288,14 @@ enum exit_code steps_read(FILE *stream, struct steps *steps);
 
 struct steps *steps_new(void); /* none yet */
 void steps_free(struct steps *steps);
+
+/* ------------------------------------------------------------ cmd_events.c */
+
+/* The word of a step, as corral apply has it, or "unknown". */
+const char *step_name(uint32_t kind);
+
+/* An event in one line, safe for terminals, to be freed with free(). with_key: whose cart, too. */
+char *event_line(const struct corral_event *event, bool with_key);
 
 /* ----------------------------------------------------------------- human.c */
 
