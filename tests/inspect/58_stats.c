@@ -115,7 +115,7 @@ static void every_time_is_in_the_bucket_whose_bounds_it_lies_between(void **stat
 	(void)state;
 	for (uint32_t bit = 0; bit < 64; bit++) {
 		for (int near = -1; near <= 1; near++) {
-			const uint64_t ns = (1ull << bit) + (uint64_t)near;
+			const uint64_t ns = ((uint64_t)1 << bit) + (uint64_t)near;
 			const uint32_t bucket = latency_bucket(ns);
 
 			assert_in_range(bucket, 0, CORRAL_LATENCY_BUCKETS - 1);
