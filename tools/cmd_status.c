@@ -15,6 +15,7 @@
 #include "cart/cart.h"
 #include "common/client.h"
 #include "common/parse.h"
+#include "metrics.h"
 #include "sections.h"
 #include "table.h"
 #include "tool.h"
@@ -475,7 +476,7 @@ enum exit_code run_status(struct call *call)
 	if (arena_directory(call->dir, directory, why) != 0)
 		directory[0] = 0; /* cannot happen: open_inspect() has just done the same */
 	if (call->metrics)
-		metrics_print(inspect, directory);
+		metrics_arena(&(struct metrics){ .to = stdout }, inspect, directory);
 	else
 		code = show_status(call, inspect);
 	inspect_close(inspect);

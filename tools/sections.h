@@ -45,9 +45,6 @@ const char *section_journal_mode(const struct arena_header *header);
  */
 const char *section_not_durable(struct inspect *inspect, int64_t *ret_since_ms);
 
-/* metrics.c: print all numbers of `status` in Prometheus' text format. */
-void metrics_print(struct inspect *inspect, const char *directory);
-
 /* The arena's uuid as text. */
 #define SECTION_UUID_BYTES 37
 char *section_uuid(const struct arena_header *header, char buffer[SECTION_UUID_BYTES]);

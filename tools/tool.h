@@ -291,9 +291,6 @@ void steps_free(struct steps *steps);
 
 /* ------------------------------------------------------------ cmd_events.c */
 
-/* The word of a step, as corral apply has it, or "unknown". */
-const char *step_name(uint32_t kind);
-
 /* An event in one line, safe for terminals, to be freed with free(). with_key: whose cart, too. */
 char *event_line(const struct corral_event *event, bool with_key);
 

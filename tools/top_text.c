@@ -13,6 +13,7 @@
 #include "arena/arena.h"
 #include "common/parse.h"
 #include "common/text.h"
+#include "event.h"
 #include "sync/death_log.h"
 
 #define PEOPLE_MAX 256u
@@ -302,7 +303,7 @@ static char *format_ago(int64_t ms, char buffer[FORMAT_MAX])
 static const char *what_of(const struct top_cart *cart)
 {
 	if (cart->step != 0)
-		return step_name(cart->step);
+		return event_step_name(cart->step);
 	return cart->status == CORRAL_CHECKED_OUT ? "checkout" : "";
 }
 
