@@ -29,6 +29,7 @@ TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+DATADIR ?= $(PREFIX)/share/corral
 # Arguments of the program that `make run` and `make bench` start.
 ARGS    ?=
 # A regular expression: `make test K=lock` runs the tests whose names match.
@@ -58,6 +59,7 @@ lib_objects   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shm/*/*.c))
 common_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/common/*.c))
 agent_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard agent/*.c))
 tool_objects  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c))
+web_objects   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard web/*.c))
 bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c bench/*/*.c))
 example_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
 # tests/LAYER/NN_*.c are programs, BUILD/tests/NN_*; tests/kit is what they share.
@@ -82,7 +84,7 @@ tool_parts     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
 redis_tests := $(addprefix $(BUILD)/tests/redis/,history differential crowd ratios forked)
 # The engine for carts on other machines, a module of its own. tests/redis/*.c are built with it.
 redis_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard redis/*.c))
-all_objects   := $(redis_objects) $(redis_tests:=.o) $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(bench_objects) \
+all_objects   := $(redis_objects) $(redis_tests:=.o) $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(web_objects) $(bench_objects) \
                  $(test_objects) $(test_mains) $(fuzz_objects) $(contract_objects) $(example_programs:=.o) \
                  $(BUILD)/tests/whole/holder.o \
                  $(patsubst %.c,$(BUILD)/%.o,$(wildcard clients/*/*.c))
@@ -90,6 +92,7 @@ all_objects   := $(redis_objects) $(redis_tests:=.o) $(lib_objects) $(common_obj
 # A program whose sources are not there yet is not built.
 programs := $(if $(tool_objects),$(BUILD)/corral) \
             $(if $(agent_objects),$(BUILD)/corral-agent) \
+            $(if $(web_objects),$(BUILD)/corral-web) \
             $(if $(bench_objects),$(BUILD)/corral-bench)
 redis_module := $(BUILD)/libcorral-redis.so.$(SOMAJOR)
 libraries := $(BUILD)/libcorral.a $(BUILD)/libcorral.so.$(VERSION) $(redis_module)
@@ -117,6 +120,7 @@ jansson_libs = $(or $(libs_jansson),$(call pkg_libs,jansson,-ljansson))
 urcu_libs    = $(foreach f,memb mb qsbr,$(or $(libs_liburcu-$f),$(call pkg_libs,liburcu-$f,-lurcu-$f)))
 # Of the peers that corral-bench is compared with, those that are installed (make bench-deps).
 peer_libs    = $(foreach p,hiredis libmemcached lmdb sqlite3,$(or $(libs_$(p)),$(call pkg_libs,$(p),)))
+microhttpd_libs = $(or $(libs_libmicrohttpd),$(call pkg_libs,libmicrohttpd,-lmicrohttpd))
 openssl_libs = $(or $(libs_openssl),$(call pkg_libs,openssl,-lssl -lcrypto))
 hiredis_libs = $(or $(libs_hiredis),$(call pkg_libs,hiredis,-lhiredis))
 test_libs    = $(or $(libs_cmocka),$(call pkg_libs,cmocka,-lcmocka)) -lgmp
@@ -136,8 +140,9 @@ $(BUILD)/%.o: %.c $(BUILD)/flags | deps-build
 	$(Q)$(call say,CC)mkdir -p $(@D); $(CC) $(cflags) -MMD -MP -c -o $@ $< 2>$(@:.o=.said); code=$$?; \
 		if [ -s $(@:.o=.said) ]; then cat $(@:.o=.said) >&2; [ $$code -ne 0 ] || touch -d @0 $@; fi; exit $$code
 
-# What page.c has in it.
+# What page.c and pages.c have in them.
 $(BUILD)/bench/report/page.o: bench/report/page.html
+$(BUILD)/web/pages.o: $(wildcard web/page/*)
 
 archive = $(Q)$(call say,AR)mkdir -p $(@D); rm -f $@; $(AR) rcs $@ $^
 
@@ -160,6 +165,13 @@ $(BUILD)/corral: $(tool_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 
 $(BUILD)/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs)
+
+# What it shows, the tool shows in the same form.
+$(BUILD)/corral-web: $(web_objects) $(BUILD)/tool.a $(BUILD)/common.a $(BUILD)/libcorral.a
+	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(microhttpd_libs) $(msgpack_libs) $(jansson_libs)
+
+$(BUILD)/tool.a: $(filter-out $(BUILD)/tools/main.o,$(tool_objects))
+	$(archive)
 
 $(BUILD)/corral-bench: $(bench_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)$(CC) $(ldflags) -o $@ $^ $(msgpack_libs) $(jansson_libs) $(peer_libs) $(urcu_libs) -lm
@@ -339,7 +351,7 @@ deps-%:
 	@$(if $(filter skip,$(DEPS)),:,CC="$(CC)" tools/deps.sh $*)
 
 # (one after the other: apt-get has a lock)
-deps-test deps-lint deps-check deps-fuzz deps-model deps-bench deps-bare deps-node deps-python deps-python-long deps-bench-python: deps-build
+deps-test deps-lint deps-check deps-fuzz deps-model deps-bench deps-bare deps-node deps-python deps-python-long deps-bench-python deps-browser: deps-build
 
 deps: deps-build deps-test ## install the packages that build and tests need (deps-lint, deps-check, deps-fuzz, deps-model: the others)
 
@@ -350,6 +362,9 @@ run: all ## run the agent in the foreground: make run ARGS="--dir ~/carts"
 
 demo: all ## a guided tour in the terminal; ORDERS=file.tsv replays real orders
 	BUILD=$(BUILD) ORDERS="$(ORDERS)" tools/demo.sh
+
+demo-web: all ## the same orders in the browser: a board that follows callers, while workers and agent die
+	BUILD=$(BUILD) ORDERS="$(ORDERS)" web/demo.sh
 
 bench: all ## five minutes of benchmarks, and a report in bench/out; or one: make bench ARGS=get (peers, "replay FILE", --help)
 	$(if $(ARGS),$(BUILD)/corral-bench $(ARGS),bench/select.sh $(BUILD) bench/out)
@@ -376,6 +391,9 @@ asan ubsan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 tsan: deps-test ## the tests' thread bodies under ThreadSanitizer
 	@$(MAKE) --no-print-directory all tests BUILD=$(BUILD)/tsan SANITIZE=thread
 	@CORRAL_TEST_MODE=threads $(run_tests) -c -s 2 -w "$$(setarch -R true 2>/dev/null && echo setarch -R)" $(BUILD)/tsan
+
+web-test: all deps-browser ## the pages in a headless Chromium; SHOTS=dir keeps pictures, K=claims selects
+	@BUILD=$(BUILD) SHOTS="$(SHOTS)" python3 tests/web/pages.py $(K)
 
 crash: all tests ## the whole crash matrix: death at every instruction (`make test` runs a sample)
 	@tests/crash.sh $(BUILD)
@@ -436,15 +454,18 @@ analyze-all: deps-lint ## the same over all sources but the tests
 	@CC="$(CC)" tests/lint/lint.sh analyze_all
 
 format: deps-lint ## apply .clang-format to all C files
-	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] redis/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch])
+	clang-format -i $(wildcard shm/*.h shm/*/*.[ch] redis/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch] web/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch])
 
 # Install -----------------------------------------------------------------------------------------
 
 # Not the benchmark: it measures this build, beside the programs that lie there.
 installed_programs := $(filter-out %/corral-bench,$(programs))
-man_pages := $(wildcard shm/*.[1-8] redis/*.[1-8] agent/*.[1-8] tools/*.[1-8])
+man_pages := $(wildcard shm/*.[1-8] redis/*.[1-8] agent/*.[1-8] tools/*.[1-8] web/*.[1-8])
+units := agent/corral-agent.service web/corral-web.service
+# A dashboard for Grafana and alert rules for Prometheus.
+monitoring := $(wildcard web/monitoring/*)
 # One file for each shell does for all programs; shells look for a file by a program's name.
-completed := corral corral-agent
+completed := corral corral-agent corral-web
 completion_files := $(completed:%=$(BASHDIR)/%) $(completed:%=$(ZSHDIR)/_%) $(completed:%=$(FISHDIR)/%.fish)
 
 $(BUILD)/corral.pc: shm/corral.pc.in Makefile FORCE
@@ -457,7 +478,7 @@ install: all ## install below $(DESTDIR)$(PREFIX), by default /usr/local
 # What is built, as it is (the tests install a build of whatever flags).
 install-files: $(BUILD)/corral.pc
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(UNITDIR) \
-		$(SYSUSERSDIR) $(TMPFILESDIR) $(BASHDIR) $(ZSHDIR) $(FISHDIR))
+		$(SYSUSERSDIR) $(TMPFILESDIR) $(BASHDIR) $(ZSHDIR) $(FISHDIR) $(DATADIR))
 	install -m 755 $(installed_programs) $(DESTDIR)$(BINDIR)
 	install -m 644 $(BUILD)/libcorral.a $(DESTDIR)$(LIBDIR)
 	install -m 755 $(BUILD)/libcorral.so.$(VERSION) $(redis_module) $(DESTDIR)$(LIBDIR)
@@ -470,9 +491,11 @@ install-files: $(BUILD)/corral.pc
 		install -D -m 644 /dev/null $$to && \
 			sed 's/^\.Os$$/.Os Corral $(VERSION)/' $$page > $$to || exit 1; \
 	done
-	sed 's,/usr/bin/corral-agent,$(BINDIR)/corral-agent,g' agent/corral-agent.service \
-		> $(DESTDIR)$(UNITDIR)/corral-agent.service
-	chmod 644 $(DESTDIR)$(UNITDIR)/corral-agent.service
+	for unit in $(units); do \
+		to=$(DESTDIR)$(UNITDIR)/$${unit##*/} && \
+			sed 's,/usr/bin/corral,$(BINDIR)/corral,g' $$unit > $$to && chmod 644 $$to || exit 1; \
+	done
+	install -m 644 $(monitoring) $(DESTDIR)$(DATADIR)
 	install -m 644 agent/corral.sysusers $(DESTDIR)$(SYSUSERSDIR)/corral.conf
 	install -m 644 agent/corral.tmpfiles $(DESTDIR)$(TMPFILESDIR)/corral.conf
 	for name in $(completed); do \
@@ -483,10 +506,11 @@ install-files: $(BUILD)/corral.pc
 	done
 
 uninstall: ## take away what `make install` with the same PREFIX and DESTDIR put there
-	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,corral corral-agent)
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,corral corral-agent corral-web)
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libcorral.a libcorral.so libcorral.so.$(SOMAJOR) \
 		libcorral.so.$(VERSION) libcorral-redis.so.$(SOMAJOR) pkgconfig/corral.pc)
-	rm -f $(DESTDIR)$(INCLUDEDIR)/corral.h $(DESTDIR)$(UNITDIR)/corral-agent.service
+	rm -f $(DESTDIR)$(INCLUDEDIR)/corral.h $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(units)))
+	rm -f $(addprefix $(DESTDIR)$(DATADIR)/,$(notdir $(monitoring)))
 	rm -f $(addprefix $(DESTDIR),$(SYSUSERSDIR)/corral.conf $(TMPFILESDIR)/corral.conf)
 	rm -f $(foreach page,$(man_pages),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)))
 	rm -f $(addprefix $(DESTDIR),$(completion_files))
@@ -500,4 +524,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: FORCE all analyze analyze-all arm64 asan bare bare-node bench bench-deps bench-node bench-python clean cluster cluster-mutants compare crash deb deb-test demo deps examples format fuzz fuzzers help install install-files lint lint-slow model mutants nightly node node-files node-package node-test power python python-files python-package python-test run test tests tsan ubsan uninstall valgrind
+.PHONY: FORCE all analyze analyze-all arm64 asan bare bare-node bench bench-deps bench-node bench-python clean cluster cluster-mutants compare crash deb deb-test demo demo-web deps examples format fuzz fuzzers help install install-files lint lint-slow model mutants nightly node node-files node-package node-test power python python-files python-package python-test run test tests tsan ubsan uninstall valgrind web-test

@@ -4,7 +4,7 @@
 # `sudo -n`; if that cannot be, print the one line to run and exit 1.
 # Usage: tools/deps.sh SET...   sets: build (the default), test, lint, fuzz, model, bench,
 #                               node, python (the clients), python-long, bench-python,
-#                               check (all that .ci/run uses), bare
+#                               browser, check (all that .ci/run uses), bare
 #                               (what makes a bare root), arm64 (in it: what cross-builds)
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin # for mkfs, when these are not on the PATH
@@ -13,11 +13,12 @@ PATH=$PATH:/usr/sbin:/sbin # for mkfs, when these are not on the PATH
 build_commands=(gcc:gcc make:make pkg-config:pkg-config)
 build_headers=(stdlib.h:libc6-dev urcu/arch.h:liburcu-dev msgpack.h:libmsgpack-dev
 	xxhash.h:libxxhash-dev jansson.h:libjansson-dev hiredis/hiredis.h:libhiredis-dev
-	openssl/ssl.h:libssl-dev ncurses.h:libncurses-dev)
+	openssl/ssl.h:libssl-dev ncurses.h:libncurses-dev
+	microhttpd.h:libmicrohttpd-dev)
 test_commands=(xxhsum:xxhash xz:xz-utils strace:strace pgrep:procps setpriv:util-linux
 	unshare:util-linux mount:mount script:bsdutils readelf:binutils xmllint:libxml2-utils
 	mkfs.btrfs:btrfs-progs mkfs.xfs:xfsprogs lsattr:e2fsprogs redis-server:redis-server
-	openssl:openssl ip:iproute2 tmux:tmux)
+	openssl:openssl ip:iproute2 tmux:tmux curl:curl)
 test_headers=(cmocka.h:libcmocka-dev gmp.h:libgmp-dev)
 lint_commands=(clang-format:clang-format clang-tidy:clang-tidy mandoc:mandoc
 	shellcheck:shellcheck)
@@ -32,6 +33,7 @@ node_headers=(node/node_api.h:libnode-dev)
 python_commands=(python3:python3 pip3:python3-pip mypy:mypy redis-server:redis-server)
 python_headers=(python3/Python.h:python3-dev)
 python_long_commands=(gunicorn:gunicorn uvicorn:uvicorn)
+browser_commands=(chromium:chromium python3:python3)
 bench_python_headers=(redis.py:python3-redis) # no header: there is none to be found without it
 check_commands=(valgrind:valgrind)
 bare_commands=(debootstrap:debootstrap unshare:util-linux git:git)
@@ -77,6 +79,10 @@ add_set() {
 		add_set python
 		headers+=("${bench_python_headers[@]}")
 		;;
+	browser) # what the pages of corral-web are tested with
+		add_set test
+		commands+=("${browser_commands[@]}")
+		;;
 	check)
 		for set in lint fuzz model bench node python bare; do
 			add_set $set
@@ -94,7 +100,8 @@ add_set() {
 		;;
 	*)
 		echo "deps.sh: no set of packages is called '$1' (build, test, lint, fuzz, model," \
-			"bench, node, python, python-long, bench-python, check, bare, arm64)" >&2
+			"bench, node, python, python-long, bench-python, browser, check, bare," \
+			"arm64)" >&2
 		exit 2
 		;;
 	esac

@@ -14,15 +14,15 @@ TIDY_CFLAGS=${TIDY_CFLAGS:--std=gnu11 -D_GNU_SOURCE -Ishm -Itools -Iagent -Ibenc
 WIDTH_MAX=100 # columns, with tabs of eight
 
 c_files=(shm/*.h shm/*/*.[ch] redis/*.[ch] agent/*.[ch] tools/*.[ch] tools/common/*.[ch]
-	bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch]
+	web/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] examples/*.c clients/*/*.[ch]
 	debian/tests/*.c)
-scripts=(tools/*.sh tools/completion/*.bash bench/*.sh tests/*.sh tests/*/*.sh clients/*/*.sh
-	clients/*/{test,bench}/*.sh .ci/run debian/*.postrm
+scripts=(tools/*.sh tools/completion/*.bash web/*.sh bench/*.sh tests/*.sh tests/*/*.sh
+	clients/*/*.sh clients/*/{test,bench}/*.sh .ci/run debian/*.postrm
 	debian/tests/{completion,life,redis,removal,upgrade})
-javascript=(clients/*/*.[cm]js clients/*/*.ts
+javascript=(web/page/*.js clients/*/*.[cm]js clients/*/*.ts
 	clients/*/{lib,test,test/*,bench,examples/*}/*.{cjs,mjs,ts,mts,cts})
-python=(clients/python/{corral,test,bench,examples/*}/*.py clients/python/corral/*.pyi)
-manuals=(shm/*.[1-8] redis/*.[1-8] agent/*.[1-8] tools/*.[1-8] bench/*.[1-8])
+python=(tests/*/*.py clients/python/{corral,test,bench,examples/*}/*.py clients/python/corral/*.pyi)
+manuals=(shm/*.[1-8] redis/*.[1-8] agent/*.[1-8] tools/*.[1-8] web/*.[1-8] bench/*.[1-8])
 
 # A file includes only headers of lower layers; a foreign library has one includer.
 check_layers() {
@@ -87,7 +87,7 @@ check_descriptors() {
 	opens+='|socket|pipe2?|eventfd'
 	grep -nE "\b($opens)\(|F_DUPFD" shm/*/*.[ch] redis/*.[ch] |
 		grep -v '^shm/arena/descriptor\.' && bad=1
-	for main in agent/main.c tools/main.c bench/main.c; do
+	for main in agent/main.c tools/main.c web/main.c bench/main.c; do
 		awk '/^int main\(/ { inside = 1 }
 			inside && /\);$/ { exit !/streams_begin\(/ }' "$main" ||
 			{ echo "$main: main() does not call streams_begin() first" && bad=1; }
@@ -216,7 +216,7 @@ tidy() { # CHECKS FILE...: what to leave out of those in .clang-tidy
 }
 
 check_tidy() {
-	tidy '-clang-analyzer-*' shm/*/*.c redis/*.c agent/*.c tools/*.c tools/common/*.c
+	tidy '-clang-analyzer-*' shm/*/*.c redis/*.c agent/*.c tools/*.c tools/common/*.c web/*.c
 }
 
 check_tidy_bench() {
@@ -235,7 +235,7 @@ check_analyze() {
 
 check_analyze_all() {
 	tidy '-bugprone-*,-misc-*' shm/*/*.c redis/*.c agent/*.c tools/*.c tools/common/*.c \
-		bench/*.c bench/*/*.c
+		web/*.c bench/*.c bench/*/*.c
 }
 
 passed=0 failed=0

@@ -76,7 +76,7 @@ version() {
 
 manuals_installed() {
 	local page bad=0
-	for page in {shm,redis,agent,tools}/*.[1-8]; do
+	for page in {shm,redis,agent,tools,web}/*.[1-8]; do
 		sed "s/^\.Os$/.Os Corral $(version)/" "$page" |
 			cmp - "$root$prefix/share/man/man${page##*.}/${page##*/}" || bad=1
 	done
@@ -96,9 +96,12 @@ soname() {
 	readelf -d "$lib" | grep -F 'Library soname: [libcorral.so.0]'
 }
 
-unit_starts_the_installed_agent() {
-	grep -E "^ExecStart=$prefix/bin/corral-agent " \
-		"$root$prefix/lib/systemd/system/corral-agent.service"
+units_start_what_is_installed() {
+	local name
+	for name in agent web; do
+		grep -E "^ExecStart=$prefix/bin/corral-$name " \
+			"$root$prefix/lib/systemd/system/corral-$name.service" || return
+	done
 }
 
 pkg_config_version() {
@@ -142,15 +145,17 @@ nothing_left() {
 }
 
 claim "make install works" install_make install-files
-claim "programs are installed" installed bin/corral bin/corral-agent
+claim "programs are installed" installed bin/corral bin/corral-agent bin/corral-web
+claim "alert rules and dashboard are installed" installed share/corral/alerts.yml \
+	share/corral/dashboard.json
 claim "the benchmark is not" no_benchmark
 claim "library, header and pkg-config file are installed" installed lib/libcorral.so \
 	lib/libcorral.so.0 lib/libcorral.a include/corral.h lib/pkgconfig/corral.pc
 claim "every manual page is installed, and says the version" manuals_installed
 claim "completions of three shells are installed" installed \
-	share/{bash-completion/completions/,zsh/site-functions/_}corral{,-agent} \
-	share/fish/vendor_completions.d/corral{,-agent}.fish
-claim "the systemd unit starts the installed agent" unit_starts_the_installed_agent
+	share/{bash-completion/completions/,zsh/site-functions/_}corral{,-agent,-web} \
+	share/fish/vendor_completions.d/corral{,-agent,-web}.fish
+claim "the systemd units start the installed programs" units_start_what_is_installed
 claim "the agent's user and directory are described" \
 	installed lib/sysusers.d/corral.conf lib/tmpfiles.d/corral.conf
 claim "the library's links lead to it" links_lead_to_the_library

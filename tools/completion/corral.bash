@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Completion of corral(1), corral-agent(8) and corral-bench(1) for bash. What the last word may be
-# is asked of the program itself, so that this file does not go out of date.
+# Completion of corral(1) and the programs beside it for bash. What the last word may be is asked of
+# the program itself, so that this file does not go out of date.
 
 _corral() {
 	local word words=() lines=()
@@ -23,4 +23,4 @@ _corral() {
 	esac
 }
 
-complete -F _corral corral corral-agent corral-bench
+complete -F _corral corral corral-agent corral-web corral-bench

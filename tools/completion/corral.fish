@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Completion of corral(1), corral-agent(8) and corral-bench(1) for fish. What the last word may be
-# is asked of the program itself, so that this file does not go out of date.
+# Completion of corral(1) and the programs beside it for fish. What the last word may be is asked of
+# the program itself, so that this file does not go out of date.
 
 function __corral_complete
     set -l words (commandline -opc)
@@ -16,4 +16,4 @@ function __corral_complete
     end
 end
 
-complete -c corral -c corral-agent -c corral-bench -f -a '(__corral_complete)'
+complete -c corral -c corral-agent -c corral-web -c corral-bench -f -a '(__corral_complete)'
