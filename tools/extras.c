@@ -6,7 +6,7 @@
  * others never fail and lose nothing: an unsigned number beyond 63 bits becomes a string of digits;
  * bytes, texts that are not UTF-8 and bytes that are not MessagePack become {"bytes":
  * "hexadecimal"}; an extension has its "type" beside them; infinity and not-a-number become
- * strings. A map's key that is not a text is written as JSON.
+ * strings. A map's key that is not a text is written as JSON, a list or a map as its bytes.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -65,13 +65,39 @@ static json_t *array_of(const msgpack_object_array *array)
 	return list;
 }
 
+/* A list or a map as its bytes: its JSON would quote the quotes of its own keys, level by level. */
+static json_t *packed(const msgpack_object *object)
+{
+	msgpack_sbuffer bytes;
+	msgpack_packer packer;
+	json_t *value;
+
+	msgpack_sbuffer_init(&bytes);
+	msgpack_packer_init(&packer, &bytes, msgpack_sbuffer_write);
+	if (msgpack_pack_object(&packer, *object) < 0)
+		must_have(NULL);
+	value = bytes_of(bytes.data, bytes.size);
+	msgpack_sbuffer_destroy(&bytes);
+	return value;
+}
+
+/* A map's key that is not a text. */
+static char *key_line(const msgpack_object *key)
+{
+	const bool nests = key->type == MSGPACK_OBJECT_ARRAY || key->type == MSGPACK_OBJECT_MAP;
+	json_t *written = nests ? packed(key) : convert(key);
+	char *line = json_line(written);
+
+	json_decref(written);
+	return line;
+}
+
 static json_t *map_of(const msgpack_object_map *map)
 {
 	json_t *object = must_have(json_object());
 
 	for (uint32_t i = 0; i < map->size; i++) {
 		const msgpack_object *key = &map->ptr[i].key;
-		json_t *written;
 		char *line;
 
 		if (key->type == MSGPACK_OBJECT_STR) {
@@ -80,11 +106,9 @@ static json_t *map_of(const msgpack_object_map *map)
 				 convert(&map->ptr[i].val));
 			continue;
 		}
-		written = convert(key);
-		line = json_line(written);
+		line = key_line(key);
 		json_put(object, corral_text(line), convert(&map->ptr[i].val));
 		free(line);
-		json_decref(written);
 	}
 	return object;
 }

@@ -281,8 +281,13 @@ static void as_words(const uint8_t *bytes, size_t size, const struct numbers *n)
 	uint8_t buffer[CORRAL_WORDS_MAX];
 	struct cart_words words;
 
-	if (item_value_valid(bytes, size)) /* only valid values get this far */
-		json_decref(json_of_msgpack(bytes, size));
+	if (item_value_valid(bytes, size)) { /* only valid values get this far */
+		json_t *value = json_of_msgpack(bytes, size);
+		char *line = json_line(value);
+		must(strlen(line) <= 64 * size); /* whatever its keys are */
+		free(line);
+		json_decref(value);
+	}
 	struct corral_text text = { (const char *)bytes, size };
 	struct corral_extra extra = { { "x", 1 }, bytes, size };
 	struct corral_item item = {
