@@ -25,6 +25,10 @@ history_begins() { # SECONDS [WORKERS [PAUSE_US]]
 	"${within[@]}" "$BUILD/tests/redis/history" "$location" "${2:-8}" 60 "$1" "${3:-3000}" \
 		>"$place/history" 2>&1 &
 	history=$!
+	for ((n = 0; n < 1200; n++)); do
+		grep -q '^begun' "$place/history" && break
+		sleep 0.05
+	done
 	sleep 1.5
 }
 
@@ -241,11 +245,11 @@ scripts_are_flushed_and_connections_cut() {
 slots_move_while_carts_change() {
 	local from to
 	cluster
-	history_begins 10
+	history_begins 20
 	mapfile -t masters < <(of_role master)
 	from=$(ask "${masters[0]}" CLUSTER MYID)
 	to=$(ask "${masters[1]}" CLUSTER MYID)
-	timeout 60 redis-cli --cluster reshard "127.0.0.1:${masters[0]}" --cluster-from "$from" \
+	timeout 200 redis-cli --cluster reshard "127.0.0.1:${masters[0]}" --cluster-from "$from" \
 		--cluster-to "$to" --cluster-slots 2000 --cluster-yes >"$place/reshard" 2>&1 ||
 		fail "reshard: $(tail -n 3 "$place/reshard")"
 	history_holds

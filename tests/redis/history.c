@@ -7,7 +7,7 @@
  *   writes down what it was told. Half of the changes have an operation id; a change of unknown
  *   outcome is repeated under its id until the outcome is known. Then all carts are read.
  *
- * The last line is a row of NAME=NUMBER:
+ * "begun" is printed when all workers are at it. The last line is a row of NAME=NUMBER:
  *   changes    that were acknowledged
  *   durable    of these, as durable
  *   lost       durable, but in no cart
@@ -46,6 +46,7 @@ struct call {
 };
 
 struct history {
+	uint32_t opened; /* so many workers have opened the location, or could not */
 	uint32_t counts[WORKERS_MAX];
 	struct call calls[WORKERS_MAX][CALLS_MAX];
 };
@@ -91,14 +92,16 @@ static int add(struct corral *corral, uint32_t worker, uint32_t number, struct c
 
 static void work(uint32_t worker)
 {
-	const int64_t end_ms = now_ms() + seconds * 1000ll;
 	unsigned state = (unsigned)getpid();
 	struct corral *corral;
 
-	if (corral_open(location, 0, &corral) < 0) {
+	int r = corral_open(location, 0, &corral);
+	(void)__atomic_fetch_add(&history->opened, 1, __ATOMIC_RELEASE);
+	if (r < 0) {
 		fprintf(stderr, "%s\n", corral_why());
 		_exit(2);
 	}
+	const int64_t end_ms = now_ms() + seconds * 1000ll;
 	for (uint32_t i = 0; i < CALLS_MAX && now_ms() < end_ms; i++) {
 		struct call *call = &history->calls[worker][i];
 		int64_t begun_ms = now_ms();
@@ -199,6 +202,10 @@ static int run(void)
 	for (uint32_t w = 0; w < workers; w++)
 		if (fork() == 0)
 			work(w);
+	while (__atomic_load_n(&history->opened, __ATOMIC_ACQUIRE) < workers)
+		usleep(10000);
+	printf("begun\n");
+	fflush(stdout);
 	for (uint32_t w = 0; w < workers; w++) {
 		int status = 0;
 		(void)wait(&status);
