@@ -24,10 +24,11 @@
 #define SETTINGS_KEY "store"
 #define SETTINGS_FORMAT "corral 1 "
 #define SEED_DIGITS 16
-#define ENDED_MS 3600000ull /* how long an ended cart's version is remembered */
-#define TTL_GRAIN 128u      /* of the time to live: so much may pass before it is renewed */
-#define SYNC_KEY_MS 1000u   /* how long a key of no meaning lives */
-#define SCAN_COUNT 100u     /* keys that a server looks at for one answer */
+#define ENDED_MS 3600000ull   /* how long an ended cart's version is remembered */
+#define TTL_GRAIN 128u        /* of the time to live: so much may pass before it is renewed */
+#define SYNC_KEY_MS 1000u     /* how long a key of no meaning lives */
+#define SECOND_NAME_MS 10000u /* how long a value lives that no script gives the cart's name */
+#define SCAN_COUNT 100u       /* keys that a server looks at for one answer */
 #define EXPORT __attribute__((visibility("default")))
 
 /* ---------------------------------------------------------------------- values */
@@ -229,58 +230,137 @@ static int engine_get(void *context, const struct corral_key *key, unsigned flag
 
 /* ----------------------------------------------------------------------- swap */
 
+/* A swap as the server gets it. */
+struct request {
+	struct slots_key name;
+	char second_name[SLOTS_KEY_MAX + 2 * 16 + 1]; /* in the same slot; of this swap alone */
+	uint8_t head[VALUE_TTL];                      /* of the value that is to be replaced */
+	size_t head_size;
+	uint8_t id[8];
+	char numbers[4][COMMAND_NUMBER_BYTES], wait_numbers[2][COMMAND_NUMBER_BYTES];
+	uint8_t *value;
+	size_t size;
+	bool wait;
+};
+
+static int make_request(struct store *store, const struct corral_key *key,
+			const struct engine_swap *swap, bool ends, struct request *request)
+{
+	const uint64_t ttl_ms = ends ? ENDED_MS : swap->ttl_ms;
+
+	request->size = VALUE_HEADER + swap->size;
+	request->value = malloc(request->size);
+	if (request->value == NULL)
+		return -ENOMEM;
+	put_head(request->value, swap->version, swap->id, ends);
+	put_big(request->value + VALUE_TTL, ttl_ms);
+	memcpy(request->value + VALUE_HEADER, swap->record, swap->size);
+	put_big(request->id, swap->id);
+	put_head(request->head, swap->expected, swap->expected_id, swap->expected_ended);
+	request->head_size = swap->expected != 0 ? sizeof(request->head) : 0;
+	slots_key(store->settings.location.prefix, key, &request->name);
+	(void)snprintf(request->second_name, sizeof(request->second_name), "%s%016llx%016llx",
+		       request->name.text, (unsigned long long)swap->id,
+		       (unsigned long long)swap->expected_id);
+	request->wait = waits(store) && !swap->no_wait;
+	return 0;
+}
+
+static void add_script(struct store *store, const struct engine_swap *swap, bool ends, bool by_name,
+		       struct request *request, struct command *command)
+{
+	const uint64_t ttl_ms = ends ? ENDED_MS : swap->ttl_ms;
+
+	command_begin(command, "EVALSHA");
+	command_add_text(command, store->shas[by_name ? SCRIPT_RENAME : SCRIPT_SWAP]);
+	command_add_text(command, by_name ? "2" : "1");
+	command_add(command, request->name.text, request->name.size);
+	if (by_name)
+		command_add_text(command, request->second_name);
+	command_add(command, request->head, request->head_size);
+	command_add_number(command, swap->idle_ms < ttl_ms ? ttl_ms - swap->idle_ms : 1,
+			   request->numbers[0]);
+	command_add_number(command, swap->floor / FLOOR_PER_MS, request->numbers[1]);
+	command_add(command, request->id, sizeof(request->id));
+	command_add_number(command, swap->keep_ms, request->numbers[2]);
+	if (!by_name)
+		command_add(command, request->value, request->size);
+}
+
+/* What a swap's script answered: 0, 1 or 2, or -errno. */
+static int take_swapped(const redisReply *reply, struct engine_value *ret_now)
+{
+	if (reply->type == REDIS_REPLY_INTEGER)
+		return reply->integer == 1 ? 0 : 2;
+	int r = take_answer(reply, ret_now);
+	return r < 0 ? r : 1;
+}
+
+/* The script did nothing: the server does not know it, or refuses a command with two names. */
+#define NO_SCRIPT_THERE 3
+#define OTHER_WAY 4
+
+/*
+ * Send a swap. by_name: the value comes ahead, under the second name. source: with the script's
+ * source, which a server may not have yet.
+ */
+static int send_swap(struct store *store, const struct engine_swap *swap, bool ends, bool by_name,
+		     bool source, struct request *request, int64_t give_up_ns,
+		     struct engine_value *ret_now, struct engine_durable *ret_durable)
+{
+	redisReply *replies[STORE_COMMANDS_MAX];
+	struct command commands[STORE_COMMANDS_MAX];
+	int count = 0;
+	uint32_t node;
+
+	if (by_name) {
+		command_begin(&commands[count], "SET");
+		command_add_text(&commands[count], request->second_name);
+		command_add(&commands[count], request->value, request->size);
+		command_add_text(&commands[count], "PX");
+		command_add_number(&commands[count++], SECOND_NAME_MS, request->numbers[3]);
+	}
+	add_script(store, swap, ends, by_name, request, &commands[count++]);
+	if (source)
+		store_name_source(store, &commands[count - 1]);
+	if (request->wait)
+		make_wait(store, request->name.slot, &commands[count++], request->wait_numbers);
+	int r = store_ask(store, request->name.slot, commands, count, give_up_ns, replies, &node);
+	if (r < 0)
+		return r;
+	const redisReply *answer = replies[by_name ? 1 : 0];
+	if (answer == NULL)
+		r = ENGINE_UNKNOWN;
+	else if (answer->type == REDIS_REPLY_ERROR)
+		r = strncmp(answer->str, "NOSCRIPT", 8) == 0 ? NO_SCRIPT_THERE : OTHER_WAY;
+	else
+		r = take_swapped(answer, ret_now);
+	if (r == 0 && request->wait)
+		judge_wait(store, node, replies[count - 1], ret_durable);
+	for (int i = 0; i < count; i++)
+		freeReplyObject(replies[i]);
+	return r;
+}
+
 static int swap_for(struct store *store, const struct corral_key *key,
 		    const struct engine_swap *swap, bool ends, int64_t give_up_ns,
 		    struct engine_value *ret_now, struct engine_durable *ret_durable)
 {
-	const uint64_t ttl_ms = ends ? ENDED_MS : swap->ttl_ms;
-	const uint64_t left_ms = swap->idle_ms < ttl_ms ? ttl_ms - swap->idle_ms : 1;
-	redisReply *replies[STORE_COMMANDS_MAX];
-	struct command commands[STORE_COMMANDS_MAX];
-	char numbers[3][COMMAND_NUMBER_BYTES], wait_numbers[2][COMMAND_NUMBER_BYTES];
-	uint8_t expected[VALUE_TTL], id[8];
-	struct slots_key name;
-	uint32_t node;
+	struct request request;
+	int r = make_request(store, key, swap, ends, &request);
 
-	uint8_t *value = malloc(VALUE_HEADER + swap->size);
-	if (value == NULL)
-		return -ENOMEM;
-	put_head(value, swap->version, swap->id, ends);
-	put_big(value + VALUE_TTL, ttl_ms);
-	put_big(id, swap->id);
-	memcpy(value + VALUE_HEADER, swap->record, swap->size);
-	put_head(expected, swap->expected, swap->expected_id, swap->expected_ended);
-	slots_key(store->settings.location.prefix, key, &name);
-	command_begin(&commands[0], "EVALSHA");
-	command_add_text(&commands[0], store->shas[SCRIPT_SWAP]);
-	command_add_text(&commands[0], "1");
-	command_add(&commands[0], name.text, name.size);
-	command_add(&commands[0], expected, swap->expected != 0 ? sizeof(expected) : 0);
-	command_add(&commands[0], value, VALUE_HEADER + swap->size);
-	command_add_number(&commands[0], left_ms, numbers[0]);
-	command_add_number(&commands[0], swap->floor / FLOOR_PER_MS, numbers[1]);
-	command_add(&commands[0], id, sizeof(id));
-	command_add_number(&commands[0], swap->keep_ms, numbers[2]);
-	const bool wait = waits(store) && !swap->no_wait;
-	if (wait)
-		make_wait(store, name.slot, &commands[1], wait_numbers);
-	*ret_durable = (struct engine_durable){ 0 };
-	int r = store_ask(store, name.slot, commands, wait ? 2 : 1, give_up_ns, replies, &node);
-	free(value);
 	if (r < 0)
 		return r;
-	if (replies[0]->type == REDIS_REPLY_INTEGER && replies[0]->integer == 1) {
-		if (wait)
-			judge_wait(store, node, replies[1], ret_durable);
-	} else if (replies[0]->type == REDIS_REPLY_INTEGER) {
-		r = 2;
-	} else {
-		r = take_answer(replies[0], ret_now);
-		r = r < 0 ? r : 1;
-	}
-	freeReplyObject(replies[0]);
-	freeReplyObject(replies[1]);
-	return r;
+	*ret_durable = (struct engine_durable){ 0 };
+	r = send_swap(store, swap, ends, true, false, &request, give_up_ns, ret_now, ret_durable);
+	if (r == NO_SCRIPT_THERE)
+		r = send_swap(store, swap, ends, true, true, &request, give_up_ns, ret_now,
+			      ret_durable);
+	if (r == OTHER_WAY)
+		r = send_swap(store, swap, ends, false, false, &request, give_up_ns, ret_now,
+			      ret_durable);
+	free(request.value);
+	return r == OTHER_WAY || r == NO_SCRIPT_THERE ? -EPROTO : r;
 }
 
 static int engine_swap(void *store, const struct corral_key *key, const struct engine_swap *swap,
@@ -462,6 +542,8 @@ static int list_key(struct store *store, struct cursor *cursor, const redisReply
 
 	if (key->type != REDIS_REPLY_STRING)
 		return -EPROTO;
+	if (key->len == 0 || key->str[key->len - 1] != '}')
+		return 1; /* a value under its second name */
 	hash_key(key, hash);
 	int r = seen_first(cursor, hash);
 	if (r <= 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * scripts.h: what runs in the server: two scripts of one key, in Lua.
+ * scripts.h: what runs in the server: scripts of one cart, in Lua.
  *
  * A value is a header, in which the scripts look, and a record, in which they do not:
  *
@@ -60,39 +60,49 @@ static const char script_get[] =
 	"return {v, left, now}\n";
 
 /*
- * swap(key; head, value, milliseconds, floor, id, keep): 1, and the value stands, if the value that
+ * swap(key; head, milliseconds, floor, id, keep): 1, and the new value stands, if the value that
  * was there begins with this head: the stamp, and that it is not kept for a change ('': nothing was
  * there, and the floor, in server time, is fresh); or if it has this stamp and is kept for this
  * change, or no longer. 2: it has this stamp, and is kept for another change. Else what get()
  * answers, and 1 if the value that is there is now kept for this change, for `keep` milliseconds.
+ *
+ * A script's arguments become strings of Lua, which are hashed byte by byte: for a value of 6 KB
+ * that takes ten times as long as to store it. So the new value comes by a SET of its own ahead of
+ * the script, under a second name in the same slot, and the script gives it the name of the key.
+ * While a slot moves to another server, a command with two names is refused if only one of them is
+ * there: then the value is a sixth argument.
  */
-static const char script_swap[] =
-	"local call, key, head, id = redis.call, KEYS[1], ARGV[1], ARGV[5]\n"
-	"local h = call('GETRANGE', key, 0, 38)\n"
-	"local fits = h == head\n"
-	"local t, now\n"
-	"if not fits or h == '' then\n"
-	"  t = call('TIME')\n"
-	"  now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-	"  if fits then\n"
-	"    fits = now - ARGV[4] <= " FLOOR_FRESH_MS "\n"
-	"  elseif head ~= '' and h:sub(1, 18) == head:sub(1, 18) then\n"
-	"    fits = h:sub(19, 26) == id or tonumber(h:sub(27)) < now\n"
-	"    if not fits then return 2 end\n"
-	"  end\n"
-	"end\n"
-	"if fits then\n"
-	"  call('SET', key, ARGV[2], 'PX', ARGV[3])\n"
-	"  redis.pcall('SPUBLISH', key, '1')\n"
-	"  return 1\n"
-	"end\n"
-	"local v = call('GET', key)\n"
-	"if not v then return {v, 0, now, 0} end\n"
-	"local kept = 0\n"
-	"if ARGV[6] ~= '0' and h:byte(2) == 49 and tonumber(h:sub(27)) < now then\n"
-	"  local keep = id .. string.format('%013.0f', now + ARGV[6])\n"
-	"  if redis.pcall('SETRANGE', key, 18, keep) == #v then kept = 1 end\n"
-	"end\n"
-	"return {v, call('PTTL', key), now, kept}\n";
+#define SCRIPT_SWAP(store, refuse)                                                                 \
+	"local call, key, head, id = redis.call, KEYS[1], ARGV[1], ARGV[4]\n"                      \
+	"local h = call('GETRANGE', key, 0, 38)\n"                                                 \
+	"local fits = h == head\n"                                                                 \
+	"local t, now\n"                                                                           \
+	"if not fits or h == '' then\n"                                                            \
+	"  t = call('TIME')\n"                                                                     \
+	"  now = t[1] * 1000 + math.floor(t[2] / 1000)\n"                                          \
+	"  if fits then\n"                                                                         \
+	"    fits = now - ARGV[3] <= " FLOOR_FRESH_MS "\n"                                         \
+	"  elseif head ~= '' and h:sub(1, 18) == head:sub(1, 18) then\n"                           \
+	"    fits = h:sub(19, 26) == id or tonumber(h:sub(27)) < now\n"                            \
+	"    if not fits then " refuse " return 2 end\n"                                           \
+	"  end\n"                                                                                  \
+	"end\n"                                                                                    \
+	"if fits then\n"                                                                           \
+	"  " store "\n"                                                                            \
+	"  redis.pcall('SPUBLISH', key, '1')\n"                                                    \
+	"  return 1\n"                                                                             \
+	"end\n" refuse "\n"                                                                        \
+	"local v = call('GET', key)\n"                                                             \
+	"if not v then return {v, 0, now, 0} end\n"                                                \
+	"local kept = 0\n"                                                                         \
+	"if ARGV[5] ~= '0' and h:byte(2) == 49 and tonumber(h:sub(27)) < now then\n"               \
+	"  local keep = id .. string.format('%013.0f', now + ARGV[5])\n"                           \
+	"  if redis.pcall('SETRANGE', key, 18, keep) == #v then kept = 1 end\n"                    \
+	"end\n"                                                                                    \
+	"return {v, call('PTTL', key), now, kept}\n"
+
+static const char script_swap[] = SCRIPT_SWAP("call('SET', key, ARGV[6], 'PX', ARGV[2])", "");
+static const char script_rename[] = SCRIPT_SWAP(
+	"call('RENAME', KEYS[2], key) call('PEXPIRE', key, ARGV[2])", "call('DEL', KEYS[2])");
 
 #endif

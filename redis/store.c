@@ -34,7 +34,7 @@
 #define CHECK_NS 1000000000ll /* a connection that was idle for so long is looked at */
 #define OPEN_NS 6000000000ll
 
-static const char *const sources[SCRIPTS] = { script_get, script_swap };
+static const char *const sources[SCRIPTS] = { script_get, script_swap, script_rename };
 
 /* ------------------------------------------------------------- fork, and the lock */
 
@@ -421,8 +421,7 @@ static int ask_once(struct store *store, uint32_t node, bool asking, struct comm
 	return r < 0 ? ENGINE_UNKNOWN : 0;
 }
 
-/* The script itself in place of its name, for a server that does not know it yet. */
-static void name_source(const struct store *store, struct command *command)
+void store_name_source(const struct store *store, struct command *command)
 {
 	for (int i = 0; i < SCRIPTS; i++) {
 		if (strcmp(command->words[1], store->shas[i]) != 0)
@@ -455,7 +454,7 @@ int store_ask(struct store *store, uint32_t slot, struct command *commands, int 
 		case DONE:
 			return 0;
 		case NO_SCRIPT:
-			name_source(store, &commands[0]);
+			store_name_source(store, &commands[0]);
 			break;
 		case MOVED:
 		case ASK:
