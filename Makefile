@@ -283,7 +283,7 @@ node: deps-node ## build the Node client into build/node
 	@$(MAKE) --no-print-directory DEPS=skip node-files
 
 # (names with the architecture in them need node, which deps-node has installed by now)
-node-files: $(node_native)/corral.node $(node_native)/corral-agent $(node_scripts:clients/node/%=$(node_dir)/%)
+node-files: $(node_native)/corral.node $(node_native)/corral-agent $(node_native)/$(notdir $(redis_module)) $(node_scripts:clients/node/%=$(node_dir)/%)
 
 $(node_dir)/native/%/corral.node: $(node_objects) $(client_objects) $(firstword $(NODE_LIBS)) clients/node/addon.map
 	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(cflags) $(ldflags) -shared -Wl,-z,nodelete -Wl,--version-script=clients/node/addon.map \
@@ -291,6 +291,13 @@ $(node_dir)/native/%/corral.node: $(node_objects) $(client_objects) $(firstword 
 
 $(node_dir)/native/%/corral-agent: $(agent_objects) $(BUILD)/common.a $(BUILD)/libcorral.a
 	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(ldflags) -o $@ $^ $(static_msgpack) $(static_jansson)
+
+# It has an OpenSSL of its own, whose names no other object sees: a Node that has OpenSSL in its program,
+# of another version, would otherwise lend the module some of its functions.
+static_redis := -l:libhiredis.a -l:libssl.a -l:libcrypto.a
+$(node_dir)/native/%/$(notdir $(redis_module)): $(redis_objects) redis/module.map
+	$(Q)$(call say,LD)mkdir -p $(@D); $(CC) $(cflags) $(ldflags) -shared -Wl,-soname,$(@F) -Wl,--version-script=redis/module.map \
+		-o $@ $(redis_objects) $(static_redis)
 
 $(node_dir)/%: clients/node/%
 	$(Q)mkdir -p $(@D); cp $< $@

@@ -8,6 +8,7 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { execFileSync } = require('node:child_process')
+const { redisServer } = require('./kit/redis.cjs')
 
 const PROGRAM = `
 import { open, startAgent, stopAgent, agentProgram, version } from 'corral-client'
@@ -22,6 +23,20 @@ store.close()
 await stopAgent({ dir })
 `
 
+// Node has an OpenSSL, too, which is to be used before, between and after.
+const ON_SERVERS = `
+import { open } from 'corral-client'
+import { createHash } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
+const own = () => createSecureContext() && createHash('sha256').update('x').digest('hex').length
+own()
+const store = open({ dir: process.argv[2], patienceMs: 60000 })
+own()
+console.log(store.cart('r', 's').add({ menuItemId: 'coke', unitPriceCents: 250 }).order.totalCents)
+store.close()
+own()
+`
+
 /** All that is in the package. */
 function wanted() {
   const source = path.join(__dirname, '..')
@@ -29,15 +44,17 @@ function wanted() {
   return [
     ...['LICENSE', 'README.md', 'package.json', 'index.cjs', 'index.d.ts', 'index.mjs'],
     ...fs.readdirSync(path.join(source, 'lib')).map((name) => `lib/${name}`),
-    ...['corral.node', 'corral-agent'].map((name) => `${native}/${name}`),
-    ...['jansson', 'msgpack', 'urcu', 'xxhash'].map((name) => `licenses/${name}`),
+    ...['corral.node', 'corral-agent', 'libcorral-redis.so.0'].map((name) => `${native}/${name}`),
+    ...['hiredis', 'jansson', 'msgpack', 'openssl', 'urcu', 'xxhash'].map((name) => `licenses/${name}`),
   ].map((name) => `package/${name}`)
 }
 
-test('the package is installed without scripts, in an empty folder, and works there', (t) => {
+test('the package is installed without scripts, in an empty folder, and works there', async (t) => {
   const build = path.dirname(process.env.CORRAL_CLIENT)
   const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'package-')))
   const run = (program, args) => execFileSync(program, args, { cwd: folder, encoding: 'utf8' })
+  const { CORRAL_REDIS_MODULE, ...env } = process.env // the package has its own
+  const server = await redisServer({ tls: true })
   try {
     const made = execFileSync(path.join(__dirname, '..', 'package.sh'), [build], {
       encoding: 'utf8',
@@ -74,7 +91,15 @@ test('the package is installed without scripts, in an empty folder, and works th
     assert.match(glibc, /^2\.\d+$/)
     fs.writeFileSync(path.join(folder, 'program.mjs'), PROGRAM)
     assert.equal(run(process.execPath, ['program.mjs', path.join(folder, 'carts')]), '250\n')
+    fs.writeFileSync(path.join(folder, 'servers.mjs'), ON_SERVERS)
+    const said = execFileSync(process.execPath, ['servers.mjs', server.location], {
+      cwd: folder,
+      env,
+      encoding: 'utf8',
+    })
+    assert.equal(said, '250\n')
   } finally {
+    await server.end()
     fs.rmSync(folder, { recursive: true, force: true })
   }
 })
