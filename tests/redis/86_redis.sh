@@ -60,7 +60,14 @@ adds_of_many_processes_count_once_each() {
 a_client_far_away_gets_its_turn() {
 	one_server
 	out=$(timeout 60 "$BUILD/tests/redis/crowd" "$location" 3 4 "$place/one/sock" \
-		"$place/relay" 2>&1) || fail "$out"
+		"$place/relay" 0 2>&1) || fail "$out"
+}
+
+# Half of the answers that tell what became of a change get lost, with their connections.
+a_change_whose_answer_got_lost_counts_once() {
+	one_server
+	out=$(timeout 60 "$BUILD/tests/redis/crowd" "$location" 1 20 "$place/one/sock" \
+		"$place/relay" 2 2>&1) || fail "$out"
 }
 
 a_forked_child_goes_on_with_its_parents_handle() {

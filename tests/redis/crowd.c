@@ -2,10 +2,12 @@
 /*
  * crowd.c: many processes add to one cart at once; each add has to count once.
  *
- * Usage: crowd LOCATION PROCESSES EACH [SOCKET RELAY]
+ * Usage: crowd LOCATION PROCESSES EACH [SOCKET RELAY LOST]
  *   SOCKET  of the server. The first process then reaches it through a relay, a socket at the path
- *           RELAY, that passes each answer on with a delay of 20 ms, and the others go on adding
- *           until it has added EACH.
+ *           RELAY, that passes each answer on with a delay of 20 ms. The others go on adding until
+ *           it has added EACH.
+ *   LOST    which answer of a script the relay does not pass on: it cuts that connection instead,
+ *           and begins to count with the next. 0: none.
  * Prints how long the adds took. Exit code 1: adds were lost, counted twice or refused.
  */
 #include <poll.h>
@@ -31,6 +33,7 @@ static uint32_t *took_us; /* of each add; UINT32_MAX: it was refused */
 static uint32_t *added;   /* shared, as the others: how many adds were made */
 static uint32_t *done;    /* the first process has added all of its own */
 static uint32_t each;
+static int lost;
 static const char *server, *relay; /* paths of sockets; NULL: all reach the server directly */
 
 static int64_t now_us(void)
@@ -55,14 +58,25 @@ static int unix_socket(const char *path, struct sockaddr_un *address)
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
-/* Pass on what one side says. False: it has closed. */
-static int pass(int from, int to, unsigned delay_us)
+/* Pass on what the client says. Is it the call of a script? */
+static int pass_request(int from, int to)
 {
 	char bytes[65536];
 	ssize_t n = read(from, bytes, sizeof(bytes));
 
-	usleep(delay_us);
-	return n > 0 && write(to, bytes, (size_t)n) == n;
+	if (n <= 0 || write(to, bytes, (size_t)n) != n)
+		_exit(0);
+	return memmem(bytes, (size_t)n, "EVALSHA", 7) != NULL;
+}
+
+static void pass_answer(int from, int to, int is_lost)
+{
+	char bytes[65536];
+	ssize_t n = read(from, bytes, sizeof(bytes));
+
+	usleep(20000);
+	if (is_lost || n <= 0 || write(to, bytes, (size_t)n) != n)
+		_exit(0);
 }
 
 static void serve(int client)
@@ -70,13 +84,16 @@ static void serve(int client)
 	struct sockaddr_un address;
 	int fd = unix_socket(server, &address);
 	struct pollfd sides[2] = { { client, POLLIN, 0 }, { fd, POLLIN, 0 } };
+	int scripts = 0;
 
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		_exit(2);
-	while (poll(sides, 2, -1) > 0)
-		if ((sides[0].revents != 0 && !pass(client, fd, 0)) ||
-		    (sides[1].revents != 0 && !pass(fd, client, 20000)))
-			_exit(0);
+	while (poll(sides, 2, -1) > 0) {
+		if (sides[0].revents != 0)
+			scripts += pass_request(client, fd);
+		if (sides[1].revents != 0)
+			pass_answer(fd, client, lost != 0 && scripts == lost);
+	}
 	_exit(2);
 }
 
@@ -176,8 +193,8 @@ static void *shared(size_t size)
 
 int main(int argc, char **argv)
 {
-	if (argc != 4 && argc != 6) {
-		fprintf(stderr, "Usage: crowd LOCATION PROCESSES EACH [SOCKET RELAY]\n");
+	if (argc != 4 && argc != 7) {
+		fprintf(stderr, "Usage: crowd LOCATION PROCESSES EACH [SOCKET RELAY LOST]\n");
 		return 2;
 	}
 	location = argv[1];
@@ -188,7 +205,8 @@ int main(int argc, char **argv)
 	done = shared(sizeof(*done));
 	snprintf(restaurant, sizeof(restaurant), "crowd-%lld", (long long)time(NULL));
 	pid_t relay_pid = 0, pid;
-	if (argc == 6) {
+	if (argc == 7) {
+		lost = atoi(argv[6]);
 		server = argv[4];
 		relay = argv[5];
 		relay_pid = start_relay();
