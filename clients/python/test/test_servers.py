@@ -17,15 +17,19 @@ CALLS = 300
 
 
 class Servers(ArenaTest):
-    def serve(self, *arguments):
-        """Customers order until each has made its calls, whoever is killed meanwhile."""
+    def gunicorn(self, *arguments):
+        """It replaces workers that are killed."""
+        self.serve("gunicorn", "-w", "4", "-b", "127.0.0.1:{port}", *arguments)
+
+    def serve(self, *command, kills=1_000_000):
+        """Customers order until each has made its calls, whichever workers are killed meanwhile."""
         rng = seeded()
         port = rng.randrange(20000, 30000)
-        command = ["gunicorn", "-w", "4", "-b", f"127.0.0.1:{port}", "--log-level", "critical"]
-        restaurant = " ".join(arguments)
+        arguments = [*(word.format(port=port) for word in command), "--log-level", "critical"]
+        restaurant = " ".join(command)
         env = {**os.environ, "CARTS": self.dir, "RESTAURANT": restaurant}
         env["PYTHONPATH"] = f"{HERE}:{env['PYTHONPATH']}"
-        server = subprocess.Popen([*command, *arguments], env=env, cwd=HERE)
+        server = subprocess.Popen(arguments, env=env, cwd=HERE)
         self.addCleanup(server.kill)
         pids, made = set(), [0] * CUSTOMERS
 
@@ -55,7 +59,7 @@ class Servers(ArenaTest):
         killed = 0
         while any(thread.is_alive() for thread in crew):
             time.sleep(0.1)
-            if pids:
+            if pids and killed < kills:
                 pid = pids.pop()
                 try:
                     os.kill(pid, signal.SIGKILL)
@@ -75,10 +79,14 @@ class Servers(ArenaTest):
     if LONG:
 
         def test_gunicorn_whose_workers_open_the_store(self):
-            self.serve("web:wsgi")
+            self.gunicorn("web:wsgi")
 
         def test_gunicorn_that_opens_the_store_before_it_forks(self):
-            self.serve("--preload", "web:wsgi")
+            self.gunicorn("--preload", "web:wsgi")
 
-        def test_uvicorn(self):
-            self.serve("-k", "uvicorn.workers.UvicornWorker", "web:asgi")
+        def test_gunicorn_with_workers_of_uvicorn(self):
+            self.gunicorn("-k", "uvicorn.workers.UvicornWorker", "web:asgi")
+
+        def test_uvicorn_with_several_workers(self):
+            """It replaces none: one has to stay."""
+            self.serve("uvicorn", "--port", "{port}", "--workers", "4", "web:asgi", kills=3)
