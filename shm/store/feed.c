@@ -148,8 +148,9 @@ void feed_prepare(struct actor *actor, uint32_t place, const struct feed_about *
 	at = put_text(at, key->session_id);
 	if (about->op_id.size > 0)
 		(void)put_text(at, about->op_id);
-	memcpy(entry->bytes + texts_bytes(entry), about->steps,
-	       feed_steps_told(entry) * sizeof(struct feed_step));
+	if (about->step_count > 0)
+		memcpy(entry->bytes + texts_bytes(entry), about->steps,
+		       feed_steps_told(entry) * sizeof(struct feed_step));
 	store_release(&entry->number, index + 1); /* the entry first. pairs [F2] */
 }
 
