@@ -743,15 +743,22 @@ int corral_sync(struct corral *corral, int timeout_ms, uint32_t *cancel);
  */
 void corral_cancel(uint32_t *cancel);
 
+struct corral_feed; /* see "The feed" */
+
 /* One of several things that a thread waits for. */
 struct corral_awaited {
 	struct corral *corral;
 	struct corral_key key; /* of a cart; both ids empty: wait for the disk, as corral_sync() */
+	/*
+	 * Or a feed, until corral_feed_next() has something at once; NULL: none. Nothing else uses
+	 * it meanwhile, and it may go on behind events that its filter does not want
+	 */
+	struct corral_feed *feed;
 	uint64_t past_version; /* as of corral_wait() */
 	uint64_t version;      /* out: the cart's, once it is decided */
 	uint64_t ticket;       /* in: 0 before the first call; then the library's */
 	int32_t result;        /* in: -EAGAIN; out: -EAGAIN as long as it is not decided, then what
-				  corral_wait() or corral_sync() would return */
+				  corral_wait(), corral_sync() or corral_feed_next() would return */
 	uint32_t reserved;
 };
 
@@ -833,8 +840,6 @@ struct corral_feed_filter {
 
 #define CORRAL_FEED_OLDEST 0u      /* from the oldest event there is */
 #define CORRAL_FEED_NOW UINT64_MAX /* what happens from now on */
-
-struct corral_feed;
 
 /*
  * Begin to read the feed, from an event's number on: that of the last event read, plus one, goes on

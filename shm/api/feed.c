@@ -3,11 +3,11 @@
  * feed.c: the calls of the feed. Positions are numbers, so a reader that dies leaves nothing.
  *
  * A reader that has come to the end numbers what the lanes have (store/feed.h); if there is nothing
- * it sleeps on one word of the header, which all readers share. It sets the word and then looks at
- * the lanes once more, and a writer completes its event and then looks at the word [F3]: so no
- * wake-up is lost. The word is not set for 50 us after a wake-up; until then readers nap. So
- * writers wake sleepers at most every 50 us, whatever the number of readers. What a death swallows
- * is found after 100 ms.
+ * it sleeps on one word of the header, which all readers share. It sets the lowest bit and then
+ * looks at the lanes once more, and a writer completes its event and then looks at the bit [F3]:
+ * if it is set, it adds one to the word and wakes. So no wake-up is lost. The word is not set for
+ * 50 us after a wake-up; until then readers nap. So writers wake sleepers at most every 50 us,
+ * whatever the number of readers. What a death swallows is found after 100 ms.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,12 +17,14 @@
 
 #include "api/cancel.h"
 #include "api/handle.h"
+#include "api/look.h"
 #include "store/feed.h"
 #include "sync/lock.h"
 
 #define LOOK_NS 100000000ll
 #define WAKE_NS 50000ll
 #define BLIND_NS 10000000ll /* how often a handle looks that may write nothing */
+#define LOOKS 8u /* at lanes that another process numbers, before one sleeps all the same */
 
 struct corral_feed {
 	struct corral *corral;
@@ -235,37 +237,99 @@ static void nap(int64_t ns)
 	(void)syscall(SYS_nanosleep, &time, NULL);
 }
 
-/* Sleep until there may be an event, for at most left_ns. 0, -ETIMEDOUT, -EINTR. */
-static int wait_for_event(struct corral_feed *feed, uint32_t *cancel, int64_t left_ns)
+/*
+ * -EAGAIN: nothing is there, and the next event wakes a thread that sleeps on the header's word
+ * while it has the value *ret_seen. 0: look again, after a nap of at most left_ns.
+ */
+static int announce(const struct corral_feed *feed, int64_t left_ns, uint32_t *ret_seen)
 {
 	const struct arena *arena = &feed->corral->arena;
 	struct arena_header *h = arena->header;
-	const int64_t now_ns = clock_now_ns();
 	/* relaxed: a hint, that a clock in the future does not stop */
-	const int64_t since_ns = now_ns - load_relaxed(&h->feed_woken_ns);
+	const int64_t since_ns = clock_now_ns() - load_relaxed(&h->feed_woken_ns);
+
+	if (since_ns >= 0 && since_ns < WAKE_NS) {
+		nap((int64_t)min_u64((uint64_t)(WAKE_NS - since_ns), (uint64_t)left_ns));
+		return 0;
+	}
+	*ret_seen = fetch_or_acq_rel(&h->feed_sleepers, 1u) | 1;
+	fence_full(); /* before the look. pairs [F3] */
+	if (feed_next(arena) != feed->at)
+		return 0;
+	if (!feed_pending(arena))
+		return -EAGAIN;
+	if (load_relaxed(&h->feed_lock) != 0) /* another process numbers it, else we do at once */
+		nap(WAKE_NS);
+	return 0;
+}
+
+/* Sleep until there may be an event, for at most left_ns. 0, -ETIMEDOUT, -EINTR. */
+static int wait_for_event(const struct corral_feed *feed, uint32_t *cancel, int64_t left_ns)
+{
+	struct arena_header *h = feed->corral->arena.header;
+	uint32_t seen;
 
 	if (feed->corral->unregistered) {
 		nap((int64_t)min_u64(BLIND_NS, (uint64_t)left_ns));
 		return 0;
 	}
-	if (since_ns >= 0 && since_ns < WAKE_NS) {
-		nap((int64_t)min_u64((uint64_t)(WAKE_NS - since_ns), (uint64_t)left_ns));
+	if (announce(feed, left_ns, &seen) == 0)
 		return 0;
-	}
-	store_relaxed(&h->feed_sleepers, 1u);
-	fence_full(); /* before the look. pairs [F3] */
-	if (feed_next(arena) != feed->at)
-		return 0;
-	if (feed_pending(arena)) { /* another process numbers it, or we do at once */
-		if (load_relaxed(&h->feed_lock) != 0)
-			nap(WAKE_NS);
-		return 0;
-	}
-	int r = cancel_sleep(&h->feed_sleepers, 1, cancel,
+	int r = cancel_sleep(&h->feed_sleepers, seen, cancel,
 			     (int64_t)min_u64(LOOK_NS, (uint64_t)left_ns));
 	if (r == 0)
 		store_relaxed(&h->feed_woken_ns, clock_now_ns());
 	return r;
+}
+
+/* Go on behind events that are not wanted. 0: there is one that is, or a gap; -EAGAIN: the end. */
+static int pass_unwanted(struct corral_feed *feed)
+{
+	const struct arena *arena = &feed->corral->arena;
+
+	while (feed->at != feed_next(arena)) {
+		if (!feed_read(arena, feed->at, &feed->entry) || is_wanted(feed, &feed->entry))
+			return 0;
+		feed->at++;
+	}
+	return -EAGAIN;
+}
+
+static int pass_or_number(struct corral_feed *feed)
+{
+	int r = pass_unwanted(feed);
+
+	if (r != -EAGAIN)
+		return r;
+	r = number(feed->corral);
+	return r < 0 ? r : pass_unwanted(feed);
+}
+
+int look_at_feed(struct corral_feed *feed, uint64_t *ticket, uint32_t **ret_word,
+		 uint32_t *ret_seen)
+{
+	struct corral *corral = feed->corral;
+	struct arena_header *h = corral->arena.header;
+	uint32_t looks = LOOKS;
+
+	/* relaxed: another value says that a writer has woken all sleepers since the last look */
+	if (*ticket != 0 && (load_relaxed(&h->feed_sleepers) | 1) != (uint32_t)*ticket)
+		store_relaxed(&h->feed_woken_ns, clock_now_ns());
+	*ret_word = corral->unregistered ? NULL : &h->feed_sleepers;
+	*ret_seen = load_relaxed(&h->feed_sleepers); /* as above */
+	for (;;) {
+		int r = handle_verdict(corral, pass_or_number(feed));
+		if (r != -EAGAIN)
+			return r;
+		if (!feed_on(&corral->arena))
+			return -EOPNOTSUPP;
+		if (corral->unregistered)
+			return -EAGAIN;
+		if (announce(feed, WAKE_NS, ret_seen) == -EAGAIN || --looks == 0)
+			break;
+	}
+	*ticket = 1ull << 32 | *ret_seen;
+	return -EAGAIN;
 }
 
 static int collect_or_number(struct corral_feed *feed, struct corral_event *events, size_t max,

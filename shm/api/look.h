@@ -23,4 +23,10 @@ int look_at_cart(struct corral *corral, const struct corral_key *key, uint64_t p
 int look_at_disk(struct corral *corral, uint64_t *ticket, bool slept, uint32_t **ret_word,
 		 uint32_t *ret_seen);
 
+/*
+ * Has the feed something to be read? 0: yes; -EAGAIN as above. *ticket: 0 before the first look.
+ */
+int look_at_feed(struct corral_feed *feed, uint64_t *ticket, uint32_t **ret_word,
+		 uint32_t *ret_seen);
+
 #endif

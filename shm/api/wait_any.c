@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * wait_any.c: corral_wait_any(): one thread waits for many carts, and for the disk, at once.
+ * wait_any.c: corral_wait_any(): one thread waits for many carts, for events, and for the
+ * disk, at once.
  *
  * Each round looks at all of them, and sleeps on the words that the looks have returned. No wake-up
  * is lost: the kernel compares each word with what was seen before it puts the thread to sleep. It
@@ -51,6 +52,8 @@ static void add_word(struct words *words, const uint32_t *word, uint32_t seen)
 
 static int look(struct corral_awaited *awaited, bool slept, uint32_t **word, uint32_t *seen)
 {
+	if (awaited->feed != NULL)
+		return look_at_feed(awaited->feed, &awaited->ticket, word, seen);
 	if (awaited->key.restaurant_id.size == 0 && awaited->key.session_id.size == 0)
 		return look_at_disk(awaited->corral, &awaited->ticket, slept, word, seen);
 	return look_at_cart(awaited->corral, &awaited->key, awaited->past_version, word, seen,

@@ -230,7 +230,9 @@ struct arena_header {
 	/* line 36: what each change looks at for the feed, see store/feed.h */
 	/* 1: events are written. W: the agent. R: all, relaxed: a setting */
 	uint32_t feed __attribute__((aligned(CACHE_LINE)));
-	/* futex word; 1: a reader sleeps until there is an event. W: readers; by CAS to 0, wakers
+	/*
+	 * futex word; bit 0: a reader sleeps until there is an event. W: readers set it; wakers, by
+	 * CAS to one more
 	 */
 	uint32_t feed_sleepers;
 

@@ -177,8 +177,14 @@ void feed_note(struct actor *actor, uint64_t before)
 void feed_wake_sleepers(struct arena *arena)
 {
 	uint32_t *sleepers = &arena->header->feed_sleepers;
+	/* relaxed: compared again */
+	const uint32_t seen = load_relaxed(sleepers);
 
-	if (cas_acq_rel(sleepers, 1u, 0u))
+	/*
+	 * One more: the bit is cleared, and a reader that is about to sleep finds another value,
+	 * though a second one may have set the bit again.
+	 */
+	if ((seen & 1) != 0 && cas_acq_rel(sleepers, seen, seen + 1))
 		futex_wake(sleepers, INT_MAX);
 }
 

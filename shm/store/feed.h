@@ -119,7 +119,7 @@ void feed_wake_sleepers(struct arena *arena);
  */
 static inline void feed_wake(struct arena *arena)
 {
-	if (unlikely(load_relaxed(&arena->header->feed_sleepers) != 0)) /* pairs [F3] */
+	if (unlikely((load_relaxed(&arena->header->feed_sleepers) & 1) != 0)) /* pairs [F3] */
 		feed_wake_sleepers(arena);
 }
 

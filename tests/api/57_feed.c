@@ -454,9 +454,23 @@ static void *wait_for_one(void *context)
 	return NULL;
 }
 
+/* Two things, of which one comes. */
+struct sleeper {
+	struct corral *corral;
+	struct corral_awaited **list;
+};
+
+static void *wait_for_any(void *context)
+{
+	const struct sleeper *sleeper = context;
+
+	assert_int_equal(corral_wait_any(sleeper->list, 2, -1, NULL), 0);
+	return NULL;
+}
+
 static bool sleeps(const struct corral *corral)
 {
-	return load_relaxed(&corral->arena.header->feed_sleepers) != 0;
+	return (load_relaxed(&corral->arena.header->feed_sleepers) & 1) != 0;
 }
 
 static void a_reader_that_sleeps_is_woken_by_the_change(void **state)
@@ -475,6 +489,43 @@ static void a_reader_that_sleeps_is_woken_by_the_change(void **state)
 		assert_int_equal(waiter.event.version, i);
 	}
 	corral_feed_close(waiter.feed);
+	corral_close(bench.corral);
+}
+
+static void a_feed_is_one_of_the_things_that_a_thread_waits_for(void **state)
+{
+	struct bench bench = begin(state);
+	struct corral_text other = T("another");
+	const struct corral_feed_filter filter = { .restaurant_id = &other };
+	struct corral_feed *feed = open_feed(bench.corral, CORRAL_FEED_NOW), *wrong = NULL;
+	struct corral_awaited any = { .corral = bench.corral, .feed = feed, .result = -EAGAIN };
+	struct corral_awaited never = { .corral = bench.corral, .result = -EAGAIN };
+	struct corral_awaited *list[] = { &never, &any };
+	struct sleeper sleeper = { .corral = bench.corral, .list = list };
+	pthread_t thread;
+
+	assert_int_equal(corral_feed_open(bench.corral, CORRAL_FEED_NOW, &filter, &wrong), 0);
+	never.feed = wrong;
+	assert_int_equal(corral_wait_any(list, 2, 0, NULL), -ETIMEDOUT);
+	for (uint64_t version = 1; version <= 100; version++) {
+		any.result = -EAGAIN;
+		assert_int_equal(pthread_create(&thread, NULL, wait_for_any, &sleeper), 0);
+		if (version % 2 == 0) /* else before or after the look, as it happens */
+			while (!sleeps(bench.corral))
+				(void)sched_yield();
+		assert_int_equal(
+			corral_set_tax(bench.corral, &bench.key, (uint32_t)version, NULL, NULL), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_int_equal(any.result, 0);
+		assert_int_equal(read_all(feed), 1);
+		expect(0, CORRAL_EVENT_CHANGED, version);
+	}
+	/* what was not wanted is behind it now */
+	assert_int_equal(corral_wait_any(list, 2, 0, NULL), -ETIMEDOUT);
+	assert_int_equal(never.result, -EAGAIN);
+	assert_int_equal(corral_feed_position(wrong), corral_feed_position(feed));
+	corral_feed_close(wrong);
+	corral_feed_close(feed);
 	corral_close(bench.corral);
 }
 
@@ -653,6 +704,7 @@ int main(void)
 		TEST(first_events_of_many_threads_are_told),
 		TEST(damaged_counts_are_a_gap),
 		TEST(a_reader_that_sleeps_is_woken_by_the_change),
+		TEST(a_feed_is_one_of_the_things_that_a_thread_waits_for),
 		TEST(a_wait_ends_when_it_is_cancelled_or_takes_too_long),
 		TEST(two_readers_see_the_changes_of_threads_in_order),
 		TEST(two_readers_see_the_changes_of_processes_in_order),
