@@ -113,12 +113,43 @@ void store_drop(struct store *store)
 	/* acquire and release: what others did with the store comes before its end */
 	if (__atomic_sub_fetch(&store->references, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
-	corral_close(store->corral);
 	/* those of generators that were dropped half-way */
-	for (uint32_t i = 0; i < store->list_count; i++)
-		corral_list_close(store->lists[i]);
-	free(store->lists);
+	for (uint32_t i = 0; i < store->feeds.count; i++)
+		if (store->feeds.places[i] != NULL)
+			events_drop(store->feeds.places[i]);
+	corral_close(store->corral);
+	for (uint32_t i = 0; i < store->lists.count; i++)
+		corral_list_close(store->lists.places[i]);
+	free(store->feeds.places);
+	free(store->lists.places);
 	free(store);
+}
+
+int table_put(struct table *table, void *pointer, double *ret_number)
+{
+	uint32_t at = 0;
+	void **places;
+
+	while (at < table->count && table->places[at] != NULL)
+		at++;
+	if (at == table->count) {
+		places = realloc(table->places, (table->count + 1) * sizeof(void *));
+		if (places == NULL)
+			return -ENOMEM;
+		table->places = places;
+		table->count++;
+	}
+	table->places[at] = pointer;
+	*ret_number = at + 1;
+	return 0;
+}
+
+void **table_find(const struct table *table, double number)
+{
+	if (!(number >= 1 && number <= table->count) || number != (uint32_t)number)
+		return NULL;
+	void **place = &table->places[(uint32_t)number - 1];
+	return *place != NULL ? place : NULL;
 }
 
 struct store *store_find(const struct instance *instance, napi_value number)
@@ -455,40 +486,13 @@ static napi_value call_decode(napi_env env, napi_callback_info info)
 	return flat_end_cart(&flat, r);
 }
 
-/* The place of a list by its number; NULL: there is none. */
-static struct corral_list **find_list(const struct store *store, double number)
-{
-	if (!(number >= 1 && number <= store->list_count) || number != (uint32_t)number)
-		return NULL;
-	struct corral_list **list = &store->lists[(uint32_t)number - 1];
-	return *list != NULL ? list : NULL;
-}
-
-/* The first free place for a list. -ENOMEM. */
-static int find_place(struct store *store, uint32_t *ret_index)
-{
-	uint32_t count = store->list_count;
-	struct corral_list **lists;
-
-	for (*ret_index = 0; *ret_index < count; ++*ret_index)
-		if (store->lists[*ret_index] == NULL)
-			return 0;
-	lists = realloc(store->lists, (count + 1) * sizeof(struct corral_list *));
-	if (lists == NULL)
-		return -ENOMEM;
-	lists[count] = NULL;
-	store->lists = lists;
-	store->list_count = count + 1;
-	return 0;
-}
-
 static int open_list(struct instance *instance, struct store *store, napi_value values[],
 		     double *ret_number)
 {
 	struct corral_text *only = NULL;
+	struct corral_list *list;
 	struct corral_key key;
 	napi_valuetype type;
-	uint32_t index;
 	int r;
 
 	if (napi_typeof(instance->env, values[2], &type) != napi_ok)
@@ -499,11 +503,12 @@ static int open_list(struct instance *instance, struct store *store, napi_value 
 			return r;
 		only = &key.restaurant_id;
 	}
-	r = find_place(store, &index);
-	if (r == 0)
-		r = corral_list_open(store->corral, only, &store->lists[index]);
-	if (r == 0)
-		*ret_number = index + 1;
+	r = corral_list_open(store->corral, only, &list);
+	if (r < 0)
+		return r;
+	r = table_put(&store->lists, list, ret_number);
+	if (r < 0)
+		corral_list_close(list);
 	return r;
 }
 
@@ -533,8 +538,8 @@ static int next_rows(struct corral_list *list, double *numbers, struct flat *fla
 static int list(struct instance *instance, struct store *store, napi_value values[],
 		struct flat *flat)
 {
-	struct corral_list **place;
 	double *numbers, number;
+	void **place;
 	bool closes;
 	size_t room;
 	int r = 0;
@@ -551,7 +556,7 @@ static int list(struct instance *instance, struct store *store, napi_value value
 		return r;
 	numbers[0] = number;
 	numbers[1] = 0;
-	place = find_list(store, closes ? -number : number);
+	place = table_find(&store->lists, closes ? -number : number);
 	if (place == NULL)
 		return closes ? 0 : -EINVAL;
 	if (!closes)
@@ -720,12 +725,13 @@ static const struct {
 	const char *name;
 	napi_callback call;
 } calls[] = {
-	{ "open", call_open },     { "close", call_close },   { "label", call_label },
-	{ "stats", call_stats },   { "change", call_change }, { "take", call_take },
-	{ "get", call_get },       { "decode", call_decode }, { "list", call_list },
-	{ "why", call_why },       { "error", call_error },   { "version", call_version },
-	{ "watch", waits_watch },  { "wait", waits_begin },   { "cancel", waits_cancel },
-	{ "digits", call_digits },
+	{ "open", call_open },         { "close", call_close },     { "label", call_label },
+	{ "stats", call_stats },       { "change", call_change },   { "take", call_take },
+	{ "get", call_get },           { "decode", call_decode },   { "list", call_list },
+	{ "why", call_why },           { "error", call_error },     { "version", call_version },
+	{ "watch", waits_watch },      { "wait", waits_begin },     { "cancel", waits_cancel },
+	{ "digits", call_digits },     { "feedOpen", events_open }, { "feedNext", events_next },
+	{ "feedClose", events_close },
 };
 
 /* Node's macro defines this without declaring it, of which clang warns. */

@@ -27,14 +27,18 @@
 	9007199254740991.0 /* the greatest integer up to which a double has all of them            \
 			    */
 
+/* Pointers by the numbers that JavaScript has for them, from 1 on; NULL: this one is free. */
+struct table {
+	void **places;
+	uint32_t count;
+};
+
 /* An open store. Its JavaScript object holds one reference, and so does each wait. */
 struct store {
 	struct corral *corral;
 	uint32_t references; /* atomic: waits are dropped by the thread that waits */
-	/* lists that are not done, by their numbers in JavaScript less one; NULL: this one is free
-	 */
-	struct corral_list **lists;
-	uint32_t list_count;
+	struct table lists;  /* struct corral_list: those that are not done */
+	struct table feeds;  /* struct events: each holds a reference */
 };
 
 struct waits; /* the waits of one instance, see waits.c */
@@ -65,6 +69,12 @@ napi_value node_number(napi_env env, double number);
 
 /* Drop a reference; the last one closes the store. */
 void store_drop(struct store *store);
+
+/* A number for a pointer; -ENOMEM. */
+int table_put(struct table *table, void *pointer, double *ret_number);
+
+/* The place of a number; NULL: there is nothing. */
+void **table_find(const struct table *table, double number);
 
 /* The store of a number, or NULL. */
 struct store *store_find(const struct instance *instance, napi_value number);
@@ -122,6 +132,10 @@ bool flat_begin(struct flat *flat, struct instance *instance, double *numbers, s
 void flat_row(struct flat *flat, const struct corral_entry *entry);
 void flat_stat(struct flat *flat, const struct corral_stat *stat);
 
+/* At most so many numbers. */
+enum { EVENT_NUMBERS = 22 + 3 * CORRAL_EVENT_STEPS };
+void flat_event(struct flat *flat, const struct corral_event *event);
+
 /*
  * What the call returns to JavaScript: the text, if all went well; else a number: a negative error,
  * or how many numbers there must be room for. result: what the library said.
@@ -130,6 +144,23 @@ napi_value flat_end(struct flat *flat, int result);
 
 /* The same for a cart. */
 napi_value flat_end_cart(struct flat *flat, int result);
+
+/* --------------------------------------------------------------- events.c */
+
+struct events; /* a feed that is read, see events.c */
+
+/* The feed of a number, for a wait, which has it for itself until events_release(); else NULL. */
+struct events *events_hold(const struct store *store, double number);
+struct corral_feed *events_feed(const struct events *feed);
+void events_release(struct events *feed);
+
+/* Drop a reference, in any thread. */
+void events_drop(struct events *feed);
+
+/* The calls of JavaScript. */
+napi_value events_open(napi_env env, napi_callback_info info);
+napi_value events_next(napi_env env, napi_callback_info info);
+napi_value events_close(napi_env env, napi_callback_info info);
 
 /* ---------------------------------------------------------------- waits.c */
 

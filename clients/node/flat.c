@@ -8,12 +8,14 @@
  *   row    restaurant, session (how many units of the string each has), version, subtotal, tax,
  *          total, tax_ppm, item_count, line_count, status, ttl_ms, effective_ttl_ms, created_ms,
  *          updated_ms, expires_ms
+ *   event  see flat_event(), which lib/events.cjs reads
  *   stat   its value; its name, with a tabulator in front of all but the first
  *
  * Texts are in UTF-8 here, and are counted in the units of JavaScript's strings.
  */
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,6 +103,44 @@ void flat_row(struct flat *flat, const struct corral_entry *entry)
 	put_number(flat, (double)head->created_ms);
 	put_number(flat, (double)head->updated_ms);
 	put_number(flat, (double)entry->expires_ms);
+}
+
+/* A sum of money that a number cannot hold is none. */
+static void put_cents(struct flat *flat, int64_t cents)
+{
+	put_number(flat,
+		   cents < -(int64_t)SAFE_MAX || cents > (int64_t)SAFE_MAX ? NAN : (double)cents);
+}
+
+void flat_event(struct flat *flat, const struct corral_event *event)
+{
+	put_number(flat, event->kind);
+	put_number(flat, (double)event->number);
+	put_number(flat, (double)event->from);
+	put_number(flat, (double)event->to);
+	put_number(flat, (double)event->missed);
+	put_number(flat, (double)event->time_ms);
+	put_number(flat, (double)event->version);
+	put_number(flat, event->status);
+	put_cents(flat, event->subtotal_cents);
+	put_cents(flat, event->tax_cents);
+	put_cents(flat, event->total_cents);
+	put_number(flat, event->item_count);
+	put_number(flat, event->line_count);
+	put_number(flat, event->currency_digits);
+	put_number(flat, event->pid);
+	put_number(flat, event->step_count);
+	put_number(flat, event->steps_told);
+	put_id(flat, event->restaurant_id);
+	put_id(flat, event->session_id);
+	put_id(flat, event->op_id);
+	put_id(flat, event->label);
+	put_id(flat, event->currency);
+	for (uint32_t i = 0; i < event->steps_told; i++) {
+		put_number(flat, event->steps[i].kind);
+		put_number(flat, event->steps[i].line);
+		put_cents(flat, event->steps[i].amount);
+	}
 }
 
 void flat_stat(struct flat *flat, const struct corral_stat *stat)

@@ -404,6 +404,66 @@ export class Cart {
   }): Promise<number>
 }
 
+/** What an event says about the change that it tells, or the end. */
+export interface CartEvent {
+  /** checked_out is the change that did it; after dropped and expired there is no cart. */
+  kind: 'changed' | 'checked_out' | 'dropped' | 'expired'
+  /** Events are numbered in the order in which they are read. `from: number + 1` goes on behind. */
+  number: number
+  timeMs: number
+  restaurantId: string
+  sessionId: string
+  /** Of the cart after the change; of one that ended, its last. A cart's come in their order. */
+  version: number
+  status: Status
+  opId: string | undefined
+  /** The process that did it. */
+  by: { label: string; pid: number }
+  /** What the change did: its first eight steps. */
+  steps: EventStep[]
+  stepCount: number
+  lineCount: number
+  itemCount: number
+  /** NaN if it is beyond 2^53, as in all amounts here. */
+  subtotalCents: Cents
+  taxCents: Cents
+  totalCents: Cents
+  currency: string
+  currencyDigits: number
+}
+
+export interface EventStep {
+  /** As in {@link Step}; replace, or restore (from a snapshot or a journal), stand alone. */
+  step: Step['step'] | 'replace' | 'restore'
+  /** The line that it added to, set or removed. */
+  line: number | undefined
+  /** Its quantity, difference, rate, time to live or amount; else 0. */
+  amount: number
+}
+
+/** The reader was too slow, or was away for too long: list the carts, and go on. */
+export interface Gap {
+  kind: 'gap'
+  number: number
+  /** These were not read. */
+  from: number
+  to: number
+  /** How many events that were, if it is known. */
+  missed: number | undefined
+  timeMs: number
+}
+
+export interface EventsOptions {
+  /** Of one restaurant only, and of one session only. */
+  restaurantId?: string | undefined
+  sessionId?: string | undefined
+  /** These only; gaps are told always. */
+  kinds?: readonly CartEvent['kind'][] | undefined
+  /** What happens from now on (else), from the oldest that is kept, or from this number on. */
+  from?: 'now' | 'oldest' | number | bigint | undefined
+  signal?: AbortSignal | undefined
+}
+
 /** An open arena. */
 export class Store {
   private constructor()
@@ -414,6 +474,14 @@ export class Store {
    * exactly once; one that is made or ends meanwhile may come or not. Does not count as activity.
    */
   list(options?: { restaurantId?: string | undefined }): IterableIterator<Row>
+  /**
+   * Each change of a cart, and each end, by whichever process: `for await (const event of
+   * store.events())`. It begins with this call, and goes on until the loop is left, the store is
+   * closed or the signal aborts (then it throws the reason). No reader holds a writer up, nor does
+   * it collect events here: what a slow reader has not read yet is in the arena's ring, and when
+   * that has gone round, a {@link Gap} says so. EOPNOTSUPP: the agent runs with `--feed off`.
+   */
+  events(options?: EventsOptions): AsyncGenerator<CartEvent | Gap, void, void>
   /**
    * Wait until all that this process has changed is on disk. Many calls share one sync. Rejects
    * with EOPNOTSUPP (the agent keeps no journal), ENOTCONN (no agent runs), EIO, ENOSPC ...: what

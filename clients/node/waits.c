@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * waits.c: what waits (for a change of a cart, for the disk) is one thread's for the whole process
- * (common/hub.c). Node's own pool of threads has four, which files and DNS need: no wait is put
- * there.
+ * waits.c: what waits (for a change of a cart, for events, for the disk) is one thread's for the
+ * whole process (common/hub.c). Node's own pool of threads has four, which files and DNS need: no
+ * wait is put there.
  *
  * Nothing is called in a thread that ends: the hook that Node calls first removes the hub's way to
  * it, under the mutex under which the hub calls.
@@ -21,6 +21,11 @@ struct waits {
 	uint32_t pending; /* begun and not answered; its own thread's */
 };
 
+struct wait {
+	struct hub_wait hub;
+	struct events *feed; /* NULL, or the one that is waited for */
+};
+
 void client_tell(struct hub_owner *owner)
 {
 	struct waits *waits = (struct waits *)owner; /* its first member */
@@ -29,9 +34,18 @@ void client_tell(struct hub_owner *owner)
 	(void)napi_call_threadsafe_function(waits->call, NULL, napi_tsfn_nonblocking);
 }
 
-void client_drop(struct hub_wait *wait)
+/* The feed may be read again. */
+static void let_go(struct wait *wait)
 {
-	store_drop(wait->store);
+	if (wait->feed != NULL)
+		events_release(wait->feed);
+	wait->feed = NULL;
+}
+
+void client_drop(struct hub_wait *hub)
+{
+	let_go((struct wait *)hub); /* its first member */
+	store_drop(hub->store);
 }
 
 /* How many waits have no answer yet: while there are some, they keep the event loop alive. */
@@ -68,7 +82,8 @@ static void answer(napi_env env, napi_value callback, void *context, void *data)
 	if (env == NULL)
 		return;
 	done = hub_take(&waits->owner);
-	for (const struct hub_wait *wait = done; wait != NULL; wait = wait->next) {
+	for (struct hub_wait *wait = done; wait != NULL; wait = wait->next) {
+		let_go((struct wait *)wait);
 		/* what Node refuses here ends with the thread; the callback throws nothing */
 		(void)(count_pending(waits, -1) && answer_one(env, callback, wait));
 	}
@@ -116,8 +131,22 @@ napi_value waits_watch(napi_env env, napi_callback_info info)
 	return node_number(env, 0);
 }
 
-/* What is waited for; no key: the disk. 0, -errno, or 1: Node-API refused. */
-static int take(struct instance *instance, const napi_value values[], struct hub_wait *wait)
+static int take_feed(napi_env env, const struct store *store, napi_value value, struct wait *wait)
+{
+	double number;
+
+	if (napi_get_value_double(env, value, &number) != napi_ok)
+		return 1;
+	wait->feed = events_hold(store, number);
+	if (wait->feed == NULL)
+		return -EBADF;
+	wait->hub.awaited.feed = events_feed(wait->feed);
+	return 0;
+}
+
+/* What is waited for. 0, -errno, or 1: Node-API refused. */
+static int take(struct instance *instance, const struct store *store, const napi_value values[],
+		struct wait *wait)
 {
 	napi_env env = instance->env;
 	double after, timeout_ms, id;
@@ -133,23 +162,28 @@ static int take(struct instance *instance, const napi_value values[], struct hub
 		return -EINVAL;
 	if (napi_typeof(env, values[0], &type) != napi_ok)
 		return 1;
-	wait->id = (int64_t)id;
+	wait->hub.id = (int64_t)id;
+	if (type == napi_number) {
+		r = take_feed(env, store, values[0], wait);
+		return r == 0 ? hub_set(&wait->hub, NULL, 0, (int64_t)timeout_ms) : r;
+	}
 	if (type == napi_undefined)
-		return hub_set(wait, NULL, 0, (int64_t)timeout_ms);
+		return hub_set(&wait->hub, NULL, 0, (int64_t)timeout_ms);
 	r = request_key(instance, values[0], values[1], &key);
-	return r == 0 ? hub_set(wait, &key, (uint64_t)after, (int64_t)timeout_ms) : r;
+	return r == 0 ? hub_set(&wait->hub, &key, (uint64_t)after, (int64_t)timeout_ms) : r;
 }
 
 /*
  * wait(store, key, restaurant_units, after, timeout_ms, id): 0, and the callback of watch() is
- * called later; or a negative error. key undefined: wait for the disk. timeout_ms -1: for ever.
+ * called later; or a negative error. key: as of get(), of a cart; undefined: wait for the disk; a
+ * feed's number: for events. timeout_ms -1: for ever.
  */
 napi_value waits_begin(napi_env env, napi_callback_info info)
 {
 	struct instance *instance;
 	napi_value values[6];
 	struct store *store;
-	struct hub_wait *wait;
+	struct wait *wait;
 	int r;
 
 	if (!node_arguments(env, info, 6, values, &instance))
@@ -160,20 +194,20 @@ napi_value waits_begin(napi_env env, napi_callback_info info)
 	wait = calloc(1, sizeof(*wait));
 	if (wait == NULL)
 		return node_number(env, -ENOMEM);
-	wait->owner = &instance->waits->owner;
-	wait->store = store;
-	wait->awaited.corral = store->corral;
+	wait->hub.owner = &instance->waits->owner;
+	wait->hub.store = store;
+	wait->hub.awaited.corral = store->corral;
 	__atomic_add_fetch(&store->references, 1, __ATOMIC_RELAXED);
-	r = take(instance, values + 1, wait);
+	r = take(instance, store, values + 1, wait);
 	if (r == 0 && !count_pending(instance->waits, 1))
 		r = 1;
 	if (r == 0) {
-		r = hub_begin(wait);
+		r = hub_begin(&wait->hub);
 		if (r == 0)
 			return node_number(env, 0);
 		(void)count_pending(instance->waits, -1); /* refused where the thread ends */
 	}
-	hub_free(wait);
+	hub_free(&wait->hub);
 	return r > 0 ? node_refused(env) : node_number(env, r);
 }
 

@@ -37,6 +37,7 @@ function errorOf(errno, step = 0, why = '') {
 }
 
 const ECANCELED = -125
+const EAGAIN = -11
 const EBUSY = -16
 const ENOENT = -2
 const EOVERFLOW = -75
@@ -67,6 +68,7 @@ module.exports = {
   refuse,
   located,
   ECANCELED,
+  EAGAIN,
   EBUSY,
   ENOENT,
   EOVERFLOW,

@@ -7,6 +7,7 @@ const { errorOf } = require('./errors.cjs')
 const { whole, filled, yes, options } = require('./check.cjs')
 const { readRows, closeRows, readStats } = require('./order.cjs')
 const { Cart } = require('./cart.cjs')
+const { events } = require('./events.cjs')
 const waits = require('./waits.cjs')
 
 const PATIENCE_MS = 20
@@ -55,6 +56,10 @@ class Store {
       // one that was left half-way; of a closed store it is closed already
       if (list !== 0) closeRows(this.#shared.number, list)
     }
+  }
+
+  events(given) {
+    return events(this.#shared, given)
   }
 
   sync(given) {

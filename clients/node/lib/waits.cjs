@@ -27,8 +27,8 @@ function signalOf(signal) {
   return signal
 }
 
-// Begin a wait: for a change of a cart, or, without a key, for the disk.
-function begin(store, key, after, timeoutMs, given) {
+// Begin a wait. what: the ids of a cart, a feed's number, or undefined for the disk.
+function begin(store, what, restaurantUnits, after, timeoutMs, given) {
   const signal = signalOf(given)
   return new Promise((resolve, reject) => {
     if (signal?.aborted) throw signal.reason
@@ -38,7 +38,7 @@ function begin(store, key, after, timeoutMs, given) {
       shared.watches = true
     }
     const id = ++shared.last
-    const r = native.wait(store.number, key?.key, key?.restaurantUnits ?? 0, after, timeoutMs, id)
+    const r = native.wait(store.number, what, restaurantUnits, after, timeoutMs, id)
     if (r < 0) throw errorOf(r)
     const abort = () => {
       waiting.delete(id)
@@ -64,12 +64,17 @@ function begin(store, key, after, timeoutMs, given) {
 
 /** Wait for a change of a cart; resolves to its version. */
 function change(store, key, after, timeoutMs, signal) {
-  return begin(store, key, after, timeoutMs, signal)
+  return begin(store, key.key, key.restaurantUnits, after, timeoutMs, signal)
 }
 
 /** Wait for the disk. */
 async function disk(store, signal) {
-  await begin(store, undefined, 0, FOR_EVER, signal)
+  await begin(store, undefined, 0, 0, FOR_EVER, signal)
+}
+
+/** Wait until a feed has something to be read. */
+async function events(store, feed, signal) {
+  await begin(store, feed, 0, 0, FOR_EVER, signal)
 }
 
 /** The waits of a store end: it is closed. */
@@ -77,4 +82,4 @@ function cancelAll(store) {
   for (const id of store.waits) native.cancel(id)
 }
 
-module.exports = { change, disk, cancelAll, signalOf, FOR_EVER }
+module.exports = { change, disk, events, cancelAll, signalOf, FOR_EVER }

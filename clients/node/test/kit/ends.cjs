@@ -15,12 +15,14 @@ const worker = new Worker(
    const store = open({ dir: ${JSON.stringify(dir)} })
    store.cart('r', 'worker').changed({ after: 1e9 }).catch(() => {})
    store.sync().catch(() => {})
+   store.events().next().catch(() => {})
    require('node:worker_threads').parentPort.postMessage('ready')
    setInterval(() => store.cart('r', 'worker').add({ menuItemId: 'a', unitPriceCents: 1 }), 1)`,
   { eval: true }
 )
 cart.changed({ after: 1e9 }).catch(() => {})
 store.sync().catch(() => {})
+store.events({ restaurantId: 'none' }).next().catch(() => {})
 worker.once('message', () => {
   setTimeout(() => {
     if (how === 'exit') process.exit(7)

@@ -40,9 +40,14 @@ const places = {
   wait: 6,
   cancel: 1,
   digits: 1,
+  feedOpen: 5,
+  feedNext: 3,
+  feedClose: 2,
 }
 if (Object.keys(places).sort().join() !== Object.keys(native).sort().join())
   throw new Error('a function has no line here')
+
+const ROOM = new Float64Array(4096)
 
 function numbers() {
   return Float64Array.from({ length: rng.below(60) }, () =>
@@ -52,6 +57,9 @@ function numbers() {
 
 function argument(name, place) {
   const kind = rng.next()
+  if (name === 'feedNext' && place === 2 && kind < 0.8) return ROOM
+  if (place === 1 && /^(feed|wait)/.test(name) && kind < 0.7) return rng.pick([-1, 0, 1, 2, 3])
+  if (name === 'feedOpen' && place > 1 && kind < 0.7) return place === 3 ? 'r' : rng.below(2)
   if (place === 0 && name !== 'open' && name !== 'close' && kind < 0.8) return store
   if (kind < 0.3) return numbers()
   if (kind < 0.4) return 'r'.repeat(rng.below(300))

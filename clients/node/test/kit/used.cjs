@@ -25,5 +25,10 @@ async function loop() {
   }
 }
 
+async function listen() {
+  for await (const event of store.events({ from: 'oldest' })) if (event.kind === 'x') return
+}
+
 parentPort.postMessage('ready')
+listen()
 loop()

@@ -48,6 +48,11 @@ const version: number = await cart.changed({
   timeoutMs: 100,
   signal: AbortSignal.timeout(1),
 })
+for await (const event of store.events({ restaurantId: 'luigi', kinds: ['expired'], from: 3 })) {
+  if (event.kind === 'gap') console.log(event.from, event.missed ?? 'some')
+  else if (event.kind === 'expired') console.log(event.sessionId, event.steps[0]?.step)
+  break
+}
 await store.sync({ signal: AbortSignal.timeout(1) })
 store.close()
 console.log(version)

@@ -24,5 +24,10 @@ cart.clear({ wait: true }).totalCents
 cart.get().items
 // @ts-expect-error update() calls a function that returns at once
 cart.update(async (order) => order)
+const events = open().events()
+// @ts-expect-error a gap has no cart
+for await (const event of events) event.sessionId
+// @ts-expect-error a gap is always told
+open().events({ kinds: ['gap'] })
 // @ts-expect-error stores are opened
 new (await import('corral-client')).Store()
