@@ -35,7 +35,7 @@ install() { # FROM TO
 if has types; then
 	install .. "$CORRAL_DEV"
 fi
-if has example || has cluster; then
+if has example || has cluster || has live; then
 	install ../examples/voice-order "$CORRAL_EXAMPLE"
 fi
 if has hosts && [[ ${NODE_TEST:-} == long ]]; then

@@ -2,6 +2,7 @@
 // server.mjs: Fastify and a websocket that speaks the events of a realtime voice API.
 import Fastify from 'fastify'
 import websocket from '@fastify/websocket'
+import { live } from './live.mjs'
 import { call } from './tools.mjs'
 
 export async function serve({ store, port }) {
@@ -25,6 +26,8 @@ export async function serve({ store, port }) {
   server.get('/orders/:restaurant', (request) => [
     ...store.list({ restaurantId: request.params.restaurant }),
   ])
+
+  live(server, store)
 
   await server.listen({ port, host: '127.0.0.1' })
   return server

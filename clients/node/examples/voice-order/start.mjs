@@ -16,6 +16,7 @@ const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'voice-order-'))
 await startAgent({ dir, args: ['--size', '64M', '--max-carts', '4096'] })
 const workers = new Workers(path.join(here, 'worker.mjs'), { CARTS: dir, PORT: String(port) })
 await workers.start(WORKERS)
+console.log(`watch it: http://127.0.0.1:${port}/live/luigi/call-17`)
 const url = `ws://127.0.0.1:${port}/realtime/luigi/call-17`
 const last = await play(url, path.join(here, 'script.jsonl'), {
   kill: (pid) => process.kill(pid, 'SIGKILL'),
