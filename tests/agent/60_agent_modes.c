@@ -138,22 +138,11 @@ static bool saw(const struct watch *watch, const char *kind)
 	return false;
 }
 
-static void find_agent(char path[PATH_MAX])
-{
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 32);
-
-	assert_true(n > 0);
-	path[n] = '\0';
-	for (int up = 0; up < 2; up++) /* BUILD/tests/this */
-		*strrchr(path, '/') = '\0';
-	strcat(path, "/corral-agent");
-}
-
 static void watch_agent(struct watch *watch)
 {
 	char program[PATH_MAX];
 
-	find_agent(program);
+	support_program("corral-agent", program);
 	yard_make_empty(&watch->yard);
 	snprintf(watch->directory, sizeof(watch->directory), "%s/dir", watch->yard.path);
 	const char *const arguments[] = { program,

@@ -33,17 +33,6 @@ struct post {
 
 /* -------------------------------------------------------------------- agent */
 
-static void find_agent(char path[PATH_MAX])
-{
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 32);
-
-	assert_true(n > 0);
-	path[n] = '\0';
-	for (int up = 0; up < 2; up++) /* BUILD/tests/this */
-		*strrchr(path, '/') = '\0';
-	strcat(path, "/corral-agent");
-}
-
 static int become_agent(void *context)
 {
 	struct post *post = context;
@@ -74,7 +63,7 @@ static int setup(void **state)
 	struct post *post = support_shared(sizeof(*post));
 
 	yard_make_empty(&post->yard);
-	find_agent(post->agent);
+	support_program("corral-agent", post->agent);
 	*state = post;
 	return 0;
 }

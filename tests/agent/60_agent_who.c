@@ -32,17 +32,6 @@ struct stage {
 	gid_t supplementary; /* 0: none */
 };
 
-static void find_agent(char path[PATH_MAX])
-{
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 32);
-
-	assert_true(n > 0);
-	path[n] = '\0';
-	for (int up = 0; up < 2; up++) /* BUILD/tests/this */
-		*strrchr(path, '/') = '\0';
-	strcat(path, "/corral-agent");
-}
-
 static bool be(uid_t uid, gid_t gid, gid_t supplementary)
 {
 	return setgroups(supplementary != 0 ? 1 : 0, &supplementary) == 0 &&
@@ -88,7 +77,7 @@ static void start(struct stage *stage, uid_t agent_uid)
 		skip_because("only root can be somebody else");
 	memset(stage, 0, sizeof(*stage));
 	yard_make_empty(&stage->yard);
-	find_agent(stage->agent);
+	support_program("corral-agent", stage->agent);
 	stage->agent_uid = agent_uid;
 	snprintf(stage->directory, sizeof(stage->directory), "%s/dir", stage->yard.path);
 	assert_int_equal(chmod(stage->yard.path, 0755), 0);
@@ -261,7 +250,7 @@ static void a_group_that_is_not_ours_cannot_be_given(void **state)
 	struct stage stage = { .pid = 0 };
 
 	yard_make_empty(&stage.yard);
-	find_agent(stage.agent);
+	support_program("corral-agent", stage.agent);
 	snprintf(stage.directory, sizeof(stage.directory), "%s/dir", stage.yard.path);
 	assert_int_equal(chown(stage.yard.path, MEMBER, (gid_t)-1), 0);
 	int code = child_wait(child_start(become_agent_of_no_member, &stage));

@@ -6,7 +6,6 @@
 #include "support.h"
 
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -16,16 +15,10 @@
 
 static char agent_path[PATH_MAX];
 
-/* Find the agent of this build: ../corral-agent. */
 static int find_agent(void **state)
 {
-	char self[PATH_MAX - 32];
-
 	(void)state;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	assert_true(n > 0);
-	self[n] = '\0';
-	snprintf(agent_path, sizeof(agent_path), "%s/../corral-agent", dirname(self));
+	support_program("corral-agent", agent_path);
 	return setenv("CORRAL_AGENT", agent_path, 1);
 }
 

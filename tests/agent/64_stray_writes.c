@@ -34,17 +34,6 @@ struct shared {
 	uint64_t stray_writes;
 };
 
-static void find_agent(char path[PATH_MAX])
-{
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 32);
-
-	assert_true(n > 0);
-	path[n] = '\0';
-	for (int up = 0; up < 2; up++) /* BUILD/tests/this */
-		*strrchr(path, '/') = '\0';
-	strcat(path, "/corral-agent");
-}
-
 static int become_agent(void *context)
 {
 	const struct shared *shared = context;
@@ -263,7 +252,7 @@ static void live_through(uint64_t seed)
 
 	memset(shared, 0, sizeof(*shared));
 	shared->seed = seed;
-	find_agent(shared->agent);
+	support_program("corral-agent", shared->agent);
 	yard_make(&shared->yard, &settings);
 	pid_t agent = child_start(become_agent, shared);
 	assert_true(wait_until(pings(shared->yard.path),

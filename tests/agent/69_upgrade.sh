@@ -62,17 +62,6 @@ number() { # little-endian, as printf takes it: NUMBER BYTES
 	echo "$text"
 }
 
-carts() { # each cart on a line, without its end
-	local restaurant session
-	corral 0 ls --json
-	while read -r restaurant session; do
-		corral 0 show "$restaurant" "$session" --json
-		echo "${out%,\"expires_at\"*}"
-	done < <(tr '{' '\n' <<<"$out" | sed \
-		-n 's/^"restaurant_id":"\([^"]*\)","session_id":"\([^"]*\)".*/\1 \2/p' |
-		LC_ALL=C sort)
-}
-
 has_carts_of() { # SAMPLE
 	diff "$samples/$1.json" <(carts) || fail "other carts"
 }

@@ -8,10 +8,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -243,28 +240,13 @@ static void reserving_on_a_full_disk_fails_and_changes_nothing(void **state)
 	on_small_disk(reserve_on_filling_disk);
 }
 
-/* Deny fallocate, as a sandbox does. */
-static bool deny_fallocate(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { .len = COUNT(code), .filter = code };
-
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
 static int create_without_fallocate(void *context)
 {
 	const struct yard *yard = context;
 	struct arena arena;
 	struct stat st;
 
-	if (!deny_fallocate())
+	if (!support_filter_call(SYS_fallocate, EPERM)) /* as a sandbox may */
 		return CHILD_SKIPS;
 	must(arena_create(yard->dir_fd, &small, NULL) == 0);
 	must(arena_map(yard->dir_fd, false, &arena, NULL) == 0);

@@ -92,6 +92,17 @@ sound() { # with no process attached, the arena has no fault
 	corral 0 check
 }
 
+carts() { # each cart on a line, ordered, without the time when it ends
+	local restaurant session
+	corral 0 ls --json
+	while read -r restaurant session; do
+		corral 0 show "$restaurant" "$session" --json
+		echo "${out%,\"expires_at\"*}"
+	done < <(tr '{' '\n' <<<"$out" | sed \
+		-n 's/^"restaurant_id":"\([^"]*\)","session_id":"\([^"]*\)".*/\1 \2/p' |
+		LC_ALL=C sort)
+}
+
 # ------------------------------------------------------------------------- running claims
 
 run_claims() { # CLAIM...: run them, say how it went, and exit

@@ -3,7 +3,6 @@
  * support.c: see support.h.
  */
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -262,6 +261,18 @@ void yard_remove(struct yard *yard)
 	for (size_t i = 0; i < YARDS_MAX; i++)
 		if (strcmp(left[i].path, yard->path) == 0)
 			memset(&left[i], 0, sizeof(left[i]));
+}
+
+void support_program(const char *name, char path[PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 32);
+
+	assert_true(n > 0);
+	path[n] = '\0';
+	for (int up = 0; up < 2; up++) /* BUILD/tests/this */
+		*strrchr(path, '/') = '\0';
+	strcat(path, "/");
+	strcat(path, name);
 }
 
 bool support_filter_call(uint32_t number, uint32_t error)

@@ -14,6 +14,7 @@
 #define SUPPORT_H
 
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -129,6 +130,8 @@ bool support_filter_call(uint32_t number, uint32_t error);
 bool support_filter_membarrier(uint32_t error);
 /* True if support_filter_membarrier() would succeed; tried in a child. */
 bool support_may_filter(void);
+/* The path of a program of this build, which is beside the directory of the tests. */
+void support_program(const char *name, char path[PATH_MAX]);
 /* Send SIGKILL, and wait for its end. */
 void child_kill(pid_t pid);
 /* Send SIGSTOP, and wait until it has stopped. */

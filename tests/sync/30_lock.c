@@ -47,14 +47,16 @@ static void count_up(struct crewman *self)
 	}
 }
 
-static void one_holder_at_a_time(bool processes)
+/* A crew counts under one lock, each member so many rounds; no round may be lost. */
+static void count_together(bool processes, uint32_t size, void (*body)(struct crewman *),
+			   uint32_t rounds)
 {
 	struct counted *counted = support_shared(sizeof(*counted));
 	struct yard yard;
 
 	yard_make(&yard, NULL);
-	crew_run(&yard, processes, CREW, count_up, counted);
-	assert_int_equal(counted->count, CREW * ROUNDS);
+	crew_run(&yard, processes, size, body, counted);
+	assert_int_equal(counted->count, size * rounds);
 	assert_int_equal(counted->lock, 0); /* and no waiters bit is left */
 	yard_check(&yard, NULL);
 	yard_remove(&yard);
@@ -63,14 +65,14 @@ static void one_holder_at_a_time(bool processes)
 static void one_thread_at_a_time_holds_a_lock(void **state)
 {
 	(void)state;
-	one_holder_at_a_time(false);
+	count_together(false, CREW, count_up, ROUNDS);
 }
 
 static void one_process_at_a_time_holds_a_lock(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	one_holder_at_a_time(true);
+	count_together(true, CREW, count_up, ROUNDS);
 }
 
 /* ----------------------------------------------------------------- waiting */
@@ -94,29 +96,17 @@ static void hold_long(struct crewman *self)
 	}
 }
 
-static void no_waiter_sleeps_for_ever(bool processes)
-{
-	struct counted *counted = support_shared(sizeof(*counted));
-	struct yard yard;
-
-	yard_make(&yard, NULL);
-	crew_run(&yard, processes, CROWD, hold_long, counted);
-	assert_int_equal(counted->count, CROWD * CROWD_ROUNDS);
-	assert_int_equal(counted->lock, 0);
-	yard_remove(&yard);
-}
-
 static void no_thread_of_a_crowd_sleeps_for_ever(void **state)
 {
 	(void)state;
-	no_waiter_sleeps_for_ever(false);
+	count_together(false, CROWD, hold_long, CROWD_ROUNDS);
 }
 
 static void no_process_of_a_crowd_sleeps_for_ever(void **state)
 {
 	(void)state;
 	NEEDS_PROCESSES();
-	no_waiter_sleeps_for_ever(true);
+	count_together(true, CROWD, hold_long, CROWD_ROUNDS);
 }
 
 /* ------------------------------------------------------------ the waiters bit */

@@ -20,17 +20,6 @@ second() { # an agent for another arena; `dir` becomes that one's, `first` the f
 	start "$@"
 }
 
-carts() { # each cart on a line, without what depends on the time of restoring
-	local restaurant session
-	corral 0 ls --json
-	while read -r restaurant session; do
-		corral 0 show "$restaurant" "$session" --json
-		echo "${out%,\"expires_at\"*}"
-	done < <(tr '{' '\n' <<<"$out" | sed \
-		-n 's/^"restaurant_id":"\([^"]*\)","session_id":"\([^"]*\)".*/\1 \2/p' |
-		LC_ALL=C sort)
-}
-
 fill() { # carts of all kinds
 	local n
 	corral 0 add roma all --item p1 --name 'Mar"gherita é' --price 12.99 --quantity 2 \

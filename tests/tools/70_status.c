@@ -27,18 +27,6 @@
 #define NOTE_BYTES 700
 #define LATER_NS 3600000000000 /* than any cart of orders_setup() lives */
 
-static void find_program(const char *name, char path[PATH_MAX])
-{
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 32);
-
-	assert_true(n > 0);
-	path[n] = '\0';
-	for (int up = 0; up < 2; up++) /* BUILD/tests/this */
-		*strrchr(path, '/') = '\0';
-	strcat(path, "/");
-	strcat(path, name);
-}
-
 struct run {
 	char program[PATH_MAX];
 	const char *directory;
@@ -82,9 +70,9 @@ static long most_kb(const struct yard *yard, const char *command, const char *fi
 	struct rusage used;
 	int status;
 
-	find_program("corral-agent", run.program); /* that of --repair */
+	support_program("corral-agent", run.program); /* that of --repair */
 	assert_int_equal(setenv("CORRAL_AGENT", run.program, 1), 0);
-	find_program("corral", run.program);
+	support_program("corral", run.program);
 	pid_t pid = child_start(run_it, &run);
 	assert_int_equal(wait4(pid, &status, 0, &used), pid);
 	assert_true(WIFEXITED(status));
@@ -234,7 +222,7 @@ static void the_agent_corrects_counters_that_a_death_left_wrong(void **state)
 	arena.header->pages_used += 5;
 	arena_unmap(&arena);
 	carts_are(yard, 13, 0);
-	find_program("corral-agent", run.program);
+	support_program("corral-agent", run.program);
 	pid_t agent = child_start(run_it, &run);
 	assert_true(wait_until(all_is_right(yard, 9, 1), SUPPORT_WAIT_MS));
 	/* from now on the agent takes the counters for right, and counts the bytes anew */

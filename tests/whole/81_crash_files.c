@@ -19,7 +19,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -333,16 +332,10 @@ static void death_in_rebuilding_a_damaged_arena_keeps_its_carts(void **state)
 	yard_remove(&yard);
 }
 
-/* Find the agent of this build: ../corral-agent. */
 static int find_agent(void **state)
 {
-	char self[PATH_MAX - 32];
-
 	(void)state;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	assert_true(n > 0);
-	self[n] = '\0';
-	snprintf(agent_path, sizeof(agent_path), "%s/../corral-agent", dirname(self));
+	support_program("corral-agent", agent_path);
 	return 0;
 }
 
