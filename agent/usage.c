@@ -44,13 +44,16 @@ static uint32_t records_percent(const struct arena *arena)
 	return arena->max_threads > 0 ? used * 100 / arena->max_threads : 0;
 }
 
+/* As df counts: what is reserved for root is neither used nor available. */
 static uint32_t disk_percent(int dir_fd)
 {
 	struct statvfs fs;
 
-	if (fstatvfs(dir_fd, &fs) < 0 || fs.f_blocks == 0)
+	if (fstatvfs(dir_fd, &fs) < 0)
 		return 0;
-	return (uint32_t)(100 - (uint64_t)min_u64(fs.f_bavail, fs.f_blocks) * 100 / fs.f_blocks);
+	const uint64_t used = fs.f_blocks - min_u64(fs.f_bfree, fs.f_blocks);
+	const uint64_t all = used + fs.f_bavail;
+	return all > 0 ? (uint32_t)((double)used * 100 / (double)all) : 0;
 }
 
 static uint32_t mark_of(uint32_t percent, uint32_t before)
