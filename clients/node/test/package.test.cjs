@@ -45,7 +45,9 @@ function wanted() {
     ...['LICENSE', 'README.md', 'package.json', 'index.cjs', 'index.d.ts', 'index.mjs'],
     ...fs.readdirSync(path.join(source, 'lib')).map((name) => `lib/${name}`),
     ...['corral.node', 'corral-agent', 'libcorral-redis.so.0'].map((name) => `${native}/${name}`),
-    ...['hiredis', 'jansson', 'msgpack', 'openssl', 'urcu', 'xxhash'].map((name) => `licenses/${name}`),
+    ...['hiredis', 'jansson', 'msgpack', 'openssl', 'urcu', 'xxhash'].map(
+      (name) => `licenses/${name}`,
+    ),
   ].map((name) => `package/${name}`)
 }
 
