@@ -267,6 +267,21 @@ it_waits_for_the_agent_and_outlives_the_arena() {
 	sound_after_all
 }
 
+an_arena_that_is_cut_off_does_not_end_it() {
+	start
+	a_cart s
+	web
+	listen all "/api/events"
+	truncate -s 0 "$dir/arena"
+	eventually error "$url/readyz"
+	refused 503 "$url/api/board"
+	refused 503 "$url/api/cart?restaurant=luigi&session=s"
+	refused 200 "$url/metrics"
+	refused 200 "$url/api/health"
+	get /healthz
+	has alive
+}
+
 without_a_feed_it_compares_lists() {
 	start --feed off
 	a_cart before
