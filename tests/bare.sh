@@ -280,19 +280,41 @@ same_bytes() {
 	return $bad
 }
 
-# The same tree with a lower version.
-build_former() {
-	mkdir -p /former
-	cp -r . /former/corral
-	sed -i 's/^\(#define CORRAL_VERSION\) .*/\1 "0.1.9"/' /former/corral/shm/corral.h
-	sed -i '1s/(.*)/(0.1.9)/' /former/corral/debian/changelog
-	DEB_BUILD_OPTIONS='noautodbgsym noopt' build_packages /former/corral /packages.former -b
+layout_of() { # COMMIT
+	git show "$1:shm/arena/layout.h" | sed -n 's/^#define LAYOUT_VERSION \([0-9]*\)u.*/\1/p'
+}
+
+# The last commit whose arenas have the former layout.
+former_layout() {
+	local commit now last=
+	now=$(layout_of HEAD)
+	while read -r commit; do
+		[[ $(layout_of "$commit") == "$now" ]] || break
+		last=$commit^
+	done < <(git log --format=%H -- shm/arena/layout.h)
+	[[ $(layout_of "$last") == $((now - 1)) ]] && git rev-parse "$last"
+}
+
+# The tree of a commit, as a lower version.
+build_lower() { # VERSION COMMIT
+	local source=/lower/$1/corral
+	mkdir -p "$source"
+	git archive "$2" | tar -C "$source" -x
+	sed -i "s/^\(#define CORRAL_VERSION\) .*/\1 \"$1\"/" "$source/shm/corral.h"
+	sed -i "1s/(.*)/($1)/" "$source/debian/changelog"
+	DEB_BUILD_OPTIONS='noautodbgsym noopt' build_packages "$source" "/packages.lower/$1" -b
+}
+
+build_former_layout() {
+	local commit
+	commit=$(former_layout) && git log -1 --format='%h %s' "$commit" &&
+		build_lower 0.1.8 "$commit"
 }
 
 # The second root has systemd as its first process, and in it tests/packages.sh.
 life() {
 	mkdir -p /machine/packages
-	mv /packages.former /machine/packages/former
+	mv /packages.lower /machine/packages/lower
 	cp -r /packages /machine/packages/new
 	cp -r . /machine/corral
 	quietly chroot /machine "${apt[@]}" update
@@ -357,7 +379,8 @@ steps() {
 	packages)
 		step build_deps
 		step same_bytes
-		step build_former
+		step build_lower 0.1.9 HEAD
+		step build_former_layout
 		step life
 		;;
 	arm64)
