@@ -8,8 +8,10 @@ const assert = require('node:assert/strict')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
-const { spawnSync } = require('node:child_process')
+const { promisify } = require('node:util')
+const { execFile, spawnSync } = require('node:child_process')
 const { freshArena } = require(`${process.env.CORRAL_CLIENT}/lib/test-helper.cjs`)
+const { freePort, until } = require('./kit/kit.cjs')
 
 let arena, folder
 before(async () => {
@@ -88,4 +90,58 @@ if (HOSTS) {
       })
       assert.deepEqual(run([bundle, arena.dir]), { status: 0, signal: null, said: '250\n' })
     })
+
+  const INSTANCES = 4
+
+  test('PM2: a cluster that is reloaded, and killed one by one, loses nothing', async (t) => {
+    const env = { ...process.env, PM2_HOME: path.join(folder, 'pm2'), DIR: arena.dir }
+    env.PORT = String(await freePort())
+    const url = `http://127.0.0.1:${env.PORT}`
+    const pm2 = async (...args) => {
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        [program('pm2/bin/pm2'), ...args],
+        { env, cwd: folder }
+      )
+      return stdout
+    }
+    const pids = async () => JSON.parse(await pm2('jlist', '--silent')).map(({ pid }) => pid)
+    t.after(() => pm2('kill'))
+    const served = path.join(HOSTS, 'served.cjs')
+    await pm2('start', served, '--name', 'served', '--instances', `${INSTANCES}`, '--wait-ready')
+    assert.equal((await pids()).length, INSTANCES)
+
+    const workers = new Set()
+    let over = false
+    const adder = async (_, session) => {
+      let adds = 0
+      while (!over) workers.add(await untilServed(`${url}/${session}/${adds++}`))
+      await untilServed(`${url}/${session}/${adds - 1}`) // again: it is made already
+      return adds
+    }
+    const adders = Array.from({ length: INSTANCES }, adder)
+    await pm2('reload', 'served')
+    for (const pid of await pids()) {
+      process.kill(pid, 'SIGKILL')
+      const { size } = workers
+      await until(() => workers.size > size) // its successor has served
+    }
+    over = true
+    for (const [session, adds] of (await Promise.all(adders)).entries())
+      assert.equal(arena.store.cart('r', `${session}`).get().itemCount, adds)
+  })
+}
+
+/** Ask until a worker answers; which one it was. */
+async function untilServed(url) {
+  for (;;) {
+    try {
+      // one that died before it took the connection answers never
+      const answer = await fetch(url, { signal: AbortSignal.timeout(5000) })
+      if (answer.ok) return await answer.text()
+    } catch {
+      // it was killed, or is not there yet
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }
