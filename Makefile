@@ -414,6 +414,9 @@ bare: deps-bare ## the README's two commands on a bare Debian, in a temporary di
 bare-node: deps-bare ## in such a root: `make node-test` with Debian's own Node; K=pattern selects
 	@tests/bare.sh node $(BUILD) '$(or $(K),.)'
 
+bare-python: deps-bare ## in such a root: `make python-test` with Debian's own Python; K=pattern selects
+	@tests/bare.sh python $(BUILD) '$(or $(K),.)'
+
 deb: deps-bare ## in such a root: the Debian packages, into build/deb, and what lintian says of them
 	@tests/bare.sh deb $(BUILD)
 
@@ -531,4 +534,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: FORCE all analyze analyze-all arm64 asan bare bare-node bench bench-deps bench-node bench-python clean cluster cluster-mutants compare crash deb deb-test demo demo-web deps examples format fuzz fuzzers help install install-files lint lint-slow model mutants nightly node node-files node-package node-test power python python-files python-package python-test run test tests tsan ubsan uninstall valgrind web-test
+.PHONY: FORCE all analyze analyze-all arm64 asan bare bare-node bare-python bench bench-deps bench-node bench-python clean cluster cluster-mutants compare crash deb deb-test demo demo-web deps examples format fuzz fuzzers help install install-files lint lint-slow model mutants nightly node node-files node-package node-test power python python-files python-package python-test run test tests tsan ubsan uninstall valgrind web-test

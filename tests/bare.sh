@@ -3,9 +3,10 @@
 # A Debian 12 that has nothing but git, gcc and make, made by debootstrap in a temporary directory,
 # and the commit that is checked out cloned into it. As root, or where `sudo -n` works.
 #
-# Usage: tests/bare.sh demo|node|deb|packages|arm64 BUILD [REGEX]
+# Usage: tests/bare.sh demo|node|python|deb|packages|arm64 BUILD [REGEX]
 #   demo     the README's two commands, make demo and make test
 #   node     the Node client's tests with Debian's own Node; with REGEX those that match
+#   python   the Python client's, likewise
 #   deb      the Debian packages and what lintian says of them, the npm package and the wheel,
 #            made and tried with Debian's Node and Python; the packages come into BUILD/deb
 #   packages what is in BUILD/deb: a second build has the same bytes, and a second such root, with
@@ -20,7 +21,8 @@
 # made, a line "skipped: ..." says why.
 set -euo pipefail
 release=bookworm
-declare -A limits=([demo]=2400 [node]=2400 [deb]=2400 [packages]=2400 [arm64]=2400) # seconds
+# seconds
+declare -A limits=([demo]=2400 [node]=2400 [python]=2400 [deb]=2400 [packages]=2400 [arm64]=2400)
 
 usage() {
 	sed -n 's/^# \{0,1\}//; /^Usage/,/^$/p' "$0" >&2
@@ -366,6 +368,10 @@ steps() {
 		[[ ! -f /etc/ssl/npm.pem ]] || export NODE_EXTRA_CA_CERTS=/etc/ssl/npm.pem
 		step make node-test "K=$pattern"
 		step node --version
+		;;
+	python)
+		step make python-test "K=$pattern"
+		step python3 --version
 		;;
 	deb)
 		step build_deps
