@@ -20,6 +20,9 @@ table() {
 	if [[ ${CORRAL_MODEL:-} == all ]]; then
 		echo 'holds grace -DREADERS=1 -DROUNDS=2'
 		echo 'holds grace -DREADERS=2 -DROUNDS=0'
+		echo 'holds feed'
+		echo 'holds feed -DDEATHS=0'
+		echo 'holds feed -DCHANGES=3 -DDEATHS=0'
 		echo 'holds lease -DREADERS=2 -DREADS=1'
 		echo 'holds lease -DREADERS=1 -DREADS=3'
 		echo 'holds grace -DREADERS=2 -DROUNDS=1 -DUPDATES=1 -DSECTIONS=1 -DDEATHS=0'
@@ -57,6 +60,17 @@ table() {
 		echo "claim lock -DSEATS=2 -DPROCESSES=3 -DDEATHS=2 -DMUTANT_$mutant"
 	done
 	echo 'stuck lock -DSEATS=2 -DDEATHS=1 -DNO_HEIRS -DMUTANT_NEVER_ASKS'
+	echo 'holds feed -DLANE=2 -DDEATHS=0'
+	echo 'holds feed -DCHANGES=1 -DDEATHS=2'
+	echo 'holds feed -DCHANGES=1 -DCARTS=2 -DVIEWS=1'
+	for mutant in ONE_PASS STAMP_OF_LANE F2_READER F2_WRITER; do
+		echo "claim feed -DDEATHS=0 -DMUTANT_$mutant"
+	done
+	for mutant in TOLD_EARLY NOT_COMPLETED TOLD_TWICE UNLOCKED_FIRST NOT_FINISHED; do
+		echo "claim feed -DCHANGES=1 -DMUTANT_$mutant"
+	done
+	echo 'claim feed -DCHANGES=1 -DCARTS=2 -DVIEWS=1 -DMUTANT_EQUAL_WAITS'
+	echo 'claim feed -DCHANGES=3 -DDEATHS=0 -DMUTANT_LAPPED_IS_NONE'
 	echo 'holds mark'
 	for mutant in J1_WORKER J1_JOURNAL DRAINED_LATE; do
 		echo "claim mark -DMUTANT_$mutant"
