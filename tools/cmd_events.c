@@ -83,8 +83,21 @@ static void print_line(const struct corral_event *event, bool with_key)
 
 /* ------------------------------------------------------------------ commands */
 
-/* Print what comes, until the end, or (follow) until a signal. 0 or -errno. */
-static int print_events(struct corral_feed *feed, const struct call *call, bool with_key)
+/* *ret_end: the number behind what has happened by now. 0 or -errno. */
+static int find_end(struct corral *corral, uint64_t *ret_end)
+{
+	struct corral_feed *feed = NULL;
+	int r = corral_feed_open(corral, CORRAL_FEED_NOW, NULL, &feed);
+
+	if (r == 0)
+		*ret_end = corral_feed_position(feed);
+	corral_feed_close(feed);
+	return r;
+}
+
+/* Print what comes, up to the number `end`, or (follow) until a signal. 0 or -errno. */
+static int print_events(struct corral_feed *feed, const struct call *call, uint64_t end,
+			bool with_key)
 {
 	static struct corral_event events[EVENTS_BATCH];
 	size_t count = 0;
@@ -105,6 +118,8 @@ static int print_events(struct corral_feed *feed, const struct call *call, bool 
 				print_line(&events[i], with_key);
 		}
 		fflush(stdout);
+		if (!call->follow && corral_feed_position(feed) >= end)
+			break;
 	}
 	return 0;
 }
@@ -118,10 +133,13 @@ static enum exit_code read_feed(struct call *call, const struct corral_feed_filt
 
 	if (code)
 		return code;
+	uint64_t end = 0;
 	int r = corral_feed_open(corral, call->from, filter, &feed);
 	signals_catch();
 	if (r == 0)
-		r = print_events(feed, call, with_key);
+		r = find_end(corral, &end);
+	if (r == 0)
+		r = print_events(feed, call, end, with_key);
 	corral_feed_close(feed);
 	corral_close(corral);
 	signals_end();
