@@ -71,13 +71,14 @@ static json_t *arena_part(const char *directory, struct inspect *inspect)
 
 	snprintf(path, sizeof(path), "%s/%s", directory, ARENA_FILE);
 	value = must_have(json_pack(
-		"{s:o, s:s, s:b, s:b, s:I, s:I, s:I, s:o, s:o}", "path",
+		"{s:o, s:s, s:b, s:b, s:I, s:I, s:I, s:o, s:o, s:o}", "path",
 		json_of_text(path, strlen(path)), "uuid", section_uuid(header, uuid),
 		"copy_on_write", (int)inspect_copies_on_write(inspect), "withdrawn",
 		(int)(header->withdrawn != 0), "arena_bytes", (json_int_t)header->arena_bytes,
 		"max_carts", (json_int_t)header->max_carts, "ttl_ms",
 		(json_int_t)(header->ttl_ns / 1000000), "created_at",
-		json_of_time((int64_t)header->created_ms), "journal", section_journal(inspect)));
+		json_of_time((int64_t)header->created_ms), "journal", section_journal(inspect),
+		"feed", section_feed(inspect)));
 	put_currency(value, header);
 	inspect_latency(inspect, &latency);
 	json_object_set_new(value, "latency", section_latency(&latency));

@@ -185,6 +185,24 @@ static void put_journal(const struct metrics *to, struct inspect *inspect)
 			header->sync_requested);
 }
 
+static void put_feed(const struct metrics *to, struct inspect *inspect)
+{
+	struct inspect_feed feed;
+
+	inspect_feed(inspect, &feed);
+	metrics_gauge(to, "feed_on", "1: changes and ends of carts are told as events", feed.on);
+	metrics_gauge(to, "feed_oldest", "number of the oldest event that can be read",
+		      feed.oldest);
+	metrics_gauge(to, "feed_next", "number that the next event gets", feed.next);
+	metrics_gauge(to, "feed_room", "events that can be read at most", feed.room);
+	metrics_gauge(to, "feed_lanes", "threads that keep events until they have numbers",
+		      feed.lanes);
+	metrics_gauge(to, "feed_lane_room", "events that each of them keeps at most",
+		      feed.lane_room);
+	metrics_counter(to, "feed_lost_total",
+			"events that were overwritten before they had numbers", feed.lost);
+}
+
 static void put_aside(const struct metrics *to, const struct arena_header *header,
 		      const char *directory)
 {
@@ -235,6 +253,7 @@ void metrics_arena(const struct metrics *to, struct inspect *inspect, const char
 	put_counters(to, inspect);
 	put_latency(to, inspect);
 	put_journal(to, inspect);
+	put_feed(to, inspect);
 }
 
 void metrics_end(const struct metrics *to)

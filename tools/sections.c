@@ -209,6 +209,18 @@ json_t *section_journal(struct inspect *inspect)
 		trouble != NULL ? trouble : ""));
 }
 
+json_t *section_feed(struct inspect *inspect)
+{
+	struct inspect_feed feed;
+
+	inspect_feed(inspect, &feed);
+	return must_have(json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "on", (int)feed.on,
+				   "oldest", (json_int_t)feed.oldest, "next", (json_int_t)feed.next,
+				   "room", (json_int_t)feed.room, "lost", (json_int_t)feed.lost,
+				   "lanes", (json_int_t)feed.lanes, "lane_room",
+				   (json_int_t)feed.lane_room));
+}
+
 /* The mapping may change meanwhile, so an id is copied before it is shown. */
 static json_t *json_of_id(struct corral_text id)
 {

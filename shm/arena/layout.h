@@ -245,6 +245,7 @@ struct arena_header {
 	uint64_t feed_first;
 	/* CLOCK_MONOTONIC when sleepers were last woken; a hint. W: readers, relaxed */
 	int64_t feed_woken_ns;
+	uint64_t feed_lost; /* events that were overwritten before they had numbers; for people */
 
 	uint8_t reserved_tail[HEADER_BYTES - 14 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
 };

@@ -552,6 +552,25 @@ int inspect_locks_noted(struct inspect *inspect, struct inspect_lock *ret_rows, 
 	return 0;
 }
 
+/* The loads here are relaxed: the figures are only shown. */
+void inspect_feed(struct inspect *inspect, struct inspect_feed *ret_feed)
+{
+	const struct arena *arena = &inspect->arena;
+	const struct arena_header *h = arena->header;
+	const uint32_t high = (uint32_t)min_u64(load_relaxed(&h->threads_high), arena->max_threads);
+	uint32_t lanes = 0;
+
+	for (uint32_t number = 0; number < high; number++)
+		lanes += load_relaxed(&arena->threads[number].lane) != 0;
+	*ret_feed = (struct inspect_feed){ .on = feed_on(arena),
+					   .oldest = feed_oldest(arena),
+					   .next = feed_next(arena),
+					   .room = arena->feed_mask + 1,
+					   .lost = load_relaxed(&h->feed_lost),
+					   .lanes = lanes,
+					   .lane_room = arena->lane_mask + 1 };
+}
+
 int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t max,
 		  size_t *ret_count)
 {

@@ -97,6 +97,17 @@ struct inspect_process {
 int inspect_process(struct inspect *inspect, uint32_t index, bool *ret_used,
 		    struct inspect_process *ret_row);
 
+struct inspect_feed {
+	bool on;
+	uint64_t oldest; /* the number of the oldest event that can be read */
+	uint64_t next;   /* and the one that the next event gets */
+	uint64_t room;   /* so many events can be read at most */
+	uint64_t lost;   /* events that were overwritten before they had numbers */
+	uint32_t lanes;  /* threads' */
+	uint32_t lane_room;
+};
+void inspect_feed(struct inspect *inspect, struct inspect_feed *ret_feed);
+
 struct inspect_thread {
 	uint32_t number;
 	uint32_t process; /* number; UINT32_MAX: none, but there is something in its lists */

@@ -115,6 +115,22 @@ static void put_journal(struct rows *to, const struct arena_header *h)
 	    load_relaxed(&h->journal_syncs));
 }
 
+static void put_feed(struct rows *to, struct inspect *inspect)
+{
+	struct inspect_feed feed;
+
+	inspect_feed(inspect, &feed);
+	now(to, "feed_on", "0 or 1", "changes and ends of carts are told as events", feed.on);
+	now(to, "feed_oldest", "number", "the oldest event that can be read", feed.oldest);
+	now(to, "feed_next", "number", "what the next event gets", feed.next);
+	now(to, "feed_room", "events", "so many can be read at most", feed.room);
+	now(to, "feed_lanes", "threads", "threads that keep events until they have numbers",
+	    feed.lanes);
+	now(to, "feed_lane_room", "events", "each of them so many at most", feed.lane_room);
+	put(to, CORRAL_STAT_TOTAL, "feed_lost", "events",
+	    "events that were overwritten before they had numbers", feed.lost);
+}
+
 static void put_counters(struct rows *to, const struct inspect *inspect)
 {
 	uint64_t sums[STAT_SLOTS];
@@ -138,6 +154,7 @@ static void put_all(struct rows *to, struct inspect *inspect, const struct inspe
 	put_memory(to, h, totals);
 	put_processes(to, totals);
 	put_journal(to, h);
+	put_feed(to, inspect);
 	put_counters(to, inspect);
 }
 

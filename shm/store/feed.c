@@ -47,14 +47,32 @@ static uint8_t *lane_block(const struct arena *arena, block_ref lane)
 	return (uint8_t *)block;
 }
 
-/* An entry of a lane, or NULL. */
-static struct feed_entry *lane_entry(const struct arena *arena, block_ref lane, uint64_t index)
+/* The entries of a lane, or NULL. */
+static struct feed_entry *lane_entries(const struct arena *arena, block_ref lane)
 {
 	uint8_t *block = lane_block(arena, lane);
 
-	return block != NULL ? (struct feed_entry *)(void *)(block + FEED_LANE_ENTRIES_AT) +
-				       (index & arena->lane_mask) :
-			       NULL;
+	return block != NULL ? (struct feed_entry *)(void *)(block + FEED_LANE_ENTRIES_AT) : NULL;
+}
+
+/* One of them; NULL as above. */
+static struct feed_entry *lane_entry(const struct arena *arena, block_ref lane, uint64_t index)
+{
+	struct feed_entry *entries = lane_entries(arena, lane);
+
+	return entries != NULL ? &entries[index & arena->lane_mask] : NULL;
+}
+
+/* The same of our own lane, which is looked at only when it is another one. */
+static struct feed_entry *own_entry(struct actor *actor, uint64_t index)
+{
+	const block_ref lane = actor->record->lane;
+
+	if (unlikely(actor->lane != lane)) {
+		actor->lane = lane;
+		actor->entries = lane_entries(actor->arena, lane);
+	}
+	return actor->entries != NULL ? &actor->entries[index & actor->arena->lane_mask] : NULL;
 }
 
 struct lane_latency *feed_latency(const struct arena *arena, const struct thread_record *record)
@@ -116,7 +134,7 @@ void feed_prepare(struct actor *actor, uint32_t place, const struct feed_about *
 	const uint64_t index = actor->record->lane_head + place;
 	const struct cart_head *head = about->head;
 	const struct corral_key *key = about->key;
-	struct feed_entry *entry = lane_entry(arena, actor->record->lane, index);
+	struct feed_entry *entry = own_entry(actor, index);
 
 	actor->events = place + 1;
 	if (unlikely(entry == NULL || key->restaurant_id.size > CORRAL_ID_MAX ||
@@ -163,8 +181,7 @@ void feed_note(struct actor *actor, uint64_t before)
 	if (count == 0)
 		return;
 	for (uint32_t place = 0; place < count; place++) {
-		struct feed_entry *entry =
-			lane_entry(actor->arena, record->lane, record->lane_head + place);
+		struct feed_entry *entry = own_entry(actor, record->lane_head + place);
 		stamp++;
 		if (entry != NULL)
 			store_relaxed(&entry->stamp, stamp); /* relaxed: told by the head [F1] */
@@ -297,7 +314,10 @@ static void append(struct arena *arena, struct feed_entry *event, uint64_t mark)
 
 static void append_gap(struct arena *arena, uint64_t missed, uint64_t mark)
 {
+	uint64_t *lost = &arena->header->feed_lost;
 	struct feed_entry gap;
+
+	store_relaxed(lost, *lost + missed); /* relaxed: for people. A death may leave it off */
 
 	memset(&gap, 0, sizeof(gap));
 	gap.kind = CORRAL_EVENT_GAP;

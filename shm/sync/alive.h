@@ -50,10 +50,12 @@ struct actor {
 	/* the change closes a cart or shrinks it, so it may use the spare pages, see span.c */
 	bool makes_room;
 	bool can_membarrier;
-	uint32_t events;        /* that are prepared for the change under way, see store/feed.h */
-	uint32_t untimed;       /* so many changes more are not timed, see api/timing.h */
-	int64_t timed_tick;     /* the agent's heartbeat when one was timed last */
-	uint32_t heavy_entries; /* sections that began with a full fence in `heavy_phase` */
+	uint32_t events; /* that are prepared for the change under way, see store/feed.h */
+	uint32_t lane;   /* the record's lane when `entries` was set */
+	struct feed_entry *entries; /* of that lane; NULL: it has none, or is damaged */
+	uint32_t untimed;           /* so many changes more are not timed, see api/timing.h */
+	int64_t timed_tick;         /* the agent's heartbeat when one was timed last */
+	uint32_t heavy_entries;     /* sections that began with a full fence in `heavy_phase` */
 	uint64_t heavy_phase;
 	uint64_t light_phase; /* the phase in which sections begin unfenced; 0: none. See grace.h */
 	uint64_t settle_phase;   /* the phase whose light readers we wait for, without membarrier */

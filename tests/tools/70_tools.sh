@@ -860,7 +860,9 @@ status_tells_of_arena_and_agent() {
 	run 0 status --json
 	[[ $out == '{"arena":{"path":"'"$dir"'/arena","uuid":"'*'"agent":{'*'}}' ]] ||
 		fail "it says: $out"
-	has '"carts_open":' '"processes":' '"retired_bytes":'
+	has '"carts_open":' '"processes":' '"retired_bytes":' '"feed":{"on":true,"oldest":'
+	run 0 status --metrics
+	has "corral_feed_on 1" "corral_feed_lost_total "
 }
 
 status_tells_of_the_journal() {
