@@ -35,6 +35,7 @@
 	X(adjustments)                                                                             \
 	X(after_tax)                                                                               \
 	X(after_tax_cents)                                                                         \
+	X(amount)                                                                                  \
 	X(amount_cents)                                                                            \
 	X(attributes)                                                                              \
 	X(base_cents)                                                                              \
@@ -45,16 +46,22 @@
 	X(currency_digits)                                                                         \
 	X(expires_ms)                                                                              \
 	X(extras)                                                                                  \
+	X(from_)                                                                                   \
 	X(item_count)                                                                              \
 	X(items)                                                                                   \
 	X(kind)                                                                                    \
+	X(label)                                                                                   \
 	X(line)                                                                                    \
 	X(line_count)                                                                              \
 	X(menu_item_id)                                                                            \
+	X(missed)                                                                                  \
 	X(modifiers)                                                                               \
 	X(modifiers_cents)                                                                         \
 	X(name)                                                                                    \
 	X(notes)                                                                                   \
+	X(number)                                                                                  \
+	X(op_id)                                                                                   \
+	X(pid)                                                                                     \
 	X(ppm)                                                                                     \
 	X(price_cents)                                                                             \
 	X(pricing)                                                                                 \
@@ -64,9 +71,14 @@
 	X(separate)                                                                                \
 	X(session_id)                                                                              \
 	X(status)                                                                                  \
+	X(step)                                                                                    \
+	X(step_count)                                                                              \
+	X(steps)                                                                                   \
 	X(subtotal_cents)                                                                          \
 	X(tax_cents)                                                                               \
 	X(tax_ppm)                                                                                 \
+	X(time_ms)                                                                                 \
+	X(to)                                                                                      \
 	X(total_cents)                                                                             \
 	X(ttl_ms)                                                                                  \
 	X(unit_price_cents)                                                                        \
@@ -88,13 +100,17 @@ enum given {
 	GIVEN_RATE,
 	GIVEN_ORDER,
 	GIVEN_ROW,
+	GIVEN_EVENT,
+	GIVEN_STEP, /* of an event */
+	GIVEN_GAP,
 	GIVEN_ENCODE, /* an extra's value to MessagePack, and back */
 	GIVEN_DECODE,
 	GIVEN_COUNT
 };
 
 struct state {
-	PyTypeObject *store_type, *listing_type, *copy_type, *answer_type, *waits_type;
+	PyTypeObject *store_type, *listing_type, *copy_type, *answer_type, *waits_type,
+		*events_type;
 	PyObject *given[GIVEN_COUNT]; /* NULL until setup() */
 	PyObject *names[NAME_COUNT];
 	PyObject *statuses[2];
@@ -200,6 +216,9 @@ PyObject *answer_new(struct state *state, const struct corral_result *result,
 
 PyObject *row_new(struct state *state, const struct corral_entry *entry);
 
+/* An Event, or a Gap. */
+PyObject *event_new(struct state *state, const struct corral_event *event);
+
 /* ---------------------------------------------------------------- waits.c */
 
 extern PyType_Spec waits_spec;
@@ -215,5 +234,21 @@ PyObject *waits_after_fork(PyObject *module, PyObject *none);
 
 /* Store.wait(restaurant or None, session or None, after, timeout_ms): it blocks. */
 PyObject *waits_block(PyObject *store, PyObject *const *values, Py_ssize_t count);
+
+/* --------------------------------------------------------------- events.c */
+
+extern PyType_Spec events_spec;
+
+struct stream;
+
+/* For a wait of the hub: nothing else looks at it meanwhile. NULL and an exception. */
+struct stream *stream_lend(struct state *state, PyObject *events);
+struct corral_feed *stream_feed(const struct stream *stream);
+struct handle *stream_handle(const struct stream *stream);
+
+/* The hub does not use it any more. In any thread. */
+void stream_give_back(struct stream *stream);
+
+void stream_drop(struct stream *stream);
 
 #endif

@@ -135,7 +135,8 @@ static int module_exec(PyObject *module)
 	    !add_type(module, &listing_spec, &state->listing_type) ||
 	    !add_type(module, &copy_spec, &state->copy_type) ||
 	    !add_type(module, &answer_spec, &state->answer_type) ||
-	    !add_type(module, &waits_spec, &state->waits_type) || !make_names(state))
+	    !add_type(module, &waits_spec, &state->waits_type) ||
+	    !add_type(module, &events_spec, &state->events_type) || !make_names(state))
 		return -1;
 	return PyModule_AddStringConstant(module, "version", corral_version());
 }
@@ -147,8 +148,8 @@ static int each_object(struct state *state, int (*call)(PyObject **place, void *
 	PyObject **lists[] = { state->given, state->names, state->statuses, state->kinds };
 	const size_t counts[] = { GIVEN_COUNT, NAME_COUNT, COUNT(state->statuses),
 				  COUNT(state->kinds) };
-	PyTypeObject **types[] = { &state->store_type, &state->listing_type, &state->copy_type,
-				   &state->answer_type, &state->waits_type };
+	PyTypeObject **types[] = { &state->store_type,  &state->listing_type, &state->copy_type,
+				   &state->answer_type, &state->waits_type,   &state->events_type };
 	int r = 0;
 
 	for (size_t list = 0; list < COUNT(lists); list++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * order.c: objects of Python from carts.
+ * order.c: objects of Python from carts and from events.
  *
  * An order's numbers are attributes from the beginning; its items, adjustments, attributes and
  * rates are decoded from a copy of the cart when they are first looked at (Order.__getattr__ asks
@@ -429,6 +429,115 @@ PyType_Spec copy_spec = {
 	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
 	.slots = copy_slots,
 };
+
+/* ------------------------------------------------------------------- events */
+
+static PyObject *event_kind(uint32_t kind)
+{
+	return PyUnicode_FromString(kind == CORRAL_EVENT_CHANGED     ? "changed" :
+				    kind == CORRAL_EVENT_CHECKED_OUT ? "checked_out" :
+				    kind == CORRAL_EVENT_DROPPED     ? "dropped" :
+				    kind == CORRAL_EVENT_EXPIRED     ? "expired" :
+				    kind == CORRAL_EVENT_GAP         ? "gap" :
+								       "unknown");
+}
+
+/* As the functions that make steps are called. */
+static PyObject *step_name(uint32_t kind)
+{
+	static const char *const names[] = {
+		[CORRAL_STEP_ADD] = "add",
+		[CORRAL_STEP_SET_QUANTITY] = "set_quantity",
+		[CORRAL_STEP_CHANGE_QUANTITY] = "change_quantity",
+		[CORRAL_STEP_REMOVE] = "remove",
+		[CORRAL_STEP_CLEAR] = "clear",
+		[CORRAL_STEP_SET_TAX] = "tax",
+		[CORRAL_STEP_SET_ATTRIBUTE] = "attribute",
+		[CORRAL_STEP_SET_TTL] = "ttl",
+		[CORRAL_STEP_CHECKOUT] = "checkout",
+		[CORRAL_STEP_SET_ADJUSTMENT] = "adjust",
+		[CORRAL_STEP_REMOVE_ADJUSTMENT] = "remove_adjustment",
+		[CORRAL_STEP_SET_PRICING] = "pricing",
+		[CORRAL_STEP_SET_CURRENCY] = "currency",
+		[CORRAL_STEP_SET_LINE_TAX] = "line_tax",
+		[CORRAL_STEP_REPLACE] = "replace",
+		[CORRAL_STEP_RESTORE] = "restore",
+	};
+
+	return PyUnicode_FromString(kind < COUNT(names) && names[kind] != NULL ? names[kind] :
+										 "unknown");
+}
+
+static PyObject *steps_new(struct state *state, const struct corral_event *event)
+{
+	PyObject *list = PyList_New(0), *step;
+	bool done = list != NULL;
+
+	for (uint32_t i = 0; done && i < event->steps_told; i++) {
+		const struct corral_event_step *from = &event->steps[i];
+
+		step = object_new(state, GIVEN_STEP);
+		done = append(list,
+			      finish(step != NULL &&
+					     set(state, step, NAME_step, step_name(from->kind)) &&
+					     set_number(state, step, NAME_line, from->line) &&
+					     set_number(state, step, NAME_amount, from->amount),
+				     step));
+	}
+	return finish(done, list);
+}
+
+static PyObject *gap_new(struct state *state, const struct corral_event *event)
+{
+	PyObject *gap = object_new(state, GIVEN_GAP);
+
+	return finish(gap != NULL && set(state, gap, NAME_kind, event_kind(event->kind)) &&
+			      set_number(state, gap, NAME_number, (int64_t)event->number) &&
+			      set_number(state, gap, NAME_from_, (int64_t)event->from) &&
+			      set_number(state, gap, NAME_to, (int64_t)event->to) &&
+			      set(state, gap, NAME_missed,
+				  optional_number(event->missed > 0, (int64_t)event->missed)) &&
+			      set_number(state, gap, NAME_time_ms, event->time_ms),
+		      gap);
+}
+
+/* The program's name, which a label may be, is any bytes. */
+static PyObject *label_new(const char *label)
+{
+	return PyUnicode_DecodeUTF8(label, (Py_ssize_t)strlen(label), "replace");
+}
+
+PyObject *event_new(struct state *state, const struct corral_event *from)
+{
+	PyObject *event;
+
+	if (from->kind == CORRAL_EVENT_GAP)
+		return gap_new(state, from);
+	event = object_new(state, GIVEN_EVENT);
+	return finish(
+		event != NULL && set(state, event, NAME_kind, event_kind(from->kind)) &&
+			set_number(state, event, NAME_number, (int64_t)from->number) &&
+			set_text(state, event, NAME_restaurant_id,
+				 corral_text(from->restaurant_id)) &&
+			set_text(state, event, NAME_session_id, corral_text(from->session_id)) &&
+			set_number(state, event, NAME_version, (int64_t)from->version) &&
+			set(state, event, NAME_status,
+			    Py_NewRef(state->statuses[from->status == CORRAL_CHECKED_OUT])) &&
+			set_number(state, event, NAME_time_ms, from->time_ms) &&
+			set_number(state, event, NAME_item_count, from->item_count) &&
+			set_number(state, event, NAME_line_count, from->line_count) &&
+			set_number(state, event, NAME_subtotal_cents, from->subtotal_cents) &&
+			set_number(state, event, NAME_tax_cents, from->tax_cents) &&
+			set_number(state, event, NAME_total_cents, from->total_cents) &&
+			set_text(state, event, NAME_currency, corral_text(from->currency)) &&
+			set_number(state, event, NAME_currency_digits, from->currency_digits) &&
+			set_text(state, event, NAME_op_id, corral_text(from->op_id)) &&
+			set_number(state, event, NAME_pid, from->pid) &&
+			set(state, event, NAME_label, label_new(from->label)) &&
+			set_number(state, event, NAME_step_count, from->step_count) &&
+			set(state, event, NAME_steps, steps_new(state, from)),
+		event);
+}
 
 /* ------------------------------------------------------------------ answers */
 

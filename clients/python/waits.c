@@ -29,19 +29,39 @@ struct waits { /* the object */
 	PyObject_HEAD struct owner *owner;
 };
 
+/* Of a coroutine. */
+struct wait {
+	struct hub_wait hub;
+	struct stream *stream; /* a reference; NULL: it does not wait for events */
+	bool lent;             /* until it is decided: then the stream may be lent to another one */
+};
+
+static void give_back(struct wait *wait)
+{
+	if (wait->lent)
+		stream_give_back(wait->stream);
+	wait->lent = false;
+}
+
 void client_tell(struct hub_owner *hub)
 {
 	const struct owner *owner = (struct owner *)hub; /* its first member */
 	const uint64_t one = 1;
 
+	give_back((struct wait *)hub->done); /* it was put there just now */
 	/* a count that is full says the same */
 	ssize_t written = write(owner->wake, &one, sizeof(one));
 	(void)written;
 }
 
-void client_drop(struct hub_wait *wait)
+void client_drop(struct hub_wait *hub)
 {
-	handle_drop(wait->store);
+	struct wait *wait = (struct wait *)hub;
+
+	give_back(wait);
+	if (wait->stream != NULL)
+		stream_drop(wait->stream);
+	handle_drop(hub->store);
 }
 
 int waits_prepare(void)
@@ -163,35 +183,77 @@ static PyObject *waits_fileno(PyObject *self, PyObject *none)
 	return PyLong_FromLong(((struct waits *)self)->owner->wake);
 }
 
-/* begin(store, restaurant or None, session, after, timeout_ms, id): take() has its result later. */
-static PyObject *waits_begin(PyObject *object, PyObject *const *values, Py_ssize_t count)
+/* Give a wait, which has its id, to the hub. */
+static PyObject *begin(PyObject *object, struct wait *wait, struct handle *handle)
 {
-	struct waits *self = (struct waits *)object;
 	struct state *state = PyType_GetModuleState(Py_TYPE(object));
-	struct handle *handle;
-	struct hub_wait *wait;
 	int r;
+
+	wait->hub.owner = &((struct waits *)object)->owner->hub;
+	wait->hub.store = handle;
+	wait->hub.awaited.corral = handle->corral;
+	handle_hold(handle);
+	r = hub_begin(&wait->hub);
+	if (r == 0)
+		Py_RETURN_NONE;
+	hub_free(&wait->hub);
+	return raise_corral(state, r, 0, NULL);
+}
+
+static struct wait *wait_new(PyObject *id)
+{
+	struct wait *wait = calloc(1, sizeof(*wait));
+
+	if (wait == NULL) {
+		PyErr_NoMemory();
+		return NULL;
+	}
+	wait->hub.id = PyLong_AsLongLong(id);
+	if (wait->hub.id != -1 || !PyErr_Occurred())
+		return wait;
+	free(wait);
+	return NULL;
+}
+
+/* begin(store, restaurant or None, session, after, timeout_ms, id): take() has its result later. */
+static PyObject *waits_begin(PyObject *self, PyObject *const *values, Py_ssize_t count)
+{
+	struct state *state = PyType_GetModuleState(Py_TYPE(self));
+	struct handle *handle;
+	struct wait *wait;
 
 	if (count != 6)
 		return PyErr_Format(PyExc_TypeError, "6 arguments are wanted");
-	wait = calloc(1, sizeof(*wait));
+	handle = handle_of(state, values[0]);
+	wait = handle != NULL ? wait_new(values[5]) : NULL;
 	if (wait == NULL)
-		return PyErr_NoMemory();
-	wait->id = PyLong_AsLongLong(values[5]);
-	handle = wait->id == -1 && PyErr_Occurred() ? NULL : handle_of(state, values[0]);
-	if (handle == NULL || !read_wait(state, values + 1, wait)) {
+		return NULL;
+	if (read_wait(state, values + 1, &wait->hub))
+		return begin(self, wait, handle);
+	free(wait);
+	return NULL;
+}
+
+/* begin_events(events, id): until there is one; they are lent so long. */
+static PyObject *waits_begin_events(PyObject *self, PyObject *const *values, Py_ssize_t count)
+{
+	struct state *state = PyType_GetModuleState(Py_TYPE(self));
+	struct wait *wait;
+
+	if (count != 2)
+		return PyErr_Format(PyExc_TypeError, "2 arguments are wanted");
+	wait = wait_new(values[1]);
+	if (wait == NULL)
+		return NULL;
+	wait->stream = stream_lend(state, values[0]);
+	if (wait->stream == NULL) {
 		free(wait);
 		return NULL;
 	}
-	wait->owner = &self->owner->hub;
-	wait->store = handle;
-	wait->awaited.corral = handle->corral;
-	handle_hold(handle);
-	r = hub_begin(wait);
-	if (r == 0)
-		Py_RETURN_NONE;
-	hub_free(wait);
-	return raise_corral(state, r, 0, NULL);
+	wait->lent = true;
+	wait->hub.awaited.feed = stream_feed(wait->stream);
+	(void)hub_set(&wait->hub, NULL, 0, -1); /* without a key it is fine */
+	return begin(self, wait, stream_handle(wait->stream));
 }
 
 /* cancel(id): the wait is decided soon, if it is not yet. */
@@ -260,6 +322,7 @@ static void waits_dealloc(PyObject *object)
 
 static PyMethodDef waits_methods[] = {
 	{ "begin", (PyCFunction)(void (*)(void))waits_begin, METH_FASTCALL, NULL },
+	{ "begin_events", (PyCFunction)(void (*)(void))waits_begin_events, METH_FASTCALL, NULL },
 	{ "cancel", waits_cancel, METH_O, NULL },
 	{ "take", waits_take, METH_NOARGS, NULL },
 	{ "fileno", waits_fileno, METH_NOARGS, NULL },

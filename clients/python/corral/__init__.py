@@ -18,6 +18,10 @@ from ._types import (
     Adjustment,
     AdjustmentDict,
     Draft,
+    Event,
+    EventKind,
+    EventStep,
+    Gap,
     Item,
     ItemDict,
     Line,
@@ -40,11 +44,15 @@ _corral.setup(
     Rate,
     Order,
     Row,
+    Event,
+    EventStep,
+    Gap,
     _msgpack.encode,
     _msgpack.decode,
 )
 
 from ._cart import Cart, Store, open  # noqa: E402
+from ._events import Events  # noqa: E402
 from ._money import amount, money, rate  # noqa: E402
 
 version: str = _corral.version
@@ -57,6 +65,11 @@ __all__ = [
     "CorralError",
     "CorralTimeout",
     "Draft",
+    "Event",
+    "EventKind",
+    "EventStep",
+    "Events",
+    "Gap",
     "Item",
     "ItemDict",
     "Line",

@@ -9,7 +9,8 @@ from typing import Callable, Iterator, Optional, Sequence, Union
 
 from . import _corral, _waits, step
 from ._errors import CorralError
-from ._types import AdjustmentLike, Draft, ItemLike, Order, Pricing, Row
+from ._events import Events, From, _mask, _place
+from ._types import AdjustmentLike, Draft, EventKind, ItemLike, Order, Pricing, Row
 from .step import LineRef, Step
 
 _TRIES = 16
@@ -357,6 +358,25 @@ class Store:
         comes exactly once; one that is made or ends meanwhile may come or not. Does not count as
         activity."""
         return self._native.list(restaurant_id)
+
+    def events(
+        self,
+        restaurant_id: Optional[str] = None,
+        session_id: Optional[str] = None,
+        *,
+        kinds: Optional[Sequence[EventKind]] = None,
+        from_: From = "now",
+    ) -> Events:
+        """Each change of a cart and each end, of one restaurant, of one cart, or all, in order;
+        the events of a cart in the order of its versions. kinds: only these.
+
+        from_: "now"; "oldest", which is there; or an event's number: 1 more than that of the last
+        one that was read goes on behind it. EOPNOTSUPP: the agent was told --feed off, or the carts
+        are on servers.
+        """
+        return Events(
+            _corral.Events(self._native, restaurant_id, session_id, _mask(kinds), _place(from_))
+        )
 
     def stats(self) -> dict[str, int]:
         """The counters, sizes and states that `corral status` tells, by name."""

@@ -176,6 +176,56 @@ class Row:
     expires_ms: int
 
 
+EventKind = Literal["changed", "checked_out", "dropped", "expired"]
+
+
+@dataclass(slots=True)
+class EventStep:
+    """What one step of a change did."""
+
+    step: str  # "add", "remove" ...: as the functions of corral.step; "replace" or "restore"
+    line: int  # the line that it added to, set or removed; else 0
+    amount: int  # quantity, difference, tax_ppm, ttl_ms, or an adjustment's cents or ppm; else 0
+
+
+@dataclass(slots=True)
+class Event:
+    """A change of a cart, or its end; with the cart's numbers after it."""
+
+    kind: EventKind
+    number: int  # greater than those of all events before it
+    restaurant_id: str
+    session_id: str
+    version: int
+    status: Status
+    time_ms: int  # since 1970
+    item_count: int
+    line_count: int
+    subtotal_cents: int
+    tax_cents: int
+    total_cents: int
+    currency: str
+    currency_digits: int
+    op_id: str  # "": the change had none
+    pid: int  # of the process that made it, as that sees it
+    label: str  # of that process, or its program's name
+    step_count: int
+    steps: list[EventStep]  # the first ones
+
+
+@dataclass(slots=True)
+class Gap:
+    """Events were missed: those with the numbers from_ to `to`, or, if these are its own number,
+    some that had no numbers yet. To go on, look at the carts: store.list(), cart.get()."""
+
+    kind: Literal["gap"]
+    number: int
+    from_: int
+    to: int
+    missed: Optional[int]  # how many; None: it is not known
+    time_ms: int
+
+
 _NUMBERS = tuple(Row.__dataclass_fields__)
 _PARTS = ("items", "adjustments", "attributes", "rates", "pricing")
 

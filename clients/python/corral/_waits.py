@@ -9,7 +9,7 @@ import itertools
 import math
 import os
 import weakref
-from typing import Optional
+from typing import Callable, Optional
 
 from . import _corral
 
@@ -60,15 +60,8 @@ def timeout_ms(timeout: Optional[float]) -> int:
     return math.ceil(timeout * 1000)
 
 
-async def wait(
-    store: _corral.Store,
-    restaurant: Optional[str],
-    session: Optional[str],
-    after: int,
-    timeout: Optional[float],
-) -> int:
-    """What Store.wait() does, for a coroutine. Cancelling its task ends the wait."""
-    limit = timeout_ms(timeout)
+async def decided(begin: Callable[[_corral.Waits, int], None]) -> int:
+    """What becomes of a wait that `begin` begins under an id. Cancelling the task ends it."""
     loop = asyncio.get_running_loop()
     waits = _waits_of(loop)
     id = next(_ids)
@@ -77,10 +70,24 @@ async def wait(
         loop.add_reader(waits.native.fileno(), waits.ready)
     waits.pending[id] = future
     try:
-        waits.native.begin(store, restaurant, session, after, limit, id)
+        begin(waits.native, id)
         return await future
     finally:
         if waits.pending.pop(id, None) is not None:
             waits.native.cancel(id)
         if not waits.pending:
             loop.remove_reader(waits.native.fileno())
+
+
+async def wait(
+    store: _corral.Store,
+    restaurant: Optional[str],
+    session: Optional[str],
+    after: int,
+    timeout: Optional[float],
+) -> int:
+    """What Store.wait() does, for a coroutine."""
+    limit = timeout_ms(timeout)
+    return await decided(
+        lambda native, id: native.begin(store, restaurant, session, after, limit, id)
+    )

@@ -212,9 +212,10 @@ def native_calls(rng, dir):
     waits = _corral.Waits()
     store.apply("r", "native", None, [(1, Item("a", 1, extras={"a": 1}))], None, None, None)
     order = store.get("r", "native", True)
+    events = _corral.Events(store, None, None, 0, 0)
     answer = store.apply("r", "native", None, [(6, 5)], None, None, None)
     return [
-        (_corral.setup, 11),
+        (_corral.setup, 14),
         (_corral.currency_digits, 1),
         (_corral.after_fork, 0),
         (_corral.Store, 3),
@@ -236,6 +237,13 @@ def native_calls(rng, dir):
         (order._copy.attributes, 0),
         (order._copy.rates, 0),
         (order._copy.pricing, 0),
+        (_corral.Events, 5),
+        (events.take, 0),
+        (waits.begin_events, 2),
+        (lambda a: waits.begin_events(events, a), 1),
+        (lambda a: events.next(a if isinstance(a, str) else 0), 1),
+        (lambda a: _corral.Events(store, a, None, 0, 0).take(), 1),
+        (lambda a, b: _corral.Events(store, "r", "s", a, b).take(), 2),
         (type(answer), 0),
         (type(order._copy), 0),
         (lambda a, b: store.wait("r", a, b, 0), 2),

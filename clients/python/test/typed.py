@@ -22,11 +22,16 @@ async def right(store: corral.Store) -> None:
     cart.adjust(Adjustment("tip", "tip", cents=100))
     cart.update(lambda order: Draft([item], attributes={"table": "7"}))
     version: int = await cart.changed_async(timeout=1.5)
+    async for event in store.events("luigi", kinds=["changed", "dropped"], from_=version):
+        if event.kind == "gap":
+            print(event.missed)
+        else:
+            print(event.total_cents, event.steps[0].amount)
     price: Decimal = corral.amount(version, "USD")
     print(price, [row.total_cents for row in store.list()])
 
 
-def wrong(cart: corral.Cart) -> None:
+def wrong(store: corral.Store, cart: corral.Cart) -> None:
     cart.add(Item("burger", 8.99))  # wrong
     cart.add(Item("burger", "899"))  # wrong
     cart.add(Item("burger", 899, note="nuts"))  # wrong
@@ -37,3 +42,6 @@ def wrong(cart: corral.Cart) -> None:
     cart.get().items  # wrong
     cart.add(Item("coke", 250)).total_cents = 5  # wrong
     corral.money(8.99, "USD")  # wrong
+    store.events(kinds=["gone"])  # wrong
+    store.events(from_="then")  # wrong
+    store.events().next().total_cents  # wrong
