@@ -309,7 +309,7 @@ bench-node: deps-node deps-bench ## compare the Node client with Map, Redis, SQL
 	@$(MAKE) --no-print-directory DEPS=skip node-files $(holder)
 	@clients/node/bench/run.sh $(BUILD) $(ARGS)
 
-node-test: deps-node $(if $(filter long,$(NODE_TEST)),deps-node-long) ## test the Node client; K=pattern selects, NODE_TEST=long repeats as often as the nightly run does
+node-test: deps-node $(if $(filter long,$(NODE_TEST)),deps-browser) ## test the Node client; K=pattern selects, NODE_TEST=long repeats as often as the nightly run does
 	@$(MAKE) --no-print-directory DEPS=skip node-files $(BUILD)/corral $(holder) $(redis_module)
 	@BUILD=$(BUILD) SANITIZE='$(SANITIZE)' clients/node/test/run.sh '$(or $(K),.)'
 
@@ -358,7 +358,7 @@ deps-%:
 	@$(if $(filter skip,$(DEPS)),:,CC="$(CC)" tools/deps.sh $*)
 
 # (one after the other: apt-get has a lock)
-deps-test deps-lint deps-check deps-fuzz deps-model deps-bench deps-bare deps-node deps-node-long deps-python deps-python-long deps-bench-python deps-browser: deps-build
+deps-test deps-lint deps-check deps-fuzz deps-model deps-bench deps-bare deps-node deps-python deps-python-long deps-bench-python deps-browser: deps-build
 
 deps: deps-build deps-test ## install the packages that build and tests need (deps-lint, deps-check, deps-fuzz, deps-model: the others)
 

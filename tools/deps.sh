@@ -3,7 +3,7 @@
 # Is there what we need? If not, install it (Debian and its relatives), as root or through
 # `sudo -n`; if that cannot be, print the one line to run and exit 1.
 # Usage: tools/deps.sh SET...   sets: build (the default), test, lint, fuzz, model, bench,
-#                               node, python (the clients), node-long, python-long, bench-python,
+#                               node, python (the clients), python-long, bench-python,
 #                               browser, check (all that .ci/run uses), bare
 #                               (what makes a bare root), arm64 (in it: what cross-builds)
 set -euo pipefail
@@ -30,7 +30,6 @@ bench_headers=(libmemcached/memcached.h:libmemcached-dev
 	lmdb.h:liblmdb-dev sqlite3.h:libsqlite3-dev)
 node_commands=(node:nodejs npm:npm redis-server:redis-server)
 node_headers=(node/node_api.h:libnode-dev)
-node_long_commands=(chromium:chromium)
 python_commands=(python3:python3 pip3:python3-pip mypy:mypy redis-server:redis-server)
 python_headers=(python3/Python.h:python3-dev)
 python_long_commands=(gunicorn:gunicorn uvicorn:uvicorn)
@@ -68,10 +67,6 @@ add_set() {
 		node=$(realpath "$(command -v node)" 2>/dev/null) || node=
 		[[ -e ${node%/*}/../include/node/node_api.h ]] || headers+=("${node_headers[@]}")
 		;;
-	node-long) # with NODE_TEST=long
-		add_set node
-		commands+=("${node_long_commands[@]}")
-		;;
 	python)
 		add_set build
 		commands+=("${python_commands[@]}") headers+=("${python_headers[@]}")
@@ -84,7 +79,7 @@ add_set() {
 		add_set python
 		headers+=("${bench_python_headers[@]}")
 		;;
-	browser) # what the pages of corral-web are tested with
+	browser) # what pages are tested with
 		add_set test
 		commands+=("${browser_commands[@]}")
 		;;
@@ -105,7 +100,7 @@ add_set() {
 		;;
 	*)
 		echo "deps.sh: no set of packages is called '$1' (build, test, lint, fuzz, model," \
-			"bench, node, node-long, python, python-long, bench-python, browser," \
+			"bench, node, python, python-long, bench-python, browser," \
 			"check, bare, arm64)" >&2
 		exit 2
 		;;
