@@ -687,9 +687,14 @@ watch_shows_each_change_until_the_end() {
 }
 
 watch_ends_when_the_carts_time_is_over() {
+	local watcher code=0
+	timeout -k 5 90 "$BUILD/corral" --dir "$dir" watch j3 s --json >"$work/watched" 2>&1 &
+	watcher=$!
 	add j3 s
+	eventually saw '"version":1' # it waits for a cart that is not there, also if it has ended
 	run 0 ttl j3 s 100ms
-	run 0 watch j3 s
+	wait $watcher || code=$?
+	[[ $code -eq 0 ]] || fail "exit code $code: $(<"$work/watched")"
 	run 1 show j3 s
 }
 
