@@ -1051,7 +1051,7 @@ int corral_stats(struct corral *corral, struct corral_stat *ret_rows, size_t max
 /*
  * How long changes took, from call to return, since the arena was made: a histogram, whose buckets
  * are a quarter of a power of two wide. A thread times each change that it makes after a pause (of
- * a quarter of a second), and of many in a row one of 32, which counts for 32; so the counts are
+ * a quarter of a second), and of many in a row one of 128, which counts for 128; so the counts are
  * right about, and so is their sum. Calls that failed are not in it. Kept with the feed: with
  * corral-agent --feed off there is none. The difference of two tells of the time between.
  */

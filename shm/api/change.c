@@ -406,7 +406,7 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 		if (r < 0)
 			return r;
 	}
-	const struct timing timing = timing_begin(attempt.actor);
+	const int64_t begun_ns = timing_begin(attempt.actor);
 	r = change_now(&attempt);
 	if (ret_step != NULL)
 		*ret_step = r < 0 && r == attempt.refused ? attempt.refused_step : 0;
@@ -417,7 +417,7 @@ int change_cart(struct corral *corral, const struct corral_key *key, struct cart
 	/* also for a repeat: the first change may not be on disk yet */
 	if (durable_wanted(corral) && (op == NULL || (op->flags & CORRAL_OP_NO_DISK) == 0))
 		wait_for_disk(&attempt);
-	timing_end(attempt.actor, &timing);
+	timing_end(attempt.actor, begun_ns);
 	if (ret_result != NULL)
 		result_copy(ret_result, &attempt.plan.result);
 	return 0;

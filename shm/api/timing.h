@@ -15,12 +15,7 @@
 #include "store/feed.h"
 #include "sync/lock.h"
 
-#define TIMED_ONE_OF 32u /* a power of two */
-
-struct timing {
-	int64_t begun_ns; /* 0: this change is not timed */
-	uint32_t counts_for;
-};
+#define TIMED_ONE_OF 128u /* a power of two */
 
 /* A number from 0 to 2 * TIMED_ONE_OF - 2, by the time that has just been read. */
 static inline uint32_t timing_distance(int64_t now_ns)
@@ -30,40 +25,52 @@ static inline uint32_t timing_distance(int64_t now_ns)
 	return (uint32_t)((mixed >> 32) % (2 * TIMED_ONE_OF - 1));
 }
 
-static inline struct timing timing_begin(struct actor *actor)
+/* Out of line, as is timing_take(): they are for few changes, and would make all others slower. */
+static __attribute__((noinline, cold)) int64_t timing_start(struct actor *actor, int64_t tick)
+{
+	const int64_t now_ns = clock_now_ns();
+	const bool alone = tick != actor->timed_tick;
+
+	actor->timed_tick = tick;
+	if (actor->untimed == 0)
+		actor->untimed = timing_distance(now_ns);
+	return alone ? -now_ns : now_ns;
+}
+
+/*
+ * A change begins. 0: it is not timed; else when it began, negative if it counts for itself alone.
+ */
+static inline int64_t timing_begin(struct actor *actor)
 {
 	/* relaxed: any recent value will do */
 	const int64_t tick = load_relaxed(&actor->arena->header->heartbeat_ns);
-	struct timing timing = { 0, 1 };
 
-	if (likely(tick == actor->timed_tick && actor->untimed != 0)) {
-		actor->untimed--;
-		return timing;
-	}
-	timing.begun_ns = clock_now_ns();
-	if (tick == actor->timed_tick)
-		timing.counts_for = TIMED_ONE_OF;
-	actor->timed_tick = tick;
-	if (actor->untimed == 0)
-		actor->untimed = timing_distance(timing.begun_ns);
-	return timing;
+	if (unlikely(tick != actor->timed_tick || actor->untimed == 0))
+		return timing_start(actor, tick);
+	actor->untimed--;
+	return 0;
 }
 
-/* The change was made. */
-static inline void timing_end(struct actor *actor, const struct timing *timing)
+static __attribute__((noinline, cold)) void timing_take(struct actor *actor, int64_t begun_ns)
 {
-	if (likely(timing->begun_ns == 0))
-		return;
 	struct lane_latency *latency = feed_latency(actor->arena, actor->record);
-	const int64_t took_ns = clock_now_ns() - timing->begun_ns;
+	const uint64_t counts_for = begun_ns < 0 ? 1 : TIMED_ONE_OF;
+	const int64_t took_ns = clock_now_ns() - (begun_ns < 0 ? -begun_ns : begun_ns);
 
 	if (latency == NULL || took_ns < 0)
 		return;
 	/* relaxed: counters, which only the owner writes */
 	uint64_t *changes = &latency->changes[latency_bucket((uint64_t)took_ns)];
-	store_relaxed(changes, load_relaxed(changes) + timing->counts_for);
+	store_relaxed(changes, load_relaxed(changes) + counts_for);
 	store_relaxed(&latency->total_ns,
-		      load_relaxed(&latency->total_ns) + (uint64_t)took_ns * timing->counts_for);
+		      load_relaxed(&latency->total_ns) + (uint64_t)took_ns * counts_for);
+}
+
+/* The change was made. */
+static inline void timing_end(struct actor *actor, int64_t begun_ns)
+{
+	if (unlikely(begun_ns != 0))
+		timing_take(actor, begun_ns);
 }
 
 #endif

@@ -183,7 +183,7 @@ static void each_change_that_comes_alone_is_timed(void **state)
 
 static void of_many_changes_some_are_timed_for_all(void **state)
 {
-	const uint64_t rounds = 16 * 1024;
+	const uint64_t rounds = 32 * 1024;
 	struct corral_key key = orders_key("r", "a");
 	struct corral *corral = yard_open(*state, 0);
 
