@@ -26,7 +26,7 @@ history_begins() { # SECONDS [WORKERS [PAUSE_US]]
 		>"$place/history" 2>&1 &
 	history=$!
 	for ((n = 0; n < 1200; n++)); do
-		grep -q '^begun' "$place/history" && break
+		grep -qs '^begun' "$place/history" && break
 		sleep 0.05
 	done
 	sleep 1.5
