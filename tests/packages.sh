@@ -57,9 +57,7 @@ agent_pid() {
 }
 
 running_agent_is_the_installed_one() {
-	local exe
-	exe=$(readlink "/proc/$(agent_pid)/exe")
-	[[ $exe == /usr/bin/corral-agent ]] || { echo "it is $exe" && return 1; }
+	[[ /proc/$(agent_pid)/exe -ef /usr/bin/corral-agent ]]
 }
 
 as() { # USER COMMAND...: in the groups that the user has, without rights
@@ -140,8 +138,26 @@ stranger_is_refused() {
 	[[ $code -eq 3 ]]
 }
 
-unit_is_sound() {
-	[[ -z $(systemd-analyze --man=no verify corral-agent.service 2>&1 | tee /dev/stderr) ]]
+unit_is_sound() { # NAME
+	[[ -z $(systemd-analyze --man=no verify "$1.service" 2>&1 | tee /dev/stderr) ]]
+}
+
+web_is_off() {
+	! systemctl -q is-active corral-web && ! systemctl -q is-enabled corral-web
+}
+
+web_is_gone() {
+	! systemctl -q is-active corral-web && ! web_serves .
+}
+
+web_serves() { # TEXT: is it in the metrics?
+	{ exec 4<>/dev/tcp/127.0.0.1/8347; } 2>/dev/null || return
+	printf 'GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n' >&4
+	grep -E "$1" <&4
+}
+
+web_is_the_installed_one() {
+	[[ /proc/$(systemctl show -P MainPID corral-web)/exe -ef /usr/bin/corral-web ]]
 }
 
 agent_is_gone() {
@@ -251,7 +267,7 @@ claim "the agent serves, of version 0.1.9" served 0.1.9
 claim "it is started with the machine" systemctl is-enabled corral-agent
 claim "it has neither root's user nor a capability" agent_has_no_rights
 claim "the carts' directory is of user and group corral, 2770" directory_is_the_groups
-claim "systemd finds nothing to say of the unit" unit_is_sound
+claim "systemd finds nothing to say of the unit" unit_is_sound corral-agent
 show systemd-analyze --no-pager security corral-agent.service | tail -n 1
 claim "its exposure is at most 1.5" \
 	systemd-analyze --no-pager security --threshold=15 corral-agent.service
@@ -268,6 +284,13 @@ claim "the README's worker is built with the packages" \
 claim "and counts" readme_example_prints "3 items, 2048 cents"
 claim "and so does one in JavaScript" javascript_worker_prints "1 items, 250 cents"
 claim "and one in Python" python_worker_prints "1 items, 250 cents"
+claim "corral-web is not started by itself" web_is_off
+claim "systemd finds nothing to say of its unit" unit_is_sound corral-web
+show systemd-analyze --no-pager security corral-web.service | tail -n 1
+claim "its exposure is at most 2" \
+	systemd-analyze --no-pager security --threshold=20 corral-web.service
+claim "it can be started" systemctl start corral-web
+claim "and shows how many carts there are" wait_until 20 web_serves '^corral_carts.*open.* 4$'
 claim "an agent that is killed is started again" restarts_after_a_kill
 claim "with the carts" readme_example_prints "6 items, 4096 cents"
 
@@ -284,6 +307,8 @@ echo "    the upgrade took $(($(date +%s%3N) - start)) ms"
 claim "another agent runs" wait_until 20 other_agent "$former"
 claim "it serves, of the new version" served "$(new_version)"
 claim "it is the program that is installed" running_agent_is_the_installed_one
+claim "so is corral-web" wait_until 20 web_is_the_installed_one
+claim "which shows the cart of the worker, too" wait_until 20 web_serves '^corral_carts.*open.* 5$'
 claim "the worker goes on with the library that it had" wait_until 20 more_than "$(quantity)"
 end_worker
 end_watch
@@ -298,8 +323,10 @@ echo "== removed, with a worker at it"
 before=$(quantity)
 start_worker
 claim "it adds" wait_until 20 more_than "$before"
-claim "agent and tool can be removed" apt remove corral corral-agent corral-bench
+claim "agent and tool can be removed" apt remove corral corral-agent corral-web \
+	corral-bench
 claim "no agent runs" agent_is_gone
+claim "no corral-web runs" web_is_gone
 claim "the carts are left, and the worker goes on" wait_until 20 more_than "$(quantity)"
 end_worker
 before=$(quantity)
@@ -352,7 +379,7 @@ claim "autopkgtest can be installed" apt install autopkgtest build-essential
 # a server outside may have its port
 systemctl -q mask redis-server 2>/dev/null
 claim "all tests of debian/tests pass" autopkgtests_pass
-sed -n '/@ summary$/,/ Binaries: /{/autopkgtest \[/!s/^/    /p}' "$tmp/out"
+sed -n '/@ summary$/,/ Binaries: /{/autopkgtest \[/!s/^/    /p}' "$tmp/claim"
 
 rm -rf "$tmp"
 echo "$passed passed, $failed failed"
