@@ -273,7 +273,7 @@ same_bytes() {
 		umask 027
 		export TZ=Pacific/Kiritimati LC_ALL=C HOME=/nonexistent DEB_BUILD_OPTIONS=parallel=3
 		quietly dpkg-source -x /packages/*.dsc /again/quite/elsewhere
-		build_packages /again/quite/elsewhere /packages.again -b >/dev/null
+		build_packages /again/quite/elsewhere /packages.again -b
 	)
 	for one in /packages/*.deb; do
 		cmp "$one" "/packages.again/${one##*/}" || bad=1
