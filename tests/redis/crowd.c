@@ -97,6 +97,19 @@ static void serve(int client)
 	_exit(2);
 }
 
+/* Each client has a process of its own. */
+static _Noreturn void accept_all(int fd)
+{
+	int client;
+
+	while ((client = accept(fd, NULL, NULL)) >= 0) {
+		if (fork() == 0)
+			serve(client);
+		close(client);
+	}
+	_exit(2);
+}
+
 static pid_t start_relay(void)
 {
 	struct sockaddr_un address;
@@ -105,12 +118,8 @@ static pid_t start_relay(void)
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 8) < 0)
 		exit(2);
 	pid_t pid = fork();
-	while (pid == 0) {
-		int client = accept(fd, NULL, NULL);
-		if (fork() == 0)
-			serve(client);
-		close(client);
-	}
+	if (pid == 0)
+		accept_all(fd);
 	close(fd);
 	return pid;
 }
