@@ -19,19 +19,19 @@ LISTEN=${LISTEN:-127.0.0.1:8347}
 export BUILD ORDERS CORRAL_DIR
 
 # The lines of an order: quantity, price of one in cents and name, with tabs between them.
-lines_of() { # ORDER
-	awk -F'\t' -v order="$1" '$1 == order {
+lines_of() { # ROUND-ORDER
+	awk -F'\t' -v order="${1#*-}" '$1 == order {
 		cents = $5
 		gsub(/[^0-9]/, "", cents)
 		print $2 "\t" int(cents / $2) "\t" $3
 	}' "$ORDERS"
 }
 
-want_of() { # ORDER: its total in the file, in cents
+want_of() { # ROUND-ORDER: its total in the file, in cents
 	lines_of "$1" | awk -F'\t' '{ sum += $1 * $2 } END { print sum }'
 }
 
-total_of() { # ORDER: its total in the cart
+total_of() { # ROUND-ORDER: its total in the cart
 	"$BUILD/corral" show demo "call-$1" --json | sed 's/.*"total_cents":\([0-9]*\).*/\1/'
 }
 
@@ -78,7 +78,7 @@ memory=/dev/shm
 [[ -d $memory && -w $memory ]] || memory=${TMPDIR:-/tmp}
 tmp=$(mktemp -d "$memory/corral-demo.XXXXXX") || exit 2
 CORRAL_DIR=$tmp/carts
-mkdir "$CORRAL_DIR".{queue,mine,done}
+mkdir "$CORRAL_DIR".{queue,next,mine,done}
 agent='' web='' workers=() over=
 
 # shellcheck disable=SC2317 # called by the trap
@@ -101,9 +101,17 @@ start_worker() { # NUMBER
 	workers[$1]=$!
 }
 
-awk -F'\t' 'NR > 1 && !seen[$1]++ { print $1 }' "$ORDERS" | while read -r order; do
-	echo "$order" >"$CORRAL_DIR.queue/$(printf %06d "$order")"
-done
+# All orders of the file, once more. A worker may be looking: a file is whole when it appears.
+queue_orders() { # ROUND
+	local order
+	awk -F'\t' 'NR > 1 && !seen[$1]++ { print $1 }' "$ORDERS" | while read -r order; do
+		echo "$1-$order" >"$CORRAL_DIR.next/$(printf '%03d-%06d' "$1" "$order")"
+	done
+	mv "$CORRAL_DIR.next"/* "$CORRAL_DIR.queue"
+}
+
+round=1
+queue_orders $round
 start_agent
 until "$BUILD/corral" ls >/dev/null 2>&1; do
 	kill -0 "$agent" 2>/dev/null || { cat "$tmp/agent.log" && exit 1; }
@@ -126,6 +134,10 @@ killed=0 agents=0
 while [[ -z $over ]]; do
 	sleep 1
 	[[ $SECONDS_MAX -eq 0 || $SECONDS -lt $SECONDS_MAX ]] || break
+	if [[ -z $(ls "$CORRAL_DIR.queue") ]]; then
+		round=$((round + 1))
+		queue_orders $round
+	fi
 	for ((n = 0; n < CALLERS; n++)); do
 		kill -0 "${workers[n]}" 2>/dev/null || start_worker "$n"
 	done
@@ -133,7 +145,7 @@ while [[ -z $over ]]; do
 		n=$((RANDOM % CALLERS))
 		# with the tool that it has started, if any, in the middle of its change
 		pkill -9 -P "${workers[n]}" -x corral
-		kill -9 "${workers[n]}" && wait "${workers[n]}" 2>/dev/null
+		kill -9 "${workers[n]}" 2>/dev/null && wait "${workers[n]}" 2>/dev/null
 		start_worker "$n"
 		killed=$((killed + 1))
 	fi
