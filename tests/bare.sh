@@ -377,7 +377,7 @@ steps() {
 		step build_deps
 		step build_packages /build/corral /packages
 		step no_warnings
-		step apt_install lintian npm python3-pip
+		step apt_install lintian npm python3-pip redis-server openssl
 		step lint_packages
 		step npm_package
 		step wheel
