@@ -478,15 +478,11 @@ monitoring := $(wildcard web/monitoring/*)
 completed := corral corral-agent corral-web
 completion_files := $(completed:%=$(BASHDIR)/%) $(completed:%=$(ZSHDIR)/_%) $(completed:%=$(FISHDIR)/%.fish)
 
-$(BUILD)/corral.pc: shm/corral.pc.in Makefile FORCE
-	@mkdir -p $(@D)
-	@sed -e 's,@PREFIX@,$(PREFIX),; s,@LIBDIR@,$(LIBDIR),; s,@INCLUDEDIR@,$(INCLUDEDIR),; s,@VERSION@,$(VERSION),' $< > $@.$$$$ && mv $@.$$$$ $@ # tests install at the same time
-
 install: all ## install below $(DESTDIR)$(PREFIX), by default /usr/local
 	@$(MAKE) --no-print-directory install-files
 
 # What is built, as it is (the tests install a build of whatever flags).
-install-files: $(BUILD)/corral.pc
+install-files:
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(UNITDIR) \
 		$(SYSUSERSDIR) $(TMPFILESDIR) $(BASHDIR) $(ZSHDIR) $(FISHDIR) $(DATADIR))
 	install -m 755 $(installed_programs) $(DESTDIR)$(BINDIR)
@@ -495,7 +491,9 @@ install-files: $(BUILD)/corral.pc
 	ln -sf libcorral.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcorral.so.$(SOMAJOR)
 	ln -sf libcorral.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcorral.so
 	install -m 644 shm/corral.h $(DESTDIR)$(INCLUDEDIR)
-	install -m 644 $(BUILD)/corral.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	sed -e 's,@PREFIX@,$(PREFIX),; s,@LIBDIR@,$(LIBDIR),; s,@INCLUDEDIR@,$(INCLUDEDIR),; s,@VERSION@,$(VERSION),' \
+		shm/corral.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/corral.pc
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/corral.pc
 	for page in $(man_pages); do \
 		to=$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \
 		install -D -m 644 /dev/null $$to && \
