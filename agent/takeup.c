@@ -377,7 +377,10 @@ static int prepare_arena(struct agent *agent, char *why)
 	return r == -EUCLEAN ? rebuild(agent, why) : r;
 }
 
-/* Events are written from now on, or no more. What happened in between is a gap. */
+/*
+ * Switch the writing of events on or off, as the options say. A reader is told a gap for the time
+ * in which it was off.
+ */
 static void turn_feed(struct agent *agent)
 {
 	struct arena *arena = agent->actor->arena;

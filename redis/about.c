@@ -39,7 +39,7 @@ static int32_t keeps_all(const redisReply *info)
 	return policy != NULL ? strncmp(policy, "noeviction", 10) == 0 : -1;
 }
 
-/* Of two servers: the worse. */
+/* A setting of two servers as one: 0 (off) if either has it off, else -1 if either is unknown. */
 static int32_t worse(int32_t a, int32_t b)
 {
 	return a == 0 || b == 0 ? 0 : a < b ? a : b;

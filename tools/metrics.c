@@ -167,7 +167,7 @@ static void put_journal(const struct metrics *to, struct inspect *inspect)
 		metrics_labelled(to, "journal_mode", "mode", modes[i],
 				 strcmp(section_journal_mode(header), modes[i]) == 0);
 	metrics_seconds(to, "journal_interval_seconds",
-			"how often changes are written; a power loss costs no more than this",
+			"how often changes are written: a power loss costs at most as many seconds",
 			header->journal_ms);
 	metrics_gauge(to, "journal_durable",
 		      "1: what is changed now will be on disk in time; 0: it may not",

@@ -29,7 +29,7 @@ struct waits { /* the object */
 	PyObject_HEAD struct owner *owner;
 };
 
-/* Of a coroutine. */
+/* A wait that a coroutine awaits. */
 struct wait {
 	struct hub_wait hub;
 	struct stream *stream; /* a reference; NULL: it does not wait for events */

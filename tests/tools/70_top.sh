@@ -50,7 +50,7 @@ sees() { # TEXT...: the screen comes to show all of them
 	fail "the screen does not show: $*: $out"
 }
 
-sees_no() { # TEXT: the screen comes to show it no more
+sees_no() { # TEXT: wait until the screen does not show it
 	local i
 	for ((i = 0; i < 300; i++)); do
 		look

@@ -200,7 +200,7 @@ function showCounts(counts) {
   showNote()
 }
 
-// Of one restaurant only the tickets tell, since the counts are those of all.
+// The counts that the server sends are of all restaurants: for one, the tickets are counted.
 function showNote() {
   if (restaurant) {
     const open = [...tickets.values()].filter((one) => one.cart.status === 'open').length

@@ -22,8 +22,8 @@ before(async () => {
 })
 after(() => arena.remove())
 
-// A thread's events are numbered by who reads, or by the agent, four times a second; until then it
-// has room for this many and a few more.
+// A reader, or the agent four times a second, numbers a thread's events. Until they are numbered, a
+// thread has room for a few more than this many.
 const AT_ONCE = 8
 
 /** The next so many of them. */

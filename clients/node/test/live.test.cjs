@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 'use strict'
-// live.test.cjs: the example's live page. While workers are killed, whoever watches an order is
+// live.test.cjs: the example's live page. While workers are killed, a watcher of an order is
 // told each change once, in order: a client that names the last event that it had, and in the long
 // form a browser.
 
