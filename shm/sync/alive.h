@@ -92,6 +92,15 @@ bool alive_test(int lock_fd, uint32_t byte);
 /* Is any other living process attached? Processes of an earlier boot do not count. */
 bool alive_anybody(int lock_fd);
 
+static inline void alive_name_word(char *name, const uint64_t *words, uint32_t number)
+{
+	const uint64_t word = load_relaxed(&words[number]);
+
+	memcpy(name + number * sizeof(word), &word, sizeof(word));
+}
+
+static_assert(PROCESS_NAME_BYTES == 5 * sizeof(uint64_t), "alive_name() copies five words");
+
 /*
  * The name that a process record shows. It has two places: a new name is written into the one that
  * is not shown, and one store shows it, so a death in between leaves the old name, and a reader
@@ -100,16 +109,18 @@ bool alive_anybody(int lock_fd);
 static inline void alive_name(const struct process_record *record,
 			      char ret_name[PROCESS_NAME_BYTES])
 {
-	uint64_t words[PROCESS_NAME_BYTES / sizeof(uint64_t)];
-
 	for (int i = 0; i < 8; i++) {
 		uint32_t changes = load_acquire(&record->name_changes); /* pairs [N2] */
-		for (size_t word = 0; word < PROCESS_NAME_BYTES / sizeof(uint64_t); word++)
-			words[word] = load_relaxed(&record->names[changes % 2][word]);
+		const uint64_t *words = record->names[changes % 2];
+		/* one by one: a loop is slower, and each event has a copy */
+		alive_name_word(ret_name, words, 0);
+		alive_name_word(ret_name, words, 1);
+		alive_name_word(ret_name, words, 2);
+		alive_name_word(ret_name, words, 3);
+		alive_name_word(ret_name, words, 4);
 		fence_loads(); /* the words are read before it is looked at again. pairs [N1] */
-		if (load_relaxed(&record->name_changes) != changes)
+		if (unlikely(load_relaxed(&record->name_changes) != changes))
 			continue;
-		memcpy(ret_name, words, PROCESS_NAME_BYTES);
 		ret_name[PROCESS_NAME_BYTES - 1] = '\0';
 		return;
 	}
