@@ -109,25 +109,29 @@ void attempt_tell(struct attempt *attempt, uint32_t place)
 	const struct cart_change *change = attempt->change;
 	const struct cart_plan *plan = &attempt->plan;
 	const struct cart_step *steps = cart_steps(change);
-	struct feed_step told[FEED_STEPS];
 
 	if (!feed_on(attempt->actor->arena))
 		return;
-	const uint32_t count = cart_step_count(change);
-	for (uint32_t i = 0; i < count && i < FEED_STEPS; i++)
+	struct feed_entry *entry = feed_prepare(
+		attempt->actor, place,
+		&(struct feed_about){ .kind = attempt->checks_out ? CORRAL_EVENT_CHECKED_OUT :
+								    CORRAL_EVENT_CHANGED,
+				      .time_ms = change->now_ms,
+				      .head = &plan->head,
+				      .key = attempt->key,
+				      .op_id = attempt_op_id(attempt),
+				      .step_count = cart_step_count(change) });
+	if (unlikely(entry == NULL))
+		return;
+	struct feed_step *told =
+		(struct feed_step *)(void *)(entry->bytes + feed_texts_bytes(entry));
+	const uint32_t count = feed_steps_told(entry);
+	for (uint32_t i = 0; i < count; i++)
 		told[i] = (struct feed_step){ .kind = steps[i].kind,
 					      .line = change->steps != NULL ? change->lines[i] :
 									      plan->result.line,
 					      .amount = amount_of(&steps[i]) };
-	feed_prepare(attempt->actor, place,
-		     &(struct feed_about){ .kind = attempt->checks_out ? CORRAL_EVENT_CHECKED_OUT :
-									 CORRAL_EVENT_CHANGED,
-					   .time_ms = change->now_ms,
-					   .head = &plan->head,
-					   .key = attempt->key,
-					   .op_id = attempt_op_id(attempt),
-					   .steps = told,
-					   .step_count = count });
+	feed_prepared(attempt->actor, place, entry);
 }
 
 /* ------------------------------------------------------------------ the version */

@@ -103,43 +103,19 @@ void feed_take_lane(struct actor *actor)
 	note(&record->intent.hand, 0);
 }
 
-static uint32_t texts_bytes(const struct feed_entry *entry)
-{
-	return (uint32_t)align_up(
-		(uint64_t)entry->restaurant_size + entry->session_size + entry->op_size, 8);
-}
-
-uint32_t feed_steps_told(const struct feed_entry *event)
-{
-	const uint32_t room = sizeof(event->bytes) - texts_bytes(event);
-
-	return (uint32_t)min_u64(min_u64(event->step_count, FEED_STEPS),
-				 room / sizeof(struct feed_step));
-}
-
-const struct feed_step *feed_steps(const struct feed_entry *event)
-{
-	return (const struct feed_step *)(const void *)(event->bytes + texts_bytes(event));
-}
-
-static uint8_t *put_text(uint8_t *at, struct corral_text text)
-{
-	memcpy(at, text.data, text.size);
-	return at + text.size;
-}
-
-void feed_prepare(struct actor *actor, uint32_t place, const struct feed_about *about)
+struct feed_entry *feed_prepare(struct actor *actor, uint32_t place, const struct feed_about *about)
 {
 	const struct arena *arena = actor->arena;
-	const uint64_t index = actor->record->lane_head + place;
 	const struct cart_head *head = about->head;
-	const struct corral_key *key = about->key;
-	struct feed_entry *entry = own_entry(actor, index);
+	const size_t restaurant_size = about->key->restaurant_id.size;
+	const size_t session_size = about->key->session_id.size;
+	const size_t op_size = about->op_id.size;
+	struct feed_entry *entry = own_entry(actor, actor->record->lane_head + place);
 
 	actor->events = place + 1;
-	if (unlikely(entry == NULL || key->restaurant_id.size > CORRAL_ID_MAX ||
-		     key->session_id.size > CORRAL_ID_MAX || about->op_id.size > CORRAL_ID_MAX))
-		return; /* there is no lane, or the cart is damaged: it will be counted, and lost */
+	if (unlikely(entry == NULL || restaurant_size > CORRAL_ID_MAX ||
+		     session_size > CORRAL_ID_MAX || op_size > CORRAL_ID_MAX))
+		return NULL;              /* there is no lane, or the cart is damaged */
 	store_relaxed(&entry->number, 0); /* relaxed: ordered by the fence */
 	fence_stores();                   /* before the entry changes. pairs [F2] */
 	entry->version = head->version;
@@ -158,18 +134,15 @@ void feed_prepare(struct actor *actor, uint32_t place, const struct feed_about *
 	entry->currency_digits = head->currency_digits;
 	entry->status = head->status;
 	entry->kind = (uint8_t)about->kind;
-	entry->restaurant_size = (uint8_t)key->restaurant_id.size;
-	entry->session_size = (uint8_t)key->session_id.size;
-	entry->op_size = (uint8_t)about->op_id.size;
+	entry->restaurant_size = (uint8_t)restaurant_size;
+	entry->session_size = (uint8_t)session_size;
+	entry->op_size = (uint8_t)op_size;
 	alive_name(process, entry->label);
-	uint8_t *at = put_text(entry->bytes, key->restaurant_id);
-	at = put_text(at, key->session_id);
-	if (about->op_id.size > 0)
-		(void)put_text(at, about->op_id);
-	if (about->step_count > 0)
-		memcpy(entry->bytes + texts_bytes(entry), about->steps,
-		       feed_steps_told(entry) * sizeof(struct feed_step));
-	store_release(&entry->number, index + 1); /* the entry first. pairs [F2] */
+	memcpy(entry->bytes, about->key->restaurant_id.data, restaurant_size);
+	memcpy(entry->bytes + restaurant_size, about->key->session_id.data, session_size);
+	if (op_size > 0)
+		memcpy(entry->bytes + restaurant_size + session_size, about->op_id.data, op_size);
+	return entry;
 }
 
 void feed_note(struct actor *actor, uint64_t before)
@@ -211,7 +184,7 @@ void feed_wake_sleepers(struct arena *arena)
 static bool is_sound(const struct feed_entry *entry)
 {
 	return entry->restaurant_size <= CORRAL_ID_MAX && entry->session_size <= CORRAL_ID_MAX &&
-	       entry->op_size <= CORRAL_ID_MAX && texts_bytes(entry) <= sizeof(entry->bytes);
+	       entry->op_size <= CORRAL_ID_MAX && feed_texts_bytes(entry) <= sizeof(entry->bytes);
 }
 
 /*
@@ -237,7 +210,7 @@ static bool copy_entry(struct feed_entry *to, const struct feed_entry *from)
 	if (!is_sound(to))
 		return false;
 	copy_words(to->bytes, from->bytes,
-		   texts_bytes(to) + feed_steps_told(to) * (uint32_t)sizeof(struct feed_step));
+		   feed_texts_bytes(to) + feed_steps_told(to) * (uint32_t)sizeof(struct feed_step));
 	return true;
 }
 
@@ -296,7 +269,8 @@ static void append(struct arena *arena, struct feed_entry *event, uint64_t mark)
 	const uint64_t number = h->feed_next;
 	struct feed_entry *to = &arena->feed[number & arena->feed_mask];
 	const uint32_t fixed = sizeof(event->number);
-	const uint32_t used = (uint32_t)offsetof(struct feed_entry, bytes) + texts_bytes(event) +
+	const uint32_t used = (uint32_t)offsetof(struct feed_entry, bytes) +
+			      feed_texts_bytes(event) +
 			      feed_steps_told(event) * (uint32_t)sizeof(struct feed_step);
 
 	event->stamp = mark;

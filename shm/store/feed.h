@@ -31,8 +31,7 @@ struct feed_about {
 	const struct cart_head *head; /* the cart's numbers after it */
 	const struct corral_key *key;
 	struct corral_text op_id; /* may be empty */
-	const struct feed_step *steps;
-	uint32_t step_count; /* of the change; the first FEED_STEPS of them are in `steps` */
+	uint32_t step_count;      /* of the change */
 };
 
 /* Are events written? Relaxed: a setting. */
@@ -60,16 +59,47 @@ void feed_take_lane(struct actor *actor);
 
 static inline void feed_get_ready(struct actor *actor)
 {
+	const struct thread_record *record = actor->record;
+
 	actor->events = 0;
-	if (unlikely(actor->record->lane == 0) && feed_on(actor->arena))
+	if (unlikely(record->lane == 0) && feed_on(actor->arena))
 		feed_take_lane(actor);
+}
+
+/* Where the steps are in an entry, and how many of them it tells, by its sizes. */
+static inline uint32_t feed_texts_bytes(const struct feed_entry *entry)
+{
+	return (uint32_t)align_up(
+		(uint64_t)entry->restaurant_size + entry->session_size + entry->op_size, 8);
+}
+
+static inline const struct feed_step *feed_steps(const struct feed_entry *entry)
+{
+	return (const struct feed_step *)(const void *)(entry->bytes + feed_texts_bytes(entry));
+}
+
+static inline uint32_t feed_steps_told(const struct feed_entry *entry)
+{
+	const uint32_t room = sizeof(entry->bytes) - feed_texts_bytes(entry);
+
+	return (uint32_t)min_u64(min_u64(entry->step_count, FEED_STEPS),
+				 room / sizeof(struct feed_step));
 }
 
 /*
  * Write the event of a change that is about to be made into the lane: the first of it, or the
- * second (`place` 0 or 1). May be done again; nothing is told yet.
+ * second (`place` 0 or 1). May be done again; nothing is told yet. The caller writes the steps that
+ * it tells and calls feed_prepared(). NULL: there is no lane; the event will be counted, and lost.
  */
-void feed_prepare(struct actor *actor, uint32_t place, const struct feed_about *about);
+struct feed_entry *feed_prepare(struct actor *actor, uint32_t place,
+				const struct feed_about *about);
+
+static inline void feed_prepared(const struct actor *actor, uint32_t place,
+				 struct feed_entry *entry)
+{
+	/* the entry first. pairs [F2] */
+	store_release(&entry->number, actor->record->lane_head + place + 1);
+}
 
 /* There will be no such change. */
 static inline void feed_forget(struct actor *actor)
@@ -149,10 +179,6 @@ uint64_t feed_next(const struct arena *arena);
  * Copy a numbered event; its sizes are checked. False: it is not there any more.
  */
 bool feed_read(const struct arena *arena, uint64_t number, struct feed_entry *ret_event);
-
-/* How many steps an event tells; the first of them, behind the texts. */
-uint32_t feed_steps_told(const struct feed_entry *event);
-const struct feed_step *feed_steps(const struct feed_entry *event);
 
 /*
  * In an arena that only we use: events without a number are given up, and the next numbers are

@@ -470,12 +470,14 @@ void slot_prepare_end(struct actor *actor, const struct cart_head *cart, size_t 
 	if (!feed_on(actor->arena) || cart == NULL || cart_get_key(cart, room, &key) < 0)
 		return;
 	memcpy(&head, cart, sizeof(head));
-	feed_prepare(actor, 0,
-		     &(struct feed_about){ .kind = kind,
-					   .time_ms = arena_wall_ms(),
-					   .head = &head,
-					   .key = &key,
-					   .op_id = op_id });
+	struct feed_entry *entry = feed_prepare(actor, 0,
+						&(struct feed_about){ .kind = kind,
+								      .time_ms = arena_wall_ms(),
+								      .head = &head,
+								      .key = &key,
+								      .op_id = op_id });
+	if (entry != NULL)
+		feed_prepared(actor, 0, entry);
 }
 
 static void tell_expired(struct actor *actor, const struct slot *slot)
