@@ -64,6 +64,14 @@ static inline void feed_get_ready(struct actor *actor)
 	actor->events = 0;
 	if (unlikely(record->lane == 0) && feed_on(actor->arena))
 		feed_take_lane(actor);
+	if (likely(actor->lane == record->lane && actor->entries != NULL)) {
+		/* the entry is written right before a lock is taken, which waits for its lines */
+		const struct feed_entry *entry =
+			&actor->entries[record->lane_head & actor->arena->lane_mask];
+		__builtin_prefetch(&entry->number, 1);
+		__builtin_prefetch(&entry->missed, 1);
+		__builtin_prefetch(entry->bytes, 1);
+	}
 }
 
 /* Where the steps are in an entry, and how many of them it tells, by its sizes. */
