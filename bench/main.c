@@ -46,6 +46,8 @@ static const struct benchmark table[] = {
 	  "add items while snapshots are taken, and while none is, in turns" },
 	{ "recovery", recovery_run,
 	  "make an arena anew out of its journal, against plain reading of the journal's files" },
+	{ "feed", feed_run,
+	  "read the feed: again, live, waiting and after a long while; and adds beside a reader" },
 	{ "report", report_run, "make a page of what runs with --json have measured" },
 	{ "replay-worker", replay_worker_run, NULL },
 };

@@ -19,6 +19,7 @@
 #define MEASURE_BYTES_MAX DATASET_CART_BYTES_MAX
 #define MEASURE_SECONDS_MAX 60u
 #define MEASURE_WORKERS_MAX 64u
+#define MEASURE_EVENTS_MAX 100000000u
 #define MEASURE_ROUNDS_MIN 5u
 #define MEASURE_ROUNDS_MAX 2000u
 
@@ -29,6 +30,7 @@ struct measure {
 	uint32_t bytes;
 	uint32_t ms;      /* for each figure */
 	uint32_t workers; /* 0: not asked for */
+	uint32_t events;  /* that are made while a reader of the feed is stopped */
 	bool zipf;
 	bool threads; /* the workers are threads of one process */
 	bool bare;    /* also measure as many workers that only copy */
@@ -41,6 +43,7 @@ struct measure {
 #define MEASURE_ZIPF 2u
 #define MEASURE_THREADS 4u
 #define MEASURE_BARE 8u
+#define MEASURE_EVENTS 16u
 
 /*
  * Run the benchmark once for each number of carts. measure: the defaults that options override;

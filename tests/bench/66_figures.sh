@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# corral-bench scale, contend, grace, rate, idle and report: they end, count their work, and their
-# output and files can be read by programs. No measured value is judged here.
+# corral-bench scale, contend, grace, rate, idle, feed and report: they end, count their work, and
+# their output and files can be read by programs. No measured value is judged here.
 #
 # Usage: [BUILD=dir] tests/bench/66_figures.sh [CLAIM...]   from the root; timeout: 120
 # claims are called by name, each in a subshell
@@ -102,6 +102,18 @@ an_idle_agent_is_watched() {
 	only_figures
 	[[ -n $(figure_of idle.carts_2.agent_wake_ups) &&
 		-n $(figure_of idle.carts_2.cpu_to_wake_up) ]] || fail "$out"
+}
+
+each_event_is_read_or_in_a_gap() { # the program checks the numbers, and that a reader comes back
+	local name
+	bench 0 feed --carts 20 --workers 2 --events 30000 --seconds 0.3 --bytes 1000
+	only_figures
+	for name in live_per_second replay_per_second replay_events reader_per_second wait_p50_ns \
+		beside_add_p99_ns away_add_p99_ns away_missed away_gaps; do
+		[[ $(figure_of "feed.carts_20.$name") -gt 0 ]] || fail "$name: $out"
+	done
+	[[ $(figure_of feed.carts_20.away_events) -ge 30000 ]] || fail "$out"
+	[[ -n $(figure_of feed.carts_20.add_with_reader_ratio) ]] || fail "$out"
 }
 
 # What a browser finds in the page for its script to draw: sets out (with each < as itself). Nothing
