@@ -323,6 +323,52 @@ static void events_that_no_reader_numbered_in_time_are_a_gap(void **state)
 	corral_close(bench.corral);
 }
 
+/* What is told leads without a hole from one number to another; returns how many changes it was. */
+static uint64_t sum_of(size_t count, uint64_t from, uint64_t to)
+{
+	uint64_t changes = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(events[i].from, from);
+		from = events[i].to + 1;
+		changes += events[i].kind == CORRAL_EVENT_GAP ? events[i].missed : 1;
+	}
+	assert_int_equal(from, to);
+	return changes;
+}
+
+#define VERY_MANY 20000u
+
+/* In the first half of the time another reader numbers the events, in the second one none does. */
+static void a_reader_that_is_away_for_very_many_events_costs_nothing(void **state)
+{
+	struct bench bench = begin(state);
+	const struct arena *arena = &bench.corral->arena;
+	struct corral_feed *other = open_feed(bench.corral, CORRAL_FEED_NOW);
+
+	for (uint32_t i = 0; i < VERY_MANY / 10; i++)
+		add(&bench, "tea", 1, 1);
+	struct corral_feed *feed = open_feed(bench.corral, CORRAL_FEED_NOW);
+	const uint64_t begun = corral_feed_position(feed);
+	const uint32_t pages = arena->header->pages_used;
+	for (uint32_t i = 0; i < VERY_MANY; i++) {
+		add(&bench, "tea", 1, 1);
+		if (i < VERY_MANY / 2 && i % (arena->lane_mask + 1) == 0)
+			(void)read_all(other);
+	}
+	assert_true(arena->header->pages_used <= pages);
+	assert_true(VERY_MANY / 2 > 2 * (arena->feed_mask + 1));
+	size_t count = read_all(feed);
+	assert_int_equal(sum_of(count, begun, arena->header->feed_next), VERY_MANY);
+	assert_int_equal(events[0].kind, CORRAL_EVENT_GAP);
+	add(&bench, "tea", 1, 1); /* from here on it misses nothing */
+	assert_int_equal(read_all(feed), 1);
+	expect(0, CORRAL_EVENT_CHANGED, VERY_MANY / 10 + VERY_MANY + 1);
+	corral_feed_close(feed);
+	corral_feed_close(other);
+	corral_close(bench.corral);
+}
+
 static void numbers_of_another_arena_are_a_gap(void **state)
 {
 	struct bench bench = begin(state);
@@ -711,6 +757,7 @@ int main(void)
 		TEST(reading_goes_on_where_it_stopped),
 		TEST(a_reader_that_is_lapped_is_told_which_it_missed),
 		TEST(events_that_no_reader_numbered_in_time_are_a_gap),
+		TEST(a_reader_that_is_away_for_very_many_events_costs_nothing),
 		TEST(numbers_of_another_arena_are_a_gap),
 		TEST(numbers_begin_anew_with_an_epoch),
 		TEST(nonsense_is_refused),
