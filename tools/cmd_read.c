@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cmd_read.c: the commands that read carts: show, ls, watch. They attach as observers: reading does
- * not prolong a cart's life.
+ * cmd_read.c: the commands that read carts: show, ls. They attach as observers: reading does not
+ * prolong a cart's life.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "common/parse.h"
 #include "table.h"
 #include "tool.h"
 
 #define LIST_BATCH 256
-#define WATCH_STEP_MS 1000 /* how often to check for a signal that came just before the sleep */
-#define CLEAR_SCREEN "\033[H\033[2J"
 
-static void print_cart(const struct call *call, const struct corral_cart *cart)
+void print_cart(const struct call *call, const struct corral_cart *cart)
 {
 	if (call->json)
 		json_print(json_of_cart(cart));
@@ -127,53 +124,5 @@ enum exit_code run_ls(struct call *call)
 	if (r)
 		return complain(EXIT_ARENA, "%s: the list is not whole: see corral check",
 				corral_strerror(r));
-	return EXIT_DONE;
-}
-
-/* -------------------------------------------------------------------- watch */
-
-/* Print each version of the cart until it ends, a signal arrives or standard output is closed. */
-static int watch(struct corral *corral, const struct call *call)
-{
-	bool clear = isatty(STDOUT_FILENO) && !call->json;
-	struct corral_cart *cart = NULL;
-	uint64_t seen = 0;
-	uint64_t found = 0;
-	int r;
-
-	while (!signals_stop() && !ferror(stdout)) {
-		r = corral_wait(corral, &call->key, seen, WATCH_STEP_MS, NULL, &found);
-		if (r == -ETIMEDOUT || r == -EINTR)
-			continue;
-		if (r == 0)
-			r = corral_get(corral, &call->key, &cart);
-		if (r)
-			return r;
-		if (clear)
-			fputs(CLEAR_SCREEN, stdout);
-		print_cart(call, cart);
-		fflush(stdout);
-		seen = cart->head.version;
-		corral_cart_free(cart);
-	}
-	return 0;
-}
-
-enum exit_code run_watch(struct call *call)
-{
-	struct corral *corral = NULL;
-	enum exit_code code = open_arena(call, LOOK_ONLY, &corral);
-	int r;
-
-	if (code)
-		return code;
-	signals_catch();
-	r = watch(corral, call);
-	corral_close(corral);
-	signals_end();
-	if (r && r != -ENOENT)
-		return complain_cart(call, r);
-	if (r && !call->json)
-		puts("The cart has ended.");
 	return EXIT_DONE;
 }

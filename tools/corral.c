@@ -33,13 +33,15 @@ const struct command commands[] = {
 	{ "ls", run_ls, "list the carts", { 0 }, 0, LOOKING | HAS(OPTION_RESTAURANT), 0, NULL },
 	{ "watch",
 	  run_watch,
-	  "show a cart each time it changes, until it ends",
+	  "tell each change of a cart, and show it, until it ends",
 	  { R_S },
 	  2,
 	  LOOKING,
 	  0,
-	  "Waits for a cart that is not there yet. With --json one line for each change that was\n"
-	  "seen; of changes in quick succession only the last may be seen." },
+	  "Waits for a cart that is not there yet. With --json each line is an event, as corral\n"
+	  "events prints it, or the cart as it is then, as corral show does, which has no kind.\n"
+	  "Without events (corral-agent --feed off, or carts on servers) it shows the cart alone;\n"
+	  "of changes in quick succession only the last may be seen then." },
 	{ "events",
 	  run_events,
 	  "print what happened to carts, one line for each change and each end",

@@ -294,6 +294,11 @@ void steps_free(struct steps *steps);
 /* An event in one line, safe for terminals, to be freed with free(). with_key: whose cart, too. */
 char *event_line(const struct corral_event *event, bool with_key);
 
+/* -------------------------------------------------------------- cmd_read.c */
+
+/* Print a cart as the call wants it. */
+void print_cart(const struct call *call, const struct corral_cart *cart);
+
 /* ----------------------------------------------------------------- human.c */
 
 /* Print a cart for people. */

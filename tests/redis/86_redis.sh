@@ -38,6 +38,30 @@ the_tool_takes_a_location() {
 	[[ $out != *17.98* ]] || fail "a cart that ended is listed: $out"
 }
 
+watched() { # REGEX: is printed by then
+	local n
+	for ((n = 0; n < 300; n++)); do
+		grep -q "$1" "$place/watched" && return
+		sleep 0.1
+	done
+	fail "never $1: $(<"$place/watched")"
+}
+
+a_cart_is_watched_by_its_versions() {
+	local watcher code=0
+	one_server
+	"$BUILD/corral" --dir "$location" watch r s --json >"$place/watched" 2>&1 &
+	watcher=$!
+	at 0 add r s --item burger --name Burger --price 8.99
+	watched '^{"restaurant_id":"r",.*"status":"open"'
+	at 0 checkout r s
+	watched '"status":"checked_out"'
+	at 0 drop r s
+	wait "$watcher" || code=$?
+	[[ $code -eq 0 && $(wc -l <"$place/watched") -eq 2 ]] ||
+		fail "exit code $code: $(<"$place/watched")"
+}
+
 what_is_no_cart_is_no_answer() {
 	one_server
 	at 0 add r s --item burger --name Burger --price 8.99

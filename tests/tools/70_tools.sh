@@ -670,20 +670,116 @@ gone() {
 	! kill -0 "$1" 2>/dev/null
 }
 
-watch_shows_each_change_until_the_end() {
+watched_kinds() { # of the events that the watcher has told
+	sed -n 's/^{"kind":"\([a-z_]*\)".*/\1/p' "$work/watched" | tr '\n' ' '
+}
+
+watch_tells_each_change_and_the_end() {
 	local watcher code=0
+	: >"$work/watched"
 	timeout -k 5 90 "$BUILD/corral" --dir "$dir" watch j1 s --json >"$work/watched" 2>&1 &
 	watcher=$!
 	add j1 s
-	eventually saw '"version":1,'
-	add j1 s
-	eventually saw '"version":2,'
+	eventually saw '"version":1,"status":"open","items":' # the cart
+	add j1 s --op-id call-9
+	eventually saw '"version":2,"status":"open","items":'
 	run 0 checkout j1 s
-	eventually saw '"status":"checked_out"'
+	eventually saw '"status":"checked_out","items":'
 	run 0 drop j1 s
 	wait $watcher || code=$?
 	[[ $code -eq 0 ]] || fail "exit code $code: $(<"$work/watched")"
-	[[ $(wc -l <"$work/watched") -eq 3 ]] || fail "not three lines: $(<"$work/watched")"
+	# the cart may have been there when it began
+	[[ $(watched_kinds) =~ ^(changed )?"changed checked_out dropped "$ ]] ||
+		fail "$(<"$work/watched")"
+	saw '"operation_id":"call-9"' || fail "$(<"$work/watched")"
+	[[ $(grep -c '"items":' "$work/watched") -eq 3 ]] || fail "$(<"$work/watched")"
+}
+
+# It is stopped meanwhile, so that it comes too late for each version but the last.
+watch_tells_changes_in_quick_succession() {
+	local watcher n code=0
+	add j6 s
+	: >"$work/watched"
+	"$BUILD/corral" --dir "$dir" watch j6 s >"$work/watched" 2>&1 &
+	watcher=$!
+	eventually saw "version 1, open"
+	kill -STOP $watcher
+	for ((n = 2; n <= 6; n++)); do
+		run 0 quantity j6 s 1 "$n"
+	done
+	kill -CONT $watcher
+	eventually saw "version 6, open"
+	run 0 drop j6 s
+	wait $watcher || code=$?
+	[[ $code -eq 0 ]] || fail "exit code $code: $(<"$work/watched")"
+	out=$(sed -n 's/.*Z  version \([0-9] [a-z]*\): \(.*\); [0-9] items, .*/\1 \2/p' \
+		"$work/watched")
+	[[ $out == "$(printf '%s changed set_quantity line 1 %s\n' 2 2 3 3 4 4 5 5 6 6)" ]] ||
+		fail "$(<"$work/watched")"
+	grep -q 'version 6 dropped; 6 items' "$work/watched" || fail "$(<"$work/watched")"
+	[[ $(tail -n 1 "$work/watched") == "The cart has ended." ]] || fail "$(<"$work/watched")"
+}
+
+# More changes than their lane has room for, while nobody numbers them.
+watch_says_a_gap_and_goes_on() {
+	local watcher n
+	add j7 s
+	: >"$work/watched"
+	"$BUILD/corral" --dir "$dir" watch j7 s >"$work/watched" 2>&1 &
+	watcher=$!
+	eventually saw "version 1, open"
+	kill -STOP $watcher "$agent"
+	for ((n = 2; n <= 40; n++)); do
+		run 0 quantity j7 s 1 "$n"
+	done
+	kill -CONT $watcher "$agent"
+	eventually saw "events were missed"
+	eventually saw "version 40, open"
+	run 0 quantity j7 s 1 7
+	eventually saw "version 41 changed: set_quantity line 1 7"
+	run 0 drop j7 s
+	wait $watcher
+	[[ $(grep -c "version 40, open" "$work/watched") -eq 1 ]] || fail "$(<"$work/watched")"
+}
+
+watch_on_a_terminal_shows_the_cart_and_what_led_to_it() {
+	local changer
+	: >"$work/watched"
+	add j8 s
+	(
+		eventually saw "version 1, open"
+		run 0 quantity j8 s 1 3
+		eventually saw "version 2, open"
+		run 0 drop j8 s
+	) &
+	changer=$!
+	TERM=xterm script -qefc "'$BUILD/corral' --dir '$dir' watch j8 s" "$work/watched" \
+		</dev/null >/dev/null || fail "it fails: $(<"$work/watched")"
+	wait $changer || fail "$(<"$work/watched")"
+	out=$(tr -d '\r' <"$work/watched" | sed '1,/version 2, open/d')
+	has $'\n\n20' "version 2 changed: set_quantity line 1 3; 3 items" "version 2 dropped" \
+		"The cart has ended."
+}
+
+watch_shows_versions_where_no_events_are_written() {
+	local watcher code=0
+	dir=$work/quiet
+	mkdir "$dir"
+	"$BUILD/corral-agent" --dir "$dir" --size 16M --journal off --feed off --daemon \
+		2>"$work/err" || fail "no agent: $(<"$work/err")"
+	: >"$work/watched"
+	"$BUILD/corral" --dir "$dir" watch j9 s --json >"$work/watched" 2>&1 &
+	watcher=$!
+	add j9 s
+	eventually saw '"version":1,'
+	run 0 checkout j9 s
+	eventually saw '"status":"checked_out"'
+	run 0 drop j9 s
+	wait $watcher || code=$?
+	"$BUILD/corral-agent" --dir "$dir" --stop || fail "the agent does not stop"
+	[[ $code -eq 0 && $(wc -l <"$work/watched") -eq 2 ]] ||
+		fail "exit code $code: $(<"$work/watched")"
+	! saw '"kind":"changed"' || fail "$(<"$work/watched")"
 }
 
 watch_ends_when_the_carts_time_is_over() {
@@ -1215,7 +1311,11 @@ claims=(
 	fifty_adds_at_once_all_land
 	a_change_waits_for_its_version
 	a_checked_out_cart_can_be_read_and_dropped_only
-	watch_shows_each_change_until_the_end
+	watch_tells_each_change_and_the_end
+	watch_tells_changes_in_quick_succession
+	watch_says_a_gap_and_goes_on
+	watch_on_a_terminal_shows_the_cart_and_what_led_to_it
+	watch_shows_versions_where_no_events_are_written
 	watch_ends_when_the_carts_time_is_over
 	watch_ends_on_a_signal
 	events_tell_each_change_and_each_end
