@@ -280,7 +280,8 @@ bool storm_nemesis_go_on(struct storm_nemesis *nemesis)
 			within(nemesis, 2 * nemesis->kill_every_ns * KILLS_OF_STRIKES / STRIKES);
 		some = true;
 	}
-	some |= fill_slots(nemesis, now);
+	if (storm_rounds_may_start(nemesis->rounds))
+		some |= fill_slots(nemesis, now);
 	return strike_agent(nemesis, now) || some;
 }
 

@@ -16,13 +16,15 @@
 #include "harness/bench.h"
 #include "history.h"
 #include "rounds.h"
+#include "store/feed.h"
 #include "store/repair.h"
 
 #define COMPLAINTS_MAX 10u
 #define DEAD_NS 20000000u /* the time for which the dead are left to the workers and the agent */
 #define DROP_ROUND_CALLS 160u
 #define SHORT_ROUND_CALLS 16u
-#define AGAIN_OF 4u /* of this many pending calls all but one are sent again */
+#define LANE_SLACK 64u /* events of a thread that may wait for the feed's reader */
+#define AGAIN_OF 4u    /* of this many pending calls all but one are sent again */
 #define END_TURNS 2000
 #define END_PAUSE_NS 1000000
 
@@ -60,6 +62,74 @@ void storm_rounds_begin(struct storm_rounds *rounds)
 static bool is_closed(const struct storm_rounds *rounds, uint32_t cart)
 {
 	return (uint32_t)__atomic_load_n(&rounds->op_log->gates[cart].word, __ATOMIC_SEQ_CST) == 0;
+}
+
+/* -------------------------------------------------------------------- feed */
+
+/*
+ * Is all told that happened, but for so little that no lane is full before the next turn? A thread
+ * makes at most STORM_RING calls until its log is taken, so its lane has at most so many more.
+ */
+static bool feed_keeps_up(const struct storm_rounds *rounds)
+{
+	const struct arena *arena = &rounds->corral->arena;
+	const uint64_t most = arena->lane_mask + 1 - STORM_RING - LANE_SLACK;
+	const uint32_t high =
+		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+
+	if (rounds->outrun)
+		return true;
+	for (uint32_t thread = 0; thread < high; thread++) {
+		const struct thread_record *record = &arena->threads[thread];
+		const uint64_t tail = load_relaxed(&record->lane_tail);
+		if (load_relaxed(&record->lane_head) - tail > most)
+			return false;
+	}
+	return feed_next(arena) - rounds->judge->next <= arena->feed_mask / 4;
+}
+
+bool storm_rounds_may_start(const struct storm_rounds *rounds)
+{
+	return rounds->behind_since_ns == 0;
+}
+
+static void note_behind(struct storm_rounds *rounds, bool behind)
+{
+	const uint64_t now = bench_now_ns();
+
+	if (rounds->behind_since_ns != 0)
+		rounds->behind_ns = max_u64(rounds->behind_ns, now - rounds->behind_since_ns);
+	if (!behind)
+		rounds->behind_since_ns = 0;
+	else if (rounds->behind_since_ns == 0)
+		rounds->behind_since_ns = now;
+}
+
+static void judge_call(struct storm_rounds *rounds, const struct storm_call *call)
+{
+	const struct storm_facts facts = { .version = call->version,
+					   .op = call->op,
+					   .subtotal_cents = call->subtotal_cents,
+					   .tax_cents = call->tax_cents,
+					   .total_cents = call->total_cents,
+					   .item_count = call->item_count,
+					   .status = call->status };
+
+	if (call->state == STORM_ANSWERED && call->error == 0 && call->applied)
+		storm_judge_answer(rounds->judge, call->cart, call->kind == STORM_DROP, &facts);
+}
+
+static void judge_cart(struct storm_rounds *rounds, uint32_t cart, const struct storm_model *found)
+{
+	const struct storm_facts facts = { .version = found->version,
+					   .subtotal_cents = found->subtotal_cents,
+					   .tax_cents = found->tax_cents,
+					   .total_cents = found->total_cents,
+					   .item_count = (uint32_t)found->item_count,
+					   .status = found->status };
+
+	if (found->there)
+		storm_judge_answer(rounds->judge, cart, false, &facts);
 }
 
 /* -------------------------------------------------------------------- logs */
@@ -100,6 +170,8 @@ static void take_call(struct storm_rounds *rounds, const struct storm_call *call
 	}
 	if (rounds->history != NULL)
 		storm_history_write(rounds->history, call);
+	if (storm_is_change(call))
+		judge_call(rounds, call);
 	round = &rounds->carts[call->cart];
 	if (call->round != round->number || round->count == STORM_ROUND_CALLS) {
 		if (call->state == STORM_PENDING && call->round != round->number)
@@ -113,14 +185,18 @@ static void take_call(struct storm_rounds *rounds, const struct storm_call *call
 		round->dead = rounds->dead_seen;
 }
 
+static uint64_t logged(const struct storm_ring *ring)
+{
+	return __atomic_load_n(&ring->head, __ATOMIC_SEQ_CST);
+}
+
 /*
- * Take the calls that are complete. Returns the cart of a call that is not; otherwise
+ * Take the calls before `head` that are complete. Returns the cart of a call that is not; otherwise
  * STORM_NO_CART.
  */
-static uint32_t drain(struct storm_rounds *rounds, struct storm_ring *ring, bool *ret_some)
+static uint32_t drain(struct storm_rounds *rounds, struct storm_ring *ring, uint64_t head,
+		      bool *ret_some)
 {
-	uint64_t head = __atomic_load_n(&ring->head, __ATOMIC_SEQ_CST);
-
 	while (ring->tail < head) {
 		const struct storm_call *call = &ring->calls[ring->tail % STORM_RING];
 
@@ -164,7 +240,7 @@ void storm_rounds_bury(struct storm_rounds *rounds, uint32_t slot, pid_t pid)
 	for (uint32_t i = 0; i < STORM_THREADS; i++) {
 		struct storm_ring *ring = &rounds->op_log->slots[slot].rings[i];
 
-		(void)drain(rounds, ring, &some);
+		(void)drain(rounds, ring, logged(ring), &some);
 		if (ring->tail < ring->head)
 			leave_pending(rounds, ring);
 	}
@@ -251,6 +327,7 @@ static void check_round(struct storm_rounds *rounds, uint32_t cart)
 		bench_say("cart %u cannot be read: %s", cart, corral_strerror(r));
 		rounds->counts.disorder++;
 	}
+	judge_cart(rounds, cart, &found);
 	storm_check(round->calls, round->count, round->before, &found, &verdict);
 	if (verdict.lost + verdict.twice + verdict.disorder > 0)
 		complain(rounds, cart, &verdict);
@@ -281,6 +358,7 @@ static void tell_drop(const struct storm_rounds *rounds, struct storm_call *call
 				     .version = result->version,
 				     .subtotal_cents = result->subtotal_cents,
 				     .tax_cents = result->tax_cents,
+				     .total_cents = result->total_cents,
 				     .item_count = result->item_count,
 				     .invoke_ns = invoke_ns,
 				     .return_ns = bench_now_ns() };
@@ -310,10 +388,10 @@ static bool drop(struct storm_rounds *rounds, uint32_t cart)
 			  (unsigned long long)result.version, (unsigned long long)round->before);
 		rounds->counts.disorder++;
 	}
-	if (rounds->history != NULL) {
-		tell_drop(rounds, &call, cart, invoke_ns, &result);
+	tell_drop(rounds, &call, cart, invoke_ns, &result);
+	judge_call(rounds, &call);
+	if (rounds->history != NULL)
 		storm_history_write(rounds->history, &call);
-	}
 	return true;
 }
 
@@ -337,26 +415,49 @@ static bool check_rounds(struct storm_rounds *rounds, const bool *closed, const 
 	return some;
 }
 
-bool storm_rounds_go_on(struct storm_rounds *rounds)
+/*
+ * Take the calls of all logs, up to `heads`. busy: the carts that a call is inside. True: there
+ * were some.
+ */
+static bool drain_all(struct storm_rounds *rounds, const uint64_t (*heads)[STORM_THREADS],
+		      bool *busy)
 {
-	bool closed[STORM_CARTS], busy[STORM_CARTS] = { false }, some = false;
+	bool some = false;
 
-	/*
-	 * The gates are read first, then the logs: a worker that is inside has logged its call
-	 * before it took its ticket.
-	 */
-	for (uint32_t cart = 0; cart < STORM_CARTS; cart++)
-		closed[cart] = is_closed(rounds, cart);
 	for (uint32_t slot = 0; slot < rounds->workers; slot++) {
 		for (uint32_t i = 0; i < STORM_THREADS; i++) {
-			uint32_t cart = drain(rounds, &rounds->op_log->slots[slot].rings[i], &some);
+			uint32_t cart = drain(rounds, &rounds->op_log->slots[slot].rings[i],
+					      heads[slot][i], &some);
 
 			if (cart < STORM_CARTS)
 				busy[cart] = true;
 		}
 	}
+	return some;
+}
+
+bool storm_rounds_go_on(struct storm_rounds *rounds)
+{
+	bool closed[STORM_CARTS], busy[STORM_CARTS] = { false }, some = false;
+	uint64_t heads[STORM_SLOTS_MAX][STORM_THREADS];
+
+	/*
+	 * The gates are read first, then the logs: a worker that is inside has logged its call
+	 * before it took its ticket. The logs are read before the feed is looked at: what is taken
+	 * from them makes room for as many calls, and what these tell comes on top of what was not
+	 * read then.
+	 */
+	for (uint32_t cart = 0; cart < STORM_CARTS; cart++)
+		closed[cart] = is_closed(rounds, cart);
+	for (uint32_t slot = 0; slot < rounds->workers; slot++)
+		for (uint32_t i = 0; i < STORM_THREADS; i++)
+			heads[slot][i] = logged(&rounds->op_log->slots[slot].rings[i]);
+	const bool behind = !feed_keeps_up(rounds);
+	note_behind(rounds, behind);
+	if (!behind)
+		some = drain_all(rounds, heads, busy);
 	repair_dead(rounds);
-	return check_rounds(rounds, closed, busy) || some;
+	return (!behind && check_rounds(rounds, closed, busy)) || some;
 }
 
 /* Close the gates, round after round, until every round has come to its end. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "judge.h"
 #include "latencies.h"
 #include "model.h"
 
@@ -44,6 +45,14 @@ struct storm_rounds {
 	struct storm_op_log *op_log;
 	struct corral *corral; /* the checker's */
 	FILE *history;         /* or NULL */
+	/*
+	 * Of the feed. Unless `outrun` is set, workers get no further calls while its reader is
+	 * behind, so no event is overwritten before it is read.
+	 */
+	struct storm_judge *judge;
+	bool outrun;
+	uint64_t behind_since_ns; /* 0: it is not */
+	uint64_t behind_ns;       /* the longest time */
 	uint64_t random;
 	uint32_t workers;
 	struct storm_counts counts;
@@ -63,6 +72,9 @@ void storm_rounds_begin(struct storm_rounds *rounds);
  * Take the calls in the logs, and check the rounds that are over. False: there was nothing to do.
  */
 bool storm_rounds_go_on(struct storm_rounds *rounds);
+
+/* May further workers begin? Not while the feed's reader is behind. */
+bool storm_rounds_may_start(const struct storm_rounds *rounds);
 
 /* The process of this slot is dead and reaped, so its last calls will get no answer. */
 void storm_rounds_bury(struct storm_rounds *rounds, uint32_t slot, pid_t pid);

@@ -19,6 +19,7 @@
 #include "inspect/inspect.h"
 #include "memory/retire.h"
 #include "nemesis.h"
+#include "reader.h"
 #include "store/repair.h"
 #include "storm.h"
 
@@ -26,8 +27,8 @@
 #define SECONDS 10u
 #define SECONDS_MAX 86400u
 #define KILL_EVERY_MS 5u
-#define ARENA_BYTES (64ull << 20)
-#define CARTS_MAX 65536u /* gives so many buckets that two of our carts seldom share one */
+#define ARENA_BYTES (1ull << 30) /* so large that lanes have room for the calls in a log */
+#define CARTS_MAX 65536u         /* gives so many buckets that two of our carts seldom share one */
 #define CHECKER_PATIENCE_MS 5u
 #define PAUSE_NS 200000
 #define RECLAIM_ROUNDS 3
@@ -40,7 +41,13 @@ struct storm_options {
 	uint32_t kill_every_ms;
 	uint32_t seconds;
 	bool kill_agent;
+	bool outrun;
 	uint64_t seed;
+};
+
+struct storm_logs { /* shared with the processes */
+	struct storm_op_log calls;
+	struct storm_feed_log feed;
 };
 
 struct storm {
@@ -48,6 +55,8 @@ struct storm {
 	struct sandbox *sandbox;
 	struct storm_rounds rounds;
 	struct storm_nemesis nemesis;
+	struct storm_reader reader;
+	struct storm_judge judge;
 	uint64_t took_ns;
 	uint64_t leaked; /* bytes */
 	uint32_t faults; /* of the arena, and locks, records and slots that are still in use */
@@ -67,6 +76,8 @@ static enum bench_exit take_options(int argc, char **argv, struct storm_options 
 		       BOUNDS(1, SECONDS_MAX)),
 		OPTION(FLAG, "kill-agent", NULL, flag = &options->kill_agent,
 		       "kill the agent too, about once a second, and start it again"),
+		OPTION(FLAG, "outrun", NULL, flag = &options->outrun,
+		       "do not wait for the feed's reader, so that it is told gaps"),
 		OPTION(WORD, "history", "FILE", word = &options->history,
 		       "write all calls to FILE, as JSON lines"),
 		OPTION_SEED(&options->seed),
@@ -175,6 +186,21 @@ static void show(const struct storm *storm, uint64_t gone_ns)
 	progress_show((uint32_t)(gone_ns / 1000000000), storm->options->seconds, text);
 }
 
+/* All carts were dropped, and all processes but the agent are gone: is the feed told to its end? */
+static void end_feed(struct storm *storm)
+{
+	struct storm_judge *judge = &storm->judge;
+
+	if (!storm_reader_end(&storm->reader)) {
+		bench_say("the feed could not be read to its end");
+		storm->faults++;
+	}
+	for (uint32_t cart = 0; cart < STORM_CARTS; cart++)
+		storm_judge_end(judge, cart, storm->rounds.carts[cart].before);
+	if (judge->why[0] != '\0')
+		bench_say("feed: %s", judge->why);
+}
+
 static void rage(struct storm *storm)
 {
 	uint64_t start = bench_now_ns(), end = start + storm->options->seconds * 1000000000ull, now;
@@ -185,6 +211,7 @@ static void rage(struct storm *storm)
 	while ((now = bench_now_ns()) < end && bench_signal == 0) {
 		bool some = storm_nemesis_go_on(&storm->nemesis);
 
+		some |= storm_reader_go_on(&storm->reader);
 		if (!storm_rounds_go_on(&storm->rounds) && !some)
 			nanosleep(&pause, NULL);
 		show(storm, now - start);
@@ -195,6 +222,7 @@ static void rage(struct storm *storm)
 		bench_say("some carts could not be checked or dropped");
 		storm->faults++;
 	}
+	end_feed(storm);
 	progress_clear();
 	storm->took_ns = bench_now_ns() - start;
 }
@@ -246,6 +274,17 @@ static void print_figures(const struct storm *storm)
 	print_ms("dying_ms", latencies->dying_ns);
 	print_ms("longest_wait_stopped_ms", latencies->longest_stopped_ns);
 	print_ms("scheduling_ms", latencies->scheduling_ns);
+	print_number("reader_kills", storm->reader.kills);
+	print_number("reader_stops", storm->reader.stops);
+	print_ms("reader_behind_ms", storm->rounds.behind_ns);
+	print_number("events", storm->judge.changes);
+	print_number("event_ends", storm->judge.ends);
+	print_number("event_gaps", storm->judge.gaps);
+	print_number("events_missed", storm->judge.missed);
+	print_number("events_compared", storm->judge.compared);
+	print_number("events_untold", storm->judge.untold);
+	print_number("events_twice", storm->judge.twice);
+	print_number("events_wrong", storm->judge.wrong);
 	print_number("disorder", counts->disorder);
 	print_number("faults", storm->faults);
 }
@@ -262,7 +301,9 @@ static enum bench_exit print_result(const struct storm *storm)
 	       (unsigned long long)(longest / 1000000), (unsigned long long)(longest / 10000 % 100),
 	       (unsigned long long)counts->lost, (unsigned long long)counts->twice,
 	       (unsigned long long)storm->leaked);
-	return counts->lost + counts->twice + counts->disorder + storm->leaked + storm->faults ==
+	const struct storm_judge *judge = &storm->judge;
+	return counts->lost + counts->twice + counts->disorder + storm->leaked + storm->faults +
+				       judge->untold + judge->twice + judge->wrong ==
 			       0 ?
 		       BENCH_DONE :
 		       BENCH_WRONG;
@@ -282,6 +323,12 @@ static enum bench_exit play(struct storm *storm)
 		return BENCH_NO_ARENA;
 	}
 	(void)corral_set_patience(storm->rounds.corral, CHECKER_PATIENCE_MS);
+	storm->reader.corral = storm->rounds.corral;
+	int r = storm_reader_begin(&storm->reader);
+	if (r < 0) {
+		bench_say("the feed cannot be read: %s", corral_strerror(r));
+		return BENCH_NO_ARENA;
+	}
 	rage(storm);
 	result = clear_away(storm);
 	return result != BENCH_DONE || bench_signal != 0 ? result : print_result(storm);
@@ -312,13 +359,13 @@ static enum bench_exit close_history(const struct storm_options *options, struct
 }
 
 static void prepare(struct storm *storm, const struct storm_options *options,
-		    struct sandbox *sandbox, struct storm_op_log *op_log)
+		    struct sandbox *sandbox, struct storm_logs *logs)
 {
 	uint64_t random = options->seed;
 
 	storm->options = options;
 	storm->sandbox = sandbox;
-	storm->rounds.op_log = op_log;
+	storm->rounds.op_log = &logs->calls;
 	storm->rounds.workers = options->workers;
 	storm->rounds.random = bench_random(&random);
 	storm->nemesis =
@@ -328,16 +375,22 @@ static void prepare(struct storm *storm, const struct storm_options *options,
 					.kill_every_ns = options->kill_every_ms * 1000000ull,
 					.kill_agent = options->kill_agent,
 					.random = bench_random(&random) };
+	storm->rounds.judge = &storm->judge;
+	storm->rounds.outrun = options->outrun;
+	storm->reader = (struct storm_reader){ .log = &logs->feed,
+					       .directory = sandbox->directory,
+					       .judge = &storm->judge,
+					       .random = bench_random(&random) };
 }
 
 /* Run the storm in its sandbox, from opening to closing the arena. */
 static enum bench_exit perform(const struct storm_options *options, struct storm *storm,
-			       struct storm_op_log *op_log)
+			       struct storm_logs *logs)
 {
 	struct sandbox sandbox;
 	enum bench_exit result, written;
 
-	prepare(storm, options, &sandbox, op_log);
+	prepare(storm, options, &sandbox, logs);
 	result = open_history(options, storm);
 	if (result != BENCH_DONE)
 		return result;
@@ -358,7 +411,7 @@ enum bench_exit storm_run(int argc, char **argv)
 					 .kill_every_ms = KILL_EVERY_MS,
 					 .seconds = SECONDS,
 					 .seed = bench_now_ns() };
-	struct storm_op_log *op_log;
+	struct storm_logs *logs;
 	struct storm *storm;
 	enum bench_exit result;
 	bool go;
@@ -366,17 +419,16 @@ enum bench_exit storm_run(int argc, char **argv)
 	result = take_options(argc, argv, &options, &go);
 	if (result != BENCH_DONE || !go)
 		return result;
-	op_log = mmap(NULL, sizeof(*op_log), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		      0);
+	logs = mmap(NULL, sizeof(*logs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	storm = calloc(1, sizeof(*storm));
-	if (op_log == MAP_FAILED || storm == NULL) {
+	if (logs == MAP_FAILED || storm == NULL) {
 		bench_say("no memory: %s", strerror(errno));
 		result = BENCH_NO_ARENA;
 	} else {
-		result = perform(&options, storm, op_log);
+		result = perform(&options, storm, logs);
 	}
-	if (op_log != MAP_FAILED)
-		munmap(op_log, sizeof(*op_log));
+	if (logs != MAP_FAILED)
+		munmap(logs, sizeof(*logs));
 	free(storm);
 	bench_die_of_signal();
 	return result;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # corral-bench storm: workers and agent are killed, stopped and replaced, and no change is lost,
 # none counts twice, nothing leaks; the written history has each call once, in the form that the
-# manual describes. (66_storm_checker shows that the checker notices faults.)
+# manual describes. Its feed, read by a process that is killed and stopped too, tells each change
+# and each end once. (66_storm_checker and 66_storm_judge show that faults are noticed.)
 # timeout: 120
 # shellcheck disable=SC2317 # functions are called by name
 set -uo pipefail
@@ -44,9 +45,24 @@ nothing_is_wrong() {
 		[[ $(field disorder) == 0 && $(field faults) == 0 && $(field crashes) == 0 ]]
 }
 
+the_feed_is_right() {
+	[[ $(field events_untold) == 0 && $(field events_twice) == 0 &&
+		$(field events_wrong) == 0 ]]
+}
+
+the_feed_told_it_all() { # and what was not answered, or the gaps count it
+	local missed
+	missed=$(field events_missed)
+	the_feed_is_right && more_than 0 event_ends reader_kills &&
+		[[ $(($(field events) + $(field event_ends) + missed)) -ge \
+			$(field acknowledged) ]] &&
+		[[ $(($(field events_compared) + missed)) -ge $(field acknowledged) ]]
+}
+
 claim "a storm with the agent killed too exits with 0" exits 0 storm --workers 6 --kill-every 5 \
 	--seconds 2 --kill-agent --history "$tmp/history" --seed 11
 claim "nothing is lost, doubled, leaked or out of order" nothing_is_wrong
+claim "the feed told each change and each end once" the_feed_told_it_all
 claim "workers were killed in the midst of calls, stopped, and told to go" \
 	more_than 3 kills stops exits pending sent_again acknowledged reads
 claim "the agent was killed" more_than 0 agent_kills
@@ -107,6 +123,10 @@ claim "with rates of lines and adjustments" rates_and_adjustments_are_there
 claim "one worker alone, killed again and again" exits 0 storm --workers 1 --kill-every 20 \
 	--seconds 1
 claim "nothing is wrong with it" nothing_is_wrong
+
+claim "a reader that is outrun is told gaps that count what is missing" exits 0 storm --workers 4 \
+	--seconds 1 --outrun
+claim "and nothing else is missing" the_feed_is_right
 
 claim "wrong arguments are refused" exits 2 storm --workers 0
 claim "a file is no argument" exits 2 storm orders.tsv
