@@ -48,6 +48,8 @@ static const struct benchmark table[] = {
 	  "make an arena anew out of its journal, against plain reading of the journal's files" },
 	{ "feed", feed_run,
 	  "read the feed: again, live, waiting and after a long while; and adds beside a reader" },
+	{ "expiry", expiry_run,
+	  "hear that carts' time is up, against Redis' keyspace events of expiry" },
 	{ "report", report_run, "make a page of what runs with --json have measured" },
 	{ "replay-worker", replay_worker_run, NULL },
 };

@@ -97,6 +97,12 @@ extern const struct peer peer_corral, peer_corral_copy, peer_map, peer_lmdb, pee
 extern const struct peer peer_bare; /* not a peer, but the bare limit of adds by many workers, for
 				       `scale`, and of reads of a changing cart, for `contend` */
 
+/*
+ * Make a directory with a path short enough for sockets, in memory if there is room. False, after a
+ * message: it cannot be made.
+ */
+bool peer_make_directory(struct peer_place *place);
+
 /* Is there a program of that name, on the PATH or where servers are installed? For missing(). */
 bool peer_has_program(const char *name);
 
@@ -112,6 +118,20 @@ struct peer_server {
 int peer_start_server(const struct peer_place *place, char *const *argv, const char *socket_path,
 		      struct peer_server *ret_server);
 void peer_stop_server(struct peer_server *server);
+
+/* Keys that expire in Redis, and who hears of it. */
+struct peer_expiry {
+	uint32_t others; /* keys whose time is far away */
+	uint32_t due;    /* keys that become due; they are named by their numbers, from 0 */
+	void *context;
+	/* The key is about to be set: its time to live, in milliseconds. */
+	uint64_t (*begin)(void *context, uint32_t number);
+	/* This key has expired; NULL: none has for a while. False: that is enough. */
+	bool (*hear)(void *context, const char *key);
+};
+
+/* Start a server for it, and stop it. 0; 1: Redis is not installed; -errno. */
+int peer_redis_expiry(const struct peer_expiry *plan);
 
 /* Print the first line that `NAME --version` prints, then the server's command line. */
 void peer_tell_server(const char *name, const struct peer_server *server, FILE *stream);

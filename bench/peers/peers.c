@@ -220,21 +220,15 @@ static bool measure_all(struct peers *run)
 
 /* -------------------------------------------------------------------- sandbox */
 
-/* Make a directory with a path short enough for sockets, in memory if there is room. */
 static bool make_place(struct peers *run)
 {
 	struct peer_place *place = &run->place;
-	const char *parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 
 	place->dataset = &run->dataset;
 	place->bytes = (uint64_t)run->dataset.carts * (run->dataset.cart_bytes + 256);
 	place->workers = run->settings->workers;
 	place->mode = run->settings->threads ? POOL_THREADS : POOL_PROCESSES;
-	snprintf(place->directory, sizeof(place->directory), "%s/corral-peers.XXXXXX", parent);
-	if (mkdtemp(place->directory) != NULL)
-		return true;
-	bench_say("cannot make a directory in %s: %s", parent, strerror(errno));
-	return false;
+	return peer_make_directory(place);
 }
 
 static void end_peers(struct peers *run)

@@ -36,6 +36,17 @@ static bool find(const char *name, char path[PATH_MAX])
 	return false;
 }
 
+bool peer_make_directory(struct peer_place *place)
+{
+	const char *parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+
+	snprintf(place->directory, sizeof(place->directory), "%s/corral-peers.XXXXXX", parent);
+	if (mkdtemp(place->directory) != NULL)
+		return true;
+	bench_say("cannot make a directory in %s: %s", parent, strerror(errno));
+	return false;
+}
+
 bool peer_has_program(const char *name)
 {
 	char path[PATH_MAX];

@@ -19,6 +19,7 @@ enum bench_exit journal_bench_run(int argc, char **argv);
 enum bench_exit sync_bench_run(int argc, char **argv);
 enum bench_exit snapshot_bench_run(int argc, char **argv);
 enum bench_exit feed_run(int argc, char **argv);
+enum bench_exit expiry_run(int argc, char **argv);
 enum bench_exit recovery_run(int argc, char **argv);
 
 #endif

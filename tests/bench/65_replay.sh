@@ -223,7 +223,7 @@ claim "get prints its figures" figures get '^get\.carts_50\.ratio [0-9.]+ x$'
 claim "add prints its figures" figures add '^add\.carts_50\.add_merge_ratio [0-9.]+ x$'
 claim "list names the benchmarks" test "$("$bench" list | awk '{ printf "%s ", $1 }')" = \
 	"replay storm get add peers scale contend grace rate idle takeover journal sync snapshot \
-recovery feed report "
+recovery feed expiry report "
 claim "an unknown benchmark is refused" exits 2 "$bench" nothing
 
 report_claims

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# corral-bench scale, contend, grace, rate, idle, feed and report: they end, count their work, and
-# their output and files can be read by programs. No measured value is judged here.
+# corral-bench scale, contend, grace, rate, idle, feed, expiry and report: they end, count their
+# work, and their output and files can be read by programs. No measured value is judged here.
 #
 # Usage: [BUILD=dir] tests/bench/66_figures.sh [CLAIM...]   from the root; timeout: 120
 # claims are called by name, each in a subshell
@@ -24,8 +24,8 @@ figure_of() { # NAME
 
 only_figures() {
 	[[ $(head -n 1 <<<"$out") == "machine: "* ]] || fail "the machine is not named: $out"
-	! tail -n +2 <<<"$out" |
-		grep -vE '^[a-z0-9_.]+ -?[0-9.]+ (ns|1/s|x|adds|bytes|changes|events|%|rounds)$' ||
+	local unit='(ns|ms|1/s|x|adds|bytes|changes|events|%|rounds)'
+	! tail -n +2 <<<"$out" | grep -vE "^[a-z0-9_.]+ -?[0-9.]+ $unit\$" ||
 		fail "a line is no figure"
 }
 
@@ -114,6 +114,16 @@ each_event_is_read_or_in_a_gap() { # the program checks the numbers, and that a 
 	done
 	[[ $(figure_of feed.carts_20.away_events) -ge 30000 ]] || fail "$out"
 	[[ -n $(figure_of feed.carts_20.add_with_reader_ratio) ]] || fail "$out"
+}
+
+each_cart_that_is_due_is_told_of() { # the program fails if one is not
+	bench 0 expiry --carts 20 --seconds 0.5 --bytes 1000
+	[[ $(figure_of expiry.carts_20.corral_never) == 0 &&
+		-n $(figure_of expiry.carts_20.corral_late_max_ms) ]] || fail "$out"
+	grep -q '^peer: redis is left out' <<<"$out" ||
+		[[ $(figure_of expiry.carts_20.redis_never) == 0 ]] || fail "$out"
+	out=$(grep -v '^peer: ' <<<"$out")
+	only_figures
 }
 
 # What a browser finds in the page for its script to draw: sets out (with each < as itself). Nothing
