@@ -823,6 +823,7 @@ struct corral_event {
 	int32_t pid;              /* of the process that did it, as that sees it */
 	uint32_t step_count;      /* of the change; the first ones are in steps */
 	uint32_t steps_told;
+	uint32_t content; /* 1: an end, whose last version corral_feed_cart() shows */
 	char currency[4];
 	char label[CORRAL_LABEL_MAX + 1]; /* of the process, or its program's name; "": unknown */
 	char restaurant_id[CORRAL_ID_MAX + 1];
@@ -858,6 +859,15 @@ int corral_feed_open(struct corral *corral, uint64_t from, const struct corral_f
  */
 int corral_feed_next(struct corral_feed *feed, struct corral_event *ret_events, size_t max,
 		     int timeout_ms, uint32_t *cancel, size_t *ret_count);
+
+/*
+ * The last version of the cart that ended with this event, for as long as it is kept: ends are kept
+ * for a day, or until they take more than a 32nd of the arena. The view is one of a copy, as that of
+ * corral_read_copy(), and is void with the next call of this function, and when the feed is closed.
+ * -ENOENT: there is no such end, or there was no memory for its last version; -ESTALE: it is no
+ * longer kept; -EUCLEAN, -ENOMEM.
+ */
+int corral_feed_cart(struct corral_feed *feed, uint64_t number, struct corral_view *ret_view);
 
 /* The number from which corral_feed_next() goes on: behind what it has gone through. */
 uint64_t corral_feed_position(const struct corral_feed *feed);

@@ -134,6 +134,7 @@ static void put_memory(const struct metrics *to, const struct arena_header *head
 	metrics_labelled(to, "memory_bytes", "state", "cached", totals->cached_bytes);
 	metrics_labelled(to, "memory_bytes", "state", "retired", totals->retired_bytes);
 	metrics_labelled(to, "memory_bytes", "state", "lane", totals->lane_bytes);
+	metrics_labelled(to, "memory_bytes", "state", "ends", totals->ends_bytes);
 }
 
 static void put_people(const struct metrics *to, const struct inspect_totals *totals)

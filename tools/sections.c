@@ -121,6 +121,7 @@ static json_t *memory_of(const struct inspect_totals *of)
 		{ "cached_bytes", totals.cached_bytes },
 		{ "retired_bytes", totals.retired_bytes },
 		{ "lane_bytes", totals.lane_bytes },
+		{ "ends_bytes", totals.ends_bytes },
 		{ "carts_open", totals.carts_open },
 		{ "carts_checked_out", totals.carts_checked_out },
 		{ "carts_ending", totals.carts_ending },

@@ -104,13 +104,24 @@ static int64_t amount_of(const struct cart_step *step)
 	}
 }
 
+/* The version in hand is its cart's last one. */
+static void keep_hand(struct actor *actor, uint32_t place, uint32_t size)
+{
+	size_t room = 0;
+	const struct cart_head *version =
+		slot_version(actor->arena, load_relaxed(&actor->record->intent.hand), &room);
+
+	if (version != NULL && size <= room)
+		feed_keep_version(actor, place, version, size);
+}
+
 void attempt_tell(struct attempt *attempt, uint32_t place)
 {
 	const struct cart_change *change = attempt->change;
 	const struct cart_plan *plan = &attempt->plan;
 	const struct cart_step *steps = cart_steps(change);
 
-	if (!feed_on(attempt->actor->arena))
+	if (!feed_wanted(attempt->actor, place))
 		return;
 	struct feed_entry *entry = feed_prepare(
 		attempt->actor, place,
@@ -132,6 +143,8 @@ void attempt_tell(struct attempt *attempt, uint32_t place)
 									      plan->result.line,
 					      .amount = amount_of(&steps[i]) };
 	feed_prepared(attempt->actor, place, entry);
+	if (unlikely(attempt->checks_out))
+		keep_hand(attempt->actor, place, plan->size);
 }
 
 /* ------------------------------------------------------------------ the version */

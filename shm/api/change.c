@@ -324,6 +324,8 @@ static int change_now(struct attempt *attempt)
 	fence_compiler(); /* for signal handlers of this thread */
 	feed_get_ready(attempt->actor);
 	int r = change_until_done(attempt);
+	if (unlikely(feed_has_copies(attempt->actor->record)))
+		feed_copies_free(attempt->actor);
 	count(attempt, r);
 	look_after_arena(attempt);
 	fence_compiler();

@@ -35,6 +35,7 @@ struct corral_feed {
 	char restaurant[CORRAL_ID_MAX];
 	char session[CORRAL_ID_MAX];
 	struct feed_entry entry;
+	void *version; /* what the view of corral_feed_cart() shows */
 };
 
 static int take_filter(const struct corral_text *text, char id[CORRAL_ID_MAX], uint32_t *ret_size)
@@ -50,6 +51,20 @@ static int take_filter(const struct corral_text *text, char id[CORRAL_ID_MAX], u
 	return 0;
 }
 
+/* Are ends all that is wanted? */
+static bool wants_ends(const struct corral_feed *feed)
+{
+	return feed->kinds != 0 && (feed->kinds & ~FEED_ENDS) == 0;
+}
+
+static void nap(int64_t ns)
+{
+	const struct timespec time = { .tv_nsec = ns };
+
+	/* by number: glibc's nanosleep is a cancellation point */
+	(void)syscall(SYS_nanosleep, &time, NULL);
+}
+
 /* Number what the lanes have. Nothing, for a handle that may write nothing. */
 static int number(struct corral *corral)
 {
@@ -61,6 +76,35 @@ static int number(struct corral *corral)
 	if (r == 0)
 		(void)feed_number(actor, FEED_BATCH, NULL);
 	return r;
+}
+
+/* All that has happened already, also if another process is at it: it is given a while for that. */
+static int number_all(struct corral *corral)
+{
+	const int64_t give_up_ns = clock_now_ns() + LOOK_NS;
+	struct actor *actor;
+	bool left = true;
+
+	if (unlikely(corral->unregistered))
+		return 0;
+	int r = handle_actor(corral, &actor);
+	while (r == 0 && left && clock_now_ns() < give_up_ns)
+		if (!feed_number(actor, FEED_BATCH, &left)) {
+			left = true;
+			nap(WAKE_NS);
+		}
+	return r;
+}
+
+/* Where a reader begins that wants the oldest there is. */
+static uint64_t oldest_for(struct corral_feed *feed)
+{
+	const struct arena *arena = &feed->corral->arena;
+	uint32_t size;
+
+	return wants_ends(feed) && feed_find_end(arena, 0, &feed->entry, &size) == 0 ?
+		       min_u64(feed->entry.number, feed_oldest(arena)) :
+		       feed_oldest(arena);
 }
 
 int corral_feed_open(struct corral *corral, uint64_t from, const struct corral_feed_filter *filter,
@@ -78,13 +122,13 @@ int corral_feed_open(struct corral *corral, uint64_t from, const struct corral_f
 			r = take_filter(filter->session_id, feed->session, &feed->session_size);
 	}
 	if (r == 0 && from == CORRAL_FEED_NOW)
-		r = number(corral); /* what has happened already is behind us */
+		r = number_all(corral); /* what has happened already is behind us */
 	if (r < 0) {
 		free(feed);
 		return r;
 	}
 	feed->corral = corral;
-	feed->at = from == CORRAL_FEED_OLDEST ? feed_oldest(&corral->arena) :
+	feed->at = from == CORRAL_FEED_OLDEST ? oldest_for(feed) :
 		   from == CORRAL_FEED_NOW    ? feed_next(&corral->arena) :
 						from;
 	*ret_feed = feed;
@@ -93,6 +137,8 @@ int corral_feed_open(struct corral *corral, uint64_t from, const struct corral_f
 
 void corral_feed_close(struct corral_feed *feed)
 {
+	if (feed != NULL)
+		free(feed->version);
 	free(feed);
 }
 
@@ -142,7 +188,8 @@ static void tell(const struct feed_entry *entry, struct corral_event *event)
 	event->number = event->from = event->to = entry->number;
 	event->kind = entry->kind;
 	event->status = entry->status;
-	event->missed = entry->missed;
+	event->missed = entry->kind == CORRAL_EVENT_GAP ? entry->missed : 0;
+	event->content = (entry->kind & FEED_ENDS) != 0 && entry->copy != 0;
 	event->time_ms = entry->time_ms;
 	event->version = entry->version;
 	event->subtotal_cents = entry->subtotal_cents;
@@ -191,17 +238,62 @@ static bool is_wanted(const struct corral_feed *feed, const struct feed_entry *e
 			 0));
 }
 
-/* Go on behind what is not there any more. */
-static void skip(struct corral_feed *feed, uint64_t oldest, struct corral_event *ret_event)
+/*
+ * What comes next for a reader that is behind the ring, where only ends are kept. GAP: the events
+ * from feed->at up to the one before *ret_until were missed. END: the next event is feed->entry.
+ * NOTHING: nothing was missed up to where the ring begins, or where the next end is.
+ */
+enum behind { BEHIND_GAP, BEHIND_END, BEHIND_NOTHING };
+
+static enum behind look_behind(struct corral_feed *feed, uint64_t oldest, uint64_t *ret_until)
 {
 	const struct arena *arena = &feed->corral->arena;
-	/* relaxed: set before any process attaches */
-	const uint64_t first = load_relaxed(&arena->header->feed_first);
-	/* an earlier epoch's numbers, or another arena's: how many there were is not known */
-	const bool other = feed->at < first || feed->at > feed_next(arena);
+	uint32_t size;
+	const bool kept = feed_find_end(arena, feed->at, &feed->entry, &size) == 0 &&
+			  feed->entry.number < oldest;
 
-	tell_gap(feed->at, other ? max_u64(feed->at, oldest - 1) : oldest - 1,
-		 other ? 0 : oldest - feed->at, ret_event);
+	*ret_until = kept ? feed->entry.number : oldest;
+	if (wants_ends(feed)) /* a gap is only where ends were let go */
+		*ret_until = min_u64(*ret_until, load_acquire(&arena->header->ends_from));
+	if (feed->at < *ret_until)
+		return BEHIND_GAP;
+	if (kept && size == 0 && (feed->entry.kind & FEED_ENDS) != 0)
+		feed->entry.copy = 0;
+	feed->at = kept ? feed->entry.number : oldest;
+	return kept ? BEHIND_END : BEHIND_NOTHING;
+}
+
+/* An epoch's numbers follow one another; those of two epochs do not. */
+static uint64_t numbers_between(uint64_t from, uint64_t until)
+{
+	return (from - 1) >> FEED_EPOCH_BITS == (until - 1) >> FEED_EPOCH_BITS ? until - from : 0;
+}
+
+/* Go on towards the ring. How many events there are at `ret_event`: 0 or 1. */
+static size_t catch_up(struct corral_feed *feed, uint64_t oldest, struct corral_event *ret_event)
+{
+	uint64_t until;
+
+	switch (look_behind(feed, oldest, &until)) {
+	case BEHIND_GAP:
+		tell_gap(feed->at, until - 1, numbers_between(feed->at, until), ret_event);
+		feed->at = until;
+		return 1;
+	case BEHIND_END:
+		feed->at++;
+		if (!is_wanted(feed, &feed->entry))
+			return 0;
+		tell(&feed->entry, ret_event);
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* A number of another arena: how many events there were in between is not known. */
+static void begin_anew(struct corral_feed *feed, uint64_t oldest, struct corral_event *ret_event)
+{
+	tell_gap(feed->at, max_u64(feed->at, oldest - 1), 0, ret_event);
 	feed->at = oldest;
 }
 
@@ -214,28 +306,67 @@ static size_t collect(struct corral_feed *feed, struct corral_event *events, siz
 
 	while (count < max && feed->at != next) {
 		const uint64_t oldest = feed_oldest(arena);
-		if (feed->at < oldest || feed->at > next) {
-			skip(feed, oldest, &events[count++]);
+		if (feed->at < oldest) {
+			count += catch_up(feed, oldest, &events[count]);
+		} else if (feed->at > next) {
+			begin_anew(feed, oldest, &events[count++]);
 		} else if (feed_read(arena, feed->at, &feed->entry)) {
 			feed->at++;
 			if (is_wanted(feed, &feed->entry))
 				tell(&feed->entry, &events[count++]);
 		} else if (feed->at >= feed_oldest(arena)) {
-			skip(feed, feed->at + 1, &events[count++]); /* damaged */
+			tell_gap(feed->at, feed->at, 1, &events[count++]); /* damaged */
+			feed->at++;
 		}
 	}
 	return count;
 }
 
-/* ----------------------------------------------------------------- waiting */
+/* ------------------------------------------------------------ last versions */
 
-static void nap(int64_t ns)
+/* Into memory of our own. 0; -ENOENT, -ESTALE, -ENOMEM; -EAGAIN: it was let go meanwhile. */
+static int copy_version(struct corral_feed *feed, uint64_t number, uint32_t *ret_size)
 {
-	const struct timespec time = { .tv_nsec = ns };
+	const struct arena *arena = &feed->corral->arena;
+	uint32_t size = 0;
+	int r = feed_find_end(arena, number, &feed->entry, &size);
 
-	/* by number: glibc's nanosleep is a cancellation point */
-	(void)syscall(SYS_nanosleep, &time, NULL);
+	if (r < 0 || feed->entry.number != number)
+		return number < load_acquire(&arena->header->ends_from) ? -ESTALE : -ENOENT;
+	if (size == 0)
+		return -ENOENT;
+	const uint32_t room = (uint32_t)align_up(size, 8);
+	free(feed->version);
+	feed->version = malloc(room);
+	if (feed->version == NULL)
+		return -ENOMEM;
+	r = feed_next_end(arena, number, &feed->entry, feed->version, room, ret_size);
+	if (r < 0 || feed->entry.number != number)
+		return -EAGAIN;
+	return *ret_size > 0 ? 0 : -EUCLEAN;
 }
+
+int corral_feed_cart(struct corral_feed *feed, uint64_t number, struct corral_view *ret_view)
+{
+	uint32_t size = 0;
+	int r;
+
+	do /* then the next look says so */
+		r = copy_version(feed, number, &size);
+	while (r == -EAGAIN);
+	r = handle_verdict(feed->corral, r);
+	if (r == 0)
+		*ret_view = (struct corral_view){
+			.version = feed->entry.version,
+			.bytes = feed->version,
+			.size = size,
+			.deadline_ns = (int64_t)((uint64_t)feed->entry.time_ms * 1000000),
+			.of.usual_ttl_ms = handle_usual_ttl_ms(feed->corral),
+		};
+	return r;
+}
+
+/* ----------------------------------------------------------------- waiting */
 
 /*
  * -EAGAIN: nothing is there, and the next event wakes a thread that sleeps on the header's word
@@ -288,7 +419,16 @@ static int pass_unwanted(struct corral_feed *feed)
 	const struct arena *arena = &feed->corral->arena;
 
 	while (feed->at != feed_next(arena)) {
-		if (!feed_read(arena, feed->at, &feed->entry) || is_wanted(feed, &feed->entry))
+		const uint64_t oldest = feed_oldest(arena);
+		uint64_t until;
+		if (feed->at < oldest) {
+			enum behind next = look_behind(feed, oldest, &until);
+			if (next == BEHIND_NOTHING)
+				continue;
+			if (next == BEHIND_GAP || is_wanted(feed, &feed->entry))
+				return 0;
+		} else if (!feed_read(arena, feed->at, &feed->entry) ||
+			   is_wanted(feed, &feed->entry))
 			return 0;
 		feed->at++;
 	}

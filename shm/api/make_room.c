@@ -11,6 +11,7 @@
 #include "base/atomic.h"
 #include "memory/retire.h"
 #include "store/expire.h"
+#include "store/feed_ends.h"
 #include "sync/grace.h"
 
 #define AGENT_SILENT_NS 5000000000ll
@@ -34,9 +35,10 @@ static bool look_for_room(struct actor *actor, bool *ret_left)
 	if (ns_since(arena_now_ns(arena), load_relaxed(&arena->header->heartbeat_ns)) >
 	    AGENT_SILENT_NS)
 		(void)expire_slots(actor, 0, arena->max_carts); /* there is no agent to end carts */
-	(void)block_reclaim_all(actor);                         /* stamps open lists */
-	*ret_left = block_reclaim_all(actor);                   /* and frees them */
-	return load_relaxed(&actor->record->stat[STAT_reclaimed]) != before;
+	bool let_go = feed_ends_relieve(actor);
+	(void)block_reclaim_all(actor);       /* stamps open lists */
+	*ret_left = block_reclaim_all(actor); /* and frees them */
+	return let_go || load_relaxed(&actor->record->stat[STAT_reclaimed]) != before;
 }
 
 bool make_room(struct actor *actor, uint32_t round)

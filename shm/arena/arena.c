@@ -109,6 +109,7 @@ static bool geometry_compute(uint64_t arena_bytes, uint32_t max_carts, struct ar
 	h->feed_at = at;
 	h->feed_events = feed_events_for(arena_bytes);
 	at += FEED_ENTRY_BYTES * h->feed_events;
+	at += sizeof(struct feed_end) * ENDS_PER_EVENT * h->feed_events;
 	h->space_at = align_up(at, PAGE_BYTES);
 	if (h->space_at + 4 * PAGE_BYTES > arena_bytes)
 		return false;
@@ -155,6 +156,8 @@ void arena_point(struct arena *arena, const struct arena_header *h)
 	arena->pages = (uint32_t *)(void *)(arena->base + h->pages_at);
 	arena->feed = (struct feed_entry *)(void *)(arena->base + h->feed_at);
 	arena->feed_mask = h->feed_events - 1;
+	arena->ends = (struct feed_end *)(void *)(arena->feed + h->feed_events);
+	arena->ends_mask = ENDS_PER_EVENT * h->feed_events - 1;
 	arena->lane_mask = lane_entries_for(h->arena_bytes) - 1;
 	arena->bytes = h->arena_bytes;
 	arena->hash_seed = h->hash_seed;

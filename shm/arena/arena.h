@@ -44,6 +44,8 @@ struct arena {
 	uint32_t *pages;
 	struct feed_entry *feed; /* the ring of numbered events; feed_mask + 1 of them */
 	uint64_t feed_mask;
+	struct feed_end *ends; /* the ring of ends; ends_mask + 1 of them */
+	uint64_t ends_mask;
 	uint32_t lane_mask; /* each lane has lane_mask + 1 entries */
 	uint64_t space_at;
 	block_ref space_end;

@@ -18,6 +18,7 @@
  *   slots_at      | slots             64 B *  |  the identity of each cart
  *   pages_at      | page table        4 B *   |  which span a 16 KiB page begins
  *   feed_at       | feed              512 B * |  the last events, numbered: a ring
+ *                 | ends              32 B *  |  of them, those by which a cart ended: a ring
  *   space_at      | pages             16 KiB *|  spans of blocks; block = header + cart version
  *   arena_bytes   +---------------------------+
  *
@@ -39,7 +40,7 @@
 #include "corral.h"
 
 #define LAYOUT_MAGIC 0x0a1a0d4c41524f43ull /* "COR" "AL" CR SUB LF, read as little endian */
-#define LAYOUT_VERSION 8u /* corral-agent --upgrade converts the previous one, see former.h */
+#define LAYOUT_VERSION 9u /* corral-agent --upgrade converts the previous one, see former.h */
 #define LAYOUT_BYTE_ORDER 0x01020304u
 
 #define HEADER_BYTES 4096u
@@ -52,10 +53,10 @@
 #define MAX_PROCESSES 1024u
 #define MAX_THREADS 2048u
 #define MAX_CLASSES 192u
-#define CLASS_COUNT 173u    /* in use; see block.c */
-#define CLASS_SMALLEST 256u /* bytes of the smallest block */
-#define CLASS_LARGEST (1024u * 1024 + 64)
-#define STAT_SLOTS 24u /* room for stat.def */
+#define CLASS_COUNT 173u                   /* in use; see block.c */
+#define CLASS_SMALLEST 256u                /* bytes of the smallest block */
+#define CLASS_LARGEST (1024u * 1024 + 768) /* holds struct feed_copy of the largest cart */
+#define STAT_SLOTS 24u                     /* room for stat.def */
 
 /* 0: free; else LOCK_HOLDER = thread plus one, LOCK_WAITERS = a waiter sleeps */
 typedef uint32_t lock_word;
@@ -85,6 +86,25 @@ struct death {               /* one repair; see death_log.h. W: its repairer */
 static_assert(sizeof(struct death) == 96, "without holes");
 
 /* ------------------------------------------------------------------ header */
+
+/*
+ * A reader of the feed that is kept: how far it has got. W: its name and state, the holder of
+ * feed_lock, the state last; what it has got to, all, by CAS. R: all, relaxed
+ */
+#define FEED_CURSORS 16u
+#define CURSOR_NAME_BYTES 32u /* NUL-terminated, zeros behind it */
+#define CURSOR_FREE 0u
+#define CURSOR_USED 1u
+
+struct feed_cursor {
+	char name[CURSOR_NAME_BYTES];
+	uint64_t acked;   /* the events before this number were acknowledged; only grows */
+	int64_t acked_ms; /* when that was, since 1970 */
+	uint32_t state;
+	uint32_t reserved[3];
+};
+
+static_assert(sizeof(struct feed_cursor) == CACHE_LINE, "one line");
 
 #define JOURNAL_MODE_OFF 0u
 #define JOURNAL_MODE_TIME 1u /* a change is on disk after a while */
@@ -246,8 +266,28 @@ struct arena_header {
 	/* CLOCK_MONOTONIC when sleepers were last woken; a hint. W: readers, relaxed */
 	int64_t feed_woken_ns;
 	uint64_t feed_lost; /* events that were overwritten before they had numbers; for people */
+	/* events that could not be told, since the lane was full of ends. W: all, by atomic add;
+	   the holder of feed_lock sets it to 0 */
+	uint64_t feed_untold;
 
-	uint8_t reserved_tail[HEADER_BYTES - 14 * CACHE_LINE - DEATHS_KEPT * sizeof(struct death)];
+	/*
+	 * line 38: the ends that are kept: the ends_first-th to the one before the ends_next-th of
+	 * all that ever were. W: holder of feed_lock, but for ends_journaled. R: all, see
+	 * store/feed_ends.h
+	 */
+	uint64_t ends_first __attribute__((aligned(CACHE_LINE)));
+	uint64_t ends_next;
+	uint64_t ends_from;      /* all ends of this number, or a greater one, are kept */
+	uint64_t ends_journaled; /* those of smaller numbers are on disk. W: the agent */
+	uint64_t ends_bytes;     /* of the blocks of the copies */
+	uint64_t ends_lost;      /* let go before each cursor had acknowledged them; for people */
+	int64_t ends_lost_ms;    /* when that happened last, since 1970 */
+
+	/* line 39-54 */
+	struct feed_cursor cursors[FEED_CURSORS] __attribute__((aligned(CACHE_LINE)));
+
+	uint8_t reserved_tail[HEADER_BYTES - (15 + FEED_CURSORS) * CACHE_LINE -
+			      DEATHS_KEPT * sizeof(struct death)];
 };
 
 static_assert(offsetof(struct arena_header, max_carts) == 1 * CACHE_LINE, "geometry begins line 1");
@@ -302,6 +342,8 @@ enum splice_kind {
 	SPLICE_DISSOLVE
 };
 
+#define END_COPIES 2u
+
 struct intent {               /* W: the owner (or its repairer). R: its repairer, inspect */
 	uint32_t bucket;      /* bucket plus one; noted before its lock is taken */
 	slot_link slot;       /* noted before its lock is taken */
@@ -317,13 +359,16 @@ struct intent {               /* W: the owner (or its repairer). R: its repairer
 	/* EVENT_NOTED: the change is to be told: once it has happened, lane_head (in its low bits)
 	   is to be this */
 	uint32_t event;
-	uint32_t reserved[2];
+	/* copies of last versions, for the ends among the events that are prepared; 0: none */
+	block_ref copies[END_COPIES];
 	int64_t since_ns; /* arena time when the call got its locks; for people */
 };
 
 static_assert(sizeof(struct intent) == CACHE_LINE, "one line");
 
 #define EVENT_NOTED 0x80000000u
+#define EVENT_COPIES 0x40000000u /* the events own what is in `copies`, once they are told */
+#define EVENT_FLAGS (EVENT_NOTED | EVENT_COPIES)
 
 struct retired { /* W: holder of lock. Lists through block_header.next */
 	lock_word lock;
@@ -355,7 +400,10 @@ struct thread_record {
 	uint64_t revoked;     /* sections up to this phase are void; only grows. W: all, by CAS. See
 				 grace.h */
 	uint64_t light_phase; /* in this phase sections may begin unfenced; 0: in none */
-	uint64_t reader_reserved[3];
+	uint64_t reader_reserved[2];
+	/* not the reader's: behind the last end in the lane that may have no number; 0: there is
+	   none. W: the owner */
+	uint64_t lane_ends;
 
 	/* line 1 */
 	struct intent intent;
@@ -486,14 +534,16 @@ static_assert(sizeof(struct slot) == CACHE_LINE, "one line");
  */
 #define BLOCK_LIVE 0x6c697665u
 #define BLOCK_STALE 0x93b41a5cu
+/* It holds a copy of a cart's last version, see struct feed_copy. */
+#define BLOCK_COPY 0xc5d26b31u
 
 struct block_header {      /* the first 16 bytes of each block; the cart version follows */
 	block_ref next;    /* W: the owner of the block's list; readers never read it */
 	uint16_t class_no; /* constant once carved */
 	uint16_t magic;
 	slot_link slot; /* of an ended cart's last version: the slot to free with the block */
-	uint32_t mark;  /* BLOCK_LIVE, BLOCK_STALE; else never published. W: publishers and
-			   retirers. R: salvage, check */
+	uint32_t mark;  /* BLOCK_LIVE, BLOCK_STALE, BLOCK_COPY; else never published. W:
+			   publishers and retirers. R: salvage, check */
 };
 
 static_assert(sizeof(struct block_header) == 16, "keeps the cart 16-aligned");
@@ -694,7 +744,10 @@ struct feed_entry {
 	uint32_t item_count;
 	uint32_t line_count;
 	/* line 1 */
-	uint64_t missed; /* of a gap: so many events were lost */
+	union {
+		uint64_t missed; /* of a gap: so many events were lost */
+		uint64_t copy;   /* of an end: the block with its struct feed_copy; 0: none */
+	};
 	int32_t pid;
 	uint16_t process; /* its record's number */
 	uint16_t step_count;
@@ -712,6 +765,33 @@ struct feed_entry {
 static_assert(sizeof(struct feed_entry) == FEED_ENTRY_BYTES, "as drawn");
 static_assert(offsetof(struct feed_entry, bytes) == 2 * CACHE_LINE, "as drawn");
 
+/* The event of an end, and the last version of its cart behind it. Constant once told. */
+struct feed_copy {
+	struct block_header block;
+	uint32_t size;       /* of the version */
+	uint32_t event_size; /* as far as the event is used, padded to 16; the version follows */
+	uint64_t sum;        /* XXH3_64 of the event from its version on */
+	struct feed_entry event; /* its number and stamp are 0 */
+};
+
+static_assert(offsetof(struct feed_copy, event) == 32, "keeps the version 16-aligned");
+
+static_assert(CLASS_LARGEST >= sizeof(struct feed_copy) + CORRAL_CART_MAX, "room for any cart");
+
+/* A place of the ring of ends, which lies behind the feed's ring. */
+#define ENDS_PER_EVENT 4u /* as many places: ends are few, and are kept for longer */
+
+struct feed_end {
+	uint64_t number; /* the event's. 0: the place is being written */
+	int64_t time_ms; /* since 1970 */
+	block_ref copy;  /* owned by this place; 0: none */
+	uint32_t bytes;  /* of its block */
+	uint32_t kind;   /* one of CORRAL_EVENT_...: of an end, or a gap in which ends may be */
+	uint32_t missed; /* of a gap, as far as it fits */
+};
+
+static_assert(sizeof(struct feed_end) == 32, "without holes");
+
 /* Differs if one of the shapes above does. */
 #define LAYOUT_MIX(hash, value)                                                                    \
 	(((uint64_t)(hash) ^ (uint64_t)(value)) * 0x100000001b3ull) /* FNV-1a's step */
@@ -726,8 +806,9 @@ static_assert(offsetof(struct feed_entry, bytes) == 2 * CACHE_LINE, "as drawn");
 #define LAYOUT_TABLES LAYOUT_SIZES4(LAYOUT_RECORDS, retired, size_class, bucket, slot)
 #define LAYOUT_CARTS LAYOUT_SIZES4(LAYOUT_TABLES, block_header, cart_head, cart_line, cart_op)
 #define LAYOUT_MONEY LAYOUT_SIZES4(LAYOUT_CARTS, cart_money, cart_taxed, cart_adjustment, death)
-#define LAYOUT_FINGERPRINT                                                                         \
+#define LAYOUT_FEED                                                                                \
 	LAYOUT_SIZES4(LAYOUT_MIX(LAYOUT_MONEY, FEED_STEPS), chain, lane_latency, feed_entry,       \
 		      feed_step)
+#define LAYOUT_FINGERPRINT LAYOUT_SIZES4(LAYOUT_FEED, feed_copy, feed_end, feed_cursor, retired)
 
 #endif

@@ -246,6 +246,7 @@ static void sum_memory(const struct arena *arena, struct inspect_totals *totals)
 	left -= totals->cached_bytes = min_u64(totals->cached_bytes, left);
 	left -= totals->retired_bytes = min_u64(totals->retired_bytes, left);
 	left -= totals->lane_bytes = min_u64(totals->lane_bytes, left);
+	left -= totals->ends_bytes = min_u64(load_relaxed(&h->ends_bytes), left);
 	left -= totals->live_bytes = min_u64(load_relaxed(&h->live_bytes), left);
 	totals->free_bytes = left;
 	totals->cart_bytes = min_u64(load_relaxed(&h->cart_bytes), totals->live_bytes);

@@ -53,6 +53,7 @@ struct inspect_totals {
 	uint64_t cached_bytes;  /* in threads' caches and hands */
 	uint64_t retired_bytes; /* waiting for a grace period */
 	uint64_t lane_bytes;    /* threads' events, before they are numbered */
+	uint64_t ends_bytes;    /* copies of carts that ended, see the feed */
 	uint64_t lost_bytes;    /* in none of these (meaningful only if no process is attached) */
 	uint32_t carts_open;
 	uint32_t carts_checked_out;

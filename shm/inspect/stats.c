@@ -76,6 +76,8 @@ static void put_memory(struct rows *to, const struct arena_header *h,
 	    totals->retired_bytes);
 	now(to, "lane_bytes", "bytes", "events of threads that have no number yet",
 	    totals->lane_bytes);
+	now(to, "ends_bytes", "bytes", "last versions of carts that ended, kept for the feed",
+	    totals->ends_bytes);
 }
 
 static void put_processes(struct rows *to, const struct inspect_totals *totals)

@@ -264,7 +264,8 @@ static void add_up(struct inspect *inspect)
 	uint64_t *const sums[PLACE_COUNT] = {
 		[PLACE_NEVER_USED] = &totals->free_bytes, [PLACE_FREE] = &totals->free_bytes,
 		[PLACE_CACHED] = &totals->cached_bytes,   [PLACE_LIVE] = &totals->live_bytes,
-		[PLACE_RETIRED] = &totals->retired_bytes, [PLACE_LANE] = &totals->lane_bytes
+		[PLACE_RETIRED] = &totals->retired_bytes, [PLACE_LANE] = &totals->lane_bytes,
+		[PLACE_COPY] = &totals->ends_bytes
 	};
 
 	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++) {
@@ -337,6 +338,7 @@ int walk_arena(struct inspect *inspect, bool verify_carts, bool accounting)
 	walk_free_slots(inspect);
 	for (uint32_t number = 0; number < threads; number++)
 		walk_thread(inspect, number);
+	walk_ends(inspect);
 	walk_dissolving(inspect);
 	for (uint32_t number = 0; number < threads; number++)
 		walk_hands(inspect, number);

@@ -18,6 +18,7 @@ enum place {
 	PLACE_LIVE,
 	PLACE_RETIRED,
 	PLACE_LANE, /* a thread record's, for its events */
+	PLACE_COPY, /* of an ended cart */
 	PLACE_COUNT,
 };
 
@@ -68,10 +69,12 @@ void walk_list(struct inspect *inspect, block_ref first, block_ref last, enum pl
 	       const char *where);
 
 /*
- * walk_thread: a thread record's lists and half-done moves. After all lists were walked:
- * walk_dissolving, the spans that are being dissolved; then walk_hands, what is in its hands.
+ * walk_thread: a thread record's lists and half-done moves. walk_ends: the ends that are kept.
+ * After all lists were walked: walk_dissolving, the spans that are being dissolved; then
+ * walk_hands, what is in its hands.
  */
 void walk_thread(struct inspect *inspect, uint32_t number);
+void walk_ends(struct inspect *inspect);
 void walk_dissolving(struct inspect *inspect);
 void walk_hands(struct inspect *inspect, uint32_t number);
 

@@ -54,6 +54,8 @@ static bool mark_fits(enum place place, uint32_t mark)
 {
 	if (place == PLACE_LIVE)
 		return mark == BLOCK_LIVE;
+	if (place == PLACE_COPY)
+		return mark == BLOCK_COPY;
 	return mark != BLOCK_LIVE || (place != PLACE_FREE && place != PLACE_RETIRED);
 }
 

@@ -12,6 +12,7 @@
 #include "inspect/walk.h"
 #include "memory/class.h"
 #include "memory/retire.h"
+#include "store/feed.h"
 #include "sync/alive.h"
 #include "sync/grace.h"
 
@@ -71,6 +72,41 @@ static void walk_splice(struct inspect *inspect, const struct thread_record *rec
 	}
 }
 
+/* The ends in the lane that have no number yet own their copies. */
+static void walk_lane(struct inspect *inspect, uint32_t number, const char *where)
+{
+	const struct arena *arena = &inspect->arena;
+	const struct thread_record *record = &arena->threads[number];
+	const uint64_t room = arena->lane_mask + 1;
+	const uint64_t head = load_acquire(&record->lane_head); /* pairs [F1] */
+	block_ref copy;
+
+	(void)walk_put(inspect, record->lane, PLACE_LANE, where);
+	for (uint64_t i = max_u64(record->lane_tail, head < room ? 0 : head - room); i < head; i++)
+		if (feed_lane_copy(arena, number, i, &copy))
+			(void)walk_put(inspect, copy, PLACE_COPY, where);
+}
+
+void walk_ends(struct inspect *inspect)
+{
+	const struct arena *arena = &inspect->arena;
+	const struct arena_header *h = arena->header;
+	const uint64_t next = load_acquire(&h->ends_next); /* pairs [F5] */
+	uint64_t i = load_relaxed(&h->ends_first);
+
+	if (next - i > arena->ends_mask + 1) {
+		walk_tell(inspect, "the ring of ends: from %llu to %llu: impossible",
+			  (unsigned long long)i, (unsigned long long)next);
+		return;
+	}
+	for (; i < next; i++) {
+		const struct feed_end *end = &arena->ends[i & arena->ends_mask];
+		/* else it was not numbered: its lane has it still */
+		if (end->copy != 0 && end->number < load_relaxed(&h->feed_next))
+			(void)walk_put(inspect, end->copy, PLACE_COPY, "an end");
+	}
+}
+
 void walk_thread(struct inspect *inspect, uint32_t number)
 {
 	const struct thread_record *record = &inspect->arena.threads[number];
@@ -92,7 +128,7 @@ void walk_thread(struct inspect *inspect, uint32_t number)
 			walk_list(inspect, intent->splice_rest, 0, PLACE_CACHED, where);
 	}
 	if (record->lane != 0)
-		(void)walk_put(inspect, record->lane, PLACE_LANE, where);
+		walk_lane(inspect, number, where);
 	walk_list(inspect, lists->deferred, 0, PLACE_RETIRED, where);
 	walk_list(inspect, lists->ready, 0, PLACE_RETIRED, where);
 	if (lists->waiting != lists->ready) /* else a move was interrupted */
@@ -126,9 +162,10 @@ void walk_dissolving(struct inspect *inspect)
 void walk_hands(struct inspect *inspect, uint32_t number)
 {
 	const struct intent *intent = &inspect->arena.threads[number].intent;
-	const block_ref refs[] = { intent->hand, intent->old };
+	const block_ref refs[] = { intent->hand, intent->old, intent->copies[0],
+				   intent->copies[1] };
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < sizeof(refs) / sizeof(refs[0]); i++) {
 		if (refs[i] == 0 || walk_placed(inspect, refs[i]) ||
 		    !walk_put(inspect, refs[i], PLACE_CACHED, "a hand"))
 			continue;

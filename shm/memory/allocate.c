@@ -33,6 +33,38 @@ void block_stock(struct actor *actor, uint32_t bytes)
 		(void)restock(actor, class_no, false);
 }
 
+/* The first block of our cache, if there is one, goes to a word of our intent. */
+static int take_cached(struct actor *actor, uint32_t class_no, block_ref *word)
+{
+	struct thread_record *record = actor->record;
+	block_ref ref = record->cache[class_no];
+	struct block_header *block = block_at(actor->arena, ref);
+
+	if (unlikely(block == NULL || block->class_no != class_no))
+		return -EUCLEAN;
+	note(word, ref);
+	note(&record->cache[class_no], block->next);
+	record->cached_bytes -= min_u64(class_bytes(class_no), record->cached_bytes);
+	return 0;
+}
+
+bool block_take_modestly(struct actor *actor, uint32_t bytes, block_ref *word)
+{
+	const uint32_t class_no = class_of(bytes);
+	const int64_t give_up_ns = actor->give_up_ns;
+	const bool makes_room = actor->makes_room;
+	int r = 0;
+
+	if (actor->record->cache[class_no] == 0) {
+		actor->give_up_ns = 1; /* long ago */
+		actor->makes_room = false;
+		r = restock(actor, class_no, true);
+		actor->give_up_ns = give_up_ns;
+		actor->makes_room = makes_room;
+	}
+	return r == 0 && take_cached(actor, class_no, word) == 0;
+}
+
 int block_alloc(struct actor *actor, uint32_t bytes)
 {
 	struct thread_record *record = actor->record;
@@ -45,12 +77,5 @@ int block_alloc(struct actor *actor, uint32_t bytes)
 		if (r < 0)
 			return r;
 	}
-	block_ref ref = record->cache[class_no];
-	struct block_header *block = block_at(actor->arena, ref);
-	if (unlikely(block == NULL || block->class_no != class_no))
-		return -EUCLEAN;
-	note(&record->intent.hand, ref);
-	note(&record->cache[class_no], block->next);
-	record->cached_bytes -= min_u64(class_bytes(class_no), record->cached_bytes);
-	return 0;
+	return take_cached(actor, class_no, &record->intent.hand);
 }

@@ -18,4 +18,11 @@ void block_stock(struct actor *actor, uint32_t bytes);
  */
 int block_alloc(struct actor *actor, uint32_t bytes);
 
+/*
+ * Take one into `word` of our intent, which is 0, for something that may be left out: without
+ * pressure, without the pages that are kept for changes that make room, and without waiting for
+ * more than some microseconds. False: there is none.
+ */
+bool block_take_modestly(struct actor *actor, uint32_t bytes, block_ref *word);
+
 #endif

@@ -198,27 +198,38 @@ static uint64_t flush_cache(struct actor *actor)
 	return bytes;
 }
 
-void block_free_hand(struct actor *actor)
+/* The block that a word of our intent names goes to the cache. */
+static inline __attribute__((always_inline)) void free_from(struct actor *actor, block_ref *word)
 {
 	struct thread_record *record = actor->record;
-	block_ref ref = record->intent.hand;
+	block_ref ref = *word;
 	struct block_header *block = block_at(actor->arena, ref);
 
 	if (block == NULL) { /* damaged: the block is lost, but nothing depends on it */
-		note(&record->intent.hand, 0);
+		note(word, 0);
 		return;
 	}
 	uint32_t class_no = load_relaxed(&block->class_no);
 	if (class_no >= CLASS_COUNT) { /* damaged since the check above */
-		note(&record->intent.hand, 0);
+		note(word, 0);
 		return;
 	}
 	note(&block->next, record->cache[class_no]);
 	note(&record->cache[class_no], ref);
-	note(&record->intent.hand, 0);
+	note(word, 0);
 	record->cached_bytes += class_bytes(class_no);
 	if (unlikely(record->cached_bytes > cache_limit(actor->arena)))
 		(void)flush_cache(actor);
+}
+
+void block_free_hand(struct actor *actor)
+{
+	free_from(actor, &actor->record->intent.hand);
+}
+
+void block_free_copy(struct actor *actor, uint32_t which)
+{
+	free_from(actor, &actor->record->intent.copies[which]);
 }
 
 void block_flush_within(struct actor *actor, uint64_t *budget)

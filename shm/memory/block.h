@@ -20,6 +20,7 @@
  *   - live: the current version of a slot
  *   - about to be retired: intent.old
  *   - retired: in a thread's open, waiting or ready list
+ *   - a thread's lane, or a copy of an ended cart, see store/feed_ends.h
  * and every step from one to the next is one store, described in advance in the thread's intent.
  * block_repair() resolves that intent under the locks that the dead thread held; the record's next
  * owner settles what is still in hand then.
@@ -76,6 +77,9 @@ int block_refill(struct actor *actor, uint32_t class_no, bool waits);
 
 /* Free the block in hand into the cache. Its slot, if it has one, is freed already. */
 void block_free_hand(struct actor *actor);
+
+/* The same for one of intent.copies. */
+void block_free_copy(struct actor *actor, uint32_t which);
 
 /*
  * Give the cache back to the classes, and a slot in hand to the free slots. Blocks of a class that

@@ -14,15 +14,14 @@
 #include "sync/lock.h"
 
 /* A block in hand that is also still first in the list it came from does not count as in hand. */
-static void drop_hand_if_listed(struct arena *arena, struct thread_record *record)
+static void drop_if_listed(struct arena *arena, const struct thread_record *record, block_ref *word)
 {
-	struct block_header *block = block_at(arena, record->intent.hand);
+	struct block_header *block = block_at(arena, *word);
 
 	uint32_t class_no = block != NULL ? load_relaxed(&block->class_no) : CLASS_COUNT;
 
-	if (record->intent.hand != 0 &&
-	    (class_no >= CLASS_COUNT || record->cache[class_no] == record->intent.hand))
-		note(&record->intent.hand, 0);
+	if (*word != 0 && (class_no >= CLASS_COUNT || record->cache[class_no] == *word))
+		note(word, 0);
 }
 
 static void splice_repair(struct arena *arena, struct thread_record *record, uint32_t name)
@@ -129,7 +128,8 @@ static uint32_t look_at_held(const struct arena *arena, const struct thread_reco
 			found |= DEATH_CLASS;
 	if (intent->splice_kind != SPLICE_NONE)
 		found |= DEATH_SPLICE;
-	if (intent->hand != 0 || intent->hand_slot != 0)
+	if (intent->hand != 0 || intent->hand_slot != 0 || intent->copies[0] != 0 ||
+	    intent->copies[1] != 0)
 		found |= DEATH_HAND;
 	return found;
 }
@@ -143,7 +143,9 @@ uint32_t block_repair(struct arena *arena, struct thread_record *record, uint32_
 		note(&intent->old, 0);     /* deferred already, or not taken out yet */
 	slots_repair(arena, record, name); /* before the hand is cleared */
 	lists_repair(arena, record, name);
-	drop_hand_if_listed(arena, record);
+	drop_if_listed(arena, record, &intent->hand);
+	for (uint32_t which = 0; which < END_COPIES; which++)
+		drop_if_listed(arena, record, &intent->copies[which]);
 	splice_repair(arena, record, name);
 	lock_release_of(&arena->header->slots_lock, name);
 	lock_release_of(&arena->header->space_lock, name);

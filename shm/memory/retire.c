@@ -221,7 +221,8 @@ bool block_has_leftovers(const struct thread_record *record)
 	uint32_t some = load_relaxed(&lists->open) | load_relaxed(&lists->waiting) |
 			load_relaxed(&lists->ready) | load_relaxed(&lists->deferred) |
 			load_relaxed(&intent->hand) | load_relaxed(&intent->old) |
-			load_relaxed(&intent->hand_slot);
+			load_relaxed(&intent->hand_slot) | load_relaxed(&intent->copies[0]) |
+			load_relaxed(&intent->copies[1]);
 
 	for (uint32_t class_no = 0; class_no < CLASS_COUNT; class_no++)
 		some |= load_relaxed(&record->cache[class_no]);
@@ -277,6 +278,9 @@ void block_settle(struct actor *actor)
 		block_retire_old(actor);
 	if (record->intent.hand != 0)
 		block_free_hand(actor);
+	for (uint32_t which = 0; which < END_COPIES; which++)
+		if (record->intent.copies[which] != 0)
+			block_free_copy(actor, which);
 }
 
 /*

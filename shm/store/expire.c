@@ -45,8 +45,10 @@ static bool expire_one(struct actor *actor, struct slot *slot, int64_t now_ns)
 		    -1;
 	lock_drop(actor, &slot->lock, LOCK_SLOT);
 	lock_drop(actor, &bucket->lock, LOCK_BUCKET);
-	if (r < 0)
+	if (r < 0) {
+		feed_copies_free(actor);
 		return false;
+	}
 	if (wake)
 		slot_wake(arena, slot);
 	feed_wake(arena);

@@ -28,8 +28,9 @@
 #include "store/feed.h"
 #include "sync/lock.h"
 
-#define IDLE_MAX 16u    /* passes that each found a still smaller stamp */
-#define LANE_RETRY 256u /* events, before a thread without a lane asks for memory again */
+#define IDLE_MAX 16u     /* passes that each found a still smaller stamp */
+#define BATCHES_MAX 256u /* more than all lanes have */
+#define LANE_RETRY 256u  /* events, before a thread without a lane asks for memory again */
 
 /* ------------------------------------------------------------------ writers */
 
@@ -103,6 +104,12 @@ void feed_take_lane(struct actor *actor)
 	note(&record->intent.hand, 0);
 }
 
+uint32_t feed_used(const struct feed_entry *event)
+{
+	return (uint32_t)offsetof(struct feed_entry, bytes) + feed_texts_bytes(event) +
+	       feed_steps_told(event) * (uint32_t)sizeof(struct feed_step);
+}
+
 struct feed_entry *feed_prepare(struct actor *actor, uint32_t place, const struct feed_about *about)
 {
 	const struct arena *arena = actor->arena;
@@ -145,6 +152,62 @@ struct feed_entry *feed_prepare(struct actor *actor, uint32_t place, const struc
 	return entry;
 }
 
+bool feed_take_care(struct actor *actor, uint32_t place)
+{
+	if (actor->lane_full) {
+		actor->events = 0;
+		(void)fetch_add_relaxed(&actor->arena->header->feed_untold, 1ull);
+		return false;
+	}
+	if (place == 0)
+		feed_copies_free(actor);
+	return true;
+}
+
+void feed_keep_version(struct actor *actor, uint32_t place, const void *version, uint32_t size)
+{
+	struct thread_record *record = actor->record;
+	struct feed_entry *entry = own_entry(actor, record->lane_head + place);
+
+	if (entry == NULL || load_relaxed(&entry->number) != record->lane_head + place + 1)
+		return; /* it is lost */
+	note(&record->lane_ends, record->lane_head + place + 1);
+	entry->copy = feed_copy_make(actor, place, entry, version, size);
+}
+
+/* Would the next change overwrite an end that has no number? */
+static bool laps_end(struct actor *actor)
+{
+	const struct thread_record *record = actor->record;
+	const uint64_t room = actor->arena->lane_mask + 1;
+	const uint64_t tail = load_acquire(&record->lane_tail); /* its copy is taken. pairs [F4] */
+
+	for (uint32_t place = 0; place < FEED_PER_CHANGE; place++) {
+		const uint64_t index = record->lane_head + place;
+		const struct feed_entry *entry = own_entry(actor, index);
+		if (entry != NULL && index >= room && index - room >= tail &&
+		    (entry->kind & FEED_ENDS) != 0)
+			return true;
+	}
+	return false;
+}
+
+void feed_keep_ends(struct actor *actor)
+{
+	struct thread_record *record = actor->record;
+	bool left = true;
+
+	actor->lane_full = false;
+	if (load_acquire(&record->lane_tail) >= record->lane_ends) {
+		note(&record->lane_ends, 0);
+		return;
+	}
+	for (uint32_t batch = 0; batch < BATCHES_MAX && left && laps_end(actor); batch++)
+		if (!feed_number(actor, FEED_BATCH, &left))
+			break;
+	actor->lane_full = laps_end(actor);
+}
+
 void feed_note(struct actor *actor, uint64_t before)
 {
 	struct thread_record *record = actor->record;
@@ -160,7 +223,9 @@ void feed_note(struct actor *actor, uint64_t before)
 			store_relaxed(&entry->stamp, stamp); /* relaxed: told by the head [F1] */
 	}
 	note(&record->lane_stamp, stamp);
-	note(&record->intent.event, ((uint32_t)record->lane_head + count) | EVENT_NOTED);
+	note(&record->intent.event, (((uint32_t)record->lane_head + count) & ~EVENT_FLAGS) |
+					    EVENT_NOTED |
+					    (unlikely(feed_has_copies(record)) ? EVENT_COPIES : 0));
 	actor->events = 0;
 }
 
@@ -180,19 +245,15 @@ void feed_wake_sleepers(struct arena *arena)
 
 /* --------------------------------------------------------------- one event */
 
-/* Are the sizes of the texts possible? (The bytes were copied once, and may be damaged.) */
-static bool is_sound(const struct feed_entry *entry)
+bool feed_is_sound(const struct feed_entry *entry)
 {
 	return entry->restaurant_size <= CORRAL_ID_MAX && entry->session_size <= CORRAL_ID_MAX &&
 	       entry->op_size <= CORRAL_ID_MAX && feed_texts_bytes(entry) <= sizeof(entry->bytes);
 }
 
-/*
- * Words of a place that may be written anew meanwhile: the caller looks at its number afterwards.
- * ThreadSanitizer knows no such readers, so it is not to look here.
- */
-__attribute__((no_sanitize("thread"))) static void copy_words(void *to, const void *from,
-							      uint32_t bytes)
+/* ThreadSanitizer knows no such readers, so it is not to look here. */
+__attribute__((no_sanitize("thread"))) void feed_copy_words(void *to, const void *from,
+							    uint32_t bytes)
 {
 	uint64_t *into = to;
 	const uint64_t *words = from;
@@ -206,11 +267,10 @@ static bool copy_entry(struct feed_entry *to, const struct feed_entry *from)
 {
 	const uint32_t fixed = offsetof(struct feed_entry, bytes);
 
-	copy_words(to, from, fixed);
-	if (!is_sound(to))
+	feed_copy_words(to, from, fixed);
+	if (!feed_is_sound(to))
 		return false;
-	copy_words(to->bytes, from->bytes,
-		   feed_texts_bytes(to) + feed_steps_told(to) * (uint32_t)sizeof(struct feed_step));
+	feed_copy_words(to->bytes, from->bytes, feed_used(to) - fixed);
 	return true;
 }
 
@@ -253,6 +313,7 @@ static void feed_finish(struct arena *arena)
 	const uint64_t number = h->feed_next - 1;
 	const struct feed_entry *last = &arena->feed[number & arena->feed_mask];
 
+	feed_ends_finish(arena);
 	if (number < h->feed_first || last->number != number || last->stamp == 0 ||
 	    FEED_MARK_THREAD(last->stamp) >= arena->max_threads)
 		return;
@@ -263,17 +324,20 @@ static void feed_finish(struct arena *arena)
 }
 
 /* Number an event. mark: the last entry of its lane that it stands for; 0: none. */
-static void append(struct arena *arena, struct feed_entry *event, uint64_t mark)
+static void append(struct arena *arena, struct feed_entry *event, uint64_t mark, bool gap_has_ends)
 {
 	struct arena_header *h = arena->header;
 	const uint64_t number = h->feed_next;
 	struct feed_entry *to = &arena->feed[number & arena->feed_mask];
 	const uint32_t fixed = sizeof(event->number);
-	const uint32_t used = (uint32_t)offsetof(struct feed_entry, bytes) +
-			      feed_texts_bytes(event) +
-			      feed_steps_told(event) * (uint32_t)sizeof(struct feed_step);
+	const uint32_t used = feed_used(event);
+	const bool may_be_end = event->kind == CORRAL_EVENT_GAP ?
+					gap_has_ends :
+					event->kind != CORRAL_EVENT_CHANGED;
 
 	event->stamp = mark;
+	if (may_be_end)
+		feed_ends_put(arena, event);
 	store_relaxed(&to->number, 0); /* relaxed: ordered by the fence */
 	fence_stores();                /* before the entry changes. pairs [F2] */
 	memcpy((uint8_t *)to + fixed, (const uint8_t *)event + fixed, used - fixed);
@@ -286,7 +350,8 @@ static void append(struct arena *arena, struct feed_entry *event, uint64_t mark)
 	}
 }
 
-static void append_gap(struct arena *arena, uint64_t missed, uint64_t mark)
+/* ends: some of what was lost may have been ends. */
+static void append_gap(struct arena *arena, uint64_t missed, uint64_t mark, bool ends)
 {
 	uint64_t *lost = &arena->header->feed_lost;
 	struct feed_entry gap;
@@ -297,7 +362,44 @@ static void append_gap(struct arena *arena, uint64_t missed, uint64_t mark)
 	gap.kind = CORRAL_EVENT_GAP;
 	gap.time_ms = arena_wall_ms();
 	gap.missed = missed;
-	append(arena, &gap, mark);
+	append(arena, &gap, mark, ends);
+}
+
+/* Changes that could not be told: after a look at the lanes, so that it comes before theirs. */
+static void tell_untold(struct arena *arena)
+{
+	uint64_t *untold = &arena->header->feed_untold;
+
+	/* relaxed: a change that was told later shows it, too [F1] */
+	if (unlikely(load_relaxed(untold) != 0))
+		append_gap(arena, swap_acq_rel(untold, 0), 0, true);
+}
+
+void feed_tidy(struct actor *actor)
+{
+	feed_finish(actor->arena);
+	feed_ends_trim(actor);
+}
+
+void feed_append(struct arena *arena, struct feed_entry *event)
+{
+	append(arena, event, 0, false);
+}
+
+bool feed_lane_copy(const struct arena *arena, uint32_t thread, uint64_t index, block_ref *ret_copy)
+{
+	const uint64_t last = arena->header->feed_next - 1;
+	const struct thread_record *record = &arena->threads[thread];
+	const struct feed_entry *numbered = &arena->feed[last & arena->feed_mask];
+	const struct feed_entry *entry = lane_entry(arena, record->lane, index);
+
+	if (entry == NULL || entry->number != index + 1 || (entry->kind & FEED_ENDS) == 0 ||
+	    entry->copy == 0)
+		return false;
+	*ret_copy = (block_ref)entry->copy;
+	/* the sequencer may have died between its number and lane_tail */
+	return last < arena->header->feed_first || numbered->number != last ||
+	       numbered->stamp != FEED_MARK(thread, index);
 }
 
 static uint32_t lanes(const struct arena *arena)
@@ -353,7 +455,9 @@ static void find_next(struct arena *arena, struct view *view)
 			break;
 	}
 	if (view->at > from)
-		append_gap(arena, view->at - from, FEED_MARK(view->thread, view->at - 1));
+		/* no writer overwrites an end; a thread without a lane may have told some */
+		append_gap(arena, view->at - from, FEED_MARK(view->thread, view->at - 1),
+			   room == 0);
 }
 
 static void put_view(struct merge *merge, const struct view *view)
@@ -387,7 +491,7 @@ static bool begin_view(struct arena *arena, uint32_t thread, struct view *ret_vi
 	if (likely(record->lane_tail <= head && head < FEED_INDEX_END))
 		return record->lane_tail < head;
 	if (record->lane_tail != head) {
-		append_gap(arena, 0, 0);
+		append_gap(arena, 0, 0, true);
 		store_release(&record->lane_tail, head);
 	}
 	return false;
@@ -448,9 +552,9 @@ static void number_next(struct arena *arena, struct view *view)
 	struct feed_entry event;
 
 	if (entry != NULL && copy_if_numbered(&event, entry, view->at + 1))
-		append(arena, &event, FEED_MARK(view->thread, view->at));
+		append(arena, &event, FEED_MARK(view->thread, view->at), false);
 	else /* overwritten since, or damaged */
-		append_gap(arena, 1, FEED_MARK(view->thread, view->at));
+		append_gap(arena, 1, FEED_MARK(view->thread, view->at), false);
 	view->at++;
 	find_next(arena, view);
 }
@@ -462,13 +566,13 @@ static void number_views(struct arena *arena, struct merge *merge, uint32_t *lef
 		struct view view = merge->views[0];
 		const uint64_t next = merge->count > 1 ? merge->views[1].stamp : UINT64_MAX;
 
-		if (view.stamp > merge->limit)
+		if (view.stamp > merge->limit || !feed_ends_room(arena))
 			return;
 		do {
 			number_next(arena, &view);
 			--*left;
 		} while (view.at<view.end && * left> 0 &&
-			 view.stamp <= min_u64(next, merge->limit));
+			 view.stamp <= min_u64(next, merge->limit) && feed_ends_room(arena));
 		merge->count--;
 		memmove(&merge->views[0], &merge->views[1], merge->count * sizeof(merge->views[0]));
 		if (view.at < view.end)
@@ -484,12 +588,15 @@ bool feed_number(struct actor *actor, uint32_t most, bool *ret_left)
 
 	if (ret_left != NULL)
 		*ret_left = false;
-	if (!lock_try(actor, &arena->header->feed_lock, LOCK_FEED))
+	if (actor->record->intent.hand != 0 ||
+	    !lock_try(actor, &arena->header->feed_lock, LOCK_FEED))
 		return false;
 	feed_finish(arena);
 	for (uint32_t idle = 0; left > 0 && idle < IDLE_MAX;) {
 		const uint32_t before = left;
+		feed_ends_trim(actor);
 		see_lanes(arena, &merge);
+		tell_untold(arena);
 		if (merge.count == 0)
 			break;
 		see_lanes_again(arena, &merge);
@@ -515,7 +622,7 @@ bool feed_number_gap(struct actor *actor, uint64_t missed)
 	if (!lock_try(actor, &arena->header->feed_lock, LOCK_FEED))
 		return false;
 	feed_finish(arena);
-	append_gap(arena, missed, 0);
+	append_gap(arena, missed, 0, true);
 	lock_drop(actor, &arena->header->feed_lock, LOCK_FEED);
 	return true;
 }
@@ -530,21 +637,38 @@ bool feed_pending(const struct arena *arena)
 	return false;
 }
 
+/* Ends stay in the lane, and what comes behind them. */
+static void give_up_changes(struct arena *arena, uint32_t thread)
+{
+	struct thread_record *record = &arena->threads[thread];
+	const uint64_t room = arena->lane_mask + 1;
+
+	if (record->lane_head - record->lane_tail > room)
+		record->lane_tail = record->lane_head - min_u64(record->lane_head, room);
+	for (; record->lane_tail < record->lane_head; record->lane_tail++) {
+		const struct feed_entry *entry = lane_entry(arena, record->lane, record->lane_tail);
+		if (entry != NULL && entry->number == record->lane_tail + 1 &&
+		    (entry->kind & FEED_ENDS) != 0)
+			return;
+	}
+}
+
 void feed_begin_epoch(struct arena *arena)
 {
 	struct arena_header *h = arena->header;
 	const uint64_t begin = arena_feed_begin(load_relaxed(&h->version_epoch));
 
 	for (uint32_t thread = 0; thread < arena->max_threads; thread++)
-		arena->threads[thread].lane_tail = arena->threads[thread].lane_head;
+		give_up_changes(arena, thread);
 	h->feed_next = max_u64(h->feed_next, begin);
 	h->feed_first = h->feed_next;
 }
 
-void feed_repair(struct arena *arena, uint32_t name)
+void feed_repair(struct arena *arena, struct intent *intent, uint32_t name)
 {
 	if (!lock_held_by(&arena->header->feed_lock, name))
 		return;
 	feed_finish(arena);
+	feed_ends_repair(arena, intent);
 	lock_release_of(&arena->header->feed_lock, name);
 }

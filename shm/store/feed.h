@@ -20,6 +20,7 @@
 #include "arena/layout.h"
 #include "base/atomic.h"
 #include "cart/cart.h"
+#include "store/feed_ends.h"
 #include "sync/alive.h"
 
 #define FEED_PER_CHANGE 2u /* at most: an end, and the beginning of the next cart */
@@ -57,6 +58,12 @@ struct lane_latency *feed_latency(const struct arena *arena, const struct thread
  */
 void feed_take_lane(struct actor *actor);
 
+/*
+ * The lane has ends that may have no number: see that this change does not overwrite them. If they
+ * cannot be numbered, since a holder of feed_lock was stopped, the change will not be told.
+ */
+void feed_keep_ends(struct actor *actor);
+
 static inline void feed_get_ready(struct actor *actor)
 {
 	const struct thread_record *record = actor->record;
@@ -64,6 +71,8 @@ static inline void feed_get_ready(struct actor *actor)
 	actor->events = 0;
 	if (unlikely(record->lane == 0) && feed_on(actor->arena))
 		feed_take_lane(actor);
+	if (unlikely(record->lane_ends != 0))
+		feed_keep_ends(actor);
 	if (likely(actor->lane == record->lane && actor->entries != NULL)) {
 		/* the entry is written right before a lock is taken, which waits for its lines */
 		const struct feed_entry *entry =
@@ -94,6 +103,17 @@ static inline uint32_t feed_steps_told(const struct feed_entry *entry)
 				 room / sizeof(struct feed_step));
 }
 
+/* Count a change that is not told; or free the copies of an attempt before. Is it told? */
+bool feed_take_care(struct actor *actor, uint32_t place);
+
+/* Is the change that is about to be made to be prepared as an event? */
+static inline bool feed_wanted(struct actor *actor, uint32_t place)
+{
+	return feed_on(actor->arena) &&
+	       (likely(!actor->lane_full && !feed_has_copies(actor->record)) ||
+		feed_take_care(actor, place));
+}
+
 /*
  * Write the event of a change that is about to be made into the lane: the first of it, or the
  * second (`place` 0 or 1). May be done again; nothing is told yet. The caller writes the steps that
@@ -108,6 +128,9 @@ static inline void feed_prepared(const struct actor *actor, uint32_t place,
 	/* the entry first. pairs [F2] */
 	store_release(&entry->number, actor->record->lane_head + place + 1);
 }
+
+/* The event that was prepared is an end: keep the cart's last version with it. */
+void feed_keep_version(struct actor *actor, uint32_t place, const void *version, uint32_t size);
 
 /* There will be no such change. */
 static inline void feed_forget(struct actor *actor)
@@ -132,13 +155,17 @@ static inline void feed_complete(struct thread_record *record, uint64_t *last, u
 
 	if (noted == 0)
 		return;
-	const uint32_t more = (noted - (uint32_t)head) & ~EVENT_NOTED;
+	const uint32_t more = (noted - (uint32_t)head) & ~EVENT_FLAGS;
 	if (likely(more - 1 < FEED_PER_CHANGE)) { /* else it was told before a death */
 		note(last, record->lane_stamp);
 		if (also != NULL)
 			note(also, record->lane_stamp);
 		/* the entries, and what the next writer of the cart finds. pairs [F1] */
 		store_release(&record->lane_head, head + more);
+	}
+	if (unlikely((noted & EVENT_COPIES) != 0)) {
+		note(&record->intent.copies[0], 0); /* the lane's entries own them */
+		note(&record->intent.copies[1], 0);
 	}
 	note(&record->intent.event, 0);
 }
@@ -195,6 +222,33 @@ bool feed_read(const struct arena *arena, uint64_t number, struct feed_entry *re
 void feed_begin_epoch(struct arena *arena);
 
 /* Finish or undo what a dead sequencer has left, and free its lock. */
-void feed_repair(struct arena *arena, uint32_t name);
+void feed_repair(struct arena *arena, struct intent *intent, uint32_t name);
+
+/* ------------------------------------------------- the parts of this layer */
+
+/* As many bytes of an event as are used. */
+uint32_t feed_used(const struct feed_entry *event);
+
+/* Are the sizes of its texts possible? (The bytes were copied once, and may be damaged.) */
+bool feed_is_sound(const struct feed_entry *event);
+
+/*
+ * Words of a place that may be written anew meanwhile: the caller looks at it again afterwards. A
+ * rest of less than a word is left out.
+ */
+void feed_copy_words(void *to, const void *from, uint32_t bytes);
+
+/* Under feed_lock: finish what a dead holder began, and let go what has to go. */
+void feed_tidy(struct actor *actor);
+
+/* Under feed_lock, behind feed_tidy(): number an event that is in no lane. */
+void feed_append(struct arena *arena, struct feed_entry *event);
+
+/*
+ * Does the entry at this index of a lane own the copy that it names? Under feed_lock, or in an
+ * arena that is still. *ret_copy: the reference.
+ */
+bool feed_lane_copy(const struct arena *arena, uint32_t thread, uint64_t index,
+		    block_ref *ret_copy);
 
 #endif

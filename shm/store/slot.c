@@ -370,6 +370,7 @@ int slot_insert(struct actor *actor, struct bucket *bucket, uint64_t hash, uint3
 	/* relaxed: published by the head [S2] */
 	store_relaxed(&slot->lease, lease_of(now_ns, lease_ttl_code(ttl_ms * 1000000)));
 	store_relaxed(&slot->size, size);
+	note(&slot->stamp, bucket->stamp); /* also if this is not told */
 	mark_block(actor->arena, intent->hand, BLOCK_LIVE);
 	feed_note(actor, bucket->stamp);
 	store_release(&chain->head, link); /* the slot's words before its link. pairs [S2] */
@@ -435,6 +436,9 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 		note(&slot->current, 0);
 		count_carts(arena, current, 0); /* a death may leave it off */
 	}
+	if (slot->stamp >
+	    bucket->stamp) /* also if the end is not told: the next cart's is greater */
+		note(&bucket->stamp, slot->stamp);
 	feed_complete(record, &bucket->stamp, &slot->stamp);
 	bool wake = bump_change(slot);
 
@@ -467,7 +471,7 @@ void slot_prepare_end(struct actor *actor, const struct cart_head *cart, size_t 
 	struct corral_key key;
 
 	feed_forget(actor);
-	if (!feed_on(actor->arena) || cart == NULL || cart_get_key(cart, room, &key) < 0)
+	if (!feed_wanted(actor, 0) || cart == NULL || cart_get_key(cart, room, &key) < 0)
 		return;
 	memcpy(&head, cart, sizeof(head));
 	struct feed_entry *entry = feed_prepare(actor, 0,
@@ -478,6 +482,7 @@ void slot_prepare_end(struct actor *actor, const struct cart_head *cart, size_t 
 								      .op_id = op_id });
 	if (entry != NULL)
 		feed_prepared(actor, 0, entry);
+	feed_keep_version(actor, 0, cart, (uint32_t)min_u64(head.size, room));
 }
 
 static void tell_expired(struct actor *actor, const struct slot *slot)
@@ -581,8 +586,8 @@ uint32_t slot_repair(struct arena *arena, struct thread_record *record, uint32_t
 		slot = NULL;
 	if (bucket != NULL && !lock_held_by(&bucket->lock, name))
 		bucket = NULL;
+	feed_repair(arena, intent, name); /* what is in hand may be an end's copy */
 	found |= repair_held(arena, record, slot, bucket);
-	feed_repair(arena, name);
 	if (slot != NULL) {
 		futex_wake(&slot->change, INT_MAX);
 		lock_release_of(&slot->lock, name);

@@ -51,6 +51,7 @@ struct actor {
 	bool makes_room;
 	bool can_membarrier;
 	uint32_t events; /* that are prepared for the change under way, see store/feed.h */
+	bool lane_full;  /* of ends without a number: changes are not told */
 	uint32_t lane;   /* the record's lane when `entries` was set */
 	struct feed_entry *entries; /* of that lane; NULL: it has none, or is damaged */
 	uint32_t untimed;           /* so many changes more are not timed, see api/timing.h */

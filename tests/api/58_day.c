@@ -107,6 +107,8 @@ static void close_of_day(struct day *day, struct order orders[ORDERS])
 		assert_int_equal(corral_drop(day->corral, &key, NULL, NULL), 0);
 	}
 	assert_int_equal(handle_actor(day->corral, &actor), 0);
+	assert_true(feed_number(actor, UINT32_MAX, NULL));
+	(void)feed_ends_relieve(actor); /* as if memory were short */
 	for (int i = 0; i < 3; i++)
 		(void)block_reclaim_all(actor);
 	(void)block_scavenge(actor);

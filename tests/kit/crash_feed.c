@@ -68,6 +68,27 @@ static const char *tell(struct story *story, const struct corral_event *event)
 	return NULL;
 }
 
+/* An end has its cart's last version with it. */
+static const char *look_at_content(struct corral_feed *feed, const struct corral_event *event)
+{
+	const uint32_t ends =
+		CORRAL_EVENT_CHECKED_OUT | CORRAL_EVENT_DROPPED | CORRAL_EVENT_EXPIRED;
+	struct corral_view view;
+	struct corral_head head;
+
+	if ((event->kind & ends) == 0)
+		return NULL;
+	if (event->content == 0)
+		return say(event, "an end without a copy", 0);
+	int r = corral_feed_cart(feed, event->number, &view);
+	if (r < 0)
+		return say(event, "its last version cannot be read", (uint64_t)-r);
+	if (corral_view_head(&view, &head) < 0 || head.version != event->version ||
+	    head.total_cents != event->total_cents)
+		return say(event, "its last version is another", view.version);
+	return NULL;
+}
+
 static const char *read_events(struct corral *corral)
 {
 	static struct corral_event events[64];
@@ -84,6 +105,8 @@ static const char *read_events(struct corral *corral)
 				story_count = 0;
 			else
 				wrong = tell(story_of(&events[i]), &events[i]);
+			if (wrong == NULL)
+				wrong = look_at_content(feed, &events[i]);
 		}
 	}
 	corral_feed_close(feed);

@@ -19,6 +19,7 @@
 #define NEW_THREADS 8u /* so few processes never use records beyond these */
 #define NEW_PROCESSES 8u
 #define NEW_EVENTS 32u /* so few are numbered */
+#define NEW_ENDS 32u
 
 /* The files behind the two maps: programs treat an arena in another file than its own as a copy. */
 static struct file {
@@ -95,8 +96,8 @@ void crash_stage_remove(struct crash_stage *stage)
 
 /*
  * The parts of an arena that are in use: everything below the thread records, the first NEW_THREADS
- * of these, everything from the classes up to the feed, and its first events; and of each span the
- * blocks that were ever handed out.
+ * of these, everything from the classes up to the feed, its first events and ends; and of each span
+ * the blocks that were ever handed out.
  */
 struct range {
 	size_t at;
@@ -121,6 +122,8 @@ static uint32_t ranges(const uint8_t *map, struct range range[RANGES_MAX])
 	range[count++] = (struct range){ h->classes_at, h->feed_at };
 	range[count++] =
 		(struct range){ h->feed_at, h->feed_at + NEW_EVENTS * sizeof(struct feed_entry) };
+	const size_t ends_at = h->feed_at + h->feed_events * sizeof(struct feed_entry);
+	range[count++] = (struct range){ ends_at, ends_at + NEW_ENDS * sizeof(struct feed_end) };
 	for (uint32_t page = 0; page < h->page_count && count < RANGES_MAX; page++) {
 		if (pages[page] == 0)
 			continue;
