@@ -33,7 +33,8 @@ struct agent_options {
 	bool max_carts_given;
 	bool ttl_given;
 	bool currency_given;
-	bool feed_off; /* no events are written */
+	bool feed_off;       /* no events are written */
+	uint64_t feed_bytes; /* of a new arena's ring of events; 0: the usual size */
 	bool group_given;
 	gid_t group;
 	bool daemon;

@@ -63,15 +63,27 @@ static struct option_choice feed_choice(uint32_t index)
 {
 	static const struct option_choice choices[] = { { "on", "the default" },
 							{ "off", "no events" },
+							{ "64M", "room for so many bytes of them" },
 							{ NULL, NULL } };
 
 	return choices[index];
 }
 
+/* The ring has a power of two of entries, as many as fit. */
 static const char *take_feed(void *context, const char *text)
 {
-	*(bool *)context = strcmp(text, "off") == 0;
-	return *(bool *)context || strcmp(text, "on") == 0 ? NULL : "give on or off";
+	struct agent_options *options = context;
+
+	options->feed_bytes = 0;
+	options->feed_off = strcmp(text, "off") == 0;
+	if (options->feed_off || strcmp(text, "on") == 0)
+		return NULL;
+	if (parse_size(text, ARENA_FEED_BYTES_MIN, ARENA_FEED_BYTES_MAX, &options->feed_bytes) !=
+	    NULL)
+		return "give on, off, or a size from 32K to 1G, such as 64M";
+	while ((options->feed_bytes & (options->feed_bytes - 1)) != 0)
+		options->feed_bytes &= options->feed_bytes - 1;
+	return NULL;
 }
 
 static const char *take_level(void *context, const char *text)
@@ -133,9 +145,10 @@ void options_parse(int argc, char **argv, struct agent_options *agent)
 		       "begin the journal anew, with all carts, when it has grown by this "
 		       "much, and by twice what the carts took",
 		       BOUNDS(JOURNAL_BYTES_MIN, JOURNAL_BYTES_MAX)),
-		OPTION(OWN, "feed", "on|off", context = &agent->feed_off,
+		OPTION(OWN, "feed", "on|off|BYTES", context = agent,
 		       "whether changes and ends of carts are told as events (corral events): on "
-		       "(the default) or off",
+		       "(the default), off, or on with room for so many bytes of them in a new "
+		       "arena, with K, M or G",
 		       .take = take_feed, .choices = feed_choice),
 		OPTION(OWN, "log-level", "LEVEL", context = &agent->log_level,
 		       "error, warning, info (default) or debug", .take = take_level,

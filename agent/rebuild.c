@@ -43,6 +43,7 @@ struct rebuild {
 	struct corral *corral; /* of the new arena */
 	void (*tell)(const char *line);
 	uint64_t more_bytes; /* beyond the former arena's size */
+	uint64_t feed_bytes; /* of the new arena, as the agent's options say; 0: as it was */
 	uint64_t put_bytes;  /* since we let go of what was put */
 	bool progress;
 	uint32_t taken;
@@ -178,6 +179,8 @@ static int build(struct rebuild *rebuild, int work_fd, struct salvage_totals *re
 
 	rebuild->source->settings(rebuild->source->context, &settings);
 	settings.arena_bytes += rebuild->more_bytes;
+	if (rebuild->feed_bytes != 0)
+		settings.feed_bytes = rebuild->feed_bytes;
 	int r = arena_create(work_fd, &settings, why);
 	if (r == 0)
 		r = alive_open(work_fd, true, &life, why);
@@ -223,6 +226,7 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source,
 {
 	struct rebuild rebuild = { .source = source,
 				   .tell = tell,
+				   .feed_bytes = agent->options->feed_bytes,
 				   .progress = !source->lasting && isatty(STDERR_FILENO) == 1 };
 	char line[80];
 

@@ -39,13 +39,15 @@ static void settings(void *context, struct arena_settings *ret_settings)
 	const struct resize *resize = context;
 	const struct arena_header *h = resize->actor->arena->header;
 
-	*ret_settings = (struct arena_settings){ .arena_bytes = resize->bytes,
-						 .max_carts = resize->max_carts,
-						 .ttl_ns = load_relaxed(&h->ttl_ns),
-						 .currency = load_relaxed(&h->currency),
-						 /* carts have hashes of operation ids in them */
-						 .hash_seed = h->hash_seed,
-						 .version_epoch = load_relaxed(&h->version_epoch) };
+	*ret_settings =
+		(struct arena_settings){ .arena_bytes = resize->bytes,
+					 .max_carts = resize->max_carts,
+					 .ttl_ns = load_relaxed(&h->ttl_ns),
+					 .currency = load_relaxed(&h->currency),
+					 /* carts have hashes of operation ids in them */
+					 .hash_seed = h->hash_seed,
+					 .version_epoch = load_relaxed(&h->version_epoch),
+					 .feed_bytes = arena_feed_bytes_set(resize->actor->arena) };
 }
 
 static int carts(void *context, rebuild_take take, void (*finding)(void *context, const char *line),
@@ -148,16 +150,19 @@ static int settle_size(struct resize *resize, char *why)
 	resize->bytes = options->size_given ? options->size_bytes : arena->bytes;
 	resize->max_carts =
 		options->max_carts_given ? (uint32_t)options->max_carts : arena->max_carts;
-	if (resize->bytes == arena->bytes && resize->max_carts == arena->max_carts)
+	if (resize->bytes == arena->bytes && resize->max_carts == arena->max_carts &&
+	    options->feed_bytes == 0)
 		return reason_set(why, -EINVAL,
-				  "it has that size: give a larger --size or --max-carts");
+				  "it has that size: give a larger --size or --max-carts, or a "
+				  "size for --feed");
 	if (resize->bytes < arena->bytes || resize->max_carts < arena->max_carts)
 		return reason_set(
 			why, -EINVAL,
 			"an arena only grows, and this one has %llu bytes for %u carts: give "
 			"--size and --max-carts that are no smaller",
 			(unsigned long long)arena->bytes, arena->max_carts);
-	if (!arena_assume(&(struct arena){ .base = NULL }, resize->bytes, resize->max_carts))
+	if (!arena_assume(&(struct arena){ .base = NULL }, resize->bytes, resize->max_carts,
+			  options->feed_bytes / FEED_ENTRY_BYTES))
 		return reason_set(
 			why, -EINVAL,
 			"%llu bytes with room for %u carts is no possible arena: give a larger "

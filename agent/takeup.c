@@ -209,6 +209,11 @@ static void warn_of_settings(const struct agent *agent, const struct arena *aren
 			 "the arena keeps its room for %u carts; corral-agent --resize "
 			 "gives it more",
 			 arena->max_carts);
+	if (options->feed_bytes != 0 && options->feed_bytes != arena_feed_bytes(arena))
+		log_line(LOG_WARNING,
+			 "the arena keeps its room for %llu bytes of events; corral-agent "
+			 "--resize gives it another",
+			 (unsigned long long)arena_feed_bytes(arena));
 }
 
 /*
@@ -254,6 +259,7 @@ static int create_arena(struct agent *agent, char *why)
 					   .max_carts = (uint32_t)agent->options->max_carts,
 					   .ttl_ns = agent->options->ttl_ms * 1000000,
 					   .currency = agent->options->currency,
+					   .feed_bytes = agent->options->feed_bytes,
 					   .version_epoch = agent->epochs_used };
 	int r = arena_create(agent->dir_fd, &settings, why);
 

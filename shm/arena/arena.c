@@ -32,13 +32,15 @@
 #define CARRYING_MS_MAX 86400000 /* a longer time means that the clock was set */
 #define TEMPORARY_FILE ".arena.new"
 
-#define CARTS_LEAST 1024u /* in the smallest arena */
-#define FEED_EVENTS_MAX 32768u
-#define FEED_SHARE 128 /* the ring takes this part of the arena */
+#define CARTS_LEAST 1024u      /* in the smallest arena */
+#define FEED_EVENTS_MAX 32768u /* unless more are asked for */
+#define FEED_SHARE 128         /* the ring takes this part of the arena */
 #define LANE_ENTRIES_MIN 8u
-#define LANE_ENTRIES_MAX 256u
-#define LANE_SHARE (4u << 20) /* of the arena, for each entry of a lane */
-#define SMALL_PAGE 4096       /* 512 of them are a huge page, and an extent */
+#define LANE_ENTRIES_MAX 256u   /* with a ring of the usual sizes */
+#define LANE_ENTRIES_MOST 1024u /* a lane fits into a block */
+#define LANE_SHARE 16           /* a lane has room for this part of what the ring has */
+#define LANE_SHARE_LARGE 128
+#define SMALL_PAGE 4096 /* 512 of them are a huge page, and an extent */
 #define HEAD_UNITS                                                                                 \
 	((uint32_t)(sizeof(struct block_header) + sizeof(struct cart_head) + BLOCK_UNIT - 1) /     \
 	 BLOCK_UNIT)
@@ -54,7 +56,7 @@ static uint32_t bucket_count_for(uint32_t max_carts)
 	return count;
 }
 
-/* The room of the feed's ring: at most 16 MiB, since all of it is reserved on disk. */
+/* The usual room of the feed's ring: at most 16 MiB, since all of it is reserved on disk. */
 static uint64_t feed_events_for(uint64_t arena_bytes)
 {
 	uint64_t events = 1;
@@ -65,18 +67,38 @@ static uint64_t feed_events_for(uint64_t arena_bytes)
 	return events;
 }
 
-/* Events that each thread's lane has room for; the lanes of many threads are to stay small. */
-static uint32_t lane_entries_for(uint64_t arena_bytes)
+/* Can a ring have room for so many events? */
+static bool feed_events_possible(uint64_t events)
 {
-	uint32_t entries = LANE_ENTRIES_MIN;
-
-	while (entries < LANE_ENTRIES_MAX && (uint64_t)entries * LANE_SHARE < arena_bytes)
-		entries *= 2;
-	return entries;
+	return events != 0 && events <= ARENA_FEED_BYTES_MAX / FEED_ENTRY_BYTES &&
+	       (events & (events - 1)) == 0;
 }
 
-/* Fill in the constant part that follows from arena_bytes and max_carts. False: they do not fit. */
-static bool geometry_compute(uint64_t arena_bytes, uint32_t max_carts, struct arena_header *h)
+/* The events that fit into a ring of so many bytes; 0 for 0. */
+static uint64_t feed_events_in(uint64_t feed_bytes)
+{
+	uint64_t events = feed_bytes / FEED_ENTRY_BYTES;
+
+	while ((events & (events - 1)) != 0)
+		events &= events - 1;
+	return events;
+}
+
+/* Events that each thread's lane has room for; the lanes of many threads are to stay small. */
+static uint32_t lane_entries_for(uint64_t feed_events)
+{
+	const uint64_t usual = min_u64(feed_events / LANE_SHARE, LANE_ENTRIES_MAX);
+	const uint64_t large = min_u64(feed_events / LANE_SHARE_LARGE, LANE_ENTRIES_MOST);
+
+	return (uint32_t)max_u64(max_u64(usual, large), LANE_ENTRIES_MIN);
+}
+
+/*
+ * Fill in the constant part that follows from arena_bytes, max_carts and feed_events (0: the usual
+ * number). False: they do not fit.
+ */
+static bool geometry_compute(uint64_t arena_bytes, uint32_t max_carts, uint64_t feed_events,
+			     struct arena_header *h)
 {
 	if (arena_bytes < ARENA_BYTES_MIN || arena_bytes > ARENA_BYTES_MAX ||
 	    arena_bytes % PAGE_BYTES != 0 || max_carts == 0 || max_carts > ARENA_CARTS_MAX)
@@ -107,7 +129,9 @@ static bool geometry_compute(uint64_t arena_bytes, uint32_t max_carts, struct ar
 	h->pages_at = at;
 	at += align_up(arena_bytes / PAGE_BYTES * sizeof(uint32_t), CACHE_LINE);
 	h->feed_at = at;
-	h->feed_events = feed_events_for(arena_bytes);
+	h->feed_events = feed_events != 0 ? feed_events : feed_events_for(arena_bytes);
+	if (!feed_events_possible(h->feed_events))
+		return false;
 	at += FEED_ENTRY_BYTES * h->feed_events;
 	at += sizeof(struct feed_end) * ENDS_PER_EVENT * h->feed_events;
 	h->space_at = align_up(at, PAGE_BYTES);
@@ -123,7 +147,7 @@ uint32_t arena_usual_carts(uint64_t arena_bytes)
 	struct arena_header h;
 
 	while (carts > CARTS_LEAST &&
-	       (!geometry_compute(arena_bytes, carts, &h) || h.space_at > arena_bytes / 2))
+	       (!geometry_compute(arena_bytes, carts, 0, &h) || h.space_at > arena_bytes / 2))
 		carts /= 2;
 	return carts;
 }
@@ -158,7 +182,7 @@ void arena_point(struct arena *arena, const struct arena_header *h)
 	arena->feed_mask = h->feed_events - 1;
 	arena->ends = (struct feed_end *)(void *)(arena->feed + h->feed_events);
 	arena->ends_mask = ENDS_PER_EVENT * h->feed_events - 1;
-	arena->lane_mask = lane_entries_for(h->arena_bytes) - 1;
+	arena->lane_mask = lane_entries_for(h->feed_events) - 1;
 	arena->bytes = h->arena_bytes;
 	arena->hash_seed = h->hash_seed;
 	arena->bucket_mask = h->bucket_count - 1;
@@ -174,12 +198,28 @@ void arena_point(struct arena *arena, const struct arena_header *h)
 	arena->head_refs = arena->space_end - arena->space_first - HEAD_UNITS + 1;
 }
 
+uint64_t arena_feed_events_said(const struct arena_header *h)
+{
+	const uint64_t apart = feed_events_in(h->space_at - h->feed_at);
+
+	return feed_events_possible(h->feed_events) ? h->feed_events :
+	       feed_events_possible(apart)          ? apart :
+						      0;
+}
+
+uint64_t arena_feed_bytes_set(const struct arena *arena)
+{
+	const uint64_t events = arena->feed_mask + 1;
+
+	return events != feed_events_for(arena->bytes) ? events * FEED_ENTRY_BYTES : 0;
+}
+
 /* How many words of the header agree with the geometry of this size, for this many carts? */
 static uint32_t agreement_at(const struct arena_header *h, uint64_t bytes, uint32_t max_carts)
 {
 	struct arena_header g = { 0 };
 
-	if (!geometry_compute(bytes, max_carts, &g))
+	if (!geometry_compute(bytes, max_carts, arena_feed_events_said(h), &g))
 		return 0;
 	return (uint32_t)(h->max_carts == g.max_carts) + (h->bucket_count == g.bucket_count) +
 	       (h->page_count == g.page_count) + (h->drained_at == g.drained_at) +
@@ -209,11 +249,12 @@ uint32_t arena_carts_said(const struct arena_header *h, uint64_t file_bytes)
 		       h->max_carts;
 }
 
-bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts)
+bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts,
+		  uint64_t feed_events)
 {
 	struct arena_header h = { .hash_seed = arena->hash_seed };
 
-	if (!geometry_compute(arena_bytes, max_carts, &h))
+	if (!geometry_compute(arena_bytes, max_carts, feed_events, &h))
 		return false;
 	if (arena->base != NULL)
 		arena_point(arena, &h);
@@ -279,7 +320,8 @@ int arena_validate(struct arena *arena, uint64_t file_bytes, char *why)
 		return reason_set(why, -EPROTO,
 				  "the arena's header is damaged (its checksum differs)");
 	struct arena_header g = h;
-	if (!geometry_compute(h.arena_bytes, h.max_carts, &g) || header_sum(&g) != h.header_sum)
+	if (!geometry_compute(h.arena_bytes, h.max_carts, h.feed_events, &g) ||
+	    header_sum(&g) != h.header_sum)
 		return reason_set(why, -EPROTO,
 				  "the arena's header is damaged (its geometry does not add up)");
 	if (file_bytes != h.arena_bytes)
@@ -300,10 +342,11 @@ static int header_fill(struct arena_header *h, const struct arena_settings *sett
 	h->layout_version = LAYOUT_VERSION;
 	h->byte_order = LAYOUT_BYTE_ORDER;
 	h->fingerprint = LAYOUT_FINGERPRINT;
-	if (!geometry_compute(settings->arena_bytes, settings->max_carts, h))
+	if (!geometry_compute(settings->arena_bytes, settings->max_carts,
+			      feed_events_in(settings->feed_bytes), h))
 		return reason_set(why, -EINVAL,
 				  "%llu bytes with room for %u carts is no possible arena: "
-				  "give a larger --size or a smaller --max-carts",
+				  "give a larger --size, or a smaller --max-carts or --feed",
 				  (unsigned long long)settings->arena_bytes, settings->max_carts);
 	if (getrandom(h->uuid, sizeof(h->uuid), 0) != (ssize_t)sizeof(h->uuid) ||
 	    getrandom(&h->hash_seed, sizeof(h->hash_seed), 0) != (ssize_t)sizeof(h->hash_seed))

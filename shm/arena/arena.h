@@ -77,13 +77,16 @@ struct arena_settings {
 	const uint8_t *uuid; /* likewise, 16 bytes; NULL: a new one */
 	int64_t now_ns;      /* where its clock begins; 0: anywhere */
 	uint32_t version_epoch;
-	bool feed; /* events are written */
+	bool feed;           /* events are written */
+	uint64_t feed_bytes; /* of the ring, about; 0: the usual size */
 };
 
 #define FEED_EPOCH_BITS 40
 
 #define ARENA_BYTES_MIN (4ull << 20)
 #define ARENA_BYTES_MAX (252ull << 30) /* what a block_ref reaches */
+#define ARENA_FEED_BYTES_MIN (32ull << 10)
+#define ARENA_FEED_BYTES_MAX (1ull << 30)
 #define ARENA_CARTS_MAX 16000000u
 #define ARENA_CARTS_USUAL 65536u
 
@@ -132,10 +135,12 @@ int arena_validate(struct arena *arena, uint64_t file_bytes, char *why);
 bool arena_header_sound(const struct arena_header *header);
 
 /*
- * Set the geometry for an arena of that size, regardless of the rest of its header. False: there is
- * no such geometry. Without a base, only this check is made. For salvage.
+ * Set the geometry for an arena of that size, regardless of the rest of its header (feed_events 0:
+ * with the usual room for events). False: there is no such geometry. Without a base, only this
+ * check is made. For salvage.
  */
-bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts);
+bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts,
+		  uint64_t feed_events);
 
 /*
  * How many carts a damaged header was made for: the number it states, or the one that follows from
@@ -143,6 +148,20 @@ bool arena_assume(struct arena *arena, uint64_t arena_bytes, uint32_t max_carts)
  * be damaged, too: then the file's counts. For salvage.
  */
 uint32_t arena_carts_said(const struct arena_header *header, uint64_t file_bytes);
+
+/*
+ * The same of the events that the feed's ring has room for: the number it states, or the one that
+ * follows from the distance of what lies around it; 0: neither is possible.
+ */
+uint64_t arena_feed_events_said(const struct arena_header *header);
+
+static inline uint64_t arena_feed_bytes(const struct arena *arena)
+{
+	return (arena->feed_mask + 1) * FEED_ENTRY_BYTES;
+}
+
+/* The size of the ring, in an arena that was not given the usual one; else 0. */
+uint64_t arena_feed_bytes_set(const struct arena *arena);
 
 /*
  * Set the arena's pointers and geometry from a header that is known to fit its mapping. For

@@ -112,17 +112,18 @@ static int map_damaged(struct salvage *salvage, const struct arena_settings *kno
 		return reason_set(why, -EPROTO, "the file is too short to hold an arena's header");
 	bool sound = arena_header_sound(&h);
 	uint64_t file_bytes = (uint64_t)st.st_size;
+	const uint64_t events = arena_feed_events_said(&h);
 	if (!sound)
 		h.max_carts = arena_carts_said(&h, file_bytes);
-	bool by_file = !sound && arena_assume(arena, file_bytes, h.max_carts);
-	uint64_t bytes = !by_file && arena_assume(arena, h.arena_bytes, h.max_carts) ?
+	bool by_file = !sound && arena_assume(arena, file_bytes, h.max_carts, events);
+	uint64_t bytes = !by_file && arena_assume(arena, h.arena_bytes, h.max_carts, events) ?
 				 h.arena_bytes :
 				 file_bytes;
-	if (known != NULL && !arena_assume(arena, bytes, h.max_carts)) {
+	if (known != NULL && !arena_assume(arena, bytes, h.max_carts, events)) {
 		h.max_carts = known->max_carts;
 		bytes = known->arena_bytes;
 	}
-	if (!arena_assume(arena, bytes, h.max_carts))
+	if (!arena_assume(arena, bytes, h.max_carts, events))
 		return reason_set(why, -EPROTO,
 				  "the header is damaged: %llu bytes for %u carts is no arena",
 				  (unsigned long long)bytes, h.max_carts);
@@ -131,7 +132,7 @@ static int map_damaged(struct salvage *salvage, const struct arena_settings *kno
 		return reason_system(why, r, "cannot map the arena (%llu bytes)",
 				     (unsigned long long)bytes);
 	arena->hash_seed = h.hash_seed;
-	(void)arena_assume(arena, bytes, h.max_carts); /* again, now with a base */
+	(void)arena_assume(arena, bytes, h.max_carts, events); /* again, now with a base */
 	/* do not search beyond the file's end: a damaged header may claim 250 GiB */
 	arena->space_end = (block_ref)max_u64(arena->space_first,
 					      min_u64(arena->space_end, file_bytes / BLOCK_UNIT));
@@ -240,11 +241,13 @@ static uint32_t currency_of(const struct arena_header *header)
 
 void salvage_settings(const struct salvage *salvage, struct arena_settings *ret_settings)
 {
-	*ret_settings = (struct arena_settings){ .arena_bytes = salvage->arena.bytes,
-						 .max_carts = salvage->arena.max_carts,
-						 .ttl_ns = salvage->ttl_ns,
-						 .currency = currency_of(salvage->arena.header),
-						 .hash_seed = salvage->arena.hash_seed };
+	*ret_settings =
+		(struct arena_settings){ .arena_bytes = salvage->arena.bytes,
+					 .max_carts = salvage->arena.max_carts,
+					 .ttl_ns = salvage->ttl_ns,
+					 .currency = currency_of(salvage->arena.header),
+					 .hash_seed = salvage->arena.hash_seed,
+					 .feed_bytes = arena_feed_bytes_set(&salvage->arena) };
 }
 
 const uint8_t *salvage_uuid(const struct salvage *salvage)

@@ -60,6 +60,34 @@ a_full_arena_takes_more_carts_and_keeps_all_it_had() {
 	sound
 }
 
+started_with() { # FEED: sets out
+	agent 0 --daemon --size 16M --feed "$1"
+	agent_pid >>"$place/pids"
+}
+
+the_room_for_events_is_kept_or_changed() {
+	agent 0 --daemon --size 8M --feed 300K
+	agent_pid >>"$place/pids"
+	add r s
+	agent 0 --stop
+	agent 3 --resize
+	has "or a size for --feed"
+	agent 0 --resize --size 16M
+	started_with 256K
+	[[ $out != *keeps* ]] || fail "it has other room: $out"
+	agent 0 --stop
+	started_with 1M
+	has "keeps its room for 262144 bytes of events"
+	agent 0 --stop
+	agent 0 --resize --feed 1M
+	started_with 1M
+	[[ $out != *keeps* ]] || fail "it has other room: $out"
+	corral 0 show r s
+	agent 0 --stop
+	agent 2 --feed 1
+	has "give on, off, or a size from 32K to 1G"
+}
+
 acknowledged_changes_of_workers_that_go_on_are_in_it() {
 	small
 	local crew=() i

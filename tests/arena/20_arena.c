@@ -102,16 +102,19 @@ static void failed_creation_leaves_nothing(void **state)
 	const struct {
 		uint64_t arena_bytes;
 		uint32_t max_carts;
+		uint64_t feed_bytes;
 	} impossible[] = {
-		{ 0, 64 },
-		{ SMALL_BYTES - PAGE_BYTES, 64 },
-		{ SMALL_BYTES + 1, 64 },
-		{ SMALL_BYTES, 0 },
-		{ SMALL_BYTES, 1000000 }, /* there is no room for a page */
-		{ SMALL_BYTES, UINT32_MAX },
-		{ 1ull << 38, ARENA_CARTS_MAX + 1 },
-		{ ARENA_BYTES_MAX + PAGE_BYTES, 64 },
-		{ UINT64_MAX, 64 },
+		{ SMALL_BYTES, 64, SMALL_BYTES }, /* its feed takes all */
+		{ SMALL_BYTES, 64, 2 * ARENA_FEED_BYTES_MAX },
+		{ 0, 64, 0 },
+		{ SMALL_BYTES - PAGE_BYTES, 64, 0 },
+		{ SMALL_BYTES + 1, 64, 0 },
+		{ SMALL_BYTES, 0, 0 },
+		{ SMALL_BYTES, 1000000, 0 }, /* there is no room for a page */
+		{ SMALL_BYTES, UINT32_MAX, 0 },
+		{ 1ull << 38, ARENA_CARTS_MAX + 1, 0 },
+		{ ARENA_BYTES_MAX + PAGE_BYTES, 64, 0 },
+		{ UINT64_MAX, 64, 0 },
 	};
 	struct yard yard;
 
@@ -121,6 +124,7 @@ static void failed_creation_leaves_nothing(void **state)
 		char why[ARENA_WHY_BYTES] = "";
 		settings.arena_bytes = impossible[i].arena_bytes;
 		settings.max_carts = impossible[i].max_carts;
+		settings.feed_bytes = impossible[i].feed_bytes;
 		assert_int_equal(arena_create(yard.dir_fd, &settings, why), -EINVAL);
 		assert_true(strlen(why) > 15);
 		assert_int_equal(files_in(&yard), 0);
@@ -264,6 +268,71 @@ static void where_fallocate_is_denied_zeroes_are_written(void **state)
 	on_small_disk(create_without_fallocate);
 }
 
+/* ------------------------------------------------------------- the feed's room */
+
+static void the_feed_has_the_room_that_is_asked_for(void **state)
+{
+	(void)state;
+	static const struct {
+		uint64_t bytes, events;
+		uint32_t lane;
+	} rooms[] = {
+		{ ARENA_FEED_BYTES_MIN, 64, 8 }, { 100 << 10, 128, 8 },
+		{ 512 << 10, 1024, 64 },         { 2 << 20, 4096, 256 },
+		{ 20 << 20, 32768, 256 },        { 64 << 20, 131072, 1024 },
+	};
+
+	for (size_t i = 0; i < COUNT(rooms); i++) {
+		struct arena_settings settings = small;
+		struct arena arena;
+		struct yard yard;
+		settings.arena_bytes = 256 << 20;
+		settings.feed_bytes = rooms[i].bytes;
+		yard_make(&yard, &settings);
+		assert_int_equal(arena_map(yard.dir_fd, 0, &arena, NULL), 0);
+		assert_int_equal(arena.feed_mask + 1, rooms[i].events);
+		assert_int_equal(arena.lane_mask + 1, rooms[i].lane);
+		assert_int_equal(arena_feed_bytes_set(&arena),
+				 rooms[i].events == 4096 ? 0 : rooms[i].events * FEED_ENTRY_BYTES);
+		assert_true((const uint8_t *)(arena.feed + rooms[i].events) <=
+			    arena.base + arena.space_at);
+		arena_unmap(&arena);
+		yard_remove(&yard);
+	}
+}
+
+/* A damaged header tells the room by its number, or by what lies around it. */
+static void the_feeds_room_is_found_in_a_damaged_header(void **state)
+{
+	(void)state;
+	struct arena_settings settings = small;
+	struct arena_header header;
+	struct arena arena;
+	struct yard yard;
+
+	settings.feed_bytes = 256 << 10;
+	yard_make(&yard, &settings);
+	assert_int_equal(arena_map(yard.dir_fd, 0, &arena, NULL), 0);
+	memcpy(&header, arena.header, sizeof(header));
+	assert_int_equal(arena_feed_events_said(&header), 512);
+	for (uint32_t bit = 0; bit < 64; bit++) {
+		header.feed_events = 512 ^ 1ull << bit;
+		assert_int_equal(arena_feed_events_said(&header), 512);
+	}
+	header.space_at = 7;
+	assert_int_equal(arena_feed_events_said(&header), 0);
+	header.feed_events = 512;
+	assert_int_equal(arena_feed_events_said(&header), 512);
+	const uint64_t space_at = arena.space_at;
+	assert_true(arena_assume(&arena, arena.bytes, arena.max_carts, 512));
+	assert_int_equal(arena.space_at, space_at);
+	assert_true(arena_assume(&arena, arena.bytes, arena.max_carts, 0));
+	assert_true(arena.space_at < space_at);
+	assert_false(arena_assume(&arena, arena.bytes, arena.max_carts, 513));
+	arena_unmap(&arena);
+	yard_remove(&yard);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +344,8 @@ int main(void)
 		cmocka_unit_test(creation_on_a_full_disk_fails_and_leaves_nothing),
 		cmocka_unit_test(reserving_on_a_full_disk_fails_and_changes_nothing),
 		cmocka_unit_test(where_fallocate_is_denied_zeroes_are_written),
+		cmocka_unit_test(the_feed_has_the_room_that_is_asked_for),
+		cmocka_unit_test(the_feeds_room_is_found_in_a_damaged_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
