@@ -356,7 +356,8 @@ static void a_reader_that_is_away_for_very_many_events_costs_nothing(void **stat
 		if (i < VERY_MANY / 2 && i % (arena->lane_mask + 1) == 0)
 			(void)read_all(other);
 	}
-	assert_true(arena->header->pages_used <= pages);
+	/* former versions wait for grace periods; the events have 600 pages */
+	assert_true(arena->header->pages_used <= pages + SPAN_PAGES_MAX);
 	assert_true(VERY_MANY / 2 > 2 * (arena->feed_mask + 1));
 	size_t count = read_all(feed);
 	assert_int_equal(sum_of(count, begun, arena->header->feed_next), VERY_MANY);
