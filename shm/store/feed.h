@@ -54,7 +54,8 @@ struct lane_latency *feed_latency(const struct arena *arena, const struct thread
 
 /*
  * Before a change, with no lock held: see that the thread has a lane. If there is no memory for
- * one, its events are counted and lost, and that is tried again later.
+ * one, or others hold the locks on the way to it for more than 10 ms, its events are counted and
+ * lost, and that is tried again later.
  */
 void feed_take_lane(struct actor *actor);
 

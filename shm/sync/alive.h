@@ -54,6 +54,7 @@ struct actor {
 	bool lane_full;  /* of ends without a number: changes are not told */
 	uint32_t lane;   /* the record's lane when `entries` was set */
 	struct feed_entry *entries; /* of that lane; NULL: it has none, or is damaged */
+	int64_t lane_again_ns;      /* when a thread without a lane asks for one again */
 	uint32_t untimed;           /* so many changes more are not timed, see api/timing.h */
 	int64_t timed_tick;         /* the agent's heartbeat when one was timed last */
 	uint32_t heavy_entries;     /* sections that began with a full fence in `heavy_phase` */
