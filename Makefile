@@ -399,6 +399,9 @@ tsan: deps-test ## the tests' thread bodies under ThreadSanitizer
 	@$(MAKE) --no-print-directory all tests BUILD=$(BUILD)/tsan SANITIZE=thread
 	@CORRAL_TEST_MODE=threads $(run_tests) -c -s 2 -w "$$(setarch -R true 2>/dev/null && echo setarch -R)" $(BUILD)/tsan
 
+soak: all deps-test ## callers, deployed workers, deaths, top and the board for an hour; nothing lost, memory flat; SOAK_SECONDS=n
+	@BUILD=$(BUILD) web/soak.sh
+
 web-test: all deps-browser ## the pages in a headless Chromium; SHOTS=dir keeps pictures, K=claims selects
 	@BUILD=$(BUILD) SHOTS="$(SHOTS)" python3 tests/web/pages.py $(K)
 
@@ -532,4 +535,4 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: FORCE all analyze analyze-all arm64 asan bare bare-node bare-python bench bench-deps bench-node bench-python clean cluster cluster-mutants compare crash deb deb-test demo demo-web deps examples format fuzz fuzzers help install install-files lint lint-slow model mutants nightly node node-files node-package node-test power python python-files python-package python-test run test tests tsan ubsan uninstall valgrind web-test
+.PHONY: FORCE all analyze analyze-all arm64 asan bare bare-node bare-python bench bench-deps bench-node bench-python clean cluster cluster-mutants compare crash deb deb-test demo demo-web deps examples format fuzz fuzzers help install install-files lint lint-slow model mutants nightly node node-files node-package node-test power python python-files python-package python-test run soak test tests tsan ubsan uninstall valgrind web-test
