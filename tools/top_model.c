@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * top_model.c: see top_model.h. A hash table finds a cart by its key. Strangers choose the keys, so
- * the hash has a seed of its own in each process. The tree is a treap: a search tree by the order,
- * and a heap by a random number of each cart, with the size of each subtree. Its nodes lie close
- * together, apart from the carts, since moving one goes over some twenty of them.
+ * the hash has a seed of its own in each process. The order is a sorted list in pieces: each piece
+ * is an array of entries, and an array of the pieces has the first entry of each, so that a search
+ * for a piece stays in that array. Moving a cart touches it and two pieces. Of a tree it would
+ * touch some forty nodes, which are in no cache at a thousand changes a second.
  */
 #include "top_model.h"
 
@@ -17,37 +18,39 @@
 
 #define BUCKETS_FEW 1024u
 #define FILTER_MAX 128u
+#define PIECE_MAX 128u
 
 struct row {
 	struct top_cart cart; /* first: handed out */
 	struct row *chain;    /* in the hash table */
-	uint32_t node;        /* 0: it does not pass the filter */
+	bool placed;          /* in the order: it passes the filter */
 	uint32_t round;       /* the list, or later event, that told of it */
 	char ids[];           /* restaurant, NUL, session, NUL */
 };
 
-/*
- * 0 in place of a node: there is none; nodes[0] is there, and has the size 0. A cache line has two
- * of them.
- */
-struct node {
+struct entry {
 	int64_t value; /* what the order goes by, the smaller first */
 	struct row *row;
-	uint32_t left, right, parent;
-	uint32_t size; /* of the subtree */
 };
 
-static_assert(sizeof(struct node) == 32, "without holes");
+/*
+ * Two neighbours have more than half of PIECE_MAX entries together, so that there are few pieces.
+ * The first one may be empty, and no search looks at its first entry.
+ */
+struct piece {
+	struct entry first;
+	struct entry *entries; /* room for PIECE_MAX */
+	size_t count;
+};
 
 struct top_model {
 	struct row **buckets;
 	size_t bucket_count; /* a power of two */
 	size_t carts;
-	struct node *nodes;
-	uint32_t node_room;
-	uint32_t nodes_used; /* ever, nodes[0] included */
-	uint32_t nodes_free; /* a list, through `left` */
-	uint32_t root;
+	struct piece *pieces;
+	size_t piece_count; /* at least 1 */
+	size_t piece_room;
+	size_t placed;
 	enum top_order order;
 	bool reverse;
 	char filter[FILTER_MAX];
@@ -68,9 +71,27 @@ const char *top_order_name(uint32_t order)
 	return order < TOP_ORDERS ? names[order] : NULL;
 }
 
-static struct node *new_nodes(uint32_t count)
+static struct entry *new_entries(void)
 {
-	return must_have(aligned_alloc(CACHE_LINE, count * sizeof(struct node)));
+	return must_have(malloc(PIECE_MAX * sizeof(struct entry)));
+}
+
+static void free_pieces(struct top_model *model)
+{
+	for (size_t i = 0; i < model->piece_count; i++)
+		free(model->pieces[i].entries);
+	free(model->pieces);
+}
+
+/* No cart is in the order. */
+static void begin_pieces(struct top_model *model)
+{
+	free_pieces(model);
+	model->piece_room = 16;
+	model->pieces = must_have(calloc(model->piece_room, sizeof(struct piece)));
+	model->pieces[0].entries = new_entries();
+	model->piece_count = 1;
+	model->placed = 0;
 }
 
 struct top_model *top_model_new(void)
@@ -79,10 +100,7 @@ struct top_model *top_model_new(void)
 
 	model->bucket_count = BUCKETS_FEW;
 	model->buckets = must_have(calloc(model->bucket_count, sizeof(struct row *)));
-	model->node_room = BUCKETS_FEW;
-	model->nodes = new_nodes(model->node_room);
-	model->nodes[0] = (struct node){ 0 };
-	model->nodes_used = 1;
+	begin_pieces(model);
 	model->round = 1;
 	/* without random numbers (at boot) the seed is 0, and everything works all the same */
 	if (getrandom(&model->seed, sizeof(model->seed), GRND_NONBLOCK) < 0)
@@ -101,7 +119,7 @@ void top_model_free(struct top_model *model)
 		}
 	}
 	free(model->buckets);
-	free(model->nodes);
+	free_pieces(model);
 	free(model);
 }
 
@@ -134,146 +152,160 @@ static int64_t value_of(const struct top_model *model, const struct top_cart *ca
 	return model->reverse ? -value : value;
 }
 
-/* Does this row, whose value is given, stand before that node? Equal ones go by their names. */
-static bool before(const struct top_model *model, int64_t value, const struct row *row,
-		   const struct node *node)
+static struct entry entry_of(const struct top_model *model, struct row *row)
 {
-	if (value != node->value)
-		return value < node->value;
-	int r = strcmp(row->cart.restaurant_id, node->row->cart.restaurant_id);
+	return (struct entry){ value_of(model, &row->cart), row };
+}
+
+/* Does the one stand before the other? Equal ones go by their names. */
+static bool before(const struct top_model *model, const struct entry *one,
+		   const struct entry *other)
+{
+	if (one->value != other->value)
+		return one->value < other->value;
+	if (one->row == other->row)
+		return false;
+	int r = strcmp(one->row->cart.restaurant_id, other->row->cart.restaurant_id);
 	if (r == 0)
-		r = strcmp(row->cart.session_id, node->row->cart.session_id);
+		r = strcmp(one->row->cart.session_id, other->row->cart.session_id);
 	return model->reverse ? r > 0 : r < 0;
 }
 
-/* ------------------------------------------------------------------ the tree */
-
-static uint32_t size_of(const struct top_model *model, uint32_t at)
+/* The piece in which the entry stands, or is to stand. */
+static size_t piece_of(const struct top_model *model, const struct entry *entry)
 {
-	return model->nodes[at].size;
-}
+	size_t low = 1, high = model->piece_count;
 
-/* The place in its parent, or the root, that names this node. */
-static uint32_t *link_of(struct top_model *model, uint32_t at)
-{
-	const uint32_t parent = model->nodes[at].parent;
-
-	if (parent == 0)
-		return &model->root;
-	return model->nodes[parent].left == at ? &model->nodes[parent].left :
-						 &model->nodes[parent].right;
-}
-
-/* Lift a node above its parent; the order stays. */
-static void rotate_up(struct top_model *model, uint32_t at)
-{
-	struct node *node = &model->nodes[at];
-	const uint32_t above = node->parent;
-	struct node *parent = &model->nodes[above];
-	uint32_t *link = link_of(model, above);
-	uint32_t *from = parent->left == at ? &node->right : &node->left;
-	uint32_t *to = parent->left == at ? &parent->left : &parent->right;
-
-	*to = *from;
-	if (*to != 0)
-		model->nodes[*to].parent = above;
-	*from = above;
-	node->parent = parent->parent;
-	parent->parent = at;
-	*link = at;
-	node->size = parent->size;
-	parent->size = 1 + size_of(model, parent->left) + size_of(model, parent->right);
-}
-
-/* A number that looks random, of each node its own; greater than those of the nodes below it. */
-static uint32_t heap_of(const struct top_model *model, uint32_t at)
-{
-	const uint64_t mixed = (at ^ model->seed) * 0x9e3779b97f4a7c15ull;
-
-	return (uint32_t)((mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9ull >> 32);
-}
-
-static uint32_t take_node(struct top_model *model)
-{
-	uint32_t at = model->nodes_free;
-
-	if (at != 0) {
-		model->nodes_free = model->nodes[at].left;
-		return at;
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		if (before(model, entry, &model->pieces[middle].first))
+			high = middle;
+		else
+			low = middle + 1;
 	}
-	if (model->nodes_used == model->node_room) { /* no arena has 2^31 carts */
-		struct node *more = new_nodes(2 * model->node_room);
-		memcpy(more, model->nodes, model->node_room * sizeof(struct node));
-		free(model->nodes);
-		model->nodes = more;
-		model->node_room *= 2;
-	}
-	return model->nodes_used++;
+	return low - 1;
 }
 
-static void tree_insert(struct top_model *model, struct row *row)
+/* Where the entry is to stand in the piece. */
+static size_t index_of(const struct top_model *model, const struct piece *piece,
+		       const struct entry *entry)
 {
-	const int64_t value = value_of(model, &row->cart);
-	const uint32_t at = take_node(model); /* may move the nodes */
-	uint32_t *link = &model->root;
-	uint32_t parent = 0;
+	size_t low = 0, high = piece->count;
 
-	while (*link != 0) {
-		parent = *link;
-		struct node *node = &model->nodes[parent];
-		node->size++;
-		link = before(model, value, row, node) ? &node->left : &node->right;
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		if (before(model, &piece->entries[middle], entry))
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	*link = at;
-	model->nodes[at] = (struct node){ .value = value, .row = row, .parent = parent, .size = 1 };
-	row->node = at;
-	while (model->nodes[at].parent != 0 &&
-	       heap_of(model, model->nodes[at].parent) < heap_of(model, at))
-		rotate_up(model, at);
+	return low;
 }
 
-static void tree_remove(struct top_model *model, struct row *row)
+/* Where the row stands in its piece; found without the names of those with the same value. */
+static size_t index_in(const struct piece *piece, const struct row *row)
 {
-	const uint32_t at = row->node;
-	struct node *node = &model->nodes[at];
+	size_t index = 0;
 
-	while (node->left != 0 && node->right != 0)
-		rotate_up(model, heap_of(model, node->left) > heap_of(model, node->right) ?
-					 node->left :
-					 node->right);
-	const uint32_t child = node->left != 0 ? node->left : node->right;
-	*link_of(model, at) = child;
-	if (child != 0)
-		model->nodes[child].parent = node->parent;
-	for (uint32_t above = node->parent; above != 0; above = model->nodes[above].parent)
-		model->nodes[above].size--;
-	node->left = model->nodes_free;
-	model->nodes_free = at;
-	row->node = 0;
+	while (piece->entries[index].row != row)
+		index++;
+	return index;
+}
+
+/* A full piece becomes two. */
+static void split(struct top_model *model, size_t at)
+{
+	const size_t half = PIECE_MAX / 2;
+	struct piece more = { .entries = new_entries(), .count = half };
+
+	if (model->piece_count == model->piece_room) {
+		model->piece_room *= 2;
+		model->pieces = must_have(realloc(model->pieces, model->piece_room * sizeof(more)));
+	}
+	struct piece *piece = &model->pieces[at];
+	piece->count = half;
+	memcpy(more.entries, piece->entries + half, half * sizeof(struct entry));
+	more.first = more.entries[0];
+	memmove(piece + 2, piece + 1, (model->piece_count - at - 1) * sizeof(more));
+	piece[1] = more;
+	model->piece_count++;
+}
+
+/* A piece and the next one, if there is one, become one if they have few entries. */
+static void join(struct top_model *model, size_t at)
+{
+	struct piece *piece = &model->pieces[at];
+
+	if (at + 1 >= model->piece_count)
+		return;
+	const size_t both = piece[0].count + piece[1].count;
+	if (both > PIECE_MAX / 2 && piece[0].count > 0 && piece[1].count > 0)
+		return;
+	memcpy(piece->entries + piece->count, piece[1].entries,
+	       piece[1].count * sizeof(struct entry));
+	piece->count = both;
+	piece->first = piece->entries[0];
+	free(piece[1].entries);
+	memmove(piece + 1, piece + 2, (model->piece_count - at - 2) * sizeof(*piece));
+	model->piece_count--;
+}
+
+static void place(struct top_model *model, struct row *row)
+{
+	const struct entry entry = entry_of(model, row);
+	size_t at = piece_of(model, &entry);
+
+	if (model->pieces[at].count == PIECE_MAX) {
+		split(model, at);
+		at += before(model, &entry, &model->pieces[at + 1].first) ? 0 : 1;
+	}
+	struct piece *piece = &model->pieces[at];
+	const size_t index = index_of(model, piece, &entry);
+	memmove(piece->entries + index + 1, piece->entries + index,
+		(piece->count++ - index) * sizeof(entry));
+	piece->entries[index] = entry;
+	piece->first = piece->entries[0];
+	row->placed = true;
+	model->placed++;
+}
+
+/* The row is as it was when it was placed. */
+static void displace(struct top_model *model, struct row *row)
+{
+	const struct entry entry = entry_of(model, row);
+	const size_t at = piece_of(model, &entry);
+	struct piece *piece = &model->pieces[at];
+	const size_t index = index_in(piece, row);
+
+	memmove(piece->entries + index, piece->entries + index + 1,
+		(--piece->count - index) * sizeof(entry));
+	piece->first = piece->entries[0];
+	row->placed = false;
+	model->placed--;
+	join(model, at);
+	if (at > 0)
+		join(model, at - 1);
 }
 
 const struct top_cart *top_model_at(const struct top_model *model, size_t place)
 {
-	uint32_t at = model->root;
-
-	while (at != 0) {
-		const struct node *node = &model->nodes[at];
-		const size_t left = size_of(model, node->left);
-		if (place == left)
-			return &node->row->cart;
-		at = place < left ? node->left : node->right;
-		place -= place < left ? 0 : left + 1;
+	for (size_t at = 0; at < model->piece_count; at++) {
+		const struct piece *piece = &model->pieces[at];
+		if (place < piece->count)
+			return &piece->entries[place].row->cart;
+		place -= piece->count;
 	}
 	return NULL;
 }
 
-static size_t place_of(const struct top_model *model, uint32_t at)
+static size_t place_of(const struct top_model *model, struct row *row)
 {
-	size_t place = size_of(model, model->nodes[at].left);
+	const struct entry entry = entry_of(model, row);
+	const size_t in = piece_of(model, &entry);
+	size_t place = index_in(&model->pieces[in], row);
 
-	for (uint32_t above; (above = model->nodes[at].parent) != 0; at = above)
-		if (model->nodes[above].right == at)
-			place += size_of(model, model->nodes[above].left) + 1;
+	for (size_t at = 0; at < in; at++)
+		place += model->pieces[at].count;
 	return place;
 }
 
@@ -331,7 +363,7 @@ static bool passes(const struct top_model *model, const struct row *row)
 	       has_text(row->cart.session_id, model->filter);
 }
 
-/* The row of a key, which is made if it is not there (*ret_new). It is not in the tree then. */
+/* The row of a key, which is made if it is not there (*ret_new). It is not in the order then. */
 static struct row *get(struct top_model *model, const char *restaurant_id, const char *session_id,
 		       bool *ret_new)
 {
@@ -358,8 +390,8 @@ static void take_out(struct top_model *model, struct row **link)
 	struct row *row = *link;
 
 	*link = row->chain;
-	if (row->node != 0)
-		tree_remove(model, row);
+	if (row->placed)
+		displace(model, row);
 	model->carts--;
 	free(row);
 }
@@ -367,13 +399,15 @@ static void take_out(struct top_model *model, struct row **link)
 /* The row is to be as `cart` says. Mostly it keeps its place, as what the order goes by does. */
 static void set(struct top_model *model, struct row *row, const struct top_cart *cart)
 {
-	row->cart = *cart;
-	if (row->node != 0 && model->nodes[row->node].value == value_of(model, cart))
+	if (row->placed && value_of(model, &row->cart) == value_of(model, cart)) {
+		row->cart = *cart;
 		return;
-	if (row->node != 0)
-		tree_remove(model, row);
+	}
+	if (row->placed)
+		displace(model, row);
+	row->cart = *cart;
 	if (passes(model, row))
-		tree_insert(model, row);
+		place(model, row);
 }
 
 /* ------------------------------------------------------------------ what goes in */
@@ -503,13 +537,12 @@ bool top_model_sweep(struct top_model *model, size_t most)
 
 static void rebuild(struct top_model *model)
 {
-	model->root = model->nodes_free = 0;
-	model->nodes_used = 1;
+	begin_pieces(model);
 	for (size_t i = 0; i < model->bucket_count; i++) {
 		for (struct row *row = model->buckets[i]; row != NULL; row = row->chain) {
-			row->node = 0;
+			row->placed = false;
 			if (passes(model, row))
-				tree_insert(model, row);
+				place(model, row);
 		}
 	}
 }
@@ -537,15 +570,15 @@ size_t top_model_carts(const struct top_model *model)
 
 size_t top_model_rows(const struct top_model *model)
 {
-	return size_of(model, model->root);
+	return model->placed;
 }
 
 size_t top_model_place(const struct top_model *model, const char *restaurant_id,
 		       const char *session_id)
 {
-	const struct row *row = *find(model, restaurant_id, session_id);
+	struct row *row = *find(model, restaurant_id, session_id);
 
-	return row != NULL && row->node != 0 ? place_of(model, row->node) : SIZE_MAX;
+	return row != NULL && row->placed ? place_of(model, row) : SIZE_MAX;
 }
 
 uint64_t top_model_missed(const struct top_model *model)

@@ -4,8 +4,8 @@
  * rows of a list go in; rows come out, by their place. It opens nothing, draws nothing, and reads
  * no clock.
  *
- * The carts that pass the filter stand in a tree, in their order. An event moves one of them, and a
- * place is found in as many steps as the tree is deep: so neither an event nor a frame goes over
+ * The carts that pass the filter stand in their order, in pieces of some hundred. An event moves
+ * one of them, and a place is found by the pieces' sizes: so neither an event nor a frame goes over
  * all carts. Another order or filter does, once.
  */
 #ifndef CORRAL_TOOLS_TOP_MODEL_H

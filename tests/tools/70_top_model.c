@@ -303,6 +303,26 @@ static void many_changes_leave_the_order_right(void **state)
 	assert_null(top_model_at(*state, there));
 }
 
+static void all_may_end_and_others_begin(void **state)
+{
+	char session[16];
+
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 1000; i++) {
+			snprintf(session, sizeof(session), "s%d", i * 7 % 1000);
+			changed(*state, session, 1, i * 7 % 1000);
+		}
+		assert_int_equal(top_model_rows(*state), 1000);
+		assert_string_equal(top_model_at(*state, 500)->session_id, "s500");
+		for (int i = 0; i < 1000; i++) {
+			snprintf(session, sizeof(session), "s%d", i * 11 % 1000);
+			ended(*state, CORRAL_EVENT_EXPIRED, session, 1);
+		}
+		assert_int_equal(top_model_rows(*state), 0);
+		assert_null(top_model_at(*state, 0));
+	}
+}
+
 int main(void)
 {
 #define with_model(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -317,6 +337,7 @@ int main(void)
 		with_model(an_event_moves_a_row),
 		with_model(a_filter_shows_what_has_it_in_an_id),
 		with_model(many_changes_leave_the_order_right),
+		with_model(all_may_end_and_others_begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
