@@ -11,22 +11,29 @@
 #define SCRIPT "text/javascript; charset=utf-8"
 #define SVG "image/svg+xml"
 
-/* Name, path in the tree, path that is asked for, type. */
-#define PAGES(PAGE)                                                                                \
-	PAGE(board, "board.html", "/", HTML)                                                       \
-	PAGE(order, "order.html", "/order", HTML)                                                  \
-	PAGE(health, "health.html", "/health", HTML)                                               \
-	PAGE(style, "corral.css", "/corral.css", CSS)                                              \
-	PAGE(common_js, "common.js", "/common.js", SCRIPT)                                         \
-	PAGE(board_js, "board.js", "/board.js", SCRIPT)                                            \
-	PAGE(order_js, "order.js", "/order.js", SCRIPT)                                            \
-	PAGE(health_js, "health.js", "/health.js", SCRIPT)                                         \
-	PAGE(icon, "icon.svg", "/icon.svg", SVG)
+/* The bytes of a file of web/page; of a whole page, which has its title and script in the head. */
+#define PART(file) ".incbin \"web/page/" file "\"\n"
+#define WHOLE(title, script, file)                                                                 \
+	PART("head.html")                                                                          \
+	".ascii \"<title>" title " &middot; Corral</title>\\n\"\n"                                 \
+	".ascii \"<script type='module' src='/" script "'></script>\\n\"\n" PART("bar.html")       \
+		PART(file) ".ascii \"</body>\\n</html>\\n\"\n"
 
-#define EMBED(name, file, path, type)                                                              \
+/* Name, contents, path that is asked for, type. */
+#define PAGES(PAGE)                                                                                \
+	PAGE(board, WHOLE("Orders", "board.js", "board.html"), "/", HTML)                          \
+	PAGE(order, WHOLE("Order", "order.js", "order.html"), "/order", HTML)                      \
+	PAGE(health, WHOLE("Health", "health.js", "health.html"), "/health", HTML)                 \
+	PAGE(style, PART("corral.css"), "/corral.css", CSS)                                        \
+	PAGE(common_js, PART("common.js"), "/common.js", SCRIPT)                                   \
+	PAGE(board_js, PART("board.js"), "/board.js", SCRIPT)                                      \
+	PAGE(order_js, PART("order.js"), "/order.js", SCRIPT)                                      \
+	PAGE(health_js, PART("health.js"), "/health.js", SCRIPT)                                   \
+	PAGE(icon, PART("icon.svg"), "/icon.svg", SVG)
+
+#define EMBED(name, contents, path, type)                                                          \
 	__asm__(".pushsection .rodata\n"                                                           \
-		"page_" #name ": .incbin \"web/page/" file "\"\n"                                  \
-		"page_end_" #name ":\n"                                                            \
+		"page_" #name ":\n" contents "page_end_" #name ":\n"                               \
 		".byte 0\n"                                                                        \
 		".popsection\n");                                                                  \
 	extern const char page_##name[] __attribute__((visibility("hidden")));                     \
@@ -35,7 +42,7 @@ PAGES(EMBED)
 
 const struct page *page_find(const char *path)
 {
-#define ROW(name, file, asked, type) { asked, type, page_##name, page_end_##name },
+#define ROW(name, contents, asked, type) { asked, type, page_##name, page_end_##name },
 	static const struct page pages[] = { PAGES(ROW) };
 
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)

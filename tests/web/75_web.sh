@@ -94,6 +94,11 @@ each_answer_has_a_strict_policy() {
 			"frame-ancestors 'none'" "X-Content-Type-Options: nosniff" \
 			"Referrer-Policy: no-referrer" "Cross-Origin-Resource-Policy: same-origin"
 	done
+	for path in / /order /health; do
+		get "$path"
+		[[ $out == "<!doctype html>"*"<title>"*"</head>"*"<nav>"*"<main"*"</html>" ]] ||
+			fail "no whole page: $out"
+	done
 	# what the policy would forbid, and what would fetch from elsewhere
 	! grep -nE '(src|href)="[^/]|<script>|style="|[ "]on[a-z]+="|innerHTML|https?://' \
 		web/page/*.html web/page/*.js web/page/*.css | grep -v 'http://www.w3.org' ||

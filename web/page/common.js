@@ -21,6 +21,11 @@ export function make(tag, name, ...children) {
 
 export const byId = (id) => document.getElementById(id)
 
+// The bar is the same on each page.
+for (const link of document.querySelectorAll('nav a')) {
+  if (link.pathname === location.pathname) link.setAttribute('aria-current', 'page')
+}
+
 // How much the server's clock is ahead of ours.
 let ahead = 0
 export function noteClock(nowMs) {
