@@ -196,6 +196,10 @@ $(BUILD)/tests/68_power_loss: test_ldflags := $(power_calls:%=-Wl,--wrap=%)
 $(BUILD)/tests/70_top_model: $(filter-out %/main.o,$(tool_objects))
 $(BUILD)/tests/70_top_model: test_own_libs = $(ncurses_libs)
 
+# The messages of corral-web are one of its modules, and use one of the tools'.
+$(BUILD)/tests/75_stream: $(BUILD)/web/stream.o $(filter-out %/main.o,$(tool_objects))
+$(BUILD)/tests/75_stream: test_own_libs = $(ncurses_libs)
+
 # The torture of grace periods runs over those of liburcu, too.
 $(BUILD)/tests/35_grace_torture: test_own_libs = $(urcu_libs)
 

@@ -173,6 +173,27 @@ what_came_while_one_was_away_is_told() {
 	sound_after_all
 }
 
+# More events than the feed keeps came while corral-web was stopped.
+where_events_were_missed_all_list_again() {
+	start
+	web
+	listen all "/api/events"
+	a_cart before
+	told all '"session_id":"before"'
+	kill -STOP "$web_pid"
+	"$BUILD/corral-bench" replay bench/replay/orders.tsv --dir "$dir" --restaurant many \
+		--keep >"$place/replay" || fail "$(cat "$place/replay")"
+	a_cart missed
+	kill -CONT "$web_pid"
+	told all "event: gap"
+	a_cart after
+	told all '"session_id":"after"'
+	! grep -qE '"(missed|many)"' "$place/all" || fail "it is told of what was missed"
+	eventually '"session_id":"missed"' "$url/api/board"
+	get /metrics
+	has "corral_web_gaps_total 1"
+}
+
 what_strangers_said_stays_text() {
 	local name=$'</script>\n\ndata: x\r\n\u202e"'
 	start

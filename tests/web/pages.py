@@ -13,6 +13,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -85,6 +86,12 @@ class Place:
                 self.add(restaurant, f"call-{n:04x}", name, price, *more)
             if n % 5 == 0:
                 self.corral("checkout", restaurant, f"call-{n:04x}")
+
+    def replay(self, restaurant):
+        """The orders of the file: 300 carts, a thousand changes."""
+        subprocess.run([BUILD + "/corral-bench", "replay", "bench/replay/orders.tsv", "--dir",
+                        self.dir, "--restaurant", restaurant, "--keep"], check=True,
+                       capture_output=True, timeout=120)
 
     def end(self):
         for process in (self.web, self.agent):
@@ -196,13 +203,30 @@ def a_page_goes_on_after_its_server_was_killed(place, page):
     assert page.evaluate("document.body.dataset.listed") == "1"
     place.web.kill()
     place.web.wait()
-    subprocess.run([BUILD + "/corral-bench", "replay", "bench/replay/orders.tsv", "--dir",
-                    place.dir, "--restaurant", "many", "--keep"], check=True,
-                   capture_output=True, timeout=120)
+    place.replay("many")
     place.start_web()  # more carts have changed than it tells one by one: it says, list again
     page.until("Number(document.body.dataset.listed) > 1")
     page.until("document.querySelectorAll('.ticket:not(.ended)').length === 200")
     assert page.evaluate("mark") == 1
+
+
+def what_the_server_missed_the_page_lists_again(place, page):
+    place.add("luigi", "s")
+    place.add("luigi", "ends")
+    open_board(place, page)
+    page.evaluate("window.mark = 1")
+    place.web.send_signal(signal.SIGSTOP)
+    place.replay("many")
+    place.add("luigi", "s", "Tea", "1.00")
+    place.corral("drop", "luigi", "ends")
+    place.web.send_signal(signal.SIGCONT)
+    page.until("document.body.dataset.listed === '2'")
+    page.until("document.querySelectorAll('.ticket:not(.ended)').length === 200")
+    page.until("document.querySelector('[data-session=ends]') === null")
+    assert page.evaluate("document.getElementById('live').dataset.state") == "live"
+    place.add("luigi", "after")
+    page.until("document.querySelector('[data-session=after]') !== null")
+    assert page.evaluate("mark") == 1 and page.evaluate("document.body.dataset.listed") == "2"
 
 
 def an_order_shows_its_history_until_it_is_over(place, page):
