@@ -729,17 +729,17 @@ watch_says_a_gap_and_goes_on() {
 	watcher=$!
 	eventually saw "version 1, open"
 	kill -STOP $watcher "$agent"
-	for ((n = 2; n <= 40; n++)); do
+	for ((n = 2; n <= 100; n++)); do
 		run 0 quantity j7 s 1 "$n"
 	done
 	kill -CONT $watcher "$agent"
 	eventually saw "events were missed"
-	eventually saw "version 40, open"
+	eventually saw "version 100, open"
 	run 0 quantity j7 s 1 7
-	eventually saw "version 41 changed: set_quantity line 1 7"
+	eventually saw "version 101 changed: set_quantity line 1 7"
 	run 0 drop j7 s
 	wait $watcher
-	[[ $(grep -c "version 40, open" "$work/watched") -eq 1 ]] || fail "$(<"$work/watched")"
+	[[ $(grep -c "version 100, open" "$work/watched") -eq 1 ]] || fail "$(<"$work/watched")"
 }
 
 watch_on_a_terminal_shows_the_cart_and_what_led_to_it() {
