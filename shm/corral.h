@@ -862,8 +862,9 @@ int corral_feed_next(struct corral_feed *feed, struct corral_event *ret_events, 
 
 /*
  * The last version of the cart that ended with this event, for as long as it is kept: ends are kept
- * for a day, or until they take more than a 32nd of the arena. The view is one of a copy, as that of
- * corral_read_copy(), and is void with the next call of this function, and when the feed is closed.
+ * for a day, or until they take more than a 32nd of the arena. The view is one of a copy, as that
+ * of corral_read_copy(), and is void with the next call of this function, and when the feed is
+ * closed.
  * -ENOENT: there is no such end, or there was no memory for its last version; -ESTALE: it is no
  * longer kept; -EUCLEAN, -ENOMEM.
  */
