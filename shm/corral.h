@@ -870,6 +870,45 @@ int corral_feed_next(struct corral_feed *feed, struct corral_event *ret_events, 
  */
 int corral_feed_cart(struct corral_feed *feed, uint64_t number, struct corral_view *ret_view);
 
+/*
+ * A named cursor is a reader that is kept: how far it has got stays in the arena, and, where a
+ * journal is kept, on disk. Each event that it was not told that it has acknowledged it is told
+ * again: so what is done for an event has to be done once for each key and version. How carts end
+ * is kept for it until it has acknowledged that, within bounds: see corral_feed_cart().
+ */
+#define CORRAL_CURSORS 16u
+#define CORRAL_CURSOR_MAX 31u /* bytes of its name: letters, digits, and . _ - */
+
+/*
+ * Begin to read where the cursor of that name has got to. If there is none, it is made, and begins
+ * now. -EINVAL: the name; -ENOSPC: there are CORRAL_CURSORS already; -EROFS; -EBUSY; others as
+ * corral_feed_open().
+ */
+int corral_feed_open_cursor(struct corral *corral, struct corral_text name,
+			    const struct corral_feed_filter *filter, struct corral_feed **ret_feed);
+
+/*
+ * The events up to this number, which may be a gap's, are done with: they are not told again. Takes
+ * no lock. -EINVAL: the feed is no cursor's, or there is no such event yet; -ENOENT: the cursor was
+ * removed; -EROFS, -ESTALE.
+ */
+int corral_feed_ack(struct corral_feed *feed, uint64_t number);
+
+struct corral_cursor {
+	char name[CORRAL_CURSOR_MAX + 1];
+	uint64_t next;    /* the number of the first event that it has not acknowledged */
+	uint64_t lag;     /* about how many events it has not acknowledged */
+	uint64_t ends;    /* and how many ends, of those that are kept */
+	int64_t acked_ms; /* when it acknowledged one last, or was made; since 1970 */
+};
+
+/* The cursors there are, at most max of them. -EOPNOTSUPP, -ESTALE. */
+int corral_cursors(struct corral *corral, struct corral_cursor *ret_cursors, size_t max,
+		   size_t *ret_count);
+
+/* -ENOENT: there is none of that name; -EINVAL, -EROFS, -EBUSY, -EOPNOTSUPP, -ESTALE. */
+int corral_cursor_remove(struct corral *corral, struct corral_text name);
+
 /* The number from which corral_feed_next() goes on: behind what it has gone through. */
 uint64_t corral_feed_position(const struct corral_feed *feed);
 

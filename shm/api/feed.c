@@ -34,6 +34,7 @@ struct corral_feed {
 	uint32_t session_size;
 	char restaurant[CORRAL_ID_MAX];
 	char session[CORRAL_ID_MAX];
+	char cursor[CURSOR_NAME_BYTES]; /* "": it is none */
 	struct feed_entry entry;
 	void *version; /* what the view of corral_feed_cart() shows */
 };
@@ -107,7 +108,7 @@ static uint64_t oldest_for(struct corral_feed *feed)
 		       feed_oldest(arena);
 }
 
-int corral_feed_open(struct corral *corral, uint64_t from, const struct corral_feed_filter *filter,
+static int make_feed(struct corral *corral, const struct corral_feed_filter *filter,
 		     struct corral_feed **ret_feed)
 {
 	if (corral->remote != NULL)
@@ -121,18 +122,134 @@ int corral_feed_open(struct corral *corral, uint64_t from, const struct corral_f
 		if (r == 0)
 			r = take_filter(filter->session_id, feed->session, &feed->session_size);
 	}
-	if (r == 0 && from == CORRAL_FEED_NOW)
-		r = number_all(corral); /* what has happened already is behind us */
 	if (r < 0) {
 		free(feed);
 		return r;
 	}
 	feed->corral = corral;
+	*ret_feed = feed;
+	return 0;
+}
+
+int corral_feed_open(struct corral *corral, uint64_t from, const struct corral_feed_filter *filter,
+		     struct corral_feed **ret_feed)
+{
+	struct corral_feed *feed;
+	int r = make_feed(corral, filter, &feed);
+
+	if (r < 0)
+		return r;
+	if (from == CORRAL_FEED_NOW)
+		r = number_all(corral); /* what has happened already is behind us */
+	if (r < 0) {
+		free(feed);
+		return r;
+	}
 	feed->at = from == CORRAL_FEED_OLDEST ? oldest_for(feed) :
 		   from == CORRAL_FEED_NOW    ? feed_next(&corral->arena) :
 						from;
 	*ret_feed = feed;
 	return 0;
+}
+
+/* ----------------------------------------------------------------- cursors */
+
+static int take_name(struct corral_text name, char ret_name[CURSOR_NAME_BYTES])
+{
+	static_assert(CURSOR_NAME_BYTES == CORRAL_CURSOR_MAX + 1 && FEED_CURSORS == CORRAL_CURSORS,
+		      "as corral.h says");
+	if (name.size == 0 || name.size > CORRAL_CURSOR_MAX || name.data == NULL ||
+	    memchr(name.data, 0, name.size) != NULL)
+		return -EINVAL;
+	memcpy(ret_name, name.data, name.size);
+	ret_name[name.size] = '\0';
+	return feed_cursor_name(ret_name) ? 0 : -EINVAL;
+}
+
+/* The actor of a handle that may write. */
+static int writer(struct corral *corral, struct actor **ret_actor)
+{
+	if (corral->remote != NULL)
+		return -EOPNOTSUPP;
+	if (corral->unregistered || (corral->flags & CORRAL_READ_ONLY) != 0)
+		return -EROFS;
+	return handle_actor(corral, ret_actor);
+}
+
+int corral_feed_open_cursor(struct corral *corral, struct corral_text name,
+			    const struct corral_feed_filter *filter, struct corral_feed **ret_feed)
+{
+	struct corral_feed *feed;
+	struct actor *actor;
+	int r = writer(corral, &actor);
+
+	if (r == 0)
+		r = make_feed(corral, filter, &feed);
+	if (r < 0)
+		return r;
+	r = take_name(name, feed->cursor);
+	if (r == 0 && feed_cursor_find(&corral->arena, feed->cursor) == NULL)
+		r = number_all(corral); /* a new one begins now */
+	if (r == 0)
+		r = feed_cursor_open(actor, feed->cursor, &feed->at);
+	if (r < 0) {
+		free(feed);
+		return r;
+	}
+	*ret_feed = feed;
+	return 0;
+}
+
+int corral_feed_ack(struct corral_feed *feed, uint64_t number)
+{
+	struct corral *corral = feed->corral;
+	struct actor *actor;
+	int r = writer(corral, &actor);
+
+	if (r < 0)
+		return r;
+	if (feed->cursor[0] == '\0' || number >= feed_next(&corral->arena))
+		return -EINVAL;
+	struct feed_cursor *cursor = feed_cursor_find(&corral->arena, feed->cursor);
+	if (cursor == NULL)
+		return -ENOENT;
+	feed_cursor_ack(cursor, number + 1);
+	return handle_verdict(corral, 0);
+}
+
+int corral_cursors(struct corral *corral, struct corral_cursor *ret_cursors, size_t max,
+		   size_t *ret_count)
+{
+	const struct arena *arena = &corral->arena;
+	struct feed_cursor cursor;
+	size_t count = 0;
+
+	if (corral->remote != NULL)
+		return -EOPNOTSUPP;
+	for (uint32_t i = 0; i < FEED_CURSORS && count < max; i++) {
+		if (!feed_cursor_read(arena, i, &cursor))
+			continue;
+		struct corral_cursor *to = &ret_cursors[count++];
+		memset(to, 0, sizeof(*to));
+		memcpy(to->name, cursor.name, sizeof(to->name));
+		to->next = cursor.acked;
+		to->lag = feed_lag(arena, cursor.acked);
+		to->ends = feed_ends_since(arena, cursor.acked);
+		to->acked_ms = cursor.acked_ms;
+	}
+	*ret_count = count;
+	return handle_verdict(corral, 0);
+}
+
+int corral_cursor_remove(struct corral *corral, struct corral_text name)
+{
+	char string[CURSOR_NAME_BYTES];
+	struct actor *actor;
+	int r = writer(corral, &actor);
+
+	if (r == 0)
+		r = take_name(name, string);
+	return r == 0 ? feed_cursor_remove(actor, string) : r;
 }
 
 void corral_feed_close(struct corral_feed *feed)

@@ -93,14 +93,12 @@ static_assert(sizeof(struct death) == 96, "without holes");
  */
 #define FEED_CURSORS 16u
 #define CURSOR_NAME_BYTES 32u /* NUL-terminated, zeros behind it */
-#define CURSOR_FREE 0u
-#define CURSOR_USED 1u
 
 struct feed_cursor {
 	char name[CURSOR_NAME_BYTES];
 	uint64_t acked;   /* the events before this number were acknowledged; only grows */
 	int64_t acked_ms; /* when that was, since 1970 */
-	uint32_t state;
+	uint32_t state;   /* odd: it is there; one more each time one is made or removed */
 	uint32_t reserved[3];
 };
 

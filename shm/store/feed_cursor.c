@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "store/feed.h"
 #include "store/feed_ends.h"
 #include "sync/lock.h"
 
@@ -22,19 +23,45 @@ bool feed_cursor_name(const char *name)
 	return size > 0 && size < CURSOR_NAME_BYTES;
 }
 
+static bool is_used(uint32_t state)
+{
+	return state % 2 != 0;
+}
+
 bool feed_cursor_read(const struct arena *arena, uint32_t index, struct feed_cursor *ret_cursor)
 {
 	const struct feed_cursor *cursor = &arena->header->cursors[index];
+	const uint32_t state = load_acquire(&cursor->state); /* pairs [F6] */
 
-	if (load_acquire(&cursor->state) != CURSOR_USED) /* pairs [F6] */
+	if (!is_used(state))
 		return false;
 	memcpy(ret_cursor->name, cursor->name, sizeof(cursor->name));
 	ret_cursor->acked = load_relaxed(&cursor->acked);
 	ret_cursor->acked_ms = load_relaxed(&cursor->acked_ms);
-	ret_cursor->state = CURSOR_USED;
+	ret_cursor->state = state;
 	fence_loads(); /* pairs [F6] */
-	/* damage must not become a name that others do not take */
-	return load_relaxed(&cursor->state) == CURSOR_USED && feed_cursor_name(ret_cursor->name);
+	/* another one has its place; or its name is damaged */
+	return load_relaxed(&cursor->state) == state && feed_cursor_name(ret_cursor->name);
+}
+
+uint64_t feed_lag(const struct arena *arena, uint64_t from)
+{
+	const uint64_t next = feed_next(arena);
+	/* of an earlier epoch, whose numbers say nothing, only the ends are left */
+	from = max_u64(from, load_relaxed(&arena->header->feed_first));
+	return next > from ? next - from : 0;
+}
+
+uint64_t feed_needed_from(const struct arena *arena)
+{
+	uint64_t needed = UINT64_MAX;
+
+	for (uint32_t i = 0; i < FEED_CURSORS; i++) {
+		const struct feed_cursor *cursor = &arena->header->cursors[i];
+		if (is_used(load_acquire(&cursor->state))) /* pairs [F6] */
+			needed = min_u64(needed, load_relaxed(&cursor->acked));
+	}
+	return needed;
 }
 
 struct feed_cursor *feed_cursor_find(const struct arena *arena, const char *name)
@@ -56,25 +83,41 @@ void feed_cursor_ack(struct feed_cursor *cursor, uint64_t acked)
 	store_relaxed(&cursor->acked_ms, arena_wall_ms()); /* for people */
 }
 
-/* feed_lock is held. */
-static int put_locked(struct arena *arena, const char *name, uint64_t acked, int64_t acked_ms)
+/* feed_lock is held. NULL: all places are taken. */
+static struct feed_cursor *make(struct arena *arena, const char *name, uint64_t acked,
+				int64_t acked_ms)
 {
-	struct feed_cursor *cursor = feed_cursor_find(arena, name);
+	struct feed_cursor *cursor = NULL;
 
 	for (uint32_t i = 0; i < FEED_CURSORS && cursor == NULL; i++)
-		if (load_relaxed(&arena->header->cursors[i].state) != CURSOR_USED)
+		if (!is_used(load_relaxed(&arena->header->cursors[i].state)))
 			cursor = &arena->header->cursors[i];
 	if (cursor == NULL)
-		return -ENOSPC;
-	if (load_relaxed(&cursor->state) != CURSOR_USED) {
-		fence_stores(); /* it was seen to be free before its words change. pairs [F6] */
-		memset(cursor->name, 0, sizeof(cursor->name));
-		memcpy(cursor->name, name, strnlen(name, CURSOR_NAME_BYTES - 1));
-	}
+		return NULL;
+	fence_stores(); /* it was seen to be free before its words change. pairs [F6] */
+	memset(cursor->name, 0, sizeof(cursor->name));
+	memcpy(cursor->name, name, strnlen(name, CURSOR_NAME_BYTES - 1));
 	store_relaxed(&cursor->acked, acked);
 	store_relaxed(&cursor->acked_ms, acked_ms);
-	store_release(&cursor->state, CURSOR_USED); /* the rest first. pairs [F6] */
-	return 0;
+	store_release(&cursor->state, cursor->state + 1); /* the rest first. pairs [F6] */
+	return cursor;
+}
+
+int feed_cursor_open(struct actor *actor, const char *name, uint64_t *ret_acked)
+{
+	struct arena *arena = actor->arena;
+
+	if (!feed_cursor_name(name))
+		return -EINVAL;
+	if (lock_take(actor, &arena->header->feed_lock, LOCK_FEED) < 0)
+		return -EBUSY;
+	const struct feed_cursor *cursor = feed_cursor_find(arena, name);
+	if (cursor == NULL)
+		cursor = make(arena, name, feed_next(arena), arena_wall_ms());
+	if (cursor != NULL)
+		*ret_acked = load_relaxed(&cursor->acked);
+	lock_drop(actor, &arena->header->feed_lock, LOCK_FEED);
+	return cursor != NULL ? 0 : -ENOSPC;
 }
 
 int feed_cursor_put(struct actor *actor, const char *name, uint64_t acked, int64_t acked_ms)
@@ -85,9 +128,15 @@ int feed_cursor_put(struct actor *actor, const char *name, uint64_t acked, int64
 		return -EINVAL;
 	if (lock_take(actor, &arena->header->feed_lock, LOCK_FEED) < 0)
 		return -EBUSY;
-	int r = put_locked(arena, name, acked, acked_ms);
+	struct feed_cursor *cursor = feed_cursor_find(arena, name);
+	if (cursor == NULL) {
+		cursor = make(arena, name, acked, acked_ms);
+	} else {
+		store_relaxed(&cursor->acked, acked);
+		store_relaxed(&cursor->acked_ms, acked_ms);
+	}
 	lock_drop(actor, &arena->header->feed_lock, LOCK_FEED);
-	return r;
+	return cursor != NULL ? 0 : -ENOSPC;
 }
 
 int feed_cursor_remove(struct actor *actor, const char *name)
@@ -98,7 +147,7 @@ int feed_cursor_remove(struct actor *actor, const char *name)
 		return -EBUSY;
 	struct feed_cursor *cursor = feed_cursor_find(arena, name);
 	if (cursor != NULL)
-		store_release(&cursor->state, CURSOR_FREE);
+		store_release(&cursor->state, cursor->state + 1);
 	lock_drop(actor, &arena->header->feed_lock, LOCK_FEED);
 	return cursor != NULL ? 0 : -ENOENT;
 }

@@ -164,19 +164,6 @@ static void let_go_oldest(struct actor *actor, uint64_t needed)
 		block_free_hand(actor);
 }
 
-/* The slowest cursor that has not acknowledged what was told last, or UINT64_MAX. */
-uint64_t feed_needed_from(const struct arena *arena)
-{
-	uint64_t needed = UINT64_MAX;
-
-	for (uint32_t i = 0; i < FEED_CURSORS; i++) {
-		const struct feed_cursor *cursor = &arena->header->cursors[i];
-		if (load_acquire(&cursor->state) == CURSOR_USED) /* what it has got to first */
-			needed = min_u64(needed, load_relaxed(&cursor->acked));
-	}
-	return needed;
-}
-
 static bool must_go(const struct arena *arena, uint64_t needed, int64_t now_ms)
 {
 	const struct arena_header *h = arena->header;
@@ -256,6 +243,7 @@ static bool find(const struct arena *arena, uint64_t from, uint64_t *ret_index,
 	uint64_t high = load_acquire(&h->ends_next); /* pairs [F5] */
 	const uint64_t end = high;
 
+	*ret_index = high;
 	if (high - low > arena->ends_mask + 1)
 		return false; /* damaged */
 	while (low < high) {  /* places that are let go meanwhile lead to one that is not ours */
@@ -347,7 +335,7 @@ static int next_end(const struct arena *arena, uint64_t from, struct feed_entry 
 		    uint8_t *version, uint32_t room, uint32_t *ret_size)
 {
 	struct feed_end end;
-	uint64_t index = UINT64_MAX;
+	uint64_t index;
 
 	for (uint32_t looks = 0; looks < LOOKS; looks++) {
 		*ret_size = 0;
@@ -365,6 +353,17 @@ static int next_end(const struct arena *arena, uint64_t from, struct feed_entry 
 		return 0;
 	}
 	return -ENOENT; /* they are let go as quickly as we look */
+}
+
+uint64_t feed_ends_since(const struct arena *arena, uint64_t from)
+{
+	struct feed_end end;
+	uint64_t index;
+
+	if (!find(arena, from, &index, &end))
+		return 0;
+	const uint64_t next = load_acquire(&arena->header->ends_next); /* pairs [F5] */
+	return next > index ? next - index : 0;
 }
 
 int feed_find_end(const struct arena *arena, uint64_t from, struct feed_entry *ret_event,
@@ -420,10 +419,12 @@ int feed_put_end(struct actor *actor, const struct feed_entry *event, const void
 
 	if (!feed_is_sound(event) || (event->kind & FEED_ENDS) == 0)
 		return -EINVAL;
-	if (!lock_try(actor, &arena->header->feed_lock, LOCK_FEED))
-		return -EBUSY;
-	feed_tidy(actor);
 	told.copy = size > 0 ? feed_copy_make(actor, 0, event, version, size) : 0;
+	if (!lock_try(actor, &arena->header->feed_lock, LOCK_FEED)) {
+		feed_copies_free(actor);
+		return -EBUSY;
+	}
+	feed_tidy(actor);
 	*ret_number = arena->header->feed_next;
 	feed_append(arena, &told);
 	note(&actor->record->intent.copies[0], 0); /* from here on the place owns it */

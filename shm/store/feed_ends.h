@@ -84,6 +84,9 @@ int feed_find_end(const struct arena *arena, uint64_t from, struct feed_entry *r
 /* Ends of smaller numbers are on disk. W: the agent */
 void feed_ends_journaled(struct arena *arena, uint64_t before);
 
+/* How many ends are kept of those with a number >= `from`. */
+uint64_t feed_ends_since(const struct arena *arena, uint64_t from);
+
 /* When memory is short: let go what no cursor needs. With no lock held, and an empty hand. */
 bool feed_ends_relieve(struct actor *actor);
 
@@ -111,14 +114,23 @@ bool feed_cursor_read(const struct arena *arena, uint32_t index, struct feed_cur
 /* The cursor of a name, or NULL. */
 struct feed_cursor *feed_cursor_find(const struct arena *arena, const char *name);
 
+/*
+ * The cursor of that name; if there is none, it is made, and what is to come is what it has to
+ * acknowledge. *ret_acked: the number it is to read next. 0, -EINVAL, -EBUSY, -ENOSPC.
+ */
+int feed_cursor_open(struct actor *actor, const char *name, uint64_t *ret_acked);
+
 /* Set a cursor, or make it. 0, -EINVAL, -EBUSY; -ENOSPC: there are FEED_CURSORS already. */
 int feed_cursor_put(struct actor *actor, const char *name, uint64_t acked, int64_t acked_ms);
 
 /* -ENOENT: there is none. */
 int feed_cursor_remove(struct actor *actor, const char *name);
 
-/* The events before this number are acknowledged. */
+/* The events before this number are acknowledged. It never goes back. */
 void feed_cursor_ack(struct feed_cursor *cursor, uint64_t acked);
+
+/* About how many events there are from this number on. */
+uint64_t feed_lag(const struct arena *arena, uint64_t from);
 
 /* The number that the slowest cursor is to read next; UINT64_MAX: there is no cursor. */
 uint64_t feed_needed_from(const struct arena *arena);
