@@ -81,6 +81,8 @@ static const char *look_at_content(struct corral_feed *feed, const struct corral
 	if (event->content == 0)
 		return say(event, "an end without a copy", 0);
 	int r = corral_feed_cart(feed, event->number, &view);
+	if (r == -ESTALE) /* it was let go */
+		return NULL;
 	if (r < 0)
 		return say(event, "its last version cannot be read", (uint64_t)-r);
 	if (corral_view_head(&view, &head) < 0 || head.version != event->version ||

@@ -7,6 +7,7 @@
 #include "api/handle.h"
 #include "crash_kit.h"
 #include "crash_operations.h"
+#include "store/feed.h"
 #include "support.h"
 
 const struct corral_key crash_key = { { "r", 1 }, { "s", 1 } };
@@ -354,6 +355,46 @@ static int do_feed(struct corral *corral)
 	return 0;
 }
 
+/* Make a cursor, acknowledge all that there is, and remove it. */
+static int do_cursor(struct corral *corral)
+{
+	struct corral_feed *feed;
+
+	must(corral_feed_open_cursor(corral, corral_text("texts"), NULL, &feed) == 0);
+	must(corral_feed_ack(feed, feed_next(&corral->arena) - 1) == 0);
+	corral_feed_close(feed);
+	return corral_cursor_remove(corral, corral_text("texts"));
+}
+
+static void ends_and_two_lines(struct corral *corral)
+{
+	struct actor *actor;
+
+	crash_dropped_carts(corral);
+	must(handle_actor(corral, &actor) == 0);
+	must(feed_number(actor, UINT32_MAX, NULL));
+}
+
+/* Memory is short: the ends are let go. */
+static int do_let_go(struct corral *corral)
+{
+	struct actor *actor;
+
+	must(handle_actor(corral, &actor) == 0);
+	return feed_ends_relieve(actor) ? 0 : -ENOENT;
+}
+
+/* Behind an end, as many changes as its lane has room for: it is numbered before it is lapped. */
+static void nearly_lapped_end(struct corral *corral)
+{
+	const uint32_t room = corral->arena.lane_mask + 1;
+
+	add_plain(corral, "tea");
+	must(corral_drop(corral, &crash_key, NULL, NULL) == 0);
+	for (uint32_t i = 2; i < room; i++)
+		add_plain(corral, "burger");
+}
+
 static void *add_in_thread(void *corral)
 {
 	add_plain(corral, "tea");
@@ -409,6 +450,11 @@ const struct crash_operation crash_worker_operations[] = {
 	{ "a list", crash_two_lines, do_list, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
 	{ "reading the feed", two_threads_and_a_drop, do_feed, CRASH_NO_CHANGE, CRASH_WORKER, NULL,
 	  false },
+	{ "a cursor", crash_two_lines, do_cursor, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
+	{ "letting ends go", ends_and_two_lines, do_let_go, CRASH_NO_CHANGE, CRASH_WORKER, NULL,
+	  false },
+	{ "a change that would lap an end", nearly_lapped_end, crash_add_burger, CRASH_CHANGES,
+	  CRASH_WORKER, NULL, false },
 	{ "a wait", crash_two_lines, do_wait, CRASH_NO_CHANGE, CRASH_WORKER, NULL, false },
 	{ "a wait that could be cancelled", crash_two_lines, do_wait_for_either, CRASH_NO_CHANGE,
 	  CRASH_WORKER, NULL, false },
