@@ -8,6 +8,7 @@
  *
  * Does not read (portable_unpack.c). Numbers take their shortest form.
  */
+#include <endian.h>
 #include <string.h>
 
 #include "cart/item.h"
@@ -26,14 +27,24 @@ static void put_bytes(struct sink *sink, const void *bytes, size_t size)
 	sink->at += size;
 }
 
-/* A tag and a big-endian number of 1, 2, 4 or 8 bytes. */
-static void put_tagged(struct sink *sink, unsigned tag, uint64_t number, unsigned size)
+static bool has_room(const struct sink *sink, size_t size)
+{
+	return size <= (size_t)(sink->end - sink->at);
+}
+
+/* A tag and a big-endian number of 0, 1, 2, 4 or 8 bytes. */
+static inline void put_tagged(struct sink *sink, unsigned tag, uint64_t number, unsigned size)
 {
 	uint8_t bytes[9] = { (uint8_t)tag };
+	const uint64_t big = size != 0 ? htobe64(number << (64 - 8 * size)) : 0;
 
-	for (unsigned i = 0; i < size; i++)
-		bytes[1 + i] = (uint8_t)(number >> 8 * (size - 1 - i));
-	put_bytes(sink, bytes, 1 + size);
+	memcpy(bytes + 1, &big, sizeof(big));
+	if (likely(has_room(sink, sizeof(bytes)))) { /* a copy of a constant size is quick */
+		memcpy(sink->at, bytes, sizeof(bytes));
+		sink->at += 1 + size;
+	} else {
+		put_bytes(sink, bytes, 1 + size);
+	}
 }
 
 static void put_int(struct sink *sink, int64_t number)
@@ -91,6 +102,16 @@ static void put_hash(struct sink *sink, uint64_t high, uint64_t low, unsigned si
 		put_tagged(sink, (uint8_t)((i >= 8 ? high : low) >> 8 * (i % 8)), 0, 0);
 }
 
+static inline void put_key(struct sink *sink, const struct number *number)
+{
+	if (unlikely(!has_room(sink, sizeof(number->packed)))) {
+		put_text(sink, number->key);
+		return;
+	}
+	memcpy(sink->at, &number->packed, sizeof(number->packed));
+	sink->at += 1 + number->key.size;
+}
+
 static int64_t number_in(const struct number *number, const void *from)
 {
 	const uint8_t *at = (const uint8_t *)from + number->at;
@@ -108,7 +129,7 @@ static int64_t number_in(const struct number *number, const void *from)
 static void put_numbers(struct sink *sink, const struct shape *shape, const void *from)
 {
 	for (uint32_t i = 0; i < shape->number_count; i++) {
-		put_text(sink, shape->numbers[i].key);
+		put_key(sink, &shape->numbers[i]);
 		put_int(sink, number_in(&shape->numbers[i], from));
 	}
 }

@@ -51,8 +51,16 @@ struct portable_op {
 	int64_t total_cents;
 };
 
+/* A key of at most 23 bytes as it is packed. It is copied whole: that takes two instructions. */
+#define KEY_BYTES 24
+struct packed_key {
+	uint8_t tag;
+	char text[KEY_BYTES - 1];
+};
+
 struct number {
 	struct corral_text key;
+	struct packed_key packed;
 	int64_t least;
 	int64_t most;
 	size_t at;    /* in the struct */
@@ -74,7 +82,8 @@ struct shape {
 	}
 #define NUMBER(type, member, name, least, most)                                                    \
 	{                                                                                          \
-		KEY(name), (least), (most), offsetof(type, member), sizeof(((type *)0)->member)    \
+		KEY(name), { FIXSTR | (sizeof(name) - 1), name }, (least), (most),                 \
+			offsetof(type, member), sizeof(((type *)0)->member)                        \
 	}
 
 static const struct number header_numbers[] = {
