@@ -16,6 +16,7 @@
 #include "api/change.h"
 #include "api/copy.h"
 #include "api/durable.h"
+#include "api/engine_load.h"
 #include "api/remote.h"
 #include "common/parse.h"
 #include "sections.h"
@@ -316,13 +317,44 @@ static enum exit_code restore_all(struct restore *restore)
 	return restore->refused ? EXIT_NO : EXIT_DONE;
 }
 
+/*
+ * Open where the carts go. A store on servers that nobody has opened yet gets the snapshot's seed,
+ * so that carts keep the operation ids that they remember; any other keeps its own. A seed that the
+ * location names comes behind this one, and wins.
+ */
+static enum exit_code open_target(struct restore *restore)
+{
+	struct call *call = restore->call;
+	const char *location = call->dir != NULL ? call->dir : getenv("CORRAL_DIR");
+
+	if (location == NULL || !engine_is_location(location))
+		return open_arena(call, CORRAL_OBSERVE, &restore->corral);
+	const size_t servers = strcspn(location, "?");
+	const char *options = location + servers;
+	char *seeded = NULL;
+	enum exit_code code = snapshot_read_header(&restore->in);
+
+	if (code)
+		return code;
+	if (asprintf(&seeded, "%.*s?seed=%016" PRIx64 "%s%s", (int)servers, location,
+		     restore->in.header.hash_seed, options[0] != '\0' ? "&" : "",
+		     options[0] != '\0' ? options + 1 : "") < 0)
+		seeded = NULL;
+	const char *given = call->dir;
+	call->dir = must_have(seeded);
+	code = open_arena(call, CORRAL_OBSERVE, &restore->corral);
+	call->dir = given;
+	free(seeded);
+	return code;
+}
+
 enum exit_code run_restore(struct call *call)
 {
 	struct restore restore = { .call = call };
 	enum exit_code code = snapshot_open(call->word, &restore.in);
 
 	if (!code)
-		code = open_arena(call, CORRAL_OBSERVE, &restore.corral);
+		code = open_target(&restore);
 	if (!code && !call->merge)
 		code = must_be_empty(restore.corral);
 	if (!code)

@@ -61,6 +61,7 @@ typedef enum exit_code take_cart(void *context, const void *version,
 				 const struct portable_version *made);
 
 enum exit_code snapshot_open(const char *path, struct snapshot_in *in);
+enum exit_code snapshot_read_header(struct snapshot_in *in); /* from the file's beginning */
 /*
  * Read the whole file from its beginning, and pass each cart to take (NULL: only verify). EXIT_DONE
  * only if all of it is sound and complete. seed: of the arena that the carts go to.

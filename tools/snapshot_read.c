@@ -91,7 +91,7 @@ static void pass(struct snapshot_in *in, size_t size)
 	in->offset += size;
 }
 
-static enum exit_code read_header(struct snapshot_in *in)
+enum exit_code snapshot_read_header(struct snapshot_in *in)
 {
 	size_t used = 0;
 	int error = lseek(in->fd, 0, SEEK_SET) < 0 ? errno : 0;
@@ -151,7 +151,7 @@ static enum exit_code read_cart(struct snapshot_in *in, uint64_t seed, take_cart
 
 enum exit_code snapshot_read(struct snapshot_in *in, uint64_t seed, take_cart *take, void *context)
 {
-	enum exit_code code = read_header(in);
+	enum exit_code code = snapshot_read_header(in);
 
 	while (!code) {
 		int error = fill(in);
