@@ -2,10 +2,14 @@
 /*
  * connection.c: see connection.h.
  *
- * hiredis writes commands and reads replies as bytes in memory; the sockets are ours, non-blocking,
- * so that every wait has a deadline and no write raises SIGPIPE.
+ * hiredis reads replies as bytes in memory; the sockets are ours, so that every wait has a deadline
+ * and no write raises SIGPIPE.
+ *
+ * Without TLS, a reply is waited for in recv() itself, with a limit of the socket's (SO_RCVTIMEO):
+ * that is one system call, where poll() and recv() are two. All else does not block.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -22,6 +26,7 @@
 #include "connection.h"
 
 #define READ_BYTES (32 * 1024)
+#define OUT_KEPT ((size_t)64 * 1024) /* of memory for commands, by a connection */
 
 int64_t connection_now_ns(void)
 {
@@ -29,6 +34,14 @@ int64_t connection_now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
+
+int64_t connection_boot_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
 }
 
 /* ---------------------------------------------------------------- commands */
@@ -44,16 +57,77 @@ void command_add_text(struct command *command, const char *word)
 	command_add(command, word, strlen(word));
 }
 
+void command_add_both(struct command *command, const void *word, size_t size, const void *tail,
+		      size_t tail_size)
+{
+	command_add(command, word, size);
+	command->tail = tail;
+	command->tail_size = tail_size;
+}
+
 void command_begin(struct command *command, const char *word)
 {
 	command->count = 0;
+	command->tail_size = 0;
 	command_add_text(command, word);
+}
+
+size_t command_write_number(uint64_t number, char room[COMMAND_NUMBER_BYTES])
+{
+	char digits[COMMAND_NUMBER_BYTES];
+	size_t count = 0;
+
+	do
+		digits[count++] = (char)('0' + number % 10);
+	while ((number /= 10) != 0);
+	for (size_t i = 0; i < count; i++)
+		room[i] = digits[count - 1 - i];
+	room[count] = '\0';
+	return count;
 }
 
 void command_add_number(struct command *command, uint64_t number, char room[COMMAND_NUMBER_BYTES])
 {
-	(void)snprintf(room, COMMAND_NUMBER_BYTES, "%llu", (unsigned long long)number);
-	command_add_text(command, room);
+	command_add(command, room, command_write_number(number, room));
+}
+
+/* Room for a command as bytes: each word has a number in front and two line ends. */
+static size_t room_for(const struct command *command)
+{
+	size_t size = COMMAND_NUMBER_BYTES + command->tail_size;
+
+	for (int i = 0; i < command->count; i++)
+		size += command->sizes[i] + COMMAND_NUMBER_BYTES + 5;
+	return size;
+}
+
+static char *write_count(char *at, char sign, size_t count)
+{
+	*at++ = sign;
+	at += command_write_number(count, at);
+	memcpy(at, "\r\n", 2);
+	return at + 2;
+}
+
+static char *write_bytes(char *at, const void *bytes, size_t size)
+{
+	if (size > 0)
+		memcpy(at, bytes, size);
+	return at + size;
+}
+
+/* Write a command as the server reads it; returns where it ends. */
+static char *write_command(const struct command *command, char *at)
+{
+	at = write_count(at, '*', (size_t)command->count);
+	for (int i = 0; i < command->count; i++) {
+		const size_t tail = i == command->count - 1 ? command->tail_size : 0;
+		at = write_count(at, '$', command->sizes[i] + tail);
+		at = write_bytes(at, command->words[i], command->sizes[i]);
+		at = write_bytes(at, command->tail, tail);
+		at = write_bytes(at, "\r\n", 2);
+	}
+	return at;
 }
 
 /* --------------------------------------------------------------- the socket */
@@ -152,6 +226,7 @@ void connection_close(struct connection *connection)
 	tls_free(connection->tls);
 	if (connection->reader != NULL)
 		redisReaderFree(connection->reader);
+	free(connection->out);
 	free(connection);
 }
 
@@ -161,7 +236,7 @@ static int send_plain(struct connection *connection, const char *bytes, size_t s
 		      int64_t give_up_ns, bool *ret_begun)
 {
 	while (size > 0) {
-		ssize_t n = send(connection->fd, bytes, size, MSG_NOSIGNAL);
+		ssize_t n = send(connection->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n > 0) {
 			*ret_begun = true;
 			bytes += n;
@@ -198,33 +273,39 @@ static int send_all(struct connection *connection, const char *bytes, size_t siz
 	return r < 0 ? r : flush_tls(connection, give_up_ns, ret_begun);
 }
 
+static bool fits(struct connection *connection, size_t size)
+{
+	if (size <= connection->out_room)
+		return true;
+	free(connection->out);
+	connection->out_room = 0;
+	connection->out = malloc(size);
+	if (connection->out == NULL)
+		return false;
+	connection->out_room = size;
+	return true;
+}
+
 int connection_send(struct connection *connection, const struct command *commands, int count,
 		    int64_t give_up_ns, bool *ret_begun)
 {
-	char *parts[4] = { NULL };
-	size_t sizes[4], all = 0;
-	char *bytes = NULL;
-	int r = 0;
+	size_t size = 0;
 
 	*ret_begun = false;
-	for (int i = 0; i < count && r == 0; i++) {
-		int size = redisFormatCommandArgv(&parts[i], commands[i].count,
-						  (const char **)(uintptr_t)commands[i].words,
-						  commands[i].sizes);
-		if (size < 0)
-			r = -ENOMEM;
-		else
-			all += sizes[i] = (size_t)size;
-	}
-	if (r == 0 && (bytes = malloc(all)) == NULL)
-		r = -ENOMEM;
-	for (size_t i = 0, at = 0; r == 0 && i < (size_t)count; at += sizes[i++])
-		memcpy(bytes + at, parts[i], sizes[i]);
-	if (r == 0)
-		r = send_all(connection, bytes, all, give_up_ns, ret_begun);
 	for (int i = 0; i < count; i++)
-		free(parts[i]);
-	free(bytes);
+		size += room_for(&commands[i]);
+	if (!fits(connection, size))
+		return -ENOMEM;
+	char *at = connection->out;
+	for (int i = 0; i < count; i++)
+		at = write_command(&commands[i], at);
+	int r = send_all(connection, connection->out, (size_t)(at - connection->out), give_up_ns,
+			 ret_begun);
+	if (connection->out_room > OUT_KEPT) {
+		free(connection->out);
+		connection->out = NULL;
+		connection->out_room = 0;
+	}
 	return r;
 }
 
@@ -234,7 +315,7 @@ static ssize_t read_plain(struct connection *connection, char *bytes, size_t siz
 	ssize_t n;
 
 	do
-		n = recv(connection->fd, bytes, size, 0);
+		n = recv(connection->fd, bytes, size, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n == 0 ? -ECONNRESET : n;
 }
@@ -267,10 +348,24 @@ static int read_some(struct connection *connection)
 	return redisReaderFeed(connection->reader, bytes, (size_t)n) == REDIS_OK ? 0 : -ENOMEM;
 }
 
-static int receive(struct connection *connection, int64_t give_up_ns, bool signals,
+/* The same, and wait for it, unless a signal or the socket's limit comes first: -EAGAIN. */
+static int read_when_it_comes(struct connection *connection)
+{
+	char bytes[READ_BYTES];
+	ssize_t n = recv(connection->fd, bytes, sizeof(bytes), 0);
+
+	if (n <= 0)
+		return n == 0 ? -ECONNRESET : errno == EINTR ? -EAGAIN : -errno;
+	return redisReaderFeed(connection->reader, bytes, (size_t)n) == REDIS_OK ? 0 : -ENOMEM;
+}
+
+/* listens: a signal ends the wait. */
+static int receive(struct connection *connection, int64_t give_up_ns, bool listens,
 		   redisReply **ret_reply)
 {
-	for (bool waited = connection->tls != NULL;; waited = true) {
+	bool may_block = !listens && connection->block_ns != 0;
+
+	for (;;) {
 		void *reply = NULL;
 		if (redisReaderGetReply(connection->reader, &reply) != REDIS_OK)
 			return -EPROTO;
@@ -278,13 +373,15 @@ static int receive(struct connection *connection, int64_t give_up_ns, bool signa
 			*ret_reply = reply;
 			return 0;
 		}
-		/* a reply is hardly there at once; but TLS may have bytes of it */
-		int r = waited ? read_some(connection) : -EAGAIN;
-		if (r == -EAGAIN)
-			r = signals ? wait_for(connection, POLLIN, give_up_ns) :
+		const bool block =
+			may_block && give_up_ns - connection_now_ns() >= connection->block_ns;
+		int r = block ? read_when_it_comes(connection) : read_some(connection);
+		if (r == -EAGAIN && !block)
+			r = listens ? wait_for(connection, POLLIN, give_up_ns) :
 				      wait_through(connection, POLLIN, give_up_ns);
-		if (r < 0)
+		if (r < 0 && r != -EAGAIN)
 			return r;
+		may_block = false;
 	}
 }
 
@@ -371,6 +468,20 @@ static int name_it(struct connection *connection, const char *label, int64_t giv
 	return r == -EACCES ? 0 : r;
 }
 
+/* Let recv() wait, for a little less than a request has. Where that fails, poll() waits. */
+static void let_block(struct connection *connection, const struct location *location)
+{
+	const int64_t ns = location->timeout_ms * 1000000ll / 16 * 15;
+	const struct timeval limit = { .tv_sec = ns / 1000000000,
+				       .tv_usec = ns % 1000000000 / 1000 };
+	const int flags = fcntl(connection->fd, F_GETFL);
+
+	if (connection->tls == NULL && limit.tv_sec + limit.tv_usec > 0 && flags >= 0 &&
+	    setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
+	    fcntl(connection->fd, F_SETFL, flags & ~O_NONBLOCK) == 0)
+		connection->block_ns = ns;
+}
+
 int connection_open(const struct connection_settings *settings, const struct location_host *host,
 		    const char *label, int64_t give_up_ns, struct connection **ret_connection,
 		    char *why)
@@ -381,7 +492,7 @@ int connection_open(const struct connection_settings *settings, const struct loc
 	if (connection == NULL)
 		return -ENOMEM;
 	connection->fd = -1;
-	connection->pid = getpid();
+	connection->pid = callbacks->own_pid();
 	connection->reader = redisReaderCreate();
 	int r = connection->reader == NULL ? -ENOMEM :
 		host->port[0] == '\0'      ? connect_unix(connection, host, callbacks, give_up_ns) :
@@ -396,6 +507,7 @@ int connection_open(const struct connection_settings *settings, const struct loc
 		connection_close(connection);
 		return r;
 	}
+	let_block(connection, &settings->location);
 	*ret_connection = connection;
 	return 0;
 }

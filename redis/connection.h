@@ -18,6 +18,9 @@ struct connection {
 	int fd;
 	pid_t pid; /* of the process that made it: a forked child must not use it */
 	redisReader *reader;
+	char *out; /* commands as bytes */
+	size_t out_room;
+	int64_t block_ns;        /* so long a recv() waits; 0: none does */
 	struct tls *tls;         /* NULL: none */
 	int64_t used_ns;         /* when the last reply came */
 	struct connection *next; /* in a list of idle ones */
@@ -29,17 +32,25 @@ struct command {
 	const char *words[COMMAND_WORDS_MAX];
 	size_t sizes[COMMAND_WORDS_MAX];
 	int count;
+	const void *tail; /* what the last word ends with */
+	size_t tail_size;
 };
 
 void command_begin(struct command *command, const char *word);
 void command_add(struct command *command, const void *word, size_t size);
 void command_add_text(struct command *command, const char *word);
 
+/* The last word, of two parts. */
+void command_add_both(struct command *command, const void *word, size_t size, const void *tail,
+		      size_t tail_size);
+
 /* room[]: where the number is written; it has to live as long as the command. */
 #define COMMAND_NUMBER_BYTES 24
+size_t command_write_number(uint64_t number, char room[COMMAND_NUMBER_BYTES]);
 void command_add_number(struct command *command, uint64_t number, char room[COMMAND_NUMBER_BYTES]);
 
 int64_t connection_now_ns(void);
+int64_t connection_boot_ms(void); /* of a clock that goes on while the machine sleeps */
 
 /* What all connections of a store have in common. */
 struct connection_settings {

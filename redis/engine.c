@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * engine.c: the door of shm/api/engine.h on Redis, one server or a cluster.
+ * engine.c: the engine (shm/api/engine.h) on Redis, one server or a cluster.
  *
  * Durable means: WAIT, sent behind the swap on the same connection, counted as many replicas as the
  * server has, and as many as the location asks for. (On another connection it would wait for what
@@ -24,11 +24,10 @@
 #define SETTINGS_KEY "store"
 #define SETTINGS_FORMAT "corral 1 "
 #define SEED_DIGITS 16
-#define ENDED_MS 3600000ull   /* how long an ended cart's version is remembered */
-#define TTL_GRAIN 128u        /* of the time to live: so much may pass before it is renewed */
-#define SYNC_KEY_MS 1000u     /* how long a key of no meaning lives */
-#define SECOND_NAME_MS 10000u /* how long a value lives that no script gives the cart's name */
-#define SCAN_COUNT 100u       /* keys that a server looks at for one answer */
+#define ENDED_MS 3600000ull /* how long an ended cart's version is remembered */
+#define TTL_GRAIN 128u      /* of the time to live: so much may pass before it is renewed */
+#define SYNC_KEY_MS 1000u   /* how long a key of no meaning lives */
+#define SCAN_COUNT 100u     /* keys that a server looks at for one answer */
 #define EXPORT __attribute__((visibility("default")))
 
 /* ---------------------------------------------------------------------- values */
@@ -48,14 +47,14 @@ static uint64_t take_big(const uint8_t *at)
 	return number;
 }
 
-/* The head of a value that is not kept for a change. */
-static void put_head(uint8_t head[VALUE_TTL], uint64_t version, uint64_t id, bool ended)
+/* The head of a key that is not kept for a change. */
+static void put_head(uint8_t head[VALUE_HEAD], uint64_t version, uint64_t id, bool ended)
 {
 	head[0] = ended ? VALUE_ENDED : VALUE_CART;
 	head[1] = VALUE_FORMAT;
 	put_big(head + 2, version);
 	put_big(head + 10, id);
-	memcpy(head + VALUE_STAMP, VALUE_NOT_KEPT, VALUE_TTL - VALUE_STAMP);
+	memcpy(head + VALUE_STAMP, VALUE_NOT_KEPT, VALUE_HEAD - VALUE_STAMP);
 }
 
 static const redisReply *element(const redisReply *reply, size_t index, int type)
@@ -75,10 +74,11 @@ static int take_value(const char *bytes, size_t size, struct engine_value *value
 		return -EPROTO;
 	if (at[1] != VALUE_FORMAT)
 		return -EPROTONOSUPPORT;
+	value->seen_ms = connection_boot_ms();
 	value->ended = at[0] == VALUE_ENDED;
 	value->version = take_big(at + 2);
 	value->id = take_big(at + 10);
-	value->ttl_ms = take_big(at + VALUE_TTL);
+	value->ttl_ms = take_big(at + VALUE_STAMP);
 	value->size = size - VALUE_HEADER;
 	value->record = malloc(value->size + 1);
 	if (value->record == NULL)
@@ -161,8 +161,7 @@ static int get_by_script(struct store *store, const struct slots_key *name, unsi
 	r = take_answer(replies[0], ret_value);
 	if (wait)
 		judge_wait(store, node, replies[1], ret_durable);
-	freeReplyObject(replies[0]);
-	freeReplyObject(replies[1]);
+	store_free(replies);
 	return r;
 }
 
@@ -179,8 +178,9 @@ static int get_plainly(struct store *store, const struct slots_key *name, int64_
 	uint32_t node;
 
 	memset(ret_value, 0, sizeof(*ret_value));
-	command_begin(&commands[0], "GET");
+	command_begin(&commands[0], "LINDEX");
 	command_add(&commands[0], name->text, name->size);
+	command_add_text(&commands[0], "1");
 	command_begin(&commands[1], "PTTL");
 	command_add(&commands[1], name->text, name->size);
 	int r = store_ask(store, name->slot, commands, 2, give_up_ns, replies, &node);
@@ -233,134 +233,156 @@ static int engine_get(void *context, const struct corral_key *key, unsigned flag
 /* A swap as the server gets it. */
 struct request {
 	struct slots_key name;
-	char second_name[SLOTS_KEY_MAX + 2 * 16 + 1]; /* in the same slot; of this swap alone */
-	uint8_t head[VALUE_TTL];                      /* of the value that is to be replaced */
+	uint8_t head[VALUE_HEAD]; /* of what is to be replaced */
 	size_t head_size;
+	uint8_t new_head[VALUE_HEAD];
+	uint8_t header[VALUE_HEADER]; /* of the new value; the record follows */
 	uint8_t id[8];
-	char numbers[4][COMMAND_NUMBER_BYTES], wait_numbers[2][COMMAND_NUMBER_BYTES];
-	uint8_t *value;
-	size_t size;
+	uint64_t ttl_ms;
+	char numbers[3][COMMAND_NUMBER_BYTES], wait_numbers[2][COMMAND_NUMBER_BYTES];
 	bool wait;
 };
 
-static int make_request(struct store *store, const struct corral_key *key,
-			const struct engine_swap *swap, bool ends, struct request *request)
+static void make_request(struct store *store, const struct corral_key *key,
+			 const struct engine_swap *swap, bool ends, struct request *request)
 {
-	const uint64_t ttl_ms = ends ? ENDED_MS : swap->ttl_ms;
-
-	request->size = VALUE_HEADER + swap->size;
-	request->value = malloc(request->size);
-	if (request->value == NULL)
-		return -ENOMEM;
-	put_head(request->value, swap->version, swap->id, ends);
-	put_big(request->value + VALUE_TTL, ttl_ms);
-	memcpy(request->value + VALUE_HEADER, swap->record, swap->size);
+	request->ttl_ms = ends ? ENDED_MS : swap->ttl_ms;
+	put_head(request->new_head, swap->version, swap->id, ends);
+	memcpy(request->header, request->new_head, VALUE_STAMP);
+	put_big(request->header + VALUE_STAMP, request->ttl_ms);
 	put_big(request->id, swap->id);
 	put_head(request->head, swap->expected, swap->expected_id, swap->expected_ended);
 	request->head_size = swap->expected != 0 ? sizeof(request->head) : 0;
 	slots_key(store->settings.location.prefix, key, &request->name);
-	(void)snprintf(request->second_name, sizeof(request->second_name), "%s%016llx%016llx",
-		       request->name.text, (unsigned long long)swap->id,
-		       (unsigned long long)swap->expected_id);
+	command_write_number(swap->idle_ms < request->ttl_ms ? request->ttl_ms - swap->idle_ms : 1,
+			     request->numbers[0]);
 	request->wait = waits(store) && !swap->no_wait;
-	return 0;
 }
 
-static void add_script(struct store *store, const struct engine_swap *swap, bool ends, bool by_name,
-		       struct request *request, struct command *command)
+static void begin_for_key(struct command *command, const char *word, const struct request *request)
 {
-	const uint64_t ttl_ms = ends ? ENDED_MS : swap->ttl_ms;
-
-	command_begin(command, "EVALSHA");
-	command_add_text(command, store->shas[by_name ? SCRIPT_RENAME : SCRIPT_SWAP]);
-	command_add_text(command, by_name ? "2" : "1");
+	command_begin(command, word);
 	command_add(command, request->name.text, request->name.size);
-	if (by_name)
-		command_add_text(command, request->second_name);
+}
+
+static void add_value(struct command *command, const struct engine_swap *swap,
+		      const struct request *request)
+{
+	command_add_both(command, request->header, sizeof(request->header), swap->record,
+			 swap->size);
+}
+
+static void add_script(struct store *store, const struct engine_swap *swap, struct request *request,
+		       struct command *command)
+{
+	command_begin(command, "EVALSHA");
+	command_add_text(command, store->shas[SCRIPT_SWAP]);
+	command_add_text(command, "1");
+	command_add(command, request->name.text, request->name.size);
 	command_add(command, request->head, request->head_size);
-	command_add_number(command, swap->idle_ms < ttl_ms ? ttl_ms - swap->idle_ms : 1,
-			   request->numbers[0]);
+	command_add_text(command, request->numbers[0]);
 	command_add_number(command, swap->floor / FLOOR_PER_MS, request->numbers[1]);
 	command_add(command, request->id, sizeof(request->id));
 	command_add_number(command, swap->keep_ms, request->numbers[2]);
-	if (!by_name)
-		command_add(command, request->value, request->size);
+	command_add(command, request->new_head, sizeof(request->new_head));
+	add_value(command, swap, request);
 }
-
-/* What a swap's script answered: 0, 1 or 2, or -errno. */
-static int take_swapped(const redisReply *reply, struct engine_value *ret_now)
-{
-	if (reply->type == REDIS_REPLY_INTEGER)
-		return reply->integer == 1 ? 0 : 2;
-	int r = take_answer(reply, ret_now);
-	return r < 0 ? r : 1;
-}
-
-/* The script did nothing: the server does not know it, or refuses a command with two names. */
-#define NO_SCRIPT_THERE 3
-#define OTHER_WAY 4
 
 /*
- * Send a swap. by_name: the value comes ahead, under the second name. source: with the script's
- * source, which a server may not have yet.
+ * By plain commands, which cost the server a third of the script. LINSERT is the one that compares:
+ * it puts the new head behind the former one, if that is there. Then the list has three elements;
+ * else it has two or none, and so LSET finds nothing to set, and LTRIM nothing to cut off. Between
+ * MULTI and EXEC all of it happens, or nothing does. 0: swapped; 1: it was not; as store_ask().
  */
-static int send_swap(struct store *store, const struct engine_swap *swap, bool ends, bool by_name,
-		     bool source, struct request *request, int64_t give_up_ns,
-		     struct engine_value *ret_now, struct engine_durable *ret_durable)
+static int swap_plainly(struct store *store, const struct engine_swap *swap,
+			struct request *request, int64_t give_up_ns,
+			struct engine_durable *ret_durable)
 {
 	redisReply *replies[STORE_COMMANDS_MAX];
 	struct command commands[STORE_COMMANDS_MAX];
 	int count = 0;
 	uint32_t node;
 
-	if (by_name) {
-		command_begin(&commands[count], "SET");
-		command_add_text(&commands[count], request->second_name);
-		command_add(&commands[count], request->value, request->size);
-		command_add_text(&commands[count], "PX");
-		command_add_number(&commands[count++], SECOND_NAME_MS, request->numbers[3]);
+	command_begin(&commands[count++], "MULTI");
+	begin_for_key(&commands[count], "LINSERT", request);
+	command_add_text(&commands[count], "AFTER");
+	command_add(&commands[count], request->head, sizeof(request->head));
+	command_add(&commands[count++], request->new_head, sizeof(request->new_head));
+	begin_for_key(&commands[count], "LSET", request);
+	command_add_text(&commands[count], "2");
+	add_value(&commands[count++], swap, request);
+	begin_for_key(&commands[count], "LTRIM", request);
+	command_add_text(&commands[count], "-2");
+	command_add_text(&commands[count++], "-1");
+	if (swap->renew) {
+		begin_for_key(&commands[count], "PEXPIRE", request);
+		command_add_text(&commands[count++], request->numbers[0]);
 	}
-	add_script(store, swap, ends, by_name, request, &commands[count++]);
-	if (source)
-		store_name_source(store, &commands[count - 1]);
+	const int exec = count;
+	command_begin(&commands[count++], "EXEC");
+	begin_for_key(&commands[count], "SPUBLISH", request);
+	command_add_text(&commands[count++], "1");
 	if (request->wait)
 		make_wait(store, request->name.slot, &commands[count++], request->wait_numbers);
 	int r = store_ask(store, request->name.slot, commands, count, give_up_ns, replies, &node);
 	if (r < 0)
 		return r;
-	const redisReply *answer = replies[by_name ? 1 : 0];
-	if (answer == NULL)
+	if (replies[exec] == NULL) {
 		r = ENGINE_UNKNOWN;
-	else if (answer->type == REDIS_REPLY_ERROR)
-		r = strncmp(answer->str, "NOSCRIPT", 8) == 0 ? NO_SCRIPT_THERE : OTHER_WAY;
-	else
-		r = take_swapped(answer, ret_now);
+	} else {
+		const redisReply *length = element(replies[exec], 0, REDIS_REPLY_INTEGER);
+		r = length != NULL && length->integer == 3 ? 0 : 1;
+	}
 	if (r == 0 && request->wait)
 		judge_wait(store, node, replies[count - 1], ret_durable);
-	for (int i = 0; i < count; i++)
-		freeReplyObject(replies[i]);
+	store_free(replies);
 	return r;
 }
 
+/* By the script, which is told what is there if it is not what is to be replaced. */
+static int swap_by_script(struct store *store, const struct engine_swap *swap,
+			  struct request *request, int64_t give_up_ns, struct engine_value *ret_now,
+			  struct engine_durable *ret_durable)
+{
+	redisReply *replies[STORE_COMMANDS_MAX];
+	struct command commands[STORE_COMMANDS_MAX];
+	uint32_t node;
+
+	add_script(store, swap, request, &commands[0]);
+	if (request->wait)
+		make_wait(store, request->name.slot, &commands[1], request->wait_numbers);
+	int r = store_ask(store, request->name.slot, commands, request->wait ? 2 : 1, give_up_ns,
+			  replies, &node);
+	if (r < 0)
+		return r;
+	if (replies[0]->type == REDIS_REPLY_INTEGER) {
+		r = replies[0]->integer == 1 ? 0 : 2;
+	} else {
+		r = take_answer(replies[0], ret_now);
+		r = r < 0 ? r : 1;
+	}
+	if (r == 0 && request->wait)
+		judge_wait(store, node, replies[1], ret_durable);
+	store_free(replies);
+	return r;
+}
+
+/*
+ * The plain commands do not make a cart, keep a key or answer what is there, and are refused while
+ * the slot moves. They have done nothing then, and the script follows.
+ */
 static int swap_for(struct store *store, const struct corral_key *key,
 		    const struct engine_swap *swap, bool ends, int64_t give_up_ns,
 		    struct engine_value *ret_now, struct engine_durable *ret_durable)
 {
 	struct request request;
-	int r = make_request(store, key, swap, ends, &request);
+	int r = 1;
 
-	if (r < 0)
-		return r;
+	make_request(store, key, swap, ends, &request);
 	*ret_durable = (struct engine_durable){ 0 };
-	r = send_swap(store, swap, ends, true, false, &request, give_up_ns, ret_now, ret_durable);
-	if (r == NO_SCRIPT_THERE)
-		r = send_swap(store, swap, ends, true, true, &request, give_up_ns, ret_now,
-			      ret_durable);
-	if (r == OTHER_WAY)
-		r = send_swap(store, swap, ends, false, false, &request, give_up_ns, ret_now,
-			      ret_durable);
-	free(request.value);
-	return r == OTHER_WAY || r == NO_SCRIPT_THERE ? -EPROTO : r;
+	if (swap->expected != 0 && swap->keep_ms == 0 && !swap->contended)
+		r = swap_plainly(store, swap, &request, give_up_ns, ret_durable);
+	return r == 1 ? swap_by_script(store, swap, &request, give_up_ns, ret_now, ret_durable) : r;
 }
 
 static int engine_swap(void *store, const struct corral_key *key, const struct engine_swap *swap,
@@ -542,8 +564,6 @@ static int list_key(struct store *store, struct cursor *cursor, const redisReply
 
 	if (key->type != REDIS_REPLY_STRING)
 		return -EPROTO;
-	if (key->len == 0 || key->str[key->len - 1] != '}')
-		return 1; /* a value under its second name */
 	hash_key(key, hash);
 	int r = seen_first(cursor, hash);
 	if (r <= 0)

@@ -34,7 +34,7 @@
 #define CHECK_NS 1000000000ll /* a connection that was idle for so long is looked at */
 #define OPEN_NS 6000000000ll
 
-static const char *const sources[SCRIPTS] = { script_get, script_swap, script_rename };
+static const char *const sources[SCRIPTS] = { script_get, script_swap };
 
 /* ------------------------------------------------------------- fork, and the lock */
 
@@ -53,7 +53,7 @@ static void forget_connections(struct store *store)
 
 static void lock(struct store *store)
 {
-	const pid_t self = getpid();
+	const pid_t self = store->settings.callbacks.own_pid();
 
 	for (;;) {
 		pid_t owner = load_acquire(&store->pid);
@@ -143,7 +143,8 @@ static void give_back(struct store *store, uint32_t node, struct connection *con
 {
 	connection->used_ns = connection_now_ns();
 	lock(store);
-	const bool keep = store->nodes[node].idle_count < IDLE_MAX && connection->pid == getpid();
+	const bool keep = store->nodes[node].idle_count < IDLE_MAX &&
+			  connection->pid == store->settings.callbacks.own_pid();
 	if (keep) {
 		connection->next = store->nodes[node].idle;
 		store->nodes[node].idle = connection;
@@ -367,10 +368,11 @@ static uint16_t named(struct store *store, const redisReply *error, uint32_t ask
 	return node;
 }
 
-static void free_replies(redisReply *replies[], int count)
+void store_free(redisReply *replies[STORE_COMMANDS_MAX])
 {
-	for (int i = 0; i < count; i++) {
-		freeReplyObject(replies[i]);
+	for (int i = 0; i < STORE_COMMANDS_MAX; i++) {
+		if (replies[i] != NULL)
+			freeReplyObject(replies[i]);
 		replies[i] = NULL;
 	}
 }
@@ -392,28 +394,35 @@ static int receive_all(struct connection *connection, int extra, int count, int6
 	return 0;
 }
 
+/* Send commands; the first is for a slot that is just moving to this server. */
+static int send_asking(struct connection *connection, const struct command *commands, int count,
+		       int64_t give_up_ns, bool *ret_begun)
+{
+	struct command asking;
+
+	command_begin(&asking, "ASKING");
+	int r = connection_send(connection, &asking, 1, give_up_ns, ret_begun);
+	return r < 0 ? r : connection_send(connection, commands, count, give_up_ns, ret_begun);
+}
+
 /* Ask one server. 0: all replies came; ENGINE_NOT_DONE, ENGINE_UNKNOWN, -EACCES, -ENOMEM. */
-static int ask_once(struct store *store, uint32_t node, bool asking, struct command *commands,
+static int ask_once(struct store *store, uint32_t node, bool asking, const struct command *commands,
 		    int count, int64_t give_up_ns, redisReply *replies[])
 {
-	struct command all[STORE_COMMANDS_MAX + 1];
 	struct connection *connection;
 	bool begun;
-	int extra = asking ? 1 : 0;
 
 	give_up_ns = request_end(store, give_up_ns);
 	int r = take(store, node, give_up_ns, &connection, NULL);
 	if (r < 0)
 		return r == -EACCES || r == -ENOMEM ? r : ENGINE_NOT_DONE;
-	if (asking)
-		command_begin(&all[0], "ASKING");
-	memcpy(all + extra, commands, (size_t)count * sizeof(commands[0]));
-	r = connection_send(connection, all, extra + count, give_up_ns, &begun);
+	r = (asking ? send_asking : connection_send)(connection, commands, count, give_up_ns,
+						     &begun);
 	if (r < 0) {
 		connection_close(connection);
 		return r == -ENOMEM ? r : begun ? ENGINE_UNKNOWN : ENGINE_NOT_DONE;
 	}
-	r = receive_all(connection, extra, count, give_up_ns, replies);
+	r = receive_all(connection, asking ? 1 : 0, count, give_up_ns, replies);
 	if (r != 0)
 		connection_close(connection);
 	else
@@ -421,7 +430,8 @@ static int ask_once(struct store *store, uint32_t node, bool asking, struct comm
 	return r < 0 ? ENGINE_UNKNOWN : 0;
 }
 
-void store_name_source(const struct store *store, struct command *command)
+/* Have a command that calls a script by its hash call it by its source. */
+static void name_source(const struct store *store, struct command *command)
 {
 	for (int i = 0; i < SCRIPTS; i++) {
 		if (strcmp(command->words[1], store->shas[i]) != 0)
@@ -454,7 +464,7 @@ int store_ask(struct store *store, uint32_t slot, struct command *commands, int 
 		case DONE:
 			return 0;
 		case NO_SCRIPT:
-			store_name_source(store, &commands[0]);
+			name_source(store, &commands[0]);
 			break;
 		case MOVED:
 		case ASK:
@@ -475,13 +485,13 @@ int store_ask(struct store *store, uint32_t slot, struct command *commands, int 
 		case REFUSED:
 			break;
 		}
-		free_replies(replies, count);
+		store_free(replies);
 	}
 	if (r == 0)
 		r = ENGINE_NOT_DONE; /* sent from one to the other and back */
 	if (r == ENGINE_NOT_DONE || r == ENGINE_UNKNOWN)
 		doubt_map(store);
-	free_replies(replies, count);
+	store_free(replies);
 	return r;
 }
 
@@ -635,7 +645,7 @@ int store_open(const char *text, const struct engine_host *callbacks, struct sto
 	if (store == NULL)
 		return reason_set(why, -ENOMEM, "no memory for a store");
 	store->settings.callbacks = *callbacks;
-	store->pid = getpid();
+	store->pid = callbacks->own_pid();
 	pthread_mutex_init(&store->mutex, NULL);
 	memset(store->owner, 0xff, sizeof(store->owner));
 	int r = location_parse(text, &store->settings.location, why);

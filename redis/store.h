@@ -15,7 +15,7 @@
 #define NO_NODE UINT16_MAX
 #define SHA_BYTES 41 /* 40 hexadecimal digits and a NUL */
 
-enum script { SCRIPT_GET, SCRIPT_SWAP, SCRIPT_RENAME, SCRIPTS };
+enum script { SCRIPT_GET, SCRIPT_SWAP, SCRIPTS };
 
 struct node {
 	struct location_host host;
@@ -49,14 +49,13 @@ void store_close(struct store *store);
  * after the first came. 0: the first reply is there, and no error; ENGINE_NOT_DONE, ENGINE_UNKNOWN,
  * -EACCES, -ENOMEM: the server's memory is full; -EIO: its disk fails; -EPROTO.
  */
-#define STORE_COMMANDS_MAX 3
+#define STORE_COMMANDS_MAX 8
 int store_ask(struct store *store, uint32_t slot, struct command *commands, int count,
 	      int64_t give_up_ns, redisReply *replies[STORE_COMMANDS_MAX], uint32_t *ret_node);
 
-/* Have a command that calls a script by its hash call it by its source. */
-void store_name_source(const struct store *store, struct command *command);
+void store_free(redisReply *replies[STORE_COMMANDS_MAX]);
 
-/* The same of a command for one server. */
+/* One command for one server, as store_ask(). */
 int store_ask_node(struct store *store, uint32_t node, const struct command *command,
 		   int64_t give_up_ns, redisReply **ret_reply);
 

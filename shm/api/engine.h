@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * engine.h: the door to engines that keep carts on other machines: five calls (get, swap, end,
- * list, watch) and a few about the store itself. Directories do not pass through it.
+ * engine.h: the interface of engines, which keep carts on other machines: five calls (get, swap,
+ * end, list, watch) and a few about the store itself. Directories have no engine.
  *
  * An engine is a module of its own, such as libcorral-redis.so.0, that is loaded when a location
  * asks for it. It imports nothing from libcorral: it gets a table of functions (struct engine_host)
  * and gives one (struct engine). Both sides are of one version, ENGINE_ABI.
  *
  * An engine knows nothing of carts. For each key it keeps a version, a time to live, and a record:
- * bytes whose meaning is above the door (remote_record.h). It compares versions and swaps records;
+ * bytes whose meaning libcorral knows (remote_record.h). It compares versions and swaps records;
  * that is all the logic it has.
  *
  * All calls may be made by several threads at once, and in a forked child of the process that
@@ -19,10 +19,11 @@
 #define CORRAL_ENGINE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "corral.h"
 
-#define ENGINE_ABI 1u
+#define ENGINE_ABI 2u
 #define ENGINE_SYMBOL "corral_engine" /* a const struct engine */
 
 /*
@@ -35,6 +36,7 @@
 struct engine_host {
 	/* a socket, close-on-exec, non-blocking, whose number is never below 3; -1 and errno */
 	int (*open_socket)(int domain, int type);
+	pid_t (*own_pid)(void); /* getpid(), also in a forked child, but quick */
 };
 
 /* What a key has. */
@@ -42,7 +44,8 @@ struct engine_value {
 	uint64_t version; /* 0: nothing, not even an ended cart */
 	uint64_t id;      /* of the change that made it: both together name one content */
 	uint64_t ttl_ms;
-	int64_t left_ms; /* of the time to live */
+	int64_t left_ms; /* of the time to live, at that time: */
+	int64_t seen_ms; /* CLOCK_BOOTTIME, which goes on while a machine sleeps */
 	uint64_t floor;  /* without a cart: the version of a new one has to be greater; or 0 */
 	void *record;    /* from malloc(): whoever gets the value frees it; NULL: none */
 	size_t size;
@@ -72,7 +75,9 @@ struct engine_swap {
 	 * change swaps it, unless it is kept already. 0: do not.
 	 */
 	uint64_t keep_ms;
-	bool no_wait; /* the caller does not ask for durability */
+	bool no_wait;   /* the caller does not ask for durability */
+	bool renew;     /* set the time to live; else the key goes on with what it has */
+	bool contended; /* another version is likely to be there */
 };
 
 #define ENGINE_TOUCH 1u /* get: if its time is due to be renewed, renew it */

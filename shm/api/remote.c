@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -25,14 +26,47 @@
 #define SPREAD_MAX_NS 400000000ll
 #define SPREAD_LEAST_NS 20000ll
 #define SECOND_NS 1000000000ll
+#define GRAIN 128            /* of the time to live: so much may pass before it is renewed */
 #define LEAST_NS 500000000ll /* for one request, however little patience there is */
 
-static const struct engine_host host = { .open_socket = descriptor_socket };
+/*
+ * The process's id, in a page that fork wipes, since getpid(2) is a system call and each request
+ * asks several times. Without such a page it is asked for each time.
+ */
+pid_t remote_own_pid(void)
+{
+	static uint32_t *kept;
+	uint32_t *page = load_acquire(&kept);
+
+	if (page == NULL) {
+		const size_t size = (size_t)sysconf(_SC_PAGESIZE);
+		uint32_t *none = NULL;
+		void *made = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				  -1, 0);
+		if (made == MAP_FAILED)
+			return getpid();
+		if (madvise(made, size, MADV_WIPEONFORK) != 0 ||
+		    !cas_acq_rel(&kept, none, (uint32_t *)made)) {
+			munmap(made, size);
+			return getpid();
+		}
+		page = made;
+	}
+	uint32_t pid = load_relaxed(page);
+	if (pid == 0) {
+		pid = (uint32_t)getpid();
+		store_relaxed(page, pid);
+	}
+	return (pid_t)pid;
+}
+
+static const struct engine_host host = { .open_socket = descriptor_socket,
+					 .own_pid = remote_own_pid };
 
 /* In a forked child, a thread that the child does not have may hold the mutex. */
 void remote_lock(struct remote *remote)
 {
-	const pid_t self = getpid();
+	const pid_t self = remote_own_pid();
 
 	for (;;) {
 		pid_t owner = load_acquire(&remote->pid);
@@ -43,6 +77,7 @@ void remote_lock(struct remote *remote)
 			continue;
 		}
 		pthread_mutex_init(&remote->mutex, NULL);
+		remote->random_count = 0; /* the parent uses those numbers */
 		store_release(&remote->pid, self);
 	}
 	pthread_mutex_lock(&remote->mutex);
@@ -102,7 +137,7 @@ int remote_open(struct corral *corral, const char *location, char *why)
 		return reason_set(why, -ENOMEM, "no memory for a handle");
 	memset(remote, 0, sizeof(*remote));
 	name_it(corral, location);
-	remote->pid = getpid();
+	remote->pid = remote_own_pid();
 	pthread_mutex_init(&remote->mutex, NULL);
 	int r = engine_load(location, &remote->engine, why);
 	if (r == 0)
@@ -259,6 +294,26 @@ uint32_t remote_take_base(struct remote *remote, uint64_t hash, const struct eng
 
 /* ----------------------------------------------------------------------- time */
 
+int64_t remote_boot_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
+uint64_t remote_left_ms(const struct engine_value *value, int64_t boot_ms)
+{
+	const int64_t left_ms = value->left_ms - (boot_ms - value->seen_ms);
+
+	return left_ms > 0 ? min_u64((uint64_t)left_ms, value->ttl_ms) : 0;
+}
+
+bool remote_is_due(const struct engine_value *value, int64_t boot_ms)
+{
+	return value->ttl_ms - remote_left_ms(value, boot_ms) > value->ttl_ms / GRAIN;
+}
+
 int64_t remote_give_up_ns(const struct corral *corral)
 {
 	return clock_now_ns() + load_relaxed(&corral->patience_ms) * 1000000ll;
@@ -272,7 +327,7 @@ int64_t remote_request_end(int64_t give_up_ns)
 }
 
 /* A sandbox may refuse getrandom(2). Then the thread and the time make the number unique. */
-uint64_t remote_random(void)
+static uint64_t draw(void)
 {
 	struct {
 		struct timespec now;
@@ -287,10 +342,27 @@ uint64_t remote_random(void)
 	return XXH3_64bits(&unique, sizeof(unique));
 }
 
+/* Random numbers come from the kernel in batches. A forked child throws its parent's away. */
+uint64_t remote_random(struct remote *remote)
+{
+	uint64_t number = 0;
+
+	remote_lock(remote);
+	if (remote->random_count == 0 &&
+	    getrandom(remote->randoms, sizeof(remote->randoms), GRND_NONBLOCK) ==
+		    (ssize_t)sizeof(remote->randoms))
+		remote->random_count = REMOTE_RANDOMS;
+	const bool found = remote->random_count > 0;
+	if (found)
+		number = remote->randoms[--remote->random_count];
+	remote_unlock(remote);
+	return found ? number : draw();
+}
+
 void remote_step_aside(int64_t spread_ns, int64_t give_up_ns)
 {
 	const int64_t left_ns = give_up_ns - clock_now_ns();
-	int64_t ns = (int64_t)(remote_random() % (uint64_t)spread_ns) + 1;
+	int64_t ns = (int64_t)(draw() % (uint64_t)spread_ns) + 1;
 
 	ns = ns < left_ns ? ns : left_ns;
 	if (ns <= 0)

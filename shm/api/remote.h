@@ -54,6 +54,8 @@ struct remote_base {
 	int64_t spread_ns; /* over so long a time this handle's changes of the cart are spread */
 };
 
+#define REMOTE_RANDOMS 16u
+
 enum remote_count {
 	REMOTE_CHANGES,
 	REMOTE_REPEATS,
@@ -79,6 +81,8 @@ struct remote {
 	uint64_t view_number;
 	struct remote_work *idle;
 	uint32_t idle_count;
+	uint64_t randoms[REMOTE_RANDOMS]; /* so many of them are unused: */
+	uint32_t random_count;
 	struct remote_base bases[REMOTE_BASES];
 };
 
@@ -87,6 +91,8 @@ int remote_open(struct corral *corral, const char *location, char *why);
 void remote_close(struct corral *corral);
 int remote_set_label(struct corral *corral, const char *label);
 
+pid_t remote_own_pid(void); /* as getpid(), but quick */
+
 /* Take and drop the mutex; the caller does nothing that waits meanwhile. */
 void remote_lock(struct remote *remote);
 void remote_unlock(struct remote *remote);
@@ -94,6 +100,10 @@ void remote_unlock(struct remote *remote);
 /* NULL: there is no memory. */
 struct remote_work *remote_take_work(struct remote *remote);
 void remote_give_work(struct remote *remote, struct remote_work *work);
+
+/* What is left at this time of the time to live of a value, and is that to be renewed? */
+uint64_t remote_left_ms(const struct engine_value *value, int64_t boot_ms);
+bool remote_is_due(const struct engine_value *value, int64_t boot_ms);
 
 /*
  * Note what was seen of a cart: a value, and the version that is in it. No cart, or one that ended:
@@ -130,7 +140,8 @@ int64_t remote_give_up_ns(const struct corral *corral);
 /* When one request of such a call has to be answered, however little patience is left. */
 int64_t remote_request_end(int64_t give_up_ns);
 
-uint64_t remote_random(void);
+uint64_t remote_random(struct remote *remote);
+int64_t remote_boot_ms(void); /* of a clock that goes on while the machine sleeps */
 
 /* Sleep a little longer with each round (from 0 on), in all until then. False: the time is up. */
 bool remote_pause(uint32_t round, int64_t give_up_ns);

@@ -26,7 +26,6 @@
 #include "store/slot.h"
 #include "sync/lock.h"
 
-#define GRAIN 128              /* of the time to live: so much may pass before it is renewed */
 #define PRESSED_NS 100000000ll /* a change that met others for so long has the key kept for it */
 #define KEEP_LEAST_NS 5000000ll
 #define KEEP_MAX_NS 1000000000ll
@@ -45,9 +44,13 @@ struct trial {
 	bool unknown;      /* a swap of the present plan may have been carried out */
 	bool wait;         /* for the replicas */
 	int64_t begun_ns;
-	uint32_t met;    /* so many swaps have met another change */
-	int64_t swap_ns; /* what the slowest swap took */
-	bool kept;       /* the engine keeps the key for this change, which goes on at once */
+	uint32_t met;     /* so many swaps have met another change */
+	int64_t swap_ns;  /* what the slowest swap took */
+	bool kept;        /* the engine keeps the key for this change, which goes on at once */
+	bool contended;   /* others change the cart, too */
+	bool renew;       /* the change renews the time to live */
+	uint64_t left_ms; /* what is left of it once the change is made */
+	int64_t boot_ms;  /* at this time */
 	struct engine_durable durable;
 };
 
@@ -86,6 +89,20 @@ static uint64_t new_ttl_ms(const struct trial *trial)
 	return made->head.ttl_ms != 0 ? made->head.ttl_ms : trial->corral->remote->settings.ttl_ms;
 }
 
+/*
+ * Does the change have to set the time to live? Not if that has been done just now: the key goes on
+ * with what it has.
+ */
+static void judge_time(struct trial *trial)
+{
+	const struct engine_value *base = &trial->work->base;
+
+	trial->boot_ms = remote_boot_ms();
+	trial->renew = ends(trial) || base->version == 0 || base->ended || trial->idle_ms != 0 ||
+		       base->ttl_ms != new_ttl_ms(trial) || remote_is_due(base, trial->boot_ms);
+	trial->left_ms = trial->renew ? new_ttl_ms(trial) : remote_left_ms(base, trial->boot_ms);
+}
+
 /* Make the record that the plan leads to; returns its size. */
 static size_t make_record(struct trial *trial)
 {
@@ -108,7 +125,7 @@ static uint64_t keep_ms(const struct trial *trial)
 {
 	const int64_t ns = KEEP_LEAST_NS + 2 * trial->swap_ns;
 
-	if (clock_now_ns() - trial->begun_ns < PRESSED_NS)
+	if (!trial->contended || clock_now_ns() - trial->begun_ns < PRESSED_NS)
 		return 0;
 	return (uint64_t)(ns < KEEP_MAX_NS ? ns : KEEP_MAX_NS) / 1000000;
 }
@@ -134,6 +151,8 @@ static int swap_once(struct trial *trial, size_t size, struct engine_value *ret_
 		.size = size,
 		.keep_ms = keep_ms(trial),
 		.no_wait = !trial->wait,
+		.renew = trial->renew,
+		.contended = trial->contended,
 	};
 
 	return (ends(trial) ? remote->engine->end : remote->engine->swap)(
@@ -185,7 +204,8 @@ static void keep_base(const struct trial *trial, size_t size)
 		.version = work->plan.head.version,
 		.id = trial->write_id,
 		.ttl_ms = new_ttl_ms(trial),
-		.left_ms = (int64_t)new_ttl_ms(trial),
+		.left_ms = (int64_t)trial->left_ms,
+		.seen_ms = trial->boot_ms,
 		.record = work->record,
 		.size = size,
 		.ended = ends(trial),
@@ -199,10 +219,11 @@ static void keep_base(const struct trial *trial, size_t size)
  * Wait until this change may try again: for a shorter time, the more often it met another. False:
  * there is no need to wait.
  */
-static bool step_aside(const struct trial *trial)
+static bool step_aside(struct trial *trial)
 {
 	const int64_t spread_ns = remote_spread_ns(trial->corral->remote, trial->change->hash);
 
+	trial->contended = spread_ns != 0;
 	if (spread_ns != 0)
 		remote_step_aside(spread_ns / (1 + trial->met) + 1, trial->give_up_ns);
 	return spread_ns != 0;
@@ -245,6 +266,7 @@ static int swap_until_known(struct trial *trial)
 	uint32_t round = 0;
 
 	trial->unknown = false;
+	judge_time(trial);
 	for (;;) {
 		const int64_t begun_ns = clock_now_ns();
 		struct engine_value now = { 0 };
@@ -279,10 +301,10 @@ static void renew(struct trial *trial)
 	const struct engine_value *base = &trial->work->base;
 	struct engine_value value;
 	unsigned flags = trial->wait ? ENGINE_TOUCH_DURABLY : ENGINE_TOUCH;
-	const uint64_t idle_ms = base->ttl_ms - min_u64((uint64_t)base->left_ms, base->ttl_ms);
 
 	trial->durable = (struct engine_durable){ .error = trial->wait ? -ETIMEDOUT : 0 };
-	if (!trial->wait && idle_ms <= base->ttl_ms / GRAIN)
+	trial->left_ms = new_ttl_ms(trial);
+	if (!trial->wait && !remote_is_due(base, remote_boot_ms()))
 		return;
 	if (remote_get(trial->corral, trial->key, flags, trial->give_up_ns, &value,
 		       &trial->durable) == 0)
@@ -384,9 +406,9 @@ static void hand_out_all(const struct trial *trial, int r)
 	if (op == NULL)
 		return;
 	hand_out(trial, built ? work->made : work->old, built ? work->plan.size : trial->old_size,
-		 ends(trial) ? 0 : new_ttl_ms(trial), -EUCLEAN, op->now);
-	hand_out(trial, work->old, r == 0 ? trial->old_size : 0,
-		 ends(trial) ? 0 : new_ttl_ms(trial), -ENOENT, op->before);
+		 ends(trial) ? 0 : trial->left_ms, -EUCLEAN, op->now);
+	hand_out(trial, work->old, r == 0 ? trial->old_size : 0, ends(trial) ? 0 : trial->left_ms,
+		 -ENOENT, op->before);
 }
 
 static void begin(struct trial *trial)
@@ -400,7 +422,7 @@ static void begin(struct trial *trial)
 	change->usual_ttl_ms = trial->corral->remote->settings.ttl_ms;
 	change->version_floor = 0;
 	change->currency = arena->header->currency;
-	trial->write_id = remote_random();
+	trial->write_id = remote_random(trial->corral->remote);
 	trial->begun_ns = clock_now_ns();
 }
 

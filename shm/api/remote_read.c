@@ -37,7 +37,7 @@ static const void *bytes_of(const struct remote_view *view)
 
 static void add_view(struct remote *remote, struct remote_view *view)
 {
-	view->pid = getpid();
+	view->pid = remote_own_pid();
 	view->tid = own_tid();
 	remote_lock(remote);
 	view->number = ++remote->view_number;
@@ -109,7 +109,9 @@ int remote_read_end(struct corral_view *view)
 	for (struct remote_view **at = &remote->views; *at != NULL; at = &(*at)->next) {
 		if (*at != view->thread || (*at)->number != view->of.epoch)
 			continue;
-		r = (*at)->pid != getpid() ? -ESTALE : (*at)->tid != own_tid() ? -EINVAL : 0;
+		r = (*at)->pid != remote_own_pid() ? -ESTALE :
+		    (*at)->tid != own_tid()        ? -EINVAL :
+						     0;
 		if (r == 0) {
 			found = *at;
 			*at = found->next;
@@ -130,7 +132,7 @@ int remote_read_end(struct corral_view *view)
 static int own_views(struct remote *remote, bool take)
 {
 	const int32_t tid = own_tid();
-	const pid_t pid = getpid();
+	const pid_t pid = remote_own_pid();
 	int count = 0;
 
 	remote_lock(remote);

@@ -55,8 +55,18 @@ build || {
 	tail -n 5 build.log
 	exit 2
 }
-mutant 'the server does not compare versions' 86_redis.sh the_contract_holds_on_one_server \
+mutant 'a swap by script does not compare heads' 86_redis.sh \
+	adds_of_many_processes_count_once_each \
 	redis/scripts.h 's/local fits = h == head/local fits = true/'
+mutant 'a plain swap replaces whatever is there' 86_redis.sh \
+	adds_of_many_processes_count_once_each \
+	redis/engine.c '/^static int swap_plainly/,/^}/ {
+		s/begin_for_key\(&commands\[count\], "LINSERT", request\);/begin_for_key(\&commands[count], "LSET", request);/
+		s/command_add_text\(&commands\[count\], "AFTER"\);/command_add_text(\&commands[count], "0");/
+		s/^\tcommand_add\(&commands\[count\], request->head, sizeof\(request->head\)\);$//
+		s/command_add_text\(&commands\[count\], "2"\);/command_add_text(\&commands[count], "1");/
+		s/length != NULL && length->integer == 3 \? 0 : 1/length == NULL ? 0 : 1/
+	}'
 mutant 'a read does not renew the time' 86_redis.sh the_contract_holds_on_one_server \
 	redis/scripts.h 's/^\t"  elseif ttl - left > ttl \/ 128 then/\t"  elseif false then/'
 mutant 'the tombstone of a cart is left out' 86_redis.sh \
@@ -76,14 +86,16 @@ mutant 'any count of replicas will do' cluster.sh a_repeat_waits_for_what_it_rep
 mutant 'a wait ahead of the change, not behind it' cluster.sh \
 	a_repeat_waits_for_what_it_repeats \
 	redis/store.c '/^static int ask_once/,/^}/ {
-		s/^\tmemcpy\(all \+ extra, .*$/\tfor (int i = 0; i < count; i++)\
-			all[extra + i] = commands[count - 1 - i];/
+		s/^\tr = \(asking .*$/\tstruct command turned[STORE_COMMANDS_MAX];\
+			const bool waits = commands[count - 1].words[0][0] == 'W';\
+			for (int i = 0; i < count; i++)\
+				turned[(i + waits) % count] = commands[i];\
+			commands = turned;\
+&/
 		s/^\tr = receive_all\(.*$/&\
-			if (r == 0 \&\& count == 2) {\
-				redisReply *first = replies[0];\
-				replies[0] = replies[1];\
-				replies[1] = first;\
-			}/
+			redisReply *first = replies[0];\
+			for (int i = 0; r == 0 \&\& waits \&\& i < count; i++)\
+				replies[i] = i + 1 < count ? replies[i + 1] : first;/
 	}'
 # (That a repeat writes before it waits cannot be seen on Redis 7.0: there WAIT waits for all that
 # the server had written when the connection's last command came, even if that was a read. Its
