@@ -440,9 +440,8 @@ int remote_get(struct corral *corral, const struct corral_key *key, unsigned fla
 }
 
 int remote_unpack(const struct corral *corral, const struct engine_value *value,
-		  const struct corral_key *key, void *buffer, uint32_t *ret_size)
+		  const struct corral_key *key, void *buffer, struct portable_version *ret_made)
 {
-	struct portable_version made;
 	const struct cart_head *head = buffer;
 	size_t used;
 
@@ -451,10 +450,10 @@ int remote_unpack(const struct corral *corral, const struct engine_value *value,
 	const size_t at = record_map_at(value);
 	const uint8_t *map = (const uint8_t *)value->record + at;
 	if (portable_unpack_cart(map, value->size - at, corral->arena.hash_seed, true, buffer,
-				 &made, &used) != NULL ||
-	    head->version != value->version || (key != NULL && !cart_has_key(head, made.size, key)))
+				 ret_made, &used) != NULL ||
+	    head->version != value->version ||
+	    (key != NULL && !cart_has_key(head, ret_made->size, key)))
 		return -EUCLEAN;
-	*ret_size = made.size;
 	return 0;
 }
 

@@ -159,7 +159,7 @@ int remote_get(struct corral *corral, const struct corral_key *key, unsigned fla
  * cart; -EUCLEAN: it is no cart, or another's. key: NULL, or whose it has to be.
  */
 int remote_unpack(const struct corral *corral, const struct engine_value *value,
-		  const struct corral_key *key, void *buffer, uint32_t *ret_size);
+		  const struct corral_key *key, void *buffer, struct portable_version *ret_made);
 
 /*
  * The calls of corral.h. The key is well-formed, and the handle may be written where need be.

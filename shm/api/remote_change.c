@@ -41,6 +41,7 @@ struct trial {
 	int64_t give_up_ns;
 	uint32_t old_size; /* of the version that the plan is for; 0: there is none */
 	bool guess;        /* it is what this handle has last seen */
+	bool unknown_keys; /* its map has some, which are handed on */
 	bool unknown;      /* a swap of the present plan may have been carried out */
 	bool wait;         /* for the replicas */
 	int64_t begun_ns;
@@ -64,18 +65,32 @@ static bool ends(const struct trial *trial)
 	return cart_kind(trial->change) == CART_DROP;
 }
 
+/*
+ * Make a version of what the engine has. A later Corral may have written keys that this one does
+ * not know: those of the cart's map are handed on; others could belong to what the change takes
+ * away, so the change is refused.
+ */
+static int unpack(struct trial *trial)
+{
+	struct portable_version made = { 0 };
+	int r = remote_unpack(trial->corral, &trial->work->base, trial->key, trial->work->old,
+			      &made);
+
+	trial->old_size = r == 0 ? made.size : 0;
+	trial->unknown_keys = made.unknown_keys != 0;
+	if (r == 0 && made.unknown_within != 0 && !ends(trial))
+		return -EPROTONOSUPPORT;
+	return r == -ENOENT ? 0 : r;
+}
+
 /* Plan the change of what work->base has. As cart_plan(). */
 static int plan(struct trial *trial)
 {
 	struct remote_work *work = trial->work;
 	struct cart_change *change = trial->change;
-	int r = trial->guess ? 0 :
-			       remote_unpack(trial->corral, &work->base, trial->key, work->old,
-					     &trial->old_size);
+	int r = trial->guess ? 0 : unpack(trial);
 
-	if (r == -ENOENT)
-		trial->old_size = 0;
-	else if (r < 0)
+	if (r < 0)
 		return r;
 	change->now_ms = arena_wall_ms();
 	change->first_version = work->base.floor + 1;
@@ -103,16 +118,24 @@ static void judge_time(struct trial *trial)
 	trial->left_ms = trial->renew ? new_ttl_ms(trial) : remote_left_ms(base, trial->boot_ms);
 }
 
-/* Make the record that the plan leads to; returns its size. */
+/* Make the record that the plan leads to; returns its size. 0: it is too large. */
 static size_t make_record(struct trial *trial)
 {
 	struct remote_work *work = trial->work;
-	size_t size = record_begin(&work->base, trial->write_id, work->record);
+	const struct engine_value *base = &work->base;
+	const size_t begin = record_begin(base, trial->write_id, work->record);
+	uint8_t *map = work->record + begin;
 
 	if (ends(trial))
-		return size;
+		return begin;
 	cart_build(old_of(trial), trial->change, &work->plan, work->made);
-	return size + portable_pack_cart(work->made, trial->change->seed, 0, work->record + size);
+	size_t size = portable_pack_cart(work->made, trial->change->seed, 0, map);
+	if (trial->unknown_keys) {
+		const size_t at = record_map_at(base);
+		size = portable_append_unknown((const uint8_t *)base->record + at, base->size - at,
+					       map, size);
+	}
+	return size != 0 ? begin + size : 0;
 }
 
 /*
@@ -211,8 +234,9 @@ static void keep_base(const struct trial *trial, size_t size)
 		.ended = ends(trial),
 	};
 
-	remote_keep_base(trial->corral->remote, trial->change->hash, &made, work->made,
-			 ends(trial) ? 0 : work->plan.size);
+	if (!trial->unknown_keys) /* else the next change needs the map */
+		remote_keep_base(trial->corral->remote, trial->change->hash, &made, work->made,
+				 ends(trial) ? 0 : work->plan.size);
 }
 
 /*
@@ -265,6 +289,8 @@ static int swap_until_known(struct trial *trial)
 	const size_t size = make_record(trial);
 	uint32_t round = 0;
 
+	if (size == 0)
+		return -E2BIG;
 	trial->unknown = false;
 	judge_time(trial);
 	for (;;) {
@@ -328,6 +354,7 @@ static int begin_try(struct trial *trial)
 	const bool kept = trial->kept;
 
 	trial->guess = false;
+	trial->unknown_keys = false;
 	trial->kept = false;
 	/* what was seen last will not be there any more; but to ask for a turn, it will do */
 	if (!kept && step_aside(trial) && (keep_ms(trial) == 0 || work->base.version == 0))

@@ -55,9 +55,11 @@ static int unpack(struct corral *corral, const struct corral_key *key, struct re
 	*ret_size = remote_take_base(corral->remote, hash, &work->base, work);
 	if (*ret_size != 0 && cart_has_key((const struct cart_head *)work->old, *ret_size, key))
 		return 0;
-	int r = remote_unpack(corral, &work->base, key, work->old, ret_size);
-	if (r == 0 || r == -ENOENT)
-		remote_keep_base(corral->remote, hash, &work->base, work->old, *ret_size);
+	struct portable_version made = { 0 };
+	int r = remote_unpack(corral, &work->base, key, work->old, &made);
+	*ret_size = made.size;
+	if ((r == 0 && made.unknown_keys == 0 && made.unknown_within == 0) || r == -ENOENT)
+		remote_keep_base(corral->remote, hash, &work->base, work->old, made.size);
 	return r;
 }
 
@@ -170,7 +172,8 @@ int remote_list(struct corral *corral, void **cursor, const struct corral_text *
 	struct remote *remote = corral->remote;
 	struct remote_work *work = remote_take_work(remote);
 	const int64_t give_up_ns = remote_give_up_ns(corral);
-	uint32_t round = 0, size;
+	struct portable_version made;
+	uint32_t round = 0;
 	size_t count = 0;
 	int r = 0, cancel;
 
@@ -188,8 +191,8 @@ int remote_list(struct corral *corral, void **cursor, const struct corral_text *
 		if (r != 0)
 			break;
 		/* one that is damaged is left out, as in a directory */
-		if (remote_unpack(corral, &value, NULL, work->old, &size) == 0 &&
-		    list_fill_row(work->old, size, restaurant, &ret_entries[count])) {
+		if (remote_unpack(corral, &value, NULL, work->old, &made) == 0 &&
+		    list_fill_row(work->old, made.size, restaurant, &ret_entries[count])) {
 			handle_complete_head(corral, &ret_entries[count].head);
 			ret_entries[count++].expires_ms = arena_wall_ms() + value.left_ms;
 		}
@@ -208,6 +211,7 @@ int remote_next(struct corral *corral, void **cursor, void *buffer, uint32_t *re
 {
 	struct remote *remote = corral->remote;
 	const int64_t give_up_ns = remote_give_up_ns(corral);
+	struct portable_version made = { 0 };
 	struct engine_value value = { 0 };
 	uint32_t round = 0;
 	int r, cancel;
@@ -221,7 +225,8 @@ int remote_next(struct corral *corral, void **cursor, void *buffer, uint32_t *re
 	if (r != 0)
 		return r == ENGINE_NOT_DONE || r == ENGINE_UNKNOWN ? -EHOSTDOWN : r;
 	*ret_idle_ms = value.ttl_ms - min_u64((uint64_t)value.left_ms, value.ttl_ms);
-	r = remote_unpack(corral, &value, NULL, buffer, ret_size);
+	r = remote_unpack(corral, &value, NULL, buffer, &made);
+	*ret_size = made.size;
 	free(value.record);
 	return r;
 }

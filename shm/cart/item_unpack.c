@@ -30,7 +30,7 @@ const struct corral_text item_own_keys[ITEM_KEYS_MAX] = {
 
 bool item_value_valid(const void *value, size_t size)
 {
-	struct cursor cursor = { value, (const uint8_t *)value + size };
+	struct cursor cursor = { value, (const uint8_t *)value + size, NULL };
 
 	return take_value(&cursor) && cursor.at == cursor.end;
 }
@@ -108,7 +108,8 @@ static bool take_extras(struct cursor *cursor, uint64_t count, struct item_parts
 
 size_t item_parse_first(const void *bytes, size_t size, struct item_parts *ret_parts)
 {
-	struct cursor cursor = { bytes, (const uint8_t *)bytes + min_u64(size, CORRAL_WORDS_MAX) };
+	struct cursor cursor = { bytes, (const uint8_t *)bytes + min_u64(size, CORRAL_WORDS_MAX),
+				 NULL };
 	struct corral_item *item = &ret_parts->item;
 	uint64_t pairs;
 
@@ -136,7 +137,7 @@ int item_parse(const void *bytes, size_t size, struct item_parts *ret_parts)
 
 bool item_is_of(const void *words, size_t size, struct corral_text menu_item_id)
 {
-	struct cursor cursor = { words, (const uint8_t *)words + size };
+	struct cursor cursor = { words, (const uint8_t *)words + size, NULL };
 	struct corral_text id;
 	uint64_t pairs;
 
@@ -157,7 +158,7 @@ static bool open_attributes(const uint8_t *map, uint32_t size, uint32_t count,
 {
 	uint64_t pairs = 0;
 
-	*ret_cursor = (struct cursor){ map, map + size };
+	*ret_cursor = (struct cursor){ map, map + size, NULL };
 	if (count > CORRAL_ATTRIBUTES_MAX || (count == 0) != (size == 0))
 		return false;
 	return count == 0 || (take_map(ret_cursor, &pairs) && pairs == count);

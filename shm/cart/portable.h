@@ -63,6 +63,9 @@ struct portable_version {
 	uint32_t size;
 	uint64_t idle_ms;
 	uint64_t ttl_ms; /* 0: the arena's */
+	/* keys that we do not know: of the cart's map, and of maps in it */
+	uint32_t unknown_keys;
+	uint32_t unknown_within;
 };
 
 /*
@@ -72,5 +75,11 @@ struct portable_version {
 const char *portable_unpack_cart(const void *bytes, size_t size, uint64_t seed, bool keep_ops,
 				 void *buffer, struct portable_version *ret_version,
 				 size_t *ret_used);
+
+/*
+ * Append the keys that we do not know of a cart's map that was unpacked to a map that was packed
+ * (both as above). Returns its size; 0: they do not fit.
+ */
+size_t portable_append_unknown(const void *from, size_t from_size, void *map, size_t size);
 
 #endif

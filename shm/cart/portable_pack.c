@@ -76,7 +76,7 @@ static void put_map(struct sink *sink, uint32_t pairs)
 	if (pairs <= 15)
 		put_tagged(sink, 0x80 | pairs, 0, 0);
 	else
-		put_tagged(sink, 0xde, pairs, 2);
+		put_tagged(sink, MAP_16, pairs, 2);
 }
 
 static void put_array(struct sink *sink, uint32_t count)

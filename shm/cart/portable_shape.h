@@ -13,6 +13,7 @@
 #include "cart/portable.h"
 #include "cart/unpack.h"
 
+#define MAP_16 0xde
 #define TAG_FALSE 0xc2
 #define TAG_TRUE 0xc3
 #define OP_ID_BYTES 16

@@ -135,6 +135,16 @@ static const char *take_value_of(struct cursor *cursor, const struct shape *shap
 	return take(cursor, index - shape->number_count, to);
 }
 
+static void note_unknown(const struct cursor *cursor, const struct shape *shape)
+{
+	if (cursor->unknown == NULL)
+		return;
+	if (shape == &cart_map_shape)
+		cursor->unknown->keys++;
+	else
+		cursor->unknown->within++;
+}
+
 static const char *take_shape(struct cursor *cursor, const struct shape *shape, take_special *take,
 			      void *to)
 {
@@ -150,6 +160,7 @@ static const char *take_shape(struct cursor *cursor, const struct shape *shape, 
 		if (index == keys) {
 			if (!take_value(cursor))
 				return DAMAGED;
+			note_unknown(cursor, shape);
 			continue;
 		}
 		const char *wrong = take_value_of(cursor, shape, index, take, to);
@@ -198,7 +209,7 @@ static const char *take_trailer(struct cursor *cursor, uint32_t index, void *to)
 const char *portable_unpack_header(const void *bytes, size_t size,
 				   struct portable_header *ret_header, size_t *ret_used)
 {
-	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
+	struct cursor cursor = { bytes, (const uint8_t *)bytes + size, NULL };
 	struct portable_header header = { 0 };
 	const char *wrong = take_shape(&cursor, &header_shape, take_header, &header);
 
@@ -212,7 +223,7 @@ const char *portable_unpack_header(const void *bytes, size_t size,
 const char *portable_unpack_trailer(const void *bytes, size_t size,
 				    struct portable_trailer *ret_trailer, size_t *ret_used)
 {
-	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
+	struct cursor cursor = { bytes, (const uint8_t *)bytes + size, NULL };
 	struct portable_trailer trailer = { 0 };
 	const char *wrong = take_shape(&cursor, &trailer_shape, take_trailer, &trailer);
 
@@ -225,7 +236,7 @@ const char *portable_unpack_trailer(const void *bytes, size_t size,
 
 bool portable_is_trailer(const void *bytes, size_t size)
 {
-	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
+	struct cursor cursor = { bytes, (const uint8_t *)bytes + size, NULL };
 	struct corral_text key;
 	uint64_t pairs;
 
@@ -592,7 +603,8 @@ const char *portable_unpack_cart(const void *bytes, size_t size, uint64_t seed, 
 				 void *buffer, struct portable_version *ret_version,
 				 size_t *ret_used)
 {
-	struct cursor cursor = { bytes, (const uint8_t *)bytes + size };
+	struct unknown unknown = { 0 };
+	struct cursor cursor = { bytes, (const uint8_t *)bytes + size, &unknown };
 	struct portable_cart cart = { .head = { .format = CART_FORMAT, .seed = seed },
 				      .restaurant_id = { "", 0 },
 				      .session_id = { "", 0 },
@@ -620,7 +632,38 @@ const char *portable_unpack_cart(const void *bytes, size_t size, uint64_t seed, 
 		return "totals, or a number that does not go with the others";
 	*ret_version = (struct portable_version){ .size = cart.head.size,
 						  .idle_ms = (uint64_t)cart.idle_ms,
-						  .ttl_ms = cart.head.ttl_ms };
+						  .ttl_ms = cart.head.ttl_ms,
+						  .unknown_keys = unknown.keys,
+						  .unknown_within = unknown.within };
 	*ret_used = (size_t)(cursor.at - (const uint8_t *)bytes);
 	return NULL;
+}
+
+size_t portable_append_unknown(const void *from, size_t from_size, void *map, size_t size)
+{
+	struct cursor cursor = { from, (const uint8_t *)from + from_size, NULL };
+	uint8_t *to = map;
+	uint64_t pairs;
+	uint32_t index;
+
+	if (!take_map(&cursor, &pairs))
+		return 0;
+	uint32_t count = (uint32_t)to[1] << 8 | to[2]; /* a cart has more than 15 keys */
+	assert(to[0] == MAP_16);
+	for (uint64_t i = 0; i < pairs; i++) {
+		const uint8_t *at = cursor.at;
+		if (!take_key(&cursor, &cart_map_shape, i, &index) || !take_value(&cursor))
+			return 0;
+		if (index < keys_of(&cart_map_shape))
+			continue;
+		const size_t bytes = (size_t)(cursor.at - at);
+		if (bytes > PORTABLE_MAP_MAX - size || count == UINT16_MAX)
+			return 0;
+		memcpy(to + size, at, bytes);
+		size += bytes;
+		count++;
+	}
+	to[1] = (uint8_t)(count >> 8);
+	to[2] = (uint8_t)count;
+	return size;
 }

@@ -13,9 +13,15 @@
 
 #define CURSOR_DEPTH_MAX 16u /* nesting of a value */
 
+struct unknown {
+	uint32_t keys;   /* of the map itself */
+	uint32_t within; /* of maps in it */
+};
+
 struct cursor {
 	const uint8_t *at;
 	const uint8_t *end;
+	struct unknown *unknown; /* NULL, or where keys that we do not know are counted */
 };
 
 /* A string of valid UTF-8. */

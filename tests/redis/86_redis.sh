@@ -76,6 +76,55 @@ what_is_no_cart_is_no_answer() {
 	at 0 ls
 }
 
+# A later Corral has written to a cart, or so it looks: FORMAT "1" or "2" of the value, and BYTES (as
+# Lua has them) in front of `line` in the first line, and behind the cart's map.
+written_later() { # FORMAT LINE_BYTES CART_BYTES
+	[[ $(ask one EVAL "
+		local head, v = unpack(redis.call('LRANGE', KEYS[1], 0, -1))
+		local map = 28 + 8 * v:byte(27)
+		local count = v:byte(map + 1) * 256 + v:byte(map + 2) + (#ARGV[3] > 0 and 1 or 0)
+		local lines, found = v:sub(map + 3), 0
+		if #ARGV[2] > 0 then
+			local line = lines:find('\164line\1', 1, true)
+			lines = lines:sub(1, line - 2) .. string.char(lines:byte(line - 1) + 1) ..
+				ARGV[2] .. lines:sub(line)
+		end
+		v = 'C' .. ARGV[1] .. v:sub(3, map) .. struct.pack('>H', count) .. lines .. ARGV[3]
+		redis.call('LSET', KEYS[1], 0, 'C' .. ARGV[1] .. head:sub(3))
+		redis.call('LSET', KEYS[1], 1, v)
+		return 'written'" 1 'corral:{r/s}' "$@") == written ]] ||
+		fail "the value cannot be written"
+}
+
+# Keys of the cart stay; a new format is left alone, and so is a cart whose lines have keys that would
+# get lost.
+an_earlier_corral_takes_nothing_from_what_a_later_one_wrote() {
+	local n
+	one_server
+	at 0 add r s --item burger --name Burger --price 8.99
+	written_later 1 "" $'\xa5later\x07'
+	at 0 show r s
+	has "8.99"
+	for n in 2 3; do
+		at 0 add r s --item "tea$n" --name Tea --price 1
+	done
+	at 0 show r s
+	has "10.99"
+	[[ $(ask one EVAL "return redis.call('LINDEX', KEYS[1], 1):find('\165later\7', 1, true) and
+		'kept' or 'lost'" 1 'corral:{r/s}') == kept ]] || fail "a key got lost"
+	written_later 1 $'\xa5later\x07' ""
+	at 0 show r s
+	has "10.99"
+	at 3 add r s --item tea --name Tea --price 1
+	has "version"
+	written_later 2 "" ""
+	at 3 show r s
+	has "version"
+	at 3 add r s --item tea --name Tea --price 1
+	at 0 ls
+	[[ $(ask one LINDEX 'corral:{r/s}' 0 | tr -d '\0') == C2* ]] || fail "it was written over"
+}
+
 adds_of_many_processes_count_once_each() {
 	one_server
 	out=$(timeout 60 "$BUILD/tests/redis/crowd" "$location" 20 20 2>&1) || fail "$out"

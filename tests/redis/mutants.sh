@@ -61,10 +61,10 @@ mutant 'a swap by script does not compare heads' 86_redis.sh \
 mutant 'a plain swap replaces whatever is there' 86_redis.sh \
 	adds_of_many_processes_count_once_each \
 	redis/engine.c '/^static int swap_plainly/,/^}/ {
-		s/begin_for_key\(&commands\[count\], "LINSERT", request\);/begin_for_key(\&commands[count], "LSET", request);/
-		s/command_add_text\(&commands\[count\], "AFTER"\);/command_add_text(\&commands[count], "0");/
-		s/^\tcommand_add\(&commands\[count\], request->head, sizeof\(request->head\)\);$//
-		s/command_add_text\(&commands\[count\], "2"\);/command_add_text(\&commands[count], "1");/
+		s/"LINSERT"/"LSET"/
+		s/"AFTER"/"0"/
+		s/^\tcommand_add\(&commands\[count\], request->head, .*$//
+		s/"2"/"1"/
 		s/length != NULL && length->integer == 3 \? 0 : 1/length == NULL ? 0 : 1/
 	}'
 mutant 'a read does not renew the time' 86_redis.sh the_contract_holds_on_one_server \
