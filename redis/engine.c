@@ -19,6 +19,7 @@
 #include "base/reason.h"
 #include "scripts.h"
 #include "store.h"
+#include "watch.h"
 
 #define OPEN_NS 6000000000ll
 #define SETTINGS_KEY "store"
@@ -623,34 +624,19 @@ static int engine_list(void *context, void **at, const struct corral_text *resta
 	return r;
 }
 
-/* ---------------------------------------------------------------------- watch */
-
-/* Subscribe to the cart's channel, which has its key's name and so is in the same slot. */
-static int subscribe(struct store *store, const struct slots_key *name, int64_t until_ns,
-		     struct connection **ret_connection)
+static int engine_watch_add(void *store, void **watch, const struct corral_key *key)
 {
-	struct connection *connection;
-	redisReply *reply = NULL;
-	struct command command;
-	bool begun;
+	return watch_add(store, (struct watch **)watch, key);
+}
 
-	int r = store_connect(store, name->slot, until_ns, &connection);
-	if (r < 0)
-		return r;
-	command_begin(&command, "SSUBSCRIBE");
-	command_add(&command, name->text, name->size);
-	r = connection_send(connection, &command, 1, until_ns, &begun);
-	if (r == 0)
-		r = connection_receive(connection, until_ns, &reply);
-	if (r == 0 && reply->type == REDIS_REPLY_ERROR)
-		r = ENGINE_NOT_DONE; /* it moved just now, or the server is of an earlier version */
-	freeReplyObject(reply);
-	if (r < 0) {
-		connection_close(connection);
-		return r;
-	}
-	*ret_connection = connection;
-	return 0;
+static int engine_watch_next(void *store, void *watch, int64_t until_ns, uint32_t *ret_number)
+{
+	return watch_next(store, watch, until_ns, ret_number);
+}
+
+static void engine_watch_end(void *watch)
+{
+	watch_end(watch);
 }
 
 static int64_t sooner(int64_t a_ns, int64_t b_ns)
@@ -665,41 +651,6 @@ static int pause_until(int64_t until_ns)
 	if (left_ns > 0 && poll(NULL, 0, (int)(left_ns / 1000000) + 1) < 0)
 		return -errno;
 	return -ETIMEDOUT;
-}
-
-static int engine_watch(void *context, const struct corral_key *key, void **watch, int64_t until_ns)
-{
-	struct store *store = context;
-	struct connection *connection = *watch;
-	redisReply *reply = NULL;
-	struct slots_key name;
-	int r;
-
-	if (connection == NULL) {
-		slots_key(store->settings.location.prefix, key, &name);
-		r = subscribe(store, &name,
-			      connection_now_ns() + store->settings.location.timeout_ms * 1000000ll,
-			      &connection);
-		if (r == 0) {
-			*watch = connection;
-			return 0;
-		}
-		return pause_until(sooner(until_ns, connection_now_ns() + 100000000));
-	}
-	r = connection_listen(connection, until_ns, &reply);
-	freeReplyObject(reply);
-	if (r < 0 && r != -ETIMEDOUT && r != -EINTR) { /* the server is gone: another, next time */
-		connection_close(connection);
-		*watch = NULL;
-		r = 0;
-	}
-	return r;
-}
-
-static void engine_watch_end(void *context, void *watch)
-{
-	(void)context;
-	connection_close(watch);
 }
 
 /* ------------------------------------------------------------- the whole store */
@@ -894,7 +845,8 @@ EXPORT const struct engine corral_engine = {
 	.end = engine_end,
 	.list = engine_list,
 	.list_end = cursor_free,
-	.watch = engine_watch,
+	.watch_add = engine_watch_add,
+	.watch_next = engine_watch_next,
 	.watch_end = engine_watch_end,
 	.sync = engine_sync,
 	.about = engine_about,

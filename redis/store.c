@@ -308,7 +308,7 @@ static int route(struct store *store, uint32_t slot, int64_t give_up_ns, uint32_
 	return ENGINE_NOT_DONE; /* no server has it at present */
 }
 
-static void doubt_map(struct store *store)
+void store_doubt(struct store *store)
 {
 	lock(store);
 	store->map_stale = true;
@@ -475,7 +475,7 @@ int store_ask(struct store *store, uint32_t slot, struct command *commands, int 
 			asking = begins(replies[0], "ASK ");
 			other = named(store, replies[0], node);
 			if (!asking)
-				doubt_map(store);
+				store_doubt(store);
 			r = other == NO_NODE ? ENGINE_NOT_DONE : 0;
 			node = other;
 			break;
@@ -490,7 +490,7 @@ int store_ask(struct store *store, uint32_t slot, struct command *commands, int 
 	if (r == 0)
 		r = ENGINE_NOT_DONE; /* sent from one to the other and back */
 	if (r == ENGINE_NOT_DONE || r == ENGINE_UNKNOWN)
-		doubt_map(store);
+		store_doubt(store);
 	store_free(replies);
 	return r;
 }
@@ -505,7 +505,7 @@ int store_ask_node(struct store *store, uint32_t node, const struct command *com
 			    NULL);
 
 	if (r < 0) {
-		doubt_map(store);
+		store_doubt(store);
 		return r == -EACCES || r == -ENOMEM ? r : begun ? ENGINE_UNKNOWN : ENGINE_NOT_DONE;
 	}
 	enum verdict verdict = judge(reply, &refused);
@@ -517,24 +517,25 @@ int store_ask_node(struct store *store, uint32_t node, const struct command *com
 	return verdict == REFUSED ? refused : ENGINE_NOT_DONE;
 }
 
-int store_connect(struct store *store, uint32_t slot, int64_t give_up_ns,
+int store_find(struct store *store, uint32_t slot, int64_t give_up_ns, uint32_t *ret_node)
+{
+	return route(store, slot, give_up_ns, ret_node, NULL);
+}
+
+int store_connect(struct store *store, uint32_t node, int64_t give_up_ns,
 		  struct connection **ret_connection)
 {
 	char label[CORRAL_LABEL_MAX + 1];
 	struct location_host host;
-	uint32_t node;
 
-	int r = route(store, slot, give_up_ns, &node, NULL);
-	if (r < 0)
-		return r;
 	lock(store);
 	host = store->nodes[node].host;
 	memcpy(label, store->label, sizeof(label));
 	unlock(store);
-	r = connection_open(&store->settings, &host, label, request_end(store, give_up_ns),
-			    ret_connection, NULL);
+	int r = connection_open(&store->settings, &host, label, request_end(store, give_up_ns),
+				ret_connection, NULL);
 	if (r < 0)
-		doubt_map(store);
+		store_doubt(store);
 	return r;
 }
 

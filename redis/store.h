@@ -59,9 +59,12 @@ void store_free(redisReply *replies[STORE_COMMANDS_MAX]);
 int store_ask_node(struct store *store, uint32_t node, const struct command *command,
 		   int64_t give_up_ns, redisReply **ret_reply);
 
-/* A new connection to the server that has a slot; the caller closes it. */
-int store_connect(struct store *store, uint32_t slot, int64_t give_up_ns,
+/* The server that has a slot, and a new connection to a server, which the caller closes. */
+int store_find(struct store *store, uint32_t slot, int64_t give_up_ns, uint32_t *ret_node);
+int store_connect(struct store *store, uint32_t node, int64_t give_up_ns,
 		  struct connection **ret_connection);
+
+void store_doubt(struct store *store); /* ask for the map again */
 
 /* The masters' indices; returns how many. */
 uint32_t store_masters(struct store *store, int64_t give_up_ns, uint16_t ret_nodes[NODES_MAX]);

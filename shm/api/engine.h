@@ -128,12 +128,14 @@ struct engine {
 		    int64_t give_up_ns, struct engine_value *ret_value);
 	void (*list_end)(void *cursor);
 	/*
-	 * Wait until a key may have changed, at most until then. *watch: NULL at first, and then
-	 * the call returns as soon as changes are noticed from now on; watch_end() frees it. 0:
-	 * look at the key; -ETIMEDOUT; -EINTR.
+	 * Be told of changes of keys. watch_add(): *watch is NULL at first; the keys of a watch are
+	 * numbered from 0 on, as they come. watch_next(): wait until one of them may have changed,
+	 * at most until then; 0 and its number: look at it; -ETIMEDOUT; -EINTR; -ENOMEM. Each is
+	 * told of once when it is watched, and whenever changes may have been missed.
 	 */
-	int (*watch)(void *store, const struct corral_key *key, void **watch, int64_t until_ns);
-	void (*watch_end)(void *store, void *watch);
+	int (*watch_add)(void *store, void **watch, const struct corral_key *key);
+	int (*watch_next)(void *store, void *watch, int64_t until_ns, uint32_t *ret_number);
+	void (*watch_end)(void *watch);
 
 	/* Wait until all that this process has changed has reached the replicas. */
 	int (*sync)(void *store, int64_t give_up_ns, uint32_t *cancel);

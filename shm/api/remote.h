@@ -189,6 +189,41 @@ int remote_wait(struct corral *corral, const struct corral_key *key, uint64_t pa
 int remote_look(struct corral *corral, const struct corral_key *key, uint64_t past_version,
 		uint64_t *ret_version);
 int remote_look_at_disk(struct corral *corral);
+
+/* The carts on servers among those that corral_wait_any() waits for; all 0 at first. */
+struct remote_waited {
+	struct corral *corral; /* NULL: it is no such cart, or nothing tells of it */
+	uint32_t number;       /* of the cart, in its watch */
+	bool told;             /* it may have changed */
+	int64_t look_ns;       /* when it is looked at in any case */
+};
+struct remote_watch { /* one for each handle */
+	struct corral *corral;
+	void *watch;
+	uint32_t count;
+};
+struct remote_waits {
+	bool begun;
+	struct remote_waited *carts; /* as many as are awaited */
+	uint32_t count;
+	struct remote_watch *watches;
+	uint32_t watch_count;
+};
+
+bool remote_is_awaited(const struct corral_awaited *awaited);
+
+/* Need this one not be looked at now? If it is, remote_waits_looked() notes that. */
+bool remote_waits_skip(const struct remote_waits *waits, uint32_t index);
+void remote_waits_looked(struct remote_waits *waits, uint32_t index);
+
+/*
+ * Wait until one is told of or to be looked at, at most until then. 0; -ETIMEDOUT; -EINTR; -ENOENT:
+ * there are none. With more than one handle it does not wait.
+ */
+int remote_waits_sleep(struct remote_waits *waits, struct corral_awaited *const *awaited,
+		       uint32_t count, int64_t until_ns, const uint32_t *cancel);
+void remote_waits_end(struct remote_waits *waits);
+
 int remote_sync(struct corral *corral, int timeout_ms, uint32_t *cancel);
 int remote_about(struct corral *corral, struct engine_about *ret_about);
 

@@ -175,7 +175,7 @@ static int swap_once(struct trial *trial, size_t size, struct engine_value *ret_
 		.keep_ms = keep_ms(trial),
 		.no_wait = !trial->wait,
 		.renew = trial->renew,
-		.contended = trial->contended,
+		.contended = trial->contended || trial->unknown,
 	};
 
 	return (ends(trial) ? remote->engine->end : remote->engine->swap)(

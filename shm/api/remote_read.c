@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * remote_read.c: reads of carts that an engine keeps: views, lists, waiting.
+ * remote_read.c: reads of carts that an engine keeps: views, lists.
  *
  * A view is a copy in memory of its own, so it is never revoked, and beginning it waits for a
  * server. The handle knows its views and their threads, to answer as directories do.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "api/cancel.h"
 #include "api/list_row.h"
 #include "api/remote.h"
 #include "arena/arena.h"
 #include "store/slot.h"
 #include "sync/lock.h"
-
-#define LOOK_NS 1000000000ll /* a look at a cart that nobody tells of */
-#define CANCEL_NS 50000000ll /* a look at the word that ends a wait */
-#define DISK_NS 100000000ll
 
 static int32_t own_tid(void)
 {
@@ -234,79 +228,4 @@ int remote_next(struct corral *corral, void **cursor, void *buffer, uint32_t *re
 void remote_list_end(struct corral *corral, void *cursor)
 {
 	corral->remote->engine->list_end(cursor);
-}
-
-/* -------------------------------------------------------------------- wait */
-
-int remote_look(struct corral *corral, const struct corral_key *key, uint64_t past_version,
-		uint64_t *ret_version)
-{
-	struct engine_value value;
-
-	if (own_views(corral->remote, false) > 0)
-		return -EDEADLK;
-	int r = remote_get(corral, key, 0, remote_give_up_ns(corral), &value, NULL);
-	if (r < 0)
-		return r;
-	free(value.record);
-	if (value.version == 0 || value.ended)
-		return past_version == 0 ? -EAGAIN : -ENOENT;
-	if (value.version <= past_version)
-		return -EAGAIN;
-	*ret_version = value.version;
-	return 0;
-}
-
-/* Sleep until the cart may have changed, or a second is over, or a caller wants us to end. */
-static int sleep_until_told(struct remote *remote, const struct corral_key *key, void **watch,
-			    int64_t give_up_ns, const uint32_t *cancel)
-{
-	const int64_t look_ns = clock_now_ns() + LOOK_NS;
-	const int64_t until_ns = look_ns < give_up_ns ? look_ns : give_up_ns;
-
-	for (;;) {
-		int64_t now_ns = clock_now_ns();
-		int64_t slice_ns = cancel != NULL ? now_ns + CANCEL_NS : until_ns;
-		if (cancel_wanted(cancel) || now_ns >= until_ns)
-			return 0;
-		int r = remote->engine->watch(remote->store, key, watch,
-					      slice_ns < until_ns ? slice_ns : until_ns);
-		if (r != -ETIMEDOUT)
-			return r;
-	}
-}
-
-int remote_wait(struct corral *corral, const struct corral_key *key, uint64_t past_version,
-		int timeout_ms, uint32_t *cancel, uint64_t *ret_version)
-{
-	const int64_t give_up_ns =
-		timeout_ms < 0 ? INT64_MAX : clock_now_ns() + timeout_ms * 1000000ll;
-	struct remote *remote = corral->remote;
-	void *watch = NULL;
-	int r, state;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	for (;;) {
-		r = remote_look(corral, key, past_version, ret_version);
-		if (r != -EAGAIN)
-			break;
-		r = cancel_wanted(cancel) ?
-			    -ECANCELED :
-		    clock_now_ns() >= give_up_ns ?
-			    -ETIMEDOUT :
-			    sleep_until_told(remote, key, &watch, give_up_ns, cancel);
-		if (r < 0)
-			break;
-	}
-	if (watch != NULL)
-		remote->engine->watch_end(remote->store, watch);
-	pthread_setcancelstate(state, NULL);
-	return r;
-}
-
-int remote_look_at_disk(struct corral *corral)
-{
-	int r = remote_sync(corral, (int)(DISK_NS / 1000000), NULL);
-
-	return r == -ETIMEDOUT ? -EAGAIN : r;
 }

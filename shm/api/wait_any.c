@@ -8,6 +8,9 @@
  * takes 128 words; changes of further words, and a cart's end by inactivity, which changes no word,
  * are seen by the next round, a tenth of a second later at most. Without futex_waitv (Linux 5.16),
  * the thread sleeps on the cancel word only, and looks a hundred times a second.
+ *
+ * Carts on servers have no word: a connection tells of their changes. If there is nothing else to
+ * wait for, the thread sleeps until it does; else it asks the connection in each round.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -16,6 +19,7 @@
 
 #include "api/cancel.h"
 #include "api/look.h"
+#include "api/remote.h"
 #include "sync/lock.h"
 
 #define ROUND_NS 100000000ll
@@ -37,6 +41,7 @@ struct futex_waitv {
 struct words {
 	struct futex_waitv list[WORDS_MAX];
 	unsigned count;
+	bool others; /* something is awaited that is no cart on a server */
 };
 
 static void add_word(struct words *words, const uint32_t *word, uint32_t seen)
@@ -62,15 +67,17 @@ static int look(struct corral_awaited *awaited, bool slept, uint32_t **word, uin
 
 /* Look at all that are not decided. Is one decided now? */
 static bool look_at_all(struct corral_awaited *const *awaited, uint32_t count, bool slept,
-			struct words *words)
+			struct words *words, struct remote_waits *waits)
 {
 	bool decided = false;
 
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t *word = NULL;
 		uint32_t seen = 0;
-		if (awaited[i]->result != -EAGAIN)
+		if (awaited[i]->result != -EAGAIN || remote_waits_skip(waits, i))
 			continue;
+		words->others |= !remote_is_awaited(awaited[i]);
+		remote_waits_looked(waits, i);
 		awaited[i]->result = look(awaited[i], slept, &word, &seen);
 		if (awaited[i]->result == -EAGAIN)
 			add_word(words, word, seen);
@@ -108,8 +115,20 @@ static int sleep_on(const struct words *words, uint32_t *cancel, int64_t until_n
 	return syscall(SYS_nanosleep, &until, NULL) < 0 ? -errno : -ETIMEDOUT;
 }
 
-int corral_wait_any(struct corral_awaited *const *awaited, uint32_t count, int timeout_ms,
-		    uint32_t *cancel)
+static int sleep_until_told(const struct words *words, struct remote_waits *waits,
+			    struct corral_awaited *const *awaited, uint32_t count, uint32_t *cancel,
+			    int64_t give_up_ns)
+{
+	const int64_t round_ns = clock_now_ns() + ROUND_NS;
+	int r = remote_waits_sleep(waits, awaited, count, words->others ? 0 : give_up_ns, cancel);
+
+	if (r == 0 || r == -EINTR || (r == -ETIMEDOUT && !words->others && waits->watch_count == 1))
+		return r;
+	return sleep_on(words, cancel, round_ns < give_up_ns ? round_ns : give_up_ns);
+}
+
+static int wait_any(struct corral_awaited *const *awaited, uint32_t count, int timeout_ms,
+		    uint32_t *cancel, struct remote_waits *waits)
 {
 	int64_t give_up = timeout_ms < 0 ? INT64_MAX : clock_now_ns() + timeout_ms * 1000000ll;
 	bool slept = false;
@@ -117,17 +136,25 @@ int corral_wait_any(struct corral_awaited *const *awaited, uint32_t count, int t
 	for (;;) {
 		struct words words = { .count = 0 };
 		add_word(&words, cancel, 0);
-		if (look_at_all(awaited, count, slept, &words))
+		if (look_at_all(awaited, count, slept, &words, waits))
 			return 0;
 		if (cancel_wanted(cancel))
 			return -ECANCELED;
-		int64_t now = clock_now_ns();
-		if (now >= give_up)
+		if (clock_now_ns() >= give_up)
 			return -ETIMEDOUT;
-		int64_t until = now + ROUND_NS;
-		int r = sleep_on(&words, cancel, until < give_up ? until : give_up);
+		int r = sleep_until_told(&words, waits, awaited, count, cancel, give_up);
 		if (r == -EINTR)
 			return r;
 		slept = r == -ETIMEDOUT;
 	}
+}
+
+int corral_wait_any(struct corral_awaited *const *awaited, uint32_t count, int timeout_ms,
+		    uint32_t *cancel)
+{
+	struct remote_waits waits = { .begun = false };
+	int r = wait_any(awaited, count, timeout_ms, cancel, &waits);
+
+	remote_waits_end(&waits);
+	return r;
 }

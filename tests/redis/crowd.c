@@ -6,8 +6,8 @@
  *   SOCKET  of the server. The first process then reaches it through a relay, a socket at the path
  *           RELAY, that passes each answer on with a delay of 20 ms. The others go on adding until
  *           it has added EACH.
- *   LOST    which answer of a script the relay does not pass on: it cuts that connection instead,
- *           and begins to count with the next. 0: none.
+ *   LOST    which answer to a swap the relay does not pass on: it cuts that connection instead, and
+ *           begins to count with the next. 0: none.
  * Prints how long the adds took. Exit code 1: adds were lost, counted twice or refused.
  */
 #include <poll.h>
@@ -58,7 +58,7 @@ static int unix_socket(const char *path, struct sockaddr_un *address)
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
-/* Pass on what the client says. Is it the call of a script? */
+/* Pass on what the client says. Is it a transaction, or the call of a script? */
 static int pass_request(int from, int to)
 {
 	char bytes[65536];
@@ -66,7 +66,8 @@ static int pass_request(int from, int to)
 
 	if (n <= 0 || write(to, bytes, (size_t)n) != n)
 		_exit(0);
-	return memmem(bytes, (size_t)n, "EVALSHA", 7) != NULL;
+	return memmem(bytes, (size_t)n, "\nEXEC\r", 6) != NULL ||
+	       memmem(bytes, (size_t)n, "EVALSHA", 7) != NULL;
 }
 
 static void pass_answer(int from, int to, int is_lost)
@@ -84,15 +85,15 @@ static void serve(int client)
 	struct sockaddr_un address;
 	int fd = unix_socket(server, &address);
 	struct pollfd sides[2] = { { client, POLLIN, 0 }, { fd, POLLIN, 0 } };
-	int scripts = 0;
+	int swaps = 0;
 
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		_exit(2);
 	while (poll(sides, 2, -1) > 0) {
 		if (sides[0].revents != 0)
-			scripts += pass_request(client, fd);
+			swaps += pass_request(client, fd);
 		if (sides[1].revents != 0)
-			pass_answer(fd, client, lost != 0 && scripts == lost);
+			pass_answer(fd, client, lost != 0 && swaps == lost);
 	}
 	_exit(2);
 }
