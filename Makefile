@@ -81,7 +81,7 @@ contract_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/contract/*.c))
 holder        := $(BUILD)/tests/holder
 tool_parts     := $(filter-out %/main.o,$(tool_objects)) $(BUILD)/common.a
 # Workers that change carts while servers are killed, and a judge; and the same calls on two locations.
-redis_tests := $(addprefix $(BUILD)/tests/redis/,history differential crowd ratios forked waits)
+redis_tests := $(addprefix $(BUILD)/tests/redis/,history differential crowd ratios forked killed waits)
 # The engine for carts on other machines, a module of its own. tests/redis/*.c are built with it.
 redis_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard redis/*.c))
 all_objects   := $(redis_objects) $(redis_tests:=.o) $(lib_objects) $(common_objects) $(agent_objects) $(tool_objects) $(web_objects) $(bench_objects) \

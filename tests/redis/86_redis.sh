@@ -147,6 +147,14 @@ a_change_whose_answer_got_lost_counts_once() {
 		"$place/relay" 2 2>&1) || fail "$out"
 }
 
+# At each system call of two changes, at each byte of a packet, and when it has got its turn.
+a_client_that_is_killed_loses_nothing_and_leaves_nothing_behind() {
+	one_server
+	out=$(timeout 60 "$BUILD/tests/redis/killed" "$location" "$place/one/sock" \
+		"$place/relay" 2>&1) || fail "$out"
+	has "killed with a turn"
+}
+
 who_waits_for_many_carts_is_told_of_changes() {
 	one_server
 	out=$(timeout 60 "$BUILD/tests/redis/waits" "$location" "$place/one/sock" 2>&1) ||
