@@ -9,10 +9,10 @@ cd "$(dirname "$0")/.." || exit 2
 root=$(mktemp -d "${TMPDIR:-/tmp}/corral-mutants.XXXXXX")
 trap 'rm -rf "$root"' EXIT
 pattern=${1:-.}
-killed=0 survived=0
+# shellcheck source=tests/kit/mutant_kit.sh
+. tests/kit/mutant_kit.sh
 
-git ls-files -z | xargs -0 cp --parents -t "$root"
-cd "$root" || exit 2
+enter_copy "$root"
 tests=(45_slot 45_slot_step 58_salvage_death 40_block_death 40_block_trim 30_lock_death 30_lock \
 	35_grace 35_grace_light 57_feed 80_crash_matrix 81_crash_files 58_death)
 
@@ -41,33 +41,7 @@ is_red() { # print the first test that fails
 	return 1
 }
 
-# mutant NAME FILE SED: the sed script must change the file
-mutant() {
-	local by
-	[[ $1 =~ $pattern ]] || return 0
-	cp "$2" "$2.whole"
-	sed -i -E "$3" "$2"
-	if cmp -s "$2" "$2.whole"; then
-		echo "BROKEN   $1: nothing to take away in $2"
-		survived=$((survived + 1))
-	elif ! build; then
-		echo "BROKEN   $1: does not compile"
-		survived=$((survived + 1))
-	elif by=$(is_red); then
-		echo "killed   $1 (by $by)"
-		killed=$((killed + 1))
-	else
-		echo "SURVIVED $1"
-		survived=$((survived + 1))
-	fi
-	mv "$2.whole" "$2"
-	touch "$2"
-}
-
-build || {
-	tail -n 5 build.log
-	exit 2
-}
+must_build
 mutant 'publishing does not note the old version' shm/store/slot.c \
 	's/^\tnote\(&intent->old, slot->current\);$//'
 mutant 'the hand is not let go of after publishing' shm/store/slot.c \
@@ -244,5 +218,4 @@ mutant 'a drop is not told' shm/api/change.c \
 	'/^static int drop_locked/,/^}/ s/^\t\tslot_prepare_end\(/\t\tif (false)\n&/'
 mutant 'an event does not come after the one before it of its cart' shm/store/feed.c \
 	's/= max_u64\(before, record->lane_stamp\);/= before - before + record->lane_stamp;/'
-echo "$killed killed, $survived survived"
-[[ $survived -eq 0 ]]
+count_mutants
