@@ -105,7 +105,8 @@ static char *write_count(char *at, char sign, size_t count)
 {
 	*at++ = sign;
 	at += command_write_number(count, at);
-	memcpy(at, "\r\n", 2);
+	at[0] = '\r';
+	at[1] = '\n';
 	return at + 2;
 }
 
