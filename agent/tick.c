@@ -10,9 +10,11 @@
 #include "arena/filesystem.h"
 #include "arena/stat.h"
 #include "base/atomic.h"
+#include "memory/block.h"
 #include "memory/pressure.h"
 #include "memory/retire.h"
 #include "store/feed.h"
+#include "store/feed_ends.h"
 #include "store/repair.h"
 #include "sync/death_log.h"
 
@@ -61,6 +63,25 @@ uint64_t agent_sum_of(const struct arena *arena, uint32_t index)
 }
 
 /*
+ * Would most of the reserved space be free without the last versions of ended carts? They may lie
+ * behind the last span in use, and no disk space is given back. They go, unless a cursor needs them.
+ */
+static bool let_ends_go(struct agent *agent)
+{
+	const struct arena_header *h = agent->actor->arena->header;
+	/* relaxed: counters */
+	const uint64_t reserved = (uint64_t)load_relaxed(&h->reserved_pages) * PAGE_BYTES;
+	const uint64_t used = (uint64_t)load_relaxed(&h->pages_used) * PAGE_BYTES;
+	const uint64_t without = used - min_u64(used, load_relaxed(&h->ends_bytes));
+
+	if (without + TRIM_LEAST > reserved || without > reserved / 2 ||
+	    !feed_ends_relieve(agent->actor))
+		return false;
+	block_flush(agent->actor);
+	return block_scavenge(agent->actor) > 0;
+}
+
+/*
  * Give back a part of the disk space behind the last span; the rest, or what is busy now, follows
  * at the next tick.
  */
@@ -68,6 +89,8 @@ static void trim(struct agent *agent)
 {
 	int64_t bytes = block_trim(agent->actor, TRIM_LEAST, TRIM_MOST);
 
+	if (bytes == 0 && let_ends_go(agent))
+		bytes = block_trim(agent->actor, TRIM_LEAST, TRIM_MOST);
 	if (bytes > 0)
 		log_line(LOG_DEBUG, "gave %lld bytes of disk space back", (long long)bytes);
 	if (bytes > 0 || bytes == -EBUSY)
