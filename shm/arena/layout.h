@@ -43,7 +43,7 @@
 #define LAYOUT_VERSION 9u /* corral-agent --upgrade converts the previous one, see former.h */
 #define LAYOUT_BYTE_ORDER 0x01020304u
 
-#define HEADER_BYTES 4096u
+#define HEADER_BYTES 8192u
 #define PAGE_BYTES 16384u
 #define BLOCK_UNIT 64u /* a block reference counts these */
 /* reserved on disk at a time, at multiples of this size: a huge page */
