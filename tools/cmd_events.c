@@ -95,6 +95,43 @@ static int find_end(struct corral *corral, uint64_t *ret_end)
 	return r;
 }
 
+/* The last version of a cart that ended. NULL: it is not kept, or the event is no end. */
+static struct corral_cart *last_version(struct corral_feed *feed, const struct corral_event *event)
+{
+	struct corral_cart *cart = NULL;
+	struct corral_view view;
+
+	if (event->content == 0 || corral_feed_cart(feed, event->number, &view) < 0)
+		return NULL;
+	return corral_view_cart(&view, &cart) == 0 ? cart : NULL;
+}
+
+static void print_event(struct corral_feed *feed, const struct call *call,
+			const struct corral_event *event, bool with_key)
+{
+	struct corral_cart *cart = call->content ? last_version(feed, event) : NULL;
+
+	if (call->json) {
+		json_t *value = json_of_event(event);
+		if (cart != NULL)
+			json_object_set_new(value, "cart", json_of_cart(cart));
+		json_print(value);
+	} else {
+		print_line(event, with_key);
+		if (cart != NULL)
+			human_print_cart(cart);
+	}
+	corral_cart_free(cart);
+}
+
+/* What was printed is out: a cursor's reader is done with it. */
+static int acknowledge(struct corral_feed *feed, const struct call *call)
+{
+	if (fflush(stdout) != 0 || call->cursor.size == 0)
+		return 0;
+	return corral_feed_ack(feed, corral_feed_position(feed) - 1);
+}
+
 /* Print what comes, up to the number `end`, or (follow) until a signal. 0 or -errno. */
 static int print_events(struct corral_feed *feed, const struct call *call, uint64_t end,
 			bool with_key)
@@ -111,17 +148,27 @@ static int print_events(struct corral_feed *feed, const struct call *call, uint6
 			return 0;
 		if (r < 0)
 			return r;
-		for (size_t i = 0; i < count; i++) {
-			if (call->json)
-				json_print(json_of_event(&events[i]));
-			else
-				print_line(&events[i], with_key);
-		}
-		fflush(stdout);
+		for (size_t i = 0; i < count; i++)
+			print_event(feed, call, &events[i], with_key);
+		r = acknowledge(feed, call);
+		if (r < 0)
+			return r;
 		if (!call->follow && corral_feed_position(feed) >= end)
 			break;
 	}
 	return 0;
+}
+
+static enum exit_code complain_cursor(const struct call *call, int r)
+{
+	if (r == -EINVAL)
+		return complain(EXIT_USAGE, "a cursor's name has letters, digits, and . _ -");
+	if (r == -ENOSPC)
+		return complain(EXIT_NO, "there are %u cursors already: see corral cursors",
+				CORRAL_CURSORS);
+	if (r == -ENOENT)
+		return complain(EXIT_NO, "there is no cursor %s", call->cursor.data);
+	return complain(EXIT_ARENA, "%s", corral_strerror(r));
 }
 
 static enum exit_code read_feed(struct call *call, const struct corral_feed_filter *filter,
@@ -129,12 +176,16 @@ static enum exit_code read_feed(struct call *call, const struct corral_feed_filt
 {
 	struct corral_feed *feed = NULL;
 	struct corral *corral = NULL;
-	enum exit_code code = open_arena(call, LOOK_ONLY, &corral);
+	const bool kept = call->cursor.size > 0;
 
+	if (kept && call->from != CORRAL_FEED_OLDEST)
+		return complain(EXIT_USAGE, "a cursor knows where to begin: leave --from out");
+	enum exit_code code = open_arena(call, kept ? CORRAL_OBSERVE : LOOK_ONLY, &corral);
 	if (code)
 		return code;
 	uint64_t end = 0;
-	int r = corral_feed_open(corral, call->from, filter, &feed);
+	int r = kept ? corral_feed_open_cursor(corral, call->cursor, filter, &feed) :
+		       corral_feed_open(corral, call->from, filter, &feed);
 	signals_catch();
 	if (r == 0)
 		r = find_end(corral, &end);
@@ -143,6 +194,8 @@ static enum exit_code read_feed(struct call *call, const struct corral_feed_filt
 	corral_feed_close(feed);
 	corral_close(corral);
 	signals_end();
+	if (kept && (r == -EINVAL || r == -ENOSPC || r == -ENOENT))
+		return complain_cursor(call, r);
 	if (r == -EOPNOTSUPP)
 		return complain(EXIT_ARENA, "no events are written: corral-agent --feed off");
 	if (r < 0)
@@ -166,5 +219,67 @@ enum exit_code run_history(struct call *call)
 						   .session_id = &call->key.session_id };
 
 	call->from = CORRAL_FEED_OLDEST;
+	call->content = true;
 	return read_feed(call, &filter, false);
+}
+
+/* ------------------------------------------------------------------ cursors */
+
+static void put_cursor(struct table *table, const struct corral_cursor *cursor)
+{
+	char when[FORMAT_MAX];
+
+	table_text(table, cursor->name, strlen(cursor->name));
+	table_put(table, "%" PRIu64, cursor->next);
+	table_put(table, "%" PRIu64, cursor->lag);
+	table_put(table, "%" PRIu64, cursor->ends);
+	table_put(table, "%s", format_time(cursor->acked_ms, when));
+}
+
+static void print_cursors(const struct call *call, const struct corral_cursor *cursors,
+			  size_t count)
+{
+	static const struct table_column columns[] = {
+		{ "CURSOR", 0 },         { "NEXT", TABLE_RIGHT }, { "LAG", TABLE_RIGHT },
+		{ "ENDS", TABLE_RIGHT }, { "ACKNOWLEDGED", 0 },
+	};
+	struct table *table = NULL;
+	json_t *list = NULL;
+
+	if (call->json)
+		list = must_have(json_array());
+	else
+		table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	for (size_t i = 0; i < count; i++) {
+		if (call->json)
+			json_array_append_new(list, json_of_cursor(&cursors[i]));
+		else
+			put_cursor(table, &cursors[i]);
+	}
+	if (call->json) {
+		json_print(list);
+	} else {
+		table_sort(table);
+		table_print(table);
+	}
+}
+
+enum exit_code run_cursors(struct call *call)
+{
+	struct corral_cursor cursors[CORRAL_CURSORS];
+	struct corral *corral = NULL;
+	const bool removes = call->cursor.size > 0;
+	enum exit_code code = open_arena(call, removes ? CORRAL_OBSERVE : LOOK_ONLY, &corral);
+	size_t count = 0;
+
+	if (code)
+		return code;
+	int r = removes ? corral_cursor_remove(corral, call->cursor) :
+			  corral_cursors(corral, cursors, CORRAL_CURSORS, &count);
+	corral_close(corral);
+	if (r < 0)
+		return complain_cursor(call, r);
+	if (!removes)
+		print_cursors(call, cursors, count);
+	return EXIT_DONE;
 }

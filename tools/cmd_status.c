@@ -205,6 +205,30 @@ static void put_latency(struct table *table, const json_t *part)
 		  format_ns((uint64_t)number_of(part, "p999_ns"), p999));
 }
 
+/* The cursors, and what they will never see: an alarm. */
+static void put_feed(struct table *table, const json_t *part)
+{
+	const json_t *rows = json_object_get(part, "cursors");
+	char when[FORMAT_MAX];
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		table_put(table, "cursor");
+		table_put(table, "%s: %" PRId64 " events behind, %" PRId64 " ends among them",
+			  text_of(row, "cursor"), number_of(row, "lag"), number_of(row, "ends"));
+	}
+	if (number_of(part, "ends_lost") > 0) {
+		table_put(table, "ends LOST");
+		table_put(table,
+			  "%" PRId64 " ends of carts were let go before each cursor had "
+			  "acknowledged them, at last at %s; see: corral cursors",
+			  number_of(part, "ends_lost"),
+			  format_time(number_of(part, "ends_lost_ms"), when));
+	}
+}
+
 static void put_aside(struct table *table, const json_t *rows)
 {
 	uint64_t bytes = 0;
@@ -265,6 +289,7 @@ static void put_arena(struct table *table, const json_t *part)
 		  plural((uint64_t)number_of(part, "locks_held")));
 	put_latency(table, json_object_get(part, "latency"));
 	put_journal(table, json_object_get(part, "journal"));
+	put_feed(table, json_object_get(part, "feed"));
 	put_aside(table, json_object_get(part, "aside"));
 	if (json_is_true(json_object_get(part, "withdrawn"))) {
 		const char *carrying = text_of(part, "carrying");

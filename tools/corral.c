@@ -48,11 +48,21 @@ const struct command commands[] = {
 	  { 0 },
 	  0,
 	  LOOKING | HAS(OPTION_RESTAURANT) | HAS(OPTION_FROM) | HAS(OPTION_EVENT_KIND) |
-		  HAS(OPTION_FOLLOW),
+		  HAS(OPTION_FOLLOW) | HAS(OPTION_CURSOR) | HAS(OPTION_CONTENT),
 	  0,
 	  "With --json each line is an object with its kind: changed, checked_out, dropped,\n"
 	  "expired, or gap, where events were missed. The agent numbers events four times a\n"
-	  "second, and keeps the last ones: how many follows from the arena's size." },
+	  "second, and keeps the last ones: how many follows from the arena's size. How carts end is\n"
+	  "kept for longer, and until the cursors have acknowledged it. An event may be printed\n"
+	  "again after a crash: what is done for one has to be done once for each key and version." },
+	{ "cursors",
+	  run_cursors,
+	  "list the readers of events that are kept, and how far they have got",
+	  { 0 },
+	  0,
+	  LOOKING | HAS(OPTION_REMOVE),
+	  0,
+	  NULL },
 	{ "history",
 	  run_history,
 	  "print what happened to one cart, also to one that has ended",

@@ -69,6 +69,14 @@ static json_t *json_of_steps(const struct corral_event *event)
 	return list;
 }
 
+json_t *json_of_cursor(const struct corral_cursor *cursor)
+{
+	return must_have(json_pack("{s:s, s:I, s:I, s:I, s:I}", "cursor", cursor->name, "next",
+				   (json_int_t)cursor->next, "lag", (json_int_t)cursor->lag, "ends",
+				   (json_int_t)cursor->ends, "acked_ms",
+				   (json_int_t)cursor->acked_ms));
+}
+
 json_t *json_of_event(const struct corral_event *event)
 {
 	json_t *value = must_have(json_pack("{s:s, s:I, s:o}", "kind", event_kind_name(event->kind),
@@ -99,6 +107,8 @@ json_t *json_of_event(const struct corral_event *event)
 			"steps", json_of_steps(event))));
 	if (event->currency[0] != '\0')
 		json_object_set_new(value, "currency", text(event->currency));
+	if (event->content != 0)
+		json_object_set_new(value, "content", json_true());
 	return value;
 }
 

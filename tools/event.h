@@ -22,6 +22,7 @@ const char *event_step_name(uint32_t kind);
 /* What a change did, such as "add line 3 2, tax 82500"; "" for what is no change. */
 void event_describe(const struct corral_event *event, char *to, size_t size);
 
+json_t *json_of_cursor(const struct corral_cursor *cursor);
 json_t *json_of_event(const struct corral_event *event);
 
 #endif

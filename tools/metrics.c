@@ -186,6 +186,29 @@ static void put_journal(const struct metrics *to, struct inspect *inspect)
 			header->sync_requested);
 }
 
+static void put_cursors(const struct metrics *to, struct inspect *inspect)
+{
+	struct corral_cursor cursor;
+	bool some = false;
+
+	for (uint32_t i = 0; i < CORRAL_CURSORS; i++) {
+		if (!inspect_cursor(inspect, i, &cursor))
+			continue;
+		if (!some)
+			metrics_begin(to, "feed_cursor_lag", "gauge",
+				      "about how many events a cursor has not acknowledged");
+		some = true;
+		metrics_labelled(to, "feed_cursor_lag", "cursor", cursor.name, cursor.lag);
+	}
+	if (some)
+		metrics_begin(to, "feed_cursor_ends", "gauge",
+			      "of these, ends of carts that are kept");
+	for (uint32_t i = 0; some && i < CORRAL_CURSORS; i++)
+		if (inspect_cursor(inspect, i, &cursor))
+			metrics_labelled(to, "feed_cursor_ends", "cursor", cursor.name,
+					 cursor.ends);
+}
+
 static void put_feed(const struct metrics *to, struct inspect *inspect)
 {
 	struct inspect_feed feed;
@@ -202,6 +225,13 @@ static void put_feed(const struct metrics *to, struct inspect *inspect)
 		      feed.lane_room);
 	metrics_counter(to, "feed_lost_total",
 			"events that were overwritten before they had numbers", feed.lost);
+	metrics_gauge(to, "feed_ends", "ends of carts that are kept", feed.ends);
+	metrics_gauge(to, "feed_ends_room", "ends that can be kept at most", feed.ends_room);
+	metrics_counter(to, "feed_ends_lost_total",
+			"ends that were let go before each cursor had acknowledged them",
+			feed.ends_lost);
+	metrics_gauge(to, "feed_cursors", "readers of events that are kept", feed.cursors);
+	put_cursors(to, inspect);
 }
 
 static void put_aside(const struct metrics *to, const struct arena_header *header,

@@ -97,6 +97,16 @@ static const char *take_from(void *context, const char *text)
 	return "write now, oldest, or the number of an event";
 }
 
+static const char *take_cursor(void *context, const char *text)
+{
+	struct call *call = context;
+
+	call->cursor = corral_text(text);
+	return call->cursor.size > 0 && call->cursor.size <= CORRAL_CURSOR_MAX ?
+		       NULL :
+		       "write a name of at most 31 letters, digits, and . _ -";
+}
+
 static struct option_choice event_kind_choice(uint32_t index)
 {
 	static const struct option_choice choices[] = {
@@ -302,6 +312,14 @@ enum exit_code options_read(int argc, char **argv, struct call *call, bool *ret_
 					     .repeats = true),
 		[OPTION_FOLLOW] = OPTION(FLAG, "follow", NULL, flag = &call->follow,
 					 "wait for further events, until a signal"),
+		[OPTION_CURSOR] = OPTION(OWN, "cursor", "NAME", context = call,
+					 "begin where this cursor has got to, and acknowledge what "
+					 "was printed; it is made if there is none",
+					 .take = take_cursor),
+		[OPTION_CONTENT] = OPTION(FLAG, "content", NULL, flag = &call->content,
+					  "print the cart's last version with each end"),
+		[OPTION_REMOVE] = OPTION(OWN, "remove", "NAME", context = call,
+					 "remove this cursor", .take = take_cursor),
 		[OPTION_ORDER] = OPTION(OWN, "order", "ORDER", context = call,
 					"age (the default), total, idle, change, items or name",
 					.take = take_order, .choices = order_choice),

@@ -14,6 +14,7 @@
 
 #include "arena/arena.h"
 #include "cart/cart.h"
+#include "event.h"
 #include "sync/death_log.h"
 
 #define LOCKS_MAX 1024
@@ -210,16 +211,30 @@ json_t *section_journal(struct inspect *inspect)
 		trouble != NULL ? trouble : ""));
 }
 
+static json_t *section_cursors(struct inspect *inspect)
+{
+	json_t *list = must_have(json_array());
+	struct corral_cursor cursor;
+
+	for (uint32_t i = 0; i < CORRAL_CURSORS; i++)
+		if (inspect_cursor(inspect, i, &cursor))
+			json_array_append_new(list, json_of_cursor(&cursor));
+	return list;
+}
+
 json_t *section_feed(struct inspect *inspect)
 {
 	struct inspect_feed feed;
 
 	inspect_feed(inspect, &feed);
-	return must_have(json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "on", (int)feed.on,
-				   "oldest", (json_int_t)feed.oldest, "next", (json_int_t)feed.next,
-				   "room", (json_int_t)feed.room, "lost", (json_int_t)feed.lost,
-				   "lanes", (json_int_t)feed.lanes, "lane_room",
-				   (json_int_t)feed.lane_room));
+	return must_have(json_pack(
+		"{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "on", (int)feed.on,
+		"oldest", (json_int_t)feed.oldest, "next", (json_int_t)feed.next, "room",
+		(json_int_t)feed.room, "lost", (json_int_t)feed.lost, "lanes",
+		(json_int_t)feed.lanes, "lane_room", (json_int_t)feed.lane_room, "ends",
+		(json_int_t)feed.ends, "ends_room", (json_int_t)feed.ends_room, "ends_lost",
+		(json_int_t)feed.ends_lost, "ends_lost_ms", (json_int_t)feed.ends_lost_ms,
+		"cursors", section_cursors(inspect)));
 }
 
 /* The mapping may change meanwhile, so an id is copied before it is shown. */

@@ -53,6 +53,9 @@ enum option_number {
 	OPTION_FROM,
 	OPTION_EVENT_KIND,
 	OPTION_FOLLOW,
+	OPTION_CURSOR,
+	OPTION_CONTENT,
+	OPTION_REMOVE,
 	OPTION_ORDER,
 	OPTION_INTERVAL,
 	OPTION_FRAMES,
@@ -95,13 +98,14 @@ struct currency {
 /* All arguments, checked and converted. Texts point into argv. */
 struct call {
 	const struct command *command;
-	bool json, metrics, sync, repair, merge, follow, batch;
-	uint32_t order;       /* enum top_order */
-	uint32_t interval_ms; /* 0: not given */
-	uint32_t frames;      /* 0: not given */
-	uint64_t from;        /* an event's number, CORRAL_FEED_OLDEST or CORRAL_FEED_NOW */
-	uint32_t kinds;       /* of events; 0: all */
-	bool taxed;           /* --tax was given */
+	bool json, metrics, sync, repair, merge, follow, content, batch;
+	uint32_t order;            /* enum top_order */
+	uint32_t interval_ms;      /* 0: not given */
+	uint32_t frames;           /* 0: not given */
+	uint64_t from;             /* an event's number, CORRAL_FEED_OLDEST or CORRAL_FEED_NOW */
+	uint32_t kinds;            /* of events; 0: all */
+	struct corral_text cursor; /* its name; empty: none */
+	bool taxed;                /* --tax was given */
 	bool tax_inside, half_even, below_zero, after_tax;
 	const char *dir;
 	struct corral_key key;
@@ -181,6 +185,7 @@ enum exit_code run_ls(struct call *call);
 enum exit_code run_watch(struct call *call);
 enum exit_code run_events(struct call *call);
 enum exit_code run_history(struct call *call);
+enum exit_code run_cursors(struct call *call);
 enum exit_code run_top(struct call *call);
 enum exit_code run_status(struct call *call);
 enum exit_code run_inspect(struct call *call);

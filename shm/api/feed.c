@@ -156,8 +156,6 @@ int corral_feed_open(struct corral *corral, uint64_t from, const struct corral_f
 
 static int take_name(struct corral_text name, char ret_name[CURSOR_NAME_BYTES])
 {
-	static_assert(CURSOR_NAME_BYTES == CORRAL_CURSOR_MAX + 1 && FEED_CURSORS == CORRAL_CURSORS,
-		      "as corral.h says");
 	if (name.size == 0 || name.size > CORRAL_CURSOR_MAX || name.data == NULL ||
 	    memchr(name.data, 0, name.size) != NULL)
 		return -EINVAL;
@@ -220,25 +218,15 @@ int corral_feed_ack(struct corral_feed *feed, uint64_t number)
 int corral_cursors(struct corral *corral, struct corral_cursor *ret_cursors, size_t max,
 		   size_t *ret_count)
 {
-	const struct arena *arena = &corral->arena;
-	struct feed_cursor cursor;
 	size_t count = 0;
 
 	if (corral->remote != NULL)
 		return -EOPNOTSUPP;
-	for (uint32_t i = 0; i < FEED_CURSORS && count < max; i++) {
-		if (!feed_cursor_read(arena, i, &cursor))
-			continue;
-		struct corral_cursor *to = &ret_cursors[count++];
-		memset(to, 0, sizeof(*to));
-		memcpy(to->name, cursor.name, sizeof(to->name));
-		to->next = cursor.acked;
-		to->lag = feed_lag(arena, cursor.acked);
-		to->ends = feed_ends_since(arena, cursor.acked);
-		to->acked_ms = cursor.acked_ms;
-	}
+	int r = number(corral); /* what has happened already counts */
+	for (uint32_t i = 0; i < FEED_CURSORS && count < max; i++)
+		count += feed_cursor_show(&corral->arena, i, &ret_cursors[count]);
 	*ret_count = count;
-	return handle_verdict(corral, 0);
+	return handle_verdict(corral, r);
 }
 
 int corral_cursor_remove(struct corral *corral, struct corral_text name)

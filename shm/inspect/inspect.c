@@ -569,7 +569,19 @@ void inspect_feed(struct inspect *inspect, struct inspect_feed *ret_feed)
 					   .room = arena->feed_mask + 1,
 					   .lost = load_relaxed(&h->feed_lost),
 					   .lanes = lanes,
-					   .lane_room = arena->lane_mask + 1 };
+					   .lane_room = arena->lane_mask + 1,
+					   .ends = feed_ends_since(arena, 0),
+					   .ends_room = arena->ends_mask + 1,
+					   .ends_lost = load_relaxed(&h->ends_lost),
+					   .ends_lost_ms = load_relaxed(&h->ends_lost_ms) };
+	for (uint32_t i = 0; i < FEED_CURSORS; i++)
+		ret_feed->cursors +=
+			inspect_cursor(inspect, i, &(struct corral_cursor){ .next = 0 });
+}
+
+bool inspect_cursor(struct inspect *inspect, uint32_t index, struct corral_cursor *ret_cursor)
+{
+	return feed_cursor_show(&inspect->arena, index, ret_cursor);
 }
 
 int inspect_locks(struct inspect *inspect, struct inspect_lock *ret_rows, size_t max,

@@ -106,8 +106,16 @@ struct inspect_feed {
 	uint64_t lost;   /* events that were overwritten before they had numbers */
 	uint32_t lanes;  /* threads' */
 	uint32_t lane_room;
+	uint64_t ends; /* how many carts' ends are kept */
+	uint64_t ends_room;
+	uint64_t ends_lost;   /* of them, those that were let go before each cursor had seen them */
+	int64_t ends_lost_ms; /* when that happened last */
+	uint32_t cursors;
 };
 void inspect_feed(struct inspect *inspect, struct inspect_feed *ret_feed);
+
+/* The cursor in one of CORRAL_CURSORS places. False: there is none. */
+bool inspect_cursor(struct inspect *inspect, uint32_t index, struct corral_cursor *ret_cursor);
 
 struct inspect_thread {
 	uint32_t number;

@@ -131,6 +131,11 @@ static void put_feed(struct rows *to, struct inspect *inspect)
 	now(to, "feed_lane_room", "events", "each of them so many at most", feed.lane_room);
 	put(to, CORRAL_STAT_TOTAL, "feed_lost", "events",
 	    "events that were overwritten before they had numbers", feed.lost);
+	now(to, "feed_ends", "ends", "ends of carts that are kept", feed.ends);
+	now(to, "feed_ends_room", "ends", "so many can be kept at most", feed.ends_room);
+	put(to, CORRAL_STAT_TOTAL, "feed_ends_lost", "ends",
+	    "ends that were let go before each cursor had acknowledged them", feed.ends_lost);
+	now(to, "feed_cursors", "cursors", "readers of events that are kept", feed.cursors);
 }
 
 static void put_counters(struct rows *to, const struct inspect *inspect)

@@ -111,6 +111,9 @@ bool feed_cursor_name(const char *name);
 /* A cursor, by its place. False: there is none in it. */
 bool feed_cursor_read(const struct arena *arena, uint32_t index, struct feed_cursor *ret_cursor);
 
+/* The same for people. */
+bool feed_cursor_show(const struct arena *arena, uint32_t index, struct corral_cursor *ret_cursor);
+
 /* The cursor of a name, or NULL. */
 struct feed_cursor *feed_cursor_find(const struct arena *arena, const char *name);
 

@@ -826,7 +826,7 @@ events_tell_each_change_and_each_end() {
 	has '"operation_id":"call-7"' '"steps":[{"step":"set_quantity","line":1,"amount":3}]' \
 		'"process":"corral"'
 	told history j4 s
-	[[ $(wc -l <<<"$out") -eq 4 ]] || fail "$out"
+	[[ $(grep -c "; by corral" <<<"$out") -eq 4 ]] || fail "$out"
 	has "version 1 changed: add line 1 1; 1 item, " \
 		"version 2 changed: set_quantity line 1 3; 3 items, " "; operation call-7"
 	told events --restaurant j4 --kind dropped --kind expired --json
@@ -836,6 +836,50 @@ events_tell_each_change_and_each_end() {
 	[[ -z $out ]] || fail "$out"
 	run 2 events --kind wrong
 	run 2 events --from yesterday
+}
+
+the_history_of_a_cart_that_ended_shows_it_as_it_was() {
+	run 0 add ended1 s --item i1 --name Lasagne --price 12.50
+	run 0 drop ended1 s
+	run 1 show ended1 s
+	told history ended1 s
+	has "version 1 dropped" "Lasagne"
+	told events --restaurant ended1 --kind dropped --content --json
+	has '"content":true' '"cart":{' '"name":"Lasagne"'
+	told events --restaurant ended1 --kind dropped --json
+	has '"content":true'
+	lacks '"cart":{'
+}
+
+a_cursor_goes_on_where_it_has_got_to() {
+	run 0 events --cursor texts --json
+	[[ -z $out ]] || fail "a new one begins now: $out"
+	add ended2 s
+	run 0 drop ended2 s
+	told events --cursor texts --json
+	has '"kind":"changed"' '"kind":"dropped"'
+	run 0 events --cursor texts --json
+	[[ -z $out ]] || fail "it was acknowledged: $out"
+	add ended2 s
+	run 0 checkout ended2 s
+	run 0 cursors --json
+	has '"cursor":"texts"' '"lag":2' '"ends":1'
+	run 0 cursors
+	has "CURSOR" "texts"
+	run 0 status
+	has "texts: 2 events behind, 1 ends among them"
+	lacks "ends LOST"
+	run 0 status --json
+	has '"cursors":[{"cursor":"texts"' '"ends_lost":0'
+	run 0 status --metrics
+	has 'corral_feed_cursor_lag{cursor="texts"} 2' 'corral_feed_cursor_ends{cursor="texts"} 1' \
+		'corral_feed_ends_lost_total 0' 'corral_feed_cursors 1'
+	run 0 cursors --remove texts
+	run 1 cursors --remove texts
+	run 0 cursors --json
+	[[ $out == "[]" ]] || fail "$out"
+	run 2 events --cursor "a b"
+	run 2 events --cursor texts --from now
 }
 
 events_that_are_followed_come_at_once_until_a_signal() {
@@ -1319,6 +1363,8 @@ claims=(
 	watch_ends_when_the_carts_time_is_over
 	watch_ends_on_a_signal
 	events_tell_each_change_and_each_end
+	the_history_of_a_cart_that_ended_shows_it_as_it_was
+	a_cursor_goes_on_where_it_has_got_to
 	events_that_are_followed_come_at_once_until_a_signal
 	names_cannot_command_the_terminal
 	wide_names_are_aligned
