@@ -146,7 +146,8 @@ static void take_word(struct store *store, struct watch *watch, uint32_t server,
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2 ||
 	    reply->element[0]->type != REDIS_REPLY_STRING ||
 	    reply->element[1]->type != REDIS_REPLY_STRING) {
-		store_doubt(store);
+		if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "MOVED ", 6) == 0)
+			store_doubt(store);
 		lose_server(watch, server);
 		return;
 	}
