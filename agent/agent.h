@@ -129,6 +129,13 @@ int agent_take_byte(struct agent *agent);
  * logs failures.
  */
 int agent_take_up(struct agent *agent);
+
+/*
+ * Switch the writing of events on or off, as the options say. For the time in which it was off, a
+ * gap is told; as long as another process numbers events that cannot be done, and the next tick
+ * does it.
+ */
+void agent_turn_feed(struct agent *agent);
 void agent_give_up(struct agent *agent);
 
 /* loop.c: serve until stopped. */

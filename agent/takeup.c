@@ -383,20 +383,22 @@ static int prepare_arena(struct agent *agent, char *why)
 	return r == -EUCLEAN ? rebuild(agent, why) : r;
 }
 
-/*
- * Switch the writing of events on or off, as the options say. A reader is told a gap for the time
- * in which it was off.
- */
-static void turn_feed(struct agent *agent)
+void agent_turn_feed(struct agent *agent)
 {
 	struct arena *arena = agent->actor->arena;
-	const uint32_t on = agent->options->feed_off ? 0 : 1;
+	uint32_t *feed = &arena->header->feed;
 
-	if (load_relaxed(&arena->header->feed) == on)
+	if (agent->options->feed_off) {
+		store_relaxed(feed, FEED_OFF);
 		return;
-	if (on != 0 && feed_next(arena) != feed_oldest(arena))
-		(void)feed_number_gap(agent->actor, 0);
-	store_relaxed(&arena->header->feed, on);
+	}
+	if (load_relaxed(feed) == FEED_NEW)
+		store_relaxed(feed, FEED_ON);
+	if (load_relaxed(feed) == FEED_ON)
+		return;
+	store_relaxed(feed, FEED_TURNED_ON);
+	if (feed_number_gap(agent->actor, 0))
+		store_relaxed(feed, FEED_ON);
 }
 
 int agent_take_up(struct agent *agent)
@@ -432,7 +434,7 @@ int agent_take_up(struct agent *agent)
 	warn_of_copies(agent, agent->actor->arena);
 	if (agent->recovered)
 		apply_settings(agent->options, agent->actor->arena->header);
-	turn_feed(agent);
+	agent_turn_feed(agent);
 	agent->started_ms = arena_wall_ms();
 	r = damaged_begin(agent);
 	if (r < 0)

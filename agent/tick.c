@@ -189,6 +189,7 @@ void agent_tick(struct agent *agent)
 		log_follow(agent->dir_fd);
 	log_tick();
 	sweep_some(agent);
+	agent_turn_feed(agent);
 	/* for readers that come later: the lanes are small */
 	(void)feed_number(agent->actor, FEED_MOST, NULL);
 	usage_watch(agent);

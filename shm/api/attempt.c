@@ -251,7 +251,7 @@ static int change_locked(struct attempt *attempt, const struct found *found)
 	if (over) {
 		slot_prepare_end(attempt->actor, found->cart, found->room, CORRAL_EVENT_EXPIRED,
 				 (struct corral_text){ 0 });
-		attempt_tell(attempt, attempt->actor->events);
+		attempt_tell(attempt, attempt->actor->events == 1 ? 1 : 0);
 		content_hold(attempt, NULL);
 		attempt->wake = slot_publish_anew(attempt->actor, found->slot, attempt->plan.size,
 						  attempt_ttl_ms(attempt), attempt->now_ns);

@@ -246,7 +246,7 @@ struct arena_header {
 	int64_t carried_since_ms; /* since 1970 */
 
 	/* line 36: what each change looks at for the feed, see store/feed.h */
-	/* 1: events are written. W: the agent. R: all, relaxed: a setting */
+	/* FEED_ON...: are events written? W: the agent. R: all, relaxed: a setting */
 	uint32_t feed __attribute__((aligned(CACHE_LINE)));
 	/*
 	 * futex word; bit 0: a reader sleeps until there is an event. W: readers set it; wakers, by

@@ -239,6 +239,12 @@ void feed_note(struct actor *actor, uint64_t before)
 
 	if (count == 0)
 		return;
+	actor->events = 0;
+	if (unlikely(count == FEED_NONE)) { /* relaxed: the sequencer finds it behind later ones */
+		if (feed_on(actor->arena))  /* since then */
+			(void)fetch_add_relaxed(&actor->arena->header->feed_untold, 1ull);
+		return;
+	}
 	for (uint32_t place = 0; place < count; place++) {
 		struct feed_entry *entry = own_entry(actor, record->lane_head + place);
 		stamp++;
@@ -249,7 +255,6 @@ void feed_note(struct actor *actor, uint64_t before)
 	note(&record->intent.event, (((uint32_t)record->lane_head + count) & ~EVENT_FLAGS) |
 					    EVENT_NOTED |
 					    (unlikely(feed_has_copies(record)) ? EVENT_COPIES : 0));
-	actor->events = 0;
 }
 
 void feed_wake_sleepers(struct arena *arena)

@@ -23,7 +23,8 @@
 #include "store/feed_ends.h"
 #include "sync/alive.h"
 
-#define FEED_PER_CHANGE 2u /* at most: an end, and the beginning of the next cart */
+#define FEED_PER_CHANGE 2u              /* at most: an end, and the beginning of the next cart */
+#define FEED_NONE (FEED_PER_CHANGE + 1) /* in actor->events: the feed was off */
 
 /* What a writer knows of its event. */
 struct feed_about {
@@ -35,10 +36,16 @@ struct feed_about {
 	uint32_t step_count;      /* of the change */
 };
 
+/*
+ * What header.feed says. FEED_TURNED_ON: events are written, but a reader was not told yet that
+ * there were none before.
+ */
+enum { FEED_NEW, FEED_ON, FEED_TURNED_ON, FEED_OFF };
+
 /* Are events written? Relaxed: a setting. */
 static inline bool feed_on(const struct arena *arena)
 {
-	return load_relaxed(&arena->header->feed) != 0;
+	return load_relaxed(&arena->header->feed) - FEED_ON <= FEED_TURNED_ON - FEED_ON;
 }
 
 /* Where in a lane's block the entries begin; its bytes. */
@@ -110,8 +117,11 @@ bool feed_take_care(struct actor *actor, uint32_t place);
 /* Is the change that is about to be made to be prepared as an event? */
 static inline bool feed_wanted(struct actor *actor, uint32_t place)
 {
-	return feed_on(actor->arena) &&
-	       (likely(!actor->lane_full && !feed_has_copies(actor->record)) ||
+	if (unlikely(!feed_on(actor->arena))) {
+		actor->events = FEED_NONE;
+		return false;
+	}
+	return (likely(!actor->lane_full && !feed_has_copies(actor->record)) ||
 		feed_take_care(actor, place));
 }
 
@@ -141,7 +151,8 @@ static inline void feed_forget(struct actor *actor)
 
 /*
  * Under the cart's lock, before the store by which the change happens: note what was prepared, if
- * anything was. before: the stamp of the event that comes before it.
+ * anything was; or that an event is lost, which was not prepared before the feed was switched on.
+ * before: the stamp of the event that comes before it.
  */
 void feed_note(struct actor *actor, uint64_t before);
 

@@ -6,51 +6,9 @@
 #include <pthread.h>
 
 #include "api/handle.h"
-#include "memory/class.h"
-#include "orders_bench.h"
+#include "feed_kit.h"
 #include "store/expire.h"
 #include "store/feed.h"
-#include "sync/lock.h"
-
-#define EVENTS 512u
-
-static struct corral_event events[EVENTS];
-
-static struct corral_feed *open_feed(struct corral *corral, uint64_t from)
-{
-	struct corral_feed *feed = NULL;
-
-	assert_int_equal(corral_feed_open(corral, from, NULL, &feed), 0);
-	return feed;
-}
-
-/* All events that there are; how many. */
-static size_t read_all(struct corral_feed *feed)
-{
-	size_t count = 0, more = 0;
-
-	while (count < EVENTS &&
-	       corral_feed_next(feed, &events[count], EVENTS - count, 0, NULL, &more) == 0)
-		count += more;
-	return count;
-}
-
-static size_t read_from(struct corral *corral, uint64_t from)
-{
-	struct corral_feed *feed = open_feed(corral, from);
-	size_t count = read_all(feed);
-
-	corral_feed_close(feed);
-	return count;
-}
-
-static void expect(size_t index, uint32_t kind, uint64_t version)
-{
-	if (events[index].kind != kind || events[index].version != version)
-		fail_msg("event %zu is of kind %u and version %llu, not %u and %llu", index,
-			 events[index].kind, (unsigned long long)events[index].version, kind,
-			 (unsigned long long)version);
-}
 
 /* ------------------------------------------------------------------ content */
 
@@ -369,65 +327,6 @@ static void a_reader_that_is_away_for_very_many_events_costs_nothing(void **stat
 	expect(0, CORRAL_EVENT_CHANGED, VERY_MANY / 10 + VERY_MANY + 1);
 	corral_feed_close(feed);
 	corral_feed_close(other);
-	corral_close(bench.corral);
-}
-
-struct late { /* a thread that does not get a lane at first */
-	struct bench *bench;
-	pthread_barrier_t barrier;
-	uint32_t untold;
-};
-
-static void *add_without_a_lane(void *context)
-{
-	struct late *late = context;
-	struct actor *actor;
-
-	must(handle_actor(late->bench->corral, &actor) == 0);
-	for (uint32_t i = 0; i < 3; i++)
-		add(late->bench, "tea", 1, 1);
-	must(actor->record->lane == 0);
-	(void)pthread_barrier_wait(&late->barrier);
-	(void)pthread_barrier_wait(&late->barrier); /* the lock is free */
-	for (late->untold = 2; actor->record->lane == 0 && late->untold < 200; late->untold++) {
-		add(late->bench, "tea", 1, 1);
-		support_sleep_us(1000);
-	}
-	return NULL;
-}
-
-/* The handle's patience is an hour, so a change that waited for a lane would outlast the test. */
-static void a_change_does_not_wait_for_a_lane(void **state)
-{
-	struct bench bench = begin(state);
-	struct late late = { .bench = &bench };
-	struct actor *actor;
-	pthread_t thread;
-
-	assert_int_equal(corral_set_patience(bench.corral, 3600000), 0);
-	assert_int_equal(handle_actor(bench.corral, &actor), 0);
-	assert_int_equal(pthread_barrier_init(&late.barrier, NULL, 2), 0);
-	add(&bench, "tea", 1, 1);
-	assert_int_equal(read_from(bench.corral, CORRAL_FEED_OLDEST), 1);
-	/* the class's blocks that are left, and the pages for more */
-	struct arena *arena = &bench.corral->arena;
-	lock_word *class = &arena->classes[class_of(feed_lane_bytes(arena))].lock;
-	lock_word *space = &arena->header->space_lock;
-	assert_int_equal(lock_take(actor, class, LOCK_CLASS), 0);
-	assert_int_equal(lock_take(actor, space, LOCK_SPACE), 0);
-	assert_int_equal(pthread_create(&thread, NULL, add_without_a_lane, &late), 0);
-	(void)pthread_barrier_wait(&late.barrier);
-	lock_drop(actor, space, LOCK_SPACE);
-	lock_drop(actor, class, LOCK_CLASS);
-	(void)pthread_barrier_wait(&late.barrier);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_true(late.untold < 200);
-	assert_int_equal(read_from(bench.corral, CORRAL_FEED_OLDEST), 3);
-	expect(0, CORRAL_EVENT_CHANGED, 1);
-	assert_int_equal(events[1].kind, CORRAL_EVENT_GAP);
-	assert_int_equal(events[1].missed, late.untold);
-	expect(2, CORRAL_EVENT_CHANGED, late.untold + 2);
-	pthread_barrier_destroy(&late.barrier);
 	corral_close(bench.corral);
 }
 
@@ -802,8 +701,6 @@ static void two_readers_see_the_changes_of_processes_in_order(void **state)
 	read_in_order(*state, true);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, orders_setup, orders_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -820,7 +717,6 @@ int main(void)
 		TEST(a_reader_that_is_lapped_is_told_which_it_missed),
 		TEST(events_that_no_reader_numbered_in_time_are_a_gap),
 		TEST(a_reader_that_is_away_for_very_many_events_costs_nothing),
-		TEST(a_change_does_not_wait_for_a_lane),
 		TEST(numbers_of_another_arena_are_a_gap),
 		TEST(numbers_begin_anew_with_an_epoch),
 		TEST(nonsense_is_refused),

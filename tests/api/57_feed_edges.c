@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * 57_feed_edges.c: the feed where others are in the way: locks that are held, processes that are
+ * stopped, and a feed that is switched off and on.
+ */
+#include <pthread.h>
+
+#include "api/handle.h"
+#include "feed_kit.h"
+#include "memory/class.h"
+#include "store/feed.h"
+#include "store/slot.h"
+#include "sync/grace.h"
+#include "sync/lock.h"
+
+/* ------------------------------------------------------------------- lanes */
+
+struct late { /* a thread that does not get a lane at first */
+	struct bench *bench;
+	pthread_barrier_t barrier;
+	uint32_t untold;
+};
+
+static void *add_without_a_lane(void *context)
+{
+	struct late *late = context;
+	struct actor *actor;
+
+	must(handle_actor(late->bench->corral, &actor) == 0);
+	for (uint32_t i = 0; i < 3; i++)
+		add(late->bench, "tea", 1, 1);
+	must(actor->record->lane == 0);
+	(void)pthread_barrier_wait(&late->barrier);
+	(void)pthread_barrier_wait(&late->barrier); /* the lock is free */
+	for (late->untold = 2; actor->record->lane == 0 && late->untold < 200; late->untold++) {
+		add(late->bench, "tea", 1, 1);
+		support_sleep_us(1000);
+	}
+	return NULL;
+}
+
+/* The handle's patience is an hour, so a change that waited for a lane would outlast the test. */
+static void a_change_does_not_wait_for_a_lane(void **state)
+{
+	struct bench bench = begin(state);
+	struct late late = { .bench = &bench };
+	struct actor *actor;
+	pthread_t thread;
+
+	assert_int_equal(corral_set_patience(bench.corral, 3600000), 0);
+	assert_int_equal(handle_actor(bench.corral, &actor), 0);
+	assert_int_equal(pthread_barrier_init(&late.barrier, NULL, 2), 0);
+	add(&bench, "tea", 1, 1);
+	assert_int_equal(read_from(bench.corral, CORRAL_FEED_OLDEST), 1);
+	/* the class's blocks that are left, and the pages for more */
+	struct arena *arena = &bench.corral->arena;
+	lock_word *class = &arena->classes[class_of(feed_lane_bytes(arena))].lock;
+	lock_word *space = &arena->header->space_lock;
+	assert_int_equal(lock_take(actor, class, LOCK_CLASS), 0);
+	assert_int_equal(lock_take(actor, space, LOCK_SPACE), 0);
+	assert_int_equal(pthread_create(&thread, NULL, add_without_a_lane, &late), 0);
+	(void)pthread_barrier_wait(&late.barrier);
+	lock_drop(actor, space, LOCK_SPACE);
+	lock_drop(actor, class, LOCK_CLASS);
+	(void)pthread_barrier_wait(&late.barrier);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(late.untold < 200);
+	assert_int_equal(read_from(bench.corral, CORRAL_FEED_OLDEST), 3);
+	expect(0, CORRAL_EVENT_CHANGED, 1);
+	assert_int_equal(events[1].kind, CORRAL_EVENT_GAP);
+	assert_int_equal(events[1].missed, late.untold);
+	expect(2, CORRAL_EVENT_CHANGED, late.untold + 2);
+	pthread_barrier_destroy(&late.barrier);
+	corral_close(bench.corral);
+}
+
+/* -------------------------------------------------------------- off and on */
+
+struct writer {
+	struct bench *bench;
+	lock_word *lock; /* the cart's */
+};
+
+static lock_word *lock_of(struct actor *actor, const struct corral_key *key)
+{
+	struct found found = { 0 };
+
+	grace_enter(actor);
+	assert_int_equal(slot_find(actor->arena, slot_hash(actor->arena, key), key, &found), 0);
+	grace_leave(actor);
+	slot_want(actor, NULL, found.slot);
+	return &found.slot->lock;
+}
+
+static void *add_one(void *context)
+{
+	const struct writer *writer = context;
+
+	add(writer->bench, "tea", 1, 1);
+	return NULL;
+}
+
+/* Its event is not prepared, since none are written, and the feed is on when it happens. */
+static void a_change_that_began_before_the_feed_was_on_is_in_a_gap(void **state)
+{
+	struct bench bench = begin(state);
+	uint32_t *feed = &bench.corral->arena.header->feed;
+	struct writer writer = { .bench = &bench };
+	struct actor *actor;
+	pthread_t thread;
+
+	assert_int_equal(corral_set_patience(bench.corral, 3600000), 0);
+	assert_int_equal(handle_actor(bench.corral, &actor), 0);
+	add(&bench, "tea", 1, 1);
+	store_relaxed(feed, FEED_OFF);
+	writer.lock = lock_of(actor, &bench.key);
+	assert_int_equal(lock_take(actor, writer.lock, LOCK_SLOT), 0);
+	assert_int_equal(pthread_create(&thread, NULL, add_one, &writer), 0);
+	while ((load_relaxed(writer.lock) & LOCK_WAITERS) == 0)
+		support_sleep_us(1000);
+	store_relaxed(feed, FEED_ON);
+	lock_drop(actor, writer.lock, LOCK_SLOT);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	add(&bench, "tea", 1, 1);
+	assert_int_equal(read_from(bench.corral, CORRAL_FEED_OLDEST), 3);
+	size_t gap = events[0].kind == CORRAL_EVENT_GAP ? 0 : 1;
+	assert_int_equal(events[gap].kind, CORRAL_EVENT_GAP);
+	assert_int_equal(events[gap].missed, 1);
+	expect(2, CORRAL_EVENT_CHANGED, 3);
+	/* while it is off, nothing is counted, and nothing of it comes later */
+	store_relaxed(feed, FEED_OFF);
+	add(&bench, "tea", 1, 1);
+	store_relaxed(feed, FEED_ON);
+	add(&bench, "tea", 1, 1);
+	assert_int_equal(read_from(bench.corral, CORRAL_FEED_OLDEST), 4);
+	expect(3, CORRAL_EVENT_CHANGED, 5);
+	corral_close(bench.corral);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_change_does_not_wait_for_a_lane),
+		TEST(a_change_that_began_before_the_feed_was_on_is_in_a_gap),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
