@@ -74,6 +74,29 @@ static void a_change_does_not_wait_for_a_lane(void **state)
 	corral_close(bench.corral);
 }
 
+/* -------------------------------------------------------------------- ends */
+
+/* Carts of many sizes, so that the copy of the last version often has to look for memory. */
+static void a_cart_that_is_checked_out_stays_there(void **state)
+{
+	struct bench bench = begin(state);
+	struct corral_head head;
+	char item[16];
+
+	for (uint32_t round = 0; round < 400; round++) {
+		for (uint32_t i = 0; i <= round % 23; i++) {
+			snprintf(item, sizeof(item), "item %u", i);
+			add(&bench, item, 100, 1);
+		}
+		assert_int_equal(corral_checkout(bench.corral, &bench.key, NULL, NULL), 0);
+		assert_int_equal(orders_head(bench.corral, &bench.key, &head), 0);
+		assert_int_equal(head.status, CORRAL_CHECKED_OUT);
+		assert_int_equal(head.line_count, round % 23 + 1);
+		assert_int_equal(corral_drop(bench.corral, &bench.key, NULL, NULL), 0);
+	}
+	corral_close(bench.corral);
+}
+
 /* -------------------------------------------------------------- off and on */
 
 struct writer {
@@ -141,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_change_does_not_wait_for_a_lane),
+		TEST(a_cart_that_is_checked_out_stays_there),
 		TEST(a_change_that_began_before_the_feed_was_on_is_in_a_gap),
 	};
 

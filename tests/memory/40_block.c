@@ -117,6 +117,30 @@ static void retired_block_is_not_used_again_while_a_reader_may_see_it(void **sta
 	kit_give(&fixture->one, other);
 }
 
+/* The thread's own retired blocks could be freed just then, which goes by way of the hand. */
+static void a_block_that_is_taken_modestly_leaves_the_hand_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	struct actor *one = &fixture->one;
+	struct intent *intent = &one->record->intent;
+	block_ref retired;
+
+	assert_int_equal(kit_take(one, 5000, &retired), 0);
+	grace_enter(&fixture->two);
+	kit_retire(one, retired);
+	(void)block_reclaim(one, one->record);
+	grace_leave(&fixture->two);
+	assert_int_not_equal(one->record->retired.waiting, 0);
+	assert_int_equal(block_alloc(one, 5000), 0);
+	const block_ref hand = intent->hand;
+	assert_int_equal(one->record->cache[class_of(900)], 0);
+	assert_true(block_take_modestly(one, 900, &intent->copies[0]));
+	assert_int_equal(intent->hand, hand);
+	assert_int_not_equal(intent->copies[0], 0);
+	block_free_copy(one, 0);
+	block_free_hand(one);
+}
+
 /* ------------------------------------------------------------------- short */
 
 static void full_arena_refuses_and_recovers(void **state)
@@ -225,6 +249,7 @@ int main(void)
 		with_cast(freed_block_is_handed_out_again),
 		with_cast(blocks_handed_out_do_not_overlap),
 		with_cast(retired_block_is_not_used_again_while_a_reader_may_see_it),
+		with_cast(a_block_that_is_taken_modestly_leaves_the_hand_alone),
 		with_cast(full_arena_refuses_and_recovers),
 		with_cast(larger_class_helps_out_when_its_own_is_empty),
 		with_cast(spans_of_free_blocks_only_are_given_back),
