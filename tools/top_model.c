@@ -30,6 +30,7 @@ struct row {
 
 struct entry {
 	int64_t value; /* what the order goes by, the smaller first */
+	int64_t age;   /* then this one: names are far away, and many may have the same total */
 	struct row *row;
 };
 
@@ -152,17 +153,28 @@ static int64_t value_of(const struct top_model *model, const struct top_cart *ca
 	return model->reverse ? -value : value;
 }
 
-static struct entry entry_of(const struct top_model *model, struct row *row)
+/* As it is to be when the row is as `cart` says. In the order of names nothing else counts. */
+static struct entry entry_for(const struct top_model *model, struct row *row,
+			      const struct top_cart *cart)
 {
-	return (struct entry){ value_of(model, &row->cart), row };
+	const int64_t age = model->order == TOP_BY_NAME ? 0 : cart->created_ms;
+
+	return (struct entry){ value_of(model, cart), model->reverse ? -age : age, row };
 }
 
-/* Does the one stand before the other? Equal ones go by their names. */
+static struct entry entry_of(const struct top_model *model, struct row *row)
+{
+	return entry_for(model, row, &row->cart);
+}
+
+/* Does the one stand before the other? Of equal ones the older one does; then they go by names. */
 static bool before(const struct top_model *model, const struct entry *one,
 		   const struct entry *other)
 {
 	if (one->value != other->value)
 		return one->value < other->value;
+	if (one->age != other->age)
+		return one->age < other->age;
 	if (one->row == other->row)
 		return false;
 	int r = strcmp(one->row->cart.restaurant_id, other->row->cart.restaurant_id);
@@ -399,7 +411,10 @@ static void take_out(struct top_model *model, struct row **link)
 /* The row is to be as `cart` says. Mostly it keeps its place, as what the order goes by does. */
 static void set(struct top_model *model, struct row *row, const struct top_cart *cart)
 {
-	if (row->placed && value_of(model, &row->cart) == value_of(model, cart)) {
+	const struct entry was = entry_of(model, row);
+	const struct entry is = entry_for(model, row, cart);
+
+	if (row->placed && was.value == is.value && was.age == is.age) {
 		row->cart = *cart;
 		return;
 	}

@@ -229,6 +229,18 @@ static void each_order_and_its_reverse(void **state)
 	assert_null(top_order_name(TOP_ORDERS));
 }
 
+static void of_equal_ones_the_older_stands_first(void **state)
+{
+	changed(*state, "a", 5, 3000);
+	changed(*state, "b", 5, 1000);
+	changed(*state, "d", 5, 2000);
+	changed(*state, "c", 5, 2000);
+	top_model_order(*state, TOP_BY_TOTAL, false);
+	assert_string_equal(order_of(*state), "bcda");
+	top_model_order(*state, TOP_BY_TOTAL, true);
+	assert_string_equal(order_of(*state), "adcb");
+}
+
 static void an_event_moves_a_row(void **state)
 {
 	top_model_order(*state, TOP_BY_TOTAL, false);
@@ -334,6 +346,7 @@ int main(void)
 		with_model(what_is_not_listed_any_more_is_over),
 		with_model(gaps_are_counted_and_change_nothing),
 		with_model(each_order_and_its_reverse),
+		with_model(of_equal_ones_the_older_stands_first),
 		with_model(an_event_moves_a_row),
 		with_model(a_filter_shows_what_has_it_in_an_id),
 		with_model(many_changes_leave_the_order_right),
