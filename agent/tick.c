@@ -64,7 +64,8 @@ uint64_t agent_sum_of(const struct arena *arena, uint32_t index)
 
 /*
  * Would most of the reserved space be free without the last versions of ended carts? They may lie
- * behind the last span in use, and no disk space is given back. They go, unless a cursor needs them.
+ * behind the last span in use, and no disk space is given back. They go, unless a cursor needs
+ * them.
  */
 static bool let_ends_go(struct agent *agent)
 {

@@ -52,9 +52,9 @@ const struct command commands[] = {
 	  0,
 	  "With --json each line is an object with its kind: changed, checked_out, dropped,\n"
 	  "expired, or gap, where events were missed. The agent numbers events four times a\n"
-	  "second, and keeps the last ones: how many follows from the arena's size. How carts end is\n"
-	  "kept for longer, and until the cursors have acknowledged it. An event may be printed\n"
-	  "again after a crash: what is done for one has to be done once for each key and version." },
+	  "second, and keeps the last ones: how many follows from the arena's size. Ends of\n"
+	  "carts are kept for longer, and until the cursors have acknowledged them. An event\n"
+	  "may be printed again after a crash: act once for each key and version." },
 	{ "cursors",
 	  run_cursors,
 	  "list the readers of events that are kept, and how far they have got",
