@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * former.c: see former.h. Layout 7 and cart format 3, of 2026-11.
+ * former.c: see former.h. Layout 8 and cart format 3, of 2026-11.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,9 +12,9 @@
 
 /* ------------------------------------------------------------------ header */
 
-#define FINGERPRINT_7 0xd1d4916141f50255ull
+#define FINGERPRINT_8 0xe9ffb8808ceccec8ull
 
-struct header_7 { /* its first four lines */
+struct header_8 { /* its first four lines */
 	uint64_t magic;
 	uint32_t layout_version;
 	uint32_t byte_order;
@@ -41,7 +41,8 @@ struct header_7 { /* its first four lines */
 	uint64_t pages_at;
 	uint64_t space_at;
 	uint64_t hash_seed;
-	uint64_t reserved1[2];
+	uint64_t feed_at;
+	uint64_t feed_events;
 
 	uint8_t boot_id[16];
 	int64_t clock_offset_ns;
@@ -54,24 +55,24 @@ struct header_7 { /* its first four lines */
 	uint32_t currency;
 };
 
-static_assert(sizeof(struct header_7) == 256, "frozen");
-static_assert(offsetof(struct header_7, header_sum) == 48, "frozen");
-static_assert(offsetof(struct header_7, hash_seed) == 168, "frozen");
-static_assert(offsetof(struct header_7, boot_id) == 192, "frozen: the sum covers what precedes it");
+static_assert(sizeof(struct header_8) == 256, "frozen");
+static_assert(offsetof(struct header_8, header_sum) == 48, "frozen");
+static_assert(offsetof(struct header_8, hash_seed) == 168, "frozen");
+static_assert(offsetof(struct header_8, boot_id) == 192, "frozen: the sum covers what precedes it");
 
-static bool is_sound(const struct header_7 *header)
+static bool is_sound(const struct header_8 *header)
 {
-	uint8_t constant[offsetof(struct header_7, boot_id)];
+	uint8_t constant[offsetof(struct header_8, boot_id)];
 
 	memcpy(constant, header, sizeof(constant));
-	memset(constant + offsetof(struct header_7, header_sum), 0, sizeof(uint64_t));
+	memset(constant + offsetof(struct header_8, header_sum), 0, sizeof(uint64_t));
 	return header->header_sum == XXH3_64bits(constant, sizeof(constant));
 }
 
 /* The places follow from the size and the number of carts; those in the header are not used. */
 static bool place_tables(struct former *former)
 {
-	uint64_t bytes = former->arena_bytes, carts = former->max_carts;
+	uint64_t bytes = former->arena_bytes, carts = former->max_carts, events = 1;
 
 	if (bytes < 4194304 || bytes > (252ull << 30) || bytes % 16384 != 0 || carts == 0 ||
 	    carts > 16000000)
@@ -83,19 +84,22 @@ static bool place_tables(struct former *former)
 	at += 2 * align_up((carts + 63) / 64 * 8, 64);                     /* bitmaps */
 	at += 8ull * former->bucket_count;                                 /* chains */
 	former->buckets_at = at;
-	former->slots_at = former->buckets_at + 16ull * former->bucket_count;
+	former->slots_at = former->buckets_at + 24ull * former->bucket_count;
 	at = former->slots_at + 64 * carts + align_up(bytes / 16384 * 4, 64);
+	while (events < 32768 && events * 2 * 512 <= bytes / 128)
+		events *= 2;
+	at += 512 * events; /* the feed's ring */
 	former->space_at = align_up(at, 16384);
 	return former->space_at + 4 * 16384ull <= bytes;
 }
 
 int former_read(const void *header, struct former *ret_former)
 {
-	struct header_7 old;
+	struct header_8 old;
 
 	memcpy(&old, header, sizeof(old));
 	if (old.magic != LAYOUT_MAGIC || old.byte_order != LAYOUT_BYTE_ORDER ||
-	    old.layout_version != FORMER_LAYOUT || old.fingerprint != FINGERPRINT_7)
+	    old.layout_version != FORMER_LAYOUT || old.fingerprint != FINGERPRINT_8)
 		return -EPROTONOSUPPORT;
 	struct former former = { .arena_bytes = old.arena_bytes,
 				 .max_carts = old.max_carts,
@@ -117,13 +121,15 @@ int former_read(const void *header, struct former *ret_former)
 
 /*
  * The lease: above 21 bits, the last activity in units of 2^17 ns, plus 2^42. Without them it holds
- * no time: the cart has ended, or a caller may have been told that its time is up.
+ * no time: LEASE_OVER_8, a caller may have been told that the cart's time is up; else the cart has
+ * ended.
  */
-#define LEASE_TTL_BITS_7 21
-#define LEASE_UNIT_SHIFT_7 17
-#define LEASE_EPOCH_7 (1ull << 42)
+#define LEASE_OVER_8 1
+#define LEASE_TTL_BITS_8 21
+#define LEASE_UNIT_SHIFT_8 17
+#define LEASE_EPOCH_8 (1ull << 42)
 
-struct slot_7 {
+struct slot_8 {
 	uint32_t lock;
 	uint32_t change;
 	uint32_t next;
@@ -133,47 +139,52 @@ struct slot_7 {
 	uint32_t size;
 	uint32_t reserved;
 	uint64_t newest;
-	uint32_t reserved2[4];
+	uint64_t stamp;
+	uint32_t reserved2[2];
 };
 
-struct bucket_7 {
+struct bucket_8 {
 	uint32_t lock;
 	uint32_t reserved;
 	uint64_t version_floor;
+	uint64_t stamp;
 };
 
-struct process_record_7 {
+struct process_record_8 {
 	uint32_t state;
 	uint32_t generation;
 	int32_t pid;
 	uint32_t flags;
 	int64_t started_ms;
-	char program[40];
-	uint8_t reserved[64];
+	char programs[2][40];
+	uint32_t changes; /* programs[changes % 2] is the present one */
+	uint8_t reserved[20];
 };
 
-static_assert(sizeof(struct slot_7) == 64 && sizeof(struct bucket_7) == 16 &&
-		      sizeof(struct process_record_7) == 128,
+static_assert(sizeof(struct slot_8) == 64 && sizeof(struct bucket_8) == 24 &&
+		      sizeof(struct process_record_8) == 128,
 	      "frozen");
 
 bool former_slot(const uint8_t *base, const struct former *former, uint32_t number,
 		 struct former_slot *ret_slot)
 {
-	struct slot_7 slot;
+	struct slot_8 slot;
 
 	memcpy(&slot, base + former->slots_at + (uint64_t)number * sizeof(slot), sizeof(slot));
-	if (slot.lease >> LEASE_TTL_BITS_7 == 0 || slot.current == 0)
+	const bool over = slot.lease == LEASE_OVER_8;
+
+	if ((slot.lease >> LEASE_TTL_BITS_8 == 0 && !over) || slot.current == 0)
 		return false;
 	int64_t touched_ns =
-		(int64_t)(((slot.lease >> LEASE_TTL_BITS_7) - LEASE_EPOCH_7) << LEASE_UNIT_SHIFT_7);
+		(int64_t)(((slot.lease >> LEASE_TTL_BITS_8) - LEASE_EPOCH_8) << LEASE_UNIT_SHIFT_8);
 	/* a reference counts 64 bytes; the version follows a block's header of 16 */
-	*ret_slot = (struct former_slot){ slot.hash, touched_ns, slot.current * 64ull + 16 };
+	*ret_slot = (struct former_slot){ slot.hash, touched_ns, slot.current * 64ull + 16, over };
 	return true;
 }
 
 uint64_t former_floor(const uint8_t *base, const struct former *former, uint32_t bucket)
 {
-	struct bucket_7 old;
+	struct bucket_8 old;
 
 	memcpy(&old, base + former->buckets_at + (uint64_t)bucket * sizeof(old), sizeof(old));
 	return old.version_floor;
@@ -181,13 +192,13 @@ uint64_t former_floor(const uint8_t *base, const struct former *former, uint32_t
 
 bool former_process(const uint8_t *base, uint32_t number, int32_t *ret_pid, char ret_program[40])
 {
-	struct process_record_7 record;
+	struct process_record_8 record;
 
 	memcpy(&record, base + 4096 + (uint64_t)number * sizeof(record), sizeof(record));
 	if (record.state != 1)
 		return false;
-	memcpy(ret_program, record.program, sizeof(record.program));
-	ret_program[sizeof(record.program) - 1] = '\0';
+	memcpy(ret_program, record.programs[record.changes % 2], sizeof(record.programs[0]));
+	ret_program[sizeof(record.programs[0]) - 1] = '\0';
 	for (char *c = ret_program; *c != '\0'; c++)
 		if (*c < ' ' || *c > '~')
 			*c = '?';

@@ -15,7 +15,7 @@
 
 #include "base/base.h"
 
-#define FORMER_LAYOUT 7u
+#define FORMER_LAYOUT 8u
 #define FORMER_HEADER_BYTES 4096u
 #define FORMER_PROCESSES 1024u
 
@@ -47,6 +47,7 @@ struct former_slot {
 	uint64_t hash;
 	int64_t touched_ns;
 	uint64_t cart_at; /* the place of its version in the file; not checked */
+	bool over; /* a caller may have been told that its time is up; touched_ns is no time */
 };
 
 /* base: the file, mapped at least up to space_at. False: the slot has no cart. */
