@@ -655,6 +655,23 @@ bool feed_number_gap(struct actor *actor, uint64_t missed)
 	return true;
 }
 
+bool feed_is_end_noted(const struct arena *arena, const struct thread_record *record,
+		       uint32_t noted)
+{
+	const uint64_t head = load_acquire(&record->lane_head); /* pairs [F1] */
+	const uint32_t more = (noted - (uint32_t)head) & ~EVENT_FLAGS;
+
+	if ((noted & EVENT_NOTED) == 0 || more - 1 >= FEED_PER_CHANGE)
+		return false;
+	for (uint64_t index = head; index < head + more; index++) {
+		const struct feed_entry *entry =
+			lane_entry(arena, load_acquire(&record->lane), index); /* pairs [F1] */
+		if (entry != NULL && (entry->kind & FEED_ENDS) != 0)
+			return true;
+	}
+	return false;
+}
+
 bool feed_pending(const struct arena *arena)
 {
 	const uint32_t high = lanes(arena);

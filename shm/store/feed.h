@@ -179,7 +179,7 @@ static inline void feed_complete(struct thread_record *record, uint64_t *last, u
 		note(&record->intent.copies[0], 0); /* the lane's entries own them */
 		note(&record->intent.copies[1], 0);
 	}
-	note(&record->intent.event, 0);
+	store_release(&record->intent.event, 0u); /* the head first. pairs [F7] */
 }
 
 /* The change did not happen. */
@@ -209,6 +209,13 @@ static inline void feed_wake(struct arena *arena)
  * held. *ret_left, which may be NULL: there are more.
  */
 bool feed_number(struct actor *actor, uint32_t most, bool *ret_left);
+
+/*
+ * Does what an intent's `event` is, or was, note an end that has not been told yet? For a caller
+ * that waits until it is: the word is 0, or another one, then [F7].
+ */
+bool feed_is_end_noted(const struct arena *arena, const struct thread_record *record,
+		       uint32_t noted);
 
 /* Is there an event without a number? */
 bool feed_pending(const struct arena *arena);
