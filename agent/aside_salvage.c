@@ -69,6 +69,8 @@ static int put(void *context, uint32_t slot, const void *cart, size_t size, uint
 	const struct bring *bring = context;
 
 	(void)slot; /* a slot of another arena */
+	if (idle_ns == SALVAGE_OVER)
+		return -ETIME;
 	return ended_since(bring, cart, size) ? -ETIME :
 						change_put(bring->corral, cart, size, idle_ns);
 }

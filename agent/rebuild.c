@@ -40,7 +40,9 @@
 
 struct rebuild {
 	const struct rebuild_source *source;
+	const struct agent *agent;
 	struct corral *corral; /* of the new arena */
+	struct ends ends;
 	void (*tell)(const char *line);
 	uint64_t more_bytes; /* beyond the former arena's size */
 	uint64_t feed_bytes; /* of the new arena, as the agent's options say; 0: as it was */
@@ -123,6 +125,8 @@ static int take(void *context, uint32_t slot, const void *cart, size_t size, uin
 	struct rebuild *rebuild = context;
 
 	note_taken(rebuild, size);
+	if (idle_ns == SALVAGE_OVER)
+		return ends_add_expired(&rebuild->ends, cart, size);
 	return slot == REBUILD_ANY_SLOT ?
 		       change_put(rebuild->corral, cart, size, idle_ns) :
 		       change_put_numbered(rebuild->corral, slot, cart, size, idle_ns);
@@ -139,6 +143,24 @@ static int sync_arena(const struct rebuild_source *source, const struct arena *a
 	if (!source->lasting)
 		return fsync(arena->fd) < 0 ? -errno : 0;
 	return msync(arena->header, sizeof(*arena->header), MS_SYNC) < 0 ? -errno : 0;
+}
+
+/* Tell what has ended, once the new arena has its carts, and the numbers of its epoch. */
+static int tell_ends(struct rebuild *rebuild, struct arena *arena)
+{
+	const struct rebuild_source *source = rebuild->source;
+	struct actor *actor;
+
+	if (source->ends != NULL)
+		source->ends(source->context, &rebuild->ends);
+	if (rebuild->agent->options->feed_off)
+		return 0; /* a cursor would wait in vain */
+	int r = handle_actor(rebuild->corral, &actor);
+	if (r == 0) {
+		store_relaxed(&arena->header->feed, 1u);
+		ends_tell(&rebuild->ends, actor);
+	}
+	return r;
 }
 
 /* Put the carts into the new arena, and sync it. */
@@ -166,6 +188,8 @@ static int fill(struct rebuild *rebuild, int work_fd, struct salvage_totals *ret
 		memset(arena->dirty, 0, (arena->max_carts + 63) / 64 * sizeof(arena->dirty[0]));
 	if (r == 0)
 		r = source->floors(source->context, arena);
+	if (r == 0)
+		r = tell_ends(rebuild, arena);
 	if (r == 0 && (r = sync_arena(source, arena)) < 0)
 		reason_system(why, r, "cannot sync the new arena");
 	corral_close(rebuild->corral);
@@ -186,7 +210,9 @@ static int build(struct rebuild *rebuild, int work_fd, struct salvage_totals *re
 		r = alive_open(work_fd, true, &life, why);
 	if (r == 0) {
 		alive_close(&life);
+		ends_begin(&rebuild->ends, settings.arena_bytes);
 		r = fill(rebuild, work_fd, ret_totals, why);
+		ends_free(&rebuild->ends);
 	}
 	if (r == 0 &&
 	    (renameat(work_fd, ARENA_FILE, work_fd, COMPLETE_FILE) < 0 || fsync(work_fd) < 0))
@@ -225,6 +251,7 @@ int rebuild_from(struct agent *agent, const struct rebuild_source *source,
 		 char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why)
 {
 	struct rebuild rebuild = { .source = source,
+				   .agent = agent,
 				   .tell = tell,
 				   .feed_bytes = agent->options->feed_bytes,
 				   .progress = !source->lasting && isatty(STDERR_FILENO) == 1 };
@@ -268,8 +295,11 @@ static void salvage_source_settings(void *context, struct arena_settings *ret_se
 /* From salvage.h or carry.h: they pass on only what cart_validate() accepts. */
 static int take_any(void *context, const void *cart, size_t size, uint64_t idle_ns)
 {
-	note_taken(context, size);
-	return change_put_validated(((struct rebuild *)context)->corral, cart, size, idle_ns);
+	struct rebuild *rebuild = context;
+
+	note_taken(rebuild, size);
+	return idle_ns == SALVAGE_OVER ? ends_add_expired(&rebuild->ends, cart, size) :
+					 change_put_validated(rebuild->corral, cart, size, idle_ns);
 }
 
 /*
@@ -319,14 +349,20 @@ static int salvage_source_floors(void *context, struct arena *arena)
 	return 0;
 }
 
+static void salvage_source_ends(void *context, struct ends *ends)
+{
+	ends_add_all(ends, salvage_arena(((struct damaged *)context)->salvage));
+}
+
 int rebuild_arena(struct agent *agent, void (*tell)(const char *line),
 		  char aside[REBUILD_NAME_BYTES], struct salvage_totals *ret_totals, char *why)
 {
 	struct damaged damaged = { .agent = agent };
-	struct rebuild_source source = {
-		&damaged, salvage_source_settings, salvage_source_carts, salvage_source_floors, 0,
-		false
-	};
+	struct rebuild_source source = { .context = &damaged,
+					 .settings = salvage_source_settings,
+					 .carts = salvage_source_carts,
+					 .floors = salvage_source_floors,
+					 .ends = salvage_source_ends };
 	struct arena_settings settings;
 
 	int r = salvage_open(agent->dir_fd, &damaged.salvage, why);
@@ -373,9 +409,10 @@ int rebuild_carried(struct agent *agent, struct carry *carry, void (*tell)(const
 		    const char *aside_name, char aside[REBUILD_NAME_BYTES],
 		    struct salvage_totals *ret_totals, char *why)
 {
-	struct rebuild_source source = {
-		carry, carry_source_settings, carry_source_carts, carry_source_floors, 0, false
-	};
+	struct rebuild_source source = { .context = carry,
+					 .settings = carry_source_settings,
+					 .carts = carry_source_carts,
+					 .floors = carry_source_floors };
 
 	return rebuild_from(agent, &source, tell, aside_name, aside, ret_totals, why);
 }

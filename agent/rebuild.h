@@ -6,12 +6,16 @@
 #define CORRAL_AGENT_REBUILD_H
 
 #include "agent.h"
+#include "ends.h"
 #include "inspect/carry.h"
 #include "inspect/salvage.h"
 
 #define REBUILD_NAME_BYTES 64
 
-/* slot: the slot for the cart, or REBUILD_ANY_SLOT */
+/*
+ * slot: the slot for the cart, or REBUILD_ANY_SLOT. idle_ns: time since its last activity, or
+ * SALVAGE_OVER: then the new arena tells its end
+ */
 typedef int (*rebuild_take)(void *context, uint32_t slot, const void *cart, size_t size,
 			    uint64_t idle_ns);
 #define REBUILD_ANY_SLOT UINT32_MAX
@@ -25,6 +29,8 @@ struct rebuild_source {
 		     struct salvage_totals *ret_totals);
 	/* see salvage_floors(); -ESTALE: the carts are not in the slots that were asked for */
 	int (*floors)(void *context, struct arena *arena);
+	/* the cursors, and the ends that they need; NULL: there are none */
+	void (*ends)(void *context, struct ends *ends);
 	uint32_t slots; /* carts have numbered slots, all below this; 0: any slots */
 	/* it outlasts a power loss: only the new arena's header has to be on disk */
 	bool lasting;

@@ -183,8 +183,10 @@ static void tell_doubt(struct putter *putter, const struct where *where)
 
 static int put_slot(struct putter *putter, uint32_t slot)
 {
-	const struct recover *recover = putter->put->recover;
+	const struct put *put = putter->put;
+	const struct recover *recover = put->recover;
 	const struct where *where = &recover->slots[slot];
+	bool over = false;
 	struct cart_head head; /* not validated yet: a damaged cart may pass for an ended one */
 
 	int r = read_cart(putter, where);
@@ -195,11 +197,14 @@ static int put_slot(struct putter *putter, uint32_t slot)
 		uint64_t ttl_ns = head.ttl_ms != 0 ? head.ttl_ms * 1000000 : recover->head.ttl_ns;
 		if (idle_ns < 0)
 			idle_ns = 0;
-		if (idle_ns < deadline_ns(0, ttl_ns))
-			r = putter->put->take(putter->put->take_context,
-					      recover->goes_on ? slot : REBUILD_ANY_SLOT,
-					      putter->cart, where->size, (uint64_t)idle_ns);
+		over = idle_ns >= deadline_ns(0, ttl_ns);
+		if (!over)
+			r = put->take(put->take_context, recover->goes_on ? slot : REBUILD_ANY_SLOT,
+				      putter->cart, where->size, (uint64_t)idle_ns);
 		else
+			r = put->take(put->take_context, REBUILD_ANY_SLOT, putter->cart,
+				      where->size, SALVAGE_OVER);
+		if (r >= 0 && over)
 			r = -ETIME;
 	}
 	if (r < 0 && r != -ETIME && !is_cart_fault(r))
@@ -448,8 +453,11 @@ static void tell_finding(const char *line)
 
 static int recover_carts(struct agent *agent, struct recover *recover, char *why)
 {
-	struct rebuild_source source = { recover, source_settings, source_carts, source_floors, 0,
-					 true };
+	struct rebuild_source source = { .context = recover,
+					 .settings = source_settings,
+					 .carts = source_carts,
+					 .floors = source_floors,
+					 .lasting = true };
 	int64_t start_ms = arena_wall_ms();
 	char aside[REBUILD_NAME_BYTES] = "";
 	struct salvage_totals totals = { 0 };

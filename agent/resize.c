@@ -25,6 +25,8 @@
 #include "undumped.h"
 #include "versions.h"
 
+#define PATIENCE_MS 2000 /* with threads that are ending a cart */
+
 struct resize {
 	struct agent *agent;
 	struct actor *actor; /* in the old arena */
@@ -72,7 +74,9 @@ static int carts(void *context, rebuild_take take, void (*finding)(void *context
 			continue;
 		int64_t idle = ns_since(arena_now_ns(arena), copied.touched_ns);
 		r = r == 0 ? take(take_context, REBUILD_ANY_SLOT, resize->copy, copied.size,
-				  idle > 0 ? (uint64_t)idle : 0) :
+				  copied.over ? SALVAGE_OVER :
+				  idle > 0    ? (uint64_t)idle :
+						0) :
 			     -EUCLEAN;
 		if (r == -EUCLEAN) {
 			snprintf(line, sizeof(line), "slot %u: its cart is damaged: left out",
@@ -106,9 +110,27 @@ static int floors(void *context, struct arena *to)
 	return 0;
 }
 
+/*
+ * Behind the carts: an end that comes too late for its cart's absence to be seen is told twice
+ * rather than never.
+ */
+static void ends_of(void *context, struct ends *ends)
+{
+	const struct resize *resize = context;
+
+	if (!ends_settle(resize->actor, PATIENCE_MS))
+		mend_print("a process that is stopped holds up the feed: the last ends of carts "
+			   "may be missing in it");
+	ends_add_all(ends, resize->actor->arena);
+}
+
 static int carry_over(struct resize *resize, char *why)
 {
-	struct rebuild_source source = { resize, settings, carts, floors, 0, false };
+	struct rebuild_source source = { .context = resize,
+					 .settings = settings,
+					 .carts = carts,
+					 .floors = floors,
+					 .ends = ends_of };
 	struct arena *arena = resize->actor->arena;
 	int64_t began_ms = arena_wall_ms();
 	char name[REBUILD_NAME_BYTES], aside[REBUILD_NAME_BYTES];

@@ -23,14 +23,16 @@ static int copy_once(const struct arena *arena, uint32_t number, void *buffer,
 	if (found.lease == LEASE_OVER) {
 		copied->over = true;
 		copied->version = load_relaxed(&found.cart->version);
-		return 0;
+		/* its holder may be putting the next cart there, whose version this may be */
+		if (load_acquire(&found.slot->lock) != 0)
+			return -EBUSY;
 	}
 	uint32_t size = load_relaxed(&found.cart->size); /* read once: damaged bytes may change */
 	if (size < sizeof(*found.cart) || size > found.room || size > CORRAL_CART_MAX)
 		return -EUCLEAN;
 	memcpy(buffer, found.cart, size);
 	copied->size = size;
-	copied->touched_ns = lease_touched_ns(found.lease);
+	copied->touched_ns = copied->over ? SLOT_LONG_AGO : lease_touched_ns(found.lease);
 	/* the version may be the next cart's, which does not count yet. pairs [S3] */
 	fence_loads();
 	return load_relaxed(&found.slot->lease) == found.lease ? 0 : -EAGAIN;
@@ -40,10 +42,10 @@ int slot_copy(struct actor *actor, uint32_t number, void *buffer, struct slot_co
 {
 	int r = -EAGAIN;
 
-	for (uint32_t tries = 0; tries < TRIES_MAX && r == -EAGAIN; tries++) {
+	for (uint32_t tries = 0; tries < TRIES_MAX && (r == -EAGAIN || r == -EBUSY); tries++) {
 		grace_enter(actor);
 		r = copy_once(actor->arena, number, buffer, ret_copied);
 		r = grace_leave_with(actor, r);
 	}
-	return r;
+	return r == -EBUSY ? 0 : r; /* over, and its holder does not get on: there is none */
 }

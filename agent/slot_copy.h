@@ -5,12 +5,13 @@
 
 #include "sync/alive.h"
 
+#define SLOT_LONG_AGO (INT64_MIN / 2) /* longer than any time to live */
+
 struct slot_copied {
-	uint32_t size;      /* of the version; 0: there is none to show */
-	int64_t touched_ns; /* its last activity */
-	/* if there is none to show: */
-	bool over;        /* its time is up, and a reader may know, but it is still there */
-	uint64_t version; /* of a cart that is over */
+	uint32_t size;      /* of the version; 0: there is none */
+	int64_t touched_ns; /* its last activity; of a cart that is over SLOT_LONG_AGO */
+	bool over;          /* its time is up, and a reader may know, but nothing has ended it */
+	uint64_t version;   /* of a cart that is over, also if its version could not be copied */
 };
 
 /*

@@ -203,11 +203,9 @@ int carry_carts(const struct carry *carry,
 		}
 		uint64_t idle_ns = idle_of(carry, &slot, cart);
 		uint64_t ttl_ns = cart->ttl_ms != 0 ? cart->ttl_ms * 1000000 : carry->ttl_ns;
-		if ((int64_t)idle_ns >= deadline_ns(0, ttl_ns)) {
-			totals.ended++;
-			continue;
-		}
-		int r = take(context, cart, cart->size, idle_ns);
+		const bool over = slot.over || (int64_t)idle_ns >= deadline_ns(0, ttl_ns);
+		totals.ended += over;
+		int r = take(context, cart, cart->size, over ? SALVAGE_OVER : idle_ns);
 		if (r < 0)
 			return r;
 		totals.kept += r == 0; /* 1: the new arena has one as new */

@@ -250,6 +250,11 @@ void salvage_settings(const struct salvage *salvage, struct arena_settings *ret_
 					 .feed_bytes = arena_feed_bytes_set(&salvage->arena) };
 }
 
+const struct arena *salvage_arena(const struct salvage *salvage)
+{
+	return &salvage->arena;
+}
+
 const uint8_t *salvage_uuid(const struct salvage *salvage)
 {
 	static const uint8_t none[16];

@@ -35,6 +35,9 @@ void salvage_settings(const struct salvage *salvage, struct arena_settings *ret_
  */
 const uint8_t *salvage_uuid(const struct salvage *salvage);
 
+/* The arena itself, which may be damaged anywhere. */
+const struct arena *salvage_arena(const struct salvage *salvage);
+
 /* Is the arena of an earlier boot and had a journal? Then the journal's carts take precedence. */
 bool salvage_behind_journal(const struct salvage *salvage);
 
@@ -67,6 +70,9 @@ struct salvage_witness {
 	/* The hash of this slot's cart; 0: none, or the slots are another arena's. */
 	uint64_t (*in_slot)(void *context, uint32_t slot);
 };
+
+/* In place of the time since the last activity: the cart's time is up, and it is not to live on. */
+#define SALVAGE_OVER UINT64_MAX
 
 /*
  * Hand each cart in its newest version to take(), with the time since its last activity. Report

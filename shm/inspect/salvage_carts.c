@@ -134,13 +134,19 @@ static bool is_over(const struct salvage *salvage, const struct cart_head *cart,
 	return (int64_t)idle_of(salvage, touched_ns, cart) >= deadline_ns(0, ttl_ns);
 }
 
+/* Its time is up. 1 or -errno. */
+static int hand_over_ended(struct pass *pass, const struct cart_head *cart)
+{
+	pass->totals.ended++;
+	int r = pass->take(pass->context, cart, cart->size, SALVAGE_OVER);
+	return r < 0 ? r : 1;
+}
+
 /* 0: taken; 1: it has ended, or the new arena has one as new; -errno. */
 static int hand_over(struct pass *pass, const struct cart_head *cart, int64_t touched_ns)
 {
-	if (is_over(pass->salvage, cart, touched_ns)) {
-		pass->totals.ended++;
-		return 1;
-	}
+	if (is_over(pass->salvage, cart, touched_ns))
+		return hand_over_ended(pass, cart);
 	int r = pass->take(pass->context, cart, cart->size,
 			   idle_of(pass->salvage, touched_ns, cart));
 	pass->totals.kept += r == 0;
@@ -326,6 +332,19 @@ static int keep_slot(struct pass *pass, uint32_t number, const struct cart_head 
 		       number);
 }
 
+/* The time of the slot's cart is up, as a caller may know, and nothing has told of its end. */
+static int end_slot(struct pass *pass, const struct slot *slot, uint64_t newest)
+{
+	struct salvage *salvage = pass->salvage;
+	const struct cart_head *cart = salvage_copy(salvage, slot->current);
+
+	if (cart == NULL || salvage_hash(salvage, cart) != slot->hash ||
+	    !is_newest(cart->version, newest, arena_block(&salvage->arena, slot->current)->mark))
+		return 0;
+	int r = hand_over_ended(pass, cart);
+	return r < 0 ? r : 0;
+}
+
 static int look_at_slot(struct pass *pass, uint32_t number)
 {
 	struct salvage *salvage = pass->salvage;
@@ -334,7 +353,9 @@ static int look_at_slot(struct pass *pass, uint32_t number)
 
 	if (slot->lease == LEASE_ENDED || slot->lease == LEASE_OVER) {
 		note_seen(pass, slot->current);
-		return add_entry(pass, slot->hash, number, FATE_ENDED) != NULL ? 0 : -ENOMEM;
+		if (add_entry(pass, slot->hash, number, FATE_ENDED) == NULL)
+			return -ENOMEM;
+		return slot->lease == LEASE_OVER ? end_slot(pass, slot, newest) : 0;
 	}
 	if (slot->current == 0 && slot->newest == 0)
 		return 0; /* never used, or zeroed */
