@@ -219,7 +219,7 @@ arena_parts := $(BUILD)/tests/fuzz/damage.o
 cart_parts := $(tool_parts)
 steps_parts := $(tool_parts)
 arguments_parts := $(tool_parts) $(addprefix $(BUILD)/bench/,harness/bench.o replay/orders.o replay/order_row.o)
-journal_parts := $(addprefix $(BUILD)/agent/,recover.o recover_index.o recover_second.o aside.o ends.o journal_file.o versions.o log.o) $(BUILD)/common.a
+journal_parts := $(addprefix $(BUILD)/agent/,recover.o recover_ends.o recover_index.o recover_second.o aside.o ends.o journal_file.o versions.o log.o) $(BUILD)/common.a
 control_parts := $(addprefix $(BUILD)/agent/,control.o log.o usage.o) $(BUILD)/common.a
 $(foreach t,$(fuzz_targets),$(eval $(BUILD)/tests/fuzz/replay_$(t) $(BUILD)/tests/fuzz/fuzz_$(t): $($(t)_parts)))
 

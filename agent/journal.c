@@ -3,9 +3,10 @@
  * journal.c: the thread that writes the journal; the format is in journal_file.h.
  *
  * A round: take the dirty bits and note them as drained; behind a fence [J1], write each slot's
- * newest version, read in a read-side section without its lock; sync once; clear the drained bits,
- * and answer all requests for a sync that were made before the round. A death in between leaves
- * drained bits, which the next agent makes dirty again.
+ * newest version, read in a read-side section without its lock; write the ends that have happened
+ * by then, and the cursors (journal_ends.c); sync once; clear the drained bits, and answer all
+ * requests for a sync that were made before the round. A death in between leaves drained bits,
+ * which the next agent makes dirty again.
  *
  * A file begins with a base: besides dirty slots, each round writes a part of all slots, until
  * every slot has been written. Then a BASE record says so, and older files are removed. When a file
@@ -29,6 +30,7 @@
 #include "journal.h"
 #include "journal_match.h"
 #include "journal_write.h"
+#include "store/feed_ends.h"
 #include "undumped.h"
 
 #define BASE_PAUSE_MS 10 /* while a base is being written */
@@ -155,7 +157,11 @@ static int write_round(struct journal *j, bool asked)
 	if (r == 0)
 		r = journal_drain(j, &some);
 	if (r == 0 && j->base_pending)
-		r = journal_base_step(j, &over);
+		r = journal_base_slots(j, &over);
+	if (r == 0)
+		r = journal_put_ends(j, &some);
+	if (r == 0 && over)
+		r = journal_put_base(j);
 	bool due = arena_wall_ms() - j->clock_ms >= CLOCK_MS || arena_wall_ms() < j->clock_ms;
 	bool sync = some || asked || over || j->base_pending;
 	if (r == 0 && (sync || due)) {
@@ -178,6 +184,8 @@ static int write_round(struct journal *j, bool asked)
 	if (r < 0)
 		return r;
 	journal_forget_drained(arena);
+	if (sync)
+		feed_ends_journaled(arena, j->ends_to);
 	if (sync)
 		(void)fetch_add_relaxed(&arena->header->journal_syncs, 1u);
 	if (sync) {

@@ -23,7 +23,7 @@
 #include "journal_file.h"
 #include "undumped.h"
 
-#define RECORD_BYTES_MAX (sizeof(struct journal_record) + CORRAL_CART_MAX)
+#define RECORD_BYTES_MAX (sizeof(struct journal_record) + JOURNAL_PAYLOAD_MAX)
 #define NAME_DIGITS 12
 #define WINDOW_BYTES (RECORD_BYTES_MAX + (1u << 20))
 #define PART_BYTES 4096u /* the unit of unreadable data on a disk */
@@ -343,8 +343,8 @@ static int look_at(struct journal_reader *reader, uint64_t offset, size_t size,
 static bool is_plausible(const struct journal_reader *reader, uint64_t offset,
 			 const struct journal_record *record)
 {
-	return record->kind >= JOURNAL_CART && record->kind <= JOURNAL_BASE &&
-	       record->size <= CORRAL_CART_MAX && record->reserved == 0 &&
+	return record->kind >= JOURNAL_CART && record->kind <= JOURNAL_CURSOR &&
+	       record->size <= JOURNAL_PAYLOAD_MAX && record->reserved == 0 &&
 	       record->check == journal_record_check(record, reader->head.nonce, offset);
 }
 

@@ -10,7 +10,7 @@
  * numbers in the machine's byte order:
  *
  *   head      0  u64  magic            "CORJRNL" and a line feed
- *             8  u32  format           5: its carts have CART_FORMAT 3. No other is read
+ *             8  u32  format           6: its carts have CART_FORMAT 3. No other is read
  *            12  u32  byte order       0x01020304
  *            16  u32  number           of the file, as in its name
  *            20  u32  former           how long the file with the number before was, on disk, when
@@ -46,16 +46,25 @@
  *             4  CLOCK  time: now; everything before it in the file was written together. payload:
  *                       u64, no cart that had ended by then had a greater version (a slot may have
  *                       had a cart, and another one since, between two writes); or none
- *             5  BASE   since this file's beginning every slot with a cart has been written: older
- *                       files no longer count for any slot. payload: u64, no cart that has ended
- *                       had a greater version
+ *             5  BASE   since this file's beginning every slot with a cart has been written, and
+ *                       every END that a cursor needs, and every CURSOR: older files no longer
+ *                       count. payload: u64, no cart that has ended had a greater version
+ *             6  END    an event by which a cart ended, and the cart's last version. payload:
+ *                       struct journal_end, the event as in the arena, the version; or without it
+ *             7  CURSOR how far the named cursor in this place (`slot`) has got, or that there is
+ *                       none. payload: struct journal_cursor
  *
  * The head counts if one of the two is valid: without it no record could be verified, so that a
  * flipped bit in it would cost the whole file.
  *
- * A record is valid if and only if its size is at most CORRAL_CART_MAX, its kind is one of these,
- * it ends within the file, and its check and its sum are correct. A slot's last valid record says
- * what it has. Records of different slots may be lost independently, since each is complete in
+ * A round is written in this order: CART, EMPTY and TOUCH of the slots that it is about; END of all
+ * ends that have happened by then; CURSOR; BASE; CLOCK. It counts as a whole: if the power was lost
+ * while it was written, what there is of it behind the last CLOCK, or BASE, is not taken. So a cart
+ * is there, or its END is: neither is lost without the other.
+ *
+ * A record is valid if and only if its size is at most JOURNAL_PAYLOAD_MAX, its kind is one of
+ * these, it ends within the file, and its check and its sum are correct. A slot's last valid record
+ * says what it has. Records of different slots may be lost independently, since each is complete in
  * itself.
  *
  * Another format keeps the directory, the names, and the places of magic, format and sum in the
@@ -81,7 +90,7 @@
 
 #define JOURNAL_DIRECTORY "journal"
 #define JOURNAL_MAGIC 0x0a4c4e524a524f43ull
-#define JOURNAL_FORMAT 5u
+#define JOURNAL_FORMAT 6u
 #define JOURNAL_NAME_BYTES 16
 #define JOURNAL_NUMBER_MAX 4000000000ull /* of a file: a greater number is not ours */
 
@@ -107,7 +116,29 @@ static_assert(sizeof(struct journal_head) == 96, "as drawn");
 
 #define JOURNAL_HEADS_BYTES (2 * sizeof(struct journal_head)) /* the records begin there */
 
-enum journal_kind { JOURNAL_CART = 1, JOURNAL_EMPTY, JOURNAL_TOUCH, JOURNAL_CLOCK, JOURNAL_BASE };
+enum journal_kind {
+	JOURNAL_CART = 1,
+	JOURNAL_EMPTY,
+	JOURNAL_TOUCH,
+	JOURNAL_CLOCK,
+	JOURNAL_BASE,
+	JOURNAL_END,
+	JOURNAL_CURSOR
+};
+
+struct journal_end {          /* the payload of an END begins with it */
+	uint32_t event_bytes; /* a multiple of 8 */
+	uint32_t version_bytes;
+};
+
+#define JOURNAL_PAYLOAD_MAX                                                                        \
+	(sizeof(struct journal_end) + sizeof(struct feed_entry) + CORRAL_CART_MAX)
+
+struct journal_cursor { /* the payload of a CURSOR */
+	char name[CURSOR_NAME_BYTES];
+	uint64_t acked; /* the number to be read next; 0: there is no cursor */
+	int64_t acked_ms;
+};
 
 struct journal_record {
 	uint32_t size;

@@ -93,13 +93,12 @@ int journal_flush(struct journal *j)
 	return write_out(j);
 }
 
-/* The place of the next record's payload. */
-static uint8_t *payload_place(const struct journal *j)
+uint8_t *journal_payload_place(struct journal *j)
 {
 	return j->buffer + j->fill + sizeof(struct journal_record);
 }
 
-/* payload: anywhere, or already at payload_place(). */
+/* payload: anywhere, or already at journal_payload_place(). */
 int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int64_t time_ns,
 		   const void *payload, uint32_t size)
 {
@@ -113,7 +112,7 @@ int journal_append(struct journal *j, enum journal_kind kind, uint32_t slot, int
 		if (r < 0)
 			return r;
 	}
-	uint8_t *at = j->buffer + j->fill, *place = payload_place(j);
+	uint8_t *at = j->buffer + j->fill, *place = journal_payload_place(j);
 	if (size > 0 && payload != place)
 		memcpy(place, payload, size);
 	memset(place + size, 0, bytes - sizeof(record) - size); /* the padding */
@@ -160,7 +159,7 @@ static int put_slot(struct journal *j, uint32_t number)
 	int r = j->fill >= JOURNAL_FLUSH_BYTES ? journal_flush(j) : 0;
 	if (r < 0)
 		return r;
-	uint8_t *place = payload_place(j);
+	uint8_t *place = journal_payload_place(j);
 
 	r = slot_copy(j->actor, number, place, &copied);
 	if (arena_withdrawn(j->actor->arena))
@@ -303,11 +302,16 @@ int journal_begin_file(struct journal *j, bool base)
 	j->base_pending = base;
 	j->synced_offset = 0;
 	j->base_at = 0;
-	if (base)
-		j->after_base = 0;
 	journal_end_carrying(j);
-	if (base)
+	if (!base) {
+		j->ends_to = load_relaxed(&j->actor->arena->header->ends_journaled);
+	} else {
+		j->after_base = 0;
+		j->ends_to = 0;
+		memset(j->cursors, 0, sizeof(j->cursors));
 		memset(j->marks, 0, j->actor->arena->max_carts * sizeof(*j->marks));
+	}
+	j->cursors_known = base; /* a base has none but those in it */
 	journal_note_file(j->actor->arena->header, &head);
 	return 0;
 }
@@ -371,8 +375,7 @@ int journal_prove_base(const struct journal *j)
 	return r < 0 ? -EIO : 0;
 }
 
-/* Write a part of the base. *ret_over: this round completes it. */
-int journal_base_step(struct journal *j, bool *ret_over)
+int journal_base_slots(struct journal *j, bool *ret_over)
 {
 	const struct arena *arena = j->actor->arena;
 	uint32_t high =
@@ -389,12 +392,17 @@ int journal_base_step(struct journal *j, bool *ret_over)
 			r = journal_carry_over(j, j->base_at);
 	if (r < 0 || j->base_at < high)
 		return r;
-	if (arena_withdrawn(arena))
-		return -ESTALE;
+	*ret_over = true;
+	return arena_withdrawn(arena) ? -ESTALE : 0;
+}
+
+int journal_put_base(struct journal *j)
+{
+	const struct arena *arena = j->actor->arena;
 	uint64_t greatest = 0;
+
 	for (uint32_t i = 0; i <= arena->bucket_mask; i++)
 		greatest = max_u64(greatest, load_relaxed(&arena->buckets[i].version_floor));
-	*ret_over = true;
 	j->base_over_at = j->offset + j->fill;
 	return journal_append(j, JOURNAL_BASE, 0, 0, &greatest, sizeof(greatest));
 }

@@ -11,7 +11,7 @@
 
 /* Records are written in parts of this size: small enough to be still in the CPU's cache. */
 #define JOURNAL_FLUSH_BYTES (256u << 10)
-/* The buffer also has space for the largest cart, and for a record without one. */
+/* The buffer also has space for the largest record, and for one that is small. */
 #define JOURNAL_BUFFER_BYTES (JOURNAL_FLUSH_BYTES + CORRAL_CART_MAX + 4096u)
 
 struct journal {
@@ -40,9 +40,16 @@ struct journal {
 	uint8_t *buffer;
 	/* by slot: which version the last CART in the files has; 0: unknown */
 	uint64_t *marks;
+	uint64_t ends_to; /* ends of smaller numbers are in the files, or no cursor needs them */
+	struct journal_cursor cursors[FEED_CURSORS]; /* as the files have them */
+	bool cursors_known;                          /* else the files may have any */
+	bool unsettled;         /* at the last round, a thread did not get on with an end */
 	struct witness *former; /* the older files, while a base needs them; else NULL */
 	bool kept;              /* files with an unreadable record were kept */
 };
+
+/* The place of the next record's payload; there is room for the largest one behind a flush. */
+uint8_t *journal_payload_place(struct journal *j);
 
 /* Write the buffer to the file. 0 or -errno, like all that follow. */
 int journal_flush(struct journal *j);
@@ -69,13 +76,20 @@ void journal_remove_older(const struct journal *j);
 int journal_prove_base(const struct journal *j);
 
 /*
+ * journal_ends.c: behind the slots of a round, write the ENDs of all carts that have ended by then,
+ * as far as a cursor needs them, and the cursors that have changed. *ret_some: something was.
+ */
+int journal_put_ends(struct journal *j, bool *ret_some);
+
+/*
  * journal_carry.c: the cart in this slot is damaged, so the base gets the journal's record of it,
  * or the journal's files are kept.
  */
 int journal_carry_over(struct journal *j, uint32_t number);
 void journal_end_carrying(struct journal *j);
 
-/* Write a part of the base. *ret_over: this round completes it. */
-int journal_base_step(struct journal *j, bool *ret_over);
+/* Write a part of the base. *ret_over: this round completes it, with journal_put_base(). */
+int journal_base_slots(struct journal *j, bool *ret_over);
+int journal_put_base(struct journal *j);
 
 #endif

@@ -451,12 +451,19 @@ static void tell_finding(const char *line)
 	log_line(LOG_WARNING, "recovery: %s", line);
 }
 
+/* What cursors needed of the ends in the journal. */
+static void source_ends(void *context, struct ends *ends)
+{
+	recover_ends(context, ends);
+}
+
 static int recover_carts(struct agent *agent, struct recover *recover, char *why)
 {
 	struct rebuild_source source = { .context = recover,
 					 .settings = source_settings,
 					 .carts = source_carts,
 					 .floors = source_floors,
+					 .ends = source_ends,
 					 .lasting = true };
 	int64_t start_ms = arena_wall_ms();
 	char aside[REBUILD_NAME_BYTES] = "";

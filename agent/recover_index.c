@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * recover_index.c: see recover_index.h. The files are read once, from beginning to end, and each
- * record's sum is checked. Memory: 40 bytes per slot, and a window on a file.
+ * record's sum is checked. Memory: 40 bytes per slot, 56 per record of a round, 24 per END, and a
+ * window on a file.
+ *
+ * A round counts as a whole. What a file ends with behind its last CLOCK or BASE was not synced:
+ * the power was lost, or the agent was killed. It may say that a cart is gone, and lack its END.
  *
  * Damage in a file. An agent that dies leaves a torn record at a file's end. So does a power loss,
  * which may also lose any part of what had not been synced: the last round's records. So in the
@@ -53,39 +57,101 @@ static void note_ended(struct recover *recover, struct where *where)
 }
 
 static void index_cart(struct recover *recover, struct where *where, int file,
-		       const struct journal_record *record, const void *payload, uint64_t offset)
+		       const struct recover_pending *record)
 {
-	struct cart_head head;
-
-	if (record->size < sizeof(head))
+	if (record->size < sizeof(struct cart_head))
 		return;
-	memcpy(&head, payload, sizeof(head));
-	if (head.hash != where->hash)
+	if (record->hash != where->hash)
 		note_ended(recover, where); /* another cart has the slot now */
-	*where = (struct where){ .offset = offset + sizeof(*record),
+	*where = (struct where){ .offset = record->offset,
 				 .file = (uint32_t)file + 1,
 				 .size = record->size & INT32_MAX,
-				 .hash = head.hash,
+				 .hash = record->hash,
 				 .touched_ns = record->time_ns,
-				 .version = head.version };
+				 .version = record->version };
 }
 
-static void note_greatest(struct recover *recover, const struct journal_record *record,
-			  const void *payload)
+/* The version that the payload of a CLOCK, a BASE or an EMPTY is; 0: none, or an impossible one. */
+static uint64_t greatest_in(const struct journal_record *record, const void *payload)
 {
 	uint64_t greatest = 0;
 
 	if (record->size == sizeof(greatest))
 		memcpy(&greatest, payload, sizeof(greatest));
-	if (greatest <= VERSION_MAX)
-		recover->ended_version = max_u64(recover->ended_version, greatest);
+	return greatest <= VERSION_MAX ? greatest : 0;
 }
 
-static void index_empty(struct recover *recover, struct where *where,
-			const struct journal_record *record, const void *payload)
+static void note_greatest(struct recover *recover, const struct journal_record *record,
+			  const void *payload)
 {
-	note_greatest(recover, record, payload);
-	note_ended(recover, where);
+	recover->ended_version = max_u64(recover->ended_version, greatest_in(record, payload));
+}
+
+static void index_slot(struct recover *recover, int file, const struct recover_pending *record)
+{
+	struct where *where = &recover->slots[record->slot];
+
+	if (record->kind == JOURNAL_CART) {
+		index_cart(recover, where, file, record);
+	} else if (record->kind == JOURNAL_EMPTY) {
+		recover->ended_version = max_u64(recover->ended_version, record->version);
+		note_ended(recover, where);
+	} else if (where->file != 0) {
+		where->touched_ns = record->time_ns;
+	}
+}
+
+/* The round that was read is whole, or there is no telling. */
+static void take_round(struct recover *recover, int file)
+{
+	for (uint32_t i = 0; i < recover->pending_count; i++)
+		index_slot(recover, file, &recover->pending[i]);
+	recover->pending_count = 0;
+	recover_take_ends(recover);
+}
+
+/* It is not: the power was lost, or its agent was killed, while it was written. */
+static void drop_round(struct recover *recover, int file)
+{
+	if (recover->pending_count > 0)
+		log_line(LOG_INFO,
+			 "%s: file %012llu ends in a round that was not finished: its %u records "
+			 "are left out",
+			 recover->name, (unsigned long long)recover->numbers[file],
+			 recover->pending_count);
+	recover->pending_count = 0;
+	recover_drop_ends(recover);
+}
+
+/* A record of a slot counts once its round is whole. 0 or -ENOMEM. */
+static int hold_back(struct recover *recover, const struct journal_record *record,
+		     const void *payload, uint64_t offset)
+{
+	struct cart_head head = { 0 };
+
+	if (record->slot >= recover->head.max_carts)
+		return 0;
+	if (recover->pending_count == recover->pending_room) {
+		uint32_t room = recover->pending_room == 0 ? 4096 : 2 * recover->pending_room;
+		struct recover_pending *more = realloc(recover->pending, room * sizeof(*more));
+		if (more == NULL)
+			return -ENOMEM;
+		recover->pending = more;
+		recover->pending_room = room;
+	}
+	if (record->kind == JOURNAL_CART && record->size >= sizeof(head))
+		memcpy(&head, payload, sizeof(head));
+	if (record->kind == JOURNAL_EMPTY)
+		head.version = greatest_in(record, payload);
+	recover->pending[recover->pending_count++] =
+		(struct recover_pending){ .offset = offset + sizeof(*record),
+					  .hash = head.hash,
+					  .version = head.version,
+					  .time_ns = record->time_ns,
+					  .slot = record->slot,
+					  .size = record->size,
+					  .kind = record->kind };
+	return 0;
 }
 
 /* Most slots of a large arena were never used: the memory for them is not touched. */
@@ -106,26 +172,33 @@ static void index_base(struct recover *recover, int file, const struct journal_r
 			recover->slots[slot] =
 				(struct where){ .hash = recover->slots[slot].hash,
 						.version = recover->slots[slot].version };
+	if (!recover->damaged_file)
+		recover_ends_base(recover, file);
 }
 
-static void index_record(struct recover *recover, int file, const struct journal_record *record,
-			 const void *payload, uint64_t offset)
+/* 0 or -ENOMEM. */
+static int index_record(struct recover *recover, int file, const struct journal_record *record,
+			const void *payload, uint64_t offset)
 {
-	struct where *where =
-		record->slot < recover->head.max_carts ? &recover->slots[record->slot] : NULL;
-
 	recover->records++;
-	if (record->kind == JOURNAL_CLOCK) {
+	switch (record->kind) {
+	case JOURNAL_CLOCK:
+		take_round(recover, file);
 		recover->clock_ns = record->time_ns;
 		note_greatest(recover, record, payload);
-	} else if (record->kind == JOURNAL_BASE)
+		return 0;
+	case JOURNAL_BASE:
+		take_round(recover, file);
 		index_base(recover, file, record, payload);
-	else if (where != NULL && record->kind == JOURNAL_CART)
-		index_cart(recover, where, file, record, payload, offset);
-	else if (where != NULL && record->kind == JOURNAL_EMPTY)
-		index_empty(recover, where, record, payload);
-	else if (where != NULL && where->file != 0)
-		where->touched_ns = record->time_ns;
+		return 0;
+	case JOURNAL_END:
+		return recover_note_end(recover, file, record, payload, offset);
+	case JOURNAL_CURSOR:
+		recover_note_cursor(recover, file, record, payload);
+		return 0;
+	default:
+		return hold_back(recover, record, payload, offset);
+	}
 }
 
 static void show_progress(const struct recover *recover, const struct journal_reader *reader)
@@ -161,7 +234,7 @@ static void doubt(struct recover *recover, struct journal_reader *reader, uint64
 
 /*
  * Index a record that follows the damage at which recovery stops. An end counts, because callers
- * were told of it. A newer version is not taken, but its slot is in doubt.
+ * were told of it, and so does its END. A newer version is not taken, but its slot is in doubt.
  */
 static void index_behind(struct recover *recover, const struct journal_record *record,
 			 const void *payload)
@@ -173,7 +246,8 @@ static void index_behind(struct recover *recover, const struct journal_record *r
 	if (where == NULL)
 		return;
 	if (record->kind == JOURNAL_EMPTY) {
-		index_empty(recover, where, record, payload);
+		note_greatest(recover, record, payload);
+		note_ended(recover, where);
 	} else if (record->kind == JOURNAL_CART && record->size >= sizeof(head)) {
 		memcpy(&head, payload, sizeof(head));
 		if (head.hash != where->hash)
@@ -199,6 +273,9 @@ static int index_all_behind(struct recover *recover, struct journal_reader *read
 	     r = journal_reader_next(reader, &record, &payload, &offset)) {
 		if (r == 0) {
 			index_behind(recover, &record, payload);
+			if (record.kind == JOURNAL_END &&
+			    recover_note_end(recover, recover->last, &record, payload, offset) < 0)
+				return -ENOMEM;
 			continue;
 		}
 		from = reader->offset;
@@ -256,7 +333,11 @@ static int look_behind(struct recover *recover, struct journal_reader *reader, u
 			 (unsigned long long)(reader->file_bytes - from));
 	recover->left_records |= synced;
 	recover->torn_at = from;
+	if (synced)
+		take_round(recover, recover->last);
 	r = synced ? index_all_behind(recover, reader, from) : 0;
+	if (synced)
+		recover_take_ends(recover);
 	return r < 0 ? r : -ENODATA;
 }
 
@@ -284,8 +365,10 @@ static int pass_over(struct recover *recover, struct journal_reader *reader, int
 		recover->unbroken = false;
 	else
 		torn_before(recover);
-	if (r == 0 && (reader->offset < reader->file_bytes || was_synced(recover, reader, from)))
+	if (r == 0 && (reader->offset < reader->file_bytes || was_synced(recover, reader, from))) {
+		take_round(recover, file);
 		doubt(recover, reader, from);
+	}
 	if (r == 0 && reader->offset < reader->file_bytes)
 		log_line(LOG_WARNING,
 			 "%s: file %012llu: no valid record at byte %llu: %llu bytes are passed "
@@ -312,13 +395,19 @@ static int read_records(struct recover *recover, struct journal_reader *reader, 
 	while (r == 0) {
 		r = journal_reader_next(reader, &record, &payload, &offset);
 		if (r == 0) {
-			index_record(recover, file, &record, payload, offset);
+			r = index_record(recover, file, &record, payload, offset);
 			show_progress(recover, reader);
 		} else if (r == -EBADMSG) {
 			r = pass_over(recover, reader, file);
 		}
 	}
-	return r == -ENODATA ? 0 : r;
+	if (r != -ENODATA)
+		return r;
+	if (recover->pass_over)
+		take_round(recover, file);
+	else
+		drop_round(recover, file);
+	return 0;
 }
 
 static int read_file(struct recover *recover, int file)
@@ -407,6 +496,9 @@ static int read_lineage(struct recover *recover)
 	recover->clock_ns = 0;
 	recover->ended_version = recover->bytes = 0;
 	recover->files = recover->records = recover->carts = 0;
+	recover->pending_count = recover->told_count = recover->told_whole = 0;
+	memset(recover->cursors, 0, sizeof(recover->cursors));
+	memset(recover->reading, 0, sizeof(recover->reading));
 	int before = -1;
 	for (int file = recover->files_there[recover->last].first; file >= 0 && r == 0;
 	     file = recover->files_there[file].next) {
@@ -578,6 +670,8 @@ void recover_close(struct recover *recover)
 {
 	free(recover->slots);
 	free(recover->ends);
+	free(recover->told);
+	free(recover->pending);
 	free(recover->numbers);
 	free(recover->files_there);
 	close(recover->dir_fd);

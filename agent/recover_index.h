@@ -7,6 +7,7 @@
 #define CORRAL_AGENT_RECOVER_INDEX_H
 
 #include "agent.h"
+#include "ends.h"
 #include "journal_file.h"
 
 struct where {              /* the journal's record of a slot */
@@ -23,6 +24,28 @@ struct where {              /* the journal's record of a slot */
 struct ended { /* a cart that ended with this version or an earlier one */
 	uint64_t hash;
 	uint64_t version;
+};
+
+struct recover_end { /* an END */
+	uint64_t number;
+	uint64_t offset; /* of its payload */
+	uint32_t file;   /* index in recover.numbers */
+	uint32_t size;
+};
+
+struct recover_cursor { /* the last CURSOR of a place */
+	struct journal_cursor cursor;
+	int file; /* index in recover.numbers */
+};
+
+struct recover_pending { /* a record of a slot in a round that may not be whole */
+	uint64_t offset;
+	uint64_t hash;
+	uint64_t version; /* of an EMPTY: its payload */
+	int64_t time_ns;
+	uint32_t slot;
+	uint32_t size;
+	uint32_t kind;
 };
 
 struct recover_file { /* a file in the directory */
@@ -54,6 +77,13 @@ struct recover {
 	bool suspect;   /* something is missing or damaged: from now on, note ends by cart */
 	struct ended *ends;
 	uint32_t end_count;
+	struct recover_end *told; /* in the order of the records */
+	uint32_t told_count;
+	uint32_t told_whole; /* of these, in rounds that are whole */
+	struct recover_cursor cursors[FEED_CURSORS];
+	struct recover_cursor reading[FEED_CURSORS]; /* with those of the round being read */
+	struct recover_pending *pending;             /* of the round that is being read */
+	uint32_t pending_count, pending_room;
 	int64_t clock_ns;
 	uint64_t passed_ns;     /* time passed since then, as far as it counts */
 	uint64_t ended_version; /* the greatest version of a cart that is gone */
@@ -95,6 +125,20 @@ int recover_index(struct recover *recover);
 /* Two files of a lineage: does the second one say that the first one, just before it, was longer?
  */
 bool recover_was_cut(const struct recover *recover, int file, int next);
+
+/* recover_ends.c: note an END or a CURSOR, in the round that is being read. 0 or -ENOMEM. */
+int recover_note_end(struct recover *recover, int file, const struct journal_record *record,
+		     const void *payload, uint64_t offset);
+void recover_note_cursor(struct recover *recover, int file, const struct journal_record *record,
+			 const void *payload);
+/* Those that were noted count from now on; or they do not, since their round is not whole. */
+void recover_take_ends(struct recover *recover);
+void recover_drop_ends(struct recover *recover);
+/* What earlier files say of them does not count any more. */
+void recover_ends_base(struct recover *recover, int file);
+
+/* The cursors, and the ends that they need. */
+void recover_ends(const struct recover *recover, struct ends *ends);
 
 /* Any slot may hold something else than its last record says. */
 void recover_doubt_all(struct recover *recover);

@@ -316,14 +316,14 @@ static void a_file_that_has_outgrown_its_base_is_followed_by_another(void **stat
 }
 
 /*
- * Append the cart to another slot of the journal: a cart dropped and made again in one round may be
- * in two slots, neither yet acknowledged as safe.
+ * Append a record, such as of a cart in another slot: a cart dropped and made again in one round
+ * may be in two slots, neither yet acknowledged as safe.
  */
-static void append_cart(int fd, const struct journal_reader *file, uint64_t *at, uint32_t slot,
-			int64_t time_ns, const void *payload, uint32_t size)
+static void append(int fd, const struct journal_reader *file, uint64_t *at, enum journal_kind kind,
+		   uint32_t slot, int64_t time_ns, const void *payload, uint32_t size)
 {
 	struct journal_record record = {
-		.size = size, .kind = JOURNAL_CART, .slot = slot, .time_ns = time_ns
+		.size = size, .kind = (uint16_t)kind, .slot = slot, .time_ns = time_ns
 	};
 	static const uint8_t padding[8];
 
@@ -369,8 +369,9 @@ static void have_it_twice(uint32_t other_slot)
 	journal_name(numbers[count - 1], name);
 	int fd = openat(journal_fd, name, O_RDWR | O_CLOEXEC);
 	uint64_t at = reader.file_bytes;
-	append_cart(fd, &reader, &at, slot, record.time_ns, older, older_size);
-	append_cart(fd, &reader, &at, other_slot, record.time_ns, newer, newer_size);
+	append(fd, &reader, &at, JOURNAL_CART, slot, record.time_ns, older, older_size);
+	append(fd, &reader, &at, JOURNAL_CART, other_slot, record.time_ns, newer, newer_size);
+	append(fd, &reader, &at, JOURNAL_CLOCK, 0, record.time_ns, &(uint64_t){ 0 }, 8);
 	close(fd);
 	journal_reader_close(&reader);
 	free(numbers);

@@ -17,7 +17,7 @@ samples=$(realpath tests/samples)
 # offsets in the header, the same in all layouts
 VERSION_AT=8 FINGERPRINT_AT=16 BOOT_AT=192 JOURNAL_AT=248
 PROCESSES_AT=4096 PROCESS_BYTES=128 # of the former layout
-FORMER=8 LAYOUT=9 FORMAT=5 # the former layout, today's, and the journal's format
+FORMER=8 LAYOUT=9 FORMAT=6 # the former layout, today's, and the journal's format
 
 former() { # [SAMPLE]: an arena of the former layout, open in no process
 	mkdir -p "$dir"

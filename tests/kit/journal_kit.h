@@ -21,6 +21,7 @@
 static struct yard yard;
 static bool changes_wait;  /* agents started from now on make changes wait for the disk */
 static bool no_membarrier; /* agents started from now on have no membarrier */
+static bool no_ticks;      /* agents started from now on end no cart */
 
 /* ------------------------------------------------------------------- agent */
 
@@ -49,7 +50,8 @@ static inline int be_agent(void *context)
 	int code = agent_take_up(&agent);
 	store_release(&shared->ready, code == EXIT_DONE ? 1u : 2u);
 	while (code == EXIT_DONE && load_acquire(&shared->stop) == 0) {
-		agent_tick(&agent);
+		if (!no_ticks)
+			agent_tick(&agent);
 		support_sleep_us(2000);
 	}
 	if (code == EXIT_DONE)
@@ -88,7 +90,7 @@ static inline int set_up(void **state)
 {
 	(void)state;
 	yard_make_empty(&yard);
-	changes_wait = no_membarrier = false;
+	changes_wait = no_membarrier = no_ticks = false;
 	shared = support_shared(sizeof(*shared));
 	clock_freeze();
 	return 0;

@@ -3,27 +3,45 @@
  * power_history.c: see power_history.h.
  */
 #include "power_history.h"
+#include "api/handle.h"
 #include "base/hash.h"
 #include "cart/cart.h"
+#include "store/feed.h"
 #include "support.h"
 
 #define EVENTS_MAX 4096u
 #define NOTES_BYTES 1500u
+#define CURSOR "orders"
+#define NOT_YET UINT32_MAX
+#define UNACKED 2u /* ends that are left, at most, when the others are acknowledged */
 
 struct event {
 	uint32_t key;
 	uint64_t version; /* 0: it ended */
 	uint64_t hash;    /* of its bytes */
+	uint64_t last;    /* of an end: the last version */
+	uint64_t last_hash;
+	uint32_t acked; /* of an end: how many events there were when it was acknowledged */
+};
+
+struct told { /* an end that the cursor brings */
+	uint32_t key;
+	uint64_t version;
+	uint64_t hash; /* 0: without content: there was no memory for it */
 };
 
 static struct event events[EVENTS_MAX];
 static uint32_t event_count;
+static uint32_t cursor_from; /* the cursor was made when there were so many events */
+static struct told told[EVENTS_MAX];
+static uint32_t told_count;
 static uint64_t random_state;
 static uint8_t buffer[CORRAL_CART_MAX];
 
 void power_history_begin(uint64_t seed)
 {
 	event_count = 0;
+	cursor_from = NOT_YET;
 	random_state = seed;
 }
 
@@ -60,6 +78,75 @@ static int look_up(struct corral *corral, uint32_t number, struct event *ret_eve
 	return 0;
 }
 
+/* ------------------------------------------------------------------- cursor */
+
+void power_history_begin_cursor(struct corral *corral)
+{
+	struct actor *actor;
+
+	if (cursor_from != NOT_YET)
+		return;
+	must(handle_actor(corral, &actor) == 0);
+	must(feed_cursor_put(actor, CURSOR, feed_next(&corral->arena), 1) == 0);
+	cursor_from = event_count;
+}
+
+/* Read what the cursor has not acknowledged. False: there is no cursor. */
+static bool read_ends(struct corral *corral, struct feed_cursor **ret_cursor,
+		      uint64_t ret_numbers[EVENTS_MAX])
+{
+	struct feed_cursor *cursor = feed_cursor_find(&corral->arena, CURSOR);
+	struct feed_entry event;
+	struct actor *actor;
+	uint32_t size;
+
+	told_count = 0;
+	*ret_cursor = cursor;
+	if (cursor == NULL)
+		return false;
+	must(handle_actor(corral, &actor) == 0);
+	while (feed_pending(&corral->arena))
+		must(feed_number(actor, FEED_BATCH, NULL));
+	for (uint64_t at = cursor->acked; told_count < EVENTS_MAX; at = event.number + 1) {
+		if (feed_next_end(&corral->arena, at, &event, buffer, sizeof(buffer), &size) < 0)
+			break;
+		char name[16] = "";
+		memcpy(name, event.bytes + event.restaurant_size,
+		       event.session_size < sizeof(name) ? event.session_size : 0);
+		ret_numbers[told_count] = event.number;
+		told[told_count++] =
+			(struct told){ (uint32_t)strtoul(name + 1, NULL, 10), event.version,
+				       size > 0 ? XXH3_64bits(buffer, size) : 0 };
+	}
+	return true;
+}
+
+static bool is_told(const struct event *end)
+{
+	for (uint32_t i = 0; i < told_count; i++)
+		if (told[i].key == end->key && told[i].version == end->last &&
+		    (told[i].hash == 0 || told[i].hash == end->last_hash))
+			return true;
+	return false;
+}
+
+/* As an application does that has dealt with some of the ends. */
+static void acknowledge(struct corral *corral)
+{
+	static uint64_t numbers[EVENTS_MAX];
+	struct feed_cursor *cursor;
+	uint32_t left = random_below(&random_state, UNACKED + 1);
+
+	if (!read_ends(corral, &cursor, numbers) || told_count <= left)
+		return;
+	must(corral->arena.header->ends_lost == 0);
+	told_count -= left;
+	feed_cursor_ack(cursor, numbers[told_count - 1] + 1);
+	for (uint32_t i = 0; i < event_count; i++)
+		if (events[i].last != 0 && events[i].acked == NOT_YET && is_told(&events[i]))
+			events[i].acked = event_count;
+}
+
 /* ------------------------------------------------------------------ changes */
 
 static int add(struct corral *corral, const struct corral_key *key)
@@ -80,12 +167,15 @@ static int add(struct corral *corral, const struct corral_key *key)
 void power_history_change(struct corral *corral)
 {
 	char name[16];
-	struct event event;
+	struct event event, former;
 	uint32_t number = random_below(&random_state, POWER_KEYS);
 	struct corral_key key = key_of(number, name);
 	int r;
 
 	must(event_count < EVENTS_MAX);
+	if (random_below(&random_state, 8) == 0)
+		acknowledge(corral);
+	(void)look_up(corral, number, &former);
 	switch (random_below(&random_state, 8)) {
 	case 0:
 	case 1:
@@ -106,6 +196,11 @@ void power_history_change(struct corral *corral)
 	must(r == 0);
 	r = look_up(corral, number, &event);
 	must(r == 0 || r == -ENOENT);
+	if (r == -ENOENT) {
+		event.last = former.version;
+		event.last_hash = former.hash;
+		event.acked = NOT_YET;
+	}
 	events[event_count++] = event;
 }
 
@@ -116,19 +211,37 @@ static bool is_event(const struct event *found, const struct event *event)
 	return found->version == event->version && found->hash == event->hash;
 }
 
-static bool may_be(const struct event *found, struct power_promise promise)
+/* *ret_at: the state is that after events[*ret_at - 1], or it was synced. */
+static bool may_be(const struct event *found, struct power_promise promise, uint32_t *ret_at)
 {
 	const struct event *last = NULL;
 
+	*ret_at = promise.synced;
 	for (uint32_t i = 0; i < promise.synced; i++)
 		if (events[i].key == found->key)
 			last = &events[i];
 	if (last != NULL ? is_event(found, last) : found->version == 0)
 		return true;
-	for (uint32_t i = promise.synced; i < promise.made; i++)
+	for (uint32_t i = promise.synced; i < promise.made; i++) {
+		*ret_at = i + 1;
 		if (events[i].key == found->key && is_event(found, &events[i]))
 			return true;
+	}
 	return false;
+}
+
+/*
+ * Does the cursor bring each end of this cart up to this event that it had not acknowledged? Or
+ * else the end is lost, and the cart with it.
+ */
+static bool has_ends(uint32_t key, uint32_t at, struct power_promise promise)
+{
+	for (uint32_t i = cursor_from; i < at; i++) {
+		const struct event *end = &events[i];
+		if (end->key == key && end->last != 0 && end->acked > promise.made && !is_told(end))
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -163,6 +276,15 @@ static const char *tell(const struct event *found, struct power_promise promise)
 	return text;
 }
 
+static const char *tell_end(uint32_t key, uint32_t at)
+{
+	static char text[128];
+
+	snprintf(text, sizeof(text), "an end of cart s%u among the first %u events is lost", key,
+		 at);
+	return text;
+}
+
 /* How many carts a list has. Negative: -errno. */
 static long count_carts(struct corral *corral)
 {
@@ -184,15 +306,24 @@ static long count_carts(struct corral *corral)
 
 const char *power_history_judge(struct corral *corral, struct power_promise promise, bool known)
 {
+	static uint64_t numbers[EVENTS_MAX];
 	long there = 0;
 	struct event found;
+	struct feed_cursor *cursor;
+	uint32_t at;
+	bool has_cursor = read_ends(corral, &cursor, numbers);
 
+	if (!has_cursor && promise.synced > cursor_from)
+		return "the cursor is gone";
 	for (uint32_t number = 0; number < POWER_KEYS; number++) {
 		int r = look_up(corral, number, &found);
 		if (r < 0 && r != -ENOENT)
 			return corral_strerror(r);
-		if (!may_be(&found, promise))
+		if (!may_be(&found, promise, &at))
 			return tell(&found, promise);
+		/* before the first sync nothing was promised */
+		if (has_cursor && promise.synced > 0 && !has_ends(number, at, promise))
+			return tell_end(number, at);
 		there += r == 0;
 	}
 	long listed = count_carts(corral);

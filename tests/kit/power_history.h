@@ -25,6 +25,13 @@ uint32_t power_history_events(void);
 void power_history_change(struct corral *corral);
 
 /*
+ * Make the named cursor, which acknowledges ends while carts change: after a power loss it brings
+ * each synced end that it had not acknowledged, with the cart's last version; and each other one of
+ * a cart that is gone.
+ */
+void power_history_begin_cursor(struct corral *corral);
+
+/*
  * Judge a recovered arena. NULL: each cart is in an allowed state and gets a new number for its
  * next version; else a sentence that is valid until the next call. Changes each cart, and makes
  * those that are absent. `known`: something survived that shows that versions had been given out.

@@ -56,6 +56,7 @@ void power_come_alive(void)
 	assert_int_equal(agent_take_up(power_life.agent), EXIT_DONE);
 	struct corral *corral = yard_open(&power_life.yard, 0);
 	power_lock();
+	power_history_begin_cursor(corral);
 	power_life.corral = corral;
 	power_life.asked = corral->arena.header->sync_requested;
 	power_life.asked_events = power_life.synced_events;
