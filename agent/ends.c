@@ -199,12 +199,12 @@ static uint32_t threads(const struct arena *arena)
 static bool wait_for_end(const struct arena *arena, const struct thread_record *record,
 			 int64_t until_ns)
 {
-	/* 0: what it was is told. pairs [F5] */
+	/* 0: what it was is told. pairs [F7] */
 	const uint32_t noted = load_acquire(&record->intent.event);
 
 	if (!feed_is_end_noted(arena, record, noted))
 		return true;
-	while (load_acquire(&record->intent.event) == noted) { /* pairs [F5] */
+	while (load_acquire(&record->intent.event) == noted) { /* pairs [F7] */
 		if (clock_now_ns() >= until_ns)
 			return false;
 		nap();

@@ -15,23 +15,22 @@ pattern=${1:-.}
 enter_copy "$root"
 tests=(45_slot 45_slot_step 58_salvage_death 40_block_death 40_block_trim 30_lock_death 30_lock \
 	35_grace 35_grace_light 57_feed 80_crash_matrix 81_crash_files 58_death)
+whole=(1 24) # operations of the crash matrix: a merge, and reading the feed
 
 build() {
 	make -j"$(nproc)" DEPS=skip build/corral-agent "${tests[@]/#/build/tests/}" >build.log 2>&1
 }
 
 is_red() { # print the first test that fails
-	local test
+	local test only
 	for test in "${tests[@]}"; do
 		CORRAL_CRASH=first timeout 200 "build/tests/$test" >"$test.log" 2>&1 || {
 			echo "$test"
 			return 0
 		}
 	done
-	# the sample may have missed it: every state of a merge, and of reading the feed, and of
-	# their repair
-	local only
-	for only in 1 24; do
+	# the sample may have missed it: every state of these, and of their repair
+	for only in "${whole[@]}"; do
 		CORRAL_CRASH=all CORRAL_CRASH_ONLY=$only timeout 300 build/tests/80_crash_matrix \
 			>whole.log 2>&1 || {
 			echo "80_crash_matrix, whole"
@@ -218,4 +217,26 @@ mutant 'a drop is not told' shm/api/change.c \
 	'/^static int drop_locked/,/^}/ s/^\t\tslot_prepare_end\(/\t\tif (false)\n&/'
 mutant 'an event does not come after the one before it of its cart' shm/store/feed.c \
 	's/= max_u64\(before, record->lane_stamp\);/= before - before + record->lane_stamp;/'
+
+# What the journal does for the feed: the power is lost, or an arena is made anew.
+tests=(67_ends 68_power_loss) whole=()
+mutant 'an end is not in the journal' agent/journal_ends.c \
+	's/^\treturn journal_append\(j, JOURNAL_END,/\treturn 0;\n&/'
+mutant 'an end is written after the sync' agent/journal.c \
+	's/^\t\tr = journal_put_ends\(j, &some\);$/\t\t;/
+	s/^\t\tr = journal_sync\(j\);$/&\
+	if (r == 0)\
+		r = journal_put_ends(j, \&some);\
+	if (r == 0)\
+		r = journal_flush(j);/'
+mutant 'a part of a round counts' agent/recover_index.c \
+	's/^\t\tdrop_round\(recover, file\);$/\t\t(void)drop_round, take_round(recover, file);/'
+mutant 'a base lacks the ends that were written before' agent/journal_write.c \
+	's/^\t\tj->ends_to = 0;$//'
+mutant 'a cursor is not in the journal' agent/journal_ends.c \
+	's/JOURNAL_CURSOR, place, 0,/JOURNAL_CURSOR, FEED_CURSORS, 0,/'
+mutant 'what a recovery ends is not told' agent/ends.c \
+	's/^\tadd_locked\(ends, UINT64_MAX, .*$/\t(void)add_locked;/'
+mutant 'an end that was acknowledged is told again' agent/ends.c \
+	's/ends->cursors\[i\].acked <= former/true/'
 count_mutants
