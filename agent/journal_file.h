@@ -64,8 +64,7 @@
  *
  * A record is valid if and only if its size is at most JOURNAL_PAYLOAD_MAX, its kind is one of
  * these, it ends within the file, and its check and its sum are correct. A slot's last valid record
- * says what it has. Records of different slots may be lost independently, since each is complete in
- * itself.
+ * says what it has. Damage to one costs no other slot, since each is complete in itself.
  *
  * Another format keeps the directory, the names, and the places of magic, format and sum in the
  * head: so a program that does not know the format recognises that, and touches none of its files
