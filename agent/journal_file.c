@@ -414,6 +414,22 @@ bool journal_reader_was_one(struct journal_reader *reader, uint64_t from,
 	return true;
 }
 
+bool journal_reader_lacks_clock(struct journal_reader *reader, uint64_t from)
+{
+	const uint64_t left = reader->file_bytes - from;
+	struct journal_record record = { 0 };
+	const uint8_t *bytes;
+
+	if (left > journal_record_bytes(sizeof(uint64_t)) ||
+	    left < offsetof(struct journal_record, time_ns) ||
+	    look_at(reader, from, (size_t)left, &bytes) < 0)
+		return false;
+	memcpy(&record, bytes, offsetof(struct journal_record, time_ns));
+	if (is_plausible(reader, from, &record))
+		return record.kind == JOURNAL_CLOCK;
+	return left == journal_record_bytes(sizeof(uint64_t));
+}
+
 int journal_reader_skip(struct journal_reader *reader)
 {
 	/*

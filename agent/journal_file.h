@@ -235,6 +235,12 @@ int journal_reader_skip(struct journal_reader *reader);
 bool journal_reader_was_one(struct journal_reader *reader, uint64_t from,
 			    struct journal_record *ret_record);
 
+/*
+ * Is what is left of the file, from `from` on, a CLOCK that is torn or damaged? Then all records of
+ * its round are there.
+ */
+bool journal_reader_lacks_clock(struct journal_reader *reader, uint64_t from);
+
 /* Read exactly `size` bytes of a file. 0; -ENODATA: there are fewer; other -errno. */
 int journal_read(int fd, void *buffer, size_t size, uint64_t offset);
 

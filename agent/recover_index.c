@@ -6,6 +6,7 @@
  *
  * A round counts as a whole. What a file ends with behind its last CLOCK or BASE was not synced:
  * the power was lost, or the agent was killed. It may say that a cart is gone, and lack its END.
+ * (If nothing but its CLOCK is torn, it is whole.)
  *
  * Damage in a file. An agent that dies leaves a torn record at a file's end. So does a power loss,
  * which may also lose any part of what had not been synced: the last round's records. So in the
@@ -358,6 +359,8 @@ static int pass_over(struct recover *recover, struct journal_reader *reader, int
 	uint64_t from = reader->offset, number = recover->numbers[file];
 
 	recover->damaged_file = recover->suspect = true;
+	if (journal_reader_lacks_clock(reader, from))
+		take_round(recover, file);
 	if (file == recover->last && !recover->pass_over)
 		return look_behind(recover, reader, number);
 	int r = journal_reader_skip(reader);

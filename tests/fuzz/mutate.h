@@ -54,8 +54,9 @@ struct life { /* a directory in which an agent and a worker lived, and what they
 	uint64_t files[FILES_MAX]; /* numbers of the journal's */
 	uint32_t file_count;
 	struct at records[RECORDS_MAX];
-	uint32_t record_count;
-	struct arena_header header; /* of the arena */
+	uint32_t record_count;       /* of the last file */
+	struct at rounds[FILES_MAX]; /* the last one of each file, but for its CLOCK */
+	struct arena_header header;  /* of the arena */
 };
 
 /* mutate_life.c */

@@ -692,19 +692,21 @@ static bool is_touched(const struct damage *damage, uint64_t number, uint64_t fr
 }
 
 /*
- * Where the last file ends for a reader: at its first damaged record, unless a whole CLOCK and
- * after it a whole record follow.
+ * Where the last file ends for a reader: where the round of its first damaged record begins, unless
+ * a whole CLOCK and after it a whole record follow.
  */
 static uint64_t torn_at(const struct damage *damage)
 {
 	const struct life *life = damage->life;
-	uint64_t number = life->files[life->file_count - 1], from = UINT64_MAX;
+	uint64_t number = life->files[life->file_count - 1], from = UINT64_MAX, round = 0;
 	bool clock = false;
 
 	for (uint32_t i = 0; i < life->record_count; i++) {
 		const struct at *at = &life->records[i];
 		if (is_touched(damage, number, at->from, at->to)) {
-			from = from == UINT64_MAX ? at->from : from;
+			from = from == UINT64_MAX ? round : from;
+		} else if (from == UINT64_MAX) {
+			round = at->is_clock ? at->to : round;
 		} else if (from != UINT64_MAX) {
 			if (clock)
 				return UINT64_MAX;
@@ -730,13 +732,26 @@ static bool are_heads_touched(const struct damage *damage, uint64_t number)
 	return is_touched(damage, number, 0, size) && is_touched(damage, number, size, 2 * size);
 }
 
+/* Is it in the last round of a file whose end is damaged? Then the round may not look whole. */
+static bool is_in_torn_round(const struct damage *damage, const struct copy *copy)
+{
+	const struct life *life = damage->life;
+
+	for (uint32_t i = 0; i < life->file_count; i++)
+		if (life->files[i] == copy->number)
+			return copy->from >= life->rounds[i].from &&
+			       is_touched(damage, copy->number, life->rounds[i].to, UINT64_MAX);
+	return false;
+}
+
 static bool is_spared(const struct damage *damage, const struct copy *copy)
 {
 	const struct life *life = damage->life;
 
 	if (is_touched(damage, copy->number, copy->from, copy->to) ||
 	    (copy->number == life->files[life->file_count - 1] && copy->from >= torn_at(damage) &&
-	     !arena_says(damage)))
+	     !arena_says(damage)) ||
+	    (copy->number != ARENA_NUMBER && is_in_torn_round(damage, copy)))
 		return false;
 	return copy->number == ARENA_NUMBER || !are_heads_touched(damage, copy->number);
 }

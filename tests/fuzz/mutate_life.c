@@ -206,12 +206,18 @@ static void find_in_arena(struct life *life, int dir_fd)
 static void find_in_file(struct life *life, struct journal_reader *reader, uint64_t number,
 			 struct said *by_slot[64])
 {
+	struct at *round = &life->rounds[life->file_count - 1];
 	struct journal_record record;
 	const void *payload;
 	uint64_t offset;
 
 	life->record_count = 0;
+	*round = (struct at){ .from = reader->offset, .to = UINT64_MAX };
 	while (journal_reader_next(reader, &record, &payload, &offset) == 0) {
+		if (round->to != UINT64_MAX)
+			*round = (struct at){ .from = offset, .to = UINT64_MAX };
+		if (record.kind == JOURNAL_CLOCK)
+			round->to = offset;
 		uint64_t end = offset + journal_record_bytes(record.size);
 		must(life->record_count < RECORDS_MAX);
 		life->records[life->record_count++] =
