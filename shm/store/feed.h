@@ -85,9 +85,9 @@ static inline void feed_get_ready(struct actor *actor)
 		/* the entry is written right before a lock is taken, which waits for its lines */
 		const struct feed_entry *entry =
 			&actor->entries[record->lane_head & actor->arena->lane_mask];
-		__builtin_prefetch(&entry->number, 1);
-		__builtin_prefetch(&entry->missed, 1);
-		__builtin_prefetch(entry->bytes, 1);
+		prefetch_to_write(&entry->number);
+		prefetch_to_write(&entry->missed);
+		prefetch_to_write(entry->bytes);
 	}
 }
 
