@@ -288,9 +288,9 @@ static int measure_adds(struct feed_bench *bench)
 		const uint64_t start_ns = bench_now_ns();
 		if (r == 0)
 			r = add_for(bench, ns, &sides[1]);
+		int rested = pool_rest(&bench->adders.pool, &window);
 		read_ns += bench_now_ns() - start_ns;
 		cpu_ns += reader_cpu_ns(bench);
-		int rested = pool_rest(&bench->adders.pool, &window);
 		int ended = end_reader(bench);
 		r = r < 0 ? r : rested < 0 ? rested : ended;
 		events += bench->reading->events;

@@ -24,11 +24,15 @@
 #define LOOK_NS 100000000ll
 #define WAKE_NS 50000ll
 #define BLIND_NS 10000000ll /* how often a handle looks that may write nothing */
+#define BURST 8u            /* events in BURST_NS: writers are at it all the time */
+#define BURST_NS 20000ll
 #define LOOKS 8u /* at lanes that another process numbers, before one sleeps all the same */
 
 struct corral_feed {
 	struct corral *corral;
-	uint64_t at; /* the number to be read next */
+	uint64_t at;      /* the number to be read next */
+	int64_t burst_ns; /* CLOCK_MONOTONIC */
+	uint64_t burst;   /* events since then */
 	uint32_t kinds;
 	uint32_t restaurant_size; /* 0: any */
 	uint32_t session_size;
@@ -577,15 +581,37 @@ int look_at_feed(struct corral_feed *feed, uint64_t *ticket, uint32_t **ret_word
 	return -EAGAIN;
 }
 
+/*
+ * A look at the lanes takes their cache lines from the writers, which fetch them back at their next
+ * change. So a reader that has had many events in a short while waits for the end of that while
+ * before it looks again: by then each writer has made several changes.
+ */
+static void pace(struct corral_feed *feed)
+{
+	int64_t now_ns = clock_now_ns();
+
+	while (feed->burst >= BURST && now_ns - feed->burst_ns >= 0 &&
+	       now_ns - feed->burst_ns < BURST_NS) {
+		spin_pause();
+		now_ns = clock_now_ns();
+	}
+	if (now_ns - feed->burst_ns < 0 || now_ns - feed->burst_ns >= BURST_NS) {
+		feed->burst_ns = now_ns;
+		feed->burst = 0;
+	}
+}
+
 static int collect_or_number(struct corral_feed *feed, struct corral_event *events, size_t max,
 			     size_t *ret_count)
 {
 	*ret_count = collect(feed, events, max);
 	if (*ret_count > 0)
 		return 0;
+	pace(feed);
 	int r = number(feed->corral);
 	if (r == 0)
 		*ret_count = collect(feed, events, max);
+	feed->burst += *ret_count;
 	return r;
 }
 
