@@ -40,6 +40,7 @@ run scale --threads --carts 1,10000 --workers 50 --seconds 2
 run scale --threads --carts 10000 --workers 4 --seconds 1
 run contend
 run grace
+run feed --carts 100 --seconds 1
 run rate --seconds 6
 run idle --carts 100
 "$BUILD/corral-bench" report "$out"/*.json --html "$out/report.html" \

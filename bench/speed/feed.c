@@ -185,53 +185,57 @@ static int add_one(struct feed_bench *bench, uint64_t at, struct corral_result *
 	return r;
 }
 
-/* Read all that there is, from a position on; *ret_ns: how long that took. */
-static int read_there(struct feed_bench *bench, struct corral_feed *feed, uint64_t *ret_ns,
-		      uint64_t *ret_count)
+/* Read until there is nothing more, or that many were read; *ret_ns: how long that took. */
+static int read_there(struct feed_bench *bench, struct corral_feed *feed, uint64_t most,
+		      uint64_t *ret_ns, uint64_t *ret_count)
 {
 	const uint64_t start = bench_now_ns();
 	uint64_t sum = 0;
 	size_t count;
-	int r;
+	int r = 0;
 
 	*ret_count = 0;
-	while ((r = corral_feed_next(feed, bench->events, TAKEN, 0, NULL, &count)) == 0) {
-		sum += bench->events[count - 1].version;
-		*ret_count += count;
+	while (r == 0 && *ret_count < most) {
+		r = corral_feed_next(feed, bench->events, TAKEN, 0, NULL, &count);
+		if (r == 0) {
+			sum += bench->events[count - 1].version;
+			*ret_count += count;
+		}
 	}
 	measure_use(sum);
 	*ret_ns = bench_now_ns() - start;
 	return r == -ETIMEDOUT ? 0 : r;
 }
 
-/* Make events by batches of half a lane, and read each batch. */
+/* Make events by batches of half a lane, and read each batch: the time of the median batch. */
 static int measure_live(struct feed_bench *bench)
 {
 	const uint32_t batch = (bench->corral->arena.lane_mask + 1) / 2;
 	const uint64_t least = bench->corral->arena.feed_mask + 1;
 	const uint64_t end_ns = bench_now_ns() + bench->measure->ms * 1000000ull;
-	uint64_t ns = 0, count = 0, each_ns, each;
-	struct corral_feed *feed;
-	int r = corral_feed_open(bench->corral, CORRAL_FEED_NOW, NULL, &feed);
+	struct histogram *times = calloc(1, sizeof(*times));
+	struct corral_feed *feed = NULL;
+	uint64_t count = 0, ns, read;
+	int r = times != NULL ? corral_feed_open(bench->corral, CORRAL_FEED_NOW, NULL, &feed) :
+				-ENOMEM;
 
-	if (r < 0)
-		return r;
 	while (r == 0 && bench_signal == 0 && (count < least || bench_now_ns() < end_ns)) {
 		for (uint32_t i = 0; i < batch && r == 0; i++)
 			r = add_one(bench, count + i, NULL);
 		if (r == 0)
-			r = read_there(bench, feed, &each_ns, &each);
-		if (r == 0) {
-			ns += each_ns;
-			count += each;
-		}
+			r = read_there(bench, feed, batch, &ns, &read);
+		if (r == 0 && read == batch)
+			histogram_add(times, ns);
+		count += batch;
 	}
 	corral_feed_close(feed);
-	if (r < 0 || bench_signal != 0)
-		return r;
-	print(bench, "live_ns", "ns", (double)ns / (double)count, 1);
-	print(bench, "live_per_second", "1/s", 1e9 * (double)count / (double)ns, 0);
-	return 0;
+	if (r == 0 && bench_signal == 0) {
+		const double each = (double)histogram_quantile(times, 500) / batch;
+		print(bench, "live_ns", "ns", each, 1);
+		print(bench, "live_per_second", "1/s", each > 0 ? 1e9 / each : 0, 0);
+	}
+	free(times);
+	return r;
 }
 
 /* The ring is full: measure_live() made as many events as it has room for. */
@@ -247,7 +251,7 @@ static int measure_replay(struct feed_bench *bench)
 		r = corral_feed_open(bench->corral, CORRAL_FEED_OLDEST, NULL, &feed);
 		if (r < 0)
 			break;
-		r = read_there(bench, feed, &ns, &count);
+		r = read_there(bench, feed, UINT64_MAX, &ns, &count);
 		corral_feed_close(feed);
 		if (r == 0 && count > 0)
 			rounds->ns[rounds->count++] = (double)ns / (double)count;
