@@ -257,6 +257,12 @@ bool feed_is_sound(const struct feed_entry *event);
  */
 void feed_copy_words(void *to, const void *from, uint32_t bytes);
 
+/*
+ * Copy what is at a place if it is what `number` says, and stays that. *to is a copy of our own,
+ * whose sizes are checked.
+ */
+bool feed_copy_event(struct feed_entry *to, const struct feed_entry *from, uint64_t number);
+
 /* Under feed_lock: finish what a dead holder began, and let go what has to go. */
 void feed_tidy(struct actor *actor);
 

@@ -64,23 +64,6 @@ uint64_t feed_needed_from(const struct arena *arena)
 	return needed;
 }
 
-bool feed_cursor_show(const struct arena *arena, uint32_t index, struct corral_cursor *ret_cursor)
-{
-	static_assert(CURSOR_NAME_BYTES == sizeof(ret_cursor->name) &&
-			      FEED_CURSORS == CORRAL_CURSORS,
-		      "as corral.h says");
-	struct feed_cursor cursor;
-
-	if (!feed_cursor_read(arena, index, &cursor))
-		return false;
-	memcpy(ret_cursor->name, cursor.name, sizeof(cursor.name));
-	ret_cursor->next = cursor.acked;
-	ret_cursor->lag = feed_lag(arena, cursor.acked);
-	ret_cursor->ends = feed_ends_since(arena, cursor.acked);
-	ret_cursor->acked_ms = cursor.acked_ms;
-	return true;
-}
-
 struct feed_cursor *feed_cursor_find(const struct arena *arena, const char *name)
 {
 	struct feed_cursor cursor;

@@ -21,7 +21,6 @@
 #include "memory/block.h"
 #include "store/feed.h"
 #include "store/feed_ends.h"
-#include "sync/lock.h"
 
 #define BYTES_SHARE 32u             /* the copies take this part of the space */
 #define AGE_MS (24ll * 3600 * 1000) /* and are let go after a day */
@@ -204,26 +203,17 @@ void feed_ends_trim(struct actor *actor)
 		let_go_oldest(actor, needed);
 }
 
-bool feed_ends_relieve(struct actor *actor)
+bool feed_ends_let_go(struct actor *actor, uint64_t before)
 {
 	struct arena *arena = actor->arena;
 	const struct arena_header *h = arena->header;
 	bool some = false;
 
-	(void)feed_number(actor, FEED_BATCH, NULL); /* what lanes have cannot be let go */
-	/* relaxed: a first look */
-	if (load_relaxed(&h->ends_first) == load_relaxed(&h->ends_next) ||
-	    actor->record->intent.hand != 0 ||
-	    !lock_try(actor, &arena->header->feed_lock, LOCK_FEED))
-		return false;
-	feed_ends_finish(arena);
-	const uint64_t needed = feed_needed_from(arena);
 	while (counts_are_sound(arena) && h->ends_first != h->ends_next &&
-	       end_at(arena, h->ends_first)->number < needed) {
+	       end_at(arena, h->ends_first)->number < before) {
 		some |= end_at(arena, h->ends_first)->copy != 0;
-		let_go_oldest(actor, needed);
+		let_go_oldest(actor, before);
 	}
-	lock_drop(actor, &arena->header->feed_lock, LOCK_FEED);
 	return some;
 }
 
@@ -380,54 +370,4 @@ int feed_next_end(const struct arena *arena, uint64_t from, struct feed_entry *r
 	if (r == 0 && *ret_size > 0 && !is_version_of(ret_event, version, *ret_size))
 		*ret_size = 0;
 	return r;
-}
-
-/* ------------------------------------------- in an arena that only we use */
-
-int feed_end_event(const struct cart_head *version, size_t room, uint32_t kind, int64_t time_ms,
-		   struct feed_entry *ret_event)
-{
-	struct corral_key key;
-
-	memset(ret_event, 0, sizeof(*ret_event));
-	if (cart_get_key(version, room, &key) < 0 || key.restaurant_id.size > CORRAL_ID_MAX ||
-	    key.session_id.size > CORRAL_ID_MAX)
-		return -EUCLEAN;
-	ret_event->kind = (uint8_t)kind;
-	ret_event->time_ms = time_ms;
-	ret_event->version = version->version;
-	ret_event->subtotal_cents = version->subtotal_cents;
-	ret_event->tax_cents = version->tax_cents;
-	ret_event->total_cents = version->total_cents;
-	ret_event->item_count = version->item_count;
-	ret_event->line_count = version->line_count;
-	ret_event->currency = version->currency;
-	ret_event->currency_digits = version->currency_digits;
-	ret_event->status = version->status;
-	ret_event->restaurant_size = (uint8_t)key.restaurant_id.size;
-	ret_event->session_size = (uint8_t)key.session_id.size;
-	memcpy(ret_event->bytes, key.restaurant_id.data, key.restaurant_id.size);
-	memcpy(ret_event->bytes + key.restaurant_id.size, key.session_id.data, key.session_id.size);
-	return 0;
-}
-
-int feed_put_end(struct actor *actor, const struct feed_entry *event, const void *version,
-		 uint32_t size, uint64_t *ret_number)
-{
-	struct feed_entry told = *event;
-	struct arena *arena = actor->arena;
-
-	if (!feed_is_sound(event) || (event->kind & FEED_ENDS) == 0)
-		return -EINVAL;
-	told.copy = size > 0 ? feed_copy_make(actor, 0, event, version, size) : 0;
-	if (!lock_try(actor, &arena->header->feed_lock, LOCK_FEED)) {
-		feed_copies_free(actor);
-		return -EBUSY;
-	}
-	feed_tidy(actor);
-	*ret_number = arena->header->feed_next;
-	feed_append(arena, &told);
-	note(&actor->record->intent.copies[0], 0); /* from here on the place owns it */
-	lock_drop(actor, &arena->header->feed_lock, LOCK_FEED);
-	return 0;
 }

@@ -11,6 +11,9 @@
  * No change laps an end: a writer that would overwrite one in its lane numbers it first, and tells
  * nothing if that is not possible; the ring of ends has no other events. What is let go, the oldest
  * first, is decided by feed_ends_trim().
+ *
+ * The files, each of which uses those before it: feed_event.c, one event; feed_cursor.c;
+ * feed_ends.c, copies and the ring of ends; feed.c, lanes and numbers; feed_kept.c, the rest.
  */
 #ifndef CORRAL_FEED_ENDS_H
 #define CORRAL_FEED_ENDS_H
@@ -61,6 +64,9 @@ void feed_ends_finish(struct arena *arena);
  * oldest is too old. The actor's hand is empty.
  */
 void feed_ends_trim(struct actor *actor);
+
+/* Let go what has a smaller number. The hand is empty. True: memory was freed. */
+bool feed_ends_let_go(struct actor *actor, uint64_t before);
 
 /* After a death of the holder, whose intent is given: the end that was being let go. */
 void feed_ends_repair(struct arena *arena, struct intent *intent);
