@@ -24,6 +24,7 @@ static uint64_t still_mark(const struct inspect *inspect)
 	const struct arena *arena = &inspect->arena;
 	uint32_t threads =
 		(uint32_t)min_u64(load_acquire(&arena->header->threads_high), arena->max_threads);
+	const struct arena_header *h = arena->header;
 	uint64_t mark = XXH3_64bits(arena->classes, sizeof(struct size_class) * CLASS_COUNT);
 
 	for (uint32_t number = 0; number < threads; number++) {
@@ -32,7 +33,11 @@ static uint64_t still_mark(const struct inspect *inspect)
 		mark = XXH3_64bits_withSeed(&record->retired, sizeof(record->retired), mark);
 		mark = XXH3_64bits_withSeed(record->cache, sizeof(record->cache), mark);
 		mark = XXH3_64bits_withSeed(record->stat, sizeof(record->stat), mark);
+		mark = XXH3_64bits_withSeed(&record->lane_head, sizeof(uint64_t), mark);
+		mark = XXH3_64bits_withSeed(&record->lane_tail, sizeof(uint64_t), mark);
 	}
+	const uint64_t ends[] = { load_acquire(&h->feed_next), load_acquire(&h->ends_first) };
+	mark = XXH3_64bits_withSeed(ends, sizeof(ends), mark);
 	return XXH3_64bits_withSeed(arena->pages, arena->page_count * sizeof(uint32_t), mark);
 }
 

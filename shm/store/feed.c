@@ -29,7 +29,7 @@
 #include "sync/lock.h"
 
 #define IDLE_MAX 16u            /* passes that each found a still smaller stamp */
-#define BATCHES_MAX 256u        /* more than all lanes have */
+#define BATCHES_MAX 16u         /* a writer's, before its change is not told */
 #define LANE_WAIT_NS 10000000ll /* for all locks on the way to a lane */
 #define LANE_PAUSE_NS 1000000ll
 
@@ -332,8 +332,12 @@ static void tell_untold(struct arena *arena)
 	uint64_t *untold = &arena->header->feed_untold;
 
 	/* relaxed: a change that was told later shows it, too [F1] */
-	if (unlikely(load_relaxed(untold) != 0))
-		append_gap(arena, swap_acq_rel(untold, 0), 0, true);
+	const uint64_t missed = load_relaxed(untold);
+
+	if (likely(missed == 0))
+		return;
+	append_gap(arena, missed, 0, true);
+	(void)fetch_sub_relaxed(untold, missed); /* a death before it tells them twice */
 }
 
 void feed_tidy(struct actor *actor)
@@ -636,6 +640,7 @@ void feed_begin_epoch(struct arena *arena)
 	struct arena_header *h = arena->header;
 	const uint64_t begin = arena_feed_begin(load_relaxed(&h->version_epoch));
 
+	feed_finish(arena); /* while it can tell which event was numbered last */
 	for (uint32_t thread = 0; thread < arena->max_threads; thread++)
 		give_up_changes(arena, thread);
 	h->feed_next = max_u64(h->feed_next, begin);

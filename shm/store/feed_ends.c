@@ -170,7 +170,7 @@ static bool must_go(const struct arena *arena, uint64_t needed, int64_t now_ms)
 	const uint64_t kept = h->ends_next - h->ends_first;
 	const uint64_t room = (uint64_t)arena->page_count * PAGE_BYTES / BYTES_SHARE;
 
-	if (kept > arena->ends_mask + 1 - (arena->ends_mask + 1) / FREE_SHARE)
+	if (kept > arena->ends_mask - arena->ends_mask / FREE_SHARE)
 		return true;
 	if (h->ends_bytes <= room && now_ms - oldest->time_ms < AGE_MS)
 		return false;
@@ -284,6 +284,7 @@ static bool copy_out(const struct arena *arena, const struct feed_end *end,
 	feed_copy_words(&head, copy, EVENT_AT);
 	if (head.block.mark != BLOCK_COPY || head.event_size > sizeof(*event) ||
 	    head.event_size < offsetof(struct feed_entry, bytes) || head.event_size % 16 != 0 ||
+	    head.event_size > end->bytes - EVENT_AT ||
 	    head.size > end->bytes - EVENT_AT - head.event_size)
 		return false;
 	feed_copy_words(event, copy + EVENT_AT, head.event_size);

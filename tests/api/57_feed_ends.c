@@ -171,6 +171,10 @@ static void damage_of_a_copy_shows(void **state)
 	assert_int_equal(corral_feed_cart(feed, events[0].number, &view), -EUCLEAN);
 	copy[last] ^= 1;
 	assert_int_equal(corral_feed_cart(feed, events[0].number, &view), 0);
+	arena->ends[0].bytes = 200; /* less than the event alone */
+	assert_int_equal(corral_feed_cart(feed, events[0].number, &view), -ENOENT);
+	arena->ends[0].bytes = UINT32_MAX;
+	assert_int_equal(corral_feed_cart(feed, events[0].number, &view), -ENOENT);
 	corral_feed_close(feed);
 	corral_close(bench.corral);
 }
