@@ -62,12 +62,13 @@ static bool wants_ends(const struct corral_feed *feed)
 	return feed->kinds != 0 && (feed->kinds & ~FEED_ENDS) == 0;
 }
 
-static void nap(int64_t ns)
+/* 0, or -EINTR. */
+static int nap(int64_t ns)
 {
 	const struct timespec time = { .tv_nsec = ns };
 
 	/* by number: glibc's nanosleep is a cancellation point */
-	(void)syscall(SYS_nanosleep, &time, NULL);
+	return syscall(SYS_nanosleep, &time, NULL) < 0 ? -EINTR : 0;
 }
 
 /* Number what the lanes have. Nothing, for a handle that may write nothing. */
@@ -489,7 +490,7 @@ static int announce(const struct corral_feed *feed, int64_t left_ns, uint32_t *r
 	const int64_t since_ns = clock_now_ns() - load_relaxed(&h->feed_woken_ns);
 
 	if (since_ns >= 0 && since_ns < WAKE_NS) {
-		nap((int64_t)min_u64((uint64_t)(WAKE_NS - since_ns), (uint64_t)left_ns));
+		(void)nap((int64_t)min_u64((uint64_t)(WAKE_NS - since_ns), (uint64_t)left_ns));
 		return 0;
 	}
 	*ret_seen = fetch_or_acq_rel(&h->feed_sleepers, 1u) | 1;
@@ -499,7 +500,7 @@ static int announce(const struct corral_feed *feed, int64_t left_ns, uint32_t *r
 	if (!feed_pending(arena))
 		return -EAGAIN;
 	if (load_relaxed(&h->feed_lock) != 0) /* another process numbers it, else we do at once */
-		nap(WAKE_NS);
+		(void)nap(WAKE_NS);
 	return 0;
 }
 
@@ -509,10 +510,8 @@ static int wait_for_event(const struct corral_feed *feed, uint32_t *cancel, int6
 	struct arena_header *h = feed->corral->arena.header;
 	uint32_t seen;
 
-	if (feed->corral->unregistered) {
-		nap((int64_t)min_u64(BLIND_NS, (uint64_t)left_ns));
-		return 0;
-	}
+	if (feed->corral->unregistered)
+		return nap((int64_t)min_u64(BLIND_NS, (uint64_t)left_ns));
 	if (announce(feed, left_ns, &seen) == 0)
 		return 0;
 	int r = cancel_sleep(&h->feed_sleepers, seen, cancel,

@@ -4,6 +4,7 @@
  * stopped, and a feed that is switched off and on.
  */
 #include <pthread.h>
+#include <signal.h>
 
 #include "api/handle.h"
 #include "feed_kit.h"
@@ -97,6 +98,55 @@ static void a_cart_that_is_checked_out_stays_there(void **state)
 	corral_close(bench.corral);
 }
 
+/* ----------------------------------------------------------------- waiting */
+
+struct waiter {
+	struct corral_feed *feed;
+	int result;
+	uint32_t done;
+};
+
+static void *wait_for_ever(void *context)
+{
+	struct waiter *waiter = context;
+	struct corral_event event;
+	size_t count;
+
+	waiter->result = corral_feed_next(waiter->feed, &event, 1, -1, NULL, &count);
+	store_release(&waiter->done, 1u);
+	return NULL;
+}
+
+static void do_nothing(int number)
+{
+	(void)number;
+}
+
+/* Also the wait of a handle that may write nothing, and so sleeps on no word. */
+static void a_signal_ends_a_wait(void **state)
+{
+	const struct sigaction action = { .sa_handler = do_nothing };
+	struct bench bench = begin(state);
+
+	assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
+	for (int blind = 0; blind < 2; blind++) {
+		struct waiter waiter = { .feed = open_feed(bench.corral, CORRAL_FEED_NOW) };
+		pthread_t thread;
+
+		bench.corral->unregistered = blind != 0;
+		assert_int_equal(pthread_create(&thread, NULL, wait_for_ever, &waiter), 0);
+		while (load_acquire(&waiter.done) == 0) {
+			assert_int_equal(pthread_kill(thread, SIGUSR1), 0);
+			support_sleep_us(1000);
+		}
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_int_equal(waiter.result, -EINTR);
+		bench.corral->unregistered = false;
+		corral_feed_close(waiter.feed);
+	}
+	corral_close(bench.corral);
+}
+
 /* -------------------------------------------------------------- off and on */
 
 struct writer {
@@ -165,6 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_change_does_not_wait_for_a_lane),
 		TEST(a_cart_that_is_checked_out_stays_there),
+		TEST(a_signal_ends_a_wait),
 		TEST(a_change_that_began_before_the_feed_was_on_is_in_a_gap),
 	};
 
