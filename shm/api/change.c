@@ -219,6 +219,7 @@ static int change_until_done(struct attempt *attempt)
 			if ((rounds > 0 && is_late(attempt->actor)) ||
 			    !make_room(attempt->actor, rounds++))
 				return r;
+			feed_get_ready(attempt->actor); /* carts may have ended, in our lane */
 		} else if (r != -EAGAIN || (tries >= TRIES_LATE && is_late(attempt->actor))) {
 			break;
 		}
