@@ -58,8 +58,9 @@ bool block_take_modestly(struct actor *actor, uint32_t bytes, block_ref *word)
 	if (actor->record->cache[class_no] == 0) {
 		actor->give_up_ns = 1; /* long ago */
 		actor->makes_room = false;
-		/* none of our retired blocks: they are freed by way of the hand */
-		r = block_refill(actor, class_no, true);
+		/* our retired blocks are freed by way of the hand */
+		r = actor->record->intent.hand == 0 ? restock(actor, class_no, true) :
+						      block_refill(actor, class_no, true);
 		actor->give_up_ns = give_up_ns;
 		actor->makes_room = makes_room;
 	}
