@@ -453,7 +453,8 @@ int slot_end(struct actor *actor, struct bucket *bucket, struct slot *slot, uint
 		feed_forget(actor);
 		return -EAGAIN;
 	}
-	feed_note(actor, slot->stamp);
+	/* greater than that of each end in the chain: the bucket keeps this one */
+	feed_note(actor, max_u64(slot->stamp, bucket->stamp));
 	if (!cas_acq_rel(&slot->lease, lease, LEASE_ENDED)) { /* a reader was quicker. pairs [S3] */
 		feed_void(actor->record);
 		return -EAGAIN;

@@ -98,6 +98,66 @@ static void a_cart_that_is_checked_out_stays_there(void **state)
 	corral_close(bench.corral);
 }
 
+struct neighbours {
+	struct corral *corral;
+	struct corral_key keys[2];
+	char names[2][16];
+};
+
+static void drop(const struct neighbours *two, uint32_t which)
+{
+	must(corral_drop(two->corral, &two->keys[which], NULL, NULL) == 0);
+}
+
+static void put(const struct neighbours *two, uint32_t which)
+{
+	must(orders_add(two->corral, &two->keys[which], "tea", 1, 1, NULL, NULL) == 0);
+}
+
+/* Two keys of one bucket. */
+static void find_neighbours(struct neighbours *two)
+{
+	struct arena *arena = &two->corral->arena;
+
+	for (uint32_t i = 0, found = 0; found < 2; i++) {
+		snprintf(two->names[found], sizeof(two->names[found]), "%u", i);
+		two->keys[found] = orders_key("r", two->names[found]);
+		found += found == 0 || slot_bucket(arena, slot_hash(arena, &two->keys[0])) ==
+					       slot_bucket(arena, slot_hash(arena, &two->keys[1]));
+	}
+}
+
+static void *drop_the_other_and_make_the_first(void *context)
+{
+	drop(context, 1);
+	put(context, 0);
+	return NULL;
+}
+
+/*
+ * A cart ends that was changed often, and then its neighbour, by a thread that has done nothing so
+ * far: the first one's next cart comes after its end all the same.
+ */
+static void a_new_cart_comes_after_the_end_of_the_one_before(void **state)
+{
+	struct neighbours two = { .corral = yard_open(*state, 0) };
+	pthread_t thread;
+
+	find_neighbours(&two);
+	put(&two, 1);
+	for (uint32_t i = 0; i < 5; i++)
+		put(&two, 0);
+	drop(&two, 0);
+	assert_int_equal(pthread_create(&thread, NULL, drop_the_other_and_make_the_first, &two), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(read_from(two.corral, CORRAL_FEED_OLDEST), 9);
+	expect(6, CORRAL_EVENT_DROPPED, 5);
+	assert_string_equal(events[6].session_id, two.names[0]);
+	expect(7, CORRAL_EVENT_DROPPED, 1);
+	expect(8, CORRAL_EVENT_CHANGED, 6);
+	corral_close(two.corral);
+}
+
 /* ----------------------------------------------------------------- waiting */
 
 struct waiter {
@@ -215,6 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_change_does_not_wait_for_a_lane),
 		TEST(a_cart_that_is_checked_out_stays_there),
+		TEST(a_new_cart_comes_after_the_end_of_the_one_before),
 		TEST(a_signal_ends_a_wait),
 		TEST(a_change_that_began_before_the_feed_was_on_is_in_a_gap),
 	};
