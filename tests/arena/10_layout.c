@@ -45,7 +45,7 @@ static void sizes_are_those_of_the_drawing(void **state)
 {
 	(void)state;
 	const struct claim claims[] = {
-		SIZE(arena_header, 4096), SIZE(process_record, 128),
+		SIZE(arena_header, 8192), SIZE(process_record, 128),
 		SIZE(size_class, 64),     SIZE(bucket, 24),
 		SIZE(chain, 8),           SIZE(slot, 64),
 		SIZE(intent, 64),         SIZE(retired, 64),

@@ -70,7 +70,13 @@ int rebuild_from(struct agent *to, const struct rebuild_source *source,
 {
 	static struct bucket buckets[4];
 	static struct arena_header header;
+	static struct feed_entry feed[4];
+	static struct feed_end ends[4];
 	struct arena arena = { .header = &header,
+			       .feed = feed,
+			       .feed_mask = COUNT(feed) - 1,
+			       .ends = ends,
+			       .ends_mask = COUNT(ends) - 1,
 			       .buckets = buckets,
 			       .bucket_mask = COUNT(buckets) - 1 };
 	struct arena_settings settings;
