@@ -79,7 +79,8 @@ static int number(struct corral *corral)
 	if (unlikely(corral->unregistered))
 		return 0;
 	int r = handle_actor(corral, &actor);
-	if (r == 0)
+	/* not from a signal handler in the middle of a change: ends that are let go are freed */
+	if (r == 0 && !actor->in_change)
 		(void)feed_number(actor, FEED_BATCH, NULL);
 	return r;
 }
@@ -94,7 +95,7 @@ static int number_all(struct corral *corral)
 	if (unlikely(corral->unregistered))
 		return 0;
 	int r = handle_actor(corral, &actor);
-	while (r == 0 && left && clock_now_ns() < give_up_ns)
+	while (r == 0 && !actor->in_change && left && clock_now_ns() < give_up_ns)
 		if (!feed_number(actor, FEED_BATCH, &left)) {
 			left = true;
 			nap(WAKE_NS);

@@ -160,6 +160,23 @@ static void a_new_cart_comes_after_the_end_of_the_one_before(void **state)
 
 /* ----------------------------------------------------------------- waiting */
 
+/* As a signal handler may: it frees no block of a thread that may be freeing one. */
+static void a_reader_in_the_middle_of_a_change_numbers_nothing(void **state)
+{
+	struct bench bench = begin(state);
+	struct corral_feed *feed = open_feed(bench.corral, CORRAL_FEED_NOW);
+	struct actor *actor;
+
+	assert_int_equal(handle_actor(bench.corral, &actor), 0);
+	add(&bench, "tea", 1, 1);
+	actor->in_change = true;
+	assert_int_equal(read_all(feed), 0);
+	actor->in_change = false;
+	assert_int_equal(read_all(feed), 1);
+	corral_feed_close(feed);
+	corral_close(bench.corral);
+}
+
 struct waiter {
 	struct corral_feed *feed;
 	int result;
@@ -276,6 +293,7 @@ int main(void)
 		TEST(a_change_does_not_wait_for_a_lane),
 		TEST(a_cart_that_is_checked_out_stays_there),
 		TEST(a_new_cart_comes_after_the_end_of_the_one_before),
+		TEST(a_reader_in_the_middle_of_a_change_numbers_nothing),
 		TEST(a_signal_ends_a_wait),
 		TEST(a_change_that_began_before_the_feed_was_on_is_in_a_gap),
 	};
