@@ -14,7 +14,8 @@ pattern=${1:-.}
 
 enter_copy "$root"
 tests=(45_slot 45_slot_step 58_salvage_death 40_block_death 40_block_trim 30_lock_death 30_lock \
-	35_grace 35_grace_light 57_feed 80_crash_matrix 81_crash_files 58_death)
+	35_grace 35_grace_light 40_block 57_feed 57_feed_edges 80_crash_matrix 81_crash_files \
+	58_death)
 whole=(1 24) # operations of the crash matrix: a merge, and reading the feed
 
 build() {
@@ -217,6 +218,12 @@ mutant 'a drop is not told' shm/api/change.c \
 	'/^static int drop_locked/,/^}/ s/^\t\tslot_prepare_end\(/\t\tif (false)\n&/'
 mutant 'an event does not come after the one before it of its cart' shm/store/feed.c \
 	's/= max_u64\(before, record->lane_stamp\);/= before - before + record->lane_stamp;/'
+mutant 'an end lowers the stamp of its bucket' shm/store/slot.c \
+	's/max_u64\(slot->stamp, bucket->stamp\)/slot->stamp/'
+mutant 'memory for a copy is looked for by way of the hand' shm/memory/allocate.c \
+	's/= actor->record->intent.hand == 0 \? restock/= true ? restock/'
+mutant 'a change that began while the feed was off is not counted' shm/store/feed.c \
+	'/^void feed_note/,/^}/ s/^\t\tif \(feed_on\(actor->arena\)\).*$/\t\tif (false)/'
 
 # What the journal does for the feed: the power is lost, or an arena is made anew.
 tests=(67_ends 68_power_loss) whole=()

@@ -277,13 +277,21 @@ static void a_change_that_began_before_the_feed_was_on_is_in_a_gap(void **state)
 	assert_int_equal(events[gap].kind, CORRAL_EVENT_GAP);
 	assert_int_equal(events[gap].missed, 1);
 	expect(2, CORRAL_EVENT_CHANGED, 3);
+	/* the same without a wait in between, after which an event is prepared once more */
+	store_relaxed(feed, FEED_OFF);
+	assert_false(feed_wanted(actor, 0));
+	store_relaxed(feed, FEED_ON);
+	feed_note(actor, 0);
+	assert_int_equal(read_from(bench.corral, CORRAL_FEED_OLDEST), 4);
+	assert_int_equal(events[3].kind, CORRAL_EVENT_GAP);
+	assert_int_equal(events[3].missed, 1);
 	/* while it is off, nothing is counted, and nothing of it comes later */
 	store_relaxed(feed, FEED_OFF);
 	add(&bench, "tea", 1, 1);
 	store_relaxed(feed, FEED_ON);
 	add(&bench, "tea", 1, 1);
-	assert_int_equal(read_from(bench.corral, CORRAL_FEED_OLDEST), 4);
-	expect(3, CORRAL_EVENT_CHANGED, 5);
+	assert_int_equal(read_from(bench.corral, CORRAL_FEED_OLDEST), 5);
+	expect(4, CORRAL_EVENT_CHANGED, 5);
 	corral_close(bench.corral);
 }
 
