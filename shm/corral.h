@@ -1116,6 +1116,12 @@ struct corral_latency {
 /* -ESTALE, and on a first call those of a read; -EOPNOTSUPP: the carts are not in an arena. */
 int corral_latency(struct corral *corral, struct corral_latency *ret_latency);
 
+/*
+ * The same of the process with this pid, as that process knows it: of the threads that it has now,
+ * since each of them made its first call. -ENOENT: no such process is attached; -EINVAL: pid < 1.
+ */
+int corral_latency_of(struct corral *corral, int32_t pid, struct corral_latency *ret_latency);
+
 /* All times in this bucket are less than this; UINT64_MAX for the last, and those beyond. */
 uint64_t corral_latency_bound_ns(uint32_t bucket);
 

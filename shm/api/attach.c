@@ -41,6 +41,7 @@
 #include "memory/block.h"
 #include "memory/block_repair.h"
 #include "memory/retire.h"
+#include "store/feed.h"
 #include "store/repair.h"
 #include "store/slot.h"
 #include "sync/grace.h"
@@ -286,6 +287,7 @@ static int claim_record(struct share *share, struct actor *actor)
 	actor->record->tid = (int32_t)syscall(SYS_gettid);
 	grace_begin(actor);
 	block_settle(actor);
+	feed_note_latency(actor);
 	return 0;
 }
 

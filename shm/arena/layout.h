@@ -706,14 +706,20 @@ static_assert(sizeof(struct cart_money) == 40 && sizeof(struct cart_taxed) == 24
 #define FEED_MARK_INDEX(mark) (((mark)-1) / MAX_THREADS)
 #define FEED_INDEX_END (UINT64_MAX / MAX_THREADS) /* a lane's indices are smaller */
 
-/* How long changes took; see arena/latency.h. W: the owner; each owner continues it */
+/*
+ * How long changes took; see arena/latency.h. W: the owner. Each owner continues the counts, and
+ * first notes how far they were, so that its own can be told.
+ */
 struct lane_latency {
 	uint64_t total_ns;
-	uint64_t reserved[2];
+	uint64_t noted_total_ns;
+	uint64_t noted_of; /* generation of the record, plus one, when they were noted; 0: never */
 	uint64_t changes[CORRAL_LATENCY_BUCKETS]; /* about how many took so long */
+	uint64_t noted[CORRAL_LATENCY_BUCKETS];
+	uint64_t reserved[3];
 };
 
-static_assert(sizeof(struct lane_latency) == 15 * CACHE_LINE, "whole lines");
+static_assert(sizeof(struct lane_latency) == 30 * CACHE_LINE, "whole lines");
 
 struct feed_step {
 	uint32_t kind; /* enum cart_step_kind */

@@ -315,7 +315,47 @@ void inspect_counters(const struct inspect *inspect, uint64_t ret_sums[STAT_SLOT
 			ret_sums[index] += load_relaxed(&arena->threads[number].stat[index]);
 }
 
+static uint64_t more_than(uint64_t now, uint64_t noted)
+{
+	return now > noted ? now - noted : 0;
+}
+
+/* Add up a lane. noted: without what its owner found there. Relaxed: counters. */
+static void add_latency(struct corral_latency *sum, const struct lane_latency *of, bool noted)
+{
+	sum->total_ns += more_than(load_relaxed(&of->total_ns),
+				   noted ? load_relaxed(&of->noted_total_ns) : 0);
+	for (uint32_t i = 0; i < CORRAL_LATENCY_BUCKETS; i++) {
+		const uint64_t changes = more_than(load_relaxed(&of->changes[i]),
+						   noted ? load_relaxed(&of->noted[i]) : 0);
+		sum->counts[i] += changes;
+		sum->changes += changes;
+	}
+}
+
+/* Of the lane, if there is one whose owner has noted what it found there. */
+static void add_own_latency(struct corral_latency *sum, const struct thread_record *record,
+			    const struct lane_latency *of)
+{
+	const struct corral_latency before = *sum;
+	const uint64_t name = (uint64_t)load_acquire(&record->generation) + 1;
+
+	/* acquire: what was noted. pairs feed_note_latency() */
+	if (load_acquire(&of->noted_of) != name)
+		return;
+	add_latency(sum, of, true);
+	fence_loads();
+	if ((uint64_t)load_relaxed(&record->generation) + 1 != name)
+		*sum = before; /* another thread has it now */
+}
+
 void inspect_latency(const struct inspect *inspect, struct corral_latency *ret_latency)
+{
+	inspect_latency_of(inspect, UINT32_MAX, ret_latency);
+}
+
+void inspect_latency_of(const struct inspect *inspect, uint32_t process,
+			struct corral_latency *ret_latency)
 {
 	const struct arena *arena = &inspect->arena;
 
@@ -325,17 +365,16 @@ void inspect_latency(const struct inspect *inspect, struct corral_latency *ret_l
 	const uint32_t high =
 		(uint32_t)min_u64(load_relaxed(&arena->header->threads_high), arena->max_threads);
 	for (uint32_t number = 0; number < high; number++) {
-		const struct lane_latency *of = feed_latency(arena, &arena->threads[number]);
+		const struct thread_record *record = &arena->threads[number];
+		const struct lane_latency *of;
 
-		if (of == NULL)
+		if (process != UINT32_MAX && load_acquire(&record->owner) != process + 1)
 			continue;
-		/* relaxed: counters */
-		ret_latency->total_ns += load_relaxed(&of->total_ns);
-		for (uint32_t i = 0; i < CORRAL_LATENCY_BUCKETS; i++) {
-			const uint64_t changes = load_relaxed(&of->changes[i]);
-			ret_latency->counts[i] += changes;
-			ret_latency->changes += changes;
-		}
+		of = feed_latency(arena, record);
+		if (of != NULL && process != UINT32_MAX)
+			add_own_latency(ret_latency, record, of);
+		else if (of != NULL)
+			add_latency(ret_latency, of, false);
 	}
 }
 

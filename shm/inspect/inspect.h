@@ -42,6 +42,10 @@ void inspect_counters(const struct inspect *inspect, uint64_t ret_sums[STAT_SLOT
 /* How long changes took, of all thread records together. */
 void inspect_latency(const struct inspect *inspect, struct corral_latency *ret_latency);
 
+/* Of the threads that this process has now, since each of them attached. process: its number. */
+void inspect_latency_of(const struct inspect *inspect, uint32_t process,
+			struct corral_latency *ret_latency);
+
 struct inspect_totals {
 	uint64_t file_bytes;    /* logical size of the file */
 	uint64_t disk_bytes;    /* allocated by the file system */

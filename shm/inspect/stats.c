@@ -226,22 +226,62 @@ static struct inspect inspect_of(const struct corral *corral)
 				 .by_records = true };
 }
 
-int corral_latency(struct corral *corral, struct corral_latency *ret_latency)
+/* Of the processes with this pid: -ENOENT: there are none. pid 0: of all records together. */
+static int latency_of_pid(const struct corral *corral, int32_t pid, struct corral_latency *ret_sum)
 {
-	struct corral_latency latency;
+	const struct inspect inspect = inspect_of(corral);
+	const struct arena *arena = &corral->arena;
+	const uint32_t high = (uint32_t)min_u64(load_relaxed(&arena->header->processes_high),
+						arena->max_processes);
+	struct corral_latency one;
+	int r = -ENOENT;
+
+	if (pid == 0) {
+		inspect_latency(&inspect, ret_sum);
+		return 0;
+	}
+	memset(ret_sum, 0, sizeof(*ret_sum));
+	for (uint32_t number = 0; number < high; number++) {
+		const struct process_record *record = &arena->processes[number];
+		if (load_relaxed(&record->state) == PROCESS_FREE ||
+		    load_relaxed(&record->pid) != pid)
+			continue;
+		inspect_latency_of(&inspect, number, &one);
+		ret_sum->changes += one.changes;
+		ret_sum->total_ns += one.total_ns;
+		for (uint32_t i = 0; i < CORRAL_LATENCY_BUCKETS; i++)
+			ret_sum->counts[i] += one.counts[i];
+		r = 0;
+	}
+	return r;
+}
+
+static int latency(struct corral *corral, int32_t pid, struct corral_latency *ret_latency)
+{
+	struct corral_latency sum;
 	struct actor *actor;
 
 	if (corral->remote != NULL)
 		return -EOPNOTSUPP;
 	int r = corral->share->unregistered ? 0 : handle_actor(corral, &actor);
 	if (r == 0) {
-		const struct inspect inspect = inspect_of(corral);
-		inspect_latency(&inspect, &latency);
+		const int found = latency_of_pid(corral, pid, &sum);
 		r = handle_verdict(corral, 0);
+		r = r == 0 ? found : r;
 	}
 	if (r == 0)
-		*ret_latency = latency;
+		*ret_latency = sum;
 	return r;
+}
+
+int corral_latency(struct corral *corral, struct corral_latency *ret_latency)
+{
+	return latency(corral, 0, ret_latency);
+}
+
+int corral_latency_of(struct corral *corral, int32_t pid, struct corral_latency *ret_latency)
+{
+	return pid > 0 ? latency(corral, pid, ret_latency) : -EINVAL;
 }
 
 uint64_t corral_latency_bound_ns(uint32_t bucket)

@@ -84,6 +84,20 @@ struct lane_latency *feed_latency(const struct arena *arena, const struct thread
 	return block != NULL ? (struct lane_latency *)(void *)(block + CACHE_LINE) : NULL;
 }
 
+void feed_note_latency(struct actor *actor)
+{
+	struct lane_latency *latency = feed_latency(actor->arena, actor->record);
+
+	if (latency == NULL)
+		return;
+	/* relaxed: a reader looks at noted_of and at the record's generation before and after */
+	store_relaxed(&latency->noted_total_ns, latency->total_ns);
+	for (uint32_t i = 0; i < CORRAL_LATENCY_BUCKETS; i++)
+		store_relaxed(&latency->noted[i], latency->changes[i]);
+	/* release: one that reads this reads what was noted. pairs inspect_latency_of() */
+	store_release(&latency->noted_of, (uint64_t)actor->record->generation + 1);
+}
+
 /*
  * A block for a lane into the hand, on behalf of a change that happens also without one: the wait
  * for locks is short, and the change's own patience begins behind it. The longer it took in vain,
@@ -125,6 +139,7 @@ void feed_take_lane(struct actor *actor)
 	memset((uint8_t *)arena_block(actor->arena, hand) + CACHE_LINE, 0, bytes - CACHE_LINE);
 	store_release(&record->lane, hand); /* zeroes first. pairs [F1] */
 	note(&record->intent.hand, 0);
+	feed_note_latency(actor);
 }
 
 struct feed_entry *feed_prepare(struct actor *actor, uint32_t place, const struct feed_about *about)

@@ -60,6 +60,12 @@ static inline uint32_t feed_lane_bytes(const struct arena *arena)
 struct lane_latency *feed_latency(const struct arena *arena, const struct thread_record *record);
 
 /*
+ * We have become the record's owner: its latencies from now on are ours. A death in between leaves
+ * a note of a generation that has passed, which is not read.
+ */
+void feed_note_latency(struct actor *actor);
+
+/*
  * Before a change, with no lock held: see that the thread has a lane. If there is no memory for
  * one, or others hold the locks on the way to it for more than 10 ms, its events are counted and
  * lost, and that is tried again later.

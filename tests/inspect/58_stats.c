@@ -181,6 +181,59 @@ static void each_change_that_comes_alone_is_timed(void **state)
 	}
 }
 
+struct caller {
+	const void *yard;
+	int done; /* is told when it has made its change */
+};
+
+static int make_one_change(void *context)
+{
+	const struct caller *caller = context;
+	struct corral_key key = orders_key("r", "a");
+	struct corral *corral = yard_open(caller->yard, 0);
+
+	corral->arena.header->feed = 1;
+	if (orders_add(corral, &key, "burger", 899, 1, NULL, NULL) == 0 &&
+	    write(caller->done, "", 1) == 1)
+		(void)pause(); /* until it is killed */
+	return 1;
+}
+
+/* Each attachment continues the counts of the one before; a process is told its own. */
+static void a_process_is_told_its_own_changes(void **state)
+{
+	struct corral_key key = orders_key("r", "a");
+	struct corral_latency latency;
+	struct corral *corral;
+	int done[2];
+	char byte;
+
+	assert_int_equal(pipe(done), 0);
+	struct caller caller = { *state, done[1] };
+	const pid_t child = child_start(make_one_change, &caller);
+	close(done[1]);
+	assert_int_equal(read(done[0], &byte, 1), 1);
+	close(done[0]);
+	corral = yard_open(*state, 0);
+	assert_int_equal(corral_latency_of(corral, child, &latency), 0);
+	assert_int_equal(latency.changes, 1);
+	corral_close(corral);
+	child_kill(child);
+	for (uint64_t round = 2; round <= 4; round++) {
+		corral = yard_open(*state, 0);
+		assert_int_equal(corral_latency_of(corral, getpid(), &latency), 0);
+		assert_int_equal(latency.changes, 0);
+		assert_int_equal(orders_add(corral, &key, "burger", 899, 1, NULL, NULL), 0);
+		assert_int_equal(corral_latency_of(corral, getpid(), &latency), 0);
+		assert_int_equal(latency.changes, 1);
+		assert_in_range(latency.total_ns, latency_least_ns(1), INT64_MAX);
+		assert_int_equal(latency_of(corral).changes, round);
+		assert_int_equal(corral_latency_of(corral, INT32_MAX, &latency), -ENOENT);
+		assert_int_equal(corral_latency_of(corral, 0, &latency), -EINVAL);
+		corral_close(corral);
+	}
+}
+
 static void of_many_changes_some_are_timed_for_all(void **state)
 {
 	const uint64_t rounds = 32 * 1024;
@@ -515,6 +568,8 @@ int main(void)
 						orders_setup, orders_teardown),
 		cmocka_unit_test(every_time_is_in_the_bucket_whose_bounds_it_lies_between),
 		cmocka_unit_test(a_share_of_the_changes_took_no_longer_than_that),
+		cmocka_unit_test_setup_teardown(a_process_is_told_its_own_changes, orders_setup,
+						orders_teardown),
 		cmocka_unit_test_setup_teardown(each_change_that_comes_alone_is_timed, orders_setup,
 						orders_teardown),
 		cmocka_unit_test_setup_teardown(of_many_changes_some_are_timed_for_all,
