@@ -197,6 +197,8 @@ void human_put_value(struct table *table, const char *key, const json_t *value)
 		table_put(table, "%s", format_bytes((uint64_t)json_integer_value(value), buffer));
 	else if (json_is_integer(value) && (ends_with(key, "_ms") || ends_with(key, "_ms_ago")))
 		table_put(table, "%s", format_duration(json_integer_value(value), buffer));
+	else if (json_is_integer(value) && ends_with(key, "_ns"))
+		table_put(table, "%s", format_ns((uint64_t)json_integer_value(value), buffer));
 	else if (json_is_integer(value))
 		table_put(table, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	else if (json_is_boolean(value))

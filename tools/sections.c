@@ -313,23 +313,37 @@ json_t *section_classes(struct inspect *inspect)
 	return list;
 }
 
+/* null: there were no changes. */
+static json_t *json_of_latency(const struct corral_latency *latency, uint32_t millionths)
+{
+	return must_have(latency->changes > 0 ?
+				 json_of_number(corral_latency_ns(latency, millionths)) :
+				 json_null());
+}
+
 json_t *section_processes(struct inspect *inspect)
 {
 	json_t *list = must_have(json_array());
+	struct corral_latency latency;
 	struct inspect_process row;
 	bool used;
 
-	for (uint32_t i = 0; inspect_process(inspect, i, &used, &row) == 0; i++)
-		if (used)
-			json_array_append_new(
-				list,
-				must_have(json_pack(
-					"{s:I, s:I, s:o, s:b, s:b, s:b, s:I, s:o}", "process",
-					(json_int_t)row.number, "pid", (json_int_t)row.pid,
-					"program", json_of_string(row.program), "alive",
-					(int)row.alive, "agent", (int)row.agent, "full_fences",
-					(int)row.fenced, "threads", (json_int_t)row.threads,
-					"started_at", json_of_time(row.started_ms))));
+	for (uint32_t i = 0; inspect_process(inspect, i, &used, &row) == 0; i++) {
+		if (!used)
+			continue;
+		inspect_latency_of(inspect, row.number, &latency);
+		json_array_append_new(
+			list,
+			must_have(json_pack(
+				"{s:I, s:I, s:o, s:b, s:b, s:b, s:I, s:o, s:o, s:o, s:o}",
+				"process", (json_int_t)row.number, "pid", (json_int_t)row.pid,
+				"program", json_of_string(row.program), "alive", (int)row.alive,
+				"agent", (int)row.agent, "full_fences", (int)row.fenced, "threads",
+				(json_int_t)row.threads, "started_at", json_of_time(row.started_ms),
+				"changes", json_of_number(latency.changes), "p50_ns",
+				json_of_latency(&latency, 500000), "p99_ns",
+				json_of_latency(&latency, 990000))));
+	}
 	return list;
 }
 

@@ -384,6 +384,27 @@ static void put_thread(struct top_page *page, const struct inspect_thread *threa
 	top_put(page, bad ? TOP_BAD : TOP_PLAIN, "%s", line);
 }
 
+static void put_process(struct top_page *page, const struct top *top,
+			const struct inspect_process *process)
+{
+	char *program = fit(process->program, 40);
+	char since[FORMAT_MAX], p50[FORMAT_MAX], p99[FORMAT_MAX], times[3 * FORMAT_MAX] = "";
+	struct corral_latency latency;
+
+	inspect_latency_of(top->inspect, process->number, &latency);
+	if (latency.changes > 0)
+		snprintf(times, sizeof(times), "; changes p50 %s, p99 %s",
+			 format_ns(corral_latency_ns(&latency, 500000), p50),
+			 format_ns(corral_latency_ns(&latency, 990000), p99));
+	top_put(page, process->alive ? TOP_PLAIN : TOP_BAD,
+		"%10" PRId32 "  %s%s: %s, for %s, %u thread%s%s", process->pid, program,
+		process->agent ? " (the agent)" : "",
+		process->alive ? "alive" : "DEAD, and not buried yet",
+		format_duration(top->now.wall_ms - process->started_ms, since), process->threads,
+		plural(process->threads), times);
+	free(program);
+}
+
 void top_put_people(struct top_page *page, struct top *top)
 {
 	static struct inspect_thread threads[PEOPLE_MAX];
@@ -392,7 +413,6 @@ void top_put_people(struct top_page *page, struct top *top)
 	struct inspect_process process;
 	size_t count = 0;
 	bool used;
-	char text[FORMAT_MAX];
 
 	for (uint32_t i = 0;
 	     count < PEOPLE_MAX && inspect_thread(top->inspect, i, &used, &threads[count]) == 0;
@@ -403,14 +423,7 @@ void top_put_people(struct top_page *page, struct top *top)
 		if (!used)
 			continue;
 		process.program[sizeof(process.program) - 1] = '\0';
-		char *program = fit(process.program, 40);
-		top_put(page, process.alive ? TOP_PLAIN : TOP_BAD,
-			"%10" PRId32 "  %s%s: %s, for %s, %u thread%s", process.pid, program,
-			process.agent ? " (the agent)" : "",
-			process.alive ? "alive" : "DEAD, and not buried yet",
-			format_duration(top->now.wall_ms - process.started_ms, text),
-			process.threads, plural(process.threads));
-		free(program);
+		put_process(page, top, &process);
 		for (size_t at = 0; at < count; at++)
 			if (threads[at].process == process.number)
 				put_thread(page, &threads[at], locks, lock_count);

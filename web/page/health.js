@@ -155,8 +155,12 @@ function showStates(health, values) {
 function showTables(health) {
   byId('processes-part').hidden = !health.processes
   byId('deaths-part').hidden = !health.deaths?.length
-  table('processes', ['pid', 'program', 'threads', 'since'], (health.processes || []).map((one) =>
-    [one.pid, one.program, one.threads, clock(Date.parse(one.started_at))]))
+  const took = (ns) => ns === null ? '' : `${(ns / 1000).toLocaleString('en',
+    { maximumSignificantDigits: 3 })} \u00b5s`
+  table('processes', ['pid', 'program', 'threads', 'since', 'changes: p50', 'p99'],
+    (health.processes || []).map((one) =>
+      [one.pid, one.program, one.threads, clock(Date.parse(one.started_at)),
+        took(one.p50_ns), took(one.p99_ns)]))
   table('deaths', ['when', 'program', 'pid', 'what it was doing'],
     (health.deaths || []).slice().reverse().slice(0, 12).map((one) =>
       [span(health.now_ms - Date.parse(one.repaired_at)) + ' ago', one.program, one.pid, one.what]))
