@@ -5,7 +5,8 @@
 # Each caller is a worker process: the script again, with the argument `worker`. It says one line
 # every second or so, each under an operation id of its own. A worker that ends in the middle of an
 # order is replaced, and the new one says the order from its beginning: what was there already is
-# not added twice. SIGTERM is its deployment: it ends after the line that it is saying.
+# not added twice. A file with its name in the directory `leave` is its deployment: it ends after
+# the line that it is saying.
 
 BUILD=$(realpath -e "${BUILD:-build}") || exit 2
 ORDERS=$(realpath -e "${ORDERS:-$(dirname "$0")/../bench/replay/orders.tsv}") || exit 2
@@ -33,15 +34,16 @@ pause() { # MILLISECONDS: from that to twice as long
 	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
 }
 
-# Say order after order from the queue, a directory with a file for each one that waits.
+# Say order after order from the queue, a directory with a file for each one that waits. No trap
+# asks it to leave: bash confuses a trap with the substitution that it comes upon.
 work() { # NAME
-	local order number quantity cents name leave=
-	trap 'leave=1' TERM
-	while [[ -z $leave ]]; do
-		if ! order=$(next_order "$1"); then
+	local file order number quantity cents name
+	until [[ -e $CORRAL_DIR.leave/$1 ]]; do
+		if ! next_order "$1"; then
 			pause 300
 			continue
 		fi
+		read -r order <"$file"
 		number=0
 		while IFS=$'\t' read -r quantity cents name; do
 			number=$((number + 1))
@@ -49,23 +51,25 @@ work() { # NAME
 				--price "$((cents / 100)).$(printf %02d $((cents % 100)))" \
 				--quantity "$quantity" --op "line-$number" >/dev/null || exit
 			pause 700
-			[[ -z $leave ]] || exit 0
+			[[ ! -e $CORRAL_DIR.leave/$1 ]] || exit 0
 		done < <(lines_of "$order")
 		"$BUILD/corral" checkout demo "call-$order" --op pay >/dev/null || exit
 		echo "$order $(total_of "$order") $(want_of "$order")" >>"$CORRAL_DIR.done/$1"
-		rm "$CORRAL_DIR.mine/$1"
+		rm "$file"
 	done
 }
 
-# What it had in its hands when it was killed, or else the next one.
+# What it has in its hands, or else the next one that waits; sets file. A file keeps its name when
+# it is moved: the mv of a worker that was killed may come late, and must not replace another order.
 next_order() { # NAME
-	local mine=$CORRAL_DIR.mine/$1 file
-	if [[ ! -s $mine ]]; then
-		for file in "$CORRAL_DIR.queue"/*; do
-			mv "$file" "$mine" 2>/dev/null && break
-		done
-	fi
-	cat "$mine" 2>/dev/null
+	local mine=$CORRAL_DIR.mine/$1
+	for file in "$mine"/*; do
+		[[ ! -s $file ]] || return 0
+	done
+	for file in "$CORRAL_DIR.queue"/*; do
+		mv "$file" "$mine" 2>/dev/null && file=$mine/${file##*/} && return 0
+	done
+	return 1
 }
 
 if [[ ${1:-} == worker ]]; then
@@ -77,7 +81,7 @@ memory=/dev/shm
 [[ -d $memory && -w $memory ]] || memory=${TMPDIR:-/tmp}
 tmp=$(mktemp -d "$memory/corral-demo.XXXXXX") || exit 2
 CORRAL_DIR=$tmp/carts
-mkdir "$CORRAL_DIR".{queue,next,mine,done}
+mkdir "$CORRAL_DIR".{queue,next,mine,done,leave}
 # shellcheck disable=SC2034 # the scripts use them
 agent='' web='' workers=() over=
 trap 'over=1' INT TERM
@@ -89,6 +93,8 @@ start_agent() {
 }
 
 start_worker() { # NUMBER
+	mkdir -p "$CORRAL_DIR.mine/$1"
+	rm -f "$CORRAL_DIR.leave/$1"
 	"$0" worker "$1" &
 	workers[$1]=$!
 }
