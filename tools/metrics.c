@@ -188,25 +188,23 @@ static void put_journal(const struct metrics *to, struct inspect *inspect)
 
 static void put_cursors(const struct metrics *to, struct inspect *inspect)
 {
-	struct corral_cursor cursor;
-	bool some = false;
+	struct corral_cursor all[CORRAL_CURSORS];
+	size_t count = 0;
 
-	for (uint32_t i = 0; i < CORRAL_CURSORS; i++) {
-		if (!inspect_cursor(inspect, i, &cursor))
-			continue;
-		if (!some)
-			metrics_begin(to, "feed_cursor_lag", "gauge",
-				      "about how many events a cursor has not acknowledged");
-		some = true;
-		metrics_labelled(to, "feed_cursor_lag", "cursor", cursor.name, cursor.lag);
-	}
-	if (some)
-		metrics_begin(to, "feed_cursor_ends", "gauge",
-			      "of these, ends of carts that are kept");
-	for (uint32_t i = 0; some && i < CORRAL_CURSORS; i++)
-		if (inspect_cursor(inspect, i, &cursor))
-			metrics_labelled(to, "feed_cursor_ends", "cursor", cursor.name,
-					 cursor.ends);
+	for (uint32_t i = 0; i < CORRAL_CURSORS; i++)
+		count += inspect_cursor(inspect, i, &all[count]);
+	metrics_begin(to, "feed_cursor_lag", "gauge",
+		      "about how many events a cursor has not acknowledged");
+	for (size_t i = 0; i < count; i++)
+		metrics_labelled(to, "feed_cursor_lag", "cursor", all[i].name, all[i].lag);
+	metrics_begin(to, "feed_cursor_ends", "gauge", "of these, ends of carts that are kept");
+	for (size_t i = 0; i < count; i++)
+		metrics_labelled(to, "feed_cursor_ends", "cursor", all[i].name, all[i].ends);
+	metrics_begin(to, "feed_cursor_acknowledged_timestamp_seconds", "gauge",
+		      "when it last acknowledged an event, or was made");
+	for (size_t i = 0; i < count; i++)
+		metrics_labelled(to, "feed_cursor_acknowledged_timestamp_seconds", "cursor",
+				 all[i].name, (uint64_t)(all[i].acked_ms / 1000));
 }
 
 static void put_feed(const struct metrics *to, struct inspect *inspect)

@@ -211,7 +211,7 @@ json_t *section_journal(struct inspect *inspect)
 		trouble != NULL ? trouble : ""));
 }
 
-static json_t *section_cursors(struct inspect *inspect)
+json_t *section_cursors(struct inspect *inspect)
 {
 	json_t *list = must_have(json_array());
 	struct corral_cursor cursor;

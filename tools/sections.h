@@ -21,6 +21,7 @@ json_t *section_memory(struct inspect *inspect);
 json_t *section_summary(struct inspect *inspect);
 json_t *section_journal(struct inspect *inspect);
 json_t *section_feed(struct inspect *inspect);
+json_t *section_cursors(struct inspect *inspect);
 
 /* The next slot that has a cart, from *index on, which goes behind it; NULL: there is none. */
 json_t *section_slot(struct inspect *inspect, uint32_t *index);

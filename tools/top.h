@@ -102,9 +102,10 @@ void top_put_headings(struct top_page *page, size_t columns);
 void top_put_cart(struct top_page *page, const struct top_cart *cart, int64_t now_ms,
 		  size_t columns);
 
-/* Processes and their threads; locks and deaths. */
+/* Processes and their threads; locks and deaths; the feed and its cursors. */
 void top_put_people(struct top_page *page, struct top *top);
 void top_put_locks(struct top_page *page, struct top *top);
+void top_put_cursors(struct top_page *page, const struct top *top);
 
 /* A whole frame. */
 void top_print(struct top *top);

@@ -21,7 +21,7 @@
 #define ESCAPE_MS 25 /* how long an escape sequence may take to arrive */
 #define FILTER_MAX 64
 
-enum view { VIEW_CARTS, VIEW_PEOPLE, VIEW_LOCKS, VIEW_HISTORY, VIEW_HELP };
+enum view { VIEW_CARTS, VIEW_PEOPLE, VIEW_LOCKS, VIEW_FEED, VIEW_HISTORY, VIEW_HELP };
 
 struct screen {
 	struct top *top;
@@ -157,6 +157,7 @@ static void put_help(struct top_page *page)
 		"c            the carts",
 		"p            processes and threads: what they do and hold",
 		"l            locks, and the last deaths",
+		"f            the feed, and its named cursors",
 		"Enter        the history of the marked cart",
 		"Up, Down     mark a cart; it stays marked wherever it goes (also k, j)",
 		"PgUp, PgDn   a page; Home, End: the first, the last",
@@ -219,6 +220,9 @@ static void draw_view(struct screen *screen, int row)
 		break;
 	case VIEW_LOCKS:
 		top_put_locks(&page, screen->top);
+		break;
+	case VIEW_FEED:
+		top_put_cursors(&page, screen->top);
 		break;
 	case VIEW_HELP:
 		put_help(&page);
@@ -491,6 +495,9 @@ static void take_key(struct screen *screen, int key)
 		break;
 	case 'l':
 		show(screen, VIEW_LOCKS);
+		break;
+	case 'f':
+		show(screen, VIEW_FEED);
 		break;
 	case 's':
 		screen->order = (enum top_order)((screen->order + 1) % TOP_ORDERS);

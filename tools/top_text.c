@@ -190,6 +190,50 @@ static void put_latency(struct top_page *page, const struct top *top)
 			format_rate(refused, text));
 }
 
+/* Only where there are cursors, or were: the line takes one from the carts. */
+static void put_feed(struct top_page *page, const struct top *top)
+{
+	char ago[FORMAT_MAX], lost[64 + FORMAT_MAX] = "";
+	struct corral_cursor cursor;
+	struct inspect_feed feed;
+	uint64_t lag = 0;
+
+	inspect_feed(top->inspect, &feed);
+	for (uint32_t i = 0; i < CORRAL_CURSORS; i++)
+		if (inspect_cursor(top->inspect, i, &cursor))
+			lag = max_u64(lag, cursor.lag);
+	if (feed.ends_lost > 0)
+		snprintf(lost, sizeof(lost), "; %" PRIu64 " ends LOST, the last %s ago",
+			 feed.ends_lost,
+			 format_duration(top->now.wall_ms - feed.ends_lost_ms, ago));
+	if (feed.cursors > 0 || feed.ends_lost > 0)
+		top_put(page, feed.ends_lost > 0 ? TOP_BAD : TOP_PLAIN,
+			"feed    %u cursor%s, at most %" PRIu64 " event%s behind%s", feed.cursors,
+			plural(feed.cursors), lag, plural(lag), lost);
+}
+
+void top_put_cursors(struct top_page *page, const struct top *top)
+{
+	struct corral_cursor row;
+	struct inspect_feed feed;
+	char ago[FORMAT_MAX];
+
+	inspect_feed(top->inspect, &feed);
+	top_put(page, TOP_PLAIN, "events %" PRIu64 " to %" PRIu64 ", %" PRIu64 " ends are kept; %s",
+		feed.oldest, feed.next, feed.ends,
+		feed.on ? "written" : "NOT written: corral-agent --feed off");
+	top_put(page, TOP_HEADING, "%-31s %11s %10s %10s  %s", "CURSOR", "NEXT", "BEHIND",
+		"OF IT ENDS", "ACKED");
+	for (uint32_t i = 0; i < CORRAL_CURSORS; i++)
+		if (inspect_cursor(top->inspect, i, &row))
+			top_put(page, row.lag > feed.room ? TOP_BAD : TOP_PLAIN,
+				"%-31s %11" PRIu64 " %10" PRIu64 " %10" PRIu64 "  %s ago", row.name,
+				row.next, row.lag, row.ends,
+				format_duration(top->now.wall_ms - row.acked_ms, ago));
+	if (feed.cursors == 0)
+		top_put(page, TOP_DIM, "none");
+}
+
 void top_put_figures(struct top_page *page, const struct top *top, const char *order)
 {
 	const struct inspect_totals *totals = &top->now.totals;
@@ -232,6 +276,7 @@ void top_put_figures(struct top_page *page, const struct top *top, const char *o
 		format_bytes(totals->held_back_bytes, text[3]));
 	put_journal(page, top);
 	put_people(page, top);
+	put_feed(page, top);
 	describe_list(top, state, sizeof(state));
 	top_put(page, state[0] != '\0' ? TOP_BAD : TOP_DIM, "%zu cart%s by %s%s%s",
 		top_model_rows(top->model), plural(top_model_rows(top->model)), order,
@@ -542,13 +587,14 @@ void top_print_json(struct top *top)
 						      json_of_cart_row(cart, top->now.wall_ms));
 		}
 		json_t *more = must_have(json_pack(
-			"{s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "agent",
-			(int)top->now.agent, "listed", (int)top->listed, "feed", (int)!top->no_feed,
-			"per_second", json_of_rates(&top->rates), "latency",
+			"{s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			"agent", (int)top->now.agent, "listed", (int)top->listed, "feed",
+			(int)!top->no_feed, "per_second", json_of_rates(&top->rates), "latency",
 			section_latency(&top->latency), "memory", section_summary(top->inspect),
-			"journal", section_journal(top->inspect), "processes",
-			section_processes(top->inspect), "threads", section_threads(top->inspect),
-			"deaths", section_deaths(top->inspect), "missed",
+			"journal", section_journal(top->inspect), "cursors",
+			section_cursors(top->inspect), "processes", section_processes(top->inspect),
+			"threads", section_threads(top->inspect), "deaths",
+			section_deaths(top->inspect), "missed",
 			json_of_number(top_model_missed(top->model) + top->skipped), "carts",
 			carts));
 		json_object_update_new(frame, more);

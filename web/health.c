@@ -115,6 +115,7 @@ static void put_sections(const struct source *source, json_t *answer)
 	    inspect_open(path, false, &inspect, why, sizeof(why)) != 0)
 		return;
 	json_object_set_new(answer, "journal", section_journal(inspect));
+	json_object_set_new(answer, "feed", section_feed(inspect));
 	json_object_set_new(answer, "processes", section_processes(inspect));
 	json_object_set_new(answer, "deaths", section_deaths(inspect));
 	inspect_close(inspect);

@@ -129,6 +129,27 @@ keys_order_filter_and_open() {
 	sees "ENDED 0"
 }
 
+named_cursors_are_shown_with_their_lag() {
+	start
+	put aaa 1.00
+	corral 0 events --cursor kitchen
+	top_runs
+	sees "1 cursor, at most 0 events behind" "1 cart by"
+	put bbb 2.00
+	corral 0 checkout luigi bbb
+	sees "1 cursor, at most 2 events behind"
+	press f
+	sees "OF IT ENDS" "kitchen"
+	[[ $out =~ kitchen\ +[0-9]+\ +2\ +1\ +[0-9.a-z]+\ ago ]] || fail "$out"
+	corral 0 events --cursor kitchen
+	sees "at most 0 events behind"
+	corral 0 cursors --remove kitchen
+	sees "none"
+	sees_no "1 cursor"
+	press q
+	sees "ENDED 0"
+}
+
 # The marked cart stays marked, wherever it goes; its history is what Enter opens.
 a_mark_stays_with_its_cart() {
 	start

@@ -234,7 +234,13 @@ metrics_are_those_that_rules_and_dashboard_ask_for() {
 	[[ ${out##*$'\n'} == "# EOF" ]] || fail "no end"
 	get /metrics -H 'Accept: application/openmetrics-text;q=0'
 	[[ $out != *"# EOF"* ]] || fail "not asked for"
+	corral 0 events --cursor kitchen
+	a_cart secret-session
+	eventually 'corral_feed_cursor_lag{cursor="kitchen"} 1' "$url/metrics"
+	get /metrics
+	has 'corral_feed_cursor_acknowledged_timestamp_seconds{cursor="kitchen"} '
 	get /api/health
+	has '"cursor":"kitchen"'
 	has '"name":"carts_open"' '"ready":true' '"processes":[' '"program":"corral-web"'
 }
 

@@ -247,12 +247,15 @@ def an_order_shows_its_history_until_it_is_over(place, page):
 
 def health_draws_its_charts(place, page):
     place.fill(5)
+    place.corral("events", "--cursor", "kitchen")
+    place.add("luigi", "behind")
     for width, height in SIZES:
         page.open(place.url + "/health", width=width, height=height, dark=width == 800)
         page.until("document.body?.dataset.loaded")
         page.until("document.querySelectorAll('.plot .line').length === 8")
         assert page.evaluate("document.documentElement.scrollWidth") == width
         shoot(page, f"health-{width}")
+    page.until("document.getElementById('cursors').textContent.includes('kitchen1')")
     assert page.evaluate("document.getElementById('processes').textContent").count("corral-") == 2
 
 

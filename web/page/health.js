@@ -140,6 +140,10 @@ function showStates(health, values) {
     list.push(health.journal.durable ? state('good', 'Journal', 'durable') :
       state(health.journal.mode === 'off' ? 'idle' : 'bad', 'Journal', health.journal.error))
   }
+  if (health.feed?.ends_lost) {
+    list.push(state('bad', 'Ends lost',
+      `${count(health.feed.ends_lost)} that a cursor had not seen`))
+  }
   if (values.carts_damaged) list.push(state('bad', 'Damaged carts', values.carts_damaged))
   if (values.readers_stalled) list.push(state('bad', 'Stalled readers', values.readers_stalled))
   if (values.max_carts) {
@@ -154,6 +158,10 @@ function showStates(health, values) {
 
 function showTables(health) {
   byId('processes-part').hidden = !health.processes
+  const cursors = health.feed?.cursors || []
+  byId('cursors-part').hidden = !cursors.length
+  table('cursors', ['cursor', 'events behind', 'of it ends', 'acknowledged'], cursors.map((one) =>
+    [one.cursor, count(one.lag), count(one.ends), span(health.now_ms - one.acked_ms) + ' ago']))
   byId('deaths-part').hidden = !health.deaths?.length
   const took = (ns) => ns === null ? '' : `${(ns / 1000).toLocaleString('en',
     { maximumSignificantDigits: 3 })} \u00b5s`
