@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # agent_kit.sh: sourced by the scripts that test corral-agent from the outside. A claim is a
 # function whose name says what holds; run_claims runs each in a subshell with its own directory:
-# $place, and $dir in it for the arena (not made yet). Every command has a time limit; all agents
-# are killed at the end.
+# $place, and $dir in it for the arena (not made yet). Every command has a time limit; a claim's
+# agents are killed at its end.
 # shellcheck disable=SC2034 # dir, pid and out are the claims'
 # shellcheck disable=SC2119,SC2120 # start() may have arguments
 
@@ -16,12 +16,16 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/corral-agent.XXXXXX") || exit 2
 chmod 755 "$work"
 unset CORRAL_DIR NOTIFY_SOCKET NO_COLOR
 
-clean_up() {
+end_processes() { # FILE...: whose pids are in these
 	local pid
 	while read -r pid; do
 		kill -CONT "$pid" 2>/dev/null
 		kill -9 "$pid" 2>/dev/null
-	done < <(cat "$work"/*/pids 2>/dev/null)
+	done < <(cat "$@" 2>/dev/null)
+}
+
+clean_up() {
+	end_processes "$work"/*/pids
 	find "$work" -maxdepth 2 -name disk -exec umount -l {} \; 2>/dev/null
 	rm -rf "$work"
 }
@@ -117,6 +121,8 @@ run_claims() { # CLAIM...: run them, say how it went, and exit
 			mkdir "$place"
 			"$claim"
 		) || code=$?
+		end_processes "$work/$number/pids" # not so many that the next claim is slow
+		rm -f "$work/$number/pids"
 		case $code in
 		0)
 			echo "ok $claim"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # redis_kit.sh: sourced, behind agent_kit.sh, by the scripts that need servers: one, or a cluster of
-# six on loopback, three masters with a replica each. All of them are killed at the end.
+# six on loopback, three masters with a replica each. All of them are killed at the claim's end.
 # shellcheck disable=SC2154 # place is the claim's
 # shellcheck disable=SC2034 # location is the claim's
 

@@ -90,6 +90,53 @@ again() { # PORT: start a server that was killed, with what it has on disk
 	ready "$1"
 }
 
+# Two networks with a wire between them: one master and the clients on one side, all others, and so
+# most masters, on the other. A network ends with the processes in it. Sets sides, ports and
+# location.
+two_sides() {
+	local port side ours
+	sides=()
+	for side in 1 2; do
+		unshare -n sleep 600 >/dev/null 2>&1 &
+		sides+=($!)
+		echo $! >>"$place/pids"
+	done
+	for ((n = 0; n < 200; n++)); do # until both are in a network of their own
+		ours=$(readlink /proc/self/ns/net)
+		[[ $(readlink "/proc/${sides[0]}/ns/net") != "$ours" &&
+			$(readlink "/proc/${sides[1]}/ns/net") != "$ours" ]] && break
+		sleep 0.05
+	done
+	on_side 1 ip link add wire type veth peer name wire netns "${sides[1]}"
+	for side in 1 2; do
+		on_side "$side" ip link set lo up
+		on_side "$side" ip address add "10.9.0.$side/24" dev wire
+		on_side "$side" ip link set wire up
+	done
+	ports=(7001 7002 7003 7004 7005 7006)
+	for port in "${ports[@]}"; do
+		side=$((port == 7001 ? 1 : 2))
+		within=(nsenter -t "${sides[side - 1]}" -n)
+		of_cluster "$port" "10.9.0.$side" "$NODE_TIMEOUT_MS" --protected-mode no
+	done
+	within=(nsenter -t "${sides[0]}" -n)
+	make_cluster 10.9.0.1:7001 10.9.0.2:7002 10.9.0.2:7003 10.9.0.2:7004 10.9.0.2:7005 \
+		10.9.0.2:7006
+	[[ $(of_role master) == *7001* ]] || fail "the server on the first side is no master"
+}
+
+on_side() { # SIDE COMMAND...
+	nsenter -t "${sides[$1 - 1]}" -n "${@:2}" || fail "${*:2}: refused"
+}
+
+a_master_is_cut_off() { # ... beside its clients, and comes back when another has its place
+	history_begins 12 16 1000
+	on_side 1 ip link set wire down
+	sleep 4
+	[[ $(of_role master | wc -l) -eq 4 ]] || fail "no replica took its master's place"
+	on_side 1 ip link set wire up
+}
+
 # ------------------------------------------------------------------------- claims
 
 the_contract_holds_on_a_cluster() {
@@ -281,53 +328,6 @@ a_full_memory_refuses_and_loses_nothing() {
 	done
 	history_holds
 	[[ ${told[errors]} -gt 0 ]] || fail "nothing was refused: this test is blind: $out"
-}
-
-# Two networks with a wire between them: one master and the clients on one side, all others, and so
-# most masters, on the other. A network ends with the processes in it. Sets sides, ports and
-# location.
-two_sides() {
-	local port side ours
-	sides=()
-	for side in 1 2; do
-		unshare -n sleep 600 >/dev/null 2>&1 &
-		sides+=($!)
-		echo $! >>"$place/pids"
-	done
-	for ((n = 0; n < 200; n++)); do # until both are in a network of their own
-		ours=$(readlink /proc/self/ns/net)
-		[[ $(readlink "/proc/${sides[0]}/ns/net") != "$ours" &&
-			$(readlink "/proc/${sides[1]}/ns/net") != "$ours" ]] && break
-		sleep 0.05
-	done
-	on_side 1 ip link add wire type veth peer name wire netns "${sides[1]}"
-	for side in 1 2; do
-		on_side "$side" ip link set lo up
-		on_side "$side" ip address add "10.9.0.$side/24" dev wire
-		on_side "$side" ip link set wire up
-	done
-	ports=(7001 7002 7003 7004 7005 7006)
-	for port in "${ports[@]}"; do
-		side=$((port == 7001 ? 1 : 2))
-		within=(nsenter -t "${sides[side - 1]}" -n)
-		of_cluster "$port" "10.9.0.$side" "$NODE_TIMEOUT_MS" --protected-mode no
-	done
-	within=(nsenter -t "${sides[0]}" -n)
-	make_cluster 10.9.0.1:7001 10.9.0.2:7002 10.9.0.2:7003 10.9.0.2:7004 10.9.0.2:7005 \
-		10.9.0.2:7006
-	[[ $(of_role master) == *7001* ]] || fail "the server on the first side is no master"
-}
-
-on_side() { # SIDE COMMAND...
-	nsenter -t "${sides[$1 - 1]}" -n "${@:2}" || fail "${*:2}: refused"
-}
-
-a_master_is_cut_off() { # ... beside its clients, and comes back when another has its place
-	history_begins 12 16 1000
-	on_side 1 ip link set wire down
-	sleep 4
-	[[ $(of_role master | wc -l) -eq 4 ]] || fail "no replica took its master's place"
-	on_side 1 ip link set wire up
 }
 
 what_is_durable_beside_a_master_that_was_cut_off_is_not_lost() {
