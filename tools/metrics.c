@@ -193,11 +193,14 @@ static void put_cursors(const struct metrics *to, struct inspect *inspect)
 
 	for (uint32_t i = 0; i < CORRAL_CURSORS; i++)
 		count += inspect_cursor(inspect, i, &all[count]);
+	if (count == 0)
+		return; /* a metric without a value is none */
 	metrics_begin(to, "feed_cursor_lag", "gauge",
 		      "about how many events a cursor has not acknowledged");
 	for (size_t i = 0; i < count; i++)
 		metrics_labelled(to, "feed_cursor_lag", "cursor", all[i].name, all[i].lag);
-	metrics_begin(to, "feed_cursor_ends", "gauge", "of these, ends of carts that are kept");
+	metrics_begin(to, "feed_cursor_ends", "gauge",
+		      "ends of carts that are kept and that a cursor has not acknowledged");
 	for (size_t i = 0; i < count; i++)
 		metrics_labelled(to, "feed_cursor_ends", "cursor", all[i].name, all[i].ends);
 	metrics_begin(to, "feed_cursor_acknowledged_timestamp_seconds", "gauge",

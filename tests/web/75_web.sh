@@ -216,6 +216,7 @@ what_strangers_said_stays_text() {
 metrics_are_those_that_rules_and_dashboard_ask_for() {
 	start
 	a_cart secret-session
+	corral 0 events --cursor kitchen
 	web
 	get /metrics
 	echo "$out" >"$place/metrics"
@@ -234,7 +235,6 @@ metrics_are_those_that_rules_and_dashboard_ask_for() {
 	[[ ${out##*$'\n'} == "# EOF" ]] || fail "no end"
 	get /metrics -H 'Accept: application/openmetrics-text;q=0'
 	[[ $out != *"# EOF"* ]] || fail "not asked for"
-	corral 0 events --cursor kitchen
 	a_cart secret-session
 	eventually 'corral_feed_cursor_lag{cursor="kitchen"} 1' "$url/metrics"
 	get /metrics
