@@ -35,10 +35,7 @@ bool feed_cursor_read(const struct arena *arena, uint32_t index, struct feed_cur
 
 	if (!is_used(state))
 		return false;
-	memcpy(ret_cursor->name, cursor->name, sizeof(cursor->name));
-	ret_cursor->acked = load_relaxed(&cursor->acked);
-	ret_cursor->acked_ms = load_relaxed(&cursor->acked_ms);
-	ret_cursor->state = state;
+	feed_copy_words(ret_cursor, cursor, sizeof(*cursor));
 	fence_loads(); /* pairs [F6] */
 	/* another one has its place; or its name is damaged */
 	return load_relaxed(&cursor->state) == state && feed_cursor_name(ret_cursor->name);
