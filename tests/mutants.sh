@@ -208,7 +208,7 @@ mutant 'the slot does not say which version is the newest' shm/store/slot.c \
 mutant 'an event is told before the change has happened' shm/store/slot.c \
 	'/^bool slot_publish\(/,/^}/ {
 		s/^\tfeed_note\(actor, slot->stamp\);$/&\
-	feed_complete(actor->record, \&slot->stamp, NULL);/
+	feed_complete(actor->arena, actor->record, \&slot->stamp, NULL);/
 	}'
 mutant 'repair voids the event of a change that has happened' shm/store/slot.c \
 	'/^static uint32_t repair_held/,/^}/ s/^\tuint32_t found = 0;$/&\n\tfeed_void(record);/'

@@ -366,7 +366,8 @@ static_assert(sizeof(struct intent) == CACHE_LINE, "one line");
 
 #define EVENT_NOTED 0x80000000u
 #define EVENT_COPIES 0x40000000u /* the events own what is in `copies`, once they are told */
-#define EVENT_FLAGS (EVENT_NOTED | EVENT_COPIES)
+#define EVENT_UNTOLD 0x20000000u /* they are only counted, once the change has happened */
+#define EVENT_FLAGS (EVENT_NOTED | EVENT_COPIES | EVENT_UNTOLD)
 
 struct retired { /* W: holder of lock. Lists through block_header.next */
 	lock_word lock;

@@ -187,13 +187,29 @@ struct feed_entry *feed_prepare(struct actor *actor, uint32_t place, const struc
 bool feed_take_care(struct actor *actor, uint32_t place)
 {
 	if (actor->lane_full) {
-		actor->events = 0;
-		(void)fetch_add_relaxed(&actor->arena->header->feed_untold, 1ull);
+		actor->events = place == 0 ? FEED_NONE : FEED_NONE + 1;
 		return false;
 	}
 	if (place == 0)
 		feed_copies_free(actor);
 	return true;
+}
+
+/*
+ * Counted behind the change, and before the next one of the cart can be told: a reader that lists
+ * the carts when it is told the gap finds it. After a death in here some are counted twice.
+ */
+void feed_complete_rest(struct arena *arena, struct thread_record *record, uint32_t noted)
+{
+	const uint32_t events = (noted - (uint32_t)record->lane_head) & ~EVENT_FLAGS;
+
+	if ((noted & EVENT_UNTOLD) != 0) {
+		/* relaxed: the sequencer finds it behind later ones */
+		(void)fetch_add_relaxed(&arena->header->feed_untold, (uint64_t)events);
+		return;
+	}
+	note(&record->intent.copies[0], 0); /* the lane's entries own them */
+	note(&record->intent.copies[1], 0);
 }
 
 void feed_keep_version(struct actor *actor, uint32_t place, const void *version, uint32_t size)
@@ -249,9 +265,12 @@ void feed_note(struct actor *actor, uint64_t before)
 	if (count == 0)
 		return;
 	actor->events = 0;
-	if (unlikely(count == FEED_NONE)) { /* relaxed: the sequencer finds it behind later ones */
-		if (feed_on(actor->arena))  /* since then */
-			(void)fetch_add_relaxed(&actor->arena->header->feed_untold, 1ull);
+	if (unlikely(count >= FEED_NONE)) {
+		if (feed_on(actor->arena)) /* since then */
+			note(&record->intent.event,
+			     (((uint32_t)record->lane_head + count - FEED_PER_CHANGE) &
+			      ~EVENT_FLAGS) |
+				     EVENT_NOTED | EVENT_UNTOLD);
 		return;
 	}
 	for (uint32_t place = 0; place < count; place++) {

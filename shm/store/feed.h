@@ -162,11 +162,15 @@ static inline void feed_forget(struct actor *actor)
  */
 void feed_note(struct actor *actor, uint64_t before);
 
+/* What is rarely left then: copies, or events that are counted instead. */
+void feed_complete_rest(struct arena *arena, struct thread_record *record, uint32_t noted);
+
 /*
  * Under the cart's lock, behind that store: tell what was noted, once. `last` and `also` (may be
  * NULL) become the stamp of the last event. By the thread itself, or its repairer.
  */
-static inline void feed_complete(struct thread_record *record, uint64_t *last, uint64_t *also)
+static inline void feed_complete(struct arena *arena, struct thread_record *record, uint64_t *last,
+				 uint64_t *also)
 {
 	const uint32_t noted = load_relaxed(&record->intent.event);
 	const uint64_t head = record->lane_head;
@@ -174,17 +178,16 @@ static inline void feed_complete(struct thread_record *record, uint64_t *last, u
 	if (noted == 0)
 		return;
 	const uint32_t more = (noted - (uint32_t)head) & ~EVENT_FLAGS;
-	if (likely(more - 1 < FEED_PER_CHANGE)) { /* else it was told before a death */
+	/* else it was told before a death */
+	if (likely(more - 1 < FEED_PER_CHANGE && (noted & EVENT_UNTOLD) == 0)) {
 		note(last, record->lane_stamp);
 		if (also != NULL)
 			note(also, record->lane_stamp);
 		/* the entries, and what the next writer of the cart finds. pairs [F1] */
 		store_release(&record->lane_head, head + more);
 	}
-	if (unlikely((noted & EVENT_COPIES) != 0)) {
-		note(&record->intent.copies[0], 0); /* the lane's entries own them */
-		note(&record->intent.copies[1], 0);
-	}
+	if (unlikely((noted & (EVENT_COPIES | EVENT_UNTOLD)) != 0))
+		feed_complete_rest(arena, record, noted);
 	store_release(&record->intent.event, 0u); /* the head first. pairs [F7] */
 }
 

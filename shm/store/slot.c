@@ -287,7 +287,7 @@ static void count_carts(const struct arena *arena, block_ref from, block_ref to)
 static bool after_publish(struct arena *arena, struct thread_record *record, struct slot *slot,
 			  bool fenced)
 {
-	feed_complete(record, &slot->stamp, NULL);
+	feed_complete(arena, record, &slot->stamp, NULL);
 	bool wake = bump_change(slot);
 
 	mark_dirty(arena, arena_slot_link(arena, slot), fenced);
@@ -342,7 +342,7 @@ static void after_insert(struct arena *arena, struct thread_record *record, bool
 	 * The slot is linked, so the cart is sure to be there. It is told of first: its slot is not
 	 * locked, and the next change must not be told of before this one.
 	 */
-	feed_complete(record, &slot->stamp, NULL);
+	feed_complete(arena, record, &slot->stamp, NULL);
 	/* empty only until the first time: others may have changed the cart since */
 	if (record->intent.hand != 0 && load_relaxed(&slot->current) == 0) {
 		note_newest(arena, slot, record->intent.hand);
@@ -439,7 +439,7 @@ static bool finish_end(struct arena *arena, struct thread_record *record, struct
 	if (slot->stamp >
 	    bucket->stamp) /* also if the end is not told: the next cart's is greater */
 		note(&bucket->stamp, slot->stamp);
-	feed_complete(record, &bucket->stamp, &slot->stamp);
+	feed_complete(arena, record, &bucket->stamp, &slot->stamp);
 	bool wake = bump_change(slot);
 
 	mark_dirty(arena, link, fenced);
