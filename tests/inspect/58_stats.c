@@ -12,6 +12,7 @@
 #include "api/handle.h"
 #include "arena/latency.h"
 #include "inspect/inspect.h"
+#include "store/feed.h"
 
 struct numbers {
 	struct corral_stat rows[CORRAL_STATS_MAX];
@@ -232,6 +233,28 @@ static void a_process_is_told_its_own_changes(void **state)
 		assert_int_equal(corral_latency_of(corral, 0, &latency), -EINVAL);
 		corral_close(corral);
 	}
+}
+
+/* As a thread leaves it that dies while it takes its record. */
+static void a_note_that_was_not_completed_is_not_read(void **state)
+{
+	struct corral_key key = orders_key("r", "a");
+	struct corral *corral = yard_open(*state, 0);
+	struct corral_latency latency;
+	struct lane_latency *lane;
+	struct actor *actor;
+
+	corral->arena.header->feed = 1;
+	assert_int_equal(orders_add(corral, &key, "burger", 899, 1, NULL, NULL), 0);
+	assert_int_equal(handle_actor(corral, &actor), 0);
+	lane = feed_latency(&corral->arena, actor->record);
+	assert_non_null(lane);
+	assert_int_equal(lane->noted_of, actor->record->generation + 1);
+	lane->noted_of--;
+	assert_int_equal(corral_latency_of(corral, getpid(), &latency), 0);
+	assert_int_equal(latency.changes, 0);
+	assert_int_equal(latency_of(corral).changes, 1);
+	corral_close(corral);
 }
 
 static void of_many_changes_some_are_timed_for_all(void **state)
@@ -568,6 +591,8 @@ int main(void)
 						orders_setup, orders_teardown),
 		cmocka_unit_test(every_time_is_in_the_bucket_whose_bounds_it_lies_between),
 		cmocka_unit_test(a_share_of_the_changes_took_no_longer_than_that),
+		cmocka_unit_test_setup_teardown(a_note_that_was_not_completed_is_not_read,
+						orders_setup, orders_teardown),
 		cmocka_unit_test_setup_teardown(a_process_is_told_its_own_changes, orders_setup,
 						orders_teardown),
 		cmocka_unit_test_setup_teardown(each_change_that_comes_alone_is_timed, orders_setup,
