@@ -24,7 +24,7 @@
 #include "sync/alive.h"
 
 #define FEED_PER_CHANGE 2u              /* at most: an end, and the beginning of the next cart */
-#define FEED_NONE (FEED_PER_CHANGE + 1) /* in actor->events: the feed was off */
+#define FEED_NONE (FEED_PER_CHANGE + 1) /* in actor->events: one that is not told; then two */
 
 /* What a writer knows of its event. */
 struct feed_about {

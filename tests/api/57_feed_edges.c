@@ -258,6 +258,7 @@ static void a_change_that_began_before_the_feed_was_on_is_in_a_gap(void **state)
 	struct writer writer = { .bench = &bench };
 	struct actor *actor;
 	pthread_t thread;
+	uint64_t stamp = 0;
 
 	assert_int_equal(corral_set_patience(bench.corral, 3600000), 0);
 	assert_int_equal(handle_actor(bench.corral, &actor), 0);
@@ -282,6 +283,7 @@ static void a_change_that_began_before_the_feed_was_on_is_in_a_gap(void **state)
 	assert_false(feed_wanted(actor, 0));
 	store_relaxed(feed, FEED_ON);
 	feed_note(actor, 0);
+	feed_complete(actor->arena, actor->record, &stamp, NULL);
 	assert_int_equal(read_from(bench.corral, CORRAL_FEED_OLDEST), 4);
 	assert_int_equal(events[3].kind, CORRAL_EVENT_GAP);
 	assert_int_equal(events[3].missed, 1);
