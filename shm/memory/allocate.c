@@ -11,6 +11,9 @@
 #include "memory/class.h"
 #include "memory/pressure.h"
 #include "memory/retire.h"
+#include "sync/lock.h"
+
+#define MODEST_WAIT_NS 10000000ll
 
 /* Refill from our own retired blocks, if their grace period is over; else from the class. */
 static int restock(struct actor *actor, uint32_t class_no, bool waits)
@@ -56,12 +59,14 @@ bool block_take_modestly(struct actor *actor, uint32_t bytes, block_ref *word)
 	int r = 0;
 
 	if (actor->record->cache[class_no] == 0) {
-		actor->give_up_ns = 1; /* long ago */
+		if (!actor->in_change) /* a change waits as for its other blocks */
+			actor->give_up_ns = clock_now_ns() + MODEST_WAIT_NS;
 		actor->makes_room = false;
 		/* our retired blocks are freed by way of the hand */
 		r = actor->record->intent.hand == 0 ? restock(actor, class_no, true) :
 						      block_refill(actor, class_no, true);
-		actor->give_up_ns = give_up_ns;
+		if (!actor->in_change)
+			actor->give_up_ns = give_up_ns;
 		actor->makes_room = makes_room;
 	}
 	return r == 0 && take_cached(actor, class_no, word) == 0;

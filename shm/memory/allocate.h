@@ -21,7 +21,8 @@ int block_alloc(struct actor *actor, uint32_t bytes);
 /*
  * Take one into `word` of our intent, which is 0, for something that may be left out: without
  * pressure, without the pages that are kept for changes that make room, and without waiting for
- * more than some microseconds. The hand may hold a block, and keeps it. False: there is none.
+ * more than 10 ms, or, in a change, its patience. The hand may hold a block, and keeps it. False:
+ * there is none.
  */
 bool block_take_modestly(struct actor *actor, uint32_t bytes, block_ref *word);
 
