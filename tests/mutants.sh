@@ -246,4 +246,10 @@ mutant 'what a recovery ends is not told' agent/ends.c \
 	's/^\tadd_locked\(ends, UINT64_MAX, .*$/\t(void)add_locked;/'
 mutant 'an end that was acknowledged is told again' agent/ends.c \
 	's/ends->cursors\[i\].acked <= former/true/'
+mutant 'a copy has two owners after a death' shm/store/feed.c \
+	'/^void feed_complete_rest/,/^}/ s/^\tnote\(&record->intent.copies\[0\], 0\);.*$/\t;/'
+mutant 'an end that got no number keeps its place' shm/store/feed_ends.c \
+	'/^void feed_ends_finish/,/^}/ s/^\tstore_release\(&h->ends_next, .*$/\t;/'
+mutant 'an end is told without its last version' shm/store/slot.c \
+	's/^\tfeed_keep_version\(actor, 0, cart, .*$//'
 count_mutants
