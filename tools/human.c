@@ -27,12 +27,14 @@ static void print_title(const struct corral_cart *cart)
 		must_have(text_escape(cart->key.restaurant_id.data, cart->key.restaurant_id.size));
 	char *session =
 		must_have(text_escape(cart->key.session_id.data, cart->key.session_id.size));
+	const int64_t left_ms = cart->expires_ms - now_ms();
 	char buffer[FORMAT_MAX];
 
-	printf("%s%s %s%s: version %" PRIu64 ", %s, ends in %s\n", style_bold(), restaurant,
-	       session, style_end(), cart->head.version,
-	       cart->head.status == CORRAL_OPEN ? "open" : "checked out",
-	       format_duration(cart->expires_ms - now_ms(), buffer));
+	printf("%s%s %s%s: version %" PRIu64 ", %s", style_bold(), restaurant, session, style_end(),
+	       cart->head.version, cart->head.status == CORRAL_OPEN ? "open" : "checked out");
+	if (left_ms > 0) /* not the last version of a cart that has ended */
+		printf(", ends in %s", format_duration(left_ms, buffer));
+	putchar('\n');
 	free(restaurant);
 	free(session);
 }
