@@ -225,6 +225,13 @@ mutant 'memory for a copy is looked for by way of the hand' shm/memory/allocate.
 mutant 'a change that began while the feed was off is not counted' shm/store/feed.c \
 	'/^void feed_note/,/^}/ s/^\t\tif \(feed_on\(actor->arena\)\).*$/\t\tif (false)/'
 
+mutant 'a copy has two owners after a death' shm/store/feed.c \
+	'/^void feed_complete_rest/,/^}/ s/^\tnote\(&record->intent.copies\[0\], 0\);.*$/\t;/'
+mutant 'an end that got no number keeps its place' shm/store/feed_ends.c \
+	'/^void feed_ends_finish/,/^}/ s/^\tstore_release\(&h->ends_next, .*$/\t;/'
+mutant 'an end is told without its last version' shm/store/slot.c \
+	's/^\tfeed_keep_version\(actor, 0, cart, .*$//'
+
 # What the journal does for the feed: the power is lost, or an arena is made anew.
 tests=(67_ends 68_power_loss) whole=()
 mutant 'an end is not in the journal' agent/journal_ends.c \
@@ -244,12 +251,6 @@ mutant 'a cursor is not in the journal' agent/journal_ends.c \
 	's/JOURNAL_CURSOR, place, 0,/JOURNAL_CURSOR, FEED_CURSORS, 0,/'
 mutant 'what a recovery ends is not told' agent/ends.c \
 	's/^\tadd_locked\(ends, UINT64_MAX, .*$/\t(void)add_locked;/'
-mutant 'an end that was acknowledged is told again' agent/ends.c \
-	's/ends->cursors\[i\].acked <= former/true/'
-mutant 'a copy has two owners after a death' shm/store/feed.c \
-	'/^void feed_complete_rest/,/^}/ s/^\tnote\(&record->intent.copies\[0\], 0\);.*$/\t;/'
-mutant 'an end that got no number keeps its place' shm/store/feed_ends.c \
-	'/^void feed_ends_finish/,/^}/ s/^\tstore_release\(&h->ends_next, .*$/\t;/'
-mutant 'an end is told without its last version' shm/store/slot.c \
-	's/^\tfeed_keep_version\(actor, 0, cart, .*$//'
+mutant 'a cursor begins behind what it had not acknowledged' agent/ends.c \
+	's/^\t\tmap_cursors\(ends, mapped, told->former, .*$//'
 count_mutants
