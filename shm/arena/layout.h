@@ -788,7 +788,7 @@ static_assert(CLASS_LARGEST >= sizeof(struct feed_copy) + CORRAL_CART_MAX, "room
 
 struct feed_end {
 	uint64_t number; /* the event's. 0: the place is being written */
-	int64_t time_ms; /* since 1970 */
+	int64_t time_ms; /* since 1970, when it got its number */
 	block_ref copy;  /* owned by this place; 0: none */
 	uint32_t bytes;  /* of its block */
 	uint32_t kind;   /* one of CORRAL_EVENT_...: of an end, or a gap in which ends may be */

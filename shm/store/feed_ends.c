@@ -97,7 +97,7 @@ void feed_ends_put(struct arena *arena, const struct feed_entry *event)
 	}
 	store_relaxed(&place->number, 0); /* relaxed: ordered by the fence */
 	fence_stores();                   /* before the place changes. pairs [F5] */
-	place->time_ms = event->time_ms;
+	place->time_ms = arena_wall_ms(); /* an end that is told again is as old as its number */
 	place->copy = bytes != 0 ? (block_ref)event->copy : 0;
 	place->bytes = bytes;
 	place->kind = event->kind;
