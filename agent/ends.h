@@ -44,7 +44,7 @@ int ends_add_expired(struct ends *ends, const void *version, size_t size);
 /* A cursor of the former arena. */
 void ends_add_cursor(struct ends *ends, const struct feed_cursor *cursor);
 
-/* The cursors and the ends that they need of an arena that nobody changes any more. */
+/* The cursors and the ends that they need of an arena that no process changes. */
 void ends_add_all(struct ends *ends, const struct arena *arena);
 
 /*

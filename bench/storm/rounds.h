@@ -46,8 +46,8 @@ struct storm_rounds {
 	struct corral *corral; /* the checker's */
 	FILE *history;         /* or NULL */
 	/*
-	 * Of the feed. Unless `outrun` is set, workers get no further calls while its reader is
-	 * behind, so no event is overwritten before it is read.
+	 * The feed's judge. Unless `outrun` is set, workers get no further calls while the reader
+	 * is behind, so no event is overwritten before it is read.
 	 */
 	struct storm_judge *judge;
 	bool outrun;
