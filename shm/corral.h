@@ -861,8 +861,8 @@ int corral_feed_next(struct corral_feed *feed, struct corral_event *ret_events, 
 		     int timeout_ms, uint32_t *cancel, size_t *ret_count);
 
 /*
- * The last version of the cart that ended with this event, for as long as it is kept: ends are kept
- * for a day, or until they take more than a 32nd of the arena. The view is one of a copy, as that
+ * The last version of the cart that ended with this event, for as long as it is kept: for a day, or
+ * until the ends take more than a 32nd of the arena. The view is one of a copy, as that
  * of corral_read_copy(), and is void with the next call of this function, and when the feed is
  * closed.
  * -ENOENT: there is no such end, or there was no memory for its last version; -ESTALE: it is no
@@ -871,10 +871,10 @@ int corral_feed_next(struct corral_feed *feed, struct corral_event *ret_events, 
 int corral_feed_cart(struct corral_feed *feed, uint64_t number, struct corral_view *ret_view);
 
 /*
- * A named cursor is a reader that is kept: how far it has got stays in the arena, and, where a
- * journal is kept, on disk. Each event that it was not told that it has acknowledged it is told
- * again: so what is done for an event has to be done once for each key and version. How carts end
- * is kept for it until it has acknowledged that, within bounds: see corral_feed_cart().
+ * A named cursor keeps how far a reader has got, in the arena, and on disk where a journal is kept.
+ * Events that were not acknowledged are told again, also after a restart: the reader acts once for
+ * each key and version. Ends of carts are kept until all cursors have acknowledged them, within
+ * bounds: see corral_feed_cart().
  */
 #define CORRAL_CURSORS 16u
 #define CORRAL_CURSOR_MAX 31u /* bytes of its name: letters, digits, and . _ - */

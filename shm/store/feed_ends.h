@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * feed_ends.h: how carts end is kept for longer than what else happens. See docs/feed.md.
+ * feed_ends.h: ends of carts, which are kept for longer than changes. See docs/feed.md.
  *
  * The last version of an ended cart goes, with the event that tells of the end, into a copy: a
  * block that exactly one place owns, and that is read as a place of the ring is, by looking again
