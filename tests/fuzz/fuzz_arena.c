@@ -103,8 +103,9 @@ static int take_salvaged(void *context, const void *cart, size_t size, uint64_t 
 	struct salvaged *salvaged = context;
 	struct corral_key key;
 
-	(void)idle_ns;
 	must(cart_validate(cart, size) == 0 && cart_get_key(cart, size, &key) == 0);
+	if (idle_ns == SALVAGE_OVER)
+		return 1; /* its time was up: it is told, and not kept */
 	for (uint32_t number = 0; number < IMAGE_KEYS; number++) {
 		struct corral_text session = arena_image_key(number).session_id;
 		if (session.size == key.session_id.size &&
