@@ -65,7 +65,7 @@ void watch_end(struct watch *watch)
 	free(watch);
 }
 
-/* Nothing more is told of a key for now, and what it was may have been missed. */
+/* The connection for a key is lost, and a change may have been missed: the caller looks itself. */
 static void lose_key(struct watched *watched)
 {
 	watched->server = SERVERS_MAX;

@@ -51,7 +51,10 @@ static void compare(struct storm_judge *judge, uint32_t cart, const struct storm
 		      (long long)answered->total_cents);
 }
 
-/* What is known of a version. What was known of an earlier one in its place comes no more. */
+/*
+ * What is known of a version. If its place has an earlier one, that is given up: if a caller was
+ * answered with it and no event has told of it, it is counted.
+ */
 static struct storm_kept *kept_of(struct storm_judge *judge, uint32_t cart, bool end,
 				  uint64_t version)
 {

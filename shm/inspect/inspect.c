@@ -333,7 +333,7 @@ static void add_latency(struct corral_latency *sum, const struct lane_latency *o
 	}
 }
 
-/* Of the lane, if there is one whose owner has noted what it found there. */
+/* Add the latencies of a lane's present owner, if it has noted what it found there. */
 static void add_own_latency(struct corral_latency *sum, const struct thread_record *record,
 			    const struct lane_latency *of)
 {

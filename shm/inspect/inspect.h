@@ -42,7 +42,10 @@ void inspect_counters(const struct inspect *inspect, uint64_t ret_sums[STAT_SLOT
 /* How long changes took, of all thread records together. */
 void inspect_latency(const struct inspect *inspect, struct corral_latency *ret_latency);
 
-/* Of the threads that this process has now, since each of them attached. process: its number. */
+/*
+ * How long the changes took that the process of this number made: of the threads that it has now,
+ * since each of them attached.
+ */
 void inspect_latency_of(const struct inspect *inspect, uint32_t process,
 			struct corral_latency *ret_latency);
 

@@ -226,7 +226,7 @@ static struct inspect inspect_of(const struct corral *corral)
 				 .by_records = true };
 }
 
-/* Of the processes with this pid: -ENOENT: there are none. pid 0: of all records together. */
+/* Add up the latencies of all processes with this pid; pid 0: of all thread records. 0, -ENOENT. */
 static int latency_of_pid(const struct corral *corral, int32_t pid, struct corral_latency *ret_sum)
 {
 	const struct inspect inspect = inspect_of(corral);
